@@ -1,0 +1,24 @@
+/* core/base/log.h - where messages go: a function that the embedder gives. The library itself never writes to stderr. */
+#ifndef OBX_BASE_LOG_H
+#define OBX_BASE_LOG_H
+
+#include <stdbool.h>
+
+#include <outbox/plugin.h>
+
+struct obx_log {
+    /* subject: who speaks, e.g. "orders store sqlite"; called on any thread */
+    void (*write)(void *arg, enum outbox_log_level level, const char *subject, const char *text);
+    void *arg;
+    enum outbox_log_level level; /* messages above it are not made */
+};
+
+static inline bool obx_log_on(const struct obx_log *log, enum outbox_log_level level)
+{
+    return log && log->write && level <= log->level;
+}
+
+void obx_log_say(const struct obx_log *log, enum outbox_log_level level, const char *subject, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif

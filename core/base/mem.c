@@ -1,0 +1,20 @@
+/* core/base/mem.c - memory from the C library. The out-of-memory tests link tests/support/mem_fault.c instead. */
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *obx_alloc(size_t size)
+{
+    return calloc(1, size ? size : 1);
+}
+
+void *obx_resize(void *memory, size_t size)
+{
+    return realloc(memory, size ? size : 1);
+}
+
+void obx_free(void *memory)
+{
+    free(memory);
+}

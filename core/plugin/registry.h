@@ -1,0 +1,45 @@
+/*
+ * core/plugin/registry.h - which plugins there are: built in first, then modules of the plugin directory, on demand
+ *
+ * A module is outbox-store-NAME.so or outbox-broker-NAME.so. It is opened once and never closed. A descriptor is
+ * copied, smaller or larger as it may be, into one of this host's size and checked before any code of it runs.
+ */
+#ifndef OBX_PLUGIN_REGISTRY_H
+#define OBX_PLUGIN_REGISTRY_H
+
+#include <outbox/plugin.h>
+
+#include "base/log.h"
+
+/* A checked plugin: the descriptor and the ops as this host knows them; what the plugin lacks is zero. */
+struct obx_plugin {
+    struct outbox_plugin descriptor;
+    union {
+        struct outbox_store_ops store;
+        struct outbox_broker_ops broker;
+    } ops;
+    const char *path; /* of the module; NULL: built in */
+};
+
+struct obx_registry;
+
+/* directory: where modules are; NULL: only what is built in. builtins ends with NULL; may be NULL. Both are copied
+ * or live for ever. */
+int obx_registry_new(const char *directory, const struct outbox_plugin *const *builtins, const struct obx_log *log,
+                     struct obx_registry **registry, struct outbox_error *error);
+void obx_registry_free(struct obx_registry *registry);
+
+/* Errors: NOT_FOUND (lists what is there and the nearest name), ABI, PERMISSION (a module that others may write). */
+int obx_registry_find(struct obx_registry *registry, enum outbox_kind kind, const char *name,
+                      const struct obx_plugin **plugin, struct outbox_error *error);
+/* All plugins, modules loaded; those refused are told with their error and plugin == NULL. */
+void obx_registry_each(struct obx_registry *registry,
+                       void (*each)(void *arg, const struct obx_plugin *plugin, const char *path,
+                                    const struct outbox_error *error),
+                       void *arg);
+
+/* Check a descriptor and copy it. origin: the file, or "built in", for messages. Pure; this is what is fuzzed. */
+int obx_plugin_check(const struct outbox_plugin *descriptor, const char *origin, struct obx_plugin *plugin,
+                     struct outbox_error *error);
+
+#endif

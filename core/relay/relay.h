@@ -1,0 +1,66 @@
+/*
+ * core/relay/relay.h - the pipeline: claim -> route -> publish -> settle
+ *
+ * Knows stores and brokers only as instances, time and tasks only through the loop, and does no I/O: the same code
+ * runs in production on libuv and in simulation on a virtual clock. All on the loop thread.
+ * docs/ARCHITECTURE.md draws its states.
+ */
+#ifndef OBX_RELAY_RELAY_H
+#define OBX_RELAY_RELAY_H
+
+#include <outbox/outbox.h>
+
+#include "plugin/instance.h"
+#include "relay/settings.h"
+
+struct obx_relay;
+
+struct obx_relay_events {
+    void (*state)(void *arg, enum outbox_state state, const char *why); /* may be NULL */
+    /* The outbox was seen empty with nothing in flight, or with nothing but blocked events (blocked > 0). Each time
+     * that becomes so; may be NULL. */
+    void (*drained)(void *arg, uint64_t blocked);
+    void *arg;
+};
+
+struct obx_relay_setup {
+    struct obx_loop *loop;
+    struct obx_registry *registry;
+    const struct obx_log *log;
+    const char *name;
+    const struct obx_section *section; /* relays.NAME; must outlive the relay */
+    struct obx_relay_events events;
+};
+
+/* Parse the settings, make both instances. No I/O. */
+int obx_relay_new(const struct obx_relay_setup *setup, struct obx_relay **relay, struct outbox_error *error);
+void obx_relay_free(struct obx_relay *relay); /* stopped, or never started; NULL is fine */
+
+void obx_relay_start(struct obx_relay *relay);
+/* Finish within the deadline, then stopped() once. A second call with a shorter deadline shortens it. */
+void obx_relay_stop(struct obx_relay *relay, uint32_t deadline_ms, void (*stopped)(void *arg), void *arg);
+void obx_relay_wake(struct obx_relay *relay);
+
+void obx_relay_stats(const struct obx_relay *relay, struct outbox_stats *stats);
+enum outbox_state obx_relay_state(const struct obx_relay *relay);
+/* The last failure, for verbs that must end with the right exit code; code 0: none since the last recovery. */
+const struct outbox_error *obx_relay_failure(const struct obx_relay *relay);
+struct obx_instance *obx_relay_store(struct obx_relay *relay);
+struct obx_instance *obx_relay_broker(struct obx_relay *relay);
+const struct obx_relay_settings *obx_relay_settings(const struct obx_relay *relay);
+
+/* Blocked keys, longest blocked first. */
+struct obx_blocked_key {
+    const char *topic; /* may be cut */
+    const char *key;
+    struct outbox_position position; /* of the event that blocks it */
+    const char *event_id;
+    uint32_t attempts;
+    uint64_t events;     /* that wait, the blocking one included */
+    uint64_t since_ns;
+    const char *reason;
+};
+void obx_relay_each_blocked(const struct obx_relay *relay,
+                            void (*each)(void *arg, const struct obx_blocked_key *key), void *arg);
+
+#endif

@@ -1,0 +1,46 @@
+/* core/relay/settings.h - the typed settings of one relay: relays.NAME without its store and broker sections */
+#ifndef OBX_RELAY_SETTINGS_H
+#define OBX_RELAY_SETTINGS_H
+
+#include "config/config.h"
+
+enum obx_order { OBX_ORDER_KEY, OBX_ORDER_GLOBAL, OBX_ORDER_NONE };
+enum obx_on_reject { OBX_BLOCK_KEY, OBX_PARK, OBX_PARK_KEY, OBX_STOP };
+
+struct obx_route_settings {
+    const char *topic;
+    const char *key;
+    const char *value;
+    const char *partition;
+    const char *timestamp;
+    struct outbox_map headers;
+    bool tombstone; /* a null payload is published as null; else it is rejected */
+};
+
+struct obx_relay_settings {
+    int64_t order;      /* enum obx_order */
+    int64_t on_reject;  /* enum obx_on_reject */
+    int64_t batch;        /* rows of one claim */
+    int64_t memory;       /* bytes of events in flight */
+    int64_t max_deferred; /* events behind blocked keys that are remembered */
+    int64_t max_attempts; /* of an event, before on_reject applies */
+    int64_t retry_min_ms, retry_max_ms;
+    int64_t idle_ms;      /* longest pause between looks at an idle outbox without a doorbell */
+    int64_t lease_ms;
+    int64_t standby_ms;   /* between attempts to become the owner */
+    int64_t timeout_ms;   /* of one operation of the store */
+    int64_t stop_ms;      /* SIGTERM to exit */
+    struct obx_route_settings route;
+};
+
+/* The tables, for parsing and for the generated reference. */
+extern const struct outbox_option obx_relay_options[];
+extern const uint32_t obx_relay_option_count;
+extern const struct outbox_option obx_route_options[];
+extern const uint32_t obx_route_option_count;
+
+/* relays.NAME: checks its keys (store, broker, route and the table's). */
+int obx_relay_settings_parse(const struct obx_section *section, struct obx_relay_settings *settings,
+                             struct outbox_error *error);
+
+#endif
