@@ -54,6 +54,8 @@ void obx_instance_free(struct obx_instance *instance);
 
 uint64_t obx_instance_caps(const struct obx_instance *instance);   /* of a decorator: as it stands over the others */
 const char *obx_instance_name(const struct obx_instance *instance);
+/* The plugin's own memory: what its functions get as `self`. For tests that look into a memory broker. */
+void *obx_instance_self(const struct obx_instance *instance);
 uint32_t obx_instance_in_flight(const struct obx_instance *instance);
 
 /* Contract violations seen so far; all 0 with a correct plugin. */

@@ -1,0 +1,18 @@
+/*
+ * brokers/memory/memory.h - what a test reads of the memory broker
+ *
+ * `self` is the instance's memory (obx_instance_self() in the core). Events are in the order in which they were
+ * appended; they stay readable until the instance is freed, stopping and starting included.
+ */
+#ifndef OUTBOX_BROKERS_MEMORY_MEMORY_H
+#define OUTBOX_BROKERS_MEMORY_MEMORY_H
+
+#include <outbox/plugin.h>
+
+uint32_t outbox_memory_broker_count(const void *self);
+const struct outbox_message *outbox_memory_broker_at(const void *self, uint32_t index);
+/* Every event that was delivered, those included that `discard` or forget() dropped. */
+uint64_t outbox_memory_broker_delivered(const void *self);
+void outbox_memory_broker_forget(void *self);
+
+#endif
