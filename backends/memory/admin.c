@@ -1,0 +1,96 @@
+/*
+ * backends/memory/admin.c - setup, print, check, status, add
+ */
+#include <stdio.h>
+
+#include "store.h"
+
+void mstore_setup(void *self, outbox_op_t op)
+{
+    mstore_done(self, op, NULL);
+}
+
+int mstore_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
+                 struct outbox_error *error)
+{
+    (void)self;
+    (void)error;
+    line(arg, what == OUTBOX_PRINT_SQL ? "-- the memory store has no tables" : "-- the memory store needs no grants");
+    return OUTBOX_OK;
+}
+
+void mstore_check(void *self, outbox_op_t op, const struct outbox_check *check)
+{
+    check->report(check->arg, OUTBOX_LOG_WARN, "the memory store forgets its events when the process ends",
+                  "use it for tests and measurements only");
+    mstore_done(self, op, NULL);
+}
+
+void mstore_status(void *self, outbox_op_t op, struct outbox_store_status *status)
+{
+    const struct mstore *store = self;
+    const struct mstore_table *table = &store->table;
+    status->pending = (int64_t)(table->live + store->ungenerated);
+    status->oldest_us = table->live ? table->slots[table->first].row->created_us : -1;
+    status->dead = store->letter_count;
+    snprintf(status->owner, sizeof status->owner, "%s", store->owned ? "this process" : "");
+    snprintf(status->server, sizeof status->server, "memory");
+    mstore_done(store, op, NULL);
+}
+
+static int check_event(const struct outbox_event *event, uint32_t index, struct outbox_error *error)
+{
+    const char *missing = !event->aggregate_type.data ? "aggregatetype"
+                          : !event->aggregate_id.data ? "aggregateid"
+                          : !event->type.data         ? "type"
+                                                      : NULL;
+    if (!missing)
+        return OUTBOX_OK;
+    return mstore_fail(error, OUTBOX_E_INVALID, "add event %u: %s is missing; every event needs one", index + 1,
+                       missing);
+}
+
+static int check_room(const struct mstore *store, uint32_t count, struct outbox_error *error)
+{
+    uint64_t rows = (uint64_t)store->table.live + store->ungenerated + count;
+    if (!store->capacity || rows <= (uint64_t)store->capacity)
+        return OUTBOX_OK;
+    return mstore_fail(error, OUTBOX_E_FULL, "add events: the memory store holds at most %lld rows; raise capacity",
+                       (long long)store->capacity);
+}
+
+static int append(struct mstore *store, const struct outbox_event *event)
+{
+    struct mstore_row *row = mstore_row_new(store, event);
+    if (!row)
+        return OUTBOX_E_NO_MEMORY;
+    row->id = store->next_id;
+    if (mstore_table_append(store, &store->table, row)) {
+        mstore_row_drop(store, row);
+        return OUTBOX_E_NO_MEMORY;
+    }
+    store->next_id++;
+    return OUTBOX_OK;
+}
+
+/* All or none. Nobody can claim in between, so rows of a failed call can just be taken out again. */
+void mstore_add(void *self, outbox_op_t op, const struct outbox_add *add)
+{
+    struct mstore *store = self;
+    struct outbox_error error = {.code = OUTBOX_OK};
+    int code = check_room(store, add->count, &error);
+    for (uint32_t i = 0; i < add->count && !code; i++)
+        code = check_event(add->events[i], i, &error);
+    if (!code && mstore_generate(store, UINT32_MAX))
+        code = mstore_fail(&error, OUTBOX_E_NO_MEMORY, "add events: out of memory");
+    uint64_t first = store->next_id;
+    for (uint32_t i = 0; i < add->count && !code; i++) {
+        if ((code = append(store, add->events[i])))
+            mstore_fail(&error, code, "add events: out of memory");
+    }
+    for (uint64_t id = first; code && id < store->next_id; id++)
+        mstore_table_remove(store, &store->table, id);
+    if (!code && add->count)
+        store->host->wake(store->host);
+    mstore_done(store, op, &error);
+}

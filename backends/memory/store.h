@@ -1,0 +1,110 @@
+/*
+ * backends/memory/store.h - an outbox in the memory of one instance
+ *
+ * The reference for stores: the conformance suite runs against it first, and benches use it to measure the relay
+ * alone. Every op completes inside the call that submits it, on the loop thread; there are no threads and no locks.
+ * The rows live as long as the instance, so stop() and start() see the same "database". Functions that are shared
+ * between the files of this folder begin with mstore_.
+ */
+#ifndef MEMORY_STORE_H
+#define MEMORY_STORE_H
+
+#include <outbox/plugin.h>
+
+enum mstore_field {
+    FIELD_EVENT_ID,
+    FIELD_AGGREGATE_TYPE,
+    FIELD_AGGREGATE_ID,
+    FIELD_TYPE,
+    FIELD_PAYLOAD,
+    FIELD_HEADERS,
+    FIELD_COUNT, /* the ones above have bytes in struct row */
+    FIELD_CREATED_AT = FIELD_COUNT,
+    FIELD_ID,
+    FIELD_ABSENT /* a column that this table does not have */
+};
+
+/* One event. Its bytes follow it in the same allocation. */
+struct mstore_row {
+    uint64_t id;
+    int64_t created_us;
+    uint32_t holders; /* tables and batches that point to it; freed with the last */
+    struct outbox_bytes fields[FIELD_COUNT];
+};
+
+/* Rows by ascending id. A removed row leaves an empty slot, so that the rest can be found by bisection. */
+struct mstore_slot {
+    uint64_t id;
+    struct mstore_row *row; /* NULL: removed */
+};
+struct mstore_table {
+    struct mstore_slot *slots;
+    uint32_t room, first, end; /* slots[first..end) are in use; slots[first].row is not NULL */
+    uint32_t live;
+};
+
+struct mstore_letter {
+    uint64_t number;
+    struct mstore_row *row;
+    uint32_t attempts;
+    int64_t died_us;
+    struct outbox_bytes topic, key, reason; /* bytes follow the letter */
+};
+
+struct mstore {
+    const struct outbox_host *host;
+    /* options */
+    int64_t events;
+    int64_t payload_size;
+    int64_t keys;
+    int64_t capacity;
+
+    struct mstore_table table;
+    struct mstore_letter **letters; /* by ascending number */
+    uint32_t letter_count, letter_room;
+    uint64_t next_id, next_number;
+    uint64_t ungenerated; /* of `events`: rows that exist but were not made yet */
+    uint64_t cursor;      /* the last id that was claimed */
+    bool owned, owned_before;
+
+    enum mstore_field *columns; /* what start() asked for */
+    uint32_t column_count;
+};
+
+/* rows.c */
+struct mstore_row *mstore_row_new(const struct mstore *store, const struct outbox_event *event);
+void mstore_row_drop(const struct mstore *store, struct mstore_row *row);
+struct outbox_bytes mstore_copy(char **to, struct outbox_bytes from);
+int64_t mstore_now_us(void);
+int mstore_table_append(const struct mstore *store, struct mstore_table *table, struct mstore_row *row);
+uint32_t mstore_table_at(const struct mstore_table *table, uint64_t id); /* the first slot with at least this id */
+struct mstore_row *mstore_table_find(const struct mstore_table *table, uint64_t id);
+void mstore_table_remove(const struct mstore *store, struct mstore_table *table, uint64_t id);
+int mstore_generate(struct mstore *store, uint32_t rows);
+
+/* plugin.c */
+int mstore_fail(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void mstore_done(const struct mstore *store, outbox_op_t op, const struct outbox_error *error);
+
+/* claim.c */
+void mstore_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
+void mstore_release(void *self, struct outbox_batch *batch);
+
+/* settle.c */
+void mstore_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
+void mstore_park(void *self, outbox_op_t op, const struct outbox_park *park);
+
+/* dead.c */
+void mstore_dead(void *self, outbox_op_t op, struct outbox_dead *dead);
+int mstore_bury(struct mstore *store, struct mstore_row *row, const struct outbox_dead_row *dead);
+void mstore_letters_free(struct mstore *store);
+
+/* admin.c */
+void mstore_setup(void *self, outbox_op_t op);
+int mstore_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
+                 struct outbox_error *error);
+void mstore_check(void *self, outbox_op_t op, const struct outbox_check *check);
+void mstore_status(void *self, outbox_op_t op, struct outbox_store_status *status);
+void mstore_add(void *self, outbox_op_t op, const struct outbox_add *add);
+
+#endif
