@@ -1,0 +1,68 @@
+/*
+ * tests/oracle/events.h - what the oracle remembers: events by the hash of their id, keys, transactions
+ *
+ * Ids are known by a 128-bit hash: a collision among millions is out of the question. Indexes are 32 bits and stay
+ * valid; pointers do not survive an insertion.
+ */
+#ifndef OBX_ORACLE_EVENTS_H
+#define OBX_ORACLE_EVENTS_H
+
+#include <xxhash.h>
+
+#include "oracle.h"
+
+#define ORACLE_NONE UINT32_MAX
+
+enum oracle_fate { ORACLE_DOUBT = 0, ORACLE_COMMITTED, ORACLE_ROLLED_BACK };
+
+struct oracle_event {
+    XXH128_hash_t id;
+    uint64_t payload; /* XXH3-64 of what was written */
+    uint64_t content; /* hash of the first occurrence, all fields */
+    uint32_t key;     /* ORACLE_NONE: without one */
+    uint32_t sequence;
+    uint32_t transaction;
+    uint32_t last;    /* line of the last occurrence */
+    bool published, left, dead;
+};
+
+struct oracle_key {
+    XXH128_hash_t name;
+    uint32_t reached; /* highest sequence published */
+};
+
+struct oracle_transaction {
+    uint32_t events;
+    uint32_t seen;
+    enum oracle_fate fate;
+};
+
+struct oracle_index { /* open addressing over an array whose elements begin with their hash */
+    uint32_t *slots;
+    uint64_t room; /* a power of two */
+};
+
+struct oracle {
+    struct oracle_rules rules;
+    struct oracle_event *events;
+    struct oracle_key *keys;
+    struct oracle_transaction *transactions;
+    size_t event_count, event_room, key_count, key_room, transaction_count, transaction_room;
+    struct oracle_index by_id, by_key;
+    struct oracle_verdict verdict;
+    uint64_t line; /* published lines so far, over all files */
+    uint32_t said;
+};
+
+/* Add, or find; ORACLE_NONE when absent or without memory. */
+uint32_t oracle_event_add(struct oracle *oracle, const void *id, size_t size); /* also NONE when it is there already */
+uint32_t oracle_event_find(const struct oracle *oracle, const void *id, size_t size);
+uint32_t oracle_key_add(struct oracle *oracle, const void *name, size_t size);
+uint32_t oracle_key_find(const struct oracle *oracle, const void *name, size_t size);
+uint32_t oracle_transaction_add(struct oracle *oracle);
+
+/* Count a violation and, for the first ones, say what it was. */
+void oracle_fault(struct oracle *oracle, uint64_t *counter, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,68 @@
+/* tests/oracle/judge.c - the verdict over what was read */
+#include <inttypes.h>
+
+#include "events.h"
+
+static bool there(const struct oracle_event *event)
+{
+    return event->published || event->left || event->dead;
+}
+
+/* A transaction in doubt of which anything is there did commit. */
+static void resolve_doubt(struct oracle *oracle)
+{
+    for (size_t i = 0; i < oracle->event_count; i++)
+        oracle->transactions[oracle->events[i].transaction].seen += there(&oracle->events[i]);
+    for (size_t i = 0; i < oracle->transaction_count; i++) {
+        struct oracle_transaction *transaction = &oracle->transactions[i];
+        if (transaction->fate != ORACLE_DOUBT)
+            continue;
+        oracle->verdict.in_doubt += transaction->events;
+        if (transaction->seen && transaction->seen != transaction->events)
+            oracle_fault(oracle, &oracle->verdict.torn, "torn: of a transaction of %u events %u are there",
+                         transaction->events, transaction->seen);
+    }
+}
+
+static void judge_event(struct oracle *oracle, const struct oracle_event *event)
+{
+    enum oracle_fate fate = oracle->transactions[event->transaction].fate;
+    oracle->verdict.committed += fate == ORACLE_COMMITTED;
+    oracle->verdict.rolled_back += fate == ORACLE_ROLLED_BACK;
+    if (fate == ORACLE_COMMITTED && !there(event))
+        oracle_fault(oracle, &oracle->verdict.lost, "lost: number %u of a key, event hash %016" PRIx64, event->sequence,
+                     (uint64_t)event->id.high64);
+    if (event->left && !event->published && event->key != ORACLE_NONE &&
+        event->sequence < oracle->keys[event->key].reached)
+        oracle_fault(oracle, &oracle->verdict.overtaken, "overtaken: number %u of a key is left, %u was published",
+                     event->sequence, oracle->keys[event->key].reached);
+}
+
+bool oracle_judge(struct oracle *oracle, struct oracle_verdict *verdict)
+{
+    resolve_doubt(oracle);
+    for (size_t i = 0; i < oracle->event_count; i++)
+        judge_event(oracle, &oracle->events[i]);
+    const struct oracle_rules *rules = &oracle->rules;
+    if (rules->incidents != UINT64_MAX && oracle->verdict.duplicates > rules->incidents * rules->window)
+        oracle_fault(oracle, &oracle->verdict.surplus, "surplus: %" PRIu64 " duplicates in %" PRIu64 " incidents",
+                     oracle->verdict.duplicates, rules->incidents);
+    *verdict = oracle->verdict;
+    uint64_t faults = 0;
+#define ADD_FAULT(name, text) faults += verdict->name;
+    ORACLE_FAULTS(ADD_FAULT)
+#undef ADD_FAULT
+    return faults == 0;
+}
+
+void oracle_print(const struct oracle_verdict *verdict, FILE *to)
+{
+    fprintf(to,
+            "committed %" PRIu64 ", rolled back %" PRIu64 ", in doubt %" PRIu64 "\n"
+            "published %" PRIu64 ", of these duplicates %" PRIu64 "; left %" PRIu64 ", dead %" PRIu64 "\n",
+            verdict->committed, verdict->rolled_back, verdict->in_doubt, verdict->published, verdict->duplicates,
+            verdict->left, verdict->dead);
+#define PRINT_FAULT(name, text) fprintf(to, "%-10s %" PRIu64 "%s\n", #name, verdict->name, verdict->name ? "  " text : "");
+    ORACLE_FAULTS(PRINT_FAULT)
+#undef PRINT_FAULT
+}

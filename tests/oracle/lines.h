@@ -1,0 +1,14 @@
+/* tests/oracle/lines.h - a text file, line by line */
+#ifndef OBX_ORACLE_LINES_H
+#define OBX_ORACLE_LINES_H
+
+#include "events.h"
+
+/* each: a line without its newline, and its number from 1; OUTBOX_OK goes on. What follows the last newline is no
+ * line: its size is given in *unfinished, which may be NULL. */
+int oracle_each_line(struct oracle *oracle, const char *path,
+                     int (*each)(struct oracle *oracle, char *line, size_t size, uint64_t number,
+                                 struct outbox_error *error),
+                     uint64_t *unfinished, struct outbox_error *error);
+
+#endif

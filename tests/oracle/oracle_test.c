@@ -1,0 +1,229 @@
+/* tests/oracle/oracle_test.c - the checker finds each kind of broken promise, and only that */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "mem_fault.h"
+#include "oracle.h"
+
+#define LEDGER_MAX 4096
+
+static char directory[] = "/tmp/oracle-XXXXXX";
+
+static const char *put(const char *name, const char *text)
+{
+    static char path[3][64];
+    static unsigned next;
+    char *file = path[next++ % 3];
+    snprintf(file, sizeof path[0], "%s/%s", directory, name);
+    FILE *out = fopen(file, "we");
+    cr_assert(out);
+    fputs(text, out);
+    fclose(out);
+    return file;
+}
+
+static void open_directory(void)
+{
+    cr_assert(mkdtemp(strcpy(directory, "/tmp/oracle-XXXXXX")));
+}
+
+static void drop_directory(void)
+{
+    static const char *const names[] = {"ledger", "published", "left"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        unlink(path);
+    }
+    cr_assert_eq(rmdir(directory), 0);
+}
+
+/* A ledger with the payload "p" in place of each '#'. */
+static const char *ledger_of(const char *text)
+{
+    static char full[LEDGER_MAX];
+    size_t size = 0;
+    for (; *text; text++) {
+        if (*text == '#')
+            size += (size_t)snprintf(full + size, sizeof full - size, "%016" PRIx64, (uint64_t)XXH3_64bits("p", 1));
+        else
+            full[size++] = *text;
+    }
+    full[size] = '\0';
+    return full;
+}
+
+/* One line of the file broker for each id:key, e.g. "a:k b:k". */
+static const char *published_of(const char *events)
+{
+    static char full[LEDGER_MAX];
+    size_t size = 0;
+    char id[8], key[8];
+    for (int used; sscanf(events, " %7[^:]:%7s%n", id, key, &used) == 2; events += used)
+        size += (size_t)snprintf(full + size, sizeof full - size,
+                                 "{\"topic\":\"t\",\"key\":\"%s\",\"id\":\"%s\",\"payload\":\"p\"}\n", key, id);
+    full[size] = '\0';
+    return full;
+}
+
+static bool judge(struct oracle_rules rules, const char *ledger, const char *published, const char *left,
+                  struct oracle_verdict *verdict)
+{
+    struct oracle *oracle;
+    struct outbox_error error = {0};
+    open_directory();
+    cr_assert_eq(oracle_new(&rules, &oracle), 0);
+    cr_assert_eq(oracle_read_ledger(oracle, put("ledger", ledger_of(ledger)), &error), 0, "%s", error.text);
+    cr_assert_eq(oracle_read_published(oracle, put("published", published), &error), 0, "%s", error.text);
+    cr_assert_eq(oracle_read_left(oracle, put("left", left), &error), 0, "%s", error.text);
+    bool kept = oracle_judge(oracle, verdict);
+    oracle_free(oracle);
+    drop_directory();
+    cr_assert_eq(mem_live(), 0);
+    return kept;
+}
+
+static const struct oracle_rules lenient = {.incidents = UINT64_MAX};
+
+Test(oracle, accepts_what_was_committed_and_nothing_else)
+{
+    struct oracle_verdict v;
+    cr_assert(judge(lenient, "B 1\nE a k 1 #\nE b k 2 #\nC 1\nB 2\nE c k 3 #\nR 2\nB 3\nE d k 3 #\nC 3\n",
+                    published_of("a:k b:k"), "d\n", &v));
+    cr_assert_eq(v.committed, 3u);
+    cr_assert_eq(v.rolled_back, 1u);
+    cr_assert_eq(v.published, 2u);
+    cr_assert_eq(v.left, 1u);
+}
+
+Test(oracle, finds_a_lost_event)
+{
+    struct oracle_verdict v;
+    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nE b k 2 #\nC 1\n", published_of("a:k"), "", &v));
+    cr_assert_eq(v.lost, 1u);
+}
+
+Test(oracle, finds_invented_events)
+{
+    struct oracle_verdict v;
+    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nR 1\n", published_of("a:k z:k"), "y\n", &v));
+    cr_assert_eq(v.invented, 3u);
+}
+
+Test(oracle, finds_disorder_within_a_key_only)
+{
+    struct oracle_verdict v;
+    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nE b k 2 #\nE c l 1 #\nC 1\n", published_of("c:l b:k a:k"), "", &v));
+    cr_assert_eq(v.disordered, 1u);
+}
+
+Test(oracle, finds_an_overtaken_row)
+{
+    struct oracle_verdict v;
+    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nE b k 2 #\nC 1\n", published_of("b:k"), "a\n", &v));
+    cr_assert_eq(v.overtaken, 1u);
+    cr_assert_eq(v.lost, 0u);
+}
+
+Test(oracle, finds_a_changed_key_and_a_changed_payload)
+{
+    struct oracle_verdict v;
+    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nE b k 2 0\nC 1\n", published_of("a:x b:k"), "", &v));
+    cr_assert_eq(v.changed, 2u);
+}
+
+Test(oracle, counts_duplicates_and_judges_their_distance)
+{
+    struct oracle_rules rules = {.window = 2, .incidents = 1};
+    struct oracle_verdict v;
+    const char *ledger = "B 1\nE a k 1 #\nE b k 2 #\nE c k 3 #\nC 1\n";
+    cr_assert(judge(rules, ledger, published_of("a:k b:k a:k b:k c:k"), "", &v));
+    cr_assert_eq(v.duplicates, 2u);
+    cr_assert_not(judge(rules, ledger, published_of("a:k b:k c:k a:k"), "", &v));
+    cr_assert_eq(v.far, 1u);
+    cr_assert_not(judge(rules, ledger, published_of("a:k b:k b:k c:k c:k c:k"), "", &v));
+    cr_assert_eq(v.surplus, 1u);
+}
+
+Test(oracle, finds_a_duplicate_that_differs)
+{
+    struct oracle_verdict v;
+    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nC 1\n",
+                        "{\"id\":\"a\",\"key\":\"k\",\"payload\":\"p\"}\n"
+                        "{\"id\":\"a\",\"key\":\"k\",\"payload\":\"p\",\"headers\":{\"x\":\"1\"}}\n",
+                        "", &v));
+    cr_assert_eq(v.unlike, 1u);
+}
+
+Test(oracle, takes_a_transaction_in_doubt_whole_or_not_at_all)
+{
+    struct oracle_verdict v;
+    const char *ledger = "B 1\nE a k 1 #\nE b l 1 #\n";
+    cr_assert(judge(lenient, ledger, "", "", &v));
+    cr_assert_eq(v.in_doubt, 2u);
+    cr_assert(judge(lenient, ledger, published_of("a:k"), "b\n", &v));
+    cr_assert_not(judge(lenient, ledger, published_of("a:k"), "", &v));
+    cr_assert_eq(v.torn, 1u);
+}
+
+Test(oracle, counts_garbled_lines_and_forgives_an_unfinished_last_one)
+{
+    struct oracle_verdict v;
+    cr_assert_not(judge(lenient, "", "{\"id\"\n[1]\n{\"key\":\"k\"}\n{\"id\":\"to", "", &v));
+    cr_assert_eq(v.garbled, 3u);
+    cr_assert_eq(v.unfinished, 9u);
+}
+
+Test(oracle, reads_kcat_and_base64)
+{
+    struct oracle_verdict v;
+    cr_assert(judge(lenient, "B 1\nE a k 1 #\nE b - 0 #\nC 1\n",
+                    "{\"topic\":\"t\",\"partition\":0,\"key\":\"k\",\"headers\":[\"id\",\"a\"],\"payload\":\"p\"}\n"
+                    "{\"topic\":\"t\",\"key\":null,\"id\":\"b\",\"payload_base64\":\"cA==\"}\n",
+                    "", &v));
+}
+
+static int read_bad_ledger(const char *text, struct outbox_error *error)
+{
+    struct oracle *oracle;
+    open_directory();
+    cr_assert_eq(oracle_new(&lenient, &oracle), 0);
+    int result = oracle_read_ledger(oracle, put("ledger", text), error);
+    oracle_free(oracle);
+    drop_directory();
+    return result;
+}
+
+Test(oracle, refuses_a_ledger_that_makes_no_sense)
+{
+    struct outbox_error error = {0};
+    cr_assert_eq(read_bad_ledger("C 1\n", &error), OUTBOX_E_CORRUPT);
+    cr_assert(strstr(error.text, "ledger:1: not a line of a ledger: C 1"), "%s", error.text);
+    cr_assert_eq(read_bad_ledger("B 1\nE a k 1 0\nE a k 2 0\n", &error), OUTBOX_E_CORRUPT);
+    cr_assert(strstr(error.text, "ledger:3: event id a was used before"), "%s", error.text);
+}
+
+Test(oracle, survives_every_allocation_failure)
+{
+    bool failed = true;
+    open_directory();
+    for (size_t n = 1; failed; n++) {
+        struct outbox_error error = {0};
+        struct oracle *oracle = NULL;
+        const char *path = put("ledger", "B 1\nE a k 1 0\nC 1\n");
+        mem_fail_at(n, false);
+        int result = oracle_new(&lenient, &oracle);
+        if (result == OUTBOX_OK)
+            result = oracle_read_ledger(oracle, path, &error);
+        failed = mem_failed();
+        mem_fail_at(0, false);
+        cr_assert_eq(result, failed ? OUTBOX_E_NO_MEMORY : OUTBOX_OK);
+        oracle_free(oracle);
+        cr_assert_eq(mem_live(), 0);
+    }
+    drop_directory();
+}
