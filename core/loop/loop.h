@@ -16,7 +16,8 @@
 struct obx_loop;
 struct obx_watch;
 
-/* Run once, soon, after the current stack has unwound. Zero it, set run; `queued` while it waits. */
+/* Run once, soon, after the current stack has unwound. Zero it, set run; `queued` while it waits. A task is either
+ * deferred or posted, not now this and now that. */
 struct obx_task {
     void (*run)(struct obx_task *task);
     struct obx_list link; /* private to the loop */
@@ -27,7 +28,8 @@ struct obx_timer {
     void (*fire)(struct obx_timer *timer);
     uint64_t due_ns;      /* private to the loop */
     uint64_t order;       /* private: ties fire in the order in which they were set */
-    size_t slot;          /* private: place in the heap + 1; 0 = not set */
+    struct obx_timer *child, *next, *prev; /* private: see core/loop/heap.h */
+    bool set;             /* private */
 };
 
 /* Blocking work for another thread. `work` runs there, `done` on the loop. Caller's memory until done. */
@@ -49,7 +51,8 @@ struct obx_loop_ops {
     void (*cancel)(struct obx_loop *loop, struct obx_task *task); /* loop thread; fine when it does not wait */
     void (*post)(struct obx_loop *loop, struct obx_task *task);   /* any thread; queued already: no effect */
 
-    int (*timer_set)(struct obx_loop *loop, struct obx_timer *timer, uint64_t delay_ns); /* one shot; moves it if set */
+    /* One shot; moves it if set. Allocates nothing: always OUTBOX_OK. */
+    int (*timer_set)(struct obx_loop *loop, struct obx_timer *timer, uint64_t delay_ns);
     void (*timer_clear)(struct obx_loop *loop, struct obx_timer *timer);
 
     /* One shot: arm again after each call of ready. Close before the descriptor is closed. */

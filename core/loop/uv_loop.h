@@ -15,7 +15,8 @@ int obx_uv_loop_new(struct uv_loop_s *uv, struct obx_loop **loop, struct outbox_
 /* Run until obx_uv_loop_stop(). Only for a loop of its own. */
 void obx_uv_loop_run(struct obx_loop *loop);
 void obx_uv_loop_stop(struct obx_loop *loop); /* loop thread */
-/* One round, blocking until something happened; false when nothing is left that could. For tests and verbs. */
+/* One round, blocking until something happened: for verbs, and for tests that wait for a condition. Since another
+ * thread may post at any time there is always something to wait for; false only after obx_uv_loop_stop(). */
 bool obx_uv_loop_turn(struct obx_loop *loop);
 
 /* A signal as an event, for the program's verbs. One handler for each signal; cleared by NULL. */

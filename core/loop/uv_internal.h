@@ -1,0 +1,58 @@
+/* core/loop/uv_internal.h - what uv_loop.c and uv_watch.c share */
+#ifndef OBX_LOOP_UV_INTERNAL_H
+#define OBX_LOOP_UV_INTERNAL_H
+
+#include <stdatomic.h>
+#include <uv.h>
+
+#include "loop/heap.h"
+#include "loop/tasks.h"
+#include "loop/uv_loop.h"
+
+struct obx_uv_loop {
+    struct obx_loop base; /* first */
+    uv_loop_t *uv;        /* &own, or the host's */
+    uv_loop_t own;
+    uv_timer_t timer;     /* for heap.first */
+    uv_idle_t idle;       /* active while deferred tasks wait */
+    uv_async_t async;
+    unsigned handles;     /* not closed yet */
+
+    struct obx_heap heap;
+    uint64_t armed_ns;    /* what the uv timer is set to; UINT64_MAX: it is not */
+    bool firing;
+    struct obx_tasks deferred;
+    struct obx_list signals;
+
+    uv_mutex_t lock;        /* guards what follows, and the marks of the tasks in it */
+    struct obx_list posted;
+
+    atomic_uint_least64_t random;
+    bool stopped;
+    bool closing;
+    void (*closed)(void *arg);
+    void *closed_arg;
+};
+
+struct obx_uv_signal {
+    uv_signal_t handle;
+    struct obx_list link;
+    struct obx_uv_loop *loop;
+    int signum;
+    void (*fire)(void *arg, int signum);
+    void *arg;
+};
+
+static inline struct obx_uv_loop *obx_uv_loop_of(struct obx_loop *base)
+{
+    return (struct obx_uv_loop *)(void *)base;
+}
+
+void obx_uv_loop_handle_closed(struct obx_uv_loop *loop);
+
+int obx_uv_watch_open(struct obx_loop *base, int fd, void (*ready)(void *arg, uint32_t events), void *arg,
+                      struct obx_watch **watch);
+void obx_uv_watch_arm(struct obx_watch *watch, uint32_t events);
+void obx_uv_watch_close(struct obx_watch *watch);
+
+#endif

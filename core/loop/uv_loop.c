@@ -1,0 +1,380 @@
+/*
+ * core/loop/uv_loop.c - the event loop on libuv
+ *
+ * A loop is four handles: a timer that stands for the whole heap of timers, an idle handle that is active while
+ * deferred tasks wait (so that libuv does not block), an async handle for posted tasks, and one for each signal.
+ * Descriptors that are waited for are in uv_watch.c. Deferred tasks run before the loop may block, one round of
+ * them between two looks at the descriptors, so that neither starves the other.
+ *
+ * A loop of its own is closed by running it until its handles are gone; attached to a host's loop, the last close
+ * callback frees it. Only post, now and random may be called on another thread.
+ */
+#include "loop/uv_internal.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "loop/random.h"
+
+#define CLOSE_ROUNDS 16 /* handles that are being closed are gone after one or two */
+
+static_assert(sizeof(uv_work_t) <= sizeof(((struct obx_work *)0)->private_), "a work item holds libuv's request");
+
+static uint64_t now(struct obx_loop *base)
+{
+    (void)base;
+    return uv_hrtime();
+}
+
+static int64_t wall(struct obx_loop *base)
+{
+    (void)base;
+    uv_timeval64_t time;
+    return uv_gettimeofday(&time) ? 0 : time.tv_sec * 1000000 + time.tv_usec;
+}
+
+static uint64_t pick(struct obx_loop *base)
+{
+    struct obx_uv_loop *loop = obx_uv_loop_of(base);
+    return obx_random_stir(atomic_fetch_add_explicit(&loop->random, OBX_RANDOM_STEP, memory_order_relaxed));
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------------------------- */
+
+static void run_deferred(uv_idle_t *idle)
+{
+    struct obx_uv_loop *loop = idle->data;
+    obx_tasks_run(&loop->deferred);
+    if (obx_tasks_empty(&loop->deferred))
+        uv_idle_stop(&loop->idle);
+}
+
+static void defer(struct obx_loop *base, struct obx_task *task)
+{
+    struct obx_uv_loop *loop = obx_uv_loop_of(base);
+    if (obx_tasks_empty(&loop->deferred) && !loop->closing)
+        uv_idle_start(&loop->idle, run_deferred);
+    obx_tasks_add(&loop->deferred, task);
+}
+
+static void post(struct obx_loop *base, struct obx_task *task)
+{
+    struct obx_uv_loop *loop = obx_uv_loop_of(base);
+    uv_mutex_lock(&loop->lock);
+    if (!task->queued) {
+        task->queued = true;
+        obx_list_append(&loop->posted, &task->link);
+        uv_async_send(&loop->async);
+    }
+    uv_mutex_unlock(&loop->lock);
+}
+
+/* Posted tasks may be posted again by another thread while this runs: their marks change under the lock only. */
+static struct obx_task *next_posted(struct obx_uv_loop *loop, struct obx_list *round)
+{
+    uv_mutex_lock(&loop->lock);
+    struct obx_list *link = obx_list_pop(round);
+    struct obx_task *task = link ? OBX_CONTAINER(link, struct obx_task, link) : NULL;
+    if (task)
+        task->queued = false;
+    uv_mutex_unlock(&loop->lock);
+    return task;
+}
+
+static void run_posted(uv_async_t *async)
+{
+    struct obx_uv_loop *loop = async->data;
+    struct obx_list round;
+    obx_list_init(&round);
+    uv_mutex_lock(&loop->lock);
+    obx_tasks_move(&loop->posted, &round);
+    uv_mutex_unlock(&loop->lock);
+    for (struct obx_task *task; (task = next_posted(loop, &round));)
+        task->run(task);
+}
+
+static void cancel(struct obx_loop *base, struct obx_task *task)
+{
+    struct obx_uv_loop *loop = obx_uv_loop_of(base);
+    uv_mutex_lock(&loop->lock); /* it may be a posted one */
+    obx_tasks_cancel(task);
+    uv_mutex_unlock(&loop->lock);
+}
+
+/* ---- timers ------------------------------------------------------------------------------------------------------ */
+
+static void fire_timers(uv_timer_t *timer);
+
+/* libuv counts milliseconds from the start of the round; round up, so that it does not wake too early. */
+static void arm(struct obx_uv_loop *loop)
+{
+    if (!loop->heap.first || loop->heap.first->due_ns >= loop->armed_ns || loop->closing)
+        return;
+    uint64_t at = uv_hrtime();
+    loop->armed_ns = loop->heap.first->due_ns;
+    uint64_t wait_ms = loop->armed_ns > at ? (loop->armed_ns - at + OBX_MS - 1) / OBX_MS : 0;
+    uv_update_time(loop->uv);
+    uv_timer_start(&loop->timer, fire_timers, wait_ms, 0);
+}
+
+static void fire_timers(uv_timer_t *timer)
+{
+    struct obx_uv_loop *loop = timer->data;
+    loop->armed_ns = UINT64_MAX;
+    loop->firing = true;
+    obx_heap_fire(&loop->heap, uv_hrtime());
+    loop->firing = false;
+    arm(loop);
+}
+
+static int timer_set(struct obx_loop *base, struct obx_timer *timer, uint64_t delay_ns)
+{
+    struct obx_uv_loop *loop = obx_uv_loop_of(base);
+    uint64_t at = uv_hrtime();
+    obx_heap_set(&loop->heap, timer, delay_ns < UINT64_MAX - at ? at + delay_ns : UINT64_MAX);
+    if (!loop->firing)
+        arm(loop);
+    return OUTBOX_OK;
+}
+
+/* The uv timer stays as it is: waking once for nothing costs less than moving it each time. */
+static void timer_clear(struct obx_loop *base, struct obx_timer *timer)
+{
+    obx_heap_clear(&obx_uv_loop_of(base)->heap, timer);
+}
+
+/* ---- work for other threads -------------------------------------------------------------------------------------- */
+
+static void work_run(uv_work_t *request)
+{
+    struct obx_work *work = OBX_CONTAINER(request, struct obx_work, private_);
+    work->work(work);
+}
+
+static void work_done(uv_work_t *request, int status)
+{
+    (void)status;
+    struct obx_work *work = OBX_CONTAINER(request, struct obx_work, private_);
+    work->done(work);
+}
+
+static int offload(struct obx_loop *base, struct obx_work *work)
+{
+    uv_work_t *request = (uv_work_t *)(void *)work->private_;
+    return uv_queue_work(obx_uv_loop_of(base)->uv, request, work_run, work_done) ? OUTBOX_E_NO_MEMORY : OUTBOX_OK;
+}
+
+static const struct obx_loop_ops uv_ops = {
+    .now = now,
+    .wall = wall,
+    .random = pick,
+    .defer = defer,
+    .cancel = cancel,
+    .post = post,
+    .timer_set = timer_set,
+    .timer_clear = timer_clear,
+    .watch_open = obx_uv_watch_open,
+    .watch_arm = obx_uv_watch_arm,
+    .watch_close = obx_uv_watch_close,
+    .offload = offload,
+};
+
+/* ---- signals ----------------------------------------------------------------------------------------------------- */
+
+static void signal_came(uv_signal_t *handle, int signum)
+{
+    struct obx_uv_signal *signal = handle->data;
+    signal->fire(signal->arg, signum);
+}
+
+static void signal_closed(uv_handle_t *handle)
+{
+    struct obx_uv_signal *signal = handle->data;
+    obx_uv_loop_handle_closed(signal->loop);
+    obx_free(signal);
+}
+
+static void signal_drop(struct obx_uv_signal *signal)
+{
+    obx_list_remove(&signal->link);
+    uv_close((uv_handle_t *)&signal->handle, signal_closed);
+}
+
+static struct obx_uv_signal *signal_find(struct obx_uv_loop *loop, int signum)
+{
+    OBX_LIST_EACH(&loop->signals, signal, struct obx_uv_signal, link)
+        if (signal->signum == signum)
+            return signal;
+    return NULL;
+}
+
+static int signal_add(struct obx_uv_loop *loop, int signum, void (*fire)(void *arg, int signum), void *arg)
+{
+    struct obx_uv_signal *signal = obx_alloc(sizeof *signal);
+    if (!signal)
+        return OUTBOX_E_NO_MEMORY;
+    *signal = (struct obx_uv_signal){.loop = loop, .signum = signum, .fire = fire, .arg = arg};
+    if (uv_signal_init(loop->uv, &signal->handle)) {
+        obx_free(signal);
+        return OUTBOX_E_NO_MEMORY;
+    }
+    signal->handle.data = signal;
+    loop->handles++;
+    obx_list_append(&loop->signals, &signal->link);
+    if (!uv_signal_start(&signal->handle, signal_came, signum))
+        return OUTBOX_OK;
+    signal_drop(signal);
+    return OUTBOX_E_INVALID;
+}
+
+int obx_uv_loop_on_signal(struct obx_loop *base, int signum, void (*fire)(void *arg, int signum), void *arg)
+{
+    struct obx_uv_loop *loop = obx_uv_loop_of(base);
+    struct obx_uv_signal *signal = signal_find(loop, signum);
+    if (signal && fire) {
+        signal->fire = fire;
+        signal->arg = arg;
+    } else if (signal) {
+        signal_drop(signal);
+    } else if (fire) {
+        return signal_add(loop, signum, fire, arg);
+    }
+    return OUTBOX_OK;
+}
+
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
+void obx_uv_loop_run(struct obx_loop *base)
+{
+    struct obx_uv_loop *loop = obx_uv_loop_of(base);
+    while (!loop->stopped)
+        uv_run(loop->uv, UV_RUN_DEFAULT);
+    loop->stopped = false;
+}
+
+void obx_uv_loop_stop(struct obx_loop *base)
+{
+    struct obx_uv_loop *loop = obx_uv_loop_of(base);
+    loop->stopped = true;
+    uv_stop(loop->uv);
+}
+
+bool obx_uv_loop_turn(struct obx_loop *base)
+{
+    struct obx_uv_loop *loop = obx_uv_loop_of(base);
+    if (!loop->stopped)
+        uv_run(loop->uv, UV_RUN_ONCE);
+    return !loop->stopped;
+}
+
+/* The handles cannot fail to open but for the async one, which needs a descriptor: so it goes first. */
+static int open_handles(struct obx_uv_loop *loop)
+{
+    int status = uv_async_init(loop->uv, &loop->async, run_posted);
+    if (status)
+        return status;
+    uv_timer_init(loop->uv, &loop->timer);
+    uv_idle_init(loop->uv, &loop->idle);
+    loop->async.data = loop->timer.data = loop->idle.data = loop;
+    loop->handles = 3;
+    return 0;
+}
+
+static int seed(struct obx_uv_loop *loop)
+{
+    uint64_t random;
+    int status = uv_random(NULL, NULL, &random, sizeof random, 0, NULL);
+    loop->random = random;
+    return status;
+}
+
+static int open_loop(struct obx_uv_loop *loop, uv_loop_t *uv)
+{
+    int status = uv ? 0 : uv_loop_init(&loop->own);
+    if (status)
+        return status;
+    loop->uv = uv ? uv : &loop->own;
+    status = seed(loop);
+    if (!status)
+        status = uv_mutex_init(&loop->lock);
+    if (!status) {
+        status = open_handles(loop);
+        if (!status)
+            return 0;
+        uv_mutex_destroy(&loop->lock);
+    }
+    if (!uv)
+        uv_loop_close(&loop->own);
+    return status;
+}
+
+int obx_uv_loop_new(struct uv_loop_s *uv, struct obx_loop **result, struct outbox_error *error)
+{
+    *result = NULL;
+    struct obx_uv_loop *loop = obx_alloc(sizeof *loop);
+    if (!loop)
+        return obx_error_no_memory(error);
+    loop->base.ops = &uv_ops;
+    loop->armed_ns = UINT64_MAX;
+    obx_tasks_init(&loop->deferred);
+    obx_list_init(&loop->posted);
+    obx_list_init(&loop->signals);
+    int status = open_loop(loop, uv);
+    if (status) {
+        obx_free(loop);
+        return obx_error_set(error, status == UV_ENOMEM ? OUTBOX_E_NO_MEMORY : OUTBOX_E_IO, "make an event loop: %s",
+                             uv_strerror(status));
+    }
+    *result = &loop->base;
+    return OUTBOX_OK;
+}
+
+static void finish(struct obx_uv_loop *loop)
+{
+    void (*closed)(void *arg) = loop->closed;
+    void *arg = loop->closed_arg;
+    uv_mutex_destroy(&loop->lock);
+    obx_free(loop);
+    if (closed)
+        closed(arg);
+}
+
+void obx_uv_loop_handle_closed(struct obx_uv_loop *loop)
+{
+    loop->handles--;
+    if (!loop->handles && loop->closing && loop->uv != &loop->own)
+        finish(loop);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    obx_uv_loop_handle_closed(handle->data);
+}
+
+static void close_handles(struct obx_uv_loop *loop)
+{
+    loop->closing = true;
+    for (struct obx_uv_signal *signal; (signal = OBX_LIST_FIRST(&loop->signals, struct obx_uv_signal, link));)
+        signal_drop(signal);
+    uv_close((uv_handle_t *)&loop->timer, handle_closed);
+    uv_close((uv_handle_t *)&loop->idle, handle_closed);
+    uv_close((uv_handle_t *)&loop->async, handle_closed);
+}
+
+int obx_uv_loop_free(struct obx_loop *base, void (*closed)(void *arg), void *arg)
+{
+    struct obx_uv_loop *loop = obx_uv_loop_of(base);
+    loop->closed = closed;
+    loop->closed_arg = arg;
+    close_handles(loop);
+    if (loop->uv != &loop->own)
+        return OUTBOX_OK;
+    for (int round = 0; round < CLOSE_ROUNDS && loop->handles; round++)
+        uv_run(loop->uv, UV_RUN_NOWAIT);
+    int status = uv_loop_close(&loop->own);
+    if (status)
+        return status; /* something is still open on it, which may yet use this memory: better lost than freed */
+    finish(loop);
+    return OUTBOX_OK;
+}
