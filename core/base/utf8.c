@@ -1,0 +1,78 @@
+/* core/base/utf8.c - validation of UTF-8, by the table of well-formed sequences in the Unicode standard (3-7) */
+#include "base/utf8.h"
+
+static bool is_tail(unsigned char byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+/* Only the second byte has bounds of its own: they keep out overlong forms, surrogates and what is too large. */
+static bool second_fits(unsigned char first, unsigned char second)
+{
+    switch (first) {
+    case 0xe0:
+        return second >= 0xa0;
+    case 0xed:
+        return second <= 0x9f;
+    case 0xf0:
+        return second >= 0x90;
+    case 0xf4:
+        return second <= 0x8f;
+    default:
+        return true;
+    }
+}
+
+static size_t announced_length(unsigned char first)
+{
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2)
+        return 0;
+    if (first < 0xe0)
+        return 2;
+    if (first < 0xf0)
+        return 3;
+    return first < 0xf5 ? 4 : 0;
+}
+
+size_t obx_utf8_length(const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    if (!size)
+        return 0;
+    size_t length = announced_length(at[0]);
+    if (length > size || (length > 1 && !second_fits(at[0], at[1])))
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if (!is_tail(at[i]))
+            return 0;
+    return length;
+}
+
+size_t obx_utf8_prefix(const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    size_t done = 0;
+    while (done < size) {
+        size_t length = obx_utf8_length(at + done, size - done);
+        if (!length)
+            break;
+        done += length;
+    }
+    return done;
+}
+
+bool obx_utf8_valid(const void *bytes, size_t size)
+{
+    return obx_utf8_prefix(bytes, size) == size;
+}
+
+size_t obx_utf8_count(const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += !is_tail(at[i]);
+    return count;
+}

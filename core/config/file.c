@@ -1,0 +1,77 @@
+/*
+ * core/config/file.c - reading the configuration file
+ *
+ * The text is read whole, parsed, overwritten and freed. Failure: NOT_FOUND, PERMISSION or IO, each with what to do
+ * about it; then whatever parsing finds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "config/limits.h"
+
+static int refuse(const char *path, int number, struct outbox_error *error)
+{
+    int code;
+    switch (number) {
+    case ENOENT:
+    case ENOTDIR:
+        code = obx_error_set(error, OUTBOX_E_NOT_FOUND,
+                             "read configuration %s: no such file; name an existing one with -c FILE or $OUTBOX_CONFIG",
+                             path);
+        break;
+    case EACCES:
+    case EPERM:
+        code = obx_error_set(error, OUTBOX_E_PERMISSION,
+                             "read configuration %s: permission denied; let the user that runs outbox read it", path);
+        break;
+    case EISDIR:
+        code = obx_error_set(error, OUTBOX_E_CONFIG,
+                             "read configuration %s: it is a directory; name the file in it", path);
+        break;
+    default:
+        code = obx_error_set(error, OUTBOX_E_IO, "read configuration %s: %s", path, strerror(number));
+    }
+    if (error)
+        error->native = number;
+    return code;
+}
+
+/* One byte more than is allowed is read, so that parsing sees that it is too much. 0, or an errno. */
+static int read_all(int fd, char *text, size_t room, size_t *size)
+{
+    *size = 0;
+    while (*size < room) {
+        ssize_t got = read(fd, text + *size, room - *size);
+        if (got == 0)
+            return 0;
+        if (got < 0 && errno != EINTR)
+            return errno;
+        if (got > 0)
+            *size += (size_t)got;
+    }
+    return 0;
+}
+
+int obx_config_read(const char *path, struct obx_config **config, struct outbox_error *error)
+{
+    *config = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return refuse(path, errno, error);
+    size_t room = OBX_CONFIG_MAX_SIZE + 1, size;
+    char *text = obx_alloc(room);
+    int number = text ? read_all(fd, text, room, &size) : 0;
+    close(fd);
+    if (!text)
+        return obx_error_no_memory(error);
+    int code = number ? refuse(path, number, error) : obx_config_parse(path, text, size, config, error);
+    obx_wipe(text, room);
+    obx_free(text);
+    return code;
+}

@@ -1,0 +1,158 @@
+/*
+ * core/config/resolve.c - the text of a scalar as it counts: ${NAME} from the environment, file:PATH from a file
+ *
+ * Only what is written in the file is looked at: a value out of the environment that happens to hold "${" or to
+ * begin with "file:" is taken as it is. Failure: CONFIG at the place of the reference, which it names.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/utf8.h"
+#include "config/tree.h"
+
+/* ---- ${NAME} ---- */
+
+struct output {
+    char *to; /* NULL: only measure */
+    size_t room;
+    size_t size;
+};
+
+struct expansion {
+    struct obx_config *config;
+    const struct obx_entry *entry;
+    struct output out;
+    struct outbox_error *error;
+};
+
+static void emit(struct output *out, const char *bytes, size_t size)
+{
+    if (out->to && out->size + size > out->room)
+        return; /* the environment changed meanwhile */
+    if (out->to)
+        memcpy(out->to + out->size, bytes, size);
+    out->size += size;
+}
+
+/* Where a byte of the scalar stands in the file; the scalar's begin where that cannot be told. */
+static struct obx_place place_inside(const struct obx_entry *entry, const char *at)
+{
+    struct obx_place place = entry->value_place;
+    if (entry->exact)
+        place.column += !entry->plain + (uint32_t)obx_utf8_count(entry->text, (size_t)(at - entry->text));
+    return place;
+}
+
+#define REFUSE(expansion, at, ...)                                                                       \
+    obx_place_error((expansion)->config->name, place_inside((expansion)->entry, at), (expansion)->error, \
+                    __VA_ARGS__)
+
+static size_t name_length(const char *name)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+    return strspn(name, letters) ? strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789") : 0;
+}
+
+static const char *lookup(const char *name, size_t size)
+{
+    char copy[256];
+    if (size >= sizeof copy)
+        return NULL;
+    memcpy(copy, name, size);
+    copy[size] = '\0';
+    return getenv(copy);
+}
+
+/* at: a "${"; moved behind its "}". */
+static int expand_one(struct expansion *expansion, const char **at)
+{
+    const char *begin = *at, *name = begin + 2, *end = strchr(name, '}');
+    if (!end)
+        return REFUSE(expansion, begin, "'${' without '}'; for a literal ${ write $${");
+    size_t size = name_length(name);
+    const char *rest = name + size;
+    bool has_default = !strncmp(rest, ":-", 2);
+    if (!size || (rest != end && !has_default))
+        return REFUSE(expansion, begin,
+                      "'%.*s' is not a reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${",
+                      (int)(end - begin + 1), begin);
+    const char *value = lookup(name, size);
+    if (!value && !has_default)
+        return REFUSE(expansion, begin,
+                      "environment variable '%.*s' is not set; set it, or write ${%.*s:-default}", (int)size, name,
+                      (int)size, name);
+    if (has_default && (!value || !*value))
+        emit(&expansion->out, rest + 2, (size_t)(end - rest - 2));
+    else
+        emit(&expansion->out, value, strlen(value));
+    *at = end + 1;
+    return OUTBOX_OK;
+}
+
+static int expand_all(struct expansion *expansion)
+{
+    const char *at = expansion->entry->text;
+    while (*at) {
+        int code = OUTBOX_OK;
+        if (!strncmp(at, "$${", 3)) {
+            emit(&expansion->out, "${", 2);
+            at += 3;
+        } else if (!strncmp(at, "${", 2)) {
+            code = expand_one(expansion, &at);
+        } else {
+            emit(&expansion->out, at++, 1);
+        }
+        if (code)
+            return code;
+    }
+    return OUTBOX_OK;
+}
+
+/* Twice the same way, to measure and to write: a secret is then in just one block, which is wiped in the end. */
+int obx_expand(struct obx_config *config, const struct obx_entry *entry, const char **text,
+               struct outbox_error *error)
+{
+    *text = entry->text;
+    if (!strstr(entry->text, "${"))
+        return OUTBOX_OK;
+    struct expansion expansion = {.config = config, .entry = entry, .error = error};
+    int code = expand_all(&expansion);
+    if (code)
+        return code;
+    size_t room = expansion.out.size;
+    char *to = obx_config_alloc(config, room + 1);
+    if (!to)
+        return obx_error_no_memory(error);
+    expansion.out = (struct output){.to = to, .room = room};
+    *text = to;
+    return expand_all(&expansion);
+}
+
+/* ---- a whole scalar ---- */
+
+static bool is_nothing(const struct obx_entry *entry)
+{
+    static const char *const words[] = {"", "~", "null", "Null", "NULL"};
+    for (size_t i = 0; entry->plain && i < sizeof words / sizeof *words; i++)
+        if (!strcmp(entry->text, words[i]))
+            return true;
+    return false;
+}
+
+int obx_entry_resolve(const struct obx_section *section, const struct obx_entry *entry, uint32_t how,
+                      const char **text, struct outbox_error *error)
+{
+    struct obx_config *config = section->config;
+    if (entry->section)
+        return obx_place_error(config->name, entry->key_place, error, "'%s' must be one value, not a section",
+                               entry->key);
+    if (is_nothing(entry))
+        return obx_place_error(config->name, entry->value_place, error,
+                               "'%s' has no value; write one (\"\" is the empty one) or remove the key", entry->key);
+    *text = entry->text;
+    int code = how & OBX_RESOLVE_VERBATIM ? OUTBOX_OK : obx_expand(config, entry, text, error);
+    if (code || !(how & OBX_RESOLVE_FILE) || strncmp(entry->text, "file:", 5))
+        return code;
+    return obx_secret_read(config, entry, *text + 5, text, error);
+}

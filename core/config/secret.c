@@ -1,0 +1,124 @@
+/*
+ * core/config/secret.c - a secret that stands in a file of its own
+ *
+ * A path without a slash is looked for in $CREDENTIALS_DIRECTORY first, where systemd puts credentials; else a
+ * relative path counts from the working directory. One newline at the end is not part of the secret. Refused, as
+ * CONFIG at the place of the reference: what is no regular file, is empty, larger than 64KiB, holds a NUL, or may be
+ * read by everyone.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "config/limits.h"
+#include "config/tree.h"
+
+struct secret {
+    struct obx_config *config;
+    const struct obx_entry *entry;
+    const char *path;
+    struct outbox_error *error;
+};
+
+static int refuse(const struct secret *secret, const char *why)
+{
+    return obx_place_error(secret->config->name, secret->entry->value_place, secret->error,
+                           "read secret file %s for '%s': %s", secret->path, secret->entry->key, why);
+}
+
+static int refuse_errno(const struct secret *secret, int number)
+{
+    if (number == ENOENT)
+        return refuse(secret, "no such file; create it or correct the path");
+    if (number == EACCES)
+        return refuse(secret, "permission denied; let the user that runs outbox read it");
+    return refuse(secret, strerror(number));
+}
+
+static int check(const struct secret *secret, const struct stat *info)
+{
+    if (!S_ISREG(info->st_mode))
+        return refuse(secret, "it is not a regular file; name a file that holds just the secret");
+    if (info->st_mode & S_IROTH)
+        return refuse(secret, "everyone may read it; take that right away with chmod o-r");
+    if (info->st_size > OBX_SECRET_MAX_SIZE)
+        return refuse(secret, "it is larger than 64KiB; name a file that holds just the secret");
+    return OUTBOX_OK;
+}
+
+static int trim(const struct secret *secret, char *text, size_t size)
+{
+    if (memchr(text, '\0', size))
+        return refuse(secret, "it contains a NUL character; name a text file");
+    if (size && text[size - 1] == '\n')
+        size--;
+    text[size] = '\0';
+    return size ? OUTBOX_OK : refuse(secret, "it is empty; write the secret into it");
+}
+
+/* The file may change while it is read: what counts is what is read up to its size of the beginning. */
+static int read_fd(const struct secret *secret, int fd, const char **text)
+{
+    struct stat info;
+    if (fstat(fd, &info))
+        return refuse_errno(secret, errno);
+    int code = check(secret, &info);
+    if (code)
+        return code;
+    size_t room = (size_t)info.st_size, size = 0;
+    char *to = obx_config_alloc(secret->config, room + 1);
+    if (!to)
+        return obx_error_no_memory(secret->error);
+    while (size < room) {
+        ssize_t got = read(fd, to + size, room - size);
+        if (got < 0 && errno != EINTR)
+            return refuse_errno(secret, errno);
+        if (got == 0)
+            break;
+        if (got > 0)
+            size += (size_t)got;
+    }
+    *text = to;
+    return trim(secret, to, size);
+}
+
+/* -1 with errno, path set to what was tried last. */
+static int open_path(struct secret *secret)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    if (directory && *directory && !strchr(secret->path, '/')) {
+        size_t size = strlen(directory) + strlen(secret->path) + 2;
+        char *path = obx_config_alloc(secret->config, size);
+        if (!path) {
+            errno = ENOMEM;
+            return -1;
+        }
+        snprintf(path, size, "%s/%s", directory, secret->path);
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd >= 0 || errno != ENOENT) {
+            secret->path = path;
+            return fd;
+        }
+    }
+    return open(secret->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+int obx_secret_read(struct obx_config *config, const struct obx_entry *entry, const char *path, const char **text,
+                    struct outbox_error *error)
+{
+    struct secret secret = {.config = config, .entry = entry, .path = path, .error = error};
+    if (!*path)
+        return refuse(&secret, "no path; write file:PATH");
+    int fd = open_path(&secret);
+    if (fd < 0)
+        return errno == ENOMEM ? obx_error_no_memory(error) : refuse_errno(&secret, errno);
+    int code = read_fd(&secret, fd, text);
+    close(fd);
+    return code;
+}

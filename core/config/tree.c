@@ -1,0 +1,178 @@
+/* core/config/tree.c - memory, sections, and the accessors that the rest of the core uses */
+#include "config/tree.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+
+struct obx_block {
+    struct obx_block *next;
+    size_t size;
+    _Alignas(max_align_t) char data[];
+};
+
+void *obx_config_alloc(struct obx_config *config, size_t size)
+{
+    struct obx_block *block = obx_alloc(sizeof *block + size);
+    if (!block)
+        return NULL;
+    block->size = size;
+    block->next = config->blocks;
+    config->blocks = block;
+    return block->data;
+}
+
+char *obx_config_strndup(struct obx_config *config, const char *text, size_t size)
+{
+    char *copy = obx_config_alloc(config, size + 1);
+    if (copy && size)
+        memcpy(copy, text, size);
+    return copy;
+}
+
+void obx_config_free(struct obx_config *config)
+{
+    if (!config)
+        return;
+    while (config->blocks) {
+        struct obx_block *block = config->blocks;
+        config->blocks = block->next;
+        obx_wipe(block->data, block->size);
+        obx_free(block);
+    }
+    obx_free(config);
+}
+
+int obx_config_parse(const char *name, const char *text, size_t size, struct obx_config **config,
+                     struct outbox_error *error)
+{
+    *config = NULL;
+    struct obx_config *made = obx_alloc(sizeof *made);
+    if (!made)
+        return obx_error_no_memory(error);
+    made->name = obx_config_strndup(made, name, strlen(name));
+    int code = made->name ? obx_yaml_read(made, made->name, text, size, &made->root, error)
+                          : obx_error_no_memory(error);
+    if (code)
+        obx_config_free(made);
+    else
+        *config = made;
+    return code;
+}
+
+const struct obx_section *obx_config_root(const struct obx_config *config)
+{
+    return config->root;
+}
+
+struct obx_section *obx_section_new(struct obx_config *config, const char *name, struct obx_place place)
+{
+    struct obx_section *section = obx_config_alloc(config, sizeof *section);
+    char *copy = section ? obx_config_strndup(config, name, strlen(name)) : NULL;
+    if (!copy)
+        return NULL;
+    section->config = config;
+    section->name = copy;
+    section->place = place;
+    section->last = &section->first;
+    return section;
+}
+
+const struct obx_entry *obx_section_entry(const struct obx_section *section, const char *key)
+{
+    for (const struct obx_entry *entry = section->first; entry; entry = entry->next)
+        if (!strcmp(entry->key, key))
+            return entry;
+    return NULL;
+}
+
+bool obx_section_has(const struct obx_section *section, const char *key)
+{
+    return obx_section_entry(section, key) != NULL;
+}
+
+const char *obx_section_key(const struct obx_section *section, uint32_t index)
+{
+    const struct obx_entry *entry = section->first;
+    while (entry && index--)
+        entry = entry->next;
+    return entry ? entry->key : NULL;
+}
+
+const char *obx_section_name(const struct obx_section *section)
+{
+    return section->name;
+}
+
+/* `route:` with nothing under it reads as a scalar without text. */
+static bool is_blank(const struct obx_entry *entry)
+{
+    return !entry->section && entry->plain && !entry->size;
+}
+
+int obx_section_child(const struct obx_section *section, const char *key, const struct obx_section **child,
+                      struct outbox_error *error)
+{
+    const struct obx_entry *entry = obx_section_entry(section, key);
+    *child = entry ? entry->section : NULL;
+    if (*child)
+        return OUTBOX_OK;
+    if (entry && !is_blank(entry))
+        return obx_place_error(section->config->name, entry->value_place, error,
+                               "'%s' must be a section: write its keys below it, indented", key);
+    *child = obx_section_new(section->config, key, entry ? entry->key_place : section->place);
+    return *child ? OUTBOX_OK : obx_error_no_memory(error);
+}
+
+const char *obx_section_scalar(const struct obx_section *section, const char *key, struct outbox_error *error)
+{
+    const struct obx_entry *entry = obx_section_entry(section, key);
+    const char *text = NULL;
+    if (error)
+        *error = (struct outbox_error){0};
+    if (!entry || obx_entry_resolve(section, entry, 0, &text, error))
+        return NULL;
+    return text;
+}
+
+int obx_place_verror(const char *name, struct obx_place place, struct outbox_error *error, const char *format,
+                     va_list args)
+{
+    char text[OUTBOX_ERROR_TEXT_SIZE];
+    vsnprintf(text, sizeof text, format, args);
+    return obx_error_set(error, OUTBOX_E_CONFIG, "%s:%u:%u: %s", name, place.line, place.column, text);
+}
+
+int obx_place_error(const char *name, struct obx_place place, struct outbox_error *error, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    int code = obx_place_verror(name, place, error, format, args);
+    va_end(args);
+    return code;
+}
+
+int obx_section_error(const struct obx_section *section, const char *key, struct outbox_error *error,
+                      const char *format, ...)
+{
+    const struct obx_entry *entry = key ? obx_section_entry(section, key) : NULL;
+    va_list args;
+    va_start(args, format);
+    int code = obx_place_verror(section->config->name, entry ? entry->key_place : section->place, error, format, args);
+    va_end(args);
+    return code;
+}
+
+int obx_section_value_error(const struct obx_section *section, const char *key, struct outbox_error *error,
+                            const char *format, ...)
+{
+    const struct obx_entry *entry = obx_section_entry(section, key);
+    va_list args;
+    va_start(args, format);
+    int code =
+        obx_place_verror(section->config->name, entry ? entry->value_place : section->place, error, format, args);
+    va_end(args);
+    return code;
+}
