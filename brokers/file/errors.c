@@ -1,0 +1,51 @@
+/* brokers/file/errors.c - errno as an error that says what to do */
+#include "sink.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int obx_file_set_error(struct outbox_error *error, int code, const char *format, ...)
+{
+    memset(error, 0, sizeof *error);
+    error->code = code;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error->text, sizeof error->text, format, args);
+    va_end(args);
+    return code;
+}
+
+static const struct {
+    int number, code;
+    const char *text;
+} known[] = {
+    {ENOSPC, OUTBOX_E_FULL, "no space left on the file system; free some"},
+    {EDQUOT, OUTBOX_E_FULL, "the disk quota is used up; raise it or free space"},
+    {EFBIG, OUTBOX_E_FULL, "the file is as large as it may be; set 'max_size', or raise the limit"},
+    {EACCES, OUTBOX_E_PERMISSION, "permission denied; let this user write the file and its directory"},
+    {EPERM, OUTBOX_E_PERMISSION, "not permitted; look for an immutable flag or a security policy"},
+    {EROFS, OUTBOX_E_READ_ONLY, "the file system is read-only"},
+    {ENOENT, OUTBOX_E_NOT_FOUND, "no such directory; create it"},
+    {ENOTDIR, OUTBOX_E_NOT_FOUND, "a part of the path is not a directory"},
+    {ELOOP, OUTBOX_E_PERMISSION, "is a symbolic link; give the path of the file itself"},
+    {EISDIR, OUTBOX_E_CONFIG, "is a directory; give the path of a file in it"},
+    {EMFILE, OUTBOX_E_AGAIN, "too many open files in this process"},
+    {ENFILE, OUTBOX_E_AGAIN, "too many open files in the system"},
+    {ENOMEM, OUTBOX_E_NO_MEMORY, "out of memory"},
+    {EIO, OUTBOX_E_IO, "input or output error; look at the disk"},
+};
+
+int obx_file_fail(struct outbox_error *error, int number, const char *what, const char *path)
+{
+    size_t i = 0, count = sizeof known / sizeof known[0];
+    while (i < count && known[i].number != number)
+        i++;
+    if (i < count)
+        obx_file_set_error(error, known[i].code, "%s %s: %s", what, path, known[i].text);
+    else
+        obx_file_set_error(error, OUTBOX_E_IO, "%s %s: %s", what, path, strerror(number));
+    error->native = number;
+    return error->code;
+}

@@ -1,0 +1,84 @@
+/*
+ * brokers/file/job.c - one job of the worker: many publishes, one sync
+ *
+ * Every message of every publish that had queued up becomes a line; full buffers are written as they fill; one sync
+ * makes all of them durable at once. A file that reaches its size in between is synced and rotated there, so what
+ * came before stays delivered whatever happens next.
+ *
+ * Failure modes, all of which end the job: no space - what was appended since the last sync is cut off again, and is
+ * told as not connected; anything else while writing or syncing - the outcome of what was appended since the last
+ * sync is unknown, of what was not yet appended it is not connected.
+ */
+#include "file.h"
+
+static int write_out(void *arg, const char *data, size_t size)
+{
+    struct obx_file_broker *broker = arg;
+    return obx_file_sink_append(&broker->sink, data, size, &broker->result.error);
+}
+
+int obx_file_admit(const struct outbox_message *message, struct outbox_error *error)
+{
+    if (!message->topic.size)
+        return obx_file_set_error(error, OUTBOX_E_REJECTED, "write an event: it has no topic");
+    for (uint32_t i = 0; i < message->header_count; i++)
+        if (!obx_file_is_utf8(message->headers[i].name.data, message->headers[i].name.size))
+            return obx_file_set_error(error, OUTBOX_E_REJECTED, "write an event: the name of header %u is not UTF-8",
+                                      i + 1);
+    return OUTBOX_OK;
+}
+
+static int make_durable(struct obx_file_broker *broker, uint64_t messages)
+{
+    int code = obx_file_flush(&broker->out);
+    if (!code && broker->sink.size > broker->sink.durable)
+        code = obx_file_sink_sync(&broker->sink, &broker->result.error);
+    if (!code)
+        broker->result.durable = messages;
+    return code;
+}
+
+static int write_message(struct obx_file_broker *broker, const struct outbox_message *message, uint64_t before)
+{
+    struct outbox_error refusal;
+    if (obx_file_admit(message, &refusal)) {
+        broker->result.rejected++;
+        return OUTBOX_OK;
+    }
+    if (obx_file_sink_is_full(&broker->sink, broker->out.size)) {
+        int code = make_durable(broker, before);
+        if (!code)
+            code = obx_file_sink_rotate(&broker->sink, &broker->result.error);
+        if (code)
+            return code;
+    }
+    broker->result.touched = before + 1;
+    obx_file_encode(&broker->out, message);
+    return broker->out.failed;
+}
+
+static int write_all(struct obx_file_broker *broker)
+{
+    uint64_t count = 0;
+    int code = obx_file_sink_check(&broker->sink, &broker->result.error);
+    for (struct obx_file_op *op = broker->job; op && !code; op = op->next)
+        for (uint32_t i = 0; i < op->publish->count && !code; i++)
+            code = write_message(broker, outbox_message_at(op->publish, i), count++);
+    return code ? code : make_durable(broker, count);
+}
+
+void obx_file_write_job(struct obx_file_broker *broker)
+{
+    struct obx_file_result *result = &broker->result;
+    *result = (struct obx_file_result){0};
+    broker->out.size = 0;
+    broker->out.failed = 0;
+    broker->out.flush = write_out;
+    broker->out.arg = broker;
+    int code = write_all(broker);
+    if (!code)
+        return;
+    bool clean = !broker->sink.unsure || (code == OUTBOX_E_FULL && obx_file_sink_cut(&broker->sink) == OUTBOX_OK);
+    result->outcome = clean ? OUTBOX_NOT_CONNECTED : OUTBOX_UNKNOWN;
+    obx_file_sink_close(&broker->sink);
+}

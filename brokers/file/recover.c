@@ -1,0 +1,131 @@
+/*
+ * brokers/file/recover.c - the end of a file that somebody may have died writing
+ *
+ * Only what was synced was told as delivered, so anything behind it may go. After a failed sync of this instance the
+ * exact place is known. After a crash it is not: then everything behind the last line end goes, and so does, within
+ * the last 8 MiB, everything from a line that holds a NUL byte on - we never write one, and a file system that lost
+ * power between the length and the data of a file shows zeros.
+ *
+ * A file that does not begin like one of ours is refused, so that a wrong path never costs anybody data.
+ */
+#include "sink.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define BLOCK 65536
+#define WINDOW (8 * 1024 * 1024)
+
+static const char first_bytes[] = "{\"topic\":";
+
+static int read_exactly(struct obx_file_sink *sink, char *data, size_t size, int64_t offset,
+                        struct outbox_error *error)
+{
+    while (size) {
+        ssize_t got = sink->sys->pread(sink->fd, data, size, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return obx_file_fail(error, got ? errno : EIO, "read", sink->path);
+        data += got;
+        size -= (size_t)got;
+        offset += got;
+    }
+    return OUTBOX_OK;
+}
+
+static int is_all_zero(struct obx_file_sink *sink, char *block, bool *all_zero, struct outbox_error *error)
+{
+    *all_zero = sink->size <= WINDOW;
+    for (int64_t at = 0; at < sink->size && *all_zero; at += BLOCK) {
+        size_t size = sink->size - at < BLOCK ? (size_t)(sink->size - at) : BLOCK;
+        if (read_exactly(sink, block, size, at, error))
+            return error->code;
+        *all_zero = !block[0] && memcmp(block, block + 1, size - 1) == 0;
+    }
+    return OUTBOX_OK;
+}
+
+static int check_is_ours(struct obx_file_sink *sink, char *block, struct outbox_error *error)
+{
+    size_t size = (uint64_t)sink->size < sizeof first_bytes - 1 ? (size_t)sink->size : sizeof first_bytes - 1;
+    if (read_exactly(sink, block, size, 0, error))
+        return error->code;
+    bool ours = memcmp(block, first_bytes, size) == 0;
+    if (!ours && is_all_zero(sink, block, &ours, error))
+        return error->code;
+    if (ours)
+        return OUTBOX_OK;
+    return obx_file_set_error(error, OUTBOX_E_CORRUPT,
+                              "open %s: the file does not begin with an event; move it away, or give another path",
+                              sink->path);
+}
+
+/* The first NUL of the window, or the end of the file. */
+static int find_zero(struct obx_file_sink *sink, char *block, int64_t *zero, struct outbox_error *error)
+{
+    int64_t at = sink->size > WINDOW ? sink->size - WINDOW : 0;
+    for (*zero = sink->size; at < sink->size; at += BLOCK) {
+        size_t size = sink->size - at < BLOCK ? (size_t)(sink->size - at) : BLOCK;
+        if (read_exactly(sink, block, size, at, error))
+            return error->code;
+        const char *found = memchr(block, 0, size);
+        if (found) {
+            *zero = at + (found - block);
+            break;
+        }
+    }
+    return OUTBOX_OK;
+}
+
+/* Behind the last line end before `end`. */
+static int find_line_end(struct obx_file_sink *sink, char *block, int64_t end, int64_t *cut,
+                         struct outbox_error *error)
+{
+    while (end > 0) {
+        size_t size = end < BLOCK ? (size_t)end : BLOCK;
+        if (read_exactly(sink, block, size, end - (int64_t)size, error))
+            return error->code;
+        const char *found = memrchr(block, '\n', size);
+        if (found) {
+            *cut = end - (int64_t)size + (found - block) + 1;
+            return OUTBOX_OK;
+        }
+        end -= (int64_t)size;
+    }
+    *cut = 0;
+    return OUTBOX_OK;
+}
+
+static int find_cut(struct obx_file_sink *sink, int64_t *cut, struct outbox_error *error)
+{
+    char *block = sink->host->alloc(sink->host, BLOCK);
+    if (!block)
+        return obx_file_set_error(error, OUTBOX_E_NO_MEMORY, "open %s: out of memory", sink->path);
+    int64_t zero;
+    int code = check_is_ours(sink, block, error);
+    if (!code)
+        code = find_zero(sink, block, &zero, error);
+    if (!code)
+        code = find_line_end(sink, block, zero, cut, error);
+    sink->host->release(sink->host, block);
+    return code;
+}
+
+int obx_file_recover(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    int64_t cut = 0;
+    sink->size = sink->id.st_size;
+    if (find_cut(sink, &cut, error))
+        return error->code;
+    if (sink->unsure && sink->durable < cut)
+        cut = sink->durable;
+    if (cut < sink->size) {
+        sink->host->log(sink->host, OUTBOX_LOG_WARN, "%s: cut %lld bytes off the end that were never confirmed",
+                        sink->path, (long long)(sink->size - cut));
+        if (sink->sys->ftruncate(sink->fd, (off_t)cut))
+            return obx_file_fail(error, errno, "cut the torn end of", sink->path);
+    }
+    sink->size = sink->durable = cut; /* durable or not: what a predecessor wrote is never cut later */
+    return OUTBOX_OK;
+}

@@ -1,0 +1,113 @@
+/*
+ * brokers/file/rotate.c - a full file gets a number behind its name, and a new one takes its place
+ *
+ * The steps, and what the next start finds when the process or the machine dies right behind each:
+ *   1. sync the file                       nothing has changed
+ *   2. rename NAME to NAME.000001          no NAME, and it is created; or, when the directory was not yet written
+ *                                          back, still NAME, and it is rotated again at the next batch
+ *   3. sync the directory                  no NAME, and it is created
+ *   4. create NAME and lock it             an empty NAME, or none
+ *   5. sync the directory                  an empty NAME, or none
+ * In no case is an event lost or written twice: everything that was told as delivered lies in a synced file. The lock
+ * of the old file is held until the new one is locked. Numbers only grow; the next free one is found by reading the
+ * directory once.
+ *
+ * Failure modes: when the name cannot be changed the file just grows on, with a warning, and rotation is tried again
+ * after another max_size. A failure behind that fails the batch.
+ */
+#include "sink.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LARGEST_NUMBER 999999999999u
+
+bool obx_file_sink_is_full(const struct obx_file_sink *sink, size_t more)
+{
+    return sink->rotate_at && sink->size + (int64_t)more >= sink->rotate_at;
+}
+
+/* The number of a rotated file of this name; 0: it is none. */
+static uint64_t number_of(const char *file, const char *name)
+{
+    size_t length = strlen(name);
+    if (strncmp(file, name, length) || file[length] != '.')
+        return 0;
+    const char *digits = file + length + 1;
+    size_t count = strspn(digits, "0123456789");
+    return digits[count] || count < 6 || count > 12 ? 0 : strtoull(digits, NULL, 10);
+}
+
+static int find_last_number(struct obx_file_sink *sink)
+{
+    int fd = sink->sys->openat(sink->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        int number = errno;
+        if (fd >= 0)
+            sink->sys->close(fd);
+        errno = number;
+        return -1;
+    }
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        uint64_t number = number_of(entry->d_name, sink->name);
+        if (number > sink->last_number)
+            sink->last_number = number;
+    }
+    return closedir(dir);
+}
+
+static int rename_file(struct obx_file_sink *sink)
+{
+    char name[NAME_MAX + 1];
+    struct stat status;
+    if (!sink->last_number && find_last_number(sink))
+        return -1;
+    do { /* somebody else may have put a file there since */
+        if (++sink->last_number > LARGEST_NUMBER) {
+            errno = EOVERFLOW;
+            return -1;
+        }
+        snprintf(name, sizeof name, "%s.%06" PRIu64, sink->name, sink->last_number);
+    } while (sink->sys->statat(sink->dir, name, &status) == 0);
+    if (errno != ENOENT || sink->sys->renameat(sink->dir, sink->name, name))
+        return -1;
+    sink->host->log(sink->host, OUTBOX_LOG_INFO, "%s: rotated to %s", sink->path, name);
+    return 0;
+}
+
+static void put_off(struct obx_file_sink *sink)
+{
+    struct outbox_error error;
+    obx_file_fail(&error, errno, "rotate", sink->path);
+    sink->host->log(sink->host, OUTBOX_LOG_WARN, "%s; appending to it goes on", error.text);
+    sink->rotate_at = sink->size + sink->max_size;
+}
+
+int obx_file_sink_rotate(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    if (obx_file_sink_sync(sink, error))
+        return error->code;
+    if (rename_file(sink)) {
+        put_off(sink);
+        return OUTBOX_OK;
+    }
+    int old = sink->fd;
+    int code = obx_file_sync_dir(sink, error);
+    if (!code)
+        code = obx_file_open_name(sink, O_EXCL, error);
+    if (!code) {
+        sink->size = sink->durable = 0;
+        sink->rotate_at = sink->max_size;
+        code = obx_file_sync_dir(sink, error);
+    }
+    sink->sys->close(old);
+    if (sink->fd == old)
+        sink->fd = -1;
+    return code;
+}

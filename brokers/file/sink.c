@@ -1,0 +1,210 @@
+/*
+ * brokers/file/sink.c - open, lock, append, sync
+ *
+ * Opening: the directory first, then the name in it, never through a symbolic link; then the lock, held as long as
+ * the descriptor; then a look that the name still means the file that was locked (the owner before us may have
+ * rotated in between); then the end of the file is repaired; then file and directory are synced, so that what a
+ * predecessor left behind without knowing whether it was durable, is.
+ *
+ * Failure modes: another writer (AGAIN), no space (FULL), a path that is not ours (PERMISSION, CORRUPT, CONFIG), a
+ * disk that fails (IO). The text names the path and what to do.
+ */
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define OPEN_ATTEMPTS 5
+#define LARGEST_NAME 240 /* leaves room for the number of a rotated file */
+
+int obx_file_sink_init(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    const char *slash = strrchr(sink->path, '/');
+    sink->name = slash ? slash + 1 : sink->path;
+    sink->dir = sink->fd = -1;
+    size_t length = strlen(sink->name);
+    if (!length || !strcmp(sink->name, ".") || !strcmp(sink->name, ".."))
+        return obx_file_set_error(error, OUTBOX_E_CONFIG, "path '%s' names a directory; give the path of a file",
+                                  sink->path);
+    if (length > LARGEST_NAME)
+        return obx_file_set_error(error, OUTBOX_E_CONFIG, "the file name in path has %zu bytes; %d are allowed",
+                                  length, LARGEST_NAME);
+    return OUTBOX_OK;
+}
+
+static void close_fd(struct obx_file_sink *sink, int *fd)
+{
+    if (*fd >= 0)
+        sink->sys->close(*fd);
+    *fd = -1;
+}
+
+void obx_file_sink_close(struct obx_file_sink *sink)
+{
+    close_fd(sink, &sink->fd);
+    close_fd(sink, &sink->dir);
+}
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+/* The directory part of path goes into text; a name of a rotated file is made of it later, so it is not kept. */
+static int open_dir(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    size_t length = (size_t)(sink->name - sink->path);
+    char *text = sink->host->alloc(sink->host, length + 2);
+    if (!text)
+        return obx_file_set_error(error, OUTBOX_E_NO_MEMORY, "open %s: out of memory", sink->path);
+    memcpy(text, length ? sink->path : ".", length ? length : 1);
+    sink->dir = sink->sys->openat(AT_FDCWD, text, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    int number = errno;
+    sink->host->release(sink->host, text);
+    if (sink->dir < 0)
+        return obx_file_fail(error, number, "open the directory of", sink->path);
+    struct stat status;
+    if (sink->sys->fstat(sink->dir, &status))
+        return obx_file_fail(error, errno, "look at the directory of", sink->path);
+    if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))
+        return obx_file_set_error(error, OUTBOX_E_PERMISSION,
+                                  "open %s: everybody may write its directory, and so replace the file; chmod o-w it",
+                                  sink->path);
+    return OUTBOX_OK;
+}
+
+/* Without blocking, so that a FIFO in the place of the file cannot hold us. */
+int obx_file_open_name(struct obx_file_sink *sink, int extra_flags, struct outbox_error *error)
+{
+    int flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | extra_flags;
+    sink->fd = sink->sys->openat(sink->dir, sink->name, flags, 0640);
+    if (sink->fd < 0)
+        return obx_file_fail(error, errno, "open", sink->path);
+    if (sink->sys->fstat(sink->fd, &sink->id))
+        return obx_file_fail(error, errno, "look at", sink->path);
+    if (!S_ISREG(sink->id.st_mode))
+        return obx_file_set_error(error, OUTBOX_E_CONFIG, "open %s: not a regular file", sink->path);
+    if (sink->sys->lock(sink->fd) == 0)
+        return OUTBOX_OK;
+    if (errno == EAGAIN || errno == EACCES)
+        return obx_file_set_error(error, OUTBOX_E_AGAIN,
+                                  "lock %s: another process writes this file; stop it, or give another path",
+                                  sink->path);
+    return obx_file_fail(error, errno, "lock", sink->path);
+}
+
+/* Does the name still mean the open file? Also looks at the file anew. */
+static bool is_current(struct obx_file_sink *sink)
+{
+    struct stat named;
+    return sink->sys->fstat(sink->fd, &sink->id) == 0 && sink->id.st_nlink > 0 &&
+           sink->sys->statat(sink->dir, sink->name, &named) == 0 && named.st_ino == sink->id.st_ino &&
+           named.st_dev == sink->id.st_dev;
+}
+
+static int open_current(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    for (int i = 0; i < OPEN_ATTEMPTS; i++) {
+        if (obx_file_open_name(sink, 0, error))
+            return error->code;
+        if (is_current(sink))
+            return OUTBOX_OK;
+        close_fd(sink, &sink->fd);
+    }
+    return obx_file_set_error(error, OUTBOX_E_AGAIN, "open %s: somebody keeps replacing the file; find out who",
+                              sink->path);
+}
+
+int obx_file_sync_dir(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    if (sink->sys->fsync(sink->dir))
+        return obx_file_fail(error, errno, "sync the directory of", sink->path);
+    return OUTBOX_OK;
+}
+
+/* After a failure for want of space the host asks again and again: say no until there is some. */
+static int find_space(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    if (!sink->wanted)
+        return OUTBOX_OK;
+    if (sink->sys->reserve(sink->fd, (off_t)sink->size, (off_t)sink->wanted) && (errno == ENOSPC || errno == EDQUOT))
+        return obx_file_fail(error, errno, "find space for", sink->path);
+    sink->wanted = 0;
+    return OUTBOX_OK;
+}
+
+static int open_all(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    struct stat before = sink->id;
+    if (open_dir(sink, error) || open_current(sink, error))
+        return error->code;
+    if (before.st_ino != sink->id.st_ino || before.st_dev != sink->id.st_dev)
+        sink->unsure = false; /* what we knew is about another file */
+    if (obx_file_recover(sink, error) || find_space(sink, error) || obx_file_sink_sync(sink, error) ||
+        obx_file_sync_dir(sink, error))
+        return error->code;
+    sink->rotate_at = sink->max_size;
+    return OUTBOX_OK;
+}
+
+int obx_file_sink_open(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    if (open_all(sink, error))
+        obx_file_sink_close(sink);
+    return sink->fd < 0 ? error->code : OUTBOX_OK;
+}
+
+int obx_file_sink_check(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    bool current = is_current(sink);
+    if (current && sink->id.st_size == sink->size)
+        return OUTBOX_OK;
+    sink->host->log(sink->host, OUTBOX_LOG_WARN, "%s: %s by somebody else; opening it again", sink->path,
+                    !current                          ? "moved or removed"
+                    : sink->id.st_size < sink->size ? "cut short"
+                                                      : "written");
+    obx_file_sink_close(sink);
+    return obx_file_sink_open(sink, error);
+}
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
+/* What a failure to write leaves behind: `more` bytes did not go. */
+static int note_failure(struct obx_file_sink *sink, size_t more, int code)
+{
+    if (code == OUTBOX_E_FULL)
+        sink->wanted = sink->size - sink->durable + (int64_t)more;
+    sink->unsure = true;
+    return code;
+}
+
+int obx_file_sink_append(struct obx_file_sink *sink, const char *data, size_t size, struct outbox_error *error)
+{
+    while (size) {
+        ssize_t done = sink->sys->write(sink->fd, data, size);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return note_failure(sink, size, obx_file_fail(error, done ? errno : EIO, "write", sink->path));
+        data += done;
+        size -= (size_t)done;
+        sink->size += done;
+    }
+    return OUTBOX_OK;
+}
+
+int obx_file_sink_sync(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    if (sink->sys->fdatasync(sink->fd))
+        return note_failure(sink, 0, obx_file_fail(error, errno, "sync", sink->path));
+    sink->durable = sink->size;
+    sink->unsure = false;
+    return OUTBOX_OK;
+}
+
+int obx_file_sink_cut(struct obx_file_sink *sink)
+{
+    if (sink->sys->ftruncate(sink->fd, (off_t)sink->durable))
+        return OUTBOX_E_UNKNOWN_OUTCOME;
+    sink->size = sink->durable;
+    sink->unsure = false;
+    return OUTBOX_OK;
+}

@@ -1,0 +1,60 @@
+/*
+ * brokers/file/sink.h - the file that events are appended to
+ *
+ * Open it, append, sync; what was appended before a sync that succeeded is durable, nothing else is. All functions
+ * block: they are for a worker thread, one at a time. After any failure the sink must be closed: a failed sync is
+ * never tried again on the same descriptor, since the kernel reports a lost page only once.
+ */
+#ifndef OBX_FILE_SINK_H
+#define OBX_FILE_SINK_H
+
+#include <outbox/plugin.h>
+
+#include "sys.h"
+
+struct obx_file_sink {
+    /* set by the owner */
+    const struct outbox_host *host; /* for its log */
+    const struct obx_file_sys *sys;
+    const char *path;  /* as configured */
+    int64_t max_size;  /* 0: never rotate */
+
+    /* private */
+    const char *name;  /* the last part of path */
+    int dir, fd;       /* -1: closed */
+    struct stat id;    /* of the open file */
+    int64_t size;      /* appended, durable or not */
+    int64_t durable;   /* survives a crash */
+    int64_t rotate_at; /* the size that starts the next rotation; 0: never */
+    uint64_t last_number; /* of the rotated files */
+    bool unsure;       /* a sync failed: at the next open, what lies behind `durable` is cut off */
+    int64_t wanted;    /* bytes that found no space; the next open must find them */
+};
+
+/* Looks at path alone. */
+int obx_file_sink_init(struct obx_file_sink *sink, struct outbox_error *error);
+/* Open or create, lock, cut a torn tail off, make the name durable. */
+int obx_file_sink_open(struct obx_file_sink *sink, struct outbox_error *error);
+void obx_file_sink_close(struct obx_file_sink *sink);
+/* Before a batch: is the file still the one that we opened? Opens it again if it was moved, removed or cut. */
+int obx_file_sink_check(struct obx_file_sink *sink, struct outbox_error *error);
+int obx_file_sink_append(struct obx_file_sink *sink, const char *data, size_t size, struct outbox_error *error);
+int obx_file_sink_sync(struct obx_file_sink *sink, struct outbox_error *error);
+/* Give up what was appended since the last sync. OUTBOX_OK: certainly gone. Else it is cut at the next open. */
+int obx_file_sink_cut(struct obx_file_sink *sink);
+/* Has the file, with `more` bytes, reached the size at which it is rotated? Then sync, and rotate. */
+bool obx_file_sink_is_full(const struct obx_file_sink *sink, size_t more);
+int obx_file_sink_rotate(struct obx_file_sink *sink, struct outbox_error *error);
+
+/* ---- between the files of the sink ---- */
+
+/* Errno as an outbox error: "open /a/b: permission denied; advice". */
+int obx_file_fail(struct outbox_error *error, int number, const char *what, const char *path);
+int obx_file_set_error(struct outbox_error *error, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int obx_file_open_name(struct obx_file_sink *sink, int extra_flags, struct outbox_error *error);
+int obx_file_sync_dir(struct obx_file_sink *sink, struct outbox_error *error);
+/* Cut what is not whole lines of ours off the end of a file just opened; sets size and durable. */
+int obx_file_recover(struct obx_file_sink *sink, struct outbox_error *error);
+
+#endif
