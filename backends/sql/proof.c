@@ -1,0 +1,89 @@
+/*
+ * backends/sql/proof.c - the hole tracker: finding out who can still fill a hole
+ *
+ * One generation of holes at a time: those unproven at the first look. Later looks follow the holders that had no
+ * transaction id then; new holes wait for the next generation. Under constant load there is nearly always somebody
+ * between his lock and his transaction id, so it would not do to wait for a moment when nobody is.
+ */
+#include "sql/holes.h"
+
+bool obx_sql_holes_want_proof(const struct obx_sql_holes *holes, uint64_t now_ns, uint64_t age_ns)
+{
+    for (uint32_t i = 0; i < holes->hot.count; i++) {
+        const struct obx_sql_hole *hole = &holes->hot.items[i];
+        if (hole->proof != OBX_SQL_PROVEN && now_ns - hole->noted_ns >= age_ns)
+            return true;
+    }
+    return false;
+}
+
+static void widen(struct obx_sql_holes *holes, uint64_t xid)
+{
+    if (xid < holes->first)
+        holes->first = xid;
+    if (xid >= holes->bound)
+        holes->bound = xid + 1;
+}
+
+static void mark(struct obx_sql_holes *holes, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = 0; i < holes->hot.count; i++) {
+        struct obx_sql_hole *hole = &holes->hot.items[i];
+        if (hole->proof != from)
+            continue;
+        hole->proof = to;
+        hole->first = holes->first;
+        hole->bound = holes->bound;
+    }
+}
+
+static void first_look(struct obx_sql_holes *holes, const struct obx_sql_holder *holders, uint32_t count)
+{
+    holes->proving = true;
+    holes->first = UINT64_MAX;
+    holes->bound = 0;
+    holes->followed_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (holders[i].xid)
+            widen(holes, holders[i].xid);
+        else
+            holes->followed[holes->followed_count++] = holders[i].name;
+    }
+    mark(holes, OBX_SQL_UNPROVEN, OBX_SQL_PROVING);
+}
+
+/* What became of one that is followed? True if it must be followed further. */
+static bool follow(struct obx_sql_holes *holes, uint64_t name, const struct obx_sql_holder *holders, uint32_t count)
+{
+    bool waits = false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (holders[i].name != name)
+            continue;
+        if (holders[i].xid)
+            widen(holes, holders[i].xid);
+        else
+            waits = true;
+    }
+    return waits;
+}
+
+bool obx_sql_holes_prove(struct obx_sql_holes *holes, const struct obx_sql_holder *holders, uint32_t count)
+{
+    if (!holes->proving) {
+        if (!obx_sql_grow(holes->host, (void **)&holes->followed, &holes->followed_room, count,
+                          sizeof *holes->followed))
+            return false;
+        first_look(holes, holders, count);
+    } else {
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < holes->followed_count; i++)
+            if (follow(holes, holes->followed[i], holders, count))
+                holes->followed[kept++] = holes->followed[i];
+        holes->followed_count = kept;
+    }
+    if (!holes->followed_count) {
+        mark(holes, OBX_SQL_PROVING, OBX_SQL_PROVEN);
+        holes->proving = false;
+    }
+    return true;
+}
