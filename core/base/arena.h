@@ -1,0 +1,26 @@
+/*
+ * core/base/arena.h - memory that is given back all at once
+ *
+ * Blocks never move, so pointers stay good until reset. A reset keeps the first block, so that a recycled arena of a
+ * steady load allocates nothing.
+ */
+#ifndef OBX_BASE_ARENA_H
+#define OBX_BASE_ARENA_H
+
+#include <stddef.h>
+
+struct obx_arena_block;
+
+struct obx_arena {
+    struct obx_arena_block *first, *last; /* owned */
+    size_t used;                          /* of the last block */
+    size_t total;                         /* bytes in all blocks */
+};
+
+void *obx_arena_alloc(struct obx_arena *arena, size_t size); /* 8-aligned, not zeroed; NULL when there is none */
+void *obx_arena_bytes(struct obx_arena *arena, size_t size); /* not aligned */
+void obx_arena_give_back(struct obx_arena *arena, size_t size); /* the last `size` bytes just allocated */
+void obx_arena_reset(struct obx_arena *arena);
+void obx_arena_free(struct obx_arena *arena);
+
+#endif

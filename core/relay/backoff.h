@@ -1,0 +1,16 @@
+/* core/relay/backoff.h - pauses that double, with full jitter: a random part of the bound, so that nothing synchronises */
+#ifndef OBX_RELAY_BACKOFF_H
+#define OBX_RELAY_BACKOFF_H
+
+#include "loop/loop.h"
+
+/* Nanoseconds before try number `failures` + 1 (failures >= 1): at least a tenth of the bound, so never a hot loop. */
+static inline uint64_t obx_backoff(struct obx_loop *loop, uint32_t failures, uint64_t min_ms, uint64_t max_ms)
+{
+    uint32_t doublings = failures < 2 ? 0 : OBX_MIN(failures - 1, 32u);
+    uint64_t bound = OBX_MIN(max_ms, min_ms << doublings) * OBX_MS;
+    uint64_t floor = bound / 10;
+    return floor + loop->ops->random(loop) % (bound - floor + 1);
+}
+
+#endif

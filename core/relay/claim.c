@@ -1,0 +1,329 @@
+/*
+ * core/relay/claim.c - when to ask the store for rows, how many, and what to do with the answer
+ *
+ * Cadence: at once after a full batch; every millisecond while rows came lately; then pauses that double up to
+ * settings.idle, or, if the store has a doorbell, one look with OBX_CLAIM_PARK and a long sleep until it rings.
+ * Bounds: the byte budget, the number of batches, the number of deferred and of rejected events; each only pauses.
+ * Keys whose time has come are claimed by their positions first, one such batch at a time.
+ * A look that fails because the connection is gone is the link's business; rows that there was no memory for are read
+ * again by a rewind, once the pipeline is empty.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "relay/backoff.h"
+#include "relay/pipeline.h"
+
+#define MAX_READY 8              /* batches claimed and not yet published */
+#define FIRST_ROWS 64            /* of the first claim; doubles */
+#define BATCH_OVERHEAD (16 * 1024)
+#define ROW_OVERHEAD 192         /* message, header and fate of one row */
+#define ACTIVE_NS (100 * OBX_MS)
+#define ACTIVE_BELL_NS (10 * OBX_MS)
+#define LOOK_NS OBX_MS
+#define PARK_DELAY_NS (16 * OBX_MS)
+#define PARKED_NS (1000 * OBX_MS)
+
+static uint64_t cost(const struct outbox_batch *rows)
+{
+    return rows->bytes + (uint64_t)rows->rows * ROW_OVERHEAD + BATCH_OVERHEAD;
+}
+
+static bool has_bell(const struct obx_relay *relay)
+{
+    return obx_instance_caps(relay->store.instance) & OUTBOX_CAP_WAKE;
+}
+
+void obx_claim_reset(struct obx_relay *relay)
+{
+    relay->rewind = true;
+    relay->empty = false;
+    relay->claim_at = relay->now;
+    relay->idle_delay = LOOK_NS;
+    relay->ramp = FIRST_ROWS;
+}
+
+void obx_claim_wake(struct obx_relay *relay)
+{
+    uint64_t now = obx_loop_now(relay->loop);
+    relay->wake = true;
+    relay->active_until = now + ACTIVE_BELL_NS;
+    relay->idle_delay = LOOK_NS;
+    relay->claim_at = OBX_MIN(relay->claim_at, OBX_MAX(now, relay->claimed_at + LOOK_NS / 2));
+}
+
+/* The pipeline holds rows of the outbox: a rewind would give them a second time. */
+static bool holds_rows(const struct obx_relay *relay)
+{
+    return !obx_list_empty(&relay->ready) || !obx_list_empty(&relay->flying) || !obx_list_empty(&relay->done) ||
+           !obx_list_empty(&relay->settling) || !obx_list_empty(&relay->to_park) || obx_call_busy(&relay->park_call);
+}
+
+static bool may_claim(const struct obx_relay *relay)
+{
+    return obx_link_up(&relay->store) && !relay->stopping && !relay->halted && !obx_call_busy(&relay->claim_call) &&
+           obx_park_ready(relay) && relay->to_park_count < OBX_MAX_TO_PARK && relay->ready_count < MAX_READY &&
+           relay->stats.in_flight_bytes < (uint64_t)relay->settings.memory;
+}
+
+static void set_limits(struct obx_relay *relay)
+{
+    uint64_t memory = (uint64_t)relay->settings.memory;
+    uint64_t left = memory - relay->stats.in_flight_bytes;
+    relay->claim.max_bytes = OBX_MIN(left, memory / 4);
+    uint64_t rows = relay->claim.max_bytes / (relay->row_bytes + ROW_OVERHEAD);
+    rows = OBX_MIN(rows, (uint64_t)relay->settings.batch);
+    rows = OBX_MIN(rows, (uint64_t)relay->ramp);
+    relay->claim.max_rows = (uint32_t)OBX_MAX(rows, 1u);
+}
+
+/* ---- the answer ------------------------------------------------------------------------------------------------- */
+
+static void schedule_after_rows(struct obx_relay *relay, bool more)
+{
+    relay->active_until = relay->now + (has_bell(relay) ? ACTIVE_BELL_NS : ACTIVE_NS);
+    relay->idle_delay = LOOK_NS;
+    relay->claim_at = more ? relay->now : relay->claimed_at + LOOK_NS;
+    if (more)
+        relay->ramp = OBX_MIN(relay->ramp * 2, (uint32_t)relay->settings.batch);
+}
+
+static void schedule_after_nothing(struct obx_relay *relay)
+{
+    relay->empty = !relay->wake;
+    if (relay->wake || relay->now < relay->active_until) {
+        relay->claim_at = relay->claimed_at + LOOK_NS;
+    } else if (relay->claim.flags & OUTBOX_CLAIM_PARK) {
+        relay->claim_at = relay->now + PARKED_NS;
+    } else {
+        relay->claim_at = relay->now + relay->idle_delay;
+        relay->idle_delay = OBX_MIN(relay->idle_delay * 2, (uint64_t)relay->settings.idle_ms * OBX_MS);
+    }
+}
+
+static void estimate_row(struct obx_relay *relay, const struct outbox_batch *rows)
+{
+    uint64_t bytes = rows->bytes / rows->rows;
+    relay->row_bytes = OBX_MAX(bytes, (relay->row_bytes * 7 + bytes) / 8);
+}
+
+/* The keys that were asked for and whose event is no longer there: somebody removed it. */
+static void forget_vanished(struct obx_relay *relay, const struct outbox_batch *rows)
+{
+    uint32_t found = rows ? rows->rows : 0;
+    bool cut = rows && rows->flags & OUTBOX_BATCH_MORE;
+    const struct outbox_position *last = found ? &rows->positions[found - 1] : NULL;
+    OBX_LIST_EACH(&relay->keys.sending, key, struct obx_key, link) {
+        for (uint32_t i = key->sent; i--;) {
+            struct outbox_position position = key->events[key->first + i].position;
+            if (cut && (position.major > last->major || (position.major == last->major && position.minor > last->minor)))
+                continue;
+            uint32_t low = 0, high = found;
+            while (low < high) {
+                uint32_t middle = low + (high - low) / 2;
+                const struct outbox_position *at = &rows->positions[middle];
+                if (at->major < position.major || (at->major == position.major && at->minor < position.minor))
+                    low = middle + 1;
+                else
+                    high = middle;
+            }
+            if (low == found || rows->positions[low].major != position.major ||
+                rows->positions[low].minor != position.minor)
+                obx_keys_gone(&relay->keys, key, position);
+        }
+    }
+}
+
+static void keys_wait_again(struct obx_relay *relay, uint64_t pause_ns)
+{
+    for (struct obx_key *key; (key = OBX_LIST_FIRST(&relay->keys.sending, struct obx_key, link));)
+        obx_keys_wait(&relay->keys, key, relay->now + pause_ns);
+}
+
+/* No memory for what was claimed: the rows stay in the outbox, and will be read again from the start. */
+static void give_back(struct obx_relay *relay, struct outbox_batch *rows)
+{
+    obx_store_release(relay->store.instance, rows);
+    if (relay->claim_exact)
+        keys_wait_again(relay, 100 * OBX_MS);
+    else
+        relay->rewind = true;
+    relay->claim_at = relay->now + 10 * OBX_MS;
+}
+
+static void take(struct obx_relay *relay, struct outbox_batch *rows)
+{
+    struct obx_batch *batch = obx_batch_get(&relay->pool, rows);
+    if (!batch) {
+        give_back(relay, rows);
+        return;
+    }
+    batch->relay = relay;
+    batch->seq = relay->next_seq++;
+    batch->epoch = relay->epoch;
+    batch->exact = relay->claim_exact;
+    relay->exact_batch |= batch->exact;
+    relay->stats.claimed += rows->rows;
+    relay->stats.in_flight += rows->rows;
+    relay->stats.in_flight_bytes += cost(rows);
+    relay->drained_told = false;
+    relay->empty = false;
+    obx_publish_ready(relay, batch);
+}
+
+void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch)
+{
+    relay->stats.in_flight -= batch->rows->rows;
+    relay->stats.in_flight_bytes -= cost(batch->rows);
+    obx_store_release(relay->store.instance, batch->rows);
+    if (batch->exact) {
+        relay->exact_batch = false;
+        keys_wait_again(relay, 0);
+    }
+    if (relay->unfinished == batch)
+        relay->unfinished = NULL;
+    obx_batch_put(&relay->pool, batch);
+}
+
+static void claim_failed(struct obx_relay *relay, const struct outbox_error *error)
+{
+    if (relay->claim_exact)
+        keys_wait_again(relay, 100 * OBX_MS);
+    if (error->code == OUTBOX_E_AGAIN)
+        relay->claim_at = relay->now + obx_backoff(relay->loop, 1, 20, 20);
+    else
+        obx_link_lost(relay, &relay->store, error);
+}
+
+static void claim_done(struct obx_call *call, const struct outbox_error *error)
+{
+    struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, claim_call);
+    struct outbox_batch *rows = relay->claim.batch;
+    relay->now = obx_loop_now(relay->loop);
+    relay->claim.batch = NULL;
+    if (rows && (error->code || !rows->rows || !obx_link_up(&relay->store) || relay->stopping)) {
+        bool wanted = !error->code && rows->rows;
+        obx_store_release(relay->store.instance, rows);
+        rows = NULL;
+        if (wanted && !relay->claim_exact)
+            relay->rewind = true;
+    }
+    if (error->code) {
+        claim_failed(relay, error);
+    } else {
+        obx_link_works(relay, &relay->store);
+        if (relay->claim_exact)
+            forget_vanished(relay, rows);
+        else if (rows)
+            schedule_after_rows(relay, rows->flags & OUTBOX_BATCH_MORE);
+        else
+            schedule_after_nothing(relay);
+        if (rows) {
+            estimate_row(relay, rows);
+            take(relay, rows);
+        } else if (relay->claim_exact) {
+            keys_wait_again(relay, 0);
+        }
+    }
+    obx_relay_tick_soon(relay);
+}
+
+/* ---- the question ------------------------------------------------------------------------------------------------ */
+
+static void submit(struct obx_relay *relay)
+{
+    relay->claim_call.done = claim_done;
+    relay->claimed_at = relay->now;
+    relay->wake = false;
+    relay->stats.claims++;
+    obx_store_claim(relay->store.instance, &relay->claim_call, (uint32_t)relay->settings.timeout_ms, &relay->claim);
+}
+
+static int by_position(const void *left, const void *right)
+{
+    const struct outbox_position *a = left, *b = right;
+    if (a->major != b->major)
+        return a->major < b->major ? -1 : 1;
+    return a->minor < b->minor ? -1 : a->minor > b->minor;
+}
+
+static bool exact_room(struct obx_relay *relay)
+{
+    if (relay->exact)
+        return true;
+    relay->exact_room = (uint32_t)OBX_MIN(relay->settings.batch, 1000);
+    relay->exact = obx_alloc(relay->exact_room * sizeof *relay->exact);
+    return relay->exact != NULL;
+}
+
+/* Of a key that just came off a failure only the first event is tried; when that went well, all of them. */
+static uint32_t collect_due(struct obx_relay *relay)
+{
+    uint32_t count = 0;
+    struct obx_key *key;
+    while (count < relay->exact_room && (key = obx_keys_next(&relay->keys)) && key->due_ns <= relay->now) {
+        obx_keys_send(&relay->keys, key);
+        key->sent = key->flowing ? OBX_MIN(key->count, relay->exact_room - count) : 1;
+        key->failed = false;
+        for (uint32_t i = 0; i < key->sent; i++)
+            relay->exact[count++] = key->events[key->first + i].position;
+    }
+    qsort(relay->exact, count, sizeof *relay->exact, by_position);
+    return count;
+}
+
+static bool claim_due_keys(struct obx_relay *relay)
+{
+    struct obx_key *key = obx_keys_next(&relay->keys);
+    if (!key || relay->exact_batch || !obx_link_up(&relay->broker) || relay->rewind)
+        return false;
+    if (!obx_relay_due(relay, key->due_ns))
+        return false;
+    if (!exact_room(relay)) {
+        obx_relay_due(relay, relay->now + 100 * OBX_MS);
+        return false;
+    }
+    relay->claim = (struct outbox_claim){.struct_size = sizeof relay->claim, .exact = relay->exact};
+    set_limits(relay);
+    relay->claim.exact_count = collect_due(relay);
+    relay->claim.max_rows = relay->claim.exact_count;
+    relay->claim_exact = true;
+    submit(relay);
+    return true;
+}
+
+static bool too_many_deferred(struct obx_relay *relay)
+{
+    bool full = relay->keys.events >= (uint64_t)relay->settings.max_deferred;
+    if (full && !relay->deferred_full)
+        OBX_RELAY_SAY(relay, OUTBOX_LOG_WARN,
+                      "%llu events wait behind %llu blocked keys, which is max_deferred: nothing more is claimed until "
+                      "they go; see 'outbox status'",
+                      (unsigned long long)relay->keys.events, (unsigned long long)HASH_COUNT(relay->keys.table));
+    relay->deferred_full = full;
+    return full;
+}
+
+static uint32_t claim_flags(const struct obx_relay *relay)
+{
+    uint32_t flags = relay->rewind ? OUTBOX_CLAIM_REWIND : 0;
+    if (has_bell(relay) && relay->idle_delay >= PARK_DELAY_NS)
+        flags |= OUTBOX_CLAIM_PARK;
+    return flags;
+}
+
+void obx_claim_step(struct obx_relay *relay)
+{
+    if (!may_claim(relay) || claim_due_keys(relay) || too_many_deferred(relay))
+        return;
+    if (relay->rewind && holds_rows(relay))
+        return;
+    if (!obx_relay_due(relay, relay->claim_at))
+        return;
+    relay->claim = (struct outbox_claim){.struct_size = sizeof relay->claim, .flags = claim_flags(relay)};
+    set_limits(relay);
+    relay->claim_exact = false;
+    relay->rewind = false;
+    submit(relay);
+}

@@ -1,0 +1,190 @@
+/* core/relay/keys.c - a hash table of waiting keys; each has a sorted window of positions */
+#include "relay/keys.h"
+
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+void obx_keys_init(struct obx_keys *keys)
+{
+    *keys = (struct obx_keys){0};
+    obx_list_init(&keys->waiting);
+    obx_list_init(&keys->sending);
+}
+
+static void forget(struct obx_keys *keys, struct obx_key *key)
+{
+    obx_keys_set_stuck(keys, key, false);
+    keys->events -= key->count;
+    HASH_DEL(keys->table, key);
+    obx_list_remove(&key->link);
+    obx_free(key->events);
+    obx_free(key);
+}
+
+void obx_keys_clear(struct obx_keys *keys)
+{
+    struct obx_key *key, *next;
+    HASH_ITER(hh, keys->table, key, next) {
+        forget(keys, key);
+    }
+}
+
+uint64_t obx_key_hash(struct outbox_bytes topic, struct outbox_bytes key)
+{
+    uint64_t seed = XXH3_64bits(topic.data, topic.size);
+    return XXH3_64bits_withSeed(key.data, key.size, seed);
+}
+
+struct obx_key *obx_keys_find(const struct obx_keys *keys, uint64_t hash)
+{
+    struct obx_key *key;
+    HASH_FIND(hh, keys->table, &hash, sizeof hash, key);
+    return key;
+}
+
+static void link_waiting(struct obx_keys *keys, struct obx_key *key)
+{
+    struct obx_list *at = keys->waiting.prev;
+    while (at != &keys->waiting && OBX_CONTAINER(at, struct obx_key, link)->due_ns > key->due_ns)
+        at = at->prev;
+    obx_list_insert_after(at, &key->link);
+}
+
+static struct obx_key *make(struct obx_keys *keys, uint64_t hash, uint64_t now)
+{
+    struct obx_key *key = obx_alloc(sizeof *key);
+    if (!key)
+        return NULL;
+    key->hash = hash;
+    key->since_ns = key->due_ns = now;
+    HASH_ADD(hh, keys->table, hash, sizeof key->hash, key);
+    if (!key->hh.tbl) { /* HASH_NONFATAL_OOM */
+        obx_free(key);
+        return NULL;
+    }
+    link_waiting(keys, key);
+    return key;
+}
+
+static bool before(struct outbox_position a, struct outbox_position b)
+{
+    return a.major != b.major ? a.major < b.major : a.minor < b.minor;
+}
+
+/* Index (from key->events) of the first event that is not before the position. */
+static uint32_t lower_bound(const struct obx_key *key, struct outbox_position position)
+{
+    uint32_t low = key->first, high = key->first + key->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (before(key->events[middle].position, position))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool at(const struct obx_key *key, uint32_t index, struct outbox_position position)
+{
+    return index < key->first + key->count && !before(position, key->events[index].position);
+}
+
+static bool make_room(struct obx_key *key)
+{
+    if (key->first + key->count < key->room)
+        return true;
+    if (key->first > key->count) {
+        memmove(key->events, key->events + key->first, key->count * sizeof *key->events);
+        key->first = 0;
+        return true;
+    }
+    uint32_t room = key->room ? key->room * 2 : 4;
+    struct obx_deferred *events = obx_resize(key->events, room * sizeof *events);
+    if (!events)
+        return false;
+    key->events = events;
+    key->room = room;
+    return true;
+}
+
+struct obx_key *obx_keys_defer(struct obx_keys *keys, uint64_t hash, struct outbox_position position, uint64_t now)
+{
+    struct obx_key *key = obx_keys_find(keys, hash);
+    if (!key)
+        key = make(keys, hash, now);
+    if (!key || obx_key_event(key, position))
+        return key;
+    if (!make_room(key)) {
+        if (!key->count && !key->sending)
+            forget(keys, key);
+        return NULL;
+    }
+    uint32_t index = lower_bound(key, position);
+    memmove(&key->events[index + 1], &key->events[index], (key->first + key->count - index) * sizeof *key->events);
+    key->events[index] = (struct obx_deferred){.position = position};
+    key->count++;
+    keys->events++;
+    keys->stuck_events += key->stuck;
+    return key;
+}
+
+struct obx_deferred *obx_key_event(struct obx_key *key, struct outbox_position position)
+{
+    uint32_t index = lower_bound(key, position);
+    return at(key, index, position) ? &key->events[index] : NULL;
+}
+
+void obx_keys_gone(struct obx_keys *keys, struct obx_key *key, struct outbox_position position)
+{
+    uint32_t index = lower_bound(key, position);
+    if (!at(key, index, position))
+        return;
+    if (index == key->first)
+        key->first++;
+    else
+        memmove(&key->events[index], &key->events[index + 1],
+                (key->first + key->count - index - 1) * sizeof *key->events);
+    key->count--;
+    keys->events--;
+    keys->stuck_events -= key->stuck;
+    if (!key->count && !key->sending)
+        forget(keys, key);
+}
+
+void obx_keys_set_stuck(struct obx_keys *keys, struct obx_key *key, bool stuck)
+{
+    if (key->stuck == stuck)
+        return;
+    key->stuck = stuck;
+    if (stuck)
+        keys->stuck_events += key->count;
+    else
+        keys->stuck_events -= key->count;
+}
+
+void obx_keys_send(struct obx_keys *keys, struct obx_key *key)
+{
+    key->sending = true;
+    obx_list_remove(&key->link);
+    obx_list_append(&keys->sending, &key->link);
+}
+
+void obx_keys_wait(struct obx_keys *keys, struct obx_key *key, uint64_t due_ns)
+{
+    key->sending = false;
+    key->sent = 0;
+    if (!key->count) {
+        forget(keys, key);
+        return;
+    }
+    key->due_ns = due_ns;
+    obx_list_remove(&key->link);
+    link_waiting(keys, key);
+}
+
+struct obx_key *obx_keys_next(const struct obx_keys *keys)
+{
+    return OBX_LIST_FIRST(&keys->waiting, struct obx_key, link);
+}

@@ -1,0 +1,251 @@
+/*
+ * core/relay/outcome.c - what became of published events
+ *
+ *   DELIVERED               to be settled
+ *   RETRY                   behind its key; the first of its key counts an attempt, unless the trouble is the route's
+ *   REJECTED                on_reject decides
+ *   NOT_CONNECTED, UNKNOWN  the whole batch is sent again, in order, when the broker is back; no attempt is counted
+ *
+ * Outcomes may come inside publish(), so obx_outcome_note() only takes note; all decisions are made at completion.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "relay/backoff.h"
+#include "relay/pipeline.h"
+
+static enum obx_fate fate_of(uint32_t outcome)
+{
+    switch (outcome) {
+    case OUTBOX_DELIVERED:
+        return OBX_DELIVERED;
+    case OUTBOX_RETRY:
+        return OBX_RETRY;
+    case OUTBOX_REJECTED:
+        return OBX_REJECTED;
+    default:
+        return OBX_UNSENT;
+    }
+}
+
+/* The reason of these messages, kept in the arena. Without memory they have none. */
+static const struct outbox_error *keep_error(struct obx_batch *batch, const struct outbox_error *error)
+{
+    static const struct outbox_error unknown = {.code = OUTBOX_E_UNKNOWN_OUTCOME, .text = "the broker gave no reason"};
+    if (!error)
+        return &unknown;
+    if (!batch->errors) {
+        batch->errors = obx_arena_alloc(&batch->arena, batch->rows->rows * sizeof(struct outbox_error *));
+        if (!batch->errors)
+            return &unknown;
+        memset(batch->errors, 0, batch->rows->rows * sizeof(struct outbox_error *));
+    }
+    struct outbox_error *copy = obx_arena_alloc(&batch->arena, sizeof *copy);
+    if (!copy)
+        return &unknown;
+    *copy = *error;
+    return copy;
+}
+
+static const struct outbox_error *error_of(const struct obx_batch *batch, uint32_t row)
+{
+    static const struct outbox_error none = {.code = OUTBOX_E_UNKNOWN_OUTCOME, .text = "the broker gave no reason"};
+    return batch->errors && batch->errors[row] ? batch->errors[row] : &none;
+}
+
+void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes)
+{
+    struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, call);
+    enum obx_fate fate = fate_of(outcomes->outcome);
+    const struct outbox_error *error = fate == OBX_DELIVERED ? NULL : keep_error(batch, outcomes->error);
+    for (uint32_t i = 0; i < outcomes->count; i++) {
+        uint32_t row = batch->row_of[outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i];
+        obx_batch_set_fate(batch, row, fate);
+        if (error && batch->errors)
+            batch->errors[row] = error;
+    }
+}
+
+/* ---- decisions, at completion ------------------------------------------------------------------------------------ */
+
+/* A trouble of the route or of an earlier event: none of this event's own. */
+static bool blameless(int code)
+{
+    return code == OUTBOX_E_AGAIN || code == OUTBOX_E_PERMISSION || code == OUTBOX_E_NOT_FOUND ||
+           code == OUTBOX_E_NO_MEMORY;
+}
+
+static void describe(struct obx_key *key, const struct outbox_message *message, const struct outbox_error *error)
+{
+    snprintf(key->topic, sizeof key->topic, "%.*s", (int)OBX_MIN(message->topic.size, sizeof key->topic),
+             (const char *)message->topic.data);
+    snprintf(key->text, sizeof key->text, "%.*s", (int)OBX_MIN(message->key.size, sizeof key->text),
+             message->key.data ? (const char *)message->key.data : "");
+    snprintf(key->event_id, sizeof key->event_id, "%.*s", (int)OBX_MIN(message->id.size, sizeof key->event_id),
+             (const char *)message->id.data);
+    snprintf(key->reason, sizeof key->reason, "%.*s", (int)sizeof key->reason - 1, error->text);
+}
+
+static bool put_behind_key(struct obx_relay *relay, const struct outbox_message *message,
+                           struct outbox_position position, const struct outbox_error *error)
+{
+    struct obx_key *key = obx_keys_defer(&relay->keys, obx_event_hash(relay, message, position), position, relay->now);
+    if (!key)
+        return false;
+    bool first = key->events[key->first].position.major == position.major &&
+                 key->events[key->first].position.minor == position.minor;
+    if (first || !key->failed) {
+        describe(key, message, error);
+        key->failed_code = error->code;
+    }
+    key->failed = true;
+    return true;
+}
+
+/* The pause of a key that failed, and the attempt of its first event. */
+static void pause_key(struct obx_relay *relay, struct obx_key *key)
+{
+    struct obx_deferred *event = &key->events[key->first];
+    key->failed = key->flowing = false;
+    key->failures++;
+    relay->stats.retried++;
+    if (!blameless(key->failed_code))
+        event->attempts++;
+    uint64_t pause = obx_backoff(relay->loop, key->failures, (uint64_t)relay->settings.retry_min_ms,
+                                 (uint64_t)relay->settings.retry_max_ms);
+    OBX_RELAY_SAY(relay, key->failures == 1 ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG,
+                  "event %s was not taken, its key '%s' of topic '%s' waits %llu ms: %s", key->event_id, key->text,
+                  key->topic, (unsigned long long)(pause / OBX_MS), key->reason);
+    obx_keys_wait(&relay->keys, key, relay->now + pause);
+}
+
+static bool out_of_attempts(const struct obx_relay *relay, const struct obx_key *key)
+{
+    return key->events[key->first].attempts >= (uint64_t)relay->settings.max_attempts;
+}
+
+static bool retry_row(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
+                      const struct outbox_error *error)
+{
+    if (!put_behind_key(relay, message, position, error))
+        return false;
+    struct obx_key *key = obx_keys_find(&relay->keys, obx_event_hash(relay, message, position));
+    bool first = key->events[key->first].position.major == position.major &&
+                 key->events[key->first].position.minor == position.minor;
+    if (!first || blameless(error->code) || key->events[key->first].attempts + 1 < (uint64_t)relay->settings.max_attempts)
+        return true;
+    key->events[key->first].attempts++;
+    return obx_reject(relay, message, position, error);
+}
+
+static void delivered_row(struct obx_relay *relay, const struct outbox_message *message,
+                          struct outbox_position position)
+{
+    struct obx_key *key = obx_keys_find(&relay->keys, obx_event_hash(relay, message, position));
+    if (!key)
+        return;
+    obx_keys_set_stuck(&relay->keys, key, false);
+    key->failures = 0;
+    obx_keys_gone(&relay->keys, key, position);
+}
+
+/* Every row that is not simply delivered. Without memory to note it, a row is sent again with the batch. */
+static void decide(struct obx_relay *relay, struct obx_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->message_count; i++) {
+        uint32_t row = batch->row_of[i];
+        const struct outbox_message *message = &batch->messages[i];
+        struct outbox_position position = batch->rows->positions[row];
+        bool noted = true;
+        switch (batch->fates[row]) {
+        case OBX_DELIVERED:
+            if (batch->exact)
+                delivered_row(relay, message, position);
+            continue;
+        case OBX_RETRY:
+            noted = retry_row(relay, message, position, error_of(batch, row));
+            break;
+        case OBX_REJECTED:
+            relay->stats.rejected++;
+            noted = obx_reject(relay, message, position, error_of(batch, row));
+            break;
+        default:
+            continue;
+        }
+        obx_batch_set_fate(batch, row, noted ? OBX_LEFT : OBX_UNSENT);
+    }
+}
+
+/* Keys that failed pause; the other keys of an exact batch go on at once. */
+static void resolve_keys(struct obx_relay *relay, const struct obx_batch *batch)
+{
+    struct obx_key *key, *next;
+    HASH_ITER(hh, relay->keys.table, key, next) {
+        bool mine = batch->exact && key->sending && !batch->fate_count[OBX_UNSENT];
+        if (key->failed && key->count) {
+            if (out_of_attempts(relay, key))
+                obx_keys_set_stuck(&relay->keys, key, true);
+            pause_key(relay, key);
+        } else if (mine) {
+            key->flowing = true;
+            obx_keys_wait(&relay->keys, key, relay->now);
+        }
+    }
+}
+
+static const struct outbox_error *outage_error(const struct obx_batch *batch, const struct outbox_error *error)
+{
+    if (error->code)
+        return error;
+    for (uint32_t row = 0; row < batch->rows->rows; row++) {
+        if (batch->fates[row] == OBX_UNSENT)
+            return error_of(batch, row);
+    }
+    return error;
+}
+
+static void finish(struct obx_relay *relay, struct obx_batch *batch)
+{
+    bool lost = relay->stopping || relay->halted || batch->epoch != relay->epoch || !obx_link_up(&relay->store);
+    obx_batch_change(batch, OBX_UNSENT, OBX_WAITING);
+    if (lost)
+        obx_batch_change(batch, OBX_WAITING, OBX_LEFT);
+    if (batch->epoch != relay->epoch)
+        obx_batch_change(batch, OBX_DELIVERED, OBX_LEFT);
+    if (batch->fate_count[OBX_WAITING]) {
+        batch->resend = batch->outage;
+        obx_publish_ready(relay, batch);
+    } else {
+        obx_list_append(&relay->done, &batch->link);
+    }
+}
+
+void obx_outcome_done(struct obx_call *call, const struct outbox_error *error)
+{
+    struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, call);
+    struct obx_relay *relay = batch->relay;
+    relay->now = obx_loop_now(relay->loop);
+    obx_batch_change(batch, OBX_FLYING, OBX_UNSENT);
+    obx_list_remove(&batch->link);
+    relay->flying_count--;
+    if (relay->unfinished == batch)
+        relay->unfinished = NULL;
+    uint32_t plain = batch->fate_count[OBX_RETRY] + batch->fate_count[OBX_REJECTED] + batch->fate_count[OBX_UNSENT];
+    uint32_t delivered = 0;
+    for (uint32_t i = 0; i < batch->message_count; i++)
+        delivered += batch->fates[batch->row_of[i]] == OBX_DELIVERED;
+    relay->stats.delivered += delivered;
+    if (delivered)
+        obx_link_works(relay, &relay->broker);
+    if (plain || batch->exact) {
+        decide(relay, batch);
+        resolve_keys(relay, batch);
+    }
+    if (batch->fate_count[OBX_UNSENT]) {
+        batch->outage = true;
+        obx_link_lost(relay, &relay->broker, outage_error(batch, error));
+    }
+    finish(relay, batch);
+    obx_relay_tick_soon(relay);
+}

@@ -1,0 +1,188 @@
+/*
+ * core/relay/pipeline.h - the relay's own state, shared by the files of core/relay and by nobody else
+ *
+ * One idea rules them all: a callback notes what happened and calls obx_relay_tick(); the tick looks at the state and
+ * starts whatever may be started. No callback decides, no step waits for another.
+ *
+ *   claim.c    rows of the store      -> ready
+ *   publish.c  ready                  -> flying           (routes the rows)
+ *   outcome.c  flying                 -> done, or back to ready, or behind a key
+ *   settle.c   done                   -> released
+ *   park.c     rejected events        -> the dead letters, or behind their key
+ *   link.c     the two connections: start, ownership, loss, backoff
+ *   relay.c    the tick, the life of a relay, its statistics
+ *
+ * Batches are in exactly one of the lists ready, flying, done, settling, so the lists are the gauges.
+ */
+#ifndef OBX_RELAY_PIPELINE_H
+#define OBX_RELAY_PIPELINE_H
+
+#include "relay/batch.h"
+#include "relay/keys.h"
+#include "relay/relay.h"
+#include "relay/route.h"
+
+#define OBX_MAX_FLYING 8        /* publishes in flight */
+#define OBX_MAX_SETTLE 20000    /* rows of one settle, about */
+#define OBX_MAX_PARK 100        /* events of one park */
+#define OBX_MAX_TO_PARK 1000    /* more of them pause claiming */
+
+/* One connection: the store's or the broker's. */
+enum obx_link_state {
+    OBX_LINK_DOWN,      /* until retry_at */
+    OBX_LINK_STARTING,
+    OBX_LINK_ACQUIRING, /* store only: started, not the owner; asks at retry_at */
+    OBX_LINK_UP,
+    OBX_LINK_STOPPING,  /* stop() completes what is in flight, then itself */
+    OBX_LINK_STATES
+};
+
+struct obx_link {
+    enum obx_link_state state;
+    const char *name; /* "store", "broker" */
+    struct obx_instance *instance; /* owned */
+    struct obx_call call;          /* start, acquire */
+    struct obx_call stop_call;
+    uint32_t failures;             /* in a row; reset by the first success of real work */
+    uint64_t retry_at;
+    bool logged;                   /* this trouble was told already */
+    struct outbox_error error;     /* of the last failure; code 0: none since it works */
+};
+
+struct obx_parked {
+    struct obx_list link;
+    struct outbox_position position;
+    uint32_t attempts;
+    uint32_t topic_size, key_size;
+    bool key_is_null;
+    char reason[200];
+    char bytes[]; /* topic, then key */
+};
+
+struct obx_relay {
+    struct obx_loop *loop;
+    const struct obx_log *log;
+    char *name; /* owned */
+    struct obx_relay_settings settings;
+    struct obx_route route;
+    struct obx_relay_events events;
+    struct obx_task tick;
+    struct obx_timer timer;
+    uint64_t now, next; /* of this tick: the time, and when something is due */
+
+    bool running;   /* between start and stop */
+    bool stopping;
+    bool halted;    /* on_reject: stop */
+    bool related;   /* it relayed once since start */
+    uint64_t stop_at;
+    void (*stopped)(void *arg);
+    void *stopped_arg;
+
+    struct obx_link store, broker;
+    struct outbox_store_start store_start;
+    struct outbox_acquire acquire;
+    bool standby;
+    uint64_t epoch; /* of ownership: grows when rows claimed before mean nothing any more */
+
+    /* claim.c */
+    struct obx_call claim_call;
+    struct outbox_claim claim;
+    bool claim_exact, rewind, wake;
+    bool empty;                /* the last full look found nothing new */
+    uint64_t claim_at;         /* next look */
+    uint64_t claimed_at;       /* when the last look began */
+    uint64_t active_until;     /* rows or a wake were seen lately: look every millisecond */
+    uint64_t idle_delay;
+    uint64_t row_bytes;        /* running estimate */
+    uint32_t ramp;             /* first claims are small */
+    struct outbox_position *exact; /* owned; room for settings.batch */
+    uint32_t exact_room;
+    bool exact_batch;          /* one is in the pipeline */
+    bool deferred_full;        /* told already */
+
+    struct obx_batch_pool pool;
+    struct obx_list ready, flying, done, settling;
+    uint32_t ready_count, flying_count;
+    struct obx_batch *unfinished; /* published in part, for lack of memory or of order: nothing may overtake it */
+    uint64_t publish_at;
+    uint64_t next_seq;
+    struct obx_keys keys;
+
+    /* settle.c */
+    struct obx_call settle_call;
+    struct outbox_settle settle;
+    struct outbox_span *spans; /* owned */
+    uint32_t span_room;
+    uint64_t settle_at;        /* after a failure that may pass */
+    uint32_t settle_failures;
+    struct obx_call renew_call;
+    uint64_t renew_at;
+
+    /* park.c */
+    struct obx_list to_park;
+    uint32_t to_park_count;
+    struct obx_call park_call;
+    struct outbox_park park;
+    struct outbox_dead_row dead_rows[OBX_MAX_PARK];
+    struct obx_key_set { uint64_t hash; UT_hash_handle hh; } *parked_keys; /* owned */
+    struct obx_call dead_call;
+    struct outbox_dead dead;
+    uint64_t dead_keys_at;     /* next reading of the keys in the dead letters */
+    bool dead_keys_known;
+
+    enum outbox_state state;   /* as last told */
+    uint64_t unready_since;
+    bool drained_told;
+    struct outbox_stats stats;
+};
+
+void obx_relay_tick_soon(struct obx_relay *relay);
+/* In a step: has the time come? If not, the relay wakes up then. */
+bool obx_relay_due(struct obx_relay *relay, uint64_t at);
+#define OBX_RELAY_SAY(relay, level, ...) obx_log_say((relay)->log, level, (relay)->name, __VA_ARGS__)
+
+/* link.c */
+void obx_link_step_store(struct obx_relay *relay);
+void obx_link_step_broker(struct obx_relay *relay);
+void obx_link_lost(struct obx_relay *relay, struct obx_link *link, const struct outbox_error *error);
+void obx_link_stop(struct obx_relay *relay, struct obx_link *link, uint32_t timeout_ms);
+void obx_link_works(struct obx_relay *relay, struct obx_link *link); /* real work succeeded */
+static inline bool obx_link_up(const struct obx_link *link)
+{
+    return link->state == OBX_LINK_UP;
+}
+
+/* claim.c */
+void obx_claim_reset(struct obx_relay *relay);       /* ownership is new: begin with the first row */
+void obx_claim_step(struct obx_relay *relay);
+void obx_claim_wake(struct obx_relay *relay);
+
+/* publish.c */
+void obx_publish_step(struct obx_relay *relay);
+void obx_publish_ready(struct obx_relay *relay, struct obx_batch *batch); /* into ready, in order of seq */
+uint64_t obx_event_hash(const struct obx_relay *relay, const struct outbox_message *message,
+                        struct outbox_position position);
+
+/* outcome.c */
+void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes);
+void obx_outcome_done(struct obx_call *call, const struct outbox_error *error);
+void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch); /* not in a list: release and recycle */
+
+/* settle.c */
+void obx_settle_step(struct obx_relay *relay);
+void obx_settle_renew_step(struct obx_relay *relay);
+void obx_settle_forget(struct obx_relay *relay); /* what was delivered cannot be settled any more */
+
+/* park.c */
+/* The event can never go: apply on_reject. error says why. False: no memory, nothing was changed. */
+bool obx_reject(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
+                const struct outbox_error *error);
+/* on_reject: park-key, and an event of this key is a dead letter: this one follows it. */
+bool obx_park_follows(const struct obx_relay *relay, uint64_t hash);
+bool obx_park_add(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
+                  uint32_t attempts, const char *reason);
+void obx_park_step(struct obx_relay *relay);
+void obx_park_clear(struct obx_relay *relay);
+bool obx_park_ready(const struct obx_relay *relay); /* keys in the dead letters are known, if the policy needs them */
+
+#endif

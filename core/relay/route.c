@@ -1,0 +1,237 @@
+/* core/relay/route.c - compiling the routes of a relay and applying them to rows */
+#include "relay/route.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "relay/json_headers.h"
+
+static int compile(const char *key, const char *text, const struct obx_section *section, bool optional,
+                   struct obx_columns *columns, struct obx_template *template_, struct outbox_error *error)
+{
+    struct outbox_error why;
+    int code = obx_template_compile(text, columns, optional, template_, &why);
+    if (code == OUTBOX_E_CONFIG)
+        return obx_section_error(section, key, error, "%s: %s", key, why.text);
+    return code ? obx_error_no_memory(error) : OUTBOX_OK;
+}
+
+static bool optional_column(const char *text)
+{
+    return !strcmp(text, "${event_id}") || !strcmp(text, "${created_at}");
+}
+
+static int compile_headers(const struct outbox_map *map, const struct obx_section *section, struct obx_route *route,
+                           struct outbox_error *error)
+{
+    static const struct outbox_pair id = {"id", "${event_id}"};
+    static const struct outbox_map defaults = {&id, 1};
+    if (!obx_section_has(section, "headers"))
+        map = &defaults;
+    if (map->count > OBX_MAX_HEADERS)
+        return obx_section_error(section, "headers", error, "more than %d headers", OBX_MAX_HEADERS);
+    for (uint32_t i = 0; i < map->count; i++) {
+        const struct outbox_pair *pair = &map->items[i];
+        int code = compile("headers", pair->value, section, optional_column(pair->value), &route->columns,
+                           &route->headers[i], error);
+        if (code)
+            return code;
+        route->header_names[i] = (struct outbox_bytes){pair->name, strlen(pair->name)};
+    }
+    route->header_count = map->count;
+    return OUTBOX_OK;
+}
+
+/* The columns that every message carries beside what the templates use. */
+static int ask_standard(struct obx_route *route, struct outbox_error *error)
+{
+    static const char *const names[] = {"event_id", "type", "created_at", "headers"};
+    uint32_t *const indexes[] = {&route->event_id, &route->type, &route->created_at, &route->headers_column};
+    for (size_t i = 0; i < OBX_COUNT(names); i++) {
+        int index = obx_columns_ask(&route->columns, names[i], strlen(names[i]), true, error);
+        if (index < 0)
+            return index;
+        *indexes[i] = (uint32_t)index;
+    }
+    return OUTBOX_OK;
+}
+
+int obx_route_compile(const struct obx_route_settings *settings, const struct obx_section *section,
+                      struct obx_route *route, struct outbox_error *error)
+{
+    struct obx_columns *columns = &route->columns;
+    *route = (struct obx_route){.tombstone = settings->tombstone};
+    const char *timestamp = settings->timestamp ? settings->timestamp : "";
+    int code = compile("topic", settings->topic, section, false, columns, &route->topic, error);
+    if (!code)
+        code = compile("key", settings->key, section, false, columns, &route->key, error);
+    if (!code)
+        code = compile("value", settings->value, section, false, columns, &route->value, error);
+    if (!code)
+        code = compile("partition", settings->partition, section, false, columns, &route->partition, error);
+    if (!code)
+        code = compile("timestamp", timestamp, section, optional_column(timestamp), columns, &route->timestamp, error);
+    if (!code)
+        code = compile_headers(&settings->headers, section, route, error);
+    if (!code)
+        code = ask_standard(route, error);
+    if (code)
+        obx_route_free(route);
+    return code;
+}
+
+void obx_route_free(struct obx_route *route)
+{
+    obx_arena_free(&route->columns.names);
+}
+
+void obx_route_forget(struct obx_route *route)
+{
+    obx_template_forget(&route->topic);
+    obx_template_forget(&route->key);
+    obx_template_forget(&route->value);
+    obx_template_forget(&route->partition);
+    for (uint32_t i = 0; i < route->header_count; i++)
+        obx_template_forget(&route->headers[i]);
+}
+
+static bool parse_integer(struct outbox_bytes text, int64_t max, int64_t *number)
+{
+    const char *at = text.data;
+    if (!text.size || text.size > 18)
+        return false;
+    *number = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return false;
+        *number = *number * 10 + (at[i] - '0');
+    }
+    return *number <= max;
+}
+
+static int set_partition(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,
+                         struct outbox_message *message, struct outbox_error *error)
+{
+    struct outbox_bytes text;
+    int64_t number;
+    message->partition = -1;
+    if (!route->partition.count)
+        return OUTBOX_OK;
+    if (obx_template_render(&route->partition, row, arena, &text))
+        return obx_error_no_memory(error);
+    if (!text.data)
+        return OUTBOX_OK;
+    if (!parse_integer(text, INT32_MAX, &number))
+        return obx_error_set(error, OUTBOX_E_REJECTED, "partition '%.*s' is not a number from 0 to 2147483647",
+                             (int)OBX_MIN(text.size, (size_t)40), (const char *)text.data);
+    message->partition = (int32_t)number;
+    return OUTBOX_OK;
+}
+
+static int64_t time_of(const struct outbox_value *value)
+{
+    return value->type == OUTBOX_TIME ? value->as.integer : INT64_MIN;
+}
+
+static int set_timestamp(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,
+                         struct outbox_message *message, struct outbox_error *error)
+{
+    struct outbox_bytes text;
+    int64_t number;
+    message->timestamp_us = INT64_MIN;
+    if (!route->timestamp.count)
+        return OUTBOX_OK;
+    const struct outbox_value *value = &row[route->timestamp.pieces[0].column];
+    if (route->timestamp.count == 1 && !route->timestamp.pieces[0].literal && value->type == OUTBOX_TIME) {
+        message->timestamp_us = value->as.integer;
+        return OUTBOX_OK;
+    }
+    if (obx_template_render(&route->timestamp, row, arena, &text))
+        return obx_error_no_memory(error);
+    if (!text.data)
+        return OUTBOX_OK;
+    if (!parse_integer(text, INT64_MAX / 1000, &number))
+        return obx_error_set(error, OUTBOX_E_REJECTED, "timestamp '%.*s' is neither a time nor milliseconds since 1970",
+                             (int)OBX_MIN(text.size, (size_t)40), (const char *)text.data);
+    message->timestamp_us = number * 1000;
+    return OUTBOX_OK;
+}
+
+static bool is_column(const struct obx_template *template_, uint32_t column)
+{
+    return template_->count == 1 && !template_->pieces[0].literal && template_->pieces[0].column == column;
+}
+
+/* Headers of the configuration first, then those of the column. One array, sized for both, in the arena. */
+static int set_headers(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,
+                       struct outbox_message *message, struct outbox_error *error)
+{
+    const struct outbox_value *column = &row[route->headers_column];
+    uint32_t room = route->header_count + (column->type == OUTBOX_NULL ? 0 : OBX_MAX_HEADERS), count = 0;
+    struct outbox_header *headers = room ? obx_arena_alloc(arena, room * sizeof *headers) : NULL;
+    if (room && !headers)
+        return obx_error_no_memory(error);
+    for (uint32_t i = 0; i < route->header_count; i++) {
+        headers[count].name = route->header_names[i];
+        if (obx_template_render(&route->headers[i], row, arena, &headers[count].value))
+            return obx_error_no_memory(error);
+        if (!headers[count].value.data && is_column(&route->headers[i], route->event_id))
+            headers[count].value = message->id;
+        if (headers[count].value.data)
+            count++;
+    }
+    if (column->type != OUTBOX_NULL) {
+        struct outbox_bytes json;
+        if (obx_value_text(column, arena, &json))
+            return obx_error_no_memory(error);
+        int code = obx_json_headers(json, headers, room, &count, arena, error);
+        if (code)
+            return code;
+    }
+    message->headers = headers;
+    message->header_count = count;
+    return OUTBOX_OK;
+}
+
+static int set_identity(struct obx_route *route, const struct outbox_value *row, struct outbox_position position,
+                        struct obx_arena *arena, struct outbox_message *message)
+{
+    struct outbox_value number = {.as.integer = (int64_t)position.major, .type = OUTBOX_INT};
+    const struct outbox_value *id = row[route->event_id].type == OUTBOX_NULL ? &number : &row[route->event_id];
+    message->created_us = time_of(&row[route->created_at]);
+    int code = obx_value_text(id, arena, &message->id);
+    return code ? code : obx_value_text(&row[route->type], arena, &message->type);
+}
+
+static int set_payload(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,
+                       struct outbox_message *message, struct outbox_error *error)
+{
+    if (obx_template_render(&route->value, row, arena, &message->value))
+        return obx_error_no_memory(error);
+    if (message->value.data || route->tombstone)
+        return OUTBOX_OK;
+    return obx_error_set(error, OUTBOX_E_REJECTED,
+                         "payload is null; set route.tombstone: true to publish it as a tombstone");
+}
+
+int obx_route_row(struct obx_route *route, const struct outbox_value *row, struct outbox_position position,
+                  struct obx_arena *arena, struct outbox_message *message, struct outbox_error *error)
+{
+    if (set_identity(route, row, position, arena, message) ||
+        obx_template_render(&route->topic, row, arena, &message->topic) ||
+        obx_template_render(&route->key, row, arena, &message->key))
+        return obx_error_no_memory(error);
+    if (!route->key.count)
+        message->key = (struct outbox_bytes){NULL, 0};
+    if (!message->topic.size)
+        return obx_error_set(error, OUTBOX_E_REJECTED, "topic is null or empty; look at route.topic and its column");
+    int code = set_payload(route, row, arena, message, error);
+    if (!code)
+        code = set_partition(route, row, arena, message, error);
+    if (!code)
+        code = set_timestamp(route, row, arena, message, error);
+    if (!code)
+        code = set_headers(route, row, arena, message, error);
+    return code;
+}

@@ -1,0 +1,39 @@
+/*
+ * core/relay/route.h - from rows to messages: topic, key, value, headers, partition, timestamp
+ *
+ * Compiled when the relay is made, so that a bad template is a configuration error with a place. With the defaults
+ * a row becomes what Debezium's outbox event router makes of it.
+ */
+#ifndef OBX_RELAY_ROUTE_H
+#define OBX_RELAY_ROUTE_H
+
+#include "config/config.h"
+#include "relay/settings.h"
+#include "relay/template.h"
+
+#define OBX_MAX_HEADERS 32
+
+struct obx_route {
+    struct obx_columns columns; /* what the store is started with */
+    struct obx_template topic, key, value, partition, timestamp;
+    struct obx_template headers[OBX_MAX_HEADERS];
+    struct outbox_bytes header_names[OBX_MAX_HEADERS];
+    uint32_t header_count;
+    bool tombstone;
+    uint32_t event_id, type, created_at, headers_column;
+};
+
+/* section: `route:`, for the places of errors. The settings must outlive the route. */
+int obx_route_compile(const struct obx_route_settings *settings, const struct obx_section *section,
+                      struct obx_route *route, struct outbox_error *error);
+void obx_route_free(struct obx_route *route);
+
+/* Before the first row of an arena generation. */
+void obx_route_forget(struct obx_route *route);
+
+/* One row to one message that borrows from the row and the arena. OUTBOX_OK; NO_MEMORY; or REJECTED: this row can
+ * never be a message, error says why. position names an event that has no id of its own. */
+int obx_route_row(struct obx_route *route, const struct outbox_value *row, struct outbox_position position,
+                  struct obx_arena *arena, struct outbox_message *message, struct outbox_error *error);
+
+#endif

@@ -1,0 +1,90 @@
+/* core/relay/settings.c - the option tables of a relay and of its routes, and the parsing of relays.NAME */
+#include "relay/settings.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+
+static const char *const orders[] = {"key", "global", "none", NULL};
+static const char *const policies[] = {"block-key", "park", "park-key", "stop", NULL};
+
+#define FIELD(name) offsetof(struct obx_relay_settings, name)
+#define NUMBER(name_, type_, fallback_, min_, max_, help_)                                                   \
+    {                                                                                                        \
+        .name = #name_, .type = type_, .offset = FIELD(name_), .fallback = fallback_, .min = min_, .max = max_, \
+        .help = help_                                                                                        \
+    }
+#define TIME(name_, fallback_, min_, max_, help_)                                                            \
+    {                                                                                                        \
+        .name = #name_, .type = OUTBOX_OPT_DURATION, .offset = FIELD(name_##_ms), .fallback = fallback_,     \
+        .min = min_, .max = max_, .help = help_                                                              \
+    }
+
+const struct outbox_option obx_relay_options[] = {
+    {.name = "order", .type = OUTBOX_OPT_ENUM, .offset = FIELD(order), .fallback = "key", .choices = orders,
+     .help = "what keeps its order: the events of one key, all events, or none"},
+    {.name = "on_reject", .type = OUTBOX_OPT_ENUM, .offset = FIELD(on_reject), .fallback = "block-key",
+     .choices = policies,
+     .help = "what an event that the broker can never take does: its key waits, it goes to the dead letters, it and "
+             "its key go there, or the relay stops"},
+    NUMBER(batch, OUTBOX_OPT_INT, "2000", 1, 100000, "rows of one claim at most"),
+    NUMBER(memory, OUTBOX_OPT_SIZE, "16MiB", 64 * 1024, INT64_C(1) << 40,
+           "bytes of events in flight; claiming pauses at this bound"),
+    NUMBER(max_deferred, OUTBOX_OPT_INT, "250000", 1, 100000000,
+           "events remembered behind blocked keys, 24 bytes each; claiming pauses at this bound"),
+    NUMBER(max_attempts, OUTBOX_OPT_INT, "10", 1, 1000000,
+           "failed attempts of one event before on_reject applies to it; outages do not count"),
+    TIME(retry_min, "100ms", 1, 3600000, "first pause before a failed event is tried again; doubles, with full jitter"),
+    TIME(retry_max, "30s", 1, 86400000, "longest such pause"),
+    TIME(idle, "25ms", 1, 60000, "longest pause between looks at an idle outbox whose store has no doorbell"),
+    TIME(lease, "10s", 1000, 3600000, "an owner that is silent for longer may be thrown out by a standby"),
+    TIME(standby, "500ms", 10, 60000, "pause between a standby's attempts to become the owner"),
+    TIME(timeout, "30s", 100, 3600000, "longest time for one operation of the store"),
+    TIME(stop, "10s", 0, 3600000, "from SIGTERM to the exit: what is in flight by then is left in the outbox"),
+};
+const uint32_t obx_relay_option_count = OBX_COUNT(obx_relay_options);
+
+#undef FIELD
+#define FIELD(name) offsetof(struct obx_route_settings, name)
+
+const struct outbox_option obx_route_options[] = {
+    {.name = "topic", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(topic),
+     .fallback = "outbox.event.${aggregatetype}", .help = "template of the topic; ${name} is a column of the row"},
+    {.name = "key", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(key),
+     .fallback = "${aggregateid}", .help = "template of the key; a null column alone gives a null key"},
+    {.name = "value", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(value),
+     .fallback = "${payload}", .help = "template of the value; a column alone is published byte for byte"},
+    {.name = "partition", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(partition),
+     .help = "template of the partition number; absent or null: by the key"},
+    {.name = "timestamp", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(timestamp),
+     .fallback = "${created_at}", .help = "column of the event's time: a time, or milliseconds since 1970"},
+    {.name = "headers", .type = OUTBOX_OPT_MAP, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(headers),
+     .help = "templates of headers by name; a null column alone leaves the header out; default {id: ${event_id}}"},
+    {.name = "tombstone", .type = OUTBOX_OPT_BOOL, .offset = FIELD(tombstone), .fallback = "true",
+     .help = "publish a null value as a tombstone; false: reject it"},
+};
+const uint32_t obx_route_option_count = OBX_COUNT(obx_route_options);
+
+static int check_retry(const struct obx_section *section, const struct obx_relay_settings *settings,
+                       struct outbox_error *error)
+{
+    if (settings->retry_min_ms <= settings->retry_max_ms)
+        return OUTBOX_OK;
+    return obx_section_error(section, "retry_min", error, "retry_min is longer than retry_max; make it shorter");
+}
+
+int obx_relay_settings_parse(const struct obx_section *section, struct obx_relay_settings *settings,
+                             struct outbox_error *error)
+{
+    static const char *const others[] = {"store", "broker", "route", NULL};
+    const struct obx_section *route;
+    int code = obx_options_apply(obx_relay_options, obx_relay_option_count, sizeof *obx_relay_options, others, section,
+                                 settings, error);
+    if (!code)
+        code = check_retry(section, settings, error);
+    if (!code)
+        code = obx_section_child(section, "route", &route, error);
+    if (!code)
+        code = obx_options_apply(obx_route_options, obx_route_option_count, sizeof *obx_route_options, NULL, route,
+                                 &settings->route, error);
+    return code;
+}
