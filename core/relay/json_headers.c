@@ -130,8 +130,10 @@ static bool scan_string(struct reader *in, struct outbox_bytes *raw, bool *escap
             in->at++;
         }
     }
-    if (in->at >= in->end)
+    if (in->at >= in->end) {
+        in->at = in->end;
         return fail(in, "string does not end");
+    }
     *raw = (struct outbox_bytes){start, (size_t)(in->at - start)};
     in->at++;
     return true;
@@ -161,32 +163,53 @@ static bool read_string(struct reader *in, struct outbox_bytes *out)
     return true;
 }
 
-/* A value that is not a string: up to the comma or brace that ends it, at depth 0. */
+struct brackets {
+    uint64_t curly; /* a bit for each open bracket, innermost lowest: 1 for '{' */
+    int depth;
+};
+
+static bool close_bracket(struct brackets *open, char c)
+{
+    bool curly = open->curly & 1;
+    if (open->depth-- == 0 || curly != (c == '}'))
+        return false;
+    open->curly >>= 1;
+    return true;
+}
+
+/* One character of a value that is not a string. False with in->wrong: broken; without: the value ends before it. */
+static bool step(struct reader *in, struct brackets *open)
+{
+    struct outbox_bytes ignored;
+    bool escaped;
+    char c = *in->at;
+    if (open->depth == 0 && (c == ',' || c == '}'))
+        return false;
+    in->at++;
+    if (c == '"')
+        return scan_string(in, &ignored, &escaped);
+    if ((c == '{' || c == '[') && open->depth++ == 64)
+        return fail(in, "value is nested too deeply");
+    if (c == '{' || c == '[')
+        open->curly = open->curly << 1 | (c == '{');
+    if ((c == '}' || c == ']') && !close_bracket(open, c))
+        return fail(in, "brackets do not match");
+    return true;
+}
+
+/* A value that is not a string: up to the comma or brace that ends it. */
 static bool read_other(struct reader *in, struct outbox_bytes *out)
 {
     const char *start = in->at;
-    int depth = 0;
-    struct outbox_bytes ignored;
-    bool escaped;
-    for (; in->at < in->end; in->at++) {
-        char c = *in->at;
-        if (c == '"') {
-            in->at++;
-            if (!scan_string(in, &ignored, &escaped))
-                return false;
-            in->at--;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if (depth == 0 && (c == ',' || c == '}')) {
-            break;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        }
+    struct brackets open = {0, 0};
+    while (in->at < in->end && step(in, &open)) {
     }
+    if (in->wrong)
+        return false;
     const char *end = in->at;
     while (end > start && (end[-1] == ' ' || end[-1] == '\n' || end[-1] == '\t' || end[-1] == '\r'))
         end--;
-    if (end == start || depth != 0)
+    if (end == start || open.depth)
         return fail(in, "value is missing or does not end");
     *out = (struct outbox_bytes){start, (size_t)(end - start)};
     if (out->size == 4 && !memcmp(start, "null", 4))

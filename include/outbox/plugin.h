@@ -90,7 +90,8 @@ struct outbox_column {
 
 /*
  * Rows handed over by one claim, in position order. Owned by the store, borrowed by the host until it calls
- * release(). Values point into the client library's own result; nothing is copied.
+ * release(), which may come after stop() and after another start(). Values point into the client library's own
+ * result; nothing is copied.
  */
 struct outbox_batch {
     uint32_t struct_size;
@@ -125,7 +126,9 @@ struct outbox_message {
 /* What became of one event. Zero is deliberately no outcome. */
 enum outbox_outcome {
     OUTBOX_DELIVERED = 1,     /* durable at the broker: acks=all, or fdatasync returned */
-    OUTBOX_RETRY = 2,         /* this event failed, certainly not delivered, and may go later */
+    OUTBOX_RETRY = 2,         /* this event failed, certainly not delivered, and may go later. Its key waits. It costs
+                                 the event an attempt, unless the error says that the trouble is not its own: AGAIN
+                                 (held back behind another of its key, throttled), PERMISSION, NOT_FOUND (the topic's) */
     OUTBOX_REJECTED = 3,      /* this event can never go as it is */
     OUTBOX_UNKNOWN = 4,       /* it may have been delivered */
     OUTBOX_NOT_CONNECTED = 5  /* certainly not delivered, for a reason that is not this event's */

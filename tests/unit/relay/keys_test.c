@@ -1,0 +1,126 @@
+/* tests/unit/relay/keys_test.c - waiting keys: order, windows, counters, and a random comparison with a plain model */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "mem_fault.h"
+#include "relay/keys.h"
+
+static struct outbox_position at(uint64_t id)
+{
+    return (struct outbox_position){id, 0};
+}
+
+Test(keys, events_stay_in_order_and_are_remembered_once)
+{
+    struct obx_keys keys;
+    obx_keys_init(&keys);
+    struct obx_key *key = obx_keys_defer(&keys, 1, at(5), 100);
+    cr_assert_eq(obx_keys_defer(&keys, 1, at(9), 101), key);
+    cr_assert_eq(obx_keys_defer(&keys, 1, at(7), 102), key);
+    cr_assert_eq(obx_keys_defer(&keys, 1, at(7), 103), key);
+    cr_assert_eq(key->count, 3);
+    cr_assert_eq(keys.events, 3);
+    cr_assert_eq(key->events[key->first].position.major, 5);
+    cr_assert_eq(key->events[key->first + 1].position.major, 7);
+    cr_assert_eq(key->since_ns, 100);
+    obx_keys_clear(&keys);
+    cr_assert_eq(keys.events, 0);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(keys, a_key_goes_with_its_last_event_but_not_while_it_is_sending)
+{
+    struct obx_keys keys;
+    obx_keys_init(&keys);
+    struct obx_key *key = obx_keys_defer(&keys, 1, at(5), 0);
+    obx_keys_send(&keys, key);
+    cr_assert_null(obx_keys_next(&keys));
+    obx_keys_gone(&keys, key, at(5));
+    cr_assert_eq(obx_keys_find(&keys, 1), key);
+    obx_keys_wait(&keys, key, 10);
+    cr_assert_null(obx_keys_find(&keys, 1));
+    key = obx_keys_defer(&keys, 1, at(6), 0);
+    obx_keys_gone(&keys, key, at(99));
+    cr_assert_eq(key->count, 1);
+    obx_keys_gone(&keys, key, at(6));
+    cr_assert_not(obx_keys_any(&keys));
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(keys, the_one_that_is_due_first_is_next)
+{
+    struct obx_keys keys;
+    obx_keys_init(&keys);
+    for (uint64_t i = 1; i <= 3; i++)
+        obx_keys_wait(&keys, obx_keys_defer(&keys, i, at(i), 0), 100 - i);
+    cr_assert_eq(obx_keys_next(&keys)->hash, 3);
+    obx_keys_wait(&keys, obx_keys_find(&keys, 3), 200);
+    cr_assert_eq(obx_keys_next(&keys)->hash, 2);
+    obx_keys_clear(&keys);
+}
+
+Test(keys, stuck_events_are_counted)
+{
+    struct obx_keys keys;
+    obx_keys_init(&keys);
+    struct obx_key *key = obx_keys_defer(&keys, 1, at(1), 0);
+    obx_keys_defer(&keys, 2, at(2), 0);
+    obx_keys_set_stuck(&keys, key, true);
+    obx_keys_set_stuck(&keys, key, true);
+    obx_keys_defer(&keys, 1, at(3), 0);
+    cr_assert_eq(keys.stuck_events, 2);
+    obx_keys_gone(&keys, key, at(1));
+    cr_assert_eq(keys.stuck_events, 1);
+    obx_keys_set_stuck(&keys, key, false);
+    cr_assert_eq(keys.stuck_events, 0);
+    obx_keys_clear(&keys);
+    cr_assert_eq(keys.stuck_events, 0);
+}
+
+Test(keys, no_memory_leaves_nothing_behind)
+{
+    for (size_t n = 1;; n++) {
+        struct obx_keys keys;
+        obx_keys_init(&keys);
+        mem_fail_at(n, true);
+        struct obx_key *key = obx_keys_defer(&keys, 1, at(1), 0);
+        bool failed = mem_failed();
+        mem_fail_at(0, false);
+        cr_assert_eq(key == NULL, failed);
+        if (!key)
+            cr_assert_not(obx_keys_any(&keys));
+        obx_keys_clear(&keys);
+        cr_assert_eq(mem_live(), 0);
+        if (!failed)
+            break;
+    }
+}
+
+Test(keys, random_against_a_plain_model)
+{
+    bool model[4][64] = {{false}};
+    struct obx_keys keys;
+    obx_keys_init(&keys);
+    srand(7);
+    for (int step = 0; step < 20000; step++) {
+        uint64_t hash = (uint64_t)rand() % 4 + 1;
+        uint64_t id = (uint64_t)rand() % 64;
+        struct obx_key *key = obx_keys_find(&keys, hash);
+        if (rand() % 2) {
+            cr_assert_not_null(obx_keys_defer(&keys, hash, at(id), 0));
+            model[hash - 1][id] = true;
+        } else if (key) {
+            obx_keys_gone(&keys, key, at(id));
+            model[hash - 1][id] = false;
+        }
+        key = obx_keys_find(&keys, hash);
+        uint32_t seen = 0;
+        for (uint64_t i = 0; i < 64; i++) {
+            if (model[hash - 1][i])
+                cr_assert_eq(key->events[key->first + seen++].position.major, i);
+        }
+        cr_assert_eq(key ? key->count : 0, seen);
+    }
+    obx_keys_clear(&keys);
+    cr_assert_eq(mem_live(), 0);
+}
