@@ -45,21 +45,16 @@ static uint64_t number_of(const char *file, const char *name)
 
 static int find_last_number(struct obx_file_sink *sink)
 {
-    int fd = sink->sys->openat(sink->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (!dir) {
-        int number = errno;
-        if (fd >= 0)
-            sink->sys->close(fd);
-        errno = number;
+    DIR *dir = sink->sys->opendirat(sink->dir);
+    if (!dir)
         return -1;
-    }
     for (struct dirent *entry; (entry = readdir(dir));) {
         uint64_t number = number_of(entry->d_name, sink->name);
         if (number > sink->last_number)
             sink->last_number = number;
     }
-    return closedir(dir);
+    closedir(dir);
+    return 0;
 }
 
 static int rename_file(struct obx_file_sink *sink)
@@ -68,15 +63,17 @@ static int rename_file(struct obx_file_sink *sink)
     struct stat status;
     if (!sink->last_number && find_last_number(sink))
         return -1;
+    uint64_t number = sink->last_number;
     do { /* somebody else may have put a file there since */
-        if (++sink->last_number > LARGEST_NUMBER) {
+        if (++number > LARGEST_NUMBER) {
             errno = EOVERFLOW;
             return -1;
         }
-        snprintf(name, sizeof name, "%s.%06" PRIu64, sink->name, sink->last_number);
+        snprintf(name, sizeof name, "%s.%06" PRIu64, sink->name, number);
     } while (sink->sys->statat(sink->dir, name, &status) == 0);
     if (errno != ENOENT || sink->sys->renameat(sink->dir, sink->name, name))
         return -1;
+    sink->last_number = number;
     sink->host->log(sink->host, OUTBOX_LOG_INFO, "%s: rotated to %s", sink->path, name);
     return 0;
 }

@@ -10,6 +10,15 @@ static int open_at(int dir, const char *name, int flags, mode_t mode)
     return openat(dir, name, flags, mode);
 }
 
+static DIR *opendir_at(int dir)
+{
+    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    if (fd >= 0 && !stream)
+        close(fd);
+    return stream;
+}
+
 static int stat_at(int dir, const char *name, struct stat *status)
 {
     return fstatat(dir, name, status, AT_SYMLINK_NOFOLLOW);
@@ -36,6 +45,7 @@ static int rename_at(int dir, const char *from, const char *to)
 const struct obx_file_sys obx_file_kernel = {
     .openat = open_at,
     .close = close,
+    .opendirat = opendir_at,
     .fstat = fstat,
     .statat = stat_at,
     .lock = lock,

@@ -6,12 +6,14 @@
 #ifndef OBX_FILE_SYS_H
 #define OBX_FILE_SYS_H
 
+#include <dirent.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
 struct obx_file_sys {
     int (*openat)(int dir, const char *name, int flags, mode_t mode);
     int (*close)(int fd);
+    DIR *(*opendirat)(int dir); /* the directory itself, to be read and closed by closedir() */
     int (*fstat)(int fd, struct stat *status);
     int (*statat)(int dir, const char *name, struct stat *status); /* of a symbolic link itself */
     int (*lock)(int fd);                                           /* for writing; EAGAIN: somebody else has it */

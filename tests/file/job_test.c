@@ -1,0 +1,212 @@
+/* tests/file/job_test.c - jobs: what is durable when, and what is told when it is not */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "mem_fault.h"
+#include "rig.h"
+
+static void end(struct rig *rig)
+{
+    rig_remove(rig);
+    cr_assert_eq(scripted_open_files(), 0);
+    cr_assert_eq(mem_live(), 0);
+}
+
+static void begin(struct rig *rig, int64_t max_size)
+{
+    rig_make(rig, max_size);
+    cr_assert_eq(rig_open(rig), OUTBOX_OK, "%s", rig->error.text);
+    scripted_reset();
+}
+
+Test(job, syncs_once_for_many_events)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    cr_assert_eq(rig_write(&rig, 1, 500)->durable, 500);
+    cr_assert_eq(scripted_count(ON_FDATASYNC), 1);
+    cr_assert_gt(scripted_count(ON_WRITE), 1, "the buffer is smaller than the job");
+    end(&rig);
+}
+
+Test(job, writes_nothing_for_no_events)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    cr_assert_eq(rig_write(&rig, 1, 0)->error.code, OUTBOX_OK);
+    cr_assert_eq(scripted_count(ON_WRITE), 0);
+    end(&rig);
+}
+
+Test(job, goes_on_after_short_and_interrupted_writes)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    scripted_short(7);
+    cr_assert_eq(rig_write(&rig, 1, 5)->error.code, OUTBOX_OK);
+    cr_assert_str_eq(rig_read(&rig), "1 2 3 4 5");
+    end(&rig);
+}
+
+Test(job, cuts_back_to_the_last_sync_when_the_disk_is_full)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    scripted_space(150);
+    const struct obx_file_result *result = rig_write(&rig, 3, 4);
+    cr_assert_eq(result->error.code, OUTBOX_E_FULL);
+    cr_assert_eq(result->outcome, OUTBOX_NOT_CONNECTED);
+    cr_assert_eq(result->durable, 0);
+    cr_assert_str_eq(rig_read(&rig), "1 2");
+    cr_assert_eq(rig_open(&rig), OUTBOX_E_FULL, "no space for what did not go, so no start");
+    scripted_space(-1);
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK, "%s", rig.error.text);
+    cr_assert_eq(rig_write(&rig, 3, 4)->durable, 4);
+    cr_assert_str_eq(rig_read(&rig), "1 2 3 4 5 6");
+    end(&rig);
+}
+
+Test(job, cuts_at_the_next_start_when_a_full_disk_could_not_be_cut)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    scripted_space(150);
+    scripted_fail(ON_FTRUNCATE, 1, EIO);
+    cr_assert_eq(rig_write(&rig, 3, 4)->outcome, OUTBOX_UNKNOWN);
+    scripted_reset();
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK);
+    cr_assert_str_eq(rig_read(&rig), "1 2");
+    end(&rig);
+}
+
+Test(job, never_syncs_twice_after_a_failed_sync)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    scripted_reset();
+    scripted_fail(ON_FDATASYNC, 1, EIO);
+    const struct obx_file_result *result = rig_write(&rig, 3, 2);
+    cr_assert_eq(result->outcome, OUTBOX_UNKNOWN);
+    cr_assert_eq(result->error.code, OUTBOX_E_IO);
+    cr_assert_eq(result->error.native, EIO);
+    cr_assert_eq(scripted_count(ON_FDATASYNC), 1);
+    cr_assert_eq(scripted_open_files(), 0, "the descriptor is gone");
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK);
+    cr_assert_str_eq(rig_read(&rig), "1 2", "what the failed sync left behind is not trusted");
+    end(&rig);
+}
+
+Test(job, never_cuts_what_a_predecessor_wrote)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    rig_write(&rig, 1, 3);
+    rig_close(&rig);
+    rig.broker.sink.id = (struct stat){0}; /* as in a new process */
+    rig.broker.sink.durable = 0;
+    scripted_fail(ON_FDATASYNC, 1, EIO);
+    cr_assert_eq(rig_open(&rig), OUTBOX_E_IO);
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK);
+    cr_assert_str_eq(rig_read(&rig), "1 2 3");
+    end(&rig);
+}
+
+Test(job, tells_what_was_not_yet_written_from_what_may_be)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    scripted_fail(ON_WRITE, 1, EIO);
+    const struct obx_file_result *result = rig_write(&rig, 1, 1000);
+    cr_assert_eq(result->outcome, OUTBOX_UNKNOWN);
+    cr_assert(result->touched > 0 && result->touched < 1000);
+    end(&rig);
+}
+
+Test(job, notices_that_the_file_was_removed)
+{
+    struct rig rig;
+    char wanted[200];
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    unlink(rig.path);
+    cr_assert_eq(rig_write(&rig, 3, 2)->durable, 2);
+    snprintf(wanted, sizeof wanted, "%s: moved or removed by somebody else; opening it again", rig.path);
+    cr_assert_str_eq(rig_log(), wanted);
+    cr_assert_str_eq(rig_read(&rig), "3 4");
+    end(&rig);
+}
+
+Test(job, notices_that_the_file_was_renamed)
+{
+    struct rig rig;
+    char other[120];
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    snprintf(other, sizeof other, "%s.000007", rig.path);
+    rename(rig.path, other);
+    cr_assert_eq(rig_write(&rig, 3, 2)->durable, 2);
+    cr_assert_str_eq(rig_read(&rig), "1 2 3 4");
+    end(&rig);
+}
+
+Test(job, notices_that_the_file_was_cut)
+{
+    struct rig rig;
+    char wanted[200];
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    cr_assert_eq(truncate(rig.path, 0), 0);
+    cr_assert_eq(rig_write(&rig, 3, 2)->durable, 2);
+    snprintf(wanted, sizeof wanted, "%s: cut short by somebody else; opening it again", rig.path);
+    cr_assert_str_eq(rig_log(), wanted);
+    cr_assert_str_eq(rig_read(&rig), "3 4");
+    end(&rig);
+}
+
+Test(job, notices_that_somebody_else_wrote)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    rig_put(&rig, "events.ndjson", "half a line", 11);
+    cr_assert_eq(rig_write(&rig, 3, 2)->durable, 2);
+    cr_assert_str_eq(rig_read(&rig), "1 2 3 4");
+    end(&rig);
+}
+
+Test(job, waits_for_a_directory_that_went_away)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    unlink(rig.path);
+    rmdir(rig.dir);
+    const struct obx_file_result *result = rig_write(&rig, 1, 2);
+    cr_assert_eq(result->error.code, OUTBOX_E_NOT_FOUND);
+    cr_assert_eq(result->outcome, OUTBOX_NOT_CONNECTED);
+    cr_assert_eq(mkdir(rig.dir, 0700), 0);
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK);
+    cr_assert_eq(rig_write(&rig, 1, 2)->durable, 2);
+    end(&rig);
+}
+
+Test(job, passes_over_events_that_it_refuses)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    struct outbox_message messages[] = {{.value = {"1", 1}}, {.topic = {"t", 1}, .value = {"2", 1}}};
+    struct outbox_publish publish = {.count = 2, .messages = messages, .stride = sizeof messages[0]};
+    struct obx_file_op op = {.publish = &publish};
+    rig.broker.job = &op;
+    obx_file_write_job(&rig.broker);
+    cr_assert_eq(rig.broker.result.rejected, 1);
+    cr_assert_eq(rig.broker.result.durable, 2);
+    cr_assert_str_eq(rig_read(&rig), "2");
+    end(&rig);
+}
