@@ -24,6 +24,12 @@ struct obx_call {
     /* Of publish only; may run inside the submission, so it must only take note. Checked: indexes are in range. */
     void (*outcomes)(struct obx_call *call, const struct outbox_outcomes *outcomes);
     outbox_op_t op; /* private; 0 while nothing is in flight */
+    struct {
+        struct obx_task task;
+        struct obx_instance *instance;
+        const char *what;
+        int code;
+    } failed; /* private: a call that failed before it reached the plugin */
 };
 
 static inline bool obx_call_busy(const struct obx_call *call)

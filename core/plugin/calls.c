@@ -1,0 +1,140 @@
+/*
+ * core/plugin/calls.c - what the relay and the verbs call: submit, to the first plugin of the stack that has the function
+ *
+ * A function that nobody has fails the call as not supported, in the same way as everything else: through done().
+ */
+#include "plugin/internal.h"
+
+#include "base/error.h"
+
+/* The instance that has the function, its op in *op; NULL: the call fails, which it is told later. */
+static struct obx_instance *submit(struct obx_instance *top, size_t offset, const char *what, struct obx_call *call,
+                                   uint32_t timeout_ms, outbox_op_t *op)
+{
+    struct obx_instance *at = obx_instance_with(top, offset);
+    if (!at) {
+        obx_call_fail(top, call, what, OUTBOX_E_UNSUPPORTED);
+        return NULL;
+    }
+    *op = obx_op_begin(at, what, call, timeout_ms);
+    return *op ? at : NULL;
+}
+
+#define STORE_CALL(name, type)                                                                                  \
+    void obx_store_##name(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms, type *arguments) \
+    {                                                                                                           \
+        outbox_op_t op;                                                                                         \
+        struct obx_instance *at = submit(store, OBX_STORE_OP(name), #name, call, timeout_ms, &op);              \
+        if (at)                                                                                                 \
+            at->plugin->ops.store.name(at->self, op, arguments);                                                \
+    }
+#define STORE_PLAIN_CALL(name)                                                                                  \
+    void obx_store_##name(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms)               \
+    {                                                                                                           \
+        outbox_op_t op;                                                                                         \
+        struct obx_instance *at = submit(store, OBX_STORE_OP(name), #name, call, timeout_ms, &op);              \
+        if (at)                                                                                                 \
+            at->plugin->ops.store.name(at->self, op);                                                           \
+    }
+
+STORE_CALL(start, const struct outbox_store_start)
+STORE_CALL(acquire, struct outbox_acquire)
+STORE_CALL(claim, struct outbox_claim)
+STORE_CALL(settle, const struct outbox_settle)
+STORE_CALL(park, const struct outbox_park)
+STORE_CALL(check, const struct outbox_check)
+STORE_CALL(status, struct outbox_store_status)
+STORE_CALL(add, const struct outbox_add)
+STORE_CALL(dead, struct outbox_dead)
+STORE_PLAIN_CALL(renew)
+STORE_PLAIN_CALL(setup)
+
+bool obx_store_can_renew(const struct obx_instance *store)
+{
+    for (; store; store = store->under)
+        if (store->plugin->ops.store.renew)
+            return true;
+    return false;
+}
+
+void obx_store_release(struct obx_instance *store, struct outbox_batch *batch)
+{
+    struct obx_instance *at = obx_instance_with(store, OBX_STORE_OP(release));
+    at->plugin->ops.store.release(at->self, batch);
+}
+
+int obx_store_print(struct obx_instance *store, enum outbox_print what, void (*line)(void *arg, const char *text),
+                    void *arg, struct outbox_error *error)
+{
+    struct obx_instance *at = obx_instance_with(store, OBX_STORE_OP(print));
+    if (!at)
+        return obx_error_set(error, OUTBOX_E_UNSUPPORTED, "%s: print: not supported", store->label);
+    return at->plugin->ops.store.print(at->self, what, line, arg, error);
+}
+
+void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms)
+{
+    static const struct outbox_broker_start start = {.struct_size = sizeof start};
+    outbox_op_t op;
+    struct obx_instance *at = submit(broker, OBX_BROKER_OP(start), "start", call, timeout_ms, &op);
+    if (at)
+        at->plugin->ops.broker.start(at->self, op, &start);
+}
+
+/* No op, so nothing was sent: each event is told so, as if the plugin had. */
+static void unsent(struct obx_instance *broker, struct obx_call *call, uint32_t count)
+{
+    struct outbox_error error;
+    obx_error_set(&error, OUTBOX_E_NOT_CONNECTED, "%s: publish: %s", broker->label, obx_error_text(call->failed.code));
+    if (call->outcomes)
+        call->outcomes(call, &(struct outbox_outcomes){.struct_size = sizeof(struct outbox_outcomes),
+                                                       .outcome = OUTBOX_NOT_CONNECTED,
+                                                       .count = count,
+                                                       .error = &error});
+}
+
+void obx_broker_publish(struct obx_instance *broker, struct obx_call *call, const struct outbox_publish *publish)
+{
+    outbox_op_t token;
+    struct obx_instance *at = submit(broker, OBX_BROKER_OP(publish), "publish", call, 0, &token);
+    if (!at) {
+        unsent(broker, call, publish->count);
+        return;
+    }
+    struct obx_op *op = obx_op_find(at, token);
+    if (obx_op_publishes(op, publish->count))
+        at->plugin->ops.broker.publish(at->self, token, publish);
+    else
+        obx_op_unsent(op, publish->count);
+}
+
+int obx_broker_admit(struct obx_instance *broker, const struct outbox_message *message, struct outbox_error *error)
+{
+    struct obx_instance *at = obx_instance_with(broker, OBX_BROKER_OP(admit));
+    return at ? at->plugin->ops.broker.admit(at->self, message, error) : OUTBOX_OK;
+}
+
+void obx_broker_check(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms,
+                      const struct outbox_check *check)
+{
+    outbox_op_t op;
+    struct obx_instance *at = submit(broker, OBX_BROKER_OP(check), "check", call, timeout_ms, &op);
+    if (at)
+        at->plugin->ops.broker.check(at->self, op, check);
+}
+
+void obx_instance_stop(struct obx_instance *instance, struct obx_call *call, uint32_t timeout_ms)
+{
+    bool store = instance->plugin->descriptor.kind == OUTBOX_STORE;
+    outbox_op_t op;
+    struct obx_instance *at = submit(instance, store ? OBX_STORE_OP(stop) : OBX_BROKER_OP(stop), "stop", call,
+                                     timeout_ms, &op);
+    if (!at)
+        return;
+    obx_op_find(at, op)->stops = true;
+    obx_instance_top(instance)->stopping = true;
+    if (store)
+        at->plugin->ops.store.stop(at->self, op);
+    else
+        at->plugin->ops.broker.stop(at->self, op);
+}

@@ -1,0 +1,240 @@
+/*
+ * core/plugin/instance.c - from a section of the configuration to a plugin that can be called
+ *
+ * Find the plugin, make the instance underneath first if it is a decorator, allocate, set the options, init(). Each
+ * step may fail; then what was made is taken down again and nothing remains. No I/O.
+ */
+#include "base/error.h"
+#include "base/mem.h"
+#include "config/config.h"
+#include "plugin/internal.h"
+
+#include <stdio.h>
+
+/* What a decorator passes on: everything but being one itself. Functions that it lacks go straight down. */
+#define CAPS_PASSED_ON (~OUTBOX_CAP_DECORATOR)
+
+static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, const struct obx_section *section,
+                unsigned depth, struct obx_instance **instance, struct outbox_error *error);
+
+static int find_plugin(const struct obx_instance_setup *setup, enum outbox_kind kind, const struct obx_section *section,
+                       const struct obx_plugin **plugin, struct outbox_error *error)
+{
+    struct outbox_error local;
+    error = error ? error : &local;
+    error->code = OUTBOX_OK;
+    const char *name = obx_section_scalar(section, "plugin", error);
+    if (!name && error->code)
+        return error->code;
+    if (!name)
+        return obx_section_error(section, NULL, error, "plugin is missing: say which %s to use", obx_kind_name(kind));
+    int status = obx_registry_find(setup->registry, kind, name, plugin, error);
+    if (status) {
+        struct outbox_error reason = *error;
+        obx_section_error(section, "plugin", error, "%s", reason.text);
+        error->code = status;
+    }
+    return status;
+}
+
+static int name_instance(struct obx_instance *instance, const char *relay, struct outbox_error *error)
+{
+    const struct outbox_plugin *d = &instance->plugin->descriptor;
+    size_t relay_size = strlen(relay), size = relay_size + strlen(d->name) + sizeof " broker ";
+    instance->relay = obx_strdup(relay);
+    instance->subject = obx_alloc(size);
+    if (!instance->relay || !instance->subject)
+        return obx_error_no_memory(error);
+    snprintf(instance->subject, size, "%s %s %s", relay, obx_kind_name(d->kind), d->name);
+    instance->label = instance->subject + relay_size + 1;
+    return OUTBOX_OK;
+}
+
+static struct obx_instance *allocate(const struct obx_instance_setup *setup, const struct obx_plugin *plugin)
+{
+    struct obx_instance *instance = obx_alloc(sizeof *instance + plugin->descriptor.instance_size);
+    if (!instance)
+        return NULL;
+    instance->plugin = plugin;
+    instance->loop = setup->loop;
+    instance->log = setup->log;
+    instance->events = setup->events;
+    obx_host_open(instance);
+    return instance;
+}
+
+/* Tokens of the instances of one stack must differ for certain, so that a decorator cannot complete a child as its
+ * own; those of other instances differ most likely. */
+static void salt_tokens(struct obx_instance *instance)
+{
+    struct obx_loop *loop = instance->loop;
+    uint64_t salt = instance->under ? instance->under->ops.salt + 1 : loop->ops->random(loop);
+    instance->ops.salt = salt & 0xffff;
+}
+
+static int make_under(const struct obx_instance_setup *setup, struct obx_instance *instance,
+                      const struct obx_section *section, unsigned depth, struct outbox_error *error)
+{
+    const struct outbox_plugin *d = &instance->plugin->descriptor;
+    const char *kind = obx_kind_name(d->kind);
+    if (!(d->caps & OUTBOX_CAP_DECORATOR)) {
+        if (!obx_section_has(section, "over"))
+            return OUTBOX_OK;
+        return obx_section_error(section, "over", error, "%s %s stands over no other plugin: remove 'over'", kind,
+                                 d->name);
+    }
+    if (!obx_section_has(section, "over"))
+        return obx_section_error(section, NULL, error, "%s %s stands over another %s: say which under 'over:'", kind,
+                                 d->name, kind);
+    if (depth == OBX_STACK_MAX)
+        return obx_section_error(section, "over", error, "more than %d plugins over each other", OBX_STACK_MAX);
+    const struct obx_section *below;
+    int status = obx_section_child(section, "over", &below, error);
+    return status ? status : make(setup, d->kind, below, depth + 1, &instance->under, error);
+}
+
+/* Tie it to the instance above. */
+static void join(struct obx_instance *instance)
+{
+    struct obx_instance *under = instance->under;
+    under->over = instance;
+    obx_stack_ops(under, &instance->below_ops);
+    instance->below = (struct outbox_under){
+        .struct_size = sizeof instance->below,
+        .self = under->self,
+        .ops = &instance->below_ops,
+        .caps = obx_instance_caps(under),
+        .name = obx_instance_name(under),
+    };
+}
+
+static int set_options(struct obx_instance *instance, const struct obx_section *section, struct outbox_error *error)
+{
+    static const char *const ignore[] = {"plugin", "over", NULL};
+    const struct outbox_plugin *d = &instance->plugin->descriptor;
+    return obx_options_apply(d->options, d->option_count, d->option_size, ignore, section, instance->self, error);
+}
+
+static int init(struct obx_instance *instance, struct outbox_error *error)
+{
+    const struct obx_plugin *plugin = instance->plugin;
+    struct outbox_init arguments = {
+        .struct_size = sizeof arguments,
+        .host = &instance->host,
+        .relay = instance->relay,
+        .under = instance->under ? &instance->below : NULL,
+    };
+    struct outbox_error local;
+    error = error ? error : &local;
+    error->code = OUTBOX_OK;
+    instance->inited = true; /* fini() is called also after a failure */
+    int status = plugin->descriptor.kind == OUTBOX_STORE
+                     ? plugin->ops.store.init(instance->self, &arguments, error)
+                     : plugin->ops.broker.init(instance->self, &arguments, error);
+    if (status && !error->code)
+        obx_error_set(error, status, "%s: init: %s", instance->label, obx_error_text(status));
+    return status;
+}
+
+static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, const struct obx_section *section,
+                unsigned depth, struct obx_instance **result, struct outbox_error *error)
+{
+    *result = NULL;
+    const struct obx_plugin *plugin;
+    int status = find_plugin(setup, kind, section, &plugin, error);
+    if (status)
+        return status;
+    struct obx_instance *instance = allocate(setup, plugin);
+    if (!instance)
+        return obx_error_no_memory(error);
+    status = name_instance(instance, setup->relay, error);
+    if (!status)
+        status = make_under(setup, instance, section, depth, error);
+    if (!status && instance->under)
+        join(instance);
+    salt_tokens(instance);
+    if (!status)
+        status = set_options(instance, section, error);
+    if (!status)
+        status = init(instance, error);
+    if (status) {
+        obx_instance_free(instance);
+        return status;
+    }
+    *result = instance;
+    return OUTBOX_OK;
+}
+
+int obx_instance_new(const struct obx_instance_setup *setup, enum outbox_kind kind, struct obx_instance **instance,
+                     struct outbox_error *error)
+{
+    return make(setup, kind, setup->section, 1, instance, error);
+}
+
+static void fini(struct obx_instance *instance)
+{
+    if (!instance->inited)
+        return;
+    if (instance->plugin->descriptor.kind == OUTBOX_STORE)
+        instance->plugin->ops.store.fini(instance->self);
+    else
+        instance->plugin->ops.broker.fini(instance->self);
+}
+
+/* A worker that still runs would write into freed memory: then the instance is better lost. The one above goes
+ * first, for it may call the one below until then. */
+void obx_instance_free(struct obx_instance *instance)
+{
+    while (instance) {
+        struct obx_instance *under = instance->under;
+        if (instance->works) {
+            obx_log_say(instance->log, OUTBOX_LOG_ERROR, instance->subject,
+                        "freed while %u of its jobs run on worker threads; its memory is given up", instance->works);
+            return;
+        }
+        fini(instance);
+        obx_host_close(instance);
+        obx_ops_free(instance);
+        obx_free(instance->relay);
+        obx_free(instance->subject);
+        obx_wipe(instance, sizeof *instance + instance->plugin->descriptor.instance_size);
+        obx_free(instance);
+        instance = under;
+    }
+}
+
+uint64_t obx_instance_caps(const struct obx_instance *instance)
+{
+    uint64_t caps = instance->plugin->descriptor.caps;
+    while ((instance = instance->under))
+        caps |= instance->plugin->descriptor.caps & CAPS_PASSED_ON;
+    return caps;
+}
+
+const char *obx_instance_name(const struct obx_instance *instance)
+{
+    return instance->plugin->descriptor.name;
+}
+
+void *obx_instance_self(const struct obx_instance *instance)
+{
+    return (void *)(uintptr_t)instance->self;
+}
+
+uint32_t obx_instance_in_flight(const struct obx_instance *instance)
+{
+    uint32_t in_flight = 0;
+    for (; instance; instance = instance->under)
+        in_flight += instance->ops.in_flight;
+    return in_flight;
+}
+
+struct obx_violations obx_instance_violations(const struct obx_instance *instance)
+{
+    struct obx_violations sum = {0};
+    for (; instance; instance = instance->under) {
+        sum.unknown_ops += instance->violations.unknown_ops;
+        sum.bad_outcomes += instance->violations.bad_outcomes;
+    }
+    return sum;
+}

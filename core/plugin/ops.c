@@ -1,0 +1,283 @@
+/*
+ * core/plugin/ops.c - operations in flight: from submission to exactly one done
+ *
+ * An op is named by a token of index, generation and the instance's salt, so that a completion that comes twice, too
+ * late or from another instance finds nothing; it is counted and told once. op_done() only takes note: delivery is a
+ * deferred task, so that a plugin may complete inside the call that submitted. An op that times out is canceled, once,
+ * and goes on until the plugin completes it: only then is it certain that nothing of the caller's is still in use.
+ * A call for which there is no op, for want of memory, fails through memory of its own.
+ */
+#include <assert.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "plugin/internal.h"
+
+#define INDEX_BITS 20
+#define GENERATION_BITS 28
+#define INDEX_MAX ((1u << INDEX_BITS) - 1)
+#define GENERATION_MAX ((1u << GENERATION_BITS) - 1)
+
+static const struct outbox_error success;
+
+static void deliver(struct obx_task *task);
+static void time_out(struct obx_timer *timer);
+
+/* ---- the slab ---------------------------------------------------------------------------------------------------- */
+
+static outbox_op_t new_token(struct obx_ops *ops, uint32_t index)
+{
+    ops->generation = ops->generation == GENERATION_MAX ? 1 : ops->generation + 1;
+    return (ops->salt << 48) | ((uint64_t)ops->generation << INDEX_BITS) | index;
+}
+
+static bool grow_table(struct obx_ops *ops)
+{
+    if (ops->count < ops->room)
+        return true;
+    uint32_t room = ops->room ? ops->room * 2 : 16;
+    struct obx_op **all = obx_resize(ops->all, room * sizeof(struct obx_op *));
+    if (!all)
+        return false;
+    ops->all = all;
+    ops->room = room;
+    return true;
+}
+
+static struct obx_op *add_op(struct obx_instance *instance)
+{
+    struct obx_ops *ops = &instance->ops;
+    if (ops->count > INDEX_MAX || !grow_table(ops))
+        return NULL;
+    struct obx_op *op = obx_alloc(sizeof *op + instance->plugin->descriptor.op_size);
+    if (!op)
+        return NULL;
+    op->deliver.run = deliver;
+    op->timer.fire = time_out;
+    op->instance = instance;
+    op->token = ops->count;
+    ops->all[ops->count++] = op;
+    return op;
+}
+
+static struct obx_op *take(struct obx_instance *instance, const char *what)
+{
+    struct obx_ops *ops = &instance->ops;
+    struct obx_op *op = ops->free;
+    if (op)
+        ops->free = op->next_free;
+    else if (!(op = add_op(instance)))
+        return NULL;
+    op->token = new_token(ops, (uint32_t)op->token & INDEX_MAX);
+    op->what = what;
+    op->call = NULL;
+    op->parent = 0;
+    op->state = OBX_OP_FLYING;
+    op->canceled = op->timed_out = op->stops = op->publishes = false;
+    op->count = op->told = 0;
+    op->error.code = 0;
+    if (instance->plugin->descriptor.op_size)
+        memset(op->scratch, 0, instance->plugin->descriptor.op_size);
+    ops->in_flight++;
+    return op;
+}
+
+static void give_back(struct obx_op *op)
+{
+    struct obx_ops *ops = &op->instance->ops;
+    op->state = OBX_OP_FREE;
+    op->next_free = ops->free;
+    ops->free = op;
+    ops->in_flight--;
+}
+
+void obx_ops_free(struct obx_instance *instance)
+{
+    struct obx_ops *ops = &instance->ops;
+    for (uint32_t i = 0; i < ops->count; i++) {
+        instance->loop->ops->cancel(instance->loop, &ops->all[i]->deliver);
+        instance->loop->ops->timer_clear(instance->loop, &ops->all[i]->timer);
+        obx_free(ops->all[i]->seen);
+        obx_free(ops->all[i]);
+    }
+    obx_free(ops->all);
+    *ops = (struct obx_ops){0};
+}
+
+struct obx_op *obx_op_find(const struct obx_instance *instance, outbox_op_t token)
+{
+    uint32_t index = (uint32_t)token & INDEX_MAX;
+    if (index >= instance->ops.count)
+        return NULL;
+    struct obx_op *op = instance->ops.all[index];
+    return op->token == token && op->state == OBX_OP_FLYING ? op : NULL;
+}
+
+/* ---- submission -------------------------------------------------------------------------------------------------- */
+
+static void fail_call(struct obx_task *task)
+{
+    struct obx_call *call = OBX_CONTAINER(task, struct obx_call, failed.task);
+    struct obx_instance *instance = call->failed.instance;
+    struct outbox_error error;
+    obx_error_set(&error, call->failed.code, "%s: %s: %s", instance->label, call->failed.what,
+                  obx_error_text(call->failed.code));
+    instance->ops.in_flight--;
+    call->op = 0;
+    call->done(call, &error);
+}
+
+void obx_call_fail(struct obx_instance *instance, struct obx_call *call, const char *what, int code)
+{
+    call->op = ~(outbox_op_t)0; /* busy; names no op */
+    call->failed.task = (struct obx_task){.run = fail_call};
+    call->failed.instance = instance;
+    call->failed.what = what;
+    call->failed.code = code;
+    instance->ops.in_flight++;
+    instance->loop->ops->defer(instance->loop, &call->failed.task);
+}
+
+outbox_op_t obx_op_begin(struct obx_instance *instance, const char *what, struct obx_call *call, uint32_t timeout_ms)
+{
+    assert(!obx_call_busy(call));
+    bool stopping = obx_instance_top(instance)->stopping;
+    struct obx_op *op = stopping ? NULL : take(instance, what);
+    if (!op) {
+        obx_call_fail(instance, call, what, stopping ? OUTBOX_E_CANCELED : OUTBOX_E_NO_MEMORY);
+        return 0;
+    }
+    op->call = call;
+    op->timeout_ms = timeout_ms;
+    call->op = op->token;
+    if (timeout_ms)
+        instance->loop->ops->timer_set(instance->loop, &op->timer, timeout_ms * OBX_MS);
+    return op->token;
+}
+
+outbox_op_t obx_op_child(struct obx_instance *under, outbox_op_t parent, const struct outbox_child *child)
+{
+    struct obx_op *up = obx_op_find(under->over, parent);
+    if (!up) {
+        obx_instance_violation(under->over, &under->over->violations.unknown_ops, "op_child", parent);
+        return 0;
+    }
+    struct obx_op *op = take(under, up->what);
+    if (!op)
+        return 0;
+    op->parent = parent;
+    op->child = (struct outbox_child){0};
+    if (child)
+        memcpy(&op->child, child, OBX_MIN(child->struct_size, sizeof op->child));
+    return op->token;
+}
+
+/* ---- completion -------------------------------------------------------------------------------------------------- */
+
+void obx_op_done(struct obx_instance *instance, outbox_op_t token, const struct outbox_error *error)
+{
+    struct obx_op *op = obx_op_find(instance, token);
+    if (!op) {
+        obx_instance_violation(instance, &instance->violations.unknown_ops, "op_done", token);
+        return;
+    }
+    op->state = OBX_OP_DONE;
+    if (error && error->code) {
+        op->error = *error;
+        op->error.text[sizeof op->error.text - 1] = '\0';
+        op->error.state[sizeof op->error.state - 1] = '\0';
+    }
+    instance->loop->ops->timer_clear(instance->loop, &op->timer);
+    instance->loop->ops->defer(instance->loop, &op->deliver);
+}
+
+/* A failure after the timeout is the timeout's; what the plugin said stays as the reason. */
+static void name_timeout(const struct obx_op *op, struct outbox_error *error)
+{
+    bool says_more = error->code != OUTBOX_E_CANCELED && error->code != OUTBOX_E_TIMEOUT;
+    struct outbox_error reason = *error;
+    obx_error_set(error, OUTBOX_E_TIMEOUT, "%s: %s: no answer within %u ms%s%s", op->instance->label, op->what,
+                  op->timeout_ms, says_more ? ": " : "", says_more ? reason.text : "");
+    error->native = reason.native;
+}
+
+/* A copy, since the op is free, and maybe in use again, when it is heard. NULL on success. */
+static const struct outbox_error *copy_error(const struct obx_op *op, struct outbox_error *copy)
+{
+    if (!op->error.code)
+        return NULL;
+    *copy = op->error;
+    if (!copy->text[0])
+        obx_error_set(copy, copy->code, "%s: %s: %s", op->instance->label, op->what, obx_error_text(copy->code));
+    if (op->timed_out)
+        name_timeout(op, copy);
+    return copy;
+}
+
+/* The op is free again before anybody hears of it, so that the hearer may start the next one or free the instance. */
+static void deliver(struct obx_task *task)
+{
+    struct obx_op *op = OBX_CONTAINER(task, struct obx_op, deliver);
+    struct outbox_error copy;
+    const struct outbox_error *error = copy_error(op, &copy);
+    obx_op_tell_rest(op, error);
+    struct obx_instance *instance = op->instance, *over = instance->over;
+    struct obx_call *call = op->call;
+    struct outbox_child child = op->child;
+    outbox_op_t token = op->token, parent = op->parent;
+    if (op->stops)
+        obx_instance_top(instance)->stopping = false;
+    give_back(op);
+    if (call) {
+        call->op = 0;
+        call->done(call, error ? error : &success);
+    } else if (child.done) {
+        child.done(child.arg, token, error);
+    } else {
+        obx_op_done(over, parent, error);
+    }
+}
+
+/* ---- canceling --------------------------------------------------------------------------------------------------- */
+
+static void cancel_children(struct obx_instance *under, outbox_op_t parent)
+{
+    for (uint32_t i = 0; under && i < under->ops.count; i++) {
+        struct obx_op *op = under->ops.all[i];
+        if (op->state == OBX_OP_FLYING && op->parent == parent)
+            obx_op_cancel(op);
+    }
+}
+
+/* A decorator that cannot cancel has it done below. */
+void obx_op_cancel(struct obx_op *op)
+{
+    struct obx_instance *instance = op->instance;
+    if (op->canceled || op->state != OBX_OP_FLYING)
+        return;
+    op->canceled = true;
+    bool store = instance->plugin->descriptor.kind == OUTBOX_STORE;
+    void (*cancel)(void *self, outbox_op_t op) =
+        store ? instance->plugin->ops.store.cancel : instance->plugin->ops.broker.cancel;
+    if (cancel)
+        cancel(instance->self, op->token);
+    else
+        cancel_children(instance->under, op->token);
+}
+
+static void cancel_all(struct obx_instance *instance)
+{
+    for (instance = obx_instance_top(instance); instance; instance = instance->under)
+        for (uint32_t i = 0; i < instance->ops.count; i++)
+            obx_op_cancel(instance->ops.all[i]);
+}
+
+static void time_out(struct obx_timer *timer)
+{
+    struct obx_op *op = OBX_CONTAINER(timer, struct obx_op, timer);
+    op->timed_out = true;
+    if (op->stops)
+        cancel_all(op->instance);
+    else
+        obx_op_cancel(op);
+}

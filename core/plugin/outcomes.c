@@ -1,0 +1,210 @@
+/*
+ * core/plugin/outcomes.c - what became of the messages of a publish, each told once
+ *
+ * A bitmap for each publish in flight says which messages have their outcome. What a plugin tells goes on unchanged when
+ * it is right, which is the fast way; where parts of it are wrong, they are counted and the rest goes on in pieces.
+ * Messages that were never told are UNKNOWN when the op completes. This runs once or more for every event: no
+ * allocation, no copies.
+ */
+#include "base/error.h"
+#include "base/mem.h"
+#include "plugin/internal.h"
+
+#define WORD_BITS 64u
+
+static const struct outbox_error no_reason = {
+    .code = OUTBOX_E_UNKNOWN_OUTCOME,
+    .text = "the broker plugin did not say why",
+};
+
+bool obx_op_publishes(struct obx_op *op, uint32_t count)
+{
+    size_t words = ((size_t)count + WORD_BITS - 1) / WORD_BITS;
+    if (words > op->seen_words) {
+        uint64_t *seen = obx_resize(op->seen, words * sizeof *seen);
+        if (!seen)
+            return false;
+        op->seen = seen;
+        op->seen_words = words;
+    }
+    if (words)
+        memset(op->seen, 0, words * sizeof *op->seen);
+    op->publishes = true;
+    op->count = count;
+    return true;
+}
+
+static bool is_seen(const struct obx_op *op, uint32_t index)
+{
+    return op->seen[index / WORD_BITS] >> (index % WORD_BITS) & 1;
+}
+
+static void see(struct obx_op *op, uint32_t index)
+{
+    op->seen[index / WORD_BITS] |= 1ull << (index % WORD_BITS);
+    op->told++;
+}
+
+static void forward(struct obx_op *op, const struct outbox_outcomes *outcomes)
+{
+    if (op->call) {
+        if (op->call->outcomes)
+            op->call->outcomes(op->call, outcomes);
+    } else if (op->child.outcomes) {
+        op->child.outcomes(op->child.arg, op->token, outcomes);
+    } else {
+        obx_op_outcomes(op->instance->over, op->parent, outcomes);
+    }
+}
+
+static void bad(struct obx_op *op, const char *what)
+{
+    obx_instance_violation(op->instance, &op->instance->violations.bad_outcomes, what, op->token);
+}
+
+/* ---- ranges ------------------------------------------------------------------------------------------------------ */
+
+/* The bits of the word at `index` that belong to the range index .. end - 1. */
+static uint64_t mask_at(uint32_t index, uint32_t end)
+{
+    uint32_t from = index % WORD_BITS, size = OBX_MIN(end - index, WORD_BITS - from);
+    uint64_t ones = size == WORD_BITS ? ~0ull : (1ull << size) - 1;
+    return ones << from;
+}
+
+static uint32_t next_word(uint32_t index)
+{
+    return (index / WORD_BITS + 1) * WORD_BITS;
+}
+
+static bool range_is_new(const struct obx_op *op, uint32_t first, uint32_t end)
+{
+    if (!op->told)
+        return true;
+    for (uint32_t i = first; i < end; i = next_word(i))
+        if (op->seen[i / WORD_BITS] & mask_at(i, end))
+            return false;
+    return true;
+}
+
+static void see_range(struct obx_op *op, uint32_t first, uint32_t end)
+{
+    for (uint32_t i = first; i < end; i = next_word(i))
+        op->seen[i / WORD_BITS] |= mask_at(i, end);
+    op->told += end - first;
+}
+
+/* Forward the messages of the range that have no outcome yet, run by run. Returns how many had one. */
+static uint32_t forward_gaps(struct obx_op *op, const struct outbox_outcomes *like, uint32_t first, uint32_t end)
+{
+    uint32_t old = 0;
+    for (uint32_t i = first; i < end;) {
+        uint32_t start = i;
+        while (i < end && !is_seen(op, i))
+            see(op, i++);
+        if (i > start) {
+            struct outbox_outcomes run = *like;
+            run.indexes = NULL;
+            run.first = start;
+            run.count = i - start;
+            forward(op, &run);
+        }
+        for (; i < end && is_seen(op, i); i++)
+            old++;
+    }
+    return old;
+}
+
+static void tell_range(struct obx_op *op, const struct outbox_outcomes *outcomes)
+{
+    uint32_t first = outcomes->first, count = outcomes->count;
+    if (first > op->count || count > op->count - first) {
+        bad(op, "outcomes out of range");
+    } else if (range_is_new(op, first, first + count)) {
+        see_range(op, first, first + count);
+        forward(op, outcomes);
+    } else {
+        forward_gaps(op, outcomes, first, first + count);
+        bad(op, "outcomes told twice");
+    }
+}
+
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
+
+static void forward_list(struct obx_op *op, const struct outbox_outcomes *like, uint32_t first, uint32_t end)
+{
+    if (first == end)
+        return;
+    struct outbox_outcomes run = *like;
+    run.indexes = like->indexes + first;
+    run.first = 0;
+    run.count = end - first;
+    forward(op, &run);
+}
+
+static void tell_list(struct obx_op *op, const struct outbox_outcomes *outcomes)
+{
+    uint32_t start = 0;
+    for (uint32_t i = 0; i < outcomes->count; i++) {
+        uint32_t index = outcomes->indexes[i];
+        if (index < op->count && !is_seen(op, index)) {
+            see(op, index);
+            continue;
+        }
+        forward_list(op, outcomes, start, i);
+        start = i + 1;
+        bad(op, index < op->count ? "outcomes told twice" : "outcomes out of range");
+    }
+    forward_list(op, outcomes, start, outcomes->count);
+}
+
+/* ---- from the plugin --------------------------------------------------------------------------------------------- */
+
+void obx_op_outcomes(struct obx_instance *instance, outbox_op_t token, const struct outbox_outcomes *outcomes)
+{
+    struct obx_op *op = obx_op_find(instance, token);
+    if (!op) {
+        obx_instance_violation(instance, &instance->violations.unknown_ops, "outcomes", token);
+        return;
+    }
+    struct outbox_outcomes copy = {0};
+    memcpy(&copy, outcomes, OBX_MIN(outcomes->struct_size, sizeof copy));
+    copy.struct_size = sizeof copy;
+    if (copy.outcome == OUTBOX_DELIVERED)
+        copy.error = NULL;
+    else if (!copy.error || !copy.error->code)
+        copy.error = &no_reason;
+    if (!op->publishes)
+        bad(op, "outcomes of an operation that is not a publish");
+    else if (copy.outcome < OUTBOX_DELIVERED || copy.outcome > OUTBOX_NOT_CONNECTED)
+        bad(op, "outcomes of an unknown kind");
+    else if (copy.indexes)
+        tell_list(op, &copy);
+    else
+        tell_range(op, &copy);
+}
+
+void obx_op_tell_rest(struct obx_op *op, const struct outbox_error *error)
+{
+    if (op->told == op->count)
+        return;
+    struct outbox_error silent;
+    if (!error) {
+        obx_error_set(&silent, OUTBOX_E_UNKNOWN_OUTCOME, "%s: publish: told no outcome of this event",
+                      op->instance->label);
+        error = &silent;
+    }
+    struct outbox_outcomes rest = {.struct_size = sizeof rest, .outcome = OUTBOX_UNKNOWN, .error = error};
+    forward_gaps(op, &rest, 0, op->count);
+}
+
+void obx_op_unsent(struct obx_op *op, uint32_t count)
+{
+    struct outbox_error error;
+    obx_error_no_memory(&error);
+    forward(op, &(struct outbox_outcomes){.struct_size = sizeof(struct outbox_outcomes),
+                                          .outcome = OUTBOX_NOT_CONNECTED,
+                                          .count = count,
+                                          .error = &error});
+    obx_op_done(op->instance, op->token, &error);
+}

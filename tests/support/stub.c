@@ -1,0 +1,199 @@
+/* tests/support/stub.c - see stub.h */
+#include "stub.h"
+
+#include <stdio.h>
+#include <string.h>
+
+uint32_t stub_alive;
+
+static int init(void *self, const struct outbox_init *arguments, struct outbox_error *error)
+{
+    struct stub *stub = self;
+    stub_alive++;
+    stub->host = arguments->host;
+    stub->under = arguments->under;
+    if (!stub->fail_init)
+        return OUTBOX_OK;
+    error->code = OUTBOX_E_CONFIG;
+    snprintf(error->text, sizeof error->text, "init of the stub: fail_init is set");
+    return OUTBOX_E_CONFIG;
+}
+
+static void fini(void *self)
+{
+    (void)self;
+    stub_alive--;
+}
+
+static void note(struct stub *stub, const char *what)
+{
+    size_t used = strlen(stub->trace);
+    snprintf(stub->trace + used, sizeof stub->trace - used, "%s%s", used ? " " : "", what);
+}
+
+static void submitted(struct stub *stub, outbox_op_t op, const char *what)
+{
+    note(stub, what);
+    stub->held[stub->held_count++ % STUB_HELD] = op;
+    if (!stub->hold)
+        stub->host->op_done(stub->host, op, NULL);
+}
+
+static void cancel(void *self, outbox_op_t op)
+{
+    struct stub *stub = self;
+    note(stub, "cancel");
+    stub->canceled[stub->canceled_count++ % STUB_HELD] = op;
+}
+
+static void stop(void *self, outbox_op_t op)
+{
+    submitted(self, op, "stop");
+}
+
+#define OP(name, type)                                                   \
+    static void name(void *self, outbox_op_t op, type *arguments)        \
+    {                                                                    \
+        (void)arguments;                                                 \
+        submitted(self, op, #name);                                      \
+    }
+OP(start, const struct outbox_store_start)
+OP(acquire, struct outbox_acquire)
+OP(claim, struct outbox_claim)
+OP(settle, const struct outbox_settle)
+OP(park, const struct outbox_park)
+OP(check, const struct outbox_check)
+OP(status, struct outbox_store_status)
+OP(add, const struct outbox_add)
+OP(dead, struct outbox_dead)
+OP(broker_start, const struct outbox_broker_start)
+
+static void renew(void *self, outbox_op_t op)
+{
+    submitted(self, op, "renew");
+}
+
+static void setup(void *self, outbox_op_t op)
+{
+    submitted(self, op, "setup");
+}
+
+static void release(void *self, struct outbox_batch *batch)
+{
+    (void)batch;
+    note(self, "release");
+}
+
+static int print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
+                 struct outbox_error *error)
+{
+    (void)what, (void)error;
+    note(self, "print");
+    line(arg, "-- nothing");
+    return OUTBOX_OK;
+}
+
+static void publish(void *self, outbox_op_t op, const struct outbox_publish *arguments)
+{
+    struct stub *stub = self;
+    stub->publish_count = arguments->count;
+    submitted(stub, op, "publish");
+}
+
+static int admit(void *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)message, (void)error;
+    note(self, "admit");
+    return OUTBOX_E_REJECTED;
+}
+
+/* ---- a decorator that forwards ----------------------------------------------------------------------------------- */
+
+static const struct outbox_broker_ops *below(const struct stub *stub)
+{
+    return stub->under->ops;
+}
+
+static void over_start(void *self, outbox_op_t op, const struct outbox_broker_start *arguments)
+{
+    struct stub *stub = self;
+    note(stub, "start");
+    below(stub)->start(stub->under->self, stub->host->op_child(stub->host, op, NULL), arguments);
+}
+
+static void over_stop(void *self, outbox_op_t op)
+{
+    struct stub *stub = self;
+    note(stub, "stop");
+    below(stub)->stop(stub->under->self, stub->host->op_child(stub->host, op, NULL));
+}
+
+static void over_publish(void *self, outbox_op_t op, const struct outbox_publish *arguments)
+{
+    struct stub *stub = self;
+    note(stub, "publish");
+    below(stub)->publish(stub->under->self, stub->host->op_child(stub->host, op, NULL), arguments);
+}
+
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
+
+static const struct outbox_option options[] = {
+    {.name = "hold", .type = OUTBOX_OPT_BOOL, .offset = offsetof(struct stub, hold), .help = "ops wait for the test"},
+    {.name = "fail_init", .type = OUTBOX_OPT_BOOL, .offset = offsetof(struct stub, fail_init), .help = "init fails"},
+    {.name = "note", .type = OUTBOX_OPT_STRING, .offset = offsetof(struct stub, note), .fallback = "none", .help = "text"},
+    {.name = "number",
+     .type = OUTBOX_OPT_INT,
+     .offset = offsetof(struct stub, number),
+     .fallback = "7",
+     .min = 1,
+     .max = 100,
+     .help = "a number"},
+};
+
+static const struct outbox_store_ops store_ops = {
+    .struct_size = sizeof store_ops,
+    .init = init, .fini = fini, .start = start, .stop = stop, .cancel = cancel, .acquire = acquire, .renew = renew,
+    .claim = claim, .release = release, .settle = settle, .park = park, .setup = setup, .print = print,
+    .check = check, .status = status, .add = add, .dead = dead,
+};
+
+static const struct outbox_store_ops bare_ops = {
+    .struct_size = sizeof bare_ops,
+    .init = init, .fini = fini, .start = start, .stop = stop, .acquire = acquire, .claim = claim,
+    .release = release, .settle = settle,
+};
+
+static const struct outbox_store_ops store_pass_ops = {.struct_size = sizeof store_pass_ops, .init = init, .fini = fini};
+
+static const struct outbox_broker_ops broker_ops = {
+    .struct_size = sizeof broker_ops,
+    .init = init, .fini = fini, .start = broker_start, .stop = stop, .cancel = cancel, .publish = publish,
+    .admit = admit, .check = check,
+};
+
+static const struct outbox_broker_ops pass_ops = {.struct_size = sizeof pass_ops, .init = init, .fini = fini};
+
+static const struct outbox_broker_ops over_ops = {
+    .struct_size = sizeof over_ops,
+    .init = init, .fini = fini, .start = over_start, .stop = over_stop, .publish = over_publish,
+};
+
+#define DESCRIPTOR(KIND, NAME, CAPS, OPS)                                                             \
+    {                                                                                                 \
+        .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin), .kind = KIND,     \
+        .option_size = sizeof(struct outbox_option), .caps = CAPS, .name = NAME, .version = "1",      \
+        .description = "does what a test says", .instance_size = sizeof(struct stub), .op_size = 40,  \
+        .options = options, .option_count = sizeof options / sizeof *options, .ops = OPS,             \
+    }
+
+const struct outbox_plugin stub_store =
+    DESCRIPTOR(OUTBOX_STORE, "stub", OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN, &store_ops);
+const struct outbox_plugin stub_bare = DESCRIPTOR(OUTBOX_STORE, "bare", 0, &bare_ops);
+const struct outbox_plugin stub_store_pass = DESCRIPTOR(OUTBOX_STORE, "pass", OUTBOX_CAP_DECORATOR, &store_pass_ops);
+const struct outbox_plugin stub_broker =
+    DESCRIPTOR(OUTBOX_BROKER, "stub", OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT, &broker_ops);
+const struct outbox_plugin stub_pass = DESCRIPTOR(OUTBOX_BROKER, "pass", OUTBOX_CAP_DECORATOR, &pass_ops);
+const struct outbox_plugin stub_over = DESCRIPTOR(OUTBOX_BROKER, "over", OUTBOX_CAP_DECORATOR, &over_ops);
+
+const struct outbox_plugin *const stub_plugins[] = {&stub_store, &stub_bare, &stub_store_pass, &stub_broker,
+                                                    &stub_pass, &stub_over, NULL};

@@ -1,0 +1,39 @@
+/*
+ * tests/support/stub.h - a store and a broker that do what a test tells them, as built-in plugins
+ *
+ * By default an op completes at once, within the submission. With `hold`, ops wait in `held` for the test to complete
+ * them through stub->host. What was called is counted in `calls` and noted in `trace`.
+ */
+#ifndef OBX_SUPPORT_STUB_H
+#define OBX_SUPPORT_STUB_H
+
+#include <outbox/plugin.h>
+
+#define STUB_HELD 64
+
+struct stub {
+    const struct outbox_host *host;
+    const struct outbox_under *under;
+    bool hold;            /* option: ops wait for the test */
+    bool fail_init;       /* option */
+    const char *note;     /* option */
+    int64_t number;       /* option */
+    outbox_op_t held[STUB_HELD]; /* ops submitted, oldest first */
+    uint32_t held_count;
+    outbox_op_t canceled[STUB_HELD];
+    uint32_t canceled_count;
+    uint32_t publish_count; /* messages of the last publish */
+    char trace[256];        /* "start claim ..." */
+};
+
+extern const struct outbox_plugin stub_store;     /* store stub: every function */
+extern const struct outbox_plugin stub_bare;      /* store bare: only what is required */
+extern const struct outbox_plugin stub_broker;    /* broker stub */
+extern const struct outbox_plugin stub_pass;      /* broker pass, a decorator with init and fini alone */
+extern const struct outbox_plugin stub_over;      /* broker over, a decorator that forwards start, stop, publish */
+extern const struct outbox_plugin stub_store_pass; /* store pass, a decorator with init and fini alone */
+extern const struct outbox_plugin *const stub_plugins[];
+
+extern uint32_t stub_alive; /* inited and not finished */
+
+#endif
