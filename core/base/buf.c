@@ -2,6 +2,7 @@
 #include "base/buf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,8 +24,10 @@ void obx_buf_clear(struct obx_buf *buf)
 
 char *obx_buf_reserve(struct obx_buf *buf, size_t more)
 {
-    if (buf->failed)
+    if (buf->failed || more >= SIZE_MAX / 2 - buf->size) {
+        buf->failed = true;
         return NULL;
+    }
     size_t need = buf->size + more + 1;
     if (need > buf->room) {
         size_t room = OBX_MAX(need, buf->room * 2);

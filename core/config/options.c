@@ -5,7 +5,6 @@
  * Then each option takes its entry of the section, or its default through the same reader. Failure: CONFIG at the
  * place of the value, saying what is allowed; BUG if the fault is in a table.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 #include "base/mem.h"
 #include "base/nearest.h"
 #include "config/redact.h"
+#include "config/table.h"
 #include "config/tree.h"
 #include "config/value.h"
 
@@ -49,16 +49,6 @@ static const char *shown(const struct field *field)
 
 /* ---- numbers ---- */
 
-static const char *number_text(const struct field *field, int64_t number, char *text)
-{
-    if (field->option->type == OUTBOX_OPT_SIZE)
-        return obx_value_size_text(number, text);
-    if (field->option->type == OUTBOX_OPT_DURATION)
-        return obx_value_duration_text(number, text);
-    snprintf(text, OBX_VALUE_TEXT, "%" PRId64, number);
-    return text;
-}
-
 static int refuse_range(const struct field *field)
 {
     const struct outbox_option *option = field->option;
@@ -66,10 +56,10 @@ static int refuse_range(const struct field *field)
     if (!option->min && !option->max)
         return refuse(field, "'%s' is out of range: '%s'", option->name, shown(field));
     if (option->max == INT64_MAX)
-        return refuse(field, "'%s' must be at least %s, not '%s'", option->name, number_text(field, option->min, min),
+        return refuse(field, "'%s' must be at least %s, not '%s'", option->name, obx_value_text(option->type, option->min, min),
                       shown(field));
-    return refuse(field, "'%s' must be from %s to %s, not '%s'", option->name, number_text(field, option->min, min),
-                  number_text(field, option->max, max), shown(field));
+    return refuse(field, "'%s' must be from %s to %s, not '%s'", option->name, obx_value_text(option->type, option->min, min),
+                  obx_value_text(option->type, option->max, max), shown(field));
 }
 
 static int set_number(const struct field *field, enum obx_value result, int64_t number, const char *wanted)
@@ -266,14 +256,6 @@ static int apply(const struct outbox_option *option, const struct obx_section *s
     return code ? code : set_text(&field);
 }
 
-/* A table of another version may have larger or smaller entries than this host knows. */
-static struct outbox_option option_at(const struct outbox_option *options, uint32_t stride, uint32_t index)
-{
-    struct outbox_option option = {0};
-    memcpy(&option, (const char *)options + (size_t)stride * index, OBX_MIN((size_t)stride, sizeof option));
-    return option;
-}
-
 struct known {
     const struct outbox_option *options;
     uint32_t count, stride;
@@ -284,7 +266,7 @@ struct known {
 static const char *known_name(const struct known *known, uint32_t index)
 {
     if (index < known->count)
-        return option_at(known->options, known->stride, index).name;
+        return obx_option_at(known->options, known->stride, index).name;
     return known->ignore ? known->ignore[index - known->count] : NULL;
 }
 
@@ -319,7 +301,7 @@ int obx_options_apply(const struct outbox_option *options, uint32_t count, uint3
         if (!is_known(&known, entry->key))
             return refuse_key(&known, section, entry, error);
     for (uint32_t i = 0; i < count; i++) {
-        struct outbox_option option = option_at(options, stride, i);
+        struct outbox_option option = obx_option_at(options, stride, i);
         int code = apply(&option, section, base, error);
         if (code)
             return code;

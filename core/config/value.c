@@ -2,7 +2,6 @@
 #include "config/value.h"
 
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -108,4 +107,14 @@ const char *obx_value_size_text(int64_t bytes, char text[OBX_VALUE_TEXT])
 const char *obx_value_duration_text(int64_t ms, char text[OBX_VALUE_TEXT])
 {
     return ms ? write_with_unit(ms, durations, text) : "0";
+}
+
+const char *obx_value_text(uint32_t type, int64_t value, char text[OBX_VALUE_TEXT])
+{
+    if (type == OUTBOX_OPT_SIZE)
+        return obx_value_size_text(value, text);
+    if (type == OUTBOX_OPT_DURATION)
+        return obx_value_duration_text(value, text);
+    snprintf(text, OBX_VALUE_TEXT, "%" PRId64, value);
+    return text;
 }

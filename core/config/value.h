@@ -8,8 +8,7 @@
 #ifndef OBX_CONFIG_VALUE_H
 #define OBX_CONFIG_VALUE_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include <outbox/plugin.h>
 
 enum obx_value { OBX_VALUE_OK, OBX_VALUE_BAD, OBX_VALUE_TOO_LARGE, OBX_VALUE_NO_UNIT };
 
@@ -21,5 +20,7 @@ enum obx_value obx_value_duration(const char *text, int64_t *ms);
 #define OBX_VALUE_TEXT 32
 const char *obx_value_size_text(int64_t bytes, char text[OBX_VALUE_TEXT]);
 const char *obx_value_duration_text(int64_t ms, char text[OBX_VALUE_TEXT]);
+/* By the type of the option: enum outbox_option_type. */
+const char *obx_value_text(uint32_t type, int64_t value, char text[OBX_VALUE_TEXT]);
 
 #endif

@@ -1,0 +1,19 @@
+/* core/config/table.h - walking an option table whose entries may be of another version's size */
+#ifndef OBX_CONFIG_TABLE_H
+#define OBX_CONFIG_TABLE_H
+
+#include <string.h>
+
+#include <outbox/plugin.h>
+
+#include "base/mem.h"
+
+/* What a smaller entry lacks is zero. */
+static inline struct outbox_option obx_option_at(const struct outbox_option *options, uint32_t stride, uint32_t index)
+{
+    struct outbox_option option = {0};
+    memcpy(&option, (const char *)options + (size_t)stride * index, OBX_MIN((size_t)stride, sizeof option));
+    return option;
+}
+
+#endif

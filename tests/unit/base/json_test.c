@@ -1,0 +1,86 @@
+/* tests/unit/base/json_test.c - the JSON writer, checked against jansson */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "mem_fault.h"
+
+Test(json, commas_come_by_themselves)
+{
+    struct obx_buf buf = {0};
+    struct obx_json json = {.buf = &buf};
+    obx_json_open(&json, '{');
+    obx_json_key(&json, "a");
+    obx_json_int(&json, INT64_MIN);
+    obx_json_key(&json, "b");
+    obx_json_open(&json, '[');
+    obx_json_open(&json, '[');
+    obx_json_close(&json, ']');
+    obx_json_bool(&json, true);
+    obx_json_bool(&json, false);
+    obx_json_null(&json);
+    obx_json_uint(&json, UINT64_MAX);
+    obx_json_raw(&json, "{\"r\":1}", 7);
+    obx_json_close(&json, ']');
+    obx_json_key(&json, "c");
+    obx_json_string(&json, NULL);
+    obx_json_key(&json, "d");
+    obx_json_open(&json, '{');
+    obx_json_close(&json, '}');
+    obx_json_close(&json, '}');
+    cr_expect_str_eq(obx_buf_text(&buf), "{\"a\":-9223372036854775808,\"b\":[[],true,false,null,18446744073709551615,"
+                                         "{\"r\":1}],\"c\":null,\"d\":{}}");
+    obx_buf_free(&buf);
+    cr_assert_eq(mem_live(), 0);
+}
+
+static void expect_quoted(const char *bytes, size_t size, const char *quoted)
+{
+    struct obx_buf buf = {0};
+    obx_json_quote(&buf, bytes, size);
+    cr_expect_str_eq(obx_buf_text(&buf), quoted, "%s", obx_buf_text(&buf));
+    obx_buf_free(&buf);
+}
+
+Test(json, strings_escape_what_they_must)
+{
+    expect_quoted(NULL, 0, "\"\"");
+    expect_quoted("plain", 5, "\"plain\"");
+    expect_quoted("a\"b\\c/d", 7, "\"a\\\"b\\\\c/d\"");
+    expect_quoted("\b\f\n\r\t", 5, "\"\\b\\f\\n\\r\\t\"");
+    expect_quoted("\0\x01\x1f\x7f", 4, "\"\\u0000\\u0001\\u001f\\u007f\"");
+    expect_quoted("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9, "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
+    expect_quoted("a\xff\xc3", 3, "\"a\xef\xbf\xbd\xef\xbf\xbd\"");
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(json, every_byte_reads_back)
+{
+    for (int byte = 0; byte < 256; byte++) {
+        struct obx_buf buf = {0};
+        char text[2] = {(char)byte, 'x'};
+        obx_json_quote(&buf, text, 2);
+        json_t *value = json_loadb(buf.data, buf.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        cr_assert_not_null(value, "byte %d: %s", byte, buf.data);
+        if (byte < 0x80)
+            cr_expect_arr_eq(json_string_value(value), text, 2);
+        else
+            cr_expect_str_eq(json_string_value(value), "\xef\xbf\xbdx");
+        json_decref(value);
+        obx_buf_free(&buf);
+    }
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(json, failure_is_the_buffers)
+{
+    struct obx_buf buf = {0};
+    struct obx_json json = {.buf = &buf};
+    mem_fail_at(1, false);
+    obx_json_string(&json, "x");
+    obx_json_int(&json, 1);
+    cr_expect(obx_buf_failed(&buf));
+    obx_buf_free(&buf);
+    cr_assert_eq(mem_live(), 0);
+}
