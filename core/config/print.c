@@ -34,7 +34,7 @@ static bool is_word(const char *text)
     return strchr(letters, *text) && *text && !text[strspn(text, more)];
 }
 
-/* The characters that libyaml refuses to read but JSON leaves as they are: 0 for all others. */
+/* The characters that JSON leaves as they are but libyaml refuses, or takes for an end of line; 0 for all others. */
 static unsigned unreadable(const char *at)
 {
     const unsigned char *byte = (const unsigned char *)at;
@@ -42,6 +42,8 @@ static unsigned unreadable(const char *at)
         return byte[1]; /* control characters U+0080 to U+009F */
     if (!strncmp(at, "\xef\xbb\xbf", 3))
         return 0xfeff;
+    if (!strncmp(at, "\xe2\x80\xa8", 3) || !strncmp(at, "\xe2\x80\xa9", 3))
+        return 0x2000u + byte[2] - 0x80u;
     if (!strncmp(at, "\xef\xbf\xbe", 3) || !strncmp(at, "\xef\xbf\xbf", 3))
         return 0xffc0u + byte[2] - 0x80u;
     return 0;
