@@ -22,7 +22,7 @@ struct oracle_event {
     uint32_t key;     /* ORACLE_NONE: without one */
     uint32_t sequence;
     uint32_t transaction;
-    uint32_t last;    /* line of the last occurrence */
+    uint32_t last; /* line of the last occurrence */
     bool published, left, dead;
 };
 

@@ -62,7 +62,8 @@ void oracle_print(const struct oracle_verdict *verdict, FILE *to)
             "published %" PRIu64 ", of these duplicates %" PRIu64 "; left %" PRIu64 ", dead %" PRIu64 "\n",
             verdict->committed, verdict->rolled_back, verdict->in_doubt, verdict->published, verdict->duplicates,
             verdict->left, verdict->dead);
-#define PRINT_FAULT(name, text) fprintf(to, "%-10s %" PRIu64 "%s\n", #name, verdict->name, verdict->name ? "  " text : "");
+#define PRINT_FAULT(name, text)                                                                                        \
+    fprintf(to, "%-10s %" PRIu64 "%s\n", #name, verdict->name, verdict->name ? "  " text : "");
     ORACLE_FAULTS(PRINT_FAULT)
 #undef PRINT_FAULT
 }

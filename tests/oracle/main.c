@@ -12,11 +12,13 @@
 
 enum { OPT_LEDGER = 1, OPT_PUBLISHED, OPT_LEFT, OPT_DEAD, OPT_WINDOW, OPT_INCIDENTS };
 
-static const struct option options[] = {
-    {"ledger", required_argument, NULL, OPT_LEDGER}, {"published", required_argument, NULL, OPT_PUBLISHED},
-    {"left", required_argument, NULL, OPT_LEFT},     {"dead", required_argument, NULL, OPT_DEAD},
-    {"window", required_argument, NULL, OPT_WINDOW}, {"incidents", required_argument, NULL, OPT_INCIDENTS},
-    {0}};
+static const struct option options[] = {{"ledger", required_argument, NULL, OPT_LEDGER},
+                                        {"published", required_argument, NULL, OPT_PUBLISHED},
+                                        {"left", required_argument, NULL, OPT_LEFT},
+                                        {"dead", required_argument, NULL, OPT_DEAD},
+                                        {"window", required_argument, NULL, OPT_WINDOW},
+                                        {"incidents", required_argument, NULL, OPT_INCIDENTS},
+                                        {0}};
 
 typedef int (*reader)(struct oracle *oracle, const char *path, struct outbox_error *error);
 static const reader readers[] = {oracle_read_ledger, oracle_read_published, oracle_read_left, oracle_read_dead};

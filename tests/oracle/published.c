@@ -14,12 +14,12 @@
 #include "lines.h"
 
 struct line {
-    json_t *object;      /* owned */
-    const char *id;      /* borrowed of object, like the key */
-    const char *key;     /* NULL: none */
+    json_t *object;  /* owned */
+    const char *id;  /* borrowed of object, like the key */
+    const char *key; /* NULL: none */
     size_t id_size, key_size;
-    uint64_t payload;    /* hash of its bytes; of a null payload 0 */
-    uint64_t content;    /* hash of all that a consumer gets */
+    uint64_t payload; /* hash of its bytes; of a null payload 0 */
+    uint64_t content; /* hash of all that a consumer gets */
 };
 
 /* The value of a header, be headers an object or kcat's list. */
@@ -106,12 +106,13 @@ static void judge_again(struct oracle *oracle, struct oracle_event *event, const
     oracle->verdict.duplicates++;
     uint64_t distance = oracle->line - event->last;
     if (line->content != event->content)
-        oracle_fault(oracle, &oracle->verdict.unlike, "unlike: event %s, line %llu: the duplicate differs from the first",
-                     line->id, (unsigned long long)oracle->line);
+        oracle_fault(oracle, &oracle->verdict.unlike,
+                     "unlike: event %s, line %llu: the duplicate differs from the first", line->id,
+                     (unsigned long long)oracle->line);
     if (oracle->rules.window && distance > oracle->rules.window)
         oracle_fault(oracle, &oracle->verdict.far,
-                     "far: event %s, line %llu: a duplicate %llu lines after the last occurrence, window %llu", line->id,
-                     (unsigned long long)oracle->line, (unsigned long long)distance,
+                     "far: event %s, line %llu: a duplicate %llu lines after the last occurrence, window %llu",
+                     line->id, (unsigned long long)oracle->line, (unsigned long long)distance,
                      (unsigned long long)oracle->rules.window);
 }
 
