@@ -1,0 +1,106 @@
+/*
+ * tests/conformance/bed.h - what a check lies on: a loop, the plugin under test, and words to end with
+ *
+ * conf_require() and its kin end the process when what they require does not hold; checks read as straight lines.
+ */
+#ifndef OBX_CONFORMANCE_BED_H
+#define OBX_CONFORMANCE_BED_H
+
+#include "conformance.h"
+
+struct conf_bed {
+    const struct conf_subject *subject;
+    struct harness harness;
+    struct obx_instance *store;  /* the one that relays; owned */
+    struct obx_instance *other;  /* a second one over the same outbox; the same as store when that cannot be */
+    struct obx_instance *broker; /* owned */
+    int report;                  /* where the result goes: the parent's end is conf_run() */
+};
+
+void conf_fail(struct conf_bed *bed, const char *file, int line, const char *format, ...)
+    __attribute__((noreturn, format(printf, 4, 5)));
+void conf_skip(struct conf_bed *bed, const char *why) __attribute__((noreturn));
+
+#define conf_require(bed, condition, ...)                                                                              \
+    do {                                                                                                               \
+        if (!(condition))                                                                                              \
+            conf_fail(bed, __FILE__, __LINE__, __VA_ARGS__);                                                           \
+    } while (0)
+/* An operation that must succeed. */
+#define conf_must(bed, call)                                                                                           \
+    do {                                                                                                               \
+        struct outbox_error why_ = {0};                                                                                \
+        struct outbox_error *error = &why_;                                                                            \
+        if ((call) != OUTBOX_OK)                                                                                       \
+            conf_fail(bed, __FILE__, __LINE__, "%s: %s", #call, why_.text);                                            \
+    } while (0)
+
+/* Opens loop and configuration; for conf_run() alone. Close requires that nothing is left open and that the plugin
+ * broke no contract. */
+void conf_bed_open(struct conf_bed *bed);
+void conf_bed_close(struct conf_bed *bed);
+
+/* ---- stores: store_bed.c ---- */
+
+/* What the checks claim, by index into a row's values. */
+enum conf_column {
+    COL_EVENT_ID,
+    COL_AGGREGATE_TYPE,
+    COL_AGGREGATE_ID,
+    COL_TYPE,
+    COL_PAYLOAD,
+    COL_HEADERS,
+    COL_CREATED_AT,
+    COL_COUNT
+};
+
+void conf_store_open(struct conf_bed *bed);  /* instance(s), tables, started; owns nothing yet */
+void conf_store_begin(struct conf_bed *bed); /* the same, and it owns the outbox */
+void conf_store_start(struct conf_bed *bed, struct obx_instance *store);
+void conf_store_acquire(struct conf_bed *bed, struct obx_instance *store);
+
+/* Add events number first .. first + count - 1, each in the form that conf_row_is() knows. */
+void conf_add(struct conf_bed *bed, uint32_t first, uint32_t count);
+void conf_add_payload(struct conf_bed *bed, uint32_t number, struct outbox_bytes payload);
+/* Claim up to rows; NULL when there is none. */
+struct outbox_batch *conf_claim(struct conf_bed *bed, uint32_t rows);
+struct outbox_batch *conf_claim_flags(struct conf_bed *bed, uint32_t rows, uint32_t flags);
+void conf_release(struct conf_bed *bed, struct outbox_batch *batch);
+void conf_settle(struct conf_bed *bed, const struct outbox_batch *batch, uint32_t first, uint32_t count);
+
+const struct outbox_value *conf_value(const struct outbox_batch *batch, uint32_t row, enum conf_column column);
+bool conf_value_is(const struct outbox_value *value, const void *data, size_t size);
+/* Requires that the row is event `number`, as conf_add() made it. */
+void conf_row_is(struct conf_bed *bed, const struct outbox_batch *batch, uint32_t row, uint32_t number);
+/* Requires that exactly these events, by number and ascending, are in the outbox. Rewinds. */
+void conf_outbox_is(struct conf_bed *bed, const uint32_t *numbers, uint32_t count);
+void conf_outbox_is_range(struct conf_bed *bed, uint32_t first, uint32_t count);
+
+/* ---- brokers: broker_bed.c ---- */
+
+void conf_broker_begin(struct conf_bed *bed); /* instance, started */
+
+#define CONF_BURST_MAX 2048u
+/* Messages of one publish, made by number: topic, key and value follow from it. */
+struct conf_burst {
+    struct harness_call call;
+    struct outbox_message messages[CONF_BURST_MAX];
+    struct outbox_publish publish;
+    uint8_t outcomes[CONF_BURST_MAX];
+    uint32_t told[CONF_BURST_MAX];
+    char text[CONF_BURST_MAX][96];
+};
+/* Events first .. first + count - 1 over `keys` keys: key k is number % keys. On the heap; free() it. */
+struct conf_burst *conf_burst_new(struct conf_bed *bed, uint32_t first, uint32_t count, uint32_t keys);
+void conf_burst_send(struct conf_bed *bed, struct conf_burst *burst); /* does not wait */
+/* Requires that it completes and that each message was told once, as DELIVERED. */
+void conf_burst_delivered(struct conf_bed *bed, struct conf_burst *burst);
+
+/* What can be read now; freed with the process. Skips the check when the subject cannot tell. */
+struct conf_events conf_read(struct conf_bed *bed);
+/* Requires these events, each once, in order within their keys. */
+void conf_published_range(struct conf_bed *bed, const struct conf_events *events, uint32_t first, uint32_t count,
+                          uint32_t keys);
+const struct conf_event *conf_published_find(const struct conf_events *events, const char *id);
+
+#endif

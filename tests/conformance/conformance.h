@@ -1,0 +1,62 @@
+/*
+ * tests/conformance/conformance.h - what every store and every broker must do, as lists of named checks
+ *
+ * The same checks run under Criterion for the plugins of this repository, and in the program outbox-conformance for
+ * anybody's. A check is a plain function that uses the plugin through core/plugin/instance.h, as the relay does. Each
+ * runs in a process of its own, so a check that fails just ends, and a plugin that crashes fails one check.
+ *
+ * The configuration is YAML with a section `store:` or `broker:` as in outbox.yaml. ${OUTBOX_TMP} in it is an empty
+ * directory and ${OUTBOX_CHECK} the name of the check, so that each check has an outbox or a file of its own.
+ */
+#ifndef OBX_CONFORMANCE_H
+#define OBX_CONFORMANCE_H
+
+#include <stddef.h>
+
+#include "harness.h"
+
+struct conf_bed;
+
+/* One event as a consumer reads it; owned by the list. data NULL: null. */
+struct conf_header {
+    char *name;
+    char *value; /* NULL: null */
+};
+struct conf_event {
+    struct outbox_bytes topic, key, value, id;
+    struct conf_header *headers;
+    uint32_t header_count;
+};
+struct conf_events {
+    struct conf_event *items;
+    uint32_t count;
+};
+
+struct conf_subject {
+    const char *name; /* of the configuration, for messages */
+    const char *yaml;
+    const char *directory; /* of modules; NULL: built in only */
+    bool alone;            /* store: an instance has an outbox of its own that no other sees */
+    bool text_only;        /* payloads must be UTF-8 */
+    const char *fence;     /* store: a shell command that ends the owner's session; NULL: not tested */
+    const char *read;      /* broker: a shell command that prints what was published as NDJSON; NULL: use collect */
+    /* broker in memory: the same from inside; may be NULL */
+    void (*collect)(struct obx_instance *broker, struct conf_events *events);
+    size_t (*live)(void); /* blocks of memory not freed; may be NULL */
+};
+
+struct conf_check {
+    const char *name;
+    enum outbox_kind kind;
+    void (*run)(struct conf_bed *bed);
+};
+
+/* All checks in a fixed order; ends with a NULL name. */
+extern const struct conf_check conf_checks[];
+
+enum conf_result { CONF_OK, CONF_SKIPPED, CONF_FAILED };
+#define CONF_WHY_SIZE 600
+/* Run one check in a child process; why: the reason when it is not OK. */
+enum conf_result conf_run(const struct conf_check *check, const struct conf_subject *subject, char why[CONF_WHY_SIZE]);
+
+#endif

@@ -1,0 +1,177 @@
+/* tests/conformance/store_claim.c - what claims give */
+#include <stdlib.h>
+#include <string.h>
+
+#include "checks.h"
+
+void conf_store_empty_claim_answers_at_once(struct conf_bed *bed)
+{
+    conf_store_begin(bed);
+    for (int i = 0; i < 3; i++)
+        conf_require(bed, !conf_claim(bed, 10), "a batch from an empty outbox");
+}
+
+void conf_store_claims_in_order_each_row_once(struct conf_bed *bed)
+{
+    conf_store_begin(bed);
+    conf_add(bed, 1, 250);
+    struct outbox_position last = {0, 0};
+    uint32_t seen = 0;
+    for (struct outbox_batch *batch; (batch = conf_claim(bed, 64));) {
+        const struct outbox_position *first = &batch->positions[0];
+        conf_require(bed, first->major > last.major || (first->major == last.major && first->minor > last.minor),
+                     "a batch that does not begin after the one before");
+        last = batch->positions[batch->rows - 1];
+        for (uint32_t i = 0; i < batch->rows; i++)
+            conf_row_is(bed, batch, i, ++seen);
+        conf_release(bed, batch);
+    }
+    conf_require(bed, seen == 250, "%u rows of 250", seen);
+}
+
+void conf_store_limits_claims_by_rows(struct conf_bed *bed)
+{
+    conf_store_begin(bed);
+    conf_add(bed, 1, 10);
+    uint32_t seen = 0;
+    while (seen < 9) {
+        struct outbox_batch *batch = conf_claim(bed, 3);
+        conf_require(bed, batch && batch->rows == 3, "%u rows where 3 were asked for and there",
+                     batch ? batch->rows : 0);
+        conf_require(bed, batch->flags & OUTBOX_BATCH_MORE, "the flag MORE is missing after row %u of 10", seen + 3);
+        seen += batch->rows;
+        conf_release(bed, batch);
+    }
+    struct outbox_batch *batch = conf_claim(bed, 3);
+    conf_require(bed, batch && batch->rows == 1, "the last row is missing");
+    conf_require(bed, !(batch->flags & OUTBOX_BATCH_MORE),
+                 "the flag MORE after the last row, and no limit was reached");
+    conf_release(bed, batch);
+}
+
+/* Claim under a byte limit; gives the bytes of payload in it. */
+static struct outbox_batch *claim_bytes(struct conf_bed *bed, uint64_t limit)
+{
+    struct outbox_claim claim = {.max_rows = 1000, .max_bytes = limit};
+    conf_must(bed, harness_claim(&bed->harness, bed->store, &claim, error));
+    return claim.batch;
+}
+
+static void add_sized(struct conf_bed *bed, uint32_t number, size_t size)
+{
+    char *payload = malloc(size);
+    conf_require(bed, payload, "out of memory");
+    memset(payload, 'x', size);
+    conf_add_payload(bed, number, (struct outbox_bytes){payload, size});
+    free(payload);
+}
+
+void conf_store_limits_claims_by_bytes(struct conf_bed *bed)
+{
+    conf_store_begin(bed);
+    for (uint32_t i = 1; i <= 10; i++)
+        add_sized(bed, i, 10000);
+    uint32_t seen = 0;
+    for (struct outbox_batch *batch; (batch = claim_bytes(bed, 35000));) {
+        conf_require(bed, batch->rows <= 3, "%u rows of 10,000 bytes in a claim of 35,000", batch->rows);
+        seen += batch->rows;
+        conf_require(bed, seen == 10 || (batch->flags & OUTBOX_BATCH_MORE),
+                     "the flag MORE is missing after row %u of 10", seen);
+        conf_release(bed, batch);
+    }
+    conf_require(bed, seen == 10, "%u rows of 10", seen);
+}
+
+void conf_store_gives_a_huge_row_alone(struct conf_bed *bed)
+{
+    conf_store_begin(bed);
+    add_sized(bed, 1, 10);
+    add_sized(bed, 2, 2 << 20);
+    add_sized(bed, 3, 10);
+    uint32_t seen = 0;
+    for (struct outbox_batch *batch; (batch = claim_bytes(bed, 4096));) {
+        for (uint32_t i = 0; i < batch->rows; i++) {
+            uint32_t size = conf_value(batch, i, COL_PAYLOAD)->size;
+            conf_require(bed, size == (++seen == 2 ? 2u << 20 : 10u), "row %u has %u bytes", seen, size);
+            conf_require(bed, size == 10 || batch->rows == 1, "the huge row is not alone but one of %u", batch->rows);
+        }
+        conf_release(bed, batch);
+    }
+    conf_require(bed, seen == 3, "%u rows of 3", seen);
+}
+
+static struct outbox_batch *claim_exact(struct conf_bed *bed, const struct outbox_position *rows, uint32_t count)
+{
+    struct outbox_claim claim = {.max_rows = 1000, .max_bytes = 1 << 20, .exact = rows, .exact_count = count};
+    conf_must(bed, harness_claim(&bed->harness, bed->store, &claim, error));
+    return claim.batch;
+}
+
+void conf_store_claims_exact_rows(struct conf_bed *bed)
+{
+    conf_store_begin(bed);
+    conf_add(bed, 1, 6);
+    struct outbox_batch *all = conf_claim(bed, 6);
+    conf_require(bed, all && all->rows == 6, "a claim of 6 rows did not give them");
+    const struct outbox_position wanted[] = {all->positions[1], all->positions[4]};
+    struct outbox_batch *batch = claim_exact(bed, wanted, 2);
+    conf_require(bed, batch && batch->rows == 2, "an exact claim of 2 rows gave %u", batch ? batch->rows : 0);
+    conf_row_is(bed, batch, 0, 2);
+    conf_row_is(bed, batch, 1, 5);
+    conf_release(bed, batch);
+    conf_settle(bed, all, 1, 1);
+    batch = claim_exact(bed, wanted, 2);
+    conf_require(bed, batch && batch->rows == 1, "an exact claim of a settled and a present row gave %u rows",
+                 batch ? batch->rows : 0);
+    conf_row_is(bed, batch, 0, 5);
+    conf_release(bed, batch);
+    conf_require(bed, !claim_exact(bed, wanted, 1), "an exact claim of a settled row gave a batch");
+    conf_require(bed, !conf_claim(bed, 10), "exact claims moved the place where plain claims go on");
+    conf_release(bed, all);
+}
+
+void conf_store_rewinds(struct conf_bed *bed)
+{
+    conf_store_begin(bed);
+    conf_add(bed, 1, 5);
+    for (int i = 0; i < 3; i++) {
+        struct outbox_batch *batch = conf_claim_flags(bed, 10, i ? OUTBOX_CLAIM_REWIND : 0);
+        conf_require(bed, batch && batch->rows == 5, "%u rows of 5 after a rewind", batch ? batch->rows : 0);
+        conf_release(bed, batch);
+        conf_require(bed, !conf_claim(bed, 10), "rows twice without a rewind");
+    }
+}
+
+void conf_store_batches_are_released_in_any_order(struct conf_bed *bed)
+{
+    static const int order[] = {1, 3, 0, 2};
+    conf_store_begin(bed);
+    conf_add(bed, 1, 40);
+    struct outbox_batch *batches[4];
+    for (int i = 0; i < 4; i++) {
+        batches[i] = conf_claim(bed, 10);
+        conf_require(bed, batches[i] && batches[i]->rows == 10, "batch %d is not of 10 rows", i);
+    }
+    bool gone[4] = {false};
+    for (int i = 0; i < 4; i++) {
+        conf_release(bed, batches[order[i]]);
+        gone[order[i]] = true;
+        for (uint32_t b = 0; b < 4; b++)
+            for (uint32_t row = 0; !gone[b] && row < 10; row++)
+                conf_row_is(bed, batches[b], row, b * 10 + row + 1);
+    }
+    conf_outbox_is_range(bed, 1, 40);
+}
+
+void conf_store_claims_rows_added_later(struct conf_bed *bed)
+{
+    conf_store_begin(bed);
+    for (uint32_t i = 1; i <= 5; i++) {
+        conf_require(bed, !conf_claim(bed, 10), "rows before any were added");
+        conf_add(bed, i, 1);
+        struct outbox_batch *batch = conf_claim(bed, 10);
+        conf_require(bed, batch && batch->rows == 1, "a committed row is not given");
+        conf_row_is(bed, batch, 0, i);
+        conf_release(bed, batch);
+    }
+}
