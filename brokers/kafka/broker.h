@@ -1,0 +1,189 @@
+/*
+ * brokers/kafka/broker.h - what the files of the Kafka broker share
+ *
+ * librdkafka owns the threads and sockets; this plugin runs on the loop thread, hands it messages that it never
+ * waits for, and hears what became of them through one event queue whose doorbell is an eventfd. The one thing
+ * that other threads touch is marked "worker" or "any thread".
+ *
+ * Life of a message: pending (its publish waits in `pending`, or is partly handed over: `cursor`) -> in flight (in
+ * librdkafka; its opaque names the slot of its publish and its index) -> told (outcome given to the host). A publish
+ * completes when all of its messages are told.
+ */
+#ifndef OBX_KAFKA_BROKER_H
+#define OBX_KAFKA_BROKER_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdatomic.h>
+
+#include <outbox/plugin.h>
+
+#define OBX_KAFKA_ERRSTR 512
+
+/* ---- what an error means (error.c) ------------------------------------------------------------------------------ */
+
+enum obx_kafka_scope {
+    OBX_KAFKA_EVENT,   /* this event's own fault */
+    OBX_KAFKA_BATCH,   /* some event's of the batch that the broker refused as a whole */
+    OBX_KAFKA_TOPIC,   /* the topic's: nothing of it goes for now */
+    OBX_KAFKA_PRODUCER /* the producer has to be replaced */
+};
+
+struct obx_kafka_verdict {
+    uint32_t outcome; /* enum outbox_outcome */
+    int32_t code;     /* enum outbox_status; 0 with OUTBOX_DELIVERED */
+    enum obx_kafka_scope scope;
+};
+
+struct obx_kafka_verdict obx_kafka_judge(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status);
+int obx_kafka_connect_code(rd_kafka_resp_err_t err); /* of an error that kept the producer from connecting */
+int obx_kafka_error(struct outbox_error *error, int code, rd_kafka_resp_err_t native, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* ---- topics (topic.c) ------------------------------------------------------------------------------------------- */
+
+/*
+ * The gate of a topic keeps order when a topic fails. A topic that has not delivered yet, or whose batches were
+ * refused, has one message in flight at a time; see docs/decisions/040-kafka-order-after-a-failure.md.
+ */
+struct obx_kafka_topic {
+    struct obx_kafka_topic *next; /* in its bucket */
+    rd_kafka_topic_t *rkt;        /* NULL while there is no producer */
+    uint64_t hash;
+    uint64_t barrier;   /* nothing of a publish up to this number may be sent any more */
+    uint32_t in_flight; /* messages in librdkafka */
+    uint32_t together;  /* messages handed over since in_flight was 0 last */
+    uint32_t careful;   /* so many more deliveries one at a time */
+    uint32_t outcome;   /* of the last failure: what the messages behind it are told */
+    bool proven;        /* delivered since the producer started, and not failed since */
+    bool failing;       /* nothing but one message at a time is tried */
+    bool sick;          /* failed while more of it was in flight, which could overtake what failed */
+    struct outbox_error error; /* of the last failure */
+    size_t size;
+    char name[];        /* NUL-terminated */
+};
+
+struct obx_kafka_topics {
+    struct obx_kafka_topic **buckets;
+    uint32_t room; /* a power of two, or 0 */
+    uint32_t count;
+    struct obx_kafka_topic *last; /* found last */
+};
+
+/* ---- publishes ---------------------------------------------------------------------------------------------------- */
+
+/* The scratch memory of a publish op. */
+struct obx_kafka_publish {
+    outbox_op_t op;
+    const struct outbox_publish *args; /* borrowed until op_done */
+    struct obx_kafka_publish *next;    /* pending */
+    struct obx_kafka_publish *next_touched;
+    uint64_t number; /* of submission */
+    uint32_t slot;
+    uint32_t cursor; /* messages before it were handed over or told */
+    uint32_t told;
+    uint32_t fresh;  /* delivered, in the slot's indexes, not told yet */
+    bool touched;
+};
+
+struct obx_kafka_slot {
+    struct obx_kafka_publish *publish; /* NULL: free */
+    uint32_t *indexes;                 /* kept for the next user of the slot */
+    uint32_t room;
+    uint32_t next_free;
+};
+
+/* A job on a worker thread: connecting, disconnecting or checking. */
+struct obx_kafka_job {
+    struct outbox_work work; /* first */
+    outbox_op_t op;
+    struct outbox_error error;
+    void *found; /* of check */
+};
+
+enum obx_kafka_state { OBX_KAFKA_IDLE, OBX_KAFKA_STARTING, OBX_KAFKA_RUNNING, OBX_KAFKA_STOPPING, OBX_KAFKA_CLOSING };
+
+struct obx_kafka {
+    /* options */
+    const char *bootstrap;
+    struct outbox_map options;
+    const char *client_id;
+    bool insecure;
+    bool unsafe;
+    bool require_key;
+
+    const struct outbox_host *host;
+    const char *relay;
+    rd_kafka_conf_t *conf;     /* complete; each producer gets a copy */
+    uint64_t message_max;      /* message.max.bytes */
+
+    enum obx_kafka_state state;
+    bool broken;               /* host->lost() was called; nothing is sent any more */
+    bool down;                 /* no broker answers; said once */
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *queue;
+    int doorbell;              /* eventfd; -1: none */
+    struct outbox_watch *watch;
+    struct outbox_timer *grace;
+    struct outbox_task resume; /* continue where a turn's budget ended */
+    char reason[OBX_KAFKA_ERRSTR]; /* of the last connection failure */
+
+    struct obx_kafka_topics topics;
+    struct obx_kafka_slot *slots;
+    uint32_t slot_count;
+    uint32_t free_slot;        /* index + 1; 0: none */
+    struct obx_kafka_publish *pending, **pending_end;
+    struct obx_kafka_publish *touched;
+    uint64_t submitted;        /* publishes so far */
+    uint32_t in_flight;        /* messages in librdkafka */
+    bool sick;                 /* a topic is */
+
+    outbox_op_t stop_op;
+    struct obx_kafka_job connect, disconnect, check;
+    atomic_bool give_up;       /* any thread: workers end soon */
+};
+
+/* configure.c */
+int obx_kafka_configure(struct obx_kafka *self, struct outbox_error *error);
+
+/* producer.c */
+void obx_kafka_start(void *plugin, outbox_op_t op, const struct outbox_broker_start *start);
+void obx_kafka_stop(void *plugin, outbox_op_t op);
+void obx_kafka_cancel(void *plugin, outbox_op_t op);
+void obx_kafka_break(struct obx_kafka *self, const struct outbox_error *error);
+void obx_kafka_quiet(struct obx_kafka *self); /* after reports: go on with stop() when nothing is in flight */
+
+/* produce.c */
+void obx_kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish *publish);
+void obx_kafka_pump(struct obx_kafka *self);
+
+/* tell.c */
+int obx_kafka_open_slot(struct obx_kafka *self, struct obx_kafka_publish *publish);
+void obx_kafka_tell_delivered(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t index);
+void obx_kafka_tell(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t first, uint32_t count,
+                    uint32_t outcome, const struct outbox_error *error);
+void obx_kafka_tell_flush(struct obx_kafka *self);
+void obx_kafka_free_slots(struct obx_kafka *self);
+
+/* reports.c */
+void obx_kafka_reports_ready(void *plugin, uint32_t events);
+void obx_kafka_reports_drain(struct obx_kafka *self);
+
+/* topic.c */
+struct obx_kafka_topic *obx_kafka_topic_get(struct obx_kafka *self, struct outbox_bytes name);
+/* May this publish send another message to the topic: now, later (after reports), or not at all? */
+enum obx_kafka_gate { OBX_KAFKA_GO, OBX_KAFKA_WAIT, OBX_KAFKA_REFUSE };
+enum obx_kafka_gate obx_kafka_topic_gate(const struct obx_kafka_topic *topic, uint64_t number);
+/* What became of a message. alone: no other message shared its batch. */
+void obx_kafka_topic_report(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
+                            uint32_t index, rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, bool alone);
+void obx_kafka_topics_settle(struct obx_kafka *self); /* all reports of this turn were seen */
+void obx_kafka_topics_close(struct obx_kafka *self); /* the producer goes */
+void obx_kafka_topics_free(struct obx_kafka *self);
+
+/* admit.c */
+int obx_kafka_admit(void *plugin, const struct outbox_message *message, struct outbox_error *error);
+
+/* check.c */
+void obx_kafka_check(void *plugin, outbox_op_t op, const struct outbox_check *check);
+
+#endif

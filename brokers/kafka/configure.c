@@ -1,0 +1,211 @@
+/*
+ * brokers/kafka/configure.c - from the section's options to librdkafka's configuration
+ *
+ * Three layers: what this broker sets (promises first, then figures from measurement), what the user passes through
+ * in `options`, and what the section names itself. A setting that would break a promise is refused unless `unsafe:
+ * true` says that it is meant; one that turns certificate checks off needs `insecure: true`. Everything else that is
+ * wrong is refused in librdkafka's own words. No I/O.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "broker.h"
+
+static const struct outbox_pair defaults[] = {
+    /* promises */
+    {"acks", "all"},
+    {"enable.idempotence", "true"},
+    {"message.timeout.ms", "0"}, /* an event is never given up while a broker may still take it */
+    {"partitioner", "murmur2_random"}, /* as the Java client does */
+    {"ssl.endpoint.identification.algorithm", "https"},
+    /* memory */
+    {"queue.buffering.max.kbytes", "32768"},
+    {"queue.buffering.max.messages", "200000"},
+    /* throughput and latency */
+    {"linger.ms", "2"},
+    {"batch.num.messages", "10000"},
+    {"batch.size", "1000000"},
+    {"socket.nagle.disable", "true"},
+    /* how fast faults are seen and left behind */
+    {"socket.timeout.ms", "6000"},
+    {"request.timeout.ms", "5000"},
+    {"socket.keepalive.enable", "true"},
+    {"reconnect.backoff.ms", "50"},
+    {"reconnect.backoff.max.ms", "1000"},
+    {"retry.backoff.ms", "50"},
+    {"topic.metadata.refresh.fast.interval.ms", "100"},
+    {"topic.metadata.propagation.max.ms", "2000"},
+    {"log.connection.close", "false"},
+};
+
+/* What a user may not change lightly, with librdkafka's aliases. `only`: the one value that is fine. */
+static const struct {
+    const char *name;
+    const char *only;
+    const char *why;
+} promises[] = {
+    {"acks", "all", "an event is settled only when all in-sync replicas have it"},
+    {"request.required.acks", "all", "an event is settled only when all in-sync replicas have it"},
+    {"enable.idempotence", "true", "without it retries reorder and duplicate events"},
+    {"enable.gapless.guarantee", "false", "one refused event would stop the producer"},
+    {"message.timeout.ms", "0", "timed out events leave holes in the order of their key"},
+    {"delivery.timeout.ms", "0", "timed out events leave holes in the order of their key"},
+    {"retries", NULL, "events that are given up leave holes in the order of their key"},
+    {"message.send.max.retries", NULL, "events that are given up leave holes in the order of their key"},
+    {"max.in.flight", NULL, "more requests in flight reorder events"},
+    {"max.in.flight.requests.per.connection", NULL, "more requests in flight reorder events"},
+    {"queuing.strategy", "fifo", "it reorders events"},
+    {"delivery.report.only.error", "false", "events are settled by their delivery reports"},
+};
+
+/* What this broker sets itself, or cannot use. */
+static const struct {
+    const char *name;
+    const char *instead;
+} reserved[] = {
+    {"bootstrap.servers", "set bootstrap.servers beside options"},
+    {"metadata.broker.list", "set bootstrap.servers beside options"},
+    {"client.id", "set client.id beside options"},
+    {"transactional.id", "transactions are not supported"},
+    {"log.queue", "the log level of outbox decides what is logged"},
+    {"enabled_events", "this broker sets it"},
+};
+
+static int refuse(struct outbox_error *error, const struct outbox_pair *pair, const char *why)
+{
+    return obx_kafka_error(error, OUTBOX_E_CONFIG, 0, "options: %s=%s is refused: %s", pair->name, pair->value, why);
+}
+
+static int check_promises(const struct obx_kafka *self, const struct outbox_pair *pair, struct outbox_error *error)
+{
+    for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
+        if (!strcmp(pair->name, reserved[i].name))
+            return obx_kafka_error(error, OUTBOX_E_CONFIG, 0, "options: %s is not for here: %s", pair->name,
+                                   reserved[i].instead);
+    for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
+        if (strcmp(pair->name, promises[i].name) ||
+            (promises[i].only && !strcasecmp(pair->value, promises[i].only)))
+            continue;
+        if (!self->unsafe)
+            return obx_kafka_error(error, OUTBOX_E_CONFIG, 0,
+                                   "options: %s=%s is refused: %s; remove it, or say unsafe: true to give that up",
+                                   pair->name, pair->value, promises[i].why);
+        self->host->log(self->host, OUTBOX_LOG_WARN, "unsafe: %s=%s: %s", pair->name, pair->value, promises[i].why);
+    }
+    return OUTBOX_OK;
+}
+
+static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct outbox_error *error)
+{
+    char text[OBX_KAFKA_ERRSTR];
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof text) == RD_KAFKA_CONF_OK)
+        return OUTBOX_OK;
+    return obx_kafka_error(error, OUTBOX_E_CONFIG, 0, "librdkafka %s refuses %s: %s", rd_kafka_version_str(), name, text);
+}
+
+/* The value as librdkafka writes it; "" when it has none. */
+static const char *get(const rd_kafka_conf_t *conf, const char *name, char *value, size_t size)
+{
+    if (rd_kafka_conf_get(conf, name, value, &size) != RD_KAFKA_CONF_OK)
+        value[0] = '\0';
+    return value;
+}
+
+static int set_all(struct obx_kafka *self, struct outbox_error *error)
+{
+    int rc = OUTBOX_OK;
+    for (size_t i = 0; !rc && i < sizeof defaults / sizeof *defaults; i++)
+        rc = set(self->conf, defaults[i].name, defaults[i].value, error);
+    for (uint32_t i = 0; !rc && i < self->options.count; i++) {
+        const struct outbox_pair *pair = &self->options.items[i];
+        rc = check_promises(self, pair, error);
+        if (!rc)
+            rc = set(self->conf, pair->name, pair->value, error);
+    }
+    return rc ? rc : set(self->conf, "bootstrap.servers", self->bootstrap, error);
+}
+
+static int set_client_id(struct obx_kafka *self, struct outbox_error *error)
+{
+    char name[256];
+    if (self->client_id && *self->client_id)
+        return set(self->conf, "client.id", self->client_id, error);
+    snprintf(name, sizeof name, "outbox-%s", self->relay);
+    return set(self->conf, "client.id", name, error);
+}
+
+static int check_security(const struct obx_kafka *self, struct outbox_error *error)
+{
+    char value[64];
+    struct outbox_pair pair = {"enable.ssl.certificate.verification", value};
+    if (self->insecure)
+        return OUTBOX_OK;
+    if (!strcmp(get(self->conf, pair.name, value, sizeof value), "false"))
+        return refuse(error, &pair, "anybody could pose as the broker; remove it, or say insecure: true");
+    pair.name = "ssl.endpoint.identification.algorithm";
+    if (!strcmp(get(self->conf, pair.name, value, sizeof value), "none"))
+        return refuse(error, &pair, "any certificate of the same authority would do; remove it, or say insecure: true");
+    return OUTBOX_OK;
+}
+
+/* An event larger than the queue would wait for ever. */
+static int check_sizes(struct obx_kafka *self, struct outbox_error *error)
+{
+    char value[64];
+    uint64_t queue = strtoull(get(self->conf, "queue.buffering.max.kbytes", value, sizeof value), NULL, 10) * 1024;
+    self->message_max = strtoull(get(self->conf, "message.max.bytes", value, sizeof value), NULL, 10);
+    if (queue >= self->message_max)
+        return OUTBOX_OK;
+    return obx_kafka_error(error, OUTBOX_E_CONFIG, 0,
+                           "options: queue.buffering.max.kbytes holds %llu bytes, less than one event of "
+                           "message.max.bytes=%llu; raise the former",
+                           (unsigned long long)queue, (unsigned long long)self->message_max);
+}
+
+static void warn_partitioner(const struct obx_kafka *self)
+{
+    char value[64];
+    get(self->conf, "partitioner", value, sizeof value);
+    if (strcmp(value, "murmur2_random") && strcmp(value, "murmur2"))
+        self->host->log(self->host, OUTBOX_LOG_WARN,
+                        "partitioner=%s places keys elsewhere than the Java client and this broker's default do", value);
+}
+
+static enum outbox_log_level level_of(int severity, const char *facility)
+{
+    if (!strcmp(facility, "FAIL") || !strcmp(facility, "ERROR"))
+        return OUTBOX_LOG_DEBUG; /* connection noise: its end and its beginning are logged by reports.c */
+    if (severity <= 3)
+        return OUTBOX_LOG_WARN;
+    return severity <= 6 ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_TRACE;
+}
+
+/* Any thread. */
+static void log_line(const rd_kafka_t *rk, int severity, const char *facility, const char *text)
+{
+    const struct obx_kafka *self = rd_kafka_opaque(rk);
+    enum outbox_log_level level = level_of(severity, facility);
+    if (self->host->log_enabled(self->host, level))
+        self->host->log(self->host, level, "librdkafka %s: %s", facility, text);
+}
+
+int obx_kafka_configure(struct obx_kafka *self, struct outbox_error *error)
+{
+    int rc;
+    self->conf = rd_kafka_conf_new();
+    rd_kafka_conf_set_opaque(self->conf, self);
+    rd_kafka_conf_set_log_cb(self->conf, log_line);
+    rd_kafka_conf_set_events(self->conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+    rc = set_all(self, error);
+    if (!rc)
+        rc = set_client_id(self, error);
+    if (!rc)
+        rc = check_security(self, error);
+    if (!rc)
+        rc = check_sizes(self, error);
+    if (!rc)
+        warn_partitioner(self);
+    return rc;
+}

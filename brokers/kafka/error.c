@@ -1,0 +1,97 @@
+/*
+ * brokers/kafka/error.c - what librdkafka's and the broker's errors mean for an event, its topic and the producer
+ *
+ * Four scopes. The event's own fault (REJECTED). The fault of some event of a batch: a broker refuses a record batch
+ * as a whole, and librdkafka then fails every message of it, so only a message that was alone in its batch is known
+ * to be the culprit. The topic's: missing or forbidden, which is no event's fault and must not cost attempts. And
+ * everything else: the producer's, with what became of the message told by its persistence status.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker.h"
+
+static const struct {
+    rd_kafka_resp_err_t err;
+    enum obx_kafka_scope scope;
+    uint32_t outcome;
+    int32_t code;
+} meanings[] = {
+    {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, OBX_KAFKA_EVENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, OBX_KAFKA_EVENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR__INVALID_ARG, OBX_KAFKA_EVENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+
+    {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, OBX_KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, OBX_KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, OBX_KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_INVALID_RECORD, OBX_KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, OBX_KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_POLICY_VIOLATION, OBX_KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_INVALID_MSG, OBX_KAFKA_BATCH, OUTBOX_RETRY, OUTBOX_E_CORRUPT},
+
+    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, OBX_KAFKA_TOPIC, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+    {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, OBX_KAFKA_TOPIC, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, OBX_KAFKA_TOPIC, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
+    {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, OBX_KAFKA_TOPIC, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
+};
+
+/* An error that no table knows. The library's own (below zero) say that the producer ends; a broker's, that it does
+ * not want this topic's messages now. */
+static struct obx_kafka_verdict judge_by_status(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status)
+{
+    struct obx_kafka_verdict verdict = {.scope = OBX_KAFKA_PRODUCER};
+    if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
+        verdict.outcome = OUTBOX_UNKNOWN;
+        verdict.code = OUTBOX_E_UNKNOWN_OUTCOME;
+    } else if (err < 0) {
+        verdict.outcome = OUTBOX_NOT_CONNECTED;
+        verdict.code = OUTBOX_E_NOT_CONNECTED;
+    } else {
+        verdict.scope = OBX_KAFKA_TOPIC;
+        verdict.outcome = OUTBOX_RETRY;
+        verdict.code = OUTBOX_E_IO;
+    }
+    return verdict;
+}
+
+struct obx_kafka_verdict obx_kafka_judge(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status)
+{
+    if (!err)
+        return (struct obx_kafka_verdict){.outcome = OUTBOX_DELIVERED};
+    if (status == RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
+        for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+            if (meanings[i].err == err)
+                return (struct obx_kafka_verdict){meanings[i].outcome, meanings[i].code, meanings[i].scope};
+    return judge_by_status(err, status);
+}
+
+int obx_kafka_connect_code(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__SSL:
+        return OUTBOX_E_PERMISSION;
+    case RD_KAFKA_RESP_ERR__INVALID_ARG:
+        return OUTBOX_E_CONFIG;
+    default:
+        return OUTBOX_E_NOT_CONNECTED;
+    }
+}
+
+int obx_kafka_error(struct outbox_error *error, int code, rd_kafka_resp_err_t native, const char *format, ...)
+{
+    va_list arguments;
+    if (!error)
+        return code;
+    error->code = code;
+    error->native = (int32_t)native;
+    error->state[0] = '\0';
+    va_start(arguments, format);
+    vsnprintf(error->text, sizeof error->text, format, arguments);
+    va_end(arguments);
+    return code;
+}

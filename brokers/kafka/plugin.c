@@ -1,0 +1,86 @@
+/*
+ * brokers/kafka/plugin.c - the descriptor, the options, init and fini
+ *
+ * Publishes to Apache Kafka with librdkafka: acks=all, the idempotent producer, keys placed as the Java client places
+ * them. See broker.h for how the files work together and docs/BROKERS.md for what a user needs to know.
+ */
+#include <string.h>
+
+#include "broker.h"
+
+static void resume(struct outbox_task *task)
+{
+    obx_kafka_reports_drain(task->arg);
+}
+
+static void grace_over(void *plugin)
+{
+    struct obx_kafka *self = plugin;
+    rd_kafka_purge(self->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+}
+
+static int init(void *plugin, const struct outbox_init *init, struct outbox_error *error)
+{
+    struct obx_kafka *self = plugin;
+    self->host = init->host;
+    self->relay = init->relay;
+    self->doorbell = -1;
+    self->pending_end = &self->pending;
+    self->resume = (struct outbox_task){.run = resume, .arg = self};
+    if (self->host->timer_open(self->host, grace_over, self, &self->grace))
+        return obx_kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "make a timer: out of memory");
+    return obx_kafka_configure(self, error);
+}
+
+static void fini(void *plugin)
+{
+    struct obx_kafka *self = plugin;
+    if (!self->host)
+        return;
+    self->host->timer_close(self->grace);
+    if (self->conf)
+        rd_kafka_conf_destroy(self->conf);
+    obx_kafka_topics_free(self);
+    obx_kafka_free_slots(self);
+}
+
+#define AT(member) offsetof(struct obx_kafka, member)
+static const struct outbox_option options[] = {
+    {"bootstrap.servers", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED, AT(bootstrap),
+     .help = "host:port of a few brokers, separated by commas"},
+    {"options", OUTBOX_OPT_MAP, 0, AT(options), .help = "passed through to librdkafka, by its own names"},
+    {"client.id", OUTBOX_OPT_STRING, 0, AT(client_id), .help = "how the brokers call this relay; outbox-RELAY if empty"},
+    {"require_key", OUTBOX_OPT_BOOL, 0, AT(require_key), .fallback = "false",
+     .help = "reject events without a key, as compacted topics do"},
+    {"insecure", OUTBOX_OPT_BOOL, 0, AT(insecure), .fallback = "false",
+     .help = "allow options that turn certificate checks off"},
+    {"unsafe", OUTBOX_OPT_BOOL, 0, AT(unsafe), .fallback = "false",
+     .help = "allow options that give up the promises of order and no loss"},
+};
+
+static const struct outbox_broker_ops ops = {
+    .struct_size = sizeof ops,
+    .init = init,
+    .fini = fini,
+    .start = obx_kafka_start,
+    .stop = obx_kafka_stop,
+    .cancel = obx_kafka_cancel,
+    .publish = obx_kafka_produce,
+    .admit = obx_kafka_admit,
+};
+
+OUTBOX_PLUGIN(broker, kafka) = {
+    .abi_major = OUTBOX_ABI_MAJOR,
+    .struct_size = sizeof(struct outbox_plugin),
+    .kind = OUTBOX_BROKER,
+    .option_size = sizeof(struct outbox_option),
+    .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT,
+    .name = "kafka",
+    .version = "0.1.0",
+    .description = "publishes to Apache Kafka with librdkafka",
+    .instance_size = sizeof(struct obx_kafka),
+    .op_size = sizeof(struct obx_kafka_publish),
+    .options = options,
+    .option_count = sizeof options / sizeof *options,
+    .ops = &ops,
+};

@@ -1,0 +1,208 @@
+/*
+ * brokers/kafka/produce.c - handing messages to librdkafka, in submission order, without ever waiting
+ *
+ * Publishes stand in line; only the first is handed over, message by message, until it is done, librdkafka's queue
+ * is full, a topic's gate says wait, or this turn's budget is used up. Reports (reports.c) or a task continue. So
+ * nothing of a later publish overtakes an earlier one. Values are not copied: they stay where the store has them
+ * until the publish completes. Small ones are, which saves librdkafka a pass over scattered memory.
+ */
+#include <string.h>
+
+#include "broker.h"
+
+#define TURN 4096u         /* messages handed over before other work gets its turn */
+#define COPY_MAX 256u      /* values up to this size are copied */
+#define INDEX_BITS (sizeof(void *) * 4u)
+#define FIELDS 8u
+
+enum step { STEP_NEXT, STEP_WAIT };
+
+static void *opaque_of(const struct obx_kafka_publish *publish, uint32_t index)
+{
+    return (void *)(((uintptr_t)publish->slot << INDEX_BITS) | index);
+}
+
+/* NULL with *failed: no memory. The headers are librdkafka's once the message is. */
+static rd_kafka_headers_t *headers_of(const struct outbox_message *message, bool *failed)
+{
+    rd_kafka_headers_t *headers;
+    *failed = false;
+    if (!message->header_count)
+        return NULL;
+    headers = rd_kafka_headers_new(message->header_count);
+    for (uint32_t i = 0; i < message->header_count; i++) {
+        const struct outbox_header *header = &message->headers[i];
+        if (rd_kafka_header_add(headers, header->name.data, (ssize_t)header->name.size, header->value.data,
+                                (ssize_t)header->value.size))
+            *failed = true;
+    }
+    return headers;
+}
+
+static size_t fill(rd_kafka_vu_t *fields, const struct outbox_message *message, const struct obx_kafka_topic *topic,
+                   rd_kafka_headers_t *headers, void *opaque)
+{
+    size_t n = 0;
+    fields[n].vtype = RD_KAFKA_VTYPE_RKT;
+    fields[n++].u.rkt = topic->rkt;
+    fields[n].vtype = RD_KAFKA_VTYPE_VALUE;
+    fields[n].u.mem.ptr = (void *)(uintptr_t)message->value.data;
+    fields[n++].u.mem.size = message->value.size;
+    fields[n].vtype = RD_KAFKA_VTYPE_KEY;
+    fields[n].u.mem.ptr = (void *)(uintptr_t)message->key.data;
+    fields[n++].u.mem.size = message->key.size;
+    fields[n].vtype = RD_KAFKA_VTYPE_OPAQUE;
+    fields[n++].u.ptr = opaque;
+    if (message->value.size <= COPY_MAX) {
+        fields[n].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+        fields[n++].u.i = RD_KAFKA_MSG_F_COPY;
+    }
+    if (message->partition >= 0) {
+        fields[n].vtype = RD_KAFKA_VTYPE_PARTITION;
+        fields[n++].u.i32 = message->partition;
+    }
+    if (message->timestamp_us != INT64_MIN) {
+        fields[n].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+        fields[n++].u.i64 = message->timestamp_us / 1000;
+    }
+    if (headers) {
+        fields[n].vtype = RD_KAFKA_VTYPE_HEADERS;
+        fields[n++].u.headers = headers;
+    }
+    return n;
+}
+
+static rd_kafka_resp_err_t enqueue(struct obx_kafka *self, const struct outbox_message *message,
+                                   const struct obx_kafka_topic *topic, void *opaque)
+{
+    rd_kafka_vu_t fields[FIELDS];
+    rd_kafka_resp_err_t err;
+    rd_kafka_error_t *error;
+    bool failed;
+    rd_kafka_headers_t *headers = headers_of(message, &failed);
+    if (failed) {
+        rd_kafka_headers_destroy(headers);
+        return RD_KAFKA_RESP_ERR__INVALID_ARG;
+    }
+    error = rd_kafka_produceva(self->rk, fields, fill(fields, message, topic, headers, opaque));
+    if (!error)
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    err = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    if (headers)
+        rd_kafka_headers_destroy(headers);
+    return err;
+}
+
+static void count_in(struct obx_kafka *self, struct obx_kafka_topic *topic)
+{
+    if (!topic->in_flight++)
+        topic->together = 0;
+    topic->together++;
+    self->in_flight++;
+}
+
+static enum step refuse_unknown(struct obx_kafka *self, struct obx_kafka_publish *publish)
+{
+    struct outbox_error error;
+    obx_kafka_error(&error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
+                    "publish: librdkafka refuses the name of the topic");
+    obx_kafka_tell(self, publish, publish->cursor, 1, OUTBOX_REJECTED, &error);
+    return STEP_NEXT;
+}
+
+/* Hand over the message at the cursor. */
+static enum step advance(struct obx_kafka *self, struct obx_kafka_publish *publish)
+{
+    uint32_t index = publish->cursor;
+    const struct outbox_message *message = outbox_message_at(publish->args, index);
+    struct obx_kafka_topic *topic = obx_kafka_topic_get(self, message->topic);
+    rd_kafka_resp_err_t err;
+    if (!topic)
+        return refuse_unknown(self, publish);
+    switch (obx_kafka_topic_gate(topic, publish->number)) {
+    case OBX_KAFKA_WAIT:
+        return STEP_WAIT;
+    case OBX_KAFKA_REFUSE:
+        topic->barrier = self->submitted;
+        obx_kafka_tell(self, publish, index, 1, topic->outcome, &topic->error);
+        return STEP_NEXT;
+    default:
+        break;
+    }
+    err = enqueue(self, message, topic, opaque_of(publish, index));
+    if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        return STEP_WAIT;
+    if (err)
+        obx_kafka_topic_report(self, topic, publish, index, err, RD_KAFKA_MSG_STATUS_NOT_PERSISTED, true);
+    else
+        count_in(self, topic);
+    return STEP_NEXT;
+}
+
+static void tell_broken(struct obx_kafka *self, struct obx_kafka_publish *publish)
+{
+    struct outbox_error error;
+    obx_kafka_error(&error, OUTBOX_E_NOT_CONNECTED, 0, "publish: the producer is being replaced");
+    obx_kafka_tell(self, publish, publish->cursor, publish->args->count - publish->cursor, OUTBOX_NOT_CONNECTED, &error);
+    publish->cursor = publish->args->count;
+}
+
+static bool sending(const struct obx_kafka *self)
+{
+    return self->state == OBX_KAFKA_RUNNING && !self->broken;
+}
+
+static enum step hand_over(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t *budget)
+{
+    while (publish->cursor < publish->args->count) {
+        if (!sending(self)) {
+            tell_broken(self, publish);
+            break;
+        }
+        if (!*budget) {
+            self->host->post(self->host, &self->resume);
+            return STEP_WAIT;
+        }
+        if (advance(self, publish) == STEP_WAIT)
+            return STEP_WAIT;
+        publish->cursor++;
+        --*budget;
+    }
+    return STEP_NEXT;
+}
+
+void obx_kafka_pump(struct obx_kafka *self)
+{
+    uint32_t budget = TURN;
+    struct obx_kafka_publish *publish;
+    while ((publish = self->pending) && hand_over(self, publish, &budget) == STEP_NEXT) {
+        self->pending = publish->next;
+        if (!self->pending)
+            self->pending_end = &self->pending;
+    }
+    obx_kafka_tell_flush(self);
+}
+
+void obx_kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish *args)
+{
+    struct obx_kafka *self = plugin;
+    struct obx_kafka_publish *publish = self->host->op_scratch(self->host, op);
+    struct outbox_error error;
+    publish->op = op;
+    publish->args = args;
+    publish->number = ++self->submitted;
+    if (!args->count) {
+        self->host->op_done(self->host, op, NULL);
+        return;
+    }
+    if (obx_kafka_open_slot(self, publish)) {
+        obx_kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "publish %u events: out of memory", args->count);
+        self->host->op_done(self->host, op, &error);
+        return;
+    }
+    *self->pending_end = publish;
+    self->pending_end = &publish->next;
+    if (self->pending == publish)
+        obx_kafka_pump(self);
+}

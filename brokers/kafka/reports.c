@@ -1,0 +1,122 @@
+/*
+ * brokers/kafka/reports.c - the event queue: delivery reports and errors
+ *
+ * librdkafka writes to the eventfd when its queue becomes non-empty, and not again until the queue was polled: so
+ * the descriptor is emptied first, then the queue until it is empty. A turn that uses up its budget goes on in a
+ * posted task. After the reports the outcomes are told in bulk, and what waited for room is handed over.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "broker.h"
+
+#define TURN 20000u /* reports before other work gets its turn */
+#define INDEX_BITS (sizeof(void *) * 4u)
+
+static void report(struct obx_kafka *self, struct obx_kafka_topic *topic, const rd_kafka_message_t *message)
+{
+    uintptr_t opaque = (uintptr_t)message->_private;
+    struct obx_kafka_publish *publish = self->slots[opaque >> INDEX_BITS].publish;
+    uint32_t index = (uint32_t)(opaque & (((uintptr_t)1 << INDEX_BITS) - 1));
+    bool alone = topic->together == 1;
+    self->in_flight--;
+    topic->in_flight--;
+    if (!message->err && topic->proven && !topic->careful)
+        obx_kafka_tell_delivered(self, publish, index);
+    else
+        obx_kafka_topic_report(self, topic, publish, index, message->err, rd_kafka_message_status(message), alone);
+}
+
+static void note_up(struct obx_kafka *self)
+{
+    self->down = false;
+    self->host->log(self->host, OUTBOX_LOG_INFO, "the brokers answer again");
+}
+
+static uint32_t take_reports(struct obx_kafka *self, rd_kafka_event_t *event)
+{
+    const rd_kafka_message_t *message;
+    rd_kafka_topic_t *rkt = NULL;
+    struct obx_kafka_topic *topic = NULL;
+    uint32_t count = 0;
+    while ((message = rd_kafka_event_message_next(event))) {
+        if (message->rkt != rkt) {
+            rkt = message->rkt;
+            topic = rd_kafka_topic_opaque(rkt);
+        }
+        if (self->down && !message->err)
+            note_up(self);
+        report(self, topic, message);
+        count++;
+    }
+    return count;
+}
+
+static void take_fatal(struct obx_kafka *self)
+{
+    char text[OBX_KAFKA_ERRSTR];
+    struct outbox_error error;
+    rd_kafka_resp_err_t err = rd_kafka_fatal_error(self->rk, text, sizeof text);
+    obx_kafka_error(&error, OUTBOX_E_NOT_CONNECTED, err, "the producer failed for good, a new one is needed: %s: %s",
+                    rd_kafka_err2name(err), text);
+    obx_kafka_break(self, &error);
+}
+
+/* Connections come and go; librdkafka opens them again. Only the ends of an outage are worth a line. */
+static void take_error(struct obx_kafka *self, rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+    const char *text = rd_kafka_event_error_string(event);
+    if (rd_kafka_event_error_is_fatal(event) || err == RD_KAFKA_RESP_ERR__FATAL) {
+        take_fatal(self);
+    } else if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        if (!self->down)
+            self->host->log(self->host, OUTBOX_LOG_WARN, "no broker answers, events wait: %s",
+                            self->reason[0] ? self->reason : text);
+        self->down = true;
+    } else {
+        snprintf(self->reason, sizeof self->reason, "%s", text);
+        self->host->log(self->host, OUTBOX_LOG_DEBUG, "%s: %s", rd_kafka_err2name(err), text);
+    }
+}
+
+/* False: the budget ended before the queue did. */
+static bool take_events(struct obx_kafka *self)
+{
+    rd_kafka_event_t *event;
+    uint32_t taken = 0;
+    while ((event = rd_kafka_queue_poll(self->queue, 0))) {
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
+            taken += take_reports(self, event);
+        else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
+            take_error(self, event);
+        rd_kafka_event_destroy(event);
+        if (++taken >= TURN)
+            return false;
+    }
+    return true;
+}
+
+void obx_kafka_reports_drain(struct obx_kafka *self)
+{
+    if (!self->queue || self->state < OBX_KAFKA_RUNNING || self->state > OBX_KAFKA_STOPPING)
+        return;
+    if (take_events(self))
+        obx_kafka_topics_settle(self);
+    else
+        self->host->post(self->host, &self->resume);
+    obx_kafka_pump(self);
+    obx_kafka_quiet(self);
+}
+
+void obx_kafka_reports_ready(void *plugin, uint32_t events)
+{
+    struct obx_kafka *self = plugin;
+    uint64_t count;
+    (void)events;
+    while (read(self->doorbell, &count, sizeof count) > 0)
+        ;
+    self->host->watch_arm(self->watch, OUTBOX_READABLE);
+    obx_kafka_reports_drain(self);
+}

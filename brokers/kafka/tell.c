@@ -1,0 +1,114 @@
+/*
+ * brokers/kafka/tell.c - telling outcomes, and completing publishes
+ *
+ * Delivered messages are collected as indexes in the slot of their publish and told in one call for each publish and
+ * turn. Other outcomes are told at once. A publish is completed only in obx_kafka_tell_flush(), which nobody calls
+ * while holding on to one.
+ */
+#include "broker.h"
+
+/* A slot's number and the index of a message share the opaque pointer of a message. */
+static int grow(struct obx_kafka *self)
+{
+    uint32_t count = self->slot_count ? self->slot_count * 2 : 16;
+    struct obx_kafka_slot *slots = self->host->resize(self->host, self->slots, count * sizeof *slots);
+    if (!slots)
+        return OUTBOX_E_NO_MEMORY;
+    self->slots = slots;
+    for (uint32_t i = self->slot_count; i < count; i++) {
+        slots[i] = (struct obx_kafka_slot){.next_free = self->free_slot};
+        self->free_slot = i + 1;
+    }
+    self->slot_count = count;
+    return OUTBOX_OK;
+}
+
+int obx_kafka_open_slot(struct obx_kafka *self, struct obx_kafka_publish *publish)
+{
+    struct obx_kafka_slot *slot;
+    uint32_t number, count = publish->args->count;
+    if (!self->free_slot && grow(self))
+        return OUTBOX_E_NO_MEMORY;
+    number = self->free_slot - 1;
+    slot = &self->slots[number];
+    if (slot->room < count) {
+        uint32_t *indexes = self->host->resize(self->host, slot->indexes, (size_t)count * sizeof *indexes);
+        if (!indexes)
+            return OUTBOX_E_NO_MEMORY;
+        slot->indexes = indexes;
+        slot->room = count;
+    }
+    self->free_slot = slot->next_free;
+    slot->publish = publish;
+    publish->slot = number;
+    return OUTBOX_OK;
+}
+
+static void close_slot(struct obx_kafka *self, uint32_t number)
+{
+    struct obx_kafka_slot *slot = &self->slots[number];
+    slot->publish = NULL;
+    slot->next_free = self->free_slot;
+    self->free_slot = number + 1;
+}
+
+void obx_kafka_free_slots(struct obx_kafka *self)
+{
+    for (uint32_t i = 0; i < self->slot_count; i++)
+        self->host->release(self->host, self->slots[i].indexes);
+    self->host->release(self->host, self->slots);
+    self->slots = NULL;
+    self->slot_count = self->free_slot = 0;
+}
+
+static void touch(struct obx_kafka *self, struct obx_kafka_publish *publish)
+{
+    if (publish->touched)
+        return;
+    publish->touched = true;
+    publish->next_touched = self->touched;
+    self->touched = publish;
+}
+
+void obx_kafka_tell_delivered(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t index)
+{
+    self->slots[publish->slot].indexes[publish->fresh++] = index;
+    touch(self, publish);
+}
+
+void obx_kafka_tell(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t first, uint32_t count,
+                    uint32_t outcome, const struct outbox_error *error)
+{
+    struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes, .outcome = outcome, .first = first,
+                                       .count = count, .error = error};
+    if (!count)
+        return;
+    self->host->outcomes(self->host, publish->op, &outcomes);
+    publish->told += count;
+    touch(self, publish);
+}
+
+static void tell_fresh(struct obx_kafka *self, struct obx_kafka_publish *publish)
+{
+    struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes, .outcome = OUTBOX_DELIVERED,
+                                       .indexes = self->slots[publish->slot].indexes, .count = publish->fresh};
+    if (!publish->fresh)
+        return;
+    self->host->outcomes(self->host, publish->op, &outcomes);
+    publish->told += publish->fresh;
+    publish->fresh = 0;
+}
+
+void obx_kafka_tell_flush(struct obx_kafka *self)
+{
+    struct obx_kafka_publish *publish;
+    while ((publish = self->touched)) {
+        self->touched = publish->next_touched;
+        publish->touched = false;
+        tell_fresh(self, publish);
+        if (publish->told < publish->args->count)
+            continue;
+        close_slot(self, publish->slot);
+        self->host->op_done(self->host, publish->op, NULL);
+    }
+}

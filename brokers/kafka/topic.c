@@ -1,0 +1,240 @@
+/*
+ * brokers/kafka/topic.c - the topics in use, and the gate that keeps order when one of them fails
+ *
+ * librdkafka goes on with later messages after one has failed for good. That would break the order of a key, so a
+ * failed topic raises its barrier: of every publish submitted until then nothing more is sent, and the host submits
+ * again in order. What is in librdkafka already cannot be called back one topic at a time: if the topic had more in
+ * flight, the producer is replaced. To make that rare, a topic sends one message and waits for its report before it
+ * sends the rest: a missing or forbidden topic then fails with nothing behind it, others never notice.
+ */
+#include <string.h>
+
+#include "broker.h"
+
+#define CAREFUL_MAX 10000u
+
+static uint64_t hash_of(const unsigned char *name, size_t size)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ name[i]) * 0x100000001b3u;
+    return hash ^ (hash >> 29);
+}
+
+static bool is_named(const struct obx_kafka_topic *topic, struct outbox_bytes name)
+{
+    return topic->size == name.size && !memcmp(topic->name, name.data, name.size);
+}
+
+static int grow(struct obx_kafka *self)
+{
+    struct obx_kafka_topics *topics = &self->topics;
+    uint32_t room = topics->room ? topics->room * 2 : 64;
+    struct obx_kafka_topic **buckets = self->host->alloc(self->host, room * sizeof(struct obx_kafka_topic *));
+    if (!buckets)
+        return OUTBOX_E_NO_MEMORY;
+    for (uint32_t i = 0; i < topics->room; i++)
+        for (struct obx_kafka_topic *topic = topics->buckets[i], *next; topic; topic = next) {
+            next = topic->next;
+            topic->next = buckets[topic->hash & (room - 1)];
+            buckets[topic->hash & (room - 1)] = topic;
+        }
+    self->host->release(self->host, topics->buckets);
+    topics->buckets = buckets;
+    topics->room = room;
+    return OUTBOX_OK;
+}
+
+static struct obx_kafka_topic *add(struct obx_kafka *self, struct outbox_bytes name, uint64_t hash)
+{
+    struct obx_kafka_topics *topics = &self->topics;
+    struct obx_kafka_topic *topic;
+    if (topics->count >= topics->room && grow(self))
+        return NULL;
+    topic = self->host->alloc(self->host, sizeof *topic + name.size + 1);
+    if (!topic)
+        return NULL;
+    memcpy(topic->name, name.data, name.size);
+    topic->size = name.size;
+    topic->hash = hash;
+    topic->next = topics->buckets[hash & (topics->room - 1)];
+    topics->buckets[hash & (topics->room - 1)] = topic;
+    topics->count++;
+    return topic;
+}
+
+static struct obx_kafka_topic *find(struct obx_kafka *self, struct outbox_bytes name)
+{
+    struct obx_kafka_topics *topics = &self->topics;
+    uint64_t hash = hash_of(name.data, name.size);
+    if (topics->room)
+        for (struct obx_kafka_topic *topic = topics->buckets[hash & (topics->room - 1)]; topic; topic = topic->next)
+            if (topic->hash == hash && is_named(topic, name))
+                return topic;
+    return add(self, name, hash);
+}
+
+/* With a handle of this producer's. NULL: no memory, or librdkafka refuses the name. */
+struct obx_kafka_topic *obx_kafka_topic_get(struct obx_kafka *self, struct outbox_bytes name)
+{
+    struct obx_kafka_topic *topic = self->topics.last;
+    rd_kafka_topic_conf_t *conf;
+    if (topic && is_named(topic, name))
+        return topic;
+    topic = name.data ? find(self, name) : NULL;
+    if (!topic)
+        return NULL;
+    if (!topic->rkt) {
+        conf = rd_kafka_default_topic_conf_dup(self->rk);
+        rd_kafka_topic_conf_set_opaque(conf, topic);
+        topic->rkt = rd_kafka_topic_new(self->rk, topic->name, conf);
+        if (!topic->rkt) {
+            rd_kafka_topic_conf_destroy(conf);
+            return NULL;
+        }
+    }
+    return self->topics.last = topic;
+}
+
+enum obx_kafka_gate obx_kafka_topic_gate(const struct obx_kafka_topic *topic, uint64_t number)
+{
+    if (number <= topic->barrier)
+        return OBX_KAFKA_REFUSE;
+    if (!topic->in_flight || (topic->proven && !topic->careful))
+        return OBX_KAFKA_GO;
+    return topic->failing ? OBX_KAFKA_REFUSE : OBX_KAFKA_WAIT;
+}
+
+static void recover(struct obx_kafka *self, struct obx_kafka_topic *topic)
+{
+    if (topic->careful)
+        topic->careful--;
+    if (topic->sick)
+        return;
+    topic->proven = true;
+    if (topic->failing)
+        self->host->log(self->host, OUTBOX_LOG_INFO, "topic '%s' takes events again", topic->name);
+    topic->failing = false;
+}
+
+/* Behind a message that was not delivered nothing of its topic may go until the host has submitted it again. */
+static void hold(struct obx_kafka *self, struct obx_kafka_topic *topic, uint32_t outcome,
+                 const struct outbox_error *error)
+{
+    topic->barrier = self->submitted;
+    topic->outcome = outcome;
+    topic->error = *error;
+    topic->proven = false;
+    if (topic->in_flight)
+        topic->sick = self->sick = true;
+}
+
+static const char *advice(int code)
+{
+    if (code == OUTBOX_E_NOT_FOUND)
+        return "; create it; its events wait";
+    return code == OUTBOX_E_PERMISSION ? "; allow this user to describe and write it; its events wait" : "; its events wait";
+}
+
+static void fail(struct obx_kafka *self, struct obx_kafka_topic *topic, const struct obx_kafka_verdict *verdict,
+                 rd_kafka_resp_err_t err)
+{
+    struct outbox_error error;
+    obx_kafka_error(&error, verdict->code, err, "publish to topic '%s': %s%s", topic->name, rd_kafka_err2str(err),
+                    advice(verdict->code));
+    if (!topic->failing || topic->error.native != (int32_t)err)
+        self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
+    topic->failing = true;
+    hold(self, topic, verdict->outcome, &error);
+}
+
+/* A batch was refused and any of its messages may be why: send them again one by one. */
+static void suspect(struct obx_kafka *self, struct obx_kafka_topic *topic, rd_kafka_resp_err_t err)
+{
+    struct outbox_error error;
+    obx_kafka_error(&error, OUTBOX_E_AGAIN, err, "publish to topic '%s': the batch was refused: %s; sending its events "
+                    "one by one", topic->name, rd_kafka_err2str(err));
+    if (!topic->careful)
+        self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
+    if (topic->careful < CAREFUL_MAX)
+        topic->careful++;
+    hold(self, topic, OUTBOX_NOT_CONNECTED, &error);
+    error.code = OUTBOX_E_NOT_CONNECTED;
+    obx_kafka_break(self, &error); /* what follows in its partition must not overtake it */
+}
+
+static void lose(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
+                 uint32_t index, const struct obx_kafka_verdict *verdict, rd_kafka_resp_err_t err)
+{
+    struct outbox_error error;
+    obx_kafka_error(&error, verdict->code, err, "publish to topic '%s': %s", topic->name, rd_kafka_err2str(err));
+    obx_kafka_tell(self, publish, index, 1, verdict->outcome, &error);
+    error.code = OUTBOX_E_NOT_CONNECTED;
+    obx_kafka_break(self, &error);
+}
+
+void obx_kafka_topic_report(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
+                            uint32_t index, rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, bool alone)
+{
+    struct obx_kafka_verdict verdict = obx_kafka_judge(err, status);
+    struct outbox_error error;
+    if (verdict.outcome == OUTBOX_DELIVERED) {
+        recover(self, topic);
+        obx_kafka_tell_delivered(self, publish, index);
+    } else if (verdict.scope == OBX_KAFKA_PRODUCER) {
+        lose(self, topic, publish, index, &verdict, err);
+    } else if (verdict.scope == OBX_KAFKA_BATCH && !alone) {
+        suspect(self, topic, err);
+        obx_kafka_tell(self, publish, index, 1, topic->outcome, &topic->error);
+    } else if (verdict.outcome == OUTBOX_REJECTED) {
+        if (topic->careful)
+            topic->careful--;
+        obx_kafka_error(&error, verdict.code, err, "publish to topic '%s': %s", topic->name, rd_kafka_err2str(err));
+        obx_kafka_tell(self, publish, index, 1, verdict.outcome, &error);
+    } else {
+        fail(self, topic, &verdict, err);
+        obx_kafka_tell(self, publish, index, 1, topic->outcome, &topic->error);
+    }
+}
+
+void obx_kafka_topics_settle(struct obx_kafka *self)
+{
+    if (!self->sick)
+        return;
+    self->sick = false;
+    for (uint32_t i = 0; i < self->topics.room; i++)
+        for (struct obx_kafka_topic *topic = self->topics.buckets[i]; topic; topic = topic->next) {
+            if (topic->sick && topic->in_flight)
+                obx_kafka_break(self, &topic->error);
+            topic->sick = false;
+        }
+}
+
+static void close_topic(struct obx_kafka_topic *topic)
+{
+    if (topic->rkt)
+        rd_kafka_topic_destroy(topic->rkt);
+    topic->rkt = NULL;
+    topic->in_flight = 0;
+    topic->proven = topic->sick = false;
+}
+
+void obx_kafka_topics_close(struct obx_kafka *self)
+{
+    self->topics.last = NULL;
+    self->sick = false;
+    for (uint32_t i = 0; i < self->topics.room; i++)
+        for (struct obx_kafka_topic *topic = self->topics.buckets[i]; topic; topic = topic->next)
+            close_topic(topic);
+}
+
+void obx_kafka_topics_free(struct obx_kafka *self)
+{
+    for (uint32_t i = 0; i < self->topics.room; i++)
+        for (struct obx_kafka_topic *topic = self->topics.buckets[i], *next; topic; topic = next) {
+            next = topic->next;
+            self->host->release(self->host, topic);
+        }
+    self->host->release(self->host, self->topics.buckets);
+    self->topics = (struct obx_kafka_topics){0};
+}
