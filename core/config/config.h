@@ -49,9 +49,8 @@ int obx_section_value_error(const struct obx_section *section, const char *key, 
 /* Write the options of a table into base; what the section does not have gets its default. Keys in `ignore` (ends
  * with NULL; may be NULL) are somebody else's. Strings live as long as the config. stride: sizeof the table's own
  * entries. After a failure base is partly written. A default that does not parse is OUTBOX_E_BUG. */
-int obx_options_apply(const struct outbox_option *options, uint32_t count, uint32_t stride,
-                      const char *const *ignore, const struct obx_section *section, void *base,
-                      struct outbox_error *error);
+int obx_options_apply(const struct outbox_option *options, uint32_t count, uint32_t stride, const char *const *ignore,
+                      const struct obx_section *section, void *base, struct outbox_error *error);
 
 /* The whole configuration as it takes effect, defaults included, secrets as ***: see core/config/print.h. */
 

@@ -31,8 +31,8 @@ static int refuse(const char *path, int number, struct outbox_error *error)
                              "read configuration %s: permission denied; let the user that runs outbox read it", path);
         break;
     case EISDIR:
-        code = obx_error_set(error, OUTBOX_E_CONFIG,
-                             "read configuration %s: it is a directory; name the file in it", path);
+        code = obx_error_set(error, OUTBOX_E_CONFIG, "read configuration %s: it is a directory; name the file in it",
+                             path);
         break;
     default:
         code = obx_error_set(error, OUTBOX_E_IO, "read configuration %s: %s", path, strerror(number));

@@ -56,10 +56,11 @@ static int refuse_range(const struct field *field)
     if (!option->min && !option->max)
         return refuse(field, "'%s' is out of range: '%s'", option->name, shown(field));
     if (option->max == INT64_MAX)
-        return refuse(field, "'%s' must be at least %s, not '%s'", option->name, obx_value_text(option->type, option->min, min),
-                      shown(field));
-    return refuse(field, "'%s' must be from %s to %s, not '%s'", option->name, obx_value_text(option->type, option->min, min),
-                  obx_value_text(option->type, option->max, max), shown(field));
+        return refuse(field, "'%s' must be at least %s, not '%s'", option->name,
+                      obx_value_text(option->type, option->min, min), shown(field));
+    return refuse(field, "'%s' must be from %s to %s, not '%s'", option->name,
+                  obx_value_text(option->type, option->min, min), obx_value_text(option->type, option->max, max),
+                  shown(field));
 }
 
 static int set_number(const struct field *field, enum obx_value result, int64_t number, const char *wanted)
@@ -191,16 +192,15 @@ static int set_map(const struct field *field)
 {
     const struct obx_entry *entry = field->entry;
     if (!entry->section)
-        return refuse(field, "'%s' must be a mapping; write 'name: value' lines below it, or {}",
-                      field->option->name);
+        return refuse(field, "'%s' must be a mapping; write 'name: value' lines below it, or {}", field->option->name);
     return set_map_from(field, entry->section, false);
 }
 
 static int set_default_map(struct field *field)
 {
     struct obx_section *root = NULL;
-    int code = obx_yaml_read(field->section->config, "(default)", field->text, strlen(field->text), &root,
-                             field->error);
+    int code =
+        obx_yaml_read(field->section->config, "(default)", field->text, strlen(field->text), &root, field->error);
     if (!code)
         code = set_map_from(field, root, true);
     if (code != OUTBOX_E_CONFIG)
@@ -292,9 +292,8 @@ static int refuse_key(const struct known *known, const struct obx_section *secti
                            best ? best : "", best ? "'?" : "");
 }
 
-int obx_options_apply(const struct outbox_option *options, uint32_t count, uint32_t stride,
-                      const char *const *ignore, const struct obx_section *section, void *base,
-                      struct outbox_error *error)
+int obx_options_apply(const struct outbox_option *options, uint32_t count, uint32_t stride, const char *const *ignore,
+                      const struct obx_section *section, void *base, struct outbox_error *error)
 {
     const struct known known = {options, count, stride, ignore};
     for (const struct obx_entry *entry = section->first; entry; entry = entry->next)

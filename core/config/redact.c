@@ -7,8 +7,8 @@
 
 bool obx_name_is_secret(const char *name)
 {
-    static const char *const parts[] = {"password", "passwd", "passphrase", "secret",
-                                        "token",    "credential", "jaas", "oauthbearer.config"};
+    static const char *const parts[] = {"password", "passwd",     "passphrase", "secret",
+                                        "token",    "credential", "jaas",       "oauthbearer.config"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (strcasestr(name, parts[i]))
             return true;

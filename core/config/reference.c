@@ -82,8 +82,7 @@ static void add_row(struct obx_buf *buf, const struct outbox_option *option)
     obx_buf_puts(buf, " |\n");
 }
 
-void obx_reference_markdown(struct obx_buf *buf, const struct outbox_option *options, uint32_t count,
-                            uint32_t stride)
+void obx_reference_markdown(struct obx_buf *buf, const struct outbox_option *options, uint32_t count, uint32_t stride)
 {
     obx_buf_puts(buf, "| Key | Type | Default | Meaning |\n|---|---|---|---|\n");
     for (uint32_t i = 0; i < count; i++) {

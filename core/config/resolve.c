@@ -44,9 +44,8 @@ static struct obx_place place_inside(const struct obx_entry *entry, const char *
     return place;
 }
 
-#define REFUSE(expansion, at, ...)                                                                       \
-    obx_place_error((expansion)->config->name, place_inside((expansion)->entry, at), (expansion)->error, \
-                    __VA_ARGS__)
+#define REFUSE(expansion, at, ...)                                                                                     \
+    obx_place_error((expansion)->config->name, place_inside((expansion)->entry, at), (expansion)->error, __VA_ARGS__)
 
 static size_t name_length(const char *name)
 {
@@ -74,14 +73,12 @@ static int expand_one(struct expansion *expansion, const char **at)
     const char *rest = name + size;
     bool has_default = !strncmp(rest, ":-", 2);
     if (!size || (rest != end && !has_default))
-        return REFUSE(expansion, begin,
-                      "'%.*s' is not a reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${",
-                      (int)(end - begin + 1), begin);
+        return REFUSE(expansion, begin, /* what stands there may be a part of a password */
+                      "this is no reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
     const char *value = lookup(name, size);
     if (!value && !has_default)
-        return REFUSE(expansion, begin,
-                      "environment variable '%.*s' is not set; set it, or write ${%.*s:-default}", (int)size, name,
-                      (int)size, name);
+        return REFUSE(expansion, begin, "environment variable '%.*s' is not set; set it, or write ${%.*s:-default}",
+                      (int)size, name, (int)size, name);
     if (has_default && (!value || !*value))
         emit(&expansion->out, rest + 2, (size_t)(end - rest - 2));
     else
@@ -110,8 +107,7 @@ static int expand_all(struct expansion *expansion)
 }
 
 /* Twice the same way, to measure and to write: a secret is then in just one block, which is wiped in the end. */
-int obx_expand(struct obx_config *config, const struct obx_entry *entry, const char **text,
-               struct outbox_error *error)
+int obx_expand(struct obx_config *config, const struct obx_entry *entry, const char **text, struct outbox_error *error)
 {
     *text = entry->text;
     if (!strstr(entry->text, "${"))
@@ -140,8 +136,8 @@ static bool is_nothing(const struct obx_entry *entry)
     return false;
 }
 
-int obx_entry_resolve(const struct obx_section *section, const struct obx_entry *entry, uint32_t how,
-                      const char **text, struct outbox_error *error)
+int obx_entry_resolve(const struct obx_section *section, const struct obx_entry *entry, uint32_t how, const char **text,
+                      struct outbox_error *error)
 {
     struct obx_config *config = section->config;
     if (entry->section)

@@ -56,16 +56,15 @@ int obx_place_verror(const char *name, struct obx_place place, struct outbox_err
                      va_list args) __attribute__((format(printf, 4, 0)));
 
 /* Read a YAML text into sections of config. name: for messages. */
-int obx_yaml_read(struct obx_config *config, const char *name, const char *text, size_t size,
-                  struct obx_section **root, struct outbox_error *error);
+int obx_yaml_read(struct obx_config *config, const char *name, const char *text, size_t size, struct obx_section **root,
+                  struct outbox_error *error);
 
 /* The text of a scalar entry as it counts. A mapping and "no value" are errors. The text lives as the config does. */
 #define OBX_RESOLVE_VERBATIM 1u /* do not expand ${...} */
 #define OBX_RESOLVE_FILE 2u     /* file:PATH stands for the file's content */
-int obx_entry_resolve(const struct obx_section *section, const struct obx_entry *entry, uint32_t how,
-                      const char **text, struct outbox_error *error);
-int obx_expand(struct obx_config *config, const struct obx_entry *entry, const char **text,
-               struct outbox_error *error);
+int obx_entry_resolve(const struct obx_section *section, const struct obx_entry *entry, uint32_t how, const char **text,
+                      struct outbox_error *error);
+int obx_expand(struct obx_config *config, const struct obx_entry *entry, const char **text, struct outbox_error *error);
 int obx_secret_read(struct obx_config *config, const struct obx_entry *entry, const char *path, const char **text,
                     struct outbox_error *error);
 

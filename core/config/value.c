@@ -13,9 +13,20 @@ struct unit {
 
 /* For writing, the first of a table that divides the number is taken. */
 static const struct unit sizes[] = {
-    {"TiB", 1ll << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20},       {"KiB", 1 << 10},        {"B", 1},
-    {"kB", 1000},       {"MB", 1000000},  {"GB", 1000000000},     {"TB", 1000000000000ll}, {"k", 1000},
-    {"M", 1000000},     {"G", 1000000000}, {"T", 1000000000000ll}, {NULL, 0},
+    {"TiB", 1ll << 40},
+    {"GiB", 1 << 30},
+    {"MiB", 1 << 20},
+    {"KiB", 1 << 10},
+    {"B", 1},
+    {"kB", 1000},
+    {"MB", 1000000},
+    {"GB", 1000000000},
+    {"TB", 1000000000000ll},
+    {"k", 1000},
+    {"M", 1000000},
+    {"G", 1000000000},
+    {"T", 1000000000000ll},
+    {NULL, 0},
 };
 static const struct unit durations[] = {
     {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},

@@ -120,7 +120,8 @@ static int next_event(struct reader *reader)
     const yaml_event_t *event = &reader->event;
     switch (event->type) {
     case YAML_ALIAS_EVENT:
-        return REFUSE(reader, event->start_mark, "aliases are not supported; write the value of '*%s' here, or quote it",
+        return REFUSE(reader, event->start_mark,
+                      "aliases are not supported; write the value of '*%s' here, or quote it",
                       (const char *)event->data.alias.anchor);
     case YAML_SEQUENCE_START_EVENT:
         return REFUSE(reader, event->start_mark,
@@ -155,9 +156,9 @@ static int read_scalar(struct reader *reader, struct obx_entry *entry)
         return code;
     entry->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     size_t quotes = entry->plain ? 0 : 2;
-    entry->exact = event->start_mark.line == event->end_mark.line &&
-                   event->end_mark.column - event->start_mark.column ==
-                       obx_utf8_count(entry->text, entry->size) + quotes;
+    entry->exact =
+        event->start_mark.line == event->end_mark.line &&
+        event->end_mark.column - event->start_mark.column == obx_utf8_count(entry->text, entry->size) + quotes;
     return OUTBOX_OK;
 }
 
@@ -188,8 +189,7 @@ static int check_key(struct reader *reader, const struct obx_section *section, c
         return REFUSE(reader, mark, "a key is missing before ':'");
     const struct obx_entry *same = obx_section_entry(section, key);
     if (same)
-        return REFUSE(reader, mark, "key '%s' is given twice, first on line %u; remove one", key,
-                      same->key_place.line);
+        return REFUSE(reader, mark, "key '%s' is given twice, first on line %u; remove one", key, same->key_place.line);
     if (section->count >= OBX_CONFIG_MAX_KEYS)
         return REFUSE(reader, mark, "more than %d keys in one section", OBX_CONFIG_MAX_KEYS);
     return OUTBOX_OK;
@@ -286,8 +286,8 @@ static void close_parser(yaml_parser_t *parser)
     yaml_parser_delete(parser);
 }
 
-int obx_yaml_read(struct obx_config *config, const char *name, const char *text, size_t size,
-                  struct obx_section **root, struct outbox_error *error)
+int obx_yaml_read(struct obx_config *config, const char *name, const char *text, size_t size, struct obx_section **root,
+                  struct outbox_error *error)
 {
     struct reader reader = {.config = config, .name = name, .text = text, .size = size, .error = error};
     int code = check_text(&reader);

@@ -11,8 +11,8 @@ struct item {
 static int sum_in_order(struct obx_list *head)
 {
     int digits = 0;
-    OBX_LIST_EACH (head, item, struct item, link)
-        digits = digits * 10 + item->number;
+    OBX_LIST_EACH(head, item, struct item, link)
+    digits = digits * 10 + item->number;
     return digits;
 }
 

@@ -59,8 +59,8 @@ static const char *near(const char *word)
 Test(nearest, finds_what_was_probably_meant)
 {
     cr_expect_str_eq(near("table"), "table");
-    cr_expect_str_eq(near("tabel"), "table"); /* swapped */
-    cr_expect_str_eq(near("tabl"), "table");  /* dropped */
+    cr_expect_str_eq(near("tabel"), "table");  /* swapped */
+    cr_expect_str_eq(near("tabl"), "table");   /* dropped */
     cr_expect_str_eq(near("tables"), "table"); /* added */
     cr_expect_str_eq(near("dns"), "dsn");
     cr_expect_str_eq(near("leash"), "lease");

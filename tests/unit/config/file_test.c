@@ -43,7 +43,10 @@ TestSuite(file, .init = enter);
 Test(file, is_read)
 {
     struct obx_config *config;
-    write_file("outbox.yaml", "\xef\xbb\xbf" "a: b\n", 8, 0600);
+    write_file("outbox.yaml",
+               "\xef\xbb\xbf"
+               "a: b\n",
+               8, 0600);
     cr_assert_eq(obx_config_read("outbox.yaml", &config, NULL), 0);
     cr_expect_str_eq(obx_section_scalar(obx_config_root(config), "a", NULL), "b");
     cr_expect_str_eq(obx_section_key(obx_config_root(config), 0), "a");
@@ -66,13 +69,15 @@ static void expect_unreadable(const char *path, int code, const char *text)
 
 Test(file, failures_say_what_to_do)
 {
-    expect_unreadable("none.yaml", OUTBOX_E_NOT_FOUND,
-                      "read configuration none.yaml: no such file; name an existing one with -c FILE or $OUTBOX_CONFIG");
+    expect_unreadable(
+        "none.yaml", OUTBOX_E_NOT_FOUND,
+        "read configuration none.yaml: no such file; name an existing one with -c FILE or $OUTBOX_CONFIG");
     write_file("bad.yaml", "a: [", 4, 0600);
     expect_unreadable("bad.yaml", OUTBOX_E_CONFIG,
                       "bad.yaml:1:4: a list is not possible here; write the items in one value, separated by commas");
-    expect_unreadable("bad.yaml/x", OUTBOX_E_NOT_FOUND,
-                      "read configuration bad.yaml/x: no such file; name an existing one with -c FILE or $OUTBOX_CONFIG");
+    expect_unreadable(
+        "bad.yaml/x", OUTBOX_E_NOT_FOUND,
+        "read configuration bad.yaml/x: no such file; name an existing one with -c FILE or $OUTBOX_CONFIG");
     cr_assert_eq(mkdir("d", 0700), 0);
     expect_unreadable("d", OUTBOX_E_CONFIG, "read configuration d: it is a directory; name the file in it");
     cr_assert_eq(symlink("loop", "loop"), 0);
@@ -195,7 +200,8 @@ Test(file, that_is_no_good_secret_is_refused)
     expect_dsn("dsn: 'file:'", "f.yaml:1:6: read secret file  for 'dsn': no path; write file:PATH");
     expect_dsn("dsn: file:open", "f.yaml:1:6: read secret file open for 'dsn': everyone may read it; take that right "
                                  "away with chmod o-r");
-    expect_dsn("dsn: file:empty", "f.yaml:1:6: read secret file empty for 'dsn': it is empty; write the secret into it");
+    expect_dsn("dsn: file:empty",
+               "f.yaml:1:6: read secret file empty for 'dsn': it is empty; write the secret into it");
     expect_dsn("dsn: file:nul", "f.yaml:1:6: read secret file nul for 'dsn': it contains a NUL character; name a text "
                                 "file");
     expect_dsn("dsn: file:large", "f.yaml:1:6: read secret file large for 'dsn': it is larger than 64KiB; name a file "

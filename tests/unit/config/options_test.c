@@ -180,8 +180,8 @@ Test(options, a_faulty_table_is_a_bug)
     };
     static const char *const errors[] = {
         "option table: default of 'batch': 'batch' must be a whole number, not 'many'",
-        "option table: default of 'headers': (default):2:1: not valid YAML: did not find expected ',' or '}', while "
-        "parsing a flow mapping that begins on line 1",
+        ("option table: default of 'headers': (default):2:1: not valid YAML: did not find expected ',' or '}', while "
+         "parsing a flow mapping that begins on line 1"),
         "option table: 'table' has the unknown type 99",
     };
     for (size_t i = 0; i < OBX_COUNT(faulty); i++) {

@@ -57,7 +57,8 @@ static int read_back(const char *text, struct obx_config **config, struct target
         code = obx_section_child(obx_config_root(*config), "relays", &section, error);
     if (!code)
         code = obx_section_child(section, "a b", &section, error);
-    return code ? code : obx_options_apply(options, OBX_COUNT(options), sizeof *options, ignored, section, target, error);
+    return code ? code
+                : obx_options_apply(options, OBX_COUNT(options), sizeof *options, ignored, section, target, error);
 }
 
 Test(print, shows_defaults_and_hides_secrets)
@@ -70,27 +71,28 @@ Test(print, shows_defaults_and_hides_secrets)
                            &config, &target, NULL),
                  0);
     print(&buf, &target);
-    cr_expect_str_eq(obx_buf_text(&buf), "relays:\n"
-                                         "  \"a b\":\n"
-                                         "    plugin: sqlite\n"
-                                         "    table: \"yes\"\n"
-                                         "    dsn: \"***\"\n"
-                                         "    topic: \"t.${type}\"\n"
-                                         "    # unset: not set\n"
-                                         "    fast: false\n"
-                                         "    batch: 500\n"
-                                         "    memory: 1500KiB\n"
-                                         "    idle: 1s\n"
-                                         "    order: \"no\"\n"
-                                         "    # least: not set\n"
-                                         "    headers:\n"
-                                         "      id: \"${event_id}\"\n"
-                                         "    client:\n"
-                                         "      sasl.password: \"***\"\n"
-                                         "      client.id: \"x $${\"\n"
-                                         "    login:\n"
-                                         "      user: \"***\"\n"
-                                         "last: \"\"\n",
+    cr_expect_str_eq(obx_buf_text(&buf),
+                     "relays:\n"
+                     "  \"a b\":\n"
+                     "    plugin: sqlite\n"
+                     "    table: \"yes\"\n"
+                     "    dsn: \"***\"\n"
+                     "    topic: \"t.${type}\"\n"
+                     "    # unset: not set\n"
+                     "    fast: false\n"
+                     "    batch: 500\n"
+                     "    memory: 1500KiB\n"
+                     "    idle: 1s\n"
+                     "    order: \"no\"\n"
+                     "    # least: not set\n"
+                     "    headers:\n"
+                     "      id: \"${event_id}\"\n"
+                     "    client:\n"
+                     "      sasl.password: \"***\"\n"
+                     "      client.id: \"x $${\"\n"
+                     "    login:\n"
+                     "      user: \"***\"\n"
+                     "last: \"\"\n",
                      "%s", obx_buf_text(&buf));
     obx_buf_free(&buf);
     obx_config_free(config);
@@ -99,11 +101,50 @@ Test(print, shows_defaults_and_hides_secrets)
 
 Test(print, every_text_reads_back)
 {
-    static const char *const texts[] = {
-        "plain", "", " ", "a: b", "a #b", "~", "null", "TRUE", "1.10", "-", "- a", "*a", "&a", "!a", "@a", "`a`", "%a",
-        "'a'", "\"a\"", "{a}", "[a]", "a\\b", "a\nb\r\t", "\x01\x1b\x7f", "${", "$${", "$$${A}", "${A}", "$", "file:x",
-        "\xc3\xa9", "\xc2\x80\xc2\x85\xc2\x9f\xc2\xa0", "\xef\xbb\xbf", "\xef\xbf\xbe\xef\xbf\xbf", "\xe2\x80\xa8",
-        "\xf0\x9f\x98\x80", "---", "? a", "a|b", ">", "|", "=", "<<", ".inf"};
+    static const char *const texts[] = {"plain",
+                                        "",
+                                        " ",
+                                        "a: b",
+                                        "a #b",
+                                        "~",
+                                        "null",
+                                        "TRUE",
+                                        "1.10",
+                                        "-",
+                                        "- a",
+                                        "*a",
+                                        "&a",
+                                        "!a",
+                                        "@a",
+                                        "`a`",
+                                        "%a",
+                                        "'a'",
+                                        "\"a\"",
+                                        "{a}",
+                                        "[a]",
+                                        "a\\b",
+                                        "a\nb\r\t",
+                                        "\x01\x1b\x7f",
+                                        "${",
+                                        "$${",
+                                        "$$${A}",
+                                        "${A}",
+                                        "$",
+                                        "file:x",
+                                        "\xc3\xa9",
+                                        "\xc2\x80\xc2\x85\xc2\x9f\xc2\xa0",
+                                        "\xef\xbb\xbf",
+                                        "\xef\xbf\xbe\xef\xbf\xbf",
+                                        "\xe2\x80\xa8",
+                                        "\xf0\x9f\x98\x80",
+                                        "---",
+                                        "? a",
+                                        "a|b",
+                                        ">",
+                                        "|",
+                                        "=",
+                                        "<<",
+                                        ".inf"};
     for (size_t i = 0; i < OBX_COUNT(texts); i++) {
         struct outbox_pair pair = {.name = *texts[i] ? texts[i] : "k", .value = texts[i]};
         struct target target = {.table = texts[i], .topic = texts[i], .batch = 1, .client = {&pair, 1}}, back = {0};
@@ -124,9 +165,16 @@ Test(print, every_text_reads_back)
 
 Test(print, secrets_of_client_libraries_are_known_by_name)
 {
-    static const char *const secret[] = {"password", "sasl.password", "ssl.key.password", "SSL.Key.PEM", "a.pem",
-                                         "sasl.oauthbearer.client.secret", "sasl.oauthbearer.config", "api_token",
-                                         "sasl.jaas.config", "ssl.passphrase"};
+    static const char *const secret[] = {"password",
+                                         "sasl.password",
+                                         "ssl.key.password",
+                                         "SSL.Key.PEM",
+                                         "a.pem",
+                                         "sasl.oauthbearer.client.secret",
+                                         "sasl.oauthbearer.config",
+                                         "api_token",
+                                         "sasl.jaas.config",
+                                         "ssl.passphrase"};
     static const char *const open[] = {"bootstrap.servers", "compression.codec", "ssl.key.location", "pem", "acks", ""};
     for (size_t i = 0; i < OBX_COUNT(secret); i++)
         cr_expect(obx_name_is_secret(secret[i]), "%s", secret[i]);

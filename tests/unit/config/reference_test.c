@@ -65,13 +65,14 @@ Test(reference, json)
     struct obx_json json = {.buf = &buf};
     obx_reference_json(&json, options, 1, sizeof *options);
     obx_reference_json(&json, &options[6], 2, sizeof *options);
-    expect(&buf,
-           "[{\"name\":\"dsn\",\"type\":\"string\",\"help\":\"where|what\",\"default\":null,"
-           "\"required\":true,\"secret\":true,\"reloadable\":false}],"
-           "[{\"name\":\"idle\",\"type\":\"duration\",\"help\":\"a\\npause\",\"default\":\"1s\",\"min\":0,\"max\":60000,"
-           "\"required\":false,\"secret\":false,\"reloadable\":false},"
-           "{\"name\":\"order\",\"type\":\"enum\",\"help\":\"which\",\"default\":\"key\","
-           "\"choices\":[\"key\",\"global\",\"none\"],\"required\":false,\"secret\":false,\"reloadable\":false}]");
+    expect(
+        &buf,
+        "[{\"name\":\"dsn\",\"type\":\"string\",\"help\":\"where|what\",\"default\":null,"
+        "\"required\":true,\"secret\":true,\"reloadable\":false}],"
+        "[{\"name\":\"idle\",\"type\":\"duration\",\"help\":\"a\\npause\",\"default\":\"1s\",\"min\":0,\"max\":60000,"
+        "\"required\":false,\"secret\":false,\"reloadable\":false},"
+        "{\"name\":\"order\",\"type\":\"enum\",\"help\":\"which\",\"default\":\"key\","
+        "\"choices\":[\"key\",\"global\",\"none\"],\"required\":false,\"secret\":false,\"reloadable\":false}]");
 }
 
 Test(reference, entries_of_an_older_table_are_smaller)

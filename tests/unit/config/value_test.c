@@ -113,9 +113,9 @@ Test(value, bools)
 
 Test(value, what_is_written_reads_back)
 {
-    static const int64_t numbers[] = {0,    1,       999,       1000,      1023,          1024,      1536,
-                                      4096, 1 << 20, 1000000,   3ll << 30, 5ll << 40,     60000,     90000,
-                                      -1,   -1024,   86400000,  3600001,   7777777777777, INT64_MAX, INT64_MIN};
+    static const int64_t numbers[] = {0,    1,       999,      1000,      1023,          1024,      1536,
+                                      4096, 1 << 20, 1000000,  3ll << 30, 5ll << 40,     60000,     90000,
+                                      -1,   -1024,   86400000, 3600001,   7777777777777, INT64_MAX, INT64_MIN};
     for (size_t i = 0; i < OBX_COUNT(numbers); i++) {
         char text[OBX_VALUE_TEXT];
         int64_t value;
