@@ -5,13 +5,13 @@
  * they are asked for (module.c), once; a module that was refused may be asked for again, for instance after it was
  * mended. What is built in wins over a module of the same name, which is told once.
  */
-#include "plugin/registry_internal.h"
-
-#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/nearest.h"
+#include "plugin/registry_internal.h"
 
 struct obx_entry *obx_registry_lookup(const struct obx_registry *registry, enum outbox_kind kind, const char *name)
 {
@@ -19,6 +19,14 @@ struct obx_entry *obx_registry_lookup(const struct obx_registry *registry, enum 
         if (entry->plugin.descriptor.kind == kind && !strcmp(entry->plugin.descriptor.name, name))
             return entry;
     return NULL;
+}
+
+void obx_entry_free(struct obx_entry *entry)
+{
+    if (!entry)
+        return;
+    obx_free(entry->path);
+    obx_free(entry);
 }
 
 static int add_builtin(struct obx_registry *registry, const struct outbox_plugin *descriptor, struct outbox_error *error)
@@ -31,7 +39,7 @@ static int add_builtin(struct obx_registry *registry, const struct outbox_plugin
     if (!status && obx_registry_lookup(registry, d->kind, d->name))
         status = obx_error_set(error, OUTBOX_E_ABI, "built in: two plugins are %s %s", obx_kind_name(d->kind), d->name);
     if (status) {
-        obx_free(entry);
+        obx_entry_free(entry);
         return status;
     }
     obx_list_append(&registry->entries, &entry->link);
@@ -64,19 +72,90 @@ void obx_registry_free(struct obx_registry *registry)
 {
     if (!registry)
         return;
-    for (struct obx_list *link; (link = obx_list_pop(&registry->entries));) {
-        struct obx_entry *entry = OBX_CONTAINER(link, struct obx_entry, link);
-        obx_free(entry->path);
-        obx_free(entry);
-    }
+    for (struct obx_list *link; (link = obx_list_pop(&registry->entries));)
+        obx_entry_free(OBX_CONTAINER(link, struct obx_entry, link));
     obx_free(registry->directory);
     obx_free(registry);
 }
 
-static int not_found(struct obx_registry *registry, enum outbox_kind kind, const char *name, struct outbox_error *error)
+/* ---- finding ----------------------------------------------------------------------------------------------------- */
+
+/* Plugins that belong to outbox but may not be installed, and the build option that makes them. */
+static const struct {
+    enum outbox_kind kind;
+    const char *name;
+} known[] = {
+    {OUTBOX_STORE, "postgres"},
+    {OUTBOX_STORE, "mysql"},
+    {OUTBOX_STORE, "sqlite"},
+    {OUTBOX_BROKER, "kafka"},
+};
+
+static bool is_known(enum outbox_kind kind, const char *name)
 {
-    (void)registry;
-    return obx_error_set(error, OUTBOX_E_NOT_FOUND, "no %s plugin is called '%s'", obx_kind_name(kind), name);
+    for (size_t i = 0; i < OBX_COUNT(known); i++)
+        if (known[i].kind == kind && !strcmp(known[i].name, name))
+            return true;
+    return false;
+}
+
+/* All names of a kind: built in, then the modules. The texts belong to the registry or to `modules`. */
+static void list_names(const struct obx_registry *registry, enum outbox_kind kind, const struct obx_names *modules,
+                       struct obx_nearest *nearest, struct obx_buf *list)
+{
+    OBX_LIST_EACH(&registry->entries, entry, struct obx_entry, link) {
+        if (entry->plugin.descriptor.kind != kind || entry->path)
+            continue;
+        obx_nearest_offer(nearest, entry->plugin.descriptor.name);
+        obx_buf_printf(list, "%s%s", list->size ? ", " : "", entry->plugin.descriptor.name);
+    }
+    for (size_t i = 0; i < modules->count; i++) {
+        if (obx_registry_lookup(registry, kind, modules->items[i]))
+            continue;
+        obx_nearest_offer(nearest, modules->items[i]);
+        obx_buf_printf(list, "%s%s", list->size ? ", " : "", modules->items[i]);
+    }
+}
+
+static int not_found(const struct obx_registry *registry, enum outbox_kind kind, const char *name,
+                     struct outbox_error *error)
+{
+    const char *kind_name = obx_kind_name(kind);
+    struct obx_names modules;
+    struct obx_nearest nearest = {.word = name};
+    struct obx_buf list = {0};
+    int status = obx_module_names(registry, kind, &modules);
+    list_names(registry, kind, &modules, &nearest, &list);
+    const char *available = list.size ? obx_buf_text(&list) : "none";
+    const char *where = registry->directory ? registry->directory : "a plugin directory (none is set)";
+    if (status || obx_buf_failed(&list))
+        status = obx_error_no_memory(error);
+    else if (is_known(kind, name))
+        status = obx_error_set(error, OUTBOX_E_NOT_FOUND,
+                               "the %s %s is not installed: outbox-%s-%s.so is not in %s; install its package, or build "
+                               "outbox with -D%s=enabled; available: %s",
+                               kind_name, name, kind_name, name, where, name, available);
+    else
+        status = obx_error_set(error, OUTBOX_E_NOT_FOUND, "no %s is called '%s'%s%s%s; available: %s; looked in %s",
+                               kind_name, name, nearest.best ? "; did you mean '" : "",
+                               nearest.best ? nearest.best : "", nearest.best ? "'?" : "", available, where);
+    obx_buf_free(&list);
+    obx_names_free(&modules);
+    return status;
+}
+
+/* Told once, for information: whoever put the module there may wonder why it has no effect. */
+static void tell_shadow(const struct obx_registry *registry, struct obx_entry *entry)
+{
+    if (entry->shadow_told || entry->path || !registry->directory)
+        return;
+    entry->shadow_told = true;
+    const struct outbox_plugin *d = &entry->plugin.descriptor;
+    char *path = obx_module_path(registry, d->kind, d->name);
+    if (path && !access(path, F_OK))
+        obx_log_say(registry->log, OUTBOX_LOG_INFO, "plugins", "the %s %s is built in: %s is not used",
+                    obx_kind_name(d->kind), d->name, path);
+    obx_free(path);
 }
 
 int obx_registry_find(struct obx_registry *registry, enum outbox_kind kind, const char *name,
@@ -85,20 +164,61 @@ int obx_registry_find(struct obx_registry *registry, enum outbox_kind kind, cons
     *plugin = NULL;
     if (!obx_plugin_name_ok(name))
         return obx_error_set(error, OUTBOX_E_INVALID,
-                             "'%.40s' cannot be the name of a %s plugin: expected [a-z][a-z0-9_-]*, at most %d characters",
-                             name, obx_kind_name(kind), OBX_NAME_MAX);
+                             "'%.40s' cannot be the name of a %s: expected [a-z][a-z0-9_-]*, at most %d characters", name,
+                             obx_kind_name(kind), OBX_NAME_MAX);
     struct obx_entry *entry = obx_registry_lookup(registry, kind, name);
-    if (!entry)
-        return not_found(registry, kind, name, error);
-    *plugin = &entry->plugin;
-    return OUTBOX_OK;
+    int status = OUTBOX_E_NOT_FOUND;
+    if (entry)
+        tell_shadow(registry, entry);
+    else if (registry->directory && (status = obx_module_load(registry, kind, name, &entry, error)))
+        entry = NULL;
+    if (entry)
+        *plugin = &entry->plugin;
+    else if (status == OUTBOX_E_NOT_FOUND)
+        status = not_found(registry, kind, name, error);
+    return entry ? OUTBOX_OK : status;
 }
 
-void obx_registry_each(struct obx_registry *registry,
-                       void (*each)(void *arg, const struct obx_plugin *plugin, const char *path,
-                                    const struct outbox_error *error),
-                       void *arg)
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
+
+typedef void each_function(void *arg, const struct obx_plugin *plugin, const char *path,
+                           const struct outbox_error *error);
+
+static void each_module(struct obx_registry *registry, enum outbox_kind kind, const char *name, each_function *each,
+                        void *arg)
+{
+    struct obx_entry *entry = obx_registry_lookup(registry, kind, name);
+    if (entry && !entry->path) {
+        tell_shadow(registry, entry);
+        return;
+    }
+    struct outbox_error error = {0};
+    char *path = obx_module_path(registry, kind, name);
+    if (!path)
+        obx_error_no_memory(&error);
+    else if (!obx_plugin_name_ok(name))
+        obx_error_set(&error, OUTBOX_E_ABI, "%s: '%s' cannot be the name of a %s: rename the file", path, name,
+                      obx_kind_name(kind));
+    else if (!entry)
+        obx_module_load(registry, kind, name, &entry, &error);
+    each(arg, entry ? &entry->plugin : NULL, path ? path : name, entry ? NULL : &error);
+    obx_free(path);
+}
+
+static void each_of_kind(struct obx_registry *registry, enum outbox_kind kind, each_function *each, void *arg)
 {
     OBX_LIST_EACH(&registry->entries, entry, struct obx_entry, link)
-        each(arg, &entry->plugin, entry->plugin.path, NULL);
+        if (entry->plugin.descriptor.kind == kind && !entry->path)
+            each(arg, &entry->plugin, NULL, NULL);
+    struct obx_names modules;
+    obx_module_names(registry, kind, &modules); /* out of memory: those that were read */
+    for (size_t i = 0; i < modules.count; i++)
+        each_module(registry, kind, modules.items[i], each, arg);
+    obx_names_free(&modules);
+}
+
+void obx_registry_each(struct obx_registry *registry, each_function *each, void *arg)
+{
+    each_of_kind(registry, OUTBOX_STORE, each, arg);
+    each_of_kind(registry, OUTBOX_BROKER, each, arg);
 }

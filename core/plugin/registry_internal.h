@@ -19,5 +19,20 @@ struct obx_registry {
 };
 
 struct obx_entry *obx_registry_lookup(const struct obx_registry *registry, enum outbox_kind kind, const char *name);
+void obx_entry_free(struct obx_entry *entry); /* NULL is fine */
+
+/* NULL: no memory. */
+char *obx_module_path(const struct obx_registry *registry, enum outbox_kind kind, const char *name);
+/* Load, check, add to the registry. Errors: NOT_FOUND, PERMISSION, ABI, IO, CONFIG, NO_MEMORY. */
+int obx_module_load(struct obx_registry *registry, enum outbox_kind kind, const char *name, struct obx_entry **entry,
+                    struct outbox_error *error);
+
+/* The NAMEs of the modules in the directory, sorted; not checked in any way. */
+struct obx_names {
+    char **items;
+    size_t count;
+};
+int obx_module_names(const struct obx_registry *registry, enum outbox_kind kind, struct obx_names *names);
+void obx_names_free(struct obx_names *names);
 
 #endif

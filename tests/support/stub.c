@@ -114,25 +114,38 @@ static const struct outbox_broker_ops *below(const struct stub *stub)
     return stub->under->ops;
 }
 
+/* The op for below; without one there is no memory, and the op of above has failed. */
+static outbox_op_t child_of(const struct stub *stub, outbox_op_t op)
+{
+    outbox_op_t child = stub->host->op_child(stub->host, op, NULL);
+    struct outbox_error error = {.code = OUTBOX_E_NO_MEMORY, .text = "out of memory"};
+    if (!child)
+        stub->host->op_done(stub->host, op, &error);
+    return child;
+}
+
 static void over_start(void *self, outbox_op_t op, const struct outbox_broker_start *arguments)
 {
     struct stub *stub = self;
     note(stub, "start");
-    below(stub)->start(stub->under->self, stub->host->op_child(stub->host, op, NULL), arguments);
+    if ((op = child_of(stub, op)))
+        below(stub)->start(stub->under->self, op, arguments);
 }
 
 static void over_stop(void *self, outbox_op_t op)
 {
     struct stub *stub = self;
     note(stub, "stop");
-    below(stub)->stop(stub->under->self, stub->host->op_child(stub->host, op, NULL));
+    if ((op = child_of(stub, op)))
+        below(stub)->stop(stub->under->self, op);
 }
 
 static void over_publish(void *self, outbox_op_t op, const struct outbox_publish *arguments)
 {
     struct stub *stub = self;
     note(stub, "publish");
-    below(stub)->publish(stub->under->self, stub->host->op_child(stub->host, op, NULL), arguments);
+    if ((op = child_of(stub, op)))
+        below(stub)->publish(stub->under->self, op, arguments);
 }
 
 /* ---- descriptors ------------------------------------------------------------------------------------------------- */

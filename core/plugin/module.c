@@ -1,0 +1,210 @@
+/*
+ * core/plugin/module.c - plugins as files of the plugin directory
+ *
+ * DIR/outbox-store-NAME.so is opened when it is asked for and never closed: a client library may have threads and
+ * handlers that outlive any plugin. Loading runs its code, so file and directory must belong to root or to the user
+ * who runs this, and nobody else may write to them. Then the descriptor is checked, and that it is what the file's
+ * name says. Each failure names the file and what to do about it.
+ */
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "plugin/registry_internal.h"
+
+#define SUFFIX ".so"
+
+char *obx_module_path(const struct obx_registry *registry, enum outbox_kind kind, const char *name)
+{
+    const char *kind_name = obx_kind_name(kind);
+    size_t size = strlen(registry->directory) + strlen(kind_name) + strlen(name) + sizeof "/outbox--" SUFFIX;
+    char *path = obx_alloc(size);
+    if (path)
+        snprintf(path, size, "%s/outbox-%s-%s" SUFFIX, registry->directory, kind_name, name);
+    return path;
+}
+
+/* ---- who may write to it ----------------------------------------------------------------------------------------- */
+
+/* The group of this process may: that is how build trees look where every user has a group of its own. */
+static bool others_may_write(const struct stat *info)
+{
+    if (info->st_mode & S_IWOTH)
+        return true;
+    return (info->st_mode & S_IWGRP) && info->st_gid != 0 && info->st_gid != getegid();
+}
+
+static int check_owner(const struct stat *info, const char *what, const char *path, struct outbox_error *error)
+{
+    if (info->st_uid != 0 && info->st_uid != geteuid())
+        return obx_error_set(error, OUTBOX_E_PERMISSION,
+                             "%s %s belongs to user %u, expected root or user %u, who would run its code: change its owner",
+                             what, path, (unsigned)info->st_uid, (unsigned)geteuid());
+    if (others_may_write(info))
+        return obx_error_set(error, OUTBOX_E_PERMISSION,
+                             "%s %s has mode %04o, so that others may change what is run: chmod go-w %s", what, path,
+                             (unsigned)(info->st_mode & 07777), path);
+    return OUTBOX_OK;
+}
+
+static int check_directory(const struct obx_registry *registry, struct outbox_error *error)
+{
+    struct stat info;
+    if (stat(registry->directory, &info))
+        return obx_error_set(error, errno == ENOENT ? OUTBOX_E_NOT_FOUND : OUTBOX_E_IO, "plugin directory %s: %s",
+                             registry->directory, strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        return obx_error_set(error, OUTBOX_E_CONFIG, "plugin directory %s is not a directory", registry->directory);
+    return check_owner(&info, "plugin directory", registry->directory, error);
+}
+
+static int check_file(const char *path, struct outbox_error *error)
+{
+    struct stat info;
+    if (lstat(path, &info))
+        return obx_error_set(error, errno == ENOENT ? OUTBOX_E_NOT_FOUND : OUTBOX_E_IO, "plugin %s: %s", path,
+                             strerror(errno));
+    if (!S_ISREG(info.st_mode))
+        return obx_error_set(error, OUTBOX_E_PERMISSION,
+                             "plugin %s is a %s, expected a regular file: put the module itself there", path,
+                             S_ISLNK(info.st_mode) ? "symbolic link"
+                             : S_ISDIR(info.st_mode) ? "directory" : "special file");
+    return check_owner(&info, "plugin", path, error);
+}
+
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
+
+/* The linker's message begins with the path, which ours has already. */
+static const char *linker_says(const char *path)
+{
+    const char *text = dlerror();
+    if (!text)
+        return "unknown reason";
+    size_t size = strlen(path);
+    if (!strncmp(text, path, size) && !strncmp(text + size, ": ", 2))
+        text += size + 2;
+    return text;
+}
+
+static int open_file(const char *path, const struct outbox_plugin **descriptor, struct outbox_error *error)
+{
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+        return obx_error_set(error, OUTBOX_E_ABI, "load plugin %s: %s", path, linker_says(path));
+    *descriptor = dlsym(handle, OUTBOX_PLUGIN_SYMBOL);
+    if (*descriptor)
+        return OUTBOX_OK;
+    return obx_error_set(error, OUTBOX_E_ABI, "%s: symbol " OUTBOX_PLUGIN_SYMBOL
+                         " is missing, expected one made by OUTBOX_PLUGIN() of outbox/plugin.h", path);
+}
+
+static int check_name(const struct outbox_plugin *d, enum outbox_kind kind, const char *name, const char *path,
+                      struct outbox_error *error)
+{
+    if (d->kind != kind)
+        return obx_error_set(error, OUTBOX_E_ABI, "%s: kind is %s, expected %s, as the file is called", path,
+                             obx_kind_name(d->kind), obx_kind_name(kind));
+    if (strcmp(d->name, name))
+        return obx_error_set(error, OUTBOX_E_ABI, "%s: name is '%s', expected '%s', as the file is called", path,
+                             d->name, name);
+    return OUTBOX_OK;
+}
+
+static int load(struct obx_entry *entry, enum outbox_kind kind, const char *name, struct outbox_error *error)
+{
+    const struct outbox_plugin *descriptor;
+    int status = check_file(entry->path, error);
+    if (!status)
+        status = open_file(entry->path, &descriptor, error);
+    if (!status)
+        status = obx_plugin_check(descriptor, entry->path, &entry->plugin, error);
+    if (!status)
+        status = check_name(&entry->plugin.descriptor, kind, name, entry->path, error);
+    entry->plugin.path = entry->path;
+    return status;
+}
+
+int obx_module_load(struct obx_registry *registry, enum outbox_kind kind, const char *name, struct obx_entry **result,
+                    struct outbox_error *error)
+{
+    *result = NULL;
+    int status = check_directory(registry, error);
+    if (status)
+        return status;
+    struct obx_entry *entry = obx_alloc(sizeof *entry);
+    if (!entry || !(entry->path = obx_module_path(registry, kind, name)))
+        status = obx_error_no_memory(error);
+    if (!status)
+        status = load(entry, kind, name, error);
+    if (status) {
+        obx_entry_free(entry);
+        return status;
+    }
+    obx_list_append(&registry->entries, &entry->link);
+    *result = entry;
+    return OUTBOX_OK;
+}
+
+/* ---- listing ----------------------------------------------------------------------------------------------------- */
+
+/* NAME of outbox-KIND-NAME.so, as a copy in *name; false: no memory. Files that are something else give NULL. */
+static bool name_of(const char *file, enum outbox_kind kind, char **name)
+{
+    char prefix[32];
+    size_t before = (size_t)snprintf(prefix, sizeof prefix, "outbox-%s-", obx_kind_name(kind));
+    size_t size = strlen(file), after = strlen(SUFFIX);
+    *name = NULL;
+    if (size <= before + after || strncmp(file, prefix, before) || strcmp(file + size - after, SUFFIX))
+        return true;
+    *name = obx_strndup(file + before, size - before - after);
+    return *name != NULL;
+}
+
+static bool add_name(struct obx_names *names, char *name)
+{
+    char **items = obx_resize(names->items, (names->count + 1) * sizeof *items);
+    if (!items) {
+        obx_free(name);
+        return false;
+    }
+    names->items = items;
+    items[names->count++] = name;
+    return true;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int obx_module_names(const struct obx_registry *registry, enum outbox_kind kind, struct obx_names *names)
+{
+    *names = (struct obx_names){0};
+    DIR *directory = registry->directory ? opendir(registry->directory) : NULL;
+    if (!directory)
+        return OUTBOX_OK;
+    bool room = true;
+    for (struct dirent *file; room && (file = readdir(directory));) {
+        char *name;
+        room = name_of(file->d_name, kind, &name);
+        if (name)
+            room = add_name(names, name);
+    }
+    closedir(directory);
+    if (names->count)
+        qsort(names->items, names->count, sizeof *names->items, compare);
+    return room ? OUTBOX_OK : OUTBOX_E_NO_MEMORY;
+}
+
+void obx_names_free(struct obx_names *names)
+{
+    for (size_t i = 0; i < names->count; i++)
+        obx_free(names->items[i]);
+    obx_free(names->items);
+}

@@ -1,0 +1,211 @@
+/* tests/unit/plugin/outcomes_test.c - each message of a publish gets exactly one outcome, whatever the plugin says */
+#include "fixture.h"
+
+static struct outbox_message messages[200];
+
+static void publish(struct fixture *f, struct heard *heard, uint32_t count)
+{
+    static struct outbox_publish arguments;
+    arguments = (struct outbox_publish){
+        .struct_size = sizeof arguments, .count = count, .messages = messages, .stride = sizeof messages[0]};
+    heard_init(heard);
+    obx_broker_publish(f->instance, &heard->call, &arguments);
+}
+
+static void tell(struct fixture *f, struct outbox_outcomes outcomes)
+{
+    struct stub *stub = fixture_stub(f);
+    outcomes.struct_size = sizeof outcomes;
+    stub->host->outcomes(stub->host, stub->held[stub->held_count - 1], &outcomes);
+}
+
+static void finish(struct fixture *f)
+{
+    struct stub *stub = fixture_stub(f);
+    stub->host->op_done(stub->host, stub->held[stub->held_count - 1], NULL);
+    fake_loop_settle(&f->loop);
+}
+
+static void open_broker(struct fixture *f)
+{
+    fixture_open(f, OUTBOX_BROKER, "{plugin: stub, hold: true}");
+    cr_assert_eq(f->status, 0, "%s", f->error.text);
+}
+
+static void close_broker(struct fixture *f, uint64_t bad, uint64_t unknown)
+{
+    struct obx_violations violations = obx_instance_violations(f->instance);
+    fixture_close(f);
+    cr_assert_eq(violations.bad_outcomes, bad);
+    cr_assert_eq(violations.unknown_ops, unknown);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(outcomes, a_range_of_all_goes_on_as_it_is)
+{
+    struct fixture f;
+    struct heard heard;
+    open_broker(&f);
+    publish(&f, &heard, 200);
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 200});
+    cr_assert_str_eq(heard.outcomes, "D0-199");
+    finish(&f);
+    cr_assert_eq(heard.told, 200);
+    cr_assert_eq(heard.dones, 1);
+    close_broker(&f, 0, 0);
+}
+
+Test(outcomes, ranges_and_lists_across_words)
+{
+    struct fixture f;
+    struct heard heard;
+    open_broker(&f);
+    publish(&f, &heard, 130);
+    struct outbox_error why = {.code = OUTBOX_E_REJECTED, .text = "too large"};
+    uint32_t odd[] = {129, 63, 64};
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 0, .count = 63});
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_REJECTED, .indexes = odd, .count = 3, .error = &why});
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 65, .count = 64});
+    cr_assert_str_eq(heard.outcomes, "D0-62 J129 J63 J64 D65-128");
+    cr_assert_str_eq(heard.why, "too large");
+    finish(&f);
+    cr_assert_eq(heard.told, 130);
+    close_broker(&f, 0, 0);
+}
+
+Test(outcomes, what_was_never_told_is_unknown)
+{
+    struct fixture f;
+    struct heard heard;
+    open_broker(&f);
+    publish(&f, &heard, 10);
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 3, .count = 2});
+    finish(&f);
+    cr_assert_str_eq(heard.outcomes, "D3-4 U0-2 U5-9");
+    cr_assert_str_eq(heard.why, "broker stub: publish: told no outcome of this event");
+    cr_assert_eq(heard.error.code, 0);
+    close_broker(&f, 0, 0);
+}
+
+Test(outcomes, untold_ones_of_a_failed_publish_have_its_error)
+{
+    struct fixture f;
+    struct heard heard;
+    open_broker(&f);
+    publish(&f, &heard, 2);
+    struct stub *stub = fixture_stub(&f);
+    struct outbox_error error = {.code = OUTBOX_E_IO, .text = "write to the log: input or output failed"};
+    stub->host->op_done(stub->host, stub->held[0], &error);
+    fake_loop_settle(&f.loop);
+    cr_assert_str_eq(heard.outcomes, "U0-1");
+    cr_assert_str_eq(heard.why, error.text);
+    cr_assert_eq(heard.error.code, OUTBOX_E_IO);
+    close_broker(&f, 0, 0);
+}
+
+Test(outcomes, told_twice_counts_and_goes_on_without_the_old_ones)
+{
+    struct fixture f;
+    struct heard heard;
+    open_broker(&f);
+    publish(&f, &heard, 8);
+    uint32_t list[] = {6, 2, 7, 7};
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 2, .count = 2});
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_RETRY, .first = 0, .count = 6});
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_REJECTED, .indexes = list, .count = 4});
+    cr_assert_str_eq(heard.outcomes, "D2-3 R0-1 R4-5 J6 J7");
+    finish(&f);
+    cr_assert_eq(heard.told, 8);
+    cr_assert_eq(f.logs, 1);
+    close_broker(&f, 3, 0);
+}
+
+Test(outcomes, out_of_range_is_refused)
+{
+    struct fixture f;
+    struct heard heard;
+    open_broker(&f);
+    publish(&f, &heard, 4);
+    uint32_t list[] = {1, 4, UINT32_MAX, 3};
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 1, .count = 4});
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 5, .count = UINT32_MAX});
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .indexes = list, .count = 4});
+    cr_assert_str_eq(heard.outcomes, "D1 D3");
+    finish(&f);
+    cr_assert_str_eq(heard.outcomes, "D1 D3 U0 U2");
+    close_broker(&f, 4, 0);
+}
+
+Test(outcomes, unknown_kinds_are_refused)
+{
+    struct fixture f;
+    struct heard heard;
+    open_broker(&f);
+    publish(&f, &heard, 1);
+    tell(&f, (struct outbox_outcomes){.outcome = 0, .count = 1});
+    tell(&f, (struct outbox_outcomes){.outcome = 6, .count = 1});
+    finish(&f);
+    cr_assert_str_eq(heard.outcomes, "U0");
+    close_broker(&f, 2, 0);
+}
+
+Test(outcomes, late_ones_and_those_of_other_operations_are_refused)
+{
+    struct fixture f;
+    struct heard heard, check;
+    open_broker(&f);
+    publish(&f, &heard, 1);
+    finish(&f);
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 1}); /* late */
+    heard_init(&check);
+    struct outbox_check arguments = {.struct_size = sizeof arguments};
+    obx_broker_check(f.instance, &check.call, 0, &arguments);
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 1}); /* not a publish */
+    cr_assert_str_eq(heard.outcomes, "U0");
+    cr_assert_eq(check.told, 0);
+    finish(&f);
+    close_broker(&f, 1, 1);
+}
+
+Test(outcomes, one_without_a_reason_gets_one)
+{
+    struct fixture f;
+    struct heard heard;
+    open_broker(&f);
+    publish(&f, &heard, 1);
+    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_RETRY, .count = 1});
+    cr_assert_str_eq(heard.why, "the broker plugin did not say why");
+    finish(&f);
+    close_broker(&f, 0, 0);
+}
+
+Test(outcomes, a_publish_for_which_there_is_no_memory_was_certainly_not_sent)
+{
+    for (size_t n = 1; n <= 3; n++) {
+        struct fixture f;
+        struct heard heard;
+        open_broker(&f);
+        mem_fail_at(n, true);
+        publish(&f, &heard, 100);
+        mem_fail_at(0, false);
+        cr_assert_eq(heard.dones, 0);
+        cr_assert_str_eq(heard.outcomes, "N0-99");
+        cr_assert_str_eq(fixture_stub(&f)->trace, "");
+        fake_loop_settle(&f.loop);
+        cr_assert_eq(heard.dones, 1);
+        cr_assert_eq(heard.error.code, OUTBOX_E_NO_MEMORY);
+        close_broker(&f, 0, 0);
+    }
+}
+
+Test(outcomes, an_empty_publish_is_fine)
+{
+    struct fixture f;
+    struct heard heard;
+    open_broker(&f);
+    publish(&f, &heard, 0);
+    finish(&f);
+    cr_assert_eq(heard.told, 0);
+    cr_assert_eq(heard.dones, 1);
+    close_broker(&f, 0, 0);
+}
