@@ -46,6 +46,9 @@ int obx_section_error(const struct obx_section *section, const char *key, struct
 int obx_section_value_error(const struct obx_section *section, const char *key, struct outbox_error *error,
                             const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+/* Do two sections say the same, in the same order? As it is written: references are not expanded, places do not count. */
+bool obx_section_same(const struct obx_section *a, const struct obx_section *b);
+
 /* Write the options of a table into base; what the section does not have gets its default. Keys in `ignore` (ends
  * with NULL; may be NULL) are somebody else's. Strings live as long as the config. stride: sizeof the table's own
  * entries. After a failure base is partly written. A default that does not parse is OUTBOX_E_BUG. */
