@@ -417,7 +417,8 @@ struct outbox_store_ops {
     int (*init)(void *self, const struct outbox_init *init, struct outbox_error *error);
     void (*fini)(void *self); /* nothing is in flight; must not block */
 
-    /* Connect, and look that the table is what the relay needs. */
+    /* Connect, and look that the table is what the relay needs. Without columns it is administration that follows: the
+     * table need not be there yet. */
     void (*start)(void *self, outbox_op_t op, const struct outbox_store_start *start);
     void (*stop)(void *self, outbox_op_t op); /* gives ownership back */
     void (*cancel)(void *self, outbox_op_t op); /* optional */

@@ -1,0 +1,84 @@
+/*
+ * core/embed/plugin_dir.c - where the plugins are
+ *
+ * An installation may be moved as a whole: BINDIR/outbox finds BINDIR/../LIBDIR/outbox, and LIBDIR/liboutbox.so finds
+ * LIBDIR/outbox. In the build tree both lie in core/service and the modules in plugins/. The code does not know
+ * whether it is linked into the program or into the library: dladdr() tells the file that it came from.
+ */
+#include "embed/plugin_dir.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "install_paths.h"
+
+static bool is_directory(const char *path)
+{
+    DIR *directory = opendir(path);
+    if (directory)
+        closedir(directory);
+    return directory != NULL;
+}
+
+/* The directory that `relative` names from `self`, if it is there. */
+static bool look(const char *self, const char *relative, char *directory, size_t size)
+{
+    const char *slash = strrchr(self, '/');
+    char path[PATH_MAX + 256], real[PATH_MAX];
+    snprintf(path, sizeof path, "%.*s/%s", slash ? (int)(slash - self) : 0, self, relative);
+    if (!is_directory(path) || !realpath(path, real) || strlen(real) >= size)
+        return false;
+    memcpy(directory, real, strlen(real) + 1);
+    return true;
+}
+
+static bool in_build_tree(const char *self)
+{
+    char ignored[PATH_MAX];
+    return look(self, "../../meson-private", ignored, sizeof ignored);
+}
+
+void obx_plugin_dir_beside(const char *self, char *directory, size_t size)
+{
+    if (in_build_tree(self) && look(self, "../../plugins", directory, size))
+        return;
+    if (look(self, OBX_PLUGINS_FROM_BIN, directory, size) || look(self, "outbox", directory, size))
+        return;
+    directory[0] = '\0';
+}
+
+/* The file that this code was loaded from. The main program's name may be relative to a directory that is no more. */
+static void find_self(char *self, size_t size)
+{
+    Dl_info info = {0};
+    char program[PATH_MAX] = "", library[PATH_MAX] = "";
+    ssize_t got = readlink("/proc/self/exe", program, sizeof program - 1);
+    program[got < 0 ? 0 : got] = '\0';
+    /* any address inside this file will do; a function's needs a cast that ISO C has not */
+    static const char anchor;
+    if (dladdr(&anchor, &info) && info.dli_fname && strstr(info.dli_fname, ".so") && realpath(info.dli_fname, library))
+        snprintf(self, size, "%s", library);
+    else
+        snprintf(self, size, "%s", program);
+}
+
+void obx_plugin_dir(const char *given, char *directory, size_t size)
+{
+    const char *chosen = given ? given : getenv("OUTBOX_PLUGIN_DIR");
+    if (chosen && *chosen) {
+        snprintf(directory, size, "%s", chosen);
+        return;
+    }
+    char self[PATH_MAX];
+    find_self(self, sizeof self);
+    obx_plugin_dir_beside(self, directory, size);
+    if (!directory[0])
+        snprintf(directory, size, "%s", OBX_PLUGIN_DIR);
+}
