@@ -1,0 +1,15 @@
+/* core/service/add_lines.h - NDJSON from a descriptor into a store, many events in one transaction */
+#ifndef OBX_SERVICE_ADD_LINES_H
+#define OBX_SERVICE_ADD_LINES_H
+
+#include "service/session.h"
+
+#define OBX_ADD_BATCH 500u
+#define OBX_ADD_BATCH_BYTES (4u << 20)
+
+/* Every line before the one that the error names was added, none from it on. *added counts, also on failure. */
+int obx_add_lines(struct obx_session *session, int fd, uint64_t *added, struct outbox_error *error);
+int obx_add_events(struct obx_session *session, const struct outbox_event *const *events, uint32_t count,
+                   struct outbox_error *error);
+
+#endif

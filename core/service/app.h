@@ -1,0 +1,52 @@
+/*
+ * core/service/app.h - what a verb works with: configuration, log, plugins and an event loop
+ */
+#ifndef OBX_SERVICE_APP_H
+#define OBX_SERVICE_APP_H
+
+#include "config/config.h"
+#include "loop/loop.h"
+#include "plugin/registry.h"
+#include "service/args.h"
+#include "service/config_ref.h"
+#include "service/logger.h"
+#include "service/settings.h"
+
+struct obx_app {
+    const struct obx_verb *verb;
+    char path[4096]; /* of the configuration */
+    const char *relay; /* --relay or NULL */
+    struct obx_config_ref *held;      /* the configuration; */
+    const struct obx_config *config;  /* the same, for reading */
+    struct obx_service_settings settings;
+    struct obx_logger *logger;
+    const struct obx_log *log;
+    struct obx_registry *registry;
+    struct obx_loop *loop;
+};
+
+/* How chatty the log is: one-shot verbs speak by themselves and log only what is wrong. */
+enum obx_app_kind { OBX_APP_ONE_SHOT, OBX_APP_SERVICE };
+
+/* On failure everything is as if it had not been called; error says what to do. */
+int obx_app_open(struct obx_app *app, const struct obx_args *args, enum obx_app_kind kind, struct outbox_error *error);
+void obx_app_close(struct obx_app *app); /* nothing may be in flight */
+
+/* Read the file again; on failure the old one stays. What still uses the old one holds it with obx_config_ref_take. */
+int obx_app_reload(struct obx_app *app, struct outbox_error *error);
+
+/* Which file: the one given, $OUTBOX_CONFIG, or the first of the usual places that exists. */
+int obx_app_find_config(const char *given, char *path, size_t size, struct outbox_error *error);
+/* Check the keys of the top level, and read `service:`. */
+int obx_app_read_settings(const struct obx_config *config, struct obx_service_settings *settings,
+                          struct outbox_error *error);
+
+/* The relays that the verb is for: all, or the one of --relay. NULL past the end; errors are told by obx_app_open. */
+const char *obx_app_relay(const struct obx_app *app, uint32_t index);
+/* The one relay that the verb is for; an error that lists them when there are several. */
+int obx_app_one_relay(const struct obx_app *app, const char **name, struct outbox_error *error);
+/* relays.NAME of any configuration. */
+int obx_app_relay_section(const struct obx_config *config, const char *name, const struct obx_section **section,
+                          struct outbox_error *error);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * core/service/logger.c - log lines as logfmt or JSON on a descriptor that must never hold up the relay
+ *
+ * The descriptor may be shared with other programs, so its flags are not touched: a pipe or terminal is opened anew
+ * without blocking, a socket is written with MSG_DONTWAIT, anything else is a file and does not block. A line goes
+ * out whole or not at all, save for the rest of a line that a full terminal took in part, which is lost.
+ */
+#include "service/logger.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+
+struct obx_logger {
+    struct obx_log log; /* level is read without the lock: a stale one costs a message */
+    pthread_mutex_t lock;
+    int fd;
+    bool own_fd;
+    bool is_socket;
+    enum obx_log_format format;
+    uint64_t dropped;
+    uint64_t untold; /* dropped and not yet mentioned */
+    struct obx_buf line;
+};
+
+static const char *const level_names[] = {"error", "warn", "info", "debug", "trace"};
+
+static void add_quoted(struct obx_buf *line, const char *text)
+{
+    obx_buf_putc(line, '"');
+    for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
+        if (*byte == '"' || *byte == '\\')
+            obx_buf_printf(line, "\\%c", *byte);
+        else if (*byte == '\n')
+            obx_buf_puts(line, "\\n");
+        else if (*byte < ' ' || *byte == 127)
+            obx_buf_printf(line, "\\u%04x", *byte);
+        else
+            obx_buf_putc(line, (char)*byte);
+    }
+    obx_buf_putc(line, '"');
+}
+
+static void add_time(struct obx_buf *line, int64_t wall_us)
+{
+    time_t seconds = (time_t)(wall_us / 1000000);
+    struct tm utc;
+    char text[32];
+    strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &utc));
+    obx_buf_printf(line, "%s.%03dZ", text, (int)(wall_us / 1000 % 1000));
+}
+
+void obx_logger_line(struct obx_buf *line, enum obx_log_format format, int64_t wall_us, enum outbox_log_level level,
+                     const char *subject, const char *text)
+{
+    bool json = format == OBX_LOG_JSON;
+    obx_buf_puts(line, json ? "{\"time\":\"" : "time=");
+    add_time(line, wall_us);
+    obx_buf_printf(line, json ? "\",\"level\":\"%s\",\"subject\":" : " level=%s subject=", level_names[level]);
+    add_quoted(line, subject);
+    obx_buf_puts(line, json ? ",\"msg\":" : " msg=");
+    add_quoted(line, text);
+    obx_buf_puts(line, json ? "}\n" : "\n");
+}
+
+/* Caller holds the lock. */
+static bool put(struct obx_logger *logger, enum outbox_log_level level, const char *subject, const char *text)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    obx_buf_clear(&logger->line);
+    obx_logger_line(&logger->line, logger->format, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, level, subject,
+                    text);
+    if (obx_buf_failed(&logger->line))
+        return false;
+    ssize_t sent = logger->is_socket ? send(logger->fd, logger->line.data, logger->line.size, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                     : write(logger->fd, logger->line.data, logger->line.size);
+    return sent >= 0;
+}
+
+static void write_message(void *arg, enum outbox_log_level level, const char *subject, const char *text)
+{
+    struct obx_logger *logger = arg;
+    pthread_mutex_lock(&logger->lock);
+    if (logger->untold) {
+        char note[64];
+        snprintf(note, sizeof note, "%" PRIu64 " messages were dropped: nobody read them", logger->untold);
+        if (put(logger, OUTBOX_LOG_WARN, "log", note))
+            logger->untold = 0;
+    }
+    if (logger->untold || !put(logger, level, subject, text)) {
+        logger->dropped++;
+        logger->untold++;
+    }
+    pthread_mutex_unlock(&logger->lock);
+}
+
+static void open_target(struct obx_logger *logger, int fd)
+{
+    struct stat status;
+    char path[32];
+    logger->fd = fd;
+    if (fstat(fd, &status) != 0)
+        return;
+    logger->is_socket = S_ISSOCK(status.st_mode);
+    if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode))
+        return;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int again = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (again < 0)
+        return;
+    logger->fd = again;
+    logger->own_fd = true;
+}
+
+int obx_logger_new(int fd, enum outbox_log_level level, enum obx_log_format format, struct obx_logger **logger,
+                   struct outbox_error *error)
+{
+    struct obx_logger *made = obx_alloc(sizeof *made);
+    *logger = made;
+    if (!made)
+        return obx_error_no_memory(error);
+    pthread_mutex_init(&made->lock, NULL);
+    made->log = (struct obx_log){write_message, made, level};
+    made->format = format;
+    open_target(made, fd);
+    return OUTBOX_OK;
+}
+
+void obx_logger_free(struct obx_logger *logger)
+{
+    if (!logger)
+        return;
+    if (logger->own_fd)
+        close(logger->fd);
+    obx_buf_free(&logger->line);
+    pthread_mutex_destroy(&logger->lock);
+    obx_free(logger);
+}
+
+void obx_logger_set(struct obx_logger *logger, enum outbox_log_level level, enum obx_log_format format)
+{
+    pthread_mutex_lock(&logger->lock);
+    logger->log.level = level;
+    logger->format = format;
+    pthread_mutex_unlock(&logger->lock);
+}
+
+const struct obx_log *obx_logger_log(struct obx_logger *logger)
+{
+    return &logger->log;
+}
+
+uint64_t obx_logger_dropped(struct obx_logger *logger)
+{
+    pthread_mutex_lock(&logger->lock);
+    uint64_t dropped = logger->dropped;
+    pthread_mutex_unlock(&logger->lock);
+    return dropped;
+}

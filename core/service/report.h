@@ -1,0 +1,17 @@
+/* core/service/report.h - a snapshot as text for machines: JSON for /status, Prometheus for /metrics */
+#ifndef OBX_SERVICE_REPORT_H
+#define OBX_SERVICE_REPORT_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "service/snapshot.h"
+
+/* {"relays": {NAME: {...}}}; NULL: no memory. The caller's. */
+json_t *obx_report_json(const struct obx_snapshot *snapshot);
+void obx_report_metrics(const struct obx_snapshot *snapshot, struct obx_buf *text);
+
+/* Does everything work that should? Standing by is fine: another relay works. Else why, one line for each relay. */
+bool obx_report_ready(const struct obx_snapshot *snapshot, struct obx_buf *text);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * core/service/verb_add.c - outbox add: put events into the outbox, for trying things out and for shell scripts
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "service/add_lines.h"
+#include "service/exit.h"
+
+enum { TYPE = 1, AGGREGATE_TYPE, AGGREGATE_ID, PAYLOAD, EVENT_ID, HEADERS, NULL_PAYLOAD, NDJSON };
+
+struct request {
+    const char *type, *aggregate_type, *aggregate_id, *payload, *event_id, *headers;
+    bool null_payload, ndjson;
+};
+
+static struct outbox_bytes bytes_of(const char *text)
+{
+    return text ? (struct outbox_bytes){text, strlen(text)} : (struct outbox_bytes){0};
+}
+
+static void take(struct request *request, int option)
+{
+    switch (option) {
+    case TYPE:
+        request->type = optarg;
+        break;
+    case AGGREGATE_TYPE:
+        request->aggregate_type = optarg;
+        break;
+    case AGGREGATE_ID:
+        request->aggregate_id = optarg;
+        break;
+    case PAYLOAD:
+        request->payload = optarg;
+        break;
+    case EVENT_ID:
+        request->event_id = optarg;
+        break;
+    case HEADERS:
+        request->headers = optarg;
+        break;
+    case NULL_PAYLOAD:
+        request->null_payload = true;
+        break;
+    case NDJSON:
+        request->ndjson = true;
+        break;
+    }
+}
+
+/* 0, or the exit code after saying what is wrong with the command line. */
+static int check_request(const struct obx_verb *verb, const struct request *request)
+{
+    if (request->ndjson) {
+        if (request->type || request->aggregate_type || request->aggregate_id || request->payload ||
+            request->event_id || request->headers || request->null_payload)
+            return obx_args_refuse(verb, "--ndjson takes all that describes an event from stdin");
+        return 0;
+    }
+    const char *missing = !request->aggregate_type ? "--aggregate-type"
+                          : !request->aggregate_id ? "--aggregate-id"
+                          : !request->type         ? "--type"
+                                                   : NULL;
+    if (missing)
+        return obx_args_refuse(verb, "%s is missing", missing);
+    if (!request->payload && !request->null_payload)
+        return obx_args_refuse(verb, "no payload: give --payload TEXT, - to read it from stdin, or --null");
+    if (request->payload && request->null_payload)
+        return obx_args_refuse(verb, "--null and a payload exclude each other");
+    return 0;
+}
+
+static int read_stdin(struct obx_buf *text, struct outbox_error *error)
+{
+    for (;;) {
+        char *to = obx_buf_reserve(text, 65536);
+        if (!to)
+            return obx_error_no_memory(error);
+        ssize_t got = read(STDIN_FILENO, to, 65536);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return obx_error_set(error, OUTBOX_E_IO, "read the payload from stdin: %s", strerror(errno));
+        if (got == 0)
+            return OUTBOX_OK;
+        text->size += (size_t)got;
+    }
+}
+
+static int add_one(struct obx_session *session, const struct request *request, struct outbox_error *error)
+{
+    struct obx_buf text = {0};
+    struct outbox_event event = {.struct_size = sizeof event,
+                                 .event_id = bytes_of(request->event_id),
+                                 .aggregate_type = bytes_of(request->aggregate_type),
+                                 .aggregate_id = bytes_of(request->aggregate_id),
+                                 .type = bytes_of(request->type),
+                                 .payload = bytes_of(request->payload),
+                                 .headers = bytes_of(request->headers)};
+    const struct outbox_event *const events[] = {&event};
+    int status = OUTBOX_OK;
+    if (request->payload && !strcmp(request->payload, "-")) {
+        status = read_stdin(&text, error);
+        event.payload = (struct outbox_bytes){obx_buf_text(&text), text.size};
+    }
+    if (!status)
+        status = obx_add_events(session, events, 1, error);
+    obx_buf_free(&text);
+    return status;
+}
+
+static int add(struct obx_app *app, const struct request *request, struct outbox_error *error)
+{
+    const char *relay;
+    struct obx_session session;
+    uint64_t added = 0;
+    int status = obx_app_one_relay(app, &relay, error);
+    if (!status)
+        status = obx_session_open(&session, app, relay, OUTBOX_STORE, error);
+    if (status)
+        return status;
+    status = obx_session_needs(&session, OUTBOX_CAP_ADMIN, "add events", error);
+    if (!status)
+        status = obx_session_start(&session, OUTBOX_STORE, error);
+    if (!status && request->ndjson)
+        status = obx_add_lines(&session, STDIN_FILENO, &added, error);
+    else if (!status && !(status = add_one(&session, request, error)))
+        added = 1;
+    obx_session_close(&session);
+    if (!status || request->ndjson)
+        printf("%s: added %" PRIu64 " event%s\n", relay, added, added == 1 ? "" : "s");
+    return status;
+}
+
+static int run(const struct obx_verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {OBX_ARGS_COMMON,
+                                            {"type", required_argument, NULL, TYPE},
+                                            {"aggregate-type", required_argument, NULL, AGGREGATE_TYPE},
+                                            {"aggregate-id", required_argument, NULL, AGGREGATE_ID},
+                                            {"payload", required_argument, NULL, PAYLOAD},
+                                            {"event-id", required_argument, NULL, EVENT_ID},
+                                            {"headers", required_argument, NULL, HEADERS},
+                                            {"null", no_argument, NULL, NULL_PAYLOAD},
+                                            {"ndjson", no_argument, NULL, NDJSON},
+                                            {0}};
+    struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
+    struct request request = {0};
+    int found, count;
+    while ((found = obx_args_next(&args)) != -1)
+        take(&request, found);
+    char **rest = obx_args_rest(&args, 0, 1, &count);
+    if (args.finished)
+        return args.exit;
+    if (count && strcmp(rest[0], "-"))
+        return obx_args_refuse(verb, "unexpected argument '%s'", rest[0]);
+    if (count && !request.ndjson)
+        request.payload = "-";
+    int refused = check_request(verb, &request);
+    if (refused)
+        return refused;
+
+    struct obx_app app;
+    struct outbox_error error = {0};
+    if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
+        return obx_exit_say(verb->name, &error);
+    int status = add(&app, &request, &error);
+    obx_app_close(&app);
+    return status ? obx_exit_say(verb->name, &error) : OBX_EXIT_OK;
+}
+
+const struct obx_verb obx_verb_add = {
+    "add", "put events into the outbox",
+    "[-c FILE] [--relay NAME] --aggregate-type A --aggregate-id K --type T (--payload P | - | --null)\n"
+    "       outbox add [-c FILE] [--relay NAME] --ndjson < FILE",
+    "  --aggregate-type A  what the event is about, e.g. order; routes it\n"
+    "  --aggregate-id K    which one; the key, within which order is kept\n"
+    "  --type T            what happened, e.g. placed\n"
+    "  --payload P         what is published; - reads it from stdin\n"
+    "  --null              no payload: a tombstone\n"
+    "  --headers JSON      an object of further headers\n"
+    "  --event-id UUID     default: a new one\n"
+    "  --ndjson            events from stdin, one JSON object a line with aggregatetype, aggregateid, type,\n"
+    "                      payload, headers and event_id; a payload that is not a string is its JSON text\n",
+    run, false};

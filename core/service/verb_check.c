@@ -1,0 +1,143 @@
+/*
+ * core/service/verb_check.c - outbox check: would `outbox run` work? What is wrong, and what to do about it
+ *
+ * The configuration first, then for each relay the store and the broker: connect, and let the plugin look. All of them
+ * are looked at, so that one call tells everything. The exit code is that of the worst.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "relay/relay.h"
+#include "service/exit.h"
+#include "service/print_config.h"
+#include "service/session.h"
+
+struct checked {
+    const char *relay;
+    const char *part; /* "store" or "broker" */
+    uint32_t errors;
+};
+
+static void report(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+{
+    struct checked *checked = arg;
+    const char *word = level == OUTBOX_LOG_ERROR ? "error" : level == OUTBOX_LOG_WARN ? "warning" : "ok";
+    bool advise = advice && *advice && level <= OUTBOX_LOG_WARN;
+    printf("%s %s: %s: %s%s%s\n", checked->relay, checked->part, word, finding, advise ? "; " : "", advise ? advice : "");
+    checked->errors += level == OUTBOX_LOG_ERROR;
+}
+
+static enum obx_exit look(struct obx_session *session, enum outbox_kind kind, struct checked *checked,
+                          const char *topic, struct outbox_error *error)
+{
+    const char *const topics[] = {topic, NULL};
+    const struct outbox_check check = {
+        .struct_size = sizeof check, .report = report, .arg = checked, .topics = topic ? topics : NULL};
+    int status = obx_session_start(session, kind, error);
+    if (status)
+        return obx_exit_code(status);
+    char connected[96];
+    snprintf(connected, sizeof connected, "connected with the plugin '%s'", obx_instance_name(session->instance));
+    report(checked, OUTBOX_LOG_INFO, connected, NULL);
+    if (kind == OUTBOX_STORE && !(obx_instance_caps(session->instance) & OUTBOX_CAP_ADMIN))
+        return OBX_EXIT_OK;
+    if (kind == OUTBOX_STORE)
+        obx_store_check(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &check);
+    else
+        obx_broker_check(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &check);
+    status = obx_session_wait(session, error);
+    if (status == OUTBOX_E_UNSUPPORTED)
+        status = error->code = 0; /* the plugin has nothing to look at */
+    if (status)
+        return obx_exit_code(status);
+    return checked->errors ? OBX_EXIT_CONFIG : OBX_EXIT_OK;
+}
+
+static enum obx_exit check_part(struct obx_app *app, const char *relay, enum outbox_kind kind, const char *topic)
+{
+    struct checked checked = {relay, kind == OUTBOX_STORE ? "store" : "broker", 0};
+    struct obx_session session;
+    struct outbox_error error = {0};
+    if (obx_session_open(&session, app, relay, kind, &error)) {
+        report(&checked, OUTBOX_LOG_ERROR, error.text, NULL);
+        return obx_exit_code(error.code);
+    }
+    enum obx_exit code = look(&session, kind, &checked, topic, &error);
+    if (error.code)
+        report(&checked, OUTBOX_LOG_ERROR, error.text, NULL);
+    obx_session_close(&session);
+    return code;
+}
+
+/* The topic that the configuration names, when it is the same for all events. */
+static int read_route(struct obx_app *app, const char *relay, char *topic, size_t size, struct outbox_error *error)
+{
+    const struct obx_section *section;
+    struct obx_relay *made;
+    int status = obx_app_relay_section(app->config, relay, &section, error);
+    if (status)
+        return status;
+    const struct obx_relay_setup setup = {
+        .loop = app->loop, .registry = app->registry, .log = app->log, .name = relay, .section = section};
+    status = obx_relay_new(&setup, &made, error);
+    if (status)
+        return status;
+    const char *template = obx_relay_settings(made)->route.topic;
+    snprintf(topic, size, "%s", template && !strstr(template, "${") ? template : "");
+    obx_relay_free(made);
+    return OUTBOX_OK;
+}
+
+static enum obx_exit check_relays(struct obx_app *app)
+{
+    enum obx_exit code = OBX_EXIT_OK;
+    char topic[256];
+    const char *relay;
+    for (uint32_t i = 0; (relay = obx_app_relay(app, i)); i++) {
+        struct outbox_error error;
+        if (read_route(app, relay, topic, sizeof topic, &error)) {
+            code = obx_exit_worse(code, obx_exit_say("check", &error));
+            continue;
+        }
+        code = obx_exit_worse(code, check_part(app, relay, OUTBOX_STORE, NULL));
+        code = obx_exit_worse(code, check_part(app, relay, OUTBOX_BROKER, *topic ? topic : NULL));
+    }
+    return code;
+}
+
+static enum obx_exit print_config(struct obx_app *app)
+{
+    struct obx_buf text = {0};
+    struct outbox_error error = {0};
+    int status = obx_print_config(app, &text, &error);
+    if (!status)
+        fputs(obx_buf_text(&text), stdout);
+    obx_buf_free(&text);
+    return status ? obx_exit_say("check", &error) : OBX_EXIT_OK;
+}
+
+static int run(const struct obx_verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {OBX_ARGS_COMMON, {"print-config", no_argument, NULL, 'P'}, {0}};
+    struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
+    bool print = false;
+    int count;
+    while (obx_args_next(&args) != -1)
+        print = true;
+    obx_args_rest(&args, 0, 0, &count);
+    if (args.finished)
+        return args.exit;
+
+    struct obx_app app;
+    struct outbox_error error = {0};
+    if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
+        return obx_exit_say(verb->name, &error);
+    int code = print ? print_config(&app) : check_relays(&app);
+    obx_app_close(&app);
+    return code;
+}
+
+const struct obx_verb obx_verb_check = {
+    "check", "validate the configuration, connect, and say what to fix", "[-c FILE] [--relay NAME] [--print-config]",
+    "  --print-config      only print the configuration as it takes effect, secrets redacted\n", run, false};

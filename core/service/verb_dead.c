@@ -1,0 +1,213 @@
+/* core/service/verb_dead.c - outbox dead: look at the dead letters, publish them again, or drop them */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "service/exit.h"
+#include "service/session.h"
+
+#define MOST_NUMBERS 1000
+
+struct request {
+    enum outbox_dead_action action;
+    const char *relay;
+    bool json, all;
+    uint32_t limit, count;
+    uint64_t numbers[MOST_NUMBERS];
+};
+
+static int width(struct outbox_bytes bytes)
+{
+    return (int)OBX_MIN(bytes.size, (size_t)10000000);
+}
+
+static const char *start_of(struct outbox_bytes bytes)
+{
+    return bytes.data ? bytes.data : "";
+}
+
+static void format_time(int64_t micros, char *text, size_t size)
+{
+    time_t seconds = (time_t)(micros / 1000000);
+    struct tm utc;
+    strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
+}
+
+static void add_text(json_t *object, const char *name, struct outbox_bytes bytes)
+{
+    json_t *value = bytes.data ? json_stringn(bytes.data, bytes.size) : json_null();
+    json_object_set_new(object, name, value ? value : json_string("(not UTF-8)"));
+}
+
+static void print_json(const struct outbox_dead_letter *letter, const char *died)
+{
+    json_t *object = json_pack("{s:I, s:s, s:I}", "number", (json_int_t)letter->number, "died", died, "attempts",
+                               (json_int_t)letter->attempts);
+    add_text(object, "topic", letter->topic);
+    add_text(object, "key", letter->key);
+    add_text(object, "reason", letter->reason);
+    add_text(object, "event_id", letter->event.event_id);
+    add_text(object, "aggregatetype", letter->event.aggregate_type);
+    add_text(object, "aggregateid", letter->event.aggregate_id);
+    add_text(object, "type", letter->event.type);
+    add_text(object, "headers", letter->event.headers);
+    add_text(object, "payload", letter->event.payload);
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(object);
+}
+
+static void print_field(const char *name, struct outbox_bytes bytes)
+{
+    printf("  %-14s %.*s\n", name, width(bytes), start_of(bytes));
+}
+
+static void print_all(const struct outbox_dead_letter *letter, const char *died)
+{
+    printf("%" PRIu64 "\n  %-14s %s\n  %-14s %" PRId64 "\n", letter->number, "died", died, "attempts", letter->attempts);
+    print_field("reason", letter->reason);
+    print_field("topic", letter->topic);
+    print_field("key", letter->key);
+    print_field("event_id", letter->event.event_id);
+    print_field("aggregatetype", letter->event.aggregate_type);
+    print_field("aggregateid", letter->event.aggregate_id);
+    print_field("type", letter->event.type);
+    print_field("headers", letter->event.headers);
+    print_field("payload", letter->event.payload);
+}
+
+static void print_row(void *arg, const struct outbox_dead_letter *letter)
+{
+    const struct request *request = arg;
+    char died[40];
+    format_time(letter->died_us, died, sizeof died);
+    if (request->json)
+        print_json(letter, died);
+    else if (request->action == OUTBOX_DEAD_SHOW)
+        print_all(letter, died);
+    else
+        printf("%-8" PRIu64 " %s  %.*s/%.*s  %.*s  attempts %" PRId64 ": %.*s\n", letter->number, died,
+               width(letter->topic), start_of(letter->topic), width(letter->key), start_of(letter->key),
+               width(letter->event.type), start_of(letter->event.type), letter->attempts, width(letter->reason),
+               start_of(letter->reason));
+}
+
+static int act(struct obx_session *session, struct request *request, struct outbox_error *error)
+{
+    struct outbox_dead dead = {.struct_size = sizeof dead,
+                               .action = (uint32_t)request->action,
+                               .numbers = request->numbers,
+                               .count = request->count,
+                               .limit = request->limit,
+                               .row = print_row,
+                               .arg = request};
+    obx_store_dead(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &dead);
+    int status = obx_session_wait(session, error);
+    if (!status && request->action == OUTBOX_DEAD_REPLAY)
+        printf("%s: %" PRIu64 " back in the outbox\n", request->relay, dead.affected);
+    if (!status && request->action == OUTBOX_DEAD_DROP)
+        printf("%s: %" PRIu64 " dropped\n", request->relay, dead.affected);
+    if (!status && request->action != OUTBOX_DEAD_LIST && request->count && dead.affected < request->count)
+        return obx_error_set(error, OUTBOX_E_REJECTED, "%" PRIu64 " of %" PRIu32 " numbers are no dead letters of %s",
+                             request->count - dead.affected, request->count, request->relay);
+    return status;
+}
+
+static int work(struct obx_app *app, struct request *request, struct outbox_error *error)
+{
+    struct obx_session session;
+    int status = obx_app_one_relay(app, &request->relay, error);
+    if (!status)
+        status = obx_session_open(&session, app, request->relay, OUTBOX_STORE, error);
+    if (status)
+        return status;
+    status = obx_session_needs(&session, OUTBOX_CAP_DEAD_LETTERS, "dead letters", error);
+    if (!status)
+        status = obx_session_start(&session, OUTBOX_STORE, error);
+    if (!status)
+        status = act(&session, request, error);
+    obx_session_close(&session);
+    return status;
+}
+
+static bool find_action(const char *word, enum outbox_dead_action *action)
+{
+    static const char *const words[] = {"list", "show", "replay", "drop"};
+    for (size_t i = 0; i < OBX_COUNT(words); i++)
+        if (!strcmp(word, words[i])) {
+            *action = (enum outbox_dead_action)i;
+            return true;
+        }
+    return false;
+}
+
+static bool parse_number(const char *word, uint64_t *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoull(word, &end, 10);
+    return word[0] >= '0' && word[0] <= '9' && !*end && !errno;
+}
+
+static int read_words(const struct obx_verb *verb, struct request *request, char **words, int count)
+{
+    if (!find_action(words[0], &request->action))
+        return obx_args_refuse(verb, "unknown action '%s': list, show, replay or drop", words[0]);
+    for (int i = 1; i < count; i++)
+        if (!parse_number(words[i], &request->numbers[request->count++]))
+            return obx_args_refuse(verb, "'%s' is not the number of a dead letter", words[i]);
+    if (request->action != OUTBOX_DEAD_LIST && !request->count && !request->all)
+        return obx_args_refuse(verb, "which ones? give their numbers, or --all");
+    if (request->count && (request->all || request->action == OUTBOX_DEAD_LIST))
+        return obx_args_refuse(verb, "numbers do not go with %s", request->all ? "--all" : "list");
+    return 0;
+}
+
+static int run(const struct obx_verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {OBX_ARGS_COMMON,
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"all", no_argument, NULL, 'a'},
+                                            {"limit", required_argument, NULL, 'n'},
+                                            {0}};
+    struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
+    struct request request = {0};
+    uint64_t limit = 0;
+    int found, count;
+    while ((found = obx_args_next(&args)) != -1) {
+        request.json |= found == 'j';
+        request.all |= found == 'a';
+        if (found == 'n' && (!parse_number(optarg, &limit) || !limit || limit > UINT32_MAX))
+            return obx_args_refuse(verb, "--limit needs a number, not '%s'", optarg);
+    }
+    request.limit = (uint32_t)limit;
+    char **rest = obx_args_rest(&args, 1, MOST_NUMBERS + 1, &count);
+    int refused = args.finished ? args.exit : read_words(verb, &request, rest, count);
+    if (args.finished || refused)
+        return refused;
+
+    struct obx_app app;
+    struct outbox_error error = {0};
+    if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
+        return obx_exit_say(verb->name, &error);
+    int status = work(&app, &request, &error);
+    obx_app_close(&app);
+    return status ? obx_exit_say(verb->name, &error) : OBX_EXIT_OK;
+}
+
+const struct obx_verb obx_verb_dead = {
+    "dead", "the dead letters: list, show, replay, drop",
+    "(list | show | replay | drop) [-c FILE] [--relay NAME] [NUMBER... | --all]",
+    "  list                one line for each; --limit N for the first ones\n"
+    "  show                everything about the ones named\n"
+    "  replay              put them back into the outbox, at its end\n"
+    "  drop                delete them\n"
+    "  --all               all of them\n"
+    "  --json              one JSON object a line\n",
+    run, false};

@@ -1,0 +1,247 @@
+/*
+ * core/service/verb_drain.c - outbox drain: relay until the outbox is empty, then exit
+ *
+ * Unlike run it does not wait for what never worked: a first connection that fails, or another relay that owns the
+ * outbox, ends it with the exit code that fits. Once relaying, outages are waited for. When nothing is left but events
+ * that are blocked it lists them and exits 65. On a terminal a line on stderr shows how far it is.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "loop/uv_loop.h"
+#include "service/exit.h"
+#include "service/group.h"
+#include "service/session.h"
+
+#define PROGRESS_NS (250 * OBX_MS)
+
+struct drain {
+    struct obx_app app;
+    struct obx_group *group;
+    struct obx_timer progress;
+    bool on_terminal, ending, drawn;
+    enum obx_exit code;
+    uint64_t began_ns;
+    int64_t pending; /* when it began; -1: unknown */
+    uint64_t settled, blocked;
+    bool all_drained;
+};
+
+/* ---- what is there to do: asked once, on connections of its own ---- */
+
+static int64_t ask_pending(struct obx_app *app, const char *relay)
+{
+    struct obx_session session;
+    struct outbox_error ignored;
+    struct outbox_store_status status = {.struct_size = sizeof status, .pending = -1};
+    if (obx_session_open(&session, app, relay, OUTBOX_STORE, &ignored))
+        return -1;
+    if (!obx_session_needs(&session, OUTBOX_CAP_ADMIN, "status", &ignored) &&
+        !obx_session_start(&session, OUTBOX_STORE, &ignored)) {
+        obx_store_status(session.instance, obx_session_call(&session), OBX_SESSION_TIMEOUT_MS, &status);
+        if (obx_session_wait(&session, &ignored))
+            status.pending = -1;
+    }
+    obx_session_close(&session);
+    return status.pending;
+}
+
+static int64_t ask_all_pending(struct obx_app *app)
+{
+    const char *relay;
+    int64_t sum = 0;
+    for (uint32_t i = 0; (relay = obx_app_relay(app, i)); i++) {
+        int64_t pending = ask_pending(app, relay);
+        if (pending < 0)
+            return -1;
+        sum += pending;
+    }
+    return sum;
+}
+
+/* ---- progress ---- */
+
+static void sum_up(void *arg, const struct obx_member_info *info)
+{
+    struct drain *drain = arg;
+    struct outbox_stats stats = {.struct_size = sizeof stats};
+    obx_relay_stats(info->relay, &stats);
+    drain->settled += stats.settled;
+    drain->blocked += info->drained ? info->blocked : stats.deferred;
+    drain->all_drained &= info->drained;
+}
+
+static void look(struct drain *drain)
+{
+    drain->settled = drain->blocked = 0;
+    drain->all_drained = true;
+    obx_group_each(drain->group, sum_up, drain);
+}
+
+static double seconds_since(struct drain *drain)
+{
+    return (double)(obx_loop_now(drain->app.loop) - drain->began_ns) / 1e9;
+}
+
+static void draw(struct drain *drain)
+{
+    double seconds = seconds_since(drain);
+    look(drain);
+    fprintf(stderr, "\r\033[K%" PRIu64 " events, %.0f/s", drain->settled,
+            seconds > 0 ? (double)drain->settled / seconds : 0.0);
+    if (drain->pending > (int64_t)drain->settled)
+        fprintf(stderr, ", %" PRId64 " remain", drain->pending - (int64_t)drain->settled);
+    if (drain->blocked)
+        fprintf(stderr, ", %" PRIu64 " blocked", drain->blocked);
+    drain->drawn = true;
+}
+
+static void on_progress(struct obx_timer *timer)
+{
+    struct drain *drain = OBX_CONTAINER(timer, struct drain, progress);
+    draw(drain);
+    drain->app.loop->ops->timer_set(drain->app.loop, timer, PROGRESS_NS);
+}
+
+static void clear_line(struct drain *drain)
+{
+    if (drain->drawn)
+        fputs("\r\033[K", stderr);
+    drain->drawn = false;
+}
+
+/* ---- the end ---- */
+
+static void end(struct drain *drain, enum obx_exit code)
+{
+    if (drain->ending)
+        return;
+    drain->ending = true;
+    drain->code = code;
+    obx_group_stop(drain->group, false);
+}
+
+static void list_blocked_key(void *arg, const struct obx_blocked_key *key)
+{
+    fprintf(stderr, "outbox drain: %s: %s/%s is blocked by event %s (row %" PRIu64 ", attempts %u), %" PRIu64
+            " waiting: %s\n", (const char *)arg, key->topic ? key->topic : "", key->key ? key->key : "",
+            key->event_id ? key->event_id : "", key->position.major, key->attempts, key->events,
+            key->reason ? key->reason : "unknown");
+}
+
+static void list_blocked(void *arg, const struct obx_member_info *info)
+{
+    char name[64];
+    (void)arg;
+    snprintf(name, sizeof name, "%s", info->name);
+    obx_relay_each_blocked(info->relay, list_blocked_key, name);
+}
+
+/* The first reason to give up, if there is one. */
+static void judge(void *arg, const struct obx_member_info *info)
+{
+    struct drain *drain = arg;
+    if (drain->ending)
+        return;
+    enum obx_exit code = OBX_EXIT_OK;
+    const char *why = info->failure->text;
+    if (info->state == OUTBOX_STATE_STANDBY && !info->was_relaying) {
+        code = OBX_EXIT_AGAIN;
+        why = info->failure->code ? why : "another relay owns this outbox; stop it, or let it do the work";
+    } else if (info->state == OUTBOX_STATE_HALTED) {
+        code = OBX_EXIT_DATA;
+    } else if (!info->was_relaying && info->failure->code) {
+        code = obx_exit_code(info->failure->code);
+    }
+    if (!code)
+        return;
+    clear_line(drain);
+    fprintf(stderr, "outbox drain: %s: %s\n", info->name, why);
+    end(drain, code);
+}
+
+static void on_changed(void *arg)
+{
+    struct drain *drain = arg;
+    if (drain->ending || !drain->group)
+        return;
+    obx_group_each(drain->group, judge, drain);
+    look(drain);
+    if (drain->ending || !drain->all_drained)
+        return;
+    clear_line(drain);
+    if (drain->blocked) {
+        obx_group_each(drain->group, list_blocked, NULL);
+        end(drain, OBX_EXIT_DATA);
+    } else {
+        end(drain, OBX_EXIT_OK);
+    }
+}
+
+static void on_stopped(void *arg)
+{
+    struct drain *drain = arg;
+    obx_uv_loop_stop(drain->app.loop);
+}
+
+static void on_signal(void *arg, int signum)
+{
+    struct drain *drain = arg;
+    (void)signum;
+    if (drain->ending)
+        obx_group_stop(drain->group, true);
+    else
+        end(drain, OBX_EXIT_AGAIN);
+}
+
+static int work(struct drain *drain, struct outbox_error *error)
+{
+    const struct obx_group_events events = {on_changed, on_stopped, drain};
+    struct obx_loop *loop = drain->app.loop;
+    drain->pending = drain->on_terminal ? ask_all_pending(&drain->app) : -1;
+    int status = obx_group_new(&drain->app, &events, &drain->group, error);
+    if (status)
+        return status;
+    obx_uv_loop_on_signal(loop, SIGTERM, on_signal, drain);
+    obx_uv_loop_on_signal(loop, SIGINT, on_signal, drain);
+    drain->began_ns = obx_loop_now(loop);
+    drain->progress.fire = on_progress;
+    if (drain->on_terminal)
+        loop->ops->timer_set(loop, &drain->progress, PROGRESS_NS);
+    obx_group_start(drain->group);
+    obx_uv_loop_run(loop);
+    loop->ops->timer_clear(loop, &drain->progress);
+    clear_line(drain);
+    look(drain);
+    double seconds = seconds_since(drain);
+    printf("relayed %" PRIu64 " events in %.1f s\n", drain->settled, seconds);
+    obx_group_free(drain->group);
+    return OUTBOX_OK;
+}
+
+static int run(const struct obx_verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {OBX_ARGS_COMMON, {0}};
+    struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
+    int count;
+    obx_args_next(&args);
+    obx_args_rest(&args, 0, 0, &count);
+    if (args.finished)
+        return args.exit;
+
+    struct drain drain = {.on_terminal = isatty(STDERR_FILENO) == 1};
+    struct outbox_error error = {0};
+    if (obx_app_open(&drain.app, &args, OBX_APP_ONE_SHOT, &error))
+        return obx_exit_say(verb->name, &error);
+    int status = work(&drain, &error);
+    obx_app_close(&drain.app);
+    return status ? obx_exit_say(verb->name, &error) : drain.code;
+}
+
+const struct obx_verb obx_verb_drain = {"drain", "relay until the outbox is empty, then exit 0",
+                                        "[-c FILE] [--relay NAME]", NULL, run, false};

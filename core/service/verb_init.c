@@ -1,0 +1,76 @@
+/* core/service/verb_init.c - outbox init: create or migrate the tables of each relay's store, or print how */
+#include <stdio.h>
+
+#include "service/exit.h"
+#include "service/session.h"
+
+enum action { SETUP, PRINT_SQL, PRINT_GRANTS };
+
+static void put_line(void *arg, const char *text)
+{
+    (void)arg;
+    puts(text);
+}
+
+static int print(struct obx_session *session, enum action action, struct outbox_error *error)
+{
+    enum outbox_print what = action == PRINT_SQL ? OUTBOX_PRINT_SQL : OUTBOX_PRINT_GRANTS;
+    return obx_store_print(session->instance, what, put_line, NULL, error);
+}
+
+static int set_up(struct obx_session *session, const char *relay, struct outbox_error *error)
+{
+    int status = obx_session_start(session, OUTBOX_STORE, error);
+    if (status && status != OUTBOX_E_NOT_FOUND && status != OUTBOX_E_SCHEMA) /* these are what setup is for */
+        return status;
+    obx_store_setup(session->instance, obx_session_call(session), 0); /* a migration takes the time that it takes */
+    status = obx_session_wait(session, error);
+    if (!status)
+        printf("%s: the outbox is ready\n", relay);
+    return status;
+}
+
+static int init_relay(struct obx_app *app, const char *relay, enum action action, struct outbox_error *error)
+{
+    struct obx_session session;
+    int status = obx_session_open(&session, app, relay, OUTBOX_STORE, error);
+    if (status)
+        return status;
+    status = obx_session_needs(&session, OUTBOX_CAP_ADMIN, "set up the tables", error);
+    if (!status)
+        status = action == SETUP ? set_up(&session, relay, error) : print(&session, action, error);
+    obx_session_close(&session);
+    return status;
+}
+
+static int run(const struct obx_verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {
+        OBX_ARGS_COMMON, {"print-sql", no_argument, NULL, PRINT_SQL}, {"print-grants", no_argument, NULL, PRINT_GRANTS}, {0}};
+    struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
+    enum action action = SETUP;
+    int found, count;
+    while ((found = obx_args_next(&args)) != -1)
+        action = (enum action)found;
+    obx_args_rest(&args, 0, 0, &count);
+    if (args.finished)
+        return args.exit;
+
+    struct obx_app app;
+    struct outbox_error error = {0};
+    if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
+        return obx_exit_say(verb->name, &error);
+    const char *relay;
+    int status = OUTBOX_OK;
+    for (uint32_t i = 0; !status && (relay = obx_app_relay(&app, i)); i++)
+        status = init_relay(&app, relay, action, &error);
+    obx_app_close(&app);
+    return status ? obx_exit_say(verb->name, &error) : OBX_EXIT_OK;
+}
+
+const struct obx_verb obx_verb_init = {
+    "init", "create or migrate the outbox tables; may be repeated",
+    "[-c FILE] [--relay NAME] [--print-sql | --print-grants]",
+    "  --print-sql         only print the statements that would be run\n"
+    "  --print-grants      only print the least privileges for the relay and for writers\n",
+    run, false};

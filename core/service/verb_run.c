@@ -1,0 +1,185 @@
+/*
+ * core/service/verb_run.c - outbox run: relay until SIGTERM or SIGINT
+ *
+ * SIGHUP reads the configuration again; a bad one is told and changes nothing. A first SIGTERM stops within the
+ * deadline of each relay, a second one at once. Backends that are down never end the program.
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "loop/uv_loop.h"
+#include "service/exit.h"
+#include "service/group.h"
+#include "service/http.h"
+#include "service/notify.h"
+
+#define SAMPLE_NS (5000 * OBX_MS)
+
+struct service {
+    struct obx_app app;
+    struct obx_group *group;
+    struct obx_snapshots *snapshots;
+    struct obx_http *http;
+    struct obx_timer sample;
+    struct obx_timer watchdog;
+    uint64_t watchdog_ns;
+    bool stopping;
+};
+
+/* ---- signals ---- */
+
+static void on_terminate(void *arg, int signum)
+{
+    struct service *service = arg;
+    bool again = service->stopping;
+    service->stopping = true;
+    obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", again ? "%s again: stopping at once" : "%s: stopping",
+                signum == SIGINT ? "SIGINT" : "SIGTERM");
+    obx_notify("STOPPING=1\nSTATUS=stopping");
+    obx_group_stop(service->group, again);
+}
+
+static int reload(struct service *service, struct outbox_error *error)
+{
+    int status = obx_app_reload(&service->app, error);
+    if (!status)
+        status = obx_group_reload(service->group, error);
+    if (!status)
+        obx_logger_set(service->app.logger, (enum outbox_log_level)service->app.settings.log_level,
+                       (enum obx_log_format)service->app.settings.log_format);
+    return status;
+}
+
+static void on_reload(void *arg, int signum)
+{
+    struct service *service = arg;
+    struct outbox_error error;
+    (void)signum;
+    if (service->stopping)
+        return;
+    obx_notify_reloading();
+    if (reload(service, &error))
+        obx_log_say(service->app.log, OUTBOX_LOG_ERROR, "service", "SIGHUP: keeping the old configuration: %s", error.text);
+    else
+        obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", "SIGHUP: %s was read again", service->app.path);
+    obx_notify("READY=1");
+}
+
+/* ---- timers ---- */
+
+static void on_sample(struct obx_timer *timer)
+{
+    struct service *service = OBX_CONTAINER(timer, struct service, sample);
+    obx_group_sample(service->group);
+    service->app.loop->ops->timer_set(service->app.loop, timer, SAMPLE_NS);
+}
+
+static void on_watchdog(struct obx_timer *timer)
+{
+    struct service *service = OBX_CONTAINER(timer, struct service, watchdog);
+    obx_notify("WATCHDOG=1");
+    service->app.loop->ops->timer_set(service->app.loop, timer, service->watchdog_ns);
+}
+
+static int start_timers(struct service *service)
+{
+    struct obx_loop *loop = service->app.loop;
+    service->sample.fire = on_sample;
+    service->watchdog.fire = on_watchdog;
+    service->watchdog_ns = obx_notify_watchdog_ns();
+    int status = loop->ops->timer_set(loop, &service->sample, SAMPLE_NS);
+    if (!status && service->watchdog_ns)
+        status = loop->ops->timer_set(loop, &service->watchdog, service->watchdog_ns);
+    return status;
+}
+
+/* ---- the relays ---- */
+
+static void count_relaying(void *arg, const struct obx_member_info *info)
+{
+    uint32_t *counts = arg;
+    counts[0]++;
+    counts[1] += info->state == OUTBOX_STATE_RELAYING;
+}
+
+static void on_changed(void *arg)
+{
+    struct service *service = arg;
+    uint32_t counts[2] = {0};
+    char text[64];
+    if (!service->group || service->stopping)
+        return;
+    obx_group_each(service->group, count_relaying, counts);
+    snprintf(text, sizeof text, "STATUS=%u of %u relays relaying", counts[1], counts[0]);
+    obx_notify(text);
+}
+
+static void on_stopped(void *arg)
+{
+    struct service *service = arg;
+    obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", "stopped");
+    obx_uv_loop_stop(service->app.loop);
+}
+
+static int open_service(struct service *service, struct outbox_error *error)
+{
+    const struct obx_group_events events = {on_changed, on_stopped, service};
+    struct obx_app *app = &service->app;
+    int status = obx_group_new(app, &events, &service->group, error);
+    if (!status)
+        status = obx_snapshots_new(app->loop, obx_group_fill, service->group, &service->snapshots, error);
+    if (!status && app->settings.listen)
+        status = obx_http_new(app->settings.listen, service->snapshots, app->log, &service->http, error);
+    if (!status && start_timers(service))
+        status = obx_error_no_memory(error);
+    return status;
+}
+
+static void serve(struct service *service)
+{
+    struct obx_loop *loop = service->app.loop;
+    obx_uv_loop_on_signal(loop, SIGTERM, on_terminate, service);
+    obx_uv_loop_on_signal(loop, SIGINT, on_terminate, service);
+    obx_uv_loop_on_signal(loop, SIGHUP, on_reload, service);
+    obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", "started with %s", service->app.path);
+    obx_group_start(service->group);
+    obx_notify("READY=1");
+    obx_uv_loop_run(loop);
+}
+
+static void close_service(struct service *service)
+{
+    struct obx_loop *loop = service->app.loop;
+    obx_http_free(service->http);
+    obx_snapshots_free(service->snapshots);
+    loop->ops->timer_clear(loop, &service->sample);
+    loop->ops->timer_clear(loop, &service->watchdog);
+    obx_group_free(service->group);
+    obx_app_close(&service->app);
+}
+
+static int run(const struct obx_verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {OBX_ARGS_COMMON, {0}};
+    struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
+    int count;
+    obx_args_next(&args);
+    obx_args_rest(&args, 0, 0, &count);
+    if (args.finished)
+        return args.exit;
+
+    struct service service = {0};
+    struct outbox_error error = {0};
+    if (obx_app_open(&service.app, &args, OBX_APP_SERVICE, &error))
+        return obx_exit_say(verb->name, &error);
+    int status = open_service(&service, &error);
+    if (!status)
+        serve(&service);
+    close_service(&service);
+    return status ? obx_exit_say(verb->name, &error) : OBX_EXIT_OK;
+}
+
+const struct obx_verb obx_verb_run = {"run", "relay until SIGTERM; SIGHUP reads the configuration again",
+                                      "[-c FILE] [--relay NAME]", NULL, run, false};
