@@ -46,7 +46,8 @@ static int check(const struct secret *secret, const struct stat *info)
     if (!S_ISREG(info->st_mode))
         return refuse(secret, "it is not a regular file; name a file that holds just the secret");
     if (info->st_mode & S_IROTH)
-        return refuse(secret, "everyone may read it; take that right away with chmod o-r");
+        return refuse(secret, "everyone may read it; take that right away with chmod o-r, or declare mode 0440 "
+                              "where a container mounts it");
     if (info->st_size > OBX_SECRET_MAX_SIZE)
         return refuse(secret, "it is larger than 64KiB; name a file that holds just the secret");
     return OUTBOX_OK;

@@ -276,7 +276,8 @@ static int check_text(struct reader *reader)
     return OUTBOX_OK;
 }
 
-/* libyaml frees its buffers as they are; what they hold may be a password. */
+/* libyaml frees its buffers as they are; what they hold may be a password. The scratch strings of its scanner are out
+ * of reach: whoever wants no trace of a secret in memory names a file. */
 static void close_parser(yaml_parser_t *parser)
 {
     if (parser->raw_buffer.start)

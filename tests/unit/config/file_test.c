@@ -180,7 +180,7 @@ Test(file, of_a_credential_is_looked_for_where_systemd_puts_it)
     expect_dsn("dsn: file:./one", "here");
     write_file("d/two", "x", 1, 0644);
     expect_dsn("dsn: file:two", "f.yaml:1:6: read secret file d/two for 'dsn': everyone may read it; take that right "
-                                "away with chmod o-r");
+                                "away with chmod o-r, or declare mode 0440 where a container mounts it");
     expect_dsn("dsn: file:three", "f.yaml:1:6: read secret file three for 'dsn': no such file; create it or correct "
                                   "the path");
     leave();
@@ -199,7 +199,7 @@ Test(file, that_is_no_good_secret_is_refused)
     cr_assert_eq(mkfifo("pipe", 0600), 0);
     expect_dsn("dsn: 'file:'", "f.yaml:1:6: read secret file  for 'dsn': no path; write file:PATH");
     expect_dsn("dsn: file:open", "f.yaml:1:6: read secret file open for 'dsn': everyone may read it; take that right "
-                                 "away with chmod o-r");
+                                 "away with chmod o-r, or declare mode 0440 where a container mounts it");
     expect_dsn("dsn: file:empty",
                "f.yaml:1:6: read secret file empty for 'dsn': it is empty; write the secret into it");
     expect_dsn("dsn: file:nul", "f.yaml:1:6: read secret file nul for 'dsn': it contains a NUL character; name a text "
