@@ -57,9 +57,9 @@ static int refuse_range(const struct field *field)
         return refuse(field, "'%s' is out of range: '%s'", option->name, shown(field));
     if (option->max == INT64_MAX)
         return refuse(field, "'%s' must be at least %s, not '%s'", option->name,
-                      obx_value_text(option->type, option->min, min), shown(field));
+                      obx_value_print(option->type, option->min, min), shown(field));
     return refuse(field, "'%s' must be from %s to %s, not '%s'", option->name,
-                  obx_value_text(option->type, option->min, min), obx_value_text(option->type, option->max, max),
+                  obx_value_print(option->type, option->min, min), obx_value_print(option->type, option->max, max),
                   shown(field));
 }
 

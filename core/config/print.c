@@ -144,7 +144,7 @@ static void number_value(struct obx_print *print, const struct outbox_option *op
     if (option->type == OUTBOX_OPT_ENUM)
         scalar(print, option->choices[number]);
     else
-        obx_buf_puts(print->buf, obx_value_text(option->type, number, text));
+        obx_buf_puts(print->buf, obx_value_print(option->type, number, text));
 }
 
 static void value(struct obx_print *print, const struct outbox_option *option, const void *from)

@@ -22,11 +22,11 @@ static void add_bounds(struct obx_buf *buf, const struct outbox_option *option)
     char min[OBX_VALUE_TEXT], max[OBX_VALUE_TEXT];
     if (!is_bounded(option))
         return;
-    const char *least = obx_value_text(option->type, option->min, min);
+    const char *least = obx_value_print(option->type, option->min, min);
     if (option->max == INT64_MAX)
         obx_buf_printf(buf, ", at least %s", least);
     else
-        obx_buf_printf(buf, " from %s to %s", least, obx_value_text(option->type, option->max, max));
+        obx_buf_printf(buf, " from %s to %s", least, obx_value_print(option->type, option->max, max));
 }
 
 /* quote: what stands around each choice */

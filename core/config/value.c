@@ -120,7 +120,7 @@ const char *obx_value_duration_text(int64_t ms, char text[OBX_VALUE_TEXT])
     return ms ? write_with_unit(ms, durations, text) : "0";
 }
 
-const char *obx_value_text(uint32_t type, int64_t value, char text[OBX_VALUE_TEXT])
+const char *obx_value_print(uint32_t type, int64_t value, char text[OBX_VALUE_TEXT])
 {
     if (type == OUTBOX_OPT_SIZE)
         return obx_value_size_text(value, text);

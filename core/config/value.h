@@ -21,6 +21,6 @@ enum obx_value obx_value_duration(const char *text, int64_t *ms);
 const char *obx_value_size_text(int64_t bytes, char text[OBX_VALUE_TEXT]);
 const char *obx_value_duration_text(int64_t ms, char text[OBX_VALUE_TEXT]);
 /* By the type of the option: enum outbox_option_type. */
-const char *obx_value_text(uint32_t type, int64_t value, char text[OBX_VALUE_TEXT]);
+const char *obx_value_print(uint32_t type, int64_t value, char text[OBX_VALUE_TEXT]);
 
 #endif

@@ -123,12 +123,12 @@ Test(value, what_is_written_reads_back)
         cr_expect_eq(value, numbers[i], "size %s", text);
         cr_expect_eq(obx_value_duration(obx_value_duration_text(numbers[i], text), &value), OBX_VALUE_OK, "%s", text);
         cr_expect_eq(value, numbers[i], "duration %s", text);
-        cr_expect_eq(obx_value_int(obx_value_text(OUTBOX_OPT_INT, numbers[i], text), &value), OBX_VALUE_OK);
+        cr_expect_eq(obx_value_int(obx_value_print(OUTBOX_OPT_INT, numbers[i], text), &value), OBX_VALUE_OK);
         cr_expect_eq(value, numbers[i], "int %s", text);
     }
     char text[OBX_VALUE_TEXT];
     cr_expect_str_eq(obx_value_size_text(16 << 20, text), "16MiB");
     cr_expect_str_eq(obx_value_size_text(1000, text), "1000B");
     cr_expect_str_eq(obx_value_duration_text(90000, text), "90s");
-    cr_expect_str_eq(obx_value_text(OUTBOX_OPT_DURATION, 3600000, text), "1h");
+    cr_expect_str_eq(obx_value_print(OUTBOX_OPT_DURATION, 3600000, text), "1h");
 }
