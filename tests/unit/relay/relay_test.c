@@ -1,0 +1,583 @@
+/* tests/unit/relay/relay_test.c - the pipeline: flow, order, retries, policies, outages, ownership, stopping */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mem_fault.h"
+#include "rig.h"
+
+static void fill(struct rig *rig, uint32_t count, uint32_t keys)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char key[16], text[24];
+        snprintf(key, sizeof key, "k%u", i % keys);
+        snprintf(text, sizeof text, "%u", i / keys);
+        rig_insert(rig, key, text);
+    }
+}
+
+static bool drained(struct rig *rig)
+{
+    return rig->drained > 0;
+}
+
+/* ---- flow ----------------------------------------------------------------------------------------------------------- */
+
+Test(relay, everything_is_published_once_and_settled)
+{
+    struct rig *rig = rig_new("");
+    fill(rig, 3000, 7);
+    rig_start(rig);
+    cr_assert(rig_run(rig, drained, 10000));
+    cr_assert(rig_empty(rig));
+    cr_assert_eq(rig->published_count, 3000);
+    struct outbox_stats stats = rig_stats(rig);
+    cr_assert_eq(stats.delivered, 3000);
+    cr_assert_eq(stats.settled, 3000);
+    cr_assert_eq(stats.claimed, 3000);
+    cr_assert_eq(stats.resent, 0);
+    cr_assert_eq(rig->drained, 1);
+    cr_assert_eq(rig->drained_blocked, 0);
+    rig_free(rig);
+}
+
+Test(relay, later_rows_are_found_by_polling)
+{
+    struct rig *rig = rig_new("");
+    rig_start(rig);
+    cr_assert(rig_run(rig, drained, 1000));
+    rig_insert(rig, "k", "1");
+    cr_assert(rig_run(rig, rig_empty, 60));
+    rig_free(rig);
+}
+
+Test(relay, an_idle_outbox_is_looked_at_seldom)
+{
+    struct rig *rig = rig_new("");
+    rig_start(rig);
+    rig_run_for(rig, 2000);
+    uint32_t before = rig->calls[RIG_CLAIM];
+    rig_run_for(rig, 1000);
+    cr_assert_leq(rig->calls[RIG_CLAIM] - before, 41);
+    cr_assert_geq(rig->calls[RIG_CLAIM] - before, 30);
+    rig_free(rig);
+}
+
+Test(relay, the_first_claims_are_small_and_the_budget_bounds_all)
+{
+    struct rig *rig = rig_new("memory: 64KiB\nbatch: 100\n");
+    fill(rig, 2000, 50);
+    rig->hold = true;
+    rig_start(rig);
+    rig_run_for(rig, 1000);
+    struct outbox_stats stats = rig_stats(rig);
+    cr_assert_lt(stats.in_flight_bytes, 2 * 64 * 1024);
+    cr_assert_leq(rig->max_claim_rows, 100);
+    cr_assert_lt(stats.in_flight, 400);
+    rig->hold = false;
+    rig_release(rig);
+    cr_assert(rig_run(rig, rig_empty, 60000));
+    rig_free(rig);
+}
+
+Test(relay, several_publishes_are_in_flight_and_no_more_than_eight)
+{
+    struct rig *rig = rig_new("batch: 10\n");
+    fill(rig, 500, 50);
+    rig->hold = true;
+    rig_start(rig);
+    rig_run_for(rig, 1000);
+    cr_assert_eq(rig->most_in_flight, 8);
+    rig->hold = false;
+    rig_release(rig);
+    cr_assert(rig_run(rig, rig_empty, 60000));
+    rig_free(rig);
+}
+
+Test(relay, a_broker_without_order_gets_one_event_of_a_key_at_a_time)
+{
+    rig_unordered();
+    struct rig *rig = rig_new("");
+    fill(rig, 20, 2);
+    rig->hold = true;
+    rig_start(rig);
+    rig_run_for(rig, 100);
+    cr_assert_eq(rig->publishes, 1);
+    rig_release(rig);
+    cr_assert_eq(rig->published_count, 2);
+    rig->hold = false;
+    cr_assert(rig_run(rig, rig_empty, 60000));
+    cr_assert_str_eq(rig_texts(rig, "k0"), "0 1 2 3 4 5 6 7 8 9");
+    cr_assert_str_eq(rig_texts(rig, "k1"), "0 1 2 3 4 5 6 7 8 9");
+    rig_free(rig);
+}
+
+/* ---- one event's own trouble ----------------------------------------------------------------------------------------- */
+
+static uint32_t failures_left;
+
+static uint32_t k1_fails(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)rig;
+    if (memcmp(message->key.data, "k1", 2) || !failures_left)
+        return OUTBOX_DELIVERED;
+    failures_left--;
+    error->code = OUTBOX_E_IO;
+    return OUTBOX_RETRY;
+}
+
+static bool others_done(struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->row_count; i++) {
+        if (strcmp(rig->rows[i].key, "k1") && !rig->rows[i].gone)
+            return false;
+    }
+    return true;
+}
+
+Test(relay, a_retry_keeps_the_order_of_its_key_and_holds_back_no_other)
+{
+    struct rig *rig = rig_new("batch: 10\n");
+    fill(rig, 90, 3);
+    failures_left = 3;
+    rig->outcome = k1_fails;
+    rig_start(rig);
+    cr_assert(rig_run(rig, others_done, 50));
+    cr_assert_eq(failures_left, 2, "%u", failures_left);
+    cr_assert_str_empty(rig_texts(rig, "k1"));
+    cr_assert(rig_run(rig, rig_empty, 10000));
+    cr_assert_str_eq(rig_texts(rig, "k1"), rig_texts(rig, "k0") ? "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 "
+                                                                   "21 22 23 24 25 26 27 28 29" : "");
+    struct outbox_stats stats = rig_stats(rig);
+    cr_assert_eq(stats.retried, 3);
+    cr_assert_eq(stats.blocked_keys, 0);
+    cr_assert_eq(stats.resent, 0);
+    rig_free(rig);
+}
+
+static uint32_t k1_0_rejected(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)rig;
+    if (memcmp(message->key.data, "k1", 2) || *(const char *)message->value.data != '0')
+        return OUTBOX_DELIVERED;
+    *error = (struct outbox_error){.code = OUTBOX_E_REJECTED, .text = "too odd"};
+    return OUTBOX_REJECTED;
+}
+
+static bool k1_0_not_admitted(struct rig *rig, const struct outbox_message *message)
+{
+    struct outbox_error error;
+    return k1_0_rejected(rig, message, &error) == OUTBOX_DELIVERED;
+}
+
+Test(relay, block_key_keeps_the_event_and_those_behind_it)
+{
+    struct rig *rig = rig_new("");
+    fill(rig, 30, 3);
+    rig->admit = k1_0_not_admitted;
+    rig_start(rig);
+    cr_assert(rig_run(rig, drained, 60000));
+    cr_assert_eq(rig->drained_blocked, 10);
+    cr_assert(others_done(rig));
+    cr_assert_str_empty(rig_texts(rig, "k1"));
+    struct outbox_stats stats = rig_stats(rig);
+    cr_assert_eq(stats.blocked_keys, 1);
+    cr_assert_eq(stats.deferred, 10);
+    cr_assert_eq(stats.in_flight, 0);
+    cr_assert_not_null(strstr(rig->said, "test: event 2 can not be published and blocks its key 'k1' of topic "
+                                         "'outbox.event.T': not admitted; mend it, or see on_reject\n"));
+    rig->admit = NULL; /* the broker was mended */
+    cr_assert(rig_run(rig, rig_empty, 120000));
+    cr_assert_str_eq(rig_texts(rig, "k1"), "0 1 2 3 4 5 6 7 8 9");
+    rig_free(rig);
+}
+
+Test(relay, events_that_vanish_while_their_key_is_blocked_are_forgotten)
+{
+    struct rig *rig = rig_new("retry_max: 1s\n");
+    fill(rig, 30, 3);
+    rig->admit = k1_0_not_admitted;
+    rig_start(rig);
+    cr_assert(rig_run(rig, drained, 60000));
+    rig->rows[1].gone = true; /* the operator deleted the poison */
+    cr_assert(rig_run(rig, rig_empty, 60000));
+    cr_assert_str_eq(rig_texts(rig, "k1"), "1 2 3 4 5 6 7 8 9");
+    rig_free(rig);
+}
+
+Test(relay, park_moves_the_event_and_its_key_goes_on)
+{
+    struct rig *rig = rig_new("on_reject: park\n");
+    fill(rig, 30, 3);
+    rig->admit = k1_0_not_admitted;
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 10000));
+    cr_assert(rig->rows[1].parked);
+    cr_assert_str_eq(rig_texts(rig, "k1"), "1 2 3 4 5 6 7 8 9");
+    cr_assert_eq(rig_stats(rig).parked, 1);
+    rig_free(rig);
+}
+
+Test(relay, park_key_moves_all_of_the_key_until_it_is_replayed)
+{
+    struct rig *rig = rig_new("on_reject: park-key\n");
+    fill(rig, 30, 3);
+    rig->admit = k1_0_not_admitted;
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 10000));
+    cr_assert_str_empty(rig_texts(rig, "k1"));
+    cr_assert_eq(rig_stats(rig).parked, 10);
+    rig->admit = NULL;
+    rig_insert(rig, "k1", "later");
+    cr_assert(rig_run(rig, rig_empty, 10000));
+    cr_assert(rig->rows[30].parked);
+    for (uint32_t i = 0; i < rig->row_count; i++)
+        rig->rows[i].gone |= rig->rows[i].parked, rig->rows[i].parked = false;
+    rig_run_for(rig, 12000); /* the dead letters are read again */
+    rig_insert(rig, "k1", "free");
+    cr_assert(rig_run(rig, rig_empty, 10000));
+    cr_assert_str_eq(rig_texts(rig, "k1"), "free");
+    rig_free(rig);
+}
+
+static bool halted(struct rig *rig)
+{
+    return rig->state == OUTBOX_STATE_HALTED;
+}
+
+Test(relay, stop_halts_everything_and_settles_what_went)
+{
+    struct rig *rig = rig_new("on_reject: stop\nbatch: 3\n");
+    fill(rig, 30, 3);
+    rig->outcome = k1_0_rejected;
+    rig_start(rig);
+    cr_assert(rig_run(rig, halted, 10000));
+    rig_run_for(rig, 5000);
+    uint32_t published = rig->published_count;
+    cr_assert_lt(published, 30);
+    cr_assert_not(rig->rows[1].gone);
+    rig_run_for(rig, 60000);
+    cr_assert_eq(rig->published_count, published);
+    rig_free(rig);
+}
+
+static uint32_t k1_0_never(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
+{
+    if (k1_0_rejected(rig, message, error) == OUTBOX_DELIVERED)
+        return OUTBOX_DELIVERED;
+    error->code = OUTBOX_E_IO;
+    return OUTBOX_RETRY;
+}
+
+Test(relay, out_of_attempts_counts_as_rejected)
+{
+    struct rig *rig = rig_new("on_reject: park\nmax_attempts: 4\nretry_max: 200ms\n");
+    fill(rig, 30, 3);
+    rig->outcome = k1_0_never;
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 10000));
+    cr_assert(rig->rows[1].parked);
+    cr_assert_str_eq(rig_texts(rig, "k1"), "1 2 3 4 5 6 7 8 9");
+    rig_free(rig);
+}
+
+static uint32_t no_topic(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)message;
+    if (!rig->hold)
+        return OUTBOX_DELIVERED;
+    *error = (struct outbox_error){.code = OUTBOX_E_NOT_FOUND, .text = "unknown topic"};
+    return OUTBOX_RETRY;
+}
+
+Test(relay, a_missing_topic_costs_no_attempts)
+{
+    struct rig *rig = rig_new("on_reject: park\nmax_attempts: 2\nretry_max: 200ms\n");
+    fill(rig, 6, 3);
+    rig->outcome = no_topic;
+    rig->hold = true; /* read by no_topic; publishes are let through below */
+    rig_start(rig);
+    for (int i = 0; i < 100; i++) {
+        rig_run_for(rig, 100);
+        rig_release(rig);
+    }
+    cr_assert_eq(rig_stats(rig).parked, 0);
+    rig->hold = false;
+    rig_release(rig);
+    cr_assert(rig_run(rig, rig_empty, 10000));
+    cr_assert_str_eq(rig_texts(rig, "k0"), "0 1");
+    rig_free(rig);
+}
+
+Test(relay, max_deferred_pauses_claiming_and_says_so)
+{
+    struct rig *rig = rig_new("max_deferred: 5\nbatch: 10\nretry_max: 1s\n");
+    fill(rig, 300, 1);
+    rig->admit = NULL;
+    failures_left = 0;
+    rig->outcome = no_topic;
+    rig->hold = true;
+    rig_start(rig);
+    for (int i = 0; i < 20; i++) {
+        rig_run_for(rig, 100);
+        rig_release(rig);
+    }
+    cr_assert_lt(rig_stats(rig).deferred, 100);
+    cr_assert_not_null(strstr(rig->said, "which is max_deferred: nothing more is claimed until they go"));
+    rig->hold = false;
+    rig_release(rig);
+    cr_assert(rig_run(rig, rig_empty, 60000));
+    rig_free(rig);
+}
+
+Test(relay, a_null_key_blocks_only_itself)
+{
+    struct rig *rig = rig_new("on_reject: park\nmax_attempts: 3\nretry_max: 200ms\n");
+    rig_insert(rig, "", "0");
+    rig_insert(rig, "", "1");
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 10000));
+    cr_assert_eq(rig->published_count, 2);
+    rig_free(rig);
+}
+
+/* ---- outages --------------------------------------------------------------------------------------------------------- */
+
+static uint32_t down;
+
+static uint32_t outage(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)rig;
+    (void)message;
+    if (!down)
+        return OUTBOX_DELIVERED;
+    *error = (struct outbox_error){.code = OUTBOX_E_NOT_CONNECTED, .text = "broker is away"};
+    return OUTBOX_NOT_CONNECTED;
+}
+
+Test(relay, an_outage_of_the_broker_is_waited_for_and_costs_nothing)
+{
+    struct rig *rig = rig_new("max_attempts: 2\non_reject: park\n");
+    fill(rig, 200, 5);
+    down = 1;
+    rig->outcome = outage;
+    rig_start(rig);
+    rig_run_for(rig, 120000);
+    cr_assert_eq(rig->published_count, 0);
+    uint32_t starts = rig->calls[RIG_BROKER_START];
+    cr_assert(starts > 12 && starts < 120, "%u", starts);
+    down = 0;
+    cr_assert(rig_run(rig, rig_empty, 15000));
+    cr_assert_eq(rig->published_count, 200);
+    cr_assert_eq(rig_stats(rig).parked, 0);
+    cr_assert_eq(rig_stats(rig).retried, 0);
+    for (uint32_t k = 0; k < 5; k++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%u", k);
+        cr_assert_eq(strncmp(rig_texts(rig, key), "0 1 2 3 4 5 6 7 8 9 10 11", 25), 0);
+    }
+    rig_free(rig);
+}
+
+static uint32_t unknown_once(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)rig;
+    (void)message;
+    (void)error;
+    return down && down-- ? OUTBOX_UNKNOWN : OUTBOX_DELIVERED;
+}
+
+Test(relay, an_unknown_outcome_is_sent_again)
+{
+    struct rig *rig = rig_new("");
+    fill(rig, 20, 1);
+    down = 1;
+    rig->outcome = unknown_once;
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 10000));
+    cr_assert_gt(rig->published_count, 20);
+    cr_assert_str_eq(rig_texts(rig, "k0"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19");
+    cr_assert_gt(rig_stats(rig).resent, 0);
+    rig_free(rig);
+}
+
+Test(relay, connecting_goes_on_for_ever)
+{
+    struct rig *rig = rig_new("");
+    fill(rig, 10, 1);
+    rig->fail[RIG_START].count = 12;
+    rig->fail[RIG_START].code = OUTBOX_E_NOT_FOUND;
+    rig->fail[RIG_BROKER_START].count = 9;
+    rig->fail[RIG_BROKER_START].code = OUTBOX_E_NOT_CONNECTED;
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 300000));
+    cr_assert_eq(rig->calls[RIG_START], 13);
+    cr_assert_eq(rig->calls[RIG_BROKER_START], 10);
+    cr_assert_str_eq(rig->said, "test: store: scripted; trying again until it works\n"
+                                "test: broker: scripted; trying again until it works\n");
+    rig_free(rig);
+}
+
+Test(relay, a_lost_store_costs_no_duplicates)
+{
+    struct rig *rig = rig_new("batch: 10\n");
+    fill(rig, 200, 5);
+    rig->fail[RIG_SETTLE].count = 2;
+    rig->fail[RIG_SETTLE].code = OUTBOX_E_NOT_CONNECTED;
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 60000));
+    cr_assert_eq(rig->published_count, 200);
+    cr_assert_eq(rig->calls[RIG_START], 3);
+    rig_free(rig);
+}
+
+Test(relay, after_a_failover_what_was_not_settled_is_sent_again)
+{
+    struct rig *rig = rig_new("batch: 10\n");
+    fill(rig, 200, 5);
+    rig->not_same = true;
+    rig->fail[RIG_SETTLE].count = 1;
+    rig->fail[RIG_SETTLE].code = OUTBOX_E_FENCED;
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 60000));
+    cr_assert_gt(rig->published_count, 200);
+    cr_assert_leq(rig->published_count, 300);
+    rig_free(rig);
+}
+
+Test(relay, a_busy_store_is_asked_again_without_a_reconnect)
+{
+    struct rig *rig = rig_new("");
+    fill(rig, 50, 5);
+    rig->fail[RIG_SETTLE].count = rig->fail[RIG_CLAIM].count = 3;
+    rig->fail[RIG_SETTLE].code = rig->fail[RIG_CLAIM].code = OUTBOX_E_AGAIN;
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 60000));
+    cr_assert_eq(rig->published_count, 50);
+    cr_assert_eq(rig->calls[RIG_START], 1);
+    rig_free(rig);
+}
+
+Test(relay, a_failed_park_is_found_again)
+{
+    struct rig *rig = rig_new("on_reject: park\n");
+    fill(rig, 30, 3);
+    rig->admit = k1_0_not_admitted;
+    rig->fail[RIG_PARK].count = 1;
+    rig->fail[RIG_PARK].code = OUTBOX_E_NOT_CONNECTED;
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 60000));
+    cr_assert(rig->rows[1].parked);
+    rig_free(rig);
+}
+
+static bool standing_by(struct rig *rig)
+{
+    return rig->state == OUTBOX_STATE_STANDBY;
+}
+
+Test(relay, a_standby_waits_and_takes_over)
+{
+    struct rig *rig = rig_new("");
+    fill(rig, 30, 3);
+    rig->owned_by_other = true;
+    rig_start(rig);
+    cr_assert(rig_run(rig, standing_by, 1000));
+    rig_run_for(rig, 60000);
+    cr_assert_eq(rig->published_count, 0);
+    cr_assert_eq(rig->calls[RIG_CLAIM], 0);
+    rig->owned_by_other = false;
+    cr_assert(rig_run(rig, rig_empty, 1000));
+    rig_free(rig);
+}
+
+/* ---- stopping ---------------------------------------------------------------------------------------------------------- */
+
+static void note_stopped(void *arg)
+{
+    ((struct rig *)arg)->stopped = true;
+}
+
+static bool is_stopped(struct rig *rig)
+{
+    return rig->stopped;
+}
+
+Test(relay, stopping_finishes_what_is_in_flight)
+{
+    struct rig *rig = rig_new("batch: 10\n");
+    fill(rig, 500, 5);
+    rig->hold = true;
+    rig_start(rig);
+    rig_run_for(rig, 100);
+    obx_relay_stop(rig->relay, 5000, note_stopped, rig);
+    rig_run_for(rig, 1000);
+    cr_assert_not(rig->stopped);
+    rig_release(rig);
+    cr_assert(rig_run(rig, is_stopped, 1000));
+    cr_assert_eq(rig->published_count, 80);
+    cr_assert_eq(rig_stats(rig).settled, 80);
+    rig->stopped = false;
+    rig_free(rig);
+}
+
+Test(relay, at_the_deadline_the_broker_is_stopped_and_its_last_word_is_settled)
+{
+    struct rig *rig = rig_new("batch: 10\n");
+    fill(rig, 500, 5);
+    rig->hold = true;
+    rig_start(rig);
+    rig_run_for(rig, 100);
+    obx_relay_stop(rig->relay, 2000, note_stopped, rig);
+    rig_run_for(rig, 1900);
+    cr_assert_not(rig->stopped);
+    cr_assert(rig_run(rig, is_stopped, 500));
+    cr_assert_eq(rig_stats(rig).settled, rig->published_count);
+    rig->stopped = false;
+    rig_free(rig);
+}
+
+Test(relay, it_can_be_stopped_in_every_state_and_started_again)
+{
+    for (uint64_t ms = 0; ms < 40; ms++) {
+        struct rig *rig = rig_new("batch: 7\n");
+        fill(rig, 300, 5);
+        rig_start(rig);
+        rig_run_for(rig, ms);
+        obx_relay_stop(rig->relay, 100, note_stopped, rig);
+        cr_assert(rig_run(rig, is_stopped, 10000));
+        rig->stopped = false;
+        rig_start(rig);
+        cr_assert(rig_run(rig, rig_empty, 10000));
+        cr_assert_eq(rig->published_count, 300);
+        rig_free(rig);
+    }
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------------------------- */
+
+static void run_without_memory(size_t n, bool persistent, bool *failed)
+{
+    struct rig *rig = rig_new("on_reject: park\nbatch: 20\nretry_max: 200ms\n");
+    fill(rig, 60, 3);
+    failures_left = 2;
+    rig->outcome = k1_fails;
+    mem_fail_at(n, persistent);
+    rig_start(rig);
+    rig_run_for(rig, 3000);
+    *failed = mem_failed();
+    mem_fail_at(0, false);
+    cr_assert(rig_run(rig, rig_empty, 60000), "allocation %zu", n);
+    cr_assert_str_eq(rig_texts(rig, "k1"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "allocation %zu", n);
+    cr_assert_str_eq(rig_texts(rig, "k0"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "allocation %zu", n);
+    rig_free(rig);
+}
+
+Test(relay, no_allocation_failure_loses_or_reorders_anything)
+{
+    for (int persistent = 0; persistent < 2; persistent++) {
+        bool failed = true;
+        for (size_t n = 1; failed; n++)
+            run_without_memory(n, persistent, &failed);
+    }
+}

@@ -1,0 +1,511 @@
+/* tests/unit/relay/rig.c - the scripted store and broker, and the making of a relay over them */
+#include "rig.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "mem_fault.h"
+#include "plugin/registry.h"
+
+static struct rig *the_rig; /* one for each test process */
+
+/* ---- shared ------------------------------------------------------------------------------------------------------- */
+
+struct instance {
+    const struct outbox_host *host;
+};
+
+static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
+{
+    struct instance *instance = self;
+    (void)error;
+    instance->host = init->host;
+    return OUTBOX_OK;
+}
+
+static void fini(void *self)
+{
+    (void)self;
+}
+
+static bool fails(void *self, outbox_op_t op, enum rig_op kind)
+{
+    struct instance *instance = self;
+    the_rig->calls[kind]++;
+    if (!the_rig->fail[kind].count)
+        return false;
+    the_rig->fail[kind].count--;
+    struct outbox_error error = {.code = the_rig->fail[kind].code, .text = "scripted"};
+    instance->host->op_done(instance->host, op, &error);
+    return true;
+}
+
+static void done(void *self, outbox_op_t op)
+{
+    struct instance *instance = self;
+    instance->host->op_done(instance->host, op, NULL);
+}
+
+/* ---- the store ----------------------------------------------------------------------------------------------------- */
+
+struct lent {
+    struct outbox_batch batch;
+    struct outbox_position positions[RIG_ROWS];
+    struct outbox_value values[RIG_ROWS * 8];
+};
+
+static uint32_t column_count;
+static char column_names[8][24];
+
+static void store_start(void *self, outbox_op_t op, const struct outbox_store_start *start)
+{
+    column_count = start->column_count;
+    cr_assert_leq(column_count, 8);
+    for (uint32_t i = 0; i < column_count; i++)
+        snprintf(column_names[i], sizeof column_names[i], "%s", start->columns[i].name);
+    if (!fails(self, op, RIG_START))
+        done(self, op);
+}
+
+static void stop(void *self, outbox_op_t op)
+{
+    done(self, op);
+}
+
+static void store_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire)
+{
+    struct instance *instance = self;
+    static const struct outbox_error standby = {.code = OUTBOX_E_STANDBY, .text = "owned by the other"};
+    if (fails(self, op, RIG_ACQUIRE))
+        return;
+    acquire->flags = the_rig->not_same ? 0 : OUTBOX_ACQUIRED_SAME;
+    snprintf(acquire->owner, sizeof acquire->owner, "the other");
+    instance->host->op_done(instance->host, op, the_rig->owned_by_other ? &standby : NULL);
+}
+
+static struct outbox_value text_value(const char *text)
+{
+    return (struct outbox_value){.as.data = text, .size = (uint32_t)strlen(text), .type = OUTBOX_TEXT};
+}
+
+static struct outbox_value value_of(const struct rig_row *row, const char *column)
+{
+    if (!strcmp(column, "aggregatetype"))
+        return text_value("T");
+    if (!strcmp(column, "aggregateid") && row->key[0])
+        return text_value(row->key);
+    if (!strcmp(column, "payload"))
+        return text_value(row->text);
+    if (!strcmp(column, "event_id"))
+        return (struct outbox_value){.as.integer = (int64_t)row->id, .type = OUTBOX_INT};
+    return (struct outbox_value){.type = OUTBOX_NULL};
+}
+
+static bool wanted(const struct outbox_claim *claim, const struct rig_row *row)
+{
+    if (!row->committed || row->gone || row->parked)
+        return false;
+    if (!claim->exact)
+        return row->id > the_rig->cursor;
+    for (uint32_t i = 0; i < claim->exact_count; i++) {
+        if (claim->exact[i].major == row->id)
+            return true;
+    }
+    return false;
+}
+
+static void give(struct lent *lent, const struct rig_row *row)
+{
+    uint32_t at = lent->batch.rows++;
+    lent->positions[at] = (struct outbox_position){row->id, 0};
+    for (uint32_t c = 0; c < column_count; c++)
+        lent->values[at * column_count + c] = value_of(row, column_names[c]);
+    lent->batch.bytes += 100;
+}
+
+static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
+{
+    if (fails(self, op, RIG_CLAIM))
+        return;
+    if (claim->flags & OUTBOX_CLAIM_REWIND)
+        the_rig->cursor = 0;
+    struct lent *lent = calloc(1, sizeof *lent);
+    lent->batch = (struct outbox_batch){.struct_size = sizeof lent->batch,
+                                        .columns = column_count,
+                                        .positions = lent->positions,
+                                        .values = lent->values};
+    the_rig->max_claim_rows = OBX_MAX(the_rig->max_claim_rows, claim->max_rows);
+    for (uint32_t i = 0; i < the_rig->row_count; i++) {
+        if (!wanted(claim, &the_rig->rows[i]))
+            continue;
+        if (lent->batch.rows == claim->max_rows) {
+            lent->batch.flags |= OUTBOX_BATCH_MORE;
+            break;
+        }
+        give(lent, &the_rig->rows[i]);
+        if (!claim->exact)
+            the_rig->cursor = the_rig->rows[i].id;
+    }
+    if (lent->batch.rows) {
+        the_rig->lent++;
+        claim->batch = &lent->batch;
+    } else {
+        free(lent);
+    }
+    done(self, op);
+}
+
+static void store_release(void *self, struct outbox_batch *batch)
+{
+    (void)self;
+    the_rig->lent--;
+    free(OBX_CONTAINER(batch, struct lent, batch));
+}
+
+static bool was_published(uint64_t id)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)id);
+    for (uint32_t i = 0; i < the_rig->published_count; i++) {
+        if (!strcmp(the_rig->published[i].id, text))
+            return true;
+    }
+    return false;
+}
+
+static void store_settle(void *self, outbox_op_t op, const struct outbox_settle *settle)
+{
+    if (fails(self, op, RIG_SETTLE))
+        return;
+    for (uint32_t s = 0; s < settle->span_count; s++) {
+        for (uint32_t i = 0; i < settle->spans[s].count; i++) {
+            uint64_t id = settle->spans[s].batch->positions[settle->spans[s].first + i].major;
+            the_rig->wrong_settles += !was_published(id);
+            the_rig->rows[id - 1].gone = true;
+        }
+    }
+    done(self, op);
+}
+
+static void store_park(void *self, outbox_op_t op, const struct outbox_park *park)
+{
+    if (fails(self, op, RIG_PARK))
+        return;
+    for (uint32_t i = 0; i < park->count; i++)
+        the_rig->rows[park->rows[i].position.major - 1].parked = true;
+    done(self, op);
+}
+
+static void store_dead(void *self, outbox_op_t op, struct outbox_dead *dead)
+{
+    for (uint32_t i = 0; i < the_rig->row_count; i++) {
+        const struct rig_row *row = &the_rig->rows[i];
+        struct outbox_dead_letter letter = {.struct_size = sizeof letter,
+                                            .number = row->id,
+                                            .topic = {"outbox.event.T", 14},
+                                            .key = {row->key, strlen(row->key)}};
+        if (row->parked && dead->row)
+            dead->row(dead->arg, &letter);
+    }
+    done(self, op);
+}
+
+static const struct outbox_store_ops store_ops = {.struct_size = sizeof store_ops,
+                                                  .init = init,
+                                                  .fini = fini,
+                                                  .start = store_start,
+                                                  .stop = stop,
+                                                  .acquire = store_acquire,
+                                                  .claim = store_claim,
+                                                  .release = store_release,
+                                                  .settle = store_settle,
+                                                  .park = store_park,
+                                                  .dead = store_dead};
+static const struct outbox_plugin store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
+                                                  .struct_size = sizeof store_plugin,
+                                                  .kind = OUTBOX_STORE,
+                                                  .option_size = sizeof(struct outbox_option),
+                                                  .caps = OUTBOX_CAP_DEAD_LETTERS,
+                                                  .name = "rig",
+                                                  .version = "1",
+                                                  .description = "a scripted store",
+                                                  .instance_size = sizeof(struct instance),
+                                                  .ops = &store_ops};
+
+/* ---- the broker ----------------------------------------------------------------------------------------------------- */
+
+static struct { outbox_op_t op; const struct outbox_publish *publish; void *self; } held[64];
+static uint32_t held_count;
+
+static void broker_start(void *self, outbox_op_t op, const struct outbox_broker_start *start)
+{
+    (void)start;
+    if (!fails(self, op, RIG_BROKER_START))
+        done(self, op);
+}
+
+static void append(const struct outbox_message *message)
+{
+    uint32_t at = the_rig->published_count++;
+    cr_assert_lt(at, OBX_COUNT(the_rig->published));
+    snprintf(the_rig->published[at].key, 16, "%.*s", (int)message->key.size,
+             message->key.data ? (const char *)message->key.data : "");
+    snprintf(the_rig->published[at].text, 24, "%.*s", (int)message->value.size, (const char *)message->value.data);
+    snprintf(the_rig->published[at].id, 40, "%.*s", (int)message->id.size, (const char *)message->id.data);
+}
+
+/* One message; keeps the ORDERED contract: behind a message of its key that was not taken, none is. */
+static uint32_t one(const struct outbox_publish *publish, uint32_t index, const uint32_t *outcomes,
+                    struct outbox_error *error)
+{
+    const struct outbox_message *message = outbox_message_at(publish, index);
+    for (uint32_t i = 0; i < index; i++) {
+        const struct outbox_message *before = outbox_message_at(publish, i);
+        bool same = before->key.data && before->key.size == message->key.size &&
+                    !memcmp(before->key.data, message->key.data, message->key.size);
+        if (same && outcomes[i] != OUTBOX_DELIVERED && outcomes[i] != OUTBOX_REJECTED) {
+            *error = (struct outbox_error){.code = OUTBOX_E_AGAIN, .text = "held back"};
+            return outcomes[i];
+        }
+    }
+    uint32_t outcome = the_rig->outcome ? the_rig->outcome(the_rig, message, error) : OUTBOX_DELIVERED;
+    if (outcome == OUTBOX_DELIVERED || outcome == OUTBOX_UNKNOWN)
+        append(message);
+    return outcome;
+}
+
+static void finish(void *self, outbox_op_t op, const struct outbox_publish *publish)
+{
+    struct instance *instance = self;
+    uint32_t *outcomes = calloc(publish->count, sizeof *outcomes);
+    for (uint32_t i = 0; i < publish->count; i++) {
+        struct outbox_error error = {.code = OUTBOX_E_IO, .text = "scripted"};
+        outcomes[i] = one(publish, i, outcomes, &error);
+        struct outbox_outcomes told = {
+            .struct_size = sizeof told, .outcome = outcomes[i], .first = i, .count = 1, .error = &error};
+        instance->host->outcomes(instance->host, op, &told);
+    }
+    free(outcomes);
+    instance->host->op_done(instance->host, op, NULL);
+}
+
+static void broker_publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
+{
+    the_rig->publishes++;
+    if (fails(self, op, RIG_PUBLISH))
+        return;
+    if (!the_rig->hold) {
+        finish(self, op, publish);
+        return;
+    }
+    held[held_count].op = op;
+    held[held_count].publish = publish;
+    held[held_count++].self = self;
+    the_rig->most_in_flight = OBX_MAX(the_rig->most_in_flight, held_count);
+}
+
+static void release_held(void)
+{
+    uint32_t count = held_count;
+    held_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        finish(held[i].self, held[i].op, held[i].publish);
+}
+
+static void broker_stop(void *self, outbox_op_t op)
+{
+    release_held();
+    done(self, op);
+}
+
+static int broker_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)self;
+    if (!the_rig->admit || the_rig->admit(the_rig, message))
+        return OUTBOX_OK;
+    *error = (struct outbox_error){.code = OUTBOX_E_REJECTED, .text = "not admitted"};
+    return OUTBOX_E_REJECTED;
+}
+
+static const struct outbox_broker_ops broker_ops = {.struct_size = sizeof broker_ops,
+                                                    .init = init,
+                                                    .fini = fini,
+                                                    .start = broker_start,
+                                                    .stop = broker_stop,
+                                                    .publish = broker_publish,
+                                                    .admit = broker_admit};
+static struct outbox_plugin broker_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
+                                             .struct_size = sizeof broker_plugin,
+                                             .kind = OUTBOX_BROKER,
+                                             .option_size = sizeof(struct outbox_option),
+                                             .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT,
+                                             .name = "rig",
+                                             .version = "1",
+                                             .description = "a scripted broker",
+                                             .instance_size = sizeof(struct instance),
+                                             .ops = &broker_ops};
+
+/* ---- the rig -------------------------------------------------------------------------------------------------------- */
+
+static void said(void *arg, enum outbox_log_level level, const char *subject, const char *text)
+{
+    struct rig *rig = arg;
+    size_t used = strlen(rig->said);
+    if (level <= OUTBOX_LOG_WARN)
+        snprintf(rig->said + used, sizeof rig->said - used, "%s: %s\n", subject, text);
+}
+
+static void on_state(void *arg, enum outbox_state state, const char *why)
+{
+    (void)why;
+    ((struct rig *)arg)->state = state;
+}
+
+static void on_drained(void *arg, uint64_t blocked)
+{
+    struct rig *rig = arg;
+    rig->drained++;
+    rig->drained_blocked = blocked;
+}
+
+static void make_relay(struct rig *rig, const char *settings)
+{
+    static const struct outbox_plugin *const plugins[] = {&store_plugin, &broker_plugin, NULL};
+    struct outbox_error error = {0};
+    char text[2000];
+    snprintf(text, sizeof text, "store: {plugin: rig}\nbroker: {plugin: rig}\n%s", settings);
+    cr_assert_eq(obx_config_parse("test", text, strlen(text), &rig->config, &error), 0, "%s", error.text);
+    cr_assert_eq(obx_registry_new(NULL, plugins, &rig->log, &rig->registry, &error), 0, "%s", error.text);
+    struct obx_relay_setup setup = {.loop = &rig->loop.base,
+                                    .registry = rig->registry,
+                                    .log = &rig->log,
+                                    .name = "test",
+                                    .section = obx_config_root(rig->config),
+                                    .events = {.state = on_state, .drained = on_drained, .arg = rig}};
+    cr_assert_eq(obx_relay_new(&setup, &rig->relay, &error), 0, "%s", error.text);
+}
+
+struct rig *rig_new(const char *settings)
+{
+    the_rig = calloc(1, sizeof *the_rig);
+    the_rig->log = (struct obx_log){.write = said, .arg = the_rig, .level = OUTBOX_LOG_INFO};
+    fake_loop_init(&the_rig->loop, 1);
+    make_relay(the_rig, settings);
+    return the_rig;
+}
+
+static void on_stopped(void *arg)
+{
+    ((struct rig *)arg)->stopped = true;
+}
+
+static bool is_stopped(struct rig *rig)
+{
+    return rig->stopped;
+}
+
+void rig_free(struct rig *rig)
+{
+    obx_relay_stop(rig->relay, 1000, on_stopped, rig);
+    cr_assert(rig_run(rig, is_stopped, 20000), "the relay does not stop");
+    cr_assert_eq(rig->lent, 0, "%llu batches were not released", (unsigned long long)rig->lent);
+    cr_assert_eq(rig->wrong_settles, 0);
+    struct outbox_stats stats = rig_stats(rig);
+    cr_assert_eq(stats.in_flight, 0);
+    cr_assert_eq(stats.in_flight_bytes, 0);
+    cr_assert_eq(stats.violations, 0);
+    obx_relay_free(rig->relay);
+    obx_registry_free(rig->registry);
+    obx_config_free(rig->config);
+    cr_assert(fake_loop_idle(&rig->loop));
+    cr_assert_eq(mem_live(), 0);
+    free(rig);
+}
+
+void rig_unordered(void)
+{
+    broker_plugin.caps = OUTBOX_CAP_ADMIT;
+}
+
+void rig_insert(struct rig *rig, const char *key, const char *text)
+{
+    struct rig_row *row = &rig->rows[rig->row_count++];
+    cr_assert_leq(rig->row_count, RIG_ROWS);
+    *row = (struct rig_row){.id = rig->row_count, .committed = true};
+    snprintf(row->key, sizeof row->key, "%s", key);
+    snprintf(row->text, sizeof row->text, "%s", text);
+}
+
+void rig_start(struct rig *rig)
+{
+    obx_relay_start(rig->relay);
+}
+
+struct condition {
+    struct rig *rig;
+    bool (*done)(struct rig *rig);
+};
+
+static bool check(void *arg)
+{
+    struct condition *condition = arg;
+    return condition->done(condition->rig);
+}
+
+bool rig_run(struct rig *rig, bool (*done_)(struct rig *rig), uint64_t within_ms)
+{
+    struct condition condition = {rig, done_};
+    return fake_loop_run_until(&rig->loop, check, &condition, within_ms * OBX_MS);
+}
+
+void rig_run_for(struct rig *rig, uint64_t ms)
+{
+    fake_loop_run_for(&rig->loop, ms * OBX_MS);
+}
+
+void rig_release(struct rig *rig)
+{
+    (void)rig;
+    release_held();
+}
+
+struct outbox_stats rig_stats(struct rig *rig)
+{
+    struct outbox_stats stats;
+    obx_relay_stats(rig->relay, &stats);
+    return stats;
+}
+
+bool rig_empty(struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->row_count; i++) {
+        const struct rig_row *row = &rig->rows[i];
+        if (row->committed && !row->gone && !row->parked)
+            return false;
+    }
+    return true;
+}
+
+bool rig_relaying(struct rig *rig)
+{
+    return rig->state == OUTBOX_STATE_RELAYING;
+}
+
+const char *rig_texts(struct rig *rig, const char *key)
+{
+    static char texts[8192];
+    texts[0] = '\0';
+    for (uint32_t i = 0; i < rig->published_count; i++) {
+        bool again = false;
+        for (uint32_t j = 0; j < i; j++)
+            again |= !strcmp(rig->published[i].id, rig->published[j].id);
+        if (again || strcmp(rig->published[i].key, key))
+            continue;
+        size_t used = strlen(texts);
+        snprintf(texts + used, sizeof texts - used, "%s%s", used ? " " : "", rig->published[i].text);
+    }
+    return texts;
+}
