@@ -183,7 +183,7 @@ static int set_headers(struct obx_route *route, const struct outbox_value *row, 
     }
     if (column->type != OUTBOX_NULL) {
         struct outbox_bytes json;
-        if (obx_value_text(column, arena, &json))
+        if (obx_column_text(column, arena, &json))
             return obx_error_no_memory(error);
         int code = obx_json_headers(json, headers, room, &count, arena, error);
         if (code)
@@ -200,8 +200,8 @@ static int set_identity(struct obx_route *route, const struct outbox_value *row,
     struct outbox_value number = {.as.integer = (int64_t)position.major, .type = OUTBOX_INT};
     const struct outbox_value *id = row[route->event_id].type == OUTBOX_NULL ? &number : &row[route->event_id];
     message->created_us = time_of(&row[route->created_at]);
-    int code = obx_value_text(id, arena, &message->id);
-    return code ? code : obx_value_text(&row[route->type], arena, &message->type);
+    int code = obx_column_text(id, arena, &message->id);
+    return code ? code : obx_column_text(&row[route->type], arena, &message->type);
 }
 
 static int set_payload(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,

@@ -136,7 +136,7 @@ static int format_number(const struct outbox_value *value, struct obx_arena *are
     return OUTBOX_OK;
 }
 
-int obx_value_text(const struct outbox_value *value, struct obx_arena *arena, struct outbox_bytes *out)
+int obx_column_text(const struct outbox_value *value, struct obx_arena *arena, struct outbox_bytes *out)
 {
     switch (value->type) {
     case OUTBOX_NULL:
@@ -182,7 +182,7 @@ static int concatenate(const struct obx_template *template_, const struct outbox
     for (uint32_t i = 0; i < template_->count; i++) {
         const struct obx_piece *piece = &template_->pieces[i];
         parts[i] = (struct outbox_bytes){piece->literal, piece->size};
-        int code = piece->literal ? OUTBOX_OK : obx_value_text(&row[piece->column], arena, &parts[i]);
+        int code = piece->literal ? OUTBOX_OK : obx_column_text(&row[piece->column], arena, &parts[i]);
         if (code)
             return code;
         size += parts[i].size;
@@ -207,7 +207,7 @@ int obx_template_render(struct obx_template *template_, const struct outbox_valu
         return OUTBOX_OK;
     }
     if (template_->count == 1 && !template_->pieces[0].literal)
-        return obx_value_text(&row[template_->pieces[0].column], arena, out);
+        return obx_column_text(&row[template_->pieces[0].column], arena, out);
     int column = only_column(template_);
     struct outbox_bytes now = {NULL, 0};
     if (column >= 0 && (row[column].type == OUTBOX_TEXT || row[column].type == OUTBOX_BYTES)) {

@@ -50,6 +50,6 @@ int obx_template_render(struct obx_template *template_, const struct outbox_valu
 void obx_template_forget(struct obx_template *template_); /* before the arena is another one */
 
 /* The text of one value: as it is for TEXT and BYTES, else written into the arena. */
-int obx_value_text(const struct outbox_value *value, struct obx_arena *arena, struct outbox_bytes *out);
+int obx_column_text(const struct outbox_value *value, struct obx_arena *arena, struct outbox_bytes *out);
 
 #endif

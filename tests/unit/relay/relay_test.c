@@ -146,8 +146,8 @@ Test(relay, a_retry_keeps_the_order_of_its_key_and_holds_back_no_other)
     cr_assert_eq(failures_left, 2, "%u", failures_left);
     cr_assert_str_empty(rig_texts(rig, "k1"));
     cr_assert(rig_run(rig, rig_empty, 10000));
-    cr_assert_str_eq(rig_texts(rig, "k1"), rig_texts(rig, "k0") ? "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 "
-                                                                   "21 22 23 24 25 26 27 28 29" : "");
+    cr_assert_str_eq(rig_texts(rig, "k1"),
+                     "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29");
     struct outbox_stats stats = rig_stats(rig);
     cr_assert_eq(stats.retried, 3);
     cr_assert_eq(stats.blocked_keys, 0);
@@ -322,7 +322,7 @@ Test(relay, max_deferred_pauses_claiming_and_says_so)
         rig_run_for(rig, 100);
         rig_release(rig);
     }
-    cr_assert_lt(rig_stats(rig).deferred, 100);
+    cr_assert_lt(rig_stats(rig).deferred, 200);
     cr_assert_not_null(strstr(rig->said, "which is max_deferred: nothing more is claimed until they go"));
     rig->hold = false;
     rig_release(rig);
@@ -567,9 +567,10 @@ static void run_without_memory(size_t n, bool persistent, bool *failed)
     rig_run_for(rig, 3000);
     *failed = mem_failed();
     mem_fail_at(0, false);
-    cr_assert(rig_run(rig, rig_empty, 60000), "allocation %zu", n);
-    cr_assert_str_eq(rig_texts(rig, "k1"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "allocation %zu", n);
-    cr_assert_str_eq(rig_texts(rig, "k0"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "allocation %zu", n);
+    bool empty = rig_run(rig, rig_empty, 60000);
+    cr_assert(empty, "allocation %zu: state %d, %s; %s", n, (int)rig->state, rig_stats(rig).last_error, rig->said);
+cr_assert_str_eq(rig_texts(rig, "k1"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "allocation %zu: %s", n, rig->said);
+    cr_assert_str_eq(rig_texts(rig, "k0"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "allocation %zu: %s", n, rig->said);
     rig_free(rig);
 }
 

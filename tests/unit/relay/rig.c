@@ -257,38 +257,54 @@ static void append(const struct outbox_message *message)
     snprintf(the_rig->published[at].id, 40, "%.*s", (int)message->id.size, (const char *)message->id.data);
 }
 
-/* One message; keeps the ORDERED contract: behind a message of its key that was not taken, none is. */
-static uint32_t one(const struct outbox_publish *publish, uint32_t index, const uint32_t *outcomes,
-                    struct outbox_error *error)
+/* Keys of which an event was not taken: later ones that were submitted before the relay could know are held back. */
+static struct { char key[16]; uint64_t until_ns; uint32_t outcome; } kept[16];
+
+/* 0: it is not. */
+static uint32_t held_back(const struct outbox_message *message)
 {
-    const struct outbox_message *message = outbox_message_at(publish, index);
-    for (uint32_t i = 0; i < index; i++) {
-        const struct outbox_message *before = outbox_message_at(publish, i);
-        bool same = before->key.data && before->key.size == message->key.size &&
-                    !memcmp(before->key.data, message->key.data, message->key.size);
-        if (same && outcomes[i] != OUTBOX_DELIVERED && outcomes[i] != OUTBOX_REJECTED) {
-            *error = (struct outbox_error){.code = OUTBOX_E_AGAIN, .text = "held back"};
-            return outcomes[i];
-        }
+    for (size_t i = 0; i < OBX_COUNT(kept) && message->key.data; i++) {
+        bool same = strlen(kept[i].key) == message->key.size && !memcmp(kept[i].key, message->key.data, message->key.size);
+        if (same && the_rig->loop.now_ns < kept[i].until_ns)
+            return kept[i].outcome;
     }
-    uint32_t outcome = the_rig->outcome ? the_rig->outcome(the_rig, message, error) : OUTBOX_DELIVERED;
+    return 0;
+}
+
+static void hold_back(const struct outbox_message *message, uint32_t outcome)
+{
+    static size_t next;
+    snprintf(kept[next].key, sizeof kept[next].key, "%.*s", (int)message->key.size,
+             message->key.data ? (const char *)message->key.data : "");
+    kept[next].outcome = outcome == OUTBOX_RETRY ? OUTBOX_RETRY : OUTBOX_NOT_CONNECTED;
+    kept[next].until_ns = the_rig->loop.now_ns + OBX_MS;
+    next = (next + 1) % OBX_COUNT(kept);
+}
+
+static uint32_t one(const struct outbox_message *message, struct outbox_error *error)
+{
+    uint32_t outcome = held_back(message);
+    if (outcome) {
+        *error = (struct outbox_error){.code = OUTBOX_E_AGAIN, .text = "held back"};
+        return outcome;
+    }
+    outcome = the_rig->outcome ? the_rig->outcome(the_rig, message, error) : OUTBOX_DELIVERED;
     if (outcome == OUTBOX_DELIVERED || outcome == OUTBOX_UNKNOWN)
         append(message);
+    if (outcome != OUTBOX_DELIVERED && outcome != OUTBOX_REJECTED)
+        hold_back(message, outcome);
     return outcome;
 }
 
 static void finish(void *self, outbox_op_t op, const struct outbox_publish *publish)
 {
     struct instance *instance = self;
-    uint32_t *outcomes = calloc(publish->count, sizeof *outcomes);
     for (uint32_t i = 0; i < publish->count; i++) {
         struct outbox_error error = {.code = OUTBOX_E_IO, .text = "scripted"};
-        outcomes[i] = one(publish, i, outcomes, &error);
         struct outbox_outcomes told = {
-            .struct_size = sizeof told, .outcome = outcomes[i], .first = i, .count = 1, .error = &error};
+            .struct_size = sizeof told, .outcome = one(outbox_message_at(publish, i), &error), .first = i, .count = 1, .error = &error};
         instance->host->outcomes(instance->host, op, &told);
     }
-    free(outcomes);
     instance->host->op_done(instance->host, op, NULL);
 }
 
