@@ -1,0 +1,249 @@
+/*
+ * tests/unit/relay/route_test.c - what a row becomes
+ *
+ * The golden rows are those of Debezium's outbox event router with its defaults: topic outbox.event.<aggregatetype>,
+ * key aggregateid, value the payload's bytes, one header `id`.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "mem_fault.h"
+#include "relay/route.h"
+
+struct fixture {
+    struct obx_config *config;
+    struct obx_relay_settings settings;
+    struct obx_route route;
+    struct obx_arena arena;
+    struct outbox_value row[OBX_MAX_COLUMNS];
+    struct outbox_message message;
+    struct outbox_error error;
+};
+
+static int compile(struct fixture *f, const char *yaml)
+{
+    const struct obx_section *section;
+    *f = (struct fixture){0};
+    cr_assert_eq(obx_config_parse("t.yaml", yaml, strlen(yaml), &f->config, &f->error), 0, "%s", f->error.text);
+    int code = obx_relay_settings_parse(obx_config_root(f->config), &f->settings, &f->error);
+    if (!code)
+        code = obx_section_child(obx_config_root(f->config), "route", &section, &f->error);
+    if (!code)
+        code = obx_route_compile(&f->settings.route, section, &f->route, &f->error);
+    return code;
+}
+
+static void set(struct fixture *f, const char *column, struct outbox_value value)
+{
+    for (uint32_t i = 0; i < f->route.columns.count; i++) {
+        if (!strcmp(f->route.columns.list[i].name, column))
+            f->row[i] = value;
+    }
+}
+
+static void set_text(struct fixture *f, const char *column, const char *text)
+{
+    set(f, column, (struct outbox_value){.as.data = text, .size = (uint32_t)strlen(text), .type = OUTBOX_TEXT});
+}
+
+static void open_fixture(struct fixture *f, const char *yaml)
+{
+    static const unsigned char uuid[16] = {0x9b, 0xb8, 0x33, 0x44, 0x25, 0xc7, 0x49, 0xd0,
+                                           0xb2, 0xf1, 0xed, 0x72, 0xf8, 0x89, 0x1a, 0x5c};
+    cr_assert_eq(compile(f, yaml), 0, "%s", f->error.text);
+    set(f, "event_id", (struct outbox_value){.as.data = uuid, .size = 16, .type = OUTBOX_UUID});
+    set_text(f, "aggregatetype", "Order");
+    set_text(f, "aggregateid", "4711");
+    set_text(f, "type", "OrderCreated");
+    set_text(f, "payload", "{\"id\": 4711}");
+    set(f, "created_at", (struct outbox_value){.as.integer = 1700000000123456, .type = OUTBOX_TIME});
+}
+
+static int route(struct fixture *f)
+{
+    return obx_route_row(&f->route, f->row, (struct outbox_position){77, 0}, &f->arena, &f->message, &f->error);
+}
+
+static void close_fixture(struct fixture *f)
+{
+    obx_arena_free(&f->arena);
+    obx_route_free(&f->route);
+    obx_config_free(f->config);
+    cr_assert_eq(mem_live(), 0);
+}
+
+static void is(struct outbox_bytes bytes, const char *text)
+{
+    cr_assert_not_null(bytes.data);
+    cr_assert(bytes.size == strlen(text) && !memcmp(bytes.data, text, bytes.size), "'%.*s' is not '%s'",
+              (int)bytes.size, (const char *)bytes.data, text);
+}
+
+Test(route, the_defaults_are_debeziums)
+{
+    struct fixture f;
+    open_fixture(&f, "{}");
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    is(f.message.topic, "outbox.event.Order");
+    is(f.message.key, "4711");
+    is(f.message.value, "{\"id\": 4711}");
+    cr_assert_eq(f.message.header_count, 1);
+    is(f.message.headers[0].name, "id");
+    is(f.message.headers[0].value, "9bb83344-25c7-49d0-b2f1-ed72f8891a5c");
+    is(f.message.id, "9bb83344-25c7-49d0-b2f1-ed72f8891a5c");
+    is(f.message.type, "OrderCreated");
+    cr_assert_eq(f.message.partition, -1);
+    cr_assert_eq(f.message.timestamp_us, 1700000000123456);
+    close_fixture(&f);
+}
+
+Test(route, null_payload_is_a_tombstone_and_a_null_key_no_key)
+{
+    struct fixture f;
+    open_fixture(&f, "{}");
+    set(&f, "payload", (struct outbox_value){.type = OUTBOX_NULL});
+    set(&f, "aggregateid", (struct outbox_value){.type = OUTBOX_NULL});
+    cr_assert_eq(route(&f), 0);
+    cr_assert_null(f.message.value.data);
+    cr_assert_null(f.message.key.data);
+    close_fixture(&f);
+    open_fixture(&f, "route: {tombstone: false}");
+    set(&f, "payload", (struct outbox_value){.type = OUTBOX_NULL});
+    cr_assert_eq(route(&f), OUTBOX_E_REJECTED);
+    cr_assert_str_eq(f.error.text, "payload is null; set route.tombstone: true to publish it as a tombstone");
+    close_fixture(&f);
+}
+
+Test(route, an_empty_payload_is_not_null)
+{
+    struct fixture f;
+    open_fixture(&f, "route: {tombstone: false}");
+    set_text(&f, "payload", "");
+    cr_assert_eq(route(&f), 0);
+    is(f.message.value, "");
+    close_fixture(&f);
+}
+
+Test(route, everything_by_template)
+{
+    struct fixture f;
+    open_fixture(&f, "route:\n"
+                     "  topic: \"${aggregatetype}-events\"\n"
+                     "  key: \"${aggregatetype}/${aggregateid}\"\n"
+                     "  partition: \"${shard}\"\n"
+                     "  timestamp: \"${millis}\"\n"
+                     "  headers: {id: \"${event_id}\", type: \"${type}\", traceparent: \"${traceparent}\", from: shop}\n");
+    set(&f, "shard", (struct outbox_value){.as.integer = 3, .type = OUTBOX_INT});
+    set(&f, "millis", (struct outbox_value){.as.integer = 1700000000123, .type = OUTBOX_INT});
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    is(f.message.topic, "Order-events");
+    is(f.message.key, "Order/4711");
+    cr_assert_eq(f.message.partition, 3);
+    cr_assert_eq(f.message.timestamp_us, 1700000000123000);
+    cr_assert_eq(f.message.header_count, 3, "a null column alone leaves its header out");
+    is(f.message.headers[1].value, "OrderCreated");
+    is(f.message.headers[2].value, "shop");
+    close_fixture(&f);
+}
+
+Test(route, the_headers_column_is_added)
+{
+    struct fixture f;
+    open_fixture(&f, "{}");
+    set_text(&f, "headers", "{\"tenant\": \"a\\nb\", \"n\": 7}");
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    cr_assert_eq(f.message.header_count, 3);
+    is(f.message.headers[1].name, "tenant");
+    is(f.message.headers[1].value, "a\nb");
+    is(f.message.headers[2].value, "7");
+    close_fixture(&f);
+}
+
+Test(route, an_event_without_an_id_is_named_by_its_row)
+{
+    struct fixture f;
+    open_fixture(&f, "{}");
+    set(&f, "event_id", (struct outbox_value){.type = OUTBOX_NULL});
+    cr_assert_eq(route(&f), 0);
+    is(f.message.id, "77");
+    is(f.message.headers[0].value, "77");
+    close_fixture(&f);
+}
+
+static void rejects(const char *yaml, const char *column, struct outbox_value value, const char *text)
+{
+    struct fixture f;
+    open_fixture(&f, yaml);
+    set(&f, column, value);
+    cr_assert_eq(route(&f), OUTBOX_E_REJECTED);
+    cr_assert_str_eq(f.error.text, text);
+    close_fixture(&f);
+}
+
+static struct outbox_value text_value(const char *text)
+{
+    return (struct outbox_value){.as.data = text, .size = (uint32_t)strlen(text), .type = OUTBOX_TEXT};
+}
+
+Test(route, rows_that_can_never_go_say_why)
+{
+    rejects("route: {topic: \"${aggregatetype}\"}", "aggregatetype", text_value(""),
+            "topic is null or empty; look at route.topic and its column");
+    rejects("route: {partition: \"${p}\"}", "p", text_value("one"),
+            "partition 'one' is not a number from 0 to 2147483647");
+    rejects("route: {partition: \"${p}\"}", "p", text_value("2147483648"),
+            "partition '2147483648' is not a number from 0 to 2147483647");
+    rejects("route: {timestamp: \"${t}\"}", "t", text_value("noon"),
+            "timestamp 'noon' is neither a time nor milliseconds since 1970");
+    rejects("{}", "headers", text_value("[1]"),
+            "headers column: not a JSON object at byte 0; it must hold a JSON object");
+}
+
+Test(route, optional_columns_are_those_that_a_table_may_lack)
+{
+    struct fixture f;
+    open_fixture(&f, "{}");
+    for (uint32_t i = 0; i < f.route.columns.count; i++) {
+        const char *name = f.route.columns.list[i].name;
+        bool optional = f.route.columns.list[i].flags & OUTBOX_COLUMN_OPTIONAL;
+        bool expected = strcmp(name, "aggregatetype") && strcmp(name, "aggregateid") && strcmp(name, "payload");
+        cr_assert_eq(optional, expected, "%s", name);
+    }
+    close_fixture(&f);
+}
+
+static void refuses(const char *yaml, const char *text)
+{
+    struct fixture f;
+    cr_assert_neq(compile(&f, yaml), 0);
+    cr_assert_str_eq(f.error.text, text);
+    close_fixture(&f);
+}
+
+Test(route, bad_routes_are_refused_with_a_place)
+{
+    refuses("route:\n  topic: \"${\"\n",
+            "t.yaml:2:3: topic: '${' needs a column name and '}'; write '$$' for a dollar sign");
+    refuses("retry_min: 2s\nretry_max: 1s\n",
+            "t.yaml:1:1: retry_min is longer than retry_max; make it shorter");
+    refuses("route: {tpoic: x}\n", "t.yaml:1:9: unknown key 'tpoic' in route; did you mean 'topic'?");
+}
+
+Test(route, every_allocation_may_fail)
+{
+    for (size_t n = 1;; n++) {
+        struct fixture f;
+        open_fixture(&f, "{}");
+        set_text(&f, "headers", "{\"tenant\": \"a\\nb\"}");
+        mem_fail_at(n, true);
+        int code = route(&f);
+        bool failed = mem_failed();
+        mem_fail_at(0, false);
+        cr_assert_eq(code, failed ? OUTBOX_E_NO_MEMORY : 0);
+        close_fixture(&f);
+        if (!failed)
+            break;
+    }
+}
