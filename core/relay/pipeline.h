@@ -22,7 +22,7 @@
 #include "relay/relay.h"
 #include "relay/route.h"
 
-#define OBX_MAX_FLYING 8        /* publishes in flight */
+#define OBX_MAX_FLYING 12       /* publishes in flight */
 #define OBX_MAX_SETTLE 20000    /* rows of one settle, about */
 #define OBX_MAX_PARK 100        /* events of one park */
 #define OBX_MAX_TO_PARK 1000    /* more of them pause claiming */

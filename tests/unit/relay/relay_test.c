@@ -80,14 +80,14 @@ Test(relay, the_first_claims_are_small_and_the_budget_bounds_all)
     rig_free(rig);
 }
 
-Test(relay, several_publishes_are_in_flight_and_no_more_than_eight)
+Test(relay, several_publishes_are_in_flight_and_no_more_than_twelve)
 {
     struct rig *rig = rig_new("batch: 10\n");
     fill(rig, 500, 50);
     rig->hold = true;
     rig_start(rig);
     rig_run_for(rig, 1000);
-    cr_assert_eq(rig->most_in_flight, 8);
+    cr_assert_eq(rig->most_in_flight, 12);
     rig->hold = false;
     rig_release(rig);
     cr_assert(rig_run(rig, rig_empty, 60000));
@@ -312,7 +312,7 @@ Test(relay, a_missing_topic_costs_no_attempts)
 Test(relay, max_deferred_pauses_claiming_and_says_so)
 {
     struct rig *rig = rig_new("max_deferred: 5\nbatch: 10\nretry_max: 1s\n");
-    fill(rig, 300, 1);
+    fill(rig, 600, 1);
     rig->admit = NULL;
     failures_left = 0;
     rig->outcome = no_topic;
@@ -322,7 +322,7 @@ Test(relay, max_deferred_pauses_claiming_and_says_so)
         rig_run_for(rig, 100);
         rig_release(rig);
     }
-    cr_assert_lt(rig_stats(rig).deferred, 200);
+    cr_assert_lt(rig_stats(rig).deferred, 250);
     cr_assert_not_null(strstr(rig->said, "which is max_deferred: nothing more is claimed until they go"));
     rig->hold = false;
     rig_release(rig);
@@ -515,8 +515,8 @@ Test(relay, stopping_finishes_what_is_in_flight)
     cr_assert_not(rig->stopped);
     rig_release(rig);
     cr_assert(rig_run(rig, is_stopped, 1000));
-    cr_assert_eq(rig->published_count, 80);
-    cr_assert_eq(rig_stats(rig).settled, 80);
+    cr_assert_eq(rig->published_count, 120);
+    cr_assert_eq(rig_stats(rig).settled, 120);
     rig->stopped = false;
     rig_free(rig);
 }
