@@ -1,0 +1,391 @@
+/*
+ * backends/sqlite/connect.c - open, start, stop
+ *
+ * start opens the two connections that relaying needs, looks at the tables and prepares every statement, so that
+ * what does not fit is told now and not at the first event. It never creates anything: a missing file is an error
+ * that says so, since an empty database in the wrong place would look like an outbox without events.
+ */
+#include "store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+/* ---- one connection ---------------------------------------------------------------------------------------------- */
+
+int lite_fail(const struct lite_conn *conn, int code, const char *what, struct outbox_error *error)
+{
+    return lite_error_sqlite(error, conn->db, code, what, conn->store->path);
+}
+
+/* Waits are short, so that the lock is had soon after it is free; their sum is bounded by busy_timeout. */
+static int busy(void *arg, int tries)
+{
+    struct lite_conn *conn = arg;
+    uint64_t now = lite_now(conn->store);
+    if (tries == 0)
+        conn->busy_until = now + conn->patience_ms * 1000000;
+    if (now >= conn->busy_until || (conn->job && conn->job->canceled))
+        return 0;
+    long pause = tries < 10 ? 250000 : tries < 100 ? 1000000 : 5000000;
+    nanosleep(&(struct timespec){.tv_nsec = pause}, NULL);
+    return 1;
+}
+
+static int progress(void *arg)
+{
+    const struct lite_conn *conn = arg;
+    return conn->job && conn->job->canceled;
+}
+
+static int count_pages(void *arg, sqlite3 *db, const char *name, int pages)
+{
+    struct lite_store *store = arg;
+    (void)db;
+    (void)name;
+    store->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+static int open_failed(struct lite_store *store, struct lite_conn *conn, int code, const char *what,
+                       struct outbox_error *error)
+{
+    int number = conn->db ? sqlite3_system_errno(conn->db) : 0;
+    if (number == ENOENT || number == ENOTDIR)
+        return lite_error_set(error, OUTBOX_E_NOT_FOUND, "%s %s: no such file; create it with 'outbox init'", what,
+                              store->path);
+    if (number == EACCES || number == EPERM)
+        return lite_error_set(error, OUTBOX_E_PERMISSION,
+                              "%s %s: permission denied; give this user access to the file and its directory", what,
+                              store->path);
+    if (number == EISDIR)
+        return lite_error_set(error, OUTBOX_E_INVALID, "%s %s: it is a directory; name the database file", what,
+                              store->path);
+    return lite_fail(conn, code, what, error);
+}
+
+int lite_open(struct lite_store *store, struct lite_conn *conn, struct lite_job *job, bool create, const char *what)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
+    struct stat status;
+    memset(conn, 0, sizeof *conn);
+    conn->store = store;
+    conn->job = job;
+    conn->patience_ms = (uint64_t)store->busy_timeout;
+    if (!create && stat(store->path, &status) == 0 && S_ISDIR(status.st_mode))
+        return lite_error_set(&job->error, OUTBOX_E_INVALID, "%s %s: it is a directory; name the database file", what,
+                              store->path);
+    int code = sqlite3_open_v2(store->path, &conn->db, flags, NULL);
+    if (code != SQLITE_OK) {
+        code = open_failed(store, conn, code, what, &job->error);
+        lite_close(conn);
+        return code;
+    }
+    sqlite3_extended_result_codes(conn->db, 1);
+    sqlite3_busy_handler(conn->db, busy, conn);
+    sqlite3_progress_handler(conn->db, 1000, progress, conn);
+    sqlite3_wal_hook(conn->db, count_pages, store); /* in place of automatic checkpoints, which make writers wait */
+    return OUTBOX_OK;
+}
+
+void lite_close(struct lite_conn *conn)
+{
+    for (int i = 0; i < STATEMENT_COUNT; i++)
+        sqlite3_finalize(conn->statements[i]);
+    sqlite3_close(conn->db);
+    memset(conn->statements, 0, sizeof conn->statements);
+    conn->db = NULL;
+    conn->job = NULL;
+}
+
+int lite_prepare(struct lite_conn *conn, enum lite_statement which, const char *sql, const char *what,
+                 struct outbox_error *error)
+{
+    int code = SQLITE_NOMEM;
+    sqlite3_finalize(conn->statements[which]);
+    conn->statements[which] = NULL;
+    if (sql)
+        code = sqlite3_prepare_v3(conn->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &conn->statements[which], NULL);
+    return code == SQLITE_OK ? OUTBOX_OK : lite_fail(conn, code, what, error);
+}
+
+int lite_exec(struct lite_conn *conn, char *sql, const char *what, struct outbox_error *error)
+{
+    int code = sql ? sqlite3_exec(conn->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+    sqlite3_free(sql);
+    return code == SQLITE_OK ? OUTBOX_OK : lite_fail(conn, code, what, error);
+}
+
+/* For statements that give no rows. */
+int lite_step(struct lite_conn *conn, enum lite_statement which, const char *what, struct outbox_error *error)
+{
+    sqlite3_stmt *statement = conn->statements[which];
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_DONE && code != SQLITE_ROW)
+        lite_fail(conn, code, what, error); /* before the reset, which may change the text */
+    sqlite3_reset(statement);
+    return code == SQLITE_DONE || code == SQLITE_ROW ? OUTBOX_OK : error->code;
+}
+
+void lite_rollback(struct lite_conn *conn)
+{
+    if (conn->db && !sqlite3_get_autocommit(conn->db))
+        sqlite3_exec(conn->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+void lite_admin_conn(struct lite_job *job, struct lite_conn *conn, const char *what)
+{
+    if (conn->db || lite_open(job->store, conn, job, false, what))
+        return;
+    if (sqlite3_exec(conn->db, "PRAGMA synchronous=FULL; PRAGMA cache_size=-256", NULL, NULL, NULL) != SQLITE_OK) {
+        lite_fail(conn, sqlite3_extended_errcode(conn->db), what, &job->error);
+        lite_close(conn);
+    }
+}
+
+/* ---- start --------------------------------------------------------------------------------------------------------
+ */
+
+#define OPENING "open outbox database"
+
+int lite_same_file(const struct lite_store *store, const char *what, struct outbox_error *error)
+{
+    struct stat status;
+    if (stat(store->path, &status))
+        return lite_error_set(error, OUTBOX_E_NOT_FOUND,
+                              "%s %s: the file was removed while it was open; put it back, or create a new one with "
+                              "'outbox init'",
+                              what, store->path);
+    if (status.st_dev == store->file.device && status.st_ino == store->file.inode)
+        return OUTBOX_OK;
+    return lite_error_set(error, OUTBOX_E_NOT_CONNECTED,
+                          "%s %s: another file has taken its place while it was open; it will be opened anew", what,
+                          store->path);
+}
+
+/* One value of a PRAGMA as text, into `value`. */
+static int pragma(struct lite_conn *conn, const char *sql, char *value, size_t size, struct outbox_error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    int code = sqlite3_prepare_v2(conn->db, sql, -1, &statement, NULL);
+    value[0] = '\0';
+    if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+        snprintf(value, size, "%s", (const char *)sqlite3_column_text(statement, 0));
+    if (code == SQLITE_ROW || code == SQLITE_DONE)
+        code = SQLITE_OK;
+    else
+        lite_fail(conn, code, OPENING, error);
+    sqlite3_finalize(statement);
+    return code == SQLITE_OK ? OUTBOX_OK : error->code;
+}
+
+static int check_database(struct lite_store *store, struct lite_conn *conn, struct outbox_error *error)
+{
+    char value[32];
+    struct stat status;
+    if (sqlite3_db_readonly(conn->db, "main") == 1)
+        return lite_error_set(error, OUTBOX_E_READ_ONLY,
+                              OPENING " %s: this user may only read it; make the file and its directory writable",
+                              store->path);
+    if (pragma(conn, "PRAGMA journal_mode", value, sizeof value, error))
+        return error->code;
+    if (strcmp(value, "wal") != 0)
+        return lite_error_set(error, OUTBOX_E_SCHEMA,
+                              OPENING " %s: its journal mode is %s, in which readers and writers block each other; set "
+                                      "it to wal with 'outbox init'",
+                              store->path, value);
+    if (pragma(conn, "PRAGMA encoding", value, sizeof value, error))
+        return error->code;
+    store->utf16 = strcmp(value, "UTF-8") != 0;
+    if (stat(store->path, &status))
+        return lite_error_set(error, OUTBOX_E_NOT_FOUND, OPENING " %s: %s", store->path, strerror(errno));
+    store->file = (struct lite_file){status.st_dev, status.st_ino};
+    return OUTBOX_OK;
+}
+
+/* The logical name of a column, or NAME_COUNT for one that has its own name. */
+static enum lite_name find_name(const char *name)
+{
+    int i = 0;
+    while (i < NAME_COUNT && strcmp(lite_names[i], name) != 0)
+        i++;
+    return (enum lite_name)i;
+}
+
+static int missing_column(const struct lite_store *store, const char *logical, const char *physical,
+                          struct outbox_error *error)
+{
+    bool mappable = find_name(logical) != NAME_COUNT;
+    return lite_error_set(error, OUTBOX_E_SCHEMA, OPENING " %s: table \"%s\" has no column \"%s\"; add it%s%s%s",
+                          store->path, store->table, physical,
+                          mappable ? ", or name the one to use in columns: {" : ", or take it out of the route",
+                          mappable ? logical : "", mappable ? ": NAME}" : "");
+}
+
+/* What a claim selects: the id, then the columns in the order of the host; NULL for those that are not there. */
+static char *select_list(struct lite_store *store, struct lite_conn *conn, const struct outbox_store_start *start,
+                         struct outbox_error *error)
+{
+    sqlite3_str *sql = sqlite3_str_new(conn->db);
+    sqlite3_str_appendf(sql, "SELECT \"%w\"", store->physical[NAME_ID]);
+    for (uint32_t i = 0; i < start->column_count; i++) {
+        const struct outbox_column *column = &start->columns[i];
+        enum lite_name name = find_name(column->name);
+        const char *physical = name == NAME_COUNT ? column->name : store->physical[name];
+        store->kinds[i] = name == NAME_CREATED_AT ? KIND_TIME : name == NAME_EVENT_ID ? KIND_UUID : KIND_PLAIN;
+        if (lite_has_column(conn, store->table, physical))
+            sqlite3_str_appendf(sql, ", \"%w\"", physical);
+        else if (column->flags & OUTBOX_COLUMN_OPTIONAL)
+            sqlite3_str_appendall(sql, ", NULL");
+        else
+            missing_column(store, column->name, physical, error);
+    }
+    sqlite3_str_appendf(sql, " FROM \"%w\"", store->table);
+    return sqlite3_str_finish(sql);
+}
+
+static int prepare_reader(struct lite_store *store, struct lite_conn *conn, const struct outbox_store_start *start,
+                          struct outbox_error *error)
+{
+    char *list = select_list(store, conn, start, error);
+    const char *id = store->physical[NAME_ID];
+    if (!list && !error->code)
+        lite_error_set(error, OUTBOX_E_NO_MEMORY, OPENING " %s: out of memory", store->path);
+    char *next = error->code
+                     ? NULL
+                     : sqlite3_mprintf("%s WHERE \"%w\" BETWEEN ?1 AND ?2 ORDER BY \"%w\" LIMIT ?3", list, id, id);
+    char *exact = error->code ? NULL : sqlite3_mprintf("%s WHERE \"%w\" = ?1", list, id);
+    if (!error->code && !lite_prepare(conn, STATEMENT_NEXT, next, OPENING, error))
+        lite_prepare(conn, STATEMENT_EXACT, exact, OPENING, error);
+    sqlite3_free(list);
+    sqlite3_free(next);
+    sqlite3_free(exact);
+    return error->code;
+}
+
+static char *bury_sql(const struct lite_store *store, struct lite_conn *conn)
+{
+    sqlite3_str *sql = sqlite3_str_new(conn->db);
+    sqlite3_str_appendf(sql, "INSERT INTO \"%w\" (topic, \"key\", reason, attempts, id", store->dead_table);
+    lite_schema_columns(store, conn, sql, false);
+    sqlite3_str_appendf(sql, ") SELECT ?2, ?3, ?4, ?5, \"%w\"", store->physical[NAME_ID]);
+    lite_schema_columns(store, conn, sql, true);
+    sqlite3_str_appendf(sql, " FROM \"%w\" WHERE \"%w\" = ?1", store->table, store->physical[NAME_ID]);
+    return sqlite3_str_finish(sql);
+}
+
+static int prepare_writer(struct lite_store *store, struct lite_conn *conn, struct outbox_error *error)
+{
+    const struct {
+        enum lite_statement which;
+        char *sql;
+    } all[] = {
+        {STATEMENT_BEGIN, sqlite3_mprintf("BEGIN IMMEDIATE")},
+        {STATEMENT_COMMIT, sqlite3_mprintf("COMMIT")},
+        {STATEMENT_EPOCH, sqlite3_mprintf("SELECT epoch FROM \"%w\" WHERE singleton = 1", store->relay_name)},
+        {STATEMENT_DELETE_RANGE,
+         sqlite3_mprintf("DELETE FROM \"%w\" WHERE \"%w\" BETWEEN ?1 AND ?2", store->table, store->physical[NAME_ID])},
+        {STATEMENT_BURY, bury_sql(store, conn)},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (!error->code)
+            lite_prepare(conn, all[i].which, all[i].sql, OPENING, error);
+        sqlite3_free(all[i].sql);
+    }
+    return error->code;
+}
+
+static void close_all(struct lite_store *store)
+{
+    for (int i = 0; i < LANE_COUNT; i++)
+        lite_close(&store->lanes[i].conn);
+}
+
+static int pragmas(struct lite_conn *conn, const char *sql, struct outbox_error *error)
+{
+    int code = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
+    return code == SQLITE_OK ? OUTBOX_OK : lite_fail(conn, code, OPENING, error);
+}
+
+/* A store that was started without columns is there to be administered: what setup() would cure is no obstacle. */
+static bool is_for_setup(const struct lite_job *job)
+{
+    return job->as.start->column_count == 0 &&
+           (job->error.code == OUTBOX_E_NOT_FOUND || job->error.code == OUTBOX_E_SCHEMA);
+}
+
+static void start_run(struct lite_job *job, struct lite_conn *none)
+{
+    struct lite_store *store = job->store;
+    struct lite_conn *reader = &store->lanes[LANE_READ].conn, *writer = &store->lanes[LANE_WRITE].conn;
+    struct outbox_error *error = &job->error;
+    (void)none;
+    close_all(store);
+    if (lite_open(store, reader, job, false, OPENING) || check_database(store, reader, error) ||
+        pragmas(reader, "PRAGMA cache_size=-512", error) || lite_schema_check(store, reader, OPENING, error) ||
+        prepare_reader(store, reader, job->as.start, error) || lite_open(store, writer, job, false, OPENING) ||
+        pragmas(writer, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024", error) ||
+        prepare_writer(store, writer, error))
+        close_all(store);
+    reader->job = writer->job = NULL;
+    if (is_for_setup(job))
+        job->error.code = OUTBOX_OK;
+}
+
+static void start_finish(struct lite_job *job)
+{
+    struct lite_store *store = job->store;
+    if (!lite_ok(job))
+        return;
+    store->started = true;
+    store->high = 0;
+    obx_sql_ranges_clear(&store->given);
+    store->sweep_at = 0;
+    store->chunk = 256;
+    store->write_after = 0;
+    store->wal_pages = store->checkpointed_at = 0;
+    lite_batches_free(store); /* their columns may be others now */
+    if (store->lanes[LANE_READ].conn.db)
+        lite_wake_start(store);
+}
+
+void lite_start(void *self, outbox_op_t op, const struct outbox_store_start *start)
+{
+    struct lite_store *store = self;
+    struct lite_job *job = lite_job_new(store, op, LANE_ALONE, start_run);
+    size_t size = start->column_count * sizeof *store->kinds;
+    store->host->release(store->host, store->kinds);
+    store->kinds = store->host->alloc(store->host, size ? size : 1);
+    store->column_count = start->column_count;
+    if (!store->kinds) {
+        lite_error_set(&job->error, OUTBOX_E_NO_MEMORY, OPENING " %s: out of memory", store->path);
+        store->host->op_done(store->host, op, &job->error);
+        return;
+    }
+    job->as.start = start;
+    job->finish = start_finish;
+    lite_job_submit(job);
+}
+
+/* ---- stop ---------------------------------------------------------------------------------------------------------
+ */
+
+static void stop_run(struct lite_job *job, struct lite_conn *none)
+{
+    struct lite_store *store = job->store;
+    (void)none;
+    lite_give_up(store, &store->lanes[LANE_WRITE].conn);
+    close_all(store);
+}
+
+/* Never fails: what could not be given back is freed by the closing of the lock file. */
+void lite_stop(void *self, outbox_op_t op)
+{
+    struct lite_store *store = self;
+    struct lite_job *job = lite_job_new(store, op, LANE_ALONE, stop_run);
+    store->started = false;
+    lite_wake_stop(store);
+    lite_job_submit(job);
+}

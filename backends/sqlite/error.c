@@ -1,0 +1,123 @@
+/*
+ * backends/sqlite/error.c - what went wrong, in the words of outbox, and what to do about it
+ *
+ * SQLite tells a missing table and a missing column only by their text, and a full disk sometimes only by errno.
+ */
+#include "error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int lite_error_set(struct outbox_error *error, int code, const char *format, ...)
+{
+    if (!error)
+        return code;
+    va_list args;
+    va_start(args, format);
+    *error = (struct outbox_error){.code = code};
+    vsnprintf(error->text, sizeof error->text, format, args);
+    va_end(args);
+    return code;
+}
+
+static int code_of_text(const char *text)
+{
+    if (strstr(text, "no such table"))
+        return OUTBOX_E_NOT_FOUND;
+    if (strstr(text, "no such column") || strstr(text, "has no column named"))
+        return OUTBOX_E_SCHEMA;
+    return OUTBOX_E_IO;
+}
+
+static int code_of_errno(int number, int otherwise)
+{
+    switch (number) {
+    case ENOENT:
+    case ENOTDIR:
+        return OUTBOX_E_NOT_FOUND;
+    case EACCES:
+    case EPERM:
+        return OUTBOX_E_PERMISSION;
+    case ENOSPC:
+    case EDQUOT:
+        return OUTBOX_E_FULL;
+    case EROFS:
+        return OUTBOX_E_READ_ONLY;
+    default:
+        return otherwise;
+    }
+}
+
+int lite_error_code(sqlite3 *db, int native)
+{
+    switch (native & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return OUTBOX_OK;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
+    case SQLITE_SCHEMA:
+        return OUTBOX_E_AGAIN;
+    case SQLITE_READONLY:
+        return OUTBOX_E_READ_ONLY;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return OUTBOX_E_CORRUPT;
+    case SQLITE_FULL:
+        return OUTBOX_E_FULL;
+    case SQLITE_NOMEM:
+        return OUTBOX_E_NO_MEMORY;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return OUTBOX_E_PERMISSION;
+    case SQLITE_INTERRUPT:
+        return OUTBOX_E_CANCELED;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_TOOBIG:
+        return OUTBOX_E_INVALID;
+    case SQLITE_MISUSE:
+        return OUTBOX_E_BUG;
+    case SQLITE_CANTOPEN:
+    case SQLITE_IOERR:
+        return code_of_errno(db ? sqlite3_system_errno(db) : 0, OUTBOX_E_IO);
+    default:
+        return db ? code_of_text(sqlite3_errmsg(db)) : OUTBOX_E_IO;
+    }
+}
+
+static const char *advice(int code)
+{
+    switch (code) {
+    case OUTBOX_E_AGAIN:
+        return "; another connection holds the lock: make its transactions shorter, or raise busy_timeout";
+    case OUTBOX_E_READ_ONLY:
+        return "; make the file and its directory writable for this user";
+    case OUTBOX_E_CORRUPT:
+        return "; restore a backup, or save what can be saved with 'sqlite3 FILE .recover'";
+    case OUTBOX_E_FULL:
+        return "; free space on its file system, or raise max_page_count";
+    case OUTBOX_E_NOT_FOUND:
+        return "; create it with 'outbox init'";
+    case OUTBOX_E_PERMISSION:
+        return "; give this user access to the file and its directory";
+    case OUTBOX_E_SCHEMA:
+        return "; correct the table, or name its columns in `columns`";
+    default:
+        return "";
+    }
+}
+
+int lite_error_sqlite(struct outbox_error *error, sqlite3 *db, int native, const char *what, const char *path)
+{
+    int code = lite_error_code(db, native);
+    const char *why = db && sqlite3_extended_errcode(db) == native ? sqlite3_errmsg(db) : sqlite3_errstr(native);
+    lite_error_set(error, code, "%s%s%s: %s%s", what, path ? " " : "", path ? path : "", why, advice(code));
+    if (error)
+        error->native = native;
+    return code;
+}

@@ -1,0 +1,333 @@
+/*
+ * backends/sqlite/owner.c - one relay at a time
+ *
+ * Two things make an owner. A lock on a file beside the database, DATABASE-TABLE.relay-lock, says that it lives: the
+ * kernel frees it with the process, so that the next one takes over at once. A number in the database, the epoch,
+ * says who it is: each new owner raises it, and every write of an owner begins with a look at it, so that one who
+ * was replaced can remove nothing.
+ *
+ * An owner that lives but hangs keeps its lock. For this it writes heartbeats into the lock file (not into the
+ * database, where they would cost writers and ring the doorbell). A standby that sees no change of the heartbeat for
+ * the length of the lease, by its own clock, raises the epoch, and puts a new lock file in the place of the old.
+ */
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OWNING "own outbox"
+
+/* ---- the lock file -------------------------------------------------------------------------------------------------
+ */
+
+static int lock_failed(const struct lite_store *store, const char *path, struct outbox_error *error)
+{
+    int code = errno == EACCES || errno == EPERM ? OUTBOX_E_PERMISSION
+               : errno == EROFS                  ? OUTBOX_E_READ_ONLY
+               : errno == ENOSPC                 ? OUTBOX_E_FULL
+                                                 : OUTBOX_E_IO;
+    return lite_error_set(error, code, OWNING " %s: lock file %s: %s; this user must be able to write it", store->path,
+                          path, strerror(errno));
+}
+
+/* The path of the file as it is, so that every name of it has one lock. */
+static char *make_lock_path(const struct lite_store *store)
+{
+    char *real = realpath(store->path, NULL), *path = NULL;
+    size_t size = real ? strlen(real) + strlen(store->table) + sizeof "-.relay-lock.new" : 0;
+    if (real && (path = store->host->alloc(store->host, size)))
+        snprintf(path, size, "%s-%s.relay-lock", real, store->table);
+    for (char *c = path ? path + strlen(real) : NULL; c && *c; c++) {
+        if (*c == '/')
+            *c = '_';
+    }
+    free(real);
+    return path;
+}
+
+static int try_lock(int fd)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+static bool is_at(int fd, const char *path)
+{
+    struct stat open_one, named;
+    return fstat(fd, &open_one) == 0 && stat(path, &named) == 0 && open_one.st_dev == named.st_dev &&
+           open_one.st_ino == named.st_ino;
+}
+
+/* The locked file, or -1: with an error, or without one when another process has the lock. */
+static int lock_file(const struct lite_store *store, struct outbox_error *error)
+{
+    int fd = open(store->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0) {
+        lock_failed(store, store->lock_path, error);
+        return -1;
+    }
+    if (try_lock(fd)) {
+        if (errno != EAGAIN && errno != EACCES)
+            lock_failed(store, store->lock_path, error);
+    } else if (is_at(fd, store->lock_path)) {
+        return fd;
+    }
+    close(fd);
+    return -1;
+}
+
+/* Put a new file, locked from the start, in the place of the one that somebody else holds. */
+static int replace_lock_file(const struct lite_store *store, struct outbox_error *error)
+{
+    size_t size = strlen(store->lock_path) + sizeof ".XXXXXX";
+    char *path = store->host->alloc(store->host, size);
+    if (!path) {
+        lite_error_set(error, OUTBOX_E_NO_MEMORY, OWNING " %s: out of memory", store->path);
+        return -1;
+    }
+    snprintf(path, size, "%s.XXXXXX", store->lock_path);
+    int fd = mkostemp(path, O_CLOEXEC);
+    bool done = fd >= 0 && fchmod(fd, 0644) == 0 && try_lock(fd) == 0 && rename(path, store->lock_path) == 0;
+    if (!done) {
+        lock_failed(store, path, error);
+        if (fd >= 0) {
+            unlink(path);
+            close(fd);
+            fd = -1;
+        }
+    }
+    store->host->release(store->host, path);
+    return fd;
+}
+
+static int beat(struct lite_store *store, struct outbox_error *error)
+{
+    char text[96];
+    int size = snprintf(text, sizeof text, "epoch %lld, heartbeat %llu\n", (long long)store->epoch,
+                        (unsigned long long)++store->beats);
+    if (pwrite(store->lock_fd, text, (size_t)size, 0) != size)
+        return lock_failed(store, store->lock_path, error);
+    return OUTBOX_OK;
+}
+
+/* ---- the epoch -----------------------------------------------------------------------------------------------------
+ */
+
+static int read_epoch(struct lite_job *job, struct lite_conn *conn, const char *what, int64_t *epoch)
+{
+    sqlite3_stmt *statement = conn->statements[STATEMENT_EPOCH];
+    int code = sqlite3_step(statement);
+    *epoch = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : -1;
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        lite_fail(conn, code, what, &job->error);
+    sqlite3_reset(statement);
+    return job->error.code;
+}
+
+int lite_check_epoch(struct lite_job *job, struct lite_conn *conn, const char *what)
+{
+    const struct lite_store *store = job->store;
+    int64_t epoch;
+    if (read_epoch(job, conn, what, &epoch))
+        return job->error.code;
+    if (store->epoch && epoch == store->epoch)
+        return OUTBOX_OK;
+    return lite_error_set(&job->error, OUTBOX_E_FENCED, "%s %s: %s; nothing was changed", what, store->path,
+                          store->epoch ? "another relay has taken the outbox over"
+                                       : "this relay does not own the outbox");
+}
+
+/* The last id that the table ever gave. Fewer than before: the database is an older one, put back. */
+static int64_t last_id(struct lite_job *job, struct lite_conn *conn)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t id = -1;
+    if (sqlite3_prepare_v2(conn->db, "SELECT seq FROM sqlite_sequence WHERE name = ?1 COLLATE NOCASE", -1, &statement,
+                           NULL) == SQLITE_OK) {
+        sqlite3_bind_text(statement, 1, job->store->table, -1, SQLITE_STATIC);
+        if (sqlite3_step(statement) == SQLITE_ROW)
+            id = sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_finalize(statement);
+    return id;
+}
+
+static void describe_me(char *text, size_t size)
+{
+    char host[64] = "localhost", since[32] = "";
+    struct tm tm;
+    time_t now = time(NULL);
+    gethostname(host, sizeof host - 1);
+    if (gmtime_r(&now, &tm))
+        strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    snprintf(text, size, "process %ld on %.40s since %s", (long)getpid(), host, since);
+}
+
+/* Raise the epoch from what it was when the decision was made; fails when another standby was faster. */
+static int take_over(struct lite_job *job, struct lite_conn *conn, int64_t from)
+{
+    struct lite_store *store = job->store;
+    char me[96];
+    describe_me(me, sizeof me);
+    if (lite_exec(
+            conn,
+            sqlite3_mprintf("UPDATE \"%w\" SET epoch = epoch + 1, owner = %Q WHERE singleton = 1 AND epoch = %lld",
+                            store->relay_name, me, (long long)from),
+            OWNING, &job->error))
+        return job->error.code;
+    if (sqlite3_changes(conn->db) != 1)
+        return lite_error_set(&job->error, OUTBOX_E_STANDBY, OWNING " %s: another relay was faster", store->path);
+    bool same = from == store->last_epoch && store->file.inode == store->last_file.inode &&
+                store->file.device == store->last_file.device && last_id(job, conn) >= job->as.acquire.high;
+    job->as.acquire.flags = same ? OUTBOX_ACQUIRED_SAME : 0;
+    store->epoch = store->last_epoch = from + 1;
+    store->last_file = store->file;
+    return OUTBOX_OK;
+}
+
+static void read_owner(struct lite_job *job, struct lite_conn *conn)
+{
+    sqlite3_stmt *statement = NULL;
+    char *sql = sqlite3_mprintf("SELECT owner FROM \"%w\" WHERE singleton = 1", job->store->relay_name);
+    if (sql && sqlite3_prepare_v2(conn->db, sql, -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        snprintf(job->as.acquire.owner, sizeof job->as.acquire.owner, "%s",
+                 (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
+    sqlite3_free(sql);
+}
+
+/* ---- acquire -------------------------------------------------------------------------------------------------------
+ */
+
+/* Has the owner, who holds the lock, been silent for the lease? The clock starts anew with each sign of life. */
+static bool lease_is_over(struct lite_job *job, int64_t epoch)
+{
+    struct lite_store *store = job->store;
+    char text[96] = "", now_seen[sizeof store->seen];
+    int fd = open(store->lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t size = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
+    if (fd >= 0)
+        close(fd);
+    text[size < 0 ? 0 : size] = '\0';
+    snprintf(now_seen, sizeof now_seen, "%lld %s", (long long)epoch, text);
+    uint64_t now = lite_now(store);
+    if (strcmp(now_seen, store->seen) != 0) {
+        memcpy(store->seen, now_seen, sizeof now_seen);
+        store->seen_at = now;
+    }
+    return now - store->seen_at >= job->as.acquire.args->lease_ms * 1000000ull;
+}
+
+static void stand_by(struct lite_job *job, struct lite_conn *conn)
+{
+    read_owner(job, conn);
+    lite_error_set(&job->error, OUTBOX_E_STANDBY, OWNING " %s: %s owns it; waiting for it to end", job->store->path,
+                   job->as.acquire.owner[0] ? job->as.acquire.owner : "another relay");
+}
+
+static void acquire_run(struct lite_job *job, struct lite_conn *conn)
+{
+    struct lite_store *store = job->store;
+    int64_t epoch;
+    if (lite_same_file(store, OWNING, &job->error) || read_epoch(job, conn, OWNING, &epoch))
+        return;
+    if (store->lock_fd >= 0 && store->epoch == epoch) { /* the owner already */
+        job->as.acquire.flags = OUTBOX_ACQUIRED_SAME;
+        return;
+    }
+    if (!store->lock_path && !(store->lock_path = make_lock_path(store))) {
+        lite_error_set(&job->error, OUTBOX_E_NO_MEMORY, OWNING " %s: out of memory", store->path);
+        return;
+    }
+    int fd = lock_file(store, &job->error);
+    bool expired = fd < 0 && lite_ok(job) && lease_is_over(job, epoch);
+    if (fd < 0 && lite_ok(job) && !expired)
+        stand_by(job, conn);
+    if (lite_ok(job) && !take_over(job, conn, epoch) && expired)
+        fd = replace_lock_file(store, &job->error);
+    if (lite_ok(job)) {
+        store->lock_fd = fd;
+        beat(store, &job->error);
+    }
+    if (!lite_ok(job)) {
+        store->epoch = 0;
+        store->lock_fd = -1;
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
+static void acquire_finish(struct lite_job *job)
+{
+    struct outbox_acquire *acquire = job->as.acquire.args;
+    acquire->flags = lite_ok(job) ? job->as.acquire.flags : 0;
+    memcpy(acquire->owner, job->as.acquire.owner, sizeof acquire->owner);
+}
+
+void lite_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire)
+{
+    struct lite_store *store = self;
+    struct lite_job *job = lite_job_new(store, op, LANE_WRITE, acquire_run);
+    job->as.acquire.args = acquire;
+    job->as.acquire.high = store->high;
+    job->finish = acquire_finish;
+    lite_job_submit(job);
+}
+
+/* ---- renew, give up ------------------------------------------------------------------------------------------------
+ */
+
+static void renew_run(struct lite_job *job, struct lite_conn *conn)
+{
+    struct lite_store *store = job->store;
+    if (lite_same_file(store, OWNING, &job->error) || lite_check_epoch(job, conn, OWNING))
+        return;
+    if (!is_at(store->lock_fd, store->lock_path)) { /* somebody tidied up: a lock that nobody finds protects nobody */
+        int fd = replace_lock_file(store, &job->error);
+        if (fd < 0)
+            return;
+        close(store->lock_fd);
+        store->lock_fd = fd;
+    }
+    beat(store, &job->error);
+}
+
+/* A moment that comes every few seconds: what was settled since the last one becomes durable, too. */
+static void renew_finish(struct lite_job *job)
+{
+    if (lite_ok(job))
+        lite_checkpoint_when(job->store, 1);
+}
+
+void lite_renew(void *self, outbox_op_t op)
+{
+    struct lite_job *job = lite_job_new(self, op, LANE_WRITE, renew_run);
+    job->finish = renew_finish;
+    lite_job_submit(job);
+}
+
+/* Best effort: a writer that holds the lock for long must not hold up the end of the relay. */
+void lite_give_up(struct lite_store *store, struct lite_conn *conn)
+{
+    char *sql = store->epoch && conn->db
+                    ? sqlite3_mprintf("UPDATE \"%w\" SET owner = '' WHERE singleton = 1 AND epoch = %lld",
+                                      store->relay_name, (long long)store->epoch)
+                    : NULL;
+    conn->patience_ms = 200;
+    if (sql)
+        sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
+    sqlite3_free(sql);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    store->lock_fd = -1;
+    store->epoch = 0;
+    store->host->release(store->host, store->lock_path);
+    store->lock_path = NULL;
+}

@@ -1,0 +1,226 @@
+/*
+ * backends/sqlite/settle.c - write transactions of the relay, each of them short: delivered rows go, dead ones move
+ *
+ * SQLite has one write lock, and an application that waits for it asks again after 1 ms, 2 ms, 5 ms and so on. So a
+ * transaction of the relay holds it for about a millisecond, and then leaves it alone for longer than that first
+ * pause: a writer that met the relay gets the lock when it asks next. How many rows fit is learned as it goes.
+ * Every transaction begins with a look at the epoch, so that an owner that was replaced removes nothing.
+ * Rows are removed by ranges of ids without gaps: such a range cannot contain a row that was not published.
+ */
+#include "store.h"
+
+#define SETTLING "settle rows of"
+#define PARKING "park rows of"
+#define HOLD_NS 1000000u
+#define LEAVE_NS 1500000u
+#define CHUNK_LEAST 16u
+#define CHUNK_MOST 8192u
+#define CHECKPOINT_PAGES 1000
+
+/* ---- transactions --------------------------------------------------------------------------------------------------
+ */
+
+static int canceled(const struct lite_job *job, const char *what, struct outbox_error *error)
+{
+    return lite_error_set(error, OUTBOX_E_CANCELED, "%s %s: canceled", what, job->store->path);
+}
+
+int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what)
+{
+    if (!lite_job_sleep(job, job->store->write_after))
+        return canceled(job, what, &job->error);
+    if (lite_step(conn, STATEMENT_BEGIN, what, &job->error))
+        return job->canceled ? canceled(job, what, &job->error) : job->error.code;
+    if (lite_check_epoch(job, conn, what))
+        lite_rollback(conn);
+    return job->error.code;
+}
+
+int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *what)
+{
+    if (!lite_ok(job) || lite_step(conn, STATEMENT_COMMIT, what, &job->error))
+        lite_rollback(conn);
+    job->store->write_after = lite_now(job->store) + LEAVE_NS;
+    return job->error.code;
+}
+
+/* ---- settle --------------------------------------------------------------------------------------------------------
+ */
+
+struct cursor {
+    const struct obx_sql_ranges *runs;
+    uint32_t run;
+    int64_t next; /* id within the run; 0: its first */
+};
+
+/* The next ids without a gap, at most `most`: how many. */
+static uint32_t next_range(struct cursor *at, uint32_t most, int64_t *low)
+{
+    if (at->run == at->runs->count)
+        return 0;
+    const struct obx_sql_range *run = &at->runs->items[at->run];
+    *low = at->next ? at->next : run->lo;
+    if (run->hi - *low >= (int64_t)most) {
+        at->next = *low + most;
+        return most;
+    }
+    at->run++;
+    at->next = 0;
+    return (uint32_t)(run->hi - *low + 1);
+}
+
+static int remove_range(struct lite_job *job, struct lite_conn *conn, int64_t low, int64_t high, const char *what)
+{
+    sqlite3_stmt *statement = conn->statements[STATEMENT_DELETE_RANGE];
+    sqlite3_bind_int64(statement, 1, low);
+    sqlite3_bind_int64(statement, 2, high);
+    return lite_step(conn, STATEMENT_DELETE_RANGE, what, &job->error);
+}
+
+static void learn(struct lite_store *store, uint32_t rows, uint64_t held_ns)
+{
+    uint64_t fit = (uint64_t)rows * HOLD_NS / (held_ns ? held_ns : 1);
+    if (fit > store->chunk && rows < store->chunk)
+        return; /* too few to tell */
+    fit = fit > store->chunk * 2ull ? store->chunk * 2ull : fit;
+    fit = fit < store->chunk / 2 ? store->chunk / 2 : fit;
+    store->chunk = (uint32_t)(fit < CHUNK_LEAST ? CHUNK_LEAST : fit > CHUNK_MOST ? CHUNK_MOST : fit);
+}
+
+/* One transaction. False: nothing is left, or it failed. */
+static bool settle_some(struct lite_job *job, struct lite_conn *conn, struct cursor *at)
+{
+    struct lite_store *store = job->store;
+    int64_t low;
+    uint32_t rows = 0, count = next_range(at, store->chunk, &low);
+    if (!count || lite_write_begin(job, conn, SETTLING))
+        return false;
+    uint64_t since = lite_now(store);
+    while (count && !remove_range(job, conn, low, low + count - 1, SETTLING)) {
+        rows += count;
+        bool full = rows == store->chunk || lite_now(store) - since > HOLD_NS;
+        count = full ? 0 : next_range(at, store->chunk - rows, &low);
+    }
+    if (lite_write_commit(job, conn, SETTLING))
+        return false;
+    learn(store, rows, lite_now(store) - since);
+    return true;
+}
+
+static void settle_run(struct lite_job *job, struct lite_conn *conn)
+{
+    struct lite_store *store = job->store;
+    struct cursor at = {.runs = &store->runs};
+    if (!obx_sql_runs(store->host, &store->runs, job->as.settle)) {
+        lite_error_set(&job->error, OUTBOX_E_NO_MEMORY, SETTLING " %s: out of memory", store->path);
+        return;
+    }
+    while (settle_some(job, conn, &at)) {
+    }
+}
+
+/* An id that stays among the given for lack of memory only keeps the sweep from it. */
+static void settle_finish(struct lite_job *job)
+{
+    struct lite_store *store = job->store;
+    for (uint32_t i = 0; lite_ok(job) && i < store->runs.count; i++)
+        obx_sql_ranges_remove(store->host, &store->given, store->runs.items[i].lo, store->runs.items[i].hi);
+    lite_checkpoint_when(store, CHECKPOINT_PAGES);
+}
+
+void lite_settle(void *self, outbox_op_t op, const struct outbox_settle *settle)
+{
+    struct lite_job *job = lite_job_new(self, op, LANE_WRITE, settle_run);
+    job->as.settle = settle;
+    job->finish = settle_finish;
+    lite_job_submit(job);
+}
+
+/* ---- park ----------------------------------------------------------------------------------------------------------
+ */
+
+static int bury(struct lite_job *job, struct lite_conn *conn, const struct outbox_dead_row *row)
+{
+    sqlite3_stmt *statement = conn->statements[STATEMENT_BURY];
+    sqlite3_bind_int64(statement, 1, (int64_t)row->position.major);
+    sqlite3_bind_text(statement, 4, row->reason, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 5, row->attempts);
+    int native = lite_bind_bytes(statement, 2, row->topic);
+    if (native == SQLITE_OK)
+        native = lite_bind_bytes(statement, 3, row->key);
+    if (native != SQLITE_OK)
+        lite_fail(conn, native, PARKING, &job->error);
+    else
+        lite_step(conn, STATEMENT_BURY, PARKING, &job->error);
+    sqlite3_clear_bindings(statement);
+    return job->error.code;
+}
+
+static void park_run(struct lite_job *job, struct lite_conn *conn)
+{
+    const struct outbox_park *park = job->as.park;
+    if (lite_write_begin(job, conn, PARKING))
+        return;
+    for (uint32_t i = 0; i < park->count && lite_ok(job); i++) {
+        int64_t id = (int64_t)park->rows[i].position.major;
+        if (!bury(job, conn, &park->rows[i]))
+            remove_range(job, conn, id, id, PARKING);
+    }
+    lite_write_commit(job, conn, PARKING);
+}
+
+static void park_finish(struct lite_job *job)
+{
+    struct lite_store *store = job->store;
+    for (uint32_t i = 0; lite_ok(job) && i < job->as.park->count; i++) {
+        int64_t id = (int64_t)job->as.park->rows[i].position.major;
+        obx_sql_ranges_remove(store->host, &store->given, id, id);
+    }
+}
+
+void lite_park(void *self, outbox_op_t op, const struct outbox_park *park)
+{
+    struct lite_job *job = lite_job_new(self, op, LANE_WRITE, park_run);
+    job->as.park = park;
+    job->finish = park_finish;
+    lite_job_submit(job);
+}
+
+/* ---- checkpoints ---------------------------------------------------------------------------------------------------
+ */
+
+/*
+ * The relay's own commits never checkpoint: that would happen in the middle of its work. A passive checkpoint beside
+ * it makes nobody wait, and leaves less to do for the writers' automatic ones.
+ */
+static void checkpoint_run(struct lite_job *job, struct lite_conn *conn)
+{
+    lite_admin_conn(job, conn, "checkpoint");
+    if (!lite_ok(job))
+        return;
+    int code = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+        lite_fail(conn, code, "checkpoint", &job->error);
+}
+
+static void checkpoint_finish(struct lite_job *job)
+{
+    const struct outbox_host *host = job->store->host;
+    if (!lite_ok(job))
+        host->log(host, OUTBOX_LOG_WARN, "%s", job->error.text);
+    job->store->checkpointing = false;
+}
+
+void lite_checkpoint_when(struct lite_store *store, int pages)
+{
+    int now = store->wal_pages;
+    if (now < store->checkpointed_at) /* the log began anew since */
+        store->checkpointed_at = 0;
+    if (store->checkpointing || !store->started || now - store->checkpointed_at < pages)
+        return;
+    store->checkpointed_at = now;
+    store->checkpointing = true;
+    store->checkpoint =
+        (struct lite_job){.store = store, .lane = LANE_ADMIN, .run = checkpoint_run, .finish = checkpoint_finish};
+    lite_job_submit(&store->checkpoint);
+}
