@@ -1,0 +1,282 @@
+/*
+ * examples/shop.c - a shop that takes orders: the application side of the outbox
+ *
+ *     shop [--count N] [--rate N] [--rollback PERCENT] [--customers N] [--seed N] [--naive FILE] DATABASE LEDGER
+ *
+ * Every order is one transaction: a row in `orders`, and an event that says so. Some transactions are rolled back, as
+ * they are in life: a card is declined, a constraint fails, two of them deadlock.
+ *
+ * With the outbox the event is a row of the same transaction, added by outbox_sqlite_add(). With --naive the event is
+ * published by the application itself, here by appending it to FILE, while it works on the order; like every client of
+ * a message broker it sends from a buffer. That is the dual write, and examples/verify.c counts what comes of it.
+ *
+ * The ledger gets a line for every transaction that ended: "committed ORDER" or "rolled-back ORDER". Orders of one
+ * customer are numbered; a shop that is killed goes on where the database says. It ends at N committed orders in all.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <outbox/sqlite.h>
+
+struct shop {
+    sqlite3 *db;
+    sqlite3_stmt *begin, *insert, *commit, *rollback;
+    FILE *naive; /* NULL: with the outbox */
+    int ledger;
+    long count, rate, rollback_percent, customers;
+    unsigned long long random;
+    long long *last; /* number of each customer's last order */
+};
+
+struct order {
+    char id[40];
+    char customer[24];
+    long long number;
+    long amount;
+};
+
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "shop: %s: %s\n", what, why);
+    exit(1);
+}
+
+/* splitmix64: the same orders for the same seed */
+static unsigned long long next_random(struct shop *shop)
+{
+    unsigned long long z = shop->random += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+/* ---- the database ---- */
+
+static void run_sql(struct shop *shop, const char *sql)
+{
+    char *why = NULL;
+    if (sqlite3_exec(shop->db, sql, NULL, NULL, &why) != SQLITE_OK)
+        die(sql, why ? why : sqlite3_errmsg(shop->db));
+}
+
+static sqlite3_stmt *prepare(struct shop *shop, const char *sql)
+{
+    sqlite3_stmt *statement;
+    if (sqlite3_prepare_v2(shop->db, sql, -1, &statement, NULL) != SQLITE_OK)
+        die(sql, sqlite3_errmsg(shop->db));
+    return statement;
+}
+
+static void step(struct shop *shop, sqlite3_stmt *statement)
+{
+    int result = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    if (result != SQLITE_DONE)
+        die(sqlite3_sql(statement), sqlite3_errmsg(shop->db));
+}
+
+static void open_shop(struct shop *shop, const char *path)
+{
+    if (sqlite3_open(path, &shop->db) != SQLITE_OK)
+        die(path, sqlite3_errmsg(shop->db));
+    sqlite3_busy_timeout(shop->db, 10000);
+    run_sql(shop, "PRAGMA journal_mode = WAL");
+    run_sql(shop, "PRAGMA synchronous = NORMAL");
+    run_sql(shop, "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, customer TEXT NOT NULL, "
+                  "number INTEGER NOT NULL, amount INTEGER NOT NULL, UNIQUE (customer, number))");
+    shop->begin = prepare(shop, "BEGIN IMMEDIATE");
+    shop->insert = prepare(shop, "INSERT INTO orders (id, customer, number, amount) VALUES (?1, ?2, ?3, ?4)");
+    shop->commit = prepare(shop, "COMMIT");
+    shop->rollback = prepare(shop, "ROLLBACK");
+}
+
+/* Orders taken before, by a shop that was killed perhaps. */
+static long read_past(struct shop *shop)
+{
+    long committed = 0;
+    sqlite3_stmt *statement = prepare(shop, "SELECT substr(customer, 2) + 0, max(number), count(*) FROM orders GROUP BY 1");
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        int customer = sqlite3_column_int(statement, 0);
+        if (customer >= 0 && customer < shop->customers)
+            shop->last[customer] = sqlite3_column_int64(statement, 1);
+        committed += sqlite3_column_int(statement, 2);
+    }
+    sqlite3_finalize(statement);
+    return committed;
+}
+
+static void insert_order(struct shop *shop, const struct order *order)
+{
+    sqlite3_bind_text(shop->insert, 1, order->id, -1, SQLITE_STATIC);
+    sqlite3_bind_text(shop->insert, 2, order->customer, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(shop->insert, 3, order->number);
+    sqlite3_bind_int64(shop->insert, 4, order->amount);
+    step(shop, shop->insert);
+}
+
+/* ---- the event ---- */
+
+static struct outbox_bytes text(const char *string)
+{
+    return (struct outbox_bytes){string, strlen(string)};
+}
+
+static void describe(const struct order *order, char *payload, size_t size)
+{
+    snprintf(payload, size, "{\"order\":\"%s\",\"customer\":\"%s\",\"number\":%lld,\"amount\":%ld.%02ld}", order->id,
+             order->customer, order->number, order->amount / 100, order->amount % 100);
+}
+
+/* In the transaction that is open: it commits or rolls back with the order. */
+static void add_to_outbox(struct shop *shop, const struct order *order)
+{
+    char payload[256];
+    struct outbox_error error;
+    describe(order, payload, sizeof payload);
+    const struct outbox_event event = {.struct_size = sizeof event,
+                                       .aggregate_type = text("order"),
+                                       .aggregate_id = text(order->customer),
+                                       .type = text("placed"),
+                                       .payload = text(payload)};
+    if (outbox_sqlite_add(shop->db, NULL, &event, NULL, &error))
+        die("add the event", error.text);
+}
+
+/* What so many programs do: tell the broker right here. */
+static void publish(struct shop *shop, const struct order *order)
+{
+    char payload[256];
+    describe(order, payload, sizeof payload);
+    fprintf(shop->naive, "{\"topic\":\"outbox.event.order\",\"key\":\"%s\",\"id\":\"%s\",\"type\":\"placed\",\"payload\":\"",
+            order->customer, order->id);
+    for (const char *c = payload; *c; c++) {
+        if (*c == '"')
+            fputc('\\', shop->naive);
+        fputc(*c, shop->naive);
+    }
+    fputs("\"}\n", shop->naive);
+}
+
+/* ---- taking orders ---- */
+
+static struct order make_order(struct shop *shop)
+{
+    struct order order;
+    unsigned long long high = next_random(shop), low = next_random(shop);
+    long customer = (long)(next_random(shop) % (unsigned long)shop->customers);
+    snprintf(order.id, sizeof order.id, "%016llx%016llx", high, low);
+    snprintf(order.customer, sizeof order.customer, "c%ld", customer);
+    order.number = ++shop->last[customer];
+    order.amount = (long)(next_random(shop) % 20000) + 100;
+    return order;
+}
+
+static bool take_order(struct shop *shop)
+{
+    struct order order = make_order(shop);
+    bool declined = (long)(next_random(shop) % 100) < shop->rollback_percent;
+    char line[64];
+    step(shop, shop->begin);
+    insert_order(shop, &order);
+    if (shop->naive)
+        publish(shop, &order);
+    else
+        add_to_outbox(shop, &order);
+    step(shop, declined ? shop->rollback : shop->commit);
+    int size = snprintf(line, sizeof line, "%s %s\n", declined ? "rolled-back" : "committed", order.id);
+    if (write(shop->ledger, line, (size_t)size) != size)
+        die("write the ledger", "it was cut short");
+    return !declined;
+}
+
+static void keep_pace(const struct shop *shop, const struct timespec *began, long done)
+{
+    struct timespec due = *began;
+    if (!shop->rate)
+        return;
+    due.tv_sec += done / shop->rate;
+    due.tv_nsec += done % shop->rate * (1000000000L / shop->rate);
+    due.tv_sec += due.tv_nsec / 1000000000L;
+    due.tv_nsec %= 1000000000L;
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+}
+
+static void usage(void)
+{
+    fputs("usage: shop [--count N] [--rate N] [--rollback PERCENT] [--customers N] [--seed N] [--naive FILE] DATABASE "
+          "LEDGER\n", stderr);
+    exit(64);
+}
+
+static void read_options(struct shop *shop, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"count", required_argument, NULL, 'n'},    {"rate", required_argument, NULL, 'r'},
+        {"rollback", required_argument, NULL, 'b'}, {"customers", required_argument, NULL, 'k'},
+        {"seed", required_argument, NULL, 's'},     {"naive", required_argument, NULL, 'x'},
+        {0}};
+    int found;
+    while ((found = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (found) {
+        case 'n':
+            shop->count = atol(optarg);
+            break;
+        case 'r':
+            shop->rate = atol(optarg);
+            break;
+        case 'b':
+            shop->rollback_percent = atol(optarg);
+            break;
+        case 'k':
+            shop->customers = atol(optarg);
+            break;
+        case 's':
+            shop->random = strtoull(optarg, NULL, 10);
+            break;
+        case 'x':
+            shop->naive = fopen(optarg, "a");
+            break;
+        default:
+            usage();
+        }
+        if (found == 'x' && !shop->naive)
+            die(optarg, "cannot be written");
+    }
+    if (argc - optind != 2 || shop->customers < 1)
+        usage();
+}
+
+int main(int argc, char **argv)
+{
+    struct shop shop = {.count = 10000, .rollback_percent = 10, .customers = 50, .random = 1};
+    struct timespec began;
+    read_options(&shop, argc, argv);
+    open_shop(&shop, argv[optind]);
+    shop.ledger = open(argv[optind + 1], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    shop.last = calloc((size_t)shop.customers, sizeof *shop.last);
+    if (shop.ledger < 0 || !shop.last)
+        die(argv[optind + 1], "cannot be written");
+    long committed = read_past(&shop);
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    if (committed) /* other orders than the ones before the kill */
+        shop.random += (unsigned long long)began.tv_nsec << 32;
+    for (long taken = 1; committed < shop.count; taken++) {
+        committed += take_order(&shop);
+        keep_pace(&shop, &began, taken);
+    }
+    if (shop.naive && fclose(shop.naive))
+        die("publish", "the last events could not be written");
+    sqlite3_finalize(shop.begin);
+    sqlite3_finalize(shop.insert);
+    sqlite3_finalize(shop.commit);
+    sqlite3_finalize(shop.rollback);
+    sqlite3_close(shop.db);
+    close(shop.ledger);
+    free(shop.last);
+    return 0;
+}
