@@ -1,0 +1,48 @@
+/* backends/sql/columns.c - names of tables and columns */
+#include "sql/columns.h"
+
+#include <string.h>
+
+const char *obx_sql_column(const struct outbox_map *columns, const char *logical)
+{
+    for (uint32_t i = 0; i < columns->count; i++)
+        if (!strcmp(columns->items[i].name, logical))
+            return columns->items[i].value;
+    return logical;
+}
+
+static bool known(const char *name)
+{
+#define COLUMN_IS(column)     \
+    if (!strcmp(name, #column)) \
+        return true;
+    OBX_SQL_COLUMNS(COLUMN_IS)
+#undef COLUMN_IS
+    return !strcmp(name, "id");
+}
+
+const char *obx_sql_columns_unknown(const struct outbox_map *columns)
+{
+    for (uint32_t i = 0; i < columns->count; i++)
+        if (!known(columns->items[i].name))
+            return columns->items[i].name;
+    return NULL;
+}
+
+static bool part(const char *from, size_t length, char *to, size_t size)
+{
+    if (!length || length >= size)
+        return false;
+    memcpy(to, from, length);
+    to[length] = '\0';
+    return true;
+}
+
+bool obx_sql_split_table(const char *table, char *schema, char *name, size_t size)
+{
+    const char *dot = strchr(table, '.');
+    schema[0] = '\0';
+    if (!dot)
+        return part(table, strlen(table), name, size);
+    return part(table, (size_t)(dot - table), schema, size) && part(dot + 1, strlen(dot + 1), name, size);
+}
