@@ -1,0 +1,243 @@
+/*
+ * backends/postgres/claim.c - claiming rows
+ *
+ * One flight: a look at the locks when one is due, then the claim. The tracker takes the result in; it may ask for
+ * the same claim again with more holes (a long transaction ended), and a row too large for the plain statement asks for
+ * it again with the guarded one. Both happen inside the op.
+ *
+ * While idle, rows that no claim can give are looked for now and then: a sequence that was set back, ids written by
+ * hand. They are told of, and claimed.
+ */
+#include <string.h>
+
+#include "store.h"
+
+enum {
+    LOOK_AGE_MS = 20,     /* how old a hole is before it is worth a look at the locks, and how often */
+    GUARDED_FOR = 16,     /* claims, after a large row */
+    CAP_MIN = 1024,
+};
+#define MS 1000000ull
+
+static void submit(struct pg_op *op);
+
+static struct outbox_claim *claim_of(const struct pg_op *op)
+{
+    return op->out;
+}
+
+static void fail(struct pg_op *op, int code, const char *text)
+{
+    struct outbox_error error;
+    pg_fail(&error, code, "claim rows from %s: %s", op->store->table_name, text);
+    pg_op_finish(op, &error);
+}
+
+static void ranges_param(struct pg_buf *lo, struct pg_buf *hi, const struct obx_sql_hole_list *list)
+{
+    pg_array_begin(lo, PG_OID_INT8, list->count);
+    pg_array_begin(hi, PG_OID_INT8, list->count);
+    for (uint32_t i = 0; i < list->count; i++) {
+        pg_array_int8(lo, list->items[i].lo);
+        pg_array_int8(hi, list->items[i].hi);
+    }
+}
+
+static void exact_param(struct pg_store *store, const struct outbox_claim *claim)
+{
+    pg_array_begin(&store->lo, PG_OID_INT8, claim->exact_count);
+    for (uint32_t i = 0; i < claim->exact_count; i++)
+        pg_array_int8(&store->lo, (int64_t)claim->exact[i].major);
+}
+
+static int64_t bytes_param(const struct pg_store *store, const struct outbox_claim *claim)
+{
+    uint64_t bytes = claim->max_bytes && claim->max_bytes < INT64_MAX ? claim->max_bytes : INT64_MAX;
+    if (claim->exact)
+        return INT64_MAX;
+    if (store->guarded)
+        return (int64_t)bytes;
+    bytes /= claim->max_rows;
+    return bytes < CAP_MIN ? CAP_MIN : (int64_t)bytes;
+}
+
+static bool look_due(const struct pg_store *store)
+{
+    uint64_t now = store->host->now(store->host);
+    return now - store->looked_ns >= LOOK_AGE_MS * MS && obx_sql_holes_want_proof(&store->holes, now, LOOK_AGE_MS * MS);
+}
+
+static int send_claim(struct pg_request *request, PGconn *pg)
+{
+    struct pg_op *op = request->arg;
+    struct pg_store *store = op->store;
+    const struct outbox_claim *claim = claim_of(op);
+    struct pg_params params = {0};
+    bool guarded = store->guarded && !claim->exact;
+    if (claim->exact)
+        exact_param(store, claim);
+    else
+        ranges_param(&store->lo, &store->hi, &store->holes.hot);
+    if (store->lo.failed || store->hi.failed)
+        return 0;
+    pg_param_int8(&params, claim->exact ? INT64_MAX : store->holes.hi);
+    pg_param_buf(&params, &store->lo);
+    pg_param_buf(&params, claim->exact ? &store->lo : &store->hi);
+    pg_param_int8(&params, claim->exact ? claim->exact_count : claim->max_rows);
+    pg_param_int8(&params, bytes_param(store, claim));
+    op->number = look_due(store) && !claim->exact;
+    return (!op->number || pg_look_send(store, pg)) &&
+           PQsendQueryPrepared(pg, guarded ? "claim_guarded" : "claim", params.count, params.values, params.lengths,
+                               params.formats, 1);
+}
+
+static void take(struct pg_request *request, PGresult *result)
+{
+    struct pg_op *op = request->arg;
+    if (op->number) { /* the look comes first; without memory the holes just stay open a little longer */
+        op->number = 0;
+        pg_look_take(op->store, result);
+        PQclear(result);
+        return;
+    }
+    PQclear(op->result);
+    op->result = result;
+}
+
+/* ---- the result ---------------------------------------------------------------------------------------------------- */
+
+struct reading {
+    int first;       /* row of the result after the snapshot */
+    uint32_t rows;   /* up to a marked one */
+    bool cut;        /* there was a marked one */
+    struct obx_sql_snapshot snapshot;
+};
+
+/* Row 0 tells the snapshot; a mark further down says that the row is too large for this batch. */
+static bool read_result(struct pg_store *store, const PGresult *result, struct reading *reading)
+{
+    int mark = (int)store->wanted_count + 1, rows = PQntuples(result), row = 1;
+    if (rows < 1 || PQnfields(result) != mark + 1 ||
+        !pg_snapshot_parse(store, PQgetvalue(result, 0, mark), &reading->snapshot) ||
+        !obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)rows, sizeof *store->ids))
+        return false;
+    for (; row < rows && PQgetisnull(result, row, mark); row++)
+        store->ids[row - 1] = (int64_t)pg_get_int8(PQgetvalue(result, row, 0));
+    reading->first = 1;
+    reading->rows = (uint32_t)row - 1;
+    reading->cut = row < rows;
+    return true;
+}
+
+/* What is given is remembered for the sweep; without memory there is none until the next rewind. */
+static void note_given(struct pg_store *store, const int64_t *ids, uint32_t count)
+{
+    for (uint32_t i = 0; i < count;) {
+        uint32_t from = i++;
+        while (i < count && ids[i] == ids[i - 1] + 1)
+            i++;
+        if (!obx_sql_ranges_add(store->host, &store->given, ids[from], ids[i - 1]))
+            store->blind = true;
+    }
+}
+
+/* Large rows were met, or not for a while. */
+static void choose_statement(struct pg_store *store, const struct outbox_claim *claim, const PGresult *result,
+                             const struct reading *reading)
+{
+    uint64_t cap = claim->max_bytes / claim->max_rows;
+    if (reading->cut || (store->guarded && reading->rows && PQresultMemorySize(result) / reading->rows > cap))
+        store->guarded = GUARDED_FOR;
+    else if (store->guarded)
+        store->guarded--;
+}
+
+static void give(struct pg_op *op, struct pg_batch *batch, bool more)
+{
+    static const struct outbox_error none;
+    if (batch)
+        batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
+    claim_of(op)->batch = batch ? &batch->batch : NULL;
+    pg_op_finish(op, &none);
+}
+
+static enum obx_sql_accepted accept(struct pg_store *store, const struct reading *reading, bool truncated)
+{
+    struct obx_sql_seen seen = {.ids = store->ids,
+                                .count = reading->rows,
+                                .truncated = truncated,
+                                .snapshot = reading->snapshot,
+                                .now_ns = store->host->now(store->host)};
+    enum obx_sql_accepted accepted = obx_sql_holes_accept(&store->holes, &seen);
+    if (accepted == OBX_SQL_ACCEPTED)
+        note_given(store, store->ids, reading->rows);
+    return accepted;
+}
+
+static void take_over(struct pg_op *op, struct reading *reading)
+{
+    struct pg_store *store = op->store;
+    const struct outbox_claim *claim = claim_of(op);
+    struct pg_batch *batch = NULL;
+    bool truncated = reading->cut || reading->rows >= claim->max_rows;
+    choose_statement(store, claim, op->result, reading);
+    if (reading->cut && !reading->rows) {
+        submit(op); /* its first row was too large for the plain statement */
+        return;
+    }
+    if (reading->rows && !(batch = pg_batch_new(store, op->result, reading->first, reading->rows))) {
+        fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
+        return;
+    }
+    if (batch)
+        op->result = NULL; /* it is the batch's now */
+    enum obx_sql_accepted accepted = claim->exact ? OBX_SQL_ACCEPTED : accept(store, reading, truncated);
+    if (accepted == OBX_SQL_ACCEPTED) {
+        give(op, batch, truncated && !claim->exact);
+        return;
+    }
+    if (batch)
+        pg_release(store, &batch->batch);
+    if (accepted == OBX_SQL_ASK_AGAIN)
+        submit(op);
+    else if (accepted == OBX_SQL_NO_MEMORY)
+        fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
+    else
+        fail(op, OUTBOX_E_BUG, "the server gave ids that were not asked for; please report this");
+}
+
+static void done(struct pg_request *request, const struct outbox_error *error)
+{
+    struct pg_op *op = request->arg;
+    struct reading reading;
+    if (error->code)
+        pg_op_finish(op, error);
+    else if (!op->result || !read_result(op->store, op->result, &reading))
+        fail(op, OUTBOX_E_NO_MEMORY, "out of memory, or an answer of another shape than asked for");
+    else
+        take_over(op, &reading);
+}
+
+static void submit(struct pg_op *op)
+{
+    op->request = (struct pg_request){.what = "claim rows", .send = send_claim, .result = take, .done = done, .arg = op};
+    pg_conn_submit(&op->store->reader, &op->request);
+}
+
+void pg_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
+{
+    struct pg_store *store = self;
+    struct pg_op *op = pg_op(store, id);
+    op->out = claim;
+    store->claim_op = id;
+    claim->batch = NULL;
+    if (claim->flags & OUTBOX_CLAIM_REWIND) {
+        obx_sql_holes_reset(&store->holes);
+        obx_sql_ranges_clear(&store->given);
+        store->blind = false;
+    }
+    if (!claim->max_rows)
+        fail(op, OUTBOX_E_INVALID, "max_rows is 0");
+    else
+        submit(op);
+}

@@ -1,0 +1,133 @@
+/*
+ * backends/postgres/claim_sql.c - the claim as SQL
+ *
+ * One statement, so one snapshot: first a row that tells the snapshot, then the rows in the holes, then those above.
+ * The branches of the UNION ALL are read in this order, each by the primary key's index; the tracker refuses a
+ * result that is not ascending. $1 hi, $2 and $3 the holes, $4 how many rows, $5 how many bytes.
+ *
+ * Memory must stay bounded, but asking for the size of what is before would cost more than reading it. So there are two
+ * statements. The plain one leaves out the large values of a row with more than $5 bytes, and marks it; the reader
+ * ends the batch before it and goes on with the guarded one, in which $5 counts for all rows together.
+ */
+#include "store.h"
+
+static const char mark[] = "''";
+
+/* How many bytes the large columns of a row have; the size of a value that is stored elsewhere is known without
+ * reading it. */
+static void put_size(struct obx_sql_text *sql, const struct pg_store *store)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < store->wanted_count; i++) {
+        const struct pg_wanted *w = &store->wanted[i];
+        if (!w->sized || w->wire == PG_ABSENT)
+            continue;
+        obx_sql_text_puts(sql, any ? " + " : "");
+        if (w->wire == PG_AS_JSONB)
+            obx_sql_text_format(sql, "coalesce(pg_column_size(t.%n), 0)", w->name);
+        else if (w->wire == PG_AS_BYTES)
+            obx_sql_text_format(sql, "coalesce(octet_length(t.%n), 0)", w->name);
+        else
+            obx_sql_text_format(sql, "coalesce(octet_length(t.%n::text), 0)", w->name);
+        any = true;
+    }
+    if (!any)
+        obx_sql_text_puts(sql, "0");
+}
+
+/* Each column as `prefix` and its number; raw in the guarded statement's inner part. */
+static void put_columns(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
+{
+    for (uint32_t i = 0; i < store->wanted_count; i++) {
+        const struct pg_wanted *w = &store->wanted[i];
+        obx_sql_text_puts(sql, ", ");
+        if (w->wire == PG_ABSENT) {
+            obx_sql_text_puts(sql, "NULL::text");
+        } else if (plain && w->sized) {
+            obx_sql_text_puts(sql, "CASE WHEN ");
+            put_size(sql, store);
+            obx_sql_text_format(sql, " <= $5::int8 THEN t.%n END", w->name);
+        } else {
+            obx_sql_text_format(sql, "t.%n%s", w->name, w->cast ? "::text" : "");
+        }
+        obx_sql_text_format(sql, " AS c%d", (int)i);
+    }
+}
+
+static void put_row(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
+{
+    obx_sql_text_format(sql, "SELECT t.%n AS id", store->table.id);
+    put_columns(sql, store, plain);
+    if (plain) {
+        obx_sql_text_puts(sql, ", CASE WHEN ");
+        put_size(sql, store);
+        obx_sql_text_format(sql, " > $5::int8 THEN %s END AS mark, 0::int8 AS size", mark);
+    } else {
+        obx_sql_text_puts(sql, ", NULL::text AS mark, (");
+        put_size(sql, store);
+        obx_sql_text_puts(sql, ")::int8 AS size");
+    }
+    obx_sql_text_puts(sql, " FROM ");
+    obx_sql_text_table(sql, store->table.schema, store->table.name);
+    obx_sql_text_puts(sql, " t");
+}
+
+static void put_snapshot(struct obx_sql_text *sql, const struct pg_store *store)
+{
+    obx_sql_text_puts(sql, "SELECT 0::int8 AS id");
+    for (uint32_t i = 0; i < store->wanted_count; i++)
+        obx_sql_text_format(sql, ", NULL::%s AS c%d", store->wanted[i].wire ? store->wanted[i].type : "text", (int)i);
+    obx_sql_text_puts(sql, ", pg_current_snapshot()::text AS mark, 0::int8 AS size");
+}
+
+/* The three branches. */
+static void put_union(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
+{
+    const char *id = store->table.id;
+    obx_sql_text_puts(sql, "(");
+    put_snapshot(sql, store);
+    obx_sql_text_puts(sql, ") UNION ALL (SELECT h.* FROM unnest($2::int8[], $3::int8[]) r(lo, hi), LATERAL (");
+    put_row(sql, store, plain);
+    obx_sql_text_format(sql, " WHERE t.%n BETWEEN r.lo AND r.hi ORDER BY t.%n LIMIT $4::int8) h LIMIT $4::int8)", id, id);
+    obx_sql_text_puts(sql, " UNION ALL (");
+    put_row(sql, store, plain);
+    obx_sql_text_format(sql, " WHERE t.%n > $1::int8 ORDER BY t.%n LIMIT $4::int8)", id, id);
+}
+
+static void put_guarded(struct obx_sql_text *sql, const struct pg_store *store)
+{
+    static const char fits[] = "(before + size <= $5::int8 OR before = 0)";
+    obx_sql_text_puts(sql, "SELECT id");
+    for (uint32_t i = 0; i < store->wanted_count; i++) {
+        if (store->wanted[i].sized)
+            obx_sql_text_format(sql, ", CASE WHEN %s THEN c%d END", fits, (int)i);
+        else
+            obx_sql_text_format(sql, ", c%d", (int)i);
+    }
+    obx_sql_text_format(sql, ", CASE WHEN mark IS NOT NULL THEN mark WHEN NOT %s THEN %s END FROM "
+                             "(SELECT u.*, (sum(size) OVER (ROWS UNBOUNDED PRECEDING))::int8 - size AS before FROM "
+                             "(SELECT * FROM (", fits, mark);
+    put_union(sql, store, false);
+    obx_sql_text_puts(sql, ") v LIMIT $4::int8 + 1) u) w WHERE before < $5::int8");
+}
+
+static void put_plain(struct obx_sql_text *sql, const struct pg_store *store)
+{
+    obx_sql_text_puts(sql, "SELECT id");
+    for (uint32_t i = 0; i < store->wanted_count; i++)
+        obx_sql_text_format(sql, ", c%d", (int)i);
+    obx_sql_text_puts(sql, ", mark FROM (");
+    put_union(sql, store, true);
+    obx_sql_text_puts(sql, ") v LIMIT $4::int8 + 1");
+}
+
+int pg_claim_build(struct pg_store *store, struct outbox_error *error)
+{
+    obx_sql_text_clear(&store->claim_plain);
+    obx_sql_text_clear(&store->claim_guarded);
+    put_plain(&store->claim_plain, store);
+    put_guarded(&store->claim_guarded, store);
+    if (store->claim_plain.failed || store->claim_guarded.failed)
+        return pg_fail(error, OUTBOX_E_NO_MEMORY, "build the claim: out of memory");
+    return OUTBOX_OK;
+}

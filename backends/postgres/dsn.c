@@ -1,0 +1,193 @@
+/*
+ * backends/postgres/dsn.c - the conninfo: secure defaults, and names looked up off the loop
+ *
+ * libpq would look names up while everything else waits, and once connecting does not block it has no timeout for
+ * one of several hosts. So the hosts of the conninfo become candidates with numeric addresses, tried one by one.
+ */
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+static const char *given(const struct pg_target *target, const char *keyword, const char *variable)
+{
+    for (const PQconninfoOption *o = target->parsed; o->keyword; o++)
+        if (!strcmp(o->keyword, keyword) && o->val && *o->val)
+            return o->val;
+    const char *value = variable ? getenv(variable) : NULL;
+    return value && *value ? value : NULL;
+}
+
+/* The n-th of a list with commas; a list of one stands for all. "" when there are not so many. */
+static void nth(const char *list, unsigned n, char *to, size_t size)
+{
+    to[0] = '\0';
+    if (!list)
+        return;
+    if (!strchr(list, ','))
+        n = 0;
+    for (; n && list; n--) {
+        list = strchr(list, ',');
+        list = list ? list + 1 : NULL;
+    }
+    if (list)
+        snprintf(to, size, "%.*s", (int)strcspn(list, ","), list);
+}
+
+static unsigned items(const char *list)
+{
+    unsigned count = 1;
+    for (; list && *list; list++)
+        count += *list == ',';
+    return count;
+}
+
+static bool is_socket(const char *host)
+{
+    return !*host || *host == '/' || *host == '@';
+}
+
+static bool is_local(const struct pg_candidate *candidate)
+{
+    const char *host = *candidate->host ? candidate->host : candidate->address;
+    return is_socket(host) || !strcmp(host, "localhost") || !strncmp(host, "127.", 4) || !strcmp(host, "::1");
+}
+
+static void list_candidates(struct pg_target *target)
+{
+    const char *hosts = given(target, "host", "PGHOST"), *addresses = given(target, "hostaddr", "PGHOSTADDR");
+    const char *ports = given(target, "port", "PGPORT");
+    unsigned count = items(hosts ? hosts : addresses);
+    target->candidate_count = 0;
+    for (unsigned i = 0; i < count && i < PG_CANDIDATES; i++) {
+        struct pg_candidate *candidate = &target->candidates[target->candidate_count++];
+        nth(hosts, i, candidate->host, sizeof candidate->host);
+        nth(addresses, i, candidate->address, sizeof candidate->address);
+        nth(ports, i, candidate->port, sizeof candidate->port);
+    }
+}
+
+static unsigned put(struct pg_target *target, unsigned at, const char *keyword, const char *value)
+{
+    for (unsigned i = 0; i < at; i++)
+        if (!strcmp(target->keywords[i], keyword))
+            return at; /* was given */
+    if (!value || at + 1 >= PG_KEYWORDS)
+        return at;
+    target->keywords[at] = keyword;
+    target->values[at] = value;
+    target->keywords[at + 1] = NULL;
+    return at + 1;
+}
+
+static bool ours(const char *keyword)
+{
+    static const char *const list[] = {"host",          "hostaddr", "port", "target_session_attrs", "load_balance_hosts",
+                                       "connect_timeout", "client_encoding"};
+    for (unsigned i = 0; i < sizeof list / sizeof *list; i++)
+        if (!strcmp(keyword, list[i]))
+            return true;
+    return false;
+}
+
+void pg_target_choose(struct pg_target *target, uint32_t index)
+{
+    const struct pg_candidate *candidate = &target->candidates[index];
+    unsigned at = 0;
+    target->keywords[0] = NULL;
+    for (const PQconninfoOption *o = target->parsed; o->keyword; o++)
+        if (o->val && !ours(o->keyword))
+            at = put(target, at, o->keyword, o->val);
+    at = put(target, at, "host", *candidate->host ? candidate->host : NULL);
+    at = put(target, at, "hostaddr", *candidate->address ? candidate->address : NULL);
+    at = put(target, at, "port", *candidate->port ? candidate->port : NULL);
+    at = put(target, at, "client_encoding", "UTF8");
+    at = put(target, at, "application_name", target->application);
+    at = put(target, at, "keepalives_idle", "30");
+    at = put(target, at, "keepalives_interval", "10");
+    at = put(target, at, "keepalives_count", "3");
+    at = put(target, at, "tcp_user_timeout", "30000");
+    if (!getenv("PGGSSENCMODE"))
+        at = put(target, at, "gssencmode", "disable"); /* it may wait for a ticket server */
+    if (!getenv("PGSSLMODE") && !is_local(candidate))
+        put(target, at, "sslmode", "verify-full");
+}
+
+static void judge_security(struct pg_target *target)
+{
+    const char *mode = given(target, "sslmode", "PGSSLMODE");
+    target->insecure = false;
+    for (uint32_t i = 0; i < target->candidate_count; i++)
+        if (!is_local(&target->candidates[i]) && mode && strcmp(mode, "verify-full"))
+            target->insecure = true;
+}
+
+int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay, struct outbox_error *error)
+{
+    char *why = NULL;
+    pg_target_free(target);
+    target->parsed = PQconninfoParse(dsn ? dsn : "", &why);
+    if (!target->parsed) { /* libpq's text may quote a part of the conninfo, the password even: not shown */
+        bool equals = why && strstr(why, "missing \"=\"");
+        PQfreemem(why);
+        return pg_fail(error, OUTBOX_E_CONFIG,
+                       "dsn: not a conninfo string%s; write for example host=db.example dbname=shop user=relay, or "
+                       "postgresql://relay@db.example/shop",
+                       equals ? ": a \"=\" is missing" : "");
+    }
+    snprintf(target->application, sizeof target->application, "outbox %.63s", relay);
+    list_candidates(target);
+    judge_security(target);
+    return OUTBOX_OK;
+}
+
+void pg_target_free(struct pg_target *target)
+{
+    if (target->parsed)
+        PQconninfoFree(target->parsed);
+    target->parsed = NULL;
+    target->candidate_count = 0;
+}
+
+/* All addresses of one host, as candidates of their own. */
+static int resolve_one(const struct pg_candidate *from, struct pg_candidate *to, uint32_t room, uint32_t *count)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list = NULL;
+    int status = getaddrinfo(from->host, NULL, &hints, &list);
+    for (struct addrinfo *a = list; !status && a && *count < room; a = a->ai_next) {
+        struct pg_candidate *candidate = &to[*count];
+        *candidate = *from;
+        if (!getnameinfo(a->ai_addr, a->ai_addrlen, candidate->address, sizeof candidate->address, NULL, 0,
+                         NI_NUMERICHOST))
+            ++*count;
+    }
+    if (list)
+        freeaddrinfo(list);
+    return status;
+}
+
+int pg_target_resolve(struct pg_target *target, struct outbox_error *error)
+{
+    struct pg_candidate found[PG_CANDIDATES];
+    uint32_t count = 0;
+    list_candidates(target);
+    pg_fail(error, OUTBOX_E_CONFIG, "connect: the dsn names no host");
+    for (uint32_t i = 0; i < target->candidate_count && count < PG_CANDIDATES; i++) {
+        const struct pg_candidate *candidate = &target->candidates[i];
+        if (is_socket(candidate->host) || *candidate->address) {
+            found[count++] = *candidate;
+            continue;
+        }
+        int status = resolve_one(candidate, found, PG_CANDIDATES, &count);
+        if (status)
+            pg_fail(error, OUTBOX_E_NOT_CONNECTED, "look up host %s: %s", candidate->host, gai_strerror(status));
+    }
+    if (!count)
+        return error->code;
+    memcpy(target->candidates, found, count * sizeof *found);
+    target->candidate_count = count;
+    error->code = OUTBOX_OK;
+    return OUTBOX_OK;
+}

@@ -1,0 +1,125 @@
+/* backends/postgres/error.c - SQLSTATEs become codes; texts become one line that says what to do where we know */
+#include "error.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *prefix; /* of the SQLSTATE; the first that fits counts */
+    int code;
+    const char *advice;
+} states[] = {
+    {"08", OUTBOX_E_NOT_CONNECTED, ""},
+    {"57014", OUTBOX_E_TIMEOUT, ""},
+    {"57P", OUTBOX_E_NOT_CONNECTED, ""},
+    {"53300", OUTBOX_E_NOT_CONNECTED, "; a relay needs two connections"},
+    {"53100", OUTBOX_E_FULL, "; make room on the server's disk"},
+    {"53", OUTBOX_E_AGAIN, ""},
+    {"40", OUTBOX_E_AGAIN, ""},
+    {"55P03", OUTBOX_E_AGAIN, ""},
+    {"55", OUTBOX_E_AGAIN, ""},
+    {"25006", OUTBOX_E_READ_ONLY, "; connect to the primary server"},
+    {"25P", OUTBOX_E_NOT_CONNECTED, ""},
+    {"42501", OUTBOX_E_PERMISSION, "; see 'outbox init --print-grants'"},
+    {"28", OUTBOX_E_PERMISSION, ""},
+    {"42P01", OUTBOX_E_NOT_FOUND, "; run 'outbox init'"},
+    {"3F000", OUTBOX_E_NOT_FOUND, "; create the schema"},
+    {"3D000", OUTBOX_E_NOT_FOUND, ""},
+    {"42703", OUTBOX_E_SCHEMA, "; see 'outbox check'"},
+    {"42804", OUTBOX_E_SCHEMA, "; see 'outbox check'"},
+    {"0A000", OUTBOX_E_SCHEMA, ""},
+    {"22", OUTBOX_E_INVALID, ""},
+    {"23", OUTBOX_E_INVALID, ""},
+    {"XX001", OUTBOX_E_CORRUPT, ""},
+    {"XX002", OUTBOX_E_CORRUPT, ""},
+    {"58", OUTBOX_E_IO, ""},
+};
+
+static unsigned find(const char *state)
+{
+    unsigned i = 0;
+    for (; i < sizeof states / sizeof *states; i++)
+        if (!strncmp(state, states[i].prefix, strlen(states[i].prefix)))
+            break;
+    return i;
+}
+
+int pg_error_code(const char *state)
+{
+    unsigned i = find(state);
+    return i < sizeof states / sizeof *states ? states[i].code : OUTBOX_E_IO;
+}
+
+static const char *advice(const char *state)
+{
+    unsigned i = find(state);
+    return i < sizeof states / sizeof *states ? states[i].advice : "";
+}
+
+static void set_state(struct outbox_error *error, const char *state)
+{
+    snprintf(error->state, sizeof error->state, "%s", state);
+}
+
+void pg_error_of_result(struct outbox_error *error, const char *what, const PGresult *result)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    if (!state)
+        state = "08006"; /* libpq's own: the connection */
+    pg_fail(error, pg_error_code(state), "%s: %s%s%s (%s)%s", what, text ? text : PQresultErrorMessage(result),
+            detail ? ": " : "", detail ? detail : "", state, advice(state));
+    set_state(error, state);
+}
+
+struct pg_where pg_where(const PGconn *pg)
+{
+    struct pg_where where;
+    const char *host = PQhost(pg), *port = PQport(pg), *user = PQuser(pg);
+    snprintf(where.text, sizeof where.text, "%.80s:%.8s as %.40s", host && *host ? host : "the local socket",
+             port ? port : "", user ? user : "?");
+    return where;
+}
+
+/* libpq's lines, as one without a newline at the end, and without the place in the server's source. */
+static void one_line(char *to, size_t size, const char *from)
+{
+    size_t at = 0;
+    const char *location = strstr(from, "\nLOCATION:");
+    for (; *from && from != location && at + 2 < size; from++) {
+        if (*from != '\n')
+            to[at++] = *from;
+        else if (from[1])
+            to[at++] = ' ';
+    }
+    to[at] = '\0';
+    while (at && (isspace((unsigned char)to[at - 1]) || to[at - 1] == '.'))
+        to[--at] = '\0';
+}
+
+/* "FATAL:  28P01" in the text of a connection that was refused; the words depend on the language, the form not. */
+static void find_state(const char *text, char state[6])
+{
+    state[0] = '\0';
+    for (const char *at = strstr(text, ":  "); at; at = strstr(at + 3, ":  ")) {
+        size_t length = 0;
+        while (isalnum((unsigned char)at[3 + length]))
+            length++;
+        if (length == 5) {
+            memcpy(state, at + 3, 5);
+            state[5] = '\0';
+        }
+    }
+}
+
+void pg_error_of_conn(struct outbox_error *error, const char *what, const PGconn *pg)
+{
+    char text[300], state[6];
+    one_line(text, sizeof text, PQerrorMessage(pg));
+    find_state(text, state);
+    pg_fail(error, state[0] ? pg_error_code(state) : OUTBOX_E_NOT_CONNECTED, "%s (%s): %s%s", what, pg_where(pg).text,
+            text[0] ? text : "the connection is gone", state[0] ? advice(state) : "");
+    set_state(error, state[0] ? state : "08006");
+}

@@ -1,0 +1,26 @@
+/* backends/postgres/error.h - what libpq and the server say, as error values of outbox */
+#ifndef PG_ERROR_H
+#define PG_ERROR_H
+
+#include <libpq-fe.h>
+
+#include <outbox/error.h>
+
+#include "sql/failure.h"
+
+#define pg_fail obx_sql_fail
+
+/* The code for an SQLSTATE; OUTBOX_E_IO for those that say nothing to a relay. */
+int pg_error_code(const char *state);
+
+/* what: the attempt, "claim rows". Texts are one line. */
+void pg_error_of_result(struct outbox_error *error, const char *what, const PGresult *result);
+void pg_error_of_conn(struct outbox_error *error, const char *what, const PGconn *pg);
+
+/* "db1:5432 as relay" */
+struct pg_where {
+    char text[160];
+};
+struct pg_where pg_where(const PGconn *pg);
+
+#endif

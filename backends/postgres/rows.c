@@ -1,0 +1,165 @@
+/*
+ * backends/postgres/rows.c - a result of libpq as a batch
+ *
+ * Values point into the result, which the batch owns until it is released. The arrays of positions and values are
+ * used again by later batches, so that a claim allocates nothing once things have settled.
+ */
+#include <string.h>
+
+#include "store.h"
+
+enum { SPARE_MAX = 16 };
+
+static const int64_t epoch_us = 946684800000000; /* 2000-01-01, where Postgres counts from */
+
+static struct outbox_value of_bytes(uint32_t type, const char *data, int size)
+{
+    return (struct outbox_value){.as.data = data, .size = (uint32_t)size, .type = type};
+}
+
+static struct outbox_value of_int(uint32_t type, int64_t integer)
+{
+    return (struct outbox_value){.as.integer = integer, .type = type};
+}
+
+static struct outbox_value of_float4(const char *data)
+{
+    uint32_t bits = pg_get_int4(data);
+    float real;
+    memcpy(&real, &bits, sizeof real);
+    return (struct outbox_value){.as.real = (double)real, .type = OUTBOX_FLOAT};
+}
+
+static struct outbox_value of_float8(const char *data)
+{
+    uint64_t bits = pg_get_int8(data);
+    struct outbox_value value = {.type = OUTBOX_FLOAT};
+    memcpy(&value.as.real, &bits, sizeof value.as.real);
+    return value;
+}
+
+static struct outbox_value of_time(const char *data)
+{
+    int64_t us = (int64_t)pg_get_int8(data);
+    if (us == INT64_MIN || us > INT64_MAX - epoch_us) /* -infinity, infinity */
+        return (struct outbox_value){.type = OUTBOX_NULL};
+    return of_int(OUTBOX_TIME, us + epoch_us);
+}
+
+static struct outbox_value decode(enum pg_wire wire, const char *data, int size)
+{
+    switch (wire) {
+    case PG_AS_TEXT:
+        return of_bytes(OUTBOX_TEXT, data, size);
+    case PG_AS_BYTES:
+        return of_bytes(OUTBOX_BYTES, data, size);
+    case PG_AS_JSONB:
+        return of_bytes(OUTBOX_TEXT, data + (size > 0), size > 0 ? size - 1 : 0);
+    case PG_AS_UUID:
+        return of_bytes(OUTBOX_UUID, data, size);
+    case PG_AS_INT2:
+        return of_int(OUTBOX_INT, (int16_t)pg_get_int2(data));
+    case PG_AS_INT4:
+        return of_int(OUTBOX_INT, (int32_t)pg_get_int4(data));
+    case PG_AS_INT8:
+        return of_int(OUTBOX_INT, (int64_t)pg_get_int8(data));
+    case PG_AS_BOOL:
+        return of_int(OUTBOX_BOOL, *data != 0);
+    case PG_AS_FLOAT4:
+        return of_float4(data);
+    case PG_AS_FLOAT8:
+        return of_float8(data);
+    case PG_AS_TIME:
+        return of_time(data);
+    case PG_ABSENT:
+        break;
+    }
+    return (struct outbox_value){.type = OUTBOX_NULL};
+}
+
+static struct pg_batch *take_spare(struct pg_store *store)
+{
+    struct pg_batch *batch = store->spare;
+    if (!batch)
+        return store->host->alloc(store->host, sizeof *batch);
+    store->spare = batch->next;
+    store->spare_count--;
+    return batch;
+}
+
+static void fill(const struct pg_store *store, struct pg_batch *batch, int first, uint32_t rows)
+{
+    struct outbox_value *value = batch->values;
+    const PGresult *result = batch->result;
+    for (uint32_t r = 0; r < rows; r++) {
+        int row = first + (int)r;
+        batch->positions[r] = (struct outbox_position){.major = pg_get_int8(PQgetvalue(result, row, 0))};
+        for (uint32_t c = 0; c < store->wanted_count; c++, value++) {
+            int column = 1 + (int)c;
+            if (PQgetisnull(result, row, column))
+                *value = (struct outbox_value){.type = OUTBOX_NULL};
+            else
+                *value = decode(store->wanted[c].wire, PQgetvalue(result, row, column),
+                                PQgetlength(result, row, column));
+        }
+    }
+}
+
+struct pg_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows)
+{
+    const struct outbox_host *host = store->host;
+    struct pg_batch *batch = take_spare(store);
+    if (!batch)
+        return NULL;
+    batch->result = NULL;
+    if (!obx_sql_grow(host, (void **)&batch->positions, &batch->position_room, rows, sizeof *batch->positions) ||
+        !obx_sql_grow(host, (void **)&batch->values, &batch->value_room, rows * store->wanted_count + 1,
+                      sizeof *batch->values)) {
+        pg_release(store, &batch->batch);
+        return NULL;
+    }
+    batch->result = result;
+    fill(store, batch, first, rows);
+    batch->batch = (struct outbox_batch){
+        .struct_size = sizeof batch->batch,
+        .rows = rows,
+        .columns = store->wanted_count,
+        .positions = batch->positions,
+        .values = batch->values,
+        .bytes = PQresultMemorySize(result) + (uint64_t)batch->position_room * sizeof *batch->positions +
+                 (uint64_t)batch->value_room * sizeof *batch->values,
+    };
+    return batch;
+}
+
+static void destroy(struct pg_store *store, struct pg_batch *batch)
+{
+    store->host->release(store->host, batch->positions);
+    store->host->release(store->host, batch->values);
+    store->host->release(store->host, batch);
+}
+
+void pg_release(void *self, struct outbox_batch *released)
+{
+    struct pg_store *store = self;
+    struct pg_batch *batch = (struct pg_batch *)(void *)released;
+    PQclear(batch->result);
+    batch->result = NULL;
+    if (store->spare_count >= SPARE_MAX) {
+        destroy(store, batch);
+        return;
+    }
+    batch->next = store->spare;
+    store->spare = batch;
+    store->spare_count++;
+}
+
+void pg_batches_free(struct pg_store *store)
+{
+    while (store->spare) {
+        struct pg_batch *next = store->spare->next;
+        destroy(store, store->spare);
+        store->spare = next;
+    }
+    store->spare_count = 0;
+}
