@@ -262,10 +262,9 @@ static uint32_t collect_due(struct obx_relay *relay)
 {
     uint32_t count = 0;
     struct obx_key *key;
-    while (count < relay->exact_room && (key = obx_keys_next(&relay->keys)) && key->due_ns <= relay->now) {
+    while (count < relay->exact_room && (key = obx_keys_next(&relay->keys)) && key->due.due_ns <= relay->now) {
         obx_keys_send(&relay->keys, key);
         key->sent = key->flowing ? OBX_MIN(key->count, relay->exact_room - count) : 1;
-        key->failed = false;
         for (uint32_t i = 0; i < key->sent; i++)
             relay->exact[count++] = key->events[key->first + i].position;
     }
@@ -278,7 +277,7 @@ static bool claim_due_keys(struct obx_relay *relay)
     struct obx_key *key = obx_keys_next(&relay->keys);
     if (!key || relay->exact_batch || !obx_link_up(&relay->broker) || relay->rewind)
         return false;
-    if (!obx_relay_due(relay, key->due_ns))
+    if (!obx_relay_due(relay, key->due.due_ns))
         return false;
     if (!exact_room(relay)) {
         obx_relay_due(relay, relay->now + 100 * OBX_MS);

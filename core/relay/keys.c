@@ -1,15 +1,18 @@
-/* core/relay/keys.c - a hash table of waiting keys; each has a sorted window of positions */
+/* core/relay/keys.c - a hash table of keys, a heap of those that wait, and in each key a sorted window of positions */
 #include "relay/keys.h"
 
+#include <stdio.h>
 #include <string.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#define MAX_STORIES 1000
+
 void obx_keys_init(struct obx_keys *keys)
 {
     *keys = (struct obx_keys){0};
-    obx_list_init(&keys->waiting);
     obx_list_init(&keys->sending);
+    obx_list_init(&keys->failed);
 }
 
 static void forget(struct obx_keys *keys, struct obx_key *key)
@@ -17,7 +20,14 @@ static void forget(struct obx_keys *keys, struct obx_key *key)
     obx_keys_set_stuck(keys, key, false);
     keys->events -= key->count;
     HASH_DEL(keys->table, key);
-    obx_list_remove(&key->link);
+    obx_heap_clear(&keys->waiting, &key->due);
+    if (key->sending)
+        obx_list_remove(&key->link);
+    if (obx_key_failed(key))
+        obx_list_remove(&key->failed);
+    if (key->story)
+        keys->stories--;
+    obx_free(key->story);
     obx_free(key->events);
     obx_free(key);
 }
@@ -43,27 +53,19 @@ struct obx_key *obx_keys_find(const struct obx_keys *keys, uint64_t hash)
     return key;
 }
 
-static void link_waiting(struct obx_keys *keys, struct obx_key *key)
-{
-    struct obx_list *at = keys->waiting.prev;
-    while (at != &keys->waiting && OBX_CONTAINER(at, struct obx_key, link)->due_ns > key->due_ns)
-        at = at->prev;
-    obx_list_insert_after(at, &key->link);
-}
-
 static struct obx_key *make(struct obx_keys *keys, uint64_t hash, uint64_t now)
 {
     struct obx_key *key = obx_alloc(sizeof *key);
     if (!key)
         return NULL;
     key->hash = hash;
-    key->since_ns = key->due_ns = now;
+    key->since_ns = now;
     HASH_ADD(hh, keys->table, hash, sizeof key->hash, key);
     if (!key->hh.tbl) { /* HASH_NONFATAL_OOM */
         obx_free(key);
         return NULL;
     }
-    link_waiting(keys, key);
+    obx_heap_set(&keys->waiting, &key->due, now);
     return key;
 }
 
@@ -100,7 +102,7 @@ static bool make_room(struct obx_key *key)
         key->first = 0;
         return true;
     }
-    uint32_t room = key->room ? key->room * 2 : 4;
+    uint32_t room = key->room ? key->room * 2 : 1;
     struct obx_deferred *events = obx_resize(key->events, room * sizeof *events);
     if (!events)
         return false;
@@ -167,24 +169,56 @@ void obx_keys_set_stuck(struct obx_keys *keys, struct obx_key *key, bool stuck)
 void obx_keys_send(struct obx_keys *keys, struct obx_key *key)
 {
     key->sending = true;
-    obx_list_remove(&key->link);
+    obx_heap_clear(&keys->waiting, &key->due);
     obx_list_append(&keys->sending, &key->link);
 }
 
 void obx_keys_wait(struct obx_keys *keys, struct obx_key *key, uint64_t due_ns)
 {
+    if (key->sending)
+        obx_list_remove(&key->link);
+    if (obx_key_failed(key))
+        obx_list_remove(&key->failed);
     key->sending = false;
     key->sent = 0;
-    if (!key->count) {
+    if (key->count)
+        obx_heap_set(&keys->waiting, &key->due, due_ns);
+    else
         forget(keys, key);
-        return;
-    }
-    key->due_ns = due_ns;
-    obx_list_remove(&key->link);
-    link_waiting(keys, key);
 }
 
 struct obx_key *obx_keys_next(const struct obx_keys *keys)
 {
-    return OBX_LIST_FIRST(&keys->waiting, struct obx_key, link);
+    return keys->waiting.first ? OBX_CONTAINER(keys->waiting.first, struct obx_key, due) : NULL;
+}
+
+void obx_keys_fail(struct obx_keys *keys, struct obx_key *key, int code)
+{
+    if (!obx_key_failed(key))
+        obx_list_append(&keys->failed, &key->failed);
+    key->failed_code = code;
+}
+
+static void cut(char *to, size_t room, struct outbox_bytes from)
+{
+    snprintf(to, room, "%.*s", (int)OBX_MIN(from.size, room), from.data ? (const char *)from.data : "");
+}
+
+void obx_keys_tell(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message,
+                   const char *reason)
+{
+    if (!key->story && keys->stories < MAX_STORIES && (key->story = obx_alloc(sizeof *key->story)))
+        keys->stories++;
+    if (!key->story)
+        return;
+    cut(key->story->topic, sizeof key->story->topic, message->topic);
+    cut(key->story->key, sizeof key->story->key, message->key);
+    cut(key->story->event_id, sizeof key->story->event_id, message->id);
+    cut(key->story->reason, sizeof key->story->reason, (struct outbox_bytes){reason, strlen(reason)});
+}
+
+const struct obx_story *obx_key_story(const struct obx_key *key)
+{
+    static const struct obx_story none = {"?", "?", "?", "one of very many"};
+    return key->story ? key->story : &none;
 }

@@ -17,6 +17,7 @@
 #include <outbox/plugin.h>
 
 #include "base/list.h"
+#include "loop/heap.h"
 
 #define HASH_NONFATAL_OOM 1
 #define uthash_malloc(size) obx_alloc(size)
@@ -28,28 +29,36 @@ struct obx_deferred {
     uint32_t attempts; /* failed for a reason of its own */
 };
 
+/* Why a key waits, for people. Kept for the first thousand keys that wait. */
+struct obx_story {
+    char topic[64], key[64], event_id[40], reason[160];
+};
+
 struct obx_key {
     uint64_t hash; /* of topic and key; two keys of one hash block each other, which is harmless */
     UT_hash_handle hh;
-    struct obx_list link; /* in keys->waiting, by due_ns, or in keys->sending */
+    struct obx_timer due;   /* WAITING: in keys->waiting; never fires, is only looked at */
+    struct obx_list link;   /* SENDING: in keys->sending */
+    struct obx_list failed; /* in keys->failed: an event came back and the pause is not set yet */
     bool sending;
-    bool flowing;         /* its last sending went well: send many at once */
-    bool failed;          /* an event came back from the sending under way; failed_code says why */
-    int failed_code;
-    bool stuck;           /* its first event was rejected, or has no attempts left */
-    uint32_t failures;    /* in a row, for the pause */
-    uint32_t sent;        /* SENDING: that many of its first events are being claimed or published */
-    uint64_t due_ns, since_ns;
+    bool flowing;           /* its last sending went well: send many at once */
+    bool stuck;             /* its first event was rejected, or has no attempts left */
+    int failed_code;        /* why an event came back */
+    uint32_t failures;      /* in a row, for the pause */
+    uint32_t sent;          /* SENDING: that many of its first events are being claimed or published */
+    uint64_t since_ns;
     struct obx_deferred *events; /* owned; ascending by position */
     uint32_t first, count, room; /* events[first .. first + count - 1] */
-    char topic[64], text[64], event_id[40], reason[160];
+    struct obx_story *story;     /* owned; may be NULL */
 };
 
 struct obx_keys {
     struct obx_key *table;
-    struct obx_list waiting, sending;
+    struct obx_heap waiting;
+    struct obx_list sending, failed;
     uint64_t events; /* of all keys */
     uint64_t stuck_events;
+    uint32_t stories;
 };
 
 void obx_keys_init(struct obx_keys *keys);
@@ -73,6 +82,19 @@ struct obx_deferred *obx_key_event(struct obx_key *key, struct outbox_position p
 /* It is gone: delivered, parked, or no longer in the outbox. The key is freed with its last event, if it is not
  * SENDING. */
 void obx_keys_gone(struct obx_keys *keys, struct obx_key *key, struct outbox_position position);
+
+/* Tell why it waits. */
+void obx_keys_tell(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message,
+                   const char *reason);
+/* Its text, never NULL. */
+const struct obx_story *obx_key_story(const struct obx_key *key);
+
+/* An event of it came back: remembered in keys->failed until obx_keys_wait(). */
+void obx_keys_fail(struct obx_keys *keys, struct obx_key *key, int code);
+static inline bool obx_key_failed(const struct obx_key *key)
+{
+    return obx_list_linked(&key->failed);
+}
 
 void obx_keys_set_stuck(struct obx_keys *keys, struct obx_key *key, bool stuck);
 void obx_keys_send(struct obx_keys *keys, struct obx_key *key);

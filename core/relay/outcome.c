@@ -76,17 +76,6 @@ static bool blameless(int code)
            code == OUTBOX_E_NO_MEMORY;
 }
 
-static void describe(struct obx_key *key, const struct outbox_message *message, const struct outbox_error *error)
-{
-    snprintf(key->topic, sizeof key->topic, "%.*s", (int)OBX_MIN(message->topic.size, sizeof key->topic),
-             (const char *)message->topic.data);
-    snprintf(key->text, sizeof key->text, "%.*s", (int)OBX_MIN(message->key.size, sizeof key->text),
-             message->key.data ? (const char *)message->key.data : "");
-    snprintf(key->event_id, sizeof key->event_id, "%.*s", (int)OBX_MIN(message->id.size, sizeof key->event_id),
-             (const char *)message->id.data);
-    snprintf(key->reason, sizeof key->reason, "%.*s", (int)sizeof key->reason - 1, error->text);
-}
-
 static bool put_behind_key(struct obx_relay *relay, const struct outbox_message *message,
                            struct outbox_position position, const struct outbox_error *error)
 {
@@ -95,11 +84,10 @@ static bool put_behind_key(struct obx_relay *relay, const struct outbox_message 
         return false;
     bool first = key->events[key->first].position.major == position.major &&
                  key->events[key->first].position.minor == position.minor;
-    if (first || !key->failed) {
-        describe(key, message, error);
-        key->failed_code = error->code;
+    if (first || !obx_key_failed(key)) {
+        obx_keys_tell(&relay->keys, key, message, error->text);
+        obx_keys_fail(&relay->keys, key, error->code);
     }
-    key->failed = true;
     return true;
 }
 
@@ -107,7 +95,8 @@ static bool put_behind_key(struct obx_relay *relay, const struct outbox_message 
 static void pause_key(struct obx_relay *relay, struct obx_key *key)
 {
     struct obx_deferred *event = &key->events[key->first];
-    key->failed = key->flowing = false;
+    const struct obx_story *story = obx_key_story(key);
+    key->flowing = false;
     key->failures++;
     relay->stats.retried++;
     if (!blameless(key->failed_code))
@@ -115,8 +104,8 @@ static void pause_key(struct obx_relay *relay, struct obx_key *key)
     uint64_t pause = obx_backoff(relay->loop, key->failures, (uint64_t)relay->settings.retry_min_ms,
                                  (uint64_t)relay->settings.retry_max_ms);
     OBX_RELAY_SAY(relay, key->failures == 1 ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG,
-                  "event %s was not taken, its key '%s' of topic '%s' waits %llu ms: %s", key->event_id, key->text,
-                  key->topic, (unsigned long long)(pause / OBX_MS), key->reason);
+                  "event %s was not taken, its key '%s' of topic '%s' waits %llu ms: %s", story->event_id, story->key,
+                  story->topic, (unsigned long long)(pause / OBX_MS), story->reason);
     obx_keys_wait(&relay->keys, key, relay->now + pause);
 }
 
@@ -178,19 +167,21 @@ static void decide(struct obx_relay *relay, struct obx_batch *batch)
 }
 
 /* Keys that failed pause; the other keys of an exact batch go on at once. */
-static void resolve_keys(struct obx_relay *relay, const struct obx_batch *batch)
+void obx_outcome_resolve(struct obx_relay *relay, const struct obx_batch *batch)
 {
-    struct obx_key *key, *next;
-    HASH_ITER(hh, relay->keys.table, key, next) {
-        bool mine = batch->exact && key->sending && !batch->fate_count[OBX_UNSENT];
-        if (key->failed && key->count) {
-            if (out_of_attempts(relay, key))
-                obx_keys_set_stuck(&relay->keys, key, true);
+    for (struct obx_key *key; (key = OBX_LIST_FIRST(&relay->keys.failed, struct obx_key, failed));) {
+        if (key->count && out_of_attempts(relay, key))
+            obx_keys_set_stuck(&relay->keys, key, true);
+        if (key->count)
             pause_key(relay, key);
-        } else if (mine) {
-            key->flowing = true;
+        else
             obx_keys_wait(&relay->keys, key, relay->now);
-        }
+    }
+    if (!batch->exact || batch->fate_count[OBX_UNSENT])
+        return;
+    for (struct obx_key *key; (key = OBX_LIST_FIRST(&relay->keys.sending, struct obx_key, link));) {
+        key->flowing = true;
+        obx_keys_wait(&relay->keys, key, relay->now);
     }
 }
 
@@ -240,7 +231,7 @@ void obx_outcome_done(struct obx_call *call, const struct outbox_error *error)
         obx_link_works(relay, &relay->broker);
     if (plain || batch->exact) {
         decide(relay, batch);
-        resolve_keys(relay, batch);
+        obx_outcome_resolve(relay, batch);
     }
     if (batch->fate_count[OBX_UNSENT]) {
         batch->outage = true;

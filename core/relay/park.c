@@ -85,22 +85,16 @@ static bool block(struct obx_relay *relay, const struct outbox_message *message,
     struct obx_key *key = obx_keys_defer(&relay->keys, hash, position, relay->now);
     if (!key)
         return false;
-    snprintf(key->topic, sizeof key->topic, "%.*s", (int)OBX_MIN(message->topic.size, sizeof key->topic),
-             message->topic.data ? (const char *)message->topic.data : "");
-    snprintf(key->text, sizeof key->text, "%.*s", (int)OBX_MIN(message->key.size, sizeof key->text),
-             message->key.data ? (const char *)message->key.data : "");
-    snprintf(key->event_id, sizeof key->event_id, "%.*s", (int)OBX_MIN(message->id.size, sizeof key->event_id),
-             message->id.data ? (const char *)message->id.data : "");
-    snprintf(key->reason, sizeof key->reason, "%.*s", (int)sizeof key->reason - 1, error->text);
+    obx_keys_tell(&relay->keys, key, message, error->text);
+    const struct obx_story *story = obx_key_story(key);
     if (!key->stuck)
         OBX_RELAY_SAY(relay, OUTBOX_LOG_ERROR,
                       "event %s can not be published and blocks its key '%s' of topic '%s': %s; mend it, or see on_reject",
-                      key->event_id, key->text, key->topic, error->text);
+                      story->event_id, story->key, story->topic, error->text);
     obx_keys_set_stuck(&relay->keys, key, true);
-    key->failed_code = error->code;
     key->failures = OBX_MAX(key->failures, 8u);
     if (key->sending)
-        key->failed = true;
+        obx_keys_fail(&relay->keys, key, error->code);
     else
         obx_keys_wait(&relay->keys, key, relay->now + (uint64_t)relay->settings.retry_max_ms * OBX_MS);
     return true;
@@ -119,8 +113,8 @@ static bool park(struct obx_relay *relay, const struct outbox_message *message, 
     OBX_RELAY_SAY(relay, OUTBOX_LOG_WARN, "event %.*s goes to the dead letters: %s",
                   (int)OBX_MIN(message->id.size, (size_t)64), message->id.data ? (const char *)message->id.data : "",
                   error->text);
-    if (key)
-        key->failed = false;
+    if (key && obx_key_failed(key))
+        obx_list_remove(&key->failed);
     key_gone(relay, hash, position);
     return true;
 }

@@ -166,6 +166,8 @@ uint64_t obx_event_hash(const struct obx_relay *relay, const struct outbox_messa
 /* outcome.c */
 void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes);
 void obx_outcome_done(struct obx_call *call, const struct outbox_error *error);
+/* After a round of a batch: its keys that failed pause, the others go on. */
+void obx_outcome_resolve(struct obx_relay *relay, const struct obx_batch *batch);
 void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch); /* not in a list: release and recycle */
 
 /* settle.c */

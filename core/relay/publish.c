@@ -149,6 +149,7 @@ static void fly(struct obx_relay *relay, struct obx_batch *batch)
 /* Nothing of the batch is sent in this round. */
 static void keep(struct obx_relay *relay, struct obx_batch *batch)
 {
+    obx_outcome_resolve(relay, batch);
     if (batch->fate_count[OBX_WAITING]) {
         obx_publish_ready(relay, batch);
         relay->publish_at = relay->now + 10 * OBX_MS;

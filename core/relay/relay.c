@@ -392,14 +392,15 @@ void obx_relay_each_blocked(const struct obx_relay *relay,
         if (!key->count)
             continue;
         const struct obx_deferred *first = &key->events[key->first];
-        struct obx_blocked_key blocked = {.topic = key->topic,
-                                          .key = key->text,
+        const struct obx_story *story = obx_key_story(key);
+        struct obx_blocked_key blocked = {.topic = story->topic,
+                                          .key = story->key,
                                           .position = first->position,
-                                          .event_id = key->event_id,
+                                          .event_id = story->event_id,
                                           .attempts = first->attempts,
                                           .events = key->count,
                                           .since_ns = key->since_ns,
-                                          .reason = key->reason};
+                                          .reason = story->reason};
         each(arg, &blocked);
     }
 }

@@ -188,7 +188,7 @@ Test(relay, block_key_keeps_the_event_and_those_behind_it)
                                          "'outbox.event.T': not admitted; mend it, or see on_reject\n"));
     uint32_t claims = rig->calls[RIG_CLAIM];
     rig_run_for(rig, 60000);
-    cr_assert_lt(rig->calls[RIG_CLAIM] - claims, 40 * 60 + 60, "a blocked key is tried with pauses");
+    cr_assert_lt(rig->calls[RIG_CLAIM] - claims, 42 * 60, "a blocked key is tried with pauses, not %u times", rig->calls[RIG_CLAIM] - claims);
     rig->admit = NULL; /* the broker was mended */
     cr_assert(rig_run(rig, rig_empty, 120000));
     cr_assert_str_eq(rig_texts(rig, "k1"), "0 1 2 3 4 5 6 7 8 9");
