@@ -1,0 +1,69 @@
+/*
+ * plugins/common/calls.h - what every decorator needs: the calls by name, and passing one on
+ *
+ * A decorator sees each operation as a call and one argument, so that a dozen functions become one. DECO_STORE_OPS and
+ * DECO_BROKER_OPS are the lists to make the dozen of.
+ */
+#ifndef OBX_PLUGINS_COMMON_CALLS_H
+#define OBX_PLUGINS_COMMON_CALLS_H
+
+#include <outbox/plugin.h>
+
+/* X(CALL, function, type of its argument) */
+#define DECO_STORE_OPS(X)                                 \
+    X(START, start, const struct outbox_store_start)      \
+    X(ACQUIRE, acquire, struct outbox_acquire)            \
+    X(CLAIM, claim, struct outbox_claim)                  \
+    X(SETTLE, settle, const struct outbox_settle)         \
+    X(PARK, park, const struct outbox_park)               \
+    X(CHECK, check, const struct outbox_check)            \
+    X(STATUS, status, struct outbox_store_status)         \
+    X(ADD, add, const struct outbox_add)                  \
+    X(DEAD, dead, struct outbox_dead)
+#define DECO_STORE_PLAIN_OPS(X) \
+    X(STOP, stop)               \
+    X(RENEW, renew)             \
+    X(SETUP, setup)
+#define DECO_BROKER_OPS(X)                                \
+    X(START, start, const struct outbox_broker_start)     \
+    X(PUBLISH, publish, const struct outbox_publish)      \
+    X(CHECK, check, const struct outbox_check)
+#define DECO_BROKER_PLAIN_OPS(X) X(STOP, stop)
+
+enum deco_call {
+    DECO_START,
+    DECO_STOP,
+    DECO_ACQUIRE,
+    DECO_RENEW,
+    DECO_CLAIM,
+    DECO_SETTLE,
+    DECO_PARK,
+    DECO_SETUP,
+    DECO_CHECK,
+    DECO_STATUS,
+    DECO_ADD,
+    DECO_DEAD,
+    DECO_PUBLISH,
+    DECO_CALLS
+};
+
+extern const char *const deco_call_names[DECO_CALLS];
+
+/* Arguments travel as void *; const comes back where the function takes it. */
+static inline void *deco_argument(const void *argument)
+{
+    return (void *)(uintptr_t)argument;
+}
+
+/* "claim, settle" into bits 1 << DECO_..., of those that this kind of plugin has. Fills error. */
+int deco_parse_calls(const char *text, enum outbox_kind kind, uint32_t *calls, struct outbox_error *error);
+
+bool deco_has(const struct outbox_under *under, enum outbox_kind kind, enum deco_call call);
+/* Submit to the plugin underneath, which has the function. */
+void deco_pass(const struct outbox_under *under, enum outbox_kind kind, enum deco_call call, outbox_op_t child,
+               void *argument);
+void deco_cancel(const struct outbox_under *under, enum outbox_kind kind, outbox_op_t child);
+
+int deco_fail(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * plugins/delay/delay.h - a decorator that makes chosen calls slow; what its files share
+ *
+ * An op stands in one of two queues: on its way down, waiting for its time, or on its way up, done underneath but not
+ * yet told. Both queues are strictly first in, first out, so that jitter never changes an order.
+ */
+#ifndef OBX_DELAY_DELAY_H
+#define OBX_DELAY_DELAY_H
+
+#include "calls.h"
+
+struct delay_op;
+struct delay_queue {
+    struct delay *delay;
+    struct delay_op *first, **end;
+    uint64_t last_due_ns; /* of the one that was queued last */
+    struct outbox_timer *timer;
+    void (*leave)(struct delay_op *entry);
+};
+
+struct delay {
+    /* options */
+    const char *calls_text;
+    int64_t before_ms, after_ms, jitter_ms;
+
+    const struct outbox_host *host;
+    const struct outbox_under *under;
+    enum outbox_kind plugin;
+    uint32_t calls; /* bits 1 << DECO_... */
+    struct delay_queue down, up;
+};
+
+/* What the plugin underneath has told of a publish: the outcome of each message, and why, once for each outcome. */
+struct delay_told {
+    struct outbox_error errors[OUTBOX_NOT_CONNECTED + 1];
+    uint32_t count;
+    uint8_t outcomes[];
+};
+
+/* The scratch memory of an op. */
+struct delay_op {
+    struct delay *delay;
+    outbox_op_t op, child;
+    enum deco_call call;
+    void *argument;
+    struct delay_queue *queue; /* NULL: on neither */
+    struct delay_op *next;
+    uint64_t due_ns;
+    struct delay_told *told;   /* owned; NULL where nothing is held back */
+    struct outbox_error error; /* of the op */
+};
+
+int delay_init(struct delay *delay, const struct outbox_init *init, enum outbox_kind plugin,
+               struct outbox_error *error);
+void delay_fini(void *self);
+void delay_submit(struct delay *delay, outbox_op_t op, enum deco_call call, void *argument);
+void delay_cancel(void *self, outbox_op_t op);
+
+/* queue.c */
+int delay_queue_open(struct delay_queue *queue, struct delay *delay, void (*leave)(struct delay_op *entry));
+void delay_queue_close(struct delay_queue *queue);
+void delay_queue_add(struct delay_queue *queue, struct delay_op *entry, uint64_t pause_ns);
+void delay_queue_remove(struct delay_op *entry);
+
+#define DELAY_OPTIONS 4
+extern const struct outbox_option delay_options[DELAY_OPTIONS];
+
+#endif
