@@ -235,6 +235,7 @@ struct obx_violations obx_instance_violations(const struct obx_instance *instanc
     for (; instance; instance = instance->under) {
         sum.unknown_ops += instance->violations.unknown_ops;
         sum.bad_outcomes += instance->violations.bad_outcomes;
+        sum.early_stops += instance->violations.early_stops;
     }
     return sum;
 }

@@ -68,6 +68,7 @@ uint32_t obx_instance_in_flight(const struct obx_instance *instance);
 struct obx_violations {
     uint64_t unknown_ops;   /* double, late or foreign completions and outcomes */
     uint64_t bad_outcomes;  /* out of range, told twice, or of no known kind */
+    uint64_t early_stops;   /* stop completed before what was in flight; it was made to wait */
 };
 struct obx_violations obx_instance_violations(const struct obx_instance *instance);
 

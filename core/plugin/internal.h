@@ -65,7 +65,8 @@ struct obx_ops {
     struct obx_op **all;
     uint32_t count, room;
     struct obx_op *free;
-    uint32_t in_flight;
+    uint32_t in_flight; /* until its caller has heard of it */
+    uint32_t flying;    /* until the plugin has completed it */
     uint32_t generation;
     uint64_t salt; /* of this instance's tokens, in their upper 16 bits */
 };
@@ -86,7 +87,9 @@ struct obx_instance {
     char *relay;
     char *subject;                    /* "orders store sqlite", for the log */
     const char *label;                /* "store sqlite", for errors; its end */
-    bool inited, stopping;
+    bool inited;
+    bool stopping;                    /* of the top of a stack, like: */
+    struct obx_op *held_stop;         /* completed, but something else is still in flight */
 
     struct obx_instance *under, *over; /* decorators: who stands where */
     struct outbox_under below;         /* what a decorator's init gets */

@@ -79,6 +79,7 @@ static struct obx_op *take(struct obx_instance *instance, const char *what)
     if (instance->plugin->descriptor.op_size)
         memset(op->scratch, 0, instance->plugin->descriptor.op_size);
     ops->in_flight++;
+    ops->flying++;
     return op;
 }
 
@@ -174,6 +175,44 @@ outbox_op_t obx_op_child(struct obx_instance *under, outbox_op_t parent, const s
 
 /* ---- completion -------------------------------------------------------------------------------------------------- */
 
+static bool others_fly(struct obx_instance *instance)
+{
+    for (instance = obx_instance_top(instance); instance; instance = instance->under)
+        if (instance->ops.flying)
+            return true;
+    return false;
+}
+
+static void deliver_later(struct obx_op *op)
+{
+    struct obx_loop *loop = op->instance->loop;
+    loop->ops->timer_clear(loop, &op->timer);
+    loop->ops->defer(loop, &op->deliver);
+}
+
+/* A stop that completes before what was in flight waits for it; its timeout, which cancels, goes on. */
+static void finish_stop(struct obx_op *op)
+{
+    struct obx_instance *instance = op->instance;
+    if (!others_fly(instance)) {
+        deliver_later(op);
+        return;
+    }
+    obx_instance_top(instance)->held_stop = op;
+    obx_instance_violation(instance, &instance->violations.early_stops, "stop completed before what was in flight",
+                           op->token);
+}
+
+static void finish(struct obx_op *op)
+{
+    struct obx_instance *top = obx_instance_top(op->instance);
+    deliver_later(op);
+    if (!top->held_stop || others_fly(top))
+        return;
+    deliver_later(top->held_stop);
+    top->held_stop = NULL;
+}
+
 void obx_op_done(struct obx_instance *instance, outbox_op_t token, const struct outbox_error *error)
 {
     struct obx_op *op = obx_op_find(instance, token);
@@ -182,13 +221,16 @@ void obx_op_done(struct obx_instance *instance, outbox_op_t token, const struct 
         return;
     }
     op->state = OBX_OP_DONE;
+    instance->ops.flying--;
     if (error && error->code) {
         op->error = *error;
         op->error.text[sizeof op->error.text - 1] = '\0';
         op->error.state[sizeof op->error.state - 1] = '\0';
     }
-    instance->loop->ops->timer_clear(instance->loop, &op->timer);
-    instance->loop->ops->defer(instance->loop, &op->deliver);
+    if (op->stops)
+        finish_stop(op);
+    else
+        finish(op);
 }
 
 /* A failure after the timeout is the timeout's; what the plugin said stays as the reason. */

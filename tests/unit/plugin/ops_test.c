@@ -225,3 +225,29 @@ Test(ops, many_at_once_each_complete_on_their_own)
     fixture_close(&f);
     cr_assert_eq(mem_live(), 0);
 }
+
+Test(ops, a_stop_that_overtakes_is_heard_last)
+{
+    struct fixture f;
+    fixture_open(&f, OUTBOX_STORE, HOLD);
+    struct stub *stub = fixture_stub(&f);
+    struct heard renew, stop;
+    heard_init(&renew);
+    heard_init(&stop);
+    obx_store_renew(f.instance, &renew.call, 0);
+    obx_instance_stop(f.instance, &stop.call, 100);
+    complete(stub, 1, 0, "");
+    fake_loop_run_for(&f.loop, 50 * OBX_MS);
+    cr_assert_eq(stop.dones, 0);
+    cr_assert_eq(obx_instance_violations(f.instance).early_stops, 1);
+    fake_loop_run_for(&f.loop, 100 * OBX_MS);
+    cr_assert_eq(stub->canceled_count, 1);
+    cr_assert_eq(stub->canceled[0], stub->held[0]);
+    complete(stub, 0, OUTBOX_E_CANCELED, "canceled");
+    fake_loop_settle(&f.loop);
+    cr_assert_eq(renew.dones, 1);
+    cr_assert_eq(stop.dones, 1);
+    cr_assert_eq(stop.error.code, 0);
+    fixture_close(&f);
+    cr_assert_eq(mem_live(), 0);
+}

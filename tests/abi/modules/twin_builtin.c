@@ -1,0 +1,3 @@
+/* tests/abi/modules/twin_builtin.c - twin.c, built in */
+#define OUTBOX_BUILTIN
+#include "twin.c"

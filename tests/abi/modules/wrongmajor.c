@@ -1,0 +1,6 @@
+/* tests/abi/modules/wrongmajor.c - of another major version: all behind the first field may mean something else */
+#include "plain.h"
+
+static const struct outbox_store_ops ops = {.struct_size = sizeof ops, PLAIN_STORE_OPS};
+
+OUTBOX_PLUGIN(store, wrongmajor) = {PLAIN_DESCRIPTOR("wrongmajor", &ops), .kind = OUTBOX_STORE, .abi_major = 7};
