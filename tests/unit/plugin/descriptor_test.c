@@ -210,8 +210,8 @@ Test(descriptor, option_values)
 {
     struct subject s;
     copy(&s, &stub_store);
-    s.options[0].flags = 8;
-    REFUSED(&s, "x.so: option hold: flags is 0x8, expected only bits of 0x7");
+    s.options[0].flags = 1u << 30;
+    REFUSED(&s, "x.so: option hold: flags is 0x40000000, expected only bits of 0xf");
     copy(&s, &stub_store);
     s.options[3].min = 101;
     REFUSED(&s, "x.so: option number: min is 101, expected at most max, 100");
