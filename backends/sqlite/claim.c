@@ -74,14 +74,14 @@ static void claim_run(struct lite_job *job, struct lite_conn *conn)
 {
     if (lite_same_file(job->store, READING, &job->error))
         return;
-    if (job->as.claim.args->exact) {
+    job->store->claims++;
+    if (job->as.claim.args->exact)
         read_exact(job, conn);
-        return;
-    }
     if (job->as.claim.sweep.items)
         sweep(job, conn);
-    if (lite_ok(job) && !job->as.claim.more)
+    if (lite_ok(job) && !job->as.claim.more && !job->as.claim.args->exact)
         read_rows(job, conn, job->as.claim.from + 1, INT64_MAX);
+    job->store->claims++;
 }
 
 /* From here on these ids count as given. */

@@ -86,7 +86,7 @@ int lite_open(struct lite_store *store, struct lite_conn *conn, struct lite_job 
     sqlite3_extended_result_codes(conn->db, 1);
     sqlite3_busy_handler(conn->db, busy, conn);
     sqlite3_progress_handler(conn->db, 1000, progress, conn);
-    sqlite3_wal_hook(conn->db, count_pages, store); /* in place of automatic checkpoints, which make writers wait */
+    sqlite3_wal_autocheckpoint(conn->db, 0);
     return OUTBOX_OK;
 }
 
@@ -326,9 +326,11 @@ static void start_run(struct lite_job *job, struct lite_conn *none)
     if (lite_open(store, reader, job, false, OPENING) || check_database(store, reader, error) ||
         pragmas(reader, "PRAGMA cache_size=-512", error) || lite_schema_check(store, reader, OPENING, error) ||
         prepare_reader(store, reader, job->as.start, error) || lite_open(store, writer, job, false, OPENING) ||
-        pragmas(writer, "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024", error) ||
+        pragmas(writer, "PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-1024", error) ||
         prepare_writer(store, writer, error))
         close_all(store);
+    else
+        sqlite3_wal_hook(writer->db, count_pages, store);
     reader->job = writer->job = NULL;
     if (is_for_setup(job))
         job->error.code = OUTBOX_OK;
@@ -345,7 +347,7 @@ static void start_finish(struct lite_job *job)
     store->sweep_at = 0;
     store->chunk = 256;
     store->write_after = 0;
-    store->wal_pages = store->checkpointed_at = 0;
+    store->wal_pages = store->checkpointed = 0;
     lite_batches_free(store); /* their columns may be others now */
     if (store->lanes[LANE_READ].conn.db)
         lite_wake_start(store);

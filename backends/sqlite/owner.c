@@ -296,21 +296,14 @@ static void renew_run(struct lite_job *job, struct lite_conn *conn)
         close(store->lock_fd);
         store->lock_fd = fd;
     }
-    beat(store, &job->error);
-}
-
-/* A moment that comes every few seconds: what was settled since the last one becomes durable, too. */
-static void renew_finish(struct lite_job *job)
-{
-    if (lite_ok(job))
-        lite_checkpoint_when(job->store, 1);
+    if (!beat(store, &job->error))
+        lite_checkpoint(job, conn,
+                        1); /* a moment that comes every few seconds: what was settled becomes durable, too */
 }
 
 void lite_renew(void *self, outbox_op_t op)
 {
-    struct lite_job *job = lite_job_new(self, op, LANE_WRITE, renew_run);
-    job->finish = renew_finish;
-    lite_job_submit(job);
+    lite_job_submit(lite_job_new(self, op, LANE_WRITE, renew_run));
 }
 
 /* Best effort: a writer that holds the lock for long must not hold up the end of the relay. */

@@ -15,7 +15,8 @@
 #define LEAVE_NS 1500000u
 #define CHUNK_LEAST 16u
 #define CHUNK_MOST 8192u
-#define CHECKPOINT_PAGES 1000
+#define CHECKPOINT_PAGES 600
+#define CLAIM_NS 10000000u /* a claim is over by then */
 
 /* ---- transactions --------------------------------------------------------------------------------------------------
  */
@@ -42,6 +43,41 @@ int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *
         lite_rollback(conn);
     job->store->write_after = lite_now(job->store) + LEAVE_NS;
     return job->error.code;
+}
+
+/* ---- checkpoints ---------------------------------------------------------------------------------------------------
+ */
+
+/*
+ * Whoever commits to a log of 1,000 pages checkpoints it, in the middle of that commit. The relay writes most of the
+ * log when it works off a backlog, so it also cleans up, before the log is that long: in between its transactions,
+ * without the write lock, and so that the next transaction of anybody begins the log anew.
+ */
+/* The log begins anew only when nobody reads from it: let the claim that runs come to its end. */
+static void wait_for_claim(struct lite_job *job)
+{
+    unsigned claim = job->store->claims;
+    uint64_t until = lite_now(job->store) + CLAIM_NS;
+    while (claim & 1 && claim == job->store->claims && lite_now(job->store) < until &&
+           lite_job_sleep(job, lite_now(job->store) + CLAIM_NS / 20)) {
+    }
+}
+
+void lite_checkpoint(struct lite_job *job, struct lite_conn *conn, int pages)
+{
+    struct lite_store *store = conn->store;
+    if (store->wal_pages < store->checkpointed) /* the log began anew since */
+        store->checkpointed = 0;
+    if (store->wal_pages - store->checkpointed < pages)
+        return;
+    int code = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    store->checkpointed = store->wal_pages;
+    wait_for_claim(job);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) {
+        struct outbox_error error;
+        lite_fail(conn, code, "checkpoint", &error);
+        store->host->log(store->host, OUTBOX_LOG_WARN, "%s", error.text);
+    }
 }
 
 /* ---- settle --------------------------------------------------------------------------------------------------------
@@ -104,6 +140,7 @@ static bool settle_some(struct lite_job *job, struct lite_conn *conn, struct cur
     if (lite_write_commit(job, conn, SETTLING))
         return false;
     learn(store, rows, lite_now(store) - since);
+    lite_checkpoint(job, conn, CHECKPOINT_PAGES);
     return true;
 }
 
@@ -125,7 +162,6 @@ static void settle_finish(struct lite_job *job)
     struct lite_store *store = job->store;
     for (uint32_t i = 0; lite_ok(job) && i < store->runs.count; i++)
         obx_sql_ranges_remove(store->host, &store->given, store->runs.items[i].lo, store->runs.items[i].hi);
-    lite_checkpoint_when(store, CHECKPOINT_PAGES);
 }
 
 void lite_settle(void *self, outbox_op_t op, const struct outbox_settle *settle)
@@ -184,43 +220,4 @@ void lite_park(void *self, outbox_op_t op, const struct outbox_park *park)
     job->as.park = park;
     job->finish = park_finish;
     lite_job_submit(job);
-}
-
-/* ---- checkpoints ---------------------------------------------------------------------------------------------------
- */
-
-/*
- * The relay's own commits never checkpoint: that would happen in the middle of its work. A passive checkpoint beside
- * it makes nobody wait, and leaves less to do for the writers' automatic ones.
- */
-static void checkpoint_run(struct lite_job *job, struct lite_conn *conn)
-{
-    lite_admin_conn(job, conn, "checkpoint");
-    if (!lite_ok(job))
-        return;
-    int code = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
-        lite_fail(conn, code, "checkpoint", &job->error);
-}
-
-static void checkpoint_finish(struct lite_job *job)
-{
-    const struct outbox_host *host = job->store->host;
-    if (!lite_ok(job))
-        host->log(host, OUTBOX_LOG_WARN, "%s", job->error.text);
-    job->store->checkpointing = false;
-}
-
-void lite_checkpoint_when(struct lite_store *store, int pages)
-{
-    int now = store->wal_pages;
-    if (now < store->checkpointed_at) /* the log began anew since */
-        store->checkpointed_at = 0;
-    if (store->checkpointing || !store->started || now - store->checkpointed_at < pages)
-        return;
-    store->checkpointed_at = now;
-    store->checkpointing = true;
-    store->checkpoint =
-        (struct lite_job){.store = store, .lane = LANE_ADMIN, .run = checkpoint_run, .finish = checkpoint_finish};
-    lite_job_submit(&store->checkpoint);
 }

@@ -3,7 +3,7 @@
  *
  * THREADS. SQLite blocks, so every call of it is made on a worker. An op becomes a job; a job runs in one of three
  * lanes, each of which has a connection of its own and runs one job at a time: claims in READ, what must own the
- * outbox in WRITE, administration and checkpoints in ADMIN. So a claim, a settle and a status overlap, and no
+ * outbox in WRITE, administration in ADMIN. So a claim, a settle and a status overlap, and no
  * connection is ever used by two threads. Jobs that open or close connections (start, stop, setup) are ALONE: they
  * wait until the lanes are empty, and hold up the others.
  *
@@ -160,6 +160,8 @@ struct lite_store {
     enum lite_kind *kinds; /* owned; of the columns that claims return */
     uint32_t column_count;
 
+    atomic_uint claims; /* odd while one reads */
+
     /* claim.c; loop thread */
     int64_t high;                /* the last id that was given */
     struct obx_sql_ranges given; /* ids up to `high` that were given and not settled */
@@ -171,10 +173,8 @@ struct lite_store {
     struct obx_sql_ranges runs; /* what the settle that runs removes */
     uint32_t chunk;             /* rows of one write transaction */
     uint64_t write_after;       /* no write transaction begins before: other writers' turn */
-    _Atomic int wal_pages;      /* in the write-ahead log after the last commit of ours */
-    int checkpointed_at;        /* wal_pages when the last checkpoint began; loop thread */
-    struct lite_job checkpoint;
-    bool checkpointing; /* loop thread */
+    int wal_pages;              /* in the write-ahead log after the last commit of ours */
+    int checkpointed;           /* wal_pages when the last checkpoint began */
 
     /* owner.c; WRITE lane, and jobs that run alone */
     int lock_fd;        /* -1: not the owner */
@@ -252,7 +252,8 @@ void lite_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
 void lite_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
 int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what); /* and check the ownership */
 int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *what);
-void lite_checkpoint_when(struct lite_store *store, int pages); /* loop thread */
+void lite_checkpoint(struct lite_job *job, struct lite_conn *conn,
+                     int pages); /* WRITE lane: if the log has grown by so many pages */
 void lite_park(void *self, outbox_op_t op, const struct outbox_park *park);
 
 /* owner.c */
