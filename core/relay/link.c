@@ -230,11 +230,17 @@ static void broker_started(struct obx_call *call, const struct outbox_error *err
     obx_relay_tick_soon(relay);
 }
 
+/* A standby keeps no broker open: what only one process may write, like a file, is the owner's. So the broker also
+ * waits for the answer to who owns the outbox; but not for a store that is down. */
 void obx_link_step_broker(struct obx_relay *relay)
 {
     struct obx_link *broker = &relay->broker;
-    if (relay->stopping || broker->state != OBX_LINK_DOWN || obx_call_busy(&broker->call) || relay->flying_count ||
-        !obx_relay_due(relay, broker->retry_at))
+    if (relay->stopping || obx_call_busy(&broker->call) || relay->flying_count)
+        return;
+    if (relay->standby && broker->state == OBX_LINK_UP)
+        obx_link_stop(relay, broker, STOP_MS);
+    bool undecided = relay->store.state == OBX_LINK_STARTING || relay->store.state == OBX_LINK_ACQUIRING;
+    if (relay->standby || undecided || broker->state != OBX_LINK_DOWN || !obx_relay_due(relay, broker->retry_at))
         return;
     move(relay, broker, OBX_LINK_STARTING);
     broker->call.done = broker_started;
