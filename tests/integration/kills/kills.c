@@ -1,0 +1,207 @@
+/*
+ * tests/integration/kills/kills.c - the relay dies hundreds of times, at any instruction; nothing may come of it
+ *
+ *     outbox-kills --outbox PROGRAM --oracle PROGRAM --writer PROGRAM [--kills N] [--seed N] [--keep]
+ *
+ * Two writers commit and roll back all the time. Relays are killed with SIGKILL after a random progress of the output
+ * or at a random moment of their start; die at a failpoint before or after a claim, a publish or a settle; are
+ * replaced by a standby; are paused for longer than their lease. Writers are killed too, now and then. In the end
+ * the outbox is drained and the oracle judges. Exit codes: 0 every promise was kept, 1 not.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "scene.h"
+
+#define WINDOW 3000u /* events: 256 KiB of the smallest rows, and a batch */
+#define PATIENCE_MS 20000u
+
+struct kills {
+    struct scene scene;
+    unsigned wanted, done;
+    bool keep, faults;
+    unsigned by_progress, by_time, by_failpoint, by_standby, by_pause;
+};
+
+static void pause_us(uint64_t us)
+{
+    nanosleep(&(struct timespec){(time_t)(us / 1000000), (long)(us % 1000000) * 1000}, NULL);
+}
+
+/* SIGKILL, and see that it was this that ended it: a relay that ended by itself is a failure of the test. */
+static bool kill_relay(struct kills *kills, pid_t relay)
+{
+    int status;
+    if (proc_ended(relay, &status)) {
+        fprintf(stderr, "kills: a relay ended by itself, status %d; see %s\n", status, kills->scene.log);
+        return false;
+    }
+    proc_kill(relay);
+    kills->done++;
+    kills->scene.incidents++;
+    return true;
+}
+
+static bool after_progress(struct kills *kills)
+{
+    pid_t relay = scene_start_relay(&kills->scene, SCENE_PLAIN, NULL);
+    uint64_t goal = scene_published(&kills->scene) + 1 + scene_draw(&kills->scene, 40000);
+    kills->by_progress++;
+    if (!scene_until_published(&kills->scene, goal, PATIENCE_MS)) {
+        fprintf(stderr, "kills: nothing was published for %u ms; see %s\n", PATIENCE_MS, kills->scene.log);
+        kills->keep = true;
+        kill_relay(kills, relay);
+        return false;
+    }
+    return kill_relay(kills, relay);
+}
+
+/* Short ones are likelier: start-up and recovery are where it hurts. */
+static bool after_time(struct kills *kills)
+{
+    pid_t relay = scene_start_relay(&kills->scene, SCENE_PLAIN, NULL);
+    kills->by_time++;
+    pause_us(scene_draw(&kills->scene, 1 + (UINT64_C(1) << (6 + scene_draw(&kills->scene, 10)))));
+    return kill_relay(kills, relay);
+}
+
+struct failpoint {
+    enum scene_over over;
+    const char *call;
+};
+
+static bool at_failpoint(struct kills *kills)
+{
+    static const struct failpoint points[] = {{SCENE_OVER_STORE, "claim"},    {SCENE_OVER_STORE, "settle"},
+                                              {SCENE_OVER_BROKER, "publish"}, {SCENE_OVER_STORE, "start"},
+                                              {SCENE_OVER_STORE, "acquire"},  {SCENE_OVER_BROKER, "start"}};
+    const struct failpoint *point = &points[scene_draw(&kills->scene, 6)];
+    bool once = strcmp(point->call, "start") == 0 || strcmp(point->call, "acquire") == 0;
+    char fault[96];
+    snprintf(fault, sizeof fault, "calls: %s, effect: %s, nth: %u", point->call,
+             scene_draw(&kills->scene, 2) ? "crash_before" : "crash_after",
+             once ? 1 : 1 + (unsigned)scene_draw(&kills->scene, 12));
+    pid_t relay = scene_start_relay(&kills->scene, point->over, fault);
+    int status = proc_end(relay);
+    kills->by_failpoint++;
+    kills->done++;
+    kills->scene.incidents++;
+    if (status != -1 && (WIFSIGNALED(status) || WEXITSTATUS(status) == 137))
+        return true;
+    fprintf(stderr, "kills: a relay with the fault {%s} ended with status %d; see %s\n", fault, status,
+            kills->scene.log);
+    return false;
+}
+
+/* A second relay waits, and goes on when the first is dead. */
+static bool by_standby(struct kills *kills)
+{
+    struct scene *scene = &kills->scene;
+    pid_t first = scene_start_relay(scene, SCENE_PLAIN, NULL);
+    bool ok = scene_until_published(scene, scene_published(scene) + 1, PATIENCE_MS);
+    pid_t second = scene_start_relay(scene, SCENE_PLAIN, NULL);
+    ok = ok && scene_until_published(scene, scene_published(scene) + scene_draw(scene, 40000), PATIENCE_MS);
+    ok = kill_relay(kills, first) && ok;
+    ok = ok && scene_until_published(scene, scene_published(scene) + 20000, PATIENCE_MS);
+    kills->by_standby++;
+    if (!ok)
+        fprintf(stderr, "kills: the standby did not take over; see %s\n", scene->log);
+    return kill_relay(kills, second) && ok;
+}
+
+/* An owner that hangs is fenced after its lease; when it wakes it must do no harm, and either of the two goes on. */
+static bool by_pause(struct kills *kills)
+{
+    struct scene *scene = &kills->scene;
+    pid_t first = scene_start_relay(scene, SCENE_PLAIN, NULL);
+    bool ok = scene_until_published(scene, scene_published(scene) + 1 + scene_draw(scene, 40000), PATIENCE_MS);
+    pid_t second = scene_start_relay(scene, SCENE_PLAIN, NULL);
+    kill(first, SIGSTOP);
+    pause_us(1200000 + scene_draw(scene, 400000));
+    kill(first, SIGCONT);
+    scene->incidents++;
+    ok = ok && scene_until_published(scene, scene_published(scene) + 40000, PATIENCE_MS);
+    if (!ok)
+        fprintf(stderr, "kills: nobody went on after a pause; see %s\n", scene->log);
+    kills->by_pause++;
+    ok = kill_relay(kills, first) && ok;
+    ok = ok && scene_until_published(scene, scene_published(scene) + 1000, PATIENCE_MS);
+    return kill_relay(kills, second) && ok;
+}
+
+static bool one_more(struct kills *kills)
+{
+    uint64_t way = scene_draw(&kills->scene, 100);
+    if (kills->done % 20 == 19 && !scene_replace_writer(&kills->scene, (unsigned)(way % SCENE_WRITERS)))
+        return false;
+    if (kills->by_pause < kills->done / 90)
+        return by_pause(kills);
+    if (way < 8)
+        return by_standby(kills);
+    if (way < 30 && kills->faults)
+        return at_failpoint(kills);
+    return way < 65 ? after_progress(kills) : after_time(kills);
+}
+
+static bool run(struct kills *kills)
+{
+    uint64_t begin = proc_now_us();
+    bool ok = scene_open(&kills->scene) && scene_start_writers(&kills->scene, 1000);
+    while (ok && kills->done < kills->wanted)
+        ok = one_more(kills);
+    printf("killed %u relays in %.1f s: %u by progress, %u by time, %u at failpoints, %u with a standby, %u paused\n",
+           kills->done, (double)(proc_now_us() - begin) / 1e6, kills->by_progress, kills->by_time, kills->by_failpoint,
+           kills->by_standby, kills->by_pause);
+    fflush(stdout);
+    ok = scene_stop_writers(&kills->scene) && ok; /* always: the oracle wants a database at rest */
+    ok = ok && scene_drain(&kills->scene);
+    ok = scene_judge(&kills->scene, WINDOW) && ok;
+    scene_close(&kills->scene, kills->keep || !ok);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"outbox", 1, NULL, 'o'}, {"oracle", 1, NULL, 'j'}, {"writer", 1, NULL, 'w'}, {"kills", 1, NULL, 'n'},
+        {"seed", 1, NULL, 's'},   {"keep", 0, NULL, 'k'},   {"faults", 0, NULL, 'f'}, {0}};
+    struct kills kills = {.wanted = 200, .scene.seed = 1};
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'o':
+            kills.scene.outbox = optarg;
+            break;
+        case 'j':
+            kills.scene.oracle = optarg;
+            break;
+        case 'w':
+            kills.scene.writer = optarg;
+            break;
+        case 'n':
+            kills.wanted = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case 's':
+            kills.scene.seed = strtoull(optarg, NULL, 10);
+            break;
+        case 'k':
+            kills.keep = true;
+            break;
+        case 'f':
+            kills.faults = true;
+            break;
+        default:
+            return 64;
+        }
+    }
+    if (!kills.scene.outbox || !kills.scene.oracle || !kills.scene.writer) {
+        fputs("usage: see the head of kills.c\n", stderr);
+        return 64;
+    }
+    return run(&kills) ? 0 : 1;
+}
