@@ -162,6 +162,13 @@ static const struct outbox_store_ops ops = {
     .claim = pg_claim,
     .release = pg_release,
     .settle = pg_settle,
+    .park = pg_park,
+    .setup = pg_setup,
+    .print = pg_print,
+    .check = pg_check,
+    .status = pg_status,
+    .add = pg_add,
+    .dead = pg_dead,
 };
 
 OUTBOX_PLUGIN(store, postgres) = {
@@ -169,7 +176,7 @@ OUTBOX_PLUGIN(store, postgres) = {
     .struct_size = sizeof(struct outbox_plugin),
     .kind = OUTBOX_STORE,
     .option_size = sizeof(struct outbox_option),
-    .caps = 0,
+    .caps = OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN,
     .name = "postgres",
     .version = "0.1.0",
     .description = "an outbox table in PostgreSQL 13 and later",

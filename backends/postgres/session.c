@@ -96,6 +96,20 @@ static int judge_table(const struct pg_store *store, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
+/* Started without columns, the store is there to be administered: the table need not even exist, and one connection
+ * is enough. */
+static bool for_relaying(const struct pg_store *store)
+{
+    return store->start->column_count > 0;
+}
+
+static int judge_relaying(struct pg_store *store, struct outbox_error *error)
+{
+    if (judge_table(store, error) || pg_columns_choose(store, store->start, error) || pg_claim_build(store, error))
+        return error->code;
+    return pg_settle_build(store, error);
+}
+
 /* ---- the session --------------------------------------------------------------------------------------------------- */
 
 /* Claims are to use the primary key's index whatever the statistics say: an outbox is analysed when it is empty. */
@@ -125,17 +139,17 @@ static void owner_set(struct pg_request *request, const struct outbox_error *err
     struct pg_store *store = request->arg;
     if (error->code)
         pg_start_failed(store, error);
-    else
+    else if (for_relaying(store))
         pg_start_connect_reader(store);
+    else
+        pg_start_done(store);
 }
 
 static void looked(struct pg_request *request, const struct outbox_error *error)
 {
     struct pg_store *store = request->arg;
     struct outbox_error wrong = error->code ? *error : store->start_error;
-    if (wrong.code || judge_server(store, &wrong) || judge_table(store, &wrong) ||
-        pg_columns_choose(store, store->start, &wrong) || pg_claim_build(store, &wrong) ||
-        pg_settle_build(store, &wrong))
+    if (wrong.code || judge_server(store, &wrong) || (for_relaying(store) && judge_relaying(store, &wrong)))
         pg_start_failed(store, &wrong);
     else
         submit(store, &store->owner, "set the session up", send_settings, ignore, owner_set);

@@ -9,7 +9,8 @@
  *   conn.c     one connection and its requests       start.c    connecting both, in order, to one of the hosts
  *   table.c    what the table looks like             claim.c    claiming with holes;  rows.c: results as values
  *   look.c     who can still fill a hole             owner.c    lock, lease, fencing
- *   settle.c   deletes, parking                      admin.c, dead.c, setup.c   for the verbs
+ *   settle.c   deletes                                park.c, dead.c: dead letters
+ *   setup.c, check.c, status.c, add.c   for the verbs
  *
  * All on the loop thread but for the look-up of names. Functions shared between files begin with pg_.
  */
@@ -238,12 +239,27 @@ struct pg_batch *pg_batch_new(struct pg_store *store, PGresult *result, int firs
 void pg_batches_free(struct pg_store *store);
 
 /* owner.c */
+extern const char pg_holder_sql[]; /* an expression: who owns the outbox $1, "" nobody */
 void pg_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire);
 void pg_renew(void *self, outbox_op_t op);
 
 /* settle.c */
 int pg_settle_build(struct pg_store *store, struct outbox_error *error);
 void pg_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
+
+/* park.c, dead.c */
+const char *pg_dead_schema(const struct pg_store *store);
+void pg_dead_name_put(const struct pg_store *store, struct obx_sql_text *sql);
+bool pg_column_is_logical(const struct pg_store *store, const char *name);
 void pg_park(void *self, outbox_op_t op, const struct outbox_park *park);
+void pg_dead(void *self, outbox_op_t op, struct outbox_dead *dead);
+
+/* setup.c, check.c, status.c, add.c */
+void pg_setup(void *self, outbox_op_t op);
+int pg_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
+             struct outbox_error *error);
+void pg_check(void *self, outbox_op_t op, const struct outbox_check *check);
+void pg_status(void *self, outbox_op_t op, struct outbox_store_status *status);
+void pg_add(void *self, outbox_op_t op, const struct outbox_add *add);
 
 #endif

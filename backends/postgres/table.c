@@ -83,6 +83,7 @@ int pg_columns_read(struct pg_store *store, const PGresult *result, struct outbo
     struct pg_table *table = &store->table;
     int count = PQntuples(result);
     pg_table_free(store);
+    snprintf(table->id, sizeof table->id, "%s", obx_sql_column(&store->column_names, "id"));
     table->columns = store->host->alloc(store->host, (size_t)count * sizeof *table->columns + 1);
     if (!table->columns)
         return pg_fail(error, OUTBOX_E_NO_MEMORY, "look at the table: out of memory");
@@ -173,9 +174,8 @@ static int missing(const struct pg_store *store, const struct pg_wanted *wanted,
 
 static int check_id(struct pg_store *store, struct outbox_error *error)
 {
-    const char *name = obx_sql_column(&store->column_names, "id");
+    const char *name = store->table.id;
     const struct pg_column *id = pg_column_find(&store->table, name);
-    snprintf(store->table.id, sizeof store->table.id, "%s", name);
     if (!id)
         return pg_fail(error, OUTBOX_E_SCHEMA,
                        "table %s.%s has no column \"%s\" that orders its rows; add one: ALTER TABLE %s.%s ADD COLUMN %s "

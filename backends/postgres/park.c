@@ -1,0 +1,149 @@
+/*
+ * backends/postgres/park.c - moving rows to the dead-letter table
+ *
+ * One statement, so one transaction: what is deleted from the outbox is what is inserted, and a row that is gone
+ * already is not. Columns that the relay has no name for are kept as one JSON object, for the replay.
+ */
+#include <string.h>
+
+#include "store.h"
+
+const char *pg_dead_schema(const struct pg_store *store)
+{
+    if (*store->dead_schema)
+        return store->dead_schema;
+    return *store->table.schema ? store->table.schema : store->schema;
+}
+
+void pg_dead_name_put(const struct pg_store *store, struct obx_sql_text *sql)
+{
+    const char *schema = pg_dead_schema(store);
+    obx_sql_text_table(sql, *schema ? schema : NULL, store->dead_table);
+}
+
+/* Does the relay have a name of its own for this column of the outbox? */
+bool pg_column_is_logical(const struct pg_store *store, const char *name)
+{
+#define COLUMN_IS(logical)                                               \
+    if (!strcmp(name, obx_sql_column(&store->column_names, #logical))) \
+        return true;
+    OBX_SQL_COLUMNS(COLUMN_IS)
+    COLUMN_IS(id)
+#undef COLUMN_IS
+    return false;
+}
+
+/* The columns without such a name, as a JSON object. */
+static void put_rest(const struct pg_store *store, struct obx_sql_text *sql)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < store->table.column_count; i++) {
+        const char *name = store->table.columns[i].name;
+        if (pg_column_is_logical(store, name))
+            continue;
+        obx_sql_text_format(sql, count++ ? ", %l, g.%n" : ", jsonb_build_object(%l, g.%n", name, name);
+    }
+    obx_sql_text_puts(sql, count ? ")" : ", NULL");
+}
+
+static void put_park(const struct pg_store *store, struct obx_sql_text *sql)
+{
+    const struct pg_table *table = &store->table;
+    obx_sql_text_puts(sql, "WITH p AS MATERIALIZED (SELECT * FROM unnest($1::int8[], $2::int4[], $3::text[], $4::bytea[], "
+                           "$5::text[]) p(id, attempts, topic, key, reason)), g AS (DELETE FROM ");
+    obx_sql_text_table(sql, table->schema, table->name);
+    obx_sql_text_format(sql, " t WHERE t.%n = ANY($1::int8[]) RETURNING t.*) INSERT INTO ", table->id);
+    pg_dead_name_put(store, sql);
+    obx_sql_text_puts(sql, " (outbox_id, topic, key, reason, attempts");
+#define PUT_TARGET(logical)                                                               \
+    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical)))          \
+        obx_sql_text_puts(sql, ", " #logical);
+    OBX_SQL_COLUMNS(PUT_TARGET)
+#undef PUT_TARGET
+    obx_sql_text_format(sql, ", rest) SELECT p.id, p.topic, p.key, p.reason, p.attempts");
+#define PUT_SOURCE(logical)                                                               \
+    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical)))          \
+        obx_sql_text_format(sql, ", g.%n", obx_sql_column(&store->column_names, #logical));
+    OBX_SQL_COLUMNS(PUT_SOURCE)
+#undef PUT_SOURCE
+    put_rest(store, sql);
+    obx_sql_text_format(sql, " FROM g JOIN p ON p.id = g.%n ORDER BY p.id", table->id);
+}
+
+/* Topics are text in the table, which holds neither a NUL nor bytes that are not UTF-8; a topic like that can not
+ * be sent to anywhere in any case. */
+static struct outbox_bytes printable(struct outbox_bytes topic)
+{
+    const unsigned char *at = topic.data;
+    for (size_t i = 0; at && i < topic.size; i++)
+        if (at[i] == 0 || at[i] >= 0x80)
+            return (struct outbox_bytes){"?", 1};
+    return topic;
+}
+
+static struct outbox_bytes of_text(const char *text)
+{
+    return (struct outbox_bytes){text ? text : "", text ? strlen(text) : 0};
+}
+
+/* Five arrays, one after the other through one buffer each. */
+static int send_park(struct pg_request *request, PGconn *pg)
+{
+    struct pg_op *op = request->arg;
+    struct pg_store *store = op->store;
+    const struct outbox_park *park = op->in;
+    static const uint32_t types[5] = {PG_OID_INT8, PG_OID_INT4, PG_OID_TEXT, PG_OID_BYTEA, PG_OID_TEXT};
+    struct pg_buf bufs[5] = {{.host = store->host}, {.host = store->host}, {.host = store->host}, {.host = store->host},
+                             {.host = store->host}};
+    struct obx_sql_text sql = {.host = store->host};
+    struct pg_params params = {0};
+    bool failed = false;
+    for (int b = 0; b < 5; b++)
+        pg_array_begin(&bufs[b], types[b], park->count);
+    for (uint32_t i = 0; i < park->count; i++) {
+        const struct outbox_dead_row *row = &park->rows[i];
+        pg_array_int8(&bufs[0], (int64_t)row->position.major);
+        pg_array_int4(&bufs[1], (int32_t)(row->attempts < INT32_MAX ? row->attempts : INT32_MAX));
+        pg_array_bytes(&bufs[2], printable(row->topic));
+        pg_array_bytes(&bufs[3], row->key);
+        pg_array_bytes(&bufs[4], of_text(row->reason));
+    }
+    put_park(store, &sql);
+    for (int b = 0; b < 5; b++) {
+        failed = failed || bufs[b].failed;
+        pg_param_buf(&params, &bufs[b]);
+    }
+    int fine = !failed && !sql.failed && PQsendQueryParams(pg, sql.data, params.count, NULL, params.values,
+                                                           params.lengths, params.formats, 1);
+    for (int b = 0; b < 5; b++)
+        pg_buf_free(&bufs[b]);
+    obx_sql_text_free(&sql);
+    return fine;
+}
+
+static void parked(struct pg_request *request, const struct outbox_error *error)
+{
+    struct pg_op *op = request->arg;
+    struct pg_store *store = op->store;
+    const struct outbox_park *park = op->in;
+    for (uint32_t i = 0; !error->code && i < park->count; i++) {
+        int64_t id = (int64_t)park->rows[i].position.major;
+        if (!obx_sql_ranges_remove(store->host, &store->given, id, id))
+            store->blind = true;
+    }
+    pg_op_finish(op, error);
+}
+
+void pg_park(void *self, outbox_op_t id, const struct outbox_park *park)
+{
+    struct pg_op *op = pg_op(self, id);
+    struct outbox_error error;
+    op->in = park;
+    op->request = (struct pg_request){.what = "park rows", .send = send_park, .done = parked, .arg = op};
+    if (op->store->owns) {
+        pg_conn_submit(&op->store->owner, &op->request);
+        return;
+    }
+    pg_fail(&error, OUTBOX_E_FENCED, "park rows of %s: this relay does not own the outbox", op->store->table_name);
+    pg_op_finish(op, &error);
+}

@@ -1,0 +1,143 @@
+/*
+ * backends/postgres/setup.c - the tables as SQL: made by setup, or only printed
+ *
+ * The outbox is made when there is none; one that exists is never altered. The dead-letter table takes the types of
+ * payload and headers from the outbox, so that what is parked can be replayed byte by byte. Both in one transaction.
+ */
+#include <string.h>
+
+#include "store.h"
+
+/* Deleted rows should be cleared away soon, and with little scanning. */
+#define STORAGE                                                                                                        \
+    "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,\n"                                  \
+    "      autovacuum_vacuum_cost_delay = 0)"
+
+static const char *named(const struct pg_store *store, const char *logical)
+{
+    return obx_sql_column(&store->column_names, logical);
+}
+
+static void put_table(struct obx_sql_text *sql, const char *schema, const char *name)
+{
+    obx_sql_text_table(sql, *schema ? schema : NULL, name);
+}
+
+static void outbox_sql(const struct pg_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
+    put_table(sql, store->schema, store->name);
+    obx_sql_text_format(sql,
+                        " (\n    %n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
+                        "    %n uuid NOT NULL DEFAULT gen_random_uuid(),\n"
+                        "    %n text NOT NULL,\n    %n text NOT NULL,\n    %n text NOT NULL,\n    %n text,\n    %n json,\n"
+                        "    %n timestamptz NOT NULL DEFAULT now()\n) " STORAGE,
+                        named(store, "id"), named(store, "event_id"), named(store, "aggregatetype"),
+                        named(store, "aggregateid"), named(store, "type"), named(store, "payload"),
+                        named(store, "headers"), named(store, "created_at"));
+}
+
+/* The type of an outbox column, or what it is by default. */
+static const char *type_of(const struct pg_store *store, const char *logical, const char *fallback)
+{
+    const struct pg_column *column = pg_column_find(&store->table, named(store, logical));
+    return column ? column->type : fallback;
+}
+
+static void dead_sql(const struct pg_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
+    put_table(sql, pg_dead_schema(store), store->dead_table);
+    obx_sql_text_format(sql,
+                        " (\n    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n    outbox_id bigint NOT NULL,\n"
+                        "    event_id %s,\n    aggregatetype %s,\n    aggregateid %s,\n    type %s,\n    payload %s,\n"
+                        "    headers %s,\n    created_at %s,\n    topic text,\n    key bytea,\n"
+                        "    reason text NOT NULL,\n    attempts integer NOT NULL,\n"
+                        "    died_at timestamptz NOT NULL DEFAULT now(),\n    rest jsonb\n)",
+                        type_of(store, "event_id", "uuid"), type_of(store, "aggregatetype", "text"),
+                        type_of(store, "aggregateid", "text"), type_of(store, "type", "text"),
+                        type_of(store, "payload", "text"), type_of(store, "headers", "json"),
+                        type_of(store, "created_at", "timestamptz"));
+}
+
+static void (*const statements[])(const struct pg_store *store, struct obx_sql_text *sql) = {outbox_sql, dead_sql};
+enum { STATEMENTS = sizeof statements / sizeof *statements };
+
+static int send_setup(struct pg_request *request, PGconn *pg)
+{
+    struct pg_store *store = ((struct pg_op *)request->arg)->store;
+    struct obx_sql_text sql = {.host = store->host};
+    int fine = 1;
+    for (int i = 0; i < STATEMENTS && fine; i++) {
+        obx_sql_text_clear(&sql);
+        statements[i](store, &sql);
+        fine = !sql.failed && PQsendQueryParams(pg, obx_sql_text_get(&sql), 0, NULL, NULL, NULL, NULL, 0);
+    }
+    obx_sql_text_free(&sql);
+    return fine;
+}
+
+static void set_up(struct pg_request *request, const struct outbox_error *error)
+{
+    pg_op_finish(request->arg, error);
+}
+
+void pg_setup(void *self, outbox_op_t id)
+{
+    struct pg_op *op = pg_op(self, id);
+    op->request = (struct pg_request){.what = "set up the tables", .send = send_setup, .done = set_up, .arg = op};
+    pg_conn_submit(&op->store->owner, &op->request);
+}
+
+/* ---- print ---------------------------------------------------------------------------------------------------------- */
+
+static const char *relay_role(const struct pg_store *store)
+{
+    for (const PQconninfoOption *o = store->target.parsed; o && o->keyword; o++)
+        if (!strcmp(o->keyword, "user") && o->val && *o->val)
+            return o->val;
+    return "relay";
+}
+
+static void grants_sql(const struct pg_store *store, struct obx_sql_text *sql)
+{
+    const char *role = relay_role(store), *schema = *store->schema ? store->schema : "public";
+    obx_sql_text_format(sql, "-- the relay\nGRANT USAGE ON SCHEMA %n TO %n;\nGRANT SELECT, DELETE ON ", schema, role);
+    put_table(sql, store->schema, store->name);
+    obx_sql_text_format(sql, " TO %n;\nGRANT SELECT, INSERT, DELETE ON ", role);
+    put_table(sql, pg_dead_schema(store), store->dead_table);
+    obx_sql_text_format(sql, " TO %n;\n-- only for 'outbox add' and 'outbox dead replay'\nGRANT INSERT ON ", role);
+    put_table(sql, store->schema, store->name);
+    obx_sql_text_format(sql, " TO %n;\n-- each application that writes events\nGRANT INSERT ON ", role);
+    put_table(sql, store->schema, store->name);
+    obx_sql_text_puts(sql, " TO \"application\";");
+}
+
+/* Line by line; the text is changed. */
+static void tell_lines(char *text, void (*line)(void *arg, const char *text), void *arg)
+{
+    for (char *end; text; text = end) {
+        end = strchr(text, '\n');
+        if (end)
+            *end++ = '\0';
+        line(arg, text);
+    }
+}
+
+int pg_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
+             struct outbox_error *error)
+{
+    struct pg_store *store = self;
+    struct obx_sql_text sql = {.host = store->host};
+    if (what == OUTBOX_PRINT_GRANTS)
+        grants_sql(store, &sql);
+    for (int i = 0; i < STATEMENTS && what == OUTBOX_PRINT_SQL; i++) {
+        statements[i](store, &sql);
+        obx_sql_text_puts(&sql, i + 1 < STATEMENTS ? ";\n" : ";");
+    }
+    bool failed = sql.failed;
+    if (!failed)
+        tell_lines(sql.data, line, arg);
+    obx_sql_text_free(&sql);
+    return failed ? pg_fail(error, OUTBOX_E_NO_MEMORY, "print the tables: out of memory") : OUTBOX_OK;
+}
