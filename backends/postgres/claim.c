@@ -224,6 +224,13 @@ static void submit(struct pg_op *op)
     pg_conn_submit(&op->store->reader, &op->request);
 }
 
+void pg_claim_rewind(struct pg_store *store)
+{
+    obx_sql_holes_reset(&store->holes);
+    obx_sql_ranges_clear(&store->given);
+    store->blind = false;
+}
+
 void pg_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
 {
     struct pg_store *store = self;
@@ -231,11 +238,8 @@ void pg_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
     op->out = claim;
     store->claim_op = id;
     claim->batch = NULL;
-    if (claim->flags & OUTBOX_CLAIM_REWIND) {
-        obx_sql_holes_reset(&store->holes);
-        obx_sql_ranges_clear(&store->given);
-        store->blind = false;
-    }
+    if (claim->flags & OUTBOX_CLAIM_REWIND)
+        pg_claim_rewind(store);
     if (!claim->max_rows)
         fail(op, OUTBOX_E_INVALID, "max_rows is 0");
     else

@@ -26,35 +26,38 @@ static void ignore(struct pg_request *request, PGresult *result)
 
 /* ---- the server and the table -------------------------------------------------------------------------------------- */
 
-static int quoted_table(const struct pg_store *store, struct obx_sql_text *text)
+int pg_look_send_table(struct pg_store *store, PGconn *pg)
 {
-    *text = (struct obx_sql_text){.host = store->host};
-    obx_sql_text_table(text, *store->schema ? store->schema : NULL, store->name);
-    return !text->failed;
+    struct obx_sql_text name = {.host = store->host};
+    pg_table_put(store, &name);
+    const char *value = obx_sql_text_get(&name);
+    int fine = !name.failed && PQsendQueryParams(pg, pg_table_sql, 1, NULL, &value, NULL, NULL, 1) &&
+               PQsendQueryParams(pg, pg_columns_sql, 1, NULL, &value, NULL, NULL, 1);
+    obx_sql_text_free(&name);
+    return fine;
+}
+
+/* Two results come by here: of the server and the table, then of the columns. */
+void pg_look_take_table(struct pg_store *store, PGresult *result, struct outbox_error *error)
+{
+    if (!error->code && PQnfields(result) == 15) {
+        pg_table_read(store, result, error);
+        store->server.owner_pid = (int)pg_get_int4(PQgetvalue(result, 0, 3));
+    } else if (!error->code) {
+        pg_columns_read(store, result, error);
+    }
+    PQclear(result);
 }
 
 static int send_look(struct pg_request *request, PGconn *pg)
 {
-    struct pg_store *store = request->arg;
-    struct obx_sql_text name;
-    int fine = quoted_table(store, &name);
-    const char *value = obx_sql_text_get(&name);
-    fine = fine && PQsendQueryParams(pg, pg_table_sql, 1, NULL, &value, NULL, NULL, 1) &&
-           PQsendQueryParams(pg, pg_columns_sql, 1, NULL, &value, NULL, NULL, 1);
-    obx_sql_text_free(&name);
-    return fine;
+    return pg_look_send_table(request->arg, pg);
 }
 
 static void take_look(struct pg_request *request, PGresult *result)
 {
     struct pg_store *store = request->arg;
-    if (!store->start_error.code && PQnfields(result) == 15) {
-        pg_table_read(store, result, &store->start_error);
-        store->server.owner_pid = (int)pg_get_int4(PQgetvalue(result, 0, 3));
-    } else if (!store->start_error.code) {
-        pg_columns_read(store, result, &store->start_error);
-    }
-    PQclear(result);
+    pg_look_take_table(store, result, &store->start_error);
 }
 
 static int judge_server(const struct pg_store *store, struct outbox_error *error)
@@ -158,6 +161,7 @@ static void looked(struct pg_request *request, const struct outbox_error *error)
 void pg_session_begin(struct pg_store *store)
 {
     store->start_error.code = OUTBOX_OK;
+    store->table.schema[0] = '\0';
     snprintf(store->probe, sizeof store->probe, "%llx", (unsigned long long)store->host->random(store->host));
     submit(store, &store->owner, "look at the server", send_look, take_look, looked);
 }

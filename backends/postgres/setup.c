@@ -18,15 +18,10 @@ static const char *named(const struct pg_store *store, const char *logical)
     return obx_sql_column(&store->column_names, logical);
 }
 
-static void put_table(struct obx_sql_text *sql, const char *schema, const char *name)
-{
-    obx_sql_text_table(sql, *schema ? schema : NULL, name);
-}
-
 static void outbox_sql(const struct pg_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
-    put_table(sql, store->schema, store->name);
+    pg_table_put(store, sql);
     obx_sql_text_format(sql,
                         " (\n    %n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
                         "    %n uuid NOT NULL DEFAULT gen_random_uuid(),\n"
@@ -47,7 +42,7 @@ static const char *type_of(const struct pg_store *store, const char *logical, co
 static void dead_sql(const struct pg_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
-    put_table(sql, pg_dead_schema(store), store->dead_table);
+    pg_dead_name_put(store, sql);
     obx_sql_text_format(sql,
                         " (\n    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n    outbox_id bigint NOT NULL,\n"
                         "    event_id %s,\n    aggregatetype %s,\n    aggregateid %s,\n    type %s,\n    payload %s,\n"
@@ -74,18 +69,30 @@ static int send_setup(struct pg_request *request, PGconn *pg)
         fine = !sql.failed && PQsendQueryParams(pg, obx_sql_text_get(&sql), 0, NULL, NULL, NULL, NULL, 0);
     }
     obx_sql_text_free(&sql);
-    return fine;
+    return fine && pg_look_send_table(store, pg); /* what comes next on this store is to know the new table */
+}
+
+static void take(struct pg_request *request, PGresult *result)
+{
+    struct pg_store *store = ((struct pg_op *)request->arg)->store;
+    if (PQresultStatus(result) == PGRES_TUPLES_OK)
+        pg_look_take_table(store, result, &store->start_error);
+    else
+        PQclear(result);
 }
 
 static void set_up(struct pg_request *request, const struct outbox_error *error)
 {
-    pg_op_finish(request->arg, error);
+    struct pg_op *op = request->arg;
+    pg_op_finish(op, error->code ? error : &op->store->start_error);
 }
 
 void pg_setup(void *self, outbox_op_t id)
 {
     struct pg_op *op = pg_op(self, id);
-    op->request = (struct pg_request){.what = "set up the tables", .send = send_setup, .done = set_up, .arg = op};
+    op->store->start_error.code = OUTBOX_OK;
+    op->request = (struct pg_request){
+        .what = "set up the tables", .send = send_setup, .result = take, .done = set_up, .arg = op};
     pg_conn_submit(&op->store->owner, &op->request);
 }
 
@@ -103,13 +110,13 @@ static void grants_sql(const struct pg_store *store, struct obx_sql_text *sql)
 {
     const char *role = relay_role(store), *schema = *store->schema ? store->schema : "public";
     obx_sql_text_format(sql, "-- the relay\nGRANT USAGE ON SCHEMA %n TO %n;\nGRANT SELECT, DELETE ON ", schema, role);
-    put_table(sql, store->schema, store->name);
+    pg_table_put(store, sql);
     obx_sql_text_format(sql, " TO %n;\nGRANT SELECT, INSERT, DELETE ON ", role);
-    put_table(sql, pg_dead_schema(store), store->dead_table);
+    pg_dead_name_put(store, sql);
     obx_sql_text_format(sql, " TO %n;\n-- only for 'outbox add' and 'outbox dead replay'\nGRANT INSERT ON ", role);
-    put_table(sql, store->schema, store->name);
+    pg_table_put(store, sql);
     obx_sql_text_format(sql, " TO %n;\n-- each application that writes events\nGRANT INSERT ON ", role);
-    put_table(sql, store->schema, store->name);
+    pg_table_put(store, sql);
     obx_sql_text_puts(sql, " TO \"application\";");
 }
 

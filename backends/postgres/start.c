@@ -37,6 +37,7 @@ static void finish(struct pg_store *store, const struct outbox_error *error)
 void pg_start_done(struct pg_store *store)
 {
     static const struct outbox_error none;
+    pg_claim_rewind(store);
     finish(store, &none);
 }
 

@@ -84,7 +84,7 @@ struct pg_wanted { /* by the route, in its order */
 
 struct pg_table {
     Oid oid;
-    char schema[PG_NAME];
+    char schema[PG_NAME]; /* of the table, or where setup would make it; "" before the first look */
     char name[PG_NAME];
     char relkind;
     bool row_security;
@@ -212,6 +212,8 @@ void pg_target_choose(struct pg_target *target, uint32_t candidate); /* keywords
 /* start.c, session.c */
 void pg_start(void *self, outbox_op_t op, const struct outbox_store_start *start);
 void pg_session_begin(struct pg_store *store); /* the owner's connection is there: go on from here */
+int pg_look_send_table(struct pg_store *store, PGconn *pg);
+void pg_look_take_table(struct pg_store *store, PGresult *result, struct outbox_error *error);
 void pg_session_reader(struct pg_store *store); /* the reader's is there as well */
 void pg_start_connect_reader(struct pg_store *store);
 void pg_start_failed(struct pg_store *store, const struct outbox_error *error);
@@ -224,12 +226,15 @@ extern const char pg_columns_sql[];
 int pg_table_read(struct pg_store *store, const PGresult *result, struct outbox_error *error);
 int pg_columns_read(struct pg_store *store, const PGresult *result, struct outbox_error *error);
 int pg_columns_choose(struct pg_store *store, const struct outbox_store_start *start, struct outbox_error *error);
+/* The table's name, quoted, with its schema as soon as that is known. */
+void pg_table_put(const struct pg_store *store, struct obx_sql_text *sql);
 const struct pg_column *pg_column_find(const struct pg_table *table, const char *name);
 void pg_table_free(struct pg_store *store);
 
 /* claim.c, claim_sql.c, look.c, rows.c */
 int pg_claim_build(struct pg_store *store, struct outbox_error *error); /* the statements */
 void pg_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
+void pg_claim_rewind(struct pg_store *store);
 void pg_release(void *self, struct outbox_batch *batch);
 extern const char pg_look_sql[];
 int pg_look_send(struct pg_store *store, PGconn *pg);

@@ -18,7 +18,7 @@ const char pg_table_sql[] =
     "CASE WHEN pg_is_in_recovery() THEN '-' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END || ' ' || "
     "pg_postmaster_start_time()::text || ' ' || coalesce((SELECT string_agg(pid::text, ',' ORDER BY pid) "
     "FROM pg_stat_activity WHERE datid IS NULL AND usesysid IS NULL), ''), "
-    "c.oid, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid), "
+    "c.oid, coalesce(n.nspname, current_schema())::text, c.relname::text, c.relkind::text, row_security_active(c.oid), "
     "has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'DELETE') "
     "FROM (SELECT to_regclass($1::text) AS oid) w LEFT JOIN pg_class c ON c.oid = w.oid "
     "LEFT JOIN pg_namespace n ON n.oid = c.relnamespace";
@@ -66,6 +66,12 @@ int pg_table_read(struct pg_store *store, const PGresult *result, struct outbox_
     table->may_select = truth(result, 0, 13);
     table->may_delete = truth(result, 0, 14);
     return OUTBOX_OK;
+}
+
+void pg_table_put(const struct pg_store *store, struct obx_sql_text *sql)
+{
+    const char *schema = *store->schema ? store->schema : store->table.schema;
+    obx_sql_text_table(sql, *schema ? schema : NULL, store->name);
 }
 
 void pg_table_free(struct pg_store *store)
