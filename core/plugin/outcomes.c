@@ -168,7 +168,10 @@ void obx_op_outcomes(struct obx_instance *instance, outbox_op_t token, const str
         return;
     }
     struct outbox_outcomes copy = {0};
-    memcpy(&copy, outcomes, OBX_MIN(outcomes->struct_size, sizeof copy));
+    if (outcomes->struct_size >= sizeof copy)
+        copy = *outcomes; /* the usual case: a size that the compiler knows */
+    else
+        memcpy(&copy, outcomes, outcomes->struct_size);
     copy.struct_size = sizeof copy;
     if (copy.outcome == OUTBOX_DELIVERED)
         copy.error = NULL;

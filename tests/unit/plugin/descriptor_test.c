@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "loop/random.h"
 #include "plugin/registry.h"
 #include "stub.h"
 
@@ -218,4 +219,57 @@ Test(descriptor, option_values)
     copy(&s, &stub_store);
     s.options[3].type = OUTBOX_OPT_ENUM;
     REFUSED(&s, "x.so: option number: choices is empty, expected at least one");
+}
+
+static uint64_t draw(uint64_t *state)
+{
+    return obx_random_stir(*state += OBX_RANDOM_STEP);
+}
+
+/* A number that is likely to hit a limit. */
+static uint64_t odd_number(uint64_t *state)
+{
+    static const uint64_t odd[] = {0, 1, 7, 8, 31, 63, 64, 88, 4096, UINT32_MAX, INT64_MAX, UINT64_MAX};
+    uint64_t number = odd[draw(state) % (sizeof odd / sizeof *odd)];
+    return draw(state) % 4 ? number : draw(state);
+}
+
+static void bend(struct subject *s, uint64_t *state)
+{
+    struct outbox_option *option = &s->options[draw(state) % 4];
+    uint64_t number = odd_number(state);
+    switch (draw(state) % 12) {
+    case 0: s->descriptor.struct_size = (uint32_t)number; break;
+    case 1: s->descriptor.kind = (uint32_t)number; break;
+    case 2: s->descriptor.caps = number; break;
+    case 3: s->descriptor.instance_size = number; break;
+    case 4: s->descriptor.op_size = number; break;
+    case 5: s->descriptor.option_size = (uint32_t)(number % (sizeof *option + 1)); break;
+    case 6: s->descriptor.option_count = (uint32_t)(number % 5); break;
+    case 7: s->store.struct_size = (uint32_t)(number % (sizeof s->store + 1)); break;
+    case 8: option->type = (uint32_t)number; break;
+    case 9: option->flags = (uint32_t)number; break;
+    case 10: option->offset = number; break;
+    default: option->min = (int64_t)number;
+    }
+}
+
+/* Whatever the numbers are: refused with a text, or what the host relies on is true. */
+Test(descriptor, random_numbers_never_break_the_check)
+{
+    struct subject s;
+    uint64_t state = 1;
+    for (int round = 0; round < 20000; round++) {
+        copy(&s, &stub_store);
+        for (uint64_t bends = draw(&state) % 3 + 1; bends; bends--)
+            bend(&s, &state);
+        if (check(&s)) {
+            cr_assert_eq(s.error.code, OUTBOX_E_ABI);
+            cr_assert(!strncmp(s.error.text, "x.so: ", 6));
+            continue;
+        }
+        cr_assert_not_null(s.plugin.ops.store.init);
+        for (uint32_t i = 0; i < s.plugin.descriptor.option_count; i++)
+            cr_assert_lt(s.options[i].offset, s.plugin.descriptor.instance_size);
+    }
 }
