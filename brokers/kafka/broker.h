@@ -43,11 +43,12 @@ int obx_kafka_error(struct outbox_error *error, int code, rd_kafka_resp_err_t na
 
 /*
  * The gate of a topic keeps order when a topic fails. A topic that has not delivered yet, or whose batches were
- * refused, has one message in flight at a time; see docs/decisions/040-kafka-order-after-a-failure.md.
+ * refused, has one message in flight at a time; see docs/decisions/040-order-after-a-failure-in-kafka.md.
  */
 struct obx_kafka_topic {
     struct obx_kafka_topic *next; /* in its bucket */
-    rd_kafka_topic_t *rkt;        /* NULL while there is no producer */
+    rd_kafka_topic_t *rkt;        /* NULL: not used with this producer yet */
+    rd_kafka_topic_t *scout_rkt;  /* the same with the scout */
     uint64_t hash;
     uint64_t barrier;   /* nothing of a publish up to this number may be sent any more */
     uint32_t in_flight; /* messages in librdkafka */
@@ -121,9 +122,13 @@ struct obx_kafka {
     bool down;                 /* no broker answers; said once */
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
-    int doorbell;              /* eventfd; -1: none */
+    rd_kafka_t *scout;         /* scout.c; NULL until it is needed */
+    rd_kafka_queue_t *scout_queue;
+    int doorbell;              /* eventfd that both queues ring; -1: none */
     struct outbox_watch *watch;
-    struct outbox_timer *grace;
+    struct outbox_timer *grace;    /* of stop() */
+    struct outbox_timer *patience; /* with the topic that the line waits for */
+    struct obx_kafka_topic *awaited;
     struct outbox_task resume; /* continue where a turn's budget ended */
     char reason[OBX_KAFKA_ERRSTR]; /* of the last connection failure */
 
@@ -150,11 +155,13 @@ void obx_kafka_start(void *plugin, outbox_op_t op, const struct outbox_broker_st
 void obx_kafka_stop(void *plugin, outbox_op_t op);
 void obx_kafka_cancel(void *plugin, outbox_op_t op);
 void obx_kafka_break(struct obx_kafka *self, const struct outbox_error *error);
+void obx_kafka_purge_all(void *plugin);
 void obx_kafka_quiet(struct obx_kafka *self); /* after reports: go on with stop() when nothing is in flight */
 
 /* produce.c */
 void obx_kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish *publish);
 void obx_kafka_pump(struct obx_kafka *self);
+void obx_kafka_lose_patience(void *plugin);
 
 /* tell.c */
 int obx_kafka_open_slot(struct obx_kafka *self, struct obx_kafka_publish *publish);
@@ -176,9 +183,15 @@ enum obx_kafka_gate obx_kafka_topic_gate(const struct obx_kafka_topic *topic, ui
 /* What became of a message. alone: no other message shared its batch. */
 void obx_kafka_topic_report(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
                             uint32_t index, rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, bool alone);
+void obx_kafka_topic_mute(struct obx_kafka *self, struct obx_kafka_topic *topic); /* no report for too long */
 void obx_kafka_topics_settle(struct obx_kafka *self); /* all reports of this turn were seen */
 void obx_kafka_topics_close(struct obx_kafka *self); /* the producer goes */
 void obx_kafka_topics_free(struct obx_kafka *self);
+
+/* scout.c */
+void obx_kafka_ring(rd_kafka_queue_t *queue, int doorbell); /* -1: no more */
+rd_kafka_topic_t *obx_kafka_handle(struct obx_kafka *self, struct obx_kafka_topic *topic, rd_kafka_t **rk);
+void obx_kafka_scout_destroy(struct obx_kafka *self); /* worker, when nobody else uses it */
 
 /* admit.c */
 int obx_kafka_admit(void *plugin, const struct outbox_message *message, struct outbox_error *error);

@@ -17,6 +17,7 @@ static const struct outbox_pair defaults[] = {
     /* promises */
     {"acks", "all"},
     {"enable.idempotence", "true"},
+    {"enable.gapless.guarantee", "true"}, /* nothing may follow what failed; see scout.c */
     {"message.timeout.ms", "0"}, /* an event is never given up while a broker may still take it */
     {"partitioner", "murmur2_random"}, /* as the Java client does */
     {"ssl.endpoint.identification.algorithm", "https"},
@@ -36,7 +37,7 @@ static const struct outbox_pair defaults[] = {
     {"reconnect.backoff.max.ms", "1000"},
     {"retry.backoff.ms", "50"},
     {"topic.metadata.refresh.fast.interval.ms", "100"},
-    {"topic.metadata.propagation.max.ms", "2000"},
+    {"topic.metadata.propagation.max.ms", "1000"},
     {"log.connection.close", "false"},
 };
 
@@ -49,7 +50,7 @@ static const struct {
     {"acks", "all", "an event is settled only when all in-sync replicas have it"},
     {"request.required.acks", "all", "an event is settled only when all in-sync replicas have it"},
     {"enable.idempotence", "true", "without it retries reorder and duplicate events"},
-    {"enable.gapless.guarantee", "false", "one refused event would stop the producer"},
+    {"enable.gapless.guarantee", "true", "events would overtake one that was refused"},
     {"message.timeout.ms", "0", "timed out events leave holes in the order of their key"},
     {"delivery.timeout.ms", "0", "timed out events leave holes in the order of their key"},
     {"retries", NULL, "events that are given up leave holes in the order of their key"},
@@ -164,6 +165,15 @@ static int check_sizes(struct obx_kafka *self, struct outbox_error *error)
                            (unsigned long long)queue, (unsigned long long)self->message_max);
 }
 
+/* Gapless needs the idempotent producer, which `unsafe` may have turned off. */
+static int match_gapless(struct obx_kafka *self, struct outbox_error *error)
+{
+    char value[64];
+    if (!strcmp(get(self->conf, "enable.idempotence", value, sizeof value), "true"))
+        return OUTBOX_OK;
+    return set(self->conf, "enable.gapless.guarantee", "false", error);
+}
+
 static void warn_partitioner(const struct obx_kafka *self)
 {
     char value[64];
@@ -175,8 +185,8 @@ static void warn_partitioner(const struct obx_kafka *self)
 
 static enum outbox_log_level level_of(int severity, const char *facility)
 {
-    if (!strcmp(facility, "FAIL") || !strcmp(facility, "ERROR"))
-        return OUTBOX_LOG_DEBUG; /* connection noise: its end and its beginning are logged by reports.c */
+    if (!strcmp(facility, "FAIL") || !strcmp(facility, "ERROR") || !strcmp(facility, "FATAL"))
+        return OUTBOX_LOG_DEBUG; /* what matters of it comes as an event too, and is logged once by reports.c */
     if (severity <= 3)
         return OUTBOX_LOG_WARN;
     return severity <= 6 ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_TRACE;
@@ -205,6 +215,8 @@ int obx_kafka_configure(struct obx_kafka *self, struct outbox_error *error)
         rc = check_security(self, error);
     if (!rc)
         rc = check_sizes(self, error);
+    if (!rc)
+        rc = match_gapless(self, error);
     if (!rc)
         warn_partitioner(self);
     return rc;

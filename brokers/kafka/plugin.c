@@ -13,12 +13,6 @@ static void resume(struct outbox_task *task)
     obx_kafka_reports_drain(task->arg);
 }
 
-static void grace_over(void *plugin)
-{
-    struct obx_kafka *self = plugin;
-    rd_kafka_purge(self->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-}
-
 static int init(void *plugin, const struct outbox_init *init, struct outbox_error *error)
 {
     struct obx_kafka *self = plugin;
@@ -27,8 +21,9 @@ static int init(void *plugin, const struct outbox_init *init, struct outbox_erro
     self->doorbell = -1;
     self->pending_end = &self->pending;
     self->resume = (struct outbox_task){.run = resume, .arg = self};
-    if (self->host->timer_open(self->host, grace_over, self, &self->grace))
-        return obx_kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "make a timer: out of memory");
+    if (self->host->timer_open(self->host, obx_kafka_purge_all, self, &self->grace) ||
+        self->host->timer_open(self->host, obx_kafka_lose_patience, self, &self->patience))
+        return obx_kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "make timers: out of memory");
     return obx_kafka_configure(self, error);
 }
 
@@ -38,6 +33,7 @@ static void fini(void *plugin)
     if (!self->host)
         return;
     self->host->timer_close(self->grace);
+    self->host->timer_close(self->patience);
     if (self->conf)
         rd_kafka_conf_destroy(self->conf);
     obx_kafka_topics_free(self);

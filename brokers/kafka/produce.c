@@ -11,11 +11,12 @@
 #include "broker.h"
 
 #define TURN 4096u         /* messages handed over before other work gets its turn */
+#define PATIENCE_US 3000000u /* with a topic that does not report its only message, while others wait behind */
 #define COPY_MAX 256u      /* values up to this size are copied */
 #define INDEX_BITS (sizeof(void *) * 4u)
 #define FIELDS 8u
 
-enum step { STEP_NEXT, STEP_WAIT };
+enum step { STEP_NEXT, STEP_AGAIN, STEP_WAIT };
 
 static void *opaque_of(const struct obx_kafka_publish *publish, uint32_t index)
 {
@@ -39,12 +40,12 @@ static rd_kafka_headers_t *headers_of(const struct outbox_message *message, bool
     return headers;
 }
 
-static size_t fill(rd_kafka_vu_t *fields, const struct outbox_message *message, const struct obx_kafka_topic *topic,
+static size_t fill(rd_kafka_vu_t *fields, const struct outbox_message *message, rd_kafka_topic_t *rkt,
                    rd_kafka_headers_t *headers, void *opaque)
 {
     size_t n = 0;
     fields[n].vtype = RD_KAFKA_VTYPE_RKT;
-    fields[n++].u.rkt = topic->rkt;
+    fields[n++].u.rkt = rkt;
     fields[n].vtype = RD_KAFKA_VTYPE_VALUE;
     fields[n].u.mem.ptr = (void *)(uintptr_t)message->value.data;
     fields[n++].u.mem.size = message->value.size;
@@ -73,18 +74,23 @@ static size_t fill(rd_kafka_vu_t *fields, const struct outbox_message *message, 
 }
 
 static rd_kafka_resp_err_t enqueue(struct obx_kafka *self, const struct outbox_message *message,
-                                   const struct obx_kafka_topic *topic, void *opaque)
+                                   struct obx_kafka_topic *topic, void *opaque)
 {
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *rkt = obx_kafka_handle(self, topic, &rk);
     rd_kafka_vu_t fields[FIELDS];
     rd_kafka_resp_err_t err;
     rd_kafka_error_t *error;
     bool failed;
-    rd_kafka_headers_t *headers = headers_of(message, &failed);
+    rd_kafka_headers_t *headers;
+    if (!rkt)
+        return RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
+    headers = headers_of(message, &failed);
     if (failed) {
         rd_kafka_headers_destroy(headers);
         return RD_KAFKA_RESP_ERR__INVALID_ARG;
     }
-    error = rd_kafka_produceva(self->rk, fields, fill(fields, message, topic, headers, opaque));
+    error = rd_kafka_produceva(rk, fields, fill(fields, message, rkt, headers, opaque));
     if (!error)
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     err = rd_kafka_error_code(error);
@@ -102,13 +108,35 @@ static void count_in(struct obx_kafka *self, struct obx_kafka_topic *topic)
     self->in_flight++;
 }
 
-static enum step refuse_unknown(struct obx_kafka *self, struct obx_kafka_publish *publish)
+/* Without memory for the topic there is no gate to keep order: what follows in its key must not go either. */
+static enum step give_up(struct obx_kafka *self)
 {
     struct outbox_error error;
-    obx_kafka_error(&error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
-                    "publish: librdkafka refuses the name of the topic");
-    obx_kafka_tell(self, publish, publish->cursor, 1, OUTBOX_REJECTED, &error);
-    return STEP_NEXT;
+    obx_kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "publish: out of memory for a topic");
+    obx_kafka_break(self, &error);
+    return STEP_AGAIN;
+}
+
+static void await_report(struct obx_kafka *self, struct obx_kafka_topic *topic)
+{
+    if (self->awaited == topic)
+        return;
+    self->awaited = topic;
+    self->host->timer_set(self->patience, PATIENCE_US);
+}
+
+/* While no broker answers at all, there is nothing to be gained by going on to the next topic. */
+void obx_kafka_lose_patience(void *plugin)
+{
+    struct obx_kafka *self = plugin;
+    if (self->down) {
+        self->host->timer_set(self->patience, PATIENCE_US);
+        return;
+    }
+    if (self->awaited && self->awaited->in_flight && !self->awaited->failing)
+        obx_kafka_topic_mute(self, self->awaited);
+    self->awaited = NULL;
+    obx_kafka_pump(self);
 }
 
 /* Hand over the message at the cursor. */
@@ -119,9 +147,10 @@ static enum step advance(struct obx_kafka *self, struct obx_kafka_publish *publi
     struct obx_kafka_topic *topic = obx_kafka_topic_get(self, message->topic);
     rd_kafka_resp_err_t err;
     if (!topic)
-        return refuse_unknown(self, publish);
+        return give_up(self);
     switch (obx_kafka_topic_gate(topic, publish->number)) {
     case OBX_KAFKA_WAIT:
+        await_report(self, topic);
         return STEP_WAIT;
     case OBX_KAFKA_REFUSE:
         topic->barrier = self->submitted;
@@ -137,6 +166,8 @@ static enum step advance(struct obx_kafka *self, struct obx_kafka_publish *publi
         obx_kafka_topic_report(self, topic, publish, index, err, RD_KAFKA_MSG_STATUS_NOT_PERSISTED, true);
     else
         count_in(self, topic);
+    if (self->awaited == topic)
+        self->awaited = NULL;
     return STEP_NEXT;
 }
 
@@ -164,9 +195,10 @@ static enum step hand_over(struct obx_kafka *self, struct obx_kafka_publish *pub
             self->host->post(self->host, &self->resume);
             return STEP_WAIT;
         }
-        if (advance(self, publish) == STEP_WAIT)
+        enum step step = advance(self, publish);
+        if (step == STEP_WAIT)
             return STEP_WAIT;
-        publish->cursor++;
+        publish->cursor += step == STEP_NEXT;
         --*budget;
     }
     return STEP_NEXT;

@@ -73,6 +73,17 @@ static bool answers(struct obx_kafka *self)
     return true;
 }
 
+/* Its event may have been taken for a reason already. */
+static int check_fatal(const struct obx_kafka *self, struct outbox_error *error)
+{
+    char text[OBX_KAFKA_ERRSTR];
+    rd_kafka_resp_err_t err = rd_kafka_fatal_error(self->rk, text, sizeof text);
+    if (!err)
+        return OUTBOX_OK;
+    return obx_kafka_error(error, obx_kafka_connect_code(err), err, "start an idempotent producer at %s: %s",
+                           self->bootstrap, text);
+}
+
 static int await_broker(struct obx_kafka *self, struct outbox_error *error)
 {
     uint64_t begin = self->host->now(self->host);
@@ -85,11 +96,12 @@ static int await_broker(struct obx_kafka *self, struct outbox_error *error)
             return obx_kafka_error(error, obx_kafka_connect_code(err), err, "connect to %s: %s", self->bootstrap,
                                    self->reason[0] ? self->reason : "no answer; is it a Kafka broker, and reachable?");
     }
-    return OUTBOX_OK;
+    return check_fatal(self, error);
 }
 
 static void destroy(struct obx_kafka *self)
 {
+    obx_kafka_scout_destroy(self);
     if (self->queue)
         rd_kafka_queue_destroy(self->queue);
     if (self->rk)
@@ -112,13 +124,12 @@ static void connect_work(struct outbox_work *work)
 
 static int listen_to_reports(struct obx_kafka *self, struct outbox_error *error)
 {
-    static const uint64_t one = 1; /* what librdkafka writes to ring */
     self->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (self->doorbell < 0)
         return obx_kafka_error(error, OUTBOX_E_IO, 0, "make an eventfd: %s", strerror(errno));
     if (self->host->watch_open(self->host, self->doorbell, obx_kafka_reports_ready, self, &self->watch))
         return obx_kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "watch an eventfd: out of memory");
-    rd_kafka_queue_io_event_enable(self->queue, self->doorbell, &one, sizeof one);
+    obx_kafka_ring(self->queue, self->doorbell);
     self->host->watch_arm(self->watch, OUTBOX_READABLE);
     return OUTBOX_OK;
 }
@@ -126,7 +137,9 @@ static int listen_to_reports(struct obx_kafka *self, struct outbox_error *error)
 static void silence(struct obx_kafka *self)
 {
     if (self->queue && self->doorbell >= 0)
-        rd_kafka_queue_io_event_enable(self->queue, -1, NULL, 0);
+        obx_kafka_ring(self->queue, -1);
+    if (self->scout_queue)
+        obx_kafka_ring(self->scout_queue, -1);
     self->host->watch_close(self->watch);
     self->watch = NULL;
     if (self->doorbell >= 0)
@@ -199,6 +212,8 @@ static void close_producer(struct obx_kafka *self)
 {
     self->state = OBX_KAFKA_CLOSING;
     self->host->timer_clear(self->grace);
+    self->host->timer_clear(self->patience);
+    self->awaited = NULL;
     silence(self);
     obx_kafka_topics_close(self);
     self->disconnect = (struct obx_kafka_job){0};
@@ -207,12 +222,15 @@ static void close_producer(struct obx_kafka *self)
 
 static void purge(struct obx_kafka *self, int what)
 {
-    if (self->rk && self->in_flight)
-        rd_kafka_purge(self->rk, what | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    if (!self->in_flight)
+        return;
+    rd_kafka_purge(self->rk, what | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    if (self->scout)
+        rd_kafka_purge(self->scout, what | RD_KAFKA_PURGE_F_NON_BLOCKING);
 }
 
 /* The requests in flight were not answered in time. */
-static void purge_all(void *plugin)
+void obx_kafka_purge_all(void *plugin)
 {
     purge(plugin, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 }
@@ -249,7 +267,7 @@ void obx_kafka_cancel(void *plugin, outbox_op_t op)
     struct obx_kafka *self = plugin;
     atomic_store(&self->give_up, true);
     if (op != self->connect.op && op != self->check.op)
-        purge_all(self);
+        obx_kafka_purge_all(self);
 }
 
 /* Nothing more is sent with this producer; the host comes with stop() and start(). */

@@ -1,8 +1,8 @@
 /*
  * brokers/kafka/reports.c - the event queue: delivery reports and errors
  *
- * librdkafka writes to the eventfd when its queue becomes non-empty, and not again until the queue was polled: so
- * the descriptor is emptied first, then the queue until it is empty. A turn that uses up its budget goes on in a
+ * librdkafka writes to the eventfd when a queue becomes non-empty, and not again until the queue was polled: so the
+ * descriptor is emptied first, then the queues until they are empty. A turn that uses up its budget goes on in a
  * posted task. After the reports the outcomes are told in bulk, and what waited for room is handed over.
  */
 #include <stdio.h>
@@ -58,6 +58,8 @@ static void take_fatal(struct obx_kafka *self)
     char text[OBX_KAFKA_ERRSTR];
     struct outbox_error error;
     rd_kafka_resp_err_t err = rd_kafka_fatal_error(self->rk, text, sizeof text);
+    if (!err && self->scout)
+        err = rd_kafka_fatal_error(self->scout, text, sizeof text);
     obx_kafka_error(&error, OUTBOX_E_NOT_CONNECTED, err, "the producer failed for good, a new one is needed: %s: %s",
                     rd_kafka_err2name(err), text);
     obx_kafka_break(self, &error);
@@ -82,27 +84,30 @@ static void take_error(struct obx_kafka *self, rd_kafka_event_t *event)
 }
 
 /* False: the budget ended before the queue did. */
-static bool take_events(struct obx_kafka *self)
+static bool take_events(struct obx_kafka *self, rd_kafka_queue_t *queue, uint32_t *budget)
 {
     rd_kafka_event_t *event;
-    uint32_t taken = 0;
-    while ((event = rd_kafka_queue_poll(self->queue, 0))) {
+    while ((event = rd_kafka_queue_poll(queue, 0))) {
+        uint32_t taken = 1;
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
             taken += take_reports(self, event);
         else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
             take_error(self, event);
         rd_kafka_event_destroy(event);
-        if (++taken >= TURN)
+        if (taken >= *budget)
             return false;
+        *budget -= taken;
     }
     return true;
 }
 
 void obx_kafka_reports_drain(struct obx_kafka *self)
 {
+    uint32_t budget = TURN;
     if (!self->queue || self->state < OBX_KAFKA_RUNNING || self->state > OBX_KAFKA_STOPPING)
         return;
-    if (take_events(self))
+    if (take_events(self, self->queue, &budget) &&
+        (!self->scout || take_events(self, self->scout_queue, &budget)))
         obx_kafka_topics_settle(self);
     else
         self->host->post(self->host, &self->resume);

@@ -1,11 +1,10 @@
 /*
  * brokers/kafka/topic.c - the topics in use, and the gate that keeps order when one of them fails
  *
- * librdkafka goes on with later messages after one has failed for good. That would break the order of a key, so a
- * failed topic raises its barrier: of every publish submitted until then nothing more is sent, and the host submits
- * again in order. What is in librdkafka already cannot be called back one topic at a time: if the topic had more in
- * flight, the producer is replaced. To make that rare, a topic sends one message and waits for its report before it
- * sends the rest: a missing or forbidden topic then fails with nothing behind it, others never notice.
+ * A failed topic raises its barrier: of every publish submitted until then nothing more is sent, and the host submits
+ * again in order. A topic sends one message and waits for its report before it sends the rest: a missing or forbidden
+ * topic then fails with nothing behind it, and others never notice. A topic that fails with more in flight costs the
+ * producer, which has stopped by itself (see scout.c) and is replaced.
  */
 #include <string.h>
 
@@ -74,26 +73,16 @@ static struct obx_kafka_topic *find(struct obx_kafka *self, struct outbox_bytes 
     return add(self, name, hash);
 }
 
-/* With a handle of this producer's. NULL: no memory, or librdkafka refuses the name. */
+/* NULL: no memory, or no name. */
 struct obx_kafka_topic *obx_kafka_topic_get(struct obx_kafka *self, struct outbox_bytes name)
 {
     struct obx_kafka_topic *topic = self->topics.last;
-    rd_kafka_topic_conf_t *conf;
     if (topic && is_named(topic, name))
         return topic;
     topic = name.data ? find(self, name) : NULL;
-    if (!topic)
-        return NULL;
-    if (!topic->rkt) {
-        conf = rd_kafka_default_topic_conf_dup(self->rk);
-        rd_kafka_topic_conf_set_opaque(conf, topic);
-        topic->rkt = rd_kafka_topic_new(self->rk, topic->name, conf);
-        if (!topic->rkt) {
-            rd_kafka_topic_conf_destroy(conf);
-            return NULL;
-        }
-    }
-    return self->topics.last = topic;
+    if (topic)
+        self->topics.last = topic;
+    return topic;
 }
 
 enum obx_kafka_gate obx_kafka_topic_gate(const struct obx_kafka_topic *topic, uint64_t number)
@@ -146,6 +135,16 @@ static void fail(struct obx_kafka *self, struct obx_kafka_topic *topic, const st
         self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
     topic->failing = true;
     hold(self, topic, verdict->outcome, &error);
+}
+
+/* Its first message is not reported: no leader, or it is just being created. The others wait elsewhere. */
+void obx_kafka_topic_mute(struct obx_kafka *self, struct obx_kafka_topic *topic)
+{
+    obx_kafka_error(&topic->error, OUTBOX_E_AGAIN, 0, "publish to topic '%s': no answer to its first event; its events "
+                    "wait", topic->name);
+    self->host->log(self->host, OUTBOX_LOG_WARN, "%s", topic->error.text);
+    topic->outcome = OUTBOX_RETRY;
+    topic->failing = true;
 }
 
 /* A batch was refused and any of its messages may be why: send them again one by one. */
@@ -214,7 +213,9 @@ static void close_topic(struct obx_kafka_topic *topic)
 {
     if (topic->rkt)
         rd_kafka_topic_destroy(topic->rkt);
-    topic->rkt = NULL;
+    if (topic->scout_rkt)
+        rd_kafka_topic_destroy(topic->scout_rkt);
+    topic->rkt = topic->scout_rkt = NULL;
     topic->in_flight = 0;
     topic->proven = topic->sick = false;
 }
