@@ -1,18 +1,22 @@
 /*
  * backends/sqlite/settle.c - write transactions of the relay, each of them short: delivered rows go, dead ones move
  *
- * SQLite has one write lock, and an application that waits for it asks again after 1 ms, 2 ms, 5 ms and so on. So a
- * transaction of the relay holds it for about a millisecond, and then leaves it alone for longer than that first
- * pause: a writer that met the relay gets the lock when it asks next. How many rows fit is learned as it goes.
+ * SQLite has one write lock, and an application that waits for it asks again after 1 ms, then 2 ms later, then 5 and
+ * so on. So a transaction of the relay holds it for about two milliseconds and then leaves it alone for a little longer:
+ * whenever a writer met the relay, the lock is free at its first or its second question. How many rows fit is learned
+ * as it goes, in the time of the processor: on a busy machine the clock on the wall would teach ever smaller pieces,
+ * and small pieces write the same pages again and again.
  * Every transaction begins with a look at the epoch, so that an owner that was replaced removes nothing.
  * Rows are removed by ranges of ids without gaps: such a range cannot contain a row that was not published.
  */
+#include <time.h>
+
 #include "store.h"
 
 #define SETTLING "settle rows of"
 #define PARKING "park rows of"
-#define HOLD_NS 1000000u
-#define LEAVE_NS 1500000u
+#define HOLD_NS 2000000u
+#define LEAVE_NS 2300000u
 #define CHUNK_LEAST 16u
 #define CHUNK_MOST 8192u
 #define CHECKPOINT_PAGES 600
@@ -113,9 +117,16 @@ static int remove_range(struct lite_job *job, struct lite_conn *conn, int64_t lo
     return lite_step(conn, STATEMENT_DELETE_RANGE, what, &job->error);
 }
 
-static void learn(struct lite_store *store, uint32_t rows, uint64_t held_ns)
+static uint64_t processor_ns(void)
 {
-    uint64_t fit = (uint64_t)rows * HOLD_NS / (held_ns ? held_ns : 1);
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static void learn(struct lite_store *store, uint32_t rows, uint64_t worked_ns)
+{
+    uint64_t fit = (uint64_t)rows * HOLD_NS / (worked_ns ? worked_ns : 1);
     if (fit > store->chunk && rows < store->chunk)
         return; /* too few to tell */
     fit = fit > store->chunk * 2ull ? store->chunk * 2ull : fit;
@@ -131,7 +142,7 @@ static bool settle_some(struct lite_job *job, struct lite_conn *conn, struct cur
     uint32_t rows = 0, count = next_range(at, store->chunk, &low);
     if (!count || lite_write_begin(job, conn, SETTLING))
         return false;
-    uint64_t since = lite_now(store);
+    uint64_t since = lite_now(store), worked = processor_ns();
     while (count && !remove_range(job, conn, low, low + count - 1, SETTLING)) {
         rows += count;
         bool full = rows == store->chunk || lite_now(store) - since > HOLD_NS;
@@ -139,7 +150,7 @@ static bool settle_some(struct lite_job *job, struct lite_conn *conn, struct cur
     }
     if (lite_write_commit(job, conn, SETTLING))
         return false;
-    learn(store, rows, lite_now(store) - since);
+    learn(store, rows, processor_ns() - worked);
     lite_checkpoint(job, conn, CHECKPOINT_PAGES);
     return true;
 }
