@@ -1,4 +1,4 @@
-/* core/loop/uv_internal.h - what uv_loop.c and uv_watch.c share */
+/* core/loop/uv_internal.h - what the files uv_*.c share */
 #ifndef OBX_LOOP_UV_INTERNAL_H
 #define OBX_LOOP_UV_INTERNAL_H
 
@@ -34,21 +34,13 @@ struct obx_uv_loop {
     void *closed_arg;
 };
 
-struct obx_uv_signal {
-    uv_signal_t handle;
-    struct obx_list link;
-    struct obx_uv_loop *loop;
-    int signum;
-    void (*fire)(void *arg, int signum);
-    void *arg;
-};
-
 static inline struct obx_uv_loop *obx_uv_loop_of(struct obx_loop *base)
 {
     return (struct obx_uv_loop *)(void *)base;
 }
 
 void obx_uv_loop_handle_closed(struct obx_uv_loop *loop);
+void obx_uv_signals_close(struct obx_uv_loop *loop);
 
 int obx_uv_watch_open(struct obx_loop *base, int fd, void (*ready)(void *arg, uint32_t events), void *arg,
                       struct obx_watch **watch);

@@ -3,7 +3,7 @@
  *
  * A loop is four handles: a timer that stands for the whole heap of timers, an idle handle that is active while
  * deferred tasks wait (so that libuv does not block), an async handle for posted tasks, and one for each signal.
- * Descriptors that are waited for are in uv_watch.c. Deferred tasks run before the loop may block, one round of
+ * Descriptors that are waited for are in uv_watch.c, signals in uv_signal.c. Deferred tasks run before the loop may block, one round of
  * them between two looks at the descriptors, so that neither starves the other.
  *
  * A loop of its own is closed by running it until its handles are gone; attached to a host's loop, the last close
@@ -180,69 +180,6 @@ static const struct obx_loop_ops uv_ops = {
     .offload = offload,
 };
 
-/* ---- signals ----------------------------------------------------------------------------------------------------- */
-
-static void signal_came(uv_signal_t *handle, int signum)
-{
-    struct obx_uv_signal *signal = handle->data;
-    signal->fire(signal->arg, signum);
-}
-
-static void signal_closed(uv_handle_t *handle)
-{
-    struct obx_uv_signal *signal = handle->data;
-    obx_uv_loop_handle_closed(signal->loop);
-    obx_free(signal);
-}
-
-static void signal_drop(struct obx_uv_signal *signal)
-{
-    obx_list_remove(&signal->link);
-    uv_close((uv_handle_t *)&signal->handle, signal_closed);
-}
-
-static struct obx_uv_signal *signal_find(struct obx_uv_loop *loop, int signum)
-{
-    OBX_LIST_EACH(&loop->signals, signal, struct obx_uv_signal, link)
-        if (signal->signum == signum)
-            return signal;
-    return NULL;
-}
-
-static int signal_add(struct obx_uv_loop *loop, int signum, void (*fire)(void *arg, int signum), void *arg)
-{
-    struct obx_uv_signal *signal = obx_alloc(sizeof *signal);
-    if (!signal)
-        return OUTBOX_E_NO_MEMORY;
-    *signal = (struct obx_uv_signal){.loop = loop, .signum = signum, .fire = fire, .arg = arg};
-    if (uv_signal_init(loop->uv, &signal->handle)) {
-        obx_free(signal);
-        return OUTBOX_E_NO_MEMORY;
-    }
-    signal->handle.data = signal;
-    loop->handles++;
-    obx_list_append(&loop->signals, &signal->link);
-    if (!uv_signal_start(&signal->handle, signal_came, signum))
-        return OUTBOX_OK;
-    signal_drop(signal);
-    return OUTBOX_E_INVALID;
-}
-
-int obx_uv_loop_on_signal(struct obx_loop *base, int signum, void (*fire)(void *arg, int signum), void *arg)
-{
-    struct obx_uv_loop *loop = obx_uv_loop_of(base);
-    struct obx_uv_signal *signal = signal_find(loop, signum);
-    if (signal && fire) {
-        signal->fire = fire;
-        signal->arg = arg;
-    } else if (signal) {
-        signal_drop(signal);
-    } else if (fire) {
-        return signal_add(loop, signum, fire, arg);
-    }
-    return OUTBOX_OK;
-}
-
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
 void obx_uv_loop_run(struct obx_loop *base)
@@ -355,8 +292,7 @@ static void handle_closed(uv_handle_t *handle)
 static void close_handles(struct obx_uv_loop *loop)
 {
     loop->closing = true;
-    for (struct obx_uv_signal *signal; (signal = OBX_LIST_FIRST(&loop->signals, struct obx_uv_signal, link));)
-        signal_drop(signal);
+    obx_uv_signals_close(loop);
     uv_close((uv_handle_t *)&loop->timer, handle_closed);
     uv_close((uv_handle_t *)&loop->idle, handle_closed);
     uv_close((uv_handle_t *)&loop->async, handle_closed);

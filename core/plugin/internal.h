@@ -3,7 +3,7 @@
  *
  * descriptor.c, option_table.c   checking
  * registry.c, module.c           finding
- * instance.c, host.c             an instance and the table of functions that its plugin gets
+ * instance.c, host.c, host_loop.c  an instance and the table of functions that its plugin gets
  * ops.c, outcomes.c              operations in flight
  * stack.c, calls.c               from the core through decorators to the plugin that has the function
  */
@@ -145,9 +145,11 @@ static inline struct obx_instance *obx_instance_top(struct obx_instance *instanc
     return instance;
 }
 
-/* host.c */
+/* host.c, host_loop.c */
 void obx_host_open(struct obx_instance *instance);  /* fills the table */
 void obx_host_close(struct obx_instance *instance); /* drops tasks, watches and timers that are left */
+void obx_host_loop_open(struct obx_instance *instance);
+void obx_host_loop_close(struct obx_instance *instance);
 void obx_instance_violation(struct obx_instance *instance, uint64_t *counter, const char *what, outbox_op_t op);
 
 /* ops.c. begin: 0 when the call has failed already, which it is told later. */

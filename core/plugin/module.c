@@ -95,8 +95,12 @@ static const char *linker_says(const char *path)
 static int open_file(const char *path, const struct outbox_plugin **descriptor, struct outbox_error *error)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle)
-        return obx_error_set(error, OUTBOX_E_ABI, "load plugin %s: %s", path, linker_says(path));
+    if (!handle) {
+        const char *reason = linker_says(path);
+        bool needs_library = strstr(reason, "cannot open shared object file");
+        return obx_error_set(error, OUTBOX_E_ABI, "load plugin %s: %s%s", path, reason,
+                             needs_library ? ": install the library that it needs" : "");
+    }
     *descriptor = dlsym(handle, OUTBOX_PLUGIN_SYMBOL);
     if (*descriptor)
         return OUTBOX_OK;

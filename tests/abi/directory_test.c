@@ -106,6 +106,21 @@ Test(directory, files_that_are_no_modules)
     remove_directory();
 }
 
+Test(directory, a_module_whose_library_is_missing)
+{
+    struct abi abi;
+    char command[1024];
+    make_directory();
+    snprintf(command, sizeof command, "cp '%s/outbox-store-orphan.so' '%s'", getenv("OUTBOX_ABI_DIR"), directory);
+    cr_assert_eq(system(command), 0);
+    abi_open(&abi, directory, NULL);
+    ABI_REFUSED(&abi, OUTBOX_STORE, "orphan", OUTBOX_E_ABI,
+                "load plugin %s/outbox-store-orphan.so: libabi_gone.so: cannot open shared object file: No such file or "
+                "directory: install the library that it needs");
+    abi_close(&abi);
+    remove_directory();
+}
+
 Test(directory, what_others_may_write_is_not_run)
 {
     struct abi abi;

@@ -127,7 +127,7 @@ Test(module, each_tells_all_of_them)
     struct seen seen = {0}, again = {0};
     abi_open(&abi, NULL, builtins);
     obx_registry_each(abi.registry, see, &seen);
-    cr_assert_str_eq(seen.loaded, "twin* good newer older rogue");
+    cr_assert_str_eq(seen.loaded, "twin* good newer older orphan rogue");
     cr_assert_eq(seen.refused, 7);
     obx_registry_each(abi.registry, see, &again);
     cr_assert_str_eq(again.loaded, seen.loaded);

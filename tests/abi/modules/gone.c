@@ -1,0 +1,7 @@
+/* tests/abi/modules/gone.c - a library that orphan.c needs and a test takes away */
+__attribute__((visibility("default"))) int abi_gone(void);
+
+int abi_gone(void)
+{
+    return 1;
+}
