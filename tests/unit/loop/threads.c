@@ -32,7 +32,8 @@ struct poster {
 struct job {
     struct outbox_work work;
     const struct outbox_host *host;
-    unsigned worked, done;
+    atomic_uint worked; /* compilers may read it together with done */
+    unsigned done;
 };
 
 static void heard(struct obx_task *task)
