@@ -73,7 +73,7 @@ bool pg_snapshot_parse(struct pg_store *store, const char *text, struct obx_sql_
     snapshot->xmax = strtoull(at + 1, &at, 10);
     if (*at != ':')
         return false;
-    while (at[1] >= '0' && at[1] <= '9') {
+    while ((*at == ':' || *at == ',') && at[1] >= '0' && at[1] <= '9') {
         if (!obx_sql_grow(store->host, (void **)&store->active, &store->active_room, count + 1, sizeof *store->active))
             return false;
         store->active[count++] = strtoull(at + 1, &at, 10);

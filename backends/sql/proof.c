@@ -52,19 +52,27 @@ static void first_look(struct obx_sql_holes *holes, const struct obx_sql_holder 
     mark(holes, OBX_SQL_UNPROVEN, OBX_SQL_PROVING);
 }
 
-/* What became of one that is followed? True if it must be followed further. */
-static bool follow(struct obx_sql_holes *holes, uint64_t name, const struct obx_sql_holder *holders, uint32_t count)
+/* Does it still hold the lock without a transaction id? */
+static bool still_waits(uint64_t name, const struct obx_sql_holder *holders, uint32_t count)
 {
-    bool waits = false;
-    for (uint32_t i = 0; i < count; i++) {
-        if (holders[i].name != name)
-            continue;
+    for (uint32_t i = 0; i < count; i++)
+        if (holders[i].name == name && !holders[i].xid)
+            return true;
+    return false;
+}
+
+/* All that have a transaction id by now widen the range, newcomers too: one that is followed may have got its id and
+ * then another name, by being prepared. */
+static void next_look(struct obx_sql_holes *holes, const struct obx_sql_holder *holders, uint32_t count)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++)
         if (holders[i].xid)
             widen(holes, holders[i].xid);
-        else
-            waits = true;
-    }
-    return waits;
+    for (uint32_t i = 0; i < holes->followed_count; i++)
+        if (still_waits(holes->followed[i], holders, count))
+            holes->followed[kept++] = holes->followed[i];
+    holes->followed_count = kept;
 }
 
 bool obx_sql_holes_prove(struct obx_sql_holes *holes, const struct obx_sql_holder *holders, uint32_t count)
@@ -75,11 +83,7 @@ bool obx_sql_holes_prove(struct obx_sql_holes *holes, const struct obx_sql_holde
             return false;
         first_look(holes, holders, count);
     } else {
-        uint32_t kept = 0;
-        for (uint32_t i = 0; i < holes->followed_count; i++)
-            if (follow(holes, holes->followed[i], holders, count))
-                holes->followed[kept++] = holes->followed[i];
-        holes->followed_count = kept;
+        next_look(holes, holders, count);
     }
     if (!holes->followed_count) {
         mark(holes, OBX_SQL_PROVING, OBX_SQL_PROVEN);

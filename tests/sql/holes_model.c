@@ -82,6 +82,8 @@ void model_write(struct model *model)
         txn->locks = true;
     else if (what == 5)
         need_xid(model, txn);
+    else if (what == 6 && txn->xid && !txn->writes)
+        txn->name = ++model->names; /* prepared: from now on it is known by another name */
     else if (txn->writes)
         insert_drawn(model, slot);
     else
