@@ -1,0 +1,281 @@
+/*
+ * broker.c - a broker to copy: a directory into which every event goes as a file of its own, like a maildir
+ *
+ * The file TOPIC.ID holds the payload. It is written under another name, synced, and renamed; when all files of a
+ * publish are there the directory is synced, and only then they are told as delivered. An event that is sent twice has
+ * the same id, so while it is still there it replaces itself.
+ *
+ * Each publish is one job of a worker thread, with the op's scratch memory as its state. This broker does not claim
+ * OUTBOX_CAP_ORDERED, so the host has one event of a key in flight at a time and nothing here has to care for order.
+ *
+ * Failure modes: a name that cannot be a file is rejected, in admit() already. What cannot be written is told as not
+ * connected, with the reason; the host stops and starts the broker, waits longer each time, and sends it again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <outbox/plugin.h>
+
+#define LONGEST_NAME 250
+
+struct maildir {
+    const char *path; /* option */
+    const struct outbox_host *host;
+    int dir;          /* -1: not started */
+    uint32_t jobs;    /* submitted and not done */
+    outbox_op_t stop; /* waits for the jobs; 0: none */
+};
+
+/* The scratch memory of every op. */
+struct job {
+    struct outbox_work work;
+    struct maildir *maildir;
+    outbox_op_t op;
+    const struct outbox_publish *publish; /* NULL: start */
+    uint32_t written;                     /* the first so many, rejected ones included */
+    struct outbox_error error;
+};
+
+static int fail(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static int fail(struct outbox_error *error, int code, const char *format, ...)
+{
+    memset(error, 0, sizeof *error);
+    error->code = code;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error->text, sizeof error->text, format, args);
+    va_end(args);
+    return code;
+}
+
+static void fail_errno(struct job *job, const char *what)
+{
+    int number = errno;
+    fail(&job->error, number == ENOSPC ? OUTBOX_E_FULL : OUTBOX_E_NOT_CONNECTED, "%s %s: %s", what, job->maildir->path,
+         strerror(number));
+    job->error.native = number;
+}
+
+/* ---- one event --------------------------------------------------------------------------------------------------- */
+
+static bool is_plain(struct outbox_bytes text)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    const char *at = text.data;
+    for (size_t i = 0; i < text.size; i++)
+        if (!at[i] || !strchr(allowed, at[i]))
+            return false;
+    return text.size && at[0] != '.';
+}
+
+/* Any thread: it looks at nothing but the message. */
+static int admit(void *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)self;
+    if (!is_plain(message->topic) || !is_plain(message->id))
+        return fail(error, OUTBOX_E_REJECTED,
+                    "write an event: topic and id become the name of a file, and may hold A-Z a-z 0-9 . _ - only");
+    if (message->topic.size + message->id.size + 1 > LONGEST_NAME)
+        return fail(error, OUTBOX_E_REJECTED, "write an event: topic and id together have more than %d bytes",
+                    LONGEST_NAME - 1);
+    return OUTBOX_OK;
+}
+
+static int write_all(int fd, const char *data, size_t size)
+{
+    while (size) {
+        ssize_t done = write(fd, data, size);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return -1;
+        data += done;
+        size -= (size_t)done;
+    }
+    return fsync(fd);
+}
+
+static int write_event(int dir, const struct outbox_message *message)
+{
+    char name[LONGEST_NAME + 8], temporary[LONGEST_NAME + 8];
+    snprintf(name, sizeof name, "%.*s.%.*s", (int)message->topic.size, (const char *)message->topic.data,
+             (int)message->id.size, (const char *)message->id.data);
+    snprintf(temporary, sizeof temporary, ".new-%.240s", name);
+    int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return -1;
+    int result = write_all(fd, message->value.data, message->value.size), number = errno;
+    close(fd);
+    if (!result && !(result = renameat(dir, temporary, dir, name)))
+        return 0;
+    number = result && errno ? errno : number;
+    unlinkat(dir, temporary, 0);
+    errno = number;
+    return -1;
+}
+
+/* ---- jobs -------------------------------------------------------------------------------------------------------- */
+
+static void work_publish(struct outbox_work *work)
+{
+    struct job *job = work->arg;
+    struct outbox_error refused;
+    for (; job->written < job->publish->count; job->written++) {
+        const struct outbox_message *message = outbox_message_at(job->publish, job->written);
+        if (admit(job->maildir, message, &refused) == OUTBOX_OK && write_event(job->maildir->dir, message)) {
+            fail_errno(job, "write to");
+            break;
+        }
+    }
+    if (fsync(job->maildir->dir)) {
+        fail_errno(job, "sync");
+        job->written = 0;
+    }
+}
+
+static void work_start(struct outbox_work *work)
+{
+    struct job *job = work->arg;
+    job->maildir->dir = open(job->maildir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (job->maildir->dir < 0)
+        fail_errno(job, "open");
+}
+
+static void tell(const struct job *job, uint32_t outcome, uint32_t first, uint32_t count,
+                 const struct outbox_error *error)
+{
+    const struct outbox_host *host = job->maildir->host;
+    struct outbox_outcomes outcomes = {
+        .struct_size = sizeof outcomes, .outcome = outcome, .first = first, .count = count, .error = error};
+    if (count)
+        host->outcomes(host, job->op, &outcomes);
+}
+
+static void tell_all(const struct job *job)
+{
+    struct outbox_error refused;
+    for (uint32_t i = 0; i < job->publish->count; i++) {
+        if (admit(job->maildir, outbox_message_at(job->publish, i), &refused))
+            tell(job, OUTBOX_REJECTED, i, 1, &refused);
+        else if (i < job->written)
+            tell(job, OUTBOX_DELIVERED, i, 1, NULL);
+        else
+            tell(job, OUTBOX_NOT_CONNECTED, i, 1, &job->error);
+    }
+}
+
+static void close_down(struct maildir *maildir)
+{
+    outbox_op_t op = maildir->stop;
+    if (!op || maildir->jobs)
+        return;
+    maildir->stop = 0;
+    if (maildir->dir >= 0)
+        close(maildir->dir);
+    maildir->dir = -1;
+    maildir->host->op_done(maildir->host, op, NULL);
+}
+
+/* What became of the events is told by their outcomes; the publish itself has succeeded. */
+static void done(struct outbox_work *work)
+{
+    struct job *job = work->arg;
+    struct maildir *maildir = job->maildir;
+    maildir->jobs--;
+    if (job->publish)
+        tell_all(job);
+    maildir->host->op_done(maildir->host, job->op, job->publish ? NULL : &job->error);
+    close_down(maildir);
+}
+
+static void submit(struct maildir *maildir, outbox_op_t op, void (*work)(struct outbox_work *work),
+                   const struct outbox_publish *publish)
+{
+    struct job *job = maildir->host->op_scratch(maildir->host, op);
+    job->work = (struct outbox_work){.work = work, .done = done, .arg = job};
+    job->maildir = maildir;
+    job->op = op;
+    job->publish = publish;
+    maildir->jobs++;
+    if (maildir->host->offload(maildir->host, &job->work)) {
+        fail(&job->error, OUTBOX_E_NO_MEMORY, "no worker thread can be had");
+        done(&job->work);
+    }
+}
+
+/* ---- operations -------------------------------------------------------------------------------------------------- */
+
+static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
+{
+    struct maildir *maildir = self;
+    maildir->host = init->host;
+    maildir->dir = -1;
+    if (!maildir->path[0])
+        return fail(error, OUTBOX_E_CONFIG, "path is empty; give the directory for the events");
+    return OUTBOX_OK;
+}
+
+static void fini(void *self)
+{
+    struct maildir *maildir = self;
+    if (maildir->host && maildir->dir >= 0)
+        close(maildir->dir);
+}
+
+static void start(void *self, outbox_op_t op, const struct outbox_broker_start *start)
+{
+    (void)start;
+    submit(self, op, work_start, NULL);
+}
+
+static void stop(void *self, outbox_op_t op)
+{
+    struct maildir *maildir = self;
+    maildir->stop = op;
+    close_down(maildir);
+}
+
+static void publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
+{
+    submit(self, op, work_publish, publish);
+}
+
+/* ---- the plugin -------------------------------------------------------------------------------------------------- */
+
+static const struct outbox_option options[] = {
+    {.name = "path",
+     .type = OUTBOX_OPT_STRING,
+     .flags = OUTBOX_OPT_REQUIRED,
+     .offset = offsetof(struct maildir, path),
+     .help = "the directory that gets a file for each event"},
+};
+
+static const struct outbox_broker_ops ops = {
+    .struct_size = sizeof(struct outbox_broker_ops),
+    .init = init,
+    .fini = fini,
+    .start = start,
+    .stop = stop,
+    .publish = publish,
+    .admit = admit,
+};
+
+OUTBOX_PLUGIN(broker, maildir) = {
+    .abi_major = OUTBOX_ABI_MAJOR,
+    .struct_size = sizeof(struct outbox_plugin),
+    .kind = OUTBOX_BROKER,
+    .option_size = sizeof(struct outbox_option),
+    .caps = OUTBOX_CAP_ADMIT,
+    .name = "maildir",
+    .version = "0.1.0",
+    .description = "writes every event into a file of its own",
+    .instance_size = sizeof(struct maildir),
+    .op_size = sizeof(struct job),
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .ops = &ops,
+};

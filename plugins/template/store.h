@@ -1,0 +1,61 @@
+/*
+ * store.h - what the files of the store share
+ *
+ * store.c    life, ownership, settling, and the plugin itself
+ * claim.c    rows for the host
+ * admin.c    what makes `outbox init`, `add`, `check` and `status` work
+ * spool.c    the files
+ *
+ * The loop thread owns the instance. Everything that touches a disk is a job: its state is the op's scratch memory, it
+ * runs on a worker thread and writes only to itself - but for `given`, which belongs to claims, of which there is one
+ * at a time, and for what start, acquire and setup open, which nothing else uses while they run.
+ */
+#ifndef STORE_H
+#define STORE_H
+
+#include "spool.h"
+
+#define MOST_COLUMNS 64
+
+struct spool {
+    const char *path; /* option */
+    const struct outbox_host *host;
+    int dir;          /* -1: not started */
+    int owner;        /* the lock; -1: not the owner */
+    uint32_t columns;
+    uint8_t fields[MOST_COLUMNS]; /* enum spool_field; SPOOL_FIELDS: a column that is not there */
+    struct spool_list given;      /* positions that were given and are still there */
+    uint32_t jobs;                /* submitted and not done */
+    outbox_op_t stop;             /* waits for the jobs; 0: none */
+};
+
+/* The scratch memory of every op. */
+struct job {
+    struct outbox_work work;
+    struct spool *spool;
+    outbox_op_t op;
+    void (*run)(struct job *job);   /* worker */
+    void (*after)(struct job *job); /* loop thread, before the op completes; may be NULL */
+    void *argument;               /* the op's own; borrowed until it completes */
+    bool writable;                /* of check */
+    struct outbox_error error;
+};
+
+int spool_fail(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* errno as an error of what was tried on the directory. */
+int spool_fail_errno(const struct spool *spool, struct outbox_error *error, const char *what);
+/* Run it on a worker and complete the op. argument: borrowed until then. */
+void spool_submit(struct spool *spool, outbox_op_t op, void (*run)(struct job *job), const void *argument);
+
+void spool_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
+void spool_release(void *self, struct outbox_batch *batch);
+struct outbox_value spool_value(const struct spool_event *event, uint8_t field, uint64_t position);
+
+void spool_setup(void *self, outbox_op_t op);
+int spool_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
+                struct outbox_error *error);
+void spool_check(void *self, outbox_op_t op, const struct outbox_check *check);
+void spool_status(void *self, outbox_op_t op, struct outbox_store_status *status);
+void spool_add(void *self, outbox_op_t op, const struct outbox_add *add);
+
+#endif
