@@ -25,10 +25,10 @@ enum obx_file_state {
 
 /* What a job found out; written by the worker, read on the loop when it has ended. */
 struct obx_file_result {
-    uint64_t durable;  /* messages of the job, counted over all its ops, that are synced; the first ones */
-    uint64_t touched;  /* messages of which bytes may have been written */
-    uint64_t rejected; /* messages that admit() refuses, durable ones or not */
-    uint32_t outcome;  /* of those touched and not durable; of those not touched it is NOT_CONNECTED */
+    uint64_t durable;          /* messages of the job, counted over all its ops, that are synced; the first ones */
+    uint64_t touched;          /* messages of which bytes may have been written */
+    uint64_t rejected;         /* messages that admit() refuses, durable ones or not */
+    uint32_t outcome;          /* of those touched and not durable; of those not touched it is NOT_CONNECTED */
     struct outbox_error error; /* code 0: all are durable */
 };
 

@@ -77,7 +77,8 @@ static void refuse_queue(struct obx_file_broker *broker, const struct outbox_err
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
-static int submit(struct obx_file_broker *broker, void (*work)(struct outbox_work *), void (*done)(struct outbox_work *))
+static int submit(struct obx_file_broker *broker, void (*work)(struct outbox_work *),
+                  void (*done)(struct outbox_work *))
 {
     memset(&broker->work, 0, sizeof broker->work);
     broker->work.work = work;

@@ -18,8 +18,7 @@
 
 static const char first_bytes[] = "{\"topic\":";
 
-static int read_exactly(struct obx_file_sink *sink, char *data, size_t size, int64_t offset,
-                        struct outbox_error *error)
+static int read_exactly(struct obx_file_sink *sink, char *data, size_t size, int64_t offset, struct outbox_error *error)
 {
     while (size) {
         ssize_t got = sink->sys->pread(sink->fd, data, size, (off_t)offset);
@@ -79,8 +78,7 @@ static int find_zero(struct obx_file_sink *sink, char *block, int64_t *zero, str
 }
 
 /* Behind the last line end before `end`. */
-static int find_line_end(struct obx_file_sink *sink, char *block, int64_t end, int64_t *cut,
-                         struct outbox_error *error)
+static int find_line_end(struct obx_file_sink *sink, char *block, int64_t end, int64_t *cut, struct outbox_error *error)
 {
     while (end > 0) {
         size_t size = end < BLOCK ? (size_t)end : BLOCK;

@@ -28,8 +28,8 @@ int obx_file_sink_init(struct obx_file_sink *sink, struct outbox_error *error)
         return obx_file_set_error(error, OUTBOX_E_CONFIG, "path '%s' names a directory; give the path of a file",
                                   sink->path);
     if (length > LARGEST_NAME)
-        return obx_file_set_error(error, OUTBOX_E_CONFIG, "the file name in path has %zu bytes; %d are allowed",
-                                  length, LARGEST_NAME);
+        return obx_file_set_error(error, OUTBOX_E_CONFIG, "the file name in path has %zu bytes; %d are allowed", length,
+                                  LARGEST_NAME);
     return OUTBOX_OK;
 }
 
@@ -158,9 +158,9 @@ int obx_file_sink_check(struct obx_file_sink *sink, struct outbox_error *error)
     if (current && sink->id.st_size == sink->size)
         return OUTBOX_OK;
     sink->host->log(sink->host, OUTBOX_LOG_WARN, "%s: %s by somebody else; opening it again", sink->path,
-                    !current                          ? "moved or removed"
+                    !current                        ? "moved or removed"
                     : sink->id.st_size < sink->size ? "cut short"
-                                                      : "written");
+                                                    : "written");
     obx_file_sink_close(sink);
     return obx_file_sink_open(sink, error);
 }

@@ -16,19 +16,19 @@ struct obx_file_sink {
     /* set by the owner */
     const struct outbox_host *host; /* for its log */
     const struct obx_file_sys *sys;
-    const char *path;  /* as configured */
-    int64_t max_size;  /* 0: never rotate */
+    const char *path; /* as configured */
+    int64_t max_size; /* 0: never rotate */
 
     /* private */
-    const char *name;  /* the last part of path */
-    int dir, fd;       /* -1: closed */
-    struct stat id;    /* of the open file */
-    int64_t size;      /* appended, durable or not */
-    int64_t durable;   /* survives a crash */
-    int64_t rotate_at; /* the size that starts the next rotation; 0: never */
+    const char *name;     /* the last part of path */
+    int dir, fd;          /* -1: closed */
+    struct stat id;       /* of the open file */
+    int64_t size;         /* appended, durable or not */
+    int64_t durable;      /* survives a crash */
+    int64_t rotate_at;    /* the size that starts the next rotation; 0: never */
     uint64_t last_number; /* of the rotated files */
-    bool unsure;       /* a sync failed: at the next open, what lies behind `durable` is cut off */
-    int64_t wanted;    /* bytes that found no space; the next open must find them */
+    bool unsure;          /* a sync failed: at the next open, what lies behind `durable` is cut off */
+    int64_t wanted;       /* bytes that found no space; the next open must find them */
 };
 
 /* Looks at path alone. */

@@ -6,9 +6,9 @@
 #include <string.h>
 
 const char *const deco_call_names[DECO_CALLS] = {
-    [DECO_START] = "start",   [DECO_STOP] = "stop",     [DECO_ACQUIRE] = "acquire", [DECO_RENEW] = "renew",
-    [DECO_CLAIM] = "claim",   [DECO_SETTLE] = "settle", [DECO_PARK] = "park",       [DECO_SETUP] = "setup",
-    [DECO_CHECK] = "check",   [DECO_STATUS] = "status", [DECO_ADD] = "add",         [DECO_DEAD] = "dead",
+    [DECO_START] = "start",     [DECO_STOP] = "stop",     [DECO_ACQUIRE] = "acquire", [DECO_RENEW] = "renew",
+    [DECO_CLAIM] = "claim",     [DECO_SETTLE] = "settle", [DECO_PARK] = "park",       [DECO_SETUP] = "setup",
+    [DECO_CHECK] = "check",     [DECO_STATUS] = "status", [DECO_ADD] = "add",         [DECO_DEAD] = "dead",
     [DECO_PUBLISH] = "publish",
 };
 
@@ -76,13 +76,13 @@ bool deco_has(const struct outbox_under *under, enum outbox_kind kind, enum deco
     return has[call];
 }
 
-#define PASS(CALL, name, type)                   \
-    case DECO_##CALL:                            \
-        ops->name(under->self, child, argument); \
+#define PASS(CALL, name, type)                                                                                         \
+    case DECO_##CALL:                                                                                                  \
+        ops->name(under->self, child, argument);                                                                       \
         break;
-#define PASS_PLAIN(CALL, name)         \
-    case DECO_##CALL:                  \
-        ops->name(under->self, child); \
+#define PASS_PLAIN(CALL, name)                                                                                         \
+    case DECO_##CALL:                                                                                                  \
+        ops->name(under->self, child);                                                                                 \
         break;
 
 static void pass_store(const struct outbox_under *under, enum deco_call call, outbox_op_t child, void *argument)

@@ -17,8 +17,7 @@
 static void go_down(struct delay_op *entry);
 static void go_up(struct delay_op *entry);
 
-int delay_init(struct delay *delay, const struct outbox_init *init, enum outbox_kind plugin,
-               struct outbox_error *error)
+int delay_init(struct delay *delay, const struct outbox_init *init, enum outbox_kind plugin, struct outbox_error *error)
 {
     delay->host = init->host;
     delay->under = init->under;

@@ -6,29 +6,26 @@ static int broker_init(void *self, const struct outbox_init *init, struct outbox
     return fault_init(self, init, OUTBOX_BROKER, error);
 }
 
-#define OP(CALL, name, type)                                               \
-    static void broker_##name(void *self, outbox_op_t op, type *argument)   \
-    {                                                                      \
-        fault_submit(self, op, DECO_##CALL, deco_argument(argument));      \
+#define OP(CALL, name, type)                                                                                           \
+    static void broker_##name(void *self, outbox_op_t op, type *argument)                                              \
+    {                                                                                                                  \
+        fault_submit(self, op, DECO_##CALL, deco_argument(argument));                                                  \
     }
-#define PLAIN_OP(CALL, name)                                               \
-    static void broker_##name(void *self, outbox_op_t op)                   \
-    {                                                                      \
-        fault_submit(self, op, DECO_##CALL, NULL);                         \
+#define PLAIN_OP(CALL, name)                                                                                           \
+    static void broker_##name(void *self, outbox_op_t op)                                                              \
+    {                                                                                                                  \
+        fault_submit(self, op, DECO_##CALL, NULL);                                                                     \
     }
 DECO_BROKER_OPS(OP)
 DECO_BROKER_PLAIN_OPS(PLAIN_OP)
 
 #define FIELD(CALL, name, type) .name = broker_##name,
 #define PLAIN_FIELD(CALL, name) .name = broker_##name,
-static const struct outbox_broker_ops ops = {
-    .struct_size = sizeof(struct outbox_broker_ops),
-    .init = broker_init,
-    .fini = fault_fini,
-    .cancel = fault_cancel,
-    DECO_BROKER_OPS(FIELD)
-    DECO_BROKER_PLAIN_OPS(PLAIN_FIELD)
-};
+static const struct outbox_broker_ops ops = {.struct_size = sizeof(struct outbox_broker_ops),
+                                             .init = broker_init,
+                                             .fini = fault_fini,
+                                             .cancel = fault_cancel,
+                                             DECO_BROKER_OPS(FIELD) DECO_BROKER_PLAIN_OPS(PLAIN_FIELD)};
 
 OUTBOX_PLUGIN(broker, fault) = {
     .abi_major = OUTBOX_ABI_MAJOR,

@@ -16,17 +16,24 @@
 #include <unistd.h>
 
 static const struct fault_kind kinds[] = {
-    {OUTBOX_E_NOT_CONNECTED, OUTBOX_NOT_CONNECTED}, {OUTBOX_E_AGAIN, OUTBOX_RETRY},
-    {OUTBOX_E_REJECTED, OUTBOX_REJECTED},           {OUTBOX_E_UNKNOWN_OUTCOME, OUTBOX_UNKNOWN},
-    {OUTBOX_E_AGAIN, OUTBOX_NOT_CONNECTED},         {OUTBOX_E_TIMEOUT, OUTBOX_NOT_CONNECTED},
-    {OUTBOX_E_FULL, OUTBOX_NOT_CONNECTED},          {OUTBOX_E_NO_MEMORY, OUTBOX_NOT_CONNECTED},
-    {OUTBOX_E_IO, OUTBOX_NOT_CONNECTED},            {OUTBOX_E_PERMISSION, OUTBOX_NOT_CONNECTED},
-    {OUTBOX_E_READ_ONLY, OUTBOX_NOT_CONNECTED},     {OUTBOX_E_SCHEMA, OUTBOX_NOT_CONNECTED},
-    {OUTBOX_E_STANDBY, OUTBOX_NOT_CONNECTED},       {OUTBOX_E_FENCED, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_NOT_CONNECTED, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_AGAIN, OUTBOX_RETRY},
+    {OUTBOX_E_REJECTED, OUTBOX_REJECTED},
+    {OUTBOX_E_UNKNOWN_OUTCOME, OUTBOX_UNKNOWN},
+    {OUTBOX_E_AGAIN, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_TIMEOUT, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_FULL, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_NO_MEMORY, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_IO, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_PERMISSION, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_READ_ONLY, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_SCHEMA, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_STANDBY, OUTBOX_NOT_CONNECTED},
+    {OUTBOX_E_FENCED, OUTBOX_NOT_CONNECTED},
 };
-const char *const fault_kind_names[] = {"not_connected", "retry",     "rejected", "unknown", "again",
-                                        "timeout",       "full",      "no_memory", "io",     "permission",
-                                        "read_only",     "schema",    "standby",  "fenced",  NULL};
+const char *const fault_kind_names[] = {"not_connected", "retry",  "rejected",  "unknown", "again",
+                                        "timeout",       "full",   "no_memory", "io",      "permission",
+                                        "read_only",     "schema", "standby",   "fenced",  NULL};
 _Static_assert(sizeof kinds / sizeof kinds[0] + 1 == sizeof fault_kind_names / sizeof fault_kind_names[0],
                "a name for each kind");
 
@@ -45,8 +52,7 @@ int fault_error(const struct fault *fault, enum deco_call call, struct outbox_er
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-int fault_init(struct fault *fault, const struct outbox_init *init, enum outbox_kind plugin,
-               struct outbox_error *error)
+int fault_init(struct fault *fault, const struct outbox_init *init, enum outbox_kind plugin, struct outbox_error *error)
 {
     fault->host = fault->held.host = init->host;
     fault->under = init->under;
@@ -361,8 +367,5 @@ const struct outbox_option fault_options[FAULT_OPTIONS] = {
      OPTION(key),
      .help = "in a publish, strike events with this key only; then, and with 'rate' below 100, events are counted "
              "instead of calls"},
-    {.name = "trigger",
-     .type = OUTBOX_OPT_STRING,
-     OPTION(trigger),
-     .help = "strike only while this file exists"},
+    {.name = "trigger", .type = OUTBOX_OPT_STRING, OPTION(trigger), .help = "strike only while this file exists"},
 };

@@ -27,13 +27,13 @@ struct fault {
     const struct outbox_host *host;
     const struct outbox_under *under;
     enum outbox_kind plugin;
-    uint32_t calls;          /* bits 1 << DECO_... */
-    int64_t seen, struck;    /* calls, or events of publishes */
+    uint32_t calls;       /* bits 1 << DECO_... */
+    int64_t seen, struck; /* calls, or events of publishes */
     uint64_t random;
     struct held held;
-    bool broken;             /* broker: order cannot be kept until it is started again */
-    struct fault_op *hung;   /* in the order of their coming */
-    struct fault_op *stop;   /* waits until nothing hangs */
+    bool broken;           /* broker: order cannot be kept until it is started again */
+    struct fault_op *hung; /* in the order of their coming */
+    struct fault_op *stop; /* waits until nothing hangs */
 };
 
 /* Which messages of a publish go on, as a publish of its own. */

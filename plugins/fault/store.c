@@ -6,29 +6,26 @@ static int store_init(void *self, const struct outbox_init *init, struct outbox_
     return fault_init(self, init, OUTBOX_STORE, error);
 }
 
-#define OP(CALL, name, type)                                               \
-    static void store_##name(void *self, outbox_op_t op, type *argument)   \
-    {                                                                      \
-        fault_submit(self, op, DECO_##CALL, deco_argument(argument));      \
+#define OP(CALL, name, type)                                                                                           \
+    static void store_##name(void *self, outbox_op_t op, type *argument)                                               \
+    {                                                                                                                  \
+        fault_submit(self, op, DECO_##CALL, deco_argument(argument));                                                  \
     }
-#define PLAIN_OP(CALL, name)                                               \
-    static void store_##name(void *self, outbox_op_t op)                   \
-    {                                                                      \
-        fault_submit(self, op, DECO_##CALL, NULL);                         \
+#define PLAIN_OP(CALL, name)                                                                                           \
+    static void store_##name(void *self, outbox_op_t op)                                                               \
+    {                                                                                                                  \
+        fault_submit(self, op, DECO_##CALL, NULL);                                                                     \
     }
 DECO_STORE_OPS(OP)
 DECO_STORE_PLAIN_OPS(PLAIN_OP)
 
 #define FIELD(CALL, name, type) .name = store_##name,
 #define PLAIN_FIELD(CALL, name) .name = store_##name,
-static const struct outbox_store_ops ops = {
-    .struct_size = sizeof(struct outbox_store_ops),
-    .init = store_init,
-    .fini = fault_fini,
-    .cancel = fault_cancel,
-    DECO_STORE_OPS(FIELD)
-    DECO_STORE_PLAIN_OPS(PLAIN_FIELD)
-};
+static const struct outbox_store_ops ops = {.struct_size = sizeof(struct outbox_store_ops),
+                                            .init = store_init,
+                                            .fini = fault_fini,
+                                            .cancel = fault_cancel,
+                                            DECO_STORE_OPS(FIELD) DECO_STORE_PLAIN_OPS(PLAIN_FIELD)};
 
 OUTBOX_PLUGIN(store, fault) = {
     .abi_major = OUTBOX_ABI_MAJOR,

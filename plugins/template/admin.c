@@ -28,7 +28,7 @@ void spool_setup(void *self, outbox_op_t op)
 }
 
 int spool_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
-                 struct outbox_error *error)
+                struct outbox_error *error)
 {
     const struct spool *spool = self;
     (void)error;
@@ -95,11 +95,12 @@ static int check_events(const struct outbox_add *add, struct outbox_error *error
 {
     for (uint32_t i = 0; i < add->count; i++) {
         const struct outbox_event *event = add->events[i];
-        if (!fits(event->event_id, false) || !fits(event->aggregate_type, true) ||
-            !fits(event->aggregate_id, true) || !fits(event->type, true) || !fits(event->headers, false))
+        if (!fits(event->event_id, false) || !fits(event->aggregate_type, true) || !fits(event->aggregate_id, true) ||
+            !fits(event->type, true) || !fits(event->headers, false))
             return spool_fail(error, OUTBOX_E_INVALID,
-                        "add event %u: type, aggregate_type and aggregate_id must be there, and nothing but the "
-                        "payload may have more than one line", i + 1);
+                              "add event %u: type, aggregate_type and aggregate_id must be there, and nothing but the "
+                              "payload may have more than one line",
+                              i + 1);
     }
     return OUTBOX_OK;
 }
@@ -141,4 +142,3 @@ void spool_add(void *self, outbox_op_t op, const struct outbox_add *add)
 {
     spool_submit(self, op, run_add, add);
 }
-

@@ -160,4 +160,3 @@ void spool_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     claim->batch = NULL;
     spool_submit(self, op, run_claim, claim);
 }
-

@@ -2,8 +2,8 @@
  * spool.h - a directory in which every file is one event
  *
  * The name of a file is its position, twenty digits, never used twice: our own writer takes microseconds since 1970.
- * It appears by link(2) or rename(2), complete or not at all, so that a reader never sees half of it. Inside are lines `name: value`, then, unless the payload is null, an empty line and the
- * payload as it is:
+ * It appears by link(2) or rename(2), complete or not at all, so that a reader never sees half of it. Inside are lines
+ * `name: value`, then, unless the payload is null, an empty line and the payload as it is:
  *
  *     aggregatetype: order
  *     aggregateid: 42
@@ -55,7 +55,8 @@ int spool_remove(int dir, uint64_t position); /* fine when it is gone */
 /* Write one event into a file with a name of its own that no reader looks at; then give it the first free position
  * behind *last. The temporary file is gone afterwards, whatever happened. */
 #define SPOOL_TEMPORARY 32
-int spool_write(const struct outbox_host *host, int dir, const struct outbox_event *event, char temporary[SPOOL_TEMPORARY]);
+int spool_write(const struct outbox_host *host, int dir, const struct outbox_event *event,
+                char temporary[SPOOL_TEMPORARY]);
 int spool_publish(int dir, const char *temporary, uint64_t *last);
 
 #endif

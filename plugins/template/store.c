@@ -116,7 +116,8 @@ static void spool_fini(void *self)
 static int choose_columns(struct spool *spool, const struct outbox_store_start *start, struct outbox_error *error)
 {
     if (start->column_count > MOST_COLUMNS)
-        return spool_fail(error, OUTBOX_E_UNSUPPORTED, "start: %u columns; %d are possible", start->column_count, MOST_COLUMNS);
+        return spool_fail(error, OUTBOX_E_UNSUPPORTED, "start: %u columns; %d are possible", start->column_count,
+                          MOST_COLUMNS);
     spool->columns = start->column_count;
     for (uint32_t i = 0; i < spool->columns; i++) {
         uint8_t field = 0;
@@ -124,7 +125,7 @@ static int choose_columns(struct spool *spool, const struct outbox_store_start *
             field++;
         if (field == SPOOL_FIELDS && !(start->columns[i].flags & OUTBOX_COLUMN_OPTIONAL))
             return spool_fail(error, OUTBOX_E_SCHEMA, "start: events in files have no column '%s'; route without it",
-                        start->columns[i].name);
+                              start->columns[i].name);
         spool->fields[i] = field;
     }
     return OUTBOX_OK;

@@ -20,8 +20,8 @@
 struct spool {
     const char *path; /* option */
     const struct outbox_host *host;
-    int dir;          /* -1: not started */
-    int owner;        /* the lock; -1: not the owner */
+    int dir;   /* -1: not started */
+    int owner; /* the lock; -1: not the owner */
     uint32_t columns;
     uint8_t fields[MOST_COLUMNS]; /* enum spool_field; SPOOL_FIELDS: a column that is not there */
     struct spool_list given;      /* positions that were given and are still there */
@@ -36,8 +36,8 @@ struct job {
     outbox_op_t op;
     void (*run)(struct job *job);   /* worker */
     void (*after)(struct job *job); /* loop thread, before the op completes; may be NULL */
-    void *argument;               /* the op's own; borrowed until it completes */
-    bool writable;                /* of check */
+    void *argument;                 /* the op's own; borrowed until it completes */
+    bool writable;                  /* of check */
     struct outbox_error error;
 };
 

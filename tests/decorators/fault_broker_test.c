@@ -183,13 +183,14 @@ Test(fault_broker, refuses_calls_that_there_are_not)
 {
     struct pile pile;
     struct outbox_error error;
-    cr_assert_eq(pile_try(&pile, OUTBOX_BROKER, "it: { plugin: fault, calls: 'publish, claim', over: { plugin: memory } }\n",
-                          &error),
+    cr_assert_eq(pile_try(&pile, OUTBOX_BROKER,
+                          "it: { plugin: fault, calls: 'publish, claim', over: { plugin: memory } }\n", &error),
                  OUTBOX_E_CONFIG);
     cr_assert_str_eq(error.text, "unknown call 'claim' in calls; there are start, stop, check, publish");
     pile_close(&pile);
-    cr_assert_eq(pile_try(&pile, OUTBOX_BROKER, "it: { plugin: fault, calls: ' ', over: { plugin: memory } }\n", &error),
-                 OUTBOX_E_CONFIG);
+    cr_assert_eq(
+        pile_try(&pile, OUTBOX_BROKER, "it: { plugin: fault, calls: ' ', over: { plugin: memory } }\n", &error),
+        OUTBOX_E_CONFIG);
     pile_close(&pile);
 }
 

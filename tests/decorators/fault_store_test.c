@@ -21,7 +21,9 @@ static void begin(struct pile *pile, const char *options)
 
 static struct outbox_claim claim_all(void)
 {
-    return (struct outbox_claim){.struct_size = sizeof(struct outbox_claim), .max_rows = 100, .max_bytes = 1 << 20,
+    return (struct outbox_claim){.struct_size = sizeof(struct outbox_claim),
+                                 .max_rows = 100,
+                                 .max_bytes = 1 << 20,
                                  .flags = OUTBOX_CLAIM_REWIND};
 }
 

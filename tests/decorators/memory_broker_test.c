@@ -28,8 +28,7 @@ Test(memory_broker, refuses_everything_after_it_was_full)
     cr_assert_str_eq(pile.slots[0].call.error.text, "");
     fake_loop_settle(&pile.fake);
     cr_assert_eq(pile.harness.losses, 1);
-    cr_assert_str_eq(pile.harness.loss.text,
-                     "append to memory: 2 events are held, which is the limit; raise 'limit'");
+    cr_assert_str_eq(pile.harness.loss.text, "append to memory: 2 events are held, which is the limit; raise 'limit'");
     cr_assert_str_eq(pile_send(&pile, "c1"), "N");
     cr_assert_eq(harness_stop(&pile.harness, pile.top, &error), 0);
     cr_assert_eq(harness_broker_start(&pile.harness, pile.top, &error), OUTBOX_E_FULL);

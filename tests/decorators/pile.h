@@ -37,10 +37,10 @@ void pile_close(struct pile *pile);
 
 void pile_start(struct pile *pile); /* must succeed */
 void pile_submit(struct pile *pile, int slot, const char *events);
-const char *pile_finish(struct pile *pile, int slot); /* waits; the outcomes */
-const char *pile_outcomes(struct pile *pile, int slot); /* as they are now; '.' not told */
+const char *pile_finish(struct pile *pile, int slot);         /* waits; the outcomes */
+const char *pile_outcomes(struct pile *pile, int slot);       /* as they are now; '.' not told */
 const char *pile_send(struct pile *pile, const char *events); /* submit and finish */
-const char *pile_there(struct pile *pile); /* what the memory broker has: "a1 b1" */
-void *pile_bottom(struct pile *pile);      /* the memory of the undermost plugin */
+const char *pile_there(struct pile *pile);                    /* what the memory broker has: "a1 b1" */
+void *pile_bottom(struct pile *pile);                         /* the memory of the undermost plugin */
 
 #endif

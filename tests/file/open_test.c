@@ -121,8 +121,8 @@ Test(open, refuses_what_is_not_a_file_of_events_and_leaves_it_alone)
     for (int i = 0; i < 4; i++) {
         rig_make(&rig, 0);
         rig_put(&rig, "events.ndjson", strangers[i], sizes[i]);
-        expect_refusal(&rig, OUTBOX_E_CORRUPT,
-                       "open", ": the file does not begin with an event; move it away, or give another path");
+        expect_refusal(&rig, OUTBOX_E_CORRUPT, "open",
+                       ": the file does not begin with an event; move it away, or give another path");
         cr_assert_eq(rig_size(&rig, "events.ndjson"), (int64_t)sizes[i]);
         end(&rig);
     }
@@ -176,8 +176,8 @@ Test(open, refuses_a_directory_that_everybody_may_write)
     struct rig rig;
     rig_make(&rig, 0);
     chmod(rig.dir, 0777);
-    expect_refusal(&rig, OUTBOX_E_PERMISSION,
-                   "open", ": everybody may write its directory, and so replace the file; chmod o-w it");
+    expect_refusal(&rig, OUTBOX_E_PERMISSION, "open",
+                   ": everybody may write its directory, and so replace the file; chmod o-w it");
     chmod(rig.dir, 01777);
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
     end(&rig);

@@ -220,8 +220,10 @@ Test(file, rejects_single_events_with_their_reason)
     begin(&test);
     must_start(&test);
     struct outbox_header header = {{"\xff", 1}, {"x", 1}};
-    struct outbox_message messages[] = {{.topic = {"t", 1}}, {.value = {"no topic", 8}},
-                                        {.topic = {"t", 1}, .headers = &header, .header_count = 1}, {.topic = {"t", 1}}};
+    struct outbox_message messages[] = {{.topic = {"t", 1}},
+                                        {.value = {"no topic", 8}},
+                                        {.topic = {"t", 1}, .headers = &header, .header_count = 1},
+                                        {.topic = {"t", 1}}};
     struct outbox_publish publish = {
         .struct_size = sizeof publish, .count = 4, .messages = messages, .stride = sizeof messages[0]};
     uint8_t outcomes[4] = {0};

@@ -85,7 +85,7 @@ void rig_remove(struct rig *rig)
 const struct obx_file_result *rig_write(struct rig *rig, unsigned first, unsigned count)
 {
     struct outbox_message *messages = calloc(count, sizeof *messages);
-    char (*text)[2][12] = calloc(count, sizeof *text);
+    char(*text)[2][12] = calloc(count, sizeof *text);
     for (unsigned i = 0; i < count; i++) {
         snprintf(text[i][0], sizeof text[i][0], "%u", (first + i) % 3);
         snprintf(text[i][1], sizeof text[i][1], "%u", first + i);
@@ -95,8 +95,8 @@ const struct obx_file_result *rig_write(struct rig *rig, unsigned first, unsigne
                                               .id = {text[i][1], strlen(text[i][1])},
                                               .created_us = INT64_MIN};
     }
-    struct outbox_publish publish = {.struct_size = sizeof publish, .count = count, .messages = messages,
-                                     .stride = sizeof *messages};
+    struct outbox_publish publish = {
+        .struct_size = sizeof publish, .count = count, .messages = messages, .stride = sizeof *messages};
     struct obx_file_op op = {.publish = &publish};
     rig->broker.job = &op;
     obx_file_write_job(&rig->broker);

@@ -30,7 +30,7 @@ const struct obx_file_result *rig_write(struct rig *rig, unsigned first, unsigne
 const char *rig_read(struct rig *rig);
 
 void rig_put(struct rig *rig, const char *name, const char *bytes, size_t size); /* append to a file of the directory */
-int64_t rig_size(struct rig *rig, const char *name);                            /* -1: no such file */
+int64_t rig_size(struct rig *rig, const char *name);                             /* -1: no such file */
 const char *rig_log(void); /* the last line that was logged; "" none */
 
 #endif

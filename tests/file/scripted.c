@@ -15,8 +15,8 @@ static struct script {
 } script;
 static int open_files;
 
-const char *const scripted_names[ON_CALLS] = {"openat",  "opendirat", "fstat", "statat",    "lock",    "pread",
-                                              "write",   "reserve",   "fdatasync", "fsync", "ftruncate", "renameat"};
+const char *const scripted_names[ON_CALLS] = {"openat", "opendirat", "fstat",     "statat", "lock",      "pread",
+                                              "write",  "reserve",   "fdatasync", "fsync",  "ftruncate", "renameat"};
 
 void scripted_reset(void)
 {

@@ -34,10 +34,10 @@ extern const char *const scripted_names[ON_CALLS];
 void scripted_reset(void); /* no failures, counters at 0 */
 /* The nth call of this kind from now (1: the next) fails with errno = number; 0: every one from now. */
 void scripted_fail(enum scripted_call call, unsigned nth, int number);
-bool scripted_failed(void);                      /* did one fail since the reset? */
+bool scripted_failed(void);                       /* did one fail since the reset? */
 unsigned scripted_count(enum scripted_call call); /* since the reset */
-void scripted_space(long bytes);                 /* after so many more bytes writes find no space; -1: no limit */
-void scripted_short(size_t most);                /* a write takes at most so many bytes, every other one is EINTR */
+void scripted_space(long bytes);                  /* after so many more bytes writes find no space; -1: no limit */
+void scripted_short(size_t most);                 /* a write takes at most so many bytes, every other one is EINTR */
 int scripted_open_files(void);
 
 #endif

@@ -23,12 +23,12 @@ static const struct {
     {"\xf0\x90\x80\x80", true},
     {"\xf4\x8f\xbf\xbf", true},
     {"seven by\xc3\xa9", true},
-    {"\x80", false},             /* a continuation alone */
-    {"\xc0\xaf", false},         /* overlong */
+    {"\x80", false},     /* a continuation alone */
+    {"\xc0\xaf", false}, /* overlong */
     {"\xc1\xbf", false},
-    {"\xc2", false},             /* cut */
+    {"\xc2", false}, /* cut */
     {"\xc2 ", false},
-    {"\xe0\x9f\xbf", false},     /* overlong */
+    {"\xe0\x9f\xbf", false}, /* overlong */
     {"\xe1\x80", false},
     {"\xe1\x80 ", false},
     {"\xed\xa0\x80", false},     /* surrogate */
@@ -96,7 +96,8 @@ Test(time, agrees_with_the_c_library_on_every_day)
         struct tm tm;
         char wanted[64], text[OBX_FILE_TIME_SIZE + 1] = {0};
         gmtime_r(&seconds, &tm);
-        snprintf(wanted, sizeof wanted, "%04d-%02d-%02dT12:34:56.000007Z", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
+        snprintf(wanted, sizeof wanted, "%04d-%02d-%02dT12:34:56.000007Z", tm.tm_year + 1900, tm.tm_mon + 1,
+                 tm.tm_mday);
         obx_file_time(text, (int64_t)seconds * 1000000 + 7);
         cr_assert_str_eq(text, wanted);
     }

@@ -5,6 +5,7 @@
 # pkg-config, looks whether `outbox plugins` knows both plugins, runs the conformance suite on them, and relays events
 # from files to files. Prints "ok" lines; the first thing that fails ends it with status 1.
 set -eu
+unset OUTBOX_PLUGIN_DIR OUTBOX_CONFIG
 
 build=$(cd "${1:?usage: template.sh BUILD}" && pwd)
 source=$(cd "$(dirname "$0")/../.." && pwd)
