@@ -61,11 +61,11 @@ static void put_row(struct obx_sql_text *sql, const struct pg_store *store, bool
     if (plain) {
         obx_sql_text_puts(sql, ", CASE WHEN ");
         put_size(sql, store);
-        obx_sql_text_format(sql, " > $5::int8 THEN %s END AS mark, 0::int8 AS size", mark);
+        obx_sql_text_format(sql, " > $5::int8 THEN %s END AS mark, 0 AS size", mark);
     } else {
-        obx_sql_text_puts(sql, ", NULL::text AS mark, (");
+        obx_sql_text_puts(sql, ", NULL::text AS mark, least(0::int8 + ");
         put_size(sql, store);
-        obx_sql_text_puts(sql, ")::int8 AS size");
+        obx_sql_text_puts(sql, ", $5::int8, 1073741824)::int4 AS size");
     }
     obx_sql_text_puts(sql, " FROM ");
     obx_sql_text_table(sql, store->table.schema, store->table.name);
@@ -77,7 +77,7 @@ static void put_snapshot(struct obx_sql_text *sql, const struct pg_store *store)
     obx_sql_text_puts(sql, "SELECT 0::int8 AS id");
     for (uint32_t i = 0; i < store->wanted_count; i++)
         obx_sql_text_format(sql, ", NULL::%s AS c%d", store->wanted[i].wire ? store->wanted[i].type : "text", (int)i);
-    obx_sql_text_puts(sql, ", pg_current_snapshot()::text AS mark, 0::int8 AS size");
+    obx_sql_text_puts(sql, ", pg_current_snapshot()::text AS mark, 0 AS size");
 }
 
 /* The three branches. */
@@ -94,6 +94,7 @@ static void put_union(struct obx_sql_text *sql, const struct pg_store *store, bo
     obx_sql_text_format(sql, " WHERE t.%n > $1::int8 ORDER BY t.%n LIMIT $4::int8)", id, id);
 }
 
+/* Sizes are cut to $5, so that the first row that does not fit is always in the result, with its mark. */
 static void put_guarded(struct obx_sql_text *sql, const struct pg_store *store)
 {
     static const char fits[] = "(before + size <= $5::int8 OR before = 0)";
@@ -105,10 +106,10 @@ static void put_guarded(struct obx_sql_text *sql, const struct pg_store *store)
             obx_sql_text_format(sql, ", c%d", (int)i);
     }
     obx_sql_text_format(sql, ", CASE WHEN mark IS NOT NULL THEN mark WHEN NOT %s THEN %s END FROM "
-                             "(SELECT u.*, (sum(size) OVER (ROWS UNBOUNDED PRECEDING))::int8 - size AS before FROM "
+                             "(SELECT u.*, sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM "
                              "(SELECT * FROM (", fits, mark);
     put_union(sql, store, false);
-    obx_sql_text_puts(sql, ") v LIMIT $4::int8 + 1) u) w WHERE before < $5::int8");
+    obx_sql_text_puts(sql, ") v LIMIT $4::int8 + 1) u) w WHERE before <= $5::int8");
 }
 
 static void put_plain(struct obx_sql_text *sql, const struct pg_store *store)

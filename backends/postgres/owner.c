@@ -15,8 +15,8 @@ enum { LOCK_CLASS = 0x6f626f78 }; /* "obox" */
 
 /* One row: got it or not; and of the holder, if it is another: who, where, how long silent, whether it was ended now.
  * $1, $2 the lock; $3 the lease in milliseconds. The holder's times are hidden from roles without a right to see
- * them: then it cannot be judged and is left alone. pg_terminate_backend() waits for the end (from 14 on). */
-static const char acquire_sql[] =
+ * them: then it cannot be judged and is left alone. %s: from version 14 on, wait for the end of that session. */
+static const char acquire_format[] =
     "WITH lock AS MATERIALIZED (SELECT pg_try_advisory_lock($1::int4, $2::int4) AS got), "
     "holder AS MATERIALIZED (SELECT a.pid, a.application_name, coalesce(host(a.client_addr), 'local') AS client, "
     "extract(epoch FROM clock_timestamp() - greatest(a.state_change, a.query_start)) * 1000 AS silent "
@@ -26,7 +26,7 @@ static const char acquire_sql[] =
     "AND l.classid = $1::int4::oid AND l.objid = ($2::int4::int8 & 4294967295)::oid LIMIT 1) "
     "SELECT lock.got, holder.pid, coalesce(holder.application_name, ''), coalesce(holder.client, ''), "
     "coalesce(holder.silent, -1)::int8, "
-    "CASE WHEN holder.silent > $3::int4 THEN pg_terminate_backend(holder.pid) ELSE false END "
+    "CASE WHEN holder.silent > $3::int4 THEN pg_terminate_backend(holder.pid%s) ELSE false END "
     "FROM lock LEFT JOIN holder ON true";
 
 /* The same holder as one text, for status. $1: the table. 0x6f626f78 is LOCK_CLASS. */
@@ -50,7 +50,12 @@ static int send_acquire(struct pg_request *request, PGconn *pg)
     pg_param_int4(&params, LOCK_CLASS);
     pg_param_int4(&params, (int32_t)op->store->table.oid);
     pg_param_int4(&params, (int32_t)acquire_of(op)->lease_ms);
-    return PQsendQueryParams(pg, acquire_sql, params.count, NULL, params.values, params.lengths, params.formats, 1);
+    struct obx_sql_text sql = {.host = op->store->host};
+    obx_sql_text_format(&sql, acquire_format, op->store->server.version >= 140000 ? ", 2000" : "");
+    int fine = !sql.failed && PQsendQueryParams(pg, sql.data, params.count, NULL, params.values, params.lengths,
+                                                params.formats, 1);
+    obx_sql_text_free(&sql);
+    return fine;
 }
 
 static void take(struct pg_request *request, PGresult *result)
