@@ -95,6 +95,8 @@ static int note_given(struct lite_store *store, const struct outbox_batch *rows)
         noted = obx_sql_ranges_add(store->host, &store->given, runs.items[i].lo, runs.items[i].hi);
     if (noted && runs.items[runs.count - 1].hi > store->high)
         store->high = runs.items[runs.count - 1].hi;
+    if (store->high > store->highest)
+        store->highest = store->high;
     obx_sql_ranges_free(store->host, &runs);
     return noted ? OUTBOX_OK : OUTBOX_E_NO_MEMORY;
 }
@@ -136,15 +138,19 @@ static void copy_given(const struct lite_store *store, struct obx_sql_ranges *co
         memcpy(copy->items, given->items, given->count * sizeof *copy->items);
 }
 
+void lite_claim_rewind(struct lite_store *store)
+{
+    store->high = 0;
+    obx_sql_ranges_clear(&store->given);
+}
+
 void lite_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
 {
     struct lite_store *store = self;
     struct lite_job *job = lite_job_new(store, op, LANE_READ, claim_run);
     claim->batch = NULL;
-    if (claim->flags & OUTBOX_CLAIM_REWIND) {
-        store->high = 0;
-        obx_sql_ranges_clear(&store->given);
-    }
+    if (claim->flags & OUTBOX_CLAIM_REWIND)
+        lite_claim_rewind(store);
     if (claim->flags & OUTBOX_CLAIM_PARK)
         lite_batches_free(store); /* nothing to do for a while: an idle relay is a small one */
     lite_wake_arm(store);

@@ -342,15 +342,14 @@ static void start_finish(struct lite_job *job)
     if (!lite_ok(job))
         return;
     store->started = true;
-    store->high = 0;
-    obx_sql_ranges_clear(&store->given);
+    lite_claim_rewind(store);
     store->sweep_at = 0;
     store->chunk = 256;
     store->write_after = 0;
     store->wal_pages = store->checkpointed = 0;
     lite_batches_free(store); /* their columns may be others now */
     if (store->lanes[LANE_READ].conn.db)
-        lite_wake_start(store);
+        lite_wake_start(store, &job->error);
 }
 
 void lite_start(void *self, outbox_op_t op, const struct outbox_store_start *start)

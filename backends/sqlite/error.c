@@ -42,6 +42,7 @@ static int code_of_errno(int number, int otherwise)
         return OUTBOX_E_PERMISSION;
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
         return OUTBOX_E_FULL;
     case EROFS:
         return OUTBOX_E_READ_ONLY;
@@ -83,7 +84,11 @@ int lite_error_code(sqlite3 *db, int native)
     case SQLITE_MISUSE:
         return OUTBOX_E_BUG;
     case SQLITE_CANTOPEN:
+        return code_of_errno(db ? sqlite3_system_errno(db) : 0, OUTBOX_E_IO);
     case SQLITE_IOERR:
+        /* a commit does not keep errno, but leaves it as it was */
+        if (native == SQLITE_IOERR_WRITE && (errno == EFBIG || errno == EDQUOT))
+            return OUTBOX_E_FULL;
         return code_of_errno(db ? sqlite3_system_errno(db) : 0, OUTBOX_E_IO);
     default:
         return db ? code_of_text(sqlite3_errmsg(db)) : OUTBOX_E_IO;

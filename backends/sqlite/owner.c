@@ -184,7 +184,7 @@ static int take_over(struct lite_job *job, struct lite_conn *conn, int64_t from)
     if (sqlite3_changes(conn->db) != 1)
         return lite_error_set(&job->error, OUTBOX_E_STANDBY, OWNING " %s: another relay was faster", store->path);
     bool same = from == store->last_epoch && store->file.inode == store->last_file.inode &&
-                store->file.device == store->last_file.device && last_id(job, conn) >= job->as.acquire.high;
+                store->file.device == store->last_file.device && last_id(job, conn) >= job->as.acquire.highest;
     job->as.acquire.flags = same ? OUTBOX_ACQUIRED_SAME : 0;
     store->epoch = store->last_epoch = from + 1;
     store->last_file = store->file;
@@ -221,6 +221,7 @@ static bool lease_is_over(struct lite_job *job, int64_t epoch)
     if (strcmp(now_seen, store->seen) != 0) {
         memcpy(store->seen, now_seen, sizeof now_seen);
         store->seen_at = now;
+        return false;
     }
     return now - store->seen_at >= job->as.acquire.args->lease_ms * 1000000ull;
 }
@@ -268,6 +269,8 @@ static void acquire_finish(struct lite_job *job)
 {
     struct outbox_acquire *acquire = job->as.acquire.args;
     acquire->flags = lite_ok(job) ? job->as.acquire.flags : 0;
+    if (lite_ok(job) && !(acquire->flags & OUTBOX_ACQUIRED_SAME))
+        job->store->highest = 0;
     memcpy(acquire->owner, job->as.acquire.owner, sizeof acquire->owner);
 }
 
@@ -276,7 +279,7 @@ void lite_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire)
     struct lite_store *store = self;
     struct lite_job *job = lite_job_new(store, op, LANE_WRITE, acquire_run);
     job->as.acquire.args = acquire;
-    job->as.acquire.high = store->high;
+    job->as.acquire.highest = store->highest;
     job->finish = acquire_finish;
     lite_job_submit(job);
 }

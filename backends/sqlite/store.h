@@ -91,7 +91,7 @@ struct lite_job {
         struct {
             struct outbox_acquire *args;
             uint32_t flags;
-            int64_t high; /* the last id that was given */
+            int64_t highest;
             char owner[96];
         } acquire;
         struct {
@@ -163,6 +163,7 @@ struct lite_store {
     atomic_uint claims; /* odd while one reads */
 
     /* claim.c; loop thread */
+    int64_t highest;             /* of all ids that this ownership gave */
     int64_t high;                /* the last id that was given */
     struct obx_sql_ranges given; /* ids up to `high` that were given and not settled */
     uint64_t sweep_at;           /* when to look for rows below `high` next */
@@ -189,7 +190,7 @@ struct lite_store {
     /* wake.c; loop thread */
     int notify_fd; /* -1: none */
     struct outbox_watch *watch;
-    struct outbox_timer *timer; /* rings instead where the kernel cannot watch files */
+    struct outbox_timer *timer; /* rings once more, or instead where the kernel cannot watch files */
 };
 
 /* jobs.c */
@@ -247,6 +248,7 @@ int64_t lite_time(sqlite3_stmt *statement, int column); /* microseconds since 19
 
 /* claim.c */
 void lite_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
+void lite_claim_rewind(struct lite_store *store);
 
 /* settle.c */
 void lite_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
@@ -263,7 +265,7 @@ int lite_check_epoch(struct lite_job *job, struct lite_conn *conn, const char *w
 void lite_give_up(struct lite_store *store, struct lite_conn *conn); /* in stop */
 
 /* wake.c */
-void lite_wake_start(struct lite_store *store);
+int lite_wake_start(struct lite_store *store, struct outbox_error *error);
 void lite_wake_arm(struct lite_store *store);
 void lite_wake_stop(struct lite_store *store);
 

@@ -1,10 +1,12 @@
 /*
  * backends/sqlite/wake.c - the doorbell: the kernel tells when somebody has written to the write-ahead log
  *
- * A commit of any process appends to DATABASE-wal, which inotify reports. It is armed with every claim before that
- * claim looks, and rings once; what else happens until the next claim costs nothing. The relay's own commits ring,
- * too: one empty claim is cheaper than telling them apart with certainty. A checkpoint writes to the
+ * A commit of any process appends to DATABASE-wal, which inotify reports. It is armed with every claim and rings once
+ * for whatever has happened since it rang last; between that and the next claim events cost nothing. The relay's own
+ * commits ring, too: one empty claim is cheaper than telling them apart with certainty. A checkpoint writes to the
  * database alone, which is watched only for being removed or replaced.
+ * A commit is written before it is visible, and with synchronous=FULL a flush of the disk lies in between. The host
+ * looks a few times after a ring; for a slow disk it is rung for once more.
  * Where the kernel has no watches left to give, a timer rings instead.
  */
 #include "store.h"
@@ -16,19 +18,17 @@
 #include <unistd.h>
 
 #define SUBSTITUTE_US 25000
+#define SECOND_RING_US 100000
 
-/* Take all that is there: only that something is there matters. */
-static void drain(const struct lite_store *store)
-{
-    char events[4096];
-    while (read(store->notify_fd, events, sizeof events) > 0) {
-    }
-}
-
+/* Take all events: only that there are some matters. */
 static void ready(void *arg, uint32_t events)
 {
     const struct lite_store *store = arg;
+    char bytes[4096];
     (void)events;
+    while (read(store->notify_fd, bytes, sizeof bytes) > 0) {
+    }
+    store->host->timer_set(store->timer, SECOND_RING_US);
     store->host->wake(store->host);
 }
 
@@ -59,39 +59,44 @@ static bool open_watches(struct lite_store *store)
            host->watch_open(host, store->notify_fd, ready, store, &store->watch) == OUTBOX_OK;
 }
 
+static void close_watches(struct lite_store *store)
+{
+    store->host->watch_close(store->watch);
+    store->watch = NULL;
+    if (store->notify_fd >= 0)
+        close(store->notify_fd);
+    store->notify_fd = -1;
+}
+
 /* The log exists: start() has read the database through it. */
-void lite_wake_start(struct lite_store *store)
+int lite_wake_start(struct lite_store *store, struct outbox_error *error)
 {
     const struct outbox_host *host = store->host;
+    lite_wake_stop(store);
+    if (host->timer_open(host, fire, store, &store->timer)) {
+        store->timer = NULL;
+        return lite_error_set(error, OUTBOX_E_NO_MEMORY, "watch outbox database %s: out of memory", store->path);
+    }
     if (open_watches(store))
-        return;
+        return OUTBOX_OK;
     host->log(host, OUTBOX_LOG_WARN,
               "watch outbox database %s: %s; looking every %d ms instead, or raise fs.inotify.max_user_watches",
               store->path, strerror(errno), SUBSTITUTE_US / 1000);
-    lite_wake_stop(store);
-    if (host->timer_open(host, fire, store, &store->timer))
-        store->timer = NULL;
+    close_watches(store);
+    return OUTBOX_OK;
 }
 
 void lite_wake_arm(struct lite_store *store)
 {
-    const struct outbox_host *host = store->host;
-    if (store->watch) {
-        drain(store);
-        host->watch_arm(store->watch, OUTBOX_READABLE);
-    } else if (store->timer) {
-        host->timer_set(store->timer, SUBSTITUTE_US);
-    }
+    if (store->watch)
+        store->host->watch_arm(store->watch, OUTBOX_READABLE);
+    else if (store->timer)
+        store->host->timer_set(store->timer, SUBSTITUTE_US);
 }
 
 void lite_wake_stop(struct lite_store *store)
 {
-    const struct outbox_host *host = store->host;
-    host->watch_close(store->watch);
-    host->timer_close(store->timer);
-    if (store->notify_fd >= 0)
-        close(store->notify_fd);
-    store->watch = NULL;
+    close_watches(store);
+    store->host->timer_close(store->timer);
     store->timer = NULL;
-    store->notify_fd = -1;
 }
