@@ -84,6 +84,7 @@ struct obx_kafka_publish {
     uint32_t told;
     uint32_t fresh;  /* delivered, in the slot's indexes, not told yet */
     bool touched;
+    bool failing; /* an event was told RETRY */
 };
 
 struct obx_kafka_slot {
@@ -91,6 +92,26 @@ struct obx_kafka_slot {
     uint32_t *indexes;                 /* kept for the next user of the slot */
     uint32_t room;
     uint32_t next_free;
+};
+
+/* ---- held keys (held.c) ------------------------------------------------------------------------------------------- */
+
+struct obx_kafka_held_key {
+    uint64_t hash;   /* of topic and key; 0: free */
+    uint64_t number; /* of the last publish that holds it */
+};
+
+struct obx_kafka_failing {
+    uint64_t number; /* of a publish with an event that was not taken */
+    uint32_t turns;  /* of the loop until the host knows; 0: not completed */
+};
+
+struct obx_kafka_held {
+    struct obx_kafka_held_key *keys;
+    uint32_t room, used;
+    struct obx_kafka_failing *failing;
+    uint32_t failing_count, failing_room;
+    struct outbox_task notice;
 };
 
 /* A job on a worker thread: connecting, disconnecting or checking. */
@@ -133,6 +154,7 @@ struct obx_kafka {
     char reason[OBX_KAFKA_ERRSTR]; /* of the last connection failure */
 
     struct obx_kafka_topics topics;
+    struct obx_kafka_held held;
     struct obx_kafka_slot *slots;
     uint32_t slot_count;
     uint32_t free_slot;        /* index + 1; 0: none */
@@ -183,10 +205,21 @@ enum obx_kafka_gate obx_kafka_topic_gate(const struct obx_kafka_topic *topic, ui
 /* What became of a message. alone: no other message shared its batch. */
 void obx_kafka_topic_report(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
                             uint32_t index, rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, bool alone);
+/* Tell RETRY or NOT_CONNECTED with the topic's last error, and hold the key. */
+void obx_kafka_topic_refuse(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
+                            uint32_t index, uint32_t outcome, const struct outbox_error *error);
 void obx_kafka_topic_mute(struct obx_kafka *self, struct obx_kafka_topic *topic); /* no report for too long */
 void obx_kafka_topics_settle(struct obx_kafka *self); /* all reports of this turn were seen */
 void obx_kafka_topics_close(struct obx_kafka *self); /* the producer goes */
 void obx_kafka_topics_free(struct obx_kafka *self);
+
+/* held.c */
+int obx_kafka_hold(struct obx_kafka *self, const struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
+                   uint32_t index);
+bool obx_kafka_is_held(const struct obx_kafka *self, const struct obx_kafka_topic *topic, struct outbox_bytes key);
+void obx_kafka_held_completed(struct obx_kafka *self, uint64_t number);
+void obx_kafka_held_notice(struct outbox_task *task);
+void obx_kafka_held_free(struct obx_kafka *self);
 
 /* scout.c */
 void obx_kafka_ring(rd_kafka_queue_t *queue, int doorbell); /* -1: no more */

@@ -21,6 +21,7 @@ static int init(void *plugin, const struct outbox_init *init, struct outbox_erro
     self->doorbell = -1;
     self->pending_end = &self->pending;
     self->resume = (struct outbox_task){.run = resume, .arg = self};
+    self->held.notice = (struct outbox_task){.run = obx_kafka_held_notice, .arg = self};
     if (self->host->timer_open(self->host, obx_kafka_purge_all, self, &self->grace) ||
         self->host->timer_open(self->host, obx_kafka_lose_patience, self, &self->patience))
         return obx_kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "make timers: out of memory");
@@ -37,6 +38,7 @@ static void fini(void *plugin)
     if (self->conf)
         rd_kafka_conf_destroy(self->conf);
     obx_kafka_topics_free(self);
+    obx_kafka_held_free(self);
     obx_kafka_free_slots(self);
 }
 

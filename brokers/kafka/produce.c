@@ -139,6 +139,15 @@ void obx_kafka_lose_patience(void *plugin)
     obx_kafka_pump(self);
 }
 
+static void follow(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
+                   uint32_t index)
+{
+    struct outbox_error error;
+    obx_kafka_error(&error, OUTBOX_E_AGAIN, 0, "publish to topic '%s': an earlier event of its key was not taken",
+                    topic->name);
+    obx_kafka_topic_refuse(self, topic, publish, index, OUTBOX_RETRY, &error);
+}
+
 /* Hand over the message at the cursor. */
 static enum step advance(struct obx_kafka *self, struct obx_kafka_publish *publish)
 {
@@ -153,11 +162,14 @@ static enum step advance(struct obx_kafka *self, struct obx_kafka_publish *publi
         await_report(self, topic);
         return STEP_WAIT;
     case OBX_KAFKA_REFUSE:
-        topic->barrier = self->submitted;
-        obx_kafka_tell(self, publish, index, 1, topic->outcome, &topic->error);
+        obx_kafka_topic_refuse(self, topic, publish, index, topic->outcome, &topic->error);
         return STEP_NEXT;
     default:
         break;
+    }
+    if (obx_kafka_is_held(self, topic, message->key)) {
+        follow(self, topic, publish, index);
+        return STEP_NEXT;
     }
     err = enqueue(self, message, topic, opaque_of(publish, index));
     if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)

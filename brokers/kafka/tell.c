@@ -109,6 +109,8 @@ void obx_kafka_tell_flush(struct obx_kafka *self)
         if (publish->told < publish->args->count)
             continue;
         close_slot(self, publish->slot);
+        if (publish->failing)
+            obx_kafka_held_completed(self, publish->number);
         self->host->op_done(self->host, publish->op, NULL);
     }
 }

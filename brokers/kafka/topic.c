@@ -118,6 +118,17 @@ static void hold(struct obx_kafka *self, struct obx_kafka_topic *topic, uint32_t
         topic->sick = self->sick = true;
 }
 
+void obx_kafka_topic_refuse(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
+                            uint32_t index, uint32_t outcome, const struct outbox_error *error)
+{
+    struct outbox_error trouble;
+    obx_kafka_tell(self, publish, index, 1, outcome, error);
+    if (outcome != OUTBOX_RETRY || !obx_kafka_hold(self, topic, publish, index))
+        return;
+    obx_kafka_error(&trouble, OUTBOX_E_NO_MEMORY, 0, "publish to topic '%s': out of memory for a key", topic->name);
+    obx_kafka_break(self, &trouble);
+}
+
 static const char *advice(int code)
 {
     if (code == OUTBOX_E_NOT_FOUND)
@@ -184,7 +195,7 @@ void obx_kafka_topic_report(struct obx_kafka *self, struct obx_kafka_topic *topi
         lose(self, topic, publish, index, &verdict, err);
     } else if (verdict.scope == OBX_KAFKA_BATCH && !alone) {
         suspect(self, topic, err);
-        obx_kafka_tell(self, publish, index, 1, topic->outcome, &topic->error);
+        obx_kafka_topic_refuse(self, topic, publish, index, topic->outcome, &topic->error);
     } else if (verdict.outcome == OUTBOX_REJECTED) {
         if (topic->careful)
             topic->careful--;
@@ -192,7 +203,7 @@ void obx_kafka_topic_report(struct obx_kafka *self, struct obx_kafka_topic *topi
         obx_kafka_tell(self, publish, index, 1, verdict.outcome, &error);
     } else {
         fail(self, topic, &verdict, err);
-        obx_kafka_tell(self, publish, index, 1, topic->outcome, &topic->error);
+        obx_kafka_topic_refuse(self, topic, publish, index, topic->outcome, &topic->error);
     }
 }
 

@@ -86,6 +86,43 @@ Test(kafka_trouble, a_missing_topic_fails_alone_and_comes_back)
     FIXTURE_END(&f);
 }
 
+/* The host hears of an outcome when the publish completes: what it submits before that must not overtake. */
+Test(kafka_trouble, a_key_is_held_until_the_host_knows)
+{
+    struct kt_batch batches[2];
+    fixture_open(&f, "options: {topic.metadata.propagation.max.ms: 50}");
+    rd_kafka_mock_topic_create(f.mock.cluster, "slow", 1, 1);
+    rd_kafka_mock_topic_set_error(f.mock.cluster, "bad", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    prove("slow");
+    rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+    rd_kafka_mock_partition_set_leader(f.mock.cluster, "slow", 0, -1);
+    kt_batch_init(&batches[0], 2);
+    kt_batch_set(&batches[0], 0, "slow", "k", "1");
+    kt_batch_set(&batches[0], 1, "bad", "k", "1");
+    kt_publish(&f.t, &batches[0]);
+    cr_assert(kt_run_until(&f.t, was_told, &batches[0], KT_WAIT_MS));
+    cr_assert_eq(batches[0].outcomes[1], OUTBOX_RETRY);
+    cr_assert_eq(batches[0].dones, 0);
+    kt_batch_init(&batches[1], 1);
+    kt_batch_set(&batches[1], 0, "bad", "k", "2");
+    kt_publish(&f.t, &batches[1]);
+    cr_assert(kt_wait(&f.t, &batches[1]));
+    cr_assert_eq(batches[1].outcomes[0], OUTBOX_RETRY);
+    cr_assert_eq(batches[1].errors[0].code, OUTBOX_E_AGAIN);
+    cr_assert_str_eq(batches[1].errors[0].text, "publish to topic 'bad': an earlier event of its key was not taken");
+    rd_kafka_mock_partition_set_leader(f.mock.cluster, "slow", 0, 1);
+    cr_assert(kt_wait(&f.t, &batches[0]));
+    cr_assert_eq(batches[0].outcomes[0], OUTBOX_DELIVERED);
+    kt_run_for(&f.t, 20);
+    batches[1].dones = batches[1].told = 0;
+    kt_publish(&f.t, &batches[1]);
+    cr_assert(kt_wait(&f.t, &batches[1]));
+    cr_assert_eq(batches[1].errors[0].code, OUTBOX_E_NOT_FOUND); /* it was tried */
+    kt_batch_free(&batches[0]);
+    kt_batch_free(&batches[1]);
+    FIXTURE_END(&f);
+}
+
 /* A topic without a leader must not hold up the others: its first event waits, the rest is told to come later. */
 Test(kafka_trouble, a_topic_that_does_not_answer_holds_up_no_other)
 {

@@ -1,0 +1,159 @@
+/*
+ * brokers/kafka/held.c - keys with an event that was not taken, until the host knows
+ *
+ * The host learns of an outcome when the publish completes, and until then it may submit later events of the same key
+ * in other publishes. These must not go: their keys are held from the failure until the completion was delivered,
+ * which is two turns of the loop after op_done(). The set is empty unless something fails.
+ *
+ * An entry names the last publish that holds its key; it is in force while a failing publish up to that one is not
+ * known to the host. That may hold a key a little too long, never too short.
+ */
+#include <string.h>
+
+#include "broker.h"
+
+#define TURNS 2 /* a posted task may run before the completion is delivered, the one that it posts does not */
+
+static uint64_t hash_of(const struct obx_kafka_topic *topic, struct outbox_bytes key)
+{
+    const unsigned char *bytes = key.data;
+    uint64_t hash = topic->hash ^ 0x9e3779b97f4a7c15u;
+    for (size_t i = 0; i < key.size; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3u;
+    hash ^= hash >> 31;
+    return hash ? hash : 1;
+}
+
+/* The oldest failing publish that the host does not know of; UINT64_MAX: none. */
+static uint64_t oldest(const struct obx_kafka_held *held)
+{
+    uint64_t number = UINT64_MAX;
+    for (uint32_t i = 0; i < held->failing_count; i++)
+        if (held->failing[i].number < number)
+            number = held->failing[i].number;
+    return number;
+}
+
+static struct obx_kafka_held_key *slot_of(struct obx_kafka_held_key *keys, uint32_t room, uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & (room - 1);
+    while (keys[at].hash && keys[at].hash != hash)
+        at = (at + 1) & (room - 1);
+    return &keys[at];
+}
+
+/* Make room, leaving out what is not in force. */
+static int rebuild(struct obx_kafka *self)
+{
+    struct obx_kafka_held *held = &self->held;
+    uint64_t from = oldest(held);
+    uint32_t live = 0, room = 64;
+    struct obx_kafka_held_key *keys;
+    for (uint32_t i = 0; i < held->room; i++)
+        live += held->keys[i].hash && held->keys[i].number >= from;
+    while (room < (live + 1) * 4)
+        room *= 2;
+    keys = self->host->alloc(self->host, room * sizeof *keys);
+    if (!keys)
+        return OUTBOX_E_NO_MEMORY;
+    for (uint32_t i = 0; i < held->room; i++)
+        if (held->keys[i].hash && held->keys[i].number >= from)
+            *slot_of(keys, room, held->keys[i].hash) = held->keys[i];
+    self->host->release(self->host, held->keys);
+    held->keys = keys;
+    held->room = room;
+    held->used = live;
+    return OUTBOX_OK;
+}
+
+static int note_failing(struct obx_kafka *self, struct obx_kafka_publish *publish)
+{
+    struct obx_kafka_held *held = &self->held;
+    if (publish->failing)
+        return OUTBOX_OK;
+    if (held->failing_count == held->failing_room) {
+        uint32_t room = held->failing_room ? held->failing_room * 2 : 8;
+        struct obx_kafka_failing *more = self->host->resize(self->host, held->failing, room * sizeof *more);
+        if (!more)
+            return OUTBOX_E_NO_MEMORY;
+        held->failing = more;
+        held->failing_room = room;
+    }
+    held->failing[held->failing_count++] = (struct obx_kafka_failing){.number = publish->number};
+    publish->failing = true;
+    return OUTBOX_OK;
+}
+
+int obx_kafka_hold(struct obx_kafka *self, const struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
+                   uint32_t index)
+{
+    struct obx_kafka_held *held = &self->held;
+    struct outbox_bytes key = outbox_message_at(publish->args, index)->key;
+    struct obx_kafka_held_key *slot;
+    uint64_t hash;
+    if (!key.data)
+        return OUTBOX_OK;
+    if (note_failing(self, publish) || (held->used * 2 >= held->room && rebuild(self)))
+        return OUTBOX_E_NO_MEMORY;
+    hash = hash_of(topic, key);
+    slot = slot_of(held->keys, held->room, hash);
+    held->used += !slot->hash;
+    slot->hash = hash;
+    if (slot->number < publish->number)
+        slot->number = publish->number;
+    return OUTBOX_OK;
+}
+
+bool obx_kafka_is_held(const struct obx_kafka *self, const struct obx_kafka_topic *topic, struct outbox_bytes key)
+{
+    const struct obx_kafka_held *held = &self->held;
+    const struct obx_kafka_held_key *slot;
+    if (!held->failing_count || !held->room || !key.data)
+        return false;
+    slot = slot_of(held->keys, held->room, hash_of(topic, key));
+    return slot->hash && slot->number >= oldest(held);
+}
+
+/* A failing publish was completed. */
+void obx_kafka_held_completed(struct obx_kafka *self, uint64_t number)
+{
+    struct obx_kafka_held *held = &self->held;
+    for (uint32_t i = 0; i < held->failing_count; i++)
+        if (held->failing[i].number == number)
+            held->failing[i].turns = TURNS;
+    self->host->post(self->host, &held->notice);
+}
+
+static void clear(struct obx_kafka_held *held)
+{
+    if (held->room)
+        memset(held->keys, 0, held->room * sizeof *held->keys);
+    held->used = 0;
+}
+
+void obx_kafka_held_notice(struct outbox_task *task)
+{
+    struct obx_kafka *self = task->arg;
+    struct obx_kafka_held *held = &self->held;
+    bool again = false;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < held->failing_count; i++) {
+        struct obx_kafka_failing failing = held->failing[i];
+        if (failing.turns && --failing.turns == 0)
+            continue;
+        again = again || failing.turns;
+        held->failing[kept++] = failing;
+    }
+    held->failing_count = kept;
+    if (!kept)
+        clear(held);
+    if (again)
+        self->host->post(self->host, &held->notice);
+}
+
+void obx_kafka_held_free(struct obx_kafka *self)
+{
+    self->host->release(self->host, self->held.keys);
+    self->host->release(self->host, self->held.failing);
+    self->held = (struct obx_kafka_held){0};
+}
