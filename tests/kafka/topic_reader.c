@@ -38,15 +38,14 @@ bool topic_reader_open(struct topic_reader *reader, const char *bootstrap, const
 
 rd_kafka_message_t *topic_reader_next(struct topic_reader *reader, bool quiet)
 {
-    int ends = 0;
     for (;;) {
+        if (quiet && reader->ends >= reader->partitions->cnt)
+            return NULL;
         rd_kafka_message_t *message = rd_kafka_consumer_poll(reader->consumer, 20000);
         if (!message || !message->err)
             return message;
-        ends += message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+        reader->ends += message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
         rd_kafka_message_destroy(message);
-        if (quiet && ends >= reader->partitions->cnt)
-            return NULL;
     }
 }
 

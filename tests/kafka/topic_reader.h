@@ -9,6 +9,7 @@
 struct topic_reader {
     rd_kafka_t *consumer;
     rd_kafka_topic_partition_list_t *partitions;
+    int ends; /* partitions read to their end */
 };
 
 bool topic_reader_open(struct topic_reader *reader, const char *bootstrap, const char *topic);
