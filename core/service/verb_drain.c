@@ -18,12 +18,14 @@
 #include "service/group.h"
 #include "service/session.h"
 
-#define PROGRESS_NS (250 * OBX_MS)
+#define LOOK_NS (50 * OBX_MS)
+#define LOOKS_FOR_A_LINE 5u
 
 struct drain {
     struct obx_app app;
     struct obx_group *group;
-    struct obx_timer progress;
+    struct obx_timer timer; /* a connection that fails changes no state: look again and again */
+    uint32_t looks;
     bool on_terminal, ending, drawn;
     enum obx_exit code;
     uint64_t began_ns;
@@ -101,13 +103,6 @@ static void draw(struct drain *drain)
     drain->drawn = true;
 }
 
-static void on_progress(struct obx_timer *timer)
-{
-    struct drain *drain = OBX_CONTAINER(timer, struct drain, progress);
-    draw(drain);
-    drain->app.loop->ops->timer_set(drain->app.loop, timer, PROGRESS_NS);
-}
-
 static void clear_line(struct drain *drain)
 {
     if (drain->drawn)
@@ -183,6 +178,15 @@ static void on_changed(void *arg)
     }
 }
 
+static void on_timer(struct obx_timer *timer)
+{
+    struct drain *drain = OBX_CONTAINER(timer, struct drain, timer);
+    on_changed(drain);
+    if (drain->on_terminal && ++drain->looks % LOOKS_FOR_A_LINE == 0)
+        draw(drain);
+    drain->app.loop->ops->timer_set(drain->app.loop, timer, LOOK_NS);
+}
+
 static void on_stopped(void *arg)
 {
     struct drain *drain = arg;
@@ -210,12 +214,14 @@ static int work(struct drain *drain, struct outbox_error *error)
     obx_uv_loop_on_signal(loop, SIGTERM, on_signal, drain);
     obx_uv_loop_on_signal(loop, SIGINT, on_signal, drain);
     drain->began_ns = obx_loop_now(loop);
-    drain->progress.fire = on_progress;
-    if (drain->on_terminal)
-        loop->ops->timer_set(loop, &drain->progress, PROGRESS_NS);
+    drain->timer.fire = on_timer;
+    if (loop->ops->timer_set(loop, &drain->timer, LOOK_NS)) {
+        obx_group_free(drain->group);
+        return obx_error_no_memory(error);
+    }
     obx_group_start(drain->group);
     obx_uv_loop_run(loop);
-    loop->ops->timer_clear(loop, &drain->progress);
+    loop->ops->timer_clear(loop, &drain->timer);
     clear_line(drain);
     look(drain);
     double seconds = seconds_since(drain);

@@ -145,6 +145,7 @@ static void serve(struct service *service)
     obx_uv_loop_on_signal(loop, SIGHUP, on_reload, service);
     obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", "started with %s", service->app.path);
     obx_group_start(service->group);
+    obx_group_sample(service->group);
     obx_notify("READY=1");
     obx_uv_loop_run(loop);
 }

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# outbox run: relays, answers over HTTP, reloads, stops, stands by, and survives being killed.
+. "$(dirname "$0")/lib.sh"
+command -v curl >/dev/null || { echo "1..0 # SKIP curl is not installed"; exit 0; }
+
+logged() { grep -qE -- "$1" .log; }
+address() { sed -n 's/.*msg="listening on \([0-9.:]*\): .*/\1/p' .log | tail -n 1; }
+get() { curl -s -m 10 "http://$(address)$1" >"$out" 2>"$err"; }
+get_code() { [ "$(curl -s -m 10 -o "$out" -w '%{http_code}' "http://$(address)$1")" = "$2" ]; }
+published() { lines events.ndjson "$1"; }
+
+printf 'service: { listen: "127.0.0.1:0" }\n' | config
+works "$OUTBOX" init
+start "$OUTBOX" run; service=$pid
+check "it starts" within 10 logged 'msg="listening on '
+check "and relays" within 10 get_code /readyz 200
+check "an event that is added" works add 1 first
+check "is published" within 5 published 1
+check "/healthz" get_code /healthz 200
+check "/metrics" eval 'get /metrics && matched "^outbox_settled_total\{relay=\"orders\"\} 1$"'
+check "/status" eval 'get /status && matched "\"state\": \"relaying\""'
+check "another path" get_code /else 404
+check "another method" eval '[ "$(curl -s -m 10 -o /dev/null -w "%{http_code}" -X POST "http://$(address)/metrics")" = 405 ]'
+
+# ---- the port is taken ----
+printf 'service: { listen: "%s" }\n' "$(address)" | { cp outbox.yaml keep.yaml; config; mv outbox.yaml taken.yaml; mv keep.yaml outbox.yaml; }
+check "a busy port" fails 78 "$OUTBOX" run -c taken.yaml
+check "is told" said "outbox run: listen on $(address): the port is in use; stop the other program, or choose another port in service.listen"
+check "status merges what the relay says" eval 'works "$OUTBOX" status -c taken.yaml && matched "^  relay      relaying, "'
+
+# ---- one relay owns an outbox ----
+check "drain beside it" fails 75 "$OUTBOX" drain
+
+# ---- reload ----
+cp outbox.yaml good.yaml
+echo 'nonsense: true' >>outbox.yaml
+kill -HUP "$service"
+check "a bad configuration is told" within 5 logged 'SIGHUP: keeping the old configuration: ./outbox.yaml:6:1: unknown key'
+check "and changes nothing" get_code /readyz 200
+sed 's/events.ndjson/others.ndjson/' good.yaml >outbox.yaml
+kill -HUP "$service"
+check "a good one" within 5 logged 'orders.*its configuration changed: restarting'
+check "takes effect" eval 'works add 1 second && within 5 lines others.ndjson 1'
+cp good.yaml outbox.yaml
+
+# ---- the end ----
+kill -TERM "$service"
+check "SIGTERM ends it with 0" ends "$service" 0
+check "and it says so" logged 'subject="service" msg="stopped"'
+
+# ---- killed at any time ----
+kill_often() {
+  local i
+  for i in $(seq 20); do
+    start "$OUTBOX" run
+    for k in 1 2 3 4 5; do printf '{"aggregatetype":"o","aggregateid":"%d","type":"t","payload":"%d-%d"}\n' $k $i $k; done |
+      "$OUTBOX" add --ndjson >/dev/null || return 1
+    sleep "0.0$((RANDOM % 10))"
+    kill -9 "$pid"; wait "$pid" 2>/dev/null || true
+  done
+}
+check "twenty times SIGKILL" kill_often
+check "then drain" works "$OUTBOX" drain
+distinct() { grep -o '"payload":"[0-9]*-[0-9]*"' events.ndjson | sort -u | wc -l; }
+check "nothing is lost" eval '[ "$(distinct)" = 100 ]'
+check "nothing is left" eval 'works "$OUTBOX" status && matched "^  pending    0$"'
+
+# ---- backends that are away ----
+mv shop.db away.db; mv shop.db-wal away.db-wal 2>/dev/null; mv shop.db-shm away.db-shm 2>/dev/null
+: >.log
+start "$OUTBOX" run; service=$pid
+check "without its database it waits" within 10 logged 'subject="orders" msg="store: .*trying again'
+check "is not ready" get_code /readyz 503
+mv away.db shop.db; mv away.db-wal shop.db-wal 2>/dev/null; mv away.db-shm shop.db-shm 2>/dev/null
+check "and works when it comes" within 20 get_code /readyz 200
+kill -INT "$service"
+check "SIGINT ends it with 0" ends "$service" 0
+
+# ---- a log that nobody reads ----
+mkfifo pipe
+sleep 60 <pipe & reader=$!; started+=("$reader")
+"$OUTBOX" run --verbose 2>pipe & service=$!; started+=("$service")
+check "a stuck reader of the log" within 10 eval 'works add 9 stuck'
+fill() { for i in $(seq 300); do kill -HUP "$service" || return 1; done; }
+check "that is never read" fill
+check "stops nothing" within 10 grep -q stuck events.ndjson
+kill -TERM "$service"
+check "nor the end" ends "$service" 0
+kill "$reader"
+plan

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Every verb from the outside: what it prints, on which stream, and how it ends.
+. "$(dirname "$0")/lib.sh"
+
+says() { # CODE LINE COMMAND...: ends with the code and says the line, exactly
+  local code=$1 line=$2; shift 2
+  fails "$code" "$@" && said "$line"
+}
+shows() { # CODE PATTERN COMMAND...
+  local code=$1 pattern=$2; shift 2
+  fails "$code" "$@" && matched "$pattern"
+}
+
+# ---- the command line ----
+check "--version" shows 0 '^outbox [0-9]+\.[0-9]+\.[0-9]+$' "$OUTBOX" --version
+check "--help lists the verbs" shows 0 '^  drain     relay until the outbox is empty, then exit 0$' "$OUTBOX" --help
+check "no verb" says 64 'outbox: no verb given; see outbox --help' "$OUTBOX"
+check "unknown verb" says 64 "outbox: unknown verb 'frob'; see outbox --help" "$OUTBOX" frob
+for verb in init check run drain add status dead plugins; do
+  check "$verb --help" shows 0 "^usage: outbox $verb " "$OUTBOX" $verb --help
+  check "$verb --frob" says 64 "outbox $verb: unknown or ambiguous option --frob; see outbox $verb --help" "$OUTBOX" $verb --frob
+done
+check "an option without its value" says 64 'outbox run: option -c needs a value; see outbox run --help' "$OUTBOX" run -c
+check "an argument too many" says 64 "outbox run: unexpected argument 'now'; see outbox run --help" "$OUTBOX" run now
+
+# ---- finding the configuration ----
+none="outbox run: read the configuration: \$OUTBOX_CONFIG is not set and neither ./outbox.yaml nor /etc/outbox/outbox.yaml exists; write one, or name it with -c FILE"
+[ -e /etc/outbox/outbox.yaml ] || check "no configuration" says 78 "$none" "$OUTBOX" run
+check "-c names no file" shows 78 '^outbox run: .*missing\.yaml' "$OUTBOX" run -c missing.yaml
+echo 'service: {}' >empty.yaml
+check "no relays" says 78 'outbox run: empty.yaml:1:1: no relays: there must be a section `relays:` with at least one relay in it' \
+  "$OUTBOX" run -c empty.yaml
+config </dev/null
+echo 'servce: {}' >>outbox.yaml
+check "unknown key, with the nearest" says 78 "outbox check: ./outbox.yaml:5:1: unknown key 'servce'; did you mean 'service'?" "$OUTBOX" check
+config </dev/null
+check "unknown relay" says 78 "outbox check: ./outbox.yaml has no relay 'order'; it has: orders" "$OUTBOX" check --relay order
+export OUTBOX_CONFIG=$dir/elsewhere.yaml
+check "OUTBOX_CONFIG counts" shows 78 'elsewhere\.yaml' "$OUTBOX" check
+unset OUTBOX_CONFIG
+
+# ---- init, check, add, status, drain ----
+check "check before init says what to do" shows 78 "'outbox init'" "$OUTBOX" check
+check "drain before init" shows 78 "'outbox init'" "$OUTBOX" drain
+check "init --print-sql prints" shows 0 'CREATE TABLE' "$OUTBOX" init --print-sql
+check "and touches nothing" test ! -e shop.db
+check "init" says 0 'orders: the outbox is ready' "$OUTBOX" init
+check "init again" says 0 'orders: the outbox is ready' "$OUTBOX" init
+check "check after init" shows 0 '^orders broker: ok: ' "$OUTBOX" check
+check "status, empty" shows 0 '^  pending    0$' "$OUTBOX" status
+check "add" says 0 'orders: added 1 event' add 7 '{"total": 12.50}'
+check "add needs an aggregate id" says 64 'outbox add: --aggregate-id is missing; see outbox add --help' \
+  "$OUTBOX" add --aggregate-type order --type placed --payload x
+check "add needs a payload" says 64 'outbox add: no payload: give --payload TEXT, - to read it from stdin, or --null; see outbox add --help' \
+  "$OUTBOX" add --aggregate-type order --aggregate-id 7 --type placed
+stdin_payload() { printf 'from stdin' | "$OUTBOX" add --aggregate-type order --aggregate-id 8 --type placed - >"$out" 2>"$err"; }
+check "add -" stdin_payload
+check "status, two" shows 0 '^  pending    2$' "$OUTBOX" status
+check "status --json" shows 0 '"pending": 2' "$OUTBOX" status --json
+check "drain" shows 0 '^relayed 2 events in ' "$OUTBOX" drain
+check "drain is quiet in a pipe" silent
+check "the events are there" lines events.ndjson 2
+check "a payload is published byte for byte" grep -qF '"payload":"{\"total\": 12.50}"' events.ndjson
+check "drain of nothing" shows 0 '^relayed 0 events in ' "$OUTBOX" drain
+check "status, empty again" shows 0 '^  pending    0$' "$OUTBOX" status
+
+# ---- add --ndjson ----
+ndjson() { # CODE INPUT
+  printf "$2" | "$OUTBOX" add --ndjson >"$out" 2>"$err"
+  [ $? = "$1" ]
+}
+good='{"aggregatetype":"a","aggregateid":"1","type":"t","payload":{"n": 1.0, "big": 12345678901234567890}}\n'
+check "ndjson" ndjson 0 "$good\n$good"
+check "how many" said 'orders: added 2 events'
+check "ndjson, a bad line" ndjson 65 "$good${good}nonsense\n$good"
+check "the line is named" matched '^outbox add: line 3: not valid JSON at column [0-9]+: '
+check "what came before is in" said 'orders: added 2 events'
+check "ndjson, a wrong name" ndjson 65 '{"aggregatetype":"a","aggregateid":"1","typ":"t"}\n'
+check "its message" said 'outbox add: line 1: unknown name "typ"; known are aggregatetype, aggregateid, type, payload, headers and event_id'
+check "ndjson, a missing name" ndjson 65 '{"aggregatetype":"a","type":"t"}\n'
+check "its message" said 'outbox add: line 1: "aggregateid" is missing'
+many() { for i in $(seq 1234); do printf '{"aggregatetype":"a","aggregateid":"%d","type":"t","payload":"%d"}\n' $((i % 7)) "$i"; done | "$OUTBOX" add --ndjson >"$out" 2>"$err"; }
+check "ndjson over several transactions" many
+check "all of them" said 'orders: added 1234 events'
+check "drain them" shows 0 '^relayed 1238 events in ' "$OUTBOX" drain
+check "JSON payloads as they were written" grep -qF '"payload":"{\"n\": 1.0, \"big\": 12345678901234567890}"' events.ndjson
+
+# ---- dead, plugins ----
+check "dead list, none" works "$OUTBOX" dead list
+check "dead needs an action" says 64 'outbox dead: an argument is missing; see outbox dead --help' "$OUTBOX" dead
+check "dead, unknown action" says 64 "outbox dead: unknown action 'bury': list, show, replay or drop; see outbox dead --help" "$OUTBOX" dead bury
+check "dead drop of what?" says 64 'outbox dead: which ones? give their numbers, or --all; see outbox dead --help' "$OUTBOX" dead drop
+check "dead drop of a number that is none" says 65 'outbox dead: 1 of 1 numbers are no dead letters of orders' "$OUTBOX" dead drop 99
+check "plugins" shows 0 '^store   sqlite ' "$OUTBOX" plugins
+check "plugins NAME" shows 0 '^    path' "$OUTBOX" plugins sqlite
+check "plugins --json" shows 0 '"name": "sqlite"' "$OUTBOX" plugins --json
+check "no such plugin" shows 78 "^outbox plugins: no plugin 'oracle' is built in or in " "$OUTBOX" plugins oracle
+check "--print-config reads back" eval '"$OUTBOX" check --print-config >effective.yaml && "$OUTBOX" check -c effective.yaml >"$out" 2>"$err"'
+
+# ---- several relays ----
+config <<'Y'
+  bills:
+    store: { plugin: sqlite, path: bills.db }
+    broker: { plugin: file, path: bills.ndjson }
+Y
+check "init of both" says 0 'bills: the outbox is ready' "$OUTBOX" init
+check "add must know to which" says 78 'outbox add: ./outbox.yaml has several relays; choose one with --relay: orders, bills' add 7 x
+check "add --relay" says 0 'bills: added 1 event' "$OUTBOX" add --relay bills --aggregate-type bill --aggregate-id 1 --type sent --null
+check "drain of both" shows 0 '^relayed 1 events in ' "$OUTBOX" drain
+check "a tombstone" grep -qF '"payload":null' bills.ndjson
+plan
