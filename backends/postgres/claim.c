@@ -193,6 +193,8 @@ static void take_over(struct pg_op *op, struct reading *reading)
         op->result = NULL; /* it is the batch's now */
     enum obx_sql_accepted accepted = claim->exact ? OBX_SQL_ACCEPTED : accept(store, reading, truncated);
     if (accepted == OBX_SQL_ACCEPTED) {
+        if (!batch && !claim->exact)
+            pg_sweep_if_due(store);
         give(op, batch, truncated && !claim->exact);
         return;
     }
@@ -229,6 +231,7 @@ void pg_claim_rewind(struct pg_store *store)
     obx_sql_holes_reset(&store->holes);
     obx_sql_ranges_clear(&store->given);
     store->blind = false;
+    pg_sweep_reset(store);
 }
 
 void pg_claim(void *self, outbox_op_t id, struct outbox_claim *claim)

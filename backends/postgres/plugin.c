@@ -148,6 +148,8 @@ static const struct outbox_option options[] = {
      "how long one address may take to let the relay in"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, statement_ms), "30s", 100, 3600000, NULL,
      "after this the server gives up a statement, or waiting for a lock"},
+    {"sweep", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sweep_ms), "10s", 10, 86400000, NULL,
+     "how often an idle relay looks for rows below those read, with ids chosen by hand for example"},
 };
 
 static const struct outbox_store_ops ops = {

@@ -130,7 +130,15 @@ struct pg_server {
     char identity[512];  /* changes whenever something may have gone back in time */
 };
 
-struct pg_claiming; /* claim.c */
+struct pg_sweep {
+    struct pg_request request;
+    bool busy;
+    bool stale;       /* begun before a rewind */
+    bool told;        /* of ids that can not be relayed */
+    int64_t cursor;   /* the last id of the page before; INT64_MIN: from the start */
+    uint64_t settles; /* how many there had been when it was sent */
+    uint64_t begun_ns, due_ns;
+};
 
 struct pg_store {
     const struct outbox_host *host;
@@ -143,7 +151,7 @@ struct pg_store {
     struct outbox_map column_names;
     int64_t connect_ms;
     int64_t statement_ms;
-    bool doorbell;
+    int64_t sweep_ms;
 
     char schema[PG_NAME], name[PG_NAME];           /* table_name in two; schema "": by the search path */
     char dead_schema[PG_NAME], dead_table[PG_NAME];
@@ -178,7 +186,7 @@ struct pg_store {
     struct pg_buf lo, hi;        /* arrays for the claim in flight */
     uint32_t guarded;            /* claims still to be made with the guarded statement */
     uint64_t looked_ns;          /* when the locks were looked at last */
-    uint64_t swept_ns;
+    struct pg_sweep sweep;
     uint64_t *active;            /* of the last snapshot */
     uint32_t active_room;
     struct obx_sql_holder *holders;
@@ -189,6 +197,8 @@ struct pg_store {
     struct pg_batch *spare;      /* free batches */
     uint32_t spare_count;
 
+    uint64_t settles;            /* settles and parks that ended */
+    uint32_t settling;           /* and those in flight */
     struct obx_sql_ranges runs;  /* of the settle in flight */
     struct pg_buf run_lo, run_hi;
 
@@ -242,6 +252,10 @@ bool pg_look_take(struct pg_store *store, const PGresult *result);
 bool pg_snapshot_parse(struct pg_store *store, const char *text, struct obx_sql_snapshot *snapshot);
 struct pg_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows);
 void pg_batches_free(struct pg_store *store);
+
+/* sweep.c */
+void pg_sweep_reset(struct pg_store *store);
+void pg_sweep_if_due(struct pg_store *store); /* nothing was there to be claimed */
 
 /* owner.c */
 extern const char pg_holder_sql[]; /* an expression: who owns the outbox $1, "" nobody */

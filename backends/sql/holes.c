@@ -227,26 +227,51 @@ enum obx_sql_accepted obx_sql_holes_accept(struct obx_sql_holes *holes, const st
     return OBX_SQL_ACCEPTED;
 }
 
-bool obx_sql_holes_reopen(struct obx_sql_holes *holes, int64_t lo, int64_t hi, uint64_t now_ns)
+static bool list_contains(const struct obx_sql_hole_list *list, int64_t id)
+{
+    uint32_t low = 0, high = list->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (list->items[middle].hi < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < list->count && list->items[low].lo <= id;
+}
+
+bool obx_sql_holes_contain(const struct obx_sql_holes *holes, int64_t id)
+{
+    return list_contains(&holes->hot, id) || list_contains(&holes->cold, id);
+}
+
+/* lo .. hi without the holes there are and without `given`, as a set. */
+static bool find_new(const struct obx_sql_holes *holes, int64_t lo, int64_t hi, const struct obx_sql_ranges *given,
+                     struct obx_sql_ranges *found)
+{
+    bool fine = obx_sql_ranges_add(holes->host, found, lo, hi);
+    for (uint32_t i = 0; fine && i < holes->hot.count; i++)
+        fine = obx_sql_ranges_remove(holes->host, found, holes->hot.items[i].lo, holes->hot.items[i].hi);
+    for (uint32_t i = 0; fine && given && i < given->count; i++)
+        fine = obx_sql_ranges_remove(holes->host, found, given->items[i].lo, given->items[i].hi);
+    return fine;
+}
+
+bool obx_sql_holes_reopen(struct obx_sql_holes *holes, int64_t lo, int64_t hi, uint64_t now_ns,
+                          const struct obx_sql_ranges *given)
 {
     const struct obx_sql_hole noted = {.noted_ns = now_ns};
-    struct obx_sql_hole_list *to = &holes->next;
-    int64_t at = lo;
+    struct obx_sql_ranges found = {0};
     if (hi > holes->hi)
         hi = holes->hi;
-    if (!warm_up(holes) || !reserve(holes->host, to, holes->hot.count * 2 + 1))
-        return false;
-    to->count = 0;
-    for (uint32_t i = 0; i < holes->hot.count; i++) {
-        const struct obx_sql_hole *hole = &holes->hot.items[i];
-        if (at <= hi && at < hole->lo)
-            put(to, at, hi < hole->lo ? hi : hole->lo - 1, &noted);
-        put(to, hole->lo, hole->hi, hole);
-        if (at <= hole->hi)
-            at = hole->hi + 1;
-    }
-    if (at <= hi)
-        put(to, at, hi, &noted);
-    swap(to, &holes->hot);
-    return true;
+    bool fine = warm_up(holes) && (lo > hi || find_new(holes, lo, hi, given, &found)) &&
+                reserve(holes->host, &holes->next, found.count) &&
+                reserve(holes->host, &holes->hot, holes->hot.count + found.count);
+    holes->next.count = 0;
+    for (uint32_t i = 0; fine && i < found.count; i++)
+        put(&holes->next, found.items[i].lo, found.items[i].hi, &noted);
+    if (fine)
+        merge(&holes->hot, &holes->next);
+    obx_sql_ranges_free(holes->host, &found);
+    return fine;
 }

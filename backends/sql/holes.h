@@ -111,8 +111,12 @@ enum obx_sql_accepted {
 };
 enum obx_sql_accepted obx_sql_holes_accept(struct obx_sql_holes *holes, const struct obx_sql_seen *seen);
 
+/* Is this id in a hole, hot or cold? */
+bool obx_sql_holes_contain(const struct obx_sql_holes *holes, int64_t id);
+
 /* Rows were found below hi that no claim could give: a sequence that was set back, ids written by hand. Make lo .. hi
- * a hole, but for what is one already. */
-bool obx_sql_holes_reopen(struct obx_sql_holes *holes, int64_t lo, int64_t hi, uint64_t now_ns);
+ * a hole, but for what is one already and what is in `given` (NULL: nothing), which must not be given again. */
+bool obx_sql_holes_reopen(struct obx_sql_holes *holes, int64_t lo, int64_t hi, uint64_t now_ns,
+                          const struct obx_sql_ranges *given);
 
 #endif

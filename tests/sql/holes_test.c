@@ -130,12 +130,16 @@ Test(holes, rows_found_below_hi_make_a_hole_again)
     struct obx_sql_holes holes;
     obx_sql_holes_init(&holes, &sql_host, UINT64_MAX);
     cr_assert_eq(see(&holes, (int64_t[]){1, 2, 3, 6, 7}, 5, false, 100, 100), OBX_SQL_ACCEPTED);
-    cr_assert(obx_sql_holes_reopen(&holes, 2, 100, 0));
+    struct obx_sql_ranges given = {0};
+    cr_assert(obx_sql_ranges_add(&sql_host, &given, 7, 7));
+    cr_assert(obx_sql_holes_reopen(&holes, 2, 100, 0, &given));
     cr_assert_eq(holes.hot.count, 3);
     expect_hot(&holes, 0, 2, 3);
     expect_hot(&holes, 1, 4, 5);
-    expect_hot(&holes, 2, 6, 7);
+    expect_hot(&holes, 2, 6, 6);
+    cr_assert(obx_sql_holes_contain(&holes, 6) && !obx_sql_holes_contain(&holes, 7));
     cr_assert_eq(see(&holes, (int64_t[]){2, 8}, 2, false, 100, 100), OBX_SQL_ACCEPTED);
+    obx_sql_ranges_free(&sql_host, &given);
     obx_sql_holes_free(&holes);
     cr_assert_eq(sql_memory.live, 0);
 }
