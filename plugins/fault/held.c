@@ -2,9 +2,10 @@
  * plugins/fault/held.c - keys whose order a fault has interrupted
  *
  * An event that comes although an older one of its key is still missing may have been submitted before the host heard
- * of the failure, or because the host has given the older one up (parked it). The numbers of the refusals tell: a
- * host that submits an event again, after a refusal that came later than the last one of the older event, has given
- * the older one up, and it is forgotten. Messages without topic, key or id have no order to keep.
+ * of the failure, or because the host has given the older one up (parked it). The host hears when the publish is
+ * completed, which need not be in the order of submission; completed refusals are numbered. A host that submits an
+ * event again, after a refusal that came later than the last one of the older event, has given the older one up, and
+ * it is forgotten. Messages without topic, key or id have no order to keep.
  */
 #include "held.h"
 
@@ -13,7 +14,8 @@
 struct held_event {
     struct held_event *next; /* in the bucket, oldest first */
     uint64_t hash;           /* of topic and key */
-    uint64_t refusal;        /* the last one */
+    outbox_op_t op;          /* the publish of the last refusal; 0: completed */
+    uint64_t refusal;        /* its number; while it is in flight, the largest */
     uint32_t topic, key, id; /* sizes */
     char bytes[];
 };
@@ -102,7 +104,7 @@ static struct found look(struct held *held, uint64_t hash, const struct outbox_m
         else if (event->refusal > last)
             last = event->refusal;
     }
-    found.missing = found.event ? last > found.event->refusal : last > 0;
+    found.missing = last == UINT64_MAX || last > (found.event ? found.event->refusal : 0);
     return found;
 }
 
@@ -126,7 +128,7 @@ static void forget(struct held *held, struct held_event *event)
     drop(held, at);
 }
 
-enum held_answer held_ask(struct held *held, const struct outbox_message *message, bool strike)
+enum held_answer held_ask(struct held *held, outbox_op_t op, const struct outbox_message *message, bool strike)
 {
     if (!message->topic.size || !message->key.data || !message->id.size || (!strike && !held->count))
         return strike ? HELD_STRUCK : HELD_PASS;
@@ -139,11 +141,23 @@ enum held_answer held_ask(struct held *held, const struct outbox_message *messag
     if (!found.missing)
         drop_older(held, found.event, message);
     if (strike || found.missing) {
-        found.event->refusal = ++held->refusals;
+        found.event->op = op;
+        found.event->refusal = UINT64_MAX;
         return found.missing ? HELD_REFUSE : HELD_STRUCK;
     }
     forget(held, found.event);
     return HELD_PASS;
+}
+
+void held_landed(struct held *held, outbox_op_t op)
+{
+    uint64_t number = ++held->refusals;
+    for (uint32_t i = 0; i < HELD_BUCKETS && held->count; i++)
+        for (struct held_event *event = held->buckets[i]; event; event = event->next)
+            if (event->op == op) {
+                event->op = 0;
+                event->refusal = number;
+            }
 }
 
 void held_clear(struct held *held)

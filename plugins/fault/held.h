@@ -26,7 +26,9 @@ struct held {
  * REFUSE     no, an older one of its key must go first; it is remembered
  * NO_MEMORY  it could not be remembered */
 enum held_answer { HELD_PASS, HELD_STRUCK, HELD_REFUSE, HELD_NO_MEMORY };
-enum held_answer held_ask(struct held *held, const struct outbox_message *message, bool strike);
+enum held_answer held_ask(struct held *held, outbox_op_t op, const struct outbox_message *message, bool strike);
+/* The publish op is completed: what was refused in it, the host knows of from now on. */
+void held_landed(struct held *held, outbox_op_t op);
 void held_clear(struct held *held);
 
 #endif

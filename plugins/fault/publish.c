@@ -3,8 +3,9 @@
  *
  * The events that may go become a publish of their own; their outcomes are told under the numbers that the host knows.
  * The others are told at once. Order within a key is kept in the way that the contract demands of every broker: what
- * comes behind a failed event of its key is refused as "again" until the host has sent the failed one once more
- * (held.c). Rejected events hold nothing up.
+ * comes behind a failed event of its key is refused until the host has sent the failed one once more (held.c) - to be
+ * tried again where that one was, else as not connected, so that the host sends both again in the same way. Rejected
+ * events hold nothing up.
  *
  * Failure mode: without memory for any of this the whole publish is told as not connected, and so is every later one
  * until the broker is started again.
@@ -79,6 +80,7 @@ static void hear_done(void *arg, outbox_op_t child, const struct outbox_error *e
     (void)child;
     struct fault_op *entry = arg;
     fault_plan_free(entry);
+    held_landed(&entry->fault->held, entry->op);
     entry->fault->host->op_done(entry->fault->host, entry->op, error);
 }
 
@@ -120,10 +122,11 @@ static void refuse_all(struct fault_op *entry, const char *why)
 }
 
 /* -1: no memory. */
-static int judge(struct fault *fault, const struct outbox_message *message, bool struck)
+static int judge(struct fault_op *entry, const struct outbox_message *message, bool struck)
 {
+    struct fault *fault = entry->fault;
     bool rejects = fault->effect == FAULT_ERROR && fault_kind(fault)->outcome == OUTBOX_REJECTED;
-    switch (held_ask(&fault->held, message, struck && !rejects)) {
+    switch (held_ask(&fault->held, entry->op, message, struck && !rejects)) {
     case HELD_PASS:
         return struck ? STRIKE : GO;
     case HELD_STRUCK:
@@ -143,8 +146,9 @@ static void tell_not_sent(struct fault_op *entry, uint32_t index, uint8_t verdic
         fault_tell(entry, fault_kind(entry->fault)->outcome, index, 1, &error);
         return;
     }
+    bool retry = entry->fault->effect == FAULT_ERROR && fault_kind(entry->fault)->outcome == OUTBOX_RETRY;
     deco_fail(&error, OUTBOX_E_AGAIN, "publish: an earlier event of this key was made to fail and must go first");
-    fault_tell(entry, OUTBOX_RETRY, index, 1, &error);
+    fault_tell(entry, retry ? OUTBOX_RETRY : OUTBOX_NOT_CONNECTED, index, 1, &error);
 }
 
 /* whole: every event with the key is struck; else each is counted and drawn. False: no memory. */
@@ -156,7 +160,7 @@ static bool fill_plan(struct fault_op *entry, bool active, bool whole)
     for (uint32_t i = 0; i < publish->count; i++) {
         const struct outbox_message message = read_message(publish, i);
         bool struck = active && has_key(fault, &message) && (whole || fault_strikes(fault));
-        int verdict = judge(fault, &message, struck);
+        int verdict = judge(entry, &message, struck);
         if (verdict < 0)
             return false;
         plan->verdicts[i] = (uint8_t)verdict;
