@@ -1,0 +1,99 @@
+/* tests/embed/attach_test.c - a relay on the host application's libuv loop */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include <outbox/uv.h>
+
+#include "mem_fault.h"
+
+static const char config[] = "relays: {orders: {store: {plugin: memory, events: 200}, broker: {plugin: memory}}}\n";
+
+struct host {
+    uv_loop_t loop;
+    struct outbox *relay;
+    bool detached;
+};
+
+static void open_host(struct host *host)
+{
+    const struct outbox_options options = {.struct_size = sizeof options, .config_text = config};
+    struct outbox_error error = {0};
+    memset(host, 0, sizeof *host);
+    cr_assert_eq(uv_loop_init(&host->loop), 0);
+    cr_assert_eq(outbox_new(&options, &host->relay, &error), OUTBOX_OK, "%s", error.text);
+}
+
+static uint64_t settled(struct outbox *relay)
+{
+    struct outbox_stats stats = {.struct_size = sizeof stats};
+    outbox_stats(relay, &stats);
+    return stats.settled;
+}
+
+static void note_detached(void *arg)
+{
+    struct host *host = arg;
+    host->detached = true;
+    outbox_free(host->relay); /* allowed right here */
+    host->relay = NULL;
+}
+
+Test(attach, relays_on_the_hosts_loop)
+{
+    struct host host;
+    struct outbox_error error;
+    open_host(&host);
+    cr_assert_eq(outbox_attach(host.relay, &host.loop, &error), OUTBOX_OK);
+    while (settled(host.relay) < 200)
+        cr_assert_neq(uv_run(&host.loop, UV_RUN_ONCE), 0);
+    outbox_wake(host.relay);
+    cr_assert_eq(outbox_detach(host.relay, 5000, note_detached, &host, &error), OUTBOX_OK);
+    cr_expect_not(host.detached, "told on a later turn");
+    cr_assert_eq(uv_run(&host.loop, UV_RUN_DEFAULT), 0, "nothing of it is left on the loop");
+    cr_expect(host.detached);
+    cr_assert_eq(uv_loop_close(&host.loop), 0);
+    cr_assert_eq(mem_live(), 0);
+}
+
+static void only_note(void *arg)
+{
+    ((struct host *)arg)->detached = true;
+}
+
+Test(attach, may_be_attached_again)
+{
+    struct host host;
+    struct outbox_error error;
+    open_host(&host);
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(outbox_attach(host.relay, &host.loop, &error), OUTBOX_OK);
+        while (settled(host.relay) < 200)
+            cr_assert_neq(uv_run(&host.loop, UV_RUN_ONCE), 0);
+        host.detached = false;
+        cr_assert_eq(outbox_detach(host.relay, 5000, only_note, &host, &error), OUTBOX_OK);
+        cr_assert_eq(uv_run(&host.loop, UV_RUN_DEFAULT), 0);
+        cr_assert(host.detached);
+    }
+    outbox_free(host.relay);
+    cr_assert_eq(uv_loop_close(&host.loop), 0);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(attach, refuses_what_cannot_be)
+{
+    struct host host;
+    struct outbox_error error;
+    open_host(&host);
+    cr_expect_eq(outbox_detach(host.relay, 0, NULL, NULL, &error), OUTBOX_E_INVALID);
+    cr_expect_str_eq(error.text, "detach relay orders: it is attached to no loop");
+    cr_assert_eq(outbox_attach(host.relay, &host.loop, &error), OUTBOX_OK);
+    cr_expect_eq(outbox_attach(host.relay, &host.loop, &error), OUTBOX_E_INVALID);
+    cr_expect_str_eq(error.text, "attach relay orders: it runs already");
+    cr_expect_eq(outbox_start(host.relay, &error), OUTBOX_E_INVALID);
+    cr_expect_eq(outbox_stop(host.relay, 0, &error), OUTBOX_E_INVALID);
+    cr_expect_str_eq(error.text, "stop relay orders: it is attached to a loop; use outbox_detach");
+    cr_assert_eq(outbox_detach(host.relay, 0, note_detached, &host, &error), OUTBOX_OK);
+    cr_assert_eq(uv_run(&host.loop, UV_RUN_DEFAULT), 0);
+    cr_assert_eq(uv_loop_close(&host.loop), 0);
+    cr_assert_eq(mem_live(), 0);
+}

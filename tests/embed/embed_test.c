@@ -1,0 +1,214 @@
+/* tests/embed/embed_test.c - the embedding API on a thread of its own: life, statistics, callbacks, refusals */
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <outbox/outbox.h>
+
+#include "mem_fault.h"
+
+#define CONFIG(events) "relays: {orders: {store: {plugin: memory, events: " #events "}, broker: {plugin: memory}}}\n"
+
+struct seen {
+    atomic_int states[16]; /* how often each */
+    atomic_int last;
+    atomic_int logs;
+    struct outbox *relay;
+    atomic_int stop_inside;
+};
+
+static void on_state(void *arg, enum outbox_state state, const char *why)
+{
+    struct seen *seen = arg;
+    (void)why;
+    seen->states[state]++;
+    seen->last = (int)state;
+    if (state == OUTBOX_STATE_RELAYING && seen->relay)
+        seen->stop_inside = outbox_stop(seen->relay, 0, NULL);
+}
+
+static void on_log(void *arg, int level, const char *subject, const char *text)
+{
+    struct seen *seen = arg;
+    seen->logs += level <= 2 && subject[0] && text[0];
+}
+
+static struct outbox *make(const char *text, struct seen *seen)
+{
+    const struct outbox_options options = {.struct_size = sizeof options, .config_text = text, .log_level = 2,
+                                           .on_state = seen ? on_state : NULL, .on_log = seen ? on_log : NULL,
+                                           .arg = seen};
+    struct outbox *relay;
+    struct outbox_error error = {0};
+    cr_assert_eq(outbox_new(&options, &relay, &error), OUTBOX_OK, "%s", error.text);
+    return relay;
+}
+
+static struct outbox_stats stats_of(struct outbox *relay)
+{
+    struct outbox_stats stats = {.struct_size = sizeof stats};
+    cr_assert_eq(outbox_stats(relay, &stats), OUTBOX_OK);
+    return stats;
+}
+
+static void wait_settled(struct outbox *relay, uint64_t count)
+{
+    for (int i = 0; i < 2000 && stats_of(relay).settled < count; i++)
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    cr_assert_eq(stats_of(relay).settled, count);
+}
+
+static void refuses(const struct outbox_options *options, const char *text)
+{
+    struct outbox *relay = (struct outbox *)(void *)&relay;
+    struct outbox_error error = {0};
+    cr_expect_eq(outbox_new(options, &relay, &error), error.code);
+    cr_expect_neq(error.code, OUTBOX_OK);
+    cr_expect_str_eq(error.text, text);
+    cr_expect_null(relay);
+    cr_expect_eq(mem_live(), 0);
+}
+
+Test(embed, relays_on_its_own_thread)
+{
+    struct seen seen = {0};
+    struct outbox_error error;
+    struct outbox *relay = make(CONFIG(1000), &seen);
+    cr_expect_eq(stats_of(relay).state, OUTBOX_STATE_STOPPED);
+    cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
+    wait_settled(relay, 1000);
+    outbox_wake(relay);
+    cr_expect_eq(stats_of(relay).state, OUTBOX_STATE_RELAYING);
+    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    struct outbox_stats after = stats_of(relay);
+    cr_expect_eq(after.settled, 1000);
+    cr_expect_eq(after.delivered, 1000);
+    cr_expect_eq(after.violations, 0);
+    cr_expect_eq(after.state, OUTBOX_STATE_STOPPED);
+    cr_expect_eq(seen.states[OUTBOX_STATE_RELAYING], 1);
+    cr_expect_eq(seen.last, OUTBOX_STATE_STOPPED);
+    cr_expect_gt(seen.logs, 0);
+    outbox_free(relay);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(embed, starts_again_after_a_stop)
+{
+    struct outbox_error error;
+    struct outbox *relay = make(CONFIG(50), NULL);
+    cr_expect_eq(outbox_stop(relay, 0, &error), OUTBOX_OK, "stopping what does not run is fine");
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
+        wait_settled(relay, 50);
+        cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    }
+    outbox_free(relay);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(embed, refuses_what_cannot_be)
+{
+    struct outbox_error error;
+    struct outbox *relay = make(CONFIG(1), NULL);
+    cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
+    cr_expect_eq(outbox_start(relay, &error), OUTBOX_E_INVALID);
+    cr_expect_str_eq(error.text, "start relay orders: it runs already");
+    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    struct outbox_stats tiny = {.struct_size = 4};
+    cr_expect_eq(outbox_stats(relay, &tiny), OUTBOX_E_INVALID);
+    outbox_free(relay);
+    outbox_free(NULL);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(embed, does_not_stop_inside_its_own_callback)
+{
+    struct seen seen = {0};
+    struct outbox_error error;
+    struct outbox *relay = make(CONFIG(5), &seen);
+    seen.relay = relay;
+    cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
+    wait_settled(relay, 5);
+    cr_expect_eq(seen.stop_inside, OUTBOX_E_INVALID);
+    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    outbox_free(relay);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(embed, bad_options_and_configurations_are_told)
+{
+    struct outbox_options options = {.struct_size = sizeof options};
+    refuses(&options, "make a relay: give either config_path or config_text");
+    options.config_path = "x", options.config_text = "y";
+    refuses(&options, "make a relay: give either config_path or config_text");
+    options.config_path = NULL;
+    options.config_text = "service: {listen: x}\n";
+    refuses(&options, "config_text:1:1: no relays: there must be a section `relays:` with one in it");
+    options.config_text = "relays: {a: {}, b: {}}\n";
+    refuses(&options, "config_text:1:1: several relays: say in options.relay which one");
+    options.relay = "c";
+    refuses(&options, "config_text:1:1: no relay is named 'c'");
+    options.relay = NULL;
+    options.config_text = "relay: {a: {}}\n";
+    refuses(&options, "config_text:1:1: unknown key 'relay'; did you mean 'relays'?");
+}
+
+Test(embed, chooses_the_relay_by_name)
+{
+    const struct outbox_options options = {
+        .struct_size = sizeof options, .relay = "b",
+        .config_text = "relays:\n"
+                       "  a: {store: {plugin: memory, events: 1}, broker: {plugin: memory}}\n"
+                       "  b: {store: {plugin: memory, events: 2}, broker: {plugin: memory}}\n"};
+    struct outbox *relay;
+    struct outbox_error error;
+    cr_assert_eq(outbox_new(&options, &relay, &error), OUTBOX_OK, "%s", error.text);
+    cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
+    wait_settled(relay, 2);
+    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    outbox_free(relay);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(embed, a_shorter_struct_of_statistics_gets_its_part)
+{
+    struct outbox *relay = make(CONFIG(1), NULL);
+    struct outbox_stats stats;
+    memset(&stats, 0x5a, sizeof stats);
+    stats.struct_size = offsetof(struct outbox_stats, claimed);
+    cr_assert_eq(outbox_stats(relay, &stats), OUTBOX_OK);
+    cr_expect_eq(stats.struct_size, offsetof(struct outbox_stats, claimed));
+    cr_expect_eq(stats.state, OUTBOX_STATE_STOPPED);
+    cr_expect_eq(stats.claimed, 0x5a5a5a5a5a5a5a5aull, "what the caller does not know of is not written");
+    outbox_free(relay);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(embed, every_lost_allocation_of_new_is_survived)
+{
+    const struct outbox_options options = {.struct_size = sizeof options, .config_text = CONFIG(1)};
+    struct outbox *relay = NULL;
+    struct outbox_error error;
+    size_t n = 0;
+    do {
+        mem_fail_at(++n, false);
+        if (outbox_new(&options, &relay, &error))
+            cr_expect_neq(error.text[0], '\0', "allocation %zu", n);
+        outbox_free(relay);
+        cr_assert_eq(mem_live(), 0, "allocation %zu", n);
+    } while (mem_failed() && n < 10000);
+    mem_fail_at(0, false);
+    cr_expect_gt(n, 10);
+    cr_expect_not_null(relay);
+}
+
+Test(embed, names)
+{
+    cr_expect_str_eq(outbox_state_name(OUTBOX_STATE_STANDBY), "standby");
+    cr_expect_str_eq(outbox_state_name((enum outbox_state)99), "unknown");
+    cr_expect_str_eq(outbox_error_name(OUTBOX_E_FENCED), "FENCED");
+    cr_expect_neq(outbox_version()[0], '\0');
+}

@@ -1,0 +1,48 @@
+/* tests/embed/threads.c - one relay, many threads that ask and wake; a plain program, for the thread sanitizer */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <outbox/outbox.h>
+
+#define ROUNDS 500
+
+static void *ask(void *arg)
+{
+    struct outbox *relay = arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct outbox_stats stats = {.struct_size = sizeof stats};
+        outbox_stats(relay, &stats);
+        outbox_wake(relay);
+    }
+    return NULL;
+}
+
+static void must(int status, const struct outbox_error *error)
+{
+    if (!status)
+        return;
+    fprintf(stderr, "embed-threads: %s\n", error->text);
+    exit(1);
+}
+
+int main(void)
+{
+    const struct outbox_options options = {
+        .struct_size = sizeof options,
+        .config_text = "relays: {orders: {store: {plugin: memory, events: 20000}, broker: {plugin: memory}}}\n"};
+    struct outbox *relay;
+    struct outbox_error error = {0};
+    struct outbox_stats stats = {.struct_size = sizeof stats};
+    pthread_t threads[4];
+    must(outbox_new(&options, &relay, &error), &error);
+    must(outbox_start(relay, &error), &error);
+    for (int i = 0; i < 4; i++)
+        pthread_create(&threads[i], NULL, ask, relay);
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    must(outbox_stop(relay, 10000, &error), &error);
+    outbox_stats(relay, &stats);
+    outbox_free(relay);
+    return stats.delivered == stats.settled ? 0 : 1;
+}
