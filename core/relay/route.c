@@ -25,10 +25,6 @@ static bool optional_column(const char *text)
 static int compile_headers(const struct outbox_map *map, const struct obx_section *section, struct obx_route *route,
                            struct outbox_error *error)
 {
-    static const struct outbox_pair id = {"id", "${event_id}"};
-    static const struct outbox_map defaults = {&id, 1};
-    if (!obx_section_has(section, "headers"))
-        map = &defaults;
     if (map->count > OBX_MAX_HEADERS)
         return obx_section_error(section, "headers", error, "more than %d headers", OBX_MAX_HEADERS);
     for (uint32_t i = 0; i < map->count; i++) {

@@ -58,7 +58,8 @@ const struct outbox_option obx_route_options[] = {
     {.name = "timestamp", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(timestamp),
      .fallback = "${created_at}", .help = "column of the event's time: a time, or milliseconds since 1970"},
     {.name = "headers", .type = OUTBOX_OPT_MAP, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(headers),
-     .help = "templates of headers by name; a null column alone leaves the header out; default {id: ${event_id}}"},
+     .fallback = "{id: \"${event_id}\"}",
+     .help = "templates of headers by name; a null column alone leaves the header out"},
     {.name = "tombstone", .type = OUTBOX_OPT_BOOL, .offset = FIELD(tombstone), .fallback = "true",
      .help = "publish a null value as a tombstone; false: reject it"},
 };

@@ -69,8 +69,6 @@ static int check_request(const struct obx_verb *verb, const struct request *requ
                                                    : NULL;
     if (missing)
         return obx_args_refuse(verb, "%s is missing", missing);
-    if (!request->payload && !request->null_payload)
-        return obx_args_refuse(verb, "no payload: give --payload TEXT, - to read it from stdin, or --null");
     if (request->payload && request->null_payload)
         return obx_args_refuse(verb, "--null and a payload exclude each other");
     return 0;
@@ -177,13 +175,13 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
 
 const struct obx_verb obx_verb_add = {
     "add", "put events into the outbox",
-    "[-c FILE] [--relay NAME] --aggregate-type A --aggregate-id K --type T (--payload P | - | --null)\n"
+    "[-c FILE] [--relay NAME] --aggregate-type A --aggregate-id K --type T [--payload P | - | --null]\n"
     "       outbox add [-c FILE] [--relay NAME] --ndjson < FILE",
     "  --aggregate-type A  what the event is about, e.g. order; routes it\n"
     "  --aggregate-id K    which one; the key, within which order is kept\n"
     "  --type T            what happened, e.g. placed\n"
-    "  --payload P         what is published; - reads it from stdin\n"
-    "  --null              no payload: a tombstone\n"
+    "  --payload P         what is published; - reads it from stdin; without it there is none: a tombstone\n"
+    "  --null              the same, said aloud\n"
     "  --headers JSON      an object of further headers\n"
     "  --event-id UUID     default: a new one\n"
     "  --ndjson            events from stdin, one JSON object a line with aggregatetype, aggregateid, type,\n"

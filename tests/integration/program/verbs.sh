@@ -51,8 +51,8 @@ check "status, empty" shows 0 '^  pending    0$' "$OUTBOX" status
 check "add" says 0 'orders: added 1 event' add 7 '{"total": 12.50}'
 check "add needs an aggregate id" says 64 'outbox add: --aggregate-id is missing; see outbox add --help' \
   "$OUTBOX" add --aggregate-type order --type placed --payload x
-check "add needs a payload" says 64 'outbox add: no payload: give --payload TEXT, - to read it from stdin, or --null; see outbox add --help' \
-  "$OUTBOX" add --aggregate-type order --aggregate-id 7 --type placed
+check "add takes one payload" says 64 'outbox add: --null and a payload exclude each other; see outbox add --help' \
+  "$OUTBOX" add --aggregate-type order --aggregate-id 7 --type placed --null --payload x
 stdin_payload() { printf 'from stdin' | "$OUTBOX" add --aggregate-type order --aggregate-id 8 --type placed - >"$out" 2>"$err"; }
 check "add -" stdin_payload
 check "status, two" shows 0 '^  pending    2$' "$OUTBOX" status
@@ -61,6 +61,8 @@ check "drain" shows 0 '^relayed 2 events in ' "$OUTBOX" drain
 check "drain is quiet in a pipe" silent
 check "the events are there" lines events.ndjson 2
 check "a payload is published byte for byte" grep -qF '"payload":"{\"total\": 12.50}"' events.ndjson
+check "add without a payload" says 0 'orders: added 1 event' "$OUTBOX" add --aggregate-type order --aggregate-id 7 --type gone
+check "is a tombstone" shows 0 '"type":"gone".*"payload":null}' bash -c '"$OUTBOX" drain >/dev/null && tail -n 1 events.ndjson'
 check "drain of nothing" shows 0 '^relayed 0 events in ' "$OUTBOX" drain
 check "status, empty again" shows 0 '^  pending    0$' "$OUTBOX" status
 
