@@ -18,6 +18,7 @@
 #include <outbox/plugin.h>
 
 #define OBX_KAFKA_ERRSTR 512
+#define OBX_KAFKA_SCRAM_VERSION 0x020601ff /* the first librdkafka whose SCRAM newer brokers take */
 
 /* ---- what an error means (error.c) ------------------------------------------------------------------------------ */
 
@@ -176,6 +177,8 @@ int obx_kafka_configure(struct obx_kafka *self, struct outbox_error *error);
 void obx_kafka_start(void *plugin, outbox_op_t op, const struct outbox_broker_start *start);
 void obx_kafka_stop(void *plugin, outbox_op_t op);
 void obx_kafka_cancel(void *plugin, outbox_op_t op);
+void obx_kafka_offload(struct obx_kafka *self, struct obx_kafka_job *job, void (*work)(struct outbox_work *),
+                       void (*done)(struct outbox_work *));
 void obx_kafka_break(struct obx_kafka *self, const struct outbox_error *error);
 void obx_kafka_purge_all(void *plugin);
 void obx_kafka_quiet(struct obx_kafka *self); /* after reports: go on with stop() when nothing is in flight */

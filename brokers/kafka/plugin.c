@@ -65,6 +65,7 @@ static const struct outbox_broker_ops ops = {
     .cancel = obx_kafka_cancel,
     .publish = obx_kafka_produce,
     .admit = obx_kafka_admit,
+    .check = obx_kafka_check,
 };
 
 OUTBOX_PLUGIN(broker, kafka) = {

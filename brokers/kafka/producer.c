@@ -24,8 +24,8 @@ static struct obx_kafka *job_owner(struct outbox_work *work)
     return work->arg;
 }
 
-static void offload(struct obx_kafka *self, struct obx_kafka_job *job, void (*work)(struct outbox_work *),
-                    void (*done)(struct outbox_work *))
+void obx_kafka_offload(struct obx_kafka *self, struct obx_kafka_job *job, void (*work)(struct outbox_work *),
+                       void (*done)(struct outbox_work *))
 {
     job->work = (struct outbox_work){.work = work, .done = done, .arg = self};
     if (self->host->offload(self->host, &job->work)) {
@@ -84,6 +84,24 @@ static int check_fatal(const struct obx_kafka *self, struct outbox_error *error)
                            self->bootstrap, text);
 }
 
+static bool has_broken_scram(const struct obx_kafka *self)
+{
+    char mechanism[32];
+    size_t size = sizeof mechanism;
+    return rd_kafka_version() < OBX_KAFKA_SCRAM_VERSION &&
+           rd_kafka_conf_get(self->conf, "sasl.mechanism", mechanism, &size) == RD_KAFKA_CONF_OK &&
+           !strncmp(mechanism, "SCRAM", 5);
+}
+
+static int no_answer(const struct obx_kafka *self, rd_kafka_resp_err_t err, struct outbox_error *error)
+{
+    const char *hint = "";
+    if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION && has_broken_scram(self))
+        hint = "; if the password is right: Kafka 4 refuses the SCRAM of librdkafka before 2.6.1";
+    return obx_kafka_error(error, obx_kafka_connect_code(err), err, "connect to %s: %s%s", self->bootstrap,
+                           self->reason[0] ? self->reason : "no answer; is it a Kafka broker, and reachable?", hint);
+}
+
 static int await_broker(struct obx_kafka *self, struct outbox_error *error)
 {
     uint64_t begin = self->host->now(self->host);
@@ -93,8 +111,7 @@ static int await_broker(struct obx_kafka *self, struct outbox_error *error)
         if (atomic_load(&self->give_up))
             return obx_kafka_error(error, OUTBOX_E_CANCELED, 0, "connect to %s: canceled", self->bootstrap);
         if (obx_kafka_connect_code(err) == OUTBOX_E_PERMISSION || self->host->now(self->host) - begin > CONNECT_NS)
-            return obx_kafka_error(error, obx_kafka_connect_code(err), err, "connect to %s: %s", self->bootstrap,
-                                   self->reason[0] ? self->reason : "no answer; is it a Kafka broker, and reachable?");
+            return no_answer(self, err, error);
     }
     return check_fatal(self, error);
 }
@@ -184,7 +201,7 @@ void obx_kafka_start(void *plugin, outbox_op_t op, const struct outbox_broker_st
     self->reason[0] = '\0';
     atomic_store(&self->give_up, false);
     self->connect = (struct obx_kafka_job){.op = op};
-    offload(self, &self->connect, connect_work, connect_done);
+    obx_kafka_offload(self, &self->connect, connect_work, connect_done);
 }
 
 /* ---- disconnecting ----------------------------------------------------------------------------------------------- */
@@ -217,7 +234,7 @@ static void close_producer(struct obx_kafka *self)
     silence(self);
     obx_kafka_topics_close(self);
     self->disconnect = (struct obx_kafka_job){0};
-    offload(self, &self->disconnect, disconnect_work, disconnect_done);
+    obx_kafka_offload(self, &self->disconnect, disconnect_work, disconnect_done);
 }
 
 static void purge(struct obx_kafka *self, int what)

@@ -125,6 +125,29 @@ Test(kafka_broker, finds_the_record_without_a_key_in_a_compacted_topic)
     END(&batch);
 }
 
+Test(kafka_broker, check_tells_what_the_topics_are_like)
+{
+    static const char *const topics[] = {"checked", "absent", NULL};
+    char findings[4096];
+    real_create("checked", 3, (struct topic_setting){"cleanup.policy", "compact"},
+                (struct topic_setting){"max.message.bytes", "10000"});
+    real_open(&t, "");
+    kt_batch_init(&batch, 0);
+    cr_assert_eq(kt_check(&t, topics, findings, sizeof findings), OUTBOX_OK, "%s", t.error.text);
+    cr_assert(strstr(findings, "2 connected to 1 broker; \n"), "%s", findings);
+    cr_assert(strstr(findings, " librdkafka is "), "%s", findings);
+    cr_assert(strstr(findings, "2 topic 'checked' has 3 partitions, 1 replica; \n"), "%s", findings);
+    cr_assert(strstr(findings, "1 topic 'checked' takes batches of 10000 bytes, message.max.bytes is 1000000: what is "
+                               "refused is sent again one by one; set options: message.max.bytes and batch.size below that\n"),
+              "%s", findings);
+    cr_assert(strstr(findings, "1 topic 'checked' is compacted: events without a key are refused by the broker; set "
+                               "require_key: true, so that they are rejected before they are sent\n"),
+              "%s", findings);
+    cr_assert(strstr(findings, "1 topic 'absent' does not exist, or is not shown to this user; create it"), "%s", findings);
+    cr_assert_null(strstr(findings, "in the clear"), "%s", findings);
+    END(&batch);
+}
+
 Test(kafka_broker, stop_keeps_its_deadline_while_the_broker_hangs)
 {
     real_create("hung", 12, NONE, NONE);

@@ -150,6 +150,28 @@ int kt_stop(struct kt *t)
     return kt_stop_within(t, 0);
 }
 
+struct found {
+    char *text;
+    size_t size;
+};
+
+static void note_finding(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+{
+    struct found *found = arg;
+    size_t used = strlen(found->text);
+    snprintf(found->text + used, found->size - used, "%d %s; %s\n", (int)level, finding, advice);
+}
+
+int kt_check(struct kt *t, const char *const *topics, char *findings, size_t size)
+{
+    struct waited waited = {.call = {.done = note_done}};
+    struct found found = {findings, size};
+    struct outbox_check check = {.struct_size = sizeof check, .report = note_finding, .arg = &found, .topics = topics};
+    findings[0] = '\0';
+    obx_broker_check(t->instance, &waited.call, 0, &check);
+    return finish(t, &waited);
+}
+
 /* ---- batches ------------------------------------------------------------------------------------------------------- */
 
 static void batch_done(struct obx_call *call, const struct outbox_error *error)

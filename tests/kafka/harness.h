@@ -43,6 +43,9 @@ int kt_stop(struct kt *t);
 int kt_stop_within(struct kt *t, uint32_t timeout_ms); /* canceling what is in flight after that */
 int kt_close(struct kt *t); /* what uv_loop_close said; also frees */
 
+/* Findings as lines "level finding; advice". */
+int kt_check(struct kt *t, const char *const *topics, char *findings, size_t size);
+
 /* Turn the loop until done(arg), for no longer than within_ms. */
 bool kt_run_until(struct kt *t, bool (*done)(void *arg), void *arg, uint32_t within_ms);
 void kt_run_for(struct kt *t, uint32_t ms); /* for faults that must last; never to wait for something */

@@ -70,12 +70,18 @@ static rd_kafka_resp_err_t created(rd_kafka_queue_t *queue)
     return err;
 }
 
-void real_create(const char *topic, int partitions, struct topic_setting first, struct topic_setting second)
+static rd_kafka_t *admin(void)
 {
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "bootstrap.servers", real_bootstrap(), text, sizeof text);
-    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    return rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+}
+
+void real_create(const char *topic, int partitions, struct topic_setting first, struct topic_setting second)
+{
+    char text[256];
+    rd_kafka_t *rk = admin();
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
     rd_kafka_NewTopic_t *new = rd_kafka_NewTopic_new(topic, partitions, 1, text, sizeof text);
     if (first.name)
@@ -88,6 +94,28 @@ void real_create(const char *topic, int partitions, struct topic_setting first, 
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(rk);
     cr_assert(!err || err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, "create %s: %s", topic, rd_kafka_err2name(err));
+}
+
+void real_forbid(const char *topic, const char *user)
+{
+    char text[256];
+    rd_kafka_t *rk = admin();
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    rd_kafka_AclBinding_t *acl = rd_kafka_AclBinding_new(
+        RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*", RD_KAFKA_ACL_OPERATION_WRITE,
+        RD_KAFKA_ACL_PERMISSION_TYPE_DENY, text, sizeof text);
+    rd_kafka_AclBinding_t *read = rd_kafka_AclBinding_new(
+        RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*", RD_KAFKA_ACL_OPERATION_DESCRIBE,
+        RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, text, sizeof text);
+    rd_kafka_AclBinding_t *both[] = {acl, read};
+    rd_kafka_CreateAcls(rk, both, 2, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 30000);
+    cr_assert_not_null(event);
+    cr_assert_eq(rd_kafka_event_error(event), 0, "%s", rd_kafka_event_error_string(event));
+    rd_kafka_event_destroy(event);
+    rd_kafka_AclBinding_destroy_array(both, 2);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(rk);
 }
 
 /* ---- relaying ------------------------------------------------------------------------------------------------------ */

@@ -20,6 +20,8 @@ void real_join(void);
 /* partitions, and up to two settings; NULL names are left out. */
 void real_create(const char *topic, int partitions, struct topic_setting first, struct topic_setting second);
 
+void real_forbid(const char *topic, const char *user); /* writing to it; with --secure */
+
 /*
  * Deliver a batch as a relay does: what was not delivered or rejected is sent again, in order, with a new producer
  * when the old one was lost. Outcomes end in batch->outcomes: DELIVERED or REJECTED each. window: publishes in flight.
