@@ -31,7 +31,8 @@ struct obx_batch {
     uint64_t epoch;             /* of the ownership under which it was claimed */
     bool exact;                 /* claimed by position, for keys that are SENDING */
     bool outage;                /* some of its rows came back NOT_CONNECTED or UNKNOWN */
-    bool resend;                /* ... and so its next publish is a re-send */
+    bool troubled;              /* in flight, and the outcome of some row was told and was not DELIVERED */
+    bool resend;                /* after an outage: its next publish is a re-send */
     struct outbox_batch *rows;  /* the store's */
     uint8_t *fates;             /* one for each row; owned, like the next two */
     struct outbox_message *messages;

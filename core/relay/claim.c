@@ -312,11 +312,21 @@ static uint32_t claim_flags(const struct obx_relay *relay)
     return flags;
 }
 
+/* Everything comes again, so no key needs to remember anything. It must not: what was left in the outbox when the
+ * store was lost may belong before the events that a key remembers. */
+static bool ready_to_rewind(struct obx_relay *relay)
+{
+    if (holds_rows(relay))
+        return false;
+    obx_keys_clear(&relay->keys);
+    return true;
+}
+
 void obx_claim_step(struct obx_relay *relay)
 {
-    if (!may_claim(relay) || claim_due_keys(relay) || too_many_deferred(relay))
+    if (!may_claim(relay))
         return;
-    if (relay->rewind && holds_rows(relay))
+    if (relay->rewind ? !ready_to_rewind(relay) : claim_due_keys(relay) || too_many_deferred(relay))
         return;
     if (!obx_relay_due(relay, relay->claim_at))
         return;

@@ -54,10 +54,20 @@ static const struct outbox_error *error_of(const struct obx_batch *batch, uint32
     return batch->errors && batch->errors[row] ? batch->errors[row] : &none;
 }
 
+/* From now on until its completion nothing is published: decisions are made there, and what is submitted before might
+ * overtake an event of its key. This is also what brokers that keep order rely on. */
+static void note_trouble(struct obx_batch *batch)
+{
+    batch->relay->troubled_count += !batch->troubled;
+    batch->troubled = true;
+}
+
 void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes)
 {
     struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, call);
     enum obx_fate fate = fate_of(outcomes->outcome);
+    if (fate != OBX_DELIVERED)
+        note_trouble(batch);
     const struct outbox_error *error = fate == OBX_DELIVERED ? NULL : keep_error(batch, outcomes->error);
     for (uint32_t i = 0; i < outcomes->count; i++) {
         uint32_t row = batch->row_of[outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i];
@@ -122,7 +132,8 @@ static bool retry_row(struct obx_relay *relay, const struct outbox_message *mess
     struct obx_key *key = obx_keys_find(&relay->keys, obx_event_hash(relay, message, position));
     bool first = key->events[key->first].position.major == position.major &&
                  key->events[key->first].position.minor == position.minor;
-    if (!first || blameless(error->code) || key->events[key->first].attempts + 1 < (uint64_t)relay->settings.max_attempts)
+    if (!first || blameless(error->code) ||
+        key->events[key->first].attempts + 1 < (uint64_t)relay->settings.max_attempts)
         return true;
     key->events[key->first].attempts++;
     return obx_reject(relay, message, position, error);
@@ -163,6 +174,21 @@ static void decide(struct obx_relay *relay, struct obx_batch *batch)
             continue;
         }
         obx_batch_set_fate(batch, row, noted ? OBX_LEFT : OBX_UNSENT);
+    }
+}
+
+/* Rows of an exact batch are behind their keys already: one whose key failed before it does not go with the batch
+ * again, where it would overtake, but with its key. */
+static void leave_behind_keys(struct obx_relay *relay, struct obx_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->message_count; i++) {
+        uint32_t row = batch->row_of[i];
+        struct outbox_position position = batch->rows->positions[row];
+        if (batch->fates[row] != OBX_UNSENT)
+            continue;
+        struct obx_key *key = obx_keys_find(&relay->keys, obx_event_hash(relay, &batch->messages[i], position));
+        if (key && obx_key_failed(key) && obx_key_event(key, position))
+            obx_batch_set_fate(batch, row, OBX_LEFT);
     }
 }
 
@@ -220,6 +246,8 @@ void obx_outcome_done(struct obx_call *call, const struct outbox_error *error)
     obx_batch_change(batch, OBX_FLYING, OBX_UNSENT);
     obx_list_remove(&batch->link);
     relay->flying_count--;
+    relay->troubled_count -= batch->troubled;
+    batch->troubled = false;
     if (relay->unfinished == batch)
         relay->unfinished = NULL;
     uint32_t plain = batch->fate_count[OBX_RETRY] + batch->fate_count[OBX_REJECTED] + batch->fate_count[OBX_UNSENT];
@@ -231,11 +259,13 @@ void obx_outcome_done(struct obx_call *call, const struct outbox_error *error)
         obx_link_works(relay, &relay->broker);
     if (plain || batch->exact) {
         decide(relay, batch);
+        bool outage = batch->fate_count[OBX_UNSENT] > 0;
+        if (outage)
+            obx_link_lost(relay, &relay->broker, outage_error(batch, error));
+        if (batch->exact)
+            leave_behind_keys(relay, batch);
+        batch->outage = outage;
         obx_outcome_resolve(relay, batch);
-    }
-    if (batch->fate_count[OBX_UNSENT]) {
-        batch->outage = true;
-        obx_link_lost(relay, &relay->broker, outage_error(batch, error));
     }
     finish(relay, batch);
     obx_relay_tick_soon(relay);

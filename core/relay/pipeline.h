@@ -103,6 +103,7 @@ struct obx_relay {
     struct obx_batch_pool pool;
     struct obx_list ready, flying, done, settling;
     uint32_t ready_count, flying_count;
+    uint32_t troubled_count;      /* of those in flight; while there are any, nothing more is published */
     struct obx_batch *unfinished; /* published in part, for lack of memory or of order: nothing may overtake it */
     uint64_t publish_at;
     uint64_t next_seq;

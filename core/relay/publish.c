@@ -162,7 +162,7 @@ void obx_publish_step(struct obx_relay *relay)
 {
     uint32_t window = ordered(relay) ? OBX_MAX_FLYING : 1;
     while (!obx_list_empty(&relay->ready) && obx_link_up(&relay->broker) && !relay->stopping && !relay->halted &&
-           !relay->unfinished && relay->flying_count < window && obx_relay_due(relay, relay->publish_at)) {
+           !relay->unfinished && !relay->troubled_count && relay->flying_count < window && obx_relay_due(relay, relay->publish_at)) {
         struct obx_batch *batch = OBX_CONTAINER(obx_list_pop(&relay->ready), struct obx_batch, link);
         relay->ready_count--;
         bool whole = route(relay, batch);

@@ -478,8 +478,9 @@ struct outbox_broker_ops {
     void (*cancel)(void *self, outbox_op_t op); /* optional */
 
     /* Send messages; tell the outcome of each when it is certain; then complete. Several are in flight. With
-     * OUTBOX_CAP_ORDERED, messages of one key are appended in submission order, and none is appended after one of
-     * its key whose outcome was RETRY, UNKNOWN or NOT_CONNECTED until the host has submitted that one again. */
+     * OUTBOX_CAP_ORDERED, messages of one key are appended in submission order, and when the outcome of one is
+     * RETRY, UNKNOWN or NOT_CONNECTED, none of its key is appended that was submitted before this was told: it gets
+     * such an outcome too. From the telling on the host keeps the order. */
     void (*publish)(void *self, outbox_op_t op, const struct outbox_publish *publish);
 
     /* Optional, OUTBOX_CAP_ADMIT: could this message ever go? Asked before publish, so that a message that is too
