@@ -99,7 +99,8 @@ static void open_shop(struct shop *shop, const char *path)
 static long read_past(struct shop *shop)
 {
     long committed = 0;
-    sqlite3_stmt *statement = prepare(shop, "SELECT substr(customer, 2) + 0, max(number), count(*) FROM orders GROUP BY 1");
+    sqlite3_stmt *statement =
+        prepare(shop, "SELECT substr(customer, 2) + 0, max(number), count(*) FROM orders GROUP BY 1");
     while (sqlite3_step(statement) == SQLITE_ROW) {
         int customer = sqlite3_column_int(statement, 0);
         if (customer >= 0 && customer < shop->customers)
@@ -152,7 +153,8 @@ static void publish(struct shop *shop, const struct order *order)
 {
     char payload[256];
     describe(order, payload, sizeof payload);
-    fprintf(shop->naive, "{\"topic\":\"outbox.event.order\",\"key\":\"%s\",\"id\":\"%s\",\"type\":\"placed\",\"payload\":\"",
+    fprintf(shop->naive,
+            "{\"topic\":\"outbox.event.order\",\"key\":\"%s\",\"id\":\"%s\",\"type\":\"placed\",\"payload\":\"",
             order->customer, order->id);
     for (const char *c = payload; *c; c++) {
         if (*c == '"')
@@ -209,17 +211,20 @@ static void keep_pace(const struct shop *shop, const struct timespec *began, lon
 static void usage(void)
 {
     fputs("usage: shop [--count N] [--rate N] [--rollback PERCENT] [--customers N] [--seed N] [--naive FILE] DATABASE "
-          "LEDGER\n", stderr);
+          "LEDGER\n",
+          stderr);
     exit(64);
 }
 
 static void read_options(struct shop *shop, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"count", required_argument, NULL, 'n'},    {"rate", required_argument, NULL, 'r'},
-        {"rollback", required_argument, NULL, 'b'}, {"customers", required_argument, NULL, 'k'},
-        {"seed", required_argument, NULL, 's'},     {"naive", required_argument, NULL, 'x'},
-        {0}};
+    static const struct option options[] = {{"count", required_argument, NULL, 'n'},
+                                            {"rate", required_argument, NULL, 'r'},
+                                            {"rollback", required_argument, NULL, 'b'},
+                                            {"customers", required_argument, NULL, 'k'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"naive", required_argument, NULL, 'x'},
+                                            {0}};
     int found;
     while ((found = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (found) {

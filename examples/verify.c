@@ -86,13 +86,14 @@ static void load(sqlite3 *db, int argc, char **argv)
         read_lines(db, lines, argv[i], false);
     sqlite3_finalize(ledger);
     sqlite3_finalize(lines);
-    run_sql(db, "COMMIT;"
-                "CREATE TABLE published AS SELECT n, line, json_extract(line, '$.id') AS event, "
-                "  json_extract(line, '$.key') AS customer, "
-                "  json_extract(json_extract(line, '$.payload'), '$.order') AS id, "
-                "  json_extract(json_extract(line, '$.payload'), '$.number') AS number FROM lines WHERE json_valid(line);"
-                "CREATE INDEX by_id ON published (id);"
-                "CREATE INDEX by_event ON published (event);");
+    run_sql(db,
+            "COMMIT;"
+            "CREATE TABLE published AS SELECT n, line, json_extract(line, '$.id') AS event, "
+            "  json_extract(line, '$.key') AS customer, "
+            "  json_extract(json_extract(line, '$.payload'), '$.order') AS id, "
+            "  json_extract(json_extract(line, '$.payload'), '$.number') AS number FROM lines WHERE json_valid(line);"
+            "CREATE INDEX by_id ON published (id);"
+            "CREATE INDEX by_event ON published (event);");
 }
 
 static long long count(sqlite3 *db, const char *sql)
@@ -126,11 +127,15 @@ static const struct {
     {"duplicates", "SELECT count(*) - count(DISTINCT event) FROM published", false},
     {"torn", "SELECT count(*) FROM lines WHERE NOT json_valid(line)", true},
     {"changed", "SELECT count(*) FROM (SELECT 1 FROM published GROUP BY event HAVING count(DISTINCT line) > 1)", true},
-    {"lost", "SELECT count(*) FROM shop.orders WHERE id NOT IN (SELECT id FROM published) "
-             "AND id NOT IN (SELECT id FROM waiting)", true},
+    {"lost",
+     "SELECT count(*) FROM shop.orders WHERE id NOT IN (SELECT id FROM published) "
+     "AND id NOT IN (SELECT id FROM waiting)",
+     true},
     {"phantom", "SELECT count(DISTINCT id) FROM published WHERE id NOT IN (SELECT id FROM shop.orders)", true},
-    {"disorder", "SELECT count(*) FROM (SELECT number, lag(number) OVER (PARTITION BY customer ORDER BY first) AS before "
-                 "FROM (SELECT customer, number, min(n) AS first FROM published GROUP BY id)) WHERE before > number", true},
+    {"disorder",
+     "SELECT count(*) FROM (SELECT number, lag(number) OVER (PARTITION BY customer ORDER BY first) AS before "
+     "FROM (SELECT customer, number, min(n) AS first FROM published GROUP BY id)) WHERE before > number",
+     true},
 };
 
 int main(int argc, char **argv)

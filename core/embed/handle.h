@@ -20,21 +20,21 @@ struct outbox {
     struct obx_config *config;
     struct obx_registry *registry;
     const struct obx_section *section;
-    const char *name;              /* in the config */
-    struct obx_loop *loop;         /* of its own, or the host's while attached */
+    const char *name;      /* in the config */
+    struct obx_loop *loop; /* of its own, or the host's while attached */
     struct obx_relay *relay;
 
-    atomic_int mode;               /* enum obx_handle_mode; changed by start, stop, attach and detach */
-    pthread_t thread;              /* valid on a thread */
+    atomic_int mode;  /* enum obx_handle_mode; changed by start, stop, attach and detach */
+    pthread_t thread; /* valid on a thread */
     struct obx_task wake_task, stop_task, stats_task, leave_task;
 
-    pthread_mutex_t lock;          /* for what follows */
+    pthread_mutex_t lock; /* for what follows */
     pthread_cond_t changed;
     bool thread_runs;
-    uint64_t asked, answered;      /* questions for stats; the thread answers all that were asked */
-    struct outbox_stats stats;     /* the last answer */
+    uint64_t asked, answered;  /* questions for stats; the thread answers all that were asked */
+    struct outbox_stats stats; /* the last answer */
 
-    uint32_t deadline_ms;          /* of the stop under way */
+    uint32_t deadline_ms; /* of the stop under way */
     void (*detached)(void *arg);
     void *detached_arg;
 };

@@ -15,7 +15,7 @@
 #include "plugin/registry.h"
 #include "version.h"
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 const char *outbox_state_name(enum outbox_state state)
 {
@@ -37,7 +37,7 @@ const char *outbox_version(void)
     return OBX_VERSION;
 }
 
-/* ---- the relay ----------------------------------------------------------------------------------------------------- */
+/* ---- the relay ---- */
 
 static void pass_state(void *arg, enum outbox_state state, const char *why)
 {
@@ -80,7 +80,7 @@ void obx_handle_strip(struct outbox *handle)
     handle->loop = NULL;
 }
 
-/* ---- new and free -------------------------------------------------------------------------------------------------- */
+/* ---- new and free ---- */
 
 static int read_config(struct outbox *handle, struct outbox_error *error)
 {

@@ -16,7 +16,7 @@
 
 #define STATS_WAIT_NS 100000000L
 
-/* ---- on the thread ------------------------------------------------------------------------------------------------- */
+/* ---- on the thread ---- */
 
 static struct outbox_stats look(struct outbox *handle)
 {
@@ -66,7 +66,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* ---- start and stop ------------------------------------------------------------------------------------------------ */
+/* ---- start and stop ---- */
 
 /* The host's signals are for the host's threads. */
 static int create_thread(struct outbox *handle, pthread_t *thread)
@@ -127,7 +127,7 @@ int outbox_stop(struct outbox *handle, uint32_t deadline_ms, struct outbox_error
     return OUTBOX_OK;
 }
 
-/* ---- from other threads -------------------------------------------------------------------------------------------- */
+/* ---- from other threads ---- */
 
 void outbox_wake(struct outbox *handle)
 {

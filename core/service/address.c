@@ -20,8 +20,8 @@ int obx_address_find(const char *address, int flags, struct addrinfo **found, st
     char host[256];
     size_t length = colon ? (size_t)(colon - address) : 0;
     if (!colon || !is_port(colon + 1) || length >= sizeof host)
-        return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "service.listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:9464", address);
+        return obx_error_set(error, OUTBOX_E_CONFIG, "service.listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:9464",
+                             address);
     bool bracketed = length >= 2 && address[0] == '[' && colon[-1] == ']';
     memcpy(host, address + bracketed, length - 2 * bracketed);
     host[length - 2 * bracketed] = '\0';

@@ -14,10 +14,10 @@
 
 struct obx_app {
     const struct obx_verb *verb;
-    char path[4096]; /* of the configuration */
-    const char *relay; /* --relay or NULL */
-    struct obx_config_ref *held;      /* the configuration; */
-    const struct obx_config *config;  /* the same, for reading */
+    char path[4096];                 /* of the configuration */
+    const char *relay;               /* --relay or NULL */
+    struct obx_config_ref *held;     /* the configuration; */
+    const struct obx_config *config; /* the same, for reading */
     struct obx_service_settings settings;
     struct obx_logger *logger;
     const struct obx_log *log;

@@ -37,7 +37,7 @@ enum obx_exit obx_exit_code(int status)
 
 enum obx_exit obx_exit_worse(enum obx_exit a, enum obx_exit b)
 {
-    static const enum obx_exit order[] = {OBX_EXIT_BUG,  OBX_EXIT_USAGE, OBX_EXIT_CONFIG, OBX_EXIT_PERMISSION,
+    static const enum obx_exit order[] = {OBX_EXIT_BUG,  OBX_EXIT_USAGE,       OBX_EXIT_CONFIG, OBX_EXIT_PERMISSION,
                                           OBX_EXIT_DATA, OBX_EXIT_UNAVAILABLE, OBX_EXIT_AGAIN};
     for (size_t i = 0; i < OBX_COUNT(order); i++)
         if (a == order[i] || b == order[i])

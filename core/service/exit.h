@@ -10,7 +10,7 @@ enum obx_exit {
     OBX_EXIT_DATA = 65,        /* events or lines that cannot be taken as they are */
     OBX_EXIT_UNAVAILABLE = 69, /* a database, broker or file is not there or does not work now */
     OBX_EXIT_BUG = 70,
-    OBX_EXIT_AGAIN = 75,       /* somebody else is at it; the same call may succeed later */
+    OBX_EXIT_AGAIN = 75, /* somebody else is at it; the same call may succeed later */
     OBX_EXIT_PERMISSION = 77,
     OBX_EXIT_CONFIG = 78,
 };

@@ -88,12 +88,15 @@ static int member_new(struct obx_group *group, const char *name, struct member *
     member->group = group;
     member->held = obx_config_ref_take(app->held);
     member->name = obx_strdup(name);
-    int status = member->name ? obx_app_relay_section(app->config, name, &member->section, error)
-                              : obx_error_no_memory(error);
+    int status =
+        member->name ? obx_app_relay_section(app->config, name, &member->section, error) : obx_error_no_memory(error);
     if (!status) {
-        const struct obx_relay_setup setup = {
-            .loop = app->loop, .registry = app->registry, .log = app->log, .name = member->name,
-            .section = member->section, .events = {on_state, on_drained, member}};
+        const struct obx_relay_setup setup = {.loop = app->loop,
+                                              .registry = app->registry,
+                                              .log = app->log,
+                                              .name = member->name,
+                                              .section = member->section,
+                                              .events = {on_state, on_drained, member}};
         status = obx_relay_new(&setup, &member->relay, error);
     }
     if (status) {
@@ -157,8 +160,8 @@ static void check_stopped(struct obx_group *group)
     if (!group->stopping)
         return;
     OBX_LIST_EACH(&group->members, member, struct member, link)
-        if (is_busy(member))
-            return;
+    if (is_busy(member))
+        return;
     group->events.stopped(group->events.arg);
 }
 
@@ -204,14 +207,14 @@ void obx_group_free(struct obx_group *group)
 void obx_group_start(struct obx_group *group)
 {
     OBX_LIST_EACH(&group->members, member, struct member, link)
-        member_start(member);
+    member_start(member);
 }
 
 void obx_group_stop(struct obx_group *group, bool now)
 {
     group->stopping = true;
     OBX_LIST_EACH(&group->members, member, struct member, link)
-        member_stop(member, now);
+    member_stop(member, now);
     check_stopped(group);
 }
 
@@ -220,8 +223,8 @@ void obx_group_stop(struct obx_group *group, bool now)
 static struct member *find(struct obx_group *group, const char *name)
 {
     OBX_LIST_EACH(&group->members, member, struct member, link)
-        if (!member->leaving && !strcmp(member->name, name))
-            return member;
+    if (!member->leaving && !strcmp(member->name, name))
+        return member;
     return NULL;
 }
 
@@ -250,26 +253,26 @@ static void retire(struct obx_group *group, struct member *old, struct obx_list 
 {
     old->leaving = true;
     OBX_LIST_EACH(fresh, member, struct member, link)
-        if (!strcmp(member->name, old->name))
-            old->successor = member;
-    obx_log_say(group->app->log, OUTBOX_LOG_INFO, old->name, old->successor ? "its configuration changed: restarting"
-                                                                            : "no longer configured: stopping");
+    if (!strcmp(member->name, old->name))
+        old->successor = member;
+    obx_log_say(group->app->log, OUTBOX_LOG_INFO, old->name,
+                old->successor ? "its configuration changed: restarting" : "no longer configured: stopping");
     member_stop(old, false);
 }
 
 static bool succeeds_another(struct obx_group *group, const struct member *fresh)
 {
     OBX_LIST_EACH(&group->members, member, struct member, link)
-        if (member->successor == fresh)
-            return true;
+    if (member->successor == fresh)
+        return true;
     return false;
 }
 
 static bool is_changing(struct obx_group *group)
 {
     OBX_LIST_EACH(&group->members, member, struct member, link)
-        if (member->leaving)
-            return true;
+    if (member->leaving)
+        return true;
     return false;
 }
 
@@ -280,15 +283,15 @@ int obx_group_reload(struct obx_group *group, struct outbox_error *error)
     if (is_changing(group))
         return obx_error_set(error, OUTBOX_E_AGAIN, "a reload is still under way: relays are stopping");
     OBX_LIST_EACH(&group->members, member, struct member, link)
-        member->kept = false;
+    member->kept = false;
     int status = make_changed(group, &fresh, error);
     if (status) {
         free_list(&fresh);
         return status;
     }
     OBX_LIST_EACH(&group->members, member, struct member, link)
-        if (!member->kept)
-            retire(group, member, &fresh);
+    if (!member->kept)
+        retire(group, member, &fresh);
     struct obx_list *link;
     while ((link = obx_list_pop(&fresh))) {
         struct member *member = OBX_CONTAINER(link, struct member, link);

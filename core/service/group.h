@@ -17,8 +17,8 @@ struct obx_group;
 struct obx_member_info {
     const char *name;
     enum outbox_state state;
-    bool was_relaying;                 /* since it was started */
-    bool drained;                      /* nothing is left but `blocked` events, as far as was seen last */
+    bool was_relaying; /* since it was started */
+    bool drained;      /* nothing is left but `blocked` events, as far as was seen last */
     uint64_t blocked;
     const struct outbox_error *failure; /* code 0: none since the last recovery */
     struct obx_relay *relay;
@@ -42,7 +42,7 @@ void obx_group_stop(struct obx_group *group, bool now);
 int obx_group_reload(struct obx_group *group, struct outbox_error *error);
 
 void obx_group_each(struct obx_group *group, void (*each)(void *arg, const struct obx_member_info *info), void *arg);
-void obx_group_sample(struct obx_group *group); /* for rates; call every few seconds */
+void obx_group_sample(struct obx_group *group);                /* for rates; call every few seconds */
 void obx_group_fill(void *arg, struct obx_snapshot *snapshot); /* arg: the group */
 
 #endif

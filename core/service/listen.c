@@ -15,10 +15,11 @@ static int refuse(const char *address, int number, struct outbox_error *error)
     if (number == EADDRINUSE)
         return obx_error_set(error, OUTBOX_E_CONFIG,
                              "listen on %s: the port is in use; stop the other program, or choose another port in "
-                             "service.listen", address);
+                             "service.listen",
+                             address);
     if (number == EACCES || number == EPERM)
-        return obx_error_set(error, OUTBOX_E_PERMISSION,
-                             "listen on %s: %s; choose a port above 1023 in service.listen", address, strerror(number));
+        return obx_error_set(error, OUTBOX_E_PERMISSION, "listen on %s: %s; choose a port above 1023 in service.listen",
+                             address, strerror(number));
     return obx_error_set(error, OUTBOX_E_CONFIG, "listen on %s: %s; correct service.listen", address, strerror(number));
 }
 

@@ -82,8 +82,9 @@ static bool put(struct obx_logger *logger, enum outbox_log_level level, const ch
                     text);
     if (obx_buf_failed(&logger->line))
         return false;
-    ssize_t sent = logger->is_socket ? send(logger->fd, logger->line.data, logger->line.size, MSG_DONTWAIT | MSG_NOSIGNAL)
-                                     : write(logger->fd, logger->line.data, logger->line.size);
+    ssize_t sent = logger->is_socket
+                       ? send(logger->fd, logger->line.data, logger->line.size, MSG_DONTWAIT | MSG_NOSIGNAL)
+                       : write(logger->fd, logger->line.data, logger->line.size);
     return sent >= 0;
 }
 

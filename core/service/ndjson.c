@@ -107,7 +107,8 @@ static int refuse_unknown(json_t *object, struct outbox_error *error)
         if (i == OBX_COUNT(known))
             return obx_error_set(error, OUTBOX_E_REJECTED,
                                  "unknown name \"%.40s\"; known are aggregatetype, aggregateid, type, payload, "
-                                 "headers and event_id", name);
+                                 "headers and event_id",
+                                 name);
     }
     return OUTBOX_OK;
 }

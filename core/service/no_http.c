@@ -9,7 +9,8 @@ int obx_http_new(const char *address, struct obx_snapshots *snapshots, const str
     *http = NULL;
     return obx_error_set(error, OUTBOX_E_UNSUPPORTED,
                          "listen on %s: this outbox was built without libmicrohttpd; install its development package "
-                         "and build again, or remove service.listen", address);
+                         "and build again, or remove service.listen",
+                         address);
 }
 
 void obx_http_free(struct obx_http *http)

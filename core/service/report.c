@@ -8,7 +8,10 @@
 #include "version.h"
 
 /* One place for every number: its name in JSON, and in Prometheus with the kind and a sentence about it. */
-#define NUMBER(member, kind, help) {#member, offsetof(struct outbox_stats, member), sizeof(((struct outbox_stats *)0)->member), kind, help}
+#define NUMBER(member, kind, help)                                                                                     \
+    {                                                                                                                  \
+#member, offsetof(struct outbox_stats, member), sizeof(((struct outbox_stats *)0)->member), kind, help         \
+    }
 
 static const struct number {
     const char *name;
@@ -62,9 +65,10 @@ static json_t *relay_json(const struct obx_relay_view *view)
     json_t *blocked = json_array();
     for (uint32_t i = 0; i < view->blocked_count; i++)
         json_array_append_new(blocked, blocked_json(&view->blocked[i]));
-    json_t *object = json_pack("{s:s, s:s, s:s, s:f, s:f, s:s, s:o}", "state", state_text(view->stats.state), "store",
-                               view->store, "broker", view->broker, "rate", view->rate, "unready_seconds",
-                               (double)view->unready_ns / 1e9, "last_error", view->stats.last_error, "blocked", blocked);
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:f, s:f, s:s, s:o}", "state", state_text(view->stats.state), "store", view->store,
+                  "broker", view->broker, "rate", view->rate, "unready_seconds", (double)view->unready_ns / 1e9,
+                  "last_error", view->stats.last_error, "blocked", blocked);
     for (size_t i = 0; object && i < OBX_COUNT(numbers); i++)
         json_object_set_new(object, numbers[i].name, json_integer((json_int_t)value_of(&view->stats, &numbers[i])));
     return object;

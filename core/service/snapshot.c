@@ -124,9 +124,9 @@ int obx_snapshots_get(struct obx_snapshots *snapshots, uint32_t timeout_ms, stru
         snapshots->loop->ops->post(snapshots->loop, &snapshots->task);
     while (!snapshots->closed && snapshots->answered < number && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&snapshots->filled, &snapshots->lock, &until);
-    int status = snapshots->closed                ? OUTBOX_E_CANCELED
+    int status = snapshots->closed              ? OUTBOX_E_CANCELED
                  : snapshots->answered < number ? OUTBOX_E_TIMEOUT
-                                                  : copy_to(&snapshots->latest, copy);
+                                                : copy_to(&snapshots->latest, copy);
     pthread_mutex_unlock(&snapshots->lock);
     return status;
 }

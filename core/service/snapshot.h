@@ -29,8 +29,8 @@ struct obx_relay_view {
     char store[32];
     char broker[32];
     struct outbox_stats stats;
-    uint64_t unready_ns;  /* not relaying for so long; 0: is relaying */
-    double rate;          /* events settled in a second, over the last few seconds */
+    uint64_t unready_ns;    /* not relaying for so long; 0: is relaying */
+    double rate;            /* events settled in a second, over the last few seconds */
     uint32_t blocked_count; /* of the list; stats.blocked_keys has them all */
     struct obx_blocked_view blocked[OBX_VIEW_BLOCKED];
 };

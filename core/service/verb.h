@@ -6,14 +6,14 @@
 
 struct obx_verb {
     const char *name;
-    const char *summary;  /* for `outbox --help` */
-    const char *synopsis; /* after the verb's name: "[--json] ..." */
-    const char *help;     /* the rest of its own --help; may be NULL */
+    const char *summary;                                            /* for `outbox --help` */
+    const char *synopsis;                                           /* after the verb's name: "[--json] ..." */
+    const char *help;                                               /* the rest of its own --help; may be NULL */
     int (*run)(const struct obx_verb *verb, int argc, char **argv); /* argv[0] is the verb; returns the exit code */
     bool hidden;
 };
 
-extern const struct obx_verb obx_verb_init, obx_verb_check, obx_verb_run, obx_verb_drain, obx_verb_add,
-    obx_verb_status, obx_verb_dead, obx_verb_plugins, obx_verb_reference;
+extern const struct obx_verb obx_verb_init, obx_verb_check, obx_verb_run, obx_verb_drain, obx_verb_add, obx_verb_status,
+    obx_verb_dead, obx_verb_plugins, obx_verb_reference;
 
 #endif

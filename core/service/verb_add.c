@@ -174,7 +174,8 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
 }
 
 const struct obx_verb obx_verb_add = {
-    "add", "put events into the outbox",
+    "add",
+    "put events into the outbox",
     "[-c FILE] [--relay NAME] --aggregate-type A --aggregate-id K --type T [--payload P | - | --null]\n"
     "       outbox add [-c FILE] [--relay NAME] --ndjson < FILE",
     "  --aggregate-type A  what the event is about, e.g. order; routes it\n"
@@ -186,4 +187,5 @@ const struct obx_verb obx_verb_add = {
     "  --event-id UUID     default: a new one\n"
     "  --ndjson            events from stdin, one JSON object a line with aggregatetype, aggregateid, type,\n"
     "                      payload, headers and event_id; a payload that is not a string is its JSON text\n",
-    run, false};
+    run,
+    false};

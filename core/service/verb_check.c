@@ -24,7 +24,8 @@ static void report(void *arg, enum outbox_log_level level, const char *finding, 
     struct checked *checked = arg;
     const char *word = level == OUTBOX_LOG_ERROR ? "error" : level == OUTBOX_LOG_WARN ? "warning" : "ok";
     bool advise = advice && *advice && level <= OUTBOX_LOG_WARN;
-    printf("%s %s: %s: %s%s%s\n", checked->relay, checked->part, word, finding, advise ? "; " : "", advise ? advice : "");
+    printf("%s %s: %s: %s%s%s\n", checked->relay, checked->part, word, finding, advise ? "; " : "",
+           advise ? advice : "");
     checked->errors += level == OUTBOX_LOG_ERROR;
 }
 
@@ -139,5 +140,9 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
 }
 
 const struct obx_verb obx_verb_check = {
-    "check", "validate the configuration, connect, and say what to fix", "[-c FILE] [--relay NAME] [--print-config]",
-    "  --print-config      only print the configuration as it takes effect, secrets redacted\n", run, false};
+    "check",
+    "validate the configuration, connect, and say what to fix",
+    "[-c FILE] [--relay NAME] [--print-config]",
+    "  --print-config      only print the configuration as it takes effect, secrets redacted\n",
+    run,
+    false};

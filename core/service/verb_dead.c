@@ -70,7 +70,8 @@ static void print_field(const char *name, struct outbox_bytes bytes)
 
 static void print_all(const struct outbox_dead_letter *letter, const char *died)
 {
-    printf("%" PRIu64 "\n  %-14s %s\n  %-14s %" PRId64 "\n", letter->number, "died", died, "attempts", letter->attempts);
+    printf("%" PRIu64 "\n  %-14s %s\n  %-14s %" PRId64 "\n", letter->number, "died", died, "attempts",
+           letter->attempts);
     print_field("reason", letter->reason);
     print_field("topic", letter->topic);
     print_field("key", letter->key);
@@ -201,13 +202,14 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     return status ? obx_exit_say(verb->name, &error) : OBX_EXIT_OK;
 }
 
-const struct obx_verb obx_verb_dead = {
-    "dead", "the dead letters: list, show, replay, drop",
-    "(list | show | replay | drop) [-c FILE] [--relay NAME] [NUMBER... | --all]",
-    "  list                one line for each; --limit N for the first ones\n"
-    "  show                everything about the ones named\n"
-    "  replay              put them back into the outbox, at its end\n"
-    "  drop                delete them\n"
-    "  --all               all of them\n"
-    "  --json              one JSON object a line\n",
-    run, false};
+const struct obx_verb obx_verb_dead = {"dead",
+                                       "the dead letters: list, show, replay, drop",
+                                       "(list | show | replay | drop) [-c FILE] [--relay NAME] [NUMBER... | --all]",
+                                       "  list                one line for each; --limit N for the first ones\n"
+                                       "  show                everything about the ones named\n"
+                                       "  replay              put them back into the outbox, at its end\n"
+                                       "  drop                delete them\n"
+                                       "  --all               all of them\n"
+                                       "  --json              one JSON object a line\n",
+                                       run,
+                                       false};

@@ -123,8 +123,9 @@ static void end(struct drain *drain, enum obx_exit code)
 
 static void list_blocked_key(void *arg, const struct obx_blocked_key *key)
 {
-    fprintf(stderr, "outbox drain: %s: %s/%s is blocked by event %s (row %" PRIu64 ", attempts %u), %" PRIu64
-            " waiting: %s\n", (const char *)arg, key->topic ? key->topic : "", key->key ? key->key : "",
+    fprintf(stderr,
+            "outbox drain: %s: %s/%s is blocked by event %s (row %" PRIu64 ", attempts %u), %" PRIu64 " waiting: %s\n",
+            (const char *)arg, key->topic ? key->topic : "", key->key ? key->key : "",
             key->event_id ? key->event_id : "", key->position.major, key->attempts, key->events,
             key->reason ? key->reason : "unknown");
 }
@@ -249,5 +250,5 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     return status ? obx_exit_say(verb->name, &error) : drain.code;
 }
 
-const struct obx_verb obx_verb_drain = {"drain", "relay until the outbox is empty, then exit 0",
-                                        "[-c FILE] [--relay NAME]", NULL, run, false};
+const struct obx_verb obx_verb_drain = {
+    "drain", "relay until the outbox is empty, then exit 0", "[-c FILE] [--relay NAME]", NULL, run, false};

@@ -45,8 +45,10 @@ static int init_relay(struct obx_app *app, const char *relay, enum action action
 
 static int run(const struct obx_verb *verb, int argc, char **argv)
 {
-    static const struct option options[] = {
-        OBX_ARGS_COMMON, {"print-sql", no_argument, NULL, PRINT_SQL}, {"print-grants", no_argument, NULL, PRINT_GRANTS}, {0}};
+    static const struct option options[] = {OBX_ARGS_COMMON,
+                                            {"print-sql", no_argument, NULL, PRINT_SQL},
+                                            {"print-grants", no_argument, NULL, PRINT_GRANTS},
+                                            {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
     enum action action = SETUP;
     int found, count;
@@ -69,8 +71,10 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
 }
 
 const struct obx_verb obx_verb_init = {
-    "init", "create or migrate the outbox tables; may be repeated",
+    "init",
+    "create or migrate the outbox tables; may be repeated",
     "[-c FILE] [--relay NAME] [--print-sql | --print-grants]",
     "  --print-sql         only print the statements that would be run\n"
     "  --print-grants      only print the least privileges for the relay and for writers\n",
-    run, false};
+    run,
+    false};

@@ -30,8 +30,8 @@ static const struct {
     uint64_t bit;
     const char *name;
 } caps[] = {
-    {OUTBOX_CAP_DECORATOR, "decorator"},       {OUTBOX_CAP_WAKE, "wake"},   {OUTBOX_CAP_DEAD_LETTERS, "dead-letters"},
-    {OUTBOX_CAP_ORDERED, "ordered"},           {OUTBOX_CAP_ADMIT, "admit"}, {OUTBOX_CAP_ADMIN, "admin"},
+    {OUTBOX_CAP_DECORATOR, "decorator"}, {OUTBOX_CAP_WAKE, "wake"},   {OUTBOX_CAP_DEAD_LETTERS, "dead-letters"},
+    {OUTBOX_CAP_ORDERED, "ordered"},     {OUTBOX_CAP_ADMIT, "admit"}, {OUTBOX_CAP_ADMIN, "admin"},
 };
 
 static const char *kind_name(const struct obx_plugin *plugin)
@@ -52,10 +52,10 @@ static const char *type_name(const struct outbox_option *option)
 
 static json_t *option_json(const struct outbox_option *option)
 {
-    json_t *object = json_pack("{s:s, s:s, s:b, s:b, s:s*, s:s*}", "name", option->name, "type", type_name(option),
-                               "required", (option->flags & OUTBOX_OPT_REQUIRED) != 0, "secret",
-                               (option->flags & OUTBOX_OPT_SECRET) != 0, "default", option->fallback, "help",
-                               option->help);
+    json_t *object =
+        json_pack("{s:s, s:s, s:b, s:b, s:s*, s:s*}", "name", option->name, "type", type_name(option), "required",
+                  (option->flags & OUTBOX_OPT_REQUIRED) != 0, "secret", (option->flags & OUTBOX_OPT_SECRET) != 0,
+                  "default", option->fallback, "help", option->help);
     if (option->min || option->max) {
         json_object_set_new(object, "min", json_integer(option->min));
         json_object_set_new(object, "max", json_integer(option->max));
@@ -145,9 +145,11 @@ static int show(struct listing *list, struct obx_registry *registry, const char 
     if (list->shown)
         return list->refused ? OBX_EXIT_CONFIG : OBX_EXIT_OK;
     if (list->name)
-        fprintf(stderr, "outbox plugins: no plugin '%s' is built in or in %s; see outbox plugins\n", list->name, directory);
+        fprintf(stderr, "outbox plugins: no plugin '%s' is built in or in %s; see outbox plugins\n", list->name,
+                directory);
     else
-        fprintf(stderr, "outbox plugins: none are built in or in %s; set OUTBOX_PLUGIN_DIR to where they are\n", directory);
+        fprintf(stderr, "outbox plugins: none are built in or in %s; set OUTBOX_PLUGIN_DIR to where they are\n",
+                directory);
     return OBX_EXIT_CONFIG;
 }
 
@@ -177,5 +179,9 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     return code;
 }
 
-const struct obx_verb obx_verb_plugins = {"plugins", "what is installed, with options and capabilities", "[NAME] [--json]",
-                                          "  --json              as a JSON array\n", run, false};
+const struct obx_verb obx_verb_plugins = {"plugins",
+                                          "what is installed, with options and capabilities",
+                                          "[NAME] [--json]",
+                                          "  --json              as a JSON array\n",
+                                          run,
+                                          false};

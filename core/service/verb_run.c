@@ -61,7 +61,8 @@ static void on_reload(void *arg, int signum)
         return;
     obx_notify_reloading();
     if (reload(service, &error))
-        obx_log_say(service->app.log, OUTBOX_LOG_ERROR, "service", "SIGHUP: keeping the old configuration: %s", error.text);
+        obx_log_say(service->app.log, OUTBOX_LOG_ERROR, "service", "SIGHUP: keeping the old configuration: %s",
+                    error.text);
     else
         obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", "SIGHUP: %s was read again", service->app.path);
     obx_notify("READY=1");
@@ -182,5 +183,5 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     return status ? obx_exit_say(verb->name, &error) : OBX_EXIT_OK;
 }
 
-const struct obx_verb obx_verb_run = {"run", "relay until SIGTERM; SIGHUP reads the configuration again",
-                                      "[-c FILE] [--relay NAME]", NULL, run, false};
+const struct obx_verb obx_verb_run = {
+    "run", "relay until SIGTERM; SIGHUP reads the configuration again", "[-c FILE] [--relay NAME]", NULL, run, false};

@@ -193,6 +193,9 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     return code;
 }
 
-const struct obx_verb obx_verb_status = {"status", "backlog, oldest age, rate, blocked keys, dead letters, connections",
+const struct obx_verb obx_verb_status = {"status",
+                                         "backlog, oldest age, rate, blocked keys, dead letters, connections",
                                          "[-c FILE] [--relay NAME] [--json]",
-                                         "  --json              as one JSON object\n", run, false};
+                                         "  --json              as one JSON object\n",
+                                         run,
+                                         false};

@@ -38,8 +38,11 @@ static void on_log(void *arg, int level, const char *subject, const char *text)
 
 static struct outbox *make(const char *text, struct seen *seen)
 {
-    const struct outbox_options options = {.struct_size = sizeof options, .config_text = text, .log_level = 2,
-                                           .on_state = seen ? on_state : NULL, .on_log = seen ? on_log : NULL,
+    const struct outbox_options options = {.struct_size = sizeof options,
+                                           .config_text = text,
+                                           .log_level = 2,
+                                           .on_state = seen ? on_state : NULL,
+                                           .on_log = seen ? on_log : NULL,
                                            .arg = seen};
     struct outbox *relay;
     struct outbox_error error = {0};
@@ -158,11 +161,12 @@ Test(embed, bad_options_and_configurations_are_told)
 
 Test(embed, chooses_the_relay_by_name)
 {
-    const struct outbox_options options = {
-        .struct_size = sizeof options, .relay = "b",
-        .config_text = "relays:\n"
-                       "  a: {store: {plugin: memory, events: 1}, broker: {plugin: memory}}\n"
-                       "  b: {store: {plugin: memory, events: 2}, broker: {plugin: memory}}\n"};
+    const struct outbox_options options = {.struct_size = sizeof options,
+                                           .relay = "b",
+                                           .config_text =
+                                               "relays:\n"
+                                               "  a: {store: {plugin: memory, events: 1}, broker: {plugin: memory}}\n"
+                                               "  b: {store: {plugin: memory, events: 2}, broker: {plugin: memory}}\n"};
     struct outbox *relay;
     struct outbox_error error;
     cr_assert_eq(outbox_new(&options, &relay, &error), OUTBOX_OK, "%s", error.text);

@@ -34,7 +34,8 @@ Test(ndjson, takes_every_field)
     cr_assert_eq(obx_ndjson_parse(line, strlen(line), &parsed, &error), OUTBOX_OK);
     expect_bytes(parsed.event.aggregate_type, "order");
     expect_bytes(parsed.event.aggregate_id, "7");
-    expect_bytes(parsed.event.type, "pl\xc3\xa4" "ced");
+    expect_bytes(parsed.event.type, "pl\xc3\xa4"
+                                    "ced");
     expect_bytes(parsed.event.event_id, "e");
     expect_bytes(parsed.event.headers, "{\"a\": [1, \"}\"]}");
     expect_bytes(parsed.event.payload, "a\nb");
@@ -44,7 +45,8 @@ Test(ndjson, takes_every_field)
 Test(ndjson, a_payload_that_is_no_string_is_its_text)
 {
     static const char *const values[] = {
-        "1.0", "-0", "1e400", "123456789012345678901234567890", "true", "[1,  2]", "{\"a\\\"}\": {\"b\": []}}", "[\"\\\\\"]"};
+        "1.0",       "-0", "1e400", "123456789012345678901234567890", "true", "[1,  2]", "{\"a\\\"}\": {\"b\": []}}",
+        "[\"\\\\\"]"};
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
         char line[256];
         struct obx_parsed_event parsed;
@@ -62,8 +64,8 @@ Test(ndjson, a_payload_that_is_no_string_is_its_text)
 
 Test(ndjson, null_and_absent_are_null)
 {
-    static const char line[] =
-        "{\"aggregatetype\":\"a\",\"aggregateid\":\"\",\"type\":\"t\",\"payload\":null,\"event_id\":null,\"headers\":null}";
+    static const char line[] = "{\"aggregatetype\":\"a\",\"aggregateid\":\"\",\"type\":\"t\",\"payload\":null,\"event_"
+                               "id\":null,\"headers\":null}";
     struct obx_parsed_event parsed;
     struct outbox_error error;
     cr_assert_eq(obx_ndjson_parse(line, strlen(line), &parsed, &error), OUTBOX_OK);
@@ -79,7 +81,8 @@ Test(ndjson, says_what_is_wrong)
     refuses("[]", "a JSON object is needed");
     refuses("{\"aggregatetype\":\"a\"}", "\"aggregateid\" is missing");
     refuses("{\"aggregatetype\":7}", "\"aggregatetype\" must be a string");
-    refuses("{\"aggregatetype\":\"a\",\"aggregateid\":\"1\",\"type\":\"t\",\"headers\":[]}", "\"headers\" must be an object");
+    refuses("{\"aggregatetype\":\"a\",\"aggregateid\":\"1\",\"type\":\"t\",\"headers\":[]}",
+            "\"headers\" must be an object");
     refuses("{\"aggregatetyp\":\"a\"}",
             "unknown name \"aggregatetyp\"; known are aggregatetype, aggregateid, type, payload, headers and event_id");
     refuses("{\"aggregatetype\":\"a\",\"aggregateid\":\"1\",\"type\":\"t\",\"pay\\u006coad\":1}",

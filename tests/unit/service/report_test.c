@@ -84,10 +84,20 @@ Test(exit_codes, every_error_has_one)
     static const struct {
         int status, code;
     } table[] = {{0, 0},
-                 {OUTBOX_E_CONFIG, 78},     {OUTBOX_E_NOT_FOUND, 78},     {OUTBOX_E_SCHEMA, 78}, {OUTBOX_E_ABI, 78},
-                 {OUTBOX_E_PERMISSION, 77}, {OUTBOX_E_NOT_CONNECTED, 69}, {OUTBOX_E_TIMEOUT, 69}, {OUTBOX_E_IO, 69},
-                 {OUTBOX_E_STANDBY, 75},    {OUTBOX_E_AGAIN, 75},         {OUTBOX_E_BUG, 70},     {OUTBOX_E_REJECTED, 65},
-                 {OUTBOX_E_CORRUPT, 65},    {-9999, 69}};
+                 {OUTBOX_E_CONFIG, 78},
+                 {OUTBOX_E_NOT_FOUND, 78},
+                 {OUTBOX_E_SCHEMA, 78},
+                 {OUTBOX_E_ABI, 78},
+                 {OUTBOX_E_PERMISSION, 77},
+                 {OUTBOX_E_NOT_CONNECTED, 69},
+                 {OUTBOX_E_TIMEOUT, 69},
+                 {OUTBOX_E_IO, 69},
+                 {OUTBOX_E_STANDBY, 75},
+                 {OUTBOX_E_AGAIN, 75},
+                 {OUTBOX_E_BUG, 70},
+                 {OUTBOX_E_REJECTED, 65},
+                 {OUTBOX_E_CORRUPT, 65},
+                 {-9999, 69}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         cr_expect_eq((int)obx_exit_code(table[i].status), table[i].code, "status %d", table[i].status);
     cr_expect_eq(obx_exit_worse(OBX_EXIT_OK, OBX_EXIT_UNAVAILABLE), OBX_EXIT_UNAVAILABLE);
