@@ -99,6 +99,30 @@ check "plugins --json" shows 0 '"name": "sqlite"' "$OUTBOX" plugins --json
 check "no such plugin" shows 78 "^outbox plugins: no plugin 'oracle' is built in or in " "$OUTBOX" plugins oracle
 check "--print-config reads back" eval '"$OUTBOX" check --print-config >effective.yaml && "$OUTBOX" check -c effective.yaml >"$out" 2>"$err"'
 
+# ---- a server that is not there ----
+if works "$OUTBOX" plugins postgres; then
+  cat >away.yaml <<'Y'
+relays:
+  orders:
+    store: { plugin: postgres, dsn: "host=127.0.0.1 port=1 dbname=shop user=relay connect_timeout=5" }
+    broker: { plugin: file, path: events.ndjson }
+Y
+  for verb in init check status drain; do
+    check "$verb without its server" fails 69 "$OUTBOX" $verb -c away.yaml
+    check "$verb says which" matched '127\.0\.0\.1'
+  done
+  check "add without its server" fails 69 "$OUTBOX" add -c away.yaml --aggregate-type a --aggregate-id 1 --type t --payload p
+fi
+
+# ---- no permission ----
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+  chmod 755 "$dir" && chmod 600 outbox.yaml
+  check "a configuration that may not be read" fails 77 setpriv --reuid=65534 --clear-groups "$OUTBOX" check
+  check "says so" matched '^outbox check: .*outbox\.yaml.*[Pp]ermission denied'
+  chmod 644 outbox.yaml; chmod 600 shop.db
+  check "a database that may not be read" fails 77 setpriv --reuid=65534 --clear-groups "$OUTBOX" status
+fi
+
 # ---- several relays ----
 config <<'Y'
   bills:
