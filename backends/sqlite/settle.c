@@ -2,12 +2,12 @@
  * backends/sqlite/settle.c - write transactions of the relay, each of them short: delivered rows go, dead ones move
  *
  * SQLite has one write lock, and an application that waits for it asks again after 1 ms, then 2 ms later, then 5 and
- * so on. So a transaction of the relay holds it for about two milliseconds and then leaves it alone for a little longer:
- * whenever a writer met the relay, the lock is free at its first or its second question. How many rows fit is learned
- * as it goes, in the time of the processor: on a busy machine the clock on the wall would teach ever smaller pieces,
- * and small pieces write the same pages again and again.
- * Every transaction begins with a look at the epoch, so that an owner that was replaced removes nothing.
- * Rows are removed by ranges of ids without gaps: such a range cannot contain a row that was not published.
+ * so on. So a transaction of the relay holds it for about two milliseconds and then leaves it alone for a little
+ * longer: whenever a writer met the relay, the lock is free at its first or its second question. How many rows fit is
+ * learned as it goes, in the time of the processor: on a busy machine the clock on the wall would teach ever smaller
+ * pieces, and small pieces write the same pages again and again. Every transaction begins with a look at the epoch, so
+ * that an owner that was replaced removes nothing. Rows are removed by ranges of ids without gaps: such a range cannot
+ * contain a row that was not published.
  */
 #include <time.h>
 

@@ -206,22 +206,22 @@ static inline bool lite_ok(const struct lite_job *job)
 bool lite_job_sleep(struct lite_job *job, uint64_t until_ns);
 uint64_t lite_now(const struct lite_store *store);
 
+/* conn.c. Where an SQL text is asked for it comes of sqlite3_mprintf; NULL: out of memory. */
+int lite_open(struct lite_store *store, struct lite_conn *conn, struct lite_job *job, bool create, const char *what);
+void lite_close(struct lite_conn *conn);
+void lite_admin_conn(struct lite_job *job, struct lite_conn *conn, const char *what); /* opens it when first needed */
+int lite_fail(const struct lite_conn *conn, int code, const char *what, struct outbox_error *error);
+int lite_prepare(struct lite_conn *conn, enum lite_statement which, const char *sql, const char *what,
+                 struct outbox_error *error);
+int lite_step(struct lite_conn *conn, enum lite_statement which, const char *what, struct outbox_error *error);
+int lite_exec(struct lite_conn *conn, char *sql, const char *what, struct outbox_error *error); /* frees sql */
+void lite_rollback(struct lite_conn *conn);
+
 /* connect.c */
 void lite_start(void *self, outbox_op_t op, const struct outbox_store_start *start);
 void lite_stop(void *self, outbox_op_t op);
-/* Open the database for this job; create: also when there is none. */
-int lite_open(struct lite_store *store, struct lite_conn *conn, struct lite_job *job, bool create, const char *what);
-void lite_close(struct lite_conn *conn);
-int lite_prepare(struct lite_conn *conn, enum lite_statement which, const char *sql, const char *what,
-                 struct outbox_error *error); /* sql: of sqlite3_mprintf, freed here; NULL: out of memory */
-int lite_fail(const struct lite_conn *conn, int code, const char *what, struct outbox_error *error);
-/* Run SQL without results; sql as in lite_prepare. */
-int lite_exec(struct lite_conn *conn, char *sql, const char *what, struct outbox_error *error);
-int lite_step(struct lite_conn *conn, enum lite_statement which, const char *what, struct outbox_error *error);
-void lite_rollback(struct lite_conn *conn);
 /* Is the file that is open still the one under its name? */
 int lite_same_file(const struct lite_store *store, const char *what, struct outbox_error *error);
-void lite_admin_conn(struct lite_job *job, struct lite_conn *conn, const char *what); /* opens it when first needed */
 
 /* schema.c */
 int lite_schema_names(struct lite_store *store, struct outbox_error *error);
