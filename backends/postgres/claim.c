@@ -16,6 +16,7 @@ enum {
     LOOK_AGE_MS = 20,     /* how old a hole is before it is worth a look at the locks, and how often */
     GUARDED_FOR = 16,     /* claims, after a large row */
     CAP_MIN = 1024,
+    BELL = 1, LOOK = 2,   /* what is in the flight before the claim */
 };
 #define MS 1000000ull
 
@@ -85,8 +86,8 @@ static int send_claim(struct pg_request *request, PGconn *pg)
     pg_param_buf(&params, claim->exact ? &store->lo : &store->hi);
     pg_param_int8(&params, claim->exact ? claim->exact_count : claim->max_rows);
     pg_param_int8(&params, bytes_param(store, claim));
-    op->number = look_due(store) && !claim->exact;
-    return (!op->number || pg_look_send(store, pg)) &&
+    op->number = (pg_bell_wanted(store, claim) ? BELL : 0) | (look_due(store) && !claim->exact ? LOOK : 0);
+    return (!(op->number & BELL) || pg_bell_send(store, pg)) && (!(op->number & LOOK) || pg_look_send(store, pg)) &&
            PQsendQueryPrepared(pg, guarded ? "claim_guarded" : "claim", params.count, params.values, params.lengths,
                                params.formats, 1);
 }
@@ -94,14 +95,18 @@ static int send_claim(struct pg_request *request, PGconn *pg)
 static void take(struct pg_request *request, PGresult *result)
 {
     struct pg_op *op = request->arg;
-    if (op->number) { /* the look comes first; without memory the holes just stay open a little longer */
-        op->number = 0;
-        pg_look_take(op->store, result);
-        PQclear(result);
+    uint64_t what = op->number & BELL ? BELL : op->number & LOOK; /* in this order, then the rows */
+    op->number &= ~what;
+    if (!what) {
+        PQclear(op->result);
+        op->result = result;
         return;
     }
-    PQclear(op->result);
-    op->result = result;
+    if (what == BELL)
+        pg_bell_take(op->store, result);
+    else
+        pg_look_take(op->store, result); /* without memory the holes just stay open a little longer */
+    PQclear(result);
 }
 
 /* ---- the result ---------------------------------------------------------------------------------------------------- */
@@ -157,6 +162,8 @@ static void give(struct pg_op *op, struct pg_batch *batch, bool more)
     static const struct outbox_error none;
     if (batch)
         batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
+    if (!op->store->parked)
+        claim_of(op)->flags &= ~OUTBOX_CLAIM_PARK;
     claim_of(op)->batch = batch ? &batch->batch : NULL;
     pg_op_finish(op, &none);
 }

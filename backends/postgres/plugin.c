@@ -35,17 +35,46 @@ void pg_close_all(struct pg_store *store, const struct outbox_error *why)
     pg_conn_close(&store->owner, why);
 }
 
-void pg_stop_if_idle(struct pg_store *store)
+static void finish_stop(struct pg_store *store)
 {
     struct outbox_error error;
     outbox_op_t op = store->stop_op;
-    if (!op || store->ops || store->start_op || store->lookups)
-        return;
     store->stop_op = 0;
+    store->stopping = false;
     store->phase = PG_STOPPED;
     pg_fail(&error, OUTBOX_E_CANCELED, "stop: the connection is closed");
     pg_close_all(store, &error);
     store->host->op_done(store->host, op, NULL);
+}
+
+static int send_unlock(struct pg_request *request, PGconn *pg)
+{
+    (void)request;
+    return PQsendQueryParams(pg, "SELECT pg_advisory_unlock_all()", 0, NULL, NULL, NULL, NULL, 1);
+}
+
+static void unlocked(struct pg_request *request, const struct outbox_error *error)
+{
+    struct pg_store *store = request->arg;
+    (void)error;
+    if (store->stopping)
+        finish_stop(store);
+}
+
+/* The lock is given back and not just left to the end of the session, which comes a little later. */
+void pg_stop_if_idle(struct pg_store *store)
+{
+    if (!store->stop_op || store->stopping || store->ops || store->start_op || store->lookups)
+        return;
+    if (!store->owns || !pg_conn_is_open(&store->owner)) {
+        finish_stop(store);
+        return;
+    }
+    store->stopping = true;
+    store->owns = false;
+    store->step = (struct pg_request){
+        .what = "give ownership back", .send = send_unlock, .done = unlocked, .arg = store};
+    pg_conn_submit(&store->owner, &store->step);
 }
 
 static void stop(void *self, outbox_op_t op)
@@ -148,6 +177,8 @@ static const struct outbox_option options[] = {
      "how long one address may take to let the relay in"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, statement_ms), "30s", 100, 3600000, NULL,
      "after this the server gives up a statement, or waiting for a lock"},
+    {"doorbell", OUTBOX_OPT_BOOL, 0, offsetof(struct pg_store, doorbell), "false", 0, 0, NULL,
+     "let writers wake an idle relay, by a trigger that 'outbox init' makes; else it is polled"},
     {"sweep", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sweep_ms), "10s", 10, 86400000, NULL,
      "how often an idle relay looks for rows below those read, with ids chosen by hand for example"},
 };
@@ -178,7 +209,7 @@ OUTBOX_PLUGIN(store, postgres) = {
     .struct_size = sizeof(struct outbox_plugin),
     .kind = OUTBOX_STORE,
     .option_size = sizeof(struct outbox_option),
-    .caps = OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN,
+    .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN,
     .name = "postgres",
     .version = "0.1.0",
     .description = "an outbox table in PostgreSQL 13 and later",

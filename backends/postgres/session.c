@@ -162,6 +162,7 @@ void pg_session_begin(struct pg_store *store)
 {
     store->start_error.code = OUTBOX_OK;
     store->table.schema[0] = '\0';
+    store->bell = store->parked = false;
     snprintf(store->probe, sizeof store->probe, "%llx", (unsigned long long)store->host->random(store->host));
     submit(store, &store->owner, "look at the server", send_look, take_look, looked);
 }
@@ -194,13 +195,16 @@ static int send_prepare(struct pg_request *request, PGconn *pg)
     return PQsendQueryParams(pg, relations_sql, 1, NULL, params.values, params.lengths, params.formats, 1) &&
            PQsendPrepare(pg, "look", pg_look_sql, 0, NULL) &&
            PQsendPrepare(pg, "claim", obx_sql_text_get(&store->claim_plain), 0, NULL) &&
-           PQsendPrepare(pg, "claim_guarded", obx_sql_text_get(&store->claim_guarded), 0, NULL);
+           PQsendPrepare(pg, "claim_guarded", obx_sql_text_get(&store->claim_guarded), 0, NULL) &&
+           (!store->doorbell || pg_bell_listen(store, pg));
 }
 
 static void take_relations(struct pg_request *request, PGresult *result)
 {
     struct pg_store *store = request->arg;
-    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
+    if (PQresultStatus(result) == PGRES_TUPLES_OK && !strcmp(PQfname(result, 0), "doorbell"))
+        pg_bell_found(store, *PQgetvalue(result, 0, 0));
+    else if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
         pg_buf_set(&store->relations, PQgetvalue(result, 0, 0), (uint32_t)PQgetlength(result, 0, 0));
     PQclear(result);
 }

@@ -55,19 +55,28 @@ static void dead_sql(const struct pg_store *store, struct obx_sql_text *sql)
                         type_of(store, "created_at", "timestamptz"));
 }
 
-static void (*const statements[])(const struct pg_store *store, struct obx_sql_text *sql) = {outbox_sql, dead_sql};
-enum { STATEMENTS = sizeof statements / sizeof *statements };
+/* The n-th statement; false: there are no more. */
+static bool statement(const struct pg_store *store, struct obx_sql_text *sql, int n)
+{
+    obx_sql_text_clear(sql);
+    if (n == 0)
+        outbox_sql(store, sql);
+    else if (n == 1)
+        dead_sql(store, sql);
+    else if (store->doorbell && n < 2 + PG_BELL_STATEMENTS)
+        pg_bell_sql(store, sql, n - 2);
+    else
+        return false;
+    return true;
+}
 
 static int send_setup(struct pg_request *request, PGconn *pg)
 {
     struct pg_store *store = ((struct pg_op *)request->arg)->store;
     struct obx_sql_text sql = {.host = store->host};
     int fine = 1;
-    for (int i = 0; i < STATEMENTS && fine; i++) {
-        obx_sql_text_clear(&sql);
-        statements[i](store, &sql);
+    for (int n = 0; fine && statement(store, &sql, n); n++)
         fine = !sql.failed && PQsendQueryParams(pg, obx_sql_text_get(&sql), 0, NULL, NULL, NULL, NULL, 0);
-    }
     obx_sql_text_free(&sql);
     return fine && pg_look_send_table(store, pg); /* what comes next on this store is to know the new table */
 }
@@ -136,15 +145,19 @@ int pg_print(void *self, enum outbox_print what, void (*line)(void *arg, const c
 {
     struct pg_store *store = self;
     struct obx_sql_text sql = {.host = store->host};
-    if (what == OUTBOX_PRINT_GRANTS)
+    bool failed = false;
+    if (what == OUTBOX_PRINT_GRANTS) {
         grants_sql(store, &sql);
-    for (int i = 0; i < STATEMENTS && what == OUTBOX_PRINT_SQL; i++) {
-        statements[i](store, &sql);
-        obx_sql_text_puts(&sql, i + 1 < STATEMENTS ? ";\n" : ";");
+        failed = sql.failed;
+        if (!failed)
+            tell_lines(sql.data, line, arg);
     }
-    bool failed = sql.failed;
-    if (!failed)
-        tell_lines(sql.data, line, arg);
+    for (int n = 0; what == OUTBOX_PRINT_SQL && !failed && statement(store, &sql, n); n++) {
+        obx_sql_text_puts(&sql, ";");
+        failed = sql.failed;
+        if (!failed)
+            tell_lines(sql.data, line, arg);
+    }
     obx_sql_text_free(&sql);
     return failed ? pg_fail(error, OUTBOX_E_NO_MEMORY, "print the tables: out of memory") : OUTBOX_OK;
 }

@@ -9,6 +9,7 @@
  *   conn.c     one connection and its requests       start.c    connecting both, in order, to one of the hosts
  *   table.c    what the table looks like             claim.c    claiming with holes;  rows.c: results as values
  *   look.c     who can still fill a hole             owner.c    lock, lease, fencing
+ *   bell.c     the doorbell                           sweep.c    rows that claims cannot find
  *   settle.c   deletes                                park.c, dead.c: dead letters
  *   setup.c, check.c, status.c, add.c   for the verbs
  *
@@ -152,6 +153,7 @@ struct pg_store {
     int64_t connect_ms;
     int64_t statement_ms;
     int64_t sweep_ms;
+    bool doorbell;
 
     char schema[PG_NAME], name[PG_NAME];           /* table_name in two; schema "": by the search path */
     char dead_schema[PG_NAME], dead_table[PG_NAME];
@@ -187,6 +189,8 @@ struct pg_store {
     uint32_t guarded;            /* claims still to be made with the guarded statement */
     uint64_t looked_ns;          /* when the locks were looked at last */
     struct pg_sweep sweep;
+    bool bell;                   /* there is one, and the reader listens */
+    bool parked;                 /* the reader holds the lock that makes writers ring */
     uint64_t *active;            /* of the last snapshot */
     uint32_t active_room;
     struct obx_sql_holder *holders;
@@ -204,6 +208,7 @@ struct pg_store {
 
     uint32_t ops; /* in flight, but for start and stop */
     outbox_op_t claim_op, stop_op;
+    bool stopping; /* ownership is being given back */
 };
 
 /* plugin.c */
@@ -252,6 +257,15 @@ bool pg_look_take(struct pg_store *store, const PGresult *result);
 bool pg_snapshot_parse(struct pg_store *store, const char *text, struct obx_sql_snapshot *snapshot);
 struct pg_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows);
 void pg_batches_free(struct pg_store *store);
+
+/* bell.c */
+enum { PG_BELL_STATEMENTS = 2 };
+void pg_bell_sql(const struct pg_store *store, struct obx_sql_text *sql, int index);
+int pg_bell_listen(struct pg_store *store, PGconn *pg);
+void pg_bell_found(struct pg_store *store, bool there);
+bool pg_bell_wanted(const struct pg_store *store, const struct outbox_claim *claim); /* before this claim: */
+int pg_bell_send(struct pg_store *store, PGconn *pg);                                  /* lock, or unlock */
+void pg_bell_take(struct pg_store *store, const PGresult *result);
 
 /* sweep.c */
 void pg_sweep_reset(struct pg_store *store);

@@ -35,6 +35,12 @@ static bool has_bell(const struct obx_relay *relay)
     return obx_instance_caps(relay->store.instance) & OUTBOX_CAP_WAKE;
 }
 
+/* It may be there and not work: not set up, say. Then its store is one without. */
+static bool bell_works(const struct obx_relay *relay)
+{
+    return has_bell(relay) && !relay->mute;
+}
+
 void obx_claim_reset(struct obx_relay *relay)
 {
     relay->rewind = true;
@@ -82,7 +88,7 @@ static void set_limits(struct obx_relay *relay)
 
 static void schedule_after_rows(struct obx_relay *relay, bool more)
 {
-    relay->active_until = relay->now + (has_bell(relay) ? ACTIVE_BELL_NS : ACTIVE_NS);
+    relay->active_until = relay->now + (bell_works(relay) ? ACTIVE_BELL_NS : ACTIVE_NS);
     relay->idle_delay = LOOK_NS;
     relay->claim_at = more ? relay->now : relay->claimed_at + LOOK_NS;
     if (more)
@@ -92,6 +98,8 @@ static void schedule_after_rows(struct obx_relay *relay, bool more)
 static void schedule_after_nothing(struct obx_relay *relay)
 {
     relay->empty = !relay->wake;
+    if (relay->asked_park)
+        relay->mute = !(relay->claim.flags & OUTBOX_CLAIM_PARK);
     if (relay->wake || relay->now < relay->active_until) {
         relay->claim_at = relay->claimed_at + LOOK_NS;
     } else if (relay->claim.flags & OUTBOX_CLAIM_PARK) {
@@ -332,6 +340,7 @@ void obx_claim_step(struct obx_relay *relay)
         return;
     relay->claim = (struct outbox_claim){.struct_size = sizeof relay->claim, .flags = claim_flags(relay)};
     set_limits(relay);
+    relay->asked_park = relay->claim.flags & OUTBOX_CLAIM_PARK;
     relay->claim_exact = false;
     relay->rewind = false;
     submit(relay);

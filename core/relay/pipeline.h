@@ -89,6 +89,8 @@ struct obx_relay {
     struct outbox_claim claim;
     bool claim_exact, rewind, wake;
     bool empty;                /* the last full look found nothing new */
+    bool asked_park; /* by the claim in flight */
+    bool mute; /* the store's doorbell could not be armed the last time */
     uint64_t claim_at;         /* next look */
     uint64_t claimed_at;       /* when the last look began */
     uint64_t active_until;     /* rows or a wake were seen lately: look every millisecond */

@@ -332,7 +332,8 @@ struct outbox_claim {
     struct outbox_batch *batch; /* NULL: no rows. With it, the host owes one release() */
 };
 #define OUTBOX_CLAIM_REWIND 1u /* forget how far it was read; begin with the first row of the outbox */
-#define OUTBOX_CLAIM_PARK 2u   /* the host will not ask again soon if this gives nothing: arm the doorbell, then look */
+#define OUTBOX_CLAIM_PARK 2u   /* the host will not ask again soon if this gives nothing: arm the doorbell, then look;
+                                  a store that could not arm it takes this flag out of `flags` */
 
 /* Rows first .. first + count - 1 of a batch. */
 struct outbox_span {

@@ -7,7 +7,8 @@ static const struct conf_subject subject = {
     .yaml = "store:\n"
             "  plugin: postgres\n"
             "  dsn: ${OUTBOX_TEST_PG}\n"
-            "  table: ${OUTBOX_CHECK}\n",
+            "  table: ${OUTBOX_CHECK}\n"
+            "  doorbell: true\n",
     .text_only = true,
     .fence = "psql -qAtX \"$OUTBOX_TEST_PG\" -c \"SELECT pg_terminate_backend(pid) FROM pg_locks "
              "WHERE locktype = 'advisory'\" >/dev/null",

@@ -1,0 +1,67 @@
+/* tests/postgres/bell_test.c - the doorbell rings when, and only when, the relay is parked */
+#include "bed.h"
+
+static uint32_t claim_flags_after(struct bed *bed, uint32_t flags)
+{
+    struct outbox_claim claim = {.struct_size = sizeof claim, .flags = flags, .max_rows = 100, .max_bytes = 1 << 20};
+    cr_assert_eq(harness_claim(&bed->harness, bed->store, &claim, &bed->error), 0, "%s", bed->error.text);
+    if (claim.batch)
+        obx_store_release(bed->store, claim.batch);
+    return claim.flags;
+}
+
+Test(postgres_bell, it_rings_while_the_relay_is_parked)
+{
+    struct bed bed;
+    bed_open(&bed, "rung", true, "  doorbell: true\n");
+    bed_begin(&bed);
+    cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_PARK), OUTBOX_CLAIM_PARK);
+    uint32_t wakes = bed.harness.wakes;
+    bed_insert(&bed, bed.sql, "a");
+    cr_assert(harness_until_woken(&bed.harness, wakes));
+    bed_expect(&bed, IDS(1));
+    wakes = bed.harness.wakes;
+    bed_insert(&bed, bed.sql, "a"); /* awake: nobody rings */
+    bed_expect(&bed, IDS(2));
+    bed_expect(&bed, 0, NULL);
+    cr_assert_eq(bed.harness.wakes, wakes);
+    cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_PARK), OUTBOX_CLAIM_PARK);
+    bed_insert(&bed, bed.sql, "a");
+    cr_assert(harness_until_woken(&bed.harness, wakes));
+    bed_close(&bed);
+}
+
+Test(postgres_bell, a_writer_that_has_not_committed_keeps_the_relay_awake)
+{
+    struct bed bed;
+    PGconn *writer = bed_connect();
+    bed_open(&bed, "awake", true, "  doorbell: true\n");
+    bed_begin(&bed);
+    bed_exec(&bed, writer, "BEGIN");
+    bed_insert(&bed, writer, "a");
+    cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_PARK), 0);
+    bed_exec(&bed, writer, "COMMIT");
+    cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_PARK), OUTBOX_CLAIM_PARK);
+    PQfinish(writer);
+    bed_close(&bed);
+}
+
+Test(postgres_bell, without_a_trigger_the_outbox_is_polled)
+{
+    struct bed bed;
+    bed_open(&bed, "mute", true, "  doorbell: true\n");
+    bed_exec(&bed, bed.sql, "DROP TRIGGER outbox_doorbell ON %s");
+    bed_begin(&bed);
+    cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_PARK), 0);
+    bed_close(&bed);
+}
+
+Test(postgres_bell, nobody_rings_who_was_not_asked_to)
+{
+    struct bed bed;
+    bed_open(&bed, "silent", true, "");
+    bed_begin(&bed);
+    cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_PARK), 0);
+    cr_assert_eq(bed_number(&bed, "SELECT count(*) FROM pg_trigger WHERE tgrelid = '%s'::regclass"), 0);
+    bed_close(&bed);
+}
