@@ -18,7 +18,7 @@
 
 #define EVENTS 400
 #define KEYS 4
-#define SEEDS 30
+#define SEEDS 60
 
 struct run {
     struct fake_loop fake; /* first */
@@ -66,22 +66,25 @@ static void *bottom(struct obx_instance *instance)
     return obx_instance_self(instance);
 }
 
-static void begin(struct run *run, const char *store_fault, const char *broker_fault, unsigned seed)
+static void begin(struct run *run, const char *store_fault, const char *broker_fault, const char *inner_fault,
+                  unsigned seed)
 {
-    char yaml[1000];
+    char yaml[1200];
     struct outbox_error error = {0};
     memset(run, 0, sizeof *run);
     snprintf(yaml, sizeof yaml,
              "t:\n"
-             "  store: { plugin: fault, %s, seed: %u, over: { plugin: memory, events: %d, keys: %d } }\n"
+             "  store: { plugin: fault, %s, seed: %u,\n"
+             "           over: { plugin: delay, calls: 'claim, settle', before: 1ms, after: 1ms, jitter: 4ms,\n"
+             "                   over: { plugin: memory, events: %d, keys: %d } } }\n"
              "  broker: { plugin: fault, %s, seed: %u,\n"
              "            over: { plugin: delay, calls: publish, before: 1ms, after: 1ms, jitter: 3ms,\n"
-             "                    over: { plugin: memory } } }\n"
+             "                    over: { plugin: fault, calls: publish, %s, seed: %u, over: { plugin: memory } } } }\n"
              "  batch: 20\n"
              "  retry_min: 1ms\n"
              "  retry_max: 10ms\n"
              "  max_attempts: 1000\n",
-             store_fault, seed, EVENTS, KEYS, broker_fault, seed);
+             store_fault, seed, EVENTS, KEYS, broker_fault, seed, inner_fault, seed + 100);
     fake_loop_init(&run->fake, seed);
     cr_assert_eq(harness_open(&run->harness, &run->fake.base, turn, drop, NULL, &error), 0);
     cr_assert_eq(harness_configure(&run->harness, "test.yaml", yaml, &error), 0, "%s", error.text);
@@ -115,13 +118,14 @@ static uint32_t check_broker(struct run *run, const char *what)
     return outbox_memory_broker_count(broker) - distinct;
 }
 
-static void relay(const char *store_fault, const char *broker_fault, bool may_repeat)
+static void relay_through(const char *store_fault, const char *broker_fault, const char *inner_fault, bool may_repeat)
 {
     for (unsigned seed = 1; seed <= SEEDS; seed++) {
         struct run run;
         char what[300];
-        snprintf(what, sizeof what, "store: %s, broker: %s, seed %u", store_fault, broker_fault, seed);
-        begin(&run, store_fault, broker_fault, seed);
+        snprintf(what, sizeof what, "store: %s, broker: %s over %s, seed %u", store_fault, broker_fault, inner_fault,
+                 seed);
+        begin(&run, store_fault, broker_fault, inner_fault, seed);
         obx_relay_start(run.relay);
         cr_assert(fake_loop_run_until(&run.fake, is_drained, &run, 3600ull * 1000 * OBX_MS), "%s: never drained", what);
         uint32_t repeated = check_broker(&run, what);
@@ -134,6 +138,11 @@ static void relay(const char *store_fault, const char *broker_fault, bool may_re
         cr_assert_eq(harness_close(&run.harness), 0);
         cr_assert_eq(mem_live(), 0);
     }
+}
+
+static void relay(const char *store_fault, const char *broker_fault, bool may_repeat)
+{
+    relay_through(store_fault, broker_fault, "rate: 0", may_repeat);
 }
 
 #define NONE "calls: check"
@@ -180,4 +189,16 @@ Test(relay, keeps_its_promises_when_both_fail)
 {
     relay("calls: 'claim, settle', rate: 20, kind: timeout", BROKER("kind: retry, rate: 5"), true);
     relay("calls: 'claim, settle', rate: 20, effect: drop_ack", BROKER("effect: drop_ack, rate: 5"), true);
+}
+
+/* One event of a key is to be tried again, another one has an unknown outcome, in publishes that are in flight
+ * together. */
+Test(relay, keeps_its_promises_when_outcomes_of_a_key_are_mixed)
+{
+    relay_through(NONE, BROKER("kind: unknown, rate: 3"), "kind: retry, rate: 3", false);
+    relay_through(NONE, BROKER("kind: retry, rate: 3"), "kind: unknown, rate: 3", false);
+    relay_through(NONE, BROKER("kind: retry, rate: 3"), "effect: drop_ack, rate: 3", true);
+    relay_through(NONE, BROKER("effect: lost, every: 11"), "kind: retry, rate: 3", true);
+    relay_through(NONE, BROKER("kind: retry, rate: 5"), "kind: retry, rate: 2", false);
+    relay_through(NONE, BROKER("kind: retry, nth: 3, every: 5"), "kind: retry, rate: 10", false);
 }
