@@ -51,15 +51,15 @@ static void exact_param(struct pg_store *store, const struct outbox_claim *claim
         pg_array_int8(&store->lo, (int64_t)claim->exact[i].major);
 }
 
-static int64_t bytes_param(const struct pg_store *store, const struct outbox_claim *claim)
+/* $5: of each large value in the plain statement, of all together in the guarded one. */
+static void bytes_param(const struct pg_store *store, const struct outbox_claim *claim, struct pg_params *params)
 {
     uint64_t bytes = claim->max_bytes && claim->max_bytes < INT64_MAX ? claim->max_bytes : INT64_MAX;
-    if (claim->exact)
-        return INT64_MAX;
-    if (store->guarded)
-        return (int64_t)bytes;
-    bytes /= claim->max_rows;
-    return bytes < CAP_MIN ? CAP_MIN : (int64_t)bytes;
+    uint64_t each = claim->exact ? INT32_MAX : bytes / claim->max_rows;
+    if (store->guarded && !claim->exact)
+        pg_param_int8(params, (int64_t)bytes);
+    else
+        pg_param_int4(params, each < CAP_MIN ? CAP_MIN : each > INT32_MAX ? INT32_MAX : (int32_t)each);
 }
 
 static bool look_due(const struct pg_store *store)
@@ -85,7 +85,7 @@ static int send_claim(struct pg_request *request, PGconn *pg)
     pg_param_buf(&params, &store->lo);
     pg_param_buf(&params, claim->exact ? &store->lo : &store->hi);
     pg_param_int8(&params, claim->exact ? claim->exact_count : claim->max_rows);
-    pg_param_int8(&params, bytes_param(store, claim));
+    bytes_param(store, claim, &params);
     op->number = (pg_bell_wanted(store, claim) ? BELL : 0) | (look_due(store) && !claim->exact ? LOOK : 0);
     return (!(op->number & BELL) || pg_bell_send(store, pg)) && (!(op->number & LOOK) || pg_look_send(store, pg)) &&
            PQsendQueryPrepared(pg, guarded ? "claim_guarded" : "claim", params.count, params.values, params.lengths,

@@ -6,36 +6,59 @@
  * result that is not ascending. $1 hi, $2 and $3 the holes, $4 how many rows, $5 how many bytes.
  *
  * Memory must stay bounded, but asking for the size of what is before would cost more than reading it. So there are two
- * statements. The plain one leaves out the large values of a row with more than $5 bytes, and marks it; the reader
- * ends the batch before it and goes on with the guarded one, in which $5 counts for all rows together.
+ * statements. The plain one leaves out values of more than $5 bytes, and marks their rows; the reader ends the batch
+ * before the first of them and goes on with the guarded one, in which $5 counts for all rows together. Each function call
+ * counts here: the plain statement is what a backlog is read with.
  */
 #include "store.h"
 
 static const char mark[] = "''";
 
-/* How many bytes the large columns of a row have; the size of a value that is stored elsewhere is known without
- * reading it. */
-static void put_size(struct obx_sql_text *sql, const struct pg_store *store)
+static bool is_sized(const struct pg_wanted *w)
 {
-    bool any = false;
-    for (uint32_t i = 0; i < store->wanted_count; i++) {
-        const struct pg_wanted *w = &store->wanted[i];
-        if (!w->sized || w->wire == PG_ABSENT)
-            continue;
-        obx_sql_text_puts(sql, any ? " + " : "");
-        if (w->wire == PG_AS_JSONB)
-            obx_sql_text_format(sql, "coalesce(pg_column_size(t.%n), 0)", w->name);
-        else if (w->wire == PG_AS_BYTES)
-            obx_sql_text_format(sql, "coalesce(octet_length(t.%n), 0)", w->name);
-        else
-            obx_sql_text_format(sql, "coalesce(octet_length(t.%n::text), 0)", w->name);
-        any = true;
-    }
-    if (!any)
-        obx_sql_text_puts(sql, "0");
+    return w->sized && w->wire != PG_ABSENT;
 }
 
-/* Each column as `prefix` and its number; raw in the guarded statement's inner part. */
+/* How many bytes a column's value has: known without reading a value that is stored elsewhere. */
+static void put_length(struct obx_sql_text *sql, const struct pg_wanted *w)
+{
+    if (w->wire == PG_AS_JSONB)
+        obx_sql_text_format(sql, "pg_column_size(t.%n)", w->name);
+    else
+        obx_sql_text_format(sql, w->wire == PG_AS_BYTES ? "octet_length(t.%n)" : "octet_length(t.%n::text)", w->name);
+}
+
+/* Is one of them too large? */
+static void put_mark(struct obx_sql_text *sql, const struct pg_store *store)
+{
+    const char *before = "CASE WHEN ";
+    for (uint32_t i = 0; i < store->wanted_count; i++) {
+        if (!is_sized(&store->wanted[i]))
+            continue;
+        obx_sql_text_puts(sql, before);
+        put_length(sql, &store->wanted[i]);
+        obx_sql_text_puts(sql, " > $5::int4");
+        before = " OR ";
+    }
+    if (before[0] == 'C')
+        obx_sql_text_puts(sql, "NULL::text");
+    else
+        obx_sql_text_format(sql, " THEN %s END", mark);
+}
+
+/* All together. */
+static void put_size(struct obx_sql_text *sql, const struct pg_store *store)
+{
+    obx_sql_text_puts(sql, "0::int8");
+    for (uint32_t i = 0; i < store->wanted_count; i++) {
+        if (!is_sized(&store->wanted[i]))
+            continue;
+        obx_sql_text_puts(sql, " + coalesce(");
+        put_length(sql, &store->wanted[i]);
+        obx_sql_text_puts(sql, ", 0)");
+    }
+}
+
 static void put_columns(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
 {
     for (uint32_t i = 0; i < store->wanted_count; i++) {
@@ -45,8 +68,8 @@ static void put_columns(struct obx_sql_text *sql, const struct pg_store *store, 
             obx_sql_text_puts(sql, "NULL::text");
         } else if (plain && w->sized) {
             obx_sql_text_puts(sql, "CASE WHEN ");
-            put_size(sql, store);
-            obx_sql_text_format(sql, " <= $5::int8 THEN t.%n END", w->name);
+            put_length(sql, w);
+            obx_sql_text_format(sql, " <= $5::int4 THEN t.%n END", w->name);
         } else {
             obx_sql_text_format(sql, "t.%n%s", w->name, w->cast ? "::text" : "");
         }
@@ -54,16 +77,17 @@ static void put_columns(struct obx_sql_text *sql, const struct pg_store *store, 
     }
 }
 
+/* id, the columns, the mark; and the size in the guarded statement's inner part. */
 static void put_row(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
 {
     obx_sql_text_format(sql, "SELECT t.%n AS id", store->table.id);
     put_columns(sql, store, plain);
+    obx_sql_text_puts(sql, ", ");
     if (plain) {
-        obx_sql_text_puts(sql, ", CASE WHEN ");
-        put_size(sql, store);
-        obx_sql_text_format(sql, " > $5::int8 THEN %s END AS mark, 0 AS size", mark);
+        put_mark(sql, store);
+        obx_sql_text_puts(sql, " AS mark");
     } else {
-        obx_sql_text_puts(sql, ", NULL::text AS mark, least(0::int8 + ");
+        obx_sql_text_puts(sql, "NULL::text AS mark, least(");
         put_size(sql, store);
         obx_sql_text_puts(sql, ", $5::int8, 1073741824)::int4 AS size");
     }
@@ -72,12 +96,14 @@ static void put_row(struct obx_sql_text *sql, const struct pg_store *store, bool
     obx_sql_text_puts(sql, " t");
 }
 
-static void put_snapshot(struct obx_sql_text *sql, const struct pg_store *store)
+static void put_snapshot(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
 {
     obx_sql_text_puts(sql, "SELECT 0::int8 AS id");
     for (uint32_t i = 0; i < store->wanted_count; i++)
         obx_sql_text_format(sql, ", NULL::%s AS c%d", store->wanted[i].wire ? store->wanted[i].type : "text", (int)i);
-    obx_sql_text_puts(sql, ", pg_current_snapshot()::text AS mark, 0 AS size");
+    obx_sql_text_puts(sql, ", pg_current_snapshot()::text AS mark");
+    if (!plain)
+        obx_sql_text_puts(sql, ", 0 AS size");
 }
 
 /* The three branches. */
@@ -85,7 +111,7 @@ static void put_union(struct obx_sql_text *sql, const struct pg_store *store, bo
 {
     const char *id = store->table.id;
     obx_sql_text_puts(sql, "(");
-    put_snapshot(sql, store);
+    put_snapshot(sql, store, plain);
     obx_sql_text_puts(sql, ") UNION ALL (SELECT h.* FROM unnest($2::int8[], $3::int8[]) r(lo, hi), LATERAL (");
     put_row(sql, store, plain);
     obx_sql_text_format(sql, " WHERE t.%n BETWEEN r.lo AND r.hi ORDER BY t.%n LIMIT $4::int8) h LIMIT $4::int8)", id, id);
@@ -114,12 +140,8 @@ static void put_guarded(struct obx_sql_text *sql, const struct pg_store *store)
 
 static void put_plain(struct obx_sql_text *sql, const struct pg_store *store)
 {
-    obx_sql_text_puts(sql, "SELECT id");
-    for (uint32_t i = 0; i < store->wanted_count; i++)
-        obx_sql_text_format(sql, ", c%d", (int)i);
-    obx_sql_text_puts(sql, ", mark FROM (");
     put_union(sql, store, true);
-    obx_sql_text_puts(sql, ") v LIMIT $4::int8 + 1");
+    obx_sql_text_puts(sql, " LIMIT $4::int8 + 1");
 }
 
 int pg_claim_build(struct pg_store *store, struct outbox_error *error)
