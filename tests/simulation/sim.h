@@ -1,88 +1,73 @@
 /*
- * tests/simulation/sim.h - a world of one database table, one topic, two relays, writers, and things that go wrong
+ * tests/simulation/sim.h - one run: a world with a database, a broker and writers, and the relays in it
  *
- * Everything runs on the virtual clock of the fake loop, in one thread, from one seed: the same seed is the same run.
- * store.c is a store over the table and broker.c a broker over the topic; both do what real ones do, delays, lost
- * answers and failures included. world.c holds the writers and the accidents and judges after every step.
+ * Everything happens in one thread on one virtual clock, and everything random comes from the seed. The world has a
+ * loop of its own for what goes on at the servers and with the writers; each relay has one for what goes on in its
+ * process, so that a relay can be paused (its loop stands still, the clock does not) or crash (its loop and its memory
+ * are dropped) at any step. The earliest loop goes next; after every step the oracle looks.
+ *
+ *   plan.c    what the seed switches on        node.c      a relay's process: start, stop, pause, crash
+ *   db.c      the table, commits, failover     store*.c    the store plugin, and its requests at the server
+ *   writers.c transactions of the application  cluster.c   the broker; producer.c  the broker plugin
+ *   chaos.c   what happens to all of them      oracle.c    the promises
+ *
+ * There is one run at a time in a process, and `sim` is it.
  */
-#ifndef OBX_SIMULATION_SIM_H
-#define OBX_SIMULATION_SIM_H
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
 
 #include "fake_loop.h"
-#include "relay/relay.h"
+#include "memory.h"
+#include "plan.h"
 
-#define SIM_ROWS 400u
-#define SIM_KEYS 9u
-#define SIM_RELAYS 2u
-#define SIM_TRANSACTIONS 4u
-#define SIM_WHY 256
+#include "node.h"
 
-struct sim_row {
-    char id[40], key[16], payload[16];
-    uint32_t key_number, sequence;
-    bool visible;   /* its transaction committed */
-    bool gone;      /* settled, or rolled back */
-    bool dead;      /* parked */
-    bool poison;    /* the broker can never take it */
-    uint32_t times; /* published */
-};
+#define SIM_SECOND (1000 * OBX_MS)
+#define SIM_NODES 3
+#define SIM_STOP_GRACE_MS 1000 /* that a stop may take longer than its deadline, while nothing is slow */
 
-/* A transaction of a writer. It holds the locks of its keys until it ends. */
-struct sim_transaction {
-    struct obx_timer timer;
-    struct sim *sim;
-    uint32_t first, count; /* rows; 0: not open */
-};
-
-/* How likely an accident is, in thousandths of the occasions. */
-struct sim_rates {
-    uint32_t fail, drop_ack, hang, fence;                /* operations of the store */
-    uint32_t start;                                      /* connecting, of both */
-    uint32_t retry, unknown, not_connected, broker_lost; /* messages; publishes */
-};
-
-struct sim_node {
-    struct obx_relay *relay;
-    struct obx_config *config;
-    struct sim *sim;
-    bool running, stopped;
-};
+struct sim_db;
+struct sim_cluster;
+struct obx_registry;
 
 struct sim {
-    struct fake_loop loop;
-    uint64_t seed, random;
+    uint64_t seed;
+    bool trace;
+    bool healed; /* no more faults */
+    bool done;   /* everything is relayed: relays that stop stay down */
+    struct sim_random random;
+    struct sim_plan plan;
+    struct sim_owner memory; /* the world's */
+    struct fake_loop world;
+    uint64_t now_ns;
+    uint64_t steps;
     struct obx_registry *registry;
-    struct obx_log log;
-    struct sim_rates rates;
-    bool faulty; /* accidents happen now */
-    bool in_order, park, verbose;
-    bool refuses; /* the broker tells RETRY, not NOT_CONNECTED, of what comes behind a failed event of its key */
-
-    struct sim_row rows[SIM_ROWS];
-    uint32_t row_count, wanted;
-    uint32_t sequences[SIM_KEYS], reached[SIM_KEYS];
-    bool locked[SIM_KEYS], blocked[SIM_KEYS];
-    struct sim_transaction transactions[SIM_TRANSACTIONS];
-    uint64_t epoch; /* of ownership */
-    const void *owner;
-
-    struct sim_node nodes[SIM_RELAYS];
-    struct obx_timer writer, accidents;
-    uint64_t published, duplicates, fences, restarts;
-    char why[SIM_WHY]; /* the first broken promise; "": none */
+    struct sim_node nodes[SIM_NODES];
+    uint32_t lives; /* so far, of all nodes */
+    struct sim_db *db;
+    struct sim_cluster *cluster;
+    uint64_t largest_batch; /* as the budget counts it, in this run */
 };
 
-extern const struct outbox_plugin sim_store_plugin, sim_broker_plugin;
+extern struct sim *sim;
 
-/* Run one seed to its end. False: sim->why says which promise was broken. */
-bool sim_run(struct sim *sim, uint64_t seed, bool verbose);
+struct sim_result {
+    uint64_t steps, virtual_ns, events, appended, duplicates, digest;
+};
 
-/* ---- for the plugins ---- */
-uint64_t sim_draw(struct sim *sim, uint64_t below);
-bool sim_strikes(struct sim *sim, uint32_t thousandths); /* never outside of the faulty time */
-void sim_broken(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* An event becomes readable for consumers; judged at once. */
-void sim_publish(struct sim *sim, struct sim_row *row);
-struct sim_row *sim_row_of(struct sim *sim, const void *payload, size_t size);
+/* One whole run. Does not come back when a promise is broken: says so and exits with 1. */
+struct sim_result sim_run(uint64_t seed, bool trace);
+
+/* With --trace, one line of what happens. */
+void sim_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define SIM_SAY(...) (sim->trace ? sim_say(__VA_ARGS__) : (void)0)
+_Noreturn void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Does this fault strike now? per_mille: how likely, if the seed has it on and it is not over. */
+bool sim_strikes(enum sim_fault fault, uint32_t per_mille);
+bool sim_has(enum sim_fault fault); /* on, and not over */
+uint64_t sim_pick(uint64_t least, uint64_t most);
+
+void sim_world_after(struct obx_timer *timer, uint64_t delay_ns);
 
 #endif

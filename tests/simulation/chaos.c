@@ -1,0 +1,159 @@
+/* tests/simulation/chaos.c - see chaos.h; at random moments one of the faults that the seed has on strikes */
+#include "chaos.h"
+
+#include "db.h"
+#include "producer.h"
+#include "sim.h"
+#include "store.h"
+
+static struct obx_timer next;
+static struct obx_timer writable, broker_up;
+
+static struct sim_node *any_node(void)
+{
+    return &sim->nodes[sim_pick(0, sim->plan.relays - 1)];
+}
+
+/* Mostly who does the work: the others notice little. */
+static struct sim_node *busy_node(void)
+{
+    for (uint32_t i = 0; i < sim->plan.relays && sim_pick(0, 3); i++) {
+        struct sim_node *node = &sim->nodes[i];
+        if (sim->db->owner && sim->db->owner->life == node->life)
+            return node;
+    }
+    return any_node();
+}
+
+static uint64_t a_while(void)
+{
+    return sim_pick(1, sim_pick(1, 6000)) * OBX_MS;
+}
+
+static void end_read_only(struct obx_timer *timer)
+{
+    (void)timer;
+    sim->db->read_only = false;
+}
+
+static void begin_read_only(void)
+{
+    uint64_t ns = a_while();
+    SIM_SAY("the database is read-only for %.3f s", (double)ns / 1e9);
+    sim->db->read_only = true;
+    writable.fire = end_read_only;
+    sim_world_after(&writable, ns);
+}
+
+static void end_outage(struct obx_timer *timer)
+{
+    (void)timer;
+    for (uint32_t i = 0; i < SIM_PARTITIONS; i++)
+        sim->cluster->down[i] = false;
+    SIM_SAY("the broker is up");
+}
+
+static void begin_outage(void)
+{
+    bool all = sim_pick(0, 1);
+    uint64_t ns = sim_pick(1, 8000) * OBX_MS;
+    for (uint32_t i = 0; i < SIM_PARTITIONS; i++)
+        sim->cluster->down[i] = all || sim_pick(0, 2) == 0;
+    SIM_SAY("%s down for %.3f s", all ? "the broker is" : "some partitions are", (double)ns / 1e9);
+    broker_up.fire = end_outage;
+    sim_world_after(&broker_up, ns);
+}
+
+static void take_ownership(void)
+{
+    if (!sim->db->owner)
+        return;
+    SIM_SAY("ownership is taken from life %u", sim->db->owner->life);
+    sim->db->owner = NULL;
+}
+
+static void strike(enum sim_fault fault)
+{
+    switch (fault) {
+    case SIM_CRASH:
+        sim_node_crash(busy_node());
+        break;
+    case SIM_PAUSE:
+        sim_node_pause(busy_node(), sim_pick(1, sim_pick(1, 15000)) * OBX_MS);
+        break;
+    case SIM_STOP:
+        sim_node_stop(any_node(), (uint32_t)sim_pick(0, 2000));
+        break;
+    case SIM_SESSION:
+        sim_store_lose(busy_node());
+        break;
+    case SIM_HALF_OPEN:
+        sim_store_cut(busy_node());
+        break;
+    case SIM_RESTART:
+        sim_db_restart(a_while());
+        break;
+    case SIM_FAILOVER:
+        sim_db_failover(a_while());
+        break;
+    case SIM_READ_ONLY:
+        begin_read_only();
+        break;
+    case SIM_TAKEN:
+        take_ownership();
+        break;
+    case SIM_BROKER_DOWN:
+        begin_outage();
+        break;
+    case SIM_BROKER_LOST:
+        sim_producer_lose(busy_node());
+        break;
+    default:
+        break;
+    }
+}
+
+static void happen(struct obx_timer *timer)
+{
+    enum sim_fault fault = (enum sim_fault)sim_pick(0, SIM_FAULT_COUNT - 1);
+    uint32_t tries = SIM_FAULT_COUNT;
+    while (!sim_has(fault) && tries--)
+        fault = (fault + 1) % SIM_FAULT_COUNT;
+    if (sim->healed)
+        return;
+    if (sim_has(fault))
+        strike(fault);
+    sim_world_after(timer, sim_pick(0, 2 * sim->plan.fault_every_ns));
+}
+
+void sim_chaos_start(void)
+{
+    next = writable = broker_up = (struct obx_timer){.fire = happen};
+    sim_world_after(&next, sim_pick(0, 2 * sim->plan.fault_every_ns));
+}
+
+/* Nothing more strikes, and what was broken works again: servers are up, paused processes go on, silent connections
+ * are told that they are gone. */
+void sim_chaos_heal(void)
+{
+    sim->healed = true;
+    SIM_SAY("no more faults");
+    sim->db->read_only = false;
+    sim_db_come_up();
+    end_outage(NULL);
+    for (uint32_t i = 0; i < sim->plan.relays; i++) {
+        struct sim_node *node = &sim->nodes[i];
+        if (node->stop_by_ns && node->paused_until_ns > sim->now_ns)
+            node->stop_by_ns = OBX_MAX(node->stop_by_ns, sim->now_ns + SIM_STOP_GRACE_MS * OBX_MS);
+        node->paused_until_ns = 0;
+        node->memory.fail_one_in = 0;
+        if (node->store && node->store->cut && node->store->session) {
+            node->store->cut = false;
+            sim_store_lose(node);
+        }
+    }
+    for (struct sim_session *session = sim->db->sessions; session; session = session->next) {
+        if (session->dies_ns)
+            session->dies_ns = OBX_MIN(session->dies_ns, sim->now_ns + SIM_SECOND);
+    }
+}

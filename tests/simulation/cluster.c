@@ -1,0 +1,200 @@
+/*
+ * tests/simulation/cluster.c - flights of messages: sent, arrived, appended or not, reported
+ *
+ * A partition that is down keeps a flight waiting; after a while it is given up. What a flight carries is appended in its
+ * order, so that what arrives of it, however late, is a run of what was sent.
+ */
+#include "oracle.h"
+#include "producer.h"
+#include "sim.h"
+
+#define GIVE_UP_NS (3 * SIM_SECOND)
+
+static void arrive(struct obx_timer *timer);
+static void report(struct obx_timer *timer);
+
+void sim_cluster_init(void)
+{
+    sim->cluster = obx_alloc(sizeof *sim->cluster);
+}
+
+static uint64_t latency(void)
+{
+    if (sim_strikes(SIM_BROKER_SLOW, 30))
+        return sim_pick(1, 8000) * OBX_MS;
+    return sim_pick(50, 3000) * 1000;
+}
+
+static struct sim_flight *new_flight(struct sim_producer *producer, uint32_t partition)
+{
+    struct sim_flight *flight = obx_alloc(sizeof *flight);
+    flight->producer = producer;
+    flight->partition = partition;
+    flight->arrive.fire = arrive;
+    flight->report.fire = report;
+    obx_list_append(&producer->flights, &flight->link);
+    return flight;
+}
+
+/* ---- sending ------------------------------------------------------------------------------------------------------- */
+
+static void take_off(struct sim_flight *flight)
+{
+    sim_world_after(&flight->arrive, latency());
+}
+
+void sim_producer_pump(struct sim_producer *producer, uint32_t partition)
+{
+    struct obx_list *queue = &producer->queues[partition];
+    if (!producer->broker || producer->flying[partition] || obx_list_empty(queue))
+        return;
+    struct sim_owner *before = sim_own(&sim->memory);
+    struct sim_flight *flight = new_flight(producer, partition);
+    uint32_t most = (uint32_t)sim_pick(1, sim_pick(1, SIM_FLIGHT));
+    for (struct obx_list *link; flight->count < most && (link = obx_list_pop(queue));) {
+        struct sim_message *message = OBX_CONTAINER(link, struct sim_message, link);
+        message->refused = sim_lane_refuses(producer, message);
+        flight->messages[flight->count++] = message;
+    }
+    producer->flying[partition] = true;
+    take_off(flight);
+    sim_own(before);
+}
+
+void sim_flight_shuffled(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
+{
+    for (uint32_t i = count; i > 1; i--) {
+        uint32_t other = (uint32_t)sim_pick(0, i - 1);
+        struct sim_message *message = messages[i - 1];
+        messages[i - 1] = messages[other];
+        messages[other] = message;
+    }
+    for (uint32_t at = 0; at < count;) {
+        struct sim_flight *flight = new_flight(producer, SIM_PARTITIONS);
+        uint32_t most = (uint32_t)sim_pick(1, 8);
+        while (at < count && flight->count < most)
+            flight->messages[flight->count++] = messages[at++];
+        take_off(flight);
+    }
+}
+
+/* ---- at the cluster ----------------------------------------------------------------------------------------------------- */
+
+static bool fails_for_now(const struct sim_event *event)
+{
+    return event->poison == SIM_FAILING || (event->poison == SIM_FAILING_NOW && !sim->healed);
+}
+
+static void append(struct sim_message *message)
+{
+    struct sim_event *event = sim_event(message->event);
+    oracle_appended(event);
+    SIM_SAY("event %u, id %ld, key %d is appended%s", event->number, (long)event->id, (int)event->key,
+            event->appended > 1 ? " again" : "");
+}
+
+static int throttle_code(void)
+{
+    static const int codes[] = {OUTBOX_E_AGAIN, OUTBOX_E_NOT_FOUND, OUTBOX_E_PERMISSION};
+    return codes[sim_pick(0, 2)];
+}
+
+/* Nobody will hear of it, or everybody: the cluster does not care. */
+static void decide(struct sim_message *message)
+{
+    const struct sim_event *event = sim_event(message->event);
+    if (event->poison == SIM_REJECTED) {
+        sim_message_fail(message, OUTBOX_REJECTED, OUTBOX_E_REJECTED);
+    } else if (fails_for_now(event)) {
+        sim_message_fail(message, OUTBOX_RETRY, OUTBOX_E_IO);
+    } else if (sim_strikes(SIM_THROTTLED, 20)) {
+        sim_message_fail(message, OUTBOX_RETRY, throttle_code());
+    } else if (sim_strikes(SIM_NOT_SENT, 15)) {
+        sim_message_fail(message, sim_pick(0, 1) ? OUTBOX_UNKNOWN : OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED);
+    } else if (sim_strikes(SIM_ACK_LOST, 15)) {
+        append(message);
+        sim_message_fail(message, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME);
+    } else {
+        append(message);
+        message->outcome = OUTBOX_DELIVERED;
+    }
+}
+
+static void refuse(struct sim_message *message)
+{
+    bool outage = !sim->healed && sim_pick(0, 3) == 0;
+    sim_message_fail(message, outage ? OUTBOX_NOT_CONNECTED : OUTBOX_RETRY, OUTBOX_E_AGAIN);
+}
+
+/* Within a flight, what follows a message of its lane that was not delivered. */
+static bool follows_failure(const struct sim_flight *flight, uint32_t at)
+{
+    const struct sim_message *message = flight->messages[at];
+    for (uint32_t i = 0; i < at; i++) {
+        const struct sim_message *before = flight->messages[i];
+        if (before->lane == message->lane && before->outcome != OUTBOX_DELIVERED && before->outcome != OUTBOX_REJECTED &&
+            message->lane != SIM_MAX_KEYS)
+            return true;
+    }
+    return false;
+}
+
+static void give_up(struct sim_flight *flight)
+{
+    for (uint32_t i = 0; i < flight->count; i++)
+        sim_message_fail(flight->messages[i], OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED);
+}
+
+static void land(struct sim_flight *flight)
+{
+    bool failed = false;
+    for (uint32_t i = 0; i < flight->count; i++) {
+        struct sim_message *message = flight->messages[i];
+        if (message->refused || (failed && follows_failure(flight, i)))
+            refuse(message);
+        else
+            decide(message);
+        failed |= sim->plan.ordered && message->outcome != OUTBOX_DELIVERED;
+    }
+}
+
+static bool is_down(const struct sim_flight *flight)
+{
+    if (flight->partition < SIM_PARTITIONS)
+        return sim->cluster->down[flight->partition];
+    return sim->cluster->down[flight->messages[0]->partition];
+}
+
+static void arrive(struct obx_timer *timer)
+{
+    struct sim_flight *flight = OBX_CONTAINER(timer, struct sim_flight, arrive);
+    uint64_t waited = sim->now_ns - flight->messages[0]->queued_ns;
+    if (is_down(flight)) {
+        if (waited < GIVE_UP_NS) {
+            sim_world_after(&flight->arrive, sim_pick(10, 300) * OBX_MS);
+            return;
+        }
+        give_up(flight);
+    } else {
+        land(flight);
+    }
+    if (flight->producer)
+        sim_node_after(flight->producer->node, &flight->report, latency());
+}
+
+/* ---- and back ------------------------------------------------------------------------------------------------------------ */
+
+static void report(struct obx_timer *timer)
+{
+    struct sim_flight *flight = OBX_CONTAINER(timer, struct sim_flight, report);
+    struct sim_producer *producer = flight->producer;
+    if (!producer)
+        return;
+    flight->producer = NULL;
+    obx_list_remove(&flight->link);
+    if (flight->partition < SIM_PARTITIONS)
+        producer->flying[flight->partition] = false;
+    sim_producer_tell(producer, flight->messages, flight->count);
+    if (flight->partition < SIM_PARTITIONS)
+        sim_producer_pump(producer, flight->partition);
+}

@@ -1,0 +1,110 @@
+/*
+ * tests/simulation/db.h - the database server: one outbox table, its transactions, its lock, its standby
+ *
+ * Like Postgres: ids are drawn from a sequence before commit and by transactions that may have no transaction id yet;
+ * what is committed is visible to every statement that begins later; a lock belongs to a session and ends with it.
+ * A writer holds the lock of a key from before it draws an id for it until its transaction ends.
+ *
+ * Events are numbered over the whole run; a number is never used again, while an id may be, after a failover.
+ */
+#ifndef SIM_DB_H
+#define SIM_DB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIM_NO_KEY UINT32_MAX
+#define SIM_MAX_KEYS 64
+#define SIM_TXNS 8
+#define SIM_TXN_EVENTS 100
+#define SIM_NONE UINT32_MAX
+
+enum sim_poison { SIM_HEALTHY, SIM_REFUSED, SIM_REJECTED, SIM_FAILING, SIM_FAILING_NOW };
+enum sim_event_state { SIM_DRAWN, SIM_INSERTED, SIM_COMMITTED, SIM_ROLLED_BACK };
+
+struct sim_event {
+    int64_t id;
+    uint32_t number, key, size, chain; /* chain: its place among the committed of its key */
+    uint8_t poison, state;
+    bool gone, dead;  /* out of the table: settled, parked */
+    bool ever_dead;
+    bool lost;        /* its commit was lost in a failover */
+    /* the oracle's */
+    uint32_t appended;
+    uint64_t told_lives;    /* told DELIVERED to these, a bit each, modulo 64 */
+    uint32_t told_life, told_generation;
+    uint64_t submitted_ns;
+};
+
+struct sim_txn {
+    bool open, locks;
+    uint64_t name, xid; /* xid 0: none yet */
+    uint32_t events[SIM_TXN_EVENTS], count;
+};
+
+enum sim_commit_kind { SIM_INSERTS, SIM_DELETES, SIM_PARKS };
+struct sim_commit {
+    enum sim_commit_kind kind;
+    uint32_t *events, count;
+};
+
+/* A client's connection as the server sees it. */
+struct sim_session {
+    struct sim_session *next;
+    uint32_t life, epoch;
+    bool dead;
+    uint64_t seen_ns, dies_ns; /* dies: when the server notices that the client is gone; 0: it is not */
+};
+
+#define SIM_COMMITS 32 /* that a failover can lose */
+
+struct sim_db {
+    struct sim_event *events;
+    uint32_t count, room;
+    uint32_t *by_id; /* event number + 1 */
+    int64_t id_room, next_id, low_id; /* low: nothing visible below */
+    struct sim_txn txns[SIM_TXNS];
+    uint32_t key_owner[SIM_MAX_KEYS]; /* txn + 1 */
+    uint64_t names, xids, ended;
+    struct sim_commit commits[SIM_COMMITS];
+    uint64_t commit_count;
+
+    bool up, read_only;
+    uint32_t epoch;       /* grows with each failover */
+    uint32_t generation;  /* of ownership: grows when a re-send is nobody's fault */
+    struct sim_session *sessions, *owner;
+    uint32_t last_owner_life;
+};
+
+void sim_db_init(void);
+struct sim_event *sim_event(uint32_t number);
+/* The event that a statement sees under this id, or NULL. */
+struct sim_event *sim_db_row(int64_t id);
+const char *sim_key_text(uint32_t key); /* static memory for each key; NULL: none */
+
+/* ---- transactions of writers; slot < SIM_TXNS ---- */
+void sim_txn_begin(uint32_t slot, bool with_xid);
+uint32_t sim_txn_draw(uint32_t slot, uint32_t key); /* the event; SIM_NONE: the key is another's */
+void sim_txn_insert(uint32_t slot, uint32_t number);
+void sim_txn_end(uint32_t slot, bool commits);
+
+/* ---- statements of relays: at once, and committed ---- */
+void sim_db_delete(const struct sim_session *session, int64_t lo, int64_t hi, uint32_t *numbers, uint32_t *count);
+void sim_db_log(enum sim_commit_kind kind, const uint32_t *numbers, uint32_t count);
+uint64_t sim_db_xmin(void);
+uint32_t sim_db_active(uint64_t *active); /* SIM_TXNS of them at most, ascending */
+
+/* ---- sessions ---- */
+struct sim_session *sim_session_open(uint32_t life);
+void sim_session_end(struct sim_session *session, const char *why);
+bool sim_session_alive(struct sim_session *session);
+/* 0, or why not. */
+int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool same);
+
+/* ---- calamities ---- */
+void sim_db_restart(uint64_t down_ns);
+void sim_db_failover(uint64_t down_ns);
+void sim_db_come_up(void);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * tests/simulation/memory.h - memory that belongs to somebody: stands in for core/base/mem.c
+ *
+ * Every block belongs to the owner that was current when it was made: the world, or one life of one relay. When a
+ * relay crashes, what it owned is freed at once, so that a touch of it afterwards is a fault that the sanitizer sees;
+ * when it stops in order, it must own nothing any more. Blocks can be made to fail now and then.
+ */
+#ifndef SIM_MEMORY_H
+#define SIM_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sim_block;
+
+struct sim_owner {
+    struct sim_block *first;
+    size_t live;
+    uint32_t fail_one_in; /* 0: never */
+    uint64_t random;
+};
+
+/* Returns who was current. */
+struct sim_owner *sim_own(struct sim_owner *owner);
+void sim_owner_drop(struct sim_owner *owner); /* free all of it */
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * tests/simulation/oracle.h - the promises of docs/GUARANTEES.md, judged as things happen
+ *
+ * 1 no loss, 5 settled after durable   oracle_settled: only what was appended, and told to be, leaves the table
+ * 2 no invention, byte-identical       oracle_submitted: every message is the event of a committed row, in every byte
+ * 3 order                              oracle_appended: no first occurrence before one that stands before it
+ * 4 duplicates only after a fault      oracle_submitted: what was told DELIVERED is not sent again by its owner
+ * 6 no outage costs an attempt         oracle_parked: only what can never go, or follows such a one
+ * 7 memory                             oracle_step: the budget, and one batch
+ * 9 a clean stop                       oracle_stopped, and node.c
+ *   liveness, one key delays no other  oracle_drained
+ */
+#ifndef SIM_ORACLE_H
+#define SIM_ORACLE_H
+
+#include <outbox/plugin.h>
+
+#include "db.h"
+
+struct sim_node;
+
+void oracle_init(void);
+void oracle_committed(struct sim_event *event);
+void oracle_lost(struct sim_event *event);
+/* A relay hands the message to the broker. Gives the event that it is of. */
+struct sim_event *oracle_submitted(const struct sim_node *node, const struct outbox_message *message);
+void oracle_appended(struct sim_event *event);
+void oracle_told(uint32_t life, uint32_t generation, struct sim_event *event, enum outbox_outcome outcome);
+void oracle_settled(uint32_t life, const struct sim_event *event);
+void oracle_parked(struct sim_event *event);
+void oracle_stopped(const struct sim_node *node);
+void oracle_step(const struct sim_node *node);
+/* Is everything relayed that can be? */
+bool oracle_drained(void);
+_Noreturn void oracle_stuck(void); /* it is not, and time is over: say what is missing */
+void oracle_end(void);
+
+uint64_t oracle_appends(void);
+uint64_t oracle_duplicates(void);
+uint64_t oracle_digest(void);
+
+/* The payload of an event, as it must be published; size bytes at `to`. */
+size_t sim_payload_size(const struct sim_event *event);
+void sim_payload_write(const struct sim_event *event, char *to);
+const char *sim_topic_text(const struct sim_event *event); /* the aggregatetype */
+/* The event that the message is, having compared all of it. */
+struct sim_event *sim_message_event(const struct outbox_message *message);
+
+#endif

@@ -1,0 +1,121 @@
+/* tests/simulation/plan.c - drawing a plan from the seed */
+#include "plan.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "loop/loop.h"
+#include "loop/random.h"
+
+uint64_t sim_draw(struct sim_random *random)
+{
+    random->state += OBX_RANDOM_STEP;
+    return obx_random_stir(random->state);
+}
+
+uint64_t sim_between(struct sim_random *random, uint64_t least, uint64_t most)
+{
+    return most <= least ? least : least + sim_draw(random) % (most - least + 1);
+}
+
+bool sim_one_in(struct sim_random *random, uint32_t n)
+{
+    return sim_draw(random) % n == 0;
+}
+
+static const char *pick(struct sim_random *random, const char *const *words, uint32_t count)
+{
+    return words[sim_between(random, 0, count - 1)];
+}
+
+/* A value of any magnitude between the bounds is as likely as one of another magnitude. */
+static uint32_t scale(struct sim_random *random, uint32_t least, uint32_t most)
+{
+    uint32_t top = least;
+    while (top < most && !sim_one_in(random, 4))
+        top = top * 2 + 1;
+    return (uint32_t)sim_between(random, least, top < most ? top : most);
+}
+
+static void draw_faults(struct sim_plan *plan, struct sim_random *random)
+{
+    uint32_t one_in = (uint32_t)sim_between(random, 1, 8);
+    if (sim_one_in(random, 16))
+        return;
+    for (int i = 0; i < SIM_FAULT_COUNT; i++) {
+        if (sim_one_in(random, one_in + 1))
+            plan->faults |= 1ull << i;
+    }
+    if (!sim_one_in(random, 4))
+        plan->faults &= ~(1ull << SIM_NO_MEMORY);
+}
+
+static void draw_settings(struct sim_plan *plan, struct sim_random *random)
+{
+    static const char *const orders[] = {"key", "key", "key", "key", "key", "key", "global", "none"};
+    static const char *const policies[] = {"block-key", "block-key", "park", "park", "park-key", "park-key", "stop"};
+    plan->order = pick(random, orders, 8);
+    plan->on_reject = pick(random, policies, 7);
+    plan->batch = scale(random, 1, 500);
+    plan->memory_kib = scale(random, 64, 1024);
+    plan->max_deferred = sim_one_in(random, 10) ? (uint32_t)sim_between(random, 1, 50) : 250000;
+    plan->max_attempts = scale(random, 1, 10);
+    plan->retry_min_ms = scale(random, 1, 200);
+    plan->retry_max_ms = plan->retry_min_ms + scale(random, 1, 2000);
+    plan->idle_ms = scale(random, 1, 200);
+    plan->lease_ms = (uint32_t)sim_between(random, 1000, 5000);
+    plan->standby_ms = scale(random, 10, 1000);
+    plan->timeout_ms = (uint32_t)sim_between(random, 200, 4000);
+}
+
+void sim_plan_draw(struct sim_plan *plan, struct sim_random *random)
+{
+    *plan = (struct sim_plan){0};
+    draw_faults(plan, random);
+    draw_settings(plan, random);
+    plan->relays = (uint32_t)sim_between(random, 1, 3);
+    plan->writers = scale(random, 1, 8);
+    plan->keys = scale(random, 1, 30);
+    plan->partitions = scale(random, 1, 6);
+    plan->events = scale(random, 20, 600);
+    plan->busy_ns = sim_between(random, 1, 12) * 1000 * OBX_MS;
+    plan->fault_every_ns = sim_between(random, 20, 3000) * OBX_MS;
+    plan->sql = !sim_one_in(random, 3);
+    plan->bell = sim_one_in(random, 3);
+    plan->renews = !sim_one_in(random, 4);
+    plan->ordered = !sim_one_in(random, 4);
+    plan->hold_keys = sim_one_in(random, 2);
+    plan->exact_limited = sim_one_in(random, 2);
+}
+
+const char *sim_plan_yaml(const struct sim_plan *plan)
+{
+    static char text[1024];
+    snprintf(text, sizeof text,
+             "order: %s\non_reject: %s\nbatch: %u\nmemory: %uKiB\nmax_deferred: %u\nmax_attempts: %u\n"
+             "retry_min: %ums\nretry_max: %ums\nidle: %ums\nlease: %ums\nstandby: %ums\ntimeout: %ums\n"
+             "store: {plugin: sim}\nbroker: {plugin: sim}\n",
+             plan->order, plan->on_reject, plan->batch, plan->memory_kib, plan->max_deferred, plan->max_attempts,
+             plan->retry_min_ms, plan->retry_max_ms, plan->idle_ms, plan->lease_ms, plan->standby_ms,
+             plan->timeout_ms);
+    return text;
+}
+
+void sim_plan_print(const struct sim_plan *plan)
+{
+    static const char *const words[] = {
+#define SIM_FAULT_WORDS(name, words) words,
+        SIM_FAULTS(SIM_FAULT_WORDS)
+#undef SIM_FAULT_WORDS
+    };
+    printf("%u relays, %u writers, %u events of %u keys in %.1f s, %u partitions; store: %s%s%s; broker: %s\n",
+           plan->relays, plan->writers, plan->events, plan->keys, (double)plan->busy_ns / 1e9, plan->partitions,
+           plan->sql ? "holes of backends/sql" : "knows what it gave", plan->bell ? ", a doorbell" : "",
+           plan->renews ? ", renews" : "",
+           !plan->ordered ? "no order" : plan->hold_keys ? "order by key" : "order by partition");
+    for (int i = 0; i < SIM_FAULT_COUNT; i++) {
+        if (sim_plan_has(plan, (enum sim_fault)i))
+            printf("  %s\n", words[i]);
+    }
+    printf("%s\n", sim_plan_yaml(plan));
+}

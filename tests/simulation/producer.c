@@ -1,0 +1,358 @@
+/* tests/simulation/producer.c - see producer.h */
+#include "producer.h"
+
+#include <string.h>
+
+#include "oracle.h"
+#include "sim.h"
+
+static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
+{
+    struct sim_broker *broker = self;
+    (void)error;
+    broker->host = init->host;
+    broker->node = &sim->nodes[init->relay[strlen("relay")] - '0'];
+    broker->node->broker = broker;
+    return OUTBOX_OK;
+}
+
+static void fini(void *self)
+{
+    struct sim_broker *broker = self;
+    obx_heap_clear(&broker->node->loop.heap, &broker->lost_timer);
+    broker->node->broker = NULL;
+}
+
+/* ---- start ---------------------------------------------------------------------------------------------------------- */
+
+static struct sim_producer *new_producer(struct sim_broker *broker)
+{
+    struct sim_owner *before = sim_own(&sim->memory);
+    struct sim_producer *producer = obx_alloc(sizeof *producer);
+    *producer = (struct sim_producer){.node = broker->node, .life = broker->node->life, .broker = broker};
+    for (uint32_t i = 0; i < SIM_PARTITIONS; i++)
+        obx_list_init(&producer->queues[i]);
+    obx_list_init(&producer->flights);
+    obx_list_init(&producer->publishes);
+    sim_own(before);
+    return producer;
+}
+
+static void finish_start(struct obx_timer *timer)
+{
+    struct sim_broker *broker = OBX_CONTAINER(timer, struct sim_broker, start_timer);
+    struct outbox_error error = {.code = OUTBOX_E_NOT_CONNECTED, .text = "no broker answers"};
+    outbox_op_t op = broker->start_op;
+    bool fails = sim->cluster->down[0] && sim_pick(0, 1);
+    broker->start_op = 0;
+    if (!fails)
+        broker->producer = new_producer(broker);
+    broker->host->op_done(broker->host, op, fails ? &error : NULL);
+}
+
+static void start(void *self, outbox_op_t op, const struct outbox_broker_start *start)
+{
+    struct sim_broker *broker = self;
+    (void)start;
+    if (broker->producer)
+        sim_fail("the broker is started twice");
+    broker->start_op = op;
+    broker->start_timer.fire = finish_start;
+    sim_node_after(broker->node, &broker->start_timer, sim_pick(0, 20) * OBX_MS);
+}
+
+/* ---- outcomes ------------------------------------------------------------------------------------------------------- */
+
+void sim_message_fail(struct sim_message *message, enum outbox_outcome outcome, int code)
+{
+    message->outcome = (uint8_t)outcome;
+    message->error = (struct outbox_error){.code = code, .text = "simulated"};
+}
+
+/* Messages without a key are a lane of their own each, unless lanes are partitions. */
+bool sim_lane_refuses(const struct sim_producer *producer, const struct sim_message *message)
+{
+    return sim->plan.ordered && message->lane != SIM_MAX_KEYS &&
+           message->publish->number <= producer->barriers[message->lane];
+}
+
+static void raise_barrier(struct sim_message *message)
+{
+    struct sim_producer *producer = message->publish->producer;
+    if (message->outcome != OUTBOX_DELIVERED && message->outcome != OUTBOX_REJECTED)
+        producer->barriers[message->lane] = producer->submitted;
+}
+
+/* What the core lent is still what it was. */
+static void check_lent(const struct sim_message *message)
+{
+    const struct outbox_message *lent = outbox_message_at(message->publish->args, message->index);
+    if (sim_message_event(lent)->number != message->event)
+        sim_fail("a message in flight has become another");
+}
+
+static void tell_one(struct sim_producer *producer, struct sim_message *message)
+{
+    struct sim_publish *publish = message->publish;
+    const struct outbox_host *host = producer->broker->host;
+    struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes,
+                                       .outcome = message->outcome,
+                                       .first = message->index,
+                                       .count = 1,
+                                       .error = message->outcome == OUTBOX_DELIVERED ? NULL : &message->error};
+    check_lent(message);
+    raise_barrier(message);
+    oracle_told(producer->life, message->generation, sim_event(message->event), message->outcome);
+    if (message->outcome != OUTBOX_DELIVERED)
+        SIM_SAY("event %u is reported %s to life %u", message->event,
+                message->outcome == OUTBOX_RETRY      ? "RETRY"
+                : message->outcome == OUTBOX_REJECTED ? "REJECTED"
+                : message->outcome == OUTBOX_UNKNOWN  ? "UNKNOWN"
+                                                      : "NOT_CONNECTED",
+                producer->life);
+    host->outcomes(host, publish->op, &outcomes);
+    publish->untold--;
+}
+
+static void complete(struct sim_producer *producer, struct sim_publish *publish)
+{
+    const struct outbox_host *host = producer->broker->host;
+    obx_list_remove(&publish->link);
+    host->op_done(host, publish->op, NULL);
+    obx_free(publish);
+}
+
+static void complete_told(struct sim_producer *producer)
+{
+    for (struct sim_publish *publish = OBX_LIST_FIRST(&producer->publishes, struct sim_publish, link), *next; publish;
+         publish = next) {
+        next = OBX_LIST_NEXT(&producer->publishes, publish, struct sim_publish, link);
+        if (!publish->untold)
+            complete(producer, publish);
+    }
+}
+
+static void finish_stop(struct sim_broker *broker)
+{
+    struct sim_producer *producer = broker->producer;
+    outbox_op_t op = broker->stop_op;
+    if (!op || (producer && !obx_list_empty(&producer->publishes)))
+        return;
+    if (producer)
+        producer->broker = NULL;
+    broker->producer = NULL;
+    broker->stop_op = 0;
+    obx_heap_clear(&broker->node->loop.heap, &broker->lost_timer);
+    broker->host->op_done(broker->host, op, NULL);
+}
+
+void sim_producer_tell(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
+{
+    struct sim_owner *before = sim_own(&producer->node->memory);
+    for (uint32_t i = 0; i < count; i++) {
+        tell_one(producer, messages[i]);
+        obx_free(messages[i]);
+    }
+    complete_told(producer);
+    finish_stop(producer->broker);
+    sim_own(before);
+}
+
+/* ---- publishing ------------------------------------------------------------------------------------------------------- */
+
+static struct sim_message *new_message(struct sim_publish *publish, uint32_t index)
+{
+    const struct sim_event *event = oracle_submitted(publish->producer->node, outbox_message_at(publish->args, index));
+    struct sim_message *message = obx_alloc(sizeof *message);
+    uint32_t partition = event->key == SIM_NO_KEY ? event->number : event->key;
+    message->publish = publish;
+    message->index = index;
+    message->event = event->number;
+    message->queued_ns = sim->now_ns;
+    message->generation = sim->db->generation;
+    message->partition = partition % sim->plan.partitions;
+    message->lane = sim->plan.hold_keys ? OBX_MIN(event->key, (uint32_t)SIM_MAX_KEYS) : message->partition;
+    return message;
+}
+
+static void queue(struct sim_producer *producer, struct sim_message *message)
+{
+    obx_list_append(&producer->queues[message->partition], &message->link);
+}
+
+static void submit(struct sim_producer *producer, struct sim_publish *publish)
+{
+    uint32_t count = publish->args->count;
+    struct sim_message **messages = obx_alloc((count + 1) * sizeof *messages);
+    for (uint32_t i = 0; i < count; i++)
+        messages[i] = new_message(publish, i);
+    if (producer->broken) {
+        for (uint32_t i = 0; i < count; i++)
+            sim_message_fail(messages[i], OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED);
+        sim_producer_tell(producer, messages, count);
+    } else if (sim->plan.ordered) {
+        for (uint32_t i = 0; i < count; i++)
+            queue(producer, messages[i]);
+        for (uint32_t i = 0; i < sim->plan.partitions; i++)
+            sim_producer_pump(producer, i);
+    } else {
+        sim_flight_shuffled(producer, messages, count);
+    }
+    obx_free(messages);
+}
+
+static void publish(void *self, outbox_op_t op, const struct outbox_publish *args)
+{
+    struct sim_broker *broker = self;
+    struct sim_producer *producer = broker->producer;
+    if (!producer || broker->stop_op || !args->count)
+        sim_fail("%u events are published while the broker is not up", args->count);
+    SIM_SAY("%s publishes %u events", broker->node->name, args->count);
+    struct sim_owner *before = sim_own(&sim->memory);
+    struct sim_publish *publish = obx_alloc(sizeof *publish);
+    publish->producer = producer;
+    publish->op = op;
+    publish->number = ++producer->submitted;
+    publish->args = args;
+    publish->untold = args->count;
+    obx_list_append(&producer->publishes, &publish->link);
+    submit(producer, publish);
+    sim_own(before);
+}
+
+static int admit(void *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)self;
+    if (sim_message_event(message)->poison != SIM_REFUSED)
+        return OUTBOX_OK;
+    *error = (struct outbox_error){.code = OUTBOX_E_REJECTED, .text = "not admitted"};
+    return OUTBOX_E_REJECTED;
+}
+
+/* ---- stop ------------------------------------------------------------------------------------------------------------- */
+
+static void abandon_queue(struct sim_producer *producer, struct obx_list *queue)
+{
+    for (struct obx_list *link; (link = obx_list_pop(queue));) {
+        struct sim_message *message = OBX_CONTAINER(link, struct sim_message, link);
+        sim_message_fail(message, OUTBOX_NOT_CONNECTED, OUTBOX_E_CANCELED);
+        tell_one(producer, message);
+        obx_free(message);
+    }
+}
+
+/* Its messages may arrive yet, or have arrived. */
+static void abandon_flight(struct sim_producer *producer, struct sim_flight *flight)
+{
+    obx_list_remove(&flight->link);
+    obx_heap_clear(&producer->node->loop.heap, &flight->report);
+    flight->producer = NULL;
+    for (uint32_t i = 0; i < flight->count; i++) {
+        struct sim_message unknown = *flight->messages[i];
+        sim_message_fail(&unknown, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME);
+        tell_one(producer, &unknown);
+    }
+}
+
+/* What was not sent is certainly not delivered; what flies may be. */
+static void abandon(struct sim_producer *producer)
+{
+    struct sim_flight *flight;
+    while ((flight = OBX_LIST_FIRST(&producer->flights, struct sim_flight, link)))
+        abandon_flight(producer, flight);
+    for (uint32_t i = 0; i < SIM_PARTITIONS; i++)
+        abandon_queue(producer, &producer->queues[i]);
+    complete_told(producer);
+}
+
+static void give_up(struct obx_timer *timer)
+{
+    struct sim_broker *broker = OBX_CONTAINER(timer, struct sim_broker, stop_timer);
+    if (broker->producer)
+        abandon(broker->producer);
+    finish_stop(broker);
+}
+
+static void stop(void *self, outbox_op_t op)
+{
+    static const struct outbox_error canceled = {.code = OUTBOX_E_CANCELED, .text = "stopped"};
+    struct sim_broker *broker = self;
+    broker->stop_op = op;
+    if (broker->start_op) {
+        obx_heap_clear(&broker->node->loop.heap, &broker->start_timer);
+        broker->host->op_done(broker->host, broker->start_op, &canceled);
+        broker->start_op = 0;
+    }
+    broker->stop_timer.fire = give_up;
+    uint64_t patience = broker->producer && !broker->producer->broken && sim_pick(0, 1) ? sim_pick(0, 8000) : 0;
+    sim_node_after(broker->node, &broker->stop_timer, patience * OBX_MS);
+    if (patience)
+        finish_stop(broker);
+}
+
+static void cancel(void *self, outbox_op_t op)
+{
+    struct sim_broker *broker = self;
+    (void)op;
+    if (broker->stop_op)
+        sim_node_after(broker->node, &broker->stop_timer, 0);
+}
+
+void sim_producer_crash(struct sim_node *node)
+{
+    struct sim_producer *producer = node->broker ? node->broker->producer : NULL;
+    node->broker = NULL;
+    if (!producer)
+        return;
+    producer->broker = NULL;
+    OBX_LIST_EACH(&producer->flights, flight, struct sim_flight, link) {
+        flight->producer = NULL;
+    }
+}
+
+static void tell_lost(struct obx_timer *timer)
+{
+    struct sim_broker *broker = OBX_CONTAINER(timer, struct sim_broker, lost_timer);
+    static const struct outbox_error error = {.code = OUTBOX_E_NOT_CONNECTED, .text = "the producer failed for good"};
+    if (!broker->producer || broker->stop_op)
+        return;
+    broker->producer->broken = true;
+    if (sim_pick(0, 1))
+        abandon(broker->producer);
+    broker->host->lost(broker->host, &error);
+}
+
+void sim_producer_lose(struct sim_node *node)
+{
+    struct sim_broker *broker = node->broker;
+    if (!broker || !broker->producer)
+        return;
+    SIM_SAY("the producer of %s fails for good", node->name);
+    broker->lost_timer.fire = tell_lost;
+    sim_node_after(node, &broker->lost_timer, 0);
+}
+
+/* ---- the descriptor ------------------------------------------------------------------------------------------------------ */
+
+static const struct outbox_broker_ops ops = {.struct_size = sizeof ops,
+                                             .init = init,
+                                             .fini = fini,
+                                             .start = start,
+                                             .stop = stop,
+                                             .cancel = cancel,
+                                             .publish = publish,
+                                             .admit = admit};
+struct outbox_plugin sim_broker_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
+                                          .struct_size = sizeof sim_broker_plugin,
+                                          .kind = OUTBOX_BROKER,
+                                          .option_size = sizeof(struct outbox_option),
+                                          .name = "sim",
+                                          .version = "1",
+                                          .description = "a client of a simulated broker",
+                                          .instance_size = sizeof(struct sim_broker),
+                                          .ops = &ops};
+
+void sim_broker_shape(void)
+{
+    sim_broker_plugin.caps = OUTBOX_CAP_ADMIT | (sim->plan.ordered ? OUTBOX_CAP_ORDERED : 0);
+}

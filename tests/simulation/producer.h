@@ -1,0 +1,97 @@
+/*
+ * tests/simulation/producer.h - the broker plugin of the simulation, and the cluster that it sends to
+ *
+ *   producer.c  the plugin: publishing, outcomes, stopping; and the order that OUTBOX_CAP_ORDERED promises
+ *   cluster.c   flights of messages on their way to the cluster and back, and what becomes of them there
+ *
+ * A flight belongs to the world: it arrives, and is appended, also when its producer is gone. With order there is one
+ * flight at a time for each partition; without, each publish is torn into flights that overtake each other.
+ *
+ * ORDER. When a message of a lane (a key, or a partition) is told to be not delivered, what was submitted of the lane
+ * before that is refused, and being refused is not being delivered. Not more than that: from then on the host keeps
+ * the order.
+ */
+#ifndef SIM_PRODUCER_H
+#define SIM_PRODUCER_H
+
+#include <outbox/plugin.h>
+
+#include "db.h"
+#include "node.h"
+
+#define SIM_PARTITIONS 8
+#define SIM_FLIGHT 64 /* messages */
+
+struct sim_publish {
+    struct obx_list link;
+    struct sim_producer *producer;
+    outbox_op_t op;
+    uint64_t number;
+    const struct outbox_publish *args; /* the core's; until it is completed */
+    uint32_t untold;
+};
+
+struct sim_message {
+    struct obx_list link;
+    struct sim_publish *publish;
+    uint32_t index, event;
+    uint32_t partition, lane;
+    uint32_t generation; /* of ownership, when it was submitted */
+    uint64_t queued_ns;
+    struct outbox_error error;
+    uint8_t outcome;
+    bool refused; /* when it was sent, its lane was held */
+};
+
+struct sim_flight {
+    struct obx_list link; /* in producer->flights, while somebody waits for it */
+    struct sim_producer *producer; /* NULL: nobody waits for its reports */
+    uint32_t partition;   /* SIM_PARTITIONS: of several, in any order */
+    struct sim_message *messages[SIM_FLIGHT];
+    uint32_t count;
+    struct obx_timer arrive, report;
+};
+
+/* A connection to the cluster: from start to stop. In the world's memory. */
+struct sim_producer {
+    struct sim_node *node;
+    uint32_t life;
+    struct sim_broker *broker; /* NULL: gone */
+    bool broken, flushing;
+    uint64_t submitted;
+    struct obx_list queues[SIM_PARTITIONS]; /* of messages not sent yet */
+    bool flying[SIM_PARTITIONS];
+    struct obx_timer send[SIM_PARTITIONS];
+    struct obx_list flights, publishes;
+    uint64_t barriers[SIM_MAX_KEYS + 1]; /* of each lane: publishes up to this number are refused */
+};
+
+struct sim_broker {
+    const struct outbox_host *host;
+    struct sim_node *node;
+    struct sim_producer *producer; /* NULL: not started */
+    outbox_op_t start_op, stop_op; /* in flight */
+    struct obx_timer start_timer, stop_timer, lost_timer;
+};
+
+extern struct outbox_plugin sim_broker_plugin;
+void sim_broker_shape(void); /* as the plan wants it; before it is registered */
+
+void sim_producer_crash(struct sim_node *node);
+void sim_producer_lose(struct sim_node *node); /* it fails for good */
+
+/* producer.c, for flights */
+bool sim_lane_refuses(const struct sim_producer *producer, const struct sim_message *message);
+/* All messages of the flight have an outcome: tell, complete. */
+void sim_producer_tell(struct sim_producer *producer, struct sim_message **messages, uint32_t count);
+void sim_message_fail(struct sim_message *message, enum outbox_outcome outcome, int code);
+
+/* cluster.c */
+struct sim_cluster {
+    bool down[SIM_PARTITIONS];
+};
+void sim_cluster_init(void);
+void sim_producer_pump(struct sim_producer *producer, uint32_t partition);
+void sim_flight_shuffled(struct sim_producer *producer, struct sim_message **messages, uint32_t count);
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * tests/simulation/request.c - an operation goes to the server, is carried out, and is answered
+ *
+ * Sent -> (looked, for a claim that looks at the locks) -> arrived: carried out or refused, in one moment -> answered.
+ * Faults: it is lost on the way (a silent connection), refused (AGAIN), the server is down or has ended the session,
+ * the answer is lost so that the client does not know, all of it takes long.
+ */
+#include <string.h>
+
+#include <outbox/error.h>
+
+#include "oracle.h"
+#include "sim.h"
+#include "store.h"
+
+static void arrive(struct obx_timer *timer);
+static void answer(struct obx_timer *timer);
+static void look(struct obx_timer *timer);
+
+struct sim_request *sim_request_new(struct sim_store *store, enum sim_ask ask, outbox_op_t op, void *args)
+{
+    struct sim_owner *before = sim_own(&sim->memory);
+    struct sim_request *request = obx_alloc(sizeof *request);
+    *request = (struct sim_request){.store = store,
+                                    .node = store->node,
+                                    .life = store->node->life,
+                                    .session = store->session,
+                                    .ask = ask,
+                                    .op = op,
+                                    .args = args,
+                                    .look.fire = look,
+                                    .arrive.fire = arrive,
+                                    .answer.fire = answer};
+    obx_list_append(&store->requests, &request->link);
+    sim_own(before);
+    return request;
+}
+
+/* ---- the client ---------------------------------------------------------------------------------------------------- */
+
+static void free_request(struct sim_request *request)
+{
+    obx_free(request->ranges);
+    obx_free(request->rows.numbers);
+    obx_free(request->rows.ids);
+    obx_free(request);
+}
+
+void sim_request_complete(struct sim_request *request, int code)
+{
+    struct sim_store *store = request->store;
+    struct outbox_error error = {.code = code, .text = "simulated"};
+    request->store = NULL;
+    obx_list_remove(&request->link);
+    store->host->op_done(store->host, request->op, code ? &error : NULL);
+}
+
+void sim_store_break(struct sim_store *store, int code)
+{
+    store->session = NULL;
+    store->cut = store->broken = store->bell_armed = false;
+    for (struct sim_request *request; (request = OBX_LIST_FIRST(&store->requests, struct sim_request, link));)
+        sim_request_complete(request, code);
+}
+
+static uint64_t latency(void)
+{
+    uint64_t timeout = sim->plan.timeout_ms * OBX_MS;
+    if (sim_strikes(SIM_SLOW_STORE, 30))
+        return sim_pick(0, 2 * timeout);
+    return sim_pick(20, 400) * 1000;
+}
+
+static void copy_settle(struct sim_request *request)
+{
+    struct sim_store *store = request->store;
+    const struct outbox_settle *settle = request->args;
+    if (!obx_sql_runs(store->host, &store->runs, settle))
+        return; /* nothing is deleted, and the client is told so */
+    request->range_count = store->runs.count;
+    struct sim_owner *before = sim_own(&sim->memory);
+    request->ranges = obx_alloc((request->range_count + 1) * sizeof *request->ranges);
+    sim_own(before);
+    if (request->range_count)
+        memcpy(request->ranges, store->runs.items, request->range_count * sizeof *request->ranges);
+}
+
+static void copy_park(struct sim_request *request)
+{
+    const struct outbox_park *park = request->args;
+    struct sim_owner *before = sim_own(&sim->memory);
+    request->range_count = park->count;
+    request->ranges = obx_alloc(park->count * sizeof *request->ranges);
+    sim_own(before);
+    for (uint32_t i = 0; i < park->count; i++)
+        request->ranges[i] = (struct obx_sql_range){(int64_t)park->rows[i].position.major, 0};
+}
+
+void sim_request_send(struct sim_request *request)
+{
+    struct sim_store *store = request->store;
+    if (request->ask == SIM_ASK_SETTLE)
+        copy_settle(request);
+    if (request->ask == SIM_ASK_SETTLE && !request->ranges) {
+        sim_request_complete(request, OUTBOX_E_AGAIN);
+        return;
+    }
+    if (request->ask == SIM_ASK_PARK)
+        copy_park(request);
+    if (store->cut && request->ask != SIM_ASK_START)
+        return;
+    uint64_t delay = latency();
+    if (request->ask == SIM_ASK_CLAIM)
+        sim_world_after(&request->look, delay / 2);
+    sim_world_after(&request->arrive, delay);
+}
+
+/* ---- the server ------------------------------------------------------------------------------------------------------ */
+
+static int do_settle(struct sim_request *request)
+{
+    uint32_t rows = 0, count = 0;
+    for (uint32_t i = 0; i < request->range_count; i++)
+        rows += (uint32_t)(request->ranges[i].hi - request->ranges[i].lo + 1);
+    uint32_t *numbers = obx_alloc((rows + 1) * sizeof *numbers);
+    for (uint32_t i = 0; i < request->range_count; i++)
+        sim_db_delete(request->session, request->ranges[i].lo, request->ranges[i].hi, numbers, &count);
+    sim_db_log(SIM_DELETES, numbers, count);
+    obx_free(numbers);
+    SIM_SAY("life %u settles %u rows, %u were there", request->life, rows, count);
+    return OUTBOX_OK;
+}
+
+static int do_park(struct sim_request *request)
+{
+    uint32_t count = 0;
+    uint32_t *numbers = obx_alloc((request->range_count + 1) * sizeof *numbers);
+    for (uint32_t i = 0; i < request->range_count; i++) {
+        struct sim_event *event = sim_db_row(request->ranges[i].lo);
+        if (!event)
+            continue;
+        oracle_parked(event);
+        numbers[count++] = event->number;
+        SIM_SAY("life %u parks event %u", request->life, event->number);
+    }
+    sim_db_log(SIM_PARKS, numbers, count);
+    obx_free(numbers);
+    return OUTBOX_OK;
+}
+
+static int do_acquire(const struct sim_request *request)
+{
+    struct sim_store *store = request->store;
+    if (!store)
+        return OUTBOX_E_CANCELED;
+    struct outbox_acquire *acquire = request->args;
+    bool same = store->owned && store->known_epoch == request->session->epoch && !sim_has(SIM_NEVER_SAME);
+    int code = sim_session_acquire(request->session, acquire->lease_ms, same);
+    acquire->flags = same ? OUTBOX_ACQUIRED_SAME : 0;
+    return code;
+}
+
+static int do_claim(struct sim_request *request)
+{
+    if (request->store)
+        sim_rows_select(request);
+    return OUTBOX_OK;
+}
+
+static int carry_out(struct sim_request *request)
+{
+    struct sim_session *session = request->session;
+    bool owns = sim->db->owner == session;
+    bool writes = request->ask == SIM_ASK_SETTLE || request->ask == SIM_ASK_PARK;
+    session->seen_ns = sim->now_ns;
+    if (request->ask != SIM_ASK_ACQUIRE && !owns)
+        return OUTBOX_E_FENCED;
+    if (writes && sim->db->read_only)
+        return OUTBOX_E_READ_ONLY;
+    if (sim_strikes(SIM_AGAIN, 50))
+        return OUTBOX_E_AGAIN;
+    switch (request->ask) {
+    case SIM_ASK_ACQUIRE:
+        return do_acquire(request);
+    case SIM_ASK_CLAIM:
+        return do_claim(request);
+    case SIM_ASK_SETTLE:
+        return do_settle(request);
+    case SIM_ASK_PARK:
+        return do_park(request);
+    default:
+        return OUTBOX_OK;
+    }
+}
+
+static int connect(struct sim_request *request)
+{
+    if (sim->db->read_only && sim_pick(0, 1))
+        return OUTBOX_E_READ_ONLY;
+    request->session = sim_session_open(request->life);
+    if (!request->store)
+        request->session->dies_ns = sim->now_ns + 1; /* nobody is there any more to use it */
+    return OUTBOX_OK;
+}
+
+static void look(struct obx_timer *timer)
+{
+    struct sim_request *request = OBX_CONTAINER(timer, struct sim_request, look);
+    if (request->store && sim->db->up)
+        sim_rows_look(request);
+}
+
+static void arrive(struct obx_timer *timer)
+{
+    struct sim_request *request = OBX_CONTAINER(timer, struct sim_request, arrive);
+    bool connects = request->ask == SIM_ASK_START;
+    if (!sim->db->up || (!connects && !sim_session_alive(request->session))) {
+        request->code = OUTBOX_E_NOT_CONNECTED;
+        request->breaks = true;
+    } else {
+        request->code = connects ? connect(request) : carry_out(request);
+        request->breaks = !connects && sim_strikes(SIM_UNKNOWN_SETTLE, 30);
+    }
+    if (!request->store) {
+        free_request(request);
+        return;
+    }
+    if (request->breaks)
+        request->code = OUTBOX_E_NOT_CONNECTED;
+    if (request->store->cut && !connects)
+        return; /* the answer does not come; the request is freed with the world */
+    sim_node_after(request->node, &request->answer, latency());
+}
+
+/* ---- and back ---------------------------------------------------------------------------------------------------------- */
+
+static void give_dead_keys(const struct sim_request *request)
+{
+    struct outbox_dead *dead = request->args;
+    for (uint32_t i = 0; i < sim->db->count; i++) {
+        const struct sim_event *event = sim_event(i);
+        char topic[32] = "outbox.event.";
+        const char *key = sim_key_text(event->key);
+        struct outbox_dead_letter letter = {.struct_size = sizeof letter, .number = event->number + 1};
+        if (!event->dead)
+            continue;
+        strcat(topic, sim_topic_text(event));
+        letter.topic = (struct outbox_bytes){topic, strlen(topic)};
+        letter.key = (struct outbox_bytes){key, key ? strlen(key) : 0};
+        dead->row(dead->arg, &letter);
+    }
+}
+
+static void note_success(struct sim_request *request)
+{
+    struct sim_store *store = request->store;
+    if (request->ask == SIM_ASK_START)
+        store->session = request->session;
+    if (request->ask == SIM_ASK_ACQUIRE) {
+        store->owned = true;
+        store->known_epoch = request->session->epoch;
+    }
+    if (request->ask == SIM_ASK_DEAD)
+        give_dead_keys(request);
+}
+
+static void answer(struct obx_timer *timer)
+{
+    struct sim_request *request = OBX_CONTAINER(timer, struct sim_request, answer);
+    struct sim_store *store = request->store;
+    if (store && request->ask != SIM_ASK_START && (request->breaks || store->broken)) {
+        if (!request->session->dies_ns)
+            request->session->dies_ns = sim->now_ns + 1;
+        sim_store_break(store, OUTBOX_E_NOT_CONNECTED);
+    } else if (store) {
+        if (!request->code)
+            note_success(request);
+        if (!request->code && request->ask == SIM_ASK_CLAIM)
+            sim_rows_answer(request);
+        else
+            sim_request_complete(request, request->code);
+    }
+    if (!request->store)
+        free_request(request);
+}

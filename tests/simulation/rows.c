@@ -1,0 +1,284 @@
+/*
+ * tests/simulation/rows.c - claims: what a statement sees, how far was read, and batches
+ *
+ * Two flavours of knowing how far: the plain one remembers each row that it gave; the other is the hole tracker of
+ * backends/sql, asked and told as the Postgres store does it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <outbox/error.h>
+
+#include "oracle.h"
+#include "sim.h"
+#include "store.h"
+
+#define LOOK_AGE_NS (20 * OBX_MS)
+#define ROW_COST 192          /* as core/relay/claim.c counts */
+#define BATCH_COST (16 * 1024)
+
+void sim_rows_rewind(struct sim_store *store)
+{
+    obx_sql_holes_reset(&store->holes);
+    if (store->given_room)
+        memset(store->given, 0, (size_t)store->given_room);
+}
+
+/* ---- at the server ----------------------------------------------------------------------------------------------------- */
+
+void sim_rows_look(struct sim_request *request)
+{
+    struct sim_store *store = request->store;
+    struct sim_rows *rows = &request->rows;
+    const struct outbox_claim *claim = request->args;
+    bool due = sim->now_ns - store->looked_ns >= LOOK_AGE_NS &&
+               obx_sql_holes_want_proof(&store->holes, sim->now_ns, LOOK_AGE_NS);
+    if (!sim->plan.sql || claim->exact || !due)
+        return;
+    rows->looked = true;
+    for (uint32_t i = 0; i < SIM_TXNS; i++) {
+        const struct sim_txn *txn = &sim->db->txns[i];
+        if (txn->open && txn->locks)
+            rows->holders[rows->holder_count++] = (struct obx_sql_holder){txn->name, txn->xid};
+    }
+}
+
+static bool asked_for(const struct sim_store *store, int64_t id)
+{
+    if (!sim->plan.sql)
+        return id >= store->given_room || !store->given[id];
+    if (id > store->holes.hi)
+        return true;
+    for (uint32_t i = 0; i < store->holes.hot.count; i++) {
+        if (id >= store->holes.hot.items[i].lo && id <= store->holes.hot.items[i].hi)
+            return true;
+    }
+    return false;
+}
+
+/* False: it does not fit any more. */
+static bool take(struct sim_rows *rows, const struct sim_event *event, uint64_t *bytes, uint64_t max_bytes)
+{
+    uint64_t size = sim_payload_size(event) + 100;
+    if (rows->count && *bytes + size > max_bytes)
+        return false;
+    *bytes += size;
+    rows->numbers[rows->count] = event->number;
+    rows->ids[rows->count++] = event->id;
+    return true;
+}
+
+static void select_exact(struct sim_rows *rows, const struct outbox_claim *claim)
+{
+    uint64_t bytes = 0, most = sim->plan.exact_limited ? claim->max_bytes : UINT64_MAX;
+    for (uint32_t i = 0; i < claim->exact_count && !rows->more; i++) {
+        const struct sim_event *event = sim_db_row((int64_t)claim->exact[i].major);
+        rows->more = event && !take(rows, event, &bytes, most);
+    }
+}
+
+static void select_next(const struct sim_store *store, struct sim_rows *rows, const struct outbox_claim *claim)
+{
+    uint64_t bytes = 0;
+    int64_t id = sim->db->low_id;
+    for (; id < sim->db->next_id && !rows->more; id++) {
+        const struct sim_event *event = sim_db_row(id);
+        if (event && asked_for(store, id))
+            rows->more = rows->count == claim->max_rows || !take(rows, event, &bytes, claim->max_bytes);
+    }
+}
+
+static void take_snapshot(struct sim_rows *rows)
+{
+    rows->snapshot = (struct obx_sql_snapshot){.xmax = sim->db->ended + 1, .active = rows->active};
+    rows->snapshot.active_count = sim_db_active(rows->active);
+    rows->snapshot.xmin = rows->snapshot.active_count ? rows->active[0] : rows->snapshot.xmax;
+}
+
+void sim_rows_select(struct sim_request *request)
+{
+    const struct outbox_claim *claim = request->args;
+    struct sim_rows *rows = &request->rows;
+    uint32_t most = claim->exact ? claim->exact_count : claim->max_rows;
+    rows->numbers = obx_alloc(most * sizeof *rows->numbers);
+    rows->ids = obx_alloc(most * sizeof *rows->ids);
+    take_snapshot(rows);
+    if (claim->exact)
+        select_exact(rows, claim);
+    else
+        select_next(request->store, rows, claim);
+}
+
+/* ---- batches ------------------------------------------------------------------------------------------------------------ */
+
+struct lent {
+    struct outbox_batch batch;
+    size_t size; /* of all of it */
+};
+
+static size_t place_size(uint32_t rows, uint32_t columns)
+{
+    return rows * (sizeof(struct outbox_position) + columns * sizeof(struct outbox_value));
+}
+
+static size_t texts_size(const struct sim_rows *rows)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < rows->count; i++)
+        size += sim_payload_size(sim_event(rows->numbers[i])) + 48;
+    return size;
+}
+
+static struct outbox_value text(char **at, size_t size)
+{
+    struct outbox_value value = {.as.data = *at, .size = (uint32_t)size, .type = OUTBOX_TEXT};
+    *at += size;
+    return value;
+}
+
+static struct outbox_value put_text(char **at, const char *from)
+{
+    if (!from)
+        return (struct outbox_value){.type = OUTBOX_NULL};
+    memcpy(*at, from, strlen(from));
+    return text(at, strlen(from));
+}
+
+static struct outbox_value put_value(const struct sim_event *event, const char *column, char **at)
+{
+    if (!strcmp(column, "aggregatetype"))
+        return put_text(at, sim_topic_text(event));
+    if (!strcmp(column, "aggregateid"))
+        return put_text(at, sim_key_text(event->key));
+    if (!strcmp(column, "payload")) {
+        sim_payload_write(event, *at);
+        return text(at, sim_payload_size(event));
+    }
+    if (!strcmp(column, "created_at"))
+        return (struct outbox_value){.as.integer = event->number, .type = OUTBOX_TIME};
+    if (!strcmp(column, "event_id")) {
+        int size = snprintf(*at, 16, "e-%u", event->number);
+        return text(at, (size_t)size);
+    }
+    return (struct outbox_value){.type = OUTBOX_NULL};
+}
+
+static struct outbox_batch *make_batch(const struct sim_store *store, const struct sim_rows *rows)
+{
+    size_t place = place_size(rows->count, store->column_count);
+    size_t size = sizeof(struct lent) + place + texts_size(rows);
+    struct lent *lent = store->host->alloc(store->host, size);
+    if (!lent)
+        return NULL;
+    struct outbox_position *positions = (void *)(lent + 1);
+    struct outbox_value *values = (void *)(positions + rows->count);
+    char *at = (char *)(positions + rows->count) + rows->count * store->column_count * sizeof *values;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        positions[i] = (struct outbox_position){(uint64_t)rows->ids[i], 0};
+        for (uint32_t c = 0; c < store->column_count; c++)
+            values[i * store->column_count + c] = put_value(sim_event(rows->numbers[i]), store->columns[c], &at);
+    }
+    lent->size = size;
+    lent->batch = (struct outbox_batch){.struct_size = sizeof lent->batch,
+                                        .rows = rows->count,
+                                        .columns = store->column_count,
+                                        .flags = rows->more ? OUTBOX_BATCH_MORE : 0,
+                                        .positions = positions,
+                                        .values = values,
+                                        .bytes = size};
+    return &lent->batch;
+}
+
+void sim_rows_release(void *self, struct outbox_batch *batch)
+{
+    struct sim_store *store = self;
+    struct lent *lent = (struct lent *)(void *)batch;
+    store->lent--;
+    memset(lent + 1, 0xdd, lent->size - sizeof *lent); /* who still looks at it sees no event */
+    store->host->release(store->host, lent);
+}
+
+/* ---- at the client ------------------------------------------------------------------------------------------------------ */
+
+static bool note_given(struct sim_store *store, const struct sim_rows *rows)
+{
+    int64_t last = rows->count ? rows->ids[rows->count - 1] : 0;
+    if (last >= store->given_room) {
+        int64_t room = OBX_MAX(last + 1, store->given_room * 2);
+        uint8_t *given = store->host->resize(store->host, store->given, (size_t)room);
+        if (!given)
+            return false;
+        memset(given + store->given_room, 0, (size_t)(room - store->given_room));
+        store->given = given;
+        store->given_room = room;
+    }
+    for (uint32_t i = 0; i < rows->count; i++)
+        store->given[rows->ids[i]] = 1;
+    return true;
+}
+
+static enum obx_sql_accepted accept(struct sim_store *store, struct sim_rows *rows)
+{
+    struct obx_sql_seen seen = {.ids = rows->ids,
+                                .count = rows->count,
+                                .truncated = rows->more,
+                                .snapshot = rows->snapshot,
+                                .now_ns = sim->now_ns};
+    rows->snapshot.active = rows->active;
+    if (rows->looked) {
+        store->looked_ns = sim->now_ns;
+        obx_sql_holes_prove(&store->holes, rows->holders, rows->holder_count);
+    }
+    return obx_sql_holes_accept(&store->holes, &seen);
+}
+
+static enum obx_sql_accepted note(struct sim_store *store, struct sim_rows *rows, bool exact)
+{
+    if (exact)
+        return OBX_SQL_ACCEPTED;
+    if (sim->plan.sql)
+        return accept(store, rows);
+    return note_given(store, rows) ? OBX_SQL_ACCEPTED : OBX_SQL_NO_MEMORY;
+}
+
+static void ask_again(struct sim_request *request)
+{
+    obx_free(request->rows.numbers);
+    obx_free(request->rows.ids);
+    request->rows = (struct sim_rows){0};
+    sim_request_send(request);
+}
+
+static void lend(struct sim_store *store, struct outbox_claim *claim, struct outbox_batch *batch)
+{
+    claim->batch = batch;
+    store->lent++;
+    sim->largest_batch = OBX_MAX(sim->largest_batch, batch->bytes + batch->rows * ROW_COST + BATCH_COST);
+    SIM_SAY("%s claims %u rows%s, ids %lu..%lu", store->node->name, batch->rows, claim->exact ? " by their ids" : "",
+            (unsigned long)batch->positions[0].major, (unsigned long)batch->positions[batch->rows - 1].major);
+}
+
+/* The batch is made before the tracker is told, so that want of memory leaves everything as it was. */
+void sim_rows_answer(struct sim_request *request)
+{
+    struct sim_store *store = request->store;
+    struct outbox_claim *claim = request->args;
+    struct sim_rows *rows = &request->rows;
+    struct outbox_batch *batch = rows->count ? make_batch(store, rows) : NULL;
+    if (rows->count && !batch) {
+        sim_request_complete(request, OUTBOX_E_AGAIN);
+        return;
+    }
+    enum obx_sql_accepted accepted = note(store, rows, claim->exact != NULL);
+    if (batch && accepted != OBX_SQL_ACCEPTED)
+        store->host->release(store->host, OBX_CONTAINER(batch, struct lent, batch));
+    if (accepted == OBX_SQL_IMPOSSIBLE)
+        sim_fail("the hole tracker says that a claim is impossible");
+    if (accepted == OBX_SQL_ASK_AGAIN) {
+        ask_again(request);
+        return;
+    }
+    if (batch && accepted == OBX_SQL_ACCEPTED)
+        lend(store, claim, batch);
+    sim_request_complete(request, accepted == OBX_SQL_ACCEPTED ? OUTBOX_OK : OUTBOX_E_AGAIN);
+}

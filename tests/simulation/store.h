@@ -1,0 +1,100 @@
+/*
+ * tests/simulation/store.h - the store plugin of the simulation: a client of the database server
+ *
+ *   store.c    the plugin: operations, losing the connection, canceling, stopping
+ *   request.c  one operation on its way to the server and back, and what the server does
+ *   rows.c     claims: which rows, and the batches made of them
+ *
+ * An operation goes to the server as a request, which belongs to the world: it is carried out there also when the
+ * client has given up waiting, or has crashed. The answer comes back through the loop of the client's process.
+ */
+#ifndef SIM_STORE_H
+#define SIM_STORE_H
+
+#include <outbox/plugin.h>
+
+#include "db.h"
+#include "node.h"
+#include "sql/holes.h"
+#include "sql/runs.h"
+
+enum sim_ask { SIM_ASK_START, SIM_ASK_ACQUIRE, SIM_ASK_RENEW, SIM_ASK_CLAIM, SIM_ASK_SETTLE, SIM_ASK_PARK, SIM_ASK_DEAD };
+
+/* What the server answers to a claim. */
+struct sim_rows {
+    uint32_t *numbers; /* of events */
+    int64_t *ids;
+    uint32_t count;
+    bool more;
+    uint64_t active[SIM_TXNS];
+    struct obx_sql_snapshot snapshot;
+    bool looked;
+    struct obx_sql_holder holders[SIM_TXNS];
+    uint32_t holder_count;
+};
+
+struct sim_request {
+    struct obx_list link;    /* in store->requests, while the client waits */
+    struct obx_timer look;   /* in the world, like the next: at the server */
+    struct obx_timer arrive;
+    struct obx_timer answer; /* in the client's loop */
+    struct sim_store *store; /* NULL: the client waits no more */
+    struct sim_node *node;
+    uint32_t life;
+    struct sim_session *session;
+    enum sim_ask ask;
+    outbox_op_t op;
+    void *args;              /* the core's; only while the client waits */
+    int code;                /* of the answer */
+    bool breaks;             /* the connection is gone with the answer */
+    struct obx_sql_range *ranges; /* of a settle, a park */
+    uint32_t range_count;
+    struct sim_rows rows;
+};
+
+struct sim_store {
+    const struct outbox_host *host;
+    struct sim_node *node;
+    struct sim_session *session; /* NULL: not connected */
+    bool cut;                    /* the network swallows everything */
+    bool broken;                 /* the client knows, or will with its next request, that the connection is gone */
+    bool bell_armed, owned;
+    uint32_t known_epoch;
+    struct obx_list requests;
+    struct obx_timer stop_timer, lost_timer, bell_timer;
+    outbox_op_t stop_op;
+    uint32_t column_count;
+    char columns[12][24];
+    /* plain flavour: what was given since the last rewind */
+    uint8_t *given;
+    int64_t given_room;
+    /* sql flavour */
+    struct obx_sql_holes holes;
+    struct obx_sql_ranges runs;
+    uint64_t looked_ns;
+    uint32_t lent;
+};
+
+extern struct outbox_plugin sim_store_plugin;
+void sim_store_shape(void); /* as the plan wants it; before it is registered */
+
+void sim_store_crash(struct sim_node *node);
+uint32_t sim_store_lent(const struct sim_node *node);
+void sim_store_ring(void); /* something was committed: to who has armed the doorbell */
+void sim_store_lose(struct sim_node *node); /* the connection breaks, the server does not know yet */
+void sim_store_cut(struct sim_node *node);  /* it goes silent */
+
+/* request.c */
+struct sim_request *sim_request_new(struct sim_store *store, enum sim_ask ask, outbox_op_t op, void *args);
+void sim_request_send(struct sim_request *request);
+void sim_request_complete(struct sim_request *request, int code); /* at the client; it waits no more */
+void sim_store_break(struct sim_store *store, int code);          /* all requests fail, there is no session any more */
+
+/* rows.c */
+void sim_rows_look(struct sim_request *request);    /* at the server */
+void sim_rows_select(struct sim_request *request);  /* at the server */
+void sim_rows_answer(struct sim_request *request);  /* at the client; completes or asks again */
+void sim_rows_rewind(struct sim_store *store);
+void sim_rows_release(void *self, struct outbox_batch *batch);
+
+#endif

@@ -1,0 +1,11 @@
+/* tests/simulation/writers.h - the application: transactions that insert events, each at its own pace */
+#ifndef SIM_WRITERS_H
+#define SIM_WRITERS_H
+
+#include <stdint.h>
+
+void sim_writers_start(void);
+/* So many committed events at once, before anything else. */
+void sim_writers_backlog(uint32_t events);
+
+#endif
