@@ -104,5 +104,7 @@ void obx_broker_check(struct obx_instance *broker, struct obx_call *call, uint32
 
 /* Store or broker: finish what is in flight, disconnect. After the timeout the ops in flight are canceled. */
 void obx_instance_stop(struct obx_instance *instance, struct obx_call *call, uint32_t timeout_ms);
+/* Cancel what is in flight, as if its time were over; with a stop under way, that is what it waits for. */
+void obx_instance_cancel(struct obx_instance *instance);
 
 #endif

@@ -307,7 +307,7 @@ void obx_op_cancel(struct obx_op *op)
         cancel_children(instance->under, op->token);
 }
 
-static void cancel_all(struct obx_instance *instance)
+void obx_instance_cancel(struct obx_instance *instance)
 {
     for (instance = obx_instance_top(instance); instance; instance = instance->under)
         for (uint32_t i = 0; i < instance->ops.count; i++)
@@ -319,7 +319,7 @@ static void time_out(struct obx_timer *timer)
     struct obx_op *op = OBX_CONTAINER(timer, struct obx_op, timer);
     op->timed_out = true;
     if (op->stops)
-        cancel_all(op->instance);
+        obx_instance_cancel(op->instance);
     else
         obx_op_cancel(op);
 }

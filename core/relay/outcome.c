@@ -203,7 +203,7 @@ void obx_outcome_resolve(struct obx_relay *relay, const struct obx_batch *batch)
         else
             obx_keys_wait(&relay->keys, key, relay->now);
     }
-    if (!batch->exact || batch->fate_count[OBX_UNSENT])
+    if (!batch->exact || batch->fate_count[OBX_UNSENT] || batch->fate_count[OBX_WAITING])
         return;
     for (struct obx_key *key; (key = OBX_LIST_FIRST(&relay->keys.sending, struct obx_key, link));) {
         key->flowing = true;

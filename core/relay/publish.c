@@ -73,7 +73,9 @@ static enum verdict hold(struct obx_relay *relay, struct obx_batch *batch, const
 {
     if (obx_park_follows(relay, hash))
         return obx_park_add(relay, message, position, 0, "follows a dead letter of its key") ? LEFT : NO_MEMORY;
-    if (!batch->exact && obx_keys_find(&relay->keys, hash))
+    struct obx_key *key = obx_keys_find(&relay->keys, hash);
+    bool its_turn = key && batch->exact && key->sending && !obx_key_failed(key); /* the key may have failed meanwhile */
+    if (key && !its_turn)
         return obx_keys_defer(&relay->keys, hash, position, relay->now) ? LEFT : NO_MEMORY;
     return SEND;
 }
@@ -162,7 +164,8 @@ void obx_publish_step(struct obx_relay *relay)
 {
     uint32_t window = ordered(relay) ? OBX_MAX_FLYING : 1;
     while (!obx_list_empty(&relay->ready) && obx_link_up(&relay->broker) && !relay->stopping && !relay->halted &&
-           !relay->unfinished && !relay->troubled_count && relay->flying_count < window && obx_relay_due(relay, relay->publish_at)) {
+           !relay->unfinished && !relay->troubled_count && obx_park_ready(relay) && relay->flying_count < window &&
+           obx_relay_due(relay, relay->publish_at)) {
         struct obx_batch *batch = OBX_CONTAINER(obx_list_pop(&relay->ready), struct obx_batch, link);
         relay->ready_count--;
         bool whole = route(relay, batch);

@@ -108,6 +108,12 @@ static void begin_stop(struct obx_relay *relay)
     }
 }
 
+/* A plugin's stop that began in a reconnect has all the time that a reconnect has: more than is left now. */
+static bool past_grace(struct obx_relay *relay, uint64_t stops)
+{
+    return obx_relay_due(relay, relay->stop_at + stops * STOP_GRACE_MS * OBX_MS);
+}
+
 static bool stop_broker(struct obx_relay *relay, bool late)
 {
     struct obx_link *broker = &relay->broker;
@@ -115,6 +121,8 @@ static bool stop_broker(struct obx_relay *relay, bool late)
         return !relay->flying_count;
     if (broker->state != OBX_LINK_STOPPING && (!relay->flying_count || late))
         obx_link_stop(relay, broker, left_ms(relay));
+    else if (late && past_grace(relay, 1))
+        obx_instance_cancel(broker->instance);
     return false;
 }
 
@@ -125,6 +133,8 @@ static bool stop_store(struct obx_relay *relay, bool late)
         return true;
     if (store->state != OBX_LINK_STOPPING && (late || !store_busy(relay)))
         obx_link_stop(relay, store, left_ms(relay));
+    else if (late && past_grace(relay, 2))
+        obx_instance_cancel(store->instance);
     return false;
 }
 
