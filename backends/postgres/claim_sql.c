@@ -41,9 +41,8 @@ static void put_mark(struct obx_sql_text *sql, const struct pg_store *store)
         before = " OR ";
     }
     if (before[0] == 'C')
-        obx_sql_text_puts(sql, "NULL::text");
-    else
-        obx_sql_text_format(sql, " THEN %s END", mark);
+        obx_sql_text_puts(sql, "CASE WHEN $5::int4 < 0"); /* the statement must know each parameter */
+    obx_sql_text_format(sql, " THEN %s END", mark);
 }
 
 /* All together. */

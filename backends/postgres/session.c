@@ -1,8 +1,9 @@
 /*
  * backends/postgres/session.c - what is asked and set on fresh connections before they are used
  *
- * owner: look at the server and the table, judge them, set the session up -> reader: set up, recognise a pooler that
- * gives both connections one session -> which relations to watch for writers -> statements prepared.
+ * owner: look at the server and the table, judge them, mark the session -> reader: is it another session? -> owner: is
+ * it still the same? -> both: set up, statements prepared. Started for administration alone, it ends after the look, and
+ * changes nothing in the session: that works behind any pooler.
  */
 #include <stdio.h>
 #include <string.h>
@@ -124,28 +125,42 @@ static const char settings_sql[] =
     "set_config('default_transaction_isolation', 'read committed', false), "
     "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
     "ELSE current_setting('synchronous_commit') END, false), "
-    "set_config('statement_timeout', $1::text, false), set_config('lock_timeout', $1::text, false), "
-    "pg_backend_pid(), current_setting('outbox.probe', true), set_config('outbox.probe', $2::text, false)";
-enum { SETTINGS_PID = 12, SETTINGS_PROBE = 13 };
+    "set_config('statement_timeout', $1::text, false), set_config('lock_timeout', $1::text, false)";
 
 static int send_settings(struct pg_request *request, PGconn *pg)
 {
     struct pg_store *store = request->arg;
     char timeout[24];
-    const char *values[] = {timeout, pg == store->owner.pg ? store->probe : "reader"};
+    const char *value = timeout;
     snprintf(timeout, sizeof timeout, "%lld", (long long)store->statement_ms);
-    return PQsendQueryParams(pg, settings_sql, 2, NULL, values, NULL, NULL, 1);
+    return PQsendQueryParams(pg, settings_sql, 1, NULL, &value, NULL, NULL, 1);
 }
 
-static void owner_set(struct pg_request *request, const struct outbox_error *error)
+/* ---- is there a pooler that lends sessions? -------------------------------------------------------------------- */
+
+/* A mark on the owner's session: another connection must not see it, and the owner must still see it afterwards. Only
+ * then is anything else set, which would stay on sessions that others use. */
+static int send_mark(struct pg_request *request, PGconn *pg)
+{
+    struct pg_store *store = request->arg;
+    const char *value = store->probe;
+    return PQsendQueryParams(pg, "SELECT set_config('outbox.probe', $1::text, false)", 1, NULL, &value, NULL, NULL, 1);
+}
+
+static int send_probe(struct pg_request *request, PGconn *pg)
+{
+    (void)request;
+    return PQsendQueryParams(pg, "SELECT pg_backend_pid(), current_setting('outbox.probe', true)", 0, NULL, NULL, NULL,
+                             NULL, 1);
+}
+
+static void marked(struct pg_request *request, const struct outbox_error *error)
 {
     struct pg_store *store = request->arg;
     if (error->code)
         pg_start_failed(store, error);
-    else if (for_relaying(store))
-        pg_start_connect_reader(store);
     else
-        pg_start_done(store);
+        pg_start_connect_reader(store);
 }
 
 static void looked(struct pg_request *request, const struct outbox_error *error)
@@ -154,8 +169,10 @@ static void looked(struct pg_request *request, const struct outbox_error *error)
     struct outbox_error wrong = error->code ? *error : store->start_error;
     if (wrong.code || judge_server(store, &wrong) || (for_relaying(store) && judge_relaying(store, &wrong)))
         pg_start_failed(store, &wrong);
+    else if (for_relaying(store))
+        submit(store, &store->owner, "mark the session", send_mark, ignore, marked);
     else
-        submit(store, &store->owner, "set the session up", send_settings, ignore, owner_set);
+        pg_start_done(store);
 }
 
 void pg_session_begin(struct pg_store *store)
@@ -172,9 +189,17 @@ void pg_session_begin(struct pg_store *store)
 static void take_reader(struct pg_request *request, PGresult *result)
 {
     struct pg_store *store = request->arg;
-    store->server.reader_pid = (int)pg_get_int4(PQgetvalue(result, 0, SETTINGS_PID));
-    store->pooled = store->server.reader_pid == store->server.owner_pid ||
-                    !strcmp(PQgetvalue(result, 0, SETTINGS_PROBE), store->probe);
+    store->server.reader_pid = (int)pg_get_int4(PQgetvalue(result, 0, 0));
+    store->pooled =
+        store->server.reader_pid == store->server.owner_pid || !strcmp(PQgetvalue(result, 0, 1), store->probe);
+    PQclear(result);
+}
+
+static void take_owner(struct pg_request *request, PGresult *result)
+{
+    struct pg_store *store = request->arg;
+    store->pooled = store->pooled || (int)pg_get_int4(PQgetvalue(result, 0, 0)) != store->server.owner_pid ||
+                    strcmp(PQgetvalue(result, 0, 1), store->probe);
     PQclear(result);
 }
 
@@ -239,6 +264,24 @@ static void reader_prepared(struct pg_request *request, const struct outbox_erro
 static void reader_set(struct pg_request *request, const struct outbox_error *error)
 {
     struct pg_store *store = request->arg;
+    if (error->code)
+        pg_start_failed(store, error);
+    else
+        submit(store, &store->reader, "prepare statements", send_prepare, take_relations, reader_prepared);
+}
+
+static void owner_set(struct pg_request *request, const struct outbox_error *error)
+{
+    struct pg_store *store = request->arg;
+    if (error->code)
+        pg_start_failed(store, error);
+    else
+        submit(store, &store->reader, "set the session up", send_settings, ignore, reader_set);
+}
+
+static void owner_probed(struct pg_request *request, const struct outbox_error *error)
+{
+    struct pg_store *store = request->arg;
     struct outbox_error wrong = *error;
     if (!wrong.code && store->pooled)
         pg_fail(&wrong, OUTBOX_E_UNSUPPORTED,
@@ -248,10 +291,19 @@ static void reader_set(struct pg_request *request, const struct outbox_error *er
     if (wrong.code)
         pg_start_failed(store, &wrong);
     else
-        submit(store, &store->reader, "prepare statements", send_prepare, take_relations, reader_prepared);
+        submit(store, &store->owner, "set the session up", send_settings, ignore, owner_set);
+}
+
+static void reader_probed(struct pg_request *request, const struct outbox_error *error)
+{
+    struct pg_store *store = request->arg;
+    if (error->code)
+        pg_start_failed(store, error);
+    else
+        submit(store, &store->owner, "look at the session", send_probe, take_owner, owner_probed);
 }
 
 void pg_session_reader(struct pg_store *store)
 {
-    submit(store, &store->reader, "set the session up", send_settings, take_reader, reader_set);
+    submit(store, &store->reader, "look at the session", send_probe, take_reader, reader_probed);
 }
