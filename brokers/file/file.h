@@ -10,11 +10,28 @@
 #include "encode.h"
 #include "sink.h"
 
-/* The scratch memory of an op. */
+/* The scratch memory of a publish. */
 struct obx_file_op {
     outbox_op_t op;
     const struct outbox_publish *publish; /* borrowed until the op completes */
     struct obx_file_op *next;
+};
+
+/* The scratch memory of a check. */
+struct obx_file_check {
+    struct outbox_work work;
+    struct obx_file_broker *broker;
+    outbox_op_t op;
+    const struct outbox_check *check; /* borrowed until the op completes */
+    /* found by the worker */
+    int number; /* errno; 0: all else is known */
+    bool network, stuck;
+    int64_t free;
+};
+
+union obx_file_scratch {
+    struct obx_file_op publish;
+    struct obx_file_check check;
 };
 
 enum obx_file_state {
@@ -43,6 +60,7 @@ struct obx_file_broker {
     struct obx_file_op *job;                /* the publishes of the running job */
     outbox_op_t start, stop;                /* 0: none */
     bool busy;
+    uint32_t checks; /* beside the job */
     struct outbox_work work;
     struct obx_file_sink sink;
     struct obx_file_out out;
@@ -52,6 +70,10 @@ struct obx_file_broker {
 /* Worker: append and sync everything in broker->job; fills broker->result. */
 void obx_file_write_job(struct obx_file_broker *broker);
 int obx_file_admit(const struct outbox_message *message, struct outbox_error *error);
+
+/* Loop: start what comes next, if anything can. */
+void obx_file_advance(struct obx_file_broker *broker);
+void obx_file_check(void *self, outbox_op_t op, const struct outbox_check *check);
 
 /* For tests, before start(): other system calls, a smaller buffer. */
 void obx_file_use(void *self, const struct obx_file_sys *sys, size_t buffer);

@@ -14,8 +14,6 @@
 
 #define BUFFER_SIZE (1024 * 1024)
 
-static void advance(struct obx_file_broker *broker);
-
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
 static void tell(struct obx_file_broker *broker, outbox_op_t op, uint32_t outcome, uint32_t first, uint32_t count,
@@ -113,7 +111,7 @@ static void done_write(struct outbox_work *work)
         refuse_queue(broker, &error);
         broker->host->lost(broker->host, &error);
     }
-    advance(broker);
+    obx_file_advance(broker);
 }
 
 static void write_queue(struct obx_file_broker *broker)
@@ -153,7 +151,7 @@ static void done_open(struct outbox_work *work)
     broker->start = 0;
     broker->state = broker->result.error.code ? OBX_FILE_CLOSED : OBX_FILE_OPEN;
     broker->host->op_done(broker->host, op, &broker->result.error);
-    advance(broker);
+    obx_file_advance(broker);
 }
 
 static void work_close(struct outbox_work *work)
@@ -172,12 +170,11 @@ static void done_close(struct outbox_work *work)
     broker->host->op_done(broker->host, op, NULL);
 }
 
-/* What comes next, if anything can. */
-static void advance(struct obx_file_broker *broker)
+void obx_file_advance(struct obx_file_broker *broker)
 {
     if (!broker->busy && broker->queue)
         write_queue(broker);
-    if (broker->busy || !broker->stop)
+    if (broker->busy || broker->checks || !broker->stop)
         return;
     if (submit(broker, work_close, done_close)) { /* closing may block, but there is no other thread to do it */
         work_close(&broker->work);
@@ -225,7 +222,7 @@ static void file_stop(void *self, outbox_op_t op)
 {
     struct obx_file_broker *broker = self;
     broker->stop = op;
-    advance(broker);
+    obx_file_advance(broker);
 }
 
 static void file_publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
@@ -242,7 +239,7 @@ static void file_publish(void *self, outbox_op_t op, const struct outbox_publish
     }
     *broker->queue_end = entry;
     broker->queue_end = &entry->next;
-    advance(broker);
+    obx_file_advance(broker);
 }
 
 /* What the worker has begun cannot be taken back. What waits is given up all together: one alone would be overtaken
@@ -299,6 +296,7 @@ static const struct outbox_broker_ops ops = {
     .cancel = file_cancel,
     .publish = file_publish,
     .admit = file_admit,
+    .check = obx_file_check,
 };
 
 OUTBOX_PLUGIN(broker, file) = {
@@ -311,7 +309,7 @@ OUTBOX_PLUGIN(broker, file) = {
     .version = "0.1.0",
     .description = "appends events to a file, one json object a line",
     .instance_size = sizeof(struct obx_file_broker),
-    .op_size = sizeof(struct obx_file_op),
+    .op_size = sizeof(union obx_file_scratch),
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .ops = &ops,

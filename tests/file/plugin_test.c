@@ -259,6 +259,51 @@ Test(file, says_why_it_cannot_start)
     end(&test);
 }
 
+struct findings {
+    uint32_t count[3];
+    char last[200];
+};
+
+static void find(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+{
+    struct findings *findings = arg;
+    findings->count[level]++;
+    snprintf(findings->last, sizeof findings->last, "%s", finding);
+    cr_assert((level == OUTBOX_LOG_INFO) == !advice);
+}
+
+static int check(struct test *test, struct findings *findings)
+{
+    struct harness_call call = {0};
+    struct outbox_check check = {.struct_size = sizeof check, .report = find, .arg = findings};
+    *findings = (struct findings){{0}, ""};
+    harness_reset(&call);
+    obx_broker_check(test->broker, &call.call, 0, &check);
+    return harness_wait(&test->harness, &call);
+}
+
+Test(file, checks_its_place)
+{
+    struct test test;
+    struct findings found;
+    char wanted[200];
+    begin(&test);
+    must_start(&test);
+    submit(&test, 0);
+    cr_assert_eq(check(&test, &found), OUTBOX_OK);
+    cr_assert(found.count[OUTBOX_LOG_INFO] == 1 && found.count[OUTBOX_LOG_ERROR] == 0);
+    cr_assert_not_null(strstr(found.last, "can be written, "));
+    finish(&test, 0);
+    unlink(test.path);
+    cr_assert_eq(check(&test, &found), OUTBOX_OK);
+    cr_assert_eq(found.count[OUTBOX_LOG_ERROR], 1);
+    snprintf(wanted, sizeof wanted, "%s cannot be looked at: No such file or directory", test.path);
+    cr_assert_str_eq(found.last, wanted);
+    test.fake.fail_offload = 1;
+    cr_assert_eq(check(&test, &found), OUTBOX_E_NO_MEMORY);
+    end(&test);
+}
+
 Test(file, survives_without_a_worker)
 {
     struct test test;

@@ -15,6 +15,8 @@
 static char last_log[1024];
 
 static void keep(const struct outbox_host *host, enum outbox_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+static void keep(const struct outbox_host *host, enum outbox_log_level level, const char *format, ...)
 {
     (void)host, (void)level;
     va_list args;

@@ -1,0 +1,91 @@
+/*
+ * brokers/file/check.c - `outbox check`: is this a good place for a file that must not be lost?
+ *
+ * Looks at the path alone, on a worker of its own beside the running job, so it shares nothing with that. Cannot fail:
+ * what cannot be looked at is a finding too.
+ */
+#include "file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define LITTLE_SPACE (64ll << 20)
+
+/* Where locks and syncs may not mean what they mean on a disk. */
+static bool is_network(const struct statfs *status)
+{
+    static const uint32_t types[] = {0x6969, 0xff534d42, 0xfe534d42, 0x517b, 0x00c36400, 0x01021997, 0x5346414f};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if ((uint32_t)status->f_type == types[i])
+            return true;
+    return false;
+}
+
+static void work(struct outbox_work *work)
+{
+    struct obx_file_check *check = work->arg;
+    const char *path = check->broker->path, *slash = strrchr(path, '/');
+    struct statfs status;
+    char dir[4096];
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    check->number = statfs(path, &status) ? errno : 0;
+    check->network = !check->number && is_network(&status);
+    check->free = check->number ? 0 : (int64_t)status.f_bavail * (int64_t)status.f_bsize;
+    check->stuck = access(dir, W_OK) != 0;
+}
+
+static void report(const struct obx_file_check *check)
+{
+    const struct outbox_check *to = check->check;
+    const struct obx_file_broker *broker = check->broker;
+    char text[512];
+    if (check->number) {
+        snprintf(text, sizeof text, "%s cannot be looked at: %s", broker->path, strerror(check->number));
+        to->report(to->arg, OUTBOX_LOG_ERROR, text, "look who removes it");
+        return;
+    }
+    if (check->network) {
+        snprintf(text, sizeof text, "%s is on a network file system", broker->path);
+        to->report(to->arg, OUTBOX_LOG_WARN, text, "use a local disk: syncs and locks may not hold there");
+    }
+    if (check->free < LITTLE_SPACE) {
+        snprintf(text, sizeof text, "only %lld bytes are free for %s", (long long)check->free, broker->path);
+        to->report(to->arg, OUTBOX_LOG_WARN, text, "free some space; events wait in the outbox while there is none");
+    }
+    if (check->stuck && broker->max_size) {
+        snprintf(text, sizeof text, "the directory of %s cannot be written", broker->path);
+        to->report(to->arg, OUTBOX_LOG_WARN, text, "let this user write it, or the file cannot be rotated");
+    }
+    snprintf(text, sizeof text, "%s can be written, %lld MiB are free", broker->path, (long long)(check->free >> 20));
+    to->report(to->arg, OUTBOX_LOG_INFO, text, NULL);
+}
+
+static void done(struct outbox_work *work)
+{
+    struct obx_file_check *check = work->arg;
+    struct obx_file_broker *broker = check->broker;
+    report(check);
+    broker->checks--;
+    broker->host->op_done(broker->host, check->op, NULL);
+    obx_file_advance(broker);
+}
+
+void obx_file_check(void *self, outbox_op_t op, const struct outbox_check *asked)
+{
+    struct obx_file_broker *broker = self;
+    struct obx_file_check *check = broker->host->op_scratch(broker->host, op);
+    struct outbox_error error;
+    check->work = (struct outbox_work){.work = work, .done = done, .arg = check};
+    check->broker = broker;
+    check->op = op;
+    check->check = asked;
+    if (broker->host->offload(broker->host, &check->work) == OUTBOX_OK) {
+        broker->checks++;
+        return;
+    }
+    obx_file_set_error(&error, OUTBOX_E_NO_MEMORY, "check %s: no worker thread can be had", broker->path);
+    broker->host->op_done(broker->host, op, &error);
+}
