@@ -116,30 +116,41 @@ static void estimate_row(struct obx_relay *relay, const struct outbox_batch *row
     relay->row_bytes = OBX_MAX(bytes, (relay->row_bytes * 7 + bytes) / 8);
 }
 
-/* The keys that were asked for and whose event is no longer there: somebody removed it. */
-static void forget_vanished(struct obx_relay *relay, const struct outbox_batch *rows)
+static bool is_among(struct outbox_position position, const struct outbox_position *sorted, uint32_t count)
+{
+    uint32_t low = 0, high = count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (obx_position_before(sorted[middle], position))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < count && !obx_position_before(position, sorted[low]);
+}
+
+/* Of the events that were asked for, those that are no longer there: somebody removed them. An event that came behind
+ * the key meanwhile was not asked for, and may stand before those that were. */
+static void forget_vanished_of(struct obx_relay *relay, struct obx_key *key, const struct outbox_batch *rows)
 {
     uint32_t found = rows ? rows->rows : 0;
     bool cut = rows && rows->flags & OUTBOX_BATCH_MORE;
-    const struct outbox_position *last = found ? &rows->positions[found - 1] : NULL;
+    for (uint32_t i = 0, left = key->sent; i < key->count && left;) {
+        struct outbox_position position = key->events[key->first + i].position;
+        bool asked = is_among(position, relay->claim.exact, relay->claim.exact_count);
+        bool unknown = cut && obx_position_before(rows->positions[found - 1], position);
+        left -= asked;
+        if (!asked || unknown || (found && is_among(position, rows->positions, found)))
+            i++;
+        else
+            obx_keys_gone(&relay->keys, key, position);
+    }
+}
+
+static void forget_vanished(struct obx_relay *relay, const struct outbox_batch *rows)
+{
     OBX_LIST_EACH(&relay->keys.sending, key, struct obx_key, link) {
-        for (uint32_t i = key->sent; i--;) {
-            struct outbox_position position = key->events[key->first + i].position;
-            if (cut && (position.major > last->major || (position.major == last->major && position.minor > last->minor)))
-                continue;
-            uint32_t low = 0, high = found;
-            while (low < high) {
-                uint32_t middle = low + (high - low) / 2;
-                const struct outbox_position *at = &rows->positions[middle];
-                if (at->major < position.major || (at->major == position.major && at->minor < position.minor))
-                    low = middle + 1;
-                else
-                    high = middle;
-            }
-            if (low == found || rows->positions[low].major != position.major ||
-                rows->positions[low].minor != position.minor)
-                obx_keys_gone(&relay->keys, key, position);
-        }
+        forget_vanished_of(relay, key, rows);
     }
 }
 
@@ -342,6 +353,7 @@ void obx_claim_step(struct obx_relay *relay)
     set_limits(relay);
     relay->asked_park = relay->claim.flags & OUTBOX_CLAIM_PARK;
     relay->claim_exact = false;
+    relay->reread &= !relay->rewind;
     relay->rewind = false;
     submit(relay);
 }

@@ -69,18 +69,13 @@ static struct obx_key *make(struct obx_keys *keys, uint64_t hash, uint64_t now)
     return key;
 }
 
-static bool before(struct outbox_position a, struct outbox_position b)
-{
-    return a.major != b.major ? a.major < b.major : a.minor < b.minor;
-}
-
 /* Index (from key->events) of the first event that is not before the position. */
 static uint32_t lower_bound(const struct obx_key *key, struct outbox_position position)
 {
     uint32_t low = key->first, high = key->first + key->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (before(key->events[middle].position, position))
+        if (obx_position_before(key->events[middle].position, position))
             low = middle + 1;
         else
             high = middle;
@@ -90,7 +85,7 @@ static uint32_t lower_bound(const struct obx_key *key, struct outbox_position po
 
 static bool at(const struct obx_key *key, uint32_t index, struct outbox_position position)
 {
-    return index < key->first + key->count && !before(position, key->events[index].position);
+    return index < key->first + key->count && !obx_position_before(position, key->events[index].position);
 }
 
 static bool make_room(struct obx_key *key)

@@ -52,6 +52,11 @@ struct obx_key {
     struct obx_story *story;     /* owned; may be NULL */
 };
 
+static inline bool obx_position_before(struct outbox_position a, struct outbox_position b)
+{
+    return a.major != b.major ? a.major < b.major : a.minor < b.minor;
+}
+
 struct obx_keys {
     struct obx_key *table;
     struct obx_heap waiting;

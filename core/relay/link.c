@@ -62,6 +62,7 @@ static void leave_ready(struct obx_relay *relay)
         obx_list_append(&relay->done, link);
     }
     relay->unfinished = NULL;
+    relay->reread = true;
 }
 
 static void stopped(struct obx_relay *relay, struct obx_link *link)

@@ -224,7 +224,7 @@ static const struct outbox_error *outage_error(const struct obx_batch *batch, co
 
 static void finish(struct obx_relay *relay, struct obx_batch *batch)
 {
-    bool lost = relay->stopping || relay->halted || batch->epoch != relay->epoch || !obx_link_up(&relay->store);
+    bool lost = relay->stopping || relay->halted || relay->reread || batch->epoch != relay->epoch;
     obx_batch_change(batch, OBX_UNSENT, OBX_WAITING);
     if (lost)
         obx_batch_change(batch, OBX_WAITING, OBX_LEFT);

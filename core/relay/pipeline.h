@@ -88,6 +88,8 @@ struct obx_relay {
     struct obx_call claim_call;
     struct outbox_claim claim;
     bool claim_exact, rewind, wake;
+    bool reread;               /* the store was lost, rows were left in the outbox before their turn: whatever comes back
+                                  is left, too, until everything is read again, or it might overtake them */
     bool empty;                /* the last full look found nothing new */
     bool asked_park; /* by the claim in flight */
     bool mute; /* the store's doorbell could not be armed the last time */

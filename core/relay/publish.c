@@ -75,9 +75,12 @@ static enum verdict hold(struct obx_relay *relay, struct obx_batch *batch, const
         return obx_park_add(relay, message, position, 0, "follows a dead letter of its key") ? LEFT : NO_MEMORY;
     struct obx_key *key = obx_keys_find(&relay->keys, hash);
     bool its_turn = key && batch->exact && key->sending && !obx_key_failed(key); /* the key may have failed meanwhile */
-    if (key && !its_turn)
-        return obx_keys_defer(&relay->keys, hash, position, relay->now) ? LEFT : NO_MEMORY;
-    return SEND;
+    if (!key || its_turn)
+        return SEND;
+    const struct outbox_position *first = key->count ? &key->events[key->first].position : &position;
+    if (key->sending && obx_position_before(position, *first)) /* what is being claimed for the key is not its first any more */
+        obx_keys_fail(&relay->keys, key, OUTBOX_E_AGAIN);
+    return obx_keys_defer(&relay->keys, hash, position, relay->now) ? LEFT : NO_MEMORY;
 }
 
 static enum verdict route_row(struct obx_relay *relay, struct obx_batch *batch, uint32_t row, struct seen *seen)

@@ -143,7 +143,7 @@ void sim_chaos_heal(void)
     end_outage(NULL);
     for (uint32_t i = 0; i < sim->plan.relays; i++) {
         struct sim_node *node = &sim->nodes[i];
-        if (node->stop_by_ns && node->paused_until_ns > sim->now_ns)
+        if (node->stop_by_ns)
             node->stop_by_ns = OBX_MAX(node->stop_by_ns, sim->now_ns + SIM_STOP_GRACE_MS * OBX_MS);
         node->paused_until_ns = 0;
         node->memory.fail_one_in = 0;
