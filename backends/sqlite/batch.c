@@ -94,8 +94,7 @@ void lite_release(void *self, struct outbox_batch *rows)
     lite_batch_put(self, (struct lite_batch *)(void *)rows);
 }
 
-/* ---- filling ------------------------------------------------------------------------------------------------------
- */
+/* ---- filling ------------------------------------------------------------------------------------------------- */
 
 static bool make_row_room(const struct lite_store *store, struct lite_batch *batch)
 {

@@ -12,8 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* ---- start --------------------------------------------------------------------------------------------------------
- */
+/* ---- start --------------------------------------------------------------------------------------------------- */
 
 #define OPENING "open outbox database"
 
@@ -154,6 +153,8 @@ static int prepare_writer(struct lite_store *store, struct lite_conn *conn, stru
         {STATEMENT_EPOCH, sqlite3_mprintf("SELECT epoch FROM \"%w\" WHERE singleton = 1", store->relay_name)},
         {STATEMENT_DELETE_RANGE,
          sqlite3_mprintf("DELETE FROM \"%w\" WHERE \"%w\" BETWEEN ?1 AND ?2", store->table, store->physical[NAME_ID])},
+        {STATEMENT_WARM, sqlite3_mprintf("SELECT count(*) FROM \"%w\" WHERE \"%w\" BETWEEN ?1 AND ?2", store->table,
+                                         store->physical[NAME_ID])},
         {STATEMENT_BURY, bury_sql(store, conn)},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -202,7 +203,7 @@ static void start_run(struct lite_job *job, struct lite_conn *none)
     if (lite_open(store, reader, job, false, OPENING) || check_database(store, reader, error) ||
         pragmas(reader, "PRAGMA cache_size=-512", error) || lite_schema_check(store, reader, OPENING, error) ||
         prepare_reader(store, reader, job->as.start, error) || lite_open(store, writer, job, false, OPENING) ||
-        pragmas(writer, "PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-1024", error) ||
+        pragmas(writer, "PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-2048", error) ||
         prepare_writer(store, writer, error))
         close_all(store);
     else
@@ -246,8 +247,7 @@ void lite_start(void *self, outbox_op_t op, const struct outbox_store_start *sta
     lite_job_submit(job);
 }
 
-/* ---- stop ---------------------------------------------------------------------------------------------------------
- */
+/* ---- stop ---------------------------------------------------------------------------------------------------- */
 
 static void stop_run(struct lite_job *job, struct lite_conn *none)
 {

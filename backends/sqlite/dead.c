@@ -186,8 +186,7 @@ static void tell_page(struct lite_job *job)
     job->again = lite_ok(job) && !full && !job->as.dead.finished && !job->canceled;
 }
 
-/* ---- replay and drop -----------------------------------------------------------------------------------------------
- */
+/* ---- replay and drop ----------------------------------------------------------------------------------------- */
 
 static char *replay_sql(const struct lite_store *store, struct lite_conn *conn)
 {

@@ -23,8 +23,7 @@
 
 #define OWNING "own outbox"
 
-/* ---- the lock file -------------------------------------------------------------------------------------------------
- */
+/* ---- the lock file ------------------------------------------------------------------------------------------- */
 
 static int lock_failed(const struct lite_store *store, const char *path, struct outbox_error *error)
 {
@@ -116,8 +115,7 @@ static int beat(struct lite_store *store, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
-/* ---- the epoch -----------------------------------------------------------------------------------------------------
- */
+/* ---- the epoch ----------------------------------------------------------------------------------------------- */
 
 static int read_epoch(struct lite_job *job, struct lite_conn *conn, const char *what, int64_t *epoch)
 {
@@ -203,8 +201,7 @@ static void read_owner(struct lite_job *job, struct lite_conn *conn)
     sqlite3_free(sql);
 }
 
-/* ---- acquire -------------------------------------------------------------------------------------------------------
- */
+/* ---- acquire ------------------------------------------------------------------------------------------------- */
 
 /* Has the owner, who holds the lock, been silent for the lease? The clock starts anew with each sign of life. */
 static bool lease_is_over(struct lite_job *job, int64_t epoch)
@@ -284,8 +281,7 @@ void lite_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire)
     lite_job_submit(job);
 }
 
-/* ---- renew, give up ------------------------------------------------------------------------------------------------
- */
+/* ---- renew, give up ------------------------------------------------------------------------------------------ */
 
 static void renew_run(struct lite_job *job, struct lite_conn *conn)
 {

@@ -5,13 +5,14 @@
  * so on. So a transaction of the relay holds it for about two milliseconds and then leaves it alone for a little
  * longer: whenever a writer met the relay, the lock is free at its first or its second question. How many rows fit is
  * learned as it goes, in the time of the processor: on a busy machine the clock on the wall would teach ever smaller
- * pieces, and small pieces write the same pages again and again. Every transaction begins with a look at the epoch, so
+ * pieces, and small pieces write the same pages again and again. What it will remove it reads before it asks for the
+ * lock. Every transaction begins with a look at the epoch, so
  * that an owner that was replaced removes nothing. Rows are removed by ranges of ids without gaps: such a range cannot
  * contain a row that was not published.
  */
-#include <time.h>
-
 #include "store.h"
+
+#include <time.h>
 
 #define SETTLING "settle rows of"
 #define PARKING "park rows of"
@@ -19,11 +20,11 @@
 #define LEAVE_NS 2300000u
 #define CHUNK_LEAST 16u
 #define CHUNK_MOST 8192u
+#define WARM_LEAST 32u /* fewer rows are not worth a look ahead */
 #define CHECKPOINT_PAGES 600
 #define CLAIM_NS 10000000u /* a claim is over by then */
 
-/* ---- transactions --------------------------------------------------------------------------------------------------
- */
+/* ---- transactions -------------------------------------------------------------------------------------------- */
 
 static int canceled(const struct lite_job *job, const char *what, struct outbox_error *error)
 {
@@ -49,8 +50,7 @@ int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *
     return job->error.code;
 }
 
-/* ---- checkpoints ---------------------------------------------------------------------------------------------------
- */
+/* ---- checkpoints --------------------------------------------------------------------------------------------- */
 
 /*
  * Whoever commits to a log of 1,000 pages checkpoints it, in the middle of that commit. The relay writes most of the
@@ -84,8 +84,7 @@ void lite_checkpoint(struct lite_job *job, struct lite_conn *conn, int pages)
     }
 }
 
-/* ---- settle --------------------------------------------------------------------------------------------------------
- */
+/* ---- settle -------------------------------------------------------------------------------------------------- */
 
 struct cursor {
     const struct obx_sql_ranges *runs;
@@ -134,12 +133,24 @@ static void learn(struct lite_store *store, uint32_t rows, uint64_t worked_ns)
     store->chunk = (uint32_t)(fit < CHUNK_LEAST ? CHUNK_LEAST : fit > CHUNK_MOST ? CHUNK_MOST : fit);
 }
 
+/* Read what will be removed while the lock is left to others: what is in the cache need not be read with the lock. */
+static void warm(struct lite_conn *conn, int64_t low, int64_t high)
+{
+    sqlite3_stmt *statement = conn->statements[STATEMENT_WARM];
+    sqlite3_bind_int64(statement, 1, low);
+    sqlite3_bind_int64(statement, 2, high);
+    sqlite3_step(statement); /* a failure will be met again, and told, by the removal */
+    sqlite3_reset(statement);
+}
+
 /* One transaction. False: nothing is left, or it failed. */
 static bool settle_some(struct lite_job *job, struct lite_conn *conn, struct cursor *at)
 {
     struct lite_store *store = job->store;
     int64_t low;
     uint32_t rows = 0, count = next_range(at, store->chunk, &low);
+    if (count > WARM_LEAST)
+        warm(conn, low, low + count - 1);
     if (!count || lite_write_begin(job, conn, SETTLING))
         return false;
     uint64_t since = lite_now(store), worked = processor_ns();
@@ -183,8 +194,7 @@ void lite_settle(void *self, outbox_op_t op, const struct outbox_settle *settle)
     lite_job_submit(job);
 }
 
-/* ---- park ----------------------------------------------------------------------------------------------------------
- */
+/* ---- park ---------------------------------------------------------------------------------------------------- */
 
 static int bury(struct lite_job *job, struct lite_conn *conn, const struct outbox_dead_row *row)
 {

@@ -9,8 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- stores --------------------------------------------------------------------------------------------------------
- */
+/* ---- stores -------------------------------------------------------------------------------------------------- */
 
 void rig_open(struct rig *rig, const char *extra)
 {
@@ -62,8 +61,7 @@ void rig_close(struct rig *rig)
     cr_assert_eq(system(command), 0);
 }
 
-/* ---- operations ----------------------------------------------------------------------------------------------------
- */
+/* ---- operations ---------------------------------------------------------------------------------------------- */
 
 static int finish(struct rig *rig, struct harness_call *call)
 {
@@ -181,8 +179,7 @@ void rig_expect(const struct rig *rig, int code, const char *format, ...)
     cr_assert_eq(rig->error.code, code, "%s: code %d", text, rig->error.code);
 }
 
-/* ---- the database --------------------------------------------------------------------------------------------------
- */
+/* ---- the database -------------------------------------------------------------------------------------------- */
 
 static sqlite3 *open_database(const char *path)
 {
@@ -228,8 +225,7 @@ void rig_insert(const struct rig *rig, int rows)
     rig_sql(rig->path, sql);
 }
 
-/* ---- other processes -----------------------------------------------------------------------------------------------
- */
+/* ---- other processes ----------------------------------------------------------------------------------------- */
 
 void rig_child_start(struct rig_child *child, const char *path, void (*run)(struct rig_link *link))
 {
