@@ -1,9 +1,10 @@
 /*
  * tests/integration/writer/writer.c - transactions of random length, some rolled back, until enough or SIGTERM
  *
- *     outbox-writer-sqlite --db FILE --ledger FILE [--writer N] [--seed N] [--events N] [--keys N] [--rollback PERCENT]
+ *     outbox-writer-DATABASE --db WHERE --ledger FILE [--writer N] [--seed N] [--events N] [--keys N] [--rollback
+ * PERCENT]
  *                          [--transaction MAX] [--rate EVENTS_PER_SECOND] [--binary] [--table NAME]
- *     outbox-writer-sqlite --db FILE --left     prints the ids of the events that are in the outbox
+ *     outbox-writer-DATABASE --db WHERE --left     prints the ids of the events that are in the outbox
  *
  * What it is about to commit is in the ledger, in one write, before COMMIT is sent, and the end of the transaction
  * after. Everything follows from the seed but the interleaving with other writers. Exit codes: 0 done, 1 a failure.
@@ -24,6 +25,7 @@
 
 #define TRANSACTION_MAX 64
 #define PAYLOAD_MAX 24000
+#define FAILURES_MAX 100 /* transactions in a row: then something else is wrong than a server that restarts */
 
 struct writer {
     const char *where, *ledger_path, *table;
@@ -32,6 +34,7 @@ struct writer {
     struct writer_db *db;
     int ledger;
     uint64_t random, made, transactions;
+    unsigned failures;
     struct timespec start;
     char *lines; /* of the ledger, for one transaction */
     size_t lines_size;
@@ -134,7 +137,8 @@ static bool one_transaction(struct writer *writer)
         end = writer_db_commit(writer->db);
     else
         writer_db_rollback(writer->db);
-    return close_entry(writer, end) && inserted;
+    writer->failures = inserted ? 0 : writer->failures + 1;
+    return close_entry(writer, end) && writer->failures < FAILURES_MAX;
 }
 
 /* Keep to the rate from the start on, so that a wait for a lock is caught up with. */

@@ -1,0 +1,143 @@
+/*
+ * tests/integration/writer/postgres.c - the writer's database: Postgres, connecting again as long as it takes
+ *
+ * When the connection breaks before COMMIT was sent the transaction is rolled back for certain; when it breaks at
+ * COMMIT nobody knows.
+ */
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "writer.h"
+
+#define PATIENCE_S 60
+
+struct writer_db {
+    const char *where;
+    char *insert; /* owned */
+    PGconn *connection;
+};
+
+static bool complain(struct writer_db *db, const char *what)
+{
+    fprintf(stderr, "writer: %s: %s", what, PQerrorMessage(db->connection));
+    return false;
+}
+
+static bool run(struct writer_db *db, const char *sql)
+{
+    PGresult *result = PQexec(db->connection, sql);
+    bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+    PQclear(result);
+    return ok || complain(db, sql);
+}
+
+static bool connect_once(struct writer_db *db)
+{
+    PQfinish(db->connection);
+    db->connection = PQconnectdb(db->where);
+    return PQstatus(db->connection) == CONNECTION_OK && run(db, "set client_min_messages = warning");
+}
+
+static bool connect_again(struct writer_db *db)
+{
+    time_t deadline = time(NULL) + PATIENCE_S;
+    while (!connect_once(db)) {
+        if (time(NULL) > deadline)
+            return complain(db, "connect");
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
+    return true;
+}
+
+struct writer_db *writer_db_open(const char *where, const char *table)
+{
+    static const char insert[] = "insert into %s (event_id, aggregatetype, aggregateid, type, payload) "
+                                 "values ($1::uuid, 'order', $2, 'placed', $3)";
+    struct writer_db *db = calloc(1, sizeof *db);
+    size_t room = sizeof insert + strlen(table);
+    if (!db || !(db->insert = malloc(room))) {
+        free(db);
+        return NULL;
+    }
+    snprintf(db->insert, room, insert, table);
+    db->where = where;
+    /* two writers that begin at once may both try to make the table: the second look finds it */
+    static const char keys[] = "create table if not exists writer_keys (key text primary key, n bigint not null)";
+    if (connect_again(db) && (run(db, keys) || run(db, keys)))
+        return db;
+    writer_db_close(db);
+    return NULL;
+}
+
+void writer_db_close(struct writer_db *db)
+{
+    PQfinish(db->connection);
+    free(db->insert);
+    free(db);
+}
+
+bool writer_db_begin(struct writer_db *db)
+{
+    return run(db, "begin") || (connect_again(db) && run(db, "begin"));
+}
+
+static bool draw_sequence(struct writer_db *db, struct writer_event *event)
+{
+    const char *const values[] = {event->key};
+    PGresult *result = PQexecParams(db->connection,
+                                    "insert into writer_keys as k (key, n) values ($1, 1) "
+                                    "on conflict (key) do update set n = k.n + 1 returning n",
+                                    1, NULL, values, NULL, NULL, 0);
+    bool ok = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1;
+    if (ok)
+        event->sequence = (uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10);
+    PQclear(result);
+    return ok;
+}
+
+bool writer_db_insert(struct writer_db *db, struct writer_event *event)
+{
+    if (!draw_sequence(db, event))
+        return complain(db, "draw a place within the key");
+    char *payload = strndup(event->payload, event->size);
+    const char *const values[] = {event->id, event->key, payload};
+    PGresult *result = PQexecParams(db->connection, db->insert, 3, NULL, values, NULL, NULL, 0);
+    bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+    PQclear(result);
+    free(payload);
+    return ok || complain(db, "insert an event");
+}
+
+enum writer_end writer_db_commit(struct writer_db *db)
+{
+    PGresult *result = PQexec(db->connection, "commit");
+    bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+    bool rolled_back = ok && strcmp(PQcmdStatus(result), "ROLLBACK") == 0;
+    bool refused = !ok && PQresultErrorField(result, PG_DIAG_SQLSTATE) && PQstatus(db->connection) == CONNECTION_OK;
+    PQclear(result);
+    if (ok)
+        return rolled_back ? WRITER_ROLLED_BACK : WRITER_COMMITTED;
+    complain(db, "commit");
+    return refused ? WRITER_ROLLED_BACK : WRITER_IN_DOUBT;
+}
+
+void writer_db_rollback(struct writer_db *db)
+{
+    if (PQstatus(db->connection) == CONNECTION_OK)
+        run(db, "rollback");
+}
+
+bool writer_db_left(struct writer_db *db, const char *table)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "select event_id from %s order by id", table);
+    PGresult *result = PQexec(db->connection, sql);
+    bool ok = PQresultStatus(result) == PGRES_TUPLES_OK;
+    for (int i = 0; ok && i < PQntuples(result); i++)
+        puts(PQgetvalue(result, i, 0));
+    PQclear(result);
+    return ok || complain(db, "read what is left");
+}
