@@ -36,6 +36,8 @@ void conf_skip(struct conf_bed *bed, const char *why)
 
 void conf_bed_open(struct conf_bed *bed)
 {
+    const char *prepare = bed->subject->prepare;
+    conf_require(bed, !prepare || system(prepare) == 0, "the prepare command failed: %s", prepare);
     conf_must(bed, harness_open_uv(&bed->harness, bed->subject->directory, error));
     bed->harness.verbose = getenv("OUTBOX_CONFORMANCE_VERBOSE") != NULL;
     conf_must(bed, harness_configure(&bed->harness, bed->subject->name, bed->subject->yaml, error));

@@ -89,6 +89,7 @@ struct conf_burst {
     uint8_t outcomes[CONF_BURST_MAX];
     uint32_t told[CONF_BURST_MAX];
     char text[CONF_BURST_MAX][96];
+    struct outbox_header headers[CONF_BURST_MAX][2]; /* id, type */
 };
 /* Events first .. first + count - 1 over `keys` keys: key k is number % keys. On the heap; free() it. */
 struct conf_burst *conf_burst_new(struct conf_bed *bed, uint32_t first, uint32_t count, uint32_t keys);

@@ -21,8 +21,6 @@ void conf_broker_begin(struct conf_bed *bed)
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 
-static const struct outbox_header headers[] = {{{"type", 4}, {"placed", 6}}};
-
 static struct outbox_bytes text(const char *from)
 {
     return (struct outbox_bytes){from, strlen(from)};
@@ -34,11 +32,9 @@ static void make_message(struct outbox_message *message, char room[96], uint32_t
     snprintf(id, 40, "00000000-0000-4000-8000-%012" PRIu32, number);
     snprintf(key, 20, "key-%" PRIu32, number % keys);
     snprintf(value, 36, "{\"number\": %" PRIu32 "}", number);
-    *message = (struct outbox_message){.topic = text("conformance"),
+    *message = (struct outbox_message){.topic = text(getenv("OUTBOX_TOPIC")),
                                        .key = text(key),
                                        .value = text(value),
-                                       .headers = headers,
-                                       .header_count = 1,
                                        .partition = -1,
                                        .timestamp_us = INT64_MIN,
                                        .id = text(id),
@@ -50,8 +46,13 @@ struct conf_burst *conf_burst_new(struct conf_bed *bed, uint32_t first, uint32_t
 {
     struct conf_burst *burst = calloc(1, sizeof *burst);
     conf_require(bed, burst && count <= CONF_BURST_MAX, "no memory for a burst of %u", count);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         make_message(&burst->messages[i], burst->text[i], first + i, keys);
+        burst->headers[i][0] = (struct outbox_header){text("id"), burst->messages[i].id};
+        burst->headers[i][1] = (struct outbox_header){text("type"), text("placed")};
+        burst->messages[i].headers = burst->headers[i];
+        burst->messages[i].header_count = 2;
+    }
     burst->publish = (struct outbox_publish){.struct_size = sizeof burst->publish,
                                              .count = count,
                                              .messages = burst->messages,

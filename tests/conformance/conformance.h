@@ -6,7 +6,8 @@
  * runs in a process of its own, so a check that fails just ends, and a plugin that crashes fails one check.
  *
  * The configuration is YAML with a section `store:` or `broker:` as in outbox.yaml. ${OUTBOX_TMP} in it is an empty
- * directory and ${OUTBOX_CHECK} the name of the check, so that each check has an outbox or a file of its own.
+ * directory and ${OUTBOX_CHECK} the name of the check, so that each check has an outbox or a file of its own. Brokers
+ * get events for topics whose names begin with $OUTBOX_TOPIC, which no run had before.
  */
 #ifndef OBX_CONFORMANCE_H
 #define OBX_CONFORMANCE_H
@@ -39,6 +40,7 @@ struct conf_subject {
     bool alone;            /* store: an instance has an outbox of its own that no other sees */
     bool text_only;        /* payloads must be UTF-8 */
     const char *fence;     /* store: a shell command that ends the owner's session; NULL: not tested */
+    const char *prepare;   /* a shell command to run before each check, e.g. to make topics; may be NULL */
     const char *read;      /* broker: a shell command that prints what was published as NDJSON; NULL: use collect */
     /* broker in memory: the same from inside; may be NULL */
     void (*collect)(struct obx_instance *broker, struct conf_events *events);

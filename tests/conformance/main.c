@@ -20,6 +20,7 @@ struct hints {
     bool alone;
     bool text_only;
     const char *fence;
+    const char *prepare;
     const char *read;
 };
 
@@ -36,6 +37,10 @@ static const struct outbox_option hint_options[] = {
      .type = OUTBOX_OPT_STRING,
      .offset = offsetof(struct hints, fence),
      .help = "a shell command that ends the database session of the owner"},
+    {.name = "prepare",
+     .type = OUTBOX_OPT_STRING,
+     .offset = offsetof(struct hints, prepare),
+     .help = "a shell command that runs before each check"},
     {.name = "read",
      .type = OUTBOX_OPT_STRING,
      .offset = offsetof(struct hints, read),
@@ -51,7 +56,8 @@ static int usage(void)
     fputs("usage: outbox-conformance [-c FILE] [--plugin-dir DIR] [--only PART]\n"
           "\n"
           "  -c FILE           YAML with `store:` or `broker:` as in outbox.yaml; default outbox-conformance.yaml.\n"
-          "                    ${OUTBOX_TMP} is an empty directory and ${OUTBOX_CHECK} the name of the running check\n"
+          "                    ${OUTBOX_TMP} is an empty directory, ${OUTBOX_CHECK} the name of the running check,\n"
+          "                    ${OUTBOX_TOPIC} what the names of its topics begin with\n"
           "  --plugin-dir DIR  where outbox-store-NAME.so and outbox-broker-NAME.so are; default $OUTBOX_PLUGIN_DIR\n"
           "  --only PART       just the checks whose name contains this\n"
           "\n"
@@ -159,6 +165,7 @@ int main(int argc, char **argv)
                                        .alone = hints.alone,
                                        .text_only = hints.text_only,
                                        .fence = hints.fence,
+                                       .prepare = hints.prepare,
                                        .read = hints.read};
         code = run_all(obx_config_root(config), &subject, arguments.only);
     }

@@ -56,6 +56,9 @@ static enum conf_result run_in(const char *directory, const struct conf_check *c
     int pipes[2];
     setenv("OUTBOX_TMP", directory, 1);
     setenv("OUTBOX_CHECK", check->name, 1);
+    char topic[96];
+    snprintf(topic, sizeof topic, "conformance.%.60s.%d", check->name, (int)getpid());
+    setenv("OUTBOX_TOPIC", topic, 1);
     fflush(NULL);
     if (pipe(pipes)) {
         snprintf(why, CONF_WHY_SIZE, "pipe: %s", strerror(errno));
