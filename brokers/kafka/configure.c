@@ -25,7 +25,7 @@ static const struct outbox_pair defaults[] = {
     {"queue.buffering.max.kbytes", "32768"},
     {"queue.buffering.max.messages", "200000"},
     /* throughput and latency */
-    {"linger.ms", "2"},
+    {"linger.ms", "1"},
     {"batch.num.messages", "10000"},
     {"batch.size", "1000000"},
     {"socket.nagle.disable", "true"},
