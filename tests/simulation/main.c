@@ -4,6 +4,7 @@
  *     outbox-sim --seed N [--trace]        one run; with every step of interest
  *     outbox-sim --seeds A..B [--jobs N]   many, in that many processes; prints the failing ones, exits with 1
  *     outbox-sim --file F                  the seeds of a file, one on a line; # begins a comment
+ *     ... --failures N                     stop after so many; 20
  *
  * A failing run ends its process, so seeds run in children: each takes seeds until one fails, and is then replaced.
  */
@@ -18,7 +19,6 @@
 #include "sim.h"
 
 #define JOBS_MAX 64u
-#define FAILURES_MAX 20u
 
 struct job {
     pid_t pid;
@@ -33,6 +33,7 @@ struct board {
 struct seeds {
     uint64_t *list; /* NULL: first + index */
     uint64_t first, count;
+    uint32_t failures; /* that end it */
 };
 
 static uint64_t seed_at(const struct seeds *seeds, uint64_t index)
@@ -88,7 +89,7 @@ static uint32_t run_all(struct board *board, const struct seeds *seeds, uint32_t
             continue;
         }
         printf("FAILED: outbox-sim --seed %llu --trace\n", (unsigned long long)seed_at(seeds, job->seed));
-        if (++failures < FAILURES_MAX && job->seed + jobs < seeds->count)
+        if (++failures < seeds->failures && job->seed + jobs < seeds->count)
             start(job, seeds, job->seed + jobs, jobs);
         else
             running--;
@@ -154,13 +155,13 @@ static bool read_file(const char *path, struct seeds *seeds)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: outbox-sim --seed N [--trace] | --seeds A..B [--jobs N] | --file F [--jobs N]\n");
+    fprintf(stderr, "usage: outbox-sim --seed N [--trace] | --seeds A..B [--jobs N] | --file F [--jobs N] [--failures N]\n");
     return 64;
 }
 
 int main(int argc, char **argv)
 {
-    struct seeds seeds = {0};
+    struct seeds seeds = {.failures = 20};
     uint64_t seed = 0, last;
     uint32_t jobs = 1;
     bool trace = false, one = false, many = false;
@@ -177,6 +178,8 @@ int main(int argc, char **argv)
             one = true;
         } else if (!strcmp(argv[i - 1], "--jobs") && *value) {
             jobs = (uint32_t)strtoul(value, &end, 10);
+        } else if (!strcmp(argv[i - 1], "--failures") && *value) {
+            seeds.failures = (uint32_t)strtoul(value, &end, 10);
         } else if (!strcmp(argv[i - 1], "--seeds") && *value) {
             seeds.first = strtoull(value, &end, 10);
             last = !strncmp(end, "..", 2) ? strtoull(end + 2, &end, 10) : seeds.first;
