@@ -15,10 +15,10 @@
 #include "relay/backoff.h"
 #include "relay/pipeline.h"
 
-#define MAX_READY 8              /* batches claimed and not yet published */
-#define FIRST_ROWS 64            /* of the first claim; doubles */
+#define MAX_READY 8   /* batches claimed and not yet published */
+#define FIRST_ROWS 64 /* of the first claim; doubles */
 #define BATCH_OVERHEAD (16 * 1024)
-#define ROW_OVERHEAD 192         /* message, header and fate of one row */
+#define ROW_OVERHEAD 192 /* message, header and fate of one row */
 #define ACTIVE_NS (100 * OBX_MS)
 #define ACTIVE_BELL_NS (10 * OBX_MS)
 #define LOOK_NS OBX_MS
@@ -149,7 +149,8 @@ static void forget_vanished_of(struct obx_relay *relay, struct obx_key *key, con
 
 static void forget_vanished(struct obx_relay *relay, const struct outbox_batch *rows)
 {
-    OBX_LIST_EACH(&relay->keys.sending, key, struct obx_key, link) {
+    OBX_LIST_EACH(&relay->keys.sending, key, struct obx_key, link)
+    {
         forget_vanished_of(relay, key, rows);
     }
 }

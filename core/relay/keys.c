@@ -35,7 +35,8 @@ static void forget(struct obx_keys *keys, struct obx_key *key)
 void obx_keys_clear(struct obx_keys *keys)
 {
     struct obx_key *key, *next;
-    HASH_ITER(hh, keys->table, key, next) {
+    HASH_ITER(hh, keys->table, key, next)
+    {
         forget(keys, key);
     }
 }
@@ -199,8 +200,7 @@ static void cut(char *to, size_t room, struct outbox_bytes from)
     snprintf(to, room, "%.*s", (int)OBX_MIN(from.size, room), from.data ? (const char *)from.data : "");
 }
 
-void obx_keys_tell(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message,
-                   const char *reason)
+void obx_keys_tell(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message, const char *reason)
 {
     if (!key->story && keys->stories < MAX_STORIES && (key->story = obx_alloc(sizeof *key->story)))
         keys->stories++;

@@ -78,7 +78,8 @@ static enum verdict hold(struct obx_relay *relay, struct obx_batch *batch, const
     if (!key || its_turn)
         return SEND;
     const struct outbox_position *first = key->count ? &key->events[key->first].position : &position;
-    if (key->sending && obx_position_before(position, *first)) /* what is being claimed for the key is not its first any more */
+    if (key->sending &&
+        obx_position_before(position, *first)) /* what is being claimed for the key is not its first any more */
         obx_keys_fail(&relay->keys, key, OUTBOX_E_AGAIN);
     return obx_keys_defer(&relay->keys, hash, position, relay->now) ? LEFT : NO_MEMORY;
 }

@@ -1,8 +1,8 @@
 /*
  * tests/simulation/cluster.c - flights of messages: sent, arrived, appended or not, reported
  *
- * A partition that is down keeps a flight waiting; after a while it is given up. What a flight carries is appended in its
- * order, so that what arrives of it, however late, is a run of what was sent.
+ * A partition that is down keeps a flight waiting; after a while it is given up. What a flight carries is appended in
+ * its order, so that what arrives of it, however late, is a run of what was sent.
  */
 #include "oracle.h"
 #include "producer.h"
@@ -36,7 +36,8 @@ static struct sim_flight *new_flight(struct sim_producer *producer, uint32_t par
     return flight;
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------------- */
+/* ---- sending -------------------------------------------------------------------------------------------------------
+ */
 
 static void take_off(struct sim_flight *flight)
 {
@@ -78,7 +79,8 @@ void sim_flight_shuffled(struct sim_producer *producer, struct sim_message **mes
     }
 }
 
-/* ---- at the cluster ----------------------------------------------------------------------------------------------------- */
+/* ---- at the cluster
+ * ----------------------------------------------------------------------------------------------------- */
 
 static bool fails_for_now(const struct sim_event *event)
 {
@@ -132,8 +134,8 @@ static bool follows_failure(const struct sim_flight *flight, uint32_t at)
     const struct sim_message *message = flight->messages[at];
     for (uint32_t i = 0; i < at; i++) {
         const struct sim_message *before = flight->messages[i];
-        if (before->lane == message->lane && before->outcome != OUTBOX_DELIVERED && before->outcome != OUTBOX_REJECTED &&
-            message->lane != SIM_MAX_KEYS)
+        if (before->lane == message->lane && before->outcome != OUTBOX_DELIVERED &&
+            before->outcome != OUTBOX_REJECTED && message->lane != SIM_MAX_KEYS)
             return true;
     }
     return false;
@@ -154,7 +156,7 @@ static void land(struct sim_flight *flight)
             refuse(message);
         else
             decide(message);
-        failed |= sim->plan.ordered && message->outcome != OUTBOX_DELIVERED;
+        failed |= sim_order_kept() && message->outcome != OUTBOX_DELIVERED;
     }
 }
 
@@ -182,7 +184,8 @@ static void arrive(struct obx_timer *timer)
         sim_node_after(flight->producer->node, &flight->report, latency());
 }
 
-/* ---- and back ------------------------------------------------------------------------------------------------------------ */
+/* ---- and back
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void report(struct obx_timer *timer)
 {

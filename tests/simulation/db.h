@@ -27,12 +27,12 @@ struct sim_event {
     int64_t id;
     uint32_t number, key, size, chain; /* chain: its place among the committed of its key */
     uint8_t poison, state;
-    bool gone, dead;  /* out of the table: settled, parked */
+    bool gone, dead; /* out of the table: settled, parked */
     bool ever_dead;
-    bool lost;        /* its commit was lost in a failover */
+    bool lost; /* its commit was lost in a failover */
     /* the oracle's */
     uint32_t appended;
-    uint64_t told_lives;    /* told DELIVERED to these, a bit each, modulo 64 */
+    uint64_t told_lives; /* told DELIVERED to these, a bit each, modulo 64 */
     uint32_t told_life, told_generation;
     uint64_t submitted_ns;
 };
@@ -62,7 +62,7 @@ struct sim_session {
 struct sim_db {
     struct sim_event *events;
     uint32_t count, room;
-    uint32_t *by_id; /* event number + 1 */
+    uint32_t *by_id;                  /* event number + 1 */
     int64_t id_room, next_id, low_id; /* low: nothing visible below */
     struct sim_txn txns[SIM_TXNS];
     uint32_t key_owner[SIM_MAX_KEYS]; /* txn + 1 */
@@ -71,8 +71,8 @@ struct sim_db {
     uint64_t commit_count;
 
     bool up, read_only;
-    uint32_t epoch;       /* grows with each failover */
-    uint32_t generation;  /* of ownership: grows when a re-send is nobody's fault */
+    uint32_t epoch;      /* grows with each failover */
+    uint32_t generation; /* of ownership: grows when a re-send is nobody's fault */
     struct sim_session *sessions, *owner;
     uint32_t last_owner_life;
 };

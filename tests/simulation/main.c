@@ -119,7 +119,8 @@ static int run_many(const struct seeds *seeds, uint32_t jobs)
         sum.events += board->jobs[i].sum.events;
         sum.duplicates += board->jobs[i].sum.duplicates;
     }
-    printf("%llu seeds, %u failed; %.1f virtual hours, %.1f million steps, %llu events, %llu duplicates in %.1f s with %u jobs\n",
+    printf("%llu seeds, %u failed; %.1f virtual hours, %.1f million steps, %llu events, %llu duplicates in %.1f s with "
+           "%u jobs\n",
            (unsigned long long)seeds->count, failures, (double)sum.virtual_ns / 3.6e12, (double)sum.steps / 1e6,
            (unsigned long long)sum.events, (unsigned long long)sum.duplicates, took, jobs);
     return failures ? 1 : 0;
@@ -155,7 +156,8 @@ static bool read_file(const char *path, struct seeds *seeds)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: outbox-sim --seed N [--trace] | --seeds A..B [--jobs N] | --file F [--jobs N] [--failures N]\n");
+    fprintf(stderr,
+            "usage: outbox-sim --seed N [--trace] | --seeds A..B [--jobs N] | --file F [--jobs N] [--failures N]\n");
     return 64;
 }
 

@@ -78,8 +78,7 @@ void sim_node_init(struct sim_node *node, uint32_t index)
     node->index = index;
     node->birth.fire = be_born;
     snprintf(node->name, sizeof node->name, "relay%u", index);
-    node->log = (struct obx_log){
-        .write = said, .arg = node, .level = sim->trace ? OUTBOX_LOG_TRACE : OUTBOX_LOG_ERROR};
+    node->log = (struct obx_log){.write = said, .arg = node, .level = sim->trace ? OUTBOX_LOG_TRACE : OUTBOX_LOG_ERROR};
 }
 
 void sim_node_born_after(struct sim_node *node, uint64_t delay_ns)

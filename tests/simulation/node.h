@@ -15,19 +15,19 @@ struct sim_broker;
 
 struct sim_node {
     uint32_t index;
-    uint32_t life;  /* a number of its own for each life of each node; 0: not alive */
+    uint32_t life; /* a number of its own for each life of each node; 0: not alive */
     char name[16];
     struct fake_loop loop;
     struct sim_owner memory;
     struct obx_log log;
     struct obx_config *config;
     struct obx_relay *relay;
-    struct sim_store *store;   /* the plugins' own state, while there is one */
+    struct sim_store *store; /* the plugins' own state, while there is one */
     struct sim_broker *broker;
     uint64_t paused_until_ns;
-    uint64_t stop_by_ns;       /* 0: not stopping */
-    bool stopped;              /* to be freed */
-    struct obx_timer birth;    /* in the world: the next life */
+    uint64_t stop_by_ns;    /* 0: not stopping */
+    bool stopped;           /* to be freed */
+    struct obx_timer birth; /* in the world: the next life */
 };
 
 void sim_node_init(struct sim_node *node, uint32_t index);

@@ -96,8 +96,7 @@ const char *sim_plan_yaml(const struct sim_plan *plan)
              "retry_min: %ums\nretry_max: %ums\nidle: %ums\nlease: %ums\nstandby: %ums\ntimeout: %ums\n"
              "store: {plugin: sim}\nbroker: {plugin: sim}\n",
              plan->order, plan->on_reject, plan->batch, plan->memory_kib, plan->max_deferred, plan->max_attempts,
-             plan->retry_min_ms, plan->retry_max_ms, plan->idle_ms, plan->lease_ms, plan->standby_ms,
-             plan->timeout_ms);
+             plan->retry_min_ms, plan->retry_max_ms, plan->idle_ms, plan->lease_ms, plan->standby_ms, plan->timeout_ms);
     return text;
 }
 
@@ -112,7 +111,9 @@ void sim_plan_print(const struct sim_plan *plan)
            plan->relays, plan->writers, plan->events, plan->keys, (double)plan->busy_ns / 1e9, plan->partitions,
            plan->sql ? "holes of backends/sql" : "knows what it gave", plan->bell ? ", a doorbell" : "",
            plan->renews ? ", renews" : "",
-           !plan->ordered ? "no order" : plan->hold_keys ? "order by key" : "order by partition");
+           !plan->ordered    ? "no order"
+           : plan->hold_keys ? "order by key"
+                             : "order by partition");
     for (int i = 0; i < SIM_FAULT_COUNT; i++) {
         if (sim_plan_has(plan, (enum sim_fault)i))
             printf("  %s\n", words[i]);

@@ -10,44 +10,44 @@
 #include <stdint.h>
 
 /* X(NAME, words) */
-#define SIM_FAULTS(X)                                                            \
-    X(ROLLBACK, "transactions roll back")                                        \
-    X(LONG_TXN, "transactions stay open for seconds")                            \
-    X(BURST, "transactions of up to 100 events")                                 \
-    X(CRASH, "relays crash")                                                     \
-    X(PAUSE, "relays are paused, and miss time")                                 \
-    X(STOP, "relays are stopped in order and started again")                     \
-    X(SESSION, "database sessions are lost")                                     \
-    X(LINGER, "the lock of a dead session lives on at the server")               \
-    X(HALF_OPEN, "connections go silent")                                        \
-    X(RESTART, "the database restarts")                                          \
-    X(FAILOVER, "the database fails over to a standby that lacks the last commits") \
-    X(READ_ONLY, "the database is read-only for a while")                        \
-    X(TAKEN, "ownership is taken from a session that lives")                     \
-    X(SLOW_STORE, "operations of the store take long")                           \
-    X(AGAIN, "operations of the store fail with AGAIN")                          \
-    X(UNKNOWN_SETTLE, "operations of the store are done but reported failed")    \
-    X(NEVER_SAME, "the store never vouches that positions mean the same")        \
-    X(BROKER_DOWN, "the broker is down")                                         \
-    X(BROKER_SLOW, "the broker takes its time, reports come late")               \
-    X(BROKER_LOST, "the producer fails for good")                                \
-    X(ACK_LOST, "events are appended and reported UNKNOWN")                      \
-    X(NOT_SENT, "events are reported UNKNOWN or NOT_CONNECTED and not appended") \
-    X(THROTTLED, "events come back RETRY for a reason that is not theirs")       \
-    X(POISON_ADMIT, "events that admit refuses")                                 \
-    X(POISON_AFTER, "events that are rejected after they were sent")             \
-    X(POISON_RETRY, "events that fail for a reason of their own, for ever")      \
-    X(SICK, "events that fail for a reason of their own for a while")            \
-    X(HUGE, "large payloads")                                                    \
-    X(NULL_KEYS, "events without a key")                                         \
-    X(BACKLOG, "the outbox is full before the relays start")                     \
+#define SIM_FAULTS(X)                                                                                                  \
+    X(ROLLBACK, "transactions roll back")                                                                              \
+    X(LONG_TXN, "transactions stay open for seconds")                                                                  \
+    X(BURST, "transactions of up to 100 events")                                                                       \
+    X(CRASH, "relays crash")                                                                                           \
+    X(PAUSE, "relays are paused, and miss time")                                                                       \
+    X(STOP, "relays are stopped in order and started again")                                                           \
+    X(SESSION, "database sessions are lost")                                                                           \
+    X(LINGER, "the lock of a dead session lives on at the server")                                                     \
+    X(HALF_OPEN, "connections go silent")                                                                              \
+    X(RESTART, "the database restarts")                                                                                \
+    X(FAILOVER, "the database fails over to a standby that lacks the last commits")                                    \
+    X(READ_ONLY, "the database is read-only for a while")                                                              \
+    X(TAKEN, "ownership is taken from a session that lives")                                                           \
+    X(SLOW_STORE, "operations of the store take long")                                                                 \
+    X(AGAIN, "operations of the store fail with AGAIN")                                                                \
+    X(UNKNOWN_SETTLE, "operations of the store are done but reported failed")                                          \
+    X(NEVER_SAME, "the store never vouches that positions mean the same")                                              \
+    X(BROKER_DOWN, "the broker is down")                                                                               \
+    X(BROKER_SLOW, "the broker takes its time, reports come late")                                                     \
+    X(BROKER_LOST, "the producer fails for good")                                                                      \
+    X(ACK_LOST, "events are appended and reported UNKNOWN")                                                            \
+    X(NOT_SENT, "events are reported UNKNOWN or NOT_CONNECTED and not appended")                                       \
+    X(THROTTLED, "events come back RETRY for a reason that is not theirs")                                             \
+    X(POISON_ADMIT, "events that admit refuses")                                                                       \
+    X(POISON_AFTER, "events that are rejected after they were sent")                                                   \
+    X(POISON_RETRY, "events that fail for a reason of their own, for ever")                                            \
+    X(SICK, "events that fail for a reason of their own for a while")                                                  \
+    X(HUGE, "large payloads")                                                                                          \
+    X(NULL_KEYS, "events without a key")                                                                               \
+    X(BACKLOG, "the outbox is full before the relays start")                                                           \
     X(NO_MEMORY, "allocations of the relays fail")
 
 enum sim_fault {
 #define SIM_FAULT_ENUM(name, words) SIM_##name,
     SIM_FAULTS(SIM_FAULT_ENUM)
 #undef SIM_FAULT_ENUM
-    SIM_FAULT_COUNT
+        SIM_FAULT_COUNT
 };
 
 struct sim_random {
@@ -58,16 +58,16 @@ uint64_t sim_between(struct sim_random *random, uint64_t least, uint64_t most); 
 bool sim_one_in(struct sim_random *random, uint32_t n);
 
 struct sim_plan {
-    uint64_t faults;          /* a bit for each */
+    uint64_t faults; /* a bit for each */
     uint32_t relays, writers, keys, partitions, events;
-    uint64_t busy_ns;         /* faults and new events until then */
-    uint64_t fault_every_ns;  /* mean time between two chaotic happenings */
-    bool sql;                 /* the store uses backends/sql; else it knows what it gave */
-    bool bell;                /* the store has a doorbell */
+    uint64_t busy_ns;        /* faults and new events until then */
+    uint64_t fault_every_ns; /* mean time between two chaotic happenings */
+    bool sql;                /* the store uses backends/sql; else it knows what it gave */
+    bool bell;               /* the store has a doorbell */
     bool renews;
-    bool ordered;             /* the broker keeps order */
-    bool hold_keys;           /* ... by key; else by partition */
-    bool exact_limited;       /* exact claims obey max_bytes */
+    bool ordered;       /* the broker keeps order */
+    bool hold_keys;     /* ... by key; else by partition */
+    bool exact_limited; /* exact claims obey max_bytes */
     /* settings of the relay */
     const char *order, *on_reject;
     uint32_t batch, memory_kib, max_deferred, max_attempts, retry_min_ms, retry_max_ms, idle_ms, lease_ms, standby_ms,

@@ -23,7 +23,8 @@ static void fini(void *self)
     broker->node->broker = NULL;
 }
 
-/* ---- start ---------------------------------------------------------------------------------------------------------- */
+/* ---- start ----------------------------------------------------------------------------------------------------------
+ */
 
 static struct sim_producer *new_producer(struct sim_broker *broker)
 {
@@ -61,7 +62,8 @@ static void start(void *self, outbox_op_t op, const struct outbox_broker_start *
     sim_node_after(broker->node, &broker->start_timer, sim_pick(0, 20) * OBX_MS);
 }
 
-/* ---- outcomes ------------------------------------------------------------------------------------------------------- */
+/* ---- outcomes -------------------------------------------------------------------------------------------------------
+ */
 
 void sim_message_fail(struct sim_message *message, enum outbox_outcome outcome, int code)
 {
@@ -69,10 +71,15 @@ void sim_message_fail(struct sim_message *message, enum outbox_outcome outcome, 
     message->error = (struct outbox_error){.code = code, .text = "simulated"};
 }
 
+bool sim_order_kept(void)
+{
+    return sim->plan.ordered && !(sim->healed && !strcmp(sim->plan.order, "none"));
+}
+
 /* Messages without a key are a lane of their own each, unless lanes are partitions. */
 bool sim_lane_refuses(const struct sim_producer *producer, const struct sim_message *message)
 {
-    return sim->plan.ordered && message->lane != SIM_MAX_KEYS &&
+    return sim_order_kept() && message->lane != SIM_MAX_KEYS &&
            message->publish->number <= producer->barriers[message->lane];
 }
 
@@ -158,7 +165,8 @@ void sim_producer_tell(struct sim_producer *producer, struct sim_message **messa
     sim_own(before);
 }
 
-/* ---- publishing ------------------------------------------------------------------------------------------------------- */
+/* ---- publishing
+ * ------------------------------------------------------------------------------------------------------- */
 
 static struct sim_message *new_message(struct sim_publish *publish, uint32_t index)
 {
@@ -229,7 +237,8 @@ static int admit(void *self, const struct outbox_message *message, struct outbox
     return OUTBOX_E_REJECTED;
 }
 
-/* ---- stop ------------------------------------------------------------------------------------------------------------- */
+/* ---- stop
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void abandon_queue(struct sim_producer *producer, struct obx_list *queue)
 {
@@ -305,7 +314,8 @@ void sim_producer_crash(struct sim_node *node)
     if (!producer)
         return;
     producer->broker = NULL;
-    OBX_LIST_EACH(&producer->flights, flight, struct sim_flight, link) {
+    OBX_LIST_EACH(&producer->flights, flight, struct sim_flight, link)
+    {
         flight->producer = NULL;
     }
 }
@@ -332,7 +342,8 @@ void sim_producer_lose(struct sim_node *node)
     sim_node_after(node, &broker->lost_timer, 0);
 }
 
-/* ---- the descriptor ------------------------------------------------------------------------------------------------------ */
+/* ---- the descriptor
+ * ------------------------------------------------------------------------------------------------------ */
 
 static const struct outbox_broker_ops ops = {.struct_size = sizeof ops,
                                              .init = init,

@@ -44,9 +44,9 @@ struct sim_message {
 };
 
 struct sim_flight {
-    struct obx_list link; /* in producer->flights, while somebody waits for it */
+    struct obx_list link;          /* in producer->flights, while somebody waits for it */
     struct sim_producer *producer; /* NULL: nobody waits for its reports */
-    uint32_t partition;   /* SIM_PARTITIONS: of several, in any order */
+    uint32_t partition;            /* SIM_PARTITIONS: of several, in any order */
     struct sim_message *messages[SIM_FLIGHT];
     uint32_t count;
     struct obx_timer arrive, report;
@@ -81,6 +81,8 @@ void sim_producer_crash(struct sim_node *node);
 void sim_producer_lose(struct sim_node *node); /* it fails for good */
 
 /* producer.c, for flights */
+/* With `order: none` a broker that holds everything behind an event that fails for ever would never get on. */
+bool sim_order_kept(void);
 bool sim_lane_refuses(const struct sim_producer *producer, const struct sim_message *message);
 /* All messages of the flight have an outcome: tell, complete. */
 void sim_producer_tell(struct sim_producer *producer, struct sim_message **messages, uint32_t count);

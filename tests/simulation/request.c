@@ -36,7 +36,8 @@ struct sim_request *sim_request_new(struct sim_store *store, enum sim_ask ask, o
     return request;
 }
 
-/* ---- the client ---------------------------------------------------------------------------------------------------- */
+/* ---- the client ----------------------------------------------------------------------------------------------------
+ */
 
 static void free_request(struct sim_request *request)
 {
@@ -115,7 +116,8 @@ void sim_request_send(struct sim_request *request)
     sim_world_after(&request->arrive, delay);
 }
 
-/* ---- the server ------------------------------------------------------------------------------------------------------ */
+/* ---- the server
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int do_settle(struct sim_request *request)
 {
@@ -232,7 +234,8 @@ static void arrive(struct obx_timer *timer)
     sim_node_after(request->node, &request->answer, latency());
 }
 
-/* ---- and back ---------------------------------------------------------------------------------------------------------- */
+/* ---- and back
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void give_dead_keys(const struct sim_request *request)
 {

@@ -51,7 +51,8 @@ int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool sam
     return OUTBOX_OK;
 }
 
-/* ---- calamities --------------------------------------------------------------------------------------------------- */
+/* ---- calamities ---------------------------------------------------------------------------------------------------
+ */
 
 static struct obx_timer up_again;
 

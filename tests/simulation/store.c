@@ -29,7 +29,8 @@ static void fini(void *self)
     store->node->store = NULL;
 }
 
-/* ---- operations --------------------------------------------------------------------------------------------------- */
+/* ---- operations ---------------------------------------------------------------------------------------------------
+ */
 
 static void ask(struct sim_store *store, enum sim_ask what, outbox_op_t op, const void *args)
 {
@@ -91,7 +92,8 @@ static void dead(void *self, outbox_op_t op, struct outbox_dead *dead)
 static void cancel(void *self, outbox_op_t op)
 {
     struct sim_store *store = self;
-    OBX_LIST_EACH(&store->requests, request, struct sim_request, link) {
+    OBX_LIST_EACH(&store->requests, request, struct sim_request, link)
+    {
         if (request->op != op)
             continue;
         SIM_SAY("%s: request %d is canceled", store->node->name, request->ask);
@@ -100,7 +102,8 @@ static void cancel(void *self, outbox_op_t op)
     }
 }
 
-/* ---- the end of a connection --------------------------------------------------------------------------------------- */
+/* ---- the end of a connection ---------------------------------------------------------------------------------------
+ */
 
 static void finish_stop(struct obx_timer *timer)
 {
@@ -176,7 +179,8 @@ void sim_store_cut(struct sim_node *node)
     store->cut = true;
 }
 
-/* ---- the doorbell ---------------------------------------------------------------------------------------------------- */
+/* ---- the doorbell
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void ring(struct obx_timer *timer)
 {
@@ -201,7 +205,8 @@ uint32_t sim_store_lent(const struct sim_node *node)
     return node->store ? node->store->lent : 0;
 }
 
-/* ---- the descriptor -------------------------------------------------------------------------------------------------- */
+/* ---- the descriptor
+ * -------------------------------------------------------------------------------------------------- */
 
 static struct outbox_store_ops ops = {.struct_size = sizeof ops,
                                       .init = init,

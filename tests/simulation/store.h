@@ -18,7 +18,15 @@
 #include "sql/holes.h"
 #include "sql/runs.h"
 
-enum sim_ask { SIM_ASK_START, SIM_ASK_ACQUIRE, SIM_ASK_RENEW, SIM_ASK_CLAIM, SIM_ASK_SETTLE, SIM_ASK_PARK, SIM_ASK_DEAD };
+enum sim_ask {
+    SIM_ASK_START,
+    SIM_ASK_ACQUIRE,
+    SIM_ASK_RENEW,
+    SIM_ASK_CLAIM,
+    SIM_ASK_SETTLE,
+    SIM_ASK_PARK,
+    SIM_ASK_DEAD
+};
 
 /* What the server answers to a claim. */
 struct sim_rows {
@@ -34,8 +42,8 @@ struct sim_rows {
 };
 
 struct sim_request {
-    struct obx_list link;    /* in store->requests, while the client waits */
-    struct obx_timer look;   /* in the world, like the next: at the server */
+    struct obx_list link;  /* in store->requests, while the client waits */
+    struct obx_timer look; /* in the world, like the next: at the server */
     struct obx_timer arrive;
     struct obx_timer answer; /* in the client's loop */
     struct sim_store *store; /* NULL: the client waits no more */
@@ -44,9 +52,9 @@ struct sim_request {
     struct sim_session *session;
     enum sim_ask ask;
     outbox_op_t op;
-    void *args;              /* the core's; only while the client waits */
-    int code;                /* of the answer */
-    bool breaks;             /* the connection is gone with the answer */
+    void *args;                   /* the core's; only while the client waits */
+    int code;                     /* of the answer */
+    bool breaks;                  /* the connection is gone with the answer */
     struct obx_sql_range *ranges; /* of a settle, a park */
     uint32_t range_count;
     struct sim_rows rows;
@@ -80,7 +88,7 @@ void sim_store_shape(void); /* as the plan wants it; before it is registered */
 
 void sim_store_crash(struct sim_node *node);
 uint32_t sim_store_lent(const struct sim_node *node);
-void sim_store_ring(void); /* something was committed: to who has armed the doorbell */
+void sim_store_ring(void);                  /* something was committed: to who has armed the doorbell */
 void sim_store_lose(struct sim_node *node); /* the connection breaks, the server does not know yet */
 void sim_store_cut(struct sim_node *node);  /* it goes silent */
 
@@ -91,9 +99,9 @@ void sim_request_complete(struct sim_request *request, int code); /* at the clie
 void sim_store_break(struct sim_store *store, int code);          /* all requests fail, there is no session any more */
 
 /* rows.c */
-void sim_rows_look(struct sim_request *request);    /* at the server */
-void sim_rows_select(struct sim_request *request);  /* at the server */
-void sim_rows_answer(struct sim_request *request);  /* at the client; completes or asks again */
+void sim_rows_look(struct sim_request *request);   /* at the server */
+void sim_rows_select(struct sim_request *request); /* at the server */
+void sim_rows_answer(struct sim_request *request); /* at the client; completes or asks again */
 void sim_rows_rewind(struct sim_store *store);
 void sim_rows_release(void *self, struct outbox_batch *batch);
 

@@ -7,8 +7,8 @@
 
 struct writer {
     struct obx_timer timer;
-    uint32_t slot, left;   /* events that this transaction still wants */
-    uint32_t drawn;        /* its id is drawn, its row not in yet; SIM_NONE: no such */
+    uint32_t slot, left; /* events that this transaction still wants */
+    uint32_t drawn;      /* its id is drawn, its row not in yet; SIM_NONE: no such */
 };
 
 static struct writer writers[SIM_TXNS];
