@@ -1,9 +1,10 @@
 /*
  * plugins/fault/held.h - keys whose order a fault has interrupted
  *
- * A broker that keeps order must not append a message after one of its key that failed, until the host has submitted
- * that one again - and several publishes are in flight before the host has heard of the failure. So the ids of what
- * failed are kept for each key, oldest first: only the first may pass; what comes before its turn is refused.
+ * When the host is told that a message failed, other publishes with later messages of its key may be in flight already:
+ * a broker that keeps order must fail those too. Which ones they are cannot be seen from the outside, so this plugin
+ * holds longer than it must, which the contract allows: the ids of what failed are kept for each key, oldest first, until
+ * they come again or the broker is started again; only the first may pass.
  */
 #ifndef OBX_FAULT_HELD_H
 #define OBX_FAULT_HELD_H

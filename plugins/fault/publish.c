@@ -2,10 +2,9 @@
  * plugins/fault/publish.c - publishes: all of one is struck, or single events of it
  *
  * The events that may go become a publish of their own; their outcomes are told under the numbers that the host knows.
- * The others are told at once. Order within a key is kept in the way that the contract demands of every broker: what
- * comes behind a failed event of its key is refused until the host has sent the failed one once more (held.c) - to be
- * tried again where that one was, else as not connected, so that the host sends both again in the same way. Rejected
- * events hold nothing up.
+ * The others are told at once. What comes behind a failed event of its key is refused until that one has come again
+ * (held.c) - to be tried again where that one was, else as not connected, so that the host sends both in the same way.
+ * Rejected events hold nothing up.
  *
  * Failure mode: without memory for any of this the whole publish is told as not connected, and so is every later one
  * until the broker is started again.
