@@ -158,6 +158,21 @@ Test(sqlite_errors, directory)
     cr_assert_eq(mkdir(rig.path, 0700), 0);
     rig_start(&rig, rig.store);
     rig_expect(&rig, OUTBOX_E_INVALID, "open outbox database %s: it is a directory; name the database file", rig.path);
+    rig_setup(&rig);
+    rig_expect(&rig, OUTBOX_E_INVALID, "set up outbox database %s: it is a directory; name the database file",
+               rig.path);
+    rig_close(&rig);
+}
+
+Test(sqlite_errors, missing_directory)
+{
+    struct rig rig;
+    rig_open(&rig, NULL);
+    cr_assert_eq(rmdir(rig.dir), 0);
+    rig_setup(&rig);
+    rig_expect(&rig, OUTBOX_E_NOT_FOUND, "set up outbox database %s: its directory does not exist; create that first",
+               rig.path);
+    cr_assert_eq(mkdir(rig.dir, 0700), 0);
     rig_close(&rig);
 }
 
