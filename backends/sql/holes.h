@@ -94,6 +94,9 @@ void obx_sql_holes_reset(struct obx_sql_holes *holes);
 bool obx_sql_holes_want_proof(const struct obx_sql_holes *holes, uint64_t now_ns, uint64_t age_ns);
 /* Who held a writer's lock on the table at one moment after the last accept() and before the next claim was sent. */
 bool obx_sql_holes_prove(struct obx_sql_holes *holes, const struct obx_sql_holder *holders, uint32_t count);
+/* For databases that show rows of transactions in flight, and nothing better: of the holes noted at before_ns or
+ * earlier, keep only these ids (ascending), which were seen to be in flight after the last accept(). */
+bool obx_sql_holes_expire(struct obx_sql_holes *holes, uint64_t before_ns, const int64_t *flying, uint32_t count);
 
 struct obx_sql_seen {
     const int64_t *ids; /* ascending */

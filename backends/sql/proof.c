@@ -91,3 +91,29 @@ bool obx_sql_holes_prove(struct obx_sql_holes *holes, const struct obx_sql_holde
     }
     return true;
 }
+
+bool obx_sql_holes_expire(struct obx_sql_holes *holes, uint64_t before_ns, const int64_t *flying, uint32_t count)
+{
+    struct obx_sql_hole_list *to = &holes->next, kept = holes->hot;
+    uint32_t i = 0;
+    if (!obx_sql_grow(holes->host, (void **)&to->items, &to->room, holes->hot.count + count, sizeof *to->items))
+        return false;
+    to->count = 0;
+    for (uint32_t h = 0; h < holes->hot.count; h++) {
+        struct obx_sql_hole hole = holes->hot.items[h];
+        if (hole.noted_ns > before_ns) {
+            to->items[to->count++] = hole;
+            continue;
+        }
+        int64_t end = hole.hi;
+        while (i < count && flying[i] < hole.lo)
+            i++;
+        for (; i < count && flying[i] <= end; i++) {
+            hole.lo = hole.hi = flying[i];
+            to->items[to->count++] = hole;
+        }
+    }
+    holes->hot = *to;
+    holes->next = kept;
+    return true;
+}

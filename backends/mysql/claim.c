@@ -1,0 +1,383 @@
+/*
+ * backends/mysql/claim.c - claiming rows
+ *
+ * One statement, so at READ COMMITTED one snapshot: the rows in the holes and those above, in order of their ids, by the
+ * primary key. The columns of the route are always among what is selected: for ids alone the optimizer may prefer
+ * another index, which it reads from end to end.
+ *
+ * Memory must stay bounded. A claim of n rows leaves out the large values of rows with more than 1/n of the bytes
+ * allowed and tells the size instead; the batch ends before such a row. If it comes first, the claim is made again for
+ * fewer rows, down to one, which is given whatever its size is. The number grows again with each claim that
+ * meets none.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+enum { RANGES_MAX = 2000, CAP_MIN = 1024 };
+
+static void submit(struct mys_op *op);
+
+static struct outbox_claim *claim_of(const struct mys_op *op)
+{
+    return op->out;
+}
+
+static void fail(struct mys_op *op, int code, const char *text)
+{
+    struct outbox_error error;
+    mys_fail(&error, code, "claim rows from %s: %s", op->store->table_name, text);
+    mys_op_finish(op, &error);
+}
+
+/* ---- the statement ------------------------------------------------------------------------------------------------- */
+
+static uint32_t rows_wanted(const struct mys_store *store, const struct outbox_claim *claim)
+{
+    if (claim->exact)
+        return claim->exact_count;
+    return store->few && store->few < claim->max_rows ? store->few : claim->max_rows;
+}
+
+/* How large a row may be; INT64_MAX: as it likes. */
+static int64_t cap_of(const struct mys_store *store, const struct outbox_claim *claim)
+{
+    uint32_t rows = rows_wanted(store, claim);
+    uint64_t bytes = claim->max_bytes && claim->max_bytes < INT64_MAX ? claim->max_bytes : INT64_MAX;
+    if (claim->exact || rows <= 1 || bytes == INT64_MAX)
+        return INT64_MAX;
+    bytes /= rows;
+    return bytes < CAP_MIN ? CAP_MIN : (int64_t)bytes;
+}
+
+static bool put_size(const struct mys_store *store, struct obx_sql_text *sql)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < store->wanted_count; i++) {
+        const struct mys_wanted *w = &store->wanted[i];
+        if (!w->sized || w->wire == MYS_ABSENT)
+            continue;
+        obx_sql_text_format(sql, "%sIFNULL(LENGTH(%n), 0)", any ? " + " : "", w->name);
+        any = true;
+    }
+    return any;
+}
+
+static bool has_sized(const struct mys_store *store)
+{
+    for (uint32_t i = 0; i < store->wanted_count; i++)
+        if (store->wanted[i].sized && store->wanted[i].wire != MYS_ABSENT)
+            return true;
+    return false;
+}
+
+static void put_columns(const struct mys_store *store, struct obx_sql_text *sql, int64_t cap)
+{
+    bool guarded = cap < INT64_MAX && has_sized(store);
+    obx_sql_text_format(sql, "SELECT %n", store->table.id);
+    for (uint32_t i = 0; i < store->wanted_count; i++) {
+        const struct mys_wanted *w = &store->wanted[i];
+        obx_sql_text_puts(sql, ", ");
+        if (w->wire == MYS_ABSENT) {
+            obx_sql_text_puts(sql, "NULL");
+        } else if (guarded && w->sized) {
+            obx_sql_text_puts(sql, "IF(");
+            put_size(store, sql);
+            obx_sql_text_puts(sql, " <= ");
+            mys_put_int(sql, cap);
+            obx_sql_text_format(sql, ", %n, NULL)", w->name);
+        } else {
+            obx_sql_text_name(sql, w->name);
+        }
+    }
+    if (!guarded) {
+        obx_sql_text_puts(sql, ", NULL FROM ");
+        return;
+    }
+    obx_sql_text_puts(sql, ", NULLIF(GREATEST(");
+    put_size(store, sql);
+    obx_sql_text_puts(sql, ", ");
+    mys_put_int(sql, cap);
+    obx_sql_text_puts(sql, "), ");
+    mys_put_int(sql, cap);
+    obx_sql_text_puts(sql, ") FROM ");
+}
+
+static void put_range(struct obx_sql_text *sql, const char *id, int64_t lo, int64_t hi)
+{
+    obx_sql_text_format(sql, lo == hi ? " OR %n = " : " OR %n BETWEEN ", id);
+    mys_put_int(sql, lo);
+    if (lo == hi)
+        return;
+    obx_sql_text_puts(sql, " AND ");
+    mys_put_int(sql, hi);
+}
+
+/* Holes as ranges; of very many, some at a time in one range: rows between them are known and will be skipped. */
+static uint32_t holes_in_a_range(const struct mys_store *store)
+{
+    return store->holes.hot.count / RANGES_MAX + 1;
+}
+
+static void put_where(const struct mys_store *store, struct obx_sql_text *sql)
+{
+    const struct obx_sql_hole_list *hot = &store->holes.hot;
+    uint32_t step = holes_in_a_range(store);
+    obx_sql_text_format(sql, " WHERE (%n > ", store->table.id);
+    mys_put_int(sql, store->holes.hi);
+    for (uint32_t i = 0; i < hot->count; i += step) {
+        uint32_t last = i + step - 1 < hot->count ? i + step - 1 : hot->count - 1;
+        put_range(sql, store->table.id, hot->items[i].lo, hot->items[last].hi);
+    }
+    obx_sql_text_puts(sql, ")");
+}
+
+static void put_exact(const struct mys_store *store, struct obx_sql_text *sql, const struct outbox_claim *claim)
+{
+    obx_sql_text_format(sql, " WHERE %n IN (0", store->table.id);
+    for (uint32_t i = 0; i < claim->exact_count; i++) {
+        obx_sql_text_puts(sql, ", ");
+        mys_put_int(sql, (int64_t)claim->exact[i].major);
+    }
+    obx_sql_text_puts(sql, ")");
+}
+
+/* With several holes in a range, rows that were given may come as well and must not crowd out the others. */
+static int64_t limit_of(const struct mys_store *store, const struct outbox_claim *claim)
+{
+    int64_t rows = rows_wanted(store, claim);
+    if (!claim->exact && holes_in_a_range(store) > 1)
+        rows += (int64_t)obx_sql_ranges_size(&store->given);
+    return rows;
+}
+
+static void put_claim(struct mys_store *store, const struct outbox_claim *claim)
+{
+    struct obx_sql_text *sql = &store->claim_sql;
+    obx_sql_text_clear(sql);
+    put_columns(store, sql, cap_of(store, claim));
+    mys_table_put(store, sql);
+    if (claim->exact)
+        put_exact(store, sql, claim);
+    else
+        put_where(store, sql);
+    obx_sql_text_format(sql, " ORDER BY %n LIMIT ", store->table.id);
+    mys_put_int(sql, limit_of(store, claim));
+}
+
+/* ---- the result ---------------------------------------------------------------------------------------------------- */
+
+struct reading {
+    uint32_t rows;      /* that were asked for, up to one that is too large */
+    bool truncated;     /* there may be more above the last of them */
+    int64_t large;      /* the size of the row that is too large; 0: none */
+};
+
+static bool asked_for(const struct mys_store *store, const struct outbox_claim *claim, int64_t id)
+{
+    return claim->exact || id > store->holes.hi || obx_sql_holes_contain(&store->holes, id);
+}
+
+/* The ids of the batch into store->ids. */
+static bool read_result(struct mys_store *store, const struct outbox_claim *claim, MYSQL_RES *result,
+                        struct reading *reading)
+{
+    uint64_t count = mysql_num_rows(result);
+    uint32_t wanted = rows_wanted(store, claim);
+    bool all_known = holes_in_a_range(store) == 1;
+    MYSQL_ROW row;
+    *reading = (struct reading){.truncated = count >= (uint64_t)limit_of(store, claim)};
+    if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)count + 1, sizeof *store->ids))
+        return false;
+    while ((row = mysql_fetch_row(result))) {
+        int64_t id = strtoll(row[0], NULL, 10);
+        if (!all_known && !asked_for(store, claim, id))
+            continue;
+        if (row[store->wanted_count + 1])
+            reading->large = strtoll(row[store->wanted_count + 1], NULL, 10);
+        if (reading->large || reading->rows == wanted) {
+            reading->truncated = true;
+            break;
+        }
+        store->ids[reading->rows++] = id;
+    }
+    return true;
+}
+
+/* What is given is remembered for the sweep; without memory there is none until the next rewind. */
+static void note_given(struct mys_store *store, const int64_t *ids, uint32_t count)
+{
+    for (uint32_t i = 0; i < count;) {
+        uint32_t from = i++;
+        while (i < count && ids[i] == ids[i - 1] + 1)
+            i++;
+        if (!obx_sql_ranges_add(store->host, &store->given, ids[from], ids[i - 1]))
+            store->blind = true;
+    }
+}
+
+void mys_given_remove(struct mys_store *store, int64_t lo, int64_t hi)
+{
+    if (!obx_sql_ranges_remove(store->host, &store->given, lo, hi))
+        store->blind = true;
+}
+
+static void adapt(struct mys_store *store, const struct outbox_claim *claim, const struct reading *reading)
+{
+    uint64_t fit = reading->large ? claim->max_bytes / (uint64_t)reading->large : 0;
+    if (claim->exact)
+        return;
+    if (reading->large)
+        store->few = fit < 1 ? 1 : fit < claim->max_rows ? (uint32_t)fit : claim->max_rows;
+    else if (store->few)
+        store->few = store->few * 2 < claim->max_rows ? store->few * 2 : 0;
+}
+
+static void give(struct mys_op *op, struct mys_batch *batch, bool more)
+{
+    static const struct outbox_error none;
+    if (batch)
+        batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
+    claim_of(op)->batch = batch ? &batch->batch : NULL;
+    if (!batch)
+        mys_sweep_if_due(op->store);
+    mys_op_finish(op, &none);
+}
+
+static enum obx_sql_accepted accept(struct mys_store *store, const struct reading *reading)
+{
+    struct obx_sql_seen seen = {.ids = store->ids,
+                                .count = reading->rows,
+                                .truncated = reading->truncated,
+                                .now_ns = store->host->now(store->host)};
+    enum obx_sql_accepted accepted = obx_sql_holes_accept(&store->holes, &seen);
+    if (accepted == OBX_SQL_ACCEPTED)
+        note_given(store, store->ids, reading->rows);
+    return accepted;
+}
+
+static void take_over(struct mys_op *op, const struct reading *reading)
+{
+    struct mys_store *store = op->store;
+    const struct outbox_claim *claim = claim_of(op);
+    struct mys_batch *batch = NULL;
+    adapt(store, claim, reading);
+    if (reading->large && !reading->rows) {
+        submit(op);
+        return;
+    }
+    if (reading->rows && !(batch = mys_batch_new(store, op->result, reading->rows))) {
+        fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
+        return;
+    }
+    if (batch)
+        op->result = NULL; /* it is the batch's now */
+    enum obx_sql_accepted accepted = claim->exact ? OBX_SQL_ACCEPTED : accept(store, reading);
+    if (accepted == OBX_SQL_ACCEPTED) {
+        give(op, batch, reading->truncated && !claim->exact);
+        return;
+    }
+    if (batch)
+        mys_release(store, &batch->batch);
+    if (accepted == OBX_SQL_NO_MEMORY)
+        fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
+    else
+        fail(op, OUTBOX_E_BUG, "the server gave ids that were not asked for; please report this");
+}
+
+static void claimed(struct mys_request *request, const struct outbox_error *error)
+{
+    struct mys_op *op = request->arg;
+    struct reading reading;
+    if (error->code)
+        mys_op_finish(op, error);
+    else if (!op->result || !read_result(op->store, claim_of(op), op->result, &reading))
+        fail(op, OUTBOX_E_NO_MEMORY, "out of memory, or an answer of another shape than asked for");
+    else
+        take_over(op, &reading);
+}
+
+static void send_claim(struct mys_op *op)
+{
+    struct mys_store *store = op->store;
+    put_claim(store, claim_of(op));
+    op->request = (struct mys_request){.what = "claim rows",
+                                       .sql = obx_sql_text_get(&store->claim_sql),
+                                       .size = store->claim_sql.size,
+                                       .result = mys_keep,
+                                       .done = claimed,
+                                       .arg = op};
+    if (store->claim_sql.failed)
+        fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
+    else
+        mys_conn_submit(&store->reader, &op->request);
+}
+
+/* ---- a look at the writers first, when one is due ---------------------------------------------------------------------- */
+
+static void looked(struct mys_request *request, const struct outbox_error *error)
+{
+    struct mys_op *op = request->arg;
+    if (error->code) {
+        mys_op_finish(op, error);
+        return;
+    }
+    mys_look_take(op->store, op->result); /* without memory the holes just stay open a little longer */
+    send_claim(op);
+}
+
+static void look(struct mys_request *request, const struct outbox_error *error)
+{
+    struct mys_op *op = request->arg;
+    if (error->code) {
+        mys_op_finish(op, error);
+        return;
+    }
+    obx_sql_text_clear(&op->sql);
+    mys_look_put(op->store, &op->sql);
+    mys_op_submit(op, &op->store->reader, "look for writers", mys_keep, looked);
+}
+
+static void submit(struct mys_op *op)
+{
+    static const struct outbox_error none;
+    static const char uncommitted[] = "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"; /* for the next statement */
+    struct mys_store *store = op->store;
+    if (claim_of(op)->exact || !mys_look_due(store)) {
+        send_claim(op);
+        return;
+    }
+    store->looked_ns = store->host->now(store->host);
+    if (store->server.locks_visible) {
+        look(&op->request, &none);
+        return;
+    }
+    obx_sql_text_clear(&op->sql);
+    obx_sql_text_puts(&op->sql, uncommitted);
+    mys_op_submit(op, &store->reader, "look for writers", NULL, look);
+}
+
+void mys_claim_rewind(struct mys_store *store)
+{
+    obx_sql_holes_reset(&store->holes);
+    obx_sql_ranges_clear(&store->given);
+    store->blind = false;
+    store->few = 0;
+    mys_sweep_reset(store);
+}
+
+void mys_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
+{
+    struct mys_store *store = self;
+    struct mys_op *op = mys_op(store, id);
+    op->out = claim;
+    store->claim_op = id;
+    claim->batch = NULL;
+    if (claim->flags & OUTBOX_CLAIM_REWIND)
+        mys_claim_rewind(store);
+    if (!claim->max_rows)
+        fail(op, OUTBOX_E_INVALID, "max_rows is 0");
+    else
+        submit(op);
+}

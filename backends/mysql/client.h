@@ -1,0 +1,63 @@
+/*
+ * backends/mysql/client.h - the client library, as five steps that never wait
+ *
+ * One interface, so that the library can be another: client_mariadb.c is over MariaDB Connector/C, which reaches both
+ * servers. Nothing else in this folder knows which library it is. A step is called with the events that have
+ * come (0 the first time) and answers what it still waits for; when it waits for nothing it has finished, and `failed`
+ * tells how. Results are stored whole, so that reading their rows never waits.
+ *
+ * One thread at a time: a worker while connecting (names, certificates and the TLS handshake take their time in
+ * either library), the loop from then on.
+ */
+#ifndef MYS_CLIENT_H
+#define MYS_CLIENT_H
+
+#include <mysql.h>
+
+#include <outbox/plugin.h>
+
+/* Where to connect and as whom; strings are borrowed. */
+struct mys_target {
+    const char *host; /* NULL: the socket */
+    unsigned port;
+    const char *socket;
+    const char *user, *password, *database; /* may be NULL */
+    const char *tls_ca, *tls_cert, *tls_key;
+    bool tls, tls_verify;
+    bool statements; /* many in one packet; only where no text of a user can be in it */
+    unsigned timeout_s;
+};
+
+struct mys_wait {
+    uint32_t events;   /* OUTBOX_READABLE, OUTBOX_WRITABLE */
+    uint32_t again_us; /* call again after this time even if nothing has come; 0: not */
+};
+
+static inline bool mys_waits(struct mys_wait wait)
+{
+    return wait.events || wait.again_us;
+}
+
+struct mys_client {
+    MYSQL *mysql;      /* NULL: closed */
+    MYSQL_RES *result; /* of mys_store(): the caller's from then on; NULL: no rows belong to this statement */
+    bool failed;       /* the step that has finished */
+    bool running;      /* private: the library is in the middle of a step */
+    bool sent;         /* private */
+};
+
+/* What must be done once before there are threads. 0: fine. */
+int mys_library(void);
+/* A handle with all options set; not connected. False: no memory. */
+bool mys_new(struct mys_client *client, const struct mys_target *target);
+struct mys_wait mys_connect(struct mys_client *client, const struct mys_target *target, uint32_t events);
+struct mys_wait mys_query(struct mys_client *client, const char *sql, size_t size, uint32_t events);
+struct mys_wait mys_store(struct mys_client *client, uint32_t events);
+struct mys_wait mys_next(struct mys_client *client, uint32_t events); /* while mysql_more_results() */
+int mys_fd(const struct mys_client *client); /* -1: none */
+/* After connecting: the descriptor must not block, and the library needs no password any more. */
+void mys_settle_down(struct mys_client *client);
+/* in_flight: a step has not finished; then the server is not told good-bye. */
+void mys_close(struct mys_client *client, bool in_flight);
+
+#endif

@@ -1,0 +1,22 @@
+/* backends/mysql/error.h - what the client library and the server say, as error values of outbox */
+#ifndef MYS_ERROR_H
+#define MYS_ERROR_H
+
+#include <stdbool.h>
+
+#include <mysql.h>
+
+#include <outbox/error.h>
+
+#include "sql/failure.h"
+
+#define mys_fail obx_sql_fail
+
+/* The code for a number of the server or the client library; OUTBOX_E_IO for those that say nothing to a relay. */
+int mys_error_code(unsigned number);
+/* Does this number mean that the connection is gone? */
+bool mys_error_is_loss(unsigned number);
+/* what: the attempt, "claim rows". */
+void mys_error_of(struct outbox_error *error, const char *what, MYSQL *mysql);
+
+#endif

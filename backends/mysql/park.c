@@ -1,0 +1,123 @@
+/*
+ * backends/mysql/park.c - moving rows to the dead-letter table
+ *
+ * One transaction, behind the fence. A row that is gone already is not inserted. Columns that the relay has no name for
+ * are kept as one JSON object, for the replay; bytes in it are in base64.
+ */
+#include <string.h>
+
+#include "store.h"
+
+/* Does the relay have a name of its own for this column of the outbox? */
+bool mys_column_is_logical(const struct mys_store *store, const char *name)
+{
+#define COLUMN_IS(logical)                                               \
+    if (!strcmp(name, obx_sql_column(&store->column_names, #logical))) \
+        return true;
+    OBX_SQL_COLUMNS(COLUMN_IS)
+    COLUMN_IS(id)
+#undef COLUMN_IS
+    return false;
+}
+
+static void put_rest(const struct mys_store *store, struct obx_sql_text *sql)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < store->table.column_count; i++) {
+        const struct mys_column *column = &store->table.columns[i];
+        if (mys_column_is_logical(store, column->name) || column->generated)
+            continue;
+        obx_sql_text_format(sql, mys_column_is_binary(column) ? "%s%l, TO_BASE64(%n)" : "%s%l, %n",
+                            count++ ? ", " : ", JSON_OBJECT(", column->name, column->name);
+    }
+    obx_sql_text_puts(sql, count ? ")" : ", NULL");
+}
+
+static struct outbox_bytes of_text(const char *text)
+{
+    return (struct outbox_bytes){text ? text : "", text ? strlen(text) : 0};
+}
+
+/* Topics are text in the table; what is none cannot be sent to anywhere in any case. */
+static struct outbox_bytes printable(struct outbox_bytes topic)
+{
+    const unsigned char *at = topic.data;
+    for (size_t i = 0; at && i < topic.size; i++)
+        if (at[i] == 0 || at[i] >= 0x80)
+            return (struct outbox_bytes){"?", 1};
+    return topic;
+}
+
+static void put_copy(const struct mys_store *store, struct obx_sql_text *sql, const struct outbox_dead_row *row)
+{
+    obx_sql_text_puts(sql, "INSERT INTO ");
+    mys_dead_put(store, sql);
+    obx_sql_text_puts(sql, " (outbox_id, topic, `key`, reason, attempts");
+#define PUT_TARGET(logical)              \
+    if (mys_column_of(store, #logical)) \
+        obx_sql_text_format(sql, ", %n", #logical);
+    OBX_SQL_COLUMNS(PUT_TARGET)
+#undef PUT_TARGET
+    obx_sql_text_format(sql, ", rest) SELECT %n, ", store->table.id);
+    mys_put_string(sql, printable(row->topic));
+    obx_sql_text_puts(sql, ", ");
+    mys_put_hex(sql, row->key);
+    obx_sql_text_puts(sql, ", ");
+    mys_put_string(sql, of_text(row->reason));
+    obx_sql_text_puts(sql, ", ");
+    mys_put_int(sql, row->attempts);
+#define PUT_SOURCE(logical)              \
+    if (mys_column_of(store, #logical)) \
+        obx_sql_text_format(sql, ", %n", mys_column_of(store, #logical)->name);
+    OBX_SQL_COLUMNS(PUT_SOURCE)
+#undef PUT_SOURCE
+    put_rest(store, sql);
+}
+
+static void put_from(const struct mys_store *store, struct obx_sql_text *sql, const struct outbox_dead_row *row)
+{
+    obx_sql_text_puts(sql, " FROM ");
+    mys_table_put(store, sql);
+    obx_sql_text_format(sql, " WHERE %n = ", store->table.id);
+    mys_put_int(sql, (int64_t)row->position.major);
+    obx_sql_text_puts(sql, "; ");
+}
+
+static void parked(struct mys_request *request, const struct outbox_error *error)
+{
+    struct mys_op *op = request->arg;
+    struct mys_store *store = op->store;
+    const struct outbox_park *park = op->in;
+    struct outbox_error wrong = *error;
+    store->settling--;
+    store->settles++;
+    if (wrong.code && mys_fenced(store, &wrong))
+        store->owns = false;
+    for (uint32_t i = 0; !wrong.code && i < park->count; i++)
+        mys_given_remove(store, (int64_t)park->rows[i].position.major, (int64_t)park->rows[i].position.major);
+    mys_op_finish(op, &wrong);
+}
+
+void mys_park(void *self, outbox_op_t id, const struct outbox_park *park)
+{
+    struct mys_op *op = mys_op(self, id);
+    struct mys_store *store = op->store;
+    struct outbox_error error;
+    op->in = park;
+    if (!store->owns) {
+        mys_fail(&error, OUTBOX_E_FENCED, "park rows of %s: this relay does not own the outbox", store->table_name);
+        mys_op_finish(op, &error);
+        return;
+    }
+    mys_fence_put(store, &op->sql);
+    for (uint32_t i = 0; i < park->count; i++) {
+        put_copy(store, &op->sql, &park->rows[i]);
+        put_from(store, &op->sql, &park->rows[i]);
+        obx_sql_text_puts(&op->sql, "DELETE");
+        put_from(store, &op->sql, &park->rows[i]);
+    }
+    obx_sql_text_puts(&op->sql, "COMMIT");
+    op->request.transaction = true;
+    store->settling++;
+    mys_op_submit(op, &store->owner, "park rows", NULL, parked);
+}

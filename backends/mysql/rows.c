@@ -1,0 +1,173 @@
+/*
+ * backends/mysql/rows.c - a stored result as a batch
+ *
+ * Values point into the result, which the batch owns until it is released. The arrays of positions and values are
+ * used again by later batches. Times come as text in UTC, which is the session's time zone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store.h"
+
+enum { SPARE_MAX = 16, ROW_OVERHEAD = 48 };
+
+static struct outbox_value of_bytes(uint32_t type, const char *data, unsigned long size)
+{
+    return (struct outbox_value){.as.data = data, .size = (uint32_t)size, .type = type};
+}
+
+static struct outbox_value of_int(const char *data, unsigned long size)
+{
+    char *end;
+    bool negative = *data == '-';
+    uint64_t number = strtoull(negative ? data + 1 : data, &end, 10);
+    if (end != data + size || number > INT64_MAX)
+        return of_bytes(OUTBOX_TEXT, data, size);
+    return (struct outbox_value){.as.integer = negative ? -(int64_t)number : (int64_t)number, .type = OUTBOX_INT};
+}
+
+static int64_t digits(const char *at, int count)
+{
+    int64_t number = 0;
+    while (count--)
+        number = number * 10 + (*at++ - '0');
+    return number;
+}
+
+/* Days since 1970-01-01 in the Gregorian calendar. */
+static int64_t days(int64_t year, int64_t month, int64_t day)
+{
+    year -= month <= 2;
+    int64_t era = year / 400, of_era = year - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+/* "2026-11-23 21:30:00.123456"; zeros stand for no time at all. */
+static struct outbox_value of_time(const char *data, unsigned long size)
+{
+    if (size < 19 || !digits(data + 5, 2))
+        return (struct outbox_value){.type = OUTBOX_NULL};
+    int64_t us = days(digits(data, 4), digits(data + 5, 2), digits(data + 8, 2));
+    us = us * 24 + digits(data + 11, 2);
+    us = us * 60 + digits(data + 14, 2);
+    us = us * 60 + digits(data + 17, 2);
+    us *= 1000000;
+    int64_t unit = 100000;
+    for (unsigned long i = 20; i < size && unit; i++, unit /= 10)
+        us += (data[i] - '0') * unit;
+    return (struct outbox_value){.as.integer = us, .type = OUTBOX_TIME};
+}
+
+static struct outbox_value decode(enum mys_wire wire, const char *data, unsigned long size)
+{
+    switch (wire) {
+    case MYS_AS_TEXT:
+        return of_bytes(OUTBOX_TEXT, data, size);
+    case MYS_AS_BYTES:
+        return of_bytes(OUTBOX_BYTES, data, size);
+    case MYS_AS_UUID:
+        return of_bytes(OUTBOX_UUID, data, size);
+    case MYS_AS_INT:
+        return of_int(data, size);
+    case MYS_AS_FLOAT:
+        return (struct outbox_value){.as.real = strtod(data, NULL), .type = OUTBOX_FLOAT};
+    case MYS_AS_TIME:
+        return of_time(data, size);
+    case MYS_ABSENT:
+        break;
+    }
+    return (struct outbox_value){.type = OUTBOX_NULL};
+}
+
+static struct mys_batch *take_spare(struct mys_store *store)
+{
+    struct mys_batch *batch = store->spare;
+    if (!batch)
+        return store->host->alloc(store->host, sizeof *batch);
+    store->spare = batch->next;
+    store->spare_count--;
+    return batch;
+}
+
+/* The rows of the result whose ids are the first `rows` of store->ids; others were not asked for. */
+static uint64_t fill(const struct mys_store *store, struct mys_batch *batch, uint32_t rows)
+{
+    struct outbox_value *value = batch->values;
+    uint64_t bytes = 0;
+    mysql_data_seek(batch->result, 0);
+    for (uint32_t r = 0; r < rows;) {
+        MYSQL_ROW row = mysql_fetch_row(batch->result);
+        const unsigned long *sizes = mysql_fetch_lengths(batch->result);
+        if (strtoll(row[0], NULL, 10) != store->ids[r])
+            continue;
+        batch->positions[r] = (struct outbox_position){.major = (uint64_t)store->ids[r]};
+        r++;
+        bytes += ROW_OVERHEAD;
+        for (uint32_t c = 0; c < store->wanted_count; c++, value++) {
+            bytes += sizes[c + 1] + sizeof *row;
+            *value = row[c + 1] ? decode(store->wanted[c].wire, row[c + 1], sizes[c + 1])
+                                : (struct outbox_value){.type = OUTBOX_NULL};
+        }
+    }
+    return bytes;
+}
+
+struct mys_batch *mys_batch_new(struct mys_store *store, MYSQL_RES *result, uint32_t rows)
+{
+    const struct outbox_host *host = store->host;
+    struct mys_batch *batch = take_spare(store);
+    if (!batch)
+        return NULL;
+    batch->result = NULL;
+    if (!obx_sql_grow(host, (void **)&batch->positions, &batch->position_room, rows, sizeof *batch->positions) ||
+        !obx_sql_grow(host, (void **)&batch->values, &batch->value_room, rows * store->wanted_count + 1,
+                      sizeof *batch->values)) {
+        mys_release(store, &batch->batch);
+        return NULL;
+    }
+    batch->result = result;
+    uint64_t bytes = fill(store, batch, rows);
+    batch->batch = (struct outbox_batch){
+        .struct_size = sizeof batch->batch,
+        .rows = rows,
+        .columns = store->wanted_count,
+        .positions = batch->positions,
+        .values = batch->values,
+        .bytes = bytes + (uint64_t)batch->position_room * sizeof *batch->positions +
+                 (uint64_t)batch->value_room * sizeof *batch->values,
+    };
+    return batch;
+}
+
+static void destroy(struct mys_store *store, struct mys_batch *batch)
+{
+    store->host->release(store->host, batch->positions);
+    store->host->release(store->host, batch->values);
+    store->host->release(store->host, batch);
+}
+
+void mys_release(void *self, struct outbox_batch *released)
+{
+    struct mys_store *store = self;
+    struct mys_batch *batch = (struct mys_batch *)(void *)released;
+    mysql_free_result(batch->result);
+    batch->result = NULL;
+    if (store->spare_count >= SPARE_MAX) {
+        destroy(store, batch);
+        return;
+    }
+    batch->next = store->spare;
+    store->spare = batch;
+    store->spare_count++;
+}
+
+void mys_batches_free(struct mys_store *store)
+{
+    while (store->spare) {
+        struct mys_batch *next = store->spare->next;
+        destroy(store, store->spare);
+        store->spare = next;
+    }
+    store->spare_count = 0;
+}
