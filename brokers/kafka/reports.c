@@ -34,6 +34,16 @@ static void note_up(struct obx_kafka *self)
     self->host->log(self->host, OUTBOX_LOG_INFO, "the brokers answer again");
 }
 
+/* A broker may also just have closed an idle connection: as long as nothing waits that is no news. */
+static void note_down(struct obx_kafka *self, const char *text)
+{
+    if (self->down || (!self->in_flight && !self->pending))
+        return;
+    self->down = true;
+    self->host->log(self->host, OUTBOX_LOG_WARN, "no broker answers, events wait: %s",
+                    self->reason[0] ? self->reason : text);
+}
+
 static uint32_t take_reports(struct obx_kafka *self, rd_kafka_event_t *event)
 {
     const rd_kafka_message_t *message;
@@ -73,10 +83,7 @@ static void take_error(struct obx_kafka *self, rd_kafka_event_t *event)
     if (rd_kafka_event_error_is_fatal(event) || err == RD_KAFKA_RESP_ERR__FATAL) {
         take_fatal(self);
     } else if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-        if (!self->down)
-            self->host->log(self->host, OUTBOX_LOG_WARN, "no broker answers, events wait: %s",
-                            self->reason[0] ? self->reason : text);
-        self->down = true;
+        note_down(self, text);
     } else {
         snprintf(self->reason, sizeof self->reason, "%s", text);
         self->host->log(self->host, OUTBOX_LOG_DEBUG, "%s: %s", rd_kafka_err2name(err), text);
