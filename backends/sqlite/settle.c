@@ -52,11 +52,6 @@ int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *
 
 /* ---- checkpoints --------------------------------------------------------------------------------------------- */
 
-/*
- * Whoever commits to a log of 1,000 pages checkpoints it, in the middle of that commit. The relay writes most of the
- * log when it works off a backlog, so it also cleans up, before the log is that long: in between its transactions,
- * without the write lock, and so that the next transaction of anybody begins the log anew.
- */
 /* The log begins anew only when nobody reads from it: let the claim that runs come to its end. */
 static void wait_for_claim(struct lite_job *job)
 {
@@ -67,6 +62,11 @@ static void wait_for_claim(struct lite_job *job)
     }
 }
 
+/*
+ * Whoever commits to a log of 1,000 pages checkpoints it, in the middle of that commit. The relay writes most of the
+ * log when it works off a backlog, so it also cleans up, before the log is that long: in between its transactions,
+ * without the write lock, and so that the next transaction of anybody begins the log anew.
+ */
 void lite_checkpoint(struct lite_job *job, struct lite_conn *conn, int pages)
 {
     struct lite_store *store = conn->store;
