@@ -171,7 +171,7 @@ static void take_in(struct pg_conn *conn, PGresult *result)
     PQclear(result);
 }
 
-/* Everything that has come. False: the connection is gone. */
+/* Everything that has come. False: the connection is gone, or is another one. */
 static bool receive(struct pg_conn *conn)
 {
     unsigned idle = 0;
@@ -183,13 +183,13 @@ static bool receive(struct pg_conn *conn)
         else if (idle > 2)
             break;
     }
-    return conn->pg != NULL;
+    return pg_conn_is_open(conn); /* not when a done() has closed it, or begun to connect it anew */
 }
 
 static void notifications(struct pg_conn *conn)
 {
     PGnotify *notify;
-    while (conn->pg && (notify = PQnotifies(conn->pg))) {
+    while (pg_conn_is_open(conn) && (notify = PQnotifies(conn->pg))) {
         conn->notified(conn, notify->relname);
         PQfreemem(notify);
     }
@@ -215,7 +215,7 @@ static void ready(void *arg, uint32_t events)
     if (open)
         notifications(conn);
     conn->busy = false;
-    if (!conn->pg)
+    if (!pg_conn_is_open(conn))
         return;
     if (!fine || PQstatus(conn->pg) == CONNECTION_BAD)
         fail(conn, conn->head ? conn->head->what : "wait for work");
