@@ -237,6 +237,7 @@ void obx_kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish
     }
     if (obx_kafka_open_slot(self, publish)) {
         obx_kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "publish %u events: out of memory", args->count);
+        obx_kafka_break(self, &error); /* no later publish may overtake this one */
         self->host->op_done(self->host, op, &error);
         return;
     }

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "plugin/builtin.h"
 
@@ -31,12 +30,11 @@ static void note_lost(void *arg, const struct outbox_error *error)
 
 static int make(struct kt *t, const char *yaml)
 {
-    struct obx_buf text = {0};
+    char text[4096];
+    int size = snprintf(text, sizeof text, "plugin: kafka\n%s\n", yaml);
     int status = obx_registry_new(NULL, obx_builtins, &t->log, &t->registry, &t->error);
-    obx_buf_printf(&text, "plugin: kafka\n%s\n", yaml);
     if (!status)
-        status = obx_config_parse("test.yaml", obx_buf_text(&text), text.size, &t->config, &t->error);
-    obx_buf_free(&text);
+        status = obx_config_parse("test.yaml", text, (size_t)size, &t->config, &t->error);
     if (status)
         return status;
     struct obx_instance_setup setup = {
