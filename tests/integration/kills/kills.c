@@ -4,7 +4,8 @@
  *     outbox-kills --outbox PROGRAM --oracle PROGRAM --writer PROGRAM [--kills N] [--seed N] [--keep]
  *
  * Two writers commit and roll back all the time. Relays are killed with SIGKILL after a random progress of the output
- * or at a random moment of their start; die at a failpoint before or after a claim, a publish or a settle; are
+ * or at a random moment of their start; die at a failpoint before or after a claim, a publish or a settle, or at a
+ * system call that changes a file; are
  * replaced by a standby; are paused for longer than their lease. Writers are killed too, now and then. In the end
  * the outbox is drained and the oracle judges. Exit codes: 0 every promise was kept, 1 not.
  */
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -24,8 +26,8 @@
 struct kills {
     struct scene scene;
     unsigned wanted, done;
-    bool keep, faults;
-    unsigned by_progress, by_time, by_failpoint, by_standby, by_pause;
+    bool keep, faults, traces;
+    unsigned by_progress, by_time, by_failpoint, by_syscall, by_standby, by_pause;
 };
 
 static void pause_us(uint64_t us)
@@ -98,6 +100,35 @@ static bool at_failpoint(struct kills *kills)
     return false;
 }
 
+/* Right before or right after one of the calls that change a file, or of any call. */
+static bool at_syscall(struct kills *kills)
+{
+    static const long calls[] = {SYS_write, SYS_pwrite64, SYS_fdatasync, SYS_fsync,    SYS_renameat, SYS_ftruncate,
+                                 SYS_fcntl, SYS_openat,   SYS_unlink,    SYS_pwritev2, -1,           -1};
+    struct scene *scene = &kills->scene;
+    struct trace_point point = {.syscall = calls[scene_draw(scene, sizeof calls / sizeof calls[0])],
+                                .after = scene_draw(scene, 2),
+                                .patience_ms = 250};
+    point.nth = 1 + (unsigned)scene_draw(scene, point.syscall < 0 ? 2000 : 40);
+    kills->done++;
+    scene->incidents++;
+    switch (scene_trace_relay(scene, &point)) {
+    case TRACE_ENDED:
+        fprintf(stderr, "kills: a traced relay ended by itself; see %s\n", scene->log);
+        return false;
+    case TRACE_NOT_HERE:
+        fprintf(stderr, "kills: processes cannot be traced here; no more kills at system calls\n");
+        kills->traces = false;
+        return true;
+    case TRACE_KILLED:
+        kills->by_syscall++;
+        return true;
+    default:
+        kills->by_time++;
+        return true;
+    }
+}
+
 /* A second relay waits, and goes on when the first is dead. */
 static bool by_standby(struct kills *kills)
 {
@@ -145,7 +176,9 @@ static bool one_more(struct kills *kills)
         return by_standby(kills);
     if (way < 30 && kills->faults)
         return at_failpoint(kills);
-    return way < 65 ? after_progress(kills) : after_time(kills);
+    if (way < 50 && kills->traces)
+        return at_syscall(kills);
+    return way < 75 ? after_progress(kills) : after_time(kills);
 }
 
 static bool run(struct kills *kills)
@@ -154,9 +187,10 @@ static bool run(struct kills *kills)
     bool ok = scene_open(&kills->scene) && scene_start_writers(&kills->scene, 1000);
     while (ok && kills->done < kills->wanted)
         ok = one_more(kills);
-    printf("killed %u relays in %.1f s: %u by progress, %u by time, %u at failpoints, %u with a standby, %u paused\n",
+    printf("killed %u relays in %.1f s: %u by progress, %u by time, %u at failpoints, %u at system calls, "
+           "%u with a standby, %u paused\n",
            kills->done, (double)(proc_now_us() - begin) / 1e6, kills->by_progress, kills->by_time, kills->by_failpoint,
-           kills->by_standby, kills->by_pause);
+           kills->by_syscall, kills->by_standby, kills->by_pause);
     fflush(stdout);
     ok = scene_stop_writers(&kills->scene) && ok; /* always: the oracle wants a database at rest */
     ok = ok && scene_drain(&kills->scene);
@@ -170,7 +204,7 @@ int main(int argc, char **argv)
     static const struct option options[] = {
         {"outbox", 1, NULL, 'o'}, {"oracle", 1, NULL, 'j'}, {"writer", 1, NULL, 'w'}, {"kills", 1, NULL, 'n'},
         {"seed", 1, NULL, 's'},   {"keep", 0, NULL, 'k'},   {"faults", 0, NULL, 'f'}, {0}};
-    struct kills kills = {.wanted = 200, .scene.seed = 1};
+    struct kills kills = {.wanted = 200, .traces = true, .scene.seed = 1};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {

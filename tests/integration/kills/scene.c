@@ -200,6 +200,15 @@ pid_t scene_start_relay(struct scene *scene, enum scene_over over, const char *f
     return proc_start(argv, scene->log);
 }
 
+/* A plain relay that dies at a system call. */
+enum trace_end scene_trace_relay(struct scene *scene, const struct trace_point *point)
+{
+    char config[RELAY_PATH];
+    path_of(scene, config, "outbox.yaml");
+    const char *const argv[] = {scene->outbox, "run", "-c", config, NULL};
+    return trace_kill(argv, scene->log, point);
+}
+
 bool scene_drain(struct scene *scene)
 {
     char config[RELAY_PATH];

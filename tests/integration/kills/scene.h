@@ -8,6 +8,7 @@
 #define OBX_KILLS_SCENE_H
 
 #include "proc.h"
+#include "trace.h"
 
 #define SCENE_WRITERS 2
 #define SCENE_PATH 256
@@ -38,6 +39,7 @@ bool scene_stop_writers(struct scene *scene);
 /* A relay; fault: options of the fault decorator in YAML, over the store or the broker; NULL: none. */
 enum scene_over { SCENE_PLAIN, SCENE_OVER_STORE, SCENE_OVER_BROKER };
 pid_t scene_start_relay(struct scene *scene, enum scene_over over, const char *fault);
+enum trace_end scene_trace_relay(struct scene *scene, const struct trace_point *point);
 bool scene_drain(struct scene *scene);
 /* Ask the oracle; window: how many events may be in flight. */
 bool scene_judge(struct scene *scene, unsigned window);
