@@ -45,7 +45,7 @@ static unsigned ready(const struct obx_snapshot *snapshot, struct obx_buf *text)
 static unsigned status(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
     json_t *json = obx_report_json(snapshot);
-    char *dumped = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    char *dumped = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
     obx_buf_puts(text, dumped ? dumped : "{}");
     obx_buf_putc(text, '\n');
     free(dumped);

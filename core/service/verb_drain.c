@@ -26,11 +26,11 @@ struct drain {
     struct obx_group *group;
     struct obx_timer timer; /* a connection that fails changes no state: look again and again */
     uint32_t looks;
-    bool on_terminal, ending, drawn;
+    bool on_terminal, ending, drawn, quiet; /* quiet: nothing worked yet, and what fails first is told by us */
     enum obx_exit code;
     uint64_t began_ns;
     int64_t pending; /* when it began; -1: unknown */
-    uint64_t settled, blocked;
+    uint64_t settled, blocked, parked;
     bool all_drained;
 };
 
@@ -74,13 +74,14 @@ static void sum_up(void *arg, const struct obx_member_info *info)
     struct outbox_stats stats = {.struct_size = sizeof stats};
     obx_relay_stats(info->relay, &stats);
     drain->settled += stats.settled;
+    drain->parked += stats.parked;
     drain->blocked += info->drained ? info->blocked : stats.deferred;
     drain->all_drained &= info->drained;
 }
 
 static void look(struct drain *drain)
 {
-    drain->settled = drain->blocked = 0;
+    drain->settled = drain->blocked = drain->parked = 0;
     drain->all_drained = true;
     obx_group_each(drain->group, sum_up, drain);
 }
@@ -138,12 +139,22 @@ static void list_blocked(void *arg, const struct obx_member_info *info)
     obx_relay_each_blocked(info->relay, list_blocked_key, name);
 }
 
+/* Once it works, outages are waited for, and the log tells of them. */
+static void speak_up(struct drain *drain, bool works)
+{
+    if (!drain->quiet || !works)
+        return;
+    drain->quiet = false;
+    obx_logger_set(drain->app.logger, OUTBOX_LOG_WARN, (enum obx_log_format)drain->app.settings.log_format);
+}
+
 /* The first reason to give up, if there is one. */
 static void judge(void *arg, const struct obx_member_info *info)
 {
     struct drain *drain = arg;
     if (drain->ending)
         return;
+    speak_up(drain, info->was_relaying);
     enum obx_exit code = OBX_EXIT_OK;
     const char *why = info->failure->text;
     if (info->state == OUTBOX_STATE_STANDBY && !info->was_relaying) {
@@ -208,6 +219,10 @@ static int work(struct drain *drain, struct outbox_error *error)
 {
     const struct obx_group_events events = {on_changed, on_stopped, drain};
     struct obx_loop *loop = drain->app.loop;
+    if (drain->app.log->level == OUTBOX_LOG_WARN) {
+        drain->quiet = true;
+        obx_logger_set(drain->app.logger, OUTBOX_LOG_ERROR, (enum obx_log_format)drain->app.settings.log_format);
+    }
     drain->pending = drain->on_terminal ? ask_all_pending(&drain->app) : -1;
     int status = obx_group_new(&drain->app, &events, &drain->group, error);
     if (status)
@@ -227,6 +242,8 @@ static int work(struct drain *drain, struct outbox_error *error)
     look(drain);
     double seconds = seconds_since(drain);
     printf("relayed %" PRIu64 " events in %.1f s\n", drain->settled, seconds);
+    if (drain->parked)
+        printf("%" PRIu64 " went to the dead letters; see outbox dead list\n", drain->parked);
     obx_group_free(drain->group);
     return OUTBOX_OK;
 }

@@ -164,7 +164,7 @@ static enum obx_exit show_all(struct obx_app *app, bool json)
     for (uint32_t i = 0; (name = obx_app_relay(app, i)); i++)
         code = obx_exit_worse(code, show(app, name, &output));
     if (json)
-        json_dumpf(output.relays, stdout, JSON_INDENT(2)), putchar('\n');
+        json_dumpf(output.relays, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)), putchar('\n');
     else if (silent.code)
         printf("the relay does not answer: %s\n", silent.text);
     json_decref(output.relays);

@@ -99,6 +99,34 @@ check "plugins --json" shows 0 '"name": "sqlite"' "$OUTBOX" plugins --json
 check "no such plugin" shows 78 "^outbox plugins: no plugin 'oracle' is built in or in " "$OUTBOX" plugins oracle
 check "--print-config reads back" eval '"$OUTBOX" check --print-config >effective.yaml && "$OUTBOX" check -c effective.yaml >"$out" 2>"$err"'
 
+# ---- events that cannot go ----
+nameless() { "$OUTBOX" add --aggregate-type '' --aggregate-id "$1" --type t --payload "$2"; }
+bad_route() { printf '    route: { topic: "${aggregatetype}" }\n    on_reject: %s\n' "$1" | config; }
+bad_route block-key
+check "an event without a topic" works nameless 1 stuck
+check "and one behind it" works add 1 waits
+check "and another key" works add 2 passes
+check "drain, blocked" fails 65 "$OUTBOX" drain
+check "lists what blocks" matched '^outbox drain: orders: .*/1 is blocked by event .*, 1 waiting: topic is null or empty'
+check "lets the others pass" grep -q '"key":"2".*"payload":"passes"' events.ndjson
+bad_route park
+check "drain, parking" shows 0 '^1 went to the dead letters; see outbox dead list$' "$OUTBOX" drain
+check "dead list" shows 0 '^1 .* t  attempts 1: topic is null or empty' "$OUTBOX" dead list
+check "dead list --json" shows 0 '"number":1,.*"payload":"stuck"' "$OUTBOX" dead list --json
+check "dead show" shows 0 '^  payload        stuck$' "$OUTBOX" dead show 1
+check "dead replay" says 0 'orders: 1 back in the outbox' "$OUTBOX" dead replay 1
+printf '    route: { topic: "all" }\n' | config
+check "drain, mended" shows 0 '^relayed 1 events' "$OUTBOX" drain
+check "the dead one is there" grep -q '"topic":"all".*"payload":"stuck"' events.ndjson
+bad_route stop
+check "an event without a topic" works nameless 1 halts
+check "drain, on_reject: stop" fails 65 "$OUTBOX" drain
+check "says why" matched '^outbox drain: orders: '
+bad_route park
+check "park it" works "$OUTBOX" drain
+check "dead drop --all" says 0 'orders: 1 dropped' "$OUTBOX" dead drop --all
+config </dev/null
+
 # ---- a server that is not there ----
 if works "$OUTBOX" plugins postgres; then
   cat >away.yaml <<'Y'
@@ -110,6 +138,7 @@ Y
   for verb in init check status drain; do
     check "$verb without its server" fails 69 "$OUTBOX" $verb -c away.yaml
     check "$verb says which" matched '127\.0\.0\.1'
+    check "$verb says it once" eval '[ "$(cat "$out" "$err" | grep -c 127\.0\.0\.1)" = 1 ]'
   done
   check "add without its server" fails 69 "$OUTBOX" add -c away.yaml --aggregate-type a --aggregate-id 1 --type t --payload p
 fi
