@@ -169,6 +169,34 @@ Test(fault_broker, fails_start_and_undoes_a_start_without_answer)
     pile_close(&pile);
 }
 
+Test(fault_broker, stops_what_it_started_without_telling)
+{
+    struct pile pile;
+    struct outbox_error error;
+    pile_open(&pile, OUTBOX_BROKER,
+              "it: { plugin: fault, calls: start, count: 1, effect: drop_ack, over: { plugin: memory } }\n");
+    cr_assert_eq(harness_broker_start(&pile.harness, pile.top, &error), OUTBOX_E_NOT_CONNECTED);
+    cr_assert_str_eq(pile_send(&pile, "a1"), "N", "the memory broker is stopped");
+    pile_start(&pile);
+    cr_assert_str_eq(pile_send(&pile, "a1"), "D");
+    pile_close(&pile);
+}
+
+Test(fault_broker, passes_on_without_memory_for_an_operation)
+{
+    bool failed = true;
+    for (size_t n = 1; failed; n++) {
+        struct pile pile;
+        begin(&pile, "it: { plugin: fault, calls: check, over: { plugin: memory } }\n");
+        mem_fail_at(n, false);
+        const char *outcomes = pile_send(&pile, "a1 b1");
+        failed = mem_failed();
+        mem_fail_at(0, false);
+        cr_assert(strspn(outcomes, failed ? "DN" : "D") == 2, "%s", outcomes);
+        pile_close(&pile);
+    }
+}
+
 Test(fault_broker, stops_what_is_underneath_whatever_is_told)
 {
     struct pile pile;

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "../../brokers/memory/memory.h"
 #include "mem_fault.h"
 #include "pile.h"
 
@@ -43,9 +44,12 @@ Test(memory_broker, rejects_a_payload_that_is_too_large_and_goes_on)
     pile_start(&pile);
     cr_assert_str_eq(pile_send(&pile, "a1 a2xx b1"), "DRD");
     cr_assert_str_eq(pile_there(&pile), "a1 b1");
+    cr_assert_eq(outbox_memory_broker_delivered(pile_bottom(&pile)), 2);
     struct outbox_error error;
     cr_assert_eq(obx_broker_admit(pile.top, &pile.slots[0].messages[1], &error), OUTBOX_E_REJECTED);
     cr_assert_str_eq(error.text, "append to memory: the payload has 4 bytes, 'max_bytes' allows 2");
+    cr_assert_eq(obx_broker_admit(pile.top, &(struct outbox_message){.id = {"x", 1}}, &error), OUTBOX_E_REJECTED);
+    cr_assert_str_eq(error.text, "append to memory: the event has no topic");
     pile_close(&pile);
 }
 

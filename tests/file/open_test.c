@@ -205,6 +205,56 @@ Test(open, refuses_a_path_without_a_name)
     }
 }
 
+Test(open, refuses_a_name_that_leaves_no_room_for_a_number)
+{
+    char path[300];
+    struct obx_file_sink sink = {.path = path};
+    struct outbox_error error;
+    memset(path, 'x', sizeof path);
+    path[241] = '\0';
+    cr_assert_eq(obx_file_sink_init(&sink, &error), OUTBOX_E_CONFIG);
+    cr_assert_str_eq(error.text, "the file name in path has 241 bytes; 240 are allowed");
+}
+
+Test(open, goes_on_after_an_interrupted_read)
+{
+    struct rig rig;
+    rig_make(&rig, 0);
+    rig_put(&rig, "events.ndjson", EVENT(1), strlen(EVENT(1)));
+    scripted_fail(ON_PREAD, 1, EINTR);
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK);
+    end(&rig);
+}
+
+/* Whatever cannot be read or cut, the file stays as it is, and the next attempt succeeds. */
+Test(open, leaves_a_torn_file_alone_when_it_cannot_be_mended)
+{
+    static const char zeros[70000];
+    static const struct {
+        const char *bytes;
+        size_t size;
+        enum scripted_call call;
+    } files[] = {{EVENT(1) "{\"torn", 31, ON_PREAD}, {EVENT(1) "{\"torn", 31, ON_FTRUNCATE}, {zeros, 70000, ON_PREAD}};
+    for (int i = 0; i < 3; i++) {
+        bool failed = true;
+        for (unsigned nth = 1; failed; nth++) {
+            struct rig rig;
+            rig_make(&rig, 0);
+            rig_put(&rig, "events.ndjson", files[i].bytes, files[i].size);
+            scripted_reset();
+            scripted_fail(files[i].call, nth, EIO);
+            int code = rig_open(&rig);
+            failed = scripted_failed();
+            cr_assert_eq(code, failed ? OUTBOX_E_IO : OUTBOX_OK);
+            cr_assert(!failed || rig_size(&rig, "events.ndjson") == (int64_t)files[i].size);
+            rig_close(&rig);
+            scripted_reset();
+            cr_assert_eq(rig_open(&rig), OUTBOX_OK);
+            end(&rig);
+        }
+    }
+}
+
 Test(open, gives_up_when_the_file_is_replaced_again_and_again)
 {
     struct rig rig;

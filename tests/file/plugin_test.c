@@ -365,7 +365,13 @@ Test(file, waits_on_a_full_disk_and_goes_on_when_there_is_space)
         outcome = finish(&test, done);
         cr_assert(outcome == OUTBOX_DELIVERED || outcome == OUTBOX_NOT_CONNECTED);
     }
+    struct findings found;
+    char wanted[200];
     cr_assert_eq(done, 4, "three fit");
+    cr_assert_eq(check(&test, &found), OUTBOX_OK);
+    cr_assert_eq(found.count[OUTBOX_LOG_WARN], 1, "little space");
+    snprintf(wanted, sizeof wanted, "%s can be written, 0 MiB are free", test.path);
+    cr_assert_str_eq(found.last, wanted);
     cr_assert_eq(lines(&test), 3, "nothing half written is left");
     fake_loop_settle(&test.fake);
     cr_assert_eq(test.harness.loss.code, OUTBOX_E_FULL);

@@ -52,6 +52,17 @@ Test(rotate, takes_the_next_number_after_the_last_one)
     end(&rig);
 }
 
+Test(rotate, goes_on_in_the_same_file_when_there_is_no_number_left)
+{
+    struct rig rig;
+    rig_make(&rig, 1);
+    rig_put(&rig, "events.ndjson.999999999999", "", 0);
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK);
+    cr_assert_eq(rig_write(&rig, 1, 3)->durable, 3);
+    cr_assert_str_eq(rig_read(&rig), "1 2 3");
+    end(&rig);
+}
+
 Test(rotate, goes_on_in_the_same_file_when_the_name_cannot_be_changed)
 {
     struct rig rig;
