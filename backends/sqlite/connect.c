@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -65,7 +66,9 @@ static int check_database(struct lite_store *store, struct lite_conn *conn, stru
     if (pragma(conn, "PRAGMA encoding", value, sizeof value, error))
         return error->code;
     store->utf16 = strcmp(value, "UTF-8") != 0;
-    if (stat(store->path, &status))
+    free(store->real);
+    store->real = realpath(store->path, NULL);
+    if (!store->real || stat(store->real, &status))
         return lite_error_set(error, OUTBOX_E_NOT_FOUND, OPENING " %s: %s", store->path, strerror(errno));
     store->file = (struct lite_file){status.st_dev, status.st_ino};
     return OUTBOX_OK;
@@ -218,7 +221,6 @@ static void start_finish(struct lite_job *job)
     struct lite_store *store = job->store;
     if (!lite_ok(job))
         return;
-    store->started = true;
     lite_claim_rewind(store);
     store->sweep_at = 0;
     store->chunk = 256;
@@ -262,7 +264,6 @@ void lite_stop(void *self, outbox_op_t op)
 {
     struct lite_store *store = self;
     struct lite_job *job = lite_job_new(store, op, LANE_ALONE, stop_run);
-    store->started = false;
     lite_wake_stop(store);
     lite_job_submit(job);
 }

@@ -57,8 +57,9 @@ static void complete(struct lite_job *job)
     if (job->again) {
         job->again = false;
         lite_job_submit(job);
-    } else if (job->op)
+    } else {
         store->host->op_done(store->host, job->op, lite_ok(job) ? NULL : &job->error);
+    }
 }
 
 static void work(struct outbox_work *work)

@@ -12,108 +12,12 @@
  */
 #include "store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define OWNING "own outbox"
-
-/* ---- the lock file ------------------------------------------------------------------------------------------- */
-
-static int lock_failed(const struct lite_store *store, const char *path, struct outbox_error *error)
-{
-    int code = errno == EACCES || errno == EPERM ? OUTBOX_E_PERMISSION
-               : errno == EROFS                  ? OUTBOX_E_READ_ONLY
-               : errno == ENOSPC                 ? OUTBOX_E_FULL
-                                                 : OUTBOX_E_IO;
-    return lite_error_set(error, code, OWNING " %s: lock file %s: %s; this user must be able to write it", store->path,
-                          path, strerror(errno));
-}
-
-/* The path of the file as it is, so that every name of it has one lock. */
-static char *make_lock_path(const struct lite_store *store)
-{
-    char *real = realpath(store->path, NULL), *path = NULL;
-    size_t size = real ? strlen(real) + strlen(store->table) + sizeof "-.relay-lock.new" : 0;
-    if (real && (path = store->host->alloc(store->host, size)))
-        snprintf(path, size, "%s-%s.relay-lock", real, store->table);
-    for (char *c = path ? path + strlen(real) : NULL; c && *c; c++) {
-        if (*c == '/')
-            *c = '_';
-    }
-    free(real);
-    return path;
-}
-
-static int try_lock(int fd)
-{
-    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, F_OFD_SETLK, &lock);
-}
-
-static bool is_at(int fd, const char *path)
-{
-    struct stat open_one, named;
-    return fstat(fd, &open_one) == 0 && stat(path, &named) == 0 && open_one.st_dev == named.st_dev &&
-           open_one.st_ino == named.st_ino;
-}
-
-/* The locked file, or -1: with an error, or without one when another process has the lock. */
-static int lock_file(const struct lite_store *store, struct outbox_error *error)
-{
-    int fd = open(store->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0) {
-        lock_failed(store, store->lock_path, error);
-        return -1;
-    }
-    if (try_lock(fd)) {
-        if (errno != EAGAIN && errno != EACCES)
-            lock_failed(store, store->lock_path, error);
-    } else if (is_at(fd, store->lock_path)) {
-        return fd;
-    }
-    close(fd);
-    return -1;
-}
-
-/* Put a new file, locked from the start, in the place of the one that somebody else holds. */
-static int replace_lock_file(const struct lite_store *store, struct outbox_error *error)
-{
-    size_t size = strlen(store->lock_path) + sizeof ".XXXXXX";
-    char *path = store->host->alloc(store->host, size);
-    if (!path) {
-        lite_error_set(error, OUTBOX_E_NO_MEMORY, OWNING " %s: out of memory", store->path);
-        return -1;
-    }
-    snprintf(path, size, "%s.XXXXXX", store->lock_path);
-    int fd = mkostemp(path, O_CLOEXEC);
-    bool done = fd >= 0 && fchmod(fd, 0644) == 0 && try_lock(fd) == 0 && rename(path, store->lock_path) == 0;
-    if (!done) {
-        lock_failed(store, path, error);
-        if (fd >= 0) {
-            unlink(path);
-            close(fd);
-            fd = -1;
-        }
-    }
-    store->host->release(store->host, path);
-    return fd;
-}
-
-static int beat(struct lite_store *store, struct outbox_error *error)
-{
-    char text[96];
-    int size = snprintf(text, sizeof text, "epoch %lld, heartbeat %llu\n", (long long)store->epoch,
-                        (unsigned long long)++store->beats);
-    if (pwrite(store->lock_fd, text, (size_t)size, 0) != size)
-        return lock_failed(store, store->lock_path, error);
-    return OUTBOX_OK;
-}
+#define OWNING LITE_OWNING
 
 /* ---- the epoch ----------------------------------------------------------------------------------------------- */
 
@@ -207,12 +111,8 @@ static void read_owner(struct lite_job *job, struct lite_conn *conn)
 static bool lease_is_over(struct lite_job *job, int64_t epoch)
 {
     struct lite_store *store = job->store;
-    char text[96] = "", now_seen[sizeof store->seen];
-    int fd = open(store->lock_path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    ssize_t size = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
-    if (fd >= 0)
-        close(fd);
-    text[size < 0 ? 0 : size] = '\0';
+    char text[96], now_seen[sizeof store->seen];
+    lite_lock_read(store, text, sizeof text);
     snprintf(now_seen, sizeof now_seen, "%lld %s", (long long)epoch, text);
     uint64_t now = lite_now(store);
     if (strcmp(now_seen, store->seen) != 0) {
@@ -240,19 +140,17 @@ static void acquire_run(struct lite_job *job, struct lite_conn *conn)
         job->as.acquire.flags = OUTBOX_ACQUIRED_SAME;
         return;
     }
-    if (!store->lock_path && !(store->lock_path = make_lock_path(store))) {
-        lite_error_set(&job->error, OUTBOX_E_NO_MEMORY, OWNING " %s: out of memory", store->path);
+    if (lite_lock_name(store, &job->error))
         return;
-    }
-    int fd = lock_file(store, &job->error);
+    int fd = lite_lock_take(store, &job->error);
     bool expired = fd < 0 && lite_ok(job) && lease_is_over(job, epoch);
     if (fd < 0 && lite_ok(job) && !expired)
         stand_by(job, conn);
     if (lite_ok(job) && !take_over(job, conn, epoch) && expired)
-        fd = replace_lock_file(store, &job->error);
+        fd = lite_lock_replace(store, &job->error);
     if (lite_ok(job)) {
         store->lock_fd = fd;
-        beat(store, &job->error);
+        lite_lock_beat(store, &job->error);
     }
     if (!lite_ok(job)) {
         store->epoch = 0;
@@ -288,14 +186,14 @@ static void renew_run(struct lite_job *job, struct lite_conn *conn)
     struct lite_store *store = job->store;
     if (lite_same_file(store, OWNING, &job->error) || lite_check_epoch(job, conn, OWNING))
         return;
-    if (!is_at(store->lock_fd, store->lock_path)) { /* somebody tidied up: a lock that nobody finds protects nobody */
-        int fd = replace_lock_file(store, &job->error);
+    if (!lite_lock_is_named(store, store->lock_fd)) { /* somebody tidied up: a lock that nobody finds protects nobody */
+        int fd = lite_lock_replace(store, &job->error);
         if (fd < 0)
             return;
         close(store->lock_fd);
         store->lock_fd = fd;
     }
-    if (!beat(store, &job->error))
+    if (!lite_lock_beat(store, &job->error))
         lite_checkpoint(job, conn,
                         1); /* a moment that comes every few seconds: what was settled becomes durable, too */
 }

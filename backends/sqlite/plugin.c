@@ -3,6 +3,8 @@
  */
 #include "store.h"
 
+#include <stdlib.h>
+
 static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
 {
     struct lite_store *store = self;
@@ -28,6 +30,7 @@ static void fini(void *self)
     host->release(host, store->dead_name);
     host->release(host, store->relay_name);
     host->release(host, store->lock_path);
+    free(store->real);
 }
 
 static void cancel(void *self, outbox_op_t op)

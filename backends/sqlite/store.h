@@ -79,7 +79,7 @@ struct lite_job {
     struct outbox_work work;
     struct lite_store *store;
     struct lite_job *next;
-    outbox_op_t op; /* 0: work of the store's own */
+    outbox_op_t op;
     enum lite_lane_name lane;
     void (*run)(struct lite_job *job, struct lite_conn *conn); /* worker; conn is NULL in LANE_ALONE */
     void (*finish)(struct lite_job *job);                      /* loop thread, before the op completes; may be NULL */
@@ -148,14 +148,14 @@ struct lite_store {
     const char *physical[NAME_COUNT]; /* names in the table */
     char *dead_name;                  /* owned: the default of dead_table */
     char *relay_name;                 /* owned: the table that holds the epoch */
-    char *lock_path;                  /* owned: set by start */
+    char *lock_path;                  /* owned: set by acquire */
 
     struct lite_lane lanes[LANE_COUNT];
     struct lite_job *alone_first, *alone_last;
     struct lite_job *alone; /* running */
 
     /* set by start, which runs alone */
-    bool started;
+    char *real; /* owned by the C library: the path without links */
     struct lite_file file;
     bool utf16;
     enum lite_kind *kinds; /* owned; of the columns that claims return */
@@ -184,7 +184,6 @@ struct lite_store {
     int64_t last_epoch; /* of the last ownership, to know it again */
     struct lite_file last_file;
     uint64_t beats; /* heartbeats written */
-    uint64_t last_beats;
     char seen[192]; /* what a standby saw of the owner, and since when it has not changed */
     uint64_t seen_at;
 
@@ -264,6 +263,15 @@ void lite_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire);
 void lite_renew(void *self, outbox_op_t op);
 int lite_check_epoch(struct lite_job *job, struct lite_conn *conn, const char *what);
 void lite_give_up(struct lite_store *store, struct lite_conn *conn); /* in stop */
+
+/* lock.c. Those that give a descriptor give -1 with an error, or without one when another relay has the lock. */
+#define LITE_OWNING "own outbox"
+int lite_lock_name(struct lite_store *store, struct outbox_error *error); /* sets lock_path */
+int lite_lock_take(const struct lite_store *store, struct outbox_error *error);
+int lite_lock_replace(const struct lite_store *store, struct outbox_error *error);
+bool lite_lock_is_named(const struct lite_store *store, int fd); /* is this the file that lock_path names? */
+int lite_lock_beat(struct lite_store *store, struct outbox_error *error);
+void lite_lock_read(const struct lite_store *store, char *text, size_t room); /* the last heartbeat, or "" */
 
 /* wake.c */
 int lite_wake_start(struct lite_store *store, struct outbox_error *error);

@@ -40,11 +40,11 @@ static void fire(void *arg)
 
 static bool add_watch(const struct lite_store *store, const char *suffix, uint32_t mask)
 {
-    size_t size = strlen(store->path) + strlen(suffix) + 1;
+    size_t size = strlen(store->real) + strlen(suffix) + 1;
     char *path = store->host->alloc(store->host, size);
     if (!path)
         return false;
-    snprintf(path, size, "%s%s", store->path, suffix);
+    snprintf(path, size, "%s%s", store->real, suffix);
     bool added = inotify_add_watch(store->notify_fd, path, mask) >= 0;
     store->host->release(store->host, path);
     return added;

@@ -224,6 +224,35 @@ Test(sqlite_owner, knows_whether_it_is_the_same_outbox)
     rig_close(&rig);
 }
 
+/* The same table by another name of the file, and in capitals. */
+Test(sqlite_owner, one_outbox_by_two_names)
+{
+    struct rig rig, second = {0};
+    struct outbox_acquire acquire;
+    char yaml[256], link[128];
+    rig_ready(&rig, NULL);
+    rig_own(&rig);
+    snprintf(link, sizeof link, "%s/link.db", rig.dir);
+    cr_assert_eq(symlink(rig.path, link), 0);
+    snprintf(yaml, sizeof yaml, "store: {plugin: sqlite, path: %s, table: OutBox}", link);
+    second.harness = rig.harness;
+    second.harness.config = NULL;
+    cr_assert_eq(harness_configure(&second.harness, "second", yaml, &rig.error), 0, "%s", rig.error.text);
+    struct obx_instance *other = rig_another(&second);
+    cr_assert_eq(rig_start(&rig, other), 0, "%s", rig.error.text);
+    cr_assert_eq(rig_acquire(&rig, other, 15000, &acquire), OUTBOX_E_STANDBY);
+    struct obx_instance *first = rig.store;
+    rig.store = other;
+    cr_assert_null(rig_claim(&rig, OUTBOX_CLAIM_PARK));
+    uint32_t wakes = second.harness.wakes;
+    rig_insert(&rig, 1);
+    cr_assert(harness_until_woken(&second.harness, wakes), "the doorbell hangs at the link");
+    rig.store = first;
+    rig_drop(&rig, other);
+    obx_config_free(second.harness.config);
+    rig_close(&rig);
+}
+
 Test(sqlite_owner, tables_of_one_file_have_owners_of_their_own)
 {
     struct rig rig;
