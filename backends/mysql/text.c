@@ -1,13 +1,9 @@
-/*
- * backends/mysql/text.c - values and names in statements
- *
- * Whatever comes from an event goes into a statement as hexadecimal digits: no character set, mode of the server or
- * quote in it can make anything else of it.
- */
+/* backends/mysql/text.c - values and names in statements */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hex.h"
 #include "store.h"
 
 void mys_put_int(struct obx_sql_text *sql, int64_t value)
@@ -19,56 +15,22 @@ void mys_put_int(struct obx_sql_text *sql, int64_t value)
 
 void mys_put_hex(struct obx_sql_text *sql, struct outbox_bytes value)
 {
-    static const char digits[] = "0123456789abcdef";
-    const unsigned char *at = value.data;
     char chunk[1024];
-    size_t used = 0;
     if (!value.data) {
         obx_sql_text_puts(sql, "NULL");
         return;
     }
     obx_sql_text_puts(sql, "x'");
-    for (size_t i = 0; i < value.size; i++) {
-        chunk[used++] = digits[at[i] >> 4];
-        chunk[used++] = digits[at[i] & 15];
-        if (used == sizeof chunk || i + 1 == value.size) {
-            obx_sql_text_add(sql, chunk, used);
-            used = 0;
-        }
+    for (size_t i = 0, part; i < value.size; i += part) {
+        part = value.size - i < sizeof chunk / 2 ? value.size - i : sizeof chunk / 2;
+        obx_sql_text_add(sql, chunk, (size_t)(mys_hex(chunk, (const char *)value.data + i, part) - chunk));
     }
     obx_sql_text_puts(sql, "'");
 }
 
-/* How many bytes the character at `at` has; 0: it is none. Neither overlong forms nor surrogates. */
-static size_t character(const unsigned char *at, size_t left)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t size = at[0] < 0x80 ? 1 : at[0] >> 5 == 6 ? 2 : at[0] >> 4 == 14 ? 3 : at[0] >> 3 == 30 ? 4 : 0;
-    if (size <= 1 || size > left)
-        return size > left ? 0 : size;
-    uint32_t code = at[0] & (0x7fu >> size);
-    for (size_t i = 1; i < size; i++) {
-        if (at[i] >> 6 != 2)
-            return 0;
-        code = code << 6 | (at[i] & 63);
-    }
-    return code < least[size] || code > 0x10ffff || code >> 11 == 27 ? 0 : size;
-}
-
-static bool is_utf8(struct outbox_bytes value)
-{
-    const unsigned char *at = value.data;
-    for (size_t i = 0, size; i < value.size; i += size) {
-        size = character(at + i, value.size - i);
-        if (!size)
-            return false;
-    }
-    return true;
-}
-
 void mys_put_string(struct obx_sql_text *sql, struct outbox_bytes value)
 {
-    if (value.data && is_utf8(value))
+    if (value.data && mys_is_utf8(value))
         obx_sql_text_puts(sql, "_utf8mb4 ");
     mys_put_hex(sql, value);
 }

@@ -1,0 +1,17 @@
+/*
+ * backends/mysql/hex.h - values as hexadecimal digits
+ *
+ * What comes from an event goes into a statement like this: no character set, mode of the server or quote in it can
+ * make anything else of it.
+ */
+#ifndef MYS_HEX_H
+#define MYS_HEX_H
+
+#include <outbox/plugin.h>
+
+/* Two digits for each byte; no NUL behind. Returns the end. */
+char *mys_hex(char *to, const void *from, size_t size);
+/* Neither overlong forms nor surrogates. Null is. */
+bool mys_is_utf8(struct outbox_bytes value);
+
+#endif
