@@ -355,10 +355,10 @@ static void fill_blocked(void *arg, const struct obx_blocked_key *key)
     if (filling->view->blocked_count == OBX_VIEW_BLOCKED)
         return;
     struct obx_blocked_view *view = &filling->view->blocked[filling->view->blocked_count++];
-    snprintf(view->topic, sizeof view->topic, "%s", key->topic ? key->topic : "");
-    snprintf(view->key, sizeof view->key, "%s", key->key ? key->key : "");
-    snprintf(view->event_id, sizeof view->event_id, "%s", key->event_id ? key->event_id : "");
-    snprintf(view->reason, sizeof view->reason, "%s", key->reason ? key->reason : "");
+    obx_view_text(view->topic, sizeof view->topic, key->topic);
+    obx_view_text(view->key, sizeof view->key, key->key);
+    obx_view_text(view->event_id, sizeof view->event_id, key->event_id);
+    obx_view_text(view->reason, sizeof view->reason, key->reason);
     view->position = key->position.major;
     view->events = key->events;
     view->attempts = key->attempts;
@@ -375,10 +375,11 @@ void obx_group_fill(void *arg, struct obx_snapshot *snapshot)
         struct obx_relay_view *view = member->leaving ? NULL : obx_snapshot_more(snapshot);
         if (!view)
             continue;
-        snprintf(view->name, sizeof view->name, "%s", member->name);
-        snprintf(view->store, sizeof view->store, "%s", obx_instance_name(obx_relay_store(member->relay)));
-        snprintf(view->broker, sizeof view->broker, "%s", obx_instance_name(obx_relay_broker(member->relay)));
+        obx_view_text(view->name, sizeof view->name, member->name);
+        obx_view_text(view->store, sizeof view->store, obx_instance_name(obx_relay_store(member->relay)));
+        obx_view_text(view->broker, sizeof view->broker, obx_instance_name(obx_relay_broker(member->relay)));
         view->stats = stats_of(member);
+        obx_view_text(view->stats.last_error, sizeof view->stats.last_error, view->stats.last_error);
         view->unready_ns = view->stats.unready_since_ns ? filling.now - view->stats.unready_since_ns : 0;
         view->rate = rate_of(member, &view->stats, filling.now);
         filling.view = view;

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 struct obx_logger {
@@ -50,6 +51,14 @@ static void add_quoted(struct obx_buf *line, const char *text)
     obx_buf_putc(line, '"');
 }
 
+static void add_string(struct obx_buf *line, enum obx_log_format format, const char *text)
+{
+    if (format == OBX_LOG_JSON)
+        obx_json_quote(line, text, strlen(text));
+    else
+        add_quoted(line, text);
+}
+
 static void add_time(struct obx_buf *line, int64_t wall_us)
 {
     time_t seconds = (time_t)(wall_us / 1000000);
@@ -66,9 +75,9 @@ void obx_logger_line(struct obx_buf *line, enum obx_log_format format, int64_t w
     obx_buf_puts(line, json ? "{\"time\":\"" : "time=");
     add_time(line, wall_us);
     obx_buf_printf(line, json ? "\",\"level\":\"%s\",\"subject\":" : " level=%s subject=", level_names[level]);
-    add_quoted(line, subject);
+    add_string(line, format, subject);
     obx_buf_puts(line, json ? ",\"msg\":" : " msg=");
-    add_quoted(line, text);
+    add_string(line, format, text);
     obx_buf_puts(line, json ? "}\n" : "\n");
 }
 

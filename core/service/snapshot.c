@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 struct obx_snapshots {
     struct obx_loop *loop;
@@ -22,6 +23,22 @@ struct obx_snapshots {
     bool closed;
     struct obx_snapshot latest;
 };
+
+void obx_view_text(char *to, size_t size, const char *from)
+{
+    size_t left = from ? strlen(from) : 0, used = 0;
+    while (left) {
+        size_t length = obx_utf8_length(from, left), step = length ? length : 1;
+        if (used + step >= size)
+            break;
+        if (length)
+            memmove(to + used, from, length);
+        else
+            to[used] = '?';
+        used += step, from += step, left -= step;
+    }
+    to[used] = '\0';
+}
 
 struct obx_relay_view *obx_snapshot_more(struct obx_snapshot *snapshot)
 {

@@ -42,6 +42,9 @@ struct obx_snapshot {
     uint64_t log_dropped;
 };
 
+/* Copy text that may be anything: what is not UTF-8 becomes '?', and no character is cut. from may be NULL or to. */
+void obx_view_text(char *to, size_t size, const char *from);
+
 /* A place for one more relay, zeroed; NULL without memory. */
 struct obx_relay_view *obx_snapshot_more(struct obx_snapshot *snapshot);
 void obx_snapshot_free(struct obx_snapshot *snapshot);

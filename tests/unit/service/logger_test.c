@@ -22,10 +22,10 @@ Test(logger, text)
 Test(logger, json)
 {
     struct obx_buf line = {0};
-    obx_logger_line(&line, OBX_LOG_JSON, WALL, OUTBOX_LOG_ERROR, "s", "back\\slash");
+    obx_logger_line(&line, OBX_LOG_JSON, WALL, OUTBOX_LOG_ERROR, "s", "back\\slash \xff");
     cr_expect_str_eq(obx_buf_text(&line),
                      "{\"time\":\"2023-11-14T22:13:20.123Z\",\"level\":\"error\",\"subject\":\"s\","
-                     "\"msg\":\"back\\\\slash\"}\n");
+                     "\"msg\":\"back\\\\slash \xef\xbf\xbd\"}\n");
     obx_buf_free(&line);
     cr_assert_eq(mem_live(), 0);
 }

@@ -50,6 +50,21 @@ Test(report, metrics)
     cr_assert_eq(mem_live(), 0);
 }
 
+Test(report, text_that_is_no_utf8_is_made_one)
+{
+    char text[8];
+    obx_view_text(text, sizeof text,
+                  "a\xff"
+                  "b");
+    cr_expect_str_eq(text, "a?b");
+    obx_view_text(text, sizeof text, "12345\xc3\xa4");
+    cr_expect_str_eq(text, "12345\xc3\xa4");
+    obx_view_text(text, sizeof text, "123456\xc3\xa4");
+    cr_expect_str_eq(text, "123456", "no half character at the end");
+    obx_view_text(text, sizeof text, NULL);
+    cr_expect_str_eq(text, "");
+}
+
 Test(report, readiness)
 {
     struct obx_snapshot snapshot = two_relays();
