@@ -6,7 +6,8 @@
  * the last 8 MiB, everything from a line that holds a NUL byte on - we never write one, and a file system that lost
  * power between the length and the data of a file shows zeros.
  *
- * A file that does not begin like one of ours is refused, so that a wrong path never costs anybody data.
+ * A file that does not begin like one of ours is refused, so that a wrong path never costs anybody data. The beginning
+ * may be zeros, if the rest is short and text.
  */
 #include "sink.h"
 
@@ -33,14 +34,16 @@ static int read_exactly(struct obx_file_sink *sink, char *data, size_t size, int
     return OUTBOX_OK;
 }
 
-static int is_all_zero(struct obx_file_sink *sink, char *block, bool *all_zero, struct outbox_error *error)
+/* Nothing but what we write, and zeros? Then it may be our first batch, which lost its beginning. */
+static int is_text(struct obx_file_sink *sink, char *block, bool *text, struct outbox_error *error)
 {
-    *all_zero = sink->size <= WINDOW;
-    for (int64_t at = 0; at < sink->size && *all_zero; at += BLOCK) {
+    *text = sink->size <= WINDOW;
+    for (int64_t at = 0; at < sink->size && *text; at += BLOCK) {
         size_t size = sink->size - at < BLOCK ? (size_t)(sink->size - at) : BLOCK;
         if (read_exactly(sink, block, size, at, error))
             return error->code;
-        *all_zero = !block[0] && memcmp(block, block + 1, size - 1) == 0;
+        for (size_t i = 0; i < size; i++)
+            *text &= !block[i] || block[i] == '\n' || (unsigned char)block[i] >= 0x20;
     }
     return OUTBOX_OK;
 }
@@ -48,10 +51,14 @@ static int is_all_zero(struct obx_file_sink *sink, char *block, bool *all_zero, 
 static int check_is_ours(struct obx_file_sink *sink, char *block, struct outbox_error *error)
 {
     size_t size = (uint64_t)sink->size < sizeof first_bytes - 1 ? (size_t)sink->size : sizeof first_bytes - 1;
+    bool ours = true, zeros = false;
     if (read_exactly(sink, block, size, 0, error))
         return error->code;
-    bool ours = memcmp(block, first_bytes, size) == 0;
-    if (!ours && is_all_zero(sink, block, &ours, error))
+    for (size_t i = 0; i < size; i++) {
+        ours &= !block[i] || block[i] == first_bytes[i];
+        zeros |= !block[i];
+    }
+    if (ours && zeros && is_text(sink, block, &ours, error))
         return error->code;
     if (ours)
         return OUTBOX_OK;

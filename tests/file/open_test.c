@@ -113,10 +113,21 @@ Test(open, takes_a_file_of_zeros_alone_as_empty)
     end(&rig);
 }
 
+Test(open, takes_a_first_batch_that_lost_its_beginning)
+{
+    static const char torn[] = "{\"to\0\0\0\0\0\"t\"}\n" EVENT(2);
+    struct rig rig;
+    rig_make(&rig, 0);
+    rig_put(&rig, "events.ndjson", torn, sizeof torn - 1);
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK, "%s", rig.error.text);
+    cr_assert_eq(rig_size(&rig, "events.ndjson"), 0);
+    end(&rig);
+}
+
 Test(open, refuses_what_is_not_a_file_of_events_and_leaves_it_alone)
 {
-    static const char *const strangers[] = {"hello\n", "{\"tapic\"", "\0\0binary", "{}\n"};
-    static const size_t sizes[] = {6, 8, 8, 3};
+    static const char *const strangers[] = {"hello\n", "{\"tapic\"", "\0\0\0\0\0\0\0\0\0\x01", "{}\n"};
+    static const size_t sizes[] = {6, 8, 10, 3};
     struct rig rig;
     for (int i = 0; i < 4; i++) {
         rig_make(&rig, 0);
