@@ -73,7 +73,8 @@ void lite_batch_put(struct lite_store *store, struct lite_batch *batch)
     for (struct chunk *chunk = batch->chunks; chunk; chunk = chunk->next)
         chunk->used = 0;
     batch->filling = batch->chunks;
-    batch->rows = (struct outbox_batch){.columns = batch->rows.columns};
+    batch->rows = (struct outbox_batch){
+        .columns = batch->rows.columns, .positions = batch->positions, .values = batch->values};
     batch->next = store->spare;
     store->spare = batch;
     store->spares++;
@@ -96,6 +97,7 @@ void lite_release(void *self, struct outbox_batch *rows)
 
 /* ---- filling ------------------------------------------------------------------------------------------------- */
 
+/* What the host sees moves along at once: room may be made for a row that then does not fit under the byte limit. */
 static bool make_row_room(const struct lite_store *store, struct lite_batch *batch)
 {
     const struct outbox_host *host = store->host;
@@ -106,11 +108,11 @@ static bool make_row_room(const struct lite_store *store, struct lite_batch *bat
     void *positions = host->resize(host, batch->positions, room * sizeof *batch->positions);
     if (!positions)
         return false;
-    batch->positions = positions;
+    batch->rows.positions = batch->positions = positions;
     void *values = host->resize(host, batch->values, room * columns * sizeof *batch->values);
     if (!values)
         return false;
-    batch->values = values;
+    batch->rows.values = batch->values = values;
     batch->allocated += (room - batch->room) * (sizeof *batch->positions + columns * sizeof *batch->values);
     batch->room = room;
     return true;
@@ -216,7 +218,5 @@ int lite_batch_add(const struct lite_store *store, struct lite_batch *batch, sql
     rows->bytes += cost;
     rows->struct_size = sizeof *rows;
     rows->columns = store->column_count;
-    rows->positions = batch->positions;
-    rows->values = batch->values;
     return OUTBOX_OK;
 }

@@ -21,6 +21,7 @@
     X(store_claims_in_order_each_row_once)                                                                             \
     X(store_limits_claims_by_rows)                                                                                     \
     X(store_limits_claims_by_bytes)                                                                                    \
+    X(store_byte_limits_hold_at_every_size)                                                                            \
     X(store_gives_a_huge_row_alone)                                                                                    \
     X(store_claims_exact_rows)                                                                                         \
     X(store_rewinds)                                                                                                   \

@@ -82,6 +82,24 @@ void conf_store_limits_claims_by_bytes(struct conf_bed *bed)
     conf_require(bed, seen == 10, "%u rows of 10", seen);
 }
 
+/* A limit may fall right where a store's own arrays were about to grow. */
+void conf_store_byte_limits_hold_at_every_size(struct conf_bed *bed)
+{
+    conf_store_begin(bed);
+    conf_add(bed, 1, 300);
+    uint32_t most = 0;
+    for (uint64_t limit = 200; most < 300 && limit < 1000000; limit += limit / 64) {
+        struct outbox_claim claim = {.max_rows = 1000, .max_bytes = limit, .flags = OUTBOX_CLAIM_REWIND};
+        conf_must(bed, harness_claim(&bed->harness, bed->store, &claim, error));
+        conf_require(bed, claim.batch, "no row for a claim of %llu bytes", (unsigned long long)limit);
+        for (uint32_t i = 0; i < claim.batch->rows; i++)
+            conf_row_is(bed, claim.batch, i, i + 1);
+        most = claim.batch->rows;
+        conf_release(bed, claim.batch);
+    }
+    conf_require(bed, most == 300, "%u rows of 300 under the highest limit", most);
+}
+
 void conf_store_gives_a_huge_row_alone(struct conf_bed *bed)
 {
     conf_store_begin(bed);
