@@ -59,9 +59,10 @@ void oracle_print(const struct oracle_verdict *verdict, FILE *to)
 {
     fprintf(to,
             "committed %" PRIu64 ", rolled back %" PRIu64 ", in doubt %" PRIu64 "\n"
-            "published %" PRIu64 ", of these duplicates %" PRIu64 "; left %" PRIu64 ", dead %" PRIu64 "\n",
+            "published %" PRIu64 ", of these duplicates %" PRIu64 ", at most %" PRIu64 " lines after the one before\n"
+            "left %" PRIu64 ", dead %" PRIu64 "\n",
             verdict->committed, verdict->rolled_back, verdict->in_doubt, verdict->published, verdict->duplicates,
-            verdict->left, verdict->dead);
+            verdict->furthest, verdict->left, verdict->dead);
 #define PRINT_FAULT(name, text)                                                                                        \
     fprintf(to, "%-10s %" PRIu64 "%s\n", #name, verdict->name, verdict->name ? "  " text : "");
     ORACLE_FAULTS(PRINT_FAULT)

@@ -49,6 +49,7 @@ struct oracle_verdict {
 #undef ORACLE_FAULT_FIELD
     uint64_t committed, rolled_back, in_doubt; /* events */
     uint64_t published, duplicates, left, dead;
+    uint64_t furthest;   /* lines between a duplicate and the occurrence before it, at most */
     uint64_t unfinished; /* bytes of a last line without its newline: a torn tail that was not cut yet */
 };
 

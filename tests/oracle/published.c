@@ -105,6 +105,8 @@ static void judge_again(struct oracle *oracle, struct oracle_event *event, const
 {
     oracle->verdict.duplicates++;
     uint64_t distance = oracle->line - event->last;
+    if (distance > oracle->verdict.furthest)
+        oracle->verdict.furthest = distance;
     if (line->content != event->content)
         oracle_fault(oracle, &oracle->verdict.unlike,
                      "unlike: event %s, line %llu: the duplicate differs from the first", line->id,
