@@ -31,9 +31,11 @@ void pg_bell_sql(const struct pg_store *store, struct obx_sql_text *sql, int ind
                             "CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$\n"
                             "BEGIN PERFORM pg_notify('outbox_' || TG_RELID, ''); RETURN NULL; END $$",
                             obx_sql_text_get(&function));
+    else if (index == 1)
+        obx_sql_text_format(sql, "DROP TRIGGER IF EXISTS outbox_doorbell ON %s", obx_sql_text_get(&table));
     else
         obx_sql_text_format(sql,
-                            "CREATE OR REPLACE TRIGGER outbox_doorbell AFTER INSERT ON %s FOR EACH STATEMENT\n"
+                            "CREATE TRIGGER outbox_doorbell AFTER INSERT ON %s FOR EACH STATEMENT\n"
                             "    WHEN (NOT pg_try_advisory_xact_lock_shared(1868719468, %l::regclass::oid::int4))\n"
                             "    EXECUTE FUNCTION %s()",
                             obx_sql_text_get(&table), obx_sql_text_get(&table), obx_sql_text_get(&function));

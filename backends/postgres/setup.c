@@ -74,7 +74,8 @@ static int send_setup(struct pg_request *request, PGconn *pg)
 {
     struct pg_store *store = ((struct pg_op *)request->arg)->store;
     struct obx_sql_text sql = {.host = store->host};
-    int fine = 1;
+    /* Whoever waits for a lock on the table lets nobody else have one: not for long. */
+    int fine = PQsendQueryParams(pg, "SELECT set_config('lock_timeout', '5s', true)", 0, NULL, NULL, NULL, NULL, 0);
     for (int n = 0; fine && statement(store, &sql, n); n++)
         fine = !sql.failed && PQsendQueryParams(pg, obx_sql_text_get(&sql), 0, NULL, NULL, NULL, NULL, 0);
     obx_sql_text_free(&sql);
@@ -84,7 +85,7 @@ static int send_setup(struct pg_request *request, PGconn *pg)
 static void take(struct pg_request *request, PGresult *result)
 {
     struct pg_store *store = ((struct pg_op *)request->arg)->store;
-    if (PQresultStatus(result) == PGRES_TUPLES_OK)
+    if (PQresultStatus(result) == PGRES_TUPLES_OK && PQnfields(result) > 1)
         pg_look_take_table(store, result, &store->start_error);
     else
         PQclear(result);

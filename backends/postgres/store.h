@@ -259,7 +259,7 @@ struct pg_batch *pg_batch_new(struct pg_store *store, PGresult *result, int firs
 void pg_batches_free(struct pg_store *store);
 
 /* bell.c */
-enum { PG_BELL_STATEMENTS = 2 };
+enum { PG_BELL_STATEMENTS = 3 };
 void pg_bell_sql(const struct pg_store *store, struct obx_sql_text *sql, int index);
 int pg_bell_listen(struct pg_store *store, PGconn *pg);
 void pg_bell_found(struct pg_store *store, bool there);
