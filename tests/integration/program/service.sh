@@ -48,7 +48,40 @@ kill -TERM "$service"
 check "SIGTERM ends it with 0" ends "$service" 0
 check "and it says so" logged 'subject="service" msg="stopped"'
 
+# ---- two relays: a reload restarts the one that changed ----
+two() { # FILE OF THE SECOND
+  config <<Y
+  bills:
+    store: { plugin: sqlite, path: bills.db }
+    broker: { plugin: file, path: $1 }
+Y
+}
+two bills.ndjson
+works "$OUTBOX" init
+: >.log
+start "$OUTBOX" run; service=$pid
+owns() { [ "$(grep -c "subject=\"$1\".*owns the outbox" .log)" = "$2" ]; }
+check "two relays start" within 10 eval 'owns orders 1 && owns bills 1'
+two more.ndjson
+kill -HUP "$service"
+check "the one that changed restarts" within 10 owns bills 2
+check "the other does not" owns orders 1
+config </dev/null
+kill -HUP "$service"
+check "one that is gone stops" within 5 logged 'subject="bills" msg="no longer configured: stopping"'
+check "and the other goes on" eval 'works add 3 third && within 5 published 2'
+kill -TERM "$service"
+check "the end of both" ends "$service" 0
+rm -f events.ndjson
+
+# ---- the embedded one ----
+if [ -x "${EMBED:-}" ]; then
+  check "examples/embed" eval 'works "$EMBED" outbox.yaml shop.db 50 && said "written 50, published 50" && lines events.ndjson 50'
+  rm -f events.ndjson
+fi
+
 # ---- killed at any time ----
+cp good.yaml outbox.yaml
 kill_often() {
   local i
   for i in $(seq 20); do
