@@ -150,6 +150,7 @@ static void finish_stop(struct sim_broker *broker)
     broker->producer = NULL;
     broker->stop_op = 0;
     obx_heap_clear(&broker->node->loop.heap, &broker->lost_timer);
+    obx_heap_clear(&broker->node->loop.heap, &broker->stop_timer);
     broker->host->op_done(broker->host, op, NULL);
 }
 
