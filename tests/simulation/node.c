@@ -63,7 +63,7 @@ static void be_born(struct obx_timer *timer)
     node->loop.now_ns = sim->now_ns;
     node->loop.step_ns = sim_pick(200, 3000);
     node->paused_until_ns = node->stop_by_ns = 0;
-    node->stopped = false;
+    node->stopped = node->settles = false;
     SIM_SAY("%s starts, life %u", node->name, node->life);
     node->memory.fail_one_in = 0;
     struct sim_owner *before = sim_own(&node->memory);
@@ -132,6 +132,8 @@ static void bury(struct sim_node *node)
 {
     SIM_SAY("%s has stopped", node->name);
     oracle_stopped(node);
+    if (node->settles)
+        oracle_settled_all(node);
     struct sim_owner *before = sim_own(&node->memory);
     obx_relay_free(node->relay);
     obx_config_free(node->config);

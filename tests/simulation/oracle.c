@@ -181,6 +181,16 @@ void oracle_stopped(const struct sim_node *node)
         sim_fail("%s has stopped and did not release %u batches", node->name, sim_store_lent(node));
 }
 
+void oracle_settled_all(const struct sim_node *node)
+{
+    for (uint32_t i = 0; i < sim->db->count; i++) {
+        const struct sim_event *event = sim_event(i);
+        bool there = event->state == SIM_COMMITTED && !event->lost && !event->gone && !event->dead;
+        if (there && event->told_life == node->life && event->told_generation == sim->db->generation)
+            sim_fail("%s has stopped in time, and event %u is delivered and not settled", node->name, i);
+    }
+}
+
 /* ---- the end --------------------------------------------------------------------------------------------------------
  */
 

@@ -29,6 +29,7 @@ void oracle_told(uint32_t life, uint32_t generation, struct sim_event *event, en
 void oracle_settled(uint32_t life, const struct sim_event *event);
 void oracle_parked(struct sim_event *event);
 void oracle_stopped(const struct sim_node *node);
+void oracle_settled_all(const struct sim_node *node); /* what it was told to be delivered */
 void oracle_step(const struct sim_node *node);
 /* Is everything relayed that can be? */
 bool oracle_drained(void);

@@ -158,6 +158,21 @@ static void begin(struct sim *run, uint64_t seed, bool trace)
     sim_chaos_start();
 }
 
+/* An owner that works is told to stop, with time: it leaves nothing delivered and unsettled. */
+static void stop_one(void)
+{
+    bool slow = sim_plan_has(&sim->plan, SIM_SLOW_STORE) || sim_plan_has(&sim->plan, SIM_BROKER_SLOW);
+    run_until(sim->now_ns + sim_pick(0, sim_pick(1, 300)) * OBX_MS, NULL);
+    for (uint32_t i = 0; i < sim->plan.relays && !slow; i++) {
+        struct sim_node *node = &sim->nodes[i];
+        if (!sim_node_alive(node) || node->stop_by_ns || !sim_store_owns(node) ||
+            obx_relay_state(node->relay) != OUTBOX_STATE_RELAYING)
+            continue;
+        node->settles = true;
+        sim_node_stop(node, 3000);
+    }
+}
+
 static bool all_down(void)
 {
     for (uint32_t i = 0; i < sim->plan.relays; i++) {
@@ -184,6 +199,8 @@ struct sim_result sim_run(uint64_t seed, bool trace)
     begin(&run, seed, trace);
     run_until(run.now_ns + run.plan.busy_ns, NULL);
     sim_chaos_heal();
+    if (sim_pick(0, 1))
+        stop_one();
     run_until(run.now_ns + DRAIN_NS, oracle_drained);
     if (!oracle_drained())
         oracle_stuck();

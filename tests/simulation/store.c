@@ -205,6 +205,13 @@ uint32_t sim_store_lent(const struct sim_node *node)
     return node->store ? node->store->lent : 0;
 }
 
+bool sim_store_owns(const struct sim_node *node)
+{
+    const struct sim_store *store = node->store;
+    return store && store->session && !store->broken && !store->cut && !store->session->dies_ns &&
+           sim->db->owner == store->session;
+}
+
 /* ---- the descriptor
  * -------------------------------------------------------------------------------------------------- */
 
