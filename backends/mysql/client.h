@@ -1,10 +1,10 @@
 /*
  * backends/mysql/client.h - the client library, as five steps that never wait
  *
- * One interface, so that the library can be another: client_mariadb.c is over MariaDB Connector/C, which reaches both
- * servers. Nothing else in this folder knows which library it is. A step is called with the events that have
- * come (0 the first time) and answers what it still waits for; when it waits for nothing it has finished, and `failed`
- * tells how. Results are stored whole, so that reading their rows never waits.
+ * One interface, two implementations: client_mariadb.c over MariaDB Connector/C, client_oracle.c over Oracle's
+ * libmysqlclient; meson takes the one whose header it finds. Nothing else in this folder knows which of the two it is. A
+ * step is called with the events that have come (0 the first time) and answers what it still waits for; when it waits
+ * for nothing it has finished, and `failed` tells how. Results are stored whole, so that reading their rows never waits.
  *
  * One thread at a time: a worker while connecting (names, certificates and the TLS handshake take their time in
  * either library), the loop from then on.

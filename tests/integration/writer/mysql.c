@@ -1,0 +1,144 @@
+/*
+ * tests/integration/writer/mysql.c - the writer's database: MySQL or MariaDB, connecting again as long as it takes
+ *
+ * WHERE is the port on this machine. When the connection breaks before COMMIT was sent the transaction is rolled back
+ * for certain; when it breaks at COMMIT nobody knows.
+ */
+#include <mysql.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "writer.h"
+
+#define PATIENCE_S 60
+
+struct writer_db {
+    unsigned port;
+    char *insert; /* owned; up to the values */
+    MYSQL *connection;
+};
+
+static bool complain(struct writer_db *db, const char *what)
+{
+    fprintf(stderr, "writer: %s: %s\n", what, db->connection ? mysql_error(db->connection) : "no connection");
+    return false;
+}
+
+static bool run(struct writer_db *db, const char *sql)
+{
+    return (db->connection && !mysql_query(db->connection, sql)) || complain(db, sql);
+}
+
+static bool connect_once(struct writer_db *db)
+{
+    if (db->connection)
+        mysql_close(db->connection);
+    db->connection = mysql_init(NULL);
+    return db->connection &&
+           mysql_real_connect(db->connection, "127.0.0.1", "outbox", "outbox", "outbox", db->port, NULL, 0) &&
+           run(db, "set session transaction isolation level read committed");
+}
+
+static bool connect_again(struct writer_db *db)
+{
+    time_t deadline = time(NULL) + PATIENCE_S;
+    while (!connect_once(db)) {
+        if (time(NULL) > deadline)
+            return complain(db, "connect");
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
+    return true;
+}
+
+struct writer_db *writer_db_open(const char *where, const char *table)
+{
+    static const char insert[] = "insert into %s (event_id, aggregatetype, aggregateid, type, payload) values";
+    struct writer_db *db = calloc(1, sizeof *db);
+    size_t room = sizeof insert + strlen(table);
+    if (!db || !(db->insert = malloc(room))) {
+        free(db);
+        return NULL;
+    }
+    snprintf(db->insert, room, insert, table);
+    db->port = (unsigned)strtoul(where, NULL, 10);
+    static const char keys[] = "create table if not exists writer_keys (k varchar(64) primary key, n bigint not null)";
+    if (connect_again(db) && run(db, keys))
+        return db;
+    writer_db_close(db);
+    return NULL;
+}
+
+void writer_db_close(struct writer_db *db)
+{
+    if (db->connection)
+        mysql_close(db->connection);
+    free(db->insert);
+    free(db);
+}
+
+bool writer_db_begin(struct writer_db *db)
+{
+    return run(db, "begin") || (connect_again(db) && run(db, "begin"));
+}
+
+static bool draw_sequence(struct writer_db *db, struct writer_event *event)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "insert into writer_keys (k, n) values ('%s', last_insert_id(1)) on duplicate key update n = last_insert_id(n + 1)",
+             event->key);
+    if (!run(db, sql))
+        return false;
+    event->sequence = (uint32_t)mysql_insert_id(db->connection);
+    return true;
+}
+
+bool writer_db_insert(struct writer_db *db, struct writer_event *event)
+{
+    if (!draw_sequence(db, event))
+        return complain(db, "draw a place within the key");
+    size_t room = strlen(db->insert) + 2 * event->size + 200;
+    char *sql = malloc(room), *hex = malloc(2 * event->size + 1);
+    bool ok = sql && hex;
+    if (ok) {
+        hex[mysql_hex_string(hex, event->payload, (unsigned long)event->size)] = '\0';
+        snprintf(sql, room, "%s ('%s', 'order', '%s', 'placed', x'%s')", db->insert, event->id, event->key, hex);
+        ok = !mysql_query(db->connection, sql) || complain(db, "insert an event");
+    }
+    free(sql);
+    free(hex);
+    return ok;
+}
+
+/* A number of the client library says that the connection is gone, one of the server that it refused. */
+enum writer_end writer_db_commit(struct writer_db *db)
+{
+    if (!mysql_query(db->connection, "commit"))
+        return WRITER_COMMITTED;
+    complain(db, "commit");
+    unsigned number = mysql_errno(db->connection);
+    bool gone = number == 1053 || number == 1927 || (number >= 2000 && number < 3000);
+    return gone ? WRITER_IN_DOUBT : WRITER_ROLLED_BACK;
+}
+
+void writer_db_rollback(struct writer_db *db)
+{
+    if (!mysql_ping(db->connection))
+        run(db, "rollback");
+}
+
+bool writer_db_left(struct writer_db *db, const char *table)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "select event_id from %s order by id", table);
+    if (!run(db, sql))
+        return false;
+    MYSQL_RES *result = mysql_store_result(db->connection);
+    MYSQL_ROW row;
+    while (result && (row = mysql_fetch_row(result)))
+        puts(row[0]);
+    mysql_free_result(result);
+    return result || complain(db, "read what is left");
+}
