@@ -202,6 +202,8 @@ static void take_over(struct pg_op *op, struct reading *reading)
     if (accepted == OBX_SQL_ACCEPTED) {
         if (!batch && !claim->exact)
             pg_sweep_if_due(store);
+        if (!claim->exact)
+            pg_held_if_due(store);
         give(op, batch, truncated && !claim->exact);
         return;
     }

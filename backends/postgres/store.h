@@ -10,6 +10,7 @@
  *   table.c    what the table looks like             claim.c    claiming with holes;  rows.c: results as values
  *   look.c     who can still fill a hole             owner.c    lock, lease, fencing
  *   bell.c     the doorbell                           sweep.c    rows that claims cannot find
+ *   held.c     who holds events up
  *   settle.c   deletes                                park.c, dead.c: dead letters
  *   setup.c, check.c, status.c, add.c   for the verbs
  *
@@ -189,6 +190,9 @@ struct pg_store {
     uint32_t guarded;            /* claims still to be made with the guarded statement */
     uint64_t looked_ns;          /* when the locks were looked at last */
     struct pg_sweep sweep;
+    struct pg_request held;      /* held.c */
+    bool held_busy;
+    uint64_t held_due_ns;
     bool bell;                   /* there is one, and the reader listens */
     bool parked;                 /* the reader holds the lock that makes writers ring */
     uint64_t *active;            /* of the last snapshot */
@@ -270,6 +274,9 @@ void pg_bell_take(struct pg_store *store, const PGresult *result);
 /* sweep.c */
 void pg_sweep_reset(struct pg_store *store);
 void pg_sweep_if_due(struct pg_store *store); /* nothing was there to be claimed */
+
+/* held.c */
+void pg_held_if_due(struct pg_store *store);
 
 /* owner.c */
 extern const char pg_holder_sql[]; /* an expression: who owns the outbox $1, "" nobody */
