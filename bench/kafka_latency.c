@@ -23,7 +23,7 @@
 struct run {
     uint32_t count;
     uint64_t gap_ns;
-    char name[32]; /* tells this run's events from others in the topic */
+    char name[32];               /* tells this run's events from others in the topic */
     double *committed, *latency; /* milliseconds; latency < 0: not yet */
     uint32_t arrived;
 };
@@ -57,8 +57,10 @@ static bool insert_one(PGconn *conn, const struct run *run, uint32_t number)
 static bool write_rows(const char *conninfo, struct run *run)
 {
     PGconn *conn = PQconnectdb(conninfo);
-    PQclear(PQprepare(conn, "add", "insert into outbox (aggregatetype, aggregateid, type, payload) "
-                                   "values ('bench', $1, 'measured', $2)", 0, NULL));
+    PQclear(PQprepare(conn, "add",
+                      "insert into outbox (aggregatetype, aggregateid, type, payload) "
+                      "values ('bench', $1, 'measured', $2)",
+                      0, NULL));
     uint64_t begin = now_ns(CLOCK_MONOTONIC);
     bool ok = PQstatus(conn) == CONNECTION_OK;
     for (uint32_t i = 0; ok && i < run->count; i++) {

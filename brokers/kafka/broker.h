@@ -18,7 +18,8 @@
 #include <outbox/plugin.h>
 
 #define OBX_KAFKA_ERRSTR 512
-#define OBX_KAFKA_SCRAM_VERSION 0x020601ff /* the first librdkafka whose SCRAM newer brokers take */
+#define OBX_KAFKA_INDEX_BITS (sizeof(void *) * 4u) /* of a message's opaque: its index; the rest is the slot */
+#define OBX_KAFKA_SCRAM_VERSION 0x020601ff         /* the first librdkafka whose SCRAM newer brokers take */
 
 /* ---- what an error means (error.c) ------------------------------------------------------------------------------ */
 
@@ -51,17 +52,17 @@ struct obx_kafka_topic {
     rd_kafka_topic_t *rkt;        /* NULL: not used with this producer yet */
     rd_kafka_topic_t *scout_rkt;  /* the same with the scout */
     uint64_t hash;
-    uint64_t barrier;   /* nothing of a publish up to this number may be sent any more */
-    uint32_t in_flight; /* messages in librdkafka */
-    uint32_t together;  /* messages handed over since in_flight was 0 last */
-    uint32_t careful;   /* so many more deliveries one at a time */
-    uint32_t outcome;   /* of the last failure: what the messages behind it are told */
-    bool proven;        /* delivered since the producer started, and not failed since */
-    bool failing;       /* nothing but one message at a time is tried */
-    bool sick;          /* failed while more of it was in flight, which could overtake what failed */
+    uint64_t barrier;          /* nothing of a publish up to this number may be sent any more */
+    uint32_t in_flight;        /* messages in librdkafka */
+    uint32_t together;         /* messages handed over since in_flight was 0 last */
+    uint32_t careful;          /* so many more deliveries one at a time */
+    uint32_t outcome;          /* of the last failure: what the messages behind it are told */
+    bool proven;               /* delivered since the producer started, and not failed since */
+    bool failing;              /* nothing but one message at a time is tried */
+    bool sick;                 /* failed while more of it was in flight, which could overtake what failed */
     struct outbox_error error; /* of the last failure */
     size_t size;
-    char name[];        /* NUL-terminated */
+    char name[]; /* NUL-terminated */
 };
 
 struct obx_kafka_topics {
@@ -71,7 +72,8 @@ struct obx_kafka_topics {
     struct obx_kafka_topic *last; /* found last */
 };
 
-/* ---- publishes ---------------------------------------------------------------------------------------------------- */
+/* ---- publishes ----------------------------------------------------------------------------------------------------
+ */
 
 /* The scratch memory of a publish op. */
 struct obx_kafka_publish {
@@ -83,7 +85,7 @@ struct obx_kafka_publish {
     uint32_t slot;
     uint32_t cursor; /* messages before it were handed over or told */
     uint32_t told;
-    uint32_t fresh;  /* delivered, in the slot's indexes, not told yet */
+    uint32_t fresh; /* delivered, in the slot's indexes, not told yet */
     bool touched;
     bool failing; /* an event was told RETRY */
 };
@@ -95,7 +97,8 @@ struct obx_kafka_slot {
     uint32_t next_free;
 };
 
-/* ---- held keys (held.c) ------------------------------------------------------------------------------------------- */
+/* ---- held keys (held.c) -------------------------------------------------------------------------------------------
+ */
 
 struct obx_kafka_held_key {
     uint64_t hash;   /* of topic and key; 0: free */
@@ -136,42 +139,46 @@ struct obx_kafka {
 
     const struct outbox_host *host;
     const char *relay;
-    rd_kafka_conf_t *conf;     /* complete; each producer gets a copy */
-    uint64_t message_max;      /* message.max.bytes */
+    rd_kafka_conf_t *conf; /* complete; each producer gets a copy */
+    uint64_t message_max;  /* message.max.bytes */
 
     enum obx_kafka_state state;
-    bool broken;               /* host->lost() was called; nothing is sent any more */
-    bool down;                 /* no broker answers; said once */
+    bool broken; /* host->lost() was called; nothing is sent any more */
+    bool down;   /* no broker answers; said once */
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
-    rd_kafka_t *scout;         /* scout.c; NULL until it is needed */
+    rd_kafka_t *scout; /* scout.c; NULL until it is needed */
     rd_kafka_queue_t *scout_queue;
-    int doorbell;              /* eventfd that both queues ring; -1: none */
+    int doorbell; /* eventfd that both queues ring; -1: none */
     struct outbox_watch *watch;
     struct outbox_timer *grace;    /* of stop() */
     struct outbox_timer *patience; /* with the topic that the line waits for */
     struct obx_kafka_topic *awaited;
-    struct outbox_task resume; /* continue where a turn's budget ended */
+    struct outbox_task resume;     /* continue where a turn's budget ended */
     char reason[OBX_KAFKA_ERRSTR]; /* of the last connection failure */
 
     struct obx_kafka_topics topics;
     struct obx_kafka_held held;
     struct obx_kafka_slot *slots;
     uint32_t slot_count;
-    uint32_t free_slot;        /* index + 1; 0: none */
+    uint32_t free_slot; /* index + 1; 0: none */
     struct obx_kafka_publish *pending, **pending_end;
     struct obx_kafka_publish *touched;
-    uint64_t submitted;        /* publishes so far */
-    uint32_t in_flight;        /* messages in librdkafka */
-    bool sick;                 /* a topic is */
+    uint64_t submitted; /* publishes so far */
+    uint32_t in_flight; /* messages in librdkafka */
+    bool sick;          /* a topic is */
 
     outbox_op_t stop_op;
     struct obx_kafka_job connect, disconnect, check;
-    atomic_bool give_up;       /* any thread: workers end soon */
+    atomic_bool give_up; /* any thread: workers end soon */
 };
 
 /* configure.c */
 int obx_kafka_configure(struct obx_kafka *self, struct outbox_error *error);
+
+/* connect.c; worker */
+void obx_kafka_connect_work(struct outbox_work *work);
+void obx_kafka_destroy(struct obx_kafka *self);
 
 /* producer.c */
 void obx_kafka_start(void *plugin, outbox_op_t op, const struct outbox_broker_start *start);
@@ -213,7 +220,7 @@ void obx_kafka_topic_refuse(struct obx_kafka *self, struct obx_kafka_topic *topi
                             uint32_t index, uint32_t outcome, const struct outbox_error *error);
 void obx_kafka_topic_mute(struct obx_kafka *self, struct obx_kafka_topic *topic); /* no report for too long */
 void obx_kafka_topics_settle(struct obx_kafka *self); /* all reports of this turn were seen */
-void obx_kafka_topics_close(struct obx_kafka *self); /* the producer goes */
+void obx_kafka_topics_close(struct obx_kafka *self);  /* the producer goes */
 void obx_kafka_topics_free(struct obx_kafka *self);
 
 /* held.c */

@@ -43,13 +43,15 @@ __attribute__((format(printf, 5, 6))) static void find(struct obx_kafka *self, s
     findings->end = &finding->next;
 }
 
-/* ---- worker ---------------------------------------------------------------------------------------------------------- */
+/* ---- worker
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static void check_library(struct obx_kafka *self, struct findings *findings)
 {
     if (rd_kafka_version() < FIXED_VERSION)
         find(self, findings, OUTBOX_LOG_WARN,
-             "2.5.3 or later is better: earlier ones may end the producer after a broker's failure, which costs this relay "
+             "2.5.3 or later is better: earlier ones may end the producer after a broker's failure, which costs this "
+             "relay "
              "a new producer and perhaps duplicates, but loses nothing",
              "librdkafka is %s", rd_kafka_version_str());
     else
@@ -65,7 +67,8 @@ static void check_security(struct obx_kafka *self, struct findings *findings, co
 {
     char protocol[32];
     size_t size = sizeof protocol;
-    if (rd_kafka_conf_get(rd_kafka_conf(self->rk), "security.protocol", protocol, &size) || !strstr(protocol, "plaintext"))
+    if (rd_kafka_conf_get(rd_kafka_conf(self->rk), "security.protocol", protocol, &size) ||
+        !strstr(protocol, "plaintext"))
         return;
     for (int i = 0; i < metadata->broker_cnt; i++)
         if (!is_loopback(metadata->brokers[i].host)) {
@@ -90,9 +93,10 @@ static void check_setting(struct obx_kafka *self, struct findings *findings, con
         find(self, findings, OUTBOX_LOG_WARN, "set min.insync.replicas=2 on it",
              "topic '%s' has min.insync.replicas=%s: an event counts as durable with a single copy", topic, value);
     if (!strcmp(name, "max.message.bytes") && strtoull(value, NULL, 10) < self->message_max)
-        find(self, findings, OUTBOX_LOG_WARN, "set options: message.max.bytes and batch.size below that",
-             "topic '%s' takes batches of %s bytes, message.max.bytes is %llu: what is refused is sent again one by one",
-             topic, value, (unsigned long long)self->message_max);
+        find(
+            self, findings, OUTBOX_LOG_WARN, "set options: message.max.bytes and batch.size below that",
+            "topic '%s' takes batches of %s bytes, message.max.bytes is %llu: what is refused is sent again one by one",
+            topic, value, (unsigned long long)self->message_max);
     if (!strcmp(name, "cleanup.policy") && strstr(value, "compact") && !self->require_key)
         find(self, findings, OUTBOX_LOG_WARN, "set require_key: true, so that they are rejected before they are sent",
              "topic '%s' is compacted: events without a key are refused by the broker", topic);
@@ -160,8 +164,8 @@ static void check_work(struct outbox_work *work)
     const struct rd_kafka_metadata *metadata;
     rd_kafka_resp_err_t err = rd_kafka_metadata(self->rk, 1, NULL, &metadata, ANSWER_MS);
     if (err) {
-        obx_kafka_error(&self->check.error, obx_kafka_connect_code(err), err, "list the topics of %s: %s", self->bootstrap,
-                        rd_kafka_err2str(err));
+        obx_kafka_error(&self->check.error, obx_kafka_connect_code(err), err, "list the topics of %s: %s",
+                        self->bootstrap, rd_kafka_err2str(err));
         return;
     }
     find(self, findings, OUTBOX_LOG_INFO, "", "connected to %d broker%s", metadata->broker_cnt,
@@ -173,7 +177,8 @@ static void check_work(struct outbox_work *work)
     rd_kafka_metadata_destroy(metadata);
 }
 
-/* ---- loop ------------------------------------------------------------------------------------------------------------ */
+/* ---- loop
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void report(struct obx_kafka *self, struct findings *findings)
 {

@@ -18,8 +18,8 @@ static const struct outbox_pair defaults[] = {
     {"acks", "all"},
     {"enable.idempotence", "true"},
     {"enable.gapless.guarantee", "true"}, /* nothing may follow what failed; see scout.c */
-    {"message.timeout.ms", "0"}, /* an event is never given up while a broker may still take it */
-    {"partitioner", "murmur2_random"}, /* as the Java client does */
+    {"message.timeout.ms", "0"},          /* an event is never given up while a broker may still take it */
+    {"partitioner", "murmur2_random"},    /* as the Java client does */
     {"ssl.endpoint.identification.algorithm", "https"},
     /* memory */
     {"queue.buffering.max.kbytes", "32768"},
@@ -86,8 +86,7 @@ static int check_promises(const struct obx_kafka *self, const struct outbox_pair
             return obx_kafka_error(error, OUTBOX_E_CONFIG, 0, "options: %s is not for here: %s", pair->name,
                                    reserved[i].instead);
     for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
-        if (strcmp(pair->name, promises[i].name) ||
-            (promises[i].only && !strcasecmp(pair->value, promises[i].only)))
+        if (strcmp(pair->name, promises[i].name) || (promises[i].only && !strcasecmp(pair->value, promises[i].only)))
             continue;
         if (!self->unsafe)
             return obx_kafka_error(error, OUTBOX_E_CONFIG, 0,
@@ -103,7 +102,8 @@ static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struc
     char text[OBX_KAFKA_ERRSTR];
     if (rd_kafka_conf_set(conf, name, value, text, sizeof text) == RD_KAFKA_CONF_OK)
         return OUTBOX_OK;
-    return obx_kafka_error(error, OUTBOX_E_CONFIG, 0, "librdkafka %s refuses %s: %s", rd_kafka_version_str(), name, text);
+    return obx_kafka_error(error, OUTBOX_E_CONFIG, 0, "librdkafka %s refuses %s: %s", rd_kafka_version_str(), name,
+                           text);
 }
 
 /* The value as librdkafka writes it; "" when it has none. */
@@ -180,7 +180,8 @@ static void warn_partitioner(const struct obx_kafka *self)
     get(self->conf, "partitioner", value, sizeof value);
     if (strcmp(value, "murmur2_random") && strcmp(value, "murmur2"))
         self->host->log(self->host, OUTBOX_LOG_WARN,
-                        "partitioner=%s places keys elsewhere than the Java client and this broker's default do", value);
+                        "partitioner=%s places keys elsewhere than the Java client and this broker's default do",
+                        value);
 }
 
 static enum outbox_log_level level_of(int severity, const char *facility)

@@ -10,16 +10,15 @@
 
 #include "broker.h"
 
-#define TURN 4096u         /* messages handed over before other work gets its turn */
+#define TURN 4096u           /* messages handed over before other work gets its turn */
 #define PATIENCE_US 3000000u /* with a topic that does not report its only message, while others wait behind */
-#define INDEX_BITS (sizeof(void *) * 4u)
 #define FIELDS 7u
 
 enum step { STEP_NEXT, STEP_AGAIN, STEP_WAIT };
 
 static void *opaque_of(const struct obx_kafka_publish *publish, uint32_t index)
 {
-    return (void *)(((uintptr_t)publish->slot << INDEX_BITS) | index);
+    return (void *)(((uintptr_t)publish->slot << OBX_KAFKA_INDEX_BITS) | index);
 }
 
 /* NULL with *failed: no memory. The headers are librdkafka's once the message is. */
@@ -182,7 +181,8 @@ static void tell_broken(struct obx_kafka *self, struct obx_kafka_publish *publis
 {
     struct outbox_error error;
     obx_kafka_error(&error, OUTBOX_E_NOT_CONNECTED, 0, "publish: the producer is being replaced");
-    obx_kafka_tell(self, publish, publish->cursor, publish->args->count - publish->cursor, OUTBOX_NOT_CONNECTED, &error);
+    obx_kafka_tell(self, publish, publish->cursor, publish->args->count - publish->cursor, OUTBOX_NOT_CONNECTED,
+                   &error);
     publish->cursor = publish->args->count;
 }
 

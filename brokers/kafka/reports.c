@@ -12,13 +12,12 @@
 #include "broker.h"
 
 #define TURN 20000u /* reports before other work gets its turn */
-#define INDEX_BITS (sizeof(void *) * 4u)
 
 static void report(struct obx_kafka *self, struct obx_kafka_topic *topic, const rd_kafka_message_t *message)
 {
     uintptr_t opaque = (uintptr_t)message->_private;
-    struct obx_kafka_publish *publish = self->slots[opaque >> INDEX_BITS].publish;
-    uint32_t index = (uint32_t)(opaque & (((uintptr_t)1 << INDEX_BITS) - 1));
+    struct obx_kafka_publish *publish = self->slots[opaque >> OBX_KAFKA_INDEX_BITS].publish;
+    uint32_t index = (uint32_t)(opaque & (((uintptr_t)1 << OBX_KAFKA_INDEX_BITS) - 1));
     bool alone = topic->together == 1;
     self->in_flight--;
     topic->in_flight--;
@@ -113,8 +112,7 @@ void obx_kafka_reports_drain(struct obx_kafka *self)
     uint32_t budget = TURN;
     if (!self->queue || self->state < OBX_KAFKA_RUNNING || self->state > OBX_KAFKA_STOPPING)
         return;
-    if (take_events(self, self->queue, &budget) &&
-        (!self->scout || take_events(self, self->scout_queue, &budget)))
+    if (take_events(self, self->queue, &budget) && (!self->scout || take_events(self, self->scout_queue, &budget)))
         obx_kafka_topics_settle(self);
     else
         self->host->post(self->host, &self->resume);

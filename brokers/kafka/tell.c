@@ -79,8 +79,8 @@ void obx_kafka_tell_delivered(struct obx_kafka *self, struct obx_kafka_publish *
 void obx_kafka_tell(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t first, uint32_t count,
                     uint32_t outcome, const struct outbox_error *error)
 {
-    struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes, .outcome = outcome, .first = first,
-                                       .count = count, .error = error};
+    struct outbox_outcomes outcomes = {
+        .struct_size = sizeof outcomes, .outcome = outcome, .first = first, .count = count, .error = error};
     if (!count)
         return;
     self->host->outcomes(self->host, publish->op, &outcomes);
@@ -90,8 +90,10 @@ void obx_kafka_tell(struct obx_kafka *self, struct obx_kafka_publish *publish, u
 
 static void tell_fresh(struct obx_kafka *self, struct obx_kafka_publish *publish)
 {
-    struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes, .outcome = OUTBOX_DELIVERED,
-                                       .indexes = self->slots[publish->slot].indexes, .count = publish->fresh};
+    struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes,
+                                       .outcome = OUTBOX_DELIVERED,
+                                       .indexes = self->slots[publish->slot].indexes,
+                                       .count = publish->fresh};
     if (!publish->fresh)
         return;
     self->host->outcomes(self->host, publish->op, &outcomes);

@@ -133,7 +133,8 @@ static const char *advice(int code)
 {
     if (code == OUTBOX_E_NOT_FOUND)
         return "; create it; its events wait";
-    return code == OUTBOX_E_PERMISSION ? "; allow this user to describe and write it; its events wait" : "; its events wait";
+    return code == OUTBOX_E_PERMISSION ? "; allow this user to describe and write it; its events wait"
+                                       : "; its events wait";
 }
 
 static void fail(struct obx_kafka *self, struct obx_kafka_topic *topic, const struct obx_kafka_verdict *verdict,
@@ -151,8 +152,10 @@ static void fail(struct obx_kafka *self, struct obx_kafka_topic *topic, const st
 /* Its first message is not reported: no leader, or it is just being created. The others wait elsewhere. */
 void obx_kafka_topic_mute(struct obx_kafka *self, struct obx_kafka_topic *topic)
 {
-    obx_kafka_error(&topic->error, OUTBOX_E_AGAIN, 0, "publish to topic '%s': no answer to its first event; its events "
-                    "wait", topic->name);
+    obx_kafka_error(&topic->error, OUTBOX_E_AGAIN, 0,
+                    "publish to topic '%s': no answer to its first event; its events "
+                    "wait",
+                    topic->name);
     self->host->log(self->host, OUTBOX_LOG_WARN, "%s", topic->error.text);
     topic->outcome = OUTBOX_RETRY;
     topic->failing = true;
@@ -162,8 +165,10 @@ void obx_kafka_topic_mute(struct obx_kafka *self, struct obx_kafka_topic *topic)
 static void suspect(struct obx_kafka *self, struct obx_kafka_topic *topic, rd_kafka_resp_err_t err)
 {
     struct outbox_error error;
-    obx_kafka_error(&error, OUTBOX_E_AGAIN, err, "publish to topic '%s': the batch was refused: %s; sending its events "
-                    "one by one", topic->name, rd_kafka_err2str(err));
+    obx_kafka_error(&error, OUTBOX_E_AGAIN, err,
+                    "publish to topic '%s': the batch was refused: %s; sending its events "
+                    "one by one",
+                    topic->name, rd_kafka_err2str(err));
     if (!topic->careful)
         self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
     if (topic->careful < CAREFUL_MAX)

@@ -45,7 +45,8 @@ Test(kafka_admit, refuses_impossible_topics)
                                  "digits, '.', '_' and '-'");
     message = message_to(longest);
     cr_assert_eq(admit(&message), OUTBOX_E_REJECTED);
-    cr_assert_str_eq(error.text, "topic 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...' has 250 characters, Kafka allows 249");
+    cr_assert_str_eq(error.text,
+                     "topic 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...' has 250 characters, Kafka allows 249");
     message.topic.size = 249;
     cr_assert_eq(admit(&message), OUTBOX_OK);
 }

@@ -11,14 +11,14 @@
 static struct kt t;
 static struct kt_batch batch;
 
-#define END(batch)                                                          \
-    do {                                                                    \
-        cr_assert_eq(kt_stop(&t), OUTBOX_OK);                               \
-        cr_assert_eq(obx_instance_violations(t.instance).unknown_ops, 0);   \
-        cr_assert_eq(obx_instance_violations(t.instance).bad_outcomes, 0);  \
-        cr_assert_eq(kt_close(&t), 0);                                      \
-        cr_assert_eq(mem_live(), 0);                                        \
-        kt_batch_free(batch);                                               \
+#define END(batch)                                                                                                     \
+    do {                                                                                                               \
+        cr_assert_eq(kt_stop(&t), OUTBOX_OK);                                                                          \
+        cr_assert_eq(obx_instance_violations(t.instance).unknown_ops, 0);                                              \
+        cr_assert_eq(obx_instance_violations(t.instance).bad_outcomes, 0);                                             \
+        cr_assert_eq(kt_close(&t), 0);                                                                                 \
+        cr_assert_eq(mem_live(), 0);                                                                                   \
+        kt_batch_free(batch);                                                                                          \
     } while (0)
 
 #define NONE ((struct topic_setting){NULL, NULL})
@@ -137,13 +137,15 @@ Test(kafka_broker, check_tells_what_the_topics_are_like)
     cr_assert(strstr(findings, "2 connected to 1 broker; \n"), "%s", findings);
     cr_assert(strstr(findings, " librdkafka is "), "%s", findings);
     cr_assert(strstr(findings, "2 topic 'checked' has 3 partitions, 1 replica; \n"), "%s", findings);
-    cr_assert(strstr(findings, "1 topic 'checked' takes batches of 10000 bytes, message.max.bytes is 1000000: what is "
-                               "refused is sent again one by one; set options: message.max.bytes and batch.size below that\n"),
+    cr_assert(strstr(findings,
+                     "1 topic 'checked' takes batches of 10000 bytes, message.max.bytes is 1000000: what is "
+                     "refused is sent again one by one; set options: message.max.bytes and batch.size below that\n"),
               "%s", findings);
     cr_assert(strstr(findings, "1 topic 'checked' is compacted: events without a key are refused by the broker; set "
                                "require_key: true, so that they are rejected before they are sent\n"),
               "%s", findings);
-    cr_assert(strstr(findings, "1 topic 'absent' does not exist, or is not shown to this user; create it"), "%s", findings);
+    cr_assert(strstr(findings, "1 topic 'absent' does not exist, or is not shown to this user; create it"), "%s",
+              findings);
     cr_assert_null(strstr(findings, "in the clear"), "%s", findings);
     END(&batch);
 }

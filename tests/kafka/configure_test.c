@@ -9,12 +9,12 @@ static struct kt t;
 
 #define OPEN(options) kt_open(&t, "bootstrap.servers: 127.0.0.1:1\noptions: {" options "}\n")
 
-#define REFUSED(options, expected)                       \
-    do {                                                 \
-        cr_assert_eq(OPEN(options), OUTBOX_E_CONFIG);    \
-        cr_assert(strstr(t.error.text, expected), "%s", t.error.text); \
-        cr_assert_eq(kt_close(&t), 0);                   \
-        cr_assert_eq(mem_live(), 0);                     \
+#define REFUSED(options, expected)                                                                                     \
+    do {                                                                                                               \
+        cr_assert_eq(OPEN(options), OUTBOX_E_CONFIG);                                                                  \
+        cr_assert(strstr(t.error.text, expected), "%s", t.error.text);                                                 \
+        cr_assert_eq(kt_close(&t), 0);                                                                                 \
+        cr_assert_eq(mem_live(), 0);                                                                                   \
     } while (0)
 
 Test(kafka_configure, needs_brokers)
@@ -59,15 +59,17 @@ Test(kafka_configure, unsafe_gives_a_promise_up_and_says_so)
 
 Test(kafka_configure, refuses_what_is_set_elsewhere)
 {
-    REFUSED("bootstrap.servers: other", "options: bootstrap.servers is not for here: set bootstrap.servers beside options");
+    REFUSED("bootstrap.servers: other",
+            "options: bootstrap.servers is not for here: set bootstrap.servers beside options");
     REFUSED("transactional.id: me", "transactions are not supported");
 }
 
 Test(kafka_configure, refuses_unchecked_certificates)
 {
-    REFUSED("enable.ssl.certificate.verification: false",
-            "options: enable.ssl.certificate.verification=false is refused: anybody could pose as the broker; remove it, "
-            "or say insecure: true");
+    REFUSED(
+        "enable.ssl.certificate.verification: false",
+        "options: enable.ssl.certificate.verification=false is refused: anybody could pose as the broker; remove it, "
+        "or say insecure: true");
     REFUSED("ssl.endpoint.identification.algorithm: none", "any certificate of the same authority would do");
     cr_assert_eq(kt_open(&t, "bootstrap.servers: 127.0.0.1:1\ninsecure: true\n"
                              "options: {enable.ssl.certificate.verification: false}"),

@@ -17,8 +17,8 @@ static void write_log(void *arg, enum outbox_log_level level, const char *subjec
         fprintf(stderr, "%d %s\n", (int)level, text);
     if (level > OUTBOX_LOG_INFO || t->logged_size + strlen(text) + 8 > sizeof t->logged)
         return;
-    t->logged_size += (size_t)snprintf(t->logged + t->logged_size, sizeof t->logged - t->logged_size, "%d %s\n",
-                                       (int)level, text);
+    t->logged_size +=
+        (size_t)snprintf(t->logged + t->logged_size, sizeof t->logged - t->logged_size, "%d %s\n", (int)level, text);
 }
 
 static void note_lost(void *arg, const struct outbox_error *error)
@@ -51,8 +51,8 @@ static int make(struct kt *t, const char *yaml)
 int kt_open(struct kt *t, const char *yaml)
 {
     memset(t, 0, sizeof *t);
-    t->log = (struct obx_log){.write = write_log, .arg = t,
-                              .level = getenv("OUTBOX_TEST_LOG") ? OUTBOX_LOG_TRACE : OUTBOX_LOG_DEBUG};
+    t->log = (struct obx_log){
+        .write = write_log, .arg = t, .level = getenv("OUTBOX_TEST_LOG") ? OUTBOX_LOG_TRACE : OUTBOX_LOG_DEBUG};
     int status = obx_uv_loop_new(NULL, &t->loop, &t->error);
     return status ? status : make(t, yaml);
 }
@@ -65,7 +65,8 @@ int kt_close(struct kt *t)
     return obx_uv_loop_free(t->loop, NULL, NULL);
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------- */
+/* ---- running -------------------------------------------------------------------------------------------------------
+ */
 
 struct alarm {
     struct obx_timer timer; /* first */
@@ -170,7 +171,8 @@ int kt_check(struct kt *t, const char *const *topics, char *findings, size_t siz
     return finish(t, &waited);
 }
 
-/* ---- batches ------------------------------------------------------------------------------------------------------- */
+/* ---- batches -------------------------------------------------------------------------------------------------------
+ */
 
 static void batch_done(struct obx_call *call, const struct outbox_error *error)
 {
@@ -201,8 +203,10 @@ void kt_batch_init(struct kt_batch *batch, uint32_t count)
     batch->messages = calloc(count, sizeof *batch->messages);
     batch->outcomes = calloc(count, sizeof *batch->outcomes);
     batch->errors = calloc(count, sizeof *batch->errors);
-    batch->publish = (struct outbox_publish){.struct_size = sizeof batch->publish, .count = count,
-                                             .messages = batch->messages, .stride = sizeof *batch->messages};
+    batch->publish = (struct outbox_publish){.struct_size = sizeof batch->publish,
+                                             .count = count,
+                                             .messages = batch->messages,
+                                             .stride = sizeof *batch->messages};
 }
 
 static struct outbox_bytes bytes_of(const char *text)
@@ -212,9 +216,12 @@ static struct outbox_bytes bytes_of(const char *text)
 
 void kt_batch_set(struct kt_batch *batch, uint32_t index, const char *topic, const char *key, const char *value)
 {
-    batch->messages[index] = (struct outbox_message){.topic = bytes_of(topic), .key = bytes_of(key),
-                                                     .value = bytes_of(value), .partition = -1,
-                                                     .timestamp_us = INT64_MIN, .created_us = INT64_MIN};
+    batch->messages[index] = (struct outbox_message){.topic = bytes_of(topic),
+                                                     .key = bytes_of(key),
+                                                     .value = bytes_of(value),
+                                                     .partition = -1,
+                                                     .timestamp_us = INT64_MIN,
+                                                     .created_us = INT64_MIN};
 }
 
 void kt_batch_fill(struct kt_batch *batch, const char *topic, uint32_t keys, uint64_t first)

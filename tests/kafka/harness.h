@@ -41,7 +41,7 @@ int kt_start(struct kt *t);
 int kt_start_within(struct kt *t, uint32_t timeout_ms);
 int kt_stop(struct kt *t);
 int kt_stop_within(struct kt *t, uint32_t timeout_ms); /* canceling what is in flight after that */
-int kt_close(struct kt *t); /* what uv_loop_close said; also frees */
+int kt_close(struct kt *t);                            /* what uv_loop_close said; also frees */
 
 /* Findings as lines "level finding; advice". */
 int kt_check(struct kt *t, const char *const *topics, char *findings, size_t size);
@@ -54,13 +54,13 @@ struct kt_batch {
     struct obx_call call; /* first */
     struct outbox_publish publish;
     struct outbox_message *messages;
-    uint32_t *outcomes;       /* enum outbox_outcome of each; 0: not told */
+    uint32_t *outcomes; /* enum outbox_outcome of each; 0: not told */
     struct outbox_error *errors;
     struct outbox_error error; /* of the op */
     char *text;                /* keys and values made by kt_batch_fill() */
     uint32_t told;
     uint32_t dones;
-    uint64_t order;            /* in which it completed, from 1 */
+    uint64_t order; /* in which it completed, from 1 */
 };
 
 void kt_batch_init(struct kt_batch *batch, uint32_t count);

@@ -29,8 +29,9 @@ static const struct {
 Test(kafka_partitioner, hashes_as_java_does)
 {
     for (size_t i = 0; i < VECTORS; i++)
-        cr_assert_eq(rd_kafka_msg_partitioner_murmur2(NULL, vectors[i].key, strlen(vectors[i].key), INT32_MAX, NULL, NULL),
-                     vectors[i].hash & 0x7fffffff, "%s", vectors[i].key);
+        cr_assert_eq(
+            rd_kafka_msg_partitioner_murmur2(NULL, vectors[i].key, strlen(vectors[i].key), INT32_MAX, NULL, NULL),
+            vectors[i].hash & 0x7fffffff, "%s", vectors[i].key);
 }
 
 static int32_t partition_of(const char *key)
@@ -75,7 +76,8 @@ Test(kafka_partitioner, keeps_partition_timestamp_headers_and_nulls)
     const void *value;
     size_t size;
     const char *name;
-    struct outbox_header sent[] = {{{"idX", 2}, {"e1", 2}}, {{"id", 2}, {"e2", 2}}, {{"none", 4}, {NULL, 0}}, {{"empty", 5}, {"", 0}}};
+    struct outbox_header sent[] = {
+        {{"idX", 2}, {"e1", 2}}, {{"id", 2}, {"e2", 2}}, {{"none", 4}, {NULL, 0}}, {{"empty", 5}, {"", 0}}};
     fixture_open(&f, "");
     rd_kafka_mock_topic_create(f.mock.cluster, "exact", 12, 1);
     kt_batch_init(&batch, 1);

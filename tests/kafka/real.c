@@ -37,8 +37,10 @@ static pid_t later;
 void real_service_later(const char *verbs, unsigned after_ms)
 {
     char command[2048];
-    snprintf(command, sizeof command, "sleep %u.%03u; for v in %s; do case $v in [0-9]*) sleep $v ;; *) '%s' $v '%s' >/dev/null ;; esac; done",
-             after_ms / 1000, after_ms % 1000, verbs, getenv("OUTBOX_TEST_KAFKA_SERVICE"), getenv("OUTBOX_TEST_KAFKA_DIR"));
+    snprintf(command, sizeof command,
+             "sleep %u.%03u; for v in %s; do case $v in [0-9]*) sleep $v ;; *) '%s' $v '%s' >/dev/null ;; esac; done",
+             after_ms / 1000, after_ms % 1000, verbs, getenv("OUTBOX_TEST_KAFKA_SERVICE"),
+             getenv("OUTBOX_TEST_KAFKA_DIR"));
     later = fork();
     if (!later) {
         execl("/bin/bash", "bash", "-c", command, (char *)NULL);
@@ -53,7 +55,8 @@ void real_join(void)
     cr_assert_eq(status, 0);
 }
 
-/* ---- topics -------------------------------------------------------------------------------------------------------- */
+/* ---- topics --------------------------------------------------------------------------------------------------------
+ */
 
 static rd_kafka_resp_err_t created(rd_kafka_queue_t *queue)
 {
@@ -101,12 +104,12 @@ void real_forbid(const char *topic, const char *user)
     char text[256];
     rd_kafka_t *rk = admin();
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-    rd_kafka_AclBinding_t *acl = rd_kafka_AclBinding_new(
-        RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*", RD_KAFKA_ACL_OPERATION_WRITE,
-        RD_KAFKA_ACL_PERMISSION_TYPE_DENY, text, sizeof text);
-    rd_kafka_AclBinding_t *read = rd_kafka_AclBinding_new(
-        RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*", RD_KAFKA_ACL_OPERATION_DESCRIBE,
-        RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, text, sizeof text);
+    rd_kafka_AclBinding_t *acl =
+        rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*",
+                                RD_KAFKA_ACL_OPERATION_WRITE, RD_KAFKA_ACL_PERMISSION_TYPE_DENY, text, sizeof text);
+    rd_kafka_AclBinding_t *read =
+        rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*",
+                                RD_KAFKA_ACL_OPERATION_DESCRIBE, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, text, sizeof text);
     rd_kafka_AclBinding_t *both[] = {acl, read};
     rd_kafka_CreateAcls(rk, both, 2, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 30000);
@@ -118,7 +121,8 @@ void real_forbid(const char *topic, const char *user)
     rd_kafka_destroy(rk);
 }
 
-/* ---- relaying ------------------------------------------------------------------------------------------------------ */
+/* ---- relaying ------------------------------------------------------------------------------------------------------
+ */
 
 struct part {
     struct kt_batch batch; /* first; a part of the whole, in order */
@@ -202,7 +206,8 @@ void real_relay(struct kt *t, struct kt_batch *batch, uint32_t window)
     }
 }
 
-/* ---- reading back -------------------------------------------------------------------------------------------------- */
+/* ---- reading back --------------------------------------------------------------------------------------------------
+ */
 
 struct last {
     uint64_t value; /* highest so far, + 1 */
@@ -233,7 +238,8 @@ struct seen real_read(const char *topic, uint64_t limit)
     while ((message = topic_reader_next(&reader, true))) {
         char key[32], value[32];
         snprintf(key, sizeof key, "%.*s", (int)message->key_len, message->key ? (const char *)message->key : "");
-        snprintf(value, sizeof value, "%.*s", (int)message->len, message->payload ? (const char *)message->payload : "");
+        snprintf(value, sizeof value, "%.*s", (int)message->len,
+                 message->payload ? (const char *)message->payload : "");
         uint64_t number = strtoull(value, NULL, 10), at = key[0] ? strtoull(key + 1, NULL, 10) : limit;
         cr_assert(number < limit && at <= limit, "%s=%s was never sent", key, value);
         note(&seen, known, &lasts[at], number);

@@ -32,11 +32,11 @@ static int open_secure(const char *ca, const char *password, const char *more)
     return kt_open(&t, text);
 }
 
-#define END()                               \
-    do {                                    \
-        cr_assert_eq(kt_stop(&t), OUTBOX_OK); \
-        cr_assert_eq(kt_close(&t), 0);      \
-        cr_assert_eq(mem_live(), 0);        \
+#define END()                                                                                                          \
+    do {                                                                                                               \
+        cr_assert_eq(kt_stop(&t), OUTBOX_OK);                                                                          \
+        cr_assert_eq(kt_close(&t), 0);                                                                                 \
+        cr_assert_eq(mem_live(), 0);                                                                                   \
     } while (0)
 
 #define NONE ((struct topic_setting){NULL, NULL})
@@ -83,10 +83,12 @@ Test(kafka_secure, a_missing_ca_file_is_told)
 
 Test(kafka_secure, certificates_go_unchecked_only_when_told)
 {
-    cr_assert_eq(open_secure("other-ca.pem", "secret", "  enable.ssl.certificate.verification: false\n"), OUTBOX_E_CONFIG);
+    cr_assert_eq(open_secure("other-ca.pem", "secret", "  enable.ssl.certificate.verification: false\n"),
+                 OUTBOX_E_CONFIG);
     cr_assert_eq(kt_close(&t), 0);
-    cr_assert_eq(open_secure("other-ca.pem", "secret", "  enable.ssl.certificate.verification: false\ninsecure: true\n"),
-                 OUTBOX_OK, "%s", t.error.text);
+    cr_assert_eq(
+        open_secure("other-ca.pem", "secret", "  enable.ssl.certificate.verification: false\ninsecure: true\n"),
+        OUTBOX_OK, "%s", t.error.text);
     cr_assert_eq(kt_start(&t), OUTBOX_OK, "%s", t.error.text);
     END();
 }
