@@ -73,8 +73,8 @@ void lite_batch_put(struct lite_store *store, struct lite_batch *batch)
     for (struct chunk *chunk = batch->chunks; chunk; chunk = chunk->next)
         chunk->used = 0;
     batch->filling = batch->chunks;
-    batch->rows = (struct outbox_batch){
-        .columns = batch->rows.columns, .positions = batch->positions, .values = batch->values};
+    batch->rows =
+        (struct outbox_batch){.columns = batch->rows.columns, .positions = batch->positions, .values = batch->values};
     batch->next = store->spare;
     store->spare = batch;
     store->spares++;

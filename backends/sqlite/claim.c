@@ -13,6 +13,7 @@
 
 #define READING "claim rows from"
 #define SWEEP_PAUSE 1000000000u /* nanoseconds */
+#define MOMENT_NS 50000000u     /* the longest that a claim waits for the log to begin anew */
 #define SWEEP_RANGES 4096u      /* more of them are swept as rarely as that takes longer */
 
 /* Rows from low to high into the batch, up to the claim's limits. */
@@ -70,18 +71,34 @@ static void sweep(struct lite_job *job, struct lite_conn *conn)
     }
 }
 
+/* The WRITE lane asks for a moment without readers: it takes the time of a flush. */
+static void begin_reading(struct lite_job *job)
+{
+    struct lite_store *store = job->store;
+    uint64_t until = lite_now(store) + MOMENT_NS;
+    do {
+        while (store->claims_wait && lite_now(store) < until &&
+               lite_job_sleep(job, lite_now(store) + MOMENT_NS / 200)) {
+        }
+        store->claiming = true;
+        if (!store->claims_wait || lite_now(store) >= until || job->canceled)
+            return;
+        store->claiming = false; /* asked for just now */
+    } while (true);
+}
+
 static void claim_run(struct lite_job *job, struct lite_conn *conn)
 {
     if (lite_same_file(job->store, READING, &job->error))
         return;
-    job->store->claims++;
+    begin_reading(job);
     if (job->as.claim.args->exact)
         read_exact(job, conn);
     if (job->as.claim.sweep.items)
         sweep(job, conn);
     if (lite_ok(job) && !job->as.claim.more && !job->as.claim.args->exact)
         read_rows(job, conn, job->as.claim.from + 1, INT64_MAX);
-    job->store->claims++;
+    job->store->claiming = false;
 }
 
 /* From here on these ids count as given. */

@@ -161,7 +161,8 @@ struct lite_store {
     enum lite_kind *kinds; /* owned; of the columns that claims return */
     uint32_t column_count;
 
-    atomic_uint claims; /* odd while one reads */
+    atomic_bool claiming;    /* a claim reads */
+    atomic_bool claims_wait; /* for the log to begin anew */
 
     /* claim.c; loop thread */
     int64_t highest;             /* of all ids that this ownership gave */
