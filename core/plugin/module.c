@@ -57,8 +57,11 @@ static int check_directory(const struct obx_registry *registry, struct outbox_er
 {
     struct stat info;
     if (stat(registry->directory, &info))
-        return obx_error_set(error, errno == ENOENT ? OUTBOX_E_NOT_FOUND : OUTBOX_E_IO, "plugin directory %s: %s",
-                             registry->directory, strerror(errno));
+        return obx_error_set(error,
+                             errno == ENOENT   ? OUTBOX_E_NOT_FOUND
+                             : errno == EACCES ? OUTBOX_E_PERMISSION
+                                               : OUTBOX_E_IO,
+                             "plugin directory %s: %s", registry->directory, strerror(errno));
     if (!S_ISDIR(info.st_mode))
         return obx_error_set(error, OUTBOX_E_CONFIG, "plugin directory %s is not a directory", registry->directory);
     return check_owner(&info, "plugin directory", registry->directory, error);
