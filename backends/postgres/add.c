@@ -64,8 +64,8 @@ static int send_add(struct pg_request *request, PGconn *pg)
         pg_param_buf(&params, &bufs[i]);
         failed = failed || bufs[i].failed;
     }
-    int fine = !failed && !sql.failed && PQsendQueryParams(pg, sql.data, params.count, NULL, params.values,
-                                                           params.lengths, params.formats, 1);
+    int fine = !failed && !sql.failed &&
+               PQsendQueryParams(pg, sql.data, params.count, NULL, params.values, params.lengths, params.formats, 1);
     for (int i = 0; i < FIELDS; i++)
         pg_buf_free(&bufs[i]);
     obx_sql_text_free(&sql);

@@ -6,9 +6,9 @@
  * writer one look at a lock, in the trigger's WHEN, without calling a function; a NOTIFY for each would make all
  * commits of the database queue.
  *
- * No ring is lost: a writer that shares the lock does so until its transaction has ended, and as long as there is one the
- * relay does not get the lock, and polls. Once it has it, a claim follows, which sees all who were before; all after
- * find the lock taken. The relay lets go of it before the claim that follows the ring.
+ * No ring is lost: a writer that shares the lock does so until its transaction has ended, and as long as there is one
+ * the relay does not get the lock, and polls. Once it has it, a claim follows, which sees all who were before; all
+ * after find the lock taken. The relay lets go of it before the claim that follows the ring.
  */
 #include <stdio.h>
 
@@ -52,10 +52,11 @@ int pg_bell_listen(struct pg_store *store, PGconn *pg)
     snprintf(listen, sizeof listen, "LISTEN outbox_%u", store->table.oid);
     pg_param_int4(&params, (int32_t)store->table.oid);
     return PQsendQueryParams(pg, listen, 0, NULL, NULL, NULL, NULL, 1) &&
-           PQsendQueryParams(pg,
-                             "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = 'outbox_doorbell' "
-                             "AND tgenabled <> 'D') AS doorbell",
-                             1, NULL, params.values, params.lengths, params.formats, 1);
+           PQsendQueryParams(
+               pg,
+               "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = 'outbox_doorbell' "
+               "AND tgenabled <> 'D') AS doorbell",
+               1, NULL, params.values, params.lengths, params.formats, 1);
 }
 
 void pg_bell_found(struct pg_store *store, bool there)
@@ -83,8 +84,9 @@ bool pg_bell_wanted(const struct pg_store *store, const struct outbox_claim *cla
 
 int pg_bell_send(struct pg_store *store, PGconn *pg)
 {
-    return send_lock(store, pg, store->parked ? "SELECT pg_advisory_unlock($1::int4, $2::int4)"
-                                              : "SELECT pg_try_advisory_lock($1::int4, $2::int4)");
+    return send_lock(store, pg,
+                     store->parked ? "SELECT pg_advisory_unlock($1::int4, $2::int4)"
+                                   : "SELECT pg_try_advisory_lock($1::int4, $2::int4)");
 }
 
 void pg_bell_take(struct pg_store *store, const PGresult *result)

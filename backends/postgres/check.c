@@ -19,17 +19,17 @@ enum fact {
     F_SELECT,
     F_DELETE,
     F_INSERT,
-    F_INDEXED,    /* an index, unique, begins with the id */
-    F_CACHE,      /* of the id's sequence */
+    F_INDEXED, /* an index, unique, begins with the id */
+    F_CACHE,   /* of the id's sequence */
     F_INCREMENT,
-    F_TRIGGERS,   /* on delete */
+    F_TRIGGERS, /* on delete */
     F_PUBLICATION,
     F_AUTOVACUUM, /* the table has settings of its own */
     F_OLD_PID,    /* of the transaction that is open longest */
     F_OLD_NAME,
     F_OLD_SECONDS,
     F_PREPARED,
-    F_DEAD,       /* the dead-letter table exists */
+    F_DEAD, /* the dead-letter table exists */
     F_DEAD_RIGHTS,
     F_ROW_SECURITY,
     FACTS
@@ -41,7 +41,8 @@ static const char facts_sql[] =
     "current_setting('synchronous_commit'), current_setting('fsync'), has_table_privilege($1::oid, 'SELECT')::text, "
     "has_table_privilege($1::oid, 'DELETE')::text, has_table_privilege($1::oid, 'INSERT')::text, "
     "EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
-    "WHERE i.indrelid = $1::oid AND a.attname = $2::text AND i.indisvalid AND i.indisunique AND i.indpred IS NULL)::text, "
+    "WHERE i.indrelid = $1::oid AND a.attname = $2::text AND i.indisvalid AND i.indisunique AND i.indpred IS "
+    "NULL)::text, "
     "(SELECT max(s.seqcache)::text FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid "
     "AND d.classid = 'pg_class'::regclass WHERE d.refobjid = $1::oid), "
     "(SELECT max(s.seqincrement)::text FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid "
@@ -134,10 +135,11 @@ static void judge_id(const struct finding *f)
     const struct pg_column *id = pg_column_find(table, table->id);
     char advice[400];
     if (!id || id->base != PG_OID_INT8) {
-        snprintf(advice, sizeof advice,
-                 "ALTER TABLE \"%s\".\"%s\" ADD COLUMN seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE; and set columns: "
-                 "{ id: seq%s }",
-                 table->schema, table->name, id ? ", event_id: id" : "");
+        snprintf(
+            advice, sizeof advice,
+            "ALTER TABLE \"%s\".\"%s\" ADD COLUMN seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE; and set columns: "
+            "{ id: seq%s }",
+            table->schema, table->name, id ? ", event_id: id" : "");
         say(f, OUTBOX_LOG_ERROR, advice, "table %s.%s has no bigint column that orders its rows: \"%s\" is %s",
             table->schema, table->name, table->id, id ? id->type : "not there");
         return;
@@ -149,12 +151,12 @@ static void judge_id(const struct finding *f)
             table->id);
     if (atoi(fact(f, F_CACHE)) > 1)
         say(f, OUTBOX_LOG_ERROR, "ALTER SEQUENCE ... CACHE 1",
-            "the sequence of \"%s\" has CACHE %s: sessions draw blocks of ids, which breaks the order of events", table->id,
-            fact(f, F_CACHE));
+            "the sequence of \"%s\" has CACHE %s: sessions draw blocks of ids, which breaks the order of events",
+            table->id, fact(f, F_CACHE));
     if (*fact(f, F_INCREMENT) && !is(f, F_INCREMENT, "1"))
         say(f, OUTBOX_LOG_WARN, "ALTER SEQUENCE ... INCREMENT 1",
-            "the sequence of \"%s\" goes up by %s: rows cannot be deleted in runs, which takes twice as long", table->id,
-            fact(f, F_INCREMENT));
+            "the sequence of \"%s\" goes up by %s: rows cannot be deleted in runs, which takes twice as long",
+            table->id, fact(f, F_INCREMENT));
 }
 
 static void judge_table(const struct finding *f)
@@ -178,7 +180,8 @@ static void judge_table(const struct finding *f)
             fact(f, F_PUBLICATION));
     snprintf(advice, sizeof advice,
              "ALTER TABLE \"%s\".\"%s\" SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000, "
-             "autovacuum_vacuum_cost_delay = 0)", table->schema, table->name);
+             "autovacuum_vacuum_cost_delay = 0)",
+             table->schema, table->name);
     if (!is(f, F_AUTOVACUUM, "true"))
         say(f, OUTBOX_LOG_WARN, advice, "table %s.%s is vacuumed like any other, which is late for an outbox",
             table->schema, table->name);
@@ -214,8 +217,8 @@ static int send_facts(struct pg_request *request, PGconn *pg)
     pg_param_int4(&params, (int32_t)store->table.oid);
     pg_param_text(&params, store->table.id);
     pg_param_text(&params, obx_sql_text_get(&dead));
-    int fine = !dead.failed &&
-               PQsendQueryParams(pg, facts_sql, 3, NULL, params.values, params.lengths, params.formats, 1);
+    int fine =
+        !dead.failed && PQsendQueryParams(pg, facts_sql, 3, NULL, params.values, params.lengths, params.formats, 1);
     obx_sql_text_free(&dead);
     return fine;
 }
@@ -239,7 +242,7 @@ void pg_check(void *self, outbox_op_t id, const struct outbox_check *check)
 {
     struct pg_op *op = pg_op(self, id);
     op->in = check;
-    op->request =
-        (struct pg_request){.what = "look at server and table", .send = send_facts, .result = take, .done = done, .arg = op};
+    op->request = (struct pg_request){
+        .what = "look at server and table", .send = send_facts, .result = take, .done = done, .arg = op};
     pg_conn_submit(&op->store->owner, &op->request);
 }

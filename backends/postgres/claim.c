@@ -13,10 +13,11 @@
 #include "store.h"
 
 enum {
-    LOOK_AGE_MS = 20,     /* how old a hole is before it is worth a look at the locks, and how often */
-    GUARDED_FOR = 16,     /* claims, after a large row */
+    LOOK_AGE_MS = 20, /* how old a hole is before it is worth a look at the locks, and how often */
+    GUARDED_FOR = 16, /* claims, after a large row */
     CAP_MIN = 1024,
-    BELL = 1, LOOK = 2,   /* what is in the flight before the claim */
+    BELL = 1,
+    LOOK = 2, /* what is in the flight before the claim */
 };
 #define MS 1000000ull
 
@@ -109,12 +110,13 @@ static void take(struct pg_request *request, PGresult *result)
     PQclear(result);
 }
 
-/* ---- the result ---------------------------------------------------------------------------------------------------- */
+/* ---- the result ----------------------------------------------------------------------------------------------------
+ */
 
 struct reading {
-    int first;       /* row of the result after the snapshot */
-    uint32_t rows;   /* up to a marked one */
-    bool cut;        /* there was a marked one */
+    int first;     /* row of the result after the snapshot */
+    uint32_t rows; /* up to a marked one */
+    bool cut;      /* there was a marked one */
     struct obx_sql_snapshot snapshot;
 };
 
@@ -231,7 +233,8 @@ static void done(struct pg_request *request, const struct outbox_error *error)
 
 static void submit(struct pg_op *op)
 {
-    op->request = (struct pg_request){.what = "claim rows", .send = send_claim, .result = take, .done = done, .arg = op};
+    op->request =
+        (struct pg_request){.what = "claim rows", .send = send_claim, .result = take, .done = done, .arg = op};
     pg_conn_submit(&op->store->reader, &op->request);
 }
 

@@ -7,8 +7,8 @@
  *
  * Memory must stay bounded, but asking for the size of what is before would cost more than reading it. So there are two
  * statements. The plain one leaves out values of more than $5 bytes, and marks their rows; the reader ends the batch
- * before the first of them and goes on with the guarded one, in which $5 counts for all rows together. Each function call
- * counts here: the plain statement is what a backlog is read with.
+ * before the first of them and goes on with the guarded one, in which $5 counts for all rows together. Each function
+ * call counts here: the plain statement is what a backlog is read with.
  */
 #include "store.h"
 
@@ -113,7 +113,8 @@ static void put_union(struct obx_sql_text *sql, const struct pg_store *store, bo
     put_snapshot(sql, store, plain);
     obx_sql_text_puts(sql, ") UNION ALL (SELECT h.* FROM unnest($2::int8[], $3::int8[]) r(lo, hi), LATERAL (");
     put_row(sql, store, plain);
-    obx_sql_text_format(sql, " WHERE t.%n BETWEEN r.lo AND r.hi ORDER BY t.%n LIMIT $4::int8) h LIMIT $4::int8)", id, id);
+    obx_sql_text_format(sql, " WHERE t.%n BETWEEN r.lo AND r.hi ORDER BY t.%n LIMIT $4::int8) h LIMIT $4::int8)", id,
+                        id);
     obx_sql_text_puts(sql, " UNION ALL (");
     put_row(sql, store, plain);
     obx_sql_text_format(sql, " WHERE t.%n > $1::int8 ORDER BY t.%n LIMIT $4::int8)", id, id);
@@ -130,9 +131,11 @@ static void put_guarded(struct obx_sql_text *sql, const struct pg_store *store)
         else
             obx_sql_text_format(sql, ", c%d", (int)i);
     }
-    obx_sql_text_format(sql, ", CASE WHEN mark IS NOT NULL THEN mark WHEN NOT %s THEN %s END FROM "
-                             "(SELECT u.*, sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM "
-                             "(SELECT * FROM (", fits, mark);
+    obx_sql_text_format(sql,
+                        ", CASE WHEN mark IS NOT NULL THEN mark WHEN NOT %s THEN %s END FROM "
+                        "(SELECT u.*, sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM "
+                        "(SELECT * FROM (",
+                        fits, mark);
     put_union(sql, store, false);
     obx_sql_text_puts(sql, ") v LIMIT $4::int8 + 1) u) w WHERE before <= $5::int8");
 }

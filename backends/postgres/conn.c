@@ -50,7 +50,8 @@ static void fail(struct pg_conn *conn, const char *what)
         conn->lost(conn, &error);
 }
 
-/* ---- connecting ---------------------------------------------------------------------------------------------------- */
+/* ---- connecting ----------------------------------------------------------------------------------------------------
+ */
 
 static void step(struct pg_conn *conn, PostgresPollingStatusType status);
 
@@ -133,7 +134,8 @@ int pg_conn_open(struct pg_conn *conn, const char *const *keywords, const char *
     return error->code;
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------------------------------------------------------
+ */
 
 static void complete(struct pg_conn *conn)
 {

@@ -18,8 +18,8 @@
 struct pg_conn;
 
 struct pg_request {
-    const char *what; /* what was attempted, for errors: "claim rows" */
-    int (*send)(struct pg_request *request, PGconn *pg); /* PQsend...Query...; 1: fine */
+    const char *what;                                             /* what was attempted, for errors: "claim rows" */
+    int (*send)(struct pg_request *request, PGconn *pg);          /* PQsend...Query...; 1: fine */
     void (*result)(struct pg_request *request, PGresult *result); /* owns the result; may be NULL; not for failures */
     void (*done)(struct pg_request *request, const struct outbox_error *error); /* error->code 0: committed */
     void *arg;
@@ -30,7 +30,7 @@ struct pg_request {
 
 struct pg_conn {
     const struct outbox_host *host;
-    const char *name; /* "reader", "owner": for messages */
+    const char *name;                                                          /* "reader", "owner": for messages */
     void (*connected)(struct pg_conn *conn, const struct outbox_error *error); /* error->code 0: it is */
     void (*lost)(struct pg_conn *conn, const struct outbox_error *error);      /* broken, with no request on it */
     void (*notified)(struct pg_conn *conn, const char *channel);
@@ -41,7 +41,7 @@ struct pg_conn {
     struct outbox_timer *timer;
     struct pg_request *head, *tail;
     bool connecting;
-    bool busy; /* in pump(): nothing to be started from here */
+    bool busy;                 /* in pump(): nothing to be started from here */
     struct outbox_error error; /* of the request at the head */
 };
 

@@ -11,7 +11,20 @@
 
 enum { PAGE = 100, KEYS_PAGE = 5000 };
 
-enum part { NUMBER, TOPIC, KEY, REASON, ATTEMPTS, DIED_AT, EVENT_ID, AGGREGATE_TYPE, AGGREGATE_ID, TYPE, PAYLOAD, HEADERS };
+enum part {
+    NUMBER,
+    TOPIC,
+    KEY,
+    REASON,
+    ATTEMPTS,
+    DIED_AT,
+    EVENT_ID,
+    AGGREGATE_TYPE,
+    AGGREGATE_ID,
+    TYPE,
+    PAYLOAD,
+    HEADERS
+};
 
 static struct outbox_dead *dead_of(const struct pg_op *op)
 {
@@ -42,8 +55,10 @@ static void put_keys(const struct pg_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "SELECT min(d.number), convert_to(d.topic, 'UTF8'), d.key FROM ");
     pg_dead_name_put(store, sql);
-    obx_sql_text_format(sql, " d WHERE $2::int8[] IS NOT NULL GROUP BY d.topic, d.key HAVING min(d.number) > $1::int8 "
-                             "ORDER BY 1 LIMIT %d", KEYS_PAGE);
+    obx_sql_text_format(sql,
+                        " d WHERE $2::int8[] IS NOT NULL GROUP BY d.topic, d.key HAVING min(d.number) > $1::int8 "
+                        "ORDER BY 1 LIMIT %d",
+                        KEYS_PAGE);
 }
 
 static void put_drop(const struct pg_store *store, struct obx_sql_text *sql, const struct outbox_dead *dead)
@@ -71,8 +86,8 @@ static void put_replay(const struct pg_store *store, struct obx_sql_text *sql, c
     comma = ") SELECT ";
     for (uint32_t i = 0; i < table->column_count; i++) {
         const char *name = table->columns[i].name, *logical = NULL;
-#define IS_LOGICAL(column)                                                 \
-    if (!strcmp(name, obx_sql_column(&store->column_names, #column)))    \
+#define IS_LOGICAL(column)                                                                                             \
+    if (!strcmp(name, obx_sql_column(&store->column_names, #column)))                                                  \
         logical = #column;
         OBX_SQL_COLUMNS(IS_LOGICAL)
 #undef IS_LOGICAL

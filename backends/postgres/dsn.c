@@ -84,8 +84,8 @@ static unsigned put(struct pg_target *target, unsigned at, const char *keyword, 
 
 static bool ours(const char *keyword)
 {
-    static const char *const list[] = {"host",          "hostaddr", "port", "target_session_attrs", "load_balance_hosts",
-                                       "connect_timeout", "client_encoding"};
+    static const char *const list[] = {
+        "host", "hostaddr", "port", "target_session_attrs", "load_balance_hosts", "connect_timeout", "client_encoding"};
     for (unsigned i = 0; i < sizeof list / sizeof *list; i++)
         if (!strcmp(keyword, list[i]))
             return true;

@@ -3,8 +3,8 @@
  *
  * Ownership is a session-level advisory lock, named by the table, on the connection that settles: when that session
  * ends, for whatever reason, the lock is free and nothing can be settled by it any more. An owner that lives shows it
- * by a small statement a few times in a lease. One that has been silent for a whole lease, by the server's clock, has its
- * session ended by the one who waits: the same role may do that.
+ * by a small statement a few times in a lease. One that has been silent for a whole lease, by the server's clock, has
+ * its session ended by the one who waits: the same role may do that.
  */
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,8 @@ static const char acquire_format[] =
 
 /* The same holder as one text, for status. $1: the table. 0x6f626f78 is LOCK_CLASS. */
 const char pg_holder_sql[] =
-    "coalesce((SELECT coalesce(a.application_name, '') || ' at ' || coalesce(host(a.client_addr), 'local') || ', pid ' || "
+    "coalesce((SELECT coalesce(a.application_name, '') || ' at ' || coalesce(host(a.client_addr), 'local') || ', pid ' "
+    "|| "
     "l.pid FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted "
     "AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND l.classid = 1868722040 AND l.objid = $1::oid LIMIT 1), '')";
@@ -52,8 +53,8 @@ static int send_acquire(struct pg_request *request, PGconn *pg)
     pg_param_int4(&params, (int32_t)acquire_of(op)->lease_ms);
     struct obx_sql_text sql = {.host = op->store->host};
     obx_sql_text_format(&sql, acquire_format, op->store->server.version >= 140000 ? ", 2000" : "");
-    int fine = !sql.failed && PQsendQueryParams(pg, sql.data, params.count, NULL, params.values, params.lengths,
-                                                params.formats, 1);
+    int fine = !sql.failed &&
+               PQsendQueryParams(pg, sql.data, params.count, NULL, params.values, params.lengths, params.formats, 1);
     obx_sql_text_free(&sql);
     return fine;
 }
@@ -116,7 +117,8 @@ static void acquired(struct pg_request *request, const struct outbox_error *erro
     struct pg_op *op = request->arg;
     struct outbox_error wrong = *error;
     if (!wrong.code && (!op->result || PQntuples(op->result) != 1))
-        pg_fail(&wrong, OUTBOX_E_BUG, "own outbox %s: an answer of another shape than asked for", op->store->table_name);
+        pg_fail(&wrong, OUTBOX_E_BUG, "own outbox %s: an answer of another shape than asked for",
+                op->store->table_name);
     if (wrong.code)
         pg_op_finish(op, &wrong);
     else
@@ -139,7 +141,8 @@ void pg_acquire(void *self, outbox_op_t id, struct outbox_acquire *acquire)
     submit(op);
 }
 
-/* ---- the lease ------------------------------------------------------------------------------------------------------ */
+/* ---- the lease ------------------------------------------------------------------------------------------------------
+ */
 
 static int send_renew(struct pg_request *request, PGconn *pg)
 {
@@ -157,7 +160,8 @@ void pg_renew(void *self, outbox_op_t id)
     struct pg_store *store = self;
     struct pg_op *op = pg_op(store, id);
     struct outbox_error error;
-    op->request = (struct pg_request){.what = "show that the owner lives", .send = send_renew, .done = renewed, .arg = op};
+    op->request =
+        (struct pg_request){.what = "show that the owner lives", .send = send_renew, .done = renewed, .arg = op};
     if (store->owns) {
         pg_conn_submit(&store->owner, &op->request);
         return;

@@ -24,8 +24,8 @@ void pg_dead_name_put(const struct pg_store *store, struct obx_sql_text *sql)
 /* Does the relay have a name of its own for this column of the outbox? */
 bool pg_column_is_logical(const struct pg_store *store, const char *name)
 {
-#define COLUMN_IS(logical)                                               \
-    if (!strcmp(name, obx_sql_column(&store->column_names, #logical))) \
+#define COLUMN_IS(logical)                                                                                             \
+    if (!strcmp(name, obx_sql_column(&store->column_names, #logical)))                                                 \
         return true;
     OBX_SQL_COLUMNS(COLUMN_IS)
     COLUMN_IS(id)
@@ -49,20 +49,21 @@ static void put_rest(const struct pg_store *store, struct obx_sql_text *sql)
 static void put_park(const struct pg_store *store, struct obx_sql_text *sql)
 {
     const struct pg_table *table = &store->table;
-    obx_sql_text_puts(sql, "WITH p AS MATERIALIZED (SELECT * FROM unnest($1::int8[], $2::int4[], $3::text[], $4::bytea[], "
-                           "$5::text[]) p(id, attempts, topic, key, reason)), g AS (DELETE FROM ");
+    obx_sql_text_puts(sql,
+                      "WITH p AS MATERIALIZED (SELECT * FROM unnest($1::int8[], $2::int4[], $3::text[], $4::bytea[], "
+                      "$5::text[]) p(id, attempts, topic, key, reason)), g AS (DELETE FROM ");
     obx_sql_text_table(sql, table->schema, table->name);
     obx_sql_text_format(sql, " t WHERE t.%n = ANY($1::int8[]) RETURNING t.*) INSERT INTO ", table->id);
     pg_dead_name_put(store, sql);
     obx_sql_text_puts(sql, " (outbox_id, topic, key, reason, attempts");
-#define PUT_TARGET(logical)                                                               \
-    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical)))          \
+#define PUT_TARGET(logical)                                                                                            \
+    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical)))                                         \
         obx_sql_text_puts(sql, ", " #logical);
     OBX_SQL_COLUMNS(PUT_TARGET)
 #undef PUT_TARGET
     obx_sql_text_format(sql, ", rest) SELECT p.id, p.topic, p.key, p.reason, p.attempts");
-#define PUT_SOURCE(logical)                                                               \
-    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical)))          \
+#define PUT_SOURCE(logical)                                                                                            \
+    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical)))                                         \
         obx_sql_text_format(sql, ", g.%n", obx_sql_column(&store->column_names, #logical));
     OBX_SQL_COLUMNS(PUT_SOURCE)
 #undef PUT_SOURCE
@@ -93,7 +94,10 @@ static int send_park(struct pg_request *request, PGconn *pg)
     struct pg_store *store = op->store;
     const struct outbox_park *park = op->in;
     static const uint32_t types[5] = {PG_OID_INT8, PG_OID_INT4, PG_OID_TEXT, PG_OID_BYTEA, PG_OID_TEXT};
-    struct pg_buf bufs[5] = {{.host = store->host}, {.host = store->host}, {.host = store->host}, {.host = store->host},
+    struct pg_buf bufs[5] = {{.host = store->host},
+                             {.host = store->host},
+                             {.host = store->host},
+                             {.host = store->host},
                              {.host = store->host}};
     struct obx_sql_text sql = {.host = store->host};
     struct pg_params params = {0};
@@ -113,8 +117,8 @@ static int send_park(struct pg_request *request, PGconn *pg)
         failed = failed || bufs[b].failed;
         pg_param_buf(&params, &bufs[b]);
     }
-    int fine = !failed && !sql.failed && PQsendQueryParams(pg, sql.data, params.count, NULL, params.values,
-                                                           params.lengths, params.formats, 1);
+    int fine = !failed && !sql.failed &&
+               PQsendQueryParams(pg, sql.data, params.count, NULL, params.values, params.lengths, params.formats, 1);
     for (int b = 0; b < 5; b++)
         pg_buf_free(&bufs[b]);
     obx_sql_text_free(&sql);

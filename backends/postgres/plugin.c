@@ -72,8 +72,8 @@ void pg_stop_if_idle(struct pg_store *store)
     }
     store->stopping = true;
     store->owns = false;
-    store->step = (struct pg_request){
-        .what = "give ownership back", .send = send_unlock, .done = unlocked, .arg = store};
+    store->step =
+        (struct pg_request){.what = "give ownership back", .send = send_unlock, .done = unlocked, .arg = store};
     pg_conn_submit(&store->owner, &store->step);
 }
 
@@ -110,9 +110,11 @@ static int check_names(struct pg_store *store, struct outbox_error *error)
     char dead[2 * PG_NAME + 8];
     const char *unknown = obx_sql_columns_unknown(&store->column_names);
     if (unknown)
-        return pg_fail(error, OUTBOX_E_CONFIG,
-                       "columns: there is no logical column \"%s\"; they are id, event_id, aggregatetype, aggregateid, type, "
-                       "payload, headers, created_at", unknown);
+        return pg_fail(
+            error, OUTBOX_E_CONFIG,
+            "columns: there is no logical column \"%s\"; they are id, event_id, aggregatetype, aggregateid, type, "
+            "payload, headers, created_at",
+            unknown);
     if (!obx_sql_split_table(store->table_name, store->schema, store->name, PG_NAME))
         return pg_fail(error, OUTBOX_E_CONFIG, "table: \"%s\" is no name of a table; write TABLE or SCHEMA.TABLE",
                        store->table_name);
@@ -165,8 +167,8 @@ static void fini(void *self)
 }
 
 static const struct outbox_option options[] = {
-    {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET, offsetof(struct pg_store, dsn), NULL, 0, 0, NULL,
-     "a conninfo string or URI of libpq; several hosts are tried in turn"},
+    {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET, offsetof(struct pg_store, dsn), NULL, 0, 0,
+     NULL, "a conninfo string or URI of libpq; several hosts are tried in turn"},
     {"table", OUTBOX_OPT_STRING, 0, offsetof(struct pg_store, table_name), "outbox", 0, 0, NULL,
      "the outbox table, with its schema if that is not in the search path"},
     {"dead_table", OUTBOX_OPT_STRING, 0, offsetof(struct pg_store, dead_name), NULL, 0, 0, NULL,

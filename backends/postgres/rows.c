@@ -99,8 +99,8 @@ static void fill(const struct pg_store *store, struct pg_batch *batch, int first
             if (PQgetisnull(result, row, column))
                 *value = (struct outbox_value){.type = OUTBOX_NULL};
             else
-                *value = decode(store->wanted[c].wire, PQgetvalue(result, row, column),
-                                PQgetlength(result, row, column));
+                *value =
+                    decode(store->wanted[c].wire, PQgetvalue(result, row, column), PQgetlength(result, row, column));
         }
     }
 }

@@ -2,8 +2,8 @@
  * backends/postgres/session.c - what is asked and set on fresh connections before they are used
  *
  * owner: look at the server and the table, judge them, mark the session -> reader: is it another session? -> owner: is
- * it still the same? -> both: set up, statements prepared. Started for administration alone, it ends after the look, and
- * changes nothing in the session: that works behind any pooler.
+ * it still the same? -> both: set up, statements prepared. Started for administration alone, it ends after the look,
+ * and changes nothing in the session: that works behind any pooler.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +25,8 @@ static void ignore(struct pg_request *request, PGresult *result)
     PQclear(result);
 }
 
-/* ---- the server and the table -------------------------------------------------------------------------------------- */
+/* ---- the server and the table --------------------------------------------------------------------------------------
+ */
 
 int pg_look_send_table(struct pg_store *store, PGconn *pg)
 {
@@ -67,14 +68,18 @@ static int judge_server(const struct pg_store *store, struct outbox_error *error
     if (store->server.in_recovery)
         return pg_fail(error, OUTBOX_E_READ_ONLY,
                        "connect to %s: this server is a standby; name the primary in the dsn, or all servers: "
-                       "host=a,b", where);
+                       "host=a,b",
+                       where);
     if (store->server.read_only)
-        return pg_fail(error, OUTBOX_E_READ_ONLY,
-                       "connect to %s: the server is read-only (default_transaction_read_only); a relay must delete what "
-                       "it has published", where);
+        return pg_fail(
+            error, OUTBOX_E_READ_ONLY,
+            "connect to %s: the server is read-only (default_transaction_read_only); a relay must delete what "
+            "it has published",
+            where);
     if (store->server.version < 130000)
-        return pg_fail(error, OUTBOX_E_UNSUPPORTED, "connect to %s: this server is version %d; 13 is the oldest that works",
-                       where, store->server.version / 10000);
+        return pg_fail(error, OUTBOX_E_UNSUPPORTED,
+                       "connect to %s: this server is version %d; 13 is the oldest that works", where,
+                       store->server.version / 10000);
     return OUTBOX_OK;
 }
 
@@ -82,7 +87,8 @@ static int judge_table(const struct pg_store *store, struct outbox_error *error)
 {
     const struct pg_table *table = &store->table;
     if (!table->oid)
-        return pg_fail(error, OUTBOX_E_NOT_FOUND, "look at table %s: there is none in database %s that user %s can see; "
+        return pg_fail(error, OUTBOX_E_NOT_FOUND,
+                       "look at table %s: there is none in database %s that user %s can see; "
                        "run 'outbox init', or name the schema: table: SCHEMA.%s",
                        store->table_name, store->server.database, store->server.user, store->name);
     if (table->relkind != 'r' && table->relkind != 'p')
@@ -94,9 +100,11 @@ static int judge_table(const struct pg_store *store, struct outbox_error *error)
                        table->schema, table->name, store->server.user, table->may_select ? "delete from it" : "read it",
                        table->schema, table->name, store->server.user);
     if (table->row_security)
-        return pg_fail(error, OUTBOX_E_PERMISSION,
-                       "look at table %s.%s: row level security hides rows from user %s; run ALTER ROLE %s BYPASSRLS, or "
-                       "drop the policies", table->schema, table->name, store->server.user, store->server.user);
+        return pg_fail(
+            error, OUTBOX_E_PERMISSION,
+            "look at table %s.%s: row level security hides rows from user %s; run ALTER ROLE %s BYPASSRLS, or "
+            "drop the policies",
+            table->schema, table->name, store->server.user, store->server.user);
     return OUTBOX_OK;
 }
 
@@ -114,11 +122,13 @@ static int judge_relaying(struct pg_store *store, struct outbox_error *error)
     return pg_settle_build(store, error);
 }
 
-/* ---- the session --------------------------------------------------------------------------------------------------- */
+/* ---- the session ---------------------------------------------------------------------------------------------------
+ */
 
 /* Claims are to use the primary key's index whatever the statistics say: an outbox is analysed when it is empty. */
 static const char settings_sql[] =
-    "SELECT set_config('search_path', 'pg_catalog', false), set_config('plan_cache_mode', 'force_generic_plan', false), "
+    "SELECT set_config('search_path', 'pg_catalog', false), set_config('plan_cache_mode', 'force_generic_plan', "
+    "false), "
     "set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), "
     "set_config('enable_sort', 'off', false), set_config('jit', 'off', false), "
     "set_config('max_parallel_workers_per_gather', '0', false), set_config('row_security', 'off', false), "
@@ -184,7 +194,8 @@ void pg_session_begin(struct pg_store *store)
     submit(store, &store->owner, "look at the server", send_look, take_look, looked);
 }
 
-/* ---- the reader, and what lies between here and the server ------------------------------------------------------------ */
+/* ---- the reader, and what lies between here and the server
+ * ------------------------------------------------------------ */
 
 static void take_reader(struct pg_request *request, PGresult *result)
 {
@@ -205,11 +216,13 @@ static void take_owner(struct pg_request *request, PGresult *result)
 
 /* The table, what inherits from it, and the sequences that their ids come from. */
 static const char relations_sql[] =
-    "WITH RECURSIVE t(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN t ON i.inhparent = t.oid) "
+    "WITH RECURSIVE t(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN t ON i.inhparent = "
+    "t.oid) "
     "SELECT array_agg(oid) FROM (SELECT oid FROM t "
     "UNION SELECT d.objid FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' "
     "WHERE d.classid = 'pg_class'::regclass AND d.refobjid IN (SELECT oid FROM t) "
-    "UNION SELECT d.refobjid FROM pg_attrdef f JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid "
+    "UNION SELECT d.refobjid FROM pg_attrdef f JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = "
+    "f.oid "
     "JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' WHERE f.adrelid IN (SELECT oid FROM t)) r";
 
 static int send_prepare(struct pg_request *request, PGconn *pg)
@@ -284,10 +297,11 @@ static void owner_probed(struct pg_request *request, const struct outbox_error *
     struct pg_store *store = request->arg;
     struct outbox_error wrong = *error;
     if (!wrong.code && store->pooled)
-        pg_fail(&wrong, OUTBOX_E_UNSUPPORTED,
-                "connect to %s: a pooler in transaction mode stands before the server, where a session, and with it the "
-                "ownership of an outbox, belongs to nobody; connect directly, or by a pool in session mode",
-                pg_where(store->reader.pg).text);
+        pg_fail(
+            &wrong, OUTBOX_E_UNSUPPORTED,
+            "connect to %s: a pooler in transaction mode stands before the server, where a session, and with it the "
+            "ownership of an outbox, belongs to nobody; connect directly, or by a pool in session mode",
+            pg_where(store->reader.pg).text);
     if (wrong.code)
         pg_start_failed(store, &wrong);
     else

@@ -10,7 +10,7 @@
 
 /* Deleted rows should be cleared away soon, and with little scanning. */
 #define STORAGE                                                                                                        \
-    "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,\n"                                  \
+    "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,\n"                                 \
     "      autovacuum_vacuum_cost_delay = 0)"
 
 static const char *named(const struct pg_store *store, const char *logical)
@@ -22,14 +22,14 @@ static void outbox_sql(const struct pg_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
     pg_table_put(store, sql);
-    obx_sql_text_format(sql,
-                        " (\n    %n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
-                        "    %n uuid NOT NULL DEFAULT gen_random_uuid(),\n"
-                        "    %n text NOT NULL,\n    %n text NOT NULL,\n    %n text NOT NULL,\n    %n text,\n    %n json,\n"
-                        "    %n timestamptz NOT NULL DEFAULT now()\n) " STORAGE,
-                        named(store, "id"), named(store, "event_id"), named(store, "aggregatetype"),
-                        named(store, "aggregateid"), named(store, "type"), named(store, "payload"),
-                        named(store, "headers"), named(store, "created_at"));
+    obx_sql_text_format(
+        sql,
+        " (\n    %n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
+        "    %n uuid NOT NULL DEFAULT gen_random_uuid(),\n"
+        "    %n text NOT NULL,\n    %n text NOT NULL,\n    %n text NOT NULL,\n    %n text,\n    %n json,\n"
+        "    %n timestamptz NOT NULL DEFAULT now()\n) " STORAGE,
+        named(store, "id"), named(store, "event_id"), named(store, "aggregatetype"), named(store, "aggregateid"),
+        named(store, "type"), named(store, "payload"), named(store, "headers"), named(store, "created_at"));
 }
 
 /* The type of an outbox column, or what it is by default. */
@@ -43,16 +43,16 @@ static void dead_sql(const struct pg_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
     pg_dead_name_put(store, sql);
-    obx_sql_text_format(sql,
-                        " (\n    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n    outbox_id bigint NOT NULL,\n"
-                        "    event_id %s,\n    aggregatetype %s,\n    aggregateid %s,\n    type %s,\n    payload %s,\n"
-                        "    headers %s,\n    created_at %s,\n    topic text,\n    key bytea,\n"
-                        "    reason text NOT NULL,\n    attempts integer NOT NULL,\n"
-                        "    died_at timestamptz NOT NULL DEFAULT now(),\n    rest jsonb\n)",
-                        type_of(store, "event_id", "uuid"), type_of(store, "aggregatetype", "text"),
-                        type_of(store, "aggregateid", "text"), type_of(store, "type", "text"),
-                        type_of(store, "payload", "text"), type_of(store, "headers", "json"),
-                        type_of(store, "created_at", "timestamptz"));
+    obx_sql_text_format(
+        sql,
+        " (\n    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n    outbox_id bigint NOT NULL,\n"
+        "    event_id %s,\n    aggregatetype %s,\n    aggregateid %s,\n    type %s,\n    payload %s,\n"
+        "    headers %s,\n    created_at %s,\n    topic text,\n    key bytea,\n"
+        "    reason text NOT NULL,\n    attempts integer NOT NULL,\n"
+        "    died_at timestamptz NOT NULL DEFAULT now(),\n    rest jsonb\n)",
+        type_of(store, "event_id", "uuid"), type_of(store, "aggregatetype", "text"),
+        type_of(store, "aggregateid", "text"), type_of(store, "type", "text"), type_of(store, "payload", "text"),
+        type_of(store, "headers", "json"), type_of(store, "created_at", "timestamptz"));
 }
 
 /* The n-th statement; false: there are no more. */
@@ -101,12 +101,13 @@ void pg_setup(void *self, outbox_op_t id)
 {
     struct pg_op *op = pg_op(self, id);
     op->store->start_error.code = OUTBOX_OK;
-    op->request = (struct pg_request){
-        .what = "set up the tables", .send = send_setup, .result = take, .done = set_up, .arg = op};
+    op->request =
+        (struct pg_request){.what = "set up the tables", .send = send_setup, .result = take, .done = set_up, .arg = op};
     pg_conn_submit(&op->store->owner, &op->request);
 }
 
-/* ---- print ---------------------------------------------------------------------------------------------------------- */
+/* ---- print ----------------------------------------------------------------------------------------------------------
+ */
 
 static const char *relay_role(const struct pg_store *store)
 {

@@ -19,7 +19,8 @@ struct pg_lookup {
 
 static void try_candidate(struct pg_store *store);
 
-/* ---- the end of it ------------------------------------------------------------------------------------------------- */
+/* ---- the end of it -------------------------------------------------------------------------------------------------
+ */
 
 static void finish(struct pg_store *store, const struct outbox_error *error)
 {
@@ -73,7 +74,8 @@ void pg_start_cancel(struct pg_store *store)
         finish(store, &error);
 }
 
-/* ---- connections --------------------------------------------------------------------------------------------------- */
+/* ---- connections ---------------------------------------------------------------------------------------------------
+ */
 
 static void owner_connected(struct pg_conn *conn, const struct outbox_error *error)
 {
@@ -115,12 +117,8 @@ static void connect_one(struct pg_store *store, struct pg_conn *conn, const char
                         void (*connected)(struct pg_conn *conn, const struct outbox_error *error))
 {
     struct outbox_error error;
-    *conn = (struct pg_conn){.host = store->host,
-                             .name = name,
-                             .connected = connected,
-                             .lost = lost,
-                             .notified = notified,
-                             .arg = store};
+    *conn = (struct pg_conn){
+        .host = store->host, .name = name, .connected = connected, .lost = lost, .notified = notified, .arg = store};
     if (pg_conn_open(conn, store->target.keywords, store->target.values, (uint64_t)store->connect_ms * 1000, &error))
         pg_start_failed(store, &error);
 }
@@ -136,7 +134,8 @@ static void try_candidate(struct pg_store *store)
     connect_one(store, &store->owner, "owner", owner_connected);
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------------------------------
+ */
 
 static void look_up(struct outbox_work *work)
 {
@@ -144,12 +143,14 @@ static void look_up(struct outbox_work *work)
     pg_target_resolve(&lookup->target, &lookup->error);
 }
 
-static void warn_insecure(const struct pg_store *store)
+/* Once: it does not change from one attempt to the next. */
+static void warn_insecure(struct pg_store *store)
 {
-    if (store->target.insecure)
+    if (store->target.insecure && !store->warned)
         store->host->log(store->host, OUTBOX_LOG_WARN,
                          "sslmode is weaker than verify-full: whoever sits between here and the server can read and "
                          "change events; set sslmode=verify-full and sslrootcert");
+    store->warned = true;
 }
 
 static void looked_up(struct outbox_work *work)

@@ -39,8 +39,8 @@ static int send_status(struct pg_request *request, PGconn *pg)
     struct pg_params params = {0};
     put_status(op->store, &sql);
     pg_param_int4(&params, (int32_t)op->store->table.oid);
-    int fine = !sql.failed &&
-               PQsendQueryParams(pg, sql.data, 1, NULL, params.values, params.lengths, params.formats, 1);
+    int fine =
+        !sql.failed && PQsendQueryParams(pg, sql.data, 1, NULL, params.values, params.lengths, params.formats, 1);
     obx_sql_text_free(&sql);
     return fine;
 }
@@ -60,7 +60,8 @@ static void take_status(struct pg_request *request, PGresult *result)
     PQclear(result);
 }
 
-/* ---- dead letters: a table that may not be there, or be nobody's business ----------------------------------------------- */
+/* ---- dead letters: a table that may not be there, or be nobody's business
+ * ----------------------------------------------- */
 
 static int send_dead_count(struct pg_request *request, PGconn *pg)
 {

@@ -31,11 +31,12 @@
 
 enum { PG_NAME = 64 }; /* of a table, column, ...; what Postgres allows */
 
-/* ---- where to connect: dsn.c ---------------------------------------------------------------------------------------- */
+/* ---- where to connect: dsn.c ----------------------------------------------------------------------------------------
+ */
 
 struct pg_candidate {
-    char host[256];    /* as in the conninfo; a socket's directory too */
-    char address[64];  /* numeric; "" for sockets */
+    char host[256];   /* as in the conninfo; a socket's directory too */
+    char address[64]; /* numeric; "" for sockets */
     char port[8];
 };
 enum { PG_KEYWORDS = 64, PG_CANDIDATES = 16 };
@@ -49,14 +50,15 @@ struct pg_target {
     bool insecure; /* the conninfo asks for less than verify-full with a host that is not this machine */
 };
 
-/* ---- what the table looks like: table.c -------------------------------------------------------------------------------- */
+/* ---- what the table looks like: table.c
+ * -------------------------------------------------------------------------------- */
 
 /* How a column comes over the wire, and how its value is read. */
 enum pg_wire {
     PG_ABSENT = 0, /* the table has no such column */
     PG_AS_TEXT,    /* text and all whose binary form is their text; others cast to text */
     PG_AS_BYTES,
-    PG_AS_JSONB,   /* text behind a version byte */
+    PG_AS_JSONB, /* text behind a version byte */
     PG_AS_INT2,
     PG_AS_INT4,
     PG_AS_INT8,
@@ -69,8 +71,8 @@ enum pg_wire {
 
 struct pg_column { /* of the table */
     char name[PG_NAME];
-    char type[96];    /* as format_type() has it */
-    Oid base;         /* of domains: what they are made of */
+    char type[96]; /* as format_type() has it */
+    Oid base;      /* of domains: what they are made of */
     bool not_null;
     bool has_default; /* or identity, or generated */
 };
@@ -96,7 +98,8 @@ struct pg_table {
     char id[PG_NAME];
 };
 
-/* ---- the store --------------------------------------------------------------------------------------------------------- */
+/* ---- the store
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* In the scratch memory of every op. */
 struct pg_op {
@@ -123,13 +126,13 @@ struct pg_batch {
 enum pg_phase { PG_STOPPED = 0, PG_STARTING, PG_STARTED };
 
 struct pg_server {
-    int version;         /* 150020 */
+    int version; /* 150020 */
     char user[PG_NAME];
     char database[PG_NAME];
     Oid database_oid;
     bool in_recovery, read_only;
     int owner_pid, reader_pid;
-    char identity[512];  /* changes whenever something may have gone back in time */
+    char identity[512]; /* changes whenever something may have gone back in time */
 };
 
 struct pg_sweep {
@@ -156,18 +159,19 @@ struct pg_store {
     int64_t sweep_ms;
     bool doorbell;
 
-    char schema[PG_NAME], name[PG_NAME];           /* table_name in two; schema "": by the search path */
+    char schema[PG_NAME], name[PG_NAME]; /* table_name in two; schema "": by the search path */
     char dead_schema[PG_NAME], dead_table[PG_NAME];
 
     enum pg_phase phase;
     struct pg_target target;
-    uint32_t candidate;  /* that is being tried */
+    uint32_t candidate;       /* that is being tried */
     struct pg_lookup *lookup; /* the one that start_op waits for */
     uint32_t lookups;         /* in flight, those that nobody waits for any more included */
     outbox_op_t start_op;
     struct outbox_error start_error; /* of the last candidate */
     struct pg_request step;          /* of starting; one at a time */
     char probe[48];                  /* a mark on the owner's session, to recognise a pooler by */
+    bool warned;                     /* that the connection is insecure */
     bool failing;                    /* in pg_start_failed() */
     bool pooled;                     /* both connections are one session */
 
@@ -186,28 +190,28 @@ struct pg_store {
     struct obx_sql_ranges given; /* ids given and neither settled nor parked */
     bool blind;                  /* there was no memory for all of them */
     struct obx_sql_text claim_plain, claim_guarded, settle_sql;
-    struct pg_buf lo, hi;        /* arrays for the claim in flight */
-    uint32_t guarded;            /* claims still to be made with the guarded statement */
-    uint64_t looked_ns;          /* when the locks were looked at last */
+    struct pg_buf lo, hi; /* arrays for the claim in flight */
+    uint32_t guarded;     /* claims still to be made with the guarded statement */
+    uint64_t looked_ns;   /* when the locks were looked at last */
     struct pg_sweep sweep;
-    struct pg_request held;      /* held.c */
+    struct pg_request held; /* held.c */
     bool held_busy;
     uint64_t held_due_ns;
-    bool bell;                   /* there is one, and the reader listens */
-    bool parked;                 /* the reader holds the lock that makes writers ring */
-    uint64_t *active;            /* of the last snapshot */
+    bool bell;        /* there is one, and the reader listens */
+    bool parked;      /* the reader holds the lock that makes writers ring */
+    uint64_t *active; /* of the last snapshot */
     uint32_t active_room;
     struct obx_sql_holder *holders;
     uint32_t holder_room;
     int64_t *ids;
     uint32_t id_room;
-    struct pg_buf relations;     /* oids whose locks are looked at: the table, its partitions and sequences */
-    struct pg_batch *spare;      /* free batches */
+    struct pg_buf relations; /* oids whose locks are looked at: the table, its partitions and sequences */
+    struct pg_batch *spare;  /* free batches */
     uint32_t spare_count;
 
-    uint64_t settles;            /* settles and parks that ended */
-    uint32_t settling;           /* and those in flight */
-    struct obx_sql_ranges runs;  /* of the settle in flight */
+    uint64_t settles;           /* settles and parks that ended */
+    uint32_t settling;          /* and those in flight */
+    struct obx_sql_ranges runs; /* of the settle in flight */
     struct pg_buf run_lo, run_hi;
 
     uint32_t ops; /* in flight, but for start and stop */
@@ -240,7 +244,7 @@ void pg_start_done(struct pg_store *store);
 void pg_start_cancel(struct pg_store *store);
 
 /* table.c */
-extern const char pg_table_sql[];   /* $1: the table as quoted text */
+extern const char pg_table_sql[]; /* $1: the table as quoted text */
 extern const char pg_columns_sql[];
 int pg_table_read(struct pg_store *store, const PGresult *result, struct outbox_error *error);
 int pg_columns_read(struct pg_store *store, const PGresult *result, struct outbox_error *error);
@@ -268,7 +272,7 @@ void pg_bell_sql(const struct pg_store *store, struct obx_sql_text *sql, int ind
 int pg_bell_listen(struct pg_store *store, PGconn *pg);
 void pg_bell_found(struct pg_store *store, bool there);
 bool pg_bell_wanted(const struct pg_store *store, const struct outbox_claim *claim); /* before this claim: */
-int pg_bell_send(struct pg_store *store, PGconn *pg);                                  /* lock, or unlock */
+int pg_bell_send(struct pg_store *store, PGconn *pg);                                /* lock, or unlock */
 void pg_bell_take(struct pg_store *store, const PGresult *result);
 
 /* sweep.c */

@@ -2,9 +2,9 @@
  * backends/postgres/sweep.c - looking for rows that no claim can find
  *
  * A claim looks above the highest id seen and into holes. A row anywhere else was written against the contract: with
- * an id chosen by hand, by a sequence that was set back, or with an id drawn in another transaction. Such rows would stay
- * for ever, unnoticed. So while there is nothing to claim, the table is compared, a page at a time, with what
- * was given and not yet settled. What is left over is told of, and becomes a hole: the next claims give it.
+ * an id chosen by hand, by a sequence that was set back, or with an id drawn in another transaction. Such rows would
+ * stay for ever, unnoticed. So while there is nothing to claim, the table is compared, a page at a time, with what was
+ * given and not yet settled. What is left over is told of, and becomes a hole: the next claims give it.
  *
  * Beside the claims, on their connection. A settle that ends meanwhile makes a page worthless: its rows may be gone.
  */
@@ -25,18 +25,19 @@ static int send_sweep(struct pg_request *request, PGconn *pg)
                         store->table.id, store->table.id, PAGE);
     pg_param_int8(&params, store->sweep.cursor);
     pg_param_int8(&params, store->holes.hi);
-    int fine = !sql.failed &&
-               PQsendQueryParams(pg, sql.data, 2, NULL, params.values, params.lengths, params.formats, 1);
+    int fine =
+        !sql.failed && PQsendQueryParams(pg, sql.data, 2, NULL, params.values, params.lengths, params.formats, 1);
     obx_sql_text_free(&sql);
     return fine;
 }
 
 static void tell_found(struct pg_store *store, int64_t first, int64_t last, uint32_t count)
 {
-    store->host->log(store->host, OUTBOX_LOG_WARN,
-                     "%u rows were written below id %lld, where all had been read (%lld to %lld): ids chosen by hand, or a "
-                     "sequence that was set back; they are relayed now, in no order to others",
-                     count, (long long)store->holes.hi, (long long)first, (long long)last);
+    store->host->log(
+        store->host, OUTBOX_LOG_WARN,
+        "%u rows were written below id %lld, where all had been read (%lld to %lld): ids chosen by hand, or a "
+        "sequence that was set back; they are relayed now, in no order to others",
+        count, (long long)store->holes.hi, (long long)first, (long long)last);
 }
 
 static void tell_unusable(struct pg_store *store, int64_t id)

@@ -123,17 +123,10 @@ static const struct {
     {1042, PG_AS_TEXT, true}, /* char(n) */
     {19, PG_AS_TEXT, false},  /* name */
     {114, PG_AS_TEXT, true},  /* json */
-    {3802, PG_AS_JSONB, true},
-    {17, PG_AS_BYTES, true},
-    {20, PG_AS_INT8, false},
-    {23, PG_AS_INT4, false},
-    {21, PG_AS_INT2, false},
-    {16, PG_AS_BOOL, false},
-    {700, PG_AS_FLOAT4, false},
-    {701, PG_AS_FLOAT8, false},
-    {2950, PG_AS_UUID, false},
-    {1184, PG_AS_TIME, false}, /* timestamptz */
-    {1114, PG_AS_TIME, false}, /* timestamp, taken as UTC */
+    {3802, PG_AS_JSONB, true}, {17, PG_AS_BYTES, true},   {20, PG_AS_INT8, false},    {23, PG_AS_INT4, false},
+    {21, PG_AS_INT2, false},   {16, PG_AS_BOOL, false},   {700, PG_AS_FLOAT4, false}, {701, PG_AS_FLOAT8, false},
+    {2950, PG_AS_UUID, false}, {1184, PG_AS_TIME, false}, /* timestamptz */
+    {1114, PG_AS_TIME, false},                            /* timestamp, taken as UTC */
 };
 
 static void choose_wire(struct pg_wanted *wanted, const struct pg_column *column)
@@ -173,9 +166,10 @@ static int missing(const struct pg_store *store, const struct pg_wanted *wanted,
 {
     char list[160];
     list_columns(&store->table, list, sizeof list);
-    return pg_fail(error, OUTBOX_E_SCHEMA,
-                   "table %s.%s has no column \"%s\"; it has %s; name the right one under columns:, or change the route",
-                   store->table.schema, store->table.name, wanted->name, list);
+    return pg_fail(
+        error, OUTBOX_E_SCHEMA,
+        "table %s.%s has no column \"%s\"; it has %s; name the right one under columns:, or change the route",
+        store->table.schema, store->table.name, wanted->name, list);
 }
 
 static int check_id(struct pg_store *store, struct outbox_error *error)
@@ -183,15 +177,17 @@ static int check_id(struct pg_store *store, struct outbox_error *error)
     const char *name = store->table.id;
     const struct pg_column *id = pg_column_find(&store->table, name);
     if (!id)
-        return pg_fail(error, OUTBOX_E_SCHEMA,
-                       "table %s.%s has no column \"%s\" that orders its rows; add one: ALTER TABLE %s.%s ADD COLUMN %s "
-                       "bigint GENERATED ALWAYS AS IDENTITY UNIQUE, and name it under columns: { id: ... } if it is not id",
-                       store->table.schema, store->table.name, name, store->table.schema, store->table.name, name);
+        return pg_fail(
+            error, OUTBOX_E_SCHEMA,
+            "table %s.%s has no column \"%s\" that orders its rows; add one: ALTER TABLE %s.%s ADD COLUMN %s "
+            "bigint GENERATED ALWAYS AS IDENTITY UNIQUE, and name it under columns: { id: ... } if it is not id",
+            store->table.schema, store->table.name, name, store->table.schema, store->table.name, name);
     if (id->base != PG_OID_INT8)
-        return pg_fail(error, OUTBOX_E_SCHEMA,
-                       "column \"%s\" of table %s.%s is of type %s, which cannot order an outbox; it must be bigint: add "
-                       "seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE and set columns: { id: seq }",
-                       name, store->table.schema, store->table.name, id->type);
+        return pg_fail(
+            error, OUTBOX_E_SCHEMA,
+            "column \"%s\" of table %s.%s is of type %s, which cannot order an outbox; it must be bigint: add "
+            "seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE and set columns: { id: seq }",
+            name, store->table.schema, store->table.name, id->type);
     return OUTBOX_OK;
 }
 

@@ -76,7 +76,8 @@ static void drop(PGconn *pg)
     PQsetInstanceData(pg, on_event, NULL);
 }
 
-/* ---- the statement ---------------------------------------------------------------------------------------------------- */
+/* ---- the statement
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void put(char **at, const char *text)
 {
@@ -237,8 +238,7 @@ static int insert(PGconn *pg, const char *table, const struct outbox_event *even
     char *sql = make_sql(table, event, id != NULL);
     if (!sql)
         return pg_fail(error, OUTBOX_E_NO_MEMORY, "add an event: out of memory");
-    PGresult *result =
-        PQexecParams(pg, sql, params->count, NULL, params->values, params->lengths, params->formats, 1);
+    PGresult *result = PQexecParams(pg, sql, params->count, NULL, params->values, params->lengths, params->formats, 1);
     free(sql);
     if (PQresultStatus(result) != (id ? PGRES_TUPLES_OK : PGRES_COMMAND_OK))
         return fail(pg, result, table, error);
@@ -269,8 +269,8 @@ int outbox_pg_add(PGconn *pg, const char *table, const struct outbox_event *even
         return pg_fail(error, OUTBOX_E_NO_MEMORY, "add an event: out of memory");
     int bad = collect(event, payload, &params, room);
     if (bad < FIELDS)
-        code = pg_fail(error, OUTBOX_E_INVALID, "add an event to %s: there is a NUL in %s, which only bytea can hold", table,
-                       fields[bad]);
+        code = pg_fail(error, OUTBOX_E_INVALID, "add an event to %s: there is a NUL in %s, which only bytea can hold",
+                       table, fields[bad]);
     else
         code = insert(pg, table, event, &params, id, error);
     free(room);

@@ -74,13 +74,13 @@ struct obx_sql_holes {
     uint64_t *followed; /* names of holders that had no transaction id yet */
     uint32_t followed_count;
     uint32_t followed_room;
-    bool proving;       /* holes in the state PROVING wait for them */
-    uint64_t first;     /* the range so far */
+    bool proving;   /* holes in the state PROVING wait for them */
+    uint64_t first; /* the range so far */
     uint64_t bound;
 
     uint64_t cold_first; /* the union of the ranges of the cold holes */
     uint64_t cold_bound;
-    uint64_t *watched;   /* transactions in it that were in progress in the last snapshot, ascending */
+    uint64_t *watched; /* transactions in it that were in progress in the last snapshot, ascending */
     uint32_t watched_count;
     uint32_t watched_room;
 };
@@ -101,16 +101,16 @@ bool obx_sql_holes_expire(struct obx_sql_holes *holes, uint64_t before_ns, const
 struct obx_sql_seen {
     const int64_t *ids; /* ascending */
     uint32_t count;
-    bool truncated;     /* there may be more rows above the last id: nothing is known about what lies there */
+    bool truncated; /* there may be more rows above the last id: nothing is known about what lies there */
     struct obx_sql_snapshot snapshot; /* of the claim */
     uint64_t now_ns;
 };
 
 enum obx_sql_accepted {
     OBX_SQL_ACCEPTED = 0,
-    OBX_SQL_ASK_AGAIN,  /* nothing was taken in; claim again: the cold holes are among the hot ones now */
-    OBX_SQL_NO_MEMORY,  /* nothing was taken in */
-    OBX_SQL_IMPOSSIBLE  /* ids not ascending, or not asked for; nothing was taken in */
+    OBX_SQL_ASK_AGAIN, /* nothing was taken in; claim again: the cold holes are among the hot ones now */
+    OBX_SQL_NO_MEMORY, /* nothing was taken in */
+    OBX_SQL_IMPOSSIBLE /* ids not ascending, or not asked for; nothing was taken in */
 };
 enum obx_sql_accepted obx_sql_holes_accept(struct obx_sql_holes *holes, const struct obx_sql_seen *seen);
 

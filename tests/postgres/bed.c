@@ -7,10 +7,8 @@
 
 #include "base/buf.h"
 
-static const struct outbox_column columns[] = {{"event_id", OUTBOX_COLUMN_OPTIONAL},
-                                               {"aggregateid", 0},
-                                               {"payload", 0},
-                                               {"created_at", OUTBOX_COLUMN_OPTIONAL}};
+static const struct outbox_column columns[] = {
+    {"event_id", OUTBOX_COLUMN_OPTIONAL}, {"aggregateid", 0}, {"payload", 0}, {"created_at", OUTBOX_COLUMN_OPTIONAL}};
 
 PGconn *bed_connect(void)
 {
@@ -136,7 +134,8 @@ void bed_begin(struct bed *bed)
 
 int bed_claim(struct bed *bed, uint32_t flags, uint32_t max_rows)
 {
-    struct outbox_claim claim = {.struct_size = sizeof claim, .flags = flags, .max_rows = max_rows, .max_bytes = 1 << 20};
+    struct outbox_claim claim = {
+        .struct_size = sizeof claim, .flags = flags, .max_rows = max_rows, .max_bytes = 1 << 20};
     int code = harness_claim(&bed->harness, bed->store, &claim, &bed->error);
     bed->count = 0;
     if (code || !claim.batch)

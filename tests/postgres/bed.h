@@ -48,6 +48,10 @@ void bed_expect(struct bed *bed, uint32_t count, const int64_t *ids); /* claims 
 struct outbox_batch *bed_batch(struct bed *bed, uint32_t max_rows, uint64_t max_bytes);
 int bed_settle(struct bed *bed, const struct outbox_batch *batch, uint32_t first, uint32_t count);
 
-#define IDS(...) (uint32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]){__VA_ARGS__}
+#define IDS(...)                                                                                                       \
+    (uint32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[])                                        \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
 
 #endif

@@ -1,4 +1,5 @@
-/* tests/postgres/drift_test.c - the table changes while the relay runs: it says what is wrong, and goes on when it is right */
+/* tests/postgres/drift_test.c - the table changes while the relay runs: it says what is wrong, and goes on when it is
+ * right */
 #include <string.h>
 
 #include "bed.h"

@@ -35,8 +35,8 @@ static void open_pair(struct pair *pair)
     bed_open(&pair->bed, "failing", true, "");
     snprintf(pair->primary, sizeof pair->primary, "%.*s", (int)strcspn(port, " "), port);
     snprintf(pair->standby, sizeof pair->standby, "%d", atoi(port) + 1);
-    snprintf(command, sizeof command, "%s/../postgres/standby start %s >/dev/null 2>&1", getenv("OUTBOX_TEST_PG_SERVICES"),
-             pair->standby);
+    snprintf(command, sizeof command, "%s/../postgres/standby start %s >/dev/null 2>&1",
+             getenv("OUTBOX_TEST_PG_SERVICES"), pair->standby);
     run(command);
 }
 
@@ -81,9 +81,11 @@ Test(postgres_failover, the_store_follows_to_the_promoted_standby)
 
     configure(&pair, "127.0.0.1", pair.standby);
     cr_assert_eq(bed_start(bed, bed->store), OUTBOX_E_READ_ONLY, "%s", bed->error.text);
-    cr_assert_not_null(strstr(bed->error.text, ": this server is a standby; name the primary in the dsn, or all servers"));
+    cr_assert_not_null(
+        strstr(bed->error.text, ": this server is a standby; name the primary in the dsn, or all servers"));
 
-    snprintf(ports, sizeof ports, "%s,%s", pair.standby, pair.primary); /* the standby is asked first, and passed over */
+    snprintf(ports, sizeof ports, "%s,%s", pair.standby,
+             pair.primary); /* the standby is asked first, and passed over */
     configure(&pair, "127.0.0.1,127.0.0.1", ports);
     bed_begin(bed);
     for (int i = 0; i < 3; i++)

@@ -90,9 +90,10 @@ Test(postgres_faults, the_disk_is_as_good_as_full)
     /* A statement that fails says so, and the connection goes on. */
     struct bed bed;
     bed_open(&bed, "crowded", true, "");
-    bed_exec(&bed, bed.sql,
-             "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'could not extend file' USING "
-             "ERRCODE = 'disk_full'; END $$");
+    bed_exec(
+        &bed, bed.sql,
+        "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'could not extend file' USING "
+        "ERRCODE = 'disk_full'; END $$");
     bed_exec(&bed, bed.sql, "CREATE TRIGGER no_space BEFORE DELETE ON %s FOR EACH ROW EXECUTE FUNCTION no_space()");
     bed_begin(&bed);
     bed_insert(&bed, bed.sql, "a");

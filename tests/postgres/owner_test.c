@@ -35,7 +35,8 @@ static void terminate(struct bed *bed, const char *which)
     char sql[400];
     snprintf(sql, sizeof sql,
              "SELECT pg_terminate_backend(a.pid) FROM pg_stat_activity a WHERE a.application_name LIKE 'outbox %%' AND "
-             "%s (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory')", which);
+             "%s (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory')",
+             which);
     bed_exec(bed, bed->sql, sql);
 }
 

@@ -10,9 +10,11 @@ static const struct outbox_column kinds[VALUES] = {{"t", 0},  {"b", 0},  {"j", 0
 
 static void make_kinds(struct bed *bed)
 {
-    bed_exec(bed, bed->sql,
-             "CREATE TABLE %s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, t varchar(20), b bytea, j json, jb jsonb, "
-             "i2 smallint, i4 int, i8 bigint, bo bool, f4 real, f8 double precision, u uuid, ts timestamptz, n numeric)");
+    bed_exec(
+        bed, bed->sql,
+        "CREATE TABLE %s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, t varchar(20), b bytea, j json, jb "
+        "jsonb, "
+        "i2 smallint, i4 int, i8 bigint, bo bool, f4 real, f8 double precision, u uuid, ts timestamptz, n numeric)");
 }
 
 static struct outbox_batch *claim_kinds(struct bed *bed)
@@ -44,10 +46,11 @@ Test(postgres_rows, each_type_as_it_is)
     struct bed bed;
     bed_open(&bed, "kinds", false, "");
     make_kinds(&bed);
-    bed_exec(&bed, bed.sql,
-             "INSERT INTO %s (t, b, j, jb, i2, i4, i8, bo, f4, f8, u, ts) VALUES ('h\xc3\xa9', '\\x00ff', '{ \"a\" : 1 }', "
-             "'{ \"a\" : 1 }', -2, -3, -4, true, 0.5, 0.25, '00112233-4455-6677-8899-aabbccddeeff', "
-             "'1970-01-01 00:00:01.5Z')");
+    bed_exec(
+        &bed, bed.sql,
+        "INSERT INTO %s (t, b, j, jb, i2, i4, i8, bo, f4, f8, u, ts) VALUES ('h\xc3\xa9', '\\x00ff', '{ \"a\" : 1 }', "
+        "'{ \"a\" : 1 }', -2, -3, -4, true, 0.5, 0.25, '00112233-4455-6677-8899-aabbccddeeff', "
+        "'1970-01-01 00:00:01.5Z')");
     struct outbox_batch *batch = claim_kinds(&bed);
     const struct outbox_value *v = batch->values;
     expect_bytes(&v[0], OUTBOX_TEXT, "h\xc3\xa9", 3);
@@ -87,9 +90,11 @@ Test(postgres_rows, nulls_and_what_is_empty_are_different_things)
 static void insert_large(struct bed *bed, int count, int kilobytes)
 {
     char sql[300];
-    snprintf(sql, sizeof sql,
-             "INSERT INTO %%s (aggregatetype, aggregateid, type, payload) SELECT 'o', 'a', 't', repeat('x', %d * 1024) FROM "
-             "generate_series(1, %d)", kilobytes, count);
+    snprintf(
+        sql, sizeof sql,
+        "INSERT INTO %%s (aggregatetype, aggregateid, type, payload) SELECT 'o', 'a', 't', repeat('x', %d * 1024) FROM "
+        "generate_series(1, %d)",
+        kilobytes, count);
     bed_exec(bed, bed->sql, sql);
 }
 

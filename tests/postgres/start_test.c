@@ -27,9 +27,10 @@ Test(postgres_start, a_table_that_is_not_there)
 {
     struct bed bed;
     bed_open(&bed, "nowhere", false, "");
-    expect_refusal(&bed, OUTBOX_E_NOT_FOUND,
-                   "look at table nowhere: there is none in database outbox that user outbox can see; run 'outbox init', or "
-                   "name the schema: table: SCHEMA.nowhere");
+    expect_refusal(
+        &bed, OUTBOX_E_NOT_FOUND,
+        "look at table nowhere: there is none in database outbox that user outbox can see; run 'outbox init', or "
+        "name the schema: table: SCHEMA.nowhere");
     bed_close(&bed);
 }
 
@@ -38,9 +39,10 @@ Test(postgres_start, a_table_without_an_id_that_orders_it)
     struct bed bed;
     bed_open(&bed, "debezium", false, "");
     bed_exec(&bed, bed.sql, "CREATE TABLE %s (id uuid PRIMARY KEY, aggregateid text, payload jsonb)");
-    expect_refusal(&bed, OUTBOX_E_SCHEMA,
-                   "column \"id\" of table public.debezium is of type uuid, which cannot order an outbox; it must be bigint: "
-                   "add seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE and set columns: { id: seq }");
+    expect_refusal(
+        &bed, OUTBOX_E_SCHEMA,
+        "column \"id\" of table public.debezium is of type uuid, which cannot order an outbox; it must be bigint: "
+        "add seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE and set columns: { id: seq }");
     bed_close(&bed);
 }
 
@@ -62,9 +64,10 @@ Test(postgres_start, a_column_that_the_route_needs)
     struct bed bed;
     bed_open(&bed, "columns", false, "");
     bed_exec(&bed, bed.sql, "CREATE TABLE %s (id bigint PRIMARY KEY, aggregateid text, body text)");
-    expect_refusal(&bed, OUTBOX_E_SCHEMA,
-                   "table public.columns has no column \"payload\"; it has id, aggregateid, body; name the right one under "
-                   "columns:, or change the route");
+    expect_refusal(
+        &bed, OUTBOX_E_SCHEMA,
+        "table public.columns has no column \"payload\"; it has id, aggregateid, body; name the right one under "
+        "columns:, or change the route");
     bed_close(&bed);
 }
 
@@ -73,9 +76,10 @@ Test(postgres_start, a_role_that_may_not_delete)
     struct bed bed;
     open_with_dsn(&bed, "rights", "user=reader_only");
     bed_exec(&bed, bed.sql, "CREATE ROLE reader_only LOGIN; GRANT SELECT ON %s TO reader_only");
-    expect_refusal(&bed, OUTBOX_E_PERMISSION,
-                   "look at table public.rights: user reader_only may not delete from it; as its owner run: GRANT SELECT, "
-                   "DELETE ON public.rights TO reader_only");
+    expect_refusal(
+        &bed, OUTBOX_E_PERMISSION,
+        "look at table public.rights: user reader_only may not delete from it; as its owner run: GRANT SELECT, "
+        "DELETE ON public.rights TO reader_only");
     bed_exec(&bed, bed.sql, "GRANT DELETE ON %s TO reader_only");
     bed_begin(&bed); /* the least that a relay needs */
     bed_insert(&bed, bed.sql, "a");
@@ -132,9 +136,10 @@ Test(postgres_start, rows_hidden_by_policies)
     open_with_dsn(&bed, "policies", "user=limited");
     bed_exec(&bed, bed.sql, "CREATE ROLE limited LOGIN; GRANT SELECT, DELETE ON %s TO limited");
     bed_exec(&bed, bed.sql, "ALTER TABLE %s ENABLE ROW LEVEL SECURITY");
-    expect_refusal(&bed, OUTBOX_E_PERMISSION,
-                   "look at table public.policies: row level security hides rows from user limited; run ALTER ROLE limited "
-                   "BYPASSRLS, or drop the policies");
+    expect_refusal(
+        &bed, OUTBOX_E_PERMISSION,
+        "look at table public.policies: row level security hides rows from user limited; run ALTER ROLE limited "
+        "BYPASSRLS, or drop the policies");
     bed_close(&bed);
 }
 

@@ -4,8 +4,10 @@
 static void write_by_hand(struct bed *bed, const char *id)
 {
     char sql[200];
-    snprintf(sql, sizeof sql,
-             "INSERT INTO %%s (id, aggregatetype, aggregateid, type) OVERRIDING SYSTEM VALUE VALUES (%s, 'o', 'a', 't')", id);
+    snprintf(
+        sql, sizeof sql,
+        "INSERT INTO %%s (id, aggregatetype, aggregateid, type) OVERRIDING SYSTEM VALUE VALUES (%s, 'o', 'a', 't')",
+        id);
     bed_exec(bed, bed->sql, sql);
 }
 

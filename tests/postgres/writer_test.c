@@ -50,8 +50,10 @@ Test(postgres_writer, all_fields_arrive)
     event.event_id = text("00112233-4455-6677-8899-aabbccddeeff");
     event.headers = text("{\"a\": 1}");
     add(&bed, &event);
-    cr_assert_eq(bed_number(&bed, "SELECT count(*) FROM %s WHERE payload IS NULL AND headers->>'a' = '1' AND event_id = "
-                                  "'00112233-4455-6677-8899-aabbccddeeff'"), 1);
+    cr_assert_eq(bed_number(&bed,
+                            "SELECT count(*) FROM %s WHERE payload IS NULL AND headers->>'a' = '1' AND event_id = "
+                            "'00112233-4455-6677-8899-aabbccddeeff'"),
+                 1);
     bed_close(&bed);
 }
 
@@ -86,7 +88,8 @@ Test(postgres_writer, what_is_wrong_is_told)
     bed_open(&bed, "wrong", true, "");
     struct outbox_event event = event_with("x", 1);
     cr_assert_eq(outbox_pg_add(bed.sql, "not there", &event, NULL, &error), OUTBOX_E_NOT_FOUND);
-    cr_assert_str_eq(error.text, "add an event to not there: relation \"not there\" does not exist (42P01); run 'outbox init'");
+    cr_assert_str_eq(error.text,
+                     "add an event to not there: relation \"not there\" does not exist (42P01); run 'outbox init'");
     event.type = (struct outbox_bytes){0};
     cr_assert_eq(outbox_pg_add(bed.sql, "wrong", &event, NULL, &error), OUTBOX_E_INVALID);
     cr_assert_str_eq(error.text, "add an event to wrong: type is missing; every event needs one");

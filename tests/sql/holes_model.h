@@ -14,8 +14,8 @@ enum { MODEL_TXNS = 8, MODEL_KEYS = 4, MODEL_ROWS = 400 };
 
 struct model_txn {
     bool open;
-    bool locks;    /* the table */
-    bool writes;   /* drew an id whose row is not in yet */
+    bool locks;  /* the table */
+    bool writes; /* drew an id whose row is not in yet */
     uint64_t name;
     uint64_t xid;
 };
@@ -29,7 +29,7 @@ struct model_row {
 struct model {
     unsigned seed, state;
     struct model_txn txns[MODEL_TXNS];
-    int key_owner[MODEL_KEYS]; /* slot; -1 */
+    int key_owner[MODEL_KEYS];             /* slot; -1 */
     struct model_row rows[MODEL_ROWS + 1]; /* by id */
     int64_t ids;
     int64_t last_given[MODEL_KEYS];
