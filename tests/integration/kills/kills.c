@@ -20,7 +20,7 @@
 
 #include "scene.h"
 
-#define WINDOW 3000u /* events: 256 KiB of the smallest rows, and a batch */
+#define WINDOW 2000u /* events: 256 KiB of small rows, twice, since a paused owner has its own */
 #define PATIENCE_MS 20000u
 
 struct kills {
