@@ -4,6 +4,7 @@
 #   plan                    at the end
 # OUTBOX is the program. Each test has a directory of its own, $dir, and leaves nothing running.
 set -u
+source_root=$(cd "$(dirname "$0")/../../.." && pwd)
 OUTBOX=${OUTBOX:?the program to test}
 dir=$(mktemp -d "${TMPDIR:-/tmp}/outbox-test.XXXXXX")
 out=$dir/.out err=$dir/.err

@@ -155,6 +155,14 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null && works setpriv --reuid=
   check "says so" matched '^outbox status: .*shop\.db.*permission denied'
 fi
 
+# ---- the examples ----
+for example in "$source_root"/examples/*.yaml; do
+  kafka=; grep -q 'plugin: kafka' "$example" && kafka=1
+  if [ -z "$kafka" ] || works "$OUTBOX" plugins kafka; then
+    check "${example##*/} is valid" works "$OUTBOX" check --print-config -c "$example"
+  fi
+done
+
 # ---- several relays ----
 config <<'Y'
   bills:
