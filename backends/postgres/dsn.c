@@ -138,6 +138,8 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay
                        equals ? ": a \"=\" is missing" : "");
     }
     snprintf(target->application, sizeof target->application, "outbox %.63s", relay);
+    const char *seconds = given(target, "connect_timeout", "PGCONNECT_TIMEOUT");
+    target->connect_ms = seconds ? strtol(seconds, NULL, 10) * 1000 : 0;
     list_candidates(target);
     judge_security(target);
     return OUTBOX_OK;

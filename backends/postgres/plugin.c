@@ -176,7 +176,7 @@ static const struct outbox_option options[] = {
     {"columns", OUTBOX_OPT_MAP, 0, offsetof(struct pg_store, column_names), NULL, 0, 0, NULL,
      "the table's own names for id, event_id, aggregatetype, aggregateid, type, payload, headers and created_at"},
     {"connect_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, connect_ms), "5s", 100, 600000, NULL,
-     "how long one address may take to let the relay in"},
+     "how long one address may take to let the relay in, unless the dsn has a connect_timeout"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, statement_ms), "30s", 100, 3600000, NULL,
      "after this the server gives up a statement, or waiting for a lock"},
     {"doorbell", OUTBOX_OPT_BOOL, 0, offsetof(struct pg_store, doorbell), "false", 0, 0, NULL,

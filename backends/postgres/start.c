@@ -119,7 +119,8 @@ static void connect_one(struct pg_store *store, struct pg_conn *conn, const char
     struct outbox_error error;
     *conn = (struct pg_conn){
         .host = store->host, .name = name, .connected = connected, .lost = lost, .notified = notified, .arg = store};
-    if (pg_conn_open(conn, store->target.keywords, store->target.values, (uint64_t)store->connect_ms * 1000, &error))
+    int64_t timeout_ms = store->target.connect_ms > 0 ? store->target.connect_ms : store->connect_ms;
+    if (pg_conn_open(conn, store->target.keywords, store->target.values, (uint64_t)timeout_ms * 1000, &error))
         pg_start_failed(store, &error);
 }
 
