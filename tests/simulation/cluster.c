@@ -79,8 +79,7 @@ void sim_flight_shuffled(struct sim_producer *producer, struct sim_message **mes
     }
 }
 
-/* ---- at the cluster
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- at the cluster --------------------------------------------------------------------------------------------- */
 
 static bool fails_for_now(const struct sim_event *event)
 {
@@ -184,8 +183,7 @@ static void arrive(struct obx_timer *timer)
         sim_node_after(flight->producer->node, &flight->report, latency());
 }
 
-/* ---- and back
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- and back --------------------------------------------------------------------------------------------------- */
 
 static void report(struct obx_timer *timer)
 {

@@ -83,26 +83,26 @@ struct sim_event *sim_event(uint32_t number);
 struct sim_event *sim_db_row(int64_t id);
 const char *sim_key_text(uint32_t key); /* static memory for each key; NULL: none */
 
-/* ---- transactions of writers; slot < SIM_TXNS ---- */
+/* ---- transactions of writers; slot < SIM_TXNS ------------------------------------------------------------------- */
 void sim_txn_begin(uint32_t slot, bool with_xid);
 uint32_t sim_txn_draw(uint32_t slot, uint32_t key); /* the event; SIM_NONE: the key is another's */
 void sim_txn_insert(uint32_t slot, uint32_t number);
 void sim_txn_end(uint32_t slot, bool commits);
 
-/* ---- statements of relays: at once, and committed ---- */
+/* ---- statements of relays: at once, and committed --------------------------------------------------------------- */
 void sim_db_delete(const struct sim_session *session, int64_t lo, int64_t hi, uint32_t *numbers, uint32_t *count);
 void sim_db_log(enum sim_commit_kind kind, const uint32_t *numbers, uint32_t count);
 uint64_t sim_db_xmin(void);
 uint32_t sim_db_active(uint64_t *active); /* SIM_TXNS of them at most, ascending */
 
-/* ---- sessions ---- */
+/* ---- sessions --------------------------------------------------------------------------------------------------- */
 struct sim_session *sim_session_open(uint32_t life);
 void sim_session_end(struct sim_session *session, const char *why);
 bool sim_session_alive(struct sim_session *session);
 /* 0, or why not. */
 int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool same);
 
-/* ---- calamities ---- */
+/* ---- calamities ------------------------------------------------------------------------------------------------- */
 void sim_db_restart(uint64_t down_ns);
 void sim_db_failover(uint64_t down_ns);
 void sim_db_come_up(void);

@@ -194,6 +194,7 @@ int main(int argc, char **argv)
         if (!end || *end)
             return usage();
     }
+    setvbuf(stdout, NULL, _IOLBF, 0);
     if (one == many || !jobs || jobs > JOBS_MAX)
         return usage();
     return one ? run_one(seed, trace) : run_many(&seeds, jobs);

@@ -34,7 +34,7 @@ void sim_node_after(struct sim_node *node, struct obx_timer *timer, uint64_t del
     obx_heap_set(&node->loop.heap, timer, sim->now_ns + delay_ns);
 }
 
-/* ---- birth ------------------------------------------------------------------------------------------------------- */
+/* ---- birth ------------------------------------------------------------------------------------------------------ */
 
 static void make_relay(struct sim_node *node)
 {
@@ -86,7 +86,7 @@ void sim_node_born_after(struct sim_node *node, uint64_t delay_ns)
     sim_world_after(&node->birth, delay_ns);
 }
 
-/* ---- death ------------------------------------------------------------------------------------------------------- */
+/* ---- death ------------------------------------------------------------------------------------------------------ */
 
 void sim_node_crash(struct sim_node *node)
 {
@@ -149,7 +149,7 @@ static void bury(struct sim_node *node)
         sim_node_born_after(node, sim_pick(0, 500) * OBX_MS);
 }
 
-/* ---- steps ------------------------------------------------------------------------------------------------------- */
+/* ---- steps ------------------------------------------------------------------------------------------------------ */
 
 uint64_t sim_node_due(const struct sim_node *node)
 {

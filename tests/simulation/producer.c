@@ -98,27 +98,49 @@ static void check_lent(const struct sim_message *message)
         sim_fail("a message in flight has become another");
 }
 
+static void note_told(struct sim_producer *producer, struct sim_message *message)
+{
+    static const char *const names[] = {"?", "DELIVERED", "RETRY", "REJECTED", "UNKNOWN", "NOT_CONNECTED"};
+    check_lent(message);
+    raise_barrier(message);
+    oracle_told(producer->life, message->generation, sim_event(message->event), message->outcome);
+    message->publish->untold--;
+    if (message->outcome != OUTBOX_DELIVERED)
+        SIM_SAY("event %u is reported %s to life %u", message->event, names[message->outcome], producer->life);
+}
+
 static void tell_one(struct sim_producer *producer, struct sim_message *message)
 {
-    struct sim_publish *publish = message->publish;
     const struct outbox_host *host = producer->broker->host;
     struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes,
                                        .outcome = message->outcome,
                                        .first = message->index,
                                        .count = 1,
                                        .error = message->outcome == OUTBOX_DELIVERED ? NULL : &message->error};
-    check_lent(message);
-    raise_barrier(message);
-    oracle_told(producer->life, message->generation, sim_event(message->event), message->outcome);
-    if (message->outcome != OUTBOX_DELIVERED)
-        SIM_SAY("event %u is reported %s to life %u", message->event,
-                message->outcome == OUTBOX_RETRY      ? "RETRY"
-                : message->outcome == OUTBOX_REJECTED ? "REJECTED"
-                : message->outcome == OUTBOX_UNKNOWN  ? "UNKNOWN"
-                                                      : "NOT_CONNECTED",
-                producer->life);
+    note_told(producer, message);
+    host->outcomes(host, message->publish->op, &outcomes);
+}
+
+/* As many as were delivered of one publish, in one call. Returns how many. */
+static uint32_t tell_run(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
+{
+    const struct outbox_host *host = producer->broker->host;
+    struct sim_publish *publish = messages[0]->publish;
+    uint32_t indexes[SIM_FLIGHT], run = 0;
+    while (run < count && run < SIM_FLIGHT && messages[run]->publish == publish &&
+           messages[run]->outcome == OUTBOX_DELIVERED) {
+        note_told(producer, messages[run]);
+        indexes[run] = messages[run]->index;
+        run++;
+    }
+    if (!run) {
+        tell_one(producer, messages[0]);
+        return 1;
+    }
+    struct outbox_outcomes outcomes = {
+        .struct_size = sizeof outcomes, .outcome = OUTBOX_DELIVERED, .indexes = indexes, .count = run};
     host->outcomes(host, publish->op, &outcomes);
-    publish->untold--;
+    return run;
 }
 
 static void complete(struct sim_producer *producer, struct sim_publish *publish)
@@ -157,17 +179,16 @@ static void finish_stop(struct sim_broker *broker)
 void sim_producer_tell(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
 {
     struct sim_owner *before = sim_own(&producer->node->memory);
-    for (uint32_t i = 0; i < count; i++) {
-        tell_one(producer, messages[i]);
+    for (uint32_t i = 0; i < count;)
+        i += tell_run(producer, messages + i, count - i);
+    for (uint32_t i = 0; i < count; i++)
         obx_free(messages[i]);
-    }
     complete_told(producer);
     finish_stop(producer->broker);
     sim_own(before);
 }
 
-/* ---- publishing
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- publishing ------------------------------------------------------------------------------------------------- */
 
 static struct sim_message *new_message(struct sim_publish *publish, uint32_t index)
 {
@@ -238,8 +259,7 @@ static int admit(void *self, const struct outbox_message *message, struct outbox
     return OUTBOX_E_REJECTED;
 }
 
-/* ---- stop
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- stop ------------------------------------------------------------------------------------------------------- */
 
 static void abandon_queue(struct sim_producer *producer, struct obx_list *queue)
 {
@@ -343,8 +363,7 @@ void sim_producer_lose(struct sim_node *node)
     sim_node_after(node, &broker->lost_timer, 0);
 }
 
-/* ---- the descriptor
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the descriptor --------------------------------------------------------------------------------------------- */
 
 static const struct outbox_broker_ops ops = {.struct_size = sizeof ops,
                                              .init = init,

@@ -116,8 +116,7 @@ void sim_request_send(struct sim_request *request)
     sim_world_after(&request->arrive, delay);
 }
 
-/* ---- the server
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the server ------------------------------------------------------------------------------------------------- */
 
 static int do_settle(struct sim_request *request)
 {
@@ -234,8 +233,7 @@ static void arrive(struct obx_timer *timer)
     sim_node_after(request->node, &request->answer, latency());
 }
 
-/* ---- and back
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- and back --------------------------------------------------------------------------------------------------- */
 
 static void give_dead_keys(const struct sim_request *request)
 {

@@ -24,8 +24,7 @@ void sim_rows_rewind(struct sim_store *store)
         memset(store->given, 0, (size_t)store->given_room);
 }
 
-/* ---- at the server
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- at the server ---------------------------------------------------------------------------------------------- */
 
 void sim_rows_look(struct sim_request *request)
 {
@@ -110,8 +109,7 @@ void sim_rows_select(struct sim_request *request)
         select_next(request->store, rows, claim);
 }
 
-/* ---- batches
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- batches ---------------------------------------------------------------------------------------------------- */
 
 struct lent {
     struct outbox_batch batch;
@@ -200,8 +198,7 @@ void sim_rows_release(void *self, struct outbox_batch *batch)
     store->host->release(store->host, lent);
 }
 
-/* ---- at the client
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- at the client ---------------------------------------------------------------------------------------------- */
 
 static bool note_given(struct sim_store *store, const struct sim_rows *rows)
 {

@@ -179,8 +179,7 @@ void sim_store_cut(struct sim_node *node)
     store->cut = true;
 }
 
-/* ---- the doorbell
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the doorbell ----------------------------------------------------------------------------------------------- */
 
 static void ring(struct obx_timer *timer)
 {
@@ -212,8 +211,7 @@ bool sim_store_owns(const struct sim_node *node)
            sim->db->owner == store->session;
 }
 
-/* ---- the descriptor
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the descriptor --------------------------------------------------------------------------------------------- */
 
 static struct outbox_store_ops ops = {.struct_size = sizeof ops,
                                       .init = init,
