@@ -135,7 +135,10 @@ static const char settings_sql[] =
     "set_config('default_transaction_isolation', 'read committed', false), "
     "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
     "ELSE current_setting('synchronous_commit') END, false), "
-    "set_config('statement_timeout', $1::text, false), set_config('lock_timeout', $1::text, false)";
+    "set_config('statement_timeout', $1::text, false), set_config('lock_timeout', $1::text, false), "
+    "CASE WHEN current_setting('server_version_num')::int4 >= 140000 THEN set_config('idle_session_timeout', '0', "
+    "false) "
+    "END";
 
 static int send_settings(struct pg_request *request, PGconn *pg)
 {

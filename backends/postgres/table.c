@@ -88,7 +88,8 @@ int pg_columns_read(struct pg_store *store, const PGresult *result, struct outbo
 {
     struct pg_table *table = &store->table;
     int count = PQntuples(result);
-    pg_table_free(store);
+    store->host->release(store->host, table->columns);
+    table->column_count = 0;
     snprintf(table->id, sizeof table->id, "%s", obx_sql_column(&store->column_names, "id"));
     table->columns = store->host->alloc(store->host, (size_t)count * sizeof *table->columns + 1);
     if (!table->columns)
@@ -195,6 +196,8 @@ int pg_columns_choose(struct pg_store *store, const struct outbox_store_start *s
 {
     if (check_id(store, error))
         return error->code;
+    store->host->release(store->host, store->wanted);
+    store->wanted_count = 0;
     store->wanted = store->host->alloc(store->host, start->column_count * sizeof *store->wanted + 1);
     if (!store->wanted)
         return pg_fail(error, OUTBOX_E_NO_MEMORY, "look at the columns: out of memory");
