@@ -87,7 +87,7 @@ struct obx_kafka_publish {
     uint32_t told;
     uint32_t fresh; /* delivered, in the slot's indexes, not told yet */
     bool touched;
-    bool failing; /* an event was told RETRY */
+    bool failing; /* an event was told RETRY or REJECTED */
 };
 
 struct obx_kafka_slot {
@@ -215,7 +215,7 @@ enum obx_kafka_gate obx_kafka_topic_gate(const struct obx_kafka_topic *topic, ui
 /* What became of a message. alone: no other message shared its batch. */
 void obx_kafka_topic_report(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
                             uint32_t index, rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, bool alone);
-/* Tell RETRY or NOT_CONNECTED with the topic's last error, and hold the key. */
+/* Tell that an event was not taken, and hold its key; with NOT_CONNECTED the whole producer is given up instead. */
 void obx_kafka_topic_refuse(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
                             uint32_t index, uint32_t outcome, const struct outbox_error *error);
 void obx_kafka_topic_mute(struct obx_kafka *self, struct obx_kafka_topic *topic); /* no report for too long */

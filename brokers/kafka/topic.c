@@ -123,7 +123,7 @@ void obx_kafka_topic_refuse(struct obx_kafka *self, struct obx_kafka_topic *topi
 {
     struct outbox_error trouble;
     obx_kafka_tell(self, publish, index, 1, outcome, error);
-    if (outcome != OUTBOX_RETRY || !obx_kafka_hold(self, topic, publish, index))
+    if (outcome == OUTBOX_NOT_CONNECTED || !obx_kafka_hold(self, topic, publish, index))
         return;
     obx_kafka_error(&trouble, OUTBOX_E_NO_MEMORY, 0, "publish to topic '%s': out of memory for a key", topic->name);
     obx_kafka_break(self, &trouble);
@@ -205,7 +205,7 @@ void obx_kafka_topic_report(struct obx_kafka *self, struct obx_kafka_topic *topi
         if (topic->careful)
             topic->careful--;
         obx_kafka_error(&error, verdict.code, err, "publish to topic '%s': %s", topic->name, rd_kafka_err2str(err));
-        obx_kafka_tell(self, publish, index, 1, verdict.outcome, &error);
+        obx_kafka_topic_refuse(self, topic, publish, index, verdict.outcome, &error);
     } else {
         fail(self, topic, &verdict, err);
         obx_kafka_topic_refuse(self, topic, publish, index, topic->outcome, &topic->error);

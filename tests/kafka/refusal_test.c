@@ -83,8 +83,16 @@ Test(kafka_refusal, a_refused_batch_is_sent_again_one_by_one)
     kt_batch_fill(&batch, "t", 1, 0);
     kt_publish(&f.t, &batch);
     cr_assert(kt_wait(&f.t, &batch));
-    cr_assert_eq(kt_count(&batch, OUTBOX_DELIVERED), 4);
+    cr_assert_eq(kt_count(&batch, OUTBOX_DELIVERED), 2);
     cr_assert_eq(batch.outcomes[2], OUTBOX_REJECTED);
+    cr_assert_eq(kt_count(&batch, OUTBOX_RETRY), 2); /* whether its key waits for it is the host's to say */
+    cr_assert_eq(batch.errors[3].code, OUTBOX_E_AGAIN);
+    kt_run_for(&f.t, 20);
+    batch.publish.messages = &batch.messages[3];
+    batch.publish.count = 2;
+    batch.dones = 0;
+    kt_publish(&f.t, &batch);
+    cr_assert(kt_wait(&f.t, &batch));
     kt_batch_free(&batch);
     char *content = mock_read(&f.mock, "t", 5);
     cr_assert_str_eq(content, "k0=999 k0=0 k0=1 k0=3 k0=4 ");
