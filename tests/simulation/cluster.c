@@ -36,8 +36,7 @@ static struct sim_flight *new_flight(struct sim_producer *producer, uint32_t par
     return flight;
 }
 
-/* ---- sending -------------------------------------------------------------------------------------------------------
- */
+/* ---- sending ---------------------------------------------------------------------------------------------------- */
 
 static void take_off(struct sim_flight *flight)
 {

@@ -49,8 +49,7 @@ void oracle_lost(struct sim_event *event)
     event->lost = true;
 }
 
-/* ---- order --------------------------------------------------------------------------------------------------------
- */
+/* ---- order ------------------------------------------------------------------------------------------------------ */
 
 /* May later events of its key be appended though it is not? */
 static bool may_be_passed(const struct sim_event *event)
@@ -94,8 +93,7 @@ void oracle_appended(struct sim_event *event)
         sim_fail("event %u is appended, which admit refuses", event->number);
 }
 
-/* ---- what relays do ------------------------------------------------------------------------------------------------
- */
+/* ---- what relays do --------------------------------------------------------------------------------------------- */
 
 struct sim_event *oracle_submitted(const struct sim_node *node, const struct outbox_message *message)
 {
@@ -151,8 +149,7 @@ void oracle_parked(struct sim_event *event)
     event->dead = event->ever_dead = true;
 }
 
-/* ---- relays --------------------------------------------------------------------------------------------------------
- */
+/* ---- relays ----------------------------------------------------------------------------------------------------- */
 
 void oracle_step(const struct sim_node *node)
 {
@@ -191,8 +188,7 @@ void oracle_settled_all(const struct sim_node *node)
     }
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------------
- */
+/* ---- the end ---------------------------------------------------------------------------------------------------- */
 
 static bool poison_stays(const struct sim_event *event)
 {

@@ -23,8 +23,7 @@ static void fini(void *self)
     broker->node->broker = NULL;
 }
 
-/* ---- start ----------------------------------------------------------------------------------------------------------
- */
+/* ---- start ------------------------------------------------------------------------------------------------------ */
 
 static struct sim_producer *new_producer(struct sim_broker *broker)
 {
@@ -62,8 +61,7 @@ static void start(void *self, outbox_op_t op, const struct outbox_broker_start *
     sim_node_after(broker->node, &broker->start_timer, sim_pick(0, 20) * OBX_MS);
 }
 
-/* ---- outcomes -------------------------------------------------------------------------------------------------------
- */
+/* ---- outcomes --------------------------------------------------------------------------------------------------- */
 
 void sim_message_fail(struct sim_message *message, enum outbox_outcome outcome, int code)
 {

@@ -36,8 +36,7 @@ struct sim_request *sim_request_new(struct sim_store *store, enum sim_ask ask, o
     return request;
 }
 
-/* ---- the client ----------------------------------------------------------------------------------------------------
- */
+/* ---- the client ------------------------------------------------------------------------------------------------- */
 
 static void free_request(struct sim_request *request)
 {

@@ -51,8 +51,7 @@ int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool sam
     return OUTBOX_OK;
 }
 
-/* ---- calamities ---------------------------------------------------------------------------------------------------
- */
+/* ---- calamities ------------------------------------------------------------------------------------------------- */
 
 static struct obx_timer up_again;
 

@@ -29,8 +29,7 @@ static void fini(void *self)
     store->node->store = NULL;
 }
 
-/* ---- operations ---------------------------------------------------------------------------------------------------
- */
+/* ---- operations ------------------------------------------------------------------------------------------------- */
 
 static void ask(struct sim_store *store, enum sim_ask what, outbox_op_t op, const void *args)
 {
@@ -102,8 +101,7 @@ static void cancel(void *self, outbox_op_t op)
     }
 }
 
-/* ---- the end of a connection ---------------------------------------------------------------------------------------
- */
+/* ---- the end of a connection ------------------------------------------------------------------------------------ */
 
 static void finish_stop(struct obx_timer *timer)
 {

@@ -89,9 +89,9 @@ void sim_store_shape(void); /* as the plan wants it; before it is registered */
 void sim_store_crash(struct sim_node *node);
 uint32_t sim_store_lent(const struct sim_node *node);
 bool sim_store_owns(const struct sim_node *node); /* and nothing is wrong with its session */
-void sim_store_ring(void);                  /* something was committed: to who has armed the doorbell */
-void sim_store_lose(struct sim_node *node); /* the connection breaks, the server does not know yet */
-void sim_store_cut(struct sim_node *node);  /* it goes silent */
+void sim_store_ring(void);                        /* something was committed: to who has armed the doorbell */
+void sim_store_lose(struct sim_node *node);       /* the connection breaks, the server does not know yet */
+void sim_store_cut(struct sim_node *node);        /* it goes silent */
 
 /* request.c */
 struct sim_request *sim_request_new(struct sim_store *store, enum sim_ask ask, outbox_op_t op, void *args);
