@@ -37,6 +37,12 @@ static inline bool obx_call_busy(const struct obx_call *call)
     return call->op != 0;
 }
 
+/* In done(): it failed before it reached the plugin. */
+static inline bool obx_call_refused(const struct obx_call *call)
+{
+    return call->failed.code != 0;
+}
+
 struct obx_instance_events {
     void (*wake)(void *arg);                                     /* deferred, coalesced */
     void (*lost)(void *arg, const struct outbox_error *error);   /* deferred */

@@ -151,6 +151,7 @@ outbox_op_t obx_op_begin(struct obx_instance *instance, const char *what, struct
     op->call = call;
     op->timeout_ms = timeout_ms;
     call->op = op->token;
+    call->failed.code = OUTBOX_OK;
     if (timeout_ms)
         instance->loop->ops->timer_set(instance->loop, &op->timer, timeout_ms * OBX_MS);
     return op->token;

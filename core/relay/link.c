@@ -20,6 +20,7 @@
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 10000
 #define STOP_MS 5000
+#define STOP_AGAIN_NS (10 * OBX_MS)
 
 /* which states may follow which: a bit for each */
 static const uint8_t legal[OBX_LINK_STATES] = {
@@ -65,11 +66,16 @@ static void leave_ready(struct obx_relay *relay)
     relay->reread = true;
 }
 
+/* For a stop that did not reach the plugin there was no memory: as long as the plugin runs it must not be started. */
 static void stopped(struct obx_relay *relay, struct obx_link *link)
 {
+    obx_relay_tick_soon(relay);
+    if (obx_call_refused(&link->stop_call)) {
+        link->retry_at = relay->now + STOP_AGAIN_NS;
+        return;
+    }
     move(relay, link, OBX_LINK_DOWN);
     link->retry_at = relay->now + (link->failures ? obx_backoff(relay->loop, link->failures, PAUSE_MIN_MS, PAUSE_MAX_MS) : 0);
-    obx_relay_tick_soon(relay);
 }
 
 static void store_stopped(struct obx_call *call, const struct outbox_error *error)
@@ -95,6 +101,12 @@ void obx_link_stop(struct obx_relay *relay, struct obx_link *link, uint32_t time
     move(relay, link, OBX_LINK_STOPPING);
     link->stop_call.done = link == &relay->store ? store_stopped : broker_stopped;
     obx_instance_stop(link->instance, &link->stop_call, timeout_ms);
+}
+
+static void stop_again(struct obx_relay *relay, struct obx_link *link)
+{
+    if (link->state == OBX_LINK_STOPPING && !obx_call_busy(&link->stop_call) && obx_relay_due(relay, link->retry_at))
+        obx_instance_stop(link->instance, &link->stop_call, STOP_MS);
 }
 
 void obx_link_lost(struct obx_relay *relay, struct obx_link *link, const struct outbox_error *error)
@@ -199,6 +211,7 @@ static void store_started(struct obx_call *call, const struct outbox_error *erro
 void obx_link_step_store(struct obx_relay *relay)
 {
     struct obx_link *store = &relay->store;
+    stop_again(relay, store);
     if (relay->stopping || obx_call_busy(&store->call))
         return;
     if (store->state == OBX_LINK_DOWN && obx_relay_due(relay, store->retry_at)) {
@@ -236,6 +249,7 @@ static void broker_started(struct obx_call *call, const struct outbox_error *err
 void obx_link_step_broker(struct obx_relay *relay)
 {
     struct obx_link *broker = &relay->broker;
+    stop_again(relay, broker);
     if (relay->stopping || obx_call_busy(&broker->call) || relay->flying_count)
         return;
     if (relay->standby && broker->state == OBX_LINK_UP)
