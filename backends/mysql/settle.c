@@ -33,6 +33,18 @@ static void finish(struct mys_op *op, const struct outbox_error *error)
     mys_op_finish(op, error);
 }
 
+/* The second statement is the fence. Somebody who takes the row away ends the ownership: nobody could be told from us. */
+static void take(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+{
+    struct mys_store *store = ((struct mys_op *)request->arg)->store;
+    mysql_free_result(result);
+    if (index != 1 || affected)
+        return;
+    store->owns = false;
+    store->host->log(store->host, OUTBOX_LOG_ERROR, "the row of table %s is gone, which tells who owns the outbox; run "
+                                                    "'outbox init'", store->relay_table);
+}
+
 static void settled(struct mys_request *request, const struct outbox_error *error)
 {
     struct mys_op *op = request->arg;
@@ -64,6 +76,7 @@ static void submit(struct mys_op *op)
                                        .sql = obx_sql_text_get(sql),
                                        .size = sql->size,
                                        .transaction = true,
+                                       .result = take,
                                        .done = settled,
                                        .arg = op};
     mys_fail(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);

@@ -172,3 +172,19 @@ Test(mysql_owner, a_lock_on_a_row_is_not_waited_for_long)
     mysql_close(other);
     bed_close(&bed);
 }
+
+Test(mysql_owner, without_its_row_in_the_relay_table_there_is_no_owner)
+{
+    struct bed bed;
+    bed_open(&bed, "rowless", true, "");
+    bed_begin(&bed);
+    bed_insert(&bed, bed.sql, "a");
+    bed_insert(&bed, bed.sql, "b");
+    struct outbox_batch *batch = bed_batch(&bed, 10, 1 << 20);
+    bed_exec(&bed, bed.sql, "DELETE FROM %s_relay");
+    cr_assert_eq(bed_settle(&bed, batch, 0, 1), 0, "%s", bed.error.text);
+    cr_assert_eq(bed_settle(&bed, batch, 1, 1), OUTBOX_E_FENCED, "%s", bed.error.text);
+    cr_assert_eq(bed_number(&bed, "SELECT COUNT(*) FROM %s"), 1);
+    obx_store_release(bed.store, batch);
+    bed_close(&bed);
+}
