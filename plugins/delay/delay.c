@@ -4,6 +4,11 @@
  * An answer that waits takes its outcomes along: nothing is heard of a publish before its time. stop() waits in both
  * queues behind everything else, so that it is the last to complete.
  *
+ * Publishes that were submitted before the host is told of a failure must not be appended after it, if they hold
+ * messages of its key. The plugin underneath cannot know of those that still wait here, nor that what it told waits
+ * here too. So all publishes that wait to go down when a failure is heard, and all that come before the host is told,
+ * are refused in the same way; which keys they hold is not looked at.
+ *
  * Failure modes: without memory to keep outcomes they are told early, never lost. A call that is canceled while it
  * waits to go down was not done, and everything that waits behind it is given up with it, because it would overtake;
  * one that waits to go up is told at once.
@@ -44,6 +49,24 @@ static uint64_t pause_of(const struct delay *delay, int64_t ms)
 
 /* ---- the way up -------------------------------------------------------------------------------------------------- */
 
+static uint32_t refusal_for(uint32_t failure)
+{
+    return failure == OUTBOX_RETRY ? OUTBOX_RETRY : OUTBOX_NOT_CONNECTED;
+}
+
+static void note_failure(struct delay_op *entry, uint32_t outcome)
+{
+    struct delay *delay = entry->delay;
+    if (outcome == OUTBOX_DELIVERED || outcome == OUTBOX_REJECTED || !(delay->calls & 1u << DECO_PUBLISH))
+        return;
+    delay->untold += !entry->failure;
+    if (entry->failure != OUTBOX_NOT_CONNECTED)
+        entry->failure = refusal_for(outcome);
+    delay->refusal = entry->failure;
+    for (struct delay_op *behind = delay->down.first; behind; behind = behind->next)
+        behind->refusal = entry->failure;
+}
+
 static void tell_run(struct delay_op *entry, uint32_t first, uint32_t end)
 {
     const struct outbox_host *host = entry->delay->host;
@@ -74,6 +97,7 @@ static void go_up(struct delay_op *entry)
     const struct outbox_host *host = entry->delay->host;
     if (entry->told)
         tell_all(entry);
+    entry->delay->untold -= entry->failure != 0;
     host->op_done(host, entry->op, &entry->error);
 }
 
@@ -97,6 +121,7 @@ static void hear_outcomes(void *arg, outbox_op_t child, const struct outbox_outc
     (void)child;
     struct delay_op *entry = arg;
     struct delay_told *told = entry->told;
+    note_failure(entry, outcomes->outcome);
     if (!told) {
         entry->delay->host->outcomes(entry->delay->host, entry->op, outcomes);
         return;
@@ -138,9 +163,27 @@ static void give_up(struct delay_op *entry, int code, const char *why)
     host->op_done(host, entry->op, &entry->error);
 }
 
+/* It goes up behind the failure, as one more. */
+static void refuse(struct delay_op *entry)
+{
+    const struct outbox_publish *publish = entry->argument;
+    struct outbox_error error;
+    deco_fail(&error, OUTBOX_E_AGAIN, "publish: an event before it failed while the delay plugin made this one wait");
+    struct outbox_outcomes all = {
+        .struct_size = sizeof all, .outcome = entry->refusal, .count = publish->count, .error = &error};
+    keep_outcomes(entry);
+    if (publish->count)
+        hear_outcomes(entry, 0, &all);
+    hear_done(entry, 0, NULL);
+}
+
 static void go_down(struct delay_op *entry)
 {
     struct delay *delay = entry->delay;
+    if (entry->call == DECO_PUBLISH && entry->refusal) {
+        refuse(entry);
+        return;
+    }
     struct outbox_child child = {
         .struct_size = sizeof child, .done = hear_done, .outcomes = hear_outcomes, .arg = entry};
     if (!deco_has(delay->under, delay->plugin, entry->call)) { /* optional ones: as if it did nothing */
@@ -161,6 +204,8 @@ void delay_submit(struct delay *delay, outbox_op_t op, enum deco_call call, void
     struct delay_op *entry = delay->host->op_scratch(delay->host, op);
     *entry = (struct delay_op){.delay = delay, .op = op, .call = call, .argument = argument};
     bool chosen = delay->calls & 1u << call;
+    if (delay->untold)
+        entry->refusal = delay->refusal;
     if (chosen && delay->before_ms)
         delay_queue_add(&delay->down, entry, pause_of(delay, delay->before_ms));
     else if (call == DECO_STOP && delay->down.first)

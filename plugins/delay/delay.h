@@ -28,6 +28,8 @@ struct delay {
     enum outbox_kind plugin;
     uint32_t calls; /* bits 1 << DECO_... */
     struct delay_queue down, up;
+    uint32_t untold;  /* publishes with failures that the host does not know of yet */
+    uint32_t refusal; /* while there are any: what publishes get that come now */
 };
 
 /* What the plugin underneath has told of a publish: the outcome of each message, and why, once for each outcome. */
@@ -48,6 +50,8 @@ struct delay_op {
     uint64_t due_ns;
     struct delay_told *told;   /* owned; NULL where nothing is held back */
     struct outbox_error error; /* of the op */
+    uint32_t failure;          /* the outcome of some message that failed; 0: none */
+    uint32_t refusal;          /* it must not go down: the outcome that its messages get; 0: it may */
 };
 
 int delay_init(struct delay *delay, const struct outbox_init *init, enum outbox_kind plugin,

@@ -75,6 +75,40 @@ Test(delay, lets_other_calls_through_at_once)
     pile_close(&pile);
 }
 
+/* The plugin underneath cannot know of what still waits to go down, nor that what it told waits to go up. */
+Test(delay, refuses_what_was_submitted_before_a_failure_was_told)
+{
+    struct pile pile;
+    begin(&pile,
+          "it: { plugin: delay, calls: publish, before: 10ms, after: 10ms, over: { plugin: fault, calls: publish,\n"
+          "      key: a, count: 1, kind: retry, over: { plugin: memory } } }\n");
+    pile_submit(&pile, 0, "a1 b1");
+    pass(&pile, 5);
+    pile_submit(&pile, 1, "a2 b2"); /* waits while a1 fails */
+    pass(&pile, 10);
+    pile_submit(&pile, 2, "c1"); /* comes before that is told */
+    cr_assert_str_eq(pile_finish(&pile, 0), "TD");
+    cr_assert_str_eq(pile_finish(&pile, 1), "TT");
+    cr_assert_str_eq(pile_finish(&pile, 2), "T");
+    cr_assert_str_eq(pile_send(&pile, "a1 a2 b2 c1"), "DDDD");
+    cr_assert_str_eq(pile_there(&pile), "b1 a1 a2 b2 c1");
+    pile_close(&pile);
+}
+
+Test(delay, refuses_behind_an_outage_as_not_connected)
+{
+    struct pile pile;
+    begin(&pile, "it: { plugin: delay, calls: publish, before: 10ms, over: { plugin: fault, calls: publish, key: a,\n"
+                 "      count: 1, kind: unknown, over: { plugin: memory } } }\n");
+    pile_submit(&pile, 0, "a1 b1");
+    pass(&pile, 5);
+    pile_submit(&pile, 1, "c1");
+    cr_assert_str_eq(pile_finish(&pile, 0), "UD");
+    cr_assert_str_eq(pile_finish(&pile, 1), "N");
+    cr_assert_str_eq(pile_send(&pile, "a1 c1"), "DD");
+    pile_close(&pile);
+}
+
 Test(delay, stops_behind_everything_else)
 {
     struct pile pile;
