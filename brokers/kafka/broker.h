@@ -143,8 +143,10 @@ struct obx_kafka {
     uint64_t message_max;  /* message.max.bytes */
 
     enum obx_kafka_state state;
-    bool broken; /* host->lost() was called; nothing is sent any more */
-    bool down;   /* no broker answers; said once */
+    bool broken;                 /* host->lost() was called; nothing is sent any more */
+    bool suspected;              /* all connections were lost, and nothing was delivered since */
+    bool down;                   /* events wait for that: said once */
+    struct outbox_timer *outage; /* before it is said that events wait */
     rd_kafka_t *rk;
     rd_kafka_queue_t *queue;
     rd_kafka_t *scout; /* scout.c; NULL until it is needed */
@@ -204,6 +206,7 @@ void obx_kafka_tell_flush(struct obx_kafka *self);
 void obx_kafka_free_slots(struct obx_kafka *self);
 
 /* reports.c */
+void obx_kafka_outage(void *plugin);
 void obx_kafka_reports_ready(void *plugin, uint32_t events);
 void obx_kafka_reports_drain(struct obx_kafka *self);
 

@@ -3,7 +3,8 @@
  *
  * The host learns of an outcome when the publish completes, and until then it may submit later events of the same key
  * in other publishes. These must not go: their keys are held from the failure until the completion was delivered,
- * which is two turns of the loop after op_done(). The set is empty unless something fails.
+ * which is two turns of the loop after op_done(). A rejected event holds its key too, because the host may want the
+ * key to wait for it (on_reject: block-key). The set is empty unless something fails.
  *
  * An entry names the last publish that holds its key; it is in force while a failing publish up to that one is not
  * known to the host. That may hold a key a little too long, never too short.

@@ -23,7 +23,8 @@ static int init(void *plugin, const struct outbox_init *init, struct outbox_erro
     self->resume = (struct outbox_task){.run = resume, .arg = self};
     self->held.notice = (struct outbox_task){.run = obx_kafka_held_notice, .arg = self};
     if (self->host->timer_open(self->host, obx_kafka_purge_all, self, &self->grace) ||
-        self->host->timer_open(self->host, obx_kafka_lose_patience, self, &self->patience))
+        self->host->timer_open(self->host, obx_kafka_lose_patience, self, &self->patience) ||
+        self->host->timer_open(self->host, obx_kafka_outage, self, &self->outage))
         return obx_kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "make timers: out of memory");
     return obx_kafka_configure(self, error);
 }
@@ -35,6 +36,7 @@ static void fini(void *plugin)
         return;
     self->host->timer_close(self->grace);
     self->host->timer_close(self->patience);
+    self->host->timer_close(self->outage);
     if (self->conf)
         rd_kafka_conf_destroy(self->conf);
     obx_kafka_topics_free(self);

@@ -12,6 +12,7 @@
 
 #define TURN 4096u           /* messages handed over before other work gets its turn */
 #define PATIENCE_US 3000000u /* with a topic that does not report its only message, while others wait behind */
+#define OUTAGE_US 2000000u   /* for a connection that was closed to be opened again */
 #define FIELDS 7u
 
 enum step { STEP_NEXT, STEP_AGAIN, STEP_WAIT };
@@ -123,7 +124,7 @@ static void await_report(struct obx_kafka *self, struct obx_kafka_topic *topic)
 void obx_kafka_lose_patience(void *plugin)
 {
     struct obx_kafka *self = plugin;
-    if (self->down) {
+    if (self->suspected) {
         self->host->timer_set(self->patience, PATIENCE_US);
         return;
     }
@@ -243,6 +244,8 @@ void obx_kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish
     }
     *self->pending_end = publish;
     self->pending_end = &publish->next;
+    if (self->suspected && !self->down && !self->in_flight)
+        self->host->timer_set(self->outage, OUTAGE_US);
     if (self->pending == publish)
         obx_kafka_pump(self);
 }

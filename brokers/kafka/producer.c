@@ -90,7 +90,7 @@ void obx_kafka_start(void *plugin, outbox_op_t op, const struct outbox_broker_st
     struct obx_kafka *self = plugin;
     (void)start;
     self->state = OBX_KAFKA_STARTING;
-    self->broken = self->down = false;
+    self->broken = self->suspected = self->down = false;
     self->reason[0] = '\0';
     atomic_store(&self->give_up, false);
     self->connect = (struct obx_kafka_job){.op = op};
@@ -123,6 +123,7 @@ static void close_producer(struct obx_kafka *self)
     self->state = OBX_KAFKA_CLOSING;
     self->host->timer_clear(self->grace);
     self->host->timer_clear(self->patience);
+    self->host->timer_clear(self->outage);
     self->awaited = NULL;
     silence(self);
     obx_kafka_topics_close(self);

@@ -27,21 +27,38 @@ static void report(struct obx_kafka *self, struct obx_kafka_topic *topic, const 
         obx_kafka_topic_report(self, topic, publish, index, message->err, rd_kafka_message_status(message), alone);
 }
 
-static void note_up(struct obx_kafka *self)
-{
-    self->down = false;
-    self->host->log(self->host, OUTBOX_LOG_INFO, "the brokers answer again");
-}
+/* ---- outages ---------------------------------------------------------------------------------------------------- */
 
-/* A broker may also just have closed an idle connection: as long as nothing waits that is no news. */
-static void note_down(struct obx_kafka *self, const char *text)
+/* Events wait, and have waited for a while. */
+void obx_kafka_outage(void *plugin)
 {
-    if (self->down || (!self->in_flight && !self->pending))
+    struct obx_kafka *self = plugin;
+    if (!self->suspected || self->down || (!self->in_flight && !self->pending))
         return;
     self->down = true;
-    self->host->log(self->host, OUTBOX_LOG_WARN, "no broker answers, events wait: %s",
-                    self->reason[0] ? self->reason : text);
+    self->host->log(self->host, OUTBOX_LOG_WARN, "no broker answers, events wait: %s", self->reason);
 }
+
+/* Told once for each outage. A broker may also just have closed an idle connection: no news, unless the next events
+ * wait too (produce.c). */
+static void note_down(struct obx_kafka *self, const char *text)
+{
+    if (!self->reason[0])
+        snprintf(self->reason, sizeof self->reason, "%s", text);
+    self->suspected = true;
+    obx_kafka_outage(self);
+}
+
+static void note_up(struct obx_kafka *self)
+{
+    if (self->down)
+        self->host->log(self->host, OUTBOX_LOG_INFO, "the brokers answer again");
+    self->suspected = self->down = false;
+    self->reason[0] = '\0';
+    self->host->timer_clear(self->outage);
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t take_reports(struct obx_kafka *self, rd_kafka_event_t *event)
 {
@@ -54,7 +71,7 @@ static uint32_t take_reports(struct obx_kafka *self, rd_kafka_event_t *event)
             rkt = message->rkt;
             topic = rd_kafka_topic_opaque(rkt);
         }
-        if (self->down && !message->err)
+        if (self->suspected && !message->err)
             note_up(self);
         report(self, topic, message);
         count++;

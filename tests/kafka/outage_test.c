@@ -34,6 +34,26 @@ Test(kafka_outage, events_wait_for_the_brokers)
     FIXTURE_END(&f);
 }
 
+/* The connection was lost while nothing was to be sent. */
+Test(kafka_outage, an_outage_that_began_in_idleness_is_told_when_events_wait)
+{
+    static char waits[] = "1 no broker answers, events wait: ";
+    struct kt_batch batch;
+    fixture_open(&f, "");
+    rd_kafka_mock_broker_set_down(f.mock.cluster, 1);
+    kt_run_for(&f.t, 300);
+    cr_assert_null(strstr(f.t.logged, waits), "%s", f.t.logged);
+    kt_batch_init(&batch, 10);
+    kt_batch_fill(&batch, "t", 10, 0);
+    kt_publish(&f.t, &batch);
+    cr_assert(kt_run_until(&f.t, is_logged, waits, KT_WAIT_MS));
+    rd_kafka_mock_broker_set_up(f.mock.cluster, 1);
+    cr_assert(kt_wait(&f.t, &batch));
+    cr_assert(strstr(f.t.logged, "2 the brokers answer again\n"), "%s", f.t.logged);
+    kt_batch_free(&batch);
+    FIXTURE_END(&f);
+}
+
 Test(kafka_outage, stop_gives_up_at_its_deadline)
 {
     struct kt_batch batch;
