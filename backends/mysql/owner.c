@@ -128,7 +128,7 @@ struct holder {
     uint64_t id;
     int64_t silent_s;
     char host[40];
-    bool seen;
+    bool seen, asleep; /* asleep: the server waits for it, not the other way round */
 };
 
 /* SHOW PROCESSLIST shows a user at least his own sessions: Id, User, Host, db, Command, Time. */
@@ -140,11 +140,19 @@ static struct holder find_holder(MYSQL_RES *list, uint64_t id)
         if (!row[0] || strtoull(row[0], NULL, 10) != id)
             continue;
         holder.seen = true;
+        holder.asleep = row[4] && !strcmp(row[4], "Sleep");
         holder.silent_s = row[5] ? strtoll(row[5], NULL, 10) : -1;
         mys_copy(holder.host, sizeof holder.host, row[2]);
         holder.host[strcspn(holder.host, ":")] = '\0';
     }
     return holder;
+}
+
+/* A statement of an owner that lives may take long; it is given three times the lease. */
+static bool is_silent(const struct holder *holder, uint32_t lease_ms)
+{
+    int64_t patience = holder->asleep ? (int64_t)lease_ms : 3 * (int64_t)lease_ms;
+    return holder->seen && holder->silent_s * 1000 >= patience;
 }
 
 static void stand_by(struct mys_op *op)
@@ -202,7 +210,7 @@ static void listed(struct mys_request *request, const struct outbox_error *error
     size_t used = strlen(acquire->owner);
     snprintf(acquire->owner + used, sizeof acquire->owner - used, " at %.30s, connection %llu",
              *holder.host ? holder.host : "?", (unsigned long long)holder.id);
-    if (holder.seen && holder.silent_s * 1000 >= (int64_t)acquire->lease_ms && op->number++ < TRIES)
+    if (is_silent(&holder, acquire->lease_ms) && op->number++ < TRIES)
         kill_holder(op, &holder);
     else
         stand_by(op);

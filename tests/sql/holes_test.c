@@ -165,3 +165,39 @@ Test(holes, every_failed_allocation_leaves_the_tracker_as_it_was)
             break;
     }
 }
+
+/* MySQL: holders of locks are seen, transaction ids and snapshots are not. */
+Test(holes, without_transaction_ids_the_holders_themselves_are_waited_for)
+{
+    struct obx_sql_holes holes;
+    obx_sql_holes_init(&holes, &sql_host, UINT64_MAX);
+    cr_assert_eq(see(&holes, (int64_t[]){2}, 1, false, 0, 0), OBX_SQL_ACCEPTED);
+    cr_assert(obx_sql_holes_prove(&holes, (struct obx_sql_holder[]){{7, 0}}, 1));
+    cr_assert_eq(see(&holes, NULL, 0, false, 0, 0), OBX_SQL_ACCEPTED);
+    cr_assert_eq(holes.hot.count, 1, "forgotten though its writer goes on");
+    cr_assert(obx_sql_holes_prove(&holes, (struct obx_sql_holder[]){{8, 0}}, 1)); /* another, that came later */
+    cr_assert_eq(holes.hot.count, 1, "forgotten before a claim has looked for the last time");
+    cr_assert_eq(see(&holes, NULL, 0, false, 0, 0), OBX_SQL_ACCEPTED);
+    cr_assert_eq(holes.hot.count, 0);
+    obx_sql_holes_free(&holes);
+    cr_assert_eq(sql_memory.live, 0);
+}
+
+Test(holes, of_an_expired_hole_the_ids_in_flight_are_kept)
+{
+    struct obx_sql_holes holes;
+    obx_sql_holes_init(&holes, &sql_host, UINT64_MAX);
+    cr_assert_eq(see(&holes, (int64_t[]){5, 10}, 2, false, 0, 0), OBX_SQL_ACCEPTED); /* at 10: 1 to 4, 6 to 9 */
+    cr_assert(obx_sql_holes_expire(&holes, 9, NULL, 0));
+    cr_assert_eq(holes.hot.count, 2, "too young to expire");
+    cr_assert(obx_sql_holes_expire(&holes, 10, (int64_t[]){2, 3, 5, 9}, 4));
+    cr_assert_eq(holes.hot.count, 3);
+    expect_hot(&holes, 0, 2, 2);
+    expect_hot(&holes, 1, 3, 3);
+    expect_hot(&holes, 2, 9, 9);
+    cr_assert(obx_sql_holes_expire(&holes, 10, NULL, 0));
+    cr_assert_eq(holes.hot.count, 0);
+    cr_assert_eq(holes.hi, 10);
+    obx_sql_holes_free(&holes);
+    cr_assert_eq(sql_memory.live, 0);
+}
