@@ -1,13 +1,14 @@
 /*
  * tests/integration/kills/kills.c - the relay dies hundreds of times, at any instruction; nothing may come of it
  *
- *     outbox-kills --outbox PROGRAM --oracle PROGRAM --writer PROGRAM [--kills N] [--seed N] [--keep]
+ *     outbox-kills --outbox PROGRAM --oracle PROGRAM --writer PROGRAM [--kills N] [--seed N] [--keep] [--faults]
+ *                  [--gently]
  *
  * Two writers commit and roll back all the time. Relays are killed with SIGKILL after a random progress of the output
- * or at a random moment of their start; die at a failpoint before or after a claim, a publish or a settle, or at a
- * system call that changes a file; are
- * replaced by a standby; are paused for longer than their lease. Writers are killed too, now and then. In the end
- * the outbox is drained and the oracle judges. Exit codes: 0 every promise was kept, 1 not.
+ * or at a random moment of their start; die before or after a claim, a publish or a settle, or a system call that
+ * changes a file; are replaced by a standby; are paused for longer than their lease. Writers are killed too, now and
+ * then. In the end the outbox is drained and the oracle judges. With --gently there is nothing but SIGTERM, and no
+ * duplicate either. Exit codes: 0 every promise was kept, 1 not.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -26,8 +27,8 @@
 struct kills {
     struct scene scene;
     unsigned wanted, done;
-    bool keep, faults, traces;
-    unsigned by_progress, by_time, by_failpoint, by_syscall, by_standby, by_pause;
+    bool keep, faults, traces, gently;
+    unsigned by_progress, by_time, by_failpoint, by_syscall, by_standby, by_pause, terms;
 };
 
 static void pause_us(uint64_t us)
@@ -129,6 +130,21 @@ static bool at_syscall(struct kills *kills)
     }
 }
 
+/* SIGTERM: it ends by itself, soon, and well. Not a kill, and no reason for a duplicate. */
+static bool by_term(struct kills *kills)
+{
+    pid_t relay = scene_start_relay(&kills->scene, SCENE_PLAIN, NULL);
+    uint64_t goal = scene_published(&kills->scene) + 1 + scene_draw(&kills->scene, 20000);
+    bool ok = scene_until_published(&kills->scene, goal, PATIENCE_MS);
+    kill(relay, SIGTERM);
+    int status = proc_end(relay);
+    kills->terms++;
+    if (ok && status == 0)
+        return true;
+    fprintf(stderr, "kills: after SIGTERM a relay ended with status %d; see %s\n", status, kills->scene.log);
+    return false;
+}
+
 /* A second relay waits, and goes on when the first is dead. */
 static bool by_standby(struct kills *kills)
 {
@@ -170,10 +186,16 @@ static bool one_more(struct kills *kills)
     uint64_t way = scene_draw(&kills->scene, 100);
     if (kills->done % 20 == 19 && !scene_replace_writer(&kills->scene, (unsigned)(way % SCENE_WRITERS)))
         return false;
+    if (kills->gently) {
+        kills->done++;
+        return by_term(kills);
+    }
     if (kills->by_pause < kills->done / 90)
         return by_pause(kills);
     if (way < 8)
         return by_standby(kills);
+    if (way >= 95)
+        return by_term(kills);
     if (way < 30 && kills->faults)
         return at_failpoint(kills);
     if (way < 50 && kills->traces)
@@ -188,9 +210,9 @@ static bool run(struct kills *kills)
     while (ok && kills->done < kills->wanted)
         ok = one_more(kills);
     printf("killed %u relays in %.1f s: %u by progress, %u by time, %u at failpoints, %u at system calls, "
-           "%u with a standby, %u paused\n",
+           "%u with a standby, %u paused; %u terminated\n",
            kills->done, (double)(proc_now_us() - begin) / 1e6, kills->by_progress, kills->by_time, kills->by_failpoint,
-           kills->by_syscall, kills->by_standby, kills->by_pause);
+           kills->by_syscall, kills->by_standby, kills->by_pause, kills->terms);
     fflush(stdout);
     ok = scene_stop_writers(&kills->scene) && ok; /* always: the oracle wants a database at rest */
     ok = ok && scene_drain(&kills->scene);
@@ -202,8 +224,9 @@ static bool run(struct kills *kills)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"outbox", 1, NULL, 'o'}, {"oracle", 1, NULL, 'j'}, {"writer", 1, NULL, 'w'}, {"kills", 1, NULL, 'n'},
-        {"seed", 1, NULL, 's'},   {"keep", 0, NULL, 'k'},   {"faults", 0, NULL, 'f'}, {0}};
+        {"outbox", 1, NULL, 'o'}, {"oracle", 1, NULL, 'j'}, {"writer", 1, NULL, 'w'},
+        {"kills", 1, NULL, 'n'},  {"seed", 1, NULL, 's'},   {"keep", 0, NULL, 'k'},
+        {"faults", 0, NULL, 'f'}, {"gently", 0, NULL, 'g'}, {0}};
     struct kills kills = {.wanted = 200, .traces = true, .scene.seed = 1};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -225,6 +248,9 @@ int main(int argc, char **argv)
             break;
         case 'k':
             kills.keep = true;
+            break;
+        case 'g':
+            kills.gently = true;
             break;
         case 'f':
             kills.faults = true;
