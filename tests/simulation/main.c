@@ -197,5 +197,7 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (one == many || !jobs || jobs > JOBS_MAX)
         return usage();
-    return one ? run_one(seed, trace) : run_many(&seeds, jobs);
+    int code = one ? run_one(seed, trace) : run_many(&seeds, jobs);
+    free(seeds.list);
+    return code;
 }

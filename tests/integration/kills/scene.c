@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <ftw.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,11 +231,17 @@ static bool print_left(const struct scene *scene, const char *to)
     return proc_run(argv, to) == 0;
 }
 
-/* Every argument is one string of its own, freed with the process. */
+/* Every value is a string of its own; see drop(). */
 static void add(const char **argv, size_t *count, const char *option, const char *value)
 {
     argv[(*count)++] = option;
     argv[(*count)++] = strdup(value);
+}
+
+static void drop(const char **argv, size_t count)
+{
+    for (size_t i = 2; i < count; i += 2)
+        free((void *)(uintptr_t)argv[i]);
 }
 
 bool scene_judge(struct scene *scene, unsigned window)
@@ -262,6 +269,7 @@ bool scene_judge(struct scene *scene, unsigned window)
     snprintf(number, sizeof number, "%llu", (unsigned long long)scene->incidents);
     add(argv, &count, "--incidents", number);
     int code = print_left(scene, left) ? proc_run(argv, verdict) : -1;
+    drop(argv, count);
     FILE *file = fopen(verdict, "re");
     for (int c; file && (c = getc(file)) != EOF;)
         putchar(c);
