@@ -3,7 +3,9 @@
  *
  * Where performance_schema.metadata_locks can be read, it shows every transaction that has written to the table and not
  * ended. A writer takes that lock before it draws an id: so when all that held one at a first look have let go, a
- * claim that comes later has seen whatever there will be in the holes noted before.
+ * claim that comes later has seen whatever there will be in the holes noted before. But for XA transactions that were
+ * prepared by a session which then ended: MySQL shows their lock with another event, MariaDB does not show it. Their rows
+ * are left to the sweep.
  *
  * Elsewhere the rows of transactions in flight are looked at by a READ UNCOMMITTED read, which takes no locks. A hole of
  * some age (hole_grace) without such a row is forgotten. That is no proof: an id may have been drawn and not be
