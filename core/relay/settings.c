@@ -28,7 +28,7 @@ const struct outbox_option obx_relay_options[] = {
              "its key go there, or the relay stops"},
     NUMBER(batch, OUTBOX_OPT_INT, "2000", 1, 100000, "rows of one claim at most"),
     NUMBER(memory, OUTBOX_OPT_SIZE, "16MiB", 64 * 1024, INT64_C(1) << 40,
-           "bytes of events in flight; claiming pauses at this bound"),
+           "bytes of events in flight; claiming pauses at this bound; one event that is larger passes alone"),
     NUMBER(max_deferred, OUTBOX_OPT_INT, "100000", 1, 100000000,
            "events remembered behind blocked keys, at most 300 bytes each; claiming pauses at this bound"),
     NUMBER(max_attempts, OUTBOX_OPT_INT, "10", 1, 1000000,

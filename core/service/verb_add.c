@@ -186,6 +186,7 @@ const struct obx_verb obx_verb_add = {
     "  --headers JSON      an object of further headers\n"
     "  --event-id UUID     default: a new one\n"
     "  --ndjson            events from stdin, one JSON object a line with aggregatetype, aggregateid, type,\n"
-    "                      payload, headers and event_id; a payload that is not a string is its JSON text\n",
+    "                      payload, headers and event_id; a payload that is not a string is its JSON text.\n"
+    "                      A bad line ends it; the events of the lines before stay, so go on with that line\n",
     run,
     false};
