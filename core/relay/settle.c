@@ -114,7 +114,8 @@ static void gather(struct obx_relay *relay)
         obx_list_remove(&batch->link);
         obx_list_append(&relay->settling, &batch->link);
     }
-    qsort(relay->spans, relay->settle.span_count, sizeof *relay->spans, by_first_row);
+    if (relay->settle.span_count)
+        qsort(relay->spans, relay->settle.span_count, sizeof *relay->spans, by_first_row);
     relay->settle.spans = relay->spans;
 }
 
