@@ -1,15 +1,18 @@
 /*
  * bench/kafka_latency.c - from the return of COMMIT to the append in the broker's log
  *
- *     kafka-latency CONNINFO BROKERS TOPIC RATE SECONDS
+ *     kafka-latency DATABASE WHERE BROKERS TOPIC RATE SECONDS       BROKERS "-": only the writers' own times
  *
- * Inserts a row a transaction at times fixed beforehand (an open loop: a slow commit does not slow the ones behind it)
- * and notes when COMMIT returned; then reads the topic back and compares with the time at which the broker appended
- * each event, which needs message.timestamp.type=LogAppendTime and one clock. That time is in whole milliseconds, so
- * half of one is added. Prints "COUNT P50 P99 MAX" in milliseconds; exit code 1 when an event did not come within 20 s.
+ * Inserts a row a transaction at times fixed beforehand (an open loop: a slow commit does not slow the ones behind it,
+ * and is counted from when it was due), over as many connections as the rate needs, and notes when COMMIT returned;
+ * then reads the topic back and compares with the time at which the broker appended each event, which needs
+ * message.timestamp.type=LogAppendTime and one clock. That time is in whole milliseconds, so half of one is added. An
+ * event that was appended before its COMMIT had returned counts as 0.
+ * Prints "COUNT P50 P99 MAX P50 P99 MAX" in milliseconds: to the append, and of the commits themselves. Exit code 1
+ * when an event did not come within 20 s.
  */
-#include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,14 +21,28 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "latency_db.h"
+
 #define PATIENCE_MS 20000
+#define RATE_OF_ONE 250 /* rows a second that one connection commits with ease */
+#define WRITERS_MAX 32
 
 struct run {
-    uint32_t count;
-    uint64_t gap_ns;
-    char name[32];               /* tells this run's events from others in the topic */
-    double *committed, *latency; /* milliseconds; latency < 0: not yet */
+    const struct latency_db *db;
+    const char *where;
+    uint32_t count, writers;
+    uint64_t begin_ns, gap_ns;
+    char name[32];                        /* tells this run's events from others in the topic */
+    double *committed, *commit, *latency; /* milliseconds; latency < 0: not yet */
     uint32_t arrived;
+};
+
+struct writer {
+    struct run *run;
+    uint32_t number;
+    void *db;
+    pthread_t thread;
+    bool ok;
 };
 
 static uint64_t now_ns(clockid_t clock)
@@ -35,6 +52,8 @@ static uint64_t now_ns(clockid_t clock)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* ---- the writers ------------------------------------------------------------------------------------------------- */
+
 static void sleep_until(uint64_t at_ns)
 {
     struct timespec at = {(time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u)};
@@ -42,37 +61,52 @@ static void sleep_until(uint64_t at_ns)
         ;
 }
 
-static bool insert_one(PGconn *conn, const struct run *run, uint32_t number)
+static bool insert_one(const struct writer *writer, uint32_t number)
 {
     char key[16], payload[64];
-    const char *values[] = {key, payload};
     snprintf(key, sizeof key, "key-%u", number % 1000);
-    snprintf(payload, sizeof payload, "%s %u", run->name, number);
-    PGresult *result = PQexecPrepared(conn, "add", 2, values, NULL, NULL, 0);
-    bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
-    PQclear(result);
+    snprintf(payload, sizeof payload, "%s %u", writer->run->name, number);
+    return writer->run->db->add(writer->db, key, payload);
+}
+
+static void *write_some(void *arg)
+{
+    struct writer *writer = arg;
+    struct run *run = writer->run;
+    for (uint32_t i = writer->number; writer->ok && i < run->count; i += run->writers) {
+        uint64_t due = run->begin_ns + i * run->gap_ns;
+        sleep_until(due);
+        writer->ok = insert_one(writer, i);
+        run->committed[i] = (double)now_ns(CLOCK_REALTIME) / 1e6;
+        run->commit[i] = (double)(now_ns(CLOCK_MONOTONIC) - due) / 1e6;
+    }
+    return NULL;
+}
+
+static bool write_rows(struct run *run)
+{
+    struct writer writers[WRITERS_MAX] = {{0}};
+    uint32_t started = 0;
+    bool ok = true;
+    for (uint32_t i = 0; i < run->writers; i++) {
+        writers[i] = (struct writer){.run = run, .number = i, .db = run->db->open(run->where), .ok = true};
+        ok = ok && writers[i].db;
+    }
+    run->begin_ns = now_ns(CLOCK_MONOTONIC) + 10000000;
+    while (ok && started < run->writers &&
+           !pthread_create(&writers[started].thread, NULL, write_some, &writers[started]))
+        started++;
+    ok = ok && started == run->writers;
+    for (uint32_t i = 0; i < run->writers; i++) {
+        if (i < started)
+            pthread_join(writers[i].thread, NULL);
+        run->db->close(writers[i].db);
+        ok = ok && writers[i].ok;
+    }
     return ok;
 }
 
-static bool write_rows(const char *conninfo, struct run *run)
-{
-    PGconn *conn = PQconnectdb(conninfo);
-    PQclear(PQprepare(conn, "add",
-                      "insert into outbox (aggregatetype, aggregateid, type, payload) "
-                      "values ('bench', $1, 'measured', $2)",
-                      0, NULL));
-    uint64_t begin = now_ns(CLOCK_MONOTONIC);
-    bool ok = PQstatus(conn) == CONNECTION_OK;
-    for (uint32_t i = 0; ok && i < run->count; i++) {
-        sleep_until(begin + i * run->gap_ns);
-        ok = insert_one(conn, run, i);
-        run->committed[i] = (double)now_ns(CLOCK_REALTIME) / 1e6;
-    }
-    if (!ok)
-        fprintf(stderr, "kafka-latency: insert: %s", PQerrorMessage(conn));
-    PQfinish(conn);
-    return ok;
-}
+/* ---- the broker -------------------------------------------------------------------------------------------------- */
 
 static void take(struct run *run, const rd_kafka_message_t *message)
 {
@@ -117,8 +151,12 @@ static bool read_back(const char *brokers, const char *topic, struct run *run)
     }
     rd_kafka_consumer_close(consumer);
     rd_kafka_destroy(consumer);
+    if (run->arrived < run->count)
+        fprintf(stderr, "kafka-latency: %u of %u events came\n", run->arrived, run->count);
     return run->arrived == run->count;
 }
+
+/* ---- the figures ------------------------------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
@@ -126,27 +164,57 @@ static int compare(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
+static void print(double *ms, uint32_t count, const char *end)
+{
+    qsort(ms, count, sizeof *ms, compare);
+    printf(" %.3f %.3f %.3f%s", ms[count / 2], ms[(uint64_t)count * 99 / 100], ms[count - 1], end);
+}
+
+static const struct latency_db *find(const char *name)
+{
+    static const struct latency_db *const all[] = {
+#ifdef WITH_POSTGRES
+        &latency_postgres,
+#endif
+#ifdef WITH_MYSQL
+        &latency_mysql,
+#endif
+        NULL};
+    const struct latency_db *const *at = all;
+    while (*at && strcmp((*at)->name, name))
+        at++;
+    return *at;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 6)
+    uint32_t rate = argc == 7 ? (uint32_t)strtoul(argv[5], NULL, 10) : 0;
+    if (!rate || !find(argv[1])) {
+        fputs("usage: kafka-latency DATABASE WHERE BROKERS TOPIC RATE SECONDS\n", stderr);
         return 64;
-    uint32_t rate = (uint32_t)strtoul(argv[4], NULL, 10);
-    struct run run = {.count = rate * (uint32_t)strtoul(argv[5], NULL, 10), .gap_ns = 1000000000u / (rate ? rate : 1)};
+    }
+    struct run run = {.db = find(argv[1]),
+                      .where = argv[2],
+                      .count = rate * (uint32_t)strtoul(argv[6], NULL, 10),
+                      .writers = 1 + rate / RATE_OF_ONE,
+                      .gap_ns = 1000000000u / rate};
+    run.writers = run.writers < WRITERS_MAX ? run.writers : WRITERS_MAX;
     run.committed = calloc(run.count + 1, sizeof *run.committed);
+    run.commit = calloc(run.count + 1, sizeof *run.commit);
     run.latency = calloc(run.count + 1, sizeof *run.latency);
-    if (!run.count || !run.committed || !run.latency)
+    if (!run.count || !run.committed || !run.commit || !run.latency)
         return 1;
     snprintf(run.name, sizeof run.name, "run-%ld", (long)getpid());
+    bool to_broker = strcmp(argv[3], "-") != 0;
     for (uint32_t i = 0; i < run.count; i++)
-        run.latency[i] = -1;
-    if (!write_rows(argv[1], &run) || !read_back(argv[2], argv[3], &run)) {
-        fprintf(stderr, "kafka-latency: %u of %u events came\n", run.arrived, run.count);
+        run.latency[i] = to_broker ? -1 : 0;
+    if (!write_rows(&run) || (to_broker && !read_back(argv[3], argv[4], &run)))
         return 1;
-    }
-    qsort(run.latency, run.count, sizeof *run.latency, compare);
-    printf("%u %.3f %.3f %.3f\n", run.count, run.latency[run.count / 2], run.latency[run.count * 99 / 100],
-           run.latency[run.count - 1]);
+    printf("%u", run.count);
+    print(run.latency, run.count, "");
+    print(run.commit, run.count, "\n");
     free(run.committed);
+    free(run.commit);
     free(run.latency);
     return 0;
 }
