@@ -62,6 +62,14 @@ static void note_trouble(struct obx_batch *batch)
     batch->troubled = true;
 }
 
+static void tell_delivered(struct obx_relay *relay, const struct obx_batch *batch,
+                           const struct outbox_outcomes *outcomes)
+{
+    for (uint32_t i = 0; i < outcomes->count; i++)
+        relay->events.delivered(relay->events.arg,
+                                &batch->messages[outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i]);
+}
+
 void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes)
 {
     struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, call);
@@ -75,6 +83,8 @@ void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outco
         if (error && batch->errors)
             batch->errors[row] = error;
     }
+    if (fate == OBX_DELIVERED && batch->relay->events.delivered)
+        tell_delivered(batch->relay, batch, outcomes);
 }
 
 /* ---- decisions, at completion ------------------------------------------------------------------------------------ */

@@ -21,6 +21,8 @@ struct obx_relay_events {
      * that becomes so; may be NULL. */
     void (*drained)(void *arg, uint64_t blocked);
     void *arg;
+    /* The broker has confirmed this event; for measurements, NULL else. May run inside publish(): only take note. */
+    void (*delivered)(void *arg, const struct outbox_message *message);
 };
 
 struct obx_relay_setup {

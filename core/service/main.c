@@ -10,8 +10,8 @@
 #include "version.h"
 
 static const struct obx_verb *const verbs[] = {
-    &obx_verb_init,   &obx_verb_check, &obx_verb_run,     &obx_verb_drain,     &obx_verb_add,
-    &obx_verb_status, &obx_verb_dead,  &obx_verb_plugins, &obx_verb_reference,
+    &obx_verb_init,   &obx_verb_check, &obx_verb_run,     &obx_verb_drain, &obx_verb_add,
+    &obx_verb_status, &obx_verb_dead,  &obx_verb_plugins, &obx_verb_bench, &obx_verb_reference,
 };
 
 static int help(void)

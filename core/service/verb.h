@@ -14,6 +14,6 @@ struct obx_verb {
 };
 
 extern const struct obx_verb obx_verb_init, obx_verb_check, obx_verb_run, obx_verb_drain, obx_verb_add, obx_verb_status,
-    obx_verb_dead, obx_verb_plugins, obx_verb_reference;
+    obx_verb_dead, obx_verb_plugins, obx_verb_bench, obx_verb_reference;
 
 #endif
