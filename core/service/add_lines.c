@@ -37,7 +37,9 @@ int obx_add_events(struct obx_session *session, const struct outbox_event *const
 {
     const struct outbox_add add = {.struct_size = sizeof add, .count = count, .events = events};
     obx_store_add(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &add);
-    return obx_session_wait(session, error);
+    int status = obx_session_wait(session, error);
+    /* what the database finds invalid is the event, not the configuration */
+    return status == OUTBOX_E_INVALID ? (error->code = OUTBOX_E_REJECTED) : status;
 }
 
 /* Add the batch; then nothing points into the text any more. */

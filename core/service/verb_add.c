@@ -3,6 +3,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,6 +92,19 @@ static int read_stdin(struct obx_buf *text, struct outbox_error *error)
     }
 }
 
+/* Not every database looks at it, and an event with bad headers could never be published. */
+static int check_headers(const char *text, struct outbox_error *error)
+{
+    json_error_t why = {0};
+    json_t *headers = text ? json_loads(text, JSON_REJECT_DUPLICATES, &why) : NULL;
+    bool fine = !text || json_is_object(headers);
+    json_decref(headers);
+    return fine ? OUTBOX_OK
+                : obx_error_set(error, OUTBOX_E_REJECTED,
+                                "--headers must be a JSON object, like '{\"tenant\": \"a\"}': %s",
+                                why.text[0] ? why.text : "it is another kind of value");
+}
+
 static int add_one(struct obx_session *session, const struct request *request, struct outbox_error *error)
 {
     struct obx_buf text = {0};
@@ -102,8 +116,8 @@ static int add_one(struct obx_session *session, const struct request *request, s
                                  .payload = bytes_of(request->payload),
                                  .headers = bytes_of(request->headers)};
     const struct outbox_event *const events[] = {&event};
-    int status = OUTBOX_OK;
-    if (request->payload && !strcmp(request->payload, "-")) {
+    int status = check_headers(request->headers, error);
+    if (!status && request->payload && !strcmp(request->payload, "-")) {
         status = read_stdin(&text, error);
         event.payload = (struct outbox_bytes){obx_buf_text(&text), text.size};
     }

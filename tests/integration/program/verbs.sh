@@ -66,6 +66,9 @@ check "is a tombstone" shows 0 '"type":"gone".*"payload":null}' bash -c '"$OUTBO
 check "drain of nothing" shows 0 '^relayed 0 events in ' "$OUTBOX" drain
 check "status, empty again" shows 0 '^  pending    0$' "$OUTBOX" status
 
+check "headers that are none" shows 65 "^outbox add: --headers must be a JSON object, like '\{\"tenant\": \"a\"\}': .*near 'zzz'" "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --headers zzz
+check "headers that are no object" says 65 "outbox add: --headers must be a JSON object, like '{\"tenant\": \"a\"}': it is another kind of value" "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --headers '[1]'
+
 # ---- add --ndjson ----
 ndjson() { # CODE INPUT
   printf "$2" | "$OUTBOX" add --ndjson >"$out" 2>"$err"
