@@ -154,8 +154,8 @@ static int check_id(struct mys_store *store, struct outbox_error *error)
     if (strcmp(id->base, "bigint") != 0 && strcmp(id->base, "int") != 0)
         return mys_fail(error, OUTBOX_E_SCHEMA,
                         "column \"%s\" of table %s.%s is of type %s, which cannot order an outbox; it must be BIGINT: add "
-                        "seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE and set columns: { id: seq }",
-                        table->id, table->schema, store->name, id->type);
+                        "seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE and set columns: { id: seq, event_id: "
+                        "%s }", table->id, table->schema, store->name, id->type, table->id);
     return OUTBOX_OK;
 }
 

@@ -187,8 +187,8 @@ static int check_id(struct pg_store *store, struct outbox_error *error)
         return pg_fail(
             error, OUTBOX_E_SCHEMA,
             "column \"%s\" of table %s.%s is of type %s, which cannot order an outbox; it must be bigint: add "
-            "seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE and set columns: { id: seq }",
-            name, store->table.schema, store->table.name, id->type);
+            "seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE and set columns: { id: seq, event_id: %s }",
+            name, store->table.schema, store->table.name, id->type, name);
     return OUTBOX_OK;
 }
 

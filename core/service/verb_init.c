@@ -1,6 +1,7 @@
 /* core/service/verb_init.c - outbox init: create or migrate the tables of each relay's store, or print how */
 #include <stdio.h>
 
+#include "base/error.h"
 #include "service/exit.h"
 #include "service/session.h"
 
@@ -18,6 +19,33 @@ static int print(struct obx_session *session, enum action action, struct outbox_
     return obx_store_print(session->instance, what, put_line, NULL, error);
 }
 
+/* A table that was there before may be none that can be relayed: "ready" would be no help then. */
+struct findings {
+    const char *relay;
+    uint32_t errors;
+};
+
+static void report(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+{
+    struct findings *findings = arg;
+    bool advise = advice && *advice;
+    if (level != OUTBOX_LOG_ERROR)
+        return;
+    findings->errors++;
+    printf("%s: error: %s%s%s\n", findings->relay, finding, advise ? "; " : "", advise ? advice : "");
+}
+
+static int look(struct obx_session *session, const char *relay, struct outbox_error *error)
+{
+    struct findings findings = {.relay = relay};
+    const struct outbox_check check = {.struct_size = sizeof check, .report = report, .arg = &findings};
+    obx_store_check(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &check);
+    int status = obx_session_wait(session, error);
+    if (!status && findings.errors)
+        status = obx_error_set(error, OUTBOX_E_SCHEMA, "%s: the tables are there, but cannot be relayed as they are", relay);
+    return status;
+}
+
 static int set_up(struct obx_session *session, const char *relay, struct outbox_error *error)
 {
     int status = obx_session_start(session, OUTBOX_STORE, error);
@@ -25,6 +53,8 @@ static int set_up(struct obx_session *session, const char *relay, struct outbox_
         return status;
     obx_store_setup(session->instance, obx_session_call(session), 0); /* a migration takes the time that it takes */
     status = obx_session_wait(session, error);
+    if (!status)
+        status = look(session, relay, error);
     if (!status)
         printf("%s: the outbox is ready\n", relay);
     return status;

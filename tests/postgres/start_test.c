@@ -42,7 +42,7 @@ Test(postgres_start, a_table_without_an_id_that_orders_it)
     expect_refusal(
         &bed, OUTBOX_E_SCHEMA,
         "column \"id\" of table public.debezium is of type uuid, which cannot order an outbox; it must be bigint: "
-        "add seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE and set columns: { id: seq }");
+        "add seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE and set columns: { id: seq, event_id: id }");
     bed_close(&bed);
 }
 

@@ -148,6 +148,26 @@ Test(route, everything_by_template)
     close_fixture(&f);
 }
 
+/* W3C trace context, in columns of the table's own. */
+Test(route, the_columns_of_a_trace_become_headers)
+{
+    static const char parent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    struct fixture f;
+    open_fixture(&f, "route: {headers: {id: \"${event_id}\", traceparent: \"${traceparent}\", "
+                     "tracestate: \"${tracestate}\"}}\n");
+    set_text(&f, "traceparent", parent);
+    set_text(&f, "tracestate", "congo=t61rcWkgMzE");
+    set_text(&f, "headers", "{\"tenant\": \"a\"}");
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    cr_assert_eq(f.message.header_count, 4);
+    is(f.message.headers[1].name, "traceparent");
+    is(f.message.headers[1].value, parent);
+    is(f.message.headers[2].name, "tracestate");
+    is(f.message.headers[2].value, "congo=t61rcWkgMzE");
+    is(f.message.headers[3].name, "tenant");
+    close_fixture(&f);
+}
+
 Test(route, the_headers_column_is_added)
 {
     struct fixture f;
