@@ -6,7 +6,8 @@
  * Every order is one transaction: a row in `orders`, and an event that says so. Some transactions are rolled back, as
  * they are in life: a card is declined, a constraint fails, two of them deadlock.
  *
- * With the outbox the event is a row of the same transaction, added by outbox_sqlite_add(). With --naive the event is
+ * With the outbox the event is a row of the same transaction, added by outbox_sqlite_add(), outbox_pg_add() or
+ * outbox_mysql_add(): there is a shop for each database, which differ in one file (shop.h). With --naive the event is
  * published by the application itself, here by appending it to FILE, while it works on the order; like every client of
  * a message broker it sends from a buffer. That is the dual write, and examples/verify.c counts what comes of it.
  *
@@ -21,11 +22,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <outbox/sqlite.h>
+#include "shop.h"
 
 struct shop {
-    sqlite3 *db;
-    sqlite3_stmt *begin, *insert, *commit, *rollback;
+    struct shop_db *db;
     FILE *naive; /* NULL: with the outbox */
     int ledger;
     long count, rate, rollback_percent, customers;
@@ -33,14 +33,7 @@ struct shop {
     long long *last; /* number of each customer's last order */
 };
 
-struct order {
-    char id[40];
-    char customer[24];
-    long long number;
-    long amount;
-};
-
-static void die(const char *what, const char *why)
+void die(const char *what, const char *why)
 {
     fprintf(stderr, "shop: %s: %s\n", what, why);
     exit(1);
@@ -55,69 +48,18 @@ static unsigned long long next_random(struct shop *shop)
     return z ^ z >> 31;
 }
 
-/* ---- the database ---- */
-
-static void run_sql(struct shop *shop, const char *sql)
-{
-    char *why = NULL;
-    if (sqlite3_exec(shop->db, sql, NULL, NULL, &why) != SQLITE_OK)
-        die(sql, why ? why : sqlite3_errmsg(shop->db));
-}
-
-static sqlite3_stmt *prepare(struct shop *shop, const char *sql)
-{
-    sqlite3_stmt *statement;
-    if (sqlite3_prepare_v2(shop->db, sql, -1, &statement, NULL) != SQLITE_OK)
-        die(sql, sqlite3_errmsg(shop->db));
-    return statement;
-}
-
-static void step(struct shop *shop, sqlite3_stmt *statement)
-{
-    int result = sqlite3_step(statement);
-    sqlite3_reset(statement);
-    if (result != SQLITE_DONE)
-        die(sqlite3_sql(statement), sqlite3_errmsg(shop->db));
-}
-
-static void open_shop(struct shop *shop, const char *path)
-{
-    if (sqlite3_open(path, &shop->db) != SQLITE_OK)
-        die(path, sqlite3_errmsg(shop->db));
-    sqlite3_busy_timeout(shop->db, 10000);
-    run_sql(shop, "PRAGMA journal_mode = WAL");
-    run_sql(shop, "PRAGMA synchronous = NORMAL");
-    run_sql(shop, "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, customer TEXT NOT NULL, "
-                  "number INTEGER NOT NULL, amount INTEGER NOT NULL, UNIQUE (customer, number))");
-    shop->begin = prepare(shop, "BEGIN IMMEDIATE");
-    shop->insert = prepare(shop, "INSERT INTO orders (id, customer, number, amount) VALUES (?1, ?2, ?3, ?4)");
-    shop->commit = prepare(shop, "COMMIT");
-    shop->rollback = prepare(shop, "ROLLBACK");
-}
-
 /* Orders taken before, by a shop that was killed perhaps. */
-static long read_past(struct shop *shop)
-{
-    long committed = 0;
-    sqlite3_stmt *statement =
-        prepare(shop, "SELECT substr(customer, 2) + 0, max(number), count(*) FROM orders GROUP BY 1");
-    while (sqlite3_step(statement) == SQLITE_ROW) {
-        int customer = sqlite3_column_int(statement, 0);
-        if (customer >= 0 && customer < shop->customers)
-            shop->last[customer] = sqlite3_column_int64(statement, 1);
-        committed += sqlite3_column_int(statement, 2);
-    }
-    sqlite3_finalize(statement);
-    return committed;
-}
+struct past {
+    struct shop *shop;
+    long committed;
+};
 
-static void insert_order(struct shop *shop, const struct order *order)
+static void note_past(void *arg, long customer, long long last, long orders)
 {
-    sqlite3_bind_text(shop->insert, 1, order->id, -1, SQLITE_STATIC);
-    sqlite3_bind_text(shop->insert, 2, order->customer, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(shop->insert, 3, order->number);
-    sqlite3_bind_int64(shop->insert, 4, order->amount);
-    step(shop, shop->insert);
+    struct past *past = arg;
+    if (customer >= 0 && customer < past->shop->customers)
+        past->shop->last[customer] = last;
+    past->committed += orders;
 }
 
 /* ---- the event ---- */
@@ -137,15 +79,13 @@ static void describe(const struct order *order, char *payload, size_t size)
 static void add_to_outbox(struct shop *shop, const struct order *order)
 {
     char payload[256];
-    struct outbox_error error;
     describe(order, payload, sizeof payload);
     const struct outbox_event event = {.struct_size = sizeof event,
                                        .aggregate_type = text("order"),
                                        .aggregate_id = text(order->customer),
                                        .type = text("placed"),
                                        .payload = text(payload)};
-    if (outbox_sqlite_add(shop->db, NULL, &event, NULL, &error))
-        die("add the event", error.text);
+    shop_db_add_event(shop->db, &event);
 }
 
 /* What so many programs do: tell the broker right here. */
@@ -183,13 +123,13 @@ static bool take_order(struct shop *shop)
     struct order order = make_order(shop);
     bool declined = (long)(next_random(shop) % 100) < shop->rollback_percent;
     char line[64];
-    step(shop, shop->begin);
-    insert_order(shop, &order);
+    shop_db_begin(shop->db);
+    shop_db_insert(shop->db, &order);
     if (shop->naive)
         publish(shop, &order);
     else
         add_to_outbox(shop, &order);
-    step(shop, declined ? shop->rollback : shop->commit);
+    shop_db_end(shop->db, !declined);
     int size = snprintf(line, sizeof line, "%s %s\n", declined ? "rolled-back" : "committed", order.id);
     if (write(shop->ledger, line, (size_t)size) != size)
         die("write the ledger", "it was cut short");
@@ -261,26 +201,23 @@ int main(int argc, char **argv)
     struct shop shop = {.count = 10000, .rollback_percent = 10, .customers = 50, .random = 1};
     struct timespec began;
     read_options(&shop, argc, argv);
-    open_shop(&shop, argv[optind]);
+    struct past past = {.shop = &shop};
+    shop.db = shop_db_open(argv[optind]);
     shop.ledger = open(argv[optind + 1], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     shop.last = calloc((size_t)shop.customers, sizeof *shop.last);
     if (shop.ledger < 0 || !shop.last)
         die(argv[optind + 1], "cannot be written");
-    long committed = read_past(&shop);
+    shop_db_past(shop.db, note_past, &past);
     clock_gettime(CLOCK_MONOTONIC, &began);
-    if (committed) /* other orders than the ones before the kill */
+    if (past.committed) /* other orders than the ones before the kill */
         shop.random += (unsigned long long)began.tv_nsec << 32;
-    for (long taken = 1; committed < shop.count; taken++) {
-        committed += take_order(&shop);
+    for (long taken = 1; past.committed < shop.count; taken++) {
+        past.committed += take_order(&shop);
         keep_pace(&shop, &began, taken);
     }
     if (shop.naive && fclose(shop.naive))
         die("publish", "the last events could not be written");
-    sqlite3_finalize(shop.begin);
-    sqlite3_finalize(shop.insert);
-    sqlite3_finalize(shop.commit);
-    sqlite3_finalize(shop.rollback);
-    sqlite3_close(shop.db);
+    shop_db_close(shop.db);
     close(shop.ledger);
     free(shop.last);
     return 0;

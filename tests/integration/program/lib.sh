@@ -65,4 +65,10 @@ config() { # [RELAY LINES ON STDIN]: outbox.yaml with a store in shop.db and a b
   printf 'relays:\n  orders:\n    store: { plugin: sqlite, path: shop.db }\n    broker: { plugin: file, path: events.ndjson }\n' >outbox.yaml
   cat >>outbox.yaml
 }
+python_with() { # MODULE: a Python that has it; a machine may have several
+  local p
+  for p in python3 /usr/bin/python3; do "$p" -c "import $1" 2>/dev/null && { echo "$p"; return; }; done
+  echo "# no Python has $1; scripts/install-deps test installs it" >&2
+  echo python3
+}
 add() { timeout 30 "$OUTBOX" add --aggregate-type order --aggregate-id "$1" --type placed --payload "$2"; }

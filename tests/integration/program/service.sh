@@ -18,6 +18,13 @@ check "an event that is added" works add 1 first
 check "is published" within 5 published 1
 check "/healthz" get_code /healthz 200
 check "/metrics" eval 'get /metrics && matched "^outbox_settled_total\{relay=\"orders\"\} 1$"'
+documented() { # every metric is in the documents, and every one that documents or alerts name is there
+  local have named
+  have=$(grep -o '^outbox_[a-z_]*' "$out" | sort -u)
+  named=$(grep -oh 'outbox_[a-z_]*' "$source_root/examples/prometheus-alerts.yml" "$source_root/docs/OPERATIONS.md" | grep -v '_add$' | sort -u)
+  [ "$have" = "$named" ] || { diff <(echo "$have") <(echo "$named") | sed 's/^/# /'; return 1; }
+}
+check "the documents tell of every metric, and of no other" eval 'get /metrics && documented'
 check "/status" eval 'get /status && matched "\"state\": \"relaying\""'
 check "another path" get_code /else 404
 check "another method" eval '[ "$(curl -s -m 10 -o /dev/null -w "%{http_code}" -X POST "http://$(address)/metrics")" = 405 ]'
@@ -113,7 +120,8 @@ check "SIGINT ends it with 0" ends "$service" 0
 mkfifo pipe
 sleep 60 <pipe & reader=$!; started+=("$reader")
 "$OUTBOX" run --verbose 2>pipe & service=$!; started+=("$service")
-check "a stuck reader of the log" within 10 eval 'works add 9 stuck'
+check "with a stuck reader of its log it relays" within 10 eval 'works "$OUTBOX" status && ! grep -q "owner      nobody" "$out"'
+check "an event meanwhile" works add 9 stuck
 fill() { for i in $(seq 300); do kill -HUP "$service" || return 1; done; }
 check "that is never read" fill
 check "stops nothing" within 10 grep -q stuck events.ndjson

@@ -1,0 +1,87 @@
+/*
+ * examples/order_postgres.c - one order and the event that tells of it, in one transaction of Postgres
+ *
+ *     order_postgres CONNINFO CUSTOMER AMOUNT
+ *
+ * The tables `customers` and `orders` are made if they are not there; the outbox by `outbox init`. The customer's row
+ * is locked before the event is added: so the events of one customer are in the order in which his orders were taken.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <outbox/postgres.h>
+
+static struct outbox_bytes text(const char *from)
+{
+    return (struct outbox_bytes){from, strlen(from)};
+}
+
+/* The first value of the answer goes to `value`, which may be NULL. */
+static int run(PGconn *pg, const char *sql, char *value, size_t size)
+{
+    PGresult *result = PQexec(pg, sql);
+    ExecStatusType status = PQresultStatus(result);
+    int failed = status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK;
+    if (failed)
+        fprintf(stderr, "order_postgres: %s: %s", sql, PQerrorMessage(pg));
+    else if (value)
+        snprintf(value, size, "%s", PQgetvalue(result, 0, 0));
+    PQclear(result);
+    return failed;
+}
+
+/* Everything between BEGIN and COMMIT. */
+static int take_order(PGconn *pg, long customer, long amount)
+{
+    char sql[200], id[32], order[32], payload[100];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO customers (id, orders) VALUES (%ld, 1) ON CONFLICT (id) DO UPDATE SET orders = "
+             "customers.orders + 1",
+             customer);
+    if (run(pg, sql, NULL, 0)) /* locks the customer until the end of the transaction */
+        return 1;
+    snprintf(sql, sizeof sql, "INSERT INTO orders (customer, amount) VALUES (%ld, %ld) RETURNING id", customer, amount);
+    if (run(pg, sql, order, sizeof order))
+        return 1;
+    snprintf(id, sizeof id, "%ld", customer);
+    snprintf(payload, sizeof payload, "{\"order\":%s,\"amount\":%ld}", order, amount);
+    const struct outbox_event event = {.struct_size = sizeof event,
+                                       .aggregate_type = text("order"),
+                                       .aggregate_id = text(id),
+                                       .type = text("placed"),
+                                       .payload = text(payload)};
+    struct outbox_error error;
+    if (!outbox_pg_add(pg, NULL, &event, NULL, &error))
+        return 0;
+    fprintf(stderr, "order_postgres: %s\n", error.text);
+    return 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4) {
+        fprintf(stderr, "usage: order_postgres CONNINFO CUSTOMER AMOUNT\n");
+        return 64;
+    }
+    PGconn *pg = PQconnectdb(argv[1]);
+    if (PQstatus(pg) != CONNECTION_OK) {
+        fprintf(stderr, "order_postgres: connect: %s", PQerrorMessage(pg));
+        PQfinish(pg);
+        return 69;
+    }
+    int failed =
+        run(pg, "SET client_min_messages = warning", NULL, 0) ||
+        run(pg, "CREATE TABLE IF NOT EXISTS customers (id bigint PRIMARY KEY, orders bigint NOT NULL)", NULL, 0) ||
+        run(pg,
+            "CREATE TABLE IF NOT EXISTS orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
+            "customer bigint NOT NULL, amount bigint NOT NULL)",
+            NULL, 0) ||
+        run(pg, "BEGIN", NULL, 0);
+    if (!failed)
+        failed = take_order(pg, strtol(argv[2], NULL, 10), strtol(argv[3], NULL, 10));
+    if (run(pg, failed ? "ROLLBACK" : "COMMIT", NULL, 0))
+        failed = 1;
+    PQfinish(pg);
+    return failed;
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Postgres as a user meets it: the examples that write, and a table of Debezium's that outbox is told to relay. Run it
+# within tests/postgres/with-server and tests/kafka/with-broker.
+. "$(dirname "$0")/lib.sh"
+python=$(python_with psycopg2)
+export PYTHONDONTWRITEBYTECODE=1
+
+shows() { fails "$1" "${@:3}" && matched "$2"; } # CODE PATTERN COMMAND...
+sql() { "$OUTBOX_TEST_PG_SERVICE" psql "$OUTBOX_TEST_PG_DIR" -qAtX -v ON_ERROR_STOP=1 -c "$1"; }
+settings() { # STORE OPTIONS, BROKER; more lines of the relay on stdin
+  printf 'relays:\n  orders:\n    store: { plugin: postgres, dsn: "%s"%s }\n    broker: { %s }\n' "$OUTBOX_TEST_PG" "$1" "$2" >outbox.yaml
+  cat >>outbox.yaml
+}
+
+# ---- the examples: a transaction each, from C and from Python ----
+settings "" "plugin: file, path: events.ndjson" </dev/null
+check "init" works "$OUTBOX" init
+check "examples/order_postgres.c" works "$BUILD/examples/order_postgres" "$OUTBOX_TEST_PG" 7 1250
+check "examples/order_postgres.py" works "$python" "$source_root/examples/order_postgres.py" "$OUTBOX_TEST_PG" 7 99
+check "both orders are there" eval '[ "$(sql "SELECT string_agg(amount::text, chr(32) ORDER BY id) FROM orders WHERE customer = 7")" = "1250 99" ]'
+check "drain" works "$OUTBOX" drain
+check "the event from C" grep -q '"topic":"outbox.event.order","key":"7",.*"type":"placed",.*"payload":"{\\"order\\":1,\\"amount\\":1250}"' events.ndjson
+check "the event from Python" grep -q '"topic":"outbox.event.order","key":"7",.*"type":"placed",.*"payload":"{\\"order\\": 2, \\"amount\\": 99}"' events.ndjson
+sql "ALTER TABLE orders ADD CHECK (amount < 1000000)"
+check "an order that fails" fails 1 "$python" "$source_root/examples/order_postgres.py" "$OUTBOX_TEST_PG" 7 5000000
+check "has no event" eval '[ "$(sql "SELECT count(*) FROM outbox")" = 0 ]'
+
+# ---- Debezium's own table, as its documentation gives it ----
+sql "DROP TABLE outbox, outbox_dead"
+sql "CREATE TABLE outbox (id uuid NOT NULL PRIMARY KEY, aggregatetype character varying(255) NOT NULL,
+  aggregateid character varying(255) NOT NULL, type character varying(255) NOT NULL, payload jsonb)"
+settings "" "plugin: kafka, bootstrap.servers: \"$OUTBOX_TEST_KAFKA\"" </dev/null
+check "check does not like it" fails 78 "$OUTBOX" check
+check "and says just what to do" said 'orders store: error: table public.outbox has no bigint column that orders its rows: "id" is uuid; ALTER TABLE "public"."outbox" ADD COLUMN seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE; and set columns: { id: seq, event_id: id }'
+alter=$(sed -n 's/.*; \(ALTER TABLE .* UNIQUE\); and set columns: {.*}$/\1/p' "$out")
+columns=$(sed -n 's/.*; and set \(columns: {.*}\)$/\1/p' "$out")
+check "init neither pretends" shows 78 '^orders: error: table public.outbox has no bigint column that orders its rows' "$OUTBOX" init
+check "nor does run end: it waits" eval 'start "$OUTBOX" run; within 10 grep -q "cannot order an outbox" .log; kill -0 "$pid" && kill "$pid" && ends "$pid" 0'
+check "what it said, done" sql "$alter"
+settings ", $columns" "plugin: kafka, bootstrap.servers: \"$OUTBOX_TEST_KAFKA\"" </dev/null
+check "check likes it" works "$OUTBOX" check
+check "init adds the dead letters" works "$OUTBOX" init
+
+"$OUTBOX_TEST_KAFKA_SERVICE" tool "$OUTBOX_TEST_KAFKA_DIR" org.apache.kafka.tools.TopicCommand --create --topic outbox.event.Order --partitions 2 >/dev/null 2>&1
+id1=9bb83344-25c7-49d0-b2f1-ed72f8891a5c id2=0b4e7c9e-93b4-4c9b-9fd2-4f2bb6c0ab5d
+sql "INSERT INTO outbox VALUES ('$id1', 'Order', '4711', 'OrderCreated', '{\"id\": 4711, \"lines\": [1, 2]}'), ('$id2', 'Order', '4711', 'OrderGone', NULL)"
+check "drain" works "$OUTBOX" drain
+read_topic() { kcat -b "$OUTBOX_TEST_KAFKA" -C -t outbox.event.Order -o beginning -e -q -Z -f '%t %k [%h] %s\n' >"$out" 2>"$err"; }
+check "read the topic" read_topic
+check "an event is what the outbox event router makes of it" said "outbox.event.Order 4711 [id=$id1] {\"id\": 4711, \"lines\": [1, 2]}"
+check "a null payload is a tombstone" said "outbox.event.Order 4711 [id=$id2] NULL"
+check "there is nothing else" lines "$out" 2
+check "and nothing is left" eval '[ "$(sql "SELECT count(*) FROM outbox")" = 0 ]'
+plan
