@@ -290,6 +290,7 @@ static void claimed(struct mys_request *request, const struct outbox_error *erro
 {
     struct mys_op *op = request->arg;
     struct reading reading;
+    OUTBOX_FAILPOINT(op->store->host, mysql, after_claim);
     if (error->code)
         mys_op_finish(op, error);
     else if (!op->result || !read_result(op->store, claim_of(op), op->result, &reading))
@@ -371,6 +372,7 @@ void mys_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
 {
     struct mys_store *store = self;
     struct mys_op *op = mys_op(store, id);
+    struct outbox_error error;
     op->out = claim;
     store->claim_op = id;
     claim->batch = NULL;
@@ -378,6 +380,8 @@ void mys_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
         mys_claim_rewind(store);
     if (!claim->max_rows)
         fail(op, OUTBOX_E_INVALID, "max_rows is 0");
+    else if (OUTBOX_FAILPOINT_ERROR(store->host, mysql, before_claim, &error))
+        mys_op_finish(op, &error);
     else
         submit(op);
 }

@@ -94,6 +94,7 @@ static void raised(struct mys_request *request, const struct outbox_error *error
 {
     struct mys_op *op = request->arg;
     struct outbox_error wrong = *error;
+    OUTBOX_FAILPOINT(op->store->host, mysql, after_acquire);
     if (!wrong.code && !op->store->epoch)
         mys_fail(&wrong, OUTBOX_E_NOT_FOUND, "own outbox %s: table %s has no row; run 'outbox init'",
                  op->store->table_name, op->store->relay_table);
@@ -236,7 +237,10 @@ static void asked(struct mys_request *request, const struct outbox_error *error)
         return;
     }
     int64_t got = mys_number(op->result, 0, 0), holder = mys_number(op->result, 1, 0);
-    if (got == 1)
+    struct outbox_error wrong;
+    if (got == 1 && OUTBOX_FAILPOINT_ERROR(op->store->host, mysql, before_epoch, &wrong))
+        mys_op_finish(op, &wrong);
+    else if (got == 1)
         raise_epoch(op);
     else if (holder)
         look_at_holder(op, (uint64_t)holder);
@@ -262,10 +266,14 @@ static void ask(struct mys_op *op)
 void mys_acquire(void *self, outbox_op_t id, struct outbox_acquire *acquire)
 {
     struct mys_op *op = mys_op(self, id);
+    struct outbox_error error;
     op->out = acquire;
     acquire->flags = 0;
     acquire->owner[0] = '\0';
-    ask(op);
+    if (OUTBOX_FAILPOINT_ERROR(op->store->host, mysql, before_acquire, &error))
+        mys_op_finish(op, &error);
+    else
+        ask(op);
 }
 
 void mys_renew(void *self, outbox_op_t id)

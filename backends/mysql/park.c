@@ -120,4 +120,5 @@ void mys_park(void *self, outbox_op_t id, const struct outbox_park *park)
     op->request.transaction = true;
     store->settling++;
     mys_op_submit(op, &store->owner, "park rows", NULL, parked);
+    OUTBOX_FAILPOINT(store->host, mysql, park_sent);
 }

@@ -50,6 +50,7 @@ static void settled(struct mys_request *request, const struct outbox_error *erro
     struct mys_op *op = request->arg;
     struct mys_store *store = op->store;
     struct outbox_error wrong = *error;
+    OUTBOX_FAILPOINT(store->host, mysql, after_settle);
     if (wrong.code && mys_fenced(store, &wrong))
         store->owns = false;
     for (; !wrong.code && store->settled_runs < store->sent_runs; store->settled_runs++)
@@ -82,8 +83,10 @@ static void submit(struct mys_op *op)
     mys_fail(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
     if (sql->failed)
         finish(op, &error);
-    else
+    else {
         mys_conn_submit(&store->owner, &op->request);
+        OUTBOX_FAILPOINT(store->host, mysql, settle_sent);
+    }
 }
 
 void mys_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
@@ -100,7 +103,7 @@ void mys_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
         mys_fail(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
     else if (!store->runs.count)
         error = none;
-    else {
+    else if (!OUTBOX_FAILPOINT_ERROR(store->host, mysql, before_settle, &error)) {
         submit(op);
         return;
     }

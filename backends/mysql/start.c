@@ -123,6 +123,7 @@ static void finish(struct mys_store *store, const struct outbox_error *error)
 void mys_start_done(struct mys_store *store)
 {
     static const struct outbox_error none;
+    OUTBOX_FAILPOINT(store->host, mysql, connected);
     mys_claim_rewind(store);
     finish(store, &none);
 }
@@ -208,7 +209,8 @@ static void connect_one(struct mys_store *store, struct mys_conn *conn, const ch
                               .idle = idle,
                               .arg = store,
                               .dials = dials};
-    if (mys_conn_open(conn, &target, (uint64_t)store->connect_ms, &error))
+    if (OUTBOX_FAILPOINT_ERROR(store->host, mysql, before_connect, &error) ||
+        mys_conn_open(conn, &target, (uint64_t)store->connect_ms, &error))
         mys_start_failed(store, &error);
 }
 

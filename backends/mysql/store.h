@@ -18,7 +18,7 @@
 #ifndef MYS_STORE_H
 #define MYS_STORE_H
 
-#include <outbox/plugin.h>
+#include <outbox/failpoint.h>
 
 #include "conn.h"
 #include "error.h"

@@ -223,6 +223,7 @@ static void done(struct pg_request *request, const struct outbox_error *error)
 {
     struct pg_op *op = request->arg;
     struct reading reading;
+    OUTBOX_FAILPOINT(op->store->host, postgres, after_claim);
     if (error->code)
         pg_op_finish(op, error);
     else if (!op->result || !read_result(op->store, op->result, &reading))
@@ -250,6 +251,7 @@ void pg_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
 {
     struct pg_store *store = self;
     struct pg_op *op = pg_op(store, id);
+    struct outbox_error error;
     op->out = claim;
     store->claim_op = id;
     claim->batch = NULL;
@@ -257,6 +259,8 @@ void pg_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
         pg_claim_rewind(store);
     if (!claim->max_rows)
         fail(op, OUTBOX_E_INVALID, "max_rows is 0");
+    else if (OUTBOX_FAILPOINT_ERROR(store->host, postgres, before_claim, &error))
+        pg_op_finish(op, &error);
     else
         submit(op);
 }

@@ -116,6 +116,7 @@ static void acquired(struct pg_request *request, const struct outbox_error *erro
 {
     struct pg_op *op = request->arg;
     struct outbox_error wrong = *error;
+    OUTBOX_FAILPOINT(op->store->host, postgres, after_acquire);
     if (!wrong.code && (!op->result || PQntuples(op->result) != 1))
         pg_fail(&wrong, OUTBOX_E_BUG, "own outbox %s: an answer of another shape than asked for",
                 op->store->table_name);
@@ -135,10 +136,14 @@ static void submit(struct pg_op *op)
 void pg_acquire(void *self, outbox_op_t id, struct outbox_acquire *acquire)
 {
     struct pg_op *op = pg_op(self, id);
+    struct outbox_error error;
     op->out = acquire;
     acquire->flags = 0;
     acquire->owner[0] = '\0';
-    submit(op);
+    if (OUTBOX_FAILPOINT_ERROR(op->store->host, postgres, before_acquire, &error))
+        pg_op_finish(op, &error);
+    else
+        submit(op);
 }
 
 /* ---- the lease ------------------------------------------------------------------------------------------------------

@@ -142,15 +142,17 @@ static void parked(struct pg_request *request, const struct outbox_error *error)
 
 void pg_park(void *self, outbox_op_t id, const struct outbox_park *park)
 {
-    struct pg_op *op = pg_op(self, id);
+    struct pg_store *store = self;
+    struct pg_op *op = pg_op(store, id);
     struct outbox_error error;
     op->in = park;
     op->request = (struct pg_request){.what = "park rows", .send = send_park, .done = parked, .arg = op};
-    if (op->store->owns) {
-        op->store->settling++;
-        pg_conn_submit(&op->store->owner, &op->request);
+    if (store->owns) {
+        store->settling++;
+        pg_conn_submit(&store->owner, &op->request);
+        OUTBOX_FAILPOINT(store->host, postgres, park_sent);
         return;
     }
-    pg_fail(&error, OUTBOX_E_FENCED, "park rows of %s: this relay does not own the outbox", op->store->table_name);
+    pg_fail(&error, OUTBOX_E_FENCED, "park rows of %s: this relay does not own the outbox", store->table_name);
     pg_op_finish(op, &error);
 }

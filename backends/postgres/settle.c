@@ -40,6 +40,7 @@ static void settled(struct pg_request *request, const struct outbox_error *error
 {
     struct pg_op *op = request->arg;
     struct pg_store *store = op->store;
+    OUTBOX_FAILPOINT(store->host, postgres, after_settle);
     store->settling--;
     store->settles++;
     for (uint32_t i = 0; !error->code && i < store->runs.count; i++)
@@ -58,9 +59,10 @@ void pg_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
         pg_fail(&error, OUTBOX_E_FENCED, "settle rows of %s: this relay does not own the outbox", store->table_name);
     else if (!obx_sql_runs(store->host, &store->runs, settle))
         pg_fail(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
-    else {
+    else if (!OUTBOX_FAILPOINT_ERROR(store->host, postgres, before_settle, &error)) {
         store->settling++;
         pg_conn_submit(&store->owner, &op->request);
+        OUTBOX_FAILPOINT(store->host, postgres, settle_sent);
         return;
     }
     pg_op_finish(op, &error);

@@ -38,6 +38,7 @@ static void finish(struct pg_store *store, const struct outbox_error *error)
 void pg_start_done(struct pg_store *store)
 {
     static const struct outbox_error none;
+    OUTBOX_FAILPOINT(store->host, postgres, connected);
     pg_claim_rewind(store);
     finish(store, &none);
 }
@@ -120,7 +121,8 @@ static void connect_one(struct pg_store *store, struct pg_conn *conn, const char
     *conn = (struct pg_conn){
         .host = store->host, .name = name, .connected = connected, .lost = lost, .notified = notified, .arg = store};
     int64_t timeout_ms = store->target.connect_ms > 0 ? store->target.connect_ms : store->connect_ms;
-    if (pg_conn_open(conn, store->target.keywords, store->target.values, (uint64_t)timeout_ms * 1000, &error))
+    if (OUTBOX_FAILPOINT_ERROR(store->host, postgres, before_connect, &error) ||
+        pg_conn_open(conn, store->target.keywords, store->target.values, (uint64_t)timeout_ms * 1000, &error))
         pg_start_failed(store, &error);
 }
 

@@ -19,7 +19,7 @@
 #ifndef PG_STORE_H
 #define PG_STORE_H
 
-#include <outbox/plugin.h>
+#include <outbox/failpoint.h>
 
 #include "conn.h"
 #include "error.h"

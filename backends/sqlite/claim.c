@@ -89,7 +89,8 @@ static void begin_reading(struct lite_job *job)
 
 static void claim_run(struct lite_job *job, struct lite_conn *conn)
 {
-    if (lite_same_file(job->store, READING, &job->error))
+    if (lite_same_file(job->store, READING, &job->error) ||
+        OUTBOX_FAILPOINT_ERROR(job->store->host, sqlite, before_claim, &job->error))
         return;
     begin_reading(job);
     if (job->as.claim.args->exact)
@@ -99,6 +100,7 @@ static void claim_run(struct lite_job *job, struct lite_conn *conn)
     if (lite_ok(job) && !job->as.claim.more && !job->as.claim.args->exact)
         read_rows(job, conn, job->as.claim.from + 1, INT64_MAX);
     job->store->claiming = false;
+    OUTBOX_FAILPOINT(job->store->host, sqlite, after_claim);
 }
 
 /* From here on these ids count as given. */

@@ -203,7 +203,8 @@ static void start_run(struct lite_job *job, struct lite_conn *none)
     struct outbox_error *error = &job->error;
     (void)none;
     close_all(store);
-    if (lite_open(store, reader, job, false, OPENING) || check_database(store, reader, error) ||
+    if (OUTBOX_FAILPOINT_ERROR(store->host, sqlite, before_open, error) ||
+        lite_open(store, reader, job, false, OPENING) || check_database(store, reader, error) ||
         pragmas(reader, "PRAGMA cache_size=-512", error) || lite_schema_check(store, reader, OPENING, error) ||
         prepare_reader(store, reader, job->as.start, error) || lite_open(store, writer, job, false, OPENING) ||
         pragmas(writer, "PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-2048", error) ||

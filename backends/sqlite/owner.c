@@ -134,7 +134,9 @@ static void acquire_run(struct lite_job *job, struct lite_conn *conn)
 {
     struct lite_store *store = job->store;
     int64_t epoch;
-    if (lite_same_file(store, OWNING, &job->error) || read_epoch(job, conn, OWNING, &epoch))
+    if (lite_same_file(store, OWNING, &job->error) ||
+        OUTBOX_FAILPOINT_ERROR(store->host, sqlite, before_acquire, &job->error) ||
+        read_epoch(job, conn, OWNING, &epoch))
         return;
     if (store->lock_fd >= 0 && store->epoch == epoch) { /* the owner already */
         job->as.acquire.flags = OUTBOX_ACQUIRED_SAME;
@@ -148,7 +150,7 @@ static void acquire_run(struct lite_job *job, struct lite_conn *conn)
         stand_by(job, conn);
     if (lite_ok(job) && !take_over(job, conn, epoch) && expired)
         fd = lite_lock_replace(store, &job->error);
-    if (lite_ok(job)) {
+    if (lite_ok(job) && !OUTBOX_FAILPOINT_ERROR(store->host, sqlite, epoch_raised, &job->error)) {
         store->lock_fd = fd;
         lite_lock_beat(store, &job->error);
     }
@@ -206,6 +208,7 @@ void lite_renew(void *self, outbox_op_t op)
 /* Best effort: a writer that holds the lock for long must not hold up the end of the relay. */
 void lite_give_up(struct lite_store *store, struct lite_conn *conn)
 {
+    OUTBOX_FAILPOINT(store->host, sqlite, before_give_up);
     char *sql = store->epoch && conn->db
                     ? sqlite3_mprintf("UPDATE \"%w\" SET owner = '' WHERE singleton = 1 AND epoch = %lld",
                                       store->relay_name, (long long)store->epoch)

@@ -38,7 +38,8 @@ int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *w
 {
     if (!lite_job_sleep(job, job->store->write_after))
         return canceled(job, what, &job->error);
-    if (lite_step(conn, STATEMENT_BEGIN, what, &job->error))
+    if (OUTBOX_FAILPOINT_ERROR(job->store->host, sqlite, before_begin, &job->error) ||
+        lite_step(conn, STATEMENT_BEGIN, what, &job->error))
         return job->canceled ? canceled(job, what, &job->error) : job->error.code;
     if (lite_check_epoch(job, conn, what))
         lite_rollback(conn);
@@ -47,8 +48,10 @@ int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *w
 
 int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *what)
 {
-    if (!lite_ok(job) || lite_step(conn, STATEMENT_COMMIT, what, &job->error))
+    if (!lite_ok(job) || OUTBOX_FAILPOINT_ERROR(job->store->host, sqlite, before_commit, &job->error) ||
+        lite_step(conn, STATEMENT_COMMIT, what, &job->error))
         lite_rollback(conn);
+    OUTBOX_FAILPOINT(job->store->host, sqlite, after_commit);
     job->store->write_after = lite_now(job->store) + LEAVE_NS;
     return job->error.code;
 }
@@ -99,7 +102,9 @@ void lite_checkpoint(struct lite_job *job, struct lite_conn *conn, int pages)
         store->checkpointed = 0;
     if (store->wal_pages - store->checkpointed < pages)
         return;
+    OUTBOX_FAILPOINT(store->host, sqlite, before_checkpoint);
     warn(conn, sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL));
+    OUTBOX_FAILPOINT(store->host, sqlite, after_checkpoint);
     store->checkpointed = store->wal_pages;
     hold_claims(job);
     if (store->wal_pages > LONG_LOG_PAGES)

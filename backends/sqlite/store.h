@@ -19,7 +19,7 @@
 
 #include <sqlite3.h>
 
-#include <outbox/plugin.h>
+#include <outbox/failpoint.h>
 
 #include "error.h"
 #include "insert.h"

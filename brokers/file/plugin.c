@@ -157,6 +157,7 @@ static void done_open(struct outbox_work *work)
 static void work_close(struct outbox_work *work)
 {
     struct obx_file_broker *broker = work->arg;
+    OUTBOX_FAILPOINT(broker->host, file, before_close);
     obx_file_sink_close(&broker->sink);
 }
 

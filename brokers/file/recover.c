@@ -128,8 +128,10 @@ int obx_file_recover(struct obx_file_sink *sink, struct outbox_error *error)
     if (cut < sink->size) {
         sink->host->log(sink->host, OUTBOX_LOG_WARN, "%s: cut %lld bytes off the end that were never confirmed",
                         sink->path, (long long)(sink->size - cut));
-        if (sink->sys->ftruncate(sink->fd, (off_t)cut))
+        if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_cut, NULL)) ||
+            sink->sys->ftruncate(sink->fd, (off_t)cut))
             return obx_file_fail(error, errno, "cut the torn end of", sink->path);
+        OUTBOX_FAILPOINT(sink->host, file, after_cut);
     }
     sink->size = sink->durable = cut; /* durable or not: what a predecessor wrote is never cut later */
     return OUTBOX_OK;

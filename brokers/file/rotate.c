@@ -71,8 +71,10 @@ static int rename_file(struct obx_file_sink *sink)
         }
         snprintf(name, sizeof name, "%s.%06" PRIu64, sink->name, number);
     } while (sink->sys->statat(sink->dir, name, &status) == 0);
-    if (errno != ENOENT || sink->sys->renameat(sink->dir, sink->name, name))
+    if (errno != ENOENT || (errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_rename, NULL)) ||
+        sink->sys->renameat(sink->dir, sink->name, name))
         return -1;
+    OUTBOX_FAILPOINT(sink->host, file, after_rename);
     sink->last_number = number;
     sink->host->log(sink->host, OUTBOX_LOG_INFO, "%s: rotated to %s", sink->path, name);
     return 0;
@@ -101,6 +103,7 @@ int obx_file_sink_rotate(struct obx_file_sink *sink, struct outbox_error *error)
     if (!code) {
         sink->size = sink->durable = 0;
         sink->rotate_at = sink->max_size;
+        OUTBOX_FAILPOINT(sink->host, file, after_create);
         code = obx_file_sync_dir(sink, error);
     }
     sink->sys->close(old);

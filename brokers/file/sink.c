@@ -115,8 +115,9 @@ static int open_current(struct obx_file_sink *sink, struct outbox_error *error)
 
 int obx_file_sync_dir(struct obx_file_sink *sink, struct outbox_error *error)
 {
-    if (sink->sys->fsync(sink->dir))
+    if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_dir_sync, NULL)) || sink->sys->fsync(sink->dir))
         return obx_file_fail(error, errno, "sync the directory of", sink->path);
+    OUTBOX_FAILPOINT(sink->host, file, after_dir_sync);
     return OUTBOX_OK;
 }
 
@@ -134,6 +135,8 @@ static int find_space(struct obx_file_sink *sink, struct outbox_error *error)
 static int open_all(struct obx_file_sink *sink, struct outbox_error *error)
 {
     struct stat before = sink->id;
+    if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_open, NULL)))
+        return obx_file_fail(error, errno, "open", sink->path);
     if (open_dir(sink, error) || open_current(sink, error))
         return error->code;
     if (before.st_ino != sink->id.st_ino || before.st_dev != sink->id.st_dev)
@@ -179,7 +182,10 @@ static int note_failure(struct obx_file_sink *sink, size_t more, int code)
 int obx_file_sink_append(struct obx_file_sink *sink, const char *data, size_t size, struct outbox_error *error)
 {
     while (size) {
-        ssize_t done = sink->sys->write(sink->fd, data, size);
+        size_t most = OUTBOX_FAILPOINT_ERROR(sink->host, file, short_write, NULL) ? (size + 1) / 2 : size;
+        ssize_t done = (errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_write, NULL))
+                           ? -1
+                           : sink->sys->write(sink->fd, data, most);
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
@@ -187,14 +193,16 @@ int obx_file_sink_append(struct obx_file_sink *sink, const char *data, size_t si
         data += done;
         size -= (size_t)done;
         sink->size += done;
+        OUTBOX_FAILPOINT(sink->host, file, after_write);
     }
     return OUTBOX_OK;
 }
 
 int obx_file_sink_sync(struct obx_file_sink *sink, struct outbox_error *error)
 {
-    if (sink->sys->fdatasync(sink->fd))
+    if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_sync, NULL)) || sink->sys->fdatasync(sink->fd))
         return note_failure(sink, 0, obx_file_fail(error, errno, "sync", sink->path));
+    OUTBOX_FAILPOINT(sink->host, file, after_sync);
     sink->durable = sink->size;
     sink->unsure = false;
     return OUTBOX_OK;

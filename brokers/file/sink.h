@@ -8,7 +8,7 @@
 #ifndef OBX_FILE_SINK_H
 #define OBX_FILE_SINK_H
 
-#include <outbox/plugin.h>
+#include <outbox/failpoint.h>
 
 #include "sys.h"
 

@@ -15,7 +15,7 @@
 #include <librdkafka/rdkafka.h>
 #include <stdatomic.h>
 
-#include <outbox/plugin.h>
+#include <outbox/failpoint.h>
 
 #define OBX_KAFKA_ERRSTR 512
 #define OBX_KAFKA_INDEX_BITS (sizeof(void *) * 4u) /* of a message's opaque: its index; the rest is the slot */

@@ -107,7 +107,9 @@ void obx_kafka_destroy(struct obx_kafka *self)
 void obx_kafka_connect_work(struct outbox_work *work)
 {
     struct obx_kafka *self = work->arg;
-    int rc = make(self, &self->connect.error);
+    int rc = OUTBOX_FAILPOINT_ERROR(self->host, kafka, before_connect, &self->connect.error);
+    if (!rc)
+        rc = make(self, &self->connect.error);
     if (!rc)
         rc = await_broker(self, &self->connect.error);
     if (rc)

@@ -166,7 +166,10 @@ static enum step advance(struct obx_kafka *self, struct obx_kafka_publish *publi
         follow(self, topic, publish, index);
         return STEP_NEXT;
     }
-    err = enqueue(self, message, topic, opaque_of(publish, index));
+    err = OUTBOX_FAILPOINT_ERROR(self->host, kafka, before_produce, NULL)
+              ? RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE
+              : enqueue(self, message, topic, opaque_of(publish, index));
+    OUTBOX_FAILPOINT(self->host, kafka, produced);
     if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return STEP_WAIT;
     if (err)

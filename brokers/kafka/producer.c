@@ -76,6 +76,7 @@ static void connect_done(struct outbox_work *work)
         close_producer(self);
         return;
     }
+    OUTBOX_FAILPOINT(self->host, kafka, connected);
     self->state = OBX_KAFKA_RUNNING;
     self->host->log(self->host, OUTBOX_LOG_INFO, "connected to %s", self->bootstrap);
     finish_start(self);
@@ -120,6 +121,7 @@ static void disconnect_done(struct outbox_work *work)
 
 static void close_producer(struct obx_kafka *self)
 {
+    OUTBOX_FAILPOINT(self->host, kafka, before_close);
     self->state = OBX_KAFKA_CLOSING;
     self->host->timer_clear(self->grace);
     self->host->timer_clear(self->patience);

@@ -19,6 +19,7 @@ static void report(struct obx_kafka *self, struct obx_kafka_topic *topic, const 
     struct obx_kafka_publish *publish = self->slots[opaque >> OBX_KAFKA_INDEX_BITS].publish;
     uint32_t index = (uint32_t)(opaque & (((uintptr_t)1 << OBX_KAFKA_INDEX_BITS) - 1));
     bool alone = topic->together == 1;
+    OUTBOX_FAILPOINT(self->host, kafka, report_taken);
     self->in_flight--;
     topic->in_flight--;
     if (!message->err && topic->proven && !topic->careful)

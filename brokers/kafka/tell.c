@@ -96,7 +96,9 @@ static void tell_fresh(struct obx_kafka *self, struct obx_kafka_publish *publish
                                        .count = publish->fresh};
     if (!publish->fresh)
         return;
+    OUTBOX_FAILPOINT(self->host, kafka, before_tell);
     self->host->outcomes(self->host, publish->op, &outcomes);
+    OUTBOX_FAILPOINT(self->host, kafka, told);
     publish->told += publish->fresh;
     publish->fresh = 0;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "plugin/internal.h"
 
@@ -86,6 +87,14 @@ static outbox_op_t op_child(const struct outbox_host *host, outbox_op_t parent, 
     return instance->under ? obx_op_child(instance->under, parent, child) : 0;
 }
 
+#ifdef OUTBOX_WITH_FAILPOINTS
+static int failpoint(const struct outbox_host *host, const char *name, struct outbox_error *error)
+{
+    (void)host;
+    return obx_failpoint(name, error);
+}
+#endif
+
 static void run_wake(struct obx_task *task)
 {
     struct obx_instance *instance = OBX_CONTAINER(task, struct obx_instance, wake_task);
@@ -150,6 +159,9 @@ static const struct outbox_host table = {
     .wake = wake,
     .lost = lost,
     .op_child = op_child,
+#ifdef OUTBOX_WITH_FAILPOINTS
+    .failpoint = failpoint,
+#endif
 };
 
 void obx_host_open(struct obx_instance *instance)

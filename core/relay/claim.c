@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "relay/backoff.h"
 #include "relay/pipeline.h"
 
@@ -194,6 +195,7 @@ static void take(struct obx_relay *relay, struct outbox_batch *rows)
 
 void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch)
 {
+    OBX_FAILPOINT(relay, before_release);
     relay->stats.in_flight -= batch->rows->rows;
     relay->stats.in_flight_bytes -= cost(batch->rows);
     obx_store_release(relay->store.instance, batch->rows);
@@ -220,6 +222,7 @@ static void claim_done(struct obx_call *call, const struct outbox_error *error)
 {
     struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, claim_call);
     struct outbox_batch *rows = relay->claim.batch;
+    OBX_FAILPOINT(relay, after_claim);
     relay->now = obx_loop_now(relay->loop);
     relay->claim.batch = NULL;
     if (rows && (error->code || !rows->rows || !obx_link_up(&relay->store) || relay->stopping)) {
@@ -257,6 +260,7 @@ static void submit(struct obx_relay *relay)
     relay->claimed_at = relay->now;
     relay->wake = false;
     relay->stats.claims++;
+    OBX_FAILPOINT(relay, before_claim);
     obx_store_claim(relay->store.instance, &relay->claim_call, (uint32_t)relay->settings.timeout_ms, &relay->claim);
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "relay/backoff.h"
 #include "relay/pipeline.h"
 
@@ -116,6 +117,7 @@ void obx_link_lost(struct obx_relay *relay, struct obx_link *link, const struct 
     if (!(relay->stopping && error->code == OUTBOX_E_CANCELED))
         tell_trouble(relay, link, error);
     link->failures++;
+    OBX_FAILPOINT(relay, connection_lost);
     obx_link_stop(relay, link, STOP_MS);
     obx_relay_tick_soon(relay);
 }
@@ -171,6 +173,7 @@ static void stand_by(struct obx_relay *relay, const struct outbox_error *error)
 static void acquire_done(struct obx_call *call, const struct outbox_error *error)
 {
     struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, store.call);
+    OBX_FAILPOINT(relay, after_acquire);
     relay->now = obx_loop_now(relay->loop);
     if (relay->store.state == OBX_LINK_ACQUIRING) {
         if (!error->code)
@@ -188,6 +191,7 @@ static void acquire(struct obx_relay *relay)
     relay->acquire = (struct outbox_acquire){.struct_size = sizeof relay->acquire,
                                              .lease_ms = (uint32_t)relay->settings.lease_ms};
     relay->store.call.done = acquire_done;
+    OBX_FAILPOINT(relay, before_acquire);
     obx_store_acquire(relay->store.instance, &relay->store.call, (uint32_t)relay->settings.timeout_ms,
                       &relay->acquire);
 }
@@ -195,6 +199,7 @@ static void acquire(struct obx_relay *relay)
 static void store_started(struct obx_call *call, const struct outbox_error *error)
 {
     struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, store.call);
+    OBX_FAILPOINT(relay, after_store_start);
     relay->now = obx_loop_now(relay->loop);
     if (relay->store.state == OBX_LINK_STARTING) {
         if (error->code) {
@@ -220,6 +225,7 @@ void obx_link_step_store(struct obx_relay *relay)
                                                          .column_count = relay->route.columns.count,
                                                          .columns = relay->route.columns.list};
         store->call.done = store_started;
+        OBX_FAILPOINT(relay, before_store_start);
         obx_store_start(store->instance, &store->call, (uint32_t)relay->settings.timeout_ms, &relay->store_start);
     } else if (store->state == OBX_LINK_ACQUIRING && obx_relay_due(relay, store->retry_at)) {
         acquire(relay);
@@ -231,6 +237,7 @@ void obx_link_step_store(struct obx_relay *relay)
 static void broker_started(struct obx_call *call, const struct outbox_error *error)
 {
     struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, broker.call);
+    OBX_FAILPOINT(relay, after_broker_start);
     relay->now = obx_loop_now(relay->loop);
     if (relay->broker.state == OBX_LINK_STARTING) {
         if (error->code) {
@@ -259,5 +266,6 @@ void obx_link_step_broker(struct obx_relay *relay)
         return;
     move(relay, broker, OBX_LINK_STARTING);
     broker->call.done = broker_started;
+    OBX_FAILPOINT(relay, before_broker_start);
     obx_broker_start(broker->instance, &broker->call, (uint32_t)relay->settings.timeout_ms);
 }

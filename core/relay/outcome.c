@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "relay/backoff.h"
 #include "relay/pipeline.h"
 
@@ -74,6 +75,7 @@ void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outco
 {
     struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, call);
     enum obx_fate fate = fate_of(outcomes->outcome);
+    OBX_FAILPOINT(relay, outcomes_told);
     if (fate != OBX_DELIVERED)
         note_trouble(batch);
     const struct outbox_error *error = fate == OBX_DELIVERED ? NULL : keep_error(batch, outcomes->error);
@@ -252,6 +254,7 @@ void obx_outcome_done(struct obx_call *call, const struct outbox_error *error)
 {
     struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, call);
     struct obx_relay *relay = batch->relay;
+    OBX_FAILPOINT(relay, after_publish);
     relay->now = obx_loop_now(relay->loop);
     obx_batch_change(batch, OBX_FLYING, OBX_UNSENT);
     obx_list_remove(&batch->link);

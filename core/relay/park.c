@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "relay/pipeline.h"
 
 #define DEAD_KEYS_NS (5000 * OBX_MS)
@@ -161,6 +162,7 @@ void obx_park_clear(struct obx_relay *relay)
 static void park_done(struct obx_call *call, const struct outbox_error *error)
 {
     struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, park_call);
+    OBX_FAILPOINT(relay, after_park);
     relay->now = obx_loop_now(relay->loop);
     if (error->code == OUTBOX_E_AGAIN) {
         relay->settle_at = relay->now + 100 * OBX_MS;
@@ -237,6 +239,7 @@ void obx_park_step(struct obx_relay *relay)
             return;
         fill_park(relay);
         relay->park_call.done = park_done;
+        OBX_FAILPOINT(relay, before_park);
         obx_store_park(relay->store.instance, &relay->park_call, (uint32_t)relay->settings.timeout_ms, &relay->park);
     } else if (relay->settings.on_reject == OBX_PARK_KEY && (relay->parked_keys || !relay->dead_keys_known) &&
                !relay->stopping) {

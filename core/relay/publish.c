@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "relay/pipeline.h"
 
 uint64_t obx_event_hash(const struct obx_relay *relay, const struct outbox_message *message,
@@ -101,6 +102,8 @@ static enum verdict route_row(struct obx_relay *relay, struct obx_batch *batch, 
         return verdict;
     if (!code)
         code = obx_broker_admit(relay->broker.instance, message, &error);
+    if (!code)
+        code = OBX_FAILPOINT_ERROR(relay, admit, &error);
     if (code)
         return obx_reject(relay, message, position, &error) ? LEFT : NO_MEMORY;
     return seen->slots && !seen_add(seen, hash) ? SKIP : SEND;
@@ -149,7 +152,9 @@ static void fly(struct obx_relay *relay, struct obx_batch *batch)
                                              .stride = sizeof *batch->messages};
     batch->call.done = obx_outcome_done;
     batch->call.outcomes = obx_outcome_note;
+    OBX_FAILPOINT(relay, before_publish);
     obx_broker_publish(relay->broker.instance, &batch->call, &batch->publish);
+    OBX_FAILPOINT(relay, published);
 }
 
 /* Nothing of the batch is sent in this round. */

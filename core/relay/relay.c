@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "relay/pipeline.h"
 
 #define STOP_GRACE_MS 200 /* at least that for each plugin's stop */
@@ -119,10 +120,12 @@ static bool stop_broker(struct obx_relay *relay, bool late)
     struct obx_link *broker = &relay->broker;
     if (broker->state == OBX_LINK_DOWN)
         return !relay->flying_count;
-    if (broker->state != OBX_LINK_STOPPING && (!relay->flying_count || late))
+    if (broker->state != OBX_LINK_STOPPING && (!relay->flying_count || late)) {
+        OBX_FAILPOINT(stop, before_broker);
         obx_link_stop(relay, broker, left_ms(relay));
-    else if (late && past_grace(relay, 1))
+    } else if (late && past_grace(relay, 1)) {
         obx_instance_cancel(broker->instance);
+    }
     return false;
 }
 
@@ -131,10 +134,12 @@ static bool stop_store(struct obx_relay *relay, bool late)
     struct obx_link *store = &relay->store;
     if (store->state == OBX_LINK_DOWN)
         return true;
-    if (store->state != OBX_LINK_STOPPING && (late || !store_busy(relay)))
+    if (store->state != OBX_LINK_STOPPING && (late || !store_busy(relay))) {
+        OBX_FAILPOINT(stop, before_store);
         obx_link_stop(relay, store, left_ms(relay));
-    else if (late && past_grace(relay, 2))
+    } else if (late && past_grace(relay, 2)) {
         obx_instance_cancel(store->instance);
+    }
     return false;
 }
 

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "base/failpoint.h"
 #include "relay/backoff.h"
 #include "relay/pipeline.h"
 
@@ -44,6 +45,7 @@ static void settled(struct obx_relay *relay)
 static void settle_done(struct obx_call *call, const struct outbox_error *error)
 {
     struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, settle_call);
+    OBX_FAILPOINT(relay, after_settle);
     relay->now = obx_loop_now(relay->loop);
     if (!error->code) {
         settled(relay);
@@ -134,6 +136,7 @@ void obx_settle_step(struct obx_relay *relay)
     }
     relay->settle_call.done = settle_done;
     relay->stats.settles++;
+    OBX_FAILPOINT(relay, before_settle);
     obx_store_settle(relay->store.instance, &relay->settle_call, (uint32_t)relay->settings.timeout_ms, &relay->settle);
 }
 
@@ -149,6 +152,7 @@ void obx_settle_forget(struct obx_relay *relay)
 static void renew_done(struct obx_call *call, const struct outbox_error *error)
 {
     struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, renew_call);
+    OBX_FAILPOINT(relay, after_renew);
     relay->now = obx_loop_now(relay->loop);
     if (error->code && error->code != OUTBOX_E_AGAIN)
         obx_link_lost(relay, &relay->store, error);
@@ -162,5 +166,6 @@ void obx_settle_renew_step(struct obx_relay *relay)
         return;
     relay->renew_at = relay->now + (uint64_t)relay->settings.lease_ms * OBX_MS / 4;
     relay->renew_call.done = renew_done;
+    OBX_FAILPOINT(relay, before_renew);
     obx_store_renew(relay->store.instance, &relay->renew_call, (uint32_t)relay->settings.timeout_ms);
 }

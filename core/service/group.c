@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/list.h"
 #include "base/mem.h"
 
@@ -285,6 +286,8 @@ int obx_group_reload(struct obx_group *group, struct outbox_error *error)
     OBX_LIST_EACH(&group->members, member, struct member, link)
     member->kept = false;
     int status = make_changed(group, &fresh, error);
+    if (!status)
+        status = OBX_FAILPOINT_ERROR(reload, relays_made, error);
     if (status) {
         free_list(&fresh);
         return status;
@@ -292,6 +295,7 @@ int obx_group_reload(struct obx_group *group, struct outbox_error *error)
     OBX_LIST_EACH(&group->members, member, struct member, link)
     if (!member->kept)
         retire(group, member, &fresh);
+    OBX_FAILPOINT(reload, relays_replaced);
     struct obx_list *link;
     while ((link = obx_list_pop(&fresh))) {
         struct member *member = OBX_CONTAINER(link, struct member, link);

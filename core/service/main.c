@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "service/exit.h"
 #include "service/verb.h"
@@ -51,9 +52,25 @@ static int run_verb(int argc, char **argv)
     return OBX_EXIT_USAGE;
 }
 
+#ifdef OUTBOX_WITH_FAILPOINTS
+static int arm(void)
+{
+    struct outbox_error error;
+    return obx_failpoints_arm(getenv("OUTBOX_FAILPOINTS"), &error) ? (int)obx_exit_say("start", &error) : 0;
+}
+#else
+static int arm(void)
+{
+    return 0;
+}
+#endif
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    int refused = arm();
+    if (refused)
+        return refused;
     int code = run_verb(argc, argv);
     if (fflush(stdout) != 0 && code == OBX_EXIT_OK) {
         perror("outbox: write to stdout");

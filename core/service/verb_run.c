@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/failpoint.h"
 #include "base/mem.h"
 #include "loop/uv_loop.h"
 #include "service/exit.h"
@@ -38,12 +39,15 @@ static void on_terminate(void *arg, int signum)
     obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", again ? "%s again: stopping at once" : "%s: stopping",
                 signum == SIGINT ? "SIGINT" : "SIGTERM");
     obx_notify("STOPPING=1\nSTATUS=stopping");
+    OBX_FAILPOINT(stop, begin);
     obx_group_stop(service->group, again);
 }
 
 static int reload(struct service *service, struct outbox_error *error)
 {
+    OBX_FAILPOINT(reload, begin);
     int status = obx_app_reload(&service->app, error);
+    OBX_FAILPOINT(reload, config_read);
     if (!status)
         status = obx_group_reload(service->group, error);
     if (!status)
@@ -120,6 +124,7 @@ static void on_changed(void *arg)
 static void on_stopped(void *arg)
 {
     struct service *service = arg;
+    OBX_FAILPOINT(stop, done);
     obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", "stopped");
     obx_uv_loop_stop(service->app.loop);
 }
@@ -145,6 +150,7 @@ static void serve(struct service *service)
     obx_uv_loop_on_signal(loop, SIGINT, on_terminate, service);
     obx_uv_loop_on_signal(loop, SIGHUP, on_reload, service);
     obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", "started with %s", service->app.path);
+    OBX_FAILPOINT(start, relays_made);
     obx_group_start(service->group);
     obx_group_sample(service->group);
     obx_notify("READY=1");
@@ -176,6 +182,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     struct outbox_error error = {0};
     if (obx_app_open(&service.app, &args, OBX_APP_SERVICE, &error))
         return obx_exit_say(verb->name, &error);
+    OBX_FAILPOINT(start, config_read);
     int status = open_service(&service, &error);
     if (!status)
         serve(&service);

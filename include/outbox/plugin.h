@@ -274,6 +274,9 @@ struct outbox_host {
 
     /* Decorators only: an op of the plugin underneath that works for `parent`. 0 when there is no memory. */
     outbox_op_t (*op_child)(const struct outbox_host *host, outbox_op_t parent, const struct outbox_child *child);
+
+    /* Any thread. In builds for tests: a named place was reached (outbox/failpoint.h). NULL in all others. */
+    int (*failpoint)(const struct outbox_host *host, const char *name, struct outbox_error *error);
 };
 
 /* ---- common arguments -------------------------------------------------------------------------------------------- */

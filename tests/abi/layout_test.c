@@ -152,6 +152,7 @@ Test(layout, host)
     AT(outbox_host, wake, 160);
     AT(outbox_host, lost, 168);
     AT(outbox_host, op_child, 176);
+    AT(outbox_host, failpoint, 184);
 }
 
 Test(layout, under)
