@@ -57,6 +57,18 @@ int obx_app_relay_section(const struct obx_config *config, const char *name, con
     return status ? status : obx_section_child(relays, name, section, error);
 }
 
+int obx_app_route(const struct obx_app *app, const char *relay, struct obx_relay_settings *settings,
+                  struct obx_route *route, struct outbox_error *error)
+{
+    const struct obx_section *section, *routes;
+    int status = obx_app_relay_section(app->config, relay, &section, error);
+    if (!status)
+        status = obx_relay_settings_parse(section, settings, error);
+    if (!status)
+        status = obx_section_child(section, "route", &routes, error);
+    return status ? status : obx_route_compile(&settings->route, routes, route, error);
+}
+
 static const struct obx_section *relays_in(const struct obx_config *config)
 {
     const struct obx_section *relays = NULL;

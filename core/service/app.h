@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "loop/loop.h"
 #include "plugin/registry.h"
+#include "relay/route.h"
 #include "service/args.h"
 #include "service/config_ref.h"
 #include "service/logger.h"
@@ -45,6 +46,9 @@ int obx_app_read_settings(const struct obx_config *config, struct obx_service_se
 const char *obx_app_relay(const struct obx_app *app, uint32_t index);
 /* The one relay that the verb is for; an error that lists them when there are several. */
 int obx_app_one_relay(const struct obx_app *app, const char **name, struct outbox_error *error);
+/* What the relay makes of rows, and which columns it needs. The settings must outlive the route; obx_route_free(). */
+int obx_app_route(const struct obx_app *app, const char *relay, struct obx_relay_settings *settings,
+                  struct obx_route *route, struct outbox_error *error);
 /* relays.NAME of any configuration. */
 int obx_app_relay_section(const struct obx_config *config, const char *name, const struct obx_section **section,
                           struct outbox_error *error);

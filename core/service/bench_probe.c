@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "loop/uv_loop.h"
-#include "relay/route.h"
 #include "service/bench.h"
 
 #define PATIENCE_NS (10000 * OBX_MS)
@@ -60,19 +59,12 @@ static struct outbox_value value_of(struct probe *probe, const char *column, int
 static int make_message(struct probe *probe, struct obx_app *app, const struct obx_bench_plan *plan,
                         struct outbox_error *error)
 {
-    const struct obx_section *section, *route;
     struct outbox_value row[OBX_MAX_COLUMNS];
     probe->payload = obx_alloc(plan->bytes);
     if (!probe->payload)
         return obx_error_no_memory(error);
     obx_bench_event(&probe->event, plan->mark, 0xffffffffffff, plan->keys, probe->payload, plan->bytes);
-    int status = obx_app_relay_section(app->config, plan->relay, &section, error);
-    if (!status)
-        status = obx_relay_settings_parse(section, &probe->settings, error);
-    if (!status)
-        status = obx_section_child(section, "route", &route, error);
-    if (!status)
-        status = obx_route_compile(&probe->settings.route, route, &probe->route, error);
+    int status = obx_app_route(app, plan->relay, &probe->settings, &probe->route, error);
     if (status)
         return status;
     for (uint32_t i = 0; i < probe->route.columns.count; i++)

@@ -48,6 +48,13 @@ int obx_session_wait(struct obx_session *session, struct outbox_error *error)
     return session->result.code;
 }
 
+static int finish_start(struct obx_session *session, struct outbox_error *error)
+{
+    int status = obx_session_wait(session, error);
+    session->started = true; /* a start that failed is followed by stop all the same */
+    return status;
+}
+
 int obx_session_start(struct obx_session *session, enum outbox_kind kind, struct outbox_error *error)
 {
     /* no columns: nothing will be claimed, so the table need not be there yet */
@@ -56,9 +63,16 @@ int obx_session_start(struct obx_session *session, enum outbox_kind kind, struct
         obx_store_start(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &start);
     else
         obx_broker_start(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS);
-    int status = obx_session_wait(session, error);
-    session->started = true; /* a start that failed is followed by stop all the same */
-    return status;
+    return finish_start(session, error);
+}
+
+int obx_session_start_columns(struct obx_session *session, const struct obx_columns *columns,
+                              struct outbox_error *error)
+{
+    const struct outbox_store_start start = {
+        .struct_size = sizeof start, .column_count = columns->count, .columns = columns->list};
+    obx_store_start(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &start);
+    return finish_start(session, error);
 }
 
 void obx_session_close(struct obx_session *session)

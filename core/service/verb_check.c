@@ -71,6 +71,30 @@ static enum obx_exit check_part(struct obx_app *app, const char *relay, enum out
     return code;
 }
 
+/* Would the relay start? It needs the columns of the route, which the store's own look knows nothing of. */
+static enum obx_exit try_columns(struct obx_app *app, const char *relay)
+{
+    struct checked checked = {relay, "store", 0};
+    struct obx_relay_settings settings;
+    struct obx_route route;
+    struct obx_session session;
+    struct outbox_error error = {0};
+    int status = obx_app_route(app, relay, &settings, &route, &error);
+    if (status)
+        return obx_exit_say("check", &error);
+    status = obx_session_open(&session, app, relay, OUTBOX_STORE, &error);
+    if (!status) {
+        status = obx_session_start_columns(&session, &route.columns, &error);
+        obx_session_close(&session);
+    }
+    obx_route_free(&route);
+    if (status)
+        report(&checked, OUTBOX_LOG_ERROR, error.text, NULL);
+    else
+        report(&checked, OUTBOX_LOG_INFO, "the columns that the route needs are there", NULL);
+    return obx_exit_code(status);
+}
+
 /* The topic that the configuration names, when it is the same for all events. */
 static int read_route(struct obx_app *app, const char *relay, char *topic, size_t size, struct outbox_error *error)
 {
@@ -101,7 +125,8 @@ static enum obx_exit check_relays(struct obx_app *app)
             code = obx_exit_worse(code, obx_exit_say("check", &error));
             continue;
         }
-        code = obx_exit_worse(code, check_part(app, relay, OUTBOX_STORE, NULL));
+        enum obx_exit store = check_part(app, relay, OUTBOX_STORE, NULL);
+        code = obx_exit_worse(code, store ? store : try_columns(app, relay));
         code = obx_exit_worse(code, check_part(app, relay, OUTBOX_BROKER, *topic ? topic : NULL));
     }
     return code;

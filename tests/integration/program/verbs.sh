@@ -47,6 +47,11 @@ check "and touches nothing" test ! -e shop.db
 check "init" says 0 'orders: the outbox is ready' "$OUTBOX" init
 check "init again" says 0 'orders: the outbox is ready' "$OUTBOX" init
 check "check after init" shows 0 '^orders broker: ok: ' "$OUTBOX" check
+check "it looked for the columns of the route" said 'orders store: ok: the columns that the route needs are there'
+printf '    route: { topic: "${region}" }\n' | config
+check "a column that the table has not" fails 78 "$OUTBOX" check
+check "is named" matched '^orders store: error: .* has no column "region"'
+config </dev/null
 check "status, empty" shows 0 '^  pending    0$' "$OUTBOX" status
 check "add" says 0 'orders: added 1 event' add 7 '{"total": 12.50}'
 check "add needs an aggregate id" says 64 'outbox add: --aggregate-id is missing; see outbox add --help' \
