@@ -6,6 +6,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/failpoint.h"
@@ -26,6 +27,7 @@ struct service {
     struct obx_timer sample;
     struct obx_timer watchdog;
     uint64_t watchdog_ns;
+    char listen[300]; /* where it does, as it was configured at the start; "" nowhere */
     bool stopping;
 };
 
@@ -56,6 +58,16 @@ static int reload(struct service *service, struct outbox_error *error)
     return status;
 }
 
+/* The listener is opened once: what a reload cannot do is said. */
+static void mind_listen(const struct service *service)
+{
+    const char *listen = service->app.settings.listen ? service->app.settings.listen : "";
+    if (strncmp(listen, service->listen, sizeof service->listen - 1) != 0)
+        obx_log_say(service->app.log, OUTBOX_LOG_WARN, "service",
+                    "SIGHUP: service.listen is '%s' now; that needs a restart, until then it is '%s'", listen,
+                    service->listen);
+}
+
 static void on_reload(void *arg, int signum)
 {
     struct service *service = arg;
@@ -64,11 +76,13 @@ static void on_reload(void *arg, int signum)
     if (service->stopping)
         return;
     obx_notify_reloading();
-    if (reload(service, &error))
+    if (reload(service, &error)) {
         obx_log_say(service->app.log, OUTBOX_LOG_ERROR, "service", "SIGHUP: keeping the old configuration: %s",
                     error.text);
-    else
+    } else {
         obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", "SIGHUP: %s was read again", service->app.path);
+        mind_listen(service);
+    }
     obx_notify("READY=1");
 }
 
@@ -133,6 +147,7 @@ static int open_service(struct service *service, struct outbox_error *error)
 {
     const struct obx_group_events events = {on_changed, on_stopped, service};
     struct obx_app *app = &service->app;
+    snprintf(service->listen, sizeof service->listen, "%s", app->settings.listen ? app->settings.listen : "");
     int status = obx_group_new(app, &events, &service->group, error);
     if (!status)
         status = obx_snapshots_new(app->loop, obx_group_fill, service->group, &service->snapshots, error);

@@ -48,6 +48,9 @@ sed 's/events.ndjson/others.ndjson/' good.yaml >outbox.yaml
 kill -HUP "$service"
 check "a good one" within 5 logged 'orders.*its configuration changed: restarting'
 check "takes effect" eval 'works add 1 second && within 5 lines others.ndjson 1'
+sed 's/127.0.0.1:0/127.0.0.1:1/' good.yaml >outbox.yaml
+kill -HUP "$service"
+check "another address is for the next start" within 5 logged "msg=\"SIGHUP: service.listen is '127.0.0.1:1' now; that needs a restart, until then it is '127.0.0.1:0'"
 cp good.yaml outbox.yaml
 
 # ---- the end ----
