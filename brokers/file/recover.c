@@ -4,7 +4,9 @@
  * Only what was synced was told as delivered, so anything behind it may go. After a failed sync of this instance the
  * exact place is known. After a crash it is not: then everything behind the last line end goes, and so does, within
  * the last 8 MiB, everything from a line that holds a NUL byte on - we never write one, and a file system that lost
- * power between the length and the data of a file shows zeros.
+ * power between the length and the data of a file shows zeros. So does a page that could not be written back: the
+ * kernel tells of it once and then takes it for clean, so the cache is asked to forget before we look; else a
+ * predecessor that died over a failed sync would leave lines that are there until the power goes.
  *
  * A file that does not begin like one of ours is refused, so that a wrong path never costs anybody data. The beginning
  * may be zeros, if the rest is short and text.
@@ -121,6 +123,7 @@ int obx_file_recover(struct obx_file_sink *sink, struct outbox_error *error)
 {
     int64_t cut = 0;
     sink->size = sink->id.st_size;
+    sink->sys->forget(sink->fd, sink->size > WINDOW ? (off_t)(sink->size - WINDOW) : 0); /* a wish, it cannot fail */
     if (find_cut(sink, &cut, error))
         return error->code;
     if (sink->unsure && sink->durable < cut)

@@ -17,10 +17,10 @@
  */
 #include "sink.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,25 +43,19 @@ static uint64_t number_of(const char *file, const char *name)
     return digits[count] || count < 6 || count > 12 ? 0 : strtoull(digits, NULL, 10);
 }
 
-static int find_last_number(struct obx_file_sink *sink)
+static void note_number(void *arg, const char *file)
 {
-    DIR *dir = sink->sys->opendirat(sink->dir);
-    if (!dir)
-        return -1;
-    for (struct dirent *entry; (entry = readdir(dir));) {
-        uint64_t number = number_of(entry->d_name, sink->name);
-        if (number > sink->last_number)
-            sink->last_number = number;
-    }
-    closedir(dir);
-    return 0;
+    struct obx_file_sink *sink = arg;
+    uint64_t number = number_of(file, sink->name);
+    if (number > sink->last_number)
+        sink->last_number = number;
 }
 
 static int rename_file(struct obx_file_sink *sink)
 {
     char name[NAME_MAX + 1];
     struct stat status;
-    if (!sink->last_number && find_last_number(sink))
+    if (!sink->last_number && sink->sys->list(sink->dir, note_number, sink))
         return -1;
     uint64_t number = sink->last_number;
     do { /* somebody else may have put a file there since */

@@ -40,8 +40,12 @@ static void close_fd(struct obx_file_sink *sink, int *fd)
     *fd = -1;
 }
 
+/* What is not durable goes while the lock is still ours, so that whoever writes next finds lines that are on the disk.
+ * If that fails it is cut at our next open, unless the file was changed since by somebody else. */
 void obx_file_sink_close(struct obx_file_sink *sink)
 {
+    if (sink->fd >= 0 && sink->unsure && obx_file_sink_cut(sink))
+        sink->unsure = sink->sys->fstat(sink->fd, &sink->left) == 0;
     close_fd(sink, &sink->fd);
     close_fd(sink, &sink->dir);
 }
@@ -71,24 +75,34 @@ static int open_dir(struct obx_file_sink *sink, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
-/* Without blocking, so that a FIFO in the place of the file cannot hold us. */
-int obx_file_open_name(struct obx_file_sink *sink, int extra_flags, struct outbox_error *error)
+static int lock_file(struct obx_file_sink *sink, int fd, struct outbox_error *error)
 {
-    int flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | extra_flags;
-    sink->fd = sink->sys->openat(sink->dir, sink->name, flags, 0640);
-    if (sink->fd < 0)
-        return obx_file_fail(error, errno, "open", sink->path);
-    if (sink->sys->fstat(sink->fd, &sink->id))
+    if (sink->sys->fstat(fd, &sink->id))
         return obx_file_fail(error, errno, "look at", sink->path);
     if (!S_ISREG(sink->id.st_mode))
         return obx_file_set_error(error, OUTBOX_E_CONFIG, "open %s: not a regular file", sink->path);
-    if (sink->sys->lock(sink->fd) == 0)
+    if (sink->sys->lock(fd) == 0)
         return OUTBOX_OK;
     if (errno == EAGAIN || errno == EACCES)
         return obx_file_set_error(error, OUTBOX_E_AGAIN,
                                   "lock %s: another process writes this file; stop it, or give another path",
                                   sink->path);
     return obx_file_fail(error, errno, "lock", sink->path);
+}
+
+/* Without blocking, so that a FIFO in the place of the file cannot hold us. `fd` is only ever a file that is ours. */
+int obx_file_open_name(struct obx_file_sink *sink, int extra_flags, struct outbox_error *error)
+{
+    int flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | extra_flags;
+    int fd = sink->sys->openat(sink->dir, sink->name, flags, 0640);
+    if (fd < 0)
+        return obx_file_fail(error, errno, "open", sink->path);
+    if (lock_file(sink, fd, error)) {
+        sink->sys->close(fd);
+        return error->code;
+    }
+    sink->fd = fd;
+    return OUTBOX_OK;
 }
 
 /* Does the name still mean the open file? Also looks at the file anew. */
@@ -132,15 +146,20 @@ static int find_space(struct obx_file_sink *sink, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
+static bool is_as_left(const struct stat *left, const struct stat *found)
+{
+    return left->st_ino == found->st_ino && left->st_dev == found->st_dev && left->st_size == found->st_size &&
+           left->st_mtim.tv_sec == found->st_mtim.tv_sec && left->st_mtim.tv_nsec == found->st_mtim.tv_nsec;
+}
+
 static int open_all(struct obx_file_sink *sink, struct outbox_error *error)
 {
-    struct stat before = sink->id;
     if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_open, NULL)))
         return obx_file_fail(error, errno, "open", sink->path);
     if (open_dir(sink, error) || open_current(sink, error))
         return error->code;
-    if (before.st_ino != sink->id.st_ino || before.st_dev != sink->id.st_dev)
-        sink->unsure = false; /* what we knew is about another file */
+    if (!is_as_left(&sink->left, &sink->id))
+        sink->unsure = false; /* what we knew is about another file, or another writer has been there since */
     if (obx_file_recover(sink, error) || find_space(sink, error) || obx_file_sink_sync(sink, error) ||
         obx_file_sync_dir(sink, error))
         return error->code;
@@ -210,7 +229,7 @@ int obx_file_sink_sync(struct obx_file_sink *sink, struct outbox_error *error)
 
 int obx_file_sink_cut(struct obx_file_sink *sink)
 {
-    if (sink->sys->ftruncate(sink->fd, (off_t)sink->durable))
+    if (sink->fd < 0 || sink->sys->ftruncate(sink->fd, (off_t)sink->durable))
         return OUTBOX_E_UNKNOWN_OUTCOME;
     sink->size = sink->durable;
     sink->unsure = false;

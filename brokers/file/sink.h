@@ -21,13 +21,14 @@ struct obx_file_sink {
 
     /* private */
     const char *name;     /* the last part of path */
-    int dir, fd;          /* -1: closed */
+    int dir, fd;          /* -1: closed; fd is locked */
     struct stat id;       /* of the open file */
     int64_t size;         /* appended, durable or not */
     int64_t durable;      /* survives a crash */
     int64_t rotate_at;    /* the size that starts the next rotation; 0: never */
     uint64_t last_number; /* of the rotated files */
-    bool unsure;          /* a sync failed: at the next open, what lies behind `durable` is cut off */
+    struct stat left;     /* closed and unsure: the file as it was then */
+    bool unsure;          /* a write or sync failed: what lies behind `durable` is to be cut off */
     int64_t wanted;       /* bytes that found no space; the next open must find them */
 };
 

@@ -1,6 +1,7 @@
 /* brokers/file/sys.c - the table of system calls that goes to the kernel */
 #include "sys.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -10,13 +11,19 @@ static int open_at(int dir, const char *name, int flags, mode_t mode)
     return openat(dir, name, flags, mode);
 }
 
-static DIR *opendir_at(int dir)
+static int list_at(int dir, void (*each)(void *arg, const char *name), void *arg)
 {
     int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-    if (fd >= 0 && !stream)
-        close(fd);
-    return stream;
+    if (!stream) {
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    for (struct dirent *entry; (entry = readdir(stream));)
+        each(arg, entry->d_name);
+    closedir(stream);
+    return 0;
 }
 
 static int stat_at(int dir, const char *name, struct stat *status)
@@ -37,6 +44,11 @@ static int reserve(int fd, off_t offset, off_t size)
     return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, size);
 }
 
+static int forget(int fd, off_t offset)
+{
+    return posix_fadvise(fd, offset, 0, POSIX_FADV_DONTNEED);
+}
+
 static int rename_at(int dir, const char *from, const char *to)
 {
     return renameat(dir, from, dir, to);
@@ -45,11 +57,12 @@ static int rename_at(int dir, const char *from, const char *to)
 const struct obx_file_sys obx_file_kernel = {
     .openat = open_at,
     .close = close,
-    .opendirat = opendir_at,
+    .list = list_at,
     .fstat = fstat,
     .statat = stat_at,
     .lock = lock,
     .pread = pread,
+    .forget = forget,
     .write = write,
     .reserve = reserve,
     .fdatasync = fdatasync,

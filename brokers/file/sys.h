@@ -6,18 +6,18 @@
 #ifndef OBX_FILE_SYS_H
 #define OBX_FILE_SYS_H
 
-#include <dirent.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
 struct obx_file_sys {
     int (*openat)(int dir, const char *name, int flags, mode_t mode);
     int (*close)(int fd);
-    DIR *(*opendirat)(int dir); /* the directory itself, to be read and closed by closedir() */
+    int (*list)(int dir, void (*each)(void *arg, const char *name), void *arg); /* all names of the directory */
     int (*fstat)(int fd, struct stat *status);
     int (*statat)(int dir, const char *name, struct stat *status); /* of a symbolic link itself */
     int (*lock)(int fd);                                           /* for writing; EAGAIN: somebody else has it */
     ssize_t (*pread)(int fd, void *data, size_t size, off_t offset);
+    int (*forget)(int fd, off_t offset); /* what is cached and clean from there on: reads shall show the disk */
     ssize_t (*write)(int fd, const void *data, size_t size);
     int (*reserve)(int fd, off_t offset, off_t size); /* blocks, not length; EOPNOTSUPP where that is not known */
     int (*fdatasync)(int fd);

@@ -77,7 +77,7 @@ Test(job, cuts_at_the_next_start_when_a_full_disk_could_not_be_cut)
     begin(&rig, 0);
     rig_write(&rig, 1, 2);
     scripted_space(150);
-    scripted_fail(ON_FTRUNCATE, 1, EIO);
+    scripted_fail(ON_FTRUNCATE, 0, EIO);
     cr_assert_eq(rig_write(&rig, 3, 4)->outcome, OUTBOX_UNKNOWN);
     scripted_reset();
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
@@ -100,6 +100,33 @@ Test(job, never_syncs_twice_after_a_failed_sync)
     cr_assert_eq(scripted_open_files(), 0, "the descriptor is gone");
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
     cr_assert_str_eq(rig_read(&rig), "1 2", "what the failed sync left behind is not trusted");
+    end(&rig);
+}
+
+Test(job, leaves_nothing_to_the_next_writer_that_was_not_synced)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    scripted_fail(ON_FDATASYNC, 1, EIO);
+    rig_write(&rig, 3, 2);
+    cr_assert_str_eq(rig_read(&rig), "1 2", "it is cut off while the lock is held");
+    end(&rig);
+}
+
+Test(job, never_cuts_what_another_writer_wrote_meanwhile)
+{
+    static const char line[] = "{\"topic\":\"orders\",\"payload\":\"9\"}\n";
+    struct rig rig;
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    scripted_fail(ON_FDATASYNC, 1, EIO);
+    scripted_fail(ON_FTRUNCATE, 0, EIO);
+    rig_write(&rig, 3, 2);
+    scripted_reset();
+    rig_put(&rig, "events.ndjson", line, sizeof line - 1);
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK);
+    cr_assert_str_eq(rig_read(&rig), "1 2 3 4 9");
     end(&rig);
 }
 

@@ -15,8 +15,8 @@ static struct script {
 } script;
 static int open_files;
 
-const char *const scripted_names[ON_CALLS] = {"openat", "opendirat", "fstat",     "statat", "lock",      "pread",
-                                              "write",  "reserve",   "fdatasync", "fsync",  "ftruncate", "renameat"};
+const char *const scripted_names[ON_CALLS] = {"openat", "list",    "fstat",     "statat", "lock",      "pread",
+                                              "write",  "reserve", "fdatasync", "fsync",  "ftruncate", "renameat"};
 
 void scripted_reset(void)
 {
@@ -79,9 +79,9 @@ static int scripted_close(int fd)
     return obx_file_kernel.close(fd);
 }
 
-static DIR *scripted_opendirat(int dir)
+static int scripted_list(int dir, void (*each)(void *arg, const char *name), void *arg)
 {
-    return fails(ON_OPENDIRAT) ? NULL : obx_file_kernel.opendirat(dir);
+    return fails(ON_LIST) ? -1 : obx_file_kernel.list(dir, each, arg);
 }
 
 static int scripted_fstat(int fd, struct stat *status)
@@ -102,6 +102,11 @@ static int scripted_lock(int fd)
 static ssize_t scripted_pread(int fd, void *data, size_t size, off_t offset)
 {
     return fails(ON_PREAD) ? -1 : obx_file_kernel.pread(fd, data, size, offset);
+}
+
+static int scripted_forget(int fd, off_t offset)
+{
+    return obx_file_kernel.forget(fd, offset);
 }
 
 static ssize_t scripted_write(int fd, const void *data, size_t size)
@@ -159,11 +164,12 @@ static int scripted_renameat(int dir, const char *from, const char *to)
 const struct obx_file_sys scripted_sys = {
     .openat = scripted_openat,
     .close = scripted_close,
-    .opendirat = scripted_opendirat,
+    .list = scripted_list,
     .fstat = scripted_fstat,
     .statat = scripted_statat,
     .lock = scripted_lock,
     .pread = scripted_pread,
+    .forget = scripted_forget,
     .write = scripted_write,
     .reserve = scripted_reserve,
     .fdatasync = scripted_fdatasync,

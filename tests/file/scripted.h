@@ -14,7 +14,7 @@
 
 enum scripted_call {
     ON_OPENAT,
-    ON_OPENDIRAT,
+    ON_LIST,
     ON_FSTAT,
     ON_STATAT,
     ON_LOCK,
