@@ -4,7 +4,8 @@
  * Cadence: at once after a full batch; every millisecond while rows came lately; then pauses that double up to
  * settings.idle, or, if the store has a doorbell, one look with OBX_CLAIM_PARK and a long sleep until it rings.
  * Bounds: the byte budget, the number of batches, the number of deferred and of rejected events; each only pauses.
- * Keys whose time has come are claimed by their positions first, one such batch at a time.
+ * Keys whose time has come are claimed by their positions first, one such batch at a time; but when a look is due, too,
+ * the two take turns, so that keys that fail again and again cannot hold up all others.
  * A look that fails because the connection is gone is the link's business; rows that there was no memory for are read
  * again by a rewind, once the pipeline is empty.
  */
@@ -346,11 +347,18 @@ static bool ready_to_rewind(struct obx_relay *relay)
     return true;
 }
 
+static bool is_turn_of_look(struct obx_relay *relay)
+{
+    return relay->claim_exact && relay->now >= relay->claim_at && !too_many_deferred(relay);
+}
+
 void obx_claim_step(struct obx_relay *relay)
 {
     if (!may_claim(relay))
         return;
-    if (relay->rewind ? !ready_to_rewind(relay) : claim_due_keys(relay) || too_many_deferred(relay))
+    if (relay->rewind && !ready_to_rewind(relay))
+        return;
+    if (!relay->rewind && ((!is_turn_of_look(relay) && claim_due_keys(relay)) || too_many_deferred(relay)))
         return;
     if (!obx_relay_due(relay, relay->claim_at))
         return;
