@@ -13,8 +13,6 @@
 
 #define ORACLE_NONE UINT32_MAX
 
-enum oracle_fate { ORACLE_DOUBT = 0, ORACLE_COMMITTED, ORACLE_ROLLED_BACK };
-
 struct oracle_event {
     XXH128_hash_t id;
     uint64_t payload; /* XXH3-64 of what was written */
@@ -24,6 +22,7 @@ struct oracle_event {
     uint32_t transaction;
     uint32_t last; /* line of the last occurrence */
     bool published, left, dead;
+    bool excused; /* has no place in the order */
 };
 
 struct oracle_key {

@@ -32,7 +32,7 @@ static void judge_event(struct oracle *oracle, const struct oracle_event *event)
     if (fate == ORACLE_COMMITTED && !there(event))
         oracle_fault(oracle, &oracle->verdict.lost, "lost: number %u of a key, event hash %016" PRIx64, event->sequence,
                      (uint64_t)event->id.high64);
-    if (event->left && !event->published && event->key != ORACLE_NONE &&
+    if (event->left && !event->published && !event->excused && event->key != ORACLE_NONE &&
         event->sequence < oracle->keys[event->key].reached)
         oracle_fault(oracle, &oracle->verdict.overtaken, "overtaken: number %u of a key is left, %u was published",
                      event->sequence, oracle->keys[event->key].reached);

@@ -24,6 +24,19 @@
 
 struct oracle;
 
+/* What writers meant, what consumers saw and what is left can also be told one by one: that is how the simulation is
+ * judged (tests/simulation/verdict.c). Names are any bytes; a hash is the XXH3-64 of what it stands for. */
+enum oracle_fate { ORACLE_DOUBT = 0, ORACLE_COMMITTED, ORACLE_ROLLED_BACK };
+
+/* One occurrence of an event. */
+struct oracle_sighting {
+    const char *id;
+    const char *key; /* NULL: none */
+    size_t id_size, key_size;
+    uint64_t payload; /* hash of its bytes; of a null payload 0 */
+    uint64_t content; /* hash of all that a consumer gets */
+};
+
 struct oracle_rules {
     uint64_t window;    /* a duplicate follows its last occurrence by at most so many lines; 0: not judged */
     uint64_t incidents; /* crashes and the like: at most window x incidents duplicates; UINT64_MAX: not judged */
@@ -55,6 +68,17 @@ struct oracle_verdict {
 
 int oracle_new(const struct oracle_rules *rules, struct oracle **oracle);
 void oracle_free(struct oracle *oracle);
+
+/* A transaction begins, and what is written from now on belongs to it. */
+int oracle_begin(struct oracle *oracle, struct outbox_error *error);
+int oracle_wrote(struct oracle *oracle, const struct oracle_sighting *event, uint32_t sequence,
+                 struct outbox_error *error);                    /* content does not matter */
+bool oracle_ended(struct oracle *oracle, enum oracle_fate fate); /* false: no transaction is open */
+/* The event has no place in the order of its key: it was dead for a while, or is rejected for good. */
+void oracle_excuse(struct oracle *oracle, const char *id, size_t size);
+void oracle_saw(struct oracle *oracle, const struct oracle_sighting *sighting);
+void oracle_found(struct oracle *oracle, const char *id, size_t size, bool dead); /* in the database */
+void oracle_garbled(struct oracle *oracle, const char *text);                     /* a line that is no event */
 
 /* In this order: all ledgers, the published files in the order of their lines, what is left, what is dead. */
 int oracle_read_ledger(struct oracle *oracle, const char *path, struct outbox_error *error);

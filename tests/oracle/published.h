@@ -1,0 +1,18 @@
+/* tests/oracle/published.h - one line that consumers can read */
+#ifndef OBX_ORACLE_PUBLISHED_H
+#define OBX_ORACLE_PUBLISHED_H
+
+#include <jansson.h>
+
+#include "oracle.h"
+
+struct oracle_line {
+    json_t *object;
+    struct oracle_sighting seen; /* points into the object */
+};
+
+/* False: it is no event. Drop the line in any case. */
+bool oracle_line_parse(struct oracle_line *line, const char *text, size_t size);
+void oracle_line_drop(struct oracle_line *line);
+
+#endif
