@@ -3,11 +3,12 @@
 
 #include "db.h"
 #include "producer.h"
+#include "sink.h"
 #include "sim.h"
 #include "store.h"
 
 static struct obx_timer next;
-static struct obx_timer writable, broker_up;
+static struct obx_timer writable, broker_up, space;
 
 static struct sim_node *any_node(void)
 {
@@ -64,6 +65,22 @@ static void begin_outage(void)
     sim_world_after(&broker_up, ns);
 }
 
+static void end_full(struct obx_timer *timer)
+{
+    (void)timer;
+    if (sim->disk)
+        sim->disk->full = false;
+}
+
+static void fill_disk(void)
+{
+    uint64_t ns = a_while();
+    SIM_SAY("the disk is full for %.3f s", (double)ns / 1e9);
+    sim->disk->full = true;
+    space.fire = end_full;
+    sim_world_after(&space, ns);
+}
+
 static void take_ownership(void)
 {
     if (!sim->db->owner)
@@ -108,6 +125,12 @@ static void strike(enum sim_fault fault)
     case SIM_BROKER_LOST:
         sim_producer_lose(busy_node());
         break;
+    case SIM_DISK_POWER:
+        sim_sink_power();
+        break;
+    case SIM_DISK_FULL:
+        fill_disk();
+        break;
     default:
         break;
     }
@@ -115,10 +138,10 @@ static void strike(enum sim_fault fault)
 
 static void happen(struct obx_timer *timer)
 {
-    enum sim_fault fault = (enum sim_fault)sim_pick(0, SIM_FAULT_COUNT - 1);
-    uint32_t tries = SIM_FAULT_COUNT;
+    uint32_t count = sim->plan.file ? SIM_ALL_FAULTS : SIM_FAULT_COUNT, tries = count;
+    enum sim_fault fault = (enum sim_fault)sim_pick(0, count - 1);
     while (!sim_has(fault) && tries--)
-        fault = (fault + 1) % SIM_FAULT_COUNT;
+        fault = (fault + 1) % count;
     if (sim->healed)
         return;
     if (sim_has(fault))
@@ -128,7 +151,7 @@ static void happen(struct obx_timer *timer)
 
 void sim_chaos_start(void)
 {
-    next = writable = broker_up = (struct obx_timer){.fire = happen};
+    next = writable = broker_up = space = (struct obx_timer){.fire = happen};
     sim_world_after(&next, sim_pick(0, 2 * sim->plan.fault_every_ns));
 }
 
@@ -141,12 +164,15 @@ void sim_chaos_heal(void)
     sim->db->read_only = false;
     sim_db_come_up();
     end_outage(NULL);
+    end_full(NULL);
     for (uint32_t i = 0; i < sim->plan.relays; i++) {
         struct sim_node *node = &sim->nodes[i];
         if (node->stop_by_ns)
             node->stop_by_ns = OBX_MAX(node->stop_by_ns, sim->now_ns + SIM_STOP_GRACE_MS * OBX_MS);
         node->paused_until_ns = 0;
         node->memory.fail_one_in = 0;
+        node->loop.fail_offload = 0;
+        node->loop.work_max_ns = OBX_MS;
         if (node->store && node->store->cut && node->store->session) {
             node->store->cut = false;
             sim_store_lose(node);

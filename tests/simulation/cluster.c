@@ -7,6 +7,7 @@
 #include "oracle.h"
 #include "producer.h"
 #include "sim.h"
+#include "verdict.h"
 
 #define GIVE_UP_NS (3 * SIM_SECOND)
 
@@ -85,10 +86,11 @@ static bool fails_for_now(const struct sim_event *event)
     return event->poison == SIM_FAILING || (event->poison == SIM_FAILING_NOW && !sim->healed);
 }
 
-static void append(struct sim_message *message)
+static void append(const struct sim_message *message)
 {
     struct sim_event *event = sim_event(message->event);
     oracle_appended(event);
+    verdict_append(event, message->payload, message->content);
     SIM_SAY("event %u, id %ld, key %d is appended%s", event->number, (long)event->id, (int)event->key,
             event->appended > 1 ? " again" : "");
 }

@@ -29,7 +29,8 @@ struct sim_event {
     uint8_t poison, state;
     bool gone, dead; /* out of the table: settled, parked */
     bool ever_dead;
-    bool lost; /* its commit was lost in a failover */
+    bool lost;    /* its commit was lost in a failover */
+    bool on_disk; /* where the broker is a file */
     /* the oracle's */
     uint32_t appended;
     uint64_t told_lives; /* told DELIVERED to these, a bit each, modulo 64 */

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "oracle.h"
 #include "producer.h"
+#include "sink.h"
 #include "sim.h"
 #include "store.h"
 
@@ -62,6 +63,10 @@ static void be_born(struct obx_timer *timer)
     fake_loop_init(&node->loop, sim_draw(&sim->random));
     node->loop.now_ns = sim->now_ns;
     node->loop.step_ns = sim_pick(200, 3000);
+    if (sim_has(SIM_DISK_SLOW))
+        node->loop.work_max_ns = sim_pick(1, 100) * OBX_MS;
+    if (sim->plan.file && sim_has(SIM_NO_MEMORY))
+        node->loop.fail_offload = (uint32_t)sim_pick(1, 300);
     node->paused_until_ns = node->stop_by_ns = 0;
     node->stopped = node->settles = false;
     SIM_SAY("%s starts, life %u", node->name, node->life);
@@ -95,6 +100,7 @@ void sim_node_crash(struct sim_node *node)
     SIM_SAY("%s crashes", node->name);
     sim_store_crash(node);
     sim_producer_crash(node);
+    sim_calls_crash(node);
     sim_owner_drop(&node->memory);
     node->relay = NULL;
     node->config = NULL;
@@ -167,9 +173,16 @@ void sim_node_step(struct sim_node *node)
 {
     node->loop.now_ns = OBX_MAX(node->loop.now_ns, sim->now_ns);
     struct sim_owner *before = sim_own(&node->memory);
+    sim->running = node;
     fake_loop_step(&node->loop);
+    sim->running = NULL;
     sim_own(before);
-    if (node->stopped)
+    enum sim_doom doom = sim_calls_doom();
+    if (doom == SIM_POWERLESS)
+        sim_sink_power();
+    else if (doom == SIM_DIED)
+        sim_node_crash(node);
+    else if (node->stopped)
         bury(node);
     else if (node->stop_by_ns && sim->now_ns > OBX_MAX(node->stop_by_ns, node->paused_until_ns + SIM_SECOND))
         sim_fail("%s was told to stop and does not", node->name);

@@ -54,7 +54,7 @@ void oracle_lost(struct sim_event *event)
 /* May later events of its key be appended though it is not? */
 static bool may_be_passed(const struct sim_event *event)
 {
-    if (event->appended || event->lost || event->poison == SIM_REJECTED)
+    if (event->lost || event->poison == SIM_REJECTED)
         return true;
     if (policy_is("park"))
         return event->ever_dead || event->poison != SIM_HEALTHY;
@@ -68,10 +68,21 @@ static bool may_be_late(const struct sim_event *event)
            (event->poison == SIM_FAILING_NOW && policy_is("park"));
 }
 
+bool oracle_has_no_place(const struct sim_event *event)
+{
+    return order_is("none") || may_be_passed(event) || may_be_late(event);
+}
+
+static bool is_closed(uint32_t number)
+{
+    const struct sim_event *event = sim_event(number);
+    return event->appended || may_be_passed(event);
+}
+
 static void check_order(struct sim_event *event)
 {
     struct chain *chain = &chains[event->key];
-    while (chain->first_open < event->chain && may_be_passed(sim_event(chain->events[chain->first_open])))
+    while (chain->first_open < event->chain && is_closed(chain->events[chain->first_open]))
         chain->first_open++;
     if (chain->first_open < event->chain)
         sim_fail("order: event %u of key %u is appended before event %u", event->number, event->key,
@@ -120,6 +131,8 @@ void oracle_settled(uint32_t life, const struct sim_event *event)
 {
     if (!event->appended)
         sim_fail("loss: event %u leaves the outbox and was not appended", event->number);
+    if (sim->plan.file && !event->on_disk)
+        sim_fail("loss: event %u leaves the outbox and is not on the disk", event->number);
     if (!(event->told_lives >> life % 64 & 1))
         sim_fail("loss: event %u leaves the outbox before life %u was told that it is delivered", event->number, life);
 }

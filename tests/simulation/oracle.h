@@ -35,6 +35,8 @@ void oracle_step(const struct sim_node *node);
 bool oracle_drained(void);
 _Noreturn void oracle_stuck(void); /* it is not, and time is over: say what is missing */
 void oracle_end(void);
+/* It may come late, or stay behind: its key goes on without it. */
+bool oracle_has_no_place(const struct sim_event *event);
 
 uint64_t oracle_appends(void);
 uint64_t oracle_duplicates(void);

@@ -50,6 +50,23 @@ static void draw_faults(struct sim_plan *plan, struct sim_random *random)
         plan->faults &= ~(1ull << SIM_NO_MEMORY);
 }
 
+#define BIT(fault) (1ull << SIM_##fault)
+
+static void draw_file(struct sim_plan *plan, struct sim_random *random)
+{
+    static const uint64_t brokers = BIT(BROKER_DOWN) | BIT(BROKER_SLOW) | BIT(BROKER_LOST) | BIT(ACK_LOST) |
+                                    BIT(NOT_SENT) | BIT(THROTTLED) | BIT(POISON_AFTER) | BIT(POISON_RETRY) | BIT(SICK);
+    uint32_t one_in = (uint32_t)sim_between(random, 1, 4);
+    plan->file = plan->ordered = true;
+    plan->faults &= ~brokers;
+    for (int i = SIM_FAULT_COUNT; i < SIM_ALL_FAULTS; i++) {
+        if (sim_one_in(random, one_in + 1))
+            plan->faults |= 1ull << i;
+    }
+    if (sim_one_in(random, 2))
+        plan->file_kib = scale(random, 4, 256);
+}
+
 static void draw_settings(struct sim_plan *plan, struct sim_random *random)
 {
     static const char *const orders[] = {"key", "key", "key", "key", "key", "key", "global", "none"};
@@ -68,7 +85,7 @@ static void draw_settings(struct sim_plan *plan, struct sim_random *random)
     plan->timeout_ms = (uint32_t)sim_between(random, 200, 4000);
 }
 
-void sim_plan_draw(struct sim_plan *plan, struct sim_random *random)
+void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed)
 {
     *plan = (struct sim_plan){0};
     draw_faults(plan, random);
@@ -86,17 +103,24 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random)
     plan->ordered = !sim_one_in(random, 4);
     plan->hold_keys = sim_one_in(random, 2);
     plan->exact_limited = sim_one_in(random, 2);
+    if (seed % 5 == 1)
+        draw_file(plan, random);
 }
 
 const char *sim_plan_yaml(const struct sim_plan *plan)
 {
     static char text[1024];
+    char broker[128] = "{plugin: sim}";
+    if (plan->file)
+        snprintf(broker, sizeof broker,
+                 "{plugin: watch, over: {plugin: file, path: /disk/events.ndjson, max_size: %uKiB}}", plan->file_kib);
     snprintf(text, sizeof text,
              "order: %s\non_reject: %s\nbatch: %u\nmemory: %uKiB\nmax_deferred: %u\nmax_attempts: %u\n"
              "retry_min: %ums\nretry_max: %ums\nidle: %ums\nlease: %ums\nstandby: %ums\ntimeout: %ums\n"
-             "store: {plugin: sim}\nbroker: {plugin: sim}\n",
+             "store: {plugin: sim}\nbroker: %s\n",
              plan->order, plan->on_reject, plan->batch, plan->memory_kib, plan->max_deferred, plan->max_attempts,
-             plan->retry_min_ms, plan->retry_max_ms, plan->idle_ms, plan->lease_ms, plan->standby_ms, plan->timeout_ms);
+             plan->retry_min_ms, plan->retry_max_ms, plan->idle_ms, plan->lease_ms, plan->standby_ms, plan->timeout_ms,
+             broker);
     return text;
 }
 
@@ -104,17 +128,18 @@ void sim_plan_print(const struct sim_plan *plan)
 {
     static const char *const words[] = {
 #define SIM_FAULT_WORDS(name, words) words,
-        SIM_FAULTS(SIM_FAULT_WORDS)
+        SIM_FAULTS(SIM_FAULT_WORDS) SIM_DISK_FAULTS(SIM_FAULT_WORDS)
 #undef SIM_FAULT_WORDS
     };
     printf("%u relays, %u writers, %u events of %u keys in %.1f s, %u partitions; store: %s%s%s; broker: %s\n",
            plan->relays, plan->writers, plan->events, plan->keys, (double)plan->busy_ns / 1e9, plan->partitions,
            plan->sql ? "holes of backends/sql" : "knows what it gave", plan->bell ? ", a doorbell" : "",
            plan->renews ? ", renews" : "",
-           !plan->ordered    ? "no order"
+           plan->file        ? "a file"
+           : !plan->ordered  ? "no order"
            : plan->hold_keys ? "order by key"
                              : "order by partition");
-    for (int i = 0; i < SIM_FAULT_COUNT; i++) {
+    for (int i = 0; i < SIM_ALL_FAULTS; i++) {
         if (sim_plan_has(plan, (enum sim_fault)i))
             printf("  %s\n", words[i]);
     }

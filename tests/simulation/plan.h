@@ -43,11 +43,23 @@
     X(BACKLOG, "the outbox is full before the relays start")                                                           \
     X(NO_MEMORY, "allocations of the relays fail")
 
+/* Where the broker is a file. */
+#define SIM_DISK_FAULTS(X)                                                                                             \
+    X(DISK_POWER, "the machine loses power")                                                                           \
+    X(DISK_DIES, "relays die in the middle of a system call")                                                          \
+    X(DISK_FULL, "the disk is full for a while")                                                                       \
+    X(DISK_SHORT, "reads and writes take a part, or are interrupted")                                                  \
+    X(DISK_SYNC, "syncs fail, and lose what they should have written")                                                 \
+    X(DISK_ERRORS, "other system calls fail")                                                                          \
+    X(DISK_SLOW, "the disk takes its time")
+
 enum sim_fault {
 #define SIM_FAULT_ENUM(name, words) SIM_##name,
-    SIM_FAULTS(SIM_FAULT_ENUM)
+    SIM_FAULTS(SIM_FAULT_ENUM) SIM_FAULT_COUNT,
+    SIM_LAST_FAULT = SIM_FAULT_COUNT - 1,
+    SIM_DISK_FAULTS(SIM_FAULT_ENUM)
 #undef SIM_FAULT_ENUM
-        SIM_FAULT_COUNT
+        SIM_ALL_FAULTS
 };
 
 struct sim_random {
@@ -67,6 +79,8 @@ struct sim_plan {
     bool renews;
     bool ordered;       /* the broker keeps order */
     bool hold_keys;     /* ... by key; else by partition */
+    bool file;          /* the broker is a file: brokers/file on the simulated disk */
+    uint32_t file_kib;  /* max_size; 0: no rotation */
     bool exact_limited; /* exact claims obey max_bytes */
     /* settings of the relay */
     const char *order, *on_reject;
@@ -74,7 +88,9 @@ struct sim_plan {
         timeout_ms;
 };
 
-void sim_plan_draw(struct sim_plan *plan, struct sim_random *random);
+/* What was added later than the first regressions goes by the last digit of the seed, so that the other seeds keep
+ * their meaning: with 1 and 6 the broker is a file. */
+void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed);
 /* The configuration of a relay; static memory. */
 const char *sim_plan_yaml(const struct sim_plan *plan);
 void sim_plan_print(const struct sim_plan *plan);

@@ -5,6 +5,7 @@
 
 #include "oracle.h"
 #include "sim.h"
+#include "verdict.h"
 
 static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
 {
@@ -190,9 +191,11 @@ void sim_producer_tell(struct sim_producer *producer, struct sim_message **messa
 
 static struct sim_message *new_message(struct sim_publish *publish, uint32_t index)
 {
-    const struct sim_event *event = oracle_submitted(publish->producer->node, outbox_message_at(publish->args, index));
+    const struct outbox_message *lent = outbox_message_at(publish->args, index);
+    const struct sim_event *event = oracle_submitted(publish->producer->node, lent);
     struct sim_message *message = obx_alloc(sizeof *message);
     uint32_t partition = event->key == SIM_NO_KEY ? event->number : event->key;
+    verdict_hash(lent, &message->payload, &message->content);
     message->publish = publish;
     message->index = index;
     message->event = event->number;
@@ -248,7 +251,7 @@ static void publish(void *self, outbox_op_t op, const struct outbox_publish *arg
     sim_own(before);
 }
 
-static int admit(void *self, const struct outbox_message *message, struct outbox_error *error)
+int sim_broker_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
 {
     (void)self;
     if (sim_message_event(message)->poison != SIM_REFUSED)
@@ -370,7 +373,7 @@ static const struct outbox_broker_ops ops = {.struct_size = sizeof ops,
                                              .stop = stop,
                                              .cancel = cancel,
                                              .publish = publish,
-                                             .admit = admit};
+                                             .admit = sim_broker_admit};
 struct outbox_plugin sim_broker_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                           .struct_size = sizeof sim_broker_plugin,
                                           .kind = OUTBOX_BROKER,

@@ -40,7 +40,8 @@ struct sim_message {
     uint64_t queued_ns;
     struct outbox_error error;
     uint8_t outcome;
-    bool refused; /* when it was sent, its lane was held */
+    uint64_t payload, content; /* hashes, for the verdict */
+    bool refused;              /* when it was sent, its lane was held */
 };
 
 struct sim_flight {
@@ -75,6 +76,7 @@ struct sim_broker {
 };
 
 extern struct outbox_plugin sim_broker_plugin;
+int sim_broker_admit(void *self, const struct outbox_message *message, struct outbox_error *error);
 void sim_broker_shape(void); /* as the plan wants it; before it is registered */
 
 void sim_producer_crash(struct sim_node *node);

@@ -15,7 +15,9 @@
 #include "oracle.h"
 #include "plugin/registry.h"
 #include "producer.h"
+#include "sink.h"
 #include "store.h"
+#include "verdict.h"
 #include "writers.h"
 
 #define DRAIN_NS (180 * SIM_SECOND) /* within that after the last fault */
@@ -121,7 +123,8 @@ static void run_until(uint64_t end_ns, bool (*done)(void))
 
 static void make_registry(void)
 {
-    static const struct outbox_plugin *const plugins[] = {&sim_store_plugin, &sim_broker_plugin, NULL};
+    static const struct outbox_plugin *const plugins[] = {&sim_store_plugin, &sim_broker_plugin, &sim_watch_plugin,
+                                                          &outbox_broker_file, NULL};
     struct outbox_error error = {0};
     sim_store_shape();
     sim_broker_shape();
@@ -137,12 +140,16 @@ static void begin(struct sim *run, uint64_t seed, bool trace)
     fake_loop_init(&run->world, 0);
     run->now_ns = run->world.now_ns;
     run->world.step_ns = 0;
-    sim_plan_draw(&run->plan, &run->random);
+    sim_plan_draw(&run->plan, &run->random, seed);
     if (trace)
         sim_plan_print(&run->plan);
     oracle_init();
+    verdict_init();
     sim_db_init();
     sim_cluster_init();
+    sim_calls_init();
+    if (run->plan.file)
+        sim_disk_init();
     make_registry();
     if (sim_has(SIM_BACKLOG))
         sim_writers_backlog(run->plan.events / 2);
@@ -157,7 +164,8 @@ static void begin(struct sim *run, uint64_t seed, bool trace)
 /* An owner that works is told to stop, with time: it leaves nothing delivered and unsettled. */
 static void stop_one(void)
 {
-    bool slow = sim_plan_has(&sim->plan, SIM_SLOW_STORE) || sim_plan_has(&sim->plan, SIM_BROKER_SLOW);
+    bool slow = sim_plan_has(&sim->plan, SIM_SLOW_STORE) || sim_plan_has(&sim->plan, SIM_BROKER_SLOW) ||
+                sim_plan_has(&sim->plan, SIM_DISK_SLOW);
     run_until(sim->now_ns + sim_pick(0, sim_pick(1, 300)) * OBX_MS, NULL);
     for (uint32_t i = 0; i < sim->plan.relays && !slow; i++) {
         struct sim_node *node = &sim->nodes[i];
@@ -187,6 +195,7 @@ static void end(void)
     if (!all_down())
         sim_fail("the relays do not stop");
     oracle_end();
+    verdict_judge();
 }
 
 struct sim_result sim_run(uint64_t seed, bool trace)

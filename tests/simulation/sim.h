@@ -9,7 +9,8 @@
  *   plan.c    what the seed switches on        node.c      a relay's process: start, stop, pause, crash
  *   db.c      the table, commits, failover     store*.c    the store plugin, and its requests at the server
  *   writers.c transactions of the application  cluster.c   the broker; producer.c  the broker plugin
- *   chaos.c   what happens to all of them      oracle.c    the promises
+ *   disk.c    ... or files: disk, calls, sink  oracle.c    the promises, as it goes
+ *   chaos.c   what happens to all of them      verdict.c   the promises, at the end
  *
  * There is one run at a time in a process, and `sim` is it.
  */
@@ -28,6 +29,7 @@
 
 struct sim_db;
 struct sim_cluster;
+struct sim_disk;
 struct obx_registry;
 
 struct sim {
@@ -46,7 +48,9 @@ struct sim {
     uint32_t lives; /* so far, of all nodes */
     struct sim_db *db;
     struct sim_cluster *cluster;
-    uint64_t largest_batch; /* as the budget counts it, in this run */
+    struct sim_disk *disk;    /* where the broker is a file */
+    struct sim_node *running; /* whose step this is; NULL: the world's */
+    uint64_t largest_batch;   /* as the budget counts it, in this run */
 };
 
 extern struct sim *sim;
