@@ -1,21 +1,47 @@
-/* core/config/same.c - comparing what two configurations say, to find out what a reload has to restart */
+/*
+ * core/config/same.c - comparing what two configurations say, to find out what a reload has to restart
+ *
+ * A secret that is in a file of its own is compared as well: the old configuration knows what it was when it was used,
+ * the new one reads it. One that cannot be read now counts as changed, so that using it tells why.
+ */
 #include <string.h>
 
 #include "config/tree.h"
 
-static bool same_entry(const struct obx_entry *a, const struct obx_entry *b)
+static const char *used_secret(const struct obx_section *section, const struct obx_entry *entry)
 {
-    if (strcmp(a->key, b->key) || !a->section != !b->section || !a->text != !b->text)
+    for (const struct obx_secret *secret = section->config->secrets; secret; secret = secret->next)
+        if (secret->entry == entry)
+            return secret->text;
+    return NULL;
+}
+
+static bool same_secret(const struct obx_section *a, const struct obx_entry *left, const struct obx_section *b,
+                        const struct obx_entry *right)
+{
+    const char *before = used_secret(a, left), *now;
+    struct outbox_error ignored;
+    if (!before)
+        return true;
+    return !obx_entry_resolve(b, right, OBX_RESOLVE_FILE, &now, &ignored) && !strcmp(before, now);
+}
+
+static bool same_entry(const struct obx_section *a, const struct obx_entry *left, const struct obx_section *b,
+                       const struct obx_entry *right)
+{
+    if (strcmp(left->key, right->key) || !left->section != !right->section || !left->text != !right->text)
         return false;
-    if (a->section)
-        return obx_section_same(a->section, b->section);
-    return !a->text || (a->size == b->size && !memcmp(a->text, b->text, a->size));
+    if (left->section)
+        return obx_section_same(left->section, right->section);
+    if (!left->text)
+        return true;
+    return left->size == right->size && !memcmp(left->text, right->text, left->size) && same_secret(a, left, b, right);
 }
 
 bool obx_section_same(const struct obx_section *a, const struct obx_section *b)
 {
     const struct obx_entry *left = a->first, *right = b->first;
-    while (left && right && same_entry(left, right)) {
+    while (left && right && same_entry(a, left, b, right)) {
         left = left->next;
         right = right->next;
     }

@@ -110,6 +110,18 @@ static int open_path(struct secret *secret)
     return open(secret->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
+/* What it was when it was used, for the reload that asks whether it has changed. */
+static int remember(struct obx_config *config, const struct obx_entry *entry, const char *text,
+                    struct outbox_error *error)
+{
+    struct obx_secret *secret = obx_config_alloc(config, sizeof *secret);
+    if (!secret)
+        return obx_error_no_memory(error);
+    *secret = (struct obx_secret){config->secrets, entry, text};
+    config->secrets = secret;
+    return OUTBOX_OK;
+}
+
 int obx_secret_read(struct obx_config *config, const struct obx_entry *entry, const char *path, const char **text,
                     struct outbox_error *error)
 {
@@ -121,5 +133,5 @@ int obx_secret_read(struct obx_config *config, const struct obx_entry *entry, co
         return errno == ENOMEM ? obx_error_no_memory(error) : refuse_errno(&secret, errno);
     int code = read_fd(&secret, fd, text);
     close(fd);
-    return code;
+    return code ? code : remember(config, entry, *text, error);
 }

@@ -17,6 +17,14 @@ struct obx_config {
     const char *name; /* for messages */
     struct obx_section *root;
     struct obx_block *blocks;
+    struct obx_secret *secrets; /* what was read from files */
+};
+
+struct obx_entry;
+struct obx_secret {
+    struct obx_secret *next;
+    const struct obx_entry *entry;
+    const char *text;
 };
 
 struct obx_place {

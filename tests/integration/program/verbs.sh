@@ -148,6 +148,8 @@ Y
     check "$verb says which" matched '127\.0\.0\.1'
     check "$verb says it once" eval '[ "$(cat "$out" "$err" | grep -c 127\.0\.0\.1)" = 1 ]'
   done
+  check "init --print-sql needs none" shows 0 '^CREATE TABLE IF NOT EXISTS "outbox" \($' "$OUTBOX" init --print-sql -c away.yaml
+  check "nor does --print-grants" shows 0 '^GRANT SELECT, DELETE ON "outbox" TO "relay";$' "$OUTBOX" init --print-grants -c away.yaml
   check "add without its server" fails 69 "$OUTBOX" add -c away.yaml --aggregate-type a --aggregate-id 1 --type t --payload p
 fi
 

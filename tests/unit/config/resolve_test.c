@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "config/config.h"
@@ -106,6 +108,59 @@ Test(resolve, verbatim_options_are_left_alone, .init = set_environment)
     cr_assert_eq(obx_options_apply(options, 2, sizeof *options, NULL, obx_config_root(config), values, NULL), 0);
     cr_expect_str_eq(values[0], "a.${type}.$${b}");
     cr_expect_str_eq(values[1], "${OBX_USER}", "a default is not expanded");
+    obx_config_free(config);
+    cr_assert_eq(mem_live(), 0);
+}
+
+/* ---- what a reload compares ---- */
+
+static struct obx_config *read_config(const char *text)
+{
+    static const struct outbox_option options[] = {
+        {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_SECRET, 0, NULL, 0, 0, NULL, ""},
+        {"table", OUTBOX_OPT_STRING, 0, sizeof(char *), NULL, 0, 0, NULL, ""}};
+    const char *values[2] = {NULL, NULL};
+    struct obx_config *config;
+    struct outbox_error error = {0};
+    cr_assert_eq(obx_config_parse("f.yaml", text, strlen(text), &config, &error), 0, "%s", error.text);
+    cr_assert_eq(obx_options_apply(options, 2, sizeof *options, NULL, obx_config_root(config), values, &error), 0, "%s",
+                 error.text);
+    return config;
+}
+
+static void write_secret(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    cr_assert_not_null(file);
+    fputs(text, file);
+    fclose(file);
+    chmod(path, 0600);
+}
+
+static bool same(struct obx_config *config, const char *text)
+{
+    struct obx_config *again;
+    cr_assert_eq(obx_config_parse("f.yaml", text, strlen(text), &again, NULL), 0);
+    bool is = obx_section_same(obx_config_root(config), obx_config_root(again));
+    obx_config_free(again);
+    return is;
+}
+
+Test(resolve, a_secret_that_changed_is_a_change)
+{
+    char path[] = "/tmp/outbox-secret-XXXXXX", text[100];
+    close(mkstemp(path));
+    snprintf(text, sizeof text, "dsn: file:%s\ntable: outbox\n", path);
+    write_secret(path, "one\n");
+    struct obx_config *config = read_config(text);
+    cr_expect(same(config, text));
+    cr_expect_not(same(config, "dsn: one\ntable: outbox\n"));
+    write_secret(path, "two\n");
+    cr_expect_not(same(config, text), "rotated");
+    write_secret(path, "one\n");
+    cr_expect(same(config, text), "and back");
+    unlink(path);
+    cr_expect_not(same(config, text), "gone");
     obx_config_free(config);
     cr_assert_eq(mem_live(), 0);
 }
