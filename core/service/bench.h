@@ -3,6 +3,7 @@
  *
  * bench_probe.c  may such events be published at all? Tried with one, before anything is written to the outbox
  * bench.c        the run: write, drain, then a steady rate
+ * bench_relay.c  the relay that it runs, and waiting for it
  * bench_event.c  the events
  * verb_bench.c   the command line and what is printed
  */

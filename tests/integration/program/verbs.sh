@@ -16,7 +16,10 @@ check "--version" shows 0 '^outbox [0-9]+\.[0-9]+\.[0-9]+$' "$OUTBOX" --version
 check "--help lists the verbs" shows 0 '^  drain     relay until the outbox is empty, then exit 0$' "$OUTBOX" --help
 check "no verb" says 64 'outbox: no verb given; see outbox --help' "$OUTBOX"
 check "unknown verb" says 64 "outbox: unknown verb 'frob'; see outbox --help" "$OUTBOX" frob
-for verb in init check run drain add status dead plugins; do
+verbs() { works "$OUTBOX" --help && sed -n 's/^  \([a-z]*\)  .*/\1/p' "$out"; }
+manual() { sed -n '/^.SH VERBS/,/^.SH EXIT/s/^.B \([a-z]*\)$/\1/p' "$source_root/docs/outbox.1"; }
+check "the manual page has all verbs" eval '[ "$(verbs)" = "$(manual)" ]'
+for verb in init check run drain add status dead plugins bench; do
   check "$verb --help" shows 0 "^usage: outbox $verb " "$OUTBOX" $verb --help
   check "$verb --frob" says 64 "outbox $verb: unknown or ambiguous option --frob; see outbox $verb --help" "$OUTBOX" $verb --frob
 done
