@@ -113,7 +113,7 @@ static void judge_again(struct oracle *oracle, struct oracle_event *event, const
         oracle_fault(oracle, &oracle->verdict.unlike,
                      "unlike: event %s, line %llu: the duplicate differs from the first", seen->id,
                      (unsigned long long)oracle->line);
-    if (oracle->rules.window && distance > oracle->rules.window)
+    if (oracle->rules.window && !oracle->rules.scattered && distance > oracle->rules.window)
         oracle_fault(oracle, &oracle->verdict.far,
                      "far: event %s, line %llu: a duplicate %llu lines after the last occurrence, window %llu",
                      seen->id, (unsigned long long)oracle->line, (unsigned long long)distance,

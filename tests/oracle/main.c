@@ -1,7 +1,8 @@
 /*
  * tests/oracle/main.c - outbox-oracle: judge files, print the verdict
  *
- *     outbox-oracle --ledger FILE... --published FILE... [--left FILE] [--dead FILE] [--window N] [--incidents N]
+ *     outbox-oracle --ledger FILE... --published FILE... [--left FILE] [--dead FILE]
+ *                   [--window N] [--scattered] [--incidents N]
  *
  * Exit codes: 0 every promise was kept, 1 one was broken, 64 usage, 65 a ledger is unreadable or makes no sense.
  */
@@ -10,15 +11,13 @@
 
 #include "oracle.h"
 
-enum { OPT_LEDGER = 1, OPT_PUBLISHED, OPT_LEFT, OPT_DEAD, OPT_WINDOW, OPT_INCIDENTS };
+enum { OPT_LEDGER = 1, OPT_PUBLISHED, OPT_LEFT, OPT_DEAD, OPT_WINDOW, OPT_INCIDENTS, OPT_SCATTERED };
 
-static const struct option options[] = {{"ledger", required_argument, NULL, OPT_LEDGER},
-                                        {"published", required_argument, NULL, OPT_PUBLISHED},
-                                        {"left", required_argument, NULL, OPT_LEFT},
-                                        {"dead", required_argument, NULL, OPT_DEAD},
-                                        {"window", required_argument, NULL, OPT_WINDOW},
-                                        {"incidents", required_argument, NULL, OPT_INCIDENTS},
-                                        {0}};
+static const struct option options[] = {
+    {"ledger", required_argument, NULL, OPT_LEDGER}, {"published", required_argument, NULL, OPT_PUBLISHED},
+    {"left", required_argument, NULL, OPT_LEFT},     {"dead", required_argument, NULL, OPT_DEAD},
+    {"window", required_argument, NULL, OPT_WINDOW}, {"incidents", required_argument, NULL, OPT_INCIDENTS},
+    {"scattered", no_argument, NULL, OPT_SCATTERED}, {0}};
 
 typedef int (*reader)(struct oracle *oracle, const char *path, struct outbox_error *error);
 static const reader readers[] = {oracle_read_ledger, oracle_read_published, oracle_read_left, oracle_read_dead};
@@ -37,7 +36,7 @@ static int read_kind(struct oracle *oracle, int argc, char **argv, int kind, str
 static int usage(void)
 {
     fputs("usage: outbox-oracle --ledger FILE... --published FILE... [--left FILE] [--dead FILE]\n"
-          "                     [--window LINES] [--incidents N]\n",
+          "                     [--window LINES] [--scattered] [--incidents N]\n",
           stderr);
     return 64;
 }
@@ -67,6 +66,7 @@ int main(int argc, char **argv)
         if (option == '?')
             return usage();
         ledger |= option == OPT_LEDGER;
+        rules.scattered |= option == OPT_SCATTERED;
         if (option == OPT_WINDOW)
             rules.window = strtoull(optarg, NULL, 10);
         if (option == OPT_INCIDENTS)

@@ -146,6 +146,9 @@ Test(oracle, counts_duplicates_and_judges_their_distance)
     cr_assert_not(judge(rules, ledger, published_of("a:k b:k c:k a:k"), "", &v));
     cr_assert_eq(v.far, 1u);
     cr_assert_eq(v.furthest, 3u);
+    rules.scattered = true;
+    cr_assert(judge(rules, ledger, published_of("a:k b:k c:k a:k"), "", &v));
+    rules.scattered = false;
     cr_assert_not(judge(rules, ledger, published_of("a:k b:k b:k c:k c:k c:k"), "", &v));
     cr_assert_eq(v.surplus, 1u);
 }
