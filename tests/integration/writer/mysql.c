@@ -83,11 +83,12 @@ bool writer_db_begin(struct writer_db *db)
     return run(db, "begin") || (connect_again(db) && run(db, "begin"));
 }
 
-static bool draw_sequence(struct writer_db *db, struct writer_event *event)
+bool writer_db_draw(struct writer_db *db, struct writer_event *event)
 {
     char sql[200];
     snprintf(sql, sizeof sql,
-             "insert into writer_keys (k, n) values ('%s', last_insert_id(1)) on duplicate key update n = last_insert_id(n + 1)",
+             "insert into writer_keys (k, n) values ('%s', last_insert_id(1)) on duplicate key update n = "
+             "last_insert_id(n + 1)",
              event->key);
     if (!run(db, sql))
         return false;
@@ -95,20 +96,30 @@ static bool draw_sequence(struct writer_db *db, struct writer_event *event)
     return true;
 }
 
-bool writer_db_insert(struct writer_db *db, struct writer_event *event)
+/* Returns where the text ends. */
+static char *put_event(char *sql, const struct writer_event *event)
 {
-    if (!draw_sequence(db, event))
-        return complain(db, "draw a place within the key");
-    size_t room = strlen(db->insert) + 2 * event->size + 200;
-    char *sql = malloc(room), *hex = malloc(2 * event->size + 1);
-    bool ok = sql && hex;
-    if (ok) {
-        hex[mysql_hex_string(hex, event->payload, (unsigned long)event->size)] = '\0';
-        snprintf(sql, room, "%s ('%s', 'order', '%s', 'placed', x'%s')", db->insert, event->id, event->key, hex);
-        ok = !mysql_query(db->connection, sql) || complain(db, "insert an event");
+    sql += sprintf(sql, "('%s', 'order', '%s', 'placed', ", event->id, event->key);
+    if (!event->payload)
+        return sql + sprintf(sql, "null)");
+    sql += sprintf(sql, "x'");
+    sql += mysql_hex_string(sql, event->payload, (unsigned long)event->size);
+    return sql + sprintf(sql, "')");
+}
+
+bool writer_db_insert(struct writer_db *db, const struct writer_event *events, unsigned count)
+{
+    size_t room = strlen(db->insert) + 1;
+    for (unsigned i = 0; i < count; i++)
+        room += 2 * events[i].size + 200;
+    char *sql = malloc(room), *end = sql ? sql + sprintf(sql, "%s", db->insert) : NULL;
+    for (unsigned i = 0; sql && i < count; i++) {
+        *end++ = i ? ',' : ' ';
+        end = put_event(end, &events[i]);
     }
+    bool ok =
+        sql && (!mysql_real_query(db->connection, sql, (unsigned long)(end - sql)) || complain(db, "insert events"));
     free(sql);
-    free(hex);
     return ok;
 }
 

@@ -16,7 +16,7 @@
 
 struct writer_db {
     const char *where;
-    char *insert; /* owned */
+    char *insert; /* owned; up to the values */
     PGconn *connection;
 };
 
@@ -54,8 +54,7 @@ static bool connect_again(struct writer_db *db)
 
 struct writer_db *writer_db_open(const char *where, const char *table)
 {
-    static const char insert[] = "insert into %s (event_id, aggregatetype, aggregateid, type, payload) "
-                                 "values ($1::uuid, 'order', $2, 'placed', $3)";
+    static const char insert[] = "insert into %s (event_id, aggregatetype, aggregateid, type, payload) values";
     struct writer_db *db = calloc(1, sizeof *db);
     size_t room = sizeof insert + strlen(table);
     if (!db || !(db->insert = malloc(room))) {
@@ -84,7 +83,7 @@ bool writer_db_begin(struct writer_db *db)
     return run(db, "begin") || (connect_again(db) && run(db, "begin"));
 }
 
-static bool draw_sequence(struct writer_db *db, struct writer_event *event)
+bool writer_db_draw(struct writer_db *db, struct writer_event *event)
 {
     const char *const values[] = {event->key};
     PGresult *result = PQexecParams(db->connection,
@@ -95,20 +94,29 @@ static bool draw_sequence(struct writer_db *db, struct writer_event *event)
     if (ok)
         event->sequence = (uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10);
     PQclear(result);
-    return ok;
+    return ok || complain(db, "draw a place within the key");
 }
 
-bool writer_db_insert(struct writer_db *db, struct writer_event *event)
+/* The payload goes as bytes, which is the binary form of text and bytea alike. */
+bool writer_db_insert(struct writer_db *db, const struct writer_event *events, unsigned count)
 {
-    if (!draw_sequence(db, event))
-        return complain(db, "draw a place within the key");
-    char *payload = strndup(event->payload, event->size);
-    const char *const values[] = {event->id, event->key, payload};
-    PGresult *result = PQexecParams(db->connection, db->insert, 3, NULL, values, NULL, NULL, 0);
+    const char *values[3 * WRITER_STATEMENT_MAX];
+    int lengths[3 * WRITER_STATEMENT_MAX] = {0}, formats[3 * WRITER_STATEMENT_MAX] = {0};
+    char sql[300 + 60 * WRITER_STATEMENT_MAX];
+    int used = snprintf(sql, 300, "%s", db->insert);
+    for (unsigned i = 0; i < count; i++) {
+        used += sprintf(sql + used, "%s ($%u::uuid, 'order', $%u, 'placed', $%u)", i ? "," : "", 3 * i + 1, 3 * i + 2,
+                        3 * i + 3);
+        values[3 * i] = events[i].id;
+        values[3 * i + 1] = events[i].key;
+        values[3 * i + 2] = events[i].payload;
+        lengths[3 * i + 2] = (int)events[i].size;
+        formats[3 * i + 2] = 1;
+    }
+    PGresult *result = PQexecParams(db->connection, sql, 3 * (int)count, NULL, values, lengths, formats, 0);
     bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
     PQclear(result);
-    free(payload);
-    return ok || complain(db, "insert an event");
+    return ok || complain(db, "insert events");
 }
 
 enum writer_end writer_db_commit(struct writer_db *db)

@@ -62,26 +62,34 @@ bool writer_db_begin(struct writer_db *db)
     return run(db, "begin immediate");
 }
 
-static bool draw_sequence(struct writer_db *db, struct writer_event *event)
+bool writer_db_draw(struct writer_db *db, struct writer_event *event)
 {
     sqlite3_bind_text(db->count, 1, event->key, -1, SQLITE_STATIC);
     bool ok = sqlite3_step(db->count) == SQLITE_ROW;
     event->sequence = (uint32_t)sqlite3_column_int64(db->count, 0);
-    return sqlite3_reset(db->count) == SQLITE_OK && ok;
+    return (sqlite3_reset(db->count) == SQLITE_OK && ok) || complain(db, "draw a place within the key");
 }
 
-bool writer_db_insert(struct writer_db *db, struct writer_event *event)
+static bool insert_one(struct writer_db *db, const struct writer_event *event)
 {
-    if (!draw_sequence(db, event))
-        return complain(db, "draw a place within the key");
     sqlite3_bind_text(db->insert, 1, event->id, -1, SQLITE_STATIC);
     sqlite3_bind_text(db->insert, 2, event->key, -1, SQLITE_STATIC);
-    if (event->binary)
+    if (!event->payload)
+        sqlite3_bind_null(db->insert, 3);
+    else if (event->binary)
         sqlite3_bind_blob64(db->insert, 3, event->payload, event->size, SQLITE_STATIC);
     else
         sqlite3_bind_text64(db->insert, 3, event->payload, event->size, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_step(db->insert);
     return sqlite3_reset(db->insert) == SQLITE_OK || complain(db, "insert an event");
+}
+
+bool writer_db_insert(struct writer_db *db, const struct writer_event *events, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!insert_one(db, &events[i]))
+            return false;
+    return true;
 }
 
 enum writer_end writer_db_commit(struct writer_db *db)
