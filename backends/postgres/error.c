@@ -62,15 +62,33 @@ static void set_state(struct outbox_error *error, const char *state)
     snprintf(error->state, sizeof error->state, "%s", state);
 }
 
+/* libpq's lines, as one, and without the place in the server's source. */
+static void one_line(char *to, size_t size, const char *from)
+{
+    size_t at = 0;
+    const char *location = strstr(from, "\nLOCATION:");
+    for (; *from && from != location && at + 2 < size; from++) {
+        if (*from != '\n' && *from != '\t')
+            to[at++] = *from;
+        else if (at && to[at - 1] != ' ')
+            to[at++] = ' ';
+    }
+    to[at] = '\0';
+    while (at && (isspace((unsigned char)to[at - 1]) || to[at - 1] == '.'))
+        to[--at] = '\0';
+}
+
 void pg_error_of_result(struct outbox_error *error, const char *what, const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    char own[300];
     if (!state)
         state = "08006"; /* libpq's own: the connection */
-    pg_fail(error, pg_error_code(state), "%s: %s%s%s (%s)%s", what, text ? text : PQresultErrorMessage(result),
-            detail ? ": " : "", detail ? detail : "", state, advice(state));
+    one_line(own, sizeof own, PQresultErrorMessage(result));
+    pg_fail(error, pg_error_code(state), "%s: %s%s%s (%s)%s", what, text ? text : own, detail ? ": " : "",
+            detail ? detail : "", state, advice(state));
     set_state(error, state);
 }
 
@@ -81,22 +99,6 @@ struct pg_where pg_where(const PGconn *pg)
     snprintf(where.text, sizeof where.text, "%.80s:%.8s as %.40s", host && *host ? host : "the local socket",
              port ? port : "", user ? user : "?");
     return where;
-}
-
-/* libpq's lines, as one without a newline at the end, and without the place in the server's source. */
-static void one_line(char *to, size_t size, const char *from)
-{
-    size_t at = 0;
-    const char *location = strstr(from, "\nLOCATION:");
-    for (; *from && from != location && at + 2 < size; from++) {
-        if (*from != '\n')
-            to[at++] = *from;
-        else if (from[1])
-            to[at++] = ' ';
-    }
-    to[at] = '\0';
-    while (at && (isspace((unsigned char)to[at - 1]) || to[at - 1] == '.'))
-        to[--at] = '\0';
 }
 
 /* "FATAL:  28P01" in the text of a connection that was refused; the words depend on the language, the form not. */
@@ -114,11 +116,33 @@ static void find_state(const char *text, char state[6])
     }
 }
 
+/* What libpq itself says of TLS: these are as little a matter of waiting as a wrong password is. */
+static const char *advice_on_tls(const char *text)
+{
+    static const struct {
+        const char *words, *advice;
+    } troubles[] = {
+        {"certificate verify failed", "; set sslrootcert to the authority that signed the server's certificate"},
+        {"does not match host name", "; name the host in the dsn as its certificate does"},
+        {"server does not support SSL", "; turn ssl on at the server, or write sslmode=disable into the dsn"},
+    };
+    for (unsigned i = 0; i < sizeof troubles / sizeof *troubles; i++)
+        if (strstr(text, troubles[i].words))
+            return troubles[i].advice;
+    return NULL;
+}
+
 void pg_error_of_conn(struct outbox_error *error, const char *what, const PGconn *pg)
 {
     char text[300], state[6];
     one_line(text, sizeof text, PQerrorMessage(pg));
     find_state(text, state);
+    const char *tls = advice_on_tls(text);
+    if (tls && !state[0]) {
+        pg_fail(error, OUTBOX_E_PERMISSION, "%s (%s): %s%s", what, pg_where(pg).text, text, tls);
+        set_state(error, "08001");
+        return;
+    }
     pg_fail(error, state[0] ? pg_error_code(state) : OUTBOX_E_NOT_CONNECTED, "%s (%s): %s%s", what, pg_where(pg).text,
             text[0] ? text : "the connection is gone", state[0] ? advice(state) : "");
     set_state(error, state[0] ? state : "08006");
