@@ -143,7 +143,7 @@ static void fail(struct obx_kafka *self, struct obx_kafka_topic *topic, const st
     struct outbox_error error;
     obx_kafka_error(&error, verdict->code, err, "publish to topic '%s': %s%s", topic->name, rd_kafka_err2str(err),
                     advice(verdict->code));
-    if (!topic->failing || topic->error.native != (int32_t)err)
+    if (!topic->failing || topic->error.code != verdict->code) /* librdkafka has two words for a missing topic */
         self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
     topic->failing = true;
     hold(self, topic, verdict->outcome, &error);

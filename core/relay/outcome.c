@@ -113,6 +113,14 @@ static bool put_behind_key(struct obx_relay *relay, const struct outbox_message 
     return true;
 }
 
+/* Each key's trouble is told once; of one that is not the event's own, as a topic that is missing, only the first
+ * key's: there may be thousands behind it, and the broker says what it is. */
+static enum outbox_log_level level_of(const struct obx_relay *relay, const struct obx_key *key)
+{
+    bool known = blameless(key->failed_code) && HASH_COUNT(relay->keys.table) > 1;
+    return key->failures == 1 && !known ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG;
+}
+
 /* The pause of a key that failed, and the attempt of its first event. */
 static void pause_key(struct obx_relay *relay, struct obx_key *key)
 {
@@ -125,9 +133,8 @@ static void pause_key(struct obx_relay *relay, struct obx_key *key)
         event->attempts++;
     uint64_t pause = obx_backoff(relay->loop, key->failures, (uint64_t)relay->settings.retry_min_ms,
                                  (uint64_t)relay->settings.retry_max_ms);
-    OBX_RELAY_SAY(relay, key->failures == 1 ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG,
-                  "event %s was not taken, its key '%s' of topic '%s' waits %llu ms: %s", story->event_id, story->key,
-                  story->topic, (unsigned long long)(pause / OBX_MS), story->reason);
+    OBX_RELAY_SAY(relay, level_of(relay, key), "event %s was not taken, its key '%s' of topic '%s' waits %llu ms: %s",
+                  story->event_id, story->key, story->topic, (unsigned long long)(pause / OBX_MS), story->reason);
     obx_keys_wait(&relay->keys, key, relay->now + pause);
 }
 
