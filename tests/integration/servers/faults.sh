@@ -1,0 +1,105 @@
+# What may happen to a relay on real servers; sourced by torture. fault_NAME strikes, lasts for a while, and heals; while it
+# lasts a relay is killed now and then, too. A fault that may repeat events calls incident. Draws come back in $drawn, as a
+# subshell would not draw from the seed.
+# shellcheck shell=bash disable=SC2154,SC2034
+
+incident() { incidents=$((incidents + 1)); }
+draw() { drawn=$((RANDOM % $1)); } # 0 ... N - 1
+choose() { # WORD...
+  draw $#
+  shift "$drawn"
+  drawn=$1
+}
+a_moment() { draw 1500; sleep "$(printf '%d.%03d' $((drawn / 1000)) $((drawn % 1000)))"; }
+lasts() { # SHORT LONG: seconds at most
+  local most=$1; [ "$long" ] && most=$2
+  a_moment
+  draw 4; [ $drawn != 0 ] || { choose a b; kill_relay "$drawn"; }
+  draw $(((most - 1) * 10)); sleep $((drawn / 10)).$((drawn % 10))
+}
+
+kill_relay() { # SLOT: and start another one in its place
+  must_live "$1"
+  kill -9 "${relays[$1]}"; wait "${relays[$1]}" 2>/dev/null
+  kills=$((kills + 1)); incident
+  start_relay "$1"
+}
+heal_database() {
+  local i
+  for i in $(seq 100); do
+    database alive || database restart
+    sql 'select 1' >/dev/null && return
+    sleep 0.1
+  done
+  die "the database does not come back"
+}
+
+# ---- relays and writers ----
+fault_relay_killed() { choose a b; kill_relay "$drawn"; a_moment; }
+fault_both_relays_killed() { kill_relay a; a_moment; kill_relay b; }
+fault_relay_stopped() { # cleanly: it must end with 0
+  choose a b
+  must_live "$drawn"
+  kill -TERM "${relays[$drawn]}"
+  wait "${relays[$drawn]}" || die "relay $drawn ended with $? on SIGTERM"
+  start_relay "$drawn"
+}
+fault_relay_paused() { # for longer than its lease: if it owned the outbox it is fenced, and wakes as a zombie
+  choose a b
+  local pid=${relays[$drawn]}
+  kill -STOP "$pid"
+  sleep 2.5; a_moment
+  kill -CONT "$pid"
+  incident
+}
+fault_writer_killed() {
+  draw ${#writers[@]}
+  kill -9 "${writers[$drawn]}"; wait "${writers[$drawn]}" 2>/dev/null
+  start_writer "$drawn"
+}
+
+# ---- the database ----
+fault_database_killed() { database kill; a_moment; database restart; incident; }
+fault_database_restarted() { database restart; incident; }
+fault_database_paused() { database pause; lasts 3 10; database resume; incident; }
+fault_sessions_ended() { end_sessions >/dev/null; a_moment; end_sessions >/dev/null; incident; }
+fault_disk_full() {
+  cat /dev/zero >"$OUTBOX_TEST_DISK/fill" 2>/dev/null
+  lasts 2 10
+  rm -f "$OUTBOX_TEST_DISK/fill"
+  heal_database
+  incident
+}
+
+# ---- the broker ----
+fault_broker_killed() { kafka kill; a_moment; kafka restart; incident; }
+fault_broker_paused() { kafka pause; lasts 3 30; kafka resume; incident; }
+
+# ---- the network ----
+of_network() { # SHORT LONG RULE...
+  proxy "${*:3}"
+  lasts "$1" "$2"
+  proxy "$3 clear"
+  incident
+}
+# The relays reach the database by routes of their own, a and b; all: and the broker, too.
+of_database() { choose a b; of_network "$1" "$2" "$drawn" "${@:3}"; }
+of_any() { choose a b all; of_network "$1" "$2" "$drawn" "${@:3}"; }
+direction() { choose up down both; direction=${drawn%both}; }
+fault_database_stalls() { direction; of_database 3 12 stall $direction; }
+fault_database_half_open() { direction; of_any 4 40 blackhole $direction; }
+fault_database_cut() { choose up down; direction=$drawn; draw 20000; of_any 2 5 cut $direction "$drawn"; }
+fault_database_slow() { draw 60; of_database 2 10 latency "$drawn" "$drawn"; }
+fault_database_narrow() { of_database 2 10 rate 30000; }
+fault_database_reset() { proxy "a reset"; proxy "b reset"; a_moment; proxy "a reset"; incident; }
+fault_broker_stalls() { direction; of_network 3 20 kafka stall $direction; }
+fault_broker_half_open() { direction; of_network 4 40 kafka blackhole $direction; }
+fault_broker_cut() { choose up down; direction=$drawn; draw 20000; of_network 2 5 kafka cut $direction "$drawn"; }
+fault_broker_slow() { draw 60; of_network 2 10 kafka latency "$drawn" "$drawn"; }
+fault_broker_narrow() { of_network 2 10 kafka rate 50000; }
+fault_broker_reset() { proxy "kafka reset"; a_moment; proxy "kafka reset"; incident; }
+fault_broker_away() { proxy "kafka reset"; of_network 2 20 kafka down; }
+
+every_fault() { declare -F | sed -n 's/^declare -f fault_//p' | if [ "${OUTBOX_TEST_DISK:-}" ]; then cat; else grep -vx disk_full; fi; }
+# The short run leaves out what others are near to.
+short_deck() { every_fault | grep -vE '_(narrow|away|restarted)$'; }

@@ -1,0 +1,73 @@
+# Shared by the tests on real servers; sourced within with-servers, or within a wrapper that starts a database alone. Expects
+# $dir, a directory of the test's own, which gets services.log. KIND is postgres, mariadb or mysql; nothing but this file knows more about them.
+#   database VERB, kafka VERB [ARG ...]   kill, restart, pause, resume, ... of tests/services
+#   store [PORT]                          the store's section, without braces, so that more can be added
+#   sql STATEMENT                         as the superuser, one value a line
+#   topic NAME [ARG ...]                  make a topic
+#   proxy LINE                            tell the proxy (tests/proxy/control.c); routes a, b: the database's; kafka
+#   with_proxy                            start it; sets $port_a, $port_b
+# shellcheck shell=bash
+[ "${OUTBOX_TEST_PG_DIR:-}${OUTBOX_TEST_MYSQL_DIR:-}" ] || { echo "no database: run it by with-servers" >&2; exit 1; }
+if [ "${OUTBOX_TEST_PG_DIR:-}" ]; then
+  kind=postgres db_service=$OUTBOX_TEST_PG_SERVICE db_dir=$OUTBOX_TEST_PG_DIR
+  db_port=$(cat "$db_dir/port")
+  writer_db="host=127.0.0.1 port=$db_port user=outbox dbname=outbox"
+else
+  kind=$OUTBOX_TEST_MYSQL_KIND db_service=$OUTBOX_TEST_MYSQL_SERVICE db_dir=$OUTBOX_TEST_MYSQL_DIR
+  db_port=$OUTBOX_TEST_MYSQL_PORT
+  writer_db=$db_port
+fi
+TMPDIR=${OUTBOX_TEST_TMP:-${TMPDIR:-/tmp}}
+
+log_services() { "$@" >>"$dir/services.log" 2>&1; }
+database() { log_services "$db_service" "$1" "$db_dir" "${@:2}"; }
+kafka() { log_services "$OUTBOX_TEST_KAFKA_SERVICE" "$1" "$OUTBOX_TEST_KAFKA_DIR" "${@:2}"; }
+topic() { kafka tool org.apache.kafka.tools.TopicCommand --create --topic "$@"; }
+
+if [ $kind = postgres ]; then
+  store() { echo "plugin: postgres, dsn: \"host=127.0.0.1 port=${1:-$db_port} user=outbox dbname=outbox\""; }
+  sql() { "$db_service" psql "$db_dir" -qAt -v ON_ERROR_STOP=1 -c "$1" 2>>"$dir/services.log"; }
+  end_sessions() {
+    sql "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+  }
+  hold_open() { # SECONDS STATEMENT: within a transaction that is rolled back in the end
+    sql "begin; $2; select pg_sleep($1); rollback"
+  }
+  binary_payload() { sql 'alter table outbox alter payload type bytea using null; alter table outbox_dead alter payload type bytea using null'; }
+else
+  store() { echo "plugin: mysql, host: 127.0.0.1, port: ${1:-$db_port}, user: outbox, password: outbox, database: outbox"; }
+  sql() { "$db_service" sql "$db_dir" -N -B -e "$1" 2>>"$dir/services.log"; }
+  end_sessions() {
+    local id
+    for id in $(sql "select id from information_schema.processlist where user = 'outbox' and id <> connection_id()"); do
+      sql "kill $id"
+    done
+  }
+  hold_open() { sql "begin; $2; do sleep($1); rollback"; }
+  binary_payload() { :; } # it is a LONGBLOB
+fi
+
+with_proxy() {
+  local name port
+  mkfifo "$dir/proxy.in" "$dir/proxy.out"
+  "$OUTBOX_PROXY" "a:$db_port" "b:$db_port" "kafka:$OUTBOX_TEST_KAFKA_BEHIND:$OUTBOX_TEST_KAFKA_PROXY" \
+    <"$dir/proxy.in" >"$dir/proxy.out" 2>>"$dir/services.log" &
+  exec 7>"$dir/proxy.in" 8<"$dir/proxy.out"
+  read -r name port_a <&8 && read -r name port_b <&8 && read -r name port <&8
+}
+proxy() {
+  local answer
+  echo "$1" >&7
+  read -r -t 10 answer <&8 && [[ $answer = ok* ]] || { echo "the proxy answers to '$1': ${answer:-nothing}" >&2; return 1; }
+}
+
+# ---- time ----
+until_true() { # SECONDS COMMAND...
+  local end=$((SECONDS + $1)); shift
+  until "$@"; do
+    [ $SECONDS -le $end ] || { echo "# not in time: $*" >&2; return 1; }
+    sleep 0.05
+  done
+}
+pending() { sql 'select count(*) from outbox'; }
+is_empty() { [ "$(pending)" = 0 ]; }
