@@ -177,9 +177,12 @@ static void killed(struct mys_request *request, const struct outbox_error *error
 static void kill_holder(struct mys_op *op, const struct holder *holder)
 {
     const struct outbox_host *host = op->store->host;
+    bool first = op->store->killed != holder->id; /* a server may take its time, as when its disk is full */
+    op->store->killed = holder->id;
     if (op->number == 1)
-        host->log(host, OUTBOX_LOG_WARN, "the owner (%s) has been silent for %lld s: its database session is ended",
-                  acquire_of(op)->owner, (long long)holder->silent_s);
+        host->log(host, first ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG,
+                  "the owner (%s) has been silent for %lld s: its database session is ended", acquire_of(op)->owner,
+                  (long long)holder->silent_s);
     obx_sql_text_clear(&op->sql);
     obx_sql_text_puts(&op->sql, "KILL ");
     mys_put_int(&op->sql, (int64_t)holder->id);

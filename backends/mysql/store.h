@@ -147,6 +147,7 @@ struct mys_store {
 
     bool owns, releasing;
     uint64_t epoch;
+    uint64_t killed; /* the connection of the silent owner that was ended last */
     struct mys_server owned; /* as it was when it was last owned; version "" never */
 
     struct obx_sql_holes holes;

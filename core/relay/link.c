@@ -125,8 +125,9 @@ void obx_link_lost(struct obx_relay *relay, struct obx_link *link, const struct 
 /* It works again, as far as a connection can tell. */
 static void tell_recovery(struct obx_relay *relay, struct obx_link *link)
 {
-    if (link->logged)
-        OBX_RELAY_SAY(relay, OUTBOX_LOG_INFO, "%s: works again after %u failures", link->name, link->failures);
+    if (link->logged) /* an answer that came late, from before, may have set the count back */
+        OBX_RELAY_SAY(relay, OUTBOX_LOG_INFO, "%s: works again after %u failures", link->name,
+                      OBX_MAX(link->failures, 1u));
     link->logged = false;
     link->error.code = OUTBOX_OK;
     if (!relay->store.logged && !relay->broker.logged)
