@@ -33,7 +33,11 @@ if [ $kind = postgres ]; then
   hold_open() { # SECONDS STATEMENT: within a transaction that is rolled back in the end
     sql "begin; $2; select pg_sleep($1); rollback"
   }
-  binary_payload() { sql 'alter table outbox alter payload type bytea using null; alter table outbox_dead alter payload type bytea using null'; }
+  # SEED: what half of the seeds have otherwise; sets $binary when payloads may be any bytes
+  vary() {
+    binary=$((1 - $1 % 2))
+    [ $binary = 0 ] || sql 'alter table outbox alter payload type bytea using null; alter table outbox_dead alter payload type bytea using null'
+  }
 else
   store() { echo "plugin: mysql, host: 127.0.0.1, port: ${1:-$db_port}, user: outbox, password: outbox, database: outbox"; }
   sql() { "$db_service" sql "$db_dir" -N -B -e "$1" 2>>"$dir/services.log"; }
@@ -44,7 +48,10 @@ else
     done
   }
   hold_open() { sql "begin; $2; do sleep($1); rollback"; }
-  binary_payload() { :; } # it is a LONGBLOB
+  vary() { # ids with steps between, until the server is restarted
+    binary=1
+    [ $(($1 % 2)) = 0 ] || sql 'set global auto_increment_increment = 3'
+  }
 fi
 
 with_proxy() {
@@ -66,7 +73,7 @@ until_true() { # SECONDS COMMAND...
   local end=$((SECONDS + $1)); shift
   until "$@"; do
     [ $SECONDS -le $end ] || { echo "# not in time: $*" >&2; return 1; }
-    sleep 0.05
+    sleep 0.2 # a client of the database is a process each time
   done
 }
 pending() { sql 'select count(*) from outbox'; }
