@@ -67,22 +67,33 @@ static bool print(const rd_kafka_message_t *message)
     return fine;
 }
 
-static bool read_partition(struct topic_reader *reader, const rd_kafka_topic_partition_t *partition)
+static bool seek(struct topic_reader *reader, const rd_kafka_topic_partition_t *partition)
 {
-    rd_kafka_message_t *message;
-    bool fine = true;
     reader->ends = 0;
     reader->partitions = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(reader->partitions, partition->topic, partition->partition)->offset =
         RD_KAFKA_OFFSET_BEGINNING;
-    if (rd_kafka_assign(reader->consumer, reader->partitions))
-        fine = false;
-    while (fine && (message = topic_reader_next(reader, true))) {
+    return rd_kafka_assign(reader->consumer, reader->partitions) == 0;
+}
+
+/* Up to what was its end at the beginning: one that is written to all the time has no other. */
+static bool read_partition(struct topic_reader *reader, const rd_kafka_topic_partition_t *partition)
+{
+    rd_kafka_message_t *message;
+    int64_t low = 0, high = 0;
+    bool fine = !rd_kafka_query_watermark_offsets(reader->consumer, partition->topic, partition->partition, &low, &high,
+                                                  20000) &&
+                seek(reader, partition);
+    bool ended = low >= high;
+    while (fine && !ended && (message = topic_reader_next(reader, true))) {
+        ended = message->offset >= high - 1;
         fine = print(message);
         rd_kafka_message_destroy(message);
     }
-    fine = fine && reader->ends == 1;
-    rd_kafka_topic_partition_list_destroy(reader->partitions);
+    fine = fine && (ended || reader->ends);
+    if (reader->partitions)
+        rd_kafka_topic_partition_list_destroy(reader->partitions);
+    reader->partitions = NULL;
     if (!fine)
         fprintf(stderr, "outbox-reader: partition %" PRId32 " could not be read to its end\n", partition->partition);
     return fine;
@@ -99,6 +110,7 @@ int main(int argc, char **argv)
     rd_kafka_topic_partition_list_t *all = reader.partitions;
     if (!fine)
         fprintf(stderr, "outbox-reader: topic %s at %s cannot be read\n", argv[2], argv[1]);
+    reader.partitions = NULL;
     for (int i = 0; fine && i < all->cnt; i++)
         fine = read_partition(&reader, &all->elems[i]);
     reader.partitions = all;

@@ -76,6 +76,14 @@ check "and comes" within 30 eval '[ "$(count "the brokers answer again")" = 1 ]'
 check "the relay goes on" within 30 published '1 2 3 4'
 check "told once" is_count 1 'level=(warn|error)'
 
+now
+check "the topic is deleted" kafka tool org.apache.kafka.tools.TopicCommand --delete --topic $topic
+add 5
+check "which is told" within 30 eval '[ "$(count "level=warn .*$topic.*create it; its events wait")" -ge 1 ]'
+check "and made anew" topic $topic --partitions 2
+check "the relay goes on" within 60 published '5'
+check "told once" is_count 1 "level=(warn|error) subject=\"orders broker kafka\""
+
 check "it never ended by itself" alone
 kill -TERM "$service"
 check "and ends with 0 when told to" ends "$service" 0
