@@ -43,7 +43,7 @@ else
   sql() { "$db_service" sql "$db_dir" -N -B -e "$1" 2>>"$dir/services.log"; }
   end_sessions() {
     local id
-    for id in $(sql "select id from information_schema.processlist where user = 'outbox' and id <> connection_id()"); do
+    for id in $(sql "select id from information_schema.processlist where user in ('outbox', 'relay') and id <> connection_id()"); do
       sql "kill $id"
     done
   }
