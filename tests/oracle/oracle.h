@@ -38,9 +38,8 @@ struct oracle_sighting {
 };
 
 struct oracle_rules {
-    uint64_t window; /* a duplicate follows its last occurrence by at most so many lines; 0: not judged */
-    bool
-        scattered; /* but that distance is not judged: a relay that was paused sends what it had queued when it wakes */
+    uint64_t window;    /* a duplicate follows its last occurrence by at most so many lines; 0: not judged */
+    bool scattered;     /* how far is not judged: a relay that was paused sends what it had queued when it wakes */
     uint64_t incidents; /* crashes and the like: at most window x incidents duplicates; UINT64_MAX: not judged */
     FILE *say;          /* the first violations in words; NULL: none */
 };

@@ -6,7 +6,8 @@
  *       down                  new clients are reset, until "clear"
  *       reset                 all links end now; no rule changes
  *       clear                 no rules any more; links that lost something end now
- *       status                "ok links N up BYTES down BYTES", bytes that have passed since the start
+ *       status                "ok links N lost N up BYTES down BYTES": how many there are, and have swallowed
+ * something; bytes that have passed since the start
  *
  * Each line has one answer. A line that makes no sense changes nothing.
  */
@@ -71,13 +72,21 @@ static void clear(struct proxy_route *route)
     proxy_route_changed(route);
 }
 
+static unsigned count_lost(const struct proxy_route *route)
+{
+    unsigned count = 0;
+    for (const struct proxy_link *link = route->links; link; link = link->next)
+        count += link->lost && !link->closing;
+    return count;
+}
+
 static bool apply(struct proxy_route *route, const struct words *words, char answer[200])
 {
     struct proxy_rule rules[PROXY_DIRECTIONS];
     memcpy(rules, route->rules, sizeof rules);
     if (!strcmp(words->verb, "status"))
-        snprintf(answer, 200, "ok links %u up %" PRIu64 " down %" PRIu64, route->count, route->passed[PROXY_UP],
-                 route->passed[PROXY_DOWN]);
+        snprintf(answer, 200, "ok links %u lost %u up %" PRIu64 " down %" PRIu64, route->count, count_lost(route),
+                 route->passed[PROXY_UP], route->passed[PROXY_DOWN]);
     else if (!strcmp(words->verb, "clear"))
         clear(route);
     else if (!strcmp(words->verb, "reset"))
