@@ -11,8 +11,7 @@
 
 #define CHUNK_FIRST ((size_t)16 * 1024)
 #define CHUNK_MOST ((size_t)128 * 1024)
-#define SPARE_MOST 4                      /* batches */
-#define SPARE_BYTES ((size_t)1024 * 1024) /* of each */
+#define SPARE_BYTES ((size_t)8 * 1024 * 1024) /* of all spare batches; fresh memory costs a fault for each page */
 
 struct chunk {
     struct chunk *next;
@@ -53,7 +52,7 @@ struct lite_batch *lite_batch_get(struct lite_store *store)
     struct lite_batch *batch = store->spare;
     if (batch) {
         store->spare = batch->next;
-        store->spares--;
+        store->spare_bytes -= batch->allocated;
         batch->next = NULL;
         return batch;
     }
@@ -66,7 +65,7 @@ void lite_batch_put(struct lite_store *store, struct lite_batch *batch)
     if (!batch)
         return;
     bool fits = !batch->room || batch->rows.columns == store->column_count;
-    if (!fits || store->spares == SPARE_MOST || batch->allocated > SPARE_BYTES) {
+    if (!fits || store->spare_bytes + batch->allocated > SPARE_BYTES) {
         free_batch(store->host, batch);
         return;
     }
@@ -77,7 +76,7 @@ void lite_batch_put(struct lite_store *store, struct lite_batch *batch)
         (struct outbox_batch){.columns = batch->rows.columns, .positions = batch->positions, .values = batch->values};
     batch->next = store->spare;
     store->spare = batch;
-    store->spares++;
+    store->spare_bytes += batch->allocated;
 }
 
 void lite_batches_free(struct lite_store *store)
@@ -87,7 +86,7 @@ void lite_batches_free(struct lite_store *store)
         store->spare = batch->next;
         free_batch(store->host, batch);
     }
-    store->spares = 0;
+    store->spare_bytes = 0;
 }
 
 void lite_release(void *self, struct outbox_batch *rows)

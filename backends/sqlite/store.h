@@ -170,7 +170,7 @@ struct lite_store {
     struct obx_sql_ranges given; /* ids up to `high` that were given and not settled */
     uint64_t sweep_at;           /* when to look for rows below `high` next */
     struct lite_batch *spare;    /* released batches, to be used again */
-    uint32_t spares;
+    size_t spare_bytes;
 
     /* settle.c; WRITE lane */
     struct obx_sql_ranges runs; /* what the settle that runs removes */

@@ -12,8 +12,14 @@
 
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#define BLOCK 16u
+#else
+#define BLOCK 8u
 #define ONES 0x0101010101010101u
 #define TOPS 0x8080808080808080u
+#endif
 
 int obx_file_flush(struct obx_file_out *out)
 {
@@ -40,19 +46,26 @@ static void put(struct obx_file_out *out, const char *text, size_t size)
 
 /* ---- strings ----------------------------------------------------------------------------------------------------- */
 
-/* Of the next eight bytes, how many stand as they are in a JSON string? Stops at control, '"' and '\'. */
+/* Of the next BLOCK bytes, how many stand as they are in a JSON string? Stops at control, '"' and '\'. */
 static size_t plain_prefix(const unsigned char *at)
 {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#if defined(__SSE2__)
+    const __m128i control = _mm_set1_epi8(0x1f), quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    __m128i stops = _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, slash));
+    stops = _mm_or_si128(stops, _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+    unsigned int mask = (unsigned int)_mm_movemask_epi8(stops);
+    return mask ? (size_t)__builtin_ctz(mask) : BLOCK;
+#elif defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     uint64_t word;
     memcpy(&word, at, sizeof word);
     uint64_t quotes = word ^ (ONES * '"'), slashes = word ^ (ONES * '\\');
     uint64_t stops = ((word - ONES * 0x20) & ~word) | ((quotes - ONES) & ~quotes) | ((slashes - ONES) & ~slashes);
     stops &= TOPS; /* the lowest mark is exact; a borrow can only spoil the ones above it */
-    return stops ? (size_t)__builtin_ctzll(stops) / 8 : 8;
+    return stops ? (size_t)__builtin_ctzll(stops) / 8 : BLOCK;
 #else
     size_t count = 0;
-    while (count < 8 && at[count] >= 0x20 && at[count] != '"' && at[count] != '\\')
+    while (count < BLOCK && at[count] >= 0x20 && at[count] != '"' && at[count] != '\\')
         count++;
     return count;
 #endif
@@ -73,16 +86,16 @@ static char *put_escaped(char *to, unsigned char byte)
     return to + 5;
 }
 
-/* At `to` there is room for six times size, and eight bytes of scrap. */
+/* At `to` there is room for six times size, and BLOCK bytes of scrap. */
 static char *escape(char *to, const unsigned char *at, size_t size)
 {
     const unsigned char *end = at + size;
-    while ((size_t)(end - at) >= 8) {
+    while ((size_t)(end - at) >= BLOCK) {
         size_t plain = plain_prefix(at);
-        memcpy(to, at, 8);
+        memcpy(to, at, BLOCK);
         to += plain;
         at += plain;
-        if (plain < 8)
+        if (plain < BLOCK)
             to = put_escaped(to, *at++);
     }
     for (; at < end; at++) {
@@ -100,7 +113,7 @@ static void put_text(struct obx_file_out *out, struct outbox_bytes text)
     PUT(out, "\"");
     for (size_t left = text.size, step; left; left -= step, at += step) {
         step = left < OBX_FILE_STEP ? left : OBX_FILE_STEP;
-        char *to = room_for(out, 6 * step + 8);
+        char *to = room_for(out, 6 * step + BLOCK);
         out->size += (size_t)(escape(to, at, step) - to);
     }
     PUT(out, "\"");

@@ -18,6 +18,7 @@ struct obx_file_out {
     size_t size, room;
     int (*flush)(void *arg, const char *data, size_t size); /* 0, or what `failed` becomes */
     void *arg;
+    bool last; /* the owner's: this flush comes before a sync, nothing is formatted meanwhile */
     int failed;
 };
 

@@ -1,9 +1,9 @@
 /*
  * brokers/file/job.c - one job of the worker: many publishes, one sync
  *
- * Every message of every publish that had queued up becomes a line; full buffers are written as they fill; one sync
- * makes all of them durable at once. A file that reaches its size in between is synced and rotated there, so what
- * came before stays delivered whatever happens next.
+ * Every message of every publish that had queued up becomes a line; full buffers are written as they fill, and the disk
+ * begins with each of them while the next is formatted; one sync makes all of them durable at once. A file that reaches
+ * its size in between is synced and rotated there, so what came before stays delivered whatever happens next.
  *
  * Failure modes, all of which end the job: no space - what was appended since the last sync is cut off again, and is
  * told as not connected; anything else while writing or syncing - the outcome of what was appended since the last
@@ -14,7 +14,10 @@
 static int write_out(void *arg, const char *data, size_t size)
 {
     struct obx_file_broker *broker = arg;
-    return obx_file_sink_append(&broker->sink, data, size, &broker->result.error);
+    int code = obx_file_sink_append(&broker->sink, data, size, &broker->result.error);
+    if (!code && !broker->out.last)
+        obx_file_sink_hasten(&broker->sink);
+    return code;
 }
 
 int obx_file_admit(const struct outbox_message *message, struct outbox_error *error)
@@ -30,7 +33,9 @@ int obx_file_admit(const struct outbox_message *message, struct outbox_error *er
 
 static int make_durable(struct obx_file_broker *broker, uint64_t messages)
 {
+    broker->out.last = true;
     int code = obx_file_flush(&broker->out);
+    broker->out.last = false;
     if (!code && broker->sink.size > broker->sink.durable)
         code = obx_file_sink_sync(&broker->sink, &broker->result.error);
     if (!code)

@@ -217,6 +217,12 @@ int obx_file_sink_append(struct obx_file_sink *sink, const char *data, size_t si
     return OUTBOX_OK;
 }
 
+/* Whatever it answers: only the sync says what is durable. */
+void obx_file_sink_hasten(struct obx_file_sink *sink)
+{
+    sink->sys->hasten(sink->fd, (off_t)sink->durable, (off_t)(sink->size - sink->durable));
+}
+
 int obx_file_sink_sync(struct obx_file_sink *sink, struct outbox_error *error)
 {
     if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_sync, NULL)) || sink->sys->fdatasync(sink->fd))

@@ -40,6 +40,8 @@ void obx_file_sink_close(struct obx_file_sink *sink);
 /* Before a batch: is the file still the one that we opened? Opens it again if it was moved, removed or cut. */
 int obx_file_sink_check(struct obx_file_sink *sink, struct outbox_error *error);
 int obx_file_sink_append(struct obx_file_sink *sink, const char *data, size_t size, struct outbox_error *error);
+/* Let the disk begin with what was appended and is not durable, while more is formatted. Cannot fail. */
+void obx_file_sink_hasten(struct obx_file_sink *sink);
 int obx_file_sink_sync(struct obx_file_sink *sink, struct outbox_error *error);
 /* Give up what was appended since the last sync. OUTBOX_OK: certainly gone. Else it is cut at the next open. */
 int obx_file_sink_cut(struct obx_file_sink *sink);

@@ -20,6 +20,8 @@ struct obx_file_sys {
     int (*forget)(int fd, off_t offset); /* what is cached and clean from there on: reads shall show the disk */
     ssize_t (*write)(int fd, const void *data, size_t size);
     int (*reserve)(int fd, off_t offset, off_t size); /* blocks, not length; EOPNOTSUPP where that is not known */
+    int (*hasten)(int fd, off_t offset,
+                  off_t size); /* begin to write back what a sync will wait for; promises nothing */
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);
     int (*ftruncate)(int fd, off_t size);

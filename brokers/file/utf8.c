@@ -1,17 +1,43 @@
 /*
  * brokers/file/utf8.c - is it UTF-8? Decides whether a value is written as text or as base64
  *
- * Runs of ASCII are skipped eight bytes at a time. Overlong forms, surrogates and what lies above U+10FFFF are not
+ * Runs of ASCII are skipped many bytes at a time. Overlong forms, surrogates and what lies above U+10FFFF are not
  * UTF-8: a reader of the file would refuse the line.
  */
 #include "encode.h"
 
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+
+static bool is_ascii_block(const unsigned char *at)
+{
+    const __m128i *blocks = (const __m128i *)(const void *)at;
+    __m128i low = _mm_or_si128(_mm_loadu_si128(blocks), _mm_loadu_si128(blocks + 1));
+    __m128i high = _mm_or_si128(_mm_loadu_si128(blocks + 2), _mm_loadu_si128(blocks + 3));
+    return !_mm_movemask_epi8(_mm_or_si128(low, high));
+}
+
+static const unsigned char *skip_blocks(const unsigned char *at, const unsigned char *end)
+{
+    while (end - at >= 64 && is_ascii_block(at))
+        at += 64;
+    return at;
+}
+#else
+static const unsigned char *skip_blocks(const unsigned char *at, const unsigned char *end)
+{
+    (void)end;
+    return at;
+}
+#endif
+
 static size_t skip_ascii(const unsigned char *at, const unsigned char *end)
 {
     const unsigned char *start = at;
     uint64_t word;
+    at = skip_blocks(at, end);
     for (; (size_t)(end - at) >= sizeof word; at += sizeof word) {
         memcpy(&word, at, sizeof word);
         if (word & 0x8080808080808080u)

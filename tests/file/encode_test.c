@@ -125,6 +125,31 @@ Test(encode, gives_back_the_exact_payload_of_every_length)
     cr_assert_eq(mem_live(), 0);
 }
 
+/* Whatever block of bytes the encoder looks at together: each byte, at each place of it. */
+Test(encode, treats_every_byte_alike_at_every_place)
+{
+    char payload[80];
+    for (unsigned byte = 0; byte < 0x80; byte++) {
+        for (size_t at = 0; at < sizeof payload; at++) {
+            memset(payload, 'x', sizeof payload);
+            payload[at] = (char)byte;
+            struct outbox_message message = {
+                .topic = text("t"), .value = {payload, sizeof payload}, .created_us = INT64_MIN};
+            struct obx_buf line = encode_in(&message, OBX_FILE_MIN_ROOM);
+            bool plain = byte >= 0x20 && byte != '"' && byte != '\\';
+            json_t *json = json_loadb(line.data, line.size, JSON_ALLOW_NUL, NULL);
+            json_t *value = json_object_get(json, "payload");
+            cr_assert(json_string_length(value) == sizeof payload &&
+                          !memcmp(json_string_value(value), payload, sizeof payload),
+                      "byte %u at %zu", byte, at);
+            cr_assert(!plain || memmem(line.data, line.size, payload, sizeof payload), "byte %u at %zu", byte, at);
+            json_decref(json);
+            obx_buf_free(&line);
+        }
+    }
+    cr_assert_eq(mem_live(), 0);
+}
+
 Test(encode, writes_the_same_line_through_any_buffer)
 {
     enum { SIZE = 300000 };

@@ -33,6 +33,50 @@ Test(job, syncs_once_for_many_events)
     end(&rig);
 }
 
+/* The disk begins with full buffers, never with the last one, which the sync takes. Its answer means nothing. */
+Test(job, lets_the_disk_begin_early)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    cr_assert_eq(rig_write(&rig, 1, 500)->durable, 500);
+    cr_assert_eq(scripted_count(ON_HASTEN), scripted_count(ON_WRITE) - 1);
+    scripted_reset();
+    cr_assert_eq(rig_write(&rig, 501, 5)->durable, 5);
+    cr_assert_eq(scripted_count(ON_HASTEN), 0);
+    scripted_fail(ON_HASTEN, 0, EIO);
+    cr_assert_eq(rig_write(&rig, 506, 300)->durable, 300);
+    cr_assert(scripted_failed());
+    end(&rig);
+}
+
+/* What the disk has begun with counts for nothing before the sync: neither when a later buffer fails nor when the sync
+ * itself does, and none of it stays. */
+static void fail_behind_the_first_buffer(enum scripted_call call, unsigned nth, int number, uint32_t outcome)
+{
+    struct rig rig;
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    scripted_fail(call, nth, number);
+    const struct obx_file_result *result = rig_write(&rig, 3, 500);
+    cr_assert_gt(scripted_count(ON_HASTEN), 0);
+    cr_assert_eq(result->durable, 0);
+    cr_assert_gt(result->touched, 0);
+    cr_assert_eq(result->outcome, outcome);
+    scripted_reset();
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK, "%s", rig.error.text);
+    cr_assert_str_eq(rig_read(&rig), "1 2");
+    cr_assert_eq(rig_write(&rig, 3, 1)->durable, 1);
+    cr_assert_str_eq(rig_read(&rig), "1 2 3");
+    end(&rig);
+}
+
+Test(job, counts_nothing_that_the_disk_has_only_begun)
+{
+    fail_behind_the_first_buffer(ON_WRITE, 2, EIO, OUTBOX_UNKNOWN);
+    fail_behind_the_first_buffer(ON_WRITE, 2, ENOSPC, OUTBOX_NOT_CONNECTED);
+    fail_behind_the_first_buffer(ON_FDATASYNC, 1, EIO, OUTBOX_UNKNOWN);
+}
+
 Test(job, writes_nothing_for_no_events)
 {
     struct rig rig;

@@ -15,8 +15,9 @@ static struct script {
 } script;
 static int open_files;
 
-const char *const scripted_names[ON_CALLS] = {"openat", "list",    "fstat",     "statat", "lock",      "pread",
-                                              "write",  "reserve", "fdatasync", "fsync",  "ftruncate", "renameat"};
+const char *const scripted_names[ON_CALLS] = {"openat", "list",      "fstat",   "statat", "lock",
+                                              "pread",  "write",     "reserve", "hasten", "fdatasync",
+                                              "fsync",  "ftruncate", "renameat"};
 
 void scripted_reset(void)
 {
@@ -141,6 +142,11 @@ static int scripted_reserve(int fd, off_t offset, off_t size)
     return obx_file_kernel.reserve(fd, offset, size);
 }
 
+static int scripted_hasten(int fd, off_t offset, off_t size)
+{
+    return fails(ON_HASTEN) ? -1 : obx_file_kernel.hasten(fd, offset, size);
+}
+
 static int scripted_fdatasync(int fd)
 {
     return fails(ON_FDATASYNC) ? -1 : obx_file_kernel.fdatasync(fd);
@@ -172,6 +178,7 @@ const struct obx_file_sys scripted_sys = {
     .forget = scripted_forget,
     .write = scripted_write,
     .reserve = scripted_reserve,
+    .hasten = scripted_hasten,
     .fdatasync = scripted_fdatasync,
     .fsync = scripted_fsync,
     .ftruncate = scripted_ftruncate,

@@ -21,6 +21,7 @@ enum scripted_call {
     ON_PREAD,
     ON_WRITE,
     ON_RESERVE,
+    ON_HASTEN,
     ON_FDATASYNC,
     ON_FSYNC,
     ON_FTRUNCATE,

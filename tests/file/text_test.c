@@ -54,6 +54,18 @@ Test(utf8, takes_what_is_well_formed_and_nothing_else)
     }
 }
 
+Test(utf8, finds_a_bad_byte_at_every_place)
+{
+    unsigned char bytes[200];
+    for (size_t at = 0; at < sizeof bytes; at++) {
+        memset(bytes, 'x', sizeof bytes);
+        cr_assert(obx_file_is_utf8(bytes, sizeof bytes));
+        bytes[at] = 0xff;
+        cr_assert_not(obx_file_is_utf8(bytes, sizeof bytes), "%zu", at);
+        cr_assert(obx_file_is_utf8(bytes, at), "%zu", at);
+    }
+}
+
 Test(utf8, agrees_with_the_definition_on_every_two_bytes)
 {
     for (unsigned i = 0; i < 0x10000; i++) {
