@@ -5,7 +5,7 @@
 #   sql STATEMENT                         as the superuser, one value a line
 #   topic NAME [ARG ...]                  make a topic
 #   proxy LINE                            tell the proxy (tests/proxy/control.c); routes a, b: the database's; kafka
-#   with_proxy                            start it; sets $port_a, $port_b
+#   with_proxy                            start it; sets $port_a, $port_b, $proxy_pid
 # shellcheck shell=bash
 [ "${OUTBOX_TEST_PG_DIR:-}${OUTBOX_TEST_MYSQL_DIR:-}" ] || { echo "no database: run it by with-servers" >&2; exit 1; }
 if [ "${OUTBOX_TEST_PG_DIR:-}" ]; then
@@ -19,7 +19,7 @@ else
 fi
 TMPDIR=${OUTBOX_TEST_TMP:-${TMPDIR:-/tmp}}
 
-log_services() { "$@" >>"$dir/services.log" 2>&1; }
+log_services() { "$@" >>"$dir/services.log" 2>&1 7>&- 8<&-; } # a server is not to keep the proxy's pipes open
 database() { log_services "$db_service" "$1" "$db_dir" "${@:2}"; }
 kafka() { log_services "$OUTBOX_TEST_KAFKA_SERVICE" "$1" "$OUTBOX_TEST_KAFKA_DIR" "${@:2}"; }
 topic() { kafka tool org.apache.kafka.tools.TopicCommand --create --topic "$@"; }
@@ -59,6 +59,7 @@ with_proxy() {
   mkfifo "$dir/proxy.in" "$dir/proxy.out"
   "$OUTBOX_PROXY" "a:$db_port" "b:$db_port" "kafka:$OUTBOX_TEST_KAFKA_BEHIND:$OUTBOX_TEST_KAFKA_PROXY" \
     <"$dir/proxy.in" >"$dir/proxy.out" 2>>"$dir/services.log" &
+  proxy_pid=$!
   exec 7>"$dir/proxy.in" 8<"$dir/proxy.out"
   read -r name port_a <&8 && read -r name port_b <&8 && read -r name port <&8
 }
