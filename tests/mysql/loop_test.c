@@ -1,0 +1,141 @@
+/*
+ * tests/mysql/loop_test.c - no call of the store on the loop thread can wait: connecting, claiming, settling, losing
+ * the session, stopping; over TCP, over TLS, over the socket
+ *
+ * blocking.h tells how that is seen. Clear O_NONBLOCK when a connection stands (dialed() in conn.c), and each of these
+ * tests but the first names the call that could wait.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bed.h"
+#include "blocking.h"
+
+enum { ROWS = 2000 };
+
+/* The look-out itself. */
+Test(mysql_loop, a_call_that_could_wait_is_noticed)
+{
+    struct blocking seen = {0};
+    int ends[2];
+    char byte = 'x';
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    blocking_begin(&seen);
+    cr_assert_eq(send(ends[0], &byte, 1, MSG_DONTWAIT), 1);
+    cr_assert_eq(seen.calls, 0);
+    cr_assert_eq(recv(ends[1], &byte, 1, 0), 1); /* it need not wait, but could have */
+    cr_assert_eq(seen.calls, 1);
+    blocking_end();
+    cr_assert_str_eq(seen.first, "recv");
+    cr_assert_eq(seen.io, 1);
+    cr_assert_eq(write(ends[0], &byte, 1), 1); /* nobody looks any more */
+    cr_assert_eq(seen.calls, 1);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void check(const struct blocking *seen, const char *what)
+{
+    cr_assert_eq(seen->calls, 0, "%s: %u calls could wait, the first was %s", what, seen->calls, seen->first);
+    cr_assert_gt(seen->io, 0, "%s: nothing was read or written at all", what);
+}
+
+static void fill(struct bed *bed)
+{
+    char sql[400];
+    snprintf(
+        sql, sizeof sql,
+        "INSERT INTO %%s (aggregatetype, aggregateid, type, payload) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
+        "SELECT i + 1 FROM n WHERE i < %d) SELECT 'order', i, 'placed', REPEAT('x', IF(i %% 50, 128, 20000)) FROM n",
+        ROWS / 2);
+    bed_exec(bed, bed->sql, sql);
+    bed_exec(bed, bed->sql, sql);
+}
+
+static void claim_and_settle(struct bed *bed, struct blocking *seen)
+{
+    uint32_t settled = 0;
+    while (settled < ROWS) {
+        blocking_begin(seen);
+        struct outbox_batch *batch = bed_batch(bed, ROWS, 64 << 20);
+        blocking_end();
+        cr_assert_not_null(batch);
+        uint32_t rows = batch->rows;
+        blocking_begin(seen);
+        int code = bed_settle(bed, batch, 0, rows);
+        obx_store_release(bed->store, batch);
+        blocking_end();
+        cr_assert_eq(code, 0, "%s", bed->error.text);
+        settled += rows;
+    }
+}
+
+static bool is_lost(void *arg)
+{
+    return ((struct harness *)arg)->losses > 0;
+}
+
+/* The server ends the owner's session in the middle of a wait: it is noticed, and told, without waiting. */
+static void lose(struct bed *bed, struct blocking *seen)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "KILL %lld",
+             (long long)bed_number(bed, "SELECT IS_USED_LOCK(CONCAT('outbox:outbox.', '%s'))"));
+    bed_exec(bed, bed->sql, sql);
+    blocking_begin(seen);
+    bool lost = harness_until(&bed->harness, is_lost, &bed->harness);
+    blocking_end();
+    cr_assert(lost);
+    bed_exec(bed, bed->sql, "SELECT GET_LOCK(CONCAT('outbox:outbox.', '%s'), 20)"); /* until the server has ended it */
+    bed_exec(bed, bed->sql, "DO RELEASE_LOCK(CONCAT('outbox:outbox.', '%s'))");
+}
+
+static void all_of_it(const char *table, const char *yaml)
+{
+    struct bed bed;
+    struct blocking seen = {0};
+    bed_open(&bed, table, true, "");
+    cr_assert_eq(harness_configure(&bed.harness, "test.yaml", yaml, &bed.error), 0, "%s", bed.error.text);
+    obx_instance_free(bed.store);
+    bed.store = bed_another(&bed);
+    fill(&bed);
+    for (int round = 0; round < 2; round++) {
+        blocking_begin(&seen);
+        bed_begin(&bed);
+        blocking_end();
+        check(&seen, "connecting");
+        if (!round)
+            claim_and_settle(&bed, &seen);
+        check(&seen, "claiming and settling");
+        lose(&bed, &seen);
+        blocking_begin(&seen);
+        harness_stop(&bed.harness, bed.store, &bed.error);
+        blocking_end();
+        check(&seen, "losing the session");
+        bed.harness.losses = 0;
+    }
+    fprintf(stderr, "# %s: %u steps, the longest took %.2f ms, %.2f ms of the processor\n", table, seen.steps,
+            seen.worst_ms, seen.worst_cpu_ms);
+    bed_close(&bed);
+}
+
+#define STORE(table, how)                                                                                              \
+    "store:\n  plugin: mysql\n  user: outbox\n  password: outbox\n  database: outbox\n  table: " table "\n" how
+
+Test(mysql_loop, nothing_waits_over_tcp)
+{
+    all_of_it("tcp", STORE("tcp", "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n"));
+}
+
+Test(mysql_loop, nothing_waits_over_the_socket)
+{
+    all_of_it("local", STORE("local", "  socket: ${OUTBOX_TEST_MYSQL_DIR}/sock\n"));
+}
+
+Test(mysql_loop, nothing_waits_over_tls)
+{
+    all_of_it("crypt", STORE("crypt", "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n  tls: verify\n"
+                                      "  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n"));
+}
