@@ -56,6 +56,7 @@ struct obx_kafka_topic {
     uint32_t in_flight;        /* messages in librdkafka */
     uint32_t together;         /* messages handed over since in_flight was 0 last */
     uint32_t careful;          /* so many more deliveries one at a time */
+    int32_t partitions;        /* as many have been seen */
     uint32_t outcome;          /* of the last failure: what the messages behind it are told */
     bool proven;               /* delivered since the producer started, and not failed since */
     bool failing;              /* nothing but one message at a time is tried */
@@ -83,7 +84,7 @@ struct obx_kafka_publish {
     struct obx_kafka_publish *next_touched;
     uint64_t number; /* of submission */
     uint32_t slot;
-    uint32_t cursor; /* messages before it were handed over or told */
+    uint32_t cursor; /* messages before it, in the slot's order, were handed over or told */
     uint32_t told;
     uint32_t fresh; /* delivered, in the slot's indexes, not told yet */
     bool touched;
@@ -92,7 +93,8 @@ struct obx_kafka_publish {
 
 struct obx_kafka_slot {
     struct obx_kafka_publish *publish; /* NULL: free */
-    uint32_t *indexes;                 /* kept for the next user of the slot */
+    uint32_t *indexes;                 /* kept for the next user of the slot, like the next */
+    uint32_t *order;                   /* in which its messages are handed over */
     uint32_t room;
     uint32_t next_free;
 };
@@ -197,10 +199,14 @@ void obx_kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish
 void obx_kafka_pump(struct obx_kafka *self);
 void obx_kafka_lose_patience(void *plugin);
 
+/* group.c */
+void obx_kafka_group(struct obx_kafka *self, struct obx_kafka_publish *publish);
+void obx_kafka_group_learn(struct obx_kafka_topic *topic, const rd_kafka_message_t *message);
+
 /* tell.c */
 int obx_kafka_open_slot(struct obx_kafka *self, struct obx_kafka_publish *publish);
 void obx_kafka_tell_delivered(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t index);
-void obx_kafka_tell(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t first, uint32_t count,
+void obx_kafka_tell(struct obx_kafka *self, struct obx_kafka_publish *publish, const uint32_t *indexes, uint32_t count,
                     uint32_t outcome, const struct outbox_error *error);
 void obx_kafka_tell_flush(struct obx_kafka *self);
 void obx_kafka_free_slots(struct obx_kafka *self);

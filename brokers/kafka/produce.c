@@ -1,10 +1,10 @@
 /*
  * brokers/kafka/produce.c - handing messages to librdkafka, in submission order, without ever waiting
  *
- * Publishes stand in line; only the first is handed over, message by message, until it is done, librdkafka's queue
- * is full, a topic's gate says wait, or this turn's budget is used up. Reports (reports.c) or a task continue. So
- * nothing of a later publish overtakes an earlier one. Values are not copied: they stay where the store has them
- * until the publish completes (copying small ones was measured, and gains nothing).
+ * Publishes stand in line; only the first is handed over, message by message (in groups: group.c), until it is done,
+ * librdkafka's queue is full, a topic's gate says wait, or this turn's budget is used up. Reports (reports.c) or a task
+ * continue. So nothing of a later publish overtakes an earlier one. Values are not copied: they stay where the store
+ * has them until the publish completes (copying small ones was measured, and gains nothing).
  */
 #include <string.h>
 
@@ -146,7 +146,7 @@ static void follow(struct obx_kafka *self, struct obx_kafka_topic *topic, struct
 /* Hand over the message at the cursor. */
 static enum step advance(struct obx_kafka *self, struct obx_kafka_publish *publish)
 {
-    uint32_t index = publish->cursor;
+    uint32_t index = self->slots[publish->slot].order[publish->cursor];
     const struct outbox_message *message = outbox_message_at(publish->args, index);
     struct obx_kafka_topic *topic = obx_kafka_topic_get(self, message->topic);
     rd_kafka_resp_err_t err;
@@ -185,8 +185,8 @@ static void tell_broken(struct obx_kafka *self, struct obx_kafka_publish *publis
 {
     struct outbox_error error;
     obx_kafka_error(&error, OUTBOX_E_NOT_CONNECTED, 0, "publish: the producer is being replaced");
-    obx_kafka_tell(self, publish, publish->cursor, publish->args->count - publish->cursor, OUTBOX_NOT_CONNECTED,
-                   &error);
+    obx_kafka_tell(self, publish, self->slots[publish->slot].order + publish->cursor,
+                   publish->args->count - publish->cursor, OUTBOX_NOT_CONNECTED, &error);
     publish->cursor = publish->args->count;
 }
 
@@ -245,6 +245,7 @@ void obx_kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish
         self->host->op_done(self->host, op, &error);
         return;
     }
+    obx_kafka_group(self, publish);
     *self->pending_end = publish;
     self->pending_end = &publish->next;
     if (self->suspected && !self->down && !self->in_flight)

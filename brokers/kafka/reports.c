@@ -22,6 +22,7 @@ static void report(struct obx_kafka *self, struct obx_kafka_topic *topic, const 
     OUTBOX_FAILPOINT(self->host, kafka, report_taken);
     self->in_flight--;
     topic->in_flight--;
+    obx_kafka_group_learn(topic, message);
     if (!message->err && topic->proven && !topic->careful)
         obx_kafka_tell_delivered(self, publish, index);
     else

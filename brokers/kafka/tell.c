@@ -32,10 +32,11 @@ int obx_kafka_open_slot(struct obx_kafka *self, struct obx_kafka_publish *publis
     number = self->free_slot - 1;
     slot = &self->slots[number];
     if (slot->room < count) {
-        uint32_t *indexes = self->host->resize(self->host, slot->indexes, (size_t)count * sizeof *indexes);
+        uint32_t *indexes = self->host->resize(self->host, slot->indexes, (size_t)count * 2 * sizeof *indexes);
         if (!indexes)
             return OUTBOX_E_NO_MEMORY;
         slot->indexes = indexes;
+        slot->order = indexes + count;
         slot->room = count;
     }
     self->free_slot = slot->next_free;
@@ -76,11 +77,11 @@ void obx_kafka_tell_delivered(struct obx_kafka *self, struct obx_kafka_publish *
     touch(self, publish);
 }
 
-void obx_kafka_tell(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t first, uint32_t count,
+void obx_kafka_tell(struct obx_kafka *self, struct obx_kafka_publish *publish, const uint32_t *indexes, uint32_t count,
                     uint32_t outcome, const struct outbox_error *error)
 {
     struct outbox_outcomes outcomes = {
-        .struct_size = sizeof outcomes, .outcome = outcome, .first = first, .count = count, .error = error};
+        .struct_size = sizeof outcomes, .outcome = outcome, .indexes = indexes, .count = count, .error = error};
     if (!count)
         return;
     self->host->outcomes(self->host, publish->op, &outcomes);

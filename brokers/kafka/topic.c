@@ -122,7 +122,7 @@ void obx_kafka_topic_refuse(struct obx_kafka *self, struct obx_kafka_topic *topi
                             uint32_t index, uint32_t outcome, const struct outbox_error *error)
 {
     struct outbox_error trouble;
-    obx_kafka_tell(self, publish, index, 1, outcome, error);
+    obx_kafka_tell(self, publish, &index, 1, outcome, error);
     if (outcome == OUTBOX_NOT_CONNECTED || !obx_kafka_hold(self, topic, publish, index))
         return;
     obx_kafka_error(&trouble, OUTBOX_E_NO_MEMORY, 0, "publish to topic '%s': out of memory for a key", topic->name);
@@ -183,7 +183,7 @@ static void lose(struct obx_kafka *self, struct obx_kafka_topic *topic, struct o
 {
     struct outbox_error error;
     obx_kafka_error(&error, verdict->code, err, "publish to topic '%s': %s", topic->name, rd_kafka_err2str(err));
-    obx_kafka_tell(self, publish, index, 1, verdict->outcome, &error);
+    obx_kafka_tell(self, publish, &index, 1, verdict->outcome, &error);
     error.code = OUTBOX_E_NOT_CONNECTED;
     obx_kafka_break(self, &error);
 }

@@ -98,3 +98,33 @@ Test(kafka_mock, stop_finishes_what_is_in_flight)
     kt_batch_free(&batch);
     FIXTURE_END(&f);
 }
+
+/* Once the partitions are known, a publish is handed over partition by partition: nothing changes for a key. */
+Test(kafka_mock, keeps_the_order_of_keys_over_several_partitions)
+{
+    enum { ROUNDS = 3, COUNT = 1000, KEYS = 37 };
+    uint32_t next[KEYS] = {0}, seen = 0;
+    fixture_open(&f, "");
+    rd_kafka_mock_topic_create(f.mock.cluster, "parts", 12, 1);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        struct kt_batch batch;
+        kt_batch_init(&batch, COUNT);
+        kt_batch_fill(&batch, "parts", KEYS, round * COUNT);
+        kt_publish(&f.t, &batch);
+        cr_assert(kt_wait(&f.t, &batch));
+        cr_assert_eq(kt_count(&batch, OUTBOX_DELIVERED), COUNT);
+        kt_batch_free(&batch);
+    }
+    char *content = mock_read(&f.mock, "parts", ROUNDS * COUNT);
+    for (char *record = strtok(content, " "); record; record = strtok(NULL, " "), seen++) {
+        uint32_t key = (uint32_t)strtoul(record + 1, NULL, 10),
+                 value = (uint32_t)strtoul(strchr(record, '=') + 1, NULL, 10);
+        cr_assert_lt(key, KEYS);
+        cr_assert_eq(value % COUNT % KEYS, key);
+        cr_assert_geq(value, next[key], "key %u: %u after %u", key, value, next[key]);
+        next[key] = value + 1;
+    }
+    cr_assert_eq(seen, ROUNDS * COUNT);
+    free(content);
+    FIXTURE_END(&f);
+}
