@@ -1,0 +1,85 @@
+/*
+ * bench/writers.c - what an application that commits waits for
+ *
+ *     writers DATABASE RATE SECONDS
+ *
+ * Inserts a row a transaction at times fixed beforehand (an open loop, like latency.c), with a busy timeout, and notes how
+ * long BEGIN IMMEDIATE took to get the write lock and how long the whole transaction took. Prints
+ * "COUNT LOCK-P50 P99 P99.9 MAX COMMIT-P50 P99 P99.9 MAX" in milliseconds.
+ */
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static bool run(sqlite3 *db, const char *sql)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK)
+        return true;
+    fprintf(stderr, "writers: %s: %s\n", sql, sqlite3_errmsg(db));
+    return false;
+}
+
+static bool write_rows(sqlite3 *db, uint32_t count, uint64_t gap_ns, double *locks, double *commits)
+{
+    static const char insert[] = "insert into outbox (aggregatetype, aggregateid, type, payload) "
+                                 "values ('bench', '1', 'written', printf('%.128c', 'x'))";
+    uint64_t due = now_ns() + 50000000u;
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < count; i++, due += gap_ns) {
+        struct timespec at = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+        uint64_t begin = now_ns();
+        ok = run(db, "begin immediate");
+        locks[i] = (double)(now_ns() - begin) / 1e6;
+        ok = ok && run(db, insert) && run(db, "commit");
+        commits[i] = (double)(now_ns() - begin) / 1e6;
+    }
+    return ok;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double *left = a, *right = b;
+    return (*left > *right) - (*left < *right);
+}
+
+static void print(double *ms, uint32_t count)
+{
+    qsort(ms, count, sizeof *ms, by_size);
+    printf(" %.2f %.2f %.2f %.2f", ms[count / 2], ms[count - count / 100 - 1], ms[count - count / 1000 - 1],
+           ms[count - 1]);
+}
+
+int main(int argc, char **argv)
+{
+    sqlite3 *db = NULL;
+    if (argc < 4)
+        return 64;
+    uint64_t rate = strtoull(argv[2], NULL, 10);
+    uint32_t count = (uint32_t)(rate * strtoull(argv[3], NULL, 10));
+    double *locks = calloc(count + 1, sizeof *locks), *commits = calloc(count + 1, sizeof *commits);
+    bool ok = rate && count && locks && commits &&
+              sqlite3_open_v2(argv[1], &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+              sqlite3_busy_timeout(db, 10000) == SQLITE_OK && run(db, "pragma synchronous = normal") &&
+              write_rows(db, count, 1000000000u / rate, locks, commits);
+    if (ok) {
+        printf("%u", count);
+        print(locks, count);
+        print(commits, count);
+        printf("\n");
+    }
+    free(locks);
+    free(commits);
+    sqlite3_close(db);
+    return ok ? 0 : 1;
+}
