@@ -1,7 +1,7 @@
 /*
  * backends/sqlite/connect.c - open, start, stop
  *
- * start opens the two connections that relaying needs, looks at the tables and prepares every statement, so that
+ * start opens the three connections that relaying needs, looks at the tables and prepares every statement, so that
  * what does not fit is told now and not at the first event. It never creates anything: a missing file is an error
  * that says so, since an empty database in the wrong place would look like an outbox without events.
  */
@@ -200,6 +200,7 @@ static void start_run(struct lite_job *job, struct lite_conn *none)
 {
     struct lite_store *store = job->store;
     struct lite_conn *reader = &store->lanes[LANE_READ].conn, *writer = &store->lanes[LANE_WRITE].conn;
+    struct lite_conn *log = &store->lanes[LANE_LOG].conn;
     struct outbox_error *error = &job->error;
     (void)none;
     close_all(store);
@@ -208,11 +209,12 @@ static void start_run(struct lite_job *job, struct lite_conn *none)
         pragmas(reader, "PRAGMA cache_size=-512", error) || lite_schema_check(store, reader, OPENING, error) ||
         prepare_reader(store, reader, job->as.start, error) || lite_open(store, writer, job, false, OPENING) ||
         pragmas(writer, "PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-2048", error) ||
-        prepare_writer(store, writer, error))
+        prepare_writer(store, writer, error) || lite_open(store, log, job, false, OPENING) ||
+        pragmas(log, "PRAGMA schema_version", error)) /* reads the database, without which there is no checkpoint */
         close_all(store);
     else
         sqlite3_wal_hook(writer->db, count_pages, store);
-    reader->job = writer->job = NULL;
+    reader->job = writer->job = log->job = NULL;
     if (is_for_setup(job))
         job->error.code = OUTBOX_OK;
 }
@@ -226,7 +228,8 @@ static void start_finish(struct lite_job *job)
     store->sweep_at = 0;
     store->chunk = 256;
     store->write_after = 0;
-    store->wal_pages = store->checkpointed = 0;
+    store->wal_pages = store->wal_seen = store->checkpointed = store->ahead_from = 0;
+    store->others_write = store->ahead_failed = store->ahead = false;
     lite_batches_free(store); /* their columns may be others now */
     if (store->lanes[LANE_READ].conn.db)
         lite_wake_start(store, &job->error);

@@ -57,7 +57,7 @@ static void complete(struct lite_job *job)
     if (job->again) {
         job->again = false;
         lite_job_submit(job);
-    } else {
+    } else if (job->op) {
         store->host->op_done(store->host, job->op, lite_ok(job) ? NULL : &job->error);
     }
 }

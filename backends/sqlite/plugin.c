@@ -10,6 +10,7 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     struct lite_store *store = self;
     store->host = init->host;
     store->lock_fd = store->notify_fd = -1;
+    lite_log_init(store);
     for (int i = 0; i < LANE_COUNT; i++)
         store->lanes[i].conn.store = store;
     if (!store->path[0])

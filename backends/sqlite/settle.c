@@ -6,9 +6,9 @@
  * longer: whenever a writer met the relay, the lock is free at its first or its second question. How many rows fit is
  * learned as it goes, in the time of the processor: on a busy machine the clock on the wall would teach ever smaller
  * pieces, and small pieces write the same pages again and again. What it will remove it reads before it asks for the
- * lock. Every transaction begins with a look at the epoch, so
- * that an owner that was replaced removes nothing. Rows are removed by ranges of ids without gaps: such a range cannot
- * contain a row that was not published.
+ * lock. The log that all this fills is the business of log.c. Every transaction begins with a look at the epoch, so that
+ * an owner that was replaced removes nothing. Rows are removed by ranges of ids without gaps: such a range cannot contain
+ * a row that was not published.
  */
 #include "store.h"
 
@@ -17,15 +17,9 @@
 #define SETTLING "settle rows of"
 #define PARKING "park rows of"
 #define HOLD_NS 2000000u
-#define LEAVE_NS 2300000u
-#define CLAIM_NS 10000000u /* a claim is over by then */
 #define CHUNK_LEAST 16u
 #define CHUNK_MOST 8192u
 #define WARM_LEAST 32u /* fewer rows are not worth a look ahead */
-#define CHECKPOINT_PAGES 600
-#define AGAIN_PAGES 250
-#define LONG_LOG_PAGES 800
-#define RESTART_PATIENCE_MS 4
 
 /* ---- transactions -------------------------------------------------------------------------------------------- */
 
@@ -52,70 +46,8 @@ int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *
         lite_step(conn, STATEMENT_COMMIT, what, &job->error))
         lite_rollback(conn);
     OUTBOX_FAILPOINT(job->store->host, sqlite, after_commit);
-    job->store->write_after = lite_now(job->store) + LEAVE_NS;
+    job->store->write_after = lite_now(job->store) + LITE_LEAVE_NS;
     return job->error.code;
-}
-
-/* ---- checkpoints --------------------------------------------------------------------------------------------- */
-
-/* No claim reads from the log, and none begins to, until claims are let go again. */
-static void hold_claims(struct lite_job *job)
-{
-    struct lite_store *store = job->store;
-    uint64_t until = lite_now(store) + CLAIM_NS;
-    store->claims_wait = true;
-    while (store->claiming && lite_now(store) < until && lite_job_sleep(job, lite_now(store) + CLAIM_NS / 20)) {
-    }
-}
-
-static void warn(struct lite_conn *conn, int code)
-{
-    struct outbox_error error;
-    if (code == SQLITE_OK || (code & 0xff) == SQLITE_BUSY)
-        return;
-    lite_fail(conn, code, "checkpoint", &error);
-    conn->store->host->log(conn->store->host, OUTBOX_LOG_WARN, "%s", error.text);
-}
-
-/* With the write lock, for the flush of the few pages that came after the checkpoint. */
-static int begin_log_anew(struct lite_conn *conn)
-{
-    uint64_t patience = conn->patience_ms;
-    conn->patience_ms = RESTART_PATIENCE_MS;
-    int code = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
-    conn->patience_ms = patience;
-    conn->store->write_after = lite_now(conn->store) + LEAVE_NS;
-    return code;
-}
-
-/*
- * Whoever commits to a log of 1,000 pages checkpoints it, in the middle of that commit. The relay writes most of the
- * log when it works off a backlog, so it also cleans up, before the log is that long, in between its transactions and
- * without the write lock. The next commit then begins the log anew, but only if nothing was added meanwhile and nobody
- * reads from it. Claims are held for that; where others keep committing it does not come about by itself, and they
- * are made to wait once, for the flush of what they added, instead of in each of their commits.
- */
-void lite_checkpoint(struct lite_job *job, struct lite_conn *conn, int pages)
-{
-    struct lite_store *store = conn->store;
-    if (store->wal_pages < store->checkpointed) /* it began anew since */
-        store->checkpointed = 0;
-    if (store->wal_pages - store->checkpointed < pages)
-        return;
-    OUTBOX_FAILPOINT(store->host, sqlite, before_checkpoint);
-    warn(conn, sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL));
-    OUTBOX_FAILPOINT(store->host, sqlite, after_checkpoint);
-    store->checkpointed = store->wal_pages;
-    hold_claims(job);
-    if (store->wal_pages > LONG_LOG_PAGES)
-        warn(conn, begin_log_anew(conn));
-    store->claims_wait = false;
-}
-
-/* After a transaction. A log that was cleaned up and still goes on needs another look before it is too long. */
-static void keep_log_short(struct lite_job *job, struct lite_conn *conn)
-{
-    lite_checkpoint(job, conn, job->store->checkpointed ? AGAIN_PAGES : CHECKPOINT_PAGES);
 }
 
 /* ---- settle -------------------------------------------------------------------------------------------------- */
@@ -196,7 +128,7 @@ static bool settle_some(struct lite_job *job, struct lite_conn *conn, struct cur
     if (lite_write_commit(job, conn, SETTLING))
         return false;
     learn(store, rows, processor_ns() - worked);
-    keep_log_short(job, conn);
+    lite_log_tend(job, conn);
     return true;
 }
 

@@ -1,11 +1,11 @@
 /*
  * backends/sqlite/store.h - the SQLite store: its state, its threads, and what its files share
  *
- * THREADS. SQLite blocks, so every call of it is made on a worker. An op becomes a job; a job runs in one of three
+ * THREADS. SQLite blocks, so every call of it is made on a worker. An op becomes a job; a job runs in one of four
  * lanes, each of which has a connection of its own and runs one job at a time: claims in READ, what must own the
- * outbox in WRITE, administration in ADMIN. So a claim, a settle and a status overlap, and no
- * connection is ever used by two threads. Jobs that open or close connections (start, stop, setup) are ALONE: they
- * wait until the lanes are empty, and hold up the others.
+ * outbox in WRITE, administration in ADMIN, and in LOG, for no op, the checkpoints that need not be waited for. So a
+ * claim, a settle, a checkpoint and a status overlap, and no connection is ever used by two threads. Jobs that open or
+ * close connections (start, stop, setup) are ALONE: they wait until the lanes are empty, and hold up the others.
  *
  * A job's run() is called on a worker and may use its lane's connection and the job; a job's finish() is called on
  * the loop thread, where the rest of the state lives. What a worker reads of that state changes only while no job of
@@ -45,7 +45,8 @@ struct lite_batch;
 struct lite_finding;
 struct lite_letter;
 
-enum lite_lane_name { LANE_READ, LANE_WRITE, LANE_ADMIN, LANE_COUNT, LANE_ALONE = LANE_COUNT };
+/* In the order in which connections are closed: the last one checkpoints, and that of LOG may have failed to flush. */
+enum lite_lane_name { LANE_READ, LANE_LOG, LANE_WRITE, LANE_ADMIN, LANE_COUNT, LANE_ALONE = LANE_COUNT };
 
 enum lite_statement {
     STATEMENT_NEXT,  /* READ: rows with ids from ?1 to ?2 */
@@ -79,7 +80,7 @@ struct lite_job {
     struct outbox_work work;
     struct lite_store *store;
     struct lite_job *next;
-    outbox_op_t op;
+    outbox_op_t op; /* 0: a job for no op; it lives in the store */
     enum lite_lane_name lane;
     void (*run)(struct lite_job *job, struct lite_conn *conn); /* worker; conn is NULL in LANE_ALONE */
     void (*finish)(struct lite_job *job);                      /* loop thread, before the op completes; may be NULL */
@@ -176,8 +177,20 @@ struct lite_store {
     struct obx_sql_ranges runs; /* what the settle that runs removes */
     uint32_t chunk;             /* rows of one write transaction */
     uint64_t write_after;       /* no write transaction begins before: other writers' turn */
-    int wal_pages;              /* in the write-ahead log after the last commit of ours */
-    int checkpointed;           /* wal_pages when the last checkpoint began */
+
+    /* log.c; WRITE lane */
+    int wal_pages;            /* in the write-ahead log after the last commit of ours */
+    int wal_seen;             /* wal_pages when it was last looked at */
+    int checkpointed;         /* wal_pages when the last checkpoint began; 0: none in this log */
+    int ahead_from;           /* wal_pages when one was last asked for ahead */
+    bool others_write;        /* to this log */
+    int ahead_wanted;         /* pages; for the job that was asked for */
+    atomic_bool ahead;        /* one was asked for, or runs */
+    atomic_bool ahead_failed; /* no more of them */
+    struct outbox_task ahead_task;
+    /* loop thread */
+    struct lite_job ahead_job;
+    bool ahead_runs;
 
     /* owner.c; WRITE lane, and jobs that run alone */
     int lock_fd;        /* -1: not the owner */
@@ -252,12 +265,17 @@ void lite_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
 void lite_claim_rewind(struct lite_store *store);
 
 /* settle.c */
+#define LITE_LEAVE_NS 2300000u /* from one write transaction to the next, at least */
 void lite_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
 int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what); /* and check the ownership */
 int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *what);
-void lite_checkpoint(struct lite_job *job, struct lite_conn *conn,
-                     int pages); /* WRITE lane: if the log has grown by so many pages */
 void lite_park(void *self, outbox_op_t op, const struct outbox_park *park);
+
+/* log.c */
+void lite_log_init(struct lite_store *store);
+/* WRITE lane: after a commit; and a checkpoint, if the log has grown by so many pages. */
+void lite_log_tend(struct lite_job *job, struct lite_conn *conn);
+void lite_checkpoint(struct lite_job *job, struct lite_conn *conn, int pages);
 
 /* owner.c */
 void lite_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire);
