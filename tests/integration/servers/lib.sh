@@ -44,7 +44,7 @@ else
   end_sessions() {
     local id
     for id in $(sql "select id from information_schema.processlist where user in ('outbox', 'relay') and id <> connection_id()"); do
-      sql "kill $id"
+      sql "kill $id" || : # it may have gone by itself
     done
   }
   hold_open() { sql "begin; $2; do sleep($1); rollback"; }
