@@ -38,7 +38,7 @@ static int64_t digits(const char *at, int count)
 static int64_t days(int64_t year, int64_t month, int64_t day)
 {
     year -= month <= 2;
-    int64_t era = year / 400, of_era = year - era * 400;
+    int64_t era = (year < 0 ? year - 399 : year) / 400, of_era = year - era * 400;
     int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }

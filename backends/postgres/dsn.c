@@ -11,6 +11,8 @@
 
 #include "store.h"
 
+enum { CONNECT_MOST_S = 24 * 60 * 60 };
+
 static const char *given(const struct pg_target *target, const char *keyword, const char *variable)
 {
     for (const PQconninfoOption *o = target->parsed; o->keyword; o++)
@@ -139,7 +141,8 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay
     }
     snprintf(target->application, sizeof target->application, "outbox %.63s", relay);
     const char *seconds = given(target, "connect_timeout", "PGCONNECT_TIMEOUT");
-    target->connect_ms = seconds ? strtol(seconds, NULL, 10) * 1000 : 0;
+    long wanted = seconds ? strtol(seconds, NULL, 10) : 0;
+    target->connect_ms = wanted > CONNECT_MOST_S ? CONNECT_MOST_S * 1000ll : wanted < 0 ? 0 : wanted * 1000ll;
     list_candidates(target);
     judge_security(target);
     return OUTBOX_OK;

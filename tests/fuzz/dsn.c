@@ -1,0 +1,44 @@
+/* tests/fuzz/dsn.c - the conninfo of the Postgres store: candidates within bounds, no secret in what is said */
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../backends/postgres/store.h"
+
+static const char *value_of(const struct pg_target *target, const char *keyword)
+{
+    for (unsigned i = 0; i < PG_KEYWORDS && target->keywords[i]; i++) {
+        if (!strcmp(target->keywords[i], keyword))
+            return target->values[i];
+    }
+    return "";
+}
+
+static void check_choice(struct pg_target *target, uint32_t index)
+{
+    const char *host = target->candidates[index].host;
+    pg_target_choose(target, index);
+    FUZZ_CHECK(!strcmp(value_of(target, "client_encoding"), "UTF8"));
+    FUZZ_CHECK(!strchr(value_of(target, "host"), ',') && !strcmp(value_of(target, "host"), host));
+    FUZZ_CHECK(*value_of(target, "sslmode") || !*host || *host == '/' || *host == '@' || !strcmp(host, "localhost") ||
+               !strncmp(host, "127.", 4) || !strcmp(host, "::1"));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct pg_target target = {0};
+    struct outbox_error error = {0};
+    char *dsn = fuzz_whole_text(data, size);
+    if (pg_target_parse(&target, dsn, "relay", &error) == OUTBOX_OK) {
+        FUZZ_CHECK(target.candidate_count && target.candidate_count <= PG_CANDIDATES);
+        for (uint32_t i = 0; i < target.candidate_count; i++)
+            check_choice(&target, i);
+    } else {
+        FUZZ_CHECK(!strncmp(error.text, "dsn: not a conninfo string", 26));
+        FUZZ_CHECK(!strstr(error.text, "hunter2")); /* the password of the corpus */
+    }
+    pg_target_free(&target);
+    free(dsn);
+    return 0;
+}

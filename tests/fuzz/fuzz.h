@@ -1,0 +1,39 @@
+/*
+ * tests/fuzz/fuzz.h - what the fuzz targets share
+ *
+ * A target is one file with fuzz_one(), which looks for broken properties and not only for crashes. It is built twice:
+ * with replay.c, as an ordinary test that runs the inputs of corpus/NAME; and, with -Dfuzz=enabled and clang, with
+ * libFuzzer, which looks for new ones (scripts/fuzz).
+ */
+#ifndef FUZZ_FUZZ_H
+#define FUZZ_FUZZ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <outbox/plugin.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Say what was broken, and end here, so that the input is kept. */
+_Noreturn void fuzz_fail(const char *file, int line, const char *what);
+#define FUZZ_CHECK(condition) ((condition) ? (void)0 : fuzz_fail(__FILE__, __LINE__, #condition))
+
+/* The input is taken apart from the front; what is missing is zero or empty. */
+struct fuzz_input {
+    const uint8_t *at, *end;
+};
+uint64_t fuzz_int(struct fuzz_input *input, unsigned bytes);
+/* As many as the next two bytes say, of what is there: in memory of their own, so that reading past them shows. */
+struct outbox_bytes fuzz_bytes(struct fuzz_input *input);
+struct outbox_bytes fuzz_maybe(struct fuzz_input *input); /* the same, or null */
+char *fuzz_text(struct fuzz_input *input);                /* the same, with a NUL; there may be others inside */
+void fuzz_free(const void *memory);
+/* The whole input as a text without a NUL inside; free() it. */
+char *fuzz_whole_text(const uint8_t *data, size_t size);
+
+/* The part of the host that parsers use. */
+extern const struct outbox_host fuzz_host;
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * tests/fuzz/rows_mysql.c - rows of text, as MySQL sends them, become a batch
+ *
+ * The four functions of the client library that are used stand here, so rows are what the input says. Whole numbers
+ * and times are what a second reading says; nothing is read past the end of a value.
+ */
+#include "fuzz.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../../backends/mysql/store.h"
+
+#define COLUMNS 6
+
+static char *row[COLUMNS + 1];
+static unsigned long sizes[COLUMNS + 1];
+
+void STDCALL mysql_data_seek(MYSQL_RES *result, unsigned long long offset)
+{
+    (void)result, (void)offset;
+}
+
+MYSQL_ROW STDCALL mysql_fetch_row(MYSQL_RES *result)
+{
+    (void)result;
+    return row;
+}
+
+unsigned long *STDCALL mysql_fetch_lengths(MYSQL_RES *result)
+{
+    (void)result;
+    return sizes;
+}
+
+void STDCALL mysql_free_result(MYSQL_RES *result)
+{
+    (void)result;
+}
+
+static void check_int(const struct outbox_value *value, const char *text, unsigned long size)
+{
+    char again[24];
+    if (value->type == OUTBOX_TEXT) {
+        FUZZ_CHECK(value->as.data == text && value->size == size);
+        return;
+    }
+    FUZZ_CHECK(value->type == OUTBOX_INT);
+    snprintf(again, sizeof again, "%lld", (long long)value->as.integer);
+    const char *canonical = text + strspn(text, "-+ 0\t\n\v\f\r"), *digits = again + (*again == '-');
+    FUZZ_CHECK(!strcmp(canonical, *digits == '0' ? "" : digits));
+}
+
+static bool has_shape(const char *text, const char *shape)
+{
+    for (; *shape; shape++, text++) {
+        if (*shape == 'd' ? *text < '0' || *text > '9' : *text != *shape)
+            return false;
+    }
+    return true;
+}
+
+static void check_time(const struct outbox_value *value, const char *text, unsigned long size)
+{
+    struct tm tm = {0};
+    int used = 0;
+    if (size != 19 || !has_shape(text, "dddd-dd-dd dd:dd:dd") ||
+        sscanf(text, "%4d-%2d-%2d %2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec, &used) != 6 ||
+        used != 19 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 28)
+        return;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    FUZZ_CHECK(value->type == OUTBOX_TIME && value->as.integer == (int64_t)timegm(&tm) * 1000000);
+}
+
+static void check(enum mys_wire wire, const struct outbox_value *value, const char *text, unsigned long size)
+{
+    if (!text || wire == MYS_ABSENT)
+        FUZZ_CHECK(value->type == OUTBOX_NULL);
+    else if (wire == MYS_AS_INT)
+        check_int(value, text, size);
+    else if (wire == MYS_AS_TIME)
+        check_time(value, text, size);
+    else if (wire != MYS_AS_FLOAT)
+        FUZZ_CHECK(value->as.data == text && value->size == size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input input = {data, data + size};
+    struct mys_wanted wanted[COLUMNS];
+    int64_t id = 7;
+    struct mys_store store = {.host = &fuzz_host, .wanted = wanted, .ids = &id};
+    memset(wanted, 0, sizeof wanted);
+    store.wanted_count = (uint32_t)fuzz_int(&input, 1) % (COLUMNS + 1);
+    row[0] = strdup("7");
+    sizes[0] = 1;
+    for (uint32_t c = 0; c < store.wanted_count; c++) {
+        wanted[c].wire = (enum mys_wire)(fuzz_int(&input, 1) % (MYS_AS_TIME + 1));
+        row[c + 1] = fuzz_int(&input, 1) % 8 ? fuzz_text(&input) : NULL; /* the client library ends values with a NUL */
+        sizes[c + 1] = row[c + 1] ? strlen(row[c + 1]) : 0;
+    }
+    struct mys_batch *batch = mys_batch_new(&store, NULL, 1);
+    FUZZ_CHECK(batch && batch->batch.rows == 1 && batch->batch.positions[0].major == 7);
+    for (uint32_t c = 0; c < store.wanted_count; c++)
+        check(wanted[c].wire, &batch->batch.values[c], row[c + 1], sizes[c + 1]);
+    mys_release(&store, &batch->batch);
+    mys_batches_free(&store);
+    for (uint32_t c = 0; c <= store.wanted_count; c++)
+        free(row[c]);
+    return 0;
+}
