@@ -30,7 +30,8 @@ static void put_server(const struct mys_store *store, struct obx_sql_text *sql)
 {
     (void)store;
     obx_sql_text_puts(sql, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('innodb_flush_log_at_trx_commit', 'sync_binlog', "
-                           "'log_bin', 'binlog_format', 'auto_increment_increment', 'read_only')");
+                           "'binlog_format', 'binlog_row_image', 'auto_increment_increment', "
+                           "'read_only') AND (Variable_name NOT LIKE 'binlog%' OR @@log_bin)");
 }
 
 static bool is(MYSQL_ROW row, const char *name)
@@ -54,6 +55,10 @@ static void tell_server(struct mys_op *op)
         if (is(row, "binlog_format") && !strcmp(row[1], "STATEMENT"))
             say(op, OUTBOX_LOG_ERROR, "set binlog_format = ROW",
                 "binlog_format is STATEMENT: the server refuses what a relay deletes at READ COMMITTED");
+        if (is(row, "binlog_row_image") && !strcmp(row[1], "FULL"))
+            say(op, OUTBOX_LOG_INFO, "set binlog_row_image = MINIMAL, or NOBLOB, where no reader of the binlog wants them",
+                "binlog_row_image is FULL: each event is written to the binlog a second time as it is removed, which is "
+                "most of what large events cost the server");
         if (is(row, "auto_increment_increment") && strcmp(row[1], "1") != 0)
             say(op, OUTBOX_LOG_WARN, "set auto_increment_increment = 1 where only one server is written to",
                 "auto_increment_increment is %s: rows cannot be deleted in runs, which takes several times as long",

@@ -1,0 +1,62 @@
+/* tests/mysql/check_test.c - what `outbox check` finds in a server's settings */
+#include <string.h>
+
+#include "bed.h"
+
+struct findings {
+    const char *sought; /* in a finding */
+    unsigned count;     /* how many have it */
+    enum outbox_log_level level;
+    bool advised;
+};
+
+static void note(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+{
+    struct findings *findings = arg;
+    if (!strstr(finding, findings->sought))
+        return;
+    findings->count++;
+    findings->level = level;
+    findings->advised = advice != NULL;
+}
+
+static struct findings look_for(struct bed *bed, const char *sought)
+{
+    struct harness_call call = {0};
+    struct findings findings = {.sought = sought};
+    struct outbox_check check = {.struct_size = sizeof check, .report = note, .arg = &findings};
+    harness_reset(&call);
+    obx_store_check(bed->store, &call.call, 0, &check);
+    cr_assert_eq(harness_wait(&bed->harness, &call), 0, "%s", call.error.text);
+    return findings;
+}
+
+Test(mysql_check, events_that_go_to_the_binlog_twice_are_told_of)
+{
+    struct bed bed;
+    bed_open(&bed, "twice", true, "");
+    bed_begin(&bed);
+    struct findings full = look_for(&bed, "binlog_row_image is FULL");
+    bed_exec(&bed, bed.sql, "SET GLOBAL binlog_row_image = MINIMAL");
+    struct findings minimal = look_for(&bed, "binlog_row_image");
+    bed_exec(&bed, bed.sql, "SET GLOBAL binlog_row_image = FULL");
+    cr_assert_eq(full.count, 1);
+    cr_assert_eq(full.level, OUTBOX_LOG_INFO);
+    cr_assert(full.advised);
+    cr_assert_eq(minimal.count, 0);
+    bed_close(&bed);
+}
+
+Test(mysql_check, a_binlog_of_statements_is_an_error)
+{
+    struct bed bed;
+    bed_open(&bed, "statements", true, "");
+    bed_begin(&bed);
+    cr_assert_eq(look_for(&bed, "binlog_format").count, 0);
+    bed_exec(&bed, bed.sql, "SET GLOBAL binlog_format = STATEMENT");
+    struct findings statement = look_for(&bed, "binlog_format is STATEMENT");
+    bed_exec(&bed, bed.sql, "SET GLOBAL binlog_format = ROW");
+    cr_assert_eq(statement.count, 1);
+    cr_assert_eq(statement.level, OUTBOX_LOG_ERROR);
+    bed_close(&bed);
+}
