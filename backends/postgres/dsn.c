@@ -100,7 +100,7 @@ void pg_target_choose(struct pg_target *target, uint32_t index)
     unsigned at = 0;
     target->keywords[0] = NULL;
     for (const PQconninfoOption *o = target->parsed; o->keyword; o++)
-        if (o->val && !ours(o->keyword))
+        if (o->val && *o->val && !ours(o->keyword)) /* libpq takes an empty one for not given */
             at = put(target, at, o->keyword, o->val);
     at = put(target, at, "host", *candidate->host ? candidate->host : NULL);
     at = put(target, at, "hostaddr", *candidate->address ? candidate->address : NULL);
