@@ -3,9 +3,9 @@
  *
  * Where performance_schema.metadata_locks can be read, it shows every transaction that has written to the table and not
  * ended. A writer takes that lock before it draws an id: so when all that held one at a first look have let go, a
- * claim that comes later has seen whatever there will be in the holes noted before. But for XA transactions that were
- * prepared by a session which then ended: MySQL shows their lock with another event, MariaDB does not show it. Their rows
- * are left to the sweep.
+ * claim that comes later has seen whatever there will be in the holes noted before. XA transactions: MySQL shows the lock
+ * of one that was prepared with another event of the same session, whether that has ended or not, and it is followed there.
+ * MariaDB does not show the lock once the session that prepared has ended: those rows are left to the sweep.
  *
  * Elsewhere the rows of transactions in flight are looked at by a READ UNCOMMITTED read, which takes no locks. A hole of
  * some age (hole_grace) without such a row is forgotten. That is no proof: an id may have been drawn and not be
@@ -75,7 +75,7 @@ static void take_locks(struct mys_store *store, MYSQL_RES *result)
         return;
     while ((row = mysql_fetch_row(result))) {
         uint64_t thread = row[0] ? strtoull(row[0], NULL, 10) : 0, event = row[1] ? strtoull(row[1], NULL, 10) : 0;
-        store->holders[count++] = (struct obx_sql_holder){.name = thread << 40 ^ event};
+        store->holders[count++] = (struct obx_sql_holder){.name = thread << 40 | event, .session = thread};
     }
     obx_sql_holes_prove(&store->holes, store->holders, count);
 }

@@ -54,6 +54,15 @@ struct obx_sql_snapshot {
 struct obx_sql_holder {
     uint64_t name; /* any that is never used again for another transaction */
     uint64_t xid;  /* 0: none yet */
+    /* Not 0: a session. Its transaction may go on under one other name, the next above that any of the session bears:
+     * MySQL gives a transaction's locks another event when it is prepared. */
+    uint64_t session;
+};
+
+/* A holder that had no transaction id yet. */
+struct obx_sql_followed {
+    uint64_t name;
+    uint64_t session; /* 0: it keeps its name */
 };
 
 struct obx_sql_hole_list {
@@ -71,7 +80,7 @@ struct obx_sql_holes {
     struct obx_sql_hole_list next; /* scratch: what becomes the hot list */
     struct obx_sql_hole_list move; /* scratch: what goes cold now */
 
-    uint64_t *followed; /* names of holders that had no transaction id yet */
+    struct obx_sql_followed *followed;
     uint32_t followed_count;
     uint32_t followed_room;
     bool proving;   /* holes in the state PROVING wait for them */

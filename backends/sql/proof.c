@@ -47,18 +47,32 @@ static void first_look(struct obx_sql_holes *holes, const struct obx_sql_holder 
         if (holders[i].xid)
             widen(holes, holders[i].xid);
         else
-            holes->followed[holes->followed_count++] = holders[i].name;
+            holes->followed[holes->followed_count++] = (struct obx_sql_followed){holders[i].name, holders[i].session};
     }
     mark(holes, OBX_SQL_UNPROVEN, OBX_SQL_PROVING);
 }
 
-/* Does it still hold the lock without a transaction id? */
-static bool still_waits(uint64_t name, const struct obx_sql_holder *holders, uint32_t count)
+/* The name that it goes on under, if it has ended under its own and its session bears a later one; or 0. */
+static uint64_t next_name(const struct obx_sql_followed *followed, const struct obx_sql_holder *holders, uint32_t count)
+{
+    uint64_t next = 0;
+    for (uint32_t i = 0; i < count && followed->session; i++)
+        if (holders[i].session == followed->session && holders[i].name > followed->name &&
+            (!next || holders[i].name < next))
+            next = holders[i].name;
+    return next;
+}
+
+/* Does it still hold the lock without a transaction id? What bears its second name may be another transaction, and is
+ * waited for all the same; there is no third. */
+static bool still_waits(struct obx_sql_followed *followed, const struct obx_sql_holder *holders, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (holders[i].name == name && !holders[i].xid)
-            return true;
-    return false;
+        if (holders[i].name == followed->name)
+            return !holders[i].xid;
+    followed->name = next_name(followed, holders, count);
+    followed->session = 0;
+    return followed->name != 0;
 }
 
 /* All that have a transaction id by now widen the range, newcomers too: one that is followed may have got its id and
@@ -70,7 +84,7 @@ static void next_look(struct obx_sql_holes *holes, const struct obx_sql_holder *
         if (holders[i].xid)
             widen(holes, holders[i].xid);
     for (uint32_t i = 0; i < holes->followed_count; i++)
-        if (still_waits(holes->followed[i], holders, count))
+        if (still_waits(&holes->followed[i], holders, count))
             holes->followed[kept++] = holes->followed[i];
     holes->followed_count = kept;
 }

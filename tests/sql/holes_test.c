@@ -183,6 +183,22 @@ Test(holes, without_transaction_ids_the_holders_themselves_are_waited_for)
     cr_assert_eq(sql_memory.live, 0);
 }
 
+/* MySQL again: session 7 prepares, and goes on under another name. */
+Test(holes, a_holder_may_go_on_under_one_other_name_of_its_session)
+{
+    struct obx_sql_holes holes;
+    obx_sql_holes_init(&holes, &sql_host, UINT64_MAX);
+    cr_assert_eq(see(&holes, (int64_t[]){2}, 1, false, 0, 0), OBX_SQL_ACCEPTED);
+    cr_assert(obx_sql_holes_prove(&holes, (struct obx_sql_holder[]){{71, 0, 7}, {81, 0, 8}}, 2));
+    cr_assert(obx_sql_holes_prove(&holes, (struct obx_sql_holder[]){{76, 0, 7}, {70, 0, 7}, {73, 0, 7}}, 3));
+    cr_assert(holes.followed_count == 1 && holes.followed[0].name == 73);
+    cr_assert(obx_sql_holes_prove(&holes, (struct obx_sql_holder[]){{73, 0, 7}}, 1));
+    cr_assert(holes.proving);
+    cr_assert(obx_sql_holes_prove(&holes, (struct obx_sql_holder[]){{76, 0, 7}}, 1)); /* another of its transactions */
+    cr_assert_not(holes.proving);
+    obx_sql_holes_free(&holes);
+}
+
 Test(holes, of_an_expired_hole_the_ids_in_flight_are_kept)
 {
     struct obx_sql_holes holes;
