@@ -290,9 +290,10 @@ static void claimed(struct mys_request *request, const struct outbox_error *erro
 {
     struct mys_op *op = request->arg;
     struct reading reading;
+    struct outbox_error wrong = *error;
     OUTBOX_FAILPOINT(op->store->host, mysql, after_claim);
-    if (error->code)
-        mys_op_finish(op, error);
+    if (wrong.code || (op->result && mys_columns_compare(op->store, op->result, &wrong)))
+        mys_op_finish(op, &wrong);
     else if (!op->result || !read_result(op->store, claim_of(op), op->result, &reading))
         fail(op, OUTBOX_E_NO_MEMORY, "out of memory, or an answer of another shape than asked for");
     else

@@ -49,7 +49,7 @@ static const struct {
     {3024, OUTBOX_E_TIMEOUT, ""},
     {1021, OUTBOX_E_FULL, "; make room on the server's disk"},
     {1026, OUTBOX_E_FULL, "; make room on the server's disk"},
-    {1114, OUTBOX_E_FULL, ""},
+    {1114, OUTBOX_E_FULL, "; make room on the server's disk"},
     {1048, OUTBOX_E_INVALID, ""},
     {1062, OUTBOX_E_INVALID, ""},
     {1153, OUTBOX_E_INVALID, "; raise max_allowed_packet of the server"},

@@ -54,7 +54,8 @@ struct mys_column { /* of the table */
 struct mys_wanted { /* by the route, in its order */
     char name[MYS_NAME];
     enum mys_wire wire;
-    bool sized; /* its size counts towards max_bytes */
+    bool sized;   /* its size counts towards max_bytes */
+    bool printed; /* of a type that is only known as text */
 };
 
 struct mys_table {
@@ -211,6 +212,8 @@ void mys_put_table_look(const struct mys_store *store, struct obx_sql_text *sql)
 int mys_table_read(struct mys_store *store, MYSQL_RES *result);
 int mys_columns_read(struct mys_store *store, MYSQL_RES *result, struct outbox_error *error);
 int mys_columns_choose(struct mys_store *store, const struct outbox_store_start *start, struct outbox_error *error);
+/* E_SCHEMA: the table was altered, and a claim's result is not what was chosen. */
+int mys_columns_compare(const struct mys_store *store, MYSQL_RES *result, struct outbox_error *error);
 const struct mys_column *mys_column_find(const struct mys_table *table, const char *name);
 const struct mys_column *mys_column_of(const struct mys_store *store, const char *logical);
 bool mys_column_is_binary(const struct mys_column *column);

@@ -110,14 +110,54 @@ bool mys_column_is_binary(const struct mys_column *column)
 static void choose_wire(struct mys_wanted *wanted, const struct mys_column *column, const char *logical)
 {
     wanted->wire = MYS_AS_TEXT; /* uuid, decimal, enum, set, what not: as the server prints them */
+    wanted->printed = true;
     for (unsigned i = 0; i < sizeof wires / sizeof *wires; i++) {
         if (strcmp(column->base, wires[i].base) != 0)
             continue;
         wanted->wire = wires[i].wire;
         wanted->sized = wires[i].sized;
+        wanted->printed = false;
     }
     if (!strcmp(logical, "event_id") && !strcmp(column->type, "binary(16)"))
         wanted->wire = MYS_AS_UUID;
+}
+
+/* Whether a column of an answer can be read as the table's columns said at the start. */
+static bool is_readable(const struct mys_wanted *wanted, const MYSQL_FIELD *field)
+{
+    enum { BINARY = 63 }; /* the character set that is none */
+    switch ((int)field->type) {
+    case MYSQL_TYPE_TINY:
+    case MYSQL_TYPE_SHORT:
+    case MYSQL_TYPE_INT24:
+    case MYSQL_TYPE_LONG:
+    case MYSQL_TYPE_LONGLONG:
+    case MYSQL_TYPE_YEAR:
+        return wanted->wire == MYS_AS_INT;
+    case MYSQL_TYPE_FLOAT:
+    case MYSQL_TYPE_DOUBLE:
+        return wanted->wire == MYS_AS_FLOAT;
+    case MYSQL_TYPE_TIMESTAMP:
+    case MYSQL_TYPE_DATETIME:
+        return wanted->wire == MYS_AS_TIME;
+    case MYSQL_TYPE_JSON:
+        return wanted->wire == MYS_AS_TEXT;
+    default:
+        if (wanted->wire == MYS_AS_UUID)
+            return field->charsetnr == BINARY && field->length == 16;
+        return wanted->printed || wanted->wire == (field->charsetnr == BINARY ? MYS_AS_BYTES : MYS_AS_TEXT);
+    }
+}
+
+int mys_columns_compare(const struct mys_store *store, MYSQL_RES *result, struct outbox_error *error)
+{
+    const MYSQL_FIELD *fields = mysql_fetch_fields(result);
+    for (uint32_t i = 0; i < store->wanted_count; i++)
+        if (store->wanted[i].wire != MYS_ABSENT && !is_readable(&store->wanted[i], &fields[i + 1]))
+            return mys_fail(error, OUTBOX_E_SCHEMA,
+                            "claim rows: column \"%s\" of table %s.%s has another type than when the relay connected; "
+                            "it is looked at again", store->wanted[i].name, store->table.schema, store->name);
+    return OUTBOX_OK;
 }
 
 /* Keys and names are short; what may be large is limited by size. */
@@ -151,7 +191,7 @@ static int check_id(struct mys_store *store, struct outbox_error *error)
                         "table %s.%s has no column \"%s\" that orders its rows; add one: ALTER TABLE %s.%s ADD COLUMN %s "
                         "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE, and name it under columns: { id: ... } if it is "
                         "not id", table->schema, store->name, table->id, table->schema, store->name, table->id);
-    if (strcmp(id->base, "bigint") != 0 && strcmp(id->base, "int") != 0)
+    if (strcmp(id->base, "bigint") != 0)
         return mys_fail(error, OUTBOX_E_SCHEMA,
                         "column \"%s\" of table %s.%s is of type %s, which cannot order an outbox; it must be BIGINT: add "
                         "seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE and set columns: { id: seq, event_id: "
