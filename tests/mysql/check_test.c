@@ -31,15 +31,15 @@ static struct findings look_for(struct bed *bed, const char *sought)
     return findings;
 }
 
-Test(mysql_check, events_that_go_to_the_binlog_twice_are_told_of)
+Test(check, events_that_go_to_the_binlog_twice_are_told_of)
 {
     struct bed bed;
     bed_open(&bed, "twice", true, "");
     bed_begin(&bed);
     struct findings full = look_for(&bed, "binlog_row_image is FULL");
-    bed_exec(&bed, bed.sql, "SET GLOBAL binlog_row_image = MINIMAL");
+    bed_run(&bed, "SET GLOBAL binlog_row_image = MINIMAL");
     struct findings minimal = look_for(&bed, "binlog_row_image");
-    bed_exec(&bed, bed.sql, "SET GLOBAL binlog_row_image = FULL");
+    bed_run(&bed, "SET GLOBAL binlog_row_image = FULL");
     cr_assert_eq(full.count, 1);
     cr_assert_eq(full.level, OUTBOX_LOG_INFO);
     cr_assert(full.advised);
@@ -47,15 +47,15 @@ Test(mysql_check, events_that_go_to_the_binlog_twice_are_told_of)
     bed_close(&bed);
 }
 
-Test(mysql_check, a_binlog_of_statements_is_an_error)
+Test(check, a_binlog_of_statements_is_an_error)
 {
     struct bed bed;
     bed_open(&bed, "statements", true, "");
     bed_begin(&bed);
     cr_assert_eq(look_for(&bed, "binlog_format").count, 0);
-    bed_exec(&bed, bed.sql, "SET GLOBAL binlog_format = STATEMENT");
+    bed_run(&bed, "SET GLOBAL binlog_format = STATEMENT");
     struct findings statement = look_for(&bed, "binlog_format is STATEMENT");
-    bed_exec(&bed, bed.sql, "SET GLOBAL binlog_format = ROW");
+    bed_run(&bed, "SET GLOBAL binlog_format = ROW");
     cr_assert_eq(statement.count, 1);
     cr_assert_eq(statement.level, OUTBOX_LOG_ERROR);
     bed_close(&bed);

@@ -14,13 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <mysql.h>
+
 #include "bed.h"
 
 enum { WRITERS = 4, TRANSACTIONS = 120 };
 
 struct writer {
     pthread_t thread;
-    MYSQL *sql;
+    struct session *session;
     const char *table;
     unsigned number, random;
     int64_t committed; /* rows */
@@ -36,9 +38,10 @@ static bool run(struct writer *writer, const char *format, ...)
     va_start(list, format);
     vsnprintf(sql, sizeof sql, format, list);
     va_end(list);
-    if (*writer->failure || !mysql_query(writer->sql, sql))
+    if (*writer->failure || !mysql_query(session_handle(writer->session), sql))
         return !*writer->failure;
-    snprintf(writer->failure, sizeof writer->failure, "%.80s: %.100s", sql, mysql_error(writer->sql));
+    snprintf(writer->failure, sizeof writer->failure, "%.80s: %.100s", sql,
+             mysql_error(session_handle(writer->session)));
     return false;
 }
 
@@ -87,7 +90,7 @@ static void *write_some(void *arg)
 
 static int64_t waits(struct bed *bed)
 {
-    return bed_number(bed, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'");
+    return bed_run(bed, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'");
 }
 
 static bool all_done(const struct writer *writers)
@@ -107,14 +110,14 @@ static int64_t relay_some(struct bed *bed)
     int64_t rows = batch->rows;
     cr_assert_eq(bed_settle(bed, batch, 0, batch->rows), 0, "%s", bed->error.text);
     obx_store_release(bed->store, batch);
-    cr_assert_eq(bed_number(bed, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"), 0);
+    cr_assert_eq(bed_run(bed, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"), 0);
     return rows;
 }
 
 static void start(struct writer *writers, const struct bed *bed)
 {
     for (unsigned i = 0; i < WRITERS; i++) {
-        writers[i] = (struct writer){.sql = bed_connect(), .table = bed->table, .number = i, .random = i + 1};
+        writers[i] = (struct writer){.session = session_open(), .table = bed->table, .number = i, .random = i + 1};
         cr_assert_eq(pthread_create(&writers[i].thread, NULL, write_some, &writers[i]), 0);
     }
 }
@@ -124,7 +127,7 @@ static int64_t join(struct writer *writers)
     int64_t committed = 0;
     for (unsigned i = 0; i < WRITERS; i++) {
         pthread_join(writers[i].thread, NULL);
-        mysql_close(writers[i].sql);
+        session_close(writers[i].session);
         cr_assert_str_empty(writers[i].failure, "%s", writers[i].failure);
         committed += writers[i].committed;
     }
@@ -135,15 +138,13 @@ static void nobody_waits(const char *table, const char *user)
 {
     struct bed bed;
     struct writer writers[WRITERS];
-    MYSQL *longest = bed_connect();
+    struct session *longest = session_open();
     bed_open(&bed, table, true, "");
-    bed_configure(&bed, user, "");
-    obx_instance_free(bed.store);
-    bed.store = bed_another(&bed);
-    bed_exec(&bed, bed.sql, "CREATE TABLE IF NOT EXISTS five (n INT PRIMARY KEY)");
-    bed_exec(&bed, bed.sql, "REPLACE INTO five VALUES (1), (2), (3), (4), (5)");
+    bed_reconfigure(&bed, &(struct server_place){.user = user}, "");
+    bed_run(&bed, "CREATE TABLE IF NOT EXISTS five (n INT PRIMARY KEY)");
+    bed_run(&bed, "REPLACE INTO five VALUES (1), (2), (3), (4), (5)");
     bed_begin(&bed);
-    bed_exec(&bed, longest, "BEGIN");
+    session_run(longest, "BEGIN");
     bed_insert(&bed, longest, "longest");
     int64_t before = waits(&bed), given = 0, got;
     start(writers, &bed);
@@ -155,29 +156,28 @@ static void nobody_waits(const char *table, const char *user)
             break;
     } while (true);
     int64_t committed = join(writers);
-    bed_exec(&bed, longest, "COMMIT");
+    session_run(longest, "COMMIT");
     given += relay_some(&bed);
     cr_assert_gt(committed, WRITERS * TRANSACTIONS);
     cr_assert_eq(given, committed + 1, "%lld rows were given, %lld committed", (long long)given,
                  (long long)committed + 1);
-    cr_assert_eq(bed_number(&bed, "SELECT COUNT(*) FROM %s"), 0);
+    cr_assert_eq(bed_run(&bed, "SELECT COUNT(*) FROM %s"), 0);
     cr_assert_eq(waits(&bed), before, "%lld waits for a row's lock", (long long)(waits(&bed) - before));
-    mysql_close(longest);
+    session_close(longest);
     bed_close(&bed);
 }
 
-Test(mysql_locks, nobody_waits_where_the_locks_can_be_seen)
+Test(locks, nobody_waits_where_the_locks_can_be_seen)
 {
     nobody_waits("seen", "outbox");
 }
 
 /* A long grace: the holes of what is rolled back stay in the claims. */
-Test(mysql_locks, nobody_waits_where_they_cannot)
+Test(locks, nobody_waits_where_they_cannot)
 {
-    struct bed bed;
-    bed_open(&bed, "unused", false, "");
-    bed_exec(&bed, bed.sql, "CREATE USER IF NOT EXISTS unseeing@'%' IDENTIFIED BY 'outbox'");
-    bed_exec(&bed, bed.sql, "GRANT ALL ON outbox.* TO unseeing@'%'");
-    bed_close(&bed);
+    struct session *session = session_open();
+    server_make_user(session, "unseeing", "");
+    server_grant(session, "ALL", "*", "unseeing");
+    session_close(session);
     nobody_waits("unseen", "unseeing");
 }

@@ -16,7 +16,7 @@
 enum { ROWS = 2000 };
 
 /* The look-out itself. */
-Test(mysql_loop, a_call_that_could_wait_is_noticed)
+Test(loop, a_call_that_could_wait_is_noticed)
 {
     struct blocking seen = {0};
     int ends[2];
@@ -50,8 +50,8 @@ static void fill(struct bed *bed)
         "INSERT INTO %%s (aggregatetype, aggregateid, type, payload) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
         "SELECT i + 1 FROM n WHERE i < %d) SELECT 'order', i, 'placed', REPEAT('x', IF(i %% 50, 128, 20000)) FROM n",
         ROWS / 2);
-    bed_exec(bed, bed->sql, sql);
-    bed_exec(bed, bed->sql, sql);
+    bed_run(bed, sql);
+    bed_run(bed, sql);
 }
 
 static void claim_and_settle(struct bed *bed, struct blocking *seen)
@@ -72,24 +72,15 @@ static void claim_and_settle(struct bed *bed, struct blocking *seen)
     }
 }
 
-static bool is_lost(void *arg)
-{
-    return ((struct harness *)arg)->losses > 0;
-}
-
 /* The server ends the owner's session in the middle of a wait: it is noticed, and told, without waiting. */
 static void lose(struct bed *bed, struct blocking *seen)
 {
-    char sql[64];
-    snprintf(sql, sizeof sql, "KILL %lld",
-             (long long)bed_number(bed, "SELECT IS_USED_LOCK(CONCAT('outbox:outbox.', '%s'))"));
-    bed_exec(bed, bed->sql, sql);
+    server_end_owner(bed->sql, bed->table);
     blocking_begin(seen);
-    bool lost = harness_until(&bed->harness, is_lost, &bed->harness);
+    bed_until_lost(bed);
     blocking_end();
-    cr_assert(lost);
-    bed_exec(bed, bed->sql, "SELECT GET_LOCK(CONCAT('outbox:outbox.', '%s'), 20)"); /* until the server has ended it */
-    bed_exec(bed, bed->sql, "DO RELEASE_LOCK(CONCAT('outbox:outbox.', '%s'))");
+    bed_run(bed, "SELECT GET_LOCK(CONCAT('outbox:outbox.', '%s'), 20)"); /* until the server has ended it */
+    bed_run(bed, "DO RELEASE_LOCK(CONCAT('outbox:outbox.', '%s'))");
 }
 
 static void all_of_it(const char *table, const char *yaml)
@@ -124,17 +115,17 @@ static void all_of_it(const char *table, const char *yaml)
 #define STORE(table, how)                                                                                              \
     "store:\n  plugin: mysql\n  user: outbox\n  password: outbox\n  database: outbox\n  table: " table "\n" how
 
-Test(mysql_loop, nothing_waits_over_tcp)
+Test(loop, nothing_waits_over_tcp)
 {
     all_of_it("tcp", STORE("tcp", "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n"));
 }
 
-Test(mysql_loop, nothing_waits_over_the_socket)
+Test(loop, nothing_waits_over_the_socket)
 {
     all_of_it("local", STORE("local", "  socket: ${OUTBOX_TEST_MYSQL_DIR}/sock\n"));
 }
 
-Test(mysql_loop, nothing_waits_over_tls)
+Test(loop, nothing_waits_over_tls)
 {
     all_of_it("crypt", STORE("crypt", "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n  tls: verify\n"
                                       "  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n"));

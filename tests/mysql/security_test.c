@@ -65,7 +65,7 @@ static unsigned query(struct mys_client *client, const char *sql)
 /* ---- on an honest server -------------------------------------------------------------------------------------------
  */
 
-Test(mysql_security, several_statements_go_in_a_packet_only_where_that_was_asked_for)
+Test(security, several_statements_go_in_a_packet_only_where_that_was_asked_for)
 {
     struct mys_client one, several;
     connect_here(&one, false);
@@ -85,24 +85,24 @@ static void write_secret(char *path, size_t size)
     cr_assert_eq(fclose(file), 0);
 }
 
-Test(mysql_security, no_file_is_loaded_though_the_server_allows_it)
+Test(security, no_file_is_loaded_though_the_server_allows_it)
 {
     struct bed bed;
     struct mys_client client;
     char path[200], sql[300];
     bed_open(&bed, "loaded", false, "");
-    bed_exec(&bed, bed.sql, "SET GLOBAL local_infile = 1");
-    bed_exec(&bed, bed.sql, "CREATE TABLE %s (line TEXT)");
+    bed_run(&bed, "SET GLOBAL local_infile = 1");
+    bed_run(&bed, "CREATE TABLE %s (line TEXT)");
     write_secret(path, sizeof path);
     connect_here(&client, false);
     snprintf(sql, sizeof sql, "LOAD DATA LOCAL INFILE '%s' INTO TABLE loaded", path);
     cr_assert_neq(query(&client, sql), 0);
-    cr_assert_eq(bed_number(&bed, "SELECT COUNT(*) FROM %s"), 0);
+    cr_assert_eq(bed_run(&bed, "SELECT COUNT(*) FROM %s"), 0);
     mys_close(&client, true);
     bed_close(&bed);
 }
 
-Test(mysql_security, the_library_forgets_the_password)
+Test(security, the_library_forgets_the_password)
 {
     struct mys_client client;
     connect_here(&client, false);
@@ -112,16 +112,16 @@ Test(mysql_security, the_library_forgets_the_password)
     mys_close(&client, false);
 }
 
-Test(mysql_security, a_session_that_was_ended_is_not_replaced)
+Test(security, a_session_that_was_ended_is_not_replaced)
 {
     struct bed bed;
     struct mys_client client;
     char sql[64];
-    bed_open(&bed, "ended", false, "");
+    bed_open(&bed, "replaced", false, "");
     connect_here(&client, false);
     unsigned long session = mysql_thread_id(client.mysql);
     snprintf(sql, sizeof sql, "KILL %lu", session);
-    bed_exec(&bed, bed.sql, sql);
+    bed_run(&bed, sql);
     cr_assert_neq(query(&client, "DO 1"), 0);
     cr_assert_neq(query(&client, "DO 1"), 0);
     cr_assert_eq(mysql_thread_id(client.mysql), session);
@@ -132,7 +132,7 @@ Test(mysql_security, a_session_that_was_ended_is_not_replaced)
 /* ---- on a rogue ----------------------------------------------------------------------------------------------------
  */
 
-Test(mysql_security, no_password_is_sent_in_the_clear)
+Test(security, no_password_is_sent_in_the_clear)
 {
     static struct rogue rogue = {.asks_for_password = true};
     struct mys_client client;
@@ -146,7 +146,7 @@ Test(mysql_security, no_password_is_sent_in_the_clear)
     cr_assert_not(rogue_got(&rogue, PASSWORD));
 }
 
-Test(mysql_security, no_file_is_sent_because_a_server_asks_for_it)
+Test(security, no_file_is_sent_because_a_server_asks_for_it)
 {
     static struct rogue rogue;
     struct mys_client client;
@@ -183,12 +183,12 @@ static void refuses_to_go_without_tls(const char *table, const char *tls)
     cr_assert_eq(rogue.statements, 0);
 }
 
-Test(mysql_security, a_server_that_offers_no_tls_is_asked_nothing)
+Test(security, a_server_that_offers_no_tls_is_asked_nothing)
 {
-    refuses_to_go_without_tls("require", "require");
+    refuses_to_go_without_tls("rogue_require", "require");
 }
 
-Test(mysql_security, nor_where_its_certificate_was_to_be_verified)
+Test(security, nor_where_its_certificate_was_to_be_verified)
 {
-    refuses_to_go_without_tls("verify", "verify");
+    refuses_to_go_without_tls("rogue_verify", "verify");
 }

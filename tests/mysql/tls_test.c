@@ -9,23 +9,21 @@ enum { LARGE = 4 << 20 };
 static void open_with(struct bed *bed, const char *table, const char *yaml)
 {
     bed_open(bed, table, true, "");
-    bed_configure(bed, "outbox", yaml);
-    obx_instance_free(bed->store);
-    bed->store = bed_another(bed);
+    bed_reconfigure(bed, &(struct server_place){0}, yaml);
 }
 
-Test(mysql_tls, a_certificate_that_fits_is_taken)
+Test(tls, a_certificate_that_fits_is_taken)
 {
     struct bed bed;
     open_with(&bed, "fits", "  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n");
     bed_begin(&bed);
     bed_insert(&bed, bed.sql, "a");
     bed_expect(&bed, IDS(1));
-    cr_assert_gt(bed_number(&bed, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'outbox'"), 2);
+    cr_assert_gt(bed_run(&bed, "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'outbox'"), 2);
     bed_close(&bed);
 }
 
-Test(mysql_tls, one_that_somebody_else_has_signed_is_not)
+Test(tls, one_that_somebody_else_has_signed_is_not)
 {
     struct bed bed;
     open_with(&bed, "foreign", "  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/other-ca.pem\n");
@@ -34,13 +32,13 @@ Test(mysql_tls, one_that_somebody_else_has_signed_is_not)
     bed_close(&bed);
 }
 
-Test(mysql_tls, large_rows_come_whole)
+Test(tls, large_rows_come_whole)
 {
     struct bed bed;
     open_with(&bed, "large", "  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n");
     bed_begin(&bed);
-    bed_exec(&bed, bed.sql,
-             "INSERT INTO %s (aggregatetype, aggregateid, type, payload) VALUES ('o', 'a', 't', REPEAT('x', 4194304))");
+    bed_run(&bed,
+            "INSERT INTO %s (aggregatetype, aggregateid, type, payload) VALUES ('o', 'a', 't', REPEAT('x', 4194304))");
     struct outbox_batch *batch = bed_batch(&bed, 10, 16 << 20);
     cr_assert_not_null(batch);
     const struct outbox_value *payload = &batch->values[2];
@@ -49,23 +47,22 @@ Test(mysql_tls, large_rows_come_whole)
     while (same < LARGE && ((const char *)payload->as.data)[same] == 'x')
         same++;
     cr_assert_eq(same, LARGE);
-    cr_assert_eq(bed_settle(&bed, batch, 0, 1), 0, "%s", bed.error.text);
-    obx_store_release(bed.store, batch);
+    bed_settle_all(&bed, batch);
     bed_close(&bed);
 }
 
 /* The settle waits for a second at the server. If reading its answer blocked, no claim could be made meanwhile. */
-Test(mysql_tls, the_loop_turns_while_the_server_thinks)
+Test(tls, the_loop_turns_while_the_server_thinks)
 {
     struct bed bed;
     struct harness_call call = {0};
-    MYSQL *other = bed_connect();
+    struct session *other = session_open();
     open_with(&bed, "thinks", "  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n");
     bed_begin(&bed);
     bed_insert(&bed, bed.sql, "a");
     struct outbox_batch *batch = bed_batch(&bed, 10, 1 << 20);
-    bed_exec(&bed, other, "BEGIN");
-    bed_exec(&bed, other, "SELECT id FROM %s WHERE id = 1 FOR UPDATE");
+    session_run(other, "BEGIN");
+    bed_run_on(&bed, other, "SELECT id FROM %s WHERE id = 1 FOR UPDATE");
     struct outbox_span span = {batch, 0, 1};
     struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
     harness_reset(&call);
@@ -75,6 +72,6 @@ Test(mysql_tls, the_loop_turns_while_the_server_thinks)
     cr_assert_not(call.done);
     cr_assert_eq(harness_wait(&bed.harness, &call), OUTBOX_E_AGAIN, "%s", call.error.text);
     obx_store_release(bed.store, batch);
-    mysql_close(other);
+    session_close(other);
     bed_close(&bed);
 }

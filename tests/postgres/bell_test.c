@@ -10,7 +10,7 @@ static uint32_t claim_flags_after(struct bed *bed, uint32_t flags)
     return claim.flags;
 }
 
-Test(postgres_bell, it_rings_while_the_relay_is_parked)
+Test(bell, it_rings_while_the_relay_is_parked)
 {
     struct bed bed;
     bed_open(&bed, "rung", true, "  doorbell: true\n");
@@ -31,37 +31,37 @@ Test(postgres_bell, it_rings_while_the_relay_is_parked)
     bed_close(&bed);
 }
 
-Test(postgres_bell, a_writer_that_has_not_committed_keeps_the_relay_awake)
+Test(bell, a_writer_that_has_not_committed_keeps_the_relay_awake)
 {
     struct bed bed;
-    PGconn *writer = bed_connect();
+    struct session *writer = session_open();
     bed_open(&bed, "awake", true, "  doorbell: true\n");
     bed_begin(&bed);
-    bed_exec(&bed, writer, "BEGIN");
+    session_run(writer, "BEGIN");
     bed_insert(&bed, writer, "a");
     cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_PARK), 0);
-    bed_exec(&bed, writer, "COMMIT");
+    session_run(writer, "COMMIT");
     cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_PARK), OUTBOX_CLAIM_PARK);
-    PQfinish(writer);
+    session_close(writer);
     bed_close(&bed);
 }
 
-Test(postgres_bell, without_a_trigger_the_outbox_is_polled)
+Test(bell, without_a_trigger_the_outbox_is_polled)
 {
     struct bed bed;
     bed_open(&bed, "mute", true, "  doorbell: true\n");
-    bed_exec(&bed, bed.sql, "DROP TRIGGER outbox_doorbell ON %s");
+    bed_run(&bed, "DROP TRIGGER outbox_doorbell ON %s");
     bed_begin(&bed);
     cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_PARK), 0);
     bed_close(&bed);
 }
 
-Test(postgres_bell, nobody_rings_who_was_not_asked_to)
+Test(bell, nobody_rings_who_was_not_asked_to)
 {
     struct bed bed;
     bed_open(&bed, "silent", true, "");
     bed_begin(&bed);
     cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_PARK), 0);
-    cr_assert_eq(bed_number(&bed, "SELECT count(*) FROM pg_trigger WHERE tgrelid = '%s'::regclass"), 0);
+    cr_assert_eq(bed_run(&bed, "SELECT count(*) FROM pg_trigger WHERE tgrelid = '%s'::regclass"), 0);
     bed_close(&bed);
 }

@@ -1,5 +1,5 @@
 /*
- * tests/postgres/history_test.c - random histories on a real server
+ * tests/sqlstore/history_test.c - random histories on a real server
  *
  * A handful of sessions insert, commit, roll back and prepare in random order while the store claims. A key belongs to
  * one session from before its insert until the end of its transaction, as the contract wants it. At the end every
@@ -12,15 +12,16 @@
 
 enum { SESSIONS = 6, KEYS = 4, STEPS = 1500, IDS_MAX = 8192 };
 
-struct session {
-    PGconn *pg;
+struct slot {
+    struct session *sql;
+    char name[16]; /* of its transaction */
     bool open, prepared;
 };
 
 struct history {
     struct bed bed;
     unsigned state, seed;
-    struct session sessions[SESSIONS];
+    struct slot sessions[SESSIONS];
     int key_owner[KEYS];
     int64_t last[KEYS];
     bool claimed[IDS_MAX];
@@ -48,45 +49,46 @@ static void insert(struct history *h, int slot)
         return;
     h->key_owner[key] = slot;
     snprintf(name, sizeof name, "%d", key);
-    bed_insert(&h->bed, h->sessions[slot].pg, name);
+    bed_insert(&h->bed, h->sessions[slot].sql, name);
 }
 
-static void end_prepared(struct history *h, int slot)
+static void end(struct history *h, int slot, bool commit)
 {
-    char sql[64];
-    snprintf(sql, sizeof sql, "%s PREPARED 'history-%d'", pick(h, 3) ? "COMMIT" : "ROLLBACK", slot);
-    bed_exec(&h->bed, h->sessions[slot].pg, sql);
+    const struct slot *s = &h->sessions[slot];
+    server_end(s->sql, s->name, s->prepared, commit);
     leave(h, slot);
+}
+
+static void begin(struct history *h, int slot)
+{
+    struct slot *s = &h->sessions[slot];
+    server_begin(s->sql, s->name);
+    s->open = true;
+    if (server_kind() == POSTGRES && pick(h, 2)) /* an early transaction id */
+        session_run(s->sql, "SELECT pg_current_xact_id()");
 }
 
 static void step(struct history *h, int slot)
 {
-    struct session *s = &h->sessions[slot];
-    char sql[64];
+    struct slot *s = &h->sessions[slot];
     if (s->prepared) {
-        end_prepared(h, slot);
+        end(h, slot, pick(h, 3) > 0);
         return;
     }
     if (!s->open) {
-        bed_exec(&h->bed, s->pg, "BEGIN");
-        s->open = true;
-        if (pick(h, 2)) /* an early transaction id */
-            bed_exec(&h->bed, s->pg, "SELECT pg_current_xact_id()");
+        begin(h, slot);
         return;
     }
     switch (pick(h, slot == 0 ? 40 : 8)) {
     case 0:
-        bed_exec(&h->bed, s->pg, "ROLLBACK");
-        leave(h, slot);
+        end(h, slot, false);
         break;
     case 1:
     case 2:
-        bed_exec(&h->bed, s->pg, "COMMIT");
-        leave(h, slot);
+        end(h, slot, true);
         break;
     case 3:
-        snprintf(sql, sizeof sql, "PREPARE TRANSACTION 'history-%d'", slot);
-        bed_exec(&h->bed, s->pg, sql);
+        server_prepare(s->sql, s->name);
         s->prepared = true;
         break;
     default:
@@ -116,21 +118,23 @@ static void take(struct history *h, uint32_t max_rows)
     obx_store_release(bed->store, batch);
 }
 
+static int64_t next_row(struct history *h, int64_t id)
+{
+    char sql[80];
+    snprintf(sql, sizeof sql, "SELECT MIN(id) FROM %%s WHERE id > %lld", (long long)id);
+    return bed_run(&h->bed, sql);
+}
+
 static void finish(struct history *h)
 {
     for (int i = 0; i < SESSIONS; i++) {
-        if (h->sessions[i].prepared)
-            end_prepared(h, i);
-        else if (h->sessions[i].open)
-            bed_exec(&h->bed, h->sessions[i].pg, "COMMIT");
-        PQfinish(h->sessions[i].pg);
+        if (h->sessions[i].open)
+            end(h, i, true);
+        session_close(h->sessions[i].sql);
     }
     take(h, 1000);
-    PGresult *rows = PQexec(h->bed.sql, "SELECT id FROM history"); /* those never settled */
-    for (int i = 0; i < PQntuples(rows); i++)
-        cr_assert(h->claimed[atoll(PQgetvalue(rows, i, 0))], "seed %u: id %s was never claimed", h->seed,
-                  PQgetvalue(rows, i, 0));
-    PQclear(rows);
+    for (int64_t id = 0; (id = next_row(h, id)) > 0;) /* those never settled */
+        cr_assert(h->claimed[id], "seed %u: id %lld was never claimed", h->seed, (long long)id);
 }
 
 static void run(struct history *h, unsigned seed)
@@ -139,8 +143,10 @@ static void run(struct history *h, unsigned seed)
     for (int k = 0; k < KEYS; k++)
         h->key_owner[k] = -1;
     bed_open(&h->bed, "history", true, "");
-    for (int i = 0; i < SESSIONS; i++)
-        h->sessions[i].pg = bed_connect();
+    for (int i = 0; i < SESSIONS; i++) {
+        h->sessions[i].sql = session_open();
+        snprintf(h->sessions[i].name, sizeof h->sessions[i].name, "history-%d", i);
+    }
     bed_begin(&h->bed);
     for (int i = 0; i < STEPS; i++) {
         if (pick(h, 6))
@@ -150,11 +156,11 @@ static void run(struct history *h, unsigned seed)
     }
     finish(h);
     cr_assert_gt(h->claims, 100);
-    bed_exec(&h->bed, h->bed.sql, "DROP TABLE history, history_dead");
+    bed_run(&h->bed, "DROP TABLE %s, %s_dead");
     bed_close(&h->bed);
 }
 
-Test(postgres_history, every_committed_row_once_and_in_order)
+Test(history, every_committed_row_once_and_in_order)
 {
     static struct history history;
     for (unsigned seed = 1; seed <= 6; seed++)
