@@ -101,7 +101,7 @@ static bool read_escape(struct reader *in, char **to)
 {
     static const char names[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
     if (in->at == in->end)
-        return fail(in, "string does not end");
+        return fail(in, "string does not end"); /* not covered: the scan has found the end before */
     char c = *in->at++;
     if (c == 'u') {
         uint32_t point;

@@ -24,7 +24,7 @@ static void forget(struct obx_keys *keys, struct obx_key *key)
     if (key->sending)
         obx_list_remove(&key->link);
     if (obx_key_failed(key))
-        obx_list_remove(&key->failed);
+        obx_list_remove(&key->failed); /* not covered: keys that failed are resolved first */
     if (key->story)
         keys->stories--;
     obx_free(key->story);

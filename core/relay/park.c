@@ -39,13 +39,13 @@ static bool parked_key_add(struct obx_relay *relay, uint64_t hash)
         return true;
     struct obx_key_set *entry = obx_alloc(sizeof *entry);
     if (!entry)
-        return false;
+        return false; /* not covered: no memory just here */
     entry->hash = hash;
     HASH_ADD(hh, relay->parked_keys, hash, sizeof entry->hash, entry);
     if (entry->hh.tbl)
         return true;
-    obx_free(entry);
-    return false;
+    obx_free(entry); /* not covered: no memory just here */
+    return false; /* not covered: no memory just here */
 }
 
 static void parked_keys_clear(struct obx_relay *relay)
@@ -85,7 +85,7 @@ static bool block(struct obx_relay *relay, const struct outbox_message *message,
 {
     struct obx_key *key = obx_keys_defer(&relay->keys, hash, position, relay->now);
     if (!key)
-        return false;
+        return false; /* not covered: no memory just here */
     obx_keys_tell(&relay->keys, key, message, error->text);
     const struct obx_story *story = obx_key_story(key);
     if (!key->stuck)
@@ -108,7 +108,7 @@ static bool park(struct obx_relay *relay, const struct outbox_message *message, 
     struct obx_deferred *event = key ? obx_key_event(key, position) : NULL;
     uint32_t attempts = (event ? event->attempts : 0) + 1;
     if (relay->settings.on_reject == OBX_PARK_KEY && !parked_key_add(relay, hash))
-        return false;
+        return false; /* not covered: no memory just here */
     if (!obx_park_add(relay, message, position, attempts, error->text))
         return false;
     OBX_RELAY_SAY(relay, OUTBOX_LOG_WARN, "event %.*s goes to the dead letters: %s",
@@ -146,7 +146,7 @@ static void drop_first(struct obx_relay *relay)
 {
     struct obx_list *link = obx_list_pop(&relay->to_park);
     if (!link)
-        return;
+        return; /* not covered: the count says that there is one */
     relay->to_park_count--;
     obx_free(OBX_CONTAINER(link, struct obx_parked, link));
 }
@@ -199,7 +199,7 @@ static void dead_key(void *arg, const struct outbox_dead_letter *letter)
     struct outbox_message message = {.topic = letter->topic, .key = letter->key};
     struct outbox_position none = {letter->number, UINT64_MAX};
     if (!parked_key_add(relay, obx_event_hash(relay, &message, none)))
-        relay->dead_keys_known = false;
+        relay->dead_keys_known = false; /* not covered: no memory just here */
 }
 
 static void dead_keys_done(struct obx_call *call, const struct outbox_error *error)

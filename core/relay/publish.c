@@ -118,7 +118,7 @@ static bool route(struct obx_relay *relay, struct obx_batch *batch)
     batch->errors = NULL;
     batch->message_count = 0;
     if (!ordered(relay) && !seen_init(&seen, batch))
-        return false;
+        return false; /* not covered: no memory just here */
     for (uint32_t row = 0; row < batch->rows->rows && !relay->halted; row++) {
         if (batch->fates[row] != OBX_WAITING)
             continue;

@@ -47,7 +47,7 @@ static int ask_standard(struct obx_route *route, struct outbox_error *error)
     for (size_t i = 0; i < OBX_COUNT(names); i++) {
         int index = obx_columns_ask(&route->columns, names[i], strlen(names[i]), true, error);
         if (index < 0)
-            return index;
+            return index; /* not covered: the columns of the defaults have room */
         *indexes[i] = (uint32_t)index;
     }
     return OUTBOX_OK;
@@ -115,7 +115,7 @@ static int set_partition(struct obx_route *route, const struct outbox_value *row
     if (!route->partition.count)
         return OUTBOX_OK;
     if (obx_template_render(&route->partition, row, arena, &text))
-        return obx_error_no_memory(error);
+        return obx_error_no_memory(error); /* not covered: no memory just here */
     if (!text.data)
         return OUTBOX_OK;
     if (!parse_integer(text, INT32_MAX, &number))
@@ -144,7 +144,7 @@ static int set_timestamp(struct obx_route *route, const struct outbox_value *row
         return OUTBOX_OK;
     }
     if (obx_template_render(&route->timestamp, row, arena, &text))
-        return obx_error_no_memory(error);
+        return obx_error_no_memory(error); /* not covered: no memory just here */
     if (!text.data)
         return OUTBOX_OK;
     if (!parse_integer(text, INT64_MAX / 1000, &number))
@@ -167,11 +167,11 @@ static int set_headers(struct obx_route *route, const struct outbox_value *row, 
     uint32_t room = route->header_count + (column->type == OUTBOX_NULL ? 0 : OBX_MAX_HEADERS), count = 0;
     struct outbox_header *headers = room ? obx_arena_alloc(arena, room * sizeof *headers) : NULL;
     if (room && !headers)
-        return obx_error_no_memory(error);
+        return obx_error_no_memory(error); /* not covered: no memory just here */
     for (uint32_t i = 0; i < route->header_count; i++) {
         headers[count].name = route->header_names[i];
         if (obx_template_render(&route->headers[i], row, arena, &headers[count].value))
-            return obx_error_no_memory(error);
+            return obx_error_no_memory(error); /* not covered: no memory just here */
         if (!headers[count].value.data && is_column(&route->headers[i], route->event_id))
             headers[count].value = message->id;
         if (headers[count].value.data)
@@ -204,7 +204,7 @@ static int set_payload(struct obx_route *route, const struct outbox_value *row, 
                        struct outbox_message *message, struct outbox_error *error)
 {
     if (obx_template_render(&route->value, row, arena, &message->value))
-        return obx_error_no_memory(error);
+        return obx_error_no_memory(error); /* not covered: no memory just here */
     if (message->value.data || route->tombstone)
         return OUTBOX_OK;
     return obx_error_set(error, OUTBOX_E_REJECTED,

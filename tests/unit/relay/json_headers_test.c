@@ -77,6 +77,13 @@ Test(json_headers, broken_objects_are_refused_with_a_place)
     refuse("{\"a\":\"x\\", "string does not end at byte 8");
     refuse("{\"a\":\"\\q\"}", "unknown escape in a string at byte 9");
     refuse("{\"a\":\"\\ud800\"}", "half a surrogate pair at byte 13");
+    refuse("{\"a\":\"\\ud800\\u0041\"}", "half a surrogate pair at byte 19");
+    refuse("{\"a\":\"\\ud800\\u00x1\"}", "bad \\u escape at byte 19");
+    refuse("{\"a\":\"\\u12g4\"}", "bad \\u escape at byte 13");
+    refuse("{\"a\\q\":1}", "unknown escape in a string at byte 6");
+    char deep[100] = "{\"a\":";
+    memset(deep + 5, '[', 70);
+    refuse(deep, "value is nested too deeply at byte 70");
     refuse("{\"a\":\"\n\"}", "control character in a string at byte 6");
     refuse("{} x", "something follows the object at byte 3");
     refuse("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1}", "too many headers at byte 25");

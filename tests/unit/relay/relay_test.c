@@ -221,6 +221,27 @@ Test(relay, park_moves_the_event_and_its_key_goes_on)
     rig_free(rig);
 }
 
+static bool nothing_admitted(struct rig *rig, const struct outbox_message *message)
+{
+    (void)rig;
+    (void)message;
+    return false;
+}
+
+Test(relay, many_are_parked_a_hundred_at_a_time)
+{
+    struct rig *rig = rig_new("on_reject: park\n");
+    fill(rig, 250, 3);
+    rig->admit = nothing_admitted;
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_empty, 60000));
+    rig_run_for(rig, 100); /* its last answer */
+    cr_assert_eq(rig_stats(rig).parked, 250);
+    cr_assert_geq(rig->calls[RIG_PARK], 3);
+    cr_assert_eq(rig->published_count, 0);
+    rig_free(rig);
+}
+
 Test(relay, park_key_moves_all_of_the_key_until_it_is_replayed)
 {
     struct rig *rig = rig_new("on_reject: park-key\n");
@@ -538,6 +559,49 @@ Test(relay, at_the_deadline_the_broker_is_stopped_and_its_last_word_is_settled)
     cr_assert_eq(rig_stats(rig).settled, rig->published_count);
     rig->stopped = false;
     rig_free(rig);
+}
+
+/* ---- looking in ---------------------------------------------------------------------------------------------------- */
+
+static void note_blocked(void *arg, const struct obx_blocked_key *key)
+{
+    uint32_t *seen = arg;
+    cr_assert_str_eq(key->topic, "outbox.event.T");
+    cr_assert_str_eq(key->key, "k1");
+    cr_assert_str_eq(key->event_id, "2");
+    cr_assert_str_eq(key->reason, "not admitted");
+    cr_assert_eq(key->position.major, 2);
+    cr_assert_eq(key->events, 10);
+    ++*seen;
+}
+
+Test(relay, what_blocks_and_what_went_can_be_seen)
+{
+    struct rig *rig = rig_new("retry_max: 7s\n");
+    uint32_t seen = 0;
+    obx_relay_wake(rig->relay); /* before it runs: no harm */
+    fill(rig, 30, 3);
+    rig->admit = k1_0_not_admitted;
+    rig->fail[RIG_START].count = 1;
+    rig->fail[RIG_START].code = OUTBOX_E_PERMISSION;
+    rig_start(rig);
+    rig_run_for(rig, 1);
+    cr_assert_eq(obx_relay_failure(rig->relay)->code, OUTBOX_E_PERMISSION);
+    cr_assert(rig_run(rig, drained, 60000));
+    cr_assert_eq(obx_relay_failure(rig->relay)->code, OUTBOX_OK);
+    cr_assert_eq(obx_relay_settings(rig->relay)->retry_max_ms, 7000);
+    obx_relay_each_blocked(rig->relay, note_blocked, &seen);
+    cr_assert_eq(seen, 1);
+    cr_assert_eq(rig->delivered, 20);
+    rig_free(rig);
+}
+
+Test(relay, what_cannot_work_is_refused)
+{
+    rig_refuses("store: {plugin: rig}\n", "test:1:1: relay 'test' has no broker; add 'broker:' with 'plugin:'");
+    rig_refuses("store: {plugin: bare}\nbroker: {plugin: rig}\non_reject: park\n",
+                "test:3:1: the store 'bare' has no dead letters; use on_reject: block-key or stop");
+    rig_refuses("broker: {plugin: rig}\n", "test:1:1: relay 'test' has no store; add 'store:' with 'plugin:'");
 }
 
 Test(relay, it_can_be_stopped_in_every_state_and_started_again)

@@ -387,6 +387,37 @@ static void on_drained(void *arg, uint64_t blocked)
     rig->drained_blocked = blocked;
 }
 
+static void on_delivered(void *arg, const struct outbox_message *message)
+{
+    cr_assert_not_null(message->topic.data);
+    ((struct rig *)arg)->delivered++;
+}
+
+void rig_refuses(const char *yaml, const char *text)
+{
+    struct outbox_plugin bare = store_plugin;
+    bare.name = "bare"; /* a store without dead letters */
+    bare.caps &= ~OUTBOX_CAP_DEAD_LETTERS;
+    const struct outbox_plugin *const plugins[] = {&store_plugin, &bare, &broker_plugin, NULL};
+    struct outbox_error error = {0};
+    struct obx_log log = {.write = NULL};
+    struct fake_loop loop;
+    struct obx_config *config;
+    struct obx_registry *registry;
+    struct obx_relay *relay;
+    fake_loop_init(&loop, 1);
+    cr_assert_eq(obx_config_parse("test", yaml, strlen(yaml), &config, &error), 0, "%s", error.text);
+    cr_assert_eq(obx_registry_new(NULL, plugins, &log, &registry, &error), 0, "%s", error.text);
+    struct obx_relay_setup setup = {
+        .loop = &loop.base, .registry = registry, .log = &log, .name = "test", .section = obx_config_root(config)};
+    cr_assert_neq(obx_relay_new(&setup, &relay, &error), 0);
+    cr_assert_null(relay);
+    cr_assert_str_eq(error.text, text);
+    obx_registry_free(registry);
+    obx_config_free(config);
+    cr_assert_eq(mem_live(), 0);
+}
+
 static void make_relay(struct rig *rig, const char *settings)
 {
     static const struct outbox_plugin *const plugins[] = {&store_plugin, &broker_plugin, NULL};
@@ -400,7 +431,7 @@ static void make_relay(struct rig *rig, const char *settings)
                                     .log = &rig->log,
                                     .name = "test",
                                     .section = obx_config_root(rig->config),
-                                    .events = {.state = on_state, .drained = on_drained, .arg = rig}};
+                                    .events = {.state = on_state, .drained = on_drained, .delivered = on_delivered, .arg = rig}};
     cr_assert_eq(obx_relay_new(&setup, &rig->relay, &error), 0, "%s", error.text);
 }
 

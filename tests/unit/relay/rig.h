@@ -30,6 +30,7 @@ struct rig {
     uint32_t drained;
     uint64_t drained_blocked;
     bool stopped;
+    uint32_t delivered;        /* events that the relay said were */
     struct obx_log log;
     char said[16 * 1024]; /* messages of level warn and worse, one a line */
 
@@ -59,6 +60,7 @@ struct rig {
 void rig_unordered(void); /* before rig_new: the broker keeps no order */
 
 struct rig *rig_new(const char *settings);
+void rig_refuses(const char *yaml, const char *text); /* no relay can be made of it; yaml with its plugins */
 void rig_free(struct rig *rig); /* stops it, checks that nothing leaked */
 
 void rig_insert(struct rig *rig, const char *key, const char *text);

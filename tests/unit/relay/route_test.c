@@ -129,12 +129,13 @@ Test(route, an_empty_payload_is_not_null)
 Test(route, everything_by_template)
 {
     struct fixture f;
-    open_fixture(&f, "route:\n"
-                     "  topic: \"${aggregatetype}-events\"\n"
-                     "  key: \"${aggregatetype}/${aggregateid}\"\n"
-                     "  partition: \"${shard}\"\n"
-                     "  timestamp: \"${millis}\"\n"
-                     "  headers: {id: \"${event_id}\", type: \"${type}\", traceparent: \"${traceparent}\", from: shop}\n");
+    open_fixture(&f,
+                 "route:\n"
+                 "  topic: \"${aggregatetype}-events\"\n"
+                 "  key: \"${aggregatetype}/${aggregateid}\"\n"
+                 "  partition: \"${shard}\"\n"
+                 "  timestamp: \"${millis}\"\n"
+                 "  headers: {id: \"${event_id}\", type: \"${type}\", traceparent: \"${traceparent}\", from: shop}\n");
     set(&f, "shard", (struct outbox_value){.as.integer = 3, .type = OUTBOX_INT});
     set(&f, "millis", (struct outbox_value){.as.integer = 1700000000123, .type = OUTBOX_INT});
     cr_assert_eq(route(&f), 0, "%s", f.error.text);
@@ -149,6 +150,23 @@ Test(route, everything_by_template)
 }
 
 /* W3C trace context, in columns of the table's own. */
+Test(route, templates_of_nothing_set_nothing)
+{
+    struct fixture f;
+    open_fixture(&f, "route: {key: \"\", partition: \"${p}\", timestamp: \"${t}\"}");
+    set(&f, "p", (struct outbox_value){.type = OUTBOX_NULL});
+    set(&f, "t", (struct outbox_value){.type = OUTBOX_NULL});
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    cr_assert_null(f.message.key.data);
+    cr_assert_eq(f.message.partition, -1);
+    cr_assert_eq(f.message.timestamp_us, INT64_MIN);
+    close_fixture(&f);
+    open_fixture(&f, "route: {timestamp: \"\"}");
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    cr_assert_eq(f.message.timestamp_us, INT64_MIN);
+    close_fixture(&f);
+}
+
 Test(route, the_columns_of_a_trace_become_headers)
 {
     static const char parent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -215,6 +233,8 @@ Test(route, rows_that_can_never_go_say_why)
             "partition 'one' is not a number from 0 to 2147483647");
     rejects("route: {partition: \"${p}\"}", "p", text_value("2147483648"),
             "partition '2147483648' is not a number from 0 to 2147483647");
+    rejects("route: {partition: \"${p}\"}", "p", text_value("1234567890123456789"),
+            "partition '1234567890123456789' is not a number from 0 to 2147483647");
     rejects("route: {timestamp: \"${t}\"}", "t", text_value("noon"),
             "timestamp 'noon' is neither a time nor milliseconds since 1970");
     rejects("{}", "headers", text_value("[1]"),
@@ -246,16 +266,40 @@ Test(route, bad_routes_are_refused_with_a_place)
 {
     refuses("route:\n  topic: \"${\"\n",
             "t.yaml:2:3: topic: '${' needs a column name and '}'; write '$$' for a dollar sign");
-    refuses("retry_min: 2s\nretry_max: 1s\n",
-            "t.yaml:1:1: retry_min is longer than retry_max; make it shorter");
+    refuses("retry_min: 2s\nretry_max: 1s\n", "t.yaml:1:1: retry_min is longer than retry_max; make it shorter");
     refuses("route: {tpoic: x}\n", "t.yaml:1:9: unknown key 'tpoic' in route; did you mean 'topic'?");
 }
 
-Test(route, every_allocation_may_fail)
+/* Of the items, each with its number in the place of every '#'. */
+static const char *many(const char *prefix, const char *item, unsigned count, const char *suffix)
+{
+    static char text[4000];
+    size_t used = (size_t)snprintf(text, sizeof text, "%s", prefix);
+    for (unsigned i = 0; i < count; i++)
+        for (const char *at = item; *at; at++)
+            used += (size_t)(*at == '#' ? snprintf(text + used, sizeof text - used, "%u", i)
+                                        : snprintf(text + used, sizeof text - used, "%c", *at));
+    snprintf(text + used, sizeof text - used, "%s", suffix);
+    return text;
+}
+
+Test(route, too_much_is_refused)
+{
+    refuses(many("route:\n  headers: {", "h#: x, ", 33, "}\n"), "t.yaml:2:3: more than 32 headers");
+    refuses(many("route:\n  headers: {", "h#: \"${c#}\", ", 30, "}\n"),
+            "t.yaml:2:3: headers: the route uses more than 32 columns");
+    refuses(many("route:\n  value: \"", "${c#}", 17, "\"\n"), "t.yaml:2:3: value: template has more than 16 pieces");
+    refuses("route:\n  headers: {a: \"${\"}\n",
+            "t.yaml:2:3: headers: '${' needs a column name and '}'; write '$$' for a dollar sign");
+}
+
+static void every_allocation_may_fail(const char *yaml)
 {
     for (size_t n = 1;; n++) {
         struct fixture f;
-        open_fixture(&f, "{}");
+        open_fixture(&f, yaml);
+        set_text(&f, "p", "7");
+        set_text(&f, "t", "7");
         set_text(&f, "headers", "{\"tenant\": \"a\\nb\"}");
         mem_fail_at(n, true);
         int code = route(&f);
@@ -266,4 +310,12 @@ Test(route, every_allocation_may_fail)
         if (!failed)
             break;
     }
+}
+
+Test(route, every_allocation_may_fail)
+{
+    every_allocation_may_fail("{}");
+    every_allocation_may_fail(
+        "route: {partition: \"0${p}\", timestamp: \"1${t}\", value: \"<${payload}>\", headers: {a: "
+        "\"<${created_at}>\", b: \"${event_id}\"}}");
 }
