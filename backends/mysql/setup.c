@@ -138,17 +138,6 @@ static void grants_sql(const struct mys_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, " TO 'application'@'%';");
 }
 
-/* Line by line; the text is changed. */
-static void tell_lines(char *text, void (*line)(void *arg, const char *text), void *arg)
-{
-    for (char *end; text; text = end) {
-        end = strchr(text, '\n');
-        if (end)
-            *end++ = '\0';
-        line(arg, text);
-    }
-}
-
 int mys_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
               struct outbox_error *error)
 {
@@ -162,7 +151,7 @@ int mys_print(void *self, enum outbox_print what, void (*line)(void *arg, const 
     }
     bool failed = sql.failed;
     if (!failed)
-        tell_lines(sql.data, line, arg);
+        obx_sql_text_tell(&sql, line, arg);
     obx_sql_text_free(&sql);
     return failed ? mys_fail(error, OUTBOX_E_NO_MEMORY, "print the tables: out of memory") : OUTBOX_OK;
 }

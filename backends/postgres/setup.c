@@ -131,17 +131,6 @@ static void grants_sql(const struct pg_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, " TO \"application\";");
 }
 
-/* Line by line; the text is changed. */
-static void tell_lines(char *text, void (*line)(void *arg, const char *text), void *arg)
-{
-    for (char *end; text; text = end) {
-        end = strchr(text, '\n');
-        if (end)
-            *end++ = '\0';
-        line(arg, text);
-    }
-}
-
 int pg_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
              struct outbox_error *error)
 {
@@ -152,13 +141,13 @@ int pg_print(void *self, enum outbox_print what, void (*line)(void *arg, const c
         grants_sql(store, &sql);
         failed = sql.failed;
         if (!failed)
-            tell_lines(sql.data, line, arg);
+            obx_sql_text_tell(&sql, line, arg);
     }
     for (int n = 0; what == OUTBOX_PRINT_SQL && !failed && statement(store, &sql, n); n++) {
         obx_sql_text_puts(&sql, ";");
         failed = sql.failed;
         if (!failed)
-            tell_lines(sql.data, line, arg);
+            obx_sql_text_tell(&sql, line, arg);
     }
     obx_sql_text_free(&sql);
     return failed ? pg_fail(error, OUTBOX_E_NO_MEMORY, "print the tables: out of memory") : OUTBOX_OK;

@@ -113,3 +113,15 @@ const char *obx_sql_text_get(const struct obx_sql_text *text)
 {
     return text->data ? text->data : "";
 }
+
+void obx_sql_text_tell(struct obx_sql_text *text, void (*line)(void *arg, const char *text), void *arg)
+{
+    char *end;
+    for (char *at = text->data; at; at = end) {
+        end = strchr(at, '\n');
+        if (end)
+            *end++ = '\0';
+        line(arg, at);
+    }
+    obx_sql_text_clear(text);
+}

@@ -33,5 +33,7 @@ void obx_sql_text_literal(struct obx_sql_text *text, const char *value);
 void obx_sql_text_format(struct obx_sql_text *text, const char *format, ...);
 
 const char *obx_sql_text_get(const struct obx_sql_text *text); /* never NULL */
+/* Line by line; the text is used up. */
+void obx_sql_text_tell(struct obx_sql_text *text, void (*line)(void *arg, const char *text), void *arg);
 
 #endif

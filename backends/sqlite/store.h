@@ -201,7 +201,7 @@ struct lite_store {
     char seen[192]; /* what a standby saw of the owner, and since when it has not changed */
     uint64_t seen_at;
 
-    /* wake.c; loop thread */
+    /* bell.c; loop thread */
     int notify_fd; /* -1: none */
     struct outbox_watch *watch;
     struct outbox_timer *timer; /* rings once more, or instead where the kernel cannot watch files */
@@ -231,7 +231,7 @@ int lite_step(struct lite_conn *conn, enum lite_statement which, const char *wha
 int lite_exec(struct lite_conn *conn, char *sql, const char *what, struct outbox_error *error); /* frees sql */
 void lite_rollback(struct lite_conn *conn);
 
-/* connect.c */
+/* start.c */
 void lite_start(void *self, outbox_op_t op, const struct outbox_store_start *start);
 void lite_stop(void *self, outbox_op_t op);
 /* Is the file that is open still the one under its name? */
@@ -247,7 +247,7 @@ bool lite_has_column(struct lite_conn *conn, const char *table, const char *colu
 /* The columns of the outbox that the dead letters keep: of the one table or of the other, comma first. */
 void lite_schema_columns(const struct lite_store *store, struct lite_conn *conn, sqlite3_str *sql, bool of_outbox);
 
-/* batch.c */
+/* rows.c */
 struct lite_batch *lite_batch_get(struct lite_store *store);             /* loop thread */
 void lite_batch_put(struct lite_store *store, struct lite_batch *batch); /* loop thread */
 void lite_batches_free(struct lite_store *store);
@@ -292,7 +292,7 @@ bool lite_lock_is_named(const struct lite_store *store, int fd); /* is this the 
 int lite_lock_beat(struct lite_store *store, struct outbox_error *error);
 void lite_lock_read(const struct lite_store *store, char *text, size_t room); /* the last heartbeat, or "" */
 
-/* wake.c */
+/* bell.c */
 int lite_wake_start(struct lite_store *store, struct outbox_error *error);
 void lite_wake_arm(struct lite_store *store);
 void lite_wake_stop(struct lite_store *store);

@@ -68,6 +68,25 @@ Test(columns, a_logical_column_is_itself_or_what_the_configuration_says)
     cr_assert_str_eq(obx_sql_columns_unknown(&(struct outbox_map){wrong, 2}), "pay");
 }
 
+static void count_line(void *arg, const char *text)
+{
+    int *lines = arg;
+    cr_assert_str_eq(text, ++*lines == 1 ? "CREATE" : *lines == 2 ? "" : "TABLE");
+}
+
+Test(text, a_text_is_told_line_by_line)
+{
+    struct obx_sql_text sql = {.host = &sql_host};
+    int lines = 0;
+    obx_sql_text_tell(&sql, count_line, &lines);
+    cr_assert_eq(lines, 0, "nothing has no lines");
+    obx_sql_text_puts(&sql, "CREATE\n\nTABLE");
+    obx_sql_text_tell(&sql, count_line, &lines);
+    cr_assert_eq(lines, 3);
+    cr_assert_str_eq(obx_sql_text_get(&sql), "");
+    obx_sql_text_free(&sql);
+}
+
 Test(columns, a_table_may_have_a_schema)
 {
     char schema[8], name[8];

@@ -1,5 +1,5 @@
 /*
- * backends/sqlite/wake.c - the doorbell: the kernel tells when somebody has written to the write-ahead log
+ * backends/sqlite/bell.c - the doorbell: the kernel tells when somebody has written to the write-ahead log
  *
  * A commit of any process appends to DATABASE-wal, which inotify reports. It is armed with every claim and rings once
  * for whatever has happened since it rang last; between that and the next claim events cost nothing. The relay's own

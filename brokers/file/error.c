@@ -1,4 +1,4 @@
-/* brokers/file/errors.c - errno as an error that says what to do */
+/* brokers/file/error.c - errno as an error that says what to do */
 #include "sink.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /*
- * backends/sqlite/connect.c - open, start, stop
+ * backends/sqlite/start.c - open, start, stop
  *
  * start opens the three connections that relaying needs, looks at the tables and prepares every statement, so that
  * what does not fit is told now and not at the first event. It never creates anything: a missing file is an error

@@ -1,5 +1,5 @@
 /*
- * backends/sqlite/batch.c - the memory of claimed rows
+ * backends/sqlite/rows.c - the memory of claimed rows
  *
  * SQLite's own memory of a row ends with the next step, so values are copied, once, into chunks that the batch owns
  * and that never move. Released batches are kept, up to a bound, and used again: a relay at full speed allocates
