@@ -89,6 +89,24 @@ static void take_ownership(void)
     sim->db->owner = NULL;
 }
 
+/* Some of the dead letters, in any order; what is replayed was mended, or only thought to be. */
+static void work_on_letters(bool drop)
+{
+    struct sim_db *db = sim->db;
+    if (!db->up || db->read_only)
+        return;
+    for (uint32_t i = 0, first = (uint32_t)sim_pick(0, db->count); i < db->count; i++) {
+        uint32_t number = (first + i) % db->count;
+        if (!sim_event(number)->dead || sim_pick(0, 2) == 0)
+            continue;
+        if (drop)
+            sim_db_drop(number);
+        else
+            sim_db_replay(number, sim_pick(0, 1));
+    }
+    sim_store_ring();
+}
+
 static void strike(enum sim_fault fault)
 {
     switch (fault) {
@@ -125,6 +143,10 @@ static void strike(enum sim_fault fault)
     case SIM_BROKER_LOST:
         sim_producer_lose(busy_node());
         break;
+    case SIM_REPLAY:
+    case SIM_DROP:
+        work_on_letters(fault == SIM_DROP);
+        break;
     case SIM_DISK_POWER:
         sim_sink_power();
         break;
@@ -138,7 +160,7 @@ static void strike(enum sim_fault fault)
 
 static void happen(struct obx_timer *timer)
 {
-    uint32_t count = sim->plan.file ? SIM_ALL_FAULTS : SIM_FAULT_COUNT, tries = count;
+    uint32_t count = sim->plan.file || sim->plan.letters ? SIM_ALL_FAULTS : SIM_FAULT_COUNT, tries = count;
     enum sim_fault fault = (enum sim_fault)sim_pick(0, count - 1);
     while (!sim_has(fault) && tries--)
         fault = (fault + 1) % count;

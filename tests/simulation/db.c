@@ -77,6 +77,19 @@ static uint32_t draw_size(void)
     return (uint32_t)sim_pick(0, 200);
 }
 
+static int64_t draw_id(uint32_t number)
+{
+    struct sim_db *db = sim->db;
+    if (db->next_id >= db->id_room) {
+        int64_t room = db->id_room ? db->id_room * 2 : 512;
+        db->by_id = grow(db->by_id, (uint64_t)room, sizeof *db->by_id);
+        memset(db->by_id + db->id_room, 0, (size_t)(room - db->id_room) * sizeof *db->by_id);
+        db->id_room = room;
+    }
+    db->by_id[db->next_id] = number + 1;
+    return db->next_id++;
+}
+
 static struct sim_event *add_event(uint32_t key)
 {
     struct sim_db *db = sim->db;
@@ -84,16 +97,10 @@ static struct sim_event *add_event(uint32_t key)
         db->room = db->room ? db->room * 2 : 256;
         db->events = grow(db->events, db->room, sizeof *db->events);
     }
-    if (db->next_id >= db->id_room) {
-        int64_t room = db->id_room ? db->id_room * 2 : 512;
-        db->by_id = grow(db->by_id, (uint64_t)room, sizeof *db->by_id);
-        memset(db->by_id + db->id_room, 0, (size_t)(room - db->id_room) * sizeof *db->by_id);
-        db->id_room = room;
-    }
     struct sim_event *event = &db->events[db->count];
     *event = (struct sim_event){
-        .id = db->next_id++, .number = db->count++, .key = key, .size = draw_size(), .poison = draw_poison()};
-    db->by_id[event->id] = event->number + 1;
+        .id = draw_id(db->count), .number = db->count, .key = key, .size = draw_size(), .poison = draw_poison()};
+    db->count++;
     return event;
 }
 
@@ -181,6 +188,29 @@ void sim_db_delete(const struct sim_session *session, int64_t lo, int64_t hi, ui
     }
     while (db->low_id < db->next_id && !sim_db_row(db->low_id))
         db->low_id++;
+}
+
+void sim_db_replay(uint32_t number, bool mended)
+{
+    struct sim_event *event = sim_event(number);
+    sim->db->by_id[event->id] = 0;
+    event->id = draw_id(number);
+    event->dead = false;
+    if (mended)
+        event->poison = SIM_HEALTHY;
+    oracle_intervened(event);
+    sim_db_log(SIM_REPLAYS, &number, 1);
+    SIM_SAY("event %u is replayed, id %ld", number, (long)event->id);
+}
+
+void sim_db_drop(uint32_t number)
+{
+    struct sim_event *event = sim_event(number);
+    event->dead = false;
+    event->gone = event->dropped = true;
+    oracle_intervened(event);
+    sim_db_log(SIM_DROPS, &number, 1);
+    SIM_SAY("event %u is dropped", number);
 }
 
 void sim_db_log(enum sim_commit_kind kind, const uint32_t *numbers, uint32_t count)

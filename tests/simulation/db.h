@@ -29,6 +29,7 @@ struct sim_event {
     uint8_t poison, state;
     bool gone, dead; /* out of the table: settled, parked */
     bool ever_dead;
+    bool dropped; /* of the dead letters, by the operator */
     bool lost;    /* its commit was lost in a failover */
     bool on_disk; /* where the broker is a file */
     /* the oracle's */
@@ -44,7 +45,7 @@ struct sim_txn {
     uint32_t events[SIM_TXN_EVENTS], count;
 };
 
-enum sim_commit_kind { SIM_INSERTS, SIM_DELETES, SIM_PARKS };
+enum sim_commit_kind { SIM_INSERTS, SIM_DELETES, SIM_PARKS, SIM_REPLAYS, SIM_DROPS };
 struct sim_commit {
     enum sim_commit_kind kind;
     uint32_t *events, count;
@@ -93,6 +94,9 @@ void sim_txn_end(uint32_t slot, bool commits);
 /* ---- statements of relays: at once, and committed --------------------------------------------------------------- */
 void sim_db_delete(const struct sim_session *session, int64_t lo, int64_t hi, uint32_t *numbers, uint32_t *count);
 void sim_db_log(enum sim_commit_kind kind, const uint32_t *numbers, uint32_t count);
+/* The operator, of a dead letter: it comes again with a new id, or is gone. */
+void sim_db_replay(uint32_t number, bool mended);
+void sim_db_drop(uint32_t number);
 uint64_t sim_db_xmin(void);
 uint32_t sim_db_active(uint64_t *active); /* SIM_TXNS of them at most, ascending */
 

@@ -10,6 +10,7 @@
 struct chain {
     uint32_t *events, count, room, first_open;
     uint32_t highest; /* appended so far, + 1 */
+    bool intervened;
 };
 
 static struct chain chains[SIM_MAX_KEYS];
@@ -58,7 +59,7 @@ static bool may_be_passed(const struct sim_event *event)
         return true;
     if (policy_is("park"))
         return event->ever_dead || event->poison != SIM_HEALTHY;
-    return event->ever_dead && !policy_is("park-key");
+    return event->ever_dead && (!policy_is("park-key") || event->key == SIM_NO_KEY || chains[event->key].intervened);
 }
 
 /* May it be appended after later events of its key? */
@@ -137,6 +138,12 @@ void oracle_settled(uint32_t life, const struct sim_event *event)
         sim_fail("loss: event %u leaves the outbox before life %u was told that it is delivered", event->number, life);
 }
 
+void oracle_intervened(const struct sim_event *event)
+{
+    if (event->key != SIM_NO_KEY)
+        chains[event->key].intervened = true;
+}
+
 /* park-key: the dead letters know keys, not places, so what comes back to the relay goes there, too, though it stands
  * before the poisoned event. */
 static bool shares_key_with_poison(const struct sim_event *event)
@@ -147,7 +154,8 @@ static bool shares_key_with_poison(const struct sim_event *event)
         return false;
     const struct chain *chain = &chains[event->key];
     for (uint32_t i = 0; i < chain->count; i++) {
-        if (sim_event(chain->events[i])->poison != SIM_HEALTHY)
+        const struct sim_event *other = sim_event(chain->events[i]);
+        if (other->poison != SIM_HEALTHY || other->ever_dead)
             return true;
     }
     return false;
@@ -268,7 +276,7 @@ void oracle_end(void)
 {
     for (uint32_t i = 0; i < sim->db->count; i++) {
         const struct sim_event *event = sim_event(i);
-        if (event->state == SIM_COMMITTED && event->gone && !event->appended)
+        if (event->state == SIM_COMMITTED && event->gone && !event->appended && !event->dropped)
             sim_fail("loss: event %u is nowhere", event->number);
     }
 }

@@ -27,6 +27,8 @@ struct sim_event *oracle_submitted(const struct sim_node *node, const struct out
 void oracle_appended(struct sim_event *event);
 void oracle_told(uint32_t life, uint32_t generation, struct sim_event *event, enum outbox_outcome outcome);
 void oracle_settled(uint32_t life, const struct sim_event *event);
+/* The operator has replayed or dropped it: from now on the order of its key knows no dead letters. */
+void oracle_intervened(const struct sim_event *event);
 void oracle_parked(struct sim_event *event);
 void oracle_stopped(const struct sim_node *node);
 void oracle_settled_all(const struct sim_node *node); /* what it was told to be delivered */

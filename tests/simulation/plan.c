@@ -59,12 +59,20 @@ static void draw_file(struct sim_plan *plan, struct sim_random *random)
     uint32_t one_in = (uint32_t)sim_between(random, 1, 4);
     plan->file = plan->ordered = true;
     plan->faults &= ~brokers;
-    for (int i = SIM_FAULT_COUNT; i < SIM_ALL_FAULTS; i++) {
+    for (int i = SIM_FAULT_COUNT; i < SIM_REPLAY; i++) {
         if (sim_one_in(random, one_in + 1))
             plan->faults |= 1ull << i;
     }
     if (sim_one_in(random, 2))
         plan->file_kib = scale(random, 4, 256);
+}
+
+static void draw_letters(struct sim_plan *plan, struct sim_random *random)
+{
+    static const uint64_t poisons = BIT(POISON_ADMIT) | BIT(POISON_AFTER);
+    plan->letters = true;
+    plan->on_reject = sim_one_in(random, 2) ? "park" : "park-key";
+    plan->faults |= BIT(REPLAY) | (sim_one_in(random, 2) ? BIT(DROP) : 0) | (sim_one_in(random, 2) ? poisons : 0);
 }
 
 static void draw_settings(struct sim_plan *plan, struct sim_random *random)
@@ -105,6 +113,8 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t se
     plan->exact_limited = sim_one_in(random, 2);
     if (seed % 5 == 1)
         draw_file(plan, random);
+    if (seed % 10 == 2 || seed % 10 == 4)
+        draw_letters(plan, random);
 }
 
 const char *sim_plan_yaml(const struct sim_plan *plan)
@@ -128,7 +138,7 @@ void sim_plan_print(const struct sim_plan *plan)
 {
     static const char *const words[] = {
 #define SIM_FAULT_WORDS(name, words) words,
-        SIM_FAULTS(SIM_FAULT_WORDS) SIM_DISK_FAULTS(SIM_FAULT_WORDS)
+        SIM_FAULTS(SIM_FAULT_WORDS) SIM_DISK_FAULTS(SIM_FAULT_WORDS) SIM_LETTER_FAULTS(SIM_FAULT_WORDS)
 #undef SIM_FAULT_WORDS
     };
     printf("%u relays, %u writers, %u events of %u keys in %.1f s, %u partitions; store: %s%s%s; broker: %s\n",

@@ -53,11 +53,16 @@
     X(DISK_ERRORS, "other system calls fail")                                                                          \
     X(DISK_SLOW, "the disk takes its time")
 
+/* Where somebody works on the dead letters. */
+#define SIM_LETTER_FAULTS(X)                                                                                           \
+    X(REPLAY, "dead letters are replayed, mended or not")                                                              \
+    X(DROP, "dead letters are dropped")
+
 enum sim_fault {
 #define SIM_FAULT_ENUM(name, words) SIM_##name,
     SIM_FAULTS(SIM_FAULT_ENUM) SIM_FAULT_COUNT,
     SIM_LAST_FAULT = SIM_FAULT_COUNT - 1,
-    SIM_DISK_FAULTS(SIM_FAULT_ENUM)
+    SIM_DISK_FAULTS(SIM_FAULT_ENUM) SIM_LETTER_FAULTS(SIM_FAULT_ENUM)
 #undef SIM_FAULT_ENUM
         SIM_ALL_FAULTS
 };
@@ -80,6 +85,7 @@ struct sim_plan {
     bool ordered;       /* the broker keeps order */
     bool hold_keys;     /* ... by key; else by partition */
     bool file;          /* the broker is a file: brokers/file on the simulated disk */
+    bool letters;       /* somebody works on the dead letters */
     uint32_t file_kib;  /* max_size; 0: no rotation */
     bool exact_limited; /* exact claims obey max_bytes */
     /* settings of the relay */
@@ -89,7 +95,7 @@ struct sim_plan {
 };
 
 /* What was added later than the first regressions goes by the last digit of the seed, so that the other seeds keep
- * their meaning: with 1 and 6 the broker is a file. */
+ * their meaning: with 1 and 6 the broker is a file, with 2 and 4 somebody works on the dead letters. */
 void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed);
 /* The configuration of a relay; static memory. */
 const char *sim_plan_yaml(const struct sim_plan *plan);

@@ -98,8 +98,14 @@ static void undo(const struct sim_commit *commit)
             event->gone = false;
         else if (commit->kind == SIM_PARKS)
             event->dead = false;
+        else if (commit->kind == SIM_REPLAYS)
+            event->dead = true;
+        else if (commit->kind == SIM_DROPS)
+            event->dead = !(event->gone = event->dropped = false);
         else
             oracle_lost(event);
+        if (commit->kind == SIM_PARKS)
+            sim->db->by_id[event->id] = event->number + 1;
         if (commit->kind == SIM_INSERTS)
             sim->db->by_id[event->id] = 0;
         sim->db->low_id = OBX_MIN(sim->db->low_id, event->id);

@@ -112,8 +112,8 @@ static void find_rows(void)
         const struct sim_event *event = sim_event(i);
         char id[24];
         int size = snprintf(id, sizeof id, "e-%u", event->number);
-        if (event->state == SIM_COMMITTED && !event->lost && !event->gone)
-            oracle_found(judge, id, (size_t)size, event->dead);
+        if (event->state == SIM_COMMITTED && !event->lost && (!event->gone || event->dropped))
+            oracle_found(judge, id, (size_t)size, event->dead || event->dropped);
     }
 }
 
