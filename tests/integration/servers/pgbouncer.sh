@@ -50,7 +50,8 @@ through "$transaction"
 why="connect to 127.0.0.1:$transaction as outbox: a pooler in transaction mode stands before the server, where a session, and with it the ownership of an outbox, belongs to nobody; connect directly, or by a pool in session mode"
 check "verbs that need no session work in transaction mode" works "$OUTBOX" init
 check "so does adding an event" works add 1 first
-check "check warns of the pool" eval 'works "$OUTBOX" check && matched "a pooler stands between here and the server"'
+check "check warns of the pool" eval 'fails 78 "$OUTBOX" check && matched "warning: a pooler stands between here and the server"'
+check "and says that no relay can run" said "orders store: error: $why"
 check "drain refuses it" fails 78 "$OUTBOX" drain
 check "and says what to do" said "outbox drain: orders: $why"
 : >.log
