@@ -7,8 +7,9 @@
 #   fill COUNT BYTES  empties the outbox and fills it anew, with 10,000 keys
 #   left              prints how many rows are left
 #   pipe TOPIC        the plain tools: all rows in order into the topic, nothing removed
+#   logged            prints how many bytes the database has written to its log so far; optional
 # BENCH_EVENTS: events of the small drain (1000000). BENCH_RUNS: runs of each drain (3), the median of the ratios counts.
-# BENCH_SECONDS: of each latency (10).
+# BENCH_SECONDS: of each latency (10). BENCH_KAFKA: options of the relay's producer (none), as in "linger.ms: 5".
 events=${BENCH_EVENTS:-1000000}
 runs=${BENCH_RUNS:-3}
 seconds=${BENCH_SECONDS:-10}
@@ -36,6 +37,7 @@ begin() {
     brokers=$(KAFKA_OPTS="log.message.timestamp.type=LogAppendTime" tests/services/kafka start "$root/kafka" $((26000 + RANDOM % 6000)))
 }
 
+logged() { echo 0; }
 field() { cut -d ' ' -f "$2" "$1"; }
 stop_with_log() { echo "bench: $1" >&2; tail -n 5 "$root/log" >&2; exit 1; }
 
@@ -45,7 +47,7 @@ configure() {
 	relays:
 	  bench:
 	    store: $store
-	    broker: {plugin: kafka, bootstrap.servers: "$brokers"}
+	    broker: {plugin: kafka, bootstrap.servers: "$brokers"${BENCH_KAFKA:+, options: {$BENCH_KAFKA\}}}
 	    route: {topic: "$1", headers: {id: "\${event_id}"}}
 	Y
 }
@@ -63,25 +65,45 @@ server_us() {
         sed 's/^.*) //' | awk -v hz="$(getconf CLK_TCK)" '{ t += $12 + $13 + (NR == 1 ? $14 + $15 : 0) } END { printf "%.0f\n", t * 1e6 / hz }'
 }
 
+broker_us() { awk -v hz="$(getconf CLK_TCK)" '{ printf "%.0f\n", ($14 + $15) * 1e6 / hz }' "/proc/$(cat "$root/kafka/pid")/stat"; }
 relay_us() { awk -v hz="$(getconf CLK_TCK)" '{ printf "%.0f\n", ($14 + $15) * 1e6 / hz }' "/proc/$relay/stat"; }
+
+# The topic has the partitions that are spoken of, and the broker has seen load enough to be compiled.
+warm() { # TOPIC
+    local partitions
+    for _ in 1 2 3; do pipe "$1"; done
+    partitions=$(kcat -b "$brokers" -L -t "$1" 2>>"$root/log" | grep -c '^ *partition ')
+    [ "$partitions" = 12 ] || stop_with_log "topic $1 has $partitions partitions, not 12"
+}
+
+# counted NAME COMMAND...: $root/NAME gets "WALL CPU PEAK_KIB SERVER BROKER LOGGED": seconds, then microseconds of CPU, then bytes
+counted() {
+    local name=$1 server broker log
+    shift
+    sleep 0.5 # what came before has ended and is counted
+    server=$(server_us) broker=$(broker_us) log=$(logged)
+    "$measure" "$root/$name" "$@" >>"$root/log" 2>&1 || stop_with_log "$name failed"
+    sleep 0.5
+    echo "$(cat "$root/$name") $(($(server_us) - server)) $(($(broker_us) - broker)) $(($(logged) - log))" >"$root/$name.all"
+}
 
 # drain COUNT BYTES: one line of the table
 drain() {
-    local topic="drain-$2" before
+    local topic="drain-$2"
     configure "$topic"
     fill "$1" "$2"
-    pipe "$topic" # warm
+    warm "$topic"
     for _ in $(seq "$runs"); do
         fill "$1" "$2"
-        "$measure" "$root/plain" bash -c "pipe $topic"
-        before=$(server_us)
-        "$measure" "$root/ours" "$outbox" drain -c "$root/outbox.yaml" >>"$root/log" 2>&1 || stop_with_log "drain failed"
+        counted plain bash -c "pipe $topic"
+        counted ours "$outbox" drain -c "$root/outbox.yaml"
         [ "$(left)" = 0 ] || stop_with_log "rows were left"
-        echo "$(field "$root/plain" 1) $(cat "$root/ours") $(($(server_us) - before))"
-    done | awk '{ print $1 / $2, $0 }' | sort -n | awk -v n="$1" -v b="$2" -v plain="$plain" '{ line[NR] = $0 } END {
+        echo "$(cat "$root/plain.all") $(cat "$root/ours.all")"
+    done | awk '{ print $1 / $7, $0 }' | sort -n | awk -v n="$1" -v b="$2" -v plain="$plain" '{ line[NR] = $0 } END {
         split(line[int((NR + 1) / 2)], f, " ")
-        printf "| drain %d events of %d B | %d ev/s | %.2f of %s (%d ev/s) | relay %.2f, server %.2f us CPU/event | %.1f MB peak |\n",
-            n, b, n / f[3], f[1], plain, n / f[2], f[4] * 1e6 / n, f[6] / n, f[5] / 1024 }'
+        printf "| drain %d events of %d B | %d ev/s | %.2f of %s (%d ev/s) | %.2f / %.2f / %.2f | %.1f MB peak |", n, b, n / f[8], f[1],
+            plain, n / f[2], f[9] * 1e6 / n, f[11] / n, f[12] / n, f[10] / 1024
+        printf " %s |\n", f[13] ? sprintf("%d B of log an event", f[13] / n) : "" }'
 }
 
 start_relay() {
@@ -100,14 +122,14 @@ latency_at() {
     configure "latency-$1"
     fill 0 1
     start_relay
-    local got relay_before server_before
+    local got relay_before server_before broker_before
     "$latency" "$kind" "$where" "$brokers" "latency-$1" "$1" 2 >/dev/null # warm: the topic is made
-    relay_before=$(relay_us) server_before=$(server_us)
+    relay_before=$(relay_us) server_before=$(server_us) broker_before=$(broker_us)
     got=$("$latency" "$kind" "$where" "$brokers" "latency-$1" "$1" "$seconds")
-    awk -v got="$got" -v rate="$1" -v r=$(($(relay_us) - relay_before)) -v s=$(($(server_us) - server_before)) 'BEGIN {
-        split(got, f, " ")
-        printf "| commit to append at %d ev/s | p50 %.1f ms | p99 %.1f ms, max %.1f ms | relay %.1f, server %.1f us CPU/event | |\n",
-            rate, f[2], f[3], f[4], r / f[1], s / f[1] }'
+    awk -v got="$got" -v rate="$1" -v r=$(($(relay_us) - relay_before)) -v s=$(($(server_us) - server_before)) \
+        -v b=$(($(broker_us) - broker_before)) 'BEGIN { split(got, f, " ")
+        printf "| commit to append at %d ev/s | p50 %.1f ms | p99 %.1f ms, max %.1f ms | %.0f / %.0f / %.0f | | |\n",
+            rate, f[2], f[3], f[4], r / f[1], s / f[1], b / f[1] }'
     stop_relay
 }
 
@@ -121,12 +143,28 @@ writers_at() {
     "$latency" "$kind" "$where" "$brokers" "writers-$1" "$1" 2 >/dev/null # what was left is gone
     beside=$("$latency" "$kind" "$where" "$brokers" "writers-$1" "$1" "$seconds")
     awk -v alone="$alone" -v beside="$beside" -v rate="$1" 'BEGIN { split(alone, a, " "); split(beside, b, " ")
-        printf "| writers at %d ev/s, their own commits | p50 %.2f ms, beside the relay %.2f | p99 %.2f ms, beside the relay %.2f | | |\n",
+        printf "| writers at %d ev/s, their own commits | p50 %.2f ms, beside the relay %.2f | p99 %.2f ms, beside the relay %.2f | | | |\n",
             rate, a[5], b[5], a[6], b[6] }'
     stop_relay
 }
 
+# idle_for WHAT STATEMENTS: one line of the table; STATEMENTS prints how many the database has run so far
+idle_for() {
+    local statements relay_before server_before
+    configure idle
+    fill 0 1
+    start_relay
+    sleep 3
+    statements=$("$2") relay_before=$(relay_us) server_before=$(server_us)
+    sleep "$seconds"
+    awk -v what="$1" -v n=$(($("$2") - statements)) -v r=$(($(relay_us) - relay_before)) -v s=$(($(server_us) - server_before)) \
+        -v t="$seconds" -v kb="$(awk '/VmRSS/ { print $2 }' "/proc/$relay/status")" 'BEGIN {
+        printf "| idle, %s | %.1f statements/s | relay %.2f %%, server %.2f %% of a core | | %.1f MB | |\n", what, n / t, r / t / 1e4,
+            s / t / 1e4, kb / 1024 }'
+    stop_relay
+}
+
 heading() {
-    echo "| what | | | | |"
-    echo "|---|---|---|---|---|"
+    echo "| what | | | us CPU/event: relay / database / broker | | |"
+    echo "|---|---|---|---|---|---|"
 }
