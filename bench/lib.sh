@@ -78,13 +78,13 @@ warm() { # TOPIC
 
 # counted NAME COMMAND...: $root/NAME gets "WALL CPU PEAK_KIB SERVER BROKER LOGGED": seconds, then microseconds of CPU, then bytes
 counted() {
-    local name=$1 server broker log
+    local name=$1 server broker written
     shift
     sleep 0.5 # what came before has ended and is counted
-    server=$(server_us) broker=$(broker_us) log=$(logged)
+    server=$(server_us) broker=$(broker_us) written=$(logged)
     "$measure" "$root/$name" "$@" >>"$root/log" 2>&1 || stop_with_log "$name failed"
     sleep 0.5
-    echo "$(cat "$root/$name") $(($(server_us) - server)) $(($(broker_us) - broker)) $(($(logged) - log))" >"$root/$name.all"
+    echo "$(cat "$root/$name") $(($(server_us) - server)) $(($(broker_us) - broker)) $(($(logged) - written))" >"$root/$name.all"
 }
 
 # drain COUNT BYTES: one line of the table
