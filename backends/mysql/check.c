@@ -24,7 +24,7 @@ static void say(const struct mys_op *op, enum outbox_log_level level, const char
     check->report(check->arg, level, text, advice);
 }
 
-/* ---- the server ------------------------------------------------------------------------------------------------------ */
+/* ---- the server -------------------------------------------------------------------------------------------------- */
 
 static void put_server(const struct mys_store *store, struct obx_sql_text *sql)
 {
@@ -66,7 +66,7 @@ static void tell_server(struct mys_op *op)
     }
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static void tell_id(const struct mys_op *op)
 {
@@ -123,7 +123,7 @@ static void tell_table(struct mys_op *op)
             (long long)mys_number(op->result, 1, 0));
 }
 
-/* ---- what the user may do ---------------------------------------------------------------------------------------------- */
+/* ---- what the user may do ---------------------------------------------------------------------------------------- */
 
 static const char grants[] = "see 'outbox init --print-grants'";
 
@@ -195,7 +195,7 @@ static void no_dead(struct mys_op *op, const struct outbox_error *error)
             op->store->dead_table);
 }
 
-/* ---- one after the other ------------------------------------------------------------------------------------------------- */
+/* ---- one after the other ----------------------------------------------------------------------------------------- */
 
 static const struct probe {
     const char *what;

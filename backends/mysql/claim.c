@@ -31,7 +31,7 @@ static void fail(struct mys_op *op, int code, const char *text)
     mys_op_finish(op, &error);
 }
 
-/* ---- the statement ------------------------------------------------------------------------------------------------- */
+/* ---- the statement ----------------------------------------------------------------------------------------------- */
 
 static uint32_t rows_wanted(const struct mys_store *store, const struct outbox_claim *claim)
 {
@@ -166,7 +166,7 @@ static void put_claim(struct mys_store *store, const struct outbox_claim *claim)
     mys_put_int(sql, limit_of(store, claim));
 }
 
-/* ---- the result ---------------------------------------------------------------------------------------------------- */
+/* ---- the result -------------------------------------------------------------------------------------------------- */
 
 struct reading {
     uint32_t rows;      /* that were asked for, up to one that is too large */
@@ -316,7 +316,7 @@ static void send_claim(struct mys_op *op)
         mys_conn_submit(&store->reader, &op->request);
 }
 
-/* ---- a look at the writers first, when one is due ---------------------------------------------------------------------- */
+/* ---- a look at the writers first, when one is due ---------------------------------------------------------------- */
 
 static void looked(struct mys_request *request, const struct outbox_error *error)
 {

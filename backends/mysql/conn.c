@@ -45,7 +45,7 @@ static void break_off(struct mys_conn *conn, struct outbox_error *error)
         conn->lost(conn, error);
 }
 
-/* ---- connecting ---------------------------------------------------------------------------------------------------- */
+/* ---- connecting -------------------------------------------------------------------------------------------------- */
 
 static void ready(void *arg, uint32_t events)
 {
@@ -78,7 +78,7 @@ int mys_conn_open(struct mys_conn *conn, const struct mys_target *target, uint64
     return mys_dial(conn, target, timeout_ms, dialed, error);
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------ */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static void complete(struct mys_conn *conn)
 {

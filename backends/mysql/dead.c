@@ -66,7 +66,7 @@ static void put_keys(const struct mys_op *op, struct obx_sql_text *sql)
     obx_sql_text_format(sql, " ORDER BY 1 LIMIT %d", KEYS_PAGE);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static struct outbox_bytes bytes(MYSQL_ROW row, const unsigned long *sizes, enum part part)
 {
@@ -134,7 +134,7 @@ static void read_page(struct mys_op *op)
     mys_op_submit(op, &op->store->owner, what[dead->action], mys_keep, page_read);
 }
 
-/* ---- dropping and replaying --------------------------------------------------------------------------------------------- */
+/* ---- dropping and replaying -------------------------------------------------------------------------------------- */
 
 static void take_dropped(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
 {

@@ -39,7 +39,7 @@ void mys_lock_put(const struct mys_store *store, struct obx_sql_text *sql)
     obx_sql_text_literal(sql, name);
 }
 
-/* ---- the fence -------------------------------------------------------------------------------------------------------- */
+/* ---- the fence --------------------------------------------------------------------------------------------------- */
 
 /* Another epoch makes it fail, which ends the whole packet: epoch cannot be null, and the mode is strict. */
 void mys_fence_put(const struct mys_store *store, struct obx_sql_text *sql)
@@ -60,7 +60,7 @@ bool mys_fenced(const struct mys_store *store, struct outbox_error *error)
     return true;
 }
 
-/* ---- becoming the owner ------------------------------------------------------------------------------------------------ */
+/* ---- becoming the owner ------------------------------------------------------------------------------------------ */
 
 /* The same server process as before, or one that began at the same time: nothing was undone. */
 static bool is_same(const struct mys_store *store)
@@ -123,7 +123,7 @@ static void raise_epoch(struct mys_op *op)
     mys_op_submit(op, &store->owner, "own the outbox", take_epoch, raised);
 }
 
-/* ---- another is the owner ------------------------------------------------------------------------------------------------ */
+/* ---- another is the owner ---------------------------------------------------------------------------------------- */
 
 struct holder {
     uint64_t id;
@@ -230,7 +230,7 @@ static void look_at_holder(struct mys_op *op, uint64_t id)
     mys_op_submit(op, &op->store->owner, "look who owns the outbox", take_list, listed);
 }
 
-/* ---- asking -------------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 static void asked(struct mys_request *request, const struct outbox_error *error)
 {

@@ -36,7 +36,7 @@ static void ignore(struct mys_request *request, unsigned index, MYSQL_RES *resul
     mysql_free_result(result);
 }
 
-/* ---- the server and the table -------------------------------------------------------------------------------------- */
+/* ---- the server and the table ------------------------------------------------------------------------------------ */
 
 enum look { L_VERSION, L_USER, L_NOW, L_READ_ONLY, L_PACKET, L_IDENTITY, L_COUNT };
 
@@ -125,7 +125,7 @@ static int judge_relaying(struct mys_store *store, struct outbox_error *error)
     return judge_table(store, error) ? error->code : mys_columns_choose(store, store->start, error);
 }
 
-/* ---- the session --------------------------------------------------------------------------------------------------- */
+/* ---- the session ------------------------------------------------------------------------------------------------- */
 
 static void put_settings(struct mys_store *store)
 {
@@ -233,7 +233,7 @@ void mys_session_begin(struct mys_store *store)
     submit(store, &store->owner, "look at the server", take_look, looked);
 }
 
-/* ---- the reader ----------------------------------------------------------------------------------------------------- */
+/* ---- the reader -------------------------------------------------------------------------------------------------- */
 
 static void reader_set(struct mys_request *request, const struct outbox_error *error)
 {

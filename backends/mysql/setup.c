@@ -109,7 +109,7 @@ void mys_setup(void *self, outbox_op_t id)
     mys_op_submit(op, &op->store->owner, "set up the tables", take, set_up);
 }
 
-/* ---- print ---------------------------------------------------------------------------------------------------------- */
+/* ---- print ------------------------------------------------------------------------------------------------------- */
 
 static void put_user(const struct mys_store *store, struct obx_sql_text *sql)
 {

@@ -13,7 +13,7 @@
 
 enum { TLS_AUTO, TLS_OFF, TLS_REQUIRE, TLS_VERIFY };
 
-/* ---- hosts ----------------------------------------------------------------------------------------------------------- */
+/* ---- hosts ------------------------------------------------------------------------------------------------------- */
 
 static unsigned host_count(const struct mys_store *store)
 {
@@ -104,7 +104,7 @@ static void warn_insecure(const struct mys_store *store)
                          store->tls == TLS_OFF ? "off" : "require");
 }
 
-/* ---- the end of it ------------------------------------------------------------------------------------------------- */
+/* ---- the end of it ----------------------------------------------------------------------------------------------- */
 
 static void try_host(struct mys_store *store);
 
@@ -160,7 +160,7 @@ void mys_start_cancel(struct mys_store *store)
         finish(store, &error);
 }
 
-/* ---- connections --------------------------------------------------------------------------------------------------- */
+/* ---- connections ------------------------------------------------------------------------------------------------- */
 
 static void owner_connected(struct mys_conn *conn, const struct outbox_error *error)
 {

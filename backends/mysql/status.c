@@ -49,7 +49,7 @@ static void take_status(struct mys_request *request, unsigned index, MYSQL_RES *
     mysql_free_result(result);
 }
 
-/* ---- dead letters and the owner's name: tables that may not be there, or be nobody's business --------------------------- */
+/* ---- dead letters and the owner's name: tables that may not be there, or be nobody's business -------------------- */
 
 static void take_dead(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
 {

@@ -29,7 +29,7 @@
 
 enum { MYS_NAME = 65, MYS_HOSTS = 16 };
 
-/* ---- what the table looks like: table.c ------------------------------------------------------------------------------ */
+/* ---- what the table looks like: table.c -------------------------------------------------------------------------- */
 
 enum mys_wire { /* how a value is read from its text */
     MYS_ABSENT = 0,
@@ -68,7 +68,7 @@ struct mys_table {
     char id[MYS_NAME];
 };
 
-/* ---- the store --------------------------------------------------------------------------------------------------------- */
+/* ---- the store --------------------------------------------------------------------------------------------------- */
 
 /* In the scratch memory of every op. */
 struct mys_op {

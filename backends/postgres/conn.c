@@ -50,8 +50,7 @@ static void fail(struct pg_conn *conn, const char *what)
         conn->lost(conn, &error);
 }
 
-/* ---- connecting ----------------------------------------------------------------------------------------------------
- */
+/* ---- connecting -------------------------------------------------------------------------------------------------- */
 
 static void step(struct pg_conn *conn, PostgresPollingStatusType status);
 
@@ -134,8 +133,7 @@ int pg_conn_open(struct pg_conn *conn, const char *const *keywords, const char *
     return error->code;
 }
 
-/* ---- requests ------------------------------------------------------------------------------------------------------
- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static void complete(struct pg_conn *conn)
 {

@@ -146,8 +146,7 @@ void pg_acquire(void *self, outbox_op_t id, struct outbox_acquire *acquire)
         submit(op);
 }
 
-/* ---- the lease ------------------------------------------------------------------------------------------------------
- */
+/* ---- the lease --------------------------------------------------------------------------------------------------- */
 
 static int send_renew(struct pg_request *request, PGconn *pg)
 {

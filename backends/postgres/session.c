@@ -25,8 +25,7 @@ static void ignore(struct pg_request *request, PGresult *result)
     PQclear(result);
 }
 
-/* ---- the server and the table --------------------------------------------------------------------------------------
- */
+/* ---- the server and the table ------------------------------------------------------------------------------------ */
 
 int pg_look_send_table(struct pg_store *store, PGconn *pg)
 {
@@ -122,8 +121,7 @@ static int judge_relaying(struct pg_store *store, struct outbox_error *error)
     return pg_settle_build(store, error);
 }
 
-/* ---- the session ---------------------------------------------------------------------------------------------------
- */
+/* ---- the session ------------------------------------------------------------------------------------------------- */
 
 /* Claims are to use the primary key's index whatever the statistics say: an outbox is analysed when it is empty. */
 static const char settings_sql[] =
@@ -197,8 +195,7 @@ void pg_session_begin(struct pg_store *store)
     submit(store, &store->owner, "look at the server", send_look, take_look, looked);
 }
 
-/* ---- the reader, and what lies between here and the server
- * ------------------------------------------------------------ */
+/* ---- the reader, and what lies between here and the server ------------------------------------------------------- */
 
 static void take_reader(struct pg_request *request, PGresult *result)
 {

@@ -106,8 +106,7 @@ void pg_setup(void *self, outbox_op_t id)
     pg_conn_submit(&op->store->owner, &op->request);
 }
 
-/* ---- print ----------------------------------------------------------------------------------------------------------
- */
+/* ---- print ------------------------------------------------------------------------------------------------------- */
 
 static const char *relay_role(const struct pg_store *store)
 {

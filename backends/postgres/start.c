@@ -19,8 +19,7 @@ struct pg_lookup {
 
 static void try_candidate(struct pg_store *store);
 
-/* ---- the end of it -------------------------------------------------------------------------------------------------
- */
+/* ---- the end of it ----------------------------------------------------------------------------------------------- */
 
 static void finish(struct pg_store *store, const struct outbox_error *error)
 {
@@ -75,8 +74,7 @@ void pg_start_cancel(struct pg_store *store)
         finish(store, &error);
 }
 
-/* ---- connections ---------------------------------------------------------------------------------------------------
- */
+/* ---- connections ------------------------------------------------------------------------------------------------- */
 
 static void owner_connected(struct pg_conn *conn, const struct outbox_error *error)
 {
@@ -137,8 +135,7 @@ static void try_candidate(struct pg_store *store)
     connect_one(store, &store->owner, "owner", owner_connected);
 }
 
-/* ---- names ---------------------------------------------------------------------------------------------------------
- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 static void look_up(struct outbox_work *work)
 {

@@ -60,8 +60,7 @@ static void take_status(struct pg_request *request, PGresult *result)
     PQclear(result);
 }
 
-/* ---- dead letters: a table that may not be there, or be nobody's business
- * ----------------------------------------------- */
+/* ---- dead letters: a table that may not be there, or be nobody's business ---------------------------------------- */
 
 static int send_dead_count(struct pg_request *request, PGconn *pg)
 {

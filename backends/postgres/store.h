@@ -31,8 +31,7 @@
 
 enum { PG_NAME = 64 }; /* of a table, column, ...; what Postgres allows */
 
-/* ---- where to connect: dsn.c ----------------------------------------------------------------------------------------
- */
+/* ---- where to connect: dsn.c ------------------------------------------------------------------------------------- */
 
 struct pg_candidate {
     char host[256];   /* as in the conninfo; a socket's directory too */
@@ -51,8 +50,7 @@ struct pg_target {
     bool insecure; /* the conninfo asks for less than verify-full with a host that is not this machine */
 };
 
-/* ---- what the table looks like: table.c
- * -------------------------------------------------------------------------------- */
+/* ---- what the table looks like: table.c -------------------------------------------------------------------------- */
 
 /* How a column comes over the wire, and how its value is read. */
 enum pg_wire {
@@ -99,8 +97,7 @@ struct pg_table {
     char id[PG_NAME];
 };
 
-/* ---- the store
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- the store --------------------------------------------------------------------------------------------------- */
 
 /* In the scratch memory of every op. */
 struct pg_op {

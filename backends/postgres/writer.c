@@ -76,8 +76,7 @@ static void drop(PGconn *pg)
     PQsetInstanceData(pg, on_event, NULL);
 }
 
-/* ---- the statement
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the statement ----------------------------------------------------------------------------------------------- */
 
 static void put(char **at, const char *text)
 {

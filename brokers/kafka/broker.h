@@ -73,8 +73,7 @@ struct obx_kafka_topics {
     struct obx_kafka_topic *last; /* found last */
 };
 
-/* ---- publishes ----------------------------------------------------------------------------------------------------
- */
+/* ---- publishes --------------------------------------------------------------------------------------------------- */
 
 /* The scratch memory of a publish op. */
 struct obx_kafka_publish {
@@ -99,8 +98,7 @@ struct obx_kafka_slot {
     uint32_t next_free;
 };
 
-/* ---- held keys (held.c) -------------------------------------------------------------------------------------------
- */
+/* ---- held keys (held.c) ------------------------------------------------------------------------------------------ */
 
 struct obx_kafka_held_key {
     uint64_t hash;   /* of topic and key; 0: free */

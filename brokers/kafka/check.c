@@ -43,8 +43,7 @@ __attribute__((format(printf, 5, 6))) static void find(struct obx_kafka *self, s
     findings->end = &finding->next;
 }
 
-/* ---- worker
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- worker ------------------------------------------------------------------------------------------------------ */
 
 static void check_library(struct obx_kafka *self, struct findings *findings)
 {
@@ -177,8 +176,7 @@ static void check_work(struct outbox_work *work)
     rd_kafka_metadata_destroy(metadata);
 }
 
-/* ---- loop
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- loop -------------------------------------------------------------------------------------------------------- */
 
 static void report(struct obx_kafka *self, struct findings *findings)
 {

@@ -306,7 +306,7 @@ struct outbox_check {
     const char *const *topics; /* broker: topics known from the configuration, ends with NULL; may be NULL */
 };
 
-/* ---- stores ------------------------------------------------------------------------------------------------------- */
+/* ---- stores ------------------------------------------------------------------------------------------------------ */
 
 struct outbox_store_start {
     uint32_t struct_size;
@@ -452,7 +452,7 @@ struct outbox_store_ops {
     void (*dead)(void *self, outbox_op_t op, struct outbox_dead *dead); /* OUTBOX_CAP_DEAD_LETTERS */
 };
 
-/* ---- brokers ------------------------------------------------------------------------------------------------------ */
+/* ---- brokers ----------------------------------------------------------------------------------------------------- */
 
 struct outbox_broker_start {
     uint32_t struct_size;
@@ -495,7 +495,7 @@ struct outbox_broker_ops {
     void (*check)(void *self, outbox_op_t op, const struct outbox_check *check); /* optional; on a started broker */
 };
 
-/* ---- the descriptor ------------------------------------------------------------------------------------------------ */
+/* ---- the descriptor ---------------------------------------------------------------------------------------------- */
 
 enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2 };
 

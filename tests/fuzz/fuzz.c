@@ -69,8 +69,7 @@ char *fuzz_whole_text(const uint8_t *data, size_t size)
     return text;
 }
 
-/* ---- the host -----------------------------------------------------------------------------------------------------
- */
+/* ---- the host ---------------------------------------------------------------------------------------------------- */
 
 static void say(const struct outbox_host *host, enum outbox_log_level level, const char *format, ...)
 {

@@ -65,8 +65,7 @@ int kt_close(struct kt *t)
     return obx_uv_loop_free(t->loop, NULL, NULL);
 }
 
-/* ---- running -------------------------------------------------------------------------------------------------------
- */
+/* ---- running ----------------------------------------------------------------------------------------------------- */
 
 struct alarm {
     struct obx_timer timer; /* first */
@@ -171,8 +170,7 @@ int kt_check(struct kt *t, const char *const *topics, char *findings, size_t siz
     return finish(t, &waited);
 }
 
-/* ---- batches -------------------------------------------------------------------------------------------------------
- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 static void batch_done(struct obx_call *call, const struct outbox_error *error)
 {

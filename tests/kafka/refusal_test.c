@@ -38,8 +38,7 @@ static bool was_lost(void *arg)
     return ((struct kt *)arg)->losts > 0;
 }
 
-/* ---- batches -------------------------------------------------------------------------------------------------------
- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 Test(kafka_refusal, a_record_refused_alone_is_rejected)
 {
@@ -100,8 +99,7 @@ Test(kafka_refusal, a_refused_batch_is_sent_again_one_by_one)
     FIXTURE_END(&f);
 }
 
-/* ---- the producer --------------------------------------------------------------------------------------------------
- */
+/* ---- the producer ------------------------------------------------------------------------------------------------ */
 
 Test(kafka_refusal, a_fatal_error_replaces_the_producer)
 {

@@ -20,8 +20,7 @@ static bool swallows(const struct proxy_flow *flow)
     return flow->rule->mode == PROXY_BLACKHOLE;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
@@ -71,8 +70,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
     }
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static void on_shutdown(uv_shutdown_t *shutdown, int status)
 {
@@ -159,8 +157,7 @@ static void pump(struct proxy_flow *flow)
         write_some(flow);
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------------------
- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 void proxy_flow_open(struct proxy_flow *flow, uv_loop_t *loop)
 {

@@ -12,7 +12,7 @@
 
 static struct rig *the_rig; /* one for each test process */
 
-/* ---- shared ------------------------------------------------------------------------------------------------------- */
+/* ---- shared ------------------------------------------------------------------------------------------------------ */
 
 struct instance {
     const struct outbox_host *host;
@@ -49,7 +49,7 @@ static void done(void *self, outbox_op_t op)
     instance->host->op_done(instance->host, op, NULL);
 }
 
-/* ---- the store ----------------------------------------------------------------------------------------------------- */
+/* ---- the store --------------------------------------------------------------------------------------------------- */
 
 struct lent {
     struct outbox_batch batch;
@@ -235,7 +235,7 @@ static const struct outbox_plugin store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                                   .instance_size = sizeof(struct instance),
                                                   .ops = &store_ops};
 
-/* ---- the broker ----------------------------------------------------------------------------------------------------- */
+/* ---- the broker -------------------------------------------------------------------------------------------------- */
 
 static struct { outbox_op_t op; const struct outbox_publish *publish; void *self; } held[64];
 static uint32_t held_count;
@@ -364,7 +364,7 @@ static struct outbox_plugin broker_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                              .instance_size = sizeof(struct instance),
                                              .ops = &broker_ops};
 
-/* ---- the rig -------------------------------------------------------------------------------------------------------- */
+/* ---- the rig ----------------------------------------------------------------------------------------------------- */
 
 static void said(void *arg, enum outbox_log_level level, const char *subject, const char *text)
 {
