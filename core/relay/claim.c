@@ -2,7 +2,7 @@
  * core/relay/claim.c - when to ask the store for rows, how many, and what to do with the answer
  *
  * Cadence: at once after a full batch; every millisecond while rows came lately; then pauses that double up to
- * settings.idle, or, if the store has a doorbell, one look with OBX_CLAIM_PARK and a long sleep until it rings.
+ * settings.idle, or, if the store has a doorbell, one look with OUTBOX_CLAIM_PARK and a long sleep until it rings.
  * Bounds: the byte budget, the number of batches, the number of deferred and of rejected events; each only pauses.
  * Keys whose time has come are claimed by their positions first, one such batch at a time; but when a look is due, too,
  * the two take turns, so that keys that fail again and again cannot hold up all others.
@@ -268,9 +268,7 @@ static void submit(struct obx_relay *relay)
 static int by_position(const void *left, const void *right)
 {
     const struct outbox_position *a = left, *b = right;
-    if (a->major != b->major)
-        return a->major < b->major ? -1 : 1;
-    return a->minor < b->minor ? -1 : a->minor > b->minor; /* not covered: the stores here have one number */
+    return obx_position_compare(*a, *b);
 }
 
 static bool exact_room(struct obx_relay *relay)

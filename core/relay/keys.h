@@ -41,11 +41,11 @@ struct obx_key {
     struct obx_list link;   /* SENDING: in keys->sending */
     struct obx_list failed; /* in keys->failed: an event came back and the pause is not set yet */
     bool sending;
-    bool flowing;           /* its last sending went well: send many at once */
-    bool stuck;             /* its first event was rejected, or has no attempts left */
-    int failed_code;        /* why an event came back */
-    uint32_t failures;      /* in a row, for the pause */
-    uint32_t sent;          /* SENDING: that many of its first events are being claimed or published */
+    bool flowing;      /* its last sending went well: send many at once */
+    bool stuck;        /* its first event was rejected, or has no attempts left */
+    int failed_code;   /* why an event came back */
+    uint32_t failures; /* in a row, for the pause */
+    uint32_t sent;     /* SENDING: that many of its first events are being claimed or published */
     uint64_t since_ns;
     struct obx_deferred *events; /* owned; ascending by position */
     uint32_t first, count, room; /* events[first .. first + count - 1] */
@@ -55,6 +55,17 @@ struct obx_key {
 static inline bool obx_position_before(struct outbox_position a, struct outbox_position b)
 {
     return a.major != b.major ? a.major < b.major : a.minor < b.minor;
+}
+
+static inline bool obx_position_same(struct outbox_position a, struct outbox_position b)
+{
+    return a.major == b.major && a.minor == b.minor;
+}
+
+/* For qsort(). */
+static inline int obx_position_compare(struct outbox_position a, struct outbox_position b)
+{
+    return obx_position_before(b, a) - obx_position_before(a, b);
 }
 
 struct obx_keys {

@@ -42,7 +42,7 @@ static void move(struct obx_relay *relay, struct obx_link *link, enum obx_link_s
     link->state = state;
 }
 
-/* ---- losing -------------------------------------------------------------------------------------------------------- */
+/* ---- losing ------------------------------------------------------------------------------------------------------ */
 
 static void tell_trouble(struct obx_relay *relay, struct obx_link *link, const struct outbox_error *error)
 {
@@ -57,12 +57,7 @@ static void tell_trouble(struct obx_relay *relay, struct obx_link *link, const s
 
 static void leave_ready(struct obx_relay *relay)
 {
-    for (struct obx_list *link; (link = obx_list_pop(&relay->ready));) {
-        struct obx_batch *batch = OBX_CONTAINER(link, struct obx_batch, link);
-        relay->ready_count--;
-        obx_batch_change(batch, OBX_WAITING, OBX_LEFT);
-        obx_list_append(&relay->done, link);
-    }
+    obx_publish_leave(relay);
     relay->unfinished = NULL;
     relay->reread = true;
 }
@@ -76,7 +71,8 @@ static void stopped(struct obx_relay *relay, struct obx_link *link)
         return;
     }
     move(relay, link, OBX_LINK_DOWN);
-    link->retry_at = relay->now + (link->failures ? obx_backoff(relay->loop, link->failures, PAUSE_MIN_MS, PAUSE_MAX_MS) : 0);
+    link->retry_at =
+        relay->now + (link->failures ? obx_backoff(relay->loop, link->failures, PAUSE_MIN_MS, PAUSE_MAX_MS) : 0);
 }
 
 static void store_stopped(struct obx_call *call, const struct outbox_error *error)
@@ -140,7 +136,7 @@ void obx_link_works(struct obx_relay *relay, struct obx_link *link)
     link->failures = 0;
 }
 
-/* ---- the store ------------------------------------------------------------------------------------------------------ */
+/* ---- the store --------------------------------------------------------------------------------------------------- */
 
 static void become_owner(struct obx_relay *relay)
 {
@@ -189,12 +185,11 @@ static void acquire_done(struct obx_call *call, const struct outbox_error *error
 
 static void acquire(struct obx_relay *relay)
 {
-    relay->acquire = (struct outbox_acquire){.struct_size = sizeof relay->acquire,
-                                             .lease_ms = (uint32_t)relay->settings.lease_ms};
+    relay->acquire =
+        (struct outbox_acquire){.struct_size = sizeof relay->acquire, .lease_ms = (uint32_t)relay->settings.lease_ms};
     relay->store.call.done = acquire_done;
     OBX_FAILPOINT(relay, before_acquire);
-    obx_store_acquire(relay->store.instance, &relay->store.call, (uint32_t)relay->settings.timeout_ms,
-                      &relay->acquire);
+    obx_store_acquire(relay->store.instance, &relay->store.call, (uint32_t)relay->settings.timeout_ms, &relay->acquire);
 }
 
 static void store_started(struct obx_call *call, const struct outbox_error *error)
@@ -233,7 +228,7 @@ void obx_link_step_store(struct obx_relay *relay)
     }
 }
 
-/* ---- the broker ----------------------------------------------------------------------------------------------------- */
+/* ---- the broker -------------------------------------------------------------------------------------------------- */
 
 static void broker_started(struct obx_call *call, const struct outbox_error *error)
 {

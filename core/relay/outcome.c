@@ -30,29 +30,29 @@ static enum obx_fate fate_of(uint32_t outcome)
     }
 }
 
+static const struct outbox_error no_reason = {.code = OUTBOX_E_UNKNOWN_OUTCOME, .text = "the broker gave no reason"};
+
 /* The reason of these messages, kept in the arena. Without memory they have none. */
 static const struct outbox_error *keep_error(struct obx_batch *batch, const struct outbox_error *error)
 {
-    static const struct outbox_error unknown = {.code = OUTBOX_E_UNKNOWN_OUTCOME, .text = "the broker gave no reason"};
     if (!error)
-        return &unknown; /* not covered: all brokers here give one */
+        return &no_reason; /* not covered: all brokers here give one */
     if (!batch->errors) {
         batch->errors = obx_arena_alloc(&batch->arena, batch->rows->rows * sizeof(struct outbox_error *));
         if (!batch->errors)
-            return &unknown; /* not covered: no memory just here */
+            return &no_reason; /* not covered: no memory just here */
         memset(batch->errors, 0, batch->rows->rows * sizeof(struct outbox_error *));
     }
     struct outbox_error *copy = obx_arena_alloc(&batch->arena, sizeof *copy);
     if (!copy)
-        return &unknown; /* not covered: no memory just here */
+        return &no_reason; /* not covered: no memory just here */
     *copy = *error;
     return copy;
 }
 
 static const struct outbox_error *error_of(const struct obx_batch *batch, uint32_t row)
 {
-    static const struct outbox_error none = {.code = OUTBOX_E_UNKNOWN_OUTCOME, .text = "the broker gave no reason"};
-    return batch->errors && batch->errors[row] ? batch->errors[row] : &none;
+    return batch->errors && batch->errors[row] ? batch->errors[row] : &no_reason;
 }
 
 /* From now on until its completion nothing is published: decisions are made there, and what is submitted before might
@@ -63,12 +63,16 @@ static void note_trouble(struct obx_batch *batch)
     batch->troubled = true;
 }
 
+static uint32_t message_at(const struct outbox_outcomes *outcomes, uint32_t i)
+{
+    return outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i;
+}
+
 static void tell_delivered(struct obx_relay *relay, const struct obx_batch *batch,
                            const struct outbox_outcomes *outcomes)
 {
     for (uint32_t i = 0; i < outcomes->count; i++)
-        relay->events.delivered(relay->events.arg,
-                                &batch->messages[outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i]);
+        relay->events.delivered(relay->events.arg, &batch->messages[message_at(outcomes, i)]);
 }
 
 void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes)
@@ -80,7 +84,7 @@ void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outco
         note_trouble(batch);
     const struct outbox_error *error = fate == OBX_DELIVERED ? NULL : keep_error(batch, outcomes->error);
     for (uint32_t i = 0; i < outcomes->count; i++) {
-        uint32_t row = batch->row_of[outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i];
+        uint32_t row = batch->row_of[message_at(outcomes, i)];
         obx_batch_set_fate(batch, row, fate);
         if (error && batch->errors)
             batch->errors[row] = error;
@@ -104,8 +108,7 @@ static bool put_behind_key(struct obx_relay *relay, const struct outbox_message 
     struct obx_key *key = obx_keys_defer(&relay->keys, obx_event_hash(relay, message, position), position, relay->now);
     if (!key)
         return false;
-    bool first = key->events[key->first].position.major == position.major &&
-                 key->events[key->first].position.minor == position.minor;
+    bool first = obx_position_same(key->events[key->first].position, position);
     if (first || !obx_key_failed(key)) {
         obx_keys_tell(&relay->keys, key, message, error->text);
         obx_keys_fail(&relay->keys, key, error->code);
@@ -149,8 +152,7 @@ static bool retry_row(struct obx_relay *relay, const struct outbox_message *mess
     if (!put_behind_key(relay, message, position, error))
         return false;
     struct obx_key *key = obx_keys_find(&relay->keys, obx_event_hash(relay, message, position));
-    bool first = key->events[key->first].position.major == position.major &&
-                 key->events[key->first].position.minor == position.minor;
+    bool first = obx_position_same(key->events[key->first].position, position);
     if (!first || blameless(error->code) ||
         key->events[key->first].attempts + 1 < (uint64_t)relay->settings.max_attempts)
         return true;
@@ -270,14 +272,15 @@ void obx_outcome_done(struct obx_call *call, const struct outbox_error *error)
     batch->troubled = false;
     if (relay->unfinished == batch)
         relay->unfinished = NULL;
-    uint32_t plain = batch->fate_count[OBX_RETRY] + batch->fate_count[OBX_REJECTED] + batch->fate_count[OBX_UNSENT];
+    uint32_t undelivered =
+        batch->fate_count[OBX_RETRY] + batch->fate_count[OBX_REJECTED] + batch->fate_count[OBX_UNSENT];
     uint32_t delivered = 0;
     for (uint32_t i = 0; i < batch->message_count; i++)
         delivered += batch->fates[batch->row_of[i]] == OBX_DELIVERED;
     relay->stats.delivered += delivered;
     if (delivered)
         obx_link_works(relay, &relay->broker);
-    if (plain || batch->exact) {
+    if (undelivered || batch->exact) {
         decide(relay, batch);
         bool outage = batch->fate_count[OBX_UNSENT] > 0;
         if (outage)

@@ -78,7 +78,7 @@ bool obx_park_add(struct obx_relay *relay, const struct outbox_message *message,
     return true;
 }
 
-/* ---- the policies ------------------------------------------------------------------------------------------------- */
+/* ---- the policies ------------------------------------------------------------------------------------------------ */
 
 static bool block(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
                   uint64_t hash, const struct outbox_error *error)
@@ -140,7 +140,7 @@ bool obx_reject(struct obx_relay *relay, const struct outbox_message *message, s
     }
 }
 
-/* ---- moving them --------------------------------------------------------------------------------------------------- */
+/* ---- moving them ------------------------------------------------------------------------------------------------- */
 
 static void drop_first(struct obx_relay *relay)
 {

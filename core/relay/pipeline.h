@@ -1,8 +1,8 @@
 /*
  * core/relay/pipeline.h - the relay's own state, shared by the files of core/relay and by nobody else
  *
- * One idea rules them all: a callback notes what happened and calls obx_relay_tick(); the tick looks at the state and
- * starts whatever may be started. No callback decides, no step waits for another.
+ * A callback notes what happened and calls obx_relay_tick_soon(); the tick looks at the state and starts whatever may
+ * be started. No callback decides, no step waits for another.
  *
  *   claim.c    rows of the store      -> ready
  *   publish.c  ready                  -> flying           (routes the rows)
@@ -165,6 +165,7 @@ void obx_claim_wake(struct obx_relay *relay);
 /* publish.c */
 void obx_publish_step(struct obx_relay *relay);
 void obx_publish_ready(struct obx_relay *relay, struct obx_batch *batch); /* into ready, in order of seq */
+void obx_publish_leave(struct obx_relay *relay); /* what is ready stays in the outbox, for the next claim */
 uint64_t obx_event_hash(const struct obx_relay *relay, const struct outbox_message *message,
                         struct outbox_position position);
 

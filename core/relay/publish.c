@@ -31,6 +31,16 @@ void obx_publish_ready(struct obx_relay *relay, struct obx_batch *batch)
     relay->ready_count++;
 }
 
+void obx_publish_leave(struct obx_relay *relay)
+{
+    for (struct obx_list *link; (link = obx_list_pop(&relay->ready));) {
+        struct obx_batch *batch = OBX_CONTAINER(link, struct obx_batch, link);
+        relay->ready_count--;
+        obx_batch_change(batch, OBX_WAITING, OBX_LEFT);
+        obx_list_append(&relay->done, link);
+    }
+}
+
 static bool ordered(const struct obx_relay *relay)
 {
     return obx_instance_caps(relay->broker.instance) & OUTBOX_CAP_ORDERED;

@@ -29,7 +29,7 @@ bool obx_relay_due(struct obx_relay *relay, uint64_t at)
     return false;
 }
 
-/* ---- state ---------------------------------------------------------------------------------------------------------- */
+/* ---- state ------------------------------------------------------------------------------------------------------- */
 
 static enum outbox_state current_state(const struct obx_relay *relay)
 {
@@ -85,7 +85,7 @@ static void tell_drained(struct obx_relay *relay)
         relay->events.drained(relay->events.arg, relay->keys.events);
 }
 
-/* ---- stopping -------------------------------------------------------------------------------------------------------- */
+/* ---- stopping ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t left_ms(const struct obx_relay *relay)
 {
@@ -97,16 +97,6 @@ static bool store_busy(const struct obx_relay *relay)
 {
     bool settles = !obx_list_empty(&relay->done) || !obx_list_empty(&relay->settling) || relay->to_park_count;
     return obx_link_up(&relay->store) && settles;
-}
-
-static void begin_stop(struct obx_relay *relay)
-{
-    for (struct obx_list *link; (link = obx_list_pop(&relay->ready));) {
-        struct obx_batch *batch = OBX_CONTAINER(link, struct obx_batch, link);
-        relay->ready_count--;
-        obx_batch_change(batch, OBX_WAITING, OBX_LEFT);
-        obx_list_append(&relay->done, link);
-    }
 }
 
 /* A plugin's stop that began in a reconnect has all the time that a reconnect has: more than is left now. */
@@ -152,7 +142,7 @@ static void release_all(struct obx_relay *relay)
 
 static void stop_step(struct obx_relay *relay)
 {
-    begin_stop(relay);
+    obx_publish_leave(relay);
     bool late = obx_relay_due(relay, relay->stop_at);
     if (!stop_broker(relay, late))
         return;
@@ -166,7 +156,7 @@ static void stop_step(struct obx_relay *relay)
     OBX_RELAY_SAY(relay, OUTBOX_LOG_DEBUG, "stopped");
 }
 
-/* ---- the tick -------------------------------------------------------------------------------------------------------- */
+/* ---- the tick ---------------------------------------------------------------------------------------------------- */
 
 static void set_timer(struct obx_relay *relay)
 {
@@ -207,7 +197,7 @@ static void timer_fired(struct obx_timer *timer)
     obx_relay_tick_soon(OBX_CONTAINER(timer, struct obx_relay, timer));
 }
 
-/* ---- events of the instances ------------------------------------------------------------------------------------------ */
+/* ---- events of the instances ------------------------------------------------------------------------------------- */
 
 static void on_wake(void *arg)
 {
@@ -228,7 +218,7 @@ static void on_broker_lost(void *arg, const struct outbox_error *error)
     obx_link_lost(relay, &relay->broker, error);
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------------------ */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static int make_instance(struct obx_relay *relay, const struct obx_relay_setup *setup, enum outbox_kind kind,
                          struct outbox_error *error)
@@ -360,7 +350,7 @@ void obx_relay_wake(struct obx_relay *relay)
     obx_relay_tick_soon(relay);
 }
 
-/* ---- looking in ------------------------------------------------------------------------------------------------------- */
+/* ---- looking in -------------------------------------------------------------------------------------------------- */
 
 void obx_relay_stats(const struct obx_relay *relay, struct outbox_stats *stats)
 {
@@ -400,8 +390,8 @@ const struct obx_relay_settings *obx_relay_settings(const struct obx_relay *rela
     return &relay->settings;
 }
 
-void obx_relay_each_blocked(const struct obx_relay *relay,
-                            void (*each)(void *arg, const struct obx_blocked_key *key), void *arg)
+void obx_relay_each_blocked(const struct obx_relay *relay, void (*each)(void *arg, const struct obx_blocked_key *key),
+                            void *arg)
 {
     for (const struct obx_key *key = relay->keys.table; key; key = key->hh.next) {
         if (!key->count)

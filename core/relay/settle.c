@@ -94,10 +94,7 @@ static bool add_spans(struct obx_relay *relay, const struct obx_batch *batch)
 static int by_first_row(const void *left, const void *right)
 {
     const struct outbox_span *a = left, *b = right;
-    const struct outbox_position *x = &a->batch->positions[a->first], *y = &b->batch->positions[b->first];
-    if (x->major != y->major)
-        return x->major < y->major ? -1 : 1;
-    return x->minor < y->minor ? -1 : x->minor > y->minor; /* not covered: the stores here have one number */
+    return obx_position_compare(a->batch->positions[a->first], b->batch->positions[b->first]);
 }
 
 /* Move batches from done to settling, as many as one statement should take. */
@@ -143,7 +140,8 @@ void obx_settle_step(struct obx_relay *relay)
 /* Positions of the time before mean nothing any more; who was delivered will be sent again. */
 void obx_settle_forget(struct obx_relay *relay)
 {
-    OBX_LIST_EACH(&relay->done, batch, struct obx_batch, link) {
+    OBX_LIST_EACH(&relay->done, batch, struct obx_batch, link)
+    {
         obx_batch_change(batch, OBX_DELIVERED, OBX_LEFT);
     }
     release_finished(relay, &relay->done);
