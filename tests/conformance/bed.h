@@ -17,6 +17,7 @@ struct conf_bed {
     int report;                  /* where the result goes: the parent's end is conf_run() */
 };
 
+const char *conf_outcome_name(uint32_t outcome); /* "DELIVERED" */
 void conf_fail(struct conf_bed *bed, const char *file, int line, const char *format, ...)
     __attribute__((noreturn, format(printf, 4, 5)));
 void conf_skip(struct conf_bed *bed, const char *why) __attribute__((noreturn));

@@ -68,13 +68,20 @@ void conf_burst_send(struct conf_bed *bed, struct conf_burst *burst)
     obx_broker_publish(bed->broker, &burst->call.call, &burst->publish);
 }
 
+const char *conf_outcome_name(uint32_t outcome)
+{
+    static const char *const names[] = {"none", "DELIVERED", "RETRY", "REJECTED", "UNKNOWN", "NOT_CONNECTED"};
+    return outcome < sizeof names / sizeof names[0] ? names[outcome] : "not one";
+}
+
 void conf_burst_delivered(struct conf_bed *bed, struct conf_burst *burst)
 {
     conf_require(bed, harness_wait(&bed->harness, &burst->call) == OUTBOX_OK, "publish: %s", burst->call.error.text);
     for (uint32_t i = 0; i < burst->publish.count; i++) {
         conf_require(bed, burst->told[i] == 1, "the outcome of message %u was told %u times", i, burst->told[i]);
-        conf_require(bed, burst->outcomes[i] == OUTBOX_DELIVERED, "message %u has outcome %u, not DELIVERED", i,
-                     burst->outcomes[i]);
+        conf_require(bed, burst->outcomes[i] == OUTBOX_DELIVERED, "message %u has the outcome %s, not DELIVERED: %s", i,
+                     conf_outcome_name(burst->outcomes[i]),
+                     burst->call.reason.text[0] ? burst->call.reason.text : "no error was given");
     }
 }
 

@@ -110,7 +110,8 @@ void conf_broker_admits_and_rejects(struct conf_bed *bed)
         struct outbox_error refusal = {0};
         conf_must(bed, obx_broker_admit(bed->broker, &burst->messages[0], error));
         int result = obx_broker_admit(bed->broker, &burst->messages[1], &refusal);
-        conf_require(bed, result != OUTBOX_OK, "an event without a topic was admitted");
+        conf_require(bed, result != OUTBOX_OK,
+                     "an event without a topic was admitted; such a one can never go, and publish must reject it, too");
         conf_require(bed, refusal.code == result && refusal.text[0], "a refusal without a word");
     }
     free(burst);
@@ -128,8 +129,8 @@ void conf_broker_rejects_one_of_many(struct conf_bed *bed)
     for (uint32_t i = 0; i < 9; i++) {
         uint8_t expected = i == 4 ? OUTBOX_REJECTED : OUTBOX_DELIVERED;
         conf_require(bed, burst->told[i] == 1, "the outcome of message %u was told %u times", i, burst->told[i]);
-        conf_require(bed, burst->outcomes[i] == expected, "message %u has outcome %u, not %u", i, burst->outcomes[i],
-                     expected);
+        conf_require(bed, burst->outcomes[i] == expected, "message %u has the outcome %s, not %s", i,
+                     conf_outcome_name(burst->outcomes[i]), conf_outcome_name(expected));
     }
     struct conf_events events = conf_read(bed);
     conf_require(bed, events.count == 8, "%u events can be read, not 8", events.count);

@@ -4,7 +4,8 @@
  *     outbox-conformance [-c FILE] [--plugin-dir DIR] [--only PART]
  *
  * The file has a section `store:` or `broker:` (or both) as a relay has, and may have `conformance:` with hints. Every
- * check prints one line; the last line counts. Exit codes: 0 all passed, 1 some failed, 64 usage, 78 bad file.
+ * check prints one line; the last line counts. What keeps every check from beginning - a plugin that is not there, a
+ * wrong option - is told once. Exit codes: 0 all passed, 1 some failed, 64 usage, 78 bad file.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -14,7 +15,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "conformance.h"
+#include "bed.h"
 
 struct hints {
     bool alone;
@@ -49,9 +50,10 @@ static const struct outbox_option hint_options[] = {
 
 struct arguments {
     const char *file, *directory, *only;
+    bool help;
 };
 
-static int usage(void)
+static void print_usage(FILE *to)
 {
     fputs("usage: outbox-conformance [-c FILE] [--plugin-dir DIR] [--only PART]\n"
           "\n"
@@ -62,16 +64,22 @@ static int usage(void)
           "  --only PART       just the checks whose name contains this\n"
           "\n"
           "`conformance:` in the file may hold:\n",
-          stderr);
+          to);
     for (size_t i = 0; i < OBX_COUNT(hint_options); i++)
-        fprintf(stderr, "  %-16s  %s\n", hint_options[i].name, hint_options[i].help);
-    return 64;
+        fprintf(to, "  %-16s  %s\n", hint_options[i].name, hint_options[i].help);
+    fputs("\n"
+          "In the environment: OUTBOX_CONFORMANCE_VERBOSE=1 shows what the plugin logs, OUTBOX_CONFORMANCE_KEEP=1 "
+          "leaves\n"
+          "the directories of the checks in /tmp.\n",
+          to);
 }
 
 static bool read_arguments(struct arguments *arguments, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"plugin-dir", required_argument, NULL, 'd'}, {"only", required_argument, NULL, 'o'}, {0}};
+    static const struct option options[] = {{"plugin-dir", required_argument, NULL, 'd'},
+                                            {"only", required_argument, NULL, 'o'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     *arguments = (struct arguments){.file = "outbox-conformance.yaml", .directory = getenv("OUTBOX_PLUGIN_DIR")};
     int option;
     while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
@@ -81,6 +89,8 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
             arguments->directory = optarg;
         else if (option == 'o')
             arguments->only = optarg;
+        else if (option == 'h')
+            arguments->help = true;
         else
             return false;
     }
@@ -132,13 +142,66 @@ static void run_check(const struct conf_check *check, const struct conf_subject 
     fflush(stdout);
 }
 
+static const char *section_of(enum outbox_kind kind)
+{
+    return kind == OUTBOX_STORE ? "store" : "broker";
+}
+
+static void configure(struct conf_bed *bed, enum outbox_kind kind)
+{
+    struct outbox_error error;
+    struct obx_instance *instance;
+    if (harness_instance(&bed->harness, kind, section_of(kind), &instance, &error))
+        conf_skip(bed, error.text); /* no place in our sources before it: it is not of interest here */
+    obx_instance_free(instance);
+}
+
+static void configure_store(struct conf_bed *bed)
+{
+    configure(bed, OUTBOX_STORE);
+}
+
+static void configure_broker(struct conf_bed *bed)
+{
+    configure(bed, OUTBOX_BROKER);
+}
+
+/* Can there be an instance of each plugin at all? */
+static bool can_begin(const struct obx_section *root, const struct conf_subject *subject)
+{
+    static const struct conf_check checks[] = {{"configuration", OUTBOX_STORE, configure_store},
+                                               {"configuration", OUTBOX_BROKER, configure_broker}};
+    bool any = false;
+    for (size_t i = 0; i < OBX_COUNT(checks); i++) {
+        char why[CONF_WHY_SIZE] = "";
+        if (!obx_section_has(root, section_of(checks[i].kind)))
+            continue;
+        any = true;
+        if (conf_run(&checks[i], subject, why) != CONF_OK) {
+            fprintf(stderr, "outbox-conformance: %s\n", why);
+            return false;
+        }
+    }
+    if (!any)
+        fprintf(stderr,
+                "outbox-conformance: %s has neither `store:` nor `broker:`; give the section of the plugin as in "
+                "outbox.yaml\n",
+                subject->name);
+    return any;
+}
+
 static int run_all(const struct obx_section *root, const struct conf_subject *subject, const char *only)
 {
     struct counts counts = {0};
+    if (!can_begin(root, subject))
+        return 78;
     for (const struct conf_check *check = conf_checks; check->name; check++) {
-        const char *section = check->kind == OUTBOX_STORE ? "store" : "broker";
-        if (obx_section_has(root, section) && (!only || strstr(check->name, only)))
+        if (obx_section_has(root, section_of(check->kind)) && (!only || strstr(check->name, only)))
             run_check(check, subject, &counts);
+    }
+    if (!counts.passed && !counts.failed && !counts.skipped) {
+        fprintf(stderr, "outbox-conformance: no check of this plugin has '%s' in its name\n", only);
+        return 64;
     }
     printf("%u passed, %u failed, %u skipped\n", counts.passed, counts.failed, counts.skipped);
     return counts.failed || !counts.passed;
@@ -147,8 +210,11 @@ static int run_all(const struct obx_section *root, const struct conf_subject *su
 int main(int argc, char **argv)
 {
     struct arguments arguments;
-    if (!read_arguments(&arguments, argc, argv))
-        return usage();
+    bool usable = read_arguments(&arguments, argc, argv);
+    if (!usable || arguments.help) {
+        print_usage(usable ? stdout : stderr);
+        return usable ? 0 : 64;
+    }
     struct obx_buf text = {0};
     struct obx_config *config = NULL;
     struct hints hints = {0};

@@ -81,8 +81,10 @@ void conf_store_adds_every_kind_of_payload(struct conf_bed *bed)
                  conf_value(batch, 0, COL_PAYLOAD)->type);
     for (uint32_t i = 1; i < count; i++)
         conf_require(bed, conf_value_is(conf_value(batch, i, COL_PAYLOAD), payloads[i].data, payloads[i].size),
-                     "payload %u of %zu bytes came back changed: type %u, %u bytes", i, payloads[i].size,
-                     conf_value(batch, i, COL_PAYLOAD)->type, conf_value(batch, i, COL_PAYLOAD)->size);
+                     "payload %u of %zu bytes came back changed: type %u, %u bytes; if payloads must be UTF-8, say "
+                     "text_only: true",
+                     i, payloads[i].size, conf_value(batch, i, COL_PAYLOAD)->type,
+                     conf_value(batch, i, COL_PAYLOAD)->size);
     conf_release(bed, batch);
     free(large);
 }

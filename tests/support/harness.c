@@ -132,6 +132,8 @@ static void take_done(struct obx_call *call, const struct outbox_error *error)
 static void take_outcomes(struct obx_call *call, const struct outbox_outcomes *outcomes)
 {
     struct harness_call *mine = OBX_CONTAINER(call, struct harness_call, call);
+    if (outcomes->error && !mine->reason.code)
+        mine->reason = *outcomes->error;
     for (uint32_t i = 0; mine->outcomes && i < outcomes->count; i++) {
         uint32_t at = outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i;
         mine->outcomes[at] = (uint8_t)outcomes->outcome;
@@ -143,7 +145,7 @@ void harness_reset(struct harness_call *call)
 {
     call->call = (struct obx_call){.done = take_done, .outcomes = take_outcomes};
     call->done = false;
-    call->error = (struct outbox_error){0};
+    call->error = call->reason = (struct outbox_error){0};
 }
 
 static bool is_done(void *arg)

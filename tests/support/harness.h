@@ -48,8 +48,9 @@ struct harness_call {
     struct obx_call call;
     bool done;
     struct outbox_error error;
-    uint8_t *outcomes; /* of publish: one for each message, 0 while untold; caller's memory */
-    uint32_t *told;    /* how often; caller's memory */
+    struct outbox_error reason; /* of publish: why the first message was not delivered */
+    uint8_t *outcomes;          /* of publish: one for each message, 0 while untold; caller's memory */
+    uint32_t *told;             /* how often; caller's memory */
 };
 void harness_reset(struct harness_call *call);
 int harness_wait(struct harness *harness, struct harness_call *call); /* gives error.code */
