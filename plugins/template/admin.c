@@ -1,8 +1,8 @@
 /*
  * admin.c - what makes `outbox init`, `add`, `check` and `status` work; a store without it lacks OUTBOX_CAP_ADMIN
  *
- * These also run on a store that was started without columns, when the directory may not be there yet: then all but
- * setup fail as not found.
+ * These also run on a store that was started without columns, when the directory may not be there yet: then check
+ * says so, and all others but setup fail as not found.
  */
 #include "store.h"
 
@@ -64,14 +64,17 @@ void spool_status(void *self, outbox_op_t op, struct outbox_store_status *status
 
 static void run_check(struct job *job)
 {
-    job->writable = faccessat(job->spool->dir, ".", W_OK, 0) == 0;
+    job->missing = faccessat(job->spool->dir, ".", W_OK, 0) ? errno : 0;
 }
 
 static void report_check(struct job *job)
 {
     const struct outbox_check *check = job->argument;
-    if (job->writable)
+    if (!job->missing)
         check->report(check->arg, OUTBOX_LOG_INFO, "the directory of the events can be written", NULL);
+    else if (job->missing == EBADF) /* it was not there when we started */
+        check->report(check->arg, OUTBOX_LOG_ERROR, "the directory of the events does not exist",
+                      "make it with 'outbox init'");
     else
         check->report(check->arg, OUTBOX_LOG_ERROR, "the directory of the events cannot be written",
                       "let this user write it: settling removes files");

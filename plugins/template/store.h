@@ -37,7 +37,7 @@ struct job {
     void (*run)(struct job *job);   /* worker */
     void (*after)(struct job *job); /* loop thread, before the op completes; may be NULL */
     void *argument;                 /* the op's own; borrowed until it completes */
-    bool writable;                  /* of check */
+    int missing;                    /* of check: errno of what it lacks; 0: nothing */
     struct outbox_error error;
 };
 
