@@ -29,11 +29,18 @@ static int set_up(struct harness *harness, struct obx_instance *store, struct ou
     return result;
 }
 
+static void need_admin(struct conf_bed *bed, struct obx_instance *store)
+{
+    if (!(obx_instance_caps(store) & OUTBOX_CAP_ADMIN))
+        conf_skip(bed, "the store has no admin functions to add rows with");
+}
+
 /* Tables are made by an instance that lives just for that, as `outbox init` does it. */
 static void make_tables(struct conf_bed *bed)
 {
     struct obx_instance *admin;
     conf_must(bed, harness_instance(&bed->harness, OUTBOX_STORE, "store", &admin, error));
+    need_admin(bed, admin);
     conf_must(bed, harness_store_start(&bed->harness, admin, NULL, 0, error));
     conf_must(bed, set_up(&bed->harness, admin, error));
     conf_must(bed, harness_stop(&bed->harness, admin, error));
@@ -45,8 +52,7 @@ void conf_store_open(struct conf_bed *bed)
     if (!bed->subject->alone)
         make_tables(bed);
     conf_must(bed, harness_instance(&bed->harness, OUTBOX_STORE, "store", &bed->store, error));
-    if (!(obx_instance_caps(bed->store) & OUTBOX_CAP_ADMIN))
-        conf_skip(bed, "the store has no admin functions to add rows with");
+    need_admin(bed, bed->store);
     conf_store_start(bed, bed->store);
     bed->other = bed->store;
     if (bed->subject->alone)
