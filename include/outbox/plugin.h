@@ -227,7 +227,7 @@ struct outbox_host {
     /* Uniform random bits, for jitter; any thread. */
     uint64_t (*random)(const struct outbox_host *host);
 
-    /* printf-like; any thread. The host adds the instance's identity. enabled() first where arguments cost. */
+    /* printf-like; any thread. The host adds the instance's identity. log_enabled() first where arguments cost. */
     void (*log)(const struct outbox_host *host, enum outbox_log_level level, const char *format, ...)
 #if defined(__GNUC__)
         __attribute__((format(printf, 3, 4)))
@@ -483,8 +483,8 @@ struct outbox_broker_ops {
 
     /* Send messages; tell the outcome of each when it is certain; then complete. Several are in flight. With
      * OUTBOX_CAP_ORDERED, messages of one key are appended in submission order, and when the outcome of one is
-     * RETRY, UNKNOWN or NOT_CONNECTED, none of its key is appended that was submitted before this was told: it gets
-     * such an outcome too. From the telling on the host keeps the order. */
+     * RETRY, UNKNOWN or NOT_CONNECTED, no later one of its key that was submitted before this was told is appended
+     * without it: that gets such an outcome too. From the telling on the host keeps the order. */
     void (*publish)(void *self, outbox_op_t op, const struct outbox_publish *publish);
 
     /* Optional, OUTBOX_CAP_ADMIT: could this message ever go? Asked before publish, so that a message that is too
