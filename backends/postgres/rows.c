@@ -88,14 +88,14 @@ static struct pg_batch *take_spare(struct pg_store *store)
 }
 
 /* Each look into a result is a call that checks its arguments again, so this makes as few as it can: only what has no
- * bytes may be null. The ids were read already, by who looked for the end of the rows. */
+ * bytes may be null. */
 static void fill(const struct pg_store *store, struct pg_batch *batch, int first, uint32_t rows)
 {
     struct outbox_value *value = batch->values;
     const PGresult *result = batch->result;
     for (uint32_t r = 0; r < rows; r++) {
         int row = first + (int)r;
-        batch->positions[r] = (struct outbox_position){.major = (uint64_t)store->ids[r]};
+        batch->positions[r] = (struct outbox_position){.major = pg_get_int8(PQgetvalue(result, row, 0))};
         for (uint32_t c = 0; c < store->wanted_count; c++, value++) {
             int column = 1 + (int)c, size = PQgetlength(result, row, column);
             if (!size && PQgetisnull(result, row, column))
