@@ -350,16 +350,9 @@ static bool is_turn_of_look(struct obx_relay *relay)
     return relay->claim_exact && relay->now >= relay->claim_at && !too_many_deferred(relay);
 }
 
-void obx_claim_step(struct obx_relay *relay)
+/* The next rows, whatever their keys are. */
+static void look(struct obx_relay *relay)
 {
-    if (!may_claim(relay))
-        return;
-    if (relay->rewind && !ready_to_rewind(relay))
-        return;
-    if (!relay->rewind && ((!is_turn_of_look(relay) && claim_due_keys(relay)) || too_many_deferred(relay)))
-        return;
-    if (!obx_relay_due(relay, relay->claim_at))
-        return;
     relay->claim = (struct outbox_claim){.struct_size = sizeof relay->claim, .flags = claim_flags(relay)};
     set_limits(relay);
     relay->asked_park = relay->claim.flags & OUTBOX_CLAIM_PARK;
@@ -367,4 +360,18 @@ void obx_claim_step(struct obx_relay *relay)
     relay->reread &= !relay->rewind;
     relay->rewind = false;
     submit(relay);
+}
+
+void obx_claim_step(struct obx_relay *relay)
+{
+    if (!may_claim(relay))
+        return;
+    if (relay->rewind && !ready_to_rewind(relay))
+        return;
+    if (!relay->rewind && !is_turn_of_look(relay) && claim_due_keys(relay))
+        return;
+    if (!relay->rewind && too_many_deferred(relay))
+        return;
+    if (obx_relay_due(relay, relay->claim_at))
+        look(relay);
 }
