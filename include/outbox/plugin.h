@@ -14,8 +14,8 @@
  *  3. A plugin may complete an op inside the call that submitted it: the host delivers the completion only after
  *     the caller's stack has unwound.
  *  4. Arguments are borrowed until the op completes, and may be read by a worker until then.
- *  5. Timeouts are the host's. It calls cancel() at most once for an op; the plugin still completes that op, soon,
- *     with OUTBOX_E_CANCELED or with the real result if that came first.
+ *  5. Timeouts are the host's; a publish has none. It calls cancel() at most once for an op; the plugin still
+ *     completes that op, soon, with OUTBOX_E_CANCELED or with the real result if that came first.
  *  6. After stop() was called no new op comes before its completion. stop() first completes the ops still in
  *     flight, then itself. start() may be called again after that: this is how the host reconnects.
  *  7. Double, late and foreign completions are counted and ignored; an op that never completes holds up stop().
