@@ -93,7 +93,7 @@ static void done(struct outbox_work *work)
 }
 
 /* Without a worker the job fails as it would without memory. */
-static bool run(struct lite_store *store, struct lite_job *job)
+static bool begin(struct lite_store *store, struct lite_job *job)
 {
     job->work.work = work;
     job->work.done = done;
@@ -116,26 +116,26 @@ static void pump(struct lite_store *store)
         while (!lane->running && lane->first) {
             struct lite_job *job = pop(store, (enum lite_lane_name)i);
             lane->running = job;
-            if (!run(store, job))
+            if (!begin(store, job))
                 lane->running = NULL;
         }
         quiet = quiet && !lane->running;
     }
     while (quiet && !store->alone && store->alone_first) {
         store->alone = pop(store, LANE_ALONE);
-        if (!run(store, store->alone))
+        if (!begin(store, store->alone))
             store->alone = NULL;
     }
 }
 
 struct lite_job *lite_job_new(struct lite_store *store, outbox_op_t op, enum lite_lane_name lane,
-                              void (*run_)(struct lite_job *job, struct lite_conn *conn))
+                              void (*run)(struct lite_job *job, struct lite_conn *conn))
 {
     struct lite_job *job = store->host->op_scratch(store->host, op);
     job->store = store;
     job->op = op;
     job->lane = lane;
-    job->run = run_;
+    job->run = run;
     return job;
 }
 

@@ -3,8 +3,8 @@
  *
  * A loop is four handles: a timer that stands for the whole heap of timers, an idle handle that is active while
  * deferred tasks wait (so that libuv does not block), an async handle for posted tasks, and one for each signal.
- * Descriptors that are waited for are in uv_watch.c, signals in uv_signal.c. Deferred tasks run before the loop may block, one round of
- * them between two looks at the descriptors, so that neither starves the other.
+ * Descriptors that are waited for are in uv_watch.c, signals in uv_signal.c. Deferred tasks run before the loop may
+ * block, one round of them between two looks at the descriptors, so that neither starves the other.
  *
  * A loop of its own is closed by running it until its handles are gone; attached to a host's loop, the last close
  * callback frees it. Only post, now and random may be called on another thread.

@@ -20,6 +20,7 @@ static_assert(offsetof(struct outbox_plugin, abi_major) == 0, "never moves");
 /* Descriptors end here in the first version of the ABI. */
 #define DESCRIPTOR_MIN (offsetof(struct outbox_plugin, ops) + sizeof(void *))
 
+/* A function with several capabilities stands there once for each. */
 struct function {
     const char *name;
     size_t offset;

@@ -3,8 +3,7 @@
  *
  * - Clear: relay what is in the outbox already, as `outbox run` would; so it is also known that it can be owned.
  * - Probe: one event straight to the broker; a refusal ends the run with nothing written.
- * - Drain: with the relay stopped write `events` rows; start it, and take the time until they are delivered and
- * removed.
+ * - Drain: with the relay stopped write `events` rows; start it, and take the time until they are delivered and gone.
  * - Steady: add `rate` events a second for `seconds`, what is due in one transaction, and take the time from its commit
  *   to the broker's confirmation.
  *

@@ -148,7 +148,9 @@ static int show(struct listing *list, struct obx_registry *registry, const char 
         fprintf(stderr, "outbox plugins: no plugin '%s' is built in or in %s; see outbox plugins\n", list->name,
                 directory);
     else
-        fprintf(stderr, "outbox plugins: none are built in or in %s; set OUTBOX_PLUGIN_DIR to where they are\n",
+        fprintf(stderr,
+                "outbox plugins: none are built in or in %s; build or install some, or let OUTBOX_PLUGIN_DIR name "
+                "their directory\n",
                 directory);
     return OBX_EXIT_CONFIG;
 }
