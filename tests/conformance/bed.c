@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A plugin may sync each of 2000 events of one publish, on a disk that others use, too. */
+#define PATIENCE_MS 120000u
+
 static void end(struct conf_bed *bed, enum conf_result result, const char *why) __attribute__((noreturn));
 static void end(struct conf_bed *bed, enum conf_result result, const char *why)
 {
@@ -39,6 +42,7 @@ void conf_bed_open(struct conf_bed *bed)
     const char *prepare = bed->subject->prepare;
     conf_require(bed, !prepare || system(prepare) == 0, "the prepare command failed: %s", prepare);
     conf_must(bed, harness_open_uv(&bed->harness, bed->subject->directory, error));
+    bed->harness.patience_ms = PATIENCE_MS;
     bed->harness.verbose = getenv("OUTBOX_CONFORMANCE_VERBOSE") != NULL;
     conf_must(bed, harness_configure(&bed->harness, bed->subject->name, bed->subject->yaml, error));
 }

@@ -97,7 +97,8 @@ static void lose_patience(struct obx_timer *timer)
 bool harness_until(struct harness *harness, bool (*holds)(void *arg), void *arg)
 {
     struct patience patience = {.timer = {.fire = lose_patience}};
-    if (harness->loop->ops->timer_set(harness->loop, &patience.timer, HARNESS_PATIENCE_MS * OBX_MS))
+    uint64_t patience_ms = harness->patience_ms ? harness->patience_ms : HARNESS_PATIENCE_MS;
+    if (harness->loop->ops->timer_set(harness->loop, &patience.timer, patience_ms * OBX_MS))
         return false;
     while (!holds(arg) && !patience.over && harness->turn(harness->loop)) {
     }

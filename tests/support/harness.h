@@ -2,7 +2,7 @@
  * tests/support/harness.h - instances on a loop, called as if they answered at once
  *
  * A harness owns a loop, a registry of the built-in plugins and a configuration made of YAML text. The helpers call
- * an operation and turn the loop until it is done or HARNESS_PATIENCE_MS have passed on the loop's clock, which on the
+ * an operation and turn the loop until it is done or the patience is over, by the loop's clock, which on the
  * fake loop costs no time. An operation that is not done by then gives OUTBOX_E_TIMEOUT and stays in flight.
  */
 #ifndef OBX_SUPPORT_HARNESS_H
@@ -21,7 +21,8 @@ struct harness {
     struct obx_registry *registry;
     struct obx_config *config;
     struct obx_log log;
-    bool verbose; /* messages of plugins go to stderr */
+    bool verbose;         /* messages of plugins go to stderr */
+    uint32_t patience_ms; /* with one operation; 0: HARNESS_PATIENCE_MS */
     uint32_t wakes, losses;
     struct outbox_error loss; /* the last */
 };
