@@ -148,7 +148,7 @@ static void become_owner(struct obx_relay *relay)
     obx_park_clear(relay);
     relay->standby = false;
     relay->renew_at = relay->now + (uint64_t)relay->settings.lease_ms * OBX_MS / 4;
-    relay->dead_keys_at = relay->settle_at = relay->now;
+    relay->dead_keys_at = relay->settle_at = relay->park_at = relay->now;
     obx_claim_reset(relay);
     move(relay, &relay->store, OBX_LINK_UP);
     tell_recovery(relay, &relay->store);

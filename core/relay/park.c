@@ -45,13 +45,14 @@ static bool parked_key_add(struct obx_relay *relay, uint64_t hash)
     if (entry->hh.tbl)
         return true;
     obx_free(entry); /* not covered: no memory just here */
-    return false; /* not covered: no memory just here */
+    return false;    /* not covered: no memory just here */
 }
 
 static void parked_keys_clear(struct obx_relay *relay)
 {
     struct obx_key_set *entry, *next;
-    HASH_ITER(hh, relay->parked_keys, entry, next) {
+    HASH_ITER(hh, relay->parked_keys, entry, next)
+    {
         HASH_DEL(relay->parked_keys, entry);
         obx_free(entry);
     }
@@ -89,9 +90,10 @@ static bool block(struct obx_relay *relay, const struct outbox_message *message,
     obx_keys_tell(&relay->keys, key, message, error->text);
     const struct obx_story *story = obx_key_story(key);
     if (!key->stuck)
-        OBX_RELAY_SAY(relay, OUTBOX_LOG_ERROR,
-                      "event %s can not be published and blocks its key '%s' of topic '%s': %s; mend it, or see on_reject",
-                      story->event_id, story->key, story->topic, error->text);
+        OBX_RELAY_SAY(
+            relay, OUTBOX_LOG_ERROR,
+            "event %s can not be published and blocks its key '%s' of topic '%s': %s; mend it, or see on_reject",
+            story->event_id, story->key, story->topic, error->text);
     obx_keys_set_stuck(&relay->keys, key, true);
     key->failures = OBX_MAX(key->failures, 8u);
     if (key->sending)
@@ -130,7 +132,8 @@ bool obx_reject(struct obx_relay *relay, const struct outbox_message *message, s
         return park(relay, message, position, hash, error);
     case OBX_STOP:
         if (!relay->halted)
-            OBX_RELAY_SAY(relay, OUTBOX_LOG_ERROR, "event %.*s can not be published, the relay stops (on_reject: stop): %s",
+            OBX_RELAY_SAY(relay, OUTBOX_LOG_ERROR,
+                          "event %.*s can not be published, the relay stops (on_reject: stop): %s",
                           (int)OBX_MIN(message->id.size, (size_t)64),
                           message->id.data ? (const char *)message->id.data : "", error->text);
         relay->halted = true;
@@ -165,7 +168,7 @@ static void park_done(struct obx_call *call, const struct outbox_error *error)
     OBX_FAILPOINT(relay, after_park);
     relay->now = obx_loop_now(relay->loop);
     if (error->code == OUTBOX_E_AGAIN) {
-        relay->settle_at = relay->now + 100 * OBX_MS;
+        relay->park_at = relay->now + 100 * OBX_MS;
     } else if (error->code) {
         obx_link_lost(relay, &relay->store, error);
     } else {
@@ -179,7 +182,8 @@ static void park_done(struct obx_call *call, const struct outbox_error *error)
 static void fill_park(struct obx_relay *relay)
 {
     uint32_t count = 0;
-    OBX_LIST_EACH(&relay->to_park, parked, struct obx_parked, link) {
+    OBX_LIST_EACH(&relay->to_park, parked, struct obx_parked, link)
+    {
         relay->dead_rows[count++] = (struct outbox_dead_row){
             .position = parked->position,
             .attempts = parked->attempts,
@@ -189,8 +193,7 @@ static void fill_park(struct obx_relay *relay)
         if (count == OBX_MAX_PARK)
             break;
     }
-    relay->park =
-        (struct outbox_park){.struct_size = sizeof relay->park, .count = count, .rows = relay->dead_rows};
+    relay->park = (struct outbox_park){.struct_size = sizeof relay->park, .count = count, .rows = relay->dead_rows};
 }
 
 static void dead_key(void *arg, const struct outbox_dead_letter *letter)
@@ -235,7 +238,7 @@ void obx_park_step(struct obx_relay *relay)
     if (!obx_link_up(&relay->store) || obx_call_busy(&relay->park_call))
         return;
     if (relay->to_park_count && !obx_call_busy(&relay->dead_call)) {
-        if (!obx_relay_due(relay, relay->settle_at))
+        if (!obx_relay_due(relay, relay->park_at))
             return;
         fill_park(relay);
         relay->park_call.done = park_done;

@@ -125,6 +125,7 @@ struct obx_relay {
 
     /* park.c */
     struct obx_list to_park;
+    uint64_t park_at;          /* after a failure that may pass */
     uint32_t to_park_count;
     struct obx_call park_call;
     struct outbox_park park;
