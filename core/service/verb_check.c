@@ -95,8 +95,9 @@ static enum obx_exit try_columns(struct obx_app *app, const char *relay)
     return obx_exit_code(status);
 }
 
-/* The topic that the configuration names, when it is the same for all events. */
-static int read_route(struct obx_app *app, const char *relay, char *topic, size_t size, struct outbox_error *error)
+/* Make the relay as `run` would, which checks all of its section. topic: the one that the configuration names, "" when
+ * it is not the same for all events. */
+static int try_relay(struct obx_app *app, const char *relay, char *topic, size_t size, struct outbox_error *error)
 {
     const struct obx_section *section;
     struct obx_relay *made;
@@ -121,7 +122,7 @@ static enum obx_exit check_relays(struct obx_app *app)
     const char *relay;
     for (uint32_t i = 0; (relay = obx_app_relay(app, i)); i++) {
         struct outbox_error error;
-        if (read_route(app, relay, topic, sizeof topic, &error)) {
+        if (try_relay(app, relay, topic, sizeof topic, &error)) {
             code = obx_exit_worse(code, obx_exit_say("check", &error));
             continue;
         }
