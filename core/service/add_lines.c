@@ -24,6 +24,7 @@ struct reader {
     int fd;
     struct obx_buf text; /* read and not yet added; parsed events point into it */
     size_t taken;        /* bytes of text that belong to the batch */
+    size_t searched;     /* bytes behind them that are known to hold no end of a line */
     bool ended;
     uint64_t line;       /* of the last parsed one */
     uint64_t first_line; /* of the batch */
@@ -58,7 +59,8 @@ static int flush(struct reader *reader, struct outbox_error *error)
     for (uint32_t i = 0; i < reader->count; i++)
         obx_ndjson_free(&reader->parsed[i]);
     reader->count = 0;
-    memmove(reader->text.data, reader->text.data + reader->taken, reader->text.size - reader->taken);
+    if (reader->taken)
+        memmove(reader->text.data, reader->text.data + reader->taken, reader->text.size - reader->taken);
     reader->text.size -= reader->taken;
     reader->taken = 0;
     return status;
@@ -112,9 +114,13 @@ static bool next_line(struct reader *reader, const char **line, size_t *size)
 {
     *line = reader->text.data + reader->taken;
     size_t left = reader->text.size - reader->taken;
-    const char *end = left ? memchr(*line, '\n', left) : NULL;
-    if (!end && !(reader->ended && left))
+    size_t unseen = left - reader->searched;
+    const char *end = unseen ? memchr(*line + reader->searched, '\n', unseen) : NULL;
+    if (!end && !(reader->ended && left)) {
+        reader->searched = left;
         return false;
+    }
+    reader->searched = 0;
     *size = end ? (size_t)(end - *line) : left;
     reader->taken += *size + (end != NULL);
     return true;
