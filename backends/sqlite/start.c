@@ -8,10 +8,12 @@
 #include "store.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- start --------------------------------------------------------------------------------------------------- */
 
@@ -48,12 +50,18 @@ static int pragma(struct lite_conn *conn, const char *sql, char *value, size_t s
     return code == SQLITE_OK ? OUTBOX_OK : error->code;
 }
 
+/* Its mode, that is; a file system that is mounted to be read is another matter. */
+static bool may_write(const char *path)
+{
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 || (errno != EACCES && errno != EPERM);
+}
+
 static int check_database(struct lite_store *store, struct lite_conn *conn, struct outbox_error *error)
 {
     char value[32];
     struct stat status;
     if (sqlite3_db_readonly(conn->db, "main") == 1)
-        return lite_error_set(error, OUTBOX_E_READ_ONLY,
+        return lite_error_set(error, may_write(store->path) ? OUTBOX_E_READ_ONLY : OUTBOX_E_PERMISSION,
                               OPENING " %s: this user may only read it; make the file and its directory writable",
                               store->path);
     if (pragma(conn, "PRAGMA journal_mode", value, sizeof value, error))

@@ -188,7 +188,7 @@ Test(sqlite_errors, read_only_and_no_permission)
     cr_assert_eq(chmod(rig.path, 0444), 0);
     cr_assert_eq(seteuid(65534), 0);
     rig_start(&rig, rig.store);
-    rig_expect(&rig, OUTBOX_E_READ_ONLY,
+    rig_expect(&rig, OUTBOX_E_PERMISSION,
                "open outbox database %s: this user may only read it; make the file and its directory writable",
                rig.path);
     cr_assert_eq(seteuid(0), 0);
