@@ -19,6 +19,8 @@ static const char *const usual_places[] = {"./outbox.yaml", "/etc/outbox/outbox.
 int obx_app_find_config(const char *given, char *path, size_t size, struct outbox_error *error)
 {
     const char *chosen = given ? given : getenv("OUTBOX_CONFIG");
+    if (given && !*given) /* as of -c "$UNSET": another file must not stand in for it */
+        return obx_error_set(error, OUTBOX_E_CONFIG, "read the configuration: the name given with -c is empty");
     if (chosen && !*chosen)
         chosen = NULL;
     for (size_t i = 0; !chosen && i < OBX_COUNT(usual_places); i++)

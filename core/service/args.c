@@ -66,7 +66,7 @@ static int refuse_option(struct obx_args *args, int found)
 int obx_args_next(struct obx_args *args)
 {
     opterr = 0;
-    const char *letters = takes(args, "config") ? ":c:" : ":";
+    const char *letters = takes(args, "config") ? ":c:h" : ":h";
     for (;;) {
         int found = getopt_long(args->argc, args->argv, letters, args->options, NULL);
         switch (found) {
@@ -79,6 +79,7 @@ int obx_args_next(struct obx_args *args)
         case OBX_ARG_VERBOSE:
             args->verbose = true;
             continue;
+        case 'h':
         case OBX_ARG_HELP:
             return answer_help(args);
         case '?':

@@ -1,8 +1,10 @@
 /* core/service/main.c - the program: finds the verb and runs it. Everything else is in the verbs' own files. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/failpoint.h"
 #include "base/mem.h"
@@ -65,8 +67,22 @@ static int arm(void)
 }
 #endif
 
+/*
+ * A standard descriptor that is closed would become the number of the database or of a socket, and what is printed
+ * would land there. In its place stands one that is open the other way round, so that its use still fails with EBADF.
+ */
+static bool fill_standard(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
+    if (!fill_standard())
+        return OBX_EXIT_UNAVAILABLE;
     signal(SIGPIPE, SIG_IGN);
     int refused = arm();
     if (refused)

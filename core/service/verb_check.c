@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "relay/relay.h"
+#include "service/address.h"
 #include "service/exit.h"
 #include "service/print_config.h"
 #include "service/session.h"
@@ -133,6 +134,19 @@ static enum obx_exit check_relays(struct obx_app *app)
     return code;
 }
 
+/* Not whether the port is free: the relay that runs has it. */
+static enum obx_exit check_listen(const struct obx_app *app)
+{
+    struct addrinfo *found;
+    struct outbox_error error;
+    if (!app->settings.listen)
+        return OBX_EXIT_OK;
+    if (obx_address_find(app->settings.listen, AI_PASSIVE, &found, &error))
+        return obx_exit_say("check", &error);
+    freeaddrinfo(found);
+    return OBX_EXIT_OK;
+}
+
 static enum obx_exit print_config(struct obx_app *app)
 {
     struct obx_buf text = {0};
@@ -160,7 +174,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     struct outbox_error error = {0};
     if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
         return obx_exit_say(verb->name, &error);
-    int code = print ? print_config(&app) : check_relays(&app);
+    int code = print ? print_config(&app) : obx_exit_worse(check_listen(&app), check_relays(&app));
     obx_app_close(&app);
     return code;
 }

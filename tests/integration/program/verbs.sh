@@ -24,18 +24,23 @@ for verb in init check run drain add status dead plugins bench; do
   check "$verb --frob" says 64 "outbox $verb: unknown or ambiguous option --frob; see outbox $verb --help" "$OUTBOX" $verb --frob
 done
 check "an option without its value" says 64 'outbox run: option -c needs a value; see outbox run --help' "$OUTBOX" run -c
+check "-h after a verb" shows 0 '^usage: outbox run ' "$OUTBOX" run -h
 check "an argument too many" says 64 "outbox run: unexpected argument 'now'; see outbox run --help" "$OUTBOX" run now
 
 # ---- finding the configuration ----
 none="outbox run: read the configuration: \$OUTBOX_CONFIG is not set and neither ./outbox.yaml nor /etc/outbox/outbox.yaml exists; write one, or name it with -c FILE"
 [ -e /etc/outbox/outbox.yaml ] || check "no configuration" says 78 "$none" "$OUTBOX" run
 check "-c names no file" shows 78 '^outbox run: .*missing\.yaml' "$OUTBOX" run -c missing.yaml
+check "-c names nothing" says 78 'outbox check: read the configuration: the name given with -c is empty' "$OUTBOX" check -c ''
 echo 'service: {}' >empty.yaml
 check "no relays" says 78 'outbox run: empty.yaml:1:1: no relays: there must be a section `relays:` with at least one relay in it' \
   "$OUTBOX" run -c empty.yaml
 config </dev/null
 echo 'servce: {}' >>outbox.yaml
 check "unknown key, with the nearest" says 78 "outbox check: ./outbox.yaml:5:1: unknown key 'servce'; did you mean 'service'?" "$OUTBOX" check
+config </dev/null
+echo 'service: { listen: "127.0.0.1" }' >>outbox.yaml
+check "an address that is none" shows 78 "^outbox check: service.listen: '127.0.0.1' is not ADDRESS:PORT" "$OUTBOX" check
 config </dev/null
 check "unknown relay" says 78 "outbox check: ./outbox.yaml has no relay 'order'; it has: orders" "$OUTBOX" check --relay order
 export OUTBOX_CONFIG=$dir/elsewhere.yaml
@@ -95,6 +100,21 @@ check "its message" said 'outbox add: line 1: "aggregateid" is missing'
 many() { for i in $(seq 1234); do printf '{"aggregatetype":"a","aggregateid":"%d","type":"t","payload":"%d"}\n' $((i % 7)) "$i"; done | "$OUTBOX" add --ndjson >"$out" 2>"$err"; }
 check "ndjson over several transactions" many
 check "all of them" said 'orders: added 1234 events'
+long_line() { # many blocks
+  { printf '{"aggregatetype":"a","aggregateid":"1","type":"t","payload":"'; head -c 3000000 /dev/zero | tr '\0' x; printf '"'; } |
+    "$OUTBOX" add --ndjson >"$out" 2>"$err"
+}
+check "ndjson, a long line that breaks off" eval 'long_line; [ $? = 65 ]'
+
+# ---- standard descriptors that are closed ----
+no_stdin() { "$OUTBOX" add --ndjson <&- >"$out" 2>"$err"; [ $? = 69 ]; }
+check "no stdin to read from" no_stdin
+check "says so" said 'outbox add: read events from stdin: Bad file descriptor'
+no_stdout() { "$OUTBOX" status >&- 2>"$err"; [ $? = 69 ]; }
+check "no stdout to write to" no_stdout
+check "says so" said 'outbox: write to stdout: Bad file descriptor'
+check "nothing at all" eval '"$OUTBOX" init <&- >&- 2>&-; [ $? = 69 ]'
+check "the database took no harm" shows 0 '^  pending    1238$' "$OUTBOX" status
 check "drain them" shows 0 '^relayed 1238 events in ' "$OUTBOX" drain
 check "JSON payloads as they were written" grep -qF '"payload":"{\"n\": 1.0, \"big\": 12345678901234567890}"' events.ndjson
 
