@@ -10,9 +10,14 @@
 #   logged            prints how many bytes the database has written to its log so far; optional
 # BENCH_EVENTS: events of the small drain (1000000). BENCH_RUNS: runs of each drain (3), the median of the ratios counts.
 # BENCH_SECONDS: of each latency (10). BENCH_KAFKA: options of the relay's producer (none), as in "linger.ms: 5".
+# BENCH_CODEC: compression of both sides' batches (none). BENCH_PAYLOAD: random, which nothing compresses, or json, which is
+# as repetitive as events of an application are. BENCH_ONLY: drains, or latencies and what comes after (both).
 events=${BENCH_EVENTS:-1000000}
 runs=${BENCH_RUNS:-3}
 seconds=${BENCH_SECONDS:-10}
+payload=${BENCH_PAYLOAD:-random}
+export codec=${BENCH_CODEC:-none}
+producer="compression.codec: $codec${BENCH_KAFKA:+, $BENCH_KAFKA}"
 export OUTBOX_PLUGIN_DIR=${OUTBOX_PLUGIN_DIR:-$build/plugins}
 outbox=$build/core/service/outbox
 measure=$build/bench/measure
@@ -47,7 +52,7 @@ configure() {
 	relays:
 	  bench:
 	    store: $store
-	    broker: {plugin: kafka, bootstrap.servers: "$brokers"${BENCH_KAFKA:+, options: {$BENCH_KAFKA\}}}
+	    broker: {plugin: kafka, bootstrap.servers: "$brokers", options: {$producer}}
 	    route: {topic: "$1", headers: {id: "\${event_id}"}}
 	Y
 }
@@ -116,6 +121,15 @@ stop_relay() {
     wait "$relay" || true
     relay=
 }
+
+# The drains of the three sizes, and whether the rest is wanted too.
+drains() {
+    [ "${BENCH_ONLY:-drains}" = drains ] || return 0
+    drain "$events" 128
+    drain "$((events * 3 / 10))" 1024
+    drain "$((events * 3 / 100))" 10240
+}
+more() { [ "${BENCH_ONLY:-latencies}" = latencies ]; }
 
 # latency_at RATE: one line of the table
 latency_at() {
