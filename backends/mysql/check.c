@@ -180,6 +180,43 @@ static void no_locks(struct mys_op *op, const struct outbox_error *error)
         "INSERT .. SELECT) comes late, and in no order to others");
 }
 
+/* Whether there is a binlog, and whether the user may read it: two rights. */
+static void put_bell(const struct mys_store *store, struct obx_sql_text *sql)
+{
+    (void)store;
+    obx_sql_text_puts(sql, "SELECT @@log_bin, COUNT(DISTINCT privilege_type = 'REPLICATION SLAVE') FROM "
+                           "information_schema.user_privileges WHERE privilege_type IN ('REPLICATION SLAVE', "
+                           "'REPLICATION CLIENT', 'BINLOG MONITOR') AND grantee = CONCAT(QUOTE(SUBSTRING_INDEX("
+                           "CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))");
+}
+
+static void tell_bell(struct mys_op *op)
+{
+    static const char how[] = "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*; see 'outbox init --print-grants'";
+    bool wanted = op->store->doorbell == MYS_DOORBELL_BINLOG, may = mys_number(op->result, 1, 0) == 2;
+    if (!mys_number(op->result, 0, 0)) {
+        if (wanted)
+            say(op, OUTBOX_LOG_WARN, "start the server with log_bin, or set doorbell: off",
+                "the server writes no binlog, which doorbell: binlog reads: an idle relay polls");
+    } else if (wanted && may) {
+        say(op, OUTBOX_LOG_INFO, NULL, "the binlog can be read: commits wake an idle relay");
+    } else if (wanted) {
+        say(op, OUTBOX_LOG_WARN, how,
+            "user %s was not granted what doorbell: binlog needs to read the binlog: an idle relay polls",
+            op->store->server.user);
+    } else {
+        say(op, OUTBOX_LOG_INFO, may ? "set doorbell: binlog" : "set doorbell: binlog, and grant what it needs",
+            "an idle relay polls; commits could wake it (user %s %s the binlog)", op->store->server.user,
+            may ? "may read" : "was not granted to read");
+    }
+}
+
+/* What else is there to tell? */
+static void no_bell(struct mys_op *op, const struct outbox_error *error)
+{
+    say(op, OUTBOX_LOG_WARN, NULL, "whether the binlog can be read is not known: %s", error->text);
+}
+
 static void refused(struct mys_op *op, const struct outbox_error *error)
 {
     say(op, OUTBOX_LOG_ERROR, error->code == OUTBOX_E_NOT_FOUND ? "run 'outbox init'" : grants, "%s", error->text);
@@ -210,6 +247,7 @@ static const struct probe {
     {"own the outbox", put_relay, NULL, refused},
     {"look at the dead-letter table", put_dead, NULL, no_dead},
     {"look at the locks", put_locks, tell_locks, no_locks},
+    {"look at the binlog", put_bell, tell_bell, no_bell},
 };
 enum { PROBES = sizeof probes / sizeof *probes };
 

@@ -379,6 +379,7 @@ void mys_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
     claim->batch = NULL;
     if (claim->flags & OUTBOX_CLAIM_REWIND)
         mys_claim_rewind(store);
+    mys_bell_claim(store, claim);
     if (!claim->max_rows)
         fail(op, OUTBOX_E_INVALID, "max_rows is 0");
     else if (OUTBOX_FAILPOINT_ERROR(store->host, mysql, before_claim, &error))

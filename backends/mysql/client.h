@@ -25,6 +25,7 @@ struct mys_target {
     const char *tls_ca, *tls_cert, *tls_key;
     bool tls, tls_verify;
     bool statements; /* many in one packet; only where no text of a user can be in it */
+    bool waits;      /* its thread may wait: calls that do will follow */
     unsigned timeout_s;
 };
 

@@ -59,6 +59,10 @@ bool mys_new(struct mys_client *client, const struct mys_target *target)
     mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
     mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &target->timeout_s);
+    if (target->waits) {
+        mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &target->timeout_s);
+        mysql_options(mysql, MYSQL_OPT_WRITE_TIMEOUT, &target->timeout_s);
+    }
     mysql_options4(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "outbox");
     set_tls(mysql, target);
     return true;
@@ -73,6 +77,10 @@ struct mys_wait mys_connect(struct mys_client *client, const struct mys_target *
 {
     unsigned long flags = CLIENT_FOUND_ROWS | (target->statements ? CLIENT_MULTI_STATEMENTS : 0);
     (void)events;
+    if (target->waits) /* calls that wait do not work on a connection that was made by one that does not */
+        return finished(client, !mysql_real_connect(client->mysql, target->host, target->user, target->password,
+                                                    target->database, target->port,
+                                                    target->host ? NULL : target->socket, flags));
     enum net_async_status status =
         mysql_real_connect_nonblocking(client->mysql, target->host, target->user, target->password, target->database,
                                        target->port, target->host ? NULL : target->socket, flags);

@@ -1,14 +1,14 @@
 /*
- * backends/mysql/dial.c - connecting, on a worker
+ * backends/mysql/dial.c - connecting, on a worker or on a thread that may wait
  *
  * Looking up names, loading certificates and parts of the TLS handshake block in either client library, so that all of
- * the connect is done by a worker. It does not block there either, but for names: it waits with poll(), so that an
- * abandoned attempt ends within a moment, and one that is too slow ends at its deadline.
+ * the connect is done by a worker, or by the thread that reads the binlog. It does not block there either, but for
+ * names: it waits with poll(), so that an abandoned attempt ends within a moment, and one that is too slow ends at its
+ * deadline.
  */
 #include "dial.h"
 
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
 #include "error.h"
@@ -17,14 +17,8 @@ enum { LOOK_MS = 20 }; /* how often it looks whether it is still wanted */
 
 struct mys_dial {
     struct outbox_work work;
-    const struct outbox_host *host; /* of the plugin */
     struct mys_conn *conn;
-    struct mys_target target;
-    char host_name[256]; /* the store's own may change while an abandoned attempt goes on */
-    uint64_t deadline_ns;
-    struct mys_client client; /* the worker's until done */
-    atomic_bool abandoned;
-    struct outbox_error error;
+    struct mys_attempt attempt; /* the worker's until done */
     void (*done)(struct mys_conn *conn, struct mys_client *client, const struct outbox_error *error);
 };
 
@@ -38,9 +32,9 @@ static void spell(const struct mys_target *target, char to[160])
                  target->user ? target->user : "?");
 }
 
-static uint32_t wait_for(const struct mys_dial *dial, struct mys_wait wait)
+static uint32_t wait_for(const struct mys_attempt *attempt, struct mys_wait wait)
 {
-    struct pollfd look = {.fd = mys_fd(&dial->client)};
+    struct pollfd look = {.fd = mys_fd(&attempt->client)};
     if (wait.events & OUTBOX_READABLE)
         look.events |= POLLIN;
     if (wait.events & OUTBOX_WRITABLE)
@@ -54,53 +48,70 @@ static uint32_t wait_for(const struct mys_dial *dial, struct mys_wait wait)
 }
 
 /* Until it stands, fails, is too slow or not wanted any more. */
-static void step(struct mys_dial *dial, const char *where)
+static void step(struct mys_attempt *attempt, const char *where)
 {
-    struct mys_wait wait = mys_connect(&dial->client, &dial->target, 0);
+    struct mys_wait wait = mys_connect(&attempt->client, &attempt->target, 0);
     while (mys_waits(wait)) {
-        uint32_t events = wait_for(dial, wait);
-        if (atomic_load(&dial->abandoned)) {
-            mys_fail(&dial->error, OUTBOX_E_CANCELED, "connect to %s: canceled", where);
+        uint32_t events = wait_for(attempt, wait);
+        if (atomic_load(&attempt->abandoned)) {
+            mys_fail(&attempt->error, OUTBOX_E_CANCELED, "connect to %s: canceled", where);
             return;
         }
-        if (dial->host->now(dial->host) > dial->deadline_ns) {
-            mys_fail(&dial->error, OUTBOX_E_TIMEOUT,
+        if (attempt->host->now(attempt->host) > attempt->deadline_ns) {
+            mys_fail(&attempt->error, OUTBOX_E_TIMEOUT,
                      "connect to %s: no answer in time; look at the network and the server", where);
             return;
         }
         if (events || wait.again_us)
-            wait = mys_connect(&dial->client, &dial->target, events);
+            wait = mys_connect(&attempt->client, &attempt->target, events);
     }
 }
 
-static void judge(struct mys_dial *dial, const char *where)
+static void judge(struct mys_attempt *attempt, const char *where)
 {
     char what[200];
     snprintf(what, sizeof what, "connect to %s", where);
-    if (dial->client.failed)
-        mys_error_of(&dial->error, what, dial->client.mysql);
-    else if (dial->target.tls && !mysql_get_ssl_cipher(dial->client.mysql))
-        mys_fail(&dial->error, OUTBOX_E_NOT_CONNECTED,
+    if (attempt->client.failed)
+        mys_error_of(&attempt->error, what, attempt->client.mysql);
+    else if (attempt->target.tls && !mysql_get_ssl_cipher(attempt->client.mysql))
+        mys_fail(&attempt->error, OUTBOX_E_NOT_CONNECTED,
                  "%s: the server does not speak TLS, which tls: asks for; set it up there, or say tls: off", what);
     else
-        mys_settle_down(&dial->client);
+        mys_settle_down(&attempt->client);
 }
+
+void mys_attempt_begin(struct mys_attempt *attempt, const struct outbox_host *host, const struct mys_target *target,
+                       uint64_t timeout_ms)
+{
+    *attempt = (struct mys_attempt){.host = host, .target = *target};
+    snprintf(attempt->host_name, sizeof attempt->host_name, "%s", target->host ? target->host : "");
+    attempt->target.host = target->host ? attempt->host_name : NULL;
+    attempt->deadline_ns = host->now(host) + timeout_ms * 1000000;
+}
+
+void mys_attempt_make(struct mys_attempt *attempt)
+{
+    char where[160];
+    spell(&attempt->target, where);
+    if (!mys_new(&attempt->client, &attempt->target)) {
+        mys_fail(&attempt->error, OUTBOX_E_NO_MEMORY, "connect to %s: out of memory", where);
+        return;
+    }
+    step(attempt, where);
+    if (!attempt->error.code)
+        judge(attempt, where);
+    if (attempt->error.code)
+        mys_close(&attempt->client, true);
+}
+
+/* ---- on a worker
+ * ----------------------------------------------------------------------------------------------------- */
 
 static void connect_it(struct outbox_work *work)
 {
     struct mys_dial *dial = work->arg;
-    char where[160];
     mysql_thread_init();
-    spell(&dial->target, where);
-    if (!mys_new(&dial->client, &dial->target)) {
-        mys_fail(&dial->error, OUTBOX_E_NO_MEMORY, "connect to %s: out of memory", where);
-    } else {
-        step(dial, where);
-        if (!dial->error.code)
-            judge(dial, where);
-        if (dial->error.code)
-            mys_close(&dial->client, true);
-    }
+    mys_attempt_make(&dial->attempt);
     mysql_thread_end();
 }
 
@@ -108,18 +119,19 @@ static void connected(struct outbox_work *work)
 {
     struct mys_dial *dial = work->arg;
     struct mys_conn *conn = dial->conn;
+    const struct outbox_host *host = dial->attempt.host;
+    struct mys_client client = dial->attempt.client;
+    struct outbox_error error = dial->attempt.error;
+    bool abandoned = atomic_load(&dial->attempt.abandoned);
+    void (*done)(struct mys_conn *, struct mys_client *, const struct outbox_error *) = dial->done;
     conn->dials--;
-    if (atomic_load(&dial->abandoned)) {
-        mys_close(&dial->client, true);
-        dial->host->release(dial->host, dial);
+    host->release(host, dial);
+    if (abandoned) {
+        mys_close(&client, true);
         conn->idle(conn);
         return;
     }
-    struct mys_client client = dial->client;
-    struct outbox_error error = dial->error;
-    void (*done)(struct mys_conn *, struct mys_client *, const struct outbox_error *) = dial->done;
     conn->dial = NULL;
-    dial->host->release(dial->host, dial);
     done(conn, &client, &error);
 }
 
@@ -132,13 +144,9 @@ int mys_dial(struct mys_conn *conn, const struct mys_target *target, uint64_t ti
     if (!dial)
         return mys_fail(error, OUTBOX_E_NO_MEMORY, "connect: out of memory");
     dial->work = (struct outbox_work){.work = connect_it, .done = connected, .arg = dial};
-    dial->host = host;
     dial->conn = conn;
-    dial->target = *target;
-    snprintf(dial->host_name, sizeof dial->host_name, "%s", target->host ? target->host : "");
-    dial->target.host = target->host ? dial->host_name : NULL;
-    dial->deadline_ns = host->now(host) + timeout_ms * 1000000;
     dial->done = done;
+    mys_attempt_begin(&dial->attempt, host, target, timeout_ms);
     if (host->offload(host, &dial->work)) {
         host->release(host, dial);
         return mys_fail(error, OUTBOX_E_NO_MEMORY, "connect: no worker to do it");
@@ -151,6 +159,6 @@ int mys_dial(struct mys_conn *conn, const struct mys_target *target, uint64_t ti
 void mys_dial_abandon(struct mys_conn *conn)
 {
     if (conn->dial)
-        atomic_store(&conn->dial->abandoned, true);
+        atomic_store(&conn->dial->attempt.abandoned, true);
     conn->dial = NULL;
 }

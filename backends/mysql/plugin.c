@@ -100,7 +100,8 @@ void mys_stop_if_idle(struct mys_store *store)
 {
     struct outbox_error error;
     outbox_op_t op = store->stop_op;
-    if (!op || store->ops || store->start_op || store->reader.dials || store->owner.dials || store->releasing)
+    if (!op || store->ops || store->start_op || store->reader.dials || store->owner.dials || store->releasing ||
+        store->bell.running)
         return;
     if (store->owns && mys_conn_is_open(&store->owner)) {
         release_lock(store);
@@ -118,6 +119,7 @@ static void stop(void *self, outbox_op_t op)
 {
     struct mys_store *store = self;
     store->stop_op = op;
+    mys_bell_stop(store);
     if (store->start_op)
         mys_start_cancel(store);
     else
@@ -177,6 +179,7 @@ static void set_host(struct mys_store *store, const struct outbox_host *host)
     store->host = store->reader.host = store->owner.host = host;
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = (struct obx_sql_text){.host = host, .dialect = OBX_SQL_MYSQL};
+    mys_bell_init(store);
     obx_sql_holes_init(&store->holes, host, UINT64_MAX); /* never cold: all holes are in every claim */
 }
 
@@ -198,6 +201,7 @@ static void fini(void *self)
     const struct outbox_host *host = store->host;
     if (!host)
         return;
+    mys_bell_fini(store);
     mys_table_free(store);
     mys_batches_free(store);
     obx_sql_holes_free(&store->holes);
@@ -212,6 +216,7 @@ static void fini(void *self)
 }
 
 static const char *const tls_choices[] = {"auto", "off", "require", "verify", NULL};
+static const char *const doorbell_choices[] = {"off", "binlog", NULL};
 
 #define AT(field) offsetof(struct mys_store, field)
 static const struct outbox_option options[] = {
@@ -246,6 +251,9 @@ static const struct outbox_option options[] = {
      "how often, while idle, to look for rows that no claim can find: ids written by hand, or very late"},
     {"hole_grace", OUTBOX_OPT_DURATION, 0, AT(grace_ms), "10s", 10, 86400000, NULL,
      "how long an id that is in no transaction's row may still come in order, where metadata_locks cannot be read"},
+    {"doorbell", OUTBOX_OPT_ENUM, 0, AT(doorbell), "off", 0, 0, doorbell_choices,
+     "binlog: commits wake an idle relay, which reads the server's binlog for that and needs the rights of a replica; "
+     "off: it is polled"},
 };
 
 static const struct outbox_store_ops ops = {
@@ -274,7 +282,7 @@ OUTBOX_PLUGIN(store, mysql) = {
     .struct_size = sizeof(struct outbox_plugin),
     .kind = OUTBOX_STORE,
     .option_size = sizeof(struct outbox_option),
-    .caps = OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN,
+    .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN,
     .name = "mysql",
     .version = "0.1.0",
     .description = "an outbox table in MySQL 8.0 and later, or MariaDB 10.6 and later",

@@ -72,7 +72,7 @@ static bool is_local(const char *host)
     return !strcmp(host, "localhost") || !strncmp(host, "127.", 4) || !strcmp(host, "::1");
 }
 
-static struct mys_target target_of(struct mys_store *store, bool statements)
+struct mys_target mys_target(struct mys_store *store, bool statements)
 {
     struct mys_target target = {.socket = store->socket,
                                 .user = store->user,
@@ -200,7 +200,7 @@ static void connect_one(struct mys_store *store, struct mys_conn *conn, const ch
                         void (*connected)(struct mys_conn *conn, const struct outbox_error *error))
 {
     struct outbox_error error;
-    struct mys_target target = target_of(store, conn == &store->owner);
+    struct mys_target target = mys_target(store, conn == &store->owner);
     uint32_t dials = conn->dials;
     *conn = (struct mys_conn){.host = store->host,
                               .name = name,

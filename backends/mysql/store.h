@@ -11,15 +11,17 @@
  *   table.c    what the table looks like             claim.c    claiming with holes;  rows.c: results as values
  *   look.c     who can still fill a hole             sweep.c    rows that no claim can find
  *   owner.c    lock, epoch, lease, fencing           settle.c   deletes
+ *   bell.c, listen.c, binlog.c, stream*.c: the doorbell, on a thread of its own
  *   park.c, dead.c: dead letters                     setup.c, check.c, status.c, add.c   for the verbs
  *
- * All on the loop thread but for connecting. Functions shared between files begin with mys_.
+ * All on the loop thread but for connecting and for listen.c. Functions shared between files begin with mys_.
  */
 #ifndef MYS_STORE_H
 #define MYS_STORE_H
 
 #include <outbox/failpoint.h>
 
+#include "bell.h"
 #include "conn.h"
 #include "error.h"
 #include "sql/columns.h"
@@ -91,6 +93,7 @@ struct mys_batch {
     uint32_t position_room, value_room;
 };
 
+enum mys_doorbell { MYS_DOORBELL_OFF, MYS_DOORBELL_BINLOG };
 enum mys_phase { MYS_STOPPED = 0, MYS_STARTING, MYS_STARTED };
 
 struct mys_server {
@@ -125,6 +128,7 @@ struct mys_store {
     const char *table_name, *dead_name, *relay_name;
     struct outbox_map column_names;
     int64_t connect_ms, statement_ms, sweep_ms, grace_ms;
+    int64_t doorbell; /* enum mys_doorbell */
 
     char schema[MYS_NAME], name[MYS_NAME]; /* table_name in two; schema "": the database's */
     char dead_schema[MYS_NAME], dead_table[MYS_NAME];
@@ -164,6 +168,7 @@ struct mys_store {
     struct mys_batch *spare; /* free batches */
     uint32_t spare_count;
     struct mys_sweep sweep;
+    struct mys_bell bell;
 
     struct obx_sql_ranges runs; /* of the settle in flight */
     uint32_t settled_runs;      /* of these, how many are gone */
@@ -198,6 +203,7 @@ int64_t mys_number(MYSQL_RES *result, unsigned column, int64_t fallback); /* of 
 void mys_copy(char *to, size_t size, const char *from); /* NULL is "" */
 
 /* start.c, session.c */
+struct mys_target mys_target(struct mys_store *store, bool statements);
 bool mys_hosts_fit(const struct mys_store *store, struct outbox_error *error);
 void mys_start(void *self, outbox_op_t op, const struct outbox_store_start *start);
 void mys_session_begin(struct mys_store *store); /* the owner's connection is there: go on from here */
@@ -232,6 +238,12 @@ struct mys_batch *mys_batch_new(struct mys_store *store, MYSQL_RES *result, uint
 void mys_batches_free(struct mys_store *store);
 void mys_sweep_reset(struct mys_store *store);
 void mys_sweep_if_due(struct mys_store *store);
+
+/* bell.c */
+void mys_bell_init(struct mys_store *store);
+void mys_bell_fini(struct mys_store *store);
+void mys_bell_claim(struct mys_store *store, struct outbox_claim *claim); /* takes PARK out if it is not armed */
+void mys_bell_stop(struct mys_store *store); /* then mys_stop_if_idle() */
 
 /* owner.c */
 void mys_fence_put(const struct mys_store *store, struct obx_sql_text *sql); /* opens the transaction, too */

@@ -14,6 +14,7 @@ struct conf_bed {
     struct obx_instance *store;  /* the one that relays; owned */
     struct obx_instance *other;  /* a second one over the same outbox; the same as store when that cannot be */
     struct obx_instance *broker; /* owned */
+    uint32_t awaited;            /* the number of the row that a check waits for */
     int report;                  /* where the result goes: the parent's end is conf_run() */
 };
 

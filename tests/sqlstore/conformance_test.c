@@ -25,7 +25,8 @@ static const struct conf_subject mysql = {.name = "test.yaml",
                                                   "  user: outbox\n"
                                                   "  password: outbox\n"
                                                   "  database: outbox\n"
-                                                  "  table: ${OUTBOX_CHECK}\n",
+                                                  "  table: ${OUTBOX_CHECK}\n"
+                                                  "  doorbell: binlog\n",
                                           .fence = "\"$OUTBOX_TEST_MYSQL_FENCE\"",
                                           .live = mem_live};
 

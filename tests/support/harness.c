@@ -106,6 +106,35 @@ bool harness_until(struct harness *harness, bool (*holds)(void *arg), void *arg)
     return holds(arg);
 }
 
+static void turn_again(struct obx_timer *timer)
+{
+    (void)timer;
+}
+
+struct polling {
+    struct harness *harness;
+    struct obx_timer timer;
+    bool (*holds)(void *arg);
+    void *arg;
+    bool held; /* not asked again then: it may have taken what it waited for */
+};
+
+static bool look(void *arg)
+{
+    struct polling *polling = arg;
+    struct obx_loop *loop = polling->harness->loop;
+    polling->held = polling->held || polling->holds(polling->arg);
+    return polling->held || loop->ops->timer_set(loop, &polling->timer, 5 * OBX_MS);
+}
+
+bool harness_poll(struct harness *harness, bool (*holds)(void *arg), void *arg)
+{
+    struct polling polling = {.harness = harness, .timer = {.fire = turn_again}, .holds = holds, .arg = arg};
+    harness_until(harness, look, &polling);
+    harness->loop->ops->timer_clear(harness->loop, &polling.timer);
+    return polling.held;
+}
+
 struct wakes {
     const struct harness *harness;
     uint32_t more_than;

@@ -42,6 +42,8 @@ int harness_instance(struct harness *harness, enum outbox_kind kind, const char 
 
 /* Turn until the condition holds. False: the patience is over, or nothing can happen any more. */
 bool harness_until(struct harness *harness, bool (*holds)(void *arg), void *arg);
+/* The same for a condition that itself calls operations: it is looked at every few milliseconds. */
+bool harness_poll(struct harness *harness, bool (*holds)(void *arg), void *arg);
 bool harness_until_woken(struct harness *harness, uint32_t more_than);
 
 /* A call and what came of it. Zero it, or harness_reset(), before each submission. */

@@ -1,0 +1,23 @@
+/*
+ * backends/mysql/binlog.h - what the server's log of changes tells a doorbell: has somebody added rows to one table?
+ *
+ * Of each event as little is read as that takes: its type, for which table rows are, and where a transaction ends. An
+ * event that cannot be understood counts as one that may have added rows: a ring too many costs one look.
+ */
+#ifndef MYS_BINLOG_H
+#define MYS_BINLOG_H
+
+#include <outbox/plugin.h>
+
+struct mys_ear {
+    const char *schema, *table; /* borrowed */
+    uint64_t table_id;          /* how the log calls it in this transaction */
+    bool named;                 /* it has called it so */
+    bool touched;               /* rows were added, but not yet committed */
+};
+
+/* One event without a checksum behind it; data NULL: one that could not be read. True: a transaction has ended that
+ * has, or may have, added rows. */
+bool mys_ear_hears(struct mys_ear *ear, struct outbox_bytes event);
+
+#endif

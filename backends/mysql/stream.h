@@ -1,0 +1,28 @@
+/*
+ * backends/mysql/stream.h - the server's binlog as a stream of events, by either client library
+ *
+ * Neither library can read it without waiting: so this belongs to a thread of its own (bell.c). shutdown(2) of the
+ * descriptor by another thread ends a wait. stream_mariadb.c and stream_oracle.c, as with client.h.
+ */
+#ifndef MYS_STREAM_H
+#define MYS_STREAM_H
+
+#include "client.h"
+
+struct mys_stream;
+
+struct mys_stream_from {
+    const char *file;
+    uint32_t position;
+    uint32_t server_id; /* how we are called among the server's replicas: unlike all others */
+};
+
+/* On `mysql`, which is connected and from then on good for nothing else. NULL: see *error. */
+struct mys_stream *mys_stream_open(const struct outbox_host *host, MYSQL *mysql, const struct mys_stream_from *from,
+                                   struct outbox_error *error);
+/* Waits for the next event, which is the stream's until the next call. data NULL: there was one that the library
+ * could not read. False: no more, see *error. */
+bool mys_stream_next(struct mys_stream *stream, struct outbox_bytes *event, struct outbox_error *error);
+void mys_stream_close(struct mys_stream *stream); /* NULL is fine; the connection is the caller's to close */
+
+#endif

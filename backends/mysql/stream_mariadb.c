@@ -1,0 +1,73 @@
+/*
+ * backends/mysql/stream_mariadb.c - the binlog over MariaDB Connector/C's mariadb_rpl_ functions
+ *
+ * The library reads each event whole and takes it apart, of which only the bytes are used here. It fails at an event
+ * that it does not know (newer MySQL servers have some) with the connection as it was: one can go on behind it.
+ */
+#include "stream.h"
+
+#include <errmsg.h>
+#include <mariadb_rpl.h>
+#include <string.h>
+
+#include "error.h"
+
+struct mys_stream {
+    const struct outbox_host *host;
+    MYSQL *mysql;
+    MARIADB_RPL *rpl;
+    MARIADB_RPL_EVENT *event;
+};
+
+struct mys_stream *mys_stream_open(const struct outbox_host *host, MYSQL *mysql, const struct mys_stream_from *from,
+                                   struct outbox_error *error)
+{
+    struct mys_stream *stream = host->alloc(host, sizeof *stream);
+    MARIADB_RPL *rpl = stream ? mariadb_rpl_init(mysql) : NULL;
+    if (!rpl) {
+        mys_fail(error, OUTBOX_E_NO_MEMORY, "read the binlog: out of memory");
+        host->release(host, stream);
+        return NULL;
+    }
+    *stream = (struct mys_stream){.host = host, .mysql = mysql, .rpl = rpl};
+    mariadb_rpl_optionsv(rpl, MARIADB_RPL_FILENAME, from->file, strlen(from->file));
+    mariadb_rpl_optionsv(rpl, MARIADB_RPL_START, (unsigned long)from->position);
+    mariadb_rpl_optionsv(rpl, MARIADB_RPL_SERVER_ID, (unsigned)from->server_id);
+    if (!mariadb_rpl_open(rpl))
+        return stream;
+    mys_error_of(error, "read the binlog", mysql);
+    mys_stream_close(stream);
+    return NULL;
+}
+
+static bool only_unknown(const struct mys_stream *stream)
+{
+    unsigned number = mysql_errno(stream->mysql);
+    return (!number || number > CER_MIN_ERROR) && (int)mysql_get_socket(stream->mysql) >= 0;
+}
+
+bool mys_stream_next(struct mys_stream *stream, struct outbox_bytes *event, struct outbox_error *error)
+{
+    MARIADB_RPL_EVENT *used = stream->event; /* the library frees it when it fails */
+    *event = (struct outbox_bytes){0};
+    stream->event = mariadb_rpl_fetch(stream->rpl, used);
+    if (stream->event) {
+        size_t size = stream->event->raw_data_size - stream->event->raw_data_ofs;
+        *event = (struct outbox_bytes){stream->event->raw_data + stream->event->raw_data_ofs, size};
+        return true;
+    }
+    if (only_unknown(stream))
+        return true;
+    mys_error_of(error, "read the binlog", stream->mysql);
+    return false;
+}
+
+void mys_stream_close(struct mys_stream *stream)
+{
+    if (!stream)
+        return;
+    if (stream->event)
+        mariadb_free_rpl_event(stream->event);
+    mariadb_rpl_close(stream->rpl);
+    stream->host->release(stream->host, stream);
+}
