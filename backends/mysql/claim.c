@@ -234,7 +234,7 @@ static void adapt(struct mys_store *store, const struct outbox_claim *claim, con
         store->few = store->few * 2 < claim->max_rows ? store->few * 2 : 0;
 }
 
-static void give(struct mys_op *op, struct mys_batch *batch, bool more)
+static void give(struct mys_op *op, struct obx_sql_batch *batch, bool more)
 {
     static const struct outbox_error none;
     if (batch)
@@ -261,7 +261,7 @@ static void take_over(struct mys_op *op, const struct reading *reading)
 {
     struct mys_store *store = op->store;
     const struct outbox_claim *claim = claim_of(op);
-    struct mys_batch *batch = NULL;
+    struct obx_sql_batch *batch = NULL;
     adapt(store, claim, reading);
     if (reading->large && !reading->rows) {
         submit(op);

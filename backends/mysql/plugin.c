@@ -203,7 +203,7 @@ static void fini(void *self)
         return;
     mys_bell_fini(store);
     mys_table_free(store);
-    mys_batches_free(store);
+    obx_sql_batches_free(&store->batches, store->host);
     obx_sql_holes_free(&store->holes);
     obx_sql_ranges_free(host, &store->given);
     obx_sql_ranges_free(host, &store->runs);

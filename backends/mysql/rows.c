@@ -1,15 +1,15 @@
 /*
  * backends/mysql/rows.c - a stored result as a batch
  *
- * Values point into the result, which the batch owns until it is released. The arrays of positions and values are
- * used again by later batches. Times come as text in UTC, which is the session's time zone.
+ * Values are read in place; sql/batches.h says who owns what. Times come as text in UTC, which is the session's time
+ * zone.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store.h"
 
-enum { SPARE_MAX = 16, ROW_OVERHEAD = 48 };
+enum { ROW_OVERHEAD = 48 };
 
 static struct outbox_value of_bytes(uint32_t type, const char *data, unsigned long size)
 {
@@ -80,18 +80,8 @@ static struct outbox_value decode(enum mys_wire wire, const char *data, unsigned
     return (struct outbox_value){.type = OUTBOX_NULL};
 }
 
-static struct mys_batch *take_spare(struct mys_store *store)
-{
-    struct mys_batch *batch = store->spare;
-    if (!batch)
-        return store->host->alloc(store->host, sizeof *batch);
-    store->spare = batch->next;
-    store->spare_count--;
-    return batch;
-}
-
 /* The rows of the result whose ids are the first `rows` of store->ids; others were not asked for. */
-static uint64_t fill(const struct mys_store *store, struct mys_batch *batch, uint32_t rows)
+static uint64_t fill(const struct mys_store *store, struct obx_sql_batch *batch, uint32_t rows)
 {
     struct outbox_value *value = batch->values;
     uint64_t bytes = 0;
@@ -113,61 +103,20 @@ static uint64_t fill(const struct mys_store *store, struct mys_batch *batch, uin
     return bytes;
 }
 
-struct mys_batch *mys_batch_new(struct mys_store *store, MYSQL_RES *result, uint32_t rows)
+struct obx_sql_batch *mys_batch_new(struct mys_store *store, MYSQL_RES *result, uint32_t rows)
 {
-    const struct outbox_host *host = store->host;
-    struct mys_batch *batch = take_spare(store);
+    struct obx_sql_batch *batch = obx_sql_batch_get(&store->batches, store->host, rows, store->wanted_count);
     if (!batch)
         return NULL;
-    batch->result = NULL;
-    if (!obx_sql_grow(host, (void **)&batch->positions, &batch->position_room, rows, sizeof *batch->positions) ||
-        !obx_sql_grow(host, (void **)&batch->values, &batch->value_room, rows * store->wanted_count + 1,
-                      sizeof *batch->values)) {
-        mys_release(store, &batch->batch);
-        return NULL;
-    }
     batch->result = result;
-    uint64_t bytes = fill(store, batch, rows);
-    batch->batch = (struct outbox_batch){
-        .struct_size = sizeof batch->batch,
-        .rows = rows,
-        .columns = store->wanted_count,
-        .positions = batch->positions,
-        .values = batch->values,
-        .bytes = bytes + (uint64_t)batch->position_room * sizeof *batch->positions +
-                 (uint64_t)batch->value_room * sizeof *batch->values,
-    };
+    obx_sql_batch_seal(batch, rows, store->wanted_count, fill(store, batch, rows));
     return batch;
-}
-
-static void destroy(struct mys_store *store, struct mys_batch *batch)
-{
-    store->host->release(store->host, batch->positions);
-    store->host->release(store->host, batch->values);
-    store->host->release(store->host, batch);
 }
 
 void mys_release(void *self, struct outbox_batch *released)
 {
     struct mys_store *store = self;
-    struct mys_batch *batch = (struct mys_batch *)(void *)released;
+    struct obx_sql_batch *batch = (struct obx_sql_batch *)(void *)released;
     mysql_free_result(batch->result);
-    batch->result = NULL;
-    if (store->spare_count >= SPARE_MAX) {
-        destroy(store, batch);
-        return;
-    }
-    batch->next = store->spare;
-    store->spare = batch;
-    store->spare_count++;
-}
-
-void mys_batches_free(struct mys_store *store)
-{
-    while (store->spare) {
-        struct mys_batch *next = store->spare->next;
-        destroy(store, store->spare);
-        store->spare = next;
-    }
-    store->spare_count = 0;
+    obx_sql_batch_put(&store->batches, store->host, batch);
 }

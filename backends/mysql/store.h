@@ -24,6 +24,7 @@
 #include "bell.h"
 #include "conn.h"
 #include "error.h"
+#include "sql/batches.h"
 #include "sql/columns.h"
 #include "sql/holes.h"
 #include "sql/runs.h"
@@ -82,15 +83,6 @@ struct mys_op {
     struct obx_sql_text sql; /* of the request */
     MYSQL_RES *result;
     uint64_t number, holder;
-};
-
-struct mys_batch {
-    struct outbox_batch batch; /* first: release() gets this */
-    struct mys_batch *next;
-    MYSQL_RES *result;
-    struct outbox_position *positions;
-    struct outbox_value *values;
-    uint32_t position_room, value_room;
 };
 
 enum mys_doorbell { MYS_DOORBELL_OFF, MYS_DOORBELL_BINLOG };
@@ -165,8 +157,7 @@ struct mys_store {
     uint32_t holder_room;
     int64_t *ids;
     uint32_t id_room;
-    struct mys_batch *spare; /* free batches */
-    uint32_t spare_count;
+    struct obx_sql_batches batches;
     struct mys_sweep sweep;
     struct mys_bell bell;
 
@@ -234,8 +225,7 @@ bool mys_look_due(const struct mys_store *store);
 void mys_look_put(struct mys_store *store, struct obx_sql_text *sql);
 void mys_look_take(struct mys_store *store, MYSQL_RES *result);
 void mys_holes_put(const struct mys_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns);
-struct mys_batch *mys_batch_new(struct mys_store *store, MYSQL_RES *result, uint32_t rows);
-void mys_batches_free(struct mys_store *store);
+struct obx_sql_batch *mys_batch_new(struct mys_store *store, MYSQL_RES *result, uint32_t rows);
 void mys_sweep_reset(struct mys_store *store);
 void mys_sweep_if_due(struct mys_store *store);
 

@@ -159,7 +159,7 @@ static void choose_statement(struct pg_store *store, const struct outbox_claim *
         store->guarded--;
 }
 
-static void give(struct pg_op *op, struct pg_batch *batch, bool more)
+static void give(struct pg_op *op, struct obx_sql_batch *batch, bool more)
 {
     static const struct outbox_error none;
     if (batch)
@@ -187,7 +187,7 @@ static void take_over(struct pg_op *op, struct reading *reading)
 {
     struct pg_store *store = op->store;
     const struct outbox_claim *claim = claim_of(op);
-    struct pg_batch *batch = NULL;
+    struct obx_sql_batch *batch = NULL;
     bool truncated = reading->cut || reading->rows >= claim->max_rows;
     choose_statement(store, claim, op->result, reading);
     if (reading->cut && !reading->rows) {

@@ -151,7 +151,7 @@ static void fini(void *self)
         return;
     pg_target_free(&store->target);
     pg_table_free(store);
-    pg_batches_free(store);
+    obx_sql_batches_free(&store->batches, store->host);
     obx_sql_holes_free(&store->holes);
     obx_sql_ranges_free(store->host, &store->given);
     obx_sql_ranges_free(store->host, &store->runs);

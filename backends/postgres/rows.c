@@ -1,14 +1,11 @@
 /*
  * backends/postgres/rows.c - a result of libpq as a batch
  *
- * Values point into the result, which the batch owns until it is released. The arrays of positions and values are
- * used again by later batches, so that a claim allocates nothing once things have settled.
+ * Values are read in place; sql/batches.h says who owns what.
  */
 #include <string.h>
 
 #include "store.h"
-
-enum { SPARE_MAX = 16 };
 
 static const int64_t epoch_us = 946684800000000; /* 2000-01-01, where Postgres counts from */
 
@@ -77,19 +74,9 @@ static struct outbox_value decode(enum pg_wire wire, const char *data, int size)
     return (struct outbox_value){.type = OUTBOX_NULL};
 }
 
-static struct pg_batch *take_spare(struct pg_store *store)
-{
-    struct pg_batch *batch = store->spare;
-    if (!batch)
-        return store->host->alloc(store->host, sizeof *batch);
-    store->spare = batch->next;
-    store->spare_count--;
-    return batch;
-}
-
 /* Each look into a result is a call that checks its arguments again, so this makes as few as it can: only what has no
  * bytes may be null. */
-static void fill(const struct pg_store *store, struct pg_batch *batch, int first, uint32_t rows)
+static void fill(const struct pg_store *store, struct obx_sql_batch *batch, int first, uint32_t rows)
 {
     struct outbox_value *value = batch->values;
     const PGresult *result = batch->result;
@@ -106,61 +93,21 @@ static void fill(const struct pg_store *store, struct pg_batch *batch, int first
     }
 }
 
-struct pg_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows)
+struct obx_sql_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows)
 {
-    const struct outbox_host *host = store->host;
-    struct pg_batch *batch = take_spare(store);
+    struct obx_sql_batch *batch = obx_sql_batch_get(&store->batches, store->host, rows, store->wanted_count);
     if (!batch)
         return NULL;
-    batch->result = NULL;
-    if (!obx_sql_grow(host, (void **)&batch->positions, &batch->position_room, rows, sizeof *batch->positions) ||
-        !obx_sql_grow(host, (void **)&batch->values, &batch->value_room, rows * store->wanted_count + 1,
-                      sizeof *batch->values)) {
-        pg_release(store, &batch->batch);
-        return NULL;
-    }
     batch->result = result;
     fill(store, batch, first, rows);
-    batch->batch = (struct outbox_batch){
-        .struct_size = sizeof batch->batch,
-        .rows = rows,
-        .columns = store->wanted_count,
-        .positions = batch->positions,
-        .values = batch->values,
-        .bytes = PQresultMemorySize(result) + (uint64_t)batch->position_room * sizeof *batch->positions +
-                 (uint64_t)batch->value_room * sizeof *batch->values,
-    };
+    obx_sql_batch_seal(batch, rows, store->wanted_count, PQresultMemorySize(result));
     return batch;
-}
-
-static void destroy(struct pg_store *store, struct pg_batch *batch)
-{
-    store->host->release(store->host, batch->positions);
-    store->host->release(store->host, batch->values);
-    store->host->release(store->host, batch);
 }
 
 void pg_release(void *self, struct outbox_batch *released)
 {
     struct pg_store *store = self;
-    struct pg_batch *batch = (struct pg_batch *)(void *)released;
+    struct obx_sql_batch *batch = (struct obx_sql_batch *)(void *)released;
     PQclear(batch->result);
-    batch->result = NULL;
-    if (store->spare_count >= SPARE_MAX) {
-        destroy(store, batch);
-        return;
-    }
-    batch->next = store->spare;
-    store->spare = batch;
-    store->spare_count++;
-}
-
-void pg_batches_free(struct pg_store *store)
-{
-    while (store->spare) {
-        struct pg_batch *next = store->spare->next;
-        destroy(store, store->spare);
-        store->spare = next;
-    }
-    store->spare_count = 0;
+    obx_sql_batch_put(&store->batches, store->host, batch);
 }

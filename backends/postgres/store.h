@@ -24,6 +24,7 @@
 #include "conn.h"
 #include "error.h"
 #include "params.h"
+#include "sql/batches.h"
 #include "sql/columns.h"
 #include "sql/holes.h"
 #include "sql/runs.h"
@@ -112,15 +113,6 @@ struct pg_op {
     uint64_t number;
 };
 
-struct pg_batch {
-    struct outbox_batch batch; /* first: release() gets this */
-    struct pg_batch *next;
-    PGresult *result;
-    struct outbox_position *positions;
-    struct outbox_value *values;
-    uint32_t position_room, value_room;
-};
-
 enum pg_phase { PG_STOPPED = 0, PG_STARTING, PG_STARTED };
 
 struct pg_server {
@@ -204,8 +196,7 @@ struct pg_store {
     int64_t *ids;
     uint32_t id_room;
     struct pg_buf relations; /* oids whose locks are looked at: the table, its partitions and sequences */
-    struct pg_batch *spare;  /* free batches */
-    uint32_t spare_count;
+    struct obx_sql_batches batches;
 
     uint64_t settles;           /* settles and parks that ended */
     uint32_t settling;          /* and those in flight */
@@ -261,8 +252,7 @@ extern const char pg_look_sql[];
 int pg_look_send(struct pg_store *store, PGconn *pg);
 bool pg_look_take(struct pg_store *store, const PGresult *result);
 bool pg_snapshot_parse(struct pg_store *store, const char *text, struct obx_sql_snapshot *snapshot);
-struct pg_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows);
-void pg_batches_free(struct pg_store *store);
+struct obx_sql_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows);
 
 /* bell.c */
 enum { PG_BELL_STATEMENTS = 3 };

@@ -103,12 +103,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         row[c + 1] = fuzz_int(&input, 1) % 8 ? fuzz_text(&input) : NULL; /* the client library ends values with a NUL */
         sizes[c + 1] = row[c + 1] ? strlen(row[c + 1]) : 0;
     }
-    struct mys_batch *batch = mys_batch_new(&store, NULL, 1);
+    struct obx_sql_batch *batch = mys_batch_new(&store, NULL, 1);
     FUZZ_CHECK(batch && batch->batch.rows == 1 && batch->batch.positions[0].major == 7);
     for (uint32_t c = 0; c < store.wanted_count; c++)
         check(wanted[c].wire, &batch->batch.values[c], row[c + 1], sizes[c + 1]);
     mys_release(&store, &batch->batch);
-    mys_batches_free(&store);
+    obx_sql_batches_free(&store.batches, store.host);
     for (uint32_t c = 0; c <= store.wanted_count; c++)
         free(row[c]);
     return 0;

@@ -111,7 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (uint32_t c = 0; c < store.wanted_count; c++)
         wanted[c].wire = (enum pg_wire)(fuzz_int(&input, 1) % (PG_AS_TIME + 1));
     PGresult *result = make_result(&input, wanted, store.wanted_count);
-    struct pg_batch *batch = pg_batch_new(&store, result, 1, ROWS - 1);
+    struct obx_sql_batch *batch = pg_batch_new(&store, result, 1, ROWS - 1);
     FUZZ_CHECK(batch && batch->batch.rows == ROWS - 1);
     for (uint32_t r = 0; r < batch->batch.rows; r++) {
         FUZZ_CHECK(batch->batch.positions[r].major == r + 2);
@@ -125,6 +125,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     pg_release(&store, &batch->batch);
-    pg_batches_free(&store);
+    obx_sql_batches_free(&store.batches, store.host);
     return 0;
 }
