@@ -46,8 +46,8 @@ static int check_event(const struct outbox_event *event, uint32_t index, struct 
                                                       : NULL;
     if (!missing)
         return OUTBOX_OK;
-    return mstore_fail(error, OUTBOX_E_INVALID, "add event %u: %s is missing; every event needs one", index + 1,
-                       missing);
+    return outbox_error_set(error, OUTBOX_E_INVALID, "add event %u: %s is missing; every event needs one", index + 1,
+                            missing);
 }
 
 static int check_room(const struct mstore *store, uint32_t count, struct outbox_error *error)
@@ -55,8 +55,9 @@ static int check_room(const struct mstore *store, uint32_t count, struct outbox_
     uint64_t rows = (uint64_t)store->table.live + store->ungenerated + count;
     if (!store->capacity || rows <= (uint64_t)store->capacity)
         return OUTBOX_OK;
-    return mstore_fail(error, OUTBOX_E_FULL, "add events: the memory store holds at most %lld rows; raise capacity",
-                       (long long)store->capacity);
+    return outbox_error_set(error, OUTBOX_E_FULL,
+                            "add events: the memory store holds at most %lld rows; raise capacity",
+                            (long long)store->capacity);
 }
 
 static int append(struct mstore *store, const struct outbox_event *event)
@@ -82,11 +83,11 @@ void mstore_add(void *self, outbox_op_t op, const struct outbox_add *add)
     for (uint32_t i = 0; i < add->count && !code; i++)
         code = check_event(add->events[i], i, &error);
     if (!code && mstore_generate(store, UINT32_MAX))
-        code = mstore_fail(&error, OUTBOX_E_NO_MEMORY, "add events: out of memory");
+        code = outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "add events: out of memory");
     uint64_t first = store->next_id;
     for (uint32_t i = 0; i < add->count && !code; i++) {
         if ((code = append(store, add->events[i])))
-            mstore_fail(&error, code, "add events: out of memory");
+            outbox_error_set(&error, code, "add events: out of memory");
     }
     for (uint64_t id = first; code && id < store->next_id; id++)
         mstore_table_remove(store, &store->table, id);

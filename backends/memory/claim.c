@@ -125,7 +125,7 @@ void mstore_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     else if (claimed)
         claim_next(store, claimed, claim);
     else if (rows || code)
-        mstore_fail(&error, OUTBOX_E_NO_MEMORY, "claim rows: out of memory");
+        outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "claim rows: out of memory");
     claim->batch = claimed && claimed->batch.rows ? &claimed->batch : NULL;
     if (claimed && !claim->batch)
         store->host->release(store->host, claimed);

@@ -168,7 +168,7 @@ void mstore_dead(void *self, outbox_op_t op, struct outbox_dead *dead)
     dead->affected = 0;
     if (dead->action == OUTBOX_DEAD_REPLAY || dead->action == OUTBOX_DEAD_DROP) {
         if (remove_letters(store, dead))
-            mstore_fail(&error, OUTBOX_E_NO_MEMORY, "replay dead letters: out of memory");
+            outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "replay dead letters: out of memory");
         if (dead->action == OUTBOX_DEAD_REPLAY && dead->affected)
             store->host->wake(store->host);
     } else {

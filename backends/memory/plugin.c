@@ -1,21 +1,9 @@
 /*
  * backends/memory/plugin.c - the memory store: options, life cycle and descriptor
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "store.h"
-
-int mstore_fail(struct outbox_error *error, int code, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    *error = (struct outbox_error){.code = code};
-    vsnprintf(error->text, sizeof error->text, format, args);
-    va_end(args);
-    return code;
-}
 
 void mstore_done(const struct mstore *store, outbox_op_t op, const struct outbox_error *error)
 {
@@ -63,13 +51,13 @@ static int choose_columns(struct mstore *store, const struct outbox_store_start 
     store->column_count = start->column_count;
     store->columns = store->host->alloc(store->host, start->column_count * sizeof *store->columns);
     if (!store->columns)
-        return mstore_fail(error, OUTBOX_E_NO_MEMORY, "start the memory store: out of memory");
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "start the memory store: out of memory");
     for (uint32_t i = 0; i < start->column_count; i++) {
         store->columns[i] = find_field(start->columns[i].name);
         if (store->columns[i] == FIELD_ABSENT && !(start->columns[i].flags & OUTBOX_COLUMN_OPTIONAL))
-            return mstore_fail(error, OUTBOX_E_SCHEMA,
-                               "start the memory store: it has no column \"%s\"; take it out of the route",
-                               start->columns[i].name);
+            return outbox_error_set(error, OUTBOX_E_SCHEMA,
+                                    "start the memory store: it has no column \"%s\"; take it out of the route",
+                                    start->columns[i].name);
     }
     return OUTBOX_OK;
 }

@@ -7,7 +7,7 @@ static int fenced(const struct mstore *store, const char *what, struct outbox_er
 {
     if (store->owned)
         return OUTBOX_OK;
-    return mstore_fail(error, OUTBOX_E_FENCED, "%s: this relay does not own the outbox; acquire it first", what);
+    return outbox_error_set(error, OUTBOX_E_FENCED, "%s: this relay does not own the outbox; acquire it first", what);
 }
 
 void mstore_settle(void *self, outbox_op_t op, const struct outbox_settle *settle)
@@ -34,7 +34,7 @@ void mstore_park(void *self, outbox_op_t op, const struct outbox_park *park)
     for (uint32_t i = 0; i < park->count && !code; i++) {
         struct mstore_row *row = mstore_table_find(&store->table, park->rows[i].position.major);
         if (row && (code = mstore_bury(store, row, &park->rows[i])))
-            mstore_fail(&error, code, "park rows: out of memory");
+            outbox_error_set(&error, code, "park rows: out of memory");
     }
     for (; code && store->letter_count > before; store->letter_count--) {
         struct mstore_letter *letter = store->letters[store->letter_count - 1];

@@ -9,7 +9,7 @@
 #ifndef MEMORY_STORE_H
 #define MEMORY_STORE_H
 
-#include <outbox/plugin.h>
+#include <outbox/plugin_util.h>
 
 enum mstore_field {
     FIELD_EVENT_ID,
@@ -83,7 +83,6 @@ void mstore_table_remove(const struct mstore *store, struct mstore_table *table,
 int mstore_generate(struct mstore *store, uint32_t rows);
 
 /* plugin.c */
-int mstore_fail(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void mstore_done(const struct mstore *store, outbox_op_t op, const struct outbox_error *error);
 
 /* claim.c */

@@ -6,11 +6,9 @@
 
 #include <mysql.h>
 
-#include <outbox/error.h>
+#include <outbox/plugin_util.h>
 
-#include "sql/failure.h"
-
-#define mys_fail obx_sql_fail
+#define mys_fail outbox_error_set
 
 /* The code for a number of the server or the client library; OUTBOX_E_IO for those that say nothing to a relay. */
 int mys_error_code(unsigned number);

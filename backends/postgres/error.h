@@ -4,11 +4,9 @@
 
 #include <libpq-fe.h>
 
-#include <outbox/error.h>
+#include <outbox/plugin_util.h>
 
-#include "sql/failure.h"
-
-#define pg_fail obx_sql_fail
+#define pg_fail outbox_error_set
 
 /* The code for an SQLSTATE; OUTBOX_E_IO for those that say nothing to a relay. */
 int pg_error_code(const char *state);

@@ -20,8 +20,9 @@ static int set_wal(struct lite_conn *conn, struct outbox_error *error)
     if (code != SQLITE_ROW)
         lite_fail(conn, code, MAKING, error);
     else if (!mode || strcmp(mode, "wal") != 0)
-        lite_error_set(error, OUTBOX_E_UNSUPPORTED,
-                       MAKING " %s: its journal mode cannot be set to wal; use a local file system", conn->store->path);
+        outbox_error_set(error, OUTBOX_E_UNSUPPORTED,
+                         MAKING " %s: its journal mode cannot be set to wal; use a local file system",
+                         conn->store->path);
     sqlite3_finalize(statement);
     return error->code;
 }
@@ -65,7 +66,7 @@ int lite_print(void *self, enum outbox_print what, void (*line)(void *arg, const
     line(arg, "PRAGMA journal_mode = WAL;");
     for (int i = 0; i < 4; i++) {
         if (!(sql = lite_schema_sql(store, i)))
-            return lite_error_set(error, OUTBOX_E_NO_MEMORY, "print the tables of %s: out of memory", store->path);
+            return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "print the tables of %s: out of memory", store->path);
         for (char *at = sql, *end; at; at = end ? end + 1 : NULL) {
             if ((end = strchr(at, '\n'))) {
                 *end = '\0';
@@ -179,7 +180,7 @@ void lite_check(void *self, outbox_op_t op, const struct outbox_check *check)
     job->as.check.args = check;
     job->as.check.findings = store->host->alloc(store->host, MAX_FINDINGS * sizeof *job->as.check.findings);
     if (!job->as.check.findings) {
-        lite_error_set(&job->error, OUTBOX_E_NO_MEMORY, CHECKING " %s: out of memory", store->path);
+        outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, CHECKING " %s: out of memory", store->path);
         store->host->op_done(store->host, op, &job->error);
         return;
     }

@@ -75,7 +75,7 @@ int lite_wake_start(struct lite_store *store, struct outbox_error *error)
     lite_wake_stop(store);
     if (host->timer_open(host, fire, store, &store->timer)) {
         store->timer = NULL;
-        return lite_error_set(error, OUTBOX_E_NO_MEMORY, "watch outbox database %s: out of memory", store->path);
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "watch outbox database %s: out of memory", store->path);
     }
     if (open_watches(store))
         return OUTBOX_OK;

@@ -34,7 +34,7 @@ static int read_rows(struct lite_job *job, struct lite_conn *conn, int64_t low, 
         lite_fail(conn, code, READING, &job->error);
     sqlite3_reset(statement);
     if (added == OUTBOX_E_NO_MEMORY)
-        lite_error_set(&job->error, added, READING " %s: out of memory", job->store->path);
+        outbox_error_set(&job->error, added, READING " %s: out of memory", job->store->path);
     if (added == OUTBOX_E_AGAIN || rows->rows - before == room)
         job->as.claim.more = true;
     return job->error.code;
@@ -53,7 +53,7 @@ static void read_exact(struct lite_job *job, struct lite_conn *conn)
             lite_fail(conn, code, READING, &job->error);
         sqlite3_reset(statement);
         if (added == OUTBOX_E_NO_MEMORY)
-            lite_error_set(&job->error, added, READING " %s: out of memory", job->store->path);
+            outbox_error_set(&job->error, added, READING " %s: out of memory", job->store->path);
         job->as.claim.more = added == OUTBOX_E_AGAIN;
     }
 }
@@ -128,7 +128,7 @@ static void claim_finish(struct lite_job *job)
     struct outbox_batch *rows = lite_batch_rows(job->as.claim.batch);
     obx_sql_ranges_free(store->host, &job->as.claim.sweep);
     if (lite_ok(job) && rows->rows && !claim->exact && note_given(store, rows))
-        lite_error_set(&job->error, OUTBOX_E_NO_MEMORY, READING " %s: out of memory", store->path);
+        outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, READING " %s: out of memory", store->path);
     if (!lite_ok(job) || !rows->rows) {
         lite_batch_put(store, job->as.claim.batch);
         return;
@@ -178,7 +178,7 @@ void lite_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     job->as.claim.batch = lite_batch_get(store);
     if (!job->as.claim.batch) {
         struct outbox_error error;
-        lite_error_set(&error, OUTBOX_E_NO_MEMORY, READING " %s: out of memory", store->path);
+        outbox_error_set(&error, OUTBOX_E_NO_MEMORY, READING " %s: out of memory", store->path);
         store->host->op_done(store->host, op, &error);
         return;
     }

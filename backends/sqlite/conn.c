@@ -41,15 +41,15 @@ static int open_failed(struct lite_store *store, struct lite_conn *conn, int cod
 {
     int number = conn->db ? sqlite3_system_errno(conn->db) : 0;
     if (create && (number == ENOENT || number == ENOTDIR))
-        return lite_error_set(error, OUTBOX_E_NOT_FOUND, "%s %s: its directory does not exist; create that first", what,
-                              store->path);
+        return outbox_error_set(error, OUTBOX_E_NOT_FOUND, "%s %s: its directory does not exist; create that first",
+                                what, store->path);
     if (number == ENOENT || number == ENOTDIR)
-        return lite_error_set(error, OUTBOX_E_NOT_FOUND, "%s %s: no such file; create it with 'outbox init'", what,
-                              store->path);
+        return outbox_error_set(error, OUTBOX_E_NOT_FOUND, "%s %s: no such file; create it with 'outbox init'", what,
+                                store->path);
     if (number == EACCES || number == EPERM)
-        return lite_error_set(error, OUTBOX_E_PERMISSION,
-                              "%s %s: permission denied; give this user access to the file and its directory", what,
-                              store->path);
+        return outbox_error_set(error, OUTBOX_E_PERMISSION,
+                                "%s %s: permission denied; give this user access to the file and its directory", what,
+                                store->path);
     return lite_fail(conn, code, what, error);
 }
 
@@ -62,8 +62,8 @@ int lite_open(struct lite_store *store, struct lite_conn *conn, struct lite_job 
     conn->job = job;
     conn->patience_ms = (uint64_t)store->busy_timeout;
     if (stat(store->path, &status) == 0 && S_ISDIR(status.st_mode))
-        return lite_error_set(&job->error, OUTBOX_E_INVALID, "%s %s: it is a directory; name the database file", what,
-                              store->path);
+        return outbox_error_set(&job->error, OUTBOX_E_INVALID, "%s %s: it is a directory; name the database file", what,
+                                store->path);
     int code = sqlite3_open_v2(store->path, &conn->db, flags, NULL);
     if (code != SQLITE_OK) {
         code = open_failed(store, conn, code, create, what, &job->error);

@@ -82,7 +82,7 @@ static int64_t keep_letter(struct lite_job *job, sqlite3_stmt *statement, int pa
     }
     struct lite_letter *kept = host->alloc(host, sizeof *kept + size);
     if (!kept) {
-        lite_error_set(&job->error, OUTBOX_E_NO_MEMORY, READING " %s: out of memory", job->store->path);
+        outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, READING " %s: out of memory", job->store->path);
         return -1;
     }
     char *to = (char *)(kept + 1);

@@ -6,21 +6,8 @@
 #include "error.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-int lite_error_set(struct outbox_error *error, int code, const char *format, ...)
-{
-    if (!error)
-        return code;
-    va_list args;
-    va_start(args, format);
-    *error = (struct outbox_error){.code = code};
-    vsnprintf(error->text, sizeof error->text, format, args);
-    va_end(args);
-    return code;
-}
 
 static int code_of_text(const char *text)
 {
@@ -121,7 +108,7 @@ int lite_error_sqlite(struct outbox_error *error, sqlite3 *db, int native, const
 {
     int code = lite_error_code(db, native);
     const char *why = db && sqlite3_extended_errcode(db) == native ? sqlite3_errmsg(db) : sqlite3_errstr(native);
-    lite_error_set(error, code, "%s%s%s: %s%s", what, path ? " " : "", path ? path : "", why, advice(code));
+    outbox_error_set(error, code, "%s%s%s: %s%s", what, path ? " " : "", path ? path : "", why, advice(code));
     if (error)
         error->native = native;
     return code;

@@ -4,14 +4,12 @@
 
 #include <sqlite3.h>
 
-#include <outbox/error.h>
+#include <outbox/plugin_util.h>
 
 /* What SQLite's (extended) result code means. db, which may be NULL, must not have been used since. */
 int lite_error_code(sqlite3 *db, int native);
 
 /* Fill `error`: "<what> <path>: <SQLite's reason>; <what to do>". path may be NULL. Returns its code. */
 int lite_error_sqlite(struct outbox_error *error, sqlite3 *db, int native, const char *what, const char *path);
-
-int lite_error_set(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -56,7 +56,7 @@ static int check(const struct outbox_event *event, const char *what, struct outb
                                                       : NULL;
     if (!missing)
         return OUTBOX_OK;
-    return lite_error_set(error, OUTBOX_E_INVALID, "%s: %s is missing; every event needs one", what, missing);
+    return outbox_error_set(error, OUTBOX_E_INVALID, "%s: %s is missing; every event needs one", what, missing);
 }
 
 static char *make_sql(sqlite3 *db, const char *table, const char *const names[INSERT_COUNT],

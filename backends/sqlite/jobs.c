@@ -67,8 +67,8 @@ static void work(struct outbox_work *work)
     struct lite_job *job = work->arg;
     struct lite_conn *conn = job->lane == LANE_ALONE ? NULL : &job->store->lanes[job->lane].conn;
     if (conn && !conn->db && job->lane != LANE_ADMIN) {
-        lite_error_set(&job->error, OUTBOX_E_NOT_CONNECTED,
-                       "use outbox database %s: it is not open; start the store first", job->store->path);
+        outbox_error_set(&job->error, OUTBOX_E_NOT_CONNECTED,
+                         "use outbox database %s: it is not open; start the store first", job->store->path);
         return;
     }
     if (conn) {
@@ -101,7 +101,7 @@ static bool begin(struct lite_store *store, struct lite_job *job)
     int code = store->host->offload(store->host, &job->work);
     if (code == OUTBOX_OK)
         return true;
-    lite_error_set(&job->error, code, "work on %s: no worker thread could be had", store->path);
+    outbox_error_set(&job->error, code, "work on %s: no worker thread could be had", store->path);
     complete(job);
     return false;
 }
@@ -159,7 +159,7 @@ void lite_job_cancel(struct lite_store *store, outbox_op_t op)
     job->canceled = true;
     if (!unlink_job(store, job))
         return;
-    lite_error_set(&job->error, OUTBOX_E_CANCELED, "work on %s: canceled before it began", store->path);
+    outbox_error_set(&job->error, OUTBOX_E_CANCELED, "work on %s: canceled before it began", store->path);
     complete(job);
 }
 

@@ -22,13 +22,13 @@ static int failed(const struct lite_store *store, const char *path, struct outbo
                : errno == EROFS                  ? OUTBOX_E_READ_ONLY
                : errno == ENOSPC                 ? OUTBOX_E_FULL
                                                  : OUTBOX_E_IO;
-    return lite_error_set(error, code, LITE_OWNING " %s: lock file %s: %s; this user must be able to write it",
-                          store->path, path, strerror(errno));
+    return outbox_error_set(error, code, LITE_OWNING " %s: lock file %s: %s; this user must be able to write it",
+                            store->path, path, strerror(errno));
 }
 
 static int no_memory(const struct lite_store *store, struct outbox_error *error)
 {
-    return lite_error_set(error, OUTBOX_E_NO_MEMORY, LITE_OWNING " %s: out of memory", store->path);
+    return outbox_error_set(error, OUTBOX_E_NO_MEMORY, LITE_OWNING " %s: out of memory", store->path);
 }
 
 /* A name of a table is the same in capitals. */

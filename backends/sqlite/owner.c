@@ -40,9 +40,9 @@ int lite_check_epoch(struct lite_job *job, struct lite_conn *conn, const char *w
         return job->error.code;
     if (store->epoch && epoch == store->epoch)
         return OUTBOX_OK;
-    return lite_error_set(&job->error, OUTBOX_E_FENCED, "%s %s: %s; nothing was changed", what, store->path,
-                          store->epoch ? "another relay has taken the outbox over"
-                                       : "this relay does not own the outbox");
+    return outbox_error_set(&job->error, OUTBOX_E_FENCED, "%s %s: %s; nothing was changed", what, store->path,
+                            store->epoch ? "another relay has taken the outbox over"
+                                         : "this relay does not own the outbox");
 }
 
 /* The last id that the table ever gave. Fewer than before: the database is an older one, put back. */
@@ -84,7 +84,7 @@ static int take_over(struct lite_job *job, struct lite_conn *conn, int64_t from)
             OWNING, &job->error))
         return job->error.code;
     if (sqlite3_changes(conn->db) != 1)
-        return lite_error_set(&job->error, OUTBOX_E_STANDBY, OWNING " %s: another relay was faster", store->path);
+        return outbox_error_set(&job->error, OUTBOX_E_STANDBY, OWNING " %s: another relay was faster", store->path);
     bool same = from == store->last_epoch && store->file.inode == store->last_file.inode &&
                 store->file.device == store->last_file.device && last_id(job, conn) >= job->as.acquire.highest;
     job->as.acquire.flags = same ? OUTBOX_ACQUIRED_SAME : 0;
@@ -126,8 +126,8 @@ static bool lease_is_over(struct lite_job *job, int64_t epoch)
 static void stand_by(struct lite_job *job, struct lite_conn *conn)
 {
     read_owner(job, conn);
-    lite_error_set(&job->error, OUTBOX_E_STANDBY, OWNING " %s: %s owns it; waiting for it to end", job->store->path,
-                   job->as.acquire.owner[0] ? job->as.acquire.owner : "another relay");
+    outbox_error_set(&job->error, OUTBOX_E_STANDBY, OWNING " %s: %s owns it; waiting for it to end", job->store->path,
+                     job->as.acquire.owner[0] ? job->as.acquire.owner : "another relay");
 }
 
 static void acquire_run(struct lite_job *job, struct lite_conn *conn)

@@ -14,7 +14,7 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     for (int i = 0; i < LANE_COUNT; i++)
         store->lanes[i].conn.store = store;
     if (!store->path[0])
-        return lite_error_set(error, OUTBOX_E_CONFIG, "read the option path: it is empty; name the database file");
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "read the option path: it is empty; name the database file");
     return lite_schema_names(store, error);
 }
 

@@ -28,10 +28,11 @@ static int map_column(struct lite_store *store, const struct outbox_pair *pair, 
             return OUTBOX_OK;
         }
     }
-    return lite_error_set(error, OUTBOX_E_CONFIG,
-                          "read the option columns: \"%s\" is none of id, event_id, aggregatetype, aggregateid, type, "
-                          "payload, headers, created_at; any other column is used by its own name",
-                          pair->name);
+    return outbox_error_set(
+        error, OUTBOX_E_CONFIG,
+        "read the option columns: \"%s\" is none of id, event_id, aggregatetype, aggregateid, type, "
+        "payload, headers, created_at; any other column is used by its own name",
+        pair->name);
 }
 
 int lite_schema_names(struct lite_store *store, struct outbox_error *error)
@@ -45,12 +46,12 @@ int lite_schema_names(struct lite_store *store, struct outbox_error *error)
     store->relay_name = keep(store, sqlite3_mprintf("%s_relay", store->table));
     store->dead_name = store->dead_table ? NULL : keep(store, sqlite3_mprintf("%s_dead", store->table));
     if (!store->relay_name || (!store->dead_table && !store->dead_name))
-        return lite_error_set(error, OUTBOX_E_NO_MEMORY, "prepare the sqlite store: out of memory");
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "prepare the sqlite store: out of memory");
     if (!store->dead_table)
         store->dead_table = store->dead_name;
     if (sqlite3_stricmp(store->dead_table, store->table) == 0)
-        return lite_error_set(error, OUTBOX_E_CONFIG,
-                              "read the option dead_table: it is the outbox itself; name another");
+        return outbox_error_set(error, OUTBOX_E_CONFIG,
+                                "read the option dead_table: it is the outbox itself; name another");
     return OUTBOX_OK;
 }
 
@@ -122,8 +123,8 @@ bool lite_has_table(struct lite_conn *conn, const char *table)
 static int missing_table(const struct lite_store *store, const char *table, const char *what,
                          struct outbox_error *error)
 {
-    return lite_error_set(error, OUTBOX_E_NOT_FOUND, "%s %s: there is no table \"%s\"; create it with 'outbox init'",
-                          what, store->path, table);
+    return outbox_error_set(error, OUTBOX_E_NOT_FOUND, "%s %s: there is no table \"%s\"; create it with 'outbox init'",
+                            what, store->path, table);
 }
 
 static int check_id(const struct lite_store *store, struct lite_conn *conn, const char *what,
@@ -135,15 +136,15 @@ static int check_id(const struct lite_store *store, struct lite_conn *conn, cons
     if (code == SQLITE_OK && key && automatic)
         return OUTBOX_OK;
     if (code != SQLITE_OK)
-        return lite_error_set(
+        return outbox_error_set(
             error, OUTBOX_E_SCHEMA,
             "%s %s: table \"%s\" has no column \"%s\"; add it as INTEGER PRIMARY KEY AUTOINCREMENT, or "
             "name the one that is in columns: {id: NAME}",
             what, store->path, store->table, id);
-    return lite_error_set(error, OUTBOX_E_SCHEMA,
-                          "%s %s: column \"%s\" of table \"%s\" is not INTEGER PRIMARY KEY AUTOINCREMENT, so ids of "
-                          "removed events would be used again and events lost; make the table anew with such a key",
-                          what, store->path, id, store->table);
+    return outbox_error_set(error, OUTBOX_E_SCHEMA,
+                            "%s %s: column \"%s\" of table \"%s\" is not INTEGER PRIMARY KEY AUTOINCREMENT, so ids of "
+                            "removed events would be used again and events lost; make the table anew with such a key",
+                            what, store->path, id, store->table);
 }
 
 int lite_schema_check(struct lite_store *store, struct lite_conn *conn, const char *what, struct outbox_error *error)

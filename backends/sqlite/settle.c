@@ -6,9 +6,9 @@
  * longer: whenever a writer met the relay, the lock is free at its first or its second question. How many rows fit is
  * learned as it goes, in the time of the processor: on a busy machine the clock on the wall would teach ever smaller
  * pieces, and small pieces write the same pages again and again. What it will remove it reads before it asks for the
- * lock. The log that all this fills is the business of log.c. Every transaction begins with a look at the epoch, so that
- * an owner that was replaced removes nothing. Rows are removed by ranges of ids without gaps: such a range cannot contain
- * a row that was not published.
+ * lock. The log that all this fills is the business of log.c. Every transaction begins with a look at the epoch, so
+ * that an owner that was replaced removes nothing. Rows are removed by ranges of ids without gaps: such a range cannot
+ * contain a row that was not published.
  */
 #include "store.h"
 
@@ -25,7 +25,7 @@
 
 static int canceled(const struct lite_job *job, const char *what, struct outbox_error *error)
 {
-    return lite_error_set(error, OUTBOX_E_CANCELED, "%s %s: canceled", what, job->store->path);
+    return outbox_error_set(error, OUTBOX_E_CANCELED, "%s %s: canceled", what, job->store->path);
 }
 
 int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what)
@@ -137,7 +137,7 @@ static void settle_run(struct lite_job *job, struct lite_conn *conn)
     struct lite_store *store = job->store;
     struct cursor at = {.runs = &store->runs};
     if (!obx_sql_runs(store->host, &store->runs, job->as.settle)) {
-        lite_error_set(&job->error, OUTBOX_E_NO_MEMORY, SETTLING " %s: out of memory", store->path);
+        outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, SETTLING " %s: out of memory", store->path);
         return;
     }
     while (settle_some(job, conn, &at)) {

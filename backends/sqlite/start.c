@@ -23,15 +23,15 @@ int lite_same_file(const struct lite_store *store, const char *what, struct outb
 {
     struct stat status;
     if (stat(store->path, &status))
-        return lite_error_set(error, OUTBOX_E_NOT_FOUND,
-                              "%s %s: the file was removed while it was open; put it back, or create a new one with "
-                              "'outbox init'",
-                              what, store->path);
+        return outbox_error_set(error, OUTBOX_E_NOT_FOUND,
+                                "%s %s: the file was removed while it was open; put it back, or create a new one with "
+                                "'outbox init'",
+                                what, store->path);
     if (status.st_dev == store->file.device && status.st_ino == store->file.inode)
         return OUTBOX_OK;
-    return lite_error_set(error, OUTBOX_E_NOT_CONNECTED,
-                          "%s %s: another file has taken its place while it was open; it will be opened anew", what,
-                          store->path);
+    return outbox_error_set(error, OUTBOX_E_NOT_CONNECTED,
+                            "%s %s: another file has taken its place while it was open; it will be opened anew", what,
+                            store->path);
 }
 
 /* One value of a PRAGMA as text, into `value`. */
@@ -61,23 +61,24 @@ static int check_database(struct lite_store *store, struct lite_conn *conn, stru
     char value[32];
     struct stat status;
     if (sqlite3_db_readonly(conn->db, "main") == 1)
-        return lite_error_set(error, may_write(store->path) ? OUTBOX_E_READ_ONLY : OUTBOX_E_PERMISSION,
-                              OPENING " %s: this user may only read it; make the file and its directory writable",
-                              store->path);
+        return outbox_error_set(error, may_write(store->path) ? OUTBOX_E_READ_ONLY : OUTBOX_E_PERMISSION,
+                                OPENING " %s: this user may only read it; make the file and its directory writable",
+                                store->path);
     if (pragma(conn, "PRAGMA journal_mode", value, sizeof value, error))
         return error->code;
     if (strcmp(value, "wal") != 0)
-        return lite_error_set(error, OUTBOX_E_SCHEMA,
-                              OPENING " %s: its journal mode is %s, in which readers and writers block each other; set "
-                                      "it to wal with 'outbox init'",
-                              store->path, value);
+        return outbox_error_set(error, OUTBOX_E_SCHEMA,
+                                OPENING
+                                " %s: its journal mode is %s, in which readers and writers block each other; set "
+                                "it to wal with 'outbox init'",
+                                store->path, value);
     if (pragma(conn, "PRAGMA encoding", value, sizeof value, error))
         return error->code;
     store->utf16 = strcmp(value, "UTF-8") != 0;
     free(store->real);
     store->real = realpath(store->path, NULL);
     if (!store->real || stat(store->real, &status))
-        return lite_error_set(error, OUTBOX_E_NOT_FOUND, OPENING " %s: %s", store->path, strerror(errno));
+        return outbox_error_set(error, OUTBOX_E_NOT_FOUND, OPENING " %s: %s", store->path, strerror(errno));
     store->file = (struct lite_file){status.st_dev, status.st_ino};
     return OUTBOX_OK;
 }
@@ -95,10 +96,10 @@ static int missing_column(const struct lite_store *store, const char *logical, c
                           struct outbox_error *error)
 {
     bool mappable = find_name(logical) != NAME_COUNT;
-    return lite_error_set(error, OUTBOX_E_SCHEMA, OPENING " %s: table \"%s\" has no column \"%s\"; add it%s%s%s",
-                          store->path, store->table, physical,
-                          mappable ? ", or name the one to use in columns: {" : ", or take it out of the route",
-                          mappable ? logical : "", mappable ? ": NAME}" : "");
+    return outbox_error_set(error, OUTBOX_E_SCHEMA, OPENING " %s: table \"%s\" has no column \"%s\"; add it%s%s%s",
+                            store->path, store->table, physical,
+                            mappable ? ", or name the one to use in columns: {" : ", or take it out of the route",
+                            mappable ? logical : "", mappable ? ": NAME}" : "");
 }
 
 /* What a claim selects: the id, then the columns in the order of the host; NULL for those that are not there. */
@@ -129,7 +130,7 @@ static int prepare_reader(struct lite_store *store, struct lite_conn *conn, cons
     char *list = select_list(store, conn, start, error);
     const char *id = store->physical[NAME_ID];
     if (!list && !error->code)
-        lite_error_set(error, OUTBOX_E_NO_MEMORY, OPENING " %s: out of memory", store->path);
+        outbox_error_set(error, OUTBOX_E_NO_MEMORY, OPENING " %s: out of memory", store->path);
     char *next = error->code
                      ? NULL
                      : sqlite3_mprintf("%s WHERE \"%w\" BETWEEN ?1 AND ?2 ORDER BY \"%w\" LIMIT ?3", list, id, id);
@@ -254,7 +255,7 @@ void lite_start(void *self, outbox_op_t op, const struct outbox_store_start *sta
     store->kinds = store->host->alloc(store->host, size ? size : 1);
     store->column_count = start->column_count;
     if (!store->kinds) {
-        lite_error_set(&job->error, OUTBOX_E_NO_MEMORY, OPENING " %s: out of memory", store->path);
+        outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, OPENING " %s: out of memory", store->path);
         store->host->op_done(store->host, op, &job->error);
         return;
     }

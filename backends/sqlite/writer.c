@@ -15,6 +15,6 @@ int outbox_sqlite_add(sqlite3 *db, const char *table, const struct outbox_event 
     static const char *const names[INSERT_COUNT] = {"event_id", "aggregatetype", "aggregateid",
                                                     "type",     "payload",       "headers"};
     if (!db || !event)
-        return lite_error_set(error, OUTBOX_E_INVALID, "add event: %s is NULL", db ? "event" : "db");
+        return outbox_error_set(error, OUTBOX_E_INVALID, "add event: %s is NULL", db ? "event" : "db");
     return lite_insert(db, table ? table : "outbox", names, event, "add event", id, error);
 }

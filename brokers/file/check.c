@@ -86,6 +86,6 @@ void obx_file_check(void *self, outbox_op_t op, const struct outbox_check *asked
         broker->checks++;
         return;
     }
-    obx_file_set_error(&error, OUTBOX_E_NO_MEMORY, "check %s: no worker thread can be had", broker->path);
+    outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "check %s: no worker thread can be had", broker->path);
     broker->host->op_done(broker->host, op, &error);
 }

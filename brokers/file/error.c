@@ -2,20 +2,8 @@
 #include "sink.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-int obx_file_set_error(struct outbox_error *error, int code, const char *format, ...)
-{
-    memset(error, 0, sizeof *error);
-    error->code = code;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error->text, sizeof error->text, format, args);
-    va_end(args);
-    return code;
-}
 
 static const struct {
     int number, code;
@@ -43,9 +31,9 @@ int obx_file_fail(struct outbox_error *error, int number, const char *what, cons
     while (i < count && known[i].number != number)
         i++;
     if (i < count)
-        obx_file_set_error(error, known[i].code, "%s %s: %s", what, path, known[i].text);
+        outbox_error_set(error, known[i].code, "%s %s: %s", what, path, known[i].text);
     else
-        obx_file_set_error(error, OUTBOX_E_IO, "%s %s: %s", what, path, strerror(number));
+        outbox_error_set(error, OUTBOX_E_IO, "%s %s: %s", what, path, strerror(number));
     error->native = number;
     return error->code;
 }

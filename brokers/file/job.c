@@ -23,11 +23,11 @@ static int write_out(void *arg, const char *data, size_t size)
 int obx_file_admit(const struct outbox_message *message, struct outbox_error *error)
 {
     if (!message->topic.size)
-        return obx_file_set_error(error, OUTBOX_E_REJECTED, "write an event: it has no topic");
+        return outbox_error_set(error, OUTBOX_E_REJECTED, "write an event: it has no topic");
     for (uint32_t i = 0; i < message->header_count; i++)
         if (!obx_file_is_utf8(message->headers[i].name.data, message->headers[i].name.size))
-            return obx_file_set_error(error, OUTBOX_E_REJECTED, "write an event: the name of header %u is not UTF-8",
-                                      i + 1);
+            return outbox_error_set(error, OUTBOX_E_REJECTED, "write an event: the name of header %u is not UTF-8",
+                                    i + 1);
     return OUTBOX_OK;
 }
 

@@ -16,15 +16,6 @@
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
-static void tell(struct obx_file_broker *broker, outbox_op_t op, uint32_t outcome, uint32_t first, uint32_t count,
-                 const struct outbox_error *error)
-{
-    struct outbox_outcomes outcomes = {
-        .struct_size = sizeof outcomes, .outcome = outcome, .first = first, .count = count, .error = error};
-    if (count)
-        broker->host->outcomes(broker->host, op, &outcomes);
-}
-
 /* index: among all messages of the job. */
 static uint32_t outcome_of(const struct obx_file_result *result, const struct outbox_message *message, uint64_t index,
                            struct outbox_error *refusal)
@@ -45,21 +36,21 @@ static void tell_all(struct obx_file_broker *broker, const struct obx_file_op *o
     for (uint32_t i = 0; i < op->publish->count; i++) {
         uint32_t outcome = outcome_of(result, outbox_message_at(op->publish, i), base + i, &refusal);
         if (outcome == OUTBOX_REJECTED || outcome != run) {
-            tell(broker, op->op, run, first, i - first, &result->error);
+            outbox_tell(broker->host, op->op, first, i - first, run, &result->error);
             first = i;
             run = outcome;
         }
         if (outcome == OUTBOX_REJECTED) {
-            tell(broker, op->op, OUTBOX_REJECTED, i, 1, &refusal);
+            outbox_tell(broker->host, op->op, i, 1, OUTBOX_REJECTED, &refusal);
             first = i + 1;
         }
     }
-    tell(broker, op->op, run, first, op->publish->count - first, &result->error);
+    outbox_tell(broker->host, op->op, first, op->publish->count - first, run, &result->error);
 }
 
 static void refuse(struct obx_file_broker *broker, const struct obx_file_op *op, const struct outbox_error *error)
 {
-    tell(broker, op->op, OUTBOX_NOT_CONNECTED, 0, op->publish->count, error);
+    outbox_tell(broker->host, op->op, 0, op->publish->count, OUTBOX_NOT_CONNECTED, error);
     broker->host->op_done(broker->host, op->op, NULL);
 }
 
@@ -124,7 +115,7 @@ static void write_queue(struct obx_file_broker *broker)
     broker->queue = broker->job;
     broker->job = NULL;
     struct outbox_error error;
-    obx_file_set_error(&error, OUTBOX_E_NO_MEMORY, "write %s: no worker thread can be had", broker->path);
+    outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "write %s: no worker thread can be had", broker->path);
     broker->state = OBX_FILE_BROKEN;
     refuse_queue(broker, &error);
     broker->host->lost(broker->host, &error);
@@ -139,8 +130,7 @@ static void work_open(struct outbox_work *work)
     if (broker->out.data)
         obx_file_sink_open(&broker->sink, &broker->result.error);
     else
-        obx_file_set_error(&broker->result.error, OUTBOX_E_NO_MEMORY, "open %s: no memory for the buffer",
-                           broker->path);
+        outbox_error_set(&broker->result.error, OUTBOX_E_NO_MEMORY, "open %s: no memory for the buffer", broker->path);
 }
 
 static void done_open(struct outbox_work *work)
@@ -215,7 +205,7 @@ static void file_start(void *self, outbox_op_t op, const struct outbox_broker_st
     if (submit(broker, work_open, done_open) == OUTBOX_OK)
         return;
     broker->start = 0;
-    obx_file_set_error(&error, OUTBOX_E_NO_MEMORY, "open %s: no worker thread can be had", broker->path);
+    outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "open %s: no worker thread can be had", broker->path);
     broker->host->op_done(broker->host, op, &error);
 }
 
@@ -234,7 +224,7 @@ static void file_publish(void *self, outbox_op_t op, const struct outbox_publish
     entry->publish = publish;
     if (broker->state != OBX_FILE_OPEN) {
         struct outbox_error error;
-        obx_file_set_error(&error, OUTBOX_E_NOT_CONNECTED, "write %s: the file is not open", broker->path);
+        outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "write %s: the file is not open", broker->path);
         refuse(broker, entry, &error);
         return;
     }
@@ -254,7 +244,7 @@ static void file_cancel(void *self, outbox_op_t op)
     if (!waits)
         return;
     struct outbox_error error;
-    obx_file_set_error(&error, OUTBOX_E_CANCELED, "write %s: canceled before it began", broker->path);
+    outbox_error_set(&error, OUTBOX_E_CANCELED, "write %s: canceled before it began", broker->path);
     broker->state = OBX_FILE_BROKEN;
     refuse_queue(broker, &error);
 }

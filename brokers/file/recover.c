@@ -64,9 +64,9 @@ static int check_is_ours(struct obx_file_sink *sink, char *block, struct outbox_
         return error->code;
     if (ours)
         return OUTBOX_OK;
-    return obx_file_set_error(error, OUTBOX_E_CORRUPT,
-                              "open %s: the file does not begin with an event; move it away, or give another path",
-                              sink->path);
+    return outbox_error_set(error, OUTBOX_E_CORRUPT,
+                            "open %s: the file does not begin with an event; move it away, or give another path",
+                            sink->path);
 }
 
 /* The first NUL of the window, or the end of the file. */
@@ -108,7 +108,7 @@ static int find_cut(struct obx_file_sink *sink, int64_t *cut, struct outbox_erro
 {
     char *block = sink->host->alloc(sink->host, BLOCK);
     if (!block)
-        return obx_file_set_error(error, OUTBOX_E_NO_MEMORY, "open %s: out of memory", sink->path);
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "open %s: out of memory", sink->path);
     int64_t zero;
     int code = check_is_ours(sink, block, error);
     if (!code)

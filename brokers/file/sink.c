@@ -25,11 +25,11 @@ int obx_file_sink_init(struct obx_file_sink *sink, struct outbox_error *error)
     sink->dir = sink->fd = -1;
     size_t length = strlen(sink->name);
     if (!length || !strcmp(sink->name, ".") || !strcmp(sink->name, ".."))
-        return obx_file_set_error(error, OUTBOX_E_CONFIG, "path '%s' names a directory; give the path of a file",
-                                  sink->path);
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "path '%s' names a directory; give the path of a file",
+                                sink->path);
     if (length > LARGEST_NAME)
-        return obx_file_set_error(error, OUTBOX_E_CONFIG, "the file name in path has %zu bytes; %d are allowed", length,
-                                  LARGEST_NAME);
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "the file name in path has %zu bytes; %d are allowed", length,
+                                LARGEST_NAME);
     return OUTBOX_OK;
 }
 
@@ -58,7 +58,7 @@ static int open_dir(struct obx_file_sink *sink, struct outbox_error *error)
     size_t length = (size_t)(sink->name - sink->path);
     char *text = sink->host->alloc(sink->host, length + 2);
     if (!text)
-        return obx_file_set_error(error, OUTBOX_E_NO_MEMORY, "open %s: out of memory", sink->path);
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "open %s: out of memory", sink->path);
     memcpy(text, length ? sink->path : ".", length ? length : 1);
     sink->dir = sink->sys->openat(AT_FDCWD, text, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     int number = errno;
@@ -69,9 +69,9 @@ static int open_dir(struct obx_file_sink *sink, struct outbox_error *error)
     if (sink->sys->fstat(sink->dir, &status))
         return obx_file_fail(error, errno, "look at the directory of", sink->path);
     if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))
-        return obx_file_set_error(error, OUTBOX_E_PERMISSION,
-                                  "open %s: everybody may write its directory, and so replace the file; chmod o-w it",
-                                  sink->path);
+        return outbox_error_set(error, OUTBOX_E_PERMISSION,
+                                "open %s: everybody may write its directory, and so replace the file; chmod o-w it",
+                                sink->path);
     return OUTBOX_OK;
 }
 
@@ -80,13 +80,12 @@ static int lock_file(struct obx_file_sink *sink, int fd, struct outbox_error *er
     if (sink->sys->fstat(fd, &sink->id))
         return obx_file_fail(error, errno, "look at", sink->path);
     if (!S_ISREG(sink->id.st_mode))
-        return obx_file_set_error(error, OUTBOX_E_CONFIG, "open %s: not a regular file", sink->path);
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "open %s: not a regular file", sink->path);
     if (sink->sys->lock(fd) == 0)
         return OUTBOX_OK;
     if (errno == EAGAIN || errno == EACCES)
-        return obx_file_set_error(error, OUTBOX_E_AGAIN,
-                                  "lock %s: another process writes this file; stop it, or give another path",
-                                  sink->path);
+        return outbox_error_set(error, OUTBOX_E_AGAIN,
+                                "lock %s: another process writes this file; stop it, or give another path", sink->path);
     return obx_file_fail(error, errno, "lock", sink->path);
 }
 
@@ -123,8 +122,8 @@ static int open_current(struct obx_file_sink *sink, struct outbox_error *error)
             return OUTBOX_OK;
         close_fd(sink, &sink->fd);
     }
-    return obx_file_set_error(error, OUTBOX_E_AGAIN, "open %s: somebody keeps replacing the file; find out who",
-                              sink->path);
+    return outbox_error_set(error, OUTBOX_E_AGAIN, "open %s: somebody keeps replacing the file; find out who",
+                            sink->path);
 }
 
 int obx_file_sync_dir(struct obx_file_sink *sink, struct outbox_error *error)

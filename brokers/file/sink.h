@@ -9,6 +9,7 @@
 #define OBX_FILE_SINK_H
 
 #include <outbox/failpoint.h>
+#include <outbox/plugin_util.h>
 
 #include "sys.h"
 
@@ -53,8 +54,6 @@ int obx_file_sink_rotate(struct obx_file_sink *sink, struct outbox_error *error)
 
 /* Errno as an outbox error: "open /a/b: permission denied; advice". */
 int obx_file_fail(struct outbox_error *error, int number, const char *what, const char *path);
-int obx_file_set_error(struct outbox_error *error, int code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 int obx_file_open_name(struct obx_file_sink *sink, int extra_flags, struct outbox_error *error);
 int obx_file_sync_dir(struct obx_file_sink *sink, struct outbox_error *error);
 /* Cut what is not whole lines of ours off the end of a file just opened; sets size and durable. */

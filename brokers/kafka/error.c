@@ -7,8 +7,8 @@
  * everything else: the producer's, with what became of the message told by its persistence status.
  */
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
+
+#include <outbox/plugin_util.h>
 
 #include "broker.h"
 
@@ -86,13 +86,10 @@ int obx_kafka_connect_code(rd_kafka_resp_err_t err)
 int obx_kafka_error(struct outbox_error *error, int code, rd_kafka_resp_err_t native, const char *format, ...)
 {
     va_list arguments;
-    if (!error)
-        return code;
-    error->code = code;
-    error->native = (int32_t)native;
-    error->state[0] = '\0';
     va_start(arguments, format);
-    vsnprintf(error->text, sizeof error->text, format, arguments);
+    outbox_error_setv(error, code, format, arguments);
     va_end(arguments);
+    if (error)
+        error->native = (int32_t)native;
     return code;
 }

@@ -11,9 +11,9 @@
  */
 #include "memory.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
+
+#include <outbox/plugin_util.h>
 
 struct memory_broker {
     const struct outbox_host *host;
@@ -25,18 +25,6 @@ struct memory_broker {
     uint32_t count, room;
     uint64_t delivered;
 };
-
-static int fail(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int fail(struct outbox_error *error, int code, const char *format, ...)
-{
-    memset(error, 0, sizeof *error);
-    error->code = code;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error->text, sizeof error->text, format, args);
-    va_end(args);
-    return code;
-}
 
 /* ---- copies ------------------------------------------------------------------------------------------------------ */
 
@@ -91,8 +79,8 @@ static int make_room(struct memory_broker *broker)
 
 static int full(const struct memory_broker *broker, struct outbox_error *error)
 {
-    return fail(error, OUTBOX_E_FULL, "append to memory: %u events are held, which is the limit; raise 'limit'",
-                broker->count);
+    return outbox_error_set(error, OUTBOX_E_FULL,
+                            "append to memory: %u events are held, which is the limit; raise 'limit'", broker->count);
 }
 
 /* OUTBOX_OK, or fills error; then nothing was appended. */
@@ -106,7 +94,7 @@ static int append(struct memory_broker *broker, const struct outbox_message *mes
     if (make_room(broker) == OUTBOX_OK)
         copy = broker->host->alloc(broker->host, message_size(message));
     if (!copy)
-        return fail(error, OUTBOX_E_NO_MEMORY, "append to memory: out of memory");
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "append to memory: out of memory");
     copy_message(copy, message);
     broker->events[broker->count++] = copy;
     return OUTBOX_OK;
@@ -152,20 +140,12 @@ static int memory_admit(void *self, const struct outbox_message *message, struct
 {
     const struct memory_broker *broker = self;
     if (!message->topic.size)
-        return fail(error, OUTBOX_E_REJECTED, "append to memory: the event has no topic");
+        return outbox_error_set(error, OUTBOX_E_REJECTED, "append to memory: the event has no topic");
     if (message->value.size > (uint64_t)broker->max_bytes)
-        return fail(error, OUTBOX_E_REJECTED, "append to memory: the payload has %zu bytes, 'max_bytes' allows %lld",
-                    message->value.size, (long long)broker->max_bytes);
+        return outbox_error_set(error, OUTBOX_E_REJECTED,
+                                "append to memory: the payload has %zu bytes, 'max_bytes' allows %lld",
+                                message->value.size, (long long)broker->max_bytes);
     return OUTBOX_OK;
-}
-
-static void tell(struct memory_broker *broker, outbox_op_t op, uint32_t outcome, uint32_t first, uint32_t count,
-                 const struct outbox_error *error)
-{
-    struct outbox_outcomes outcomes = {
-        .struct_size = sizeof outcomes, .outcome = outcome, .first = first, .count = count, .error = error};
-    if (count)
-        broker->host->outcomes(broker->host, op, &outcomes);
 }
 
 static void close_down(struct memory_broker *broker, const struct outbox_error *error)
@@ -183,8 +163,8 @@ static uint32_t append_all(struct memory_broker *broker, outbox_op_t op, const s
     for (; i < publish->count; i++) {
         const struct outbox_message *message = outbox_message_at(publish, i);
         if (memory_admit(broker, message, error)) {
-            tell(broker, op, OUTBOX_DELIVERED, told, i - told, NULL);
-            tell(broker, op, OUTBOX_REJECTED, i, 1, error);
+            outbox_tell(broker->host, op, told, i - told, OUTBOX_DELIVERED, NULL);
+            outbox_tell(broker->host, op, i, 1, OUTBOX_REJECTED, error);
             told = i + 1;
         } else if (append(broker, message, error)) {
             break;
@@ -192,7 +172,7 @@ static uint32_t append_all(struct memory_broker *broker, outbox_op_t op, const s
             broker->delivered++;
         }
     }
-    tell(broker, op, OUTBOX_DELIVERED, told, i - told, NULL);
+    outbox_tell(broker->host, op, told, i - told, OUTBOX_DELIVERED, NULL);
     return i;
 }
 
@@ -202,10 +182,10 @@ static void memory_publish(void *self, outbox_op_t op, const struct outbox_publi
     struct outbox_error error;
     uint32_t gone = 0;
     if (!broker->open)
-        fail(&error, OUTBOX_E_NOT_CONNECTED, "append to memory: the broker is not started");
+        outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "append to memory: the broker is not started");
     else if ((gone = append_all(broker, op, publish, &error)) < publish->count)
         close_down(broker, &error);
-    tell(broker, op, OUTBOX_NOT_CONNECTED, gone, publish->count - gone, &error);
+    outbox_tell(broker->host, op, gone, publish->count - gone, OUTBOX_NOT_CONNECTED, &error);
     broker->host->op_done(broker->host, op, NULL);
 }
 

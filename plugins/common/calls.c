@@ -1,7 +1,6 @@
 /* plugins/common/calls.c - see calls.h. The only failure: a name that is no call of this kind of plugin. */
 #include "calls.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,17 +15,6 @@ const char *const deco_call_names[DECO_CALLS] = {
 #define PLAIN_BIT(CALL, name) | 1u << DECO_##CALL
 static const uint32_t store_calls = 0 DECO_STORE_OPS(BIT) DECO_STORE_PLAIN_OPS(PLAIN_BIT);
 static const uint32_t broker_calls = 0 DECO_BROKER_OPS(BIT) DECO_BROKER_PLAIN_OPS(PLAIN_BIT);
-
-int deco_fail(struct outbox_error *error, int code, const char *format, ...)
-{
-    memset(error, 0, sizeof *error);
-    error->code = code;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error->text, sizeof error->text, format, args);
-    va_end(args);
-    return code;
-}
 
 static int find_call(const char *name, size_t size, uint32_t allowed)
 {
@@ -44,7 +32,8 @@ static int refuse(const char *name, size_t size, uint32_t allowed, struct outbox
         if (allowed & 1u << i)
             snprintf(list + used, sizeof list - used, used ? ", %s" : "%s", deco_call_names[i]);
     }
-    return deco_fail(error, OUTBOX_E_CONFIG, "unknown call '%.*s' in calls; there are %s", (int)size, name, list);
+    return outbox_error_set(error, OUTBOX_E_CONFIG, "unknown call '%.*s' in calls; there are %s", (int)size, name,
+                            list);
 }
 
 int deco_parse_calls(const char *text, enum outbox_kind kind, uint32_t *calls, struct outbox_error *error)

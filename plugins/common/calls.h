@@ -7,7 +7,7 @@
 #ifndef OBX_PLUGINS_COMMON_CALLS_H
 #define OBX_PLUGINS_COMMON_CALLS_H
 
-#include <outbox/plugin.h>
+#include <outbox/plugin_util.h>
 
 /* X(CALL, function, type of its argument) */
 #define DECO_STORE_OPS(X)                                                                                              \
@@ -63,7 +63,5 @@ bool deco_has(const struct outbox_under *under, enum outbox_kind kind, enum deco
 void deco_pass(const struct outbox_under *under, enum outbox_kind kind, enum deco_call call, outbox_op_t child,
                void *argument);
 void deco_cancel(const struct outbox_under *under, enum outbox_kind kind, outbox_op_t child);
-
-int deco_fail(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

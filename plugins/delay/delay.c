@@ -30,7 +30,7 @@ int delay_init(struct delay *delay, const struct outbox_init *init, enum outbox_
     if (deco_parse_calls(delay->calls_text, plugin, &delay->calls, error))
         return error->code;
     if (delay_queue_open(&delay->down, delay, go_down) || delay_queue_open(&delay->up, delay, go_up))
-        return deco_fail(error, OUTBOX_E_NO_MEMORY, "set up delays: out of memory");
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "set up delays: out of memory");
     return OUTBOX_OK;
 }
 
@@ -67,26 +67,15 @@ static void note_failure(struct delay_op *entry, uint32_t outcome)
         behind->refusal = entry->failure;
 }
 
-static void tell_run(struct delay_op *entry, uint32_t first, uint32_t end)
-{
-    const struct outbox_host *host = entry->delay->host;
-    uint32_t outcome = entry->told->outcomes[first];
-    struct outbox_outcomes run = {.struct_size = sizeof run,
-                                  .outcome = outcome,
-                                  .first = first,
-                                  .count = end - first,
-                                  .error = &entry->told->errors[outcome]};
-    if (outcome)
-        host->outcomes(host, entry->op, &run);
-}
-
 static void tell_all(struct delay_op *entry)
 {
     const struct delay_told *told = entry->told;
     for (uint32_t first = 0, end; first < told->count; first = end) {
         for (end = first + 1; end < told->count && told->outcomes[end] == told->outcomes[first]; end++) {
         }
-        tell_run(entry, first, end);
+        uint32_t outcome = told->outcomes[first];
+        if (outcome)
+            outbox_tell(entry->delay->host, entry->op, first, end - first, outcome, &told->errors[outcome]);
     }
     entry->delay->host->release(entry->delay->host, entry->told);
     entry->told = NULL;
@@ -150,7 +139,7 @@ static void give_up(struct delay_op *entry, int code, const char *why)
 {
     const struct outbox_host *host = entry->delay->host;
     const struct outbox_publish *publish = entry->argument;
-    deco_fail(&entry->error, code, "%s: %s", deco_call_names[entry->call], why);
+    outbox_error_set(&entry->error, code, "%s: %s", deco_call_names[entry->call], why);
     if (entry->told)
         host->release(host, entry->told);
     entry->told = NULL;
@@ -168,7 +157,8 @@ static void refuse(struct delay_op *entry)
 {
     const struct outbox_publish *publish = entry->argument;
     struct outbox_error error;
-    deco_fail(&error, OUTBOX_E_AGAIN, "publish: an event before it failed while the delay plugin made this one wait");
+    outbox_error_set(&error, OUTBOX_E_AGAIN,
+                     "publish: an event before it failed while the delay plugin made this one wait");
     struct outbox_outcomes all = {
         .struct_size = sizeof all, .outcome = entry->refusal, .count = publish->count, .error = &error};
     keep_outcomes(entry);

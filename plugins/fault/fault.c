@@ -46,8 +46,8 @@ const struct fault_kind *fault_kind(const struct fault *fault)
 
 int fault_error(const struct fault *fault, enum deco_call call, struct outbox_error *error)
 {
-    return deco_fail(error, fault_kind(fault)->code, "%s: failed on purpose by the fault plugin: %s",
-                     deco_call_names[call], fault_kind_names[fault->kind]);
+    return outbox_error_set(error, fault_kind(fault)->code, "%s: failed on purpose by the fault plugin: %s",
+                            deco_call_names[call], fault_kind_names[fault->kind]);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -97,15 +97,6 @@ bool fault_strikes(struct fault *fault)
 
 /* ---- passing on -------------------------------------------------------------------------------------------------- */
 
-void fault_tell(struct fault_op *entry, uint32_t outcome, uint32_t first, uint32_t count,
-                const struct outbox_error *error)
-{
-    struct outbox_outcomes outcomes = {
-        .struct_size = sizeof outcomes, .outcome = outcome, .first = first, .count = count, .error = error};
-    if (count)
-        entry->fault->host->outcomes(entry->fault->host, entry->op, &outcomes);
-}
-
 static void finish(struct fault_op *entry, const struct outbox_error *error)
 {
     const struct outbox_host *host = entry->fault->host;
@@ -117,12 +108,13 @@ static void finish(struct fault_op *entry, const struct outbox_error *error)
 static void fail_unsent(struct fault_op *entry)
 {
     struct outbox_error error;
-    deco_fail(&error, OUTBOX_E_NO_MEMORY, "%s: out of memory", deco_call_names[entry->call]);
+    outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "%s: out of memory", deco_call_names[entry->call]);
     if (entry->call == DECO_PUBLISH && entry->plan) {
         for (uint32_t i = 0; i < entry->plan->publish.count; i++)
-            fault_tell(entry, OUTBOX_NOT_CONNECTED, entry->plan->index[i], 1, &error);
+            outbox_tell(entry->fault->host, entry->op, entry->plan->index[i], 1, OUTBOX_NOT_CONNECTED, &error);
     } else if (entry->call == DECO_PUBLISH) {
-        fault_tell(entry, OUTBOX_NOT_CONNECTED, 0, ((const struct outbox_publish *)entry->argument)->count, &error);
+        outbox_tell(entry->fault->host, entry->op, 0, ((const struct outbox_publish *)entry->argument)->count,
+                    OUTBOX_NOT_CONNECTED, &error);
     }
     entry->fault->broken |= entry->call == DECO_PUBLISH;
     finish(entry, &error);
@@ -278,10 +270,11 @@ static void end_hanging(struct fault_op *entry)
         fault_pass(entry, NULL, NULL, NULL);
         return;
     }
-    deco_fail(&error, OUTBOX_E_CANCELED, "%s: canceled while the fault plugin made it hang",
-              deco_call_names[entry->call]);
+    outbox_error_set(&error, OUTBOX_E_CANCELED, "%s: canceled while the fault plugin made it hang",
+                     deco_call_names[entry->call]);
     if (entry->call == DECO_PUBLISH)
-        fault_tell(entry, OUTBOX_NOT_CONNECTED, 0, ((const struct outbox_publish *)entry->argument)->count, &error);
+        outbox_tell(entry->fault->host, entry->op, 0, ((const struct outbox_publish *)entry->argument)->count,
+                    OUTBOX_NOT_CONNECTED, &error);
     fault->broken |= entry->call == DECO_PUBLISH;
     finish(entry, &error);
 }

@@ -77,8 +77,6 @@ void fault_pass(struct fault_op *entry, void *argument,
                 void (*outcomes)(void *arg, outbox_op_t child, const struct outbox_outcomes *outcomes));
 void fault_strike(struct fault_op *entry); /* all effects but ERROR and DROP_ACK of a publish */
 void fault_hang(struct fault_op *entry);
-void fault_tell(struct fault_op *entry, uint32_t outcome, uint32_t first, uint32_t count,
-                const struct outbox_error *error);
 
 /* The options, for both descriptors. */
 #define FAULT_OPTIONS 10

@@ -59,7 +59,8 @@ static void hear_outcomes(void *arg, outbox_op_t child, const struct outbox_outc
     (void)child;
     struct fault_op *entry = arg;
     struct outbox_error dropped;
-    deco_fail(&dropped, OUTBOX_E_UNKNOWN_OUTCOME, "publish: the answer was dropped on purpose by the fault plugin");
+    outbox_error_set(&dropped, OUTBOX_E_UNKNOWN_OUTCOME,
+                     "publish: the answer was dropped on purpose by the fault plugin");
     struct run as_told = {.entry = entry, .outcomes = *outcomes}, unknown = as_told;
     as_told.outcomes.first = unknown.outcomes.first = 0;
     as_told.outcomes.count = unknown.outcomes.count = 0;
@@ -113,10 +114,10 @@ static void refuse_all(struct fault_op *entry, const char *why)
 {
     const struct outbox_publish *publish = entry->argument;
     struct outbox_error error;
-    deco_fail(&error, OUTBOX_E_NOT_CONNECTED, "publish: %s", why);
+    outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "publish: %s", why);
     fault_plan_free(entry);
     entry->fault->broken = true;
-    fault_tell(entry, OUTBOX_NOT_CONNECTED, 0, publish->count, &error);
+    outbox_tell(entry->fault->host, entry->op, 0, publish->count, OUTBOX_NOT_CONNECTED, &error);
     entry->fault->host->op_done(entry->fault->host, entry->op, NULL);
 }
 
@@ -142,12 +143,13 @@ static void tell_not_sent(struct fault_op *entry, uint32_t index, uint8_t verdic
     struct outbox_error error;
     if (verdict == STRIKE) {
         fault_error(entry->fault, DECO_PUBLISH, &error);
-        fault_tell(entry, fault_kind(entry->fault)->outcome, index, 1, &error);
+        outbox_tell(entry->fault->host, entry->op, index, 1, fault_kind(entry->fault)->outcome, &error);
         return;
     }
     bool retry = entry->fault->effect == FAULT_ERROR && fault_kind(entry->fault)->outcome == OUTBOX_RETRY;
-    deco_fail(&error, OUTBOX_E_AGAIN, "publish: an earlier event of this key was made to fail and must go first");
-    fault_tell(entry, retry ? OUTBOX_RETRY : OUTBOX_NOT_CONNECTED, index, 1, &error);
+    outbox_error_set(&error, OUTBOX_E_AGAIN,
+                     "publish: an earlier event of this key was made to fail and must go first");
+    outbox_tell(entry->fault->host, entry->op, index, 1, retry ? OUTBOX_RETRY : OUTBOX_NOT_CONNECTED, &error);
 }
 
 /* whole: every event with the key is struck; else each is counted and drawn. False: no memory. */

@@ -100,10 +100,11 @@ static int check_events(const struct outbox_add *add, struct outbox_error *error
         const struct outbox_event *event = add->events[i];
         if (!fits(event->event_id, false) || !fits(event->aggregate_type, true) || !fits(event->aggregate_id, true) ||
             !fits(event->type, true) || !fits(event->headers, false))
-            return spool_fail(error, OUTBOX_E_INVALID,
-                              "add event %u: type, aggregate_type and aggregate_id must be there, and nothing but the "
-                              "payload may have more than one line",
-                              i + 1);
+            return outbox_error_set(
+                error, OUTBOX_E_INVALID,
+                "add event %u: type, aggregate_type and aggregate_id must be there, and nothing but the "
+                "payload may have more than one line",
+                i + 1);
     }
     return OUTBOX_OK;
 }

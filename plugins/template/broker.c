@@ -13,12 +13,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <outbox/plugin.h>
+#include <outbox/plugin_util.h>
 
 #define LONGEST_NAME 250
 
@@ -40,23 +39,11 @@ struct job {
     struct outbox_error error;
 };
 
-static int fail(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
-static int fail(struct outbox_error *error, int code, const char *format, ...)
-{
-    memset(error, 0, sizeof *error);
-    error->code = code;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error->text, sizeof error->text, format, args);
-    va_end(args);
-    return code;
-}
-
 static void fail_errno(struct job *job, const char *what)
 {
     int number = errno;
-    fail(&job->error, number == ENOSPC ? OUTBOX_E_FULL : OUTBOX_E_NOT_CONNECTED, "%s %s: %s", what, job->maildir->path,
-         strerror(number));
+    outbox_error_set(&job->error, number == ENOSPC ? OUTBOX_E_FULL : OUTBOX_E_NOT_CONNECTED, "%s %s: %s", what,
+                     job->maildir->path, strerror(number));
     job->error.native = number;
 }
 
@@ -77,11 +64,12 @@ static int admit(void *self, const struct outbox_message *message, struct outbox
 {
     (void)self;
     if (!is_plain(message->topic) || !is_plain(message->id))
-        return fail(error, OUTBOX_E_REJECTED,
-                    "write an event: topic and id become the name of a file, and may hold A-Z a-z 0-9 . _ - only");
+        return outbox_error_set(
+            error, OUTBOX_E_REJECTED,
+            "write an event: topic and id become the name of a file, and may hold A-Z a-z 0-9 . _ - only");
     if (message->topic.size + message->id.size + 1 > LONGEST_NAME)
-        return fail(error, OUTBOX_E_REJECTED, "write an event: topic and id together have more than %d bytes",
-                    LONGEST_NAME - 1);
+        return outbox_error_set(error, OUTBOX_E_REJECTED,
+                                "write an event: topic and id together have more than %d bytes", LONGEST_NAME - 1);
     return OUTBOX_OK;
 }
 
@@ -145,26 +133,17 @@ static void work_start(struct outbox_work *work)
         fail_errno(job, "open");
 }
 
-static void tell(const struct job *job, uint32_t outcome, uint32_t first, uint32_t count,
-                 const struct outbox_error *error)
-{
-    const struct outbox_host *host = job->maildir->host;
-    struct outbox_outcomes outcomes = {
-        .struct_size = sizeof outcomes, .outcome = outcome, .first = first, .count = count, .error = error};
-    if (count)
-        host->outcomes(host, job->op, &outcomes);
-}
-
 static void tell_all(const struct job *job)
 {
+    const struct outbox_host *host = job->maildir->host;
     struct outbox_error refused;
     for (uint32_t i = 0; i < job->publish->count; i++) {
         if (admit(job->maildir, outbox_message_at(job->publish, i), &refused))
-            tell(job, OUTBOX_REJECTED, i, 1, &refused);
+            outbox_tell(host, job->op, i, 1, OUTBOX_REJECTED, &refused);
         else if (i < job->written)
-            tell(job, OUTBOX_DELIVERED, i, 1, NULL);
+            outbox_tell(host, job->op, i, 1, OUTBOX_DELIVERED, NULL);
         else
-            tell(job, OUTBOX_NOT_CONNECTED, i, 1, &job->error);
+            outbox_tell(host, job->op, i, 1, OUTBOX_NOT_CONNECTED, &job->error);
     }
 }
 
@@ -202,7 +181,7 @@ static void submit(struct maildir *maildir, outbox_op_t op, void (*work)(struct 
     job->publish = publish;
     maildir->jobs++;
     if (maildir->host->offload(maildir->host, &job->work)) {
-        fail(&job->error, OUTBOX_E_NO_MEMORY, "no worker thread can be had");
+        outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, "no worker thread can be had");
         done(&job->work);
     }
 }
@@ -215,7 +194,7 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     maildir->host = init->host;
     maildir->dir = -1;
     if (!maildir->path[0])
-        return fail(error, OUTBOX_E_CONFIG, "path is empty; give the directory for the events");
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "path is empty; give the directory for the events");
     return OUTBOX_OK;
 }
 

@@ -16,7 +16,7 @@
 #ifndef SPOOL_H
 #define SPOOL_H
 
-#include <outbox/plugin.h>
+#include <outbox/plugin_util.h>
 
 /* The columns that this store has, in the order of spool_fields[]. */
 enum spool_field {

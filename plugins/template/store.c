@@ -12,22 +12,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
-
-int spool_fail(struct outbox_error *error, int code, const char *format, ...)
-{
-    memset(error, 0, sizeof *error);
-    error->code = code;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(error->text, sizeof error->text, format, args);
-    va_end(args);
-    return code;
-}
 
 int spool_fail_errno(const struct spool *spool, struct outbox_error *error, const char *what)
 {
@@ -41,7 +29,7 @@ int spool_fail_errno(const struct spool *spool, struct outbox_error *error, cons
         code = OUTBOX_E_FULL;
     else if (number == ENOMEM)
         code = OUTBOX_E_NO_MEMORY;
-    spool_fail(error, code, "%s %s: %s", what, spool->path, strerror(number));
+    outbox_error_set(error, code, "%s %s: %s", what, spool->path, strerror(number));
     error->native = number;
     return code;
 }
@@ -80,7 +68,7 @@ void spool_submit(struct spool *spool, outbox_op_t op, void (*run)(struct job *j
     if (spool->host->offload(spool->host, &job->work) == OUTBOX_OK)
         return;
     spool->jobs--;
-    spool_fail(&job->error, OUTBOX_E_NO_MEMORY, "no worker thread can be had");
+    outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, "no worker thread can be had");
     spool->host->op_done(spool->host, op, &job->error);
 }
 
@@ -92,7 +80,7 @@ static int spool_init(void *self, const struct outbox_init *init, struct outbox_
     spool->host = init->host;
     spool->dir = spool->owner = -1;
     if (!spool->path[0])
-        return spool_fail(error, OUTBOX_E_CONFIG, "path is empty; give the directory of the events");
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "path is empty; give the directory of the events");
     return OUTBOX_OK;
 }
 
@@ -116,16 +104,17 @@ static void spool_fini(void *self)
 static int choose_columns(struct spool *spool, const struct outbox_store_start *start, struct outbox_error *error)
 {
     if (start->column_count > MOST_COLUMNS)
-        return spool_fail(error, OUTBOX_E_UNSUPPORTED, "start: %u columns; %d are possible", start->column_count,
-                          MOST_COLUMNS);
+        return outbox_error_set(error, OUTBOX_E_UNSUPPORTED, "start: %u columns; %d are possible", start->column_count,
+                                MOST_COLUMNS);
     spool->columns = start->column_count;
     for (uint32_t i = 0; i < spool->columns; i++) {
         uint8_t field = 0;
         while (field < SPOOL_FIELDS && strcmp(spool_fields[field], start->columns[i].name))
             field++;
         if (field == SPOOL_FIELDS && !(start->columns[i].flags & OUTBOX_COLUMN_OPTIONAL))
-            return spool_fail(error, OUTBOX_E_SCHEMA, "start: events in files have no column '%s'; route without it",
-                              start->columns[i].name);
+            return outbox_error_set(error, OUTBOX_E_SCHEMA,
+                                    "start: events in files have no column '%s'; route without it",
+                                    start->columns[i].name);
         spool->fields[i] = field;
     }
     return OUTBOX_OK;
@@ -186,7 +175,7 @@ static void run_acquire(struct job *job)
     }
     ssize_t size = pread(fd, acquire->owner, sizeof acquire->owner - 1, 0);
     acquire->owner[size > 0 ? size : 0] = '\0';
-    spool_fail(&job->error, OUTBOX_E_STANDBY, "acquire %s: %s owns it", spool->path, acquire->owner);
+    outbox_error_set(&job->error, OUTBOX_E_STANDBY, "acquire %s: %s owns it", spool->path, acquire->owner);
     close(fd);
 }
 
@@ -206,7 +195,7 @@ static void run_settle(struct job *job)
     struct spool *spool = job->spool;
     const struct outbox_settle *settle = job->argument;
     if (spool->owner < 0) {
-        spool_fail(&job->error, OUTBOX_E_FENCED, "settle in %s: not the owner", spool->path);
+        outbox_error_set(&job->error, OUTBOX_E_FENCED, "settle in %s: not the owner", spool->path);
         return;
     }
     for (uint32_t i = 0; i < settle->span_count; i++) {

@@ -41,7 +41,6 @@ struct job {
     struct outbox_error error;
 };
 
-int spool_fail(struct outbox_error *error, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* errno as an error of what was tried on the directory. */
 int spool_fail_errno(const struct spool *spool, struct outbox_error *error, const char *what);
 /* Run it on a worker and complete the op. argument: borrowed until then. */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "sql/columns.h"
-#include "sql/failure.h"
+#include <outbox/plugin_util.h>
 #include "sql/text.h"
 #include "sql_host.h"
 
@@ -107,7 +107,7 @@ Test(failure, a_text_that_is_too_long_is_cut_at_a_whole_character)
     memset(text, 'x', sizeof text);
     memcpy(text + OUTBOX_ERROR_TEXT_SIZE - 2, "\xc3\xa9", 2); /* its second byte has no room */
     text[sizeof text - 1] = '\0';
-    cr_assert_eq(obx_sql_fail(&error, OUTBOX_E_IO, "%s", text), OUTBOX_E_IO);
+    cr_assert_eq(outbox_error_set(&error, OUTBOX_E_IO, "%s", text), OUTBOX_E_IO);
     cr_assert_eq(strlen(error.text), OUTBOX_ERROR_TEXT_SIZE - 2);
-    cr_assert_eq(obx_sql_fail(NULL, OUTBOX_E_IO, "x"), OUTBOX_E_IO);
+    cr_assert_eq(outbox_error_set(NULL, OUTBOX_E_IO, "x"), OUTBOX_E_IO);
 }
