@@ -72,8 +72,11 @@ static enum obx_exit check_part(struct obx_app *app, const char *relay, enum out
     return code;
 }
 
-/* Would the relay start? It needs the columns of the route, which the store's own look knows nothing of. */
-static enum obx_exit try_columns(struct obx_app *app, const char *relay)
+/*
+ * Would the relay start? It needs the columns of the route, which the store's own look knows nothing of. After a look
+ * that found errors nothing is told, but a privilege that the start misses tells what kind of error they are.
+ */
+static enum obx_exit try_columns(struct obx_app *app, const char *relay, bool tell)
 {
     struct checked checked = {relay, "store", 0};
     struct obx_relay_settings settings;
@@ -89,9 +92,9 @@ static enum obx_exit try_columns(struct obx_app *app, const char *relay)
         obx_session_close(&session);
     }
     obx_route_free(&route);
-    if (status)
+    if (status && tell)
         report(&checked, OUTBOX_LOG_ERROR, error.text, NULL);
-    else
+    else if (tell)
         report(&checked, OUTBOX_LOG_INFO, "the columns that the route needs are there", NULL);
     return obx_exit_code(status);
 }
@@ -128,7 +131,11 @@ static enum obx_exit check_relays(struct obx_app *app)
             continue;
         }
         enum obx_exit store = check_part(app, relay, OUTBOX_STORE, NULL);
-        code = obx_exit_worse(code, store ? store : try_columns(app, relay));
+        if (!store)
+            store = try_columns(app, relay, true);
+        else if (store == OBX_EXIT_CONFIG && try_columns(app, relay, false) == OBX_EXIT_PERMISSION)
+            store = OBX_EXIT_PERMISSION;
+        code = obx_exit_worse(code, store);
         code = obx_exit_worse(code, check_part(app, relay, OUTBOX_BROKER, *topic ? topic : NULL));
     }
     return code;

@@ -25,6 +25,14 @@ sql "ALTER TABLE orders ADD CHECK (amount < 1000000)"
 check "an order that fails" fails 1 "$python" "$source_root/examples/order_postgres.py" "$OUTBOX_TEST_PG" 7 5000000
 check "has no event" eval '[ "$(sql "SELECT count(*) FROM outbox")" = 0 ]'
 
+# ---- a user without the privileges ----
+sql "CREATE ROLE stranger LOGIN"
+sed -i 's/dsn: "\([^"]*\)"/dsn: "\1 user=stranger"/' outbox.yaml
+check "check ends with the code of a privilege" fails 77 "$OUTBOX" check
+check "and says which" matched '^orders store: error: user stranger may not read table public.outbox; .*: GRANT SELECT, DELETE ON public.outbox TO stranger$'
+check "and that once" eval '[ "$(grep -c "^orders store: error" "$out")" = 1 ]'
+sql "DROP ROLE stranger"
+
 # ---- Debezium's own table, as its documentation gives it ----
 sql "DROP TABLE outbox, outbox_dead"
 sql "CREATE TABLE outbox (id uuid NOT NULL PRIMARY KEY, aggregatetype character varying(255) NOT NULL,
