@@ -184,10 +184,10 @@ static void no_locks(struct mys_op *op, const struct outbox_error *error)
 static void put_bell(const struct mys_store *store, struct obx_sql_text *sql)
 {
     (void)store;
-    obx_sql_text_puts(sql, "SELECT @@log_bin, COUNT(DISTINCT privilege_type = 'REPLICATION SLAVE') FROM "
+    obx_sql_text_puts(sql, "SELECT @@log_bin, (SELECT COUNT(DISTINCT privilege_type = 'REPLICATION SLAVE') FROM "
                            "information_schema.user_privileges WHERE privilege_type IN ('REPLICATION SLAVE', "
                            "'REPLICATION CLIENT', 'BINLOG MONITOR') AND grantee = CONCAT(QUOTE(SUBSTRING_INDEX("
-                           "CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))");
+                           "CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1))))");
 }
 
 static void tell_bell(struct mys_op *op)

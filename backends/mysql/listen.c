@@ -8,11 +8,12 @@
  * The server knows us as one of its replicas, and ends the stream of a replica when another of the same number comes.
  * So the number is drawn anew each time, from a range that nobody is likely to use.
  */
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "bell.h"
@@ -154,6 +155,16 @@ static void hear(struct mys_bell *bell, struct mys_stream *stream, struct outbox
     }
 }
 
+/* The connection was made without waiting, after which Connector/C's reads over TLS fail where they should wait. */
+static void let_wait(const struct mys_client *client, unsigned timeout_s)
+{
+    int fd = mys_fd(client), flags = fcntl(fd, F_GETFL);
+    struct timeval silence = {.tv_sec = (time_t)timeout_s};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &silence, sizeof silence);
+    if (flags >= 0)
+        fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
 /* From now on the loop can end our waiting. */
 static bool show_descriptor(struct mys_bell *bell, const struct mys_client *client)
 {
@@ -170,6 +181,7 @@ static void read_once(struct mys_bell *bell, struct outbox_error *error)
     *error = bell->attempt.error;
     if (error->code)
         return;
+    let_wait(client, bell->target.timeout_s);
     struct mys_stream *stream = show_descriptor(bell, client) ? open_stream(bell, client->mysql, error) : NULL;
     if (stream)
         hear(bell, stream, error);

@@ -60,3 +60,23 @@ Test(check, a_binlog_of_statements_is_an_error)
     cr_assert_eq(statement.level, OUTBOX_LOG_ERROR);
     bed_close(&bed);
 }
+
+Test(check, who_may_read_the_binlog_is_told)
+{
+    struct bed bed;
+    bed_open(&bed, "belled", true, "");
+    bed_begin(&bed);
+    struct findings could = look_for(&bed, "may read the binlog");
+    bed_stop(&bed);
+    server_make_user(bed.sql, "bellless", "");
+    server_grant(bed.sql, "ALL", "*", "bellless");
+    bed_reconfigure(&bed, &(struct server_place){.user = "bellless"}, "  doorbell: binlog\n");
+    bed_begin(&bed);
+    struct findings lacks = look_for(&bed, "user bellless@% was not granted what doorbell: binlog needs");
+    bed_run(&bed, "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO bellless@'%'");
+    struct findings works = look_for(&bed, "the binlog can be read: commits wake an idle relay");
+    cr_assert(could.count == 1 && could.level == OUTBOX_LOG_INFO && could.advised);
+    cr_assert(lacks.count == 1 && lacks.level == OUTBOX_LOG_WARN && lacks.advised);
+    cr_assert(works.count == 1 && works.level == OUTBOX_LOG_INFO && !works.advised);
+    bed_close(&bed);
+}

@@ -23,6 +23,26 @@ Test(tls, a_certificate_that_fits_is_taken)
     bed_close(&bed);
 }
 
+static bool is_parked(void *arg)
+{
+    struct bed *bed = arg;
+    struct outbox_claim claim = {.struct_size = sizeof claim, .flags = OUTBOX_CLAIM_PARK, .max_rows = 1};
+    cr_assert_eq(harness_claim(&bed->harness, bed->store, &claim, &bed->error), 0, "%s", bed->error.text);
+    return claim.flags & OUTBOX_CLAIM_PARK;
+}
+
+Test(tls, the_doorbell_reads_over_it_too)
+{
+    struct bed bed;
+    open_with(&bed, "bell", "  doorbell: binlog\n  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n");
+    bed_begin(&bed);
+        cr_assert(harness_poll(&bed.harness, is_parked, &bed));
+    uint32_t wakes = bed.harness.wakes;
+    bed_insert(&bed, bed.sql, "a");
+    cr_assert(harness_until_woken(&bed.harness, wakes));
+    bed_close(&bed);
+}
+
 Test(tls, one_that_somebody_else_has_signed_is_not)
 {
     struct bed bed;
