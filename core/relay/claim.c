@@ -315,16 +315,19 @@ static bool claim_due_keys(struct obx_relay *relay)
     return true;
 }
 
-static bool too_many_deferred(struct obx_relay *relay)
+static bool too_many_deferred(const struct obx_relay *relay)
 {
-    bool full = relay->keys.events >= (uint64_t)relay->settings.max_deferred;
-    if (full && !relay->deferred_full)
+    return relay->keys.events >= (uint64_t)relay->settings.max_deferred;
+}
+
+static void tell_too_many(struct obx_relay *relay)
+{
+    if (!relay->deferred_full)
         OBX_RELAY_SAY(relay, OUTBOX_LOG_WARN,
                       "%llu events wait behind %llu blocked keys, which is max_deferred: nothing more is claimed until "
                       "they go; see 'outbox status'",
                       (unsigned long long)relay->keys.events, (unsigned long long)HASH_COUNT(relay->keys.table));
-    relay->deferred_full = full;
-    return full;
+    relay->deferred_full = true;
 }
 
 static uint32_t claim_flags(const struct obx_relay *relay)
@@ -345,7 +348,7 @@ static bool ready_to_rewind(struct obx_relay *relay)
     return true;
 }
 
-static bool is_turn_of_look(struct obx_relay *relay)
+static bool is_turn_of_look(const struct obx_relay *relay)
 {
     return relay->claim_exact && relay->now >= relay->claim_at && !too_many_deferred(relay);
 }
@@ -370,8 +373,11 @@ void obx_claim_step(struct obx_relay *relay)
         return;
     if (!relay->rewind && !is_turn_of_look(relay) && claim_due_keys(relay))
         return;
-    if (!relay->rewind && too_many_deferred(relay))
+    if (too_many_deferred(relay)) { /* not before a rewind: that has forgotten them */
+        tell_too_many(relay);
         return;
+    }
+    relay->deferred_full = false;
     if (obx_relay_due(relay, relay->claim_at))
         look(relay);
 }
