@@ -101,18 +101,21 @@ static bool blameless(int code)
            code == OUTBOX_E_NO_MEMORY;
 }
 
-static bool put_behind_key(struct obx_relay *relay, const struct outbox_message *message,
-                           struct outbox_position position, const struct outbox_error *error)
+static bool is_first(const struct obx_key *key, struct outbox_position position)
+{
+    return obx_position_same(key->events[key->first].position, position);
+}
+
+/* Gives the key; NULL: no memory. */
+static struct obx_key *put_behind_key(struct obx_relay *relay, const struct outbox_message *message,
+                                      struct outbox_position position, const struct outbox_error *error)
 {
     struct obx_key *key = obx_keys_defer(&relay->keys, obx_event_hash(relay, message, position), position, relay->now);
-    if (!key)
-        return false;
-    bool first = obx_position_same(key->events[key->first].position, position);
-    if (first || !obx_key_failed(key)) {
+    if (key && (is_first(key, position) || !obx_key_failed(key))) {
         obx_keys_tell(&relay->keys, key, message, error->text);
         obx_keys_fail(&relay->keys, key, error->code);
     }
-    return true;
+    return key;
 }
 
 /* Each key's trouble is told once; of one that is not the event's own, as a topic that is missing, only the first
@@ -123,16 +126,12 @@ static enum outbox_log_level level_of(const struct obx_relay *relay, const struc
     return key->failures == 1 && !known ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG;
 }
 
-/* The pause of a key that failed, and the attempt of its first event. */
 static void pause_key(struct obx_relay *relay, struct obx_key *key)
 {
-    struct obx_deferred *event = &key->events[key->first];
     const struct obx_story *story = obx_key_story(key);
     key->flowing = false;
     key->failures++;
     relay->stats.retried++;
-    if (!blameless(key->failed_code))
-        event->attempts++;
     uint64_t pause = obx_backoff(relay->loop, key->failures, (uint64_t)relay->settings.retry_min_ms,
                                  (uint64_t)relay->settings.retry_max_ms);
     OBX_RELAY_SAY(relay, level_of(relay, key), "event %s was not taken, its key '%s' of topic '%s' waits %llu ms: %s",
@@ -140,23 +139,19 @@ static void pause_key(struct obx_relay *relay, struct obx_key *key)
     obx_keys_wait(&relay->keys, key, relay->now + pause);
 }
 
-static bool out_of_attempts(const struct obx_relay *relay, const struct obx_key *key)
-{
-    return key->events[key->first].attempts >= (uint64_t)relay->settings.max_attempts;
-}
-
 static bool retry_row(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
                       const struct outbox_error *error)
 {
-    if (!put_behind_key(relay, message, position, error))
+    struct obx_key *key = put_behind_key(relay, message, position, error);
+    if (!key)
         return false;
-    struct obx_key *key = obx_keys_find(&relay->keys, obx_event_hash(relay, message, position));
-    bool first = obx_position_same(key->events[key->first].position, position);
-    if (!first || blameless(error->code) ||
-        key->events[key->first].attempts + 1 < (uint64_t)relay->settings.max_attempts)
+    if (!is_first(key, position) || blameless(error->code))
         return true;
-    key->events[key->first].attempts++;
-    return obx_reject(relay, message, position, error);
+    struct obx_deferred *event = &key->events[key->first];
+    if (event->attempts + 1 >= (uint64_t)relay->settings.max_attempts)
+        return obx_reject(relay, message, position, error); /* which counts this attempt */
+    event->attempts++;
+    return true;
 }
 
 static void delivered_row(struct obx_relay *relay, const struct outbox_message *message,
@@ -216,8 +211,6 @@ static void leave_behind_keys(struct obx_relay *relay, struct obx_batch *batch)
 void obx_outcome_resolve(struct obx_relay *relay, const struct obx_batch *batch)
 {
     for (struct obx_key *key; (key = OBX_LIST_FIRST(&relay->keys.failed, struct obx_key, failed));) {
-        if (key->count && out_of_attempts(relay, key))
-            obx_keys_set_stuck(&relay->keys, key, true);
         if (key->count)
             pause_key(relay, key);
         else

@@ -87,6 +87,7 @@ static bool block(struct obx_relay *relay, const struct outbox_message *message,
     struct obx_key *key = obx_keys_defer(&relay->keys, hash, position, relay->now);
     if (!key)
         return false; /* not covered: no memory just here */
+    obx_key_event(key, position)->attempts++;
     obx_keys_tell(&relay->keys, key, message, error->text);
     const struct obx_story *story = obx_key_story(key);
     if (!key->stuck)

@@ -188,7 +188,8 @@ Test(relay, block_key_keeps_the_event_and_those_behind_it)
                                          "'outbox.event.T': not admitted; mend it, or see on_reject\n"));
     uint32_t claims = rig->calls[RIG_CLAIM];
     rig_run_for(rig, 60000);
-    cr_assert_lt(rig->calls[RIG_CLAIM] - claims, 42 * 60, "a blocked key is tried with pauses, not %u times", rig->calls[RIG_CLAIM] - claims);
+    cr_assert_lt(rig->calls[RIG_CLAIM] - claims, 42 * 60, "a blocked key is tried with pauses, not %u times",
+                 rig->calls[RIG_CLAIM] - claims);
     rig->admit = NULL; /* the broker was mended */
     cr_assert(rig_run(rig, rig_empty, 120000));
     cr_assert_str_eq(rig_texts(rig, "k1"), "0 1 2 3 4 5 6 7 8 9");
@@ -301,8 +302,41 @@ Test(relay, out_of_attempts_counts_as_rejected)
     rig_start(rig);
     cr_assert(rig_run(rig, rig_empty, 10000));
     cr_assert(rig->rows[1].parked);
+    cr_assert_eq(rig->rows[1].attempts, 4);
     cr_assert_str_eq(rig_texts(rig, "k1"), "1 2 3 4 5 6 7 8 9");
     rig_free(rig);
+}
+
+static uint32_t tries;
+
+static uint32_t k1_0_tried(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
+{
+    uint32_t outcome = k1_0_never(rig, message, error);
+    tries += outcome != OUTBOX_DELIVERED;
+    return outcome;
+}
+
+static void note_attempts(void *arg, const struct obx_blocked_key *key)
+{
+    *(uint32_t *)arg = key->attempts;
+}
+
+Test(relay, each_try_of_an_event_that_blocks_its_key_is_one_attempt)
+{
+    static const char *const settings[] = {"max_attempts: 1\nretry_max: 1s\n", "max_attempts: 3\nretry_max: 1s\n"};
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        struct rig *rig = rig_new(settings[i]);
+        uint32_t attempts = 0;
+        fill(rig, 30, 3);
+        tries = 0;
+        rig->outcome = k1_0_tried;
+        rig_start(rig);
+        rig_run_for(rig, 30000);
+        obx_relay_each_blocked(rig->relay, note_attempts, &attempts);
+        cr_expect_geq(tries, 5);
+        cr_expect_eq(attempts, tries, "%s: %u attempts after %u tries", settings[i], attempts, tries);
+        rig_free(rig);
+    }
 }
 
 static uint32_t no_topic(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
@@ -636,8 +670,10 @@ static void run_without_memory(size_t n, bool persistent, bool *failed)
     mem_fail_at(0, false);
     bool empty = rig_run(rig, rig_empty, 60000);
     cr_assert(empty, "allocation %zu: state %d, %s; %s", n, (int)rig->state, rig_stats(rig).last_error, rig->said);
-cr_assert_str_eq(rig_texts(rig, "k1"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "allocation %zu: %s", n, rig->said);
-    cr_assert_str_eq(rig_texts(rig, "k0"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "allocation %zu: %s", n, rig->said);
+    cr_assert_str_eq(rig_texts(rig, "k1"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "allocation %zu: %s", n,
+                     rig->said);
+    cr_assert_str_eq(rig_texts(rig, "k0"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "allocation %zu: %s", n,
+                     rig->said);
     rig_free(rig);
 }
 

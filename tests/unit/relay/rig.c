@@ -194,8 +194,11 @@ static void store_park(void *self, outbox_op_t op, const struct outbox_park *par
 {
     if (fails(self, op, RIG_PARK))
         return;
-    for (uint32_t i = 0; i < park->count; i++)
-        the_rig->rows[park->rows[i].position.major - 1].parked = true;
+    for (uint32_t i = 0; i < park->count; i++) {
+        struct rig_row *row = &the_rig->rows[park->rows[i].position.major - 1];
+        row->parked = true;
+        row->attempts = park->rows[i].attempts;
+    }
     done(self, op);
 }
 
@@ -440,6 +443,7 @@ struct rig *rig_new(const char *settings)
     the_rig = calloc(1, sizeof *the_rig);
     the_rig->log = (struct obx_log){.write = said, .arg = the_rig, .level = OUTBOX_LOG_INFO};
     fake_loop_init(&the_rig->loop, 1);
+    memset(kept, 0, sizeof kept); /* its clock begins anew */
     make_relay(the_rig, settings);
     return the_rig;
 }

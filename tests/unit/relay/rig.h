@@ -19,6 +19,7 @@ struct rig_row {
     char key[16]; /* "": null key */
     char text[24];
     bool committed, gone, parked;
+    uint32_t attempts; /* told with parking */
 };
 
 struct rig {
