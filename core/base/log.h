@@ -2,6 +2,7 @@
 #ifndef OBX_BASE_LOG_H
 #define OBX_BASE_LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <outbox/plugin.h>
@@ -10,12 +11,12 @@ struct obx_log {
     /* subject: who speaks, e.g. "orders store sqlite"; called on any thread */
     void (*write)(void *arg, enum outbox_log_level level, const char *subject, const char *text);
     void *arg;
-    enum outbox_log_level level; /* messages above it are not made */
+    _Atomic enum outbox_log_level level; /* messages above it are not made; may change while any thread logs */
 };
 
 static inline bool obx_log_on(const struct obx_log *log, enum outbox_log_level level)
 {
-    return log && log->write && level <= log->level;
+    return log && log->write && level <= atomic_load_explicit(&log->level, memory_order_relaxed);
 }
 
 void obx_log_say(const struct obx_log *log, enum outbox_log_level level, const char *subject, const char *format, ...)

@@ -22,8 +22,8 @@
 #include "base/mem.h"
 
 struct obx_logger {
-    struct obx_log log; /* level is read without the lock: a stale one costs a message */
-    pthread_mutex_t lock;
+    struct obx_log log;   /* read without the lock: all but its level stays as it is */
+    pthread_mutex_t lock; /* of the rest */
     int fd;
     bool own_fd;
     bool is_socket;
@@ -160,7 +160,7 @@ void obx_logger_free(struct obx_logger *logger)
 void obx_logger_set(struct obx_logger *logger, enum outbox_log_level level, enum obx_log_format format)
 {
     pthread_mutex_lock(&logger->lock);
-    logger->log.level = level;
+    atomic_store_explicit(&logger->log.level, level, memory_order_relaxed);
     logger->format = format;
     pthread_mutex_unlock(&logger->lock);
 }
