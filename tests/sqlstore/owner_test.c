@@ -180,14 +180,6 @@ static void other_end(struct other *other, int signal)
     close(other->hears);
 }
 
-/* Renews with its patience; an owner that answers to nobody must be thrown out sooner or later. */
-static void take_over(struct bed *bed, uint32_t lease_ms)
-{
-    for (int i = 0; i < 2000 && bed_acquire(bed, bed->store, lease_ms, NULL) == OUTBOX_E_STANDBY; i++)
-        usleep(5000);
-    cr_assert_eq(bed->error.code, 0, "%s", bed->error.text);
-}
-
 Test(owner, a_crashed_one_is_followed)
 {
     struct bed bed;
@@ -197,7 +189,7 @@ Test(owner, a_crashed_one_is_followed)
     cr_assert_eq(bed_start(&bed, bed.store), 0, "%s", bed.error.text);
     cr_assert_eq(bed_acquire(&bed, bed.store, 60000, NULL), OUTBOX_E_STANDBY);
     other_end(&other, SIGKILL);
-    take_over(&bed, 60000); /* long before its lease is over */
+    bed_take_over(&bed, 60000); /* long before its lease is over */
     bed_expect(&bed, IDS(1));
     bed_close(&bed);
 }
@@ -211,7 +203,7 @@ Test(owner, one_that_hangs_is_thrown_out_after_its_lease_and_settles_nothing_whe
     cr_assert_eq(bed_start(&bed, bed.store), 0, "%s", bed.error.text);
     kill(other.pid, SIGSTOP);
     cr_assert_eq(bed_acquire(&bed, bed.store, 1000, NULL), OUTBOX_E_STANDBY, "before its lease was over");
-    take_over(&bed, 1000);
+    bed_take_over(&bed, 1000);
     kill(other.pid, SIGCONT);
     tell(other.hears, 's');
     cr_assert_eq(hear(other.tells), 'n', "an owner that was thrown out has settled");
