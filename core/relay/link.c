@@ -118,6 +118,12 @@ void obx_link_lost(struct obx_relay *relay, struct obx_link *link, const struct 
     obx_relay_tick_soon(relay);
 }
 
+void obx_link_forget_trouble(struct obx_relay *relay)
+{
+    if (!relay->store.logged && !relay->broker.logged && !relay->silent)
+        relay->stats.last_error[0] = '\0';
+}
+
 /* It works again, as far as a connection can tell. */
 static void tell_recovery(struct obx_relay *relay, struct obx_link *link)
 {
@@ -126,8 +132,7 @@ static void tell_recovery(struct obx_relay *relay, struct obx_link *link)
                       OBX_MAX(link->failures, 1u));
     link->logged = false;
     link->error.code = OUTBOX_OK;
-    if (!relay->store.logged && !relay->broker.logged)
-        relay->stats.last_error[0] = '\0';
+    obx_link_forget_trouble(relay);
 }
 
 void obx_link_works(struct obx_relay *relay, struct obx_link *link)

@@ -79,6 +79,7 @@ void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outco
     struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, call);
     enum obx_fate fate = fate_of(outcomes->outcome);
     OBX_FAILPOINT(relay, outcomes_told);
+    obx_silence_heard(batch->relay);
     if (fate != OBX_DELIVERED)
         note_trouble(batch);
     const struct outbox_error *error = fate == OBX_DELIVERED ? NULL : keep_error(batch, outcomes->error);

@@ -108,6 +108,8 @@ struct obx_relay {
     struct obx_list ready, flying, done, settling;
     uint32_t ready_count, flying_count;
     uint32_t troubled_count;      /* of those in flight; while there are any, nothing more is published */
+    uint64_t heard_at;            /* the broker's last word, or when it was given something and had nothing */
+    bool silent;                  /* that was long ago */
     struct obx_batch *unfinished; /* published in part, for lack of memory or of order: nothing may overtake it */
     uint64_t publish_at;
     uint64_t next_seq;
@@ -147,12 +149,17 @@ void obx_relay_tick_soon(struct obx_relay *relay);
 bool obx_relay_due(struct obx_relay *relay, uint64_t at);
 #define OBX_RELAY_SAY(relay, level, ...) obx_log_say((relay)->log, level, (relay)->name, __VA_ARGS__)
 
+/* silence.c */
+void obx_silence_heard(struct obx_relay *relay); /* a word came, or the first event of several is given to it */
+void obx_silence_step(struct obx_relay *relay);
+
 /* link.c */
 void obx_link_step_store(struct obx_relay *relay);
 void obx_link_step_broker(struct obx_relay *relay);
 void obx_link_lost(struct obx_relay *relay, struct obx_link *link, const struct outbox_error *error);
 void obx_link_stop(struct obx_relay *relay, struct obx_link *link, uint32_t timeout_ms);
 void obx_link_works(struct obx_relay *relay, struct obx_link *link); /* real work succeeded */
+void obx_link_forget_trouble(struct obx_relay *relay); /* what is shown, if there is none any more */
 static inline bool obx_link_up(const struct obx_link *link)
 {
     return link->state == OBX_LINK_UP;

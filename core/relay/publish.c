@@ -151,6 +151,8 @@ static bool route(struct obx_relay *relay, struct obx_batch *batch)
 
 static void fly(struct obx_relay *relay, struct obx_batch *batch)
 {
+    if (!relay->flying_count)
+        obx_silence_heard(relay);
     obx_list_append(&relay->flying, &batch->link);
     relay->flying_count++;
     if (batch->resend)

@@ -42,7 +42,7 @@ static enum outbox_state current_state(const struct obx_relay *relay)
     if (relay->standby)
         return OUTBOX_STATE_STANDBY;
     bool up = obx_link_up(&relay->store) && obx_link_up(&relay->broker);
-    if (up && !relay->rewind)
+    if (up && !relay->rewind && !relay->silent)
         return OUTBOX_STATE_RELAYING;
     return relay->related ? OUTBOX_STATE_RECOVERING : OUTBOX_STATE_CONNECTING;
 }
@@ -182,6 +182,7 @@ static void tick(struct obx_task *task)
     obx_settle_step(relay);
     obx_claim_step(relay);
     obx_settle_renew_step(relay);
+    obx_silence_step(relay);
     if (relay->stopping)
         stop_step(relay);
     else

@@ -42,7 +42,7 @@ struct outbox;
     X(CONNECTING, "connecting")   /* to the store, to the broker or to both */ \
     X(STANDBY, "standby")         /* another relay owns the outbox */          \
     X(RELAYING, "relaying")                                                    \
-    X(RECOVERING, "recovering")   /* a connection was lost: settling what was in flight */ \
+    X(RECOVERING, "recovering")   /* a connection was lost, or the broker is silent about what is in flight */ \
     X(HALTED, "halted")           /* on_reject: stop, and an event was rejected */ \
     X(DRAINING, "draining")       /* stopping: what is in flight finishes */
 

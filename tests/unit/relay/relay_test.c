@@ -437,6 +437,34 @@ Test(relay, an_outage_of_the_broker_is_waited_for_and_costs_nothing)
     rig_free(rig);
 }
 
+static bool is_recovering(struct rig *rig)
+{
+    return rig->state == OUTBOX_STATE_RECOVERING;
+}
+
+Test(relay, a_broker_that_says_nothing_is_told_once_and_is_not_called_relaying)
+{
+    struct rig *rig = rig_new("");
+    rig_start(rig);
+    cr_assert(rig_run(rig, rig_relaying, 1000));
+    rig->hold = true;
+    fill(rig, 5, 5);
+    rig_run_for(rig, 9000);
+    cr_assert(rig_relaying(rig));
+    cr_assert(rig_run(rig, is_recovering, 2000));
+    cr_assert_str_eq(rig_stats(rig).last_error,
+                     "broker: no word for 10 s of what is in flight; is it up, and are enough of its replicas in sync?");
+    rig_run_for(rig, 60000);
+    const char *told = strstr(rig->said, "no word for 10 s");
+    cr_assert(told && !strstr(told + 1, "no word for 10 s"));
+    rig->hold = false;
+    rig_release(rig);
+    cr_assert(rig_run(rig, rig_empty, 1000));
+    cr_assert(rig_relaying(rig));
+    cr_assert_str_empty(rig_stats(rig).last_error);
+    rig_free(rig);
+}
+
 static uint32_t unknown_once(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
 {
     (void)rig;
