@@ -4,6 +4,9 @@
  * The library runs each call on a stack of its own and comes back where it would wait. It turns its descriptor back to
  * blocking when the connection stands, after which reads over TLS would block: so the descriptor is made non-blocking
  * again at every wait of the connect, and at its end.
+ *
+ * Who waits too long is decided by our own deadlines. The library's connect timeout only bounds each wait within the
+ * TLS handshake, and there it is given to poll() as it is.
  */
 #include "client.h"
 
@@ -53,7 +56,7 @@ static void set_tls(MYSQL *mysql, const struct mys_target *target)
 bool mys_new(struct mys_client *client, const struct mys_target *target)
 {
     static const char methods[] = "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,parsec";
-    unsigned off = 0;
+    unsigned off = 0, handshake_ms = target->timeout_s * 1000; /* the TLS handshake takes these seconds for milliseconds */
     unsigned long packet = 1ul << 30;
     my_bool no = 0;
     *client = (struct mys_client){.mysql = mysql_init(NULL)};
@@ -66,7 +69,7 @@ bool mys_new(struct mys_client *client, const struct mys_target *target)
     mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, methods); /* no cleartext */
     mysql_optionsv(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
     mysql_optionsv(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_optionsv(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &target->timeout_s);
+    mysql_optionsv(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &handshake_ms);
     mysql_optionsv(mysql, MYSQL_OPT_READ_TIMEOUT, &target->timeout_s); /* of the handshake: see wait_of() */
     mysql_optionsv(mysql, MYSQL_OPT_WRITE_TIMEOUT, &target->timeout_s);
     mysql_optionsv(mysql, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "outbox");
