@@ -104,12 +104,13 @@ int obx_file_open_name(struct obx_file_sink *sink, int extra_flags, struct outbo
     return OUTBOX_OK;
 }
 
-/* Does the name still mean the open file? Also looks at the file anew. */
+/* Does the whole path still mean the open file? A directory may have been moved away with all that is in it. Also looks
+ * at the file anew. */
 static bool is_current(struct obx_file_sink *sink)
 {
     struct stat named;
     return sink->sys->fstat(sink->fd, &sink->id) == 0 && sink->id.st_nlink > 0 &&
-           sink->sys->statat(sink->dir, sink->name, &named) == 0 && named.st_ino == sink->id.st_ino &&
+           sink->sys->statat(AT_FDCWD, sink->path, &named) == 0 && named.st_ino == sink->id.st_ino &&
            named.st_dev == sink->id.st_dev;
 }
 

@@ -227,6 +227,25 @@ Test(job, notices_that_the_file_was_renamed)
     end(&rig);
 }
 
+Test(job, notices_that_its_directory_was_moved_and_another_is_there)
+{
+    struct rig rig;
+    char other[80], moved[200];
+    struct stat status;
+    begin(&rig, 0);
+    rig_write(&rig, 1, 2);
+    snprintf(other, sizeof other, "%s.moved", rig.dir);
+    cr_assert_eq(rename(rig.dir, other), 0);
+    cr_assert_eq(mkdir(rig.dir, 0700), 0);
+    cr_assert_eq(rig_write(&rig, 3, 2)->durable, 2);
+    cr_assert_str_eq(rig_read(&rig), "3 4");
+    snprintf(moved, sizeof moved, "%s/%s", other, strrchr(rig.path, '/') + 1);
+    cr_assert(stat(moved, &status) == 0 && status.st_size > 0);
+    unlink(moved);
+    rmdir(other);
+    end(&rig);
+}
+
 Test(job, notices_that_the_file_was_cut)
 {
     struct rig rig;

@@ -169,7 +169,8 @@ static int call_fstat(int fd, struct stat *status)
 
 static int call_statat(int dir, const char *name, struct stat *status)
 {
-    uint32_t file = sim_name_find(&sim->disk->cached, name);
+    const char *slash = strrchr(name, '/'); /* there is one directory */
+    uint32_t file = sim_name_find(&sim->disk->cached, slash ? slash + 1 : name);
     (void)dir;
     if (fails(EIO))
         return -1;
