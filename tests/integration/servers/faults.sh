@@ -44,11 +44,14 @@ fault_relay_stopped() { # cleanly: it must end with 0
   wait "${relays[$drawn]}" || die "relay $drawn ended with $? on SIGTERM"
   start_relay "$drawn"
 }
-fault_relay_paused() { # for longer than its lease: if it owned the outbox it is fenced, and wakes as a zombie
+come_later() { local before=$1; last_id && [ "$last" -gt "$before" ]; } # ID: sets $last to a row's that is newer
+fault_relay_paused() { # until the other one relays what is written meanwhile: if it was the owner, it wakes as a zombie
   choose a b
-  local pid=${relays[$drawn]}
+  local pid=${relays[$drawn]} last
   kill -STOP "$pid"
-  sleep 2.5; a_moment
+  { until_true 60 last_id && until_true 60 come_later "$last" && until_true 180 gone_up_to "$last"; } ||
+    die "the other relay does not take over from one that sleeps"
+  a_moment
   kill -CONT "$pid"
   incident
 }
