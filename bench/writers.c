@@ -3,9 +3,9 @@
  *
  *     writers DATABASE RATE SECONDS
  *
- * Inserts a row a transaction at times fixed beforehand (an open loop, like latency.c), with a busy timeout, and notes how
- * long BEGIN IMMEDIATE took to get the write lock and how long the whole transaction took. Prints
- * "COUNT LOCK-P50 P99 P99.9 MAX COMMIT-P50 P99 P99.9 MAX" in milliseconds.
+ * Inserts a row a transaction at times fixed beforehand (an open loop, like latency.c), with a busy timeout, and notes
+ * how long BEGIN IMMEDIATE took to get the write lock and how long the whole transaction took. Prints "COUNT LOCK-P50
+ * P99 P99.9 MAX COMMIT-P50 P99 P99.9 MAX" in milliseconds.
  */
 #include <sqlite3.h>
 #include <stdbool.h>

@@ -3,8 +3,8 @@
  *
  *     order_mysql HOST PORT USER DATABASE CUSTOMER AMOUNT        the password is in $MYSQL_PWD
  *
- * The tables `customers` and `orders` are made if they are not there; the outbox by `outbox init`. The customer's row is
- * locked before the event is added: so the events of one customer are in the order in which his orders were taken.
+ * The tables `customers` and `orders` are made if they are not there; the outbox by `outbox init`. The customer's row
+ * is locked before the event is added: so the events of one customer are in the order in which his orders were taken.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,14 +30,16 @@ static int take_order(MYSQL *db, long customer, long amount)
 {
     char sql[200], id[32], payload[80];
     snprintf(sql, sizeof sql,
-             "INSERT INTO customers (id, orders) VALUES (%ld, 1) ON DUPLICATE KEY UPDATE orders = orders + 1", customer);
+             "INSERT INTO customers (id, orders) VALUES (%ld, 1) ON DUPLICATE KEY UPDATE orders = orders + 1",
+             customer);
     if (run(db, sql)) /* locks the customer until the end of the transaction */
         return 1;
     snprintf(sql, sizeof sql, "INSERT INTO orders (customer, amount) VALUES (%ld, %ld)", customer, amount);
     if (run(db, sql))
         return 1;
     snprintf(id, sizeof id, "%ld", customer);
-    snprintf(payload, sizeof payload, "{\"order\":%llu,\"amount\":%ld}", (unsigned long long)mysql_insert_id(db), amount);
+    snprintf(payload, sizeof payload, "{\"order\":%llu,\"amount\":%ld}", (unsigned long long)mysql_insert_id(db),
+             amount);
     struct outbox_event event = {.struct_size = sizeof event,
                                  .aggregate_type = text("order"),
                                  .aggregate_id = text(id),
@@ -62,10 +64,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "order_mysql: connect: %s\n", mysql_error(db));
         return 69;
     }
-    int failed = run(db, "CREATE TABLE IF NOT EXISTS customers (id BIGINT PRIMARY KEY, orders BIGINT NOT NULL)") ||
-                 run(db, "CREATE TABLE IF NOT EXISTS orders (id BIGINT AUTO_INCREMENT PRIMARY KEY, customer BIGINT NOT NULL, "
-                         "amount BIGINT NOT NULL)") ||
-                 run(db, "BEGIN");
+    int failed =
+        run(db, "CREATE TABLE IF NOT EXISTS customers (id BIGINT PRIMARY KEY, orders BIGINT NOT NULL)") ||
+        run(db, "CREATE TABLE IF NOT EXISTS orders (id BIGINT AUTO_INCREMENT PRIMARY KEY, customer BIGINT NOT NULL, "
+                "amount BIGINT NOT NULL)") ||
+        run(db, "BEGIN");
     if (!failed)
         failed = take_order(db, strtol(argv[5], NULL, 10), strtol(argv[6], NULL, 10));
     if (run(db, failed ? "ROLLBACK" : "COMMIT"))

@@ -29,9 +29,10 @@ static void say(const struct mys_op *op, enum outbox_log_level level, const char
 static void put_server(const struct mys_store *store, struct obx_sql_text *sql)
 {
     (void)store;
-    obx_sql_text_puts(sql, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('innodb_flush_log_at_trx_commit', 'sync_binlog', "
-                           "'binlog_format', 'binlog_row_image', 'auto_increment_increment', "
-                           "'read_only') AND (Variable_name NOT LIKE 'binlog%' OR @@log_bin)");
+    obx_sql_text_puts(sql,
+                      "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('innodb_flush_log_at_trx_commit', 'sync_binlog', "
+                      "'binlog_format', 'binlog_row_image', 'auto_increment_increment', "
+                      "'read_only') AND (Variable_name NOT LIKE 'binlog%' OR @@log_bin)");
 }
 
 static bool is(MYSQL_ROW row, const char *name)
@@ -43,21 +44,25 @@ static void tell_server(struct mys_op *op)
 {
     const struct mys_server *server = &op->store->server;
     MYSQL_ROW row;
-    say(op, OUTBOX_LOG_INFO, NULL, "%s %s, database %s as user %s", server->mariadb ? "MariaDB" : "MySQL", server->version,
-        op->store->table.schema, server->user);
+    say(op, OUTBOX_LOG_INFO, NULL, "%s %s, database %s as user %s", server->mariadb ? "MariaDB" : "MySQL",
+        server->version, op->store->table.schema, server->user);
     while (op->result && (row = mysql_fetch_row(op->result))) {
         if (is(row, "read_only") && strcmp(row[1], "OFF") != 0)
             say(op, OUTBOX_LOG_ERROR, "name the primary server in host:", "the server is read-only, as a replica is");
         if (is(row, "innodb_flush_log_at_trx_commit") && strcmp(row[1], "1") != 0)
             say(op, OUTBOX_LOG_WARN, "set innodb_flush_log_at_trx_commit = 1",
-                "innodb_flush_log_at_trx_commit is %s: a crash of the server undoes what was committed last, events that "
-                "were published already among it", row[1]);
+                "innodb_flush_log_at_trx_commit is %s: a crash of the server undoes what was committed last, events "
+                "that "
+                "were published already among it",
+                row[1]);
         if (is(row, "binlog_format") && !strcmp(row[1], "STATEMENT"))
             say(op, OUTBOX_LOG_ERROR, "set binlog_format = ROW",
                 "binlog_format is STATEMENT: the server refuses what a relay deletes at READ COMMITTED");
         if (is(row, "binlog_row_image") && !strcmp(row[1], "FULL"))
-            say(op, OUTBOX_LOG_INFO, "set binlog_row_image = MINIMAL, or NOBLOB, where no reader of the binlog wants them",
-                "binlog_row_image is FULL: each event is written to the binlog a second time as it is removed, which is "
+            say(op, OUTBOX_LOG_INFO,
+                "set binlog_row_image = MINIMAL, or NOBLOB, where no reader of the binlog wants them",
+                "binlog_row_image is FULL: each event is written to the binlog a second time as it is removed, which "
+                "is "
                 "most of what large events cost the server");
         if (is(row, "auto_increment_increment") && strcmp(row[1], "1") != 0)
             say(op, OUTBOX_LOG_WARN, "set auto_increment_increment = 1 where only one server is written to",
@@ -73,12 +78,14 @@ static void tell_id(const struct mys_op *op)
     const struct mys_table *table = &op->store->table;
     const struct mys_column *id = mys_column_find(table, table->id);
     char advice[600];
-    snprintf(advice, sizeof advice,
-             "ALTER TABLE `%s`.`%s` ADD COLUMN seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE; and set columns: { id: "
-             "seq%s }", table->schema, op->store->name, id ? ", event_id: id" : "");
+    snprintf(
+        advice, sizeof advice,
+        "ALTER TABLE `%s`.`%s` ADD COLUMN seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE; and set columns: { id: "
+        "seq%s }",
+        table->schema, op->store->name, id ? ", event_id: id" : "");
     if (!id || (strcmp(id->base, "bigint") != 0 && strcmp(id->base, "int") != 0))
-        say(op, OUTBOX_LOG_ERROR, advice, "table %s.%s has no BIGINT column that orders its rows: `%s` is %s", table->schema,
-            op->store->name, table->id, id ? id->type : "not there");
+        say(op, OUTBOX_LOG_ERROR, advice, "table %s.%s has no BIGINT column that orders its rows: `%s` is %s",
+            table->schema, op->store->name, table->id, id ? id->type : "not there");
     else if (strcmp(id->base, "int") == 0)
         say(op, OUTBOX_LOG_WARN, "make it BIGINT UNSIGNED", "column `%s` is of type %s: it will run out of numbers",
             table->id, id->type);
@@ -119,8 +126,8 @@ static void tell_table(struct mys_op *op)
             "table %s.%s has no column `%s`", table->schema, store->name, payload);
     if (mys_number(op->result, 1, 0))
         say(op, OUTBOX_LOG_WARN, "drop them if they are not meant to run for each relayed event",
-            "table %s.%s has %lld triggers on delete, which run when the relay removes events", table->schema, store->name,
-            (long long)mys_number(op->result, 1, 0));
+            "table %s.%s has %lld triggers on delete, which run when the relay removes events", table->schema,
+            store->name, (long long)mys_number(op->result, 1, 0));
 }
 
 /* ---- what the user may do ---------------------------------------------------------------------------------------- */
@@ -158,8 +165,10 @@ static void put_locks(const struct mys_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "SELECT COUNT(*), (SELECT COUNT(*) FROM ");
     mys_table_put(store, sql);
-    obx_sql_text_format(sql, " WHERE 1 = 0) FROM performance_schema.metadata_locks WHERE OBJECT_SCHEMA = %l AND "
-                             "OBJECT_NAME = %l", store->table.schema, store->name);
+    obx_sql_text_format(sql,
+                        " WHERE 1 = 0) FROM performance_schema.metadata_locks WHERE OBJECT_SCHEMA = %l AND "
+                        "OBJECT_NAME = %l",
+                        store->table.schema, store->name);
 }
 
 static void tell_locks(struct mys_op *op)
@@ -168,7 +177,8 @@ static void tell_locks(struct mys_op *op)
         say(op, OUTBOX_LOG_INFO, NULL, "metadata_locks can be read: late rows come in order however late they are");
     else
         say(op, OUTBOX_LOG_INFO, "switch performance_schema on, with the instrument wait/lock/metadata/sql/mdl",
-            "metadata_locks shows nothing: a row that is inserted more than hole_grace after its id was drawn comes late, "
+            "metadata_locks shows nothing: a row that is inserted more than hole_grace after its id was drawn comes "
+            "late, "
             "and in no order to others");
 }
 

@@ -1,8 +1,8 @@
 /*
  * backends/mysql/claim.c - claiming rows
  *
- * One statement, so at READ COMMITTED one snapshot: the rows in the holes and those above, in order of their ids, by the
- * primary key. The columns of the route are always among what is selected: for ids alone the optimizer may prefer
+ * One statement, so at READ COMMITTED one snapshot: the rows in the holes and those above, in order of their ids, by
+ * the primary key. The columns of the route are always among what is selected: for ids alone the optimizer may prefer
  * another index, which it reads from end to end.
  *
  * Memory must stay bounded. A claim of n rows leaves out the large values of rows with more than 1/n of the bytes
@@ -169,9 +169,9 @@ static void put_claim(struct mys_store *store, const struct outbox_claim *claim)
 /* ---- the result -------------------------------------------------------------------------------------------------- */
 
 struct reading {
-    uint32_t rows;      /* that were asked for, up to one that is too large */
-    bool truncated;     /* there may be more above the last of them */
-    int64_t large;      /* the size of the row that is too large; 0: none */
+    uint32_t rows;  /* that were asked for, up to one that is too large */
+    bool truncated; /* there may be more above the last of them */
+    int64_t large;  /* the size of the row that is too large; 0: none */
 };
 
 static bool asked_for(const struct mys_store *store, const struct outbox_claim *claim, int64_t id)

@@ -56,7 +56,8 @@ static void set_tls(MYSQL *mysql, const struct mys_target *target)
 bool mys_new(struct mys_client *client, const struct mys_target *target)
 {
     static const char methods[] = "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,parsec";
-    unsigned off = 0, handshake_ms = target->timeout_s * 1000; /* the TLS handshake takes these seconds for milliseconds */
+    unsigned off = 0,
+             handshake_ms = target->timeout_s * 1000; /* the TLS handshake takes these seconds for milliseconds */
     unsigned long packet = 1ul << 30;
     my_bool no = 0;
     *client = (struct mys_client){.mysql = mysql_init(NULL)};

@@ -35,7 +35,7 @@ enum mys_stage { MYS_IDLE = 0, MYS_QUERY, MYS_STORE, MYS_NEXT };
 
 struct mys_conn {
     const struct outbox_host *host;
-    const char *name; /* "reader", "owner": for messages */
+    const char *name;                                                           /* "reader", "owner": for messages */
     void (*connected)(struct mys_conn *conn, const struct outbox_error *error); /* error->code 0: it is */
     void (*lost)(struct mys_conn *conn, const struct outbox_error *error);      /* broken, with no request on it */
     void (*idle)(struct mys_conn *conn); /* a worker that connected for this one has ended */
@@ -49,8 +49,8 @@ struct mys_conn {
     struct mys_request *head, *tail;
     struct mys_request ping;
     enum mys_stage stage;
-    bool rolling_back; /* after the failure that is in `error` */
-    bool busy;         /* in pump(): nothing to be started from here */
+    bool rolling_back;         /* after the failure that is in `error` */
+    bool busy;                 /* in pump(): nothing to be started from here */
     struct outbox_error error; /* of the request at the head */
 };
 

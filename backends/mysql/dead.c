@@ -11,7 +11,20 @@
 
 enum { PAGE = 100, KEYS_PAGE = 5000 };
 
-enum part { NUMBER, TOPIC, KEY, REASON, ATTEMPTS, DIED_AT, EVENT_ID, AGGREGATE_TYPE, AGGREGATE_ID, TYPE, PAYLOAD, HEADERS };
+enum part {
+    NUMBER,
+    TOPIC,
+    KEY,
+    REASON,
+    ATTEMPTS,
+    DIED_AT,
+    EVENT_ID,
+    AGGREGATE_TYPE,
+    AGGREGATE_ID,
+    TYPE,
+    PAYLOAD,
+    HEADERS
+};
 
 static struct outbox_dead *dead_of(const struct mys_op *op)
 {
@@ -124,7 +137,8 @@ static void page_read(struct mys_request *request, const struct outbox_error *er
 
 static void read_page(struct mys_op *op)
 {
-    static const char *const what[] = {"list dead letters", "show dead letters", "", "", "list the keys of dead letters"};
+    static const char *const what[] = {"list dead letters", "show dead letters", "", "",
+                                       "list the keys of dead letters"};
     const struct outbox_dead *dead = dead_of(op);
     obx_sql_text_clear(&op->sql);
     if (dead->action == OUTBOX_DEAD_KEYS)
@@ -176,14 +190,14 @@ static void put_kept(struct obx_sql_text *sql, const struct mys_column *column)
         path[at++] = *c;
     }
     memcpy(path + at, "\"", 2);
-    obx_sql_text_format(sql, "IF(JSON_TYPE(JSON_EXTRACT(rest, %l)) = 'NULL', NULL, %sJSON_UNQUOTE(JSON_EXTRACT(rest, %l)%s))",
-                        path, mys_column_is_binary(column) ? "FROM_BASE64(" : "", path,
-                        mys_column_is_binary(column) ? ")" : "");
+    obx_sql_text_format(
+        sql, "IF(JSON_TYPE(JSON_EXTRACT(rest, %l)) = 'NULL', NULL, %sJSON_UNQUOTE(JSON_EXTRACT(rest, %l)%s))", path,
+        mys_column_is_binary(column) ? "FROM_BASE64(" : "", path, mys_column_is_binary(column) ? ")" : "");
 }
 
 static const char *logical_of(const struct mys_store *store, const char *name)
 {
-#define IS_LOGICAL(column)                                               \
+#define IS_LOGICAL(column)                                            \
     if (!strcmp(name, obx_sql_column(&store->column_names, #column))) \
         return #column;
     OBX_SQL_COLUMNS(IS_LOGICAL)
@@ -268,8 +282,9 @@ void mys_dead(void *self, outbox_op_t id, struct outbox_dead *dead)
         mys_fail(&error, OUTBOX_E_NOT_FOUND, "dead letters of %s: there is no such outbox; run 'outbox init'",
                  op->store->table_name);
     else {
-        void (*const act)(struct mys_op *) =
-            dead->action == OUTBOX_DEAD_DROP ? drop : dead->action == OUTBOX_DEAD_REPLAY ? replay : read_page;
+        void (*const act)(struct mys_op *) = dead->action == OUTBOX_DEAD_DROP     ? drop
+                                             : dead->action == OUTBOX_DEAD_REPLAY ? replay
+                                                                                  : read_page;
         act(op);
         return;
     }

@@ -3,12 +3,13 @@
  *
  * Where performance_schema.metadata_locks can be read, it shows every transaction that has written to the table and not
  * ended. A writer takes that lock before it draws an id: so when all that held one at a first look have let go, a
- * claim that comes later has seen whatever there will be in the holes noted before. XA transactions: MySQL shows the lock
- * of one that was prepared with another event of the same session, whether that has ended or not, and it is followed there.
- * MariaDB does not show the lock once the session that prepared has ended: those rows are left to the sweep.
+ * claim that comes later has seen whatever there will be in the holes noted before. XA transactions: MySQL shows the
+ * lock of one that was prepared with another event of the same session, whether that has ended or not, and it is
+ * followed there. MariaDB does not show the lock once the session that prepared has ended: those rows are left to the
+ * sweep.
  *
- * Elsewhere the rows of transactions in flight are looked at by a READ UNCOMMITTED read, which takes no locks. A hole of
- * some age (hole_grace) without such a row is forgotten. That is no proof: an id may have been drawn and not be
+ * Elsewhere the rows of transactions in flight are looked at by a READ UNCOMMITTED read, which takes no locks. A hole
+ * of some age (hole_grace) without such a row is forgotten. That is no proof: an id may have been drawn and not be
  * inserted yet, by a slow INSERT .. SELECT. Its row is then found by the sweep, and comes late.
  */
 #include <stdlib.h>
@@ -33,11 +34,12 @@ bool mys_look_due(const struct mys_store *store)
 
 static void put_locks(const struct mys_store *store, struct obx_sql_text *sql)
 {
-    obx_sql_text_format(sql,
-                        "SELECT DISTINCT OWNER_THREAD_ID, OWNER_EVENT_ID FROM performance_schema.metadata_locks WHERE "
-                        "OBJECT_TYPE = 'TABLE' AND OBJECT_SCHEMA = %l AND OBJECT_NAME = %l AND LOCK_STATUS = 'GRANTED' AND "
-                        "LOCK_TYPE NOT IN ('SHARED_READ', 'SHARED', 'SHARED_HIGH_PRIO', 'SHARED_UPGRADABLE')",
-                        store->table.schema, store->name);
+    obx_sql_text_format(
+        sql,
+        "SELECT DISTINCT OWNER_THREAD_ID, OWNER_EVENT_ID FROM performance_schema.metadata_locks WHERE "
+        "OBJECT_TYPE = 'TABLE' AND OBJECT_SCHEMA = %l AND OBJECT_NAME = %l AND LOCK_STATUS = 'GRANTED' AND "
+        "LOCK_TYPE NOT IN ('SHARED_READ', 'SHARED', 'SHARED_HIGH_PRIO', 'SHARED_UPGRADABLE')",
+        store->table.schema, store->name);
 }
 
 static void put_uncommitted(const struct mys_store *store, struct obx_sql_text *sql)

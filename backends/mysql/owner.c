@@ -3,9 +3,9 @@
  * hangs
  *
  * Ownership is a named lock (GET_LOCK) on the connection that settles: when that session ends, for whatever reason, the
- * lock is free and nothing can be settled by it any more. Each owner also raises the epoch in the relay table, and every
- * transaction that deletes requires it: so an owner is fenced too where a proxy or a failover has given the lock away
- * without ending the session.
+ * lock is free and nothing can be settled by it any more. Each owner also raises the epoch in the relay table, and
+ * every transaction that deletes requires it: so an owner is fenced too where a proxy or a failover has given the lock
+ * away without ending the session.
  *
  * An owner that lives shows it by a small statement a few times in a lease. One that has been silent for a whole lease,
  * by the server's clock, is killed by the one who waits: the same user may do that. A server that hears nothing for
@@ -115,8 +115,10 @@ static void raise_epoch(struct mys_op *op)
     obx_sql_text_clear(sql);
     obx_sql_text_puts(sql, "UPDATE ");
     mys_relay_put(store, sql);
-    obx_sql_text_format(sql, " SET epoch = epoch + 1, owner = %l, since = CURRENT_TIMESTAMP(6) WHERE id = 1; SELECT epoch "
-                             "FROM ", owner);
+    obx_sql_text_format(sql,
+                        " SET epoch = epoch + 1, owner = %l, since = CURRENT_TIMESTAMP(6) WHERE id = 1; SELECT epoch "
+                        "FROM ",
+                        owner);
     mys_relay_put(store, sql);
     obx_sql_text_puts(sql, " WHERE id = 1; SET SESSION wait_timeout = ");
     mys_put_int(sql, seconds < 10 ? 10 : seconds);

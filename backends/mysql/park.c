@@ -11,7 +11,7 @@
 /* Does the relay have a name of its own for this column of the outbox? */
 bool mys_column_is_logical(const struct mys_store *store, const char *name)
 {
-#define COLUMN_IS(logical)                                               \
+#define COLUMN_IS(logical)                                             \
     if (!strcmp(name, obx_sql_column(&store->column_names, #logical))) \
         return true;
     OBX_SQL_COLUMNS(COLUMN_IS)
@@ -53,7 +53,7 @@ static void put_copy(const struct mys_store *store, struct obx_sql_text *sql, co
     obx_sql_text_puts(sql, "INSERT INTO ");
     mys_dead_put(store, sql);
     obx_sql_text_puts(sql, " (outbox_id, topic, `key`, reason, attempts");
-#define PUT_TARGET(logical)              \
+#define PUT_TARGET(logical)             \
     if (mys_column_of(store, #logical)) \
         obx_sql_text_format(sql, ", %n", #logical);
     OBX_SQL_COLUMNS(PUT_TARGET)
@@ -66,7 +66,7 @@ static void put_copy(const struct mys_store *store, struct obx_sql_text *sql, co
     mys_put_string(sql, of_text(row->reason));
     obx_sql_text_puts(sql, ", ");
     mys_put_int(sql, row->attempts);
-#define PUT_SOURCE(logical)              \
+#define PUT_SOURCE(logical)             \
     if (mys_column_of(store, #logical)) \
         obx_sql_text_format(sql, ", %n", mys_column_of(store, #logical)->name);
     OBX_SQL_COLUMNS(PUT_SOURCE)

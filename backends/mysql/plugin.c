@@ -91,7 +91,8 @@ static void release_lock(struct mys_store *store)
     mys_lock_put(store, sql);
     obx_sql_text_puts(sql, ")");
     store->releasing = !sql->failed;
-    store->step = (struct mys_request){.what = "give the outbox back", .sql = sql->data, .done = released, .arg = store};
+    store->step =
+        (struct mys_request){.what = "give the outbox back", .sql = sql->data, .done = released, .arg = store};
     if (store->releasing)
         mys_conn_submit(&store->owner, &store->step);
 }
@@ -160,9 +161,11 @@ static int check_names(struct mys_store *store, struct outbox_error *error)
 {
     const char *unknown = obx_sql_columns_unknown(&store->column_names);
     if (unknown)
-        return mys_fail(error, OUTBOX_E_CONFIG,
-                        "columns: there is no logical column \"%s\"; they are id, event_id, aggregatetype, aggregateid, "
-                        "type, payload, headers, created_at", unknown);
+        return mys_fail(
+            error, OUTBOX_E_CONFIG,
+            "columns: there is no logical column \"%s\"; they are id, event_id, aggregatetype, aggregateid, "
+            "type, payload, headers, created_at",
+            unknown);
     if (split(store, "table", store->table_name, "", store->schema, store->name, error) ||
         split(store, "dead_table", store->dead_name, "_dead", store->dead_schema, store->dead_table, error) ||
         split(store, "relay_table", store->relay_name, "_relay", store->relay_schema, store->relay_table, error))
@@ -229,7 +232,8 @@ static const struct outbox_option options[] = {
     {"password", OUTBOX_OPT_STRING, OUTBOX_OPT_SECRET, AT(password), NULL, 0, 0, NULL, "the password of that user"},
     {"database", OUTBOX_OPT_STRING, 0, AT(database), NULL, 0, 0, NULL, "the database that the tables are in"},
     {"tls", OUTBOX_OPT_ENUM, 0, AT(tls), "auto", 0, 0, tls_choices,
-     "verify: only with TLS and a certificate for that host; require: TLS with any certificate; off: none; auto: verify, "
+     "verify: only with TLS and a certificate for that host; require: TLS with any certificate; off: none; auto: "
+     "verify, "
      "but off on this machine"},
     {"tls_ca", OUTBOX_OPT_STRING, 0, AT(tls_ca), NULL, 0, 0, NULL,
      "a file of certificates to trust; the system's by default"},

@@ -85,9 +85,11 @@ static int judge_server(const struct mys_store *store, struct outbox_error *erro
     int major = atoi(server->version);
     const char *minor = strchr(server->version, '.');
     if (server->read_only)
-        return mys_fail(error, OUTBOX_E_READ_ONLY,
-                        "connect: the server %s is read-only, as a replica is; name the primary in host:, or all servers: "
-                        "host: a,b", store->hosts ? store->host_name : store->socket);
+        return mys_fail(
+            error, OUTBOX_E_READ_ONLY,
+            "connect: the server %s is read-only, as a replica is; name the primary in host:, or all servers: "
+            "host: a,b",
+            store->hosts ? store->host_name : store->socket);
     if (server->mariadb ? major < 10 || (major == 10 && minor && atoi(minor + 1) < 6) : major < 8)
         return mys_fail(error, OUTBOX_E_UNSUPPORTED,
                         "connect: the server is version %s; MySQL 8.0 and MariaDB 10.6 are the oldest that work",
@@ -99,17 +101,20 @@ static int judge_table(const struct mys_store *store, struct outbox_error *error
 {
     const struct mys_table *table = &store->table;
     if (!table->exists)
-        return mys_fail(error, OUTBOX_E_NOT_FOUND,
-                        "look at table %s: there is none in database %s that user %s can see; run 'outbox init', or name "
-                        "the database: table: DATABASE.%s",
-                        store->table_name, table->schema, store->server.user, store->name);
+        return mys_fail(
+            error, OUTBOX_E_NOT_FOUND,
+            "look at table %s: there is none in database %s that user %s can see; run 'outbox init', or name "
+            "the database: table: DATABASE.%s",
+            store->table_name, table->schema, store->server.user, store->name);
     if (strcmp(table->kind, "BASE TABLE"))
         return mys_fail(error, OUTBOX_E_UNSUPPORTED, "look at %s.%s: it is no table; rows must be deleted from it",
                         table->schema, store->name);
     if (strcmp(table->engine, "InnoDB"))
-        return mys_fail(error, OUTBOX_E_UNSUPPORTED,
-                        "look at table %s.%s: its engine is %s, which has no transactions; run ALTER TABLE %s.%s ENGINE = "
-                        "InnoDB", table->schema, store->name, table->engine, table->schema, store->name);
+        return mys_fail(
+            error, OUTBOX_E_UNSUPPORTED,
+            "look at table %s.%s: its engine is %s, which has no transactions; run ALTER TABLE %s.%s ENGINE = "
+            "InnoDB",
+            table->schema, store->name, table->engine, table->schema, store->name);
     return OUTBOX_OK;
 }
 
@@ -133,10 +138,11 @@ static void put_settings(struct mys_store *store)
     int64_t seconds = (store->statement_ms + 999) / 1000;
     bool mariadb = store->server.mariadb;
     obx_sql_text_clear(sql);
-    obx_sql_text_format(sql,
-                        "SET SESSION sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', autocommit = 1, "
-                        "%s = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, wait_timeout = 28800, lock_wait_timeout = ",
-                        mariadb ? "tx_isolation" : "transaction_isolation");
+    obx_sql_text_format(
+        sql,
+        "SET SESSION sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', autocommit = 1, "
+        "%s = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, wait_timeout = 28800, lock_wait_timeout = ",
+        mariadb ? "tx_isolation" : "transaction_isolation");
     mys_put_int(sql, seconds);
     obx_sql_text_puts(sql, mariadb ? ", max_statement_time = " : ", max_execution_time = ");
     mys_put_int(sql, mariadb ? seconds : store->statement_ms);
@@ -161,8 +167,10 @@ static void put_locks_trial(struct mys_store *store)
     obx_sql_text_clear(sql);
     obx_sql_text_puts(sql, "SELECT COUNT(*), (SELECT COUNT(*) FROM ");
     mys_table_put(store, sql);
-    obx_sql_text_format(sql, " WHERE %n = 0) FROM performance_schema.metadata_locks WHERE OBJECT_SCHEMA = %l AND "
-                             "OBJECT_NAME = %l", store->table.id, store->table.schema, store->name);
+    obx_sql_text_format(sql,
+                        " WHERE %n = 0) FROM performance_schema.metadata_locks WHERE OBJECT_SCHEMA = %l AND "
+                        "OBJECT_NAME = %l",
+                        store->table.id, store->table.schema, store->name);
 }
 
 static void take_locks_trial(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)

@@ -33,7 +33,7 @@ static void finish(struct mys_op *op, const struct outbox_error *error)
     mys_op_finish(op, error);
 }
 
-/* The second statement is the fence. Somebody who takes the row away ends the ownership: nobody could be told from us. */
+/* The second statement is the fence. Whoever takes the row away ends the ownership: nobody could be told from us. */
 static void take(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
 {
     struct mys_store *store = ((struct mys_op *)request->arg)->store;
@@ -41,8 +41,10 @@ static void take(struct mys_request *request, unsigned index, MYSQL_RES *result,
     if (index != 1 || affected)
         return;
     store->owns = false;
-    store->host->log(store->host, OUTBOX_LOG_ERROR, "the row of table %s is gone, which tells who owns the outbox; run "
-                                                    "'outbox init'", store->relay_table);
+    store->host->log(store->host, OUTBOX_LOG_ERROR,
+                     "the row of table %s is gone, which tells who owns the outbox; run "
+                     "'outbox init'",
+                     store->relay_table);
 }
 
 static void settled(struct mys_request *request, const struct outbox_error *error)

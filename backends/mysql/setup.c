@@ -55,8 +55,9 @@ static void dead_sql(const struct mys_store *store, struct obx_sql_text *sql)
     put_like(store, sql, "payload", "LONGBLOB");
     put_like(store, sql, "headers", "JSON");
     put_like(store, sql, "created_at", "TIMESTAMP(6)");
-    obx_sql_text_puts(sql, "    topic TEXT,\n    `key` LONGBLOB,\n    reason TEXT NOT NULL,\n    attempts BIGINT NOT NULL,\n"
-                           "    died_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),\n    rest JSON" STORAGE);
+    obx_sql_text_puts(sql,
+                      "    topic TEXT,\n    `key` LONGBLOB,\n    reason TEXT NOT NULL,\n    attempts BIGINT NOT NULL,\n"
+                      "    died_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),\n    rest JSON" STORAGE);
 }
 
 static void relay_sql(const struct mys_store *store, struct obx_sql_text *sql)
@@ -76,7 +77,7 @@ static void row_sql(const struct mys_store *store, struct obx_sql_text *sql)
 }
 
 static void (*const statements[])(const struct mys_store *store, struct obx_sql_text *sql) = {outbox_sql, dead_sql,
-                                                                                             relay_sql, row_sql};
+                                                                                              relay_sql, row_sql};
 enum { STATEMENTS = sizeof statements / sizeof *statements };
 
 /* What comes next on this store is to know the new table: its look comes behind the statements that make it. */
@@ -127,8 +128,9 @@ static void grants_sql(const struct mys_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, "GRANT SELECT, INSERT, DELETE ON ");
     mys_dead_put(store, sql);
     put_user(store, sql);
-    obx_sql_text_puts(sql, "-- better: the relay then sees who still writes, and need not judge late rows by their age\n"
-                           "GRANT SELECT ON performance_schema.metadata_locks");
+    obx_sql_text_puts(sql,
+                      "-- better: the relay then sees who still writes, and need not judge late rows by their age\n"
+                      "GRANT SELECT ON performance_schema.metadata_locks");
     put_user(store, sql);
     obx_sql_text_puts(sql, "-- only for doorbell: binlog\nGRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*");
     put_user(store, sql);

@@ -98,10 +98,11 @@ struct mys_target mys_target(struct mys_store *store, bool statements)
 static void warn_insecure(const struct mys_store *store)
 {
     if (store->hosts && !is_local(store->host_name) && (store->tls == TLS_OFF || store->tls == TLS_REQUIRE))
-        store->host->log(store->host, OUTBOX_LOG_WARN,
-                         "tls: %s with a host that is not this machine: whoever sits between here and the server can read "
-                         "and change events; set tls: verify and tls_ca",
-                         store->tls == TLS_OFF ? "off" : "require");
+        store->host->log(
+            store->host, OUTBOX_LOG_WARN,
+            "tls: %s with a host that is not this machine: whoever sits between here and the server can read "
+            "and change events; set tls: verify and tls_ca",
+            store->tls == TLS_OFF ? "off" : "require");
 }
 
 /* ---- the end of it ----------------------------------------------------------------------------------------------- */

@@ -19,8 +19,9 @@ static void put_status(const struct mys_store *store, struct obx_sql_text *sql)
 {
     const struct mys_column *created = mys_column_of(store, "created_at"),
                             *id = mys_column_find(&store->table, store->table.id);
-    obx_sql_text_puts(sql, "SELECT (SELECT IF(COUNT(*) <= 1000000, COUNT(*), GREATEST(COUNT(*), (SELECT table_rows FROM "
-                           "information_schema.tables WHERE ");
+    obx_sql_text_puts(sql,
+                      "SELECT (SELECT IF(COUNT(*) <= 1000000, COUNT(*), GREATEST(COUNT(*), (SELECT table_rows FROM "
+                      "information_schema.tables WHERE ");
     obx_sql_text_format(sql, "table_schema = %l AND table_name = %l))) FROM (SELECT 1 FROM ", store->table.schema,
                         store->name);
     mys_table_put(store, sql);

@@ -35,19 +35,19 @@ enum { MYS_NAME = 65, MYS_HOSTS = 16 };
 /* ---- what the table looks like: table.c -------------------------------------------------------------------------- */
 
 enum mys_wire { /* how a value is read from its text */
-    MYS_ABSENT = 0,
-    MYS_AS_TEXT,
-    MYS_AS_BYTES,
-    MYS_AS_INT,
-    MYS_AS_FLOAT,
-    MYS_AS_UUID, /* 16 bytes */
-    MYS_AS_TIME
+                MYS_ABSENT = 0,
+                MYS_AS_TEXT,
+                MYS_AS_BYTES,
+                MYS_AS_INT,
+                MYS_AS_FLOAT,
+                MYS_AS_UUID, /* 16 bytes */
+                MYS_AS_TIME
 };
 
 struct mys_column { /* of the table */
     char name[MYS_NAME];
-    char base[MYS_NAME];  /* "varchar" */
-    char type[96];        /* "varchar(255)" */
+    char base[MYS_NAME]; /* "varchar" */
+    char type[96];       /* "varchar(255)" */
     char charset[MYS_NAME];
     bool not_null;
     bool has_default; /* or AUTO_INCREMENT, or generated */
@@ -92,8 +92,8 @@ struct mys_server {
     bool mariadb;
     char version[MYS_NAME];
     char user[160];
-    char identity[256];  /* of the installation */
-    int64_t started_s;   /* by its own clock */
+    char identity[256]; /* of the installation */
+    int64_t started_s;  /* by its own clock */
     bool read_only;
     uint64_t owner_id, reader_id; /* connection ids */
     uint64_t max_packet;
@@ -127,13 +127,13 @@ struct mys_store {
     char relay_schema[MYS_NAME], relay_table[MYS_NAME];
 
     enum mys_phase phase;
-    unsigned host_at;    /* of the hosts, the one that is being tried */
+    unsigned host_at; /* of the hosts, the one that is being tried */
     char host_name[256];
     outbox_op_t start_op;
     struct outbox_error start_error;
     struct mys_request step; /* of starting; one at a time */
     struct obx_sql_text step_sql;
-    bool failing;            /* in mys_start_failed() */
+    bool failing; /* in mys_start_failed() */
 
     struct mys_conn reader, owner;
     struct mys_server server;
@@ -144,15 +144,15 @@ struct mys_store {
 
     bool owns, releasing;
     uint64_t epoch;
-    uint64_t killed; /* the connection of the silent owner that was ended last */
+    uint64_t killed;         /* the connection of the silent owner that was ended last */
     struct mys_server owned; /* as it was when it was last owned; version "" never */
 
     struct obx_sql_holes holes;
     struct obx_sql_ranges given; /* ids given and neither settled nor parked */
     bool blind;                  /* there was no memory for all of them */
     struct obx_sql_text claim_sql, settle_sql;
-    uint32_t few;                /* after a large row: no more rows than this in a claim; 0: no such limit */
-    uint64_t looked_ns;          /* when it was looked for writers last */
+    uint32_t few;       /* after a large row: no more rows than this in a claim; 0: no such limit */
+    uint64_t looked_ns; /* when it was looked for writers last */
     struct obx_sql_holder *holders;
     uint32_t holder_room;
     int64_t *ids;
@@ -164,7 +164,7 @@ struct mys_store {
     struct obx_sql_ranges runs; /* of the settle in flight */
     uint32_t settled_runs;      /* of these, how many are gone */
     uint32_t sent_runs;
-    uint64_t settles;           /* and parks that have ended */
+    uint64_t settles; /* and parks that have ended */
     uint32_t settling;
 
     uint32_t ops; /* in flight, but for start and stop */
@@ -181,7 +181,7 @@ void mys_op_submit(struct mys_op *op, struct mys_conn *conn, const char *what,
 void mys_close_all(struct mys_store *store, const struct outbox_error *why);
 void mys_stop_if_idle(struct mys_store *store); /* a stop that waits for ops in flight */
 void mys_keep(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected); /* in op->result */
-void mys_done(struct mys_request *request, const struct outbox_error *error);               /* finish the op */
+void mys_done(struct mys_request *request, const struct outbox_error *error);                     /* finish the op */
 
 /* text.c */
 void mys_put_int(struct obx_sql_text *sql, int64_t value);
@@ -191,13 +191,13 @@ void mys_table_put(const struct mys_store *store, struct obx_sql_text *sql);
 void mys_dead_put(const struct mys_store *store, struct obx_sql_text *sql);
 void mys_relay_put(const struct mys_store *store, struct obx_sql_text *sql);
 int64_t mys_number(MYSQL_RES *result, unsigned column, int64_t fallback); /* of the first row */
-void mys_copy(char *to, size_t size, const char *from); /* NULL is "" */
+void mys_copy(char *to, size_t size, const char *from);                   /* NULL is "" */
 
 /* start.c, session.c */
 struct mys_target mys_target(struct mys_store *store, bool statements);
 bool mys_hosts_fit(const struct mys_store *store, struct outbox_error *error);
 void mys_start(void *self, outbox_op_t op, const struct outbox_store_start *start);
-void mys_session_begin(struct mys_store *store); /* the owner's connection is there: go on from here */
+void mys_session_begin(struct mys_store *store);  /* the owner's connection is there: go on from here */
 void mys_session_reader(struct mys_store *store); /* the reader's is there as well */
 void mys_start_connect_reader(struct mys_store *store);
 void mys_start_failed(struct mys_store *store, const struct outbox_error *error);
@@ -233,12 +233,12 @@ void mys_sweep_if_due(struct mys_store *store);
 void mys_bell_init(struct mys_store *store);
 void mys_bell_fini(struct mys_store *store);
 void mys_bell_claim(struct mys_store *store, struct outbox_claim *claim); /* takes PARK out if it is not armed */
-void mys_bell_stop(struct mys_store *store); /* then mys_stop_if_idle() */
+void mys_bell_stop(struct mys_store *store);                              /* then mys_stop_if_idle() */
 
 /* owner.c */
 void mys_fence_put(const struct mys_store *store, struct obx_sql_text *sql); /* opens the transaction, too */
-bool mys_fenced(const struct mys_store *store, struct outbox_error *error); /* turns the fence's refusal into FENCED */
-void mys_lock_put(const struct mys_store *store, struct obx_sql_text *sql); /* the lock's name, as a literal */
+bool mys_fenced(const struct mys_store *store, struct outbox_error *error);  /* turns the fence's refusal into FENCED */
+void mys_lock_put(const struct mys_store *store, struct obx_sql_text *sql);  /* the lock's name, as a literal */
 void mys_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire);
 void mys_renew(void *self, outbox_op_t op);
 

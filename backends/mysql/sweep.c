@@ -31,11 +31,12 @@ static void put_sweep(struct mys_store *store)
 
 static void tell_found(struct mys_store *store, int64_t first, int64_t last, uint32_t count)
 {
-    store->host->log(store->host, OUTBOX_LOG_WARN,
-                     "%u rows were found below id %lld, where all had been read (%lld to %lld): ids chosen by hand, a "
-                     "counter that was set back, or a statement slower than hole_grace; they are relayed now, in no order "
-                     "to others",
-                     count, (long long)store->holes.hi, (long long)first, (long long)last);
+    store->host->log(
+        store->host, OUTBOX_LOG_WARN,
+        "%u rows were found below id %lld, where all had been read (%lld to %lld): ids chosen by hand, a "
+        "counter that was set back, or a statement slower than hole_grace; they are relayed now, in no order "
+        "to others",
+        count, (long long)store->holes.hi, (long long)first, (long long)last);
 }
 
 /* Rows of this page that nobody knows of. Returns the last id of the page. */

@@ -53,7 +53,8 @@ static void read_column(struct mys_column *column, MYSQL_ROW row)
     mys_copy(column->charset, sizeof column->charset, row[3]);
     column->not_null = row[4] && !strcmp(row[4], "NO");
     column->generated = strstr(extra, "VIRTUAL GENERATED") || strstr(extra, "STORED GENERATED");
-    column->has_default = (row[5] && strcmp(row[5], "NULL") != 0) || strstr(extra, "auto_increment") || column->generated;
+    column->has_default =
+        (row[5] && strcmp(row[5], "NULL") != 0) || strstr(extra, "auto_increment") || column->generated;
 }
 
 int mys_columns_read(struct mys_store *store, MYSQL_RES *result, struct outbox_error *error)
@@ -89,14 +90,14 @@ static const struct {
     enum mys_wire wire;
     bool sized;
 } wires[] = {
-    {"char", MYS_AS_TEXT, true},        {"varchar", MYS_AS_TEXT, true},   {"tinytext", MYS_AS_TEXT, false},
-    {"text", MYS_AS_TEXT, true},        {"mediumtext", MYS_AS_TEXT, true}, {"longtext", MYS_AS_TEXT, true},
-    {"json", MYS_AS_TEXT, true},        {"binary", MYS_AS_BYTES, true},   {"varbinary", MYS_AS_BYTES, true},
-    {"tinyblob", MYS_AS_BYTES, false},  {"blob", MYS_AS_BYTES, true},     {"mediumblob", MYS_AS_BYTES, true},
-    {"longblob", MYS_AS_BYTES, true},   {"bit", MYS_AS_BYTES, false},     {"tinyint", MYS_AS_INT, false},
-    {"smallint", MYS_AS_INT, false},    {"mediumint", MYS_AS_INT, false}, {"int", MYS_AS_INT, false},
-    {"bigint", MYS_AS_INT, false},      {"year", MYS_AS_INT, false},      {"float", MYS_AS_FLOAT, false},
-    {"double", MYS_AS_FLOAT, false},    {"timestamp", MYS_AS_TIME, false}, {"datetime", MYS_AS_TIME, false},
+    {"char", MYS_AS_TEXT, true},       {"varchar", MYS_AS_TEXT, true},    {"tinytext", MYS_AS_TEXT, false},
+    {"text", MYS_AS_TEXT, true},       {"mediumtext", MYS_AS_TEXT, true}, {"longtext", MYS_AS_TEXT, true},
+    {"json", MYS_AS_TEXT, true},       {"binary", MYS_AS_BYTES, true},    {"varbinary", MYS_AS_BYTES, true},
+    {"tinyblob", MYS_AS_BYTES, false}, {"blob", MYS_AS_BYTES, true},      {"mediumblob", MYS_AS_BYTES, true},
+    {"longblob", MYS_AS_BYTES, true},  {"bit", MYS_AS_BYTES, false},      {"tinyint", MYS_AS_INT, false},
+    {"smallint", MYS_AS_INT, false},   {"mediumint", MYS_AS_INT, false},  {"int", MYS_AS_INT, false},
+    {"bigint", MYS_AS_INT, false},     {"year", MYS_AS_INT, false},       {"float", MYS_AS_FLOAT, false},
+    {"double", MYS_AS_FLOAT, false},   {"timestamp", MYS_AS_TIME, false}, {"datetime", MYS_AS_TIME, false},
 };
 
 bool mys_column_is_binary(const struct mys_column *column)
@@ -156,7 +157,8 @@ int mys_columns_compare(const struct mys_store *store, MYSQL_RES *result, struct
         if (store->wanted[i].wire != MYS_ABSENT && !is_readable(&store->wanted[i], &fields[i + 1]))
             return mys_fail(error, OUTBOX_E_SCHEMA,
                             "claim rows: column \"%s\" of table %s.%s has another type than when the relay connected; "
-                            "it is looked at again", store->wanted[i].name, store->table.schema, store->name);
+                            "it is looked at again",
+                            store->wanted[i].name, store->table.schema, store->name);
     return OUTBOX_OK;
 }
 
@@ -177,9 +179,10 @@ static int missing(const struct mys_store *store, const struct mys_wanted *wante
     size_t at = 0;
     for (uint32_t i = 0; i < table->column_count && at + 1 < sizeof list; i++)
         at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", i ? ", " : "", table->columns[i].name);
-    return mys_fail(error, OUTBOX_E_SCHEMA,
-                    "table %s.%s has no column \"%s\"; it has %s; name the right one under columns:, or change the route",
-                    table->schema, store->name, wanted->name, list);
+    return mys_fail(
+        error, OUTBOX_E_SCHEMA,
+        "table %s.%s has no column \"%s\"; it has %s; name the right one under columns:, or change the route",
+        table->schema, store->name, wanted->name, list);
 }
 
 static int check_id(struct mys_store *store, struct outbox_error *error)
@@ -187,15 +190,19 @@ static int check_id(struct mys_store *store, struct outbox_error *error)
     const struct mys_table *table = &store->table;
     const struct mys_column *id = mys_column_find(table, table->id);
     if (!id)
-        return mys_fail(error, OUTBOX_E_SCHEMA,
-                        "table %s.%s has no column \"%s\" that orders its rows; add one: ALTER TABLE %s.%s ADD COLUMN %s "
-                        "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE, and name it under columns: { id: ... } if it is "
-                        "not id", table->schema, store->name, table->id, table->schema, store->name, table->id);
+        return mys_fail(
+            error, OUTBOX_E_SCHEMA,
+            "table %s.%s has no column \"%s\" that orders its rows; add one: ALTER TABLE %s.%s ADD COLUMN %s "
+            "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE, and name it under columns: { id: ... } if it is "
+            "not id",
+            table->schema, store->name, table->id, table->schema, store->name, table->id);
     if (strcmp(id->base, "bigint") != 0)
-        return mys_fail(error, OUTBOX_E_SCHEMA,
-                        "column \"%s\" of table %s.%s is of type %s, which cannot order an outbox; it must be BIGINT: add "
-                        "seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE and set columns: { id: seq, event_id: "
-                        "%s }", table->id, table->schema, store->name, id->type, table->id);
+        return mys_fail(
+            error, OUTBOX_E_SCHEMA,
+            "column \"%s\" of table %s.%s is of type %s, which cannot order an outbox; it must be BIGINT: add "
+            "seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE and set columns: { id: seq, event_id: "
+            "%s }",
+            table->id, table->schema, store->name, id->type, table->id);
     return OUTBOX_OK;
 }
 

@@ -1,8 +1,8 @@
 /*
  * backends/mysql/writer.c - liboutbox-mysql: add an event in the caller's own transaction
  *
- * One INSERT as text, so one round trip. Text is marked as utf8mb4, so that the character set of the caller's connection
- * does not matter; bytes that are no text go as they are, which only a BLOB column takes.
+ * One INSERT as text, so one round trip. Text is marked as utf8mb4, so that the character set of the caller's
+ * connection does not matter; bytes that are no text go as they are, which only a BLOB column takes.
  */
 #include <outbox/mysql.h>
 

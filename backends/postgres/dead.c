@@ -86,8 +86,8 @@ static void put_replay(const struct pg_store *store, struct obx_sql_text *sql, c
     comma = ") SELECT ";
     for (uint32_t i = 0; i < table->column_count; i++) {
         const char *name = table->columns[i].name, *logical = NULL;
-#define IS_LOGICAL(column)                                                                                             \
-    if (!strcmp(name, obx_sql_column(&store->column_names, #column)))                                                  \
+#define IS_LOGICAL(column)                                            \
+    if (!strcmp(name, obx_sql_column(&store->column_names, #column))) \
         logical = #column;
         OBX_SQL_COLUMNS(IS_LOGICAL)
 #undef IS_LOGICAL

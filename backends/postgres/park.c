@@ -24,8 +24,8 @@ void pg_dead_name_put(const struct pg_store *store, struct obx_sql_text *sql)
 /* Does the relay have a name of its own for this column of the outbox? */
 bool pg_column_is_logical(const struct pg_store *store, const char *name)
 {
-#define COLUMN_IS(logical)                                                                                             \
-    if (!strcmp(name, obx_sql_column(&store->column_names, #logical)))                                                 \
+#define COLUMN_IS(logical)                                             \
+    if (!strcmp(name, obx_sql_column(&store->column_names, #logical))) \
         return true;
     OBX_SQL_COLUMNS(COLUMN_IS)
     COLUMN_IS(id)
@@ -56,14 +56,14 @@ static void put_park(const struct pg_store *store, struct obx_sql_text *sql)
     obx_sql_text_format(sql, " t WHERE t.%n = ANY($1::int8[]) RETURNING t.*) INSERT INTO ", table->id);
     pg_dead_name_put(store, sql);
     obx_sql_text_puts(sql, " (outbox_id, topic, key, reason, attempts");
-#define PUT_TARGET(logical)                                                                                            \
-    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical)))                                         \
+#define PUT_TARGET(logical)                                                    \
+    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical))) \
         obx_sql_text_puts(sql, ", " #logical);
     OBX_SQL_COLUMNS(PUT_TARGET)
 #undef PUT_TARGET
     obx_sql_text_format(sql, ", rest) SELECT p.id, p.topic, p.key, p.reason, p.attempts");
-#define PUT_SOURCE(logical)                                                                                            \
-    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical)))                                         \
+#define PUT_SOURCE(logical)                                                    \
+    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical))) \
         obx_sql_text_format(sql, ", g.%n", obx_sql_column(&store->column_names, #logical));
     OBX_SQL_COLUMNS(PUT_SOURCE)
 #undef PUT_SOURCE

@@ -9,8 +9,8 @@
 #include "store.h"
 
 /* Deleted rows should be cleared away soon, and with little scanning. */
-#define STORAGE                                                                                                        \
-    "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,\n"                                 \
+#define STORAGE                                                                        \
+    "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,\n" \
     "      autovacuum_vacuum_cost_delay = 0)"
 
 static const char *named(const struct pg_store *store, const char *logical)

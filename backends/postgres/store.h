@@ -48,7 +48,7 @@ struct pg_target {
     struct pg_candidate candidates[PG_CANDIDATES];
     uint32_t candidate_count;
     int64_t connect_ms; /* of the conninfo's connect_timeout; 0: it has none */
-    bool insecure; /* the conninfo asks for less than verify-full with a host that is not this machine */
+    bool insecure;      /* the conninfo asks for less than verify-full with a host that is not this machine */
 };
 
 /* ---- what the table looks like: table.c -------------------------------------------------------------------------- */

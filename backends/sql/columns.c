@@ -13,8 +13,8 @@ const char *obx_sql_column(const struct outbox_map *columns, const char *logical
 
 static bool known(const char *name)
 {
-#define COLUMN_IS(column)                                                                                              \
-    if (!strcmp(name, #column))                                                                                        \
+#define COLUMN_IS(column)       \
+    if (!strcmp(name, #column)) \
         return true;
     OBX_SQL_COLUMNS(COLUMN_IS)
 #undef COLUMN_IS

@@ -56,8 +56,8 @@ int lite_schema_names(struct lite_store *store, struct outbox_error *error)
 }
 
 /* 128 random bits with the version and the variant of a UUID v4. */
-#define UUID                                                                                                           \
-    "(lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || "       \
+#define UUID                                                                                                     \
+    "(lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || " \
     "substr('89ab', 1 + (abs(random()) %% 4), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6))))"
 
 char *lite_schema_sql(const struct lite_store *store, int index)

@@ -17,8 +17,8 @@ struct obx_arena {
     size_t total;                         /* bytes in all blocks */
 };
 
-void *obx_arena_alloc(struct obx_arena *arena, size_t size); /* 8-aligned, not zeroed; NULL when there is none */
-void *obx_arena_bytes(struct obx_arena *arena, size_t size); /* not aligned */
+void *obx_arena_alloc(struct obx_arena *arena, size_t size);    /* 8-aligned, not zeroed; NULL when there is none */
+void *obx_arena_bytes(struct obx_arena *arena, size_t size);    /* not aligned */
 void obx_arena_give_back(struct obx_arena *arena, size_t size); /* the last `size` bytes just allocated */
 void obx_arena_reset(struct obx_arena *arena);
 void obx_arena_free(struct obx_arena *arena);

@@ -17,8 +17,8 @@ struct obx_buf {
     bool failed;
 };
 
-void obx_buf_free(struct obx_buf *buf);  /* also makes it empty and usable again */
-void obx_buf_clear(struct obx_buf *buf); /* keeps the memory */
+void obx_buf_free(struct obx_buf *buf);                  /* also makes it empty and usable again */
+void obx_buf_clear(struct obx_buf *buf);                 /* keeps the memory */
 char *obx_buf_reserve(struct obx_buf *buf, size_t more); /* room for `more` bytes at the end; NULL on failure */
 void obx_buf_add(struct obx_buf *buf, const void *bytes, size_t size);
 void obx_buf_puts(struct obx_buf *buf, const char *text);

@@ -104,8 +104,8 @@ static int read_failure(struct rule *rule, const char *text, const char *argumen
     for (size_t i = 0; argument && rule->point->fails == ERRNO && i < OBX_COUNT(errnos); i++)
         if (!strcasecmp(argument, errnos[i].name))
             rule->failure = errnos[i].number;
-#define TRY(name, value, meaning)                                                                                      \
-    if (argument && rule->point->fails == CODE && !strcasecmp(argument, #name))                                        \
+#define TRY(name, value, meaning)                                               \
+    if (argument && rule->point->fails == CODE && !strcasecmp(argument, #name)) \
         rule->failure = value;
     OUTBOX_ERRORS(TRY)
 #undef TRY

@@ -55,10 +55,8 @@ static inline struct obx_list *obx_list_pop(struct obx_list *head)
     return first;
 }
 
-#define OBX_LIST_FIRST(head, type, member) \
-    (obx_list_empty(head) ? NULL : OBX_CONTAINER((head)->next, type, member))
-#define OBX_LIST_LAST(head, type, member) \
-    (obx_list_empty(head) ? NULL : OBX_CONTAINER((head)->prev, type, member))
+#define OBX_LIST_FIRST(head, type, member) (obx_list_empty(head) ? NULL : OBX_CONTAINER((head)->next, type, member))
+#define OBX_LIST_LAST(head, type, member) (obx_list_empty(head) ? NULL : OBX_CONTAINER((head)->prev, type, member))
 #define OBX_LIST_NEXT(head, node, type, member) \
     ((node)->member.next == (head) ? NULL : OBX_CONTAINER((node)->member.next, type, member))
 /* The body must not remove the current node. */

@@ -1,4 +1,4 @@
-/* core/base/log.h - where messages go: a function that the embedder gives. The library itself never writes to stderr. */
+/* core/base/log.h - where messages go: a function that the embedder gives. The library never writes to stderr. */
 #ifndef OBX_BASE_LOG_H
 #define OBX_BASE_LOG_H
 

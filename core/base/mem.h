@@ -4,12 +4,12 @@
 
 #include <stddef.h>
 
-void *obx_alloc(size_t size);                          /* zeroed; NULL when there is none */
-void *obx_resize(void *memory, size_t size);           /* what is new is not zeroed; on failure memory stays */
-void obx_free(void *memory);                           /* NULL is fine */
+void *obx_alloc(size_t size);                /* zeroed; NULL when there is none */
+void *obx_resize(void *memory, size_t size); /* what is new is not zeroed; on failure memory stays */
+void obx_free(void *memory);                 /* NULL is fine */
 char *obx_strdup(const char *text);
 char *obx_strndup(const char *text, size_t size);
-void obx_wipe(void *memory, size_t size);              /* overwrite a secret; not optimised away */
+void obx_wipe(void *memory, size_t size); /* overwrite a secret; not optimised away */
 
 #define OBX_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 #define OBX_COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -46,7 +46,7 @@ int obx_section_error(const struct obx_section *section, const char *key, struct
 int obx_section_value_error(const struct obx_section *section, const char *key, struct outbox_error *error,
                             const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* Do two sections say the same, in the same order? As it is written: references are not expanded, places do not count. */
+/* Do two sections say the same, in the same order? As written: references are not expanded, places do not count. */
 bool obx_section_same(const struct obx_section *a, const struct obx_section *b);
 
 /* Write the options of a table into base; what the section does not have gets its default. Keys in `ignore` (ends

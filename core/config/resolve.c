@@ -44,7 +44,7 @@ static struct obx_place place_inside(const struct obx_entry *entry, const char *
     return place;
 }
 
-#define REFUSE(expansion, at, ...)                                                                                     \
+#define REFUSE(expansion, at, ...) \
     obx_place_error((expansion)->config->name, place_inside((expansion)->entry, at), (expansion)->error, __VA_ARGS__)
 
 static size_t name_length(const char *name)

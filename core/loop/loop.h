@@ -26,10 +26,10 @@ struct obx_task {
 
 struct obx_timer {
     void (*fire)(struct obx_timer *timer);
-    uint64_t due_ns;      /* private to the loop */
-    uint64_t order;       /* private: ties fire in the order in which they were set */
+    uint64_t due_ns;                       /* private to the loop */
+    uint64_t order;                        /* private: ties fire in the order in which they were set */
     struct obx_timer *child, *next, *prev; /* private: see core/loop/heap.h */
-    bool set;             /* private */
+    bool set;                              /* private */
 };
 
 /* Blocking work for another thread. `work` runs there, `done` on the loop. Caller's memory until done. */
@@ -43,9 +43,9 @@ struct obx_work {
 #define OBX_WRITABLE 2u
 
 struct obx_loop_ops {
-    uint64_t (*now)(struct obx_loop *loop);     /* monotonic nanoseconds; any thread */
-    int64_t (*wall)(struct obx_loop *loop);     /* microseconds since 1970 UTC; for people, never for decisions */
-    uint64_t (*random)(struct obx_loop *loop);  /* any thread */
+    uint64_t (*now)(struct obx_loop *loop);    /* monotonic nanoseconds; any thread */
+    int64_t (*wall)(struct obx_loop *loop);    /* microseconds since 1970 UTC; for people, never for decisions */
+    uint64_t (*random)(struct obx_loop *loop); /* any thread */
 
     void (*defer)(struct obx_loop *loop, struct obx_task *task);  /* loop thread; queued already: no effect */
     void (*cancel)(struct obx_loop *loop, struct obx_task *task); /* loop thread; fine when it does not wait */

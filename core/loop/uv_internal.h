@@ -13,18 +13,18 @@ struct obx_uv_loop {
     struct obx_loop base; /* first */
     uv_loop_t *uv;        /* &own, or the host's */
     uv_loop_t own;
-    uv_timer_t timer;     /* for heap.first */
-    uv_idle_t idle;       /* active while deferred tasks wait */
+    uv_timer_t timer; /* for heap.first */
+    uv_idle_t idle;   /* active while deferred tasks wait */
     uv_async_t async;
-    unsigned handles;     /* not closed yet */
+    unsigned handles; /* not closed yet */
 
     struct obx_heap heap;
-    uint64_t armed_ns;    /* what the uv timer is set to; UINT64_MAX: it is not */
+    uint64_t armed_ns; /* what the uv timer is set to; UINT64_MAX: it is not */
     bool firing;
     struct obx_tasks deferred;
     struct obx_list signals;
 
-    uv_mutex_t lock;        /* guards what follows, and the marks of the tasks in it */
+    uv_mutex_t lock; /* guards what follows, and the marks of the tasks in it */
     struct obx_list posted;
 
     atomic_uint_least64_t random;

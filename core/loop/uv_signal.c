@@ -39,8 +39,8 @@ static void signal_drop(struct obx_uv_signal *signal)
 static struct obx_uv_signal *signal_find(struct obx_uv_loop *loop, int signum)
 {
     OBX_LIST_EACH(&loop->signals, signal, struct obx_uv_signal, link)
-        if (signal->signum == signum)
-            return signal;
+    if (signal->signum == signum)
+        return signal;
     return NULL;
 }
 

@@ -1,5 +1,6 @@
 /*
- * core/plugin/calls.c - what the relay and the verbs call: submit, to the first plugin of the stack that has the function
+ * core/plugin/calls.c - what the relay and the verbs call: submit, to the first plugin of the stack that has the
+ * function
  *
  * A function that nobody has fails the call as not supported, in the same way as everything else: through done().
  */
@@ -20,21 +21,21 @@ static struct obx_instance *submit(struct obx_instance *top, size_t offset, cons
     return *op ? at : NULL;
 }
 
-#define STORE_CALL(name, type)                                                                                  \
+#define STORE_CALL(name, type)                                                                                     \
     void obx_store_##name(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms, type *arguments) \
-    {                                                                                                           \
-        outbox_op_t op;                                                                                         \
-        struct obx_instance *at = submit(store, OBX_STORE_OP(name), #name, call, timeout_ms, &op);              \
-        if (at)                                                                                                 \
-            at->plugin->ops.store.name(at->self, op, arguments);                                                \
+    {                                                                                                              \
+        outbox_op_t op;                                                                                            \
+        struct obx_instance *at = submit(store, OBX_STORE_OP(name), #name, call, timeout_ms, &op);                 \
+        if (at)                                                                                                    \
+            at->plugin->ops.store.name(at->self, op, arguments);                                                   \
     }
-#define STORE_PLAIN_CALL(name)                                                                                  \
-    void obx_store_##name(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms)               \
-    {                                                                                                           \
-        outbox_op_t op;                                                                                         \
-        struct obx_instance *at = submit(store, OBX_STORE_OP(name), #name, call, timeout_ms, &op);              \
-        if (at)                                                                                                 \
-            at->plugin->ops.store.name(at->self, op);                                                           \
+#define STORE_PLAIN_CALL(name)                                                                     \
+    void obx_store_##name(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms)  \
+    {                                                                                              \
+        outbox_op_t op;                                                                            \
+        struct obx_instance *at = submit(store, OBX_STORE_OP(name), #name, call, timeout_ms, &op); \
+        if (at)                                                                                    \
+            at->plugin->ops.store.name(at->self, op);                                              \
     }
 
 STORE_CALL(start, const struct outbox_store_start)
@@ -127,8 +128,8 @@ void obx_instance_stop(struct obx_instance *instance, struct obx_call *call, uin
 {
     bool store = instance->plugin->descriptor.kind == OUTBOX_STORE;
     outbox_op_t op;
-    struct obx_instance *at = submit(instance, store ? OBX_STORE_OP(stop) : OBX_BROKER_OP(stop), "stop", call,
-                                     timeout_ms, &op);
+    struct obx_instance *at =
+        submit(instance, store ? OBX_STORE_OP(stop) : OBX_BROKER_OP(stop), "stop", call, timeout_ms, &op);
     if (!at)
         return;
     obx_op_find(at, op)->stops = true;

@@ -27,7 +27,10 @@ struct function {
     uint64_t cap; /* needed only with it; 0: always, but for decorators */
 };
 
-#define STORE(name, cap) {#name, offsetof(struct outbox_store_ops, name), cap}
+#define STORE(name, cap)                                    \
+    {                                                       \
+#name, offsetof(struct outbox_store_ops, name), cap \
+    }
 static const struct function store_functions[] = {
     STORE(init, OUTBOX_CAP_DECORATOR),
     STORE(fini, OUTBOX_CAP_DECORATOR),
@@ -48,7 +51,10 @@ static const struct function store_functions[] = {
     STORE(add, OUTBOX_CAP_ADMIN),
 };
 
-#define BROKER(name, cap) {#name, offsetof(struct outbox_broker_ops, name), cap}
+#define BROKER(name, cap)                                    \
+    {                                                        \
+#name, offsetof(struct outbox_broker_ops, name), cap \
+    }
 static const struct function broker_functions[] = {
     BROKER(init, OUTBOX_CAP_DECORATOR),
     BROKER(fini, OUTBOX_CAP_DECORATOR),
@@ -100,8 +106,8 @@ static int check_version(const struct outbox_plugin *from, const char *origin, s
 {
     if (from->abi_major != OUTBOX_ABI_MAJOR)
         return obx_error_set(error, OUTBOX_E_ABI,
-                             "%s: abi_major is %u, expected %u: build the plugin against this version of outbox", origin,
-                             from->abi_major, OUTBOX_ABI_MAJOR);
+                             "%s: abi_major is %u, expected %u: build the plugin against this version of outbox",
+                             origin, from->abi_major, OUTBOX_ABI_MAJOR);
     if (from->struct_size < DESCRIPTOR_MIN)
         return obx_error_set(error, OUTBOX_E_ABI, "%s: struct_size is %u, expected at least %zu", origin,
                              from->struct_size, DESCRIPTOR_MIN);
@@ -111,11 +117,12 @@ static int check_version(const struct outbox_plugin *from, const char *origin, s
 static int check_identity(const struct outbox_plugin *to, const char *origin, struct outbox_error *error)
 {
     if (to->kind != OUTBOX_STORE && to->kind != OUTBOX_BROKER)
-        return obx_error_set(error, OUTBOX_E_ABI, "%s: kind is %u, expected %d (store) or %d (broker)", origin, to->kind,
-                             OUTBOX_STORE, OUTBOX_BROKER);
+        return obx_error_set(error, OUTBOX_E_ABI, "%s: kind is %u, expected %d (store) or %d (broker)", origin,
+                             to->kind, OUTBOX_STORE, OUTBOX_BROKER);
     if (!to->name || !obx_plugin_name_ok(to->name))
-        return obx_error_set(error, OUTBOX_E_ABI, "%s: name is '%.40s', expected [a-z][a-z0-9_-]*, at most %d characters",
-                             origin, to->name ? to->name : "", OBX_NAME_MAX);
+        return obx_error_set(error, OUTBOX_E_ABI,
+                             "%s: name is '%.40s', expected [a-z][a-z0-9_-]*, at most %d characters", origin,
+                             to->name ? to->name : "", OBX_NAME_MAX);
     if (!to->version || !to->description)
         return obx_error_set(error, OUTBOX_E_ABI, "%s: %s is NULL, expected a text", origin,
                              to->version ? "description" : "version");
@@ -180,8 +187,8 @@ static int copy_ops(struct obx_plugin *to, const char *origin, struct outbox_err
     uint32_t size;
     memcpy(&size, to->descriptor.ops, sizeof size);
     if (size < sizeof size)
-        return obx_error_set(error, OUTBOX_E_ABI, "%s: ops.struct_size is %u, expected the size of the structure", origin,
-                             size);
+        return obx_error_set(error, OUTBOX_E_ABI, "%s: ops.struct_size is %u, expected the size of the structure",
+                             origin, size);
     size_t mine = to->descriptor.kind == OUTBOX_STORE ? sizeof to->ops.store : sizeof to->ops.broker;
     memcpy(&to->ops, to->descriptor.ops, OBX_MIN(size, mine));
     return OUTBOX_OK;

@@ -128,9 +128,8 @@ static int init(struct obx_instance *instance, struct outbox_error *error)
     error = error ? error : &local;
     error->code = OUTBOX_OK;
     instance->inited = true; /* fini() is called also after a failure */
-    int status = plugin->descriptor.kind == OUTBOX_STORE
-                     ? plugin->ops.store.init(instance->self, &arguments, error)
-                     : plugin->ops.broker.init(instance->self, &arguments, error);
+    int status = plugin->descriptor.kind == OUTBOX_STORE ? plugin->ops.store.init(instance->self, &arguments, error)
+                                                         : plugin->ops.broker.init(instance->self, &arguments, error);
     if (status && !error->code)
         obx_error_set(error, status, "%s: init: %s", instance->label, obx_error_text(status));
     return status;

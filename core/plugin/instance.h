@@ -44,8 +44,8 @@ static inline bool obx_call_refused(const struct obx_call *call)
 }
 
 struct obx_instance_events {
-    void (*wake)(void *arg);                                     /* deferred, coalesced */
-    void (*lost)(void *arg, const struct outbox_error *error);   /* deferred */
+    void (*wake)(void *arg);                                   /* deferred, coalesced */
+    void (*lost)(void *arg, const struct outbox_error *error); /* deferred */
     void *arg;
 };
 
@@ -53,8 +53,8 @@ struct obx_instance_setup {
     struct obx_loop *loop;
     struct obx_registry *registry;
     const struct obx_log *log;
-    const char *relay;                  /* its name; copied */
-    const struct obx_section *section;  /* `store:` or `broker:`, with plugin:, options and, for decorators, over: */
+    const char *relay;                 /* its name; copied */
+    const struct obx_section *section; /* `store:` or `broker:`, with plugin:, options and, for decorators, over: */
     struct obx_instance_events events;
 };
 
@@ -64,7 +64,7 @@ int obx_instance_new(const struct obx_instance_setup *setup, enum outbox_kind ki
 /* Nothing may be in flight. NULL is fine. */
 void obx_instance_free(struct obx_instance *instance);
 
-uint64_t obx_instance_caps(const struct obx_instance *instance);   /* of a decorator: as it stands over the others */
+uint64_t obx_instance_caps(const struct obx_instance *instance); /* of a decorator: as it stands over the others */
 const char *obx_instance_name(const struct obx_instance *instance);
 /* The plugin's own memory: what its functions get as `self`. For tests that look into a memory broker. */
 void *obx_instance_self(const struct obx_instance *instance);
@@ -72,9 +72,9 @@ uint32_t obx_instance_in_flight(const struct obx_instance *instance);
 
 /* Contract violations seen so far; all 0 with a correct plugin. */
 struct obx_violations {
-    uint64_t unknown_ops;   /* double, late or foreign completions and outcomes */
-    uint64_t bad_outcomes;  /* out of range, told twice, or of no known kind */
-    uint64_t early_stops;   /* stop completed before what was in flight; it was made to wait */
+    uint64_t unknown_ops;  /* double, late or foreign completions and outcomes */
+    uint64_t bad_outcomes; /* out of range, told twice, or of no known kind */
+    uint64_t early_stops;  /* stop completed before what was in flight; it was made to wait */
 };
 struct obx_violations obx_instance_violations(const struct obx_instance *instance);
 
@@ -85,7 +85,8 @@ void obx_store_acquire(struct obx_instance *store, struct obx_call *call, uint32
                        struct outbox_acquire *acquire);
 void obx_store_renew(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms);
 bool obx_store_can_renew(const struct obx_instance *store);
-void obx_store_claim(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms, struct outbox_claim *claim);
+void obx_store_claim(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
+                     struct outbox_claim *claim);
 void obx_store_release(struct obx_instance *store, struct outbox_batch *batch);
 void obx_store_settle(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
                       const struct outbox_settle *settle);
@@ -98,7 +99,8 @@ void obx_store_check(struct obx_instance *store, struct obx_call *call, uint32_t
                      const struct outbox_check *check);
 void obx_store_status(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
                       struct outbox_store_status *status);
-void obx_store_add(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms, const struct outbox_add *add);
+void obx_store_add(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
+                   const struct outbox_add *add);
 void obx_store_dead(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms, struct outbox_dead *dead);
 
 void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms);

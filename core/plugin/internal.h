@@ -43,17 +43,17 @@ struct obx_op {
     struct obx_timer timer;
     struct obx_instance *instance;
     outbox_op_t token;
-    const char *what;          /* "claim"; for messages */
-    struct obx_call *call;     /* who asked: the core, or */
-    outbox_op_t parent;        /* the decorator above, for this op of its own */
+    const char *what;      /* "claim"; for messages */
+    struct obx_call *call; /* who asked: the core, or */
+    outbox_op_t parent;    /* the decorator above, for this op of its own */
     struct outbox_child child;
     struct obx_op *next_free;
     uint32_t timeout_ms;
-    uint8_t state;             /* enum obx_op_state */
+    uint8_t state; /* enum obx_op_state */
     bool canceled, timed_out, stops, publishes;
 
-    uint32_t count, told;      /* messages of a publish, and how many of them have an outcome */
-    uint64_t *seen;            /* a bit for each message that has one; kept for the next publish */
+    uint32_t count, told; /* messages of a publish, and how many of them have an outcome */
+    uint64_t *seen;       /* a bit for each message that has one; kept for the next publish */
     size_t seen_words;
 
     struct outbox_error error;
@@ -79,17 +79,17 @@ union obx_any_ops {
 };
 
 struct obx_instance {
-    struct outbox_host host;          /* first: plugins hold its address */
+    struct outbox_host host; /* first: plugins hold its address */
     const struct obx_plugin *plugin;
     struct obx_loop *loop;
     const struct obx_log *log;
     struct obx_instance_events events;
     char *relay;
-    char *subject;                    /* "orders store sqlite", for the log */
-    const char *label;                /* "store sqlite", for errors; its end */
+    char *subject;     /* "orders store sqlite", for the log */
+    const char *label; /* "store sqlite", for errors; its end */
     bool inited;
-    bool stopping;                    /* of the top of a stack, like: */
-    struct obx_op *held_stop;         /* completed, but something else is still in flight */
+    bool stopping;            /* of the top of a stack, like: */
+    struct obx_op *held_stop; /* completed, but something else is still in flight */
 
     struct obx_instance *under, *over; /* decorators: who stands where */
     struct outbox_under below;         /* what a decorator's init gets */
@@ -102,12 +102,12 @@ struct obx_instance {
     struct obx_task wake_task, lost_task;
     struct outbox_error lost_error;
 
-    pthread_mutex_t post_lock;        /* guards posts and the marks of the tasks in it */
+    pthread_mutex_t post_lock; /* guards posts and the marks of the tasks in it */
     struct obx_list posts;
     size_t post_count;
     struct obx_task post_task;
     struct obx_list watches, timers;
-    uint32_t works;                   /* offloaded and not done */
+    uint32_t works; /* offloaded and not done */
 
     alignas(max_align_t) unsigned char self[]; /* instance_size of the plugin */
 };

@@ -43,9 +43,10 @@ static bool others_may_write(const struct stat *info)
 static int check_owner(const struct stat *info, const char *what, const char *path, struct outbox_error *error)
 {
     if (info->st_uid != 0 && info->st_uid != geteuid())
-        return obx_error_set(error, OUTBOX_E_PERMISSION,
-                             "%s %s belongs to user %u, expected root or user %u, who would run its code: change its owner",
-                             what, path, (unsigned)info->st_uid, (unsigned)geteuid());
+        return obx_error_set(
+            error, OUTBOX_E_PERMISSION,
+            "%s %s belongs to user %u, expected root or user %u, who would run its code: change its owner", what, path,
+            (unsigned)info->st_uid, (unsigned)geteuid());
     if (others_may_write(info))
         return obx_error_set(error, OUTBOX_E_PERMISSION,
                              "%s %s has mode %04o, so that others may change what is run: chmod go-w %s", what, path,
@@ -76,8 +77,9 @@ static int check_file(const char *path, struct outbox_error *error)
     if (!S_ISREG(info.st_mode))
         return obx_error_set(error, OUTBOX_E_PERMISSION,
                              "plugin %s is a %s, expected a regular file: put the module itself there", path,
-                             S_ISLNK(info.st_mode) ? "symbolic link"
-                             : S_ISDIR(info.st_mode) ? "directory" : "special file");
+                             S_ISLNK(info.st_mode)   ? "symbolic link"
+                             : S_ISDIR(info.st_mode) ? "directory"
+                                                     : "special file");
     return check_owner(&info, "plugin", path, error);
 }
 
@@ -107,8 +109,10 @@ static int open_file(const char *path, const struct outbox_plugin **descriptor, 
     *descriptor = dlsym(handle, OUTBOX_PLUGIN_SYMBOL);
     if (*descriptor)
         return OUTBOX_OK;
-    return obx_error_set(error, OUTBOX_E_ABI, "%s: symbol " OUTBOX_PLUGIN_SYMBOL
-                         " is missing, expected one made by OUTBOX_PLUGIN() of outbox/plugin.h", path);
+    return obx_error_set(error, OUTBOX_E_ABI,
+                         "%s: symbol " OUTBOX_PLUGIN_SYMBOL
+                         " is missing, expected one made by OUTBOX_PLUGIN() of outbox/plugin.h",
+                         path);
 }
 
 static int check_name(const struct outbox_plugin *d, enum outbox_kind kind, const char *name, const char *path,

@@ -55,15 +55,17 @@ static bool name_ok(const char *name)
            name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_.-")] == '\0';
 }
 
-static int check_name(const struct outbox_plugin *plugin, uint32_t index, const char *origin, struct outbox_error *error)
+static int check_name(const struct outbox_plugin *plugin, uint32_t index, const char *origin,
+                      struct outbox_error *error)
 {
     const char *name = option_at(plugin, index)->name;
     if (!name_ok(name))
         return obx_error_set(error, OUTBOX_E_ABI, "%s: options[%u].name is '%.40s', expected [a-z][a-z0-9_.-]*", origin,
                              index, name ? name : "");
     if (!strcmp(name, "plugin") || !strcmp(name, "over"))
-        return obx_error_set(error, OUTBOX_E_ABI, "%s: options[%u].name is '%s', expected a name that the host does not use",
-                             origin, index, name);
+        return obx_error_set(error, OUTBOX_E_ABI,
+                             "%s: options[%u].name is '%s', expected a name that the host does not use", origin, index,
+                             name);
     for (uint32_t i = 0; i < index; i++)
         if (!strcmp(name, option_at(plugin, i)->name))
             return obx_error_set(error, OUTBOX_E_ABI, "%s: options[%u].name is '%s', which options[%u] has already",

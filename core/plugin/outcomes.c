@@ -1,9 +1,9 @@
 /*
  * core/plugin/outcomes.c - what became of the messages of a publish, each told once
  *
- * A bitmap for each publish in flight says which messages have their outcome. What a plugin tells goes on unchanged when
- * it is right, which is the fast way; where parts of it are wrong, they are counted and the rest goes on in pieces.
- * Messages that were never told are UNKNOWN when the op completes. This runs once or more for every event: no
+ * A bitmap for each publish in flight says which messages have their outcome. What a plugin tells goes on unchanged
+ * when it is right, which is the fast way; where parts of it are wrong, they are counted and the rest goes on in
+ * pieces. Messages that were never told are UNKNOWN when the op completes. This runs once or more for every event: no
  * allocation, no copies.
  */
 #include "base/error.h"

@@ -16,8 +16,8 @@
 struct obx_entry *obx_registry_lookup(const struct obx_registry *registry, enum outbox_kind kind, const char *name)
 {
     OBX_LIST_EACH(&registry->entries, entry, struct obx_entry, link)
-        if (entry->plugin.descriptor.kind == kind && !strcmp(entry->plugin.descriptor.name, name))
-            return entry;
+    if (entry->plugin.descriptor.kind == kind && !strcmp(entry->plugin.descriptor.name, name))
+        return entry;
     return NULL;
 }
 
@@ -29,7 +29,8 @@ void obx_entry_free(struct obx_entry *entry)
     obx_free(entry);
 }
 
-static int add_builtin(struct obx_registry *registry, const struct outbox_plugin *descriptor, struct outbox_error *error)
+static int add_builtin(struct obx_registry *registry, const struct outbox_plugin *descriptor,
+                       struct outbox_error *error)
 {
     struct obx_entry *entry = obx_alloc(sizeof *entry);
     if (!entry)
@@ -103,7 +104,8 @@ static bool is_known(enum outbox_kind kind, const char *name)
 static void list_names(const struct obx_registry *registry, enum outbox_kind kind, const struct obx_names *modules,
                        struct obx_nearest *nearest, struct obx_buf *list)
 {
-    OBX_LIST_EACH(&registry->entries, entry, struct obx_entry, link) {
+    OBX_LIST_EACH(&registry->entries, entry, struct obx_entry, link)
+    {
         if (entry->plugin.descriptor.kind != kind || entry->path)
             continue;
         obx_nearest_offer(nearest, entry->plugin.descriptor.name);
@@ -131,10 +133,11 @@ static int not_found(const struct obx_registry *registry, enum outbox_kind kind,
     if (status || obx_buf_failed(&list))
         status = obx_error_no_memory(error);
     else if (is_known(kind, name))
-        status = obx_error_set(error, OUTBOX_E_NOT_FOUND,
-                               "the %s %s is not installed: outbox-%s-%s.so is not in %s; install its package, or build "
-                               "outbox with -D%s=enabled; available: %s",
-                               kind_name, name, kind_name, name, where, name, available);
+        status =
+            obx_error_set(error, OUTBOX_E_NOT_FOUND,
+                          "the %s %s is not installed: outbox-%s-%s.so is not in %s; install its package, or build "
+                          "outbox with -D%s=enabled; available: %s",
+                          kind_name, name, kind_name, name, where, name, available);
     else
         status = obx_error_set(error, OUTBOX_E_NOT_FOUND, "no %s is called '%s'%s%s%s; available: %s; looked in %s",
                                kind_name, name, nearest.best ? "; did you mean '" : "",
@@ -164,8 +167,8 @@ int obx_registry_find(struct obx_registry *registry, enum outbox_kind kind, cons
     *plugin = NULL;
     if (!obx_plugin_name_ok(name))
         return obx_error_set(error, OUTBOX_E_INVALID,
-                             "'%.40s' cannot be the name of a %s: expected [a-z][a-z0-9_-]*, at most %d characters", name,
-                             obx_kind_name(kind), OBX_NAME_MAX);
+                             "'%.40s' cannot be the name of a %s: expected [a-z][a-z0-9_-]*, at most %d characters",
+                             name, obx_kind_name(kind), OBX_NAME_MAX);
     struct obx_entry *entry = obx_registry_lookup(registry, kind, name);
     int status = OUTBOX_E_NOT_FOUND;
     if (entry)
@@ -208,8 +211,8 @@ static void each_module(struct obx_registry *registry, enum outbox_kind kind, co
 static void each_of_kind(struct obx_registry *registry, enum outbox_kind kind, each_function *each, void *arg)
 {
     OBX_LIST_EACH(&registry->entries, entry, struct obx_entry, link)
-        if (entry->plugin.descriptor.kind == kind && !entry->path)
-            each(arg, &entry->plugin, NULL, NULL);
+    if (entry->plugin.descriptor.kind == kind && !entry->path)
+        each(arg, &entry->plugin, NULL, NULL);
     struct obx_names modules;
     obx_module_names(registry, kind, &modules); /* out of memory: those that were read */
     for (size_t i = 0; i < modules.count; i++)

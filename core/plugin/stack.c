@@ -29,19 +29,19 @@ static struct obx_instance *descend(void *self, size_t offset, outbox_op_t *op)
 
 /* ---- stores ------------------------------------------------------------------------------------------------------ */
 
-#define STORE_OP(name, type)                                                  \
-    static void store_##name(void *self, outbox_op_t op, type *arguments)     \
-    {                                                                         \
-        struct obx_instance *at = descend(self, OBX_STORE_OP(name), &op);     \
-        if (at)                                                               \
-            at->plugin->ops.store.name(at->self, op, arguments);              \
+#define STORE_OP(name, type)                                              \
+    static void store_##name(void *self, outbox_op_t op, type *arguments) \
+    {                                                                     \
+        struct obx_instance *at = descend(self, OBX_STORE_OP(name), &op); \
+        if (at)                                                           \
+            at->plugin->ops.store.name(at->self, op, arguments);          \
     }
-#define STORE_PLAIN_OP(name)                                                  \
-    static void store_##name(void *self, outbox_op_t op)                      \
-    {                                                                         \
-        struct obx_instance *at = descend(self, OBX_STORE_OP(name), &op);     \
-        if (at)                                                               \
-            at->plugin->ops.store.name(at->self, op);                         \
+#define STORE_PLAIN_OP(name)                                              \
+    static void store_##name(void *self, outbox_op_t op)                  \
+    {                                                                     \
+        struct obx_instance *at = descend(self, OBX_STORE_OP(name), &op); \
+        if (at)                                                           \
+            at->plugin->ops.store.name(at->self, op);                     \
     }
 
 STORE_OP(start, const struct outbox_store_start)
@@ -131,8 +131,8 @@ static void store_table(struct obx_instance *instance, struct outbox_store_ops *
 {
     ops->struct_size = sizeof *ops;
     ops->cancel = cancel;
-#define OFFER(name)                                              \
-    if (obx_instance_with(instance, OBX_STORE_OP(name)))         \
+#define OFFER(name)                                      \
+    if (obx_instance_with(instance, OBX_STORE_OP(name))) \
         ops->name = store_##name;
     OFFER(start)
     OFFER(stop)
@@ -155,8 +155,8 @@ static void broker_table(struct obx_instance *instance, struct outbox_broker_ops
 {
     ops->struct_size = sizeof *ops;
     ops->cancel = cancel;
-#define OFFER(name)                                              \
-    if (obx_instance_with(instance, OBX_BROKER_OP(name)))        \
+#define OFFER(name)                                       \
+    if (obx_instance_with(instance, OBX_BROKER_OP(name))) \
         ops->name = broker_##name;
     OFFER(start)
     OFFER(stop)

@@ -22,31 +22,31 @@
 #include "relay/relay.h"
 #include "relay/route.h"
 
-#define OBX_MAX_FLYING 12       /* publishes in flight */
-#define OBX_MAX_SETTLE 20000    /* rows of one settle, about */
-#define OBX_MAX_PARK 100        /* events of one park */
-#define OBX_MAX_TO_PARK 1000    /* more of them pause claiming */
+#define OBX_MAX_FLYING 12    /* publishes in flight */
+#define OBX_MAX_SETTLE 20000 /* rows of one settle, about */
+#define OBX_MAX_PARK 100     /* events of one park */
+#define OBX_MAX_TO_PARK 1000 /* more of them pause claiming */
 
 /* One connection: the store's or the broker's. */
 enum obx_link_state {
-    OBX_LINK_DOWN,      /* until retry_at */
+    OBX_LINK_DOWN, /* until retry_at */
     OBX_LINK_STARTING,
     OBX_LINK_ACQUIRING, /* store only: started, not the owner; asks at retry_at */
     OBX_LINK_UP,
-    OBX_LINK_STOPPING,  /* stop() completes what is in flight, then itself */
+    OBX_LINK_STOPPING, /* stop() completes what is in flight, then itself */
     OBX_LINK_STATES
 };
 
 struct obx_link {
     enum obx_link_state state;
-    const char *name; /* "store", "broker" */
+    const char *name;              /* "store", "broker" */
     struct obx_instance *instance; /* owned */
     struct obx_call call;          /* start, acquire */
     struct obx_call stop_call;
-    uint32_t failures;             /* in a row; reset by the first success of real work */
+    uint32_t failures; /* in a row; reset by the first success of real work */
     uint64_t retry_at;
-    bool logged;                   /* this trouble was told already */
-    struct outbox_error error;     /* of the last failure; code 0: none since it works */
+    bool logged;               /* this trouble was told already */
+    struct outbox_error error; /* of the last failure; code 0: none since it works */
 };
 
 struct obx_parked {
@@ -70,10 +70,10 @@ struct obx_relay {
     struct obx_timer timer;
     uint64_t now, next; /* of this tick: the time, and when something is due */
 
-    bool running;   /* between start and stop */
+    bool running; /* between start and stop */
     bool stopping;
-    bool halted;    /* on_reject: stop */
-    bool related;   /* it relayed once since start */
+    bool halted;  /* on_reject: stop */
+    bool related; /* it relayed once since start */
     uint64_t stop_at;
     void (*stopped)(void *arg);
     void *stopped_arg;
@@ -88,21 +88,21 @@ struct obx_relay {
     struct obx_call claim_call;
     struct outbox_claim claim;
     bool claim_exact, rewind, wake;
-    bool reread;               /* the store was lost, rows were left in the outbox before their turn: whatever comes back
-                                  is left, too, until everything is read again, or it might overtake them */
-    bool empty;                /* the last full look found nothing new */
-    bool asked_park; /* by the claim in flight */
-    bool mute; /* the store's doorbell could not be armed the last time */
-    uint64_t claim_at;         /* next look */
-    uint64_t claimed_at;       /* when the last look began */
-    uint64_t active_until;     /* rows or a wake were seen lately: look every millisecond */
+    bool reread;           /* the store was lost, rows were left in the outbox before their turn: whatever comes back
+                              is left, too, until everything is read again, or it might overtake them */
+    bool empty;            /* the last full look found nothing new */
+    bool asked_park;       /* by the claim in flight */
+    bool mute;             /* the store's doorbell could not be armed the last time */
+    uint64_t claim_at;     /* next look */
+    uint64_t claimed_at;   /* when the last look began */
+    uint64_t active_until; /* rows or a wake were seen lately: look every millisecond */
     uint64_t idle_delay;
-    uint64_t row_bytes;        /* running estimate */
-    uint32_t ramp;             /* first claims are small */
+    uint64_t row_bytes;            /* running estimate */
+    uint32_t ramp;                 /* first claims are small */
     struct outbox_position *exact; /* owned; room for settings.batch */
     uint32_t exact_room;
-    bool exact_batch;          /* one is in the pipeline */
-    bool deferred_full;        /* told already */
+    bool exact_batch;   /* one is in the pipeline */
+    bool deferred_full; /* told already */
 
     struct obx_batch_pool pool;
     struct obx_list ready, flying, done, settling;
@@ -120,25 +120,28 @@ struct obx_relay {
     struct outbox_settle settle;
     struct outbox_span *spans; /* owned */
     uint32_t span_room;
-    uint64_t settle_at;        /* after a failure that may pass */
+    uint64_t settle_at; /* after a failure that may pass */
     uint32_t settle_failures;
     struct obx_call renew_call;
     uint64_t renew_at;
 
     /* park.c */
     struct obx_list to_park;
-    uint64_t park_at;          /* after a failure that may pass */
+    uint64_t park_at; /* after a failure that may pass */
     uint32_t to_park_count;
     struct obx_call park_call;
     struct outbox_park park;
     struct outbox_dead_row dead_rows[OBX_MAX_PARK];
-    struct obx_key_set { uint64_t hash; UT_hash_handle hh; } *parked_keys; /* owned */
+    struct obx_key_set {
+        uint64_t hash;
+        UT_hash_handle hh;
+    } * parked_keys; /* owned */
     struct obx_call dead_call;
     struct outbox_dead dead;
-    uint64_t dead_keys_at;     /* next reading of the keys in the dead letters */
+    uint64_t dead_keys_at; /* next reading of the keys in the dead letters */
     bool dead_keys_known;
 
-    enum outbox_state state;   /* as last told */
+    enum outbox_state state; /* as last told */
     uint64_t unready_since;
     bool drained_told;
     struct outbox_stats stats;
@@ -159,14 +162,14 @@ void obx_link_step_broker(struct obx_relay *relay);
 void obx_link_lost(struct obx_relay *relay, struct obx_link *link, const struct outbox_error *error);
 void obx_link_stop(struct obx_relay *relay, struct obx_link *link, uint32_t timeout_ms);
 void obx_link_works(struct obx_relay *relay, struct obx_link *link); /* real work succeeded */
-void obx_link_forget_trouble(struct obx_relay *relay); /* what is shown, if there is none any more */
+void obx_link_forget_trouble(struct obx_relay *relay);               /* what is shown, if there is none any more */
 static inline bool obx_link_up(const struct obx_link *link)
 {
     return link->state == OBX_LINK_UP;
 }
 
 /* claim.c */
-void obx_claim_reset(struct obx_relay *relay);       /* ownership is new: begin with the first row */
+void obx_claim_reset(struct obx_relay *relay); /* ownership is new: begin with the first row */
 void obx_claim_step(struct obx_relay *relay);
 void obx_claim_wake(struct obx_relay *relay);
 

@@ -58,11 +58,11 @@ struct obx_blocked_key {
     struct outbox_position position; /* of the event that blocks it */
     const char *event_id;
     uint32_t attempts;
-    uint64_t events;     /* that wait, the blocking one included */
+    uint64_t events; /* that wait, the blocking one included */
     uint64_t since_ns;
     const char *reason;
 };
-void obx_relay_each_blocked(const struct obx_relay *relay,
-                            void (*each)(void *arg, const struct obx_blocked_key *key), void *arg);
+void obx_relay_each_blocked(const struct obx_relay *relay, void (*each)(void *arg, const struct obx_blocked_key *key),
+                            void *arg);
 
 #endif

@@ -8,21 +8,28 @@ static const char *const orders[] = {"key", "global", "none", NULL};
 static const char *const policies[] = {"block-key", "park", "park-key", "stop", NULL};
 
 #define FIELD(name) offsetof(struct obx_relay_settings, name)
-#define NUMBER(name_, type_, fallback_, min_, max_, help_)                                                   \
-    {                                                                                                        \
+#define NUMBER(name_, type_, fallback_, min_, max_, help_)                                                      \
+    {                                                                                                           \
         .name = #name_, .type = type_, .offset = FIELD(name_), .fallback = fallback_, .min = min_, .max = max_, \
-        .help = help_                                                                                        \
+        .help = help_                                                                                           \
     }
-#define TIME(name_, fallback_, min_, max_, help_)                                                            \
-    {                                                                                                        \
-        .name = #name_, .type = OUTBOX_OPT_DURATION, .offset = FIELD(name_##_ms), .fallback = fallback_,     \
-        .min = min_, .max = max_, .help = help_                                                              \
+#define TIME(name_, fallback_, min_, max_, help_)                                                                     \
+    {                                                                                                                 \
+        .name = #name_, .type = OUTBOX_OPT_DURATION, .offset = FIELD(name_##_ms), .fallback = fallback_, .min = min_, \
+        .max = max_, .help = help_                                                                                    \
     }
 
 const struct outbox_option obx_relay_options[] = {
-    {.name = "order", .type = OUTBOX_OPT_ENUM, .offset = FIELD(order), .fallback = "key", .choices = orders,
+    {.name = "order",
+     .type = OUTBOX_OPT_ENUM,
+     .offset = FIELD(order),
+     .fallback = "key",
+     .choices = orders,
      .help = "what keeps its order: the events of one key, all events, or none"},
-    {.name = "on_reject", .type = OUTBOX_OPT_ENUM, .offset = FIELD(on_reject), .fallback = "block-key",
+    {.name = "on_reject",
+     .type = OUTBOX_OPT_ENUM,
+     .offset = FIELD(on_reject),
+     .fallback = "block-key",
      .choices = policies,
      .help = "what an event that the broker can never take does: its key waits, it goes to the dead letters, it and "
              "its key go there, or the relay stops"},
@@ -47,20 +54,45 @@ const uint32_t obx_relay_option_count = OBX_COUNT(obx_relay_options);
 #define FIELD(name) offsetof(struct obx_route_settings, name)
 
 const struct outbox_option obx_route_options[] = {
-    {.name = "topic", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(topic),
-     .fallback = "outbox.event.${aggregatetype}", .help = "template of the topic; ${name} is a column of the row"},
-    {.name = "key", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(key),
-     .fallback = "${aggregateid}", .help = "template of the key; a null column alone gives a null key"},
-    {.name = "value", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(value),
-     .fallback = "${payload}", .help = "template of the value; a column alone is published byte for byte"},
-    {.name = "partition", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(partition),
+    {.name = "topic",
+     .type = OUTBOX_OPT_STRING,
+     .flags = OUTBOX_OPT_VERBATIM,
+     .offset = FIELD(topic),
+     .fallback = "outbox.event.${aggregatetype}",
+     .help = "template of the topic; ${name} is a column of the row"},
+    {.name = "key",
+     .type = OUTBOX_OPT_STRING,
+     .flags = OUTBOX_OPT_VERBATIM,
+     .offset = FIELD(key),
+     .fallback = "${aggregateid}",
+     .help = "template of the key; a null column alone gives a null key"},
+    {.name = "value",
+     .type = OUTBOX_OPT_STRING,
+     .flags = OUTBOX_OPT_VERBATIM,
+     .offset = FIELD(value),
+     .fallback = "${payload}",
+     .help = "template of the value; a column alone is published byte for byte"},
+    {.name = "partition",
+     .type = OUTBOX_OPT_STRING,
+     .flags = OUTBOX_OPT_VERBATIM,
+     .offset = FIELD(partition),
      .help = "template of the partition number; absent or null: by the key"},
-    {.name = "timestamp", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(timestamp),
-     .fallback = "${created_at}", .help = "column of the event's time: a time, or milliseconds since 1970"},
-    {.name = "headers", .type = OUTBOX_OPT_MAP, .flags = OUTBOX_OPT_VERBATIM, .offset = FIELD(headers),
+    {.name = "timestamp",
+     .type = OUTBOX_OPT_STRING,
+     .flags = OUTBOX_OPT_VERBATIM,
+     .offset = FIELD(timestamp),
+     .fallback = "${created_at}",
+     .help = "column of the event's time: a time, or milliseconds since 1970"},
+    {.name = "headers",
+     .type = OUTBOX_OPT_MAP,
+     .flags = OUTBOX_OPT_VERBATIM,
+     .offset = FIELD(headers),
      .fallback = "{id: \"${event_id}\"}",
      .help = "templates of headers by name; a null column alone leaves the header out"},
-    {.name = "tombstone", .type = OUTBOX_OPT_BOOL, .offset = FIELD(tombstone), .fallback = "true",
+    {.name = "tombstone",
+     .type = OUTBOX_OPT_BOOL,
+     .offset = FIELD(tombstone),
+     .fallback = "true",
      .help = "publish a null value as a tombstone; false: reject it"},
 };
 const uint32_t obx_route_option_count = OBX_COUNT(obx_route_options);

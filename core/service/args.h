@@ -15,14 +15,14 @@
 /* Values above all characters, so that a verb may use letters and small numbers for its own. */
 enum { OBX_ARG_HELP = 1000, OBX_ARG_RELAY, OBX_ARG_VERBOSE };
 
-#define OBX_ARGS_HELP                                                                                                  \
-    {                                                                                                                  \
-        "help", no_argument, NULL, OBX_ARG_HELP                                                                        \
+#define OBX_ARGS_HELP                           \
+    {                                           \
+        "help", no_argument, NULL, OBX_ARG_HELP \
     }
-#define OBX_ARGS_COMMON                                                                                                \
-    OBX_ARGS_HELP, {"config", required_argument, NULL, 'c'}, {"relay", required_argument, NULL, OBX_ARG_RELAY},        \
-    {                                                                                                                  \
-        "verbose", no_argument, NULL, OBX_ARG_VERBOSE                                                                  \
+#define OBX_ARGS_COMMON                                                                                         \
+    OBX_ARGS_HELP, {"config", required_argument, NULL, 'c'}, {"relay", required_argument, NULL, OBX_ARG_RELAY}, \
+    {                                                                                                           \
+        "verbose", no_argument, NULL, OBX_ARG_VERBOSE                                                           \
     }
 
 struct obx_args {

@@ -8,9 +8,9 @@
 #include "version.h"
 
 /* One place for every number: its name in JSON, and in Prometheus with the kind and a sentence about it. */
-#define NUMBER(member, kind, help)                                                                                     \
-    {                                                                                                                  \
-#member, offsetof(struct outbox_stats, member), sizeof(((struct outbox_stats *)0)->member), kind, help         \
+#define NUMBER(member, kind, help)                                                                             \
+    {                                                                                                          \
+#member, offsetof(struct outbox_stats, member), sizeof(((struct outbox_stats *)0)->member), kind, help \
     }
 
 static const struct number {

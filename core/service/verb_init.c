@@ -42,7 +42,8 @@ static int look(struct obx_session *session, const char *relay, struct outbox_er
     obx_store_check(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &check);
     int status = obx_session_wait(session, error);
     if (!status && findings.errors)
-        status = obx_error_set(error, OUTBOX_E_SCHEMA, "%s: the tables are there, but cannot be relayed as they are", relay);
+        status =
+            obx_error_set(error, OUTBOX_E_SCHEMA, "%s: the tables are there, but cannot be relayed as they are", relay);
     return status;
 }
 

@@ -23,8 +23,8 @@ extern "C" {
 
 /* table: NULL for "outbox"; TABLE or DATABASE.TABLE, each part taken as it is written and quoted. event: see struct
  * outbox_event in plugin.h; aggregate_type, aggregate_id and type are required, and they and headers must be UTF-8,
- * whatever the connection's character set is. The payload column may be of a BLOB, TEXT or JSON type; bytes that are not
- * UTF-8 need a BLOB. Values travel as hexadecimal digits: a payload may have half of max_allowed_packet. id, if not
+ * whatever the connection's character set is. The payload column may be of a BLOB, TEXT or JSON type; bytes that are
+ * not UTF-8 need a BLOB. Values travel as hexadecimal digits: a payload may have half of max_allowed_packet. id, if not
  * NULL, gets the row's id. Blocks. Errors: INVALID, NOT_FOUND (no such table), SCHEMA, PERMISSION, READ_ONLY, AGAIN (a
  * deadlock: the transaction is gone, begin it again), FULL, NOT_CONNECTED. */
 OUTBOX_API int outbox_mysql_add(MYSQL *mysql, const char *table, const struct outbox_event *event, int64_t *id,

@@ -37,14 +37,14 @@ extern "C" {
 struct outbox;
 
 /* X(name, text). What a relay is doing. */
-#define OUTBOX_STATES(X)                                                       \
-    X(STOPPED, "stopped")                                                      \
-    X(CONNECTING, "connecting")   /* to the store, to the broker or to both */ \
-    X(STANDBY, "standby")         /* another relay owns the outbox */          \
-    X(RELAYING, "relaying")                                                    \
-    X(RECOVERING, "recovering")   /* a connection was lost, or the broker is silent about what is in flight */ \
-    X(HALTED, "halted")           /* on_reject: stop, and an event was rejected */ \
-    X(DRAINING, "draining")       /* stopping: what is in flight finishes */
+#define OUTBOX_STATES(X)                                                                                     \
+    X(STOPPED, "stopped")                                                                                    \
+    X(CONNECTING, "connecting") /* to the store, to the broker or to both */                                 \
+    X(STANDBY, "standby")       /* another relay owns the outbox */                                          \
+    X(RELAYING, "relaying")                                                                                  \
+    X(RECOVERING, "recovering") /* a connection was lost, or the broker is silent about what is in flight */ \
+    X(HALTED, "halted")         /* on_reject: stop, and an event was rejected */                             \
+    X(DRAINING, "draining")     /* stopping: what is in flight finishes */
 
 enum outbox_state {
 #define OUTBOX_STATE_ENUM(name, text) OUTBOX_STATE_##name,
@@ -88,23 +88,23 @@ OUTBOX_API void outbox_wake(struct outbox *relay);
 struct outbox_stats {
     size_t struct_size;
     enum outbox_state state;
-    uint32_t in_flight;       /* claimed and not settled, events */
+    uint32_t in_flight; /* claimed and not settled, events */
     uint64_t in_flight_bytes;
-    uint64_t claimed;         /* rows given by the store, again after a recovery included */
-    uint64_t delivered;       /* outcomes DELIVERED */
-    uint64_t settled;         /* removed from the outbox */
-    uint64_t retried;         /* attempts that failed for a reason of the event's own */
-    uint64_t resent;          /* sent again after an outage or an unknown outcome: the possible duplicates */
-    uint64_t rejected;        /* outcomes REJECTED */
-    uint64_t parked;          /* moved to the dead letters */
-    uint64_t deferred;        /* now waiting behind a blocked key, events */
-    uint64_t blocked_keys;    /* now */
-    uint64_t store_connects;  /* successful connects; less 1: reconnects */
+    uint64_t claimed;        /* rows given by the store, again after a recovery included */
+    uint64_t delivered;      /* outcomes DELIVERED */
+    uint64_t settled;        /* removed from the outbox */
+    uint64_t retried;        /* attempts that failed for a reason of the event's own */
+    uint64_t resent;         /* sent again after an outage or an unknown outcome: the possible duplicates */
+    uint64_t rejected;       /* outcomes REJECTED */
+    uint64_t parked;         /* moved to the dead letters */
+    uint64_t deferred;       /* now waiting behind a blocked key, events */
+    uint64_t blocked_keys;   /* now */
+    uint64_t store_connects; /* successful connects; less 1: reconnects */
     uint64_t broker_connects;
-    uint64_t claims;          /* claim operations, empty ones included */
-    uint64_t settles;         /* settle operations */
-    uint64_t violations;      /* completions by plugins that broke the contract */
-    uint64_t unready_since_ns; /* monotonic; 0: relaying */
+    uint64_t claims;                         /* claim operations, empty ones included */
+    uint64_t settles;                        /* settle operations */
+    uint64_t violations;                     /* completions by plugins that broke the contract */
+    uint64_t unready_since_ns;               /* monotonic; 0: relaying */
     char last_error[OUTBOX_ERROR_TEXT_SIZE]; /* "" after a recovery */
 };
 OUTBOX_API int outbox_stats(struct outbox *relay, struct outbox_stats *stats);

@@ -96,8 +96,8 @@ struct outbox_column {
 struct outbox_batch {
     uint32_t struct_size;
     uint32_t rows;
-    uint32_t columns;                       /* as many as the store was started with */
-    uint32_t flags;                         /* OUTBOX_BATCH_* */
+    uint32_t columns;                        /* as many as the store was started with */
+    uint32_t flags;                          /* OUTBOX_BATCH_* */
     const struct outbox_position *positions; /* one for each row, strictly ascending */
     const struct outbox_value *values;       /* rows x columns, row by row */
     uint64_t bytes;                          /* memory that this batch keeps alive */
@@ -112,26 +112,26 @@ struct outbox_header {
 /* One event as the broker gets it. Everything is borrowed until the publish completes. */
 struct outbox_message {
     struct outbox_bytes topic;
-    struct outbox_bytes key;  /* null: no key */
+    struct outbox_bytes key;   /* null: no key */
     struct outbox_bytes value; /* null: a tombstone */
     const struct outbox_header *headers;
     uint32_t header_count;
-    int32_t partition;    /* -1: by the key */
-    int64_t timestamp_us; /* since 1970-01-01 UTC; INT64_MIN: none */
+    int32_t partition;        /* -1: by the key */
+    int64_t timestamp_us;     /* since 1970-01-01 UTC; INT64_MIN: none */
     struct outbox_bytes id;   /* the event id as text: the same at every re-send */
     struct outbox_bytes type; /* the event type; null: none */
-    int64_t created_us;   /* created_at of the row; INT64_MIN: none */
+    int64_t created_us;       /* created_at of the row; INT64_MIN: none */
 };
 
 /* What became of one event. Zero is deliberately no outcome. */
 enum outbox_outcome {
-    OUTBOX_DELIVERED = 1,     /* durable at the broker: acks=all, or fdatasync returned */
-    OUTBOX_RETRY = 2,         /* this event failed, certainly not delivered, and may go later. Its key waits. It costs
-                                 the event an attempt, unless the error says that the trouble is not its own: AGAIN
-                                 (held back behind another of its key, throttled), PERMISSION, NOT_FOUND (the topic's) */
-    OUTBOX_REJECTED = 3,      /* this event can never go as it is */
-    OUTBOX_UNKNOWN = 4,       /* it may have been delivered */
-    OUTBOX_NOT_CONNECTED = 5  /* certainly not delivered, for a reason that is not this event's */
+    OUTBOX_DELIVERED = 1,    /* durable at the broker: acks=all, or fdatasync returned */
+    OUTBOX_RETRY = 2,        /* this event failed, certainly not delivered, and may go later. Its key waits. It costs
+                                the event an attempt, unless the error says that the trouble is not its own: AGAIN
+                                (held back behind another of its key, throttled), PERMISSION, NOT_FOUND (the topic's) */
+    OUTBOX_REJECTED = 3,     /* this event can never go as it is */
+    OUTBOX_UNKNOWN = 4,      /* it may have been delivered */
+    OUTBOX_NOT_CONNECTED = 5 /* certainly not delivered, for a reason that is not this event's */
 };
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
@@ -156,9 +156,9 @@ struct outbox_map {
 };
 
 #define OUTBOX_OPT_REQUIRED 1u
-#define OUTBOX_OPT_SECRET 2u     /* redacted wherever it is printed */
+#define OUTBOX_OPT_SECRET 2u /* redacted wherever it is printed */
 #define OUTBOX_OPT_RELOADABLE 4u
-#define OUTBOX_OPT_VERBATIM 8u   /* ${...} is left for the plugin; else it is the environment's and expanded */
+#define OUTBOX_OPT_VERBATIM 8u /* ${...} is left for the plugin; else it is the environment's and expanded */
 
 /* One key of the plugin's section in the configuration. The host parses and checks it and writes the value to
  * `offset` of the instance before init(). Strings and maps live as long as the instance. */
@@ -167,10 +167,10 @@ struct outbox_option {
     uint32_t type;  /* enum outbox_option_type */
     uint32_t flags; /* OUTBOX_OPT_* */
     size_t offset;
-    const char *fallback;        /* the default as it would be written; NULL: zero bytes */
-    int64_t min, max;            /* for numbers; both 0: no bound */
-    const char *const *choices;  /* for ENUM, ends with NULL */
-    const char *help;            /* one sentence, lower case */
+    const char *fallback;       /* the default as it would be written; NULL: zero bytes */
+    int64_t min, max;           /* for numbers; both 0: no bound */
+    const char *const *choices; /* for ENUM, ends with NULL */
+    const char *help;           /* one sentence, lower case */
 };
 
 /* ---- the host --------------------------------------------------------------------------------------------------- */
@@ -199,8 +199,8 @@ struct outbox_work {
 /* The same outcome for many messages of one publish: `count` of them from `first`, or those listed in indexes. */
 struct outbox_outcomes {
     uint32_t struct_size;
-    uint32_t outcome;                 /* enum outbox_outcome */
-    const uint32_t *indexes;          /* NULL: the range first .. first + count - 1 */
+    uint32_t outcome;        /* enum outbox_outcome */
+    const uint32_t *indexes; /* NULL: the range first .. first + count - 1 */
     uint32_t first;
     uint32_t count;
     const struct outbox_error *error; /* why, for all but DELIVERED */
@@ -318,25 +318,27 @@ struct outbox_acquire {
     uint32_t struct_size;
     uint32_t lease_ms; /* an owner silent for longer may be thrown out */
     /* out */
-    uint32_t flags;    /* OUTBOX_ACQUIRED_* */
-    char owner[96];    /* with OUTBOX_E_STANDBY: who owns it, for people; "" unknown */
+    uint32_t flags; /* OUTBOX_ACQUIRED_* */
+    char owner[96]; /* with OUTBOX_E_STANDBY: who owns it, for people; "" unknown */
 };
-#define OUTBOX_ACQUIRED_SAME 1u /* the same database as before, nothing went back in time: rows claimed before the
-                                   loss of the connection may still be settled by their positions */
+#define OUTBOX_ACQUIRED_SAME                                                              \
+    1u /* the same database as before, nothing went back in time: rows claimed before the \
+          loss of the connection may still be settled by their positions */
 
 struct outbox_claim {
     uint32_t struct_size;
-    uint32_t flags;      /* OUTBOX_CLAIM_* */
+    uint32_t flags; /* OUTBOX_CLAIM_* */
     uint32_t max_rows;
-    uint64_t max_bytes;  /* a wish: one row larger than that is still given, alone */
+    uint64_t max_bytes;                  /* a wish: one row larger than that is still given, alone */
     const struct outbox_position *exact; /* not NULL: just these rows, ascending, those still there */
     uint32_t exact_count;
     /* out */
     struct outbox_batch *batch; /* NULL: no rows. With it, the host owes one release() */
 };
 #define OUTBOX_CLAIM_REWIND 1u /* forget how far it was read; begin with the first row of the outbox */
-#define OUTBOX_CLAIM_PARK 2u   /* the host will not ask again soon if this gives nothing: arm the doorbell, then look;
-                                  a store that could not arm it takes this flag out of `flags` */
+#define OUTBOX_CLAIM_PARK                                                                      \
+    2u /* the host will not ask again soon if this gives nothing: arm the doorbell, then look; \
+          a store that could not arm it takes this flag out of `flags` */
 
 /* Rows first .. first + count - 1 of a batch. */
 struct outbox_span {
@@ -369,8 +371,8 @@ struct outbox_event {
     struct outbox_bytes aggregate_type; /* required, like the next two */
     struct outbox_bytes aggregate_id;
     struct outbox_bytes type;
-    struct outbox_bytes payload;        /* null: SQL NULL */
-    struct outbox_bytes headers;        /* a JSON object; null: none */
+    struct outbox_bytes payload; /* null: SQL NULL */
+    struct outbox_bytes headers; /* a JSON object; null: none */
 };
 struct outbox_add {
     uint32_t struct_size;
@@ -381,18 +383,24 @@ struct outbox_add {
 struct outbox_store_status {
     uint32_t struct_size;
     /* out; -1 where the store cannot tell */
-    int64_t pending;       /* committed rows in the outbox */
-    int64_t oldest_us;     /* created_at of the first of them, microseconds since 1970 */
-    int64_t dead;          /* rows in the dead-letter table */
-    char owner[96];        /* who relays now; "" nobody or unknown */
-    char server[96];       /* what and which version the store is */
+    int64_t pending;   /* committed rows in the outbox */
+    int64_t oldest_us; /* created_at of the first of them, microseconds since 1970 */
+    int64_t dead;      /* rows in the dead-letter table */
+    char owner[96];    /* who relays now; "" nobody or unknown */
+    char server[96];   /* what and which version the store is */
 };
 
-enum outbox_dead_action { OUTBOX_DEAD_LIST = 0, OUTBOX_DEAD_SHOW, OUTBOX_DEAD_REPLAY, OUTBOX_DEAD_DROP, OUTBOX_DEAD_KEYS };
+enum outbox_dead_action {
+    OUTBOX_DEAD_LIST = 0,
+    OUTBOX_DEAD_SHOW,
+    OUTBOX_DEAD_REPLAY,
+    OUTBOX_DEAD_DROP,
+    OUTBOX_DEAD_KEYS
+};
 /* One dead letter, for list and show. Borrowed during the call. */
 struct outbox_dead_letter {
     uint32_t struct_size;
-    uint64_t number;  /* names it for show, replay and drop */
+    uint64_t number; /* names it for show, replay and drop */
     struct outbox_event event;
     struct outbox_bytes topic;
     struct outbox_bytes key;
@@ -402,10 +410,10 @@ struct outbox_dead_letter {
 };
 struct outbox_dead {
     uint32_t struct_size;
-    uint32_t action;          /* enum outbox_dead_action; KEYS: distinct topic and key only */
-    const uint64_t *numbers;  /* which; count 0: all */
+    uint32_t action;         /* enum outbox_dead_action; KEYS: distinct topic and key only */
+    const uint64_t *numbers; /* which; count 0: all */
     uint32_t count;
-    uint32_t limit;           /* of list; 0: no limit */
+    uint32_t limit;                                                  /* of list; 0: no limit */
     void (*row)(void *arg, const struct outbox_dead_letter *letter); /* for list, show and keys */
     void *arg;
     /* out */
@@ -424,7 +432,7 @@ struct outbox_store_ops {
     /* Connect, and look that the table is what the relay needs. Without columns it is administration that follows: the
      * table need not be there yet. */
     void (*start)(void *self, outbox_op_t op, const struct outbox_store_start *start);
-    void (*stop)(void *self, outbox_op_t op); /* gives ownership back */
+    void (*stop)(void *self, outbox_op_t op);   /* gives ownership back */
     void (*cancel)(void *self, outbox_op_t op); /* optional */
 
     /* Become the owner, at once or not at all: OUTBOX_E_STANDBY when another relay is. The host asks again. The
@@ -443,9 +451,9 @@ struct outbox_store_ops {
     void (*park)(void *self, outbox_op_t op, const struct outbox_park *park); /* OUTBOX_CAP_DEAD_LETTERS */
 
     /* Administration; each works on a started store that owns nothing. */
-    void (*setup)(void *self, outbox_op_t op);  /* create or migrate the tables; works before they exist */
+    void (*setup)(void *self, outbox_op_t op); /* create or migrate the tables; works before they exist */
     int (*print)(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
-                 struct outbox_error *error);   /* what setup would do, or the least grants; no I/O */
+                 struct outbox_error *error); /* what setup would do, or the least grants; no I/O */
     void (*check)(void *self, outbox_op_t op, const struct outbox_check *check);
     void (*status)(void *self, outbox_op_t op, struct outbox_store_status *status);
     void (*add)(void *self, outbox_op_t op, const struct outbox_add *add);
@@ -508,20 +516,20 @@ enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2 };
 #define OUTBOX_CAP_ADMIN (1ull << 5)        /* store: setup, print, check, status and add */
 
 struct outbox_plugin {
-    uint32_t abi_major;    /* OUTBOX_ABI_MAJOR; the first field, for ever */
-    uint32_t struct_size;  /* sizeof(struct outbox_plugin) */
-    uint32_t kind;         /* enum outbox_kind */
-    uint32_t option_size;  /* sizeof(struct outbox_option) */
-    uint64_t caps;         /* OUTBOX_CAP_* */
-    const char *name;      /* [a-z][a-z0-9_-]*, at most 31 */
+    uint32_t abi_major;   /* OUTBOX_ABI_MAJOR; the first field, for ever */
+    uint32_t struct_size; /* sizeof(struct outbox_plugin) */
+    uint32_t kind;        /* enum outbox_kind */
+    uint32_t option_size; /* sizeof(struct outbox_option) */
+    uint64_t caps;        /* OUTBOX_CAP_* */
+    const char *name;     /* [a-z][a-z0-9_-]*, at most 31 */
     const char *version;
     const char *description; /* one sentence, lower case */
-    size_t instance_size;  /* the host allocates instances, zeroed, and passes them as `self` */
-    size_t op_size;        /* scratch memory for each op; 0: none */
+    size_t instance_size;    /* the host allocates instances, zeroed, and passes them as `self` */
+    size_t op_size;          /* scratch memory for each op; 0: none */
     const struct outbox_option *options;
     uint32_t option_count;
     uint32_t reserved;
-    const void *ops;       /* struct outbox_store_ops or struct outbox_broker_ops */
+    const void *ops; /* struct outbox_store_ops or struct outbox_broker_ops */
 };
 
 #define OUTBOX_PLUGIN_SYMBOL "outbox_plugin"
@@ -540,11 +548,11 @@ struct outbox_plugin {
 
 /* OUTBOX_PLUGIN(store, sqlite) = { ... }; as a module this exports outbox_plugin, built in outbox_store_sqlite. */
 #ifdef OUTBOX_BUILTIN
-#define OUTBOX_PLUGIN(kind, name)                                          \
+#define OUTBOX_PLUGIN(kind, name)                                           \
     OUTBOX_PLUGIN_EXTERN const struct outbox_plugin outbox_##kind##_##name; \
     const struct outbox_plugin outbox_##kind##_##name
 #else
-#define OUTBOX_PLUGIN(kind, name)                                         \
+#define OUTBOX_PLUGIN(kind, name)                                                \
     OUTBOX_PLUGIN_EXTERN OUTBOX_EXPORT const struct outbox_plugin outbox_plugin; \
     const struct outbox_plugin outbox_plugin
 #endif

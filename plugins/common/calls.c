@@ -65,13 +65,13 @@ bool deco_has(const struct outbox_under *under, enum outbox_kind kind, enum deco
     return has[call];
 }
 
-#define PASS(CALL, name, type)                                                                                         \
-    case DECO_##CALL:                                                                                                  \
-        ops->name(under->self, child, argument);                                                                       \
+#define PASS(CALL, name, type)                   \
+    case DECO_##CALL:                            \
+        ops->name(under->self, child, argument); \
         break;
-#define PASS_PLAIN(CALL, name)                                                                                         \
-    case DECO_##CALL:                                                                                                  \
-        ops->name(under->self, child);                                                                                 \
+#define PASS_PLAIN(CALL, name)         \
+    case DECO_##CALL:                  \
+        ops->name(under->self, child); \
         break;
 
 static void pass_store(const struct outbox_under *under, enum deco_call call, outbox_op_t child, void *argument)

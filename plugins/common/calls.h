@@ -10,23 +10,23 @@
 #include <outbox/plugin_util.h>
 
 /* X(CALL, function, type of its argument) */
-#define DECO_STORE_OPS(X)                                                                                              \
-    X(START, start, const struct outbox_store_start)                                                                   \
-    X(ACQUIRE, acquire, struct outbox_acquire)                                                                         \
-    X(CLAIM, claim, struct outbox_claim)                                                                               \
-    X(SETTLE, settle, const struct outbox_settle)                                                                      \
-    X(PARK, park, const struct outbox_park)                                                                            \
-    X(CHECK, check, const struct outbox_check)                                                                         \
-    X(STATUS, status, struct outbox_store_status)                                                                      \
-    X(ADD, add, const struct outbox_add)                                                                               \
+#define DECO_STORE_OPS(X)                            \
+    X(START, start, const struct outbox_store_start) \
+    X(ACQUIRE, acquire, struct outbox_acquire)       \
+    X(CLAIM, claim, struct outbox_claim)             \
+    X(SETTLE, settle, const struct outbox_settle)    \
+    X(PARK, park, const struct outbox_park)          \
+    X(CHECK, check, const struct outbox_check)       \
+    X(STATUS, status, struct outbox_store_status)    \
+    X(ADD, add, const struct outbox_add)             \
     X(DEAD, dead, struct outbox_dead)
-#define DECO_STORE_PLAIN_OPS(X)                                                                                        \
-    X(STOP, stop)                                                                                                      \
-    X(RENEW, renew)                                                                                                    \
+#define DECO_STORE_PLAIN_OPS(X) \
+    X(STOP, stop)               \
+    X(RENEW, renew)             \
     X(SETUP, setup)
-#define DECO_BROKER_OPS(X)                                                                                             \
-    X(START, start, const struct outbox_broker_start)                                                                  \
-    X(PUBLISH, publish, const struct outbox_publish)                                                                   \
+#define DECO_BROKER_OPS(X)                            \
+    X(START, start, const struct outbox_broker_start) \
+    X(PUBLISH, publish, const struct outbox_publish)  \
     X(CHECK, check, const struct outbox_check)
 #define DECO_BROKER_PLAIN_OPS(X) X(STOP, stop)
 

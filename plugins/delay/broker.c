@@ -6,15 +6,15 @@ static int broker_init(void *self, const struct outbox_init *init, struct outbox
     return delay_init(self, init, OUTBOX_BROKER, error);
 }
 
-#define OP(CALL, name, type)                                                                                           \
-    static void broker_##name(void *self, outbox_op_t op, type *argument)                                              \
-    {                                                                                                                  \
-        delay_submit(self, op, DECO_##CALL, deco_argument(argument));                                                  \
+#define OP(CALL, name, type)                                              \
+    static void broker_##name(void *self, outbox_op_t op, type *argument) \
+    {                                                                     \
+        delay_submit(self, op, DECO_##CALL, deco_argument(argument));     \
     }
-#define PLAIN_OP(CALL, name)                                                                                           \
-    static void broker_##name(void *self, outbox_op_t op)                                                              \
-    {                                                                                                                  \
-        delay_submit(self, op, DECO_##CALL, NULL);                                                                     \
+#define PLAIN_OP(CALL, name)                              \
+    static void broker_##name(void *self, outbox_op_t op) \
+    {                                                     \
+        delay_submit(self, op, DECO_##CALL, NULL);        \
     }
 DECO_BROKER_OPS(OP)
 DECO_BROKER_PLAIN_OPS(PLAIN_OP)

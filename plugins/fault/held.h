@@ -3,8 +3,8 @@
  *
  * When the host is told that a message failed, other publishes with later messages of its key may be in flight already:
  * a broker that keeps order must fail those too. Which ones they are cannot be seen from the outside, so this plugin
- * holds longer than it must, which the contract allows: the ids of what failed are kept for each key, oldest first, until
- * they come again or the broker is started again; only the first may pass.
+ * holds longer than it must, which the contract allows: the ids of what failed are kept for each key, oldest first,
+ * until they come again or the broker is started again; only the first may pass.
  */
 #ifndef OBX_FAULT_HELD_H
 #define OBX_FAULT_HELD_H

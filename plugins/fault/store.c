@@ -6,15 +6,15 @@ static int store_init(void *self, const struct outbox_init *init, struct outbox_
     return fault_init(self, init, OUTBOX_STORE, error);
 }
 
-#define OP(CALL, name, type)                                                                                           \
-    static void store_##name(void *self, outbox_op_t op, type *argument)                                               \
-    {                                                                                                                  \
-        fault_submit(self, op, DECO_##CALL, deco_argument(argument));                                                  \
+#define OP(CALL, name, type)                                             \
+    static void store_##name(void *self, outbox_op_t op, type *argument) \
+    {                                                                    \
+        fault_submit(self, op, DECO_##CALL, deco_argument(argument));    \
     }
-#define PLAIN_OP(CALL, name)                                                                                           \
-    static void store_##name(void *self, outbox_op_t op)                                                               \
-    {                                                                                                                  \
-        fault_submit(self, op, DECO_##CALL, NULL);                                                                     \
+#define PLAIN_OP(CALL, name)                             \
+    static void store_##name(void *self, outbox_op_t op) \
+    {                                                    \
+        fault_submit(self, op, DECO_##CALL, NULL);       \
     }
 DECO_STORE_OPS(OP)
 DECO_STORE_PLAIN_OPS(PLAIN_OP)

@@ -50,12 +50,13 @@ static inline int abi_find(struct abi *abi, enum outbox_kind kind, const char *n
 }
 
 /* Asserts the code and the exact text; %s of the format is the directory, as often as it is there (at most 3). */
-#define ABI_REFUSED(abi, kind, name, code, format)                                                                  \
-    do {                                                                                                            \
-        cr_assert_eq(abi_find(abi, kind, name), code, "%s", (abi)->error.text);                                     \
-        snprintf((abi)->expected, sizeof(abi)->expected, format, (abi)->directory, (abi)->directory, (abi)->directory); \
-        cr_assert_str_eq((abi)->error.text, (abi)->expected);                                                       \
-        cr_assert_null((abi)->plugin);                                                                              \
+#define ABI_REFUSED(abi, kind, name, code, format)                                                   \
+    do {                                                                                             \
+        cr_assert_eq(abi_find(abi, kind, name), code, "%s", (abi)->error.text);                      \
+        snprintf((abi)->expected, sizeof(abi)->expected, format, (abi)->directory, (abi)->directory, \
+                 (abi)->directory);                                                                  \
+        cr_assert_str_eq((abi)->error.text, (abi)->expected);                                        \
+        cr_assert_null((abi)->plugin);                                                               \
     } while (0)
 
 #endif

@@ -46,8 +46,9 @@ Test(directory, what_is_not_there_is_told_with_what_is)
     write_file("outbox-store-.so", "", 0644);
     write_file("README", "", 0644);
     abi_open(&abi, directory, stub_plugins);
-    ABI_REFUSED(&abi, OUTBOX_STORE, "sqlit", OUTBOX_E_NOT_FOUND,
-                "no store is called 'sqlit'; did you mean 'sqlite'?; available: stub, bare, pass, sqlite; looked in %s");
+    ABI_REFUSED(
+        &abi, OUTBOX_STORE, "sqlit", OUTBOX_E_NOT_FOUND,
+        "no store is called 'sqlit'; did you mean 'sqlite'?; available: stub, bare, pass, sqlite; looked in %s");
     ABI_REFUSED(&abi, OUTBOX_BROKER, "zzz", OUTBOX_E_NOT_FOUND,
                 "no broker is called 'zzz'; available: stub, pass, over, kafka; looked in %s");
     ABI_REFUSED(&abi, OUTBOX_STORE, "postgres", OUTBOX_E_NOT_FOUND,
@@ -89,8 +90,7 @@ Test(directory, files_that_are_no_modules)
     abi_open(&abi, directory, NULL);
     write_file("outbox-store-text.so", "just a text, longer than the header of a module would be, so that it is read\n",
                0644);
-    ABI_REFUSED(&abi, OUTBOX_STORE, "text", OUTBOX_E_ABI,
-                "load plugin %s/outbox-store-text.so: invalid ELF header");
+    ABI_REFUSED(&abi, OUTBOX_STORE, "text", OUTBOX_E_ABI, "load plugin %s/outbox-store-text.so: invalid ELF header");
     write_file("outbox-store-empty.so", "", 0644);
     ABI_REFUSED(&abi, OUTBOX_STORE, "empty", OUTBOX_E_ABI, "load plugin %s/outbox-store-empty.so: file too short");
     char path[256];
@@ -100,8 +100,9 @@ Test(directory, files_that_are_no_modules)
                 "plugin %s/outbox-store-dir.so is a directory, expected a regular file: put the module itself there");
     path_of("outbox-store-link.so", path, sizeof path);
     cr_assert_eq(symlink("outbox-store-text.so", path), 0);
-    ABI_REFUSED(&abi, OUTBOX_STORE, "link", OUTBOX_E_PERMISSION,
-                "plugin %s/outbox-store-link.so is a symbolic link, expected a regular file: put the module itself there");
+    ABI_REFUSED(
+        &abi, OUTBOX_STORE, "link", OUTBOX_E_PERMISSION,
+        "plugin %s/outbox-store-link.so is a symbolic link, expected a regular file: put the module itself there");
     abi_close(&abi);
     remove_directory();
 }
@@ -114,9 +115,10 @@ Test(directory, a_module_whose_library_is_missing)
     snprintf(command, sizeof command, "cp '%s/outbox-store-orphan.so' '%s'", getenv("OUTBOX_ABI_DIR"), directory);
     cr_assert_eq(system(command), 0);
     abi_open(&abi, directory, NULL);
-    ABI_REFUSED(&abi, OUTBOX_STORE, "orphan", OUTBOX_E_ABI,
-                "load plugin %s/outbox-store-orphan.so: libabi_gone.so: cannot open shared object file: No such file or "
-                "directory: install the library that it needs");
+    ABI_REFUSED(
+        &abi, OUTBOX_STORE, "orphan", OUTBOX_E_ABI,
+        "load plugin %s/outbox-store-orphan.so: libabi_gone.so: cannot open shared object file: No such file or "
+        "directory: install the library that it needs");
     abi_close(&abi);
     remove_directory();
 }
@@ -149,9 +151,10 @@ Test(directory, what_belongs_to_others_is_not_run)
     char path[256];
     path_of("outbox-store-theirs.so", path, sizeof path);
     cr_assert_eq(chown(path, 65534, (gid_t)-1), 0);
-    ABI_REFUSED(&abi, OUTBOX_STORE, "theirs", OUTBOX_E_PERMISSION,
-                "plugin %s/outbox-store-theirs.so belongs to user 65534, expected root or user 0, who would run its code: "
-                "change its owner");
+    ABI_REFUSED(
+        &abi, OUTBOX_STORE, "theirs", OUTBOX_E_PERMISSION,
+        "plugin %s/outbox-store-theirs.so belongs to user 65534, expected root or user 0, who would run its code: "
+        "change its owner");
     cr_assert_eq(chown(path, 0, 65534), 0);
     cr_assert_eq(chmod(path, 0664), 0);
     ABI_REFUSED(&abi, OUTBOX_STORE, "theirs", OUTBOX_E_PERMISSION,

@@ -23,18 +23,18 @@ void conf_fail(struct conf_bed *bed, const char *file, int line, const char *for
     __attribute__((noreturn, format(printf, 4, 5)));
 void conf_skip(struct conf_bed *bed, const char *why) __attribute__((noreturn));
 
-#define conf_require(bed, condition, ...)                                                                              \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            conf_fail(bed, __FILE__, __LINE__, __VA_ARGS__);                                                           \
+#define conf_require(bed, condition, ...)                    \
+    do {                                                     \
+        if (!(condition))                                    \
+            conf_fail(bed, __FILE__, __LINE__, __VA_ARGS__); \
     } while (0)
 /* An operation that must succeed. */
-#define conf_must(bed, call)                                                                                           \
-    do {                                                                                                               \
-        struct outbox_error why_ = {0};                                                                                \
-        struct outbox_error *error = &why_;                                                                            \
-        if ((call) != OUTBOX_OK)                                                                                       \
-            conf_fail(bed, __FILE__, __LINE__, "%s: %s", #call, why_.text);                                            \
+#define conf_must(bed, call)                                                \
+    do {                                                                    \
+        struct outbox_error why_ = {0};                                     \
+        struct outbox_error *error = &why_;                                 \
+        if ((call) != OUTBOX_OK)                                            \
+            conf_fail(bed, __FILE__, __LINE__, "%s: %s", #call, why_.text); \
     } while (0)
 
 /* Opens loop and configuration; for conf_run() alone. Close requires that nothing is left open and that the plugin

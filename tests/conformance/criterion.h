@@ -26,15 +26,15 @@ static inline void conf_criterion_run(const char *name, enum outbox_kind kind, v
     cr_assert(result != CONF_FAILED, "%s", why);
 }
 
-#define CONF_STORE_TEST(name)                                                                                          \
-    Test(CONF_SUITE, name)                                                                                             \
-    {                                                                                                                  \
-        conf_criterion_run(#name, OUTBOX_STORE, conf_##name, &subject);                                                \
+#define CONF_STORE_TEST(name)                                           \
+    Test(CONF_SUITE, name)                                              \
+    {                                                                   \
+        conf_criterion_run(#name, OUTBOX_STORE, conf_##name, &subject); \
     }
-#define CONF_BROKER_TEST(name)                                                                                         \
-    Test(CONF_SUITE, name)                                                                                             \
-    {                                                                                                                  \
-        conf_criterion_run(#name, OUTBOX_BROKER, conf_##name, &subject);                                               \
+#define CONF_BROKER_TEST(name)                                           \
+    Test(CONF_SUITE, name)                                               \
+    {                                                                    \
+        conf_criterion_run(#name, OUTBOX_BROKER, conf_##name, &subject); \
     }
 
 #endif

@@ -11,14 +11,14 @@
 static struct kt t;
 static struct kt_batch batch;
 
-#define END(batch)                                                                                                     \
-    do {                                                                                                               \
-        cr_assert_eq(kt_stop(&t), OUTBOX_OK);                                                                          \
-        cr_assert_eq(obx_instance_violations(t.instance).unknown_ops, 0);                                              \
-        cr_assert_eq(obx_instance_violations(t.instance).bad_outcomes, 0);                                             \
-        cr_assert_eq(kt_close(&t), 0);                                                                                 \
-        cr_assert_eq(mem_live(), 0);                                                                                   \
-        kt_batch_free(batch);                                                                                          \
+#define END(batch)                                                         \
+    do {                                                                   \
+        cr_assert_eq(kt_stop(&t), OUTBOX_OK);                              \
+        cr_assert_eq(obx_instance_violations(t.instance).unknown_ops, 0);  \
+        cr_assert_eq(obx_instance_violations(t.instance).bad_outcomes, 0); \
+        cr_assert_eq(kt_close(&t), 0);                                     \
+        cr_assert_eq(mem_live(), 0);                                       \
+        kt_batch_free(batch);                                              \
     } while (0)
 
 #define NONE ((struct topic_setting){NULL, NULL})

@@ -9,12 +9,12 @@ static struct kt t;
 
 #define OPEN(options) kt_open(&t, "bootstrap.servers: 127.0.0.1:1\noptions: {" options "}\n")
 
-#define REFUSED(options, expected)                                                                                     \
-    do {                                                                                                               \
-        cr_assert_eq(OPEN(options), OUTBOX_E_CONFIG);                                                                  \
-        cr_assert(strstr(t.error.text, expected), "%s", t.error.text);                                                 \
-        cr_assert_eq(kt_close(&t), 0);                                                                                 \
-        cr_assert_eq(mem_live(), 0);                                                                                   \
+#define REFUSED(options, expected)                                     \
+    do {                                                               \
+        cr_assert_eq(OPEN(options), OUTBOX_E_CONFIG);                  \
+        cr_assert(strstr(t.error.text, expected), "%s", t.error.text); \
+        cr_assert_eq(kt_close(&t), 0);                                 \
+        cr_assert_eq(mem_live(), 0);                                   \
     } while (0)
 
 Test(kafka_configure, needs_brokers)

@@ -14,15 +14,15 @@ struct fixture {
 /* yaml: more keys of the broker's section. The broker is started. */
 void fixture_open(struct fixture *f, const char *yaml);
 
-#define FIXTURE_END(f)                                                                                                 \
-    do {                                                                                                               \
-        cr_assert_eq(kt_stop(&(f)->t), OUTBOX_OK);                                                                     \
-        cr_assert_eq(obx_instance_in_flight((f)->t.instance), 0);                                                      \
-        cr_assert_eq(obx_instance_violations((f)->t.instance).unknown_ops, 0);                                         \
-        cr_assert_eq(obx_instance_violations((f)->t.instance).bad_outcomes, 0);                                        \
-        cr_assert_eq(kt_close(&(f)->t), 0);                                                                            \
-        cr_assert_eq(mem_live(), 0);                                                                                   \
-        mock_close(&(f)->mock);                                                                                        \
+#define FIXTURE_END(f)                                                          \
+    do {                                                                        \
+        cr_assert_eq(kt_stop(&(f)->t), OUTBOX_OK);                              \
+        cr_assert_eq(obx_instance_in_flight((f)->t.instance), 0);               \
+        cr_assert_eq(obx_instance_violations((f)->t.instance).unknown_ops, 0);  \
+        cr_assert_eq(obx_instance_violations((f)->t.instance).bad_outcomes, 0); \
+        cr_assert_eq(kt_close(&(f)->t), 0);                                     \
+        cr_assert_eq(mem_live(), 0);                                            \
+        mock_close(&(f)->mock);                                                 \
     } while (0)
 
 #endif

@@ -32,11 +32,11 @@ static int open_secure(const char *ca, const char *password, const char *more)
     return kt_open(&t, text);
 }
 
-#define END()                                                                                                          \
-    do {                                                                                                               \
-        cr_assert_eq(kt_stop(&t), OUTBOX_OK);                                                                          \
-        cr_assert_eq(kt_close(&t), 0);                                                                                 \
-        cr_assert_eq(mem_live(), 0);                                                                                   \
+#define END()                                 \
+    do {                                      \
+        cr_assert_eq(kt_stop(&t), OUTBOX_OK); \
+        cr_assert_eq(kt_close(&t), 0);        \
+        cr_assert_eq(mem_live(), 0);          \
     } while (0)
 
 #define NONE ((struct topic_setting){NULL, NULL})

@@ -112,7 +112,7 @@ static void all_of_it(const char *table, const char *yaml)
     bed_close(&bed);
 }
 
-#define STORE(table, how)                                                                                              \
+#define STORE(table, how) \
     "store:\n  plugin: mysql\n  user: outbox\n  password: outbox\n  database: outbox\n  table: " table "\n" how
 
 Test(loop, nothing_waits_over_tcp)

@@ -36,7 +36,7 @@ Test(tls, the_doorbell_reads_over_it_too)
     struct bed bed;
     open_with(&bed, "bell", "  doorbell: binlog\n  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n");
     bed_begin(&bed);
-        cr_assert(harness_poll(&bed.harness, is_parked, &bed));
+    cr_assert(harness_poll(&bed.harness, is_parked, &bed));
     uint32_t wakes = bed.harness.wakes;
     bed_insert(&bed, bed.sql, "a");
     cr_assert(harness_until_woken(&bed.harness, wakes));

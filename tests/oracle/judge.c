@@ -63,7 +63,7 @@ void oracle_print(const struct oracle_verdict *verdict, FILE *to)
             "left %" PRIu64 ", dead %" PRIu64 "\n",
             verdict->committed, verdict->rolled_back, verdict->in_doubt, verdict->published, verdict->duplicates,
             verdict->furthest, verdict->left, verdict->dead);
-#define PRINT_FAULT(name, text)                                                                                        \
+#define PRINT_FAULT(name, text) \
     fprintf(to, "%-10s %" PRIu64 "%s\n", #name, verdict->name, verdict->name ? "  " text : "");
     ORACLE_FAULTS(PRINT_FAULT)
 #undef PRINT_FAULT

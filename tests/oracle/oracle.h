@@ -45,16 +45,16 @@ struct oracle_rules {
 };
 
 /* Violations, then plain counts. */
-#define ORACLE_FAULTS(X)                                                                                               \
-    X(lost, "committed, but neither published nor left nor dead")                                                      \
-    X(invented, "published or left, but never committed")                                                              \
-    X(disordered, "first published before an earlier event of its key")                                                \
-    X(overtaken, "left behind while a later event of its key was published")                                           \
-    X(changed, "published with another key or payload than was written")                                               \
-    X(unlike, "a duplicate that is not identical to the first")                                                        \
-    X(far, "a duplicate further from its last occurrence than the window")                                             \
-    X(surplus, "duplicates more than window x incidents")                                                              \
-    X(torn, "a transaction of which only a part is there")                                                             \
+#define ORACLE_FAULTS(X)                                                     \
+    X(lost, "committed, but neither published nor left nor dead")            \
+    X(invented, "published or left, but never committed")                    \
+    X(disordered, "first published before an earlier event of its key")      \
+    X(overtaken, "left behind while a later event of its key was published") \
+    X(changed, "published with another key or payload than was written")     \
+    X(unlike, "a duplicate that is not identical to the first")              \
+    X(far, "a duplicate further from its last occurrence than the window")   \
+    X(surplus, "duplicates more than window x incidents")                    \
+    X(torn, "a transaction of which only a part is there")                   \
     X(garbled, "a line that is no event")
 
 struct oracle_verdict {

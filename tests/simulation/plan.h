@@ -10,52 +10,52 @@
 #include <stdint.h>
 
 /* X(NAME, words) */
-#define SIM_FAULTS(X)                                                                                                  \
-    X(ROLLBACK, "transactions roll back")                                                                              \
-    X(LONG_TXN, "transactions stay open for seconds")                                                                  \
-    X(BURST, "transactions of up to 100 events")                                                                       \
-    X(CRASH, "relays crash")                                                                                           \
-    X(PAUSE, "relays are paused, and miss time")                                                                       \
-    X(STOP, "relays are stopped in order and started again")                                                           \
-    X(SESSION, "database sessions are lost")                                                                           \
-    X(LINGER, "the lock of a dead session lives on at the server")                                                     \
-    X(HALF_OPEN, "connections go silent")                                                                              \
-    X(RESTART, "the database restarts")                                                                                \
-    X(FAILOVER, "the database fails over to a standby that lacks the last commits")                                    \
-    X(READ_ONLY, "the database is read-only for a while")                                                              \
-    X(TAKEN, "ownership is taken from a session that lives")                                                           \
-    X(SLOW_STORE, "operations of the store take long")                                                                 \
-    X(AGAIN, "operations of the store fail with AGAIN")                                                                \
-    X(UNKNOWN_SETTLE, "operations of the store are done but reported failed")                                          \
-    X(NEVER_SAME, "the store never vouches that positions mean the same")                                              \
-    X(BROKER_DOWN, "the broker is down")                                                                               \
-    X(BROKER_SLOW, "the broker takes its time, reports come late")                                                     \
-    X(BROKER_LOST, "the producer fails for good")                                                                      \
-    X(ACK_LOST, "events are appended and reported UNKNOWN")                                                            \
-    X(NOT_SENT, "events are reported UNKNOWN or NOT_CONNECTED and not appended")                                       \
-    X(THROTTLED, "events come back RETRY for a reason that is not theirs")                                             \
-    X(POISON_ADMIT, "events that admit refuses")                                                                       \
-    X(POISON_AFTER, "events that are rejected after they were sent")                                                   \
-    X(POISON_RETRY, "events that fail for a reason of their own, for ever")                                            \
-    X(SICK, "events that fail for a reason of their own for a while")                                                  \
-    X(HUGE, "large payloads")                                                                                          \
-    X(NULL_KEYS, "events without a key")                                                                               \
-    X(BACKLOG, "the outbox is full before the relays start")                                                           \
+#define SIM_FAULTS(X)                                                               \
+    X(ROLLBACK, "transactions roll back")                                           \
+    X(LONG_TXN, "transactions stay open for seconds")                               \
+    X(BURST, "transactions of up to 100 events")                                    \
+    X(CRASH, "relays crash")                                                        \
+    X(PAUSE, "relays are paused, and miss time")                                    \
+    X(STOP, "relays are stopped in order and started again")                        \
+    X(SESSION, "database sessions are lost")                                        \
+    X(LINGER, "the lock of a dead session lives on at the server")                  \
+    X(HALF_OPEN, "connections go silent")                                           \
+    X(RESTART, "the database restarts")                                             \
+    X(FAILOVER, "the database fails over to a standby that lacks the last commits") \
+    X(READ_ONLY, "the database is read-only for a while")                           \
+    X(TAKEN, "ownership is taken from a session that lives")                        \
+    X(SLOW_STORE, "operations of the store take long")                              \
+    X(AGAIN, "operations of the store fail with AGAIN")                             \
+    X(UNKNOWN_SETTLE, "operations of the store are done but reported failed")       \
+    X(NEVER_SAME, "the store never vouches that positions mean the same")           \
+    X(BROKER_DOWN, "the broker is down")                                            \
+    X(BROKER_SLOW, "the broker takes its time, reports come late")                  \
+    X(BROKER_LOST, "the producer fails for good")                                   \
+    X(ACK_LOST, "events are appended and reported UNKNOWN")                         \
+    X(NOT_SENT, "events are reported UNKNOWN or NOT_CONNECTED and not appended")    \
+    X(THROTTLED, "events come back RETRY for a reason that is not theirs")          \
+    X(POISON_ADMIT, "events that admit refuses")                                    \
+    X(POISON_AFTER, "events that are rejected after they were sent")                \
+    X(POISON_RETRY, "events that fail for a reason of their own, for ever")         \
+    X(SICK, "events that fail for a reason of their own for a while")               \
+    X(HUGE, "large payloads")                                                       \
+    X(NULL_KEYS, "events without a key")                                            \
+    X(BACKLOG, "the outbox is full before the relays start")                        \
     X(NO_MEMORY, "allocations of the relays fail")
 
 /* Where the broker is a file. */
-#define SIM_DISK_FAULTS(X)                                                                                             \
-    X(DISK_POWER, "the machine loses power")                                                                           \
-    X(DISK_DIES, "relays die in the middle of a system call")                                                          \
-    X(DISK_FULL, "the disk is full for a while")                                                                       \
-    X(DISK_SHORT, "reads and writes take a part, or are interrupted")                                                  \
-    X(DISK_SYNC, "syncs fail, and lose what they should have written")                                                 \
-    X(DISK_ERRORS, "other system calls fail")                                                                          \
+#define SIM_DISK_FAULTS(X)                                             \
+    X(DISK_POWER, "the machine loses power")                           \
+    X(DISK_DIES, "relays die in the middle of a system call")          \
+    X(DISK_FULL, "the disk is full for a while")                       \
+    X(DISK_SHORT, "reads and writes take a part, or are interrupted")  \
+    X(DISK_SYNC, "syncs fail, and lose what they should have written") \
+    X(DISK_ERRORS, "other system calls fail")                          \
     X(DISK_SLOW, "the disk takes its time")
 
 /* Where somebody works on the dead letters. */
-#define SIM_LETTER_FAULTS(X)                                                                                           \
-    X(REPLAY, "dead letters are replayed, mended or not")                                                              \
+#define SIM_LETTER_FAULTS(X)                              \
+    X(REPLAY, "dead letters are replayed, mended or not") \
     X(DROP, "dead letters are dropped")
 
 enum sim_fault {

@@ -119,8 +119,8 @@ static void find_rows(void)
 
 static void say_broken(const struct oracle_verdict *verdict)
 {
-#define SAY_FAULT(name, text)                                                                                          \
-    if (verdict->name)                                                                                                 \
+#define SAY_FAULT(name, text) \
+    if (verdict->name)        \
         sim_fail("verdict: %llu " #name ": " text, (unsigned long long)verdict->name);
     ORACLE_FAULTS(SAY_FAULT)
 #undef SAY_FAULT

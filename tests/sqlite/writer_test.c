@@ -8,8 +8,8 @@
 
 #include <outbox/sqlite.h>
 
-#define TABLE                                                                                                          \
-    "CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, event_id DEFAULT 'made', aggregatetype NOT NULL, "     \
+#define TABLE                                                                                                      \
+    "CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, event_id DEFAULT 'made', aggregatetype NOT NULL, " \
     "aggregateid NOT NULL, type NOT NULL, payload BLOB, headers DEFAULT '{}')"
 
 static struct outbox_bytes text(const char *text_)

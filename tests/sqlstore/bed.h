@@ -66,10 +66,10 @@ void bed_settle_all(struct bed *bed, struct outbox_batch *batch); /* must succee
 int bed_park(struct bed *bed, const struct outbox_dead_row *row);
 int bed_setup(struct bed *bed, struct obx_instance *store);
 
-#define IDS(...)                                                                                                       \
-    (uint32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[])                                        \
-    {                                                                                                                  \
-        __VA_ARGS__                                                                                                    \
+#define IDS(...)                                                                \
+    (uint32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]) \
+    {                                                                           \
+        __VA_ARGS__                                                             \
     }
 
 #endif

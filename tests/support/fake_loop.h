@@ -22,7 +22,7 @@ struct fake_loop {
     uint64_t random;
     struct obx_tasks deferred;
     struct obx_heap heap;
-    uint32_t works;       /* offloaded and not done */
+    uint32_t works; /* offloaded and not done */
     uint64_t steps;
 
     /* May be changed after init. */

@@ -7,7 +7,7 @@
 
 /* Fail the n-th allocation from now (1 = the next); persistent: and every later one. 0 = never. */
 void mem_fail_at(size_t n, bool persistent);
-bool mem_failed(void);      /* did one fail since mem_fail_at? */
-size_t mem_live(void);      /* blocks allocated and not freed */
+bool mem_failed(void); /* did one fail since mem_fail_at? */
+size_t mem_live(void); /* blocks allocated and not freed */
 
 #endif

@@ -51,11 +51,11 @@ static void stop(void *self, outbox_op_t op)
     submitted(self, op, "stop");
 }
 
-#define OP(name, type)                                                   \
-    static void name(void *self, outbox_op_t op, type *arguments)        \
-    {                                                                    \
-        (void)arguments;                                                 \
-        submitted(self, op, #name);                                      \
+#define OP(name, type)                                            \
+    static void name(void *self, outbox_op_t op, type *arguments) \
+    {                                                             \
+        (void)arguments;                                          \
+        submitted(self, op, #name);                               \
     }
 OP(start, const struct outbox_store_start)
 OP(acquire, struct outbox_acquire)
@@ -153,7 +153,11 @@ static void over_publish(void *self, outbox_op_t op, const struct outbox_publish
 static const struct outbox_option options[] = {
     {.name = "hold", .type = OUTBOX_OPT_BOOL, .offset = offsetof(struct stub, hold), .help = "ops wait for the test"},
     {.name = "fail_init", .type = OUTBOX_OPT_BOOL, .offset = offsetof(struct stub, fail_init), .help = "init fails"},
-    {.name = "note", .type = OUTBOX_OPT_STRING, .offset = offsetof(struct stub, note), .fallback = "none", .help = "text"},
+    {.name = "note",
+     .type = OUTBOX_OPT_STRING,
+     .offset = offsetof(struct stub, note),
+     .fallback = "none",
+     .help = "text"},
     {.name = "number",
      .type = OUTBOX_OPT_INT,
      .offset = offsetof(struct stub, number),
@@ -165,38 +169,69 @@ static const struct outbox_option options[] = {
 
 static const struct outbox_store_ops store_ops = {
     .struct_size = sizeof store_ops,
-    .init = init, .fini = fini, .start = start, .stop = stop, .cancel = cancel, .acquire = acquire, .renew = renew,
-    .claim = claim, .release = release, .settle = settle, .park = park, .setup = setup, .print = print,
-    .check = check, .status = status, .add = add, .dead = dead,
+    .init = init,
+    .fini = fini,
+    .start = start,
+    .stop = stop,
+    .cancel = cancel,
+    .acquire = acquire,
+    .renew = renew,
+    .claim = claim,
+    .release = release,
+    .settle = settle,
+    .park = park,
+    .setup = setup,
+    .print = print,
+    .check = check,
+    .status = status,
+    .add = add,
+    .dead = dead,
 };
 
 static const struct outbox_store_ops bare_ops = {
     .struct_size = sizeof bare_ops,
-    .init = init, .fini = fini, .start = start, .stop = stop, .acquire = acquire, .claim = claim,
-    .release = release, .settle = settle,
+    .init = init,
+    .fini = fini,
+    .start = start,
+    .stop = stop,
+    .acquire = acquire,
+    .claim = claim,
+    .release = release,
+    .settle = settle,
 };
 
-static const struct outbox_store_ops store_pass_ops = {.struct_size = sizeof store_pass_ops, .init = init, .fini = fini};
+static const struct outbox_store_ops store_pass_ops = {
+    .struct_size = sizeof store_pass_ops, .init = init, .fini = fini};
 
 static const struct outbox_broker_ops broker_ops = {
     .struct_size = sizeof broker_ops,
-    .init = init, .fini = fini, .start = broker_start, .stop = stop, .cancel = cancel, .publish = publish,
-    .admit = admit, .check = check,
+    .init = init,
+    .fini = fini,
+    .start = broker_start,
+    .stop = stop,
+    .cancel = cancel,
+    .publish = publish,
+    .admit = admit,
+    .check = check,
 };
 
 static const struct outbox_broker_ops pass_ops = {.struct_size = sizeof pass_ops, .init = init, .fini = fini};
 
 static const struct outbox_broker_ops over_ops = {
     .struct_size = sizeof over_ops,
-    .init = init, .fini = fini, .start = over_start, .stop = over_stop, .publish = over_publish,
+    .init = init,
+    .fini = fini,
+    .start = over_start,
+    .stop = over_stop,
+    .publish = over_publish,
 };
 
-#define DESCRIPTOR(KIND, NAME, CAPS, OPS)                                                             \
-    {                                                                                                 \
-        .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin), .kind = KIND,     \
-        .option_size = sizeof(struct outbox_option), .caps = CAPS, .name = NAME, .version = "1",      \
-        .description = "does what a test says", .instance_size = sizeof(struct stub), .op_size = 40,  \
-        .options = options, .option_count = sizeof options / sizeof *options, .ops = OPS,             \
+#define DESCRIPTOR(KIND, NAME, CAPS, OPS)                                                            \
+    {                                                                                                \
+        .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin), .kind = KIND,    \
+        .option_size = sizeof(struct outbox_option), .caps = CAPS, .name = NAME, .version = "1",     \
+        .description = "does what a test says", .instance_size = sizeof(struct stub), .op_size = 40, \
+        .options = options, .option_count = sizeof options / sizeof *options, .ops = OPS,            \
     }
 
 const struct outbox_plugin stub_store =
@@ -208,5 +243,5 @@ const struct outbox_plugin stub_broker =
 const struct outbox_plugin stub_pass = DESCRIPTOR(OUTBOX_BROKER, "pass", OUTBOX_CAP_DECORATOR, &pass_ops);
 const struct outbox_plugin stub_over = DESCRIPTOR(OUTBOX_BROKER, "over", OUTBOX_CAP_DECORATOR, &over_ops);
 
-const struct outbox_plugin *const stub_plugins[] = {&stub_store, &stub_bare, &stub_store_pass, &stub_broker,
-                                                    &stub_pass, &stub_over, NULL};
+const struct outbox_plugin *const stub_plugins[] = {&stub_store, &stub_bare, &stub_store_pass, &stub_broker, &stub_pass,
+                                                    &stub_over,  NULL};

@@ -14,10 +14,10 @@
 struct stub {
     const struct outbox_host *host;
     const struct outbox_under *under;
-    bool hold;            /* option: ops wait for the test */
-    bool fail_init;       /* option */
-    const char *note;     /* option */
-    int64_t number;       /* option */
+    bool hold;                   /* option: ops wait for the test */
+    bool fail_init;              /* option */
+    const char *note;            /* option */
+    int64_t number;              /* option */
     outbox_op_t held[STUB_HELD]; /* ops submitted, oldest first */
     uint32_t held_count;
     outbox_op_t canceled[STUB_HELD];
@@ -26,11 +26,11 @@ struct stub {
     char trace[256];        /* "start claim ..." */
 };
 
-extern const struct outbox_plugin stub_store;     /* store stub: every function */
-extern const struct outbox_plugin stub_bare;      /* store bare: only what is required */
-extern const struct outbox_plugin stub_broker;    /* broker stub */
-extern const struct outbox_plugin stub_pass;      /* broker pass, a decorator with init and fini alone */
-extern const struct outbox_plugin stub_over;      /* broker over, a decorator that forwards start, stop, publish */
+extern const struct outbox_plugin stub_store;      /* store stub: every function */
+extern const struct outbox_plugin stub_bare;       /* store bare: only what is required */
+extern const struct outbox_plugin stub_broker;     /* broker stub */
+extern const struct outbox_plugin stub_pass;       /* broker pass, a decorator with init and fini alone */
+extern const struct outbox_plugin stub_over;       /* broker over, a decorator that forwards start, stop, publish */
 extern const struct outbox_plugin stub_store_pass; /* store pass, a decorator with init and fini alone */
 extern const struct outbox_plugin *const stub_plugins[];
 

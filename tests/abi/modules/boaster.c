@@ -3,5 +3,5 @@
 
 static const struct outbox_store_ops ops = {.struct_size = sizeof ops, PLAIN_STORE_OPS};
 
-OUTBOX_PLUGIN(store, boaster) = {
-    PLAIN_DESCRIPTOR("boaster", &ops), .kind = OUTBOX_STORE, .caps = OUTBOX_CAP_DEAD_LETTERS};
+OUTBOX_PLUGIN(store, boaster) = {PLAIN_DESCRIPTOR("boaster", &ops), .kind = OUTBOX_STORE,
+                                 .caps = OUTBOX_CAP_DEAD_LETTERS};

@@ -20,18 +20,19 @@ static void unheard_of(void)
 
 static const struct newer_option options[] = {
     {{.name = "first", .type = OUTBOX_OPT_STRING, .offset = 0, .fallback = "x", .help = "text"}, {"a", "b"}},
-    {{.name = "number", .type = OUTBOX_OPT_INT, .offset = offsetof(struct plain, number), .fallback = "6", .help = "int"},
+    {{.name = "number",
+      .type = OUTBOX_OPT_INT,
+      .offset = offsetof(struct plain, number),
+      .fallback = "6",
+      .help = "int"},
      {"c", "d"}},
 };
 
-static const struct newer_ops ops = {{.struct_size = sizeof ops, PLAIN_STORE_OPS}, {unheard_of, unheard_of, unheard_of}};
+static const struct newer_ops ops = {{.struct_size = sizeof ops, PLAIN_STORE_OPS},
+                                     {unheard_of, unheard_of, unheard_of}};
 
 extern OUTBOX_EXPORT const struct newer_plugin outbox_plugin;
-const struct newer_plugin outbox_plugin = {
-    {PLAIN_DESCRIPTOR("newer", &ops),
-     .struct_size = sizeof(struct newer_plugin),
-     .option_size = sizeof(struct newer_option),
-     .kind = OUTBOX_STORE,
-     .options = &options[0].option,
-     .option_count = 2},
-    {~0ull, ~0ull, ~0ull, ~0ull}};
+const struct newer_plugin outbox_plugin = {{PLAIN_DESCRIPTOR("newer", &ops), .struct_size = sizeof(struct newer_plugin),
+                                            .option_size = sizeof(struct newer_option), .kind = OUTBOX_STORE,
+                                            .options = &options[0].option, .option_count = 2},
+                                           {~0ull, ~0ull, ~0ull, ~0ull}};

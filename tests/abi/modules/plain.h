@@ -75,16 +75,16 @@ static inline void plain_publish(void *self, outbox_op_t op, const struct outbox
     plain_done(self, op);
 }
 
-#define PLAIN_STORE_OPS                                                                               \
-    .init = plain_init, .fini = plain_fini, .start = plain_start, .stop = plain_done,                 \
-    .acquire = plain_acquire, .claim = plain_claim, .release = plain_release, .settle = plain_settle
+#define PLAIN_STORE_OPS                                                                                         \
+    .init = plain_init, .fini = plain_fini, .start = plain_start, .stop = plain_done, .acquire = plain_acquire, \
+    .claim = plain_claim, .release = plain_release, .settle = plain_settle
 
-#define PLAIN_BROKER_OPS                                                                              \
+#define PLAIN_BROKER_OPS \
     .init = plain_init, .fini = plain_fini, .start = plain_broker_start, .stop = plain_done, .publish = plain_publish
 
-#define PLAIN_DESCRIPTOR(NAME, OPS)                                                                   \
-    .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin),                       \
-    .option_size = sizeof(struct outbox_option), .name = NAME, .version = "1.0",                      \
-    .description = "does nothing", .instance_size = sizeof(struct plain), .ops = OPS
+#define PLAIN_DESCRIPTOR(NAME, OPS)                                                                             \
+    .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin),                                 \
+    .option_size = sizeof(struct outbox_option), .name = NAME, .version = "1.0", .description = "does nothing", \
+    .instance_size = sizeof(struct plain), .ops = OPS
 
 #endif

@@ -16,8 +16,12 @@ struct rogue {
 };
 
 static const struct outbox_option options[] = {
-    {.name = "mode", .type = OUTBOX_OPT_ENUM, .offset = offsetof(struct rogue, mode), .fallback = "twice",
-     .choices = modes, .help = "how it breaks the contract"},
+    {.name = "mode",
+     .type = OUTBOX_OPT_ENUM,
+     .offset = offsetof(struct rogue, mode),
+     .fallback = "twice",
+     .choices = modes,
+     .help = "how it breaks the contract"},
 };
 
 static void publish(void *self, outbox_op_t op, const struct outbox_publish *arguments)
@@ -54,6 +58,5 @@ static void cancel(void *self, outbox_op_t op)
 static const struct outbox_broker_ops ops = {
     .struct_size = sizeof ops, PLAIN_BROKER_OPS, .publish = publish, .cancel = cancel};
 
-OUTBOX_PLUGIN(broker, rogue) = {
-    PLAIN_DESCRIPTOR("rogue", &ops), .kind = OUTBOX_BROKER, .instance_size = sizeof(struct rogue), .options = options,
-    .option_count = 1};
+OUTBOX_PLUGIN(broker, rogue) = {PLAIN_DESCRIPTOR("rogue", &ops), .kind = OUTBOX_BROKER,
+                                .instance_size = sizeof(struct rogue), .options = options, .option_count = 1};

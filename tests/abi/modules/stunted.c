@@ -3,5 +3,5 @@
 
 static const struct outbox_store_ops ops = {.struct_size = sizeof ops, PLAIN_STORE_OPS};
 
-OUTBOX_PLUGIN(store, stunted) = {
-    PLAIN_DESCRIPTOR("stunted", &ops), .kind = OUTBOX_STORE, .struct_size = offsetof(struct outbox_plugin, options)};
+OUTBOX_PLUGIN(store, stunted) = {PLAIN_DESCRIPTOR("stunted", &ops), .kind = OUTBOX_STORE,
+                                 .struct_size = offsetof(struct outbox_plugin, options)};

@@ -44,8 +44,11 @@ static void open_loop(struct fake_loop *loop, struct event *events, size_t count
 {
     fake_loop_init(loop, 42);
     for (size_t i = 0; i < count; i++)
-        events[i] = (struct event){.task.run = ran, .timer.fire = fired, .work = {.work = worked, .done = worked},
-                                   .loop = loop, .name = (char)('a' + i)};
+        events[i] = (struct event){.task.run = ran,
+                                   .timer.fire = fired,
+                                   .work = {.work = worked, .done = worked},
+                                   .loop = loop,
+                                   .name = (char)('a' + i)};
 }
 
 Test(fake_loop, tasks_run_in_order_before_time_goes_on)

@@ -55,7 +55,8 @@ static void *send(void *arg)
         atomic_fetch_add(&poster->sent, 1);
         poster->loop->ops->post(poster->loop, &poster->task);
         poster->host->post(poster->host, &poster->plugin_task);
-        poster->host->log(poster->host, OUTBOX_LOG_TRACE, "%llu", (unsigned long long)poster->host->random(poster->host));
+        poster->host->log(poster->host, OUTBOX_LOG_TRACE, "%llu",
+                          (unsigned long long)poster->host->random(poster->host));
     }
     return NULL;
 }
@@ -90,10 +91,8 @@ static void run(struct obx_loop *loop, struct obx_instance *instance)
     job = (struct job){.work = {.work = job_work, .done = job_done, .arg = &job}, .host = host};
     host->offload(host, &job.work);
     for (size_t i = 0; i < THREADS; i++) {
-        posters[i] = (struct poster){.task.run = heard,
-                                     .plugin_task = {.run = plugin_heard, .arg = &posters[i]},
-                                     .host = host,
-                                     .loop = loop};
+        posters[i] = (struct poster){
+            .task.run = heard, .plugin_task = {.run = plugin_heard, .arg = &posters[i]}, .host = host, .loop = loop};
         pthread_create(&posters[i].thread, NULL, send, &posters[i]);
     }
     while (!all_heard(posters, &job))

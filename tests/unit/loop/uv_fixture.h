@@ -21,14 +21,14 @@ static inline void deadline_passed(struct obx_timer *timer)
 }
 
 /* Turns until the expression is true. */
-#define TURN_UNTIL(loop, expression)                                                  \
-    do {                                                                              \
-        struct deadline deadline_ = {.timer.fire = deadline_passed};                  \
-        (loop)->ops->timer_set(loop, &deadline_.timer, DEADLINE_NS);                  \
-        while (!(expression) && !deadline_.passed && obx_uv_loop_turn(loop)) {        \
-        }                                                                             \
-        cr_assert(expression);                                                        \
-        (loop)->ops->timer_clear(loop, &deadline_.timer);                             \
+#define TURN_UNTIL(loop, expression)                                           \
+    do {                                                                       \
+        struct deadline deadline_ = {.timer.fire = deadline_passed};           \
+        (loop)->ops->timer_set(loop, &deadline_.timer, DEADLINE_NS);           \
+        while (!(expression) && !deadline_.passed && obx_uv_loop_turn(loop)) { \
+        }                                                                      \
+        cr_assert(expression);                                                 \
+        (loop)->ops->timer_clear(loop, &deadline_.timer);                      \
     } while (0)
 
 static inline struct obx_loop *open_loop(void)

@@ -33,9 +33,9 @@ static int check(struct subject *s)
     return obx_plugin_check(&s->descriptor, "x.so", &s->plugin, &s->error);
 }
 
-#define REFUSED(s, expected)                      \
-    do {                                          \
-        cr_assert_eq(check(s), OUTBOX_E_ABI);     \
+#define REFUSED(s, expected)                         \
+    do {                                             \
+        cr_assert_eq(check(s), OUTBOX_E_ABI);        \
         cr_assert_str_eq((s)->error.text, expected); \
     } while (0)
 
@@ -239,18 +239,41 @@ static void bend(struct subject *s, uint64_t *state)
     struct outbox_option *option = &s->options[draw(state) % 4];
     uint64_t number = odd_number(state);
     switch (draw(state) % 12) {
-    case 0: s->descriptor.struct_size = (uint32_t)number; break;
-    case 1: s->descriptor.kind = (uint32_t)number; break;
-    case 2: s->descriptor.caps = number; break;
-    case 3: s->descriptor.instance_size = number; break;
-    case 4: s->descriptor.op_size = number; break;
-    case 5: s->descriptor.option_size = (uint32_t)(number % (sizeof *option + 1)); break;
-    case 6: s->descriptor.option_count = (uint32_t)(number % 5); break;
-    case 7: s->store.struct_size = (uint32_t)(number % (sizeof s->store + 1)); break;
-    case 8: option->type = (uint32_t)number; break;
-    case 9: option->flags = (uint32_t)number; break;
-    case 10: option->offset = number; break;
-    default: option->min = (int64_t)number;
+    case 0:
+        s->descriptor.struct_size = (uint32_t)number;
+        break;
+    case 1:
+        s->descriptor.kind = (uint32_t)number;
+        break;
+    case 2:
+        s->descriptor.caps = number;
+        break;
+    case 3:
+        s->descriptor.instance_size = number;
+        break;
+    case 4:
+        s->descriptor.op_size = number;
+        break;
+    case 5:
+        s->descriptor.option_size = (uint32_t)(number % (sizeof *option + 1));
+        break;
+    case 6:
+        s->descriptor.option_count = (uint32_t)(number % 5);
+        break;
+    case 7:
+        s->store.struct_size = (uint32_t)(number % (sizeof s->store + 1));
+        break;
+    case 8:
+        option->type = (uint32_t)number;
+        break;
+    case 9:
+        option->flags = (uint32_t)number;
+        break;
+    case 10:
+        option->offset = number;
+        break;
+    default:
+        option->min = (int64_t)number;
     }
 }
 

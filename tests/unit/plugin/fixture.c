@@ -74,8 +74,8 @@ static void done(struct obx_call *call, const struct outbox_error *error)
 static void note_run(struct heard *heard, char kind, uint32_t first, uint32_t count)
 {
     size_t used = strlen(heard->outcomes);
-    snprintf(heard->outcomes + used, sizeof heard->outcomes - used, count > 1 ? "%s%c%u-%u" : "%s%c%u",
-             used ? " " : "", kind, first, first + count - 1);
+    snprintf(heard->outcomes + used, sizeof heard->outcomes - used, count > 1 ? "%s%c%u-%u" : "%s%c%u", used ? " " : "",
+             kind, first, first + count - 1);
     heard->told += count;
 }
 

@@ -73,7 +73,7 @@ Test(ops, double_late_and_foreign_completions_are_counted_and_told_once)
     fake_loop_settle(&f.loop);
     complete(stub, 0, 0, ""); /* late */
     obx_store_renew(f.instance, &heard.call, 0);
-    complete(stub, 0, 0, ""); /* late: the slot is in use again */
+    complete(stub, 0, 0, "");                                            /* late: the slot is in use again */
     stub->host->op_done(stub->host, stub->held[1] ^ (1ull << 60), NULL); /* of another instance */
     stub->host->op_done(stub->host, 0, NULL);
     cr_assert_null(stub->host->op_scratch(stub->host, stub->held[0]));
@@ -81,7 +81,8 @@ Test(ops, double_late_and_foreign_completions_are_counted_and_told_once)
     cr_assert_eq(heard.dones, 1);
     cr_assert_eq(obx_instance_violations(f.instance).unknown_ops, 5);
     cr_assert_eq(f.logs, 1);
-    cr_assert_not_null(strstr(f.logged, "1 orders store stub: the plugin broke the completion contract: op_done for op "));
+    cr_assert_not_null(
+        strstr(f.logged, "1 orders store stub: the plugin broke the completion contract: op_done for op "));
     complete(stub, 1, 0, "");
     fake_loop_settle(&f.loop);
     cr_assert_eq(heard.dones, 2);

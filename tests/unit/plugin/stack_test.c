@@ -171,7 +171,8 @@ Test(stack, no_memory_on_the_way_down_means_not_sent)
 {
     for (size_t n = 1; n <= 12; n++) {
         struct fixture f;
-        fixture_open(&f, OUTBOX_BROKER, "{plugin: pass, over: {plugin: over, over: {plugin: pass, over: {plugin: stub}}}}");
+        fixture_open(&f, OUTBOX_BROKER,
+                     "{plugin: pass, over: {plugin: over, over: {plugin: pass, over: {plugin: stub}}}}");
         cr_assert_eq(f.status, 0, "%s", f.error.text);
         struct heard heard;
         heard_init(&heard);
@@ -203,8 +204,9 @@ Test(stack, over_is_required_of_a_decorator_and_refused_of_others)
     fixture_close(&f);
     fixture_open(&f, OUTBOX_BROKER, "{plugin: over, over: {plugin: nix}}");
     cr_assert_eq(f.status, OUTBOX_E_NOT_FOUND);
-    cr_assert_str_eq(f.error.text, "test.yaml:1:23: no broker is called 'nix'; available: stub, pass, over; looked in a "
-                                   "plugin directory (none is set)");
+    cr_assert_str_eq(f.error.text,
+                     "test.yaml:1:23: no broker is called 'nix'; available: stub, pass, over; looked in a "
+                     "plugin directory (none is set)");
     fixture_close(&f);
     cr_assert_eq(stub_alive, 0);
     cr_assert_eq(mem_live(), 0);

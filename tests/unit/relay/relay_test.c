@@ -452,8 +452,9 @@ Test(relay, a_broker_that_says_nothing_is_told_once_and_is_not_called_relaying)
     rig_run_for(rig, 9000);
     cr_assert(rig_relaying(rig));
     cr_assert(rig_run(rig, is_recovering, 2000));
-    cr_assert_str_eq(rig_stats(rig).last_error,
-                     "broker: no word for 10 s of what is in flight; is it up, and are enough of its replicas in sync?");
+    cr_assert_str_eq(
+        rig_stats(rig).last_error,
+        "broker: no word for 10 s of what is in flight; is it up, and are enough of its replicas in sync?");
     rig_run_for(rig, 60000);
     const char *told = strstr(rig->said, "no word for 10 s");
     cr_assert(told && !strstr(told + 1, "no word for 10 s"));

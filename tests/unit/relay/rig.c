@@ -240,7 +240,11 @@ static const struct outbox_plugin store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
 
 /* ---- the broker -------------------------------------------------------------------------------------------------- */
 
-static struct { outbox_op_t op; const struct outbox_publish *publish; void *self; } held[64];
+static struct {
+    outbox_op_t op;
+    const struct outbox_publish *publish;
+    void *self;
+} held[64];
 static uint32_t held_count;
 
 static void broker_start(void *self, outbox_op_t op, const struct outbox_broker_start *start)
@@ -261,13 +265,18 @@ static void append(const struct outbox_message *message)
 }
 
 /* Keys of which an event was not taken: later ones that were submitted before the relay could know are held back. */
-static struct { char key[16]; uint64_t until_ns; uint32_t outcome; } kept[16];
+static struct {
+    char key[16];
+    uint64_t until_ns;
+    uint32_t outcome;
+} kept[16];
 
 /* 0: it is not. */
 static uint32_t held_back(const struct outbox_message *message)
 {
     for (size_t i = 0; i < OBX_COUNT(kept) && message->key.data; i++) {
-        bool same = strlen(kept[i].key) == message->key.size && !memcmp(kept[i].key, message->key.data, message->key.size);
+        bool same =
+            strlen(kept[i].key) == message->key.size && !memcmp(kept[i].key, message->key.data, message->key.size);
         if (same && the_rig->loop.now_ns < kept[i].until_ns)
             return kept[i].outcome;
     }
@@ -304,8 +313,11 @@ static void finish(void *self, outbox_op_t op, const struct outbox_publish *publ
     struct instance *instance = self;
     for (uint32_t i = 0; i < publish->count; i++) {
         struct outbox_error error = {.code = OUTBOX_E_IO, .text = "scripted"};
-        struct outbox_outcomes told = {
-            .struct_size = sizeof told, .outcome = one(outbox_message_at(publish, i), &error), .first = i, .count = 1, .error = &error};
+        struct outbox_outcomes told = {.struct_size = sizeof told,
+                                       .outcome = one(outbox_message_at(publish, i), &error),
+                                       .first = i,
+                                       .count = 1,
+                                       .error = &error};
         instance->host->outcomes(instance->host, op, &told);
     }
     instance->host->op_done(instance->host, op, NULL);
@@ -429,12 +441,13 @@ static void make_relay(struct rig *rig, const char *settings)
     snprintf(text, sizeof text, "store: {plugin: rig}\nbroker: {plugin: rig}\n%s", settings);
     cr_assert_eq(obx_config_parse("test", text, strlen(text), &rig->config, &error), 0, "%s", error.text);
     cr_assert_eq(obx_registry_new(NULL, plugins, &rig->log, &rig->registry, &error), 0, "%s", error.text);
-    struct obx_relay_setup setup = {.loop = &rig->loop.base,
-                                    .registry = rig->registry,
-                                    .log = &rig->log,
-                                    .name = "test",
-                                    .section = obx_config_root(rig->config),
-                                    .events = {.state = on_state, .drained = on_drained, .delivered = on_delivered, .arg = rig}};
+    struct obx_relay_setup setup = {
+        .loop = &rig->loop.base,
+        .registry = rig->registry,
+        .log = &rig->log,
+        .name = "test",
+        .section = obx_config_root(rig->config),
+        .events = {.state = on_state, .drained = on_drained, .delivered = on_delivered, .arg = rig}};
     cr_assert_eq(obx_relay_new(&setup, &rig->relay, &error), 0, "%s", error.text);
 }
 

@@ -31,29 +31,36 @@ struct rig {
     uint32_t drained;
     uint64_t drained_blocked;
     bool stopped;
-    uint32_t delivered;        /* events that the relay said were */
+    uint32_t delivered; /* events that the relay said were */
     struct obx_log log;
     char said[16 * 1024]; /* messages of level warn and worse, one a line */
 
     /* the store */
     struct rig_row rows[RIG_ROWS];
     uint32_t row_count;
-    uint64_t cursor;           /* claims give rows above it */
-    uint64_t lent;             /* batches not released */
+    uint64_t cursor; /* claims give rows above it */
+    uint64_t lent;   /* batches not released */
     bool owned_by_other, not_same, no_bell;
-    uint64_t wrong_settles;    /* rows settled that were not delivered */
+    uint64_t wrong_settles; /* rows settled that were not delivered */
     uint64_t max_claim_rows;
 
     /* the broker */
-    struct { char key[16]; char text[24]; char id[40]; } published[RIG_ROWS * 2];
+    struct {
+        char key[16];
+        char text[24];
+        char id[40];
+    } published[RIG_ROWS * 2];
     uint32_t published_count;
     uint32_t (*outcome)(struct rig *rig, const struct outbox_message *message, struct outbox_error *error);
     bool (*admit)(struct rig *rig, const struct outbox_message *message);
-    bool hold;                 /* publishes do not complete until rig_release() */
+    bool hold; /* publishes do not complete until rig_release() */
     uint32_t publishes, most_in_flight;
 
     /* failures: the next `count` calls of that kind end with the code */
-    struct { uint32_t count; int code; } fail[RIG_OPS];
+    struct {
+        uint32_t count;
+        int code;
+    } fail[RIG_OPS];
     uint32_t calls[RIG_OPS];
 };
 
@@ -62,7 +69,7 @@ void rig_unordered(void); /* before rig_new: the broker keeps no order */
 
 struct rig *rig_new(const char *settings);
 void rig_refuses(const char *yaml, const char *text); /* no relay can be made of it; yaml with its plugins */
-void rig_free(struct rig *rig); /* stops it, checks that nothing leaked */
+void rig_free(struct rig *rig);                       /* stops it, checks that nothing leaked */
 
 void rig_insert(struct rig *rig, const char *key, const char *text);
 void rig_start(struct rig *rig);
@@ -73,7 +80,7 @@ struct outbox_stats rig_stats(struct rig *rig);
 void rig_wake(struct rig *rig);
 
 /* Common conditions. */
-bool rig_empty(struct rig *rig);      /* every committed row is gone or parked */
+bool rig_empty(struct rig *rig); /* every committed row is gone or parked */
 bool rig_relaying(struct rig *rig);
 /* The texts that were published for a key, in order, first occurrences only, separated by spaces. */
 const char *rig_texts(struct rig *rig, const char *key);
