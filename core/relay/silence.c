@@ -3,8 +3,9 @@
  *
  * Some clients hide an outage: Kafka's keeps what it was given and tries for ever, so no operation fails and no
  * connection is lost. To people that must not look like relaying: when something is in flight and no word of any of it
- * has come for ten seconds, the relay says so once and is not ready (RECOVERING) until a word comes. Nothing else
- * changes; what is in flight stays there, since only the client knows what became of it.
+ * has come for ten seconds, the relay says so and is not ready (RECOVERING) until a word comes. Nothing else changes;
+ * what is in flight stays there, since only the client knows what became of it. It is told as news, not as a warning: a
+ * plugin that knows of the outage has warned already.
  */
 #include <stdio.h>
 
@@ -23,7 +24,7 @@ static void tell(struct obx_relay *relay)
                                   "replicas in sync?";
     if (relay->silent) {
         snprintf(relay->stats.last_error, sizeof relay->stats.last_error, "%s", trouble);
-        OBX_RELAY_SAY(relay, OUTBOX_LOG_WARN, "%s", trouble);
+        OBX_RELAY_SAY(relay, OUTBOX_LOG_INFO, "%s", trouble);
     } else if (obx_link_up(&relay->broker)) {
         OBX_RELAY_SAY(relay, OUTBOX_LOG_INFO, "broker: answers again");
         obx_link_forget_trouble(relay);

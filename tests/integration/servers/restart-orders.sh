@@ -11,7 +11,7 @@ relays:
     retry_max: 500ms
     store: {$(store), connect_timeout: 1s}
     broker: {plugin: kafka, bootstrap.servers: "$OUTBOX_TEST_KAFKA"}
-service: {log: {level: debug}}
+service: {listen: "127.0.0.1:0", log: {level: debug}}
 Y
 
 # ---- the log: what is said aloud, and what is said again at level debug ----
@@ -22,6 +22,10 @@ count() { since | grep -cE -- "$1"; }
 said_once() { is_count 1 "level=(warn|error) .*$1"; }
 is_count() { [ "$(count "$2")" = "$1" ] || { echo "# $(count "$2") times: $2"; since | grep -E "$2" | sed 's/^/# /'; return 1; }; }
 tried() { [ "$(count "msg=\"$1: .*trying again")" -ge "$2" ]; } # SIDE TIMES
+ready_code() { # CODE: what /readyz answers
+  local address; address=$(sed -n 's/.*msg="listening on \([0-9.:]*\): .*/\1/p' .log | head -n 1)
+  [ "$(curl -s -m 10 -o "$out" -w '%{http_code}' "http://$address/readyz")" = "$1" ]
+}
 add() { sql "insert into outbox (aggregatetype, aggregateid, type, payload) values ('order', '$1', 'placed', '$1')" >/dev/null; }
 published() { [ "$(kcat -b "$OUTBOX_TEST_KAFKA" -C -t $topic -o beginning -e -q -f '%s\n' 2>>services.log | sort -n | paste -s -d ' ')" = "$1" ]; }
 alone() { kill -0 "$service"; }
@@ -71,9 +75,11 @@ now
 kafka stop
 add 4
 check "the broker goes" within 30 eval '[ "$(count "no broker answers, events wait")" = 1 ]'
+check "and the relay does not call itself ready for long" within 60 ready_code 503
 kafka restart
 check "and comes" within 30 eval '[ "$(count "the brokers answer again")" = 1 ]'
 check "the relay goes on" within 30 published '1 2 3 4'
+check "is ready again" within 30 ready_code 200
 check "told once" is_count 1 'level=(warn|error)'
 
 now

@@ -442,7 +442,7 @@ static bool is_recovering(struct rig *rig)
     return rig->state == OUTBOX_STATE_RECOVERING;
 }
 
-Test(relay, a_broker_that_says_nothing_is_told_once_and_is_not_called_relaying)
+Test(relay, a_broker_that_says_nothing_is_not_called_relaying)
 {
     struct rig *rig = rig_new("");
     rig_start(rig);
@@ -456,8 +456,8 @@ Test(relay, a_broker_that_says_nothing_is_told_once_and_is_not_called_relaying)
         rig_stats(rig).last_error,
         "broker: no word for 10 s of what is in flight; is it up, and are enough of its replicas in sync?");
     rig_run_for(rig, 60000);
-    const char *told = strstr(rig->said, "no word for 10 s");
-    cr_assert(told && !strstr(told + 1, "no word for 10 s"));
+    cr_assert(is_recovering(rig));
+    cr_assert_str_empty(rig->said, "a warning is for those who know what is wrong");
     rig->hold = false;
     rig_release(rig);
     cr_assert(rig_run(rig, rig_empty, 1000));
