@@ -131,6 +131,30 @@ static bool is_among(struct outbox_position position, const struct outbox_positi
     return low < count && !obx_position_before(position, sorted[low]);
 }
 
+/* Keys that nothing was given of keep the time since when they are due. */
+static void put_back_unserved(struct obx_relay *relay, struct outbox_position last)
+{
+    struct obx_list *sending = &relay->keys.sending;
+    for (struct obx_key *key = OBX_LIST_FIRST(sending, struct obx_key, link), *next; key; key = next) {
+        next = OBX_LIST_NEXT(sending, key, struct obx_key, link);
+        if (key->count && obx_position_before(last, key->events[key->first].position))
+            obx_keys_wait(&relay->keys, key, key->due.due_ns);
+    }
+}
+
+/* Rows come by position, keys by the time they are due: of more than what fits, the same one might be left out for
+ * ever, behind keys that fail and are due again. So ask for no more than what fits: then the key that has waited
+ * longest is among it. */
+static void learn_what_fits(struct obx_relay *relay, const struct outbox_batch *rows)
+{
+    if (rows && rows->flags & OUTBOX_BATCH_MORE) {
+        relay->exact_limit = rows->rows;
+        put_back_unserved(relay, rows->positions[rows->rows - 1]);
+    } else {
+        relay->exact_limit = OBX_MIN(relay->exact_limit * 2, relay->exact_room);
+    }
+}
+
 /* Of the events that were asked for, those that are no longer there: somebody removed them. An event that came behind
  * the key meanwhile was not asked for, and may stand before those that were. */
 static void forget_vanished_of(struct obx_relay *relay, struct obx_key *key, const struct outbox_batch *rows)
@@ -155,6 +179,12 @@ static void forget_vanished(struct obx_relay *relay, const struct outbox_batch *
     {
         forget_vanished_of(relay, key, rows);
     }
+}
+
+static void note_exact(struct obx_relay *relay, const struct outbox_batch *rows)
+{
+    forget_vanished(relay, rows);
+    learn_what_fits(relay, rows);
 }
 
 static void keys_wait_again(struct obx_relay *relay, uint64_t pause_ns)
@@ -238,7 +268,7 @@ static void claim_done(struct obx_call *call, const struct outbox_error *error)
     } else {
         obx_link_works(relay, &relay->store);
         if (relay->claim_exact)
-            forget_vanished(relay, rows);
+            note_exact(relay, rows);
         else if (rows)
             schedule_after_rows(relay, rows->flags & OUTBOX_BATCH_MORE);
         else
@@ -277,6 +307,7 @@ static bool exact_room(struct obx_relay *relay)
         return true;
     relay->exact_room = (uint32_t)OBX_MIN(relay->settings.batch, 1000);
     relay->exact = obx_alloc(relay->exact_room * sizeof *relay->exact);
+    relay->exact_limit = relay->exact_room;
     return relay->exact != NULL;
 }
 
@@ -285,9 +316,9 @@ static uint32_t collect_due(struct obx_relay *relay)
 {
     uint32_t count = 0;
     struct obx_key *key;
-    while (count < relay->exact_room && (key = obx_keys_next(&relay->keys)) && key->due.due_ns <= relay->now) {
+    while (count < relay->exact_limit && (key = obx_keys_next(&relay->keys)) && key->due.due_ns <= relay->now) {
         obx_keys_send(&relay->keys, key);
-        key->sent = key->flowing ? OBX_MIN(key->count, relay->exact_room - count) : 1;
+        key->sent = key->flowing ? OBX_MIN(key->count, relay->exact_limit - count) : 1;
         for (uint32_t i = 0; i < key->sent; i++)
             relay->exact[count++] = key->events[key->first + i].position;
     }

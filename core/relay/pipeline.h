@@ -97,12 +97,12 @@ struct obx_relay {
     uint64_t claimed_at;   /* when the last look began */
     uint64_t active_until; /* rows or a wake were seen lately: look every millisecond */
     uint64_t idle_delay;
-    uint64_t row_bytes;            /* running estimate */
-    uint32_t ramp;                 /* first claims are small */
-    struct outbox_position *exact; /* owned; room for settings.batch */
-    uint32_t exact_room;
-    bool exact_batch;   /* one is in the pipeline */
-    bool deferred_full; /* told already */
+    uint64_t row_bytes;               /* running estimate */
+    uint32_t ramp;                    /* first claims are small */
+    struct outbox_position *exact;    /* owned; room for settings.batch */
+    uint32_t exact_room, exact_limit; /* of positions; how many of them are asked for at once */
+    bool exact_batch;                 /* one is in the pipeline */
+    bool deferred_full;               /* told already */
 
     struct obx_batch_pool pool;
     struct obx_list ready, flying, done, settling;
