@@ -77,6 +77,7 @@ struct sim_db {
     uint32_t generation; /* of ownership: grows when a re-send is nobody's fault */
     struct sim_session *sessions, *owner;
     uint32_t last_owner_life;
+    uint32_t fenced_life; /* of the last owner that a standby fenced; 0: none */
 };
 
 void sim_db_init(void);

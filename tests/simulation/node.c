@@ -138,7 +138,7 @@ static void bury(struct sim_node *node)
 {
     SIM_SAY("%s has stopped", node->name);
     oracle_stopped(node);
-    if (node->settles)
+    if (node->settles && sim->db->fenced_life != node->life)
         oracle_settled_all(node);
     struct sim_owner *before = sim_own(&node->memory);
     obx_relay_free(node->relay);

@@ -39,6 +39,7 @@ int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool sam
     if (owner && owner != session && sim_session_alive(owner)) {
         if (sim->now_ns - owner->seen_ns <= lease_ms * OBX_MS)
             return OUTBOX_E_STANDBY;
+        db->fenced_life = owner->life;
         sim_session_end(owner, "fenced by a standby");
         if (sim_pick(0, 1))
             return OUTBOX_E_STANDBY;

@@ -172,7 +172,8 @@ static void stop_one(void)
         if (!sim_node_alive(node) || node->stop_by_ns || !sim_store_owns(node) ||
             obx_relay_state(node->relay) != OUTBOX_STATE_RELAYING)
             continue;
-        node->settles = true;
+        node->settles = true; /* unless a standby fences it first: a store that cannot renew may have been silent */
+        sim->db->fenced_life = 0;
         sim_node_stop(node, 3000);
     }
 }
