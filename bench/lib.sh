@@ -83,13 +83,13 @@ warm() { # TOPIC
 
 # counted NAME COMMAND...: $root/NAME gets "WALL CPU PEAK_KIB SERVER BROKER LOGGED": seconds, then microseconds of CPU, then bytes
 counted() {
-    local name=$1 server broker written
+    local name=$1 db_before broker_before log_before
     shift
     sleep 0.5 # what came before has ended and is counted
-    server=$(server_us) broker=$(broker_us) written=$(logged)
+    db_before=$(server_us) broker_before=$(broker_us) log_before=$(logged)
     "$measure" "$root/$name" "$@" >>"$root/log" 2>&1 || stop_with_log "$name failed"
     sleep 0.5
-    echo "$(cat "$root/$name") $(($(server_us) - server)) $(($(broker_us) - broker)) $(($(logged) - written))" >"$root/$name.all"
+    echo "$(cat "$root/$name") $(($(server_us) - db_before)) $(($(broker_us) - broker_before)) $(($(logged) - log_before))" >"$root/$name.all"
 }
 
 # drain COUNT BYTES: one line of the table
@@ -100,7 +100,7 @@ drain() {
     warm "$topic"
     for _ in $(seq "$runs"); do
         fill "$1" "$2"
-        counted plain bash -c "pipe $topic"
+        counted plain bash -o pipefail -c "pipe $topic"
         counted ours "$outbox" drain -c "$root/outbox.yaml"
         [ "$(left)" = 0 ] || stop_with_log "rows were left"
         echo "$(cat "$root/plain.all") $(cat "$root/ours.all")"
