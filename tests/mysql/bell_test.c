@@ -107,7 +107,7 @@ Test(bell, a_prepared_transaction_rings_when_it_is_committed)
 {
     struct bed bed;
     struct session *writer = session_open();
-    open_parked(&bed, "prepared");
+    open_parked(&bed, "bell_prepared");
     server_begin(writer, "ring");
     bed_insert(&bed, writer, "a");
     server_prepare(writer, "ring");
