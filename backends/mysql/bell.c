@@ -23,8 +23,7 @@
 #define BUSY_NS UINT64_C(5000000000)
 enum { SILENCE_S = 6 }; /* of a stream, which has a heartbeat: then it is dead */
 
-/* ---- what the thread has told
- * ---------------------------------------------------------------------------------------- */
+/* ---- what the thread has told ------------------------------------------------------------------------------------ */
 
 static void tell(struct mys_bell *bell, bool armed, const struct outbox_error *error)
 {
@@ -93,8 +92,7 @@ void mys_bell_fini(struct mys_store *store)
     pthread_mutex_destroy(&store->bell.lock);
 }
 
-/* ---- what the loop tells
- * --------------------------------------------------------------------------------------------- */
+/* ---- what the loop tells ----------------------------------------------------------------------------------------- */
 
 static void begin(struct mys_store *store)
 {

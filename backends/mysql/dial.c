@@ -104,8 +104,7 @@ void mys_attempt_make(struct mys_attempt *attempt)
         mys_close(&attempt->client, true);
 }
 
-/* ---- on a worker
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- on a worker ------------------------------------------------------------------------------------------------- */
 
 static void connect_it(struct outbox_work *work)
 {

@@ -30,8 +30,7 @@ static bool is_over(struct mys_bell *bell)
     return atomic_load(&bell->attempt.abandoned);
 }
 
-/* ---- asking
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------------------------------------------------ */
 
 static MYSQL_RES *ask(MYSQL *mysql, const char *sql)
 {
@@ -103,8 +102,7 @@ static struct mys_stream *open_stream(struct mys_bell *bell, MYSQL *mysql, struc
     return error->code ? NULL : mys_stream_open(host, mysql, &from, error);
 }
 
-/* ---- telling
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- telling ----------------------------------------------------------------------------------------------------- */
 
 static void tell_armed(struct mys_bell *bell)
 {
@@ -138,8 +136,7 @@ static void ring(struct mys_bell *bell)
         bell->host->post(bell->host, &bell->news);
 }
 
-/* ---- reading
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static void hear(struct mys_bell *bell, struct mys_stream *stream, struct outbox_error *error)
 {
@@ -188,8 +185,7 @@ static void read_once(struct mys_bell *bell, struct outbox_error *error)
     mys_stream_close(stream);
 }
 
-/* ---- the thread
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the thread -------------------------------------------------------------------------------------------------- */
 
 static void wait_until(struct mys_bell *bell, uint64_t when_ns)
 {

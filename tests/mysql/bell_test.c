@@ -154,8 +154,7 @@ Test(bell, nobody_rings_who_was_not_asked_to)
     bed_close(&bed);
 }
 
-/* ---- a user who may not read the binlog
- * ------------------------------------------------------------------------------- */
+/* ---- a user who may not read the binlog -------------------------------------------------------------------------- */
 
 struct heard {
     unsigned warnings, news;

@@ -179,8 +179,7 @@ int epoll_pwait(int epoll, struct epoll_event *events, int max, int timeout, con
     return count;
 }
 
-/* ---- files: certificates take their time
- * ----------------------------------------------------------------------------- */
+/* ---- files: certificates take their time ------------------------------------------------------------------------- */
 
 FILE *fopen(const char *path, const char *mode)
 {

@@ -16,8 +16,7 @@
 #define SECRET "a secret of this machine"
 #define PASSWORD "known to nobody else"
 
-/* ---- the store's own steps, waited for
- * ------------------------------------------------------------------------------- */
+/* ---- the store's own steps, waited for --------------------------------------------------------------------------- */
 
 static uint32_t wait_for(const struct mys_client *client, struct mys_wait wait)
 {

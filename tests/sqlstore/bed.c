@@ -8,8 +8,7 @@
 static const struct outbox_column columns[] = {
     {"event_id", OUTBOX_COLUMN_OPTIONAL}, {"aggregateid", 0}, {"payload", 0}, {"created_at", OUTBOX_COLUMN_OPTIONAL}};
 
-/* ---- opening and closing
- * --------------------------------------------------------------------------------------------- */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 static void configure(struct bed *bed, const struct server_place *place, const char *yaml)
 {
@@ -59,8 +58,7 @@ void bed_close(struct bed *bed)
     cr_assert_eq(mem_live(), 0);
 }
 
-/* ---- SQL
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- SQL --------------------------------------------------------------------------------------------------------- */
 
 int64_t bed_run_on(struct bed *bed, struct session *session, const char *sql)
 {
@@ -111,8 +109,7 @@ void bed_insert_large(struct bed *bed, int count, int kilobytes)
         bed_run(bed, sql);
 }
 
-/* ---- the store
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the store --------------------------------------------------------------------------------------------------- */
 
 struct obx_instance *bed_another(struct bed *bed)
 {
@@ -215,8 +212,7 @@ void bed_until_lost(struct bed *bed)
     cr_assert_eq(bed->harness.loss.code, OUTBOX_E_NOT_CONNECTED, "%s", bed->harness.loss.text);
 }
 
-/* ---- claiming and settling
- * --------------------------------------------------------------------------------------------- */
+/* ---- claiming and settling --------------------------------------------------------------------------------------- */
 
 int bed_claim(struct bed *bed, uint32_t flags, uint32_t max_rows)
 {

@@ -143,8 +143,7 @@ Test(ids, a_claim_that_is_full_reads_on_from_its_last_row)
     bed_close(&bed);
 }
 
-/* ---- INSERT .. SELECT beside single inserts
- * -------------------------------------------------------------------------- */
+/* ---- INSERT .. SELECT beside single inserts ---------------------------------------------------------------------- */
 
 struct slow_writer {
     pthread_t thread;
@@ -194,8 +193,7 @@ Test(ids, an_insert_from_a_select_beside_single_inserts)
     bed_close(&bed);
 }
 
-/* ---- settling
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- settling ---------------------------------------------------------------------------------------------------- */
 
 static int64_t lock_waits(struct bed *bed)
 {

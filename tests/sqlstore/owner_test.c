@@ -121,8 +121,7 @@ Test(owner, the_same_database_is_recognised)
     bed_close(&bed);
 }
 
-/* ---- an owner in a process of its own
- * ---------------------------------------------------------------------------------- */
+/* ---- an owner in a process of its own ---------------------------------------------------------------------------- */
 
 struct other {
     pid_t pid;

@@ -132,8 +132,7 @@ Test(rows, columns_of_the_outbox_of_other_types)
     bed_close(&bed);
 }
 
-/* ---- large ones
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- large ones -------------------------------------------------------------------------------------------------- */
 
 Test(rows, batches_keep_to_their_bytes_whatever_the_rows_weigh)
 {
