@@ -24,9 +24,14 @@ static bool fail(struct reader *in, const char *wrong)
     return false;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static void skip_space(struct reader *in)
 {
-    while (in->at < in->end && (*in->at == ' ' || *in->at == '\t' || *in->at == '\n' || *in->at == '\r'))
+    while (in->at < in->end && is_space(*in->at))
         in->at++;
 }
 
@@ -185,6 +190,8 @@ static bool step(struct reader *in, struct brackets *open)
     char c = *in->at;
     if (open->depth == 0 && (c == ',' || c == '}'))
         return false;
+    if ((unsigned char)c < 0x20 && !is_space(c))
+        return fail(in, "control character in a value");
     in->at++;
     if (c == '"')
         return scan_string(in, &ignored, &escaped);
@@ -207,7 +214,7 @@ static bool read_other(struct reader *in, struct outbox_bytes *out)
     if (in->wrong)
         return false;
     const char *end = in->at;
-    while (end > start && (end[-1] == ' ' || end[-1] == '\n' || end[-1] == '\t' || end[-1] == '\r'))
+    while (end > start && is_space(end[-1]))
         end--;
     if (end == start || open.depth)
         return fail(in, "value is missing or does not end");

@@ -72,6 +72,7 @@ Test(json_headers, broken_objects_are_refused_with_a_place)
     refuse("{a:1}", "name in double quotes expected at byte 1");
     refuse("{\"a\":}", "value is missing or does not end at byte 5");
     refuse("{\"a\":[1}", "brackets do not match at byte 8");
+    refuse("{\"a\":null\1}", "control character in a value at byte 9");
     refuse("{\"a\":[1", "value is missing or does not end at byte 7");
     refuse("{\"a\":\"x", "string does not end at byte 7");
     refuse("{\"a\":\"x\\", "string does not end at byte 8");
