@@ -1,11 +1,13 @@
 /*
  * core/config/file.c - reading the configuration file
  *
- * The text is read whole, parsed, overwritten and freed. Failure: NOT_FOUND, PERMISSION or IO, each with what to do
- * about it; then whatever parsing finds.
+ * The text is read whole, parsed, overwritten and freed. A pipe does as well, `-c <(generate)`, if its writer is there
+ * and does not keep us waiting. Failure: NOT_FOUND, PERMISSION or IO, each with what to do about it; then whatever
+ * parsing finds.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +16,8 @@
 #include "base/mem.h"
 #include "config/config.h"
 #include "config/limits.h"
+
+#define PATIENCE_MS 5000 /* with the writer of a pipe */
 
 static int refuse(const char *path, int number, struct outbox_error *error)
 {
@@ -34,6 +38,16 @@ static int refuse(const char *path, int number, struct outbox_error *error)
         code = obx_error_set(error, OUTBOX_E_CONFIG, "read configuration %s: it is a directory; name the file in it",
                              path);
         break;
+    case EPIPE:
+        code = obx_error_set(error, OUTBOX_E_CONFIG,
+                             "read configuration %s: it is a pipe that nobody writes into; name a regular file", path);
+        break;
+    case ETIMEDOUT:
+        code = obx_error_set(error, OUTBOX_E_CONFIG,
+                             "read configuration %s: it is no regular file, and nothing came out of it for %d s; name a "
+                             "regular file",
+                             path, PATIENCE_MS / 1000);
+        break;
     default:
         code = obx_error_set(error, OUTBOX_E_IO, "read configuration %s: %s", path, strerror(number));
     }
@@ -42,26 +56,38 @@ static int refuse(const char *path, int number, struct outbox_error *error)
     return code;
 }
 
+/* For what comes next out of a pipe. 0, or an errno. */
+static int await(int fd)
+{
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    int found = poll(&one, 1, PATIENCE_MS);
+    if (found < 0)
+        return errno == EINTR ? 0 : errno;
+    return found ? 0 : ETIMEDOUT;
+}
+
 /* One byte more than is allowed is read, so that parsing sees that it is too much. 0, or an errno. */
 static int read_all(int fd, char *text, size_t room, size_t *size)
 {
+    struct stat info;
     *size = 0;
     while (*size < room) {
         ssize_t got = read(fd, text + *size, room - *size);
+        int number = got >= 0 ? 0 : errno == EAGAIN ? await(fd) : errno == EINTR ? 0 : errno;
+        if (number)
+            return number;
         if (got == 0)
-            return 0;
-        if (got < 0 && errno != EINTR)
-            return errno;
+            break;
         if (got > 0)
             *size += (size_t)got;
     }
-    return 0;
+    return !*size && !fstat(fd, &info) && S_ISFIFO(info.st_mode) ? EPIPE : 0;
 }
 
 int obx_config_read(const char *path, struct obx_config **config, struct outbox_error *error)
 {
     *config = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return refuse(path, errno, error);
     size_t room = OBX_CONFIG_MAX_SIZE + 1, size;

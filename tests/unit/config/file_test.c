@@ -1,8 +1,10 @@
 /* tests/unit/config/file_test.c - the configuration file and files that hold secrets */
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -80,8 +82,35 @@ Test(file, failures_say_what_to_do)
         "read configuration bad.yaml/x: no such file; name an existing one with -c FILE or $OUTBOX_CONFIG");
     cr_assert_eq(mkdir("d", 0700), 0);
     expect_unreadable("d", OUTBOX_E_CONFIG, "read configuration d: it is a directory; name the file in it");
+    cr_assert_eq(mkfifo("pipe", 0600), 0);
+    expect_unreadable("pipe", OUTBOX_E_CONFIG,
+                      "read configuration pipe: it is a pipe that nobody writes into; name a regular file");
     cr_assert_eq(symlink("loop", "loop"), 0);
     expect_unreadable("loop", OUTBOX_E_IO, "read configuration loop: Too many levels of symbolic links");
+    leave();
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(file, a_pipe_that_is_written_into_does_as_well)
+{
+    struct obx_config *config;
+    int ends[2];
+    char path[32];
+    cr_assert_eq(pipe(ends), 0);
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    if (fork() == 0) { /* half of it is there at once, the end only when the first half was taken */
+        int left = 1;
+        cr_assert_eq(write(ends[1], "a:", 2), 2);
+        while (ioctl(ends[0], FIONREAD, &left) == 0 && left)
+            sched_yield();
+        cr_assert_eq(write(ends[1], " b\n", 3), 3);
+        _exit(0);
+    }
+    close(ends[1]);
+    cr_assert_eq(obx_config_read(path, &config, NULL), 0);
+    cr_expect_str_eq(obx_section_scalar(obx_config_root(config), "a", NULL), "b");
+    obx_config_free(config);
+    close(ends[0]);
     leave();
     cr_assert_eq(mem_live(), 0);
 }
