@@ -1,8 +1,9 @@
 /*
  * brokers/file/check.c - `outbox check`: is this a good place for a file that must not be lost?
  *
- * Looks at the path alone, on a worker of its own beside the running job, so it shares nothing with that. Cannot fail:
- * what cannot be looked at is a finding too.
+ * Started to look it tells what that saw (look.c); a broker that works as well. Looks at the path alone, on a worker of
+ * its own beside the running job, so it shares nothing with that. Cannot fail: what cannot be looked at is a finding
+ * too.
  */
 #include "file.h"
 
@@ -31,7 +32,8 @@ static void work(struct outbox_work *work)
     struct statfs status;
     char dir[4096];
     snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    check->number = statfs(path, &status) ? errno : 0;
+    bool named = check->broker->looks && !check->broker->sight.exists;
+    check->number = statfs(named ? dir : path, &status) ? errno : 0;
     check->network = !check->number && is_network(&status);
     check->free = check->number ? 0 : (int64_t)status.f_bavail * (int64_t)status.f_bsize;
     check->stuck = access(dir, W_OK) != 0;
@@ -59,14 +61,25 @@ static void report(const struct obx_file_check *check)
         snprintf(text, sizeof text, "the directory of %s cannot be written", broker->path);
         to->report(to->arg, OUTBOX_LOG_WARN, text, "let this user write it, or the file cannot be rotated");
     }
-    snprintf(text, sizeof text, "%s can be written, %lld MiB are free", broker->path, (long long)(check->free >> 20));
+    snprintf(text, sizeof text, "%s can be %s, %lld MiB are free", broker->path,
+             broker->looks && !broker->sight.exists ? "made" : "written", (long long)(check->free >> 20));
     to->report(to->arg, OUTBOX_LOG_INFO, text, NULL);
+}
+
+static void report_sight(const struct obx_file_check *check)
+{
+    char text[512];
+    if (!check->broker->looks || !check->broker->sight.in_use)
+        return;
+    snprintf(text, sizeof text, "%s is being written by another process: a relay is running", check->broker->path);
+    check->check->report(check->check->arg, OUTBOX_LOG_INFO, text, NULL);
 }
 
 static void done(struct outbox_work *work)
 {
     struct obx_file_check *check = work->arg;
     struct obx_file_broker *broker = check->broker;
+    report_sight(check);
     report(check);
     broker->checks--;
     broker->host->op_done(broker->host, check->op, NULL);

@@ -65,6 +65,8 @@ struct obx_file_broker {
     struct obx_file_sink sink;
     struct obx_file_out out;
     struct obx_file_result result;
+    struct obx_file_sight sight; /* of a start that was only to look */
+    bool looks;
 };
 
 /* Worker: append and sync everything in broker->job; fills broker->result. */

@@ -133,13 +133,20 @@ static void work_open(struct outbox_work *work)
         outbox_error_set(&broker->result.error, OUTBOX_E_NO_MEMORY, "open %s: no memory for the buffer", broker->path);
 }
 
+static void work_look(struct outbox_work *work)
+{
+    struct obx_file_broker *broker = work->arg;
+    broker->result = (struct obx_file_result){0};
+    obx_file_sink_look(&broker->sink, &broker->sight, &broker->result.error);
+}
+
 static void done_open(struct outbox_work *work)
 {
     struct obx_file_broker *broker = work->arg;
     outbox_op_t op = broker->start;
     broker->busy = false;
     broker->start = 0;
-    broker->state = broker->result.error.code ? OBX_FILE_CLOSED : OBX_FILE_OPEN;
+    broker->state = broker->result.error.code || broker->looks ? OBX_FILE_CLOSED : OBX_FILE_OPEN;
     broker->host->op_done(broker->host, op, &broker->result.error);
     obx_file_advance(broker);
 }
@@ -198,11 +205,11 @@ static void file_fini(void *self)
 
 static void file_start(void *self, outbox_op_t op, const struct outbox_broker_start *start)
 {
-    (void)start;
     struct obx_file_broker *broker = self;
     struct outbox_error error;
     broker->start = op;
-    if (submit(broker, work_open, done_open) == OUTBOX_OK)
+    broker->looks = outbox_broker_start_looks(start);
+    if (submit(broker, broker->looks ? work_look : work_open, done_open) == OUTBOX_OK)
         return;
     broker->start = 0;
     outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "open %s: no worker thread can be had", broker->path);

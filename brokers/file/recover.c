@@ -50,7 +50,7 @@ static int is_text(struct obx_file_sink *sink, char *block, bool *text, struct o
     return OUTBOX_OK;
 }
 
-static int check_is_ours(struct obx_file_sink *sink, char *block, struct outbox_error *error)
+static int check_beginning(struct obx_file_sink *sink, char *block, struct outbox_error *error)
 {
     size_t size = (uint64_t)sink->size < sizeof first_bytes - 1 ? (size_t)sink->size : sizeof first_bytes - 1;
     bool ours = true, zeros = false;
@@ -67,6 +67,16 @@ static int check_is_ours(struct obx_file_sink *sink, char *block, struct outbox_
     return outbox_error_set(error, OUTBOX_E_CORRUPT,
                             "open %s: the file does not begin with an event; move it away, or give another path",
                             sink->path);
+}
+
+int obx_file_check_is_ours(struct obx_file_sink *sink, struct outbox_error *error)
+{
+    char *block = sink->host->alloc(sink->host, BLOCK);
+    if (!block)
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "open %s: out of memory", sink->path);
+    check_beginning(sink, block, error);
+    sink->host->release(sink->host, block);
+    return error->code;
 }
 
 /* The first NUL of the window, or the end of the file. */
@@ -110,7 +120,7 @@ static int find_cut(struct obx_file_sink *sink, int64_t *cut, struct outbox_erro
     if (!block)
         return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "open %s: out of memory", sink->path);
     int64_t zero;
-    int code = check_is_ours(sink, block, error);
+    int code = check_beginning(sink, block, error);
     if (!code)
         code = find_zero(sink, block, &zero, error);
     if (!code)

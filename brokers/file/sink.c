@@ -53,7 +53,7 @@ void obx_file_sink_close(struct obx_file_sink *sink)
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 /* The directory part of path goes into text; a name of a rotated file is made of it later, so it is not kept. */
-static int open_dir(struct obx_file_sink *sink, struct outbox_error *error)
+int obx_file_open_dir(struct obx_file_sink *sink, struct outbox_error *error)
 {
     size_t length = (size_t)(sink->name - sink->path);
     char *text = sink->host->alloc(sink->host, length + 2);
@@ -75,12 +75,19 @@ static int open_dir(struct obx_file_sink *sink, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
-static int lock_file(struct obx_file_sink *sink, int fd, struct outbox_error *error)
+int obx_file_identify(struct obx_file_sink *sink, int fd, struct outbox_error *error)
 {
     if (sink->sys->fstat(fd, &sink->id))
         return obx_file_fail(error, errno, "look at", sink->path);
-    if (!S_ISREG(sink->id.st_mode))
-        return outbox_error_set(error, OUTBOX_E_CONFIG, "open %s: not a regular file", sink->path);
+    return S_ISREG(sink->id.st_mode)
+               ? OUTBOX_OK
+               : outbox_error_set(error, OUTBOX_E_CONFIG, "open %s: not a regular file", sink->path);
+}
+
+static int lock_file(struct obx_file_sink *sink, int fd, struct outbox_error *error)
+{
+    if (obx_file_identify(sink, fd, error))
+        return error->code;
     if (sink->sys->lock(fd) == 0)
         return OUTBOX_OK;
     if (errno == EAGAIN || errno == EACCES)
@@ -156,7 +163,7 @@ static int open_all(struct obx_file_sink *sink, struct outbox_error *error)
 {
     if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_open, NULL)))
         return obx_file_fail(error, errno, "open", sink->path);
-    if (open_dir(sink, error) || open_current(sink, error))
+    if (obx_file_open_dir(sink, error) || open_current(sink, error))
         return error->code;
     if (!is_as_left(&sink->left, &sink->id))
         sink->unsure = false; /* what we knew is about another file, or another writer has been there since */

@@ -37,6 +37,12 @@ struct obx_file_sink {
 int obx_file_sink_init(struct obx_file_sink *sink, struct outbox_error *error);
 /* Open or create, lock, cut a torn tail off, make the name durable. */
 int obx_file_sink_open(struct obx_file_sink *sink, struct outbox_error *error);
+/* What `look` saw. in_use: another process writes it. */
+struct obx_file_sight {
+    bool exists, in_use;
+};
+/* Could it be opened? Changes nothing; closed before and afterwards. */
+int obx_file_sink_look(struct obx_file_sink *sink, struct obx_file_sight *sight, struct outbox_error *error);
 void obx_file_sink_close(struct obx_file_sink *sink);
 /* Before a batch: is the file still the one that we opened? Opens it again if it was moved, removed or cut. */
 int obx_file_sink_check(struct obx_file_sink *sink, struct outbox_error *error);
@@ -54,7 +60,12 @@ int obx_file_sink_rotate(struct obx_file_sink *sink, struct outbox_error *error)
 
 /* Errno as an outbox error: "open /a/b: permission denied; advice". */
 int obx_file_fail(struct outbox_error *error, int number, const char *what, const char *path);
+int obx_file_open_dir(struct obx_file_sink *sink, struct outbox_error *error);
 int obx_file_open_name(struct obx_file_sink *sink, int extra_flags, struct outbox_error *error);
+/* Look at the file that fd is; only a regular one will do. */
+int obx_file_identify(struct obx_file_sink *sink, int fd, struct outbox_error *error);
+/* Does it begin with an event? */
+int obx_file_check_is_ours(struct obx_file_sink *sink, struct outbox_error *error);
 int obx_file_sync_dir(struct obx_file_sink *sink, struct outbox_error *error);
 /* Cut what is not whole lines of ours off the end of a file just opened; sets size and durable. */
 int obx_file_recover(struct obx_file_sink *sink, struct outbox_error *error);

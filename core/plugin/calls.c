@@ -73,13 +73,25 @@ int obx_store_print(struct obx_instance *store, enum outbox_print what, void (*l
     return at->plugin->ops.store.print(at->self, what, line, arg, error);
 }
 
-void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms)
+static void start_broker(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms,
+                         const struct outbox_broker_start *start)
 {
-    static const struct outbox_broker_start start = {.struct_size = sizeof start};
     outbox_op_t op;
     struct obx_instance *at = submit(broker, OBX_BROKER_OP(start), "start", call, timeout_ms, &op);
     if (at)
-        at->plugin->ops.broker.start(at->self, op, &start);
+        at->plugin->ops.broker.start(at->self, op, start);
+}
+
+void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms)
+{
+    static const struct outbox_broker_start start = {.struct_size = sizeof start};
+    start_broker(broker, call, timeout_ms, &start);
+}
+
+void obx_broker_start_to_look(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms)
+{
+    static const struct outbox_broker_start start = {.struct_size = sizeof start, .flags = OUTBOX_START_LOOK};
+    start_broker(broker, call, timeout_ms, &start);
 }
 
 /* No op, so nothing was sent: each event is told so, as if the plugin had. */

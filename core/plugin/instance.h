@@ -104,6 +104,8 @@ void obx_store_add(struct obx_instance *store, struct obx_call *call, uint32_t t
 void obx_store_dead(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms, struct outbox_dead *dead);
 
 void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms);
+/* For obx_broker_check() alone: what can be looked at without changing anything. */
+void obx_broker_start_to_look(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms);
 /* No timeout: an event in flight is never given up while its broker may still take it. */
 void obx_broker_publish(struct obx_instance *broker, struct obx_call *call, const struct outbox_publish *publish);
 int obx_broker_admit(struct obx_instance *broker, const struct outbox_message *message, struct outbox_error *error);

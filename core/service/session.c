@@ -66,6 +66,12 @@ int obx_session_start(struct obx_session *session, enum outbox_kind kind, struct
     return finish_start(session, error);
 }
 
+int obx_session_start_to_look(struct obx_session *session, struct outbox_error *error)
+{
+    obx_broker_start_to_look(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS);
+    return finish_start(session, error);
+}
+
 int obx_session_start_columns(struct obx_session *session, const struct obx_columns *columns,
                               struct outbox_error *error)
 {

@@ -29,6 +29,8 @@ int obx_session_open(struct obx_session *session, struct obx_app *app, const cha
                      struct outbox_error *error);
 /* Connect: a broker, or a store for administration only. */
 int obx_session_start(struct obx_session *session, enum outbox_kind kind, struct outbox_error *error);
+/* Connect a broker for obx_broker_check() alone, which changes nothing. */
+int obx_session_start_to_look(struct obx_session *session, struct outbox_error *error);
 /* Connect a store as a relay does, which needs these columns; it owns nothing yet. */
 int obx_session_start_columns(struct obx_session *session, const struct obx_columns *columns,
                               struct outbox_error *error);

@@ -36,7 +36,8 @@ static enum obx_exit look(struct obx_session *session, enum outbox_kind kind, st
     const char *const topics[] = {topic, NULL};
     const struct outbox_check check = {
         .struct_size = sizeof check, .report = report, .arg = checked, .topics = topic ? topics : NULL};
-    int status = obx_session_start(session, kind, error);
+    int status =
+        kind == OUTBOX_STORE ? obx_session_start(session, kind, error) : obx_session_start_to_look(session, error);
     if (status)
         return obx_exit_code(status);
     char connected[96];

@@ -464,7 +464,15 @@ struct outbox_store_ops {
 
 struct outbox_broker_start {
     uint32_t struct_size;
+    uint32_t flags; /* OUTBOX_START_* */
 };
+/* Only check() will be called: connect, but make, lock and change nothing, and take another writer for no failure. */
+#define OUTBOX_START_LOOK (1u << 0)
+
+static inline bool outbox_broker_start_looks(const struct outbox_broker_start *start)
+{
+    return start->struct_size >= sizeof *start && (start->flags & OUTBOX_START_LOOK);
+}
 
 struct outbox_publish {
     uint32_t struct_size;

@@ -311,6 +311,12 @@ Test(layout, publish)
     AT(outbox_publish, stride, 16);
 }
 
+Test(layout, broker_start)
+{
+    AT(outbox_broker_start, struct_size, 0);
+    AT(outbox_broker_start, flags, 4);
+}
+
 Test(layout, broker_ops)
 {
     AT(outbox_broker_ops, struct_size, 0);

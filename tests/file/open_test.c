@@ -227,6 +227,73 @@ Test(open, refuses_a_name_that_leaves_no_room_for_a_number)
     cr_assert_str_eq(error.text, "the file name in path has 241 bytes; 240 are allowed");
 }
 
+/* ---- only looking ------------------------------------------------------------------------------------------------ */
+
+static int look(struct rig *rig, struct obx_file_sight *sight)
+{
+    memset(&rig->error, 0, sizeof rig->error);
+    int code = obx_file_sink_look(&rig->broker.sink, sight, &rig->error);
+    cr_assert_eq(code, rig->error.code);
+    cr_assert_eq(scripted_open_files(), 0);
+    return code;
+}
+
+Test(open, looking_changes_nothing)
+{
+    static const char torn[] = EVENT(1) "{\"topic\":\"t\",\"pay";
+    struct rig rig;
+    struct obx_file_sight sight;
+    rig_make(&rig, 0);
+    cr_assert_eq(look(&rig, &sight), OUTBOX_OK, "%s", rig.error.text);
+    cr_assert(!sight.exists && !sight.in_use && rig_size(&rig, "events.ndjson") == -1);
+    rig_put(&rig, "events.ndjson", torn, sizeof torn - 1);
+    cr_assert_eq(look(&rig, &sight), OUTBOX_OK, "%s", rig.error.text);
+    cr_assert(sight.exists && !sight.in_use);
+    cr_assert_eq(rig_size(&rig, "events.ndjson"), (int64_t)sizeof torn - 1);
+    cr_assert_eq(scripted_count(ON_LOCK) + scripted_count(ON_FSYNC) + scripted_count(ON_FDATASYNC), 0);
+    end(&rig);
+}
+
+Test(open, looking_sees_the_writer)
+{
+    struct rig rig, second;
+    struct obx_file_sight sight;
+    rig_make(&rig, 0);
+    cr_assert_eq(rig_open(&rig), OUTBOX_OK);
+    second = rig;
+    cr_assert_eq(obx_file_sink_init(&second.broker.sink, &second.error), OUTBOX_OK);
+    cr_assert_eq(obx_file_sink_look(&second.broker.sink, &sight, &second.error), OUTBOX_OK);
+    cr_assert(sight.exists && sight.in_use);
+    cr_assert_eq(rig_write(&rig, 1, 1)->error.code, OUTBOX_OK, "the lock is still there");
+    cr_assert_eq(obx_file_sink_look(&second.broker.sink, &sight, &second.error), OUTBOX_OK);
+    cr_assert(sight.in_use);
+    end(&rig);
+}
+
+Test(open, looking_refuses_what_opening_refuses)
+{
+    struct rig rig;
+    struct obx_file_sight sight;
+    rig_make(&rig, 0);
+    cr_assert_eq(symlink("/dev/null", rig.path), 0);
+    cr_assert_eq(look(&rig, &sight), OUTBOX_E_PERMISSION);
+    unlink(rig.path);
+    cr_assert_eq(mkfifo(rig.path, 0600), 0);
+    cr_assert_eq(look(&rig, &sight), OUTBOX_E_CONFIG);
+    unlink(rig.path);
+    rig_put(&rig, "events.ndjson", "my letters", 10);
+    cr_assert_eq(look(&rig, &sight), OUTBOX_E_CORRUPT);
+    unlink(rig.path);
+    scripted_fail(ON_OPENAT, 2, EROFS);
+    cr_assert_eq(look(&rig, &sight), OUTBOX_E_READ_ONLY);
+    scripted_fail(ON_FSTAT, 1, EIO);
+    cr_assert_eq(look(&rig, &sight), OUTBOX_E_IO);
+    rmdir(rig.dir);
+    cr_assert_eq(look(&rig, &sight), OUTBOX_E_NOT_FOUND);
+    cr_assert(!sight.exists);
+    end(&rig);
+}
+
 Test(open, goes_on_after_an_interrupted_read)
 {
     struct rig rig;
