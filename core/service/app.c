@@ -13,6 +13,7 @@
 #include "embed/plugin_dir.h"
 #include "loop/uv_loop.h"
 #include "plugin/builtin.h"
+#include "service/workers.h"
 
 static const char *const usual_places[] = {"./outbox.yaml", "/etc/outbox/outbox.yaml"};
 
@@ -158,6 +159,8 @@ static int open_all(struct obx_app *app, const struct obx_args *args, enum obx_a
 {
     char directory[4096];
     int status = obx_app_find_config(args->config, app->path, sizeof app->path, error);
+    if (!status)
+        status = obx_workers_try(error);
     if (!status)
         status = obx_app_reload(app, error);
     if (!status)
