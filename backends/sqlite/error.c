@@ -82,6 +82,13 @@ int lite_error_code(sqlite3 *db, int native)
     }
 }
 
+/* SQLite says only that it cannot open the file. */
+static bool lacks_descriptors(sqlite3 *db, int native)
+{
+    int number = db && (native & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;
+    return number == EMFILE || number == ENFILE;
+}
+
 static const char *advice(int code)
 {
     switch (code) {
@@ -107,8 +114,11 @@ static const char *advice(int code)
 int lite_error_sqlite(struct outbox_error *error, sqlite3 *db, int native, const char *what, const char *path)
 {
     int code = lite_error_code(db, native);
+    const char *todo = lacks_descriptors(db, native)
+                           ? "; no file descriptor is left: raise the limit (ulimit -n, or LimitNOFILE= of systemd)"
+                           : advice(code);
     const char *why = db && sqlite3_extended_errcode(db) == native ? sqlite3_errmsg(db) : sqlite3_errstr(native);
-    outbox_error_set(error, code, "%s%s%s: %s%s", what, path ? " " : "", path ? path : "", why, advice(code));
+    outbox_error_set(error, code, "%s%s%s: %s%s", what, path ? " " : "", path ? path : "", why, todo);
     if (error)
         error->native = native;
     return code;

@@ -126,7 +126,7 @@ static bool lease_is_over(struct lite_job *job, int64_t epoch)
 static void stand_by(struct lite_job *job, struct lite_conn *conn)
 {
     read_owner(job, conn);
-    outbox_error_set(&job->error, OUTBOX_E_STANDBY, OWNING " %s: %s owns it; waiting for it to end", job->store->path,
+    outbox_error_set(&job->error, OUTBOX_E_STANDBY, OWNING " %s: owned by %s", job->store->path,
                      job->as.acquire.owner[0] ? job->as.acquire.owner : "another relay");
 }
 

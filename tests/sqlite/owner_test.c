@@ -49,7 +49,7 @@ Test(sqlite_owner, second_instance_stands_by_until_the_first_stops)
     cr_assert_eq(rig_start(&rig, other), 0, "%s", rig.error.text);
     cr_assert_eq(rig_acquire(&rig, other, 15000, &acquire), OUTBOX_E_STANDBY);
     cr_assert_str_eq(acquire.owner, owner(&rig));
-    rig_expect(&rig, OUTBOX_E_STANDBY, "own outbox %s: %s owns it; waiting for it to end", rig.path, acquire.owner);
+    rig_expect(&rig, OUTBOX_E_STANDBY, "own outbox %s: owned by %s", rig.path, acquire.owner);
     char pid[32];
     snprintf(pid, sizeof pid, "process %ld on ", (long)getpid());
     cr_assert_eq(strncmp(acquire.owner, pid, strlen(pid)), 0, "%s", acquire.owner);
