@@ -43,10 +43,11 @@ static int refuse(const char *path, int number, struct outbox_error *error)
                              "read configuration %s: it is a pipe that nobody writes into; name a regular file", path);
         break;
     case ETIMEDOUT:
-        code = obx_error_set(error, OUTBOX_E_CONFIG,
-                             "read configuration %s: it is no regular file, and nothing came out of it for %d s; name a "
-                             "regular file",
-                             path, PATIENCE_MS / 1000);
+        code =
+            obx_error_set(error, OUTBOX_E_CONFIG,
+                          "read configuration %s: it is no regular file, and nothing came out of it for %d s; name a "
+                          "regular file",
+                          path, PATIENCE_MS / 1000);
         break;
     default:
         code = obx_error_set(error, OUTBOX_E_IO, "read configuration %s: %s", path, strerror(number));

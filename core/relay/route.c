@@ -60,6 +60,9 @@ int obx_route_compile(const struct obx_route_settings *settings, const struct ob
     *route = (struct obx_route){.tombstone = settings->tombstone};
     const char *timestamp = settings->timestamp ? settings->timestamp : "";
     int code = compile("topic", settings->topic, section, false, columns, &route->topic, error);
+    if (!code && !route->topic.count)
+        code = obx_section_error(section, "topic", error,
+                                 "topic is empty; every event needs one, e.g. outbox.event.${aggregatetype}");
     if (!code)
         code = compile("key", settings->key, section, false, columns, &route->key, error);
     if (!code)

@@ -6,6 +6,7 @@
  */
 #include "service/add_lines.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 struct reader {
     struct obx_session *session;
     int fd;
+    bool uuids;
     struct obx_buf text; /* read and not yet added; parsed events point into it */
     size_t taken;        /* bytes of text that belong to the batch */
     size_t searched;     /* bytes behind them that are known to hold no end of a line */
@@ -41,6 +43,24 @@ int obx_add_events(struct obx_session *session, const struct outbox_event *const
     int status = obx_session_wait(session, error);
     /* what the database finds invalid is the event, not the configuration */
     return status == OUTBOX_E_INVALID ? (error->code = OUTBOX_E_REJECTED) : status;
+}
+
+int obx_add_check_id(const struct outbox_event *event, struct outbox_error *error)
+{
+    static const char like[] = "0b9c1b5e-7d2f-4a55-9d0b-3a1f6e7c8d90";
+    const char *id = event->event_id.data;
+    size_t size = event->event_id.size, good = 0;
+    if (!id)
+        return OUTBOX_OK;
+    while (good < size && good < sizeof like - 1 &&
+           (like[good] == '-' ? id[good] == '-' : isxdigit((unsigned char)id[good])))
+        good++;
+    if (good == size && size == sizeof like - 1)
+        return OUTBOX_OK;
+    return obx_error_set(error, OUTBOX_E_REJECTED,
+                         "event id '%.*s' is not a UUID, like %s; where the table has others, name its column, "
+                         "columns: {event_id: NAME}",
+                         (int)OBX_MIN(size, (size_t)60), id, like);
 }
 
 /* Add the batch; then nothing points into the text any more. */
@@ -99,7 +119,11 @@ static int take_line(struct reader *reader, const char *line, size_t size, struc
     if (is_blank(line, size))
         return OUTBOX_OK;
     struct outbox_error why;
-    if (obx_ndjson_parse(line, size, &reader->parsed[reader->count], &why)) {
+    struct obx_parsed_event *parsed = &reader->parsed[reader->count];
+    int refused = obx_ndjson_parse(line, size, parsed, &why);
+    if (!refused && reader->uuids && (refused = obx_add_check_id(&parsed->event, &why)))
+        obx_ndjson_free(parsed);
+    if (refused) {
         uint64_t bad = reader->line--;
         int status = flush(reader, error);
         return status ? status : obx_error_set(error, why.code, "line %" PRIu64 ": %s", bad, why.text);
@@ -144,7 +168,7 @@ static int add_all(struct reader *reader, struct outbox_error *error)
     return status;
 }
 
-int obx_add_lines(struct obx_session *session, int fd, uint64_t *added, struct outbox_error *error)
+int obx_add_lines(struct obx_session *session, int fd, bool uuids, uint64_t *added, struct outbox_error *error)
 {
     struct reader *reader = obx_alloc(sizeof *reader);
     *added = 0;
@@ -152,6 +176,7 @@ int obx_add_lines(struct obx_session *session, int fd, uint64_t *added, struct o
         return obx_error_no_memory(error);
     reader->session = session;
     reader->fd = fd;
+    reader->uuids = uuids;
     int status = fill(reader, error);
     if (!status)
         status = add_all(reader, error);

@@ -139,6 +139,14 @@ static int take_all(json_t *object, const char *line, size_t size, struct outbox
     return status;
 }
 
+const char *obx_ndjson_fault(const json_error_t *why)
+{
+    enum json_error_code code = json_error_code(why);
+    if (code == json_error_null_character || code == json_error_null_byte_in_key)
+        return "\\u0000 stands for a character that no text in a database can hold";
+    return why->text;
+}
+
 int obx_ndjson_parse(const char *line, size_t size, struct obx_parsed_event *parsed, struct outbox_error *error)
 {
     json_error_t why;
@@ -147,7 +155,8 @@ int obx_ndjson_parse(const char *line, size_t size, struct obx_parsed_event *par
     /* numbers are only validated, so let them be as large as they like */
     json_t *object = json_loadb(line, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
     if (!object)
-        return obx_error_set(error, OUTBOX_E_REJECTED, "not valid JSON at column %d: %s", why.column, why.text);
+        return obx_error_set(error, OUTBOX_E_REJECTED, "not valid JSON at column %d: %s", why.column,
+                             obx_ndjson_fault(&why));
     parsed->document = object;
     int status = take_all(object, line, size, &parsed->event, error);
     if (status)

@@ -9,12 +9,16 @@
 #ifndef OBX_SERVICE_NDJSON_H
 #define OBX_SERVICE_NDJSON_H
 
+#include <jansson.h>
 #include <outbox/plugin.h>
 
 struct obx_parsed_event {
     struct outbox_event event; /* points into what follows, and into the line for raw values */
     void *document;            /* private */
 };
+
+/* Why jansson refused a text, in words of a user. */
+const char *obx_ndjson_fault(const json_error_t *why);
 
 /* line must stay in place as long as the event. Errors: REJECTED, with a text that does not name the line. */
 int obx_ndjson_parse(const char *line, size_t size, struct obx_parsed_event *parsed, struct outbox_error *error);

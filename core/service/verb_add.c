@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "service/add_lines.h"
 #include "service/exit.h"
+#include "service/ndjson.h"
 
 enum { TYPE = 1, AGGREGATE_TYPE, AGGREGATE_ID, PAYLOAD, EVENT_ID, HEADERS, NULL_PAYLOAD, NDJSON };
 
@@ -102,10 +103,25 @@ static int check_headers(const char *text, struct outbox_error *error)
     return fine ? OUTBOX_OK
                 : obx_error_set(error, OUTBOX_E_REJECTED,
                                 "--headers must be a JSON object, like '{\"tenant\": \"a\"}': %s",
-                                why.text[0] ? why.text : "it is another kind of value");
+                                why.text[0] ? obx_ndjson_fault(&why) : "it is another kind of value");
 }
 
-static int add_one(struct obx_session *session, const struct request *request, struct outbox_error *error)
+/* In the tables of `outbox init` an event id is a UUID, which not every database sees to; where the section names the
+ * column it is the table's own, and the database decides. */
+static bool wants_uuids(struct obx_app *app, const char *relay)
+{
+    const struct obx_section *section, *columns;
+    struct outbox_error ignored;
+    if (obx_app_relay_section(app->config, relay, &section, &ignored) ||
+        obx_section_child(section, "store", &section, &ignored))
+        return true;
+    while (obx_section_has(section, "over")) /* under decorators */
+        if (obx_section_child(section, "over", &section, &ignored))
+            return true;
+    return obx_section_child(section, "columns", &columns, &ignored) || !obx_section_has(columns, "event_id");
+}
+
+static int add_one(struct obx_session *session, const struct request *request, bool uuids, struct outbox_error *error)
 {
     struct obx_buf text = {0};
     struct outbox_event event = {.struct_size = sizeof event,
@@ -117,6 +133,8 @@ static int add_one(struct obx_session *session, const struct request *request, s
                                  .headers = bytes_of(request->headers)};
     const struct outbox_event *const events[] = {&event};
     int status = check_headers(request->headers, error);
+    if (!status && uuids)
+        status = obx_add_check_id(&event, error);
     if (!status && request->payload && !strcmp(request->payload, "-")) {
         status = read_stdin(&text, error);
         event.payload = (struct outbox_bytes){obx_buf_text(&text), text.size};
@@ -141,8 +159,8 @@ static int add(struct obx_app *app, const struct request *request, struct outbox
     if (!status)
         status = obx_session_start(&session, OUTBOX_STORE, error);
     if (!status && request->ndjson)
-        status = obx_add_lines(&session, STDIN_FILENO, &added, error);
-    else if (!status && !(status = add_one(&session, request, error)))
+        status = obx_add_lines(&session, STDIN_FILENO, wants_uuids(app, relay), &added, error);
+    else if (!status && !(status = add_one(&session, request, wants_uuids(app, relay), error)))
         added = 1;
     obx_session_close(&session);
     if (!status || request->ndjson)
@@ -198,7 +216,7 @@ const struct obx_verb obx_verb_add = {
     "  --payload P         what is published; - reads it from stdin; without it there is none: a tombstone\n"
     "  --null              the same, said aloud\n"
     "  --headers JSON      an object of further headers\n"
-    "  --event-id UUID     default: a new one\n"
+    "  --event-id UUID     default: a new one. Where `columns` names the column for it: what that takes\n"
     "  --ndjson            events from stdin, one JSON object a line with aggregatetype, aggregateid, type,\n"
     "                      payload, headers and event_id; a payload that is not a string is its JSON text.\n"
     "                      A bad line ends it; the events of the lines before stay, so go on with that line\n",

@@ -19,7 +19,8 @@ struct request {
     const char *relay;
     bool json, all;
     uint32_t limit, count;
-    uint64_t numbers[MOST_NUMBERS];
+    uint64_t numbers[MOST_NUMBERS]; /* none twice */
+    bool there[MOST_NUMBERS];       /* by number */
 };
 
 static int width(struct outbox_bytes bytes)
@@ -83,10 +84,27 @@ static void print_all(const struct outbox_dead_letter *letter, const char *died)
     print_field("payload", letter->event.payload);
 }
 
+static uint32_t index_of(const struct request *request, uint64_t number)
+{
+    uint32_t i = 0;
+    while (i < request->count && request->numbers[i] != number)
+        i++;
+    return i;
+}
+
+static void note_row(void *arg, const struct outbox_dead_letter *letter)
+{
+    struct request *request = arg;
+    uint32_t i = index_of(request, letter->number);
+    if (i < request->count)
+        request->there[i] = true;
+}
+
 static void print_row(void *arg, const struct outbox_dead_letter *letter)
 {
     const struct request *request = arg;
     char died[40];
+    note_row(arg, letter);
     format_time(letter->died_us, died, sizeof died);
     if (request->json)
         print_json(letter, died);
@@ -99,24 +117,50 @@ static void print_row(void *arg, const struct outbox_dead_letter *letter)
                start_of(letter->reason));
 }
 
-static int act(struct obx_session *session, struct request *request, struct outbox_error *error)
+static int ask(struct obx_session *session, enum outbox_dead_action action, struct request *request,
+               void (*row)(void *arg, const struct outbox_dead_letter *letter), uint64_t *affected,
+               struct outbox_error *error)
 {
     struct outbox_dead dead = {.struct_size = sizeof dead,
-                               .action = (uint32_t)request->action,
+                               .action = (uint32_t)action,
                                .numbers = request->numbers,
                                .count = request->count,
                                .limit = request->limit,
-                               .row = print_row,
+                               .row = row,
                                .arg = request};
     obx_store_dead(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &dead);
     int status = obx_session_wait(session, error);
+    *affected = dead.affected;
+    return status;
+}
+
+/* Which numbers are wrong: the store only counts. */
+static int refuse_missing(const struct request *request, uint64_t missing, struct outbox_error *error)
+{
+    char list[200] = "";
+    size_t used = 0;
+    for (uint32_t i = 0; i < request->count && used < sizeof list - 30; i++)
+        if (!request->there[i])
+            used +=
+                (size_t)snprintf(list + used, sizeof list - used, "%s %" PRIu64, used ? "," : ":", request->numbers[i]);
+    return obx_error_set(error, OUTBOX_E_REJECTED, "%" PRIu64 " of %" PRIu32 " numbers are no dead letters of %s%s%s",
+                         missing, request->count, request->relay, list, used < sizeof list - 30 ? "" : " ...");
+}
+
+static int act(struct obx_session *session, struct request *request, struct outbox_error *error)
+{
+    uint64_t affected = 0;
+    int status = OUTBOX_OK;
+    if (request->count && request->action != OUTBOX_DEAD_SHOW) /* afterwards they are gone */
+        status = ask(session, OUTBOX_DEAD_SHOW, request, note_row, &affected, error);
+    if (!status)
+        status = ask(session, request->action, request, print_row, &affected, error);
     if (!status && request->action == OUTBOX_DEAD_REPLAY)
-        printf("%s: %" PRIu64 " back in the outbox\n", request->relay, dead.affected);
+        printf("%s: %" PRIu64 " back in the outbox\n", request->relay, affected);
     if (!status && request->action == OUTBOX_DEAD_DROP)
-        printf("%s: %" PRIu64 " dropped\n", request->relay, dead.affected);
-    if (!status && request->action != OUTBOX_DEAD_LIST && request->count && dead.affected < request->count)
-        return obx_error_set(error, OUTBOX_E_REJECTED, "%" PRIu64 " of %" PRIu32 " numbers are no dead letters of %s",
-                             request->count - dead.affected, request->count, request->relay);
+        printf("%s: %" PRIu64 " dropped\n", request->relay, affected);
+    if (!status && affected < request->count)
+        return refuse_missing(request, request->count - affected, error);
     return status;
 }
 
@@ -160,9 +204,13 @@ static int read_words(const struct obx_verb *verb, struct request *request, char
 {
     if (!find_action(words[0], &request->action))
         return obx_args_refuse(verb, "unknown action '%s': list, show, replay or drop", words[0]);
-    for (int i = 1; i < count; i++)
-        if (!parse_number(words[i], &request->numbers[request->count++]))
+    for (int i = 1; i < count; i++) {
+        uint64_t number;
+        if (!parse_number(words[i], &number))
             return obx_args_refuse(verb, "'%s' is not the number of a dead letter", words[i]);
+        if (index_of(request, number) == request->count)
+            request->numbers[request->count++] = number;
+    }
     if (request->action != OUTBOX_DEAD_LIST && !request->count && !request->all)
         return obx_args_refuse(verb, "which ones? give their numbers, or --all");
     if (request->count && (request->all || request->action == OUTBOX_DEAD_LIST))

@@ -156,10 +156,11 @@ static void judge(void *arg, const struct obx_member_info *info)
         return;
     speak_up(drain, info->was_relaying);
     enum obx_exit code = OBX_EXIT_OK;
-    const char *why = info->failure->text;
+    const char *why = info->failure->text, *todo = "";
     if (info->state == OUTBOX_STATE_STANDBY && !info->was_relaying) {
         code = OBX_EXIT_AGAIN;
-        why = info->failure->code ? why : "another relay owns this outbox; stop it, or let it do the work";
+        why = info->failure->code ? why : "another relay owns this outbox";
+        todo = "; stop that relay, or let it do the work";
     } else if (info->state == OUTBOX_STATE_HALTED) {
         code = OBX_EXIT_DATA;
     } else if (!info->was_relaying && info->failure->code) {
@@ -168,7 +169,7 @@ static void judge(void *arg, const struct obx_member_info *info)
     if (!code)
         return;
     clear_line(drain);
-    fprintf(stderr, "outbox drain: %s: %s\n", info->name, why);
+    fprintf(stderr, "outbox drain: %s: %s%s\n", info->name, why, todo);
     end(drain, code);
 }
 

@@ -5,7 +5,7 @@
 #include "service/exit.h"
 #include "service/session.h"
 
-enum action { SETUP, PRINT_SQL, PRINT_GRANTS };
+enum { PRINT_SQL = 1, PRINT_GRANTS = 2 }; /* or both; 0: set up */
 
 static void put_line(void *arg, const char *text)
 {
@@ -13,10 +13,14 @@ static void put_line(void *arg, const char *text)
     puts(text);
 }
 
-static int print(struct obx_session *session, enum action action, struct outbox_error *error)
+static int print(struct obx_session *session, int wanted, struct outbox_error *error)
 {
-    enum outbox_print what = action == PRINT_SQL ? OUTBOX_PRINT_SQL : OUTBOX_PRINT_GRANTS;
-    return obx_store_print(session->instance, what, put_line, NULL, error);
+    int status = OUTBOX_OK;
+    if (wanted & PRINT_SQL)
+        status = obx_store_print(session->instance, OUTBOX_PRINT_SQL, put_line, NULL, error);
+    if (!status && wanted & PRINT_GRANTS)
+        status = obx_store_print(session->instance, OUTBOX_PRINT_GRANTS, put_line, NULL, error);
+    return status;
 }
 
 /* A table that was there before may be none that can be relayed: "ready" would be no help then. */
@@ -61,7 +65,7 @@ static int set_up(struct obx_session *session, const char *relay, struct outbox_
     return status;
 }
 
-static int init_relay(struct obx_app *app, const char *relay, enum action action, struct outbox_error *error)
+static int init_relay(struct obx_app *app, const char *relay, int wanted, struct outbox_error *error)
 {
     struct obx_session session;
     int status = obx_session_open(&session, app, relay, OUTBOX_STORE, error);
@@ -69,7 +73,7 @@ static int init_relay(struct obx_app *app, const char *relay, enum action action
         return status;
     status = obx_session_needs(&session, OUTBOX_CAP_ADMIN, "set up the tables", error);
     if (!status)
-        status = action == SETUP ? set_up(&session, relay, error) : print(&session, action, error);
+        status = wanted ? print(&session, wanted, error) : set_up(&session, relay, error);
     obx_session_close(&session);
     return status;
 }
@@ -81,10 +85,9 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
                                             {"print-grants", no_argument, NULL, PRINT_GRANTS},
                                             {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
-    enum action action = SETUP;
-    int found, count;
+    int wanted = 0, found, count;
     while ((found = obx_args_next(&args)) != -1)
-        action = (enum action)found;
+        wanted |= found;
     obx_args_rest(&args, 0, 0, &count);
     if (args.finished)
         return args.exit;
@@ -96,7 +99,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     const char *relay;
     int status = OUTBOX_OK;
     for (uint32_t i = 0; !status && (relay = obx_app_relay(&app, i)); i++)
-        status = init_relay(&app, relay, action, &error);
+        status = init_relay(&app, relay, wanted, &error);
     obx_app_close(&app);
     return status ? obx_exit_say(verb->name, &error) : OBX_EXIT_OK;
 }
@@ -104,7 +107,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
 const struct obx_verb obx_verb_init = {
     "init",
     "create or migrate the outbox tables; may be repeated",
-    "[-c FILE] [--relay NAME] [--print-sql | --print-grants]",
+    "[-c FILE] [--relay NAME] [--print-sql] [--print-grants]",
     "  --print-sql         only print the statements that would be run\n"
     "  --print-grants      only print the least privileges for the relay and for writers\n",
     run,

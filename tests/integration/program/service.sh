@@ -37,6 +37,9 @@ check "status merges what the relay says" eval 'works "$OUTBOX" status -c taken.
 
 # ---- one relay owns an outbox ----
 check "drain beside it" fails 75 "$OUTBOX" drain
+check "says what to do" matched '^outbox drain: orders: own outbox .*shop\.db: owned by .*; stop that relay, or let it do the work$'
+check "check beside it" works "$OUTBOX" check
+check "says that a relay is running" said 'orders broker: ok: events.ndjson is being written by another process: a relay is running'
 
 # ---- reload ----
 cp outbox.yaml good.yaml

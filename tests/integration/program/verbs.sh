@@ -41,6 +41,10 @@ check "unknown key, with the nearest" says 78 "outbox check: ./outbox.yaml:5:1: 
 config </dev/null
 echo 'service: { listen: "127.0.0.1" }' >>outbox.yaml
 check "an address that is none" shows 78 "^outbox check: service.listen: '127.0.0.1' is not ADDRESS:PORT" "$OUTBOX" check
+check "a pipe that is no configuration" eval 'mkfifo pipe && says 78 "outbox check: read configuration pipe: it is a pipe that nobody writes into; name a regular file" "$OUTBOX" check -c pipe'
+check "one that is written into does" works "$OUTBOX" check --print-config -c <(config </dev/null && cat outbox.yaml)
+printf '    route: { topic: "" }\n' | config
+check "a route without a topic" shows 78 '^outbox check: ./outbox.yaml:5:14: topic is empty; ' "$OUTBOX" check
 config </dev/null
 check "unknown relay" says 78 "outbox check: ./outbox.yaml has no relay 'order'; it has: orders" "$OUTBOX" check --relay order
 export OUTBOX_CONFIG=$dir/elsewhere.yaml
@@ -52,9 +56,14 @@ check "check before init says what to do" shows 78 "'outbox init'" "$OUTBOX" che
 check "drain before init" shows 78 "'outbox init'" "$OUTBOX" drain
 check "init --print-sql prints" shows 0 'CREATE TABLE' "$OUTBOX" init --print-sql
 check "and touches nothing" test ! -e shop.db
+check "init --print-grants" says 0 "-- SQLite has no grants: the relay's user must be able to write the database file and its directory" \
+  "$OUTBOX" init --print-grants
+check "both of them" eval 'shows 0 "CREATE TABLE" "$OUTBOX" init --print-grants --print-sql && matched "^-- SQLite has no grants"'
 check "init" says 0 'orders: the outbox is ready' "$OUTBOX" init
 check "init again" says 0 'orders: the outbox is ready' "$OUTBOX" init
-check "check after init" shows 0 '^orders broker: ok: ' "$OUTBOX" check
+rm -f events.ndjson
+check "check after init" shows 0 '^orders broker: ok: events\.ndjson can be made, [0-9]+ MiB are free$' "$OUTBOX" check
+check "makes no file" test ! -e events.ndjson
 check "it looked for the columns of the route" said 'orders store: ok: the columns that the route needs are there'
 printf '    route: { topic: "${region}" }\n' | config
 check "a column that the table has not" fails 78 "$OUTBOX" check
@@ -79,6 +88,17 @@ check "is a tombstone" shows 0 '"type":"gone".*"payload":null}' bash -c '"$OUTBO
 check "drain of nothing" shows 0 '^relayed 0 events in ' "$OUTBOX" drain
 check "status, empty again" shows 0 '^  pending    0$' "$OUTBOX" status
 
+id_of() { "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --event-id "$@"; }
+uuid=0B9C1B5E-7d2f-4a55-9d0b-3a1f6e7c8d90
+no_uuid="is not a UUID, like 0b9c1b5e-7d2f-4a55-9d0b-3a1f6e7c8d90; where the table has others, name its column, columns: {event_id: NAME}"
+for id in zz '' "${uuid}0" "${uuid%0}" "${uuid//-/0}"; do
+  check "the event id '$id'" says 65 "outbox add: event id '$id' $no_uuid" id_of "$id"
+done
+check "an event id" works id_of "$uuid"
+sed 's/path: shop.db/path: shop.db, columns: {event_id: event_id}/' outbox.yaml >named.yaml
+check "any id where its column is named" works id_of zz -c named.yaml
+check "they are published" eval 'works "$OUTBOX" drain && tail -n 2 events.ndjson | sed "s/.*,\"id\":\"\([^\"]*\)\".*headers.*/\1/" >ids && printf "%s\n" "$uuid" zz | cmp - ids'
+
 check "headers that are none" shows 65 "^outbox add: --headers must be a JSON object, like '\{\"tenant\": \"a\"\}': .*near 'zzz'" "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --headers zzz
 check "headers that are no object" says 65 "outbox add: --headers must be a JSON object, like '{\"tenant\": \"a\"}': it is another kind of value" "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --headers '[1]'
 
@@ -97,6 +117,13 @@ check "ndjson, a wrong name" ndjson 65 '{"aggregatetype":"a","aggregateid":"1","
 check "its message" said 'outbox add: line 1: unknown name "typ"; known are aggregatetype, aggregateid, type, payload, headers and event_id'
 check "ndjson, a missing name" ndjson 65 '{"aggregatetype":"a","type":"t"}\n'
 check "its message" said 'outbox add: line 1: "aggregateid" is missing'
+no_text='\u0000 stands for a character that no text in a database can hold'
+check "ndjson, a character that is none" ndjson 65 '{"aggregatetype":"a","aggregateid":"1","type":"\\u0000"}\n'
+check "its message" said "outbox add: line 1: not valid JSON at column 54: $no_text"
+check "ndjson, an id that is none" ndjson 65 '\n{"aggregatetype":"a","aggregateid":"1","type":"t","event_id":"zz"}\n'
+check "its message" said "outbox add: line 2: event id 'zz' $no_uuid"
+check "headers with a character that is none" says 65 "outbox add: --headers must be a JSON object, like '{\"tenant\": \"a\"}': $no_text" \
+  "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --headers '{"a":"\u0000"}'
 many() { for i in $(seq 1234); do printf '{"aggregatetype":"a","aggregateid":"%d","type":"t","payload":"%d"}\n' $((i % 7)) "$i"; done | "$OUTBOX" add --ndjson >"$out" 2>"$err"; }
 check "ndjson over several transactions" many
 check "all of them" said 'orders: added 1234 events'
@@ -123,7 +150,7 @@ check "dead list, none" works "$OUTBOX" dead list
 check "dead needs an action" says 64 'outbox dead: an argument is missing; see outbox dead --help' "$OUTBOX" dead
 check "dead, unknown action" says 64 "outbox dead: unknown action 'bury': list, show, replay or drop; see outbox dead --help" "$OUTBOX" dead bury
 check "dead drop of what?" says 64 'outbox dead: which ones? give their numbers, or --all; see outbox dead --help' "$OUTBOX" dead drop
-check "dead drop of a number that is none" says 65 'outbox dead: 1 of 1 numbers are no dead letters of orders' "$OUTBOX" dead drop 99
+check "dead drop of a number that is none" says 65 'outbox dead: 1 of 1 numbers are no dead letters of orders: 99' "$OUTBOX" dead drop 99
 check "plugins" shows 0 '^store   sqlite ' "$OUTBOX" plugins
 check "plugins NAME" shows 0 '^    path' "$OUTBOX" plugins sqlite
 check "plugins --json" shows 0 '"name": "sqlite"' "$OUTBOX" plugins --json
@@ -145,7 +172,10 @@ check "drain, parking" shows 0 '^1 went to the dead letters; see outbox dead lis
 check "dead list" shows 0 '^1 .* t  attempts 1: topic is null or empty' "$OUTBOX" dead list
 check "dead list --json" shows 0 '"number":1,.*"payload":"stuck"' "$OUTBOX" dead list --json
 check "dead show" shows 0 '^  payload        stuck$' "$OUTBOX" dead show 1
-check "dead replay" says 0 'orders: 1 back in the outbox' "$OUTBOX" dead replay 1
+check "dead show names what is missing" says 65 'outbox dead: 2 of 3 numbers are no dead letters of orders: 99, 100' \
+  "$OUTBOX" dead show 99 1 100
+check "and shows the others" said '  payload        stuck'
+check "dead replay, twice the same" says 0 'orders: 1 back in the outbox' "$OUTBOX" dead replay 1 1
 printf '    route: { topic: "all" }\n' | config
 check "drain, mended" shows 0 '^relayed 1 events' "$OUTBOX" drain
 check "the dead one is there" grep -q '"topic":"all".*"payload":"stuck"' events.ndjson
@@ -157,6 +187,15 @@ bad_route park
 check "park it" works "$OUTBOX" drain
 check "dead drop --all" says 0 'orders: 1 dropped' "$OUTBOX" dead drop --all
 config </dev/null
+
+# ---- limits of the process ----
+limited() { (ulimit "$1" "$2"; shift 2; "$@"); } # -L VALUE COMMAND...
+check "no descriptors" fails 69 limited -n 12 "$OUTBOX" status
+check "says so" matched '^outbox status: .*shop\.db: unable to open database file; no file descriptor is left: raise the limit'
+if works limited -v 30000 "$OUTBOX" --version; then # not with a sanitizer
+  check "no memory for threads" fails 69 limited -v 30000 "$OUTBOX" status
+  check "says so" matched '^outbox status: start worker [1-4] of 4: .*; raise the limit on processes or memory'
+fi
 
 # ---- a server that is not there ----
 if works "$OUTBOX" plugins postgres; then

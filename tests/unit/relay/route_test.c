@@ -267,6 +267,8 @@ Test(route, bad_routes_are_refused_with_a_place)
     refuses("route:\n  topic: \"${\"\n",
             "t.yaml:2:3: topic: '${' needs a column name and '}'; write '$$' for a dollar sign");
     refuses("retry_min: 2s\nretry_max: 1s\n", "t.yaml:1:1: retry_min is longer than retry_max; make it shorter");
+    refuses("route:\n  topic: ''\n",
+            "t.yaml:2:3: topic is empty; every event needs one, e.g. outbox.event.${aggregatetype}");
     refuses("route: {tpoic: x}\n", "t.yaml:1:9: unknown key 'tpoic' in route; did you mean 'topic'?");
 }
 
