@@ -311,17 +311,33 @@ static bool exact_room(struct obx_relay *relay)
     return relay->exact != NULL;
 }
 
-/* Of a key that just came off a failure only the first event is tried; when that went well, all of them. */
+static void put_back_unasked(struct obx_relay *relay)
+{
+    struct obx_list *sending = &relay->keys.sending;
+    for (struct obx_key *key = OBX_LIST_FIRST(sending, struct obx_key, link), *next; key; key = next) {
+        next = OBX_LIST_NEXT(sending, key, struct obx_key, link);
+        if (!key->sent)
+            obx_keys_wait(&relay->keys, key, key->due.due_ns);
+    }
+}
+
+/* Of a key that just came off a failure only the first event is tried; when that went well, all of them. Keys that are
+ * stuck are tried by themselves: a broker may hold back whatever was sent behind an event that fails, and what always
+ * stands behind the same one would never go. */
 static uint32_t collect_due(struct obx_relay *relay)
 {
     uint32_t count = 0;
-    struct obx_key *key;
-    while (count < relay->exact_limit && (key = obx_keys_next(&relay->keys)) && key->due.due_ns <= relay->now) {
+    struct obx_key *key = obx_keys_next(&relay->keys);
+    bool stuck = key->stuck;
+    for (uint32_t looked = 0; looked < relay->exact_room && count < relay->exact_limit && key; looked++) {
         obx_keys_send(&relay->keys, key);
-        key->sent = key->flowing ? OBX_MIN(key->count, relay->exact_limit - count) : 1;
+        key->sent = key->stuck != stuck ? 0 : key->flowing ? OBX_MIN(key->count, relay->exact_limit - count) : 1;
         for (uint32_t i = 0; i < key->sent; i++)
             relay->exact[count++] = key->events[key->first + i].position;
+        key = obx_keys_next(&relay->keys);
+        key = key && key->due.due_ns <= relay->now ? key : NULL;
     }
+    put_back_unasked(relay);
     qsort(relay->exact, count, sizeof *relay->exact, by_position);
     return count;
 }
