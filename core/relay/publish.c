@@ -78,6 +78,17 @@ static bool seen_add(struct seen *seen, uint64_t hash)
 
 enum verdict { SEND, SKIP, LEFT, NO_MEMORY };
 
+/* The first event of a key is another one now, and what kept the key waiting is not that one's. */
+static void first_is_new(struct obx_relay *relay, struct obx_key *key)
+{
+    if (key->sending) {
+        obx_keys_fail(&relay->keys, key, OUTBOX_E_AGAIN); /* what is being claimed is not its first any more */
+        return;
+    }
+    obx_keys_set_stuck(&relay->keys, key, false);
+    obx_keys_wait(&relay->keys, key, relay->now);
+}
+
 /* The row must not go now: behind its key, or behind its dead letters. */
 static enum verdict hold(struct obx_relay *relay, struct obx_batch *batch, const struct outbox_message *message,
                          struct outbox_position position, uint64_t hash)
@@ -88,11 +99,12 @@ static enum verdict hold(struct obx_relay *relay, struct obx_batch *batch, const
     bool its_turn = key && batch->exact && key->sending && !obx_key_failed(key); /* the key may have failed meanwhile */
     if (!key || its_turn)
         return SEND;
-    const struct outbox_position *first = key->count ? &key->events[key->first].position : &position;
-    if (key->sending &&
-        obx_position_before(position, *first)) /* what is being claimed for the key is not its first any more */
-        obx_keys_fail(&relay->keys, key, OUTBOX_E_AGAIN);
-    return obx_keys_defer(&relay->keys, hash, position, relay->now) ? LEFT : NO_MEMORY;
+    bool before = key->count && obx_position_before(position, key->events[key->first].position);
+    if (!obx_keys_defer(&relay->keys, hash, position, relay->now))
+        return NO_MEMORY;
+    if (before)
+        first_is_new(relay, key);
+    return LEFT;
 }
 
 static enum verdict route_row(struct obx_relay *relay, struct obx_batch *batch, uint32_t row, struct seen *seen)
