@@ -3,12 +3,13 @@
 
 #include "db.h"
 #include "producer.h"
+#include "prompt.h"
 #include "sink.h"
 #include "sim.h"
 #include "store.h"
 
 static struct obx_timer next;
-static struct obx_timer writable, broker_up, space;
+static struct obx_timer writable, broker_up, space, long_outage;
 
 static struct sim_node *any_node(void)
 {
@@ -54,15 +55,37 @@ static void end_outage(struct obx_timer *timer)
     SIM_SAY("the broker is up");
 }
 
-static void begin_outage(void)
+static void take_down(bool all, uint64_t ns)
 {
-    bool all = sim_pick(0, 1);
-    uint64_t ns = sim_pick(1, 8000) * OBX_MS;
     for (uint32_t i = 0; i < SIM_PARTITIONS; i++)
         sim->cluster->down[i] = all || sim_pick(0, 2) == 0;
     SIM_SAY("%s down for %.3f s", all ? "the broker is" : "some partitions are", (double)ns / 1e9);
     broker_up.fire = end_outage;
     sim_world_after(&broker_up, ns);
+}
+
+static void begin_outage(void)
+{
+    bool all = sim_pick(0, 1);
+    uint64_t ns = sim_pick(1, 8000) * OBX_MS;
+    if (sim->now_ns >= sim->cluster->long_down_until_ns)
+        take_down(all, ns);
+}
+
+static void begin_long_outage(struct obx_timer *timer)
+{
+    (void)timer;
+    sim->cluster->long_down_until_ns = sim->now_ns + sim->plan.outage_ns;
+    take_down(sim_pick(0, 3), sim->plan.outage_ns);
+}
+
+/* One partition, or some: those that a broker led. */
+static void change_leaders(void)
+{
+    uint32_t least = (uint32_t)sim_pick(0, sim->plan.partitions - 1), step = (uint32_t)sim_pick(1, SIM_PARTITIONS);
+    uint64_t ns = a_while();
+    for (uint32_t i = least; i < sim->plan.partitions; i += step)
+        sim_leader_lose(i, ns);
 }
 
 static void end_full(struct obx_timer *timer)
@@ -140,6 +163,9 @@ static void strike(enum sim_fault fault)
     case SIM_BROKER_DOWN:
         begin_outage();
         break;
+    case SIM_LEADER:
+        change_leaders();
+        break;
     case SIM_BROKER_LOST:
         sim_producer_lose(busy_node());
         break;
@@ -158,9 +184,17 @@ static void strike(enum sim_fault fault)
     }
 }
 
+/* Seeds that know fewer draw from fewer, as they always did. */
+static uint32_t count_faults(void)
+{
+    if (sim_has(SIM_LEADER))
+        return SIM_ALL_FAULTS;
+    return sim->plan.file || sim->plan.letters ? SIM_OLD_FAULTS : SIM_FAULT_COUNT;
+}
+
 static void happen(struct obx_timer *timer)
 {
-    uint32_t count = sim->plan.file || sim->plan.letters ? SIM_ALL_FAULTS : SIM_FAULT_COUNT, tries = count;
+    uint32_t count = count_faults(), tries = count;
     enum sim_fault fault = (enum sim_fault)sim_pick(0, count - 1);
     while (!sim_has(fault) && tries--)
         fault = (fault + 1) % count;
@@ -174,7 +208,10 @@ static void happen(struct obx_timer *timer)
 void sim_chaos_start(void)
 {
     next = writable = broker_up = space = (struct obx_timer){.fire = happen};
+    long_outage = (struct obx_timer){.fire = begin_long_outage};
     sim_world_after(&next, sim_pick(0, 2 * sim->plan.fault_every_ns));
+    if (sim_has(SIM_LONG_DOWN))
+        sim_world_after(&long_outage, sim_pick(0, sim->plan.busy_ns - sim->plan.outage_ns));
 }
 
 /* Nothing more strikes, and what was broken works again: servers are up, paused processes go on, silent connections
@@ -182,10 +219,12 @@ void sim_chaos_start(void)
 void sim_chaos_heal(void)
 {
     sim->healed = true;
+    prompt_healed();
     SIM_SAY("no more faults");
     sim->db->read_only = false;
     sim_db_come_up();
     end_outage(NULL);
+    sim_leaders_elect();
     end_full(NULL);
     for (uint32_t i = 0; i < sim->plan.relays; i++) {
         struct sim_node *node = &sim->nodes[i];

@@ -17,6 +17,8 @@ static void report(struct obx_timer *timer);
 void sim_cluster_init(void)
 {
     sim->cluster = obx_alloc(sizeof *sim->cluster);
+    for (uint32_t i = 0; i < SIM_PARTITIONS; i++)
+        obx_list_init(&sim->cluster->partitions[i].tail);
 }
 
 static uint64_t latency(void)
@@ -81,16 +83,21 @@ void sim_flight_shuffled(struct sim_producer *producer, struct sim_message **mes
 
 /* ---- at the cluster --------------------------------------------------------------------------------------------- */
 
-static bool fails_for_now(const struct sim_event *event)
+uint32_t sim_flight_partition(const struct sim_flight *flight)
+{
+    return flight->partition < SIM_PARTITIONS ? flight->partition : flight->messages[0]->partition;
+}
+
+bool sim_event_fails_now(const struct sim_event *event)
 {
     return event->poison == SIM_FAILING || (event->poison == SIM_FAILING_NOW && !sim->healed);
 }
 
-static void append(const struct sim_message *message)
+void sim_cluster_append(const struct sim_record *record)
 {
-    struct sim_event *event = sim_event(message->event);
+    struct sim_event *event = sim_event(record->event);
     oracle_appended(event);
-    verdict_append(event, message->payload, message->content);
+    verdict_append(record);
     SIM_SAY("event %u, id %ld, key %d is appended%s", event->number, (long)event->id, (int)event->key,
             event->appended > 1 ? " again" : "");
 }
@@ -104,22 +111,35 @@ static int throttle_code(void)
 /* Nobody will hear of it, or everybody: the cluster does not care. */
 static void decide(struct sim_message *message)
 {
-    const struct sim_event *event = sim_event(message->event);
+    const struct sim_event *event = sim_event(message->record.event);
     if (event->poison == SIM_REJECTED) {
         sim_message_fail(message, OUTBOX_REJECTED, OUTBOX_E_REJECTED);
-    } else if (fails_for_now(event)) {
+    } else if (sim_event_fails_now(event)) {
         sim_message_fail(message, OUTBOX_RETRY, OUTBOX_E_IO);
     } else if (sim_strikes(SIM_THROTTLED, 20)) {
         sim_message_fail(message, OUTBOX_RETRY, throttle_code());
     } else if (sim_strikes(SIM_NOT_SENT, 15)) {
         sim_message_fail(message, sim_pick(0, 1) ? OUTBOX_UNKNOWN : OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED);
     } else if (sim_strikes(SIM_ACK_LOST, 15)) {
-        append(message);
+        sim_cluster_append(&message->record);
         sim_message_fail(message, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME);
     } else {
-        append(message);
+        sim_cluster_append(&message->record);
         message->outcome = OUTBOX_DELIVERED;
     }
+}
+
+/* It is in the log already. Who keeps order is idempotent, and it is known again; else it is appended once more, or
+ * the client cannot say. */
+static void decide_kept(struct sim_message *message)
+{
+    message->outcome = OUTBOX_DELIVERED;
+    if (sim->plan.ordered)
+        return;
+    if (sim_strikes(SIM_NOT_SENT, 15))
+        sim_message_fail(message, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME);
+    else
+        sim_cluster_append(&message->record);
 }
 
 static void refuse(struct sim_message *message)
@@ -144,7 +164,8 @@ static bool follows_failure(const struct sim_flight *flight, uint32_t at)
 static void give_up(struct sim_flight *flight)
 {
     for (uint32_t i = 0; i < flight->count; i++)
-        sim_message_fail(flight->messages[i], OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED);
+        sim_message_fail(flight->messages[i], i < flight->written_count ? OUTBOX_UNKNOWN : OUTBOX_NOT_CONNECTED,
+                         OUTBOX_E_NOT_CONNECTED);
 }
 
 static void land(struct sim_flight *flight)
@@ -152,7 +173,9 @@ static void land(struct sim_flight *flight)
     bool failed = false;
     for (uint32_t i = 0; i < flight->count; i++) {
         struct sim_message *message = flight->messages[i];
-        if (message->refused || (failed && follows_failure(flight, i)))
+        if (i < flight->kept)
+            decide_kept(message);
+        else if (message->refused || (failed && follows_failure(flight, i)))
             refuse(message);
         else
             decide(message);
@@ -160,19 +183,21 @@ static void land(struct sim_flight *flight)
     }
 }
 
-static bool is_down(const struct sim_flight *flight)
+/* A client that is gone sends nothing again; what it sent first may take a while. */
+static bool tries_again(const struct sim_flight *flight)
 {
-    if (flight->partition < SIM_PARTITIONS)
-        return sim->cluster->down[flight->partition];
-    return sim->cluster->down[flight->messages[0]->partition];
+    if (sim->plan.patient)
+        return flight->producer != NULL;
+    return sim->now_ns - flight->messages[0]->queued_ns < GIVE_UP_NS;
 }
 
 static void arrive(struct obx_timer *timer)
 {
     struct sim_flight *flight = OBX_CONTAINER(timer, struct sim_flight, arrive);
-    uint64_t waited = sim->now_ns - flight->messages[0]->queued_ns;
-    if (is_down(flight)) {
-        if (waited < GIVE_UP_NS) {
+    if (flight->written_count && !flight->producer)
+        return; /* what it wrote is not its own any more */
+    if (sim->cluster->down[sim_flight_partition(flight)] || sim_leader_missed(flight)) {
+        if (tries_again(flight)) {
             sim_world_after(&flight->arrive, sim_pick(10, 300) * OBX_MS);
             return;
         }
@@ -196,7 +221,7 @@ static void report(struct obx_timer *timer)
     obx_list_remove(&flight->link);
     if (flight->partition < SIM_PARTITIONS)
         producer->flying[flight->partition] = false;
-    sim_producer_tell(producer, flight->messages, flight->count);
+    sim_producer_land(producer, flight->messages, flight->count);
     if (flight->partition < SIM_PARTITIONS)
         sim_producer_pump(producer, flight->partition);
 }

@@ -29,7 +29,7 @@ struct sim_event *sim_event(uint32_t number)
     return &sim->db->events[number];
 }
 
-static bool visible(const struct sim_event *event)
+bool sim_event_stays(const struct sim_event *event)
 {
     return event->state == SIM_COMMITTED && !event->gone && !event->dead && !event->lost;
 }
@@ -40,7 +40,7 @@ struct sim_event *sim_db_row(int64_t id)
     if (id < 1 || id >= db->id_room || !db->by_id[id])
         return NULL;
     struct sim_event *event = sim_event(db->by_id[id] - 1);
-    return visible(event) ? event : NULL;
+    return sim_event_stays(event) ? event : NULL;
 }
 
 const char *sim_key_text(uint32_t key)
@@ -68,6 +68,13 @@ static uint8_t draw_poison(void)
             return kinds[i].poison;
     }
     return SIM_HEALTHY;
+}
+
+static uint8_t draw_value(void)
+{
+    if (!sim_strikes(SIM_TOMBSTONE, 200))
+        return SIM_BYTES;
+    return sim_pick(0, 2) ? SIM_NULL : SIM_EMPTY;
 }
 
 static uint32_t draw_size(void)
@@ -100,6 +107,9 @@ static struct sim_event *add_event(uint32_t key)
     struct sim_event *event = &db->events[db->count];
     *event = (struct sim_event){
         .id = draw_id(db->count), .number = db->count, .key = key, .size = draw_size(), .poison = draw_poison()};
+    event->value = draw_value();
+    if (event->value == SIM_NULL && sim->plan.nulls_refused)
+        event->poison = SIM_REFUSED;
     db->count++;
     return event;
 }
@@ -196,8 +206,11 @@ void sim_db_replay(uint32_t number, bool mended)
     sim->db->by_id[event->id] = 0;
     event->id = draw_id(number);
     event->dead = false;
-    if (mended)
+    if (mended) {
+        if (event->poison == SIM_REFUSED && event->value == SIM_NULL)
+            event->value = SIM_BYTES;
         event->poison = SIM_HEALTHY;
+    }
     oracle_intervened(event);
     sim_db_log(SIM_REPLAYS, &number, 1);
     SIM_SAY("event %u is replayed, id %ld", number, (long)event->id);

@@ -21,12 +21,13 @@
 #define SIM_NONE UINT32_MAX
 
 enum sim_poison { SIM_HEALTHY, SIM_REFUSED, SIM_REJECTED, SIM_FAILING, SIM_FAILING_NOW };
+enum sim_value { SIM_BYTES, SIM_EMPTY, SIM_NULL }; /* what the payload is */
 enum sim_event_state { SIM_DRAWN, SIM_INSERTED, SIM_COMMITTED, SIM_ROLLED_BACK };
 
 struct sim_event {
     int64_t id;
     uint32_t number, key, size, chain; /* chain: its place among the committed of its key */
-    uint8_t poison, state;
+    uint8_t poison, state, value;
     bool gone, dead; /* out of the table: settled, parked */
     bool ever_dead;
     bool dropped; /* of the dead letters, by the operator */
@@ -36,7 +37,7 @@ struct sim_event {
     uint32_t appended;
     uint64_t told_lives; /* told DELIVERED to these, a bit each, modulo 64 */
     uint32_t told_life, told_generation;
-    uint64_t submitted_ns;
+    uint64_t committed_ns, refused_ns; /* refused: for the first time, for a reason of its own; 0: never */
 };
 
 struct sim_txn {
@@ -82,6 +83,7 @@ struct sim_db {
 
 void sim_db_init(void);
 struct sim_event *sim_event(uint32_t number);
+bool sim_event_stays(const struct sim_event *event); /* in the outbox: committed, and neither settled nor parked */
 /* The event that a statement sees under this id, or NULL. */
 struct sim_event *sim_db_row(int64_t id);
 const char *sim_key_text(uint32_t key); /* static memory for each key; NULL: none */

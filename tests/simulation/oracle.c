@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "prompt.h"
 #include "sim.h"
 #include "store.h"
 
@@ -34,6 +35,7 @@ static bool order_is(const char *name)
 
 void oracle_committed(struct sim_event *event)
 {
+    event->committed_ns = sim->now_ns;
     if (event->key == SIM_NO_KEY)
         return;
     struct chain *chain = &chains[event->key];
@@ -96,6 +98,8 @@ static void check_order(struct sim_event *event)
 void oracle_appended(struct sim_event *event)
 {
     appends++;
+    if (!event->appended)
+        prompt_appended(event);
     digest = digest * 31 + event->number + sim->now_ns;
     if (event->appended++)
         duplicates++;
@@ -115,7 +119,6 @@ struct sim_event *oracle_submitted(const struct sim_node *node, const struct out
     if (event->told_life == node->life && event->told_generation == sim->db->generation)
         sim_fail("duplicate: event %u is published again by its owner, who was told that it is delivered",
                  event->number);
-    event->submitted_ns = sim->now_ns;
     return event;
 }
 
@@ -187,6 +190,15 @@ void oracle_step(const struct sim_node *node)
         sim_fail("%s has seen %llu violations of the contract", node->name, (unsigned long long)stats.violations);
 }
 
+/* The pause doubles from 0.1 s to 10 s, of which a tenth is the least. The core may count one failure less: it hears of
+ * a delivery when its whole publish is complete. */
+void oracle_reconnects(const struct sim_node *node, uint32_t failures, uint64_t failed_ns)
+{
+    if (failures >= 10 && sim->now_ns - failed_ns < SIM_SECOND * 9 / 10)
+        sim_fail("%s starts the broker again %.3f s after the last of %u failures", node->name,
+                 (double)(sim->now_ns - failed_ns) / 1e9, failures);
+}
+
 void oracle_stopped(const struct sim_node *node)
 {
     struct outbox_stats stats;
@@ -203,8 +215,7 @@ void oracle_settled_all(const struct sim_node *node)
 {
     for (uint32_t i = 0; i < sim->db->count; i++) {
         const struct sim_event *event = sim_event(i);
-        bool there = event->state == SIM_COMMITTED && !event->lost && !event->gone && !event->dead;
-        if (there && event->told_life == node->life && event->told_generation == sim->db->generation)
+        if (sim_event_stays(event) && event->told_life == node->life && event->told_generation == sim->db->generation)
             sim_fail("%s has stopped in time, and event %u is delivered and not settled", node->name, i);
     }
 }
@@ -234,6 +245,19 @@ static bool may_stay(const struct sim_event *event)
     return false;
 }
 
+bool oracle_is_behind_poison(const struct sim_event *event)
+{
+    if (event->key == SIM_NO_KEY || order_is("none"))
+        return false;
+    const struct chain *chain = &chains[event->key];
+    for (uint32_t i = 0; i < event->chain; i++) {
+        const struct sim_event *other = sim_event(chain->events[i]);
+        if (other->poison != SIM_HEALTHY && sim_event_stays(other))
+            return true;
+    }
+    return false;
+}
+
 /* Poison that by the settings may hold up everything, so that nothing can be asked of liveness. */
 static bool excused(void)
 {
@@ -252,8 +276,7 @@ static const struct sim_event *missing(void)
     for (uint32_t i = 0; i < sim->db->count; i++) {
         const struct sim_event *event = sim_event(i);
         bool open = event->state == SIM_DRAWN || event->state == SIM_INSERTED;
-        bool there = event->state == SIM_COMMITTED && !event->lost && !event->gone && !event->dead;
-        if (open || (there && !may_stay(event)))
+        if (open || (sim_event_stays(event) && !may_stay(event)))
             return event;
     }
     return NULL;

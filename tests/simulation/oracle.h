@@ -6,6 +6,7 @@
  * 3 order                              oracle_appended: no first occurrence before one that stands before it
  * 4 duplicates only after a fault      oracle_submitted: what was told DELIVERED is not sent again by its owner
  * 6 no outage costs an attempt         oracle_parked: only what can never go, or follows such a one
+ *   ... and is not hammered at         oracle_reconnects: after many failures a second passes before the next start
  * 7 memory                             oracle_step: the budget, and one batch
  * 9 a clean stop                       oracle_stopped, and node.c
  *   liveness, one key delays no other  oracle_drained
@@ -30,8 +31,11 @@ void oracle_settled(uint32_t life, const struct sim_event *event);
 /* The operator has replayed or dropped it: from now on the order of its key knows no dead letters. */
 void oracle_intervened(const struct sim_event *event);
 void oracle_parked(struct sim_event *event);
+bool oracle_is_behind_poison(const struct sim_event *event); /* of its key, in the outbox */
 void oracle_stopped(const struct sim_node *node);
 void oracle_settled_all(const struct sim_node *node); /* what it was told to be delivered */
+/* The broker is about to be started; it has failed so many times in a row, the last time then. */
+void oracle_reconnects(const struct sim_node *node, uint32_t failures, uint64_t failed_ns);
 void oracle_step(const struct sim_node *node);
 /* Is everything relayed that can be? */
 bool oracle_drained(void);

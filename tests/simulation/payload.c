@@ -1,7 +1,8 @@
 /*
  * tests/simulation/payload.c - what an event consists of: the bytes of its payload, and recognising it in a message
  *
- * A payload is the number of the event and then as much filling as it likes, different for each event.
+ * A payload is the number of the event and then as much filling as it likes, different for each event. Of one that is
+ * null or empty, the event is known by its id.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +26,14 @@ static const char *filling(uint32_t number)
 
 size_t sim_payload_size(const struct sim_event *event)
 {
-    return NUMBER_SIZE + event->size;
+    return event->value == SIM_BYTES ? NUMBER_SIZE + event->size : 0;
 }
 
 void sim_payload_write(const struct sim_event *event, char *to)
 {
     char number[NUMBER_SIZE + 1];
+    if (event->value != SIM_BYTES)
+        return;
     snprintf(number, sizeof number, "%09u:", event->number % 1000000000u);
     memcpy(to, number, NUMBER_SIZE);
     memcpy(to + NUMBER_SIZE, filling(event->number), event->size);
@@ -46,16 +49,20 @@ static bool is_text(struct outbox_bytes bytes, const char *text)
 static bool has_payload(const struct outbox_message *message, const struct sim_event *event)
 {
     const char *bytes = message->value.data;
-    return message->value.size == sim_payload_size(event) &&
+    if (event->value != SIM_BYTES)
+        return !message->value.size && !bytes == (event->value == SIM_NULL);
+    return bytes && message->value.size == sim_payload_size(event) &&
            !memcmp(bytes + NUMBER_SIZE, filling(event->number), event->size);
 }
 
 static struct sim_event *find(const struct outbox_message *message)
 {
     char number[NUMBER_SIZE + 1] = "";
-    if (message->value.size < NUMBER_SIZE)
+    const struct outbox_bytes *from = message->value.size ? &message->value : &message->id;
+    size_t skip = message->value.size ? 0 : strlen("e-");
+    if (from->size < skip || (message->value.size && from->size < NUMBER_SIZE))
         sim_fail("a message without the payload of an event is published");
-    memcpy(number, message->value.data, NUMBER_SIZE - 1);
+    memcpy(number, (const char *)from->data + skip, OBX_MIN(from->size - skip, (size_t)NUMBER_SIZE - 1));
     unsigned long n = strtoul(number, NULL, 10);
     if (n >= sim->db->count)
         sim_fail("event %s is published, and there is none", number);

@@ -75,6 +75,58 @@ static void draw_letters(struct sim_plan *plan, struct sim_random *random)
     plan->faults |= BIT(REPLAY) | (sim_one_in(random, 2) ? BIT(DROP) : 0) | (sim_one_in(random, 2) ? poisons : 0);
 }
 
+static void draw_cluster(struct sim_plan *plan, struct sim_random *random)
+{
+    uint32_t one_in = (uint32_t)sim_between(random, 1, 3);
+    plan->faults |= sim_one_in(random, one_in) ? BIT(LEADER) : 0;
+    plan->faults |= sim_one_in(random, one_in) ? BIT(QUEUE_FULL) : 0;
+    plan->faults |= sim_one_in(random, 16) ? BIT(LONG_DOWN) : 0;
+    plan->patient = sim_one_in(random, 2);
+    if (sim_plan_has(plan, SIM_QUEUE_FULL))
+        plan->queue_room = scale(random, 1, 200);
+    if (!sim_plan_has(plan, SIM_LONG_DOWN))
+        return;
+    plan->outage_ns = sim_between(random, 61, 300) * 1000 * OBX_MS;
+    plan->busy_ns += plan->outage_ns;
+    plan->idle_ms = OBX_MAX(plan->idle_ms, 25u); /* a look each millisecond for minutes would be much the same */
+    plan->fault_every_ns = OBX_MAX(plan->fault_every_ns, 1000 * OBX_MS);
+}
+
+static void draw_nulls(struct sim_plan *plan, struct sim_random *random)
+{
+    plan->faults |= sim_one_in(random, 2) ? BIT(TOMBSTONE) : 0;
+    plan->nulls_refused = sim_one_in(random, 3);
+}
+
+/* What is left of the faults belongs to the load. Pauses are long, so that who waits for another's shows. */
+static void draw_peace(struct sim_plan *plan, struct sim_random *random)
+{
+    static const uint64_t poisons = BIT(POISON_ADMIT) | BIT(POISON_AFTER);
+    plan->peace = true;
+    plan->letters = false;
+    plan->faults &= BIT(ROLLBACK) | BIT(LONG_TXN) | BIT(BURST) | BIT(HUGE) | BIT(NULL_KEYS) | BIT(BACKLOG) | poisons |
+                    BIT(POISON_RETRY);
+    if (!(plan->faults & (poisons | BIT(POISON_RETRY))))
+        plan->faults |= poisons;
+    plan->order = sim_one_in(random, 8) ? "none" : "key";
+    plan->on_reject = "block-key";
+    plan->max_deferred = 250000;
+    plan->retry_max_ms = plan->retry_min_ms + (uint32_t)sim_between(random, 1000, 30000);
+    plan->keys = OBX_MAX(plan->keys, 4u);
+}
+
+static void draw_by_tens(struct sim_plan *plan, uint64_t seed)
+{
+    struct sim_random random = {.state = seed * 0x9e6c63d0876a9a47}; /* its own: the other draws stay what they were */
+    uint64_t tens = seed / 10 % 10;
+    if (!plan->file && tens >= 4 && tens <= 7)
+        draw_cluster(plan, &random);
+    if (tens == 4 || tens == 6)
+        draw_nulls(plan, &random);
+    if (!plan->file && tens == 8)
+        draw_peace(plan, &random);
+}
+
 static void draw_settings(struct sim_plan *plan, struct sim_random *random)
 {
     static const char *const orders[] = {"key", "key", "key", "key", "key", "key", "global", "none"};
@@ -111,10 +163,12 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t se
     plan->ordered = !sim_one_in(random, 4);
     plan->hold_keys = sim_one_in(random, 2);
     plan->exact_limited = sim_one_in(random, 2);
+    plan->queue_room = UINT32_MAX;
     if (seed % 5 == 1)
         draw_file(plan, random);
     if (seed % 10 == 2 || seed % 10 == 4)
         draw_letters(plan, random);
+    draw_by_tens(plan, seed);
 }
 
 const char *sim_plan_yaml(const struct sim_plan *plan)
@@ -127,10 +181,10 @@ const char *sim_plan_yaml(const struct sim_plan *plan)
     snprintf(text, sizeof text,
              "order: %s\non_reject: %s\nbatch: %u\nmemory: %uKiB\nmax_deferred: %u\nmax_attempts: %u\n"
              "retry_min: %ums\nretry_max: %ums\nidle: %ums\nlease: %ums\nstandby: %ums\ntimeout: %ums\n"
-             "store: {plugin: sim}\nbroker: %s\n",
+             "store: {plugin: sim}\nbroker: %s\nroute: {tombstone: %s}\n",
              plan->order, plan->on_reject, plan->batch, plan->memory_kib, plan->max_deferred, plan->max_attempts,
              plan->retry_min_ms, plan->retry_max_ms, plan->idle_ms, plan->lease_ms, plan->standby_ms, plan->timeout_ms,
-             broker);
+             broker, plan->nulls_refused ? "false" : "true");
     return text;
 }
 
@@ -139,6 +193,7 @@ void sim_plan_print(const struct sim_plan *plan)
     static const char *const words[] = {
 #define SIM_FAULT_WORDS(name, words) words,
         SIM_FAULTS(SIM_FAULT_WORDS) SIM_DISK_FAULTS(SIM_FAULT_WORDS) SIM_LETTER_FAULTS(SIM_FAULT_WORDS)
+            SIM_TENS_FAULTS(SIM_FAULT_WORDS)
 #undef SIM_FAULT_WORDS
     };
     printf("%u relays, %u writers, %u events of %u keys in %.1f s, %u partitions; store: %s%s%s; broker: %s\n",

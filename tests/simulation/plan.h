@@ -58,11 +58,20 @@
     X(REPLAY, "dead letters are replayed, mended or not") \
     X(DROP, "dead letters are dropped")
 
+/* By the tens digit of the seed. */
+#define SIM_TENS_FAULTS(X)                                                                     \
+    X(LEADER, "partitions lose their leader, and the new one may lack what was not confirmed") \
+    X(QUEUE_FULL, "the producer's queue is full after a few events")                           \
+    X(LONG_DOWN, "the broker is down for one to five minutes")                                 \
+    X(TOMBSTONE, "payloads that are null, or empty")
+
 enum sim_fault {
 #define SIM_FAULT_ENUM(name, words) SIM_##name,
     SIM_FAULTS(SIM_FAULT_ENUM) SIM_FAULT_COUNT,
     SIM_LAST_FAULT = SIM_FAULT_COUNT - 1,
-    SIM_DISK_FAULTS(SIM_FAULT_ENUM) SIM_LETTER_FAULTS(SIM_FAULT_ENUM)
+    SIM_DISK_FAULTS(SIM_FAULT_ENUM) SIM_LETTER_FAULTS(SIM_FAULT_ENUM) SIM_OLD_FAULTS,
+    SIM_LAST_OLD_FAULT = SIM_OLD_FAULTS - 1,
+    SIM_TENS_FAULTS(SIM_FAULT_ENUM)
 #undef SIM_FAULT_ENUM
         SIM_ALL_FAULTS
 };
@@ -82,20 +91,27 @@ struct sim_plan {
     bool sql;                /* the store uses backends/sql; else it knows what it gave */
     bool bell;               /* the store has a doorbell */
     bool renews;
-    bool ordered;       /* the broker keeps order */
-    bool hold_keys;     /* ... by key; else by partition */
-    bool file;          /* the broker is a file: brokers/file on the simulated disk */
-    bool letters;       /* somebody works on the dead letters */
-    uint32_t file_kib;  /* max_size; 0: no rotation */
-    bool exact_limited; /* exact claims obey max_bytes */
+    bool ordered;        /* the broker keeps order */
+    bool hold_keys;      /* ... by key; else by partition */
+    bool file;           /* the broker is a file: brokers/file on the simulated disk */
+    bool letters;        /* somebody works on the dead letters */
+    uint32_t file_kib;   /* max_size; 0: no rotation */
+    bool exact_limited;  /* exact claims obey max_bytes */
+    bool peace;          /* nothing goes wrong but poisoned events, which block their keys */
+    bool patient;        /* the producer never gives up what it has taken, as Kafka's by default */
+    bool nulls_refused;  /* route.tombstone: false */
+    uint32_t queue_room; /* messages that the producer takes before earlier ones are reported */
+    uint64_t outage_ns;  /* of LONG_DOWN */
     /* settings of the relay */
     const char *order, *on_reject;
     uint32_t batch, memory_kib, max_deferred, max_attempts, retry_min_ms, retry_max_ms, idle_ms, lease_ms, standby_ms,
         timeout_ms;
 };
 
-/* What was added later than the first regressions goes by the last digit of the seed, so that the other seeds keep
- * their meaning: with 1 and 6 the broker is a file, with 2 and 4 somebody works on the dead letters. */
+/* What was added later than the first regressions goes by the last digits of the seed, so that the other seeds keep
+ * their meaning. The last: with 1 and 6 the broker is a file, with 2 and 4 somebody works on the dead letters. The one
+ * before: with 4 and 6 payloads may be null; if the broker is no file, with 4 to 7 it may have the faults of
+ * SIM_TENS_FAULTS, with 8 there is peace but for poisoned events. */
 void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed);
 /* The configuration of a relay; static memory. */
 const char *sim_plan_yaml(const struct sim_plan *plan);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "oracle.h"
+#include "prompt.h"
 #include "sim.h"
 #include "verdict.h"
 
@@ -33,10 +34,17 @@ static struct sim_producer *new_producer(struct sim_broker *broker)
     *producer = (struct sim_producer){.node = broker->node, .life = broker->node->life, .broker = broker};
     for (uint32_t i = 0; i < SIM_PARTITIONS; i++)
         obx_list_init(&producer->queues[i]);
+    obx_list_init(&producer->line);
     obx_list_init(&producer->flights);
     obx_list_init(&producer->publishes);
     sim_own(before);
     return producer;
+}
+
+static void note_failure(struct sim_broker *broker)
+{
+    broker->failures++;
+    broker->failed_ns = sim->now_ns;
 }
 
 static void finish_start(struct obx_timer *timer)
@@ -46,7 +54,9 @@ static void finish_start(struct obx_timer *timer)
     outbox_op_t op = broker->start_op;
     bool fails = sim->cluster->down[0] && sim_pick(0, 1);
     broker->start_op = 0;
-    if (!fails)
+    if (fails)
+        note_failure(broker);
+    else
         broker->producer = new_producer(broker);
     broker->host->op_done(broker->host, op, fails ? &error : NULL);
 }
@@ -57,6 +67,7 @@ static void start(void *self, outbox_op_t op, const struct outbox_broker_start *
     (void)start;
     if (broker->producer)
         sim_fail("the broker is started twice");
+    oracle_reconnects(broker->node, broker->failures, broker->failed_ns);
     broker->start_op = op;
     broker->start_timer.fire = finish_start;
     sim_node_after(broker->node, &broker->start_timer, sim_pick(0, 20) * OBX_MS);
@@ -93,19 +104,35 @@ static void raise_barrier(struct sim_message *message)
 static void check_lent(const struct sim_message *message)
 {
     const struct outbox_message *lent = outbox_message_at(message->publish->args, message->index);
-    if (sim_message_event(lent)->number != message->event)
+    if (sim_message_event(lent)->number != message->record.event)
         sim_fail("a message in flight has become another");
+}
+
+/* For the pauses between starts; what a stop makes of its events is no failure. */
+static void note_health(struct sim_producer *producer, const struct sim_message *message)
+{
+    struct sim_broker *broker = producer->broker;
+    bool outage = message->outcome == OUTBOX_NOT_CONNECTED || message->outcome == OUTBOX_UNKNOWN;
+    if (message->outcome == OUTBOX_DELIVERED)
+        broker->failures = 0;
+    if (!outage || producer->failed || broker->stop_op)
+        return;
+    producer->failed = true;
+    note_failure(broker);
 }
 
 static void note_told(struct sim_producer *producer, struct sim_message *message)
 {
     static const char *const names[] = {"?", "DELIVERED", "RETRY", "REJECTED", "UNKNOWN", "NOT_CONNECTED"};
     check_lent(message);
+    if (sim_event(message->record.event)->poison != SIM_HEALTHY && message->outcome != OUTBOX_DELIVERED)
+        prompt_refused(sim_event(message->record.event));
     raise_barrier(message);
-    oracle_told(producer->life, message->generation, sim_event(message->event), message->outcome);
+    note_health(producer, message);
+    oracle_told(producer->life, message->generation, sim_event(message->record.event), message->outcome);
     message->publish->untold--;
     if (message->outcome != OUTBOX_DELIVERED)
-        SIM_SAY("event %u is reported %s to life %u", message->event, names[message->outcome], producer->life);
+        SIM_SAY("event %u is reported %s to life %u", message->record.event, names[message->outcome], producer->life);
 }
 
 static void tell_one(struct sim_producer *producer, struct sim_message *message)
@@ -175,7 +202,7 @@ static void finish_stop(struct sim_broker *broker)
     broker->host->op_done(broker->host, op, NULL);
 }
 
-void sim_producer_tell(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
+static void tell(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
 {
     struct sim_owner *before = sim_own(&producer->node->memory);
     for (uint32_t i = 0; i < count;)
@@ -195,10 +222,10 @@ static struct sim_message *new_message(struct sim_publish *publish, uint32_t ind
     const struct sim_event *event = oracle_submitted(publish->producer->node, lent);
     struct sim_message *message = obx_alloc(sizeof *message);
     uint32_t partition = event->key == SIM_NO_KEY ? event->number : event->key;
-    verdict_hash(lent, &message->payload, &message->content);
     message->publish = publish;
     message->index = index;
-    message->event = event->number;
+    message->record.event = event->number;
+    verdict_hash(lent, &message->record.payload, &message->record.content);
     message->queued_ns = sim->now_ns;
     message->generation = sim->db->generation;
     message->partition = partition % sim->plan.partitions;
@@ -206,28 +233,58 @@ static struct sim_message *new_message(struct sim_publish *publish, uint32_t ind
     return message;
 }
 
-static void queue(struct sim_producer *producer, struct sim_message *message)
+/* With order, into the queues of their partitions; without, into flights that overtake each other. */
+static void take(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
 {
-    obx_list_append(&producer->queues[message->partition], &message->link);
+    producer->taken += count;
+    if (!sim->plan.ordered) {
+        sim_flight_shuffled(producer, messages, count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        obx_list_append(&producer->queues[messages[i]->partition], &messages[i]->link);
+    for (uint32_t i = 0; i < sim->plan.partitions; i++)
+        sim_producer_pump(producer, i);
+}
+
+static void take_of_line(struct sim_producer *producer)
+{
+    struct sim_message *messages[SIM_FLIGHT];
+    uint32_t count = 0;
+    struct sim_owner *before = sim_own(&sim->memory);
+    for (struct obx_list *link; count < SIM_FLIGHT && producer->taken + count < sim->plan.queue_room &&
+                                (link = obx_list_pop(&producer->line));)
+        messages[count++] = OBX_CONTAINER(link, struct sim_message, link);
+    if (count)
+        take(producer, messages, count);
+    sim_own(before);
+}
+
+void sim_producer_land(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
+{
+    producer->taken -= count;
+    tell(producer, messages, count);
+    if (producer->broker && !producer->broken && !producer->broker->stop_op)
+        take_of_line(producer);
 }
 
 static void submit(struct sim_producer *producer, struct sim_publish *publish)
 {
-    uint32_t count = publish->args->count;
+    uint32_t count = publish->args->count, room = sim->plan.queue_room - producer->taken;
     struct sim_message **messages = obx_alloc((count + 1) * sizeof *messages);
     for (uint32_t i = 0; i < count; i++)
         messages[i] = new_message(publish, i);
     if (producer->broken) {
         for (uint32_t i = 0; i < count; i++)
             sim_message_fail(messages[i], OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED);
-        sim_producer_tell(producer, messages, count);
-    } else if (sim->plan.ordered) {
-        for (uint32_t i = 0; i < count; i++)
-            queue(producer, messages[i]);
-        for (uint32_t i = 0; i < sim->plan.partitions; i++)
-            sim_producer_pump(producer, i);
+        tell(producer, messages, count);
     } else {
-        sim_flight_shuffled(producer, messages, count);
+        uint32_t taken = obx_list_empty(&producer->line) ? OBX_MIN(room, count) : 0;
+        take(producer, messages, taken);
+        for (uint32_t i = taken; i < count; i++)
+            obx_list_append(&producer->line, &messages[i]->link);
+        if (taken < count)
+            SIM_SAY("%s has no room for %u of them", producer->node->name, count - taken);
     }
     obx_free(messages);
 }
@@ -256,6 +313,7 @@ int sim_broker_admit(void *self, const struct outbox_message *message, struct ou
     (void)self;
     if (sim_message_event(message)->poison != SIM_REFUSED)
         return OUTBOX_OK;
+    prompt_refused(sim_message_event(message));
     *error = (struct outbox_error){.code = OUTBOX_E_REJECTED, .text = "not admitted"};
     return OUTBOX_E_REJECTED;
 }
@@ -293,6 +351,8 @@ static void abandon(struct sim_producer *producer)
         abandon_flight(producer, flight);
     for (uint32_t i = 0; i < SIM_PARTITIONS; i++)
         abandon_queue(producer, &producer->queues[i]);
+    abandon_queue(producer, &producer->line);
+    producer->taken = 0;
     complete_told(producer);
 }
 
@@ -315,6 +375,10 @@ static void stop(void *self, outbox_op_t op)
         broker->start_op = 0;
     }
     broker->stop_timer.fire = give_up;
+    if (broker->producer) { /* what was not taken is not waited for */
+        abandon_queue(broker->producer, &broker->producer->line);
+        complete_told(broker->producer);
+    }
     uint64_t patience = broker->producer && !broker->producer->broken && sim_pick(0, 1) ? sim_pick(0, 8000) : 0;
     sim_node_after(broker->node, &broker->stop_timer, patience * OBX_MS);
     if (patience)
@@ -324,7 +388,8 @@ static void stop(void *self, outbox_op_t op)
 static void cancel(void *self, outbox_op_t op)
 {
     struct sim_broker *broker = self;
-    (void)op;
+    if (!broker->stop_op && op != broker->start_op)
+        sim_fail("a publish is canceled: it has no timeout, only the client knows when it is hopeless");
     if (broker->stop_op)
         sim_node_after(broker->node, &broker->stop_timer, 0);
 }

@@ -3,6 +3,7 @@
  *
  *   producer.c  the plugin: publishing, outcomes, stopping; and the order that OUTBOX_CAP_ORDERED promises
  *   cluster.c   flights of messages on their way to the cluster and back, and what becomes of them there
+ *   leader.c    partitions without a leader, and what the next one has of the log
  *
  * A flight belongs to the world: it arrives, and is appended, also when its producer is gone. With order there is one
  * flight at a time for each partition; without, each publish is torn into flights that overtake each other.
@@ -10,6 +11,9 @@
  * ORDER. When a message of a lane (a key, or a partition) is told to be not delivered, what was submitted of the lane
  * before that is refused, and being refused is not being delivered. Not more than that: from then on the host keeps
  * the order.
+ *
+ * ROOM. The producer takes so many messages as its queue has room for, as librdkafka does. The others stand in line,
+ * each publish behind the one before, and are taken as reports come.
  */
 #ifndef SIM_PRODUCER_H
 #define SIM_PRODUCER_H
@@ -31,17 +35,23 @@ struct sim_publish {
     uint32_t untold;
 };
 
+/* What stands in a log, or is on its way there; hashes, for the verdict. */
+struct sim_record {
+    uint32_t event;
+    uint64_t payload, content;
+};
+
 struct sim_message {
     struct obx_list link;
     struct sim_publish *publish;
-    uint32_t index, event;
+    uint32_t index;
     uint32_t partition, lane;
     uint32_t generation; /* of ownership, when it was submitted */
     uint64_t queued_ns;
     struct outbox_error error;
     uint8_t outcome;
-    uint64_t payload, content; /* hashes, for the verdict */
-    bool refused;              /* when it was sent, its lane was held */
+    struct sim_record record;
+    bool refused; /* when it was sent, its lane was held */
 };
 
 struct sim_flight {
@@ -51,6 +61,10 @@ struct sim_flight {
     struct sim_message *messages[SIM_FLIGHT];
     uint32_t count;
     struct obx_timer arrive, report;
+    /* leader.c: written to the log of a leader that was lost, unconfirmed; and what of that the next one has */
+    struct obx_list tail;
+    struct sim_record written[SIM_FLIGHT];
+    uint32_t written_count, kept;
 };
 
 /* A connection to the cluster: from start to stop. In the world's memory. */
@@ -58,11 +72,13 @@ struct sim_producer {
     struct sim_node *node;
     uint32_t life;
     struct sim_broker *broker; /* NULL: gone */
-    bool broken, flushing;
+    bool broken, failed;
     uint64_t submitted;
     struct obx_list queues[SIM_PARTITIONS]; /* of messages not sent yet */
     bool flying[SIM_PARTITIONS];
     struct obx_timer send[SIM_PARTITIONS];
+    struct obx_list line; /* of messages that there is no room for */
+    uint32_t taken;       /* messages in queues and flights */
     struct obx_list flights, publishes;
     uint64_t barriers[SIM_MAX_KEYS + 1]; /* of each lane: publishes up to this number are refused */
 };
@@ -73,6 +89,8 @@ struct sim_broker {
     struct sim_producer *producer; /* NULL: not started */
     outbox_op_t start_op, stop_op; /* in flight */
     struct obx_timer start_timer, stop_timer, lost_timer;
+    uint32_t failures; /* starts and producers that failed since something was delivered */
+    uint64_t failed_ns;
 };
 
 extern struct outbox_plugin sim_broker_plugin;
@@ -86,16 +104,32 @@ void sim_producer_lose(struct sim_node *node); /* it fails for good */
 /* With `order: none` a broker that holds everything behind an event that fails for ever would never get on. */
 bool sim_order_kept(void);
 bool sim_lane_refuses(const struct sim_producer *producer, const struct sim_message *message);
-/* All messages of the flight have an outcome: tell, complete. */
-void sim_producer_tell(struct sim_producer *producer, struct sim_message **messages, uint32_t count);
+/* All messages of the flight have an outcome: tell, complete, take of the line what there is room for now. */
+void sim_producer_land(struct sim_producer *producer, struct sim_message **messages, uint32_t count);
 void sim_message_fail(struct sim_message *message, enum outbox_outcome outcome, int code);
 
 /* cluster.c */
+struct sim_partition {
+    bool leaderless;
+    struct obx_timer elect;
+    struct obx_list tail; /* of flights: written to the old leader, in this order */
+};
 struct sim_cluster {
     bool down[SIM_PARTITIONS];
+    uint64_t long_down_until_ns;
+    struct sim_partition partitions[SIM_PARTITIONS];
 };
 void sim_cluster_init(void);
+void sim_cluster_append(const struct sim_record *record);
 void sim_producer_pump(struct sim_producer *producer, uint32_t partition);
 void sim_flight_shuffled(struct sim_producer *producer, struct sim_message **messages, uint32_t count);
+uint32_t sim_flight_partition(const struct sim_flight *flight);
+bool sim_event_fails_now(const struct sim_event *event);
+
+/* leader.c */
+void sim_leader_lose(uint32_t partition, uint64_t ns);
+void sim_leaders_elect(void); /* all that are missing */
+/* There is no leader: the flight has to be sent again. It may have reached the old one. */
+bool sim_leader_missed(struct sim_flight *flight);
 
 #endif

@@ -151,6 +151,8 @@ static struct outbox_value put_value(const struct sim_event *event, const char *
     if (!strcmp(column, "aggregateid"))
         return put_text(at, sim_key_text(event->key));
     if (!strcmp(column, "payload")) {
+        if (event->value == SIM_NULL)
+            return put_text(at, NULL);
         sim_payload_write(event, *at);
         return text(at, sim_payload_size(event));
     }

@@ -15,6 +15,7 @@
 #include "oracle.h"
 #include "plugin/registry.h"
 #include "producer.h"
+#include "prompt.h"
 #include "sink.h"
 #include "store.h"
 #include "verdict.h"
@@ -115,7 +116,12 @@ static bool step(void)
 
 static void run_until(uint64_t end_ns, bool (*done)(void))
 {
+    uint64_t look_ns = 0;
     while (sim->now_ns < end_ns && !(done && sim->steps % 64 == 0 && done()) && step()) {
+        if (sim->now_ns < look_ns)
+            continue;
+        prompt_look();
+        look_ns = sim->now_ns + 200 * OBX_MS;
     }
 }
 
@@ -144,6 +150,7 @@ static void begin(struct sim *run, uint64_t seed, bool trace)
     if (trace)
         sim_plan_print(&run->plan);
     oracle_init();
+    prompt_init();
     verdict_init();
     sim_db_init();
     sim_cluster_init();
@@ -174,6 +181,7 @@ static void stop_one(void)
             continue;
         node->settles = true; /* unless a standby fences it first: a store that cannot renew may have been silent */
         sim->db->fenced_life = 0;
+        prompt_stopped();
         sim_node_stop(node, 3000);
     }
 }

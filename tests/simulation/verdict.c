@@ -6,15 +6,11 @@
 #include <xxhash.h>
 
 #include "oracle.h"
+#include "producer.h"
 #include "sim.h"
 #include "sink.h"
 
-struct appended {
-    uint32_t event;
-    uint64_t payload, content;
-};
-
-static struct appended *log_items;
+static struct sim_record *log_items;
 static uint32_t log_count, log_room;
 static struct oracle *judge;
 
@@ -33,7 +29,7 @@ static uint64_t hash(struct outbox_bytes bytes, uint64_t seed)
 void verdict_hash(const struct outbox_message *message, uint64_t *payload, uint64_t *content)
 {
     const struct outbox_bytes parts[] = {message->topic, message->key, message->id, message->type};
-    uint64_t sum = *payload = hash(message->value, 0);
+    uint64_t sum = *payload = message->value.data ? hash(message->value, 0) : 0;
     for (size_t i = 0; i < OBX_COUNT(parts); i++)
         sum = hash(parts[i], sum);
     for (uint32_t i = 0; i < message->header_count; i++)
@@ -41,18 +37,20 @@ void verdict_hash(const struct outbox_message *message, uint64_t *payload, uint6
     *content = sum + (uint64_t)message->timestamp_us;
 }
 
-void verdict_append(const struct sim_event *event, uint64_t payload, uint64_t content)
+void verdict_append(const struct sim_record *record)
 {
     if (log_count == log_room) {
         log_room = log_room ? log_room * 2 : 256;
         log_items = obx_resize(log_items, log_room * sizeof *log_items);
     }
-    log_items[log_count++] = (struct appended){event->number, payload, content};
+    log_items[log_count++] = *record;
 }
 
 uint64_t sim_payload_hash(const struct sim_event *event)
 {
     static char bytes[64 * 1024 + 256];
+    if (event->value == SIM_NULL)
+        return 0;
     sim_payload_write(event, bytes);
     return XXH3_64bits(bytes, sim_payload_size(event));
 }

@@ -13,11 +13,13 @@
 #include "../oracle/oracle.h"
 #include "db.h"
 
+struct sim_record;
+
 void verdict_init(void);
 /* The hashes of a message as the broker got it. */
 void verdict_hash(const struct outbox_message *message, uint64_t *payload, uint64_t *content);
-void verdict_append(const struct sim_event *event, uint64_t payload, uint64_t content); /* to a topic */
-void verdict_sighting(const struct oracle_sighting *seen);                              /* of a file, at the end */
+void verdict_append(const struct sim_record *record);      /* to a topic */
+void verdict_sighting(const struct oracle_sighting *seen); /* of a file, at the end */
 void verdict_judge(void);
 
 uint64_t sim_payload_hash(const struct sim_event *event);
