@@ -7,7 +7,8 @@
  * the database and flushed. Then, in between two transactions, the little that has come since: the next commit begins
  * the log anew, if nothing was added meanwhile and nobody reads from it. Claims are held for that. Where others keep
  * committing it does not come about by itself, and they are made to wait once, for the flush of what they added,
- * instead of in each of their commits. While nobody else writes, the log may be longer: it holds up nobody then.
+ * instead of in each of their commits. How often is learned: on a disk that is slow to flush, as beside a drain, the
+ * log grows longer before it comes to that. While nobody else writes, too: it holds up nobody then.
  *
  * Failure modes: a checkpoint that fails is told and tried again with the next; the log grows meanwhile. After a
  * failure ahead there is no more of that until the store is started anew: pages that a failed flush has lost must
@@ -26,7 +27,10 @@
 #define CHECKPOINT_PAGES 600
 #define ALONE_PAGES 1400
 #define AGAIN_PAGES 250
-#define LONG_LOG_PAGES 800
+#define LONG_LOG_LEAST 800
+#define LONG_LOG_MOST 16384
+#define SLOW_RESTART_NS 1500000u
+#define OTHERS_NS 1000000000u /* somebody who wrote is expected to write again for so long */
 #define RESTART_PATIENCE_MS 4
 
 static void warn(struct lite_conn *conn, int code)
@@ -107,6 +111,7 @@ static void asked(struct outbox_task *task)
 
 void lite_log_init(struct lite_store *store)
 {
+    store->long_log = LONG_LOG_LEAST;
     store->ahead_task.run = asked;
     store->ahead_task.arg = store;
 }
@@ -141,14 +146,28 @@ static void hold_claims(struct lite_job *job)
     }
 }
 
+bool lite_others_write(const struct lite_store *store)
+{
+    return lite_now(store) < store->others_until;
+}
+
+static void learn(struct lite_store *store, uint64_t held_ns)
+{
+    int pages = held_ns > SLOW_RESTART_NS ? store->long_log * 2 : store->long_log / 2;
+    store->long_log = pages < LONG_LOG_LEAST ? LONG_LOG_LEAST : pages > LONG_LOG_MOST ? LONG_LOG_MOST : pages;
+}
+
 /* With the write lock, for the flush of the few pages that came after the checkpoint. */
 static int begin_log_anew(struct lite_conn *conn)
 {
     uint64_t patience = conn->patience_ms;
     conn->patience_ms = RESTART_PATIENCE_MS;
+    uint64_t since = lite_now(conn->store);
     int code = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
     conn->patience_ms = patience;
-    conn->store->write_after = lite_now(conn->store) + LITE_LEAVE_NS;
+    if (code == SQLITE_OK)
+        learn(conn->store, lite_now(conn->store) - since);
+    lite_write_leave(conn->store);
     return code;
 }
 
@@ -161,7 +180,8 @@ static void look_at_log(struct lite_store *store, struct lite_conn *conn)
     int added = store->wal_pages - (anew ? 0 : store->wal_seen);
     if (anew)
         store->checkpointed = store->ahead_from = 0;
-    store->others_write = added > written || (store->others_write && !anew);
+    if (added > written)
+        store->others_until = lite_now(store) + OTHERS_NS;
     store->wal_seen = store->wal_pages;
 }
 
@@ -175,7 +195,7 @@ static void checkpoint(struct lite_job *job, struct lite_conn *conn)
     OUTBOX_FAILPOINT(store->host, sqlite, after_checkpoint);
     store->checkpointed = store->ahead_from = store->wal_pages;
     hold_claims(job);
-    if (store->wal_pages > LONG_LOG_PAGES && (store->others_write || copied < pages))
+    if (store->wal_pages > store->long_log && (lite_others_write(store) || copied < pages))
         warn(conn, begin_log_anew(conn));
     store->claims_wait = false;
 }
@@ -192,7 +212,7 @@ static int due_pages(const struct lite_store *store)
 {
     if (store->checkpointed)
         return AGAIN_PAGES;
-    return store->others_write ? CHECKPOINT_PAGES : ALONE_PAGES;
+    return lite_others_write(store) ? CHECKPOINT_PAGES : ALONE_PAGES;
 }
 
 void lite_log_tend(struct lite_job *job, struct lite_conn *conn)

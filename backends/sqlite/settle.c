@@ -3,7 +3,9 @@
  *
  * SQLite has one write lock, and an application that waits for it asks again after 1 ms, then 2 ms later, then 5 and
  * so on. So a transaction of the relay holds it for about two milliseconds and then leaves it alone for a little
- * longer: whenever a writer met the relay, the lock is free at its first or its second question. How many rows fit is
+ * longer: whenever a writer met the relay, the lock is free at its first or its second question. While others are
+ * seen to write it holds the lock for much less than that, so that a disk or a scheduler that makes a transaction
+ * several times as long does not push them to the third question, five milliseconds later. How many rows fit is
  * learned as it goes, in the time of the processor: on a busy machine the clock on the wall would teach ever smaller
  * pieces, and small pieces write the same pages again and again. What it will remove it reads before it asks for the
  * lock. The log that all this fills is the business of log.c. Every transaction begins with a look at the epoch, so
@@ -17,6 +19,9 @@
 #define SETTLING "settle rows of"
 #define PARKING "park rows of"
 #define HOLD_NS 2000000u
+#define HOLD_BESIDE_NS 600000u
+#define LEAVE_NS 2300000u
+#define LEAVE_BESIDE_NS 4000000u
 #define CHUNK_LEAST 16u
 #define CHUNK_MOST 8192u
 #define WARM_LEAST 32u /* fewer rows are not worth a look ahead */
@@ -26,6 +31,16 @@
 static int canceled(const struct lite_job *job, const char *what, struct outbox_error *error)
 {
     return outbox_error_set(error, OUTBOX_E_CANCELED, "%s %s: canceled", what, job->store->path);
+}
+
+static uint64_t hold_ns(const struct lite_store *store)
+{
+    return lite_others_write(store) ? HOLD_BESIDE_NS : HOLD_NS;
+}
+
+void lite_write_leave(struct lite_store *store)
+{
+    store->write_after = lite_now(store) + (lite_others_write(store) ? LEAVE_BESIDE_NS : LEAVE_NS);
 }
 
 int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what)
@@ -46,7 +61,7 @@ int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *
         lite_step(conn, STATEMENT_COMMIT, what, &job->error))
         lite_rollback(conn);
     OUTBOX_FAILPOINT(job->store->host, sqlite, after_commit);
-    job->store->write_after = lite_now(job->store) + LITE_LEAVE_NS;
+    lite_write_leave(job->store);
     return job->error.code;
 }
 
@@ -91,7 +106,7 @@ static uint64_t processor_ns(void)
 
 static void learn(struct lite_store *store, uint32_t rows, uint64_t worked_ns)
 {
-    uint64_t fit = (uint64_t)rows * HOLD_NS / (worked_ns ? worked_ns : 1);
+    uint64_t fit = (uint64_t)rows * hold_ns(store) / (worked_ns ? worked_ns : 1);
     if (fit > store->chunk && rows < store->chunk)
         return; /* too few to tell */
     fit = fit > store->chunk * 2ull ? store->chunk * 2ull : fit;
@@ -122,7 +137,7 @@ static bool settle_some(struct lite_job *job, struct lite_conn *conn, struct cur
     uint64_t since = lite_now(store), worked = processor_ns();
     while (count && !remove_range(job, conn, low, low + count - 1, SETTLING)) {
         rows += count;
-        bool full = rows == store->chunk || lite_now(store) - since > HOLD_NS;
+        bool full = rows == store->chunk || lite_now(store) - since > hold_ns(store);
         count = full ? 0 : next_range(at, store->chunk - rows, &low);
     }
     if (lite_write_commit(job, conn, SETTLING))

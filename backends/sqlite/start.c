@@ -238,7 +238,7 @@ static void start_finish(struct lite_job *job)
     store->chunk = 256;
     store->write_after = 0;
     store->wal_pages = store->wal_seen = store->checkpointed = store->ahead_from = 0;
-    store->others_write = false;
+    store->others_until = 0;
     store->ahead_failed = false;
     store->ahead = false;
     lite_batches_free(store); /* their columns may be others now */

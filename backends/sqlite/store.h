@@ -183,7 +183,8 @@ struct lite_store {
     int wal_seen;             /* wal_pages when it was last looked at */
     int checkpointed;         /* wal_pages when the last checkpoint began; 0: none in this log */
     int ahead_from;           /* wal_pages when one was last asked for ahead */
-    bool others_write;        /* to this log */
+    int long_log;             /* pages; with more, the log is made to begin anew */
+    uint64_t others_until;    /* somebody else was seen to write a while before that */
     int ahead_wanted;         /* pages; for the job that was asked for */
     atomic_bool ahead;        /* one was asked for, or runs */
     atomic_bool ahead_failed; /* no more of them */
@@ -265,9 +266,9 @@ void lite_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
 void lite_claim_rewind(struct lite_store *store);
 
 /* settle.c */
-#define LITE_LEAVE_NS 2300000u /* from one write transaction to the next, at least */
 void lite_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
 int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what); /* and check the ownership */
+void lite_write_leave(struct lite_store *store); /* the lock is others' for a while */
 int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *what);
 void lite_park(void *self, outbox_op_t op, const struct outbox_park *park);
 
@@ -275,6 +276,7 @@ void lite_park(void *self, outbox_op_t op, const struct outbox_park *park);
 void lite_log_init(struct lite_store *store);
 /* WRITE lane: after a commit; and a checkpoint, if the log has grown by so many pages. */
 void lite_log_tend(struct lite_job *job, struct lite_conn *conn);
+bool lite_others_write(const struct lite_store *store); /* of late */
 void lite_checkpoint(struct lite_job *job, struct lite_conn *conn, int pages);
 
 /* owner.c */
