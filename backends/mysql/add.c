@@ -3,17 +3,8 @@
  */
 #include <string.h>
 
+#include "sql/event.h"
 #include "store.h"
-
-enum { FIELDS = 6 };
-static const char *const fields[FIELDS] = {"event_id", "aggregatetype", "aggregateid", "type", "payload", "headers"};
-
-static struct outbox_bytes field(const struct outbox_event *event, int index)
-{
-    const struct outbox_bytes all[FIELDS] = {event->event_id, event->aggregate_type, event->aggregate_id,
-                                             event->type,     event->payload,        event->headers};
-    return all[index];
-}
 
 /* A uuid as text, or as 16 bytes where that is what the column holds. */
 static void put_event_id(const struct mys_column *column, struct obx_sql_text *sql, struct outbox_bytes id)
@@ -34,18 +25,18 @@ static void put_event_id(const struct mys_column *column, struct obx_sql_text *s
 static void put_values(const struct mys_store *store, struct obx_sql_text *sql, const struct outbox_event *event)
 {
     const char *comma = "(";
-    for (int i = 0; i < FIELDS; i++) {
-        const struct mys_column *column = mys_column_of(store, fields[i]);
+    for (int i = 0; i < OBX_SQL_FIELDS; i++) {
+        const struct mys_column *column = mys_column_of(store, obx_sql_fields[i]);
         if (!column)
             continue;
         obx_sql_text_puts(sql, comma);
         comma = ", ";
         if (i == 0)
-            put_event_id(column, sql, field(event, i));
+            put_event_id(column, sql, obx_sql_field(event, i));
         else if (mys_column_is_binary(column))
-            mys_put_hex(sql, field(event, i));
+            mys_put_hex(sql, obx_sql_field(event, i));
         else
-            mys_put_string(sql, field(event, i));
+            mys_put_string(sql, obx_sql_field(event, i));
     }
     obx_sql_text_puts(sql, ")");
 }
@@ -55,10 +46,10 @@ static void put_insert(const struct mys_store *store, struct obx_sql_text *sql, 
     const char *comma = " (";
     obx_sql_text_puts(sql, "INSERT INTO ");
     mys_table_put(store, sql);
-    for (int i = 0; i < FIELDS; i++) {
-        if (!mys_column_of(store, fields[i]))
+    for (int i = 0; i < OBX_SQL_FIELDS; i++) {
+        if (!mys_column_of(store, obx_sql_fields[i]))
             continue;
-        obx_sql_text_format(sql, "%s%n", comma, mys_column_of(store, fields[i])->name);
+        obx_sql_text_format(sql, "%s%n", comma, mys_column_of(store, obx_sql_fields[i])->name);
         comma = ", ";
     }
     obx_sql_text_puts(sql, ") VALUES ");
@@ -73,16 +64,11 @@ static int judge(const struct mys_store *store, const struct outbox_add *add, st
     if (!store->table.exists)
         return mys_fail(error, OUTBOX_E_NOT_FOUND, "add events: there is no table %s; run 'outbox init'",
                         store->table_name);
-    for (int i = 1; i < FIELDS - 1; i++)
-        if (!mys_column_of(store, fields[i]))
+    for (int i = 0; i < OBX_SQL_FIELDS; i++)
+        if (obx_sql_field_required(i) && !mys_column_of(store, obx_sql_fields[i]))
             return mys_fail(error, OUTBOX_E_SCHEMA, "add events: table %s.%s has no column for %s; see 'outbox check'",
-                            store->table.schema, store->name, fields[i]);
-    for (uint32_t e = 0; e < add->count; e++)
-        for (int i = 1; i < 4; i++)
-            if (!field(add->events[e], i).data)
-                return mys_fail(error, OUTBOX_E_INVALID, "add event %u: %s is missing; every event needs one", e + 1,
-                                fields[i]);
-    return OUTBOX_OK;
+                            store->table.schema, store->name, obx_sql_fields[i]);
+    return obx_sql_add_judge(add, error);
 }
 
 void mys_add(void *self, outbox_op_t id, const struct outbox_add *add)

@@ -7,24 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql/dead.h"
 #include "store.h"
-
-enum { PAGE = 100, KEYS_PAGE = 5000 };
-
-enum part {
-    NUMBER,
-    TOPIC,
-    KEY,
-    REASON,
-    ATTEMPTS,
-    DIED_AT,
-    EVENT_ID,
-    AGGREGATE_TYPE,
-    AGGREGATE_ID,
-    TYPE,
-    PAYLOAD,
-    HEADERS
-};
 
 static struct outbox_dead *dead_of(const struct mys_op *op)
 {
@@ -67,7 +51,7 @@ static void put_read(const struct mys_op *op, struct obx_sql_text *sql, const st
     mys_put_int(sql, (int64_t)op->number);
     obx_sql_text_puts(sql, " AND ");
     put_which(sql, dead);
-    obx_sql_text_format(sql, " ORDER BY number LIMIT %d", PAGE);
+    obx_sql_text_format(sql, " ORDER BY number LIMIT %d", OBX_SQL_LETTERS_PAGE);
 }
 
 static void put_keys(const struct mys_op *op, struct obx_sql_text *sql)
@@ -76,33 +60,27 @@ static void put_keys(const struct mys_op *op, struct obx_sql_text *sql)
     mys_dead_put(op->store, sql);
     obx_sql_text_puts(sql, " GROUP BY topic, `key` HAVING MIN(number) > ");
     mys_put_int(sql, (int64_t)op->number);
-    obx_sql_text_format(sql, " ORDER BY 1 LIMIT %d", KEYS_PAGE);
+    obx_sql_text_format(sql, " ORDER BY 1 LIMIT %d", OBX_SQL_KEYS_PAGE);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static struct outbox_bytes bytes(MYSQL_ROW row, const unsigned long *sizes, enum part part)
+static struct outbox_bytes bytes(MYSQL_ROW row, const unsigned long *sizes, int part)
 {
     return (struct outbox_bytes){row[part], row[part] ? sizes[part] : 0};
 }
 
 static void tell(const struct outbox_dead *dead, MYSQL_ROW row, const unsigned long *sizes)
 {
-    struct outbox_dead_letter letter = {.struct_size = sizeof letter,
-                                        .number = strtoull(row[NUMBER], NULL, 10),
-                                        .topic = bytes(row, sizes, TOPIC),
-                                        .key = bytes(row, sizes, KEY)};
-    letter.event.struct_size = sizeof letter.event;
-    if (dead->action != OUTBOX_DEAD_KEYS) {
-        letter.reason = bytes(row, sizes, REASON);
-        letter.attempts = strtoll(row[ATTEMPTS], NULL, 10);
-        letter.died_us = row[DIED_AT] ? strtoll(row[DIED_AT], NULL, 10) : 0;
-        letter.event.event_id = bytes(row, sizes, EVENT_ID);
-        letter.event.aggregate_type = bytes(row, sizes, AGGREGATE_TYPE);
-        letter.event.aggregate_id = bytes(row, sizes, AGGREGATE_ID);
-        letter.event.type = bytes(row, sizes, TYPE);
-        letter.event.payload = bytes(row, sizes, PAYLOAD);
-        letter.event.headers = bytes(row, sizes, HEADERS);
+    struct outbox_dead_letter letter = {.struct_size = sizeof letter, .event.struct_size = sizeof letter.event};
+    int parts = obx_sql_dead_parts(dead);
+    letter.number = strtoull(row[OBX_SQL_NUMBER], NULL, 10);
+    for (int part = OBX_SQL_TOPIC; part < parts; part++)
+        if (obx_sql_letter_part(&letter, part))
+            *obx_sql_letter_part(&letter, part) = bytes(row, sizes, part);
+    if (parts == OBX_SQL_PARTS) {
+        letter.attempts = strtoll(row[OBX_SQL_ATTEMPTS], NULL, 10);
+        letter.died_us = row[OBX_SQL_DIED_AT] ? strtoll(row[OBX_SQL_DIED_AT], NULL, 10) : 0;
     }
     dead->row(dead->arg, &letter);
 }
@@ -113,16 +91,16 @@ static void read_page(struct mys_op *op);
 static bool take_page(struct mys_op *op)
 {
     struct outbox_dead *dead = dead_of(op);
-    uint64_t rows = mysql_num_rows(op->result), page = dead->action == OUTBOX_DEAD_KEYS ? KEYS_PAGE : PAGE;
+    uint64_t rows = mysql_num_rows(op->result);
     MYSQL_ROW row;
     while ((row = mysql_fetch_row(op->result))) {
         if (dead->limit && dead->affected == dead->limit)
             return false;
         tell(dead, row, mysql_fetch_lengths(op->result));
         dead->affected++;
-        op->number = strtoull(row[NUMBER], NULL, 10);
+        op->number = strtoull(row[OBX_SQL_NUMBER], NULL, 10);
     }
-    if (rows < page)
+    if (rows < (uint64_t)obx_sql_dead_page(dead))
         return false;
     read_page(op);
     return true;
@@ -137,15 +115,13 @@ static void page_read(struct mys_request *request, const struct outbox_error *er
 
 static void read_page(struct mys_op *op)
 {
-    static const char *const what[] = {"list dead letters", "show dead letters", "", "",
-                                       "list the keys of dead letters"};
     const struct outbox_dead *dead = dead_of(op);
     obx_sql_text_clear(&op->sql);
     if (dead->action == OUTBOX_DEAD_KEYS)
         put_keys(op, &op->sql);
     else
         put_read(op, &op->sql, dead);
-    mys_op_submit(op, &op->store->owner, what[dead->action], mys_keep, page_read);
+    mys_op_submit(op, &op->store->owner, obx_sql_dead_what(dead), mys_keep, page_read);
 }
 
 /* ---- dropping and replaying -------------------------------------------------------------------------------------- */
@@ -163,7 +139,7 @@ static void drop(struct mys_op *op)
     mys_dead_put(op->store, &op->sql);
     obx_sql_text_puts(&op->sql, " WHERE ");
     put_which(&op->sql, dead_of(op));
-    mys_op_submit(op, &op->store->owner, "drop dead letters", take_dropped, mys_done);
+    mys_op_submit(op, &op->store->owner, obx_sql_dead_what(dead_of(op)), take_dropped, mys_done);
 }
 
 static void put_numbers(struct obx_sql_text *sql, MYSQL_RES *locked)
@@ -195,16 +171,6 @@ static void put_kept(struct obx_sql_text *sql, const struct mys_column *column)
         mys_column_is_binary(column) ? "FROM_BASE64(" : "", path, mys_column_is_binary(column) ? ")" : "");
 }
 
-static const char *logical_of(const struct mys_store *store, const char *name)
-{
-#define IS_LOGICAL(column)                                            \
-    if (!strcmp(name, obx_sql_column(&store->column_names, #column))) \
-        return #column;
-    OBX_SQL_COLUMNS(IS_LOGICAL)
-#undef IS_LOGICAL
-    return NULL;
-}
-
 static void put_replay(const struct mys_store *store, struct obx_sql_text *sql, MYSQL_RES *locked)
 {
     const struct mys_table *table = &store->table;
@@ -214,7 +180,7 @@ static void put_replay(const struct mys_store *store, struct obx_sql_text *sql, 
         const char *comma = pass ? ") SELECT " : " (";
         for (uint32_t i = 0; i < table->column_count; i++) {
             const struct mys_column *column = &table->columns[i];
-            const char *logical = logical_of(store, column->name);
+            const char *logical = obx_sql_logical(&store->column_names, column->name);
             if (!strcmp(column->name, table->id) || column->generated)
                 continue;
             obx_sql_text_puts(sql, comma);
@@ -256,7 +222,7 @@ static void locked(struct mys_request *request, const struct outbox_error *error
         obx_sql_text_puts(&op->sql, "ROLLBACK");
     op->request.transaction = true;
     op->request.first = true;
-    mys_op_submit(op, &op->store->owner, "replay dead letters", NULL, replayed);
+    mys_op_submit(op, &op->store->owner, obx_sql_dead_what(dead_of(op)), NULL, replayed);
 }
 
 static void replay(struct mys_op *op)
@@ -267,7 +233,7 @@ static void replay(struct mys_op *op)
     put_which(&op->sql, dead_of(op));
     obx_sql_text_puts(&op->sql, " ORDER BY number FOR UPDATE");
     op->request.transaction = true;
-    mys_op_submit(op, &op->store->owner, "replay dead letters", mys_keep, locked);
+    mys_op_submit(op, &op->store->owner, obx_sql_dead_what(dead_of(op)), mys_keep, locked);
 }
 
 void mys_dead(void *self, outbox_op_t id, struct outbox_dead *dead)
@@ -276,17 +242,12 @@ void mys_dead(void *self, outbox_op_t id, struct outbox_dead *dead)
     struct outbox_error error;
     op->out = dead;
     dead->affected = 0;
-    if (dead->action > OUTBOX_DEAD_KEYS)
-        mys_fail(&error, OUTBOX_E_UNSUPPORTED, "dead letters: action %u is not known", dead->action);
-    else if (!op->store->table.exists)
-        mys_fail(&error, OUTBOX_E_NOT_FOUND, "dead letters of %s: there is no such outbox; run 'outbox init'",
-                 op->store->table_name);
-    else {
-        void (*const act)(struct mys_op *) = dead->action == OUTBOX_DEAD_DROP     ? drop
-                                             : dead->action == OUTBOX_DEAD_REPLAY ? replay
-                                                                                  : read_page;
-        act(op);
-        return;
-    }
-    mys_op_finish(op, &error);
+    if (obx_sql_dead_judge(dead, op->store->table.exists, op->store->table_name, &error))
+        mys_op_finish(op, &error);
+    else if (dead->action == OUTBOX_DEAD_DROP)
+        drop(op);
+    else if (dead->action == OUTBOX_DEAD_REPLAY)
+        replay(op);
+    else
+        read_page(op);
 }

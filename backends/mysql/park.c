@@ -6,46 +6,20 @@
  */
 #include <string.h>
 
+#include "sql/dead.h"
 #include "store.h"
-
-/* Does the relay have a name of its own for this column of the outbox? */
-bool mys_column_is_logical(const struct mys_store *store, const char *name)
-{
-#define COLUMN_IS(logical)                                             \
-    if (!strcmp(name, obx_sql_column(&store->column_names, #logical))) \
-        return true;
-    OBX_SQL_COLUMNS(COLUMN_IS)
-    COLUMN_IS(id)
-#undef COLUMN_IS
-    return false;
-}
 
 static void put_rest(const struct mys_store *store, struct obx_sql_text *sql)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < store->table.column_count; i++) {
         const struct mys_column *column = &store->table.columns[i];
-        if (mys_column_is_logical(store, column->name) || column->generated)
+        if (obx_sql_logical(&store->column_names, column->name) || column->generated)
             continue;
         obx_sql_text_format(sql, mys_column_is_binary(column) ? "%s%l, TO_BASE64(%n)" : "%s%l, %n",
                             count++ ? ", " : ", JSON_OBJECT(", column->name, column->name);
     }
     obx_sql_text_puts(sql, count ? ")" : ", NULL");
-}
-
-static struct outbox_bytes of_text(const char *text)
-{
-    return (struct outbox_bytes){text ? text : "", text ? strlen(text) : 0};
-}
-
-/* Topics are text in the table; what is none cannot be sent to anywhere in any case. */
-static struct outbox_bytes printable(struct outbox_bytes topic)
-{
-    const unsigned char *at = topic.data;
-    for (size_t i = 0; at && i < topic.size; i++)
-        if (at[i] == 0 || at[i] >= 0x80)
-            return (struct outbox_bytes){"?", 1};
-    return topic;
 }
 
 static void put_copy(const struct mys_store *store, struct obx_sql_text *sql, const struct outbox_dead_row *row)
@@ -59,11 +33,11 @@ static void put_copy(const struct mys_store *store, struct obx_sql_text *sql, co
     OBX_SQL_COLUMNS(PUT_TARGET)
 #undef PUT_TARGET
     obx_sql_text_format(sql, ", rest) SELECT %n, ", store->table.id);
-    mys_put_string(sql, printable(row->topic));
+    mys_put_string(sql, obx_sql_dead_topic(row));
     obx_sql_text_puts(sql, ", ");
     mys_put_hex(sql, row->key);
     obx_sql_text_puts(sql, ", ");
-    mys_put_string(sql, of_text(row->reason));
+    mys_put_string(sql, obx_sql_dead_reason(row));
     obx_sql_text_puts(sql, ", ");
     mys_put_int(sql, row->attempts);
 #define PUT_SOURCE(logical)             \

@@ -245,7 +245,6 @@ void mys_renew(void *self, outbox_op_t op);
 /* settle.c, park.c, dead.c */
 void mys_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
 void mys_park(void *self, outbox_op_t op, const struct outbox_park *park);
-bool mys_column_is_logical(const struct mys_store *store, const char *name);
 void mys_dead(void *self, outbox_op_t op, struct outbox_dead *dead);
 
 /* setup.c, check.c, status.c, add.c */

@@ -1,21 +1,12 @@
 /*
  * backends/postgres/add.c - adding events: one statement over arrays, so one transaction, in the order given
  */
+#include "sql/event.h"
 #include "store.h"
-
-enum { FIELDS = 6 };
-static const char *const fields[FIELDS] = {"event_id", "aggregatetype", "aggregateid", "type", "payload", "headers"};
-
-static struct outbox_bytes field(const struct outbox_event *event, int index)
-{
-    const struct outbox_bytes all[FIELDS] = {event->event_id, event->aggregate_type, event->aggregate_id,
-                                             event->type,     event->payload,        event->headers};
-    return all[index];
-}
 
 static const struct pg_column *column_of(const struct pg_store *store, int index)
 {
-    return pg_column_find(&store->table, obx_sql_column(&store->column_names, fields[index]));
+    return pg_column_find(&store->table, obx_sql_column(&store->column_names, obx_sql_fields[index]));
 }
 
 static void put_insert(const struct pg_store *store, struct obx_sql_text *sql)
@@ -23,14 +14,14 @@ static void put_insert(const struct pg_store *store, struct obx_sql_text *sql)
     const char *comma = " (";
     obx_sql_text_puts(sql, "INSERT INTO ");
     obx_sql_text_table(sql, store->table.schema, store->table.name);
-    for (int i = 0; i < FIELDS; i++) {
+    for (int i = 0; i < OBX_SQL_FIELDS; i++) {
         if (!column_of(store, i))
             continue;
         obx_sql_text_format(sql, "%s%n", comma, column_of(store, i)->name);
         comma = ", ";
     }
     comma = ") SELECT ";
-    for (int i = 0; i < FIELDS; i++) {
+    for (int i = 0; i < OBX_SQL_FIELDS; i++) {
         const struct pg_column *column = column_of(store, i);
         if (!column)
             continue;
@@ -39,7 +30,7 @@ static void put_insert(const struct pg_store *store, struct obx_sql_text *sql)
         comma = ", ";
     }
     obx_sql_text_puts(sql, " FROM ROWS FROM (");
-    for (int i = 0; i < FIELDS; i++)
+    for (int i = 0; i < OBX_SQL_FIELDS; i++)
         obx_sql_text_format(sql, i ? ", unnest($%d::%s)" : "unnest($%d::%s)", i + 1,
                             column_of(store, i) && column_of(store, i)->base == PG_OID_BYTEA ? "bytea[]" : "text[]");
     obx_sql_text_puts(sql, ") WITH ORDINALITY e(f0, f1, f2, f3, f4, f5, n) ORDER BY e.n");
@@ -51,22 +42,22 @@ static int send_add(struct pg_request *request, PGconn *pg)
     struct pg_store *store = op->store;
     const struct outbox_add *add = op->in;
     struct obx_sql_text sql = {.host = store->host};
-    struct pg_buf bufs[FIELDS] = {{0}};
+    struct pg_buf bufs[OBX_SQL_FIELDS] = {{0}};
     struct pg_params params = {0};
     bool failed = false;
     put_insert(store, &sql);
-    for (int i = 0; i < FIELDS; i++) {
+    for (int i = 0; i < OBX_SQL_FIELDS; i++) {
         const struct pg_column *column = column_of(store, i);
         bufs[i].host = store->host;
         pg_array_begin(&bufs[i], column && column->base == PG_OID_BYTEA ? PG_OID_BYTEA : PG_OID_TEXT, add->count);
         for (uint32_t e = 0; e < add->count; e++)
-            pg_array_bytes(&bufs[i], field(add->events[e], i));
+            pg_array_bytes(&bufs[i], obx_sql_field(add->events[e], i));
         pg_param_buf(&params, &bufs[i]);
         failed = failed || bufs[i].failed;
     }
     int fine = !failed && !sql.failed &&
                PQsendQueryParams(pg, sql.data, params.count, NULL, params.values, params.lengths, params.formats, 1);
-    for (int i = 0; i < FIELDS; i++)
+    for (int i = 0; i < OBX_SQL_FIELDS; i++)
         pg_buf_free(&bufs[i]);
     obx_sql_text_free(&sql);
     return fine;
@@ -77,16 +68,11 @@ static int judge(const struct pg_store *store, const struct outbox_add *add, str
     if (!store->table.oid)
         return pg_fail(error, OUTBOX_E_NOT_FOUND, "add events: there is no table %s; run 'outbox init'",
                        store->table_name);
-    for (int i = 1; i < FIELDS - 1; i++)
-        if (!column_of(store, i))
+    for (int i = 0; i < OBX_SQL_FIELDS; i++)
+        if (obx_sql_field_required(i) && !column_of(store, i))
             return pg_fail(error, OUTBOX_E_SCHEMA, "add events: table %s.%s has no column for %s; see 'outbox check'",
-                           store->table.schema, store->table.name, fields[i]);
-    for (uint32_t e = 0; e < add->count; e++)
-        for (int i = 1; i < 4; i++)
-            if (!field(add->events[e], i).data)
-                return pg_fail(error, OUTBOX_E_INVALID, "add event %u: %s is missing; every event needs one", e + 1,
-                               fields[i]);
-    return OUTBOX_OK;
+                           store->table.schema, store->table.name, obx_sql_fields[i]);
+    return obx_sql_add_judge(add, error);
 }
 
 static void added(struct pg_request *request, const struct outbox_error *error)

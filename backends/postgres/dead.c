@@ -7,24 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql/dead.h"
 #include "store.h"
-
-enum { PAGE = 100, KEYS_PAGE = 5000 };
-
-enum part {
-    NUMBER,
-    TOPIC,
-    KEY,
-    REASON,
-    ATTEMPTS,
-    DIED_AT,
-    EVENT_ID,
-    AGGREGATE_TYPE,
-    AGGREGATE_ID,
-    TYPE,
-    PAYLOAD,
-    HEADERS
-};
 
 static struct outbox_dead *dead_of(const struct pg_op *op)
 {
@@ -48,7 +32,7 @@ static void put_read(const struct pg_store *store, struct obx_sql_text *sql, con
     pg_dead_name_put(store, sql);
     obx_sql_text_puts(sql, " d WHERE d.number > $1::int8 AND ");
     put_which(sql, dead);
-    obx_sql_text_format(sql, " ORDER BY d.number LIMIT %d", PAGE);
+    obx_sql_text_format(sql, " ORDER BY d.number LIMIT %d", OBX_SQL_LETTERS_PAGE);
 }
 
 static void put_keys(const struct pg_store *store, struct obx_sql_text *sql)
@@ -58,7 +42,7 @@ static void put_keys(const struct pg_store *store, struct obx_sql_text *sql)
     obx_sql_text_format(sql,
                         " d WHERE $2::int8[] IS NOT NULL GROUP BY d.topic, d.key HAVING min(d.number) > $1::int8 "
                         "ORDER BY 1 LIMIT %d",
-                        KEYS_PAGE);
+                        OBX_SQL_KEYS_PAGE);
 }
 
 static void put_drop(const struct pg_store *store, struct obx_sql_text *sql, const struct outbox_dead *dead)
@@ -85,12 +69,7 @@ static void put_replay(const struct pg_store *store, struct obx_sql_text *sql, c
     }
     comma = ") SELECT ";
     for (uint32_t i = 0; i < table->column_count; i++) {
-        const char *name = table->columns[i].name, *logical = NULL;
-#define IS_LOGICAL(column)                                            \
-    if (!strcmp(name, obx_sql_column(&store->column_names, #column))) \
-        logical = #column;
-        OBX_SQL_COLUMNS(IS_LOGICAL)
-#undef IS_LOGICAL
+        const char *name = table->columns[i].name, *logical = obx_sql_logical(&store->column_names, name);
         if (!strcmp(name, table->id))
             continue;
         obx_sql_text_puts(sql, comma);
@@ -131,31 +110,25 @@ static int send_dead(struct pg_request *request, PGconn *pg)
     return fine;
 }
 
-static struct outbox_bytes bytes(const PGresult *result, int row, enum part part)
+static struct outbox_bytes bytes(const PGresult *result, int row, int part)
 {
-    if (PQgetisnull(result, row, (int)part))
+    if (PQgetisnull(result, row, part))
         return (struct outbox_bytes){0};
-    return (struct outbox_bytes){PQgetvalue(result, row, (int)part), (size_t)PQgetlength(result, row, (int)part)};
+    return (struct outbox_bytes){PQgetvalue(result, row, part), (size_t)PQgetlength(result, row, part)};
 }
 
 static void tell(const struct outbox_dead *dead, const PGresult *result, int row)
 {
     static const int64_t epoch_us = 946684800000000;
-    struct outbox_dead_letter letter = {.struct_size = sizeof letter,
-                                        .number = pg_get_int8(PQgetvalue(result, row, NUMBER)),
-                                        .topic = bytes(result, row, TOPIC),
-                                        .key = bytes(result, row, KEY)};
-    letter.event.struct_size = sizeof letter.event;
-    if (dead->action != OUTBOX_DEAD_KEYS) {
-        letter.reason = bytes(result, row, REASON);
-        letter.attempts = (int32_t)pg_get_int4(PQgetvalue(result, row, ATTEMPTS));
-        letter.died_us = (int64_t)pg_get_int8(PQgetvalue(result, row, DIED_AT)) + epoch_us;
-        letter.event.event_id = bytes(result, row, EVENT_ID);
-        letter.event.aggregate_type = bytes(result, row, AGGREGATE_TYPE);
-        letter.event.aggregate_id = bytes(result, row, AGGREGATE_ID);
-        letter.event.type = bytes(result, row, TYPE);
-        letter.event.payload = bytes(result, row, PAYLOAD);
-        letter.event.headers = bytes(result, row, HEADERS);
+    struct outbox_dead_letter letter = {.struct_size = sizeof letter, .event.struct_size = sizeof letter.event};
+    int parts = obx_sql_dead_parts(dead);
+    letter.number = pg_get_int8(PQgetvalue(result, row, OBX_SQL_NUMBER));
+    for (int part = OBX_SQL_TOPIC; part < parts; part++)
+        if (obx_sql_letter_part(&letter, part))
+            *obx_sql_letter_part(&letter, part) = bytes(result, row, part);
+    if (parts == OBX_SQL_PARTS) {
+        letter.attempts = (int32_t)pg_get_int4(PQgetvalue(result, row, OBX_SQL_ATTEMPTS));
+        letter.died_us = (int64_t)pg_get_int8(PQgetvalue(result, row, OBX_SQL_DIED_AT)) + epoch_us;
     }
     dead->row(dead->arg, &letter);
 }
@@ -166,15 +139,15 @@ static void submit(struct pg_op *op);
 static bool take_page(struct pg_op *op)
 {
     struct outbox_dead *dead = dead_of(op);
-    int rows = PQntuples(op->result), page = dead->action == OUTBOX_DEAD_KEYS ? KEYS_PAGE : PAGE;
+    int rows = PQntuples(op->result);
     for (int i = 0; i < rows; i++) {
         if (dead->limit && dead->affected == dead->limit)
             return false;
         tell(dead, op->result, i);
         dead->affected++;
-        op->number = pg_get_int8(PQgetvalue(op->result, i, NUMBER));
+        op->number = pg_get_int8(PQgetvalue(op->result, i, OBX_SQL_NUMBER));
     }
-    if (rows < page)
+    if (rows < obx_sql_dead_page(dead))
         return false;
     submit(op);
     return true;
@@ -205,10 +178,8 @@ static void done(struct pg_request *request, const struct outbox_error *error)
 
 static void submit(struct pg_op *op)
 {
-    static const char *const what[] = {"list dead letters", "show dead letters", "replay dead letters",
-                                       "drop dead letters", "list the keys of dead letters"};
     op->request = (struct pg_request){
-        .what = what[dead_of(op)->action], .send = send_dead, .result = take, .done = done, .arg = op};
+        .what = obx_sql_dead_what(dead_of(op)), .send = send_dead, .result = take, .done = done, .arg = op};
     pg_conn_submit(&op->store->owner, &op->request);
 }
 
@@ -218,14 +189,8 @@ void pg_dead(void *self, outbox_op_t id, struct outbox_dead *dead)
     struct outbox_error error;
     op->out = dead;
     dead->affected = 0;
-    if (dead->action > OUTBOX_DEAD_KEYS)
-        pg_fail(&error, OUTBOX_E_UNSUPPORTED, "dead letters: action %u is not known", dead->action);
-    else if (!op->store->table.oid)
-        pg_fail(&error, OUTBOX_E_NOT_FOUND, "dead letters of %s: there is no such outbox; run 'outbox init'",
-                op->store->table_name);
-    else {
+    if (obx_sql_dead_judge(dead, op->store->table.oid != 0, op->store->table_name, &error))
+        pg_op_finish(op, &error);
+    else
         submit(op);
-        return;
-    }
-    pg_op_finish(op, &error);
 }

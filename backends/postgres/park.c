@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "sql/dead.h"
 #include "store.h"
 
 const char *pg_dead_schema(const struct pg_store *store)
@@ -21,25 +22,13 @@ void pg_dead_name_put(const struct pg_store *store, struct obx_sql_text *sql)
     obx_sql_text_table(sql, *schema ? schema : NULL, store->dead_table);
 }
 
-/* Does the relay have a name of its own for this column of the outbox? */
-bool pg_column_is_logical(const struct pg_store *store, const char *name)
-{
-#define COLUMN_IS(logical)                                             \
-    if (!strcmp(name, obx_sql_column(&store->column_names, #logical))) \
-        return true;
-    OBX_SQL_COLUMNS(COLUMN_IS)
-    COLUMN_IS(id)
-#undef COLUMN_IS
-    return false;
-}
-
 /* The columns without such a name, as a JSON object. */
 static void put_rest(const struct pg_store *store, struct obx_sql_text *sql)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < store->table.column_count; i++) {
         const char *name = store->table.columns[i].name;
-        if (pg_column_is_logical(store, name))
+        if (obx_sql_logical(&store->column_names, name))
             continue;
         obx_sql_text_format(sql, count++ ? ", %l, g.%n" : ", jsonb_build_object(%l, g.%n", name, name);
     }
@@ -71,22 +60,6 @@ static void put_park(const struct pg_store *store, struct obx_sql_text *sql)
     obx_sql_text_format(sql, " FROM g JOIN p ON p.id = g.%n ORDER BY p.id", table->id);
 }
 
-/* Topics are text in the table, which holds neither a NUL nor bytes that are not UTF-8; a topic like that can not
- * be sent to anywhere in any case. */
-static struct outbox_bytes printable(struct outbox_bytes topic)
-{
-    const unsigned char *at = topic.data;
-    for (size_t i = 0; at && i < topic.size; i++)
-        if (at[i] == 0 || at[i] >= 0x80)
-            return (struct outbox_bytes){"?", 1};
-    return topic;
-}
-
-static struct outbox_bytes of_text(const char *text)
-{
-    return (struct outbox_bytes){text ? text : "", text ? strlen(text) : 0};
-}
-
 /* Five arrays, one after the other through one buffer each. */
 static int send_park(struct pg_request *request, PGconn *pg)
 {
@@ -108,9 +81,9 @@ static int send_park(struct pg_request *request, PGconn *pg)
         const struct outbox_dead_row *row = &park->rows[i];
         pg_array_int8(&bufs[0], (int64_t)row->position.major);
         pg_array_int4(&bufs[1], (int32_t)(row->attempts < INT32_MAX ? row->attempts : INT32_MAX));
-        pg_array_bytes(&bufs[2], printable(row->topic));
+        pg_array_bytes(&bufs[2], obx_sql_dead_topic(row));
         pg_array_bytes(&bufs[3], row->key);
-        pg_array_bytes(&bufs[4], of_text(row->reason));
+        pg_array_bytes(&bufs[4], obx_sql_dead_reason(row));
     }
     put_park(store, &sql);
     for (int b = 0; b < 5; b++) {

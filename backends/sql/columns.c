@@ -11,20 +11,22 @@ const char *obx_sql_column(const struct outbox_map *columns, const char *logical
     return logical;
 }
 
-static bool known(const char *name)
+const char *obx_sql_logical(const struct outbox_map *columns, const char *column)
 {
-#define COLUMN_IS(column)       \
-    if (!strcmp(name, #column)) \
-        return true;
+#define COLUMN_IS(logical)                                  \
+    if (!strcmp(column, obx_sql_column(columns, #logical))) \
+        return #logical;
     OBX_SQL_COLUMNS(COLUMN_IS)
+    COLUMN_IS(id)
 #undef COLUMN_IS
-    return !strcmp(name, "id");
+    return NULL;
 }
 
 const char *obx_sql_columns_unknown(const struct outbox_map *columns)
 {
+    static const struct outbox_map none;
     for (uint32_t i = 0; i < columns->count; i++)
-        if (!known(columns->items[i].name))
+        if (!obx_sql_logical(&none, columns->items[i].name))
             return columns->items[i].name;
     return NULL;
 }

@@ -10,6 +10,9 @@
 /* The column that stands for a logical name: what `columns:` says, else the name itself. */
 const char *obx_sql_column(const struct outbox_map *columns, const char *logical);
 
+/* The logical name, `id` among them, of a column of the table; NULL for one that the relay has no name for. */
+const char *obx_sql_logical(const struct outbox_map *columns, const char *column);
+
 /* Every key of `columns:` must be a logical name or id. Returns the first that is not, or NULL. */
 const char *obx_sql_columns_unknown(const struct outbox_map *columns);
 

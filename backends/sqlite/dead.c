@@ -5,6 +5,7 @@
  * many there are. Replaying and dropping go in short transactions like every other write of the relay: those
  * letters that were done stay done when a later one fails.
  */
+#include "sql/dead.h"
 #include "store.h"
 
 #include <string.h>
@@ -19,49 +20,6 @@ struct lite_letter {
     struct lite_letter *next;
     struct outbox_dead_letter letter; /* its bytes follow */
 };
-
-/* What a query for letters selects, in this order. */
-enum part {
-    NUMBER,
-    TOPIC,
-    KEY,
-    REASON,
-    ATTEMPTS,
-    DIED_AT,
-    EVENT_ID,
-    AGGREGATE_TYPE,
-    AGGREGATE_ID,
-    TYPE,
-    PAYLOAD,
-    HEADERS,
-    PARTS
-};
-
-static struct outbox_bytes *bytes_of(struct outbox_dead_letter *letter, enum part part)
-{
-    switch (part) {
-    case TOPIC:
-        return &letter->topic;
-    case KEY:
-        return &letter->key;
-    case REASON:
-        return &letter->reason;
-    case EVENT_ID:
-        return &letter->event.event_id;
-    case AGGREGATE_TYPE:
-        return &letter->event.aggregate_type;
-    case AGGREGATE_ID:
-        return &letter->event.aggregate_id;
-    case TYPE:
-        return &letter->event.type;
-    case PAYLOAD:
-        return &letter->event.payload;
-    case HEADERS:
-        return &letter->event.headers;
-    default:
-        return NULL;
-    }
-}
 
 static const void *column_bytes(sqlite3_stmt *statement, int column, size_t *size)
 {
@@ -89,18 +47,18 @@ static int64_t keep_letter(struct lite_job *job, sqlite3_stmt *statement, int pa
     kept->letter.struct_size = sizeof kept->letter;
     kept->letter.event.struct_size = sizeof kept->letter.event;
     for (int i = 0; i < parts; i++) {
-        struct outbox_bytes *bytes = bytes_of(&kept->letter, (enum part)i);
+        struct outbox_bytes *bytes = obx_sql_letter_part(&kept->letter, i);
         const void *data = bytes ? column_bytes(statement, i, &one) : NULL;
         if (!data)
             continue;
         *bytes = (struct outbox_bytes){memcpy(to, data, one), one};
         to += one;
     }
-    job->as.dead.after = (uint64_t)sqlite3_column_int64(statement, NUMBER);
-    if (parts == PARTS) {
+    job->as.dead.after = (uint64_t)sqlite3_column_int64(statement, OBX_SQL_NUMBER);
+    if (parts == OBX_SQL_PARTS) {
         kept->letter.number = job->as.dead.after;
-        kept->letter.attempts = sqlite3_column_int64(statement, ATTEMPTS);
-        kept->letter.died_us = lite_time(statement, DIED_AT);
+        kept->letter.attempts = sqlite3_column_int64(statement, OBX_SQL_ATTEMPTS);
+        kept->letter.died_us = lite_time(statement, OBX_SQL_DIED_AT);
     }
     *job->as.dead.end = kept;
     job->as.dead.end = &kept->next;
@@ -137,7 +95,7 @@ static sqlite3_stmt *prepare_read(struct lite_job *job, struct lite_conn *conn)
 static void read_some(struct lite_job *job, struct lite_conn *conn, sqlite3_stmt *statement, uint64_t number,
                       size_t *bytes, uint32_t *count)
 {
-    int parts = job->as.dead.args->action == OUTBOX_DEAD_KEYS ? KEY + 1 : PARTS, code;
+    int parts = obx_sql_dead_parts(job->as.dead.args), code;
     int64_t size = 0;
     sqlite3_bind_int64(statement, 1, (int64_t)number);
     sqlite3_bind_int64(statement, 2, PAGE);
