@@ -1,9 +1,9 @@
 /*
- * backends/memory/settle.c - rows leave the outbox: settled for good, or parked among the dead letters
+ * backends/memory/settle.c - rows leave the outbox for good
  */
 #include "store.h"
 
-static int fenced(const struct mstore *store, const char *what, struct outbox_error *error)
+int mstore_fenced(const struct mstore *store, const char *what, struct outbox_error *error)
 {
     if (store->owned)
         return OUTBOX_OK;
@@ -14,34 +14,12 @@ void mstore_settle(void *self, outbox_op_t op, const struct outbox_settle *settl
 {
     struct mstore *store = self;
     struct outbox_error error = {.code = OUTBOX_OK};
-    if (!fenced(store, "settle rows", &error)) {
+    if (!mstore_fenced(store, "settle rows", &error)) {
         for (uint32_t s = 0; s < settle->span_count; s++) {
             const struct outbox_span *span = &settle->spans[s];
             for (uint32_t i = span->first; i < span->first + span->count; i++)
                 mstore_table_remove(store, &store->table, span->batch->positions[i].major);
         }
     }
-    mstore_done(store, op, &error);
-}
-
-/* All or none: letters are written first, and taken back when one cannot be. */
-void mstore_park(void *self, outbox_op_t op, const struct outbox_park *park)
-{
-    struct mstore *store = self;
-    struct outbox_error error = {.code = OUTBOX_OK};
-    uint32_t before = store->letter_count;
-    int code = fenced(store, "park rows", &error);
-    for (uint32_t i = 0; i < park->count && !code; i++) {
-        struct mstore_row *row = mstore_table_find(&store->table, park->rows[i].position.major);
-        if (row && (code = mstore_bury(store, row, &park->rows[i])))
-            outbox_error_set(&error, code, "park rows: out of memory");
-    }
-    for (; code && store->letter_count > before; store->letter_count--) {
-        struct mstore_letter *letter = store->letters[store->letter_count - 1];
-        mstore_row_drop(store, letter->row);
-        store->host->release(store->host, letter);
-    }
-    for (uint32_t i = 0; i < park->count && !code; i++)
-        mstore_table_remove(store, &store->table, park->rows[i].position.major);
     mstore_done(store, op, &error);
 }

@@ -89,7 +89,8 @@ void mstore_done(const struct mstore *store, outbox_op_t op, const struct outbox
 void mstore_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
 void mstore_release(void *self, struct outbox_batch *batch);
 
-/* settle.c */
+/* settle.c, park.c */
+int mstore_fenced(const struct mstore *store, const char *what, struct outbox_error *error);
 void mstore_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
 void mstore_park(void *self, outbox_op_t op, const struct outbox_park *park);
 
@@ -98,7 +99,7 @@ void mstore_dead(void *self, outbox_op_t op, struct outbox_dead *dead);
 int mstore_bury(struct mstore *store, struct mstore_row *row, const struct outbox_dead_row *dead);
 void mstore_letters_free(struct mstore *store);
 
-/* admin.c */
+/* setup.c, check.c, status.c, add.c */
 void mstore_setup(void *self, outbox_op_t op);
 int mstore_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
                  struct outbox_error *error);

@@ -116,6 +116,22 @@ int lite_step(struct lite_conn *conn, enum lite_statement which, const char *wha
     return code == SQLITE_DONE || code == SQLITE_ROW ? OUTBOX_OK : error->code;
 }
 
+int64_t lite_ask(struct lite_job *job, struct lite_conn *conn, char *sql, const char *what)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t number = -1;
+    int code = sql ? sqlite3_prepare_v2(conn->db, sql, -1, &statement, NULL) : SQLITE_NOMEM;
+    if (code == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL)
+        number = sqlite3_column_int64(statement, 0);
+    if (code != SQLITE_ROW && code != SQLITE_DONE && lite_ok(job))
+        lite_fail(conn, code, what, &job->error);
+    sqlite3_finalize(statement);
+    sqlite3_free(sql);
+    return number;
+}
+
 void lite_rollback(struct lite_conn *conn)
 {
     if (conn->db && !sqlite3_get_autocommit(conn->db))

@@ -93,14 +93,13 @@ static int take_over(struct lite_job *job, struct lite_conn *conn, int64_t from)
     return OUTBOX_OK;
 }
 
-static void read_owner(struct lite_job *job, struct lite_conn *conn)
+void lite_read_owner(struct lite_conn *conn, char *owner, size_t size)
 {
     sqlite3_stmt *statement = NULL;
-    char *sql = sqlite3_mprintf("SELECT owner FROM \"%w\" WHERE singleton = 1", job->store->relay_name);
+    char *sql = sqlite3_mprintf("SELECT owner FROM \"%w\" WHERE singleton = 1", conn->store->relay_name);
     if (sql && sqlite3_prepare_v2(conn->db, sql, -1, &statement, NULL) == SQLITE_OK &&
         sqlite3_step(statement) == SQLITE_ROW)
-        snprintf(job->as.acquire.owner, sizeof job->as.acquire.owner, "%s",
-                 (const char *)sqlite3_column_text(statement, 0));
+        snprintf(owner, size, "%s", (const char *)sqlite3_column_text(statement, 0));
     sqlite3_finalize(statement);
     sqlite3_free(sql);
 }
@@ -125,7 +124,7 @@ static bool lease_is_over(struct lite_job *job, int64_t epoch)
 
 static void stand_by(struct lite_job *job, struct lite_conn *conn)
 {
-    read_owner(job, conn);
+    lite_read_owner(conn, job->as.acquire.owner, sizeof job->as.acquire.owner);
     outbox_error_set(&job->error, OUTBOX_E_STANDBY, OWNING " %s: owned by %s", job->store->path,
                      job->as.acquire.owner[0] ? job->as.acquire.owner : "another relay");
 }

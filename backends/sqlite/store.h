@@ -230,6 +230,8 @@ int lite_prepare(struct lite_conn *conn, enum lite_statement which, const char *
                  struct outbox_error *error);
 int lite_step(struct lite_conn *conn, enum lite_statement which, const char *what, struct outbox_error *error);
 int lite_exec(struct lite_conn *conn, char *sql, const char *what, struct outbox_error *error); /* frees sql */
+/* The number that a query gives; -1 when it gives none. sql as in lite_prepare. */
+int64_t lite_ask(struct lite_job *job, struct lite_conn *conn, char *sql, const char *what);
 void lite_rollback(struct lite_conn *conn);
 
 /* start.c */
@@ -283,7 +285,8 @@ void lite_checkpoint(struct lite_job *job, struct lite_conn *conn, int pages);
 void lite_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire);
 void lite_renew(void *self, outbox_op_t op);
 int lite_check_epoch(struct lite_job *job, struct lite_conn *conn, const char *what);
-void lite_give_up(struct lite_store *store, struct lite_conn *conn); /* in stop */
+void lite_give_up(struct lite_store *store, struct lite_conn *conn);    /* in stop */
+void lite_read_owner(struct lite_conn *conn, char *owner, size_t size); /* for people; left alone where there is none */
 
 /* lock.c. Those that give a descriptor give -1 with an error, or without one when another relay has the lock. */
 #define LITE_OWNING "own outbox"
@@ -299,7 +302,7 @@ int lite_wake_start(struct lite_store *store, struct outbox_error *error);
 void lite_wake_arm(struct lite_store *store);
 void lite_wake_stop(struct lite_store *store);
 
-/* admin.c, dead.c */
+/* setup.c, check.c, status.c, add.c, dead.c */
 void lite_setup(void *self, outbox_op_t op);
 int lite_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
                struct outbox_error *error);

@@ -1,42 +1,5 @@
-/*
- * backends/memory/admin.c - setup, print, check, status, add
- */
-#include <stdio.h>
-
+/* backends/memory/add.c - adding events: all or none, in the order given */
 #include "store.h"
-
-void mstore_setup(void *self, outbox_op_t op)
-{
-    mstore_done(self, op, NULL);
-}
-
-int mstore_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
-                 struct outbox_error *error)
-{
-    (void)self;
-    (void)error;
-    line(arg, what == OUTBOX_PRINT_SQL ? "-- the memory store has no tables" : "-- the memory store needs no grants");
-    return OUTBOX_OK;
-}
-
-void mstore_check(void *self, outbox_op_t op, const struct outbox_check *check)
-{
-    check->report(check->arg, OUTBOX_LOG_WARN, "the memory store forgets its events when the process ends",
-                  "use it for tests and measurements only");
-    mstore_done(self, op, NULL);
-}
-
-void mstore_status(void *self, outbox_op_t op, struct outbox_store_status *status)
-{
-    const struct mstore *store = self;
-    const struct mstore_table *table = &store->table;
-    status->pending = (int64_t)(table->live + store->ungenerated);
-    status->oldest_us = table->live ? table->slots[table->first].row->created_us : -1;
-    status->dead = store->letter_count;
-    snprintf(status->owner, sizeof status->owner, "%s", store->owned ? "this process" : "");
-    snprintf(status->server, sizeof status->server, "memory");
-    mstore_done(store, op, NULL);
-}
 
 static int check_event(const struct outbox_event *event, uint32_t index, struct outbox_error *error)
 {

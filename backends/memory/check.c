@@ -1,0 +1,9 @@
+/* backends/memory/check.c - what `outbox check` says: this is no database */
+#include "store.h"
+
+void mstore_check(void *self, outbox_op_t op, const struct outbox_check *check)
+{
+    check->report(check->arg, OUTBOX_LOG_WARN, "the memory store forgets its events when the process ends",
+                  "use it for tests and measurements only");
+    mstore_done(self, op, NULL);
+}
