@@ -85,7 +85,7 @@ static void let_it_settle(struct rig *rig)
         before = rig->harness.wakes;
         cr_assert_null(rig_claim(rig, OUTBOX_CLAIM_PARK));
         struct moment moment = {&rig->harness, obx_loop_now(rig->harness.loop) + 250 * OBX_MS};
-        cr_assert(harness_until(&rig->harness, is_over, &moment));
+        cr_assert(harness_poll(&rig->harness, is_over, &moment));
     } while (rig->harness.wakes != before);
 }
 
