@@ -1,9 +1,10 @@
 /*
  * broker.c - a broker to copy: a directory into which every event goes as a file of its own, like a maildir
  *
- * The file TOPIC.ID holds the payload. It is written under another name, synced, and renamed; when all files of a
- * publish are there the directory is synced, and only then they are told as delivered. An event that is sent twice has
- * the same id, so while it is still there it replaces itself.
+ * The file TOPIC.ID holds the event field by field, each as "NAME SIZE", its bytes, and a line end; the size of a null
+ * is -1. It is written under another name, synced, and renamed; when all files of a publish are there the directory is
+ * synced, and only then they are told as delivered. An event that is sent twice has the same id, so while it is still
+ * there it replaces itself. read.py prints them as NDJSON, in the order of their numbers.
  *
  * Each publish is one job of a worker thread, with the op's scratch memory as its state. This broker does not claim
  * OUTBOX_CAP_ORDERED, so the host has one event of a key in flight at a time and nothing here has to care for order.
@@ -15,6 +16,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <outbox/plugin_util.h>
@@ -25,6 +27,7 @@ struct maildir {
     const char *path; /* option */
     const struct outbox_host *host;
     int dir;          /* -1: not started */
+    uint64_t number;  /* of the last event; a worker's */
     uint32_t jobs;    /* submitted and not done */
     outbox_op_t stop; /* waits for the jobs; 0: none */
 };
@@ -73,37 +76,66 @@ static int admit(void *self, const struct outbox_message *message, struct outbox
     return OUTBOX_OK;
 }
 
-static int write_all(int fd, const char *data, size_t size)
+static void put(FILE *file, const char *name, struct outbox_bytes value)
 {
-    while (size) {
-        ssize_t done = write(fd, data, size);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return -1;
-        data += done;
-        size -= (size_t)done;
-    }
-    return fsync(fd);
+    fprintf(file, "%s %lld\n", name, value.data ? (long long)value.size : -1ll);
+    fwrite(value.data ? value.data : "", 1, value.size, file);
+    fputc('\n', file);
 }
 
-static int write_event(int dir, const struct outbox_message *message)
+static void put_event(FILE *file, uint64_t number, const struct outbox_message *message)
+{
+    fprintf(file, "number %llu\n", (unsigned long long)number);
+    put(file, "topic", message->topic);
+    put(file, "key", message->key);
+    put(file, "id", message->id);
+    for (uint32_t i = 0; i < message->header_count; i++) {
+        put(file, "header", message->headers[i].name);
+        put(file, "is", message->headers[i].value);
+    }
+    put(file, "payload", message->value);
+}
+
+/* Microseconds, but never one twice, as long as the clock is not set back. */
+static uint64_t next_number(struct maildir *maildir)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t micros = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    maildir->number = micros > maildir->number ? micros : maildir->number + 1;
+    return maildir->number;
+}
+
+/* 0, or an errno. */
+static int write_file(int dir, const char *name, uint64_t number, const struct outbox_message *message)
+{
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!file) {
+        int failed = errno;
+        if (fd >= 0)
+            close(fd);
+        return failed;
+    }
+    put_event(file, number, message);
+    int failed = fflush(file) || fsync(fd) ? errno : 0;
+    fclose(file);
+    return failed;
+}
+
+static int write_event(struct maildir *maildir, const struct outbox_message *message)
 {
     char name[LONGEST_NAME + 8], temporary[LONGEST_NAME + 8];
     snprintf(name, sizeof name, "%.*s.%.*s", (int)message->topic.size, (const char *)message->topic.data,
              (int)message->id.size, (const char *)message->id.data);
     snprintf(temporary, sizeof temporary, ".new-%.240s", name);
-    int fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-    if (fd < 0)
-        return -1;
-    int result = write_all(fd, message->value.data, message->value.size), number = errno;
-    close(fd);
-    if (!result && !(result = renameat(dir, temporary, dir, name)))
-        return 0;
-    number = result && errno ? errno : number;
-    unlinkat(dir, temporary, 0);
-    errno = number;
-    return -1;
+    int failed = write_file(maildir->dir, temporary, next_number(maildir), message);
+    if (!failed && renameat(maildir->dir, temporary, maildir->dir, name))
+        failed = errno;
+    if (failed)
+        unlinkat(maildir->dir, temporary, 0);
+    errno = failed;
+    return failed;
 }
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
@@ -114,7 +146,7 @@ static void work_publish(struct outbox_work *work)
     struct outbox_error refused;
     for (; job->written < job->publish->count; job->written++) {
         const struct outbox_message *message = outbox_message_at(job->publish, job->written);
-        if (admit(job->maildir, message, &refused) == OUTBOX_OK && write_event(job->maildir->dir, message)) {
+        if (admit(job->maildir, message, &refused) == OUTBOX_OK && write_event(job->maildir, message)) {
             fail_errno(job, "write to");
             break;
         }
