@@ -2,8 +2,7 @@
 # Postgres as a user meets it: the examples that write, and a table of Debezium's that outbox is told to relay. Run it
 # within tests/postgres/with-server and tests/kafka/with-broker.
 . "$(dirname "$0")/lib.sh"
-python=$(python_with psycopg2)
-export PYTHONDONTWRITEBYTECODE=1
+. "$(dirname "$0")/examples.sh"
 
 shows() { fails "$1" "${@:3}" && matched "$2"; } # CODE PATTERN COMMAND...
 sql() { "$OUTBOX_TEST_PG_SERVICE" psql "$OUTBOX_TEST_PG_DIR" -qAtX -v ON_ERROR_STOP=1 -c "$1"; }
@@ -14,16 +13,7 @@ settings() { # STORE OPTIONS, BROKER; more lines of the relay on stdin
 
 # ---- the examples: a transaction each, from C and from Python ----
 settings "" "plugin: file, path: events.ndjson" </dev/null
-check "init" works "$OUTBOX" init
-check "examples/order_postgres.c" works "$BUILD/examples/order_postgres" "$OUTBOX_TEST_PG" 7 1250
-check "examples/order_postgres.py" works "$python" "$source_root/examples/order_postgres.py" "$OUTBOX_TEST_PG" 7 99
-check "both orders are there" eval '[ "$(sql "SELECT string_agg(amount::text, chr(32) ORDER BY id) FROM orders WHERE customer = 7")" = "1250 99" ]'
-check "drain" works "$OUTBOX" drain
-check "the event from C" grep -q '"topic":"outbox.event.order","key":"7",.*"type":"placed",.*"payload":"{\\"order\\":1,\\"amount\\":1250}"' events.ndjson
-check "the event from Python" grep -q '"topic":"outbox.event.order","key":"7",.*"type":"placed",.*"payload":"{\\"order\\": 2, \\"amount\\": 99}"' events.ndjson
-sql "ALTER TABLE orders ADD CHECK (amount < 1000000)"
-check "an order that fails" fails 1 "$python" "$source_root/examples/order_postgres.py" "$OUTBOX_TEST_PG" 7 5000000
-check "has no event" eval '[ "$(sql "SELECT count(*) FROM outbox")" = 0 ]'
+orders_are_written order_postgres psycopg2 "$OUTBOX_TEST_PG"
 
 # ---- a user without the privileges ----
 sql "CREATE ROLE stranger LOGIN"
