@@ -13,6 +13,8 @@
 #include "embed/plugin_dir.h"
 #include "loop/uv_loop.h"
 #include "plugin/builtin.h"
+#include "service/exit.h"
+#include "service/verb.h"
 #include "service/workers.h"
 
 static const char *const usual_places[] = {"./outbox.yaml", "/etc/outbox/outbox.yaml"};
@@ -181,6 +183,18 @@ int obx_app_open(struct obx_app *app, const struct obx_args *args, enum obx_app_
     if (status)
         obx_app_close(app);
     return status;
+}
+
+int obx_app_do(const struct obx_args *args, int (*work)(struct obx_app *app, void *arg, struct outbox_error *error),
+               void *arg)
+{
+    struct obx_app app;
+    struct outbox_error error = {0};
+    if (obx_app_open(&app, args, OBX_APP_ONE_SHOT, &error))
+        return obx_exit_say(args->verb->name, &error);
+    int result = work(&app, arg, &error);
+    obx_app_close(&app);
+    return result && error.code ? (int)obx_exit_say(args->verb->name, &error) : result;
 }
 
 void obx_app_close(struct obx_app *app)

@@ -33,6 +33,11 @@ enum obx_app_kind { OBX_APP_ONE_SHOT, OBX_APP_SERVICE };
 int obx_app_open(struct obx_app *app, const struct obx_args *args, enum obx_app_kind kind, struct outbox_error *error);
 void obx_app_close(struct obx_app *app); /* nothing may be in flight */
 
+/* All that most verbs do with one: open it, work, close it, say what failed. The exit code. The work returns the code
+ * of the error that it filled; or an exit code, having said everything itself. */
+int obx_app_do(const struct obx_args *args, int (*work)(struct obx_app *app, void *arg, struct outbox_error *error),
+               void *arg);
+
 /* Read the file again; on failure the old one stays. What still uses the old one holds it with obx_config_ref_take. */
 int obx_app_reload(struct obx_app *app, struct outbox_error *error);
 

@@ -3,8 +3,10 @@
  */
 #include "service/args.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "service/exit.h"
@@ -102,4 +104,12 @@ char **obx_args_rest(struct obx_args *args, int min, int max, int *count)
     else if (*count > max)
         finish(args, obx_args_refuse(args->verb, "unexpected argument '%s'", rest[max]));
     return rest;
+}
+
+bool obx_args_number(const char *word, uint64_t min, uint64_t max, uint64_t *number)
+{
+    char *end;
+    errno = 0;
+    *number = strtoull(word, &end, 10);
+    return word[0] >= '0' && word[0] <= '9' && !*end && !errno && *number >= min && *number <= max;
 }

@@ -9,6 +9,7 @@
 
 #include <getopt.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "service/verb.h"
 
@@ -43,6 +44,9 @@ struct obx_args {
 int obx_args_next(struct obx_args *args);
 /* What stands after the options. Checks that there are min to max of them; finished if not. */
 char **obx_args_rest(struct obx_args *args, int min, int max, int *count);
+
+/* A whole number, and nothing else, from min to max. */
+bool obx_args_number(const char *word, uint64_t min, uint64_t max, uint64_t *number);
 
 /* "outbox VERB: text; see outbox VERB --help" on stderr; returns the usage exit code. */
 int obx_args_refuse(const struct obx_verb *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -145,8 +145,9 @@ static int add_one(struct obx_session *session, const struct request *request, b
     return status;
 }
 
-static int add(struct obx_app *app, const struct request *request, struct outbox_error *error)
+static int add(struct obx_app *app, void *arg, struct outbox_error *error)
 {
+    const struct request *request = arg;
     const char *relay;
     struct obx_session session;
     uint64_t added = 0;
@@ -195,14 +196,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     int refused = check_request(verb, &request);
     if (refused)
         return refused;
-
-    struct obx_app app;
-    struct outbox_error error = {0};
-    if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
-        return obx_exit_say(verb->name, &error);
-    int status = add(&app, &request, &error);
-    obx_app_close(&app);
-    return status ? obx_exit_say(verb->name, &error) : OBX_EXIT_OK;
+    return obx_app_do(&args, add, &request);
 }
 
 const struct obx_verb obx_verb_add = {

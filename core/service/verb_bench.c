@@ -4,7 +4,6 @@
  * It publishes: so without --yes it only says what it would do. What it does is in bench.c; here are the command line
  * and what is printed, for people or as JSON.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -166,34 +165,28 @@ static void show(const struct request *request, const struct obx_bench_result *r
     json_decref(object);
 }
 
-static enum obx_exit bench(struct obx_app *app, struct request *request)
+static int bench(struct obx_app *app, void *arg, struct outbox_error *error)
 {
+    struct request *request = arg;
     struct obx_bench_result result;
-    struct outbox_error error = {0};
-    int status = prepare(app, request, &error);
+    int status = prepare(app, request, error);
     if (status)
-        return obx_exit_say("bench", &error);
+        return status;
     if (!request->yes) {
         print_plan(request);
+        error->code = OUTBOX_OK;
         return OBX_EXIT_USAGE;
     }
-    status = obx_bench_run(app, &request->plan, &result, &error);
+    status = obx_bench_run(app, &request->plan, &result, error);
     if (!status || result.written || result.steady)
         show(request, &result);
     if (status)
-        return obx_exit_say("bench", &error);
+        return status;
+    error->code = OUTBOX_OK;
     return result.interrupted ? OBX_EXIT_AGAIN : OBX_EXIT_OK;
 }
 
 /* ---- the command line ---- */
-
-static bool parse_number(const char *word, uint64_t min, uint64_t max, uint64_t *number)
-{
-    char *end;
-    errno = 0;
-    *number = strtoull(word, &end, 10);
-    return word[0] >= '0' && word[0] <= '9' && !*end && !errno && *number >= min && *number <= max;
-}
 
 /* 0, or the exit code after saying what is wrong. */
 static int take(const struct obx_verb *verb, struct request *request, int option)
@@ -211,7 +204,7 @@ static int take(const struct obx_verb *verb, struct request *request, int option
     request->json |= option == JSON;
     if (option >= (int)OBX_COUNT(bounds))
         return 0;
-    if (!parse_number(optarg, bounds[option].min, bounds[option].max, &number))
+    if (!obx_args_number(optarg, bounds[option].min, bounds[option].max, &number))
         return obx_args_refuse(verb, "%s needs a number from %" PRIu64 " to %" PRIu64 ", not '%s'", bounds[option].name,
                                bounds[option].min, bounds[option].max, optarg);
     if (option == EVENTS)
@@ -262,14 +255,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     refused = args.finished ? args.exit : judge(verb, &request.plan);
     if (args.finished || refused)
         return refused;
-
-    struct obx_app app;
-    struct outbox_error error = {0};
-    if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
-        return obx_exit_say(verb->name, &error);
-    int code = bench(&app, &request);
-    obx_app_close(&app);
-    return code;
+    return obx_app_do(&args, bench, &request);
 }
 
 const struct obx_verb obx_verb_bench = {

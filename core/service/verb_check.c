@@ -155,15 +155,22 @@ static enum obx_exit check_listen(const struct obx_app *app)
     return OBX_EXIT_OK;
 }
 
-static enum obx_exit print_config(struct obx_app *app)
+static int check_all(struct obx_app *app, void *none, struct outbox_error *error)
+{
+    (void)none;
+    (void)error;
+    return obx_exit_worse(check_listen(app), check_relays(app));
+}
+
+static int print_config(struct obx_app *app, void *none, struct outbox_error *error)
 {
     struct obx_buf text = {0};
-    struct outbox_error error = {0};
-    int status = obx_print_config(app, &text, &error);
+    (void)none;
+    int status = obx_print_config(app, &text, error);
     if (!status)
         fputs(obx_buf_text(&text), stdout);
     obx_buf_free(&text);
-    return status ? obx_exit_say("check", &error) : OBX_EXIT_OK;
+    return status;
 }
 
 static int run(const struct obx_verb *verb, int argc, char **argv)
@@ -177,14 +184,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     obx_args_rest(&args, 0, 0, &count);
     if (args.finished)
         return args.exit;
-
-    struct obx_app app;
-    struct outbox_error error = {0};
-    if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
-        return obx_exit_say(verb->name, &error);
-    int code = print ? print_config(&app) : obx_exit_worse(check_listen(&app), check_relays(&app));
-    obx_app_close(&app);
-    return code;
+    return obx_app_do(&args, print ? print_config : check_all, NULL);
 }
 
 const struct obx_verb obx_verb_check = {

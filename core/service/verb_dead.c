@@ -1,5 +1,4 @@
 /* core/service/verb_dead.c - outbox dead: look at the dead letters, publish them again, or drop them */
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -164,8 +163,9 @@ static int act(struct obx_session *session, struct request *request, struct outb
     return status;
 }
 
-static int work(struct obx_app *app, struct request *request, struct outbox_error *error)
+static int work(struct obx_app *app, void *arg, struct outbox_error *error)
 {
+    struct request *request = arg;
     struct obx_session session;
     int status = obx_app_one_relay(app, &request->relay, error);
     if (!status)
@@ -192,21 +192,13 @@ static bool find_action(const char *word, enum outbox_dead_action *action)
     return false;
 }
 
-static bool parse_number(const char *word, uint64_t *number)
-{
-    char *end;
-    errno = 0;
-    *number = strtoull(word, &end, 10);
-    return word[0] >= '0' && word[0] <= '9' && !*end && !errno;
-}
-
 static int read_words(const struct obx_verb *verb, struct request *request, char **words, int count)
 {
     if (!find_action(words[0], &request->action))
         return obx_args_refuse(verb, "unknown action '%s': list, show, replay or drop", words[0]);
     for (int i = 1; i < count; i++) {
         uint64_t number;
-        if (!parse_number(words[i], &number))
+        if (!obx_args_number(words[i], 0, UINT64_MAX, &number))
             return obx_args_refuse(verb, "'%s' is not the number of a dead letter", words[i]);
         if (index_of(request, number) == request->count)
             request->numbers[request->count++] = number;
@@ -232,7 +224,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     while ((found = obx_args_next(&args)) != -1) {
         request.json |= found == 'j';
         request.all |= found == 'a';
-        if (found == 'n' && (!parse_number(optarg, &limit) || !limit || limit > UINT32_MAX))
+        if (found == 'n' && !obx_args_number(optarg, 1, UINT32_MAX, &limit))
             return obx_args_refuse(verb, "--limit needs a number, not '%s'", optarg);
     }
     request.limit = (uint32_t)limit;
@@ -240,14 +232,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     int refused = args.finished ? args.exit : read_words(verb, &request, rest, count);
     if (args.finished || refused)
         return refused;
-
-    struct obx_app app;
-    struct outbox_error error = {0};
-    if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
-        return obx_exit_say(verb->name, &error);
-    int status = work(&app, &request, &error);
-    obx_app_close(&app);
-    return status ? obx_exit_say(verb->name, &error) : OBX_EXIT_OK;
+    return obx_app_do(&args, work, &request);
 }
 
 const struct obx_verb obx_verb_dead = {"dead",

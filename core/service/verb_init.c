@@ -78,6 +78,16 @@ static int init_relay(struct obx_app *app, const char *relay, int wanted, struct
     return status;
 }
 
+static int init_all(struct obx_app *app, void *arg, struct outbox_error *error)
+{
+    const int *wanted = arg;
+    const char *relay;
+    int status = OUTBOX_OK;
+    for (uint32_t i = 0; !status && (relay = obx_app_relay(app, i)); i++)
+        status = init_relay(app, relay, *wanted, error);
+    return status;
+}
+
 static int run(const struct obx_verb *verb, int argc, char **argv)
 {
     static const struct option options[] = {OBX_ARGS_COMMON,
@@ -91,17 +101,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     obx_args_rest(&args, 0, 0, &count);
     if (args.finished)
         return args.exit;
-
-    struct obx_app app;
-    struct outbox_error error = {0};
-    if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
-        return obx_exit_say(verb->name, &error);
-    const char *relay;
-    int status = OUTBOX_OK;
-    for (uint32_t i = 0; !status && (relay = obx_app_relay(&app, i)); i++)
-        status = init_relay(&app, relay, wanted, &error);
-    obx_app_close(&app);
-    return status ? obx_exit_say(verb->name, &error) : OBX_EXIT_OK;
+    return obx_app_do(&args, init_all, &wanted);
 }
 
 const struct obx_verb obx_verb_init = {

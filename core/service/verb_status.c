@@ -154,8 +154,10 @@ static enum obx_exit show(struct obx_app *app, const char *name, struct output *
     return failed ? obx_exit_say("status", &error) : OBX_EXIT_OK;
 }
 
-static enum obx_exit show_all(struct obx_app *app, bool json)
+static int show_all(struct obx_app *app, void *arg, struct outbox_error *error)
 {
+    const bool json = *(const bool *)arg;
+    (void)error;
     struct outbox_error silent;
     json_t *service = ask_service(app, &silent);
     struct output output = {json ? json_object() : NULL, service};
@@ -183,14 +185,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     obx_args_rest(&args, 0, 0, &count);
     if (args.finished)
         return args.exit;
-
-    struct obx_app app;
-    struct outbox_error error = {0};
-    if (obx_app_open(&app, &args, OBX_APP_ONE_SHOT, &error))
-        return obx_exit_say(verb->name, &error);
-    int code = show_all(&app, json);
-    obx_app_close(&app);
-    return code;
+    return obx_app_do(&args, show_all, &json);
 }
 
 const struct obx_verb obx_verb_status = {"status",
