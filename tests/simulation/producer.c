@@ -310,10 +310,13 @@ static void publish(void *self, outbox_op_t op, const struct outbox_publish *arg
 
 int sim_broker_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
 {
+    struct sim_event *event = sim_message_event(message);
     (void)self;
-    if (sim_message_event(message)->poison != SIM_REFUSED)
+    if (event->value == SIM_NULL && sim->plan.nulls_refused)
+        sim_fail("the route lets the null payload of event %u through", event->number);
+    if (event->poison != SIM_REFUSED)
         return OUTBOX_OK;
-    prompt_refused(sim_message_event(message));
+    prompt_refused(event);
     *error = (struct outbox_error){.code = OUTBOX_E_REJECTED, .text = "not admitted"};
     return OUTBOX_E_REJECTED;
 }
