@@ -120,6 +120,10 @@ struct obx_key *obx_keys_defer(struct obx_keys *keys, uint64_t hash, struct outb
         return NULL;
     }
     uint32_t index = lower_bound(key, position);
+    if (key->count && index == key->first) {
+        obx_keys_set_stuck(keys, key, false);
+        key->failures = 0;
+    }
     memmove(&key->events[index + 1], &key->events[index], (key->first + key->count - index) * sizeof *key->events);
     key->events[index] = (struct obx_deferred){.position = position};
     key->count++;

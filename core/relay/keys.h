@@ -90,7 +90,7 @@ static inline bool obx_keys_any(const struct obx_keys *keys)
 struct obx_key *obx_keys_find(const struct obx_keys *keys, uint64_t hash);
 
 /* Put an event behind its key; the key is made, WAITING and due at once, if it is new. An event that is there already
- * stays as it is. NULL: no memory. */
+ * stays as it is. If it becomes the first one, why the key waited until now is not its trouble. NULL: no memory. */
 struct obx_key *obx_keys_defer(struct obx_keys *keys, uint64_t hash, struct outbox_position position, uint64_t now);
 
 /* The event of a key, or NULL. */

@@ -117,8 +117,8 @@ static bool park(struct obx_relay *relay, const struct outbox_message *message, 
     OBX_RELAY_SAY(relay, OUTBOX_LOG_WARN, "event %.*s goes to the dead letters: %s",
                   (int)OBX_MIN(message->id.size, (size_t)64), message->id.data ? (const char *)message->id.data : "",
                   error->text);
-    if (key && obx_key_failed(key))
-        obx_list_remove(&key->failed);
+    if (event && event == &key->events[key->first] && obx_key_failed(key))
+        obx_list_remove(&key->failed); /* of another one's failure the key has to pause all the same */
     key_gone(relay, hash, position);
     return true;
 }

@@ -78,17 +78,6 @@ static bool seen_add(struct seen *seen, uint64_t hash)
 
 enum verdict { SEND, SKIP, LEFT, NO_MEMORY };
 
-/* The first event of a key is another one now, and what kept the key waiting is not that one's. */
-static void first_is_new(struct obx_relay *relay, struct obx_key *key)
-{
-    if (key->sending) {
-        obx_keys_fail(&relay->keys, key, OUTBOX_E_AGAIN); /* what is being claimed is not its first any more */
-        return;
-    }
-    obx_keys_set_stuck(&relay->keys, key, false);
-    obx_keys_wait(&relay->keys, key, relay->now);
-}
-
 /* The row must not go now: behind its key, or behind its dead letters. */
 static enum verdict hold(struct obx_relay *relay, struct obx_batch *batch, const struct outbox_message *message,
                          struct outbox_position position, uint64_t hash)
@@ -102,8 +91,10 @@ static enum verdict hold(struct obx_relay *relay, struct obx_batch *batch, const
     bool before = key->count && obx_position_before(position, key->events[key->first].position);
     if (!obx_keys_defer(&relay->keys, hash, position, relay->now))
         return NO_MEMORY;
-    if (before)
-        first_is_new(relay, key);
+    if (before && key->sending)
+        obx_keys_fail(&relay->keys, key, OUTBOX_E_AGAIN); /* what is being claimed is not its first any more */
+    else if (before)
+        obx_keys_wait(&relay->keys, key, relay->now); /* what it has waited for is not this one's trouble */
     return LEFT;
 }
 
