@@ -1,0 +1,209 @@
+/*
+ * tests/fuzz/binlog.c - events of MySQL's binlog, as the doorbell reads them
+ *
+ * The input says what happens in a log of statements and rows; the events are built here, whole, cut off, or with any
+ * bytes behind them. Whether the ear rings is what a second reading of the story says. What could not be read always
+ * rings, and nothing is read past the end of an event.
+ */
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../backends/mysql/binlog.h"
+
+#define ROOM (1u << 17)
+#define HEADER 19u
+
+enum step { ANYTHING, OUR_MAP, OTHER_MAP, ROWS, DELETED, COMMIT_ROWS, BEGIN, COMMIT, ROLLBACK, NEXT, STATEMENT, STEPS };
+
+/* What a log would have to say, kept by the one who writes it. */
+struct story {
+    uint64_t ours; /* how the log calls our table; UINT64_MAX: not yet */
+    bool added;    /* rows, in the transaction that is open */
+};
+
+struct event {
+    uint8_t bytes[ROOM];
+    size_t size;
+};
+
+static void put(struct event *event, const void *bytes, size_t size)
+{
+    FUZZ_CHECK(event->size + size <= ROOM);
+    if (size)
+        memcpy(event->bytes + event->size, bytes, size);
+    event->size += size;
+}
+
+static void put_number(struct event *event, uint64_t number, unsigned size)
+{
+    for (; size--; number >>= 8)
+        put(event, &(uint8_t){(uint8_t)number}, 1);
+}
+
+static void begin(struct event *event, uint8_t type)
+{
+    static const uint8_t rest[HEADER] = {0};
+    event->size = 0;
+    put(event, rest, 4);
+    put(event, &type, 1);
+    put(event, rest, HEADER - 5);
+}
+
+static void put_name(struct event *event, const char *name)
+{
+    put_number(event, strlen(name), 1);
+    put(event, name, strlen(name) + 1);
+}
+
+static void put_map(struct event *event, uint64_t id, const char *table)
+{
+    begin(event, 19);
+    put_number(event, id, 6);
+    put_number(event, 1, 2);
+    put_name(event, "Shop");
+    put_name(event, table);
+}
+
+static void put_query(struct event *event, struct fuzz_input *input, const char *text)
+{
+    struct outbox_bytes status = fuzz_bytes(input);
+    begin(event, 2);
+    put_number(event, fuzz_int(input, 8), 8);
+    put_number(event, 4, 1);
+    put_number(event, 0, 2);
+    put_number(event, status.size, 2);
+    put(event, status.data, status.size);
+    put(event, "shop", 5);
+    put(event, text, strlen(text));
+    fuzz_free(status.data);
+}
+
+static bool letter(char c)
+{
+    return c && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$", c);
+}
+
+/* By words, where the ear looks for the name: letters, digits and what else a name may have are a word. */
+static bool names_table(const char *text)
+{
+    while (*text) {
+        size_t size = 0;
+        while (letter(text[size]) || (unsigned char)text[size] >= 0x80)
+            size++;
+        if (size == strlen("outbox") && !strncasecmp(text, "outbox", size))
+            return true;
+        text += size + !size;
+    }
+    return false;
+}
+
+/* False: the transaction goes on. */
+static bool end(struct story *story, bool *rings, bool committed)
+{
+    *rings = story->added && committed;
+    *story = (struct story){.ours = UINT64_MAX};
+    return true;
+}
+
+static void tell_statement(struct story *story, struct event *event, struct fuzz_input *input, bool *rings)
+{
+    static const char *const words[] = {"BEGIN", "COMMIT", "ROLLBACK", "XA COMMIT"};
+    char *text = fuzz_text(input);
+    put_query(event, input, text);
+    *rings = !strncasecmp(text, words[3], strlen(words[3]));
+    for (unsigned i = 0; i < 3; i++) {
+        if (!strcasecmp(text, words[i])) {
+            end(story, rings, i == 1);
+            free(text);
+            return;
+        }
+    }
+    story->added |= !*rings && names_table(text);
+    free(text);
+}
+
+/* One event, and whether it must ring. */
+static void tell(struct story *story, enum step step, struct event *event, struct fuzz_input *input, bool *rings)
+{
+    static const uint8_t writes[] = {23, 30, 166, 169}, nexts[] = {33, 34, 42, 162};
+    uint64_t id = fuzz_int(input, 1);
+    *rings = false;
+    switch (step) {
+    case OUR_MAP:
+        put_map(event, id, "OutBox");
+        story->ours = id;
+        break;
+    case OTHER_MAP:
+        put_map(event, id, id % 2 ? "outbox_dead" : "outbo");
+        break;
+    case ROWS:
+        begin(event, writes[fuzz_int(input, 1) % 4]);
+        put_number(event, id, 6);
+        story->added |= id == story->ours;
+        break;
+    case DELETED:
+        begin(event, 32);
+        put_number(event, id, 6);
+        break;
+    case COMMIT_ROWS:
+        begin(event, 16);
+        end(story, rings, true);
+        break;
+    case BEGIN:
+    case COMMIT:
+    case ROLLBACK:
+        put_query(event, input, step == BEGIN ? "begin" : step == COMMIT ? "Commit" : "ROLLBACK");
+        end(story, rings, step == COMMIT);
+        break;
+    case NEXT:
+        begin(event, nexts[fuzz_int(input, 1) % 4]);
+        end(story, rings, false);
+        break;
+    default:
+        tell_statement(story, event, input, rings);
+        break;
+    }
+}
+
+/* In memory of just its size, so that reading past it shows. */
+static bool hear(struct mys_ear *ear, const void *bytes, size_t size)
+{
+    void *copy = malloc(size + !size);
+    if (!copy)
+        abort();
+    if (size)
+        memcpy(copy, bytes, size);
+    bool rings = mys_ear_hears(ear, (struct outbox_bytes){copy, size});
+    free(copy);
+    return rings;
+}
+
+static struct mys_ear listening(void)
+{
+    return (struct mys_ear){.schema = "shop", .table = "outbox"};
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct event event;
+    struct fuzz_input input = {data, data + size};
+    struct story story = {.ours = UINT64_MAX};
+    struct mys_ear ear = listening(), other = listening();
+    while (input.at < input.end) {
+        enum step step = (enum step)(fuzz_int(&input, 1) % STEPS);
+        if (step == ANYTHING) {
+            struct outbox_bytes bytes = fuzz_bytes(&input);
+            bool rings = hear(&other, bytes.data, bytes.size);
+            FUZZ_CHECK(rings || bytes.size >= HEADER);
+            fuzz_free(bytes.data);
+            continue;
+        }
+        bool rings;
+        tell(&story, step, &event, &input, &rings);
+        hear(&other, event.bytes, event.size - fuzz_int(&input, 1) % event.size); /* a part of it */
+        FUZZ_CHECK(hear(&ear, event.bytes, event.size) == rings);
+    }
+    return 0;
+}
