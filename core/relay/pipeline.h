@@ -60,16 +60,20 @@ struct obx_parked {
 };
 
 struct obx_relay {
+    /* ---- what it was made of: set once ---- */
     struct obx_loop *loop;
     const struct obx_log *log;
     char *name; /* owned */
     struct obx_relay_settings settings;
     struct obx_route route;
     struct obx_relay_events events;
+
+    /* ---- relay.c: the tick ---- */
     struct obx_task tick;
     struct obx_timer timer;
     uint64_t now, next; /* of this tick: the time, and when something is due */
 
+    /* ---- relay.c: its life, and what of it was told ---- */
     bool running; /* between start and stop */
     bool stopping;
     bool halted;  /* on_reject: stop */
@@ -77,14 +81,19 @@ struct obx_relay {
     uint64_t stop_at;
     void (*stopped)(void *arg);
     void *stopped_arg;
+    enum outbox_state state; /* as last told */
+    uint64_t unready_since;
+    bool drained_told;
+    struct outbox_stats stats;
 
+    /* ---- link.c: the two connections, and the ownership of the outbox ---- */
     struct obx_link store, broker;
     struct outbox_store_start store_start;
     struct outbox_acquire acquire;
     bool standby;
     uint64_t epoch; /* of ownership: grows when rows claimed before mean nothing any more */
 
-    /* claim.c */
+    /* ---- claim.c: what is claimed, and when to look again ---- */
     struct obx_call claim_call;
     struct outbox_claim claim;
     bool claim_exact, rewind, wake;
@@ -97,25 +106,30 @@ struct obx_relay {
     uint64_t claimed_at;   /* when the last look began */
     uint64_t active_until; /* rows or a wake were seen lately: look every millisecond */
     uint64_t idle_delay;
-    uint64_t row_bytes;               /* running estimate */
-    uint32_t ramp;                    /* first claims are small */
+    uint64_t row_bytes; /* running estimate */
+    uint32_t ramp;      /* first claims are small */
+
+    /* ---- claim.c: events whose pause is over, by their positions ---- */
     struct outbox_position *exact;    /* owned; room for settings.batch */
     uint32_t exact_room, exact_limit; /* of positions; how many of them are asked for at once */
     bool exact_batch;                 /* one is in the pipeline */
     bool deferred_full;               /* told already */
 
+    /* ---- the pipeline: a batch is in exactly one list ---- */
     struct obx_batch_pool pool;
     struct obx_list ready, flying, done, settling;
     uint32_t ready_count, flying_count;
+    struct obx_keys keys;
+
+    /* ---- publish.c, outcome.c, silence.c: towards the broker ---- */
     uint32_t troubled_count;      /* of those in flight; while there are any, nothing more is published */
-    uint64_t heard_at;            /* the broker's last word, or when it was given something and had nothing */
-    bool silent;                  /* that was long ago */
     struct obx_batch *unfinished; /* published in part, for lack of memory or of order: nothing may overtake it */
     uint64_t publish_at;
     uint64_t next_seq;
-    struct obx_keys keys;
+    uint64_t heard_at; /* the broker's last word, or when it was given something and had nothing */
+    bool silent;       /* that was long ago */
 
-    /* settle.c */
+    /* ---- settle.c: away from the outbox, and the renewal of its ownership ---- */
     struct obx_call settle_call;
     struct outbox_settle settle;
     struct outbox_span *spans; /* owned */
@@ -125,7 +139,7 @@ struct obx_relay {
     struct obx_call renew_call;
     uint64_t renew_at;
 
-    /* park.c */
+    /* ---- park.c: to the dead letters, and which keys are among them ---- */
     struct obx_list to_park;
     uint64_t park_at; /* after a failure that may pass */
     uint32_t to_park_count;
@@ -140,11 +154,6 @@ struct obx_relay {
     struct outbox_dead dead;
     uint64_t dead_keys_at; /* next reading of the keys in the dead letters */
     bool dead_keys_known;
-
-    enum outbox_state state; /* as last told */
-    uint64_t unready_since;
-    bool drained_told;
-    struct outbox_stats stats;
 };
 
 void obx_relay_tick_soon(struct obx_relay *relay);
