@@ -6,15 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "mem_fault.h"
 #include "rig.h"
-
-static void end(struct rig *rig)
-{
-    rig_remove(rig);
-    cr_assert_eq(scripted_open_files(), 0);
-    cr_assert_eq(mem_live(), 0);
-}
 
 static bool has(const char *numbers, unsigned number)
 {
@@ -69,7 +61,7 @@ static void survive(enum scripted_call call, unsigned nth, int number, bool *fai
     *failed = scripted_failed();
     free(copy);
     scripted_reset();
-    end(&rig);
+    rig_end(&rig);
 }
 
 static void survive_everywhere(enum scripted_call call, int number)

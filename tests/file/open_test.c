@@ -6,17 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "mem_fault.h"
 #include "rig.h"
 
 #define EVENT(n) "{\"topic\":\"t\",\"payload\":\"" #n "\"}\n"
-
-static void end(struct rig *rig)
-{
-    rig_remove(rig);
-    cr_assert_eq(scripted_open_files(), 0);
-    cr_assert_eq(mem_live(), 0);
-}
 
 /* The text is `before`, the path, `after`. */
 static void expect_refusal(struct rig *rig, int code, const char *before, const char *after)
@@ -38,7 +30,7 @@ Test(open, makes_a_file_that_others_cannot_write)
     cr_assert_eq(stat(rig.path, &status), 0);
     cr_assert_eq(status.st_mode & 07777, 0640);
     cr_assert_eq(scripted_count(ON_FSYNC), 1, "the directory is synced, so that the name survives");
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, goes_on_where_the_file_ends)
@@ -49,7 +41,7 @@ Test(open, goes_on_where_the_file_ends)
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
     cr_assert_eq(rig_write(&rig, 3, 1)->error.code, OUTBOX_OK);
     cr_assert_str_eq(rig_read(&rig), "1 2 3");
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, cuts_a_torn_line_and_says_how_much)
@@ -62,7 +54,7 @@ Test(open, cuts_a_torn_line_and_says_how_much)
     snprintf(wanted, sizeof wanted, "%s: cut 17 bytes off the end that were never confirmed", rig.path);
     cr_assert_str_eq(rig_log(), wanted);
     cr_assert_str_eq(rig_read(&rig), "1");
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, cuts_a_file_of_one_torn_line_to_nothing)
@@ -73,7 +65,7 @@ Test(open, cuts_a_file_of_one_torn_line_to_nothing)
         rig_put(&rig, "events.ndjson", EVENT(1), size);
         cr_assert_eq(rig_open(&rig), OUTBOX_OK, "%s", rig.error.text);
         cr_assert_eq(rig_size(&rig, "events.ndjson"), 0);
-        end(&rig);
+        rig_end(&rig);
     }
 }
 
@@ -87,7 +79,7 @@ Test(open, cuts_a_torn_line_longer_than_a_block)
     rig_put(&rig, "events.ndjson", tail, sizeof tail);
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
     cr_assert_eq(rig_size(&rig, "events.ndjson"), (int64_t)strlen(EVENT(1)));
-    end(&rig);
+    rig_end(&rig);
 }
 
 /* After a power loss the length may be there and the data not. */
@@ -99,7 +91,7 @@ Test(open, cuts_from_the_line_with_zeros_on)
     rig_put(&rig, "events.ndjson", torn, sizeof torn - 1);
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
     cr_assert_str_eq(rig_read(&rig), "1");
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, takes_a_file_of_zeros_alone_as_empty)
@@ -110,7 +102,7 @@ Test(open, takes_a_file_of_zeros_alone_as_empty)
     rig_put(&rig, "events.ndjson", zeros, sizeof zeros);
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
     cr_assert_eq(rig_size(&rig, "events.ndjson"), 0);
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, takes_a_first_batch_that_lost_its_beginning)
@@ -121,7 +113,7 @@ Test(open, takes_a_first_batch_that_lost_its_beginning)
     rig_put(&rig, "events.ndjson", torn, sizeof torn - 1);
     cr_assert_eq(rig_open(&rig), OUTBOX_OK, "%s", rig.error.text);
     cr_assert_eq(rig_size(&rig, "events.ndjson"), 0);
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, refuses_what_is_not_a_file_of_events_and_leaves_it_alone)
@@ -135,7 +127,7 @@ Test(open, refuses_what_is_not_a_file_of_events_and_leaves_it_alone)
         expect_refusal(&rig, OUTBOX_E_CORRUPT, "open",
                        ": the file does not begin with an event; move it away, or give another path");
         cr_assert_eq(rig_size(&rig, "events.ndjson"), (int64_t)sizes[i]);
-        end(&rig);
+        rig_end(&rig);
     }
 }
 
@@ -157,7 +149,7 @@ Test(open, refuses_a_second_writer)
     rig_close(&first);
     cr_assert_eq(rig_open(&second), OUTBOX_OK);
     rig_close(&second);
-    end(&first);
+    rig_end(&first);
 }
 
 Test(open, refuses_a_symbolic_link_in_the_place_of_the_file)
@@ -166,7 +158,7 @@ Test(open, refuses_a_symbolic_link_in_the_place_of_the_file)
     rig_make(&rig, 0);
     cr_assert_eq(symlink("/dev/null", rig.path), 0);
     expect_refusal(&rig, OUTBOX_E_PERMISSION, "open", ": is a symbolic link; give the path of the file itself");
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, refuses_what_is_not_a_regular_file)
@@ -179,7 +171,7 @@ Test(open, refuses_what_is_not_a_regular_file)
     cr_assert_eq(mkdir(rig.path, 0700), 0);
     expect_refusal(&rig, OUTBOX_E_CONFIG, "open", ": is a directory; give the path of a file in it");
     rmdir(rig.path);
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, refuses_a_directory_that_everybody_may_write)
@@ -191,7 +183,7 @@ Test(open, refuses_a_directory_that_everybody_may_write)
                    ": everybody may write its directory, and so replace the file; chmod o-w it");
     chmod(rig.dir, 01777);
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, refuses_a_path_without_a_directory)
@@ -200,7 +192,7 @@ Test(open, refuses_a_path_without_a_directory)
     rig_make(&rig, 0);
     rmdir(rig.dir);
     expect_refusal(&rig, OUTBOX_E_NOT_FOUND, "open the directory of", ": no such directory; create it");
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, refuses_a_path_without_a_name)
@@ -251,7 +243,7 @@ Test(open, looking_changes_nothing)
     cr_assert(sight.exists && !sight.in_use);
     cr_assert_eq(rig_size(&rig, "events.ndjson"), (int64_t)sizeof torn - 1);
     cr_assert_eq(scripted_count(ON_LOCK) + scripted_count(ON_FSYNC) + scripted_count(ON_FDATASYNC), 0);
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, looking_sees_the_writer)
@@ -267,7 +259,7 @@ Test(open, looking_sees_the_writer)
     cr_assert_eq(rig_write(&rig, 1, 1)->error.code, OUTBOX_OK, "the lock is still there");
     cr_assert_eq(obx_file_sink_look(&second.broker.sink, &sight, &second.error), OUTBOX_OK);
     cr_assert(sight.in_use);
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, looking_refuses_what_opening_refuses)
@@ -291,7 +283,7 @@ Test(open, looking_refuses_what_opening_refuses)
     rmdir(rig.dir);
     cr_assert_eq(look(&rig, &sight), OUTBOX_E_NOT_FOUND);
     cr_assert(!sight.exists);
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(open, goes_on_after_an_interrupted_read)
@@ -301,7 +293,7 @@ Test(open, goes_on_after_an_interrupted_read)
     rig_put(&rig, "events.ndjson", EVENT(1), strlen(EVENT(1)));
     scripted_fail(ON_PREAD, 1, EINTR);
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
-    end(&rig);
+    rig_end(&rig);
 }
 
 /* Whatever cannot be read or cut, the file stays as it is, and the next attempt succeeds. */
@@ -328,7 +320,7 @@ Test(open, leaves_a_torn_file_alone_when_it_cannot_be_mended)
             rig_close(&rig);
             scripted_reset();
             cr_assert_eq(rig_open(&rig), OUTBOX_OK);
-            end(&rig);
+            rig_end(&rig);
         }
     }
 }
@@ -340,5 +332,5 @@ Test(open, gives_up_when_the_file_is_replaced_again_and_again)
     scripted_fail(ON_STATAT, 0, ENOENT);
     expect_refusal(&rig, OUTBOX_E_AGAIN, "open", ": somebody keeps replacing the file; find out who");
     scripted_reset();
-    end(&rig);
+    rig_end(&rig);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "mem_fault.h"
 
 static char last_log[1024];
 
@@ -166,4 +167,18 @@ int64_t rig_size(struct rig *rig, const char *name)
     struct stat status;
     snprintf(path, sizeof path, "%s/%s", rig->dir, name);
     return stat(path, &status) ? -1 : (int64_t)status.st_size;
+}
+
+void rig_begin(struct rig *rig, int64_t max_size)
+{
+    rig_make(rig, max_size);
+    cr_assert_eq(rig_open(rig), OUTBOX_OK, "%s", rig->error.text);
+    scripted_reset();
+}
+
+void rig_end(struct rig *rig)
+{
+    rig_remove(rig);
+    cr_assert_eq(scripted_open_files(), 0);
+    cr_assert_eq(mem_live(), 0);
 }

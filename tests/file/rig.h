@@ -20,7 +20,9 @@ struct rig {
 void rig_make(struct rig *rig, int64_t max_size); /* not open yet */
 int rig_open(struct rig *rig);
 void rig_close(struct rig *rig);
-void rig_remove(struct rig *rig); /* closes; removes the directory with all that is in it */
+void rig_remove(struct rig *rig);                  /* closes; removes the directory with all that is in it */
+void rig_begin(struct rig *rig, int64_t max_size); /* made and open, nothing scripted or counted yet */
+void rig_end(struct rig *rig);                     /* removed, and nothing is left open or in memory */
 
 /* One job of one publish: events first .. first + count - 1. */
 const struct obx_file_result *rig_write(struct rig *rig, unsigned first, unsigned count);

@@ -6,33 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "mem_fault.h"
 #include "rig.h"
-
-static void end(struct rig *rig)
-{
-    rig_remove(rig);
-    cr_assert_eq(scripted_open_files(), 0);
-    cr_assert_eq(mem_live(), 0);
-}
-
-static void begin(struct rig *rig, int64_t max_size)
-{
-    rig_make(rig, max_size);
-    cr_assert_eq(rig_open(rig), OUTBOX_OK, "%s", rig->error.text);
-    scripted_reset();
-}
 
 Test(rotate, begins_a_new_file_at_the_size)
 {
     struct rig rig;
-    begin(&rig, 300);
+    rig_begin(&rig, 300);
     cr_assert_eq(rig_write(&rig, 1, 20)->durable, 20);
     cr_assert_str_eq(rig_read(&rig), "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20");
     cr_assert_geq(rig_size(&rig, "events.ndjson.000001"), 300);
     cr_assert_lt(rig_size(&rig, "events.ndjson.000001"), 450, "by less than one event");
     cr_assert_geq(rig_size(&rig, "events.ndjson.000002"), 300);
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(rotate, takes_the_next_number_after_the_last_one)
@@ -49,7 +34,7 @@ Test(rotate, takes_the_next_number_after_the_last_one)
     rig_write(&rig, 3, 1);
     cr_assert_eq(rig_size(&rig, "events.ndjson.000043"), 0, "somebody else's");
     cr_assert_gt(rig_size(&rig, "events.ndjson.000044"), 0);
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(rotate, goes_on_in_the_same_file_when_there_is_no_number_left)
@@ -60,14 +45,14 @@ Test(rotate, goes_on_in_the_same_file_when_there_is_no_number_left)
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
     cr_assert_eq(rig_write(&rig, 1, 3)->durable, 3);
     cr_assert_str_eq(rig_read(&rig), "1 2 3");
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(rotate, goes_on_in_the_same_file_when_the_name_cannot_be_changed)
 {
     struct rig rig;
     char wanted[300];
-    begin(&rig, 100);
+    rig_begin(&rig, 100);
     scripted_fail(ON_RENAMEAT, 0, EACCES);
     cr_assert_eq(rig_write(&rig, 1, 3)->durable, 3);
     snprintf(wanted, sizeof wanted,
@@ -78,17 +63,17 @@ Test(rotate, goes_on_in_the_same_file_when_the_name_cannot_be_changed)
     rig_write(&rig, 4, 3);
     cr_assert_gt(rig_size(&rig, "events.ndjson.000001"), 0, "tried again later");
     cr_assert_str_eq(rig_read(&rig), "1 2 3 4 5 6");
-    end(&rig);
+    rig_end(&rig);
 }
 
 Test(rotate, holds_the_lock_of_the_new_file)
 {
     struct rig rig;
-    begin(&rig, 1);
+    rig_begin(&rig, 1);
     rig_write(&rig, 1, 2);
     struct obx_file_sink second = rig.broker.sink;
     struct outbox_error error;
     cr_assert_eq(obx_file_sink_init(&second, &error), OUTBOX_OK);
     cr_assert_eq(obx_file_sink_open(&second, &error), OUTBOX_E_AGAIN);
-    end(&rig);
+    rig_end(&rig);
 }

@@ -8,11 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "writer.h"
-
-#define PATIENCE_S 60
 
 struct writer_db {
     const char *where;
@@ -43,25 +40,16 @@ static bool connect_once(struct writer_db *db)
 
 static bool connect_again(struct writer_db *db)
 {
-    time_t deadline = time(NULL) + PATIENCE_S;
-    while (!connect_once(db)) {
-        if (time(NULL) > deadline)
-            return complain(db, "connect");
-        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
-    }
-    return true;
+    return writer_keep_trying(db, connect_once) || complain(db, "connect");
 }
 
 struct writer_db *writer_db_open(const char *where, const char *table)
 {
-    static const char insert[] = "insert into %s (event_id, aggregatetype, aggregateid, type, payload) values";
     struct writer_db *db = calloc(1, sizeof *db);
-    size_t room = sizeof insert + strlen(table);
-    if (!db || !(db->insert = malloc(room))) {
+    if (!db || !(db->insert = writer_insert_text(table))) {
         free(db);
         return NULL;
     }
-    snprintf(db->insert, room, insert, table);
     db->where = where;
     /* two writers that begin at once may both try to make the table: the second look finds it */
     static const char keys[] = "create table if not exists writer_keys (key text primary key, n bigint not null)";

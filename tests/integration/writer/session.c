@@ -10,12 +10,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "writer.h"
 
 #define LINE_MAX_SIZE 160
+#define PATIENCE_S 60
+
+bool writer_keep_trying(struct writer_db *db, bool (*connect_once)(struct writer_db *db))
+{
+    time_t deadline = time(NULL) + PATIENCE_S;
+    while (!connect_once(db)) {
+        if (time(NULL) > deadline)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    }
+    return true;
+}
+
+char *writer_insert_text(const char *table)
+{
+    char *text;
+    return asprintf(&text, "insert into %s (event_id, aggregatetype, aggregateid, type, payload) values", table) < 0
+               ? NULL
+               : text;
+}
 
 bool writer_session_open(struct writer_session *session, const char *where, const char *table, const char *ledger,
                          const char *suffix)
