@@ -13,13 +13,14 @@ struct obx_uv_loop {
     struct obx_loop base; /* first */
     uv_loop_t *uv;        /* &own, or the host's */
     uv_loop_t own;
-    uv_timer_t timer; /* for heap.first */
-    uv_idle_t idle;   /* active while deferred tasks wait */
+    uv_poll_t timer; /* for heap.first */
+    int clock;       /* its timerfd */
+    uv_idle_t idle;  /* active while deferred tasks wait */
     uv_async_t async;
     unsigned handles; /* not closed yet */
 
     struct obx_heap heap;
-    uint64_t armed_ns; /* what the uv timer is set to; UINT64_MAX: it is not */
+    uint64_t armed_ns; /* what the clock is set to; UINT64_MAX: it is not */
     bool firing;
     struct obx_tasks deferred;
     struct obx_list signals;
@@ -41,6 +42,11 @@ static inline struct obx_uv_loop *obx_uv_loop_of(struct obx_loop *base)
 
 void obx_uv_loop_handle_closed(struct obx_uv_loop *loop);
 void obx_uv_signals_close(struct obx_uv_loop *loop);
+
+int obx_uv_timers_open(struct obx_uv_loop *loop); /* a status of libuv */
+void obx_uv_timers_close(struct obx_uv_loop *loop);
+int obx_uv_timer_set(struct obx_loop *base, struct obx_timer *timer, uint64_t delay_ns);
+void obx_uv_timer_clear(struct obx_loop *base, struct obx_timer *timer);
 
 int obx_uv_watch_open(struct obx_loop *base, int fd, void (*ready)(void *arg, uint32_t events), void *arg,
                       struct obx_watch **watch);

@@ -1,10 +1,10 @@
 /*
  * core/loop/uv_loop.c - the event loop on libuv
  *
- * A loop is four handles: a timer that stands for the whole heap of timers, an idle handle that is active while
+ * A loop is four handles: a clock that stands for the whole heap of timers, an idle handle that is active while
  * deferred tasks wait (so that libuv does not block), an async handle for posted tasks, and one for each signal.
- * Descriptors that are waited for are in uv_watch.c, signals in uv_signal.c. Deferred tasks run before the loop may
- * block, one round of them between two looks at the descriptors, so that neither starves the other.
+ * Timers are in uv_timers.c, descriptors that are waited for in uv_watch.c, signals in uv_signal.c. Deferred tasks run
+ * before the loop may block, one round of them between two looks at the descriptors, so that neither starves the other.
  *
  * A loop of its own is closed by running it until its handles are gone; attached to a host's loop, the last close
  * callback frees it. Only post, now and random may be called on another thread.
@@ -102,48 +102,6 @@ static void cancel(struct obx_loop *base, struct obx_task *task)
     uv_mutex_unlock(&loop->lock);
 }
 
-/* ---- timers ------------------------------------------------------------------------------------------------------ */
-
-static void fire_timers(uv_timer_t *timer);
-
-/* libuv counts milliseconds from the start of the round; round up, so that it does not wake too early. */
-static void arm(struct obx_uv_loop *loop)
-{
-    if (!loop->heap.first || loop->heap.first->due_ns >= loop->armed_ns || loop->closing)
-        return;
-    uint64_t at = uv_hrtime();
-    loop->armed_ns = loop->heap.first->due_ns;
-    uint64_t wait_ms = loop->armed_ns > at ? (loop->armed_ns - at + OBX_MS - 1) / OBX_MS : 0;
-    uv_update_time(loop->uv);
-    uv_timer_start(&loop->timer, fire_timers, wait_ms, 0);
-}
-
-static void fire_timers(uv_timer_t *timer)
-{
-    struct obx_uv_loop *loop = timer->data;
-    loop->armed_ns = UINT64_MAX;
-    loop->firing = true;
-    obx_heap_fire(&loop->heap, uv_hrtime());
-    loop->firing = false;
-    arm(loop);
-}
-
-static int timer_set(struct obx_loop *base, struct obx_timer *timer, uint64_t delay_ns)
-{
-    struct obx_uv_loop *loop = obx_uv_loop_of(base);
-    uint64_t at = uv_hrtime();
-    obx_heap_set(&loop->heap, timer, delay_ns < UINT64_MAX - at ? at + delay_ns : UINT64_MAX);
-    if (!loop->firing)
-        arm(loop);
-    return OUTBOX_OK;
-}
-
-/* The uv timer stays as it is: waking once for nothing costs less than moving it each time. */
-static void timer_clear(struct obx_loop *base, struct obx_timer *timer)
-{
-    obx_heap_clear(&obx_uv_loop_of(base)->heap, timer);
-}
-
 /* ---- work for other threads -------------------------------------------------------------------------------------- */
 
 static void work_run(uv_work_t *request)
@@ -172,8 +130,8 @@ static const struct obx_loop_ops uv_ops = {
     .defer = defer,
     .cancel = cancel,
     .post = post,
-    .timer_set = timer_set,
-    .timer_clear = timer_clear,
+    .timer_set = obx_uv_timer_set,
+    .timer_clear = obx_uv_timer_clear,
     .watch_open = obx_uv_watch_open,
     .watch_arm = obx_uv_watch_arm,
     .watch_close = obx_uv_watch_close,
@@ -205,16 +163,17 @@ bool obx_uv_loop_turn(struct obx_loop *base)
     return !loop->stopped;
 }
 
-/* The handles cannot fail to open but for the async one, which needs a descriptor: so it goes first. */
+/* What may fail goes first: every libuv loop has the descriptor of its async handles already. */
 static int open_handles(struct obx_uv_loop *loop)
 {
-    int status = uv_async_init(loop->uv, &loop->async, run_posted);
+    int status = obx_uv_timers_open(loop);
+    if (!status)
+        status = uv_async_init(loop->uv, &loop->async, run_posted);
     if (status)
         return status;
-    uv_timer_init(loop->uv, &loop->timer);
     uv_idle_init(loop->uv, &loop->idle);
-    loop->async.data = loop->timer.data = loop->idle.data = loop;
-    loop->handles = 3;
+    loop->async.data = loop->idle.data = loop;
+    loop->handles += 2;
     return 0;
 }
 
@@ -253,13 +212,13 @@ int obx_uv_loop_new(struct uv_loop_s *uv, struct obx_loop **result, struct outbo
     if (!loop)
         return obx_error_no_memory(error);
     loop->base.ops = &uv_ops;
-    loop->armed_ns = UINT64_MAX;
     obx_tasks_init(&loop->deferred);
     obx_list_init(&loop->posted);
     obx_list_init(&loop->signals);
     int status = open_loop(loop, uv);
     if (status) {
-        obx_free(loop);
+        if (!loop->handles) /* else something is open, which will use this memory */
+            obx_free(loop);
         return obx_error_set(error, status == UV_ENOMEM ? OUTBOX_E_NO_MEMORY : OUTBOX_E_IO, "make an event loop: %s",
                              uv_strerror(status));
     }
@@ -293,7 +252,7 @@ static void close_handles(struct obx_uv_loop *loop)
 {
     loop->closing = true;
     obx_uv_signals_close(loop);
-    uv_close((uv_handle_t *)&loop->timer, handle_closed);
+    obx_uv_timers_close(loop);
     uv_close((uv_handle_t *)&loop->idle, handle_closed);
     uv_close((uv_handle_t *)&loop->async, handle_closed);
 }
