@@ -168,6 +168,12 @@ static void set_timer(struct obx_relay *relay)
     relay->loop->ops->timer_set(relay->loop, &relay->timer, relay->next > now ? relay->next - now : 0);
 }
 
+static void ask_store(struct obx_relay *relay)
+{
+    obx_settle_step(relay);
+    obx_claim_step(relay);
+}
+
 static void tick(struct obx_task *task)
 {
     struct obx_relay *relay = OBX_CONTAINER(task, struct obx_relay, tick);
@@ -177,10 +183,10 @@ static void tick(struct obx_task *task)
     relay->next = UINT64_MAX;
     obx_link_step_store(relay);
     obx_link_step_broker(relay);
+    ask_store(relay); /* first: it works while the relay hands over what it has; */
     obx_publish_step(relay);
     obx_park_step(relay);
-    obx_settle_step(relay);
-    obx_claim_step(relay);
+    ask_store(relay); /* and again, for what came of that */
     obx_settle_renew_step(relay);
     obx_silence_step(relay);
     if (relay->stopping)
