@@ -16,8 +16,10 @@
 #include "service/group.h"
 #include "service/http.h"
 #include "service/notify.h"
+#include "service/slim.h"
 
 #define SAMPLE_NS (5000 * OBX_MS)
+#define IDLE_NS (2000 * OBX_MS)
 
 struct service {
     struct obx_app app;
@@ -26,6 +28,7 @@ struct service {
     struct obx_http *http;
     struct obx_timer sample;
     struct obx_timer watchdog;
+    struct obx_timer idle;
     uint64_t watchdog_ns;
     char listen[300]; /* where it does, as it was configured at the start; "" nowhere */
     bool stopping;
@@ -102,11 +105,18 @@ static void on_watchdog(struct obx_timer *timer)
     service->app.loop->ops->timer_set(service->app.loop, timer, service->watchdog_ns);
 }
 
+static void on_idle(struct obx_timer *timer)
+{
+    (void)timer;
+    obx_slim();
+}
+
 static int start_timers(struct service *service)
 {
     struct obx_loop *loop = service->app.loop;
     service->sample.fire = on_sample;
     service->watchdog.fire = on_watchdog;
+    service->idle.fire = on_idle;
     service->watchdog_ns = obx_notify_watchdog_ns();
     int status = loop->ops->timer_set(loop, &service->sample, SAMPLE_NS);
     if (!status && service->watchdog_ns)
@@ -123,9 +133,11 @@ static void count_relaying(void *arg, const struct obx_member_info *info)
     counts[1] += info->state == OUTBOX_STATE_RELAYING;
 }
 
+/* Also when an outbox is empty after events, so under load the idle time begins again and again. */
 static void on_changed(void *arg)
 {
     struct service *service = arg;
+    struct obx_loop *loop = service->app.loop;
     uint32_t counts[2] = {0};
     char text[64];
     if (!service->group || service->stopping)
@@ -133,6 +145,7 @@ static void on_changed(void *arg)
     obx_group_each(service->group, count_relaying, counts);
     snprintf(text, sizeof text, "STATUS=%u of %u relays relaying", counts[1], counts[0]);
     obx_notify(text);
+    loop->ops->timer_set(loop, &service->idle, IDLE_NS);
 }
 
 static void on_stopped(void *arg)
@@ -179,6 +192,7 @@ static void close_service(struct service *service)
     obx_snapshots_free(service->snapshots);
     loop->ops->timer_clear(loop, &service->sample);
     loop->ops->timer_clear(loop, &service->watchdog);
+    loop->ops->timer_clear(loop, &service->idle);
     obx_group_free(service->group);
     obx_app_close(&service->app);
 }
