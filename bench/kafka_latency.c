@@ -24,8 +24,8 @@
 #include "latency_db.h"
 
 #define PATIENCE_MS 20000
-#define RATE_OF_ONE 250 /* rows a second that one connection commits with ease */
-#define WRITERS_MAX 32
+#define RATE_OF_ONE 50 /* rows a second that one connection commits with ease, on a disk that takes 10 ms to flush */
+#define WRITERS_MAX 64
 
 struct run {
     const struct latency_db *db;

@@ -11,7 +11,8 @@
 # BENCH_EVENTS: events of the small drain (1000000). BENCH_RUNS: runs of each drain (3), the median of the ratios counts.
 # BENCH_SECONDS: of each latency (10). BENCH_KAFKA: options of the relay's producer (none), as in "linger.ms: 5".
 # BENCH_CODEC: compression of both sides' batches (none). BENCH_PAYLOAD: random, which nothing compresses, or json, which is
-# as repetitive as events of an application are. BENCH_ONLY: drains, or latencies and what comes after (both).
+# as repetitive as events of an application are. BENCH_ONLY: drains, or latencies and what comes after, or
+# writers where a bench has these by themselves (all).
 events=${BENCH_EVENTS:-1000000}
 runs=${BENCH_RUNS:-3}
 seconds=${BENCH_SECONDS:-10}
@@ -124,12 +125,13 @@ stop_relay() {
 
 # The drains of the three sizes, and whether the rest is wanted too.
 drains() {
-    [ "${BENCH_ONLY:-drains}" = drains ] || return 0
+    want drains || return 0
     drain "$events" 128
     drain "$((events * 3 / 10))" 1024
     drain "$((events * 3 / 100))" 10240
 }
-more() { [ "${BENCH_ONLY:-latencies}" = latencies ]; }
+want() { [ "${BENCH_ONLY:-$1}" = "$1" ]; }
+more() { want latencies; }
 
 # latency_at RATE: one line of the table
 latency_at() {
@@ -147,19 +149,53 @@ latency_at() {
     stop_relay
 }
 
-# writers_at RATE: how long the writers' own commits take, without a relay and beside one
+# commits_of NAME RATE SECONDS: appends p50 and p99 of the writers' own commits, in ms, to $root/NAME.commits
+commits_of() { "$latency" "$kind" "$where" - - "$2" "$3" | cut -d ' ' -f 5,6 >>"$root/$1.commits"; }
+# the median of the runs, each figure for itself
+median_of() { for f in 1 2; do cut -d ' ' -f "$f" "$root/$1.commits" | sort -n | awk '{ v[NR] = $1 } END { printf "%.1f ", v[int((NR + 1) / 2)] }'; done; }
+row_of_writers() { # WHAT ALONE BESIDE... : "p50 p99" each
+    awk -v what="$1" -v a="$2" -v b="$3" -v c="${4:-}" -v waits="$(waits)" 'BEGIN { n = split(a " " b " " c, f, " ")
+        printf "| writers, %s, their own commits | p50 %s ms, beside the relay %s | p99 %s ms, beside the relay %s |", what, f[1], f[3], f[2], f[4]
+        printf "%s | %s | |\n", (n > 4 ? sprintf(" beside the plain tools in its place: p50 %s, p99 %s", f[5], f[6]) : ""), waits }'
+}
+waits() { :; } # how often somebody waited for the lock of a row, where the database counts it
+
+# writers_at RATE: how long the writers' own commits take, without a relay and beside one, in turn: a disk has its moods
 writers_at() {
-    local alone beside
     configure "writers-$1"
+    rm -f "$root"/*.commits
     fill 0 1
-    alone=$("$latency" "$kind" "$where" - - "$1" "$seconds")
-    start_relay
-    "$latency" "$kind" "$where" "$brokers" "writers-$1" "$1" 2 >/dev/null # what was left is gone
-    beside=$("$latency" "$kind" "$where" "$brokers" "writers-$1" "$1" "$seconds")
-    awk -v alone="$alone" -v beside="$beside" -v rate="$1" 'BEGIN { split(alone, a, " "); split(beside, b, " ")
-        printf "| writers at %d ev/s, their own commits | p50 %.2f ms, beside the relay %.2f | p99 %.2f ms, beside the relay %.2f | | | |\n",
-            rate, a[5], b[5], a[6], b[6] }'
-    stop_relay
+    for _ in $(seq "$runs"); do
+        commits_of alone "$1" "$seconds"
+        start_relay
+        "$latency" "$kind" "$where" "$brokers" "writers-$1" "$1" 2 >/dev/null # what was left is gone
+        commits_of beside "$1" "$seconds"
+        stop_relay
+    done
+    row_of_writers "$1 ev/s" "$(median_of alone)" "$(median_of beside)"
+}
+
+# writers_beside_drain RATE COUNT BYTES: the same while a backlog is drained, and while the plain tools read as much
+writers_beside_drain() {
+    local tools seconds=4
+    configure "backlog-$3"
+    rm -f "$root"/*.commits
+    fill "$2" "$3"
+    warm "backlog-$3"
+    for _ in $(seq "$runs"); do
+        fill "$2" "$3"
+        sync
+        commits_of alone "$1" "$seconds"
+        setsid bash -c "while :; do pipe backlog-$3; done" >/dev/null 2>&1 &
+        tools=$!
+        commits_of plain "$1" "$seconds"
+        kill -- "-$tools"
+        wait "$tools" 2>/dev/null || true
+        start_relay
+        commits_of beside "$1" "$seconds"
+        stop_relay
+    done
+    row_of_writers "$1 ev/s, a backlog of $3 B" "$(median_of alone)" "$(median_of beside)" "$(median_of plain)"
 }
 
 # idle_for WHAT STATEMENTS: one line of the table; STATEMENTS prints how many the database has run so far

@@ -164,7 +164,9 @@ struct mys_store {
     struct obx_sql_ranges runs; /* of the settle in flight */
     uint32_t settled_runs;      /* of these, how many are gone */
     uint32_t sent_runs;
-    uint64_t settles; /* and parks that have ended */
+    int64_t sent_to;     /* the last id that was sent */
+    int64_t settle_rows; /* of one transaction */
+    uint64_t settles;    /* and parks that have ended */
     uint32_t settling;
 
     uint32_t ops; /* in flight, but for start and stop */

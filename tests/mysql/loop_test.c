@@ -42,22 +42,22 @@ static void check(const struct blocking *seen, const char *what)
     cr_assert_gt(seen->io, 0, "%s: nothing was read or written at all", what);
 }
 
-static void fill(struct bed *bed)
+/* Every n-th row is a large one. */
+static void fill(struct bed *bed, int rows, int nth, int large)
 {
     char sql[400];
-    snprintf(
-        sql, sizeof sql,
-        "INSERT INTO %%s (aggregatetype, aggregateid, type, payload) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
-        "SELECT i + 1 FROM n WHERE i < %d) SELECT 'order', i, 'placed', REPEAT('x', IF(i %% 50, 128, 20000)) FROM n",
-        ROWS / 2);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO %%s (aggregatetype, aggregateid, type, payload) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
+             "SELECT i + 1 FROM n WHERE i < %d) SELECT 'order', i, 'placed', REPEAT('x', IF(i %% %d, 128, %d)) FROM n",
+             rows / 2, nth, large);
     bed_run(bed, sql);
     bed_run(bed, sql);
 }
 
 static void claim_and_settle(struct bed *bed, struct blocking *seen)
 {
-    uint32_t settled = 0;
-    while (settled < ROWS) {
+    int64_t left = bed_rows(bed);
+    while (left > 0) {
         blocking_begin(seen);
         struct outbox_batch *batch = bed_batch(bed, ROWS, 64 << 20);
         blocking_end();
@@ -68,7 +68,7 @@ static void claim_and_settle(struct bed *bed, struct blocking *seen)
         obx_store_release(bed->store, batch);
         blocking_end();
         cr_assert_eq(code, 0, "%s", bed->error.text);
-        settled += rows;
+        left -= rows;
     }
 }
 
@@ -83,7 +83,7 @@ static void lose(struct bed *bed, struct blocking *seen)
     bed_run(bed, "DO RELEASE_LOCK(CONCAT('outbox:outbox.', '%s'))");
 }
 
-static void all_of_it(const char *table, const char *yaml)
+static void all_of_it(const char *table, const char *yaml, int rows, int nth, int large)
 {
     struct bed bed;
     struct blocking seen = {0};
@@ -91,7 +91,7 @@ static void all_of_it(const char *table, const char *yaml)
     cr_assert_eq(harness_configure(&bed.harness, "test.yaml", yaml, &bed.error), 0, "%s", bed.error.text);
     obx_instance_free(bed.store);
     bed.store = bed_another(&bed);
-    fill(&bed);
+    fill(&bed, rows, nth, large);
     for (int round = 0; round < 2; round++) {
         blocking_begin(&seen);
         bed_begin(&bed);
@@ -117,16 +117,23 @@ static void all_of_it(const char *table, const char *yaml)
 
 Test(loop, nothing_waits_over_tcp)
 {
-    all_of_it("tcp", STORE("tcp", "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n"));
+    all_of_it("tcp", STORE("tcp", "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n"), ROWS, 50, 20000);
 }
 
 Test(loop, nothing_waits_over_the_socket)
 {
-    all_of_it("local", STORE("local", "  socket: ${OUTBOX_TEST_MYSQL_DIR}/sock\n"));
+    all_of_it("local", STORE("local", "  socket: ${OUTBOX_TEST_MYSQL_DIR}/sock\n"), ROWS, 50, 20000);
 }
+
+#define TLS \
+    "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n"
 
 Test(loop, nothing_waits_over_tls)
 {
-    all_of_it("crypt", STORE("crypt", "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n  tls: verify\n"
-                                      "  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n"));
+    all_of_it("crypt", STORE("crypt", TLS), ROWS, 50, 20000);
+}
+
+Test(loop, nothing_waits_for_rows_of_a_megabyte)
+{
+    all_of_it("crypt_large", STORE("crypt_large", TLS), 24, 1, 1 << 20);
 }
