@@ -205,18 +205,6 @@ static bool read_result(struct mys_store *store, const struct outbox_claim *clai
     return true;
 }
 
-/* What is given is remembered for the sweep; without memory there is none until the next rewind. */
-static void note_given(struct mys_store *store, const int64_t *ids, uint32_t count)
-{
-    for (uint32_t i = 0; i < count;) {
-        uint32_t from = i++;
-        while (i < count && ids[i] == ids[i - 1] + 1)
-            i++;
-        if (!obx_sql_ranges_add(store->host, &store->given, ids[from], ids[i - 1]))
-            store->blind = true;
-    }
-}
-
 void mys_given_remove(struct mys_store *store, int64_t lo, int64_t hi)
 {
     if (!obx_sql_ranges_remove(store->host, &store->given, lo, hi))
@@ -252,8 +240,9 @@ static enum obx_sql_accepted accept(struct mys_store *store, const struct readin
                                 .truncated = reading->truncated,
                                 .now_ns = store->host->now(store->host)};
     enum obx_sql_accepted accepted = obx_sql_holes_accept(&store->holes, &seen);
-    if (accepted == OBX_SQL_ACCEPTED)
-        note_given(store, store->ids, reading->rows);
+    /* what is given is remembered for the sweep; without memory there is none until the next rewind */
+    if (accepted == OBX_SQL_ACCEPTED && !obx_sql_ranges_add_ids(store->host, &store->given, store->ids, reading->rows))
+        store->blind = true;
     return accepted;
 }
 

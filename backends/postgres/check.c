@@ -223,13 +223,6 @@ static int send_facts(struct pg_request *request, PGconn *pg)
     return fine;
 }
 
-static void take(struct pg_request *request, PGresult *result)
-{
-    struct pg_op *op = request->arg;
-    PQclear(op->result);
-    op->result = result;
-}
-
 static void done(struct pg_request *request, const struct outbox_error *error)
 {
     struct pg_op *op = request->arg;
@@ -243,6 +236,6 @@ void pg_check(void *self, outbox_op_t id, const struct outbox_check *check)
     struct pg_op *op = pg_op(self, id);
     op->in = check;
     op->request = (struct pg_request){
-        .what = "look at server and table", .send = send_facts, .result = take, .done = done, .arg = op};
+        .what = "look at server and table", .send = send_facts, .result = pg_keep, .done = done, .arg = op};
     pg_conn_submit(&op->store->owner, &op->request);
 }

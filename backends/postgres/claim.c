@@ -99,8 +99,7 @@ static void take(struct pg_request *request, PGresult *result)
     uint64_t what = op->number & BELL ? BELL : op->number & LOOK; /* in this order, then the rows */
     op->number &= ~what;
     if (!what) {
-        PQclear(op->result);
-        op->result = result;
+        pg_keep(request, result);
         return;
     }
     if (what == BELL)
@@ -136,18 +135,6 @@ static bool read_result(struct pg_store *store, const PGresult *result, struct r
     return true;
 }
 
-/* What is given is remembered for the sweep; without memory there is none until the next rewind. */
-static void note_given(struct pg_store *store, const int64_t *ids, uint32_t count)
-{
-    for (uint32_t i = 0; i < count;) {
-        uint32_t from = i++;
-        while (i < count && ids[i] == ids[i - 1] + 1)
-            i++;
-        if (!obx_sql_ranges_add(store->host, &store->given, ids[from], ids[i - 1]))
-            store->blind = true;
-    }
-}
-
 /* Large rows were met, or not for a while. */
 static void choose_statement(struct pg_store *store, const struct outbox_claim *claim, const PGresult *result,
                              const struct reading *reading)
@@ -178,8 +165,9 @@ static enum obx_sql_accepted accept(struct pg_store *store, const struct reading
                                 .snapshot = reading->snapshot,
                                 .now_ns = store->host->now(store->host)};
     enum obx_sql_accepted accepted = obx_sql_holes_accept(&store->holes, &seen);
-    if (accepted == OBX_SQL_ACCEPTED)
-        note_given(store, store->ids, reading->rows);
+    /* what is given is remembered for the sweep; without memory there is none until the next rewind */
+    if (accepted == OBX_SQL_ACCEPTED && !obx_sql_ranges_add_ids(store->host, &store->given, store->ids, reading->rows))
+        store->blind = true;
     return accepted;
 }
 

@@ -153,13 +153,6 @@ static bool take_page(struct pg_op *op)
     return true;
 }
 
-static void take(struct pg_request *request, PGresult *result)
-{
-    struct pg_op *op = request->arg;
-    PQclear(op->result);
-    op->result = result;
-}
-
 static void done(struct pg_request *request, const struct outbox_error *error)
 {
     struct pg_op *op = request->arg;
@@ -179,7 +172,7 @@ static void done(struct pg_request *request, const struct outbox_error *error)
 static void submit(struct pg_op *op)
 {
     op->request = (struct pg_request){
-        .what = obx_sql_dead_what(dead_of(op)), .send = send_dead, .result = take, .done = done, .arg = op};
+        .what = obx_sql_dead_what(dead_of(op)), .send = send_dead, .result = pg_keep, .done = done, .arg = op};
     pg_conn_submit(&op->store->owner, &op->request);
 }
 

@@ -59,13 +59,6 @@ static int send_acquire(struct pg_request *request, PGconn *pg)
     return fine;
 }
 
-static void take(struct pg_request *request, PGresult *result)
-{
-    struct pg_op *op = request->arg;
-    PQclear(op->result);
-    op->result = result;
-}
-
 static void become_owner(struct pg_op *op)
 {
     static const struct outbox_error none;
@@ -129,7 +122,7 @@ static void acquired(struct pg_request *request, const struct outbox_error *erro
 static void submit(struct pg_op *op)
 {
     op->request = (struct pg_request){
-        .what = "own the outbox", .send = send_acquire, .result = take, .done = acquired, .arg = op};
+        .what = "own the outbox", .send = send_acquire, .result = pg_keep, .done = acquired, .arg = op};
     pg_conn_submit(&op->store->owner, &op->request);
 }
 

@@ -15,6 +15,13 @@ struct pg_op *pg_op(struct pg_store *store, outbox_op_t id)
     return op;
 }
 
+void pg_keep(struct pg_request *request, PGresult *result)
+{
+    struct pg_op *op = request->arg;
+    PQclear(op->result);
+    op->result = result;
+}
+
 void pg_op_finish(struct pg_op *op, const struct outbox_error *error)
 {
     struct pg_store *store = op->store;

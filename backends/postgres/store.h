@@ -210,6 +210,7 @@ struct pg_store {
 
 /* plugin.c */
 struct pg_op *pg_op(struct pg_store *store, outbox_op_t op); /* the scratch memory, set up */
+void pg_keep(struct pg_request *request, PGresult *result);  /* for the op that is its arg */
 void pg_op_finish(struct pg_op *op, const struct outbox_error *error);
 void pg_close_all(struct pg_store *store, const struct outbox_error *why);
 void pg_stop_if_idle(struct pg_store *store); /* a stop that waits for ops in flight */

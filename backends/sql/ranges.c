@@ -57,6 +57,19 @@ bool obx_sql_ranges_add(const struct outbox_host *host, struct obx_sql_ranges *s
     return replace(host, set, from, to, &merged, 1);
 }
 
+bool obx_sql_ranges_add_ids(const struct outbox_host *host, struct obx_sql_ranges *set, const int64_t *ids,
+                            uint32_t count)
+{
+    bool fine = true;
+    for (uint32_t i = 0; i < count;) {
+        uint32_t from = i++;
+        while (i < count && ids[i] == ids[i - 1] + 1)
+            i++;
+        fine = obx_sql_ranges_add(host, set, ids[from], ids[i - 1]) && fine;
+    }
+    return fine;
+}
+
 bool obx_sql_ranges_remove(const struct outbox_host *host, struct obx_sql_ranges *set, int64_t lo, int64_t hi)
 {
     struct obx_sql_range rest[2];

@@ -25,6 +25,9 @@ void obx_sql_ranges_clear(struct obx_sql_ranges *set); /* keeps the memory */
 
 /* lo <= hi. Ids that are in the set already may be added again; ids that are not in it may be removed. */
 bool obx_sql_ranges_add(const struct outbox_host *host, struct obx_sql_ranges *set, int64_t lo, int64_t hi);
+/* All of them, ascending; false: some are missing now, for lack of memory. */
+bool obx_sql_ranges_add_ids(const struct outbox_host *host, struct obx_sql_ranges *set, const int64_t *ids,
+                            uint32_t count);
 bool obx_sql_ranges_remove(const struct outbox_host *host, struct obx_sql_ranges *set, int64_t lo, int64_t hi);
 bool obx_sql_ranges_contain(const struct obx_sql_ranges *set, int64_t id);
 uint64_t obx_sql_ranges_size(const struct obx_sql_ranges *set); /* how many ids */

@@ -18,6 +18,17 @@ Test(ranges, neighbours_melt_together)
     cr_assert_eq(sql_memory.live, 0);
 }
 
+Test(ranges, ids_are_added_run_by_run)
+{
+    static const int64_t ids[] = {1, 2, 3, 7, 9, 10};
+    struct obx_sql_ranges set = {0};
+    cr_assert(obx_sql_ranges_add_ids(&sql_host, &set, ids, 6));
+    cr_assert_eq(set.count, 3);
+    cr_assert_eq(obx_sql_ranges_size(&set), 6);
+    cr_assert(obx_sql_ranges_contain(&set, 7) && !obx_sql_ranges_contain(&set, 8));
+    obx_sql_ranges_free(&sql_host, &set);
+}
+
 Test(ranges, removing_from_the_middle_splits)
 {
     struct obx_sql_ranges set = {0};
