@@ -13,7 +13,7 @@
 #include "bed.h"
 #include "blocking.h"
 
-enum { ROWS = 2000 };
+enum { ROWS = 2000, CLAIM = 4 << 20 }; /* rows and bytes, as a relay with the default memory claims them */
 
 /* The look-out itself. */
 Test(loop, a_call_that_could_wait_is_noticed)
@@ -59,7 +59,7 @@ static void claim_and_settle(struct bed *bed, struct blocking *seen)
     int64_t left = bed_rows(bed);
     while (left > 0) {
         blocking_begin(seen);
-        struct outbox_batch *batch = bed_batch(bed, ROWS, 64 << 20);
+        struct outbox_batch *batch = bed_batch(bed, ROWS, CLAIM);
         blocking_end();
         cr_assert_not_null(batch);
         uint32_t rows = batch->rows;
