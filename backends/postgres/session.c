@@ -63,7 +63,8 @@ static void take_look(struct pg_request *request, PGresult *result)
 
 static int judge_server(const struct pg_store *store, struct outbox_error *error)
 {
-    const char *where = pg_where(store->owner.pg).text;
+    const struct pg_where place = pg_where(store->owner.pg);
+    const char *where = place.text;
     if (store->server.in_recovery)
         return pg_fail(error, OUTBOX_E_READ_ONLY,
                        "connect to %s: this server is a standby; name the primary in the dsn, or all servers: "

@@ -18,7 +18,7 @@
 static char *row[COLUMNS + 1];
 static unsigned long sizes[COLUMNS + 1];
 
-void STDCALL mysql_data_seek(MYSQL_RES *result, unsigned long long offset)
+void STDCALL mysql_data_seek(MYSQL_RES *result, my_ulonglong offset)
 {
     (void)result, (void)offset;
 }
