@@ -624,6 +624,27 @@ Test(relay, at_the_deadline_the_broker_is_stopped_and_its_last_word_is_settled)
     rig_free(rig);
 }
 
+/* The stop of a reconnect has all the time of one; that of the relay has not. */
+Test(relay, at_the_deadline_a_stop_that_a_reconnect_began_is_cut_short)
+{
+    struct rig *rig = rig_new("batch: 10\ntimeout: 60s\n");
+    fill(rig, 20, 5);
+    rig->hold = rig->stubborn = true;
+    rig_start(rig);
+    rig_run_for(rig, 100);
+    rig->fail[RIG_PUBLISH].count = 1;
+    rig->fail[RIG_PUBLISH].code = OUTBOX_E_NOT_CONNECTED;
+    fill(rig, 10, 5);
+    rig_run_for(rig, 100);
+    obx_relay_stop(rig->relay, 100, note_stopped, rig);
+    rig_run_for(rig, 90);
+    cr_assert_not(rig->stopped);
+    cr_assert(rig_run(rig, is_stopped, 5000));
+    cr_assert_eq(rig_stats(rig).settled, rig->published_count);
+    rig->stopped = rig->stubborn = false;
+    rig_free(rig);
+}
+
 /* ---- looking in -------------------------------------------------------------------------------------------------- */
 
 static void note_blocked(void *arg, const struct obx_blocked_key *key)

@@ -346,10 +346,27 @@ static void release_held(void)
         finish(held[i].self, held[i].op, held[i].publish);
 }
 
+static outbox_op_t waiting_stop;
+
 static void broker_stop(void *self, outbox_op_t op)
 {
+    if (the_rig->stubborn && held_count) {
+        waiting_stop = op;
+        return;
+    }
     release_held();
     done(self, op);
+}
+
+static void broker_cancel(void *self, outbox_op_t op)
+{
+    outbox_op_t stop = waiting_stop;
+    (void)op;
+    waiting_stop = 0;
+    if (!stop)
+        return;
+    release_held();
+    done(self, stop);
 }
 
 static int broker_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
@@ -365,6 +382,7 @@ static const struct outbox_broker_ops broker_ops = {.struct_size = sizeof broker
                                                     .init = init,
                                                     .fini = fini,
                                                     .start = broker_start,
+                                                    .cancel = broker_cancel,
                                                     .stop = broker_stop,
                                                     .publish = broker_publish,
                                                     .admit = broker_admit};

@@ -53,7 +53,8 @@ struct rig {
     uint32_t published_count;
     uint32_t (*outcome)(struct rig *rig, const struct outbox_message *message, struct outbox_error *error);
     bool (*admit)(struct rig *rig, const struct outbox_message *message);
-    bool hold; /* publishes do not complete until rig_release() */
+    bool hold;     /* publishes do not complete until rig_release() */
+    bool stubborn; /* a stop waits for what is held, until that is canceled */
     uint32_t publishes, most_in_flight;
 
     /* failures: the next `count` calls of that kind end with the code */
