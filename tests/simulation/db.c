@@ -205,6 +205,7 @@ void sim_db_replay(uint32_t number, bool mended)
     struct sim_event *event = sim_event(number);
     sim->db->by_id[event->id] = 0;
     event->id = draw_id(number);
+    sim->db->low_id = OBX_MIN(sim->db->low_id, event->id); /* ids come again after a failover that lost some */
     event->dead = false;
     if (mended) {
         if (event->poison == SIM_REFUSED && event->value == SIM_NULL)
