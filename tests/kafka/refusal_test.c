@@ -58,11 +58,12 @@ Test(kafka_refusal, a_record_refused_alone_is_rejected)
     FIXTURE_END(&f);
 }
 
-/* One poison record among many: the batch is refused, and sending them again one by one finds it. */
+/* One poison record among many: the batch is refused, and sending them again one by one finds it. The linger makes them
+ * one batch: without it so few events are hastened. */
 Test(kafka_refusal, a_refused_batch_is_sent_again_one_by_one)
 {
     struct kt_batch batch;
-    fixture_open(&f, "");
+    fixture_open(&f, "options: {linger.ms: 50}");
     rd_kafka_mock_topic_create(f.mock.cluster, "t", 1, 1);
     prove("t");
     rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_INVALID_RECORD);
