@@ -141,7 +141,6 @@ struct obx_kafka {
     const char *relay;
     rd_kafka_conf_t *conf; /* complete; each producer gets a copy */
     uint64_t message_max;  /* message.max.bytes */
-    bool may_hasten;       /* linger.ms is this broker's own */
 
     enum obx_kafka_state state;
     bool broken;                 /* host->lost() was called; nothing is sent any more */
@@ -173,9 +172,6 @@ struct obx_kafka {
 
     outbox_op_t stop_op;
     struct obx_kafka_job connect, disconnect, check;
-    struct outbox_work hasten;
-    bool hastening;      /* a worker is in it */
-    bool hasten_again;   /* something was published meanwhile */
     atomic_bool give_up; /* any thread: workers end soon */
 };
 
@@ -204,9 +200,6 @@ void obx_kafka_lose_patience(void *plugin);
 /* group.c */
 void obx_kafka_group(struct obx_kafka *self, struct obx_kafka_publish *publish);
 void obx_kafka_group_learn(struct obx_kafka_topic *topic, const rd_kafka_message_t *message);
-
-/* hasten.c */
-void obx_kafka_hasten(struct obx_kafka *self, uint32_t published); /* so many messages were handed over just now */
 
 /* tell.c */
 int obx_kafka_open_slot(struct obx_kafka *self, struct obx_kafka_publish *publish);

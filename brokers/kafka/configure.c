@@ -117,7 +117,6 @@ static const char *get(const rd_kafka_conf_t *conf, const char *name, char *valu
 static int set_all(struct obx_kafka *self, struct outbox_error *error)
 {
     int rc = OUTBOX_OK;
-    self->may_hasten = true;
     for (size_t i = 0; !rc && i < sizeof defaults / sizeof *defaults; i++)
         rc = set(self->conf, defaults[i].name, defaults[i].value, error);
     for (uint32_t i = 0; !rc && i < self->options.count; i++) {
@@ -125,8 +124,6 @@ static int set_all(struct obx_kafka *self, struct outbox_error *error)
         rc = check_promises(self, pair, error);
         if (!rc)
             rc = set(self->conf, pair->name, pair->value, error);
-        if (!strcmp(pair->name, "linger.ms") || !strcmp(pair->name, "queue.buffering.max.ms"))
-            self->may_hasten = false;
     }
     return rc ? rc : set(self->conf, "bootstrap.servers", self->bootstrap, error);
 }

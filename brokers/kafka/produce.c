@@ -250,9 +250,6 @@ void obx_kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish
     self->pending_end = &publish->next;
     if (self->suspected && !self->down && !self->in_flight)
         self->host->timer_set(self->outage, OUTAGE_US);
-    if (self->pending == publish) {
-        uint32_t count = args->count; /* it may be completed, and gone, after this */
+    if (self->pending == publish)
         obx_kafka_pump(self);
-        obx_kafka_hasten(self, count);
-    }
 }

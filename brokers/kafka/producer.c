@@ -150,7 +150,7 @@ void obx_kafka_purge_all(void *plugin)
 
 void obx_kafka_quiet(struct obx_kafka *self)
 {
-    if (self->state == OBX_KAFKA_STOPPING && !self->in_flight && !self->pending && !self->check.op && !self->hastening)
+    if (self->state == OBX_KAFKA_STOPPING && !self->in_flight && !self->pending && !self->check.op)
         close_producer(self);
 }
 

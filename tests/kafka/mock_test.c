@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../brokers/kafka/broker.h"
 #include "fixture.h"
 
 static struct fixture f;
@@ -128,56 +127,4 @@ Test(kafka_mock, keeps_the_order_of_keys_over_several_partitions)
     cr_assert_eq(seen, ROUNDS * COUNT);
     free(content);
     FIXTURE_END(&f);
-}
-
-/* ---- single events ----------------------------------------------------------------------------------------------- */
-
-static struct obx_kafka *plugin(void)
-{
-    return obx_instance_self(f.t.instance);
-}
-
-#define SINGLES 100u
-static struct kt_batch singles[SINGLES];
-static uint32_t published;
-
-static bool all_are_told(void *arg)
-{
-    (void)arg;
-    for (uint32_t i = 0; i < published; i++)
-        if (!singles[i].dones)
-            return false;
-    return true;
-}
-
-/* With a linger of ten minutes nothing would go in the time of a test. A worker that comes too late misses one: the
- * next takes it along. */
-Test(kafka_mock, a_single_event_does_not_linger)
-{
-    fixture_open(&f, "options: {linger.ms: 600000}");
-    plugin()->may_hasten = true;
-    do {
-        cr_assert_lt(published, SINGLES);
-        kt_batch_init(&singles[published], 1);
-        kt_batch_fill(&singles[published], "single", 1, published);
-        kt_publish(&f.t, &singles[published++]);
-    } while (!kt_run_until(&f.t, all_are_told, NULL, 500));
-    for (uint32_t i = 0; i < published; i++) {
-        cr_expect_eq(kt_count(&singles[i], OUTBOX_DELIVERED), 1);
-        kt_batch_free(&singles[i]);
-    }
-    FIXTURE_END(&f);
-}
-
-Test(kafka_mock, a_linger_that_was_asked_for_is_kept)
-{
-    static const struct {
-        const char *yaml;
-        bool may;
-    } cases[] = {{"", true}, {"options: {linger.ms: 1}", false}, {"options: {queue.buffering.max.ms: 1}", false}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fixture_open(&f, cases[i].yaml);
-        cr_expect_eq(plugin()->may_hasten, cases[i].may, "%s", cases[i].yaml);
-        FIXTURE_END(&f);
-    }
 }

@@ -59,7 +59,7 @@ Test(kafka_refusal, a_record_refused_alone_is_rejected)
 }
 
 /* One poison record among many: the batch is refused, and sending them again one by one finds it. The linger makes them
- * one batch: without it so few events are hastened. */
+ * one batch on a busy machine, too. */
 Test(kafka_refusal, a_refused_batch_is_sent_again_one_by_one)
 {
     struct kt_batch batch;
