@@ -339,6 +339,52 @@ Test(relay, each_try_of_an_event_that_blocks_its_key_is_one_attempt)
     }
 }
 
+static bool k1_1_refused(struct rig *rig, const struct outbox_message *message)
+{
+    (void)rig;
+    return !memcmp(message->key.data, "k1", 2) && *(const char *)message->value.data == '1';
+}
+
+Test(relay, a_parked_event_does_not_end_the_pause_of_its_key)
+{
+    struct rig *rig = rig_new("on_reject: park\nretry_min: 60s\nretry_max: 60s\n");
+    fill(rig, 4, 2);
+    rig->outcome = k1_0_never;
+    rig->refuse = k1_1_refused;
+    rig_start(rig);
+    rig_run_for(rig, 200);
+    cr_expect(rig->rows[3].parked);
+    cr_expect_eq(rig->publishes, 1, "%u publishes", rig->publishes);
+    rig_free(rig);
+}
+
+/* Which takes its time, so that other keys are due by then. */
+static bool only_good_admitted(struct rig *rig, const struct outbox_message *message)
+{
+    rig->loop.now_ns += OBX_MS;
+    return !memcmp(message->key.data, "good", 4);
+}
+
+static bool good_went(struct rig *rig)
+{
+    return *rig_texts(rig, "good");
+}
+
+Test(relay, keys_that_are_tried_all_the_time_hold_up_no_new_rows)
+{
+    struct rig *rig = rig_new("batch: 10\nretry_min: 1ms\nretry_max: 1ms\n");
+    fill(rig, 100, 100);
+    rig->admit = only_good_admitted;
+    rig_start(rig);
+    rig_run_for(rig, 1000);
+    cr_assert_eq(rig_stats(rig).deferred, 100);
+    rig_insert(rig, "good", "0");
+    cr_assert(rig_run(rig, good_went, 1000));
+    rig->admit = NULL;
+    cr_assert(rig_run(rig, rig_empty, 1000));
+    rig_free(rig);
+}
+
 static uint32_t no_topic(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
 {
     (void)message;

@@ -296,6 +296,10 @@ static void hold_back(const struct outbox_message *message, uint32_t outcome)
 static uint32_t one(const struct outbox_message *message, struct outbox_error *error)
 {
     uint32_t outcome = held_back(message);
+    if (the_rig->refuse && the_rig->refuse(the_rig, message)) {
+        *error = (struct outbox_error){.code = OUTBOX_E_REJECTED, .text = "refused"};
+        return OUTBOX_REJECTED;
+    }
     if (outcome) {
         *error = (struct outbox_error){.code = OUTBOX_E_AGAIN, .text = "held back"};
         return outcome;

@@ -53,6 +53,7 @@ struct rig {
     uint32_t published_count;
     uint32_t (*outcome)(struct rig *rig, const struct outbox_message *message, struct outbox_error *error);
     bool (*admit)(struct rig *rig, const struct outbox_message *message);
+    bool (*refuse)(struct rig *rig, const struct outbox_message *message); /* by itself, whatever stands before it */
     bool hold;     /* publishes do not complete until rig_release() */
     bool stubborn; /* a stop waits for what is held, until that is canceled */
     uint32_t publishes, most_in_flight;
