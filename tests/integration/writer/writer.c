@@ -27,7 +27,7 @@
 
 #define LATE_KEYS 8
 #define LATE_FOR 30
-#define FAILURES_MAX 100 /* transactions in a row: then something else is wrong than a server that restarts */
+#define FAILING_S 120 /* then something else is wrong than a disk that is full or a server that restarts */
 
 struct writer {
     const char *where, *ledger_path, *table;
@@ -38,7 +38,7 @@ struct writer {
     struct writer_session main, aside; /* aside: the one that commits late */
     uint64_t aside_left;               /* transactions that it still lets pass */
     uint64_t made;
-    unsigned failures;
+    time_t intact_at; /* the last transaction that did not fail */
     int64_t started_ns;
 };
 
@@ -106,8 +106,10 @@ static bool one_transaction(struct writer *writer)
     if (!writer_session_begin(&writer->main))
         return false;
     insert_some(writer, &writer->main, "key", writer->keys);
-    writer->failures = writer->main.intact ? 0 : writer->failures + 1;
-    fine = writer_session_end(&writer->main, commit) && writer->failures < FAILURES_MAX;
+    time_t now = time(NULL);
+    if (writer->main.intact || !writer->intact_at)
+        writer->intact_at = now;
+    fine = writer_session_end(&writer->main, commit) && now - writer->intact_at < FAILING_S;
     if (fine && writer->aside.open && --writer->aside_left == 0)
         fine = writer_session_end(&writer->aside, draw(writer, 100) >= writer->rollback);
     return fine;
