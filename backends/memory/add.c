@@ -23,20 +23,6 @@ static int check_room(const struct mstore *store, uint32_t count, struct outbox_
                             (long long)store->capacity);
 }
 
-static int append(struct mstore *store, const struct outbox_event *event)
-{
-    struct mstore_row *row = mstore_row_new(store, event);
-    if (!row)
-        return OUTBOX_E_NO_MEMORY;
-    row->id = store->next_id;
-    if (mstore_table_append(store, &store->table, row)) {
-        mstore_row_drop(store, row);
-        return OUTBOX_E_NO_MEMORY;
-    }
-    store->next_id++;
-    return OUTBOX_OK;
-}
-
 /* All or none. Nobody can claim in between, so rows of a failed call can just be taken out again. */
 void mstore_add(void *self, outbox_op_t op, const struct outbox_add *add)
 {
@@ -49,8 +35,8 @@ void mstore_add(void *self, outbox_op_t op, const struct outbox_add *add)
         code = outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "add events: out of memory");
     uint64_t first = store->next_id;
     for (uint32_t i = 0; i < add->count && !code; i++) {
-        if ((code = append(store, add->events[i])))
-            outbox_error_set(&error, code, "add events: out of memory");
+        if (!mstore_append(store, add->events[i]))
+            code = outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "add events: out of memory");
     }
     for (uint64_t id = first; code && id < store->next_id; id++)
         mstore_table_remove(store, &store->table, id);

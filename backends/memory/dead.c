@@ -125,16 +125,10 @@ static int replay(struct mstore *store, const struct mstore_letter *letter)
                                  .type = fields[FIELD_TYPE],
                                  .payload = fields[FIELD_PAYLOAD],
                                  .headers = fields[FIELD_HEADERS]};
-    struct mstore_row *row = mstore_row_new(store, &event);
+    struct mstore_row *row = mstore_append(store, &event);
     if (!row)
         return OUTBOX_E_NO_MEMORY;
     row->created_us = letter->row->created_us;
-    row->id = store->next_id;
-    if (mstore_table_append(store, &store->table, row)) {
-        mstore_row_drop(store, row);
-        return OUTBOX_E_NO_MEMORY;
-    }
-    store->next_id++;
     return OUTBOX_OK;
 }
 

@@ -36,7 +36,7 @@ static void make_uuid(const struct mstore *store, char text[UUID_TEXT + 1])
              (unsigned)a & 0xfff, (unsigned)(0x8000 | (b >> 50)), b & 0xffffffffffff);
 }
 
-struct mstore_row *mstore_row_new(const struct mstore *store, const struct outbox_event *event)
+static struct mstore_row *row_new(const struct mstore *store, const struct outbox_event *event)
 {
     char uuid[UUID_TEXT + 1];
     const struct outbox_bytes *given[FIELD_COUNT] = {&event->event_id, &event->aggregate_type, &event->aggregate_id,
@@ -96,7 +96,7 @@ static int make_room(const struct mstore *store, struct mstore_table *table)
 }
 
 /* Takes the row over when it succeeds. */
-int mstore_table_append(const struct mstore *store, struct mstore_table *table, struct mstore_row *row)
+static int table_append(const struct mstore *store, struct mstore_table *table, struct mstore_row *row)
 {
     if (make_room(store, table))
         return OUTBOX_E_NO_MEMORY;
@@ -136,6 +136,20 @@ void mstore_table_remove(const struct mstore *store, struct mstore_table *table,
         table->first++;
 }
 
+struct mstore_row *mstore_append(struct mstore *store, const struct outbox_event *event)
+{
+    struct mstore_row *row = row_new(store, event);
+    if (!row)
+        return NULL;
+    row->id = store->next_id;
+    if (table_append(store, &store->table, row)) {
+        mstore_row_drop(store, row);
+        return NULL;
+    }
+    store->next_id++;
+    return row;
+}
+
 /* Make up to `rows` of the synthetic events, which were counted as pending all along. */
 int mstore_generate(struct mstore *store, uint32_t rows)
 {
@@ -152,15 +166,8 @@ int mstore_generate(struct mstore *store, uint32_t rows)
                                      .aggregate_id = {key, (size_t)key_size},
                                      .type = {"Generated", 9},
                                      .payload = {payload, size}};
-        struct mstore_row *row = mstore_row_new(store, &event);
-        if (!row)
+        if (!mstore_append(store, &event))
             return OUTBOX_E_NO_MEMORY;
-        row->id = store->next_id;
-        if (mstore_table_append(store, &store->table, row)) {
-            mstore_row_drop(store, row);
-            return OUTBOX_E_NO_MEMORY;
-        }
-        store->next_id++;
         store->ungenerated--;
     }
     return OUTBOX_OK;

@@ -72,11 +72,10 @@ struct mstore {
 };
 
 /* rows.c */
-struct mstore_row *mstore_row_new(const struct mstore *store, const struct outbox_event *event);
+struct mstore_row *mstore_append(struct mstore *store, const struct outbox_event *event); /* NULL: out of memory */
 void mstore_row_drop(const struct mstore *store, struct mstore_row *row);
 struct outbox_bytes mstore_copy(char **to, struct outbox_bytes from);
 int64_t mstore_now_us(void);
-int mstore_table_append(const struct mstore *store, struct mstore_table *table, struct mstore_row *row);
 uint32_t mstore_table_at(const struct mstore_table *table, uint64_t id); /* the first slot with at least this id */
 struct mstore_row *mstore_table_find(const struct mstore_table *table, uint64_t id);
 void mstore_table_remove(const struct mstore *store, struct mstore_table *table, uint64_t id);
