@@ -273,8 +273,7 @@ void obx_outcome_done(struct obx_call *call, const struct outbox_error *error)
     relay->stats.delivered += delivered;
     if (delivered)
         obx_link_works(relay, &relay->broker);
-    if (batch->epoch !=
-        relay->epoch) { /* in this database another row may have that position: decide nothing about it */
+    if (batch->epoch != relay->epoch) { /* another row may have that position by now: decide nothing about it */
         obx_batch_change(batch, OBX_RETRY, OBX_LEFT);
         obx_batch_change(batch, OBX_REJECTED, OBX_LEFT);
     }
