@@ -146,19 +146,25 @@ Test(bell, a_stream_that_ends_wakes_the_relay_and_comes_back)
 }
 
 /* With the server paused, the thread of the bell waits in a read that nobody answers, or in a connect. */
+/* The server is paused, and goes on afterwards. */
+static void stop_while_it_hangs(struct bed *bed)
+{
+    struct harness_call call = {0};
+    harness_reset(&call);
+    obx_instance_stop(bed->store, &call.call, 200); /* its last words are heard by nobody */
+    int code = harness_wait(&bed->harness, &call);
+    server_do("resume");
+    cr_assert_eq(code, 0, "%s", call.error.text);
+    cr_assert_eq(obx_instance_in_flight(bed->store), 0);
+    bed_begin_again(bed);
+}
+
 Test(bell, a_relay_stops_while_the_server_hangs)
 {
     struct bed bed;
-    struct harness_call call = {0};
     open_parked(&bed, "bell_hung");
     server_do("pause");
-    harness_reset(&call);
-    obx_instance_stop(bed.store, &call.call, 200); /* its last words are heard by nobody */
-    int code = harness_wait(&bed.harness, &call);
-    server_do("resume");
-    cr_assert_eq(code, 0, "%s", call.error.text);
-    cr_assert_eq(obx_instance_in_flight(bed.store), 0);
-    bed_begin_again(&bed);
+    stop_while_it_hangs(&bed);
     park(&bed, bed.store);
     wake_by_insert(&bed);
     bed_close(&bed);
@@ -167,19 +173,12 @@ Test(bell, a_relay_stops_while_the_server_hangs)
 Test(bell, a_relay_stops_while_the_bell_connects_to_a_server_that_hangs)
 {
     struct bed bed;
-    struct harness_call call = {0};
     open_parked(&bed, "bell_hung_up");
     uint32_t wakes = bed.harness.wakes;
     end_streams(&bed);
     server_do("pause"); /* it connects again within 0.1 s, or has done so */
     cr_assert(harness_until_woken(&bed.harness, wakes));
-    harness_reset(&call);
-    obx_instance_stop(bed.store, &call.call, 200); /* its last words are heard by nobody */
-    int code = harness_wait(&bed.harness, &call);
-    server_do("resume");
-    cr_assert_eq(code, 0, "%s", call.error.text);
-    cr_assert_eq(obx_instance_in_flight(bed.store), 0);
-    bed_begin_again(&bed);
+    stop_while_it_hangs(&bed);
     bed_close(&bed);
 }
 
