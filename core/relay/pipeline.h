@@ -134,7 +134,8 @@ struct obx_relay {
     struct outbox_settle settle;
     struct outbox_span *spans; /* owned */
     uint32_t span_room;
-    uint64_t settle_at; /* after a failure that may pass */
+    uint64_t settled_at; /* when the last one began */
+    uint64_t settle_at;  /* after a failure that may pass */
     uint32_t settle_failures;
     struct obx_call renew_call;
     uint64_t renew_at;

@@ -1,16 +1,20 @@
 /*
  * core/relay/settle.c - removing delivered rows from the outbox, behind the publisher and never in its way
  *
- * One settle is in flight; while it runs, finished batches gather and go together in the next. A batch is released
- * when all its rows are settled or left. A failure that may pass (AGAIN) is tried again; any other means that the
- * connection is gone or that another relay is the owner: the rows stay DELIVERED until ownership is back, and are
- * settled first then, if the store vouches that positions still mean the same.
+ * One settle is in flight; while it runs, finished batches gather and go together in the next. A settle is a commit,
+ * which a database flushes to its disk, among those of the writers; so a few rows wait for more, PACE_NS at most:
+ * nobody waits for them. A batch is released when all its rows are settled or left. A failure that may pass (AGAIN) is
+ * tried again; any other means that the connection is gone or that another relay is the owner: the rows stay DELIVERED
+ * until ownership is back, and are settled first then, if the store vouches that positions still mean the same.
  */
 #include <stdlib.h>
 
 #include "base/failpoint.h"
 #include "relay/backoff.h"
 #include "relay/pipeline.h"
+
+#define PACE_NS (20 * OBX_MS) /* from one settle to the next */
+#define ENOUGH 1000           /* rows that need not wait */
 
 static void release_finished(struct obx_relay *relay, struct obx_list *list)
 {
@@ -118,11 +122,35 @@ static void gather(struct obx_relay *relay)
     relay->settle.spans = relay->spans;
 }
 
+static bool has_enough(const struct obx_relay *relay)
+{
+    uint32_t rows = 0;
+    OBX_LIST_EACH(&relay->done, batch, struct obx_batch, link)
+    {
+        rows += batch->fate_count[OBX_DELIVERED];
+    }
+    return rows >= ENOUGH;
+}
+
+/* Something waits until these rows are gone: the end, a reading from the start, keys that are retried, memory. */
+static bool is_awaited(const struct obx_relay *relay)
+{
+    return relay->stopping || relay->rewind || relay->exact_batch ||
+           relay->stats.in_flight_bytes >= (uint64_t)relay->settings.memory / 4;
+}
+
+static bool is_time(struct obx_relay *relay)
+{
+    if (!obx_relay_due(relay, relay->settle_at))
+        return false;
+    return is_awaited(relay) || has_enough(relay) || obx_relay_due(relay, relay->settled_at + PACE_NS);
+}
+
 void obx_settle_step(struct obx_relay *relay)
 {
     release_finished(relay, &relay->done);
     if (!obx_link_up(&relay->store) || obx_call_busy(&relay->settle_call) || obx_list_empty(&relay->done) ||
-        !obx_relay_due(relay, relay->settle_at))
+        !is_time(relay))
         return;
     gather(relay);
     if (!relay->settle.span_count) {
@@ -132,6 +160,7 @@ void obx_settle_step(struct obx_relay *relay)
         return;
     }
     relay->settle_call.done = settle_done;
+    relay->settled_at = relay->now;
     relay->stats.settles++;
     OBX_FAILPOINT(relay, before_settle);
     obx_store_settle(relay->store.instance, &relay->settle_call, (uint32_t)relay->settings.timeout_ms, &relay->settle);
