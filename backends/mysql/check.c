@@ -171,23 +171,41 @@ static void put_locks(const struct mys_store *store, struct obx_sql_text *sql)
                         store->table.schema, store->name);
 }
 
+/* The locks cannot be seen: what else there is. */
+static void tell_without_locks(struct mys_op *op, const char *hint)
+{
+    const struct mys_server *server = &op->store->server;
+    if (server->statements_visible)
+        say(op, OUTBOX_LOG_INFO, NULL,
+            "what others run can be seen (PROCESS): late rows come in order, but for an XA transaction whose session "
+            "has ended");
+    else
+        say(op, OUTBOX_LOG_INFO, hint,
+            "who still writes cannot be seen: a row that is inserted more than hole_grace after its id was drawn (a "
+            "slow INSERT .. SELECT) comes late, and in no order to others; and many unused ids make claims slow");
+}
+
 static void tell_locks(struct mys_op *op)
 {
-    if (mys_number(op->result, 0, 0))
+    const struct mys_server *server = &op->store->server;
+    if (server->galera)
+        say(op, OUTBOX_LOG_INFO, "let all who write to the outbox write on one node",
+            "this is a node of a Galera cluster: a row that another node's transaction commits more than hole_grace "
+            "after its id was drawn comes late, and in no order to others");
+    else if (mys_number(op->result, 0, 0))
         say(op, OUTBOX_LOG_INFO, NULL, "metadata_locks can be read: late rows come in order however late they are");
     else
-        say(op, OUTBOX_LOG_INFO, "switch performance_schema on, with the instrument wait/lock/metadata/sql/mdl",
-            "metadata_locks shows nothing: a row that is inserted more than hole_grace after its id was drawn comes "
-            "late, "
-            "and in no order to others");
+        tell_without_locks(op, "switch performance_schema on, with the instrument wait/lock/metadata/sql/mdl");
 }
 
 static void no_locks(struct mys_op *op, const struct outbox_error *error)
 {
+    const char *const hints[] = {
+        "GRANT SELECT ON performance_schema.metadata_locks; see 'outbox init --print-grants'",
+        "GRANT PROCESS ON *.*; see 'outbox init --print-grants'",
+    };
     (void)error;
-    say(op, OUTBOX_LOG_INFO, "GRANT SELECT ON performance_schema.metadata_locks; see 'outbox init --print-grants'",
-        "metadata_locks can not be read: a row that is inserted more than hole_grace after its id was drawn (a slow "
-        "INSERT .. SELECT) comes late, and in no order to others");
+    tell_without_locks(op, hints[op->store->server.mariadb]);
 }
 
 /* Whether there is a binlog, and whether the user may read it: two rights. */

@@ -15,7 +15,7 @@
 
 #include "store.h"
 
-enum { RANGES_MAX = 2000, CAP_MIN = 1024 };
+enum { CAP_MIN = 1024 };
 
 static void submit(struct mys_op *op);
 
@@ -104,32 +104,11 @@ static void put_columns(const struct mys_store *store, struct obx_sql_text *sql,
     obx_sql_text_puts(sql, ") FROM ");
 }
 
-static void put_range(struct obx_sql_text *sql, const char *id, int64_t lo, int64_t hi)
+static void put_where(struct mys_store *store, struct obx_sql_text *sql)
 {
-    obx_sql_text_format(sql, lo == hi ? " OR %n = " : " OR %n BETWEEN ", id);
-    mys_put_int(sql, lo);
-    if (lo == hi)
-        return;
-    obx_sql_text_puts(sql, " AND ");
-    mys_put_int(sql, hi);
-}
-
-/* Holes as ranges; of very many, some at a time in one range: rows between them are known and will be skipped. */
-static uint32_t holes_in_a_range(const struct mys_store *store)
-{
-    return store->holes.hot.count / RANGES_MAX + 1;
-}
-
-static void put_where(const struct mys_store *store, struct obx_sql_text *sql)
-{
-    const struct obx_sql_hole_list *hot = &store->holes.hot;
-    uint32_t step = holes_in_a_range(store);
     obx_sql_text_format(sql, " WHERE (%n > ", store->table.id);
     mys_put_int(sql, store->holes.hi);
-    for (uint32_t i = 0; i < hot->count; i += step) {
-        uint32_t last = i + step - 1 < hot->count ? i + step - 1 : hot->count - 1;
-        put_range(sql, store->table.id, hot->items[i].lo, hot->items[last].hi);
-    }
+    store->together = mys_holes_put(store, sql, UINT64_MAX);
     obx_sql_text_puts(sql, ")");
 }
 
@@ -143,11 +122,11 @@ static void put_exact(const struct mys_store *store, struct obx_sql_text *sql, c
     obx_sql_text_puts(sql, ")");
 }
 
-/* With several holes in a range, rows that were given may come as well and must not crowd out the others. */
+/* With several holes in one range, rows that were given may come as well and must not crowd out the others. */
 static int64_t limit_of(const struct mys_store *store, const struct outbox_claim *claim)
 {
     int64_t rows = rows_wanted(store, claim);
-    if (!claim->exact && holes_in_a_range(store) > 1)
+    if (!claim->exact && store->together)
         rows += (int64_t)obx_sql_ranges_size(&store->given);
     return rows;
 }
@@ -185,7 +164,7 @@ static bool read_result(struct mys_store *store, const struct outbox_claim *clai
 {
     uint64_t count = mysql_num_rows(result);
     uint32_t wanted = rows_wanted(store, claim);
-    bool all_known = holes_in_a_range(store) == 1;
+    bool all_known = claim->exact || !store->together;
     MYSQL_ROW row;
     *reading = (struct reading){.truncated = count >= (uint64_t)limit_of(store, claim)};
     if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)count + 1, sizeof *store->ids))
@@ -305,48 +284,12 @@ static void send_claim(struct mys_op *op)
         mys_conn_submit(&store->reader, &op->request);
 }
 
-/* ---- a look at the writers first, when one is due ---------------------------------------------------------------- */
-
-static void looked(struct mys_request *request, const struct outbox_error *error)
-{
-    struct mys_op *op = request->arg;
-    if (error->code) {
-        mys_op_finish(op, error);
-        return;
-    }
-    mys_look_take(op->store, op->result); /* without memory the holes just stay open a little longer */
-    send_claim(op);
-}
-
-static void look(struct mys_request *request, const struct outbox_error *error)
-{
-    struct mys_op *op = request->arg;
-    if (error->code) {
-        mys_op_finish(op, error);
-        return;
-    }
-    obx_sql_text_clear(&op->sql);
-    mys_look_put(op->store, &op->sql);
-    mys_op_submit(op, &op->store->reader, "look for writers", mys_keep, looked);
-}
-
 static void submit(struct mys_op *op)
 {
-    static const struct outbox_error none;
-    static const char uncommitted[] = "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"; /* for the next statement */
-    struct mys_store *store = op->store;
-    if (claim_of(op)->exact || !mys_look_due(store)) {
+    if (claim_of(op)->exact || !mys_look_due(op->store))
         send_claim(op);
-        return;
-    }
-    store->looked_ns = store->host->now(store->host);
-    if (store->server.locks_visible) {
-        look(&op->request, &none);
-        return;
-    }
-    obx_sql_text_clear(&op->sql);
-    obx_sql_text_puts(&op->sql, uncommitted);
-    mys_op_submit(op, &store->reader, "look for writers", NULL, look);
+    else
+        mys_look(op, send_claim);
 }
 
 void mys_claim_rewind(struct mys_store *store)

@@ -38,13 +38,20 @@ static void ignore(struct mys_request *request, unsigned index, MYSQL_RES *resul
 
 /* ---- the server and the table ------------------------------------------------------------------------------------ */
 
-enum look { L_VERSION, L_USER, L_NOW, L_READ_ONLY, L_PACKET, L_IDENTITY, L_COUNT };
+enum look { L_VERSION, L_USER, L_NOW, L_READ_ONLY, L_PACKET, L_GALERA, L_STATEMENTS, L_IDENTITY, L_COUNT };
+
+/* Is it a node of a cluster; may the user see what others run? (MySQL shows that in whole seconds: of no use.) */
+static const char sees_mariadb[] =
+    "(SELECT COUNT(*) FROM information_schema.global_variables WHERE variable_name = 'WSREP_ON' AND variable_value = "
+    "'ON'), (SELECT COUNT(*) FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS' AND grantee = "
+    "CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1))))";
 
 static void put_look(struct mys_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "SELECT @@version, CURRENT_USER(), UNIX_TIMESTAMP(), @@global.read_only OR "
-                           "@@global.innodb_read_only, @@max_allowed_packet, CONCAT_WS(' ', @@hostname, @@port, "
-                           "@@server_id, @@datadir");
+                           "@@global.innodb_read_only, @@max_allowed_packet, ");
+    obx_sql_text_puts(sql, store->server.mariadb ? sees_mariadb : "0, 0");
+    obx_sql_text_puts(sql, ", CONCAT_WS(' ', @@hostname, @@port, @@server_id, @@datadir");
     obx_sql_text_puts(sql, store->server.mariadb ? "); " : ", @@server_uuid); ");
     obx_sql_text_puts(sql, "SHOW GLOBAL STATUS LIKE 'Uptime'; ");
     mys_put_table_look(store, sql);
@@ -62,6 +69,8 @@ static void read_server(struct mys_store *store, MYSQL_RES *result)
     server->started_s = mys_number(result, L_NOW, 0);
     server->read_only = mys_number(result, L_READ_ONLY, 0) != 0;
     server->max_packet = (uint64_t)mys_number(result, L_PACKET, 1 << 20);
+    server->galera = mys_number(result, L_GALERA, 0) != 0;
+    server->statements_visible = !server->galera && mys_number(result, L_STATEMENTS, 0) != 0;
 }
 
 static void take_look(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
@@ -178,7 +187,7 @@ static void take_locks_trial(struct mys_request *request, unsigned index, MYSQL_
     struct mys_store *store = request->arg;
     (void)index;
     (void)affected;
-    store->server.locks_visible = mys_number(result, 0, 0) > 0;
+    store->server.locks_visible = mys_number(result, 0, 0) > 0 && !store->server.galera;
     mysql_free_result(result);
 }
 

@@ -132,6 +132,9 @@ static void grants_sql(const struct mys_store *store, struct obx_sql_text *sql)
                       "-- better: the relay then sees who still writes, and need not judge late rows by their age\n"
                       "GRANT SELECT ON performance_schema.metadata_locks");
     put_user(store, sql);
+    obx_sql_text_puts(sql,
+                      "-- MariaDB without a performance schema: the same, by what others run\nGRANT PROCESS ON *.*");
+    put_user(store, sql);
     obx_sql_text_puts(sql, "-- only for doorbell: binlog\nGRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*");
     put_user(store, sql);
     obx_sql_text_puts(sql, "-- only for 'outbox add' and 'outbox dead replay'\nGRANT INSERT ON ");

@@ -9,7 +9,8 @@
  *   dial.c     connecting, on a worker               conn.c     one connection and its requests
  *   start.c    connecting both, one host after another          session.c  looking at the server, settings
  *   table.c    what the table looks like             claim.c    claiming with holes;  rows.c: results as values
- *   look.c     who can still fill a hole             sweep.c    rows that no claim can find
+ *   holes.c    holes as a condition                  sweep.c    rows that no claim can find
+ *   look.c     who can still fill a hole
  *   owner.c    lock, epoch, lease, fencing           settle.c   deletes
  *   bell.c, listen.c, binlog.c, stream*.c: the doorbell, on a thread of its own
  *   park.c, dead.c: dead letters                     setup.c, check.c, status.c, add.c   for the verbs
@@ -97,7 +98,9 @@ struct mys_server {
     bool read_only;
     uint64_t owner_id, reader_id; /* connection ids */
     uint64_t max_packet;
-    bool locks_visible; /* performance_schema.metadata_locks can be read, and shows something */
+    bool galera;             /* ids are drawn on other servers, too: nothing that can be seen here proves anything */
+    bool locks_visible;      /* performance_schema.metadata_locks can be read, and shows something */
+    bool statements_visible; /* those of other users, with the milliseconds that they have run for */
 };
 
 struct mys_sweep {
@@ -152,7 +155,10 @@ struct mys_store {
     bool blind;                  /* there was no memory for all of them */
     struct obx_sql_text claim_sql, settle_sql;
     uint32_t few;       /* after a large row: no more rows than this in a claim; 0: no such limit */
+    bool together;      /* of the claim in flight: see mys_holes_put() */
     uint64_t looked_ns; /* when it was looked for writers last */
+    uint64_t old_ns;    /* of the look in flight: holes noted until then may be forgotten */
+    void (*look_then)(struct mys_op *op);
     struct obx_sql_holder *holders;
     uint32_t holder_room;
     int64_t *ids;
@@ -218,15 +224,15 @@ const struct mys_column *mys_column_of(const struct mys_store *store, const char
 bool mys_column_is_binary(const struct mys_column *column);
 void mys_table_free(struct mys_store *store);
 
-/* claim.c, look.c, rows.c, sweep.c */
+/* claim.c, holes.c, look.c, rows.c, sweep.c */
 void mys_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
 void mys_claim_rewind(struct mys_store *store);
 void mys_release(void *self, struct outbox_batch *batch);
 void mys_given_remove(struct mys_store *store, int64_t lo, int64_t hi);
 bool mys_look_due(const struct mys_store *store);
-void mys_look_put(struct mys_store *store, struct obx_sql_text *sql);
-void mys_look_take(struct mys_store *store, MYSQL_RES *result);
-void mys_holes_put(const struct mys_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns);
+void mys_look(struct mys_op *op, void (*then)(struct mys_op *op)); /* a failure finishes the op */
+/* " OR id ..." for the holes noted until then. True: it asks for what lies between some of them, too. */
+bool mys_holes_put(const struct mys_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns);
 struct obx_sql_batch *mys_batch_new(struct mys_store *store, MYSQL_RES *result, uint32_t rows);
 void mys_sweep_reset(struct mys_store *store);
 void mys_sweep_if_due(struct mys_store *store);
