@@ -254,7 +254,7 @@ static const struct outbox_option options[] = {
     {"sweep", OUTBOX_OPT_DURATION, 0, AT(sweep_ms), "10s", 10, 86400000, NULL,
      "how often, while idle, to look for rows that no claim can find: ids written by hand, or very late"},
     {"hole_grace", OUTBOX_OPT_DURATION, 0, AT(grace_ms), "10s", 10, 86400000, NULL,
-     "how long an id that is in no transaction's row may still come in order, where metadata_locks cannot be read"},
+     "how long an id that is in no transaction's row may still come in order, where it cannot be seen who writes"},
     {"doorbell", OUTBOX_OPT_ENUM, 0, AT(doorbell), "off", 0, 0, doorbell_choices,
      "binlog: commits wake an idle relay, which reads the server's binlog for that and needs the rights of a replica; "
      "off: it is polled"},
