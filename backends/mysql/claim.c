@@ -7,15 +7,15 @@
  *
  * Memory must stay bounded. A claim of n rows leaves out the large values of rows with more than 1/n of the bytes
  * allowed and tells the size instead; the batch ends before such a row. If it comes first, the claim is made again for
- * fewer rows, down to one, which is given whatever its size is. The number grows again with each claim that
- * meets none.
+ * fewer rows, down to one, which is given whatever its size is. The number grows again when some claims in a row have
+ * met none.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store.h"
 
-enum { CAP_MIN = 1024 };
+enum { CAP_MIN = 1024, TLS_BYTES = 1 << 20, GROW_AFTER = 16 };
 
 static void submit(struct mys_op *op);
 
@@ -40,11 +40,19 @@ static uint32_t rows_wanted(const struct mys_store *store, const struct outbox_c
     return store->few && store->few < claim->max_rows ? store->few : claim->max_rows;
 }
 
+/* Of a whole claim; INT64_MAX: as many as there are. What has arrived is read in one step of the loop, and takes five
+ * times as long where it has to be decrypted. */
+static uint64_t bytes_wanted(const struct mys_store *store, const struct outbox_claim *claim)
+{
+    uint64_t bytes = claim->max_bytes && claim->max_bytes < INT64_MAX ? claim->max_bytes : INT64_MAX;
+    return store->server.tls && bytes > TLS_BYTES ? TLS_BYTES : bytes;
+}
+
 /* How large a row may be; INT64_MAX: as it likes. */
 static int64_t cap_of(const struct mys_store *store, const struct outbox_claim *claim)
 {
     uint32_t rows = rows_wanted(store, claim);
-    uint64_t bytes = claim->max_bytes && claim->max_bytes < INT64_MAX ? claim->max_bytes : INT64_MAX;
+    uint64_t bytes = bytes_wanted(store, claim);
     if (claim->exact || rows <= 1 || bytes == INT64_MAX)
         return INT64_MAX;
     bytes /= rows;
@@ -192,13 +200,15 @@ void mys_given_remove(struct mys_store *store, int64_t lo, int64_t hi)
 
 static void adapt(struct mys_store *store, const struct outbox_claim *claim, const struct reading *reading)
 {
-    uint64_t fit = reading->large ? claim->max_bytes / (uint64_t)reading->large : 0;
+    uint64_t fit = reading->large ? bytes_wanted(store, claim) / (uint64_t)reading->large : 0;
     if (claim->exact)
         return;
-    if (reading->large)
+    if (reading->large) {
         store->few = fit < 1 ? 1 : fit < claim->max_rows ? (uint32_t)fit : claim->max_rows;
-    else if (store->few)
+        store->fitted = 0;
+    } else if (store->few && ++store->fitted % GROW_AFTER == 0) {
         store->few = store->few * 2 < claim->max_rows ? store->few * 2 : 0;
+    }
 }
 
 static void give(struct mys_op *op, struct obx_sql_batch *batch, bool more)

@@ -265,6 +265,7 @@ void mys_session_reader(struct mys_store *store)
 {
     struct outbox_error error;
     store->server.reader_id = mysql_thread_id(store->reader.client.mysql);
+    store->server.tls = mysql_get_ssl_cipher(store->reader.client.mysql) != NULL;
     if (store->server.reader_id == store->server.owner_id) {
         mys_fail(&error, OUTBOX_E_UNSUPPORTED,
                  "connect: a pooler stands before the server and gives both connections one session; connect directly");

@@ -98,6 +98,7 @@ struct mys_server {
     bool read_only;
     uint64_t owner_id, reader_id; /* connection ids */
     uint64_t max_packet;
+    bool tls;                /* what the reader gets is encrypted */
     bool galera;             /* ids are drawn on other servers, too: nothing that can be seen here proves anything */
     bool locks_visible;      /* performance_schema.metadata_locks can be read, and shows something */
     bool statements_visible; /* those of other users, with the milliseconds that they have run for */
@@ -155,6 +156,7 @@ struct mys_store {
     bool blind;                  /* there was no memory for all of them */
     struct obx_sql_text claim_sql, settle_sql;
     uint32_t few;       /* after a large row: no more rows than this in a claim; 0: no such limit */
+    uint32_t fitted;    /* claims since then that met none */
     bool together;      /* of the claim in flight: see mys_holes_put() */
     uint64_t looked_ns; /* when it was looked for writers last */
     uint64_t old_ns;    /* of the look in flight: holes noted until then may be forgotten */
