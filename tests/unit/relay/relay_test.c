@@ -6,29 +6,14 @@
 #include "mem_fault.h"
 #include "rig.h"
 
-static void fill(struct rig *rig, uint32_t count, uint32_t keys)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        char key[16], text[24];
-        snprintf(key, sizeof key, "k%u", i % keys);
-        snprintf(text, sizeof text, "%u", i / keys);
-        rig_insert(rig, key, text);
-    }
-}
-
-static bool drained(struct rig *rig)
-{
-    return rig->drained > 0;
-}
-
 /* ---- flow -------------------------------------------------------------------------------------------------------- */
 
 Test(relay, everything_is_published_once_and_settled)
 {
     struct rig *rig = rig_new("");
-    fill(rig, 3000, 7);
+    rig_fill(rig, 3000, 7);
     rig_start(rig);
-    cr_assert(rig_run(rig, drained, 10000));
+    cr_assert(rig_run(rig, rig_drained, 10000));
     cr_assert(rig_empty(rig));
     cr_assert_eq(rig->published_count, 3000);
     struct outbox_stats stats = rig_stats(rig);
@@ -45,7 +30,7 @@ Test(relay, later_rows_are_found_by_polling)
 {
     struct rig *rig = rig_new("");
     rig_start(rig);
-    cr_assert(rig_run(rig, drained, 1000));
+    cr_assert(rig_run(rig, rig_drained, 1000));
     rig_insert(rig, "k", "1");
     cr_assert(rig_run(rig, rig_empty, 60));
     rig_free(rig);
@@ -66,7 +51,7 @@ Test(relay, an_idle_outbox_is_looked_at_seldom)
 Test(relay, the_first_claims_are_small_and_the_budget_bounds_all)
 {
     struct rig *rig = rig_new("memory: 64KiB\nbatch: 100\n");
-    fill(rig, 2000, 50);
+    rig_fill(rig, 2000, 50);
     rig->hold = true;
     rig_start(rig);
     rig_run_for(rig, 1000);
@@ -83,7 +68,7 @@ Test(relay, the_first_claims_are_small_and_the_budget_bounds_all)
 Test(relay, several_publishes_are_in_flight_and_no_more_than_twelve)
 {
     struct rig *rig = rig_new("batch: 10\n");
-    fill(rig, 500, 50);
+    rig_fill(rig, 500, 50);
     rig->hold = true;
     rig_start(rig);
     rig_run_for(rig, 1000);
@@ -98,7 +83,7 @@ Test(relay, a_broker_without_order_gets_one_event_of_a_key_at_a_time)
 {
     rig_unordered();
     struct rig *rig = rig_new("");
-    fill(rig, 20, 2);
+    rig_fill(rig, 20, 2);
     rig->hold = true;
     rig_start(rig);
     rig_run_for(rig, 100);
@@ -138,7 +123,7 @@ static bool others_done(struct rig *rig)
 Test(relay, a_retry_keeps_the_order_of_its_key_and_holds_back_no_other)
 {
     struct rig *rig = rig_new("batch: 10\n");
-    fill(rig, 90, 3);
+    rig_fill(rig, 90, 3);
     failures_left = 3;
     rig->outcome = k1_fails;
     rig_start(rig);
@@ -173,10 +158,10 @@ static bool k1_0_not_admitted(struct rig *rig, const struct outbox_message *mess
 Test(relay, block_key_keeps_the_event_and_those_behind_it)
 {
     struct rig *rig = rig_new("");
-    fill(rig, 30, 3);
+    rig_fill(rig, 30, 3);
     rig->admit = k1_0_not_admitted;
     rig_start(rig);
-    cr_assert(rig_run(rig, drained, 60000));
+    cr_assert(rig_run(rig, rig_drained, 60000));
     cr_assert_eq(rig->drained_blocked, 10);
     cr_assert(others_done(rig));
     cr_assert_str_empty(rig_texts(rig, "k1"));
@@ -199,10 +184,10 @@ Test(relay, block_key_keeps_the_event_and_those_behind_it)
 Test(relay, events_that_vanish_while_their_key_is_blocked_are_forgotten)
 {
     struct rig *rig = rig_new("retry_max: 1s\n");
-    fill(rig, 30, 3);
+    rig_fill(rig, 30, 3);
     rig->admit = k1_0_not_admitted;
     rig_start(rig);
-    cr_assert(rig_run(rig, drained, 60000));
+    cr_assert(rig_run(rig, rig_drained, 60000));
     rig->rows[1].gone = true; /* the operator deleted the poison */
     cr_assert(rig_run(rig, rig_empty, 60000));
     cr_assert_str_eq(rig_texts(rig, "k1"), "1 2 3 4 5 6 7 8 9");
@@ -212,7 +197,7 @@ Test(relay, events_that_vanish_while_their_key_is_blocked_are_forgotten)
 Test(relay, park_moves_the_event_and_its_key_goes_on)
 {
     struct rig *rig = rig_new("on_reject: park\n");
-    fill(rig, 30, 3);
+    rig_fill(rig, 30, 3);
     rig->admit = k1_0_not_admitted;
     rig_start(rig);
     cr_assert(rig_run(rig, rig_empty, 10000));
@@ -232,7 +217,7 @@ static bool nothing_admitted(struct rig *rig, const struct outbox_message *messa
 Test(relay, many_are_parked_a_hundred_at_a_time)
 {
     struct rig *rig = rig_new("on_reject: park\n");
-    fill(rig, 250, 3);
+    rig_fill(rig, 250, 3);
     rig->admit = nothing_admitted;
     rig_start(rig);
     cr_assert(rig_run(rig, rig_empty, 60000));
@@ -246,7 +231,7 @@ Test(relay, many_are_parked_a_hundred_at_a_time)
 Test(relay, park_key_moves_all_of_the_key_until_it_is_replayed)
 {
     struct rig *rig = rig_new("on_reject: park-key\n");
-    fill(rig, 30, 3);
+    rig_fill(rig, 30, 3);
     rig->admit = k1_0_not_admitted;
     rig_start(rig);
     cr_assert(rig_run(rig, rig_empty, 10000));
@@ -273,7 +258,7 @@ static bool halted(struct rig *rig)
 Test(relay, stop_halts_everything_and_settles_what_went)
 {
     struct rig *rig = rig_new("on_reject: stop\nbatch: 3\n");
-    fill(rig, 30, 3);
+    rig_fill(rig, 30, 3);
     rig->outcome = k1_0_rejected;
     rig_start(rig);
     cr_assert(rig_run(rig, halted, 10000));
@@ -297,7 +282,7 @@ static uint32_t k1_0_never(struct rig *rig, const struct outbox_message *message
 Test(relay, out_of_attempts_counts_as_rejected)
 {
     struct rig *rig = rig_new("on_reject: park\nmax_attempts: 4\nretry_max: 200ms\n");
-    fill(rig, 30, 3);
+    rig_fill(rig, 30, 3);
     rig->outcome = k1_0_never;
     rig_start(rig);
     cr_assert(rig_run(rig, rig_empty, 10000));
@@ -327,7 +312,7 @@ Test(relay, each_try_of_an_event_that_blocks_its_key_is_one_attempt)
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
         struct rig *rig = rig_new(settings[i]);
         uint32_t attempts = 0;
-        fill(rig, 30, 3);
+        rig_fill(rig, 30, 3);
         tries = 0;
         rig->outcome = k1_0_tried;
         rig_start(rig);
@@ -348,7 +333,7 @@ static bool k1_1_refused(struct rig *rig, const struct outbox_message *message)
 Test(relay, a_parked_event_does_not_end_the_pause_of_its_key)
 {
     struct rig *rig = rig_new("on_reject: park\nretry_min: 60s\nretry_max: 60s\n");
-    fill(rig, 4, 2);
+    rig_fill(rig, 4, 2);
     rig->outcome = k1_0_never;
     rig->refuse = k1_1_refused;
     rig_start(rig);
@@ -373,7 +358,7 @@ static bool good_went(struct rig *rig)
 Test(relay, keys_that_are_tried_all_the_time_hold_up_no_new_rows)
 {
     struct rig *rig = rig_new("batch: 10\nretry_min: 1ms\nretry_max: 1ms\n");
-    fill(rig, 100, 100);
+    rig_fill(rig, 100, 100);
     rig->admit = only_good_admitted;
     rig_start(rig);
     rig_run_for(rig, 1000);
@@ -397,7 +382,7 @@ static uint32_t no_topic(struct rig *rig, const struct outbox_message *message, 
 Test(relay, a_missing_topic_costs_no_attempts)
 {
     struct rig *rig = rig_new("on_reject: park\nmax_attempts: 2\nretry_max: 200ms\n");
-    fill(rig, 6, 3);
+    rig_fill(rig, 6, 3);
     rig->outcome = no_topic;
     rig->hold = true; /* read by no_topic; publishes are let through below */
     rig_start(rig);
@@ -416,7 +401,7 @@ Test(relay, a_missing_topic_costs_no_attempts)
 Test(relay, max_deferred_pauses_claiming_and_says_so)
 {
     struct rig *rig = rig_new("max_deferred: 5\nbatch: 10\nretry_max: 1s\n");
-    fill(rig, 600, 1);
+    rig_fill(rig, 600, 1);
     rig->admit = NULL;
     failures_left = 0;
     rig->outcome = no_topic;
@@ -462,7 +447,7 @@ static uint32_t outage(struct rig *rig, const struct outbox_message *message, st
 Test(relay, an_outage_of_the_broker_is_waited_for_and_costs_nothing)
 {
     struct rig *rig = rig_new("max_attempts: 2\non_reject: park\n");
-    fill(rig, 200, 5);
+    rig_fill(rig, 200, 5);
     down = 1;
     rig->outcome = outage;
     rig_start(rig);
@@ -494,7 +479,7 @@ Test(relay, a_broker_that_says_nothing_is_not_called_relaying)
     rig_start(rig);
     cr_assert(rig_run(rig, rig_relaying, 1000));
     rig->hold = true;
-    fill(rig, 5, 5);
+    rig_fill(rig, 5, 5);
     rig_run_for(rig, 9000);
     cr_assert(rig_relaying(rig));
     cr_assert(rig_run(rig, is_recovering, 2000));
@@ -525,7 +510,7 @@ static uint32_t unknown_once(struct rig *rig, const struct outbox_message *messa
 Test(relay, an_unknown_outcome_is_sent_again)
 {
     struct rig *rig = rig_new("");
-    fill(rig, 20, 1);
+    rig_fill(rig, 20, 1);
     down = 1;
     rig->outcome = unknown_once;
     rig_start(rig);
@@ -539,7 +524,7 @@ Test(relay, an_unknown_outcome_is_sent_again)
 Test(relay, connecting_goes_on_for_ever)
 {
     struct rig *rig = rig_new("");
-    fill(rig, 10, 1);
+    rig_fill(rig, 10, 1);
     rig->fail[RIG_START].count = 12;
     rig->fail[RIG_START].code = OUTBOX_E_NOT_FOUND;
     rig->fail[RIG_BROKER_START].count = 9;
@@ -556,7 +541,7 @@ Test(relay, connecting_goes_on_for_ever)
 Test(relay, a_lost_store_costs_no_duplicates)
 {
     struct rig *rig = rig_new("batch: 10\n");
-    fill(rig, 200, 5);
+    rig_fill(rig, 200, 5);
     rig->fail[RIG_SETTLE].count = 2;
     rig->fail[RIG_SETTLE].code = OUTBOX_E_NOT_CONNECTED;
     rig_start(rig);
@@ -569,7 +554,7 @@ Test(relay, a_lost_store_costs_no_duplicates)
 Test(relay, after_a_failover_what_was_not_settled_is_sent_again)
 {
     struct rig *rig = rig_new("batch: 10\n");
-    fill(rig, 200, 5);
+    rig_fill(rig, 200, 5);
     rig->not_same = true;
     rig->fail[RIG_SETTLE].count = 1;
     rig->fail[RIG_SETTLE].code = OUTBOX_E_FENCED;
@@ -583,7 +568,7 @@ Test(relay, after_a_failover_what_was_not_settled_is_sent_again)
 Test(relay, a_busy_store_is_asked_again_without_a_reconnect)
 {
     struct rig *rig = rig_new("");
-    fill(rig, 50, 5);
+    rig_fill(rig, 50, 5);
     rig->fail[RIG_SETTLE].count = rig->fail[RIG_CLAIM].count = 3;
     rig->fail[RIG_SETTLE].code = rig->fail[RIG_CLAIM].code = OUTBOX_E_AGAIN;
     rig_start(rig);
@@ -596,7 +581,7 @@ Test(relay, a_busy_store_is_asked_again_without_a_reconnect)
 Test(relay, a_failed_park_is_found_again)
 {
     struct rig *rig = rig_new("on_reject: park\n");
-    fill(rig, 30, 3);
+    rig_fill(rig, 30, 3);
     rig->admit = k1_0_not_admitted;
     rig->fail[RIG_PARK].count = 1;
     rig->fail[RIG_PARK].code = OUTBOX_E_NOT_CONNECTED;
@@ -614,7 +599,7 @@ static bool standing_by(struct rig *rig)
 Test(relay, a_standby_waits_and_takes_over)
 {
     struct rig *rig = rig_new("");
-    fill(rig, 30, 3);
+    rig_fill(rig, 30, 3);
     rig->owned_by_other = true;
     rig_start(rig);
     cr_assert(rig_run(rig, standing_by, 1000));
@@ -628,47 +613,35 @@ Test(relay, a_standby_waits_and_takes_over)
 
 /* ---- stopping ---------------------------------------------------------------------------------------------------- */
 
-static void note_stopped(void *arg)
-{
-    ((struct rig *)arg)->stopped = true;
-}
-
-static bool is_stopped(struct rig *rig)
-{
-    return rig->stopped;
-}
-
 Test(relay, stopping_finishes_what_is_in_flight)
 {
     struct rig *rig = rig_new("batch: 10\n");
-    fill(rig, 500, 5);
+    rig_fill(rig, 500, 5);
     rig->hold = true;
     rig_start(rig);
     rig_run_for(rig, 100);
-    obx_relay_stop(rig->relay, 5000, note_stopped, rig);
+    rig_stop(rig, 5000);
     rig_run_for(rig, 1000);
     cr_assert_not(rig->stopped);
     rig_release(rig);
-    cr_assert(rig_run(rig, is_stopped, 1000));
+    cr_assert(rig_run(rig, rig_stopped, 1000));
     cr_assert_eq(rig->published_count, 120);
     cr_assert_eq(rig_stats(rig).settled, 120);
-    rig->stopped = false;
     rig_free(rig);
 }
 
 Test(relay, at_the_deadline_the_broker_is_stopped_and_its_last_word_is_settled)
 {
     struct rig *rig = rig_new("batch: 10\n");
-    fill(rig, 500, 5);
+    rig_fill(rig, 500, 5);
     rig->hold = true;
     rig_start(rig);
     rig_run_for(rig, 100);
-    obx_relay_stop(rig->relay, 2000, note_stopped, rig);
+    rig_stop(rig, 2000);
     rig_run_for(rig, 1900);
     cr_assert_not(rig->stopped);
-    cr_assert(rig_run(rig, is_stopped, 500));
+    cr_assert(rig_run(rig, rig_stopped, 500));
     cr_assert_eq(rig_stats(rig).settled, rig->published_count);
-    rig->stopped = false;
     rig_free(rig);
 }
 
@@ -676,20 +649,20 @@ Test(relay, at_the_deadline_the_broker_is_stopped_and_its_last_word_is_settled)
 Test(relay, at_the_deadline_a_stop_that_a_reconnect_began_is_cut_short)
 {
     struct rig *rig = rig_new("batch: 10\ntimeout: 60s\n");
-    fill(rig, 20, 5);
+    rig_fill(rig, 20, 5);
     rig->hold = rig->stubborn = true;
     rig_start(rig);
     rig_run_for(rig, 100);
     rig->fail[RIG_PUBLISH].count = 1;
     rig->fail[RIG_PUBLISH].code = OUTBOX_E_NOT_CONNECTED;
-    fill(rig, 10, 5);
+    rig_fill(rig, 10, 5);
     rig_run_for(rig, 100);
-    obx_relay_stop(rig->relay, 100, note_stopped, rig);
+    rig_stop(rig, 100);
     rig_run_for(rig, 90);
     cr_assert_not(rig->stopped);
-    cr_assert(rig_run(rig, is_stopped, 5000));
+    cr_assert(rig_run(rig, rig_stopped, 5000));
     cr_assert_eq(rig_stats(rig).settled, rig->published_count);
-    rig->stopped = rig->stubborn = false;
+    rig->stubborn = false;
     rig_free(rig);
 }
 
@@ -712,14 +685,14 @@ Test(relay, what_blocks_and_what_went_can_be_seen)
     struct rig *rig = rig_new("retry_max: 7s\n");
     uint32_t seen = 0;
     obx_relay_wake(rig->relay); /* before it runs: no harm */
-    fill(rig, 30, 3);
+    rig_fill(rig, 30, 3);
     rig->admit = k1_0_not_admitted;
     rig->fail[RIG_START].count = 1;
     rig->fail[RIG_START].code = OUTBOX_E_PERMISSION;
     rig_start(rig);
     rig_run_for(rig, 1);
     cr_assert_eq(obx_relay_failure(rig->relay)->code, OUTBOX_E_PERMISSION);
-    cr_assert(rig_run(rig, drained, 60000));
+    cr_assert(rig_run(rig, rig_drained, 60000));
     cr_assert_eq(obx_relay_failure(rig->relay)->code, OUTBOX_OK);
     cr_assert_eq(obx_relay_settings(rig->relay)->retry_max_ms, 7000);
     obx_relay_each_blocked(rig->relay, note_blocked, &seen);
@@ -740,12 +713,11 @@ Test(relay, it_can_be_stopped_in_every_state_and_started_again)
 {
     for (uint64_t ms = 0; ms < 40; ms++) {
         struct rig *rig = rig_new("batch: 7\n");
-        fill(rig, 300, 5);
+        rig_fill(rig, 300, 5);
         rig_start(rig);
         rig_run_for(rig, ms);
-        obx_relay_stop(rig->relay, 100, note_stopped, rig);
-        cr_assert(rig_run(rig, is_stopped, 10000));
-        rig->stopped = false;
+        rig_stop(rig, 100);
+        cr_assert(rig_run(rig, rig_stopped, 10000));
         rig_start(rig);
         cr_assert(rig_run(rig, rig_empty, 10000));
         cr_assert_eq(rig->published_count, 300);
@@ -758,7 +730,7 @@ Test(relay, it_can_be_stopped_in_every_state_and_started_again)
 static void run_without_memory(size_t n, bool persistent, bool *failed)
 {
     struct rig *rig = rig_new("on_reject: park\nbatch: 20\nretry_max: 200ms\n");
-    fill(rig, 60, 3);
+    rig_fill(rig, 60, 3);
     failures_left = 2;
     rig->outcome = k1_fails;
     mem_fail_at(n, persistent);

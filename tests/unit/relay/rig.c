@@ -123,7 +123,7 @@ static void give(struct lent *lent, const struct rig_row *row)
     lent->positions[at] = (struct outbox_position){row->id, 0};
     for (uint32_t c = 0; c < column_count; c++)
         lent->values[at * column_count + c] = value_of(row, column_names[c]);
-    lent->batch.bytes += 100;
+    lent->batch.bytes += the_rig->row_bytes;
 }
 
 static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
@@ -476,6 +476,7 @@ static void make_relay(struct rig *rig, const char *settings)
 struct rig *rig_new(const char *settings)
 {
     the_rig = calloc(1, sizeof *the_rig);
+    the_rig->row_bytes = 100;
     the_rig->log = (struct obx_log){.write = said, .arg = the_rig, .level = OUTBOX_LOG_INFO};
     fake_loop_init(&the_rig->loop, 1);
     memset(kept, 0, sizeof kept); /* its clock begins anew */
@@ -488,15 +489,16 @@ static void on_stopped(void *arg)
     ((struct rig *)arg)->stopped = true;
 }
 
-static bool is_stopped(struct rig *rig)
+void rig_stop(struct rig *rig, uint32_t deadline_ms)
 {
-    return rig->stopped;
+    rig->stopped = false;
+    obx_relay_stop(rig->relay, deadline_ms, on_stopped, rig);
 }
 
 void rig_free(struct rig *rig)
 {
-    obx_relay_stop(rig->relay, 1000, on_stopped, rig);
-    cr_assert(rig_run(rig, is_stopped, 20000), "the relay does not stop");
+    rig_stop(rig, 1000);
+    cr_assert(rig_run(rig, rig_stopped, 20000), "the relay does not stop");
     cr_assert_eq(rig->lent, 0, "%llu batches were not released", (unsigned long long)rig->lent);
     cr_assert_eq(rig->wrong_settles, 0);
     struct outbox_stats stats = rig_stats(rig);
@@ -523,6 +525,16 @@ void rig_insert(struct rig *rig, const char *key, const char *text)
     *row = (struct rig_row){.id = rig->row_count, .committed = true};
     snprintf(row->key, sizeof row->key, "%s", key);
     snprintf(row->text, sizeof row->text, "%s", text);
+}
+
+void rig_fill(struct rig *rig, uint32_t count, uint32_t keys)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char key[16], text[24];
+        snprintf(key, sizeof key, "k%u", i % keys);
+        snprintf(text, sizeof text, "%u", i / keys);
+        rig_insert(rig, key, text);
+    }
 }
 
 void rig_start(struct rig *rig)
@@ -578,6 +590,16 @@ bool rig_empty(struct rig *rig)
 bool rig_relaying(struct rig *rig)
 {
     return rig->state == OUTBOX_STATE_RELAYING;
+}
+
+bool rig_drained(struct rig *rig)
+{
+    return rig->drained > 0;
+}
+
+bool rig_stopped(struct rig *rig)
+{
+    return rig->stopped;
 }
 
 const char *rig_texts(struct rig *rig, const char *key)

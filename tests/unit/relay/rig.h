@@ -43,6 +43,7 @@ struct rig {
     bool owned_by_other, not_same, no_bell;
     uint64_t wrong_settles; /* rows settled that were not delivered */
     uint64_t max_claim_rows;
+    uint64_t row_bytes; /* that a claim says a row takes */
 
     /* the broker */
     struct {
@@ -74,7 +75,9 @@ void rig_refuses(const char *yaml, const char *text); /* no relay can be made of
 void rig_free(struct rig *rig);                       /* stops it, checks that nothing leaked */
 
 void rig_insert(struct rig *rig, const char *key, const char *text);
+void rig_fill(struct rig *rig, uint32_t count, uint32_t keys); /* "0", "1", ... of each of the keys k0, k1, ... */
 void rig_start(struct rig *rig);
+void rig_stop(struct rig *rig, uint32_t deadline_ms); /* tells it; see rig_stopped */
 bool rig_run(struct rig *rig, bool (*done)(struct rig *rig), uint64_t within_ms);
 void rig_run_for(struct rig *rig, uint64_t ms);
 void rig_release(struct rig *rig); /* complete what is held */
@@ -84,6 +87,8 @@ void rig_wake(struct rig *rig);
 /* Common conditions. */
 bool rig_empty(struct rig *rig); /* every committed row is gone or parked */
 bool rig_relaying(struct rig *rig);
+bool rig_drained(struct rig *rig); /* the relay said so */
+bool rig_stopped(struct rig *rig);
 /* The texts that were published for a key, in order, first occurrences only, separated by spaces. */
 const char *rig_texts(struct rig *rig, const char *key);
 
