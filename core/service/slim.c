@@ -8,6 +8,10 @@
  * holds, whose breakpoints would go.
  *
  * What a backlog has freed in the heap goes with it. A kernel that refuses changes nothing.
+ *
+ * After 300,000 events from Postgres to Kafka that takes 4 to 16 ms of processor time on a small cloud machine, most of
+ * it one malloc_trim() of 20 MB, which has no smaller steps. So a worker does it. Meanwhile the loop waited mostly 0.3 ms,
+ * 6 ms at most beside other work: for a lock of the heap, or a page that it still needed.
  */
 #include "service/slim.h"
 

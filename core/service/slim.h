@@ -4,7 +4,7 @@
 #ifndef OBX_SERVICE_SLIM_H
 #define OBX_SERVICE_SLIM_H
 
-/* Changes nothing but the resident set; a thousandth of a second, so for a program that has nothing to do. */
+/* Changes nothing but the resident set. Any thread; best a worker, in a program that has nothing to do. */
 void obx_slim(void);
 
 #endif

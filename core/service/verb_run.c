@@ -29,9 +29,11 @@ struct service {
     struct obx_timer sample;
     struct obx_timer watchdog;
     struct obx_timer idle;
+    struct obx_work slim;
     uint64_t watchdog_ns;
     char listen[300]; /* where it does, as it was configured at the start; "" nowhere */
-    bool stopping;
+    bool stopping, stopped;
+    bool slimming; /* a worker has `slim` */
 };
 
 /* ---- signals ---- */
@@ -105,10 +107,33 @@ static void on_watchdog(struct obx_timer *timer)
     service->app.loop->ops->timer_set(service->app.loop, timer, service->watchdog_ns);
 }
 
+static void end_when_all_is_done(struct service *service)
+{
+    if (service->stopped && !service->slimming)
+        obx_uv_loop_stop(service->app.loop);
+}
+
+static void slim(struct obx_work *work)
+{
+    (void)work;
+    obx_slim();
+}
+
+static void slimmed(struct obx_work *work)
+{
+    struct service *service = OBX_CONTAINER(work, struct service, slim);
+    service->slimming = false;
+    end_when_all_is_done(service);
+}
+
 static void on_idle(struct obx_timer *timer)
 {
-    (void)timer;
-    obx_slim();
+    struct service *service = OBX_CONTAINER(timer, struct service, idle);
+    struct obx_loop *loop = service->app.loop;
+    if (service->stopping || service->slimming)
+        return;
+    service->slim = (struct obx_work){.work = slim, .done = slimmed};
+    service->slimming = !loop->ops->offload(loop, &service->slim);
 }
 
 static int start_timers(struct service *service)
@@ -153,7 +178,8 @@ static void on_stopped(void *arg)
     struct service *service = arg;
     OBX_FAILPOINT(stop, done);
     obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", "stopped");
-    obx_uv_loop_stop(service->app.loop);
+    service->stopped = true;
+    end_when_all_is_done(service);
 }
 
 static int open_service(struct service *service, struct outbox_error *error)
