@@ -395,6 +395,8 @@ static bool ready_to_rewind(struct obx_relay *relay)
     return true;
 }
 
+/* A look may be made while such a batch is in flight, too; but not when it takes all the memory. Then there is room for
+ * either only between one and the next, and without turns it would always be theirs. */
 static bool is_turn_of_look(const struct obx_relay *relay)
 {
     return relay->claim_exact && relay->now >= relay->claim_at && !too_many_deferred(relay);

@@ -355,18 +355,57 @@ static bool good_went(struct rig *rig)
     return *rig_texts(rig, "good");
 }
 
-Test(relay, keys_that_are_tried_all_the_time_hold_up_no_new_rows)
+/* A hundred keys, ten of them in each claim. */
+static void look_beside_poison(const char *settings, uint64_t row_bytes)
 {
-    struct rig *rig = rig_new("batch: 10\nretry_min: 1ms\nretry_max: 1ms\n");
-    rig_fill(rig, 100, 100);
+    struct rig *rig = rig_new(settings);
+    rig->row_bytes = row_bytes;
     rig->admit = only_good_admitted;
+    rig_fill(rig, 100, 100);
     rig_start(rig);
-    rig_run_for(rig, 1000);
+    rig_run_for(rig, 2000);
     cr_assert_eq(rig_stats(rig).deferred, 100);
     rig_insert(rig, "good", "0");
     cr_assert(rig_run(rig, good_went, 1000));
     rig->admit = NULL;
     cr_assert(rig_run(rig, rig_empty, 1000));
+    rig_free(rig);
+}
+
+Test(relay, keys_that_are_tried_all_the_time_hold_up_no_new_rows)
+{
+    look_beside_poison("batch: 10\nretry_min: 1ms\nretry_max: 1ms\n", 100);
+}
+
+/* While such keys are in flight there is no room for a look, and when there is, other keys are due. */
+Test(relay, nor_do_keys_that_take_all_the_memory)
+{
+    look_beside_poison("batch: 10\nretry_min: 1ms\nretry_max: 1ms\nmemory: 64KiB\n", 8 * 1024);
+}
+
+static bool slowly_admitted(struct rig *rig, const struct outbox_message *message)
+{
+    (void)message;
+    rig->loop.now_ns += OBX_MS;
+    return true;
+}
+
+static bool k1_went(struct rig *rig)
+{
+    return *rig_texts(rig, "k1");
+}
+
+Test(relay, nor_does_a_backlog_hold_up_keys_that_are_due)
+{
+    struct rig *rig = rig_new("batch: 10\nretry_min: 1ms\nretry_max: 1ms\n");
+    rig_fill(rig, 900, 3);
+    failures_left = 1;
+    rig->outcome = k1_fails;
+    rig->admit = slowly_admitted;
+    rig_start(rig);
+    cr_assert(rig_run(rig, k1_went, 10000));
+    cr_assert_lt(rig->published_count, 300);
+    cr_assert(rig_run(rig, rig_empty, 10000));
     rig_free(rig);
 }
 
