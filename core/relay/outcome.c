@@ -252,12 +252,8 @@ static void finish(struct obx_relay *relay, struct obx_batch *batch)
     }
 }
 
-void obx_outcome_done(struct obx_call *call, const struct outbox_error *error)
+static void land(struct obx_relay *relay, struct obx_batch *batch)
 {
-    struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, call);
-    struct obx_relay *relay = batch->relay;
-    OBX_FAILPOINT(relay, after_publish);
-    relay->now = obx_loop_now(relay->loop);
     obx_batch_change(batch, OBX_FLYING, OBX_UNSENT);
     obx_list_remove(&batch->link);
     relay->flying_count--;
@@ -265,28 +261,45 @@ void obx_outcome_done(struct obx_call *call, const struct outbox_error *error)
     batch->troubled = false;
     if (relay->unfinished == batch)
         relay->unfinished = NULL;
-    uint32_t undelivered =
-        batch->fate_count[OBX_RETRY] + batch->fate_count[OBX_REJECTED] + batch->fate_count[OBX_UNSENT];
+}
+
+/* Of this round: rows that an earlier one delivered are among no messages any more. */
+static void count_delivered(struct obx_relay *relay, const struct obx_batch *batch)
+{
     uint32_t delivered = 0;
     for (uint32_t i = 0; i < batch->message_count; i++)
         delivered += batch->fates[batch->row_of[i]] == OBX_DELIVERED;
     relay->stats.delivered += delivered;
     if (delivered)
         obx_link_works(relay, &relay->broker);
+}
+
+static void decide_all(struct obx_relay *relay, struct obx_batch *batch, const struct outbox_error *error)
+{
     if (batch->epoch != relay->epoch) { /* another row may have that position by now: decide nothing about it */
         obx_batch_change(batch, OBX_RETRY, OBX_LEFT);
         obx_batch_change(batch, OBX_REJECTED, OBX_LEFT);
     }
-    if (undelivered || batch->exact) {
-        decide(relay, batch);
-        bool outage = batch->fate_count[OBX_UNSENT] > 0;
-        if (outage)
-            obx_link_lost(relay, &relay->broker, outage_error(batch, error));
-        if (batch->exact)
-            leave_behind_keys(relay, batch);
-        batch->outage = outage;
-        obx_outcome_resolve(relay, batch);
-    }
+    decide(relay, batch);
+    batch->outage = batch->fate_count[OBX_UNSENT] > 0;
+    if (batch->outage)
+        obx_link_lost(relay, &relay->broker, outage_error(batch, error));
+    if (batch->exact)
+        leave_behind_keys(relay, batch);
+    obx_outcome_resolve(relay, batch);
+}
+
+void obx_outcome_done(struct obx_call *call, const struct outbox_error *error)
+{
+    struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, call);
+    struct obx_relay *relay = batch->relay;
+    OBX_FAILPOINT(relay, after_publish);
+    relay->now = obx_loop_now(relay->loop);
+    land(relay, batch);
+    count_delivered(relay, batch);
+    if (batch->exact || batch->fate_count[OBX_RETRY] || batch->fate_count[OBX_REJECTED] ||
+        batch->fate_count[OBX_UNSENT])
+        decide_all(relay, batch, error);
     finish(relay, batch);
     obx_relay_tick_soon(relay);
 }
