@@ -222,6 +222,25 @@ static int open_store(struct bench *bench, struct outbox_error *error)
     return status ? status : obx_session_start(&bench->store, OUTBOX_STORE, error);
 }
 
+static void mind_signals(struct bench *bench, void (*then)(void *arg, int signum))
+{
+    obx_uv_loop_on_signal(bench->app->loop, SIGINT, then, bench);
+    obx_uv_loop_on_signal(bench->app->loop, SIGTERM, then, bench);
+}
+
+static void free_bench(struct bench *bench)
+{
+    obx_relay_free(bench->relay);
+    if (bench->store.instance)
+        obx_session_close(&bench->store);
+    obx_free(bench->seen);
+    obx_free(bench->commit_ns);
+    obx_free(bench->deliver_ns);
+    obx_free(bench->took_ns);
+    obx_free(bench->payloads);
+    obx_free(bench);
+}
+
 int obx_bench_run(struct obx_app *app, const struct obx_bench_plan *plan, struct obx_bench_result *result,
                   struct outbox_error *error)
 {
@@ -235,8 +254,7 @@ int obx_bench_run(struct obx_app *app, const struct obx_bench_plan *plan, struct
     bench->result = result;
     bench->level = app->log->level;
     obx_bench_speak(bench, bench->level == OUTBOX_LOG_WARN ? OUTBOX_LOG_ERROR : bench->level);
-    obx_uv_loop_on_signal(app->loop, SIGINT, on_signal, bench);
-    obx_uv_loop_on_signal(app->loop, SIGTERM, on_signal, bench);
+    mind_signals(bench, on_signal);
     int status = allocate(bench, error);
     if (!status)
         status = open_store(bench, error);
@@ -246,17 +264,8 @@ int obx_bench_run(struct obx_app *app, const struct obx_bench_plan *plan, struct
         status = measure(bench, error);
     obx_bench_clear_line(bench);
     app->loop->ops->timer_clear(app->loop, &bench->ticker);
-    obx_uv_loop_on_signal(app->loop, SIGINT, NULL, NULL);
-    obx_uv_loop_on_signal(app->loop, SIGTERM, NULL, NULL);
-    obx_relay_free(bench->relay);
-    if (bench->store.instance)
-        obx_session_close(&bench->store);
-    obx_free(bench->seen);
-    obx_free(bench->commit_ns);
-    obx_free(bench->deliver_ns);
-    obx_free(bench->took_ns);
-    obx_free(bench->payloads);
-    obx_free(bench);
+    mind_signals(bench, NULL);
+    free_bench(bench);
     getrusage(RUSAGE_SELF, &usage);
     result->peak_kilobytes = usage.ru_maxrss;
     return status;

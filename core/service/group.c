@@ -140,9 +140,7 @@ static void on_stopped(void *arg)
 
 static void member_stop(struct member *member, bool now)
 {
-    if (member->phase == MADE)
-        return;
-    if (member->phase == STOPPED)
+    if (member->phase == MADE || member->phase == STOPPED)
         return;
     uint32_t deadline = now ? 0 : (uint32_t)obx_relay_settings(member->relay)->stop_ms;
     member->phase = STOPPING;

@@ -232,10 +232,7 @@ static int work(struct drain *drain, struct outbox_error *error)
     obx_uv_loop_on_signal(loop, SIGINT, on_signal, drain);
     drain->began_ns = obx_loop_now(loop);
     drain->timer.fire = on_timer;
-    if (loop->ops->timer_set(loop, &drain->timer, LOOK_NS)) {
-        obx_group_free(drain->group);
-        return obx_error_no_memory(error);
-    }
+    loop->ops->timer_set(loop, &drain->timer, LOOK_NS);
     obx_group_start(drain->group);
     obx_uv_loop_run(loop);
     loop->ops->timer_clear(loop, &drain->timer);

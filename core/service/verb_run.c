@@ -136,17 +136,16 @@ static void on_idle(struct obx_timer *timer)
     service->slimming = !loop->ops->offload(loop, &service->slim);
 }
 
-static int start_timers(struct service *service)
+static void start_timers(struct service *service)
 {
     struct obx_loop *loop = service->app.loop;
     service->sample.fire = on_sample;
     service->watchdog.fire = on_watchdog;
     service->idle.fire = on_idle;
     service->watchdog_ns = obx_notify_watchdog_ns();
-    int status = loop->ops->timer_set(loop, &service->sample, SAMPLE_NS);
-    if (!status && service->watchdog_ns)
-        status = loop->ops->timer_set(loop, &service->watchdog, service->watchdog_ns);
-    return status;
+    loop->ops->timer_set(loop, &service->sample, SAMPLE_NS);
+    if (service->watchdog_ns)
+        loop->ops->timer_set(loop, &service->watchdog, service->watchdog_ns);
 }
 
 /* ---- the relays ---- */
@@ -192,8 +191,8 @@ static int open_service(struct service *service, struct outbox_error *error)
         status = obx_snapshots_new(app->loop, obx_group_fill, service->group, &service->snapshots, error);
     if (!status && app->settings.listen)
         status = obx_http_new(app->settings.listen, service->snapshots, app->log, &service->http, error);
-    if (!status && start_timers(service))
-        status = obx_error_no_memory(error);
+    if (!status)
+        start_timers(service);
     return status;
 }
 
