@@ -293,6 +293,12 @@ static void hold_back(const struct outbox_message *message, uint32_t outcome)
     next = (next + 1) % OBX_COUNT(kept);
 }
 
+static uint32_t usual_outcome(const struct outbox_message *message)
+{
+    bool is_k1 = message->key.size == 2 && !memcmp(message->key.data, "k1", 2);
+    return is_k1 && the_rig->k1_failures && the_rig->k1_failures-- ? OUTBOX_RETRY : OUTBOX_DELIVERED;
+}
+
 static uint32_t one(const struct outbox_message *message, struct outbox_error *error)
 {
     uint32_t outcome = held_back(message);
@@ -304,7 +310,7 @@ static uint32_t one(const struct outbox_message *message, struct outbox_error *e
         *error = (struct outbox_error){.code = OUTBOX_E_AGAIN, .text = "held back"};
         return outcome;
     }
-    outcome = the_rig->outcome ? the_rig->outcome(the_rig, message, error) : OUTBOX_DELIVERED;
+    outcome = the_rig->outcome ? the_rig->outcome(the_rig, message, error) : usual_outcome(message);
     if (outcome == OUTBOX_DELIVERED || outcome == OUTBOX_UNKNOWN)
         append(message);
     if (outcome != OUTBOX_DELIVERED && outcome != OUTBOX_REJECTED)
@@ -537,6 +543,13 @@ void rig_fill(struct rig *rig, uint32_t count, uint32_t keys)
     }
 }
 
+struct rig *rig_filled(const char *settings, uint32_t count, uint32_t keys)
+{
+    struct rig *rig = rig_new(settings);
+    rig_fill(rig, count, keys);
+    return rig;
+}
+
 void rig_start(struct rig *rig)
 {
     obx_relay_start(rig->relay);
@@ -567,6 +580,12 @@ void rig_run_for(struct rig *rig, uint64_t ms)
 void rig_release(struct rig *rig)
 {
     (void)rig;
+    release_held();
+}
+
+void rig_let_go(struct rig *rig)
+{
+    rig->hold = false;
     release_held();
 }
 

@@ -52,6 +52,7 @@ struct rig {
         char id[40];
     } published[RIG_ROWS * 2];
     uint32_t published_count;
+    uint32_t k1_failures; /* so many of the next events of the key k1 come back with RETRY */
     uint32_t (*outcome)(struct rig *rig, const struct outbox_message *message, struct outbox_error *error);
     bool (*admit)(struct rig *rig, const struct outbox_message *message);
     bool (*refuse)(struct rig *rig, const struct outbox_message *message); /* by itself, whatever stands before it */
@@ -71,6 +72,7 @@ struct rig {
 void rig_unordered(void); /* before rig_new: the broker keeps no order */
 
 struct rig *rig_new(const char *settings);
+struct rig *rig_filled(const char *settings, uint32_t count, uint32_t keys); /* the same, and rig_fill() */
 void rig_refuses(const char *yaml, const char *text); /* no relay can be made of it; yaml with its plugins */
 void rig_free(struct rig *rig);                       /* stops it, checks that nothing leaked */
 
@@ -81,6 +83,7 @@ void rig_stop(struct rig *rig, uint32_t deadline_ms); /* tells it; see rig_stopp
 bool rig_run(struct rig *rig, bool (*done)(struct rig *rig), uint64_t within_ms);
 void rig_run_for(struct rig *rig, uint64_t ms);
 void rig_release(struct rig *rig); /* complete what is held */
+void rig_let_go(struct rig *rig);  /* the same, and hold no more */
 struct outbox_stats rig_stats(struct rig *rig);
 void rig_wake(struct rig *rig);
 
