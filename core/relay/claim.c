@@ -4,12 +4,11 @@
  * Cadence: at once after a full batch; every millisecond while rows came lately; then pauses that double up to
  * settings.idle, or, if the store has a doorbell, one look with OUTBOX_CLAIM_PARK and a long sleep until it rings.
  * Bounds: the byte budget, the number of batches, the number of deferred and of rejected events; each only pauses.
- * Keys whose time has come are claimed by their positions first, one such batch at a time; but when a look is due, too,
- * the two take turns, so that keys that fail again and again cannot hold up all others.
+ * Keys whose time has come (exact.c) go first; but when a look is due, too, the two take turns, so that keys that fail
+ * again and again cannot hold up all others.
  * A look that fails because the connection is gone is the link's business; rows that there was no memory for are read
  * again by a rewind, once the pipeline is empty.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -118,87 +117,12 @@ static void estimate_row(struct obx_relay *relay, const struct outbox_batch *row
     relay->row_bytes = OBX_MAX(bytes, (relay->row_bytes * 7 + bytes) / 8);
 }
 
-static bool is_among(struct outbox_position position, const struct outbox_position *sorted, uint32_t count)
-{
-    uint32_t low = 0, high = count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (obx_position_before(sorted[middle], position))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < count && !obx_position_before(position, sorted[low]);
-}
-
-/* Keys that nothing was given of keep the time since when they are due. */
-static void put_back_unserved(struct obx_relay *relay, struct outbox_position last)
-{
-    struct obx_list *sending = &relay->keys.sending;
-    for (struct obx_key *key = OBX_LIST_FIRST(sending, struct obx_key, link), *next; key; key = next) {
-        next = OBX_LIST_NEXT(sending, key, struct obx_key, link);
-        if (key->count && obx_position_before(last, key->events[key->first].position))
-            obx_keys_wait(&relay->keys, key, key->due.due_ns);
-    }
-}
-
-/* Rows come by position, keys by the time they are due: of more than what fits, the same one might be left out for
- * ever, behind keys that fail and are due again. So ask for no more than what fits: then the key that has waited
- * longest is among it. */
-static void learn_what_fits(struct obx_relay *relay, const struct outbox_batch *rows)
-{
-    if (rows && rows->flags & OUTBOX_BATCH_MORE) {
-        relay->exact_limit = rows->rows;
-        put_back_unserved(relay, rows->positions[rows->rows - 1]);
-    } else {
-        relay->exact_limit = OBX_MIN(relay->exact_limit * 2, relay->exact_room);
-    }
-}
-
-/* Of the events that were asked for, those that are no longer there: somebody removed them. An event that came behind
- * the key meanwhile was not asked for, and may stand before those that were. */
-static void forget_vanished_of(struct obx_relay *relay, struct obx_key *key, const struct outbox_batch *rows)
-{
-    uint32_t found = rows ? rows->rows : 0;
-    bool cut = rows && rows->flags & OUTBOX_BATCH_MORE;
-    for (uint32_t i = 0, left = key->sent; i < key->count && left;) {
-        struct outbox_position position = key->events[key->first + i].position;
-        bool asked = is_among(position, relay->claim.exact, relay->claim.exact_count);
-        bool unknown = cut && obx_position_before(rows->positions[found - 1], position);
-        left -= asked;
-        if (!asked || unknown || (found && is_among(position, rows->positions, found)))
-            i++;
-        else
-            obx_keys_gone(&relay->keys, key, position);
-    }
-}
-
-static void forget_vanished(struct obx_relay *relay, const struct outbox_batch *rows)
-{
-    OBX_LIST_EACH(&relay->keys.sending, key, struct obx_key, link)
-    {
-        forget_vanished_of(relay, key, rows);
-    }
-}
-
-static void note_exact(struct obx_relay *relay, const struct outbox_batch *rows)
-{
-    forget_vanished(relay, rows);
-    learn_what_fits(relay, rows);
-}
-
-static void keys_wait_again(struct obx_relay *relay, uint64_t pause_ns)
-{
-    for (struct obx_key *key; (key = OBX_LIST_FIRST(&relay->keys.sending, struct obx_key, link));)
-        obx_keys_wait(&relay->keys, key, relay->now + pause_ns);
-}
-
 /* No memory for what was claimed: the rows stay in the outbox, and will be read again from the start. */
 static void give_back(struct obx_relay *relay, struct outbox_batch *rows)
 {
     obx_store_release(relay->store.instance, rows);
     if (relay->claim_exact)
-        keys_wait_again(relay, 100 * OBX_MS); /* not covered: batches are recycled, an exact one takes no memory */
+        obx_exact_wait_again(relay, 100 * OBX_MS); /* not covered: batches are recycled, an exact one takes no memory */
     else
         relay->rewind = true;
     relay->claim_at = relay->now + 10 * OBX_MS;
@@ -232,7 +156,7 @@ void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch)
     obx_store_release(relay->store.instance, batch->rows);
     if (batch->exact) {
         relay->exact_batch = false;
-        keys_wait_again(relay, 0);
+        obx_exact_wait_again(relay, 0);
     }
     if (relay->unfinished == batch)
         relay->unfinished = NULL; /* not covered: obx_outcome_done() was here before */
@@ -242,7 +166,7 @@ void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch)
 static void claim_failed(struct obx_relay *relay, const struct outbox_error *error)
 {
     if (relay->claim_exact)
-        keys_wait_again(relay, 100 * OBX_MS);
+        obx_exact_wait_again(relay, 100 * OBX_MS);
     if (error->code == OUTBOX_E_AGAIN)
         relay->claim_at = relay->now + obx_backoff(relay->loop, 1, 20, 20);
     else
@@ -268,7 +192,7 @@ static void claim_done(struct obx_call *call, const struct outbox_error *error)
     } else {
         obx_link_works(relay, &relay->store);
         if (relay->claim_exact)
-            note_exact(relay, rows);
+            obx_exact_note(relay, rows);
         else if (rows)
             schedule_after_rows(relay, rows->flags & OUTBOX_BATCH_MORE);
         else
@@ -277,7 +201,7 @@ static void claim_done(struct obx_call *call, const struct outbox_error *error)
             estimate_row(relay, rows);
             take(relay, rows);
         } else if (relay->claim_exact) {
-            keys_wait_again(relay, 0);
+            obx_exact_wait_again(relay, 0);
         }
     }
     obx_relay_tick_soon(relay);
@@ -295,67 +219,13 @@ static void submit(struct obx_relay *relay)
     obx_store_claim(relay->store.instance, &relay->claim_call, (uint32_t)relay->settings.timeout_ms, &relay->claim);
 }
 
-static int by_position(const void *left, const void *right)
-{
-    const struct outbox_position *a = left, *b = right;
-    return obx_position_compare(*a, *b);
-}
-
-static bool exact_room(struct obx_relay *relay)
-{
-    if (relay->exact)
-        return true;
-    relay->exact_room = (uint32_t)OBX_MIN(relay->settings.batch, 1000);
-    relay->exact = obx_alloc(relay->exact_room * sizeof *relay->exact);
-    relay->exact_limit = relay->exact_room;
-    return relay->exact != NULL;
-}
-
-static void put_back_unasked(struct obx_relay *relay)
-{
-    struct obx_list *sending = &relay->keys.sending;
-    for (struct obx_key *key = OBX_LIST_FIRST(sending, struct obx_key, link), *next; key; key = next) {
-        next = OBX_LIST_NEXT(sending, key, struct obx_key, link);
-        if (!key->sent)
-            obx_keys_wait(&relay->keys, key, key->due.due_ns);
-    }
-}
-
-/* Of a key that just came off a failure only the first event is tried; when that went well, all of them. Keys that are
- * stuck are tried by themselves: a broker may hold back whatever was sent behind an event that fails, and what always
- * stands behind the same one would never go. */
-static uint32_t collect_due(struct obx_relay *relay)
-{
-    uint32_t count = 0;
-    struct obx_key *key = obx_keys_next(&relay->keys);
-    bool stuck = key->stuck;
-    for (uint32_t looked = 0; looked < relay->exact_room && count < relay->exact_limit && key; looked++) {
-        obx_keys_send(&relay->keys, key);
-        key->sent = key->stuck != stuck ? 0 : key->flowing ? OBX_MIN(key->count, relay->exact_limit - count) : 1;
-        for (uint32_t i = 0; i < key->sent; i++)
-            relay->exact[count++] = key->events[key->first + i].position;
-        key = obx_keys_next(&relay->keys);
-        key = key && key->due.due_ns <= relay->now ? key : NULL;
-    }
-    put_back_unasked(relay);
-    qsort(relay->exact, count, sizeof *relay->exact, by_position);
-    return count;
-}
-
 static bool claim_due_keys(struct obx_relay *relay)
 {
-    struct obx_key *key = obx_keys_next(&relay->keys);
-    if (!key || relay->exact_batch || !obx_link_up(&relay->broker) || relay->rewind)
+    if (!obx_exact_due(relay))
         return false;
-    if (!obx_relay_due(relay, key->due.due_ns))
-        return false;
-    if (!exact_room(relay)) {
-        obx_relay_due(relay, relay->now + 100 * OBX_MS);
-        return false;
-    }
     relay->claim = (struct outbox_claim){.struct_size = sizeof relay->claim, .exact = relay->exact};
     set_limits(relay);
-    relay->claim.exact_count = collect_due(relay);
+    relay->claim.exact_count = obx_exact_collect(relay);
     relay->claim.max_rows = relay->claim.exact_count;
     relay->claim_exact = true;
     submit(relay);
@@ -395,8 +265,8 @@ static bool ready_to_rewind(struct obx_relay *relay)
     return true;
 }
 
-/* A look may be made while such a batch is in flight, too; but not when it takes all the memory. Then there is room for
- * either only between one and the next, and without turns it would always be theirs. */
+/* A look may be made while a batch of keys is in flight, too; but not when it takes all the memory. Then there is room
+ * for either only between one and the next, and without turns it would always be theirs. */
 static bool is_turn_of_look(const struct obx_relay *relay)
 {
     return relay->claim_exact && relay->now >= relay->claim_at && !too_many_deferred(relay);

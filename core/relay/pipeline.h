@@ -5,6 +5,7 @@
  * be started. No callback decides, no step waits for another.
  *
  *   claim.c    rows of the store      -> ready
+ *   exact.c    events behind keys     -> ready            (by their positions, when their pause is over)
  *   publish.c  ready                  -> flying           (routes the rows)
  *   outcome.c  flying                 -> done, or back to ready, or behind a key
  *   settle.c   done                   -> released
@@ -109,7 +110,7 @@ struct obx_relay {
     uint64_t row_bytes; /* running estimate */
     uint32_t ramp;      /* first claims are small */
 
-    /* ---- claim.c: events whose pause is over, by their positions ---- */
+    /* ---- exact.c: events whose pause is over, by their positions ---- */
     struct outbox_position *exact;    /* owned; room for settings.batch */
     uint32_t exact_room, exact_limit; /* of positions; how many of them are asked for at once */
     bool exact_batch;                 /* one is in the pipeline */
@@ -182,6 +183,13 @@ static inline bool obx_link_up(const struct obx_link *link)
 void obx_claim_reset(struct obx_relay *relay); /* ownership is new: begin with the first row */
 void obx_claim_step(struct obx_relay *relay);
 void obx_claim_wake(struct obx_relay *relay);
+void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch); /* not in a list: release and recycle */
+
+/* exact.c */
+bool obx_exact_due(struct obx_relay *relay);         /* there is a key to claim the events of, and room to ask */
+uint32_t obx_exact_collect(struct obx_relay *relay); /* into relay->exact; how many */
+void obx_exact_note(struct obx_relay *relay, const struct outbox_batch *rows); /* the answer; NULL: nothing is there */
+void obx_exact_wait_again(struct obx_relay *relay, uint64_t pause_ns);         /* all keys that were claimed */
 
 /* publish.c */
 void obx_publish_step(struct obx_relay *relay);
@@ -195,7 +203,6 @@ void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outco
 void obx_outcome_done(struct obx_call *call, const struct outbox_error *error);
 /* After a round of a batch: its keys that failed pause, the others go on. */
 void obx_outcome_resolve(struct obx_relay *relay, const struct obx_batch *batch);
-void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch); /* not in a list: release and recycle */
 
 /* settle.c */
 void obx_settle_step(struct obx_relay *relay);
