@@ -86,9 +86,9 @@ json_t *obx_report_json(const struct obx_snapshot *snapshot)
 static void add_label(struct obx_buf *text, const char *value)
 {
     for (; *value; value++) {
-        if (*value == '"' || *value == '\\')
+        if (*value == '"' || *value == '\\' || *value == '\n')
             obx_buf_putc(text, '\\');
-        obx_buf_putc(text, *value);
+        obx_buf_putc(text, *value == '\n' ? 'n' : *value);
     }
 }
 
