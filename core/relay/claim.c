@@ -190,7 +190,7 @@ static void claim_done(struct obx_call *call, const struct outbox_error *error)
     if (error->code) {
         claim_failed(relay, error);
     } else {
-        obx_link_works(relay, &relay->store);
+        obx_link_works(&relay->store);
         if (relay->claim_exact)
             obx_exact_note(relay, rows);
         else if (rows)

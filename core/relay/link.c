@@ -135,12 +135,6 @@ static void tell_recovery(struct obx_relay *relay, struct obx_link *link)
     obx_link_forget_trouble(relay);
 }
 
-void obx_link_works(struct obx_relay *relay, struct obx_link *link)
-{
-    (void)relay;
-    link->failures = 0;
-}
-
 /* ---- the store --------------------------------------------------------------------------------------------------- */
 
 static void become_owner(struct obx_relay *relay)

@@ -271,7 +271,7 @@ static void count_delivered(struct obx_relay *relay, const struct obx_batch *bat
         delivered += batch->fates[batch->row_of[i]] == OBX_DELIVERED;
     relay->stats.delivered += delivered;
     if (delivered)
-        obx_link_works(relay, &relay->broker);
+        obx_link_works(&relay->broker);
 }
 
 static void decide_all(struct obx_relay *relay, struct obx_batch *batch, const struct outbox_error *error)

@@ -111,7 +111,7 @@ struct obx_relay {
     uint32_t ramp;      /* first claims are small */
 
     /* ---- exact.c: events whose pause is over, by their positions ---- */
-    struct outbox_position *exact;    /* owned; room for settings.batch */
+    struct outbox_position *exact;    /* owned */
     uint32_t exact_room, exact_limit; /* of positions; how many of them are asked for at once */
     bool exact_batch;                 /* one is in the pipeline */
     bool deferred_full;               /* told already */
@@ -172,8 +172,11 @@ void obx_link_step_store(struct obx_relay *relay);
 void obx_link_step_broker(struct obx_relay *relay);
 void obx_link_lost(struct obx_relay *relay, struct obx_link *link, const struct outbox_error *error);
 void obx_link_stop(struct obx_relay *relay, struct obx_link *link, uint32_t timeout_ms);
-void obx_link_works(struct obx_relay *relay, struct obx_link *link); /* real work succeeded */
-void obx_link_forget_trouble(struct obx_relay *relay);               /* what is shown, if there is none any more */
+void obx_link_forget_trouble(struct obx_relay *relay);   /* what is shown, if there is none any more */
+static inline void obx_link_works(struct obx_link *link) /* real work succeeded */
+{
+    link->failures = 0;
+}
 static inline bool obx_link_up(const struct obx_link *link)
 {
     return link->state == OBX_LINK_UP;
