@@ -99,3 +99,22 @@ int obx_session_needs(const struct obx_session *session, uint64_t caps, const ch
     return obx_error_set(error, OUTBOX_E_UNSUPPORTED, "%s: the store plugin '%s' does not offer it", what,
                          obx_instance_name(session->instance));
 }
+
+int obx_session_status(struct obx_app *app, const char *relay, struct outbox_store_status *status,
+                       struct outbox_error *error)
+{
+    struct obx_session session;
+    *status = (struct outbox_store_status){.struct_size = sizeof *status, .pending = -1, .oldest_us = -1, .dead = -1};
+    int failed = obx_session_open(&session, app, relay, OUTBOX_STORE, error);
+    if (failed)
+        return failed;
+    failed = obx_session_needs(&session, OUTBOX_CAP_ADMIN, "status", error);
+    if (!failed)
+        failed = obx_session_start(&session, OUTBOX_STORE, error);
+    if (!failed) {
+        obx_store_status(session.instance, obx_session_call(&session), OBX_SESSION_TIMEOUT_MS, status);
+        failed = obx_session_wait(&session, error);
+    }
+    obx_session_close(&session);
+    return failed;
+}

@@ -43,4 +43,8 @@ int obx_session_wait(struct obx_session *session, struct outbox_error *error);
 /* OUTBOX_OK, or UNSUPPORTED with a text that names the store and what it lacks. */
 int obx_session_needs(const struct obx_session *session, uint64_t caps, const char *what, struct outbox_error *error);
 
+/* All of it: a session of its own, which asks a store what is in it. What is not known is -1, also after a failure. */
+int obx_session_status(struct obx_app *app, const char *relay, struct outbox_store_status *status,
+                       struct outbox_error *error);
+
 #endif

@@ -36,32 +36,16 @@ struct drain {
 
 /* ---- what is there to do: asked once, on connections of its own ---- */
 
-static int64_t ask_pending(struct obx_app *app, const char *relay)
-{
-    struct obx_session session;
-    struct outbox_error ignored;
-    struct outbox_store_status status = {.struct_size = sizeof status, .pending = -1};
-    if (obx_session_open(&session, app, relay, OUTBOX_STORE, &ignored))
-        return -1;
-    if (!obx_session_needs(&session, OUTBOX_CAP_ADMIN, "status", &ignored) &&
-        !obx_session_start(&session, OUTBOX_STORE, &ignored)) {
-        obx_store_status(session.instance, obx_session_call(&session), OBX_SESSION_TIMEOUT_MS, &status);
-        if (obx_session_wait(&session, &ignored))
-            status.pending = -1;
-    }
-    obx_session_close(&session);
-    return status.pending;
-}
-
 static int64_t ask_all_pending(struct obx_app *app)
 {
+    struct outbox_store_status status;
+    struct outbox_error ignored;
     const char *relay;
     int64_t sum = 0;
     for (uint32_t i = 0; (relay = obx_app_relay(app, i)); i++) {
-        int64_t pending = ask_pending(app, relay);
-        if (pending < 0)
+        if (obx_session_status(app, relay, &status, &ignored) || status.pending < 0)
             return -1;
-        sum += pending;
+        sum += status.pending;
     }
     return sum;
 }

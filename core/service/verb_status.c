@@ -18,25 +18,6 @@
 
 #define RELAY_TIMEOUT_MS 3000u
 
-static int ask_store(struct obx_app *app, const char *relay, struct outbox_store_status *status,
-                     struct outbox_error *error)
-{
-    struct obx_session session;
-    *status = (struct outbox_store_status){.struct_size = sizeof *status, .pending = -1, .oldest_us = -1, .dead = -1};
-    int failed = obx_session_open(&session, app, relay, OUTBOX_STORE, error);
-    if (failed)
-        return failed;
-    failed = obx_session_needs(&session, OUTBOX_CAP_ADMIN, "status", error);
-    if (!failed)
-        failed = obx_session_start(&session, OUTBOX_STORE, error);
-    if (!failed) {
-        obx_store_status(session.instance, obx_session_call(&session), OBX_SESSION_TIMEOUT_MS, status);
-        failed = obx_session_wait(&session, error);
-    }
-    obx_session_close(&session);
-    return failed;
-}
-
 /* What the running service says, or why it says nothing; both NULL when nobody listens by configuration. */
 static json_t *ask_service(const struct obx_app *app, struct outbox_error *error)
 {
@@ -138,7 +119,7 @@ static enum obx_exit show(struct obx_app *app, const char *name, struct output *
     struct outbox_store_status status;
     struct outbox_error error = {0};
     const json_t *relay = json_object_get(json_object_get(output->service, "relays"), name);
-    int failed = ask_store(app, name, &status, &error);
+    int failed = obx_session_status(app, name, &status, &error);
     if (output->relays) {
         json_t *object = to_json(&status, relay);
         if (failed)
