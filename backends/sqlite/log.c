@@ -30,8 +30,8 @@
 #define LONG_LOG_LEAST 800
 #define LONG_LOG_MOST 16384
 #define SLOW_RESTART_NS 1500000u
+#define SLOW_FLUSH_NS 2500000u
 #define OTHERS_NS 1000000000u /* somebody who wrote is expected to write again for so long */
-#define RESTART_PATIENCE_MS 4
 
 static void warn(struct lite_conn *conn, int code)
 {
@@ -157,18 +157,39 @@ static void learn(struct lite_store *store, uint64_t held_ns)
     store->long_log = pages < LONG_LOG_LEAST ? LONG_LOG_LEAST : pages > LONG_LOG_MOST ? LONG_LOG_MOST : pages;
 }
 
-/* With the write lock, for the flush of the few pages that came after the checkpoint. */
+/*
+ * With the write lock, for the flush of the few pages that came after the checkpoint. It waits for nobody: whoever
+ * waits for a reader here does so with the lock.
+ */
 static int begin_log_anew(struct lite_conn *conn)
 {
-    uint64_t patience = conn->patience_ms;
-    conn->patience_ms = RESTART_PATIENCE_MS;
-    uint64_t since = lite_now(conn->store);
+    uint64_t patience = conn->patience_ms, since = lite_now(conn->store);
+    conn->patience_ms = 0;
     int code = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);
     conn->patience_ms = patience;
     if (code == SQLITE_OK)
         learn(conn->store, lite_now(conn->store) - since);
-    lite_write_leave(conn->store);
+    lite_write_leave(conn->store, since);
     return code;
+}
+
+/*
+ * Without the lock once more: claims are held, so nothing of ours keeps it from the end of the log now, and when nobody
+ * else writes that is enough. How long it takes tells what the flush with the lock would take, since the disk is the
+ * same and there are as few pages.
+ */
+static int clean_up(struct lite_conn *conn)
+{
+    struct lite_store *store = conn->store;
+    uint64_t since = lite_now(store);
+    int code = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    uint64_t took = lite_now(store) - since;
+    if (code != SQLITE_OK || !lite_others_write(store))
+        return code;
+    if (took <= SLOW_FLUSH_NS)
+        return begin_log_anew(conn);
+    learn(store, took);
+    return SQLITE_OK;
 }
 
 /* Did the log begin anew since we looked, and is all that was added to it ours? */
@@ -196,7 +217,7 @@ static void checkpoint(struct lite_job *job, struct lite_conn *conn)
     store->checkpointed = store->ahead_from = store->wal_pages;
     hold_claims(job);
     if (store->wal_pages > store->long_log && (lite_others_write(store) || copied < pages))
-        warn(conn, begin_log_anew(conn));
+        warn(conn, clean_up(conn));
     store->claims_wait = false;
 }
 

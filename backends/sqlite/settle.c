@@ -5,12 +5,13 @@
  * so on. So a transaction of the relay holds it for about two milliseconds and then leaves it alone for a little
  * longer: whenever a writer met the relay, the lock is free at its first or its second question. While others are
  * seen to write it holds the lock for much less than that, so that a disk or a scheduler that makes a transaction
- * several times as long does not push them to the third question, five milliseconds later. How many rows fit is
- * learned as it goes, in the time of the processor: on a busy machine the clock on the wall would teach ever smaller
- * pieces, and small pieces write the same pages again and again. What it will remove it reads before it asks for the
- * lock. The log that all this fills is the business of log.c. Every transaction begins with a look at the epoch, so
- * that an owner that was replaced removes nothing. Rows are removed by ranges of ids without gaps: such a range cannot
- * contain a row that was not published.
+ * several times as long does not push them to the third question, five milliseconds later. If that happens all the
+ * same, a transaction ends early with what it has, and the pause behind it is as long as the sleep of whoever met it,
+ * so that nobody meets the relay twice. How many rows fit is learned as it goes, in the time of the processor: on a
+ * busy machine the clock on the wall would teach ever smaller pieces, and small pieces write the same pages again and
+ * again. What it will remove it reads before it asks for the lock. The log that all this fills is the business of
+ * log.c. Every transaction begins with a look at the epoch, so that an owner that was replaced removes nothing. Rows
+ * are removed by ranges of ids without gaps: such a range cannot contain a row that was not published.
  */
 #include "store.h"
 
@@ -22,7 +23,9 @@
 #define HOLD_BESIDE_NS 600000u
 #define LEAVE_NS 2300000u
 #define LEAVE_BESIDE_NS 4000000u
+#define LATE_NS 300000u /* a timer wakes somebody so much later than he asked for */
 #define CHUNK_LEAST 16u
+#define PIECES 4u /* of a transaction: after each it looks at the clock */
 #define CHUNK_MOST 8192u
 #define WARM_LEAST 32u /* fewer rows are not worth a look ahead */
 
@@ -38,9 +41,29 @@ static uint64_t hold_ns(const struct lite_store *store)
     return lite_others_write(store) ? HOLD_BESIDE_NS : HOLD_NS;
 }
 
-void lite_write_leave(struct lite_store *store)
+/* How long may a writer still sleep that met a lock which was held for so long? SQLite's table, a look after each. */
+static uint64_t sleeps_ns(uint64_t held_ns)
 {
-    store->write_after = lite_now(store) + (lite_others_write(store) ? LEAVE_BESIDE_NS : LEAVE_NS);
+    static const uint64_t pauses_ms[] = {1, 2, 5, 10, 15, 20, 25};
+    uint64_t pause_ns = 0, looks_ns = 0;
+    for (size_t i = 0; i < sizeof pauses_ms / sizeof *pauses_ms && looks_ns <= held_ns; i++) {
+        pause_ns = pauses_ms[i] * 1000000u;
+        looks_ns += pause_ns;
+    }
+    return pause_ns + LATE_NS;
+}
+
+/* By the clock on the wall: enough, whatever was meant to be done. */
+static bool hold_is_over(const struct lite_store *store)
+{
+    return lite_now(store) - store->held_since >= hold_ns(store);
+}
+
+void lite_write_leave(struct lite_store *store, uint64_t since_ns)
+{
+    uint64_t now = lite_now(store), sleeps = sleeps_ns(now - since_ns);
+    uint64_t least = lite_others_write(store) ? LEAVE_BESIDE_NS : LEAVE_NS;
+    store->write_after = now + (sleeps > least ? sleeps : least);
 }
 
 int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what)
@@ -50,6 +73,7 @@ int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *w
     if (OUTBOX_FAILPOINT_ERROR(job->store->host, sqlite, before_begin, &job->error) ||
         lite_step(conn, STATEMENT_BEGIN, what, &job->error))
         return job->canceled ? canceled(job, what, &job->error) : job->error.code;
+    job->store->held_since = lite_now(job->store);
     if (lite_check_epoch(job, conn, what))
         lite_rollback(conn);
     return job->error.code;
@@ -61,7 +85,7 @@ int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *
         lite_step(conn, STATEMENT_COMMIT, what, &job->error))
         lite_rollback(conn);
     OUTBOX_FAILPOINT(job->store->host, sqlite, after_commit);
-    lite_write_leave(job->store);
+    lite_write_leave(job->store, job->store->held_since);
     return job->error.code;
 }
 
@@ -124,22 +148,46 @@ static void warm(struct lite_conn *conn, int64_t low, int64_t high)
     sqlite3_reset(statement);
 }
 
+/* What will be removed next. False: nothing is left. */
+static bool look_ahead(struct lite_job *job, struct lite_conn *conn, struct cursor at)
+{
+    struct lite_store *store = job->store;
+    int64_t low;
+    uint32_t count = next_range(&at, store->chunk, &low);
+    if (lite_others_write(store)) /* their next commit will empty the cache */
+        lite_job_sleep(job, store->write_after);
+    if (count > WARM_LEAST)
+        warm(conn, low, low + count - 1);
+    return count;
+}
+
+/*
+ * Piece by piece, so that one who is kept waiting while he holds the lock, by a disk or for a processor, commits what
+ * he has. How many rows.
+ */
+static uint32_t remove_some(struct lite_job *job, struct lite_conn *conn, struct cursor *at)
+{
+    struct lite_store *store = job->store;
+    uint32_t rows = 0, piece = store->chunk < CHUNK_LEAST * PIECES ? CHUNK_LEAST : store->chunk / PIECES;
+    do {
+        uint32_t left = store->chunk - rows;
+        int64_t low;
+        uint32_t count = next_range(at, left < piece ? left : piece, &low);
+        if (!count || remove_range(job, conn, low, low + count - 1, SETTLING))
+            break;
+        rows += count;
+    } while (rows < store->chunk && !hold_is_over(store));
+    return rows;
+}
+
 /* One transaction. False: nothing is left, or it failed. */
 static bool settle_some(struct lite_job *job, struct lite_conn *conn, struct cursor *at)
 {
     struct lite_store *store = job->store;
-    int64_t low;
-    uint32_t rows = 0, count = next_range(at, store->chunk, &low);
-    if (count > WARM_LEAST)
-        warm(conn, low, low + count - 1);
-    if (!count || lite_write_begin(job, conn, SETTLING))
+    if (!look_ahead(job, conn, *at) || lite_write_begin(job, conn, SETTLING))
         return false;
-    uint64_t since = lite_now(store), worked = processor_ns();
-    while (count && !remove_range(job, conn, low, low + count - 1, SETTLING)) {
-        rows += count;
-        bool full = rows == store->chunk || lite_now(store) - since > hold_ns(store);
-        count = full ? 0 : next_range(at, store->chunk - rows, &low);
-    }
+    uint64_t worked = processor_ns();
+    uint32_t rows = remove_some(job, conn, at);
     if (lite_write_commit(job, conn, SETTLING))
         return false;
     learn(store, rows, processor_ns() - worked);
@@ -194,17 +242,25 @@ static int bury(struct lite_job *job, struct lite_conn *conn, const struct outbo
     return job->error.code;
 }
 
-static void park_run(struct lite_job *job, struct lite_conn *conn)
+/* One transaction, of at least one row. What was parked before a failure is gone when the host tries again: no harm. */
+static uint32_t park_some(struct lite_job *job, struct lite_conn *conn, uint32_t from)
 {
     const struct outbox_park *park = job->as.park;
     if (lite_write_begin(job, conn, PARKING))
-        return;
-    for (uint32_t i = 0; i < park->count && lite_ok(job); i++) {
-        int64_t id = (int64_t)park->rows[i].position.major;
-        if (!bury(job, conn, &park->rows[i]))
+        return park->count;
+    do {
+        int64_t id = (int64_t)park->rows[from].position.major;
+        if (!bury(job, conn, &park->rows[from++]))
             remove_range(job, conn, id, id, PARKING);
-    }
+    } while (from < park->count && lite_ok(job) && !hold_is_over(job->store));
     lite_write_commit(job, conn, PARKING);
+    return from;
+}
+
+static void park_run(struct lite_job *job, struct lite_conn *conn)
+{
+    for (uint32_t next = 0; next < job->as.park->count && lite_ok(job);)
+        next = park_some(job, conn, next);
 }
 
 static void park_finish(struct lite_job *job)

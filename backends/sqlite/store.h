@@ -176,6 +176,7 @@ struct lite_store {
     /* settle.c; WRITE lane */
     struct obx_sql_ranges runs; /* what the settle that runs removes */
     uint32_t chunk;             /* rows of one write transaction */
+    uint64_t held_since;        /* the last write transaction's begin */
     uint64_t write_after;       /* no write transaction begins before: other writers' turn */
 
     /* log.c; WRITE lane */
@@ -270,7 +271,8 @@ void lite_claim_rewind(struct lite_store *store);
 /* settle.c */
 void lite_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
 int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what); /* and check the ownership */
-void lite_write_leave(struct lite_store *store); /* the lock is others' for a while */
+/* The lock, which was ours since then, is others' for a while. */
+void lite_write_leave(struct lite_store *store, uint64_t since_ns);
 int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *what);
 void lite_park(void *self, outbox_op_t op, const struct outbox_park *park);
 

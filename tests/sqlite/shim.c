@@ -20,6 +20,7 @@ struct file {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shim_hold holds[MOST_HOLDS];
 static uint32_t hold_count, opened, fail_number, fails;
+static uint32_t slow_ns;
 static _Thread_local uint32_t removed; /* by the connection that this thread works with */
 static sqlite3_vfs vfs, *under;
 static sqlite3_io_methods methods;
@@ -65,6 +66,7 @@ static int shm_lock(sqlite3_file *base, int offset, int count, int flags)
     int code = file->real->pMethods->xShmLock(file->real, offset, count, flags);
     if (ours && flags & SQLITE_SHM_LOCK && code == SQLITE_OK)
         taken(file);
+    file->hold.refused += file->holds && code == SQLITE_BUSY;
     return code;
 }
 
@@ -82,7 +84,11 @@ static int sync_file(sqlite3_file *base, int flags)
 static void changed(void *arg, int what, const char *database, const char *table, sqlite3_int64 row)
 {
     (void)arg, (void)database, (void)row;
-    removed += what == SQLITE_DELETE && strcmp(table, "outbox") == 0;
+    if (what != SQLITE_DELETE || strcmp(table, "outbox") != 0)
+        return;
+    removed++;
+    if (slow_ns)
+        nanosleep(&(struct timespec){.tv_nsec = slow_ns}, NULL);
 }
 
 static int connected(sqlite3 *db, const char **error, const struct sqlite3_api_routines *api)
@@ -198,7 +204,7 @@ void shim_install(void)
 void shim_reset(void)
 {
     pthread_mutex_lock(&lock);
-    hold_count = opened = fail_number = fails = 0;
+    hold_count = opened = fail_number = fails = slow_ns = 0;
     pthread_mutex_unlock(&lock);
 }
 
@@ -206,6 +212,11 @@ uint32_t shim_holds(const struct shim_hold **list)
 {
     *list = holds;
     return hold_count;
+}
+
+void shim_slow_removals(uint32_t row_ns)
+{
+    slow_ns = row_ns;
 }
 
 void shim_fail_sync(uint32_t nth)

@@ -3,7 +3,7 @@
  *
  * Installed as the default of the process, it sees every file that SQLite opens here. It keeps a list of holds: from
  * the taking of the write lock of a write-ahead log to its release, on whatever connection, with the rows removed and
- * the flushes of the database in between. And it can make the flushes of one database file fail.
+ * the flushes of the database in between. And it can make the flushes of one database file fail, or removals slow.
  */
 #ifndef TESTS_SQLITE_SHIM_H
 #define TESTS_SQLITE_SHIM_H
@@ -15,11 +15,16 @@ struct shim_hold {
     uint64_t begin_ns, end_ns;
     uint32_t removed;        /* rows */
     uint32_t database_syncs; /* by the connection that holds the lock */
+    uint32_t refused;        /* locks that it asked for meanwhile and did not get */
 };
 
 void shim_install(void);
 void shim_reset(void); /* forgets the holds; files are counted from here on */
 uint32_t shim_holds(const struct shim_hold **holds);
+
+/* Each row that is removed costs so much time from now on, and no work: a disk that stalls, a processor that is busy.
+ */
+void shim_slow_removals(uint32_t row_ns);
 
 /* The nth database file opened from the reset on cannot be flushed. */
 void shim_fail_sync(uint32_t nth);
