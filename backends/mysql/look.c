@@ -137,11 +137,13 @@ static void look_at_rows(struct mys_op *op)
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 
-/* For how long has one run that may insert? What replicates gives ids that were drawn elsewhere. */
+/* For how long has one run that may insert? What replicates gives ids that were drawn elsewhere; who has not said yet
+ * who he is runs nothing. */
 static void put_statements(const struct mys_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "SELECT IFNULL(MAX(TIME_MS), 0) FROM information_schema.PROCESSLIST WHERE COMMAND NOT IN "
-                           "('Sleep', 'Daemon', 'Binlog Dump') AND USER <> 'system user' AND IFNULL(INFO, '') NOT LIKE "
+                           "('Sleep', 'Daemon', 'Binlog Dump') AND USER NOT IN ('system user', 'unauthenticated user') "
+                           "AND IFNULL(INFO, '') NOT LIKE "
                            "'SELECT%' AND IFNULL(INFO, '') NOT LIKE 'COMMIT%' AND ID NOT IN (CONNECTION_ID(), ");
     mys_put_int(sql, (int64_t)store->server.owner_id);
     obx_sql_text_puts(sql, ")");
