@@ -176,9 +176,7 @@ static void tell_without_locks(struct mys_op *op, const char *hint)
 {
     const struct mys_server *server = &op->store->server;
     if (server->statements_visible)
-        say(op, OUTBOX_LOG_INFO, NULL,
-            "what others run can be seen (PROCESS): late rows come in order, but for an XA transaction whose session "
-            "has ended");
+        say(op, OUTBOX_LOG_INFO, NULL, "what others run can be seen (PROCESS): late rows come in order");
     else
         say(op, OUTBOX_LOG_INFO, hint,
             "who still writes cannot be seen: a row that is inserted more than hole_grace after its id was drawn (a "

@@ -141,3 +141,23 @@ Test(statements, ids_that_one_drew_and_has_not_inserted_yet_are_waited_for)
     session_close(watcher);
     bed_close(&bed);
 }
+
+/* Nothing runs and no session is left, but its row is there to be read. */
+Test(statements, a_prepared_transaction_without_a_session_is_waited_for)
+{
+    struct bed bed;
+    if (server_kind() != MARIADB)
+        return;
+    open_seeing(&bed, "orphan");
+    struct session *preparer = session_open();
+    server_begin(preparer, "orphan");
+    bed_insert(&bed, preparer, "a");
+    server_prepare(preparer, "orphan");
+    session_close(preparer);
+    bed_insert(&bed, bed.sql, "b");
+    bed_expect(&bed, IDS(2));
+    bed_expect_nothing_for(&bed, 500); /* ten looks */
+    server_end(bed.sql, "orphan", true, true);
+    bed_expect(&bed, IDS(1));
+    bed_close(&bed);
+}
