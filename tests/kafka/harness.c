@@ -224,12 +224,12 @@ void kt_batch_set(struct kt_batch *batch, uint32_t index, const char *topic, con
 
 void kt_batch_fill(struct kt_batch *batch, const char *topic, uint32_t keys, uint64_t first)
 {
-    batch->text = malloc((size_t)batch->publish.count * 40);
+    batch->texts = calloc(batch->publish.count, sizeof *batch->texts);
     for (uint32_t i = 0; i < batch->publish.count; i++) {
-        char *at = batch->text + (size_t)i * 40;
-        snprintf(at, 16, "k%u", i % keys);
-        snprintf(at + 16, 24, "%llu", (unsigned long long)(first + i));
-        kt_batch_set(batch, i, topic, at, at + 16);
+        struct kt_text *text = &batch->texts[i];
+        snprintf(text->key, sizeof text->key, "k%u", i % keys);
+        snprintf(text->value, sizeof text->value, "%llu", (unsigned long long)(first + i));
+        kt_batch_set(batch, i, topic, text->key, text->value);
     }
 }
 
@@ -238,7 +238,7 @@ void kt_batch_free(struct kt_batch *batch)
     free(batch->messages);
     free(batch->outcomes);
     free(batch->errors);
-    free(batch->text);
+    free(batch->texts);
 }
 
 void kt_publish(struct kt *t, struct kt_batch *batch)

@@ -50,6 +50,10 @@ int kt_check(struct kt *t, const char *const *topics, char *findings, size_t siz
 bool kt_run_until(struct kt *t, bool (*done)(void *arg), void *arg, uint32_t within_ms);
 void kt_run_for(struct kt *t, uint32_t ms); /* for faults that must last; never to wait for something */
 
+struct kt_text {
+    char key[16], value[24];
+};
+
 struct kt_batch {
     struct obx_call call; /* first */
     struct outbox_publish publish;
@@ -57,7 +61,7 @@ struct kt_batch {
     uint32_t *outcomes; /* enum outbox_outcome of each; 0: not told */
     struct outbox_error *errors;
     struct outbox_error error; /* of the op */
-    char *text;                /* keys and values made by kt_batch_fill() */
+    struct kt_text *texts;     /* made by kt_batch_fill() */
     uint32_t told;
     uint32_t dones;
     uint64_t order; /* in which it completed, from 1 */
