@@ -5,7 +5,7 @@
  *
  * Inserts a row a transaction at times fixed beforehand (an open loop, like latency.c), with a busy timeout, and notes
  * how long BEGIN IMMEDIATE took to get the write lock and how long the whole transaction took. Prints "COUNT LOCK-P50
- * P99 P99.9 MAX COMMIT-P50 P99 P99.9 MAX" in milliseconds.
+ * P99 P99.9 MAX COMMIT-P50 P99 P99.9 MAX LONG" in milliseconds; LONG is how many waited for the lock over 5 ms.
  */
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -60,6 +60,14 @@ static void print(double *ms, uint32_t count)
            ms[count - 1]);
 }
 
+static uint32_t count_long(const double *ms, uint32_t count)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i++)
+        n += ms[i] > 5;
+    return n;
+}
+
 int main(int argc, char **argv)
 {
     sqlite3 *db = NULL;
@@ -76,7 +84,7 @@ int main(int argc, char **argv)
         printf("%u", count);
         print(locks, count);
         print(commits, count);
-        printf("\n");
+        printf(" %u\n", count_long(locks, count));
     }
     free(locks);
     free(commits);

@@ -163,6 +163,7 @@ static void learn(struct lite_store *store, uint64_t held_ns)
  */
 static int begin_log_anew(struct lite_conn *conn)
 {
+    lite_begin_fresh(conn->store);
     uint64_t patience = conn->patience_ms, since = lite_now(conn->store);
     conn->patience_ms = 0;
     int code = sqlite3_wal_checkpoint_v2(conn->db, NULL, SQLITE_CHECKPOINT_RESTART, NULL, NULL);

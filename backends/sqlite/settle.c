@@ -24,6 +24,7 @@
 #define LEAVE_NS 2300000u
 #define LEAVE_BESIDE_NS 4000000u
 #define LATE_NS 300000u /* a timer wakes somebody so much later than he asked for */
+#define NAP_NS 60000 /* a timer is late by as much again */
 #define CHUNK_LEAST 16u
 #define PIECES 4u /* of a transaction: after each it looks at the clock */
 #define CHUNK_MOST 8192u
@@ -66,10 +67,21 @@ void lite_write_leave(struct lite_store *store, uint64_t since_ns)
     store->write_after = now + (sleeps > least ? sleeps : least);
 }
 
+/*
+ * Who has worked for a while, as look_ahead() has, will soon be made to wait for a processor, and with the lock that is
+ * everybody's wait. Whoever wakes up begins his share of the processor anew, so this sleeps, as shortly as can be.
+ */
+void lite_begin_fresh(const struct lite_store *store)
+{
+    if (lite_others_write(store))
+        nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+}
+
 int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what)
 {
     if (!lite_job_sleep(job, job->store->write_after))
         return canceled(job, what, &job->error);
+    lite_begin_fresh(job->store);
     if (OUTBOX_FAILPOINT_ERROR(job->store->host, sqlite, before_begin, &job->error) ||
         lite_step(conn, STATEMENT_BEGIN, what, &job->error))
         return job->canceled ? canceled(job, what, &job->error) : job->error.code;
