@@ -16,7 +16,7 @@ struct writer_db;
 
 struct writer_event {
     char id[40];
-    char key[32];
+    char key[64];
     uint32_t sequence; /* out: the place within the key */
     char *payload;     /* NULL: null */
     size_t size;
