@@ -163,6 +163,10 @@ void obx_relay_tick_soon(struct obx_relay *relay);
 bool obx_relay_due(struct obx_relay *relay, uint64_t at);
 #define OBX_RELAY_SAY(relay, level, ...) obx_log_say((relay)->log, level, (relay)->name, __VA_ARGS__)
 
+/* stop.c */
+void obx_stop_step(struct obx_relay *relay);    /* of a relay that is stopping */
+void obx_stop_release(struct obx_relay *relay); /* forgets all rows that it holds; nothing may be in flight */
+
 /* silence.c */
 void obx_silence_heard(struct obx_relay *relay); /* a word came, or the first event of several is given to it */
 void obx_silence_step(struct obx_relay *relay);
