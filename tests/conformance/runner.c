@@ -5,6 +5,7 @@
  * unless OUTBOX_CONFORMANCE_KEEP is set.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +61,7 @@ static enum conf_result run_in(const char *directory, const struct conf_check *c
     snprintf(topic, sizeof topic, "conformance.%.60s.%d", check->name, (int)getpid());
     setenv("OUTBOX_TOPIC", topic, 1);
     fflush(NULL);
-    if (pipe(pipes)) {
+    if (pipe2(pipes, O_CLOEXEC)) { /* a server that the prepare command leaves behind must not hold it open */
         snprintf(why, CONF_WHY_SIZE, "pipe: %s", strerror(errno));
         return CONF_FAILED;
     }
