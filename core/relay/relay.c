@@ -185,7 +185,9 @@ static int prepare(struct obx_relay *relay, const struct obx_relay_setup *setup,
     relay->name = obx_strdup(setup->name);
     if (!relay->name)
         return obx_error_no_memory(error);
-    int code = obx_relay_settings_parse(setup->section, &relay->settings, error);
+    int code = obx_relay_check_name(setup->section, setup->name, error);
+    if (!code)
+        code = obx_relay_settings_parse(setup->section, &relay->settings, error);
     if (!code)
         code = obx_section_child(setup->section, "route", &route, error);
     if (!code)

@@ -1,6 +1,8 @@
 /* core/relay/settings.c - the option tables of a relay and of its routes, and the parsing of relays.NAME */
 #include "relay/settings.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 
@@ -103,6 +105,25 @@ static int check_retry(const struct obx_section *section, const struct obx_relay
     if (settings->retry_min_ms <= settings->retry_max_ms)
         return OUTBOX_OK;
     return obx_section_error(section, "retry_min", error, "retry_min is longer than retry_max; make it shorter");
+}
+
+/* Of ASCII, and U+0080 to U+009F. */
+static bool is_control(const unsigned char *at)
+{
+    return *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0);
+}
+
+int obx_relay_check_name(const struct obx_section *section, const char *name, struct outbox_error *error)
+{
+    size_t size = strlen(name);
+    if (size > OBX_RELAY_NAME_MAX)
+        return obx_section_error(section, NULL, error, "the relay's name '%.20s...' has %zu bytes; give it at most %d",
+                                 name, size, OBX_RELAY_NAME_MAX);
+    for (size_t i = 0; i < size; i++)
+        if (is_control((const unsigned char *)name + i))
+            return obx_section_error(section, NULL, error,
+                                     "the relay's name has a control character as its byte %zu; take it out", i + 1);
+    return OUTBOX_OK;
 }
 
 int obx_relay_settings_parse(const struct obx_section *section, struct obx_relay_settings *settings,

@@ -39,6 +39,11 @@ extern const uint32_t obx_relay_option_count;
 extern const struct outbox_option obx_route_options[];
 extern const uint32_t obx_route_option_count;
 
+/* The name becomes a label of metrics, part of what servers and brokers call the relay, and a line of the status: in
+ * all of them it is whole. section: relays.NAME, for the place in the error. */
+#define OBX_RELAY_NAME_MAX 63 /* bytes */
+int obx_relay_check_name(const struct obx_section *section, const char *name, struct outbox_error *error);
+
 /* relays.NAME: checks its keys (store, broker, route and the table's). */
 int obx_relay_settings_parse(const struct obx_section *section, struct obx_relay_settings *settings,
                              struct outbox_error *error);

@@ -38,6 +38,19 @@ int obx_app_find_config(const char *given, char *path, size_t size, struct outbo
     return OUTBOX_OK;
 }
 
+/* Every verb shows names, also those that make no relay. What is no section is refused where the relay is made. */
+static int check_names(const struct obx_section *relays, struct outbox_error *error)
+{
+    const char *name;
+    const struct obx_section *section;
+    struct outbox_error ignored;
+    int status = OUTBOX_OK;
+    for (uint32_t i = 0; !status && (name = obx_section_key(relays, i)); i++)
+        if (!obx_section_child(relays, name, &section, &ignored))
+            status = obx_relay_check_name(section, name, error);
+    return status;
+}
+
 int obx_app_read_settings(const struct obx_config *config, struct obx_service_settings *settings,
                           struct outbox_error *error)
 {
@@ -49,6 +62,8 @@ int obx_app_read_settings(const struct obx_config *config, struct obx_service_se
     if (!status && !obx_section_key(relays, 0))
         status = obx_section_error(root, NULL, error,
                                    "no relays: there must be a section `relays:` with at least one relay in it");
+    if (!status)
+        status = check_names(relays, error);
     if (!status)
         status = obx_section_child(root, "service", &service, error);
     return status ? status : obx_service_settings_parse(service, settings, error);

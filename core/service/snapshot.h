@@ -10,6 +10,7 @@
 #include <outbox/outbox.h>
 
 #include "loop/loop.h"
+#include "relay/settings.h"
 
 #define OBX_VIEW_BLOCKED 16u
 
@@ -25,7 +26,7 @@ struct obx_blocked_view {
 };
 
 struct obx_relay_view {
-    char name[64];
+    char name[OBX_RELAY_NAME_MAX + 1];
     char store[32];
     char broker[32];
     struct outbox_stats stats;

@@ -28,7 +28,7 @@ static const char head[] =
     "durations `us`, `ms`, `s`, `m`, `h`. `outbox check --print-config` prints what takes effect.\n\n"
     "```yaml\n"
     "relays:\n"
-    "  NAME:              # as many as you like; each is independent\n"
+    "  NAME:              # as many as you like, of 63 bytes at most; each is independent\n"
     "    store:           # where the outbox is\n"
     "      plugin: ...\n"
     "    broker:          # where events go\n"

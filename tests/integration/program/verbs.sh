@@ -46,6 +46,9 @@ check "one that is written into does" works "$OUTBOX" check --print-config -c <(
 printf '    route: { topic: "" }\n' | config
 check "a route without a topic" shows 78 '^outbox check: ./outbox.yaml:5:14: topic is empty; ' "$OUTBOX" check
 config </dev/null
+name=$(printf 'r%.0s' $(seq 64))
+long_name() { sed "s/^  orders:/  $name:/" outbox.yaml >long.yaml; }
+check "a relay's name that is too long" eval 'long_name && says 78 "outbox status: long.yaml:2:3: the relay'"'"'s name '"'"'rrrrrrrrrrrrrrrrrrrr...'"'"' has 64 bytes; give it at most 63" "$OUTBOX" status -c long.yaml'
 check "unknown relay" says 78 "outbox check: ./outbox.yaml has no relay 'order'; it has: orders" "$OUTBOX" check --relay order
 export OUTBOX_CONFIG=$dir/elsewhere.yaml
 check "OUTBOX_CONFIG counts" shows 78 'elsewhere\.yaml' "$OUTBOX" check

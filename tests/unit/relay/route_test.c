@@ -321,3 +321,30 @@ Test(route, every_allocation_may_fail)
         "route: {partition: \"0${p}\", timestamp: \"1${t}\", value: \"<${payload}>\", headers: {a: "
         "\"<${created_at}>\", b: \"${event_id}\"}}");
 }
+
+static void names(const char *name, const char *text)
+{
+    struct obx_config *config;
+    struct outbox_error error = {0};
+    cr_assert_eq(obx_config_parse("t.yaml", "a: b", 4, &config, &error), 0);
+    int code = obx_relay_check_name(obx_config_root(config), name, &error);
+    cr_expect_eq(code, text ? OUTBOX_E_CONFIG : 0);
+    cr_expect_str_eq(error.text, text ? text : "");
+    obx_config_free(config);
+}
+
+Test(route, a_relay_is_called_what_can_be_shown_everywhere)
+{
+    names("orders", NULL);
+    names("shop's \"new\" orders/eu, 2", NULL);
+    names("k\xc3\xa4se", NULL);
+    names("\xe6\x97\xa5\xe6\x9c\xac", NULL);
+    names("123456789-123456789-123456789-123456789-123456789-123456789-123", NULL);
+    names("123456789-123456789-123456789-123456789-123456789-123456789-1234",
+          "t.yaml:1:1: the relay's name '123456789-123456789-...' has 64 bytes; give it at most 63");
+    names("a\nb", "t.yaml:1:1: the relay's name has a control character as its byte 2; take it out");
+    names("\x1b[31m", "t.yaml:1:1: the relay's name has a control character as its byte 1; take it out");
+    names("ab\x7f", "t.yaml:1:1: the relay's name has a control character as its byte 3; take it out");
+    names("a\xc2\x9b", "t.yaml:1:1: the relay's name has a control character as its byte 2; take it out");
+    names("a\xc2\xa0", NULL);
+}
