@@ -216,6 +216,26 @@ Test(file, of_a_credential_is_looked_for_where_systemd_puts_it)
     cr_assert_eq(mem_live(), 0);
 }
 
+Test(file, of_a_secret_that_may_not_be_read_is_a_matter_of_permission)
+{
+    struct target target = {0};
+    struct outbox_error error = {0};
+    write_file("locked", "x", 1, 0);
+    if (access("locked", R_OK) == 0) {
+        cr_assert_eq(chmod(".", 0755), 0);
+        cr_assert_eq(seteuid(65534), 0);
+    }
+    struct obx_config *config = apply("dsn: file:locked", &target, &error);
+    cr_expect_eq(error.code, OUTBOX_E_PERMISSION);
+    cr_expect_str_eq(error.text, "f.yaml:1:6: read secret file locked for 'dsn': permission denied; let the user that "
+                                 "runs outbox read it");
+    if (getuid() == 0)
+        cr_assert_eq(seteuid(0), 0);
+    obx_config_free(config);
+    leave();
+    cr_assert_eq(mem_live(), 0);
+}
+
 Test(file, that_is_no_good_secret_is_refused)
 {
     static char large[OBX_SECRET_MAX_SIZE + 1];
