@@ -42,7 +42,9 @@ const char *obx_section_scalar(const struct obx_section *section, const char *ke
 /* An error at the place of a key of this section (key NULL or absent: of the section itself): "file:line:col: text". */
 int obx_section_error(const struct obx_section *section, const char *key, struct outbox_error *error,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* The same, but at the value of the key. */
+/* A CONFIG error that names no place yet, as a plugin's, gets the section's. */
+void obx_section_locate(const struct obx_section *section, struct outbox_error *error);
+/* The same as obx_section_error(), but at the value of the key. */
 int obx_section_value_error(const struct obx_section *section, const char *key, struct outbox_error *error,
                             const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -165,6 +165,15 @@ int obx_section_error(const struct obx_section *section, const char *key, struct
     return code;
 }
 
+void obx_section_locate(const struct obx_section *section, struct outbox_error *error)
+{
+    size_t size = strlen(section->config->name);
+    if (!error || error->code != OUTBOX_E_CONFIG)
+        return;
+    if (strncmp(error->text, section->config->name, size) || error->text[size] != ':')
+        obx_section_error(section, NULL, error, "%s", error->text);
+}
+
 int obx_section_value_error(const struct obx_section *section, const char *key, struct outbox_error *error,
                             const char *format, ...)
 {

@@ -165,7 +165,9 @@ static int make_instance(struct obx_relay *relay, const struct obx_relay_setup *
         return obx_section_error(setup->section, NULL, error, "relay '%s' has no %s; add '%s:' with 'plugin:'",
                                  setup->name, link->name, link->name);
     int code = obx_section_child(setup->section, link->name, &instance.section, error);
-    return code ? code : obx_instance_new(&instance, kind, &link->instance, error);
+    if (!code && (code = obx_instance_new(&instance, kind, &link->instance, error)))
+        obx_section_locate(instance.section, error);
+    return code;
 }
 
 static int check_capabilities(const struct obx_relay *relay, const struct obx_section *section,

@@ -20,7 +20,10 @@ int obx_session_open(struct obx_session *session, struct obx_app *app, const cha
         return status;
     const struct obx_instance_setup setup = {
         .loop = app->loop, .registry = app->registry, .log = app->log, .relay = relay, .section = section};
-    return obx_instance_new(&setup, kind, &session->instance, error);
+    status = obx_instance_new(&setup, kind, &session->instance, error);
+    if (status)
+        obx_section_locate(section, error);
+    return status;
 }
 
 static void note_done(struct obx_call *call, const struct outbox_error *error)

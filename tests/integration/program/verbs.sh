@@ -46,9 +46,14 @@ check "one that is written into does" works "$OUTBOX" check --print-config -c <(
 printf '    route: { topic: "" }\n' | config
 check "a route without a topic" shows 78 '^outbox check: ./outbox.yaml:5:14: topic is empty; ' "$OUTBOX" check
 config </dev/null
-name=$(printf 'r%.0s' $(seq 64))
-long_name() { sed "s/^  orders:/  $name:/" outbox.yaml >long.yaml; }
+long=$(printf 'r%.0s' $(seq 64))
+long_name() { sed "s/^  orders:/  $long:/" outbox.yaml >long.yaml; }
 check "a relay's name that is too long" eval 'long_name && says 78 "outbox status: long.yaml:2:3: the relay'"'"'s name '"'"'rrrrrrrrrrrrrrrrrrrr...'"'"' has 64 bytes; give it at most 63" "$OUTBOX" status -c long.yaml'
+printf 'relays:\n  a:\n    store: { plugin: sqlite, path: a.db }\n    broker: { plugin: file, path: a.out }\n  b:\n    store: { plugin: sqlite, path: "" }\n    broker: { plugin: file, path: b/ }\n' >two.yaml
+empty='two.yaml:6:5: read the option path: it is empty; name the database file'
+check "what a plugin refuses has a place" says 78 "outbox check: $empty" "$OUTBOX" check -c two.yaml
+check "in run, too" says 78 "outbox run: $empty" "$OUTBOX" run -c two.yaml
+check "and in status" says 78 "outbox status: $empty" "$OUTBOX" status -c two.yaml
 check "unknown relay" says 78 "outbox check: ./outbox.yaml has no relay 'order'; it has: orders" "$OUTBOX" check --relay order
 export OUTBOX_CONFIG=$dir/elsewhere.yaml
 check "OUTBOX_CONFIG counts" shows 78 'elsewhere\.yaml' "$OUTBOX" check
