@@ -33,13 +33,24 @@ static uint32_t distance(const char *a, size_t a_size, const char *b, size_t b_s
     return last[b_size];
 }
 
+static size_t same_start(const char *a, const char *b)
+{
+    size_t size = 0;
+    while (a[size] && a[size] == b[size])
+        size++;
+    return size;
+}
+
 void obx_nearest_offer(struct obx_nearest *nearest, const char *candidate)
 {
     size_t word = strlen(nearest->word), other = strlen(candidate);
     if (word > LONGEST || other > LONGEST)
         return;
     uint32_t found = distance(nearest->word, word, candidate, other);
-    if (found > OBX_MAX(word, other) / 3 || (nearest->best && found >= nearest->distance))
+    if (found > OBX_MAX(word, other) / 3 || (nearest->best && found > nearest->distance))
+        return;
+    if (nearest->best && found == nearest->distance &&
+        same_start(nearest->word, candidate) <= same_start(nearest->word, nearest->best))
         return;
     nearest->best = candidate;
     nearest->distance = found;

@@ -16,7 +16,8 @@ struct obx_nearest {
     uint32_t distance; /* of best */
 };
 
-/* Near: at most one edit in three letters, an edit being a letter added, dropped, changed, or two swapped. */
+/* Near: at most one edit in three letters, an edit being a letter added, dropped, changed, or two swapped.
+ * Of those that are as near, the one with which it begins longer, else the one offered first. */
 void obx_nearest_offer(struct obx_nearest *nearest, const char *candidate);
 
 #endif

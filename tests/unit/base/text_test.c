@@ -49,7 +49,7 @@ Test(utf8, knows_where_it_stops_being_valid)
 
 static const char *near(const char *word)
 {
-    static const char *const names[] = {"table", "dsn", "lease", "max_attempts", "compression.codec"};
+    static const char *const names[] = {"table", "dsn", "stop", "store", "lease", "max_attempts", "compression.codec"};
     struct obx_nearest nearest = {.word = word};
     for (size_t i = 0; i < OBX_COUNT(names); i++)
         obx_nearest_offer(&nearest, names[i]);
@@ -63,6 +63,8 @@ Test(nearest, finds_what_was_probably_meant)
     cr_expect_str_eq(near("tabl"), "table");   /* dropped */
     cr_expect_str_eq(near("tables"), "table"); /* added */
     cr_expect_str_eq(near("dns"), "dsn");
+    cr_expect_str_eq(near("stor"), "store"); /* as near to "stop", but more of it is the same */
+    cr_expect_str_eq(near("stopp"), "stop");
     cr_expect_str_eq(near("leash"), "lease");
     cr_expect_str_eq(near("leese"), "lease");
     cr_expect_str_eq(near("max-attempt"), "max_attempts");
