@@ -34,6 +34,8 @@ static void find(struct lite_job *job, enum outbox_log_level level, const char *
 static void check_columns(struct lite_job *job, struct lite_conn *conn)
 {
     const struct lite_store *store = job->store;
+    if (!lite_has_table(conn, store->table))
+        return; /* that is told by the first statement */
     for (int i = 0; i < NAME_COUNT; i++) {
         bool needed = i != NAME_EVENT_ID && i != NAME_HEADERS && i != NAME_CREATED_AT;
         if (!lite_has_column(conn, store->table, store->physical[i]))

@@ -4,6 +4,7 @@
 #include "store.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
 {
@@ -15,6 +16,11 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
         store->lanes[i].conn.store = store;
     if (!store->path[0])
         return outbox_error_set(error, OUTBOX_E_CONFIG, "read the option path: it is empty; name the database file");
+    if (!strcmp(store->path, ":memory:"))
+        return outbox_error_set(error, OUTBOX_E_CONFIG,
+                                "read the option path: what is in :memory: nobody else can see; name a database file");
+    if (!store->table[0])
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "read the option table: it is empty; name the outbox table");
     return lite_schema_names(store, error);
 }
 

@@ -314,6 +314,9 @@ Test(sqlite_errors, settings)
         const char *yaml, *text;
     } all[] = {
         {"s: {plugin: sqlite, path: ''}", "read the option path: it is empty; name the database file"},
+        {"s: {plugin: sqlite, path: ':memory:'}",
+         "read the option path: what is in :memory: nobody else can see; name a database file"},
+        {"s: {plugin: sqlite, path: x, table: ''}", "read the option table: it is empty; name the outbox table"},
         {"s: {plugin: sqlite, path: a.db, columns: {body: b}}",
          "read the option columns: \"body\" is none of id, event_id, aggregatetype, aggregateid, type, payload, "
          "headers, "

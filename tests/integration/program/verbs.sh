@@ -73,6 +73,10 @@ rm -f events.ndjson
 check "check after init" shows 0 '^orders broker: ok: events\.ndjson can be made, [0-9]+ MiB are free$' "$OUTBOX" check
 check "makes no file" test ! -e events.ndjson
 check "it looked for the columns of the route" said 'orders store: ok: the columns that the route needs are there'
+sed 's/path: shop.db/path: shop.db, table: other/' outbox.yaml >other.yaml
+check "check of a table that is not there" says 78 "orders store: error: check outbox database shop.db: no such table: other; create it with 'outbox init'" \
+  "$OUTBOX" check -c other.yaml
+check "names no columns" eval '! grep "no column" "$out"'
 printf '    route: { topic: "${region}" }\n' | config
 check "a column that the table has not" fails 78 "$OUTBOX" check
 check "is named" matched '^orders store: error: .* has no column "region"'
