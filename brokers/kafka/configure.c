@@ -114,6 +114,16 @@ static const char *get(const rd_kafka_conf_t *conf, const char *name, char *valu
     return value;
 }
 
+/* librdkafka takes a list without a host in it, and connects to nothing for ever. */
+static int check_bootstrap(const struct obx_kafka *self, struct outbox_error *error)
+{
+    if (self->bootstrap[strspn(self->bootstrap, ", ")])
+        return OUTBOX_OK;
+    return obx_kafka_error(error, OUTBOX_E_CONFIG, 0,
+                           "bootstrap.servers: there is no broker in '%s'; write for example kafka1:9092,kafka2:9092",
+                           self->bootstrap);
+}
+
 static int set_all(struct obx_kafka *self, struct outbox_error *error)
 {
     int rc = OUTBOX_OK;
@@ -209,7 +219,9 @@ int obx_kafka_configure(struct obx_kafka *self, struct outbox_error *error)
     rd_kafka_conf_set_opaque(self->conf, self);
     rd_kafka_conf_set_log_cb(self->conf, log_line);
     rd_kafka_conf_set_events(self->conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
-    rc = set_all(self, error);
+    rc = check_bootstrap(self, error);
+    if (!rc)
+        rc = set_all(self, error);
     if (!rc)
         rc = set_client_id(self, error);
     if (!rc)

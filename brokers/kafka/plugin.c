@@ -2,7 +2,7 @@
  * brokers/kafka/plugin.c - the descriptor, the options, init and fini
  *
  * Publishes to Apache Kafka with librdkafka: acks=all, the idempotent producer, keys placed as the Java client places
- * them. See broker.h for how the files work together and docs/BROKERS.md for what a user needs to know.
+ * them. See broker.h for how the files work together and docs/KAFKA.md for what a user needs to know.
  */
 #include <string.h>
 

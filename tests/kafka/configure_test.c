@@ -57,6 +57,17 @@ Test(kafka_configure, unsafe_gives_a_promise_up_and_says_so)
     cr_assert_eq(kt_close(&t), 0);
 }
 
+Test(kafka_configure, refuses_a_list_without_a_broker)
+{
+    cr_assert_eq(kt_open(&t, "bootstrap.servers: ', ,'"), OUTBOX_E_CONFIG);
+    cr_assert_str_eq(t.error.text, "bootstrap.servers: there is no broker in ', ,'; write for example "
+                                   "kafka1:9092,kafka2:9092");
+    cr_assert_eq(kt_close(&t), 0);
+    cr_assert_eq(kt_open(&t, "bootstrap.servers: ''"), OUTBOX_E_CONFIG);
+    cr_assert_eq(kt_close(&t), 0);
+    cr_assert_eq(mem_live(), 0);
+}
+
 Test(kafka_configure, refuses_what_is_set_elsewhere)
 {
     REFUSED("bootstrap.servers: other",

@@ -1,4 +1,4 @@
-/* tests/kafka/error_test.c - what errors mean: the table of docs/BROKERS.md */
+/* tests/kafka/error_test.c - what errors mean: the table of docs/KAFKA.md */
 #include <criterion/criterion.h>
 
 #include "../../brokers/kafka/broker.h"
