@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
 #include "service/exit.h"
 #include "service/session.h"
+#include "service/show.h"
 
 #define MOST_NUMBERS 1000
 
@@ -21,16 +23,6 @@ struct request {
     uint64_t numbers[MOST_NUMBERS]; /* none twice */
     bool there[MOST_NUMBERS];       /* by number */
 };
-
-static int width(struct outbox_bytes bytes)
-{
-    return (int)OBX_MIN(bytes.size, (size_t)10000000);
-}
-
-static const char *start_of(struct outbox_bytes bytes)
-{
-    return bytes.data ? bytes.data : "";
-}
 
 static void format_time(int64_t micros, char *text, size_t size)
 {
@@ -65,7 +57,20 @@ static void print_json(const struct outbox_dead_letter *letter, const char *died
 
 static void print_field(const char *name, struct outbox_bytes bytes)
 {
-    printf("  %-14s %.*s\n", name, width(bytes), start_of(bytes));
+    printf("  %-14s ", name);
+    obx_show(stdout, bytes.data, bytes.size, false);
+    putchar('\n');
+}
+
+/* Byte for byte, but on a terminal, which would obey it. */
+static void print_payload(struct outbox_bytes bytes)
+{
+    printf("  %-14s ", "payload");
+    if (isatty(STDOUT_FILENO))
+        obx_show(stdout, bytes.data, bytes.size, true);
+    else if (bytes.data)
+        fwrite(bytes.data, 1, bytes.size, stdout);
+    putchar('\n');
 }
 
 static void print_all(const struct outbox_dead_letter *letter, const char *died)
@@ -80,7 +85,20 @@ static void print_all(const struct outbox_dead_letter *letter, const char *died)
     print_field("aggregateid", letter->event.aggregate_id);
     print_field("type", letter->event.type);
     print_field("headers", letter->event.headers);
-    print_field("payload", letter->event.payload);
+    print_payload(letter->event.payload);
+}
+
+static void print_line(const struct outbox_dead_letter *letter, const char *died)
+{
+    printf("%-8" PRIu64 " %s  ", letter->number, died);
+    obx_show(stdout, letter->topic.data, letter->topic.size, false);
+    putchar('/');
+    obx_show(stdout, letter->key.data, letter->key.size, false);
+    fputs("  ", stdout);
+    obx_show(stdout, letter->event.type.data, letter->event.type.size, false);
+    printf("  attempts %" PRId64 ": ", letter->attempts);
+    obx_show(stdout, letter->reason.data, letter->reason.size, false);
+    putchar('\n');
 }
 
 static uint32_t index_of(const struct request *request, uint64_t number)
@@ -110,10 +128,7 @@ static void print_row(void *arg, const struct outbox_dead_letter *letter)
     else if (request->action == OUTBOX_DEAD_SHOW)
         print_all(letter, died);
     else
-        printf("%-8" PRIu64 " %s  %.*s/%.*s  %.*s  attempts %" PRId64 ": %.*s\n", letter->number, died,
-               width(letter->topic), start_of(letter->topic), width(letter->key), start_of(letter->key),
-               width(letter->event.type), start_of(letter->event.type), letter->attempts, width(letter->reason),
-               start_of(letter->reason));
+        print_line(letter, died);
 }
 
 static int ask(struct obx_session *session, enum outbox_dead_action action, struct request *request,

@@ -17,6 +17,7 @@
 #include "service/exit.h"
 #include "service/group.h"
 #include "service/session.h"
+#include "service/show.h"
 
 #define LOOK_NS (50 * OBX_MS)
 #define LOOKS_FOR_A_LINE 5u
@@ -108,11 +109,14 @@ static void end(struct drain *drain, enum obx_exit code)
 
 static void list_blocked_key(void *arg, const struct obx_blocked_key *key)
 {
-    fprintf(stderr,
-            "outbox drain: %s: %s/%s is blocked by event %s (row %" PRIu64 ", attempts %u), %" PRIu64 " waiting: %s\n",
-            (const char *)arg, key->topic ? key->topic : "", key->key ? key->key : "",
-            key->event_id ? key->event_id : "", key->position.major, key->attempts, key->events,
-            key->reason ? key->reason : "unknown");
+    fprintf(stderr, "outbox drain: %s: ", (const char *)arg);
+    obx_show_text(stderr, key->topic ? key->topic : "");
+    putc('/', stderr);
+    obx_show_text(stderr, key->key ? key->key : "");
+    fprintf(stderr, " is blocked by event %s (row %" PRIu64 ", attempts %u), %" PRIu64 " waiting: ",
+            key->event_id ? key->event_id : "", key->position.major, key->attempts, key->events);
+    obx_show_text(stderr, key->reason ? key->reason : "unknown");
+    putc('\n', stderr);
 }
 
 static void list_blocked(void *arg, const struct obx_member_info *info)

@@ -15,6 +15,7 @@
 #include "service/exit.h"
 #include "service/http_get.h"
 #include "service/session.h"
+#include "service/show.h"
 
 #define RELAY_TIMEOUT_MS 3000u
 
@@ -92,6 +93,17 @@ static void print_store(const struct outbox_store_status *status)
     printf("  %-10s %s\n", "owner", status->owner[0] ? status->owner : "nobody, or not known");
 }
 
+static void print_blocked(const json_t *key)
+{
+    fputs("    ", stdout);
+    obx_show_text(stdout, text_of(key, "topic"));
+    putchar('/');
+    obx_show_text(stdout, text_of(key, "key"));
+    printf(" by event %s, %" JSON_INTEGER_FORMAT " attempts: ", text_of(key, "event_id"), number_of(key, "attempts"));
+    obx_show_text(stdout, text_of(key, "reason"));
+    putchar('\n');
+}
+
 static void print_relay(const json_t *relay)
 {
     size_t index;
@@ -104,9 +116,7 @@ static void print_relay(const json_t *relay)
         printf("  %-10s %s\n", "trouble", text_of(relay, "last_error"));
     printf("  %-10s %" JSON_INTEGER_FORMAT " keys, %" JSON_INTEGER_FORMAT " events waiting\n", "blocked",
            number_of(relay, "blocked_keys"), number_of(relay, "deferred"));
-    json_array_foreach(json_object_get(relay, "blocked"), index, key)
-        printf("    %s/%s by event %s, %" JSON_INTEGER_FORMAT " attempts: %s\n", text_of(key, "topic"),
-               text_of(key, "key"), text_of(key, "event_id"), number_of(key, "attempts"), text_of(key, "reason"));
+    json_array_foreach(json_object_get(relay, "blocked"), index, key) print_blocked(key);
 }
 
 struct output {

@@ -198,6 +198,13 @@ check "says why" matched '^outbox drain: orders: '
 bad_route park
 check "park it" works "$OUTBOX" drain
 check "dead drop --all" says 0 'orders: 1 dropped' "$OUTBOX" dead drop --all
+check "an event that would draw on the terminal" nameless $'2\n\e[31m3' $'red\e[31m'
+check "is listed by drain in one line" eval 'bad_route block-key; fails 65 "$OUTBOX" drain && matched "^outbox drain: orders: /2.n.x1b.31m3 is blocked by"'
+bad_route park
+check "is parked" works "$OUTBOX" drain
+check "dead list gives it one line" shows 0 '^[0-9]+ .* /2\\n\\x1b\[31m3  t  attempts 1: topic is null' "$OUTBOX" dead list
+check "dead show gives the payload byte for byte" says 0 $'  payload        red\e[31m' "$OUTBOX" dead show --all
+check "and drop it" works "$OUTBOX" dead drop --all
 config </dev/null
 
 # ---- limits of the process ----
