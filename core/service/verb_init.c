@@ -58,10 +58,28 @@ static int set_up(struct obx_session *session, const char *relay, struct outbox_
         return status;
     obx_store_setup(session->instance, obx_session_call(session), 0); /* a migration takes the time that it takes */
     status = obx_session_wait(session, error);
-    if (!status)
-        status = look(session, relay, error);
-    if (!status)
-        printf("%s: the outbox is ready\n", relay);
+    return status ? status : look(session, relay, error);
+}
+
+/* The store's own look knows nothing of the columns that the route needs. Rights are those of whoever calls this, who
+ * need not be the relay. */
+static int try_columns(struct obx_app *app, const char *relay, struct outbox_error *error)
+{
+    struct obx_relay_settings settings;
+    struct obx_route route;
+    struct obx_session session;
+    int status = obx_app_route(app, relay, &settings, &route, error);
+    if (status)
+        return status;
+    status = obx_session_open(&session, app, relay, OUTBOX_STORE, error);
+    if (!status) {
+        status = obx_session_start_columns(&session, &route.columns, error);
+        obx_session_close(&session);
+    }
+    obx_route_free(&route);
+    if (status != OUTBOX_E_SCHEMA)
+        return error->code = OUTBOX_OK;
+    obx_error_wrap(error, "%s: the tables are there, but cannot be relayed as they are", relay);
     return status;
 }
 
@@ -75,6 +93,10 @@ static int init_relay(struct obx_app *app, const char *relay, int wanted, struct
     if (!status)
         status = wanted ? print(&session, wanted, error) : set_up(&session, relay, error);
     obx_session_close(&session);
+    if (!status && !wanted)
+        status = try_columns(app, relay, error);
+    if (!status && !wanted)
+        printf("%s: the outbox is ready\n", relay);
     return status;
 }
 
