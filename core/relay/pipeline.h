@@ -8,6 +8,7 @@
  *   exact.c    events behind keys     -> ready            (by their positions, when their pause is over)
  *   publish.c  ready                  -> flying           (routes the rows)
  *   outcome.c  flying                 -> done, or back to ready, or behind a key
+ *   silence.c  flying, without a word of the broker for long: told, and not ready
  *   settle.c   done                   -> released
  *   park.c     rejected events        -> the dead letters, or behind their key
  *   link.c     the two connections: start, ownership, loss, backoff
