@@ -164,8 +164,6 @@ static void judge_table(const struct finding *f)
     const struct pg_store *store = f->store;
     const struct pg_table *table = &store->table;
     char advice[400];
-    if (table->relkind != 'r' && table->relkind != 'p')
-        say(f, OUTBOX_LOG_ERROR, "name the table itself", "%s.%s is no table", table->schema, table->name);
     if (!pg_column_find(table, obx_sql_column(&store->column_names, "payload")))
         say(f, OUTBOX_LOG_WARN, "name the column that is under columns: { payload: NAME }",
             "table %s.%s has no column \"%s\"", table->schema, table->name,
@@ -200,6 +198,11 @@ static void judge(const struct finding *f)
     if (!f->store->table.oid) {
         say(f, OUTBOX_LOG_ERROR, "run 'outbox init', or name the schema: table: SCHEMA.TABLE",
             "there is no table %s in database %s", f->store->table_name, f->store->server.database);
+        return;
+    }
+    const struct pg_table *table = &f->store->table;
+    if (table->relkind != 'r' && table->relkind != 'p') { /* an index on a view would be no good advice */
+        say(f, OUTBOX_LOG_ERROR, "name the table itself", "%s.%s is no table", table->schema, table->name);
         return;
     }
     judge_rights(f);

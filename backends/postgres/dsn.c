@@ -126,6 +126,53 @@ static void judge_security(struct pg_target *target)
             target->insecure = true;
 }
 
+static bool is_port(const char *text, size_t size)
+{
+    char copy[8], *end;
+    if (!size)
+        return true; /* the usual one */
+    if (size >= sizeof copy)
+        return false;
+    snprintf(copy, sizeof copy, "%.*s", (int)size, text);
+    long port = strtol(copy, &end, 10);
+    return port >= 1 && port <= 65535 && !end[strspn(end, " ")];
+}
+
+static bool are_ports(const struct pg_target *target)
+{
+    const char *hosts = given(target, "host", "PGHOST"), *addresses = given(target, "hostaddr", "PGHOSTADDR");
+    const char *ports = given(target, "port", "PGPORT");
+    if (ports && strchr(ports, ',') && items(ports) != items(hosts ? hosts : addresses))
+        return false;
+    for (const char *at = ports; at && *at; at += strcspn(at, ","), at += *at == ',')
+        if (!is_port(at, strcspn(at, ",")))
+            return false;
+    return true;
+}
+
+static bool is_sslmode(const char *mode)
+{
+    static const char *const all[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+    for (size_t i = 0; mode && i < sizeof all / sizeof *all; i++)
+        if (!strcmp(mode, all[i]))
+            return true;
+    return !mode;
+}
+
+/* What libpq would refuse only when it connects, as if waiting could help. The values are not shown: what is written
+ * into a conninfo in the wrong place may be a password. */
+static int check_values(const struct pg_target *target, struct outbox_error *error)
+{
+    if (!are_ports(target))
+        return pg_fail(error, OUTBOX_E_CONFIG,
+                       "dsn: port is neither one number from 1 to 65535 nor a list with one for each host");
+    if (!is_sslmode(given(target, "sslmode", "PGSSLMODE")))
+        return pg_fail(error, OUTBOX_E_CONFIG,
+                       "dsn: there is no such sslmode; write verify-full, or verify-ca, require, prefer, allow or "
+                       "disable");
+    return OUTBOX_OK;
+}
+
 int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay, struct outbox_error *error)
 {
     char *why = NULL;
@@ -139,6 +186,8 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay
                        "postgresql://relay@db.example/shop",
                        equals ? ": a \"=\" is missing" : "");
     }
+    if (check_values(target, error))
+        return error->code;
     snprintf(target->application, sizeof target->application, "outbox %.63s", relay);
     const char *seconds = given(target, "connect_timeout", "PGCONNECT_TIMEOUT");
     long wanted = seconds ? strtol(seconds, NULL, 10) : 0;

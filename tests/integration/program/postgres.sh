@@ -23,6 +23,13 @@ check "and says which" matched '^orders store: error: user stranger may not read
 check "and that once" eval '[ "$(grep -c "^orders store: error" "$out")" = 1 ]'
 sql "DROP ROLE stranger"
 
+# ---- a view, which no index would help ----
+sql "CREATE VIEW viewed AS SELECT * FROM outbox"
+settings ", table: viewed" "plugin: file, path: events.ndjson" </dev/null
+check "check does not like a view" fails 78 "$OUTBOX" check
+check "and says just that" eval '[ "$(grep ": error: " "$out")" = "orders store: error: public.viewed is no table; name the table itself" ]'
+sql "DROP VIEW viewed"
+
 # ---- Debezium's own table, as its documentation gives it ----
 sql "DROP TABLE outbox, outbox_dead"
 sql "CREATE TABLE outbox (id uuid NOT NULL PRIMARY KEY, aggregatetype character varying(255) NOT NULL,

@@ -232,6 +232,15 @@ Y
     check "$verb says which" matched '127\.0\.0\.1'
     check "$verb says it once" eval '[ "$(cat "$out" "$err" | grep -c 127\.0\.0\.1)" = 1 ]'
   done
+  for port in abc 0 65536 1,2 ',x'; do
+    sed "s/port=1 /port=$port /" away.yaml >port.yaml
+    check "the port $port" says 78 'outbox run: port.yaml:3:5: dsn: port is neither one number from 1 to 65535 nor a list with one for each host' \
+      "$OUTBOX" run -c port.yaml
+  done
+  sed 's/port=1 /sslmode=full /' away.yaml >mode.yaml
+  check "an sslmode that is none" shows 78 '^outbox run: mode.yaml:3:5: dsn: there is no such sslmode; write verify-full, ' "$OUTBOX" run -c mode.yaml
+  sed 's/host=127.0.0.1 port=1 /host=127.0.0.1,127.0.0.1 port=1,1 /' away.yaml >both.yaml
+  check "a port for each host" fails 69 "$OUTBOX" check -c both.yaml
   check "init --print-sql needs none" shows 0 '^CREATE TABLE IF NOT EXISTS "outbox" \($' "$OUTBOX" init --print-sql -c away.yaml
   check "nor does --print-grants" shows 0 '^GRANT SELECT, DELETE ON "outbox" TO "relay";$' "$OUTBOX" init --print-grants -c away.yaml
   check "add without its server" fails 69 "$OUTBOX" add -c away.yaml --aggregate-type a --aggregate-id 1 --type t --payload p
