@@ -128,15 +128,26 @@ static int refuse_choice(const struct field *field)
                   best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
 }
 
+/* Choices that begin with "off" are a switch with several ways to be on: what a bool takes is taken, too. */
+static bool is_switch(const char *const *choices, const char *text, int64_t *index)
+{
+    bool on;
+    if (strcmp(choices[0], "off") || !choices[1] || !obx_value_bool(text, &on))
+        return false;
+    *index = on;
+    return true;
+}
+
 static int set_enum(const struct field *field)
 {
     const char *const *choices = field->option->choices;
-    for (int64_t i = 0; choices[i]; i++)
-        if (!strcmp(choices[i], field->text)) {
-            memcpy(field->to, &i, sizeof i);
-            return OUTBOX_OK;
-        }
-    return refuse_choice(field);
+    int64_t index = 0;
+    while (choices[index] && strcmp(choices[index], field->text))
+        index++;
+    if (!choices[index] && !is_switch(choices, field->text, &index))
+        return refuse_choice(field);
+    memcpy(field->to, &index, sizeof index);
+    return OUTBOX_OK;
 }
 
 static int set_text(const struct field *field)

@@ -142,7 +142,7 @@ enum outbox_option_type {
     OUTBOX_OPT_INT,        /* int64_t                 */
     OUTBOX_OPT_SIZE,       /* int64_t, bytes; "16MiB" */
     OUTBOX_OPT_DURATION,   /* int64_t, milliseconds; "10s" */
-    OUTBOX_OPT_ENUM,       /* int64_t, index into choices */
+    OUTBOX_OPT_ENUM,       /* int64_t, index into choices; "off" first: false is that, true is the second */
     OUTBOX_OPT_MAP         /* struct outbox_map       */
 };
 
