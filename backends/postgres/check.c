@@ -32,6 +32,8 @@ enum fact {
     F_DEAD, /* the dead-letter table exists */
     F_DEAD_RIGHTS,
     F_ROW_SECURITY,
+    F_BELL, /* the doorbell's trigger is there */
+    F_WAL,  /* where the server's log ends */
     FACTS
 };
 
@@ -56,7 +58,10 @@ static const char facts_sql[] =
     "AND prepared < clock_timestamp() - interval '1 minute'), "
     "(to_regclass($3::text) IS NOT NULL)::text, "
     "(has_table_privilege(to_regclass($3::text), 'SELECT') AND has_table_privilege(to_regclass($3::text), 'INSERT') "
-    "AND has_table_privilege(to_regclass($3::text), 'DELETE'))::text, row_security_active(nullif($1::oid, 0))::text "
+    "AND has_table_privilege(to_regclass($3::text), 'DELETE'))::text, row_security_active(nullif($1::oid, 0))::text, "
+    "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = 'outbox_doorbell' AND tgenabled <> "
+    "'D')::text, "
+    "pg_current_wal_flush_lsn()::text "
     "FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT a.pid, a.application_name, "
     "extract(epoch FROM clock_timestamp() - a.xact_start)::int8 AS seconds FROM pg_stat_activity a "
     "WHERE a.xact_start < clock_timestamp() - interval '1 minute' AND a.datname = current_database() "
@@ -192,6 +197,20 @@ static void judge_table(const struct finding *f)
             store->dead_table);
 }
 
+/* Each writing transaction pays for a trigger that wakes nobody. */
+static void judge_trigger(const struct finding *f)
+{
+    const struct pg_table *table = &f->store->table;
+    char advice[300];
+    snprintf(advice, sizeof advice, "DROP TRIGGER outbox_doorbell ON \"%s\".\"%s\"", table->schema, table->name);
+    if (f->store->doorbell == PG_DOORBELL_TRIGGER && is(f, F_BELL, "false"))
+        say(f, OUTBOX_LOG_WARN, "run 'outbox init'", "there is no doorbell on %s.%s: an idle relay polls",
+            table->schema, table->name);
+    else if (f->store->doorbell != PG_DOORBELL_TRIGGER && is(f, F_BELL, "true"))
+        say(f, OUTBOX_LOG_WARN, advice, "writers of %s.%s run the trigger of a doorbell that no relay is to use",
+            table->schema, table->name);
+}
+
 static void judge(const struct finding *f)
 {
     judge_server(f);
@@ -208,6 +227,7 @@ static void judge(const struct finding *f)
     judge_rights(f);
     judge_id(f);
     judge_table(f);
+    judge_trigger(f);
 }
 
 static int send_facts(struct pg_request *request, PGconn *pg)
@@ -226,12 +246,29 @@ static int send_facts(struct pg_request *request, PGconn *pg)
     return fine;
 }
 
+static void tried_wal(void *arg, const struct outbox_error *error)
+{
+    static const struct outbox_error none;
+    struct pg_op *op = arg;
+    const struct finding finding = {op->store, op->in, op->result};
+    if (error->code)
+        say(&finding, OUTBOX_LOG_WARN, "until then an idle relay polls", "the doorbell does not work: %s", error->text);
+    else
+        say(&finding, OUTBOX_LOG_INFO, NULL, "the doorbell works: the server sends what it logs");
+    pg_op_finish(op, error->code == OUTBOX_E_CANCELED ? error : &none);
+}
+
 static void done(struct pg_request *request, const struct outbox_error *error)
 {
     struct pg_op *op = request->arg;
-    if (!error->code && op->result && PQntuples(op->result) == 1 && PQnfields(op->result) == FACTS)
-        judge(&(struct finding){op->store, op->in, op->result});
-    pg_op_finish(op, error);
+    bool known = !error->code && op->result && PQntuples(op->result) == 1 && PQnfields(op->result) == FACTS;
+    const struct finding finding = {op->store, op->in, op->result};
+    if (known)
+        judge(&finding);
+    if (known && op->store->doorbell == PG_DOORBELL_WAL)
+        pg_wal_try(op->store, fact(&finding, F_WAL), tried_wal, op);
+    else
+        pg_op_finish(op, error);
 }
 
 void pg_check(void *self, outbox_op_t id, const struct outbox_check *check)

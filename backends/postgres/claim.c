@@ -127,6 +127,9 @@ static bool read_result(struct pg_store *store, const PGresult *result, struct r
         !pg_snapshot_parse(store, PQgetvalue(result, 0, mark), &reading->snapshot) ||
         !obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)rows, sizeof *store->ids))
         return false;
+    const char *end = strchr(PQgetvalue(result, 0, mark), ' ');
+    if (end)
+        pg_wal_saw(store, end + 1);
     for (; row < rows && PQgetisnull(result, row, mark); row++)
         store->ids[row - 1] = (int64_t)pg_get_int8(PQgetvalue(result, row, 0));
     reading->first = 1;
@@ -151,7 +154,7 @@ static void give(struct pg_op *op, struct obx_sql_batch *batch, bool more)
     static const struct outbox_error none;
     if (batch)
         batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
-    if (!op->store->parked)
+    if (!op->store->parked && !pg_wal_parks(op->store, claim_of(op), batch))
         claim_of(op)->flags &= ~OUTBOX_CLAIM_PARK;
     claim_of(op)->batch = batch ? &batch->batch : NULL;
     pg_op_finish(op, &none);
@@ -245,6 +248,7 @@ void pg_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
     claim->batch = NULL;
     if (claim->flags & OUTBOX_CLAIM_REWIND)
         pg_claim_rewind(store);
+    pg_wal_claim(store, claim);
     if (!claim->max_rows)
         fail(op, OUTBOX_E_INVALID, "max_rows is 0");
     else if (OUTBOX_FAILPOINT_ERROR(store->host, postgres, before_claim, &error))

@@ -1,9 +1,10 @@
 /*
  * backends/postgres/claim_sql.c - the claim as SQL
  *
- * One statement, so one snapshot: first a row that tells the snapshot, then the rows in the holes, then those above.
- * The branches of the UNION ALL are read in this order, each by the primary key's index; the tracker refuses a
- * result that is not ascending. $1 hi, $2 and $3 the holes, $4 how many rows, $5 how many bytes.
+ * One statement, so one snapshot: first a row that tells the snapshot (and where the log ends, see wal.c), then the
+ * rows in the holes, then those above. The branches of the UNION ALL are read in this order, each by the primary key's
+ * index; the tracker refuses a result that is not ascending. $1 hi, $2 and $3 the holes, $4 how many rows, $5 how many
+ * bytes.
  *
  * Memory must stay bounded, but asking for the size of what is before would cost more than reading it. So there are two
  * statements. The plain one leaves out values of more than $5 bytes, and marks their rows; the reader ends the batch
@@ -100,7 +101,9 @@ static void put_snapshot(struct obx_sql_text *sql, const struct pg_store *store,
     obx_sql_text_puts(sql, "SELECT 0::int8 AS id");
     for (uint32_t i = 0; i < store->wanted_count; i++)
         obx_sql_text_format(sql, ", NULL::%s AS c%d", store->wanted[i].wire ? store->wanted[i].type : "text", (int)i);
-    obx_sql_text_puts(sql, ", pg_current_snapshot()::text AS mark");
+    obx_sql_text_puts(sql, store->doorbell == PG_DOORBELL_WAL
+                               ? ", pg_current_snapshot()::text || ' ' || pg_current_wal_flush_lsn()::text AS mark"
+                               : ", pg_current_snapshot()::text AS mark");
     if (!plain)
         obx_sql_text_puts(sql, ", 0 AS size");
 }

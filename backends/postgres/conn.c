@@ -79,7 +79,7 @@ static void finish_connecting(struct pg_conn *conn)
     static const struct outbox_error none;
     conn->host->timer_close(conn->timer);
     conn->timer = NULL;
-    if (PQsetnonblocking(conn->pg, 1) || !PQenterPipelineMode(conn->pg) ||
+    if (PQsetnonblocking(conn->pg, 1) || (!conn->hear && !PQenterPipelineMode(conn->pg)) ||
         conn->host->watch_open(conn->host, PQsocket(conn->pg), ready, conn, &conn->watch)) {
         fail(conn, "connect");
         return;
@@ -211,8 +211,9 @@ static void ready(void *arg, uint32_t events)
     (void)events; /* while writing we also read: two sides that only write would wait for each other for ever */
     int fine = PQconsumeInput(conn->pg);
     conn->busy = true;
-    bool open = receive(conn);
-    if (open)
+    if (conn->hear)
+        conn->hear(conn);
+    else if (receive(conn))
         notifications(conn);
     conn->busy = false;
     if (!pg_conn_is_open(conn))
@@ -220,6 +221,12 @@ static void ready(void *arg, uint32_t events)
     if (!fine || PQstatus(conn->pg) == CONNECTION_BAD)
         fail(conn, conn->head ? conn->head->what : "wait for work");
     else
+        flush(conn);
+}
+
+void pg_conn_flush(struct pg_conn *conn)
+{
+    if (!conn->busy) /* else it comes when everything has been taken in */
         flush(conn);
 }
 
@@ -241,6 +248,5 @@ void pg_conn_submit(struct pg_conn *conn, struct pg_request *request)
         fail(conn, request->what);
         return;
     }
-    if (!conn->busy)
-        flush(conn);
+    pg_conn_flush(conn);
 }

@@ -6,6 +6,8 @@
  * has come back: only then has the transaction committed. When the connection breaks, every request on it is done
  * with OUTBOX_E_NOT_CONNECTED; what became of them at the server is unknown.
  *
+ * One that is given a hear() is in no pipeline and has no requests: its owner sends and takes in for itself.
+ *
  * All on the loop thread. Requests are memory of the caller until done() was called.
  */
 #ifndef PG_CONN_H
@@ -34,6 +36,7 @@ struct pg_conn {
     void (*connected)(struct pg_conn *conn, const struct outbox_error *error); /* error->code 0: it is */
     void (*lost)(struct pg_conn *conn, const struct outbox_error *error);      /* broken, with no request on it */
     void (*notified)(struct pg_conn *conn, const char *channel);
+    void (*hear)(struct pg_conn *conn); /* or NULL: take in what has come */
     void *arg;
 
     PGconn *pg; /* NULL: closed */
@@ -59,5 +62,7 @@ static inline bool pg_conn_is_open(const struct pg_conn *conn)
 
 /* done() may be called from inside when the connection is closed. */
 void pg_conn_submit(struct pg_conn *conn, struct pg_request *request);
+/* Send what libpq was given. lost() may be called from inside. */
+void pg_conn_flush(struct pg_conn *conn);
 
 #endif

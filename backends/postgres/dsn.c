@@ -94,11 +94,16 @@ static bool ours(const char *keyword)
     return false;
 }
 
-void pg_target_choose(struct pg_target *target, uint32_t index)
+void pg_target_choose(struct pg_target *target, uint32_t index, bool for_wal)
 {
     const struct pg_candidate *candidate = &target->candidates[index];
     unsigned at = 0;
     target->keywords[0] = NULL;
+    if (for_wal) {
+        at = put(target, at, "replication", "true");
+        at = put(target, at, "application_name", target->doorbell);
+        at = put(target, at, "options", *target->options ? target->options : NULL);
+    }
     for (const PQconninfoOption *o = target->parsed; o->keyword; o++)
         if (o->val && *o->val && !ours(o->keyword)) /* libpq takes an empty one for not given */
             at = put(target, at, o->keyword, o->val);
@@ -173,6 +178,17 @@ static int check_values(const struct pg_target *target, struct outbox_error *err
     return OUTBOX_OK;
 }
 
+/* A server that shuts down waits for who is sent its log: not for long. */
+static void name_doorbell(struct pg_target *target, const char *relay)
+{
+    const char *options = given(target, "options", "PGOPTIONS");
+    snprintf(target->doorbell, sizeof target->doorbell, "outbox %.40s doorbell", relay);
+    int size =
+        snprintf(target->options, sizeof target->options, "-c wal_sender_timeout=10s %s", options ? options : "");
+    if (size >= (int)sizeof target->options)
+        target->options[0] = '\0'; /* better those of the conninfo alone */
+}
+
 int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay, struct outbox_error *error)
 {
     char *why = NULL;
@@ -192,6 +208,7 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay
     const char *seconds = given(target, "connect_timeout", "PGCONNECT_TIMEOUT");
     long wanted = seconds ? strtol(seconds, NULL, 10) : 0;
     target->connect_ms = wanted > CONNECT_MOST_S ? CONNECT_MOST_S * 1000ll : wanted < 0 ? 0 : wanted * 1000ll;
+    name_doorbell(target, relay);
     list_candidates(target);
     judge_security(target);
     return OUTBOX_OK;

@@ -40,6 +40,7 @@ void pg_close_all(struct pg_store *store, const struct outbox_error *why)
     store->owns = false;
     pg_conn_close(&store->reader, why);
     pg_conn_close(&store->owner, why);
+    pg_wal_close(store, why);
 }
 
 static void finish_stop(struct pg_store *store)
@@ -107,6 +108,7 @@ static void cancel(void *self, outbox_op_t op)
     } else {
         store->owns = false;
         pg_conn_close(&store->owner, &error);
+        pg_wal_close(store, &error);
         if (op == store->stop_op)
             pg_conn_close(&store->reader, &error);
     }
@@ -173,6 +175,7 @@ static void fini(void *self)
     store->host->release(store->host, store->ids);
 }
 
+static const char *const doorbells[] = {"off", "trigger", "wal", NULL};
 static const struct outbox_option options[] = {
     {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET, offsetof(struct pg_store, dsn), NULL, 0, 0,
      NULL, "a conninfo string or URI of libpq; several hosts are tried in turn"},
@@ -186,8 +189,9 @@ static const struct outbox_option options[] = {
      "how long one address may take to let the relay in, unless the dsn has a connect_timeout"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, statement_ms), "30s", 100, 3600000, NULL,
      "after this the server gives up a statement, or waiting for a lock"},
-    {"doorbell", OUTBOX_OPT_BOOL, 0, offsetof(struct pg_store, doorbell), "false", 0, 0, NULL,
-     "let writers wake an idle relay, by a trigger that 'outbox init' makes; else it is polled"},
+    {"doorbell", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, doorbell), "off", 0, 0, doorbells,
+     "what wakes an idle relay. trigger, or true: writers, by a trigger that 'outbox init' makes; wal: the server's "
+     "log, which the relay is sent as a replica is and needs the rights of one for; off: it is polled"},
     {"sweep", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sweep_ms), "10s", 10, 86400000, NULL,
      "how often an idle relay looks for rows below those read, with ids chosen by hand for example"},
 };

@@ -235,7 +235,7 @@ static int send_prepare(struct pg_request *request, PGconn *pg)
            PQsendPrepare(pg, "look", pg_look_sql, 0, NULL) &&
            PQsendPrepare(pg, "claim", obx_sql_text_get(&store->claim_plain), 0, NULL) &&
            PQsendPrepare(pg, "claim_guarded", obx_sql_text_get(&store->claim_guarded), 0, NULL) &&
-           (!store->doorbell || pg_bell_listen(store, pg));
+           (store->doorbell != PG_DOORBELL_TRIGGER || pg_bell_listen(store, pg));
 }
 
 static void take_relations(struct pg_request *request, PGresult *result)

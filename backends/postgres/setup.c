@@ -63,7 +63,7 @@ static bool statement(const struct pg_store *store, struct obx_sql_text *sql, in
         outbox_sql(store, sql);
     else if (n == 1)
         dead_sql(store, sql);
-    else if (store->doorbell && n < 2 + PG_BELL_STATEMENTS)
+    else if (store->doorbell == PG_DOORBELL_TRIGGER && n < 2 + PG_BELL_STATEMENTS)
         pg_bell_sql(store, sql, n - 2);
     else
         return false;
@@ -128,6 +128,11 @@ static void grants_sql(const struct pg_store *store, struct obx_sql_text *sql)
     obx_sql_text_format(sql, " TO %n;\n-- each application that writes events\nGRANT INSERT ON ", role);
     pg_table_put(store, sql);
     obx_sql_text_puts(sql, " TO \"application\";");
+    if (store->doorbell == PG_DOORBELL_WAL)
+        obx_sql_text_format(sql,
+                            "\n-- for doorbell: wal; whoever has it may read all that is in the server\n"
+                            "ALTER ROLE %n REPLICATION;\n-- and in pg_hba.conf: host replication %n ADDRESS METHOD",
+                            role, role);
 }
 
 int pg_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,

@@ -112,15 +112,19 @@ static void notified(struct pg_conn *conn, const char *channel)
     store->host->wake(store->host);
 }
 
+uint64_t pg_connect_us(const struct pg_store *store)
+{
+    return (uint64_t)(store->target.connect_ms > 0 ? store->target.connect_ms : store->connect_ms) * 1000;
+}
+
 static void connect_one(struct pg_store *store, struct pg_conn *conn, const char *name,
                         void (*connected)(struct pg_conn *conn, const struct outbox_error *error))
 {
     struct outbox_error error;
     *conn = (struct pg_conn){
         .host = store->host, .name = name, .connected = connected, .lost = lost, .notified = notified, .arg = store};
-    int64_t timeout_ms = store->target.connect_ms > 0 ? store->target.connect_ms : store->connect_ms;
     if (OUTBOX_FAILPOINT_ERROR(store->host, postgres, before_connect, &error) ||
-        pg_conn_open(conn, store->target.keywords, store->target.values, (uint64_t)timeout_ms * 1000, &error))
+        pg_conn_open(conn, store->target.keywords, store->target.values, pg_connect_us(store), &error))
         pg_start_failed(store, &error);
 }
 
@@ -131,7 +135,7 @@ void pg_start_connect_reader(struct pg_store *store)
 
 static void try_candidate(struct pg_store *store)
 {
-    pg_target_choose(&store->target, store->candidate);
+    pg_target_choose(&store->target, store->candidate, false);
     connect_one(store, &store->owner, "owner", owner_connected);
 }
 

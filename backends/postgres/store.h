@@ -3,14 +3,14 @@
  *
  * Two connections to one server. The reader claims. The owner holds the advisory lock that makes this relay the
  * owner of the outbox, and settles and parks: whoever loses that session can settle nothing. Claims and deletes
- * overlap.
+ * overlap. A third wakes an idle relay, where that is asked for.
  *
  *   plugin.c   options, life cycle, descriptor       dsn.c      the conninfo, secure defaults, name look-up
  *   conn.c     one connection and its requests       start.c    connecting both, in order, to one of the hosts
  *   table.c    what the table looks like             claim.c    claiming with holes;  rows.c: results as values
  *   look.c     who can still fill a hole             owner.c    lock, lease, fencing
- *   bell.c     the doorbell                           sweep.c    rows that claims cannot find
- *   held.c     who holds events up
+ *   bell.c     the doorbell of a trigger              wal.c, wal_stream.c  that of the log
+ *   sweep.c    rows that claims cannot find           held.c     who holds events up
  *   settle.c   deletes                                park.c, dead.c: dead letters
  *   setup.c, check.c, status.c, add.c   for the verbs
  *
@@ -29,6 +29,7 @@
 #include "sql/holes.h"
 #include "sql/runs.h"
 #include "sql/text.h"
+#include "wal.h"
 
 enum { PG_NAME = 64 }; /* of a table, column, ...; what Postgres allows */
 
@@ -45,6 +46,7 @@ struct pg_target {
     const char *keywords[PG_KEYWORDS];
     const char *values[PG_KEYWORDS];
     char application[80];
+    char doorbell[80], options[256]; /* of the connection that is sent the log */
     struct pg_candidate candidates[PG_CANDIDATES];
     uint32_t candidate_count;
     int64_t connect_ms; /* of the conninfo's connect_timeout; 0: it has none */
@@ -113,6 +115,8 @@ struct pg_op {
     uint64_t number;
 };
 
+enum pg_doorbell { PG_DOORBELL_OFF = 0, PG_DOORBELL_TRIGGER, PG_DOORBELL_WAL };
+
 enum pg_phase { PG_STOPPED = 0, PG_STARTING, PG_STARTED };
 
 struct pg_server {
@@ -147,7 +151,7 @@ struct pg_store {
     int64_t connect_ms;
     int64_t statement_ms;
     int64_t sweep_ms;
-    bool doorbell;
+    int64_t doorbell; /* enum pg_doorbell */
 
     char schema[PG_NAME], name[PG_NAME]; /* table_name in two; schema "": by the search path */
     char dead_schema[PG_NAME], dead_table[PG_NAME];
@@ -166,6 +170,7 @@ struct pg_store {
     bool pooled;                     /* both connections are one session */
 
     struct pg_conn reader, owner;
+    struct pg_wal wal;
     struct pg_server server;
     struct pg_table table;
     struct pg_wanted *wanted; /* owned */
@@ -220,7 +225,7 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay
 void pg_target_free(struct pg_target *target);
 /* Worker thread: fill the candidates. Fails only when no host has an address. */
 int pg_target_resolve(struct pg_target *target, struct outbox_error *error);
-void pg_target_choose(struct pg_target *target, uint32_t candidate); /* keywords and values for it */
+void pg_target_choose(struct pg_target *target, uint32_t candidate, bool for_wal); /* keywords and values for it */
 
 /* start.c, session.c */
 void pg_start(void *self, outbox_op_t op, const struct outbox_store_start *start);
@@ -229,6 +234,7 @@ int pg_look_send_table(struct pg_store *store, PGconn *pg);
 void pg_look_take_table(struct pg_store *store, PGresult *result, struct outbox_error *error);
 void pg_session_reader(struct pg_store *store); /* the reader's is there as well */
 void pg_start_connect_reader(struct pg_store *store);
+uint64_t pg_connect_us(const struct pg_store *store); /* how long one address may take */
 void pg_start_failed(struct pg_store *store, const struct outbox_error *error);
 void pg_start_done(struct pg_store *store);
 void pg_start_cancel(struct pg_store *store);

@@ -18,7 +18,7 @@ static const char *value_of(const struct pg_target *target, const char *keyword)
 static void check_choice(struct pg_target *target, uint32_t index)
 {
     const char *host = target->candidates[index].host;
-    pg_target_choose(target, index);
+    pg_target_choose(target, index, false);
     FUZZ_CHECK(!strcmp(value_of(target, "client_encoding"), "UTF8"));
     FUZZ_CHECK(!strchr(value_of(target, "host"), ',') && !strcmp(value_of(target, "host"), host));
     FUZZ_CHECK(*value_of(target, "sslmode") || !*host || *host == '/' || *host == '@' || !strcmp(host, "localhost") ||

@@ -1,32 +1,9 @@
 /* tests/mysql/bell_test.c - commits that the binlog tells of wake a relay that is parked */
 #include <stdio.h>
-#include <string.h>
 
-#include "bed.h"
+#include "bell.h"
 
 #define BINLOG "  doorbell: binlog\n"
-
-struct parking {
-    struct bed *bed;
-    struct obx_instance *store;
-};
-
-/* One look as an idle relay takes it. Did the store keep the flag? */
-static bool parks(struct bed *bed, struct obx_instance *store)
-{
-    struct outbox_claim claim = {
-        .struct_size = sizeof claim, .flags = OUTBOX_CLAIM_PARK, .max_rows = 100, .max_bytes = 1 << 20};
-    cr_assert_eq(harness_claim(&bed->harness, store, &claim, &bed->error), 0, "%s", bed->error.text);
-    if (claim.batch)
-        obx_store_release(store, claim.batch);
-    return !claim.batch && claim.flags & OUTBOX_CLAIM_PARK;
-}
-
-static bool is_parked(void *arg)
-{
-    struct parking *parking = arg;
-    return parks(parking->bed, parking->store);
-}
 
 static void bed_renew(struct bed *bed)
 {
@@ -34,19 +11,6 @@ static void bed_renew(struct bed *bed)
     harness_reset(&call);
     obx_store_renew(bed->store, &call.call, 0);
     cr_assert_eq(harness_wait(&bed->harness, &call), 0, "%s", call.error.text);
-}
-
-static void park(struct bed *bed, struct obx_instance *store)
-{
-    struct parking parking = {bed, store};
-    cr_assert(harness_poll(&bed->harness, is_parked, &parking), "the bell is never armed");
-}
-
-static void open_parked(struct bed *bed, const char *table)
-{
-    bed_open(bed, table, true, BINLOG);
-    bed_begin(bed);
-    park(bed, bed->store);
 }
 
 /* All streams: that of a test before may still be there for a moment. */
@@ -64,22 +28,15 @@ static void end_streams(struct bed *bed)
     }
 }
 
-static void wake_by_insert(struct bed *bed)
-{
-    uint32_t wakes = bed->harness.wakes;
-    bed_insert(bed, bed->sql, "a");
-    cr_assert(harness_until_woken(&bed->harness, wakes), "a commit does not ring");
-}
-
 Test(bell, a_commit_wakes_a_relay_that_is_parked)
 {
     struct bed bed;
-    open_parked(&bed, "rung");
+    bell_open_parked(&bed, "rung", BINLOG);
     for (int64_t i = 1; i <= 3; i++) {
-        wake_by_insert(&bed);
+        bell_wake_by_insert(&bed);
         bed_claim_some(&bed);
         cr_assert(bed.count == 1 && bed.ids[0] == i);
-        park(&bed, bed.store);
+        bell_park(&bed);
     }
     bed_close(&bed);
 }
@@ -88,7 +45,7 @@ Test(bell, a_commit_wakes_a_relay_that_is_parked)
 Test(bell, what_is_rolled_back_or_goes_elsewhere_does_not)
 {
     struct bed bed;
-    open_parked(&bed, "undisturbed");
+    bell_open_parked(&bed, "undisturbed", BINLOG);
     uint32_t wakes = bed.harness.wakes;
     bed_run(&bed, "CREATE TABLE noise LIKE %s");
     session_run(bed.sql, "INSERT INTO noise (aggregatetype, aggregateid, type) VALUES ('o', 'a', 't')");
@@ -98,7 +55,7 @@ Test(bell, what_is_rolled_back_or_goes_elsewhere_does_not)
     for (int i = 0; i < 20; i++) /* the loop turns */
         bed_renew(&bed);
     cr_assert_eq(bed.harness.wakes, wakes);
-    wake_by_insert(&bed);
+    bell_wake_by_insert(&bed);
     cr_assert_eq(bed.harness.wakes, wakes + 1);
     bed_close(&bed);
 }
@@ -107,7 +64,7 @@ Test(bell, a_prepared_transaction_rings_when_it_is_committed)
 {
     struct bed bed;
     struct session *writer = session_open();
-    open_parked(&bed, "bell_prepared");
+    bell_open_parked(&bed, "bell_prepared", BINLOG);
     server_begin(writer, "ring");
     bed_insert(&bed, writer, "a");
     server_prepare(writer, "ring");
@@ -123,7 +80,7 @@ Test(bell, a_prepared_transaction_rings_when_it_is_committed)
 Test(bell, statements_in_the_binlog_ring_as_rows_do)
 {
     struct bed bed;
-    open_parked(&bed, "stated");
+    bell_open_parked(&bed, "stated", BINLOG);
     bed_run(&bed, "SET SESSION binlog_format = 'STATEMENT'");
     uint32_t wakes = bed.harness.wakes;
     bed_run(&bed, "INSERT INTO %s (event_id, aggregatetype, aggregateid, type) VALUES ('e', 'o', 'a', 't')");
@@ -134,12 +91,12 @@ Test(bell, statements_in_the_binlog_ring_as_rows_do)
 Test(bell, a_stream_that_ends_wakes_the_relay_and_comes_back)
 {
     struct bed bed;
-    open_parked(&bed, "cut");
+    bell_open_parked(&bed, "cut", BINLOG);
     uint32_t wakes = bed.harness.wakes;
     end_streams(&bed);
     cr_assert(harness_until_woken(&bed.harness, wakes));
-    park(&bed, bed.store);
-    wake_by_insert(&bed);
+    bell_park(&bed);
+    bell_wake_by_insert(&bed);
     bed_claim_some(&bed);
     cr_assert_eq(bed.count, 1);
     bed_close(&bed);
@@ -162,18 +119,18 @@ static void stop_while_it_hangs(struct bed *bed)
 Test(bell, a_relay_stops_while_the_server_hangs)
 {
     struct bed bed;
-    open_parked(&bed, "bell_hung");
+    bell_open_parked(&bed, "bell_hung", BINLOG);
     server_do("pause");
     stop_while_it_hangs(&bed);
-    park(&bed, bed.store);
-    wake_by_insert(&bed);
+    bell_park(&bed);
+    bell_wake_by_insert(&bed);
     bed_close(&bed);
 }
 
 Test(bell, a_relay_stops_while_the_bell_connects_to_a_server_that_hangs)
 {
     struct bed bed;
-    open_parked(&bed, "bell_hung_up");
+    bell_open_parked(&bed, "bell_hung_up", BINLOG);
     uint32_t wakes = bed.harness.wakes;
     end_streams(&bed);
     server_do("pause"); /* it connects again within 0.1 s, or has done so */
@@ -187,48 +144,23 @@ Test(bell, nobody_rings_who_was_not_asked_to)
     struct bed bed;
     bed_open(&bed, "silent", true, "");
     bed_begin(&bed);
-    cr_assert_not(parks(&bed, bed.store));
+    cr_assert_not(bell_parks(&bed));
     bed_close(&bed);
 }
 
 /* ---- a user who may not read the binlog -------------------------------------------------------------------------- */
 
-struct heard {
-    unsigned warnings, news;
-    char warning[400];
-};
-
-static void note(void *arg, enum outbox_log_level level, const char *subject, const char *text)
-{
-    struct heard *heard = arg;
-    (void)subject;
-    heard->news += level == OUTBOX_LOG_INFO && !strncmp(text, "the doorbell works", 18);
-    if (level != OUTBOX_LOG_WARN)
-        return;
-    heard->warnings++;
-    snprintf(heard->warning, sizeof heard->warning, "%s", text);
-}
-
-static bool is_warned(void *arg)
-{
-    struct bed *bed = arg;
-    const struct heard *heard = bed->harness.log.arg;
-    cr_assert_not(parks(bed, bed->store));
-    return heard->warnings > 0;
-}
-
 Test(bell, without_the_right_the_outbox_is_polled_until_it_is_granted)
 {
     struct bed bed;
-    struct heard heard = {0};
+    struct bell_heard heard;
     bed_open(&bed, "mute", true, "");
     server_make_user(bed.sql, "mute", "");
     server_grant(bed.sql, "ALL", "*", "mute");
     bed_reconfigure(&bed, &(struct server_place){.user = "mute"}, BINLOG);
-    bed.harness.log.write = note;
-    bed.harness.log.arg = &heard;
+    bell_listen(&bed, &heard);
     bed_begin(&bed);
-    cr_assert(harness_poll(&bed.harness, is_warned, &bed));
+    bell_until_warned(&bed);
     cr_assert_str_eq(heard.warning, BY_KIND("",
                                             "the doorbell does not work, and the outbox is polled until it does: ask "
                                             "where the binlog ends: Access denied; you "
@@ -244,8 +176,8 @@ Test(bell, without_the_right_the_outbox_is_polled_until_it_is_granted)
     bed_claim_some(&bed);
     cr_assert_eq(bed.count, 1);
     bed_run(&bed, "GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO mute@'%'");
-    park(&bed, bed.store);
+    bell_park(&bed);
     cr_assert(heard.warnings == 1 && heard.news == 1, "%u warnings, %u news", heard.warnings, heard.news);
-    wake_by_insert(&bed);
+    bell_wake_by_insert(&bed);
     bed_close(&bed);
 }

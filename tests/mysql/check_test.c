@@ -1,44 +1,14 @@
 /* tests/mysql/check_test.c - what `outbox check` finds in a server's settings */
-#include <string.h>
-
 #include "bed.h"
-
-struct findings {
-    const char *sought; /* in a finding */
-    unsigned count;     /* how many have it */
-    enum outbox_log_level level;
-    bool advised;
-};
-
-static void note(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
-{
-    struct findings *findings = arg;
-    if (!strstr(finding, findings->sought))
-        return;
-    findings->count++;
-    findings->level = level;
-    findings->advised = advice != NULL;
-}
-
-static struct findings look_for(struct bed *bed, const char *sought)
-{
-    struct harness_call call = {0};
-    struct findings findings = {.sought = sought};
-    struct outbox_check check = {.struct_size = sizeof check, .report = note, .arg = &findings};
-    harness_reset(&call);
-    obx_store_check(bed->store, &call.call, 0, &check);
-    cr_assert_eq(harness_wait(&bed->harness, &call), 0, "%s", call.error.text);
-    return findings;
-}
 
 Test(check, events_that_go_to_the_binlog_twice_are_told_of)
 {
     struct bed bed;
     bed_open(&bed, "twice", true, "");
     bed_begin(&bed);
-    struct findings full = look_for(&bed, "binlog_row_image is FULL");
+    struct bed_findings full = bed_look_for(&bed, "binlog_row_image is FULL");
     bed_run(&bed, "SET GLOBAL binlog_row_image = MINIMAL");
-    struct findings minimal = look_for(&bed, "binlog_row_image");
+    struct bed_findings minimal = bed_look_for(&bed, "binlog_row_image");
     bed_run(&bed, "SET GLOBAL binlog_row_image = FULL");
     cr_assert_eq(full.count, 1);
     cr_assert_eq(full.level, OUTBOX_LOG_INFO);
@@ -52,9 +22,9 @@ Test(check, a_binlog_of_statements_is_an_error)
     struct bed bed;
     bed_open(&bed, "statements", true, "");
     bed_begin(&bed);
-    cr_assert_eq(look_for(&bed, "binlog_format").count, 0);
+    cr_assert_eq(bed_look_for(&bed, "binlog_format").count, 0);
     bed_run(&bed, "SET GLOBAL binlog_format = STATEMENT");
-    struct findings statement = look_for(&bed, "binlog_format is STATEMENT");
+    struct bed_findings statement = bed_look_for(&bed, "binlog_format is STATEMENT");
     bed_run(&bed, "SET GLOBAL binlog_format = ROW");
     cr_assert_eq(statement.count, 1);
     cr_assert_eq(statement.level, OUTBOX_LOG_ERROR);
@@ -66,15 +36,15 @@ Test(check, who_may_read_the_binlog_is_told)
     struct bed bed;
     bed_open(&bed, "belled", true, "");
     bed_begin(&bed);
-    struct findings could = look_for(&bed, "may read the binlog");
+    struct bed_findings could = bed_look_for(&bed, "may read the binlog");
     bed_stop(&bed);
     server_make_user(bed.sql, "bellless", "");
     server_grant(bed.sql, "ALL", "*", "bellless");
     bed_reconfigure(&bed, &(struct server_place){.user = "bellless"}, "  doorbell: binlog\n");
     bed_begin(&bed);
-    struct findings lacks = look_for(&bed, "user bellless@% was not granted what doorbell: binlog needs");
+    struct bed_findings lacks = bed_look_for(&bed, "user bellless@% was not granted what doorbell: binlog needs");
     bed_run(&bed, "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO bellless@'%'");
-    struct findings works = look_for(&bed, "the binlog can be read: commits wake an idle relay");
+    struct bed_findings works = bed_look_for(&bed, "the binlog can be read: commits wake an idle relay");
     cr_assert(could.count == 1 && could.level == OUTBOX_LOG_INFO && could.advised);
     cr_assert(lacks.count == 1 && lacks.level == OUTBOX_LOG_WARN && lacks.advised);
     cr_assert(works.count == 1 && works.level == OUTBOX_LOG_INFO && !works.advised);

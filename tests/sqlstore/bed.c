@@ -279,3 +279,26 @@ int bed_park(struct bed *bed, const struct outbox_dead_row *row)
     obx_store_park(bed->store, &call.call, 0, &park);
     return wait_for(bed, &call);
 }
+
+/* ---- checking ---------------------------------------------------------------------------------------------------- */
+
+static void note(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+{
+    struct bed_findings *findings = arg;
+    if (!strstr(finding, findings->sought))
+        return;
+    findings->count++;
+    findings->level = level;
+    findings->advised = advice != NULL;
+}
+
+struct bed_findings bed_look_for(struct bed *bed, const char *sought)
+{
+    struct harness_call call = {0};
+    struct bed_findings findings = {.sought = sought};
+    struct outbox_check check = {.struct_size = sizeof check, .report = note, .arg = &findings};
+    harness_reset(&call);
+    obx_store_check(bed->store, &call.call, 0, &check);
+    cr_assert_eq(wait_for(bed, &call), 0, "%s", call.error.text);
+    return findings;
+}

@@ -66,6 +66,15 @@ void bed_settle_all(struct bed *bed, struct outbox_batch *batch); /* must succee
 int bed_park(struct bed *bed, const struct outbox_dead_row *row);
 int bed_setup(struct bed *bed, struct obx_instance *store);
 
+/* What `outbox check` finds. */
+struct bed_findings {
+    const char *sought; /* in a finding */
+    unsigned count;     /* how many have it */
+    enum outbox_log_level level;
+    bool advised;
+};
+struct bed_findings bed_look_for(struct bed *bed, const char *sought);
+
 #define IDS(...)                                                                \
     (uint32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (int64_t[]) \
     {                                                                           \

@@ -1,0 +1,183 @@
+/*
+ * backends/postgres/wal_stream.c - a connection on which the server sends its log as to a replica
+ *
+ * Connect with replication=true, START_REPLICATION PHYSICAL from where the log was seen to end, then messages in COPY
+ * BOTH mode: log, which is only noted to have come, and keepalives, which are answered when that is asked for. There is
+ * no slot, so the server keeps nothing for us. What came we call written but never flushed: so no commit ever waits for
+ * us, whatever synchronous_standby_names says. A server that shuts down waits to hear that all was written, for as long
+ * as its wal_sender_timeout: ours is short (dsn.c), so that a relay that hangs does not hold it up.
+ *
+ * Fails when connecting fails (the role, pg_hba.conf, max_wal_senders, a pooler), when the server ends the stream, and
+ * when it does not answer.
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include "store.h"
+
+#define MS UINT64_C(1000000)
+#define ASK_NS (2000 * MS)     /* of silence: then ask for a word */
+#define SILENCE_NS (4000 * MS) /* without an answer: then the stream is dead */
+enum {
+    DATA_HEAD = 25,      /* 'w', where it begins, where the log ends, when it was sent; then the log */
+    KEEPALIVE_SIZE = 18, /* 'k', where the log ends, when it was sent, whether to answer */
+    REPLY_SIZE = 34      /* 'r', what was written, flushed, applied, when it is sent, whether to answer */
+};
+static const char what[] = "follow the server's log";
+
+static void break_off(struct pg_store *store, const struct outbox_error *why)
+{
+    pg_wal_end(&store->wal);
+    pg_wal_broke(store, why);
+}
+
+void pg_wal_end(struct pg_wal *wal)
+{
+    wal->hears = wal->asked = false;
+    pg_conn_close(&wal->conn, NULL); /* there is no request on it */
+}
+
+/* ---- talking ----------------------------------------------------------------------------------------------------- */
+
+static void reply(struct pg_store *store, bool ask)
+{
+    enum { EPOCH = 946684800 }; /* 2000-01-01 */
+    char text[REPLY_SIZE] = {'r'};
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    pg_put_int8(text + 1, store->wal.received);
+    pg_put_int8(text + 25, (uint64_t)((t.tv_sec - EPOCH) * 1000000 + t.tv_nsec / 1000));
+    text[REPLY_SIZE - 1] = ask;
+    if (PQputCopyData(store->wal.conn.pg, text, sizeof text) == 1)
+        pg_conn_flush(&store->wal.conn); /* if not, the silence will tell */
+}
+
+static void ask(struct pg_store *store)
+{
+    store->wal.asked = true;
+    store->wal.asked_ns = store->host->now(store->host);
+}
+
+/* A connection may be gone without a word of it. */
+void pg_wal_look_after(struct pg_store *store)
+{
+    struct pg_wal *wal = &store->wal;
+    struct outbox_error error;
+    uint64_t now = store->host->now(store->host);
+    if (!pg_conn_is_open(&wal->conn))
+        return;
+    if (wal->asked && now - wal->asked_ns > SILENCE_NS) {
+        pg_fail(&error, OUTBOX_E_TIMEOUT, "%s: the server does not answer", what);
+        break_off(store, &error);
+    } else if (!wal->asked && now - wal->came_ns > ASK_NS) {
+        ask(store);
+        reply(store, true);
+    }
+}
+
+/* ---- listening --------------------------------------------------------------------------------------------------- */
+
+static void has_come(struct pg_store *store)
+{
+    store->wal.asked = false;
+    store->wal.came_ns = store->host->now(store->host);
+}
+
+static void take(struct pg_store *store, const char *data, int size)
+{
+    has_come(store);
+    if (data[0] == 'w' && size > DATA_HEAD) {
+        store->wal.received = pg_get_int8(data + 1) + (uint64_t)(size - DATA_HEAD);
+        pg_wal_grew(store);
+    } else if (data[0] == 'k' && size >= KEEPALIVE_SIZE && data[KEEPALIVE_SIZE - 1]) {
+        reply(store, false);
+    }
+}
+
+/* False: there is no more for now, or it is over. */
+static bool take_data(struct pg_store *store)
+{
+    struct outbox_error error;
+    char *data = NULL;
+    int size = PQgetCopyData(store->wal.conn.pg, &data, 1);
+    if (size > 0) {
+        take(store, data, size);
+        PQfreemem(data);
+    } else if (size == -1) {
+        store->wal.hears = false; /* the server says why */
+    } else if (size < 0) {
+        pg_error_of_conn(&error, what, store->wal.conn.pg);
+        break_off(store, &error);
+    }
+    return size != 0;
+}
+
+/* To the wish for a stream; or what comes when it has ended. */
+static bool take_answer(struct pg_store *store)
+{
+    struct outbox_error error;
+    PGresult *result = PQisBusy(store->wal.conn.pg) ? NULL : PQgetResult(store->wal.conn.pg);
+    ExecStatusType status = PQresultStatus(result);
+    if (!result)
+        return false;
+    if (status == PGRES_FATAL_ERROR)
+        pg_error_of_result(&error, what, result);
+    else
+        pg_fail(&error, OUTBOX_E_NOT_CONNECTED, "%s: the server has ended it", what);
+    PQclear(result);
+    if (status != PGRES_COPY_BOTH) {
+        break_off(store, &error);
+        return false;
+    }
+    store->wal.hears = true;
+    has_come(store);
+    pg_wal_hears(store);
+    return true;
+}
+
+static void hear(struct pg_conn *conn)
+{
+    struct pg_store *store = conn->arg;
+    while (pg_conn_is_open(conn) && (store->wal.hears ? take_data(store) : take_answer(store)))
+        ;
+}
+
+/* ---- its begin --------------------------------------------------------------------------------------------------- */
+
+static void lost(struct pg_conn *conn, const struct outbox_error *error)
+{
+    break_off(conn->arg, error);
+}
+
+static void connected(struct pg_conn *conn, const struct outbox_error *error)
+{
+    struct pg_store *store = conn->arg;
+    struct outbox_error failure;
+    char sql[64];
+    if (error->code) {
+        break_off(store, error);
+        return;
+    }
+    store->wal.received = store->wal.end;
+    snprintf(sql, sizeof sql, "START_REPLICATION PHYSICAL %X/%X", (unsigned)(store->wal.end >> 32),
+             (unsigned)store->wal.end);
+    ask(store);
+    if (PQsendQuery(conn->pg, sql) == 1) {
+        pg_conn_flush(conn);
+        return;
+    }
+    pg_error_of_conn(&failure, what, conn->pg);
+    break_off(store, &failure);
+}
+
+void pg_wal_begin(struct pg_store *store)
+{
+    struct pg_wal *wal = &store->wal;
+    struct outbox_error error;
+    wal->conn = (struct pg_conn){
+        .host = store->host, .name = "doorbell", .connected = connected, .lost = lost, .hear = hear, .arg = store};
+    wal->begun_ns = store->host->now(store->host);
+    pg_target_choose(&store->target, store->candidate, true);
+    if (pg_conn_open(&wal->conn, store->target.keywords, store->target.values, pg_connect_us(store), &error))
+        break_off(store, &error);
+}
