@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "service/exit.h"
 #include "service/session.h"
 #include "service/show.h"
@@ -31,10 +32,45 @@ static void format_time(int64_t micros, char *text, size_t size)
     strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
 }
 
+/* NULL without memory. */
+static json_t *base64(struct outbox_bytes bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *from = bytes.data;
+    char *text = obx_alloc((bytes.size + 2) / 3 * 4 + 1), *to = text;
+    if (!text)
+        return NULL;
+    for (size_t i = 0; i < bytes.size; i += 3) {
+        size_t left = bytes.size - i;
+        uint32_t three = (uint32_t)from[i] << 16;
+        three |= left > 1 ? (uint32_t)from[i + 1] << 8 : 0;
+        three |= left > 2 ? from[i + 2] : 0;
+        *to++ = digits[three >> 18];
+        *to++ = digits[three >> 12 & 63];
+        *to++ = left > 1 ? digits[three >> 6 & 63] : '=';
+        *to++ = left > 2 ? digits[three & 63] : '=';
+    }
+    json_t *value = json_string(text);
+    obx_free(text);
+    return value;
+}
+
+/* What is not UTF-8 is told as the file broker does. */
 static void add_text(json_t *object, const char *name, struct outbox_bytes bytes)
 {
     json_t *value = bytes.data ? json_stringn(bytes.data, bytes.size) : json_null();
-    json_object_set_new(object, name, value ? value : json_string("(not UTF-8)"));
+    if (value)
+        json_object_set_new(object, name, value);
+    else
+        json_object_set_new(object, name, json_pack("{s:o}", "base64", base64(bytes)));
+}
+
+static void add_payload(json_t *object, struct outbox_bytes bytes)
+{
+    if (bytes.data && !obx_utf8_valid(bytes.data, bytes.size))
+        json_object_set_new(object, "payload_base64", base64(bytes));
+    else
+        add_text(object, "payload", bytes);
 }
 
 static void print_json(const struct outbox_dead_letter *letter, const char *died)
@@ -49,7 +85,7 @@ static void print_json(const struct outbox_dead_letter *letter, const char *died
     add_text(object, "aggregateid", letter->event.aggregate_id);
     add_text(object, "type", letter->event.type);
     add_text(object, "headers", letter->event.headers);
-    add_text(object, "payload", letter->event.payload);
+    add_payload(object, letter->event.payload);
     json_dumpf(object, stdout, JSON_COMPACT);
     putchar('\n');
     json_decref(object);

@@ -208,6 +208,13 @@ check "is parked" works "$OUTBOX" drain
 check "dead list gives it one line" shows 0 '^[0-9]+ .* /2\\n\\x1b\[31m3  t  attempts 1: topic is null' "$OUTBOX" dead list
 check "dead show gives the payload byte for byte" says 0 $'  payload        red\e[31m' "$OUTBOX" dead show --all
 check "and drop it" works "$OUTBOX" dead drop --all
+for size in 1 2 3; do
+  bytes=$(printf '\377\376\375' | head -c $size) digits=$(printf '\377\376\375' | head -c $size | base64)
+  check "an event of $size bytes that are no text" nameless "$bytes" "$bytes"
+  check "is parked" works "$OUTBOX" drain
+  check "dead list --json tells them all" shows 0 "\"key\":\{\"base64\":\"$digits\"\},.*\"payload_base64\":\"$digits\"\}$" "$OUTBOX" dead list --json
+  check "and drop it" works "$OUTBOX" dead drop --all
+done
 config </dev/null
 
 # ---- limits of the process ----
