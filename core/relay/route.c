@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "relay/json_headers.h"
 
+#define NO_PARTITION " is not a number from 0 to 2147483647"
+
 static int compile(const char *key, const char *text, const struct obx_section *section, bool optional,
                    struct obx_columns *columns, struct obx_template *template_, struct outbox_error *error)
 {
@@ -39,6 +41,41 @@ static int compile_headers(const struct outbox_map *map, const struct obx_sectio
     return OUTBOX_OK;
 }
 
+static bool parse_integer(struct outbox_bytes text, int64_t max, int64_t *number)
+{
+    const char *at = text.data;
+    if (!text.size || text.size > 18)
+        return false;
+    *number = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return false;
+        *number = *number * 10 + (at[i] - '0');
+    }
+    return *number <= max;
+}
+
+/* A piece of text that is no digits spoils every number that it could be part of. */
+static bool may_be_number(const struct obx_template *template_)
+{
+    for (uint32_t i = 0; i < template_->count; i++) {
+        const struct obx_piece *piece = &template_->pieces[i];
+        int64_t number;
+        if (piece->literal && !parse_integer((struct outbox_bytes){piece->literal, piece->size}, INT32_MAX, &number))
+            return false;
+    }
+    return true;
+}
+
+static int compile_partition(const char *text, const struct obx_section *section, struct obx_route *route,
+                             struct outbox_error *error)
+{
+    int code = compile("partition", text, section, false, &route->columns, &route->partition, error);
+    if (!code && !may_be_number(&route->partition))
+        code = obx_section_error(section, "partition", error, "partition '%s'" NO_PARTITION, text);
+    return code;
+}
+
 /* The columns that every message carries beside what the templates use. */
 static int ask_standard(struct obx_route *route, struct outbox_error *error)
 {
@@ -68,7 +105,7 @@ int obx_route_compile(const struct obx_route_settings *settings, const struct ob
     if (!code)
         code = compile("value", settings->value, section, false, columns, &route->value, error);
     if (!code)
-        code = compile("partition", settings->partition, section, false, columns, &route->partition, error);
+        code = compile_partition(settings->partition, section, route, error);
     if (!code)
         code = compile("timestamp", timestamp, section, optional_column(timestamp), columns, &route->timestamp, error);
     if (!code)
@@ -95,20 +132,6 @@ void obx_route_forget(struct obx_route *route)
         obx_template_forget(&route->headers[i]);
 }
 
-static bool parse_integer(struct outbox_bytes text, int64_t max, int64_t *number)
-{
-    const char *at = text.data;
-    if (!text.size || text.size > 18)
-        return false;
-    *number = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        if (at[i] < '0' || at[i] > '9')
-            return false;
-        *number = *number * 10 + (at[i] - '0');
-    }
-    return *number <= max;
-}
-
 static int set_partition(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,
                          struct outbox_message *message, struct outbox_error *error)
 {
@@ -122,7 +145,7 @@ static int set_partition(struct obx_route *route, const struct outbox_value *row
     if (!text.data)
         return OUTBOX_OK;
     if (!parse_integer(text, INT32_MAX, &number))
-        return obx_error_set(error, OUTBOX_E_REJECTED, "partition '%.*s' is not a number from 0 to 2147483647",
+        return obx_error_set(error, OUTBOX_E_REJECTED, "partition '%.*s'" NO_PARTITION,
                              (int)OBX_MIN(text.size, (size_t)40), (const char *)text.data);
     message->partition = (int32_t)number;
     return OUTBOX_OK;

@@ -269,6 +269,11 @@ Test(route, bad_routes_are_refused_with_a_place)
     refuses("retry_min: 2s\nretry_max: 1s\n", "t.yaml:1:1: retry_min is longer than retry_max; make it shorter");
     refuses("route:\n  topic: ''\n",
             "t.yaml:2:3: topic is empty; every event needs one, e.g. outbox.event.${aggregatetype}");
+    refuses("route: {partition: two}\n", "t.yaml:1:9: partition 'two' is not a number from 0 to 2147483647");
+    refuses("route: {partition: 2147483648}\n",
+            "t.yaml:1:9: partition '2147483648' is not a number from 0 to 2147483647");
+    refuses("route: {partition: \"p${shard}\"}\n",
+            "t.yaml:1:9: partition 'p${shard}' is not a number from 0 to 2147483647");
     refuses("route: {tpoic: x}\n", "t.yaml:1:9: unknown key 'tpoic' in route; did you mean 'topic'?");
 }
 
