@@ -61,26 +61,30 @@ static int set_up(struct obx_session *session, const char *relay, struct outbox_
     return status ? status : look(session, relay, error);
 }
 
-/* The store's own look knows nothing of the columns that the route needs. Rights are those of whoever calls this, who
- * need not be the relay. */
-static int try_columns(struct obx_app *app, const char *relay, struct outbox_error *error)
+/*
+ * The store's own look knows nothing of the columns that the route needs. That one lacks is no failure: whoever routes
+ * by a column of his own adds it after this. What else goes wrong here says nothing of the tables: rights are those of
+ * whoever calls this, who need not be the relay.
+ */
+static int tell_ready(struct obx_app *app, const char *relay, struct outbox_error *error)
 {
     struct obx_relay_settings settings;
     struct obx_route route;
     struct obx_session session;
+    struct outbox_error lacks = {0};
     int status = obx_app_route(app, relay, &settings, &route, error);
     if (status)
         return status;
-    status = obx_session_open(&session, app, relay, OUTBOX_STORE, error);
-    if (!status) {
-        status = obx_session_start_columns(&session, &route.columns, error);
+    if (!obx_session_open(&session, app, relay, OUTBOX_STORE, &lacks)) {
+        obx_session_start_columns(&session, &route.columns, &lacks);
         obx_session_close(&session);
     }
     obx_route_free(&route);
-    if (status != OUTBOX_E_SCHEMA)
-        return error->code = OUTBOX_OK;
-    obx_error_wrap(error, "%s: the tables are there, but cannot be relayed as they are", relay);
-    return status;
+    if (lacks.code == OUTBOX_E_SCHEMA)
+        printf("%s: the tables are there, but cannot be relayed as they are: %s\n", relay, lacks.text);
+    else
+        printf("%s: the outbox is ready\n", relay);
+    return OUTBOX_OK;
 }
 
 static int init_relay(struct obx_app *app, const char *relay, int wanted, struct outbox_error *error)
@@ -94,9 +98,7 @@ static int init_relay(struct obx_app *app, const char *relay, int wanted, struct
         status = wanted ? print(&session, wanted, error) : set_up(&session, relay, error);
     obx_session_close(&session);
     if (!status && !wanted)
-        status = try_columns(app, relay, error);
-    if (!status && !wanted)
-        printf("%s: the outbox is ready\n", relay);
+        status = tell_ready(app, relay, error);
     return status;
 }
 
