@@ -4,7 +4,7 @@
  * A path without a slash is looked for in $CREDENTIALS_DIRECTORY first, where systemd puts credentials; else a
  * relative path counts from the working directory. One newline at the end is not part of the secret. Refused, as
  * CONFIG at the place of the reference: what is no regular file, is empty, larger than 64KiB, holds a NUL, or may be
- * read by everyone; as PERMISSION what may not be read.
+ * read by everyone or not by us.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,12 +36,8 @@ static int refuse_errno(const struct secret *secret, int number)
 {
     if (number == ENOENT)
         return refuse(secret, "no such file; create it or correct the path");
-    if (number == EACCES) {
-        refuse(secret, "permission denied; let the user that runs outbox read it");
-        if (secret->error)
-            secret->error->code = OUTBOX_E_PERMISSION;
-        return OUTBOX_E_PERMISSION;
-    }
+    if (number == EACCES)
+        return refuse(secret, "permission denied; let the user that runs outbox read it");
     return refuse(secret, strerror(number));
 }
 

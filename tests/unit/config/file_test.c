@@ -216,7 +216,7 @@ Test(file, of_a_credential_is_looked_for_where_systemd_puts_it)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(file, of_a_secret_that_may_not_be_read_is_a_matter_of_permission)
+Test(file, of_a_secret_that_may_not_be_read_is_a_fault_of_the_configuration)
 {
     struct target target = {0};
     struct outbox_error error = {0};
@@ -226,7 +226,7 @@ Test(file, of_a_secret_that_may_not_be_read_is_a_matter_of_permission)
         cr_assert_eq(seteuid(65534), 0);
     }
     struct obx_config *config = apply("dsn: file:locked", &target, &error);
-    cr_expect_eq(error.code, OUTBOX_E_PERMISSION);
+    cr_expect_eq(error.code, OUTBOX_E_CONFIG);
     cr_expect_str_eq(error.text, "f.yaml:1:6: read secret file locked for 'dsn': permission denied; let the user that "
                                  "runs outbox read it");
     if (getuid() == 0)
