@@ -70,4 +70,7 @@ start "$OUTBOX" run; service=$pid
 check "and goes on" eval 'works add 2 second && within 10 lines events.ndjson 2'
 kill -TERM "$service"
 check "until it is stopped" ends "$service" 0
+
+sed -i 's/store: {/store: {doorbell: wal, /' outbox.yaml
+check "check says that this pool passes no log on" eval 'works "$OUTBOX" check && matched "warning: the doorbell does not work: .*unsupported startup parameter: replication; if that is a pooler"'
 plan
