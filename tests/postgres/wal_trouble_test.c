@@ -286,6 +286,7 @@ Test(wal_trouble, a_relay_stops_while_its_bell_connects)
     int code = harness_stop(&bed.harness, bed.store, &bed.error);
     kill(postmaster(), SIGCONT);
     cr_assert(connects && !code, "%d, %s", code, bed.error.text);
+    cr_assert_eq(descriptors(), before - 2, "a connection is left");
     bed_begin_again(&bed);
     bell_park(&bed);
     bed_close(&bed);
