@@ -190,8 +190,9 @@ Test(wal_bell, the_relay_is_no_synchronous_replica)
     uint32_t wakes = bed.harness.wakes;
     cr_assert(PQsendQuery(pg, "INSERT INTO wal_sync (aggregatetype, aggregateid, type) VALUES ('o', 'a', 't')"));
     cr_assert(harness_until_woken(&bed.harness, wakes));
-    bell_until(&bed, "SELECT count(*) FROM pg_stat_replication r, pg_stat_activity a WHERE r.write_lsn = "
-                     "pg_current_wal_flush_lsn() AND a.wait_event = 'SyncRep'");
+    bell_until(&bed,
+               "SELECT count(*) FROM pg_stat_replication r, pg_stat_activity a WHERE r.write_lsn = "
+               "pg_current_wal_flush_lsn() AND a.wait_event = 'SyncRep' AND a.query LIKE 'INSERT INTO wal_sync%'");
     cr_assert_eq(bed_run(&bed, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'async' AND flush_lsn IS "
                                "NULL AND replay_lsn IS NULL"),
                  1);
