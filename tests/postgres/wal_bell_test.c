@@ -186,6 +186,7 @@ Test(wal_bell, the_relay_is_no_synchronous_replica)
     bed_run(&bed, "ALTER SYSTEM SET synchronous_standby_names = '*'");
     bed_run(&bed, "SELECT pg_reload_conf()");
     bell_until(&bed, "SELECT (current_setting('synchronous_standby_names') = '*')::int");
+    bed_run(&bed, "CHECKPOINT"); /* who makes it tells all others that commits wait from now on */
     bell_park(&bed);
     uint32_t wakes = bed.harness.wakes;
     cr_assert(PQsendQuery(pg, "INSERT INTO wal_sync (aggregatetype, aggregateid, type) VALUES ('o', 'a', 't')"));
