@@ -24,7 +24,7 @@
 #define LEAVE_NS 2300000u
 #define LEAVE_BESIDE_NS 4000000u
 #define LATE_NS 300000u /* a timer wakes somebody so much later than he asked for */
-#define NAP_NS 60000 /* a timer is late by as much again */
+#define NAP_NS 60000    /* a timer is late by as much again */
 #define CHUNK_LEAST 16u
 #define PIECES 4u /* of a transaction: after each it looks at the clock */
 #define CHUNK_MOST 8192u
