@@ -76,3 +76,9 @@ size_t obx_utf8_count(const void *bytes, size_t size)
         count += !is_tail(at[i]);
     return count;
 }
+
+bool obx_utf8_is_control(const void *character)
+{
+    const unsigned char *at = character;
+    return *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0);
+}

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 
 static const char *const orders[] = {"key", "global", "none", NULL};
 static const char *const policies[] = {"block-key", "park", "park-key", "stop", NULL};
@@ -107,12 +108,6 @@ static int check_retry(const struct obx_section *section, const struct obx_relay
     return obx_section_error(section, "retry_min", error, "retry_min is longer than retry_max; make it shorter");
 }
 
-/* Of ASCII, and U+0080 to U+009F. */
-static bool is_control(const unsigned char *at)
-{
-    return *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0);
-}
-
 int obx_relay_check_name(const struct obx_section *section, const char *name, struct outbox_error *error)
 {
     size_t size = strlen(name);
@@ -120,7 +115,7 @@ int obx_relay_check_name(const struct obx_section *section, const char *name, st
         return obx_section_error(section, NULL, error, "the relay's name '%.20s...' has %zu bytes; give it at most %d",
                                  name, size, OBX_RELAY_NAME_MAX);
     for (size_t i = 0; i < size; i++)
-        if (is_control((const unsigned char *)name + i))
+        if (obx_utf8_is_control(name + i))
             return obx_section_error(section, NULL, error,
                                      "the relay's name has a control character as its byte %zu; take it out", i + 1);
     return OUTBOX_OK;

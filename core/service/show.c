@@ -16,18 +16,12 @@ static void escape(FILE *to, unsigned char byte)
         fprintf(to, "\\x%02x", byte);
 }
 
-/* Of ASCII, and U+0080 to U+009F. */
-static bool is_control(const unsigned char *at)
-{
-    return *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0);
-}
-
 /* The size of the character at the start, which is shown as it is; 0: it is not. */
 static size_t plain(const unsigned char *at, size_t size, bool lines)
 {
     size_t length = obx_utf8_length(at, size);
     bool breaks = lines && (*at == '\n' || *at == '\t');
-    return length && is_control(at) && !breaks ? 0 : length;
+    return length && obx_utf8_is_control(at) && !breaks ? 0 : length;
 }
 
 void obx_show(FILE *to, const void *bytes, size_t size, bool lines)
