@@ -33,7 +33,7 @@ enum fact {
     F_DEAD_RIGHTS,
     F_ROW_SECURITY,
     F_BELL, /* the doorbell's trigger is there */
-    F_WAL,  /* where the server's log ends */
+    F_WAL,  /* where a primary's log ends */
     FACTS
 };
 
@@ -61,7 +61,7 @@ static const char facts_sql[] =
     "AND has_table_privilege(to_regclass($3::text), 'DELETE'))::text, row_security_active(nullif($1::oid, 0))::text, "
     "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = 'outbox_doorbell' AND tgenabled <> "
     "'D')::text, "
-    "pg_current_wal_flush_lsn()::text "
+    "CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn()::text END "
     "FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT a.pid, a.application_name, "
     "extract(epoch FROM clock_timestamp() - a.xact_start)::int8 AS seconds FROM pg_stat_activity a "
     "WHERE a.xact_start < clock_timestamp() - interval '1 minute' AND a.datname = current_database() "
@@ -265,7 +265,7 @@ static void done(struct pg_request *request, const struct outbox_error *error)
     const struct finding finding = {op->store, op->in, op->result};
     if (known)
         judge(&finding);
-    if (known && op->store->doorbell == PG_DOORBELL_WAL)
+    if (known && op->store->doorbell == PG_DOORBELL_WAL && is(&finding, F_IN_RECOVERY, "false"))
         pg_wal_try(op->store, fact(&finding, F_WAL), tried_wal, op);
     else
         pg_op_finish(op, error);
