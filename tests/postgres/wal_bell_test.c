@@ -9,6 +9,14 @@
 static const char streams[] =
     "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'outbox test doorbell'";
 
+static void open_parked_beside_noise(struct bed *bed, const char *table)
+{
+    bed_open(bed, table, true, WAL);
+    bed_run(bed, "CREATE TABLE IF NOT EXISTS noise (i int)");
+    bed_begin(bed);
+    bell_park(bed);
+}
+
 /* A commit that is not one of ours. */
 static void make_noise(struct bed *bed)
 {
@@ -26,15 +34,7 @@ static int64_t now_ms(void)
 
 Test(wal_bell, a_commit_wakes_a_relay_that_is_parked)
 {
-    struct bed bed;
-    bell_open_parked(&bed, "wal_rung", WAL);
-    for (int64_t i = 1; i <= 3; i++) {
-        bell_wake_by_insert(&bed);
-        bed_claim_some(&bed);
-        cr_assert(bed.count == 1 && bed.ids[0] == i);
-        bell_park(&bed);
-    }
-    bed_close(&bed);
+    bell_expect_woken_by_commits("wal_rung", WAL);
 }
 
 /* Parked beside a transaction that has written already: its commit rings. */
@@ -114,10 +114,7 @@ static bool is_not_sent_noise(void *arg)
 Test(wal_bell, where_the_log_never_rests_the_outbox_is_polled_without_a_stream)
 {
     struct bed bed;
-    bed_open(&bed, "wal_noisy", true, WAL);
-    bed_run(&bed, "CREATE TABLE IF NOT EXISTS noise (i int)");
-    bed_begin(&bed);
-    bell_park(&bed);
+    open_parked_beside_noise(&bed, "wal_noisy");
     uint32_t wakes = bed.harness.wakes;
     cr_assert(harness_poll(&bed.harness, is_not_sent_noise, &bed));
     cr_assert_leq(bed.harness.wakes, wakes + 1);
@@ -156,10 +153,7 @@ static bool takes_so_long(void *arg)
 Test(wal_bell, who_is_woken_in_vain_asks_for_more_quiet_until_rows_come)
 {
     struct bed bed;
-    bed_open(&bed, "wal_vain", true, WAL);
-    bed_run(&bed, "CREATE TABLE IF NOT EXISTS noise (i int)");
-    bed_begin(&bed);
-    bell_park(&bed);
+    open_parked_beside_noise(&bed, "wal_vain");
     cr_assert(harness_poll(&bed.harness, takes_so_long, &(struct waking){&bed, false, 700, INT64_MAX}));
     cr_assert(harness_poll(&bed.harness, takes_so_long, &(struct waking){&bed, true, 0, 350}));
     bed_close(&bed);

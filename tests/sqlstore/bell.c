@@ -66,6 +66,19 @@ void bell_wake_by_insert(struct bed *bed)
     cr_assert(harness_until_woken(&bed->harness, wakes), "a commit does not ring");
 }
 
+void bell_expect_woken_by_commits(const char *table, const char *yaml)
+{
+    struct bed bed;
+    bell_open_parked(&bed, table, yaml);
+    for (int64_t i = 1; i <= 3; i++) {
+        bell_wake_by_insert(&bed);
+        bed_claim_some(&bed);
+        cr_assert(bed.count == 1 && bed.ids[0] == i);
+        bell_park(&bed);
+    }
+    bed_close(&bed);
+}
+
 static void note(void *arg, enum outbox_log_level level, const char *subject, const char *text)
 {
     struct bell_heard *heard = arg;
