@@ -11,8 +11,8 @@
 # BENCH_EVENTS: events of the small drain (1000000). BENCH_RUNS: runs of each drain (3), the median of the ratios counts.
 # BENCH_SECONDS: of each latency (10). BENCH_KAFKA: options of the relay's producer (none), as in "linger.ms: 5".
 # BENCH_CODEC: compression of both sides' batches (none). BENCH_PAYLOAD: random, which nothing compresses, json, which is
-# as repetitive as events of an application are, or, in run-kafka, bytes: random in a column of bytes. BENCH_ONLY: drains, or latencies and what comes after, or
-# writers where a bench has these by themselves (all).
+# as repetitive as events of an application are, or, in run-kafka, bytes: random in a column of bytes.
+# BENCH_ONLY: drains, or latencies and what comes after, or writers where a bench has these by themselves (all).
 events=${BENCH_EVENTS:-1000000}
 runs=${BENCH_RUNS:-3}
 seconds=${BENCH_SECONDS:-10}
