@@ -27,7 +27,7 @@ static bool is_network(const struct statfs *status)
 
 static void work(struct outbox_work *work)
 {
-    struct obx_file_check *check = work->arg;
+    struct file_check *check = work->arg;
     const char *path = check->broker->path, *slash = strrchr(path, '/');
     struct statfs status;
     char dir[4096];
@@ -39,10 +39,10 @@ static void work(struct outbox_work *work)
     check->stuck = access(dir, W_OK) != 0;
 }
 
-static void report(const struct obx_file_check *check)
+static void report(const struct file_check *check)
 {
     const struct outbox_check *to = check->check;
-    const struct obx_file_broker *broker = check->broker;
+    const struct file_broker *broker = check->broker;
     char text[512];
     if (check->number) {
         snprintf(text, sizeof text, "%s cannot be looked at: %s", broker->path, strerror(check->number));
@@ -66,7 +66,7 @@ static void report(const struct obx_file_check *check)
     to->report(to->arg, OUTBOX_LOG_INFO, text, NULL);
 }
 
-static void report_sight(const struct obx_file_check *check)
+static void report_sight(const struct file_check *check)
 {
     char text[512];
     if (!check->broker->looks || !check->broker->sight.in_use)
@@ -77,19 +77,19 @@ static void report_sight(const struct obx_file_check *check)
 
 static void done(struct outbox_work *work)
 {
-    struct obx_file_check *check = work->arg;
-    struct obx_file_broker *broker = check->broker;
+    struct file_check *check = work->arg;
+    struct file_broker *broker = check->broker;
     report_sight(check);
     report(check);
     broker->checks--;
     broker->host->op_done(broker->host, check->op, NULL);
-    obx_file_advance(broker);
+    file_advance(broker);
 }
 
-void obx_file_check(void *self, outbox_op_t op, const struct outbox_check *asked)
+void file_check(void *self, outbox_op_t op, const struct outbox_check *asked)
 {
-    struct obx_file_broker *broker = self;
-    struct obx_file_check *check = broker->host->op_scratch(broker->host, op);
+    struct file_broker *broker = self;
+    struct file_check *check = broker->host->op_scratch(broker->host, op);
     struct outbox_error error;
     check->work = (struct outbox_work){.work = work, .done = done, .arg = check};
     check->broker = broker;

@@ -21,7 +21,7 @@
 #define TOPS 0x8080808080808080u
 #endif
 
-int obx_file_flush(struct obx_file_out *out)
+int file_flush(struct file_out *out)
 {
     if (!out->failed && out->size)
         out->failed = out->flush(out->arg, out->data, out->size);
@@ -30,14 +30,14 @@ int obx_file_flush(struct obx_file_out *out)
 }
 
 /* Where `size` more bytes go; what a failed buffer takes is never written. */
-static char *room_for(struct obx_file_out *out, size_t size)
+static char *room_for(struct file_out *out, size_t size)
 {
     if (out->room - out->size < size)
-        obx_file_flush(out);
+        file_flush(out);
     return out->data + out->size;
 }
 
-static void put(struct obx_file_out *out, const char *text, size_t size)
+static void put(struct file_out *out, const char *text, size_t size)
 {
     memcpy(room_for(out, size), text, size);
     out->size += size;
@@ -107,12 +107,12 @@ static char *escape(char *to, const unsigned char *at, size_t size)
     return to;
 }
 
-static void put_text(struct obx_file_out *out, struct outbox_bytes text)
+static void put_text(struct file_out *out, struct outbox_bytes text)
 {
     const unsigned char *at = text.data;
     PUT(out, "\"");
     for (size_t left = text.size, step; left; left -= step, at += step) {
-        step = left < OBX_FILE_STEP ? left : OBX_FILE_STEP;
+        step = left < FILE_STEP ? left : FILE_STEP;
         char *to = room_for(out, 6 * step + BLOCK);
         out->size += (size_t)(escape(to, at, step) - to);
     }
@@ -136,13 +136,13 @@ static char *base64(char *to, const unsigned char *at, size_t size)
     return to;
 }
 
-static void put_base64(struct obx_file_out *out, struct outbox_bytes bytes)
+static void put_base64(struct file_out *out, struct outbox_bytes bytes)
 {
     const unsigned char *at = bytes.data;
     PUT(out, "\"");
     for (size_t left = bytes.size, step; left; left -= step, at += step) {
-        step = left < OBX_FILE_STEP / 3 * 3 ? left : OBX_FILE_STEP / 3 * 3;
-        char *to = room_for(out, 2 * OBX_FILE_STEP);
+        step = left < FILE_STEP / 3 * 3 ? left : FILE_STEP / 3 * 3;
+        char *to = room_for(out, 2 * FILE_STEP);
         out->size += (size_t)(base64(to, at, step) - to);
     }
     PUT(out, "\"");
@@ -150,11 +150,11 @@ static void put_base64(struct obx_file_out *out, struct outbox_bytes bytes)
 
 /* ---- the line ---------------------------------------------------------------------------------------------------- */
 
-static void put_value(struct obx_file_out *out, struct outbox_bytes value)
+static void put_value(struct file_out *out, struct outbox_bytes value)
 {
     if (!value.data) {
         PUT(out, "null");
-    } else if (obx_file_is_utf8(value.data, value.size)) {
+    } else if (file_is_utf8(value.data, value.size)) {
         put_text(out, value);
     } else {
         PUT(out, "{\"base64\":");
@@ -163,17 +163,17 @@ static void put_value(struct obx_file_out *out, struct outbox_bytes value)
     }
 }
 
-static void put_time(struct obx_file_out *out, int64_t us)
+static void put_time(struct file_out *out, int64_t us)
 {
-    char text[OBX_FILE_TIME_SIZE];
-    size_t size = us == INT64_MIN ? 0 : obx_file_time(text, us);
+    char text[FILE_TIME_SIZE];
+    size_t size = us == INT64_MIN ? 0 : file_time(text, us);
     if (size)
         put_text(out, (struct outbox_bytes){text, size});
     else
         PUT(out, "null");
 }
 
-static void put_headers(struct obx_file_out *out, const struct outbox_message *message)
+static void put_headers(struct file_out *out, const struct outbox_message *message)
 {
     PUT(out, "{");
     for (uint32_t i = 0; i < message->header_count; i++) {
@@ -186,11 +186,11 @@ static void put_headers(struct obx_file_out *out, const struct outbox_message *m
     PUT(out, "}");
 }
 
-static void put_payload(struct obx_file_out *out, struct outbox_bytes payload)
+static void put_payload(struct file_out *out, struct outbox_bytes payload)
 {
     if (!payload.data) {
         PUT(out, ",\"payload\":null");
-    } else if (obx_file_is_utf8(payload.data, payload.size)) {
+    } else if (file_is_utf8(payload.data, payload.size)) {
         PUT(out, ",\"payload\":");
         put_text(out, payload);
     } else {
@@ -199,7 +199,7 @@ static void put_payload(struct obx_file_out *out, struct outbox_bytes payload)
     }
 }
 
-void obx_file_encode(struct obx_file_out *out, const struct outbox_message *message)
+void file_encode(struct file_out *out, const struct outbox_message *message)
 {
     PUT(out, "{\"topic\":");
     put_value(out, message->topic);

@@ -4,16 +4,16 @@
  * Lines go through a buffer of fixed size: when it is full its flush() is called, also in the middle of a line, so
  * that the size of an event costs no memory. A flush that fails makes everything after it do nothing.
  */
-#ifndef OBX_FILE_ENCODE_H
-#define OBX_FILE_ENCODE_H
+#ifndef FILE_ENCODE_H
+#define FILE_ENCODE_H
 
 #include <outbox/plugin.h>
 
 /* The largest step of the encoder: a buffer must have at least this much room. */
-#define OBX_FILE_STEP 4096u
-#define OBX_FILE_MIN_ROOM (6u * OBX_FILE_STEP + 64u)
+#define FILE_STEP 4096u
+#define FILE_MIN_ROOM (6u * FILE_STEP + 64u)
 
-struct obx_file_out {
+struct file_out {
     char *data; /* the caller's */
     size_t size, room;
     int (*flush)(void *arg, const char *data, size_t size); /* 0, or what `failed` becomes */
@@ -23,13 +23,13 @@ struct obx_file_out {
 };
 
 /* Write out what is buffered; gives `failed`. */
-int obx_file_flush(struct obx_file_out *out);
-void obx_file_encode(struct obx_file_out *out, const struct outbox_message *message);
+int file_flush(struct file_out *out);
+void file_encode(struct file_out *out, const struct outbox_message *message);
 
-bool obx_file_is_utf8(const void *data, size_t size);
+bool file_is_utf8(const void *data, size_t size);
 
 /* 2026-01-31T23:59:59.123456Z into text, without a NUL; 0 for years that RFC 3339 cannot write, else the length. */
-#define OBX_FILE_TIME_SIZE 27u
-size_t obx_file_time(char text[OBX_FILE_TIME_SIZE], int64_t us);
+#define FILE_TIME_SIZE 27u
+size_t file_time(char text[FILE_TIME_SIZE], int64_t us);
 
 #endif

@@ -25,7 +25,7 @@ static const struct {
     {EIO, OUTBOX_E_IO, "input or output error; look at the disk"},
 };
 
-int obx_file_fail(struct outbox_error *error, int number, const char *what, const char *path)
+int file_fail(struct outbox_error *error, int number, const char *what, const char *path)
 {
     size_t i = 0, count = sizeof known / sizeof known[0];
     while (i < count && known[i].number != number)

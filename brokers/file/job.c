@@ -13,69 +13,69 @@
 
 static int write_out(void *arg, const char *data, size_t size)
 {
-    struct obx_file_broker *broker = arg;
-    int code = obx_file_sink_append(&broker->sink, data, size, &broker->result.error);
+    struct file_broker *broker = arg;
+    int code = file_sink_append(&broker->sink, data, size, &broker->result.error);
     if (!code && !broker->out.last)
-        obx_file_sink_hasten(&broker->sink);
+        file_sink_hasten(&broker->sink);
     return code;
 }
 
-int obx_file_admit(const struct outbox_message *message, struct outbox_error *error)
+int file_judge(const struct outbox_message *message, struct outbox_error *error)
 {
     if (!message->topic.size)
         return outbox_error_set(error, OUTBOX_E_REJECTED, "write an event: it has no topic");
     for (uint32_t i = 0; i < message->header_count; i++)
-        if (!obx_file_is_utf8(message->headers[i].name.data, message->headers[i].name.size))
+        if (!file_is_utf8(message->headers[i].name.data, message->headers[i].name.size))
             return outbox_error_set(error, OUTBOX_E_REJECTED, "write an event: the name of header %u is not UTF-8",
                                     i + 1);
     return OUTBOX_OK;
 }
 
-static int make_durable(struct obx_file_broker *broker, uint64_t messages)
+static int make_durable(struct file_broker *broker, uint64_t messages)
 {
     broker->out.last = true;
-    int code = obx_file_flush(&broker->out);
+    int code = file_flush(&broker->out);
     broker->out.last = false;
     if (!code && broker->sink.size > broker->sink.durable)
-        code = obx_file_sink_sync(&broker->sink, &broker->result.error);
+        code = file_sink_sync(&broker->sink, &broker->result.error);
     if (!code)
         broker->result.durable = messages;
     return code;
 }
 
-static int write_message(struct obx_file_broker *broker, const struct outbox_message *message, uint64_t before)
+static int write_message(struct file_broker *broker, const struct outbox_message *message, uint64_t before)
 {
     struct outbox_error refusal;
-    if (obx_file_admit(message, &refusal)) {
+    if (file_judge(message, &refusal)) {
         broker->result.rejected++;
         return OUTBOX_OK;
     }
-    if (obx_file_sink_is_full(&broker->sink, broker->out.size)) {
+    if (file_sink_is_full(&broker->sink, broker->out.size)) {
         int code = make_durable(broker, before);
         if (!code)
-            code = obx_file_sink_rotate(&broker->sink, &broker->result.error);
+            code = file_sink_rotate(&broker->sink, &broker->result.error);
         if (code)
             return code;
     }
     broker->result.touched = before + 1;
-    obx_file_encode(&broker->out, message);
+    file_encode(&broker->out, message);
     return broker->out.failed;
 }
 
-static int write_all(struct obx_file_broker *broker)
+static int write_all(struct file_broker *broker)
 {
     uint64_t count = 0;
-    int code = obx_file_sink_check(&broker->sink, &broker->result.error);
-    for (struct obx_file_op *op = broker->job; op && !code; op = op->next)
+    int code = file_sink_check(&broker->sink, &broker->result.error);
+    for (struct file_op *op = broker->job; op && !code; op = op->next)
         for (uint32_t i = 0; i < op->publish->count && !code; i++)
             code = write_message(broker, outbox_message_at(op->publish, i), count++);
     return code ? code : make_durable(broker, count);
 }
 
-void obx_file_write_job(struct obx_file_broker *broker)
+void file_write_job(struct file_broker *broker)
 {
-    struct obx_file_result *result = &broker->result;
-    *result = (struct obx_file_result){0};
+    struct file_result *result = &broker->result;
+    *result = (struct file_result){0};
     broker->out.size = 0;
     broker->out.failed = 0;
     broker->out.flush = write_out;
@@ -83,7 +83,7 @@ void obx_file_write_job(struct obx_file_broker *broker)
     int code = write_all(broker);
     if (!code)
         return;
-    bool clean = !broker->sink.unsure || (code == OUTBOX_E_FULL && obx_file_sink_cut(&broker->sink) == OUTBOX_OK);
+    bool clean = !broker->sink.unsure || (code == OUTBOX_E_FULL && file_sink_cut(&broker->sink) == OUTBOX_OK);
     result->outcome = clean ? OUTBOX_NOT_CONNECTED : OUTBOX_UNKNOWN;
-    obx_file_sink_close(&broker->sink);
+    file_sink_close(&broker->sink);
 }

@@ -11,29 +11,28 @@
 #include <unistd.h>
 
 /* It would be made: is there the right to? */
-static int look_at_directory(struct obx_file_sink *sink, struct outbox_error *error)
+static int look_at_directory(struct file_sink *sink, struct outbox_error *error)
 {
-    return faccessat(sink->dir, ".", W_OK | X_OK, AT_EACCESS) ? obx_file_fail(error, errno, "make", sink->path)
-                                                              : OUTBOX_OK;
+    return faccessat(sink->dir, ".", W_OK | X_OK, AT_EACCESS) ? file_fail(error, errno, "make", sink->path) : OUTBOX_OK;
 }
 
-static int look_at_file(struct obx_file_sink *sink, bool *in_use, struct outbox_error *error)
+static int look_at_file(struct file_sink *sink, bool *in_use, struct outbox_error *error)
 {
     struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    if (obx_file_identify(sink, sink->fd, error))
+    if (file_identify(sink, sink->fd, error))
         return error->code;
     if (fcntl(sink->fd, F_OFD_GETLK, &all))
-        return obx_file_fail(error, errno, "look at the lock of", sink->path);
+        return file_fail(error, errno, "look at the lock of", sink->path);
     *in_use = all.l_type != F_UNLCK;
     sink->size = sink->id.st_size;
-    return obx_file_check_is_ours(sink, error);
+    return file_check_is_ours(sink, error);
 }
 
-int obx_file_sink_look(struct obx_file_sink *sink, struct obx_file_sight *sight, struct outbox_error *error)
+int file_sink_look(struct file_sink *sink, struct file_sight *sight, struct outbox_error *error)
 {
     int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-    *sight = (struct obx_file_sight){0};
-    if (!obx_file_open_dir(sink, error)) {
+    *sight = (struct file_sight){0};
+    if (!file_open_dir(sink, error)) {
         sink->fd = sink->sys->openat(sink->dir, sink->name, flags, 0);
         sight->exists = sink->fd >= 0;
         if (sight->exists)
@@ -41,8 +40,8 @@ int obx_file_sink_look(struct obx_file_sink *sink, struct obx_file_sight *sight,
         else if (errno == ENOENT)
             look_at_directory(sink, error);
         else
-            obx_file_fail(error, errno, "open", sink->path);
+            file_fail(error, errno, "open", sink->path);
     }
-    obx_file_sink_close(sink);
+    file_sink_close(sink);
     return error->code;
 }

@@ -17,10 +17,10 @@
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
 /* index: among all messages of the job. */
-static uint32_t outcome_of(const struct obx_file_result *result, const struct outbox_message *message, uint64_t index,
+static uint32_t outcome_of(const struct file_result *result, const struct outbox_message *message, uint64_t index,
                            struct outbox_error *refusal)
 {
-    if (result->rejected && obx_file_admit(message, refusal))
+    if (result->rejected && file_judge(message, refusal))
         return OUTBOX_REJECTED;
     if (index < result->durable)
         return OUTBOX_DELIVERED;
@@ -28,9 +28,9 @@ static uint32_t outcome_of(const struct obx_file_result *result, const struct ou
 }
 
 /* Tell the outcomes of one publish in runs; a rejected message has an error of its own and is a run of its own. */
-static void tell_all(struct obx_file_broker *broker, const struct obx_file_op *op, uint64_t base)
+static void tell_all(struct file_broker *broker, const struct file_op *op, uint64_t base)
 {
-    const struct obx_file_result *result = &broker->result;
+    const struct file_result *result = &broker->result;
     struct outbox_error refusal;
     uint32_t first = 0, run = 0;
     for (uint32_t i = 0; i < op->publish->count; i++) {
@@ -48,15 +48,15 @@ static void tell_all(struct obx_file_broker *broker, const struct obx_file_op *o
     outbox_tell(broker->host, op->op, first, op->publish->count - first, run, &result->error);
 }
 
-static void refuse(struct obx_file_broker *broker, const struct obx_file_op *op, const struct outbox_error *error)
+static void refuse(struct file_broker *broker, const struct file_op *op, const struct outbox_error *error)
 {
     outbox_tell(broker->host, op->op, 0, op->publish->count, OUTBOX_NOT_CONNECTED, error);
     broker->host->op_done(broker->host, op->op, NULL);
 }
 
-static void refuse_queue(struct obx_file_broker *broker, const struct outbox_error *error)
+static void refuse_queue(struct file_broker *broker, const struct outbox_error *error)
 {
-    for (struct obx_file_op *op = broker->queue, *next; op; op = next) {
+    for (struct file_op *op = broker->queue, *next; op; op = next) {
         next = op->next;
         refuse(broker, op, error);
     }
@@ -66,8 +66,7 @@ static void refuse_queue(struct obx_file_broker *broker, const struct outbox_err
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
-static int submit(struct obx_file_broker *broker, void (*work)(struct outbox_work *),
-                  void (*done)(struct outbox_work *))
+static int submit(struct file_broker *broker, void (*work)(struct outbox_work *), void (*done)(struct outbox_work *))
 {
     memset(&broker->work, 0, sizeof broker->work);
     broker->work.work = work;
@@ -80,16 +79,16 @@ static int submit(struct obx_file_broker *broker, void (*work)(struct outbox_wor
 
 static void work_write(struct outbox_work *work)
 {
-    obx_file_write_job(work->arg);
+    file_write_job(work->arg);
 }
 
 static void done_write(struct outbox_work *work)
 {
-    struct obx_file_broker *broker = work->arg;
+    struct file_broker *broker = work->arg;
     struct outbox_error error = broker->result.error;
     uint64_t base = 0;
     broker->busy = false;
-    for (struct obx_file_op *op = broker->job, *next; op; op = next) {
+    for (struct file_op *op = broker->job, *next; op; op = next) {
         next = op->next;
         uint32_t count = op->publish->count;
         tell_all(broker, op, base);
@@ -98,14 +97,14 @@ static void done_write(struct outbox_work *work)
     }
     broker->job = NULL;
     if (error.code) {
-        broker->state = OBX_FILE_BROKEN;
+        broker->state = FILE_BROKEN;
         refuse_queue(broker, &error);
         broker->host->lost(broker->host, &error);
     }
-    obx_file_advance(broker);
+    file_advance(broker);
 }
 
-static void write_queue(struct obx_file_broker *broker)
+static void write_queue(struct file_broker *broker)
 {
     broker->job = broker->queue;
     broker->queue = NULL;
@@ -116,59 +115,59 @@ static void write_queue(struct obx_file_broker *broker)
     broker->job = NULL;
     struct outbox_error error;
     outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "write %s: no worker thread can be had", broker->path);
-    broker->state = OBX_FILE_BROKEN;
+    broker->state = FILE_BROKEN;
     refuse_queue(broker, &error);
     broker->host->lost(broker->host, &error);
 }
 
 static void work_open(struct outbox_work *work)
 {
-    struct obx_file_broker *broker = work->arg;
-    broker->result = (struct obx_file_result){0};
+    struct file_broker *broker = work->arg;
+    broker->result = (struct file_result){0};
     if (!broker->out.data)
         broker->out.data = broker->host->alloc(broker->host, broker->out.room);
     if (broker->out.data)
-        obx_file_sink_open(&broker->sink, &broker->result.error);
+        file_sink_open(&broker->sink, &broker->result.error);
     else
         outbox_error_set(&broker->result.error, OUTBOX_E_NO_MEMORY, "open %s: no memory for the buffer", broker->path);
 }
 
 static void work_look(struct outbox_work *work)
 {
-    struct obx_file_broker *broker = work->arg;
-    broker->result = (struct obx_file_result){0};
-    obx_file_sink_look(&broker->sink, &broker->sight, &broker->result.error);
+    struct file_broker *broker = work->arg;
+    broker->result = (struct file_result){0};
+    file_sink_look(&broker->sink, &broker->sight, &broker->result.error);
 }
 
 static void done_open(struct outbox_work *work)
 {
-    struct obx_file_broker *broker = work->arg;
+    struct file_broker *broker = work->arg;
     outbox_op_t op = broker->start;
     broker->busy = false;
     broker->start = 0;
-    broker->state = broker->result.error.code || broker->looks ? OBX_FILE_CLOSED : OBX_FILE_OPEN;
+    broker->state = broker->result.error.code || broker->looks ? FILE_CLOSED : FILE_OPEN;
     broker->host->op_done(broker->host, op, &broker->result.error);
-    obx_file_advance(broker);
+    file_advance(broker);
 }
 
 static void work_close(struct outbox_work *work)
 {
-    struct obx_file_broker *broker = work->arg;
+    struct file_broker *broker = work->arg;
     OUTBOX_FAILPOINT(broker->host, file, before_close);
-    obx_file_sink_close(&broker->sink);
+    file_sink_close(&broker->sink);
 }
 
 static void done_close(struct outbox_work *work)
 {
-    struct obx_file_broker *broker = work->arg;
+    struct file_broker *broker = work->arg;
     outbox_op_t op = broker->stop;
     broker->busy = false;
     broker->stop = 0;
-    broker->state = OBX_FILE_CLOSED;
+    broker->state = FILE_CLOSED;
     broker->host->op_done(broker->host, op, NULL);
 }
 
-void obx_file_advance(struct obx_file_broker *broker)
+void file_advance(struct file_broker *broker)
 {
     if (!broker->busy && broker->queue)
         write_queue(broker);
@@ -184,28 +183,28 @@ void obx_file_advance(struct obx_file_broker *broker)
 
 static int file_init(void *self, const struct outbox_init *init, struct outbox_error *error)
 {
-    struct obx_file_broker *broker = self;
+    struct file_broker *broker = self;
     broker->host = init->host;
     broker->queue_end = &broker->queue;
     broker->out.room = BUFFER_SIZE;
     broker->sink.host = init->host;
-    broker->sink.sys = &obx_file_kernel;
+    broker->sink.sys = &file_kernel;
     broker->sink.path = broker->path;
     broker->sink.max_size = broker->max_size;
-    return obx_file_sink_init(&broker->sink, error);
+    return file_sink_init(&broker->sink, error);
 }
 
 static void file_fini(void *self)
 {
-    struct obx_file_broker *broker = self;
-    obx_file_sink_close(&broker->sink);
+    struct file_broker *broker = self;
+    file_sink_close(&broker->sink);
     if (broker->out.data)
         broker->host->release(broker->host, broker->out.data);
 }
 
 static void file_start(void *self, outbox_op_t op, const struct outbox_broker_start *start)
 {
-    struct obx_file_broker *broker = self;
+    struct file_broker *broker = self;
     struct outbox_error error;
     broker->start = op;
     broker->looks = outbox_broker_start_looks(start);
@@ -218,18 +217,18 @@ static void file_start(void *self, outbox_op_t op, const struct outbox_broker_st
 
 static void file_stop(void *self, outbox_op_t op)
 {
-    struct obx_file_broker *broker = self;
+    struct file_broker *broker = self;
     broker->stop = op;
-    obx_file_advance(broker);
+    file_advance(broker);
 }
 
 static void file_publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
 {
-    struct obx_file_broker *broker = self;
-    struct obx_file_op *entry = broker->host->op_scratch(broker->host, op);
+    struct file_broker *broker = self;
+    struct file_op *entry = broker->host->op_scratch(broker->host, op);
     entry->op = op;
     entry->publish = publish;
-    if (broker->state != OBX_FILE_OPEN) {
+    if (broker->state != FILE_OPEN) {
         struct outbox_error error;
         outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "write %s: the file is not open", broker->path);
         refuse(broker, entry, &error);
@@ -237,34 +236,34 @@ static void file_publish(void *self, outbox_op_t op, const struct outbox_publish
     }
     *broker->queue_end = entry;
     broker->queue_end = &entry->next;
-    obx_file_advance(broker);
+    file_advance(broker);
 }
 
 /* What the worker has begun cannot be taken back. What waits is given up all together: one alone would be overtaken
  * by those behind it. */
 static void file_cancel(void *self, outbox_op_t op)
 {
-    struct obx_file_broker *broker = self;
+    struct file_broker *broker = self;
     bool waits = false;
-    for (struct obx_file_op *entry = broker->queue; entry; entry = entry->next)
+    for (struct file_op *entry = broker->queue; entry; entry = entry->next)
         waits |= entry->op == op;
     if (!waits)
         return;
     struct outbox_error error;
     outbox_error_set(&error, OUTBOX_E_CANCELED, "write %s: canceled before it began", broker->path);
-    broker->state = OBX_FILE_BROKEN;
+    broker->state = FILE_BROKEN;
     refuse_queue(broker, &error);
 }
 
 static int file_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
 {
     (void)self;
-    return obx_file_admit(message, error);
+    return file_judge(message, error);
 }
 
-void obx_file_use(void *self, const struct obx_file_sys *sys, size_t buffer)
+void file_use(void *self, const struct file_sys *sys, size_t buffer)
 {
-    struct obx_file_broker *broker = self;
+    struct file_broker *broker = self;
     broker->sink.sys = sys;
     broker->out.room = buffer;
 }
@@ -275,11 +274,11 @@ static const struct outbox_option options[] = {
     {.name = "path",
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_REQUIRED,
-     .offset = offsetof(struct obx_file_broker, path),
+     .offset = offsetof(struct file_broker, path),
      .help = "the file that events are appended to; its directory must exist, a symbolic link is refused"},
     {.name = "max_size",
      .type = OUTBOX_OPT_SIZE,
-     .offset = offsetof(struct obx_file_broker, max_size),
+     .offset = offsetof(struct file_broker, max_size),
      .fallback = "0",
      .max = INT64_MAX,
      .help = "at this size the file is renamed to PATH.000001 and so on, and a new one begun; 0: never"},
@@ -294,7 +293,7 @@ static const struct outbox_broker_ops ops = {
     .cancel = file_cancel,
     .publish = file_publish,
     .admit = file_admit,
-    .check = obx_file_check,
+    .check = file_check,
 };
 
 OUTBOX_PLUGIN(broker, file) = {
@@ -306,8 +305,8 @@ OUTBOX_PLUGIN(broker, file) = {
     .name = "file",
     .version = "0.1.0",
     .description = "appends events to a file, one json object a line",
-    .instance_size = sizeof(struct obx_file_broker),
-    .op_size = sizeof(union obx_file_scratch),
+    .instance_size = sizeof(struct file_broker),
+    .op_size = sizeof(union file_scratch),
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .ops = &ops,

@@ -21,14 +21,14 @@
 
 static const char first_bytes[] = "{\"topic\":";
 
-static int read_exactly(struct obx_file_sink *sink, char *data, size_t size, int64_t offset, struct outbox_error *error)
+static int read_exactly(struct file_sink *sink, char *data, size_t size, int64_t offset, struct outbox_error *error)
 {
     while (size) {
         ssize_t got = sink->sys->pread(sink->fd, data, size, (off_t)offset);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            return obx_file_fail(error, got ? errno : EIO, "read", sink->path);
+            return file_fail(error, got ? errno : EIO, "read", sink->path);
         data += got;
         size -= (size_t)got;
         offset += got;
@@ -37,7 +37,7 @@ static int read_exactly(struct obx_file_sink *sink, char *data, size_t size, int
 }
 
 /* Nothing but what we write, and zeros? Then it may be our first batch, which lost its beginning. */
-static int is_text(struct obx_file_sink *sink, char *block, bool *text, struct outbox_error *error)
+static int is_text(struct file_sink *sink, char *block, bool *text, struct outbox_error *error)
 {
     *text = sink->size <= WINDOW;
     for (int64_t at = 0; at < sink->size && *text; at += BLOCK) {
@@ -50,7 +50,7 @@ static int is_text(struct obx_file_sink *sink, char *block, bool *text, struct o
     return OUTBOX_OK;
 }
 
-static int check_beginning(struct obx_file_sink *sink, char *block, struct outbox_error *error)
+static int check_beginning(struct file_sink *sink, char *block, struct outbox_error *error)
 {
     size_t size = (uint64_t)sink->size < sizeof first_bytes - 1 ? (size_t)sink->size : sizeof first_bytes - 1;
     bool ours = true, zeros = false;
@@ -69,7 +69,7 @@ static int check_beginning(struct obx_file_sink *sink, char *block, struct outbo
                             sink->path);
 }
 
-int obx_file_check_is_ours(struct obx_file_sink *sink, struct outbox_error *error)
+int file_check_is_ours(struct file_sink *sink, struct outbox_error *error)
 {
     char *block = sink->host->alloc(sink->host, BLOCK);
     if (!block)
@@ -80,7 +80,7 @@ int obx_file_check_is_ours(struct obx_file_sink *sink, struct outbox_error *erro
 }
 
 /* The first NUL of the window, or the end of the file. */
-static int find_zero(struct obx_file_sink *sink, char *block, int64_t *zero, struct outbox_error *error)
+static int find_zero(struct file_sink *sink, char *block, int64_t *zero, struct outbox_error *error)
 {
     int64_t at = sink->size > WINDOW ? sink->size - WINDOW : 0;
     for (*zero = sink->size; at < sink->size; at += BLOCK) {
@@ -97,7 +97,7 @@ static int find_zero(struct obx_file_sink *sink, char *block, int64_t *zero, str
 }
 
 /* Behind the last line end before `end`. */
-static int find_line_end(struct obx_file_sink *sink, char *block, int64_t end, int64_t *cut, struct outbox_error *error)
+static int find_line_end(struct file_sink *sink, char *block, int64_t end, int64_t *cut, struct outbox_error *error)
 {
     while (end > 0) {
         size_t size = end < BLOCK ? (size_t)end : BLOCK;
@@ -114,7 +114,7 @@ static int find_line_end(struct obx_file_sink *sink, char *block, int64_t end, i
     return OUTBOX_OK;
 }
 
-static int find_cut(struct obx_file_sink *sink, int64_t *cut, struct outbox_error *error)
+static int find_cut(struct file_sink *sink, int64_t *cut, struct outbox_error *error)
 {
     char *block = sink->host->alloc(sink->host, BLOCK);
     if (!block)
@@ -129,7 +129,7 @@ static int find_cut(struct obx_file_sink *sink, int64_t *cut, struct outbox_erro
     return code;
 }
 
-int obx_file_recover(struct obx_file_sink *sink, struct outbox_error *error)
+int file_recover(struct file_sink *sink, struct outbox_error *error)
 {
     int64_t cut = 0;
     sink->size = sink->id.st_size;
@@ -143,7 +143,7 @@ int obx_file_recover(struct obx_file_sink *sink, struct outbox_error *error)
                         sink->path, (long long)(sink->size - cut));
         if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_cut, NULL)) ||
             sink->sys->ftruncate(sink->fd, (off_t)cut))
-            return obx_file_fail(error, errno, "cut the torn end of", sink->path);
+            return file_fail(error, errno, "cut the torn end of", sink->path);
         OUTBOX_FAILPOINT(sink->host, file, after_cut);
     }
     sink->size = sink->durable = cut; /* durable or not: what a predecessor wrote is never cut later */

@@ -27,7 +27,7 @@
 
 #define LARGEST_NUMBER 999999999999u
 
-bool obx_file_sink_is_full(const struct obx_file_sink *sink, size_t more)
+bool file_sink_is_full(const struct file_sink *sink, size_t more)
 {
     return sink->rotate_at && sink->size + (int64_t)more >= sink->rotate_at;
 }
@@ -45,13 +45,13 @@ static uint64_t number_of(const char *file, const char *name)
 
 static void note_number(void *arg, const char *file)
 {
-    struct obx_file_sink *sink = arg;
+    struct file_sink *sink = arg;
     uint64_t number = number_of(file, sink->name);
     if (number > sink->last_number)
         sink->last_number = number;
 }
 
-static int rename_file(struct obx_file_sink *sink)
+static int rename_file(struct file_sink *sink)
 {
     char name[NAME_MAX + 1];
     struct stat status;
@@ -74,31 +74,31 @@ static int rename_file(struct obx_file_sink *sink)
     return 0;
 }
 
-static void put_off(struct obx_file_sink *sink)
+static void put_off(struct file_sink *sink)
 {
     struct outbox_error error;
-    obx_file_fail(&error, errno, "rotate", sink->path);
+    file_fail(&error, errno, "rotate", sink->path);
     sink->host->log(sink->host, OUTBOX_LOG_WARN, "%s; appending to it goes on", error.text);
     sink->rotate_at = sink->size + sink->max_size;
 }
 
-int obx_file_sink_rotate(struct obx_file_sink *sink, struct outbox_error *error)
+int file_sink_rotate(struct file_sink *sink, struct outbox_error *error)
 {
-    if (obx_file_sink_sync(sink, error))
+    if (file_sink_sync(sink, error))
         return error->code;
     if (rename_file(sink)) {
         put_off(sink);
         return OUTBOX_OK;
     }
     int old = sink->fd;
-    int code = obx_file_sync_dir(sink, error);
+    int code = file_sync_dir(sink, error);
     if (!code)
-        code = obx_file_open_name(sink, O_EXCL, error);
+        code = file_open_name(sink, O_EXCL, error);
     if (!code) {
         sink->size = sink->durable = 0;
         sink->rotate_at = sink->max_size;
         OUTBOX_FAILPOINT(sink->host, file, after_create);
-        code = obx_file_sync_dir(sink, error);
+        code = file_sync_dir(sink, error);
     }
     sink->sys->close(old);
     if (sink->fd == old)

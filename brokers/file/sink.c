@@ -18,7 +18,7 @@
 #define OPEN_ATTEMPTS 5
 #define LARGEST_NAME 240 /* leaves room for the number of a rotated file */
 
-int obx_file_sink_init(struct obx_file_sink *sink, struct outbox_error *error)
+int file_sink_init(struct file_sink *sink, struct outbox_error *error)
 {
     const char *slash = strrchr(sink->path, '/');
     sink->name = slash ? slash + 1 : sink->path;
@@ -33,7 +33,7 @@ int obx_file_sink_init(struct obx_file_sink *sink, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
-static void close_fd(struct obx_file_sink *sink, int *fd)
+static void close_fd(struct file_sink *sink, int *fd)
 {
     if (*fd >= 0)
         sink->sys->close(*fd);
@@ -42,9 +42,9 @@ static void close_fd(struct obx_file_sink *sink, int *fd)
 
 /* What is not durable goes while the lock is still ours, so that whoever writes next finds lines that are on the disk.
  * If that fails it is cut at our next open, unless the file was changed since by somebody else. */
-void obx_file_sink_close(struct obx_file_sink *sink)
+void file_sink_close(struct file_sink *sink)
 {
-    if (sink->fd >= 0 && sink->unsure && obx_file_sink_cut(sink))
+    if (sink->fd >= 0 && sink->unsure && file_sink_cut(sink))
         sink->unsure = sink->sys->fstat(sink->fd, &sink->left) == 0;
     close_fd(sink, &sink->fd);
     close_fd(sink, &sink->dir);
@@ -53,7 +53,7 @@ void obx_file_sink_close(struct obx_file_sink *sink)
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 /* The directory part of path goes into text; a name of a rotated file is made of it later, so it is not kept. */
-int obx_file_open_dir(struct obx_file_sink *sink, struct outbox_error *error)
+int file_open_dir(struct file_sink *sink, struct outbox_error *error)
 {
     size_t length = (size_t)(sink->name - sink->path);
     char *text = sink->host->alloc(sink->host, length + 2);
@@ -64,10 +64,10 @@ int obx_file_open_dir(struct obx_file_sink *sink, struct outbox_error *error)
     int number = errno;
     sink->host->release(sink->host, text);
     if (sink->dir < 0)
-        return obx_file_fail(error, number, "open the directory of", sink->path);
+        return file_fail(error, number, "open the directory of", sink->path);
     struct stat status;
     if (sink->sys->fstat(sink->dir, &status))
-        return obx_file_fail(error, errno, "look at the directory of", sink->path);
+        return file_fail(error, errno, "look at the directory of", sink->path);
     if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))
         return outbox_error_set(error, OUTBOX_E_PERMISSION,
                                 "open %s: everybody may write its directory, and so replace the file; chmod o-w it",
@@ -75,34 +75,34 @@ int obx_file_open_dir(struct obx_file_sink *sink, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
-int obx_file_identify(struct obx_file_sink *sink, int fd, struct outbox_error *error)
+int file_identify(struct file_sink *sink, int fd, struct outbox_error *error)
 {
     if (sink->sys->fstat(fd, &sink->id))
-        return obx_file_fail(error, errno, "look at", sink->path);
+        return file_fail(error, errno, "look at", sink->path);
     return S_ISREG(sink->id.st_mode)
                ? OUTBOX_OK
                : outbox_error_set(error, OUTBOX_E_CONFIG, "open %s: not a regular file", sink->path);
 }
 
-static int lock_file(struct obx_file_sink *sink, int fd, struct outbox_error *error)
+static int lock_file(struct file_sink *sink, int fd, struct outbox_error *error)
 {
-    if (obx_file_identify(sink, fd, error))
+    if (file_identify(sink, fd, error))
         return error->code;
     if (sink->sys->lock(fd) == 0)
         return OUTBOX_OK;
     if (errno == EAGAIN || errno == EACCES)
         return outbox_error_set(error, OUTBOX_E_AGAIN,
                                 "lock %s: another process writes this file; stop it, or give another path", sink->path);
-    return obx_file_fail(error, errno, "lock", sink->path);
+    return file_fail(error, errno, "lock", sink->path);
 }
 
 /* Without blocking, so that a FIFO in the place of the file cannot hold us. `fd` is only ever a file that is ours. */
-int obx_file_open_name(struct obx_file_sink *sink, int extra_flags, struct outbox_error *error)
+int file_open_name(struct file_sink *sink, int extra_flags, struct outbox_error *error)
 {
     int flags = O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | extra_flags;
     int fd = sink->sys->openat(sink->dir, sink->name, flags, 0640);
     if (fd < 0)
-        return obx_file_fail(error, errno, "open", sink->path);
+        return file_fail(error, errno, "open", sink->path);
     if (lock_file(sink, fd, error)) {
         sink->sys->close(fd);
         return error->code;
@@ -113,7 +113,7 @@ int obx_file_open_name(struct obx_file_sink *sink, int extra_flags, struct outbo
 
 /* Does the whole path still mean the open file? A directory may have been moved away with all that is in it. Also looks
  * at the file anew. */
-static bool is_current(struct obx_file_sink *sink)
+static bool is_current(struct file_sink *sink)
 {
     struct stat named;
     return sink->sys->fstat(sink->fd, &sink->id) == 0 && sink->id.st_nlink > 0 &&
@@ -121,10 +121,10 @@ static bool is_current(struct obx_file_sink *sink)
            named.st_dev == sink->id.st_dev;
 }
 
-static int open_current(struct obx_file_sink *sink, struct outbox_error *error)
+static int open_current(struct file_sink *sink, struct outbox_error *error)
 {
     for (int i = 0; i < OPEN_ATTEMPTS; i++) {
-        if (obx_file_open_name(sink, 0, error))
+        if (file_open_name(sink, 0, error))
             return error->code;
         if (is_current(sink))
             return OUTBOX_OK;
@@ -134,21 +134,21 @@ static int open_current(struct obx_file_sink *sink, struct outbox_error *error)
                             sink->path);
 }
 
-int obx_file_sync_dir(struct obx_file_sink *sink, struct outbox_error *error)
+int file_sync_dir(struct file_sink *sink, struct outbox_error *error)
 {
     if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_dir_sync, NULL)) || sink->sys->fsync(sink->dir))
-        return obx_file_fail(error, errno, "sync the directory of", sink->path);
+        return file_fail(error, errno, "sync the directory of", sink->path);
     OUTBOX_FAILPOINT(sink->host, file, after_dir_sync);
     return OUTBOX_OK;
 }
 
 /* After a failure for want of space the host asks again and again: say no until there is some. */
-static int find_space(struct obx_file_sink *sink, struct outbox_error *error)
+static int find_space(struct file_sink *sink, struct outbox_error *error)
 {
     if (!sink->wanted)
         return OUTBOX_OK;
     if (sink->sys->reserve(sink->fd, (off_t)sink->size, (off_t)sink->wanted) && (errno == ENOSPC || errno == EDQUOT))
-        return obx_file_fail(error, errno, "find space for", sink->path);
+        return file_fail(error, errno, "find space for", sink->path);
     sink->wanted = 0;
     return OUTBOX_OK;
 }
@@ -159,29 +159,29 @@ static bool is_as_left(const struct stat *left, const struct stat *found)
            left->st_mtim.tv_sec == found->st_mtim.tv_sec && left->st_mtim.tv_nsec == found->st_mtim.tv_nsec;
 }
 
-static int open_all(struct obx_file_sink *sink, struct outbox_error *error)
+static int open_all(struct file_sink *sink, struct outbox_error *error)
 {
     if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_open, NULL)))
-        return obx_file_fail(error, errno, "open", sink->path);
-    if (obx_file_open_dir(sink, error) || open_current(sink, error))
+        return file_fail(error, errno, "open", sink->path);
+    if (file_open_dir(sink, error) || open_current(sink, error))
         return error->code;
     if (!is_as_left(&sink->left, &sink->id))
         sink->unsure = false; /* what we knew is about another file, or another writer has been there since */
-    if (obx_file_recover(sink, error) || find_space(sink, error) || obx_file_sink_sync(sink, error) ||
-        obx_file_sync_dir(sink, error))
+    if (file_recover(sink, error) || find_space(sink, error) || file_sink_sync(sink, error) ||
+        file_sync_dir(sink, error))
         return error->code;
     sink->rotate_at = sink->max_size;
     return OUTBOX_OK;
 }
 
-int obx_file_sink_open(struct obx_file_sink *sink, struct outbox_error *error)
+int file_sink_open(struct file_sink *sink, struct outbox_error *error)
 {
     if (open_all(sink, error))
-        obx_file_sink_close(sink);
+        file_sink_close(sink);
     return sink->fd < 0 ? error->code : OUTBOX_OK;
 }
 
-int obx_file_sink_check(struct obx_file_sink *sink, struct outbox_error *error)
+int file_sink_check(struct file_sink *sink, struct outbox_error *error)
 {
     bool current = is_current(sink);
     if (current && sink->id.st_size == sink->size)
@@ -190,14 +190,14 @@ int obx_file_sink_check(struct obx_file_sink *sink, struct outbox_error *error)
                     !current                        ? "moved or removed"
                     : sink->id.st_size < sink->size ? "cut short"
                                                     : "written");
-    obx_file_sink_close(sink);
-    return obx_file_sink_open(sink, error);
+    file_sink_close(sink);
+    return file_sink_open(sink, error);
 }
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* What a failure to write leaves behind: `more` bytes did not go. */
-static int note_failure(struct obx_file_sink *sink, size_t more, int code)
+static int note_failure(struct file_sink *sink, size_t more, int code)
 {
     if (code == OUTBOX_E_FULL)
         sink->wanted = sink->size - sink->durable + (int64_t)more;
@@ -205,7 +205,7 @@ static int note_failure(struct obx_file_sink *sink, size_t more, int code)
     return code;
 }
 
-int obx_file_sink_append(struct obx_file_sink *sink, const char *data, size_t size, struct outbox_error *error)
+int file_sink_append(struct file_sink *sink, const char *data, size_t size, struct outbox_error *error)
 {
     while (size) {
         size_t most = OUTBOX_FAILPOINT_ERROR(sink->host, file, short_write, NULL) ? (size + 1) / 2 : size;
@@ -215,7 +215,7 @@ int obx_file_sink_append(struct obx_file_sink *sink, const char *data, size_t si
         if (done < 0 && errno == EINTR)
             continue;
         if (done <= 0)
-            return note_failure(sink, size, obx_file_fail(error, done ? errno : EIO, "write", sink->path));
+            return note_failure(sink, size, file_fail(error, done ? errno : EIO, "write", sink->path));
         data += done;
         size -= (size_t)done;
         sink->size += done;
@@ -225,22 +225,22 @@ int obx_file_sink_append(struct obx_file_sink *sink, const char *data, size_t si
 }
 
 /* Whatever it answers: only the sync says what is durable. */
-void obx_file_sink_hasten(struct obx_file_sink *sink)
+void file_sink_hasten(struct file_sink *sink)
 {
     sink->sys->hasten(sink->fd, (off_t)sink->durable, (off_t)(sink->size - sink->durable));
 }
 
-int obx_file_sink_sync(struct obx_file_sink *sink, struct outbox_error *error)
+int file_sink_sync(struct file_sink *sink, struct outbox_error *error)
 {
     if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_sync, NULL)) || sink->sys->fdatasync(sink->fd))
-        return note_failure(sink, 0, obx_file_fail(error, errno, "sync", sink->path));
+        return note_failure(sink, 0, file_fail(error, errno, "sync", sink->path));
     OUTBOX_FAILPOINT(sink->host, file, after_sync);
     sink->durable = sink->size;
     sink->unsure = false;
     return OUTBOX_OK;
 }
 
-int obx_file_sink_cut(struct obx_file_sink *sink)
+int file_sink_cut(struct file_sink *sink)
 {
     if (sink->fd < 0 || sink->sys->ftruncate(sink->fd, (off_t)sink->durable))
         return OUTBOX_E_UNKNOWN_OUTCOME;

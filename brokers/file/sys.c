@@ -60,7 +60,7 @@ static int rename_at(int dir, const char *from, const char *to)
     return renameat(dir, from, dir, to);
 }
 
-const struct obx_file_sys obx_file_kernel = {
+const struct file_sys file_kernel = {
     .openat = open_at,
     .close = close,
     .list = list_at,

@@ -3,13 +3,13 @@
  *
  * Every function behaves like the call of its name: -1 and errno on failure.
  */
-#ifndef OBX_FILE_SYS_H
-#define OBX_FILE_SYS_H
+#ifndef FILE_SYS_H
+#define FILE_SYS_H
 
 #include <sys/stat.h>
 #include <sys/types.h>
 
-struct obx_file_sys {
+struct file_sys {
     int (*openat)(int dir, const char *name, int flags, mode_t mode);
     int (*close)(int fd);
     int (*list)(int dir, void (*each)(void *arg, const char *name), void *arg); /* all names of the directory */
@@ -28,6 +28,6 @@ struct obx_file_sys {
     int (*renameat)(int dir, const char *from, const char *to);
 };
 
-extern const struct obx_file_sys obx_file_kernel;
+extern const struct file_sys file_kernel;
 
 #endif

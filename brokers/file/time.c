@@ -34,7 +34,7 @@ static struct date to_date(int64_t days)
     };
 }
 
-size_t obx_file_time(char text[OBX_FILE_TIME_SIZE], int64_t us)
+size_t file_time(char text[FILE_TIME_SIZE], int64_t us)
 {
     int64_t days = us / US_PER_DAY, rest = us % US_PER_DAY;
     if (rest < 0) {
@@ -52,5 +52,5 @@ size_t obx_file_time(char text[OBX_FILE_TIME_SIZE], int64_t us)
     at = put_digits(at, seconds / 60 % 60, 2, ':');
     at = put_digits(at, seconds % 60, 2, '.');
     put_digits(at, (uint32_t)(rest % 1000000), 6, 'Z');
-    return OBX_FILE_TIME_SIZE;
+    return FILE_TIME_SIZE;
 }

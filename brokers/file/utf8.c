@@ -79,7 +79,7 @@ static size_t sequence(const unsigned char *at, size_t left)
     return length;
 }
 
-bool obx_file_is_utf8(const void *data, size_t size)
+bool file_is_utf8(const void *data, size_t size)
 {
     if (!size)
         return true;

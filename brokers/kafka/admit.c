@@ -23,21 +23,21 @@ static int check_topic(struct outbox_bytes topic, struct outbox_error *error)
 {
     const unsigned char *name = topic.data;
     if (!name || !topic.size)
-        return obx_kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "the topic is empty");
+        return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "the topic is empty");
     if (topic.size > TOPIC_MAX)
-        return obx_kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
-                               "topic '%.40s...' has %zu characters, Kafka allows %u", (const char *)topic.data,
-                               topic.size, TOPIC_MAX);
+        return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
+                           "topic '%.40s...' has %zu characters, Kafka allows %u", (const char *)topic.data, topic.size,
+                           TOPIC_MAX);
     for (size_t i = 0; i < topic.size; i++)
         if (!topic_character(name[i]))
-            return obx_kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
-                                   "topic '%.*s' has a character (0x%02x at %zu) that Kafka does not allow: "
-                                   "only letters, digits, '.', '_' and '-'",
-                                   (int)topic.size, (const char *)topic.data, name[i], i);
+            return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
+                               "topic '%.*s' has a character (0x%02x at %zu) that Kafka does not allow: "
+                               "only letters, digits, '.', '_' and '-'",
+                               (int)topic.size, (const char *)topic.data, name[i], i);
     if (name[0] == '.' && (topic.size == 1 || (topic.size == 2 && name[1] == '.')))
-        return obx_kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
-                               "topic '%.*s' is a name that Kafka does not allow", (int)topic.size,
-                               (const char *)topic.data);
+        return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
+                           "topic '%.*s' is a name that Kafka does not allow", (int)topic.size,
+                           (const char *)topic.data);
     return OUTBOX_OK;
 }
 
@@ -54,14 +54,14 @@ static int check_headers(const struct outbox_message *message, struct outbox_err
     for (uint32_t i = 0; i < message->header_count; i++) {
         struct outbox_bytes name = message->headers[i].name;
         if (!name.data || !name.size)
-            return obx_kafka_error(error, OUTBOX_E_REJECTED, 0, "header %u has no name", i + 1);
+            return kafka_error(error, OUTBOX_E_REJECTED, 0, "header %u has no name", i + 1);
     }
     return OUTBOX_OK;
 }
 
-int obx_kafka_admit(void *plugin, const struct outbox_message *message, struct outbox_error *error)
+int kafka_admit(void *plugin, const struct outbox_message *message, struct outbox_error *error)
 {
-    const struct obx_kafka *self = plugin;
+    const struct kafka_broker *self = plugin;
     uint64_t size = size_of(message);
     int rc = check_topic(message->topic, error);
     if (!rc)
@@ -69,11 +69,11 @@ int obx_kafka_admit(void *plugin, const struct outbox_message *message, struct o
     if (rc)
         return rc;
     if (self->require_key && !message->key.data)
-        return obx_kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_INVALID_RECORD,
-                               "the event has no key, and require_key is set");
+        return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_INVALID_RECORD,
+                           "the event has no key, and require_key is set");
     if (size > self->message_max)
-        return obx_kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
-                               "the event takes %llu bytes as a Kafka record, message.max.bytes is %llu",
-                               (unsigned long long)size, (unsigned long long)self->message_max);
+        return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+                           "the event takes %llu bytes as a Kafka record, message.max.bytes is %llu",
+                           (unsigned long long)size, (unsigned long long)self->message_max);
     return OUTBOX_OK;
 }

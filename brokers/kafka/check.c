@@ -26,7 +26,7 @@ struct findings {
     struct finding *first, **end;
 };
 
-__attribute__((format(printf, 5, 6))) static void find(struct obx_kafka *self, struct findings *findings,
+__attribute__((format(printf, 5, 6))) static void find(struct kafka_broker *self, struct findings *findings,
                                                        enum outbox_log_level level, const char *advice,
                                                        const char *format, ...)
 {
@@ -45,7 +45,7 @@ __attribute__((format(printf, 5, 6))) static void find(struct obx_kafka *self, s
 
 /* ---- worker ------------------------------------------------------------------------------------------------------ */
 
-static void check_library(struct obx_kafka *self, struct findings *findings)
+static void check_library(struct kafka_broker *self, struct findings *findings)
 {
     if (rd_kafka_version() < FIXED_VERSION)
         find(self, findings, OUTBOX_LOG_WARN,
@@ -62,7 +62,8 @@ static bool is_loopback(const char *host)
     return !strncmp(host, "127.", 4) || !strcmp(host, "localhost") || !strcmp(host, "::1") || !strcmp(host, "[::1]");
 }
 
-static void check_security(struct obx_kafka *self, struct findings *findings, const struct rd_kafka_metadata *metadata)
+static void check_security(struct kafka_broker *self, struct findings *findings,
+                           const struct rd_kafka_metadata *metadata)
 {
     char protocol[32];
     size_t size = sizeof protocol;
@@ -85,7 +86,7 @@ static const struct rd_kafka_metadata_topic *topic_of(const struct rd_kafka_meta
     return NULL;
 }
 
-static void check_setting(struct obx_kafka *self, struct findings *findings, const char *topic, int replicas,
+static void check_setting(struct kafka_broker *self, struct findings *findings, const char *topic, int replicas,
                           const char *name, const char *value)
 {
     if (!strcmp(name, "min.insync.replicas") && replicas > 1 && atoi(value) < 2)
@@ -101,7 +102,7 @@ static void check_setting(struct obx_kafka *self, struct findings *findings, con
              "topic '%s' is compacted: events without a key are refused by the broker", topic);
 }
 
-static void check_settings(struct obx_kafka *self, struct findings *findings, const char *topic, int replicas,
+static void check_settings(struct kafka_broker *self, struct findings *findings, const char *topic, int replicas,
                            rd_kafka_event_t *event)
 {
     size_t resources = 0, settings = 0;
@@ -120,7 +121,7 @@ static void check_settings(struct obx_kafka *self, struct findings *findings, co
     }
 }
 
-static void ask_settings(struct obx_kafka *self, struct findings *findings, const char *topic, int replicas)
+static void ask_settings(struct kafka_broker *self, struct findings *findings, const char *topic, int replicas)
 {
     rd_kafka_queue_t *answers = rd_kafka_queue_new(self->rk);
     rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
@@ -135,7 +136,7 @@ static void ask_settings(struct obx_kafka *self, struct findings *findings, cons
     rd_kafka_queue_destroy(answers);
 }
 
-static void check_topic(struct obx_kafka *self, struct findings *findings, const struct rd_kafka_metadata *metadata,
+static void check_topic(struct kafka_broker *self, struct findings *findings, const struct rd_kafka_metadata *metadata,
                         const char *name)
 {
     const struct rd_kafka_metadata_topic *topic = topic_of(metadata, name);
@@ -158,13 +159,13 @@ static void check_topic(struct obx_kafka *self, struct findings *findings, const
 
 static void check_work(struct outbox_work *work)
 {
-    struct obx_kafka *self = work->arg;
+    struct kafka_broker *self = work->arg;
     struct findings *findings = self->check.found;
     const struct rd_kafka_metadata *metadata;
     rd_kafka_resp_err_t err = rd_kafka_metadata(self->rk, 1, NULL, &metadata, ANSWER_MS);
     if (err) {
-        obx_kafka_error(&self->check.error, obx_kafka_connect_code(err), err, "list the topics of %s: %s",
-                        self->bootstrap, rd_kafka_err2str(err));
+        kafka_error(&self->check.error, kafka_connect_code(err), err, "list the topics of %s: %s", self->bootstrap,
+                    rd_kafka_err2str(err));
         return;
     }
     find(self, findings, OUTBOX_LOG_INFO, "", "connected to %d broker%s", metadata->broker_cnt,
@@ -178,7 +179,7 @@ static void check_work(struct outbox_work *work)
 
 /* ---- loop -------------------------------------------------------------------------------------------------------- */
 
-static void report(struct obx_kafka *self, struct findings *findings)
+static void report(struct kafka_broker *self, struct findings *findings)
 {
     const struct outbox_check *check = findings->check;
     for (struct finding *finding = findings->first, *next; finding; finding = next) {
@@ -191,27 +192,27 @@ static void report(struct obx_kafka *self, struct findings *findings)
 
 static void check_done(struct outbox_work *work)
 {
-    struct obx_kafka *self = work->arg;
+    struct kafka_broker *self = work->arg;
     outbox_op_t op = self->check.op;
     report(self, self->check.found);
     self->check.op = 0;
     self->host->op_done(self->host, op, &self->check.error);
-    obx_kafka_quiet(self);
+    kafka_quiet(self);
 }
 
-void obx_kafka_check(void *plugin, outbox_op_t op, const struct outbox_check *check)
+void kafka_check(void *plugin, outbox_op_t op, const struct outbox_check *check)
 {
-    struct obx_kafka *self = plugin;
+    struct kafka_broker *self = plugin;
     struct findings *findings = self->host->alloc(self->host, sizeof *findings);
     struct outbox_error error;
     if (!findings) {
-        obx_kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "check: out of memory");
+        kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "check: out of memory");
         self->host->op_done(self->host, op, &error);
         return;
     }
     findings->check = check;
     findings->end = &findings->first;
     atomic_store(&self->give_up, false);
-    self->check = (struct obx_kafka_job){.op = op, .found = findings};
-    obx_kafka_offload(self, &self->check, check_work, check_done);
+    self->check = (struct kafka_job){.op = op, .found = findings};
+    kafka_offload(self, &self->check, check_work, check_done);
 }

@@ -76,22 +76,22 @@ static const struct {
 
 static int refuse(struct outbox_error *error, const struct outbox_pair *pair, const char *why)
 {
-    return obx_kafka_error(error, OUTBOX_E_CONFIG, 0, "options: %s=%s is refused: %s", pair->name, pair->value, why);
+    return kafka_error(error, OUTBOX_E_CONFIG, 0, "options: %s=%s is refused: %s", pair->name, pair->value, why);
 }
 
-static int check_promises(const struct obx_kafka *self, const struct outbox_pair *pair, struct outbox_error *error)
+static int check_promises(const struct kafka_broker *self, const struct outbox_pair *pair, struct outbox_error *error)
 {
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (!strcmp(pair->name, reserved[i].name))
-            return obx_kafka_error(error, OUTBOX_E_CONFIG, 0, "options: %s is not for here: %s", pair->name,
-                                   reserved[i].instead);
+            return kafka_error(error, OUTBOX_E_CONFIG, 0, "options: %s is not for here: %s", pair->name,
+                               reserved[i].instead);
     for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
         if (strcmp(pair->name, promises[i].name) || (promises[i].only && !strcasecmp(pair->value, promises[i].only)))
             continue;
         if (!self->unsafe)
-            return obx_kafka_error(error, OUTBOX_E_CONFIG, 0,
-                                   "options: %s=%s is refused: %s; remove it, or say unsafe: true to give that up",
-                                   pair->name, pair->value, promises[i].why);
+            return kafka_error(error, OUTBOX_E_CONFIG, 0,
+                               "options: %s=%s is refused: %s; remove it, or say unsafe: true to give that up",
+                               pair->name, pair->value, promises[i].why);
         self->host->log(self->host, OUTBOX_LOG_WARN, "unsafe: %s=%s: %s", pair->name, pair->value, promises[i].why);
     }
     return OUTBOX_OK;
@@ -99,11 +99,10 @@ static int check_promises(const struct obx_kafka *self, const struct outbox_pair
 
 static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct outbox_error *error)
 {
-    char text[OBX_KAFKA_ERRSTR];
+    char text[KAFKA_ERRSTR];
     if (rd_kafka_conf_set(conf, name, value, text, sizeof text) == RD_KAFKA_CONF_OK)
         return OUTBOX_OK;
-    return obx_kafka_error(error, OUTBOX_E_CONFIG, 0, "librdkafka %s refuses %s: %s", rd_kafka_version_str(), name,
-                           text);
+    return kafka_error(error, OUTBOX_E_CONFIG, 0, "librdkafka %s refuses %s: %s", rd_kafka_version_str(), name, text);
 }
 
 /* The value as librdkafka writes it; "" when it has none. */
@@ -115,16 +114,16 @@ static const char *get(const rd_kafka_conf_t *conf, const char *name, char *valu
 }
 
 /* librdkafka takes a list without a host in it, and connects to nothing for ever. */
-static int check_bootstrap(const struct obx_kafka *self, struct outbox_error *error)
+static int check_bootstrap(const struct kafka_broker *self, struct outbox_error *error)
 {
     if (self->bootstrap[strspn(self->bootstrap, ", ")])
         return OUTBOX_OK;
-    return obx_kafka_error(error, OUTBOX_E_CONFIG, 0,
-                           "bootstrap.servers: there is no broker in '%s'; write for example kafka1:9092,kafka2:9092",
-                           self->bootstrap);
+    return kafka_error(error, OUTBOX_E_CONFIG, 0,
+                       "bootstrap.servers: there is no broker in '%s'; write for example kafka1:9092,kafka2:9092",
+                       self->bootstrap);
 }
 
-static int set_all(struct obx_kafka *self, struct outbox_error *error)
+static int set_all(struct kafka_broker *self, struct outbox_error *error)
 {
     int rc = OUTBOX_OK;
     for (size_t i = 0; !rc && i < sizeof defaults / sizeof *defaults; i++)
@@ -138,7 +137,7 @@ static int set_all(struct obx_kafka *self, struct outbox_error *error)
     return rc ? rc : set(self->conf, "bootstrap.servers", self->bootstrap, error);
 }
 
-static int set_client_id(struct obx_kafka *self, struct outbox_error *error)
+static int set_client_id(struct kafka_broker *self, struct outbox_error *error)
 {
     char name[256];
     if (self->client_id && *self->client_id)
@@ -147,7 +146,7 @@ static int set_client_id(struct obx_kafka *self, struct outbox_error *error)
     return set(self->conf, "client.id", name, error);
 }
 
-static int check_security(const struct obx_kafka *self, struct outbox_error *error)
+static int check_security(const struct kafka_broker *self, struct outbox_error *error)
 {
     char value[64];
     struct outbox_pair pair = {"enable.ssl.certificate.verification", value};
@@ -162,21 +161,21 @@ static int check_security(const struct obx_kafka *self, struct outbox_error *err
 }
 
 /* An event larger than the queue would wait for ever. */
-static int check_sizes(struct obx_kafka *self, struct outbox_error *error)
+static int check_sizes(struct kafka_broker *self, struct outbox_error *error)
 {
     char value[64];
     uint64_t queue = strtoull(get(self->conf, "queue.buffering.max.kbytes", value, sizeof value), NULL, 10) * 1024;
     self->message_max = strtoull(get(self->conf, "message.max.bytes", value, sizeof value), NULL, 10);
     if (queue >= self->message_max)
         return OUTBOX_OK;
-    return obx_kafka_error(error, OUTBOX_E_CONFIG, 0,
-                           "options: queue.buffering.max.kbytes holds %llu bytes, less than one event of "
-                           "message.max.bytes=%llu; raise the former",
-                           (unsigned long long)queue, (unsigned long long)self->message_max);
+    return kafka_error(error, OUTBOX_E_CONFIG, 0,
+                       "options: queue.buffering.max.kbytes holds %llu bytes, less than one event of "
+                       "message.max.bytes=%llu; raise the former",
+                       (unsigned long long)queue, (unsigned long long)self->message_max);
 }
 
 /* Gapless needs the idempotent producer, which `unsafe` may have turned off. */
-static int match_gapless(struct obx_kafka *self, struct outbox_error *error)
+static int match_gapless(struct kafka_broker *self, struct outbox_error *error)
 {
     char value[64];
     if (!strcmp(get(self->conf, "enable.idempotence", value, sizeof value), "true"))
@@ -184,7 +183,7 @@ static int match_gapless(struct obx_kafka *self, struct outbox_error *error)
     return set(self->conf, "enable.gapless.guarantee", "false", error);
 }
 
-static void warn_partitioner(const struct obx_kafka *self)
+static void warn_partitioner(const struct kafka_broker *self)
 {
     char value[64];
     get(self->conf, "partitioner", value, sizeof value);
@@ -206,13 +205,13 @@ static enum outbox_log_level level_of(int severity, const char *facility)
 /* Any thread. */
 static void log_line(const rd_kafka_t *rk, int severity, const char *facility, const char *text)
 {
-    const struct obx_kafka *self = rd_kafka_opaque(rk);
+    const struct kafka_broker *self = rd_kafka_opaque(rk);
     enum outbox_log_level level = level_of(severity, facility);
     if (self->host->log_enabled(self->host, level))
         self->host->log(self->host, level, "librdkafka %s: %s", facility, text);
 }
 
-int obx_kafka_configure(struct obx_kafka *self, struct outbox_error *error)
+int kafka_configure(struct kafka_broker *self, struct outbox_error *error)
 {
     int rc;
     self->conf = rd_kafka_conf_new();

@@ -13,9 +13,9 @@
 #define CONNECT_NS 4000000000u /* for a broker to answer */
 #define SLICE_MS 100           /* how often it looks whether to give up */
 
-static int make(struct obx_kafka *self, struct outbox_error *error)
+static int make(struct kafka_broker *self, struct outbox_error *error)
 {
-    char text[OBX_KAFKA_ERRSTR];
+    char text[KAFKA_ERRSTR];
     rd_kafka_conf_t *conf = rd_kafka_conf_dup(self->conf);
     self->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (self->rk) {
@@ -23,11 +23,11 @@ static int make(struct obx_kafka *self, struct outbox_error *error)
         return OUTBOX_OK;
     }
     rd_kafka_conf_destroy(conf);
-    return obx_kafka_error(error, OUTBOX_E_CONFIG, rd_kafka_last_error(), "make a producer: %s", text);
+    return kafka_error(error, OUTBOX_E_CONFIG, rd_kafka_last_error(), "make a producer: %s", text);
 }
 
 /* The last error that says why no broker answers; the ones that only say that none does are no news. */
-static rd_kafka_resp_err_t take_reason(struct obx_kafka *self, rd_kafka_resp_err_t known)
+static rd_kafka_resp_err_t take_reason(struct kafka_broker *self, rd_kafka_resp_err_t known)
 {
     rd_kafka_event_t *event;
     while ((event = rd_kafka_queue_poll(self->queue, 0))) {
@@ -41,7 +41,7 @@ static rd_kafka_resp_err_t take_reason(struct obx_kafka *self, rd_kafka_resp_err
     return known;
 }
 
-static bool answers(struct obx_kafka *self)
+static bool answers(struct kafka_broker *self)
 {
     const struct rd_kafka_metadata *metadata;
     if (rd_kafka_metadata(self->rk, 0, NULL, &metadata, SLICE_MS))
@@ -51,51 +51,51 @@ static bool answers(struct obx_kafka *self)
 }
 
 /* Its event may have been taken for a reason already. */
-static int check_fatal(const struct obx_kafka *self, struct outbox_error *error)
+static int check_fatal(const struct kafka_broker *self, struct outbox_error *error)
 {
-    char text[OBX_KAFKA_ERRSTR];
+    char text[KAFKA_ERRSTR];
     rd_kafka_resp_err_t err = rd_kafka_fatal_error(self->rk, text, sizeof text);
     if (!err)
         return OUTBOX_OK;
-    return obx_kafka_error(error, obx_kafka_connect_code(err), err, "start an idempotent producer at %s: %s",
-                           self->bootstrap, text);
+    return kafka_error(error, kafka_connect_code(err), err, "start an idempotent producer at %s: %s", self->bootstrap,
+                       text);
 }
 
-static bool has_broken_scram(const struct obx_kafka *self)
+static bool has_broken_scram(const struct kafka_broker *self)
 {
     char mechanism[32];
     size_t size = sizeof mechanism;
-    return rd_kafka_version() < OBX_KAFKA_SCRAM_VERSION &&
+    return rd_kafka_version() < KAFKA_SCRAM_VERSION &&
            rd_kafka_conf_get(self->conf, "sasl.mechanism", mechanism, &size) == RD_KAFKA_CONF_OK &&
            !strncmp(mechanism, "SCRAM", 5);
 }
 
-static int no_answer(const struct obx_kafka *self, rd_kafka_resp_err_t err, struct outbox_error *error)
+static int no_answer(const struct kafka_broker *self, rd_kafka_resp_err_t err, struct outbox_error *error)
 {
     const char *hint = "";
     if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION && has_broken_scram(self))
         hint = "; if the password is right: Kafka 4 refuses the SCRAM of librdkafka before 2.6.1";
-    return obx_kafka_error(error, obx_kafka_connect_code(err), err, "connect to %s: %s%s", self->bootstrap,
-                           self->reason[0] ? self->reason : "no answer; is it a Kafka broker, and reachable?", hint);
+    return kafka_error(error, kafka_connect_code(err), err, "connect to %s: %s%s", self->bootstrap,
+                       self->reason[0] ? self->reason : "no answer; is it a Kafka broker, and reachable?", hint);
 }
 
-static int await_broker(struct obx_kafka *self, struct outbox_error *error)
+static int await_broker(struct kafka_broker *self, struct outbox_error *error)
 {
     uint64_t begin = self->host->now(self->host);
     rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TRANSPORT;
     while (!answers(self)) {
         err = take_reason(self, err);
         if (atomic_load(&self->give_up))
-            return obx_kafka_error(error, OUTBOX_E_CANCELED, 0, "connect to %s: canceled", self->bootstrap);
-        if (obx_kafka_connect_code(err) == OUTBOX_E_PERMISSION || self->host->now(self->host) - begin > CONNECT_NS)
+            return kafka_error(error, OUTBOX_E_CANCELED, 0, "connect to %s: canceled", self->bootstrap);
+        if (kafka_connect_code(err) == OUTBOX_E_PERMISSION || self->host->now(self->host) - begin > CONNECT_NS)
             return no_answer(self, err, error);
     }
     return check_fatal(self, error);
 }
 
-void obx_kafka_destroy(struct obx_kafka *self)
+void kafka_destroy(struct kafka_broker *self)
 {
-    obx_kafka_scout_destroy(self);
+    kafka_scout_destroy(self);
     if (self->queue)
         rd_kafka_queue_destroy(self->queue);
     if (self->rk)
@@ -104,14 +104,14 @@ void obx_kafka_destroy(struct obx_kafka *self)
     self->rk = NULL;
 }
 
-void obx_kafka_connect_work(struct outbox_work *work)
+void kafka_connect_work(struct outbox_work *work)
 {
-    struct obx_kafka *self = work->arg;
+    struct kafka_broker *self = work->arg;
     int rc = OUTBOX_FAILPOINT_ERROR(self->host, kafka, before_connect, &self->connect.error);
     if (!rc)
         rc = make(self, &self->connect.error);
     if (!rc)
         rc = await_broker(self, &self->connect.error);
     if (rc)
-        obx_kafka_destroy(self);
+        kafka_destroy(self);
 }

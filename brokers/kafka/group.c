@@ -15,15 +15,15 @@
 #define GROUPS 256u
 #define WORTHWHILE 32u /* messages; fewer are handed over before any is sent */
 
-void obx_kafka_group_learn(struct obx_kafka_topic *topic, const rd_kafka_message_t *message)
+void kafka_group_learn(struct kafka_topic *topic, const rd_kafka_message_t *message)
 {
     if (message->partition >= topic->partitions)
         topic->partitions = message->partition + 1;
 }
 
-static uint32_t group_of(struct obx_kafka *self, const struct outbox_message *message)
+static uint32_t group_of(struct kafka_broker *self, const struct outbox_message *message)
 {
-    const struct obx_kafka_topic *topic = obx_kafka_topic_get(self, message->topic);
+    const struct kafka_topic *topic = kafka_topic_get(self, message->topic);
     int32_t partition = message->partition;
     if (!topic)
         return 0;
@@ -34,9 +34,9 @@ static uint32_t group_of(struct obx_kafka *self, const struct outbox_message *me
 }
 
 /* A stable counting sort. The groups wait in `indexes`, which nobody needs before the first message is handed over. */
-void obx_kafka_group(struct obx_kafka *self, struct obx_kafka_publish *publish)
+void kafka_group(struct kafka_broker *self, struct kafka_publish *publish)
 {
-    struct obx_kafka_slot *slot = &self->slots[publish->slot];
+    struct kafka_slot *slot = &self->slots[publish->slot];
     uint32_t count = publish->args->count, starts[GROUPS + 1] = {0};
     if (count < WORTHWHILE) {
         for (uint32_t i = 0; i < count; i++)

@@ -15,7 +15,7 @@
 
 #define TURNS 2 /* a posted task may run before the completion is delivered, the one that it posts does not */
 
-static uint64_t hash_of(const struct obx_kafka_topic *topic, struct outbox_bytes key)
+static uint64_t hash_of(const struct kafka_topic *topic, struct outbox_bytes key)
 {
     const unsigned char *bytes = key.data;
     uint64_t hash = topic->hash ^ 0x9e3779b97f4a7c15u;
@@ -26,7 +26,7 @@ static uint64_t hash_of(const struct obx_kafka_topic *topic, struct outbox_bytes
 }
 
 /* The oldest failing publish that the host does not know of; UINT64_MAX: none. */
-static uint64_t oldest(const struct obx_kafka_held *held)
+static uint64_t oldest(const struct kafka_held *held)
 {
     uint64_t number = UINT64_MAX;
     for (uint32_t i = 0; i < held->failing_count; i++)
@@ -35,7 +35,7 @@ static uint64_t oldest(const struct obx_kafka_held *held)
     return number;
 }
 
-static struct obx_kafka_held_key *slot_of(struct obx_kafka_held_key *keys, uint32_t room, uint64_t hash)
+static struct kafka_held_key *slot_of(struct kafka_held_key *keys, uint32_t room, uint64_t hash)
 {
     uint32_t at = (uint32_t)hash & (room - 1);
     while (keys[at].hash && keys[at].hash != hash)
@@ -44,12 +44,12 @@ static struct obx_kafka_held_key *slot_of(struct obx_kafka_held_key *keys, uint3
 }
 
 /* Make room, leaving out what is not in force. */
-static int rebuild(struct obx_kafka *self)
+static int rebuild(struct kafka_broker *self)
 {
-    struct obx_kafka_held *held = &self->held;
+    struct kafka_held *held = &self->held;
     uint64_t from = oldest(held);
     uint32_t live = 0, room = 64;
-    struct obx_kafka_held_key *keys;
+    struct kafka_held_key *keys;
     for (uint32_t i = 0; i < held->room; i++)
         live += held->keys[i].hash && held->keys[i].number >= from;
     while (room < (live + 1) * 4)
@@ -67,30 +67,30 @@ static int rebuild(struct obx_kafka *self)
     return OUTBOX_OK;
 }
 
-static int note_failing(struct obx_kafka *self, struct obx_kafka_publish *publish)
+static int note_failing(struct kafka_broker *self, struct kafka_publish *publish)
 {
-    struct obx_kafka_held *held = &self->held;
+    struct kafka_held *held = &self->held;
     if (publish->failing)
         return OUTBOX_OK;
     if (held->failing_count == held->failing_room) {
         uint32_t room = held->failing_room ? held->failing_room * 2 : 8;
-        struct obx_kafka_failing *more = self->host->resize(self->host, held->failing, room * sizeof *more);
+        struct kafka_failing *more = self->host->resize(self->host, held->failing, room * sizeof *more);
         if (!more)
             return OUTBOX_E_NO_MEMORY;
         held->failing = more;
         held->failing_room = room;
     }
-    held->failing[held->failing_count++] = (struct obx_kafka_failing){.number = publish->number};
+    held->failing[held->failing_count++] = (struct kafka_failing){.number = publish->number};
     publish->failing = true;
     return OUTBOX_OK;
 }
 
-int obx_kafka_hold(struct obx_kafka *self, const struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
-                   uint32_t index)
+int kafka_hold(struct kafka_broker *self, const struct kafka_topic *topic, struct kafka_publish *publish,
+               uint32_t index)
 {
-    struct obx_kafka_held *held = &self->held;
+    struct kafka_held *held = &self->held;
     struct outbox_bytes key = outbox_message_at(publish->args, index)->key;
-    struct obx_kafka_held_key *slot;
+    struct kafka_held_key *slot;
     uint64_t hash;
     if (!key.data)
         return OUTBOX_OK;
@@ -105,10 +105,10 @@ int obx_kafka_hold(struct obx_kafka *self, const struct obx_kafka_topic *topic, 
     return OUTBOX_OK;
 }
 
-bool obx_kafka_is_held(const struct obx_kafka *self, const struct obx_kafka_topic *topic, struct outbox_bytes key)
+bool kafka_is_held(const struct kafka_broker *self, const struct kafka_topic *topic, struct outbox_bytes key)
 {
-    const struct obx_kafka_held *held = &self->held;
-    const struct obx_kafka_held_key *slot;
+    const struct kafka_held *held = &self->held;
+    const struct kafka_held_key *slot;
     if (!held->failing_count || !held->room || !key.data)
         return false;
     slot = slot_of(held->keys, held->room, hash_of(topic, key));
@@ -116,30 +116,30 @@ bool obx_kafka_is_held(const struct obx_kafka *self, const struct obx_kafka_topi
 }
 
 /* A failing publish was completed. */
-void obx_kafka_held_completed(struct obx_kafka *self, uint64_t number)
+void kafka_held_completed(struct kafka_broker *self, uint64_t number)
 {
-    struct obx_kafka_held *held = &self->held;
+    struct kafka_held *held = &self->held;
     for (uint32_t i = 0; i < held->failing_count; i++)
         if (held->failing[i].number == number)
             held->failing[i].turns = TURNS;
     self->host->post(self->host, &held->notice);
 }
 
-static void clear(struct obx_kafka_held *held)
+static void clear(struct kafka_held *held)
 {
     if (held->room)
         memset(held->keys, 0, held->room * sizeof *held->keys);
     held->used = 0;
 }
 
-void obx_kafka_held_notice(struct outbox_task *task)
+void kafka_held_notice(struct outbox_task *task)
 {
-    struct obx_kafka *self = task->arg;
-    struct obx_kafka_held *held = &self->held;
+    struct kafka_broker *self = task->arg;
+    struct kafka_held *held = &self->held;
     bool again = false;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < held->failing_count; i++) {
-        struct obx_kafka_failing failing = held->failing[i];
+        struct kafka_failing failing = held->failing[i];
         if (failing.turns && --failing.turns == 0)
             continue;
         again = again || failing.turns;
@@ -152,9 +152,9 @@ void obx_kafka_held_notice(struct outbox_task *task)
         self->host->post(self->host, &held->notice);
 }
 
-void obx_kafka_held_free(struct obx_kafka *self)
+void kafka_held_free(struct kafka_broker *self)
 {
     self->host->release(self->host, self->held.keys);
     self->host->release(self->host, self->held.failing);
-    self->held = (struct obx_kafka_held){0};
+    self->held = (struct kafka_held){0};
 }

@@ -10,28 +10,28 @@
 
 static void resume(struct outbox_task *task)
 {
-    obx_kafka_reports_drain(task->arg);
+    kafka_reports_drain(task->arg);
 }
 
 static int init(void *plugin, const struct outbox_init *init, struct outbox_error *error)
 {
-    struct obx_kafka *self = plugin;
+    struct kafka_broker *self = plugin;
     self->host = init->host;
     self->relay = init->relay;
     self->doorbell = -1;
     self->pending_end = &self->pending;
     self->resume = (struct outbox_task){.run = resume, .arg = self};
-    self->held.notice = (struct outbox_task){.run = obx_kafka_held_notice, .arg = self};
-    if (self->host->timer_open(self->host, obx_kafka_purge_all, self, &self->grace) ||
-        self->host->timer_open(self->host, obx_kafka_lose_patience, self, &self->patience) ||
-        self->host->timer_open(self->host, obx_kafka_outage, self, &self->outage))
-        return obx_kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "make timers: out of memory");
-    return obx_kafka_configure(self, error);
+    self->held.notice = (struct outbox_task){.run = kafka_held_notice, .arg = self};
+    if (self->host->timer_open(self->host, kafka_purge_all, self, &self->grace) ||
+        self->host->timer_open(self->host, kafka_lose_patience, self, &self->patience) ||
+        self->host->timer_open(self->host, kafka_outage, self, &self->outage))
+        return kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "make timers: out of memory");
+    return kafka_configure(self, error);
 }
 
 static void fini(void *plugin)
 {
-    struct obx_kafka *self = plugin;
+    struct kafka_broker *self = plugin;
     if (!self->host)
         return;
     self->host->timer_close(self->grace);
@@ -39,12 +39,12 @@ static void fini(void *plugin)
     self->host->timer_close(self->outage);
     if (self->conf)
         rd_kafka_conf_destroy(self->conf);
-    obx_kafka_topics_free(self);
-    obx_kafka_held_free(self);
-    obx_kafka_free_slots(self);
+    kafka_topics_free(self);
+    kafka_held_free(self);
+    kafka_free_slots(self);
 }
 
-#define AT(member) offsetof(struct obx_kafka, member)
+#define AT(member) offsetof(struct kafka_broker, member)
 static const struct outbox_option options[] = {
     {"bootstrap.servers", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED, AT(bootstrap),
      .help = "host:port of a few brokers, separated by commas"},
@@ -63,12 +63,12 @@ static const struct outbox_broker_ops ops = {
     .struct_size = sizeof ops,
     .init = init,
     .fini = fini,
-    .start = obx_kafka_start,
-    .stop = obx_kafka_stop,
-    .cancel = obx_kafka_cancel,
-    .publish = obx_kafka_produce,
-    .admit = obx_kafka_admit,
-    .check = obx_kafka_check,
+    .start = kafka_start,
+    .stop = kafka_stop,
+    .cancel = kafka_cancel,
+    .publish = kafka_produce,
+    .admit = kafka_admit,
+    .check = kafka_check,
 };
 
 OUTBOX_PLUGIN(broker, kafka) = {
@@ -80,8 +80,8 @@ OUTBOX_PLUGIN(broker, kafka) = {
     .name = "kafka",
     .version = "0.1.0",
     .description = "publishes to Apache Kafka with librdkafka",
-    .instance_size = sizeof(struct obx_kafka),
-    .op_size = sizeof(struct obx_kafka_publish),
+    .instance_size = sizeof(struct kafka_broker),
+    .op_size = sizeof(struct kafka_publish),
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .ops = &ops,

@@ -17,9 +17,9 @@
 
 enum step { STEP_NEXT, STEP_AGAIN, STEP_WAIT };
 
-static void *opaque_of(const struct obx_kafka_publish *publish, uint32_t index)
+static void *opaque_of(const struct kafka_publish *publish, uint32_t index)
 {
-    return (void *)(((uintptr_t)publish->slot << OBX_KAFKA_INDEX_BITS) | index);
+    return (void *)(((uintptr_t)publish->slot << KAFKA_INDEX_BITS) | index);
 }
 
 /* NULL with *failed: no memory. The headers are librdkafka's once the message is. */
@@ -68,11 +68,11 @@ static size_t fill(rd_kafka_vu_t *fields, const struct outbox_message *message, 
     return n;
 }
 
-static rd_kafka_resp_err_t enqueue(struct obx_kafka *self, const struct outbox_message *message,
-                                   struct obx_kafka_topic *topic, void *opaque)
+static rd_kafka_resp_err_t enqueue(struct kafka_broker *self, const struct outbox_message *message,
+                                   struct kafka_topic *topic, void *opaque)
 {
     rd_kafka_t *rk;
-    rd_kafka_topic_t *rkt = obx_kafka_handle(self, topic, &rk);
+    rd_kafka_topic_t *rkt = kafka_handle(self, topic, &rk);
     rd_kafka_vu_t fields[FIELDS];
     rd_kafka_resp_err_t err;
     rd_kafka_error_t *error;
@@ -95,7 +95,7 @@ static rd_kafka_resp_err_t enqueue(struct obx_kafka *self, const struct outbox_m
     return err;
 }
 
-static void count_in(struct obx_kafka *self, struct obx_kafka_topic *topic)
+static void count_in(struct kafka_broker *self, struct kafka_topic *topic)
 {
     if (!topic->in_flight++)
         topic->together = 0;
@@ -104,15 +104,15 @@ static void count_in(struct obx_kafka *self, struct obx_kafka_topic *topic)
 }
 
 /* Without memory for the topic there is no gate to keep order: what follows in its key must not go either. */
-static enum step give_up(struct obx_kafka *self)
+static enum step give_up(struct kafka_broker *self)
 {
     struct outbox_error error;
-    obx_kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "publish: out of memory for a topic");
-    obx_kafka_break(self, &error);
+    kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "publish: out of memory for a topic");
+    kafka_break(self, &error);
     return STEP_AGAIN;
 }
 
-static void await_report(struct obx_kafka *self, struct obx_kafka_topic *topic)
+static void await_report(struct kafka_broker *self, struct kafka_topic *topic)
 {
     if (self->awaited == topic)
         return;
@@ -121,48 +121,47 @@ static void await_report(struct obx_kafka *self, struct obx_kafka_topic *topic)
 }
 
 /* While no broker answers at all, there is nothing to be gained by going on to the next topic. */
-void obx_kafka_lose_patience(void *plugin)
+void kafka_lose_patience(void *plugin)
 {
-    struct obx_kafka *self = plugin;
+    struct kafka_broker *self = plugin;
     if (self->suspected) {
         self->host->timer_set(self->patience, PATIENCE_US);
         return;
     }
     if (self->awaited && self->awaited->in_flight && !self->awaited->failing)
-        obx_kafka_topic_mute(self, self->awaited);
+        kafka_topic_mute(self, self->awaited);
     self->awaited = NULL;
-    obx_kafka_pump(self);
+    kafka_pump(self);
 }
 
-static void follow(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
-                   uint32_t index)
+static void follow(struct kafka_broker *self, struct kafka_topic *topic, struct kafka_publish *publish, uint32_t index)
 {
     struct outbox_error error;
-    obx_kafka_error(&error, OUTBOX_E_AGAIN, 0, "publish to topic '%s': an earlier event of its key was not taken",
-                    topic->name);
-    obx_kafka_topic_refuse(self, topic, publish, index, OUTBOX_RETRY, &error);
+    kafka_error(&error, OUTBOX_E_AGAIN, 0, "publish to topic '%s': an earlier event of its key was not taken",
+                topic->name);
+    kafka_topic_refuse(self, topic, publish, index, OUTBOX_RETRY, &error);
 }
 
 /* Hand over the message at the cursor. */
-static enum step advance(struct obx_kafka *self, struct obx_kafka_publish *publish)
+static enum step advance(struct kafka_broker *self, struct kafka_publish *publish)
 {
     uint32_t index = self->slots[publish->slot].order[publish->cursor];
     const struct outbox_message *message = outbox_message_at(publish->args, index);
-    struct obx_kafka_topic *topic = obx_kafka_topic_get(self, message->topic);
+    struct kafka_topic *topic = kafka_topic_get(self, message->topic);
     rd_kafka_resp_err_t err;
     if (!topic)
         return give_up(self);
-    switch (obx_kafka_topic_gate(topic, publish->number)) {
-    case OBX_KAFKA_WAIT:
+    switch (kafka_topic_gate(topic, publish->number)) {
+    case KAFKA_WAIT:
         await_report(self, topic);
         return STEP_WAIT;
-    case OBX_KAFKA_REFUSE:
-        obx_kafka_topic_refuse(self, topic, publish, index, topic->outcome, &topic->error);
+    case KAFKA_REFUSE:
+        kafka_topic_refuse(self, topic, publish, index, topic->outcome, &topic->error);
         return STEP_NEXT;
     default:
         break;
     }
-    if (obx_kafka_is_held(self, topic, message->key)) {
+    if (kafka_is_held(self, topic, message->key)) {
         follow(self, topic, publish, index);
         return STEP_NEXT;
     }
@@ -173,7 +172,7 @@ static enum step advance(struct obx_kafka *self, struct obx_kafka_publish *publi
     if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return STEP_WAIT;
     if (err)
-        obx_kafka_topic_report(self, topic, publish, index, err, RD_KAFKA_MSG_STATUS_NOT_PERSISTED, true);
+        kafka_topic_report(self, topic, publish, index, err, RD_KAFKA_MSG_STATUS_NOT_PERSISTED, true);
     else
         count_in(self, topic);
     if (self->awaited == topic)
@@ -181,21 +180,21 @@ static enum step advance(struct obx_kafka *self, struct obx_kafka_publish *publi
     return STEP_NEXT;
 }
 
-static void tell_broken(struct obx_kafka *self, struct obx_kafka_publish *publish)
+static void tell_broken(struct kafka_broker *self, struct kafka_publish *publish)
 {
     struct outbox_error error;
-    obx_kafka_error(&error, OUTBOX_E_NOT_CONNECTED, 0, "publish: the producer is being replaced");
-    obx_kafka_tell(self, publish, self->slots[publish->slot].order + publish->cursor,
-                   publish->args->count - publish->cursor, OUTBOX_NOT_CONNECTED, &error);
+    kafka_error(&error, OUTBOX_E_NOT_CONNECTED, 0, "publish: the producer is being replaced");
+    kafka_tell(self, publish, self->slots[publish->slot].order + publish->cursor,
+               publish->args->count - publish->cursor, OUTBOX_NOT_CONNECTED, &error);
     publish->cursor = publish->args->count;
 }
 
-static bool sending(const struct obx_kafka *self)
+static bool sending(const struct kafka_broker *self)
 {
-    return self->state == OBX_KAFKA_RUNNING && !self->broken;
+    return self->state == KAFKA_RUNNING && !self->broken;
 }
 
-static enum step hand_over(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t *budget)
+static enum step hand_over(struct kafka_broker *self, struct kafka_publish *publish, uint32_t *budget)
 {
     while (publish->cursor < publish->args->count) {
         if (!sending(self)) {
@@ -215,22 +214,22 @@ static enum step hand_over(struct obx_kafka *self, struct obx_kafka_publish *pub
     return STEP_NEXT;
 }
 
-void obx_kafka_pump(struct obx_kafka *self)
+void kafka_pump(struct kafka_broker *self)
 {
     uint32_t budget = TURN;
-    struct obx_kafka_publish *publish;
+    struct kafka_publish *publish;
     while ((publish = self->pending) && hand_over(self, publish, &budget) == STEP_NEXT) {
         self->pending = publish->next;
         if (!self->pending)
             self->pending_end = &self->pending;
     }
-    obx_kafka_tell_flush(self);
+    kafka_tell_flush(self);
 }
 
-void obx_kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish *args)
+void kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish *args)
 {
-    struct obx_kafka *self = plugin;
-    struct obx_kafka_publish *publish = self->host->op_scratch(self->host, op);
+    struct kafka_broker *self = plugin;
+    struct kafka_publish *publish = self->host->op_scratch(self->host, op);
     struct outbox_error error;
     publish->op = op;
     publish->args = args;
@@ -239,17 +238,17 @@ void obx_kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish
         self->host->op_done(self->host, op, NULL);
         return;
     }
-    if (obx_kafka_open_slot(self, publish)) {
-        obx_kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "publish %u events: out of memory", args->count);
-        obx_kafka_break(self, &error); /* no later publish may overtake this one */
+    if (kafka_open_slot(self, publish)) {
+        kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "publish %u events: out of memory", args->count);
+        kafka_break(self, &error); /* no later publish may overtake this one */
         self->host->op_done(self->host, op, &error);
         return;
     }
-    obx_kafka_group(self, publish);
+    kafka_group(self, publish);
     *self->pending_end = publish;
     self->pending_end = &publish->next;
     if (self->suspected && !self->down && !self->in_flight)
         self->host->timer_set(self->outage, OUTAGE_US);
     if (self->pending == publish)
-        obx_kafka_pump(self);
+        kafka_pump(self);
 }

@@ -15,41 +15,41 @@
 
 #define GRACE_US 1000000u /* for requests in flight when the producer is broken */
 
-static struct obx_kafka *job_owner(struct outbox_work *work)
+static struct kafka_broker *job_owner(struct outbox_work *work)
 {
     return work->arg;
 }
 
-void obx_kafka_offload(struct obx_kafka *self, struct obx_kafka_job *job, void (*work)(struct outbox_work *),
-                       void (*done)(struct outbox_work *))
+void kafka_offload(struct kafka_broker *self, struct kafka_job *job, void (*work)(struct outbox_work *),
+                   void (*done)(struct outbox_work *))
 {
     job->work = (struct outbox_work){.work = work, .done = done, .arg = self};
     if (self->host->offload(self->host, &job->work)) {
-        obx_kafka_error(&job->error, OUTBOX_E_NO_MEMORY, 0, "start a worker: out of memory");
+        kafka_error(&job->error, OUTBOX_E_NO_MEMORY, 0, "start a worker: out of memory");
         done(&job->work);
     }
 }
 
 /* ---- connecting -------------------------------------------------------------------------------------------- */
 
-static int listen_to_reports(struct obx_kafka *self, struct outbox_error *error)
+static int listen_to_reports(struct kafka_broker *self, struct outbox_error *error)
 {
     self->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (self->doorbell < 0)
-        return obx_kafka_error(error, OUTBOX_E_IO, 0, "make an eventfd: %s", strerror(errno));
-    if (self->host->watch_open(self->host, self->doorbell, obx_kafka_reports_ready, self, &self->watch))
-        return obx_kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "watch an eventfd: out of memory");
-    obx_kafka_ring(self->queue, self->doorbell);
+        return kafka_error(error, OUTBOX_E_IO, 0, "make an eventfd: %s", strerror(errno));
+    if (self->host->watch_open(self->host, self->doorbell, kafka_reports_ready, self, &self->watch))
+        return kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "watch an eventfd: out of memory");
+    kafka_ring(self->queue, self->doorbell);
     self->host->watch_arm(self->watch, OUTBOX_READABLE);
     return OUTBOX_OK;
 }
 
-static void silence(struct obx_kafka *self)
+static void silence(struct kafka_broker *self)
 {
     if (self->queue && self->doorbell >= 0)
-        obx_kafka_ring(self->queue, -1);
+        kafka_ring(self->queue, -1);
     if (self->scout_queue)
-        obx_kafka_ring(self->scout_queue, -1);
+        kafka_ring(self->scout_queue, -1);
     self->host->watch_close(self->watch);
     self->watch = NULL;
     if (self->doorbell >= 0)
@@ -57,10 +57,10 @@ static void silence(struct obx_kafka *self)
     self->doorbell = -1;
 }
 
-static void close_producer(struct obx_kafka *self);
+static void close_producer(struct kafka_broker *self);
 
 /* The start op completes here, or, when there is a producer to destroy first, after that. */
-static void finish_start(struct obx_kafka *self)
+static void finish_start(struct kafka_broker *self)
 {
     outbox_op_t op = self->connect.op;
     self->connect.op = 0;
@@ -69,7 +69,7 @@ static void finish_start(struct obx_kafka *self)
 
 static void connect_done(struct outbox_work *work)
 {
-    struct obx_kafka *self = job_owner(work);
+    struct kafka_broker *self = job_owner(work);
     if (!self->connect.error.code)
         listen_to_reports(self, &self->connect.error);
     if (self->connect.error.code) {
@@ -77,41 +77,41 @@ static void connect_done(struct outbox_work *work)
         return;
     }
     OUTBOX_FAILPOINT(self->host, kafka, connected);
-    self->state = OBX_KAFKA_RUNNING;
+    self->state = KAFKA_RUNNING;
     self->host->log(self->host, OUTBOX_LOG_INFO, "connected to %s", self->bootstrap);
     finish_start(self);
     if (self->stop_op)
         close_producer(self);
     else
-        obx_kafka_reports_drain(self); /* what came before the doorbell was there */
+        kafka_reports_drain(self); /* what came before the doorbell was there */
 }
 
-void obx_kafka_start(void *plugin, outbox_op_t op, const struct outbox_broker_start *start)
+void kafka_start(void *plugin, outbox_op_t op, const struct outbox_broker_start *start)
 {
-    struct obx_kafka *self = plugin;
+    struct kafka_broker *self = plugin;
     (void)start;
-    self->state = OBX_KAFKA_STARTING;
+    self->state = KAFKA_STARTING;
     self->broken = self->suspected = self->down = false;
     self->reason[0] = '\0';
     atomic_store(&self->give_up, false);
-    self->connect = (struct obx_kafka_job){.op = op};
-    obx_kafka_offload(self, &self->connect, obx_kafka_connect_work, connect_done);
+    self->connect = (struct kafka_job){.op = op};
+    kafka_offload(self, &self->connect, kafka_connect_work, connect_done);
 }
 
 /* ---- disconnecting ----------------------------------------------------------------------------------------------- */
 
 static void disconnect_work(struct outbox_work *work)
 {
-    obx_kafka_destroy(job_owner(work));
+    kafka_destroy(job_owner(work));
 }
 
 static void disconnect_done(struct outbox_work *work)
 {
-    struct obx_kafka *self = job_owner(work);
+    struct kafka_broker *self = job_owner(work);
     outbox_op_t op = self->stop_op;
     if (self->disconnect.error.code) /* there was no worker to do it */
-        obx_kafka_destroy(self);
-    self->state = OBX_KAFKA_IDLE;
+        kafka_destroy(self);
+    self->state = KAFKA_IDLE;
     self->stop_op = 0;
     if (self->connect.op)
         finish_start(self);
@@ -119,21 +119,21 @@ static void disconnect_done(struct outbox_work *work)
         self->host->op_done(self->host, op, NULL);
 }
 
-static void close_producer(struct obx_kafka *self)
+static void close_producer(struct kafka_broker *self)
 {
     OUTBOX_FAILPOINT(self->host, kafka, before_close);
-    self->state = OBX_KAFKA_CLOSING;
+    self->state = KAFKA_CLOSING;
     self->host->timer_clear(self->grace);
     self->host->timer_clear(self->patience);
     self->host->timer_clear(self->outage);
     self->awaited = NULL;
     silence(self);
-    obx_kafka_topics_close(self);
-    self->disconnect = (struct obx_kafka_job){0};
-    obx_kafka_offload(self, &self->disconnect, disconnect_work, disconnect_done);
+    kafka_topics_close(self);
+    self->disconnect = (struct kafka_job){0};
+    kafka_offload(self, &self->disconnect, disconnect_work, disconnect_done);
 }
 
-static void purge(struct obx_kafka *self, int what)
+static void purge(struct kafka_broker *self, int what)
 {
     if (!self->in_flight)
         return;
@@ -143,50 +143,50 @@ static void purge(struct obx_kafka *self, int what)
 }
 
 /* The requests in flight were not answered in time. */
-void obx_kafka_purge_all(void *plugin)
+void kafka_purge_all(void *plugin)
 {
     purge(plugin, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 }
 
-void obx_kafka_quiet(struct obx_kafka *self)
+void kafka_quiet(struct kafka_broker *self)
 {
-    if (self->state == OBX_KAFKA_STOPPING && !self->in_flight && !self->pending && !self->check.op)
+    if (self->state == KAFKA_STOPPING && !self->in_flight && !self->pending && !self->check.op)
         close_producer(self);
 }
 
-void obx_kafka_stop(void *plugin, outbox_op_t op)
+void kafka_stop(void *plugin, outbox_op_t op)
 {
-    struct obx_kafka *self = plugin;
+    struct kafka_broker *self = plugin;
     self->stop_op = op;
     atomic_store(&self->give_up, true);
-    if (self->state == OBX_KAFKA_STARTING || self->state == OBX_KAFKA_CLOSING)
+    if (self->state == KAFKA_STARTING || self->state == KAFKA_CLOSING)
         return; /* its end looks for stop_op */
-    if (self->state == OBX_KAFKA_IDLE) {
+    if (self->state == KAFKA_IDLE) {
         self->stop_op = 0;
         self->host->op_done(self->host, op, NULL);
         return;
     }
-    self->state = OBX_KAFKA_STOPPING;
+    self->state = KAFKA_STOPPING;
     if (self->broken) {
         purge(self, RD_KAFKA_PURGE_F_QUEUE);
         self->host->timer_set(self->grace, GRACE_US);
     }
-    obx_kafka_pump(self);
-    obx_kafka_quiet(self);
+    kafka_pump(self);
+    kafka_quiet(self);
 }
 
-void obx_kafka_cancel(void *plugin, outbox_op_t op)
+void kafka_cancel(void *plugin, outbox_op_t op)
 {
-    struct obx_kafka *self = plugin;
+    struct kafka_broker *self = plugin;
     atomic_store(&self->give_up, true);
     if (op != self->connect.op && op != self->check.op)
-        obx_kafka_purge_all(self);
+        kafka_purge_all(self);
 }
 
 /* Nothing more is sent with this producer; the host comes with stop() and start(). */
-void obx_kafka_break(struct obx_kafka *self, const struct outbox_error *error)
+void kafka_break(struct kafka_broker *self, const struct outbox_error *error)
 {
-    if (self->broken || self->state != OBX_KAFKA_RUNNING)
+    if (self->broken || self->state != KAFKA_RUNNING)
         return;
     self->broken = true;
     self->host->lost(self->host, error);

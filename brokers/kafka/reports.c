@@ -13,28 +13,28 @@
 
 #define TURN 20000u /* reports before other work gets its turn */
 
-static void report(struct obx_kafka *self, struct obx_kafka_topic *topic, const rd_kafka_message_t *message)
+static void report(struct kafka_broker *self, struct kafka_topic *topic, const rd_kafka_message_t *message)
 {
     uintptr_t opaque = (uintptr_t)message->_private;
-    struct obx_kafka_publish *publish = self->slots[opaque >> OBX_KAFKA_INDEX_BITS].publish;
-    uint32_t index = (uint32_t)(opaque & (((uintptr_t)1 << OBX_KAFKA_INDEX_BITS) - 1));
+    struct kafka_publish *publish = self->slots[opaque >> KAFKA_INDEX_BITS].publish;
+    uint32_t index = (uint32_t)(opaque & (((uintptr_t)1 << KAFKA_INDEX_BITS) - 1));
     bool alone = topic->together == 1;
     OUTBOX_FAILPOINT(self->host, kafka, report_taken);
     self->in_flight--;
     topic->in_flight--;
-    obx_kafka_group_learn(topic, message);
+    kafka_group_learn(topic, message);
     if (!message->err && topic->proven && !topic->careful)
-        obx_kafka_tell_delivered(self, publish, index);
+        kafka_tell_delivered(self, publish, index);
     else
-        obx_kafka_topic_report(self, topic, publish, index, message->err, rd_kafka_message_status(message), alone);
+        kafka_topic_report(self, topic, publish, index, message->err, rd_kafka_message_status(message), alone);
 }
 
 /* ---- outages ---------------------------------------------------------------------------------------------------- */
 
 /* Events wait, and have waited for a while. */
-void obx_kafka_outage(void *plugin)
+void kafka_outage(void *plugin)
 {
-    struct obx_kafka *self = plugin;
+    struct kafka_broker *self = plugin;
     if (!self->suspected || self->down || (!self->in_flight && !self->pending))
         return;
     self->down = true;
@@ -43,15 +43,15 @@ void obx_kafka_outage(void *plugin)
 
 /* Told once for each outage. A broker may also just have closed an idle connection: no news, unless the next events
  * wait too (produce.c). */
-static void note_down(struct obx_kafka *self, const char *text)
+static void note_down(struct kafka_broker *self, const char *text)
 {
     if (!self->reason[0])
         snprintf(self->reason, sizeof self->reason, "%s", text);
     self->suspected = true;
-    obx_kafka_outage(self);
+    kafka_outage(self);
 }
 
-static void note_up(struct obx_kafka *self)
+static void note_up(struct kafka_broker *self)
 {
     if (self->down)
         self->host->log(self->host, OUTBOX_LOG_INFO, "the brokers answer again");
@@ -62,11 +62,11 @@ static void note_up(struct obx_kafka *self)
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 
-static uint32_t take_reports(struct obx_kafka *self, rd_kafka_event_t *event)
+static uint32_t take_reports(struct kafka_broker *self, rd_kafka_event_t *event)
 {
     const rd_kafka_message_t *message;
     rd_kafka_topic_t *rkt = NULL;
-    struct obx_kafka_topic *topic = NULL;
+    struct kafka_topic *topic = NULL;
     uint32_t count = 0;
     while ((message = rd_kafka_event_message_next(event))) {
         if (message->rkt != rkt) {
@@ -81,20 +81,20 @@ static uint32_t take_reports(struct obx_kafka *self, rd_kafka_event_t *event)
     return count;
 }
 
-static void take_fatal(struct obx_kafka *self)
+static void take_fatal(struct kafka_broker *self)
 {
-    char text[OBX_KAFKA_ERRSTR];
+    char text[KAFKA_ERRSTR];
     struct outbox_error error;
     rd_kafka_resp_err_t err = rd_kafka_fatal_error(self->rk, text, sizeof text);
     if (!err && self->scout)
         err = rd_kafka_fatal_error(self->scout, text, sizeof text);
-    obx_kafka_error(&error, OUTBOX_E_NOT_CONNECTED, err, "the producer failed for good, a new one is needed: %s: %s",
-                    rd_kafka_err2name(err), text);
-    obx_kafka_break(self, &error);
+    kafka_error(&error, OUTBOX_E_NOT_CONNECTED, err, "the producer failed for good, a new one is needed: %s: %s",
+                rd_kafka_err2name(err), text);
+    kafka_break(self, &error);
 }
 
 /* Connections come and go; librdkafka opens them again. Only the ends of an outage are worth a line. */
-static void take_error(struct obx_kafka *self, rd_kafka_event_t *event)
+static void take_error(struct kafka_broker *self, rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t err = rd_kafka_event_error(event);
     const char *text = rd_kafka_event_error_string(event);
@@ -109,7 +109,7 @@ static void take_error(struct obx_kafka *self, rd_kafka_event_t *event)
 }
 
 /* False: the budget ended before the queue did. */
-static bool take_events(struct obx_kafka *self, rd_kafka_queue_t *queue, uint32_t *budget)
+static bool take_events(struct kafka_broker *self, rd_kafka_queue_t *queue, uint32_t *budget)
 {
     rd_kafka_event_t *event;
     while ((event = rd_kafka_queue_poll(queue, 0))) {
@@ -126,26 +126,26 @@ static bool take_events(struct obx_kafka *self, rd_kafka_queue_t *queue, uint32_
     return true;
 }
 
-void obx_kafka_reports_drain(struct obx_kafka *self)
+void kafka_reports_drain(struct kafka_broker *self)
 {
     uint32_t budget = TURN;
-    if (!self->queue || self->state < OBX_KAFKA_RUNNING || self->state > OBX_KAFKA_STOPPING)
+    if (!self->queue || self->state < KAFKA_RUNNING || self->state > KAFKA_STOPPING)
         return;
     if (take_events(self, self->queue, &budget) && (!self->scout || take_events(self, self->scout_queue, &budget)))
-        obx_kafka_topics_settle(self);
+        kafka_topics_settle(self);
     else
         self->host->post(self->host, &self->resume);
-    obx_kafka_pump(self);
-    obx_kafka_quiet(self);
+    kafka_pump(self);
+    kafka_quiet(self);
 }
 
-void obx_kafka_reports_ready(void *plugin, uint32_t events)
+void kafka_reports_ready(void *plugin, uint32_t events)
 {
-    struct obx_kafka *self = plugin;
+    struct kafka_broker *self = plugin;
     uint64_t count;
     (void)events;
     while (read(self->doorbell, &count, sizeof count) > 0)
         ;
     self->host->watch_arm(self->watch, OUTBOX_READABLE);
-    obx_kafka_reports_drain(self);
+    kafka_reports_drain(self);
 }

@@ -10,21 +10,21 @@
  */
 #include "broker.h"
 
-static bool in_trouble(const struct obx_kafka_topic *topic)
+static bool in_trouble(const struct kafka_topic *topic)
 {
     return topic->careful || (topic->failing && topic->error.code != OUTBOX_E_NOT_FOUND);
 }
 
-void obx_kafka_ring(rd_kafka_queue_t *queue, int doorbell)
+void kafka_ring(rd_kafka_queue_t *queue, int doorbell)
 {
     static const uint64_t one = 1;
     rd_kafka_queue_io_event_enable(queue, doorbell, &one, sizeof one);
 }
 
 /* On the loop thread: it starts threads, and waits for nothing. */
-static bool make(struct obx_kafka *self)
+static bool make(struct kafka_broker *self)
 {
-    char text[OBX_KAFKA_ERRSTR];
+    char text[KAFKA_ERRSTR];
     rd_kafka_conf_t *conf = rd_kafka_conf_dup(self->conf);
     rd_kafka_conf_set(conf, "enable.gapless.guarantee", "false", text, sizeof text);
     self->scout = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
@@ -34,11 +34,11 @@ static bool make(struct obx_kafka *self)
         return false;
     }
     self->scout_queue = rd_kafka_queue_get_main(self->scout);
-    obx_kafka_ring(self->scout_queue, self->doorbell);
+    kafka_ring(self->scout_queue, self->doorbell);
     return true;
 }
 
-void obx_kafka_scout_destroy(struct obx_kafka *self)
+void kafka_scout_destroy(struct kafka_broker *self)
 {
     if (!self->scout)
         return;
@@ -48,7 +48,7 @@ void obx_kafka_scout_destroy(struct obx_kafka *self)
     self->scout = NULL;
 }
 
-static rd_kafka_topic_t *open_topic(rd_kafka_t *rk, struct obx_kafka_topic *topic)
+static rd_kafka_topic_t *open_topic(rd_kafka_t *rk, struct kafka_topic *topic)
 {
     rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(rk);
     rd_kafka_topic_t *rkt;
@@ -60,7 +60,7 @@ static rd_kafka_topic_t *open_topic(rd_kafka_t *rk, struct obx_kafka_topic *topi
 }
 
 /* The producer that the topic's next message goes through, and the topic's handle with it. NULL: there is none. */
-rd_kafka_topic_t *obx_kafka_handle(struct obx_kafka *self, struct obx_kafka_topic *topic, rd_kafka_t **rk)
+rd_kafka_topic_t *kafka_handle(struct kafka_broker *self, struct kafka_topic *topic, rd_kafka_t **rk)
 {
     bool scout = in_trouble(topic);
     rd_kafka_topic_t **rkt = scout ? &topic->scout_rkt : &topic->rkt;

@@ -2,30 +2,30 @@
  * brokers/kafka/tell.c - telling outcomes, and completing publishes
  *
  * Delivered messages are collected as indexes in the slot of their publish and told in one call for each publish and
- * turn. Other outcomes are told at once. A publish is completed only in obx_kafka_tell_flush(), which nobody calls
+ * turn. Other outcomes are told at once. A publish is completed only in kafka_tell_flush(), which nobody calls
  * while holding on to one.
  */
 #include "broker.h"
 
 /* A slot's number and the index of a message share the opaque pointer of a message. */
-static int grow(struct obx_kafka *self)
+static int grow(struct kafka_broker *self)
 {
     uint32_t count = self->slot_count ? self->slot_count * 2 : 16;
-    struct obx_kafka_slot *slots = self->host->resize(self->host, self->slots, count * sizeof *slots);
+    struct kafka_slot *slots = self->host->resize(self->host, self->slots, count * sizeof *slots);
     if (!slots)
         return OUTBOX_E_NO_MEMORY;
     self->slots = slots;
     for (uint32_t i = self->slot_count; i < count; i++) {
-        slots[i] = (struct obx_kafka_slot){.next_free = self->free_slot};
+        slots[i] = (struct kafka_slot){.next_free = self->free_slot};
         self->free_slot = i + 1;
     }
     self->slot_count = count;
     return OUTBOX_OK;
 }
 
-int obx_kafka_open_slot(struct obx_kafka *self, struct obx_kafka_publish *publish)
+int kafka_open_slot(struct kafka_broker *self, struct kafka_publish *publish)
 {
-    struct obx_kafka_slot *slot;
+    struct kafka_slot *slot;
     uint32_t number, count = publish->args->count;
     if (!self->free_slot && grow(self))
         return OUTBOX_E_NO_MEMORY;
@@ -45,15 +45,15 @@ int obx_kafka_open_slot(struct obx_kafka *self, struct obx_kafka_publish *publis
     return OUTBOX_OK;
 }
 
-static void close_slot(struct obx_kafka *self, uint32_t number)
+static void close_slot(struct kafka_broker *self, uint32_t number)
 {
-    struct obx_kafka_slot *slot = &self->slots[number];
+    struct kafka_slot *slot = &self->slots[number];
     slot->publish = NULL;
     slot->next_free = self->free_slot;
     self->free_slot = number + 1;
 }
 
-void obx_kafka_free_slots(struct obx_kafka *self)
+void kafka_free_slots(struct kafka_broker *self)
 {
     for (uint32_t i = 0; i < self->slot_count; i++)
         self->host->release(self->host, self->slots[i].indexes);
@@ -62,7 +62,7 @@ void obx_kafka_free_slots(struct obx_kafka *self)
     self->slot_count = self->free_slot = 0;
 }
 
-static void touch(struct obx_kafka *self, struct obx_kafka_publish *publish)
+static void touch(struct kafka_broker *self, struct kafka_publish *publish)
 {
     if (publish->touched)
         return;
@@ -71,14 +71,14 @@ static void touch(struct obx_kafka *self, struct obx_kafka_publish *publish)
     self->touched = publish;
 }
 
-void obx_kafka_tell_delivered(struct obx_kafka *self, struct obx_kafka_publish *publish, uint32_t index)
+void kafka_tell_delivered(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index)
 {
     self->slots[publish->slot].indexes[publish->fresh++] = index;
     touch(self, publish);
 }
 
-void obx_kafka_tell(struct obx_kafka *self, struct obx_kafka_publish *publish, const uint32_t *indexes, uint32_t count,
-                    uint32_t outcome, const struct outbox_error *error)
+void kafka_tell(struct kafka_broker *self, struct kafka_publish *publish, const uint32_t *indexes, uint32_t count,
+                uint32_t outcome, const struct outbox_error *error)
 {
     struct outbox_outcomes outcomes = {
         .struct_size = sizeof outcomes, .outcome = outcome, .indexes = indexes, .count = count, .error = error};
@@ -89,7 +89,7 @@ void obx_kafka_tell(struct obx_kafka *self, struct obx_kafka_publish *publish, c
     touch(self, publish);
 }
 
-static void tell_fresh(struct obx_kafka *self, struct obx_kafka_publish *publish)
+static void tell_fresh(struct kafka_broker *self, struct kafka_publish *publish)
 {
     struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes,
                                        .outcome = OUTBOX_DELIVERED,
@@ -104,9 +104,9 @@ static void tell_fresh(struct obx_kafka *self, struct obx_kafka_publish *publish
     publish->fresh = 0;
 }
 
-void obx_kafka_tell_flush(struct obx_kafka *self)
+void kafka_tell_flush(struct kafka_broker *self)
 {
-    struct obx_kafka_publish *publish;
+    struct kafka_publish *publish;
     while ((publish = self->touched)) {
         self->touched = publish->next_touched;
         publish->touched = false;
@@ -115,7 +115,7 @@ void obx_kafka_tell_flush(struct obx_kafka *self)
             continue;
         close_slot(self, publish->slot);
         if (publish->failing)
-            obx_kafka_held_completed(self, publish->number);
+            kafka_held_completed(self, publish->number);
         self->host->op_done(self->host, publish->op, NULL);
     }
 }

@@ -20,20 +20,20 @@ static uint64_t hash_of(const unsigned char *name, size_t size)
     return hash ^ (hash >> 29);
 }
 
-static bool is_named(const struct obx_kafka_topic *topic, struct outbox_bytes name)
+static bool is_named(const struct kafka_topic *topic, struct outbox_bytes name)
 {
     return topic->size == name.size && !memcmp(topic->name, name.data, name.size);
 }
 
-static int grow(struct obx_kafka *self)
+static int grow(struct kafka_broker *self)
 {
-    struct obx_kafka_topics *topics = &self->topics;
+    struct kafka_topics *topics = &self->topics;
     uint32_t room = topics->room ? topics->room * 2 : 64;
-    struct obx_kafka_topic **buckets = self->host->alloc(self->host, room * sizeof(struct obx_kafka_topic *));
+    struct kafka_topic **buckets = self->host->alloc(self->host, room * sizeof(struct kafka_topic *));
     if (!buckets)
         return OUTBOX_E_NO_MEMORY;
     for (uint32_t i = 0; i < topics->room; i++)
-        for (struct obx_kafka_topic *topic = topics->buckets[i], *next; topic; topic = next) {
+        for (struct kafka_topic *topic = topics->buckets[i], *next; topic; topic = next) {
             next = topic->next;
             topic->next = buckets[topic->hash & (room - 1)];
             buckets[topic->hash & (room - 1)] = topic;
@@ -44,10 +44,10 @@ static int grow(struct obx_kafka *self)
     return OUTBOX_OK;
 }
 
-static struct obx_kafka_topic *add(struct obx_kafka *self, struct outbox_bytes name, uint64_t hash)
+static struct kafka_topic *add(struct kafka_broker *self, struct outbox_bytes name, uint64_t hash)
 {
-    struct obx_kafka_topics *topics = &self->topics;
-    struct obx_kafka_topic *topic;
+    struct kafka_topics *topics = &self->topics;
+    struct kafka_topic *topic;
     if (topics->count >= topics->room && grow(self))
         return NULL;
     topic = self->host->alloc(self->host, sizeof *topic + name.size + 1);
@@ -62,21 +62,21 @@ static struct obx_kafka_topic *add(struct obx_kafka *self, struct outbox_bytes n
     return topic;
 }
 
-static struct obx_kafka_topic *find(struct obx_kafka *self, struct outbox_bytes name)
+static struct kafka_topic *find(struct kafka_broker *self, struct outbox_bytes name)
 {
-    struct obx_kafka_topics *topics = &self->topics;
+    struct kafka_topics *topics = &self->topics;
     uint64_t hash = hash_of(name.data, name.size);
     if (topics->room)
-        for (struct obx_kafka_topic *topic = topics->buckets[hash & (topics->room - 1)]; topic; topic = topic->next)
+        for (struct kafka_topic *topic = topics->buckets[hash & (topics->room - 1)]; topic; topic = topic->next)
             if (topic->hash == hash && is_named(topic, name))
                 return topic;
     return add(self, name, hash);
 }
 
 /* NULL: no memory, or no name. */
-struct obx_kafka_topic *obx_kafka_topic_get(struct obx_kafka *self, struct outbox_bytes name)
+struct kafka_topic *kafka_topic_get(struct kafka_broker *self, struct outbox_bytes name)
 {
-    struct obx_kafka_topic *topic = self->topics.last;
+    struct kafka_topic *topic = self->topics.last;
     if (topic && is_named(topic, name))
         return topic;
     topic = name.data ? find(self, name) : NULL;
@@ -85,16 +85,16 @@ struct obx_kafka_topic *obx_kafka_topic_get(struct obx_kafka *self, struct outbo
     return topic;
 }
 
-enum obx_kafka_gate obx_kafka_topic_gate(const struct obx_kafka_topic *topic, uint64_t number)
+enum kafka_gate kafka_topic_gate(const struct kafka_topic *topic, uint64_t number)
 {
     if (number <= topic->barrier)
-        return OBX_KAFKA_REFUSE;
+        return KAFKA_REFUSE;
     if (!topic->in_flight || (topic->proven && !topic->careful))
-        return OBX_KAFKA_GO;
-    return topic->failing ? OBX_KAFKA_REFUSE : OBX_KAFKA_WAIT;
+        return KAFKA_GO;
+    return topic->failing ? KAFKA_REFUSE : KAFKA_WAIT;
 }
 
-static void recover(struct obx_kafka *self, struct obx_kafka_topic *topic)
+static void recover(struct kafka_broker *self, struct kafka_topic *topic)
 {
     if (topic->careful)
         topic->careful--;
@@ -107,7 +107,7 @@ static void recover(struct obx_kafka *self, struct obx_kafka_topic *topic)
 }
 
 /* Behind a message that was not delivered nothing of its topic may go until the host has submitted it again. */
-static void hold(struct obx_kafka *self, struct obx_kafka_topic *topic, uint32_t outcome,
+static void hold(struct kafka_broker *self, struct kafka_topic *topic, uint32_t outcome,
                  const struct outbox_error *error)
 {
     topic->barrier = self->submitted;
@@ -118,15 +118,15 @@ static void hold(struct obx_kafka *self, struct obx_kafka_topic *topic, uint32_t
         topic->sick = self->sick = true;
 }
 
-void obx_kafka_topic_refuse(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
-                            uint32_t index, uint32_t outcome, const struct outbox_error *error)
+void kafka_topic_refuse(struct kafka_broker *self, struct kafka_topic *topic, struct kafka_publish *publish,
+                        uint32_t index, uint32_t outcome, const struct outbox_error *error)
 {
     struct outbox_error trouble;
-    obx_kafka_tell(self, publish, &index, 1, outcome, error);
-    if (outcome == OUTBOX_NOT_CONNECTED || !obx_kafka_hold(self, topic, publish, index))
+    kafka_tell(self, publish, &index, 1, outcome, error);
+    if (outcome == OUTBOX_NOT_CONNECTED || !kafka_hold(self, topic, publish, index))
         return;
-    obx_kafka_error(&trouble, OUTBOX_E_NO_MEMORY, 0, "publish to topic '%s': out of memory for a key", topic->name);
-    obx_kafka_break(self, &trouble);
+    kafka_error(&trouble, OUTBOX_E_NO_MEMORY, 0, "publish to topic '%s': out of memory for a key", topic->name);
+    kafka_break(self, &trouble);
 }
 
 static const char *advice(int code)
@@ -137,12 +137,12 @@ static const char *advice(int code)
                                        : "; its events wait";
 }
 
-static void fail(struct obx_kafka *self, struct obx_kafka_topic *topic, const struct obx_kafka_verdict *verdict,
+static void fail(struct kafka_broker *self, struct kafka_topic *topic, const struct kafka_verdict *verdict,
                  rd_kafka_resp_err_t err)
 {
     struct outbox_error error;
-    obx_kafka_error(&error, verdict->code, err, "publish to topic '%s': %s%s", topic->name, rd_kafka_err2str(err),
-                    advice(verdict->code));
+    kafka_error(&error, verdict->code, err, "publish to topic '%s': %s%s", topic->name, rd_kafka_err2str(err),
+                advice(verdict->code));
     if (!topic->failing || topic->error.code != verdict->code) /* librdkafka has two words for a missing topic */
         self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
     topic->failing = true;
@@ -150,82 +150,82 @@ static void fail(struct obx_kafka *self, struct obx_kafka_topic *topic, const st
 }
 
 /* Its first message is not reported: no leader, or it is just being created. The others wait elsewhere. */
-void obx_kafka_topic_mute(struct obx_kafka *self, struct obx_kafka_topic *topic)
+void kafka_topic_mute(struct kafka_broker *self, struct kafka_topic *topic)
 {
-    obx_kafka_error(&topic->error, OUTBOX_E_AGAIN, 0,
-                    "publish to topic '%s': no answer to its first event; its events "
-                    "wait",
-                    topic->name);
+    kafka_error(&topic->error, OUTBOX_E_AGAIN, 0,
+                "publish to topic '%s': no answer to its first event; its events "
+                "wait",
+                topic->name);
     self->host->log(self->host, OUTBOX_LOG_WARN, "%s", topic->error.text);
     topic->outcome = OUTBOX_RETRY;
     topic->failing = true;
 }
 
 /* A batch was refused and any of its messages may be why: send them again one by one. */
-static void suspect(struct obx_kafka *self, struct obx_kafka_topic *topic, rd_kafka_resp_err_t err)
+static void suspect(struct kafka_broker *self, struct kafka_topic *topic, rd_kafka_resp_err_t err)
 {
     struct outbox_error error;
-    obx_kafka_error(&error, OUTBOX_E_AGAIN, err,
-                    "publish to topic '%s': the batch was refused: %s; sending its events "
-                    "one by one",
-                    topic->name, rd_kafka_err2str(err));
+    kafka_error(&error, OUTBOX_E_AGAIN, err,
+                "publish to topic '%s': the batch was refused: %s; sending its events "
+                "one by one",
+                topic->name, rd_kafka_err2str(err));
     if (!topic->careful)
         self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
     if (topic->careful < CAREFUL_MAX)
         topic->careful++;
     hold(self, topic, OUTBOX_NOT_CONNECTED, &error);
     error.code = OUTBOX_E_NOT_CONNECTED;
-    obx_kafka_break(self, &error); /* what follows in its partition must not overtake it */
+    kafka_break(self, &error); /* what follows in its partition must not overtake it */
 }
 
-static void lose(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
-                 uint32_t index, const struct obx_kafka_verdict *verdict, rd_kafka_resp_err_t err)
+static void lose(struct kafka_broker *self, struct kafka_topic *topic, struct kafka_publish *publish, uint32_t index,
+                 const struct kafka_verdict *verdict, rd_kafka_resp_err_t err)
 {
     struct outbox_error error;
-    obx_kafka_error(&error, verdict->code, err, "publish to topic '%s': %s", topic->name, rd_kafka_err2str(err));
-    obx_kafka_tell(self, publish, &index, 1, verdict->outcome, &error);
+    kafka_error(&error, verdict->code, err, "publish to topic '%s': %s", topic->name, rd_kafka_err2str(err));
+    kafka_tell(self, publish, &index, 1, verdict->outcome, &error);
     error.code = OUTBOX_E_NOT_CONNECTED;
-    obx_kafka_break(self, &error);
+    kafka_break(self, &error);
 }
 
-void obx_kafka_topic_report(struct obx_kafka *self, struct obx_kafka_topic *topic, struct obx_kafka_publish *publish,
-                            uint32_t index, rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, bool alone)
+void kafka_topic_report(struct kafka_broker *self, struct kafka_topic *topic, struct kafka_publish *publish,
+                        uint32_t index, rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, bool alone)
 {
-    struct obx_kafka_verdict verdict = obx_kafka_judge(err, status);
+    struct kafka_verdict verdict = kafka_judge(err, status);
     struct outbox_error error;
     if (verdict.outcome == OUTBOX_DELIVERED) {
         recover(self, topic);
-        obx_kafka_tell_delivered(self, publish, index);
-    } else if (verdict.scope == OBX_KAFKA_PRODUCER) {
+        kafka_tell_delivered(self, publish, index);
+    } else if (verdict.scope == KAFKA_PRODUCER) {
         lose(self, topic, publish, index, &verdict, err);
-    } else if (verdict.scope == OBX_KAFKA_BATCH && !alone) {
+    } else if (verdict.scope == KAFKA_BATCH && !alone) {
         suspect(self, topic, err);
-        obx_kafka_topic_refuse(self, topic, publish, index, topic->outcome, &topic->error);
+        kafka_topic_refuse(self, topic, publish, index, topic->outcome, &topic->error);
     } else if (verdict.outcome == OUTBOX_REJECTED) {
         if (topic->careful)
             topic->careful--;
-        obx_kafka_error(&error, verdict.code, err, "publish to topic '%s': %s", topic->name, rd_kafka_err2str(err));
-        obx_kafka_topic_refuse(self, topic, publish, index, verdict.outcome, &error);
+        kafka_error(&error, verdict.code, err, "publish to topic '%s': %s", topic->name, rd_kafka_err2str(err));
+        kafka_topic_refuse(self, topic, publish, index, verdict.outcome, &error);
     } else {
         fail(self, topic, &verdict, err);
-        obx_kafka_topic_refuse(self, topic, publish, index, topic->outcome, &topic->error);
+        kafka_topic_refuse(self, topic, publish, index, topic->outcome, &topic->error);
     }
 }
 
-void obx_kafka_topics_settle(struct obx_kafka *self)
+void kafka_topics_settle(struct kafka_broker *self)
 {
     if (!self->sick)
         return;
     self->sick = false;
     for (uint32_t i = 0; i < self->topics.room; i++)
-        for (struct obx_kafka_topic *topic = self->topics.buckets[i]; topic; topic = topic->next) {
+        for (struct kafka_topic *topic = self->topics.buckets[i]; topic; topic = topic->next) {
             if (topic->sick && topic->in_flight)
-                obx_kafka_break(self, &topic->error);
+                kafka_break(self, &topic->error);
             topic->sick = false;
         }
 }
 
-static void close_topic(struct obx_kafka_topic *topic)
+static void close_topic(struct kafka_topic *topic)
 {
     if (topic->rkt)
         rd_kafka_topic_destroy(topic->rkt);
@@ -236,22 +236,22 @@ static void close_topic(struct obx_kafka_topic *topic)
     topic->proven = topic->sick = false;
 }
 
-void obx_kafka_topics_close(struct obx_kafka *self)
+void kafka_topics_close(struct kafka_broker *self)
 {
     self->topics.last = NULL;
     self->sick = false;
     for (uint32_t i = 0; i < self->topics.room; i++)
-        for (struct obx_kafka_topic *topic = self->topics.buckets[i]; topic; topic = topic->next)
+        for (struct kafka_topic *topic = self->topics.buckets[i]; topic; topic = topic->next)
             close_topic(topic);
 }
 
-void obx_kafka_topics_free(struct obx_kafka *self)
+void kafka_topics_free(struct kafka_broker *self)
 {
     for (uint32_t i = 0; i < self->topics.room; i++)
-        for (struct obx_kafka_topic *topic = self->topics.buckets[i], *next; topic; topic = next) {
+        for (struct kafka_topic *topic = self->topics.buckets[i], *next; topic; topic = next) {
             next = topic->next;
             self->host->release(self->host, topic);
         }
     self->host->release(self->host, self->topics.buckets);
-    self->topics = (struct obx_kafka_topics){0};
+    self->topics = (struct kafka_topics){0};
 }

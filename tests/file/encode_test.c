@@ -23,16 +23,16 @@ static int gather(void *arg, const char *data, size_t size)
 static struct obx_buf encode_in(const struct outbox_message *message, size_t room)
 {
     struct obx_buf line = {0};
-    struct obx_file_out out = {.data = malloc(room), .room = room, .flush = gather, .arg = &line};
-    obx_file_encode(&out, message);
-    cr_assert_eq(obx_file_flush(&out), 0);
+    struct file_out out = {.data = malloc(room), .room = room, .flush = gather, .arg = &line};
+    file_encode(&out, message);
+    cr_assert_eq(file_flush(&out), 0);
     free(out.data);
     return line;
 }
 
 static void expect(const struct outbox_message *message, const char *wanted)
 {
-    struct obx_buf line = encode_in(message, OBX_FILE_MIN_ROOM);
+    struct obx_buf line = encode_in(message, FILE_MIN_ROOM);
     cr_assert_str_eq(obx_buf_text(&line), wanted);
     obx_buf_free(&line);
 }
@@ -115,7 +115,7 @@ Test(encode, gives_back_the_exact_payload_of_every_length)
     for (size_t size = 0; size < sizeof payload; size++) {
         fill(payload, size, (uint32_t)size + 1);
         struct outbox_message message = {.topic = text("t"), .value = {payload, size}, .created_us = INT64_MIN};
-        struct obx_buf line = encode_in(&message, OBX_FILE_MIN_ROOM);
+        struct obx_buf line = encode_in(&message, FILE_MIN_ROOM);
         json_t *json = json_loadb(line.data, line.size, JSON_ALLOW_NUL, NULL);
         json_t *value = json_object_get(json, "payload");
         cr_assert(json_string_length(value) == size && !memcmp(json_string_value(value), payload, size), "%zu", size);
@@ -135,7 +135,7 @@ Test(encode, treats_every_byte_alike_at_every_place)
             payload[at] = (char)byte;
             struct outbox_message message = {
                 .topic = text("t"), .value = {payload, sizeof payload}, .created_us = INT64_MIN};
-            struct obx_buf line = encode_in(&message, OBX_FILE_MIN_ROOM);
+            struct obx_buf line = encode_in(&message, FILE_MIN_ROOM);
             bool plain = byte >= 0x20 && byte != '"' && byte != '\\';
             json_t *json = json_loadb(line.data, line.size, JSON_ALLOW_NUL, NULL);
             json_t *value = json_object_get(json, "payload");
@@ -159,7 +159,7 @@ Test(encode, writes_the_same_line_through_any_buffer)
         if (binary)
             payload[SIZE / 2] = '\xff';
         struct outbox_message message = {.topic = text("t"), .value = {payload, SIZE}, .created_us = INT64_MIN};
-        struct obx_buf large = encode_in(&message, 8 * SIZE), small = encode_in(&message, OBX_FILE_MIN_ROOM);
+        struct obx_buf large = encode_in(&message, 8 * SIZE), small = encode_in(&message, FILE_MIN_ROOM);
         cr_assert_eq(large.size, small.size);
         cr_assert_eq(memcmp(large.data, small.data, small.size), 0);
         obx_buf_free(&large);
@@ -178,12 +178,11 @@ static int refuse(void *arg, const char *data, size_t size)
 Test(encode, keeps_the_first_failure_and_writes_no_more)
 {
     int calls = 0;
-    struct obx_file_out out = {
-        .data = malloc(OBX_FILE_MIN_ROOM), .room = OBX_FILE_MIN_ROOM, .flush = refuse, .arg = &calls};
+    struct file_out out = {.data = malloc(FILE_MIN_ROOM), .room = FILE_MIN_ROOM, .flush = refuse, .arg = &calls};
     struct outbox_message message = {.topic = text("t"), .created_us = INT64_MIN};
     for (int i = 0; i < 2000; i++)
-        obx_file_encode(&out, &message);
-    cr_assert_eq(obx_file_flush(&out), OUTBOX_E_FULL);
+        file_encode(&out, &message);
+    cr_assert_eq(file_flush(&out), OUTBOX_E_FULL);
     cr_assert_eq(calls, 1);
     free(out.data);
 }

@@ -40,7 +40,7 @@ static void survive(enum scripted_call call, unsigned nth, int number, bool *fai
             continue;
         }
         unsigned left = next > 29 ? 33 - next : 4;
-        const struct obx_file_result *result = rig_write(&rig, next, left);
+        const struct file_result *result = rig_write(&rig, next, left);
         const char *there = rig_read(&rig);
         for (unsigned i = 0; i < result->durable; i++)
             cr_assert(has(there, next + i), "%s: %u was lost", name, next + i);

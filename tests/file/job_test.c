@@ -42,7 +42,7 @@ static void fail_behind_the_first_buffer(enum scripted_call call, unsigned nth, 
     rig_begin(&rig, 0);
     rig_write(&rig, 1, 2);
     scripted_fail(call, nth, number);
-    const struct obx_file_result *result = rig_write(&rig, 3, 500);
+    const struct file_result *result = rig_write(&rig, 3, 500);
     cr_assert_gt(scripted_count(ON_HASTEN), 0);
     cr_assert_eq(result->durable, 0);
     cr_assert_gt(result->touched, 0);
@@ -87,7 +87,7 @@ Test(job, cuts_back_to_the_last_sync_when_the_disk_is_full)
     rig_begin(&rig, 0);
     rig_write(&rig, 1, 2);
     scripted_space(150);
-    const struct obx_file_result *result = rig_write(&rig, 3, 4);
+    const struct file_result *result = rig_write(&rig, 3, 4);
     cr_assert_eq(result->error.code, OUTBOX_E_FULL);
     cr_assert_eq(result->outcome, OUTBOX_NOT_CONNECTED);
     cr_assert_eq(result->durable, 0);
@@ -121,7 +121,7 @@ Test(job, never_syncs_twice_after_a_failed_sync)
     rig_write(&rig, 1, 2);
     scripted_reset();
     scripted_fail(ON_FDATASYNC, 1, EIO);
-    const struct obx_file_result *result = rig_write(&rig, 3, 2);
+    const struct file_result *result = rig_write(&rig, 3, 2);
     cr_assert_eq(result->outcome, OUTBOX_UNKNOWN);
     cr_assert_eq(result->error.code, OUTBOX_E_IO);
     cr_assert_eq(result->error.native, EIO);
@@ -179,7 +179,7 @@ Test(job, tells_what_was_not_yet_written_from_what_may_be)
     struct rig rig;
     rig_begin(&rig, 0);
     scripted_fail(ON_WRITE, 1, EIO);
-    const struct obx_file_result *result = rig_write(&rig, 1, 1000);
+    const struct file_result *result = rig_write(&rig, 1, 1000);
     cr_assert_eq(result->outcome, OUTBOX_UNKNOWN);
     cr_assert(result->touched > 0 && result->touched < 1000);
     rig_end(&rig);
@@ -262,7 +262,7 @@ Test(job, waits_for_a_directory_that_went_away)
     rig_begin(&rig, 0);
     unlink(rig.path);
     rmdir(rig.dir);
-    const struct obx_file_result *result = rig_write(&rig, 1, 2);
+    const struct file_result *result = rig_write(&rig, 1, 2);
     cr_assert_eq(result->error.code, OUTBOX_E_NOT_FOUND);
     cr_assert_eq(result->outcome, OUTBOX_NOT_CONNECTED);
     cr_assert_eq(mkdir(rig.dir, 0700), 0);
@@ -277,9 +277,9 @@ Test(job, passes_over_events_that_it_refuses)
     rig_begin(&rig, 0);
     struct outbox_message messages[] = {{.value = {"1", 1}}, {.topic = {"t", 1}, .value = {"2", 1}}};
     struct outbox_publish publish = {.count = 2, .messages = messages, .stride = sizeof messages[0]};
-    struct obx_file_op op = {.publish = &publish};
+    struct file_op op = {.publish = &publish};
     rig.broker.job = &op;
-    obx_file_write_job(&rig.broker);
+    file_write_job(&rig.broker);
     cr_assert_eq(rig.broker.result.rejected, 1);
     cr_assert_eq(rig.broker.result.durable, 2);
     cr_assert_str_eq(rig_read(&rig), "2");

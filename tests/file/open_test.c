@@ -140,7 +140,7 @@ Test(open, refuses_a_second_writer)
     rmdir(second.dir);
     second.broker.sink.path = first.path;
     snprintf(second.path, sizeof second.path, "%s", first.path);
-    cr_assert_eq(obx_file_sink_init(&second.broker.sink, &second.error), OUTBOX_OK);
+    cr_assert_eq(file_sink_init(&second.broker.sink, &second.error), OUTBOX_OK);
     cr_assert_eq(rig_open(&second), OUTBOX_E_AGAIN);
     char wanted[OUTBOX_ERROR_TEXT_SIZE];
     snprintf(wanted, sizeof wanted, "lock %s: another process writes this file; stop it, or give another path",
@@ -199,10 +199,10 @@ Test(open, refuses_a_path_without_a_name)
 {
     static const char *const paths[] = {"", "/", "/tmp/", "/tmp/.", ".."};
     for (int i = 0; i < 5; i++) {
-        struct obx_file_sink sink = {.path = paths[i]};
+        struct file_sink sink = {.path = paths[i]};
         struct outbox_error error;
         char wanted[100];
-        cr_assert_eq(obx_file_sink_init(&sink, &error), OUTBOX_E_CONFIG);
+        cr_assert_eq(file_sink_init(&sink, &error), OUTBOX_E_CONFIG);
         snprintf(wanted, sizeof wanted, "path '%s' names a directory; give the path of a file", paths[i]);
         cr_assert_str_eq(error.text, wanted);
     }
@@ -211,20 +211,20 @@ Test(open, refuses_a_path_without_a_name)
 Test(open, refuses_a_name_that_leaves_no_room_for_a_number)
 {
     char path[300];
-    struct obx_file_sink sink = {.path = path};
+    struct file_sink sink = {.path = path};
     struct outbox_error error;
     memset(path, 'x', sizeof path);
     path[241] = '\0';
-    cr_assert_eq(obx_file_sink_init(&sink, &error), OUTBOX_E_CONFIG);
+    cr_assert_eq(file_sink_init(&sink, &error), OUTBOX_E_CONFIG);
     cr_assert_str_eq(error.text, "the file name in path has 241 bytes; 240 are allowed");
 }
 
 /* ---- only looking ------------------------------------------------------------------------------------------------ */
 
-static int look(struct rig *rig, struct obx_file_sight *sight)
+static int look(struct rig *rig, struct file_sight *sight)
 {
     memset(&rig->error, 0, sizeof rig->error);
-    int code = obx_file_sink_look(&rig->broker.sink, sight, &rig->error);
+    int code = file_sink_look(&rig->broker.sink, sight, &rig->error);
     cr_assert_eq(code, rig->error.code);
     cr_assert_eq(scripted_open_files(), 0);
     return code;
@@ -234,7 +234,7 @@ Test(open, looking_changes_nothing)
 {
     static const char torn[] = EVENT(1) "{\"topic\":\"t\",\"pay";
     struct rig rig;
-    struct obx_file_sight sight;
+    struct file_sight sight;
     rig_make(&rig, 0);
     cr_assert_eq(look(&rig, &sight), OUTBOX_OK, "%s", rig.error.text);
     cr_assert(!sight.exists && !sight.in_use && rig_size(&rig, "events.ndjson") == -1);
@@ -249,15 +249,15 @@ Test(open, looking_changes_nothing)
 Test(open, looking_sees_the_writer)
 {
     struct rig rig, second;
-    struct obx_file_sight sight;
+    struct file_sight sight;
     rig_make(&rig, 0);
     cr_assert_eq(rig_open(&rig), OUTBOX_OK);
     second = rig;
-    cr_assert_eq(obx_file_sink_init(&second.broker.sink, &second.error), OUTBOX_OK);
-    cr_assert_eq(obx_file_sink_look(&second.broker.sink, &sight, &second.error), OUTBOX_OK);
+    cr_assert_eq(file_sink_init(&second.broker.sink, &second.error), OUTBOX_OK);
+    cr_assert_eq(file_sink_look(&second.broker.sink, &sight, &second.error), OUTBOX_OK);
     cr_assert(sight.exists && sight.in_use);
     cr_assert_eq(rig_write(&rig, 1, 1)->error.code, OUTBOX_OK, "the lock is still there");
-    cr_assert_eq(obx_file_sink_look(&second.broker.sink, &sight, &second.error), OUTBOX_OK);
+    cr_assert_eq(file_sink_look(&second.broker.sink, &sight, &second.error), OUTBOX_OK);
     cr_assert(sight.in_use);
     rig_end(&rig);
 }
@@ -265,7 +265,7 @@ Test(open, looking_sees_the_writer)
 Test(open, looking_refuses_what_opening_refuses)
 {
     struct rig rig;
-    struct obx_file_sight sight;
+    struct file_sight sight;
     rig_make(&rig, 0);
     cr_assert_eq(symlink("/dev/null", rig.path), 0);
     cr_assert_eq(look(&rig, &sight), OUTBOX_E_PERMISSION);

@@ -60,7 +60,7 @@ static void begin(struct test *test)
     cr_assert_eq(harness_open(&test->harness, &test->fake.base, turn, drop, NULL, &error), 0);
     cr_assert_eq(harness_configure(&test->harness, "test.yaml", yaml, &error), 0);
     cr_assert_eq(harness_instance(&test->harness, OUTBOX_BROKER, "it", &test->broker, &error), 0, "%s", error.text);
-    obx_file_use(obx_instance_self(test->broker), &scripted_sys, OBX_FILE_MIN_ROOM);
+    file_use(obx_instance_self(test->broker), &scripted_sys, FILE_MIN_ROOM);
 }
 
 static int start(struct test *test, struct outbox_error *error)

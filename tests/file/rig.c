@@ -48,7 +48,7 @@ const char *rig_log(void)
 
 void rig_make(struct rig *rig, int64_t max_size)
 {
-    static char buffer[OBX_FILE_MIN_ROOM];
+    static char buffer[FILE_MIN_ROOM];
     *rig = (struct rig){.dir = "/tmp/outbox-file-XXXXXX"};
     cr_assert_not_null(mkdtemp(rig->dir));
     snprintf(rig->path, sizeof rig->path, "%s/events.ndjson", rig->dir);
@@ -60,17 +60,17 @@ void rig_make(struct rig *rig, int64_t max_size)
     rig->broker.sink.path = rig->path;
     rig->broker.sink.max_size = max_size;
     last_log[0] = 0;
-    cr_assert_eq(obx_file_sink_init(&rig->broker.sink, &rig->error), OUTBOX_OK);
+    cr_assert_eq(file_sink_init(&rig->broker.sink, &rig->error), OUTBOX_OK);
 }
 
 int rig_open(struct rig *rig)
 {
-    return obx_file_sink_open(&rig->broker.sink, &rig->error);
+    return file_sink_open(&rig->broker.sink, &rig->error);
 }
 
 void rig_close(struct rig *rig)
 {
-    obx_file_sink_close(&rig->broker.sink);
+    file_sink_close(&rig->broker.sink);
 }
 
 void rig_remove(struct rig *rig)
@@ -85,7 +85,7 @@ void rig_remove(struct rig *rig)
     rmdir(rig->dir);
 }
 
-const struct obx_file_result *rig_write(struct rig *rig, unsigned first, unsigned count)
+const struct file_result *rig_write(struct rig *rig, unsigned first, unsigned count)
 {
     struct outbox_message *messages = calloc(count, sizeof *messages);
     char(*text)[2][12] = calloc(count, sizeof *text);
@@ -100,9 +100,9 @@ const struct obx_file_result *rig_write(struct rig *rig, unsigned first, unsigne
     }
     struct outbox_publish publish = {
         .struct_size = sizeof publish, .count = count, .messages = messages, .stride = sizeof *messages};
-    struct obx_file_op op = {.publish = &publish};
+    struct file_op op = {.publish = &publish};
     rig->broker.job = &op;
-    obx_file_write_job(&rig->broker);
+    file_write_job(&rig->broker);
     rig->broker.job = NULL;
     free(messages);
     free(text);

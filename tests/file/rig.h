@@ -13,7 +13,7 @@
 struct rig {
     char dir[64];
     char path[96];
-    struct obx_file_broker broker;
+    struct file_broker broker;
     struct outbox_error error; /* of the last rig_open */
 };
 
@@ -25,7 +25,7 @@ void rig_begin(struct rig *rig, int64_t max_size); /* made and open, nothing scr
 void rig_end(struct rig *rig);                     /* removed, and nothing is left open or in memory */
 
 /* One job of one publish: events first .. first + count - 1. */
-const struct obx_file_result *rig_write(struct rig *rig, unsigned first, unsigned count);
+const struct file_result *rig_write(struct rig *rig, unsigned first, unsigned count);
 
 /* All numbers, oldest first, over the rotated files and the current one, as "1 2 3". Fails the test on a line that
  * is not a whole event. */

@@ -71,9 +71,9 @@ Test(rotate, holds_the_lock_of_the_new_file)
     struct rig rig;
     rig_begin(&rig, 1);
     rig_write(&rig, 1, 2);
-    struct obx_file_sink second = rig.broker.sink;
+    struct file_sink second = rig.broker.sink;
     struct outbox_error error;
-    cr_assert_eq(obx_file_sink_init(&second, &error), OUTBOX_OK);
-    cr_assert_eq(obx_file_sink_open(&second, &error), OUTBOX_E_AGAIN);
+    cr_assert_eq(file_sink_init(&second, &error), OUTBOX_OK);
+    cr_assert_eq(file_sink_open(&second, &error), OUTBOX_E_AGAIN);
     rig_end(&rig);
 }

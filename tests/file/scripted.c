@@ -69,7 +69,7 @@ static bool fails(enum scripted_call call)
 
 static int scripted_openat(int dir, const char *name, int flags, mode_t mode)
 {
-    int fd = fails(ON_OPENAT) ? -1 : obx_file_kernel.openat(dir, name, flags, mode);
+    int fd = fails(ON_OPENAT) ? -1 : file_kernel.openat(dir, name, flags, mode);
     open_files += fd >= 0;
     return fd;
 }
@@ -77,37 +77,37 @@ static int scripted_openat(int dir, const char *name, int flags, mode_t mode)
 static int scripted_close(int fd)
 {
     open_files--;
-    return obx_file_kernel.close(fd);
+    return file_kernel.close(fd);
 }
 
 static int scripted_list(int dir, void (*each)(void *arg, const char *name), void *arg)
 {
-    return fails(ON_LIST) ? -1 : obx_file_kernel.list(dir, each, arg);
+    return fails(ON_LIST) ? -1 : file_kernel.list(dir, each, arg);
 }
 
 static int scripted_fstat(int fd, struct stat *status)
 {
-    return fails(ON_FSTAT) ? -1 : obx_file_kernel.fstat(fd, status);
+    return fails(ON_FSTAT) ? -1 : file_kernel.fstat(fd, status);
 }
 
 static int scripted_statat(int dir, const char *name, struct stat *status)
 {
-    return fails(ON_STATAT) ? -1 : obx_file_kernel.statat(dir, name, status);
+    return fails(ON_STATAT) ? -1 : file_kernel.statat(dir, name, status);
 }
 
 static int scripted_lock(int fd)
 {
-    return fails(ON_LOCK) ? -1 : obx_file_kernel.lock(fd);
+    return fails(ON_LOCK) ? -1 : file_kernel.lock(fd);
 }
 
 static ssize_t scripted_pread(int fd, void *data, size_t size, off_t offset)
 {
-    return fails(ON_PREAD) ? -1 : obx_file_kernel.pread(fd, data, size, offset);
+    return fails(ON_PREAD) ? -1 : file_kernel.pread(fd, data, size, offset);
 }
 
 static int scripted_forget(int fd, off_t offset)
 {
-    return obx_file_kernel.forget(fd, offset);
+    return file_kernel.forget(fd, offset);
 }
 
 static ssize_t scripted_write(int fd, const void *data, size_t size)
@@ -128,7 +128,7 @@ static ssize_t scripted_write(int fd, const void *data, size_t size)
     if (script.has_space_limit && size > (size_t)script.space)
         size = (size_t)script.space;
     script.space -= (long)size;
-    return obx_file_kernel.write(fd, data, size);
+    return file_kernel.write(fd, data, size);
 }
 
 static int scripted_reserve(int fd, off_t offset, off_t size)
@@ -139,35 +139,35 @@ static int scripted_reserve(int fd, off_t offset, off_t size)
         errno = ENOSPC;
         return -1;
     }
-    return obx_file_kernel.reserve(fd, offset, size);
+    return file_kernel.reserve(fd, offset, size);
 }
 
 static int scripted_hasten(int fd, off_t offset, off_t size)
 {
-    return fails(ON_HASTEN) ? -1 : obx_file_kernel.hasten(fd, offset, size);
+    return fails(ON_HASTEN) ? -1 : file_kernel.hasten(fd, offset, size);
 }
 
 static int scripted_fdatasync(int fd)
 {
-    return fails(ON_FDATASYNC) ? -1 : obx_file_kernel.fdatasync(fd);
+    return fails(ON_FDATASYNC) ? -1 : file_kernel.fdatasync(fd);
 }
 
 static int scripted_fsync(int fd)
 {
-    return fails(ON_FSYNC) ? -1 : obx_file_kernel.fsync(fd);
+    return fails(ON_FSYNC) ? -1 : file_kernel.fsync(fd);
 }
 
 static int scripted_ftruncate(int fd, off_t size)
 {
-    return fails(ON_FTRUNCATE) ? -1 : obx_file_kernel.ftruncate(fd, size);
+    return fails(ON_FTRUNCATE) ? -1 : file_kernel.ftruncate(fd, size);
 }
 
 static int scripted_renameat(int dir, const char *from, const char *to)
 {
-    return fails(ON_RENAMEAT) ? -1 : obx_file_kernel.renameat(dir, from, to);
+    return fails(ON_RENAMEAT) ? -1 : file_kernel.renameat(dir, from, to);
 }
 
-const struct obx_file_sys scripted_sys = {
+const struct file_sys scripted_sys = {
     .openat = scripted_openat,
     .close = scripted_close,
     .list = scripted_list,

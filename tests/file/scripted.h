@@ -29,7 +29,7 @@ enum scripted_call {
     ON_CALLS
 };
 
-extern const struct obx_file_sys scripted_sys;
+extern const struct file_sys scripted_sys;
 extern const char *const scripted_names[ON_CALLS];
 
 void scripted_reset(void); /* no failures, counters at 0 */

@@ -49,7 +49,7 @@ Test(utf8, takes_what_is_well_formed_and_nothing_else)
         char *copy = malloc(size + 1);
         memcpy(copy, sequences[i].bytes, size);
         char *exact = realloc(copy, size ? size : 1);
-        cr_assert_eq(obx_file_is_utf8(exact, size), sequences[i].good, "sequence %zu", i);
+        cr_assert_eq(file_is_utf8(exact, size), sequences[i].good, "sequence %zu", i);
         free(exact);
     }
 }
@@ -59,10 +59,10 @@ Test(utf8, finds_a_bad_byte_at_every_place)
     unsigned char bytes[200];
     for (size_t at = 0; at < sizeof bytes; at++) {
         memset(bytes, 'x', sizeof bytes);
-        cr_assert(obx_file_is_utf8(bytes, sizeof bytes));
+        cr_assert(file_is_utf8(bytes, sizeof bytes));
         bytes[at] = 0xff;
-        cr_assert_not(obx_file_is_utf8(bytes, sizeof bytes), "%zu", at);
-        cr_assert(obx_file_is_utf8(bytes, at), "%zu", at);
+        cr_assert_not(file_is_utf8(bytes, sizeof bytes), "%zu", at);
+        cr_assert(file_is_utf8(bytes, at), "%zu", at);
     }
 }
 
@@ -71,14 +71,14 @@ Test(utf8, agrees_with_the_definition_on_every_two_bytes)
     for (unsigned i = 0; i < 0x10000; i++) {
         unsigned char pair[2] = {(unsigned char)(i >> 8), (unsigned char)i};
         bool two = pair[0] >= 0xc2 && pair[0] <= 0xdf && pair[1] >= 0x80 && pair[1] <= 0xbf;
-        cr_assert_eq(obx_file_is_utf8(pair, 2), two || (pair[0] < 0x80 && pair[1] < 0x80), "%04x", i);
+        cr_assert_eq(file_is_utf8(pair, 2), two || (pair[0] < 0x80 && pair[1] < 0x80), "%04x", i);
     }
 }
 
 static void expect_time(int64_t us, const char *wanted)
 {
-    char text[OBX_FILE_TIME_SIZE + 1] = {0};
-    cr_assert_eq(obx_file_time(text, us), OBX_FILE_TIME_SIZE, "%s", wanted);
+    char text[FILE_TIME_SIZE + 1] = {0};
+    cr_assert_eq(file_time(text, us), FILE_TIME_SIZE, "%s", wanted);
     cr_assert_str_eq(text, wanted);
 }
 
@@ -94,11 +94,11 @@ Test(time, writes_the_corners_of_the_calendar)
 
 Test(time, writes_nothing_outside_of_the_calendar)
 {
-    char text[OBX_FILE_TIME_SIZE];
-    cr_assert_eq(obx_file_time(text, -62167219200000001), 0);
-    cr_assert_eq(obx_file_time(text, 253402300800000000), 0);
-    cr_assert_eq(obx_file_time(text, INT64_MAX), 0);
-    cr_assert_eq(obx_file_time(text, INT64_MIN + 1), 0);
+    char text[FILE_TIME_SIZE];
+    cr_assert_eq(file_time(text, -62167219200000001), 0);
+    cr_assert_eq(file_time(text, 253402300800000000), 0);
+    cr_assert_eq(file_time(text, INT64_MAX), 0);
+    cr_assert_eq(file_time(text, INT64_MIN + 1), 0);
 }
 
 Test(time, agrees_with_the_c_library_on_every_day)
@@ -106,11 +106,11 @@ Test(time, agrees_with_the_c_library_on_every_day)
     for (int64_t day = -719528; day <= 2932896; day += 13) {
         time_t seconds = (time_t)(day * 86400 + 45296);
         struct tm tm;
-        char wanted[64], text[OBX_FILE_TIME_SIZE + 1] = {0};
+        char wanted[64], text[FILE_TIME_SIZE + 1] = {0};
         gmtime_r(&seconds, &tm);
         snprintf(wanted, sizeof wanted, "%04d-%02d-%02dT12:34:56.000007Z", tm.tm_year + 1900, tm.tm_mon + 1,
                  tm.tm_mday);
-        obx_file_time(text, (int64_t)seconds * 1000000 + 7);
+        file_time(text, (int64_t)seconds * 1000000 + 7);
         cr_assert_str_eq(text, wanted);
     }
 }

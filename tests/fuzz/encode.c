@@ -25,9 +25,9 @@ static void encode(const struct outbox_message *message, char **buffer, size_t r
 {
     if (!*buffer && !(*buffer = malloc(room)))
         abort();
-    struct obx_file_out out = {.data = *buffer, .room = room, .flush = keep, .arg = line};
-    obx_file_encode(&out, message);
-    FUZZ_CHECK(obx_file_flush(&out) == 0);
+    struct file_out out = {.data = *buffer, .room = room, .flush = keep, .arg = line};
+    file_encode(&out, message);
+    FUZZ_CHECK(file_flush(&out) == 0);
 }
 
 static void check_base64(const json_t *value, struct outbox_bytes wanted)
@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         headers[i] = (struct outbox_header){name, fuzz_maybe(&input)};
     message.value = fuzz_maybe(&input);
     struct obx_buf small = {0}, large = {0};
-    encode(&message, &small_buffer, OBX_FILE_MIN_ROOM, &small);
+    encode(&message, &small_buffer, FILE_MIN_ROOM, &small);
     encode(&message, &large_buffer, 1 << 19, &large);
     FUZZ_CHECK(small.size == large.size && !memcmp(small.data, large.data, small.size));
     check_line(&message, &small);

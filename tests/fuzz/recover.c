@@ -53,17 +53,17 @@ static off_t whole_lines(const uint8_t *data, size_t size)
     return (off_t)end;
 }
 
-static int recover(struct obx_file_sink *sink)
+static int recover(struct file_sink *sink)
 {
     struct outbox_error error = {0};
     sink->id.st_size = length;
-    return obx_file_recover(sink, &error);
+    return file_recover(sink, &error);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct obx_file_sys sys = {.pread = read_at, .ftruncate = cut_at, .forget = forget};
-    struct obx_file_sink sink = {.host = &fuzz_host, .sys = &sys, .path = "/file", .name = "file"};
+    static const struct file_sys sys = {.pread = read_at, .ftruncate = cut_at, .forget = forget};
+    struct file_sink sink = {.host = &fuzz_host, .sys = &sys, .path = "/file", .name = "file"};
     content = data;
     length = (off_t)size;
     reads = 0;

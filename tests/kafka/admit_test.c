@@ -4,7 +4,7 @@
 
 #include "../../brokers/kafka/broker.h"
 
-static struct obx_kafka plugin = {.message_max = 1000};
+static struct kafka_broker plugin = {.message_max = 1000};
 static struct outbox_error error;
 
 static struct outbox_message message_to(const char *topic)
@@ -15,7 +15,7 @@ static struct outbox_message message_to(const char *topic)
 static int admit(const struct outbox_message *message)
 {
     error = (struct outbox_error){0};
-    return obx_kafka_admit(&plugin, message, &error);
+    return kafka_admit(&plugin, message, &error);
 }
 
 Test(kafka_admit, takes_what_kafka_takes)

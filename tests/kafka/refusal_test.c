@@ -10,7 +10,7 @@
 
 static struct fixture f;
 
-static struct obx_kafka *plugin(void)
+static struct kafka_broker *plugin(void)
 {
     return obx_instance_self(f.t.instance);
 }

@@ -280,17 +280,17 @@ static int call_renameat(int dir, const char *from, const char *to)
     return last ? fail(EIO) : 0;
 }
 
-const struct obx_file_sys obx_file_kernel = {.openat = call_openat,
-                                             .close = call_close,
-                                             .list = call_list,
-                                             .fstat = call_fstat,
-                                             .statat = call_statat,
-                                             .lock = call_lock,
-                                             .pread = call_pread,
-                                             .forget = call_forget,
-                                             .write = call_write,
-                                             .reserve = call_reserve,
-                                             .fdatasync = call_fdatasync,
-                                             .fsync = call_fsync,
-                                             .ftruncate = call_ftruncate,
-                                             .renameat = call_renameat};
+const struct file_sys file_kernel = {.openat = call_openat,
+                                     .close = call_close,
+                                     .list = call_list,
+                                     .fstat = call_fstat,
+                                     .statat = call_statat,
+                                     .lock = call_lock,
+                                     .pread = call_pread,
+                                     .forget = call_forget,
+                                     .write = call_write,
+                                     .reserve = call_reserve,
+                                     .fdatasync = call_fdatasync,
+                                     .fsync = call_fsync,
+                                     .ftruncate = call_ftruncate,
+                                     .renameat = call_renameat};
