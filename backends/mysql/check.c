@@ -198,12 +198,10 @@ static void tell_locks(struct mys_op *op)
 
 static void no_locks(struct mys_op *op, const struct outbox_error *error)
 {
-    const char *const hints[] = {
-        "GRANT SELECT ON performance_schema.metadata_locks; see 'outbox init --print-grants'",
-        "GRANT PROCESS ON *.*; see 'outbox init --print-grants'",
-    };
     (void)error;
-    tell_without_locks(op, hints[op->store->server.mariadb]);
+    tell_without_locks(op, op->store->server.mariadb
+                               ? "GRANT PROCESS ON *.*; see 'outbox init --print-grants'"
+                               : "GRANT SELECT ON performance_schema.metadata_locks; see 'outbox init --print-grants'");
 }
 
 /* Whether there is a binlog, and whether the user may read it: two rights. */
