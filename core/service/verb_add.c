@@ -1,5 +1,8 @@
 /*
  * core/service/verb_add.c - outbox add: put events into the outbox, for trying things out and for shell scripts
+ *
+ * The exit code tells what became of the events, and of nothing else: whoever sees a failure adds them again, and if
+ * they were in, they would be there twice. So an output that cannot be written is told on stderr and changes no code.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -145,6 +148,25 @@ static int add_one(struct obx_session *session, const struct request *request, b
     return status;
 }
 
+static void say_unheard(const struct request *request, uint64_t added, int why)
+{
+    fprintf(stderr, "outbox add: write to stdout: %s; ", strerror(why));
+    if (request->event_id)
+        fprintf(stderr, "event %s is in the outbox all the same: do not add it again\n", request->event_id);
+    else if (added == 1)
+        fputs("the event is in the outbox all the same: do not add it again\n", stderr);
+    else
+        fprintf(stderr, "%" PRIu64 " events are in the outbox%s\n", added,
+                added ? " all the same: do not add them again" : "");
+}
+
+/* Not by stdio, whose buffer would be tried once more at the end. */
+static void say_added(const char *relay, const struct request *request, uint64_t added)
+{
+    if (dprintf(STDOUT_FILENO, "%s: added %" PRIu64 " event%s\n", relay, added, added == 1 ? "" : "s") < 0)
+        say_unheard(request, added, errno);
+}
+
 static int add(struct obx_app *app, void *arg, struct outbox_error *error)
 {
     const struct request *request = arg;
@@ -165,7 +187,7 @@ static int add(struct obx_app *app, void *arg, struct outbox_error *error)
         added = 1;
     obx_session_close(&session);
     if (!status || request->ndjson)
-        printf("%s: added %" PRIu64 " event%s\n", relay, added, added == 1 ? "" : "s");
+        say_added(relay, request, added);
     return status;
 }
 

@@ -118,8 +118,9 @@ check "headers that are none" shows 65 "^outbox add: --headers must be a JSON ob
 check "headers that are no object" says 65 "outbox add: --headers must be a JSON object, like '{\"tenant\": \"a\"}': it is another kind of value" "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --headers '[1]'
 
 # ---- add --ndjson ----
+given() { printf "$1" | "$OUTBOX" add --ndjson; }
 ndjson() { # CODE INPUT
-  printf "$2" | "$OUTBOX" add --ndjson >"$out" 2>"$err"
+  given "$2" >"$out" 2>"$err"
   [ $? = "$1" ]
 }
 good='{"aggregatetype":"a","aggregateid":"1","type":"t","payload":{"n": 1.0, "big": 12345678901234567890}}\n'
@@ -152,6 +153,7 @@ check "ndjson, a long line that breaks off" eval 'long_line; [ $? = 65 ]'
 no_stdin() { "$OUTBOX" add --ndjson <&- >"$out" 2>"$err"; [ $? = 69 ]; }
 check "no stdin to read from" no_stdin
 check "says so" said 'outbox add: read events from stdin: Bad file descriptor'
+closed_stdout() { "$@" >&-; }
 no_stdout() { "$OUTBOX" status >&- 2>"$err"; [ $? = 69 ]; }
 check "no stdout to write to" no_stdout
 check "says so" said 'outbox: write to stdout: Bad file descriptor'
@@ -159,6 +161,22 @@ check "nothing at all" eval '"$OUTBOX" init <&- >&- 2>&-; [ $? = 69 ]'
 check "the database took no harm" shows 0 '^  pending    1238$' "$OUTBOX" status
 check "drain them" shows 0 '^relayed 1238 events in ' "$OUTBOX" drain
 check "JSON payloads as they were written" grep -qF '"payload":"{\"n\": 1.0, \"big\": 12345678901234567890}"' events.ndjson
+
+# ---- what add has done is told also where stdout takes nothing ----
+unheard() { # CODE STDOUT SAYS COMMAND...: says it on stderr
+  local code=$1 to=$2 says=$3; shift 3
+  "$@" >"$to" 2>"$err"; [ $? = "$code" ] && grep -qxF "outbox add: write to stdout: $says" "$err"
+}
+full='No space left on device;' still='in the outbox all the same: do not add'
+check "add with a full stdout has added" unheard 0 /dev/full "$full the event is $still it again" add 7 heard
+check "an event with an id is named" unheard 0 /dev/full "$full event $uuid is $still it again" id_of "$uuid"
+check "without a stdout, too" eval 'unheard 0 /dev/null "Bad file descriptor; the event is $still it again" closed_stdout add 7 heard'
+check "lines" unheard 0 /dev/full "$full 2 events are $still them again" given "$good$good"
+check "a bad line is one all the same" unheard 65 /dev/full "$full the event is $still it again" given "${good}nonsense\n"
+check "and is named" grep -q '^outbox add: line 2: not valid JSON' "$err"
+check "none" unheard 65 /dev/full "$full 0 events are in the outbox" given 'nonsense\n'
+check "each is there once" shows 0 '^  pending    6$' "$OUTBOX" status
+check "drain them" works "$OUTBOX" drain
 
 # ---- dead, plugins ----
 check "dead list, none" works "$OUTBOX" dead list
