@@ -19,6 +19,10 @@ void obx_uv_loop_stop(struct obx_loop *loop); /* loop thread */
  * thread may post at any time there is always something to wait for; false only after obx_uv_loop_stop(). */
 bool obx_uv_loop_turn(struct obx_loop *loop);
 
+/* The threads of offload(), of all loops, now instead of with the first work. The caller has made sure that they can be
+ * had. Errors: no memory, no descriptors. */
+int obx_uv_workers_start(struct outbox_error *error);
+
 /* A signal as an event, for the program's verbs. One handler for each signal; cleared by NULL. */
 int obx_uv_loop_on_signal(struct obx_loop *loop, int signum, void (*fire)(void *arg, int signum), void *arg);
 

@@ -97,15 +97,37 @@ static const char *linker_says(const char *path)
     return text;
 }
 
+/* What the linker met when it is no fault of the file; 0: it may be one. There is no other trace of it than the text.
+ */
+static int passing_trouble(const char *reason)
+{
+    static const int numbers[] = {EMFILE, ENFILE, ENOMEM};
+    for (size_t i = 0; i < OBX_COUNT(numbers); i++)
+        if (strstr(reason, strerror(numbers[i])))
+            return numbers[i];
+    return 0;
+}
+
+static int refuse(const char *path, struct outbox_error *error)
+{
+    const char *reason = linker_says(path);
+    int number = passing_trouble(reason);
+    bool needs_library = !number && strstr(reason, "cannot open shared object file");
+    return obx_error_set(error,
+                         !number            ? OUTBOX_E_ABI
+                         : number == ENOMEM ? OUTBOX_E_NO_MEMORY
+                                            : OUTBOX_E_IO,
+                         "load plugin %s: %s%s", path, reason,
+                         number == EMFILE ? "; raise the limit (ulimit -n, or LimitNOFILE= of systemd)"
+                         : needs_library  ? ": install the library that it needs"
+                                          : "");
+}
+
 static int open_file(const char *path, const struct outbox_plugin **descriptor, struct outbox_error *error)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) {
-        const char *reason = linker_says(path);
-        bool needs_library = strstr(reason, "cannot open shared object file");
-        return obx_error_set(error, OUTBOX_E_ABI, "load plugin %s: %s%s", path, reason,
-                             needs_library ? ": install the library that it needs" : "");
-    }
+    if (!handle)
+        return refuse(path, error);
     *descriptor = dlsym(handle, OUTBOX_PLUGIN_SYMBOL);
     if (*descriptor)
         return OUTBOX_OK;

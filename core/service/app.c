@@ -14,6 +14,7 @@
 #include "loop/uv_loop.h"
 #include "plugin/builtin.h"
 #include "service/exit.h"
+#include "service/signals.h"
 #include "service/verb.h"
 #include "service/workers.h"
 
@@ -179,6 +180,8 @@ static int open_all(struct obx_app *app, const struct obx_args *args, enum obx_a
     if (!status)
         status = obx_workers_try(error);
     if (!status)
+        status = obx_uv_workers_start(error);
+    if (!status)
         status = obx_app_reload(app, error);
     if (!status)
         status = open_log(app, kind, args->verbose, error);
@@ -192,6 +195,7 @@ static int open_all(struct obx_app *app, const struct obx_args *args, enum obx_a
 int obx_app_open(struct obx_app *app, const struct obx_args *args, enum obx_app_kind kind, struct outbox_error *error)
 {
     memset(app, 0, sizeof *app);
+    obx_signals_admit();
     app->verb = args->verb;
     app->relay = args->relay;
     int status = open_all(app, args, kind, error);

@@ -6,6 +6,7 @@
  */
 #include "service/http.h"
 
+#include <errno.h>
 #include <microhttpd.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,13 +116,18 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 
 static int start(struct obx_http *http, int fd, struct outbox_error *error)
 {
+    errno = 0;
     http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_USE_ITC, 0, NULL, NULL, handle,
                                     http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
                                     MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_END);
     if (http->daemon)
         return OUTBOX_OK;
+    int number = errno; /* 0 where the library does not say */
     close(fd);
-    return obx_error_set(error, OUTBOX_E_IO, "start the HTTP server: libmicrohttpd could not start its thread");
+    return obx_error_set(error, OUTBOX_E_IO,
+                         "start the HTTP server: %s; it needs a thread and four file descriptors more: raise the "
+                         "limits (ulimit -u, ulimit -n)",
+                         number ? strerror(number) : "libmicrohttpd could not start its thread");
 }
 
 int obx_http_new(const char *address, struct obx_snapshots *snapshots, const struct obx_log *log,

@@ -3,10 +3,12 @@
  *
  * The descriptor may be shared with other programs, so its flags are not touched: a pipe or terminal is opened anew
  * without blocking, a socket is written with MSG_DONTWAIT, anything else is a file and does not block. A line goes
- * out whole or not at all, save for the rest of a line that a full terminal took in part, which is lost.
+ * out whole or not at all, save for the rest of a line that a full terminal or disk took in part, which is lost; the
+ * next one begins a line of its own.
  */
 #include "service/logger.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -30,6 +32,8 @@ struct obx_logger {
     enum obx_log_format format;
     uint64_t dropped;
     uint64_t untold; /* dropped and not yet mentioned */
+    int trouble;     /* why the last of them was */
+    bool torn;       /* the last line went out in part */
     struct obx_buf line;
 };
 
@@ -81,20 +85,42 @@ void obx_logger_line(struct obx_buf *line, enum obx_log_format format, int64_t w
     obx_buf_puts(line, json ? "}\n" : "\n");
 }
 
+/* What of it went out; the rest met what errno tells. */
+static size_t send_bytes(const struct obx_logger *logger, const char *bytes, size_t size)
+{
+    size_t sent = 0;
+    ssize_t now = 1;
+    while (sent < size && now > 0) {
+        now = logger->is_socket ? send(logger->fd, bytes + sent, size - sent, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                : write(logger->fd, bytes + sent, size - sent);
+        sent += now > 0 ? (size_t)now : 0;
+    }
+    return sent;
+}
+
 /* Caller holds the lock. */
 static bool put(struct obx_logger *logger, enum outbox_log_level level, const char *subject, const char *text)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     obx_buf_clear(&logger->line);
+    if (logger->torn)
+        obx_buf_putc(&logger->line, '\n');
     obx_logger_line(&logger->line, logger->format, (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000, level, subject,
                     text);
-    if (obx_buf_failed(&logger->line))
-        return false;
-    ssize_t sent = logger->is_socket
-                       ? send(logger->fd, logger->line.data, logger->line.size, MSG_DONTWAIT | MSG_NOSIGNAL)
-                       : write(logger->fd, logger->line.data, logger->line.size);
-    return sent >= 0;
+    errno = ENOMEM;
+    size_t sent = obx_buf_failed(&logger->line) ? 0 : send_bytes(logger, logger->line.data, logger->line.size);
+    if (sent == logger->line.size && sent)
+        logger->torn = false;
+    else if (sent)
+        logger->torn = sent > (size_t)logger->torn; /* the line's end of the one before is not a part of this one */
+    logger->trouble = errno;
+    return sent && sent == logger->line.size;
+}
+
+static const char *why_dropped(const struct obx_logger *logger)
+{
+    return logger->trouble == EAGAIN ? "nobody read them" : strerror(logger->trouble);
 }
 
 static void write_message(void *arg, enum outbox_log_level level, const char *subject, const char *text)
@@ -102,8 +128,8 @@ static void write_message(void *arg, enum outbox_log_level level, const char *su
     struct obx_logger *logger = arg;
     pthread_mutex_lock(&logger->lock);
     if (logger->untold) {
-        char note[64];
-        snprintf(note, sizeof note, "%" PRIu64 " messages were dropped: nobody read them", logger->untold);
+        char note[160];
+        snprintf(note, sizeof note, "%" PRIu64 " messages were dropped: %s", logger->untold, why_dropped(logger));
         if (put(logger, OUTBOX_LOG_WARN, "log", note))
             logger->untold = 0;
     }

@@ -84,6 +84,7 @@ int main(int argc, char **argv)
     if (!fill_standard())
         return OBX_EXIT_UNAVAILABLE;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow (ulimit -f) is an error of its write, as a full disk is */
     int refused = arm();
     if (refused)
         return refused;

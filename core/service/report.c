@@ -139,7 +139,7 @@ void obx_report_metrics(const struct obx_snapshot *snapshot, struct obx_buf *tex
 {
     add_head(text, "build_info", "", "gauge", "the version that runs");
     obx_buf_printf(text, "outbox_build_info{version=\"%s\"} 1\n", OBX_VERSION);
-    add_head(text, "log_dropped", "_total", "counter", "log messages that nobody read in time");
+    add_head(text, "log_dropped", "_total", "counter", "log messages that could not be written, or that nobody read in time");
     obx_buf_printf(text, "outbox_log_dropped_total %" PRIu64 "\n", snapshot->log_dropped);
     add_states(snapshot, text);
     add_numbers(snapshot, text);

@@ -16,6 +16,7 @@
 #include "service/group.h"
 #include "service/http.h"
 #include "service/notify.h"
+#include "service/signals.h"
 #include "service/slim.h"
 
 #define SAMPLE_NS (5000 * OBX_MS)
@@ -196,18 +197,28 @@ static int open_service(struct service *service, struct outbox_error *error)
     return status;
 }
 
+static void mind_signals(struct service *service, void (*terminate)(void *arg, int signum),
+                         void (*again)(void *arg, int signum))
+{
+    struct obx_loop *loop = service->app.loop;
+    obx_uv_loop_on_signal(loop, SIGTERM, terminate, service);
+    obx_uv_loop_on_signal(loop, SIGINT, terminate, service);
+    obx_uv_loop_on_signal(loop, SIGHUP, again, service);
+}
+
 static void serve(struct service *service)
 {
     struct obx_loop *loop = service->app.loop;
-    obx_uv_loop_on_signal(loop, SIGTERM, on_terminate, service);
-    obx_uv_loop_on_signal(loop, SIGINT, on_terminate, service);
-    obx_uv_loop_on_signal(loop, SIGHUP, on_reload, service);
+    mind_signals(service, on_terminate, on_reload);
+    obx_signals_serving();
     obx_log_say(service->app.log, OUTBOX_LOG_INFO, "service", "started with %s", service->app.path);
     OBX_FAILPOINT(start, relays_made);
     obx_group_start(service->group);
     obx_group_sample(service->group);
     obx_notify("READY=1");
     obx_uv_loop_run(loop);
+    mind_signals(service, NULL, NULL);
+    obx_signals_ending();
 }
 
 static void close_service(struct service *service)
@@ -232,6 +243,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     if (args.finished)
         return args.exit;
 
+    obx_signals_starting();
     struct service service = {0};
     struct outbox_error error = {0};
     if (obx_app_open(&service.app, &args, OBX_APP_SERVICE, &error))

@@ -61,6 +61,39 @@ kill -TERM "$service"
 check "SIGTERM ends it with 0" ends "$service" 0
 check "and it says so" logged 'subject="service" msg="stopped"'
 
+# ---- signals of the first moments, and of a supervisor that had them blocked ----
+signalled() { env --block-signal=TERM,INT,HUP sh -c 'kill -s "$0" $$; exec "$@"' "$@"; } # NAME COMMAND...: it waits when the command begins
+check "SIGTERM before it begins" fails 0 signalled TERM "$OUTBOX" run
+check "is not too early" silent
+check "nor is SIGINT" fails 0 signalled INT "$OUTBOX" run
+: >.log
+start env --block-signal=HUP sh -c 'kill -s HUP $$; exec "$@"' sh "$OUTBOX" run; service=$pid
+check "SIGHUP then reads the file again" within 10 logged 'SIGHUP: ./outbox.yaml was read again'
+kill -TERM "$service"
+check "and ends nothing" ends "$service" 0
+: >.log
+start env --block-signal=TERM "$OUTBOX" run; service=$pid
+check "started with SIGTERM blocked" within 10 logged 'owns the outbox'
+kill -TERM "$service"
+check "it takes it" ends "$service" 0
+
+# ---- a limit on threads ----
+few_threads() { # whatever it is, the program works or says what to do; it never aborts
+  local n
+  for n in $(seq 2 60); do
+    : >.log
+    start setpriv --reuid=65534 --clear-groups bash -c 'ulimit -u "$0"; exec "$@"' "$n" "$OUTBOX" run
+    within 20 eval '! kill -0 "$pid" || logged "owns the outbox"' || return 1
+    if kill -TERM "$pid" 2>/dev/null; then ends "$pid" 0; return; fi
+    ends "$pid" 69 && logged 'raise the limits? ' || return 1
+  done
+}
+if [ "$(id -u)" = 0 ] && works setpriv --reuid=65534 --clear-groups "$OUTBOX" plugins sqlite; then
+  chmod 755 "$dir" && chown -R 65534 "$dir"
+  check "few threads" few_threads
+  chown -R 0 "$dir"
+fi
+
 # ---- two relays: a reload restarts the one that changed ----
 two() { # FILE OF THE SECOND
   config <<Y

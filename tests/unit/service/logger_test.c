@@ -1,7 +1,10 @@
 /* tests/unit/service/logger_test.c - lines of the log, and a reader that does not read */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "mem_fault.h"
@@ -66,6 +69,45 @@ Test(logger, drops_and_counts_what_nobody_reads)
     obx_logger_free(logger);
     close(ends[0]);
     close(ends[1]);
+    cr_assert_eq(mem_live(), 0);
+}
+
+static size_t content(int fd, char *text, size_t size)
+{
+    ssize_t got = pread(fd, text, size - 1, 0);
+    cr_assert_geq(got, 0);
+    text[got] = '\0';
+    return (size_t)got;
+}
+
+Test(logger, says_why_a_file_takes_no_more_and_then_begins_a_line)
+{
+    static char text[4096];
+    struct obx_logger *logger;
+    struct outbox_error error;
+    struct rlimit limit;
+    FILE *file = tmpfile();
+    cr_assert_not_null(file);
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    cr_assert_eq(obx_logger_new(fileno(file), OUTBOX_LOG_INFO, OBX_LOG_TEXT, &logger, &error), OUTBOX_OK);
+    const struct obx_log *log = obx_logger_log(logger);
+    struct rlimit small = {.rlim_cur = 100, .rlim_max = limit.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    obx_log_say(log, OUTBOX_LOG_INFO, "test", "whole");
+    obx_log_say(log, OUTBOX_LOG_INFO, "test", "cut in the middle");
+    obx_log_say(log, OUTBOX_LOG_INFO, "test", "not at all");
+    cr_expect_eq(content(fileno(file), text, sizeof text), 100);
+    cr_expect_eq(obx_logger_dropped(logger), 2);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    obx_log_say(log, OUTBOX_LOG_INFO, "test", "after");
+    content(fileno(file), text, sizeof text);
+    cr_expect_str_eq(strchr(text + 100, 'l'), strstr(text, "level=warn subject=\"log\""));
+    cr_expect_eq(text[100], '\n');
+    cr_expect_not_null(strstr(text, "msg=\"2 messages were dropped: File too large\"\n"));
+    cr_expect_not_null(strstr(text, "msg=\"after\"\n"));
+    obx_logger_free(logger);
+    fclose(file);
     cr_assert_eq(mem_live(), 0);
 }
 
