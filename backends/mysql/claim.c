@@ -135,7 +135,7 @@ static int64_t limit_of(const struct mys_store *store, const struct outbox_claim
 {
     int64_t rows = rows_wanted(store, claim);
     if (!claim->exact && store->together)
-        rows += (int64_t)obx_sql_ranges_size(&store->given);
+        rows += (int64_t)obx_sql_ranges_size(&store->given.ids);
     return rows;
 }
 
@@ -192,12 +192,6 @@ static bool read_result(struct mys_store *store, const struct outbox_claim *clai
     return true;
 }
 
-void mys_given_remove(struct mys_store *store, int64_t lo, int64_t hi)
-{
-    if (!obx_sql_ranges_remove(store->host, &store->given, lo, hi))
-        store->blind = true;
-}
-
 static void adapt(struct mys_store *store, const struct outbox_claim *claim, const struct reading *reading)
 {
     uint64_t fit = reading->large ? bytes_wanted(store, claim) / (uint64_t)reading->large : 0;
@@ -228,11 +222,7 @@ static enum obx_sql_accepted accept(struct mys_store *store, const struct readin
                                 .count = reading->rows,
                                 .truncated = reading->truncated,
                                 .now_ns = store->host->now(store->host)};
-    enum obx_sql_accepted accepted = obx_sql_holes_accept(&store->holes, &seen);
-    /* what is given is remembered for the sweep; without memory there is none until the next rewind */
-    if (accepted == OBX_SQL_ACCEPTED && !obx_sql_ranges_add_ids(store->host, &store->given, store->ids, reading->rows))
-        store->blind = true;
-    return accepted;
+    return obx_sql_given_accept(&store->given, &store->holes, &seen);
 }
 
 static void take_over(struct mys_op *op, const struct reading *reading)
@@ -305,10 +295,9 @@ static void submit(struct mys_op *op)
 void mys_claim_rewind(struct mys_store *store)
 {
     obx_sql_holes_reset(&store->holes);
-    obx_sql_ranges_clear(&store->given);
-    store->blind = false;
+    obx_sql_given_reset(&store->given);
+    obx_sql_sweep_reset(&store->sweep.pages);
     store->few = 0;
-    mys_sweep_reset(store);
 }
 
 void mys_claim(void *self, outbox_op_t id, struct outbox_claim *claim)

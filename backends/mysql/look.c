@@ -94,14 +94,9 @@ static void put_uncommitted(const struct mys_store *store, struct obx_sql_text *
 
 static void take_uncommitted(struct mys_store *store, MYSQL_RES *result)
 {
-    MYSQL_ROW row;
-    uint32_t count = 0;
-    if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)mysql_num_rows(result) + 1,
-                      sizeof *store->ids))
-        return;
-    while ((row = mysql_fetch_row(result)))
-        store->ids[count++] = strtoll(row[0], NULL, 10);
-    obx_sql_holes_expire(&store->holes, store->old_ns, store->ids, count);
+    uint32_t count;
+    if (mys_ids_read(store, result, &count))
+        obx_sql_holes_expire(&store->holes, store->old_ns, store->ids, count);
 }
 
 static void rows_seen(struct mys_request *request, const struct outbox_error *error)

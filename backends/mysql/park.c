@@ -61,14 +61,12 @@ static void parked(struct mys_request *request, const struct outbox_error *error
 {
     struct mys_op *op = request->arg;
     struct mys_store *store = op->store;
-    const struct outbox_park *park = op->in;
     struct outbox_error wrong = *error;
-    store->settling--;
-    store->settles++;
     if (wrong.code && mys_fenced(store, &wrong))
         store->owns = false;
-    for (uint32_t i = 0; !wrong.code && i < park->count; i++)
-        mys_given_remove(store, (int64_t)park->rows[i].position.major, (int64_t)park->rows[i].position.major);
+    if (!wrong.code)
+        obx_sql_given_remove_parked(&store->given, op->in);
+    obx_sql_given_removed(&store->given);
     mys_op_finish(op, &wrong);
 }
 
@@ -92,7 +90,7 @@ void mys_park(void *self, outbox_op_t id, const struct outbox_park *park)
     }
     obx_sql_text_puts(&op->sql, "COMMIT");
     op->request.transaction = true;
-    store->settling++;
+    obx_sql_given_removing(&store->given);
     mys_op_submit(op, &store->owner, "park rows", NULL, parked);
     OUTBOX_FAILPOINT(store->host, mysql, park_sent);
 }

@@ -184,6 +184,9 @@ static void set_host(struct mys_store *store, const struct outbox_host *host)
         *texts[i] = (struct obx_sql_text){.host = host, .dialect = OBX_SQL_MYSQL};
     mys_bell_init(store);
     obx_sql_holes_init(&store->holes, host, UINT64_MAX); /* never cold: all holes are in every claim */
+    store->given.host = host;
+    store->sweep.pages.holes = &store->holes;
+    store->sweep.pages.given = &store->given;
 }
 
 static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
@@ -208,7 +211,7 @@ static void fini(void *self)
     mys_table_free(store);
     obx_sql_batches_free(&store->batches, store->host);
     obx_sql_holes_free(&store->holes);
-    obx_sql_ranges_free(host, &store->given);
+    obx_sql_given_free(&store->given);
     obx_sql_ranges_free(host, &store->runs);
     obx_sql_text_free(&store->claim_sql);
     obx_sql_text_free(&store->settle_sql);
@@ -251,7 +254,7 @@ static const struct outbox_option options[] = {
      "how long one host may take to let the relay in"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, AT(statement_ms), "30s", 100, 3600000, NULL,
      "after this the server gives up a statement that reads, or waiting for one that alters the table"},
-    {"sweep", OUTBOX_OPT_DURATION, 0, AT(sweep_ms), "10s", 10, 86400000, NULL,
+    {"sweep", OUTBOX_OPT_DURATION, 0, AT(sweep.pages.pause_ms), "10s", 10, 86400000, NULL,
      "how often, while idle, to look for rows that no claim can find: ids written by hand, or very late"},
     {"hole_grace", OUTBOX_OPT_DURATION, 0, AT(grace_ms), "10s", 10, 86400000, NULL,
      "how long an id that is in no transaction's row may still come in order, where it cannot be seen who writes"},

@@ -31,8 +31,7 @@ static void put_delete(const struct mys_store *store, struct obx_sql_text *sql, 
 
 static void finish(struct mys_op *op, const struct outbox_error *error)
 {
-    op->store->settling--;
-    op->store->settles++;
+    obx_sql_given_removed(&op->store->given);
     mys_op_finish(op, error);
 }
 
@@ -56,7 +55,7 @@ static void note_sent(struct mys_store *store)
     for (; store->settled_runs < store->sent_runs; store->settled_runs++) {
         struct obx_sql_range *run = &store->runs.items[store->settled_runs];
         int64_t hi = run->hi < store->sent_to ? run->hi : store->sent_to;
-        mys_given_remove(store, run->lo, hi);
+        obx_sql_given_remove(&store->given, run->lo, hi);
         run->lo = hi + 1;
         if (run->lo <= run->hi)
             return;
@@ -134,7 +133,7 @@ void mys_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
     struct mys_store *store = self;
     struct mys_op *op = mys_op(store, id);
     struct outbox_error error;
-    store->settling++;
+    obx_sql_given_removing(&store->given);
     store->settled_runs = 0;
     store->settle_rows = rows_at_once(settle);
     if (!store->owns)

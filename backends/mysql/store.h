@@ -29,6 +29,7 @@
 #include "sql/columns.h"
 #include "sql/holes.h"
 #include "sql/runs.h"
+#include "sql/sweep.h"
 #include "sql/text.h"
 
 enum { MYS_NAME = 65, MYS_HOSTS = 16 };
@@ -105,11 +106,9 @@ struct mys_server {
 };
 
 struct mys_sweep {
+    struct obx_sql_sweep pages;
     struct mys_request request;
     struct obx_sql_text sql;
-    int64_t cursor;
-    uint64_t due_ns, begun_ns, settles;
-    bool busy, stale, told;
 };
 
 struct mys_store {
@@ -123,7 +122,7 @@ struct mys_store {
     const char *tls_ca, *tls_cert, *tls_key;
     const char *table_name, *dead_name, *relay_name;
     struct outbox_map column_names;
-    int64_t connect_ms, statement_ms, sweep_ms, grace_ms;
+    int64_t connect_ms, statement_ms, grace_ms;
     int64_t doorbell; /* enum mys_doorbell */
 
     char schema[MYS_NAME], name[MYS_NAME]; /* table_name in two; schema "": the database's */
@@ -152,8 +151,7 @@ struct mys_store {
     struct mys_server owned; /* as it was when it was last owned; version "" never */
 
     struct obx_sql_holes holes;
-    struct obx_sql_ranges given; /* ids given and neither settled nor parked */
-    bool blind;                  /* there was no memory for all of them */
+    struct obx_sql_given given;
     struct obx_sql_text claim_sql, settle_sql;
     uint32_t few;       /* after a large row: no more rows than this in a claim; 0: no such limit */
     uint32_t fitted;    /* claims since then that met none */
@@ -174,8 +172,6 @@ struct mys_store {
     uint32_t sent_runs;
     int64_t sent_to;     /* the last id that was sent */
     int64_t settle_rows; /* of one transaction */
-    uint64_t settles;    /* and parks that have ended */
-    uint32_t settling;
 
     uint32_t ops; /* in flight, but for start and stop */
     outbox_op_t claim_op, stop_op;
@@ -200,8 +196,9 @@ void mys_put_string(struct obx_sql_text *sql, struct outbox_bytes value); /* as 
 void mys_table_put(const struct mys_store *store, struct obx_sql_text *sql);
 void mys_dead_put(const struct mys_store *store, struct obx_sql_text *sql);
 void mys_relay_put(const struct mys_store *store, struct obx_sql_text *sql);
-int64_t mys_number(MYSQL_RES *result, unsigned column, int64_t fallback); /* of the first row */
-void mys_copy(char *to, size_t size, const char *from);                   /* NULL is "" */
+int64_t mys_number(MYSQL_RES *result, unsigned column, int64_t fallback);       /* of the first row */
+bool mys_ids_read(struct mys_store *store, MYSQL_RES *result, uint32_t *count); /* its first column, in store->ids */
+void mys_copy(char *to, size_t size, const char *from);                         /* NULL is "" */
 
 /* start.c, session.c */
 struct mys_target mys_target(struct mys_store *store, bool statements);
@@ -230,14 +227,12 @@ void mys_table_free(struct mys_store *store);
 void mys_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
 void mys_claim_rewind(struct mys_store *store);
 void mys_release(void *self, struct outbox_batch *batch);
-void mys_given_remove(struct mys_store *store, int64_t lo, int64_t hi);
 bool mys_look_due(const struct mys_store *store);
 void mys_look(struct mys_op *op, void (*then)(struct mys_op *op)); /* a failure finishes the op */
 /* " OR id ..." for the holes noted until then. True: it asks for what lies between some of them, too. */
 bool mys_holes_put(const struct mys_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns);
 struct obx_sql_batch *mys_batch_new(struct mys_store *store, MYSQL_RES *result, uint32_t rows);
-void mys_sweep_reset(struct mys_store *store);
-void mys_sweep_if_due(struct mys_store *store);
+void mys_sweep_if_due(struct mys_store *store); /* nothing was there to be claimed */
 
 /* bell.c */
 void mys_bell_init(struct mys_store *store);

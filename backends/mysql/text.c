@@ -65,6 +65,18 @@ int64_t mys_number(MYSQL_RES *result, unsigned column, int64_t fallback)
     return row && row[column] ? strtoll(row[column], NULL, 10) : fallback;
 }
 
+bool mys_ids_read(struct mys_store *store, MYSQL_RES *result, uint32_t *count)
+{
+    MYSQL_ROW row;
+    *count = 0;
+    if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)mysql_num_rows(result) + 1,
+                      sizeof *store->ids))
+        return false;
+    while ((row = mysql_fetch_row(result)))
+        store->ids[(*count)++] = strtoll(row[0], NULL, 10);
+    return true;
+}
+
 void mys_copy(char *to, size_t size, const char *from)
 {
     snprintf(to, size, "%s", from ? from : "");

@@ -124,18 +124,17 @@ static bool read_result(struct pg_store *store, const PGresult *result, struct r
 {
     int mark = (int)store->wanted_count + 1, rows = PQntuples(result), row = 1;
     if (rows < 1 || PQnfields(result) != mark + 1 ||
-        !pg_snapshot_parse(store, PQgetvalue(result, 0, mark), &reading->snapshot) ||
-        !obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)rows, sizeof *store->ids))
+        !pg_snapshot_parse(store, PQgetvalue(result, 0, mark), &reading->snapshot))
         return false;
     const char *end = strchr(PQgetvalue(result, 0, mark), ' ');
     if (end)
         pg_wal_saw(store, end + 1);
-    for (; row < rows && PQgetisnull(result, row, mark); row++)
-        store->ids[row - 1] = (int64_t)pg_get_int8(PQgetvalue(result, row, 0));
+    while (row < rows && PQgetisnull(result, row, mark))
+        row++;
     reading->first = 1;
     reading->rows = (uint32_t)row - 1;
     reading->cut = row < rows;
-    return true;
+    return pg_ids_read(store, result, reading->first, reading->rows);
 }
 
 /* Large rows were met, or not for a while. */
@@ -167,11 +166,7 @@ static enum obx_sql_accepted accept(struct pg_store *store, const struct reading
                                 .truncated = truncated,
                                 .snapshot = reading->snapshot,
                                 .now_ns = store->host->now(store->host)};
-    enum obx_sql_accepted accepted = obx_sql_holes_accept(&store->holes, &seen);
-    /* what is given is remembered for the sweep; without memory there is none until the next rewind */
-    if (accepted == OBX_SQL_ACCEPTED && !obx_sql_ranges_add_ids(store->host, &store->given, store->ids, reading->rows))
-        store->blind = true;
-    return accepted;
+    return obx_sql_given_accept(&store->given, &store->holes, &seen);
 }
 
 static void take_over(struct pg_op *op, struct reading *reading)
@@ -233,9 +228,8 @@ static void submit(struct pg_op *op)
 void pg_claim_rewind(struct pg_store *store)
 {
     obx_sql_holes_reset(&store->holes);
-    obx_sql_ranges_clear(&store->given);
-    store->blind = false;
-    pg_sweep_reset(store);
+    obx_sql_given_reset(&store->given);
+    obx_sql_sweep_reset(&store->sweep.pages);
 }
 
 void pg_claim(void *self, outbox_op_t id, struct outbox_claim *claim)

@@ -102,14 +102,9 @@ static void parked(struct pg_request *request, const struct outbox_error *error)
 {
     struct pg_op *op = request->arg;
     struct pg_store *store = op->store;
-    const struct outbox_park *park = op->in;
-    store->settling--;
-    store->settles++;
-    for (uint32_t i = 0; !error->code && i < park->count; i++) {
-        int64_t id = (int64_t)park->rows[i].position.major;
-        if (!obx_sql_ranges_remove(store->host, &store->given, id, id))
-            store->blind = true;
-    }
+    if (!error->code)
+        obx_sql_given_remove_parked(&store->given, op->in);
+    obx_sql_given_removed(&store->given);
     pg_op_finish(op, error);
 }
 
@@ -121,7 +116,7 @@ void pg_park(void *self, outbox_op_t id, const struct outbox_park *park)
     op->in = park;
     op->request = (struct pg_request){.what = "park rows", .send = send_park, .done = parked, .arg = op};
     if (store->owns) {
-        store->settling++;
+        obx_sql_given_removing(&store->given);
         pg_conn_submit(&store->owner, &op->request);
         OUTBOX_FAILPOINT(store->host, postgres, park_sent);
         return;

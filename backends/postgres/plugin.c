@@ -146,6 +146,10 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     store->run_lo.host = store->run_hi.host = init->host;
     store->claim_plain.host = store->claim_guarded.host = store->settle_sql.host = init->host;
     obx_sql_holes_init(&store->holes, init->host, 1000000000);
+    store->given.host = init->host;
+    store->sweep.pages.holes = &store->holes;
+    store->sweep.pages.given = &store->given;
+    store->sweep.pages.before_first = INT64_MIN;
     if (!PQisthreadsafe())
         return pg_fail(error, OUTBOX_E_UNSUPPORTED, "this libpq was built without threads");
     if (check_names(store, error))
@@ -162,7 +166,7 @@ static void fini(void *self)
     pg_table_free(store);
     obx_sql_batches_free(&store->batches, store->host);
     obx_sql_holes_free(&store->holes);
-    obx_sql_ranges_free(store->host, &store->given);
+    obx_sql_given_free(&store->given);
     obx_sql_ranges_free(store->host, &store->runs);
     struct pg_buf *bufs[] = {&store->lo, &store->hi, &store->relations, &store->run_lo, &store->run_hi};
     for (unsigned i = 0; i < sizeof bufs / sizeof *bufs; i++)
@@ -192,7 +196,7 @@ static const struct outbox_option options[] = {
     {"doorbell", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, doorbell), "off", 0, 0, doorbells,
      "what wakes an idle relay. trigger, or true: writers, by a trigger that 'outbox init' makes; wal: the server's "
      "log, which the relay is sent as a replica is and needs the rights of one for; off: it is polled"},
-    {"sweep", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sweep_ms), "10s", 10, 86400000, NULL,
+    {"sweep", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sweep.pages.pause_ms), "10s", 10, 86400000, NULL,
      "how often an idle relay looks for rows below those read, with ids chosen by hand for example"},
 };
 

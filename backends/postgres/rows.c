@@ -93,6 +93,15 @@ static void fill(const struct pg_store *store, struct obx_sql_batch *batch, int 
     }
 }
 
+bool pg_ids_read(struct pg_store *store, const PGresult *result, int first, uint32_t rows)
+{
+    if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, rows, sizeof *store->ids))
+        return false;
+    for (uint32_t i = 0; i < rows; i++)
+        store->ids[i] = (int64_t)pg_get_int8(PQgetvalue(result, first + (int)i, 0));
+    return true;
+}
+
 struct obx_sql_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows)
 {
     struct obx_sql_batch *batch = obx_sql_batch_get(&store->batches, store->host, rows, store->wanted_count);

@@ -41,11 +41,9 @@ static void settled(struct pg_request *request, const struct outbox_error *error
     struct pg_op *op = request->arg;
     struct pg_store *store = op->store;
     OUTBOX_FAILPOINT(store->host, postgres, after_settle);
-    store->settling--;
-    store->settles++;
     for (uint32_t i = 0; !error->code && i < store->runs.count; i++)
-        if (!obx_sql_ranges_remove(store->host, &store->given, store->runs.items[i].lo, store->runs.items[i].hi))
-            store->blind = true;
+        obx_sql_given_remove(&store->given, store->runs.items[i].lo, store->runs.items[i].hi);
+    obx_sql_given_removed(&store->given);
     pg_op_finish(op, error);
 }
 
@@ -60,7 +58,7 @@ void pg_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
     else if (!obx_sql_runs(store->host, &store->runs, settle))
         pg_fail(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
     else if (!OUTBOX_FAILPOINT_ERROR(store->host, postgres, before_settle, &error)) {
-        store->settling++;
+        obx_sql_given_removing(&store->given);
         pg_conn_submit(&store->owner, &op->request);
         OUTBOX_FAILPOINT(store->host, postgres, settle_sent);
         return;

@@ -28,6 +28,7 @@
 #include "sql/columns.h"
 #include "sql/holes.h"
 #include "sql/runs.h"
+#include "sql/sweep.h"
 #include "sql/text.h"
 #include "wal.h"
 
@@ -130,13 +131,9 @@ struct pg_server {
 };
 
 struct pg_sweep {
+    struct obx_sql_sweep pages;
     struct pg_request request;
-    bool busy;
-    bool stale;       /* begun before a rewind */
-    bool told;        /* of ids that can not be relayed */
-    int64_t cursor;   /* the last id of the page before; INT64_MIN: from the start */
-    uint64_t settles; /* how many there had been when it was sent */
-    uint64_t begun_ns, due_ns;
+    bool told; /* of ids that can not be relayed */
 };
 
 struct pg_store {
@@ -150,7 +147,6 @@ struct pg_store {
     struct outbox_map column_names;
     int64_t connect_ms;
     int64_t statement_ms;
-    int64_t sweep_ms;
     int64_t doorbell; /* enum pg_doorbell */
 
     char schema[PG_NAME], name[PG_NAME]; /* table_name in two; schema "": by the search path */
@@ -182,8 +178,7 @@ struct pg_store {
     uint32_t lease_ms;
 
     struct obx_sql_holes holes;
-    struct obx_sql_ranges given; /* ids given and neither settled nor parked */
-    bool blind;                  /* there was no memory for all of them */
+    struct obx_sql_given given;
     struct obx_sql_text claim_plain, claim_guarded, settle_sql;
     struct pg_buf lo, hi; /* arrays for the claim in flight */
     uint32_t guarded;     /* claims still to be made with the guarded statement */
@@ -203,8 +198,6 @@ struct pg_store {
     struct pg_buf relations; /* oids whose locks are looked at: the table, its partitions and sequences */
     struct obx_sql_batches batches;
 
-    uint64_t settles;           /* settles and parks that ended */
-    uint32_t settling;          /* and those in flight */
     struct obx_sql_ranges runs; /* of the settle in flight */
     struct pg_buf run_lo, run_hi;
 
@@ -259,6 +252,8 @@ extern const char pg_look_sql[];
 int pg_look_send(struct pg_store *store, PGconn *pg);
 bool pg_look_take(struct pg_store *store, const PGresult *result);
 bool pg_snapshot_parse(struct pg_store *store, const char *text, struct obx_sql_snapshot *snapshot);
+/* Its first column, as ids, in store->ids. */
+bool pg_ids_read(struct pg_store *store, const PGresult *result, int first, uint32_t rows);
 struct obx_sql_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows);
 
 /* bell.c */
@@ -271,7 +266,6 @@ int pg_bell_send(struct pg_store *store, PGconn *pg);                           
 void pg_bell_take(struct pg_store *store, const PGresult *result);
 
 /* sweep.c */
-void pg_sweep_reset(struct pg_store *store);
 void pg_sweep_if_due(struct pg_store *store); /* nothing was there to be claimed */
 
 /* held.c */

@@ -1,4 +1,4 @@
-/* tests/sql/sql_host.h - the three functions of the host that backends/sql uses, with a count of what is alive */
+/* tests/sql/sql_host.h - the few functions of the host that backends/sql uses, with a count of what is alive */
 #ifndef SQL_HOST_H
 #define SQL_HOST_H
 
@@ -39,8 +39,17 @@ static void sql_release(const struct outbox_host *host, void *memory)
     free(memory);
 }
 
+static uint64_t sql_now_ns;
+
+static uint64_t sql_now(const struct outbox_host *host)
+{
+    (void)host;
+    return sql_now_ns;
+}
+
 static const struct outbox_host sql_host = {.struct_size = sizeof sql_host,
                                             .abi_major = OUTBOX_ABI_MAJOR,
+                                            .now = sql_now,
                                             .alloc = sql_alloc,
                                             .resize = sql_resize,
                                             .release = sql_release};

@@ -1,0 +1,33 @@
+/*
+ * backends/sql/given.h - the rows that were given, and are neither settled nor parked
+ *
+ * They are still in the table, so whoever looks there for rows that no claim can find (sql/sweep.h) has to know them.
+ * Without memory for all of them there is nothing to compare a table with, until the next rewind: `blind`.
+ */
+#ifndef OBX_SQL_GIVEN_H
+#define OBX_SQL_GIVEN_H
+
+#include "sql/holes.h"
+
+struct obx_sql_given {
+    const struct outbox_host *host;
+    struct obx_sql_ranges ids;
+    bool blind;        /* there was no memory for all of them */
+    uint32_t removing; /* settles and parks in flight */
+    uint64_t removals; /* and those that have ended */
+};
+
+void obx_sql_given_free(struct obx_sql_given *given);
+void obx_sql_given_reset(struct obx_sql_given *given); /* a rewind: nothing counts as given */
+
+/* obx_sql_holes_accept(); what it takes in is given. */
+enum obx_sql_accepted obx_sql_given_accept(struct obx_sql_given *given, struct obx_sql_holes *holes,
+                                           const struct obx_sql_seen *seen);
+
+/* Around each settle and park. What is gone by then is said before the end. */
+void obx_sql_given_removing(struct obx_sql_given *given);
+void obx_sql_given_remove(struct obx_sql_given *given, int64_t lo, int64_t hi);
+void obx_sql_given_remove_parked(struct obx_sql_given *given, const struct outbox_park *park);
+void obx_sql_given_removed(struct obx_sql_given *given);
+
+#endif
