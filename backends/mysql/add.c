@@ -26,7 +26,7 @@ static void put_values(const struct mys_store *store, struct obx_sql_text *sql, 
 {
     const char *comma = "(";
     for (int i = 0; i < OBX_SQL_FIELDS; i++) {
-        const struct mys_column *column = mys_column_of(store, obx_sql_fields[i]);
+        const struct mys_column *column = mys_column_of(store, obx_sql_columns[i]);
         if (!column)
             continue;
         obx_sql_text_puts(sql, comma);
@@ -47,9 +47,9 @@ static void put_insert(const struct mys_store *store, struct obx_sql_text *sql, 
     obx_sql_text_puts(sql, "INSERT INTO ");
     mys_table_put(store, sql);
     for (int i = 0; i < OBX_SQL_FIELDS; i++) {
-        if (!mys_column_of(store, obx_sql_fields[i]))
+        if (!mys_column_of(store, obx_sql_columns[i]))
             continue;
-        obx_sql_text_format(sql, "%s%n", comma, mys_column_of(store, obx_sql_fields[i])->name);
+        obx_sql_text_format(sql, "%s%n", comma, mys_column_of(store, obx_sql_columns[i])->name);
         comma = ", ";
     }
     obx_sql_text_puts(sql, ") VALUES ");
@@ -65,9 +65,9 @@ static int judge(const struct mys_store *store, const struct outbox_add *add, st
         return mys_fail(error, OUTBOX_E_NOT_FOUND, "add events: there is no table %s; run 'outbox init'",
                         store->table_name);
     for (int i = 0; i < OBX_SQL_FIELDS; i++)
-        if (obx_sql_field_required(i) && !mys_column_of(store, obx_sql_fields[i]))
+        if (obx_sql_field_required(i) && !mys_column_of(store, obx_sql_columns[i]))
             return mys_fail(error, OUTBOX_E_SCHEMA, "add events: table %s.%s has no column for %s; see 'outbox check'",
-                            store->table.schema, store->name, obx_sql_fields[i]);
+                            store->table.schema, store->name, obx_sql_columns[i]);
     return obx_sql_add_judge(add, error);
 }
 

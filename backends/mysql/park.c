@@ -27,11 +27,9 @@ static void put_copy(const struct mys_store *store, struct obx_sql_text *sql, co
     obx_sql_text_puts(sql, "INSERT INTO ");
     mys_dead_put(store, sql);
     obx_sql_text_puts(sql, " (outbox_id, topic, `key`, reason, attempts");
-#define PUT_TARGET(logical)             \
-    if (mys_column_of(store, #logical)) \
-        obx_sql_text_format(sql, ", %n", #logical);
-    OBX_SQL_COLUMNS(PUT_TARGET)
-#undef PUT_TARGET
+    for (int i = 0; i < OBX_SQL_COLUMNS; i++)
+        if (mys_column_of(store, obx_sql_columns[i]))
+            obx_sql_text_format(sql, ", %n", obx_sql_columns[i]);
     obx_sql_text_format(sql, ", rest) SELECT %n, ", store->table.id);
     mys_put_string(sql, obx_sql_dead_topic(row));
     obx_sql_text_puts(sql, ", ");
@@ -40,11 +38,9 @@ static void put_copy(const struct mys_store *store, struct obx_sql_text *sql, co
     mys_put_string(sql, obx_sql_dead_reason(row));
     obx_sql_text_puts(sql, ", ");
     mys_put_int(sql, row->attempts);
-#define PUT_SOURCE(logical)             \
-    if (mys_column_of(store, #logical)) \
-        obx_sql_text_format(sql, ", %n", mys_column_of(store, #logical)->name);
-    OBX_SQL_COLUMNS(PUT_SOURCE)
-#undef PUT_SOURCE
+    for (int i = 0; i < OBX_SQL_COLUMNS; i++)
+        if (mys_column_of(store, obx_sql_columns[i]))
+            obx_sql_text_format(sql, ", %n", mys_column_of(store, obx_sql_columns[i])->name);
     put_rest(store, sql);
 }
 

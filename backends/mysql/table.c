@@ -162,16 +162,6 @@ int mys_columns_compare(const struct mys_store *store, MYSQL_RES *result, struct
     return OUTBOX_OK;
 }
 
-/* Keys and names are short; what may be large is limited by size. */
-static bool may_be_large(const char *logical)
-{
-    static const char *const small[] = {"event_id", "aggregatetype", "aggregateid", "type"};
-    for (unsigned i = 0; i < sizeof small / sizeof *small; i++)
-        if (!strcmp(logical, small[i]))
-            return false;
-    return true;
-}
-
 static int missing(const struct mys_store *store, const struct mys_wanted *wanted, struct outbox_error *error)
 {
     const struct mys_table *table = &store->table;
@@ -223,7 +213,7 @@ int mys_columns_choose(struct mys_store *store, const struct outbox_store_start 
             choose_wire(wanted, column, logical);
         else if (!(start->columns[i].flags & OUTBOX_COLUMN_OPTIONAL))
             return missing(store, wanted, error);
-        wanted->sized = wanted->sized && may_be_large(logical);
+        wanted->sized = wanted->sized && obx_sql_may_be_large(logical);
     }
     return OUTBOX_OK;
 }

@@ -6,7 +6,7 @@
 
 static const struct pg_column *column_of(const struct pg_store *store, int index)
 {
-    return pg_column_find(&store->table, obx_sql_column(&store->column_names, obx_sql_fields[index]));
+    return pg_column_of(store, obx_sql_columns[index]);
 }
 
 static void put_insert(const struct pg_store *store, struct obx_sql_text *sql)
@@ -71,7 +71,7 @@ static int judge(const struct pg_store *store, const struct outbox_add *add, str
     for (int i = 0; i < OBX_SQL_FIELDS; i++)
         if (obx_sql_field_required(i) && !column_of(store, i))
             return pg_fail(error, OUTBOX_E_SCHEMA, "add events: table %s.%s has no column for %s; see 'outbox check'",
-                           store->table.schema, store->table.name, obx_sql_fields[i]);
+                           store->table.schema, store->table.name, obx_sql_columns[i]);
     return obx_sql_add_judge(add, error);
 }
 

@@ -169,7 +169,7 @@ static void judge_table(const struct finding *f)
     const struct pg_store *store = f->store;
     const struct pg_table *table = &store->table;
     char advice[400];
-    if (!pg_column_find(table, obx_sql_column(&store->column_names, "payload")))
+    if (!pg_column_of(store, "payload"))
         say(f, OUTBOX_LOG_WARN, "name the column that is under columns: { payload: NAME }",
             "table %s.%s has no column \"%s\"", table->schema, table->name,
             obx_sql_column(&store->column_names, "payload"));

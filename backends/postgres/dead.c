@@ -23,7 +23,7 @@ static void put_which(struct obx_sql_text *sql, const struct outbox_dead *dead)
 /* $1: the last number of the page before. */
 static void put_read(const struct pg_store *store, struct obx_sql_text *sql, const struct outbox_dead *dead)
 {
-    const struct pg_column *payload = pg_column_find(&store->table, obx_sql_column(&store->column_names, "payload"));
+    const struct pg_column *payload = pg_column_of(store, "payload");
     obx_sql_text_format(sql,
                         "SELECT d.number, convert_to(d.topic, 'UTF8'), d.key, d.reason, d.attempts, d.died_at, "
                         "d.event_id::text, d.aggregatetype::text, d.aggregateid::text, d.type::text, d.payload%s, "

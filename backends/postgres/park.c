@@ -45,17 +45,13 @@ static void put_park(const struct pg_store *store, struct obx_sql_text *sql)
     obx_sql_text_format(sql, " t WHERE t.%n = ANY($1::int8[]) RETURNING t.*) INSERT INTO ", table->id);
     pg_dead_name_put(store, sql);
     obx_sql_text_puts(sql, " (outbox_id, topic, key, reason, attempts");
-#define PUT_TARGET(logical)                                                    \
-    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical))) \
-        obx_sql_text_puts(sql, ", " #logical);
-    OBX_SQL_COLUMNS(PUT_TARGET)
-#undef PUT_TARGET
+    for (int i = 0; i < OBX_SQL_COLUMNS; i++)
+        if (pg_column_of(store, obx_sql_columns[i]))
+            obx_sql_text_format(sql, ", %n", obx_sql_columns[i]);
     obx_sql_text_format(sql, ", rest) SELECT p.id, p.topic, p.key, p.reason, p.attempts");
-#define PUT_SOURCE(logical)                                                    \
-    if (pg_column_find(table, obx_sql_column(&store->column_names, #logical))) \
-        obx_sql_text_format(sql, ", g.%n", obx_sql_column(&store->column_names, #logical));
-    OBX_SQL_COLUMNS(PUT_SOURCE)
-#undef PUT_SOURCE
+    for (int i = 0; i < OBX_SQL_COLUMNS; i++)
+        if (pg_column_of(store, obx_sql_columns[i]))
+            obx_sql_text_format(sql, ", g.%n", pg_column_of(store, obx_sql_columns[i])->name);
     put_rest(store, sql);
     obx_sql_text_format(sql, " FROM g JOIN p ON p.id = g.%n ORDER BY p.id", table->id);
 }

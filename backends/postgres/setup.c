@@ -35,7 +35,7 @@ static void outbox_sql(const struct pg_store *store, struct obx_sql_text *sql)
 /* The type of an outbox column, or what it is by default. */
 static const char *type_of(const struct pg_store *store, const char *logical, const char *fallback)
 {
-    const struct pg_column *column = pg_column_find(&store->table, named(store, logical));
+    const struct pg_column *column = pg_column_of(store, logical);
     return column ? column->type : fallback;
 }
 

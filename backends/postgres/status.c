@@ -16,15 +16,15 @@ static struct outbox_store_status *status_of(const struct pg_op *op)
 static void put_status(const struct pg_store *store, struct obx_sql_text *sql)
 {
     const struct pg_table *table = &store->table;
-    const char *created = obx_sql_column(&store->column_names, "created_at");
+    const struct pg_column *created = pg_column_of(store, "created_at"), *id = pg_column_find(table, table->id);
     obx_sql_text_puts(sql, "SELECT (SELECT CASE WHEN count(*) <= 1000000 THEN count(*) ELSE greatest(count(*), (SELECT "
                            "reltuples::int8 FROM pg_class WHERE oid = $1::oid)) END FROM (SELECT 1 FROM ");
     obx_sql_text_table(sql, table->schema, table->name);
     obx_sql_text_puts(sql, " LIMIT 1000001) c), ");
-    if (pg_column_find(table, created) && pg_column_find(table, table->id)) {
-        obx_sql_text_format(sql, "(SELECT (extract(epoch FROM t.%n) * 1000000)::int8 FROM ", created);
+    if (created && id) {
+        obx_sql_text_format(sql, "(SELECT (extract(epoch FROM t.%n) * 1000000)::int8 FROM ", created->name);
         obx_sql_text_table(sql, table->schema, table->name);
-        obx_sql_text_format(sql, " t ORDER BY t.%n LIMIT 1), ", table->id);
+        obx_sql_text_format(sql, " t ORDER BY t.%n LIMIT 1), ", id->name);
     } else {
         obx_sql_text_puts(sql, "NULL::int8, ");
     }

@@ -110,7 +110,6 @@ struct pg_op {
     outbox_op_t op;
     const void *in;
     void *out;
-    void (*then)(struct pg_op *op, const struct outbox_error *error); /* for ops of several requests */
     PGresult *result;
     struct pg_buf buf;
     uint64_t number;
@@ -241,6 +240,7 @@ int pg_columns_choose(struct pg_store *store, const struct outbox_store_start *s
 /* The table's name, quoted, with its schema as soon as that is known. */
 void pg_table_put(const struct pg_store *store, struct obx_sql_text *sql);
 const struct pg_column *pg_column_find(const struct pg_table *table, const char *name);
+const struct pg_column *pg_column_of(const struct pg_store *store, const char *logical);
 void pg_table_free(struct pg_store *store);
 
 /* claim.c, claim_sql.c, look.c, rows.c */

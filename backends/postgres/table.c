@@ -114,6 +114,11 @@ const struct pg_column *pg_column_find(const struct pg_table *table, const char 
     return NULL;
 }
 
+const struct pg_column *pg_column_of(const struct pg_store *store, const char *logical)
+{
+    return pg_column_find(&store->table, obx_sql_column(&store->column_names, logical));
+}
+
 static const struct {
     Oid oid;
     enum pg_wire wire;
@@ -143,16 +148,6 @@ static void choose_wire(struct pg_wanted *wanted, const struct pg_column *column
     wanted->wire = PG_AS_TEXT; /* enums, numeric, arrays, what not: as the server prints them */
     wanted->cast = true;
     snprintf(wanted->type, sizeof wanted->type, "text");
-}
-
-/* Keys and names are short; what may be large is limited by size. */
-static bool may_be_large(const char *logical)
-{
-    static const char *const small[] = {"event_id", "aggregatetype", "aggregateid", "type"};
-    for (unsigned i = 0; i < sizeof small / sizeof *small; i++)
-        if (!strcmp(logical, small[i]))
-            return false;
-    return true;
 }
 
 static void list_columns(const struct pg_table *table, char *to, size_t size)
@@ -212,7 +207,7 @@ int pg_columns_choose(struct pg_store *store, const struct outbox_store_start *s
             choose_wire(wanted, column);
         else if (!(start->columns[i].flags & OUTBOX_COLUMN_OPTIONAL))
             return missing(store, wanted, error);
-        wanted->sized = wanted->sized && may_be_large(logical);
+        wanted->sized = wanted->sized && obx_sql_may_be_large(logical);
     }
     return OUTBOX_OK;
 }

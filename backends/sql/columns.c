@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+const char *const obx_sql_columns[OBX_SQL_COLUMNS] = {"event_id", "aggregatetype", "aggregateid", "type",
+                                                      "payload",  "headers",       "created_at"};
+
 const char *obx_sql_column(const struct outbox_map *columns, const char *logical)
 {
     for (uint32_t i = 0; i < columns->count; i++)
@@ -13,13 +16,19 @@ const char *obx_sql_column(const struct outbox_map *columns, const char *logical
 
 const char *obx_sql_logical(const struct outbox_map *columns, const char *column)
 {
-#define COLUMN_IS(logical)                                  \
-    if (!strcmp(column, obx_sql_column(columns, #logical))) \
-        return #logical;
-    OBX_SQL_COLUMNS(COLUMN_IS)
-    COLUMN_IS(id)
-#undef COLUMN_IS
-    return NULL;
+    for (int i = 0; i < OBX_SQL_COLUMNS; i++)
+        if (!strcmp(column, obx_sql_column(columns, obx_sql_columns[i])))
+            return obx_sql_columns[i];
+    return strcmp(column, obx_sql_column(columns, "id")) ? NULL : "id";
+}
+
+bool obx_sql_may_be_large(const char *logical)
+{
+    static const char *const small[] = {"event_id", "aggregatetype", "aggregateid", "type"};
+    for (unsigned i = 0; i < sizeof small / sizeof *small; i++)
+        if (!strcmp(logical, small[i]))
+            return false;
+    return true;
 }
 
 const char *obx_sql_columns_unknown(const struct outbox_map *columns)

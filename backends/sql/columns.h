@@ -4,14 +4,18 @@
 
 #include <outbox/plugin.h>
 
-/* X(name): the logical columns, in the order of the default table. `id` is not among them: it is the position. */
-#define OBX_SQL_COLUMNS(X) X(event_id) X(aggregatetype) X(aggregateid) X(type) X(payload) X(headers) X(created_at)
+/* The logical columns, in the order of the default table. `id` is not among them: it is the position. */
+enum { OBX_SQL_COLUMNS = 7 };
+extern const char *const obx_sql_columns[OBX_SQL_COLUMNS];
 
 /* The column that stands for a logical name: what `columns:` says, else the name itself. */
 const char *obx_sql_column(const struct outbox_map *columns, const char *logical);
 
 /* The logical name, `id` among them, of a column of the table; NULL for one that the relay has no name for. */
 const char *obx_sql_logical(const struct outbox_map *columns, const char *column);
+
+/* May its values be large? Keys and names are short. */
+bool obx_sql_may_be_large(const char *logical);
 
 /* Every key of `columns:` must be a logical name or id. Returns the first that is not, or NULL. */
 const char *obx_sql_columns_unknown(const struct outbox_map *columns);

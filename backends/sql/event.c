@@ -3,9 +3,6 @@
 
 #include <outbox/plugin_util.h>
 
-const char *const obx_sql_fields[OBX_SQL_FIELDS] = {"event_id", "aggregatetype", "aggregateid",
-                                                    "type",     "payload",       "headers"};
-
 struct outbox_bytes obx_sql_field(const struct outbox_event *event, int index)
 {
     const struct outbox_bytes all[OBX_SQL_FIELDS] = {event->event_id, event->aggregate_type, event->aggregate_id,
@@ -24,6 +21,6 @@ int obx_sql_add_judge(const struct outbox_add *add, struct outbox_error *error)
         for (int i = 1; i < 4; i++)
             if (!obx_sql_field(add->events[e], i).data)
                 return outbox_error_set(error, OUTBOX_E_INVALID, "add event %u: %s is missing; every event needs one",
-                                        e + 1, obx_sql_fields[i]);
+                                        e + 1, obx_sql_columns[i]);
     return OUTBOX_OK;
 }

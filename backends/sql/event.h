@@ -2,11 +2,10 @@
 #ifndef OBX_SQL_EVENT_H
 #define OBX_SQL_EVENT_H
 
-#include <outbox/plugin.h>
+#include "sql/columns.h"
 
-/* The columns of an event that is added: an index, a logical name, a value. */
+/* What an event that is added has values for: all of obx_sql_columns but the last, created_at. */
 enum { OBX_SQL_FIELD_ID, OBX_SQL_FIELD_HEADERS = 5, OBX_SQL_FIELDS };
-extern const char *const obx_sql_fields[OBX_SQL_FIELDS];
 struct outbox_bytes obx_sql_field(const struct outbox_event *event, int index);
 
 /* All events must have what every event needs. OUTBOX_OK, or INVALID. */
