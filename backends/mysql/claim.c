@@ -5,17 +5,15 @@
  * the primary key. The columns of the route are always among what is selected: for ids alone the optimizer may prefer
  * another index, which it reads from end to end.
  *
- * Memory must stay bounded. A claim of n rows leaves out the large values of rows with more than 1/n of the bytes
- * allowed and tells the size instead; the batch ends before such a row. If it comes first, the claim is made again for
- * fewer rows, down to one, which is given whatever its size is. The number grows again when some claims in a row have
- * met none.
+ * Memory must stay bounded: a claim leaves out the large values of rows that are larger than their share and tells the
+ * size instead; the batch ends before such a row. If it comes first, the claim is made again: sql/portion.h.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "store.h"
 
-enum { CAP_MIN = 1024, TLS_BYTES = 1 << 20, GROW_AFTER = 16 };
+enum { TLS_BYTES = 1 << 20 };
 
 static void submit(struct mys_op *op);
 
@@ -35,16 +33,13 @@ static void fail(struct mys_op *op, int code, const char *text)
 
 static uint32_t rows_wanted(const struct mys_store *store, const struct outbox_claim *claim)
 {
-    if (claim->exact)
-        return claim->exact_count;
-    return store->few && store->few < claim->max_rows ? store->few : claim->max_rows;
+    return obx_sql_portion_rows(&store->portion, claim);
 }
 
-/* Of a whole claim; INT64_MAX: as many as there are. What has arrived is read in one step of the loop, and takes five
- * times as long where it has to be decrypted. */
+/* What has arrived is read in one step of the loop, and takes five times as long where it has to be decrypted. */
 static uint64_t bytes_wanted(const struct mys_store *store, const struct outbox_claim *claim)
 {
-    uint64_t bytes = claim->max_bytes && claim->max_bytes < INT64_MAX ? claim->max_bytes : INT64_MAX;
+    uint64_t bytes = obx_sql_portion_bytes(claim);
     return store->server.tls && bytes > TLS_BYTES ? TLS_BYTES : bytes;
 }
 
@@ -52,11 +47,7 @@ static uint64_t bytes_wanted(const struct mys_store *store, const struct outbox_
 static int64_t cap_of(const struct mys_store *store, const struct outbox_claim *claim)
 {
     uint32_t rows = rows_wanted(store, claim);
-    uint64_t bytes = bytes_wanted(store, claim);
-    if (claim->exact || rows <= 1 || bytes == INT64_MAX)
-        return INT64_MAX;
-    bytes /= rows;
-    return bytes < CAP_MIN ? CAP_MIN : (int64_t)bytes;
+    return claim->exact || rows <= 1 ? INT64_MAX : obx_sql_portion_share(bytes_wanted(store, claim), rows);
 }
 
 static bool put_size(const struct mys_store *store, struct obx_sql_text *sql)
@@ -192,19 +183,6 @@ static bool read_result(struct mys_store *store, const struct outbox_claim *clai
     return true;
 }
 
-static void adapt(struct mys_store *store, const struct outbox_claim *claim, const struct reading *reading)
-{
-    uint64_t fit = reading->large ? bytes_wanted(store, claim) / (uint64_t)reading->large : 0;
-    if (claim->exact)
-        return;
-    if (reading->large) {
-        store->few = fit < 1 ? 1 : fit < claim->max_rows ? (uint32_t)fit : claim->max_rows;
-        store->fitted = 0;
-    } else if (store->few && ++store->fitted % GROW_AFTER == 0) {
-        store->few = store->few * 2 < claim->max_rows ? store->few * 2 : 0;
-    }
-}
-
 static void give(struct mys_op *op, struct obx_sql_batch *batch, bool more)
 {
     static const struct outbox_error none;
@@ -230,7 +208,7 @@ static void take_over(struct mys_op *op, const struct reading *reading)
     struct mys_store *store = op->store;
     const struct outbox_claim *claim = claim_of(op);
     struct obx_sql_batch *batch = NULL;
-    adapt(store, claim, reading);
+    obx_sql_portion_learn(&store->portion, claim, bytes_wanted(store, claim), (uint64_t)reading->large);
     if (reading->large && !reading->rows) {
         submit(op);
         return;
@@ -297,7 +275,7 @@ void mys_claim_rewind(struct mys_store *store)
     obx_sql_holes_reset(&store->holes);
     obx_sql_given_reset(&store->given);
     obx_sql_sweep_reset(&store->sweep.pages);
-    store->few = 0;
+    store->portion.few = 0;
 }
 
 void mys_claim(void *self, outbox_op_t id, struct outbox_claim *claim)

@@ -28,6 +28,7 @@
 #include "sql/batches.h"
 #include "sql/columns.h"
 #include "sql/holes.h"
+#include "sql/portion.h"
 #include "sql/runs.h"
 #include "sql/sweep.h"
 #include "sql/text.h"
@@ -153,8 +154,7 @@ struct mys_store {
     struct obx_sql_holes holes;
     struct obx_sql_given given;
     struct obx_sql_text claim_sql, settle_sql;
-    uint32_t few;       /* after a large row: no more rows than this in a claim; 0: no such limit */
-    uint32_t fitted;    /* claims since then that met none */
+    struct obx_sql_portion portion;
     bool together;      /* of the claim in flight: see mys_holes_put() */
     uint64_t looked_ns; /* when it was looked for writers last */
     uint64_t old_ns;    /* of the look in flight: holes noted until then may be forgotten */

@@ -10,12 +10,12 @@
  */
 #include <string.h>
 
+#include "sql/portion.h"
 #include "store.h"
 
 enum {
     LOOK_AGE_MS = 20, /* how old a hole is before it is worth a look at the locks, and how often */
     GUARDED_FOR = 16, /* claims, after a large row */
-    CAP_MIN = 1024,
     BELL = 1,
     LOOK = 2, /* what is in the flight before the claim */
 };
@@ -55,12 +55,12 @@ static void exact_param(struct pg_store *store, const struct outbox_claim *claim
 /* $5: of each large value in the plain statement, of all together in the guarded one. */
 static void bytes_param(const struct pg_store *store, const struct outbox_claim *claim, struct pg_params *params)
 {
-    uint64_t bytes = claim->max_bytes && claim->max_bytes < INT64_MAX ? claim->max_bytes : INT64_MAX;
-    uint64_t each = claim->exact ? INT32_MAX : bytes / claim->max_rows;
+    uint64_t bytes = obx_sql_portion_bytes(claim);
+    int64_t each = claim->exact ? INT64_MAX : obx_sql_portion_share(bytes, claim->max_rows);
     if (store->guarded && !claim->exact)
         pg_param_int8(params, (int64_t)bytes);
     else
-        pg_param_int4(params, each < CAP_MIN ? CAP_MIN : each > INT32_MAX ? INT32_MAX : (int32_t)each);
+        pg_param_int4(params, each > INT32_MAX ? INT32_MAX : (int32_t)each);
 }
 
 static bool look_due(const struct pg_store *store)
