@@ -120,8 +120,10 @@ static void take(struct mys_conn *conn)
     bool more = mysql_more_results(conn->client.mysql);
     if (conn->rolling_back || !request->result)
         mysql_free_result(result);
-    else
-        request->result(request, request->index, result, mysql_affected_rows(conn->client.mysql));
+    else {
+        request->affected = mysql_affected_rows(conn->client.mysql);
+        request->result(request, result);
+    }
     request->index++;
     if (more)
         conn->stage = MYS_NEXT;

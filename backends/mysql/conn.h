@@ -23,12 +23,14 @@ struct mys_request {
     size_t size;
     bool transaction; /* it opens one: roll back after a failure */
     bool first;       /* goes before all others that wait: the transaction of the one before is still open */
-    /* index: of the statement. result: owned from now on; NULL for a statement without rows. affected: rows */
-    void (*result)(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected);
+    /* result: owned from now on; NULL for a statement without rows */
+    void (*result)(struct mys_request *request, MYSQL_RES *result);
     void (*done)(struct mys_request *request, const struct outbox_error *error); /* error->code 0: all went well */
     void *arg;
+
+    unsigned index;           /* of the statement whose result is given */
+    uint64_t affected;        /* rows, by that statement */
     struct mys_request *next; /* private */
-    unsigned index;           /* private */
 };
 
 enum mys_stage { MYS_IDLE = 0, MYS_QUERY, MYS_STORE, MYS_NEXT };

@@ -126,11 +126,10 @@ static void read_page(struct mys_op *op)
 
 /* ---- dropping and replaying -------------------------------------------------------------------------------------- */
 
-static void take_dropped(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take_dropped(struct mys_request *request, MYSQL_RES *result)
 {
-    (void)index;
     mysql_free_result(result);
-    dead_of(request->arg)->affected = affected;
+    dead_of(request->arg)->affected = request->affected;
 }
 
 static void drop(struct mys_op *op)

@@ -69,13 +69,8 @@ static void take_locks(struct mys_store *store, MYSQL_RES *result)
 }
 
 /* Without memory the holes just stay open a little longer. */
-static void locks_seen(struct mys_request *request, const struct outbox_error *error)
+static void locks_seen(struct mys_op *op)
 {
-    struct mys_op *op = request->arg;
-    if (error->code) {
-        mys_op_finish(op, error);
-        return;
-    }
     if (op->result)
         take_locks(op->store, op->result);
     op->store->look_then(op);
@@ -99,35 +94,27 @@ static void take_uncommitted(struct mys_store *store, MYSQL_RES *result)
         obx_sql_holes_expire(&store->holes, store->old_ns, store->ids, count);
 }
 
-static void rows_seen(struct mys_request *request, const struct outbox_error *error)
+static void rows_seen(struct mys_op *op)
 {
-    struct mys_op *op = request->arg;
-    if (error->code) {
-        mys_op_finish(op, error);
-        return;
-    }
     if (op->result)
         take_uncommitted(op->store, op->result);
     op->store->look_then(op);
 }
 
-static void uncommitted(struct mys_request *request, const struct outbox_error *error)
+static void uncommitted(struct mys_op *op)
 {
-    struct mys_op *op = request->arg;
-    if (error->code) {
-        mys_op_finish(op, error);
-        return;
-    }
     obx_sql_text_clear(&op->sql);
     put_uncommitted(op->store, &op->sql);
-    mys_op_submit(op, &op->store->reader, "look for rows in flight", mys_keep, rows_seen);
+    op->then = rows_seen;
+    mys_op_submit(op, &op->store->reader, "look for rows in flight", mys_keep, mys_go_on);
 }
 
 static void look_at_rows(struct mys_op *op)
 {
     obx_sql_text_clear(&op->sql);
     obx_sql_text_puts(&op->sql, "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"); /* for the next statement */
-    mys_op_submit(op, &op->store->reader, "look for rows in flight", NULL, uncommitted);
+    op->then = uncommitted;
+    mys_op_submit(op, &op->store->reader, "look for rows in flight", NULL, mys_go_on);
 }
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
@@ -144,14 +131,9 @@ static void put_statements(const struct mys_store *store, struct obx_sql_text *s
     obx_sql_text_puts(sql, ")");
 }
 
-static void statements_seen(struct mys_request *request, const struct outbox_error *error)
+static void statements_seen(struct mys_op *op)
 {
-    struct mys_op *op = request->arg;
     struct mys_store *store = op->store;
-    if (error->code) {
-        mys_op_finish(op, error);
-        return;
-    }
     uint64_t longest = (uint64_t)mys_number(op->result, 0, store->grace_ms) + STATEMENT_MARGIN_MS;
     if (longest < (uint64_t)store->grace_ms)
         store->old_ns = store->looked_ns - longest * MS;
@@ -167,7 +149,8 @@ static void look_at_statements(struct mys_op *op)
 {
     obx_sql_text_clear(&op->sql);
     put_statements(op->store, &op->sql);
-    mys_op_submit(op, &op->store->reader, "look at what runs", mys_keep, statements_seen);
+    op->then = statements_seen;
+    mys_op_submit(op, &op->store->reader, "look at what runs", mys_keep, mys_go_on);
 }
 
 void mys_look(struct mys_op *op, void (*then)(struct mys_op *op))
@@ -179,7 +162,8 @@ void mys_look(struct mys_op *op, void (*then)(struct mys_op *op))
     if (store->server.locks_visible) {
         obx_sql_text_clear(&op->sql);
         put_locks(store, &op->sql);
-        mys_op_submit(op, &store->reader, "look for writers", mys_keep, locks_seen);
+        op->then = locks_seen;
+        mys_op_submit(op, &store->reader, "look for writers", mys_keep, mys_go_on);
     } else if (store->server.statements_visible) {
         look_at_statements(op);
     } else {

@@ -80,11 +80,9 @@ static void become_owner(struct mys_op *op)
     mys_op_finish(op, &none);
 }
 
-static void take_epoch(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take_epoch(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_op *op = request->arg;
-    (void)index;
-    (void)affected;
     if (result)
         op->store->epoch = (uint64_t)mys_number(result, 0, 0);
     mysql_free_result(result);
@@ -191,12 +189,12 @@ static void kill_holder(struct mys_op *op, const struct holder *holder)
     mys_op_submit(op, &op->store->owner, "end the session of a silent owner", NULL, killed);
 }
 
-static void take_list(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take_list(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_op *op = request->arg;
     struct outbox_acquire *acquire = acquire_of(op);
-    if (index) {
-        mys_keep(request, index, result, affected);
+    if (request->index) {
+        mys_keep(request, result);
         return;
     }
     MYSQL_ROW row = mysql_fetch_row(result);
@@ -234,13 +232,8 @@ static void look_at_holder(struct mys_op *op, uint64_t id)
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
 
-static void asked(struct mys_request *request, const struct outbox_error *error)
+static void asked(struct mys_op *op)
 {
-    struct mys_op *op = request->arg;
-    if (error->code) {
-        mys_op_finish(op, error);
-        return;
-    }
     int64_t got = mys_number(op->result, 0, 0), holder = mys_number(op->result, 1, 0);
     struct outbox_error wrong;
     if (got == 1 && OUTBOX_FAILPOINT_ERROR(op->store->host, mysql, before_epoch, &wrong))
@@ -265,7 +258,8 @@ static void ask(struct mys_op *op)
     obx_sql_text_puts(sql, op->number ? ", 1), IS_USED_LOCK(" : ", 0), IS_USED_LOCK(");
     mys_lock_put(op->store, sql);
     obx_sql_text_puts(sql, ")");
-    mys_op_submit(op, &op->store->owner, "own the outbox", mys_keep, asked);
+    op->then = asked;
+    mys_op_submit(op, &op->store->owner, "own the outbox", mys_keep, mys_go_on);
 }
 
 void mys_acquire(void *self, outbox_op_t id, struct outbox_acquire *acquire)

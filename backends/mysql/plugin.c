@@ -29,7 +29,7 @@ void mys_op_finish(struct mys_op *op, const struct outbox_error *error)
 }
 
 void mys_op_submit(struct mys_op *op, struct mys_conn *conn, const char *what,
-                   void (*result)(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected),
+                   void (*result)(struct mys_request *request, MYSQL_RES *result),
                    void (*done)(struct mys_request *request, const struct outbox_error *error))
 {
     struct outbox_error error;
@@ -50,11 +50,9 @@ void mys_op_submit(struct mys_op *op, struct mys_conn *conn, const char *what,
     done(&op->request, &error);
 }
 
-void mys_keep(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+void mys_keep(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_op *op = request->arg;
-    (void)index;
-    (void)affected;
     if (!result)
         return;
     mysql_free_result(op->result);
@@ -64,6 +62,15 @@ void mys_keep(struct mys_request *request, unsigned index, MYSQL_RES *result, ui
 void mys_done(struct mys_request *request, const struct outbox_error *error)
 {
     mys_op_finish(request->arg, error);
+}
+
+void mys_go_on(struct mys_request *request, const struct outbox_error *error)
+{
+    struct mys_op *op = request->arg;
+    if (error->code)
+        mys_op_finish(op, error);
+    else
+        op->then(op);
 }
 
 void mys_close_all(struct mys_store *store, const struct outbox_error *why)

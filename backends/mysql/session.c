@@ -11,7 +11,7 @@
 #include "store.h"
 
 static void submit(struct mys_store *store, struct mys_conn *conn, const char *what,
-                   void (*result)(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected),
+                   void (*result)(struct mys_request *request, MYSQL_RES *result),
                    void (*done)(struct mys_request *request, const struct outbox_error *error))
 {
     struct outbox_error error;
@@ -28,11 +28,9 @@ static void submit(struct mys_store *store, struct mys_conn *conn, const char *w
         mys_conn_submit(conn, &store->step);
 }
 
-static void ignore(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void ignore(struct mys_request *request, MYSQL_RES *result)
 {
     (void)request;
-    (void)index;
-    (void)affected;
     mysql_free_result(result);
 }
 
@@ -73,15 +71,14 @@ static void read_server(struct mys_store *store, MYSQL_RES *result)
     server->statements_visible = !server->galera && mys_number(result, L_STATEMENTS, 0) != 0;
 }
 
-static void take_look(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take_look(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_store *store = request->arg;
-    (void)affected;
-    if (index == 0)
+    if (request->index == 0)
         read_server(store, result);
-    else if (index == 1)
+    else if (request->index == 1)
         store->server.started_s -= mys_number(result, 1, 0);
-    else if (index == 2)
+    else if (request->index == 2)
         mys_table_read(store, result);
     else
         mys_columns_read(store, result, &store->start_error);
@@ -182,11 +179,9 @@ static void put_locks_trial(struct mys_store *store)
                         store->table.id, store->table.schema, store->name);
 }
 
-static void take_locks_trial(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take_locks_trial(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_store *store = request->arg;
-    (void)index;
-    (void)affected;
     store->server.locks_visible = mys_number(result, 0, 0) > 0 && !store->server.galera;
     mysql_free_result(result);
 }

@@ -36,11 +36,11 @@ static void finish(struct mys_op *op, const struct outbox_error *error)
 }
 
 /* The second statement is the fence. Whoever takes the row away ends the ownership: nobody could be told from us. */
-static void take(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_store *store = ((struct mys_op *)request->arg)->store;
     mysql_free_result(result);
-    if (index != 1 || affected)
+    if (request->index != 1 || request->affected)
         return;
     store->owns = false;
     store->host->log(store->host, OUTBOX_LOG_ERROR,

@@ -81,13 +81,12 @@ static void (*const statements[])(const struct mys_store *store, struct obx_sql_
 enum { STATEMENTS = sizeof statements / sizeof *statements };
 
 /* What comes next on this store is to know the new table: its look comes behind the statements that make it. */
-static void take(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_store *store = ((struct mys_op *)request->arg)->store;
-    (void)affected;
-    if (index == STATEMENTS)
+    if (request->index == STATEMENTS)
         mys_table_read(store, result);
-    else if (index == STATEMENTS + 1)
+    else if (request->index == STATEMENTS + 1)
         mys_columns_read(store, result, &store->start_error);
     mysql_free_result(result);
 }

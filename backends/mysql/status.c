@@ -38,35 +38,29 @@ static void put_status(const struct mys_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, ")");
 }
 
-static void take_status(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take_status(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_op *op = request->arg;
     struct outbox_store_status *status = status_of(op);
     status->pending = mys_number(result, 0, -1);
     status->oldest_us = mys_number(result, 1, -1);
     op->holder = (uint64_t)mys_number(result, 2, 0);
-    (void)index;
-    (void)affected;
     mysql_free_result(result);
 }
 
 /* ---- dead letters and the owner's name: tables that may not be there, or be nobody's business -------------------- */
 
-static void take_dead(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take_dead(struct mys_request *request, MYSQL_RES *result)
 {
-    (void)index;
-    (void)affected;
     status_of(request->arg)->dead = mys_number(result, 0, -1);
     mysql_free_result(result);
 }
 
-static void take_owner(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take_owner(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_op *op = request->arg;
     struct outbox_store_status *status = status_of(op);
     MYSQL_ROW row = mysql_fetch_row(result);
-    (void)index;
-    (void)affected;
     if (op->holder)
         snprintf(status->owner, sizeof status->owner, "%.60s, connection %llu", row && row[0] ? row[0] : "",
                  (unsigned long long)op->holder);
@@ -98,13 +92,8 @@ static void dead_counted(struct mys_request *request, const struct outbox_error 
     mys_op_submit(op, &op->store->owner, "read the owner's name", take_owner, owner_told);
 }
 
-static void told(struct mys_request *request, const struct outbox_error *error)
+static void told(struct mys_op *op)
 {
-    struct mys_op *op = request->arg;
-    if (error->code) {
-        mys_op_finish(op, error);
-        return;
-    }
     obx_sql_text_clear(&op->sql);
     obx_sql_text_puts(&op->sql, "SELECT COUNT(*) FROM ");
     mys_dead_put(op->store, &op->sql);
@@ -123,7 +112,8 @@ void mys_status(void *self, outbox_op_t id, struct outbox_store_status *status)
              store->server.version);
     if (store->table.exists) {
         put_status(store, &op->sql);
-        mys_op_submit(op, &store->owner, "read the status", take_status, told);
+        op->then = told;
+        mys_op_submit(op, &store->owner, "read the status", take_status, mys_go_on);
         return;
     }
     mys_fail(&error, OUTBOX_E_NOT_FOUND, "read the status: there is no table %s; run 'outbox init'", store->table_name);

@@ -83,7 +83,8 @@ struct mys_op {
     outbox_op_t op;
     const void *in;
     void *out;
-    struct obx_sql_text sql; /* of the request */
+    struct obx_sql_text sql;         /* of the request */
+    void (*then)(struct mys_op *op); /* of several requests: what comes after this one */
     MYSQL_RES *result;
     uint64_t number, holder;
 };
@@ -182,12 +183,14 @@ struct mys_op *mys_op(struct mys_store *store, outbox_op_t op); /* the scratch m
 void mys_op_finish(struct mys_op *op, const struct outbox_error *error);
 /* Send op->sql; fails the op for lack of memory. */
 void mys_op_submit(struct mys_op *op, struct mys_conn *conn, const char *what,
-                   void (*result)(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected),
+                   void (*result)(struct mys_request *request, MYSQL_RES *result),
                    void (*done)(struct mys_request *request, const struct outbox_error *error));
 void mys_close_all(struct mys_store *store, const struct outbox_error *why);
-void mys_stop_if_idle(struct mys_store *store); /* a stop that waits for ops in flight */
-void mys_keep(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected); /* in op->result */
-void mys_done(struct mys_request *request, const struct outbox_error *error);                     /* finish the op */
+void mys_stop_if_idle(struct mys_store *store);                               /* a stop that waits for ops in flight */
+void mys_keep(struct mys_request *request, MYSQL_RES *result);                /* in op->result */
+void mys_done(struct mys_request *request, const struct outbox_error *error); /* finish the op */
+/* With op->then; the op is finished if the request failed. */
+void mys_go_on(struct mys_request *request, const struct outbox_error *error);
 
 /* text.c */
 void mys_put_int(struct obx_sql_text *sql, int64_t value);

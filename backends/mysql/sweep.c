@@ -31,13 +31,11 @@ static void tell_found(struct mys_store *store, const struct obx_sql_found *foun
 }
 
 /* Without memory it is as if there had been no look. */
-static void take(struct mys_request *request, unsigned index, MYSQL_RES *result, uint64_t affected)
+static void take(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_store *store = request->arg;
     struct obx_sql_found found = {0};
     uint32_t rows;
-    (void)index;
-    (void)affected;
     if (mys_ids_read(store, result, &rows))
         obx_sql_sweep_page(&store->sweep.pages, store->ids, rows, &found);
     mysql_free_result(result);
