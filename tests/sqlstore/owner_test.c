@@ -200,7 +200,7 @@ Test(owner, one_that_hangs_is_thrown_out_after_its_lease_and_settles_nothing_whe
     bed_open(&bed, "hung", false, "");
     cr_assert_eq(bed_start(&bed, bed.store), 0, "%s", bed.error.text);
     kill(other.pid, SIGSTOP);
-    cr_assert_eq(bed_acquire(&bed, bed.store, 1000, NULL), OUTBOX_E_STANDBY, "before its lease was over");
+    cr_assert_eq(bed_acquire(&bed, bed.store, 60000, NULL), OUTBOX_E_STANDBY, "before its lease was over");
     bed_take_over(&bed, 1000);
     kill(other.pid, SIGCONT);
     tell(other.hears, 's');
