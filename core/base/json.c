@@ -1,39 +1,10 @@
-/* core/base/json.c - JSON as RFC 8259 has it; strings keep their UTF-8 and escape only what they must, and DEL */
+/* core/base/json.c - strings as RFC 8259 has them: they keep their UTF-8 and escape only what they must, and DEL */
 #include "base/json.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/utf8.h"
-
-/* Before every value and key. */
-static void separate(struct obx_json *json)
-{
-    if (json->comma)
-        obx_buf_putc(json->buf, ',');
-    json->comma = true;
-}
-
-void obx_json_open(struct obx_json *json, char bracket)
-{
-    separate(json);
-    obx_buf_putc(json->buf, bracket);
-    json->comma = false;
-}
-
-void obx_json_close(struct obx_json *json, char bracket)
-{
-    obx_buf_putc(json->buf, bracket);
-    json->comma = true;
-}
-
-void obx_json_key(struct obx_json *json, const char *name)
-{
-    obx_json_string(json, name);
-    obx_buf_putc(json->buf, ':');
-    json->comma = false;
-}
 
 static bool is_plain(unsigned char byte)
 {
@@ -71,48 +42,4 @@ void obx_json_quote(struct obx_buf *buf, const void *bytes, size_t size)
         at += length ? length : 1;
     }
     obx_buf_putc(buf, '"');
-}
-
-void obx_json_bytes(struct obx_json *json, const void *bytes, size_t size)
-{
-    separate(json);
-    obx_json_quote(json->buf, bytes, size);
-}
-
-void obx_json_string(struct obx_json *json, const char *text)
-{
-    if (text)
-        obx_json_bytes(json, text, strlen(text));
-    else
-        obx_json_null(json);
-}
-
-void obx_json_raw(struct obx_json *json, const char *text, size_t size)
-{
-    separate(json);
-    obx_buf_add(json->buf, text, size);
-}
-
-void obx_json_int(struct obx_json *json, int64_t value)
-{
-    separate(json);
-    obx_buf_printf(json->buf, "%" PRId64, value);
-}
-
-void obx_json_uint(struct obx_json *json, uint64_t value)
-{
-    separate(json);
-    obx_buf_printf(json->buf, "%" PRIu64, value);
-}
-
-void obx_json_bool(struct obx_json *json, bool value)
-{
-    separate(json);
-    obx_buf_puts(json->buf, value ? "true" : "false");
-}
-
-void obx_json_null(struct obx_json *json)
-{
-    separate(json);
-    obx_buf_puts(json->buf, "null");
 }

@@ -35,7 +35,6 @@ int obx_section_child(const struct obx_section *section, const char *key, const 
 bool obx_section_has(const struct obx_section *section, const char *key);
 /* Keys in file order; NULL past the end. */
 const char *obx_section_key(const struct obx_section *section, uint32_t index);
-const char *obx_section_name(const struct obx_section *section); /* the key it stands under; "" for the root */
 /* The scalar (references expanded), or NULL with error->code 0 if absent. */
 const char *obx_section_scalar(const struct obx_section *section, const char *key, struct outbox_error *error);
 
@@ -44,9 +43,6 @@ int obx_section_error(const struct obx_section *section, const char *key, struct
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* A CONFIG error that names no place yet, as a plugin's, gets the section's. */
 void obx_section_locate(const struct obx_section *section, struct outbox_error *error);
-/* The same as obx_section_error(), but at the value of the key. */
-int obx_section_value_error(const struct obx_section *section, const char *key, struct outbox_error *error,
-                            const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Do two sections say the same, in the same order? As written: references are not expanded, places do not count. */
 bool obx_section_same(const struct obx_section *a, const struct obx_section *b);

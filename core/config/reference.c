@@ -1,4 +1,4 @@
-/* core/config/reference.c - the same few facts of an option, in three dresses; it reads tables and cannot fail */
+/* core/config/reference.c - option tables as Markdown */
 #include "config/reference.h"
 
 #include "config/table.h"
@@ -9,8 +9,6 @@ static const char *type_name(uint32_t type)
     static const char *const names[] = {"", "text", "true or false", "number", "size", "duration", "choice", "mapping"};
     return type < OBX_COUNT(names) ? names[type] : "unknown";
 }
-
-/* ---- pieces ---- */
 
 static bool is_bounded(const struct outbox_option *option)
 {
@@ -29,8 +27,7 @@ static void add_bounds(struct obx_buf *buf, const struct outbox_option *option)
         obx_buf_printf(buf, " from %s to %s", least, obx_value_print(option->type, option->max, max));
 }
 
-/* quote: what stands around each choice */
-static void add_type(struct obx_buf *buf, const struct outbox_option *option, const char *quote)
+static void add_type(struct obx_buf *buf, const struct outbox_option *option)
 {
     if (option->type != OUTBOX_OPT_ENUM) {
         obx_buf_puts(buf, type_name(option->type));
@@ -39,11 +36,9 @@ static void add_type(struct obx_buf *buf, const struct outbox_option *option, co
     }
     for (const char *const *choice = option->choices; *choice; choice++) {
         const char *between = choice == option->choices ? "" : choice[1] ? ", " : " or ";
-        obx_buf_printf(buf, "%s%s%s%s", between, quote, *choice, quote);
+        obx_buf_printf(buf, "%s`%s`", between, *choice);
     }
 }
-
-/* ---- Markdown ---- */
 
 /* The text of a cell: no line breaks, and no bar, which would end the cell even between backticks. */
 static void add_cell(struct obx_buf *buf, const char *text)
@@ -67,7 +62,7 @@ static void add_row(struct obx_buf *buf, const struct outbox_option *option)
     obx_buf_puts(buf, "| ");
     add_code(buf, option->name);
     obx_buf_puts(buf, " | ");
-    add_type(buf, option, "`");
+    add_type(buf, option);
     obx_buf_puts(buf, " | ");
     if (option->flags & OUTBOX_OPT_REQUIRED)
         obx_buf_puts(buf, "required");
@@ -89,82 +84,4 @@ void obx_reference_markdown(struct obx_buf *buf, const struct outbox_option *opt
         struct outbox_option option = obx_option_at(options, stride, i);
         add_row(buf, &option);
     }
-}
-
-/* ---- text ---- */
-
-static void add_lines(struct obx_buf *buf, const struct outbox_option *option)
-{
-    obx_buf_printf(buf, "  %s (", option->name);
-    add_type(buf, option, "");
-    if (option->flags & OUTBOX_OPT_REQUIRED)
-        obx_buf_puts(buf, ", required");
-    else if (option->fallback)
-        obx_buf_printf(buf, ", default %s", *option->fallback ? option->fallback : "\"\"");
-    obx_buf_puts(buf, option->flags & OUTBOX_OPT_SECRET ? ", secret" : "");
-    obx_buf_puts(buf, option->flags & OUTBOX_OPT_RELOADABLE ? ", reloadable" : "");
-    obx_buf_printf(buf, ")\n      %s\n", option->help ? option->help : "");
-}
-
-void obx_reference_text(struct obx_buf *buf, const struct outbox_option *options, uint32_t count, uint32_t stride)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        struct outbox_option option = obx_option_at(options, stride, i);
-        add_lines(buf, &option);
-    }
-}
-
-/* ---- JSON ---- */
-
-static void add_choices(struct obx_json *json, const char *const *choices)
-{
-    obx_json_key(json, "choices");
-    obx_json_open(json, '[');
-    for (; *choices; choices++)
-        obx_json_string(json, *choices);
-    obx_json_close(json, ']');
-}
-
-static void add_member(struct obx_json *json, const char *name, const char *text)
-{
-    obx_json_key(json, name);
-    obx_json_string(json, text);
-}
-
-static void add_flag(struct obx_json *json, const char *name, bool value)
-{
-    obx_json_key(json, name);
-    obx_json_bool(json, value);
-}
-
-static void add_object(struct obx_json *json, const struct outbox_option *option)
-{
-    static const char *const types[] = {"", "string", "bool", "int", "size", "duration", "enum", "map"};
-    obx_json_open(json, '{');
-    add_member(json, "name", option->name);
-    add_member(json, "type", option->type < OBX_COUNT(types) ? types[option->type] : "unknown");
-    add_member(json, "help", option->help);
-    add_member(json, "default", option->fallback);
-    if (is_bounded(option)) {
-        obx_json_key(json, "min");
-        obx_json_int(json, option->min);
-        obx_json_key(json, "max");
-        obx_json_int(json, option->max);
-    }
-    if (option->type == OUTBOX_OPT_ENUM)
-        add_choices(json, option->choices);
-    add_flag(json, "required", option->flags & OUTBOX_OPT_REQUIRED);
-    add_flag(json, "secret", option->flags & OUTBOX_OPT_SECRET);
-    add_flag(json, "reloadable", option->flags & OUTBOX_OPT_RELOADABLE);
-    obx_json_close(json, '}');
-}
-
-void obx_reference_json(struct obx_json *json, const struct outbox_option *options, uint32_t count, uint32_t stride)
-{
-    obx_json_open(json, '[');
-    for (uint32_t i = 0; i < count; i++) {
-        struct outbox_option option = obx_option_at(options, stride, i);
-        add_object(json, &option);
-    }
-    obx_json_close(json, ']');
 }

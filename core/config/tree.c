@@ -101,11 +101,6 @@ const char *obx_section_key(const struct obx_section *section, uint32_t index)
     return entry ? entry->key : NULL;
 }
 
-const char *obx_section_name(const struct obx_section *section)
-{
-    return section->name;
-}
-
 /* `route:` with nothing under it reads as a scalar without text. */
 static bool is_blank(const struct obx_entry *entry)
 {
@@ -172,16 +167,4 @@ void obx_section_locate(const struct obx_section *section, struct outbox_error *
         return;
     if (strncmp(error->text, section->config->name, size) || error->text[size] != ':')
         obx_section_error(section, NULL, error, "%s", error->text);
-}
-
-int obx_section_value_error(const struct obx_section *section, const char *key, struct outbox_error *error,
-                            const char *format, ...)
-{
-    const struct obx_entry *entry = obx_section_entry(section, key);
-    va_list args;
-    va_start(args, format);
-    int code =
-        obx_place_verror(section->config->name, entry ? entry->value_place : section->place, error, format, args);
-    va_end(args);
-    return code;
 }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "config/table.h"
 #include "embed/plugin_dir.h"
 #include "plugin/builtin.h"
 #include "plugin/registry.h"
@@ -37,12 +38,6 @@ static const struct {
 static const char *kind_name(const struct obx_plugin *plugin)
 {
     return plugin->descriptor.kind == OUTBOX_STORE ? "store" : "broker";
-}
-
-/* Entries are read with the plugin's own stride: a newer one may have larger ones. */
-static const struct outbox_option *option_at(const struct outbox_plugin *plugin, uint32_t index)
-{
-    return (const void *)((const char *)plugin->options + (size_t)index * plugin->option_size);
 }
 
 static const char *type_name(const struct outbox_option *option)
@@ -76,8 +71,10 @@ static json_t *plugin_json(const struct obx_plugin *plugin)
     for (size_t i = 0; i < OBX_COUNT(caps); i++)
         if (it->caps & caps[i].bit)
             json_array_append_new(names, json_string(caps[i].name));
-    for (uint32_t i = 0; i < it->option_count; i++)
-        json_array_append_new(options, option_json(option_at(it, i)));
+    for (uint32_t i = 0; i < it->option_count; i++) {
+        struct outbox_option option = obx_option_at(it->options, it->option_size, i);
+        json_array_append_new(options, option_json(&option));
+    }
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "kind", kind_name(plugin), "name", it->name, "version",
                      it->version, "description", it->description, "path", plugin->path ? plugin->path : "built in",
                      "capabilities", names, "options", options);
@@ -104,8 +101,10 @@ static void print_details(const struct obx_plugin *plugin)
         if (it->caps & caps[i].bit)
             printf(" %s", caps[i].name);
     puts("\n  options:");
-    for (uint32_t i = 0; i < it->option_count; i++)
-        print_option(option_at(it, i));
+    for (uint32_t i = 0; i < it->option_count; i++) {
+        struct outbox_option option = obx_option_at(it->options, it->option_size, i);
+        print_option(&option);
+    }
 }
 
 static void show_refused(struct listing *list, const char *path, const struct outbox_error *error)

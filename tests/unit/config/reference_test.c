@@ -1,4 +1,4 @@
-/* tests/unit/config/reference_test.c - option tables as Markdown, text and JSON */
+/* tests/unit/config/reference_test.c - option tables as Markdown */
 #include <criterion/criterion.h>
 
 #include "base/mem.h"
@@ -25,7 +25,7 @@ static void expect(struct obx_buf *buf, const char *text)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(reference, markdown)
+Test(reference, is_one_row_for_each_option)
 {
     struct obx_buf buf = {0};
     obx_reference_markdown(&buf, options, OBX_COUNT(options), sizeof *options);
@@ -42,39 +42,6 @@ Test(reference, markdown)
                  "| `headers` | mapping | `{ id: \"${a\\|b}\" }` |  |\n");
 }
 
-Test(reference, text)
-{
-    struct obx_buf buf = {0};
-    obx_reference_text(&buf, options, 4, sizeof *options);
-    obx_reference_text(&buf, &options[7], 1, sizeof *options);
-    expect(&buf, "  dsn (text, required, secret)\n"
-                 "      where|what\n"
-                 "  prefix (text, default \"\")\n"
-                 "      in front\n"
-                 "  fast (true or false, default on, reloadable)\n"
-                 "      go fast\n"
-                 "  batch (number from 1 to 1000, default 500)\n"
-                 "      rows\n"
-                 "  order (key, global or none, default key)\n"
-                 "      which\n");
-}
-
-Test(reference, json)
-{
-    struct obx_buf buf = {0};
-    struct obx_json json = {.buf = &buf};
-    obx_reference_json(&json, options, 1, sizeof *options);
-    obx_reference_json(&json, &options[6], 2, sizeof *options);
-    expect(
-        &buf,
-        "[{\"name\":\"dsn\",\"type\":\"string\",\"help\":\"where|what\",\"default\":null,"
-        "\"required\":true,\"secret\":true,\"reloadable\":false}],"
-        "[{\"name\":\"idle\",\"type\":\"duration\",\"help\":\"a\\npause\",\"default\":\"1s\",\"min\":0,\"max\":60000,"
-        "\"required\":false,\"secret\":false,\"reloadable\":false},"
-        "{\"name\":\"order\",\"type\":\"enum\",\"help\":\"which\",\"default\":\"key\","
-        "\"choices\":[\"key\",\"global\",\"none\"],\"required\":false,\"secret\":false,\"reloadable\":false}]");
-}
-
 Test(reference, entries_of_an_older_table_are_smaller)
 {
     struct obx_buf buf = {0};
@@ -87,6 +54,9 @@ Test(reference, entries_of_an_older_table_are_smaller)
     table.option[1] = options[2];
     __builtin_memcpy(packed, &table.option[0], stride);
     __builtin_memcpy(packed + stride, &table.option[1], stride);
-    obx_reference_text(&buf, (const struct outbox_option *)(const void *)packed, 2, (uint32_t)stride);
-    expect(&buf, "  prefix (text, default \"\")\n      \n  fast (true or false, default on, reloadable)\n      \n");
+    obx_reference_markdown(&buf, (const struct outbox_option *)(const void *)packed, 2, (uint32_t)stride);
+    expect(&buf, "| Key | Type | Default | Meaning |\n"
+                 "|---|---|---|---|\n"
+                 "| `prefix` | text | `\"\"` |  |\n"
+                 "| `fast` | true or false | `on` |  (reloadable) |\n");
 }

@@ -35,8 +35,7 @@ static const struct broken texts[] = {
     {"a: b: c\n",
      "f.yaml:1:5: not valid YAML: mapping values are not allowed in this context; put a value that has ': ' "
      "in it in quotes"},
-    {"a: @b\n", "f.yaml:1:4: not valid YAML: found character that cannot start any token; "
-                "put the value in quotes"},
+    {"a: @b\n", "f.yaml:1:4: not valid YAML: found character that cannot start any token; put the value in quotes"},
     {"a:\n\tb: c\n", "f.yaml:2:1: not valid YAML: found character that cannot start any token; indent "
                      "with spaces, not with tabs"},
     {"a: \"b\n",
@@ -80,9 +79,7 @@ Test(yaml, takes_block_and_flow_quoted_and_plain)
     const struct obx_section *child;
     cr_assert_eq(obx_config_parse("f.yaml", text, strlen(text), &config, NULL), 0);
     const struct obx_section *root = obx_config_root(config);
-    cr_expect_str_eq(obx_section_name(root), "");
     cr_assert_eq(obx_section_child(root, "a", &child, NULL), 0);
-    cr_expect_str_eq(obx_section_name(child), "a");
     cr_expect_str_eq(obx_section_scalar(child, "b", NULL), "x\ty");
     cr_expect_str_eq(obx_section_scalar(child, "c d", NULL), "e");
     cr_assert_eq(obx_section_child(root, "g", &child, NULL), 0);
@@ -120,15 +117,11 @@ Test(yaml, errors_of_others_have_a_place_too)
     cr_assert_eq(obx_section_child(a, "none", &none, NULL), 0);
     cr_expect_eq(obx_section_error(a, "b", &error, "no %s", "good"), OUTBOX_E_CONFIG);
     cr_expect_str_eq(error.text, "f.yaml:2:3: no good");
-    obx_section_value_error(a, "b", &error, "x");
-    cr_expect_str_eq(error.text, "f.yaml:2:6: x");
     obx_section_error(a, "d", &error, "x");
     cr_expect_str_eq(error.text, "f.yaml:3:3: x");
     obx_section_error(a, NULL, &error, "x");
     cr_expect_str_eq(error.text, "f.yaml:1:1: x");
     obx_section_error(none, "b", &error, "x");
-    cr_expect_str_eq(error.text, "f.yaml:1:1: x");
-    obx_section_value_error(none, "b", &error, "x");
     cr_expect_str_eq(error.text, "f.yaml:1:1: x");
     cr_expect_null(obx_section_scalar(a, "d", &error));
     cr_expect_str_eq(error.text, "f.yaml:3:3: 'd' must be one value, not a section");
