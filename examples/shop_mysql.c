@@ -1,5 +1,4 @@
-/* examples/shop_mysql.c - the shop on MySQL or MariaDB; `where` is HOST:PORT:USER:DATABASE, the password in $MYSQL_PWD
- */
+/* examples/shop_mysql.c - the shop on MySQL or MariaDB; `where` is HOST:PORT:USER:DATABASE, $MYSQL_PWD the password */
 #include <outbox/mysql.h>
 
 #include <stdio.h>

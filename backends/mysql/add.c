@@ -84,8 +84,7 @@ void mys_add(void *self, outbox_op_t id, const struct outbox_add *add)
     if (op->sql.size + 1024ull > store->server.max_packet) {
         mys_fail(&error, OUTBOX_E_INVALID,
                  "add events: they make a statement of %u bytes, and the server takes %llu; raise its "
-                 "max_allowed_packet, or "
-                 "add fewer at a time",
+                 "max_allowed_packet, or add fewer at a time",
                  op->sql.size, (unsigned long long)store->server.max_packet);
         mys_op_finish(op, &error);
         return;

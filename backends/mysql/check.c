@@ -52,8 +52,7 @@ static void tell_server(struct mys_op *op)
         if (is(row, "innodb_flush_log_at_trx_commit") && strcmp(row[1], "1") != 0)
             say(op, OUTBOX_LOG_WARN, "set innodb_flush_log_at_trx_commit = 1",
                 "innodb_flush_log_at_trx_commit is %s: a crash of the server undoes what was committed last, events "
-                "that "
-                "were published already among it",
+                "that were published already among it",
                 row[1]);
         if (is(row, "binlog_format") && !strcmp(row[1], "STATEMENT"))
             say(op, OUTBOX_LOG_ERROR, "set binlog_format = ROW",
@@ -62,8 +61,7 @@ static void tell_server(struct mys_op *op)
             say(op, OUTBOX_LOG_INFO,
                 "set binlog_row_image = MINIMAL, or NOBLOB, where no reader of the binlog wants them",
                 "binlog_row_image is FULL: each event is written to the binlog a second time as it is removed, which "
-                "is "
-                "most of what large events cost the server");
+                "is most of what large events cost the server");
         if (is(row, "auto_increment_increment") && strcmp(row[1], "1") != 0)
             say(op, OUTBOX_LOG_WARN, "set auto_increment_increment = 1 where only one server is written to",
                 "auto_increment_increment is %s: rows cannot be deleted in runs, which takes several times as long",

@@ -76,7 +76,8 @@ static unsigned find(unsigned number)
     return i;
 }
 
-int mys_error_code(unsigned number)
+/* OUTBOX_E_IO for those that say nothing to a relay. */
+static int code_of(unsigned number)
 {
     unsigned i = find(number);
     if (i < sizeof numbers / sizeof *numbers)
@@ -86,14 +87,14 @@ int mys_error_code(unsigned number)
 
 bool mys_error_is_loss(unsigned number)
 {
-    return mys_error_code(number) == OUTBOX_E_NOT_CONNECTED || number == 1153;
+    return code_of(number) == OUTBOX_E_NOT_CONNECTED || number == 1153;
 }
 
 void mys_error_of(struct outbox_error *error, const char *what, MYSQL *mysql)
 {
     unsigned number = mysql_errno(mysql), i = find(number);
     const char *text = mysql_error(mysql);
-    mys_fail(error, mys_error_code(number), "%s: %s (%u)%s", what, *text ? text : "the connection is gone", number,
+    mys_fail(error, code_of(number), "%s: %s (%u)%s", what, *text ? text : "the connection is gone", number,
              i < sizeof numbers / sizeof *numbers ? numbers[i].advice : "");
     error->native = (int32_t)number;
     snprintf(error->state, sizeof error->state, "%s", mysql_sqlstate(mysql));

@@ -10,8 +10,6 @@
 
 #define mys_fail outbox_error_set
 
-/* The code for a number of the server or the client library; OUTBOX_E_IO for those that say nothing to a relay. */
-int mys_error_code(unsigned number);
 /* Does this number mean that the connection is gone? */
 bool mys_error_is_loss(unsigned number);
 /* what: the attempt, "claim rows". */

@@ -243,8 +243,7 @@ static const struct outbox_option options[] = {
     {"database", OUTBOX_OPT_STRING, 0, AT(database), NULL, 0, 0, NULL, "the database that the tables are in"},
     {"tls", OUTBOX_OPT_ENUM, 0, AT(tls), "auto", 0, 0, tls_choices,
      "verify: only with TLS and a certificate for that host; require: TLS with any certificate; off: none; auto: "
-     "verify, "
-     "but off on this machine"},
+     "verify, but off on this machine"},
     {"tls_ca", OUTBOX_OPT_STRING, 0, AT(tls_ca), NULL, 0, 0, NULL,
      "a file of certificates to trust; the system's by default"},
     {"tls_cert", OUTBOX_OPT_STRING, 0, AT(tls_cert), NULL, 0, 0, NULL, "a file with the relay's own certificate"},

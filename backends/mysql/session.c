@@ -36,7 +36,7 @@ static void ignore(struct mys_request *request, MYSQL_RES *result)
 
 /* ---- the server and the table ------------------------------------------------------------------------------------ */
 
-enum look { L_VERSION, L_USER, L_NOW, L_READ_ONLY, L_PACKET, L_GALERA, L_STATEMENTS, L_IDENTITY, L_COUNT };
+enum look { L_VERSION, L_USER, L_NOW, L_READ_ONLY, L_PACKET, L_GALERA, L_STATEMENTS, L_IDENTITY };
 
 /* Is it a node of a cluster; may the user see what others run? (MySQL shows that in whole seconds: of no use.) */
 static const char sees_mariadb[] =
@@ -118,8 +118,7 @@ static int judge_table(const struct mys_store *store, struct outbox_error *error
     if (strcmp(table->engine, "InnoDB"))
         return mys_fail(
             error, OUTBOX_E_UNSUPPORTED,
-            "look at table %s.%s: its engine is %s, which has no transactions; run ALTER TABLE %s.%s ENGINE = "
-            "InnoDB",
+            "look at table %s.%s: its engine is %s, which has no transactions; run ALTER TABLE %s.%s ENGINE = InnoDB",
             table->schema, store->name, table->engine, table->schema, store->name);
     return OUTBOX_OK;
 }

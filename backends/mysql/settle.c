@@ -44,8 +44,7 @@ static void take(struct mys_request *request, MYSQL_RES *result)
         return;
     store->owns = false;
     store->host->log(store->host, OUTBOX_LOG_ERROR,
-                     "the row of table %s is gone, which tells who owns the outbox; run "
-                     "'outbox init'",
+                     "the row of table %s is gone, which tells who owns the outbox; run 'outbox init'",
                      store->relay_table);
 }
 

@@ -33,7 +33,7 @@
 #include "sql/sweep.h"
 #include "sql/text.h"
 
-enum { MYS_NAME = 65, MYS_HOSTS = 16 };
+enum { MYS_NAME = 65 };
 
 /* ---- what the table looks like: table.c -------------------------------------------------------------------------- */
 

@@ -24,8 +24,7 @@ static void tell_found(struct mys_store *store, const struct obx_sql_found *foun
     store->host->log(
         store->host, OUTBOX_LOG_WARN,
         "%u rows were found below id %lld, where all had been read (%lld to %lld): ids chosen by hand, a "
-        "counter that was set back, or a statement slower than hole_grace; they are relayed now, in no order "
-        "to others",
+        "counter that was set back, or a statement slower than hole_grace; they are relayed now, in no order to others",
         found->count, (long long)store->holes.hi, (long long)found->first, (long long)found->last);
     store->host->wake(store->host);
 }

@@ -183,15 +183,13 @@ static int check_id(struct mys_store *store, struct outbox_error *error)
         return mys_fail(
             error, OUTBOX_E_SCHEMA,
             "table %s.%s has no column \"%s\" that orders its rows; add one: ALTER TABLE %s.%s ADD COLUMN %s "
-            "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE, and name it under columns: { id: ... } if it is "
-            "not id",
+            "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE, and name it under columns: { id: ... } if it is not id",
             table->schema, store->name, table->id, table->schema, store->name, table->id);
     if (strcmp(id->base, "bigint") != 0)
         return mys_fail(
             error, OUTBOX_E_SCHEMA,
             "column \"%s\" of table %s.%s is of type %s, which cannot order an outbox; it must be BIGINT: add "
-            "seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE and set columns: { id: seq, event_id: "
-            "%s }",
+            "seq BIGINT UNSIGNED NOT NULL AUTO_INCREMENT UNIQUE and set columns: { id: seq, event_id: %s }",
             table->id, table->schema, store->name, id->type, table->id);
     return OUTBOX_OK;
 }

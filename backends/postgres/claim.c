@@ -109,8 +109,7 @@ static void take(struct pg_request *request, PGresult *result)
     PQclear(result);
 }
 
-/* ---- the result ----------------------------------------------------------------------------------------------------
- */
+/* ---- the result -------------------------------------------------------------------------------------------------- */
 
 struct reading {
     int first;     /* row of the result after the snapshot */

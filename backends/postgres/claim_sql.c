@@ -136,8 +136,7 @@ static void put_guarded(struct obx_sql_text *sql, const struct pg_store *store)
     }
     obx_sql_text_format(sql,
                         ", CASE WHEN mark IS NOT NULL THEN mark WHEN NOT %s THEN %s END FROM "
-                        "(SELECT u.*, sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM "
-                        "(SELECT * FROM (",
+                        "(SELECT u.*, sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM (SELECT * FROM (",
                         fits, mark);
     put_union(sql, store, false);
     obx_sql_text_puts(sql, ") v LIMIT $4::int8 + 1) u) w WHERE before <= $5::int8");

@@ -45,7 +45,8 @@ static unsigned find(const char *state)
     return i;
 }
 
-int pg_error_code(const char *state)
+/* OUTBOX_E_IO for those that say nothing to a relay. */
+static int code_of(const char *state)
 {
     unsigned i = find(state);
     return i < sizeof states / sizeof *states ? states[i].code : OUTBOX_E_IO;
@@ -87,7 +88,7 @@ void pg_error_of_result(struct outbox_error *error, const char *what, const PGre
     if (!state)
         state = "08006"; /* libpq's own: the connection */
     one_line(own, sizeof own, PQresultErrorMessage(result));
-    pg_fail(error, pg_error_code(state), "%s: %s%s%s (%s)%s", what, text ? text : own, detail ? ": " : "",
+    pg_fail(error, code_of(state), "%s: %s%s%s (%s)%s", what, text ? text : own, detail ? ": " : "",
             detail ? detail : "", state, advice(state));
     set_state(error, state);
 }
@@ -143,7 +144,7 @@ void pg_error_of_conn(struct outbox_error *error, const char *what, const PGconn
         set_state(error, "08001");
         return;
     }
-    pg_fail(error, state[0] ? pg_error_code(state) : OUTBOX_E_NOT_CONNECTED, "%s (%s): %s%s", what, pg_where(pg).text,
+    pg_fail(error, state[0] ? code_of(state) : OUTBOX_E_NOT_CONNECTED, "%s (%s): %s%s", what, pg_where(pg).text,
             text[0] ? text : "the connection is gone", state[0] ? advice(state) : "");
     set_state(error, state[0] ? state : "08006");
 }

@@ -8,9 +8,6 @@
 
 #define pg_fail outbox_error_set
 
-/* The code for an SQLSTATE; OUTBOX_E_IO for those that say nothing to a relay. */
-int pg_error_code(const char *state);
-
 /* what: the attempt, "claim rows". Texts are one line. */
 void pg_error_of_result(struct outbox_error *error, const char *what, const PGresult *result);
 void pg_error_of_conn(struct outbox_error *error, const char *what, const PGconn *pg);

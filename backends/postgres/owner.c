@@ -32,9 +32,8 @@ static const char acquire_format[] =
 /* The same holder as one text, for status. $1: the table. 0x6f626f78 is LOCK_CLASS. */
 const char pg_holder_sql[] =
     "coalesce((SELECT coalesce(a.application_name, '') || ' at ' || coalesce(host(a.client_addr), 'local') || ', pid ' "
-    "|| "
-    "l.pid FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted "
-    "AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+    "|| l.pid FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND "
+    "l.granted AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND l.classid = 1868722040 AND l.objid = $1::oid LIMIT 1), '')";
 
 static void submit(struct pg_op *op);

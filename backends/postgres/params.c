@@ -12,7 +12,7 @@ void pg_buf_free(struct pg_buf *buf)
     buf->failed = false;
 }
 
-void pg_put_int4(char *to, uint32_t value)
+static void put_int4(char *to, uint32_t value)
 {
     for (int i = 3; i >= 0; i--, value >>= 8)
         to[i] = (char)(value & 0xff);
@@ -20,8 +20,8 @@ void pg_put_int4(char *to, uint32_t value)
 
 void pg_put_int8(char *to, uint64_t value)
 {
-    pg_put_int4(to, (uint32_t)(value >> 32));
-    pg_put_int4(to + 4, (uint32_t)value);
+    put_int4(to, (uint32_t)(value >> 32));
+    put_int4(to + 4, (uint32_t)value);
 }
 
 uint16_t pg_get_int2(const char *from)
@@ -68,13 +68,13 @@ void pg_array_begin(struct pg_buf *buf, uint32_t element_type, uint32_t count)
     char *to = more(buf, count ? 20 : 12);
     if (!to)
         return;
-    pg_put_int4(to, count ? 1 : 0); /* dimensions */
-    pg_put_int4(to + 4, 1);         /* there may be nulls */
-    pg_put_int4(to + 8, element_type);
+    put_int4(to, count ? 1 : 0); /* dimensions */
+    put_int4(to + 4, 1);         /* there may be nulls */
+    put_int4(to + 8, element_type);
     if (!count)
         return;
-    pg_put_int4(to + 12, count);
-    pg_put_int4(to + 16, 1); /* the lowest index */
+    put_int4(to + 12, count);
+    put_int4(to + 16, 1); /* the lowest index */
 }
 
 void pg_array_int8(struct pg_buf *buf, int64_t value)
@@ -82,7 +82,7 @@ void pg_array_int8(struct pg_buf *buf, int64_t value)
     char *to = more(buf, 12);
     if (!to)
         return;
-    pg_put_int4(to, 8);
+    put_int4(to, 8);
     pg_put_int8(to + 4, (uint64_t)value);
 }
 
@@ -91,8 +91,8 @@ void pg_array_int4(struct pg_buf *buf, int32_t value)
     char *to = more(buf, 8);
     if (!to)
         return;
-    pg_put_int4(to, 4);
-    pg_put_int4(to + 4, (uint32_t)value);
+    put_int4(to, 4);
+    put_int4(to + 4, (uint32_t)value);
 }
 
 void pg_array_bytes(struct pg_buf *buf, struct outbox_bytes value)
@@ -100,7 +100,7 @@ void pg_array_bytes(struct pg_buf *buf, struct outbox_bytes value)
     char *to = more(buf, 4 + (value.data ? value.size : 0));
     if (!to)
         return;
-    pg_put_int4(to, value.data ? (uint32_t)value.size : UINT32_MAX);
+    put_int4(to, value.data ? (uint32_t)value.size : UINT32_MAX);
     if (value.data && value.size)
         memcpy(to + 4, value.data, value.size);
 }
@@ -121,7 +121,7 @@ void pg_param_int8(struct pg_params *params, int64_t value)
 
 void pg_param_int4(struct pg_params *params, int32_t value)
 {
-    pg_put_int4(params->numbers[params->count], (uint32_t)value);
+    put_int4(params->numbers[params->count], (uint32_t)value);
     add(params, params->numbers[params->count], 4);
 }
 

@@ -17,11 +17,10 @@ struct pg_buf {
     bool failed;
 };
 
-enum { PG_OID_BYTEA = 17, PG_OID_INT8 = 20, PG_OID_INT4 = 23, PG_OID_TEXT = 25, PG_OID_OID = 26 };
+enum { PG_OID_BYTEA = 17, PG_OID_INT8 = 20, PG_OID_INT4 = 23, PG_OID_TEXT = 25 };
 
 void pg_buf_free(struct pg_buf *buf);
 void pg_buf_set(struct pg_buf *buf, const char *bytes, uint32_t size);
-void pg_put_int4(char *to, uint32_t value);
 void pg_put_int8(char *to, uint64_t value);
 uint16_t pg_get_int2(const char *from);
 uint32_t pg_get_int4(const char *from);

@@ -9,7 +9,7 @@
 #include "sql/dead.h"
 #include "store.h"
 
-const char *pg_dead_schema(const struct pg_store *store)
+static const char *dead_schema(const struct pg_store *store)
 {
     if (*store->dead_schema)
         return store->dead_schema;
@@ -18,7 +18,7 @@ const char *pg_dead_schema(const struct pg_store *store)
 
 void pg_dead_name_put(const struct pg_store *store, struct obx_sql_text *sql)
 {
-    const char *schema = pg_dead_schema(store);
+    const char *schema = dead_schema(store);
     obx_sql_text_table(sql, *schema ? schema : NULL, store->dead_table);
 }
 

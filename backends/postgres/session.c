@@ -67,8 +67,7 @@ static int judge_server(const struct pg_store *store, struct outbox_error *error
     const char *where = place.text;
     if (store->server.in_recovery)
         return pg_fail(error, OUTBOX_E_READ_ONLY,
-                       "connect to %s: this server is a standby; name the primary in the dsn, or all servers: "
-                       "host=a,b",
+                       "connect to %s: this server is a standby; name the primary in the dsn, or all servers: host=a,b",
                        where);
     if (store->server.read_only)
         return pg_fail(
@@ -127,8 +126,7 @@ static int judge_relaying(struct pg_store *store, struct outbox_error *error)
 /* Claims are to use the primary key's index whatever the statistics say: an outbox is analysed when it is empty. */
 static const char settings_sql[] =
     "SELECT set_config('search_path', 'pg_catalog', false), set_config('plan_cache_mode', 'force_generic_plan', "
-    "false), "
-    "set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), "
+    "false), set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), "
     "set_config('enable_sort', 'off', false), set_config('jit', 'off', false), "
     "set_config('max_parallel_workers_per_gather', '0', false), set_config('row_security', 'off', false), "
     "set_config('default_transaction_isolation', 'read committed', false), "
@@ -136,8 +134,7 @@ static const char settings_sql[] =
     "ELSE current_setting('synchronous_commit') END, false), "
     "set_config('statement_timeout', $1::text, false), set_config('lock_timeout', $1::text, false), "
     "CASE WHEN current_setting('server_version_num')::int4 >= 140000 THEN set_config('idle_session_timeout', '0', "
-    "false) "
-    "END";
+    "false) END";
 
 static int send_settings(struct pg_request *request, PGconn *pg)
 {
@@ -218,13 +215,11 @@ static void take_owner(struct pg_request *request, PGresult *result)
 /* The table, what inherits from it, and the sequences that their ids come from. */
 static const char relations_sql[] =
     "WITH RECURSIVE t(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN t ON i.inhparent = "
-    "t.oid) "
-    "SELECT array_agg(oid) FROM (SELECT oid FROM t "
+    "t.oid) SELECT array_agg(oid) FROM (SELECT oid FROM t "
     "UNION SELECT d.objid FROM pg_depend d JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' "
     "WHERE d.classid = 'pg_class'::regclass AND d.refobjid IN (SELECT oid FROM t) "
     "UNION SELECT d.refobjid FROM pg_attrdef f JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = "
-    "f.oid "
-    "JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' WHERE f.adrelid IN (SELECT oid FROM t)) r";
+    "f.oid JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' WHERE f.adrelid IN (SELECT oid FROM t)) r";
 
 static int send_prepare(struct pg_request *request, PGconn *pg)
 {

@@ -281,7 +281,6 @@ int pg_settle_build(struct pg_store *store, struct outbox_error *error);
 void pg_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
 
 /* park.c, dead.c */
-const char *pg_dead_schema(const struct pg_store *store);
 void pg_dead_name_put(const struct pg_store *store, struct obx_sql_text *sql);
 void pg_park(void *self, outbox_op_t op, const struct outbox_park *park);
 void pg_dead(void *self, outbox_op_t op, struct outbox_dead *dead);

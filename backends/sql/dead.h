@@ -1,5 +1,4 @@
-/* backends/sql/dead.h - what dead letters are in every SQL store: their parts, in the order of a query, and their pages
- */
+/* backends/sql/dead.h - dead letters in every SQL store: their parts, in the order of a query, and their pages */
 #ifndef OBX_SQL_DEAD_H
 #define OBX_SQL_DEAD_H
 

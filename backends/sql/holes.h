@@ -49,8 +49,7 @@ struct obx_sql_snapshot {
     uint32_t active_count;
 };
 
-/* A transaction that holds a writer's lock on the table. One that has several ids (subtransactions) comes several
- * times. */
+/* A transaction that holds a writer's lock on the table; once for each of its ids, if it has subtransactions. */
 struct obx_sql_holder {
     uint64_t name; /* any that is never used again for another transaction */
     uint64_t xid;  /* 0: none yet */

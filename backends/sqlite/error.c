@@ -38,7 +38,7 @@ static int code_of_errno(int number, int otherwise)
     }
 }
 
-int lite_error_code(sqlite3 *db, int native)
+static int code_of(sqlite3 *db, int native)
 {
     switch (native & 0xff) {
     case SQLITE_OK:
@@ -113,7 +113,7 @@ static const char *advice(int code)
 
 int lite_error_sqlite(struct outbox_error *error, sqlite3 *db, int native, const char *what, const char *path)
 {
-    int code = lite_error_code(db, native);
+    int code = code_of(db, native);
     const char *todo = lacks_descriptors(db, native)
                            ? "; no file descriptor is left: raise the limit (ulimit -n, or LimitNOFILE= of systemd)"
                            : advice(code);

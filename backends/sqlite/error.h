@@ -6,10 +6,8 @@
 
 #include <outbox/plugin_util.h>
 
-/* What SQLite's (extended) result code means. db, which may be NULL, must not have been used since. */
-int lite_error_code(sqlite3 *db, int native);
-
-/* Fill `error`: "<what> <path>: <SQLite's reason>; <what to do>". path may be NULL. Returns its code. */
+/* Fill `error`: "<what> <path>: <SQLite's reason>; <what to do>". path may be NULL, and so may
+ * db, which must not have been used since. Returns its code. */
 int lite_error_sqlite(struct outbox_error *error, sqlite3 *db, int native, const char *what, const char *path);
 
 #endif

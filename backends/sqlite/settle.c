@@ -77,7 +77,8 @@ void lite_begin_fresh(const struct lite_store *store)
         nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
 }
 
-int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what)
+/* And look whether it is still ours. */
+static int write_begin(struct lite_job *job, struct lite_conn *conn, const char *what)
 {
     if (!lite_job_sleep(job, job->store->write_after))
         return canceled(job, what, &job->error);
@@ -91,7 +92,7 @@ int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *w
     return job->error.code;
 }
 
-int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *what)
+static int write_commit(struct lite_job *job, struct lite_conn *conn, const char *what)
 {
     if (!lite_ok(job) || OUTBOX_FAILPOINT_ERROR(job->store->host, sqlite, before_commit, &job->error) ||
         lite_step(conn, STATEMENT_COMMIT, what, &job->error))
@@ -196,11 +197,11 @@ static uint32_t remove_some(struct lite_job *job, struct lite_conn *conn, struct
 static bool settle_some(struct lite_job *job, struct lite_conn *conn, struct cursor *at)
 {
     struct lite_store *store = job->store;
-    if (!look_ahead(job, conn, *at) || lite_write_begin(job, conn, SETTLING))
+    if (!look_ahead(job, conn, *at) || write_begin(job, conn, SETTLING))
         return false;
     uint64_t worked = processor_ns();
     uint32_t rows = remove_some(job, conn, at);
-    if (lite_write_commit(job, conn, SETTLING))
+    if (write_commit(job, conn, SETTLING))
         return false;
     learn(store, rows, processor_ns() - worked);
     lite_log_tend(job, conn);
@@ -258,14 +259,14 @@ static int bury(struct lite_job *job, struct lite_conn *conn, const struct outbo
 static uint32_t park_some(struct lite_job *job, struct lite_conn *conn, uint32_t from)
 {
     const struct outbox_park *park = job->as.park;
-    if (lite_write_begin(job, conn, PARKING))
+    if (write_begin(job, conn, PARKING))
         return park->count;
     do {
         int64_t id = (int64_t)park->rows[from].position.major;
         if (!bury(job, conn, &park->rows[from++]))
             remove_range(job, conn, id, id, PARKING);
     } while (from < park->count && lite_ok(job) && !hold_is_over(job->store));
-    lite_write_commit(job, conn, PARKING);
+    write_commit(job, conn, PARKING);
     return from;
 }
 

@@ -270,11 +270,9 @@ void lite_claim_rewind(struct lite_store *store);
 
 /* settle.c */
 void lite_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
-void lite_begin_fresh(const struct lite_store *store);                                /* what takes the write lock */
-int lite_write_begin(struct lite_job *job, struct lite_conn *conn, const char *what); /* and check the ownership */
+void lite_begin_fresh(const struct lite_store *store); /* what takes the write lock */
 /* The lock, which was ours since then, is others' for a while. */
 void lite_write_leave(struct lite_store *store, uint64_t since_ns);
-int lite_write_commit(struct lite_job *job, struct lite_conn *conn, const char *what);
 void lite_park(void *self, outbox_op_t op, const struct outbox_park *park);
 
 /* log.c */

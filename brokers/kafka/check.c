@@ -50,8 +50,7 @@ static void check_library(struct kafka_broker *self, struct findings *findings)
     if (rd_kafka_version() < FIXED_VERSION)
         find(self, findings, OUTBOX_LOG_WARN,
              "2.5.3 or later is better: earlier ones may end the producer after a broker's failure, which costs this "
-             "relay "
-             "a new producer and perhaps duplicates, but loses nothing",
+             "relay a new producer and perhaps duplicates, but loses nothing",
              "librdkafka is %s", rd_kafka_version_str());
     else
         find(self, findings, OUTBOX_LOG_INFO, "", "librdkafka is %s", rd_kafka_version_str());

@@ -153,9 +153,7 @@ static void fail(struct kafka_broker *self, struct kafka_topic *topic, const str
 void kafka_topic_mute(struct kafka_broker *self, struct kafka_topic *topic)
 {
     kafka_error(&topic->error, OUTBOX_E_AGAIN, 0,
-                "publish to topic '%s': no answer to its first event; its events "
-                "wait",
-                topic->name);
+                "publish to topic '%s': no answer to its first event; its events wait", topic->name);
     self->host->log(self->host, OUTBOX_LOG_WARN, "%s", topic->error.text);
     topic->outcome = OUTBOX_RETRY;
     topic->failing = true;
@@ -166,9 +164,8 @@ static void suspect(struct kafka_broker *self, struct kafka_topic *topic, rd_kaf
 {
     struct outbox_error error;
     kafka_error(&error, OUTBOX_E_AGAIN, err,
-                "publish to topic '%s': the batch was refused: %s; sending its events "
-                "one by one",
-                topic->name, rd_kafka_err2str(err));
+                "publish to topic '%s': the batch was refused: %s; sending its events one by one", topic->name,
+                rd_kafka_err2str(err));
     if (!topic->careful)
         self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
     if (topic->careful < CAREFUL_MAX)

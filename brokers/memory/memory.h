@@ -11,8 +11,7 @@
 
 uint32_t outbox_memory_broker_count(const void *self);
 const struct outbox_message *outbox_memory_broker_at(const void *self, uint32_t index);
-/* Every event that was delivered, those included that `discard` or forget() dropped. */
+/* Every event that was delivered, those included that `discard` dropped. */
 uint64_t outbox_memory_broker_delivered(const void *self);
-void outbox_memory_broker_forget(void *self);
 
 #endif

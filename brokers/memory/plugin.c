@@ -113,7 +113,8 @@ static int memory_init(void *self, const struct outbox_init *init, struct outbox
 static void memory_fini(void *self)
 {
     struct memory_broker *broker = self;
-    outbox_memory_broker_forget(self);
+    while (broker->count)
+        broker->host->release(broker->host, broker->events[--broker->count]);
     if (broker->events)
         broker->host->release(broker->host, broker->events);
 }
@@ -205,13 +206,6 @@ const struct outbox_message *outbox_memory_broker_at(const void *self, uint32_t 
 uint64_t outbox_memory_broker_delivered(const void *self)
 {
     return ((const struct memory_broker *)self)->delivered;
-}
-
-void outbox_memory_broker_forget(void *self)
-{
-    struct memory_broker *broker = self;
-    while (broker->count)
-        broker->host->release(broker->host, broker->events[--broker->count]);
 }
 
 /* ---- the plugin -------------------------------------------------------------------------------------------------- */

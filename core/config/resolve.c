@@ -107,7 +107,8 @@ static int expand_all(struct expansion *expansion)
 }
 
 /* Twice the same way, to measure and to write: a secret is then in just one block, which is wiped in the end. */
-int obx_expand(struct obx_config *config, const struct obx_entry *entry, const char **text, struct outbox_error *error)
+static int expand(struct obx_config *config, const struct obx_entry *entry, const char **text,
+                  struct outbox_error *error)
 {
     *text = entry->text;
     if (!strstr(entry->text, "${"))
@@ -147,7 +148,7 @@ int obx_entry_resolve(const struct obx_section *section, const struct obx_entry 
         return obx_place_error(config->name, entry->value_place, error,
                                "'%s' has no value; write one (\"\" is the empty one) or remove the key", entry->key);
     *text = entry->text;
-    int code = how & OBX_RESOLVE_VERBATIM ? OUTBOX_OK : obx_expand(config, entry, text, error);
+    int code = how & OBX_RESOLVE_VERBATIM ? OUTBOX_OK : expand(config, entry, text, error);
     if (code || !(how & OBX_RESOLVE_FILE) || strncmp(entry->text, "file:", 5))
         return code;
     return obx_secret_read(config, entry, *text + 5, text, error);

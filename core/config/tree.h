@@ -72,7 +72,6 @@ int obx_yaml_read(struct obx_config *config, const char *name, const char *text,
 #define OBX_RESOLVE_FILE 2u     /* file:PATH stands for the file's content */
 int obx_entry_resolve(const struct obx_section *section, const struct obx_entry *entry, uint32_t how, const char **text,
                       struct outbox_error *error);
-int obx_expand(struct obx_config *config, const struct obx_entry *entry, const char **text, struct outbox_error *error);
 int obx_secret_read(struct obx_config *config, const struct obx_entry *entry, const char *path, const char **text,
                     struct outbox_error *error);
 

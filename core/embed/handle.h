@@ -42,7 +42,5 @@ struct outbox {
 /* Make the relay on a loop: uv's, or one of its own when uv is NULL. Whatever there was before is freed. */
 struct uv_loop_s;
 int obx_handle_build(struct outbox *handle, struct uv_loop_s *uv, struct outbox_error *error);
-/* Free relay and loop of its own. Nothing runs. */
-void obx_handle_strip(struct outbox *handle);
 
 #endif

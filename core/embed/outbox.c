@@ -52,22 +52,8 @@ static void pass_log(void *arg, enum outbox_log_level level, const char *subject
     handle->options.on_log(handle->options.arg, (int)level, subject, text);
 }
 
-int obx_handle_build(struct outbox *handle, struct uv_loop_s *uv, struct outbox_error *error)
-{
-    obx_handle_strip(handle);
-    int status = obx_uv_loop_new(uv, &handle->loop, error);
-    if (status)
-        return status;
-    const struct obx_relay_setup setup = {.loop = handle->loop,
-                                          .registry = handle->registry,
-                                          .log = &handle->log,
-                                          .name = handle->name,
-                                          .section = handle->section,
-                                          .events = {.state = pass_state, .arg = handle}};
-    return obx_relay_new(&setup, &handle->relay, error);
-}
-
-void obx_handle_strip(struct outbox *handle)
+/* Free relay and loop. Nothing runs. */
+static void strip(struct outbox *handle)
 {
     struct obx_task *const tasks[] = {&handle->wake_task, &handle->stop_task, &handle->stats_task, &handle->leave_task};
     obx_relay_free(handle->relay);
@@ -78,6 +64,21 @@ void obx_handle_strip(struct outbox *handle)
         handle->loop->ops->cancel(handle->loop, tasks[i]);
     obx_uv_loop_free(handle->loop, NULL, NULL);
     handle->loop = NULL;
+}
+
+int obx_handle_build(struct outbox *handle, struct uv_loop_s *uv, struct outbox_error *error)
+{
+    strip(handle);
+    int status = obx_uv_loop_new(uv, &handle->loop, error);
+    if (status)
+        return status;
+    const struct obx_relay_setup setup = {.loop = handle->loop,
+                                          .registry = handle->registry,
+                                          .log = &handle->log,
+                                          .name = handle->name,
+                                          .section = handle->section,
+                                          .events = {.state = pass_state, .arg = handle}};
+    return obx_relay_new(&setup, &handle->relay, error);
 }
 
 /* ---- new and free ---- */
@@ -155,7 +156,7 @@ void outbox_free(struct outbox *handle)
 {
     if (!handle)
         return;
-    obx_handle_strip(handle);
+    strip(handle);
     obx_registry_free(handle->registry);
     obx_config_free(handle->config);
     pthread_cond_destroy(&handle->changed);

@@ -13,7 +13,7 @@
 #include "base/nearest.h"
 #include "plugin/registry_internal.h"
 
-struct obx_entry *obx_registry_lookup(const struct obx_registry *registry, enum outbox_kind kind, const char *name)
+static struct obx_entry *lookup(const struct obx_registry *registry, enum outbox_kind kind, const char *name)
 {
     OBX_LIST_EACH(&registry->entries, entry, struct obx_entry, link)
     if (entry->plugin.descriptor.kind == kind && !strcmp(entry->plugin.descriptor.name, name))
@@ -37,7 +37,7 @@ static int add_builtin(struct obx_registry *registry, const struct outbox_plugin
         return obx_error_no_memory(error);
     int status = obx_plugin_check(descriptor, "built in", &entry->plugin, error);
     const struct outbox_plugin *d = &entry->plugin.descriptor;
-    if (!status && obx_registry_lookup(registry, d->kind, d->name))
+    if (!status && lookup(registry, d->kind, d->name))
         status = obx_error_set(error, OUTBOX_E_ABI, "built in: two plugins are %s %s", obx_kind_name(d->kind), d->name);
     if (status) {
         obx_entry_free(entry);
@@ -112,7 +112,7 @@ static void list_names(const struct obx_registry *registry, enum outbox_kind kin
         obx_buf_printf(list, "%s%s", list->size ? ", " : "", entry->plugin.descriptor.name);
     }
     for (size_t i = 0; i < modules->count; i++) {
-        if (obx_registry_lookup(registry, kind, modules->items[i]))
+        if (lookup(registry, kind, modules->items[i]))
             continue;
         obx_nearest_offer(nearest, modules->items[i]);
         obx_buf_printf(list, "%s%s", list->size ? ", " : "", modules->items[i]);
@@ -169,7 +169,7 @@ int obx_registry_find(struct obx_registry *registry, enum outbox_kind kind, cons
         return obx_error_set(error, OUTBOX_E_INVALID,
                              "'%.40s' cannot be the name of a %s: expected [a-z][a-z0-9_-]*, at most %d characters",
                              name, obx_kind_name(kind), OBX_NAME_MAX);
-    struct obx_entry *entry = obx_registry_lookup(registry, kind, name);
+    struct obx_entry *entry = lookup(registry, kind, name);
     int status = OUTBOX_E_NOT_FOUND;
     if (entry)
         tell_shadow(registry, entry);
@@ -190,7 +190,7 @@ typedef void each_function(void *arg, const struct obx_plugin *plugin, const cha
 static void each_module(struct obx_registry *registry, enum outbox_kind kind, const char *name, each_function *each,
                         void *arg)
 {
-    struct obx_entry *entry = obx_registry_lookup(registry, kind, name);
+    struct obx_entry *entry = lookup(registry, kind, name);
     if (entry && !entry->path) {
         tell_shadow(registry, entry);
         return;

@@ -18,7 +18,6 @@ struct obx_registry {
     struct obx_list entries;
 };
 
-struct obx_entry *obx_registry_lookup(const struct obx_registry *registry, enum outbox_kind kind, const char *name);
 void obx_entry_free(struct obx_entry *entry); /* NULL is fine */
 
 /* NULL: no memory. */

@@ -95,8 +95,7 @@ struct obx_key *obx_keys_defer(struct obx_keys *keys, uint64_t hash, struct outb
 
 /* The event of a key, or NULL. */
 struct obx_deferred *obx_key_event(struct obx_key *key, struct outbox_position position);
-/* It is gone: delivered, parked, or no longer in the outbox. The key is freed with its last event, if it is not
- * SENDING. */
+/* It is gone: delivered, parked, or no longer in the outbox. With its last event goes the key, unless it is SENDING. */
 void obx_keys_gone(struct obx_keys *keys, struct obx_key *key, struct outbox_position position);
 
 /* Tell why it waits. */

@@ -32,8 +32,7 @@ static enum obx_fate fate_of(uint32_t outcome)
 
 static const struct outbox_error no_reason = {.code = OUTBOX_E_UNKNOWN_OUTCOME, .text = "the broker gave no reason"};
 
-/* The reason of these messages, kept in the arena; core/plugin sees to it that there is one. Without memory they have
- * none. */
+/* The reason of these messages, kept in the arena; core/plugin sees to it that there is one. */
 static const struct outbox_error *keep_error(struct obx_batch *batch, const struct outbox_error *error)
 {
     if (!batch->errors) {

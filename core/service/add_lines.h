@@ -9,8 +9,8 @@
 
 /* OUTBOX_OK if the event has no id, or one that is a UUID; else REJECTED. */
 int obx_add_check_id(const struct outbox_event *event, struct outbox_error *error);
-/* uuids: ids must be. Every line before the one that the error names was added, none from it on. *added counts, also on
- * failure. */
+/* uuids: ids must be. Every line before the one that the error names was added, none from it on; *added is how many,
+ * also on failure. */
 int obx_add_lines(struct obx_session *session, int fd, bool uuids, uint64_t *added, struct outbox_error *error);
 int obx_add_events(struct obx_session *session, const struct outbox_event *const *events, uint32_t count,
                    struct outbox_error *error);

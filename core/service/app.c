@@ -20,7 +20,8 @@
 
 static const char *const usual_places[] = {"./outbox.yaml", "/etc/outbox/outbox.yaml"};
 
-int obx_app_find_config(const char *given, char *path, size_t size, struct outbox_error *error)
+/* Which file: the one given, $OUTBOX_CONFIG, or the first of the usual places that exists. */
+static int find_config(const char *given, char *path, size_t size, struct outbox_error *error)
 {
     const char *chosen = given ? given : getenv("OUTBOX_CONFIG");
     if (given && !*given) /* as of -c "$UNSET": another file must not stand in for it */
@@ -52,8 +53,9 @@ static int check_names(const struct obx_section *relays, struct outbox_error *er
     return status;
 }
 
-int obx_app_read_settings(const struct obx_config *config, struct obx_service_settings *settings,
-                          struct outbox_error *error)
+/* Check the keys of the top level, and read `service:`. */
+static int read_settings(const struct obx_config *config, struct obx_service_settings *settings,
+                         struct outbox_error *error)
 {
     static const char *const sections[] = {"relays", "service", NULL};
     const struct obx_section *root = obx_config_root(config), *service, *relays;
@@ -145,7 +147,7 @@ int obx_app_reload(struct obx_app *app, struct outbox_error *error)
     struct obx_config_ref *held = obx_config_ref_new(config); /* takes it, also when it fails */
     if (!held)
         return obx_error_no_memory(error);
-    status = obx_app_read_settings(config, &settings, error);
+    status = read_settings(config, &settings, error);
     if (!status)
         status = check_relay_name(app, config, error);
     if (status) {
@@ -176,7 +178,7 @@ static int open_all(struct obx_app *app, const struct obx_args *args, enum obx_a
                     struct outbox_error *error)
 {
     char directory[4096];
-    int status = obx_app_find_config(args->config, app->path, sizeof app->path, error);
+    int status = find_config(args->config, app->path, sizeof app->path, error);
     if (!status)
         status = obx_workers_try(error);
     if (!status)

@@ -41,12 +41,6 @@ int obx_app_do(const struct obx_args *args, int (*work)(struct obx_app *app, voi
 /* Read the file again; on failure the old one stays. What still uses the old one holds it with obx_config_ref_take. */
 int obx_app_reload(struct obx_app *app, struct outbox_error *error);
 
-/* Which file: the one given, $OUTBOX_CONFIG, or the first of the usual places that exists. */
-int obx_app_find_config(const char *given, char *path, size_t size, struct outbox_error *error);
-/* Check the keys of the top level, and read `service:`. */
-int obx_app_read_settings(const struct obx_config *config, struct obx_service_settings *settings,
-                          struct outbox_error *error);
-
 /* The relays that the verb is for: all, or the one of --relay. NULL past the end; errors are told by obx_app_open. */
 const char *obx_app_relay(const struct obx_app *app, uint32_t index);
 /* The one relay that the verb is for; an error that lists them when there are several. */

@@ -6,8 +6,8 @@
 
 #include <outbox/error.h>
 
-/* The body of GET path, status 200 only. Blocks for timeout_ms at most for each step. Errors: NOT_CONNECTED, TIMEOUT,
- * IO. */
+/* The body of GET path, status 200 only. Blocks for timeout_ms at most for each step.
+ * Errors: NOT_CONNECTED, TIMEOUT, IO. */
 int obx_http_get(const char *address, const char *path, unsigned timeout_ms, struct obx_buf *body,
                  struct outbox_error *error);
 

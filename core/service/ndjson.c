@@ -50,7 +50,8 @@ static size_t skip_value(const char *line, size_t size, size_t at)
     return at;
 }
 
-bool obx_ndjson_raw(const char *line, size_t size, const char *name, struct outbox_bytes *raw)
+/* The text of a member of the object that `line` holds, which is valid JSON. False if it has none. */
+static bool find_raw(const char *line, size_t size, const char *name, struct outbox_bytes *raw)
 {
     size_t length = strlen(name);
     size_t at = skip_space(line, size, 0) + 1; /* past the brace */
@@ -89,7 +90,7 @@ static int take_raw(const json_t *object, const char *line, size_t size, const c
                     struct outbox_error *error)
 {
     const json_t *value = json_object_get(object, name);
-    if (!value || json_is_null(value) || obx_ndjson_raw(line, size, name, bytes))
+    if (!value || json_is_null(value) || find_raw(line, size, name, bytes))
         return OUTBOX_OK;
     return obx_error_set(error, OUTBOX_E_REJECTED, "the name \"%s\" must be written without escapes", name);
 }

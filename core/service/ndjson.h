@@ -24,7 +24,4 @@ const char *obx_ndjson_fault(const json_error_t *why);
 int obx_ndjson_parse(const char *line, size_t size, struct obx_parsed_event *parsed, struct outbox_error *error);
 void obx_ndjson_free(struct obx_parsed_event *parsed);
 
-/* The text of a member of the object that `line` holds; the line must be valid JSON. False if it has none. */
-bool obx_ndjson_raw(const char *line, size_t size, const char *name, struct outbox_bytes *raw);
-
 #endif

@@ -1,5 +1,4 @@
-/* core/service/show.c - a key may hold an escape sequence or the line of another event: what applications wrote is
- * shown */
+/* core/service/show.c - a key may hold an escape sequence, or the line of another event: it is shown as what it is */
 #include "service/show.h"
 
 #include <string.h>

@@ -62,8 +62,7 @@ void conf_broker_keeps_order_over_publishes_in_flight(struct conf_bed *bed)
     conf_published_range(bed, &events, 1, BURSTS * 100, 7);
 }
 
-/* Stop finishes or gives up what is in flight, but completes it first, and never tells DELIVERED of what is not there.
- */
+/* Stop finishes or gives up what is in flight, but completes it first; never is DELIVERED told of what is not there. */
 void conf_broker_stop_completes_publishes(struct conf_bed *bed)
 {
     conf_broker_begin(bed);

@@ -191,8 +191,7 @@ Test(relay, keeps_its_promises_when_both_fail)
     relay("calls: 'claim, settle', rate: 20, effect: drop_ack", BROKER("effect: drop_ack, rate: 5"), true);
 }
 
-/* One event of a key is to be tried again, another one has an unknown outcome, in publishes that are in flight
- * together. */
+/* Of a key, one event is to be tried again and another has an unknown outcome, in publishes that fly together. */
 Test(relay, keeps_its_promises_when_outcomes_of_a_key_are_mixed)
 {
     relay_through(NONE, BROKER("kind: unknown, rate: 3"), "kind: retry, rate: 3", false);

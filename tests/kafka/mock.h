@@ -10,7 +10,6 @@
 #include <librdkafka/rdkafka_mock.h>
 
 #define MOCK_PRODUCE 0 /* request types */
-#define MOCK_METADATA 3
 #define MOCK_INIT_PRODUCER_ID 22
 
 struct mock {

@@ -10,7 +10,7 @@
 
 #include "topic_reader.h"
 
-const char *real_bootstrap(void)
+static const char *bootstrap(void)
 {
     return getenv("OUTBOX_TEST_KAFKA");
 }
@@ -18,7 +18,7 @@ const char *real_bootstrap(void)
 void real_open(struct kt *t, const char *yaml)
 {
     char text[1024];
-    snprintf(text, sizeof text, "bootstrap.servers: %s\n%s", real_bootstrap(), yaml);
+    snprintf(text, sizeof text, "bootstrap.servers: %s\n%s", bootstrap(), yaml);
     cr_assert_eq(kt_open(t, text), OUTBOX_OK, "%s", t->error.text);
     cr_assert_eq(kt_start(t), OUTBOX_OK, "%s", t->error.text);
 }
@@ -76,7 +76,7 @@ static rd_kafka_t *admin(void)
 {
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    rd_kafka_conf_set(conf, "bootstrap.servers", real_bootstrap(), text, sizeof text);
+    rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap(), text, sizeof text);
     return rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
 }
 
@@ -231,7 +231,7 @@ struct seen real_read(const char *topic, uint64_t limit)
     bool *known = calloc(limit, sizeof *known);
     struct last *lasts = calloc(limit + 1, sizeof *lasts);
     rd_kafka_message_t *message;
-    cr_assert(topic_reader_open(&reader, real_bootstrap(), topic));
+    cr_assert(topic_reader_open(&reader, bootstrap(), topic));
     while ((message = topic_reader_next(&reader, true))) {
         char key[32], value[32];
         snprintf(key, sizeof key, "%.*s", (int)message->key_len, message->key ? (const char *)message->key : "");

@@ -11,7 +11,6 @@ struct topic_setting {
     const char *value;
 };
 
-const char *real_bootstrap(void);
 /* The broker's section of the configuration: bootstrap.servers, and more keys of it. The broker is started. */
 void real_open(struct kt *t, const char *yaml);
 void real_service(const char *verb); /* of tests/services/kafka: kill, restart, pause, resume */

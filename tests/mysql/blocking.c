@@ -74,8 +74,7 @@ static void note_io(const char *call, int fd, int flags)
 
 #pragma GCC visibility push(default) /* seen by the libraries, instead of libc's */
 
-/* ---- reading, writing, connecting ----------------------------------------------------------------------------------
- */
+/* ---- reading, writing, connecting -------------------------------------------------------------------------------- */
 
 ssize_t recv(int fd, void *data, size_t size, int flags)
 {
@@ -119,8 +118,7 @@ int connect(int fd, __CONST_SOCKADDR_ARG address, socklen_t size)
     return NEXT(connect)(fd, address, size);
 }
 
-/* ---- waiting -------------------------------------------------------------------------------------------------------
- */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 int poll(struct pollfd *fds, nfds_t count, int timeout)
 {

@@ -104,8 +104,7 @@ static void *insert_slowly(void *arg)
     struct slow *slow = arg;
     bed_run_on(
         slow->bed, slow->session,
-        "INSERT INTO %s (aggregatetype, aggregateid, type) VALUES ('o', 'one', 't'), ('o', GET_LOCK('gate', 60), "
-        "'t')");
+        "INSERT INTO %s (aggregatetype, aggregateid, type) VALUES ('o', 'one', 't'), ('o', GET_LOCK('gate', 60), 't')");
     return NULL;
 }
 

@@ -1,5 +1,4 @@
-/* tests/mysql/rogue.c - one session of the rogue, on a thread; it ends when the client goes, or after ten seconds of
- * silence */
+/* tests/mysql/rogue.c - a session of the rogue, on a thread, until the client goes or is silent for ten seconds */
 #include "rogue.h"
 
 #include <arpa/inet.h>

@@ -61,8 +61,7 @@ static unsigned query(struct mys_client *client, const char *sql)
     return client->failed ? mysql_errno(client->mysql) : 0;
 }
 
-/* ---- on an honest server -------------------------------------------------------------------------------------------
- */
+/* ---- on an honest server ----------------------------------------------------------------------------------------- */
 
 Test(security, several_statements_go_in_a_packet_only_where_that_was_asked_for)
 {
@@ -128,8 +127,7 @@ Test(security, a_session_that_was_ended_is_not_replaced)
     bed_close(&bed);
 }
 
-/* ---- on a rogue ----------------------------------------------------------------------------------------------------
- */
+/* ---- on a rogue -------------------------------------------------------------------------------------------------- */
 
 Test(security, no_password_is_sent_in_the_clear)
 {

@@ -37,8 +37,7 @@ enum sim_doom sim_calls_doom(void)
     return now;
 }
 
-/* ---- what goes wrong ----------------------------------------------------------------------------------------------
- */
+/* ---- what goes wrong --------------------------------------------------------------------------------------------- */
 
 static int fail(int number)
 {
@@ -64,8 +63,7 @@ static bool fails(int number)
     return (dies() || sim_strikes(SIM_DISK_ERRORS, 20)) && fail(number);
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------------------------
- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 static struct sim_file *file_of(int fd)
 {
@@ -128,8 +126,7 @@ static int call_lock(int fd)
     return 0;
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------------
- */
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 static int call_list(int dir, void (*each)(void *arg, const char *name), void *arg)
 {
@@ -193,8 +190,7 @@ static ssize_t call_pread(int fd, void *data, size_t size, off_t offset)
     return (ssize_t)size;
 }
 
-/* ---- changing -----------------------------------------------------------------------------------------------------
- */
+/* ---- changing ---------------------------------------------------------------------------------------------------- */
 
 static ssize_t call_write(int fd, const void *data, size_t size)
 {

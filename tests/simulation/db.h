@@ -100,12 +100,10 @@ void sim_db_log(enum sim_commit_kind kind, const uint32_t *numbers, uint32_t cou
 /* The operator, of a dead letter: it comes again with a new id, or is gone. */
 void sim_db_replay(uint32_t number, bool mended);
 void sim_db_drop(uint32_t number);
-uint64_t sim_db_xmin(void);
 uint32_t sim_db_active(uint64_t *active); /* SIM_TXNS of them at most, ascending */
 
 /* ---- sessions --------------------------------------------------------------------------------------------------- */
 struct sim_session *sim_session_open(uint32_t life);
-void sim_session_end(struct sim_session *session, const char *why);
 bool sim_session_alive(struct sim_session *session);
 /* 0, or why not. */
 int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool same);

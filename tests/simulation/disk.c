@@ -22,8 +22,7 @@ void sim_disk_init(void)
     sim->disk = obx_alloc(sizeof *sim->disk);
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------
- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 static struct sim_name *entry(struct sim_names *names, const char *text)
 {
@@ -95,8 +94,7 @@ void sim_dir_sync(void)
     disk->change_count = 0;
 }
 
-/* ---- contents -----------------------------------------------------------------------------------------------------
- */
+/* ---- contents ---------------------------------------------------------------------------------------------------- */
 
 struct sim_file *sim_file(uint32_t number)
 {
@@ -151,8 +149,7 @@ void sim_file_forget(struct sim_file *file)
         memcpy(file->cached, file->stored, file->clean);
 }
 
-/* ---- the power goes -----------------------------------------------------------------------------------------------
- */
+/* ---- the power goes ---------------------------------------------------------------------------------------------- */
 
 /* Runs of the bytes from `first` on were written, or not. */
 static void write_some(struct sim_file *file, uint64_t first, uint64_t end)

@@ -70,16 +70,14 @@ void sim_file_rename(const char *from, const char *to);
 void sim_file_append(struct sim_file *file, const char *data, size_t size);
 void sim_file_cut(struct sim_file *file, uint64_t size);
 
-/* ---- what lasts ---------------------------------------------------------------------------------------------------
- */
+/* ---- what lasts -------------------------------------------------------------------------------------------------- */
 void sim_file_sync(struct sim_file *file);
 void sim_file_fail_sync(struct sim_file *file);
 void sim_file_forget(struct sim_file *file); /* what is clean is read from the disk again */
 void sim_dir_sync(void);
 void sim_disk_lose_power(void);
 
-/* ---- calls.c ------------------------------------------------------------------------------------------------------
- */
+/* ---- calls.c ----------------------------------------------------------------------------------------------------- */
 void sim_calls_init(void);
 void sim_calls_crash(const struct sim_node *node); /* its descriptors are closed */
 /* Did the process die in the system call that it was in? */

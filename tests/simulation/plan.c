@@ -18,7 +18,7 @@ uint64_t sim_between(struct sim_random *random, uint64_t least, uint64_t most)
     return most <= least ? least : least + sim_draw(random) % (most - least + 1);
 }
 
-bool sim_one_in(struct sim_random *random, uint32_t n)
+static bool one_in_n(struct sim_random *random, uint32_t n)
 {
     return sim_draw(random) % n == 0;
 }
@@ -32,7 +32,7 @@ static const char *pick(struct sim_random *random, const char *const *words, uin
 static uint32_t scale(struct sim_random *random, uint32_t least, uint32_t most)
 {
     uint32_t top = least;
-    while (top < most && !sim_one_in(random, 4))
+    while (top < most && !one_in_n(random, 4))
         top = top * 2 + 1;
     return (uint32_t)sim_between(random, least, top < most ? top : most);
 }
@@ -40,13 +40,13 @@ static uint32_t scale(struct sim_random *random, uint32_t least, uint32_t most)
 static void draw_faults(struct sim_plan *plan, struct sim_random *random)
 {
     uint32_t one_in = (uint32_t)sim_between(random, 1, 8);
-    if (sim_one_in(random, 16))
+    if (one_in_n(random, 16))
         return;
     for (int i = 0; i < SIM_FAULT_COUNT; i++) {
-        if (sim_one_in(random, one_in + 1))
+        if (one_in_n(random, one_in + 1))
             plan->faults |= 1ull << i;
     }
-    if (!sim_one_in(random, 4))
+    if (!one_in_n(random, 4))
         plan->faults &= ~(1ull << SIM_NO_MEMORY);
 }
 
@@ -60,10 +60,10 @@ static void draw_file(struct sim_plan *plan, struct sim_random *random)
     plan->file = plan->ordered = true;
     plan->faults &= ~brokers;
     for (int i = SIM_FAULT_COUNT; i < SIM_REPLAY; i++) {
-        if (sim_one_in(random, one_in + 1))
+        if (one_in_n(random, one_in + 1))
             plan->faults |= 1ull << i;
     }
-    if (sim_one_in(random, 2))
+    if (one_in_n(random, 2))
         plan->file_kib = scale(random, 4, 256);
 }
 
@@ -71,17 +71,17 @@ static void draw_letters(struct sim_plan *plan, struct sim_random *random)
 {
     static const uint64_t poisons = BIT(POISON_ADMIT) | BIT(POISON_AFTER);
     plan->letters = true;
-    plan->on_reject = sim_one_in(random, 2) ? "park" : "park-key";
-    plan->faults |= BIT(REPLAY) | (sim_one_in(random, 2) ? BIT(DROP) : 0) | (sim_one_in(random, 2) ? poisons : 0);
+    plan->on_reject = one_in_n(random, 2) ? "park" : "park-key";
+    plan->faults |= BIT(REPLAY) | (one_in_n(random, 2) ? BIT(DROP) : 0) | (one_in_n(random, 2) ? poisons : 0);
 }
 
 static void draw_cluster(struct sim_plan *plan, struct sim_random *random)
 {
     uint32_t one_in = (uint32_t)sim_between(random, 1, 3);
-    plan->faults |= sim_one_in(random, one_in) ? BIT(LEADER) : 0;
-    plan->faults |= sim_one_in(random, one_in) ? BIT(QUEUE_FULL) : 0;
-    plan->faults |= sim_one_in(random, 16) ? BIT(LONG_DOWN) : 0;
-    plan->patient = sim_one_in(random, 2);
+    plan->faults |= one_in_n(random, one_in) ? BIT(LEADER) : 0;
+    plan->faults |= one_in_n(random, one_in) ? BIT(QUEUE_FULL) : 0;
+    plan->faults |= one_in_n(random, 16) ? BIT(LONG_DOWN) : 0;
+    plan->patient = one_in_n(random, 2);
     if (sim_plan_has(plan, SIM_QUEUE_FULL))
         plan->queue_room = scale(random, 1, 200);
     if (!sim_plan_has(plan, SIM_LONG_DOWN))
@@ -94,8 +94,8 @@ static void draw_cluster(struct sim_plan *plan, struct sim_random *random)
 
 static void draw_nulls(struct sim_plan *plan, struct sim_random *random)
 {
-    plan->faults |= sim_one_in(random, 2) ? BIT(TOMBSTONE) : 0;
-    plan->nulls_refused = sim_one_in(random, 3);
+    plan->faults |= one_in_n(random, 2) ? BIT(TOMBSTONE) : 0;
+    plan->nulls_refused = one_in_n(random, 3);
 }
 
 /* What is left of the faults belongs to the load. Pauses are long, so that who waits for another's shows. */
@@ -108,7 +108,7 @@ static void draw_peace(struct sim_plan *plan, struct sim_random *random)
                     BIT(POISON_RETRY);
     if (!(plan->faults & (poisons | BIT(POISON_RETRY))))
         plan->faults |= poisons;
-    plan->order = sim_one_in(random, 8) ? "none" : "key";
+    plan->order = one_in_n(random, 8) ? "none" : "key";
     plan->on_reject = "block-key";
     plan->max_deferred = 250000;
     plan->retry_max_ms = plan->retry_min_ms + (uint32_t)sim_between(random, 1000, 30000);
@@ -135,7 +135,7 @@ static void draw_settings(struct sim_plan *plan, struct sim_random *random)
     plan->on_reject = pick(random, policies, 7);
     plan->batch = scale(random, 1, 500);
     plan->memory_kib = scale(random, 64, 1024);
-    plan->max_deferred = sim_one_in(random, 10) ? (uint32_t)sim_between(random, 1, 50) : 250000;
+    plan->max_deferred = one_in_n(random, 10) ? (uint32_t)sim_between(random, 1, 50) : 250000;
     plan->max_attempts = scale(random, 1, 10);
     plan->retry_min_ms = scale(random, 1, 200);
     plan->retry_max_ms = plan->retry_min_ms + scale(random, 1, 2000);
@@ -157,12 +157,12 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t se
     plan->events = scale(random, 20, 600);
     plan->busy_ns = sim_between(random, 1, 12) * 1000 * OBX_MS;
     plan->fault_every_ns = sim_between(random, 20, 3000) * OBX_MS;
-    plan->sql = !sim_one_in(random, 3);
-    plan->bell = sim_one_in(random, 3);
-    plan->renews = !sim_one_in(random, 4);
-    plan->ordered = !sim_one_in(random, 4);
-    plan->hold_keys = sim_one_in(random, 2);
-    plan->exact_limited = sim_one_in(random, 2);
+    plan->sql = !one_in_n(random, 3);
+    plan->bell = one_in_n(random, 3);
+    plan->renews = !one_in_n(random, 4);
+    plan->ordered = !one_in_n(random, 4);
+    plan->hold_keys = one_in_n(random, 2);
+    plan->exact_limited = one_in_n(random, 2);
     plan->queue_room = UINT32_MAX;
     if (seed % 5 == 1)
         draw_file(plan, random);

@@ -81,7 +81,6 @@ struct sim_random {
 };
 uint64_t sim_draw(struct sim_random *random);
 uint64_t sim_between(struct sim_random *random, uint64_t least, uint64_t most); /* both included */
-bool sim_one_in(struct sim_random *random, uint32_t n);
 
 struct sim_plan {
     uint64_t faults; /* a bit for each */

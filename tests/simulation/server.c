@@ -15,7 +15,7 @@ struct sim_session *sim_session_open(uint32_t life)
     return session;
 }
 
-void sim_session_end(struct sim_session *session, const char *why)
+static void end_session(struct sim_session *session, const char *why)
 {
     if (session->dead)
         return;
@@ -28,7 +28,7 @@ void sim_session_end(struct sim_session *session, const char *why)
 bool sim_session_alive(struct sim_session *session)
 {
     if (session->dies_ns && sim->now_ns >= session->dies_ns)
-        sim_session_end(session, "its client is gone");
+        end_session(session, "its client is gone");
     return !session->dead;
 }
 
@@ -40,7 +40,7 @@ int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool sam
         if (sim->now_ns - owner->seen_ns <= lease_ms * OBX_MS)
             return OUTBOX_E_STANDBY;
         db->fenced_life = owner->life;
-        sim_session_end(owner, "fenced by a standby");
+        end_session(owner, "fenced by a standby");
         if (sim_pick(0, 1))
             return OUTBOX_E_STANDBY;
     }
@@ -73,7 +73,7 @@ static void go_down(uint64_t down_ns)
 {
     struct sim_db *db = sim->db;
     for (struct sim_session *session = db->sessions; session; session = session->next)
-        sim_session_end(session, "the server goes down");
+        end_session(session, "the server goes down");
     for (uint32_t i = 0; i < SIM_TXNS; i++) {
         if (db->txns[i].open)
             sim_txn_end(i, false);

@@ -11,8 +11,7 @@
 #include "sim.h"
 #include "verdict.h"
 
-/* ---- lines on the disk --------------------------------------------------------------------------------------------
- */
+/* ---- lines on the disk ------------------------------------------------------------------------------------------- */
 
 static bool is(const json_t *object, const char *name, const char *text)
 {
@@ -83,8 +82,7 @@ void sim_sink_cut(struct sim_file *file, uint64_t size)
         sim_fail("events that were synced are cut off the file");
 }
 
-/* ---- the power ----------------------------------------------------------------------------------------------------
- */
+/* ---- the power --------------------------------------------------------------------------------------------------- */
 
 void sim_sink_power(void)
 {

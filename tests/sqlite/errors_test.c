@@ -319,8 +319,7 @@ Test(sqlite_errors, settings)
         {"s: {plugin: sqlite, path: x, table: ''}", "read the option table: it is empty; name the outbox table"},
         {"s: {plugin: sqlite, path: a.db, columns: {body: b}}",
          "read the option columns: \"body\" is none of id, event_id, aggregatetype, aggregateid, type, payload, "
-         "headers, "
-         "created_at; any other column is used by its own name"},
+         "headers, created_at; any other column is used by its own name"},
         {"s: {plugin: sqlite, path: a.db, dead_table: OUTBOX}",
          "read the option dead_table: it is the outbox itself; name another"},
     };

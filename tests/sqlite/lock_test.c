@@ -98,8 +98,7 @@ static void check_slow(uint32_t most)
     cr_assert(longer || most * SLOW_ROW_NS < LOOKS_NS);
 }
 
-/* A transaction that is kept waiting ends with what it has, a quarter of what it meant to do, and the next one waits.
- */
+/* A transaction that is kept waiting ends with what it has, a quarter of what it meant to do; the next one waits. */
 Test(sqlite_lock, is_given_back_early_when_work_is_slow)
 {
     struct rig rig;

@@ -1,5 +1,4 @@
-/* tests/sqlite/owner_test.c - one owner at a time: standby, release, death, silence, fencing, and knowing oneself again
- */
+/* tests/sqlite/owner_test.c - one owner at a time: standby, release, death, silence, fencing, knowing oneself again */
 #include "rig.h"
 
 #include <signal.h>

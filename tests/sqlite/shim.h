@@ -22,8 +22,7 @@ void shim_install(void);
 void shim_reset(void); /* forgets the holds; files are counted from here on */
 uint32_t shim_holds(const struct shim_hold **holds);
 
-/* Each row that is removed costs so much time from now on, and no work: a disk that stalls, a processor that is busy.
- */
+/* From now on each row that is removed costs so much time, and no work: a disk that stalls, a busy processor. */
 void shim_slow_removals(uint32_t row_ns);
 
 /* The nth database file opened from the reset on cannot be flushed. */

@@ -77,11 +77,9 @@ Test(drift, a_column_that_went_away_is_named)
     cr_assert_str_eq(
         bed.error.text,
         BY_SERVER("table public.dropped has no column \"payload\"; it has id, event_id, aggregatetype, "
-                  "aggregateid, type, headers, created_at; name the right one under columns:, or change the "
-                  "route",
+                  "aggregateid, type, headers, created_at; name the right one under columns:, or change the route",
                   "table outbox.dropped has no column \"payload\"; it has id, event_id, aggregatetype, "
-                  "aggregateid, type, headers, created_at; name the right one under columns:, or change the "
-                  "route"));
+                  "aggregateid, type, headers, created_at; name the right one under columns:, or change the route"));
     bed_run(&bed, BY_SERVER("ALTER TABLE %s ADD COLUMN payload json", "ALTER TABLE %s ADD COLUMN payload JSON"));
     bed_begin_again(&bed);
     bed_expect(&bed, IDS(1));

@@ -1,5 +1,4 @@
-/* tests/sqlstore/ids_test.c - rows that commit late, not at all, or long after: each is claimed once, and nobody waits
- */
+/* tests/sqlstore/ids_test.c - rows that commit late, not at all, or long after: each is claimed once, nobody waits */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>

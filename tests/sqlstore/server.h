@@ -20,16 +20,14 @@ enum server_kind server_kind(void);
 #define BY_SERVER(postgres, mysql) (server_kind() == POSTGRES ? (postgres) : (mysql))
 #define BY_KIND(postgres, mariadb, mysql) (server_kind() == MARIADB ? (mariadb) : BY_SERVER(postgres, mysql))
 
-/* ---- the server's process ------------------------------------------------------------------------------------------
- */
+/* ---- the server's process ---------------------------------------------------------------------------------------- */
 
 int server_port(void);
 const char *server_dir(void);                    /* where its data is */
 void server_do(const char *verb);                /* of tests/services: stop, kill, restart, pause, resume */
 void server_standby(const char *verb, int port); /* of tests/postgres/standby and tests/mysql/standby */
 
-/* ---- sessions -------------------------------------------------------------------------------------------------------
- */
+/* ---- sessions ---------------------------------------------------------------------------------------------------- */
 
 struct session;
 struct session *session_open(void);
@@ -40,8 +38,7 @@ int64_t session_run(struct session *session, const char *statement);
 bool session_try(struct session *session, const char *statement); /* false: the statement failed */
 void *session_handle(struct session *session);                    /* PGconn or MYSQL */
 
-/* ---- the store ------------------------------------------------------------------------------------------------------
- */
+/* ---- the store --------------------------------------------------------------------------------------------------- */
 
 /* Where a store connects to. NULL: as the test's server has it. */
 struct server_place {

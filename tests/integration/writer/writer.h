@@ -38,10 +38,9 @@ bool writer_db_left(struct writer_db *db, const char *table); /* the event ids o
 
 #define WRITER_STATEMENT_MAX 8 /* events of one insert */
 
-/* session.c: for those whose server may be away: until it works, for a minute; "insert into TABLE (...) values", owned.
- */
+/* session.c: for those whose server may be away: until it works, for a minute; "insert into TABLE (...) values" */
 bool writer_keep_trying(struct writer_db *db, bool (*connect_once)(struct writer_db *db));
-char *writer_insert_text(const char *table);
+char *writer_insert_text(const char *table); /* owned by the caller */
 
 /* payload.c */
 struct writer_random {

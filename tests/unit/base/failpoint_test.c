@@ -1,5 +1,4 @@
-/* tests/unit/base/failpoint_test.c - what OUTBOX_FAILPOINTS may say, when a rule strikes, and that the table is sound
- */
+/* tests/unit/base/failpoint_test.c - what OUTBOX_FAILPOINTS may say, when a rule strikes, that the table is sound */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
@@ -45,8 +44,7 @@ Test(failpoint, says_what_is_wrong)
     refused("relay.after_claim=explode", "OUTBOX_FAILPOINTS: 'relay.after_claim=explode': there is no such action; use "
                                          "crash, error, error(WHAT) or delay(50ms)");
     refused("relay.after_claim=error",
-            "OUTBOX_FAILPOINTS: 'relay.after_claim=error': this place cannot fail; use crash "
-            "or delay(50ms)");
+            "OUTBOX_FAILPOINTS: 'relay.after_claim=error': this place cannot fail; use crash or delay(50ms)");
     refused("file.before_sync=error(EOOPS)", "OUTBOX_FAILPOINTS: 'file.before_sync=error(EOOPS)': this place knows no "
                                              "such error; use one like EIO or ENOSPC");
     refused("sqlite.before_claim=error(EIO)",

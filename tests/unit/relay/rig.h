@@ -85,7 +85,6 @@ void rig_run_for(struct rig *rig, uint64_t ms);
 void rig_release(struct rig *rig); /* complete what is held */
 void rig_let_go(struct rig *rig);  /* the same, and hold no more */
 struct outbox_stats rig_stats(struct rig *rig);
-void rig_wake(struct rig *rig);
 
 /* Common conditions. */
 bool rig_empty(struct rig *rig); /* every committed row is gone or parked */

@@ -1,5 +1,4 @@
-/* tests/unit/service/bench_test.c - the events of `outbox bench`: known again by their ids, of just the size asked for
- */
+/* tests/unit/service/bench_test.c - the events of `outbox bench`: known again by their ids, of the size asked for */
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <string.h>
