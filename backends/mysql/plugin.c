@@ -233,14 +233,15 @@ static const char *const doorbell_choices[] = {"off", "binlog", NULL};
 
 #define AT(field) offsetof(struct mys_store, field)
 static const struct outbox_option options[] = {
-    {"host", OUTBOX_OPT_STRING, 0, AT(hosts), NULL, 0, 0, NULL,
+    {"host", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, AT(hosts), NULL, 0, 0, NULL,
      "the server; several, with commas between them, are tried in turn; HOST:PORT for one on another port"},
-    {"port", OUTBOX_OPT_INT, 0, AT(port), "3306", 1, 65535, NULL, "the port of hosts that name none"},
-    {"socket", OUTBOX_OPT_STRING, 0, AT(socket), NULL, 0, 0, NULL,
+    {"port", OUTBOX_OPT_INT, OUTBOX_OPT_PLACE, AT(port), "3306", 1, 65535, NULL, "the port of hosts that name none"},
+    {"socket", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, AT(socket), NULL, 0, 0, NULL,
      "the path of the server's unix socket, in place of a host"},
     {"user", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED, AT(user), NULL, 0, 0, NULL, "who logs in"},
     {"password", OUTBOX_OPT_STRING, OUTBOX_OPT_SECRET, AT(password), NULL, 0, 0, NULL, "the password of that user"},
-    {"database", OUTBOX_OPT_STRING, 0, AT(database), NULL, 0, 0, NULL, "the database that the tables are in"},
+    {"database", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, AT(database), NULL, 0, 0, NULL,
+     "the database that the tables are in"},
     {"tls", OUTBOX_OPT_ENUM, 0, AT(tls), "auto", 0, 0, tls_choices,
      "verify: only with TLS and a certificate for that host; require: TLS with any certificate; off: none; auto: "
      "verify, but off on this machine"},
@@ -248,7 +249,7 @@ static const struct outbox_option options[] = {
      "a file of certificates to trust; the system's by default"},
     {"tls_cert", OUTBOX_OPT_STRING, 0, AT(tls_cert), NULL, 0, 0, NULL, "a file with the relay's own certificate"},
     {"tls_key", OUTBOX_OPT_STRING, 0, AT(tls_key), NULL, 0, 0, NULL, "a file with the key of that certificate"},
-    {"table", OUTBOX_OPT_STRING, 0, AT(table_name), "outbox", 0, 0, NULL,
+    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, AT(table_name), "outbox", 0, 0, NULL,
      "the outbox table, with its database if that is another one"},
     {"dead_table", OUTBOX_OPT_STRING, 0, AT(dead_name), NULL, 0, 0, NULL,
      "the dead-letter table; by default the outbox table's name with _dead behind"},

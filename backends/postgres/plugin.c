@@ -181,9 +181,10 @@ static void fini(void *self)
 
 static const char *const doorbells[] = {"off", "trigger", "wal", NULL};
 static const struct outbox_option options[] = {
-    {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET, offsetof(struct pg_store, dsn), NULL, 0, 0,
-     NULL, "a conninfo string or URI of libpq; several hosts are tried in turn"},
-    {"table", OUTBOX_OPT_STRING, 0, offsetof(struct pg_store, table_name), "outbox", 0, 0, NULL,
+    {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_PLACE,
+     offsetof(struct pg_store, dsn), NULL, 0, 0, NULL,
+     "a conninfo string or URI of libpq; several hosts are tried in turn"},
+    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, offsetof(struct pg_store, table_name), "outbox", 0, 0, NULL,
      "the outbox table, with its schema if that is not in the search path"},
     {"dead_table", OUTBOX_OPT_STRING, 0, offsetof(struct pg_store, dead_name), NULL, 0, 0, NULL,
      "the dead-letter table; by default the outbox table's name with _dead behind"},

@@ -46,9 +46,10 @@ static void cancel(void *self, outbox_op_t op)
 }
 
 static const struct outbox_option options[] = {
-    {"path", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED, offsetof(struct lite_store, path), NULL, 0, 0, NULL,
-     "the database file; a relative path begins at the working directory"},
-    {"table", OUTBOX_OPT_STRING, 0, offsetof(struct lite_store, table), "outbox", 0, 0, NULL, "the outbox table"},
+    {"path", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_PLACE, offsetof(struct lite_store, path), NULL, 0, 0,
+     NULL, "the database file; a relative path begins at the working directory"},
+    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, offsetof(struct lite_store, table), "outbox", 0, 0, NULL,
+     "the outbox table"},
     {"dead_table", OUTBOX_OPT_STRING, 0, offsetof(struct lite_store, dead_table), NULL, 0, 0, NULL,
      "the table of dead letters; by default the name of the outbox table and _dead"},
     {"columns", OUTBOX_OPT_MAP, 0, offsetof(struct lite_store, columns), NULL, 0, 0, NULL,

@@ -273,7 +273,7 @@ void file_use(void *self, const struct file_sys *sys, size_t buffer)
 static const struct outbox_option options[] = {
     {.name = "path",
      .type = OUTBOX_OPT_STRING,
-     .flags = OUTBOX_OPT_REQUIRED,
+     .flags = OUTBOX_OPT_REQUIRED | OUTBOX_OPT_PLACE,
      .offset = offsetof(struct file_broker, path),
      .help = "the file that events are appended to; its directory must exist, a symbolic link is refused"},
     {.name = "max_size",

@@ -26,7 +26,7 @@ static const struct place places[] = {
     [OUTBOX_OPT_ENUM] = {sizeof(int64_t), _Alignof(int64_t)},
     [OUTBOX_OPT_MAP] = {sizeof(struct outbox_map), _Alignof(struct outbox_map)},
 };
-#define FLAGS (OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_RELOADABLE | OUTBOX_OPT_VERBATIM)
+#define FLAGS (OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_RELOADABLE | OUTBOX_OPT_VERBATIM | OUTBOX_OPT_PLACE)
 
 /* Newer plugins have larger entries: walk by theirs. */
 static const struct outbox_option *option_at(const struct outbox_plugin *plugin, uint32_t index)

@@ -14,6 +14,7 @@
 #include "base/failpoint.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "service/apart.h"
 
 enum phase { MADE, RUNNING, STOPPING, STOPPED };
 
@@ -182,17 +183,20 @@ int obx_group_new(struct obx_app *app, const struct obx_group_events *events, st
     group->events = *events;
     obx_list_init(&group->members);
     const char *name;
-    for (uint32_t i = 0; (name = obx_app_relay(app, i)); i++) {
+    int status = OUTBOX_OK;
+    for (uint32_t i = 0; !status && (name = obx_app_relay(app, i)); i++) {
         struct member *member;
-        int status = member_new(group, name, &member, error);
-        if (status) {
-            obx_group_free(group);
-            *made = NULL;
-            return status;
-        }
-        obx_list_append(&group->members, &member->link);
+        status = member_new(group, name, &member, error);
+        if (!status)
+            obx_list_append(&group->members, &member->link);
     }
-    return OUTBOX_OK;
+    if (!status)
+        status = obx_apart_check(app, error);
+    if (!status)
+        return OUTBOX_OK;
+    obx_group_free(group);
+    *made = NULL;
+    return status;
 }
 
 void obx_group_free(struct obx_group *group)
@@ -284,6 +288,8 @@ int obx_group_reload(struct obx_group *group, struct outbox_error *error)
     OBX_LIST_EACH(&group->members, member, struct member, link)
     member->kept = false;
     int status = make_changed(group, &fresh, error);
+    if (!status)
+        status = obx_apart_check(group->app, error);
     if (!status)
         status = OBX_FAILPOINT_ERROR(reload, relays_made, error);
     if (status) {

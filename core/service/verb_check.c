@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "relay/relay.h"
 #include "service/address.h"
+#include "service/apart.h"
 #include "service/exit.h"
 #include "service/print_config.h"
 #include "service/session.h"
@@ -155,11 +156,17 @@ static enum obx_exit check_listen(const struct obx_app *app)
     return OBX_EXIT_OK;
 }
 
+static enum obx_exit check_apart(const struct obx_app *app)
+{
+    struct outbox_error error;
+    return obx_apart_check(app, &error) ? obx_exit_say("check", &error) : OBX_EXIT_OK;
+}
+
 static int check_all(struct obx_app *app, void *none, struct outbox_error *error)
 {
     (void)none;
     (void)error;
-    return obx_exit_worse(check_listen(app), check_relays(app));
+    return obx_exit_worse(check_listen(app), obx_exit_worse(check_apart(app), check_relays(app)));
 }
 
 static int print_config(struct obx_app *app, void *none, struct outbox_error *error)

@@ -221,7 +221,7 @@ static void settle(void *self, outbox_op_t op, const struct outbox_settle *settl
 static const struct outbox_option options[] = {
     {.name = "path",
      .type = OUTBOX_OPT_STRING,
-     .flags = OUTBOX_OPT_REQUIRED,
+     .flags = OUTBOX_OPT_REQUIRED | OUTBOX_OPT_PLACE,
      .offset = offsetof(struct spool, path),
      .help = "the directory whose files are the events"},
 };

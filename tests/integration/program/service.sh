@@ -108,6 +108,9 @@ works "$OUTBOX" init
 start "$OUTBOX" run; service=$pid
 owns() { [ "$(grep -c "subject=\"$1\".*owns the outbox" .log)" = "$2" ]; }
 check "two relays start" within 10 eval 'owns orders 1 && owns bills 1'
+two events.ndjson
+kill -HUP "$service"
+check "a reload that would have both write one file is refused" within 5 logged "SIGHUP: keeping the old configuration: ./outbox.yaml:7:5: relay 'bills' writes where relay 'orders' does"
 two more.ndjson
 kill -HUP "$service"
 check "the one that changed restarts" within 10 owns bills 2

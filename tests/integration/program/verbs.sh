@@ -54,6 +54,14 @@ empty='two.yaml:6:5: read the option path: it is empty; name the database file'
 check "what a plugin refuses has a place" says 78 "outbox check: $empty" "$OUTBOX" check -c two.yaml
 check "in run, too" says 78 "outbox run: $empty" "$OUTBOX" run -c two.yaml
 check "and in status" says 78 "outbox status: $empty" "$OUTBOX" status -c two.yaml
+printf 'relays:\n  a:\n    store: { plugin: sqlite, path: a.db }\n    broker: { plugin: file, path: a.out }\n  b:\n    store: { plugin: sqlite, path: a.db, busy_timeout: 1s }\n    broker: { plugin: file, path: b.out }\n' >twins.yaml
+twins="twins.yaml:6:5: relay 'b' has the outbox of relay 'a' (the same path, table); one relay reads an outbox, and this one would stand by for ever: name another table, or remove it"
+for verb in check run drain; do
+  check "$verb refuses two relays on one outbox" says 78 "outbox $verb: $twins" "$OUTBOX" $verb -c twins.yaml
+done
+sed 's/a\.db, busy_timeout: 1s/b.db/; s/b\.out/a.out/' twins.yaml >pen.yaml
+check "and two that write one file" says 78 "outbox run: pen.yaml:7:5: relay 'b' writes where relay 'a' does (the same path), which only one of them can: give it a place of its own" "$OUTBOX" run -c pen.yaml
+check "not one of them alone" shows 78 "'outbox init'" "$OUTBOX" drain -c twins.yaml --relay b
 check "unknown relay" says 78 "outbox check: ./outbox.yaml has no relay 'order'; it has: orders" "$OUTBOX" check --relay order
 export OUTBOX_CONFIG=$dir/elsewhere.yaml
 check "OUTBOX_CONFIG counts" shows 78 'elsewhere\.yaml' "$OUTBOX" check

@@ -212,7 +212,7 @@ Test(descriptor, option_values)
     struct subject s;
     copy(&s, &stub_store);
     s.options[0].flags = 1u << 30;
-    REFUSED(&s, "x.so: option hold: flags is 0x40000000, expected only bits of 0xf");
+    REFUSED(&s, "x.so: option hold: flags is 0x40000000, expected only bits of 0x1f");
     copy(&s, &stub_store);
     s.options[3].min = 101;
     REFUSED(&s, "x.so: option number: min is 101, expected at most max, 100");
