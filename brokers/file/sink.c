@@ -91,8 +91,10 @@ static int lock_file(struct file_sink *sink, int fd, struct outbox_error *error)
     if (sink->sys->lock(fd) == 0)
         return OUTBOX_OK;
     if (errno == EAGAIN || errno == EACCES)
-        return outbox_error_set(error, OUTBOX_E_AGAIN,
-                                "lock %s: another process writes this file; stop it, or give another path", sink->path);
+        return outbox_error_set(
+            error, OUTBOX_E_AGAIN,
+            "lock %s: another relay writes this file, here or in another process; stop it, or give another path",
+            sink->path);
     return file_fail(error, errno, "lock", sink->path);
 }
 

@@ -37,7 +37,7 @@ struct file_sink {
 int file_sink_init(struct file_sink *sink, struct outbox_error *error);
 /* Open or create, lock, cut a torn tail off, make the name durable. */
 int file_sink_open(struct file_sink *sink, struct outbox_error *error);
-/* What `look` saw. in_use: another process writes it. */
+/* What `look` saw. in_use: another writer has it. */
 struct file_sight {
     bool exists, in_use;
 };

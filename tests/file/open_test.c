@@ -143,7 +143,8 @@ Test(open, refuses_a_second_writer)
     cr_assert_eq(file_sink_init(&second.broker.sink, &second.error), OUTBOX_OK);
     cr_assert_eq(rig_open(&second), OUTBOX_E_AGAIN);
     char wanted[OUTBOX_ERROR_TEXT_SIZE];
-    snprintf(wanted, sizeof wanted, "lock %s: another process writes this file; stop it, or give another path",
+    snprintf(wanted, sizeof wanted,
+             "lock %s: another relay writes this file, here or in another process; stop it, or give another path",
              first.path);
     cr_assert_str_eq(second.error.text, wanted);
     rig_close(&first);
