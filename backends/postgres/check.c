@@ -93,6 +93,17 @@ static void say(const struct finding *f, enum outbox_log_level level, const char
     f->check->report(f->check->arg, level, text, advice);
 }
 
+static void judge_dsn(const struct finding *f)
+{
+    const struct pg_target *target = &f->store->target;
+    const char *keyword, *why;
+    if (target->insecure)
+        say(f, OUTBOX_LOG_WARN, "set sslmode=verify-full and sslrootcert in the dsn",
+            "sslmode is weaker than verify-full: others on the way can read and change events");
+    for (unsigned i = 0; (keyword = pg_target_unheeded(target, i, &why)); i++)
+        say(f, OUTBOX_LOG_WARN, "leave it out", "%s in the dsn has no effect: %s", keyword, why);
+}
+
 static void judge_server(const struct finding *f)
 {
     const struct pg_store *store = f->store;
@@ -101,9 +112,7 @@ static void judge_server(const struct finding *f)
     if (atoi(fact(f, F_BACKEND_PID)) != PQbackendPID(store->owner.pg))
         say(f, OUTBOX_LOG_WARN, "connect directly, or make sure that the pool is in session mode",
             "a pooler stands between here and the server");
-    if (store->target.insecure)
-        say(f, OUTBOX_LOG_WARN, "set sslmode=verify-full and sslrootcert in the dsn",
-            "sslmode is weaker than verify-full: others on the way can read and change events");
+    judge_dsn(f);
     if (is(f, F_SYNCHRONOUS, "off"))
         say(f, OUTBOX_LOG_WARN, "leave synchronous_commit on for transactions that write events",
             "synchronous_commit is off by default: a crash of the server can undo a commit whose event was published");

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "store.h"
 
@@ -111,6 +112,7 @@ void pg_target_choose(struct pg_target *target, uint32_t index, bool for_wal)
     at = put(target, at, "hostaddr", *candidate->address ? candidate->address : NULL);
     at = put(target, at, "port", *candidate->port ? candidate->port : NULL);
     at = put(target, at, "client_encoding", "UTF8");
+    at = put(target, at, "target_session_attrs", "any"); /* whatever the environment says */
     at = put(target, at, "application_name", target->application);
     at = put(target, at, "keepalives_idle", "30");
     at = put(target, at, "keepalives_interval", "10");
@@ -164,6 +166,22 @@ static bool is_sslmode(const char *mode)
     return !mode;
 }
 
+static bool is_number(const char *text)
+{
+    char *end;
+    if (!text)
+        return true;
+    strtol(text, &end, 10);
+    return end != text && !end[strspn(end, " ")];
+}
+
+/* A relay must write, and of several servers takes the one that lets it: so it asks none for anything else. */
+static bool is_for_writing(const char *attributes)
+{
+    return !attributes || !strcmp(attributes, "any") || !strcmp(attributes, "read-write") ||
+           !strcmp(attributes, "primary");
+}
+
 /* What libpq would refuse only when it connects, as if waiting could help. The values are not shown: what is written
  * into a conninfo in the wrong place may be a password. */
 static int check_values(const struct pg_target *target, struct outbox_error *error)
@@ -175,7 +193,31 @@ static int check_values(const struct pg_target *target, struct outbox_error *err
         return pg_fail(error, OUTBOX_E_CONFIG,
                        "dsn: there is no such sslmode; write verify-full, or verify-ca, require, prefer, allow or "
                        "disable");
+    if (!is_number(given(target, "connect_timeout", "PGCONNECT_TIMEOUT")))
+        return pg_fail(error, OUTBOX_E_CONFIG, "dsn: connect_timeout is not a number of seconds");
+    if (!is_for_writing(given(target, "target_session_attrs", "PGTARGETSESSIONATTRS")))
+        return pg_fail(error, OUTBOX_E_CONFIG,
+                       "dsn: target_session_attrs is neither any nor read-write nor primary; leave it out: of several "
+                       "hosts the relay takes the one that can be written, and refuses standbys");
     return OUTBOX_OK;
+}
+
+const char *pg_target_unheeded(const struct pg_target *target, unsigned index, const char **why)
+{
+    static const struct {
+        const char *keyword, *fine, *also_fine, *why;
+    } all[] = {
+        {"client_encoding", "UTF8", "UTF-8", "the relay takes all texts as UTF-8"},
+        {"load_balance_hosts", "disable", "disable", "the relay tries the hosts in the order in which they stand"},
+    };
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
+        const char *value = given(target, all[i].keyword, NULL);
+        if (!value || !strcasecmp(value, all[i].fine) || !strcasecmp(value, all[i].also_fine) || index--)
+            continue;
+        *why = all[i].why;
+        return all[i].keyword;
+    }
+    return NULL;
 }
 
 /* A server that shuts down waits for who is sent its log: not for long. */

@@ -217,6 +217,8 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay
 void pg_target_free(struct pg_target *target);
 /* Worker thread: fill the candidates. Fails only when no host has an address. */
 int pg_target_resolve(struct pg_target *target, struct outbox_error *error);
+/* The index-th option of the dsn that the store does not heed, and why; NULL past the last. */
+const char *pg_target_unheeded(const struct pg_target *target, unsigned index, const char **why);
 void pg_target_choose(struct pg_target *target, uint32_t candidate, bool for_wal); /* keywords and values for it */
 
 /* start.c, session.c */

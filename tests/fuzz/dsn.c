@@ -20,6 +20,7 @@ static void check_choice(struct pg_target *target, uint32_t index)
     const char *host = target->candidates[index].host;
     pg_target_choose(target, index, false);
     FUZZ_CHECK(!strcmp(value_of(target, "client_encoding"), "UTF8"));
+    FUZZ_CHECK(!strcmp(value_of(target, "target_session_attrs"), "any"));
     FUZZ_CHECK(!strchr(value_of(target, "host"), ',') && !strcmp(value_of(target, "host"), host));
     FUZZ_CHECK(*value_of(target, "sslmode") || !*host || *host == '/' || *host == '@' || !strcmp(host, "localhost") ||
                !strncmp(host, "127.", 4) || !strcmp(host, "::1"));
@@ -37,6 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         FUZZ_CHECK(!strncmp(error.text, "dsn: not a conninfo string", 26) ||
                    !strncmp(error.text, "dsn: port is neither", 20) ||
+                   !strncmp(error.text, "dsn: connect_timeout is not", 27) ||
+                   !strncmp(error.text, "dsn: target_session_attrs is neither", 36) ||
                    !strncmp(error.text, "dsn: there is no such sslmode", 29));
         FUZZ_CHECK(!strstr(error.text, "hunter2")); /* the password of the corpus */
     }

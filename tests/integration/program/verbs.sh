@@ -279,6 +279,20 @@ Y
       "$OUTBOX" run -c port.yaml
   done
   sed 's/port=1 /sslmode=full /' away.yaml >mode.yaml
+  for seconds in abc 5s ' '; do
+    sed "s/connect_timeout=5/connect_timeout='$seconds'/" away.yaml >seconds.yaml
+    check "the connect_timeout '$seconds'" says 78 'outbox run: seconds.yaml:3:5: dsn: connect_timeout is not a number of seconds' \
+      "$OUTBOX" run -c seconds.yaml
+  done
+  for server in standby read-only prefer-standby none; do
+    sed "s/port=1 /port=1 target_session_attrs=$server /" away.yaml >server.yaml
+    check "a server that is $server" shows 78 '^outbox run: server.yaml:3:5: dsn: target_session_attrs is neither any nor read-write nor primary; ' \
+      "$OUTBOX" run -c server.yaml
+  done
+  for server in any read-write primary; do
+    sed "s/port=1 /port=1 target_session_attrs=$server /" away.yaml >server.yaml
+    check "one that is $server is looked for" fails 69 "$OUTBOX" check -c server.yaml
+  done
   check "an sslmode that is none" shows 78 '^outbox run: mode.yaml:3:5: dsn: there is no such sslmode; write verify-full, ' "$OUTBOX" run -c mode.yaml
   sed 's/host=127.0.0.1 port=1 /host=127.0.0.1,127.0.0.1 port=1,1 /' away.yaml >both.yaml
   check "a port for each host" fails 69 "$OUTBOX" check -c both.yaml
