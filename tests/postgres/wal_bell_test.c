@@ -37,6 +37,29 @@ Test(wal_bell, a_commit_wakes_a_relay_that_is_parked)
     bell_expect_woken_by_commits("wal_rung", WAL);
 }
 
+static void end_tls(void)
+{
+    server_do("plain");
+}
+
+Test(wal_bell, the_stream_may_be_encrypted, .fini = end_tls)
+{
+    static const char encrypted[] =
+        "SELECT count(*) FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE ssl AND "
+        "application_name = 'outbox test doorbell'";
+    struct bed bed;
+    char more[400];
+    server_do("tls");
+    snprintf(more, sizeof more, "sslmode=verify-full sslrootcert=%s/ca.pem", server_dir());
+    bed_open(&bed, "wal_tls", true, "");
+    bed_reconfigure(&bed, &(struct server_place){.more = more}, WAL);
+    bed_begin(&bed);
+    bell_park(&bed);
+    cr_assert_eq(bed_run(&bed, encrypted), 1);
+    bell_expect_rung(&bed);
+    bed_close(&bed);
+}
+
 /* Parked beside a transaction that has written already: its commit rings. */
 Test(wal_bell, a_transaction_that_was_open_before_rings_when_it_commits)
 {

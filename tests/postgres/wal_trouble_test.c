@@ -16,6 +16,41 @@ static void end_streams(struct bed *bed)
     bed_run(bed, "SELECT pg_terminate_backend(pid) FROM pg_stat_replication");
 }
 
+/* ---- a server that answers no new connection --------------------------------------------------------------------- */
+
+static int descriptors(void)
+{
+    int count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+struct connecting {
+    struct bed *bed;
+    int before;
+};
+
+static bool has_more_descriptors(void *arg)
+{
+    const struct connecting *connecting = arg;
+    bell_parks(connecting->bed);
+    return descriptors() > connecting->before;
+}
+
+static pid_t postmaster(void)
+{
+    char path[300];
+    int pid = 0;
+    snprintf(path, sizeof path, "%s/pid", server_dir());
+    FILE *file = fopen(path, "r");
+    cr_assert(file && fscanf(file, "%d", &pid) == 1 && pid > 0);
+    fclose(file);
+    return (pid_t)pid;
+}
+
 /* ---- refused, ended
  * ----------------------------------------------------------------------------------------------------- */
 
@@ -48,14 +83,18 @@ Test(wal_trouble, without_the_right_the_outbox_is_polled_until_it_is_granted)
 {
     struct bed bed;
     struct bell_heard heard;
-    char why[300];
+    char why[400];
     open_as(&bed, "wal_mute", "", &heard);
     bell_until_warned(&bed);
+    bool says_less = bed_run(&bed, "SELECT current_setting('server_version_num')::int") < 160000;
     snprintf(
         why, sizeof why,
         "connect (127.0.0.1:%d as wal_mute): connection to server at \"127.0.0.1\", port %d failed: FATAL:  42501: "
-        "must be superuser or replication role to start walsender; see 'outbox init --print-grants'",
-        server_port(), server_port());
+        "%s; see 'outbox init --print-grants'",
+        server_port(), server_port(),
+        says_less ? "must be superuser or replication role to start walsender"
+                  : "permission denied to start WAL sender DETAIL:  Only roles with the REPLICATION attribute may "
+                    "start a WAL sender process");
     expect_warning(&heard, why);
     bed_insert(&bed, bed.sql, "a");
     bed_claim_some(&bed);
@@ -121,7 +160,8 @@ Test(wal_trouble, a_server_with_no_place_for_another_replica_is_polled_until_it_
     bell_listen(&bed, &heard);
     bed_begin(&bed);
     bell_until_warned(&bed);
-    cr_assert(strstr(heard.warning, "exceeds max_wal_senders") && strstr(heard.warning, ": look at max_wal_senders"),
+    cr_assert(strstr(heard.warning, "number of requested standby connections exceeds ") &&
+                  strstr(heard.warning, ": look at max_wal_senders"),
               "%s", heard.warning);
     for (int i = 0; i <= count && i < most; i++)
         PQfinish(others[i]);
@@ -142,6 +182,40 @@ Test(wal_trouble, a_stream_that_is_ended_wakes_the_relay_and_comes_back)
     cr_assert(harness_until_woken(&bed.harness, wakes));
     expect_warning(&heard, "follow the server's log: terminating connection due to administrator command (57P01)");
     until_it_works(&bed, &heard);
+    bed_close(&bed);
+}
+
+static bool has_warned(void *arg)
+{
+    const struct bell_heard *heard = arg;
+    return heard->warnings > 0;
+}
+
+/* The log is thrown away between the look that saw its end and the connection that asks for it from there. */
+Test(wal_trouble, a_stream_from_what_the_server_has_thrown_away_is_begun_further_on)
+{
+    struct bed bed;
+    struct bell_heard heard;
+    bed_open(&bed, "wal_thrown", true, WAL);
+    bell_listen(&bed, &heard);
+    bed_begin(&bed);
+    struct connecting connecting = {&bed, descriptors()};
+    kill(postmaster(), SIGSTOP);
+    bool connects = harness_poll(&bed.harness, has_more_descriptors, &connecting);
+    bed_run(&bed, "SELECT pg_switch_wal()");
+    bed_run(&bed, "CHECKPOINT");
+    kill(postmaster(), SIGCONT);
+    cr_assert(connects);
+    cr_assert(harness_poll(&bed.harness, has_warned, &heard), "nothing is said"); /* without a look, which sees more */
+    cr_assert(strstr(heard.warning, "follow the server's log: requested WAL segment ") &&
+                  strstr(heard.warning, " has already been removed (58P01)"),
+              "%s", heard.warning);
+    bed_insert(&bed, bed.sql, "a");
+    bed_claim_some(&bed);
+    cr_assert_eq(bed.count, 1, "it is polled");
+    bell_park(&bed);
+    cr_assert_eq(heard.warnings, 1);
+    bell_wake_by_insert(&bed);
     bed_close(&bed);
 }
 
@@ -240,39 +314,6 @@ Test(wal_trouble, the_right_is_among_the_grants)
 }
 
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
-
-static int descriptors(void)
-{
-    int count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    while (readdir(dir))
-        count++;
-    closedir(dir);
-    return count;
-}
-
-struct connecting {
-    struct bed *bed;
-    int before;
-};
-
-static bool has_more_descriptors(void *arg)
-{
-    const struct connecting *connecting = arg;
-    bell_parks(connecting->bed);
-    return descriptors() > connecting->before;
-}
-
-static pid_t postmaster(void)
-{
-    char path[300];
-    int pid = 0;
-    snprintf(path, sizeof path, "%s/pid", server_dir());
-    FILE *file = fopen(path, "r");
-    cr_assert(file && fscanf(file, "%d", &pid) == 1 && pid > 0);
-    fclose(file);
-    return (pid_t)pid;
-}
 
 /* New connections are answered by nobody; the two that are there go on. */
 Test(wal_trouble, a_relay_stops_while_its_bell_connects)

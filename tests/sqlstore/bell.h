@@ -10,7 +10,8 @@ void bell_park(struct bed *bed);                   /* look until it does */
 void bell_until(struct bed *bed, const char *sql); /* look until this, on the bed's own session, gives 1 */
 void bell_open_parked(struct bed *bed, const char *table, const char *yaml);
 void bell_wake_by_insert(struct bed *bed);
-/* Three times: parked, woken by a commit, its row claimed. */
+/* Three times: parked, woken by a commit, its row claimed. The table is new. */
+void bell_expect_rung(struct bed *bed); /* it is parked */
 void bell_expect_woken_by_commits(const char *table, const char *yaml);
 
 /* What is said of the doorbell. */

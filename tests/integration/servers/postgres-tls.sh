@@ -12,14 +12,6 @@ relays:
     broker: {plugin: file, path: events.ndjson}
 Y
 }
-serve_tls() {
-  "$source_root/tests/services/certify" "$db_dir" server DNS:db.example,IP:127.0.0.1 >"$out" 2>"$err" || return
-  [ "$(id -u)" != 0 ] || chown postgres: "$db_dir/server-key.pem"
-  chmod 600 "$db_dir/server-key.pem"
-  sql "alter system set ssl_cert_file = '$db_dir/server.pem'" && sql "alter system set ssl_key_file = '$db_dir/server-key.pem'" &&
-    sql 'alter system set ssl = on' && sql 'select pg_reload_conf()' >/dev/null && within 10 tls_is on
-}
-tls_is() { [ "$(sql 'show ssl')" = "$1" ]; }
 sessions_with_tls() { sql "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) where ssl and application_name = 'outbox orders'"; }
 refused() { # HOST WHY
   fails 77 "$OUTBOX" check &&
@@ -32,7 +24,7 @@ check "the tables" works "$OUTBOX" init
 to "host=db.example hostaddr=127.0.0.1 $ca"
 check "a server without TLS is refused" refused db.example 'server does not support SSL, but SSL was required; turn ssl on at the server, or write sslmode=disable into the dsn'
 
-check "the server has a certificate" serve_tls
+check "the server has a certificate" database tls
 to "host=db.example hostaddr=127.0.0.1 sslmode=verify-full $ca"
 check "verify-full, the right authority and host" works "$OUTBOX" check
 start "$OUTBOX" run; service=$pid
