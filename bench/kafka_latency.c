@@ -18,10 +18,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "latency_db.h"
+#include "timing.h"
 
 #define PATIENCE_MS 20000
 #define RATE_OF_ONE 50 /* rows a second that one connection commits with ease, on a disk that takes 10 ms to flush */
@@ -45,21 +45,7 @@ struct writer {
     bool ok;
 };
 
-static uint64_t now_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* ---- the writers ------------------------------------------------------------------------------------------------- */
-
-static void sleep_until(uint64_t at_ns)
-{
-    struct timespec at = {(time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u)};
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL))
-        ;
-}
 
 static bool insert_one(const struct writer *writer, uint32_t number)
 {
@@ -158,15 +144,9 @@ static bool read_back(const char *brokers, const char *topic, struct run *run)
 
 /* ---- the figures ------------------------------------------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
-{
-    const double *left = a, *right = b;
-    return (*left > *right) - (*left < *right);
-}
-
 static void print(double *ms, uint32_t count, const char *end)
 {
-    qsort(ms, count, sizeof *ms, compare);
+    sort(ms, count);
     printf(" %.3f %.3f %.3f%s", ms[count / 2], ms[(uint64_t)count * 99 / 100], ms[count - 1], end);
 }
 

@@ -19,8 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "timing.h"
 
 #define PATIENCE_MS 10000
 
@@ -34,13 +35,6 @@ struct latency {
     char tail[256]; /* the begin of an event whose line is not complete */
     size_t tail_size;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* ---- the writer -------------------------------------------------------------------------------------------------- */
 
@@ -68,12 +62,11 @@ static void *write_rows(void *arg)
               sqlite3_busy_timeout(db, 10000) == SQLITE_OK &&
               sqlite3_exec(db, "pragma synchronous = normal", NULL, NULL, NULL) == SQLITE_OK &&
               sqlite3_prepare_v2(db, sql, -1, &insert, NULL) == SQLITE_OK;
-    uint64_t due = now_ns() + 50000000u;
+    uint64_t due = now_ns(CLOCK_MONOTONIC) + 50000000u;
     for (uint32_t i = 0; ok && i < latency->count; i++, due += latency->gap_ns) {
-        struct timespec at = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+        sleep_until(due);
         ok = insert_one(db, insert, i);
-        __atomic_store_n(&latency->committed[i], now_ns(), __ATOMIC_RELEASE);
+        __atomic_store_n(&latency->committed[i], now_ns(CLOCK_MONOTONIC), __ATOMIC_RELEASE);
     }
     if (!ok)
         fprintf(stderr, "latency: %s: %s\n", latency->database, db ? sqlite3_errmsg(db) : "no memory");
@@ -120,7 +113,7 @@ static bool read_new(struct latency *latency, int fd)
             perror(latency->file);
             return false;
         }
-        take_bytes(latency, chunk, (size_t)got, now_ns());
+        take_bytes(latency, chunk, (size_t)got, now_ns(CLOCK_MONOTONIC));
     }
     return got == 0;
 }
@@ -158,12 +151,6 @@ static bool read_events(struct latency *latency)
     return ok;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double *left = a, *right = b;
-    return (*left > *right) - (*left < *right);
-}
-
 static void print(const struct latency *latency)
 {
     double *ms = calloc(latency->count, sizeof *ms);
@@ -173,7 +160,7 @@ static void print(const struct latency *latency)
         uint64_t committed = latency->committed[i], seen = latency->seen[i];
         ms[i] = seen > committed ? (double)(seen - committed) / 1e6 : 0;
     }
-    qsort(ms, latency->count, sizeof *ms, by_size);
+    sort(ms, latency->count);
     printf("%u %.2f %.2f %.2f\n", latency->count, ms[latency->count / 2], ms[latency->count - latency->count / 100 - 1],
            ms[latency->count - 1]);
     free(ms);

@@ -12,14 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
+#include "timing.h"
 
 static bool run(sqlite3 *db, const char *sql)
 {
@@ -33,29 +27,22 @@ static bool write_rows(sqlite3 *db, uint32_t count, uint64_t gap_ns, double *loc
 {
     static const char insert[] = "insert into outbox (aggregatetype, aggregateid, type, payload) "
                                  "values ('bench', '1', 'written', printf('%.128c', 'x'))";
-    uint64_t due = now_ns() + 50000000u;
+    uint64_t due = now_ns(CLOCK_MONOTONIC) + 50000000u;
     bool ok = true;
     for (uint32_t i = 0; ok && i < count; i++, due += gap_ns) {
-        struct timespec at = {(time_t)(due / 1000000000u), (long)(due % 1000000000u)};
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
-        uint64_t begin = now_ns();
+        sleep_until(due);
+        uint64_t begin = now_ns(CLOCK_MONOTONIC);
         ok = run(db, "begin immediate");
-        locks[i] = (double)(now_ns() - begin) / 1e6;
+        locks[i] = (double)(now_ns(CLOCK_MONOTONIC) - begin) / 1e6;
         ok = ok && run(db, insert) && run(db, "commit");
-        commits[i] = (double)(now_ns() - begin) / 1e6;
+        commits[i] = (double)(now_ns(CLOCK_MONOTONIC) - begin) / 1e6;
     }
     return ok;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double *left = a, *right = b;
-    return (*left > *right) - (*left < *right);
-}
-
 static void print(double *ms, uint32_t count)
 {
-    qsort(ms, count, sizeof *ms, by_size);
+    sort(ms, count);
     printf(" %.2f %.2f %.2f %.2f", ms[count / 2], ms[count - count / 100 - 1], ms[count - count / 1000 - 1],
            ms[count - 1]);
 }

@@ -43,16 +43,6 @@ static uint64_t value_of(const struct outbox_stats *stats, const struct number *
     return number->size == sizeof(uint32_t) ? *(const uint32_t *)(const void *)at : *(const uint64_t *)(const void *)at;
 }
 
-static const char *state_text(enum outbox_state state)
-{
-    static const char *const names[] = {
-#define NAME(name, text) text,
-        OUTBOX_STATES(NAME)
-#undef NAME
-    };
-    return (size_t)state < OBX_COUNT(names) ? names[state] : "unknown";
-}
-
 static json_t *blocked_json(const struct obx_blocked_view *view)
 {
     return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:s}", "topic", view->topic, "key", view->key, "event_id",
@@ -66,9 +56,9 @@ static json_t *relay_json(const struct obx_relay_view *view)
     for (uint32_t i = 0; i < view->blocked_count; i++)
         json_array_append_new(blocked, blocked_json(&view->blocked[i]));
     json_t *object =
-        json_pack("{s:s, s:s, s:s, s:f, s:f, s:s, s:o}", "state", state_text(view->stats.state), "store", view->store,
-                  "broker", view->broker, "rate", view->rate, "unready_seconds", (double)view->unready_ns / 1e9,
-                  "last_error", view->stats.last_error, "blocked", blocked);
+        json_pack("{s:s, s:s, s:s, s:f, s:f, s:s, s:o}", "state", outbox_state_name(view->stats.state), "store",
+                  view->store, "broker", view->broker, "rate", view->rate, "unready_seconds",
+                  (double)view->unready_ns / 1e9, "last_error", view->stats.last_error, "blocked", blocked);
     for (size_t i = 0; object && i < OBX_COUNT(numbers); i++)
         json_object_set_new(object, numbers[i].name, json_integer((json_int_t)value_of(&view->stats, &numbers[i])));
     return object;
@@ -139,7 +129,8 @@ void obx_report_metrics(const struct obx_snapshot *snapshot, struct obx_buf *tex
 {
     add_head(text, "build_info", "", "gauge", "the version that runs");
     obx_buf_printf(text, "outbox_build_info{version=\"%s\"} 1\n", OBX_VERSION);
-    add_head(text, "log_dropped", "_total", "counter", "log messages that could not be written, or that nobody read in time");
+    add_head(text, "log_dropped", "_total", "counter",
+             "log messages that could not be written, or that nobody read in time");
     obx_buf_printf(text, "outbox_log_dropped_total %" PRIu64 "\n", snapshot->log_dropped);
     add_states(snapshot, text);
     add_numbers(snapshot, text);
@@ -153,7 +144,7 @@ bool obx_report_ready(const struct obx_snapshot *snapshot, struct obx_buf *text)
         if (stats->state == OUTBOX_STATE_RELAYING || stats->state == OUTBOX_STATE_STANDBY)
             continue;
         ready = false;
-        obx_buf_printf(text, "%s: %s%s%s\n", snapshot->relays[i].name, state_text(stats->state),
+        obx_buf_printf(text, "%s: %s%s%s\n", snapshot->relays[i].name, outbox_state_name(stats->state),
                        stats->last_error[0] ? ": " : "", stats->last_error);
     }
     if (ready)

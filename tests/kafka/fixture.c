@@ -12,3 +12,14 @@ void fixture_open(struct fixture *f, const char *yaml)
     cr_assert_eq(kt_open(&f->t, text), OUTBOX_OK, "%s", f->t.error.text);
     cr_assert_eq(kt_start(&f->t), OUTBOX_OK, "%s", f->t.error.text);
 }
+
+void fixture_prove(struct fixture *f, const char *topic)
+{
+    struct kt_batch batch;
+    kt_batch_init(&batch, 1);
+    kt_batch_fill(&batch, topic, 1, 999);
+    kt_publish(&f->t, &batch);
+    cr_assert(kt_wait(&f->t, &batch));
+    cr_assert_eq(batch.outcomes[0], OUTBOX_DELIVERED);
+    kt_batch_free(&batch);
+}

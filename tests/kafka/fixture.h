@@ -13,6 +13,8 @@ struct fixture {
 
 /* yaml: more keys of the broker's section. The broker is started. */
 void fixture_open(struct fixture *f, const char *yaml);
+/* Publish to a topic so that it counts as proven. */
+void fixture_prove(struct fixture *f, const char *topic);
 
 #define FIXTURE_END(f)                                                          \
     do {                                                                        \

@@ -15,18 +15,6 @@ static struct kafka_broker *plugin(void)
     return obx_instance_self(f.t.instance);
 }
 
-/* Publish to a topic so that it counts as proven. */
-static void prove(const char *topic)
-{
-    struct kt_batch batch;
-    kt_batch_init(&batch, 1);
-    kt_batch_fill(&batch, topic, 1, 999);
-    kt_publish(&f.t, &batch);
-    cr_assert(kt_wait(&f.t, &batch));
-    cr_assert_eq(batch.outcomes[0], OUTBOX_DELIVERED);
-    kt_batch_free(&batch);
-}
-
 static void reconnect(void)
 {
     cr_assert_eq(kt_stop(&f.t), OUTBOX_OK);
@@ -44,7 +32,7 @@ Test(kafka_refusal, a_record_refused_alone_is_rejected)
 {
     struct kt_batch batch;
     fixture_open(&f, "");
-    prove("t");
+    fixture_prove(&f, "t");
     rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_INVALID_RECORD);
     kt_batch_init(&batch, 1);
     kt_batch_fill(&batch, "t", 1, 0);
@@ -65,7 +53,7 @@ Test(kafka_refusal, a_refused_batch_is_sent_again_one_by_one)
     struct kt_batch batch;
     fixture_open(&f, "options: {linger.ms: 50}");
     rd_kafka_mock_topic_create(f.mock.cluster, "t", 1, 1);
-    prove("t");
+    fixture_prove(&f, "t");
     rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_INVALID_RECORD);
     kt_batch_init(&batch, 5);
     kt_batch_fill(&batch, "t", 1, 0);

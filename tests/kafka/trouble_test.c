@@ -9,18 +9,6 @@
 
 static struct fixture f;
 
-/* Publish to a topic so that it counts as proven. */
-static void prove(const char *topic)
-{
-    struct kt_batch batch;
-    kt_batch_init(&batch, 1);
-    kt_batch_fill(&batch, topic, 1, 999);
-    kt_publish(&f.t, &batch);
-    cr_assert(kt_wait(&f.t, &batch));
-    cr_assert_eq(batch.outcomes[0], OUTBOX_DELIVERED);
-    kt_batch_free(&batch);
-}
-
 static bool was_told(void *arg)
 {
     return ((struct kt_batch *)arg)->told > 0;
@@ -140,7 +128,7 @@ static void fails_in_the_middle(rd_kafka_resp_err_t err, int code)
     uint32_t failed = 1000;
     fixture_open(&f, "options: {batch.num.messages: 10, linger.ms: 50}");
     rd_kafka_mock_topic_create(f.mock.cluster, "t", 1, 1);
-    prove("t");
+    fixture_prove(&f, "t");
     rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_PRODUCE, 1, err);
     for (uint32_t i = 0; i < 2; i++) {
         kt_batch_init(&batches[i], 500);

@@ -1,7 +1,6 @@
 /* tests/postgres/wal_bell_test.c - what the server logs wakes a relay that is parked, and costs nobody else anything */
 #include <libpq-fe.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "bell.h"
 
@@ -21,13 +20,6 @@ static void open_parked_beside_noise(struct bed *bed, const char *table)
 static void make_noise(struct bed *bed)
 {
     bed_run(bed, "INSERT INTO noise VALUES (1)");
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* ---- ringing ----------------------------------------------------------------------------------------------------- */
@@ -168,9 +160,9 @@ static bool takes_so_long(void *arg)
     cr_assert(harness_until_woken(&bed->harness, wakes));
     if (waking->rows)
         bed_claim_some(bed);
-    int64_t begin = now_ms();
+    int64_t begin = bed_now_ms();
     bell_park(bed);
-    return now_ms() - begin >= waking->least && now_ms() - begin <= waking->most;
+    return bed_now_ms() - begin >= waking->least && bed_now_ms() - begin <= waking->most;
 }
 
 Test(wal_bell, who_is_woken_in_vain_asks_for_more_quiet_until_rows_come)

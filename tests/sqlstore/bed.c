@@ -165,7 +165,7 @@ static void pause_for(int milliseconds)
     nanosleep(&(struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000L}, NULL);
 }
 
-static int64_t now_ms(void)
+int64_t bed_now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -174,9 +174,9 @@ static int64_t now_ms(void)
 
 void bed_take_over(struct bed *bed, uint32_t lease_ms)
 {
-    int64_t end = now_ms() + HARNESS_PATIENCE_MS;
+    int64_t end = bed_now_ms() + HARNESS_PATIENCE_MS;
     while (bed_acquire(bed, bed->store, lease_ms, NULL) == OUTBOX_E_STANDBY) {
-        cr_assert_lt(now_ms(), end, "%s", bed->error.text);
+        cr_assert_lt(bed_now_ms(), end, "%s", bed->error.text);
         pause_for(5);
     }
     cr_assert_eq(bed->error.code, 0, "%s", bed->error.text);
@@ -185,10 +185,10 @@ void bed_take_over(struct bed *bed, uint32_t lease_ms)
 uint32_t bed_begin_again(struct bed *bed)
 {
     struct outbox_acquire acquire;
-    int64_t end = now_ms() + HARNESS_PATIENCE_MS;
+    int64_t end = bed_now_ms() + HARNESS_PATIENCE_MS;
     bed_stop(bed);
     while (bed_start(bed, bed->store) || bed_acquire(bed, bed->store, 10000, &acquire)) {
-        cr_assert_lt(now_ms(), end, "%s", bed->error.text);
+        cr_assert_lt(bed_now_ms(), end, "%s", bed->error.text);
         pause_for(5);
     }
     return acquire.flags;
@@ -238,17 +238,17 @@ void bed_expect(struct bed *bed, uint32_t count, const int64_t *ids)
 
 void bed_expect_nothing_for(struct bed *bed, int milliseconds)
 {
-    for (int64_t end = now_ms() + milliseconds; now_ms() < end; pause_for(1))
+    for (int64_t end = bed_now_ms() + milliseconds; bed_now_ms() < end; pause_for(1))
         bed_expect(bed, 0, NULL);
 }
 
 void bed_claim_some(struct bed *bed)
 {
-    int64_t end = now_ms() + HARNESS_PATIENCE_MS;
+    int64_t end = bed_now_ms() + HARNESS_PATIENCE_MS;
     do {
         pause_for(1);
         cr_assert_eq(bed_claim(bed, 0, 1000), 0, "%s", bed->error.text);
-    } while (!bed->count && now_ms() < end);
+    } while (!bed->count && bed_now_ms() < end);
 }
 
 struct outbox_batch *bed_batch(struct bed *bed, uint32_t max_rows, uint64_t max_bytes)
