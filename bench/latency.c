@@ -8,7 +8,6 @@
  * with --durable it calls fdatasync before it looks at the clock, so that the time is an upper bound of when the event
  * was durable. Prints "COUNT P50 P99 MAX" in milliseconds. Exit code 1 when an event did not come within 10 s.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>

@@ -2,7 +2,6 @@
 #include "error.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static const struct {
     unsigned number;

@@ -4,8 +4,6 @@
  * One transaction, behind the fence. A row that is gone already is not inserted. Columns that the relay has no name for
  * are kept as one JSON object, for the replay; bytes in it are in base64.
  */
-#include <string.h>
-
 #include "sql/dead.h"
 #include "store.h"
 

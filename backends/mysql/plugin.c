@@ -1,6 +1,5 @@
 /* backends/mysql/plugin.c - the store for MySQL and MariaDB: options, life cycle and descriptor */
 #include <stdio.h>
-#include <string.h>
 
 #include "store.h"
 

@@ -4,7 +4,6 @@
  * owner: look at the server and the table, judge them, set the session up, try what the relay will have to do ->
  * reader: set up.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

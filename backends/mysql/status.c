@@ -5,8 +5,6 @@
  * it is higher.
  */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "store.h"
 

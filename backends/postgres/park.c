@@ -4,8 +4,6 @@
  * One statement, so one transaction: what is deleted from the outbox is what is inserted, and a row that is gone
  * already is not. Columns that the relay has no name for are kept as one JSON object, for the replay.
  */
-#include <string.h>
-
 #include "sql/dead.h"
 #include "store.h"
 

@@ -1,6 +1,5 @@
 /* backends/postgres/plugin.c - the Postgres store: options, life cycle and descriptor */
 #include <stdio.h>
-#include <string.h>
 
 #include "store.h"
 

@@ -5,9 +5,6 @@
  * reader's -> ready. An address that does not answer, or whose server is read-only, gives way to the next; what else
  * is wrong would be so on each of them. Each start begins anew: names are looked up and secrets read again.
  */
-#include <stdio.h>
-#include <string.h>
-
 #include "store.h"
 
 struct pg_lookup {

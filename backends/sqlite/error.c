@@ -6,7 +6,6 @@
 #include "error.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static int code_of_text(const char *text)

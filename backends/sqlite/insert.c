@@ -6,8 +6,6 @@
  */
 #include "insert.h"
 
-#include <string.h>
-
 #include "error.h"
 
 /* Length of the UTF-8 sequence at `at`, 0 if it is none; overlong forms and surrogates are none. */

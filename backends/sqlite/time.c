@@ -7,8 +7,6 @@
  */
 #include "store.h"
 
-#include <string.h>
-
 #define SECOND INT64_C(1000000)
 
 static bool digits(const char **at, int count, int64_t *number)

@@ -2,7 +2,6 @@
 #include "sink.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static const struct {

@@ -4,8 +4,6 @@
  * The size is reckoned as librdkafka does, with every length at its longest, so that what passes here passes there.
  * A topic may allow less than message.max.bytes: what its broker refuses is found out one by one, see topic.c.
  */
-#include <string.h>
-
 #include "broker.h"
 
 /* Record attributes, time and offset differences, and four lengths as varints: librdkafka's worst case. */

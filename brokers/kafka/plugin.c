@@ -4,8 +4,6 @@
  * Publishes to Apache Kafka with librdkafka: acks=all, the idempotent producer, keys placed as the Java client places
  * them. See broker.h for how the files work together and docs/KAFKA.md for what a user needs to know.
  */
-#include <string.h>
-
 #include "broker.h"
 
 static void resume(struct outbox_task *task)

@@ -6,8 +6,6 @@
  * continue. So nothing of a later publish overtakes an earlier one. Values are not copied: they stay where the store
  * has them until the publish completes (copying small ones was measured, and gains nothing).
  */
-#include <string.h>
-
 #include "broker.h"
 
 #define TURN 4096u           /* messages handed over before other work gets its turn */

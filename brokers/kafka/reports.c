@@ -6,7 +6,6 @@
  * posted task. After the reports the outcomes are told in bulk, and what waited for room is handed over.
  */
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "broker.h"

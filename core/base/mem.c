@@ -2,7 +2,6 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 void *obx_alloc(size_t size)
 {

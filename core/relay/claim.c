@@ -9,8 +9,6 @@
  * A look that fails because the connection is gone is the link's business; rows that there was no memory for are read
  * again by a rewind, once the pipeline is empty.
  */
-#include <string.h>
-
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "relay/backoff.h"

@@ -11,7 +11,6 @@
  * what was delivered is settled as soon as the ownership is back; only then the outbox is read again from its start.
  */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/error.h"
 #include "base/failpoint.h"

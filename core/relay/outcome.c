@@ -8,7 +8,6 @@
  *
  * Outcomes may come inside publish(), so obx_outcome_note() only takes note; all decisions are made at completion.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -4,8 +4,6 @@
  * A tick runs every step once, in the order in which one step's result feeds the next, then sets the one timer to the
  * earliest moment that a step said it waits for. Every completion asks for a tick; nothing else drives the relay.
  */
-#include <string.h>
-
 #include "base/error.h"
 #include "relay/pipeline.h"
 

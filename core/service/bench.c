@@ -11,7 +11,6 @@
  * delivered. A second one, or a minute without progress, leaves the rest to the next relay.
  */
 #include <signal.h>
-#include <string.h>
 #include <sys/resource.h>
 
 #include "base/error.h"

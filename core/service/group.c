@@ -7,7 +7,6 @@
  */
 #include "service/group.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"

@@ -15,8 +15,6 @@
  */
 #include "delay.h"
 
-#include <string.h>
-
 #define MS 1000000u
 
 static void go_down(struct delay_op *entry);

@@ -12,7 +12,6 @@
 #include "fault.h"
 
 #include <signal.h>
-#include <string.h>
 #include <unistd.h>
 
 static const struct fault_kind kinds[] = {

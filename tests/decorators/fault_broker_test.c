@@ -1,6 +1,5 @@
 /* tests/decorators/fault_broker_test.c - every effect on a broker, and order within keys under all of them */
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

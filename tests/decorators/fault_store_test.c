@@ -1,7 +1,6 @@
 /* tests/decorators/fault_store_test.c - the fault plugin over the memory store */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "mem_fault.h"
 #include "pile.h"

@@ -1,8 +1,6 @@
 /* tests/embed/embed_test.c - the embedding API on a thread of its own: life, statistics, callbacks, refusals */
 #include <criterion/criterion.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 

@@ -3,7 +3,6 @@
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "../../brokers/kafka/broker.h"
 #include "fixture.h"

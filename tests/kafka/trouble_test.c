@@ -2,7 +2,6 @@
  * tests/kafka/trouble_test.c - topics that fail: alone, one after the other, in the middle
  */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fixture.h"

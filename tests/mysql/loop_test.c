@@ -6,7 +6,6 @@
  * tests but the first names the call that could wait.
  */
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -1,6 +1,4 @@
 /* tests/mysql/settle_test.c - a settle of many bytes goes as several transactions; all rows go */
-#include <string.h>
-
 #include "bed.h"
 
 static int64_t commits(struct bed *bed)

@@ -6,7 +6,6 @@
  * learns of anything.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "proxy.h"
 

@@ -2,7 +2,6 @@
 #include "plan.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "loop/loop.h"
 #include "loop/random.h"

@@ -1,8 +1,6 @@
 /* tests/sqlite/memory_test.c - every allocation fails once, or from there on: nothing crashes, leaks or is lost */
 #include "rig.h"
 
-#include <stdio.h>
-
 static void ignore_letter(void *arg, const struct outbox_dead_letter *letter)
 {
     (void)arg;

@@ -1,7 +1,6 @@
 /* tests/sqlite/rig.c - see rig.h */
 #include "rig.h"
 
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

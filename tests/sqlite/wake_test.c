@@ -2,7 +2,6 @@
 #include "rig.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 static void insert_when_told(struct rig_link *link)
 {

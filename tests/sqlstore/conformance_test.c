@@ -1,5 +1,4 @@
 /* tests/sqlstore/conformance_test.c - what every store must do, each check with a table of its own */
-#include <stdlib.h>
 
 #define CONF_SUITE conformance_store
 #include "../conformance/criterion.h"

@@ -2,8 +2,6 @@
  * tests/sqlstore/drift_test.c - the table changes while the relay runs: it says what is wrong, and goes on when it is
  * right
  */
-#include <string.h>
-
 #include "bed.h"
 
 static void open_with_one_row(struct bed *bed, const char *table)

@@ -1,7 +1,6 @@
 /* tests/sqlstore/ids_test.c - rows that commit late, not at all, or long after: each is claimed once, nobody waits */
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 
 #include "bed.h"
 

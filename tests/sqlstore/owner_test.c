@@ -1,6 +1,5 @@
 /* tests/sqlstore/owner_test.c - one owner; who is dead is followed, who hangs or is thrown out settles nothing */
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -2,7 +2,6 @@
 #include "fake_loop.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include <outbox/error.h>
 
