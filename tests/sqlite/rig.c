@@ -235,6 +235,7 @@ void rig_child_start(struct rig_child *child, const char *path, void (*run)(stru
     cr_assert_geq(child->pid, 0);
     if (child->pid == 0) {
         struct rig_link link = {path, up[1], down[0]};
+        alarm(HARNESS_CHILD_S);
         close(up[0]);
         close(down[1]);
         run(&link);

@@ -158,6 +158,7 @@ static void other_start(struct other *other, const char *table)
     cr_assert_eq(pipe(up) + pipe(down), 0);
     other->pid = fork();
     if (!other->pid) {
+        alarm(HARNESS_CHILD_S);
         close(up[0]);
         close(down[1]);
         be_owner(table, up[1], down[0]);

@@ -13,6 +13,9 @@
 #include "plugin/registry.h"
 
 #define HARNESS_PATIENCE_MS 20000u
+/* Seconds until SIGALRM ends a forked child: one whose assertion fails waits for a word of Criterion that goes to its
+ * parent. */
+#define HARNESS_CHILD_S 90u
 
 struct harness {
     struct obx_loop *loop;
