@@ -107,6 +107,7 @@ struct kafka_held_key {
 
 struct kafka_failing {
     uint64_t number; /* of a publish with an event that was not taken */
+    uint64_t until;  /* the last publish that was submitted before the host knew of it; 0: it does not know */
     uint32_t turns;  /* of the loop until the host knows; 0: not completed */
 };
 
@@ -233,7 +234,9 @@ void kafka_topics_free(struct kafka_broker *self);
 /* held.c */
 int kafka_hold(struct kafka_broker *self, const struct kafka_topic *topic, struct kafka_publish *publish,
                uint32_t index);
-bool kafka_is_held(const struct kafka_broker *self, const struct kafka_topic *topic, struct outbox_bytes key);
+bool kafka_is_held(const struct kafka_broker *self, const struct kafka_topic *topic, struct outbox_bytes key,
+                   uint64_t number);
+void kafka_held_forget(struct kafka_broker *self);
 void kafka_held_completed(struct kafka_broker *self, uint64_t number);
 void kafka_held_notice(struct outbox_task *task);
 void kafka_held_free(struct kafka_broker *self);

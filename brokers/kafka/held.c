@@ -1,13 +1,14 @@
 /*
- * brokers/kafka/held.c - keys with an event that was not taken, until the host knows
+ * brokers/kafka/held.c - keys with an event that was not taken, in what was submitted before the host knew
  *
  * The host learns of an outcome when the publish completes, and until then it may submit later events of the same key
- * in other publishes. These must not go: their keys are held from the failure until the completion was delivered,
- * which is two turns of the loop after op_done(). A rejected event holds its key too, because the host may want the
- * key to wait for it (on_reject: block-key). The set is empty unless something fails.
+ * in other publishes. These must not go, however long they stand in line: their keys are held in every publish that
+ * was submitted before the completion was delivered, which is two turns of the loop after op_done(). A rejected event
+ * holds its key too, because the host may want the key to wait for it (on_reject: block-key). The set is empty unless
+ * something fails.
  *
- * An entry names the last publish that holds its key; it is in force while a failing publish up to that one is not
- * known to the host. That may hold a key a little too long, never too short.
+ * An entry names the last publish that holds its key; it is in force for a publish while a failing one up to the named
+ * one was not known to the host when it was submitted. That may hold a key a little too long, never too short.
  */
 #include <string.h>
 
@@ -25,14 +26,19 @@ static uint64_t hash_of(const struct kafka_topic *topic, struct outbox_bytes key
     return hash ? hash : 1;
 }
 
-/* The oldest failing publish that the host does not know of; UINT64_MAX: none. */
-static uint64_t oldest(const struct kafka_held *held)
+static bool concerns(const struct kafka_failing *failing, uint64_t number)
 {
-    uint64_t number = UINT64_MAX;
+    return !failing->until || number <= failing->until;
+}
+
+/* The oldest failing publish that concerns the one of this number; UINT64_MAX: none. */
+static uint64_t oldest(const struct kafka_held *held, uint64_t number)
+{
+    uint64_t found = UINT64_MAX;
     for (uint32_t i = 0; i < held->failing_count; i++)
-        if (held->failing[i].number < number)
-            number = held->failing[i].number;
-    return number;
+        if (concerns(&held->failing[i], number) && held->failing[i].number < found)
+            found = held->failing[i].number;
+    return found;
 }
 
 static struct kafka_held_key *slot_of(struct kafka_held_key *keys, uint32_t room, uint64_t hash)
@@ -47,7 +53,7 @@ static struct kafka_held_key *slot_of(struct kafka_held_key *keys, uint32_t room
 static int rebuild(struct kafka_broker *self)
 {
     struct kafka_held *held = &self->held;
-    uint64_t from = oldest(held);
+    uint64_t from = oldest(held, 0);
     uint32_t live = 0, room = 64;
     struct kafka_held_key *keys;
     for (uint32_t i = 0; i < held->room; i++)
@@ -105,14 +111,15 @@ int kafka_hold(struct kafka_broker *self, const struct kafka_topic *topic, struc
     return OUTBOX_OK;
 }
 
-bool kafka_is_held(const struct kafka_broker *self, const struct kafka_topic *topic, struct outbox_bytes key)
+bool kafka_is_held(const struct kafka_broker *self, const struct kafka_topic *topic, struct outbox_bytes key,
+                   uint64_t number)
 {
     const struct kafka_held *held = &self->held;
     const struct kafka_held_key *slot;
     if (!held->failing_count || !held->room || !key.data)
         return false;
     slot = slot_of(held->keys, held->room, hash_of(topic, key));
-    return slot->hash && slot->number >= oldest(held);
+    return slot->hash && slot->number >= oldest(held, number);
 }
 
 /* A failing publish was completed. */
@@ -132,22 +139,34 @@ static void clear(struct kafka_held *held)
     held->used = 0;
 }
 
+/* What stands in line was all submitted after the host knew. */
+void kafka_held_forget(struct kafka_broker *self)
+{
+    struct kafka_held *held = &self->held;
+    uint64_t next = self->pending ? self->pending->number : UINT64_MAX;
+    uint32_t kept = 0;
+    if (!held->failing_count)
+        return;
+    for (uint32_t i = 0; i < held->failing_count; i++)
+        if (concerns(&held->failing[i], next))
+            held->failing[kept++] = held->failing[i];
+    held->failing_count = kept;
+    if (!kept)
+        clear(held);
+}
+
 void kafka_held_notice(struct outbox_task *task)
 {
     struct kafka_broker *self = task->arg;
     struct kafka_held *held = &self->held;
     bool again = false;
-    uint32_t kept = 0;
     for (uint32_t i = 0; i < held->failing_count; i++) {
-        struct kafka_failing failing = held->failing[i];
-        if (failing.turns && --failing.turns == 0)
-            continue;
-        again = again || failing.turns;
-        held->failing[kept++] = failing;
+        struct kafka_failing *failing = &held->failing[i];
+        if (failing->turns && --failing->turns == 0)
+            failing->until = self->submitted;
+        again = again || failing->turns;
     }
-    held->failing_count = kept;
-    if (!kept)
-        clear(held);
+    kafka_held_forget(self);
     if (again)
         self->host->post(self->host, &held->notice);
 }

@@ -159,7 +159,7 @@ static enum step advance(struct kafka_broker *self, struct kafka_publish *publis
     default:
         break;
     }
-    if (kafka_is_held(self, topic, message->key)) {
+    if (kafka_is_held(self, topic, message->key, publish->number)) {
         follow(self, topic, publish, index);
         return STEP_NEXT;
     }
@@ -221,6 +221,7 @@ void kafka_pump(struct kafka_broker *self)
         if (!self->pending)
             self->pending_end = &self->pending;
     }
+    kafka_held_forget(self);
     kafka_tell_flush(self);
 }
 

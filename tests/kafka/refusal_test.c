@@ -87,6 +87,50 @@ Test(kafka_refusal, a_refused_batch_is_sent_again_one_by_one)
     FIXTURE_END(&f);
 }
 
+static void submit(struct kt_batch *batch, uint32_t count, uint64_t first)
+{
+    kt_batch_init(batch, count);
+    kt_batch_fill(batch, "t", 1, first);
+    for (uint32_t i = 0; first && first < 3 && i < count; i++) /* of another key */
+        batch->messages[i].key = (struct outbox_bytes){"other", 5};
+    kt_publish(&f.t, batch);
+}
+
+/* Publishes that stand in line were submitted before the host knew: nothing of the key may go with them either, however
+ * long the line takes. */
+Test(kafka_refusal, a_key_is_held_in_all_that_was_submitted_before_the_host_knew)
+{
+    struct kt_batch batch, first, between, later;
+    fixture_open(&f, "options: {linger.ms: 50}");
+    rd_kafka_mock_topic_create(f.mock.cluster, "t", 1, 1);
+    prove("t");
+    rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    submit(&batch, 9, 0);
+    cr_assert(kt_wait(&f.t, &batch));
+    cr_assert_eq(kt_count(&batch, OUTBOX_NOT_CONNECTED), 9);
+    kt_batch_free(&batch);
+    reconnect();
+
+    rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    submit(&first, 1, 0);
+    submit(&between, 2, 1);
+    submit(&later, 1, 3);
+    cr_assert(kt_wait(&f.t, &later));
+    cr_assert_eq(first.outcomes[0], OUTBOX_REJECTED);
+    cr_assert_eq(kt_count(&between, OUTBOX_DELIVERED), 2);
+    cr_assert_eq(later.outcomes[0], OUTBOX_RETRY);
+    cr_assert_eq(later.errors[0].code, OUTBOX_E_AGAIN);
+    kt_batch_free(&first);
+    kt_batch_free(&later);
+    kt_run_for(&f.t, 20);
+    submit(&later, 1, 3); /* now the host knew, and sends it all the same */
+    cr_assert(kt_wait(&f.t, &later));
+    cr_assert_eq(later.outcomes[0], OUTBOX_DELIVERED);
+    kt_batch_free(&between);
+    kt_batch_free(&later);
+    FIXTURE_END(&f);
+}
+
 /* ---- the producer ------------------------------------------------------------------------------------------------ */
 
 Test(kafka_refusal, a_fatal_error_replaces_the_producer)
