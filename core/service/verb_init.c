@@ -53,11 +53,16 @@ static int look(struct obx_session *session, const char *relay, struct outbox_er
 
 static int set_up(struct obx_session *session, const char *relay, struct outbox_error *error)
 {
-    int status = obx_session_start(session, OUTBOX_STORE, error);
-    if (status && status != OUTBOX_E_NOT_FOUND && status != OUTBOX_E_SCHEMA) /* these are what setup is for */
-        return status;
+    int started = obx_session_start(session, OUTBOX_STORE, error);
+    if (started && started != OUTBOX_E_NOT_FOUND && started != OUTBOX_E_SCHEMA) /* these are what setup is for */
+        return started;
+    const struct outbox_error reason = *error;
     obx_store_setup(session->instance, obx_session_call(session), 0); /* a migration takes the time that it takes */
-    status = obx_session_wait(session, error);
+    int status = obx_session_wait(session, error);
+    if (status == OUTBOX_E_NOT_CONNECTED && started) { /* not for want of a table, but of the whole database */
+        *error = reason;
+        return started;
+    }
     return status ? status : look(session, relay, error);
 }
 

@@ -15,6 +15,11 @@ settings() { # STORE OPTIONS, BROKER; more lines of the relay on stdin
 settings "" "plugin: file, path: events.ndjson" </dev/null
 orders_are_written order_postgres psycopg2 "$OUTBOX_TEST_PG"
 
+# ---- a database that is not there ----
+sed 's/dbname=[a-z]*/dbname=nowhere/' outbox.yaml >nowhere.yaml
+check "init without the database" fails 78 "$OUTBOX" init -c nowhere.yaml
+check "names it" matched '^outbox init: connect \(.*\): .*database "nowhere" does not exist$'
+
 # ---- a user without the privileges ----
 sql "CREATE ROLE stranger LOGIN"
 sed -i 's/dsn: "\([^"]*\)"/dsn: "\1 user=stranger"/' outbox.yaml
