@@ -123,7 +123,8 @@ static int judge_relaying(struct pg_store *store, struct outbox_error *error)
 
 /* ---- the session ------------------------------------------------------------------------------------------------- */
 
-/* Claims are to use the primary key's index whatever the statistics say: an outbox is analysed when it is empty. */
+/* Claims are to use the primary key's index whatever the statistics say: an outbox is analysed when it is empty. A
+ * database without an encoding holds any bytes, and would refuse to give out those that are no UTF-8. */
 static const char settings_sql[] =
     "SELECT set_config('search_path', 'pg_catalog', false), set_config('plan_cache_mode', 'force_generic_plan', "
     "false), set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), "
@@ -132,6 +133,8 @@ static const char settings_sql[] =
     "set_config('default_transaction_isolation', 'read committed', false), "
     "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
     "ELSE current_setting('synchronous_commit') END, false), "
+    "set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' "
+    "ELSE 'UTF8' END, false), "
     "set_config('statement_timeout', $1::text, false), set_config('lock_timeout', $1::text, false), "
     "CASE WHEN current_setting('server_version_num')::int4 >= 140000 THEN set_config('idle_session_timeout', '0', "
     "false) END";

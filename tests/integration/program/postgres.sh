@@ -20,6 +20,16 @@ sed 's/dbname=[a-z]*/dbname=nowhere/' outbox.yaml >nowhere.yaml
 check "init without the database" fails 78 "$OUTBOX" init -c nowhere.yaml
 check "names it" matched '^outbox init: connect \(.*\): .*database "nowhere" does not exist$'
 
+# ---- a database without an encoding: any bytes ----
+sql "CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
+sed 's/dbname=[a-z]*/dbname=ascii/; s/events\.ndjson/ascii.ndjson/' outbox.yaml >ascii.yaml
+check "init in a database without an encoding" works "$OUTBOX" init -c ascii.yaml
+PGDATABASE=ascii sql "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('order', chr(252), 'placed', 'gr' || chr(252) || 'n')"
+check "add there" works "$OUTBOX" add -c ascii.yaml --aggregate-type order --aggregate-id 1 --type placed --payload grün
+check "texts that are no UTF-8 are relayed" works "$OUTBOX" drain -c ascii.yaml
+check "as the bytes that they are" grep -q '"key":{"base64":"/A=="},.*"payload_base64":"Z3L8bg=="' ascii.ndjson
+check "and those that are, as ever" grep -q '"key":"1",.*"payload":"grün"' ascii.ndjson
+
 # ---- a user without the privileges ----
 sql "CREATE ROLE stranger LOGIN"
 sed -i 's/dsn: "\([^"]*\)"/dsn: "\1 user=stranger"/' outbox.yaml
