@@ -67,6 +67,8 @@ static void sweep(struct lite_job *job, struct lite_conn *conn)
         int64_t high = i < given->count ? given->items[i].lo - 1 : job->as.claim.from;
         if (low <= high)
             read_rows(job, conn, low, high);
+        if (i < given->count && given->items[i].hi == INT64_MAX)
+            return; /* there is no next one */
         low = i < given->count ? given->items[i].hi + 1 : low;
     }
 }
@@ -97,7 +99,7 @@ static void claim_run(struct lite_job *job, struct lite_conn *conn)
         read_exact(job, conn);
     if (job->as.claim.sweep.items)
         sweep(job, conn);
-    if (lite_ok(job) && !job->as.claim.more && !job->as.claim.args->exact)
+    if (lite_ok(job) && !job->as.claim.more && !job->as.claim.args->exact && job->as.claim.from < INT64_MAX)
         read_rows(job, conn, job->as.claim.from + 1, INT64_MAX);
     job->store->claiming = false;
     OUTBOX_FAILPOINT(job->store->host, sqlite, after_claim);

@@ -204,11 +204,13 @@ void lite_renew(void *self, outbox_op_t op)
     lite_job_submit(lite_job_new(self, op, LANE_WRITE, renew_run));
 }
 
-/* Best effort: a writer that holds the lock for long must not hold up the end of the relay. */
+/* Best effort: a writer that holds the lock for long must not hold up the end of the relay. Nothing is written to a log
+ * that others do not have. */
 void lite_give_up(struct lite_store *store, struct lite_conn *conn)
 {
     OUTBOX_FAILPOINT(store->host, sqlite, before_give_up);
-    char *sql = store->epoch && conn->db
+    struct outbox_error ignored;
+    char *sql = store->epoch && conn->db && !lite_same_file(store, OWNING, &ignored)
                     ? sqlite3_mprintf("UPDATE \"%w\" SET owner = '' WHERE singleton = 1 AND epoch = %lld",
                                       store->relay_name, (long long)store->epoch)
                     : NULL;

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,37 @@
 
 #define OPENING "open outbox database"
 
-int lite_same_file(const struct lite_store *store, const char *what, struct outbox_error *error)
+static const char *const beside[] = {"-wal", "-shm"};
+
+static bool is_file(const struct lite_file *file, const struct stat *status)
+{
+    return status->st_dev == file->device && status->st_ino == file->inode;
+}
+
+static int stat_beside(const struct lite_store *store, int which, struct stat *status)
+{
+    char path[PATH_MAX + 8];
+    snprintf(path, sizeof path, "%s%s", store->real, beside[which]);
+    return stat(path, status);
+}
+
+/* Writers that come after somebody has removed them make new ones, and what they commit there is nowhere in ours. */
+static int same_beside(struct lite_store *store, const char *what, struct outbox_error *error)
+{
+    for (int i = 0; i < 2; i++) {
+        struct stat status;
+        if (!stat_beside(store, i, &status) && is_file(&store->beside[i], &status))
+            continue;
+        store->torn = true;
+        return outbox_error_set(error, OUTBOX_E_NOT_CONNECTED,
+                                "%s %s: somebody removed %s%s while it was open, which may lose commits and damage the "
+                                "database; it will be opened anew: check it with 'PRAGMA integrity_check'",
+                                what, store->path, store->real, beside[i]);
+    }
+    return OUTBOX_OK;
+}
+
+int lite_same_file(struct lite_store *store, const char *what, struct outbox_error *error)
 {
     struct stat status;
     if (stat(store->path, &status))
@@ -27,8 +58,8 @@ int lite_same_file(const struct lite_store *store, const char *what, struct outb
                                 "%s %s: the file was removed while it was open; put it back, or create a new one with "
                                 "'outbox init'",
                                 what, store->path);
-    if (status.st_dev == store->file.device && status.st_ino == store->file.inode)
-        return OUTBOX_OK;
+    if (is_file(&store->file, &status))
+        return same_beside(store, what, error);
     return outbox_error_set(error, OUTBOX_E_NOT_CONNECTED,
                             "%s %s: another file has taken its place while it was open; it will be opened anew", what,
                             store->path);
@@ -80,6 +111,12 @@ static int check_database(struct lite_store *store, struct lite_conn *conn, stru
     if (!store->real || stat(store->real, &status))
         return outbox_error_set(error, OUTBOX_E_NOT_FOUND, OPENING " %s: %s", store->path, strerror(errno));
     store->file = (struct lite_file){status.st_dev, status.st_ino};
+    for (int i = 0; i < 2; i++) { /* the pragmas have opened them */
+        if (stat_beside(store, i, &status))
+            return outbox_error_set(error, OUTBOX_E_IO, OPENING " %s: look at %s%s: %s", store->path, store->real,
+                                    beside[i], strerror(errno));
+        store->beside[i] = (struct lite_file){status.st_dev, status.st_ino};
+    }
     return OUTBOX_OK;
 }
 
@@ -186,10 +223,15 @@ static int count_pages(void *arg, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* The last connection would copy its log into the database and remove the file that has the log's name now. */
 static void close_all(struct lite_store *store)
 {
-    for (int i = 0; i < LANE_COUNT; i++)
+    for (int i = 0; i < LANE_COUNT; i++) {
+        if (store->torn && store->lanes[i].conn.db)
+            sqlite3_db_config(store->lanes[i].conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         lite_close(&store->lanes[i].conn);
+    }
+    store->torn = false;
 }
 
 static int pragmas(struct lite_conn *conn, const char *sql, struct outbox_error *error)

@@ -156,8 +156,9 @@ struct lite_store {
     struct lite_job *alone; /* running */
 
     /* set by start, which runs alone */
-    char *real; /* owned by the C library: the path without links */
-    struct lite_file file;
+    char *real;                       /* owned by the C library: the path without links */
+    struct lite_file file, beside[2]; /* the database, its log and the log's index */
+    atomic_bool torn;                 /* these belong together no more: closing must touch none of them */
     bool utf16;
     enum lite_kind *kinds; /* owned; of the columns that claims return */
     uint32_t column_count;
@@ -239,7 +240,7 @@ void lite_rollback(struct lite_conn *conn);
 void lite_start(void *self, outbox_op_t op, const struct outbox_store_start *start);
 void lite_stop(void *self, outbox_op_t op);
 /* Is the file that is open still the one under its name? */
-int lite_same_file(const struct lite_store *store, const char *what, struct outbox_error *error);
+int lite_same_file(struct lite_store *store, const char *what, struct outbox_error *error);
 
 /* schema.c */
 int lite_schema_names(struct lite_store *store, struct outbox_error *error);

@@ -47,6 +47,23 @@ Test(sqlite_claim, lower_ids_are_swept)
     rig_close(&rig);
 }
 
+Test(sqlite_claim, the_last_of_all_ids_is_given_once)
+{
+    struct rig rig;
+    rig_ready(&rig, NULL);
+    rig_own(&rig);
+    rig_sql(rig.path, "INSERT INTO outbox (id, aggregatetype, aggregateid, type) VALUES "
+                      "(7, 'a', '1', 't'), (9223372036854775807, 'a', '1', 't')");
+    struct outbox_batch *batch = rig_claim(&rig, 0);
+    cr_assert_str_eq(rig_ids(batch), "7 9223372036854775807");
+    cr_assert_null(rig_claim(&rig, 0));
+    cr_assert_null(rig_claim(&rig, OUTBOX_CLAIM_PARK));
+    cr_assert_eq(rig_settle(&rig, batch, 0, 2), 0, "%s", rig.error.text);
+    rig_release(&rig, batch);
+    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 0);
+    rig_close(&rig);
+}
+
 /* Rows of one key that are claimed again by their ids lie far apart: settling them must not touch those between. */
 Test(sqlite_claim, settled_exact_rows_leave_the_ones_between_given)
 {

@@ -241,6 +241,38 @@ Test(sqlite_errors, file_replaced_while_open)
     rig_close(&rig);
 }
 
+/* A writer that comes then makes files of its own: its rows are found, and closing ours does not remove its log. */
+static void log_removed_while_open(const char *suffix)
+{
+    struct rig rig;
+    struct outbox_batch *batch;
+    char path[512], command[1024];
+    rig_ready(&rig, NULL);
+    rig_own(&rig);
+    snprintf(path, sizeof path, "%s%s", rig.path, suffix);
+    cr_assert_eq(unlink(path), 0);
+    snprintf(command, sizeof command,
+             "sqlite3 %s \"INSERT INTO outbox (aggregatetype, aggregateid, type) VALUES ('a', 'k', 't')\"", rig.path);
+    cr_assert_eq(system(command), 0);
+    rig_claim_code(&rig, &batch);
+    cr_expect_eq(rig.error.code, OUTBOX_E_NOT_CONNECTED);
+    cr_expect_not_null(strstr(rig.error.text, "somebody removed "));
+    cr_expect_not_null(strstr(rig.error.text, suffix));
+    cr_assert_eq(harness_stop(&rig.harness, rig.store, NULL), 0);
+    cr_assert_eq(rig_start(&rig, rig.store), 0, "%s", rig.error.text);
+    rig_own(&rig);
+    batch = rig_claim(&rig, 0);
+    cr_assert_not_null(batch);
+    cr_expect_eq(batch->rows, 1);
+    rig_release(&rig, batch);
+    rig_close(&rig);
+}
+
+Test(sqlite_errors, index_of_the_log_removed_while_open)
+{
+    log_removed_while_open("-shm");
+}
+
 static void hold_exclusively(struct rig_link *link)
 {
     sqlite3 *db;
