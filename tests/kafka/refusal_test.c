@@ -103,7 +103,7 @@ Test(kafka_refusal, a_key_is_held_in_all_that_was_submitted_before_the_host_knew
     struct kt_batch batch, first, between, later;
     fixture_open(&f, "options: {linger.ms: 50}");
     rd_kafka_mock_topic_create(f.mock.cluster, "t", 1, 1);
-    prove("t");
+    fixture_prove(&f, "t");
     rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_INVALID_RECORD);
     submit(&batch, 9, 0);
     cr_assert(kt_wait(&f.t, &batch));
