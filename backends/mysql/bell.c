@@ -7,7 +7,8 @@
  *
  * No ring is lost: the thread notes what it has heard, then looks whether the host dozes; the loop notes that the host
  * dozes, then looks at what was heard. But a row may be heard of before it can be seen, as the server writes its binlog
- * first: so nobody is parked until QUIET_NS after a commit was heard.
+ * first: so nobody is parked until QUIET_NS after a commit was heard. Until then the host looks with pauses that
+ * double: a few looks for each ring, and none while nobody commits.
  *
  * A stream that cannot be had or breaks is tried again by the thread. Meanwhile the flag is taken out, which means
  * polling; it is said once.
@@ -19,7 +20,7 @@
 
 #include "store.h"
 
-#define QUIET_NS UINT64_C(50000000)
+#define QUIET_NS UINT64_C(200000000)
 #define BUSY_NS UINT64_C(5000000000)
 enum { SILENCE_S = 6 }; /* of a stream, which has a heartbeat: then it is dead */
 

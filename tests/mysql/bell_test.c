@@ -33,6 +33,18 @@ Test(bell, a_commit_wakes_a_relay_that_is_parked)
     bell_expect_woken_by_commits("rung", BINLOG);
 }
 
+/* The binlog tells of a commit before it can be seen. */
+Test(bell, nobody_is_parked_for_a_while_after_a_ring)
+{
+    struct bed bed;
+    bell_open_parked(&bed, "rung_early", BINLOG);
+    int64_t before = bed_now_ms();
+    bell_wake_by_insert(&bed);
+    bell_park(&bed);
+    cr_assert_geq(bed_now_ms() - before, 200);
+    bed_close(&bed);
+}
+
 /* The stream has an order: what would have rung before has done so when the one ring that is meant comes. */
 Test(bell, what_is_rolled_back_or_goes_elsewhere_does_not)
 {
