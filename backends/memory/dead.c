@@ -81,22 +81,27 @@ static bool key_seen(const struct mstore *store, uint32_t index)
     return false;
 }
 
+static struct outbox_event event_of(const struct mstore_letter *letter)
+{
+    const struct outbox_bytes *fields = letter->row->fields;
+    return (struct outbox_event){.struct_size = sizeof(struct outbox_event),
+                                 .event_id = fields[FIELD_EVENT_ID],
+                                 .aggregate_type = fields[FIELD_AGGREGATE_TYPE],
+                                 .aggregate_id = fields[FIELD_AGGREGATE_ID],
+                                 .type = fields[FIELD_TYPE],
+                                 .payload = fields[FIELD_PAYLOAD],
+                                 .headers = fields[FIELD_HEADERS]};
+}
+
 static void tell(const struct outbox_dead *dead, const struct mstore_letter *from)
 {
-    const struct outbox_bytes *fields = from->row->fields;
     struct outbox_dead_letter letter = {.struct_size = sizeof letter, .topic = from->topic, .key = from->key};
     if (dead->action != OUTBOX_DEAD_KEYS) {
         letter.number = from->number;
         letter.reason = from->reason;
         letter.attempts = from->attempts;
         letter.died_us = from->died_us;
-        letter.event = (struct outbox_event){.struct_size = sizeof letter.event,
-                                             .event_id = fields[FIELD_EVENT_ID],
-                                             .aggregate_type = fields[FIELD_AGGREGATE_TYPE],
-                                             .aggregate_id = fields[FIELD_AGGREGATE_ID],
-                                             .type = fields[FIELD_TYPE],
-                                             .payload = fields[FIELD_PAYLOAD],
-                                             .headers = fields[FIELD_HEADERS]};
+        letter.event = event_of(from);
     }
     dead->row(dead->arg, &letter);
 }
@@ -117,14 +122,7 @@ static void read_letters(struct mstore *store, struct outbox_dead *dead)
 /* The copy that goes back has a new id. A failure leaves this letter and the ones after it where they are. */
 static int replay(struct mstore *store, const struct mstore_letter *letter)
 {
-    const struct outbox_bytes *fields = letter->row->fields;
-    struct outbox_event event = {.struct_size = sizeof event,
-                                 .event_id = fields[FIELD_EVENT_ID],
-                                 .aggregate_type = fields[FIELD_AGGREGATE_TYPE],
-                                 .aggregate_id = fields[FIELD_AGGREGATE_ID],
-                                 .type = fields[FIELD_TYPE],
-                                 .payload = fields[FIELD_PAYLOAD],
-                                 .headers = fields[FIELD_HEADERS]};
+    struct outbox_event event = event_of(letter);
     struct mstore_row *row = mstore_append(store, &event);
     if (!row)
         return OUTBOX_E_NO_MEMORY;

@@ -106,6 +106,13 @@ char **obx_args_rest(struct obx_args *args, int min, int max, int *count)
     return rest;
 }
 
+bool obx_args_end(struct obx_args *args)
+{
+    int count;
+    obx_args_rest(args, 0, 0, &count);
+    return args->finished;
+}
+
 bool obx_args_number(const char *word, uint64_t min, uint64_t max, uint64_t *number)
 {
     char *end;

@@ -44,6 +44,8 @@ struct obx_args {
 int obx_args_next(struct obx_args *args);
 /* What stands after the options. Checks that there are min to max of them; finished if not. */
 char **obx_args_rest(struct obx_args *args, int min, int max, int *count);
+/* There may be none. True: the verb is done, with args->exit. */
+bool obx_args_end(struct obx_args *args);
 
 /* A whole number, and nothing else, from min to max. */
 bool obx_args_number(const char *word, uint64_t min, uint64_t max, uint64_t *number);

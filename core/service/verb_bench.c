@@ -246,13 +246,13 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
                                        .rate = 500,
                                        .seconds = 10,
                                        .on_terminal = isatty(STDERR_FILENO) == 1}};
-    int found, count, refused;
+    int found, refused;
     while ((found = obx_args_next(&args)) != -1)
         if ((refused = take(verb, &request, found)))
             return refused;
-    obx_args_rest(&args, 0, 0, &count);
-    refused = args.finished ? args.exit : judge(verb, &request.plan);
-    if (args.finished || refused)
+    if (obx_args_end(&args))
+        return args.exit;
+    if ((refused = judge(verb, &request.plan)))
         return refused;
     return obx_app_do(&args, bench, &request);
 }

@@ -185,11 +185,9 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     static const struct option options[] = {OBX_ARGS_COMMON, {"print-config", no_argument, NULL, 'P'}, {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
     bool print = false;
-    int count;
     while (obx_args_next(&args) != -1)
         print = true;
-    obx_args_rest(&args, 0, 0, &count);
-    if (args.finished)
+    if (obx_args_end(&args))
         return args.exit;
     return obx_app_do(&args, print ? print_config : check_all, NULL);
 }

@@ -124,11 +124,10 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
                                             {"print-grants", no_argument, NULL, PRINT_GRANTS},
                                             {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
-    int wanted = 0, found, count;
+    int wanted = 0, found;
     while ((found = obx_args_next(&args)) != -1)
         wanted |= found;
-    obx_args_rest(&args, 0, 0, &count);
-    if (args.finished)
+    if (obx_args_end(&args))
         return args.exit;
     return obx_app_do(&args, init_all, &wanted);
 }

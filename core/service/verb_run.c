@@ -237,10 +237,8 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
 {
     static const struct option options[] = {OBX_ARGS_COMMON, {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
-    int count;
     obx_args_next(&args);
-    obx_args_rest(&args, 0, 0, &count);
-    if (args.finished)
+    if (obx_args_end(&args))
         return args.exit;
 
     obx_signals_starting();

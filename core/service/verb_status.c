@@ -169,11 +169,9 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     static const struct option options[] = {OBX_ARGS_COMMON, {"json", no_argument, NULL, 'j'}, {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
     bool json = false;
-    int count;
     while (obx_args_next(&args) != -1)
         json = true;
-    obx_args_rest(&args, 0, 0, &count);
-    if (args.finished)
+    if (obx_args_end(&args))
         return args.exit;
     return obx_app_do(&args, show_all, &json);
 }
