@@ -316,11 +316,18 @@ static void stop_run(struct lite_job *job, struct lite_conn *none)
     close_all(store);
 }
 
+/* Once more: a start that was in flight has finished since. */
+static void stop_finish(struct lite_job *job)
+{
+    lite_wake_stop(job->store);
+}
+
 /* Never fails: what could not be given back is freed by the closing of the lock file. */
 void lite_stop(void *self, outbox_op_t op)
 {
     struct lite_store *store = self;
     struct lite_job *job = lite_job_new(store, op, LANE_ALONE, stop_run);
     lite_wake_stop(store);
+    job->finish = stop_finish;
     lite_job_submit(job);
 }

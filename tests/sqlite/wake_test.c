@@ -1,7 +1,9 @@
 /* tests/sqlite/wake_test.c - the doorbell: rings for what others commit, and not for what the relay does when idle */
 #include "rig.h"
 
+#include <sched.h>
 #include <stdio.h>
+#include <string.h>
 
 static void insert_when_told(struct rig_link *link)
 {
@@ -125,4 +127,39 @@ Test(sqlite_wake, rings_when_the_file_is_replaced)
     cr_assert(harness_until_woken(&rig.harness, wakes));
     cr_assert_eq(rig_claim_code(&rig, &batch), OUTBOX_E_NOT_FOUND);
     rig_close(&rig);
+}
+
+static void note_left(void *arg, enum outbox_log_level level, const char *subject, const char *text)
+{
+    (void)level;
+    (void)subject;
+    *(unsigned *)arg += strstr(text, "the plugin left ") != NULL;
+}
+
+/* The relay is told to stop while it opens the database again: that finishes, and must leave nothing behind. */
+Test(sqlite_wake, a_stop_at_any_moment_of_a_start_leaves_no_doorbell)
+{
+    static const struct outbox_column columns[] = {{"payload", 0}};
+    const struct outbox_store_start start = {.struct_size = sizeof start, .column_count = 1, .columns = columns};
+    struct rig rig;
+    unsigned left = 0;
+    rig_ready(&rig, NULL);
+    rig.harness.log = (struct obx_log){note_left, &left, OUTBOX_LOG_WARN};
+    cr_assert_eq(harness_stop(&rig.harness, rig.store, NULL), 0);
+    for (uint64_t moment = 0; moment < 100; moment++) {
+        struct harness_call starting = {0}, stopping = {0};
+        struct obx_instance *store = rig_another(&rig);
+        harness_reset(&starting);
+        harness_reset(&stopping);
+        obx_store_start(store, &starting.call, 0, &start);
+        uint64_t until = obx_loop_now(rig.harness.loop) + moment * 50000;
+        while (obx_loop_now(rig.harness.loop) < until) /* the loop does not turn meanwhile, the worker works */
+            sched_yield();
+        obx_instance_stop(store, &stopping.call, 0);
+        harness_wait(&rig.harness, &starting);
+        cr_assert_eq(harness_wait(&rig.harness, &stopping), 0);
+        obx_instance_free(store);
+    }
+    rig_close(&rig);
+    cr_assert_eq(left, 0);
 }
