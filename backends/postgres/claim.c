@@ -168,6 +168,15 @@ static enum obx_sql_accepted accept(struct pg_store *store, const struct reading
     return obx_sql_given_accept(&store->given, &store->holes, &seen);
 }
 
+/* The rows of tables that inherit are read, too, and no index spans them all. */
+static bool given_twice(const struct pg_store *store, const struct reading *reading)
+{
+    bool twice = false;
+    for (uint32_t i = 1; i < reading->rows && !twice; i++)
+        twice = store->ids[i] == store->ids[i - 1];
+    return twice;
+}
+
 static void take_over(struct pg_op *op, struct reading *reading)
 {
     struct pg_store *store = op->store;
@@ -200,6 +209,9 @@ static void take_over(struct pg_op *op, struct reading *reading)
         submit(op);
     else if (accepted == OBX_SQL_NO_MEMORY)
         fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
+    else if (given_twice(store, reading))
+        fail(op, OUTBOX_E_SCHEMA,
+             "an id is in several rows; make ids unique, also those of tables that inherit from this one");
     else
         fail(op, OUTBOX_E_BUG, "the server gave ids that were not asked for; please report this");
 }
