@@ -43,6 +43,12 @@ static void move(struct obx_relay *relay, struct obx_link *link, enum obx_link_s
 
 /* ---- losing ------------------------------------------------------------------------------------------------------ */
 
+void obx_link_show_trouble(struct obx_relay *relay, const struct obx_link *link, const struct outbox_error *error)
+{
+    snprintf(relay->stats.last_error, sizeof relay->stats.last_error, "%s: %.*s", link->name,
+             (int)(sizeof relay->stats.last_error - 16), error->text);
+}
+
 static void tell_trouble(struct obx_relay *relay, struct obx_link *link, const struct outbox_error *error)
 {
     bool same = link->logged && link->error.code == error->code;
@@ -50,8 +56,7 @@ static void tell_trouble(struct obx_relay *relay, struct obx_link *link, const s
                   error->text[0] ? error->text : obx_error_text(error->code));
     link->logged = true;
     link->error = *error;
-    snprintf(relay->stats.last_error, sizeof relay->stats.last_error, "%s: %.*s", link->name,
-             (int)(sizeof relay->stats.last_error - 16), error->text);
+    obx_link_show_trouble(relay, link, error);
 }
 
 static void leave_ready(struct obx_relay *relay)

@@ -139,6 +139,8 @@ struct obx_relay {
     uint64_t settled_at; /* when the last one began */
     uint64_t settle_at;  /* after a failure that may pass */
     uint32_t settle_failures;
+    uint64_t settle_failing_since;
+    bool settle_told; /* that it fails for long */
     struct obx_call renew_call;
     uint64_t renew_at;
 
@@ -177,6 +179,7 @@ void obx_link_step_store(struct obx_relay *relay);
 void obx_link_step_broker(struct obx_relay *relay);
 void obx_link_lost(struct obx_relay *relay, struct obx_link *link, const struct outbox_error *error);
 void obx_link_stop(struct obx_relay *relay, struct obx_link *link, uint32_t timeout_ms);
+void obx_link_show_trouble(struct obx_relay *relay, const struct obx_link *link, const struct outbox_error *error);
 void obx_link_forget_trouble(struct obx_relay *relay);   /* what is shown, if there is none any more */
 static inline void obx_link_works(struct obx_link *link) /* real work succeeded */
 {

@@ -13,6 +13,7 @@
 #include "relay/backoff.h"
 #include "relay/pipeline.h"
 
+#define LONG_NS (10000 * OBX_MS)
 #define PACE_NS (20 * OBX_MS) /* from one settle to the next */
 #define ENOUGH 1000           /* rows that need not wait */
 
@@ -38,12 +39,33 @@ static void take_back(struct obx_relay *relay)
 static void settled(struct obx_relay *relay)
 {
     relay->settle_failures = 0;
+    if (relay->settle_told) {
+        relay->settle_told = false;
+        OBX_RELAY_SAY(relay, OUTBOX_LOG_INFO, "store: delivered events are removed again");
+        obx_link_forget_trouble(relay);
+    }
     for (struct obx_list *link; (link = obx_list_pop(&relay->settling));) {
         struct obx_batch *batch = OBX_CONTAINER(link, struct obx_batch, link);
         relay->stats.settled += batch->fate_count[OBX_DELIVERED];
         obx_batch_change(batch, OBX_DELIVERED, OBX_SETTLED);
         obx_batch_drop(relay, batch);
     }
+}
+
+/* A deadlock or a wait for a lock passes, and is no news; what does not pass for long is. */
+static void put_off(struct obx_relay *relay, const struct outbox_error *error)
+{
+    if (!relay->settle_failures++)
+        relay->settle_failing_since = relay->now;
+    relay->settle_at = relay->now + obx_backoff(relay->loop, relay->settle_failures, 20, 2000);
+    if (relay->settle_told || relay->now - relay->settle_failing_since < LONG_NS)
+        return;
+    relay->settle_told = true;
+    obx_link_show_trouble(relay, &relay->store, error);
+    OBX_RELAY_SAY(relay, OUTBOX_LOG_WARN,
+                  "store: %s; for 10 s delivered events could not be removed, which a restart would send again; trying "
+                  "again until it works",
+                  error->text);
 }
 
 static void settle_done(struct obx_call *call, const struct outbox_error *error)
@@ -56,7 +78,7 @@ static void settle_done(struct obx_call *call, const struct outbox_error *error)
     } else {
         take_back(relay);
         if (error->code == OUTBOX_E_AGAIN)
-            relay->settle_at = relay->now + obx_backoff(relay->loop, ++relay->settle_failures, 20, 2000);
+            put_off(relay, error);
         else
             obx_link_lost(relay, &relay->store, error);
     }

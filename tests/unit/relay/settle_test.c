@@ -199,3 +199,32 @@ Test(settle, a_refused_settle_waits_however_much_there_is)
     cr_assert_geq(settle_time(rig, 3) - refused, 2 * OBX_MS);
     rig_free(rig);
 }
+
+static const char *told(const char *said)
+{
+    return strstr(said, "delivered events could not be removed");
+}
+
+static void after_settles(struct rig *rig, uint32_t n)
+{
+    wanted = n;
+    cr_assert(rig_run(rig, enough_settles, 200000), "%u of %u settles", rig->calls[RIG_SETTLE], n);
+}
+
+/* A lock that somebody else keeps, a table that allows no delete: what is tried again for long is told, once. */
+Test(settle, one_that_is_refused_for_long_is_told)
+{
+    struct rig *rig = just_settled("");
+    rig->fail[RIG_SETTLE].count = 3;
+    rig->fail[RIG_SETTLE].code = OUTBOX_E_AGAIN;
+    rig_insert(rig, "k", "second");
+    after_settles(rig, 5);
+    cr_expect_null(told(rig->said), "what passes is no news");
+    rig->fail[RIG_SETTLE].count = 40;
+    rig_insert(rig, "k", "third");
+    after_settles(rig, 46);
+    const char *first = told(rig->said);
+    cr_assert_not_null(first);
+    cr_expect_null(told(first + 1), "once is enough");
+    rig_free(rig);
+}
