@@ -44,7 +44,7 @@ struct obx_instance *bed_another(struct bed *bed);
 int bed_start(struct bed *bed, struct obx_instance *store);
 int bed_acquire(struct bed *bed, struct obx_instance *store, uint32_t lease_ms, struct outbox_acquire *acquire);
 void bed_begin(struct bed *bed); /* start and acquire, which must succeed */
-int64_t bed_now_ms(void); /* of a clock that only goes forward */
+int64_t bed_now_ms(void);        /* of a clock that only goes forward */
 
 /* Acquire from an owner that answers to nobody, once the store has thrown it out. */
 void bed_take_over(struct bed *bed, uint32_t lease_ms);
