@@ -182,10 +182,21 @@ static bool is_for_writing(const char *attributes)
            !strcmp(attributes, "primary");
 }
 
+/* libpq would read the service's file, and look up the host that it names, in the middle of the loop. */
+static bool hides_host(const struct pg_target *target)
+{
+    return given(target, "service", "PGSERVICE") && !given(target, "host", "PGHOST") &&
+           !given(target, "hostaddr", "PGHOSTADDR");
+}
+
 /* What libpq would refuse only when it connects, as if waiting could help. The values are not shown: what is written
  * into a conninfo in the wrong place may be a password. */
 static int check_values(const struct pg_target *target, struct outbox_error *error)
 {
+    if (hides_host(target))
+        return pg_fail(error, OUTBOX_E_CONFIG,
+                       "dsn: a service (service=, PGSERVICE) does not tell the relay its host, which it looks up "
+                       "itself; write host= beside it");
     if (!are_ports(target))
         return pg_fail(error, OUTBOX_E_CONFIG,
                        "dsn: port is neither one number from 1 to 65535 nor a list with one for each host");

@@ -294,6 +294,9 @@ Y
     check "one that is $server is looked for" fails 69 "$OUTBOX" check -c server.yaml
   done
   check "an sslmode that is none" shows 78 '^outbox run: mode.yaml:3:5: dsn: there is no such sslmode; write verify-full, ' "$OUTBOX" run -c mode.yaml
+  sed 's/host=127.0.0.1 port=1 /service=shop /' away.yaml >service.yaml
+  check "a service without a host" says 78 'outbox run: service.yaml:3:5: dsn: a service (service=, PGSERVICE) does not tell the relay its host, which it looks up itself; write host= beside it' \
+    "$OUTBOX" run -c service.yaml
   sed 's/host=127.0.0.1 port=1 /host=127.0.0.1,127.0.0.1 port=1,1 /' away.yaml >both.yaml
   check "a port for each host" fails 69 "$OUTBOX" check -c both.yaml
   check "init --print-sql needs none" shows 0 '^CREATE TABLE IF NOT EXISTS "outbox" \($' "$OUTBOX" init --print-sql -c away.yaml
