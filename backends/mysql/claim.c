@@ -149,6 +149,7 @@ static void put_claim(struct mys_store *store, const struct outbox_claim *claim)
 struct reading {
     uint32_t rows;  /* that were asked for, up to one that is too large */
     bool truncated; /* there may be more above the last of them */
+    bool too_high;  /* the first has an id that no position can hold */
     int64_t large;  /* the size of the row that is too large; 0: none */
 };
 
@@ -170,6 +171,11 @@ static bool read_result(struct mys_store *store, const struct outbox_claim *clai
         return false;
     while ((row = mysql_fetch_row(result))) {
         int64_t id = strtoll(row[0], NULL, 10);
+        if (strtoull(row[0], NULL, 10) > INT64_MAX) {
+            reading->too_high = !reading->rows;
+            reading->truncated = true;
+            break;
+        }
         if (!all_known && !asked_for(store, claim, id))
             continue;
         if (row[store->wanted_count + 1])
@@ -242,6 +248,9 @@ static void claimed(struct mys_request *request, const struct outbox_error *erro
         mys_op_finish(op, &wrong);
     else if (!op->result || !read_result(op->store, claim_of(op), op->result, &reading))
         fail(op, OUTBOX_E_NO_MEMORY, "out of memory, or an answer of another shape than asked for");
+    else if (reading.too_high)
+        fail(op, OUTBOX_E_SCHEMA,
+             "an id is above 9223372036854775807, which a relay cannot tell from the next; give such rows lower ids");
     else
         take_over(op, &reading);
 }
