@@ -17,9 +17,6 @@
 
 #include <outbox/plugin.h>
 
-/* The library runs it when it has connected: whatever the server says of all sessions, no answer is cut or refused. */
-#define MYS_INIT_COMMAND "SET SESSION sql_select_limit = 18446744073709551615, sql_big_selects = 1"
-
 /* Where to connect and as whom; strings are borrowed. */
 struct mys_target {
     const char *host; /* NULL: the socket */

@@ -70,7 +70,6 @@ bool mys_new(struct mys_client *client, const struct mys_target *target)
     mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, methods); /* no cleartext */
     mysql_optionsv(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
     mysql_optionsv(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_optionsv(mysql, MYSQL_INIT_COMMAND, MYS_INIT_COMMAND);
     mysql_optionsv(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &handshake_ms);
     mysql_optionsv(mysql, MYSQL_OPT_READ_TIMEOUT, &target->timeout_s); /* of the handshake: see wait_of() */
     mysql_optionsv(mysql, MYSQL_OPT_WRITE_TIMEOUT, &target->timeout_s);

@@ -58,7 +58,6 @@ bool mys_new(struct mys_client *client, const struct mys_target *target)
     mysql_options(mysql, MYSQL_ENABLE_CLEARTEXT_PLUGIN, &no);
     mysql_options(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
     mysql_options(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    mysql_options(mysql, MYSQL_INIT_COMMAND, MYS_INIT_COMMAND);
     mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &target->timeout_s);
     if (target->waits) {
         mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &target->timeout_s);

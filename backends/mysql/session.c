@@ -35,7 +35,11 @@ static void ignore(struct mys_request *request, MYSQL_RES *result)
 
 /* ---- the server and the table ------------------------------------------------------------------------------------ */
 
-enum look { L_VERSION, L_USER, L_NOW, L_READ_ONLY, L_PACKET, L_GALERA, L_STATEMENTS, L_IDENTITY };
+/* Whatever the server says of all sessions, no answer is cut or refused. */
+#define WHOLE_ANSWERS "sql_select_limit = 18446744073709551615, sql_big_selects = 1"
+
+enum look { LOOK_WHOLE, LOOK_SERVER, LOOK_UPTIME, LOOK_TABLE, LOOK_COLUMNS };
+enum look_server { L_VERSION, L_USER, L_NOW, L_READ_ONLY, L_PACKET, L_GALERA, L_STATEMENTS, L_IDENTITY };
 
 /* Is it a node of a cluster; may the user see what others run? (MySQL shows that in whole seconds: of no use.) */
 static const char sees_mariadb[] =
@@ -45,7 +49,8 @@ static const char sees_mariadb[] =
 
 static void put_look(struct mys_store *store, struct obx_sql_text *sql)
 {
-    obx_sql_text_puts(sql, "SELECT @@version, CURRENT_USER(), UNIX_TIMESTAMP(), @@global.read_only OR "
+    obx_sql_text_puts(sql, "SET SESSION " WHOLE_ANSWERS "; "
+                           "SELECT @@version, CURRENT_USER(), UNIX_TIMESTAMP(), @@global.read_only OR "
                            "@@global.innodb_read_only, @@max_allowed_packet, ");
     obx_sql_text_puts(sql, store->server.mariadb ? sees_mariadb : "0, 0");
     obx_sql_text_puts(sql, ", CONCAT_WS(' ', @@hostname, @@port, @@server_id, @@datadir");
@@ -73,14 +78,22 @@ static void read_server(struct mys_store *store, MYSQL_RES *result)
 static void take_look(struct mys_request *request, MYSQL_RES *result)
 {
     struct mys_store *store = request->arg;
-    if (request->index == 0)
+    switch (request->index) {
+    case LOOK_SERVER:
         read_server(store, result);
-    else if (request->index == 1)
+        break;
+    case LOOK_UPTIME:
         store->server.started_s -= mys_number(result, 1, 0);
-    else if (request->index == 2)
+        break;
+    case LOOK_TABLE:
         mys_table_read(store, result);
-    else
+        break;
+    case LOOK_COLUMNS:
         mys_columns_read(store, result, &store->start_error);
+        break;
+    default:
+        break;
+    }
     mysql_free_result(result);
 }
 
@@ -144,7 +157,7 @@ static void put_settings(struct mys_store *store)
     obx_sql_text_clear(sql);
     obx_sql_text_format(
         sql,
-        "SET SESSION sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', autocommit = 1, "
+        "SET SESSION " WHOLE_ANSWERS ", sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', autocommit = 1, "
         "%s = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, wait_timeout = 28800, lock_wait_timeout = ",
         mariadb ? "tx_isolation" : "transaction_isolation");
     mys_put_int(sql, seconds);
