@@ -22,7 +22,7 @@ enum fact {
     F_INDEXED, /* an index, unique, begins with the id */
     F_CACHE,   /* of the id's sequence */
     F_INCREMENT,
-    F_TRIGGERS, /* on delete */
+    F_TRIGGERS, /* and rules, on delete */
     F_PUBLICATION,
     F_AUTOVACUUM, /* the table has settings of its own */
     F_OLD_PID,    /* of the transaction that is open longest */
@@ -48,7 +48,8 @@ static const char facts_sql[] =
     "AND d.classid = 'pg_class'::regclass WHERE d.refobjid = $1::oid), "
     "(SELECT max(s.seqincrement)::text FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid "
     "AND d.classid = 'pg_class'::regclass WHERE d.refobjid = $1::oid), "
-    "(SELECT count(*)::text FROM pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal AND tgtype & 8 <> 0), "
+    "((SELECT count(*) FROM pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal AND tgtype & 8 <> 0) + "
+    "(SELECT count(*) FROM pg_rewrite WHERE ev_class = $1::oid AND ev_type = '4'))::text, "
     "(SELECT string_agg(p.pubname, ', ') FROM pg_publication p WHERE p.pubdelete AND (p.puballtables OR EXISTS "
     "(SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = $1::oid))), "
     "(SELECT (c.reloptions::text LIKE '%autovacuum%')::text FROM pg_class c WHERE c.oid = $1::oid), "
@@ -181,8 +182,10 @@ static void judge_table(const struct finding *f)
             "table %s.%s has no column \"%s\"", table->schema, table->name,
             obx_sql_column(&store->column_names, "payload"));
     if (atoi(fact(f, F_TRIGGERS)) > 0)
-        say(f, OUTBOX_LOG_WARN, "drop them if they are not meant to run for each relayed event",
-            "table %s.%s has %s triggers on delete, which run when the relay removes events", table->schema,
+        say(f, OUTBOX_LOG_WARN,
+            "drop them if they are not meant for each relayed event; where one keeps the rows, each start sends them "
+            "again",
+            "table %s.%s has %s triggers or rules on delete, which act when the relay removes events", table->schema,
             table->name, fact(f, F_TRIGGERS));
     if (*fact(f, F_PUBLICATION))
         say(f, OUTBOX_LOG_WARN, "leave the table out of the publication, or publish its inserts only",

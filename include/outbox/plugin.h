@@ -159,9 +159,9 @@ struct outbox_map {
 #define OUTBOX_OPT_SECRET 2u /* redacted wherever it is printed */
 #define OUTBOX_OPT_RELOADABLE 4u
 #define OUTBOX_OPT_VERBATIM 8u /* ${...} is left for the plugin; else it is the environment's and expanded */
-#define OUTBOX_OPT_PLACE                                                                      \
-    16u /* says which outbox it is, or which target that takes one writer; not for a map. Two \
-           relays of one process that agree in all such options are refused */
+/* It says which outbox this is, or which target that takes one writer; not for a map. Two relays of one process that
+ * agree in all such options are refused. */
+#define OUTBOX_OPT_PLACE 16u
 
 /* One key of the plugin's section in the configuration. The host parses and checks it and writes the value to
  * `offset` of the instance before init(). Strings and maps live as long as the instance. */
