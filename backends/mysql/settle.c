@@ -55,9 +55,10 @@ static void note_sent(struct mys_store *store)
         struct obx_sql_range *run = &store->runs.items[store->settled_runs];
         int64_t hi = run->hi < store->sent_to ? run->hi : store->sent_to;
         obx_sql_given_remove(&store->given, run->lo, hi);
-        run->lo = hi + 1;
-        if (run->lo <= run->hi)
+        if (hi < run->hi) {
+            run->lo = hi + 1;
             return;
+        }
     }
 }
 

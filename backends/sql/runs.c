@@ -4,7 +4,7 @@
 static bool add_id(const struct outbox_host *host, struct obx_sql_ranges *runs, int64_t id)
 {
     struct obx_sql_range *last = runs->count ? &runs->items[runs->count - 1] : NULL;
-    if (last && id == last->hi + 1) {
+    if (last && id > last->hi && id - 1 == last->hi) {
         last->hi = id;
         return true;
     }

@@ -170,7 +170,7 @@ static bool look_ahead(struct lite_job *job, struct lite_conn *conn, struct curs
     if (lite_others_write(store)) /* their next commit will empty the cache */
         lite_job_sleep(job, store->write_after);
     if (count > WARM_LEAST)
-        warm(conn, low, low + count - 1);
+        warm(conn, low, low + (count - 1));
     return count;
 }
 
@@ -186,7 +186,7 @@ static uint32_t remove_some(struct lite_job *job, struct lite_conn *conn, struct
         uint32_t left = store->chunk - rows;
         int64_t low;
         uint32_t count = next_range(at, left < piece ? left : piece, &low);
-        if (!count || remove_range(job, conn, low, low + count - 1, SETTLING))
+        if (!count || remove_range(job, conn, low, low + (count - 1), SETTLING))
             break;
         rows += count;
     } while (rows < store->chunk && !hold_is_over(store));

@@ -21,7 +21,7 @@ Test(odd, an_id_that_no_position_can_hold_is_refused_behind_the_others)
     struct bed bed;
     bed_open(&bed, "high", true, "");
     bed_run(&bed, "INSERT INTO %s (id, aggregatetype, aggregateid, type) VALUES (7, 'o', 'a', 't'), "
-                  "(9223372036854775808, 'o', 'a', 't')");
+                  "(9223372036854775807, 'o', 'a', 't'), (9223372036854775808, 'o', 'a', 't')");
     bed_begin(&bed);
     bed_settle_all(&bed, bed_batch(&bed, 10, 1 << 20));
     cr_assert_eq(bed_claim(&bed, 0, 10), OUTBOX_E_SCHEMA, "%s", bed.error.text);

@@ -50,8 +50,7 @@ sql "CREATE TABLE child () INHERITS (outbox)"
 sql "WITH first AS (INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ('order', '1', 'placed', 'x') RETURNING id)
   INSERT INTO child (id, event_id, aggregatetype, aggregateid, type) SELECT id, gen_random_uuid(), 'order', '2', 'placed' FROM first"
 settings "" "plugin: file, path: events.ndjson" </dev/null
-check "an id in two rows" fails 78 "$OUTBOX" drain
-check "is the table's fault" matched 'claim rows from outbox: an id is in several rows; make ids unique, also those of tables that inherit from this one$'
+check "an id in two rows is the table's fault" eval 'start "$OUTBOX" run; within 10 grep -q "claim rows from outbox: an id is in several rows; make ids unique, also those of tables that inherit from this one" .log && kill "$pid" && ends "$pid" 0'
 sql "DROP TABLE child"
 check "without them it goes on" works "$OUTBOX" drain
 
@@ -65,7 +64,7 @@ check "and says just what to do" said 'orders store: error: table public.outbox 
 alter=$(sed -n 's/.*; \(ALTER TABLE .* UNIQUE\); and set columns: {.*}$/\1/p' "$out")
 columns=$(sed -n 's/.*; and set \(columns: {.*}\)$/\1/p' "$out")
 check "init neither pretends" shows 78 '^orders: error: table public.outbox has no bigint column that orders its rows' "$OUTBOX" init
-check "nor does run end: it waits" eval 'start "$OUTBOX" run; within 10 grep -q "cannot order an outbox" .log; kill -0 "$pid" && kill "$pid" && ends "$pid" 0'
+check "nor does run end: it waits" eval 'start "$OUTBOX" run; within 10 grep -q "cannot order an outbox" .log && kill -0 "$pid" && kill "$pid" && ends "$pid" 0'
 check "what it said, done" sql "$alter"
 settings ", $columns" "plugin: kafka, bootstrap.servers: \"$OUTBOX_TEST_KAFKA\"" </dev/null
 check "check likes it" works "$OUTBOX" check
