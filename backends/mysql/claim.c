@@ -158,6 +158,12 @@ static bool asked_for(const struct mys_store *store, const struct outbox_claim *
     return claim->exact || id > store->holes.hi || obx_sql_holes_contain(&store->holes, id);
 }
 
+/* strtoll() gives the highest for whatever is higher. */
+static bool is_too_high(const char *text, int64_t id)
+{
+    return id == INT64_MAX && strcmp(text, "9223372036854775807") != 0;
+}
+
 /* The ids of the batch into store->ids. */
 static bool read_result(struct mys_store *store, const struct outbox_claim *claim, MYSQL_RES *result,
                         struct reading *reading)
@@ -171,7 +177,7 @@ static bool read_result(struct mys_store *store, const struct outbox_claim *clai
         return false;
     while ((row = mysql_fetch_row(result))) {
         int64_t id = strtoll(row[0], NULL, 10);
-        if (strtoull(row[0], NULL, 10) > INT64_MAX) {
+        if (is_too_high(row[0], id)) {
             reading->too_high = !reading->rows;
             reading->truncated = true;
             break;
