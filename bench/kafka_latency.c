@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench/kafka_latency.c - from the return of COMMIT to the append in the broker's log
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench/latency.c - from the return of COMMIT to the event in the file
  *

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bench/latency_db.h - what kafka-latency needs of a database: rows of the outbox, each a transaction of its own */
-#ifndef BENCH_LATENCY_DB_H
-#define BENCH_LATENCY_DB_H
+#ifndef OBX_BENCH_LATENCY_DB_H
+#define OBX_BENCH_LATENCY_DB_H
 
 #include <stdbool.h>
 

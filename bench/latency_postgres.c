@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bench/latency_postgres.c - rows into Postgres */
 #include <libpq-fe.h>
 #include <stdio.h>

@@ -20,7 +20,7 @@ payload=${BENCH_PAYLOAD:-random}
 export codec=${BENCH_CODEC:-none}
 producer="compression.codec: $codec${BENCH_KAFKA:+, $BENCH_KAFKA}"
 export OUTBOX_PLUGIN_DIR=${OUTBOX_PLUGIN_DIR:-$build/plugins}
-outbox=$build/core/service/outbox
+outbox=$build/program/outbox
 measure=$build/bench/measure
 latency=$build/bench/kafka-latency
 relay= service=

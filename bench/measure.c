@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * bench/measure.c - run a command; tell wall seconds, CPU seconds of it and its children, and the peak of its memory
  *

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* bench/timing.h - clocks, and figures of a sample */
-#ifndef BENCH_TIMING_H
-#define BENCH_TIMING_H
+#ifndef OBX_BENCH_TIMING_H
+#define OBX_BENCH_TIMING_H
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * examples/order_postgres.c - one order and the event that tells of it, in one transaction of Postgres
  *

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """One order and the event that tells of it, in one transaction of Postgres: plain SQL, from any language.
 
     order_postgres.py CONNINFO CUSTOMER AMOUNT

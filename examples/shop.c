@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * examples/shop.c - a shop that takes orders: the application side of the outbox
  *

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * examples/shop.h - what the shop needs of a database; shop_sqlite.c, shop_postgres.c and shop_mysql.c each offer it
  *
  * All of them give up with die() when something fails: a shop that is started again goes on where the database says.
  */
-#ifndef EXAMPLES_SHOP_H
-#define EXAMPLES_SHOP_H
+#ifndef OBX_EXAMPLES_SHOP_H
+#define OBX_EXAMPLES_SHOP_H
 
 #include <outbox/plugin.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* examples/shop_mysql.c - the shop on MySQL or MariaDB; `where` is HOST:PORT:USER:DATABASE, $MYSQL_PWD the password */
 #include <outbox/mysql.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* examples/shop_postgres.c - the shop on Postgres; `where` is a conninfo string of libpq */
 #include <outbox/postgres.h>
 

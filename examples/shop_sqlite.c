@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* examples/shop_sqlite.c - the shop on SQLite; `where` is the file */
 #include <outbox/sqlite.h>
 

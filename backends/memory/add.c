@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/memory/add.c - adding events: all or none, in the order given */
 #include "store.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/memory/check.c - what `outbox check` says: this is no database */
 #include "store.h"
 

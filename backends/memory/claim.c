@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/memory/claim.c - rows for the relay, by reference
  *
@@ -73,8 +74,8 @@ static bool take(const struct mstore *store, struct claimed *claimed, struct mst
 
 static void claim_exact(struct mstore *store, struct claimed *claimed, const struct outbox_claim *claim)
 {
-    for (uint32_t i = 0; i < claim->exact_count; i++) {
-        struct mstore_row *row = mstore_table_find(&store->table, claim->exact[i].major);
+    for (uint32_t i = 0; i < claim->position_count; i++) {
+        struct mstore_row *row = mstore_table_find(&store->table, claim->positions[i].major);
         if (row && !take(store, claimed, row, UINT64_MAX))
             break;
     }
@@ -101,8 +102,8 @@ static void claim_next(struct mstore *store, struct claimed *claimed, const stru
 /* How many rows a claim could give at most: an idle relay asks often, and should cost nothing. */
 static uint32_t most_rows(struct mstore *store, const struct outbox_claim *claim, int *code)
 {
-    if (claim->exact)
-        return claim->exact_count;
+    if (claim->positions)
+        return claim->position_count;
     uint32_t ahead = store->table.end - mstore_table_at(&store->table, store->cursor + 1);
     if (ahead < claim->max_rows && store->ungenerated) {
         *code = mstore_generate(store, claim->max_rows - ahead);
@@ -120,7 +121,7 @@ void mstore_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     int code = OUTBOX_OK;
     uint32_t rows = most_rows(store, claim, &code);
     struct claimed *claimed = rows && !code ? new_batch(store, rows) : NULL;
-    if (claimed && claim->exact)
+    if (claimed && claim->positions)
         claim_exact(store, claimed, claim);
     else if (claimed)
         claim_next(store, claimed, claim);

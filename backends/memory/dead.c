@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/memory/dead.c - the dead letters: bury, list, show, replay, drop
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/memory/plugin.c - the memory store: options, life cycle and descriptor
  */
@@ -109,7 +110,7 @@ static const struct outbox_store_ops ops = {
     .claim = mstore_claim,
     .release = mstore_release,
     .settle = mstore_settle,
-    .park = mstore_park,
+    .dead_letter = mstore_park,
     .setup = mstore_setup,
     .print = mstore_print,
     .check = mstore_check,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/memory/rows.c - rows, the table of them by id, and synthetic rows
  *

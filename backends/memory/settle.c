@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/memory/settle.c - rows leave the outbox for good
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/memory/setup.c - there is nothing to make */
 #include "store.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/memory/status.c - how many rows wait, since when, and how many died */
 #include <stdio.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/memory/store.h - an outbox in the memory of one instance
  *
@@ -6,8 +7,8 @@
  * The rows live as long as the instance, so stop() and start() see the same "database". Functions that are shared
  * between the files of this folder begin with mstore_.
  */
-#ifndef MEMORY_STORE_H
-#define MEMORY_STORE_H
+#ifndef OBX_BACKENDS_MEMORY_STORE_H
+#define OBX_BACKENDS_MEMORY_STORE_H
 
 #include <outbox/plugin_util.h>
 
@@ -91,7 +92,7 @@ void mstore_release(void *self, struct outbox_batch *batch);
 /* settle.c, park.c */
 int mstore_fenced(const struct mstore *store, const char *what, struct outbox_error *error);
 void mstore_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
-void mstore_park(void *self, outbox_op_t op, const struct outbox_park *park);
+void mstore_park(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *park);
 
 /* dead.c */
 void mstore_dead(void *self, outbox_op_t op, struct outbox_dead *dead);

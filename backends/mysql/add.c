@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/add.c - adding events: one INSERT, so one transaction, in the order given
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/binlog.c - has somebody added rows to one table? From the events of the server's binlog
  *

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/binlog.h - what the server's log of changes tells a doorbell: has somebody added rows to one table?
+ * backends/mysql/binlog.h - what the server's log of changes tells a wakeup: has somebody added rows to one table?
  *
  * Of each event as little is read as that takes: its type, for which table rows are, and where a transaction ends. An
  * event that cannot be understood counts as one that may have added rows: a ring too many costs one look.
  */
-#ifndef MYS_BINLOG_H
-#define MYS_BINLOG_H
+#ifndef OBX_BACKENDS_MYSQL_BINLOG_H
+#define OBX_BACKENDS_MYSQL_BINLOG_H
 
 #include <outbox/plugin.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/check.c - what is wrong, or will be, and what to do about it
  *
@@ -177,7 +178,7 @@ static void tell_without_locks(struct mys_op *op, const char *hint)
         say(op, OUTBOX_LOG_INFO, NULL, "what others run can be seen (PROCESS): late rows come in order");
     else
         say(op, OUTBOX_LOG_INFO, hint,
-            "who still writes cannot be seen: a row that is inserted more than hole_grace after its id was drawn (a "
+            "who still writes cannot be seen: a row that is inserted more than gap_timeout after its id was drawn (a "
             "slow INSERT .. SELECT) comes late, and in no order to others; and many unused ids make claims slow");
 }
 
@@ -186,7 +187,7 @@ static void tell_locks(struct mys_op *op)
     const struct mys_server *server = &op->store->server;
     if (server->galera)
         say(op, OUTBOX_LOG_INFO, "let all who write to the outbox write on one node",
-            "this is a node of a Galera cluster: a row that another node's transaction commits more than hole_grace "
+            "this is a node of a Galera cluster: a row that another node's transaction commits more than gap_timeout "
             "after its id was drawn comes late, and in no order to others");
     else if (mys_number(op->result, 0, 0))
         say(op, OUTBOX_LOG_INFO, NULL, "metadata_locks can be read: late rows come in order however late they are");
@@ -218,16 +219,16 @@ static void tell_bell(struct mys_op *op)
     bool wanted = op->store->doorbell == MYS_DOORBELL_BINLOG, may = mys_number(op->result, 1, 0) == 2;
     if (!mys_number(op->result, 0, 0)) {
         if (wanted)
-            say(op, OUTBOX_LOG_WARN, "start the server with log_bin, or set doorbell: off",
-                "the server writes no binlog, which doorbell: binlog reads: an idle relay polls");
+            say(op, OUTBOX_LOG_WARN, "start the server with log_bin, or set wakeup: off",
+                "the server writes no binlog, which wakeup: binlog reads: an idle relay polls");
     } else if (wanted && may) {
         say(op, OUTBOX_LOG_INFO, NULL, "the binlog can be read: commits wake an idle relay");
     } else if (wanted) {
         say(op, OUTBOX_LOG_WARN, how,
-            "user %s was not granted what doorbell: binlog needs to read the binlog: an idle relay polls",
+            "user %s was not granted what wakeup: binlog needs to read the binlog: an idle relay polls",
             op->store->server.user);
     } else {
-        say(op, OUTBOX_LOG_INFO, may ? "set doorbell: binlog" : "set doorbell: binlog, and grant what it needs",
+        say(op, OUTBOX_LOG_INFO, may ? "set wakeup: binlog" : "set wakeup: binlog, and grant what it needs",
             "an idle relay polls; commits could wake it (user %s %s the binlog)", op->store->server.user,
             may ? "may read" : "was not granted to read");
     }

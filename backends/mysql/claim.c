@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/claim.c - claiming rows
  *
@@ -33,13 +34,13 @@ static void fail(struct mys_op *op, int code, const char *text)
 
 static uint32_t rows_wanted(const struct mys_store *store, const struct outbox_claim *claim)
 {
-    return obx_sql_portion_rows(&store->portion, claim);
+    return obx_sql_claim_budget_rows(&store->portion, claim);
 }
 
 /* What has arrived is read in one step of the loop, and takes five times as long where it has to be decrypted. */
 static uint64_t bytes_wanted(const struct mys_store *store, const struct outbox_claim *claim)
 {
-    uint64_t bytes = obx_sql_portion_bytes(claim);
+    uint64_t bytes = obx_sql_claim_budget_bytes(claim);
     return store->server.tls && bytes > TLS_BYTES ? TLS_BYTES : bytes;
 }
 
@@ -47,7 +48,7 @@ static uint64_t bytes_wanted(const struct mys_store *store, const struct outbox_
 static int64_t cap_of(const struct mys_store *store, const struct outbox_claim *claim)
 {
     uint32_t rows = rows_wanted(store, claim);
-    return claim->exact || rows <= 1 ? INT64_MAX : obx_sql_portion_share(bytes_wanted(store, claim), rows);
+    return claim->positions || rows <= 1 ? INT64_MAX : obx_sql_claim_budget_share(bytes_wanted(store, claim), rows);
 }
 
 static bool put_size(const struct mys_store *store, struct obx_sql_text *sql)
@@ -114,9 +115,9 @@ static void put_where(struct mys_store *store, struct obx_sql_text *sql)
 static void put_exact(const struct mys_store *store, struct obx_sql_text *sql, const struct outbox_claim *claim)
 {
     obx_sql_text_format(sql, " WHERE %n IN (0", store->table.id);
-    for (uint32_t i = 0; i < claim->exact_count; i++) {
+    for (uint32_t i = 0; i < claim->position_count; i++) {
         obx_sql_text_puts(sql, ", ");
-        mys_put_int(sql, (int64_t)claim->exact[i].major);
+        mys_put_int(sql, (int64_t)claim->positions[i].major);
     }
     obx_sql_text_puts(sql, ")");
 }
@@ -125,7 +126,7 @@ static void put_exact(const struct mys_store *store, struct obx_sql_text *sql, c
 static int64_t limit_of(const struct mys_store *store, const struct outbox_claim *claim)
 {
     int64_t rows = rows_wanted(store, claim);
-    if (!claim->exact && store->together)
+    if (!claim->positions && store->together)
         rows += (int64_t)obx_sql_ranges_size(&store->given.ids);
     return rows;
 }
@@ -136,7 +137,7 @@ static void put_claim(struct mys_store *store, const struct outbox_claim *claim)
     obx_sql_text_clear(sql);
     put_columns(store, sql, cap_of(store, claim));
     mys_table_put(store, sql);
-    if (claim->exact)
+    if (claim->positions)
         put_exact(store, sql, claim);
     else
         put_where(store, sql);
@@ -155,7 +156,7 @@ struct reading {
 
 static bool asked_for(const struct mys_store *store, const struct outbox_claim *claim, int64_t id)
 {
-    return claim->exact || id > store->holes.hi || obx_sql_holes_contain(&store->holes, id);
+    return claim->positions || id > store->holes.hi || obx_sql_gaps_contain(&store->holes, id);
 }
 
 /* strtoll() gives the highest for whatever is higher. */
@@ -170,7 +171,7 @@ static bool read_result(struct mys_store *store, const struct outbox_claim *clai
 {
     uint64_t count = mysql_num_rows(result);
     uint32_t wanted = rows_wanted(store, claim);
-    bool all_known = claim->exact || !store->together;
+    bool all_known = claim->positions || !store->together;
     MYSQL_ROW row;
     *reading = (struct reading){.truncated = count >= (uint64_t)limit_of(store, claim)};
     if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)count + 1, sizeof *store->ids))
@@ -212,7 +213,7 @@ static enum obx_sql_accepted accept(struct mys_store *store, const struct readin
                                 .count = reading->rows,
                                 .truncated = reading->truncated,
                                 .now_ns = store->host->now(store->host)};
-    return obx_sql_given_accept(&store->given, &store->holes, &seen);
+    return obx_sql_outstanding_accept(&store->given, &store->holes, &seen);
 }
 
 static void take_over(struct mys_op *op, const struct reading *reading)
@@ -220,7 +221,7 @@ static void take_over(struct mys_op *op, const struct reading *reading)
     struct mys_store *store = op->store;
     const struct outbox_claim *claim = claim_of(op);
     struct obx_sql_batch *batch = NULL;
-    obx_sql_portion_learn(&store->portion, claim, bytes_wanted(store, claim), (uint64_t)reading->large);
+    obx_sql_claim_budget_learn(&store->portion, claim, bytes_wanted(store, claim), (uint64_t)reading->large);
     if (reading->large && !reading->rows) {
         submit(op);
         return;
@@ -231,9 +232,9 @@ static void take_over(struct mys_op *op, const struct reading *reading)
     }
     if (batch)
         op->result = NULL; /* it is the batch's now */
-    enum obx_sql_accepted accepted = claim->exact ? OBX_SQL_ACCEPTED : accept(store, reading);
+    enum obx_sql_accepted accepted = claim->positions ? OBX_SQL_ACCEPTED : accept(store, reading);
     if (accepted == OBX_SQL_ACCEPTED) {
-        give(op, batch, reading->truncated && !claim->exact);
+        give(op, batch, reading->truncated && !claim->positions);
         return;
     }
     if (batch)
@@ -279,7 +280,7 @@ static void send_claim(struct mys_op *op)
 
 static void submit(struct mys_op *op)
 {
-    if (claim_of(op)->exact || !mys_look_due(op->store))
+    if (claim_of(op)->positions || !mys_look_due(op->store))
         send_claim(op);
     else
         mys_look(op, send_claim);
@@ -287,9 +288,9 @@ static void submit(struct mys_op *op)
 
 void mys_claim_rewind(struct mys_store *store)
 {
-    obx_sql_holes_reset(&store->holes);
-    obx_sql_given_reset(&store->given);
-    obx_sql_sweep_reset(&store->sweep.pages);
+    obx_sql_gaps_reset(&store->holes);
+    obx_sql_outstanding_reset(&store->given);
+    obx_sql_stray_scan_reset(&store->sweep.pages);
     store->portion.few = 0;
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/client.h - the client library, as five steps that never wait
  *
@@ -10,8 +11,8 @@
  * One thread at a time: a worker while connecting (names, certificates and the TLS handshake take their time in
  * either library), the loop from then on.
  */
-#ifndef MYS_CLIENT_H
-#define MYS_CLIENT_H
+#ifndef OBX_BACKENDS_MYSQL_CLIENT_H
+#define OBX_BACKENDS_MYSQL_CLIENT_H
 
 #include <mysql.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/client_mariadb.c - the steps over MariaDB Connector/C's _start and _cont functions
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/client_oracle.c - the steps over Oracle's libmysqlclient and its _nonblocking functions
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/mysql/conn.c - requests, one after the other, as far as the socket allows at the moment */
 #include "conn.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/conn.h - one connection, never waited for
  *
@@ -9,8 +10,8 @@
  * All on the loop thread but for connecting, which a worker does. Requests are memory of the caller until done() was
  * called.
  */
-#ifndef MYS_CONN_H
-#define MYS_CONN_H
+#ifndef OBX_BACKENDS_MYSQL_CONN_H
+#define OBX_BACKENDS_MYSQL_CONN_H
 
 #include "client.h"
 

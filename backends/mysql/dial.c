@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/dial.c - connecting, on a worker or on a thread that may wait
  *

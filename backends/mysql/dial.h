@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/mysql/dial.h - connecting, on a worker or on a thread that may wait */
-#ifndef MYS_DIAL_H
-#define MYS_DIAL_H
+#ifndef OBX_BACKENDS_MYSQL_DIAL_H
+#define OBX_BACKENDS_MYSQL_DIAL_H
 
 #include <stdatomic.h>
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/mysql/error.h - what the client library and the server say, as error values of outbox */
-#ifndef MYS_ERROR_H
-#define MYS_ERROR_H
+#ifndef OBX_BACKENDS_MYSQL_ERROR_H
+#define OBX_BACKENDS_MYSQL_ERROR_H
 
 #include <stdbool.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/mysql/hex.c - values as hexadecimal digits, and whether they are text */
 #include "hex.h"
 

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/listen.c - the thread of the doorbell: reads the binlog from its end on, and tells of commits
+ * backends/mysql/listen.c - the thread of the wakeup: reads the binlog from its end on, and tells of commits
  *
  * While it is wanted: connect, ask where the binlog ends, be sent what comes behind, tell. A stream that breaks, or
  * cannot be had, is tried again after a pause that doubles. The server sends a heartbeat when it has nothing else, so
@@ -16,7 +17,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "bell.h"
+#include "wakeup.h"
 #include "binlog.h"
 #include "error.h"
 #include "stream.h"

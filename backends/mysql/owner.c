@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/owner.c - owning an outbox: the lock, the epoch, the lease, and ending the session of an owner that
  * hangs

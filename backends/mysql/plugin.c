@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/mysql/plugin.c - the store for MySQL and MariaDB: options, life cycle and descriptor */
 #include <stdio.h>
 
@@ -189,7 +190,7 @@ static void set_host(struct mys_store *store, const struct outbox_host *host)
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = (struct obx_sql_text){.host = host, .dialect = OBX_SQL_MYSQL};
     mys_bell_init(store);
-    obx_sql_holes_init(&store->holes, host, UINT64_MAX); /* never cold: all holes are in every claim */
+    obx_sql_gaps_init(&store->holes, host, UINT64_MAX); /* never cold: all holes are in every claim */
     store->given.host = host;
     store->sweep.pages.holes = &store->holes;
     store->sweep.pages.given = &store->given;
@@ -216,8 +217,8 @@ static void fini(void *self)
     mys_bell_fini(store);
     mys_table_free(store);
     obx_sql_batches_free(&store->batches, store->host);
-    obx_sql_holes_free(&store->holes);
-    obx_sql_given_free(&store->given);
+    obx_sql_gaps_free(&store->holes);
+    obx_sql_outstanding_free(&store->given);
     obx_sql_ranges_free(host, &store->runs);
     obx_sql_text_free(&store->claim_sql);
     obx_sql_text_free(&store->settle_sql);
@@ -232,14 +233,14 @@ static const char *const doorbell_choices[] = {"off", "binlog", NULL};
 
 #define AT(field) offsetof(struct mys_store, field)
 static const struct outbox_option options[] = {
-    {"host", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, AT(hosts), NULL, 0, 0, NULL,
+    {"host", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, AT(hosts), NULL, 0, 0, NULL,
      "the server; several, with commas between them, are tried in turn; HOST:PORT for one on another port"},
-    {"port", OUTBOX_OPT_INT, OUTBOX_OPT_PLACE, AT(port), "3306", 1, 65535, NULL, "the port of hosts that name none"},
-    {"socket", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, AT(socket), NULL, 0, 0, NULL,
+    {"port", OUTBOX_OPT_INT, OUTBOX_OPT_IDENTITY, AT(port), "3306", 1, 65535, NULL, "the port of hosts that name none"},
+    {"socket", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, AT(socket), NULL, 0, 0, NULL,
      "the path of the server's unix socket, in place of a host"},
     {"user", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED, AT(user), NULL, 0, 0, NULL, "who logs in"},
     {"password", OUTBOX_OPT_STRING, OUTBOX_OPT_SECRET, AT(password), NULL, 0, 0, NULL, "the password of that user"},
-    {"database", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, AT(database), NULL, 0, 0, NULL,
+    {"database", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, AT(database), NULL, 0, 0, NULL,
      "the database that the tables are in"},
     {"tls", OUTBOX_OPT_ENUM, 0, AT(tls), "auto", 0, 0, tls_choices,
      "verify: only with TLS and a certificate for that host; require: TLS with any certificate; off: none; auto: "
@@ -248,7 +249,7 @@ static const struct outbox_option options[] = {
      "a file of certificates to trust; the system's by default"},
     {"tls_cert", OUTBOX_OPT_STRING, 0, AT(tls_cert), NULL, 0, 0, NULL, "a file with the relay's own certificate"},
     {"tls_key", OUTBOX_OPT_STRING, 0, AT(tls_key), NULL, 0, 0, NULL, "a file with the key of that certificate"},
-    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, AT(table_name), "outbox", 0, 0, NULL,
+    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, AT(table_name), "outbox", 0, 0, NULL,
      "the outbox table, with its database if that is another one"},
     {"dead_table", OUTBOX_OPT_STRING, 0, AT(dead_name), NULL, 0, 0, NULL,
      "the dead-letter table; by default the outbox table's name with _dead behind"},
@@ -260,11 +261,11 @@ static const struct outbox_option options[] = {
      "how long one host may take to let the relay in"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, AT(statement_ms), "30s", 100, 3600000, NULL,
      "after this the server gives up a statement that reads, or waiting for one that alters the table"},
-    {"sweep", OUTBOX_OPT_DURATION, 0, AT(sweep.pages.pause_ms), "10s", 10, 86400000, NULL,
+    {"stray_scan_interval", OUTBOX_OPT_DURATION, 0, AT(sweep.pages.pause_ms), "10s", 10, 86400000, NULL,
      "how often, while idle, to look for rows that no claim can find: ids written by hand, or very late"},
-    {"hole_grace", OUTBOX_OPT_DURATION, 0, AT(grace_ms), "10s", 10, 86400000, NULL,
+    {"gap_timeout", OUTBOX_OPT_DURATION, 0, AT(grace_ms), "10s", 10, 86400000, NULL,
      "how long an id that is in no transaction's row may still come in order, where it cannot be seen who writes"},
-    {"doorbell", OUTBOX_OPT_ENUM, 0, AT(doorbell), "off", 0, 0, doorbell_choices,
+    {"wakeup", OUTBOX_OPT_ENUM, 0, AT(doorbell), "off", 0, 0, doorbell_choices,
      "binlog: commits wake an idle relay, which reads the server's binlog for that and needs the rights of a replica; "
      "off: it is polled"},
 };
@@ -281,7 +282,7 @@ static const struct outbox_store_ops ops = {
     .claim = mys_claim,
     .release = mys_release,
     .settle = mys_settle,
-    .park = mys_park,
+    .dead_letter = mys_park,
     .setup = mys_setup,
     .print = mys_print,
     .check = mys_check,

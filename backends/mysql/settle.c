@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/settle.c - deleting what was published
  *
@@ -31,7 +32,7 @@ static void put_delete(const struct mys_store *store, struct obx_sql_text *sql, 
 
 static void finish(struct mys_op *op, const struct outbox_error *error)
 {
-    obx_sql_given_removed(&op->store->given);
+    obx_sql_outstanding_removed(&op->store->given);
     mys_op_finish(op, error);
 }
 
@@ -54,7 +55,7 @@ static void note_sent(struct mys_store *store)
     for (; store->settled_runs < store->sent_runs; store->settled_runs++) {
         struct obx_sql_range *run = &store->runs.items[store->settled_runs];
         int64_t hi = run->hi < store->sent_to ? run->hi : store->sent_to;
-        obx_sql_given_remove(&store->given, run->lo, hi);
+        obx_sql_outstanding_remove(&store->given, run->lo, hi);
         if (hi < run->hi) {
             run->lo = hi + 1;
             return;
@@ -133,12 +134,12 @@ void mys_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
     struct mys_store *store = self;
     struct mys_op *op = mys_op(store, id);
     struct outbox_error error;
-    obx_sql_given_removing(&store->given);
+    obx_sql_outstanding_removing(&store->given);
     store->settled_runs = 0;
     store->settle_rows = rows_at_once(settle);
     if (!store->owns)
         mys_fail(&error, OUTBOX_E_FENCED, "settle rows of %s: this relay does not own the outbox", store->table_name);
-    else if (!obx_sql_runs(store->host, &store->runs, settle))
+    else if (!obx_sql_id_ranges(store->host, &store->runs, settle))
         mys_fail(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
     else if (!store->runs.count)
         error = none;

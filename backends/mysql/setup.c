@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/setup.c - the tables as SQL: made by setup, or only printed
  *
@@ -32,11 +33,12 @@ static void outbox_sql(const struct mys_store *store, struct obx_sql_text *sql)
 }
 
 /* A column of the dead-letter table, of the same type as the outbox's, or of what that is by default. */
-static void put_like(const struct mys_store *store, struct obx_sql_text *sql, const char *logical, const char *fallback)
+static void put_like(const struct mys_store *store, struct obx_sql_text *sql, const char *logical,
+                     const char *default_value)
 {
     const struct mys_column *column = mys_column_of(store, logical);
     bool text = column && *column->charset && strcmp(column->base, "json") != 0;
-    obx_sql_text_format(sql, "    %n %s", logical, column ? column->type : fallback);
+    obx_sql_text_format(sql, "    %n %s", logical, column ? column->type : default_value);
     if (text)
         obx_sql_text_format(sql, " CHARACTER SET %s", column->charset);
     obx_sql_text_puts(sql, " NULL,\n");
@@ -134,7 +136,7 @@ static void grants_sql(const struct mys_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql,
                       "-- MariaDB without a performance schema: the same, by what others run\nGRANT PROCESS ON *.*");
     put_user(store, sql);
-    obx_sql_text_puts(sql, "-- only for doorbell: binlog\nGRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*");
+    obx_sql_text_puts(sql, "-- only for wakeup: binlog\nGRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*");
     put_user(store, sql);
     obx_sql_text_puts(sql, "-- only for 'outbox add' and 'outbox dead replay'\nGRANT INSERT ON ");
     mys_table_put(store, sql);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/store.h - the store for MySQL and MariaDB: what its files share
  *
@@ -17,20 +18,20 @@
  *
  * All on the loop thread but for connecting and for listen.c. Functions shared between files begin with mys_.
  */
-#ifndef MYS_STORE_H
-#define MYS_STORE_H
+#ifndef OBX_BACKENDS_MYSQL_STORE_H
+#define OBX_BACKENDS_MYSQL_STORE_H
 
 #include <outbox/failpoint.h>
 
-#include "bell.h"
+#include "wakeup.h"
 #include "conn.h"
 #include "error.h"
-#include "sql/batches.h"
+#include "sql/gaps/batches.h"
 #include "sql/columns.h"
-#include "sql/holes.h"
-#include "sql/portion.h"
-#include "sql/runs.h"
-#include "sql/sweep.h"
+#include "sql/gaps/gaps.h"
+#include "sql/gaps/claim_budget.h"
+#include "sql/gaps/id_ranges.h"
+#include "sql/gaps/stray_scan.h"
 #include "sql/text.h"
 
 enum { MYS_NAME = 65 };
@@ -108,7 +109,7 @@ struct mys_server {
 };
 
 struct mys_sweep {
-    struct obx_sql_sweep pages;
+    struct obx_sql_stray_scan pages;
     struct mys_request request;
     struct obx_sql_text sql;
 };
@@ -152,10 +153,10 @@ struct mys_store {
     uint64_t killed;         /* the connection of the silent owner that was ended last */
     struct mys_server owned; /* as it was when it was last owned; version "" never */
 
-    struct obx_sql_holes holes;
-    struct obx_sql_given given;
+    struct obx_sql_gaps holes;
+    struct obx_sql_outstanding given;
     struct obx_sql_text claim_sql, settle_sql;
-    struct obx_sql_portion portion;
+    struct obx_sql_claim_budget portion;
     bool together;      /* of the claim in flight: see mys_holes_put() */
     uint64_t looked_ns; /* when it was looked for writers last */
     uint64_t old_ns;    /* of the look in flight: holes noted until then may be forgotten */
@@ -199,7 +200,7 @@ void mys_put_string(struct obx_sql_text *sql, struct outbox_bytes value); /* as 
 void mys_table_put(const struct mys_store *store, struct obx_sql_text *sql);
 void mys_dead_put(const struct mys_store *store, struct obx_sql_text *sql);
 void mys_relay_put(const struct mys_store *store, struct obx_sql_text *sql);
-int64_t mys_number(MYSQL_RES *result, unsigned column, int64_t fallback);       /* of the first row */
+int64_t mys_number(MYSQL_RES *result, unsigned column, int64_t default_value);  /* of the first row */
 bool mys_ids_read(struct mys_store *store, MYSQL_RES *result, uint32_t *count); /* its first column, in store->ids */
 void mys_copy(char *to, size_t size, const char *from);                         /* NULL is "" */
 
@@ -252,7 +253,7 @@ void mys_renew(void *self, outbox_op_t op);
 
 /* settle.c, park.c, dead.c */
 void mys_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
-void mys_park(void *self, outbox_op_t op, const struct outbox_park *park);
+void mys_park(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *park);
 void mys_dead(void *self, outbox_op_t op, struct outbox_dead *dead);
 
 /* setup.c, check.c, status.c, add.c */

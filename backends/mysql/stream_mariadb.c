@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/stream_mariadb.c - the binlog over MariaDB Connector/C's mariadb_rpl_ functions
  *

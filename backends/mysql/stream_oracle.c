@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/stream_oracle.c - the binlog over Oracle's mysql_binlog_ functions
  *

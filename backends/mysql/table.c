@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/mysql/table.c - what the table looks like, and how the route's columns are read
  */

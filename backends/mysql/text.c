@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/mysql/text.c - values and names in statements */
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,13 +57,13 @@ void mys_relay_put(const struct mys_store *store, struct obx_sql_text *sql)
     put(store, sql, store->relay_schema, store->relay_table);
 }
 
-int64_t mys_number(MYSQL_RES *result, unsigned column, int64_t fallback)
+int64_t mys_number(MYSQL_RES *result, unsigned column, int64_t default_value)
 {
     if (!result || column >= mysql_num_fields(result))
-        return fallback;
+        return default_value;
     mysql_data_seek(result, 0);
     MYSQL_ROW row = mysql_fetch_row(result);
-    return row && row[column] ? strtoll(row[column], NULL, 10) : fallback;
+    return row && row[column] ? strtoll(row[column], NULL, 10) : default_value;
 }
 
 bool mys_ids_read(struct mys_store *store, MYSQL_RES *result, uint32_t *count)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/add.c - adding events: one statement over arrays, so one transaction, in the order given
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/check.c - what is wrong, or will be, and what to do about it
  *

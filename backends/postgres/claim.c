@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/claim.c - claiming rows
  *
@@ -10,7 +11,7 @@
  */
 #include <string.h>
 
-#include "sql/portion.h"
+#include "sql/gaps/claim_budget.h"
 #include "store.h"
 
 enum {
@@ -35,7 +36,7 @@ static void fail(struct pg_op *op, int code, const char *text)
     pg_op_finish(op, &error);
 }
 
-static void ranges_param(struct pg_buf *lo, struct pg_buf *hi, const struct obx_sql_hole_list *list)
+static void ranges_param(struct pg_buf *lo, struct pg_buf *hi, const struct obx_sql_gap_list *list)
 {
     pg_array_begin(lo, PG_OID_INT8, list->count);
     pg_array_begin(hi, PG_OID_INT8, list->count);
@@ -47,17 +48,17 @@ static void ranges_param(struct pg_buf *lo, struct pg_buf *hi, const struct obx_
 
 static void exact_param(struct pg_store *store, const struct outbox_claim *claim)
 {
-    pg_array_begin(&store->lo, PG_OID_INT8, claim->exact_count);
-    for (uint32_t i = 0; i < claim->exact_count; i++)
-        pg_array_int8(&store->lo, (int64_t)claim->exact[i].major);
+    pg_array_begin(&store->lo, PG_OID_INT8, claim->position_count);
+    for (uint32_t i = 0; i < claim->position_count; i++)
+        pg_array_int8(&store->lo, (int64_t)claim->positions[i].major);
 }
 
 /* $5: of each large value in the plain statement, of all together in the guarded one. */
 static void bytes_param(const struct pg_store *store, const struct outbox_claim *claim, struct pg_params *params)
 {
-    uint64_t bytes = obx_sql_portion_bytes(claim);
-    int64_t each = claim->exact ? INT64_MAX : obx_sql_portion_share(bytes, claim->max_rows);
-    if (store->guarded && !claim->exact)
+    uint64_t bytes = obx_sql_claim_budget_bytes(claim);
+    int64_t each = claim->positions ? INT64_MAX : obx_sql_claim_budget_share(bytes, claim->max_rows);
+    if (store->guarded && !claim->positions)
         pg_param_int8(params, (int64_t)bytes);
     else
         pg_param_int4(params, each > INT32_MAX ? INT32_MAX : (int32_t)each);
@@ -66,7 +67,7 @@ static void bytes_param(const struct pg_store *store, const struct outbox_claim 
 static bool look_due(const struct pg_store *store)
 {
     uint64_t now = store->host->now(store->host);
-    return now - store->looked_ns >= LOOK_AGE_MS * MS && obx_sql_holes_want_proof(&store->holes, now, LOOK_AGE_MS * MS);
+    return now - store->looked_ns >= LOOK_AGE_MS * MS && obx_sql_gaps_want_proof(&store->holes, now, LOOK_AGE_MS * MS);
 }
 
 static int send_claim(struct pg_request *request, PGconn *pg)
@@ -75,19 +76,19 @@ static int send_claim(struct pg_request *request, PGconn *pg)
     struct pg_store *store = op->store;
     const struct outbox_claim *claim = claim_of(op);
     struct pg_params params = {0};
-    bool guarded = store->guarded && !claim->exact;
-    if (claim->exact)
+    bool guarded = store->guarded && !claim->positions;
+    if (claim->positions)
         exact_param(store, claim);
     else
         ranges_param(&store->lo, &store->hi, &store->holes.hot);
     if (store->lo.failed || store->hi.failed)
         return 0;
-    pg_param_int8(&params, claim->exact ? INT64_MAX : store->holes.hi);
+    pg_param_int8(&params, claim->positions ? INT64_MAX : store->holes.hi);
     pg_param_buf(&params, &store->lo);
-    pg_param_buf(&params, claim->exact ? &store->lo : &store->hi);
-    pg_param_int8(&params, claim->exact ? claim->exact_count : claim->max_rows);
+    pg_param_buf(&params, claim->positions ? &store->lo : &store->hi);
+    pg_param_int8(&params, claim->positions ? claim->position_count : claim->max_rows);
     bytes_param(store, claim, &params);
-    op->number = (pg_bell_wanted(store, claim) ? BELL : 0) | (look_due(store) && !claim->exact ? LOOK : 0);
+    op->number = (pg_bell_wanted(store, claim) ? BELL : 0) | (look_due(store) && !claim->positions ? LOOK : 0);
     return (!(op->number & BELL) || pg_bell_send(store, pg)) && (!(op->number & LOOK) || pg_look_send(store, pg)) &&
            PQsendQueryPrepared(pg, guarded ? "claim_guarded" : "claim", params.count, params.values, params.lengths,
                                params.formats, 1);
@@ -153,7 +154,7 @@ static void give(struct pg_op *op, struct obx_sql_batch *batch, bool more)
     if (batch)
         batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
     if (!op->store->parked && !pg_wal_parks(op->store, claim_of(op), batch))
-        claim_of(op)->flags &= ~OUTBOX_CLAIM_PARK;
+        claim_of(op)->flags &= ~OUTBOX_CLAIM_ARM_WAKEUP;
     claim_of(op)->batch = batch ? &batch->batch : NULL;
     pg_op_finish(op, &none);
 }
@@ -165,7 +166,7 @@ static enum obx_sql_accepted accept(struct pg_store *store, const struct reading
                                 .truncated = truncated,
                                 .snapshot = reading->snapshot,
                                 .now_ns = store->host->now(store->host)};
-    return obx_sql_given_accept(&store->given, &store->holes, &seen);
+    return obx_sql_outstanding_accept(&store->given, &store->holes, &seen);
 }
 
 /* The rows of tables that inherit are read, too, and no index spans them all. */
@@ -194,13 +195,13 @@ static void take_over(struct pg_op *op, struct reading *reading)
     }
     if (batch)
         op->result = NULL; /* it is the batch's now */
-    enum obx_sql_accepted accepted = claim->exact ? OBX_SQL_ACCEPTED : accept(store, reading, truncated);
+    enum obx_sql_accepted accepted = claim->positions ? OBX_SQL_ACCEPTED : accept(store, reading, truncated);
     if (accepted == OBX_SQL_ACCEPTED) {
-        if (!batch && !claim->exact)
+        if (!batch && !claim->positions)
             pg_sweep_if_due(store);
-        if (!claim->exact)
+        if (!claim->positions)
             pg_held_if_due(store);
-        give(op, batch, truncated && !claim->exact);
+        give(op, batch, truncated && !claim->positions);
         return;
     }
     if (batch)
@@ -238,9 +239,9 @@ static void submit(struct pg_op *op)
 
 void pg_claim_rewind(struct pg_store *store)
 {
-    obx_sql_holes_reset(&store->holes);
-    obx_sql_given_reset(&store->given);
-    obx_sql_sweep_reset(&store->sweep.pages);
+    obx_sql_gaps_reset(&store->holes);
+    obx_sql_outstanding_reset(&store->given);
+    obx_sql_stray_scan_reset(&store->sweep.pages);
 }
 
 void pg_claim(void *self, outbox_op_t id, struct outbox_claim *claim)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/postgres/conn.c - sending requests and taking in their results, as far as the socket allows at the moment */
 #include "conn.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/conn.h - one connection, never waited for
  *
@@ -10,8 +11,8 @@
  *
  * All on the loop thread. Requests are memory of the caller until done() was called.
  */
-#ifndef PG_CONN_H
-#define PG_CONN_H
+#ifndef OBX_BACKENDS_POSTGRES_CONN_H
+#define OBX_BACKENDS_POSTGRES_CONN_H
 
 #include <libpq-fe.h>
 

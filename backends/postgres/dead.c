@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/dead.c - the dead letters: list, show, keys, replay, drop
  *

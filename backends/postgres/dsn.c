@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/dsn.c - the conninfo: secure defaults, and names looked up off the loop
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/postgres/error.c - SQLSTATEs become codes; texts become one line that says what to do where we know */
 #include "error.h"
 
@@ -13,7 +14,7 @@ static const struct {
     {"08", OUTBOX_E_NOT_CONNECTED, ""},
     {"57014", OUTBOX_E_TIMEOUT, ""},
     {"57P", OUTBOX_E_NOT_CONNECTED, ""},
-    {"53300", OUTBOX_E_NOT_CONNECTED, "; a relay needs two connections, with doorbell: wal three"},
+    {"53300", OUTBOX_E_NOT_CONNECTED, "; a relay needs two connections, with wakeup: wal three"},
     {"53100", OUTBOX_E_FULL, "; make room on the server's disk"},
     {"53", OUTBOX_E_AGAIN, ""},
     {"40", OUTBOX_E_AGAIN, ""},

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/postgres/params.c - parameters in binary form */
 #include "params.h"
 

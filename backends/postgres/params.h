@@ -1,14 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/params.h - parameters in Postgres's binary form, in buffers that are used again
  *
  * Numbers are in network order. Arrays are one-dimensional. Failures for lack of memory are remembered in `failed`.
  */
-#ifndef PG_PARAMS_H
-#define PG_PARAMS_H
+#ifndef OBX_BACKENDS_POSTGRES_PARAMS_H
+#define OBX_BACKENDS_POSTGRES_PARAMS_H
 
 #include <outbox/plugin.h>
 
-#include "sql/ranges.h"
+#include "sql/gaps/ranges.h"
 
 struct pg_buf {
     const struct outbox_host *host;

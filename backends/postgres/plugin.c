@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/postgres/plugin.c - the Postgres store: options, life cycle and descriptor */
 #include <stdio.h>
 
@@ -144,7 +145,7 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     store->lo.host = store->hi.host = store->relations.host = init->host;
     store->run_lo.host = store->run_hi.host = init->host;
     store->claim_plain.host = store->claim_guarded.host = store->settle_sql.host = init->host;
-    obx_sql_holes_init(&store->holes, init->host, 1000000000);
+    obx_sql_gaps_init(&store->holes, init->host, 1000000000);
     store->given.host = init->host;
     store->sweep.pages.holes = &store->holes;
     store->sweep.pages.given = &store->given;
@@ -164,8 +165,8 @@ static void fini(void *self)
     pg_target_free(&store->target);
     pg_table_free(store);
     obx_sql_batches_free(&store->batches, store->host);
-    obx_sql_holes_free(&store->holes);
-    obx_sql_given_free(&store->given);
+    obx_sql_gaps_free(&store->holes);
+    obx_sql_outstanding_free(&store->given);
     obx_sql_ranges_free(store->host, &store->runs);
     struct pg_buf *bufs[] = {&store->lo, &store->hi, &store->relations, &store->run_lo, &store->run_hi};
     for (unsigned i = 0; i < sizeof bufs / sizeof *bufs; i++)
@@ -180,10 +181,10 @@ static void fini(void *self)
 
 static const char *const doorbells[] = {"off", "trigger", "wal", NULL};
 static const struct outbox_option options[] = {
-    {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_PLACE,
+    {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_IDENTITY,
      offsetof(struct pg_store, dsn), NULL, 0, 0, NULL,
      "a conninfo string or URI of libpq; several hosts are tried in turn"},
-    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, offsetof(struct pg_store, table_name), "outbox", 0, 0, NULL,
+    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, offsetof(struct pg_store, table_name), "outbox", 0, 0, NULL,
      "the outbox table, with its schema if that is not in the search path"},
     {"dead_table", OUTBOX_OPT_STRING, 0, offsetof(struct pg_store, dead_name), NULL, 0, 0, NULL,
      "the dead-letter table; by default the outbox table's name with _dead behind"},
@@ -193,11 +194,11 @@ static const struct outbox_option options[] = {
      "how long one address may take to let the relay in, unless the dsn has a connect_timeout"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, statement_ms), "30s", 100, 3600000, NULL,
      "after this the server gives up a statement, or waiting for a lock"},
-    {"doorbell", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, doorbell), "off", 0, 0, doorbells,
+    {"wakeup", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, doorbell), "off", 0, 0, doorbells,
      "what wakes an idle relay. trigger, or true: writers, by a trigger that 'outbox init' makes; wal: the server's "
      "log, which the relay is sent as a replica is and needs the rights of one for; off: it is polled"},
-    {"sweep", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sweep.pages.pause_ms), "10s", 10, 86400000, NULL,
-     "how often an idle relay looks for rows below those read, with ids chosen by hand for example"},
+    {"stray_scan_interval", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sweep.pages.pause_ms), "10s", 10,
+     86400000, NULL, "how often an idle relay looks for rows below those read, with ids chosen by hand for example"},
 };
 
 static const struct outbox_store_ops ops = {
@@ -212,7 +213,7 @@ static const struct outbox_store_ops ops = {
     .claim = pg_claim,
     .release = pg_release,
     .settle = pg_settle,
-    .park = pg_park,
+    .dead_letter = pg_park,
     .setup = pg_setup,
     .print = pg_print,
     .check = pg_check,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/rows.c - a result of libpq as a batch
  *

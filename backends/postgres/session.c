@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/session.c - what is asked and set on fresh connections before they are used
  *

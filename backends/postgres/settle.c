@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/settle.c - deleting what was published
  *
@@ -42,8 +43,8 @@ static void settled(struct pg_request *request, const struct outbox_error *error
     struct pg_store *store = op->store;
     OUTBOX_FAILPOINT(store->host, postgres, after_settle);
     for (uint32_t i = 0; !error->code && i < store->runs.count; i++)
-        obx_sql_given_remove(&store->given, store->runs.items[i].lo, store->runs.items[i].hi);
-    obx_sql_given_removed(&store->given);
+        obx_sql_outstanding_remove(&store->given, store->runs.items[i].lo, store->runs.items[i].hi);
+    obx_sql_outstanding_removed(&store->given);
     pg_op_finish(op, error);
 }
 
@@ -55,10 +56,10 @@ void pg_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
     op->request = (struct pg_request){.what = "settle rows", .send = send_settle, .done = settled, .arg = op};
     if (!store->owns)
         pg_fail(&error, OUTBOX_E_FENCED, "settle rows of %s: this relay does not own the outbox", store->table_name);
-    else if (!obx_sql_runs(store->host, &store->runs, settle))
+    else if (!obx_sql_id_ranges(store->host, &store->runs, settle))
         pg_fail(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
     else if (!OUTBOX_FAILPOINT_ERROR(store->host, postgres, before_settle, &error)) {
-        obx_sql_given_removing(&store->given);
+        obx_sql_outstanding_removing(&store->given);
         pg_conn_submit(&store->owner, &op->request);
         OUTBOX_FAILPOINT(store->host, postgres, settle_sent);
         return;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/setup.c - the tables as SQL: made by setup, or only printed
  *
@@ -33,10 +34,10 @@ static void outbox_sql(const struct pg_store *store, struct obx_sql_text *sql)
 }
 
 /* The type of an outbox column, or what it is by default. */
-static const char *type_of(const struct pg_store *store, const char *logical, const char *fallback)
+static const char *type_of(const struct pg_store *store, const char *logical, const char *default_value)
 {
     const struct pg_column *column = pg_column_of(store, logical);
-    return column ? column->type : fallback;
+    return column ? column->type : default_value;
 }
 
 static void dead_sql(const struct pg_store *store, struct obx_sql_text *sql)
@@ -130,7 +131,7 @@ static void grants_sql(const struct pg_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, " TO \"application\";");
     if (store->doorbell == PG_DOORBELL_WAL)
         obx_sql_text_format(sql,
-                            "\n-- for doorbell: wal; whoever has it may read all that is in the server\n"
+                            "\n-- for wakeup: wal; whoever has it may read all that is in the server\n"
                             "ALTER ROLE %n REPLICATION;\n-- and in pg_hba.conf: host replication %n ADDRESS METHOD",
                             role, role);
 }

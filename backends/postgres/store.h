@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/store.h - the Postgres store: what its files share
  *
@@ -16,19 +17,19 @@
  *
  * All on the loop thread but for the look-up of names. Functions shared between files begin with pg_.
  */
-#ifndef PG_STORE_H
-#define PG_STORE_H
+#ifndef OBX_BACKENDS_POSTGRES_STORE_H
+#define OBX_BACKENDS_POSTGRES_STORE_H
 
 #include <outbox/failpoint.h>
 
 #include "conn.h"
 #include "error.h"
 #include "params.h"
-#include "sql/batches.h"
+#include "sql/gaps/batches.h"
 #include "sql/columns.h"
-#include "sql/holes.h"
-#include "sql/runs.h"
-#include "sql/sweep.h"
+#include "sql/gaps/gaps.h"
+#include "sql/gaps/id_ranges.h"
+#include "sql/gaps/stray_scan.h"
 #include "sql/text.h"
 #include "wal.h"
 
@@ -130,7 +131,7 @@ struct pg_server {
 };
 
 struct pg_sweep {
-    struct obx_sql_sweep pages;
+    struct obx_sql_stray_scan pages;
     struct pg_request request;
     bool told; /* of ids that can not be relayed */
 };
@@ -176,8 +177,8 @@ struct pg_store {
     char owned_identity[512]; /* of the server when it was last owned; "" never */
     uint32_t lease_ms;
 
-    struct obx_sql_holes holes;
-    struct obx_sql_given given;
+    struct obx_sql_gaps holes;
+    struct obx_sql_outstanding given;
     struct obx_sql_text claim_plain, claim_guarded, settle_sql;
     struct pg_buf lo, hi; /* arrays for the claim in flight */
     uint32_t guarded;     /* claims still to be made with the guarded statement */
@@ -284,7 +285,7 @@ void pg_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
 
 /* park.c, dead.c */
 void pg_dead_name_put(const struct pg_store *store, struct obx_sql_text *sql);
-void pg_park(void *self, outbox_op_t op, const struct outbox_park *park);
+void pg_park(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *park);
 void pg_dead(void *self, outbox_op_t op, struct outbox_dead *dead);
 
 /* setup.c, check.c, status.c, add.c */

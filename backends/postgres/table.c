@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/table.c - what the server and the table look like, and how the route's columns are read
  *

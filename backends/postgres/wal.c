@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/wal.c - the doorbell that costs writers nothing: what the server logs wakes an idle relay
  *
@@ -215,14 +216,14 @@ void pg_wal_grew(struct pg_store *store)
 void pg_wal_claim(struct pg_store *store, const struct outbox_claim *claim)
 {
     struct pg_wal *wal = &store->wal;
-    if (store->doorbell != PG_DOORBELL_WAL || claim->exact)
+    if (store->doorbell != PG_DOORBELL_WAL || claim->positions)
         return;
     wal->dozing = false;
     if (wal->hears && is_busy(store))
         hang_up(wal);
     else if (wal->conn.pg)
         pg_wal_look_after(store);
-    else if (claim->flags & OUTBOX_CLAIM_PARK && is_quiet(store) && now_of(store) >= wal->retry_ns)
+    else if (claim->flags & OUTBOX_CLAIM_ARM_WAKEUP && is_quiet(store) && now_of(store) >= wal->retry_ns)
         pg_wal_begin(store);
 }
 
@@ -239,8 +240,8 @@ void pg_wal_saw(struct pg_store *store, const char *text)
 bool pg_wal_parks(struct pg_store *store, const struct outbox_claim *claim, bool gave_rows)
 {
     struct pg_wal *wal = &store->wal;
-    bool asked = claim->flags & OUTBOX_CLAIM_PARK;
-    if (store->doorbell != PG_DOORBELL_WAL || claim->exact)
+    bool asked = claim->flags & OUTBOX_CLAIM_ARM_WAKEUP;
+    if (store->doorbell != PG_DOORBELL_WAL || claim->positions)
         return false;
     judge_ring(store, asked, gave_rows);
     wal->dozing = asked && !gave_rows && wal->hears && is_quiet(store);

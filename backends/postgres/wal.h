@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/wal.h - the doorbell that is the server's own log (WAL), of which an idle relay is sent a copy
  *
  * wal.c decides when, wal_stream.c is the third connection, to the same server as the other two. All on the loop
  * thread.
  */
-#ifndef PG_WAL_H
-#define PG_WAL_H
+#ifndef OBX_BACKENDS_POSTGRES_WAL_H
+#define OBX_BACKENDS_POSTGRES_WAL_H
 
 #include "conn.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/wal_stream.c - a connection on which the server sends its log as to a replica
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/sql/columns.c - names of tables and columns */
 #include "sql/columns.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/sql/columns.h - the names of a table and its columns: configured, or the default */
-#ifndef OBX_SQL_COLUMNS_H
-#define OBX_SQL_COLUMNS_H
+#ifndef OBX_BACKENDS_SQL_COLUMNS_H
+#define OBX_BACKENDS_SQL_COLUMNS_H
 
 #include <outbox/plugin.h>
 

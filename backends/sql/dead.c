@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/sql/dead.c - what dead letters are in every SQL store */
 #include "sql/dead.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/sql/dead.h - dead letters in every SQL store: their parts, in the order of a query, and their pages */
-#ifndef OBX_SQL_DEAD_H
-#define OBX_SQL_DEAD_H
+#ifndef OBX_BACKENDS_SQL_DEAD_H
+#define OBX_BACKENDS_SQL_DEAD_H
 
 #include <outbox/plugin.h>
 

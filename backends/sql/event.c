@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/sql/event.c - an event as the columns that it is inserted into */
 #include "sql/event.h"
 

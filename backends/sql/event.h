@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/sql/event.h - an event as the columns that it is inserted into */
-#ifndef OBX_SQL_EVENT_H
-#define OBX_SQL_EVENT_H
+#ifndef OBX_BACKENDS_SQL_EVENT_H
+#define OBX_BACKENDS_SQL_EVENT_H
 
 #include "sql/columns.h"
 

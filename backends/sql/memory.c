@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/sql/memory.c - arrays that grow by doubling */
 #include "sql/memory.h"
 

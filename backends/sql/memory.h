@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sql/memory.h - arrays that grow, in memory of the host
  *
  * Everything in backends/sql allocates through the host table of the plugin that uses it.
  */
-#ifndef OBX_SQL_MEMORY_H
-#define OBX_SQL_MEMORY_H
+#ifndef OBX_BACKENDS_SQL_MEMORY_H
+#define OBX_BACKENDS_SQL_MEMORY_H
 
 #include <stdbool.h>
 #include <stddef.h>

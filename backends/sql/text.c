@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* backends/sql/text.c - building statements; the only place that knows how names and literals are quoted */
 #include "sql/text.h"
 

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sql/text.h - statements as text, with names quoted the way of the dialect
  *
  * Appending remembers the first failure: look at `failed` once at the end. The text always ends with a NUL.
  */
-#ifndef OBX_SQL_TEXT_H
-#define OBX_SQL_TEXT_H
+#ifndef OBX_BACKENDS_SQL_TEXT_H
+#define OBX_BACKENDS_SQL_TEXT_H
 
 #include "sql/memory.h"
 

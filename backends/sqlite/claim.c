@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/claim.c - read the next rows
  *
@@ -44,8 +45,8 @@ static void read_exact(struct lite_job *job, struct lite_conn *conn)
 {
     const struct outbox_claim *claim = job->as.claim.args;
     sqlite3_stmt *statement = conn->statements[STATEMENT_EXACT];
-    for (uint32_t i = 0; i < claim->exact_count && lite_ok(job) && !job->as.claim.more; i++) {
-        sqlite3_bind_int64(statement, 1, (int64_t)claim->exact[i].major);
+    for (uint32_t i = 0; i < claim->position_count && lite_ok(job) && !job->as.claim.more; i++) {
+        sqlite3_bind_int64(statement, 1, (int64_t)claim->positions[i].major);
         int code = sqlite3_step(statement), added = OUTBOX_OK;
         if (code == SQLITE_ROW)
             added = lite_batch_add(job->store, job->as.claim.batch, statement, claim->max_bytes);
@@ -95,11 +96,11 @@ static void claim_run(struct lite_job *job, struct lite_conn *conn)
         OUTBOX_FAILPOINT_ERROR(job->store->host, sqlite, before_claim, &job->error))
         return;
     begin_reading(job);
-    if (job->as.claim.args->exact)
+    if (job->as.claim.args->positions)
         read_exact(job, conn);
     if (job->as.claim.sweep.items)
         sweep(job, conn);
-    if (lite_ok(job) && !job->as.claim.more && !job->as.claim.args->exact && job->as.claim.from < INT64_MAX)
+    if (lite_ok(job) && !job->as.claim.more && !job->as.claim.args->positions && job->as.claim.from < INT64_MAX)
         read_rows(job, conn, job->as.claim.from + 1, INT64_MAX);
     job->store->claiming = false;
     OUTBOX_FAILPOINT(job->store->host, sqlite, after_claim);
@@ -111,7 +112,7 @@ static int note_given(struct lite_store *store, const struct outbox_batch *rows)
     struct obx_sql_ranges runs = {0};
     const struct outbox_span all = {.batch = rows, .count = rows->rows};
     const struct outbox_settle settle = {.spans = &all, .span_count = 1};
-    bool noted = obx_sql_runs(store->host, &runs, &settle);
+    bool noted = obx_sql_id_ranges(store->host, &runs, &settle);
     for (uint32_t i = 0; i < runs.count && noted; i++)
         noted = obx_sql_ranges_add(store->host, &store->given, runs.items[i].lo, runs.items[i].hi);
     if (noted && runs.items[runs.count - 1].hi > store->high)
@@ -129,7 +130,7 @@ static void claim_finish(struct lite_job *job)
     struct outbox_claim *claim = job->as.claim.args;
     struct outbox_batch *rows = lite_batch_rows(job->as.claim.batch);
     obx_sql_ranges_free(store->host, &job->as.claim.sweep);
-    if (lite_ok(job) && rows->rows && !claim->exact && note_given(store, rows))
+    if (lite_ok(job) && rows->rows && !claim->positions && note_given(store, rows))
         outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, READING " %s: out of memory", store->path);
     if (!lite_ok(job) || !rows->rows) {
         lite_batch_put(store, job->as.claim.batch);
@@ -142,7 +143,7 @@ static void claim_finish(struct lite_job *job)
 static bool sweep_is_due(struct lite_store *store, const struct outbox_claim *claim)
 {
     uint64_t now = lite_now(store);
-    if (claim->exact || !store->high || (now < store->sweep_at && !(claim->flags & OUTBOX_CLAIM_PARK)))
+    if (claim->positions || !store->high || (now < store->sweep_at && !(claim->flags & OUTBOX_CLAIM_ARM_WAKEUP)))
         return false;
     store->sweep_at = now + SWEEP_PAUSE * (uint64_t)(1 + store->given.count / SWEEP_RANGES);
     return true;
@@ -172,7 +173,7 @@ void lite_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     claim->batch = NULL;
     if (claim->flags & OUTBOX_CLAIM_REWIND)
         lite_claim_rewind(store);
-    if (claim->flags & OUTBOX_CLAIM_PARK)
+    if (claim->flags & OUTBOX_CLAIM_ARM_WAKEUP)
         lite_batches_free(store); /* nothing to do for a while: an idle relay is a small one */
     lite_wake_arm(store);
     job->as.claim.args = claim;

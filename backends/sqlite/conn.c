@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/conn.c - one connection: opening, closing, statements, and how it waits for the locks of others
  *

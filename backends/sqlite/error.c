@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/error.c - what went wrong, in the words of outbox, and what to do about it
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/jobs.c - ops as jobs on worker threads, one at a time in each lane
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/lock.c - the lock file: DATABASE-TABLE.relay-lock
  *

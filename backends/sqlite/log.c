@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/log.c - the write-ahead log stays short, and cleaning it up holds up neither writers nor the relay
  *

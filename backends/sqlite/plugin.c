@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/plugin.c - the SQLite store: options, life and descriptor
  */
@@ -46,9 +47,9 @@ static void cancel(void *self, outbox_op_t op)
 }
 
 static const struct outbox_option options[] = {
-    {"path", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_PLACE, offsetof(struct lite_store, path), NULL, 0, 0,
-     NULL, "the database file; a relative path begins at the working directory"},
-    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_PLACE, offsetof(struct lite_store, table), "outbox", 0, 0, NULL,
+    {"path", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_IDENTITY, offsetof(struct lite_store, path), NULL, 0,
+     0, NULL, "the database file; a relative path begins at the working directory"},
+    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, offsetof(struct lite_store, table), "outbox", 0, 0, NULL,
      "the outbox table"},
     {"dead_table", OUTBOX_OPT_STRING, 0, offsetof(struct lite_store, dead_table), NULL, 0, 0, NULL,
      "the table of dead letters; by default the name of the outbox table and _dead"},
@@ -70,7 +71,7 @@ static const struct outbox_store_ops ops = {
     .claim = lite_claim,
     .release = lite_release,
     .settle = lite_settle,
-    .park = lite_park,
+    .dead_letter = lite_park,
     .setup = lite_setup,
     .print = lite_print,
     .check = lite_check,

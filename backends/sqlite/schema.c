@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/schema.c - the tables: their names, the SQL that makes them, and whether they will do
  *

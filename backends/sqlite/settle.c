@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/settle.c - write transactions of the relay, each of them short: delivered rows go, dead ones move
  *
@@ -212,7 +213,7 @@ static void settle_run(struct lite_job *job, struct lite_conn *conn)
 {
     struct lite_store *store = job->store;
     struct cursor at = {.runs = &store->runs};
-    if (!obx_sql_runs(store->host, &store->runs, job->as.settle)) {
+    if (!obx_sql_id_ranges(store->host, &store->runs, job->as.settle)) {
         outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, SETTLING " %s: out of memory", store->path);
         return;
     }
@@ -258,7 +259,7 @@ static int bury(struct lite_job *job, struct lite_conn *conn, const struct outbo
 /* One transaction, of at least one row. What was parked before a failure is gone when the host tries again: no harm. */
 static uint32_t park_some(struct lite_job *job, struct lite_conn *conn, uint32_t from)
 {
-    const struct outbox_park *park = job->as.park;
+    const struct outbox_dead_letter_rows *park = job->as.park;
     if (write_begin(job, conn, PARKING))
         return park->count;
     do {
@@ -285,7 +286,7 @@ static void park_finish(struct lite_job *job)
     }
 }
 
-void lite_park(void *self, outbox_op_t op, const struct outbox_park *park)
+void lite_park(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *park)
 {
     struct lite_job *job = lite_job_new(self, op, LANE_WRITE, park_run);
     job->as.park = park;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/setup.c - the file and its tables: made by setup, or only printed
  *

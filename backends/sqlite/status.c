@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/status.c - how many rows wait, since when, how many died, and who relays
  */

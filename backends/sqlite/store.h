@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/store.h - the SQLite store: its state, its threads, and what its files share
  *
@@ -11,8 +12,8 @@
  * the loop thread, where the rest of the state lives. What a worker reads of that state changes only while no job of
  * its lane is running. Functions that are shared between the files of this folder begin with lite_.
  */
-#ifndef SQLITE_STORE_H
-#define SQLITE_STORE_H
+#ifndef OBX_BACKENDS_SQLITE_STORE_H
+#define OBX_BACKENDS_SQLITE_STORE_H
 
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -23,7 +24,7 @@
 
 #include "error.h"
 #include "insert.h"
-#include "sql/runs.h"
+#include "sql/gaps/id_ranges.h"
 
 /* The columns that have a meaning. The `columns` option gives them other names in the table. */
 enum lite_name {
@@ -104,7 +105,7 @@ struct lite_job {
             bool more;
         } claim;
         const struct outbox_settle *settle;
-        const struct outbox_park *park;
+        const struct outbox_dead_letter_rows *park;
         struct {
             const struct outbox_check *args;
             struct lite_finding *findings; /* owned */
@@ -274,7 +275,7 @@ void lite_settle(void *self, outbox_op_t op, const struct outbox_settle *settle)
 void lite_begin_fresh(const struct lite_store *store); /* what takes the write lock */
 /* The lock, which was ours since then, is others' for a while. */
 void lite_write_leave(struct lite_store *store, uint64_t since_ns);
-void lite_park(void *self, outbox_op_t op, const struct outbox_park *park);
+void lite_park(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *park);
 
 /* log.c */
 void lite_log_init(struct lite_store *store);

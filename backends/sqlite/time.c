@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/sqlite/time.c - created_at, however the table has it, as microseconds since 1970 UTC
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/file/check.c - `outbox check`: is this a good place for a file that must not be lost?
  *

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/file/encode.h - one event as one line of JSON
  *
  * Lines go through a buffer of fixed size: when it is full its flush() is called, also in the middle of a line, so
  * that the size of an event costs no memory. A flush that fails makes everything after it do nothing.
  */
-#ifndef FILE_ENCODE_H
-#define FILE_ENCODE_H
+#ifndef OBX_BROKERS_FILE_ENCODE_H
+#define OBX_BROKERS_FILE_ENCODE_H
 
 #include <outbox/plugin.h>
 

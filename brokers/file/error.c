@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* brokers/file/error.c - errno as an error that says what to do */
 #include "sink.h"
 

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/file/file.h - the instance of the file broker, and what tests may do to it
  *
  * The loop thread owns everything but `sink` and `out`, which belong to the worker while a job runs. One job at a
  * time: it opens, closes, or writes all the publishes that had queued up when it began.
  */
-#ifndef FILE_FILE_H
-#define FILE_FILE_H
+#ifndef OBX_BROKERS_FILE_FILE_H
+#define OBX_BROKERS_FILE_FILE_H
 
 #include "encode.h"
 #include "sink.h"

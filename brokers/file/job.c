@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/file/job.c - one job of the worker: many publishes, one sync
  *

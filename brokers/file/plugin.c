@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/file/plugin.c - a file as a broker: one JSON object a line, durable before it is told as delivered
  *
@@ -36,21 +37,21 @@ static void tell_all(struct file_broker *broker, const struct file_op *op, uint6
     for (uint32_t i = 0; i < op->publish->count; i++) {
         uint32_t outcome = outcome_of(result, outbox_message_at(op->publish, i), base + i, &refusal);
         if (outcome == OUTBOX_REJECTED || outcome != run) {
-            outbox_tell(broker->host, op->op, first, i - first, run, &result->error);
+            outbox_report_outcomes(broker->host, op->op, first, i - first, run, &result->error);
             first = i;
             run = outcome;
         }
         if (outcome == OUTBOX_REJECTED) {
-            outbox_tell(broker->host, op->op, i, 1, OUTBOX_REJECTED, &refusal);
+            outbox_report_outcomes(broker->host, op->op, i, 1, OUTBOX_REJECTED, &refusal);
             first = i + 1;
         }
     }
-    outbox_tell(broker->host, op->op, first, op->publish->count - first, run, &result->error);
+    outbox_report_outcomes(broker->host, op->op, first, op->publish->count - first, run, &result->error);
 }
 
 static void refuse(struct file_broker *broker, const struct file_op *op, const struct outbox_error *error)
 {
-    outbox_tell(broker->host, op->op, 0, op->publish->count, OUTBOX_NOT_CONNECTED, error);
+    outbox_report_outcomes(broker->host, op->op, 0, op->publish->count, OUTBOX_NOT_CONNECTED, error);
     broker->host->op_done(broker->host, op->op, NULL);
 }
 
@@ -207,7 +208,7 @@ static void file_start(void *self, outbox_op_t op, const struct outbox_broker_st
     struct file_broker *broker = self;
     struct outbox_error error;
     broker->start = op;
-    broker->looks = outbox_broker_start_looks(start);
+    broker->looks = outbox_broker_start_probes(start);
     if (submit(broker, broker->looks ? work_look : work_open, done_open) == OUTBOX_OK)
         return;
     broker->start = 0;
@@ -273,13 +274,13 @@ void file_use(void *self, const struct file_sys *sys, size_t buffer)
 static const struct outbox_option options[] = {
     {.name = "path",
      .type = OUTBOX_OPT_STRING,
-     .flags = OUTBOX_OPT_REQUIRED | OUTBOX_OPT_PLACE,
+     .flags = OUTBOX_OPT_REQUIRED | OUTBOX_OPT_IDENTITY,
      .offset = offsetof(struct file_broker, path),
      .help = "the file that events are appended to; its directory must exist, a symbolic link is refused"},
     {.name = "max_size",
      .type = OUTBOX_OPT_SIZE,
      .offset = offsetof(struct file_broker, max_size),
-     .fallback = "0",
+     .default_value = "0",
      .max = INT64_MAX,
      .help = "at this size the file is renamed to PATH.000001 and so on, and a new one begun; 0: never"},
 };

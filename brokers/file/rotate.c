@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/file/rotate.c - a full file gets a number behind its name, and a new one takes its place
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/file/sink.h - the file that events are appended to
  *
@@ -5,8 +6,8 @@
  * block: they are for a worker thread, one at a time. After any failure the sink must be closed: a failed sync is
  * never tried again on the same descriptor, since the kernel reports a lost page only once.
  */
-#ifndef FILE_SINK_H
-#define FILE_SINK_H
+#ifndef OBX_BROKERS_FILE_SINK_H
+#define OBX_BROKERS_FILE_SINK_H
 
 #include <outbox/failpoint.h>
 #include <outbox/plugin_util.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* brokers/file/sys.c - the table of system calls that goes to the kernel */
 #include "sys.h"
 

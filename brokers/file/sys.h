@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/file/sys.h - the system calls of the file broker, as a table, so that tests can make each of them fail
  *
  * Every function behaves like the call of its name: -1 and errno on failure.
  */
-#ifndef FILE_SYS_H
-#define FILE_SYS_H
+#ifndef OBX_BROKERS_FILE_SYS_H
+#define OBX_BROKERS_FILE_SYS_H
 
 #include <sys/stat.h>
 #include <sys/types.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* brokers/file/time.c - microseconds since 1970 as RFC 3339 in UTC; years 0000 to 9999, the proleptic calendar */
 #include "encode.h"
 

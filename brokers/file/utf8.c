@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/file/utf8.c - is it UTF-8? Decides whether a value is written as text or as base64
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/kafka/admit.c - could this message ever go? Asked before it is sent, so that its key stops in time
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/kafka/broker.h - what the files of the Kafka broker share
  *
@@ -9,8 +10,8 @@
  * librdkafka; its opaque names the slot of its publish and its index) -> told (outcome given to the host). A publish
  * completes when all of its messages are told.
  */
-#ifndef KAFKA_BROKER_H
-#define KAFKA_BROKER_H
+#ifndef OBX_BROKERS_KAFKA_BROKER_H
+#define OBX_BROKERS_KAFKA_BROKER_H
 
 #include <librdkafka/rdkafka.h>
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/kafka/check.c - `outbox check`: what the cluster is like, before anything is sent to it
  *

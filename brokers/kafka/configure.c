@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/kafka/configure.c - from the section's options to librdkafka's configuration
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/kafka/connect.c - making a producer and waiting until a broker answers; on a worker thread
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/kafka/error.c - what librdkafka's and the broker's errors mean for an event, its topic and the producer
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/kafka/plugin.c - the descriptor, the options, init and fini
  *
@@ -49,11 +50,11 @@ static const struct outbox_option options[] = {
     {"options", OUTBOX_OPT_MAP, 0, AT(options), .help = "passed through to librdkafka, by its own names"},
     {"client.id", OUTBOX_OPT_STRING, 0, AT(client_id),
      .help = "how the brokers call this relay; outbox-RELAY if empty"},
-    {"require_key", OUTBOX_OPT_BOOL, 0, AT(require_key), .fallback = "false",
+    {"require_key", OUTBOX_OPT_BOOL, 0, AT(require_key), .default_value = "false",
      .help = "reject events without a key, as compacted topics do"},
-    {"insecure", OUTBOX_OPT_BOOL, 0, AT(insecure), .fallback = "false",
+    {"insecure", OUTBOX_OPT_BOOL, 0, AT(insecure), .default_value = "false",
      .help = "allow options that turn certificate checks off"},
-    {"unsafe", OUTBOX_OPT_BOOL, 0, AT(unsafe), .fallback = "false",
+    {"unsafe", OUTBOX_OPT_BOOL, 0, AT(unsafe), .default_value = "false",
      .help = "allow options that give up the promises of order and no loss"},
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/kafka/produce.c - handing messages to librdkafka, in submission order, without ever waiting
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/kafka/producer.c - one producer from start() to stop()
  *

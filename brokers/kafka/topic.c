@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/kafka/topic.c - the topics in use, and the gate that keeps order when one of them fails
  *

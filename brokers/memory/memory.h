@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/memory/memory.h - what a test reads of the memory broker
  *
  * `self` is the instance's memory (obx_instance_self() in the core). Events are in the order in which they were
  * appended; they stay readable until the instance is freed, stopping and starting included.
  */
-#ifndef OUTBOX_BROKERS_MEMORY_MEMORY_H
-#define OUTBOX_BROKERS_MEMORY_MEMORY_H
+#ifndef OBX_BROKERS_MEMORY_MEMORY_H
+#define OBX_BROKERS_MEMORY_MEMORY_H
 
 #include <outbox/plugin.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * brokers/memory/plugin.c - a broker in the process's own memory: the reference for every other broker
  *
@@ -80,7 +81,8 @@ static int make_room(struct memory_broker *broker)
 static int full(const struct memory_broker *broker, struct outbox_error *error)
 {
     return outbox_error_set(error, OUTBOX_E_FULL,
-                            "append to memory: %u events are held, which is the limit; raise 'limit'", broker->count);
+                            "append to max_in_flight_bytes: %u events are held, which is the limit; raise 'limit'",
+                            broker->count);
 }
 
 /* OUTBOX_OK, or fills error; then nothing was appended. */
@@ -164,8 +166,8 @@ static uint32_t append_all(struct memory_broker *broker, outbox_op_t op, const s
     for (; i < publish->count; i++) {
         const struct outbox_message *message = outbox_message_at(publish, i);
         if (memory_admit(broker, message, error)) {
-            outbox_tell(broker->host, op, told, i - told, OUTBOX_DELIVERED, NULL);
-            outbox_tell(broker->host, op, i, 1, OUTBOX_REJECTED, error);
+            outbox_report_outcomes(broker->host, op, told, i - told, OUTBOX_DELIVERED, NULL);
+            outbox_report_outcomes(broker->host, op, i, 1, OUTBOX_REJECTED, error);
             told = i + 1;
         } else if (append(broker, message, error)) {
             break;
@@ -173,7 +175,7 @@ static uint32_t append_all(struct memory_broker *broker, outbox_op_t op, const s
             broker->delivered++;
         }
     }
-    outbox_tell(broker->host, op, told, i - told, OUTBOX_DELIVERED, NULL);
+    outbox_report_outcomes(broker->host, op, told, i - told, OUTBOX_DELIVERED, NULL);
     return i;
 }
 
@@ -186,7 +188,7 @@ static void memory_publish(void *self, outbox_op_t op, const struct outbox_publi
         outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "append to memory: the broker is not started");
     else if ((gone = append_all(broker, op, publish, &error)) < publish->count)
         close_down(broker, &error);
-    outbox_tell(broker->host, op, gone, publish->count - gone, OUTBOX_NOT_CONNECTED, &error);
+    outbox_report_outcomes(broker->host, op, gone, publish->count - gone, OUTBOX_NOT_CONNECTED, &error);
     broker->host->op_done(broker->host, op, NULL);
 }
 
@@ -214,14 +216,14 @@ static const struct outbox_option options[] = {
     {.name = "limit",
      .type = OUTBOX_OPT_INT,
      .offset = offsetof(struct memory_broker, limit),
-     .fallback = "1000000",
+     .default_value = "1000000",
      .min = 1,
      .max = UINT32_MAX / 4,
      .help = "events that are held; then the broker is full"},
     {.name = "max_bytes",
      .type = OUTBOX_OPT_SIZE,
      .offset = offsetof(struct memory_broker, max_bytes),
-     .fallback = "1MiB",
+     .default_value = "1MiB",
      .min = 1,
      .max = INT64_MAX,
      .help = "largest payload; larger ones are rejected"},

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/arena.c - a chain of blocks, bump allocation in the last one */
 #include "base/arena.h"
 

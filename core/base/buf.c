@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/buf.c - a growing run of bytes: doubles its room, remembers the first failure */
 #include "base/buf.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/error.c - error values: one fixed block of text, set without allocating, so that reporting cannot fail */
 #include "base/error.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/error.h - setting and wrapping of error values; every function takes error == NULL as "not wanted" */
 #ifndef OBX_BASE_ERROR_H
 #define OBX_BASE_ERROR_H

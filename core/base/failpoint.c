@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/base/failpoint.c - reading OUTBOX_FAILPOINTS, and striking
  *
@@ -23,7 +24,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/nearest.h"
+#include "base/suggest.h"
 
 #define RULES 128
 #define TEXT 96 /* of one rule */
@@ -79,11 +80,11 @@ static int wrong(struct outbox_error *error, const char *rule, const char *what,
 
 static int find_point(struct rule *rule, const char *text, const char *name, struct outbox_error *error)
 {
-    struct obx_nearest nearest = {.word = name};
+    struct obx_suggest nearest = {.word = name};
     for (size_t i = 0; i < OBX_COUNT(points); i++) {
         if (!strcmp(points[i].name, name))
             rule->point = &points[i];
-        obx_nearest_offer(&nearest, points[i].name);
+        obx_suggest_offer(&nearest, points[i].name);
     }
     if (rule->point)
         return OUTBOX_OK;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/base/failpoint.h - the failpoints of a build for tests: what is armed, and the macros of the core
  *

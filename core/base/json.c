@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/json.c - strings as RFC 8259 has them: they keep their UTF-8 and escape only what they must, and DEL */
 #include "base/json.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/json.h - text as a JSON string; whole documents are jansson's */
 #ifndef OBX_BASE_JSON_H
 #define OBX_BASE_JSON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/list.h - intrusive doubly linked list with a head; every function is O(1) */
 #ifndef OBX_BASE_LIST_H
 #define OBX_BASE_LIST_H

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/log.c - formatting of messages for the embedder's log function */
 #include "base/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-void obx_log_say(const struct obx_log *log, enum outbox_log_level level, const char *subject, const char *format, ...)
+void obx_log_write(const struct obx_log *log, enum outbox_log_level level, const char *subject, const char *format, ...)
 {
     if (!obx_log_on(log, level))
         return;

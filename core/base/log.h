@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/log.h - where messages go: a function that the embedder gives. The library never writes to stderr. */
 #ifndef OBX_BASE_LOG_H
 #define OBX_BASE_LOG_H
@@ -19,7 +20,7 @@ static inline bool obx_log_on(const struct obx_log *log, enum outbox_log_level l
     return log && log->write && level <= atomic_load_explicit(&log->level, memory_order_relaxed);
 }
 
-void obx_log_say(const struct obx_log *log, enum outbox_log_level level, const char *subject, const char *format, ...)
+void obx_log_write(const struct obx_log *log, enum outbox_log_level level, const char *subject, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/mem.h - memory; every allocation of the library goes through here, so that tests can make it fail */
 #ifndef OBX_BASE_MEM_H
 #define OBX_BASE_MEM_H

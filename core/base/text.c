@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/text.c - copies of strings, and the wiping of secrets */
 #include "base/mem.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/utf8.c - validation of UTF-8, by the table of well-formed sequences in the Unicode standard (3-7) */
 #include "base/utf8.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/base/utf8.h - is it UTF-8? Overlong forms, surrogates and values above U+10FFFF are not. */
 #ifndef OBX_BASE_UTF8_H
 #define OBX_BASE_UTF8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/config/limits.h - what a configuration may cost; far above any real one */
 #ifndef OBX_CONFIG_LIMITS_H
 #define OBX_CONFIG_LIMITS_H

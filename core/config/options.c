@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/config/options.c - option tables applied to a section: text becomes typed values in a struct
  *
@@ -10,7 +11,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/nearest.h"
+#include "base/suggest.h"
 #include "config/redact.h"
 #include "config/table.h"
 #include "config/tree.h"
@@ -32,7 +33,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(const struct field *fiel
     va_start(args, format);
     int code = OUTBOX_E_BUG;
     if (field->entry) {
-        code = obx_place_verror(field->section->config->name, field->entry->value_place, field->error, format, args);
+        code = obx_location_verror(field->section->config->name, field->entry->value_place, field->error, format, args);
     } else if (field->error) {
         vsnprintf(field->error->text, sizeof field->error->text, format, args);
         field->error->code = code;
@@ -117,9 +118,9 @@ static int refuse_choice(const struct field *field)
 {
     char list[256] = "";
     size_t used = 0;
-    struct obx_nearest nearest = {.word = field->text};
+    struct obx_suggest nearest = {.word = field->text};
     for (const char *const *choice = field->option->choices; *choice; choice++) {
-        obx_nearest_offer(&nearest, *choice);
+        obx_suggest_offer(&nearest, *choice);
         if (used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", *choice);
     }
@@ -246,7 +247,7 @@ static int apply_default(struct field *field)
                                  *field->section->name ? " in " : "", field->section->name, option->help ? ": " : "",
                                  option->help ? option->help : "");
     memset(field->to, 0, value_size(option->type));
-    field->text = option->fallback;
+    field->text = option->default_value;
     if (!field->text)
         return OUTBOX_OK;
     return option->type == OUTBOX_OPT_MAP ? set_default_map(field) : set_text(field);
@@ -293,14 +294,14 @@ static bool is_known(const struct known *known, const char *key)
 static int refuse_key(const struct known *known, const struct obx_section *section, const struct obx_entry *entry,
                       struct outbox_error *error)
 {
-    struct obx_nearest nearest = {.word = entry->key};
+    struct obx_suggest nearest = {.word = entry->key};
     const char *name;
     for (uint32_t i = 0; (name = known_name(known, i)); i++)
-        obx_nearest_offer(&nearest, name);
+        obx_suggest_offer(&nearest, name);
     const char *best = nearest.best;
-    return obx_place_error(section->config->name, entry->key_place, error, "unknown key '%s'%s%s%s%s%s", entry->key,
-                           *section->name ? " in " : "", section->name, best ? "; did you mean '" : "",
-                           best ? best : "", best ? "'?" : "");
+    return obx_location_error(section->config->name, entry->key_place, error, "unknown key '%s'%s%s%s%s%s", entry->key,
+                              *section->name ? " in " : "", section->name, best ? "; did you mean '" : "",
+                              best ? best : "", best ? "'?" : "");
 }
 
 int obx_options_apply(const struct outbox_option *options, uint32_t count, uint32_t stride, const char *const *ignore,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/config/print.c - typed values back to YAML
  *
@@ -180,7 +181,7 @@ static bool is_unset(const struct outbox_option *option, const void *from)
     case OUTBOX_OPT_SIZE:
     case OUTBOX_OPT_DURATION:
         memcpy(&number, from, sizeof number);
-        return !number && !option->fallback && (option->min > 0 || option->max < 0);
+        return !number && !option->default_value && (option->min > 0 || option->max < 0);
     default:
         return false;
     }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/config/print.h - the configuration as it takes effect, as YAML that reads back, defaults included
  *

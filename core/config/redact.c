@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/config/redact.c - names of secrets, matched without regard to case */
 #include "config/redact.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/config/redact.h - which entries of a map that is passed through to a client library are secrets */
 #ifndef OBX_CONFIG_REDACT_H
 #define OBX_CONFIG_REDACT_H

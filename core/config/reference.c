@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/config/reference.c - option tables as Markdown */
 #include "config/reference.h"
 
@@ -66,8 +67,8 @@ static void add_row(struct obx_buf *buf, const struct outbox_option *option)
     obx_buf_puts(buf, " | ");
     if (option->flags & OUTBOX_OPT_REQUIRED)
         obx_buf_puts(buf, "required");
-    else if (option->fallback)
-        add_code(buf, option->fallback);
+    else if (option->default_value)
+        add_code(buf, option->default_value);
     obx_buf_puts(buf, " | ");
     add_cell(buf, option->help ? option->help : "");
     if (option->flags & OUTBOX_OPT_SECRET)

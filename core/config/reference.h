@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/config/reference.h - option tables for readers of docs/CONFIGURATION.md */
 #ifndef OBX_CONFIG_REFERENCE_H
 #define OBX_CONFIG_REFERENCE_H

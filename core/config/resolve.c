@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/config/resolve.c - the text of a scalar as it counts: ${NAME} from the environment, file:PATH from a file
  *
@@ -36,16 +37,16 @@ static void emit(struct output *out, const char *bytes, size_t size)
 }
 
 /* Where a byte of the scalar stands in the file; the scalar's begin where that cannot be told. */
-static struct obx_place place_inside(const struct obx_entry *entry, const char *at)
+static struct obx_location place_inside(const struct obx_entry *entry, const char *at)
 {
-    struct obx_place place = entry->value_place;
+    struct obx_location place = entry->value_place;
     if (entry->exact)
         place.column += !entry->plain + (uint32_t)obx_utf8_count(entry->text, (size_t)(at - entry->text));
     return place;
 }
 
 #define REFUSE(expansion, at, ...) \
-    obx_place_error((expansion)->config->name, place_inside((expansion)->entry, at), (expansion)->error, __VA_ARGS__)
+    obx_location_error((expansion)->config->name, place_inside((expansion)->entry, at), (expansion)->error, __VA_ARGS__)
 
 static size_t name_length(const char *name)
 {
@@ -142,11 +143,11 @@ int obx_entry_resolve(const struct obx_section *section, const struct obx_entry 
 {
     struct obx_config *config = section->config;
     if (entry->section)
-        return obx_place_error(config->name, entry->key_place, error, "'%s' must be one value, not a section",
-                               entry->key);
+        return obx_location_error(config->name, entry->key_place, error, "'%s' must be one value, not a section",
+                                  entry->key);
     if (is_nothing(entry))
-        return obx_place_error(config->name, entry->value_place, error,
-                               "'%s' has no value; write one (\"\" is the empty one) or remove the key", entry->key);
+        return obx_location_error(config->name, entry->value_place, error,
+                                  "'%s' has no value; write one (\"\" is the empty one) or remove the key", entry->key);
     *text = entry->text;
     int code = how & OBX_RESOLVE_VERBATIM ? OUTBOX_OK : expand(config, entry, text, error);
     if (code || !(how & OBX_RESOLVE_FILE) || strncmp(entry->text, "file:", 5))

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/config/same.c - comparing what two configurations say, to find out what a reload has to restart
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/config/secret.c - a secret that stands in a file of its own
  *
@@ -28,8 +29,8 @@ struct secret {
 
 static int refuse(const struct secret *secret, const char *why)
 {
-    return obx_place_error(secret->config->name, secret->entry->value_place, secret->error,
-                           "read secret file %s for '%s': %s", secret->path, secret->entry->key, why);
+    return obx_location_error(secret->config->name, secret->entry->value_place, secret->error,
+                              "read secret file %s for '%s': %s", secret->path, secret->entry->key, why);
 }
 
 static int refuse_errno(const struct secret *secret, int number)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/config/table.h - walking an option table whose entries may be of another version's size */
 #ifndef OBX_CONFIG_TABLE_H
 #define OBX_CONFIG_TABLE_H

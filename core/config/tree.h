@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/config/tree.h - the tree that the YAML reader builds; private to core/config
  *
@@ -27,7 +28,7 @@ struct obx_secret {
     const char *text;
 };
 
-struct obx_place {
+struct obx_location {
     uint32_t line, column; /* from 1; column counts characters */
 };
 
@@ -35,7 +36,7 @@ struct obx_place {
 struct obx_entry {
     struct obx_entry *next;
     const char *key;
-    struct obx_place key_place, value_place;
+    struct obx_location key_place, value_place;
     struct obx_section *section; /* the value is a mapping, or: */
     const char *text;            /* the value is a scalar */
     size_t size;
@@ -46,7 +47,7 @@ struct obx_entry {
 struct obx_section {
     struct obx_config *config;
     const char *name;
-    struct obx_place place;
+    struct obx_location place;
     struct obx_entry *first, **last;
     uint32_t count;
 };
@@ -54,14 +55,14 @@ struct obx_section {
 /* Memory of the config, zeroed; NULL when there is none. */
 void *obx_config_alloc(struct obx_config *config, size_t size);
 char *obx_config_strndup(struct obx_config *config, const char *text, size_t size);
-struct obx_section *obx_section_new(struct obx_config *config, const char *name, struct obx_place place);
+struct obx_section *obx_section_new(struct obx_config *config, const char *name, struct obx_location place);
 const struct obx_entry *obx_section_entry(const struct obx_section *section, const char *key);
 
 /* "name:line:col: text" with the code CONFIG, which is also returned. */
-int obx_place_error(const char *name, struct obx_place place, struct outbox_error *error, const char *format, ...)
+int obx_location_error(const char *name, struct obx_location place, struct outbox_error *error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-int obx_place_verror(const char *name, struct obx_place place, struct outbox_error *error, const char *format,
-                     va_list args) __attribute__((format(printf, 4, 0)));
+int obx_location_verror(const char *name, struct obx_location place, struct outbox_error *error, const char *format,
+                        va_list args) __attribute__((format(printf, 4, 0)));
 
 /* Read a YAML text into sections of config. name: for messages. */
 int obx_yaml_read(struct obx_config *config, const char *name, const char *text, size_t size, struct obx_section **root,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/config/value.c - one reader for "number unit", with two tables of units; overflow is a result of its own */
 #include "config/value.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/config/value.h - the texts of numbers, sizes and durations, both ways
  *

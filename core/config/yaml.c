@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/config/yaml.c - a YAML text becomes sections, by the events of libyaml
  *
@@ -26,17 +27,17 @@ struct reader {
     struct outbox_error *error;
 };
 
-static struct obx_place place_of(yaml_mark_t mark)
+static struct obx_location place_of(yaml_mark_t mark)
 {
-    return (struct obx_place){(uint32_t)mark.line + 1, (uint32_t)mark.column + 1};
+    return (struct obx_location){(uint32_t)mark.line + 1, (uint32_t)mark.column + 1};
 }
 
-#define REFUSE(reader, mark, ...) obx_place_error((reader)->name, place_of(mark), (reader)->error, __VA_ARGS__)
+#define REFUSE(reader, mark, ...) obx_location_error((reader)->name, place_of(mark), (reader)->error, __VA_ARGS__)
 
-static struct obx_place place_of_offset(const struct reader *reader, size_t offset)
+static struct obx_location place_of_offset(const struct reader *reader, size_t offset)
 {
     const char *line = reader->text, *at = reader->text + OBX_MIN(offset, reader->size);
-    struct obx_place place = {1, 1};
+    struct obx_location place = {1, 1};
     for (const char *p = reader->text; p < at; p++)
         if (*p == '\n') {
             place.line++;
@@ -81,8 +82,8 @@ static int syntax_error(struct reader *reader)
         return obx_error_no_memory(reader->error);
     const char *problem = parser->problem ? parser->problem : "unknown fault";
     if (parser->error == YAML_READER_ERROR)
-        return obx_place_error(reader->name, place_of_offset(reader, parser->problem_offset), reader->error,
-                               "not valid YAML: %s (0x%02x)", problem, (unsigned)parser->problem_value);
+        return obx_location_error(reader->name, place_of_offset(reader, parser->problem_offset), reader->error,
+                                  "not valid YAML: %s (0x%02x)", problem, (unsigned)parser->problem_value);
     if (!parser->context || strstr(parser->context, "next token")) /* that one says nothing */
         return REFUSE(reader, parser->problem_mark, "not valid YAML: %s%s", problem, advice(reader));
     return REFUSE(reader, parser->problem_mark, "not valid YAML: %s, %s that begins on line %zu%s", problem,
@@ -263,16 +264,17 @@ static int read_document(struct reader *reader, struct obx_section *root)
 static int check_text(struct reader *reader)
 {
     if (reader->size > OBX_CONFIG_MAX_SIZE)
-        return obx_place_error(reader->name, (struct obx_place){1, 1}, reader->error,
-                               "the file is larger than 1MiB; a configuration is not");
+        return obx_location_error(reader->name, (struct obx_location){1, 1}, reader->error,
+                                  "the file is larger than 1MiB; a configuration is not");
     if (reader->size >= 3 && !memcmp(reader->text, "\xef\xbb\xbf", 3)) {
         reader->text += 3;
         reader->size -= 3;
     }
     size_t valid = obx_utf8_prefix(reader->text, reader->size);
     if (valid < reader->size)
-        return obx_place_error(reader->name, place_of_offset(reader, valid), reader->error,
-                               "byte 0x%02x is not UTF-8; save the file as UTF-8", (unsigned char)reader->text[valid]);
+        return obx_location_error(reader->name, place_of_offset(reader, valid), reader->error,
+                                  "byte 0x%02x is not UTF-8; save the file as UTF-8",
+                                  (unsigned char)reader->text[valid]);
     return OUTBOX_OK;
 }
 
@@ -294,7 +296,7 @@ int obx_yaml_read(struct obx_config *config, const char *name, const char *text,
     int code = check_text(&reader);
     if (code)
         return code;
-    *root = obx_section_new(config, "", (struct obx_place){1, 1});
+    *root = obx_section_new(config, "", (struct obx_location){1, 1});
     if (!*root || !yaml_parser_initialize(&reader.parser))
         return obx_error_no_memory(error);
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);

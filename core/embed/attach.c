@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/embed/attach.c - a relay on the host application's own loop
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/embed/handle.h - what is behind struct outbox; private to core/embed */
 #ifndef OBX_EMBED_HANDLE_H
 #define OBX_EMBED_HANDLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/embed/outbox.c - making a handle: configuration, plugins, relay
  *

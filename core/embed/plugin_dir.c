@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/embed/plugin_dir.c - where the plugins are
  *
  * An installation may be moved as a whole: BINDIR/outbox finds BINDIR/../LIBDIR/outbox, and LIBDIR/liboutbox.so finds
- * LIBDIR/outbox. In the build tree both lie in core/service and the modules in plugins/. The code does not know
+ * LIBDIR/outbox. In the build tree the modules are in plugins/. The code does not know
  * whether it is linked into the program or into the library: dladdr() tells the file that it came from.
  */
 #include "embed/plugin_dir.h"
@@ -39,15 +40,19 @@ static bool look(const char *self, const char *relative, char *directory, size_t
     return true;
 }
 
-static bool in_build_tree(const char *self)
+/* The program stands one folder below the root of the build tree, the library three. */
+static bool find_in_build_tree(const char *self, char *directory, size_t size)
 {
     char ignored[PATH_MAX];
-    return look(self, "../../meson-private", ignored, sizeof ignored);
+    if (look(self, "../meson-private", ignored, sizeof ignored))
+        return look(self, "../plugins", directory, size);
+    return look(self, "../../../meson-private", ignored, sizeof ignored) &&
+           look(self, "../../../plugins", directory, size);
 }
 
 void obx_plugin_dir_beside(const char *self, char *directory, size_t size)
 {
-    if (in_build_tree(self) && look(self, "../../plugins", directory, size))
+    if (find_in_build_tree(self, directory, size))
         return;
     if (look(self, OBX_PLUGINS_FROM_BIN, directory, size) || look(self, "outbox", directory, size))
         return;

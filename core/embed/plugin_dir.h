@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/embed/plugin_dir.h - where the plugins are, for the program and for the library, wherever they were moved to */
 #ifndef OBX_EMBED_PLUGIN_DIR_H
 #define OBX_EMBED_PLUGIN_DIR_H

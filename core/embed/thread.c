@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/embed/thread.c - a relay on a thread of its own, and talking to it from others
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/loop/heap.h - the timers that are set, the next one first
  *

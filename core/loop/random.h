@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/loop/random.h - SplitMix64: a counter that is stirred well; every state is a good state */
 #ifndef OBX_LOOP_RANDOM_H
 #define OBX_LOOP_RANDOM_H

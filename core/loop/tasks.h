@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/loop/tasks.h - the queue of deferred tasks of a loop; loop thread only */
 #ifndef OBX_LOOP_TASKS_H
 #define OBX_LOOP_TASKS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/loop/uv_internal.h - what the files uv_*.c share */
 #ifndef OBX_LOOP_UV_INTERNAL_H
 #define OBX_LOOP_UV_INTERNAL_H

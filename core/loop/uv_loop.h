@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/loop/uv_loop.h - the event loop on libuv: its own, or attached to one that the host application runs */
 #ifndef OBX_LOOP_UV_LOOP_H
 #define OBX_LOOP_UV_LOOP_H

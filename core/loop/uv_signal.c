@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/loop/uv_signal.c - signals as events, for the program's verbs; the library itself never asks for one
  *

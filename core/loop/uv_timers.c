@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/loop/uv_timers.c - the heap of timers, and the one clock that wakes the loop for it
  *

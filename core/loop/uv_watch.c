@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/loop/uv_watch.c - waiting for a descriptor, once for each arm()
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/loop/uv_workers.c - starts the workers of libuv, which it would else do when the first work comes
  *

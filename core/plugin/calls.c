@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/calls.c - what the relay and the verbs call: submit, to the first plugin of the stack that has the
  * function
@@ -42,7 +43,7 @@ STORE_CALL(start, const struct outbox_store_start)
 STORE_CALL(acquire, struct outbox_acquire)
 STORE_CALL(claim, struct outbox_claim)
 STORE_CALL(settle, const struct outbox_settle)
-STORE_CALL(park, const struct outbox_park)
+STORE_CALL(dead_letter, const struct outbox_dead_letter_rows)
 STORE_CALL(check, const struct outbox_check)
 STORE_CALL(status, struct outbox_store_status)
 STORE_CALL(add, const struct outbox_add)
@@ -52,7 +53,7 @@ STORE_PLAIN_CALL(setup)
 
 bool obx_store_can_renew(const struct obx_instance *store)
 {
-    for (; store; store = store->under)
+    for (; store; store = store->inner)
         if (store->plugin->ops.store.renew)
             return true;
     return false;
@@ -88,9 +89,9 @@ void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32
     start_broker(broker, call, timeout_ms, &start);
 }
 
-void obx_broker_start_to_look(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms)
+void obx_broker_start_to_probe(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms)
 {
-    static const struct outbox_broker_start start = {.struct_size = sizeof start, .flags = OUTBOX_START_LOOK};
+    static const struct outbox_broker_start start = {.struct_size = sizeof start, .flags = OUTBOX_START_PROBE};
     start_broker(broker, call, timeout_ms, &start);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/descriptor.c - what a plugin says of itself, checked before any code of it runs
  *
@@ -42,7 +43,7 @@ static const struct function store_functions[] = {
     STORE(settle, 0),
     STORE(init, 0),
     STORE(fini, 0),
-    STORE(park, OUTBOX_CAP_DEAD_LETTERS),
+    STORE(dead_letter, OUTBOX_CAP_DEAD_LETTERS),
     STORE(dead, OUTBOX_CAP_DEAD_LETTERS),
     STORE(setup, OUTBOX_CAP_ADMIN),
     STORE(print, OUTBOX_CAP_ADMIN),

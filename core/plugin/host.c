@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/host.c - what the host does for a plugin: struct outbox_host, one table for each instance
  *
@@ -84,7 +85,7 @@ static void outcomes(const struct outbox_host *host, outbox_op_t op, const struc
 static outbox_op_t op_child(const struct outbox_host *host, outbox_op_t parent, const struct outbox_child *child)
 {
     struct obx_instance *instance = obx_instance_of(host);
-    return instance->under ? obx_op_child(instance->under, parent, child) : 0;
+    return instance->inner ? obx_op_child(instance->inner, parent, child) : 0;
 }
 
 #ifdef OUTBOX_WITH_FAILPOINTS
@@ -135,10 +136,10 @@ void obx_instance_violation(struct obx_instance *instance, uint64_t *counter, co
     if (instance->violation_told)
         return;
     instance->violation_told = true;
-    obx_log_say(instance->log, OUTBOX_LOG_WARN, instance->subject,
-                "the plugin broke the completion contract: %s for op %016" PRIx64
-                "; ignored, as further ones will be; please report this to the plugin's author",
-                what, op);
+    obx_log_write(instance->log, OUTBOX_LOG_WARN, instance->subject,
+                  "the plugin broke the completion contract: %s for op %016" PRIx64
+                  "; ignored, as further ones will be; please report this to the plugin's author",
+                  what, op);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */

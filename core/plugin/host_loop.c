@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/host_loop.c - the loop as a plugin sees it: descriptors, timers, posts from its threads, work for others
  *
@@ -221,8 +222,8 @@ static void drop_left_overs(struct obx_instance *instance)
         timers++;
     }
     if (watches || timers)
-        obx_log_say(instance->log, OUTBOX_LOG_WARN, instance->subject,
-                    "the plugin left %u watches and %u timers open; closed", watches, timers);
+        obx_log_write(instance->log, OUTBOX_LOG_WARN, instance->subject,
+                      "the plugin left %u watches and %u timers open; closed", watches, timers);
 }
 
 void obx_host_loop_close(struct obx_instance *instance)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/instance.c - from a section of the configuration to a plugin that can be called
  *
@@ -68,7 +69,7 @@ static struct obx_instance *allocate(const struct obx_instance_setup *setup, con
 static void salt_tokens(struct obx_instance *instance)
 {
     struct obx_loop *loop = instance->loop;
-    uint64_t salt = instance->under ? instance->under->ops.salt + 1 : loop->ops->random(loop);
+    uint64_t salt = instance->inner ? instance->inner->ops.salt + 1 : loop->ops->random(loop);
     instance->ops.salt = salt & 0xffff;
 }
 
@@ -78,39 +79,38 @@ static int make_under(const struct obx_instance_setup *setup, struct obx_instanc
     const struct outbox_plugin *d = &instance->plugin->descriptor;
     const char *kind = obx_kind_name(d->kind);
     if (!(d->caps & OUTBOX_CAP_DECORATOR)) {
-        if (!obx_section_has(section, "over"))
+        if (!obx_section_has(section, "wraps"))
             return OUTBOX_OK;
-        return obx_section_error(section, "over", error, "%s %s stands over no other plugin: remove 'over'", kind,
-                                 d->name);
+        return obx_section_error(section, "wraps", error, "%s %s wraps no other plugin: remove 'wraps'", kind, d->name);
     }
-    if (!obx_section_has(section, "over"))
-        return obx_section_error(section, NULL, error, "%s %s stands over another %s: say which under 'over:'", kind,
-                                 d->name, kind);
+    if (!obx_section_has(section, "wraps"))
+        return obx_section_error(section, NULL, error, "%s %s wraps another %s: name it in 'wraps:'", kind, d->name,
+                                 kind);
     if (depth == OBX_STACK_MAX)
-        return obx_section_error(section, "over", error, "more than %d plugins over each other", OBX_STACK_MAX);
+        return obx_section_error(section, "wraps", error, "more than %d plugins over each other", OBX_STACK_MAX);
     const struct obx_section *below;
-    int status = obx_section_child(section, "over", &below, error);
-    return status ? status : make(setup, d->kind, below, depth + 1, &instance->under, error);
+    int status = obx_section_child(section, "wraps", &below, error);
+    return status ? status : make(setup, d->kind, below, depth + 1, &instance->inner, error);
 }
 
 /* Tie it to the instance above. */
 static void join(struct obx_instance *instance)
 {
-    struct obx_instance *under = instance->under;
-    under->over = instance;
-    obx_stack_ops(under, &instance->below_ops);
-    instance->below = (struct outbox_under){
+    struct obx_instance *inner = instance->inner;
+    inner->over = instance;
+    obx_stack_ops(inner, &instance->below_ops);
+    instance->below = (struct outbox_inner){
         .struct_size = sizeof instance->below,
-        .self = under->self,
+        .self = inner->self,
         .ops = &instance->below_ops,
-        .caps = obx_instance_caps(under),
-        .name = obx_instance_name(under),
+        .caps = obx_instance_caps(inner),
+        .name = obx_instance_name(inner),
     };
 }
 
 static int set_options(struct obx_instance *instance, const struct obx_section *section, struct outbox_error *error)
 {
-    static const char *const ignore[] = {"plugin", "over", NULL};
+    static const char *const ignore[] = {"plugin", "wraps", NULL};
     const struct outbox_plugin *d = &instance->plugin->descriptor;
     return obx_options_apply(d->options, d->option_count, d->option_size, ignore, section, instance->self, error);
 }
@@ -122,7 +122,7 @@ static int init(struct obx_instance *instance, struct outbox_error *error)
         .struct_size = sizeof arguments,
         .host = &instance->host,
         .relay = instance->relay,
-        .under = instance->under ? &instance->below : NULL,
+        .inner = instance->inner ? &instance->below : NULL,
     };
     struct outbox_error local;
     error = error ? error : &local;
@@ -149,7 +149,7 @@ static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, c
     status = name_instance(instance, setup->relay, error);
     if (!status)
         status = make_under(setup, instance, section, depth, error);
-    if (!status && instance->under)
+    if (!status && instance->inner)
         join(instance);
     salt_tokens(instance);
     if (!status)
@@ -185,10 +185,10 @@ static void fini(struct obx_instance *instance)
 void obx_instance_free(struct obx_instance *instance)
 {
     while (instance) {
-        struct obx_instance *under = instance->under;
+        struct obx_instance *inner = instance->inner;
         if (instance->works) {
-            obx_log_say(instance->log, OUTBOX_LOG_ERROR, instance->subject,
-                        "freed while %u of its jobs run on worker threads; its memory is given up", instance->works);
+            obx_log_write(instance->log, OUTBOX_LOG_ERROR, instance->subject,
+                          "freed while %u of its jobs run on worker threads; its memory is given up", instance->works);
             return;
         }
         fini(instance);
@@ -198,14 +198,14 @@ void obx_instance_free(struct obx_instance *instance)
         obx_free(instance->subject);
         obx_wipe(instance, sizeof *instance + instance->plugin->descriptor.instance_size);
         obx_free(instance);
-        instance = under;
+        instance = inner;
     }
 }
 
 uint64_t obx_instance_caps(const struct obx_instance *instance)
 {
     uint64_t caps = instance->plugin->descriptor.caps;
-    while ((instance = instance->under))
+    while ((instance = instance->inner))
         caps |= instance->plugin->descriptor.caps & CAPS_PASSED_ON;
     return caps;
 }
@@ -223,7 +223,7 @@ void *obx_instance_self(const struct obx_instance *instance)
 uint32_t obx_instance_in_flight(const struct obx_instance *instance)
 {
     uint32_t in_flight = 0;
-    for (; instance; instance = instance->under)
+    for (; instance; instance = instance->inner)
         in_flight += instance->ops.in_flight;
     return in_flight;
 }
@@ -231,7 +231,7 @@ uint32_t obx_instance_in_flight(const struct obx_instance *instance)
 struct obx_violations obx_instance_violations(const struct obx_instance *instance)
 {
     struct obx_violations sum = {0};
-    for (; instance; instance = instance->under) {
+    for (; instance; instance = instance->inner) {
         sum.unknown_ops += instance->violations.unknown_ops;
         sum.bad_outcomes += instance->violations.bad_outcomes;
         sum.early_stops += instance->violations.early_stops;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/instance.h - a configured plugin, and calling it
  *
@@ -54,7 +55,7 @@ struct obx_instance_setup {
     struct obx_registry *registry;
     const struct obx_log *log;
     const char *relay;                 /* its name; copied */
-    const struct obx_section *section; /* `store:` or `broker:`, with plugin:, options and, for decorators, over: */
+    const struct obx_section *section; /* `store:` or `broker:`, with plugin:, options and, for decorators, wraps: */
     struct obx_instance_events events;
 };
 
@@ -90,8 +91,8 @@ void obx_store_claim(struct obx_instance *store, struct obx_call *call, uint32_t
 void obx_store_release(struct obx_instance *store, struct outbox_batch *batch);
 void obx_store_settle(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
                       const struct outbox_settle *settle);
-void obx_store_park(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
-                    const struct outbox_park *park);
+void obx_store_dead_letter(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
+                           const struct outbox_dead_letter_rows *rows);
 void obx_store_setup(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms);
 int obx_store_print(struct obx_instance *store, enum outbox_print what, void (*line)(void *arg, const char *text),
                     void *arg, struct outbox_error *error);
@@ -105,7 +106,7 @@ void obx_store_dead(struct obx_instance *store, struct obx_call *call, uint32_t 
 
 void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms);
 /* For obx_broker_check() alone: what can be looked at without changing anything. */
-void obx_broker_start_to_look(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms);
+void obx_broker_start_to_probe(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms);
 /* No timeout: an event in flight is never given up while its broker may still take it. */
 void obx_broker_publish(struct obx_instance *broker, struct obx_call *call, const struct outbox_publish *publish);
 int obx_broker_admit(struct obx_instance *broker, const struct outbox_message *message, struct outbox_error *error);

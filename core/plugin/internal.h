@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/internal.h - what the files of core/plugin share
  *
@@ -91,8 +92,8 @@ struct obx_instance {
     bool stopping;            /* of the top of a stack, like: */
     struct obx_op *held_stop; /* completed, but something else is still in flight */
 
-    struct obx_instance *under, *over; /* decorators: who stands where */
-    struct outbox_under below;         /* what a decorator's init gets */
+    struct obx_instance *inner, *over; /* decorators: who stands where */
+    struct outbox_inner below;         /* what a decorator's init gets */
     union obx_any_ops below_ops;
 
     struct obx_ops ops;
@@ -134,7 +135,7 @@ static inline bool obx_instance_has(const struct obx_instance *instance, size_t 
 static inline struct obx_instance *obx_instance_with(struct obx_instance *instance, size_t offset)
 {
     while (instance && !obx_instance_has(instance, offset))
-        instance = instance->under;
+        instance = instance->inner;
     return instance;
 }
 
@@ -154,7 +155,7 @@ void obx_instance_violation(struct obx_instance *instance, uint64_t *counter, co
 
 /* ops.c. begin: 0 when the call has failed already, which it is told later. */
 outbox_op_t obx_op_begin(struct obx_instance *instance, const char *what, struct obx_call *call, uint32_t timeout_ms);
-outbox_op_t obx_op_child(struct obx_instance *under, outbox_op_t parent, const struct outbox_child *child);
+outbox_op_t obx_op_child(struct obx_instance *inner, outbox_op_t parent, const struct outbox_child *child);
 struct obx_op *obx_op_find(const struct obx_instance *instance, outbox_op_t token); /* in flight, or NULL */
 void obx_op_done(struct obx_instance *instance, outbox_op_t token, const struct outbox_error *error);
 void obx_op_cancel(struct obx_op *op);

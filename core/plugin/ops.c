@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/ops.c - operations in flight: from submission to exactly one done
  *
@@ -157,14 +158,14 @@ outbox_op_t obx_op_begin(struct obx_instance *instance, const char *what, struct
     return op->token;
 }
 
-outbox_op_t obx_op_child(struct obx_instance *under, outbox_op_t parent, const struct outbox_child *child)
+outbox_op_t obx_op_child(struct obx_instance *inner, outbox_op_t parent, const struct outbox_child *child)
 {
-    struct obx_op *up = obx_op_find(under->over, parent);
+    struct obx_op *up = obx_op_find(inner->over, parent);
     if (!up) {
-        obx_instance_violation(under->over, &under->over->violations.unknown_ops, "op_child", parent);
+        obx_instance_violation(inner->over, &inner->over->violations.unknown_ops, "op_child", parent);
         return 0;
     }
-    struct obx_op *op = take(under, up->what);
+    struct obx_op *op = take(inner, up->what);
     if (!op)
         return 0;
     op->parent = parent;
@@ -178,7 +179,7 @@ outbox_op_t obx_op_child(struct obx_instance *under, outbox_op_t parent, const s
 
 static bool others_fly(struct obx_instance *instance)
 {
-    for (instance = obx_instance_top(instance); instance; instance = instance->under)
+    for (instance = obx_instance_top(instance); instance; instance = instance->inner)
         if (instance->ops.flying)
             return true;
     return false;
@@ -283,10 +284,10 @@ static void deliver(struct obx_task *task)
 
 /* ---- canceling --------------------------------------------------------------------------------------------------- */
 
-static void cancel_children(struct obx_instance *under, outbox_op_t parent)
+static void cancel_children(struct obx_instance *inner, outbox_op_t parent)
 {
-    for (uint32_t i = 0; under && i < under->ops.count; i++) {
-        struct obx_op *op = under->ops.all[i];
+    for (uint32_t i = 0; inner && i < inner->ops.count; i++) {
+        struct obx_op *op = inner->ops.all[i];
         if (op->state == OBX_OP_FLYING && op->parent == parent)
             obx_op_cancel(op);
     }
@@ -305,12 +306,12 @@ void obx_op_cancel(struct obx_op *op)
     if (cancel)
         cancel(instance->self, op->token);
     else
-        cancel_children(instance->under, op->token);
+        cancel_children(instance->inner, op->token);
 }
 
 void obx_instance_cancel(struct obx_instance *instance)
 {
-    for (instance = obx_instance_top(instance); instance; instance = instance->under)
+    for (instance = obx_instance_top(instance); instance; instance = instance->inner)
         for (uint32_t i = 0; i < instance->ops.count; i++)
             obx_op_cancel(instance->ops.all[i]);
 }

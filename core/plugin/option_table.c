@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/option_table.c - is a plugin's table of options sane?
  *
@@ -26,7 +27,8 @@ static const struct place places[] = {
     [OUTBOX_OPT_ENUM] = {sizeof(int64_t), _Alignof(int64_t)},
     [OUTBOX_OPT_MAP] = {sizeof(struct outbox_map), _Alignof(struct outbox_map)},
 };
-#define FLAGS (OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_RELOADABLE | OUTBOX_OPT_VERBATIM | OUTBOX_OPT_PLACE)
+#define FLAGS \
+    (OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_RELOADABLE | OUTBOX_OPT_VERBATIM | OUTBOX_OPT_IDENTITY)
 
 /* Newer plugins have larger entries: walk by theirs. */
 static const struct outbox_option *option_at(const struct outbox_plugin *plugin, uint32_t index)
@@ -62,7 +64,7 @@ static int check_name(const struct outbox_plugin *plugin, uint32_t index, const 
     if (!name_ok(name))
         return obx_error_set(error, OUTBOX_E_ABI, "%s: options[%u].name is '%.40s', expected [a-z][a-z0-9_.-]*", origin,
                              index, name ? name : "");
-    if (!strcmp(name, "plugin") || !strcmp(name, "over"))
+    if (!strcmp(name, "plugin") || !strcmp(name, "wraps"))
         return obx_error_set(error, OUTBOX_E_ABI,
                              "%s: options[%u].name is '%s', expected a name that the host does not use", origin, index,
                              name);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/outcomes.c - what became of the messages of a publish, each told once
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/registry.c - the plugins that this process knows
  *
@@ -10,7 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/nearest.h"
+#include "base/suggest.h"
 #include "plugin/registry_internal.h"
 
 static struct obx_entry *lookup(const struct obx_registry *registry, enum outbox_kind kind, const char *name)
@@ -102,19 +103,19 @@ static bool is_known(enum outbox_kind kind, const char *name)
 
 /* All names of a kind: built in, then the modules. The texts belong to the registry or to `modules`. */
 static void list_names(const struct obx_registry *registry, enum outbox_kind kind, const struct obx_names *modules,
-                       struct obx_nearest *nearest, struct obx_buf *list)
+                       struct obx_suggest *nearest, struct obx_buf *list)
 {
     OBX_LIST_EACH(&registry->entries, entry, struct obx_entry, link)
     {
         if (entry->plugin.descriptor.kind != kind || entry->path)
             continue;
-        obx_nearest_offer(nearest, entry->plugin.descriptor.name);
+        obx_suggest_offer(nearest, entry->plugin.descriptor.name);
         obx_buf_printf(list, "%s%s", list->size ? ", " : "", entry->plugin.descriptor.name);
     }
     for (size_t i = 0; i < modules->count; i++) {
         if (lookup(registry, kind, modules->items[i]))
             continue;
-        obx_nearest_offer(nearest, modules->items[i]);
+        obx_suggest_offer(nearest, modules->items[i]);
         obx_buf_printf(list, "%s%s", list->size ? ", " : "", modules->items[i]);
     }
 }
@@ -124,7 +125,7 @@ static int not_found(const struct obx_registry *registry, enum outbox_kind kind,
 {
     const char *kind_name = obx_kind_name(kind);
     struct obx_names modules;
-    struct obx_nearest nearest = {.word = name};
+    struct obx_suggest nearest = {.word = name};
     struct obx_buf list = {0};
     int status = obx_module_names(registry, kind, &modules);
     list_names(registry, kind, &modules, &nearest, &list);
@@ -156,8 +157,8 @@ static void tell_shadow(const struct obx_registry *registry, struct obx_entry *e
     const struct outbox_plugin *d = &entry->plugin.descriptor;
     char *path = obx_module_path(registry, d->kind, d->name);
     if (path && !access(path, F_OK))
-        obx_log_say(registry->log, OUTBOX_LOG_INFO, "plugins", "the %s %s is built in: %s is not used",
-                    obx_kind_name(d->kind), d->name, path);
+        obx_log_write(registry->log, OUTBOX_LOG_INFO, "plugins", "the %s %s is built in: %s is not used",
+                      obx_kind_name(d->kind), d->name, path);
     obx_free(path);
 }
 

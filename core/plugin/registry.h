@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/registry.h - which plugins there are: built in first, then modules of the plugin directory, on demand
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/plugin/registry_internal.h - what registry.c and module.c share */
 #ifndef OBX_PLUGIN_REGISTRY_INTERNAL_H
 #define OBX_PLUGIN_REGISTRY_INTERNAL_H

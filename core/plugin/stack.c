@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/plugin/stack.c - the functions of an instance as the decorator above it sees them
  *
- * A decorator calls under->ops->claim(under->self, child, ...). These stand between: a function that the plugin
+ * A decorator calls inner->ops->claim(inner->self, child, ...). These stand between: a function that the plugin
  * underneath lacks but one further down has is reached through an op of each plugin in between, so that completions
  * find their way up again. Only functions that somebody down there has are in the table.
  */
@@ -16,7 +17,7 @@ static struct obx_instance *descend(void *self, size_t offset, outbox_op_t *op)
     while (!obx_instance_has(at, offset)) {
         struct obx_instance *above = at;
         outbox_op_t parent = *op;
-        at = at->under;
+        at = at->inner;
         if (!(*op = obx_op_child(at, parent, NULL))) {
             struct outbox_error error;
             obx_error_no_memory(&error);
@@ -48,7 +49,7 @@ STORE_OP(start, const struct outbox_store_start)
 STORE_OP(acquire, struct outbox_acquire)
 STORE_OP(claim, struct outbox_claim)
 STORE_OP(settle, const struct outbox_settle)
-STORE_OP(park, const struct outbox_park)
+STORE_OP(dead_letter, const struct outbox_dead_letter_rows)
 STORE_OP(check, const struct outbox_check)
 STORE_OP(status, struct outbox_store_status)
 STORE_OP(add, const struct outbox_add)
@@ -112,9 +113,9 @@ static void broker_publish(void *self, outbox_op_t token, const struct outbox_pu
     } else if (at->plugin->ops.broker.publish) {
         at->plugin->ops.broker.publish(at->self, token, publish);
     } else {
-        outbox_op_t child = obx_op_child(at->under, token, NULL);
+        outbox_op_t child = obx_op_child(at->inner, token, NULL);
         if (child)
-            broker_publish(at->under->self, child, publish);
+            broker_publish(at->inner->self, child, publish);
         else
             obx_op_unsent(op, publish->count);
     }
@@ -141,7 +142,7 @@ static void store_table(struct obx_instance *instance, struct outbox_store_ops *
     OFFER(claim)
     OFFER(release)
     OFFER(settle)
-    OFFER(park)
+    OFFER(dead_letter)
     OFFER(setup)
     OFFER(print)
     OFFER(check)

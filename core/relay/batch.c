@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/relay/batch.c - making, recycling and marking of batches */
 #include "relay/batch.h"
 
@@ -81,7 +82,7 @@ void obx_batch_put(struct obx_batch_pool *pool, struct obx_batch *batch)
     pool->count++;
 }
 
-void obx_batch_change(struct obx_batch *batch, enum obx_fate from, enum obx_fate to)
+void obx_batch_change(struct obx_batch *batch, enum obx_row_state from, enum obx_row_state to)
 {
     uint32_t left = batch->fate_count[from];
     batch->fate_count[from] -= left;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/batch.h - a claimed batch on its way through the pipeline, and what became of each of its rows
  *
@@ -12,9 +13,9 @@
 #include "plugin/instance.h"
 
 /* The fate of one row. A batch can be released when no row is WAITING, FLYING or DELIVERED. */
-enum obx_fate {
+enum obx_row_state {
     OBX_WAITING,   /* to be published */
-    OBX_FLYING,    /* part of a publish in flight */
+    OBX_IN_FLIGHT, /* part of a publish in flight */
     OBX_DELIVERED, /* confirmed by the broker, to be settled */
     OBX_SETTLED,
     OBX_LEFT,  /* stays in the outbox: waits behind its key, is to be parked, or was given up in a recovery */
@@ -58,7 +59,7 @@ void obx_batch_pool_free(struct obx_batch_pool *pool);
 struct obx_batch *obx_batch_get(struct obx_batch_pool *pool, struct outbox_batch *rows);
 void obx_batch_put(struct obx_batch_pool *pool, struct obx_batch *batch); /* its rows are released already */
 
-static inline void obx_batch_set_fate(struct obx_batch *batch, uint32_t row, enum obx_fate fate)
+static inline void obx_batch_set_row_state(struct obx_batch *batch, uint32_t row, enum obx_row_state fate)
 {
     batch->fate_count[batch->fates[row]]--;
     batch->fates[row] = (uint8_t)fate;
@@ -66,7 +67,7 @@ static inline void obx_batch_set_fate(struct obx_batch *batch, uint32_t row, enu
 }
 
 /* All rows of one fate get another. */
-void obx_batch_change(struct obx_batch *batch, enum obx_fate from, enum obx_fate to);
+void obx_batch_change(struct obx_batch *batch, enum obx_row_state from, enum obx_row_state to);
 
 /* Nothing of it is needed any more. */
 static inline bool obx_batch_finished(const struct obx_batch *batch)

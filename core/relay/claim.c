@@ -1,13 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/claim.c - when to ask the store for rows, how many, and what to do with the answer
  *
  * Cadence: at once after a full batch; every millisecond while rows came lately; then pauses that double up to
- * settings.idle, or, if the store has a doorbell, one look with OUTBOX_CLAIM_PARK and a long sleep until it rings.
- * Bounds: the byte budget, the number of batches, the number of deferred and of rejected events; each only pauses.
- * Keys whose time has come (exact.c) go first; but when a look is due, too, the two take turns, so that keys that fail
- * again and again cannot hold up all others.
- * A look that fails because the connection is gone is the link's business; rows that there was no memory for are read
- * again by a rewind, once the pipeline is empty.
+ * settings.idle, or, if the store has a doorbell, one look with OUTBOX_CLAIM_ARM_WAKEUP and a long sleep until it
+ * rings. Bounds: the byte budget, the number of batches, the number of deferred and of rejected events; each only
+ * pauses. Keys whose time has come (exact.c) go first; but when a look is due, too, the two take turns, so that keys
+ * that fail again and again cannot hold up all others. A look that fails because the connection is gone is the link's
+ * business; rows that there was no memory for are read again by a rewind, once the pipeline is empty.
  */
 #include "base/error.h"
 #include "base/failpoint.h"
@@ -68,17 +68,17 @@ static bool holds_rows(const struct obx_relay *relay)
 static bool may_claim(const struct obx_relay *relay)
 {
     return obx_link_up(&relay->store) && !relay->stopping && !relay->halted && !obx_call_busy(&relay->claim_call) &&
-           obx_park_ready(relay) && relay->to_park_count < OBX_MAX_TO_PARK && relay->ready_count < MAX_READY &&
-           relay->stats.in_flight_bytes < (uint64_t)relay->settings.memory;
+           obx_dead_letter_ready(relay) && relay->to_park_count < OBX_MAX_TO_PARK && relay->ready_count < MAX_READY &&
+           relay->stats.in_flight_bytes < (uint64_t)relay->settings.max_in_flight_bytes;
 }
 
 static void set_limits(struct obx_relay *relay)
 {
-    uint64_t memory = (uint64_t)relay->settings.memory;
+    uint64_t memory = (uint64_t)relay->settings.max_in_flight_bytes;
     uint64_t left = memory - relay->stats.in_flight_bytes;
     relay->claim.max_bytes = OBX_MIN(left, memory / 4);
     uint64_t rows = relay->claim.max_bytes / (relay->row_bytes + ROW_OVERHEAD);
-    rows = OBX_MIN(rows, (uint64_t)relay->settings.batch);
+    rows = OBX_MIN(rows, (uint64_t)relay->settings.claim_rows);
     rows = OBX_MIN(rows, (uint64_t)relay->ramp);
     relay->claim.max_rows = (uint32_t)OBX_MAX(rows, 1u);
 }
@@ -91,21 +91,21 @@ static void schedule_after_rows(struct obx_relay *relay, bool more)
     relay->idle_delay = LOOK_NS;
     relay->claim_at = more ? relay->now : relay->claimed_at + LOOK_NS;
     if (more)
-        relay->ramp = OBX_MIN(relay->ramp * 2, (uint32_t)relay->settings.batch);
+        relay->ramp = OBX_MIN(relay->ramp * 2, (uint32_t)relay->settings.claim_rows);
 }
 
 static void schedule_after_nothing(struct obx_relay *relay)
 {
     relay->empty = !relay->wake;
     if (relay->asked_park)
-        relay->mute = !(relay->claim.flags & OUTBOX_CLAIM_PARK);
+        relay->mute = !(relay->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP);
     if (relay->wake || relay->now < relay->active_until) {
         relay->claim_at = relay->claimed_at + LOOK_NS;
-    } else if (relay->claim.flags & OUTBOX_CLAIM_PARK) {
+    } else if (relay->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP) {
         relay->claim_at = relay->now + PARKED_NS;
     } else {
         relay->claim_at = relay->now + relay->idle_delay;
-        relay->idle_delay = OBX_MIN(relay->idle_delay * 2, (uint64_t)relay->settings.idle_ms * OBX_MS);
+        relay->idle_delay = OBX_MIN(relay->idle_delay * 2, (uint64_t)relay->settings.poll_interval_max_ms * OBX_MS);
     }
 }
 
@@ -120,7 +120,8 @@ static void give_back(struct obx_relay *relay, struct outbox_batch *rows)
 {
     obx_store_release(relay->store.instance, rows);
     if (relay->claim_exact)
-        obx_exact_wait_again(relay, 100 * OBX_MS); /* not covered: batches are recycled, an exact one takes no memory */
+        obx_retry_claim_wait_again(relay,
+                                   100 * OBX_MS); /* not covered: batches are recycled, an exact one takes no memory */
     else
         relay->rewind = true;
     relay->claim_at = relay->now + 10 * OBX_MS;
@@ -154,7 +155,7 @@ void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch)
     obx_store_release(relay->store.instance, batch->rows);
     if (batch->exact) {
         relay->exact_batch = false;
-        obx_exact_wait_again(relay, 0);
+        obx_retry_claim_wait_again(relay, 0);
     }
     if (relay->unfinished == batch)
         relay->unfinished = NULL; /* not covered: obx_outcome_done() was here before */
@@ -164,7 +165,7 @@ void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch)
 static void claim_failed(struct obx_relay *relay, const struct outbox_error *error)
 {
     if (relay->claim_exact)
-        obx_exact_wait_again(relay, 100 * OBX_MS);
+        obx_retry_claim_wait_again(relay, 100 * OBX_MS);
     if (error->code == OUTBOX_E_AGAIN)
         relay->claim_at = relay->now + obx_backoff(relay->loop, 1, 20, 20);
     else
@@ -190,7 +191,7 @@ static void claim_done(struct obx_call *call, const struct outbox_error *error)
     } else {
         obx_link_works(&relay->store);
         if (relay->claim_exact)
-            obx_exact_note(relay, rows);
+            obx_retry_claim_note(relay, rows);
         else if (rows)
             schedule_after_rows(relay, rows->flags & OUTBOX_BATCH_MORE);
         else
@@ -199,7 +200,7 @@ static void claim_done(struct obx_call *call, const struct outbox_error *error)
             estimate_row(relay, rows);
             take(relay, rows);
         } else if (relay->claim_exact) {
-            obx_exact_wait_again(relay, 0);
+            obx_retry_claim_wait_again(relay, 0);
         }
     }
     obx_relay_tick_soon(relay);
@@ -214,17 +215,18 @@ static void submit(struct obx_relay *relay)
     relay->wake = false;
     relay->stats.claims++;
     OBX_FAILPOINT(relay, before_claim);
-    obx_store_claim(relay->store.instance, &relay->claim_call, (uint32_t)relay->settings.timeout_ms, &relay->claim);
+    obx_store_claim(relay->store.instance, &relay->claim_call, (uint32_t)relay->settings.store_timeout_ms,
+                    &relay->claim);
 }
 
 static bool claim_due_keys(struct obx_relay *relay)
 {
-    if (!obx_exact_due(relay))
+    if (!obx_retry_claim_due(relay))
         return false;
-    relay->claim = (struct outbox_claim){.struct_size = sizeof relay->claim, .exact = relay->exact};
+    relay->claim = (struct outbox_claim){.struct_size = sizeof relay->claim, .positions = relay->exact};
     set_limits(relay);
-    relay->claim.exact_count = obx_exact_collect(relay);
-    relay->claim.max_rows = relay->claim.exact_count;
+    relay->claim.position_count = obx_retry_claim_collect(relay);
+    relay->claim.max_rows = relay->claim.position_count;
     relay->claim_exact = true;
     submit(relay);
     return true;
@@ -232,16 +234,17 @@ static bool claim_due_keys(struct obx_relay *relay)
 
 static bool too_many_deferred(const struct obx_relay *relay)
 {
-    return relay->keys.events >= (uint64_t)relay->settings.max_deferred;
+    return relay->keys.events >= (uint64_t)relay->settings.max_blocked_events;
 }
 
 static void tell_too_many(struct obx_relay *relay)
 {
     if (!relay->deferred_full)
-        OBX_RELAY_SAY(relay, OUTBOX_LOG_WARN,
-                      "%llu events wait behind %llu blocked keys, which is max_deferred: nothing more is claimed until "
-                      "they go; see 'outbox status'",
-                      (unsigned long long)relay->keys.events, (unsigned long long)HASH_COUNT(relay->keys.table));
+        OBX_RELAY_LOG(
+            relay, OUTBOX_LOG_WARN,
+            "%llu events wait behind %llu blocked keys, which is max_blocked_events: nothing more is claimed until "
+            "they go; see 'outbox status'",
+            (unsigned long long)relay->keys.events, (unsigned long long)HASH_COUNT(relay->keys.table));
     relay->deferred_full = true;
 }
 
@@ -249,7 +252,7 @@ static uint32_t claim_flags(const struct obx_relay *relay)
 {
     uint32_t flags = relay->rewind ? OUTBOX_CLAIM_REWIND : 0;
     if (has_bell(relay) && relay->idle_delay >= PARK_DELAY_NS)
-        flags |= OUTBOX_CLAIM_PARK;
+        flags |= OUTBOX_CLAIM_ARM_WAKEUP;
     return flags;
 }
 
@@ -275,7 +278,7 @@ static void look(struct obx_relay *relay)
 {
     relay->claim = (struct outbox_claim){.struct_size = sizeof relay->claim, .flags = claim_flags(relay)};
     set_limits(relay);
-    relay->asked_park = relay->claim.flags & OUTBOX_CLAIM_PARK;
+    relay->asked_park = relay->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
     relay->claim_exact = false;
     relay->reread &= !relay->rewind;
     relay->rewind = false;

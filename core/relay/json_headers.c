@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/json_headers.c - a small reader for the one JSON shape that is read per event: {"name": value, ...}
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/relay/json_headers.h - the headers column: one flat JSON object becomes headers */
 #ifndef OBX_RELAY_JSON_HEADERS_H
 #define OBX_RELAY_JSON_HEADERS_H

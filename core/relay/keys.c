@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/relay/keys.c - a hash table of keys, a heap of those that wait, and in each key a sorted window of positions */
 #include "relay/keys.h"
 

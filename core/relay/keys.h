@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/keys.h - keys that wait, and the events behind them
  *

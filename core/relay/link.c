@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/link.c - the two connections of a relay
  *
@@ -35,9 +36,9 @@ static void move(struct obx_relay *relay, struct obx_link *link, enum obx_link_s
 {
     static const char *const names[] = {"down", "starting", "acquiring", "up", "stopping"};
     if (!(legal[link->state] & 1u << state))
-        OBX_RELAY_SAY(relay, OUTBOX_LOG_ERROR, /* not covered: it would be a bug */
+        OBX_RELAY_LOG(relay, OUTBOX_LOG_ERROR, /* not covered: it would be a bug */
                       "bug: the %s goes from %s to %s", link->name, names[link->state], names[state]);
-    OBX_RELAY_SAY(relay, OUTBOX_LOG_TRACE, "the %s goes from %s to %s", link->name, names[link->state], names[state]);
+    OBX_RELAY_LOG(relay, OUTBOX_LOG_TRACE, "the %s goes from %s to %s", link->name, names[link->state], names[state]);
     link->state = state;
 }
 
@@ -52,7 +53,7 @@ void obx_link_show_trouble(struct obx_relay *relay, const struct obx_link *link,
 static void tell_trouble(struct obx_relay *relay, struct obx_link *link, const struct outbox_error *error)
 {
     bool same = link->logged && link->error.code == error->code;
-    OBX_RELAY_SAY(relay, same ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_WARN, "%s: %s; trying again until it works", link->name,
+    OBX_RELAY_LOG(relay, same ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_WARN, "%s: %s; trying again until it works", link->name,
                   error->text[0] ? error->text : obx_error_text(error->code));
     link->logged = true;
     link->error = *error;
@@ -132,7 +133,7 @@ void obx_link_forget_trouble(struct obx_relay *relay)
 static void tell_recovery(struct obx_relay *relay, struct obx_link *link)
 {
     if (link->logged) /* an answer that came late, from before, may have set the count back */
-        OBX_RELAY_SAY(relay, OUTBOX_LOG_INFO, "%s: works again after %u failures", link->name,
+        OBX_RELAY_LOG(relay, OUTBOX_LOG_INFO, "%s: works again after %u failures", link->name,
                       OBX_MAX(link->failures, 1u));
     link->logged = false;
     link->error.code = OUTBOX_OK;
@@ -148,26 +149,26 @@ static void become_owner(struct obx_relay *relay)
         obx_settle_forget(relay);
         obx_keys_clear(&relay->keys);
     }
-    obx_park_clear(relay);
+    obx_dead_letter_clear(relay);
     relay->standby = false;
     relay->renew_at = relay->now + (uint64_t)relay->settings.lease_ms * OBX_MS / 4;
     relay->dead_keys_at = relay->settle_at = relay->park_at = relay->now;
     obx_claim_reset(relay);
     move(relay, &relay->store, OBX_LINK_UP);
     tell_recovery(relay, &relay->store);
-    OBX_RELAY_SAY(relay, OUTBOX_LOG_INFO, "store: this relay owns the outbox");
+    OBX_RELAY_LOG(relay, OUTBOX_LOG_INFO, "store: this relay owns the outbox");
 }
 
 static void stand_by(struct obx_relay *relay, const struct outbox_error *error)
 {
     const char *owner = relay->acquire.owner;
     if (!relay->standby)
-        OBX_RELAY_SAY(relay, OUTBOX_LOG_INFO, "store: standing by, the outbox is owned by %s",
+        OBX_RELAY_LOG(relay, OUTBOX_LOG_INFO, "store: standing by, the outbox is owned by %s",
                       owner[0] ? owner : "another relay");
     tell_recovery(relay, &relay->store);
     relay->standby = true;
     relay->store.error = *error;
-    relay->store.retry_at = relay->now + (uint64_t)relay->settings.standby_ms * OBX_MS;
+    relay->store.retry_at = relay->now + (uint64_t)relay->settings.standby_poll_interval_ms * OBX_MS;
 }
 
 static void acquire_done(struct obx_call *call, const struct outbox_error *error)
@@ -192,7 +193,8 @@ static void acquire(struct obx_relay *relay)
         (struct outbox_acquire){.struct_size = sizeof relay->acquire, .lease_ms = (uint32_t)relay->settings.lease_ms};
     relay->store.call.done = acquire_done;
     OBX_FAILPOINT(relay, before_acquire);
-    obx_store_acquire(relay->store.instance, &relay->store.call, (uint32_t)relay->settings.timeout_ms, &relay->acquire);
+    obx_store_acquire(relay->store.instance, &relay->store.call, (uint32_t)relay->settings.store_timeout_ms,
+                      &relay->acquire);
 }
 
 static void store_started(struct obx_call *call, const struct outbox_error *error)
@@ -225,7 +227,7 @@ void obx_link_step_store(struct obx_relay *relay)
                                                          .columns = relay->route.columns.list};
         store->call.done = store_started;
         OBX_FAILPOINT(relay, before_store_start);
-        obx_store_start(store->instance, &store->call, (uint32_t)relay->settings.timeout_ms, &relay->store_start);
+        obx_store_start(store->instance, &store->call, (uint32_t)relay->settings.store_timeout_ms, &relay->store_start);
     } else if (store->state == OBX_LINK_ACQUIRING && obx_relay_due(relay, store->retry_at)) {
         acquire(relay);
     }
@@ -266,5 +268,5 @@ void obx_link_step_broker(struct obx_relay *relay)
     move(relay, broker, OBX_LINK_STARTING);
     broker->call.done = broker_started;
     OBX_FAILPOINT(relay, before_broker_start);
-    obx_broker_start(broker->instance, &broker->call, (uint32_t)relay->settings.timeout_ms);
+    obx_broker_start(broker->instance, &broker->call, (uint32_t)relay->settings.store_timeout_ms);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/outcome.c - what became of published events
  *
@@ -15,7 +16,7 @@
 #include "relay/backoff.h"
 #include "relay/pipeline.h"
 
-static enum obx_fate fate_of(uint32_t outcome)
+static enum obx_row_state fate_of(uint32_t outcome)
 {
     switch (outcome) {
     case OUTBOX_DELIVERED:
@@ -75,15 +76,15 @@ static void tell_delivered(struct obx_relay *relay, const struct obx_batch *batc
 void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes)
 {
     struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, call);
-    enum obx_fate fate = fate_of(outcomes->outcome);
+    enum obx_row_state fate = fate_of(outcomes->outcome);
     OBX_FAILPOINT(relay, outcomes_told);
-    obx_silence_heard(batch->relay);
+    obx_stall_heard(batch->relay);
     if (fate != OBX_DELIVERED)
         note_trouble(batch);
     const struct outbox_error *error = fate == OBX_DELIVERED ? NULL : keep_error(batch, outcomes->error);
     for (uint32_t i = 0; i < outcomes->count; i++) {
         uint32_t row = batch->row_of[message_at(outcomes, i)];
-        obx_batch_set_fate(batch, row, fate);
+        obx_batch_set_row_state(batch, row, fate);
         if (error && batch->errors)
             batch->errors[row] = error;
     }
@@ -133,7 +134,7 @@ static void pause_key(struct obx_relay *relay, struct obx_key *key)
     relay->stats.retried++;
     uint64_t pause = obx_backoff(relay->loop, key->failures, (uint64_t)relay->settings.retry_min_ms,
                                  (uint64_t)relay->settings.retry_max_ms);
-    OBX_RELAY_SAY(relay, level_of(relay, key), "event %s was not taken, its key '%s' of topic '%s' waits %llu ms: %s",
+    OBX_RELAY_LOG(relay, level_of(relay, key), "event %s was not taken, its key '%s' of topic '%s' waits %llu ms: %s",
                   story->event_id, story->key, story->topic, (unsigned long long)(pause / OBX_MS), story->reason);
     obx_keys_wait(&relay->keys, key, relay->now + pause);
 }
@@ -187,7 +188,7 @@ static void decide(struct obx_relay *relay, struct obx_batch *batch)
         default:
             continue;
         }
-        obx_batch_set_fate(batch, row, noted ? OBX_LEFT : OBX_UNSENT);
+        obx_batch_set_row_state(batch, row, noted ? OBX_LEFT : OBX_UNSENT);
     }
 }
 
@@ -202,7 +203,7 @@ static void leave_behind_keys(struct obx_relay *relay, struct obx_batch *batch)
             continue;
         struct obx_key *key = obx_keys_find(&relay->keys, obx_event_hash(relay, &batch->messages[i], position));
         if (key && obx_key_failed(key) && obx_key_event(key, position))
-            obx_batch_set_fate(batch, row, OBX_LEFT);
+            obx_batch_set_row_state(batch, row, OBX_LEFT);
     }
 }
 
@@ -252,7 +253,7 @@ static void finish(struct obx_relay *relay, struct obx_batch *batch)
 
 static void land(struct obx_relay *relay, struct obx_batch *batch)
 {
-    obx_batch_change(batch, OBX_FLYING, OBX_UNSENT);
+    obx_batch_change(batch, OBX_IN_FLIGHT, OBX_UNSENT);
     obx_list_remove(&batch->link);
     relay->flying_count--;
     relay->troubled_count -= batch->troubled;

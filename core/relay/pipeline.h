@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/pipeline.h - the relay's own state, shared by the files of core/relay and by nobody else
  *
@@ -149,7 +150,7 @@ struct obx_relay {
     uint64_t park_at; /* after a failure that may pass */
     uint32_t to_park_count;
     struct obx_call park_call;
-    struct outbox_park park;
+    struct outbox_dead_letter_rows park;
     struct outbox_dead_row dead_rows[OBX_MAX_PARK];
     struct obx_key_set {
         uint64_t hash;
@@ -164,15 +165,15 @@ struct obx_relay {
 void obx_relay_tick_soon(struct obx_relay *relay);
 /* In a step: has the time come? If not, the relay wakes up then. */
 bool obx_relay_due(struct obx_relay *relay, uint64_t at);
-#define OBX_RELAY_SAY(relay, level, ...) obx_log_say((relay)->log, level, (relay)->name, __VA_ARGS__)
+#define OBX_RELAY_LOG(relay, level, ...) obx_log_write((relay)->log, level, (relay)->name, __VA_ARGS__)
 
 /* stop.c */
 void obx_stop_step(struct obx_relay *relay);    /* of a relay that is stopping */
 void obx_stop_release(struct obx_relay *relay); /* forgets all rows that it holds; nothing may be in flight */
 
 /* silence.c */
-void obx_silence_heard(struct obx_relay *relay); /* a word came, or the first event of several is given to it */
-void obx_silence_step(struct obx_relay *relay);
+void obx_stall_heard(struct obx_relay *relay); /* a word came, or the first event of several is given to it */
+void obx_stall_step(struct obx_relay *relay);
 
 /* link.c */
 void obx_link_step_store(struct obx_relay *relay);
@@ -197,10 +198,11 @@ void obx_claim_wake(struct obx_relay *relay);
 void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch); /* not in a list: release and recycle */
 
 /* exact.c */
-bool obx_exact_due(struct obx_relay *relay);         /* there is a key to claim the events of, and room to ask */
-uint32_t obx_exact_collect(struct obx_relay *relay); /* into relay->exact; how many */
-void obx_exact_note(struct obx_relay *relay, const struct outbox_batch *rows); /* the answer; NULL: nothing is there */
-void obx_exact_wait_again(struct obx_relay *relay, uint64_t pause_ns);         /* all keys that were claimed */
+bool obx_retry_claim_due(struct obx_relay *relay);         /* there is a key to claim the events of, and room to ask */
+uint32_t obx_retry_claim_collect(struct obx_relay *relay); /* into relay->exact; how many */
+void obx_retry_claim_note(struct obx_relay *relay,
+                          const struct outbox_batch *rows);                  /* the answer; NULL: nothing is there */
+void obx_retry_claim_wait_again(struct obx_relay *relay, uint64_t pause_ns); /* all keys that were claimed */
 
 /* publish.c */
 void obx_publish_step(struct obx_relay *relay);
@@ -225,11 +227,12 @@ void obx_settle_forget(struct obx_relay *relay); /* what was delivered cannot be
 bool obx_reject(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
                 const struct outbox_error *error);
 /* on_reject: park-key, and an event of this key is a dead letter: this one follows it. */
-bool obx_park_follows(const struct obx_relay *relay, uint64_t hash);
-bool obx_park_add(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
-                  uint32_t attempts, const char *reason);
-void obx_park_step(struct obx_relay *relay);
-void obx_park_clear(struct obx_relay *relay);
-bool obx_park_ready(const struct obx_relay *relay); /* keys in the dead letters are known, if the policy needs them */
+bool obx_dead_letter_follows(const struct obx_relay *relay, uint64_t hash);
+bool obx_dead_letter_add(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
+                         uint32_t attempts, const char *reason);
+void obx_dead_letter_step(struct obx_relay *relay);
+void obx_dead_letter_clear(struct obx_relay *relay);
+bool obx_dead_letter_ready(
+    const struct obx_relay *relay); /* keys in the dead letters are known, if the policy needs them */
 
 #endif

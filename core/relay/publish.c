@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/publish.c - routing the rows of a batch and handing them to the broker, in the order of claiming
  *
@@ -82,8 +83,8 @@ enum verdict { SEND, SKIP, LEFT, NO_MEMORY };
 static enum verdict hold(struct obx_relay *relay, struct obx_batch *batch, const struct outbox_message *message,
                          struct outbox_position position, uint64_t hash)
 {
-    if (obx_park_follows(relay, hash))
-        return obx_park_add(relay, message, position, 0, "follows a dead letter of its key") ? LEFT : NO_MEMORY;
+    if (obx_dead_letter_follows(relay, hash))
+        return obx_dead_letter_add(relay, message, position, 0, "follows a dead letter of its key") ? LEFT : NO_MEMORY;
     struct obx_key *key = obx_keys_find(&relay->keys, hash);
     bool its_turn = key && batch->exact && key->sending && !obx_key_failed(key); /* the key may have failed meanwhile */
     if (!key || its_turn)
@@ -138,10 +139,10 @@ static bool route(struct obx_relay *relay, struct obx_batch *batch)
         switch (route_row(relay, batch, row, &seen)) {
         case SEND:
             batch->row_of[batch->message_count++] = row;
-            obx_batch_set_fate(batch, row, OBX_FLYING);
+            obx_batch_set_row_state(batch, row, OBX_IN_FLIGHT);
             break;
         case LEFT:
-            obx_batch_set_fate(batch, row, OBX_LEFT);
+            obx_batch_set_row_state(batch, row, OBX_LEFT);
             break;
         case SKIP:
             break;
@@ -155,7 +156,7 @@ static bool route(struct obx_relay *relay, struct obx_batch *batch)
 static void fly(struct obx_relay *relay, struct obx_batch *batch)
 {
     if (!relay->flying_count)
-        obx_silence_heard(relay);
+        obx_stall_heard(relay);
     obx_list_append(&relay->flying, &batch->link);
     relay->flying_count++;
     if (batch->resend)
@@ -188,8 +189,8 @@ void obx_publish_step(struct obx_relay *relay)
 {
     uint32_t window = ordered(relay) ? OBX_MAX_FLYING : 1;
     while (!obx_list_empty(&relay->ready) && obx_link_up(&relay->broker) && !relay->stopping && !relay->halted &&
-           !relay->unfinished && !relay->troubled_count && obx_park_ready(relay) && relay->flying_count < window &&
-           obx_relay_due(relay, relay->publish_at)) {
+           !relay->unfinished && !relay->troubled_count && obx_dead_letter_ready(relay) &&
+           relay->flying_count < window && obx_relay_due(relay, relay->publish_at)) {
         struct obx_batch *batch = OBX_CONTAINER(obx_list_pop(&relay->ready), struct obx_batch, link);
         relay->ready_count--;
         bool whole = route(relay, batch);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/relay.c - the tick, the life of a relay, and its statistics
  *
@@ -105,10 +106,10 @@ static void tick(struct obx_task *task)
     obx_link_step_broker(relay);
     ask_store(relay); /* first: it works while the relay hands over what it has; */
     obx_publish_step(relay);
-    obx_park_step(relay);
+    obx_dead_letter_step(relay);
     ask_store(relay); /* and again, for what came of that */
     obx_settle_renew_step(relay);
-    obx_silence_step(relay);
+    obx_stall_step(relay);
     if (relay->stopping)
         obx_stop_step(relay);
     else

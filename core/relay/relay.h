@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/relay.h - the pipeline: claim -> route -> publish -> settle
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/relay/route.c - compiling the routes of a relay and applying them to rows */
 #include "relay/route.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/route.h - from rows to messages: topic, key, value, headers, partition, timestamp
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/relay/settings.c - the option tables of a relay and of its routes, and the parsing of relays.NAME */
 #include "relay/settings.h"
 
@@ -11,45 +12,46 @@ static const char *const orders[] = {"key", "global", "none", NULL};
 static const char *const policies[] = {"block-key", "park", "park-key", "stop", NULL};
 
 #define FIELD(name) offsetof(struct obx_relay_settings, name)
-#define NUMBER(name_, type_, fallback_, min_, max_, help_)                                                      \
-    {                                                                                                           \
-        .name = #name_, .type = type_, .offset = FIELD(name_), .fallback = fallback_, .min = min_, .max = max_, \
-        .help = help_                                                                                           \
+#define NUMBER(name_, type_, default_value_, min_, max_, help_)                                              \
+    {                                                                                                        \
+        .name = #name_, .type = type_, .offset = FIELD(name_), .default_value = default_value_, .min = min_, \
+        .max = max_, .help = help_                                                                           \
     }
-#define TIME(name_, fallback_, min_, max_, help_)                                                                     \
-    {                                                                                                                 \
-        .name = #name_, .type = OUTBOX_OPT_DURATION, .offset = FIELD(name_##_ms), .fallback = fallback_, .min = min_, \
-        .max = max_, .help = help_                                                                                    \
+#define TIME(name_, default_value_, min_, max_, help_)                                                             \
+    {                                                                                                              \
+        .name = #name_, .type = OUTBOX_OPT_DURATION, .offset = FIELD(name_##_ms), .default_value = default_value_, \
+        .min = min_, .max = max_, .help = help_                                                                    \
     }
 
 const struct outbox_option obx_relay_options[] = {
     {.name = "order",
      .type = OUTBOX_OPT_ENUM,
      .offset = FIELD(order),
-     .fallback = "key",
+     .default_value = "key",
      .choices = orders,
      .help = "what keeps its order: the events of one key, all events, or none"},
     {.name = "on_reject",
      .type = OUTBOX_OPT_ENUM,
      .offset = FIELD(on_reject),
-     .fallback = "block-key",
+     .default_value = "block-key",
      .choices = policies,
      .help = "what an event that the broker can never take does: its key waits, it goes to the dead letters, it and "
              "its key go there, or the relay stops"},
-    NUMBER(batch, OUTBOX_OPT_INT, "2000", 1, 100000, "rows of one claim at most"),
-    NUMBER(memory, OUTBOX_OPT_SIZE, "16MiB", 64 * 1024, INT64_C(1) << 40,
+    NUMBER(claim_rows, OUTBOX_OPT_INT, "2000", 1, 100000, "rows of one claim at most"),
+    NUMBER(max_in_flight_bytes, OUTBOX_OPT_SIZE, "16MiB", 64 * 1024, INT64_C(1) << 40,
            "bytes of events in flight; claiming pauses at this bound; one event that is larger passes alone"),
-    NUMBER(max_deferred, OUTBOX_OPT_INT, "100000", 1, 100000000,
+    NUMBER(max_blocked_events, OUTBOX_OPT_INT, "100000", 1, 100000000,
            "events remembered behind blocked keys, at most 300 bytes each; claiming pauses at this bound"),
     NUMBER(max_attempts, OUTBOX_OPT_INT, "10", 1, 1000000,
            "failed attempts of one event before on_reject applies to it; outages do not count"),
     TIME(retry_min, "100ms", 1, 3600000, "first pause before a failed event is tried again; doubles, with full jitter"),
     TIME(retry_max, "30s", 1, 86400000, "longest such pause"),
-    TIME(idle, "25ms", 1, 60000, "longest pause between looks at an idle outbox whose store has no doorbell"),
+    TIME(poll_interval_max, "25ms", 1, 60000,
+         "longest pause between looks at an idle outbox whose store has no doorbell"),
     TIME(lease, "10s", 1000, 3600000, "an owner that is silent for longer may be thrown out by a standby"),
-    TIME(standby, "500ms", 10, 60000, "pause between a standby's attempts to become the owner"),
-    TIME(timeout, "30s", 100, 3600000, "longest time for one operation of the store"),
-    TIME(stop, "10s", 0, 3600000, "from SIGTERM to the exit: what is in flight by then is left in the outbox"),
+    TIME(standby_poll_interval, "500ms", 10, 60000, "pause between a standby's attempts to become the owner"),
+    TIME(store_timeout, "30s", 100, 3600000, "longest time for one operation of the store"),
+    TIME(stop_timeout, "10s", 0, 3600000, "from SIGTERM to the exit: what is in flight by then is left in the outbox"),
 };
 const uint32_t obx_relay_option_count = OBX_COUNT(obx_relay_options);
 
@@ -61,19 +63,19 @@ const struct outbox_option obx_route_options[] = {
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(topic),
-     .fallback = "outbox.event.${aggregatetype}",
+     .default_value = "outbox.event.${aggregatetype}",
      .help = "template of the topic; ${name} is a column of the row"},
     {.name = "key",
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(key),
-     .fallback = "${aggregateid}",
+     .default_value = "${aggregateid}",
      .help = "template of the key; a null column alone gives a null key"},
     {.name = "value",
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(value),
-     .fallback = "${payload}",
+     .default_value = "${payload}",
      .help = "template of the value; a column alone is published byte for byte"},
     {.name = "partition",
      .type = OUTBOX_OPT_STRING,
@@ -84,18 +86,18 @@ const struct outbox_option obx_route_options[] = {
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(timestamp),
-     .fallback = "${created_at}",
+     .default_value = "${created_at}",
      .help = "column of the event's time: a time, or milliseconds since 1970"},
     {.name = "headers",
      .type = OUTBOX_OPT_MAP,
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(headers),
-     .fallback = "{id: \"${event_id}\"}",
+     .default_value = "{id: \"${event_id}\"}",
      .help = "templates of headers by name; a null column alone leaves the header out"},
     {.name = "tombstone",
      .type = OUTBOX_OPT_BOOL,
      .offset = FIELD(tombstone),
-     .fallback = "true",
+     .default_value = "true",
      .help = "publish a null value as a tombstone; false: reject it"},
 };
 const uint32_t obx_route_option_count = OBX_COUNT(obx_route_options);

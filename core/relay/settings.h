@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/relay/settings.h - the typed settings of one relay: relays.NAME without its store and broker sections */
 #ifndef OBX_RELAY_SETTINGS_H
 #define OBX_RELAY_SETTINGS_H
@@ -18,18 +19,18 @@ struct obx_route_settings {
 };
 
 struct obx_relay_settings {
-    int64_t order;        /* enum obx_order */
-    int64_t on_reject;    /* enum obx_on_reject */
-    int64_t batch;        /* rows of one claim */
-    int64_t memory;       /* bytes of events in flight */
-    int64_t max_deferred; /* events behind blocked keys that are remembered */
-    int64_t max_attempts; /* of an event, before on_reject applies */
+    int64_t order;               /* enum obx_order */
+    int64_t on_reject;           /* enum obx_on_reject */
+    int64_t claim_rows;          /* rows of one claim */
+    int64_t max_in_flight_bytes; /* bytes of events in flight */
+    int64_t max_blocked_events;  /* events behind blocked keys that are remembered */
+    int64_t max_attempts;        /* of an event, before on_reject applies */
     int64_t retry_min_ms, retry_max_ms;
-    int64_t idle_ms; /* longest pause between looks at an idle outbox without a doorbell */
+    int64_t poll_interval_max_ms; /* longest pause between looks at an idle outbox without a doorbell */
     int64_t lease_ms;
-    int64_t standby_ms; /* between attempts to become the owner */
-    int64_t timeout_ms; /* of one operation of the store */
-    int64_t stop_ms;    /* SIGTERM to exit */
+    int64_t standby_poll_interval_ms; /* between attempts to become the owner */
+    int64_t store_timeout_ms;         /* of one operation of the store */
+    int64_t stop_timeout_ms;          /* SIGTERM to exit */
     struct obx_route_settings route;
 };
 

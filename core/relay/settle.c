@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/settle.c - removing delivered rows from the outbox, behind the publisher and never in its way
  *
@@ -41,7 +42,7 @@ static void settled(struct obx_relay *relay)
     relay->settle_failures = 0;
     if (relay->settle_told) {
         relay->settle_told = false;
-        OBX_RELAY_SAY(relay, OUTBOX_LOG_INFO, "store: delivered events are removed again");
+        OBX_RELAY_LOG(relay, OUTBOX_LOG_INFO, "store: delivered events are removed again");
         obx_link_forget_trouble(relay);
     }
     for (struct obx_list *link; (link = obx_list_pop(&relay->settling));) {
@@ -62,7 +63,7 @@ static void put_off(struct obx_relay *relay, const struct outbox_error *error)
         return;
     relay->settle_told = true;
     obx_link_show_trouble(relay, &relay->store, error);
-    OBX_RELAY_SAY(relay, OUTBOX_LOG_WARN,
+    OBX_RELAY_LOG(relay, OUTBOX_LOG_WARN,
                   "store: %s; for 10 s delivered events could not be removed, which a restart would send again; trying "
                   "again until it works",
                   error->text);
@@ -158,7 +159,7 @@ static bool has_enough(const struct obx_relay *relay)
 static bool is_awaited(const struct obx_relay *relay)
 {
     return relay->stopping || relay->rewind || relay->exact_batch ||
-           relay->stats.in_flight_bytes >= (uint64_t)relay->settings.memory / 4;
+           relay->stats.in_flight_bytes >= (uint64_t)relay->settings.max_in_flight_bytes / 4;
 }
 
 static bool is_time(struct obx_relay *relay)
@@ -185,7 +186,8 @@ void obx_settle_step(struct obx_relay *relay)
     relay->settled_at = relay->now;
     relay->stats.settles++;
     OBX_FAILPOINT(relay, before_settle);
-    obx_store_settle(relay->store.instance, &relay->settle_call, (uint32_t)relay->settings.timeout_ms, &relay->settle);
+    obx_store_settle(relay->store.instance, &relay->settle_call, (uint32_t)relay->settings.store_timeout_ms,
+                     &relay->settle);
 }
 
 /* Positions of the time before mean nothing any more; who was delivered will be sent again. */
@@ -216,5 +218,5 @@ void obx_settle_renew_step(struct obx_relay *relay)
     relay->renew_at = relay->now + (uint64_t)relay->settings.lease_ms * OBX_MS / 4;
     relay->renew_call.done = renew_done;
     OBX_FAILPOINT(relay, before_renew);
-    obx_store_renew(relay->store.instance, &relay->renew_call, (uint32_t)relay->settings.timeout_ms);
+    obx_store_renew(relay->store.instance, &relay->renew_call, (uint32_t)relay->settings.store_timeout_ms);
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/stop.c - the end of a relay: the broker first, then the store
  *
@@ -59,7 +60,7 @@ static bool stop_store(struct obx_relay *relay, bool late)
 void obx_stop_release(struct obx_relay *relay)
 {
     obx_settle_forget(relay);
-    obx_park_clear(relay);
+    obx_dead_letter_clear(relay);
     obx_keys_clear(&relay->keys);
 }
 
@@ -76,5 +77,5 @@ void obx_stop_step(struct obx_relay *relay)
     obx_stop_release(relay);
     relay->running = relay->stopping = false;
     relay->loop->ops->timer_clear(relay->loop, &relay->timer);
-    OBX_RELAY_SAY(relay, OUTBOX_LOG_DEBUG, "stopped");
+    OBX_RELAY_LOG(relay, OUTBOX_LOG_DEBUG, "stopped");
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* core/relay/template.c - compiling templates against the columns of a route, and rendering them row by row */
 #include "relay/template.h"
 

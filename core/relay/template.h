@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * core/relay/template.h - "outbox.event.${aggregatetype}": literals and columns
  *

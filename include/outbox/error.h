@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * outbox/error.h - the one vocabulary of errors, shared by embedders and plugins
  *

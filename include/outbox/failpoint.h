@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * outbox/failpoint.h - named places where a build for tests can be made to die, to fail or to wait; not installed
  *
@@ -43,8 +44,8 @@
     X(relay, before_settle, NONE, "delivered rows are to be settled")                                            \
     X(relay, after_settle, NONE, "the store has answered to a settle")                                           \
     X(relay, before_release, NONE, "a batch is finished and is to be given back")                                \
-    X(relay, before_park, NONE, "rejected rows are to be moved to the dead letters")                             \
-    X(relay, after_park, NONE, "the store has answered to that")                                                 \
+    X(relay, before_dead_letter, NONE, "rejected rows are to be moved to the dead letters")                      \
+    X(relay, after_dead_letter, NONE, "the store has answered to that")                                          \
     X(relay, before_renew, NONE, "the owner is to show that it lives")                                           \
     X(relay, after_renew, NONE, "the store has answered to that")                                                \
     X(relay, connection_lost, NONE, "a connection is lost and is to be stopped and started")                     \
@@ -68,7 +69,7 @@
     X(postgres, before_settle, CODE, "the delete is to be sent")                                                 \
     X(postgres, settle_sent, NONE, "the delete was sent, it may be committed or not")                            \
     X(postgres, after_settle, NONE, "the delete is committed")                                                   \
-    X(postgres, park_sent, NONE, "the move to the dead letters was sent")                                        \
+    X(postgres, dead_letter_sent, NONE, "the move to the dead letters was sent")                                 \
     X(mysql, before_connect, CODE, "a server is to be connected to")                                             \
     X(mysql, connected, NONE, "both sessions are there and set up")                                              \
     X(mysql, before_acquire, CODE, "the lock is to be asked for")                                                \
@@ -79,7 +80,7 @@
     X(mysql, before_settle, CODE, "the deletes are to be sent")                                                  \
     X(mysql, settle_sent, NONE, "the deletes were sent, they may be committed or not")                           \
     X(mysql, after_settle, NONE, "the deletes are committed")                                                    \
-    X(mysql, park_sent, NONE, "the move to the dead letters was sent")                                           \
+    X(mysql, dead_letter_sent, NONE, "the move to the dead letters was sent")                                    \
     X(file, before_open, ERRNO, "worker: the file is to be opened")                                              \
     X(file, before_cut, ERRNO, "worker: a torn end is to be cut off")                                            \
     X(file, after_cut, NONE, "worker: it was")                                                                   \

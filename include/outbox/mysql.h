@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * outbox/mysql.h - add an event in the caller's own MySQL or MariaDB transaction
  *
@@ -14,15 +15,15 @@
 
 #include <mysql.h>
 
-#include <outbox/outbox.h>
-#include <outbox/plugin.h>
+#include <outbox/error.h>
+#include <outbox/event.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* table: NULL for "outbox"; TABLE or DATABASE.TABLE, each part taken as it is written and quoted. event: see struct
- * outbox_event in plugin.h; aggregate_type, aggregate_id and type are required, and they and headers must be UTF-8,
+ * outbox_event in event.h; aggregate_type, aggregate_id and type are required, and they and headers must be UTF-8,
  * whatever the connection's character set is. The payload column may be of a BLOB, TEXT or JSON type; bytes that are
  * not UTF-8 need a BLOB. Values travel as hexadecimal digits: a payload may have half of max_allowed_packet. id, if not
  * NULL, gets the row's id. Blocks. Errors: INVALID, NOT_FOUND (no such table), SCHEMA, PERMISSION, READ_ONLY, AGAIN (a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * outbox/outbox.h - a relay inside your program
  *
@@ -23,15 +24,10 @@
 #include <stdint.h>
 
 #include <outbox/error.h>
+#include <outbox/event.h> /* OUTBOX_API */
 
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-#if defined(__GNUC__)
-#define OUTBOX_API __attribute__((visibility("default")))
-#else
-#define OUTBOX_API
 #endif
 
 struct outbox;
@@ -96,7 +92,7 @@ struct outbox_stats {
     uint64_t retried;        /* attempts that failed for a reason of the event's own */
     uint64_t resent;         /* sent again after an outage or an unknown outcome: the possible duplicates */
     uint64_t rejected;       /* outcomes REJECTED */
-    uint64_t parked;         /* moved to the dead letters */
+    uint64_t dead_lettered;  /* moved to the dead letters */
     uint64_t deferred;       /* now waiting behind a blocked key, events */
     uint64_t blocked_keys;   /* now */
     uint64_t store_connects; /* successful connects; less 1: reconnects */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * outbox/plugin.h - the plugin ABI: how a storage or broker backend is written
  *
@@ -33,6 +34,7 @@
 #include <stdint.h>
 
 #include <outbox/error.h>
+#include <outbox/event.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,12 +47,6 @@ typedef uint64_t outbox_op_t; /* names one operation in flight; 0 names none */
 struct outbox_host;
 
 /* ---- values, rows, messages ---------------------------------------------------------------------------------- */
-
-/* A run of bytes that somebody else owns. data == NULL is null, which is not the same as empty. */
-struct outbox_bytes {
-    const void *data;
-    size_t size;
-};
 
 enum outbox_type {
     OUTBOX_NULL = 0,
@@ -161,7 +157,7 @@ struct outbox_map {
 #define OUTBOX_OPT_VERBATIM 8u /* ${...} is left for the plugin; else it is the environment's and expanded */
 /* It says which outbox this is, or which target that takes one writer; not for a map. Two relays of one process that
  * agree in all such options are refused. */
-#define OUTBOX_OPT_PLACE 16u
+#define OUTBOX_OPT_IDENTITY 16u
 
 /* One key of the plugin's section in the configuration. The host parses and checks it and writes the value to
  * `offset` of the instance before init(). Strings and maps live as long as the instance. */
@@ -170,7 +166,7 @@ struct outbox_option {
     uint32_t type;  /* enum outbox_option_type */
     uint32_t flags; /* OUTBOX_OPT_* */
     size_t offset;
-    const char *fallback;       /* the default as it would be written; NULL: zero bytes */
+    const char *default_value;  /* the default as it would be written; NULL: zero bytes */
     int64_t min, max;           /* for numbers; both 0: no bound */
     const char *const *choices; /* for ENUM, ends with NULL */
     const char *help;           /* one sentence, lower case */
@@ -286,7 +282,7 @@ struct outbox_host {
 
 /* The plugin underneath a decorator (OUTBOX_CAP_DECORATOR); ops is outbox_store_ops or outbox_broker_ops, completed
  * by the host: functions that it lacks are NULL. */
-struct outbox_under {
+struct outbox_inner {
     uint32_t struct_size;
     void *self;
     const void *ops;
@@ -298,7 +294,7 @@ struct outbox_init {
     uint32_t struct_size;
     const struct outbox_host *host;   /* lives as long as the instance */
     const char *relay;                /* the relay's name in the configuration */
-    const struct outbox_under *under; /* NULL but for decorators; lives as long as the instance */
+    const struct outbox_inner *inner; /* NULL but for decorators; lives as long as the instance */
 };
 
 /* What check() found. level: OUTBOX_LOG_ERROR (will not work), _WARN (will, but), _INFO (is fine). */
@@ -332,14 +328,14 @@ struct outbox_claim {
     uint32_t struct_size;
     uint32_t flags; /* OUTBOX_CLAIM_* */
     uint32_t max_rows;
-    uint64_t max_bytes;                  /* a wish: one row larger than that is still given, alone */
-    const struct outbox_position *exact; /* not NULL: just these rows, ascending, those still there */
-    uint32_t exact_count;
+    uint64_t max_bytes;                      /* a wish: one row larger than that is still given, alone */
+    const struct outbox_position *positions; /* not NULL: just these rows, ascending, those still there */
+    uint32_t position_count;
     /* out */
     struct outbox_batch *batch; /* NULL: no rows. With it, the host owes one release() */
 };
 #define OUTBOX_CLAIM_REWIND 1u /* forget how far it was read; begin with the first row of the outbox */
-#define OUTBOX_CLAIM_PARK                                                                      \
+#define OUTBOX_CLAIM_ARM_WAKEUP                                                                \
     2u /* the host will not ask again soon if this gives nothing: arm the doorbell, then look; \
           a store that could not arm it takes this flag out of `flags` */
 
@@ -362,21 +358,12 @@ struct outbox_dead_row {
     struct outbox_bytes key;
     const char *reason;
 };
-struct outbox_park {
+struct outbox_dead_letter_rows {
     uint32_t struct_size;
     uint32_t count;
     const struct outbox_dead_row *rows; /* moved, in one transaction, from the outbox to the dead-letter table */
 };
 
-struct outbox_event {
-    uint32_t struct_size;
-    struct outbox_bytes event_id;       /* null: the database's default */
-    struct outbox_bytes aggregate_type; /* required, like the next two */
-    struct outbox_bytes aggregate_id;
-    struct outbox_bytes type;
-    struct outbox_bytes payload; /* null: SQL NULL */
-    struct outbox_bytes headers; /* a JSON object; null: none */
-};
 struct outbox_add {
     uint32_t struct_size;
     uint32_t count;
@@ -451,7 +438,8 @@ struct outbox_store_ops {
     /* Remove rows for good. Succeeds also for rows that are gone. Batches are not released before it completes.
      * One at a time, beside claims. OUTBOX_E_FENCED: no longer the owner, nothing was removed. */
     void (*settle)(void *self, outbox_op_t op, const struct outbox_settle *settle);
-    void (*park)(void *self, outbox_op_t op, const struct outbox_park *park); /* OUTBOX_CAP_DEAD_LETTERS */
+    void (*dead_letter)(void *self, outbox_op_t op,
+                        const struct outbox_dead_letter_rows *rows); /* OUTBOX_CAP_DEAD_LETTERS */
 
     /* Administration; each works on a started store that owns nothing. */
     void (*setup)(void *self, outbox_op_t op); /* create or migrate the tables; works before they exist */
@@ -470,11 +458,11 @@ struct outbox_broker_start {
     uint32_t flags; /* OUTBOX_START_* */
 };
 /* Only check() will be called: connect, but make, lock and change nothing, and take another writer for no failure. */
-#define OUTBOX_START_LOOK (1u << 0)
+#define OUTBOX_START_PROBE (1u << 0)
 
-static inline bool outbox_broker_start_looks(const struct outbox_broker_start *start)
+static inline bool outbox_broker_start_probes(const struct outbox_broker_start *start)
 {
-    return start->struct_size >= sizeof *start && (start->flags & OUTBOX_START_LOOK);
+    return start->struct_size >= sizeof *start && (start->flags & OUTBOX_START_PROBE);
 }
 
 struct outbox_publish {
@@ -519,9 +507,9 @@ struct outbox_broker_ops {
 enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2 };
 
 /* Capabilities; each implies the functions named. Bits not listed are reserved and refused. */
-#define OUTBOX_CAP_DECORATOR (1ull << 0)    /* stands over another plugin of its kind: section `over:` */
+#define OUTBOX_CAP_DECORATOR (1ull << 0)    /* wraps another plugin of its kind: section `wraps:` */
 #define OUTBOX_CAP_WAKE (1ull << 1)         /* store: rings host->wake(); the host may sleep long when idle */
-#define OUTBOX_CAP_DEAD_LETTERS (1ull << 2) /* store: park and dead */
+#define OUTBOX_CAP_DEAD_LETTERS (1ull << 2) /* store: dead_letter and dead */
 #define OUTBOX_CAP_ORDERED (1ull << 3)      /* broker: keeps order within a key over many messages in flight */
 #define OUTBOX_CAP_ADMIT (1ull << 4)        /* broker: admit */
 #define OUTBOX_CAP_ADMIN (1ull << 5)        /* store: setup, print, check, status and add */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * outbox/plugin_util.h - what nearly every plugin needs beside plugin.h: error texts by printf, an outcome of a range
  *
@@ -57,8 +58,8 @@ static inline int outbox_error_setv(struct outbox_error *error, int code, const 
 
 /* Tell one outcome (enum outbox_outcome) of the messages first .. first + count - 1 of a publish; nothing if there are
  * none. error: why, NULL for OUTBOX_DELIVERED. */
-static inline void outbox_tell(const struct outbox_host *host, outbox_op_t op, uint32_t first, uint32_t count,
-                               uint32_t outcome, const struct outbox_error *error)
+static inline void outbox_report_outcomes(const struct outbox_host *host, outbox_op_t op, uint32_t first,
+                                          uint32_t count, uint32_t outcome, const struct outbox_error *error)
 {
     struct outbox_outcomes outcomes;
     if (!count)

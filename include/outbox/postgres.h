@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * outbox/postgres.h - add an event in the caller's own Postgres transaction
  *
@@ -13,15 +14,15 @@
 
 #include <libpq-fe.h>
 
-#include <outbox/outbox.h>
-#include <outbox/plugin.h>
+#include <outbox/error.h>
+#include <outbox/event.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* table: NULL for "outbox"; TABLE or SCHEMA.TABLE, each part taken as it is written and quoted. event: see struct
- * outbox_event in plugin.h; aggregate_type, aggregate_id and type are required. The payload column may be text, bytea,
+ * outbox_event in event.h; aggregate_type, aggregate_id and type are required. The payload column may be text, bytea,
  * json or jsonb; its type is asked for with the first event of a connection and table, which takes one more round
  * trip. id, if not NULL, gets the row's id, for which the role needs SELECT on it. Blocks; not for pipeline mode.
  * Errors: INVALID, NOT_FOUND (no such table), SCHEMA, PERMISSION, READ_ONLY, AGAIN, FULL, NOT_CONNECTED; a transaction

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * outbox/uv.h - a relay on the host application's own libuv loop
  *

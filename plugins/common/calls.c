@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* plugins/common/calls.c - see calls.h. The only failure: a name that is no call of this kind of plugin. */
 #include "calls.h"
 
@@ -5,9 +6,18 @@
 #include <string.h>
 
 const char *const deco_call_names[DECO_CALLS] = {
-    [DECO_START] = "start",     [DECO_STOP] = "stop",     [DECO_ACQUIRE] = "acquire", [DECO_RENEW] = "renew",
-    [DECO_CLAIM] = "claim",     [DECO_SETTLE] = "settle", [DECO_PARK] = "park",       [DECO_SETUP] = "setup",
-    [DECO_CHECK] = "check",     [DECO_STATUS] = "status", [DECO_ADD] = "add",         [DECO_DEAD] = "dead",
+    [DECO_START] = "start",
+    [DECO_STOP] = "stop",
+    [DECO_ACQUIRE] = "acquire",
+    [DECO_RENEW] = "renew",
+    [DECO_CLAIM] = "claim",
+    [DECO_SETTLE] = "settle",
+    [DECO_DEAD_LETTER] = "dead_letter",
+    [DECO_SETUP] = "setup",
+    [DECO_CHECK] = "check",
+    [DECO_STATUS] = "status",
+    [DECO_ADD] = "add",
+    [DECO_DEAD] = "dead",
     [DECO_PUBLISH] = "publish",
 };
 
@@ -51,32 +61,32 @@ int deco_parse_calls(const char *text, enum outbox_kind kind, uint32_t *calls, s
     return *calls ? OUTBOX_OK : refuse("", 0, allowed, error);
 }
 
-bool deco_has(const struct outbox_under *under, enum outbox_kind kind, enum deco_call call)
+bool deco_has(const struct outbox_inner *inner, enum outbox_kind kind, enum deco_call call)
 {
 #define HAS(CALL, name, type) [DECO_##CALL] = ops->name != NULL,
 #define HAS_PLAIN(CALL, name) [DECO_##CALL] = ops->name != NULL,
     if (kind == OUTBOX_STORE) {
-        const struct outbox_store_ops *ops = under->ops;
+        const struct outbox_store_ops *ops = inner->ops;
         const bool has[DECO_CALLS] = {DECO_STORE_OPS(HAS) DECO_STORE_PLAIN_OPS(HAS_PLAIN)};
         return has[call];
     }
-    const struct outbox_broker_ops *ops = under->ops;
+    const struct outbox_broker_ops *ops = inner->ops;
     const bool has[DECO_CALLS] = {DECO_BROKER_OPS(HAS) DECO_BROKER_PLAIN_OPS(HAS_PLAIN)};
     return has[call];
 }
 
 #define PASS(CALL, name, type)                   \
     case DECO_##CALL:                            \
-        ops->name(under->self, child, argument); \
+        ops->name(inner->self, child, argument); \
         break;
 #define PASS_PLAIN(CALL, name)         \
     case DECO_##CALL:                  \
-        ops->name(under->self, child); \
+        ops->name(inner->self, child); \
         break;
 
-static void pass_store(const struct outbox_under *under, enum deco_call call, outbox_op_t child, void *argument)
+static void pass_store(const struct outbox_inner *inner, enum deco_call call, outbox_op_t child, void *argument)
 {
-    const struct outbox_store_ops *ops = under->ops;
+    const struct outbox_store_ops *ops = inner->ops;
     switch (call) {
         DECO_STORE_OPS(PASS)
         DECO_STORE_PLAIN_OPS(PASS_PLAIN)
@@ -85,9 +95,9 @@ static void pass_store(const struct outbox_under *under, enum deco_call call, ou
     }
 }
 
-static void pass_broker(const struct outbox_under *under, enum deco_call call, outbox_op_t child, void *argument)
+static void pass_broker(const struct outbox_inner *inner, enum deco_call call, outbox_op_t child, void *argument)
 {
-    const struct outbox_broker_ops *ops = under->ops;
+    const struct outbox_broker_ops *ops = inner->ops;
     switch (call) {
         DECO_BROKER_OPS(PASS)
         DECO_BROKER_PLAIN_OPS(PASS_PLAIN)
@@ -96,20 +106,20 @@ static void pass_broker(const struct outbox_under *under, enum deco_call call, o
     }
 }
 
-void deco_pass(const struct outbox_under *under, enum outbox_kind kind, enum deco_call call, outbox_op_t child,
+void deco_pass(const struct outbox_inner *inner, enum outbox_kind kind, enum deco_call call, outbox_op_t child,
                void *argument)
 {
     if (kind == OUTBOX_STORE)
-        pass_store(under, call, child, argument);
+        pass_store(inner, call, child, argument);
     else
-        pass_broker(under, call, child, argument);
+        pass_broker(inner, call, child, argument);
 }
 
-void deco_cancel(const struct outbox_under *under, enum outbox_kind kind, outbox_op_t child)
+void deco_cancel(const struct outbox_inner *inner, enum outbox_kind kind, outbox_op_t child)
 {
-    const struct outbox_store_ops *store = under->ops;
-    const struct outbox_broker_ops *broker = under->ops;
+    const struct outbox_store_ops *store = inner->ops;
+    const struct outbox_broker_ops *broker = inner->ops;
     void (*cancel)(void *self, outbox_op_t op) = kind == OUTBOX_STORE ? store->cancel : broker->cancel;
     if (cancel && child)
-        cancel(under->self, child);
+        cancel(inner->self, child);
 }

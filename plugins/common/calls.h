@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plugins/common/calls.h - what every decorator needs: the calls by name, and passing one on
  *
@@ -10,15 +11,15 @@
 #include <outbox/plugin_util.h>
 
 /* X(CALL, function, type of its argument) */
-#define DECO_STORE_OPS(X)                            \
-    X(START, start, const struct outbox_store_start) \
-    X(ACQUIRE, acquire, struct outbox_acquire)       \
-    X(CLAIM, claim, struct outbox_claim)             \
-    X(SETTLE, settle, const struct outbox_settle)    \
-    X(PARK, park, const struct outbox_park)          \
-    X(CHECK, check, const struct outbox_check)       \
-    X(STATUS, status, struct outbox_store_status)    \
-    X(ADD, add, const struct outbox_add)             \
+#define DECO_STORE_OPS(X)                                             \
+    X(START, start, const struct outbox_store_start)                  \
+    X(ACQUIRE, acquire, struct outbox_acquire)                        \
+    X(CLAIM, claim, struct outbox_claim)                              \
+    X(SETTLE, settle, const struct outbox_settle)                     \
+    X(DEAD_LETTER, dead_letter, const struct outbox_dead_letter_rows) \
+    X(CHECK, check, const struct outbox_check)                        \
+    X(STATUS, status, struct outbox_store_status)                     \
+    X(ADD, add, const struct outbox_add)                              \
     X(DEAD, dead, struct outbox_dead)
 #define DECO_STORE_PLAIN_OPS(X) \
     X(STOP, stop)               \
@@ -37,7 +38,7 @@ enum deco_call {
     DECO_RENEW,
     DECO_CLAIM,
     DECO_SETTLE,
-    DECO_PARK,
+    DECO_DEAD_LETTER,
     DECO_SETUP,
     DECO_CHECK,
     DECO_STATUS,
@@ -58,10 +59,10 @@ static inline void *deco_argument(const void *argument)
 /* "claim, settle" into bits 1 << DECO_..., of those that this kind of plugin has. Fills error. */
 int deco_parse_calls(const char *text, enum outbox_kind kind, uint32_t *calls, struct outbox_error *error);
 
-bool deco_has(const struct outbox_under *under, enum outbox_kind kind, enum deco_call call);
+bool deco_has(const struct outbox_inner *inner, enum outbox_kind kind, enum deco_call call);
 /* Submit to the plugin underneath, which has the function. */
-void deco_pass(const struct outbox_under *under, enum outbox_kind kind, enum deco_call call, outbox_op_t child,
+void deco_pass(const struct outbox_inner *inner, enum outbox_kind kind, enum deco_call call, outbox_op_t child,
                void *argument);
-void deco_cancel(const struct outbox_under *under, enum outbox_kind kind, outbox_op_t child);
+void deco_cancel(const struct outbox_inner *inner, enum outbox_kind kind, outbox_op_t child);
 
 #endif

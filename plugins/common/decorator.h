@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plugins/common/decorator.h - a decorator NAME as a store and as a broker, each in a file of its own:
  *

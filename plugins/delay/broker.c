@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* plugins/delay/broker.c - the delay plugin as a broker */
 #include "delay.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plugins/delay/delay.c - chosen calls wait before they go down, or before their answer goes up, or both
  *
@@ -23,7 +24,7 @@ static void go_up(struct delay_op *entry);
 int delay_init(struct delay *delay, const struct outbox_init *init, enum outbox_kind plugin, struct outbox_error *error)
 {
     delay->host = init->host;
-    delay->under = init->under;
+    delay->inner = init->inner;
     delay->plugin = plugin;
     if (deco_parse_calls(delay->calls_text, plugin, &delay->calls, error))
         return error->code;
@@ -73,7 +74,7 @@ static void tell_all(struct delay_op *entry)
         }
         uint32_t outcome = told->outcomes[first];
         if (outcome)
-            outbox_tell(entry->delay->host, entry->op, first, end - first, outcome, &told->errors[outcome]);
+            outbox_report_outcomes(entry->delay->host, entry->op, first, end - first, outcome, &told->errors[outcome]);
     }
     entry->delay->host->release(entry->delay->host, entry->told);
     entry->told = NULL;
@@ -174,7 +175,7 @@ static void go_down(struct delay_op *entry)
     }
     struct outbox_child child = {
         .struct_size = sizeof child, .done = hear_done, .outcomes = hear_outcomes, .arg = entry};
-    if (!deco_has(delay->under, delay->plugin, entry->call)) { /* optional ones: as if it did nothing */
+    if (!deco_has(delay->inner, delay->plugin, entry->call)) { /* optional ones: as if it did nothing */
         go_up(entry);
         return;
     }
@@ -184,7 +185,7 @@ static void go_down(struct delay_op *entry)
         return;
     }
     keep_outcomes(entry);
-    deco_pass(delay->under, delay->plugin, entry->call, entry->child, entry->argument);
+    deco_pass(delay->inner, delay->plugin, entry->call, entry->child, entry->argument);
 }
 
 void delay_submit(struct delay *delay, outbox_op_t op, enum deco_call call, void *argument)
@@ -222,7 +223,7 @@ void delay_cancel(void *self, outbox_op_t op)
             entry = next;
         }
     } else {
-        deco_cancel(delay->under, delay->plugin, entry->child);
+        deco_cancel(delay->inner, delay->plugin, entry->child);
     }
 }
 
@@ -236,23 +237,23 @@ const struct outbox_option delay_options[DELAY_OPTIONS] = {
      .flags = OUTBOX_OPT_REQUIRED,
      OPTION(calls_text),
      .help = "which calls are slow, by name: start, stop, publish, check; or of a store also acquire, renew, claim, "
-             "settle, park, setup, status, add, dead"},
+             "settle, dead_letter, setup, status, add, dead"},
     {.name = "before",
      .type = OUTBOX_OPT_DURATION,
      OPTION(before_ms),
-     .fallback = "0ms",
+     .default_value = "0ms",
      .max = MOST_MS,
      .help = "how long a call waits before it is done"},
     {.name = "after",
      .type = OUTBOX_OPT_DURATION,
      OPTION(after_ms),
-     .fallback = "0ms",
+     .default_value = "0ms",
      .max = MOST_MS,
      .help = "how long its answer waits before it is told"},
     {.name = "jitter",
      .type = OUTBOX_OPT_DURATION,
      OPTION(jitter_ms),
-     .fallback = "0ms",
+     .default_value = "0ms",
      .max = MOST_MS,
      .help = "up to so much is added to each wait, by chance"},
 };

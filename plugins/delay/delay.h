@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plugins/delay/delay.h - a decorator that makes chosen calls slow; what its files share
  *
  * An op stands in one of two queues: on its way down, waiting for its time, or on its way up, done underneath but not
  * yet told. Both queues are strictly first in, first out, so that jitter never changes an order.
  */
-#ifndef OBX_DELAY_DELAY_H
-#define OBX_DELAY_DELAY_H
+#ifndef OBX_PLUGINS_DELAY_DELAY_H
+#define OBX_PLUGINS_DELAY_DELAY_H
 
 #include "calls.h"
 
@@ -24,7 +25,7 @@ struct delay {
     int64_t before_ms, after_ms, jitter_ms;
 
     const struct outbox_host *host;
-    const struct outbox_under *under;
+    const struct outbox_inner *inner;
     enum outbox_kind plugin;
     uint32_t calls; /* bits 1 << DECO_... */
     struct delay_queue down, up;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* plugins/delay/queue.c - first in, first out, each not before its time; one timer for all */
 #include "delay.h"
 

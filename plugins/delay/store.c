@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* plugins/delay/store.c - the delay plugin as a store */
 #include "delay.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* plugins/fault/broker.c - the fault plugin as a broker */
 #include "fault.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plugins/fault/fault.c - which calls are struck, and what happens to them
  *
@@ -54,7 +55,7 @@ int fault_error(const struct fault *fault, enum deco_call call, struct outbox_er
 int fault_init(struct fault *fault, const struct outbox_init *init, enum outbox_kind plugin, struct outbox_error *error)
 {
     fault->host = fault->held.host = init->host;
-    fault->under = init->under;
+    fault->inner = init->inner;
     fault->plugin = plugin;
     fault->random = fault->seed ? (uint64_t)fault->seed : init->host->random(init->host) | 1;
     return deco_parse_calls(fault->calls_text, plugin, &fault->calls, error);
@@ -110,10 +111,11 @@ static void fail_unsent(struct fault_op *entry)
     outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "%s: out of memory", deco_call_names[entry->call]);
     if (entry->call == DECO_PUBLISH && entry->plan) {
         for (uint32_t i = 0; i < entry->plan->publish.count; i++)
-            outbox_tell(entry->fault->host, entry->op, entry->plan->index[i], 1, OUTBOX_NOT_CONNECTED, &error);
+            outbox_report_outcomes(entry->fault->host, entry->op, entry->plan->index[i], 1, OUTBOX_NOT_CONNECTED,
+                                   &error);
     } else if (entry->call == DECO_PUBLISH) {
-        outbox_tell(entry->fault->host, entry->op, 0, ((const struct outbox_publish *)entry->argument)->count,
-                    OUTBOX_NOT_CONNECTED, &error);
+        outbox_report_outcomes(entry->fault->host, entry->op, 0,
+                               ((const struct outbox_publish *)entry->argument)->count, OUTBOX_NOT_CONNECTED, &error);
     }
     entry->fault->broken |= entry->call == DECO_PUBLISH;
     finish(entry, &error);
@@ -125,13 +127,13 @@ void fault_pass(struct fault_op *entry, void *argument,
 {
     struct fault *fault = entry->fault;
     struct outbox_child child = {.struct_size = sizeof child, .done = done, .outcomes = outcomes, .arg = entry};
-    if (!deco_has(fault->under, fault->plugin, entry->call)) { /* optional ones: as if it did nothing */
+    if (!deco_has(fault->inner, fault->plugin, entry->call)) { /* optional ones: as if it did nothing */
         finish(entry, NULL);
         return;
     }
     entry->child = fault->host->op_child(fault->host, entry->op, &child);
     if (entry->child)
-        deco_pass(fault->under, fault->plugin, entry->call, entry->child, argument);
+        deco_pass(fault->inner, fault->plugin, entry->call, entry->child, argument);
     else
         fail_unsent(entry);
 }
@@ -164,7 +166,7 @@ static void drop_answer(void *arg, outbox_op_t child, const struct outbox_error 
     }
     struct outbox_claim *claim = entry->call == DECO_CLAIM ? entry->argument : NULL;
     if (claim && claim->batch) {
-        ((const struct outbox_store_ops *)fault->under->ops)->release(fault->under->self, claim->batch);
+        ((const struct outbox_store_ops *)fault->inner->ops)->release(fault->inner->self, claim->batch);
         claim->batch = NULL;
     }
     tell_struck(entry, child, error);
@@ -272,8 +274,8 @@ static void end_hanging(struct fault_op *entry)
     outbox_error_set(&error, OUTBOX_E_CANCELED, "%s: canceled while the fault plugin made it hang",
                      deco_call_names[entry->call]);
     if (entry->call == DECO_PUBLISH)
-        outbox_tell(entry->fault->host, entry->op, 0, ((const struct outbox_publish *)entry->argument)->count,
-                    OUTBOX_NOT_CONNECTED, &error);
+        outbox_report_outcomes(entry->fault->host, entry->op, 0,
+                               ((const struct outbox_publish *)entry->argument)->count, OUTBOX_NOT_CONNECTED, &error);
     fault->broken |= entry->call == DECO_PUBLISH;
     finish(entry, &error);
 }
@@ -287,7 +289,7 @@ void fault_cancel(void *self, outbox_op_t op)
     if (entry->hangs)
         end_hanging(entry);
     else
-        deco_cancel(fault->under, fault->plugin, entry->child);
+        deco_cancel(fault->inner, fault->plugin, entry->child);
     if (fault->stop && !fault->hung) {
         entry = fault->stop;
         fault->stop = NULL;
@@ -304,53 +306,53 @@ const struct outbox_option fault_options[FAULT_OPTIONS] = {
      .flags = OUTBOX_OPT_REQUIRED,
      OPTION(calls_text),
      .help = "which calls may be struck, by name: start, stop, publish, check; or of a store also acquire, renew, "
-             "claim, settle, park, setup, status, add, dead"},
+             "claim, settle, dead_letter, setup, status, add, dead"},
     {.name = "effect",
      .type = OUTBOX_OPT_ENUM,
      OPTION(effect),
-     .fallback = "error",
+     .default_value = "error",
      .choices = effect_names,
      .help = "error: fail without doing it; drop_ack: do it, and fail; hang: no answer until canceled; lost: the "
              "connection is gone; crash_before and crash_after: kill this process"},
     {.name = "kind",
      .type = OUTBOX_OPT_ENUM,
      OPTION(kind),
-     .fallback = "not_connected",
+     .default_value = "not_connected",
      .choices = fault_kind_names,
      .help = "what the failure is told as; of events of a publish retry, rejected and unknown, all others as not "
              "connected"},
     {.name = "nth",
      .type = OUTBOX_OPT_INT,
      OPTION(nth),
-     .fallback = "1",
+     .default_value = "1",
      .min = 1,
      .max = INT64_MAX,
      .help = "the first call that is struck, counted over all chosen calls while the trigger is there"},
     {.name = "every",
      .type = OUTBOX_OPT_INT,
      OPTION(every),
-     .fallback = "1",
+     .default_value = "1",
      .min = 1,
      .max = INT64_MAX,
      .help = "after the nth, only each so-manieth call"},
     {.name = "count",
      .type = OUTBOX_OPT_INT,
      OPTION(count),
-     .fallback = "0",
+     .default_value = "0",
      .min = 0,
      .max = INT64_MAX,
      .help = "strike so often and no more; 0: no end"},
     {.name = "rate",
      .type = OUTBOX_OPT_INT,
      OPTION(rate),
-     .fallback = "100",
+     .default_value = "100",
      .min = 0,
      .max = 100,
      .help = "percent of the calls left by the other options, drawn by 'seed'"},
     {.name = "seed",
      .type = OUTBOX_OPT_INT,
      OPTION(seed),
-     .fallback = "0",
+     .default_value = "0",
      .min = 0,
      .max = INT64_MAX,
      .help = "of the draws; 0: another one each time"},

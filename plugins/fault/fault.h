@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plugins/fault/fault.h - a decorator that makes chosen calls fail in chosen ways; what its files share
  *
@@ -6,8 +7,8 @@
  * held.c     what keeps the order of keys after that
  * store.c, broker.c   the two descriptors
  */
-#ifndef OBX_FAULT_FAULT_H
-#define OBX_FAULT_FAULT_H
+#ifndef OBX_PLUGINS_FAULT_FAULT_H
+#define OBX_PLUGINS_FAULT_FAULT_H
 
 #include "calls.h"
 #include "held.h"
@@ -25,7 +26,7 @@ struct fault {
     int64_t kind, effect, nth, every, count, rate, seed;
 
     const struct outbox_host *host;
-    const struct outbox_under *under;
+    const struct outbox_inner *inner;
     enum outbox_kind plugin;
     uint32_t calls;       /* bits 1 << DECO_... */
     int64_t seen, struck; /* calls, or events of publishes */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plugins/fault/held.c - keys whose order a fault has interrupted
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plugins/fault/held.h - keys whose order a fault has interrupted
  *
@@ -6,8 +7,8 @@
  * holds longer than it must, which the contract allows: the ids of what failed are kept for each key, oldest first,
  * until they come again or the broker is started again; only the first may pass.
  */
-#ifndef OBX_FAULT_HELD_H
-#define OBX_FAULT_HELD_H
+#ifndef OBX_PLUGINS_FAULT_HELD_H
+#define OBX_PLUGINS_FAULT_HELD_H
 
 #include <outbox/plugin.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * plugins/fault/publish.c - publishes: all of one is struck, or single events of it
  *
@@ -117,7 +118,7 @@ static void refuse_all(struct fault_op *entry, const char *why)
     outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "publish: %s", why);
     fault_plan_free(entry);
     entry->fault->broken = true;
-    outbox_tell(entry->fault->host, entry->op, 0, publish->count, OUTBOX_NOT_CONNECTED, &error);
+    outbox_report_outcomes(entry->fault->host, entry->op, 0, publish->count, OUTBOX_NOT_CONNECTED, &error);
     entry->fault->host->op_done(entry->fault->host, entry->op, NULL);
 }
 
@@ -143,13 +144,14 @@ static void tell_not_sent(struct fault_op *entry, uint32_t index, uint8_t verdic
     struct outbox_error error;
     if (verdict == STRIKE) {
         fault_error(entry->fault, DECO_PUBLISH, &error);
-        outbox_tell(entry->fault->host, entry->op, index, 1, fault_kind(entry->fault)->outcome, &error);
+        outbox_report_outcomes(entry->fault->host, entry->op, index, 1, fault_kind(entry->fault)->outcome, &error);
         return;
     }
     bool retry = entry->fault->effect == FAULT_ERROR && fault_kind(entry->fault)->outcome == OUTBOX_RETRY;
     outbox_error_set(&error, OUTBOX_E_AGAIN,
                      "publish: an earlier event of this key was made to fail and must go first");
-    outbox_tell(entry->fault->host, entry->op, index, 1, retry ? OUTBOX_RETRY : OUTBOX_NOT_CONNECTED, &error);
+    outbox_report_outcomes(entry->fault->host, entry->op, index, 1, retry ? OUTBOX_RETRY : OUTBOX_NOT_CONNECTED,
+                           &error);
 }
 
 /* whole: every event with the key is struck; else each is counted and drawn. False: no memory. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* plugins/fault/store.c - the fault plugin as a store */
 #include "fault.h"
 

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * admin.c - what makes `outbox init`, `add`, `check` and `status` work; a store without it lacks OUTBOX_CAP_ADMIN
+ * plugins/template/admin.c - what makes `outbox init`, `add`, `check` and `status` work; a store without it lacks
+ * OUTBOX_CAP_ADMIN
  *
  * These also run on a store that was started without columns, when the directory may not be there yet: then check
  * says so, and all others but setup fail as not found.

@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * broker.c - a broker to copy: a directory into which every event goes as a file of its own, like a maildir
+ * plugins/template/broker.c - a broker to copy: a directory into which every event goes as a file of its own, like a
+ * maildir
  *
  * The file TOPIC.ID holds the event field by field, each as "NAME SIZE", its bytes, and a line end; the size of a null
  * is -1. It is written under another name, synced, and renamed; when all files of a publish are there the directory is
@@ -171,11 +173,11 @@ static void tell_all(const struct job *job)
     struct outbox_error refused;
     for (uint32_t i = 0; i < job->publish->count; i++) {
         if (admit(job->maildir, outbox_message_at(job->publish, i), &refused))
-            outbox_tell(host, job->op, i, 1, OUTBOX_REJECTED, &refused);
+            outbox_report_outcomes(host, job->op, i, 1, OUTBOX_REJECTED, &refused);
         else if (i < job->written)
-            outbox_tell(host, job->op, i, 1, OUTBOX_DELIVERED, NULL);
+            outbox_report_outcomes(host, job->op, i, 1, OUTBOX_DELIVERED, NULL);
         else
-            outbox_tell(host, job->op, i, 1, OUTBOX_NOT_CONNECTED, &job->error);
+            outbox_report_outcomes(host, job->op, i, 1, OUTBOX_NOT_CONNECTED, &job->error);
     }
 }
 

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * claim.c - rows for the host: files, each read whole into memory of the batch
+ * plugins/template/claim.c - rows for the host: files, each read whole into memory of the batch
  *
  * What was given is remembered as a sorted list of positions, so that a file which appears late, with a smaller number
  * than others, is still found. Failure modes: a file that vanishes in between is passed over; everything else fails the
@@ -87,8 +88,8 @@ static int take(struct spool *spool, struct claimed *claimed, uint64_t position,
 static int claim_exact(struct spool *spool, struct claimed *claimed, const struct outbox_claim *claim)
 {
     int result = 0;
-    for (uint32_t i = 0; i < claim->exact_count && result >= 0; i++)
-        result = take(spool, claimed, claim->exact[i].major, UINT64_MAX);
+    for (uint32_t i = 0; i < claim->position_count && result >= 0; i++)
+        result = take(spool, claimed, claim->positions[i].major, UINT64_MAX);
     return result;
 }
 
@@ -126,7 +127,7 @@ static int claim_rows(struct spool *spool, struct claimed *claimed, const struct
 {
     struct spool_list there = {0};
     int result;
-    if (claim->exact)
+    if (claim->positions)
         return claim_exact(spool, claimed, claim);
     result = spool_read_dir(spool->host, spool->dir, &there);
     if (!result)
@@ -141,7 +142,7 @@ static void run_claim(struct job *job)
     struct outbox_claim *claim = job->argument;
     if (claim->flags & OUTBOX_CLAIM_REWIND)
         spool->given.count = 0;
-    struct claimed *claimed = new_batch(spool, claim->exact ? claim->exact_count : claim->max_rows);
+    struct claimed *claimed = new_batch(spool, claim->positions ? claim->position_count : claim->max_rows);
     if (!claimed) {
         errno = ENOMEM;
         spool_fail_errno(spool, &job->error, "claim from");

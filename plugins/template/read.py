@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The events of a maildir as NDJSON, in the order of their numbers: read.py DIRECTORY"""
 import base64
 import json

@@ -1,4 +1,5 @@
-/* spool.c - see spool.h */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plugins/template/spool.c - see spool.h */
 #include "spool.h"
 
 #include <dirent.h>

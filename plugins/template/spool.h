@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spool.h - a directory in which every file is one event
+ * plugins/template/spool.h - a directory in which every file is one event
  *
  * The name of a file is its position, twenty digits, never used twice: our own writer takes microseconds since 1970.
  * It appears by link(2) or rename(2), complete or not at all, so that a reader never sees half of it. Inside are lines
@@ -13,8 +14,8 @@
  *
  * All functions block: they are for worker threads. They give 0, or -1 and errno.
  */
-#ifndef SPOOL_H
-#define SPOOL_H
+#ifndef OBX_PLUGINS_TEMPLATE_SPOOL_H
+#define OBX_PLUGINS_TEMPLATE_SPOOL_H
 
 #include <outbox/plugin_util.h>
 

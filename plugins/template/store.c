@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store.c - a store to copy: a directory whose files are events (spool.h)
+ * plugins/template/store.c - a store to copy: a directory whose files are events (spool.h)
  *
  * Promises: a row is given once between two rewinds, in order of position; rows that appear late with a small number
  * are given when they appear; a settled file is gone durably. The owner holds a lock on the file .owner as long as it
@@ -221,7 +222,7 @@ static void settle(void *self, outbox_op_t op, const struct outbox_settle *settl
 static const struct outbox_option options[] = {
     {.name = "path",
      .type = OUTBOX_OPT_STRING,
-     .flags = OUTBOX_OPT_REQUIRED | OUTBOX_OPT_PLACE,
+     .flags = OUTBOX_OPT_REQUIRED | OUTBOX_OPT_IDENTITY,
      .offset = offsetof(struct spool, path),
      .help = "the directory whose files are the events"},
 };

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store.h - what the files of the store share
+ * plugins/template/store.h - what the files of the store share
  *
  * store.c    life, ownership, settling, and the plugin itself
  * claim.c    rows for the host
@@ -10,8 +11,8 @@
  * runs on a worker thread and writes only to itself - but for `given`, which belongs to claims, of which there is one
  * at a time, and for what start, acquire and setup open, which nothing else uses while they run.
  */
-#ifndef STORE_H
-#define STORE_H
+#ifndef OBX_PLUGINS_TEMPLATE_STORE_H
+#define OBX_PLUGINS_TEMPLATE_STORE_H
 
 #include "spool.h"
 

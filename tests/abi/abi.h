@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/abi.h - a registry over the modules of this folder, and where they are */
-#ifndef OBX_TESTS_ABI_H
-#define OBX_TESTS_ABI_H
+#ifndef OBX_TESTS_ABI_ABI_H
+#define OBX_TESTS_ABI_ABI_H
 
 #include <criterion/criterion.h>
 #include <stdio.h>

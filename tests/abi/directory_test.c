@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/directory_test.c - the plugin directory: what is not there, what is not a plugin, who may write to it */
 #pragma GCC diagnostic ignored "-Wformat-extra-args"
 #include <sys/stat.h>

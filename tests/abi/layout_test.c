@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/abi/layout_test.c - what plugins built with the first version of the ABI rely on
  *
@@ -86,7 +87,7 @@ Test(layout, option)
     AT(outbox_option, type, 8);
     AT(outbox_option, flags, 12);
     AT(outbox_option, offset, 16);
-    AT(outbox_option, fallback, 24);
+    AT(outbox_option, default_value, 24);
     AT(outbox_option, min, 32);
     AT(outbox_option, max, 40);
     AT(outbox_option, choices, 48);
@@ -157,11 +158,11 @@ Test(layout, host)
 
 Test(layout, under)
 {
-    AT(outbox_under, struct_size, 0);
-    AT(outbox_under, self, 8);
-    AT(outbox_under, ops, 16);
-    AT(outbox_under, caps, 24);
-    AT(outbox_under, name, 32);
+    AT(outbox_inner, struct_size, 0);
+    AT(outbox_inner, self, 8);
+    AT(outbox_inner, ops, 16);
+    AT(outbox_inner, caps, 24);
+    AT(outbox_inner, name, 32);
 }
 
 Test(layout, init)
@@ -169,7 +170,7 @@ Test(layout, init)
     AT(outbox_init, struct_size, 0);
     AT(outbox_init, host, 8);
     AT(outbox_init, relay, 16);
-    AT(outbox_init, under, 24);
+    AT(outbox_init, inner, 24);
 }
 
 Test(layout, check)
@@ -194,8 +195,8 @@ Test(layout, claim)
     AT(outbox_claim, flags, 4);
     AT(outbox_claim, max_rows, 8);
     AT(outbox_claim, max_bytes, 16);
-    AT(outbox_claim, exact, 24);
-    AT(outbox_claim, exact_count, 32);
+    AT(outbox_claim, positions, 24);
+    AT(outbox_claim, position_count, 32);
     AT(outbox_claim, batch, 40);
 }
 
@@ -222,11 +223,11 @@ Test(layout, dead_row)
     AT(outbox_dead_row, reason, 56);
 }
 
-Test(layout, park)
+Test(layout, dead_letter_rows)
 {
-    AT(outbox_park, struct_size, 0);
-    AT(outbox_park, count, 4);
-    AT(outbox_park, rows, 8);
+    AT(outbox_dead_letter_rows, struct_size, 0);
+    AT(outbox_dead_letter_rows, count, 4);
+    AT(outbox_dead_letter_rows, rows, 8);
 }
 
 Test(layout, event)
@@ -294,7 +295,7 @@ Test(layout, store_ops)
     AT(outbox_store_ops, claim, 64);
     AT(outbox_store_ops, release, 72);
     AT(outbox_store_ops, settle, 80);
-    AT(outbox_store_ops, park, 88);
+    AT(outbox_store_ops, dead_letter, 88);
     AT(outbox_store_ops, setup, 96);
     AT(outbox_store_ops, print, 104);
     AT(outbox_store_ops, check, 112);

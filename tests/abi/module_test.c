@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/module_test.c - modules older, newer and wrong, as files that are really opened */
 #pragma GCC diagnostic ignored "-Wformat-extra-args"
 #include "abi.h"
@@ -34,7 +35,7 @@ Test(module, an_older_one_lacks_what_came_later)
     abi_open(&abi, NULL, NULL);
     cr_assert_eq(abi_find(&abi, OUTBOX_STORE, "older"), OUTBOX_OK, "%s", abi.error.text);
     cr_assert_not_null(abi.plugin->ops.store.settle);
-    cr_assert_null(abi.plugin->ops.store.park);
+    cr_assert_null(abi.plugin->ops.store.dead_letter);
     abi_close(&abi);
 }
 
@@ -46,8 +47,9 @@ Test(module, wrong_ones_are_refused_with_file_field_expected_and_found)
                 "%s/outbox-store-stunted.so: struct_size is 64, expected at least 88");
     ABI_REFUSED(&abi, OUTBOX_STORE, "missing", OUTBOX_E_ABI,
                 "%s/outbox-store-missing.so: ops.claim is NULL, expected a function");
-    ABI_REFUSED(&abi, OUTBOX_STORE, "boaster", OUTBOX_E_ABI,
-                "%s/outbox-store-boaster.so: ops.park is NULL, expected a function with capability DEAD_LETTERS");
+    ABI_REFUSED(
+        &abi, OUTBOX_STORE, "boaster", OUTBOX_E_ABI,
+        "%s/outbox-store-boaster.so: ops.dead_letter is NULL, expected a function with capability DEAD_LETTERS");
     ABI_REFUSED(&abi, OUTBOX_STORE, "wrongkind", OUTBOX_E_ABI,
                 "%s/outbox-store-wrongkind.so: kind is broker, expected store, as the file is called");
     ABI_REFUSED(&abi, OUTBOX_STORE, "wrongname", OUTBOX_E_ABI,

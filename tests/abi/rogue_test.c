@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/rogue_test.c - a module that breaks the completion contract, on a real loop: counted, and nothing breaks */
 #include "abi.h"
 #include "config/config.h"

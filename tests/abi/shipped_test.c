@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/shipped_test.c - every plugin of this build, as the module that is installed, passes the check */
 #include "abi.h"
 #include "plugin/builtin.h"

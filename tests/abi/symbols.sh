@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # symbols.sh NM MODULE...: a module exports outbox_plugin and nothing else, and needs no symbol of the core.
 nm=$1
 shift

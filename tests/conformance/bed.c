@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/bed.c - opening, closing, and ending a check with a result */
 #include "bed.h"
 

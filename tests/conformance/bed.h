@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/conformance/bed.h - what a check lies on: a loop, the plugin under test, and words to end with
  *
  * conf_require() and its kin end the process when what they require does not hold; checks read as straight lines.
  */
-#ifndef OBX_CONFORMANCE_BED_H
-#define OBX_CONFORMANCE_BED_H
+#ifndef OBX_TESTS_CONFORMANCE_BED_H
+#define OBX_TESTS_CONFORMANCE_BED_H
 
 #include "conformance.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/conformance/broker_bed.c - a broker, messages whose every part follows from their number, and reading back
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/broker_publish.c - life, delivery and order */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/broker_values.c - null, empty, binary, large; headers; what is refused */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/checks.c - the list of all checks */
 #include "checks.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/checks.h - the names of all checks; each is void conf_NAME(struct conf_bed *bed) */
-#ifndef OBX_CONFORMANCE_CHECKS_H
-#define OBX_CONFORMANCE_CHECKS_H
+#ifndef OBX_TESTS_CONFORMANCE_CHECKS_H
+#define OBX_TESTS_CONFORMANCE_CHECKS_H
 
 #include "bed.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/conformance/conformance.h - what every store and every broker must do, as lists of named checks
  *
@@ -9,8 +10,8 @@
  * directory and ${OUTBOX_CHECK} the name of the check, so that each check has an outbox or a file of its own. Brokers
  * get events for topics whose names begin with $OUTBOX_TOPIC, which no run had before.
  */
-#ifndef OBX_CONFORMANCE_H
-#define OBX_CONFORMANCE_H
+#ifndef OBX_TESTS_CONFORMANCE_CONFORMANCE_H
+#define OBX_TESTS_CONFORMANCE_CONFORMANCE_H
 
 #include <stddef.h>
 

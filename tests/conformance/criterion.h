@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/conformance/criterion.h - the checks as Criterion tests of one subject
  *
@@ -5,8 +6,8 @@
  *     static const struct conf_subject subject = {...};
  *     CONF_STORE_CHECKS(CONF_STORE_TEST)
  */
-#ifndef OBX_CONFORMANCE_CRITERION_H
-#define OBX_CONFORMANCE_CRITERION_H
+#ifndef OBX_TESTS_CONFORMANCE_CRITERION_H
+#define OBX_TESTS_CONFORMANCE_CRITERION_H
 
 #include <criterion/criterion.h>
 #include <stdio.h>

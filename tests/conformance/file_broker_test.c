@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/file_broker_test.c - the file broker, read as a consumer reads it */
 #define CONF_SUITE conformance_file_broker
 #include "criterion.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/conformance/main.c - outbox-conformance: does my plugin do what a store or a broker must?
  *

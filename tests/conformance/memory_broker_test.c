@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/memory_broker_test.c - the reference broker, read from inside */
 #define CONF_SUITE conformance_memory_broker
 #include "criterion.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/memory_store_test.c - the reference store */
 #define CONF_SUITE conformance_memory_store
 #include "criterion.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/store_add.c - adding events, and counting them */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/store_bed.c - a store with rows whose every value follows from their number */
 #include <inttypes.h>
 #include <stdio.h>

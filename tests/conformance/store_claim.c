@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/store_claim.c - what claims give */
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +121,7 @@ void conf_store_gives_a_huge_row_alone(struct conf_bed *bed)
 
 static struct outbox_batch *claim_exact(struct conf_bed *bed, const struct outbox_position *rows, uint32_t count)
 {
-    struct outbox_claim claim = {.max_rows = 1000, .max_bytes = 1 << 20, .exact = rows, .exact_count = count};
+    struct outbox_claim claim = {.max_rows = 1000, .max_bytes = 1 << 20, .positions = rows, .position_count = count};
     conf_must(bed, harness_claim(&bed->harness, bed->store, &claim, error));
     return claim.batch;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/store_dead.c - parking and the dead letters */
 #include <string.h>
 
@@ -66,10 +67,10 @@ static struct outbox_dead_row dead_row(const struct outbox_batch *batch, uint32_
 
 static void park(struct conf_bed *bed, const struct outbox_dead_row *rows, uint32_t count)
 {
-    struct outbox_park request = {.struct_size = sizeof request, .count = count, .rows = rows};
+    struct outbox_dead_letter_rows request = {.struct_size = sizeof request, .count = count, .rows = rows};
     struct harness_call call = {0};
     harness_reset(&call);
-    obx_store_park(bed->store, &call.call, 0, &request);
+    obx_store_dead_letter(bed->store, &call.call, 0, &request);
     conf_require(bed, harness_wait(&bed->harness, &call) == OUTBOX_OK, "park: %s", call.error.text);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/store_life.c - starting, stopping, administration, the doorbell */
 #include <string.h>
 
@@ -171,10 +172,10 @@ static bool parks(void *arg)
 {
     struct conf_bed *bed = arg;
     struct outbox_claim claim = {
-        .struct_size = sizeof claim, .max_rows = 10, .max_bytes = 64u << 20, .flags = OUTBOX_CLAIM_PARK};
+        .struct_size = sizeof claim, .max_rows = 10, .max_bytes = 64u << 20, .flags = OUTBOX_CLAIM_ARM_WAKEUP};
     conf_must(bed, harness_claim(&bed->harness, bed->store, &claim, error));
     conf_require(bed, !claim.batch, "rows before any were added");
-    return claim.flags & OUTBOX_CLAIM_PARK;
+    return claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
 }
 
 /* It may ring a little before the row can be seen. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/store_owner.c - one relay owns an outbox: standby, take-over, fencing */
 #include <stdlib.h>
 

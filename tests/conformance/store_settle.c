@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/store_settle.c - settling removes what it names, and nothing else */
 #include "checks.h"
 

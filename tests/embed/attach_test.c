@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/embed/attach_test.c - a relay on the host application's libuv loop */
 #include <criterion/criterion.h>
 #include <string.h>

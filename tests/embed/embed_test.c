@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/embed/embed_test.c - the embedding API on a thread of its own: life, statistics, callbacks, refusals */
 #include <criterion/criterion.h>
 #include <stdatomic.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/embed/threads.c - one relay, many threads that ask and wake; a plain program, for the thread sanitizer */
 #include <pthread.h>
 #include <stdio.h>

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/fuzz/args.c - the command line of a verb: options are taken or refused with the usage exit code */
 #include "fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "service/args.h"
-#include "service/exit.h"
+#include "cli/args.h"
+#include "cli/exit_code.h"
 
 #define WORDS 12
 

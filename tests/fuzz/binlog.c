@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/fuzz/binlog.c - events of MySQL's binlog, as the doorbell reads them
  *

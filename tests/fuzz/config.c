@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/fuzz/config.c - a configuration of any text
  *
@@ -35,7 +36,7 @@ static void read_settings(const struct obx_section *section, const char *text, s
         check_error(&error, text, size);
         return;
     }
-    FUZZ_CHECK(settings.batch >= 1 && settings.memory > 0 && settings.max_attempts >= 1);
+    FUZZ_CHECK(settings.claim_rows >= 1 && settings.max_in_flight_bytes > 0 && settings.max_attempts >= 1);
     FUZZ_CHECK(settings.retry_min_ms <= settings.retry_max_ms);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/fuzz/descriptor.c - descriptors of plugins as a module may hand them over
  *
@@ -43,7 +44,7 @@ static void make_options(struct fuzz_input *input, struct outbox_option *options
                                             .type = (uint32_t)fuzz_int(input, 1) % 10,
                                             .flags = (uint32_t)fuzz_int(input, 1),
                                             .offset = fuzz_int(input, 1),
-                                            .fallback = fuzz_int(input, 1) & 1 ? texts[2 * i + 1] : NULL,
+                                            .default_value = fuzz_int(input, 1) & 1 ? texts[2 * i + 1] : NULL,
                                             .min = (int64_t)fuzz_int(input, 1),
                                             .max = (int64_t)fuzz_int(input, 1),
                                             .choices = fuzz_int(input, 1) & 1 ? choices : NULL,
@@ -69,7 +70,7 @@ static void check(const struct outbox_plugin *descriptor)
     if (taken->caps & OUTBOX_CAP_ADMIT)
         FUZZ_CHECK(plugin.ops.broker.admit);
     if (taken->caps & OUTBOX_CAP_DEAD_LETTERS)
-        FUZZ_CHECK(plugin.ops.store.park && plugin.ops.store.dead);
+        FUZZ_CHECK(plugin.ops.store.dead_letter && plugin.ops.store.dead);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

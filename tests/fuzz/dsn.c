@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/fuzz/dsn.c - the conninfo of the Postgres store: candidates within bounds, no secret in what is said */
 #include "fuzz.h"
 

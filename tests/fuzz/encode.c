@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/fuzz/encode.c - the lines of the file broker: one line of JSON, from which another parser gets every byte back,
  * whatever the size of the buffer

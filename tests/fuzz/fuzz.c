@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/fuzz/fuzz.c - see fuzz.h */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/fuzz/fuzz.h - what the fuzz targets share
  *
@@ -5,8 +6,8 @@
  * with replay.c, as an ordinary test that runs the inputs of corpus/NAME; and, with -Dfuzz=enabled and clang, with
  * libFuzzer, which looks for new ones (scripts/fuzz).
  */
-#ifndef FUZZ_FUZZ_H
-#define FUZZ_FUZZ_H
+#ifndef OBX_TESTS_FUZZ_FUZZ_H
+#define OBX_TESTS_FUZZ_FUZZ_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/fuzz/ndjson.c - lines of `outbox add --ndjson`: what is taken is what another parser finds */
 #include "fuzz.h"
 
 #include <jansson.h>
 #include <string.h>
 
-#include "service/ndjson.h"
+#include "cli/ndjson.h"
 
 static void check_text(const json_t *object, const char *name, struct outbox_bytes got)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/fuzz/replay.c - run a target over the inputs of a folder, each once
  *

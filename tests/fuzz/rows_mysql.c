@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/fuzz/rows_mysql.c - rows of text, as MySQL sends them, become a batch
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/fuzz/rows_postgres.c - a binary result of libpq becomes a batch
  *

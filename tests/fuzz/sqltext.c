@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/fuzz/sqltext.c - names and literals in statements: quoted in each dialect, they come back as they were */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/fuzz/value.c - sizes, durations and numbers: what is read is written, and read as the same */
 #include "fuzz.h"
 

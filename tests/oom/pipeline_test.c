@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/oom/pipeline_test.c - memory runs out at every place of the way from claim to settle
  *
@@ -172,19 +173,19 @@ static size_t run_all(const char *yaml, bool persistent)
 
 static const char plain[] = "store: {plugin: memory, events: 40, keys: 5, payload_size: 16}\n"
                             "broker: {plugin: memory}\n"
-                            "batch: 8\n";
+                            "claim_rows: 8\n";
 
 /* Every event is too large for the broker and becomes a dead letter. */
 static const char parking[] = "store: {plugin: memory, events: 40, keys: 5, payload_size: 16}\n"
                               "broker: {plugin: memory, max_bytes: 8}\n"
-                              "batch: 8\n"
+                              "claim_rows: 8\n"
                               "on_reject: park\n";
 
 /* A template of several columns and headers makes the route allocate. */
 static const char routed[] = "store: {plugin: memory, events: 40, keys: 5, payload_size: 16}\n"
                              "broker: {plugin: memory}\n"
-                             "batch: 3\n"
-                             "memory: 64KiB\n"
+                             "claim_rows: 3\n"
+                             "max_in_flight_bytes: 64KiB\n"
                              "order: global\n"
                              "route:\n"
                              "  topic: a.${aggregatetype}.${type}\n"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/oracle/base64.c - written apart from the file broker's encoder, so that both cannot err alike */
 #include "base64.h"
 

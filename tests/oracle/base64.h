@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/oracle/base64.h - decoding of RFC 4648 base64 with padding */
-#ifndef OBX_ORACLE_BASE64_H
-#define OBX_ORACLE_BASE64_H
+#ifndef OBX_TESTS_ORACLE_BASE64_H
+#define OBX_TESTS_ORACLE_BASE64_H
 
 #include "base/buf.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/oracle/events.c - growing arrays and two hash indexes; fails only for want of memory */
 #include "events.h"
 

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/oracle/events.h - what the oracle remembers: events by the hash of their id, keys, transactions
  *
  * Ids are known by a 128-bit hash: a collision among millions is out of the question. Indexes are 32 bits and stay
  * valid; pointers do not survive an insertion.
  */
-#ifndef OBX_ORACLE_EVENTS_H
-#define OBX_ORACLE_EVENTS_H
+#ifndef OBX_TESTS_ORACLE_EVENTS_H
+#define OBX_TESTS_ORACLE_EVENTS_H
 
 #include <xxhash.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/oracle/feed.c - what was written, seen and found, told one by one, and judged as it comes
  *

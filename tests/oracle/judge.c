@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/oracle/judge.c - the verdict over what was read */
 #include <inttypes.h>
 

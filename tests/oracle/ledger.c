@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/oracle/ledger.c - what writers meant to do, and what is left in the database
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/oracle/lines.c - reading lines; memory is that of the longest line */
 #include "lines.h"
 

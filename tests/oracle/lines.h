@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/oracle/lines.h - a text file, line by line */
-#ifndef OBX_ORACLE_LINES_H
-#define OBX_ORACLE_LINES_H
+#ifndef OBX_TESTS_ORACLE_LINES_H
+#define OBX_TESTS_ORACLE_LINES_H
 
 #include "events.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/oracle/main.c - outbox-oracle: judge files, print the verdict
  *

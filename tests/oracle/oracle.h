@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/oracle/oracle.h - the checker that judges every promise from the outside
  *
@@ -13,8 +14,8 @@
  *
  * A rolled-back transaction may list the events that it would have added. Memory is about 60 bytes for an event.
  */
-#ifndef OBX_ORACLE_H
-#define OBX_ORACLE_H
+#ifndef OBX_TESTS_ORACLE_ORACLE_H
+#define OBX_TESTS_ORACLE_ORACLE_H
 
 #include <stdbool.h>
 #include <stdint.h>

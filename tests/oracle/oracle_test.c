@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/oracle/oracle_test.c - the checker finds each kind of broken promise, and only that */
 #include <criterion/criterion.h>
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/oracle/published.c - what consumers can read, line by line, judged as it comes
  *

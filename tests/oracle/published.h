@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/oracle/published.h - one line that consumers can read */
-#ifndef OBX_ORACLE_PUBLISHED_H
-#define OBX_ORACLE_PUBLISHED_H
+#ifndef OBX_TESTS_ORACLE_PUBLISHED_H
+#define OBX_TESTS_ORACLE_PUBLISHED_H
 
 #include <jansson.h>
 

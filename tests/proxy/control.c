@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/proxy/control.c - the words that change the rules of a route while it runs
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/proxy/flow.c - one direction of a link: read, keep until due, write
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/proxy/link.c - routes and their links: listen, accept, connect, close
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/proxy/main.c - outbox-proxy NAME:TARGET_PORT[:PORT] ...: the proxy as a program, driven by lines on stdin
  *

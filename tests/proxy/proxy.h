@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/proxy/proxy.h - a TCP proxy on loopback that breaks connections as networks do
  *
@@ -10,8 +11,8 @@
  * reset, as a host does that has come back without its memory cut        after so many more bytes a link is reset, in
  * the middle of whatever it was down       new clients are reset at once and, at once, reset: all links end with RST.
  */
-#ifndef OBX_TESTS_PROXY_H
-#define OBX_TESTS_PROXY_H
+#ifndef OBX_TESTS_PROXY_PROXY_H
+#define OBX_TESTS_PROXY_PROXY_H
 
 #include <stdbool.h>
 #include <stdint.h>

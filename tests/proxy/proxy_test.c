@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/proxy/proxy_test.c - the proxy as a program, between two sockets of the test
  *

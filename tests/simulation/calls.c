@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/calls.c - the system calls of the file broker on the simulated disk
  *

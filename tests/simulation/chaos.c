@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/chaos.c - see chaos.h; at random moments one of the faults that the seed has on strikes */
 #include "chaos.h"
 

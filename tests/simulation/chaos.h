@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/chaos.h - what happens to the relays, the database and the broker until everything heals */
-#ifndef SIM_CHAOS_H
-#define SIM_CHAOS_H
+#ifndef OBX_TESTS_SIMULATION_CHAOS_H
+#define OBX_TESTS_SIMULATION_CHAOS_H
 
 void sim_chaos_start(void);
 void sim_chaos_heal(void);

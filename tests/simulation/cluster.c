@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/cluster.c - flights of messages: sent, arrived, appended or not, reported
  *

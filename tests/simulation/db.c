@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/db.c - the table and its transactions */
 #include "db.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/db.h - the database server: one outbox table, its transactions, its lock, its standby
  *
@@ -7,8 +8,8 @@
  *
  * Events are numbered over the whole run; a number is never used again, while an id may be, after a failover.
  */
-#ifndef SIM_DB_H
-#define SIM_DB_H
+#ifndef OBX_TESTS_SIMULATION_DB_H
+#define OBX_TESTS_SIMULATION_DB_H
 
 #include <stdbool.h>
 #include <stddef.h>

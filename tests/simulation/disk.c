@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/disk.c - see disk.h */
 #include "disk.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/disk.h - the file system under brokers/file: what is written, what is synced, what a power cut
  * leaves
@@ -13,8 +14,8 @@
  * When the power goes, of what was not synced any part may be there: a shorter file, zeros in the place of data, names
  * as they were before some of the last changes. Every process ends with it.
  */
-#ifndef SIM_DISK_H
-#define SIM_DISK_H
+#ifndef OBX_TESTS_SIMULATION_DISK_H
+#define OBX_TESTS_SIMULATION_DISK_H
 
 #include <stdbool.h>
 #include <stddef.h>

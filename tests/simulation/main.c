@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/main.c - outbox-sim: run seeds, name those that fail, replay one
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/memory.c - see memory.h; a doubly linked list of blocks for each owner */
 #include "memory.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/memory.h - memory that belongs to somebody: stands in for core/base/mem.c
  *
@@ -5,8 +6,8 @@
  * relay crashes, what it owned is freed at once, so that a touch of it afterwards is a fault that the sanitizer sees;
  * when it stops in order, it must own nothing any more. Blocks can be made to fail now and then.
  */
-#ifndef SIM_MEMORY_H
-#define SIM_MEMORY_H
+#ifndef OBX_TESTS_SIMULATION_MEMORY_H
+#define OBX_TESTS_SIMULATION_MEMORY_H
 
 #include <stddef.h>
 #include <stdint.h>

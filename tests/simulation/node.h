@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/node.h - the process of a relay: what can crash, be paused, be stopped and started
  *
  * A node lives several lives; what belongs to one is in `memory` and in the loop's queues, and goes with it.
  */
-#ifndef SIM_NODE_H
-#define SIM_NODE_H
+#ifndef OBX_TESTS_SIMULATION_NODE_H
+#define OBX_TESTS_SIMULATION_NODE_H
 
 #include "fake_loop.h"
 #include "memory.h"

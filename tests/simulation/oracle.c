@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/oracle.c - see oracle.h */
 #include "oracle.h"
 
@@ -261,7 +262,7 @@ bool oracle_is_behind_poison(const struct sim_event *event)
 /* Poison that by the settings may hold up everything, so that nothing can be asked of liveness. */
 static bool excused(void)
 {
-    bool all = order_is("global") || policy_is("stop") || sim->plan.max_deferred < 1000;
+    bool all = order_is("global") || policy_is("stop") || sim->plan.max_blocked_events < 1000;
     if (!all || policy_is("park"))
         return false;
     for (uint32_t i = 0; i < sim->db->count; i++) {

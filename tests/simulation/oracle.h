@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/oracle.h - the promises of docs/GUARANTEES.md, judged as things happen
  *
@@ -11,8 +12,8 @@
  * 9 a clean stop                       oracle_stopped, and node.c
  *   liveness, one key delays no other  oracle_drained
  */
-#ifndef SIM_ORACLE_H
-#define SIM_ORACLE_H
+#ifndef OBX_TESTS_SIMULATION_ORACLE_H
+#define OBX_TESTS_SIMULATION_ORACLE_H
 
 #include <outbox/plugin.h>
 

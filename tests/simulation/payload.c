@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/payload.c - what an event consists of: the bytes of its payload, and recognising it in a message
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/plan.c - drawing a plan from the seed */
 #include "plan.h"
 
@@ -109,7 +110,7 @@ static void draw_peace(struct sim_plan *plan, struct sim_random *random)
         plan->faults |= poisons;
     plan->order = one_in_n(random, 8) ? "none" : "key";
     plan->on_reject = "block-key";
-    plan->max_deferred = 250000;
+    plan->max_blocked_events = 250000;
     plan->retry_max_ms = plan->retry_min_ms + (uint32_t)sim_between(random, 1000, 30000);
     plan->keys = OBX_MAX(plan->keys, 4u);
 }
@@ -134,7 +135,7 @@ static void draw_settings(struct sim_plan *plan, struct sim_random *random)
     plan->on_reject = pick(random, policies, 7);
     plan->batch = scale(random, 1, 500);
     plan->memory_kib = scale(random, 64, 1024);
-    plan->max_deferred = one_in_n(random, 10) ? (uint32_t)sim_between(random, 1, 50) : 250000;
+    plan->max_blocked_events = one_in_n(random, 10) ? (uint32_t)sim_between(random, 1, 50) : 250000;
     plan->max_attempts = scale(random, 1, 10);
     plan->retry_min_ms = scale(random, 1, 200);
     plan->retry_max_ms = plan->retry_min_ms + scale(random, 1, 2000);
@@ -176,12 +177,14 @@ const char *sim_plan_yaml(const struct sim_plan *plan)
     char broker[128] = "{plugin: sim}";
     if (plan->file)
         snprintf(broker, sizeof broker,
-                 "{plugin: watch, over: {plugin: file, path: /disk/events.ndjson, max_size: %uKiB}}", plan->file_kib);
+                 "{plugin: watch, wraps: {plugin: file, path: /disk/events.ndjson, max_size: %uKiB}}", plan->file_kib);
     snprintf(text, sizeof text,
-             "order: %s\non_reject: %s\nbatch: %u\nmemory: %uKiB\nmax_deferred: %u\nmax_attempts: %u\n"
-             "retry_min: %ums\nretry_max: %ums\nidle: %ums\nlease: %ums\nstandby: %ums\ntimeout: %ums\n"
+             "order: %s\non_reject: %s\nclaim_rows: %u\nmax_in_flight_bytes: %uKiB\nmax_blocked_events: "
+             "%u\nmax_attempts: %u\n"
+             "retry_min: %ums\nretry_max: %ums\npoll_interval_max: %ums\nlease: %ums\nstandby_poll_interval: "
+             "%ums\nstore_timeout: %ums\n"
              "store: {plugin: sim}\nbroker: %s\nroute: {tombstone: %s}\n",
-             plan->order, plan->on_reject, plan->batch, plan->memory_kib, plan->max_deferred, plan->max_attempts,
+             plan->order, plan->on_reject, plan->batch, plan->memory_kib, plan->max_blocked_events, plan->max_attempts,
              plan->retry_min_ms, plan->retry_max_ms, plan->idle_ms, plan->lease_ms, plan->standby_ms, plan->timeout_ms,
              broker, plan->nulls_refused ? "false" : "true");
     return text;

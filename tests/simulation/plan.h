@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/plan.h - what a seed switches on: faults, settings, the shape of the workload
  *
  * Swarm testing: a run in which every fault is on explores less than many runs with a few each.
  */
-#ifndef SIM_PLAN_H
-#define SIM_PLAN_H
+#ifndef OBX_TESTS_SIMULATION_PLAN_H
+#define OBX_TESTS_SIMULATION_PLAN_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -103,8 +104,8 @@ struct sim_plan {
     uint64_t outage_ns;  /* of LONG_DOWN */
     /* settings of the relay */
     const char *order, *on_reject;
-    uint32_t batch, memory_kib, max_deferred, max_attempts, retry_min_ms, retry_max_ms, idle_ms, lease_ms, standby_ms,
-        timeout_ms;
+    uint32_t batch, memory_kib, max_blocked_events, max_attempts, retry_min_ms, retry_max_ms, idle_ms, lease_ms,
+        standby_ms, timeout_ms;
 };
 
 /* What was added later than the first regressions goes by the last digits of the seed, so that the other seeds keep

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/producer.c - see producer.h */
 #include "producer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/producer.h - the broker plugin of the simulation, and the cluster that it sends to
  *
@@ -15,8 +16,8 @@
  * ROOM. The producer takes so many messages as its queue has room for, as librdkafka does. The others stand in line,
  * each publish behind the one before, and are taken as reports come.
  */
-#ifndef SIM_PRODUCER_H
-#define SIM_PRODUCER_H
+#ifndef OBX_TESTS_SIMULATION_PRODUCER_H
+#define OBX_TESTS_SIMULATION_PRODUCER_H
 
 #include <outbox/plugin.h>
 

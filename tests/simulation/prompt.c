@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/prompt.c - see prompt.h */
 #include "prompt.h"
 
@@ -80,7 +81,7 @@ static uint64_t bound_ns(void)
 static bool is_promised(void)
 {
     return !sim->done && sim->now_ns > calm_ns && !strcmp(sim->plan.on_reject, "block-key") &&
-           strcmp(sim->plan.order, "global") != 0 && sim->plan.max_deferred >= 1000;
+           strcmp(sim->plan.order, "global") != 0 && sim->plan.max_blocked_events >= 1000;
 }
 
 /* Of the events that block their keys, the one that was refused first; NULL: none does. */

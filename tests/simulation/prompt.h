@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/prompt.h - "one key's trouble never delays another", judged by time
  *
@@ -6,8 +7,8 @@
  * oracle_drained allows, and that does not know of the blocked key's pauses. In seeds with peace this holds all the
  * time, in the others from the moment when all has healed.
  */
-#ifndef SIM_PROMPT_H
-#define SIM_PROMPT_H
+#ifndef OBX_TESTS_SIMULATION_PROMPT_H
+#define OBX_TESTS_SIMULATION_PROMPT_H
 
 #include "db.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/request.c - an operation goes to the server, is carried out, and is answered
  *
@@ -75,7 +76,7 @@ static void copy_settle(struct sim_request *request)
 {
     struct sim_store *store = request->store;
     const struct outbox_settle *settle = request->args;
-    if (!obx_sql_runs(store->host, &store->runs, settle))
+    if (!obx_sql_id_ranges(store->host, &store->runs, settle))
         return; /* nothing is deleted, and the client is told so */
     request->range_count = store->runs.count;
     struct sim_owner *before = sim_own(&sim->memory);
@@ -87,7 +88,7 @@ static void copy_settle(struct sim_request *request)
 
 static void copy_park(struct sim_request *request)
 {
-    const struct outbox_park *park = request->args;
+    const struct outbox_dead_letter_rows *park = request->args;
     struct sim_owner *before = sim_own(&sim->memory);
     request->range_count = park->count;
     request->ranges = obx_alloc(park->count * sizeof *request->ranges);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/rows.c - claims: what a statement sees, how far was read, and batches
  *
@@ -19,7 +20,7 @@
 
 void sim_rows_rewind(struct sim_store *store)
 {
-    obx_sql_holes_reset(&store->holes);
+    obx_sql_gaps_reset(&store->holes);
     if (store->given_room)
         memset(store->given, 0, (size_t)store->given_room);
 }
@@ -32,8 +33,8 @@ void sim_rows_look(struct sim_request *request)
     struct sim_rows *rows = &request->rows;
     const struct outbox_claim *claim = request->args;
     bool due = sim->now_ns - store->looked_ns >= LOOK_AGE_NS &&
-               obx_sql_holes_want_proof(&store->holes, sim->now_ns, LOOK_AGE_NS);
-    if (!sim->plan.sql || claim->exact || !due)
+               obx_sql_gaps_want_proof(&store->holes, sim->now_ns, LOOK_AGE_NS);
+    if (!sim->plan.sql || claim->positions || !due)
         return;
     rows->looked = true;
     for (uint32_t i = 0; i < SIM_TXNS; i++) {
@@ -71,8 +72,8 @@ static bool take(struct sim_rows *rows, const struct sim_event *event, uint64_t 
 static void select_exact(struct sim_rows *rows, const struct outbox_claim *claim)
 {
     uint64_t bytes = 0, most = sim->plan.exact_limited ? claim->max_bytes : UINT64_MAX;
-    for (uint32_t i = 0; i < claim->exact_count && !rows->more; i++) {
-        const struct sim_event *event = sim_db_row((int64_t)claim->exact[i].major);
+    for (uint32_t i = 0; i < claim->position_count && !rows->more; i++) {
+        const struct sim_event *event = sim_db_row((int64_t)claim->positions[i].major);
         rows->more = event && !take(rows, event, &bytes, most);
     }
 }
@@ -99,11 +100,11 @@ void sim_rows_select(struct sim_request *request)
 {
     const struct outbox_claim *claim = request->args;
     struct sim_rows *rows = &request->rows;
-    uint32_t most = claim->exact ? claim->exact_count : claim->max_rows;
+    uint32_t most = claim->positions ? claim->position_count : claim->max_rows;
     rows->numbers = obx_alloc(most * sizeof *rows->numbers);
     rows->ids = obx_alloc(most * sizeof *rows->ids);
     take_snapshot(rows);
-    if (claim->exact)
+    if (claim->positions)
         select_exact(rows, claim);
     else
         select_next(request->store, rows, claim);
@@ -229,9 +230,9 @@ static enum obx_sql_accepted accept(struct sim_store *store, struct sim_rows *ro
     rows->snapshot.active = rows->active;
     if (rows->looked) {
         store->looked_ns = sim->now_ns;
-        obx_sql_holes_prove(&store->holes, rows->holders, rows->holder_count);
+        obx_sql_gaps_prove(&store->holes, rows->holders, rows->holder_count);
     }
-    return obx_sql_holes_accept(&store->holes, &seen);
+    return obx_sql_gaps_accept(&store->holes, &seen);
 }
 
 static enum obx_sql_accepted note(struct sim_store *store, struct sim_rows *rows, bool exact)
@@ -256,8 +257,9 @@ static void lend(struct sim_store *store, struct outbox_claim *claim, struct out
     claim->batch = batch;
     store->lent++;
     sim->largest_batch = OBX_MAX(sim->largest_batch, batch->bytes + batch->rows * ROW_COST + BATCH_COST);
-    SIM_SAY("%s claims %u rows%s, ids %lu..%lu", store->node->name, batch->rows, claim->exact ? " by their ids" : "",
-            (unsigned long)batch->positions[0].major, (unsigned long)batch->positions[batch->rows - 1].major);
+    SIM_SAY("%s claims %u rows%s, ids %lu..%lu", store->node->name, batch->rows,
+            claim->positions ? " by their ids" : "", (unsigned long)batch->positions[0].major,
+            (unsigned long)batch->positions[batch->rows - 1].major);
 }
 
 /* The batch is made before the tracker is told, so that want of memory leaves everything as it was. */
@@ -271,7 +273,7 @@ void sim_rows_answer(struct sim_request *request)
         sim_request_complete(request, OUTBOX_E_AGAIN);
         return;
     }
-    enum obx_sql_accepted accepted = note(store, rows, claim->exact != NULL);
+    enum obx_sql_accepted accepted = note(store, rows, claim->positions != NULL);
     if (batch && accepted != OBX_SQL_ACCEPTED)
         store->host->release(store->host, OBX_CONTAINER(batch, struct lent, batch));
     if (accepted == OBX_SQL_IMPOSSIBLE)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/server.c - the database server: sessions, the lock, restart, failover */
 #include <outbox/error.h>
 

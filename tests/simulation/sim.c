@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/sim.c - one run: the world is made, things go wrong until they heal, everything must drain, and stop
  *

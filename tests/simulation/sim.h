@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/sim.h - one run: a world with a database, a broker and writers, and the relays in it
  *
@@ -14,8 +15,8 @@
  *
  * There is one run at a time in a process, and `sim` is it.
  */
-#ifndef SIM_SIM_H
-#define SIM_SIM_H
+#ifndef OBX_TESTS_SIMULATION_SIM_H
+#define OBX_TESTS_SIMULATION_SIM_H
 
 #include "fake_loop.h"
 #include "memory.h"

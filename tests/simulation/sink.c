@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/sink.c - see sink.h */
 #include "sink.h"
 
@@ -117,7 +118,7 @@ void sim_sink_end(void)
 
 struct watch {
     const struct outbox_host *host;
-    const struct outbox_under *under;
+    const struct outbox_inner *inner;
     struct sim_node *node;
 };
 
@@ -134,7 +135,7 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     struct watch *watch = self;
     (void)error;
     watch->host = init->host;
-    watch->under = init->under;
+    watch->inner = init->inner;
     watch->node = &sim->nodes[init->relay[strlen("relay")] - '0'];
     return OUTBOX_OK;
 }
@@ -171,7 +172,7 @@ static void publish(void *self, outbox_op_t op, const struct outbox_publish *arg
 {
     static const struct outbox_error none = {.code = OUTBOX_E_NO_MEMORY, .text = "out of memory"};
     struct watch *watch = self;
-    const struct outbox_broker_ops *ops = watch->under->ops;
+    const struct outbox_broker_ops *ops = watch->inner->ops;
     struct watched *watched = watch->host->op_scratch(watch->host, op);
     *watched = (struct watched){watch, op, args, watch->node->life, sim->db->generation};
     SIM_SAY("%s publishes %u events", watch->node->name, args->count);
@@ -181,7 +182,7 @@ static void publish(void *self, outbox_op_t op, const struct outbox_publish *arg
         .struct_size = sizeof child, .done = hear_done, .outcomes = hear_outcomes, .arg = watched};
     outbox_op_t below = watch->host->op_child(watch->host, op, &child);
     if (below) {
-        ops->publish(watch->under->self, below, args);
+        ops->publish(watch->inner->self, below, args);
         return;
     }
     struct outbox_outcomes refused = {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/sink.h - runs of which the broker is a file: brokers/file itself, on the simulated disk
  *
@@ -6,8 +7,8 @@
  * on the disk when its line was synced, in a file whose name was: only then may it be told as delivered and leave the
  * outbox, and nothing of it is ever cut off again.
  */
-#ifndef SIM_SINK_H
-#define SIM_SINK_H
+#ifndef OBX_TESTS_SIMULATION_SINK_H
+#define OBX_TESTS_SIMULATION_SINK_H
 
 #include <outbox/plugin.h>
 

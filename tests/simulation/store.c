@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/store.c - see store.h */
 #include "store.h"
 
@@ -14,14 +15,14 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     store->node = &sim->nodes[init->relay[strlen("relay")] - '0'];
     store->node->store = store;
     obx_list_init(&store->requests);
-    obx_sql_holes_init(&store->holes, init->host, sim_pick(1, 2000) * OBX_MS);
+    obx_sql_gaps_init(&store->holes, init->host, sim_pick(1, 2000) * OBX_MS);
     return OUTBOX_OK;
 }
 
 static void fini(void *self)
 {
     struct sim_store *store = self;
-    obx_sql_holes_free(&store->holes);
+    obx_sql_gaps_free(&store->holes);
     obx_sql_ranges_free(store->host, &store->runs);
     store->host->release(store->host, store->given);
     obx_heap_clear(&store->node->loop.heap, &store->bell_timer);
@@ -68,7 +69,7 @@ static void claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     struct sim_store *store = self;
     if (claim->flags & OUTBOX_CLAIM_REWIND)
         sim_rows_rewind(store);
-    if (claim->flags & OUTBOX_CLAIM_PARK)
+    if (claim->flags & OUTBOX_CLAIM_ARM_WAKEUP)
         store->bell_armed = true;
     ask(store, SIM_ASK_CLAIM, op, claim);
 }
@@ -78,7 +79,7 @@ static void settle(void *self, outbox_op_t op, const struct outbox_settle *settl
     ask(self, SIM_ASK_SETTLE, op, settle);
 }
 
-static void park(void *self, outbox_op_t op, const struct outbox_park *park)
+static void park(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *park)
 {
     ask(self, SIM_ASK_PARK, op, park);
 }
@@ -222,7 +223,7 @@ static struct outbox_store_ops ops = {.struct_size = sizeof ops,
                                       .claim = claim,
                                       .release = sim_rows_release,
                                       .settle = settle,
-                                      .park = park,
+                                      .dead_letter = park,
                                       .dead = dead};
 struct outbox_plugin sim_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                          .struct_size = sizeof sim_store_plugin,

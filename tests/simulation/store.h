@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/store.h - the store plugin of the simulation: a client of the database server
  *
@@ -8,15 +9,15 @@
  * An operation goes to the server as a request, which belongs to the world: it is carried out there also when the
  * client has given up waiting, or has crashed. The answer comes back through the loop of the client's process.
  */
-#ifndef SIM_STORE_H
-#define SIM_STORE_H
+#ifndef OBX_TESTS_SIMULATION_STORE_H
+#define OBX_TESTS_SIMULATION_STORE_H
 
 #include <outbox/plugin.h>
 
 #include "db.h"
 #include "node.h"
-#include "sql/holes.h"
-#include "sql/runs.h"
+#include "sql/gaps/gaps.h"
+#include "sql/gaps/id_ranges.h"
 
 enum sim_ask {
     SIM_ASK_START,
@@ -77,7 +78,7 @@ struct sim_store {
     uint8_t *given;
     int64_t given_room;
     /* sql flavour */
-    struct obx_sql_holes holes;
+    struct obx_sql_gaps holes;
     struct obx_sql_ranges runs;
     uint64_t looked_ns;
     uint32_t lent;

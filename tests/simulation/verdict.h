@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/simulation/verdict.h - at the end of a run: what was published and what is left, judged by tests/oracle
  *
@@ -5,8 +6,8 @@
  * could read of the topics (kept here as it is appended) or of the files, then what is in the database. What it cannot
  * see, and what oracle.c judges as it happens: who was told what and when, memory, time.
  */
-#ifndef SIM_VERDICT_H
-#define SIM_VERDICT_H
+#ifndef OBX_TESTS_SIMULATION_VERDICT_H
+#define OBX_TESTS_SIMULATION_VERDICT_H
 
 #include <outbox/plugin.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/writers.c - see writers.h */
 #include "writers.h"
 

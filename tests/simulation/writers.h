@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/writers.h - the application: transactions that insert events, each at its own pace */
-#ifndef SIM_WRITERS_H
-#define SIM_WRITERS_H
+#ifndef OBX_TESTS_SIMULATION_WRITERS_H
+#define OBX_TESTS_SIMULATION_WRITERS_H
 
 #include <stdint.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/support/fake_loop.c - see fake_loop.h; tasks go first, in order, then time jumps to the next timer */
 #include "fake_loop.h"
 

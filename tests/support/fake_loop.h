@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/support/fake_loop.h - an event loop with a virtual clock: nothing waits, and every run of a seed is the same
  *
@@ -10,8 +11,8 @@
  * It allocates nothing, so memory faults and leak counts see only what is tested. One thread: offloaded work runs
  * here too, at a time drawn from the seed, and post() is defer(). Descriptors cannot be waited for.
  */
-#ifndef OBX_SUPPORT_FAKE_LOOP_H
-#define OBX_SUPPORT_FAKE_LOOP_H
+#ifndef OBX_TESTS_SUPPORT_FAKE_LOOP_H
+#define OBX_TESTS_SUPPORT_FAKE_LOOP_H
 
 #include "loop/heap.h"
 #include "loop/tasks.h"

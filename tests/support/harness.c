@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/support/harness.c - see harness.h; every function turns the loop and so must not be called from a callback */
 #include "harness.h"
 

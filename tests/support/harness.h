@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/support/harness.h - instances on a loop, called as if they answered at once
  *
@@ -5,8 +6,8 @@
  * an operation and turn the loop until it is done or the patience is over, by the loop's clock, which on the
  * fake loop costs no time. An operation that is not done by then gives OUTBOX_E_TIMEOUT and stays in flight.
  */
-#ifndef OBX_SUPPORT_HARNESS_H
-#define OBX_SUPPORT_HARNESS_H
+#ifndef OBX_TESTS_SUPPORT_HARNESS_H
+#define OBX_TESTS_SUPPORT_HARNESS_H
 
 #include "config/config.h"
 #include "plugin/instance.h"

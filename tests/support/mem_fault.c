@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/support/mem_fault.c - stands in for core/base/mem.c in tests: counts live blocks, fails the n-th allocation */
 #include "mem_fault.h"
 

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/support/mem_fault.h - memory that counts, and fails when told */
-#ifndef OBX_SUPPORT_MEM_FAULT_H
-#define OBX_SUPPORT_MEM_FAULT_H
+#ifndef OBX_TESTS_SUPPORT_MEM_FAULT_H
+#define OBX_TESTS_SUPPORT_MEM_FAULT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/support/stub.c - see stub.h */
 #include "stub.h"
 
@@ -11,7 +12,7 @@ static int init(void *self, const struct outbox_init *arguments, struct outbox_e
     struct stub *stub = self;
     stub_alive++;
     stub->host = arguments->host;
-    stub->under = arguments->under;
+    stub->inner = arguments->inner;
     if (!stub->fail_init)
         return OUTBOX_OK;
     error->code = OUTBOX_E_CONFIG;
@@ -61,7 +62,7 @@ OP(start, const struct outbox_store_start)
 OP(acquire, struct outbox_acquire)
 OP(claim, struct outbox_claim)
 OP(settle, const struct outbox_settle)
-OP(park, const struct outbox_park)
+OP(dead_letter, const struct outbox_dead_letter_rows)
 OP(check, const struct outbox_check)
 OP(status, struct outbox_store_status)
 OP(add, const struct outbox_add)
@@ -111,7 +112,7 @@ static int admit(void *self, const struct outbox_message *message, struct outbox
 
 static const struct outbox_broker_ops *below(const struct stub *stub)
 {
-    return stub->under->ops;
+    return stub->inner->ops;
 }
 
 /* The op for below; without one there is no memory, and the op of above has failed. */
@@ -129,7 +130,7 @@ static void over_start(void *self, outbox_op_t op, const struct outbox_broker_st
     struct stub *stub = self;
     note(stub, "start");
     if ((op = child_of(stub, op)))
-        below(stub)->start(stub->under->self, op, arguments);
+        below(stub)->start(stub->inner->self, op, arguments);
 }
 
 static void over_stop(void *self, outbox_op_t op)
@@ -137,7 +138,7 @@ static void over_stop(void *self, outbox_op_t op)
     struct stub *stub = self;
     note(stub, "stop");
     if ((op = child_of(stub, op)))
-        below(stub)->stop(stub->under->self, op);
+        below(stub)->stop(stub->inner->self, op);
 }
 
 static void over_publish(void *self, outbox_op_t op, const struct outbox_publish *arguments)
@@ -145,7 +146,7 @@ static void over_publish(void *self, outbox_op_t op, const struct outbox_publish
     struct stub *stub = self;
     note(stub, "publish");
     if ((op = child_of(stub, op)))
-        below(stub)->publish(stub->under->self, op, arguments);
+        below(stub)->publish(stub->inner->self, op, arguments);
 }
 
 /* ---- descriptors ------------------------------------------------------------------------------------------------- */
@@ -155,15 +156,15 @@ static const struct outbox_option options[] = {
     {.name = "fail_init", .type = OUTBOX_OPT_BOOL, .offset = offsetof(struct stub, fail_init), .help = "init fails"},
     {.name = "note",
      .type = OUTBOX_OPT_STRING,
-     .flags = OUTBOX_OPT_PLACE,
+     .flags = OUTBOX_OPT_IDENTITY,
      .offset = offsetof(struct stub, note),
-     .fallback = "none",
+     .default_value = "none",
      .help = "text"},
     {.name = "number",
      .type = OUTBOX_OPT_INT,
-     .flags = OUTBOX_OPT_PLACE,
+     .flags = OUTBOX_OPT_IDENTITY,
      .offset = offsetof(struct stub, number),
-     .fallback = "7",
+     .default_value = "7",
      .min = 1,
      .max = 100,
      .help = "a number"},
@@ -181,7 +182,7 @@ static const struct outbox_store_ops store_ops = {
     .claim = claim,
     .release = release,
     .settle = settle,
-    .park = park,
+    .dead_letter = dead_letter,
     .setup = setup,
     .print = print,
     .check = check,

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/support/stub.h - a store and a broker that do what a test tells them, as built-in plugins
  *
  * By default an op completes at once, within the submission. With `hold`, ops wait in `held` for the test to complete
  * them through stub->host. What was called is counted in `calls` and noted in `trace`.
  */
-#ifndef OBX_SUPPORT_STUB_H
-#define OBX_SUPPORT_STUB_H
+#ifndef OBX_TESTS_SUPPORT_STUB_H
+#define OBX_TESTS_SUPPORT_STUB_H
 
 #include <outbox/plugin.h>
 
@@ -13,7 +14,7 @@
 
 struct stub {
     const struct outbox_host *host;
-    const struct outbox_under *under;
+    const struct outbox_inner *inner;
     bool hold;                   /* option: ops wait for the test */
     bool fail_init;              /* option */
     const char *note;            /* option */

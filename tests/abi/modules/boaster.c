@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/modules/boaster.c - a store that says it has dead letters, but has not */
 #include "plain.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/modules/gone.c - a library that orphan.c needs and a test takes away */
 __attribute__((visibility("default"))) int abi_gone(void);
 

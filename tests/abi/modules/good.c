@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/modules/good.c - a good store */
 #include "plain.h"
 
@@ -5,7 +6,7 @@ static const struct outbox_option options[] = {
     {.name = "number",
      .type = OUTBOX_OPT_INT,
      .offset = offsetof(struct plain, number),
-     .fallback = "5",
+     .default_value = "5",
      .help = "a number"},
 };
 

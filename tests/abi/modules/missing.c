@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/modules/missing.c - a store that cannot claim */
 #include "plain.h"
 

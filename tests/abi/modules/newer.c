@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/modules/newer.c - a store of a later minor version: every structure is larger than this host knows */
 #include "plain.h"
 
@@ -19,11 +20,11 @@ static void unheard_of(void)
 }
 
 static const struct newer_option options[] = {
-    {{.name = "first", .type = OUTBOX_OPT_STRING, .offset = 0, .fallback = "x", .help = "text"}, {"a", "b"}},
+    {{.name = "first", .type = OUTBOX_OPT_STRING, .offset = 0, .default_value = "x", .help = "text"}, {"a", "b"}},
     {{.name = "number",
       .type = OUTBOX_OPT_INT,
       .offset = offsetof(struct plain, number),
-      .fallback = "6",
+      .default_value = "6",
       .help = "int"},
      {"c", "d"}},
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/modules/orphan.c - a store whose client library is not installed where it is loaded */
 #include "plain.h"
 

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/abi/modules/plain.h - a store and a broker that do nothing, rightly; each module here bends one thing of them
  *
  * They see plugin.h alone, as any plugin does.
  */
-#ifndef ABI_MODULES_PLAIN_H
-#define ABI_MODULES_PLAIN_H
+#ifndef OBX_TESTS_ABI_MODULES_PLAIN_H
+#define OBX_TESTS_ABI_MODULES_PLAIN_H
 
 #include <outbox/plugin.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/abi/modules/rogue.c - a broker that breaks the completion contract in the way that `mode` names
  *
@@ -19,7 +20,7 @@ static const struct outbox_option options[] = {
     {.name = "mode",
      .type = OUTBOX_OPT_ENUM,
      .offset = offsetof(struct rogue, mode),
-     .fallback = "twice",
+     .default_value = "twice",
      .choices = modes,
      .help = "how it breaks the contract"},
 };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/modules/stunted.c - a descriptor that ends before its functions */
 #include "plain.h"
 

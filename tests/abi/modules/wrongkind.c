@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/modules/wrongkind.c - a broker in the file of a store */
 #include "plain.h"
 

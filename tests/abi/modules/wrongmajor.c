@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/modules/wrongmajor.c - of another major version: all behind the first field may mean something else */
 #include "plain.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/abi/modules/wrongname.c - its file has another name than it has itself */
 #include "plain.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/base/buf_test.c - the growing run of bytes, and what it does when memory ends */
 #include <criterion/criterion.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/base/error_test.c - error values: codes, texts, context, and what does not fit */
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/base/failpoint_test.c - what OUTBOX_FAILPOINTS may say, when a rule strikes, that the table is sound */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/base/json_test.c - JSON strings, checked against jansson */
 #include <criterion/criterion.h>
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/base/list_test.c - the intrusive list */
 #include <criterion/criterion.h>
 

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/base/text_test.c - UTF-8, nearest names, copies of strings, wiping */
 #include <criterion/criterion.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/nearest.h"
+#include "base/suggest.h"
 #include "base/utf8.h"
 #include "mem_fault.h"
 
@@ -50,9 +51,9 @@ Test(utf8, knows_where_it_stops_being_valid)
 static const char *near(const char *word)
 {
     static const char *const names[] = {"table", "dsn", "stop", "store", "lease", "max_attempts", "compression.codec"};
-    struct obx_nearest nearest = {.word = word};
+    struct obx_suggest nearest = {.word = word};
     for (size_t i = 0; i < OBX_COUNT(names); i++)
-        obx_nearest_offer(&nearest, names[i]);
+        obx_suggest_offer(&nearest, names[i]);
     return nearest.best ? nearest.best : "-";
 }
 
@@ -80,8 +81,8 @@ Test(nearest, a_very_long_word_is_near_to_nothing)
     memset(word, 'a', sizeof word);
     word[sizeof word - 1] = '\0';
     cr_expect_str_eq(near(word), "-");
-    struct obx_nearest nearest = {.word = "a"};
-    obx_nearest_offer(&nearest, word);
+    struct obx_suggest nearest = {.word = "a"};
+    obx_suggest_offer(&nearest, word);
     cr_expect_null(nearest.best);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/config/file_test.c - the configuration file and files that hold secrets */
 #include <criterion/criterion.h>
 #include <sched.h>

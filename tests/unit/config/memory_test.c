@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/config/memory_test.c - every allocation of reading and applying fails once: NO_MEMORY, and no leak */
 #include <criterion/criterion.h>
 #include <stdlib.h>

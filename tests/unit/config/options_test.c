@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/config/options_test.c - option tables: every type, every refusal with its exact words */
 #include <criterion/criterion.h>
 #include <stdio.h>

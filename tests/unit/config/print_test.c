@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/config/print_test.c - what takes effect, printed: defaults in, secrets out, and it reads back */
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/config/reference_test.c - option tables as Markdown */
 #include <criterion/criterion.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/config/resolve_test.c - ${NAME} and where it is refused */
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/config/value_test.c - numbers with units, both ways */
 #include <criterion/criterion.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/unit/config/wipe_test.c - a secret is overwritten before its memory is given back
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/config/yaml_test.c - what is taken as YAML, and the exact words for everything that is not */
 #include <criterion/criterion.h>
 #include <stdio.h>

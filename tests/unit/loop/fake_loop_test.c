@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/loop/fake_loop_test.c - the virtual clock that everything else is tested on */
 #include <criterion/criterion.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/loop/heap_test.c - timers leave in the order of their times, ties in the order in which they were set */
 #include <criterion/criterion.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/unit/loop/threads.c - posts, wakes and work between threads, as a plain program: ThreadSanitizer runs it, and
  * Criterion does not run under that. Exits 0 when every thread's last word was heard.

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/loop/uv_fixture.h - turning a real loop until something is true, with a deadline */
-#ifndef OBX_TESTS_UV_FIXTURE_H
-#define OBX_TESTS_UV_FIXTURE_H
+#ifndef OBX_TESTS_UNIT_LOOP_UV_FIXTURE_H
+#define OBX_TESTS_UNIT_LOOP_UV_FIXTURE_H
 
 #include <criterion/criterion.h>
 

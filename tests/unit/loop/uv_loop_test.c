@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/loop/uv_loop_test.c - tasks, timers, posts, work, signals, and the life of the loop on libuv */
 #include <pthread.h>
 #include <signal.h>

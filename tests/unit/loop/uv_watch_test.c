@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/loop/uv_watch_test.c - descriptors: one report for each arm(), errors as readable and writable */
 #include <fcntl.h>
 #include <sys/socket.h>

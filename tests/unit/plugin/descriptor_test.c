@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/plugin/descriptor_test.c - what is refused of a descriptor, each with its exact text */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -80,10 +81,10 @@ Test(descriptor, a_smaller_table_of_functions_lacks_the_rest)
     struct subject s;
     copy(&s, &stub_store);
     s.descriptor.caps = 0;
-    s.store.struct_size = offsetof(struct outbox_store_ops, park);
+    s.store.struct_size = offsetof(struct outbox_store_ops, dead_letter);
     cr_assert_eq(check(&s), OUTBOX_OK, "%s", s.error.text);
     cr_assert_not_null(s.plugin.ops.store.settle);
-    cr_assert_null(s.plugin.ops.store.park);
+    cr_assert_null(s.plugin.ops.store.dead_letter);
     cr_assert_null(s.plugin.ops.store.dead);
     s.store.struct_size = offsetof(struct outbox_store_ops, settle);
     REFUSED(&s, "x.so: ops.settle is NULL, expected a function");

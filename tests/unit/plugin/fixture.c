@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/plugin/fixture.c - see fixture.h */
 #include "fixture.h"
 
@@ -61,7 +62,7 @@ struct stub *fixture_stub(struct fixture *f)
 
 struct stub *stub_under(const struct stub *stub)
 {
-    return stub->under->self;
+    return stub->inner->self;
 }
 
 static void done(struct obx_call *call, const struct outbox_error *error)

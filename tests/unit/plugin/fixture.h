@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/plugin/fixture.h - an instance of a stub on a fake loop, and calls that note what they hear */
-#ifndef OBX_TESTS_PLUGIN_FIXTURE_H
-#define OBX_TESTS_PLUGIN_FIXTURE_H
+#ifndef OBX_TESTS_UNIT_PLUGIN_FIXTURE_H
+#define OBX_TESTS_UNIT_PLUGIN_FIXTURE_H
 
 #include <criterion/criterion.h>
 #include <stdio.h>

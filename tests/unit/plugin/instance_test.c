@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/plugin/instance_test.c - making instances, their options, events, the host's services, out of memory */
 #include "fixture.h"
 
@@ -9,7 +10,7 @@ Test(instance, options_are_set_before_init)
     struct stub *stub = fixture_stub(&f);
     cr_assert_str_eq(stub->note, "hello");
     cr_assert_eq(stub->number, 42);
-    cr_assert_null(stub->under);
+    cr_assert_null(stub->inner);
     cr_assert_str_eq(obx_instance_name(f.instance), "stub");
     cr_assert_eq(obx_instance_caps(f.instance), stub_store.caps);
     cr_assert_eq(stub_alive, 1);
@@ -42,7 +43,7 @@ Test(instance, unknown_options_are_refused)
 Test(instance, init_may_fail_and_is_finished_all_the_same)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, fail_init: true, over: {plugin: stub}}");
+    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, fail_init: true, wraps: {plugin: stub}}");
     cr_assert_eq(f.status, OUTBOX_E_CONFIG);
     cr_assert_str_eq(f.error.text, "init of the stub: fail_init is set");
     cr_assert_null(f.instance);
@@ -232,7 +233,7 @@ static bool survives(size_t n, bool persistent)
 {
     struct fixture f;
     mem_fail_at(n, persistent);
-    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, over: {plugin: stub, note: x}}");
+    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, wraps: {plugin: stub, note: x}}");
     if (f.instance) {
         struct heard heard;
         heard_init(&heard);

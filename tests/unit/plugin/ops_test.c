@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/plugin/ops_test.c - operations: one done for each, deferred; rogue completions; timeouts; stopping */
 #include "fixture.h"
 

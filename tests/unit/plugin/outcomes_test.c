@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/plugin/outcomes_test.c - each message of a publish gets exactly one outcome, whatever the plugin says */
 #include "fixture.h"
 

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/plugin/stack_test.c - decorators: what they lack goes straight down, what they forward comes back up */
 #include "fixture.h"
 
-#define THREE "{plugin: over, over: {plugin: pass, over: {plugin: over, over: {plugin: stub, hold: true}}}}"
+#define THREE "{plugin: over, wraps: {plugin: pass, wraps: {plugin: over, wraps: {plugin: stub, hold: true}}}}"
 
 static struct outbox_message messages[4];
 static const struct outbox_publish arguments = {
@@ -10,7 +11,7 @@ static const struct outbox_publish arguments = {
 static struct stub *bottom(struct fixture *f)
 {
     struct stub *stub = fixture_stub(f);
-    while (stub->under)
+    while (stub->inner)
         stub = stub_under(stub);
     return stub;
 }
@@ -18,13 +19,13 @@ static struct stub *bottom(struct fixture *f)
 Test(stack, what_a_decorator_lacks_goes_straight_down)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, note: above, over: {plugin: stub, note: below}}");
+    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, note: above, wraps: {plugin: stub, note: below}}");
     cr_assert_eq(f.status, 0, "%s", f.error.text);
     struct stub *above = fixture_stub(&f), *below = bottom(&f);
     cr_assert_str_eq(above->note, "above");
     cr_assert_str_eq(below->note, "below");
-    cr_assert_str_eq(above->under->name, "stub");
-    cr_assert_eq(above->under->caps, stub_store.caps);
+    cr_assert_str_eq(above->inner->name, "stub");
+    cr_assert_eq(above->inner->caps, stub_store.caps);
     cr_assert_eq(obx_instance_caps(f.instance), stub_store.caps | OUTBOX_CAP_DECORATOR);
     cr_assert(obx_store_can_renew(f.instance));
     struct heard heard;
@@ -46,13 +47,13 @@ Test(stack, what_a_decorator_lacks_goes_straight_down)
 Test(stack, under_has_only_what_somebody_below_has)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, over: {plugin: pass, over: {plugin: bare}}}");
+    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, wraps: {plugin: pass, wraps: {plugin: bare}}}");
     cr_assert_eq(f.status, 0, "%s", f.error.text);
-    const struct outbox_store_ops *ops = fixture_stub(&f)->under->ops;
+    const struct outbox_store_ops *ops = fixture_stub(&f)->inner->ops;
     cr_assert_not_null(ops->claim);
     cr_assert_not_null(ops->release);
     cr_assert_null(ops->renew);
-    cr_assert_null(ops->park);
+    cr_assert_null(ops->dead_letter);
     cr_assert_null(ops->print);
     cr_assert_null(ops->init);
     cr_assert_eq(obx_instance_caps(f.instance), OUTBOX_CAP_DECORATOR);
@@ -148,7 +149,7 @@ Test(stack, a_stop_that_times_out_cancels_each_op_once)
 Test(stack, a_decorator_cannot_complete_a_child_as_its_own)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_BROKER, "{plugin: over, over: {plugin: stub, hold: true}}");
+    fixture_open(&f, OUTBOX_BROKER, "{plugin: over, wraps: {plugin: stub, hold: true}}");
     struct stub *above = fixture_stub(&f), *stub = bottom(&f);
     struct heard heard;
     heard_init(&heard);
@@ -157,8 +158,8 @@ Test(stack, a_decorator_cannot_complete_a_child_as_its_own)
     cr_assert_eq(above->host->op_child(above->host, stub->held[0], NULL), 0);
     cr_assert_eq(stub->host->op_child(stub->host, stub->held[0], NULL), 0, "nothing is underneath");
     cr_assert_eq(obx_instance_violations(f.instance).unknown_ops, 2);
-    const struct outbox_broker_ops *ops = above->under->ops;
-    ops->publish(above->under->self, stub->held[0], &arguments); /* submitted twice */
+    const struct outbox_broker_ops *ops = above->inner->ops;
+    ops->publish(above->inner->self, stub->held[0], &arguments); /* submitted twice */
     cr_assert_eq(obx_instance_violations(f.instance).unknown_ops, 3);
     stub->host->op_done(stub->host, stub->held[0], NULL);
     fake_loop_settle(&f.loop);
@@ -172,7 +173,7 @@ Test(stack, no_memory_on_the_way_down_means_not_sent)
     for (size_t n = 1; n <= 12; n++) {
         struct fixture f;
         fixture_open(&f, OUTBOX_BROKER,
-                     "{plugin: pass, over: {plugin: over, over: {plugin: pass, over: {plugin: stub}}}}");
+                     "{plugin: pass, wraps: {plugin: over, wraps: {plugin: pass, wraps: {plugin: stub}}}}");
         cr_assert_eq(f.status, 0, "%s", f.error.text);
         struct heard heard;
         heard_init(&heard);
@@ -197,15 +198,15 @@ Test(stack, over_is_required_of_a_decorator_and_refused_of_others)
     struct fixture f;
     fixture_open(&f, OUTBOX_BROKER, "plugin: over");
     cr_assert_eq(f.status, OUTBOX_E_CONFIG);
-    cr_assert_str_eq(f.error.text, "test.yaml:1:1: broker over stands over another broker: say which under 'over:'");
+    cr_assert_str_eq(f.error.text, "test.yaml:1:1: broker over wraps another broker: name it in 'wraps:'");
     fixture_close(&f);
-    fixture_open(&f, OUTBOX_BROKER, "{plugin: stub, over: {plugin: stub}}");
-    cr_assert_str_eq(f.error.text, "test.yaml:1:16: broker stub stands over no other plugin: remove 'over'");
+    fixture_open(&f, OUTBOX_BROKER, "{plugin: stub, wraps: {plugin: stub}}");
+    cr_assert_str_eq(f.error.text, "test.yaml:1:16: broker stub wraps no other plugin: remove 'wraps'");
     fixture_close(&f);
-    fixture_open(&f, OUTBOX_BROKER, "{plugin: over, over: {plugin: nix}}");
+    fixture_open(&f, OUTBOX_BROKER, "{plugin: over, wraps: {plugin: nix}}");
     cr_assert_eq(f.status, OUTBOX_E_NOT_FOUND);
     cr_assert_str_eq(f.error.text,
-                     "test.yaml:1:23: no broker is called 'nix'; available: stub, pass, over; looked in a "
+                     "test.yaml:1:24: no broker is called 'nix'; available: stub, pass, over; looked in a "
                      "plugin directory (none is set)");
     fixture_close(&f);
     cr_assert_eq(stub_alive, 0);
@@ -216,12 +217,12 @@ Test(stack, there_is_an_end_to_stacking)
 {
     char yaml[512] = "";
     for (int i = 0; i < 9; i++)
-        strcat(yaml, "{plugin: pass, over: ");
+        strcat(yaml, "{plugin: pass, wraps: ");
     strcat(yaml, "{plugin: stub}}}}}}}}}}");
     struct fixture f;
     fixture_open(&f, OUTBOX_BROKER, yaml);
     cr_assert_eq(f.status, OUTBOX_E_CONFIG);
-    cr_assert_str_eq(f.error.text, "test.yaml:1:163: more than 8 plugins over each other");
+    cr_assert_str_eq(f.error.text, "test.yaml:1:170: more than 8 plugins over each other");
     fixture_close(&f);
     cr_assert_eq(mem_live(), 0);
 }

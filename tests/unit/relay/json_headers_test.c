@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/relay/json_headers_test.c - the headers column */
 #include <criterion/criterion.h>
 #include <stdio.h>

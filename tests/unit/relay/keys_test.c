@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/relay/keys_test.c - waiting keys: order, windows, counters, and a random comparison with a plain model */
 #include <criterion/criterion.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/relay/outage_test.c - brokers and stores that go away, ownership, and stopping */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ Test(relay, an_outage_of_the_broker_is_waited_for_and_costs_nothing)
     down = 0;
     cr_assert(rig_run(rig, rig_empty, 15000));
     cr_assert_eq(rig->published_count, 200);
-    cr_assert_eq(rig_stats(rig).parked, 0);
+    cr_assert_eq(rig_stats(rig).dead_lettered, 0);
     cr_assert_eq(rig_stats(rig).retried, 0);
     for (uint32_t k = 0; k < 5; k++) {
         char key[8];
@@ -111,7 +112,7 @@ Test(relay, connecting_goes_on_for_ever)
 
 Test(relay, a_lost_store_costs_no_duplicates)
 {
-    struct rig *rig = rig_filled("batch: 10\n", 200, 5);
+    struct rig *rig = rig_filled("claim_rows: 10\n", 200, 5);
     rig->fail[RIG_SETTLE].count = 2;
     rig->fail[RIG_SETTLE].code = OUTBOX_E_NOT_CONNECTED;
     rig_start(rig);
@@ -123,7 +124,7 @@ Test(relay, a_lost_store_costs_no_duplicates)
 
 Test(relay, after_a_failover_what_was_not_settled_is_sent_again)
 {
-    struct rig *rig = rig_filled("batch: 10\n", 200, 5);
+    struct rig *rig = rig_filled("claim_rows: 10\n", 200, 5);
     rig->not_same = true;
     rig->fail[RIG_SETTLE].count = 1;
     rig->fail[RIG_SETTLE].code = OUTBOX_E_FENCED;
@@ -169,7 +170,7 @@ Test(relay, a_standby_waits_and_takes_over)
 
 Test(relay, stopping_finishes_what_is_in_flight)
 {
-    struct rig *rig = rig_filled("batch: 10\n", 500, 5);
+    struct rig *rig = rig_filled("claim_rows: 10\n", 500, 5);
     rig->hold = true;
     rig_start(rig);
     rig_run_for(rig, 100);
@@ -185,7 +186,7 @@ Test(relay, stopping_finishes_what_is_in_flight)
 
 Test(relay, at_the_deadline_the_broker_is_stopped_and_its_last_word_is_settled)
 {
-    struct rig *rig = rig_filled("batch: 10\n", 500, 5);
+    struct rig *rig = rig_filled("claim_rows: 10\n", 500, 5);
     rig->hold = true;
     rig_start(rig);
     rig_run_for(rig, 100);
@@ -200,7 +201,7 @@ Test(relay, at_the_deadline_the_broker_is_stopped_and_its_last_word_is_settled)
 /* The stop of a reconnect has all the time of one; that of the relay has not. */
 Test(relay, at_the_deadline_a_stop_that_a_reconnect_began_is_cut_short)
 {
-    struct rig *rig = rig_filled("batch: 10\ntimeout: 60s\n", 20, 5);
+    struct rig *rig = rig_filled("claim_rows: 10\nstore_timeout: 60s\n", 20, 5);
     rig->hold = rig->stubborn = true;
     rig_start(rig);
     rig_run_for(rig, 100);
@@ -220,7 +221,7 @@ Test(relay, at_the_deadline_a_stop_that_a_reconnect_began_is_cut_short)
 Test(relay, it_can_be_stopped_in_every_state_and_started_again)
 {
     for (uint64_t ms = 0; ms < 40; ms++) {
-        struct rig *rig = rig_filled("batch: 7\n", 300, 5);
+        struct rig *rig = rig_filled("claim_rows: 7\n", 300, 5);
         rig_start(rig);
         rig_run_for(rig, ms);
         rig_stop(rig, 100);

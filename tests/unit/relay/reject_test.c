@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/relay/reject_test.c - events that fail or are refused: retries, blocked keys, dead letters, who waits */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -15,7 +16,7 @@ static bool others_done(struct rig *rig)
 
 Test(relay, a_retry_keeps_the_order_of_its_key_and_holds_back_no_other)
 {
-    struct rig *rig = rig_filled("batch: 10\n", 90, 3);
+    struct rig *rig = rig_filled("claim_rows: 10\n", 90, 3);
     rig->k1_failures = 3;
     rig_start(rig);
     cr_assert(rig_run(rig, others_done, 50));
@@ -91,7 +92,7 @@ Test(relay, park_moves_the_event_and_its_key_goes_on)
     cr_assert(rig_run(rig, rig_empty, 10000));
     cr_assert(rig->rows[1].parked);
     cr_assert_str_eq(rig_texts(rig, "k1"), "1 2 3 4 5 6 7 8 9");
-    cr_assert_eq(rig_stats(rig).parked, 1);
+    cr_assert_eq(rig_stats(rig).dead_lettered, 1);
     rig_free(rig);
 }
 
@@ -109,7 +110,7 @@ Test(relay, many_are_parked_a_hundred_at_a_time)
     rig_start(rig);
     cr_assert(rig_run(rig, rig_empty, 60000));
     rig_run_for(rig, 100); /* its last answer */
-    cr_assert_eq(rig_stats(rig).parked, 250);
+    cr_assert_eq(rig_stats(rig).dead_lettered, 250);
     cr_assert_geq(rig->calls[RIG_PARK], 3);
     cr_assert_eq(rig->published_count, 0);
     rig_free(rig);
@@ -122,7 +123,7 @@ Test(relay, park_key_moves_all_of_the_key_until_it_is_replayed)
     rig_start(rig);
     cr_assert(rig_run(rig, rig_empty, 10000));
     cr_assert_str_empty(rig_texts(rig, "k1"));
-    cr_assert_eq(rig_stats(rig).parked, 10);
+    cr_assert_eq(rig_stats(rig).dead_lettered, 10);
     rig->admit = NULL;
     rig_insert(rig, "k1", "later");
     cr_assert(rig_run(rig, rig_empty, 10000));
@@ -143,7 +144,7 @@ static bool halted(struct rig *rig)
 
 Test(relay, stop_halts_everything_and_settles_what_went)
 {
-    struct rig *rig = rig_filled("on_reject: stop\nbatch: 3\n", 30, 3);
+    struct rig *rig = rig_filled("on_reject: stop\nclaim_rows: 3\n", 30, 3);
     rig->outcome = k1_0_rejected;
     rig_start(rig);
     cr_assert(rig_run(rig, halted, 10000));
@@ -257,13 +258,13 @@ static void look_beside_poison(const char *settings, uint64_t row_bytes)
 
 Test(relay, keys_that_are_tried_all_the_time_hold_up_no_new_rows)
 {
-    look_beside_poison("batch: 10\nretry_min: 1ms\nretry_max: 1ms\n", 100);
+    look_beside_poison("claim_rows: 10\nretry_min: 1ms\nretry_max: 1ms\n", 100);
 }
 
 /* While such keys are in flight there is no room for a look, and when there is, other keys are due. */
 Test(relay, nor_do_keys_that_take_all_the_memory)
 {
-    look_beside_poison("batch: 10\nretry_min: 1ms\nretry_max: 1ms\nmemory: 64KiB\n", 8 * 1024);
+    look_beside_poison("claim_rows: 10\nretry_min: 1ms\nretry_max: 1ms\nmax_in_flight_bytes: 64KiB\n", 8 * 1024);
 }
 
 static bool slowly_admitted(struct rig *rig, const struct outbox_message *message)
@@ -280,7 +281,7 @@ static bool k1_went(struct rig *rig)
 
 Test(relay, nor_does_a_backlog_hold_up_keys_that_are_due)
 {
-    struct rig *rig = rig_filled("batch: 10\nretry_min: 1ms\nretry_max: 1ms\n", 900, 3);
+    struct rig *rig = rig_filled("claim_rows: 10\nretry_min: 1ms\nretry_max: 1ms\n", 900, 3);
     rig->k1_failures = 1;
     rig->admit = slowly_admitted;
     rig_start(rig);
@@ -309,16 +310,16 @@ Test(relay, a_missing_topic_costs_no_attempts)
         rig_run_for(rig, 100);
         rig_release(rig);
     }
-    cr_assert_eq(rig_stats(rig).parked, 0);
+    cr_assert_eq(rig_stats(rig).dead_lettered, 0);
     rig_let_go(rig);
     cr_assert(rig_run(rig, rig_empty, 10000));
     cr_assert_str_eq(rig_texts(rig, "k0"), "0 1");
     rig_free(rig);
 }
 
-Test(relay, max_deferred_pauses_claiming_and_says_so)
+Test(relay, max_blocked_events_pauses_claiming_and_says_so)
 {
-    struct rig *rig = rig_filled("max_deferred: 5\nbatch: 10\nretry_max: 1s\n", 600, 1);
+    struct rig *rig = rig_filled("max_blocked_events: 5\nclaim_rows: 10\nretry_max: 1s\n", 600, 1);
     rig->outcome = no_topic;
     rig->hold = true;
     rig_start(rig);
@@ -327,7 +328,7 @@ Test(relay, max_deferred_pauses_claiming_and_says_so)
         rig_release(rig);
     }
     cr_assert_lt(rig_stats(rig).deferred, 250);
-    cr_assert_not_null(strstr(rig->said, "which is max_deferred: nothing more is claimed until they go"));
+    cr_assert_not_null(strstr(rig->said, "which is max_blocked_events: nothing more is claimed until they go"));
     rig_let_go(rig);
     cr_assert(rig_run(rig, rig_empty, 60000));
     rig_free(rig);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/relay/relay_test.c - the pipeline: its flow, its bounds, what it refuses, and memory that fails */
 #include <criterion/criterion.h>
 
@@ -47,7 +48,7 @@ Test(relay, an_idle_outbox_is_looked_at_seldom)
 
 Test(relay, the_first_claims_are_small_and_the_budget_bounds_all)
 {
-    struct rig *rig = rig_filled("memory: 64KiB\nbatch: 100\n", 2000, 50);
+    struct rig *rig = rig_filled("max_in_flight_bytes: 64KiB\nclaim_rows: 100\n", 2000, 50);
     rig->hold = true;
     rig_start(rig);
     rig_run_for(rig, 1000);
@@ -62,7 +63,7 @@ Test(relay, the_first_claims_are_small_and_the_budget_bounds_all)
 
 Test(relay, several_publishes_are_in_flight_and_no_more_than_twelve)
 {
-    struct rig *rig = rig_filled("batch: 10\n", 500, 50);
+    struct rig *rig = rig_filled("claim_rows: 10\n", 500, 50);
     rig->hold = true;
     rig_start(rig);
     rig_run_for(rig, 1000);
@@ -101,7 +102,7 @@ Test(relay, what_cannot_work_is_refused)
 
 static void run_without_memory(size_t n, bool persistent, bool *failed)
 {
-    struct rig *rig = rig_filled("on_reject: park\nbatch: 20\nretry_max: 200ms\n", 60, 3);
+    struct rig *rig = rig_filled("on_reject: park\nclaim_rows: 20\nretry_max: 200ms\n", 60, 3);
     rig->k1_failures = 2;
     mem_fail_at(n, persistent);
     rig_start(rig);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/relay/rig.c - the scripted store and broker, and the making of a relay over them */
 #include "rig.h"
 
@@ -108,10 +109,10 @@ static bool wanted(const struct outbox_claim *claim, const struct rig_row *row)
 {
     if (!row->committed || row->gone || row->parked)
         return false;
-    if (!claim->exact)
+    if (!claim->positions)
         return row->id > the_rig->cursor;
-    for (uint32_t i = 0; i < claim->exact_count; i++) {
-        if (claim->exact[i].major == row->id)
+    for (uint32_t i = 0; i < claim->position_count; i++) {
+        if (claim->positions[i].major == row->id)
             return true;
     }
     return false;
@@ -146,7 +147,7 @@ static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
             break;
         }
         give(lent, &the_rig->rows[i]);
-        if (!claim->exact)
+        if (!claim->positions)
             the_rig->cursor = the_rig->rows[i].id;
     }
     if (lent->batch.rows) {
@@ -190,7 +191,7 @@ static void store_settle(void *self, outbox_op_t op, const struct outbox_settle 
     done(self, op);
 }
 
-static void store_park(void *self, outbox_op_t op, const struct outbox_park *park)
+static void store_park(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *park)
 {
     if (fails(self, op, RIG_PARK))
         return;
@@ -225,7 +226,7 @@ static const struct outbox_store_ops store_ops = {.struct_size = sizeof store_op
                                                   .claim = store_claim,
                                                   .release = store_release,
                                                   .settle = store_settle,
-                                                  .park = store_park,
+                                                  .dead_letter = store_park,
                                                   .dead = store_dead};
 static const struct outbox_plugin store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                                   .struct_size = sizeof store_plugin,

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tests/unit/relay/rig.h - a relay over a scripted store and a scripted broker, on the virtual clock
  *
  * The store is a table in memory, the broker a log; both do what the knobs say, and complete at once. The knobs are
  * plain fields: a test sets them, runs the loop to a condition, and looks at the table and the log.
  */
-#ifndef OBX_UNIT_RELAY_RIG_H
-#define OBX_UNIT_RELAY_RIG_H
+#ifndef OBX_TESTS_UNIT_RELAY_RIG_H
+#define OBX_TESTS_UNIT_RELAY_RIG_H
 
 #include "fake_loop.h"
 #include "relay/relay.h"

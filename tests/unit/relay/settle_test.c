@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/relay/settle_test.c - when delivered rows are settled: 20 ms after the settle before, or at once */
 #include <criterion/criterion.h>
 
@@ -173,7 +174,7 @@ Test(settle, retried_events_do_not_wait)
 
 Test(settle, a_quarter_of_the_memory_does_not_wait)
 {
-    struct rig *rig = just_settled("memory: 1MiB\n");
+    struct rig *rig = just_settled("max_in_flight_bytes: 1MiB\n");
     uint64_t last = rig->loop.now_ns;
     rig->row_bytes = 220 * 1024; /* the batch itself takes 16 KiB */
     rig_insert(rig, "k", "second");

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/relay/template_test.c - templates: compiling, rendering, every value type */
 #include <criterion/criterion.h>
 #include <string.h>

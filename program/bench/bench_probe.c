@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * program/bench/bench_probe.c - one event straight to the broker, before any is written to the outbox
+ *
+ * An event that can never go would stay in the outbox, or block a key there, or halt the relay that runs next. So the
+ * broker is asked first: the event is routed as the configuration says, admitted and published. A topic that is just
+ * being created, or a broker that is busy, gets a few seconds; a refusal ends it with nothing written.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "loop/uv_loop.h"
+#include "bench/bench.h"
+
+#define PATIENCE_NS (10000 * OBX_MS)
+#define PAUSE_NS (200 * OBX_MS)
+
+struct probe {
+    struct obx_session session;
+    struct obx_timer timer;
+    struct obx_relay_settings settings;
+    struct obx_route route;
+    struct obx_arena arena;
+    struct obx_bench_event event;
+    char *payload;
+    struct outbox_message message;
+    uint32_t outcome; /* 0: not told */
+    struct outbox_error why;
+};
+
+/* ---- the message ---- */
+
+static struct outbox_value text_value(struct outbox_bytes bytes)
+{
+    return (struct outbox_value){.as.data = bytes.data, .size = (uint32_t)bytes.size, .type = OUTBOX_TEXT};
+}
+
+/* What the outbox would give for the column; null for columns of the table's own. */
+static struct outbox_value value_of(struct probe *probe, const char *column, int64_t now_us)
+{
+    const struct outbox_event *event = &probe->event.event;
+    const struct {
+        const char *name;
+        struct outbox_bytes value;
+    } known[] = {{"event_id", event->event_id},
+                 {"aggregatetype", event->aggregate_type},
+                 {"aggregateid", event->aggregate_id},
+                 {"type", event->type},
+                 {"payload", event->payload}};
+    for (size_t i = 0; i < OBX_COUNT(known); i++)
+        if (!strcmp(column, known[i].name))
+            return text_value(known[i].value);
+    if (!strcmp(column, "created_at"))
+        return (struct outbox_value){.as.integer = now_us, .type = OUTBOX_TIME};
+    return (struct outbox_value){.type = OUTBOX_NULL};
+}
+
+static int make_message(struct probe *probe, struct obx_app *app, const struct obx_bench_plan *plan,
+                        struct outbox_error *error)
+{
+    struct outbox_value row[OBX_MAX_COLUMNS];
+    probe->payload = obx_alloc(plan->bytes);
+    if (!probe->payload)
+        return obx_error_no_memory(error);
+    obx_bench_event(&probe->event, plan->mark, 0xffffffffffff, plan->keys, probe->payload, plan->bytes);
+    int status = obx_app_route(app, plan->relay, &probe->settings, &probe->route, error);
+    if (status)
+        return status;
+    for (uint32_t i = 0; i < probe->route.columns.count; i++)
+        row[i] = value_of(probe, probe->route.columns.list[i].name, app->loop->ops->wall(app->loop));
+    status = obx_route_row(&probe->route, row, (struct outbox_position){0, 0}, &probe->arena, &probe->message, error);
+    if (status)
+        obx_error_wrap(error, "route an event of the kind '" OBX_BENCH_AGGREGATE_TYPE "'");
+    return status;
+}
+
+static void free_message(struct probe *probe)
+{
+    obx_arena_free(&probe->arena);
+    obx_route_free(&probe->route);
+    obx_free(probe->payload);
+}
+
+int obx_bench_topic(struct obx_app *app, const struct obx_bench_plan *plan, char *topic, size_t size,
+                    struct outbox_error *error)
+{
+    struct probe probe = {0};
+    int status = make_message(&probe, app, plan, error);
+    snprintf(topic, size, "%.*s", (int)probe.message.topic.size,
+             probe.message.topic.data ? (const char *)probe.message.topic.data : "");
+    free_message(&probe);
+    return status;
+}
+
+/* ---- publishing it ---- */
+
+static void note_outcome(struct obx_call *call, const struct outbox_outcomes *outcomes)
+{
+    struct probe *probe = OBX_CONTAINER(call, struct probe, session.call);
+    probe->outcome = outcomes->outcome;
+    probe->why = outcomes->error ? *outcomes->error : (struct outbox_error){.code = OUTBOX_E_UNKNOWN_OUTCOME};
+}
+
+static void wake_up(struct obx_timer *timer)
+{
+    (void)timer; /* a turn of the loop ends: what waits looks at the time */
+}
+
+static void sleep_until(struct probe *probe, uint64_t until)
+{
+    struct obx_loop *loop = probe->session.app->loop;
+    probe->timer.fire = wake_up;
+    for (uint64_t now; (now = obx_loop_now(loop)) < until;) {
+        loop->ops->timer_set(loop, &probe->timer, until - now);
+        obx_uv_loop_turn(loop);
+    }
+    loop->ops->timer_clear(loop, &probe->timer);
+}
+
+/* One attempt; given up at the time `until`. */
+static int attempt(struct probe *probe, uint64_t until, struct outbox_error *error)
+{
+    struct obx_session *session = &probe->session;
+    struct obx_loop *loop = session->app->loop;
+    const struct outbox_publish publish = {
+        .struct_size = sizeof publish, .count = 1, .messages = &probe->message, .stride = sizeof probe->message};
+    struct obx_call *call = obx_session_call(session);
+    call->outcomes = note_outcome;
+    probe->outcome = 0;
+    probe->why = (struct outbox_error){.code = OUTBOX_E_TIMEOUT, .text = "the broker did not answer in time"};
+    obx_broker_publish(session->instance, call, &publish);
+    probe->timer.fire = wake_up;
+    loop->ops->timer_set(loop, &probe->timer, PATIENCE_NS);
+    while (!session->done && obx_loop_now(loop) < until)
+        obx_uv_loop_turn(loop);
+    loop->ops->timer_clear(loop, &probe->timer);
+    if (!session->done)
+        obx_instance_cancel(session->instance);
+    int status = obx_session_wait(session, error);
+    if (probe->outcome == OUTBOX_DELIVERED)
+        return OUTBOX_OK;
+    if (!status || !error->code || probe->outcome)
+        *error = probe->why;
+    return error->code ? error->code : OUTBOX_E_UNKNOWN_OUTCOME;
+}
+
+static int publish(struct probe *probe, struct outbox_error *error)
+{
+    struct obx_loop *loop = probe->session.app->loop;
+    uint64_t until = obx_loop_now(loop) + PATIENCE_NS;
+    int status = obx_broker_admit(probe->session.instance, &probe->message, error);
+    if (status)
+        return status;
+    for (;;) {
+        status = attempt(probe, until, error);
+        if (!status || probe->outcome == OUTBOX_REJECTED || obx_loop_now(loop) + PAUSE_NS > until)
+            return status;
+        sleep_until(probe, obx_loop_now(loop) + PAUSE_NS);
+    }
+}
+
+int obx_bench_probe(struct obx_app *app, const struct obx_bench_plan *plan, char *topic, size_t size,
+                    struct outbox_error *error)
+{
+    struct probe probe = {0};
+    int status = make_message(&probe, app, plan, error);
+    if (!status)
+        status = obx_session_open(&probe.session, app, plan->relay, OUTBOX_BROKER, error);
+    if (!status) {
+        snprintf(topic, size, "%.*s", (int)probe.message.topic.size, (const char *)probe.message.topic.data);
+        status = obx_session_start(&probe.session, OUTBOX_BROKER, error);
+        if (!status)
+            status = publish(&probe, error);
+        obx_session_close(&probe.session);
+    }
+    free_message(&probe);
+    if (status)
+        obx_error_wrap(error, "try one event (nothing was written to the outbox)");
+    return status;
+}

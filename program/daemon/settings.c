@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* program/daemon/settings.c - the option tables of `service:` and `service.log:` */
+#include "daemon/settings.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static const char *const levels[] = {"error", "warn", "info", "debug", "trace", NULL};
+static const char *const formats[] = {"text", "json", NULL};
+
+const struct outbox_option obx_service_options[] = {
+    {"listen", OUTBOX_OPT_STRING, 0, offsetof(struct obx_service_settings, listen), NULL, 0, 0, NULL,
+     "address:port of the HTTP server for /metrics, /healthz, /readyz and /status; none when absent"},
+};
+const uint32_t obx_service_option_count = OBX_COUNT(obx_service_options);
+
+const struct outbox_option obx_service_log_options[] = {
+    {"level", OUTBOX_OPT_ENUM, OUTBOX_OPT_RELOADABLE, offsetof(struct obx_service_settings, log_level), "info", 0, 0,
+     levels, "the least important messages that are written"},
+    {"format", OUTBOX_OPT_ENUM, OUTBOX_OPT_RELOADABLE, offsetof(struct obx_service_settings, log_format), "text", 0, 0,
+     formats, "how messages are written to stderr"},
+};
+const uint32_t obx_service_log_option_count = OBX_COUNT(obx_service_log_options);
+
+int obx_service_settings_parse(const struct obx_section *section, struct obx_service_settings *settings,
+                               struct outbox_error *error)
+{
+    static const char *const inner[] = {"log", NULL};
+    const struct obx_section *log;
+    memset(settings, 0, sizeof *settings);
+    int status = obx_options_apply(obx_service_options, obx_service_option_count, sizeof *obx_service_options, inner,
+                                   section, settings, error);
+    if (!status)
+        status = obx_section_child(section, "log", &log, error);
+    if (!status)
+        status = obx_options_apply(obx_service_log_options, obx_service_log_option_count,
+                                   sizeof *obx_service_log_options, NULL, log, settings, error);
+    return status;
+}

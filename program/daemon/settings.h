@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* program/daemon/settings.h - the section `service:`: what belongs to the process and not to one relay */
+#ifndef OBX_PROGRAM_DAEMON_SETTINGS_H
+#define OBX_PROGRAM_DAEMON_SETTINGS_H
+
+#include "config/config.h"
+
+enum obx_log_format { OBX_LOG_TEXT, OBX_LOG_JSON };
+
+struct obx_service_settings {
+    const char *listen; /* ADDRESS:PORT of the HTTP server; NULL: none */
+    int64_t log_level;  /* enum outbox_log_level */
+    int64_t log_format; /* enum obx_log_format */
+};
+
+/* The tables, for parsing and for the generated reference. */
+extern const struct outbox_option obx_service_options[];
+extern const uint32_t obx_service_option_count;
+extern const struct outbox_option obx_service_log_options[];
+extern const uint32_t obx_service_log_option_count;
+
+int obx_service_settings_parse(const struct obx_section *section, struct obx_service_settings *settings,
+                               struct outbox_error *error);
+
+#endif

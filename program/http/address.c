@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* program/http/address.c - splitting "HOST:PORT" and looking it up */
+#include "http/address.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/error.h"
+
+static bool is_port(const char *text)
+{
+    char *end;
+    long port = strtol(text, &end, 10);
+    return text[0] >= '0' && text[0] <= '9' && !*end && port <= 65535;
+}
+
+int obx_address_find(const char *address, int flags, struct addrinfo **found, struct outbox_error *error)
+{
+    const char *colon = strrchr(address, ':');
+    char host[256];
+    size_t length = colon ? (size_t)(colon - address) : 0;
+    if (!colon || !is_port(colon + 1) || length >= sizeof host)
+        return obx_error_set(error, OUTBOX_E_CONFIG, "service.listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:9464",
+                             address);
+    bool bracketed = length >= 2 && address[0] == '[' && colon[-1] == ']';
+    memcpy(host, address + bracketed, length - 2 * bracketed);
+    host[length - 2 * bracketed] = '\0';
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
+    int status = getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, found);
+    if (status)
+        return obx_error_set(error, OUTBOX_E_CONFIG, "service.listen: look up '%s': %s", address, gai_strerror(status));
+    return OUTBOX_OK;
+}

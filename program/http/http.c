@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * program/http/http.c - the HTTP server: libmicrohttpd on one thread, GET only, four paths
+ *
+ * A handler asks for a snapshot and renders it; it never touches a relay. When the loop does not answer in time, that
+ * is what /healthz is for: 503. At the end the snapshots are closed first, so that no handler still waits.
+ */
+#include "http/http.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "cli/render.h"
+
+#define LOOP_MUST_ANSWER_MS 5000u
+
+struct obx_http {
+    struct MHD_Daemon *daemon;
+    struct obx_snapshots *snapshots;
+};
+
+/* Fills text, returns the HTTP status. */
+typedef unsigned page_function(const struct obx_snapshot *snapshot, struct obx_buf *text);
+
+static unsigned metrics(const struct obx_snapshot *snapshot, struct obx_buf *text)
+{
+    obx_report_metrics(snapshot, text);
+    return MHD_HTTP_OK;
+}
+
+static unsigned healthy(const struct obx_snapshot *snapshot, struct obx_buf *text)
+{
+    (void)snapshot; /* that there is one is the answer */
+    obx_buf_puts(text, "ok\n");
+    return MHD_HTTP_OK;
+}
+
+static unsigned ready(const struct obx_snapshot *snapshot, struct obx_buf *text)
+{
+    return obx_report_ready(snapshot, text) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+static unsigned status(const struct obx_snapshot *snapshot, struct obx_buf *text)
+{
+    json_t *json = obx_report_json(snapshot);
+    char *dumped = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
+    obx_buf_puts(text, dumped ? dumped : "{}");
+    obx_buf_putc(text, '\n');
+    free(dumped);
+    json_decref(json);
+    return dumped ? MHD_HTTP_OK : MHD_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static const struct page {
+    const char *path;
+    const char *type;
+    page_function *render;
+} pages[] = {
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics},
+    {"/healthz", "text/plain; charset=utf-8", healthy},
+    {"/readyz", "text/plain; charset=utf-8", ready},
+    {"/status", "application/json", status},
+};
+
+static enum MHD_Result reply(struct MHD_Connection *connection, unsigned code, const char *type, struct obx_buf *text)
+{
+    if (obx_buf_failed(text)) {
+        obx_buf_free(text);
+        code = MHD_HTTP_INTERNAL_SERVER_ERROR;
+    }
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        text->size, text->size ? (void *)text->data : (void *)text, MHD_RESPMEM_MUST_COPY);
+    obx_buf_free(text);
+    if (!response)
+        return MHD_NO;
+    MHD_add_response_header(response, "Content-Type", type);
+    MHD_add_response_header(response, "Cache-Control", "no-store");
+    enum MHD_Result result = MHD_queue_response(connection, code, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static unsigned render(struct obx_http *http, const struct page *page, struct obx_buf *text)
+{
+    struct obx_snapshot snapshot;
+    int failed = obx_snapshots_get(http->snapshots, LOOP_MUST_ANSWER_MS, &snapshot);
+    if (failed) {
+        obx_buf_puts(text, failed == OUTBOX_E_TIMEOUT ? "the event loop does not answer\n" : "ending\n");
+        return MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+    unsigned code = page->render(&snapshot, text);
+    obx_snapshot_free(&snapshot);
+    return code;
+}
+
+static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
+                              const char *version, const char *data, size_t *size, void **state)
+{
+    struct obx_buf text = {0};
+    (void)version, (void)data, (void)size, (void)state;
+    if (strcmp(method, "GET") && strcmp(method, "HEAD")) {
+        obx_buf_puts(&text, "only GET is understood\n");
+        return reply(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", &text);
+    }
+    for (size_t i = 0; i < OBX_COUNT(pages); i++)
+        if (!strcmp(url, pages[i].path)) {
+            unsigned code = render(arg, &pages[i], &text);
+            return reply(connection, code, code == MHD_HTTP_SERVICE_UNAVAILABLE ? "text/plain" : pages[i].type, &text);
+        }
+    obx_buf_puts(&text, "there is /metrics, /healthz, /readyz and /status\n");
+    return reply(connection, MHD_HTTP_NOT_FOUND, "text/plain", &text);
+}
+
+static int start(struct obx_http *http, int fd, struct outbox_error *error)
+{
+    errno = 0;
+    http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_USE_ITC, 0, NULL, NULL, handle,
+                                    http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
+                                    MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_END);
+    if (http->daemon)
+        return OUTBOX_OK;
+    int number = errno; /* 0 where the library does not say */
+    close(fd);
+    return obx_error_set(error, OUTBOX_E_IO,
+                         "start the HTTP server: %s; it needs a thread and four file descriptors more: raise the "
+                         "limits (ulimit -u, ulimit -n)",
+                         number ? strerror(number) : "libmicrohttpd could not start its thread");
+}
+
+int obx_http_new(const char *address, struct obx_snapshots *snapshots, const struct obx_log *log,
+                 struct obx_http **made, struct outbox_error *error)
+{
+    int fd;
+    char text[96];
+    *made = NULL;
+    int status = obx_http_listen(address, &fd, text, sizeof text, error);
+    if (status)
+        return status;
+    struct obx_http *http = obx_alloc(sizeof *http);
+    if (!http) {
+        close(fd);
+        return obx_error_no_memory(error);
+    }
+    http->snapshots = snapshots;
+    status = start(http, fd, error);
+    if (status) {
+        obx_free(http);
+        return status;
+    }
+    *made = http;
+    obx_log_write(log, OUTBOX_LOG_INFO, "http", "listening on %s: /metrics /healthz /readyz /status", text);
+    return OUTBOX_OK;
+}
+
+void obx_http_free(struct obx_http *http)
+{
+    if (!http)
+        return;
+    obx_snapshots_close(http->snapshots);
+    MHD_stop_daemon(http->daemon);
+    obx_free(http);
+}

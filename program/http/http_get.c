@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* program/http/http_get.c - the smallest HTTP client that does: one GET, HTTP/1.0, read to the end */
+#include "http/http_get.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "http/address.h"
+
+#define LARGEST_ANSWER ((size_t)64 << 20)
+
+static int open_connection(const char *address, unsigned timeout_ms, int *fd, struct outbox_error *error)
+{
+    struct addrinfo *found;
+    int status = obx_address_find(address, 0, &found, error);
+    if (status)
+        return status;
+    const struct timeval wait = {.tv_sec = timeout_ms / 1000, .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
+    *fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (*fd >= 0) {
+        setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
+        setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
+    }
+    int failed = *fd < 0 || connect(*fd, found->ai_addr, found->ai_addrlen) != 0 ? errno : 0;
+    freeaddrinfo(found);
+    if (!failed)
+        return OUTBOX_OK;
+    if (*fd >= 0)
+        close(*fd);
+    return obx_error_set(error, OUTBOX_E_NOT_CONNECTED, "connect to %s: %s", address, strerror(failed));
+}
+
+static int read_answer(int fd, const char *address, struct obx_buf *answer, struct outbox_error *error)
+{
+    for (;;) {
+        char *to = obx_buf_reserve(answer, 16384);
+        if (!to || answer->size > LARGEST_ANSWER)
+            return obx_error_no_memory(error);
+        ssize_t got = recv(fd, to, 16384, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return obx_error_set(error, errno == EAGAIN ? OUTBOX_E_TIMEOUT : OUTBOX_E_IO, "read from %s: %s", address,
+                                 errno == EAGAIN ? "no answer in time" : strerror(errno));
+        to[got] = '\0';
+        answer->size += (size_t)got;
+        if (got == 0)
+            return OUTBOX_OK;
+    }
+}
+
+static int take_body(const struct obx_buf *answer, const char *address, struct obx_buf *body,
+                     struct outbox_error *error)
+{
+    const char *text = obx_buf_text(answer), *blank = strstr(text, "\r\n\r\n");
+    if (strncmp(text, "HTTP/1.", 7) || !blank)
+        return obx_error_set(error, OUTBOX_E_IO, "ask %s: the answer is not HTTP", address);
+    if (strncmp(text + 8, " 200", 4))
+        return obx_error_set(error, OUTBOX_E_IO, "ask %s: %.*s", address, (int)strcspn(text, "\r\n"), text);
+    obx_buf_puts(body, blank + 4);
+    return obx_buf_failed(body) ? obx_error_no_memory(error) : OUTBOX_OK;
+}
+
+int obx_http_get(const char *address, const char *path, unsigned timeout_ms, struct obx_buf *body,
+                 struct outbox_error *error)
+{
+    int fd;
+    int status = open_connection(address, timeout_ms, &fd, error);
+    if (status)
+        return status;
+    struct obx_buf text = {0};
+    obx_buf_printf(&text, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, address);
+    if (obx_buf_failed(&text) || send(fd, text.data, text.size, MSG_NOSIGNAL) != (ssize_t)text.size)
+        status = obx_error_set(error, OUTBOX_E_IO, "ask %s: could not send the request", address);
+    obx_buf_clear(&text);
+    if (!status)
+        status = read_answer(fd, address, &text, error);
+    if (!status)
+        status = take_body(&text, address, body, error);
+    obx_buf_free(&text);
+    close(fd);
+    return status;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* program/verbs/dead.c - outbox dead: look at the dead letters, publish them again, or drop them */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "cli/exit_code.h"
+#include "cli/oneshot.h"
+#include "cli/escape.h"
+
+#define MOST_NUMBERS 1000
+
+struct request {
+    enum outbox_dead_action action;
+    const char *relay;
+    bool json, all;
+    uint32_t limit, count;
+    uint64_t numbers[MOST_NUMBERS]; /* none twice */
+    bool there[MOST_NUMBERS];       /* by number */
+};
+
+static void format_time(int64_t micros, char *text, size_t size)
+{
+    time_t seconds = (time_t)(micros / 1000000);
+    struct tm utc;
+    strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
+}
+
+/* NULL without memory. The file broker has one of its own: a plugin sees nothing of the core, and a dozen lines are no
+ * reason for a public header. */
+static json_t *base64(struct outbox_bytes bytes)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *from = bytes.data;
+    char *text = obx_alloc((bytes.size + 2) / 3 * 4 + 1), *to = text;
+    if (!text)
+        return NULL;
+    for (size_t i = 0; i < bytes.size; i += 3) {
+        size_t left = bytes.size - i;
+        uint32_t three = (uint32_t)from[i] << 16;
+        three |= left > 1 ? (uint32_t)from[i + 1] << 8 : 0;
+        three |= left > 2 ? from[i + 2] : 0;
+        *to++ = digits[three >> 18];
+        *to++ = digits[three >> 12 & 63];
+        *to++ = left > 1 ? digits[three >> 6 & 63] : '=';
+        *to++ = left > 2 ? digits[three & 63] : '=';
+    }
+    json_t *value = json_string(text);
+    obx_free(text);
+    return value;
+}
+
+/* What is not UTF-8 is told as the file broker does. */
+static void add_text(json_t *object, const char *name, struct outbox_bytes bytes)
+{
+    json_t *value = bytes.data ? json_stringn(bytes.data, bytes.size) : json_null();
+    if (value)
+        json_object_set_new(object, name, value);
+    else
+        json_object_set_new(object, name, json_pack("{s:o}", "base64", base64(bytes)));
+}
+
+static void add_payload(json_t *object, struct outbox_bytes bytes)
+{
+    if (bytes.data && !obx_utf8_valid(bytes.data, bytes.size))
+        json_object_set_new(object, "payload_base64", base64(bytes));
+    else
+        add_text(object, "payload", bytes);
+}
+
+static void print_json(const struct outbox_dead_letter *letter, const char *died)
+{
+    json_t *object = json_pack("{s:I, s:s, s:I}", "number", (json_int_t)letter->number, "died", died, "attempts",
+                               (json_int_t)letter->attempts);
+    add_text(object, "topic", letter->topic);
+    add_text(object, "key", letter->key);
+    add_text(object, "reason", letter->reason);
+    add_text(object, "event_id", letter->event.event_id);
+    add_text(object, "aggregatetype", letter->event.aggregate_type);
+    add_text(object, "aggregateid", letter->event.aggregate_id);
+    add_text(object, "type", letter->event.type);
+    add_text(object, "headers", letter->event.headers);
+    add_payload(object, letter->event.payload);
+    json_dumpf(object, stdout, JSON_COMPACT);
+    putchar('\n');
+    json_decref(object);
+}
+
+static void print_field(const char *name, struct outbox_bytes bytes)
+{
+    printf("  %-14s ", name);
+    obx_show(stdout, bytes.data, bytes.size, false);
+    putchar('\n');
+}
+
+/* Byte for byte, but on a terminal, which would obey it. */
+static void print_payload(struct outbox_bytes bytes)
+{
+    printf("  %-14s ", "payload");
+    if (isatty(STDOUT_FILENO))
+        obx_show(stdout, bytes.data, bytes.size, true);
+    else if (bytes.data)
+        fwrite(bytes.data, 1, bytes.size, stdout);
+    putchar('\n');
+}
+
+static void print_all(const struct outbox_dead_letter *letter, const char *died)
+{
+    printf("%" PRIu64 "\n  %-14s %s\n  %-14s %" PRId64 "\n", letter->number, "died", died, "attempts",
+           letter->attempts);
+    print_field("reason", letter->reason);
+    print_field("topic", letter->topic);
+    print_field("key", letter->key);
+    print_field("event_id", letter->event.event_id);
+    print_field("aggregatetype", letter->event.aggregate_type);
+    print_field("aggregateid", letter->event.aggregate_id);
+    print_field("type", letter->event.type);
+    print_field("headers", letter->event.headers);
+    print_payload(letter->event.payload);
+}
+
+static void print_line(const struct outbox_dead_letter *letter, const char *died)
+{
+    printf("%-8" PRIu64 " %s  ", letter->number, died);
+    obx_show(stdout, letter->topic.data, letter->topic.size, false);
+    putchar('/');
+    obx_show(stdout, letter->key.data, letter->key.size, false);
+    fputs("  ", stdout);
+    obx_show(stdout, letter->event.type.data, letter->event.type.size, false);
+    printf("  attempts %" PRId64 ": ", letter->attempts);
+    obx_show(stdout, letter->reason.data, letter->reason.size, false);
+    putchar('\n');
+}
+
+static uint32_t index_of(const struct request *request, uint64_t number)
+{
+    uint32_t i = 0;
+    while (i < request->count && request->numbers[i] != number)
+        i++;
+    return i;
+}
+
+static void note_row(void *arg, const struct outbox_dead_letter *letter)
+{
+    struct request *request = arg;
+    uint32_t i = index_of(request, letter->number);
+    if (i < request->count)
+        request->there[i] = true;
+}
+
+static void print_row(void *arg, const struct outbox_dead_letter *letter)
+{
+    const struct request *request = arg;
+    char died[40];
+    note_row(arg, letter);
+    format_time(letter->died_us, died, sizeof died);
+    if (request->json)
+        print_json(letter, died);
+    else if (request->action == OUTBOX_DEAD_SHOW)
+        print_all(letter, died);
+    else
+        print_line(letter, died);
+}
+
+static int ask(struct obx_session *session, enum outbox_dead_action action, struct request *request,
+               void (*row)(void *arg, const struct outbox_dead_letter *letter), uint64_t *affected,
+               struct outbox_error *error)
+{
+    struct outbox_dead dead = {.struct_size = sizeof dead,
+                               .action = (uint32_t)action,
+                               .numbers = request->numbers,
+                               .count = request->count,
+                               .limit = request->limit,
+                               .row = row,
+                               .arg = request};
+    obx_store_dead(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &dead);
+    int status = obx_session_wait(session, error);
+    *affected = dead.affected;
+    return status;
+}
+
+/* Which numbers are wrong: the store only counts. */
+static int refuse_missing(const struct request *request, uint64_t missing, struct outbox_error *error)
+{
+    char list[200] = "";
+    size_t used = 0;
+    for (uint32_t i = 0; i < request->count && used < sizeof list - 30; i++)
+        if (!request->there[i])
+            used +=
+                (size_t)snprintf(list + used, sizeof list - used, "%s %" PRIu64, used ? "," : ":", request->numbers[i]);
+    return obx_error_set(error, OUTBOX_E_REJECTED, "%" PRIu64 " of %" PRIu32 " numbers are no dead letters of %s%s%s",
+                         missing, request->count, request->relay, list, used < sizeof list - 30 ? "" : " ...");
+}
+
+static int act(struct obx_session *session, struct request *request, struct outbox_error *error)
+{
+    uint64_t affected = 0;
+    int status = OUTBOX_OK;
+    if (request->count && request->action != OUTBOX_DEAD_SHOW) /* afterwards they are gone */
+        status = ask(session, OUTBOX_DEAD_SHOW, request, note_row, &affected, error);
+    if (!status)
+        status = ask(session, request->action, request, print_row, &affected, error);
+    if (!status && request->action == OUTBOX_DEAD_REPLAY)
+        printf("%s: %" PRIu64 " back in the outbox\n", request->relay, affected);
+    if (!status && request->action == OUTBOX_DEAD_DROP)
+        printf("%s: %" PRIu64 " dropped\n", request->relay, affected);
+    if (!status && affected < request->count)
+        return refuse_missing(request, request->count - affected, error);
+    return status;
+}
+
+static int work(struct obx_app *app, void *arg, struct outbox_error *error)
+{
+    struct request *request = arg;
+    struct obx_session session;
+    int status = obx_app_one_relay(app, &request->relay, error);
+    if (!status)
+        status = obx_session_open(&session, app, request->relay, OUTBOX_STORE, error);
+    if (status)
+        return status;
+    status = obx_session_needs(&session, OUTBOX_CAP_DEAD_LETTERS, "dead letters", error);
+    if (!status)
+        status = obx_session_start(&session, OUTBOX_STORE, error);
+    if (!status)
+        status = act(&session, request, error);
+    obx_session_close(&session);
+    return status;
+}
+
+static bool find_action(const char *word, enum outbox_dead_action *action)
+{
+    static const char *const words[] = {"list", "show", "replay", "drop"};
+    for (size_t i = 0; i < OBX_COUNT(words); i++)
+        if (!strcmp(word, words[i])) {
+            *action = (enum outbox_dead_action)i;
+            return true;
+        }
+    return false;
+}
+
+static int read_words(const struct obx_verb *verb, struct request *request, char **words, int count)
+{
+    if (!find_action(words[0], &request->action))
+        return obx_args_refuse(verb, "unknown action '%s': list, show, replay or drop", words[0]);
+    for (int i = 1; i < count; i++) {
+        uint64_t number;
+        if (!obx_args_number(words[i], 0, UINT64_MAX, &number))
+            return obx_args_refuse(verb, "'%s' is not the number of a dead letter", words[i]);
+        if (index_of(request, number) == request->count)
+            request->numbers[request->count++] = number;
+    }
+    if (request->action != OUTBOX_DEAD_LIST && !request->count && !request->all)
+        return obx_args_refuse(verb, "which ones? give their numbers, or --all");
+    if (request->count && (request->all || request->action == OUTBOX_DEAD_LIST))
+        return obx_args_refuse(verb, "numbers do not go with %s", request->all ? "--all" : "list");
+    return 0;
+}
+
+static int run(const struct obx_verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {OBX_ARGS_COMMON,
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"all", no_argument, NULL, 'a'},
+                                            {"limit", required_argument, NULL, 'n'},
+                                            {0}};
+    struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
+    struct request request = {0};
+    uint64_t limit = 0;
+    int found, count;
+    while ((found = obx_args_next(&args)) != -1) {
+        request.json |= found == 'j';
+        request.all |= found == 'a';
+        if (found == 'n' && !obx_args_number(optarg, 1, UINT32_MAX, &limit))
+            return obx_args_refuse(verb, "--limit needs a number, not '%s'", optarg);
+    }
+    request.limit = (uint32_t)limit;
+    char **rest = obx_args_rest(&args, 1, MOST_NUMBERS + 1, &count);
+    int refused = args.finished ? args.exit : read_words(verb, &request, rest, count);
+    if (args.finished || refused)
+        return refused;
+    return obx_app_do(&args, work, &request);
+}
+
+const struct obx_verb obx_verb_dead = {"dead",
+                                       "the dead letters: list, show, replay, drop",
+                                       "(list | show | replay | drop) [-c FILE] [--relay NAME] [NUMBER... | --all]",
+                                       "  list                one line for each; --limit N for the first ones\n"
+                                       "  show                everything about the ones named\n"
+                                       "  replay              put them back into the outbox, at its end\n"
+                                       "  drop                delete them\n"
+                                       "  --all               all of them\n"
+                                       "  --json              one JSON object a line\n",
+                                       run,
+                                       false};

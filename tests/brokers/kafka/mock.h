@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/brokers/kafka/mock.h - librdkafka's mock cluster, for errors that a real broker cannot be made to give
+ *
+ * It knows nothing of sequence numbers, so it proves nothing about duplicates: that is for the real broker.
+ */
+#ifndef OBX_TESTS_BROKERS_KAFKA_MOCK_H
+#define OBX_TESTS_BROKERS_KAFKA_MOCK_H
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+
+#define MOCK_PRODUCE 0 /* request types */
+#define MOCK_INIT_PRODUCER_ID 22
+
+struct mock {
+    rd_kafka_t *host; /* the client that the mock cluster lives in */
+    rd_kafka_mock_cluster_t *cluster;
+    char yaml[512]; /* bootstrap.servers of it, for kt_open() */
+};
+
+void mock_open(struct mock *mock, int brokers);
+void mock_close(struct mock *mock);
+
+/* The first count values of a topic, in the order of their partitions, "key=value " each, as a string to be freed. */
+char *mock_read(const struct mock *mock, const char *topic, uint32_t count);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/brokers/kafka/real.h - a real broker, started by tests/brokers/kafka/with-broker, and what a relay does with
+ * outcomes
+ */
+#ifndef OBX_TESTS_BROKERS_KAFKA_REAL_H
+#define OBX_TESTS_BROKERS_KAFKA_REAL_H
+
+#include "harness.h"
+
+struct topic_setting {
+    const char *name;
+    const char *value;
+};
+
+/* The broker's section of the configuration: bootstrap.servers, and more keys of it. The broker is started. */
+void real_open(struct kt *t, const char *yaml);
+void real_service(const char *verb); /* of tests/services/kafka: kill, restart, pause, resume */
+void real_service_later(const char *verb, unsigned after_ms); /* in a process of its own; real_join() */
+void real_join(void);
+/* partitions, and up to two settings; NULL names are left out. */
+void real_create(const char *topic, int partitions, struct topic_setting first, struct topic_setting second);
+
+void real_forbid(const char *topic, const char *user); /* writing to it; with --secure */
+
+/*
+ * Deliver a batch as a relay does: what was not delivered or rejected is sent again, in order, with a new producer
+ * when the old one was lost. Outcomes end in batch->outcomes: DELIVERED or REJECTED each. window: publishes in flight.
+ */
+void real_relay(struct kt *t, struct kt_batch *batch, uint32_t window);
+
+struct seen {
+    uint64_t records;
+    uint64_t distinct;
+    uint64_t duplicates;
+    uint64_t out_of_order; /* first occurrences of a key whose value is lower than one before */
+};
+/* Read a topic filled by kt_batch_fill(): values are numbers, ascending within a key. limit: all are below it. */
+struct seen real_read(const char *topic, uint64_t limit);
+
+#endif

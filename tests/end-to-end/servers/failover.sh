@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The primary dies and its standby is promoted while the program relays to Kafka: with both hosts in the dsn it follows by
+# itself, and the oracle finds nothing lost. Commits wait for the standby (synchronous_standby_names), as they must where
+# nothing may be lost.
+. "$(dirname "$0")/../program/lib.sh"
+. "$(dirname "$0")/lib.sh"
+standby=$source_root/tests/stores/postgres/standby
+standby_port=$((db_port + 1))
+both="host=127.0.0.1,127.0.0.1 port=$db_port,$standby_port user=outbox dbname=outbox"
+topic=outbox.event.order
+writers=()
+
+cat >outbox.yaml <<Y
+relays:
+  orders:
+    max_in_flight_bytes: 512KiB
+    store: {plugin: postgres, dsn: "$both", connect_timeout: 1s}
+    broker: {plugin: kafka, bootstrap.servers: "$OUTBOX_TEST_KAFKA"}
+Y
+synchronous() {
+  sql "alter system set synchronous_standby_names = '*'" && sql 'select pg_reload_conf()' >/dev/null &&
+    within 10 eval '[ "$(sql "select sync_state from pg_stat_replication")" = sync ]'
+}
+write() { # INDEX
+  start "$OUTBOX_WRITER" --db "$both target_session_attrs=read-write" --ledger "ledger.$1" --writer "$1" --keys 50 --rollback 15 \
+    --late 10 --nulls --rate 300
+  writers+=("$pid")
+}
+on_standby() { psql -XqAt "host=127.0.0.1 port=$standby_port user=outbox dbname=outbox" -c "$1" 2>>services.log; }
+events_in_topic() { [ "$("$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" $topic 2>/dev/null | wc -l)" -ge "$1" ]; }
+logged() { grep -qE -- "$1" .log; }
+owned() { [ "$(grep -c 'owns the outbox' .log)" = "$1" ]; }
+stop_writers() { local w; kill "${writers[@]}"; for w in "${writers[@]}"; do ends "$w" 0 || return; done; }
+judge() {
+  "$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" $topic >published && on_standby 'select event_id from outbox' >left &&
+    "$OUTBOX_ORACLE" --ledger ledger.0 --ledger ledger.0.late --ledger ledger.1 --ledger ledger.1.late --published published \
+      --left left --window $((512 * 1024 / 192)) --incidents 1 >"$out" 2>"$err" && sed 's/^/# /' "$out"
+}
+
+check "the tables" works "$OUTBOX" init
+check "a topic" topic $topic --partitions 4
+check "a standby" log_services "$standby" start "$standby_port"
+check "that commits wait for" synchronous
+start "$OUTBOX" run; relay=$pid
+check "a relay of both hosts" within 10 owned 1
+write 0; write 1
+check "relays" within 30 events_in_topic 500
+check "the primary dies" database kill
+check "the standby is promoted" log_services "$standby" promote
+check "the relay follows" within 30 owned 2
+before=$("$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" $topic | wc -l)
+check "and it goes on" within 30 events_in_topic $((before + 300))
+check "the writers end" stop_writers
+check "the outbox empties" within 30 eval '[ "$(on_standby "select count(*) from outbox")" = 0 ]'
+check "the change of server was told" logged 'level=warn.*store: '
+kill -TERM "$relay"
+check "the relay ends with 0" ends "$relay" 0
+check "nothing is lost" judge
+"$standby" stop
+plan

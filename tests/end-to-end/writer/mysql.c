@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/end-to-end/writer/mysql.c - the writer's database: MySQL or MariaDB, connecting again as long as it takes
+ *
+ * WHERE is the port on this machine. When the connection breaks before COMMIT was sent the transaction is rolled back
+ * for certain; when it breaks at COMMIT nobody knows.
+ */
+#include <mysql.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "writer.h"
+
+struct writer_db {
+    unsigned port;
+    char *insert; /* owned; up to the values */
+    MYSQL *connection;
+};
+
+static bool complain(struct writer_db *db, const char *what)
+{
+    fprintf(stderr, "writer: %s: %s\n", what, db->connection ? mysql_error(db->connection) : "no connection");
+    return false;
+}
+
+static bool run(struct writer_db *db, const char *sql)
+{
+    return (db->connection && !mysql_query(db->connection, sql)) || complain(db, sql);
+}
+
+static bool connect_once(struct writer_db *db)
+{
+    if (db->connection)
+        mysql_close(db->connection);
+    db->connection = mysql_init(NULL);
+    return db->connection &&
+           mysql_real_connect(db->connection, "127.0.0.1", "outbox", "outbox", "outbox", db->port, NULL, 0) &&
+           run(db, "set session transaction isolation level read committed");
+}
+
+static bool connect_again(struct writer_db *db)
+{
+    return writer_keep_trying(db, connect_once) || complain(db, "connect");
+}
+
+struct writer_db *writer_db_open(const char *where, const char *table)
+{
+    struct writer_db *db = calloc(1, sizeof *db);
+    if (!db || !(db->insert = writer_insert_text(table))) {
+        free(db);
+        return NULL;
+    }
+    db->port = (unsigned)strtoul(where, NULL, 10);
+    static const char keys[] = "create table if not exists writer_keys (k varchar(64) primary key, n bigint not null)";
+    if (connect_again(db) && run(db, keys))
+        return db;
+    writer_db_close(db);
+    return NULL;
+}
+
+void writer_db_close(struct writer_db *db)
+{
+    if (db->connection)
+        mysql_close(db->connection);
+    free(db->insert);
+    free(db);
+}
+
+bool writer_db_begin(struct writer_db *db)
+{
+    return run(db, "begin") || (connect_again(db) && run(db, "begin"));
+}
+
+bool writer_db_draw(struct writer_db *db, struct writer_event *event)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql,
+             "insert into writer_keys (k, n) values ('%s', last_insert_id(1)) on duplicate key update n = "
+             "last_insert_id(n + 1)",
+             event->key);
+    if (!run(db, sql))
+        return false;
+    event->sequence = (uint32_t)mysql_insert_id(db->connection);
+    return true;
+}
+
+/* Returns where the text ends. */
+static char *put_event(char *sql, const struct writer_event *event)
+{
+    sql += sprintf(sql, "('%s', 'order', '%s', 'placed', ", event->id, event->key);
+    if (!event->payload)
+        return sql + sprintf(sql, "null)");
+    sql += sprintf(sql, "x'");
+    sql += mysql_hex_string(sql, event->payload, (unsigned long)event->size);
+    return sql + sprintf(sql, "')");
+}
+
+bool writer_db_insert(struct writer_db *db, const struct writer_event *events, unsigned count)
+{
+    size_t room = strlen(db->insert) + 1;
+    for (unsigned i = 0; i < count; i++)
+        room += 2 * events[i].size + 200;
+    char *sql = malloc(room), *end = sql ? sql + sprintf(sql, "%s", db->insert) : NULL;
+    for (unsigned i = 0; sql && i < count; i++) {
+        *end++ = i ? ',' : ' ';
+        end = put_event(end, &events[i]);
+    }
+    bool ok =
+        sql && (!mysql_real_query(db->connection, sql, (unsigned long)(end - sql)) || complain(db, "insert events"));
+    free(sql);
+    return ok;
+}
+
+/* A number of the client library says that the connection is gone, one of the server that it refused. */
+enum writer_end writer_db_commit(struct writer_db *db)
+{
+    if (!mysql_query(db->connection, "commit"))
+        return WRITER_COMMITTED;
+    complain(db, "commit");
+    unsigned number = mysql_errno(db->connection);
+    bool gone = number == 1053 || number == 1927 || (number >= 2000 && number < 3000);
+    return gone ? WRITER_IN_DOUBT : WRITER_ROLLED_BACK;
+}
+
+void writer_db_rollback(struct writer_db *db)
+{
+    if (!mysql_ping(db->connection))
+        run(db, "rollback");
+}
+
+bool writer_db_left(struct writer_db *db, const char *table)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "select event_id from %s order by id", table);
+    if (!run(db, sql))
+        return false;
+    MYSQL_RES *result = mysql_store_result(db->connection);
+    MYSQL_ROW row;
+    while (result && (row = mysql_fetch_row(result)))
+        puts(row[0]);
+    mysql_free_result(result);
+    return result || complain(db, "read what is left");
+}

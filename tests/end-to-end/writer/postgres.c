@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/end-to-end/writer/postgres.c - the writer's database: Postgres, connecting again as long as it takes
+ *
+ * When the connection breaks before COMMIT was sent the transaction is rolled back for certain; when it breaks at
+ * COMMIT nobody knows.
+ */
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "writer.h"
+
+struct writer_db {
+    const char *where;
+    char *insert; /* owned; up to the values */
+    PGconn *connection;
+};
+
+static bool complain(struct writer_db *db, const char *what)
+{
+    fprintf(stderr, "writer: %s: %s", what, PQerrorMessage(db->connection));
+    return false;
+}
+
+static bool run(struct writer_db *db, const char *sql)
+{
+    PGresult *result = PQexec(db->connection, sql);
+    bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+    PQclear(result);
+    return ok || complain(db, sql);
+}
+
+static bool connect_once(struct writer_db *db)
+{
+    PQfinish(db->connection);
+    db->connection = PQconnectdb(db->where);
+    return PQstatus(db->connection) == CONNECTION_OK && run(db, "set client_min_messages = warning");
+}
+
+static bool connect_again(struct writer_db *db)
+{
+    return writer_keep_trying(db, connect_once) || complain(db, "connect");
+}
+
+struct writer_db *writer_db_open(const char *where, const char *table)
+{
+    struct writer_db *db = calloc(1, sizeof *db);
+    if (!db || !(db->insert = writer_insert_text(table))) {
+        free(db);
+        return NULL;
+    }
+    db->where = where;
+    /* two writers that begin at once may both try to make the table: the second look finds it */
+    static const char keys[] = "create table if not exists writer_keys (key text primary key, n bigint not null)";
+    if (connect_again(db) && (run(db, keys) || run(db, keys)))
+        return db;
+    writer_db_close(db);
+    return NULL;
+}
+
+void writer_db_close(struct writer_db *db)
+{
+    PQfinish(db->connection);
+    free(db->insert);
+    free(db);
+}
+
+bool writer_db_begin(struct writer_db *db)
+{
+    return run(db, "begin") || (connect_again(db) && run(db, "begin"));
+}
+
+bool writer_db_draw(struct writer_db *db, struct writer_event *event)
+{
+    const char *const values[] = {event->key};
+    PGresult *result = PQexecParams(db->connection,
+                                    "insert into writer_keys as k (key, n) values ($1, 1) "
+                                    "on conflict (key) do update set n = k.n + 1 returning n",
+                                    1, NULL, values, NULL, NULL, 0);
+    bool ok = PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1;
+    if (ok)
+        event->sequence = (uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10);
+    PQclear(result);
+    return ok || complain(db, "draw a place within the key");
+}
+
+/* The payload goes as bytes, which is the binary form of text and bytea alike. */
+bool writer_db_insert(struct writer_db *db, const struct writer_event *events, unsigned count)
+{
+    const char *values[3 * WRITER_STATEMENT_MAX];
+    int lengths[3 * WRITER_STATEMENT_MAX] = {0}, formats[3 * WRITER_STATEMENT_MAX] = {0};
+    char sql[300 + 60 * WRITER_STATEMENT_MAX];
+    int used = snprintf(sql, 300, "%s", db->insert);
+    for (unsigned i = 0; i < count; i++) {
+        used += sprintf(sql + used, "%s ($%u::uuid, 'order', $%u, 'placed', $%u)", i ? "," : "", 3 * i + 1, 3 * i + 2,
+                        3 * i + 3);
+        values[3 * i] = events[i].id;
+        values[3 * i + 1] = events[i].key;
+        values[3 * i + 2] = events[i].payload;
+        lengths[3 * i + 2] = (int)events[i].size;
+        formats[3 * i + 2] = 1;
+    }
+    PGresult *result = PQexecParams(db->connection, sql, 3 * (int)count, NULL, values, lengths, formats, 0);
+    bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+    PQclear(result);
+    return ok || complain(db, "insert events");
+}
+
+enum writer_end writer_db_commit(struct writer_db *db)
+{
+    PGresult *result = PQexec(db->connection, "commit");
+    bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+    bool rolled_back = ok && strcmp(PQcmdStatus(result), "ROLLBACK") == 0;
+    bool refused = !ok && PQresultErrorField(result, PG_DIAG_SQLSTATE) && PQstatus(db->connection) == CONNECTION_OK;
+    PQclear(result);
+    if (ok)
+        return rolled_back ? WRITER_ROLLED_BACK : WRITER_COMMITTED;
+    complain(db, "commit");
+    return refused ? WRITER_ROLLED_BACK : WRITER_IN_DOUBT;
+}
+
+void writer_db_rollback(struct writer_db *db)
+{
+    if (PQstatus(db->connection) == CONNECTION_OK)
+        run(db, "rollback");
+}
+
+bool writer_db_left(struct writer_db *db, const char *table)
+{
+    char sql[200];
+    snprintf(sql, sizeof sql, "select event_id from %s order by id", table);
+    PGresult *result = PQexec(db->connection, sql);
+    bool ok = PQresultStatus(result) == PGRES_TUPLES_OK;
+    for (int i = 0; ok && i < PQntuples(result); i++)
+        puts(PQgetvalue(result, i, 0));
+    PQclear(result);
+    return ok || complain(db, "read what is left");
+}

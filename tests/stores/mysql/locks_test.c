@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/stores/mysql/locks_test.c - the relay waits for no writer's lock, and no writer for the relay's
+ *
+ * Four writers, each a thread with a session of its own, do what is known to make trouble: they commit late, roll back
+ * inserts of many rows, insert from a select beside the others' single rows, draw ids in steps of three. One more keeps
+ * a transaction open from before the first claim until after the last. Meanwhile all is claimed and settled. The
+ * server counts who had to wait for a row's lock: nobody. It does not count waits for the lock that AUTO_INCREMENT
+ * takes for a statement (on MariaDB), which is between writers. It can fail: without the LIMIT in settle.c's deletes
+ * some wait in every run.
+ */
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <mysql.h>
+
+#include "bed.h"
+
+enum { WRITERS = 4, TRANSACTIONS = 120 };
+
+struct writer {
+    pthread_t thread;
+    struct session *session;
+    const char *table;
+    unsigned number, random;
+    int64_t committed; /* rows */
+    char failure[200];
+    bool done; /* atomic */
+};
+
+static bool run(struct writer *writer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool run(struct writer *writer, const char *format, ...)
+{
+    char sql[400];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(sql, sizeof sql, format, list);
+    va_end(list);
+    if (*writer->failure || !mysql_query(session_handle(writer->session), sql))
+        return !*writer->failure;
+    snprintf(writer->failure, sizeof writer->failure, "%.80s: %.100s", sql,
+             mysql_error(session_handle(writer->session)));
+    return false;
+}
+
+static unsigned draw(struct writer *writer, unsigned below)
+{
+    writer->random = writer->random * 1103515245u + 12345u;
+    return (writer->random >> 16) % below;
+}
+
+#define INTO "INSERT INTO %s (aggregatetype, aggregateid, type) "
+
+static unsigned insert_some(struct writer *writer)
+{
+    unsigned rows = 0;
+    for (unsigned i = 1 + draw(writer, 4); i; i--) {
+        switch (draw(writer, 3)) {
+        case 0:
+            rows += run(writer, INTO "VALUES ('o', %u, 't')", writer->table, draw(writer, 20));
+            break;
+        case 1:
+            rows += 3 * run(writer, INTO "VALUES ('o', 1, 't'), ('o', 2, 't'), ('o', 3, 't')", writer->table);
+            break;
+        default:
+            rows += 5 * run(writer, INTO "SELECT 'o', n, 't' FROM five", writer->table);
+        }
+    }
+    return rows;
+}
+
+static void *write_some(void *arg)
+{
+    struct writer *writer = arg;
+    run(writer, "SET SESSION auto_increment_increment = %d", writer->number % 2 ? 3 : 1);
+    for (int i = 0; i < TRANSACTIONS && !*writer->failure; i++) {
+        run(writer, "BEGIN");
+        unsigned rows = insert_some(writer);
+        if (draw(writer, 3) == 0)
+            run(writer, "DO SLEEP(0.00%u)", 1 + draw(writer, 9)); /* late */
+        bool back = draw(writer, 4) == 0;
+        run(writer, "%s", back ? "ROLLBACK" : "COMMIT");
+        writer->committed += back ? 0 : rows;
+    }
+    __atomic_store_n(&writer->done, true, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static int64_t waits(struct bed *bed)
+{
+    return bed_run(bed, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'");
+}
+
+static bool all_done(const struct writer *writers)
+{
+    for (int i = 0; i < WRITERS; i++)
+        if (!__atomic_load_n(&writers[i].done, __ATOMIC_ACQUIRE))
+            return false;
+    return true;
+}
+
+/* One claim, and its settle. Returns the rows. */
+static int64_t relay_some(struct bed *bed)
+{
+    struct outbox_batch *batch = bed_batch(bed, 200, 1 << 20);
+    if (!batch)
+        return 0;
+    int64_t rows = batch->rows;
+    cr_assert_eq(bed_settle(bed, batch, 0, batch->rows), 0, "%s", bed->error.text);
+    obx_store_release(bed->store, batch);
+    cr_assert_eq(bed_run(bed, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"), 0);
+    return rows;
+}
+
+static void start(struct writer *writers, const struct bed *bed)
+{
+    for (unsigned i = 0; i < WRITERS; i++) {
+        writers[i] = (struct writer){.session = session_open(), .table = bed->table, .number = i, .random = i + 1};
+        cr_assert_eq(pthread_create(&writers[i].thread, NULL, write_some, &writers[i]), 0);
+    }
+}
+
+static int64_t join(struct writer *writers)
+{
+    int64_t committed = 0;
+    for (unsigned i = 0; i < WRITERS; i++) {
+        pthread_join(writers[i].thread, NULL);
+        session_close(writers[i].session);
+        cr_assert_str_empty(writers[i].failure, "%s", writers[i].failure);
+        committed += writers[i].committed;
+    }
+    return committed;
+}
+
+static void nobody_waits(const char *table, const char *user)
+{
+    struct bed bed;
+    struct writer writers[WRITERS];
+    struct session *longest = session_open();
+    bed_open(&bed, table, true, "");
+    bed_reconfigure(&bed, &(struct server_place){.user = user}, "");
+    bed_run(&bed, "CREATE TABLE IF NOT EXISTS five (n INT PRIMARY KEY)");
+    bed_run(&bed, "REPLACE INTO five VALUES (1), (2), (3), (4), (5)");
+    bed_begin(&bed);
+    session_run(longest, "BEGIN");
+    bed_insert(&bed, longest, "longest");
+    int64_t before = waits(&bed), given = 0, got;
+    start(writers, &bed);
+    do {
+        bool ended = all_done(writers);
+        got = relay_some(&bed);
+        given += got;
+        if (ended && !got)
+            break;
+    } while (true);
+    int64_t committed = join(writers);
+    session_run(longest, "COMMIT");
+    given += relay_some(&bed);
+    cr_assert_gt(committed, WRITERS * TRANSACTIONS);
+    cr_assert_eq(given, committed + 1, "%lld rows were given, %lld committed", (long long)given,
+                 (long long)committed + 1);
+    cr_assert_eq(bed_run(&bed, "SELECT COUNT(*) FROM %s"), 0);
+    cr_assert_eq(waits(&bed), before, "%lld waits for a row's lock", (long long)(waits(&bed) - before));
+    session_close(longest);
+    bed_close(&bed);
+}
+
+Test(locks, nobody_waits_where_the_locks_can_be_seen)
+{
+    nobody_waits("seen", "outbox");
+}
+
+/* A long grace: the holes of what is rolled back stay in the claims. */
+Test(locks, nobody_waits_where_they_cannot)
+{
+    struct session *session = session_open();
+    server_make_user(session, "unseeing", "");
+    server_grant(session, "ALL", "*", "unseeing");
+    session_close(session);
+    nobody_waits("unseen", "unseeing");
+}

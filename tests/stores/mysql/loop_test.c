@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/stores/mysql/loop_test.c - no call of the store on the loop thread can wait: connecting, claiming, settling,
+ * losing the session, stopping; over TCP, over TLS, over the socket
+ *
+ * blocking.h tells how that is seen. Clear O_NONBLOCK when a connection stands (dialed() in conn.c), and each of these
+ * tests but the first names the call that could wait.
+ */
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bed.h"
+#include "blocking.h"
+
+enum { ROWS = 2000, CLAIM = 4 << 20 }; /* rows and bytes, as a relay with the default memory claims them */
+
+/* The look-out itself. */
+Test(loop, a_call_that_could_wait_is_noticed)
+{
+    struct blocking seen = {0};
+    int ends[2];
+    char byte = 'x';
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    blocking_begin(&seen);
+    cr_assert_eq(send(ends[0], &byte, 1, MSG_DONTWAIT), 1);
+    cr_assert_eq(seen.calls, 0);
+    cr_assert_eq(recv(ends[1], &byte, 1, 0), 1); /* it need not wait, but could have */
+    cr_assert_eq(seen.calls, 1);
+    blocking_end();
+    cr_assert_str_eq(seen.first, "recv");
+    cr_assert_eq(seen.io, 1);
+    cr_assert_eq(write(ends[0], &byte, 1), 1); /* nobody looks any more */
+    cr_assert_eq(seen.calls, 1);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static void check(const struct blocking *seen, const char *what)
+{
+    cr_assert_eq(seen->calls, 0, "%s: %u calls could wait, the first was %s", what, seen->calls, seen->first);
+    cr_assert_gt(seen->io, 0, "%s: nothing was read or written at all", what);
+}
+
+/* Every n-th row is a large one. */
+static void fill(struct bed *bed, int rows, int nth, int large)
+{
+    char sql[400];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO %%s (aggregatetype, aggregateid, type, payload) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
+             "SELECT i + 1 FROM n WHERE i < %d) SELECT 'order', i, 'placed', REPEAT('x', IF(i %% %d, 128, %d)) FROM n",
+             rows / 2, nth, large);
+    bed_run(bed, sql);
+    bed_run(bed, sql);
+}
+
+/* most: rows of a batch. */
+static void claim_and_settle(struct bed *bed, struct blocking *seen, uint32_t most)
+{
+    int64_t left = bed_rows(bed);
+    while (left > 0) {
+        blocking_begin(seen);
+        struct outbox_batch *batch = bed_batch(bed, ROWS, CLAIM);
+        blocking_end();
+        cr_assert_not_null(batch);
+        uint32_t rows = batch->rows;
+        cr_assert_leq(rows, most);
+        blocking_begin(seen);
+        int code = bed_settle(bed, batch, 0, rows);
+        obx_store_release(bed->store, batch);
+        blocking_end();
+        cr_assert_eq(code, 0, "%s", bed->error.text);
+        left -= rows;
+    }
+}
+
+/* The server ends the owner's session in the middle of a wait: it is noticed, and told, without waiting. */
+static void lose(struct bed *bed, struct blocking *seen)
+{
+    server_end_owner(bed->sql, bed->table);
+    blocking_begin(seen);
+    bed_until_lost(bed);
+    blocking_end();
+    bed_run(bed, "SELECT GET_LOCK(CONCAT('outbox:outbox.', '%s'), 20)"); /* until the server has ended it */
+    bed_run(bed, "DO RELEASE_LOCK(CONCAT('outbox:outbox.', '%s'))");
+}
+
+static void all_of_it(const char *table, const char *yaml, int rows, int nth, int large)
+{
+    struct bed bed;
+    struct blocking seen = {0};
+    bed_open(&bed, table, true, "");
+    cr_assert_eq(harness_configure(&bed.harness, "test.yaml", yaml, &bed.error), 0, "%s", bed.error.text);
+    obx_instance_free(bed.store);
+    bed.store = bed_another(&bed);
+    fill(&bed, rows, nth, large);
+    for (int round = 0; round < 2; round++) {
+        blocking_begin(&seen);
+        bed_begin(&bed);
+        blocking_end();
+        check(&seen, "connecting");
+        if (!round)
+            claim_and_settle(&bed, &seen, large < 1 << 20 ? ROWS : 1); /* decrypted in one step: see claim.c */
+        check(&seen, "claiming and settling");
+        lose(&bed, &seen);
+        blocking_begin(&seen);
+        harness_stop(&bed.harness, bed.store, &bed.error);
+        blocking_end();
+        check(&seen, "losing the session");
+        bed.harness.losses = 0;
+    }
+    fprintf(stderr, "# %s: %u steps, the longest took %.2f ms, %.2f ms of the processor\n", table, seen.steps,
+            seen.worst_ms, seen.worst_cpu_ms);
+    bed_close(&bed);
+}
+
+#define STORE(table, how) \
+    "store:\n  plugin: mysql\n  user: outbox\n  password: outbox\n  database: outbox\n  table: " table "\n" how
+
+Test(loop, nothing_waits_over_tcp)
+{
+    all_of_it("tcp", STORE("tcp", "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n"), ROWS, 50, 20000);
+}
+
+Test(loop, nothing_waits_over_the_socket)
+{
+    all_of_it("local", STORE("local", "  socket: ${OUTBOX_TEST_MYSQL_DIR}/sock\n"), ROWS, 50, 20000);
+}
+
+#define TLS \
+    "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n"
+
+Test(loop, nothing_waits_over_tls)
+{
+    all_of_it("crypt", STORE("crypt", TLS), ROWS, 50, 20000);
+}
+
+Test(loop, nothing_waits_for_rows_of_a_megabyte)
+{
+    all_of_it("crypt_large", STORE("crypt_large", TLS), 24, 1, 1 << 20);
+}

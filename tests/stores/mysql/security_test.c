@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/stores/mysql/security_test.c - what the client library is not allowed to do, whichever it is
+ *
+ * On the server of the test where it can show it, on a rogue where no honest server would. That certificates are
+ * verified is told by tls_test.c.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bed.h"
+#include "client.h" /* of the store */
+#include "rogue.h"
+
+#define SECRET "a secret of this machine"
+#define PASSWORD "known to nobody else"
+
+/* ---- the store's own steps, waited for --------------------------------------------------------------------------- */
+
+static uint32_t wait_for(const struct mys_client *client, struct mys_wait wait)
+{
+    struct pollfd look = {.fd = mys_fd(client)};
+    look.events = (short)((wait.events & OUTBOX_READABLE ? POLLIN : 0) | (wait.events & OUTBOX_WRITABLE ? POLLOUT : 0));
+    if (poll(&look, 1, wait.again_us ? 1 : 5000) <= 0)
+        return 0;
+    return look.revents & (POLLERR | POLLHUP)
+               ? wait.events
+               : (look.revents & POLLIN ? OUTBOX_READABLE : 0) | (look.revents & POLLOUT ? OUTBOX_WRITABLE : 0);
+}
+
+static void connect_to(struct mys_client *client, unsigned port, const char *password, bool statements)
+{
+    struct mys_target target = {.host = "127.0.0.1",
+                                .port = port,
+                                .user = "outbox",
+                                .password = password,
+                                .database = "outbox",
+                                .statements = statements,
+                                .timeout_s = 5};
+    cr_assert_eq(mys_library(), 0);
+    cr_assert(mys_new(client, &target));
+    struct mys_wait wait = mys_connect(client, &target, 0);
+    while (mys_waits(wait))
+        wait = mys_connect(client, &target, wait_for(client, wait));
+}
+
+static void connect_here(struct mys_client *client, bool statements)
+{
+    connect_to(client, (unsigned)strtoul(getenv("OUTBOX_TEST_MYSQL_PORT"), NULL, 10), "outbox", statements);
+    cr_assert_not(client->failed, "%s", mysql_error(client->mysql));
+    mys_settle_down(client);
+}
+
+/* Returns the number of the error, 0: none. */
+static unsigned query(struct mys_client *client, const char *sql)
+{
+    struct mys_wait wait = mys_query(client, sql, strlen(sql), 0);
+    while (mys_waits(wait))
+        wait = mys_query(client, sql, strlen(sql), wait_for(client, wait));
+    return client->failed ? mysql_errno(client->mysql) : 0;
+}
+
+/* ---- on an honest server ----------------------------------------------------------------------------------------- */
+
+Test(security, several_statements_go_in_a_packet_only_where_that_was_asked_for)
+{
+    struct mys_client one, several;
+    connect_here(&one, false);
+    connect_here(&several, true);
+    cr_assert_eq(query(&one, "DO 1; DO 2"), 1064); /* a syntax error */
+    cr_assert_eq(query(&several, "DO 1; DO 2"), 0);
+    mys_close(&one, false);
+    mys_close(&several, true);
+}
+
+static void write_secret(char *path, size_t size)
+{
+    snprintf(path, size, "%s/secret", getenv("OUTBOX_TEST_MYSQL_DIR"));
+    FILE *file = fopen(path, "we");
+    cr_assert_not_null(file);
+    fputs(SECRET, file);
+    cr_assert_eq(fclose(file), 0);
+}
+
+Test(security, no_file_is_loaded_though_the_server_allows_it)
+{
+    struct bed bed;
+    struct mys_client client;
+    char path[200], sql[300];
+    bed_open(&bed, "loaded", false, "");
+    bed_run(&bed, "SET GLOBAL local_infile = 1");
+    bed_run(&bed, "CREATE TABLE %s (line TEXT)");
+    write_secret(path, sizeof path);
+    connect_here(&client, false);
+    snprintf(sql, sizeof sql, "LOAD DATA LOCAL INFILE '%s' INTO TABLE loaded", path);
+    cr_assert_neq(query(&client, sql), 0);
+    cr_assert_eq(bed_run(&bed, "SELECT COUNT(*) FROM %s"), 0);
+    mys_close(&client, true);
+    bed_close(&bed);
+}
+
+Test(security, the_library_forgets_the_password)
+{
+    struct mys_client client;
+    connect_here(&client, false);
+    const char *kept = client.mysql->passwd;
+    static const char nothing[sizeof "outbox" - 1];
+    cr_assert(!kept || !memcmp(kept, nothing, sizeof nothing));
+    mys_close(&client, false);
+}
+
+Test(security, a_session_that_was_ended_is_not_replaced)
+{
+    struct bed bed;
+    struct mys_client client;
+    char sql[64];
+    bed_open(&bed, "replaced", false, "");
+    connect_here(&client, false);
+    unsigned long session = mysql_thread_id(client.mysql);
+    snprintf(sql, sizeof sql, "KILL %lu", session);
+    bed_run(&bed, sql);
+    cr_assert_neq(query(&client, "DO 1"), 0);
+    cr_assert_neq(query(&client, "DO 1"), 0);
+    cr_assert_eq(mysql_thread_id(client.mysql), session);
+    mys_close(&client, true);
+    bed_close(&bed);
+}
+
+/* ---- on a rogue -------------------------------------------------------------------------------------------------- */
+
+Test(security, no_password_is_sent_in_the_clear)
+{
+    static struct rogue rogue = {.asks_for_password = true};
+    struct mys_client client;
+    rogue_start(&rogue);
+    connect_to(&client, rogue.port, PASSWORD, false);
+    cr_assert(client.failed);
+    mys_close(&client, true);
+    rogue_end(&rogue);
+    cr_assert_gt(rogue.size, 0);
+    cr_assert(rogue_got(&rogue, "caching_sha2_password"));
+    cr_assert_not(rogue_got(&rogue, PASSWORD));
+}
+
+Test(security, no_file_is_sent_because_a_server_asks_for_it)
+{
+    static struct rogue rogue;
+    struct mys_client client;
+    char path[200];
+    write_secret(path, sizeof path);
+    rogue.file = path;
+    rogue_start(&rogue);
+    connect_to(&client, rogue.port, PASSWORD, false);
+    cr_assert_not(client.failed, "%s", mysql_error(client.mysql));
+    cr_assert_neq(query(&client, "DO 1"), 0);
+    mys_close(&client, true);
+    rogue_end(&rogue);
+    cr_assert_eq(rogue.statements, 1);
+    cr_assert_not(rogue_got(&rogue, SECRET));
+}
+
+static void refuses_to_go_without_tls(const char *table, const char *tls)
+{
+    static struct rogue rogue = {.file = "nothing"};
+    struct bed bed;
+    char yaml[400];
+    rogue_start(&rogue);
+    bed_open(&bed, table, false, "");
+    snprintf(yaml, sizeof yaml,
+             "store:\n  plugin: mysql\n  host: 127.0.0.1\n  port: %u\n  user: outbox\n  password: outbox\n"
+             "  database: outbox\n  tls: %s\n",
+             rogue.port, tls);
+    cr_assert_eq(harness_configure(&bed.harness, "test.yaml", yaml, &bed.error), 0, "%s", bed.error.text);
+    obx_instance_free(bed.store);
+    bed.store = bed_another(&bed);
+    cr_assert_eq(bed_start(&bed, bed.store), OUTBOX_E_NOT_CONNECTED, "%d: %s", bed.error.code, bed.error.text);
+    bed_close(&bed);
+    rogue_end(&rogue);
+    cr_assert_eq(rogue.statements, 0);
+}
+
+Test(security, a_server_that_offers_no_tls_is_asked_nothing)
+{
+    refuses_to_go_without_tls("rogue_require", "require");
+}
+
+Test(security, nor_where_its_certificate_was_to_be_verified)
+{
+    refuses_to_go_without_tls("rogue_verify", "verify");
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/stores/sql-suite/writer_test.c - the writer's library: events in the caller's own transaction */
+#include <stdio.h>
+#include <string.h>
+
+#include "bed.h"
+
+static struct outbox_bytes text(const char *from)
+{
+    return (struct outbox_bytes){from, strlen(from)};
+}
+
+static struct outbox_event event_with(const void *payload, size_t size)
+{
+    return (struct outbox_event){.struct_size = sizeof(struct outbox_event),
+                                 .aggregate_type = text("order"),
+                                 .aggregate_id = text("7"),
+                                 .type = text("placed"),
+                                 .payload = {payload, size}};
+}
+
+static int64_t add(struct bed *bed, const struct outbox_event *event)
+{
+    int64_t id = 0;
+    cr_assert_eq(server_add(bed->sql, bed->table, event, &id, &bed->error), 0, "%s", bed->error.text);
+    return id;
+}
+
+static void refused(struct bed *bed, const char *table, const struct outbox_event *event, int code, const char *why)
+{
+    cr_assert_eq(server_add(bed->sql, table, event, NULL, &bed->error), code, "%d: %s", bed->error.code,
+                 bed->error.text);
+    cr_assert_str_eq(bed->error.text, why);
+}
+
+Test(writer, an_event_commits_or_rolls_back_with_the_transaction)
+{
+    struct bed bed;
+    bed_open(&bed, "written", true, "");
+    struct outbox_event event = event_with("hello", 5);
+    session_run(bed.sql, "BEGIN");
+    cr_assert_eq(add(&bed, &event), 1);
+    session_run(bed.sql, "ROLLBACK");
+    cr_assert_eq(bed_rows(&bed), 0);
+    session_run(bed.sql, "BEGIN");
+    cr_assert_eq(add(&bed, &event), 2);
+    session_run(bed.sql, "COMMIT");
+    cr_assert_eq(bed_run(&bed, BY_SERVER("SELECT COUNT(*) FROM %s WHERE payload = 'hello' AND event_id IS NOT NULL",
+                                         "SELECT COUNT(*) FROM %s WHERE payload = 'hello' AND LENGTH(event_id) = 36")),
+                 1);
+    bed_close(&bed);
+}
+
+Test(writer, all_fields_arrive_whatever_the_character_set_of_the_connection)
+{
+    struct bed bed;
+    bed_open(&bed, "fields", true, "");
+    struct outbox_event event = event_with(NULL, 0);
+    event.event_id = text("00112233-4455-6677-8899-aabbccddeeff");
+    event.aggregate_id = text("gr\xc3\xbc\xc3\x9f'\\\xf0\x9f\x93\xae");
+    event.headers = text("{\"a\": \"\xc3\xbc\"}");
+    session_run(bed.sql, BY_SERVER("SET client_encoding = 'UTF8'", "SET NAMES latin1"));
+    add(&bed, &event);
+    cr_assert_eq(
+        bed_run(&bed, BY_SERVER("SELECT COUNT(*) FROM %s WHERE payload IS NULL AND event_id = "
+                                "'00112233-4455-6677-8899-aabbccddeeff' AND convert_to(aggregateid, 'UTF8') = "
+                                "'\\x6772c3bcc39f275cf09f93ae' AND convert_to(headers->>'a', 'UTF8') = '\\xc3bc'",
+                                "SELECT COUNT(*) FROM %s WHERE payload IS NULL AND event_id = "
+                                "'00112233-4455-6677-8899-aabbccddeeff' AND HEX(aggregateid) = "
+                                "'6772C3BCC39F275CF09F93AE' AND HEX(JSON_UNQUOTE(JSON_EXTRACT(headers, '$.a'))) = "
+                                "'C3BC'")),
+        1);
+    bed_close(&bed);
+}
+
+static void expect_payload(const char *table, const char *type, const char *bytes, size_t size, const char *test)
+{
+    struct bed bed;
+    char sql[400];
+    bed_open(&bed, table, true, "");
+    snprintf(sql, sizeof sql,
+             BY_SERVER("ALTER TABLE %%s ALTER COLUMN payload TYPE %s USING NULL", "ALTER TABLE %%s MODIFY payload %s"),
+             type);
+    bed_run(&bed, sql);
+    struct outbox_event event = event_with(bytes, size);
+    add(&bed, &event);
+    add(&bed, &event); /* the second time the type may be remembered */
+    snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM %%s WHERE %s", test);
+    cr_assert_eq(bed_run(&bed, sql), 2, "%s", sql);
+    bed_close(&bed);
+}
+
+Test(writer, any_type_of_payload)
+{
+    expect_payload("wbytes", BY_SERVER("bytea", "LONGBLOB"), "a\0\xff'\\", 5,
+                   BY_SERVER("payload = '\\x6100ff275c'", "HEX(payload) = '6100FF275C'"));
+    expect_payload(
+        "wjson", "json", "{ \"a\" : 1}", 10,
+        BY_KIND("payload::text = '{ \"a\" : 1}'", "payload = '{ \"a\" : 1}'", "JSON_EXTRACT(payload, '$.a') = 1"));
+    expect_payload("wtext", BY_SERVER("text", "LONGTEXT"), "a\xc3\xbc'\\", 5,
+                   BY_SERVER("payload = 'a\xc3\xbc''\\'", "HEX(payload) = '61C3BC275C'"));
+    expect_payload("wvarchar", "varchar(20)", "short", 5, "payload = 'short'");
+    if (server_kind() == POSTGRES)
+        expect_payload("wjsonb", "jsonb", "{ \"a\" : 1}", 10, "payload::text = '{\"a\": 1}'");
+}
+
+Test(writer, what_is_wrong_is_told)
+{
+    struct bed bed;
+    bed_open(&bed, "wrong", true, "");
+    struct outbox_event event = event_with("x", 1);
+    refused(
+        &bed, BY_SERVER("not there", "outbox.no`where"), &event, OUTBOX_E_NOT_FOUND,
+        BY_SERVER("add an event to not there: relation \"not there\" does not exist (42P01); run 'outbox init'",
+                  "add an event to outbox.no`where: Table 'outbox.no`where' doesn't exist (1146); run 'outbox init'"));
+    event.type = (struct outbox_bytes){0};
+    refused(&bed, "wrong", &event, OUTBOX_E_INVALID, "add an event to wrong: type is missing; every event needs one");
+    event.type = (struct outbox_bytes){"a\0b", 3};
+    if (server_kind() == POSTGRES)
+        cr_assert_eq(server_add(bed.sql, "wrong", &event, NULL, NULL), OUTBOX_E_INVALID);
+    event = event_with("x", 1);
+    event.aggregate_id = text("\xff");
+    if (server_kind() == POSTGRES)
+        cr_assert_eq(server_add(bed.sql, "wrong", &event, NULL, NULL), OUTBOX_E_INVALID);
+    else
+        refused(&bed, "wrong", &event, OUTBOX_E_INVALID, "add an event to wrong: aggregateid is not UTF-8");
+    event = event_with("x", 1);
+    session_run(bed.sql, BY_SERVER("SET default_transaction_read_only = on", "SET SESSION TRANSACTION READ ONLY"));
+    cr_assert_eq(server_add(bed.sql, "wrong", &event, NULL, &bed.error), OUTBOX_E_READ_ONLY, "%s", bed.error.text);
+    session_run(bed.sql, BY_SERVER("SET default_transaction_read_only = off", "SET SESSION TRANSACTION READ WRITE"));
+    cr_assert_eq(server_add(bed.sql, BY_SERVER("public.wrong", "outbox.wrong"), &event, NULL, &bed.error), 0, "%s",
+                 bed.error.text);
+    bed_close(&bed);
+}
+
+Test(writer, a_table_that_changes_is_asked_about_again)
+{
+    struct bed bed;
+    bed_open(&bed, "changes", true, "");
+    struct outbox_event event = event_with("{}", 2);
+    add(&bed, &event);
+    bed_run(&bed, BY_SERVER("ALTER TABLE %s ALTER COLUMN payload TYPE jsonb USING payload::jsonb",
+                            "ALTER TABLE %s MODIFY payload LONGTEXT"));
+    if (server_kind() == POSTGRES) /* the statement was prepared for text */
+        cr_assert_neq(server_add(bed.sql, bed.table, &event, NULL, &bed.error), 0);
+    add(&bed, &event);
+    cr_assert_eq(bed_rows(&bed), 2);
+    bed_close(&bed);
+}

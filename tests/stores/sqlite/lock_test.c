@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/stores/sqlite/lock_test.c - how the relay holds the write lock, and what it leaves to others; checkpoints ahead
+ */
+#include "rig.h"
+#include "shim.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#define ROWS 60000
+#define FIRST_ROWS 256u   /* of the first transaction of a start */
+#define MOST_ROWS 8192u   /* of any */
+#define LEAVE_NS 2300000u /* longer than a writer sleeps between its second and its third look */
+#define HOLD_NS 2000000u  /* the longest that is meant */
+#define LOOKS_NS 3000000u /* the third; then it sleeps for 5 ms */
+#define SLEEP_NS 5000000u
+#define SLOW_ROW_NS 100000u
+#define SLOW_ROWS 512
+
+/* 8,000 pages: several logs. */
+static struct outbox_batch *prepare(struct rig *rig)
+{
+    shim_install();
+    rig_ready(rig, NULL);
+    cr_assert_eq(harness_stop(&rig->harness, rig->store, NULL), 0);
+    rig_sql(rig->path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) "
+                       "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) "
+                       "SELECT 'order', i, 'Placed', zeroblob(500) FROM n; PRAGMA wal_checkpoint(TRUNCATE)");
+    shim_reset();
+    cr_assert_eq(rig_start(rig, rig->store), 0, "%s", rig->error.text);
+    rig_own(rig);
+    struct outbox_batch *batch = rig_claim(rig, 0);
+    cr_assert_eq(batch->rows, ROWS);
+    return batch;
+}
+
+static void end(struct rig *rig, struct outbox_batch *batch)
+{
+    rig_release(rig, batch);
+    cr_assert_eq(rig_number(rig->path, "SELECT count(*) FROM outbox"), 0);
+    cr_assert_str_eq(rig_text(rig->path, "PRAGMA integrity_check"), "ok");
+    rig_close(rig);
+}
+
+/* What a writer's wait is bounded by: the work of one transaction, which grows only as fast as was learned and never
+ * without end; the pause behind each, whoever has the lock; and no flush of the database inside. */
+Test(sqlite_lock, is_held_for_little_and_then_left)
+{
+    struct rig rig;
+    const struct shim_hold *holds;
+    uint32_t removed = 0, most = FIRST_ROWS, transactions = 0;
+    uint64_t last = 0;
+    struct outbox_batch *batch = prepare(&rig);
+    cr_assert_eq(rig_settle(&rig, batch, 0, ROWS), 0, "%s", rig.error.text);
+    uint32_t count = shim_holds(&holds);
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert_eq(holds[i].database_syncs, 0, "hold %u", i);
+        if (!holds[i].removed)
+            continue; /* becoming the owner */
+        cr_assert_leq(holds[i].removed, most, "hold %u", i);
+        cr_assert(!last || holds[i].begin_ns >= last + LEAVE_NS, "hold %u came too early", i);
+        last = holds[i].end_ns;
+        removed += holds[i].removed;
+        if (most < holds[i].removed * 2) /* one that was kept waiting removed less than it could have */
+            most = holds[i].removed * 2 < MOST_ROWS ? holds[i].removed * 2 : MOST_ROWS;
+        transactions++;
+    }
+    cr_assert_eq(removed, ROWS);
+    cr_assert_geq(transactions, ROWS / MOST_ROWS);
+    end(&rig, batch);
+}
+
+static struct outbox_batch *prepare_slow(struct rig *rig)
+{
+    shim_install();
+    rig_ready(rig, NULL);
+    rig_own(rig);
+    rig_insert(rig, SLOW_ROWS);
+    struct outbox_batch *batch = rig_claim(rig, 0);
+    cr_assert_eq(batch->rows, SLOW_ROWS);
+    shim_reset();
+    shim_slow_removals(SLOW_ROW_NS);
+    return batch;
+}
+
+/* At most so many rows with one lock; and who met a long hold finds the lock free when he wakes up. */
+static void check_slow(uint32_t most)
+{
+    const struct shim_hold *holds;
+    uint32_t count = shim_holds(&holds), removed = 0, longer = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        cr_assert_leq(holds[i].removed, most, "hold %u", i);
+        removed += holds[i].removed;
+        if (i + 1 == count || (uint64_t)holds[i].removed * SLOW_ROW_NS < LOOKS_NS)
+            continue;
+        cr_assert_geq(holds[i + 1].begin_ns, holds[i].end_ns + SLEEP_NS, "hold %u came too early", i + 1);
+        longer++;
+    }
+    cr_assert_eq(removed, SLOW_ROWS);
+    cr_assert(longer || most * SLOW_ROW_NS < LOOKS_NS);
+}
+
+/* A transaction that is kept waiting ends with what it has, a quarter of what it meant to do; the next one waits. */
+Test(sqlite_lock, is_given_back_early_when_work_is_slow)
+{
+    struct rig rig;
+    struct outbox_batch *batch = prepare_slow(&rig);
+    cr_assert_eq(rig_settle(&rig, batch, 0, SLOW_ROWS), 0, "%s", rig.error.text);
+    check_slow(FIRST_ROWS / 4);
+    end(&rig, batch);
+}
+
+/* Many dead letters at once are many transactions. */
+Test(sqlite_lock, is_given_back_between_dead_letters)
+{
+    struct rig rig;
+    struct outbox_dead_row rows[SLOW_ROWS];
+    struct harness_call call = {0};
+    struct outbox_batch *batch = prepare_slow(&rig);
+    for (uint32_t i = 0; i < SLOW_ROWS; i++)
+        rows[i] = (struct outbox_dead_row){batch->positions[i], 3, {"orders", 6}, {"1", 1}, "because"};
+    harness_reset(&call);
+    obx_store_dead_letter(rig.store, &call.call, 0,
+                          &(struct outbox_dead_letter_rows){sizeof(struct outbox_dead_letter_rows), SLOW_ROWS, rows});
+    cr_assert_eq(harness_wait(&rig.harness, &call), 0, "%s", call.error.text);
+    check_slow(HOLD_NS / SLOW_ROW_NS);
+    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox_dead"), SLOW_ROWS);
+    end(&rig, batch);
+}
+
+/* Commits once in a millisecond until it is told to end, and leaves the log to the relay. */
+static void write_on(struct rig_link *link)
+{
+    sqlite3 *db;
+    struct pollfd told = {.fd = link->command, .events = POLLIN};
+    sqlite3_open(link->path, &db);
+    sqlite3_busy_timeout(db, 10000);
+    sqlite3_wal_autocheckpoint(db, 0);
+    rig_link_tell(link);
+    while (poll(&told, 1, 1) == 0)
+        if (sqlite3_exec(db, "UPDATE beside SET n = n + 1", NULL, NULL, NULL) != SQLITE_OK)
+            _exit(100);
+    sqlite3_close(db);
+}
+
+/* A reader keeps the log from beginning anew; who would wait for it, with the lock, would make all writers wait. */
+Test(sqlite_lock, is_not_held_to_wait_for_a_reader)
+{
+    struct rig rig;
+    struct rig_child child;
+    sqlite3 *reader;
+    const struct shim_hold *holds;
+    struct outbox_batch *batch = prepare(&rig);
+    rig_sql(rig.path, "CREATE TABLE beside AS SELECT 1 AS n");
+    cr_assert_eq(sqlite3_open(rig.path, &reader), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(reader, "BEGIN; SELECT n FROM beside", NULL, NULL, NULL), SQLITE_OK);
+    rig_child_start(&child, rig.path, write_on);
+    rig_child_hear(&child);
+    cr_assert_eq(rig_settle(&rig, batch, 0, ROWS), 0, "%s", rig.error.text);
+    cr_assert_eq(rig_child_end(&child), 0);
+    uint32_t count = shim_holds(&holds);
+    for (uint32_t i = 0; i < count; i++)
+        cr_assert_leq(holds[i].refused, 1, "hold %u", i);
+    cr_assert_eq(sqlite3_close(reader), SQLITE_OK);
+    end(&rig, batch);
+}
+
+/* The descriptor whose flush failed is used for no checkpoint any more; the others do its work. */
+Test(sqlite_lock, goes_on_when_a_checkpoint_ahead_fails)
+{
+    struct rig rig;
+    struct outbox_batch *batch = prepare(&rig);
+    shim_fail_sync(3); /* start opens one for claims, one for what is written, one for this */
+    cr_assert_eq(rig_settle(&rig, batch, 0, ROWS), 0, "%s", rig.error.text);
+    end(&rig, batch);
+    cr_assert_eq(shim_failed_syncs(), 1);
+}

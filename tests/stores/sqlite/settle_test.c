@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/stores/sqlite/settle_test.c - removing rows: only those given, beside writers, and with a log that stays short
+ */
+#include "rig.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+Test(sqlite_settle, a_row_in_a_gap_stays)
+{
+    struct rig rig;
+    rig_ready(&rig, NULL);
+    rig_own(&rig);
+    rig_sql(rig.path, "INSERT INTO outbox (id, aggregatetype, aggregateid, type) VALUES "
+                      "(1, 'a', '1', 't'), (2, 'a', '1', 't'), (4, 'a', '1', 't'), (9, 'a', '1', 't')");
+    struct outbox_batch *batch = rig_claim(&rig, 0);
+    rig_sql(rig.path,
+            "DELETE FROM outbox WHERE id = 9; INSERT INTO outbox (id, aggregatetype, aggregateid, type) VALUES "
+            "(3, 'a', '1', 't'), (7, 'a', '1', 't')");
+    cr_assert_eq(rig_settle(&rig, batch, 0, 4), 0, "%s", rig.error.text);
+    cr_assert_str_eq(rig_text(rig.path, "SELECT group_concat(id, ' ') FROM outbox"), "3 7");
+    rig_release(&rig, batch);
+    batch = rig_claim(&rig, OUTBOX_CLAIM_ARM_WAKEUP);
+    cr_assert_str_eq(rig_ids(batch), "3 7");
+    rig_release(&rig, batch);
+    rig_close(&rig);
+}
+
+#define BACKLOG 60000
+
+static int backlog(sqlite3 *db)
+{
+    sqlite3_stmt *statement;
+    int rows = -1;
+    if (sqlite3_prepare_v2(db, "SELECT count(*) FROM outbox WHERE type = 'Placed'", -1, &statement, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
+        rows = sqlite3_column_int(statement, 0);
+    sqlite3_finalize(statement);
+    return rows;
+}
+
+/* Commits one row after the other until the backlog is gone. Exits with how many fell into the middle of it. */
+static void write_beside(struct rig_link *link)
+{
+    sqlite3 *db;
+    int left, between = 0;
+    sqlite3_open(link->path, &db);
+    sqlite3_busy_timeout(db, 10000);
+    rig_link_tell(link);
+    while ((left = backlog(db)) > 0) {
+        if (sqlite3_exec(db, "INSERT INTO outbox (aggregatetype, aggregateid, type) VALUES ('w', '1', 't')", NULL, NULL,
+                         NULL) != SQLITE_OK)
+            _exit(100);
+        between += left < BACKLOG && backlog(db) > 0;
+    }
+    sqlite3_close(db);
+    _exit(between < 99 ? between : 99);
+}
+
+/* A settle of many rows takes the write lock many times, and others get it in between. */
+Test(sqlite_settle, writers_get_in_between)
+{
+    struct rig rig;
+    struct rig_child child;
+    rig_ready(&rig, NULL);
+    rig_insert(&rig, BACKLOG);
+    rig_own(&rig);
+    struct outbox_batch *batch = rig_claim(&rig, 0);
+    cr_assert_eq(batch->rows, BACKLOG);
+    rig_child_start(&child, rig.path, write_beside);
+    rig_child_hear(&child);
+    cr_assert_eq(rig_settle(&rig, batch, 0, BACKLOG), 0, "%s", rig.error.text);
+    int between = rig_child_end(&child);
+    cr_assert(between > 0 && between < 100, "%d", between);
+    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox WHERE type = 'Placed'"), 0);
+    cr_assert_geq(rig_number(rig.path, "SELECT count(*) FROM outbox"), between);
+    rig_release(&rig, batch);
+    rig_close(&rig);
+}
+
+static void hold_for_a_while(struct rig_link *link)
+{
+    sqlite3 *db;
+    sqlite3_open(link->path, &db);
+    sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    rig_link_tell(link);
+    rig_link_wait(link);
+    sqlite3_exec(db, "INSERT INTO outbox (aggregatetype, aggregateid, type) VALUES ('w', '1', 't'); COMMIT", NULL, NULL,
+                 NULL);
+    sqlite3_close(db);
+}
+
+Test(sqlite_settle, waits_for_a_writer)
+{
+    struct rig rig;
+    struct rig_child child;
+    struct harness_call call = {0};
+    struct outbox_store_status status;
+    rig_ready(&rig, NULL);
+    rig_insert(&rig, 10);
+    rig_own(&rig);
+    struct outbox_batch *batch = rig_claim(&rig, 0);
+    rig_child_start(&child, rig.path, hold_for_a_while);
+    rig_child_hear(&child);
+    struct outbox_span span = {batch, 0, batch->rows};
+    struct outbox_settle settle = {sizeof settle, 1, &span};
+    harness_reset(&call);
+    obx_store_settle(rig.store, &call.call, 0, &settle);
+    cr_assert_null(rig_claim(&rig, 0), "a claim beside it waits for nobody");
+    cr_assert_eq(rig_status(&rig, &status), 0, "%s", rig.error.text);
+    cr_assert_eq(status.pending, 10);
+    cr_assert_not(call.done);
+    rig_child_go(&child);
+    cr_assert_eq(harness_wait(&rig.harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(rig_child_end(&child), 0);
+    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 1);
+    rig_release(&rig, batch);
+    rig_close(&rig);
+}
+
+/* The host gives up on it: it ends soon, and nothing half-done is left. */
+Test(sqlite_settle, canceled_while_it_waits)
+{
+    struct rig rig;
+    struct rig_child child;
+    struct harness_call call = {0};
+    rig_ready(&rig, NULL);
+    rig_insert(&rig, 10);
+    rig_own(&rig);
+    struct outbox_batch *batch = rig_claim(&rig, 0);
+    rig_child_start(&child, rig.path, hold_for_a_while);
+    rig_child_hear(&child);
+    struct outbox_span span = {batch, 0, batch->rows};
+    struct outbox_settle settle = {sizeof settle, 1, &span};
+    harness_reset(&call);
+    obx_store_settle(rig.store, &call.call, 50, &settle);
+    cr_assert_eq(harness_wait(&rig.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
+    rig_child_go(&child);
+    cr_assert_eq(rig_child_end(&child), 0);
+    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 11);
+    cr_assert_eq(rig_settle(&rig, batch, 0, 10), 0, "%s", rig.error.text);
+    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 1);
+    rig_release(&rig, batch);
+    rig_close(&rig);
+}
+
+static int64_t log_bytes(const struct rig *rig)
+{
+    char path[128];
+    struct stat status;
+    snprintf(path, sizeof path, "%s-wal", rig->path);
+    return stat(path, &status) == 0 ? status.st_size : 0;
+}
+
+/* 60,000 rows of 500 bytes are 8,000 pages: without checkpoints in between the log would have them all. */
+Test(sqlite_settle, the_log_stays_short)
+{
+    struct rig rig;
+    rig_ready(&rig, NULL);
+    cr_assert_eq(harness_stop(&rig.harness, rig.store, NULL), 0);
+    rig_sql(rig.path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) "
+                      "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) "
+                      "SELECT 'order', i, 'Placed', zeroblob(500) FROM n; PRAGMA wal_checkpoint(TRUNCATE)");
+    cr_assert_eq(rig_start(&rig, rig.store), 0, "%s", rig.error.text);
+    rig_own(&rig);
+    cr_assert_leq(log_bytes(&rig), 100000);
+    struct outbox_batch *batch = rig_claim(&rig, 0);
+    cr_assert_eq(batch->rows, 60000);
+    cr_assert_eq(rig_settle(&rig, batch, 0, 60000), 0, "%s", rig.error.text);
+    rig_release(&rig, batch);
+    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 0);
+    cr_assert_leq(log_bytes(&rig), 2500 * 4096);
+    rig_close(&rig);
+}
+
+/* A limit of the process stands for a full disk. */
+Test(sqlite_settle, full_disk)
+{
+    struct rig rig;
+    static char payload[400000];
+    struct rlimit old, limit;
+    rig_ready(&rig, NULL);
+    rig_own(&rig);
+    memset(payload, 'x', sizeof payload);
+    struct outbox_event event = {.struct_size = sizeof event,
+                                 .aggregate_type = {"order", 5},
+                                 .aggregate_id = {"1", 1},
+                                 .type = {"Placed", 6},
+                                 .payload = {payload, sizeof payload}};
+    const struct outbox_event *events[] = {&event};
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &old), 0);
+    limit = old;
+    limit.rlim_cur = 200000;
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    harness_add(&rig.harness, rig.store, events, 1, &rig.error);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
+    rig_expect(&rig, OUTBOX_E_FULL,
+               "add events to %s: disk I/O error; free space on its file system, or raise max_page_count", rig.path);
+    cr_assert_eq(harness_add(&rig.harness, rig.store, events, 1, &rig.error), 0, "%s", rig.error.text);
+    struct outbox_batch *batch = rig_claim(&rig, 0);
+    cr_assert_eq(batch->rows, 1);
+    rig_release(&rig, batch);
+    rig_close(&rig);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/program/logger_test.c - lines of the log, and a reader that does not read */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "mem_fault.h"
+#include "daemon/logger.h"
+
+#define WALL INT64_C(1700000000123456)
+
+Test(logger, text)
+{
+    struct obx_buf line = {0};
+    obx_logger_line(&line, OBX_LOG_TEXT, WALL, OUTBOX_LOG_WARN, "orders", "a \"b\"\n\x01");
+    cr_expect_str_eq(obx_buf_text(&line),
+                     "time=2023-11-14T22:13:20.123Z level=warn subject=\"orders\" msg=\"a \\\"b\\\"\\n\\u0001\"\n");
+    obx_buf_free(&line);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(logger, json)
+{
+    struct obx_buf line = {0};
+    obx_logger_line(&line, OBX_LOG_JSON, WALL, OUTBOX_LOG_ERROR, "s", "back\\slash \xff");
+    cr_expect_str_eq(obx_buf_text(&line),
+                     "{\"time\":\"2023-11-14T22:13:20.123Z\",\"level\":\"error\",\"subject\":\"s\","
+                     "\"msg\":\"back\\\\slash \xef\xbf\xbd\"}\n");
+    obx_buf_free(&line);
+    cr_assert_eq(mem_live(), 0);
+}
+
+static ssize_t drain_pipe(int fd, char *text, size_t size)
+{
+    size_t used = 0;
+    ssize_t got;
+    while ((got = read(fd, text + used, size - used - 1)) > 0)
+        used += (size_t)got;
+    text[used] = '\0';
+    return (ssize_t)used;
+}
+
+Test(logger, drops_and_counts_what_nobody_reads)
+{
+    static char text[1 << 20];
+    int ends[2];
+    struct obx_logger *logger;
+    struct outbox_error error;
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    cr_assert_eq(obx_logger_new(ends[1], OUTBOX_LOG_INFO, OBX_LOG_TEXT, &logger, &error), OUTBOX_OK);
+    const struct obx_log *log = obx_logger_log(logger);
+    for (int i = 0; i < 5000; i++)
+        obx_log_write(log, OUTBOX_LOG_INFO, "test", "message %d of many that fill the pipe", i);
+    uint64_t dropped = obx_logger_dropped(logger);
+    cr_expect_gt(dropped, 0);
+    cr_expect_lt(dropped, 5000);
+    drain_pipe(ends[0], text, sizeof text);
+    cr_expect_null(strstr(text, "were dropped"));
+    obx_log_write(log, OUTBOX_LOG_INFO, "test", "after");
+    drain_pipe(ends[0], text, sizeof text);
+    cr_expect_not_null(strstr(text, "messages were dropped: nobody read them"));
+    cr_expect_not_null(strstr(text, "msg=\"after\""));
+    cr_expect_eq(obx_logger_dropped(logger), dropped);
+    cr_expect_eq(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0, "the descriptor of others is left as it was");
+    obx_logger_free(logger);
+    close(ends[0]);
+    close(ends[1]);
+    cr_assert_eq(mem_live(), 0);
+}
+
+static size_t content(int fd, char *text, size_t size)
+{
+    ssize_t got = pread(fd, text, size - 1, 0);
+    cr_assert_geq(got, 0);
+    text[got] = '\0';
+    return (size_t)got;
+}
+
+Test(logger, says_why_a_file_takes_no_more_and_then_begins_a_line)
+{
+    static char text[4096];
+    struct obx_logger *logger;
+    struct outbox_error error;
+    struct rlimit limit;
+    FILE *file = tmpfile();
+    cr_assert_not_null(file);
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    cr_assert_eq(obx_logger_new(fileno(file), OUTBOX_LOG_INFO, OBX_LOG_TEXT, &logger, &error), OUTBOX_OK);
+    const struct obx_log *log = obx_logger_log(logger);
+    struct rlimit small = {.rlim_cur = 100, .rlim_max = limit.rlim_max};
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+    obx_log_write(log, OUTBOX_LOG_INFO, "test", "whole");
+    obx_log_write(log, OUTBOX_LOG_INFO, "test", "cut in the middle");
+    obx_log_write(log, OUTBOX_LOG_INFO, "test", "not at all");
+    cr_expect_eq(content(fileno(file), text, sizeof text), 100);
+    cr_expect_eq(obx_logger_dropped(logger), 2);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    obx_log_write(log, OUTBOX_LOG_INFO, "test", "after");
+    content(fileno(file), text, sizeof text);
+    cr_expect_str_eq(strchr(text + 100, 'l'), strstr(text, "level=warn subject=\"log\""));
+    cr_expect_eq(text[100], '\n');
+    cr_expect_not_null(strstr(text, "msg=\"2 messages were dropped: File too large\"\n"));
+    cr_expect_not_null(strstr(text, "msg=\"after\"\n"));
+    obx_logger_free(logger);
+    fclose(file);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(logger, the_level_may_change)
+{
+    int ends[2];
+    char text[4096];
+    struct obx_logger *logger;
+    struct outbox_error error;
+    cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    cr_assert_eq(obx_logger_new(ends[1], OUTBOX_LOG_WARN, OBX_LOG_TEXT, &logger, &error), OUTBOX_OK);
+    obx_log_write(obx_logger_log(logger), OUTBOX_LOG_INFO, "t", "hidden");
+    obx_logger_set(logger, OUTBOX_LOG_INFO, OBX_LOG_JSON);
+    obx_log_write(obx_logger_log(logger), OUTBOX_LOG_INFO, "t", "shown");
+    drain_pipe(ends[0], text, sizeof text);
+    cr_expect_null(strstr(text, "hidden"));
+    cr_expect_not_null(strstr(text, "\"msg\":\"shown\""));
+    obx_logger_free(logger);
+    close(ends[0]);
+    close(ends[1]);
+    cr_assert_eq(mem_live(), 0);
+}

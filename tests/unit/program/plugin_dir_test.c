@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/program/plugin_dir_test.c - where the plugins are, in an installation and in a build tree */
+#include <criterion/criterion.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "embed/plugin_dir.h"
+#include "install_paths.h"
+
+struct tree {
+    char root[64];
+};
+
+/* Make a directory below the root, with all above it. */
+static void make(const struct tree *tree, const char *path)
+{
+    char full[PATH_MAX];
+    snprintf(full, sizeof full, "%s/%s/", tree->root, path);
+    for (char *slash = strchr(full + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(full, 0755);
+        *slash = '/';
+    }
+}
+
+static void open_tree(struct tree *tree)
+{
+    strcpy(tree->root, "/tmp/outbox-dir-XXXXXX");
+    cr_assert_not_null(mkdtemp(tree->root));
+}
+
+static void close_tree(const struct tree *tree)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf %s", tree->root);
+    cr_assert_eq(system(command), 0);
+}
+
+static void expect_beside(const struct tree *tree, const char *self, const char *wanted)
+{
+    char from[PATH_MAX], found[PATH_MAX], expected[PATH_MAX] = "";
+    snprintf(from, sizeof from, "%s/%s", tree->root, self);
+    obx_plugin_dir_beside(from, found, sizeof found);
+    if (wanted)
+        snprintf(expected, sizeof expected, "%s/%s", tree->root, wanted);
+    cr_expect_str_eq(found, expected);
+}
+
+Test(plugin_dir, of_a_library_and_of_a_build_tree)
+{
+    struct tree tree;
+    open_tree(&tree);
+    make(&tree, "usr/lib/outbox");
+    expect_beside(&tree, "usr/lib/liboutbox.so.0", "usr/lib/outbox");
+    expect_beside(&tree, "nowhere/outbox", NULL);
+    make(&tree, "build/program");
+    make(&tree, "build/plugins");
+    expect_beside(&tree, "build/program/outbox", NULL); /* it could be anybody's */
+    make(&tree, "build/meson-private");
+    expect_beside(&tree, "build/program/outbox", "build/plugins");
+    close_tree(&tree);
+}
+
+Test(plugin_dir, what_is_said_comes_first)
+{
+    char found[PATH_MAX];
+    setenv("OUTBOX_PLUGIN_DIR", "/from/environment", 1);
+    obx_plugin_dir("/from/option", found, sizeof found);
+    cr_expect_str_eq(found, "/from/option");
+    obx_plugin_dir(NULL, found, sizeof found);
+    cr_expect_str_eq(found, "/from/environment");
+    setenv("OUTBOX_PLUGIN_DIR", "", 1);
+    obx_plugin_dir(NULL, found, sizeof found);
+    cr_expect_str_neq(found, "");
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/program/report_test.c - exit codes, metrics, readiness, addresses: the small contracts of the program */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mem_fault.h"
+#include "http/address.h"
+#include "cli/exit_code.h"
+#include "cli/render.h"
+
+static struct obx_snapshot two_relays(void)
+{
+    struct obx_snapshot snapshot = {0};
+    struct obx_relay_view *a = obx_snapshot_more(&snapshot);
+    snprintf(a->name, sizeof a->name, "a\"\n\\b");
+    a->stats = (struct outbox_stats){.state = OUTBOX_STATE_RELAYING, .settled = 7, .in_flight = 3};
+    struct obx_relay_view *b = obx_snapshot_more(&snapshot);
+    snprintf(b->name, sizeof b->name, "b");
+    b->stats = (struct outbox_stats){.state = OUTBOX_STATE_CONNECTING, .blocked_keys = 1};
+    snprintf(b->stats.last_error, sizeof b->stats.last_error, "store: connection refused");
+    b->unready_ns = 1500000000;
+    b->blocked_count = 1;
+    snprintf(b->blocked[0].key, sizeof b->blocked[0].key, "k");
+    return snapshot;
+}
+
+static void expect_line(const char *text, const char *line)
+{
+    char wanted[256];
+    snprintf(wanted, sizeof wanted, "\n%s\n", line);
+    cr_expect_not_null(strstr(text, wanted), "no line: %s", line);
+}
+
+Test(report, metrics)
+{
+    struct obx_snapshot snapshot = two_relays();
+    struct obx_buf text = {0};
+    snapshot.log_dropped = 4;
+    obx_report_metrics(&snapshot, &text);
+    expect_line(obx_buf_text(&text), "# TYPE outbox_settled_total counter");
+    expect_line(obx_buf_text(&text), "outbox_settled_total{relay=\"a\\\"\\n\\\\b\"} 7");
+    expect_line(obx_buf_text(&text), "outbox_settled_total{relay=\"b\"} 0");
+    expect_line(obx_buf_text(&text), "# TYPE outbox_in_flight gauge");
+    expect_line(obx_buf_text(&text), "outbox_in_flight{relay=\"a\\\"\\n\\\\b\"} 3");
+    expect_line(obx_buf_text(&text), "outbox_relaying{relay=\"b\"} 0");
+    expect_line(obx_buf_text(&text), "outbox_unready_seconds{relay=\"b\"} 1.500");
+    expect_line(obx_buf_text(&text), "outbox_log_dropped_total 4");
+    obx_buf_free(&text);
+    obx_snapshot_free(&snapshot);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(report, text_that_is_no_utf8_is_made_one)
+{
+    char text[8];
+    obx_view_text(text, sizeof text,
+                  "a\xff"
+                  "b");
+    cr_expect_str_eq(text, "a?b");
+    obx_view_text(text, sizeof text, "12345\xc3\xa4");
+    cr_expect_str_eq(text, "12345\xc3\xa4");
+    obx_view_text(text, sizeof text, "123456\xc3\xa4");
+    cr_expect_str_eq(text, "123456", "no half character at the end");
+    obx_view_text(text, sizeof text, NULL);
+    cr_expect_str_eq(text, "");
+}
+
+Test(report, readiness)
+{
+    struct obx_snapshot snapshot = two_relays();
+    struct obx_buf text = {0};
+    cr_expect_not(obx_report_ready(&snapshot, &text));
+    cr_expect_str_eq(obx_buf_text(&text), "b: connecting: store: connection refused\n");
+    obx_buf_clear(&text);
+    snapshot.relays[1].stats.state = OUTBOX_STATE_STANDBY;
+    cr_expect(obx_report_ready(&snapshot, &text), "a standby does what it should");
+    cr_expect_str_eq(obx_buf_text(&text), "ready\n");
+    obx_buf_free(&text);
+    obx_snapshot_free(&snapshot);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(report, json)
+{
+    struct obx_snapshot snapshot = two_relays();
+    json_t *json = obx_report_json(&snapshot);
+    const json_t *b = json_object_get(json_object_get(json, "relays"), "b");
+    cr_expect_str_eq(json_string_value(json_object_get(b, "state")), "connecting");
+    cr_expect_str_eq(json_string_value(json_object_get(b, "last_error")), "store: connection refused");
+    cr_expect_eq(json_integer_value(json_object_get(b, "blocked_keys")), 1);
+    cr_expect_str_eq(json_string_value(json_object_get(json_array_get(json_object_get(b, "blocked"), 0), "key")), "k");
+    json_decref(json);
+    obx_snapshot_free(&snapshot);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(exit_codes, every_error_has_one)
+{
+    static const struct {
+        int status, code;
+    } table[] = {{0, 0},
+                 {OUTBOX_E_CONFIG, 78},
+                 {OUTBOX_E_NOT_FOUND, 78},
+                 {OUTBOX_E_SCHEMA, 78},
+                 {OUTBOX_E_ABI, 78},
+                 {OUTBOX_E_PERMISSION, 77},
+                 {OUTBOX_E_NOT_CONNECTED, 69},
+                 {OUTBOX_E_TIMEOUT, 69},
+                 {OUTBOX_E_IO, 69},
+                 {OUTBOX_E_STANDBY, 75},
+                 {OUTBOX_E_AGAIN, 75},
+                 {OUTBOX_E_BUG, 70},
+                 {OUTBOX_E_REJECTED, 65},
+                 {OUTBOX_E_CORRUPT, 65},
+                 {-9999, 69}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        cr_expect_eq((int)obx_exit_code(table[i].status), table[i].code, "status %d", table[i].status);
+    cr_expect_eq(obx_exit_worse(OBX_EXIT_OK, OBX_EXIT_UNAVAILABLE), OBX_EXIT_UNAVAILABLE);
+    cr_expect_eq(obx_exit_worse(OBX_EXIT_UNAVAILABLE, OBX_EXIT_CONFIG), OBX_EXIT_CONFIG);
+    cr_expect_eq(obx_exit_worse(OBX_EXIT_OK, OBX_EXIT_OK), OBX_EXIT_OK);
+}
+
+Test(address, what_is_one_and_what_is_not)
+{
+    static const char *const good[] = {"127.0.0.1:9464", "[::1]:80", ":0", "127.0.0.1:65535"};
+    static const char *const bad[] = {"", "9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "a:-1"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct addrinfo *found;
+        struct outbox_error error;
+        cr_assert_eq(obx_address_find(good[i], AI_PASSIVE, &found, &error), OUTBOX_OK, "%s: %s", good[i], error.text);
+        freeaddrinfo(found);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct addrinfo *found;
+        struct outbox_error error;
+        char text[128];
+        cr_expect_eq(obx_address_find(bad[i], AI_PASSIVE, &found, &error), OUTBOX_E_CONFIG, "%s", bad[i]);
+        snprintf(text, sizeof text, "service.listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:9464", bad[i]);
+        cr_expect_str_eq(error.text, text);
+    }
+}
