@@ -7,11 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <outbox/version.h>
+
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "cli/exit_code.h"
 #include "verbs/verb.h"
-#include "version.h"
 
 static const struct obx_verb *const verbs[] = {
     &obx_verb_init,   &obx_verb_check, &obx_verb_run,     &obx_verb_drain, &obx_verb_add,
@@ -33,7 +34,7 @@ static int help(void)
 
 static int version(void)
 {
-    printf("outbox %s\n", OBX_VERSION);
+    printf("outbox %s\n", OUTBOX_VERSION_STRING);
     return OBX_EXIT_OK;
 }
 

@@ -6,6 +6,8 @@
 
 #include "store.h"
 
+#include <outbox/version.h>
+
 void mstore_done(const struct mstore *store, outbox_op_t op, const struct outbox_error *error)
 {
     store->host->op_done(store->host, op, error && error->code ? error : NULL);
@@ -126,7 +128,7 @@ OUTBOX_PLUGIN(store, memory) = {
     .option_size = sizeof(struct outbox_option),
     .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN,
     .name = "memory",
-    .version = "0.1.0",
+    .version = OUTBOX_VERSION_STRING,
     .description = "an outbox in the memory of the process, for tests and measurements",
     .instance_size = sizeof(struct mstore),
     .options = options,

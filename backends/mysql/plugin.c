@@ -4,6 +4,8 @@
 
 #include "store.h"
 
+#include <outbox/version.h>
+
 struct mys_op *mys_op(struct mys_store *store, outbox_op_t id)
 {
     struct mys_op *op = store->host->op_scratch(store->host, id);
@@ -298,7 +300,7 @@ OUTBOX_PLUGIN(store, mysql) = {
     .option_size = sizeof(struct outbox_option),
     .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN,
     .name = "mysql",
-    .version = "0.1.0",
+    .version = OUTBOX_VERSION_STRING,
     .description = "an outbox table in MySQL 8.0 and later, or MariaDB 10.6 and later",
     .instance_size = sizeof(struct mys_store),
     .op_size = sizeof(struct mys_op),

@@ -4,6 +4,8 @@
 
 #include "store.h"
 
+#include <outbox/version.h>
+
 struct pg_op *pg_op(struct pg_store *store, outbox_op_t id)
 {
     struct pg_op *op = store->host->op_scratch(store->host, id);
@@ -229,7 +231,7 @@ OUTBOX_PLUGIN(store, postgres) = {
     .option_size = sizeof(struct outbox_option),
     .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN,
     .name = "postgres",
-    .version = "0.1.0",
+    .version = OUTBOX_VERSION_STRING,
     .description = "an outbox table in PostgreSQL 13 and later",
     .instance_size = sizeof(struct pg_store),
     .op_size = sizeof(struct pg_op),

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <outbox/version.h>
+
 static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
 {
     struct lite_store *store = self;
@@ -87,7 +89,7 @@ OUTBOX_PLUGIN(store, sqlite) = {
     .option_size = sizeof(struct outbox_option),
     .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN,
     .name = "sqlite",
-    .version = "0.1.0",
+    .version = OUTBOX_VERSION_STRING,
     .description = "an outbox table in an SQLite database",
     .instance_size = sizeof(struct lite_store),
     .op_size = sizeof(struct lite_job),

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include <outbox/version.h>
+
 #define BUFFER_SIZE (1024 * 1024)
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
@@ -304,7 +306,7 @@ OUTBOX_PLUGIN(broker, file) = {
     .option_size = sizeof(struct outbox_option),
     .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT,
     .name = "file",
-    .version = "0.1.0",
+    .version = OUTBOX_VERSION_STRING,
     .description = "appends events to a file, one json object a line",
     .instance_size = sizeof(struct file_broker),
     .op_size = sizeof(union file_scratch),

@@ -7,6 +7,8 @@
  */
 #include "broker.h"
 
+#include <outbox/version.h>
+
 static void resume(struct outbox_task *task)
 {
     kafka_reports_drain(task->arg);
@@ -77,7 +79,7 @@ OUTBOX_PLUGIN(broker, kafka) = {
     .option_size = sizeof(struct outbox_option),
     .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT,
     .name = "kafka",
-    .version = "0.1.0",
+    .version = OUTBOX_VERSION_STRING,
     .description = "publishes to Apache Kafka with librdkafka",
     .instance_size = sizeof(struct kafka_broker),
     .op_size = sizeof(struct kafka_publish),

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <outbox/plugin_util.h>
+#include <outbox/version.h>
 
 struct memory_broker {
     const struct outbox_host *host;
@@ -250,7 +251,7 @@ OUTBOX_PLUGIN(broker, memory) = {
     .option_size = sizeof(struct outbox_option),
     .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT,
     .name = "memory",
-    .version = "0.1.0",
+    .version = OUTBOX_VERSION_STRING,
     .description = "keeps events in the memory of the process, for tests",
     .instance_size = sizeof(struct memory_broker),
     .options = options,

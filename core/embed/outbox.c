@@ -7,6 +7,8 @@
  */
 #include <string.h>
 
+#include <outbox/version.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 #include "embed/handle.h"
@@ -14,7 +16,6 @@
 #include "loop/uv_loop.h"
 #include "plugin/builtin.h"
 #include "plugin/registry.h"
-#include "version.h"
 
 /* ---- names ---- */
 
@@ -35,7 +36,7 @@ const char *outbox_error_name(int code)
 
 const char *outbox_version(void)
 {
-    return OBX_VERSION;
+    return OUTBOX_VERSION_STRING;
 }
 
 /* ---- the relay ---- */

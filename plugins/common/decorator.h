@@ -12,6 +12,8 @@
 
 #include "calls.h"
 
+#include <outbox/version.h>
+
 #define DECO_OP(CALL, function, type)                                       \
     static void call_##function(void *self, outbox_op_t op, type *argument) \
     {                                                                       \
@@ -48,7 +50,7 @@
         .option_size = sizeof(struct outbox_option),                                                            \
         .caps = OUTBOX_CAP_DECORATOR,                                                                           \
         .name = #NAME,                                                                                          \
-        .version = "0.1.0",                                                                                     \
+        .version = OUTBOX_VERSION_STRING,                                                                       \
         .description = text,                                                                                    \
         .instance_size = sizeof(struct NAME),                                                                   \
         .op_size = sizeof(struct NAME##_op),                                                                    \

@@ -5,8 +5,9 @@
 #include <inttypes.h>
 #include <stddef.h>
 
+#include <outbox/version.h>
+
 #include "base/mem.h"
-#include "version.h"
 
 /* One place for every number: its name in JSON, and in Prometheus with the kind and a sentence about it. */
 #define NUMBER(member, kind, help)                                                                             \
@@ -70,8 +71,8 @@ json_t *obx_report_json(const struct obx_snapshot *snapshot)
     json_t *relays = json_object();
     for (uint32_t i = 0; i < snapshot->count; i++)
         json_object_set_new(relays, snapshot->relays[i].name, relay_json(&snapshot->relays[i]));
-    return json_pack("{s:s, s:I, s:o}", "version", OBX_VERSION, "log_dropped", (json_int_t)snapshot->log_dropped,
-                     "relays", relays);
+    return json_pack("{s:s, s:I, s:o}", "version", OUTBOX_VERSION_STRING, "log_dropped",
+                     (json_int_t)snapshot->log_dropped, "relays", relays);
 }
 
 static void add_label(struct obx_buf *text, const char *value)
@@ -129,7 +130,7 @@ static void add_states(const struct obx_snapshot *snapshot, struct obx_buf *text
 void obx_report_metrics(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
     add_head(text, "build_info", "", "gauge", "the version that runs");
-    obx_buf_printf(text, "outbox_build_info{version=\"%s\"} 1\n", OBX_VERSION);
+    obx_buf_printf(text, "outbox_build_info{version=\"%s\"} 1\n", OUTBOX_VERSION_STRING);
     add_head(text, "log_dropped", "_total", "counter",
              "log messages that could not be written, or that nobody read in time");
     obx_buf_printf(text, "outbox_log_dropped_total %" PRIu64 "\n", snapshot->log_dropped);

@@ -3,6 +3,8 @@
 #include "abi.h"
 #include "plugin/builtin.h"
 
+#include <outbox/version.h>
+
 struct count {
     uint32_t modules;
     char refused[512];
@@ -27,6 +29,7 @@ Test(shipped, each_module_loads_and_is_what_is_built_in)
     uint32_t builtins = 0;
     for (const struct outbox_plugin *const *plugin = obx_builtins; *plugin; plugin++, builtins++) {
         cr_assert_eq(abi_find(&abi, (*plugin)->kind, (*plugin)->name), OUTBOX_OK, "%s", abi.error.text);
+        cr_assert_str_eq(abi.plugin->descriptor.version, OUTBOX_VERSION_STRING);
         cr_assert_eq(abi.plugin->descriptor.caps, (*plugin)->caps);
         cr_assert_eq(abi.plugin->descriptor.option_count, (*plugin)->option_count);
     }

@@ -56,6 +56,15 @@ check "a program builds with it" eval '${CC:-cc} -std=c11 -D_GNU_SOURCE -Wall -W
 embedded() { works "$(program second)" add --aggregate-type a --aggregate-id 1 --type t --payload q &&
   LD_LIBRARY_PATH=$(library_dir second) works ./embed && said 'settled 1'; }
 check "and relays inside" embedded
-exported() { nm -D --defined-only "$(library_dir second)/liboutbox.so" | awk '{ print $3 }' | grep -vE '^outbox_'; }
+exported() { nm -D --defined-only "$(library_dir second)/liboutbox.so" | awk '$2 != "A" { print $3 }' | grep -vE '^outbox_'; }
 check "the library exports nothing else" eval '[ -z "$(exported)" ]'
+
+# ---- one version everywhere ----
+version=$("$(program second)" --version | sed 's/^outbox //')
+header() { sed -n 's/^#define OUTBOX_VERSION_STRING "\(.*\)"/\1/p' "$prefix/include/outbox/version.h"; }
+check "version.h has the program's version" eval '[ -n "$version" ] && [ "$(header)" = "$version" ]'
+check "outbox.pc has it" eval '[ "$(pc --modversion)" = "$version" ]'
+check "every plugin that comes with it has it" eval \
+  'works "$(program second)" plugins --json && [ "$(grep -o "\"version\": *\"[^\"]*\"" "$out" | sort -u | grep -o "[0-9][0-9.]*")" = "$version" ]'
+check "the licence is installed" grep -q 'Apache License' "$prefix/share/licenses/outbox/LICENSE"
 plan
