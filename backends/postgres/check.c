@@ -1,292 +1,263 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/check.c - what is wrong, or will be, and what to do about it
+ * backends/postgres/check.c - what Postgres is asked by check, and what is wrong with the answers
  *
- * One statement collects the facts about server and table; the rest is judging.
+ * Facts come as text; "" stands for null.
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "store.h"
 
-enum fact {
-    F_BACKEND_PID,
-    F_VERSION,
-    F_IN_RECOVERY,
-    F_SYNCHRONOUS,
-    F_FSYNC,
-    F_SELECT,
-    F_DELETE,
-    F_INSERT,
-    F_INDEXED, /* an index, unique, begins with the id */
-    F_CACHE,   /* of the id's sequence */
-    F_INCREMENT,
-    F_TRIGGERS, /* and rules, on delete */
-    F_PUBLICATION,
-    F_AUTOVACUUM, /* the table has settings of its own */
-    F_OLD_PID,    /* of the transaction that is open longest */
-    F_OLD_NAME,
-    F_OLD_SECONDS,
-    F_PREPARED,
-    F_DEAD, /* the dead-letter table exists */
-    F_DEAD_RIGHTS,
-    F_ROW_SECURITY,
-    F_BELL, /* the doorbell's trigger is there */
-    F_WAL,  /* where a primary's log ends */
-    FACTS
+static const char *fact(const struct sql_op *op, int index)
+{
+    return PQgetvalue(op->result, 0, index);
+}
+
+static bool is(const struct sql_op *op, int index, const char *value)
+{
+    return !strcmp(fact(op, index), value);
+}
+
+/* An advice that is a statement, with the table's name. */
+struct advice {
+    char text[300];
 };
-
-/* $1 the table, $2 the id's name, $3 the dead-letter table as text. All as text; nulls where there is no table. */
-static const char facts_sql[] =
-    "SELECT pg_backend_pid()::text, current_setting('server_version'), pg_is_in_recovery()::text, "
-    "current_setting('synchronous_commit'), current_setting('fsync'), has_table_privilege($1::oid, 'SELECT')::text, "
-    "has_table_privilege($1::oid, 'DELETE')::text, has_table_privilege($1::oid, 'INSERT')::text, "
-    "EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] "
-    "WHERE i.indrelid = $1::oid AND a.attname = $2::text AND i.indisvalid AND i.indisunique AND i.indpred IS "
-    "NULL)::text, (SELECT max(s.seqcache)::text FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid "
-    "AND d.classid = 'pg_class'::regclass WHERE d.refobjid = $1::oid), "
-    "(SELECT max(s.seqincrement)::text FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid "
-    "AND d.classid = 'pg_class'::regclass WHERE d.refobjid = $1::oid), "
-    "((SELECT count(*) FROM pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal AND tgtype & 8 <> 0) + "
-    "(SELECT count(*) FROM pg_rewrite WHERE ev_class = $1::oid AND ev_type = '4'))::text, "
-    "(SELECT string_agg(p.pubname, ', ') FROM pg_publication p WHERE p.pubdelete AND (p.puballtables OR EXISTS "
-    "(SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = $1::oid))), "
-    "(SELECT (c.reloptions::text LIKE '%autovacuum%')::text FROM pg_class c WHERE c.oid = $1::oid), "
-    "o.pid::text, o.application_name, o.seconds::text, "
-    "(SELECT count(*)::text FROM pg_prepared_xacts WHERE database = current_database() "
-    "AND prepared < clock_timestamp() - interval '1 minute'), "
-    "(to_regclass($3::text) IS NOT NULL)::text, "
-    "(has_table_privilege(to_regclass($3::text), 'SELECT') AND has_table_privilege(to_regclass($3::text), 'INSERT') "
-    "AND has_table_privilege(to_regclass($3::text), 'DELETE'))::text, row_security_active(nullif($1::oid, 0))::text, "
-    "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = 'outbox_doorbell' AND tgenabled <> "
-    "'D')::text, CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn()::text END "
-    "FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT a.pid, a.application_name, "
-    "extract(epoch FROM clock_timestamp() - a.xact_start)::int8 AS seconds FROM pg_stat_activity a "
-    "WHERE a.xact_start < clock_timestamp() - interval '1 minute' AND a.datname = current_database() "
-    "AND a.backend_type = 'client backend' ORDER BY a.xact_start LIMIT 1) o ON true";
-
-struct finding {
-    const struct pg_store *store;
-    const struct outbox_check *check;
-    const PGresult *result;
-};
-
-static const char *fact(const struct finding *f, enum fact which)
+static struct advice advice_of(const struct sql_op *op, const char *before, const char *after)
 {
-    return PQgetvalue(f->result, 0, (int)which); /* "" for null */
+    struct advice advice;
+    snprintf(advice.text, sizeof advice.text, "%s\"%s\".\"%s\"%s", before, op->store->table.schema,
+             op->store->outbox.name, after);
+    return advice;
 }
 
-static bool is(const struct finding *f, enum fact which, const char *value)
+/* ---- the server -------------------------------------------------------------------------------------------------- */
+
+enum { S_PID, S_VERSION, S_SYNCHRONOUS, S_FSYNC, S_PREPARED, S_OLD_PID, S_OLD_NAME, S_OLD_SECONDS };
+
+static bool put_server(struct sql_request *request)
 {
-    return !strcmp(fact(f, which), value);
+    return pg_send_text(
+        request,
+        "SELECT pg_backend_pid()::text, current_setting('server_version'), current_setting('synchronous_commit'), "
+        "current_setting('fsync'), (SELECT count(*)::text FROM pg_prepared_xacts WHERE database = current_database() "
+        "AND prepared < clock_timestamp() - interval '1 minute'), o.pid::text, o.application_name, o.seconds::text "
+        "FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT a.pid, a.application_name, "
+        "extract(epoch FROM clock_timestamp() - a.xact_start)::int8 AS seconds FROM pg_stat_activity a "
+        "WHERE a.xact_start < clock_timestamp() - interval '1 minute' AND a.datname = current_database() "
+        "AND a.backend_type = 'client backend' ORDER BY a.xact_start LIMIT 1) o ON true",
+        NULL);
 }
 
-static void say(const struct finding *f, enum outbox_log_level level, const char *advice, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static void say(const struct finding *f, enum outbox_log_level level, const char *advice, const char *format, ...)
+static void report_dsn(const struct sql_op *op)
 {
-    char text[400];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    f->check->report(f->check->arg, level, text, advice);
-}
-
-static void judge_dsn(const struct finding *f)
-{
-    const struct pg_target *target = &f->store->target;
+    const struct pg_target *target = &pg_store_in(op->store)->target;
     const char *keyword, *why;
     if (target->insecure)
-        say(f, OUTBOX_LOG_WARN, "set sslmode=verify-full and sslrootcert in the dsn",
-            "sslmode is weaker than verify-full: others on the way can read and change events");
-    for (unsigned i = 0; (keyword = pg_target_unheeded(target, i, &why)); i++)
-        say(f, OUTBOX_LOG_WARN, "leave it out", "%s in the dsn has no effect: %s", keyword, why);
+        sql_check_report(op, OUTBOX_LOG_WARN, "set sslmode=verify-full and sslrootcert in the dsn",
+                         "sslmode is weaker than verify-full: others on the way can read and change events");
+    for (unsigned i = 0; (keyword = pg_target_ignored(target, i, &why)); i++)
+        sql_check_report(op, OUTBOX_LOG_WARN, "leave it out", "%s in the dsn has no effect: %s", keyword, why);
 }
 
-static void judge_server(const struct finding *f)
+static void report_transactions(const struct sql_op *op)
 {
-    const struct pg_store *store = f->store;
-    say(f, OUTBOX_LOG_INFO, NULL, "PostgreSQL %s, database %s as user %s", fact(f, F_VERSION), store->server.database,
-        store->server.user);
-    if (atoi(fact(f, F_BACKEND_PID)) != PQbackendPID(store->owner.pg))
-        say(f, OUTBOX_LOG_WARN, "connect directly, or make sure that the pool is in session mode",
-            "a pooler stands between here and the server");
-    judge_dsn(f);
-    if (is(f, F_SYNCHRONOUS, "off"))
-        say(f, OUTBOX_LOG_WARN, "leave synchronous_commit on for transactions that write events",
+    if (*fact(op, S_OLD_PID))
+        sql_check_report(op, OUTBOX_LOG_WARN,
+                         "end it if nobody needs it: deleted events cannot be cleared away before it ends",
+                         "a transaction has been open for %s s: pid %s, application \"%s\"", fact(op, S_OLD_SECONDS),
+                         fact(op, S_OLD_PID), fact(op, S_OLD_NAME));
+    if (atoi(fact(op, S_PREPARED)) > 0)
+        sql_check_report(op, OUTBOX_LOG_WARN, "COMMIT PREPARED or ROLLBACK PREPARED; see pg_prepared_xacts",
+                         "%s prepared transactions have been waiting for more than a minute", fact(op, S_PREPARED));
+}
+
+static void report_server(struct sql_op *op)
+{
+    const struct pg_store *store = pg_store_in(op->store);
+    sql_check_report(op, OUTBOX_LOG_INFO, NULL, "PostgreSQL %s, database %s as user %s", fact(op, S_VERSION),
+                     store->server.database, store->server.user);
+    if (atoi(fact(op, S_PID)) != PQbackendPID(store->owner.pg))
+        sql_check_report(op, OUTBOX_LOG_WARN, "connect directly, or make sure that the pool is in session mode",
+                         "a pooler stands between here and the server");
+    report_dsn(op);
+    if (is(op, S_SYNCHRONOUS, "off"))
+        sql_check_report(
+            op, OUTBOX_LOG_WARN, "leave synchronous_commit on for transactions that write events",
             "synchronous_commit is off by default: a crash of the server can undo a commit whose event was published");
-    if (is(f, F_FSYNC, "off"))
-        say(f, OUTBOX_LOG_WARN, "turn fsync on", "fsync is off: a crash of the machine loses or corrupts data");
-    if (*fact(f, F_OLD_PID))
-        say(f, OUTBOX_LOG_WARN, "end it if nobody needs it: deleted events cannot be cleared away before it ends",
-            "a transaction has been open for %s s: pid %s, application \"%s\"", fact(f, F_OLD_SECONDS),
-            fact(f, F_OLD_PID), fact(f, F_OLD_NAME));
-    if (atoi(fact(f, F_PREPARED)) > 0)
-        say(f, OUTBOX_LOG_WARN, "COMMIT PREPARED or ROLLBACK PREPARED; see pg_prepared_xacts",
-            "%s prepared transactions have been waiting for more than a minute", fact(f, F_PREPARED));
+    if (is(op, S_FSYNC, "off"))
+        sql_check_report(op, OUTBOX_LOG_WARN, "turn fsync on",
+                         "fsync is off: a crash of the machine loses or corrupts data");
+    report_transactions(op);
 }
 
-static void judge_rights(const struct finding *f)
+const struct sql_probe pg_server_probes[] = {
+    {"look at the server", put_server, report_server, NULL},
+    {NULL, NULL, NULL, NULL},
+};
+
+/* ---- the table --------------------------------------------------------------------------------------------------- */
+
+enum { T_INDEXED, T_CACHE, T_INCREMENT, T_TRIGGERS, T_PUBLICATION, T_AUTOVACUUM, T_WAKEUP, T_LOG_END };
+
+static bool put_table(struct sql_request *request)
 {
-    const struct pg_table *table = &f->store->table;
+    struct pg_params params = {0};
+    pg_param_int4(&params, (int32_t)pg_store_in(request->store)->table_oid);
+    pg_param_text(&params, request->store->table.id);
+    return pg_send_text(
+        request,
+        "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = "
+        "i.indkey[0] WHERE i.indrelid = $1::oid AND a.attname = $2::text AND i.indisvalid AND i.indisunique AND "
+        "i.indpred IS NULL)::text, "
+        "(SELECT max(s.seqcache)::text FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid "
+        "AND d.classid = 'pg_class'::regclass WHERE d.refobjid = $1::oid), "
+        "(SELECT max(s.seqincrement)::text FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid "
+        "AND d.classid = 'pg_class'::regclass WHERE d.refobjid = $1::oid), "
+        "((SELECT count(*) FROM pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal AND tgtype & 8 <> 0) + "
+        "(SELECT count(*) FROM pg_rewrite WHERE ev_class = $1::oid AND ev_type = '4'))::text, "
+        "(SELECT string_agg(p.pubname, ', ') FROM pg_publication p WHERE p.pubdelete AND (p.puballtables OR EXISTS "
+        "(SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = $1::oid))), "
+        "(SELECT (c.reloptions::text LIKE '%autovacuum%')::text FROM pg_class c WHERE c.oid = $1::oid), "
+        "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = 'outbox_wakeup' AND tgenabled <> "
+        "'D')::text, CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn()::text END",
+        &params);
+}
+
+static void report_rights(const struct sql_op *op)
+{
+    const struct pg_store *store = pg_store_in(op->store);
+    const char *schema = op->store->table.schema, *name = op->store->outbox.name, *user = store->server.user;
     char advice[300];
-    snprintf(advice, sizeof advice, "as the table's owner: GRANT SELECT, DELETE ON %s.%s TO %s", table->schema,
-             table->name, f->store->server.user);
-    if (is(f, F_SELECT, "false") || is(f, F_DELETE, "false"))
-        say(f, OUTBOX_LOG_ERROR, advice, "user %s may not %s table %s.%s", f->store->server.user,
-            is(f, F_SELECT, "false") ? "read" : "delete from", table->schema, table->name);
-    if (is(f, F_ROW_SECURITY, "true"))
-        say(f, OUTBOX_LOG_ERROR, "give the user BYPASSRLS, or drop the policies",
-            "row level security hides rows of %s.%s from user %s", table->schema, table->name, f->store->server.user);
+    snprintf(advice, sizeof advice, "as the table's owner: GRANT SELECT, DELETE ON %s.%s TO %s", schema, name, user);
+    if (!store->may_select || !store->may_delete)
+        sql_check_report(op, OUTBOX_LOG_ERROR, advice, "user %s may not %s table %s.%s", user,
+                         store->may_select ? "delete from" : "read", schema, name);
+    if (store->row_security)
+        sql_check_report(op, OUTBOX_LOG_ERROR, "give the user BYPASSRLS, or drop the policies",
+                         "row level security hides rows of %s.%s from user %s", schema, name, user);
 }
 
-static void judge_id(const struct finding *f)
+static void report_id(const struct sql_op *op)
 {
-    const struct pg_table *table = &f->store->table;
-    const struct pg_column *id = pg_column_find(table, table->id);
-    char advice[400];
-    if (!id || id->base != PG_OID_INT8) {
-        snprintf(
-            advice, sizeof advice,
-            "ALTER TABLE \"%s\".\"%s\" ADD COLUMN seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE; and set columns: "
-            "{ id: seq%s }",
-            table->schema, table->name, id ? ", event_id: id" : "");
-        say(f, OUTBOX_LOG_ERROR, advice, "table %s.%s has no bigint column that orders its rows: \"%s\" is %s",
-            table->schema, table->name, table->id, id ? id->type : "not there");
+    const char *id = op->store->table.id;
+    char column[SQL_NAME + 8];
+    if (!sql_column_find(&op->store->table, id))
         return;
-    }
-    snprintf(advice, sizeof advice, "CREATE UNIQUE INDEX CONCURRENTLY ON \"%s\".\"%s\" (\"%s\")", table->schema,
-             table->name, table->id);
-    if (is(f, F_INDEXED, "false"))
-        say(f, OUTBOX_LOG_ERROR, advice, "column \"%s\" has no unique index: every claim would read the whole table",
-            table->id);
-    if (atoi(fact(f, F_CACHE)) > 1)
-        say(f, OUTBOX_LOG_ERROR, "ALTER SEQUENCE ... CACHE 1",
-            "the sequence of \"%s\" has CACHE %s: sessions draw blocks of ids, which breaks the order of events",
-            table->id, fact(f, F_CACHE));
-    if (*fact(f, F_INCREMENT) && !is(f, F_INCREMENT, "1"))
-        say(f, OUTBOX_LOG_WARN, "ALTER SEQUENCE ... INCREMENT 1",
-            "the sequence of \"%s\" goes up by %s: rows cannot be deleted in runs, which takes twice as long",
-            table->id, fact(f, F_INCREMENT));
+    snprintf(column, sizeof column, " (\"%s\")", id);
+    if (is(op, T_INDEXED, "false"))
+        sql_check_report(op, OUTBOX_LOG_ERROR, advice_of(op, "CREATE UNIQUE INDEX CONCURRENTLY ON ", column).text,
+                         "column \"%s\" has no unique index: every claim would read the whole table", id);
+    if (atoi(fact(op, T_CACHE)) > 1)
+        sql_check_report(
+            op, OUTBOX_LOG_ERROR, "ALTER SEQUENCE ... CACHE 1",
+            "the sequence of \"%s\" has CACHE %s: sessions draw blocks of ids, which breaks the order of events", id,
+            fact(op, T_CACHE));
+    if (*fact(op, T_INCREMENT) && !is(op, T_INCREMENT, "1"))
+        sql_check_report(
+            op, OUTBOX_LOG_WARN, "ALTER SEQUENCE ... INCREMENT 1",
+            "the sequence of \"%s\" goes up by %s: rows cannot be deleted in ranges, which takes twice as long", id,
+            fact(op, T_INCREMENT));
 }
 
-static void judge_table(const struct finding *f)
+static void report_deletes(const struct sql_op *op)
 {
-    const struct pg_store *store = f->store;
-    const struct pg_table *table = &store->table;
-    char advice[400];
-    if (!pg_column_of(store, "payload"))
-        say(f, OUTBOX_LOG_WARN, "name the column that is under columns: { payload: NAME }",
-            "table %s.%s has no column \"%s\"", table->schema, table->name,
-            obx_sql_column(&store->column_names, "payload"));
-    if (atoi(fact(f, F_TRIGGERS)) > 0)
-        say(f, OUTBOX_LOG_WARN,
-            "drop them if they are not meant for each relayed event; where one keeps the rows, each start sends them "
-            "again",
-            "table %s.%s has %s triggers or rules on delete, which act when the relay removes events", table->schema,
-            table->name, fact(f, F_TRIGGERS));
-    if (*fact(f, F_PUBLICATION))
-        say(f, OUTBOX_LOG_WARN, "leave the table out of the publication, or publish its inserts only",
-            "table %s.%s is in publication %s: its deletes are replicated as well", table->schema, table->name,
-            fact(f, F_PUBLICATION));
-    snprintf(advice, sizeof advice,
-             "ALTER TABLE \"%s\".\"%s\" SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000, "
-             "autovacuum_vacuum_cost_delay = 0)",
-             table->schema, table->name);
-    if (!is(f, F_AUTOVACUUM, "true"))
-        say(f, OUTBOX_LOG_WARN, advice, "table %s.%s is vacuumed like any other, which is late for an outbox",
-            table->schema, table->name);
-    if (is(f, F_DEAD, "false"))
-        say(f, OUTBOX_LOG_WARN, "run 'outbox init'", "there is no dead-letter table %s: nothing can be parked",
-            store->dead_table);
-    else if (!is(f, F_DEAD_RIGHTS, "true"))
-        say(f, OUTBOX_LOG_WARN, "see 'outbox init --print-grants'",
-            "user %s may not read, insert into and delete from the dead-letter table %s", store->server.user,
-            store->dead_table);
+    const char *schema = op->store->table.schema, *name = op->store->outbox.name;
+    if (atoi(fact(op, T_TRIGGERS)) > 0)
+        sql_check_report(op, OUTBOX_LOG_WARN,
+                         "drop them if they are not meant for each relayed event; where one keeps the rows, each start "
+                         "sends them again",
+                         "table %s.%s has %s triggers or rules on delete, which act when the relay removes events",
+                         schema, name, fact(op, T_TRIGGERS));
+    if (*fact(op, T_PUBLICATION))
+        sql_check_report(op, OUTBOX_LOG_WARN, "leave the table out of the publication, or publish its inserts only",
+                         "table %s.%s is in publication %s: its deletes are replicated as well", schema, name,
+                         fact(op, T_PUBLICATION));
+    if (!is(op, T_AUTOVACUUM, "true"))
+        sql_check_report(op, OUTBOX_LOG_WARN,
+                         advice_of(op, "ALTER TABLE ",
+                                   " SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000, "
+                                   "autovacuum_vacuum_cost_delay = 0)")
+                             .text,
+                         "table %s.%s is vacuumed like any other, which is late for an outbox", schema, name);
 }
 
 /* Each writing transaction pays for a trigger that wakes nobody. */
-static void judge_trigger(const struct finding *f)
+static void report_trigger(const struct sql_op *op)
 {
-    const struct pg_table *table = &f->store->table;
-    char advice[300];
-    snprintf(advice, sizeof advice, "DROP TRIGGER outbox_doorbell ON \"%s\".\"%s\"", table->schema, table->name);
-    if (f->store->doorbell == PG_DOORBELL_TRIGGER && is(f, F_BELL, "false"))
-        say(f, OUTBOX_LOG_WARN, "run 'outbox init'", "there is no doorbell on %s.%s: an idle relay polls",
-            table->schema, table->name);
-    else if (f->store->doorbell != PG_DOORBELL_TRIGGER && is(f, F_BELL, "true"))
-        say(f, OUTBOX_LOG_WARN, advice, "writers of %s.%s run the trigger of a doorbell that no relay is to use",
-            table->schema, table->name);
+    const char *schema = op->store->table.schema, *name = op->store->outbox.name;
+    bool uses = op->store->wakeup == PG_WAKEUP_TRIGGER;
+    if (uses && is(op, T_WAKEUP, "false"))
+        sql_check_report(op, OUTBOX_LOG_WARN, "run 'outbox init'",
+                         "there is no wake-up trigger on %s.%s: an idle relay polls", schema, name);
+    else if (!uses && is(op, T_WAKEUP, "true"))
+        sql_check_report(op, OUTBOX_LOG_WARN, advice_of(op, "DROP TRIGGER outbox_wakeup ON ", "").text,
+                         "writers of %s.%s run a wake-up trigger that no relay is to use", schema, name);
 }
 
-static void judge(const struct finding *f)
+/* The end of the log is kept for the last question: in op->cursor. */
+static void report_table(struct sql_op *op)
 {
-    judge_server(f);
-    if (!f->store->table.oid) {
-        say(f, OUTBOX_LOG_ERROR, "run 'outbox init', or name the schema: table: SCHEMA.TABLE",
-            "there is no table %s in database %s", f->store->table_name, f->store->server.database);
-        return;
-    }
-    const struct pg_table *table = &f->store->table;
-    if (table->relkind != 'r' && table->relkind != 'p') { /* an index on a view would be no good advice */
-        say(f, OUTBOX_LOG_ERROR, "name the table itself", "%s.%s is no table", table->schema, table->name);
-        return;
-    }
-    judge_rights(f);
-    judge_id(f);
-    judge_table(f);
-    judge_trigger(f);
+    report_rights(op);
+    report_id(op);
+    report_deletes(op);
+    report_trigger(op);
+    op->cursor = pg_wal_position(fact(op, T_LOG_END));
 }
 
-static int send_facts(struct pg_request *request, PGconn *pg)
+/* ---- dead letters ------------------------------------------------------------------------------------------------ */
+
+static bool put_dead(struct sql_request *request)
 {
-    struct pg_op *op = request->arg;
-    struct pg_store *store = op->store;
-    struct obx_sql_text dead = {.host = store->host};
+    struct obx_sql_text name = {.host = request->store->host};
     struct pg_params params = {0};
-    pg_dead_name_put(store, &dead);
-    pg_param_int4(&params, (int32_t)store->table.oid);
-    pg_param_text(&params, store->table.id);
-    pg_param_text(&params, obx_sql_text_get(&dead));
-    int fine =
-        !dead.failed && PQsendQueryParams(pg, facts_sql, 3, NULL, params.values, params.lengths, params.formats, 1);
-    obx_sql_text_free(&dead);
-    return fine;
+    sql_append_dead(request->store, &name);
+    pg_param_text(&params, obx_sql_text_get(&name));
+    bool sent = !name.failed &&
+                pg_send_text(request,
+                             "SELECT o IS NOT NULL, has_table_privilege(o, 'SELECT') AND has_table_privilege(o, "
+                             "'INSERT') AND has_table_privilege(o, 'DELETE') FROM to_regclass($1::text) o",
+                             &params);
+    obx_sql_text_free(&name);
+    return sent;
 }
 
-static void tried_wal(void *arg, const struct outbox_error *error)
+static void report_dead(struct sql_op *op)
 {
-    static const struct outbox_error none;
-    struct pg_op *op = arg;
-    const struct finding finding = {op->store, op->in, op->result};
+    struct sql_row row = {.result = op->result};
+    struct outbox_error wrong = {.code = OUTBOX_OK};
+    if (!pg_next_row(&row) || !pg_number(&row, 0, 0))
+        wrong.code = OUTBOX_E_NOT_FOUND;
+    else if (!pg_number(&row, 1, 0))
+        wrong.code = OUTBOX_E_PERMISSION;
+    if (wrong.code)
+        sql_check_no_dead(op, &wrong);
+}
+
+const struct sql_probe pg_table_probes[] = {
+    {"look at the table", put_table, report_table, NULL},
+    {"look at the dead-letter table", put_dead, report_dead, sql_check_no_dead},
+    {NULL, NULL, NULL, NULL},
+};
+
+/* ---- the server's log -------------------------------------------------------------------------------------------- */
+
+static void on_trial(void *arg, const struct outbox_error *error)
+{
+    struct sql_op *op = arg;
     if (error->code)
-        say(&finding, OUTBOX_LOG_WARN, "until then an idle relay polls", "the doorbell does not work: %s", error->text);
+        sql_check_report(op, OUTBOX_LOG_WARN, "until then an idle relay polls", "wake-up notifications do not work: %s",
+                         error->text);
     else
-        say(&finding, OUTBOX_LOG_INFO, NULL, "the doorbell works: the server sends what it logs");
-    pg_op_finish(op, error->code == OUTBOX_E_CANCELED ? error : &none);
+        sql_check_report(op, OUTBOX_LOG_INFO, NULL, "wake-up notifications work: the server sends its log");
+    sql_op_complete(op, error->code == OUTBOX_E_CANCELED ? error : NULL);
 }
 
-static void done(struct pg_request *request, const struct outbox_error *error)
+/* Where the table was not asked for, or the server is a standby, it is not known where the log ends. */
+void pg_check_end(struct sql_op *op)
 {
-    struct pg_op *op = request->arg;
-    bool known = !error->code && op->result && PQntuples(op->result) == 1 && PQnfields(op->result) == FACTS;
-    const struct finding finding = {op->store, op->in, op->result};
-    if (known)
-        judge(&finding);
-    if (known && op->store->doorbell == PG_DOORBELL_WAL && is(&finding, F_IN_RECOVERY, "false"))
-        pg_wal_try(op->store, fact(&finding, F_WAL), tried_wal, op);
+    if (op->store->wakeup == PG_WAKEUP_WAL && op->cursor)
+        pg_wal_try(pg_store_of(op->store), op->cursor, on_trial, op);
     else
-        pg_op_finish(op, error);
-}
-
-void pg_check(void *self, outbox_op_t id, const struct outbox_check *check)
-{
-    struct pg_op *op = pg_op(self, id);
-    op->in = check;
-    op->request = (struct pg_request){
-        .what = "look at server and table", .send = send_facts, .result = pg_keep, .done = done, .arg = op};
-    pg_conn_submit(&op->store->owner, &op->request);
+        sql_op_complete(op, NULL);
 }

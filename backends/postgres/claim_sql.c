@@ -2,7 +2,7 @@
 /*
  * backends/postgres/claim_sql.c - the claim as SQL
  *
- * One statement, so one snapshot: first a row that tells the snapshot (and where the log ends, see wal.c), then the
+ * One statement, so one snapshot: first a row with the snapshot (and where the log ends, see wal.c), then the
  * rows in the holes, then those above. The branches of the UNION ALL are read in this order, each by the primary key's
  * index; the tracker refuses a result that is not ascending. $1 hi, $2 and $3 the holes, $4 how many rows, $5 how many
  * bytes.
@@ -16,29 +16,30 @@
 
 static const char mark[] = "''";
 
-static bool is_sized(const struct pg_wanted *w)
+static bool counts(const struct sql_selected *w)
 {
-    return w->sized && w->wire != PG_ABSENT;
+    return w->counts && w->encoding != PG_ABSENT;
 }
 
 /* How many bytes a column's value has: known without reading a value that is stored elsewhere. */
-static void put_length(struct obx_sql_text *sql, const struct pg_wanted *w)
+static void append_length(struct obx_sql_text *sql, const struct sql_selected *w)
 {
-    if (w->wire == PG_AS_JSONB)
+    if (w->encoding == PG_AS_JSONB)
         obx_sql_text_format(sql, "pg_column_size(t.%n)", w->name);
     else
-        obx_sql_text_format(sql, w->wire == PG_AS_BYTES ? "octet_length(t.%n)" : "octet_length(t.%n::text)", w->name);
+        obx_sql_text_format(sql, w->encoding == PG_AS_BYTES ? "octet_length(t.%n)" : "octet_length(t.%n::text)",
+                            w->name);
 }
 
 /* Is one of them too large? */
-static void put_mark(struct obx_sql_text *sql, const struct pg_store *store)
+static void append_mark(struct obx_sql_text *sql, const struct pg_store *store)
 {
     const char *before = "CASE WHEN ";
-    for (uint32_t i = 0; i < store->wanted_count; i++) {
-        if (!is_sized(&store->wanted[i]))
+    for (uint32_t i = 0; i < store->sql.selected_count; i++) {
+        if (!counts(&store->sql.selected[i]))
             continue;
         obx_sql_text_puts(sql, before);
-        put_length(sql, &store->wanted[i]);
+        append_length(sql, &store->sql.selected[i]);
         obx_sql_text_puts(sql, " > $5::int4");
         before = " OR ";
     }
@@ -48,61 +49,62 @@ static void put_mark(struct obx_sql_text *sql, const struct pg_store *store)
 }
 
 /* All together. */
-static void put_size(struct obx_sql_text *sql, const struct pg_store *store)
+static void append_size(struct obx_sql_text *sql, const struct pg_store *store)
 {
     obx_sql_text_puts(sql, "0::int8");
-    for (uint32_t i = 0; i < store->wanted_count; i++) {
-        if (!is_sized(&store->wanted[i]))
+    for (uint32_t i = 0; i < store->sql.selected_count; i++) {
+        if (!counts(&store->sql.selected[i]))
             continue;
         obx_sql_text_puts(sql, " + coalesce(");
-        put_length(sql, &store->wanted[i]);
+        append_length(sql, &store->sql.selected[i]);
         obx_sql_text_puts(sql, ", 0)");
     }
 }
 
-static void put_columns(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
+static void append_columns(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
 {
-    for (uint32_t i = 0; i < store->wanted_count; i++) {
-        const struct pg_wanted *w = &store->wanted[i];
+    for (uint32_t i = 0; i < store->sql.selected_count; i++) {
+        const struct sql_selected *w = &store->sql.selected[i];
         obx_sql_text_puts(sql, ", ");
-        if (w->wire == PG_ABSENT) {
+        if (w->encoding == PG_ABSENT) {
             obx_sql_text_puts(sql, "NULL::text");
-        } else if (plain && w->sized) {
+        } else if (plain && w->counts) {
             obx_sql_text_puts(sql, "CASE WHEN ");
-            put_length(sql, w);
+            append_length(sql, w);
             obx_sql_text_format(sql, " <= $5::int4 THEN t.%n END", w->name);
         } else {
-            obx_sql_text_format(sql, "t.%n%s", w->name, w->cast ? "::text" : "");
+            obx_sql_text_format(sql, "t.%n%s", w->name, w->as_text ? "::text" : "");
         }
         obx_sql_text_format(sql, " AS c%d", (int)i);
     }
 }
 
 /* id, the columns, the mark; and the size in the guarded statement's inner part. */
-static void put_row(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
+static void append_row(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
 {
-    obx_sql_text_format(sql, "SELECT t.%n AS id", store->table.id);
-    put_columns(sql, store, plain);
+    obx_sql_text_format(sql, "SELECT t.%n AS id", store->sql.table.id);
+    append_columns(sql, store, plain);
     obx_sql_text_puts(sql, ", ");
     if (plain) {
-        put_mark(sql, store);
+        append_mark(sql, store);
         obx_sql_text_puts(sql, " AS mark");
     } else {
         obx_sql_text_puts(sql, "NULL::text AS mark, least(");
-        put_size(sql, store);
+        append_size(sql, store);
         obx_sql_text_puts(sql, ", $5::int8, 1073741824)::int4 AS size");
     }
     obx_sql_text_puts(sql, " FROM ");
-    obx_sql_text_table(sql, store->table.schema, store->table.name);
+    sql_append_outbox(&store->sql, sql);
     obx_sql_text_puts(sql, " t");
 }
 
-static void put_snapshot(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
+static void append_snapshot(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
 {
     obx_sql_text_puts(sql, "SELECT 0::int8 AS id");
-    for (uint32_t i = 0; i < store->wanted_count; i++)
-        obx_sql_text_format(sql, ", NULL::%s AS c%d", store->wanted[i].wire ? store->wanted[i].type : "text", (int)i);
-    obx_sql_text_puts(sql, store->doorbell == PG_DOORBELL_WAL
+    for (uint32_t i = 0; i < store->sql.selected_count; i++)
+        obx_sql_text_format(sql, ", NULL::%s AS c%d",
+                            store->sql.selected[i].encoding ? store->sql.selected[i].type : "text", (int)i);
+    obx_sql_text_puts(sql, store->sql.wakeup == PG_WAKEUP_WAL
                                ? ", pg_current_snapshot()::text || ' ' || pg_current_wal_flush_lsn()::text AS mark"
                                : ", pg_current_snapshot()::text AS mark");
     if (!plain)
@@ -110,27 +112,27 @@ static void put_snapshot(struct obx_sql_text *sql, const struct pg_store *store,
 }
 
 /* The three branches. */
-static void put_union(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
+static void append_union(struct obx_sql_text *sql, const struct pg_store *store, bool plain)
 {
-    const char *id = store->table.id;
+    const char *id = store->sql.table.id;
     obx_sql_text_puts(sql, "(");
-    put_snapshot(sql, store, plain);
+    append_snapshot(sql, store, plain);
     obx_sql_text_puts(sql, ") UNION ALL (SELECT h.* FROM unnest($2::int8[], $3::int8[]) r(lo, hi), LATERAL (");
-    put_row(sql, store, plain);
+    append_row(sql, store, plain);
     obx_sql_text_format(sql, " WHERE t.%n BETWEEN r.lo AND r.hi ORDER BY t.%n LIMIT $4::int8) h LIMIT $4::int8)", id,
                         id);
     obx_sql_text_puts(sql, " UNION ALL (");
-    put_row(sql, store, plain);
+    append_row(sql, store, plain);
     obx_sql_text_format(sql, " WHERE t.%n > $1::int8 ORDER BY t.%n LIMIT $4::int8)", id, id);
 }
 
 /* Sizes are cut to $5, so that the first row that does not fit is always in the result, with its mark. */
-static void put_guarded(struct obx_sql_text *sql, const struct pg_store *store)
+static void append_guarded(struct obx_sql_text *sql, const struct pg_store *store)
 {
     static const char fits[] = "(before + size <= $5::int8 OR before = 0)";
     obx_sql_text_puts(sql, "SELECT id");
-    for (uint32_t i = 0; i < store->wanted_count; i++) {
-        if (store->wanted[i].sized)
+    for (uint32_t i = 0; i < store->sql.selected_count; i++) {
+        if (store->sql.selected[i].counts)
             obx_sql_text_format(sql, ", CASE WHEN %s THEN c%d END", fits, (int)i);
         else
             obx_sql_text_format(sql, ", c%d", (int)i);
@@ -139,23 +141,21 @@ static void put_guarded(struct obx_sql_text *sql, const struct pg_store *store)
                         ", CASE WHEN mark IS NOT NULL THEN mark WHEN NOT %s THEN %s END FROM "
                         "(SELECT u.*, sum(size) OVER (ROWS UNBOUNDED PRECEDING) - size AS before FROM (SELECT * FROM (",
                         fits, mark);
-    put_union(sql, store, false);
+    append_union(sql, store, false);
     obx_sql_text_puts(sql, ") v LIMIT $4::int8 + 1) u) w WHERE before <= $5::int8");
 }
 
-static void put_plain(struct obx_sql_text *sql, const struct pg_store *store)
+static void append_plain(struct obx_sql_text *sql, const struct pg_store *store)
 {
-    put_union(sql, store, true);
+    append_union(sql, store, true);
     obx_sql_text_puts(sql, " LIMIT $4::int8 + 1");
 }
 
-int pg_claim_build(struct pg_store *store, struct outbox_error *error)
+bool pg_claim_build(struct pg_store *store)
 {
     obx_sql_text_clear(&store->claim_plain);
     obx_sql_text_clear(&store->claim_guarded);
-    put_plain(&store->claim_plain, store);
-    put_guarded(&store->claim_guarded, store);
-    if (store->claim_plain.failed || store->claim_guarded.failed)
-        return pg_fail(error, OUTBOX_E_NO_MEMORY, "build the claim: out of memory");
-    return OUTBOX_OK;
+    append_plain(&store->claim_plain, store);
+    append_guarded(&store->claim_guarded, store);
+    return !store->claim_plain.failed && !store->claim_guarded.failed;
 }

@@ -11,7 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "store.h"
+#include "error.h"
+#include "target.h"
 
 enum { CONNECT_MOST_S = 24 * 60 * 60 };
 
@@ -103,7 +104,7 @@ void pg_target_choose(struct pg_target *target, uint32_t index, bool for_wal)
     target->keywords[0] = NULL;
     if (for_wal) {
         at = put(target, at, "replication", "true");
-        at = put(target, at, "application_name", target->doorbell);
+        at = put(target, at, "application_name", target->wakeup);
         at = put(target, at, "options", *target->options ? target->options : NULL);
     }
     for (const PQconninfoOption *o = target->parsed; o->keyword; o++)
@@ -214,7 +215,7 @@ static int check_values(const struct pg_target *target, struct outbox_error *err
     return OUTBOX_OK;
 }
 
-const char *pg_target_unheeded(const struct pg_target *target, unsigned index, const char **why)
+const char *pg_target_ignored(const struct pg_target *target, unsigned index, const char **why)
 {
     static const struct {
         const char *keyword, *fine, *also_fine, *why;
@@ -233,10 +234,10 @@ const char *pg_target_unheeded(const struct pg_target *target, unsigned index, c
 }
 
 /* A server that shuts down waits for who is sent its log: not for long. */
-static void name_doorbell(struct pg_target *target, const char *relay)
+static void name_wakeup(struct pg_target *target, const char *relay)
 {
     const char *options = given(target, "options", "PGOPTIONS");
-    snprintf(target->doorbell, sizeof target->doorbell, "outbox %.40s doorbell", relay);
+    snprintf(target->wakeup, sizeof target->wakeup, "outbox %.40s wakeup", relay);
     int size =
         snprintf(target->options, sizeof target->options, "-c wal_sender_timeout=10s %s", options ? options : "");
     if (size >= (int)sizeof target->options)
@@ -262,7 +263,7 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay
     const char *seconds = given(target, "connect_timeout", "PGCONNECT_TIMEOUT");
     long wanted = seconds ? strtol(seconds, NULL, 10) : 0;
     target->connect_ms = wanted > CONNECT_MOST_S ? CONNECT_MOST_S * 1000ll : wanted < 0 ? 0 : wanted * 1000ll;
-    name_doorbell(target, relay);
+    name_wakeup(target, relay);
     list_candidates(target);
     judge_security(target);
     return OUTBOX_OK;

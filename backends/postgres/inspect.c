@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/inspect.c - who writes to the outbox at the moment, and reading snapshots
+ * backends/postgres/inspect.c - who writes to the outbox at the moment
  *
- * The locks of the table, its partitions and its sequences, in the mode that an INSERT takes, with the transaction
- * ids of who holds them. Sent in the same flight as a claim and before it, so that the claim's snapshot is later.
+ * The locks of the table, its partitions and its sequences, in the mode that an INSERT takes, with the transaction ids
+ * of the transactions that hold them. Sent just before a claim, so that the claim's snapshot is later.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "store.h"
 
+enum { EVERY_MS = 20 }; /* how old a gap is before the locks are inspected, and how often */
+#define MS 1000000ull
+
 /* MATERIALIZED: the locks are read once. What it costs the server does not depend on the outbox. $2: the relay's own
- * sessions, which delete. A prepared transaction has no pid. */
-const char pg_look_sql[] =
+ * session, which deletes. A prepared transaction has no pid. */
+const char pg_inspect_sql[] =
     "WITH l AS MATERIALIZED (SELECT locktype, database, relation, transactionid, virtualtransaction, pid, mode "
     "FROM pg_locks WHERE granted AND locktype IN ('relation', 'transactionid')) "
     "SELECT DISTINCT r.virtualtransaction, x.transactionid::text, pg_snapshot_xmax(pg_current_snapshot())::text "
@@ -22,16 +24,22 @@ const char pg_look_sql[] =
     "AND r.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND coalesce(r.pid, 0) <> $2::int4";
 
-int pg_look_send(struct pg_store *store, PGconn *pg)
+bool pg_inspection_due(const struct sql_store *store)
 {
+    uint64_t now = store->host->now(store->host);
+    return now - store->inspected_ns >= EVERY_MS * MS && obx_sql_gaps_want_proof(&store->gaps, now, EVERY_MS * MS);
+}
+
+static bool put_inspection(struct sql_request *request)
+{
+    struct pg_store *store = request->arg;
     struct pg_params params = {0};
     pg_param_buf(&params, &store->relations);
     pg_param_int4(&params, store->server.owner_pid);
-    store->looked_ns = store->host->now(store->host);
-    return PQsendQueryPrepared(pg, "look", 2, params.values, params.lengths, params.formats, 1);
+    return pg_send_prepared(request, "inspect", &params);
 }
 
-/* pg_locks has 32 bits of a transaction id; the rest is that of one nearby. */
+/* pg_locks has 32 bits of a transaction id; the others are those of an id nearby. */
 static uint64_t widen(uint32_t xid, uint64_t near)
 {
     int32_t distance = (int32_t)(xid - (uint32_t)near);
@@ -47,12 +55,13 @@ static uint64_t name_of(const char *virtual)
     return (uint64_t)(uint32_t)backend << 32 | (uint32_t)local;
 }
 
-bool pg_look_take(struct pg_store *store, const PGresult *result)
+/* Without memory the gaps just stay open a little longer. */
+static void on_locks(struct sql_request *request, void *result)
 {
+    struct sql_store *store = request->store;
     uint32_t count = (uint32_t)PQntuples(result);
-    if (!obx_sql_grow(store->host, (void **)&store->holders, &store->holder_room, count, sizeof *store->holders))
-        return false;
-    for (uint32_t i = 0; i < count; i++) {
+    bool fine = obx_sql_grow(store->host, (void **)&store->holders, &store->holder_room, count, sizeof *store->holders);
+    for (uint32_t i = 0; fine && i < count; i++) {
         struct obx_sql_holder *holder = &store->holders[i];
         uint64_t near = strtoull(PQgetvalue(result, (int)i, 2), NULL, 10);
         holder->name = name_of(PQgetvalue(result, (int)i, 0));
@@ -60,26 +69,29 @@ bool pg_look_take(struct pg_store *store, const PGresult *result)
         if (!PQgetisnull(result, (int)i, 1))
             holder->xid = widen((uint32_t)strtoul(PQgetvalue(result, (int)i, 1), NULL, 10), near);
     }
-    return obx_sql_gaps_prove(&store->holes, store->holders, count);
+    if (fine)
+        obx_sql_gaps_prove(&store->gaps, store->holders, count);
+    PQclear(result);
 }
 
-/* "xmin:xmax:active,active". False: no memory, or it is none. */
-bool pg_snapshot_parse(struct pg_store *store, const char *text, struct obx_sql_snapshot *snapshot)
+/* A failure of the connection fails the claim as well. */
+static void done(struct sql_request *request, const struct outbox_error *error)
 {
-    char *at;
-    uint32_t count = 0;
-    *snapshot = (struct obx_sql_snapshot){.xmin = strtoull(text, &at, 10)};
-    if (*at != ':')
-        return false;
-    snapshot->xmax = strtoull(at + 1, &at, 10);
-    if (*at != ':')
-        return false;
-    while ((*at == ':' || *at == ',') && at[1] >= '0' && at[1] <= '9') {
-        if (!obx_sql_grow(store->host, (void **)&store->active, &store->active_room, count + 1, sizeof *store->active))
-            return false;
-        store->active[count++] = strtoull(at + 1, &at, 10);
-    }
-    snapshot->active = store->active;
-    snapshot->active_count = count;
-    return snapshot->xmin && snapshot->xmax;
+    (void)request;
+    (void)error;
+}
+
+void pg_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op))
+{
+    struct sql_store *store = op->store;
+    struct pg_store *pg = pg_store_of(store);
+    store->inspected_ns = store->host->now(store->host);
+    pg->inspection = (struct sql_request){.what = "inspect the locks of the outbox",
+                                          .put = put_inspection,
+                                          .result = on_locks,
+                                          .done = done,
+                                          .arg = pg,
+                                          .store = store};
+    sql_lane_submit(store->reader, &pg->inspection);
+    then(op); /* its answer comes after that of the inspection */
 }

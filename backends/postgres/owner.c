@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/owner.c - owning an outbox: the lock, the lease, and ending the session of an owner that hangs
+ * backends/postgres/owner.c - the lock, and ending the session of an owner that hangs
  *
- * Ownership is a session-level advisory lock, named by the table, on the connection that settles: when that session
- * ends, for whatever reason, the lock is free and nothing can be settled by it any more. An owner that lives shows it
- * by a small statement a few times in a lease. One that has been silent for a whole lease, by the server's clock, has
- * its session ended by the one who waits: the same role may do that.
+ * Ownership is a session-level advisory lock, named by the table. A relay that finds the lock taken, by an owner that
+ * has been silent for a whole lease by the server's clock, ends that session: the same role may do that.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,9 +12,10 @@
 
 enum { LOCK_CLASS = 0x6f626f78 }; /* "obox" */
 
-/* One row: got it or not; and of the holder, if it is another: who, where, how long silent, whether it was ended now.
- * $1, $2 the lock; $3 the lease in milliseconds. The holder's times are hidden from roles without a right to see
- * them: then it cannot be judged and is left alone. %s: from version 14 on, wait for the end of that session. */
+/* One row: was the lock got; else pid, name, address and silence of its holder, and whether its session was ended now.
+ * $1, $2 the lock; $3 the lease in milliseconds. A role without the right to see the holder's times leaves it alone.
+ * %s: from version 14 on, wait for the end of that session. */
+enum { GOT, PID, NAME, CLIENT, SILENT_MS, ENDED };
 static const char acquire_format[] =
     "WITH lock AS MATERIALIZED (SELECT pg_try_advisory_lock($1::int4, $2::int4) AS got), "
     "holder AS MATERIALIZED (SELECT a.pid, a.application_name, coalesce(host(a.client_addr), 'local') AS client, "
@@ -37,132 +36,84 @@ const char pg_holder_sql[] =
     "l.granted AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND l.classid = 1868722040 AND l.objid = $1::oid LIMIT 1), '')";
 
-static void submit(struct pg_op *op);
-
-static struct outbox_acquire *acquire_of(const struct pg_op *op)
+bool pg_same_database(struct sql_store *sql)
 {
-    return op->out;
-}
-
-static int send_acquire(struct pg_request *request, PGconn *pg)
-{
-    const struct pg_op *op = request->arg;
-    struct pg_params params = {0};
-    pg_param_int4(&params, LOCK_CLASS);
-    pg_param_int4(&params, (int32_t)op->store->table.oid);
-    pg_param_int4(&params, (int32_t)acquire_of(op)->lease_ms);
-    struct obx_sql_text sql = {.host = op->store->host};
-    obx_sql_text_format(&sql, acquire_format, op->store->server.version >= 140000 ? ", 2000" : "");
-    int fine = !sql.failed &&
-               PQsendQueryParams(pg, sql.data, params.count, NULL, params.values, params.lengths, params.formats, 1);
-    obx_sql_text_free(&sql);
-    return fine;
-}
-
-static void become_owner(struct pg_op *op)
-{
-    static const struct outbox_error none;
-    struct pg_store *store = op->store;
+    struct pg_store *store = pg_store_of(sql);
     bool same = !strcmp(store->owned_identity, store->server.identity);
-    acquire_of(op)->flags = same ? OUTBOX_ACQUIRED_SAME : 0;
     snprintf(store->owned_identity, sizeof store->owned_identity, "%s", store->server.identity);
-    store->owns = true;
-    pg_op_finish(op, &none);
+    return same;
 }
 
-/* Its session was told to end; the lock is free as soon as it has. Ask again, some times. */
-static bool ask_again(struct pg_op *op, bool ended, const char *name, int64_t silent)
+static bool put_acquire(struct sql_request *request)
+{
+    const struct pg_store *store = pg_store_of(request->store);
+    struct pg_params params = {0};
+    struct obx_sql_text sql = {.host = request->store->host};
+    pg_param_int4(&params, LOCK_CLASS);
+    pg_param_int4(&params, (int32_t)store->table_oid);
+    pg_param_int4(&params, (int32_t)sql_acquire_of(request->arg)->lease_ms);
+    obx_sql_text_format(&sql, acquire_format, store->server.version >= 140000 ? ", 2000" : "");
+    return pg_send_sql(request, &sql, &params);
+}
+
+static void describe_holder(const PGresult *result, char *owner, size_t size)
+{
+    if (PQgetisnull(result, 0, PID))
+        owner[0] = '\0';
+    else
+        snprintf(owner, size, "%.40s at %.30s, pid %u", PQgetvalue(result, 0, NAME), PQgetvalue(result, 0, CLIENT),
+                 pg_get_int4(PQgetvalue(result, 0, PID)));
+}
+
+/* The lock is free as soon as the session has ended: asks again, some times. */
+static void ask_again(struct sql_op *op)
 {
     const struct outbox_host *host = op->store->host;
-    if (!ended || op->number >= 20)
-        return false;
-    if (!op->number++)
+    if (!op->tries++)
         host->log(host, OUTBOX_LOG_WARN, "the owner (%s) has been silent for %lld ms: its database session was ended",
-                  name, (long long)silent);
-    submit(op);
-    return true;
+                  sql_acquire_of(op)->owner, (long long)pg_get_int8(PQgetvalue(op->result, 0, SILENT_MS)));
+    pg_acquire(op);
 }
 
-static void judge(struct pg_op *op)
+static void on_answer(struct sql_op *op)
 {
-    struct outbox_acquire *acquire = acquire_of(op);
-    const PGresult *r = op->result;
-    struct outbox_error error;
-    if (*PQgetvalue(r, 0, 0)) {
-        become_owner(op);
+    enum { TRIES = 20 };
+    struct outbox_acquire *acquire = sql_acquire_of(op);
+    if (*PQgetvalue(op->result, 0, GOT)) {
+        sql_become_owner(op);
         return;
     }
-    int64_t silent = (int64_t)pg_get_int8(PQgetvalue(r, 0, 4));
-    if (PQgetisnull(r, 0, 1))
-        acquire->owner[0] = '\0';
+    describe_holder(op->result, acquire->owner, sizeof acquire->owner);
+    if (*PQgetvalue(op->result, 0, ENDED) && op->tries < TRIES)
+        ask_again(op);
     else
-        snprintf(acquire->owner, sizeof acquire->owner, "%.40s at %.30s, pid %u", PQgetvalue(r, 0, 2),
-                 PQgetvalue(r, 0, 3), pg_get_int4(PQgetvalue(r, 0, 1)));
-    if (ask_again(op, *PQgetvalue(r, 0, 5), acquire->owner, silent))
-        return;
-    pg_fail(&error, OUTBOX_E_STANDBY, "own outbox %s.%s: owned by %s", op->store->table.schema, op->store->table.name,
-            acquire->owner[0] ? acquire->owner : "another session");
-    pg_op_finish(op, &error);
+        sql_stand_by(op);
 }
 
-static void acquired(struct pg_request *request, const struct outbox_error *error)
+static void acquired(struct sql_request *request, const struct outbox_error *error)
 {
-    struct pg_op *op = request->arg;
-    struct outbox_error wrong = *error;
-    OUTBOX_FAILPOINT(op->store->host, postgres, after_acquire);
-    if (!wrong.code && (!op->result || PQntuples(op->result) != 1))
-        pg_fail(&wrong, OUTBOX_E_BUG, "own outbox %s: an answer of another shape than asked for",
-                op->store->table_name);
-    if (wrong.code)
-        pg_op_finish(op, &wrong);
+    struct sql_op *op = request->arg;
+    SQL_FAILPOINT(op->store, after_acquire);
+    if (error->code)
+        sql_op_complete(op, error);
+    else if (!op->result || PQntuples(op->result) != 1)
+        sql_op_fail(op, OUTBOX_E_BUG, "own outbox %s: an answer of another shape than asked for",
+                    op->store->table_name);
     else
-        judge(op);
+        on_answer(op);
 }
 
-static void submit(struct pg_op *op)
+void pg_acquire(struct sql_op *op)
 {
-    op->request = (struct pg_request){
-        .what = "own the outbox", .send = send_acquire, .result = pg_keep, .done = acquired, .arg = op};
-    pg_conn_submit(&op->store->owner, &op->request);
+    sql_op_submit(op, op->store->owner, "own the outbox", put_acquire, sql_op_store_result, acquired);
 }
 
-void pg_acquire(void *self, outbox_op_t id, struct outbox_acquire *acquire)
+bool pg_put_renew(struct sql_request *request)
 {
-    struct pg_op *op = pg_op(self, id);
-    struct outbox_error error;
-    op->out = acquire;
-    acquire->flags = 0;
-    acquire->owner[0] = '\0';
-    if (OUTBOX_FAILPOINT_ERROR(op->store->host, postgres, before_acquire, &error))
-        pg_op_finish(op, &error);
-    else
-        submit(op);
+    return pg_send_text(request, "SELECT", NULL);
 }
 
-/* ---- the lease --------------------------------------------------------------------------------------------------- */
-
-static int send_renew(struct pg_request *request, PGconn *pg)
+bool pg_put_release(struct sql_request *request)
 {
-    (void)request;
-    return PQsendQueryParams(pg, "SELECT", 0, NULL, NULL, NULL, NULL, 1);
-}
-
-static void renewed(struct pg_request *request, const struct outbox_error *error)
-{
-    pg_op_finish(request->arg, error);
-}
-
-void pg_renew(void *self, outbox_op_t id)
-{
-    struct pg_store *store = self;
-    struct pg_op *op = pg_op(store, id);
-    struct outbox_error error;
-    op->request =
-        (struct pg_request){.what = "show that the owner lives", .send = send_renew, .done = renewed, .arg = op};
-    if (store->owns) {
-        pg_conn_submit(&store->owner, &op->request);
-        return;
-    }
-    pg_fail(&error, OUTBOX_E_FENCED, "renew: this relay does not own outbox %s", store->table_name);
-    pg_op_finish(op, &error);
+    return pg_send_text(request, "SELECT pg_advisory_unlock_all()", NULL);
 }

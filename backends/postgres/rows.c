@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/rows.c - a result of libpq as a batch
- *
- * Values are read in place; sql/batches.h says who owns what.
+ * backends/postgres/rows.c - results of libpq: as a batch of rows, whose values are read in place; and for the verbs
  */
 #include <string.h>
 
@@ -44,9 +42,9 @@ static struct outbox_value of_time(const char *data)
     return of_int(OUTBOX_TIME, us + epoch_us);
 }
 
-static struct outbox_value decode(enum pg_wire wire, const char *data, int size)
+static struct outbox_value decode(enum pg_encoding encoding, const char *data, int size)
 {
-    switch (wire) {
+    switch (encoding) {
     case PG_AS_TEXT:
         return of_bytes(OUTBOX_TEXT, data, size);
     case PG_AS_BYTES:
@@ -75,26 +73,27 @@ static struct outbox_value decode(enum pg_wire wire, const char *data, int size)
     return (struct outbox_value){.type = OUTBOX_NULL};
 }
 
-/* Each look into a result is a call that checks its arguments again, so this makes as few as it can: only what has no
- * bytes may be null. */
-static void fill(const struct pg_store *store, struct obx_sql_batch *batch, int first, uint32_t rows)
+/* Each access to a result is a call that checks its arguments again, so this makes as few as it can: only a value
+ * without bytes may be null. */
+uint64_t pg_fill(const struct sql_store *store, struct obx_sql_batch *batch, const struct sql_reading *reading)
 {
     struct outbox_value *value = batch->values;
     const PGresult *result = batch->result;
-    for (uint32_t r = 0; r < rows; r++) {
-        int row = first + (int)r;
+    for (uint32_t r = 0; r < reading->rows; r++) {
+        int row = reading->first + (int)r;
         batch->positions[r] = (struct outbox_position){.major = pg_get_int8(PQgetvalue(result, row, 0))};
-        for (uint32_t c = 0; c < store->wanted_count; c++, value++) {
+        for (uint32_t c = 0; c < store->selected_count; c++, value++) {
             int column = 1 + (int)c, size = PQgetlength(result, row, column);
             if (!size && PQgetisnull(result, row, column))
                 *value = (struct outbox_value){.type = OUTBOX_NULL};
             else
-                *value = decode(store->wanted[c].wire, PQgetvalue(result, row, column), size);
+                *value = decode((enum pg_encoding)store->selected[c].encoding, PQgetvalue(result, row, column), size);
         }
     }
+    return PQresultMemorySize(result);
 }
 
-bool pg_ids_read(struct pg_store *store, const PGresult *result, int first, uint32_t rows)
+bool pg_ids_read(struct sql_store *store, const PGresult *result, int first, uint32_t rows)
 {
     if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, rows, sizeof *store->ids))
         return false;
@@ -103,21 +102,39 @@ bool pg_ids_read(struct pg_store *store, const PGresult *result, int first, uint
     return true;
 }
 
-struct obx_sql_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows)
+bool pg_read_ids(struct sql_store *store, void *result, uint32_t *count)
 {
-    struct obx_sql_batch *batch = obx_sql_batch_get(&store->batches, store->host, rows, store->wanted_count);
-    if (!batch)
-        return NULL;
-    batch->result = result;
-    fill(store, batch, first, rows);
-    obx_sql_batch_seal(batch, rows, store->wanted_count, PQresultMemorySize(result));
-    return batch;
+    *count = (uint32_t)PQntuples(result);
+    return pg_ids_read(store, result, 0, *count);
 }
 
-void pg_release(void *self, struct outbox_batch *released)
+void pg_free_result(void *result)
 {
-    struct pg_store *store = self;
-    struct obx_sql_batch *batch = (struct obx_sql_batch *)(void *)released;
-    PQclear(batch->result);
-    obx_sql_batch_put(&store->batches, store->host, batch);
+    PQclear(result);
+}
+
+/* ---- for the verbs ----------------------------------------------------------------------------------------------- */
+
+bool pg_next_row(struct sql_row *row)
+{
+    return row->index++ < PQntuples(row->result); /* so the row's own index is one less */
+}
+
+struct outbox_bytes pg_cell(const struct sql_row *row, unsigned column)
+{
+    int index = row->index - 1, field = (int)column;
+    if (PQgetisnull(row->result, index, field))
+        return (struct outbox_bytes){0};
+    return (struct outbox_bytes){PQgetvalue(row->result, index, field), (size_t)PQgetlength(row->result, index, field)};
+}
+
+/* Of int8, int4, and bool. */
+int64_t pg_number(const struct sql_row *row, unsigned column, int64_t default_value)
+{
+    struct outbox_bytes cell = pg_cell(row, column);
+    if (!cell.data)
+        return default_value;
+    if (cell.size == 8)
+        return (int64_t)pg_get_int8(cell.data);
+    return cell.size == 4 ? (int32_t)pg_get_int4(cell.data) : *(const char *)cell.data;
 }

@@ -2,63 +2,35 @@
 /*
  * backends/postgres/store.h - the Postgres store: what its files share
  *
- * Two connections to one server. The reader claims. The owner holds the advisory lock that makes this relay the
- * owner of the outbox, and settles and parks: whoever loses that session can settle nothing. Claims and deletes
- * overlap. A third wakes an idle relay, where that is asked for.
+ * The skeleton is backends/sql/server: life cycle, start, claims, settles, verbs. Here are the connections, the SQL and
+ * the reading of results. A third connection wakes an idle relay, where that is asked for.
  *
- *   plugin.c   options, life cycle, descriptor       dsn.c      the conninfo, secure defaults, name look-up
- *   conn.c     one connection and its requests       start.c    connecting both, in order, to one of the hosts
- *   table.c    what the table looks like             claim.c    claiming with holes;  rows.c: results as values
- *   look.c     who can still fill a hole             owner.c    lock, lease, fencing
- *   bell.c     the doorbell of a trigger              wal.c, wal_stream.c  that of the log
- *   sweep.c    rows that claims cannot find           held.c     who holds events up
- *   settle.c   deletes                                park.c, dead.c: dead letters
- *   setup.c, check.c, status.c, add.c   for the verbs
+ *   conn.c     lanes over libpq                        dsn.c, resolve.c  the conninfo, secure defaults, addresses
+ *   params.c   values in binary form                   error.c           SQLSTATEs as error codes
+ *   session.c  the steps of a start                    table.c           server, table and columns
+ *   claim.c, claim_sql.c, rows.c  claims               inspect.c         who can still fill a gap
+ *   owner.c    the lock and the lease                  settle.c, dead_letter.c, dead.c
+ *   wakeup.c   wake-up by a trigger                    wal.c, wal_stream.c   wake-up by the server's log
+ *   long_transactions.c                                setup.c, check.c, status.c, add.c   for the verbs
  *
  * All on the loop thread but for the look-up of names. Functions shared between files begin with pg_.
  */
 #ifndef OBX_BACKENDS_POSTGRES_STORE_H
 #define OBX_BACKENDS_POSTGRES_STORE_H
 
-#include <outbox/failpoint.h>
-
 #include "conn.h"
 #include "error.h"
 #include "params.h"
-#include "sql/gaps/batches.h"
-#include "sql/columns.h"
-#include "sql/gaps/gaps.h"
-#include "sql/gaps/id_ranges.h"
-#include "sql/gaps/stray_scan.h"
-#include "sql/text.h"
+#include "sql/server/claim.h"
+#include "sql/server/owner.h"
+#include "sql/server/start.h"
+#include "sql/server/table.h"
+#include "sql/server/verbs.h"
+#include "target.h"
 #include "wal.h"
 
-enum { PG_NAME = 64 }; /* of a table, column, ...; what Postgres allows */
-
-/* ---- where to connect: dsn.c ------------------------------------------------------------------------------------- */
-
-struct pg_candidate {
-    char host[256];   /* as in the conninfo; a socket's directory too */
-    char address[64]; /* numeric; "" for sockets */
-    char port[8];
-};
-enum { PG_KEYWORDS = 64, PG_CANDIDATES = 16 };
-struct pg_target {
-    PQconninfoOption *parsed; /* owned */
-    const char *keywords[PG_KEYWORDS];
-    const char *values[PG_KEYWORDS];
-    char application[80];
-    char doorbell[80], options[256]; /* of the connection that is sent the log */
-    struct pg_candidate candidates[PG_CANDIDATES];
-    uint32_t candidate_count;
-    int64_t connect_ms; /* of the conninfo's connect_timeout; 0: it has none */
-    bool insecure;      /* the conninfo asks for less than verify-full with a host that is not this machine */
-};
-
-/* ---- what the table looks like: table.c -------------------------------------------------------------------------- */
-
 /* How a column comes over the wire, and how its value is read. */
-enum pg_wire {
+enum pg_encoding {
     PG_ABSENT = 0, /* the table has no such column */
     PG_AS_TEXT,    /* text and all whose binary form is their text; others cast to text */
     PG_AS_BYTES,
@@ -73,227 +45,133 @@ enum pg_wire {
     PG_AS_TIME
 };
 
-struct pg_column { /* of the table */
-    char name[PG_NAME];
-    char type[96]; /* as format_type() has it */
-    Oid base;      /* of domains: what they are made of */
-    bool not_null;
-    bool has_default; /* or identity, or generated */
-};
+/* Bases of columns are oids in decimal: names of types are not unique. */
+#define PG_BASE_INT8 "20"
+#define PG_BASE_BYTEA "17"
 
-struct pg_wanted { /* by the route, in its order */
-    char logical[PG_NAME];
-    char name[PG_NAME];
-    char type[96];
-    enum pg_wire wire;
-    bool cast;  /* to text, in the statement */
-    bool sized; /* its size counts towards max_bytes */
-};
-
-struct pg_table {
-    Oid oid;
-    char schema[PG_NAME]; /* of the table, or where setup would make it; "" before the first look */
-    char name[PG_NAME];
-    char relkind;
-    bool row_security;
-    bool may_select, may_delete;
-    struct pg_column *columns; /* owned */
-    uint32_t column_count;
-    char id[PG_NAME];
-};
-
-/* ---- the store --------------------------------------------------------------------------------------------------- */
-
-/* In the scratch memory of every op. */
-struct pg_op {
-    struct pg_request request;
-    struct pg_store *store;
-    outbox_op_t op;
-    const void *in;
-    void *out;
-    PGresult *result;
-    struct pg_buf buf;
-    uint64_t number;
-};
-
-enum pg_doorbell { PG_DOORBELL_OFF = 0, PG_DOORBELL_TRIGGER, PG_DOORBELL_WAL };
-
-enum pg_phase { PG_STOPPED = 0, PG_STARTING, PG_STARTED };
+enum pg_wakeup { PG_WAKEUP_OFF = 0, PG_WAKEUP_TRIGGER, PG_WAKEUP_WAL };
 
 struct pg_server {
     int version; /* 150020 */
-    char user[PG_NAME];
-    char database[PG_NAME];
-    Oid database_oid;
+    char user[SQL_NAME];
+    char database[SQL_NAME];
     bool in_recovery, read_only;
     int owner_pid, reader_pid;
-    char identity[512]; /* changes whenever something may have gone back in time */
-};
-
-struct pg_sweep {
-    struct obx_sql_stray_scan pages;
-    struct pg_request request;
-    bool told; /* of ids that can not be relayed */
+    char identity[512]; /* changes whenever something may have been undone */
 };
 
 struct pg_store {
-    const struct outbox_host *host;
-    char relay[64];
-
-    /* options */
+    struct sql_store sql; /* first */
     const char *dsn;
-    const char *table_name;
-    const char *dead_name;
-    struct outbox_map column_names;
-    int64_t connect_ms;
-    int64_t statement_ms;
-    int64_t doorbell; /* enum pg_doorbell */
 
-    char schema[PG_NAME], name[PG_NAME]; /* table_name in two; schema "": by the search path */
-    char dead_schema[PG_NAME], dead_table[PG_NAME];
-
-    enum pg_phase phase;
     struct pg_target target;
-    uint32_t candidate;       /* that is being tried */
-    struct pg_lookup *lookup; /* the one that start_op waits for */
+    struct pg_lookup *lookup; /* the one that the start waits for */
     uint32_t lookups;         /* in flight, those that nobody waits for any more included */
-    outbox_op_t start_op;
-    struct outbox_error start_error; /* of the last candidate */
-    struct pg_request step;          /* of starting; one at a time */
-    char probe[48];                  /* a mark on the owner's session, to recognise a pooler by */
-    bool warned;                     /* that the connection is insecure */
-    bool failing;                    /* in pg_start_failed() */
-    bool pooled;                     /* both connections are one session */
+    char probe[48];           /* a mark on the owner's session, to recognise a pooler by */
+    bool warned;              /* that the connection is insecure */
+    bool pooled;              /* both connections are one session */
 
     struct pg_conn reader, owner;
     struct pg_wal wal;
     struct pg_server server;
-    struct pg_table table;
-    struct pg_wanted *wanted; /* owned */
-    uint32_t wanted_count;
-    const struct outbox_store_start *start; /* while starting */
-
-    bool owns;
     char owned_identity[512]; /* of the server when it was last owned; "" never */
-    uint32_t lease_ms;
 
-    struct obx_sql_gaps holes;
-    struct obx_sql_outstanding given;
-    struct obx_sql_text claim_plain, claim_guarded, settle_sql;
-    struct pg_buf lo, hi; /* arrays for the claim in flight */
+    uint32_t table_oid;
+    char relkind;
+    bool row_security;
+    bool may_select, may_delete;
+    struct pg_buf relations; /* oids whose locks are inspected: the table, its partitions and sequences */
+
+    struct obx_sql_text claim_plain, claim_guarded;
+    struct pg_buf lo, hi; /* arrays for the claim or the settle that is being sent */
     uint32_t guarded;     /* claims still to be made with the guarded statement */
-    uint64_t looked_ns;   /* when the locks were looked at last */
-    struct pg_sweep sweep;
-    struct pg_request held; /* held.c */
-    bool held_busy;
-    uint64_t held_due_ns;
-    bool bell;        /* there is one, and the reader listens */
-    bool parked;      /* the reader holds the lock that makes writers ring */
+    struct sql_request inspection;
     uint64_t *active; /* of the last snapshot */
     uint32_t active_room;
-    struct obx_sql_holder *holders;
-    uint32_t holder_room;
-    int64_t *ids;
-    uint32_t id_room;
-    struct pg_buf relations; /* oids whose locks are looked at: the table, its partitions and sequences */
-    struct obx_sql_batches batches;
 
-    struct obx_sql_ranges runs; /* of the settle in flight */
-    struct pg_buf run_lo, run_hi;
+    struct sql_request long_request; /* long_transactions.c */
+    bool long_busy;
+    uint64_t long_due_ns;
 
-    uint32_t ops; /* in flight, but for start and stop */
-    outbox_op_t claim_op, stop_op;
-    bool stopping; /* ownership is being given back */
+    bool trigger;  /* there is one, and the reader listens */
+    bool sleeping; /* the reader holds the lock that makes writers notify */
+    struct sql_request arming;
 };
 
-/* plugin.c */
-struct pg_op *pg_op(struct pg_store *store, outbox_op_t op); /* the scratch memory, set up */
-void pg_keep(struct pg_request *request, PGresult *result);  /* for the op that is its arg */
-void pg_op_finish(struct pg_op *op, const struct outbox_error *error);
-void pg_close_all(struct pg_store *store, const struct outbox_error *why);
-void pg_stop_if_idle(struct pg_store *store); /* a stop that waits for ops in flight */
+static inline struct pg_store *pg_store_of(struct sql_store *store)
+{
+    return (struct pg_store *)(void *)store;
+}
+static inline const struct pg_store *pg_store_in(const struct sql_store *store)
+{
+    return (const struct pg_store *)(const void *)store;
+}
 
-/* dsn.c */
-int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay, struct outbox_error *error);
-void pg_target_free(struct pg_target *target);
-/* Worker thread: fill the candidates. Fails only when no host has an address. */
-int pg_target_resolve(struct pg_target *target, struct outbox_error *error);
-/* The index-th option of the dsn that the store does not heed, and why; NULL past the last. */
-const char *pg_target_unheeded(const struct pg_target *target, unsigned index, const char **why);
-void pg_target_choose(struct pg_target *target, uint32_t candidate, bool for_wal); /* keywords and values for it */
-
-/* start.c, session.c */
-void pg_start(void *self, outbox_op_t op, const struct outbox_store_start *start);
-void pg_session_begin(struct pg_store *store); /* the owner's connection is there: go on from here */
-int pg_look_send_table(struct pg_store *store, PGconn *pg);
-void pg_look_take_table(struct pg_store *store, PGresult *result, struct outbox_error *error);
-void pg_session_reader(struct pg_store *store); /* the reader's is there as well */
-void pg_start_connect_reader(struct pg_store *store);
+/* resolve.c */
+void pg_resolve(struct sql_store *store);
+bool pg_is_resolving(const struct sql_store *store);
 uint64_t pg_connect_us(const struct pg_store *store); /* how long one address may take */
-void pg_start_failed(struct pg_store *store, const struct outbox_error *error);
-void pg_start_done(struct pg_store *store);
-void pg_start_cancel(struct pg_store *store);
 
-/* table.c */
-extern const char pg_table_sql[]; /* $1: the table as quoted text */
-extern const char pg_columns_sql[];
-int pg_table_read(struct pg_store *store, const PGresult *result, struct outbox_error *error);
-int pg_columns_read(struct pg_store *store, const PGresult *result, struct outbox_error *error);
-int pg_columns_choose(struct pg_store *store, const struct outbox_store_start *start, struct outbox_error *error);
-/* The table's name, quoted, with its schema as soon as that is known. */
-void pg_table_put(const struct pg_store *store, struct obx_sql_text *sql);
-const struct pg_column *pg_column_find(const struct pg_table *table, const char *name);
-const struct pg_column *pg_column_of(const struct pg_store *store, const char *logical);
-void pg_table_free(struct pg_store *store);
+/* session.c, table.c */
+extern const struct sql_step pg_steps[];
+void pg_begin_session(struct sql_store *store);
+bool pg_put_probe(struct sql_request *request); /* of the server, the table, its columns */
+void pg_on_probe(struct sql_request *request, void *result);
+int pg_server_validate(const struct pg_store *store, struct outbox_error *error);
+int pg_table_validate(const struct pg_store *store, struct outbox_error *error);
+extern const struct sql_column_type pg_types[];
 
-/* claim.c, claim_sql.c, look.c, rows.c */
-int pg_claim_build(struct pg_store *store, struct outbox_error *error); /* the statements */
-void pg_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
-void pg_claim_rewind(struct pg_store *store);
-void pg_release(void *self, struct outbox_batch *batch);
-extern const char pg_look_sql[];
-int pg_look_send(struct pg_store *store, PGconn *pg);
-bool pg_look_take(struct pg_store *store, const PGresult *result);
-bool pg_snapshot_parse(struct pg_store *store, const char *text, struct obx_sql_snapshot *snapshot);
-/* Its first column, as ids, in store->ids. */
-bool pg_ids_read(struct pg_store *store, const PGresult *result, int first, uint32_t rows);
-struct obx_sql_batch *pg_batch_new(struct pg_store *store, PGresult *result, int first, uint32_t rows);
+/* results: rows.c */
+bool pg_next_row(struct sql_row *row);
+struct outbox_bytes pg_cell(const struct sql_row *row, unsigned column);
+int64_t pg_number(const struct sql_row *row, unsigned column, int64_t default_value);
+bool pg_read_ids(struct sql_store *store, void *result, uint32_t *count);
+bool pg_ids_read(struct sql_store *store, const PGresult *result, int first, uint32_t rows);
+uint64_t pg_fill(const struct sql_store *store, struct obx_sql_batch *batch, const struct sql_reading *reading);
+void pg_free_result(void *result);
 
-/* bell.c */
-enum { PG_BELL_STATEMENTS = 3 };
-void pg_bell_sql(const struct pg_store *store, struct obx_sql_text *sql, int index);
-int pg_bell_listen(struct pg_store *store, PGconn *pg);
-void pg_bell_found(struct pg_store *store, bool there);
-bool pg_bell_wanted(const struct pg_store *store, const struct outbox_claim *claim); /* before this claim: */
-int pg_bell_send(struct pg_store *store, PGconn *pg);                                /* lock, or unlock */
-void pg_bell_take(struct pg_store *store, const PGresult *result);
+/* claim.c, claim_sql.c, inspect.c */
+bool pg_claim_build(struct pg_store *store); /* the statements; false: no memory */
+bool pg_put_claim(struct sql_request *request);
+int pg_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox_error *error);
+void pg_learn(struct sql_op *op, const struct sql_reading *reading);
+bool pg_put_strays(struct sql_request *request);
+extern const char pg_inspect_sql[];
+bool pg_inspection_due(const struct sql_store *store);
+void pg_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op));
 
-/* sweep.c */
-void pg_sweep_if_due(struct pg_store *store); /* nothing was there to be claimed */
+/* wakeup.c */
+extern const struct sql_wakeup pg_trigger_wakeup;
+enum { PG_TRIGGER_STATEMENTS = 3 };
+void pg_trigger_sql(const struct pg_store *store, struct obx_sql_text *sql, int index);
+bool pg_trigger_listen(struct pg_store *store, struct sql_request *request);
+void pg_trigger_found(struct pg_store *store, bool there);
 
-/* held.c */
-void pg_held_if_due(struct pg_store *store);
+/* long_transactions.c */
+void pg_log_long_transaction(struct sql_store *store); /* if that is due */
 
 /* owner.c */
 extern const char pg_holder_sql[]; /* an expression: who owns the outbox $1, "" nobody */
-void pg_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire);
-void pg_renew(void *self, outbox_op_t op);
+void pg_acquire(struct sql_op *op);
+bool pg_same_database(struct sql_store *store);
+bool pg_put_renew(struct sql_request *request);
+bool pg_put_release(struct sql_request *request);
 
-/* settle.c */
-int pg_settle_build(struct pg_store *store, struct outbox_error *error);
-void pg_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
-
-/* park.c, dead.c */
-void pg_dead_name_put(const struct pg_store *store, struct obx_sql_text *sql);
-void pg_park(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *park);
-void pg_dead(void *self, outbox_op_t op, struct outbox_dead *dead);
+/* settle.c, dead_letter.c, dead.c */
+bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql);
+bool pg_put_settle(struct sql_request *request);
+bool pg_put_dead_letters(struct sql_request *request);
+bool pg_put_letters(struct sql_request *request);
+bool pg_put_drop(struct sql_request *request);
+void pg_replay(struct sql_op *op);
 
 /* setup.c, check.c, status.c, add.c */
-void pg_setup(void *self, outbox_op_t op);
-int pg_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
-             struct outbox_error *error);
-void pg_check(void *self, outbox_op_t op, const struct outbox_check *check);
-void pg_status(void *self, outbox_op_t op, struct outbox_store_status *status);
-void pg_add(void *self, outbox_op_t op, const struct outbox_add *add);
+bool pg_statement(const struct sql_store *store, struct obx_sql_text *sql, int index);
+void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql);
+bool pg_put_setup(struct sql_request *request);
+void pg_setup_result(struct sql_request *request, void *result);
+extern const struct sql_probe pg_status_probes[], pg_server_probes[], pg_table_probes[];
+void pg_check_end(struct sql_op *op);
+bool pg_put_add(struct sql_request *request);
 
 #endif

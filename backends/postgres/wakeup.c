@@ -1,42 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/wakeup.c - the wakeup: writers notify only while the relay is parked
+ * backends/postgres/wakeup.c - wake-up by a trigger: writers notify only while the relay sleeps
  *
- * While it is parked, the relay's reader holds an advisory lock exclusively. A trigger on the outbox tries, in each
- * transaction that writes, to share it, and notifies only if that fails. So an insert beside an active relay costs its
- * writer one look at a lock, in the trigger's WHEN, without calling a function; a NOTIFY for each would make all
- * commits of the database queue.
+ * A relay that sleeps holds an advisory lock exclusively, in its reader's session. A trigger on the outbox tries, in
+ * each transaction that writes, to share it, and notifies only if that fails. So an insert while the relay is active
+ * costs its writer one look at a lock, in the trigger's WHEN, without calling a function. A NOTIFY for each insert
+ * would serialize all commits of the database.
  *
- * No ring is lost: a writer that shares the lock does so until its transaction has ended, and as long as there is one
- * the relay does not get the lock, and polls. Once it has it, a claim follows, which sees all who were before; all
- * after find the lock taken. The relay lets go of it before the claim that follows the ring.
+ * No notification is lost. A writer that shares the lock does so until its transaction has ended; as long as there is
+ * one, the relay does not get the lock, and polls. Once it has it, a claim follows: the claim sees all writers from
+ * before, and all later ones find the lock taken. The relay releases the lock before the claim that follows a
+ * notification.
  */
 #include <stdio.h>
 
 #include "store.h"
 
-enum { BELL_CLASS = 0x6f62656c }; /* "obel"; 1868719468 in SQL */
+enum { LOCK_CLASS = 0x6f62656c }; /* "obel"; 1868719468 in SQL */
 
-void pg_bell_sql(const struct pg_store *store, struct obx_sql_text *sql, int index)
+void pg_trigger_sql(const struct pg_store *store, struct obx_sql_text *sql, int index)
 {
-    struct obx_sql_text function = {.host = store->host}, table = {.host = store->host};
-    const char *schema = *store->schema ? store->schema : store->table.schema;
-    pg_table_put(store, &table);
+    struct obx_sql_text function = {.host = store->sql.host}, table = {.host = store->sql.host};
+    const struct sql_store *sql_store = &store->sql;
+    const char *schema = *sql_store->outbox.schema ? sql_store->outbox.schema : sql_store->table.schema;
+    sql_append_outbox(sql_store, &table);
     if (*schema) {
         obx_sql_text_name(&function, schema);
         obx_sql_text_puts(&function, ".");
     }
-    obx_sql_text_puts(&function, "outbox_ring");
+    obx_sql_text_puts(&function, "outbox_notify");
     if (index == 0)
         obx_sql_text_format(sql,
                             "CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$\n"
                             "BEGIN PERFORM pg_notify('outbox_' || TG_RELID, ''); RETURN NULL; END $$",
                             obx_sql_text_get(&function));
     else if (index == 1)
-        obx_sql_text_format(sql, "DROP TRIGGER IF EXISTS outbox_doorbell ON %s", obx_sql_text_get(&table));
+        obx_sql_text_format(sql, "DROP TRIGGER IF EXISTS outbox_wakeup ON %s", obx_sql_text_get(&table));
     else
         obx_sql_text_format(sql,
-                            "CREATE TRIGGER outbox_doorbell AFTER INSERT ON %s FOR EACH STATEMENT\n"
+                            "CREATE TRIGGER outbox_wakeup AFTER INSERT ON %s FOR EACH STATEMENT\n"
                             "    WHEN (NOT pg_try_advisory_xact_lock_shared(1868719468, %l::regclass::oid::int4))\n"
                             "    EXECUTE FUNCTION %s()",
                             obx_sql_text_get(&table), obx_sql_text_get(&table), obx_sql_text_get(&function));
@@ -46,52 +48,77 @@ void pg_bell_sql(const struct pg_store *store, struct obx_sql_text *sql, int ind
 }
 
 /* Is there a trigger, and are we listening? Part of preparing the reader. */
-int pg_bell_listen(struct pg_store *store, PGconn *pg)
+bool pg_trigger_listen(struct pg_store *store, struct sql_request *request)
 {
     char listen[64];
     struct pg_params params = {0};
-    snprintf(listen, sizeof listen, "LISTEN outbox_%u", store->table.oid);
-    pg_param_int4(&params, (int32_t)store->table.oid);
-    return PQsendQueryParams(pg, listen, 0, NULL, NULL, NULL, NULL, 1) &&
-           PQsendQueryParams(
-               pg,
-               "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = 'outbox_doorbell' "
-               "AND tgenabled <> 'D') AS doorbell",
-               1, NULL, params.values, params.lengths, params.formats, 1);
+    snprintf(listen, sizeof listen, "LISTEN outbox_%u", store->table_oid);
+    pg_param_int4(&params, (int32_t)store->table_oid);
+    return pg_send_text(request, listen, NULL) &&
+           pg_send_text(request,
+                        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = 'outbox_wakeup' "
+                        "AND tgenabled <> 'D') AS trigger",
+                        &params);
 }
 
-void pg_bell_found(struct pg_store *store, bool there)
+void pg_trigger_found(struct pg_store *store, bool there)
 {
-    store->bell = there;
+    const struct sql_store *sql = &store->sql;
+    store->trigger = there;
     if (!there)
-        store->host->log(store->host, OUTBOX_LOG_WARN,
-                         "there is no doorbell on %s.%s: run 'outbox init'; until then the outbox is polled",
-                         store->table.schema, store->table.name);
+        sql->host->log(sql->host, OUTBOX_LOG_WARN,
+                       "there is no wake-up trigger on %s.%s: run 'outbox init'; the relay polls until then",
+                       sql->table.schema, sql->outbox.name);
 }
 
-static int send_lock(const struct pg_store *store, PGconn *pg, const char *sql)
+static bool put_arming(struct sql_request *request)
 {
+    const struct pg_store *store = request->arg;
     struct pg_params params = {0};
-    pg_param_int4(&params, BELL_CLASS);
-    pg_param_int4(&params, (int32_t)store->table.oid);
-    return PQsendQueryParams(pg, sql, 2, NULL, params.values, params.lengths, params.formats, 1);
+    pg_param_int4(&params, LOCK_CLASS);
+    pg_param_int4(&params, (int32_t)store->table_oid);
+    return pg_send_text(request,
+                        store->sleeping ? "SELECT pg_advisory_unlock($1::int4, $2::int4)"
+                                        : "SELECT pg_try_advisory_lock($1::int4, $2::int4)",
+                        &params);
 }
 
-bool pg_bell_wanted(const struct pg_store *store, const struct outbox_claim *claim)
+static void on_arming(struct sql_request *request, void *result)
 {
-    bool park = !claim->positions && claim->flags & OUTBOX_CLAIM_ARM_WAKEUP;
-    return store->bell && park != store->parked;
-}
-
-int pg_bell_send(struct pg_store *store, PGconn *pg)
-{
-    return send_lock(store, pg,
-                     store->parked ? "SELECT pg_advisory_unlock($1::int4, $2::int4)"
-                                   : "SELECT pg_try_advisory_lock($1::int4, $2::int4)");
-}
-
-void pg_bell_take(struct pg_store *store, const PGresult *result)
-{
+    struct pg_store *store = request->arg;
     bool done = PQntuples(result) == 1 && *PQgetvalue(result, 0, 0);
-    store->parked = !store->parked && done;
+    store->sleeping = !store->sleeping && done;
+    PQclear(result);
 }
+
+/* A failure of the connection fails the claim as well. */
+static void armed(struct sql_request *request, const struct outbox_error *error)
+{
+    (void)request;
+    (void)error;
+}
+
+/* Takes or releases the lock; its answer comes before that of the claim. */
+static void before(struct sql_store *sql, const struct outbox_claim *claim)
+{
+    struct pg_store *store = pg_store_of(sql);
+    bool wish = claim->flags & OUTBOX_CLAIM_ARM_WAKEUP;
+    if (!store->trigger || wish == store->sleeping)
+        return;
+    store->arming = (struct sql_request){.what = "arm the wake-up notification",
+                                         .put = put_arming,
+                                         .result = on_arming,
+                                         .done = armed,
+                                         .arg = store,
+                                         .store = sql};
+    sql_lane_submit(sql->reader, &store->arming);
+}
+
+static bool after(struct sql_store *sql, const struct outbox_claim *claim, const struct sql_reading *reading)
+{
+    (void)claim;
+    (void)reading;
+    return pg_store_of(sql)->sleeping;
+}
+
+const struct sql_wakeup pg_trigger_wakeup = {before, after, NULL};

@@ -17,8 +17,8 @@
 #include "store.h"
 
 #define MS UINT64_C(1000000)
-#define ASK_NS (2000 * MS)     /* of silence: then ask for a word */
-#define SILENCE_NS (4000 * MS) /* without an answer: then the stream is dead */
+#define ASK_AFTER_NS (2000 * MS) /* of silence: then ask for a word */
+#define SILENCE_NS (4000 * MS)   /* without an answer: then the stream is dead */
 enum {
     DATA_HEAD = 25,      /* 'w', where it begins, where the log ends, when it was sent; then the log */
     KEEPALIVE_SIZE = 18, /* 'k', where the log ends, when it was sent, whether to answer */
@@ -26,16 +26,16 @@ enum {
 };
 static const char what[] = "follow the server's log";
 
-static void break_off(struct pg_store *store, const struct outbox_error *why)
+static void fail_stream(struct pg_store *store, const struct outbox_error *why)
 {
     pg_wal_end(&store->wal);
-    pg_wal_broke(store, why);
+    pg_wal_on_failure(store, why);
 }
 
 void pg_wal_end(struct pg_wal *wal)
 {
-    wal->hears = wal->asked = false;
-    pg_conn_close(&wal->conn, NULL); /* there is no request on it */
+    wal->streaming = wal->answer_due = false;
+    pg_conn_close(&wal->conn.lane, NULL); /* there is no request on it */
 }
 
 /* ---- talking ----------------------------------------------------------------------------------------------------- */
@@ -55,22 +55,22 @@ static void reply(struct pg_store *store, bool ask)
 
 static void ask(struct pg_store *store)
 {
-    store->wal.asked = true;
-    store->wal.asked_ns = store->host->now(store->host);
+    store->wal.answer_due = true;
+    store->wal.asked_ns = store->sql.host->now(store->sql.host);
 }
 
 /* A connection may be gone without a word of it. */
-void pg_wal_look_after(struct pg_store *store)
+void pg_wal_keep_alive(struct pg_store *store)
 {
     struct pg_wal *wal = &store->wal;
     struct outbox_error error;
-    uint64_t now = store->host->now(store->host);
-    if (!pg_conn_is_open(&wal->conn))
+    uint64_t now = store->sql.host->now(store->sql.host);
+    if (!pg_conn_is_open(&wal->conn.lane))
         return;
-    if (wal->asked && now - wal->asked_ns > SILENCE_NS) {
+    if (wal->answer_due && now - wal->asked_ns > SILENCE_NS) {
         pg_fail(&error, OUTBOX_E_TIMEOUT, "%s: the server does not answer", what);
-        break_off(store, &error);
-    } else if (!wal->asked && now - wal->came_ns > ASK_NS) {
+        fail_stream(store, &error);
+    } else if (!wal->answer_due && now - wal->received_ns > ASK_AFTER_NS) {
         ask(store);
         reply(store, true);
     }
@@ -78,43 +78,43 @@ void pg_wal_look_after(struct pg_store *store)
 
 /* ---- listening --------------------------------------------------------------------------------------------------- */
 
-static void has_come(struct pg_store *store)
+static void note_received(struct pg_store *store)
 {
-    store->wal.asked = false;
-    store->wal.came_ns = store->host->now(store->host);
+    store->wal.answer_due = false;
+    store->wal.received_ns = store->sql.host->now(store->sql.host);
 }
 
-static void take(struct pg_store *store, const char *data, int size)
+static void on_message(struct pg_store *store, const char *data, int size)
 {
-    has_come(store);
+    note_received(store);
     if (data[0] == 'w' && size > DATA_HEAD) {
         store->wal.received = pg_get_int8(data + 1) + (uint64_t)(size - DATA_HEAD);
-        pg_wal_grew(store);
+        pg_wal_on_growth(store);
     } else if (data[0] == 'k' && size >= KEEPALIVE_SIZE && data[KEEPALIVE_SIZE - 1]) {
         reply(store, false);
     }
 }
 
 /* False: there is no more for now, or it is over. */
-static bool take_data(struct pg_store *store)
+static bool read_data(struct pg_store *store)
 {
     struct outbox_error error;
     char *data = NULL;
     int size = PQgetCopyData(store->wal.conn.pg, &data, 1);
     if (size > 0) {
-        take(store, data, size);
+        on_message(store, data, size);
         PQfreemem(data);
     } else if (size == -1) {
-        store->wal.hears = false; /* the server says why */
+        store->wal.streaming = false; /* the server says why */
     } else if (size < 0) {
         pg_error_of_conn(&error, what, store->wal.conn.pg);
-        break_off(store, &error);
+        fail_stream(store, &error);
     }
     return size != 0;
 }
 
 /* To the wish for a stream; or what comes when it has ended. */
-static bool take_answer(struct pg_store *store)
+static bool read_answer(struct pg_store *store)
 {
     struct outbox_error error;
     PGresult *result = PQisBusy(store->wal.conn.pg) ? NULL : PQgetResult(store->wal.conn.pg);
@@ -127,36 +127,37 @@ static bool take_answer(struct pg_store *store)
         pg_fail(&error, OUTBOX_E_NOT_CONNECTED, "%s: the server has ended it", what);
     PQclear(result);
     if (status != PGRES_COPY_BOTH) {
-        break_off(store, &error);
+        fail_stream(store, &error);
         return false;
     }
-    store->wal.hears = true;
-    has_come(store);
-    pg_wal_hears(store);
+    store->wal.streaming = true;
+    note_received(store);
+    pg_wal_on_begin(store);
     return true;
 }
 
-static void hear(struct pg_conn *conn)
+static void readable(struct pg_conn *conn)
 {
-    struct pg_store *store = conn->arg;
-    while (pg_conn_is_open(conn) && (store->wal.hears ? take_data(store) : take_answer(store)))
+    struct pg_store *store = pg_store_of(conn->lane.store);
+    while (pg_conn_is_open(&conn->lane) && (store->wal.streaming ? read_data(store) : read_answer(store)))
         ;
 }
 
 /* ---- its begin --------------------------------------------------------------------------------------------------- */
 
-static void lost(struct pg_conn *conn, const struct outbox_error *error)
+static void lost(struct sql_lane *lane, const struct outbox_error *error)
 {
-    break_off(conn->arg, error);
+    fail_stream(pg_store_of(lane->store), error);
 }
 
-static void connected(struct pg_conn *conn, const struct outbox_error *error)
+static void connected(struct sql_lane *lane, const struct outbox_error *error)
 {
-    struct pg_store *store = conn->arg;
+    struct pg_store *store = pg_store_of(lane->store);
+    struct pg_conn *conn = pg_conn_of(lane);
     struct outbox_error failure;
     char sql[64];
     if (error->code) {
-        break_off(store, error);
+        fail_stream(store, error);
         return;
     }
     store->wal.received = store->wal.end;
@@ -168,17 +169,22 @@ static void connected(struct pg_conn *conn, const struct outbox_error *error)
         return;
     }
     pg_error_of_conn(&failure, what, conn->pg);
-    break_off(store, &failure);
+    fail_stream(store, &failure);
 }
 
 void pg_wal_begin(struct pg_store *store)
 {
     struct pg_wal *wal = &store->wal;
     struct outbox_error error;
-    wal->conn = (struct pg_conn){
-        .host = store->host, .name = "doorbell", .connected = connected, .lost = lost, .hear = hear, .arg = store};
-    wal->begun_ns = store->host->now(store->host);
-    pg_target_choose(&store->target, store->candidate, true);
+    wal->conn = (struct pg_conn){.lane = {.driver = store->sql.driver,
+                                          .host = store->sql.host,
+                                          .store = &store->sql,
+                                          .name = "wake-up",
+                                          .connected = connected,
+                                          .lost = lost},
+                                 .readable = readable};
+    wal->begun_ns = store->sql.host->now(store->sql.host);
+    pg_target_choose(&store->target, store->sql.candidate, true);
     if (pg_conn_open(&wal->conn, store->target.keywords, store->target.values, pg_connect_us(store), &error))
-        break_off(store, &error);
+        fail_stream(store, &error);
 }

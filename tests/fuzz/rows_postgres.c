@@ -35,10 +35,10 @@ static void check_time(const struct outbox_value *value, int64_t since_2000)
         FUZZ_CHECK(value->type == OUTBOX_TIME && value->as.integer == since_2000 + epoch);
 }
 
-static void check_value(enum pg_wire wire, const struct outbox_value *value, const char *text, int size)
+static void check_value(enum pg_encoding encoding, const struct outbox_value *value, const char *text, int size)
 {
     const uint8_t *bytes = (const uint8_t *)text;
-    switch (wire) {
+    switch (encoding) {
     case PG_AS_INT2:
         FUZZ_CHECK(value->as.integer == (int16_t)big_endian(bytes, 2));
         break;
@@ -70,7 +70,7 @@ static void check_value(enum pg_wire wire, const struct outbox_value *value, con
     }
 }
 
-static PGresult *make_result(struct fuzz_input *input, const struct pg_wanted *wanted, uint32_t columns)
+static PGresult *make_result(struct fuzz_input *input, const struct sql_selected *selected, uint32_t columns)
 {
     PGresAttDesc names[COLUMNS + 1];
     PGresult *result = PQmakeEmptyPGresult(NULL, PGRES_TUPLES_OK);
@@ -85,7 +85,7 @@ static PGresult *make_result(struct fuzz_input *input, const struct pg_wanted *w
         FUZZ_CHECK(PQsetvalue(result, r, 0, id, 8));
         for (uint32_t c = 0; c < columns; c++) {
             char value[16] = "";
-            int size = wanted[c].wire < sizeof fixed / sizeof *fixed ? fixed[wanted[c].wire] : 0;
+            int size = (unsigned)selected[c].encoding < sizeof fixed / sizeof *fixed ? fixed[selected[c].encoding] : 0;
             struct outbox_bytes bytes = fuzz_maybe(input);
             if (bytes.data && size && bytes.size)
                 memcpy(value, bytes.data, bytes.size < (size_t)size ? bytes.size : (size_t)size);
@@ -102,30 +102,41 @@ static PGresult *make_result(struct fuzz_input *input, const struct pg_wanted *w
     return result;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_rows(const struct sql_store *store, const struct outbox_batch *batch, const PGresult *result)
 {
-    struct fuzz_input input = {data, data + size};
-    struct pg_wanted wanted[COLUMNS];
-    struct pg_store store = {.host = &fuzz_host, .wanted = wanted};
-    memset(wanted, 0, sizeof wanted);
-    store.wanted_count = (uint32_t)fuzz_int(&input, 1) % (COLUMNS + 1);
-    for (uint32_t c = 0; c < store.wanted_count; c++)
-        wanted[c].wire = (enum pg_wire)(fuzz_int(&input, 1) % (PG_AS_TIME + 1));
-    PGresult *result = make_result(&input, wanted, store.wanted_count);
-    struct obx_sql_batch *batch = pg_batch_new(&store, result, 1, ROWS - 1);
-    FUZZ_CHECK(batch && batch->batch.rows == ROWS - 1);
-    for (uint32_t r = 0; r < batch->batch.rows; r++) {
-        FUZZ_CHECK(batch->batch.positions[r].major == r + 2);
-        for (uint32_t c = 0; c < store.wanted_count; c++) {
-            const struct outbox_value *value = &batch->batch.values[r * store.wanted_count + c];
+    for (uint32_t r = 0; r < batch->rows; r++) {
+        FUZZ_CHECK(batch->positions[r].major == r + 2);
+        for (uint32_t c = 0; c < store->selected_count; c++) {
+            const struct outbox_value *value = &batch->values[r * store->selected_count + c];
             int row = (int)r + 1, column = (int)c + 1;
             if (PQgetisnull(result, row, column))
                 FUZZ_CHECK(value->type == OUTBOX_NULL);
             else
-                check_value(wanted[c].wire, value, PQgetvalue(result, row, column), PQgetlength(result, row, column));
+                check_value((enum pg_encoding)store->selected[c].encoding, value, PQgetvalue(result, row, column),
+                            PQgetlength(result, row, column));
         }
     }
-    pg_release(&store, &batch->batch);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input input = {data, data + size};
+    struct sql_selected selected[COLUMNS];
+    struct sql_store store = {.host = &fuzz_host, .selected = selected};
+    const struct sql_reading reading = {.first = 1, .rows = ROWS - 1};
+    memset(selected, 0, sizeof selected);
+    store.selected_count = (uint32_t)fuzz_int(&input, 1) % (COLUMNS + 1);
+    for (uint32_t c = 0; c < store.selected_count; c++)
+        selected[c].encoding = (int)(fuzz_int(&input, 1) % (PG_AS_TIME + 1));
+    PGresult *result = make_result(&input, selected, store.selected_count);
+    struct obx_sql_batch *batch = obx_sql_batch_get(&store.batches, store.host, reading.rows, store.selected_count);
+    FUZZ_CHECK(batch);
+    batch->result = result;
+    obx_sql_batch_seal(batch, reading.rows, store.selected_count, pg_fill(&store, batch, &reading));
+    FUZZ_CHECK(batch->batch.rows == ROWS - 1);
+    check_rows(&store, &batch->batch, result);
+    pg_free_result(batch->result);
+    obx_sql_batch_put(&store.batches, store.host, batch);
     obx_sql_batches_free(&store.batches, store.host);
     return 0;
 }

@@ -48,7 +48,7 @@ check "a pool in transaction mode" pool transaction "$transaction"
 check "and one in session mode" pool session "$session"
 
 through "$transaction"
-why="connect to 127.0.0.1:$transaction as outbox: a pooler in transaction mode stands before the server, where a session, and with it the ownership of an outbox, belongs to nobody; connect directly, or by a pool in session mode"
+why="connect to 127.0.0.1:$transaction as outbox: a pooler in transaction mode lends sessions, and the ownership of an outbox needs a session of its own; connect directly, or through a pool in session mode"
 check "verbs that need no session work in transaction mode" works "$OUTBOX" init
 check "so does adding an event" works add 1 first
 check "check warns of the pool" eval 'fails 78 "$OUTBOX" check && matched "warning: a pooler stands between here and the server"'
@@ -73,5 +73,5 @@ kill -TERM "$service"
 check "until it is stopped" ends "$service" 0
 
 sed -i 's/store: {/store: {wakeup: wal, /' outbox.yaml
-check "check says that this pool passes no log on" eval 'works "$OUTBOX" check && matched "warning: the doorbell does not work: .*unsupported startup parameter: replication; if that is a pooler"'
+check "check says that this pool passes no log on" eval 'works "$OUTBOX" check && matched "warning: wake-up notifications do not work: .*unsupported startup parameter: replication; if that is a pooler"'
 plan

@@ -51,7 +51,7 @@ Test(bell, without_a_trigger_the_outbox_is_polled)
 {
     struct bed bed;
     bed_open(&bed, "mute", true, "  wakeup: true\n");
-    bed_run(&bed, "DROP TRIGGER outbox_doorbell ON %s");
+    bed_run(&bed, "DROP TRIGGER outbox_wakeup ON %s");
     bed_begin(&bed);
     cr_assert_eq(claim_flags_after(&bed, OUTBOX_CLAIM_ARM_WAKEUP), 0);
     bed_close(&bed);

@@ -7,8 +7,7 @@
 #include "bell.h"
 
 #define WAL "  wakeup: wal\n"
-static const char streams[] =
-    "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'outbox test doorbell'";
+static const char streams[] = "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'outbox test wakeup'";
 
 static void open_parked_beside_noise(struct bed *bed, const char *table)
 {
@@ -40,7 +39,7 @@ Test(wal_bell, the_stream_may_be_encrypted, .fini = end_tls)
 {
     static const char encrypted[] =
         "SELECT count(*) FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE ssl AND "
-        "application_name = 'outbox test doorbell'";
+        "application_name = 'outbox test wakeup'";
     struct bed bed;
     char more[400];
     server_do("tls");

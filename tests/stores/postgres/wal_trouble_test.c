@@ -11,7 +11,7 @@
 #include "bell.h"
 
 #define WAL "  wakeup: wal\n"
-static const char stream_pid[] = "SELECT pid FROM pg_stat_replication WHERE application_name = 'outbox test doorbell'";
+static const char stream_pid[] = "SELECT pid FROM pg_stat_replication WHERE application_name = 'outbox test wakeup'";
 
 static void end_streams(struct bed *bed)
 {
@@ -66,7 +66,7 @@ static void until_it_works(struct bed *bed, const struct bell_heard *heard)
 static void expect_warning(const struct bell_heard *heard, const char *why)
 {
     char text[400];
-    snprintf(text, sizeof text, "the doorbell does not work, and the outbox is polled until it does: %s", why);
+    snprintf(text, sizeof text, "wake-up notifications do not work; the relay polls until they do: %s", why);
     cr_assert_str_eq(heard->warning, text, "%s", heard->warning);
 }
 
@@ -270,20 +270,20 @@ Test(wal_trouble, check_tries_it)
     struct bed bed;
     struct bell_heard heard;
     open_as(&bed, "wal_checked", "", &heard);
-    struct bed_findings refused = bed_look_for(&bed, "the doorbell does not work: connect (127.0.0.1:");
+    struct bed_findings refused = bed_look_for(&bed, "wake-up notifications do not work: connect (127.0.0.1:");
     cr_assert(refused.count == 1 && refused.level == OUTBOX_LOG_WARN && refused.advised);
     bed_run(&bed, "ALTER ROLE wal_checked REPLICATION");
-    struct bed_findings works = bed_look_for(&bed, "the doorbell works: the server sends what it logs");
+    struct bed_findings works = bed_look_for(&bed, "wake-up notifications work: the server sends its log");
     cr_assert(works.count == 1 && works.level == OUTBOX_LOG_INFO);
     bell_park(&bed);
-    cr_assert_eq(bed_look_for(&bed, "the doorbell works").count, 1, "beside its stream");
+    cr_assert_eq(bed_look_for(&bed, "wake-up notifications work").count, 1, "beside its stream");
     bell_wake_by_insert(&bed);
     bed_close(&bed);
 }
 
 Test(wal_trouble, check_tells_of_a_trigger_that_wakes_nobody)
 {
-    static const char trigger[] = "run the trigger of a doorbell that no relay is to use";
+    static const char trigger[] = "run a wake-up trigger that no relay is to use";
     struct bed bed;
     bed_open(&bed, "wal_trigger", true, "  wakeup: trigger\n");
     bed_begin(&bed);
@@ -292,7 +292,7 @@ Test(wal_trouble, check_tells_of_a_trigger_that_wakes_nobody)
     bed_reconfigure(&bed, &(struct server_place){0}, WAL);
     bed_begin(&bed);
     cr_assert_eq(bed_look_for(&bed, trigger).count, 1);
-    bed_run(&bed, "DROP TRIGGER outbox_doorbell ON %s");
+    bed_run(&bed, "DROP TRIGGER outbox_wakeup ON %s");
     cr_assert_eq(bed_look_for(&bed, trigger).count, 0);
     bed_close(&bed);
 }

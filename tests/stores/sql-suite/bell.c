@@ -89,7 +89,7 @@ static void note(void *arg, enum outbox_log_level level, const char *subject, co
 {
     struct bell_heard *heard = arg;
     (void)subject;
-    heard->news += level == OUTBOX_LOG_INFO && !strncmp(text, "the doorbell works", 18);
+    heard->news += level == OUTBOX_LOG_INFO && !strncmp(text, "wake-up notifications work", 26);
     if (level != OUTBOX_LOG_WARN)
         return;
     heard->warnings++;

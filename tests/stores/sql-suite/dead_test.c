@@ -98,9 +98,10 @@ Test(dead, without_a_table_for_them_nothing_is_removed)
     bed_insert(&bed, bed.sql, "a");
     bed_expect(&bed, IDS(1));
     cr_assert_eq(park(&bed, 1), OUTBOX_E_NOT_FOUND);
-    cr_assert_str_eq(bed.error.text,
-                     BY_SERVER("park rows: relation \"public.undead_dead\" does not exist (42P01); run 'outbox init'",
-                               "park rows: Table 'outbox.undead_dead' doesn't exist (1146); run 'outbox init'"));
+    cr_assert_str_eq(
+        bed.error.text,
+        BY_SERVER("dead-letter rows: relation \"public.undead_dead\" does not exist (42P01); run 'outbox init'",
+                  "park rows: Table 'outbox.undead_dead' doesn't exist (1146); run 'outbox init'"));
     cr_assert_eq(bed_rows(&bed), 1);
     bed_close(&bed);
 }
@@ -111,6 +112,6 @@ Test(dead, who_is_not_the_owner_parks_nothing)
     bed_open(&bed, "notmine", true, "");
     cr_assert_eq(bed_start(&bed, bed.store), 0, "%s", bed.error.text);
     cr_assert_eq(park(&bed, 1), OUTBOX_E_FENCED);
-    cr_assert_str_eq(bed.error.text, "park rows of notmine: this relay does not own the outbox");
+    cr_assert_str_eq(bed.error.text, "dead-letter rows of notmine: this relay does not own the outbox");
     bed_close(&bed);
 }

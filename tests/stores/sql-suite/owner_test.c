@@ -70,7 +70,7 @@ Test(owner, one_that_renews_stays)
         cr_assert_eq(acquire_second(&pair, 2000, NULL), OUTBOX_E_STANDBY);
     }
     cr_assert_eq(renew(&pair.bed, pair.second), OUTBOX_E_FENCED);
-    cr_assert_str_eq(pair.bed.error.text, "renew: this relay does not own outbox renews");
+    cr_assert_str_eq(pair.bed.error.text, "renew the ownership of renews: this relay does not own the outbox");
     pair_close(&pair);
 }
 

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/claim.c - claiming rows
+ *
+ * wake-up policy -> [inspect writers, when that is due] -> claim -> read -> take in -> batch. The tracker of gaps takes
+ * the result in. It may ask for the same claim again with more gaps (a long transaction ended). So may a row that is too
+ * large for the claim, if it comes first: driver->learn() then makes the next one fit. All this is inside one operation.
+ */
+#include "sql/server/claim.h"
+
+static void submit(struct sql_op *op);
+
+/* ---- the result -------------------------------------------------------------------------------------------------- */
+
+static void fail(struct sql_op *op, int code, const char *why)
+{
+    sql_op_fail(op, code, "claim rows from %s: %s", op->store->table_name, why);
+}
+
+static struct obx_sql_batch *make_batch(struct sql_op *op, const struct sql_reading *reading)
+{
+    struct sql_store *store = op->store;
+    struct obx_sql_batch *batch =
+        obx_sql_batch_get(&store->batches, store->host, reading->rows, store->selected_count);
+    if (!batch)
+        return NULL;
+    batch->result = op->result;
+    op->result = NULL;
+    uint64_t bytes = store->driver->fill(store, batch, reading);
+    obx_sql_batch_seal(batch, reading->rows, store->selected_count, bytes);
+    return batch;
+}
+
+void sql_release(void *self, struct outbox_batch *released)
+{
+    struct sql_store *store = self;
+    struct obx_sql_batch *batch = (struct obx_sql_batch *)(void *)released;
+    store->driver->free_result(batch->result);
+    obx_sql_batch_put(&store->batches, store->host, batch);
+}
+
+static void give(struct sql_op *op, struct obx_sql_batch *batch, const struct sql_reading *reading)
+{
+    struct sql_store *store = op->store;
+    struct outbox_claim *claim = sql_claim_of(op);
+    bool more = reading->truncated && !claim->positions;
+    if (batch)
+        batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
+    claim->batch = batch ? &batch->batch : NULL;
+    sql_wakeup_after(store, claim, reading);
+    if (!batch && !claim->positions)
+        sql_stray_scan_if_due(store);
+    if (!claim->positions && store->driver->after_claim)
+        store->driver->after_claim(store);
+    sql_op_complete(op, NULL);
+}
+
+static enum obx_sql_accepted accept(struct sql_op *op, const struct sql_reading *reading)
+{
+    struct sql_store *store = op->store;
+    const struct obx_sql_seen seen = {.ids = store->ids,
+                                      .count = reading->rows,
+                                      .truncated = reading->truncated,
+                                      .snapshot = reading->snapshot,
+                                      .now_ns = store->host->now(store->host)};
+    if (sql_claim_of(op)->positions)
+        return OBX_SQL_ACCEPTED;
+    return obx_sql_outstanding_accept(&store->outstanding, &store->gaps, &seen);
+}
+
+static bool has_duplicates(const struct sql_store *store, const struct sql_reading *reading)
+{
+    for (uint32_t i = 1; i < reading->rows; i++)
+        if (store->ids[i] == store->ids[i - 1])
+            return true;
+    return false;
+}
+
+/* Nothing of the result was taken in. */
+static void refuse(struct sql_op *op, enum obx_sql_accepted why, const struct sql_reading *reading)
+{
+    if (why == OBX_SQL_ASK_AGAIN)
+        submit(op);
+    else if (why == OBX_SQL_NO_MEMORY)
+        fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
+    else if (has_duplicates(op->store, reading))
+        fail(op, OUTBOX_E_SCHEMA, op->store->driver->duplicate_advice);
+    else
+        fail(op, OUTBOX_E_BUG, "the server gave ids that were not asked for; please report this");
+}
+
+static void on_rows(struct sql_op *op, const struct sql_reading *reading)
+{
+    struct obx_sql_batch *batch = NULL;
+    op->store->driver->learn(op, reading);
+    if (reading->oversize && !reading->rows) {
+        submit(op);
+        return;
+    }
+    if (reading->rows && !(batch = make_batch(op, reading))) {
+        fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
+        return;
+    }
+    enum obx_sql_accepted accepted = accept(op, reading);
+    if (accepted == OBX_SQL_ACCEPTED) {
+        give(op, batch, reading);
+        return;
+    }
+    if (batch)
+        sql_release(op->store, &batch->batch);
+    refuse(op, accepted, reading);
+}
+
+static void claimed(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    struct sql_reading reading = {0};
+    struct outbox_error verdict = *error;
+    SQL_FAILPOINT(op->store, after_claim);
+    if (!verdict.code && !op->result)
+        outbox_error_set(&verdict, OUTBOX_E_BUG, "claim rows from %s: the server gave no rows, and no reason",
+                         op->store->table_name);
+    if (verdict.code || op->store->driver->read_claim(op, &reading, &verdict))
+        sql_op_complete(op, &verdict);
+    else
+        on_rows(op, &reading);
+}
+
+/* ---- the claim --------------------------------------------------------------------------------------------------- */
+
+static void send_claim(struct sql_op *op)
+{
+    op->request.sql = &op->store->claim_sql;
+    sql_op_submit(op, op->store->reader, "claim rows", op->store->driver->put_claim, sql_op_store_result, claimed);
+}
+
+static void submit(struct sql_op *op)
+{
+    const struct sql_driver *driver = op->store->driver;
+    op->request.sql = &op->sql;
+    if (!sql_claim_of(op)->positions && driver->inspection_due(op->store))
+        driver->inspect_writers(op, send_claim);
+    else
+        send_claim(op);
+}
+
+void sql_claim_rewind(struct sql_store *store)
+{
+    obx_sql_gaps_reset(&store->gaps);
+    obx_sql_outstanding_reset(&store->outstanding);
+    obx_sql_stray_scan_reset(&store->strays);
+    if (store->driver->rewind)
+        store->driver->rewind(store);
+}
+
+void sql_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
+{
+    struct sql_store *store = self;
+    struct sql_op *op = sql_op_begin(store, id);
+    struct outbox_error error;
+    op->out = claim;
+    store->claim_op = id;
+    claim->batch = NULL;
+    if (claim->flags & OUTBOX_CLAIM_REWIND)
+        sql_claim_rewind(store);
+    sql_wakeup_before(store, claim);
+    if (!claim->max_rows)
+        fail(op, OUTBOX_E_INVALID, "max_rows is 0");
+    else if (SQL_FAILPOINT_ERROR(store, before_claim, &error))
+        sql_op_complete(op, &error);
+    else
+        submit(op);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/dead.c - the dead letters: list, show, keys, replay, drop
+ *
+ * Letters are read a page at a time, in the order of their numbers. A replay is one transaction: each event gets a new
+ * id, thus the end of the queue, and keeps its event id.
+ */
+#include "sql/dead.h"
+#include "sql/server/verbs.h"
+
+static void read_page(struct sql_op *op);
+
+static void report_letter(const struct sql_op *op, const struct sql_row *row, uint64_t number)
+{
+    const struct sql_driver *driver = op->store->driver;
+    const struct outbox_dead *dead = sql_dead_of(op);
+    struct outbox_dead_letter letter = {
+        .struct_size = sizeof letter, .number = number, .event.struct_size = sizeof letter.event};
+    int parts = obx_sql_dead_parts(dead);
+    for (int part = OBX_SQL_TOPIC; part < parts; part++)
+        if (obx_sql_letter_part(&letter, part))
+            *obx_sql_letter_part(&letter, part) = driver->cell(row, (unsigned)part);
+    if (parts == OBX_SQL_PARTS) {
+        letter.attempts = driver->number(row, OBX_SQL_ATTEMPTS, 0);
+        letter.died_us = driver->number(row, OBX_SQL_DIED_AT, 0);
+    }
+    dead->row(dead->arg, &letter);
+}
+
+/* True: it was full, and the limit is not reached. */
+static bool report_page(struct sql_op *op)
+{
+    const struct sql_driver *driver = op->store->driver;
+    struct outbox_dead *dead = sql_dead_of(op);
+    struct sql_row row = {.result = op->result};
+    int rows = 0;
+    for (; op->result && driver->next_row(&row); rows++) {
+        if (dead->limit && dead->affected == dead->limit)
+            return false;
+        op->cursor = (uint64_t)driver->number(&row, OBX_SQL_NUMBER, 0);
+        report_letter(op, &row, op->cursor);
+        dead->affected++;
+    }
+    return rows == obx_sql_dead_page(dead);
+}
+
+static void page_read(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    if (!error->code && report_page(op))
+        read_page(op);
+    else
+        sql_op_complete(op, error);
+}
+
+static void read_page(struct sql_op *op)
+{
+    sql_op_submit(op, op->store->owner, obx_sql_dead_what(sql_dead_of(op)), op->store->driver->put_letters,
+                  sql_op_store_result, page_read);
+}
+
+static void on_moved(struct sql_request *request, void *result)
+{
+    struct sql_op *op = request->arg;
+    op->store->driver->free_result(result);
+    sql_dead_of(op)->affected = request->affected;
+}
+
+void sql_dead_move(struct sql_op *op, bool (*put)(struct sql_request *request))
+{
+    sql_op_submit(op, op->store->owner, obx_sql_dead_what(sql_dead_of(op)), put, on_moved, sql_op_end);
+}
+
+void sql_dead(void *self, outbox_op_t id, struct outbox_dead *dead)
+{
+    struct sql_op *op = sql_op_begin(self, id);
+    const struct sql_store *store = op->store;
+    struct outbox_error error;
+    op->out = dead;
+    dead->affected = 0;
+    if (obx_sql_dead_judge(dead, store->table.exists, store->table_name, &error))
+        sql_op_complete(op, &error);
+    else if (dead->action == OUTBOX_DEAD_DROP)
+        sql_dead_move(op, store->driver->put_drop);
+    else if (dead->action == OUTBOX_DEAD_REPLAY)
+        store->driver->replay(op);
+    else
+        read_page(op);
+}

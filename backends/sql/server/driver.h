@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/driver.h - what a server's store adds to the skeleton
+ *
+ * The skeleton holds the life cycle, the start, ownership, claims, settles, dead letters and the verbs. A server brings
+ * its connections, its SQL, and the reading of its results. Functions run on the loop thread and must not block.
+ * `request->arg` is the operation (struct sql_op) unless a line says "of the store": then it is the store.
+ */
+#ifndef OBX_BACKENDS_SQL_SERVER_DRIVER_H
+#define OBX_BACKENDS_SQL_SERVER_DRIVER_H
+
+#include "sql/gaps/batches.h"
+#include "sql/gaps/gaps.h"
+#include "sql/server/lane.h"
+
+struct sql_op;
+struct sql_reading;
+
+/* One step of a start, on a fresh connection. The table ends with what == NULL. */
+enum sql_lane_role { SQL_OWNER, SQL_READER };
+struct sql_step {
+    const char *what;
+    enum sql_lane_role lane; /* the reader is connected before the first step that needs it */
+    bool relaying;           /* skipped when the start is for administration */
+    bool (*put)(struct sql_request *request);                  /* of the store */
+    void (*result)(struct sql_request *request, void *result); /* of the store; NULL: results are dropped */
+    /* Sets error->code to fail the start, or clears it to go on. Called also when the request failed. May be NULL. */
+    void (*validate)(struct sql_store *store, struct outbox_error *error);
+};
+
+/* One question of a verb. The table ends with what == NULL. */
+struct sql_probe {
+    const char *what;
+    bool (*put)(struct sql_request *request);
+    void (*report)(struct sql_op *op); /* op->result; may be NULL */
+    /* The server refused. True: the verb goes on. NULL: it fails. */
+    bool (*refused)(struct sql_op *op, const struct outbox_error *error);
+};
+
+/* A source of wake-up notifications. */
+struct sql_wakeup {
+    void (*before)(struct sql_store *store, const struct outbox_claim *claim); /* a claim begins */
+    /* It ends well. May the host sleep until it is notified? */
+    bool (*after)(struct sql_store *store, const struct outbox_claim *claim, const struct sql_reading *reading);
+    void (*stop)(struct sql_store *store); /* NULL: there is nothing to be stopped */
+};
+
+/* How values of a type come, and whether their size counts toward a claim's bytes. */
+struct sql_column_type {
+    const char *base;     /* the server's name for the type, or the whole type */
+    int encoding;         /* not 0, which means that the table has no such column */
+    bool counts;          /* may be large */
+    const char *only_for; /* this logical column; NULL: all */
+};
+
+/* A row of a result that is read for a verb; never on the way of an event. */
+struct sql_row {
+    void *result; /* set by the caller; all else is the server's, zero at first */
+    int index;
+    char **values;
+    const unsigned long *sizes;
+};
+
+struct sql_driver {
+    const char *name; /* of failpoints */
+
+    /* texts that differ */
+    const char *schema, *SCHEMA;  /* what the server calls a schema */
+    const char *id_type, *add_id; /* what an id must be, and the type of a column to add */
+    const char *stray_causes, *duplicate_advice;
+    const char *id_base;  /* of sql_column_type: the type that an id must have */
+    int64_t before_first; /* below every id that a table may hold */
+    uint64_t cold_after_ns; /* of gaps: see sql/gaps/gaps.h */
+
+    /* connections */
+    bool (*is_open)(const struct sql_lane *lane);
+    int (*open)(struct sql_store *store, struct sql_lane *lane, struct outbox_error *error); /* store->candidate */
+    void (*close)(struct sql_lane *lane, const struct outbox_error *why);
+    void (*submit)(struct sql_lane *lane, struct sql_request *request);
+    void (*resolve)(struct sql_store *store); /* begins to look addresses up: ends with sql_start_resolved() */
+    uint32_t (*candidates)(const struct sql_store *store);
+    bool (*is_busy)(const struct sql_store *store); /* workers or threads have not ended: then store->when_idle() */
+    void (*close_others)(struct sql_store *store, const struct outbox_error *why); /* connections beside the lanes */
+    void (*begin_session)(struct sql_store *store);                                /* the owner's lane is connected */
+    const struct sql_step *steps;
+
+    /* results */
+    void (*free_result)(void *result); /* NULL is fine */
+    bool (*next_row)(struct sql_row *row);
+    struct outbox_bytes (*cell)(const struct sql_row *row, unsigned column); /* as text; data NULL: null */
+    int64_t (*number)(const struct sql_row *row, unsigned column, int64_t default_value);
+    bool (*read_ids)(struct sql_store *store, void *result, uint32_t *count); /* the first column, to store->ids */
+    const struct sql_column_type *types;                                      /* ends with base == NULL */
+    int default_encoding; /* of all other types, whose values come as text */
+
+    /* claims */
+    bool (*inspection_due)(const struct sql_store *store); /* of who writes, before the claim */
+    void (*inspect_writers)(struct sql_op *op, void (*then)(struct sql_op *op));
+    bool (*put_claim)(struct sql_request *request);
+    int (*read_claim)(struct sql_op *op, struct sql_reading *reading, struct outbox_error *error);
+    /* Adapts the next claims to the sizes that this one met. */
+    void (*learn)(struct sql_op *op, const struct sql_reading *reading);
+    uint64_t (*fill)(const struct sql_store *store, struct obx_sql_batch *batch, const struct sql_reading *reading);
+    void (*after_claim)(struct sql_store *store); /* may be NULL */
+    void (*rewind)(struct sql_store *store);      /* may be NULL */
+
+    /* settles, dead letters */
+    bool (*put_settle)(struct sql_request *request); /* store->chunk */
+    void (*settle_result)(struct sql_request *request, void *result);
+    bool (*is_fenced)(struct sql_store *store, struct outbox_error *error); /* another owns it; may be NULL */
+    uint32_t settle_ranges;                                                 /* of one transaction, at most */
+    uint64_t settle_bytes;
+    bool (*put_dead_letters)(struct sql_request *request);
+    bool (*put_letters)(struct sql_request *request); /* list, show, keys: a page above op->cursor */
+    bool (*put_drop)(struct sql_request *request);
+    void (*replay)(struct sql_op *op);
+
+    /* ownership */
+    void (*acquire)(struct sql_op *op); /* ends with sql_become_owner(), sql_stand_by() or a failure */
+    /* Is it the database that was owned last, with nothing undone since? Remembers the one that is owned now. */
+    bool (*same_database)(struct sql_store *store);
+    bool (*put_renew)(struct sql_request *request);
+    bool (*put_release)(struct sql_request *request); /* of the store */
+
+    /* verbs */
+    bool (*statement)(const struct sql_store *store, struct obx_sql_text *sql, int index); /* of setup; false: no more */
+    void (*put_grants)(const struct sql_store *store, struct obx_sql_text *sql);
+    bool (*put_setup)(struct sql_request *request);
+    void (*setup_result)(struct sql_request *request, void *result);
+    bool (*put_strays)(struct sql_request *request); /* of the store */
+    bool (*put_add)(struct sql_request *request);
+    const struct sql_probe *status_probes;
+    const struct sql_probe *server_probes, *table_probes; /* of check */
+    const char *(*place_of)(const struct sql_store *store); /* where an outbox was looked for: a database */
+    void (*check_end)(struct sql_op *op);                   /* may be NULL; ends the operation */
+
+    const struct sql_wakeup *const *wakeups; /* by the option's value; NULL: none */
+    enum obx_sql_dialect dialect;
+};
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backends/sql/server/lane.c - the queue of a lane */
+#include "sql/server/lane.h"
+
+#include <outbox/plugin_util.h>
+
+#include "sql/server/driver.h"
+
+bool sql_lane_is_open(const struct sql_lane *lane)
+{
+    return lane->driver && lane->driver->is_open(lane);
+}
+
+void sql_lane_submit(struct sql_lane *lane, struct sql_request *request)
+{
+    struct outbox_error error;
+    request->next = NULL;
+    request->lane = lane;
+    if (sql_lane_is_open(lane)) {
+        lane->driver->submit(lane, request);
+        return;
+    }
+    outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "%s: there is no connection", request->what);
+    request->done(request, &error);
+}
+
+void sql_lane_close(struct sql_lane *lane, const struct outbox_error *why)
+{
+    if (lane->driver)
+        lane->driver->close(lane, why);
+}
+
+void sql_lane_append(struct sql_lane *lane, struct sql_request *request)
+{
+    if (lane->tail)
+        lane->tail->next = request;
+    else
+        lane->head = request;
+    lane->tail = request;
+}
+
+void sql_lane_prepend(struct sql_lane *lane, struct sql_request *request)
+{
+    request->next = lane->head;
+    lane->head = request;
+    if (!lane->tail)
+        lane->tail = request;
+}
+
+void sql_lane_complete(struct sql_lane *lane)
+{
+    struct sql_request *request = lane->head;
+    struct outbox_error error = lane->error;
+    lane->error.code = OUTBOX_OK;
+    lane->head = request->next;
+    if (!lane->head)
+        lane->tail = NULL;
+    request->done(request, &error);
+}
+
+void sql_lane_fail_all(struct sql_lane *lane, const struct outbox_error *why)
+{
+    struct sql_request *request = lane->head;
+    lane->head = lane->tail = NULL;
+    lane->error.code = OUTBOX_OK;
+    while (request) {
+        struct sql_request *next = request->next; /* the memory may be gone after done() */
+        request->done(request, why);
+        request = next;
+    }
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/lane.h - a connection with a queue of requests; the ground floor of a store for an SQL server
+ *
+ * A request is what the server is asked in one go: one statement, or several that are one transaction. It ends when all
+ * of its results were taken in. Requests of a lane end in the order in which they were submitted. When the connection
+ * breaks, every request on it ends with OUTBOX_E_NOT_CONNECTED; the outcome at the server is unknown.
+ *
+ * Each server embeds struct sql_lane first in its own connection: it sends and receives, this file queues. Libpq sends
+ * several requests at once, MySQL one after the other: so the seam is the request, and never the text of a statement.
+ *
+ * All on the loop thread. A request is memory of the caller until its done() was called.
+ */
+#ifndef OBX_BACKENDS_SQL_SERVER_LANE_H
+#define OBX_BACKENDS_SQL_SERVER_LANE_H
+
+#include <outbox/plugin.h>
+
+#include "sql/text.h"
+
+struct sql_driver;
+struct sql_lane;
+struct sql_store;
+
+struct sql_request {
+    const char *what;                         /* what is attempted, for errors: "claim rows" */
+    bool (*put)(struct sql_request *request); /* sends the statements, or appends them to sql; false: it could not */
+    /* Owns the result, which is NULL for a statement without rows. NULL: results are dropped. Not for failures. */
+    void (*result)(struct sql_request *request, void *result);
+    void (*done)(struct sql_request *request, const struct outbox_error *error); /* error->code 0: committed */
+    void *arg;
+    struct sql_store *store;
+    struct obx_sql_text *sql; /* of servers that are sent text; must stay until done() */
+    bool transaction;         /* opens one: servers that are sent text roll back after a failure */
+    bool first;               /* goes before the requests that wait: the transaction before it is still open */
+
+    /* for result() */
+    unsigned index;    /* of the statement that gave it */
+    uint64_t affected; /* rows, by that statement */
+
+    /* private */
+    struct sql_lane *lane;
+    struct sql_request *next;
+};
+
+struct sql_lane {
+    const struct sql_driver *driver;
+    const struct outbox_host *host;
+    struct sql_store *store;
+    const char *name;                                                          /* "reader", "owner": for messages */
+    void (*connected)(struct sql_lane *lane, const struct outbox_error *error); /* once after open(), unless closed */
+    void (*lost)(struct sql_lane *lane, const struct outbox_error *error);      /* it broke, with no request on it */
+    struct sql_request *head, *tail;
+    struct outbox_error error; /* of the request at the head */
+};
+
+/* done() may be called from inside when the lane is closed. */
+void sql_lane_submit(struct sql_lane *lane, struct sql_request *request);
+bool sql_lane_is_open(const struct sql_lane *lane);
+/* All requests end with `why`; neither connected() nor lost() is called. Closed already: nothing happens. */
+void sql_lane_close(struct sql_lane *lane, const struct outbox_error *why);
+
+/* ---- for the server's connection --------------------------------------------------------------------------------- */
+
+void sql_lane_append(struct sql_lane *lane, struct sql_request *request);
+void sql_lane_prepend(struct sql_lane *lane, struct sql_request *request);
+void sql_lane_complete(struct sql_lane *lane); /* ends the request at the head, with lane->error */
+/* Empties the queue, then ends all that was in it. */
+void sql_lane_fail_all(struct sql_lane *lane, const struct outbox_error *why);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/op.h - one operation of the host, which may take several requests
+ *
+ * It lives in the host's scratch memory of the operation, from sql_op_begin() to sql_op_complete(), which frees what it
+ * holds. Its memory is gone after that.
+ */
+#ifndef OBX_BACKENDS_SQL_SERVER_OP_H
+#define OBX_BACKENDS_SQL_SERVER_OP_H
+
+#include "sql/server/store.h"
+
+struct sql_op {
+    struct sql_request request;
+    struct sql_store *store;
+    outbox_op_t id;
+    const void *in;
+    void *out;
+    struct obx_sql_text sql;        /* of its requests; claims and settles use buffers of the store */
+    void (*then)(struct sql_op *op); /* what comes after the request in flight: sql_op_continue() */
+    void *result;                   /* owned */
+    const struct sql_probe *probe;
+    uint64_t cursor;  /* the last number of the page before */
+    uint64_t session; /* of another relay, at the server */
+    unsigned tries;
+};
+
+struct sql_op *sql_op_begin(struct sql_store *store, outbox_op_t id);
+void sql_op_complete(struct sql_op *op, const struct outbox_error *error); /* NULL: success */
+void sql_op_fail(struct sql_op *op, int code, const char *format, ...) OUTBOX_PRINTF(3, 4);
+/* Submits op->request with this. `transaction`, `first` and `sql` of the request are kept. */
+void sql_op_submit(struct sql_op *op, struct sql_lane *lane, const char *what,
+                   bool (*put)(struct sql_request *request),
+                   void (*result)(struct sql_request *request, void *result),
+                   void (*done)(struct sql_request *request, const struct outbox_error *error));
+void sql_op_drop_result(struct sql_op *op);
+
+/* result(): keep it in op->result. */
+void sql_op_store_result(struct sql_request *request, void *result);
+/* done(): the operation ends as the request did. */
+void sql_op_end(struct sql_request *request, const struct outbox_error *error);
+/* done(): go on with op->then, or end with the error. */
+void sql_op_continue(struct sql_request *request, const struct outbox_error *error);
+
+/* put() of text that was appended to op->sql before the submit. */
+static inline struct sql_op *sql_op_of(const struct sql_request *request)
+{
+    return request->arg;
+}
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/owner.c - owning an outbox
+ *
+ * Ownership is a lock of the owner's session: when that session ends, for any reason, the lock is free and the session
+ * can settle nothing. An owner shows that it lives by a small statement a few times in a lease. Each server has its own
+ * lock, and its own way to end the session of an owner that was silent for a whole lease: driver->acquire().
+ */
+#include "sql/server/owner.h"
+
+void sql_become_owner(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    sql_acquire_of(op)->flags = store->driver->same_database(store) ? OUTBOX_ACQUIRED_SAME : 0;
+    store->owns = true;
+    sql_op_complete(op, NULL);
+}
+
+void sql_stand_by(struct sql_op *op)
+{
+    const char *owner = sql_acquire_of(op)->owner;
+    sql_op_fail(op, OUTBOX_E_STANDBY, "own outbox %s.%s: owned by %s", op->store->table.schema, op->store->outbox.name,
+                *owner ? owner : "another session");
+}
+
+void sql_acquire(void *self, outbox_op_t id, struct outbox_acquire *acquire)
+{
+    struct sql_op *op = sql_op_begin(self, id);
+    struct outbox_error error;
+    op->out = acquire;
+    acquire->flags = 0;
+    acquire->owner[0] = '\0';
+    if (SQL_FAILPOINT_ERROR(op->store, before_acquire, &error))
+        sql_op_complete(op, &error);
+    else
+        op->store->driver->acquire(op);
+}
+
+bool sql_owner_may(struct sql_op *op, const char *what)
+{
+    if (op->store->owns)
+        return true;
+    sql_op_fail(op, OUTBOX_E_FENCED, "%s of %s: this relay does not own the outbox", what, op->store->table_name);
+    return false;
+}
+
+struct outbox_error sql_owner_verdict(struct sql_store *store, const struct outbox_error *error)
+{
+    struct outbox_error verdict = *error;
+    if (verdict.code && store->driver->is_fenced && store->driver->is_fenced(store, &verdict))
+        store->owns = false;
+    return verdict;
+}
+
+void sql_renew(void *self, outbox_op_t id)
+{
+    struct sql_op *op = sql_op_begin(self, id);
+    if (sql_owner_may(op, "renew the ownership"))
+        sql_op_submit(op, op->store->owner, "renew the ownership", op->store->driver->put_renew, NULL, sql_op_end);
+}

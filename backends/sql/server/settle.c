@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/settle.c - deleting what was published
+ *
+ * Only on the owner's lane, only ids that were claimed, as ranges of consecutive ids. A row that is gone already is
+ * settled as well. A server may bound the ranges and the bytes of one transaction: then a settle is a series of chunks,
+ * one after the other. What a chunk has deleted is gone, whatever becomes of the next.
+ */
+#include "sql/server/settle.h"
+
+#include "sql/gaps/id_ranges.h"
+#include "sql/server/owner.h"
+
+static void submit(struct sql_op *op);
+
+static void finish(struct sql_op *op, const struct outbox_error *error)
+{
+    obx_sql_outstanding_removed(&op->store->outstanding);
+    sql_op_complete(op, error);
+}
+
+/* ---- chunks ------------------------------------------------------------------------------------------------------ */
+
+/* The ranges from settled_ranges on, as many as one transaction takes; the last of them is cut if need be. */
+static void cut_chunk(struct sql_store *store)
+{
+    struct sql_chunk *chunk = &store->chunk;
+    int64_t room = store->chunk_rows;
+    uint32_t left = store->ranges.count - store->settled_ranges;
+    *chunk = (struct sql_chunk){.items = store->ranges.items + store->settled_ranges, .rest = {.lo = 1, .hi = 0}};
+    while (chunk->count < left && chunk->count < store->driver->settle_ranges && room > 0) {
+        struct obx_sql_range *range = &chunk->items[chunk->count++];
+        if (range->hi - range->lo >= room) {
+            chunk->rest = (struct obx_sql_range){range->lo + room, range->hi};
+            range->hi = range->lo + room - 1;
+        }
+        room -= range->hi - range->lo + 1;
+    }
+}
+
+/* The rows of the chunk are gone. */
+static void retire_chunk(struct sql_store *store)
+{
+    struct sql_chunk *chunk = &store->chunk;
+    for (uint32_t i = 0; i < chunk->count; i++)
+        obx_sql_outstanding_remove(&store->outstanding, chunk->items[i].lo, chunk->items[i].hi);
+    store->settled_ranges += chunk->count;
+    if (chunk->rest.lo <= chunk->rest.hi)
+        store->ranges.items[--store->settled_ranges] = chunk->rest;
+}
+
+/* How many rows one transaction may delete: by the bytes that they have on average. */
+static int64_t rows_of_chunk(const struct outbox_settle *settle, uint64_t bytes_max)
+{
+    uint64_t rows = 0, bytes = 0;
+    for (uint32_t i = 0; i < settle->span_count; i++) {
+        rows += settle->spans[i].batch->rows;
+        bytes += settle->spans[i].batch->bytes;
+    }
+    if (bytes_max == UINT64_MAX)
+        return INT64_MAX;
+    return bytes < bytes_max * rows ? (int64_t)(bytes_max * rows / (bytes ? bytes : 1)) : 1;
+}
+
+/* ---- the settle -------------------------------------------------------------------------------------------------- */
+
+static void on_settled(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    struct sql_store *store = op->store;
+    SQL_FAILPOINT(store, after_settle);
+    struct outbox_error verdict = sql_owner_verdict(store, error);
+    if (!verdict.code)
+        retire_chunk(store);
+    if (verdict.code || store->settled_ranges == store->ranges.count)
+        finish(op, &verdict);
+    else
+        submit(op);
+}
+
+static void submit(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    cut_chunk(store);
+    op->request.sql = &store->settle_sql;
+    op->request.transaction = true;
+    sql_op_submit(op, store->owner, "settle rows", store->driver->put_settle, store->driver->settle_result, on_settled);
+    SQL_FAILPOINT(store, settle_sent); /* op may have ended */
+}
+
+void sql_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
+{
+    struct sql_store *store = self;
+    struct sql_op *op = sql_op_begin(store, id);
+    struct outbox_error error = {.code = OUTBOX_OK};
+    if (!sql_owner_may(op, "settle rows"))
+        return;
+    obx_sql_outstanding_removing(&store->outstanding);
+    store->settled_ranges = 0;
+    store->chunk_rows = rows_of_chunk(settle, store->driver->settle_bytes);
+    if (!obx_sql_id_ranges(store->host, &store->ranges, settle))
+        outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
+    if (error.code || !store->ranges.count || SQL_FAILPOINT_ERROR(store, before_settle, &error))
+        finish(op, &error);
+    else
+        submit(op);
+}

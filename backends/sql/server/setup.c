@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/setup.c - the tables: made, or only printed
+ *
+ * The outbox is made when there is none; one that exists is never altered. The dead-letter table takes the types of the
+ * outbox's columns, so that a dead letter can be replayed byte by byte. After the statements the server looks at the
+ * table again: the next verb on this store has to know it.
+ */
+#include "sql/server/verbs.h"
+
+static void set_up(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    sql_op_complete(op, error->code ? error : &op->store->start_error);
+}
+
+void sql_setup(void *self, outbox_op_t id)
+{
+    struct sql_op *op = sql_op_begin(self, id);
+    const struct sql_driver *driver = op->store->driver;
+    op->store->start_error.code = OUTBOX_OK;
+    sql_op_submit(op, op->store->owner, "set up the tables", driver->put_setup, driver->setup_result, set_up);
+}
+
+/* Line by line; the text is used up. */
+static bool print_text(struct obx_sql_text *sql, void (*line)(void *arg, const char *text), void *arg)
+{
+    bool fine = !sql->failed;
+    if (fine)
+        obx_sql_text_tell(sql, line, arg);
+    return fine;
+}
+
+int sql_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
+              struct outbox_error *error)
+{
+    const struct sql_store *store = self;
+    struct obx_sql_text sql = {.host = store->host, .dialect = store->driver->dialect};
+    bool fine = true;
+    if (what == OUTBOX_PRINT_GRANTS) {
+        store->driver->put_grants(store, &sql);
+        fine = print_text(&sql, line, arg);
+    }
+    for (int i = 0; what == OUTBOX_PRINT_SQL && fine && store->driver->statement(store, &sql, i); i++) {
+        obx_sql_text_puts(&sql, ";");
+        fine = print_text(&sql, line, arg);
+    }
+    obx_sql_text_free(&sql);
+    return fine ? OUTBOX_OK : outbox_error_set(error, OUTBOX_E_NO_MEMORY, "print the tables: out of memory");
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/start.c - connecting
+ *
+ * resolve addresses -> for each of them: connect the owner, take the driver's steps, connect the reader at the first
+ * step that needs it -> started. An address that does not answer, or whose server is read-only, gives way to the next;
+ * any other failure would be the same on each of them. A start begins anew each time: addresses are resolved and
+ * secrets read again.
+ */
+#include "sql/server/start.h"
+
+#include "sql/server/claim.h"
+
+static void try_candidate(struct sql_store *store);
+
+/* ---- the end of it ----------------------------------------------------------------------------------------------- */
+
+void sql_close_all(struct sql_store *store, const struct outbox_error *why)
+{
+    store->owns = false;
+    sql_lane_close(store->reader, why);
+    sql_lane_close(store->owner, why);
+    if (store->driver->close_others)
+        store->driver->close_others(store, why);
+}
+
+static void finish(struct sql_store *store, const struct outbox_error *error)
+{
+    outbox_op_t op = store->start_op;
+    store->start_op = 0;
+    store->start = NULL;
+    store->phase = error ? SQL_STOPPED : SQL_STARTED;
+    if (error)
+        sql_close_all(store, error);
+    store->host->op_done(store->host, op, error);
+    store->when_idle(store);
+}
+
+static bool another_may_do(const struct outbox_error *error)
+{
+    return error->code == OUTBOX_E_NOT_CONNECTED || error->code == OUTBOX_E_TIMEOUT ||
+           error->code == OUTBOX_E_READ_ONLY;
+}
+
+static void fail(struct sql_store *store, const struct outbox_error *error)
+{
+    struct outbox_error kept = *error;
+    if (!store->start_op || store->failing)
+        return;
+    store->failing = true; /* requests in flight on the other lane fail as well, and come by here */
+    sql_lane_close(store->owner, &kept);
+    sql_lane_close(store->reader, &kept);
+    store->failing = false;
+    if (!another_may_do(&kept) || store->candidate + 1 >= store->driver->candidates(store)) {
+        finish(store, &kept);
+        return;
+    }
+    store->host->log(store->host, OUTBOX_LOG_DEBUG, "%s; trying the next address", kept.text);
+    store->candidate++;
+    try_candidate(store);
+}
+
+void sql_start_cancel(struct sql_store *store)
+{
+    struct outbox_error error;
+    outbox_error_set(&error, OUTBOX_E_CANCELED, "connect: canceled");
+    if (store->start_op)
+        finish(store, &error);
+}
+
+/* ---- the steps --------------------------------------------------------------------------------------------------- */
+
+static void take_step(struct sql_store *store);
+
+bool sql_start_is_for_relaying(const struct sql_store *store)
+{
+    return store->start->column_count > 0;
+}
+
+static void step_done(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_store *store = request->arg;
+    struct outbox_error verdict = error->code ? *error : store->start_error;
+    if (!store->start_op || store->failing)
+        return;
+    if (store->step->validate)
+        store->step->validate(store, &verdict);
+    if (verdict.code) {
+        fail(store, &verdict);
+        return;
+    }
+    store->step++;
+    take_step(store);
+}
+
+static void connect_lane(struct sql_store *store, struct sql_lane *lane);
+
+static void take_step(struct sql_store *store)
+{
+    while (store->step->what && store->step->relaying && !sql_start_is_for_relaying(store))
+        store->step++;
+    const struct sql_step *step = store->step;
+    struct sql_lane *lane = step->lane == SQL_OWNER ? store->owner : store->reader;
+    if (!step->what) {
+        SQL_FAILPOINT(store, connected);
+        sql_claim_rewind(store);
+        finish(store, NULL);
+    } else if (!sql_lane_is_open(lane)) {
+        connect_lane(store, lane);
+    } else {
+        store->step_request = (struct sql_request){.what = step->what,
+                                                   .put = step->put,
+                                                   .result = step->result,
+                                                   .done = step_done,
+                                                   .arg = store,
+                                                   .store = store,
+                                                   .sql = &store->step_sql};
+        sql_lane_submit(lane, &store->step_request);
+    }
+}
+
+/* ---- connections ------------------------------------------------------------------------------------------------- */
+
+static void connected(struct sql_lane *lane, const struct outbox_error *error)
+{
+    struct sql_store *store = lane->store;
+    if (error->code) {
+        fail(store, error);
+        return;
+    }
+    if (lane == store->owner)
+        store->driver->begin_session(store);
+    take_step(store);
+}
+
+static void lost(struct sql_lane *lane, const struct outbox_error *error)
+{
+    struct sql_store *store = lane->store;
+    if (lane == store->owner)
+        store->owns = false;
+    if (store->start_op)
+        fail(store, error);
+    else if (store->phase == SQL_STARTED)
+        store->host->lost(store->host, error);
+}
+
+static void connect_lane(struct sql_store *store, struct sql_lane *lane)
+{
+    struct outbox_error error;
+    *lane = (struct sql_lane){.driver = store->driver,
+                              .host = store->host,
+                              .store = store,
+                              .name = lane == store->owner ? "owner" : "reader",
+                              .connected = connected,
+                              .lost = lost};
+    if (SQL_FAILPOINT_ERROR(store, before_connect, &error) || store->driver->open(store, lane, &error))
+        fail(store, &error);
+}
+
+static void try_candidate(struct sql_store *store)
+{
+    store->start_error.code = OUTBOX_OK;
+    store->table.schema[0] = '\0';
+    store->table.exists = false;
+    store->step = store->driver->steps;
+    connect_lane(store, store->owner);
+}
+
+void sql_start_resolved(struct sql_store *store, const struct outbox_error *error)
+{
+    if (error->code)
+        finish(store, error);
+    else
+        try_candidate(store);
+}
+
+void sql_start(void *self, outbox_op_t op, const struct outbox_store_start *start)
+{
+    struct sql_store *store = self;
+    struct outbox_error error;
+    outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "connect: starting anew");
+    sql_close_all(store, &error);
+    store->phase = SQL_STARTING;
+    store->start_op = op;
+    store->start = start;
+    store->candidate = 0;
+    store->driver->resolve(store);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/store.h - the store of an SQL server: the state that the skeleton's files share
+ *
+ * Two lanes to one server. The reader claims. The owner holds the lock that makes this relay the owner of the outbox; it
+ * settles and dead-letters: a relay that loses that session can settle nothing. Claims and deletes overlap.
+ *
+ *   lane, op        requests and operations          start       connecting, and the steps on fresh connections
+ *   names, table    the tables and their columns     owner       ownership and lease
+ *   claim, wakeup   rows; the policy around a claim  stray_scan  rows that no claim can find
+ *   settle          deletes                          dead_letter, dead  moving rows there; the verb
+ *   setup, status, check, add, probes  the verbs     lifecycle   init, stop, cancel: the top
+ *
+ * All on the loop thread. The server's store has struct sql_store as its first member.
+ */
+#ifndef OBX_BACKENDS_SQL_SERVER_STORE_H
+#define OBX_BACKENDS_SQL_SERVER_STORE_H
+
+#include <outbox/failpoint.h>
+#include <outbox/plugin_util.h>
+
+#include "sql/columns.h"
+#include "sql/server/driver.h"
+#include "sql/gaps/stray_scan.h"
+
+enum { SQL_NAME = 65 }; /* of a table, column, ...: the longest that a server allows, and the NUL */
+
+struct sql_column { /* of the table */
+    char name[SQL_NAME];
+    char base[SQL_NAME]; /* as in sql_column_type */
+    char type[96];       /* "varchar(255)", for SQL */
+    char charset[SQL_NAME];
+    bool has_default; /* or draws its values from a sequence */
+    bool generated;   /* cannot be inserted */
+};
+
+struct sql_selected { /* by the route, in its order */
+    char name[SQL_NAME];
+    char type[96];
+    int encoding; /* of sql_column_type; 0: the table has no such column */
+    bool as_text; /* of a type that is only known as text */
+    bool counts;  /* its size counts toward the bytes of a claim */
+};
+
+struct sql_table_name {
+    char schema[SQL_NAME]; /* "" if the configuration names none */
+    char name[SQL_NAME];
+};
+
+struct sql_table {
+    bool exists, is_table;
+    char schema[SQL_NAME];      /* where it was found, or where setup would make it; "" before the first probe */
+    struct sql_column *columns; /* owned */
+    uint32_t column_count;
+    char id[SQL_NAME];
+};
+
+enum sql_phase { SQL_STOPPED = 0, SQL_STARTING, SQL_STARTED };
+
+/* What a claim's result says, before it is taken in. */
+struct sql_reading {
+    int first;     /* index of the first row in the result */
+    uint32_t rows; /* that were asked for, up to one that is too large; their ids are in store->ids */
+    bool truncated;
+    uint64_t oversize; /* bytes of a row that ended the batch, 1 if they are not known; 0: there was none */
+    struct obx_sql_snapshot snapshot;
+    uint64_t log_end; /* of the server's log, at the claim; 0: unknown */
+};
+
+/* Ranges of a settle that one transaction deletes. The last may be cut: `rest` is what is left of it. */
+struct sql_chunk {
+    struct obx_sql_range *items;
+    uint32_t count;
+    struct obx_sql_range rest; /* lo > hi: nothing */
+};
+
+enum sql_wakeup_state { SQL_WAKEUP_NEW = 0, SQL_WAKEUP_ACTIVE, SQL_WAKEUP_FAILED };
+
+struct sql_store {
+    const struct sql_driver *driver;
+    const struct outbox_host *host;
+    char relay[64];
+
+    /* options that every server has */
+    const char *table_name, *dead_name;
+    struct outbox_map column_names;
+    int64_t connect_ms, statement_ms;
+    int64_t wakeup; /* index into driver->wakeups */
+
+    struct sql_table_name outbox, dead;
+    const char *default_schema; /* of tables that name none; NULL: the server finds it */
+
+    /* start and stop */
+    enum sql_phase phase;
+    struct sql_lane *owner, *reader; /* the server's */
+    uint32_t candidate;              /* that is being tried */
+    outbox_op_t start_op, stop_op;
+    const struct outbox_store_start *start; /* while starting */
+    struct outbox_error start_error;        /* found in a result, not by the server */
+    const struct sql_step *step;
+    struct sql_request step_request;
+    struct obx_sql_text step_sql;
+    bool failing;                                /* in sql_start_failed() */
+    bool giving_back;                            /* the ownership */
+    void (*when_idle)(struct sql_store *store);  /* something has ended that a stop may wait for */
+    uint32_t ops;                                /* in flight, but for start and stop */
+
+    struct sql_table table;
+    struct sql_selected *selected; /* owned */
+    uint32_t selected_count;
+
+    bool owns;
+
+    /* claims */
+    outbox_op_t claim_op;
+    struct obx_sql_gaps gaps;
+    struct obx_sql_outstanding outstanding;
+    struct obx_sql_batches batches;
+    struct obx_sql_text claim_sql;
+    int64_t *ids;
+    uint32_t id_room;
+    uint64_t inspected_ns; /* when writers were inspected last */
+    struct obx_sql_holder *holders;
+    uint32_t holder_room;
+    enum sql_wakeup_state wakeup_state; /* in the log */
+
+    /* settles */
+    struct obx_sql_ranges ranges; /* of the settle in flight */
+    uint32_t settled_ranges;      /* of these, how many are gone */
+    struct sql_chunk chunk;
+    int64_t chunk_rows; /* at most */
+    struct obx_sql_text settle_sql;
+
+    struct obx_sql_stray_scan strays;
+    struct sql_request stray_request;
+    struct obx_sql_text stray_sql;
+    bool unusable_reported;
+};
+
+/* The group of the failpoints is the driver's name; both groups have every step that the skeleton names. */
+#ifdef OUTBOX_WITH_FAILPOINTS
+int sql_failpoint(const struct sql_store *store, const char *step, struct outbox_error *error);
+#define SQL_FAILPOINT_ERROR(store, step, error) \
+    sql_failpoint((store), ((void)OUTBOX_FP_postgres_##step, (void)OUTBOX_FP_mysql_##step, #step), (error))
+#define SQL_FAILPOINT(store, step) ((void)SQL_FAILPOINT_ERROR(store, step, NULL))
+#else
+#define SQL_FAILPOINT_ERROR(store, step, error) 0
+#define SQL_FAILPOINT(store, step) ((void)0)
+#endif
+
+#endif

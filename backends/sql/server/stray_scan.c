@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/server/stray_scan.c - the scan for rows that no claim can find
+ *
+ * Such rows have an id below the highest id seen, and in no gap: an id chosen by hand, a sequence that was set back, or
+ * a gap that was given up too early. An idle relay compares the table, a page at a time, with the rows that it knows.
+ * Rows that it finds are claimed next. Ids below 1 cannot be positions; the relay logs that once.
+ */
+#include "sql/server/claim.h"
+
+static void report_found(struct sql_store *store, const struct obx_sql_found *found)
+{
+    store->host->log(store->host, OUTBOX_LOG_WARN,
+                     "%u rows were found below id %lld, where all rows had been read (%lld to %lld): %s; the relay "
+                     "publishes them now, without order to other events",
+                     found->count, (long long)store->gaps.hi, (long long)found->first, (long long)found->last,
+                     store->driver->stray_causes);
+    store->host->wake(store->host);
+}
+
+static void report_unusable(struct sql_store *store, int64_t id)
+{
+    if (!store->unusable_reported)
+        store->host->log(store->host, OUTBOX_LOG_ERROR, "row %lld of %s.%s can not be relayed: ids must be above 0",
+                         (long long)id, store->table.schema, store->outbox.name);
+    store->unusable_reported = true;
+}
+
+/* Without memory it is as if there had been no scan. */
+static void on_page(struct sql_request *request, void *result)
+{
+    struct sql_store *store = request->arg;
+    struct obx_sql_found found = {0};
+    uint32_t rows = 0;
+    bool fine = store->driver->read_ids(store, result, &rows);
+    store->driver->free_result(result);
+    if (!fine || !obx_sql_stray_scan_page(&store->strays, store->ids, rows, &found))
+        return;
+    if (rows && store->ids[0] < 1)
+        report_unusable(store, store->ids[0]);
+    if (found.count)
+        report_found(store, &found);
+}
+
+static void done(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_store *store = request->arg;
+    obx_sql_stray_scan_end(&store->strays, error->code != OUTBOX_OK);
+}
+
+void sql_stray_scan_if_due(struct sql_store *store)
+{
+    if (!obx_sql_stray_scan_due(&store->strays))
+        return;
+    obx_sql_stray_scan_begin(&store->strays);
+    store->stray_request = (struct sql_request){.what = "look for rows that were missed",
+                                                .put = store->driver->put_strays,
+                                                .result = on_page,
+                                                .done = done,
+                                                .arg = store,
+                                                .store = store,
+                                                .sql = &store->stray_sql};
+    sql_lane_submit(store->reader, &store->stray_request);
+}

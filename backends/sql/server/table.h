@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backends/sql/server/table.h - the names of the tables, and the columns of the outbox */
+#ifndef OBX_BACKENDS_SQL_SERVER_TABLE_H
+#define OBX_BACKENDS_SQL_SERVER_TABLE_H
+
+#include "sql/server/store.h"
+
+/* Splits the names of the options. Errors: CONFIG. */
+int sql_names_init(struct sql_store *store, struct outbox_error *error);
+/* A table's name in two; `suffix` makes one from the outbox's where none is configured. Errors: CONFIG. */
+int sql_name_split(const struct sql_store *store, const char *option, const char *value, const char *suffix,
+                   struct sql_table_name *name, struct outbox_error *error);
+/* Quoted, with the schema as soon as one is known. */
+void sql_append_table(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_table_name *name);
+void sql_append_outbox(const struct sql_store *store, struct obx_sql_text *sql);
+void sql_append_dead(const struct sql_store *store, struct obx_sql_text *sql);
+
+/* One row for each column: name, base, type, character set, has a default (0, 1), is generated (0, 1). Takes the result
+ * over. Errors, in store->start_error: NO_MEMORY. */
+void sql_columns_read(struct sql_store *store, void *result);
+/* Chooses how the columns of the route are read; store->start names them. Errors: SCHEMA, NO_MEMORY. */
+int sql_columns_choose(struct sql_store *store, struct outbox_error *error);
+/* Whether the table is there, and is one. Errors: NOT_FOUND, UNSUPPORTED. */
+int sql_table_validate(const struct sql_store *store, const char *user, const char *database,
+                       struct outbox_error *error);
+const struct sql_column *sql_column_find(const struct sql_table *table, const char *name);
+const struct sql_column *sql_column_of(const struct sql_store *store, const char *logical);
+void sql_table_free(struct sql_store *store);
+
+/* ", a, b" of the columns that both tables have, by their names in the outbox or in the dead-letter table. */
+void sql_append_columns(const struct sql_store *store, struct obx_sql_text *sql, bool of_outbox, const char *prefix);
+
+#endif

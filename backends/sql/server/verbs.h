@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backends/sql/server/verbs.h - administration: setup, print, status, check, add, dead */
+#ifndef OBX_BACKENDS_SQL_SERVER_VERBS_H
+#define OBX_BACKENDS_SQL_SERVER_VERBS_H
+
+#include "sql/server/op.h"
+
+void sql_setup(void *self, outbox_op_t id);
+int sql_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
+              struct outbox_error *error);
+void sql_status(void *self, outbox_op_t id, struct outbox_store_status *status);
+void sql_check(void *self, outbox_op_t id, const struct outbox_check *check);
+void sql_add(void *self, outbox_op_t id, const struct outbox_add *add);
+void sql_dead(void *self, outbox_op_t id, struct outbox_dead *dead);
+
+/* ---- probes.c: questions, one after the other -------------------------------------------------------------------- */
+
+/* All of the table, then then(). A failure ends the operation. */
+void sql_probes_run(struct sql_op *op, const struct sql_probe *probes, void (*then)(struct sql_op *op));
+/* refused(): a table that is not there, or not this user's to read, is no failure. */
+bool sql_probe_is_optional(struct sql_op *op, const struct outbox_error *error);
+
+/* ---- for check probes -------------------------------------------------------------------------------------------- */
+
+/* advice may be NULL. */
+void sql_check_report(const struct sql_op *op, enum outbox_log_level level, const char *advice, const char *format, ...)
+    OUTBOX_PRINTF(4, 5);
+/* refused(): the server's text is a finding, an error with advice. */
+bool sql_check_refused(struct sql_op *op, const struct outbox_error *error);
+/* refused(): there is no dead-letter table, or it may not be written. */
+bool sql_check_no_dead(struct sql_op *op, const struct outbox_error *error);
+int64_t sql_check_number(const struct sql_op *op, unsigned column, int64_t default_value); /* of the first row */
+
+/* ---- for the statements of dead letters -------------------------------------------------------------------------- */
+
+static inline struct outbox_dead *sql_dead_of(const struct sql_op *op)
+{
+    return op->out;
+}
+/* A request that drops or replays: `affected` of the request is what the verb gives. */
+void sql_dead_move(struct sql_op *op, bool (*put)(struct sql_request *request));
+
+#endif
