@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/main.c - the program: finds the verb and runs it. Everything else is in the verbs' own files. */
+/* program/main.c - finds the verb and runs it; verbs/ has the verbs */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "cli/exit_code.h"
-#include "verbs/verb.h"
+#include "verbs/verbs.h"
 
 static const struct obx_verb *const verbs[] = {
     &obx_verb_init,   &obx_verb_check, &obx_verb_run,     &obx_verb_drain, &obx_verb_add,
@@ -22,12 +22,12 @@ static const struct obx_verb *const verbs[] = {
 static int help(void)
 {
     puts("usage: outbox VERB [OPTION...]\n\n"
-         "Relays the committed rows of an outbox table to a broker.\n");
+         "Publishes the committed rows of an outbox table to a message broker.\n");
     for (size_t i = 0; i < OBX_COUNT(verbs); i++)
         if (!verbs[i]->hidden)
             printf("  %-8s  %s\n", verbs[i]->name, verbs[i]->summary);
-    puts("\nVerbs that need it read the configuration: -c FILE, or $OUTBOX_CONFIG, ./outbox.yaml,\n"
-         "/etc/outbox/outbox.yaml. Each verb has its own --help. Exit codes: 0 ok, 64 usage, 65 bad data,\n"
+    puts("\nConfiguration: -c FILE, else $OUTBOX_CONFIG, ./outbox.yaml, /etc/outbox/outbox.yaml.\n"
+         "`outbox VERB --help` lists the options of a verb. Exit codes: 0 ok, 64 usage, 65 bad data,\n"
          "69 unavailable, 70 bug, 75 try again, 77 no permission, 78 bad configuration.");
     return OBX_EXIT_OK;
 }
@@ -44,36 +44,36 @@ static int run_verb(int argc, char **argv)
         fputs("outbox: no verb given; see outbox --help\n", stderr);
         return OBX_EXIT_USAGE;
     }
-    const char *word = argv[1];
-    if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help"))
+    const char *name = argv[1];
+    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help"))
         return help();
-    if (!strcmp(word, "--version") || !strcmp(word, "-V"))
+    if (!strcmp(name, "--version") || !strcmp(name, "-V"))
         return version();
     for (size_t i = 0; i < OBX_COUNT(verbs); i++)
-        if (!strcmp(word, verbs[i]->name))
+        if (!strcmp(name, verbs[i]->name))
             return verbs[i]->run(verbs[i], argc - 1, argv + 1);
-    fprintf(stderr, "outbox: unknown verb '%s'; see outbox --help\n", word);
+    fprintf(stderr, "outbox: unknown verb '%s'; see outbox --help\n", name);
     return OBX_EXIT_USAGE;
 }
 
 #ifdef OUTBOX_WITH_FAILPOINTS
-static int arm(void)
+static int arm_failpoints(void)
 {
     struct outbox_error error;
     return obx_failpoints_arm(getenv("OUTBOX_FAILPOINTS"), &error) ? (int)obx_exit_report("start", &error) : 0;
 }
 #else
-static int arm(void)
+static int arm_failpoints(void)
 {
     return 0;
 }
 #endif
 
 /*
- * A standard descriptor that is closed would become the number of the database or of a socket, and what is printed
- * would land there. In its place stands one that is open the other way round, so that its use still fails with EBADF.
+ * If a standard descriptor is closed, the next open() gets its number, and output would go to the database or a socket.
+ * Here /dev/null takes its place, opened for the other direction, so that using it still fails with EBADF.
  */
-static bool fill_standard(void)
+static bool reserve_standard_descriptors(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
@@ -83,13 +83,13 @@ static bool fill_standard(void)
 
 int main(int argc, char **argv)
 {
-    if (!fill_standard())
+    if (!reserve_standard_descriptors())
         return OBX_EXIT_UNAVAILABLE;
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow (ulimit -f) is an error of its write, as a full disk is */
-    int refused = arm();
-    if (refused)
-        return refused;
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit (ulimit -f) then is an error of write(), like a full disk */
+    int failed = arm_failpoints();
+    if (failed)
+        return failed;
     int code = run_verb(argc, argv);
     if (fflush(stdout) != 0 && code == OBX_EXIT_OK) {
         perror("outbox: write to stdout");

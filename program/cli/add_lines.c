@@ -2,8 +2,9 @@
 /*
  * program/cli/add_lines.c - NDJSON from a descriptor into a store
  *
- * Lines are read in blocks and parsed in place; what was parsed waits in a batch that is one transaction. A bad line
- * ends the work, but what came before it goes in first, so that the caller can go on from the line that is named.
+ * Lines are read in blocks and parsed in place. Parsed events collect in a batch, and each batch is one transaction. A
+ * bad line ends the work after the lines before it are committed, so that the caller can continue with the line that
+ * the error names.
  */
 #include "cli/add_lines.h"
 
@@ -19,52 +20,52 @@
 #include "cli/ndjson.h"
 
 #define BLOCK ((size_t)256 << 10)
-#define LONGEST_LINE ((size_t)256 << 20)
+#define MAX_LINE ((size_t)256 << 20)
 
 struct reader {
-    struct obx_session *session;
+    struct obx_oneshot *oneshot;
     int fd;
     bool uuids;
     struct obx_buf text; /* read and not yet added; parsed events point into it */
-    size_t taken;        /* bytes of text that belong to the batch */
-    size_t searched;     /* bytes behind them that are known to hold no end of a line */
-    bool ended;
-    uint64_t line;       /* of the last parsed one */
+    size_t consumed;     /* bytes of text that belong to the batch */
+    size_t searched;     /* bytes after them that contain no line end */
+    bool ended;          /* read() has returned end of file */
+    uint64_t line;       /* number of the last parsed line */
     uint64_t first_line; /* of the batch */
     uint64_t added;
     uint32_t count;
     struct obx_parsed_event parsed[OBX_ADD_BATCH];
 };
 
-int obx_add_events(struct obx_session *session, const struct outbox_event *const *events, uint32_t count,
+int obx_add_events(struct obx_oneshot *oneshot, const struct outbox_event *const *events, uint32_t count,
                    struct outbox_error *error)
 {
     const struct outbox_add add = {.struct_size = sizeof add, .count = count, .events = events};
-    obx_store_add(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &add);
-    int status = obx_session_wait(session, error);
-    /* what the database finds invalid is the event, not the configuration */
+    obx_store_add(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &add);
+    int status = obx_oneshot_wait(oneshot, error);
+    /* here INVALID is about the event, not about the configuration */
     return status == OUTBOX_E_INVALID ? (error->code = OUTBOX_E_REJECTED) : status;
 }
 
 int obx_add_check_id(const struct outbox_event *event, struct outbox_error *error)
 {
-    static const char like[] = "0b9c1b5e-7d2f-4a55-9d0b-3a1f6e7c8d90";
+    static const char sample[] = "0b9c1b5e-7d2f-4a55-9d0b-3a1f6e7c8d90";
     const char *id = event->event_id.data;
-    size_t size = event->event_id.size, good = 0;
+    size_t size = event->event_id.size, matching = 0;
     if (!id)
         return OUTBOX_OK;
-    while (good < size && good < sizeof like - 1 &&
-           (like[good] == '-' ? id[good] == '-' : isxdigit((unsigned char)id[good])))
-        good++;
-    if (good == size && size == sizeof like - 1)
+    while (matching < size && matching < sizeof sample - 1 &&
+           (sample[matching] == '-' ? id[matching] == '-' : isxdigit((unsigned char)id[matching])))
+        matching++;
+    if (matching == size && size == sizeof sample - 1)
         return OUTBOX_OK;
     return obx_error_set(error, OUTBOX_E_REJECTED,
-                         "event id '%.*s' is not a UUID, like %s; where the table has others, name its column, "
+                         "event id '%.*s' is not a UUID, like %s; if the table has other ids, name its column, "
                          "columns: {event_id: NAME}",
-                         (int)OBX_MIN(size, (size_t)60), id, like);
+                         (int)OBX_MIN(size, (size_t)60), id, sample);
 }
 
-/* Add the batch; then nothing points into the text any more. */
+/* Add the batch. Afterwards no event points into the text. */
 static int flush(struct reader *reader, struct outbox_error *error)
 {
     const struct outbox_event *events[OBX_ADD_BATCH];
@@ -72,7 +73,7 @@ static int flush(struct reader *reader, struct outbox_error *error)
     for (uint32_t i = 0; i < reader->count; i++)
         events[i] = &reader->parsed[i].event;
     if (reader->count)
-        status = obx_add_events(reader->session, events, reader->count, error);
+        status = obx_add_events(reader->oneshot, events, reader->count, error);
     if (status)
         obx_error_wrap(error, "add lines %" PRIu64 " to %" PRIu64, reader->first_line, reader->line);
     else
@@ -80,19 +81,19 @@ static int flush(struct reader *reader, struct outbox_error *error)
     for (uint32_t i = 0; i < reader->count; i++)
         obx_ndjson_free(&reader->parsed[i]);
     reader->count = 0;
-    if (reader->taken)
-        memmove(reader->text.data, reader->text.data + reader->taken, reader->text.size - reader->taken);
-    reader->text.size -= reader->taken;
-    reader->taken = 0;
+    if (reader->consumed)
+        memmove(reader->text.data, reader->text.data + reader->consumed, reader->text.size - reader->consumed);
+    reader->text.size -= reader->consumed;
+    reader->consumed = 0;
     return status;
 }
 
-/* More input behind what is there. Only while no parsed event points into the text: it may move. */
+/* Append more input. The text may move, so no parsed event may point into it. */
 static int fill(struct reader *reader, struct outbox_error *error)
 {
-    if (reader->text.size > LONGEST_LINE)
-        return obx_error_set(error, OUTBOX_E_REJECTED, "line %" PRIu64 ": longer than %zu MiB", reader->line + 1,
-                             LONGEST_LINE >> 20);
+    if (reader->text.size > MAX_LINE)
+        return obx_error_set(error, OUTBOX_E_REJECTED, "line %" PRIu64 ": the line is longer than %zu MiB",
+                             reader->line + 1, MAX_LINE >> 20);
     char *to = obx_buf_reserve(&reader->text, BLOCK);
     if (!to)
         return obx_error_no_memory(error);
@@ -114,7 +115,7 @@ static bool is_blank(const char *line, size_t size)
     return size == 0;
 }
 
-static int take_line(struct reader *reader, const char *line, size_t size, struct outbox_error *error)
+static int parse_line(struct reader *reader, const char *line, size_t size, struct outbox_error *error)
 {
     reader->line++;
     if (is_blank(line, size))
@@ -134,20 +135,20 @@ static int take_line(struct reader *reader, const char *line, size_t size, struc
     return OUTBOX_OK;
 }
 
-/* Take the next whole line of the text; false when there is none. */
+/* Consume the next complete line of the text; false when there is none. */
 static bool next_line(struct reader *reader, const char **line, size_t *size)
 {
-    *line = reader->text.data + reader->taken;
-    size_t left = reader->text.size - reader->taken;
-    size_t unseen = left - reader->searched;
-    const char *end = unseen ? memchr(*line + reader->searched, '\n', unseen) : NULL;
+    *line = reader->text.data + reader->consumed;
+    size_t left = reader->text.size - reader->consumed;
+    size_t unsearched = left - reader->searched;
+    const char *end = unsearched ? memchr(*line + reader->searched, '\n', unsearched) : NULL;
     if (!end && !(reader->ended && left)) {
         reader->searched = left;
         return false;
     }
     reader->searched = 0;
     *size = end ? (size_t)(end - *line) : left;
-    reader->taken += *size + (end != NULL);
+    reader->consumed += *size + (end != NULL);
     return true;
 }
 
@@ -157,10 +158,10 @@ static int add_all(struct reader *reader, struct outbox_error *error)
     size_t size;
     int status = OUTBOX_OK;
     while (!status) {
-        if (reader->count == OBX_ADD_BATCH || reader->taken > OBX_ADD_BATCH_BYTES)
+        if (reader->count == OBX_ADD_BATCH || reader->consumed > OBX_ADD_BATCH_BYTES)
             status = flush(reader, error);
         else if (next_line(reader, &line, &size))
-            status = take_line(reader, line, size, error);
+            status = parse_line(reader, line, size, error);
         else if (reader->ended)
             return flush(reader, error);
         else if (!(status = flush(reader, error)))
@@ -169,13 +170,13 @@ static int add_all(struct reader *reader, struct outbox_error *error)
     return status;
 }
 
-int obx_add_lines(struct obx_session *session, int fd, bool uuids, uint64_t *added, struct outbox_error *error)
+int obx_add_lines(struct obx_oneshot *oneshot, int fd, bool uuids, uint64_t *added, struct outbox_error *error)
 {
     struct reader *reader = obx_alloc(sizeof *reader);
     *added = 0;
     if (!reader)
         return obx_error_no_memory(error);
-    reader->session = session;
+    reader->oneshot = oneshot;
     reader->fd = fd;
     reader->uuids = uuids;
     int status = fill(reader, error);

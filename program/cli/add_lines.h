@@ -8,12 +8,13 @@
 #define OBX_ADD_BATCH 500u
 #define OBX_ADD_BATCH_BYTES (4u << 20)
 
-/* OUTBOX_OK if the event has no id, or one that is a UUID; else REJECTED. */
+/* OUTBOX_OK if the event has no id, or its id is a UUID; else REJECTED. */
 int obx_add_check_id(const struct outbox_event *event, struct outbox_error *error);
-/* uuids: ids must be. Every line before the one that the error names was added, none from it on; *added is how many,
- * also on failure. */
-int obx_add_lines(struct obx_session *session, int fd, bool uuids, uint64_t *added, struct outbox_error *error);
-int obx_add_events(struct obx_session *session, const struct outbox_event *const *events, uint32_t count,
+/* Add the events of `fd`, one a line. uuids: event ids must be UUIDs. *added counts the committed events, also on
+ * failure: all lines before the line that the error names, and none from it on. */
+int obx_add_lines(struct obx_oneshot *oneshot, int fd, bool uuids, uint64_t *added, struct outbox_error *error);
+/* Add events in one transaction. Errors: REJECTED for an event that the database refuses, and those of the store. */
+int obx_add_events(struct obx_oneshot *oneshot, const struct outbox_event *const *events, uint32_t count,
                    struct outbox_error *error);
 
 #endif

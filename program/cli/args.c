@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * program/cli/args.c - getopt_long with one voice: the options that all verbs share, --help, and clear refusals
- */
+/* program/cli/args.c - getopt_long with the options that all verbs share, --help, and uniform error texts */
 #include "cli/args.h"
 
 #include <errno.h>
@@ -14,8 +12,8 @@
 
 static const char common_help[] = "  -c, --config FILE   the configuration; default: $OUTBOX_CONFIG, ./outbox.yaml,\n"
                                   "                      /etc/outbox/outbox.yaml\n"
-                                  "  --relay NAME        only this one of the configuration's relays\n"
-                                  "  --verbose           log what happens on stderr\n";
+                                  "  --relay NAME        only this relay of the configuration\n"
+                                  "  --verbose           log to stderr from level debug on\n";
 
 int obx_args_refuse(const struct obx_verb *verb, const char *format, ...)
 {
@@ -28,7 +26,7 @@ int obx_args_refuse(const struct obx_verb *verb, const char *format, ...)
     return OBX_EXIT_USAGE;
 }
 
-static bool takes(const struct obx_args *args, const char *name)
+static bool has_option(const struct obx_args *args, const char *name)
 {
     for (const struct option *option = args->options; option->name; option++)
         if (!strcmp(option->name, name))
@@ -43,14 +41,14 @@ static int finish(struct obx_args *args, int code)
     return -1;
 }
 
-static int answer_help(struct obx_args *args)
+static int print_help(struct obx_args *args)
 {
     printf("usage: outbox %s %s\n\n%s\n\n", args->verb->name, args->verb->synopsis, args->verb->summary);
     if (args->verb->help)
         fputs(args->verb->help, stdout);
-    if (takes(args, "config"))
+    if (has_option(args, "config"))
         fputs(common_help, stdout);
-    printf("  --help              this text\n");
+    printf("  --help              print this text\n");
     return finish(args, OBX_EXIT_OK);
 }
 
@@ -69,7 +67,7 @@ static int refuse_option(struct obx_args *args, int found)
 int obx_args_next(struct obx_args *args)
 {
     opterr = 0;
-    const char *letters = takes(args, "config") ? ":c:h" : ":h";
+    const char *letters = has_option(args, "config") ? ":c:h" : ":h";
     for (;;) {
         int found = getopt_long(args->argc, args->argv, letters, args->options, NULL);
         switch (found) {
@@ -84,7 +82,7 @@ int obx_args_next(struct obx_args *args)
             continue;
         case 'h':
         case OBX_ARG_HELP:
-            return answer_help(args);
+            return print_help(args);
         case '?':
         case ':':
             return refuse_option(args, found);

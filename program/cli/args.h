@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "verbs/verb.h"
+#include "cli/verb.h"
 
-/* Values above all characters, so that a verb may use letters and small numbers for its own. */
+/* Above all characters: a verb uses letters and small numbers for its own options. */
 enum { OBX_ARG_HELP = 1000, OBX_ARG_RELAY, OBX_ARG_VERBOSE };
 
 #define OBX_ARGS_HELP                           \
@@ -34,21 +34,21 @@ struct obx_args {
     char **argv;
 
     /* out */
-    const char *config; /* -c; NULL: not given */
-    const char *relay;  /* --relay; NULL: not given */
+    const char *config; /* -c; NULL: absent */
+    const char *relay;  /* --relay; NULL: absent */
     bool verbose;
-    bool finished; /* --help was answered or the line is wrong: leave with `exit` */
+    bool finished; /* --help was printed, or the command line is wrong: return `exit` */
     int exit;
 };
 
 /* The next option of the verb's own (its value is in optarg); -1 after the last, or when finished. */
 int obx_args_next(struct obx_args *args);
-/* What stands after the options. Checks that there are min to max of them; finished if not. */
+/* The arguments after the options. Fewer than min or more than max: finished. */
 char **obx_args_rest(struct obx_args *args, int min, int max, int *count);
-/* There may be none. True: the verb is done, with args->exit. */
+/* No arguments are allowed. True: the verb returns args->exit. */
 bool obx_args_end(struct obx_args *args);
 
-/* A whole number, and nothing else, from min to max. */
+/* A decimal number from min to max, without a sign or anything after it. */
 bool obx_args_number(const char *word, uint64_t min, uint64_t max, uint64_t *number);
 
 /* "outbox VERB: text; see outbox VERB --help" on stderr; returns the usage exit code. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/cli/config_ref.c - counts the users of a configuration; the last one frees it */
+/* program/cli/config_ref.c - counts the references to a configuration; the last release frees it */
 #include "cli/config_ref.h"
 
 #include "base/mem.h"
 
 struct obx_config_ref {
     struct obx_config *config;
-    uint32_t users;
+    uint32_t references;
 };
 
 struct obx_config_ref *obx_config_ref_new(struct obx_config *config)
@@ -20,15 +20,15 @@ struct obx_config_ref *obx_config_ref_new(struct obx_config *config)
     return ref;
 }
 
-struct obx_config_ref *obx_config_ref_take(struct obx_config_ref *ref)
+struct obx_config_ref *obx_config_ref_acquire(struct obx_config_ref *ref)
 {
-    ref->users++;
+    ref->references++;
     return ref;
 }
 
-void obx_config_ref_drop(struct obx_config_ref *ref)
+void obx_config_ref_release(struct obx_config_ref *ref)
 {
-    if (!ref || --ref->users)
+    if (!ref || --ref->references)
         return;
     obx_config_free(ref->config);
     obx_free(ref);

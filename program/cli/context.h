@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * program/cli/context.h - what a verb works with: configuration, log, plugins and an event loop
- */
+/* program/cli/context.h - what a verb works with: configuration, log, plugins and an event loop. Loop thread. */
 #ifndef OBX_PROGRAM_CLI_CONTEXT_H
 #define OBX_PROGRAM_CLI_CONTEXT_H
 
+#include "cli/args.h"
+#include "cli/config_ref.h"
+#include "cli/logger.h"
+#include "cli/settings.h"
 #include "config/config.h"
 #include "loop/loop.h"
 #include "plugin/registry.h"
 #include "relay/route.h"
-#include "cli/args.h"
-#include "cli/config_ref.h"
-#include "daemon/logger.h"
-#include "daemon/settings.h"
 
-struct obx_app {
+struct obx_context {
     const struct obx_verb *verb;
-    char path[4096];                 /* of the configuration */
-    const char *relay;               /* --relay or NULL */
-    struct obx_config_ref *held;     /* the configuration; */
-    const struct obx_config *config; /* the same, for reading */
+    char path[4096];                   /* of the configuration file */
+    const char *relay;                 /* --relay, or NULL */
+    struct obx_config_ref *config_ref; /* owns the configuration; */
+    const struct obx_config *config;   /* the same one, for reading */
     struct obx_service_settings settings;
     struct obx_logger *logger;
     const struct obx_log *log;
@@ -27,30 +25,36 @@ struct obx_app {
     struct obx_loop *loop;
 };
 
-/* How chatty the log is: one-shot verbs speak by themselves and log only what is wrong. */
-enum obx_app_kind { OBX_APP_ONE_SHOT, OBX_APP_SERVICE };
+/* ONESHOT verbs report errors themselves and log warnings and errors only. SERVICE logs from service.log.level on. */
+enum obx_context_kind { OBX_CONTEXT_ONESHOT, OBX_CONTEXT_SERVICE };
 
-/* On failure everything is as if it had not been called; error says what to do. */
-int obx_app_open(struct obx_app *app, const struct obx_args *args, enum obx_app_kind kind, struct outbox_error *error);
-void obx_app_close(struct obx_app *app); /* nothing may be in flight */
+/* On failure nothing is left open. Errors: CONFIG, NOT_FOUND, PERMISSION, IO, NO_MEMORY. */
+int obx_context_open(struct obx_context *context, const struct obx_args *args, enum obx_context_kind kind,
+                     struct outbox_error *error);
+void obx_context_close(struct obx_context *context); /* nothing may be in flight */
 
-/* All that most verbs do with one: open it, work, close it, say what failed. The exit code. The work returns the code
- * of the error that it filled; or an exit code, having said everything itself. */
-int obx_app_do(const struct obx_args *args, int (*work)(struct obx_app *app, void *arg, struct outbox_error *error),
-               void *arg);
+/* Open a ONESHOT context, run `work` in it, close it, print an error. Returns the exit code. work returns the code of
+ * the error that it filled; or, with error->code 0, an exit code after printing everything itself. */
+int obx_context_run(const struct obx_args *args,
+                    int (*work)(struct obx_context *context, void *arg, struct outbox_error *error), void *arg);
 
-/* Read the file again; on failure the old one stays. What still uses the old one holds it with obx_config_ref_take. */
-int obx_app_reload(struct obx_app *app, struct outbox_error *error);
+/* Read the file again; on failure the old configuration stays. Users of the old one keep it alive with
+ * obx_config_ref_acquire(). */
+int obx_context_reload(struct obx_context *context, struct outbox_error *error);
 
-/* The relays that the verb is for: all, or the one of --relay. NULL past the end; errors are told by obx_app_open. */
-const char *obx_app_relay(const struct obx_app *app, uint32_t index);
-/* The one relay that the verb is for; an error that lists them when there are several. */
-int obx_app_one_relay(const struct obx_app *app, const char **name, struct outbox_error *error);
-/* What the relay makes of rows, and which columns it needs. The settings must outlive the route; obx_route_free(). */
-int obx_app_route(const struct obx_app *app, const char *relay, struct obx_relay_settings *settings,
-                  struct obx_route *route, struct outbox_error *error);
+/* Names of the relays that the verb is for: all, or the one of --relay. NULL past the end. obx_context_open() has
+ * checked that --relay exists. */
+const char *obx_context_relay(const struct obx_context *context, uint32_t index);
+/* "a, b, c": all relays of a configuration, cut at size. */
+void obx_context_list_relays(const struct obx_config *config, char *text, size_t size);
+/* The only relay that the verb is for. Errors: CONFIG with the list of relays if there are several. */
+int obx_context_single_relay(const struct obx_context *context, const char **name, struct outbox_error *error);
+/* Compile the route of a relay: message parts, and the columns that it needs. `settings` must outlive the route; free
+ * it with obx_route_free(). */
+int obx_context_route(const struct obx_context *context, const char *relay, struct obx_relay_settings *settings,
+                      struct obx_route *route, struct outbox_error *error);
 /* relays.NAME of any configuration. */
-int obx_app_relay_section(const struct obx_config *config, const char *name, const struct obx_section **section,
-                          struct outbox_error *error);
+int obx_relay_section(const struct obx_config *config, const char *name, const struct obx_section **section,
+                      struct outbox_error *error);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/cli/escape.c - a key may hold an escape sequence, or the line of another event: it is shown as what it is */
+/* program/cli/escape.c - makes control characters visible: a key may contain an escape sequence or a line end */
 #include "cli/escape.h"
 
 #include <string.h>
 
 #include "base/utf8.h"
 
-static void escape(FILE *to, unsigned char byte)
+static void print_escaped(FILE *to, unsigned char byte)
 {
     if (byte == '\n')
         fputs("\\n", to);
@@ -16,29 +16,29 @@ static void escape(FILE *to, unsigned char byte)
         fprintf(to, "\\x%02x", byte);
 }
 
-/* The size of the character at the start, which is shown as it is; 0: it is not. */
-static size_t plain(const unsigned char *at, size_t size, bool lines)
+/* The size in bytes of a printable character at the start; 0: it must be escaped. */
+static size_t printable_length(const unsigned char *at, size_t size, bool keep_lines)
 {
     size_t length = obx_utf8_length(at, size);
-    bool breaks = lines && (*at == '\n' || *at == '\t');
-    return length && obx_utf8_is_control(at) && !breaks ? 0 : length;
+    bool is_break = keep_lines && (*at == '\n' || *at == '\t');
+    return length && obx_utf8_is_control(at) && !is_break ? 0 : length;
 }
 
-void obx_show(FILE *to, const void *bytes, size_t size, bool lines)
+void obx_escape(FILE *to, const void *bytes, size_t size, bool keep_lines)
 {
     const unsigned char *at = bytes, *end = at ? at + size : NULL;
     while (at < end) {
         const unsigned char *from = at;
         size_t length = 0;
-        while (at < end && (length = plain(at, (size_t)(end - at), lines)))
+        while (at < end && (length = printable_length(at, (size_t)(end - at), keep_lines)))
             at += length;
         fwrite(from, 1, (size_t)(at - from), to);
         if (at < end)
-            escape(to, *at++);
+            print_escaped(to, *at++);
     }
 }
 
-void obx_show_text(FILE *to, const char *text)
+void obx_escape_text(FILE *to, const char *text)
 {
-    obx_show(to, text, strlen(text), false);
+    obx_escape(to, text, strlen(text), false);
 }

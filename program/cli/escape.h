@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/cli/escape.h - text of events on a terminal, which must not obey it */
+/* program/cli/escape.h - prints text of events so that a terminal does not act on control characters in it */
 #ifndef OBX_PROGRAM_CLI_ESCAPE_H
 #define OBX_PROGRAM_CLI_ESCAPE_H
 
@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Control characters, and bytes that are no UTF-8, become \n, \t or \xNN; with `lines` line ends
- * and tabs stay as they are. bytes may be NULL: nothing. */
-void obx_show(FILE *to, const void *bytes, size_t size, bool lines);
-void obx_show_text(FILE *to, const char *text); /* in one line */
+/* Control characters and invalid UTF-8 become \n, \t or \xNN. keep_lines: line ends and tabs stay as they are.
+ * bytes may be NULL: prints nothing. */
+void obx_escape(FILE *to, const void *bytes, size_t size, bool keep_lines);
+void obx_escape_text(FILE *to, const char *text); /* on one line */
 
 #endif

@@ -8,17 +8,17 @@
 enum obx_exit {
     OBX_EXIT_OK = 0,
     OBX_EXIT_USAGE = 64,       /* the command line is wrong */
-    OBX_EXIT_DATA = 65,        /* events or lines that cannot be taken as they are */
-    OBX_EXIT_UNAVAILABLE = 69, /* a database, broker or file is not there or does not work now */
+    OBX_EXIT_DATA = 65,        /* an event or an input line is invalid */
+    OBX_EXIT_UNAVAILABLE = 69, /* a database, broker, file or resource limit prevents it now */
     OBX_EXIT_BUG = 70,
-    OBX_EXIT_AGAIN = 75, /* somebody else is at it; the same call may succeed later */
+    OBX_EXIT_AGAIN = 75, /* interrupted, or another relay owns the outbox; the same call may succeed later */
     OBX_EXIT_PERMISSION = 77,
     OBX_EXIT_CONFIG = 78,
 };
 
 enum obx_exit obx_exit_code(int status);
 
-/* Of two verbs' ends, the one that the caller should see: a bug before bad configuration, before all others. */
+/* The more important of two exit codes: BUG, USAGE, CONFIG, PERMISSION, DATA, UNAVAILABLE, AGAIN, OK. */
 enum obx_exit obx_exit_worse(enum obx_exit a, enum obx_exit b);
 
 /* "outbox VERB: text" on stderr; returns the exit code of the error. */

@@ -2,8 +2,8 @@
 /*
  * program/cli/ndjson.c - one line of JSON to one event
  *
- * jansson validates and gives the strings; the raw text of nested values is cut out of the line itself, because
- * printing a parsed value again would change numbers, spaces and escapes that the caller chose.
+ * jansson validates the line and decodes its strings. The raw text of nested values is cut out of the line itself:
+ * printing a parsed value again would change its numbers, spaces and escapes.
  */
 #include "cli/ndjson.h"
 
@@ -18,7 +18,7 @@ static struct outbox_bytes bytes_of(const json_t *string)
     return (struct outbox_bytes){json_string_value(string), json_string_length(string)};
 }
 
-/* ---- raw values: the line is known to be valid, so that only strings and depth need care ---- */
+/* ---- raw values: the line is valid JSON, so only strings and nesting matter ---- */
 
 static size_t skip_string(const char *line, size_t size, size_t at)
 {
@@ -51,7 +51,7 @@ static size_t skip_value(const char *line, size_t size, size_t at)
     return at;
 }
 
-/* The text of a member of the object that `line` holds, which is valid JSON. False if it has none. */
+/* The text of a value of the object in `line`. False if the object has no such name. */
 static bool find_raw(const char *line, size_t size, const char *name, struct outbox_bytes *raw)
 {
     size_t length = strlen(name);
@@ -74,7 +74,7 @@ static bool find_raw(const char *line, size_t size, const char *name, struct out
 
 /* ---- the event ---- */
 
-static int take_text(const json_t *object, const char *name, bool required, struct outbox_bytes *bytes,
+static int read_text(const json_t *object, const char *name, bool required, struct outbox_bytes *bytes,
                      struct outbox_error *error)
 {
     const json_t *value = json_object_get(object, name);
@@ -87,7 +87,7 @@ static int take_text(const json_t *object, const char *name, bool required, stru
     return required ? obx_error_set(error, OUTBOX_E_REJECTED, "\"%s\" is missing", name) : OUTBOX_OK;
 }
 
-static int take_raw(const json_t *object, const char *line, size_t size, const char *name, struct outbox_bytes *bytes,
+static int read_raw(const json_t *object, const char *line, size_t size, const char *name, struct outbox_bytes *bytes,
                     struct outbox_error *error)
 {
     const json_t *value = json_object_get(object, name);
@@ -115,37 +115,37 @@ static int refuse_unknown(json_t *object, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
-static int take_all(json_t *object, const char *line, size_t size, struct outbox_event *event,
-                    struct outbox_error *error)
+static int read_event(json_t *object, const char *line, size_t size, struct outbox_event *event,
+                      struct outbox_error *error)
 {
     if (!json_is_object(object))
-        return obx_error_set(error, OUTBOX_E_REJECTED, "a JSON object is needed");
+        return obx_error_set(error, OUTBOX_E_REJECTED, "the line is not a JSON object");
     const json_t *payload = json_object_get(object, "payload"), *headers = json_object_get(object, "headers");
     int status = refuse_unknown(object, error);
     if (!status)
-        status = take_text(object, "aggregatetype", true, &event->aggregate_type, error);
+        status = read_text(object, "aggregatetype", true, &event->aggregate_type, error);
     if (!status)
-        status = take_text(object, "aggregateid", true, &event->aggregate_id, error);
+        status = read_text(object, "aggregateid", true, &event->aggregate_id, error);
     if (!status)
-        status = take_text(object, "type", true, &event->type, error);
+        status = read_text(object, "type", true, &event->type, error);
     if (!status)
-        status = take_text(object, "event_id", false, &event->event_id, error);
+        status = read_text(object, "event_id", false, &event->event_id, error);
     if (!status && headers && !json_is_null(headers) && !json_is_object(headers))
         status = obx_error_set(error, OUTBOX_E_REJECTED, "\"headers\" must be an object");
     if (!status)
-        status = take_raw(object, line, size, "headers", &event->headers, error);
+        status = read_raw(object, line, size, "headers", &event->headers, error);
     if (!status && json_is_string(payload))
         event->payload = bytes_of(payload);
     else if (!status)
-        status = take_raw(object, line, size, "payload", &event->payload, error);
+        status = read_raw(object, line, size, "payload", &event->payload, error);
     return status;
 }
 
-const char *obx_ndjson_fault(const json_error_t *why)
+const char *obx_ndjson_explain(const json_error_t *why)
 {
     enum json_error_code code = json_error_code(why);
     if (code == json_error_null_character || code == json_error_null_byte_in_key)
-        return "\\u0000 stands for a character that no text in a database can hold";
+        return "\\u0000 is a character that databases cannot store in text";
     return why->text;
 }
 
@@ -154,13 +154,13 @@ int obx_ndjson_parse(const char *line, size_t size, struct obx_parsed_event *par
     json_error_t why;
     memset(parsed, 0, sizeof *parsed);
     parsed->event.struct_size = sizeof parsed->event;
-    /* numbers are only validated, so let them be as large as they like */
+    /* numbers are only validated, so any size is accepted */
     json_t *object = json_loadb(line, size, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
     if (!object)
         return obx_error_set(error, OUTBOX_E_REJECTED, "not valid JSON at column %d: %s", why.column,
-                             obx_ndjson_fault(&why));
+                             obx_ndjson_explain(&why));
     parsed->document = object;
-    int status = take_all(object, line, size, &parsed->event, error);
+    int status = read_event(object, line, size, &parsed->event, error);
     if (status)
         obx_ndjson_free(parsed);
     return status;

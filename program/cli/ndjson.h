@@ -4,8 +4,8 @@
  *
  *     {"aggregatetype":"order","aggregateid":"7","type":"placed","payload":{"total":12.50},"headers":{"by":"web"}}
  *
- * payload: a string is its text; any other value is the text of the value exactly as it stands in the line; null or
- * absent is null. headers: an object. event_id: a string, optional. Unknown names are refused.
+ * payload: of a string its text; of any other value its JSON text, byte for byte as in the line; null if absent or
+ * null. headers: an object. event_id: a string, optional. Unknown names are errors.
  */
 #ifndef OBX_PROGRAM_CLI_NDJSON_H
 #define OBX_PROGRAM_CLI_NDJSON_H
@@ -14,14 +14,14 @@
 #include <outbox/plugin.h>
 
 struct obx_parsed_event {
-    struct outbox_event event; /* points into what follows, and into the line for raw values */
+    struct outbox_event event; /* points into `document`, and into the line for raw values */
     void *document;            /* private */
 };
 
-/* Why jansson refused a text, in words of a user. */
-const char *obx_ndjson_fault(const json_error_t *why);
+/* Why jansson refused a text, for a user. */
+const char *obx_ndjson_explain(const json_error_t *why);
 
-/* line must stay in place as long as the event. Errors: REJECTED, with a text that does not name the line. */
+/* `line` must outlive the event. Errors: REJECTED; the text does not name the line number. */
 int obx_ndjson_parse(const char *line, size_t size, struct obx_parsed_event *parsed, struct outbox_error *error);
 void obx_ndjson_free(struct obx_parsed_event *parsed);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/cli/oneshot.c - runs the loop until the one operation in flight is complete */
+/* program/cli/oneshot.c - runs the loop until the operation in flight is complete */
 #include "cli/oneshot.h"
 
 #include <string.h>
@@ -8,117 +8,117 @@
 #include "base/mem.h"
 #include "loop/uv_loop.h"
 
-int obx_session_open(struct obx_session *session, struct obx_app *app, const char *relay, enum outbox_kind kind,
+int obx_oneshot_open(struct obx_oneshot *oneshot, struct obx_context *context, const char *relay, enum outbox_kind kind,
                      struct outbox_error *error)
 {
     const struct obx_section *section;
-    memset(session, 0, sizeof *session);
-    session->app = app;
-    int status = obx_app_relay_section(app->config, relay, &section, error);
+    memset(oneshot, 0, sizeof *oneshot);
+    oneshot->context = context;
+    int status = obx_relay_section(context->config, relay, &section, error);
     if (!status)
         status = obx_section_child(section, kind == OUTBOX_STORE ? "store" : "broker", &section, error);
     if (status)
         return status;
     const struct obx_instance_setup setup = {
-        .loop = app->loop, .registry = app->registry, .log = app->log, .relay = relay, .section = section};
-    status = obx_instance_new(&setup, kind, &session->instance, error);
+        .loop = context->loop, .registry = context->registry, .log = context->log, .relay = relay, .section = section};
+    status = obx_instance_new(&setup, kind, &oneshot->instance, error);
     if (status)
         obx_section_locate(section, error);
     return status;
 }
 
-static void note_done(struct obx_call *call, const struct outbox_error *error)
+static void on_done(struct obx_call *call, const struct outbox_error *error)
 {
-    struct obx_session *session = OBX_CONTAINER(call, struct obx_session, call);
-    session->result = *error;
-    session->done = true;
+    struct obx_oneshot *oneshot = OBX_CONTAINER(call, struct obx_oneshot, call);
+    oneshot->result = *error;
+    oneshot->done = true;
 }
 
-struct obx_call *obx_session_call(struct obx_session *session)
+struct obx_call *obx_oneshot_call(struct obx_oneshot *oneshot)
 {
-    session->done = false;
-    session->call = (struct obx_call){.done = note_done};
-    return &session->call;
+    oneshot->done = false;
+    oneshot->call = (struct obx_call){.done = on_done};
+    return &oneshot->call;
 }
 
-int obx_session_wait(struct obx_session *session, struct outbox_error *error)
+int obx_oneshot_wait(struct obx_oneshot *oneshot, struct outbox_error *error)
 {
-    while (!session->done)
-        if (!obx_uv_loop_turn(session->app->loop) && !session->done)
-            return obx_error_set(error, OUTBOX_E_BUG, "wait for %s: nothing is left that could complete it",
-                                 obx_instance_name(session->instance));
-    if (session->result.code)
-        *error = session->result;
-    return session->result.code;
+    while (!oneshot->done)
+        if (!obx_uv_loop_turn(oneshot->context->loop) && !oneshot->done)
+            return obx_error_set(error, OUTBOX_E_BUG, "wait for %s: the event loop ended before the operation did",
+                                 obx_instance_name(oneshot->instance));
+    if (oneshot->result.code)
+        *error = oneshot->result;
+    return oneshot->result.code;
 }
 
-static int finish_start(struct obx_session *session, struct outbox_error *error)
+static int finish_start(struct obx_oneshot *oneshot, struct outbox_error *error)
 {
-    int status = obx_session_wait(session, error);
-    session->started = true; /* a start that failed is followed by stop all the same */
+    int status = obx_oneshot_wait(oneshot, error);
+    oneshot->started = true; /* a failed start needs a stop, too */
     return status;
 }
 
-int obx_session_start(struct obx_session *session, enum outbox_kind kind, struct outbox_error *error)
+int obx_oneshot_start(struct obx_oneshot *oneshot, enum outbox_kind kind, struct outbox_error *error)
 {
-    /* no columns: nothing will be claimed, so the table need not be there yet */
+    /* without columns nothing can be claimed, so the table need not exist yet */
     const struct outbox_store_start start = {.struct_size = sizeof start};
     if (kind == OUTBOX_STORE)
-        obx_store_start(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &start);
+        obx_store_start(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &start);
     else
-        obx_broker_start(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS);
-    return finish_start(session, error);
+        obx_broker_start(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS);
+    return finish_start(oneshot, error);
 }
 
-int obx_session_start_to_probe(struct obx_session *session, struct outbox_error *error)
+int obx_oneshot_start_probe(struct obx_oneshot *oneshot, struct outbox_error *error)
 {
-    obx_broker_start_to_probe(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS);
-    return finish_start(session, error);
+    obx_broker_start_to_probe(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS);
+    return finish_start(oneshot, error);
 }
 
-int obx_session_start_columns(struct obx_session *session, const struct obx_columns *columns,
+int obx_oneshot_start_columns(struct obx_oneshot *oneshot, const struct obx_columns *columns,
                               struct outbox_error *error)
 {
     const struct outbox_store_start start = {
         .struct_size = sizeof start, .column_count = columns->count, .columns = columns->list};
-    obx_store_start(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &start);
-    return finish_start(session, error);
+    obx_store_start(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &start);
+    return finish_start(oneshot, error);
 }
 
-void obx_session_close(struct obx_session *session)
+void obx_oneshot_close(struct obx_oneshot *oneshot)
 {
     struct outbox_error ignored;
-    if (session->instance && session->started) {
-        obx_instance_stop(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS);
-        obx_session_wait(session, &ignored);
+    if (oneshot->instance && oneshot->started) {
+        obx_instance_stop(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS);
+        obx_oneshot_wait(oneshot, &ignored);
     }
-    obx_instance_free(session->instance);
-    memset(session, 0, sizeof *session);
+    obx_instance_free(oneshot->instance);
+    memset(oneshot, 0, sizeof *oneshot);
 }
 
-int obx_session_needs(const struct obx_session *session, uint64_t caps, const char *what, struct outbox_error *error)
+int obx_oneshot_require(const struct obx_oneshot *oneshot, uint64_t caps, const char *what, struct outbox_error *error)
 {
-    if ((obx_instance_caps(session->instance) & caps) == caps)
+    if ((obx_instance_caps(oneshot->instance) & caps) == caps)
         return OUTBOX_OK;
-    return obx_error_set(error, OUTBOX_E_UNSUPPORTED, "%s: the store plugin '%s' does not offer it", what,
-                         obx_instance_name(session->instance));
+    return obx_error_set(error, OUTBOX_E_UNSUPPORTED, "%s: the store plugin '%s' does not support it", what,
+                         obx_instance_name(oneshot->instance));
 }
 
-int obx_session_status(struct obx_app *app, const char *relay, struct outbox_store_status *status,
-                       struct outbox_error *error)
+int obx_oneshot_store_status(struct obx_context *context, const char *relay, struct outbox_store_status *status,
+                             struct outbox_error *error)
 {
-    struct obx_session session;
+    struct obx_oneshot oneshot;
     *status = (struct outbox_store_status){.struct_size = sizeof *status, .pending = -1, .oldest_us = -1, .dead = -1};
-    int failed = obx_session_open(&session, app, relay, OUTBOX_STORE, error);
+    int failed = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, error);
     if (failed)
         return failed;
-    failed = obx_session_needs(&session, OUTBOX_CAP_ADMIN, "status", error);
+    failed = obx_oneshot_require(&oneshot, OUTBOX_CAP_ADMIN, "status", error);
     if (!failed)
-        failed = obx_session_start(&session, OUTBOX_STORE, error);
+        failed = obx_oneshot_start(&oneshot, OUTBOX_STORE, error);
     if (!failed) {
-        obx_store_status(session.instance, obx_session_call(&session), OBX_SESSION_TIMEOUT_MS, status);
-        failed = obx_session_wait(&session, error);
+        obx_store_status(oneshot.instance, obx_oneshot_call(&oneshot), OBX_ONESHOT_TIMEOUT_MS, status);
+        failed = obx_oneshot_wait(&oneshot, error);
     }
-    obx_session_close(&session);
+    obx_oneshot_close(&oneshot);
     return failed;
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/cli/oneshot.h - one store or broker of the configuration, used step by step
+ * program/cli/oneshot.h - one store or broker, for verbs that run a few operations one after another and end
  *
- * For verbs that do a few operations and end. Operations are submitted with obx_store_...() and obx_broker_...(),
- * giving session.call, and then waited for:
+ * Submit an operation with obx_store_...() or obx_broker_...() and obx_oneshot_call(), then wait for it:
  *
- *     obx_store_status(session.instance, obx_session_call(&session), OBX_SESSION_TIMEOUT_MS, &status);
- *     if (obx_session_wait(&session, error)) ...
+ *     obx_store_status(oneshot.instance, obx_oneshot_call(&oneshot), OBX_ONESHOT_TIMEOUT_MS, &status);
+ *     if (obx_oneshot_wait(&oneshot, error)) ...
+ *
+ * One operation at a time. Loop thread; waiting runs the loop.
  */
 #ifndef OBX_PROGRAM_CLI_ONESHOT_H
 #define OBX_PROGRAM_CLI_ONESHOT_H
@@ -14,10 +15,10 @@
 #include "plugin/instance.h"
 #include "cli/context.h"
 
-#define OBX_SESSION_TIMEOUT_MS 30000u
+#define OBX_ONESHOT_TIMEOUT_MS 30000u
 
-struct obx_session {
-    struct obx_app *app;
+struct obx_oneshot {
+    struct obx_context *context;
     struct obx_instance *instance;
     struct obx_call call;
     struct outbox_error result;
@@ -25,27 +26,27 @@ struct obx_session {
     bool started;
 };
 
-/* Make the instance; no I/O. On failure nothing is to be closed. */
-int obx_session_open(struct obx_session *session, struct obx_app *app, const char *relay, enum outbox_kind kind,
+/* Make the instance; no I/O. After a failure there is nothing to close. */
+int obx_oneshot_open(struct obx_oneshot *oneshot, struct obx_context *context, const char *relay, enum outbox_kind kind,
                      struct outbox_error *error);
-/* Connect: a broker, or a store for administration only. */
-int obx_session_start(struct obx_session *session, enum outbox_kind kind, struct outbox_error *error);
-/* Connect a broker for obx_broker_check() alone, which changes nothing. */
-int obx_session_start_to_probe(struct obx_session *session, struct outbox_error *error);
-/* Connect a store as a relay does, which needs these columns; it owns nothing yet. */
-int obx_session_start_columns(struct obx_session *session, const struct obx_columns *columns,
+/* Connect a broker, or a store for administration. */
+int obx_oneshot_start(struct obx_oneshot *oneshot, enum outbox_kind kind, struct outbox_error *error);
+/* Connect a broker for obx_broker_check() only: it changes nothing there. */
+int obx_oneshot_start_probe(struct obx_oneshot *oneshot, struct outbox_error *error);
+/* Connect a store as a relay does, with the columns of its route. It does not acquire the outbox. */
+int obx_oneshot_start_columns(struct obx_oneshot *oneshot, const struct obx_columns *columns,
                               struct outbox_error *error);
 /* Stop if started, and free. */
-void obx_session_close(struct obx_session *session);
+void obx_oneshot_close(struct obx_oneshot *oneshot);
 
-struct obx_call *obx_session_call(struct obx_session *session);
-int obx_session_wait(struct obx_session *session, struct outbox_error *error);
+struct obx_call *obx_oneshot_call(struct obx_oneshot *oneshot);
+int obx_oneshot_wait(struct obx_oneshot *oneshot, struct outbox_error *error);
 
-/* OUTBOX_OK, or UNSUPPORTED with a text that names the store and what it lacks. */
-int obx_session_needs(const struct obx_session *session, uint64_t caps, const char *what, struct outbox_error *error);
+/* OUTBOX_OK, or UNSUPPORTED with a text that names the store and `what`. */
+int obx_oneshot_require(const struct obx_oneshot *oneshot, uint64_t caps, const char *what, struct outbox_error *error);
 
-/* All of it: a session of its own, which asks a store what is in it. What is not known is -1, also after a failure. */
-int obx_session_status(struct obx_app *app, const char *relay, struct outbox_store_status *status,
-                       struct outbox_error *error);
+/* Open a store, read its status, close it. Unknown numbers are -1, also after a failure. */
+int obx_oneshot_store_status(struct obx_context *context, const char *relay, struct outbox_store_status *status,
+                             struct outbox_error *error);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/cli/print_config.c - the configuration as it takes effect
+ * program/cli/print_config.c - the effective configuration
  *
- * Plugins are loaded, since only they know their options, but none of their code runs: the options are read into memory
- * that looks like an instance and is thrown away.
+ * Plugins are loaded for their option tables, but none of their code runs: the options are read into memory with the
+ * layout of an instance, printed, wiped and freed.
  */
 #include "cli/print_config.h"
 
@@ -12,68 +12,71 @@
 #include "config/print.h"
 #include "relay/settings.h"
 
-static int print_plugin(struct obx_app *app, struct obx_print *print, enum outbox_kind kind, const char *title,
+static int print_plugin(struct obx_context *context, struct obx_print *print, enum outbox_kind kind, const char *title,
                         const struct obx_section *section, struct outbox_error *error);
 
-static int print_below(struct obx_app *app, struct obx_print *print, enum outbox_kind kind,
-                       const struct obx_section *section, struct outbox_error *error)
+static int print_wrapped(struct obx_context *context, struct obx_print *print, enum outbox_kind kind,
+                         const struct obx_section *section, struct outbox_error *error)
 {
-    const struct obx_section *below;
+    const struct obx_section *inner;
     if (!obx_section_has(section, "wraps"))
         return OUTBOX_OK;
-    int status = obx_section_child(section, "wraps", &below, error);
-    return status ? status : print_plugin(app, print, kind, "wraps", below, error);
+    int status = obx_section_child(section, "wraps", &inner, error);
+    return status ? status : print_plugin(context, print, kind, "wraps", inner, error);
 }
 
-static int print_plugin(struct obx_app *app, struct obx_print *print, enum outbox_kind kind, const char *title,
+static int print_plugin(struct obx_context *context, struct obx_print *print, enum outbox_kind kind, const char *title,
                         const struct obx_section *section, struct outbox_error *error)
 {
-    static const char *const ours[] = {"plugin", "wraps", NULL};
+    static const char *const host_keys[] = {"plugin", "wraps", NULL};
     const struct obx_plugin *plugin;
     const char *name = obx_section_scalar(section, "plugin", error);
     if (!name)
-        return error->code ? error->code : obx_section_error(section, NULL, error, "%s needs a plugin", title);
-    int status = obx_registry_find(app->registry, kind, name, &plugin, error);
+        return error->code ? error->code
+                           : obx_section_error(section, NULL, error, "%s has no plugin: add the key 'plugin'", title);
+    int status = obx_registry_find(context->registry, kind, name, &plugin, error);
     if (status)
         return status;
-    const struct outbox_plugin *it = &plugin->descriptor;
-    void *instance = obx_alloc(it->instance_size);
+    const struct outbox_plugin *descriptor = &plugin->descriptor;
+    void *instance = obx_alloc(descriptor->instance_size);
     if (!instance)
         return obx_error_no_memory(error);
-    status = obx_options_apply(it->options, it->option_count, it->option_size, ours, section, instance, error);
+    status = obx_options_apply(descriptor->options, descriptor->option_count, descriptor->option_size, host_keys,
+                               section, instance, error);
     if (!status) {
         obx_print_open(print, title);
         obx_print_text(print, "plugin", name);
-        obx_print_options(print, it->options, it->option_count, it->option_size, instance);
-        status = print_below(app, print, kind, section, error);
+        obx_print_options(print, descriptor->options, descriptor->option_count, descriptor->option_size, instance);
+        status = print_wrapped(context, print, kind, section, error);
         obx_print_close(print);
     }
-    obx_wipe(instance, it->instance_size);
+    obx_wipe(instance, descriptor->instance_size);
     obx_free(instance);
     return status;
 }
 
-static int print_part(struct obx_app *app, struct obx_print *print, enum outbox_kind kind, const char *title,
+static int print_part(struct obx_context *context, struct obx_print *print, enum outbox_kind kind, const char *title,
                       const struct obx_section *relay, struct outbox_error *error)
 {
     const struct obx_section *section;
     int status = obx_section_child(relay, title, &section, error);
-    return status ? status : print_plugin(app, print, kind, title, section, error);
+    return status ? status : print_plugin(context, print, kind, title, section, error);
 }
 
-static int print_relay(struct obx_app *app, struct obx_print *print, const char *name, struct outbox_error *error)
+static int print_relay(struct obx_context *context, struct obx_print *print, const char *name,
+                       struct outbox_error *error)
 {
     const struct obx_section *section;
     struct obx_relay_settings settings = {0};
-    int status = obx_app_relay_section(app->config, name, &section, error);
+    int status = obx_relay_section(context->config, name, &section, error);
     if (!status)
         status = obx_relay_settings_parse(section, &settings, error);
     if (status)
         return status;
     obx_print_open(print, name);
-    status = print_part(app, print, OUTBOX_STORE, "store", section, error);
+    status = print_part(context, print, OUTBOX_STORE, "store", section, error);
     if (!status)
-        status = print_part(app, print, OUTBOX_BROKER, "broker", section, error);
+        status = print_part(context, print, OUTBOX_BROKER, "broker", section, error);
     obx_print_open(print, "route");
     obx_print_options(print, obx_route_options, obx_route_option_count, sizeof *obx_route_options, &settings.route);
     obx_print_close(print);
@@ -82,21 +85,21 @@ static int print_relay(struct obx_app *app, struct obx_print *print, const char 
     return status;
 }
 
-int obx_print_config(struct obx_app *app, struct obx_buf *text, struct outbox_error *error)
+int obx_print_config(struct obx_context *context, struct obx_buf *text, struct outbox_error *error)
 {
     struct obx_print print = {.buf = text};
     const char *name;
     int status = OUTBOX_OK;
     obx_print_open(&print, "relays");
-    for (uint32_t i = 0; !status && (name = obx_app_relay(app, i)); i++)
-        status = print_relay(app, &print, name, error);
+    for (uint32_t i = 0; !status && (name = obx_context_relay(context, i)); i++)
+        status = print_relay(context, &print, name, error);
     obx_print_close(&print);
     obx_print_open(&print, "service");
     obx_print_options(&print, obx_service_options, obx_service_option_count, sizeof *obx_service_options,
-                      &app->settings);
+                      &context->settings);
     obx_print_open(&print, "log");
     obx_print_options(&print, obx_service_log_options, obx_service_log_option_count, sizeof *obx_service_log_options,
-                      &app->settings);
+                      &context->settings);
     obx_print_close(&print);
     obx_print_close(&print);
     return !status && obx_buf_failed(text) ? obx_error_no_memory(error) : status;

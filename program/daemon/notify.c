@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/daemon/notify.c - one datagram for each message; no library, no connection that could break */
+/* program/daemon/notify.c - one datagram for each message; needs no library and no connection */
 #include "daemon/notify.h"
 
 #include <inttypes.h>
@@ -21,7 +21,7 @@ bool obx_notify(const char *text)
         return false;
     memcpy(address.sun_path, path, length);
     if (path[0] == '@')
-        address.sun_path[0] = '\0'; /* the abstract name space */
+        address.sun_path[0] = '\0'; /* abstract socket address */
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;

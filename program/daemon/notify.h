@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/daemon/notify.h - telling systemd how we are, by its plain datagram protocol; nothing without $NOTIFY_SOCKET
+/* program/daemon/notify.h - reports state to systemd by its datagram protocol; without $NOTIFY_SOCKET it does nothing
  */
 #ifndef OBX_PROGRAM_DAEMON_NOTIFY_H
 #define OBX_PROGRAM_DAEMON_NOTIFY_H
@@ -7,11 +7,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* e.g. "READY=1\nSTATUS=relaying". Never blocks; what cannot be sent is lost. False when there is nobody to tell. */
+/* Send e.g. "READY=1\nSTATUS=relaying". Never blocks. False if there is no socket, or the datagram was not sent. */
 bool obx_notify(const char *text);
-/* RELOADING=1 with the time that systemd wants beside it. */
+/* Send RELOADING=1 with the monotonic time, which systemd requires. */
 void obx_notify_reloading(void);
-/* How often WATCHDOG=1 is expected at most, halved; 0: not at all. */
+/* Half of the interval in which systemd expects WATCHDOG=1; 0: it expects none. */
 uint64_t obx_notify_watchdog_ns(void);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/daemon/relay_conflicts.c - two relays of one process that would be in each other's way
+ * program/daemon/relay_conflicts.c - finds two relays of one process that use the same outbox or the same target
  *
- * On one outbox the second would stand by for as long as the first lives, and then send the events where its own broker
- * is; of two that write one file the second would never get it. In processes of their own such relays are a pair of
- * which one stands by; in one process they are a mistake, mostly the wish to send the events to two places.
+ * Of two relays on one outbox, the second stays standby as long as the first lives. Then it sends the events to its own
+ * broker. Of two relays that write one file, only one can open it. In two processes such relays are an active and a
+ * standby. In one process they are a mistake: mostly the wish to send the events to two targets.
  *
- * Plugins mark the options that tell where they work (OUTBOX_OPT_IDENTITY). Two relays are at the same place when the
- * plugins at the bottom, under all decorators, are the same and all these options have the same values: as they take
- * effect, with defaults and references to the environment. What is spelled in two ways is taken for two places.
+ * Plugins mark the options that identify the outbox or target (OUTBOX_OPT_IDENTITY). Two relays conflict if their
+ * innermost plugins, inside all decorators, are the same and all these options have equal effective values: defaults
+ * and references to the environment included. The same target spelled differently is not recognised.
  */
 #include "daemon/relay_conflicts.h"
 
@@ -19,27 +19,29 @@
 #include "base/mem.h"
 #include "config/table.h"
 
-struct place {
+/* The store or broker of one relay. */
+struct target {
     const char *relay;
-    const struct obx_section *section; /* that of the plugin at the bottom */
-    const struct obx_plugin *plugin;   /* NULL: it cannot be told */
-    void *options;                     /* memory that looks like an instance */
+    const struct obx_section *section; /* of the innermost plugin */
+    const struct obx_plugin *plugin;   /* NULL: the section is invalid */
+    void *options;                     /* owned; laid out like an instance */
 };
 
-struct places {
-    struct place *list;
+struct targets {
+    struct target *list;
     uint32_t count;
     enum outbox_kind kind;
 };
 
-/* ---- where each of them is --------------------------------------------------------------------------------------- */
+/* ---- the targets --------------------------------------------------------------------------------------------------
+ */
 
-static const struct obx_section *bottom(const struct obx_app *app, const char *relay, enum outbox_kind kind)
+static const struct obx_section *innermost(const struct obx_context *context, const char *relay, enum outbox_kind kind)
 {
     const struct obx_section *section;
     struct outbox_error ignored;
     const char *title = kind == OUTBOX_STORE ? "store" : "broker";
-    int status = obx_app_relay_section(app->config, relay, &section, &ignored);
+    int status = obx_relay_section(context->config, relay, &section, &ignored);
     if (!status)
         status = obx_section_child(section, title, &section, &ignored);
     while (!status && obx_section_has(section, "wraps"))
@@ -47,63 +49,65 @@ static const struct obx_section *bottom(const struct obx_app *app, const char *r
     return status ? NULL : section;
 }
 
-static const struct obx_plugin *plugin_of(const struct obx_app *app, enum outbox_kind kind,
+static const struct obx_plugin *plugin_of(const struct obx_context *context, enum outbox_kind kind,
                                           const struct obx_section *section)
 {
     const struct obx_plugin *plugin;
     struct outbox_error ignored;
     const char *name = section ? obx_section_scalar(section, "plugin", &ignored) : NULL;
-    return name && !obx_registry_find(app->registry, kind, name, &plugin, &ignored) ? plugin : NULL;
+    return name && !obx_registry_find(context->registry, kind, name, &plugin, &ignored) ? plugin : NULL;
 }
 
-static int find(const struct obx_app *app, enum outbox_kind kind, struct place *place, struct outbox_error *error)
+static int read_target(const struct obx_context *context, enum outbox_kind kind, struct target *target,
+                       struct outbox_error *error)
 {
-    static const char *const ours[] = {"plugin", NULL};
+    static const char *const host_keys[] = {"plugin", NULL};
     struct outbox_error ignored;
-    place->section = bottom(app, place->relay, kind);
-    const struct obx_plugin *plugin = plugin_of(app, kind, place->section);
+    target->section = innermost(context, target->relay, kind);
+    const struct obx_plugin *plugin = plugin_of(context, kind, target->section);
     if (!plugin)
         return OUTBOX_OK;
-    const struct outbox_plugin *it = &plugin->descriptor;
-    place->options = obx_alloc(it->instance_size);
-    if (!place->options)
+    const struct outbox_plugin *descriptor = &plugin->descriptor;
+    target->options = obx_alloc(descriptor->instance_size);
+    if (!target->options)
         return obx_error_no_memory(error);
-    place->plugin = plugin;
-    if (obx_options_apply(it->options, it->option_count, it->option_size, ours, place->section, place->options,
-                          &ignored)) {
-        obx_wipe(place->options, it->instance_size);
-        place->plugin = NULL;
+    target->plugin = plugin;
+    if (obx_options_apply(descriptor->options, descriptor->option_count, descriptor->option_size, host_keys,
+                          target->section, target->options, &ignored)) {
+        obx_wipe(target->options, descriptor->instance_size);
+        target->plugin = NULL;
     }
     return OUTBOX_OK;
 }
 
-static int find_all(const struct obx_app *app, struct places *places, struct outbox_error *error)
+static int read_targets(const struct obx_context *context, struct targets *targets, struct outbox_error *error)
 {
-    while (obx_app_relay(app, places->count))
-        places->count++;
-    places->list = obx_alloc(places->count * sizeof *places->list);
-    if (!places->list)
+    while (obx_context_relay(context, targets->count))
+        targets->count++;
+    targets->list = obx_alloc(targets->count * sizeof *targets->list);
+    if (!targets->list)
         return obx_error_no_memory(error);
     int status = OUTBOX_OK;
-    for (uint32_t i = 0; i < places->count && !status; i++) {
-        places->list[i].relay = obx_app_relay(app, i);
-        status = find(app, places->kind, &places->list[i], error);
+    for (uint32_t i = 0; i < targets->count && !status; i++) {
+        targets->list[i].relay = obx_context_relay(context, i);
+        status = read_target(context, targets->kind, &targets->list[i], error);
     }
     return status;
 }
 
-static void forget_all(struct places *places)
+static void free_targets(struct targets *targets)
 {
-    for (uint32_t i = 0; places->list && i < places->count; i++) {
-        struct place *place = &places->list[i];
-        if (place->plugin)
-            obx_wipe(place->options, place->plugin->descriptor.instance_size); /* a dsn may have a password */
-        obx_free(place->options);
+    for (uint32_t i = 0; targets->list && i < targets->count; i++) {
+        struct target *target = &targets->list[i];
+        if (target->plugin)
+            obx_wipe(target->options, target->plugin->descriptor.instance_size); /* a dsn may have a password */
+        obx_free(target->options);
     }
-    obx_free(places->list);
+    obx_free(targets->list);
 }
 
-/* ---- comparing --------------------------------------------------------------------------------------------------- */
+/* ---- comparing ----------------------------------------------------------------------------------------------------
+ */
 
 static bool same_text(const char *a, const char *b)
 {
@@ -127,14 +131,14 @@ static bool same_value(const struct outbox_option *option, const void *a, const 
     }
 }
 
-/* names: of the options that say so, "path, table"; "" when they are not at the same place. */
-static void compare(const struct place *a, const struct place *b, char *names, size_t size)
+/* names: of the identifying options if all have equal values, "path, table"; else "". */
+static void compare(const struct target *a, const struct target *b, char *names, size_t size)
 {
-    const struct outbox_plugin *it = &a->plugin->descriptor;
+    const struct outbox_plugin *descriptor = &a->plugin->descriptor;
     size_t used = 0;
     names[0] = '\0';
-    for (uint32_t i = 0; i < it->option_count; i++) {
-        struct outbox_option option = obx_option_at(it->options, it->option_size, i);
+    for (uint32_t i = 0; i < descriptor->option_count; i++) {
+        struct outbox_option option = obx_option_at(descriptor->options, descriptor->option_size, i);
         if (!(option.flags & OUTBOX_OPT_IDENTITY))
             continue;
         if (!same_value(&option, (const char *)a->options + option.offset, (const char *)b->options + option.offset)) {
@@ -146,49 +150,50 @@ static void compare(const struct place *a, const struct place *b, char *names, s
     }
 }
 
-static int refuse(const struct place *first, const struct place *second, enum outbox_kind kind, const char *names,
+static int refuse(const struct target *first, const struct target *second, enum outbox_kind kind, const char *names,
                   struct outbox_error *error)
 {
     if (kind == OUTBOX_STORE)
-        return obx_section_error(second->section, NULL, error,
-                                 "relay '%s' has the outbox of relay '%s' (the same %s); one relay reads an outbox, "
-                                 "and this one would stand by for ever: name another table, or remove it",
-                                 second->relay, first->relay, names);
+        return obx_section_error(
+            second->section, NULL, error,
+            "relay '%s' reads the same outbox as relay '%s' (equal %s); an outbox has one relay, so "
+            "'%s' would stay standby: name another table, or remove it",
+            second->relay, first->relay, names, second->relay);
     return obx_section_error(second->section, NULL, error,
-                             "relay '%s' writes where relay '%s' does (the same %s), which only one of them can: "
-                             "give it a place of its own",
+                             "relay '%s' writes to the same target as relay '%s' (equal %s), which allows one writer: "
+                             "give it another target",
                              second->relay, first->relay, names);
 }
 
-static int compare_all(const struct places *places, struct outbox_error *error)
+static int compare_all(const struct targets *targets, struct outbox_error *error)
 {
     char names[160];
-    for (uint32_t i = 1; i < places->count; i++)
+    for (uint32_t i = 1; i < targets->count; i++)
         for (uint32_t k = 0; k < i; k++) {
-            const struct place *first = &places->list[k], *second = &places->list[i];
+            const struct target *first = &targets->list[k], *second = &targets->list[i];
             if (!first->plugin || first->plugin != second->plugin)
                 continue;
             compare(first, second, names, sizeof names);
             if (names[0])
-                return refuse(first, second, places->kind, names, error);
+                return refuse(first, second, targets->kind, names, error);
         }
     return OUTBOX_OK;
 }
 
-static int check_kind(const struct obx_app *app, enum outbox_kind kind, struct outbox_error *error)
+static int check_kind(const struct obx_context *context, enum outbox_kind kind, struct outbox_error *error)
 {
-    struct places places = {.kind = kind};
-    int status = find_all(app, &places, error);
+    struct targets targets = {.kind = kind};
+    int status = read_targets(context, &targets, error);
     if (!status)
-        status = compare_all(&places, error);
-    forget_all(&places);
+        status = compare_all(&targets, error);
+    free_targets(&targets);
     return status;
 }
 
-int obx_relay_conflicts_check(const struct obx_app *app, struct outbox_error *error)
+int obx_relay_conflicts_check(const struct obx_context *context, struct outbox_error *error)
 {
-    if (!obx_app_relay(app, 1))
+    if (!obx_context_relay(context, 1))
         return OUTBOX_OK;
-    int status = check_kind(app, OUTBOX_STORE, error);
-    return status ? status : check_kind(app, OUTBOX_BROKER, error);
+    int status = check_kind(context, OUTBOX_STORE, error);
+    return status ? status : check_kind(context, OUTBOX_BROKER, error);
 }

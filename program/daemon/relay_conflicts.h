@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/daemon/relay_conflicts.h - are the relays of one configuration apart from each other? */
+/* program/daemon/relay_conflicts.h - do two relays of one configuration use the same outbox or target? */
 #ifndef OBX_PROGRAM_DAEMON_RELAY_CONFLICTS_H
 #define OBX_PROGRAM_DAEMON_RELAY_CONFLICTS_H
 
 #include "cli/context.h"
 
-/* OUTBOX_OK; or CONFIG, with the place of the section, when two relays that the verb is for have the same store, or a
- * broker that takes one writer. What is wrong with a section in itself is left to those who make the relay. */
-int obx_relay_conflicts_check(const struct obx_app *app, struct outbox_error *error);
+/* CONFIG, at the location of the section, if two relays that the verb is for have the same store, or the same broker
+ * target that allows one writer only. Invalid sections are skipped: making the relay reports them. Errors: NO_MEMORY.
+ */
+int obx_relay_conflicts_check(const struct obx_context *context, struct outbox_error *error);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/daemon/signals.c - the signals of a service at its edges: before its loop takes them, and after
+ * program/daemon/signals.c - signals of a service before its event loop handles them, and after
  *
- * In between they are events of the loop (verb_run.c). A service that reads its file or loads its plugins has begun
- * nothing, so that it may end in the middle of it; that it need not read the file again is not known before it has
- * read it, so SIGHUP waits. Nothing here can fail: the signals and masks are valid ones.
+ * In between they are events of the loop (verbs/run.c). While the service reads its file and loads its plugins it owns
+ * nothing, so it may end at any point. SIGHUP stays blocked until the file is read, so no reload request is lost.
+ * Nothing here can fail: signals and masks are valid.
  */
 #include "daemon/signals.h"
 
@@ -34,11 +34,6 @@ static void handle(int signum, void (*handler)(int signum))
     struct sigaction action = {.sa_handler = handler};
     sigemptyset(&action.sa_mask);
     sigaction(signum, &action, NULL);
-}
-
-void obx_signals_admit(void)
-{
-    mask(SIG_UNBLOCK, (const int[]){SIGTERM, SIGINT}, 2);
 }
 
 void obx_signals_starting(void)

@@ -18,9 +18,9 @@ struct obx_snapshots {
     struct obx_task task;
     void (*fill)(void *arg, struct obx_snapshot *snapshot);
     void *arg;
-    pthread_mutex_t lock; /* for all below */
+    pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t filled;
-    uint64_t asked, answered; /* every question gets a number */
+    uint64_t requested, completed; /* requests are numbered */
     bool closed;
     struct obx_snapshot latest;
 };
@@ -62,13 +62,13 @@ void obx_snapshot_free(struct obx_snapshot *snapshot)
     memset(snapshot, 0, sizeof *snapshot);
 }
 
-static void answer(struct obx_task *task)
+static void fill_requested(struct obx_task *task)
 {
     struct obx_snapshots *snapshots = OBX_CONTAINER(task, struct obx_snapshots, task);
     pthread_mutex_lock(&snapshots->lock);
     snapshots->latest.count = 0;
     snapshots->fill(snapshots->arg, &snapshots->latest);
-    snapshots->answered = snapshots->asked;
+    snapshots->completed = snapshots->requested;
     pthread_cond_broadcast(&snapshots->filled);
     pthread_mutex_unlock(&snapshots->lock);
 }
@@ -82,7 +82,7 @@ int obx_snapshots_new(struct obx_loop *loop, void (*fill)(void *arg, struct obx_
         return obx_error_no_memory(error);
     pthread_condattr_t attributes;
     made->loop = loop;
-    made->task.run = answer;
+    made->task.run = fill_requested;
     made->fill = fill;
     made->arg = arg;
     pthread_mutex_init(&made->lock, NULL);
@@ -136,15 +136,15 @@ int obx_snapshots_get(struct obx_snapshots *snapshots, uint32_t timeout_ms, stru
     }
     memset(copy, 0, sizeof *copy);
     pthread_mutex_lock(&snapshots->lock);
-    uint64_t number = ++snapshots->asked;
+    uint64_t number = ++snapshots->requested;
     int waited = 0;
     if (!snapshots->closed)
         snapshots->loop->ops->post(snapshots->loop, &snapshots->task);
-    while (!snapshots->closed && snapshots->answered < number && waited != ETIMEDOUT)
+    while (!snapshots->closed && snapshots->completed < number && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&snapshots->filled, &snapshots->lock, &until);
-    int status = snapshots->closed              ? OUTBOX_E_CANCELED
-                 : snapshots->answered < number ? OUTBOX_E_TIMEOUT
-                                                : copy_to(&snapshots->latest, copy);
+    int status = snapshots->closed               ? OUTBOX_E_CANCELED
+                 : snapshots->completed < number ? OUTBOX_E_TIMEOUT
+                                                 : copy_to(&snapshots->latest, copy);
     pthread_mutex_unlock(&snapshots->lock);
     return status;
 }

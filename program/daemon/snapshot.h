@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/daemon/snapshot.h - what the relays are doing, for threads that are not the loop's
+ * program/daemon/snapshot.h - the state of the relays, for threads other than the loop's
  *
- * A reader asks, the loop thread fills, the reader copies: nothing is done while nobody asks, and a loop that hangs
- * shows by not answering.
+ * A reader requests a snapshot, the loop thread fills it, the reader gets a copy. Without a request no work is done. A
+ * hanging loop is detected by the timeout of the request.
  */
 #ifndef OBX_PROGRAM_DAEMON_SNAPSHOT_H
 #define OBX_PROGRAM_DAEMON_SNAPSHOT_H
@@ -31,9 +31,9 @@ struct obx_relay_view {
     char store[32];
     char broker[32];
     struct outbox_stats stats;
-    uint64_t unready_ns;    /* not relaying for so long; 0: is relaying */
+    uint64_t unready_ns;    /* since it last relayed; 0: it is relaying */
     double rate;            /* events settled in a second, over the last few seconds */
-    uint32_t blocked_count; /* of the list; stats.blocked_keys has them all */
+    uint32_t blocked_count; /* entries of `blocked`; stats.blocked_keys counts all keys */
     struct obx_blocked_view blocked[OBX_VIEW_BLOCKED];
 };
 
@@ -44,10 +44,10 @@ struct obx_snapshot {
     uint64_t log_dropped;
 };
 
-/* Copy text that may be anything: what is not UTF-8 becomes '?', and no character is cut. from may be NULL or to. */
+/* Copy any bytes as UTF-8: each invalid byte becomes '?', and no character is cut. from may be NULL, or `to`. */
 void obx_view_text(char *to, size_t size, const char *from);
 
-/* A place for one more relay, zeroed; NULL without memory. */
+/* Append a zeroed view; NULL without memory. */
 struct obx_relay_view *obx_snapshot_more(struct obx_snapshot *snapshot);
 void obx_snapshot_free(struct obx_snapshot *snapshot);
 
@@ -56,10 +56,10 @@ struct obx_snapshots;
 /* fill: called on the loop thread with a snapshot whose count is 0. */
 int obx_snapshots_new(struct obx_loop *loop, void (*fill)(void *arg, struct obx_snapshot *snapshot), void *arg,
                       struct obx_snapshots **snapshots, struct outbox_error *error);
-void obx_snapshots_close(struct obx_snapshots *snapshots); /* loop thread: readers are answered no more */
-void obx_snapshots_free(struct obx_snapshots *snapshots);  /* loop thread: no reader is left; NULL is fine */
+void obx_snapshots_close(struct obx_snapshots *snapshots); /* loop thread: waiting and later readers get CANCELED */
+void obx_snapshots_free(struct obx_snapshots *snapshots);  /* loop thread, after the last reader; NULL is fine */
 
-/* Any thread but the loop's. Errors: TIMEOUT (the loop did not answer), CANCELED (closed), NO_MEMORY. */
+/* Any thread but the loop's. Errors: TIMEOUT (the loop did not run in time), CANCELED (closed), NO_MEMORY. */
 int obx_snapshots_get(struct obx_snapshots *snapshots, uint32_t timeout_ms, struct obx_snapshot *copy);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/http/address.c - splitting "HOST:PORT" and looking it up */
+/* program/http/address.c - splits "HOST:PORT" and resolves it */
 #include "http/address.h"
 
 #include <stdlib.h>
@@ -30,6 +30,6 @@ int obx_address_find(const char *address, int flags, struct addrinfo **found, st
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
     int status = getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, found);
     if (status)
-        return obx_error_set(error, OUTBOX_E_CONFIG, "service.listen: look up '%s': %s", address, gai_strerror(status));
+        return obx_error_set(error, OUTBOX_E_CONFIG, "service.listen: resolve '%s': %s", address, gai_strerror(status));
     return OUTBOX_OK;
 }

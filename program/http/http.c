@@ -2,8 +2,9 @@
 /*
  * program/http/http.c - the HTTP server: libmicrohttpd on one thread, GET only, four paths
  *
- * A handler asks for a snapshot and renders it; it never touches a relay. When the loop does not answer in time, that
- * is what /healthz is for: 503. At the end the snapshots are closed first, so that no handler still waits.
+ * A handler requests a snapshot and renders it; it never touches a relay. If the loop does not fill the snapshot in
+ * time, every path returns 503; /healthz exists for this. At the end the snapshots are closed before the server, so
+ * that no handler keeps waiting.
  */
 #include "http/http.h"
 
@@ -14,39 +15,39 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "cli/render.h"
+#include "http/render.h"
 
-#define LOOP_MUST_ANSWER_MS 5000u
+#define SNAPSHOT_TIMEOUT_MS 5000u
 
 struct obx_http {
     struct MHD_Daemon *daemon;
     struct obx_snapshots *snapshots;
 };
 
-/* Fills text, returns the HTTP status. */
+/* Fills text; returns the HTTP status. */
 typedef unsigned page_function(const struct obx_snapshot *snapshot, struct obx_buf *text);
 
 static unsigned metrics(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
-    obx_report_metrics(snapshot, text);
+    obx_render_metrics(snapshot, text);
     return MHD_HTTP_OK;
 }
 
 static unsigned healthy(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
-    (void)snapshot; /* that there is one is the answer */
+    (void)snapshot; /* the loop filled it in time: this is the result */
     obx_buf_puts(text, "ok\n");
     return MHD_HTTP_OK;
 }
 
 static unsigned ready(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
-    return obx_report_ready(snapshot, text) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+    return obx_render_readiness(snapshot, text) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
 static unsigned status(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
-    json_t *json = obx_report_json(snapshot);
+    json_t *json = obx_render_json(snapshot);
     char *dumped = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
     obx_buf_puts(text, dumped ? dumped : "{}");
     obx_buf_putc(text, '\n');
@@ -87,14 +88,22 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned code, c
 static unsigned render(struct obx_http *http, const struct page *page, struct obx_buf *text)
 {
     struct obx_snapshot snapshot;
-    int failed = obx_snapshots_get(http->snapshots, LOOP_MUST_ANSWER_MS, &snapshot);
+    int failed = obx_snapshots_get(http->snapshots, SNAPSHOT_TIMEOUT_MS, &snapshot);
     if (failed) {
-        obx_buf_puts(text, failed == OUTBOX_E_TIMEOUT ? "the event loop does not answer\n" : "ending\n");
+        obx_buf_puts(text, failed == OUTBOX_E_TIMEOUT ? "the event loop does not respond\n" : "stopping\n");
         return MHD_HTTP_SERVICE_UNAVAILABLE;
     }
     unsigned code = page->render(&snapshot, text);
     obx_snapshot_free(&snapshot);
     return code;
+}
+
+static const struct page *find_page(const char *path)
+{
+    for (size_t i = 0; i < OBX_COUNT(pages); i++)
+        if (!strcmp(path, pages[i].path))
+            return &pages[i];
+    return NULL;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
@@ -103,18 +112,19 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     struct obx_buf text = {0};
     (void)version, (void)data, (void)size, (void)state;
     if (strcmp(method, "GET") && strcmp(method, "HEAD")) {
-        obx_buf_puts(&text, "only GET is understood\n");
+        obx_buf_puts(&text, "only GET and HEAD are supported\n");
         return reply(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", &text);
     }
-    for (size_t i = 0; i < OBX_COUNT(pages); i++)
-        if (!strcmp(url, pages[i].path)) {
-            unsigned code = render(arg, &pages[i], &text);
-            return reply(connection, code, code == MHD_HTTP_SERVICE_UNAVAILABLE ? "text/plain" : pages[i].type, &text);
-        }
-    obx_buf_puts(&text, "there is /metrics, /healthz, /readyz and /status\n");
-    return reply(connection, MHD_HTTP_NOT_FOUND, "text/plain", &text);
+    const struct page *page = find_page(url);
+    if (!page) {
+        obx_buf_puts(&text, "not found; the paths are /metrics, /healthz, /readyz and /status\n");
+        return reply(connection, MHD_HTTP_NOT_FOUND, "text/plain", &text);
+    }
+    unsigned code = render(arg, page, &text);
+    return reply(connection, code, code == MHD_HTTP_SERVICE_UNAVAILABLE ? "text/plain" : page->type, &text);
 }
 
+/* Takes the descriptor, also on failure. */
 static int start(struct obx_http *http, int fd, struct outbox_error *error)
 {
     errno = 0;
@@ -123,12 +133,28 @@ static int start(struct obx_http *http, int fd, struct outbox_error *error)
                                     MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_END);
     if (http->daemon)
         return OUTBOX_OK;
-    int number = errno; /* 0 where the library does not say */
+    int number = errno; /* 0 if the library does not set it */
     close(fd);
     return obx_error_set(error, OUTBOX_E_IO,
-                         "start the HTTP server: %s; it needs a thread and four file descriptors more: raise the "
+                         "start the HTTP server: %s; it needs one thread and four file descriptors: raise the "
                          "limits (ulimit -u, ulimit -n)",
                          number ? strerror(number) : "libmicrohttpd could not start its thread");
+}
+
+static int make_server(int fd, struct obx_snapshots *snapshots, struct obx_http **made, struct outbox_error *error)
+{
+    struct obx_http *http = obx_alloc(sizeof *http);
+    if (!http) {
+        close(fd);
+        return obx_error_no_memory(error);
+    }
+    http->snapshots = snapshots;
+    int status = start(http, fd, error);
+    if (status)
+        obx_free(http);
+    else
+        *made = http;
+    return status;
 }
 
 int obx_http_new(const char *address, struct obx_snapshots *snapshots, const struct obx_log *log,
@@ -140,18 +166,9 @@ int obx_http_new(const char *address, struct obx_snapshots *snapshots, const str
     int status = obx_http_listen(address, &fd, text, sizeof text, error);
     if (status)
         return status;
-    struct obx_http *http = obx_alloc(sizeof *http);
-    if (!http) {
-        close(fd);
-        return obx_error_no_memory(error);
-    }
-    http->snapshots = snapshots;
-    status = start(http, fd, error);
-    if (status) {
-        obx_free(http);
+    status = make_server(fd, snapshots, made, error);
+    if (status)
         return status;
-    }
-    *made = http;
     obx_log_write(log, OUTBOX_LOG_INFO, "http", "listening on %s: /metrics /healthz /readyz /status", text);
     return OUTBOX_OK;
 }

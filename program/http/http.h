@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/http/http.h - /metrics, /healthz, /readyz and /status, on a thread of its own
+ * program/http/http.h - the HTTP server: /metrics, /healthz, /readyz and /status, on its own thread
  *
- * A build without libmicrohttpd refuses `listen` with a clear message.
+ * In a build without libmicrohttpd, obx_http_new() is UNSUPPORTED.
  */
 #ifndef OBX_PROGRAM_HTTP_HTTP_H
 #define OBX_PROGRAM_HTTP_HTTP_H
@@ -12,13 +12,13 @@
 
 struct obx_http;
 
-/* address: "127.0.0.1:9464", "[::1]:9464", ":9464" (everywhere). Errors: CONFIG (not an address, or the port is taken),
- * PERMISSION, UNSUPPORTED. */
+/* address: "127.0.0.1:9464", "[::1]:9464", ":9464" (all interfaces). Errors: CONFIG (not an address, or the port is in
+ * use), PERMISSION, UNSUPPORTED. */
 int obx_http_new(const char *address, struct obx_snapshots *snapshots, const struct obx_log *log,
                  struct obx_http **http, struct outbox_error *error);
-void obx_http_free(struct obx_http *http); /* ends the thread; NULL is fine */
+void obx_http_free(struct obx_http *http); /* joins the thread; NULL is fine */
 
-/* A listening socket for the address; text gets the address with the port as it was chosen. */
+/* Open a listening socket; text gets the bound address with the port. Errors: as obx_http_new(). */
 int obx_http_listen(const char *address, int *fd, char *text, size_t size, struct outbox_error *error);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/http/http_get.c - the smallest HTTP client that does: one GET, HTTP/1.0, read to the end */
+/* program/http/http_get.c - one GET by HTTP/1.0, read until the server closes the connection */
 #include "http/http_get.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "http/address.h"
 
-#define LARGEST_ANSWER ((size_t)64 << 20)
+#define MAX_RESPONSE ((size_t)64 << 20)
 
 static int open_connection(const char *address, unsigned timeout_ms, int *fd, struct outbox_error *error)
 {
@@ -34,33 +34,33 @@ static int open_connection(const char *address, unsigned timeout_ms, int *fd, st
     return obx_error_set(error, OUTBOX_E_NOT_CONNECTED, "connect to %s: %s", address, strerror(failed));
 }
 
-static int read_answer(int fd, const char *address, struct obx_buf *answer, struct outbox_error *error)
+static int read_response(int fd, const char *address, struct obx_buf *response, struct outbox_error *error)
 {
     for (;;) {
-        char *to = obx_buf_reserve(answer, 16384);
-        if (!to || answer->size > LARGEST_ANSWER)
+        char *to = obx_buf_reserve(response, 16384);
+        if (!to || response->size > MAX_RESPONSE)
             return obx_error_no_memory(error);
         ssize_t got = recv(fd, to, 16384, 0);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
             return obx_error_set(error, errno == EAGAIN ? OUTBOX_E_TIMEOUT : OUTBOX_E_IO, "read from %s: %s", address,
-                                 errno == EAGAIN ? "no answer in time" : strerror(errno));
+                                 errno == EAGAIN ? "no response in time" : strerror(errno));
         to[got] = '\0';
-        answer->size += (size_t)got;
+        response->size += (size_t)got;
         if (got == 0)
             return OUTBOX_OK;
     }
 }
 
-static int take_body(const struct obx_buf *answer, const char *address, struct obx_buf *body,
+static int copy_body(const struct obx_buf *response, const char *address, struct obx_buf *body,
                      struct outbox_error *error)
 {
-    const char *text = obx_buf_text(answer), *blank = strstr(text, "\r\n\r\n");
+    const char *text = obx_buf_text(response), *blank = strstr(text, "\r\n\r\n");
     if (strncmp(text, "HTTP/1.", 7) || !blank)
-        return obx_error_set(error, OUTBOX_E_IO, "ask %s: the answer is not HTTP", address);
+        return obx_error_set(error, OUTBOX_E_IO, "GET from %s: the response is not HTTP", address);
     if (strncmp(text + 8, " 200", 4))
-        return obx_error_set(error, OUTBOX_E_IO, "ask %s: %.*s", address, (int)strcspn(text, "\r\n"), text);
+        return obx_error_set(error, OUTBOX_E_IO, "GET from %s: %.*s", address, (int)strcspn(text, "\r\n"), text);
     obx_buf_puts(body, blank + 4);
     return obx_buf_failed(body) ? obx_error_no_memory(error) : OUTBOX_OK;
 }
@@ -75,12 +75,12 @@ int obx_http_get(const char *address, const char *path, unsigned timeout_ms, str
     struct obx_buf text = {0};
     obx_buf_printf(&text, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, address);
     if (obx_buf_failed(&text) || send(fd, text.data, text.size, MSG_NOSIGNAL) != (ssize_t)text.size)
-        status = obx_error_set(error, OUTBOX_E_IO, "ask %s: could not send the request", address);
+        status = obx_error_set(error, OUTBOX_E_IO, "GET from %s: sending the request failed", address);
     obx_buf_clear(&text);
     if (!status)
-        status = read_answer(fd, address, &text, error);
+        status = read_response(fd, address, &text, error);
     if (!status)
-        status = take_body(&text, address, body, error);
+        status = copy_body(&text, address, body, error);
     obx_buf_free(&text);
     close(fd);
     return status;

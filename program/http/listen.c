@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/http/listen.c - from the text "ADDRESS:PORT" to a listening socket, with errors that name the setting */
+/* program/http/listen.c - opens the listening socket of service.listen */
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>

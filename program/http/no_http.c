@@ -9,7 +9,7 @@ int obx_http_new(const char *address, struct obx_snapshots *snapshots, const str
     (void)snapshots, (void)log;
     *http = NULL;
     return obx_error_set(error, OUTBOX_E_UNSUPPORTED,
-                         "listen on %s: this outbox was built without libmicrohttpd; install its development package "
+                         "listen on %s: this program was built without libmicrohttpd; install its development package "
                          "and build again, or remove service.listen",
                          address);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/verbs/add.c - outbox add: put events into the outbox, for trying things out and for shell scripts
+ * program/verbs/add.c - outbox add: put events into the outbox, for experiments and shell scripts
  *
- * The exit code tells what became of the events, and of nothing else: whoever sees a failure adds them again, and if
- * they were in, they would be there twice. So an output that cannot be written is told on stderr and changes no code.
+ * The exit code reports whether the events were committed, and nothing else: after a failure callers add them again,
+ * and committed events would then be there twice. So a failed write to stdout goes to stderr and does not change the
+ * code.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +18,7 @@
 #include "cli/add_lines.h"
 #include "cli/exit_code.h"
 #include "cli/ndjson.h"
+#include "verbs/verbs.h"
 
 enum { TYPE = 1, AGGREGATE_TYPE, AGGREGATE_ID, PAYLOAD, EVENT_ID, HEADERS, NULL_PAYLOAD, NDJSON };
 
@@ -30,7 +32,7 @@ static struct outbox_bytes bytes_of(const char *text)
     return text ? (struct outbox_bytes){text, strlen(text)} : (struct outbox_bytes){0};
 }
 
-static void take(struct request *request, int option)
+static void set_option(struct request *request, int option)
 {
     switch (option) {
     case TYPE:
@@ -60,13 +62,14 @@ static void take(struct request *request, int option)
     }
 }
 
-/* 0, or the exit code after saying what is wrong with the command line. */
+/* 0, or the exit code after printing what is wrong with the command line. */
 static int check_request(const struct obx_verb *verb, const struct request *request)
 {
     if (request->ndjson) {
         if (request->type || request->aggregate_type || request->aggregate_id || request->payload ||
             request->event_id || request->headers || request->null_payload)
-            return obx_args_refuse(verb, "--ndjson takes all that describes an event from stdin");
+            return obx_args_refuse(
+                verb, "--ndjson reads whole events from stdin; it excludes options that describe one event");
         return 0;
     }
     const char *missing = !request->aggregate_type ? "--aggregate-type"
@@ -97,35 +100,46 @@ static int read_stdin(struct obx_buf *text, struct outbox_error *error)
     }
 }
 
-/* Not every database looks at it, and an event with bad headers could never be published. */
+/* Not every database validates JSON, and an event with invalid headers could never be published. */
 static int check_headers(const char *text, struct outbox_error *error)
 {
     json_error_t why = {0};
     json_t *headers = text ? json_loads(text, JSON_REJECT_DUPLICATES, &why) : NULL;
-    bool fine = !text || json_is_object(headers);
+    bool valid = !text || json_is_object(headers);
     json_decref(headers);
-    return fine ? OUTBOX_OK
-                : obx_error_set(error, OUTBOX_E_REJECTED,
-                                "--headers must be a JSON object, like '{\"tenant\": \"a\"}': %s",
-                                why.text[0] ? obx_ndjson_fault(&why) : "it is another kind of value");
+    return valid ? OUTBOX_OK
+                 : obx_error_set(error, OUTBOX_E_REJECTED,
+                                 "--headers must be a JSON object, like '{\"tenant\": \"a\"}': %s",
+                                 why.text[0] ? obx_ndjson_explain(&why) : "it is another type of value");
 }
 
-/* In the tables of `outbox init` an event id is a UUID, which not every database sees to; where the section names the
- * column it is the table's own, and the database decides. */
-static bool wants_uuids(struct obx_app *app, const char *relay)
+/* In the tables of `outbox init` event ids are UUIDs, and not every database enforces it. If `columns` names the column
+ * of the event id, the table is the user's, and the database decides. */
+static bool requires_uuids(struct obx_context *context, const char *relay)
 {
     const struct obx_section *section, *columns;
     struct outbox_error ignored;
-    if (obx_app_relay_section(app->config, relay, &section, &ignored) ||
+    if (obx_relay_section(context->config, relay, &section, &ignored) ||
         obx_section_child(section, "store", &section, &ignored))
         return true;
-    while (obx_section_has(section, "wraps")) /* under decorators */
+    while (obx_section_has(section, "wraps")) /* inside decorators */
         if (obx_section_child(section, "wraps", &section, &ignored))
             return true;
     return obx_section_child(section, "columns", &columns, &ignored) || !obx_section_has(columns, "event_id");
 }
 
-static int add_one(struct obx_session *session, const struct request *request, bool uuids, struct outbox_error *error)
+static int read_payload(const struct request *request, struct obx_buf *text, struct outbox_bytes *payload,
+                        struct outbox_error *error)
+{
+    *payload = bytes_of(request->payload);
+    if (!request->payload || strcmp(request->payload, "-"))
+        return OUTBOX_OK;
+    int status = read_stdin(text, error);
+    *payload = (struct outbox_bytes){obx_buf_text(text), text->size};
+    return status;
+}
+
+static int add_one(struct obx_oneshot *oneshot, const struct request *request, bool uuids, struct outbox_error *error)
 {
     struct obx_buf text = {0};
     struct outbox_event event = {.struct_size = sizeof event,
@@ -133,62 +147,58 @@ static int add_one(struct obx_session *session, const struct request *request, b
                                  .aggregate_type = bytes_of(request->aggregate_type),
                                  .aggregate_id = bytes_of(request->aggregate_id),
                                  .type = bytes_of(request->type),
-                                 .payload = bytes_of(request->payload),
                                  .headers = bytes_of(request->headers)};
     const struct outbox_event *const events[] = {&event};
     int status = check_headers(request->headers, error);
     if (!status && uuids)
         status = obx_add_check_id(&event, error);
-    if (!status && request->payload && !strcmp(request->payload, "-")) {
-        status = read_stdin(&text, error);
-        event.payload = (struct outbox_bytes){obx_buf_text(&text), text.size};
-    }
     if (!status)
-        status = obx_add_events(session, events, 1, error);
+        status = read_payload(request, &text, &event.payload, error);
+    if (!status)
+        status = obx_add_events(oneshot, events, 1, error);
     obx_buf_free(&text);
     return status;
 }
 
-static void say_unheard(const struct request *request, uint64_t added, int why)
+static void report_failed_output(const struct request *request, uint64_t added, int why)
 {
     fprintf(stderr, "outbox add: write to stdout: %s; ", strerror(why));
     if (request->event_id)
-        fprintf(stderr, "event %s is in the outbox all the same: do not add it again\n", request->event_id);
+        fprintf(stderr, "event %s is in the outbox: do not add it again\n", request->event_id);
     else if (added == 1)
-        fputs("the event is in the outbox all the same: do not add it again\n", stderr);
+        fputs("the event is in the outbox: do not add it again\n", stderr);
     else
-        fprintf(stderr, "%" PRIu64 " events are in the outbox%s\n", added,
-                added ? " all the same: do not add them again" : "");
+        fprintf(stderr, "%" PRIu64 " events are in the outbox%s\n", added, added ? ": do not add them again" : "");
 }
 
-/* Not by stdio, whose buffer would be tried once more at the end. */
-static void say_added(const char *relay, const struct request *request, uint64_t added)
+/* Without stdio, which would try its buffer again at exit. */
+static void report_added(const char *relay, const struct request *request, uint64_t added)
 {
     if (dprintf(STDOUT_FILENO, "%s: added %" PRIu64 " event%s\n", relay, added, added == 1 ? "" : "s") < 0)
-        say_unheard(request, added, errno);
+        report_failed_output(request, added, errno);
 }
 
-static int add(struct obx_app *app, void *arg, struct outbox_error *error)
+static int add(struct obx_context *context, void *arg, struct outbox_error *error)
 {
     const struct request *request = arg;
     const char *relay;
-    struct obx_session session;
+    struct obx_oneshot oneshot;
     uint64_t added = 0;
-    int status = obx_app_one_relay(app, &relay, error);
+    int status = obx_context_single_relay(context, &relay, error);
     if (!status)
-        status = obx_session_open(&session, app, relay, OUTBOX_STORE, error);
+        status = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, error);
     if (status)
         return status;
-    status = obx_session_needs(&session, OUTBOX_CAP_ADMIN, "add events", error);
+    status = obx_oneshot_require(&oneshot, OUTBOX_CAP_ADMIN, "add events", error);
     if (!status)
-        status = obx_session_start(&session, OUTBOX_STORE, error);
+        status = obx_oneshot_start(&oneshot, OUTBOX_STORE, error);
     if (!status && request->ndjson)
-        status = obx_add_lines(&session, STDIN_FILENO, wants_uuids(app, relay), &added, error);
-    else if (!status && !(status = add_one(&session, request, wants_uuids(app, relay), error)))
+        status = obx_add_lines(&oneshot, STDIN_FILENO, requires_uuids(context, relay), &added, error);
+    else if (!status && !(status = add_one(&oneshot, request, requires_uuids(context, relay), error)))
         added = 1;
-    obx_session_close(&session);
+    obx_oneshot_close(&oneshot);
     if (!status || request->ndjson)
-        say_added(relay, request, added);
+        report_added(relay, request, added);
     return status;
 }
 
@@ -208,7 +218,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     struct request request = {0};
     int found, count;
     while ((found = obx_args_next(&args)) != -1)
-        take(&request, found);
+        set_option(&request, found);
     char **rest = obx_args_rest(&args, 0, 1, &count);
     if (args.finished)
         return args.exit;
@@ -219,7 +229,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     int refused = check_request(verb, &request);
     if (refused)
         return refused;
-    return obx_app_do(&args, add, &request);
+    return obx_context_run(&args, add, &request);
 }
 
 const struct obx_verb obx_verb_add = {
@@ -227,15 +237,16 @@ const struct obx_verb obx_verb_add = {
     "put events into the outbox",
     "[-c FILE] [--relay NAME] --aggregate-type A --aggregate-id K --type T [--payload P | - | --null]\n"
     "       outbox add [-c FILE] [--relay NAME] --ndjson < FILE",
-    "  --aggregate-type A  what the event is about, e.g. order; routes it\n"
-    "  --aggregate-id K    which one; the key, within which order is kept\n"
+    "  --aggregate-type A  type of the entity that changed, e.g. order; by default it names the topic\n"
+    "  --aggregate-id K    which entity; the key: events of one key keep their order\n"
     "  --type T            what happened, e.g. placed\n"
-    "  --payload P         what is published; - reads it from stdin; without it there is none: a tombstone\n"
-    "  --null              the same, said aloud\n"
-    "  --headers JSON      an object of further headers\n"
-    "  --event-id UUID     default: a new one. Where `columns` names the column for it: what that takes\n"
-    "  --ndjson            events from stdin, one JSON object a line with aggregatetype, aggregateid, type,\n"
-    "                      payload, headers and event_id; a payload that is not a string is its JSON text.\n"
-    "                      A bad line ends it; the events of the lines before stay, so go on with that line\n",
+    "  --payload P         the message value; - reads it from stdin; without a payload: a tombstone\n"
+    "  --null              explicitly no payload: a tombstone\n"
+    "  --headers JSON      additional headers, a JSON object\n"
+    "  --event-id UUID     default: a new UUID. If `columns` names its column: any value of the column's type\n"
+    "  --ndjson            read events from stdin, one JSON object per line with aggregatetype, aggregateid,\n"
+    "                      type, payload, headers and event_id; a payload that is not a string is sent as\n"
+    "                      its JSON text. An invalid line ends the verb; events of the lines before it are\n"
+    "                      committed, so continue with that line\n",
     run,
     false};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/verbs/check.c - outbox check: would `outbox run` work? What is wrong, and what to do about it
+ * program/verbs/check.c - outbox check: would `outbox run` work? If not: what is wrong, and what to do
  *
- * The configuration first, then for each relay the store and the broker: connect, and let the plugin look. All of them
- * are looked at, so that one call tells everything. The exit code is that of the worst.
+ * Checks the configuration, then for each relay the store and the broker: connect, and run the plugin's own checks. It
+ * goes on after a failure, so that one call finds everything. The exit code is the most important one.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +15,7 @@
 #include "cli/exit_code.h"
 #include "cli/print_config.h"
 #include "cli/oneshot.h"
+#include "verbs/verbs.h"
 
 struct checked {
     const char *relay;
@@ -32,87 +33,89 @@ static void report(void *arg, enum outbox_log_level level, const char *finding, 
     checked->errors += level == OUTBOX_LOG_ERROR;
 }
 
-static enum obx_exit look(struct obx_session *session, enum outbox_kind kind, struct checked *checked,
-                          const char *topic, struct outbox_error *error)
+static enum obx_exit probe(struct obx_oneshot *oneshot, enum outbox_kind kind, struct checked *checked,
+                           const char *topic, struct outbox_error *error)
 {
     const char *const topics[] = {topic, NULL};
     const struct outbox_check check = {
         .struct_size = sizeof check, .report = report, .arg = checked, .topics = topic ? topics : NULL};
     int status =
-        kind == OUTBOX_STORE ? obx_session_start(session, kind, error) : obx_session_start_to_probe(session, error);
+        kind == OUTBOX_STORE ? obx_oneshot_start(oneshot, kind, error) : obx_oneshot_start_probe(oneshot, error);
     if (status)
         return obx_exit_code(status);
     char connected[96];
-    snprintf(connected, sizeof connected, "connected with the plugin '%s'", obx_instance_name(session->instance));
+    snprintf(connected, sizeof connected, "connected with the plugin '%s'", obx_instance_name(oneshot->instance));
     report(checked, OUTBOX_LOG_INFO, connected, NULL);
-    if (kind == OUTBOX_STORE && !(obx_instance_caps(session->instance) & OUTBOX_CAP_ADMIN))
+    if (kind == OUTBOX_STORE && !(obx_instance_caps(oneshot->instance) & OUTBOX_CAP_ADMIN))
         return OBX_EXIT_OK;
     if (kind == OUTBOX_STORE)
-        obx_store_check(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &check);
+        obx_store_check(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &check);
     else
-        obx_broker_check(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &check);
-    status = obx_session_wait(session, error);
+        obx_broker_check(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &check);
+    status = obx_oneshot_wait(oneshot, error);
     if (status == OUTBOX_E_UNSUPPORTED)
-        status = error->code = 0; /* the plugin has nothing to look at */
+        status = error->code = 0; /* the plugin has no checks */
     if (status)
         return obx_exit_code(status);
     return checked->errors ? OBX_EXIT_CONFIG : OBX_EXIT_OK;
 }
 
-static enum obx_exit check_part(struct obx_app *app, const char *relay, enum outbox_kind kind, const char *topic)
+static enum obx_exit check_part(struct obx_context *context, const char *relay, enum outbox_kind kind,
+                                const char *topic)
 {
     struct checked checked = {relay, kind == OUTBOX_STORE ? "store" : "broker", 0};
-    struct obx_session session;
+    struct obx_oneshot oneshot;
     struct outbox_error error = {0};
-    if (obx_session_open(&session, app, relay, kind, &error)) {
+    if (obx_oneshot_open(&oneshot, context, relay, kind, &error)) {
         report(&checked, OUTBOX_LOG_ERROR, error.text, NULL);
         return obx_exit_code(error.code);
     }
-    enum obx_exit code = look(&session, kind, &checked, topic, &error);
+    enum obx_exit code = probe(&oneshot, kind, &checked, topic, &error);
     if (error.code)
         report(&checked, OUTBOX_LOG_ERROR, error.text, NULL);
-    obx_session_close(&session);
+    obx_oneshot_close(&oneshot);
     return code;
 }
 
 /*
- * Would the relay start? It needs the columns of the route, which the store's own look knows nothing of. After a look
- * that found errors nothing is told, but a privilege that the start misses tells what kind of error they are.
+ * Would the relay start? It needs the columns of the route, which the store's own checks do not know. verbose: print
+ * the result. After failed checks it is not printed, but a missing privilege here decides the exit code.
  */
-static enum obx_exit try_columns(struct obx_app *app, const char *relay, bool tell)
+static enum obx_exit try_columns(struct obx_context *context, const char *relay, bool verbose)
 {
     struct checked checked = {relay, "store", 0};
     struct obx_relay_settings settings;
     struct obx_route route;
-    struct obx_session session;
+    struct obx_oneshot oneshot;
     struct outbox_error error = {0};
-    int status = obx_app_route(app, relay, &settings, &route, &error);
+    int status = obx_context_route(context, relay, &settings, &route, &error);
     if (status)
         return obx_exit_report("check", &error);
-    status = obx_session_open(&session, app, relay, OUTBOX_STORE, &error);
+    status = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, &error);
     if (!status) {
-        status = obx_session_start_columns(&session, &route.columns, &error);
-        obx_session_close(&session);
+        status = obx_oneshot_start_columns(&oneshot, &route.columns, &error);
+        obx_oneshot_close(&oneshot);
     }
     obx_route_free(&route);
-    if (status && tell)
+    if (status && verbose)
         report(&checked, OUTBOX_LOG_ERROR, error.text, NULL);
-    else if (tell)
-        report(&checked, OUTBOX_LOG_INFO, "the columns that the route needs are there", NULL);
+    else if (verbose)
+        report(&checked, OUTBOX_LOG_INFO, "the table has the columns that the route needs", NULL);
     return obx_exit_code(status);
 }
 
-/* Make the relay as `run` would, which checks all of its section. topic: the one that the configuration names, "" when
- * it is not the same for all events. */
-static int try_relay(struct obx_app *app, const char *relay, char *topic, size_t size, struct outbox_error *error)
+/* Make the relay as `outbox run` does, which checks its whole section. topic: the configured topic, or "" if it depends
+ * on the event. */
+static int try_relay(struct obx_context *context, const char *relay, char *topic, size_t size,
+                     struct outbox_error *error)
 {
     const struct obx_section *section;
     struct obx_relay *made;
-    int status = obx_app_relay_section(app->config, relay, &section, error);
+    int status = obx_relay_section(context->config, relay, &section, error);
     if (status)
         return status;
     const struct obx_relay_setup setup = {
-        .loop = app->loop, .registry = app->registry, .log = app->log, .name = relay, .section = section};
+        .loop = context->loop, .registry = context->registry, .log = context->log, .name = relay, .section = section};
     status = obx_relay_new(&setup, &made, error);
     if (status)
         return status;
@@ -122,59 +125,59 @@ static int try_relay(struct obx_app *app, const char *relay, char *topic, size_t
     return OUTBOX_OK;
 }
 
-static enum obx_exit check_relays(struct obx_app *app)
+static enum obx_exit check_relays(struct obx_context *context)
 {
     enum obx_exit code = OBX_EXIT_OK;
     char topic[256];
     const char *relay;
-    for (uint32_t i = 0; (relay = obx_app_relay(app, i)); i++) {
+    for (uint32_t i = 0; (relay = obx_context_relay(context, i)); i++) {
         struct outbox_error error;
-        if (try_relay(app, relay, topic, sizeof topic, &error)) {
+        if (try_relay(context, relay, topic, sizeof topic, &error)) {
             code = obx_exit_worse(code, obx_exit_report("check", &error));
             continue;
         }
-        enum obx_exit store = check_part(app, relay, OUTBOX_STORE, NULL);
+        enum obx_exit store = check_part(context, relay, OUTBOX_STORE, NULL);
         if (!store)
-            store = try_columns(app, relay, true);
-        else if (store == OBX_EXIT_CONFIG && try_columns(app, relay, false) == OBX_EXIT_PERMISSION)
+            store = try_columns(context, relay, true);
+        else if (store == OBX_EXIT_CONFIG && try_columns(context, relay, false) == OBX_EXIT_PERMISSION)
             store = OBX_EXIT_PERMISSION;
         code = obx_exit_worse(code, store);
-        code = obx_exit_worse(code, check_part(app, relay, OUTBOX_BROKER, *topic ? topic : NULL));
+        code = obx_exit_worse(code, check_part(context, relay, OUTBOX_BROKER, *topic ? topic : NULL));
     }
     return code;
 }
 
-/* Not whether the port is free: the relay that runs has it. */
-static enum obx_exit check_listen(const struct obx_app *app)
+/* The port may be in use: by the running relay. */
+static enum obx_exit check_listen(const struct obx_context *context)
 {
     struct addrinfo *found;
     struct outbox_error error;
-    if (!app->settings.listen)
+    if (!context->settings.listen)
         return OBX_EXIT_OK;
-    if (obx_address_find(app->settings.listen, AI_PASSIVE, &found, &error))
+    if (obx_address_find(context->settings.listen, AI_PASSIVE, &found, &error))
         return obx_exit_report("check", &error);
     freeaddrinfo(found);
     return OBX_EXIT_OK;
 }
 
-static enum obx_exit check_apart(const struct obx_app *app)
+static enum obx_exit check_conflicts(const struct obx_context *context)
 {
     struct outbox_error error;
-    return obx_relay_conflicts_check(app, &error) ? obx_exit_report("check", &error) : OBX_EXIT_OK;
+    return obx_relay_conflicts_check(context, &error) ? obx_exit_report("check", &error) : OBX_EXIT_OK;
 }
 
-static int check_all(struct obx_app *app, void *none, struct outbox_error *error)
+static int check_all(struct obx_context *context, void *none, struct outbox_error *error)
 {
     (void)none;
     (void)error;
-    return obx_exit_worse(check_listen(app), obx_exit_worse(check_apart(app), check_relays(app)));
+    return obx_exit_worse(check_listen(context), obx_exit_worse(check_conflicts(context), check_relays(context)));
 }
 
-static int print_config(struct obx_app *app, void *none, struct outbox_error *error)
+static int print_config(struct obx_context *context, void *none, struct outbox_error *error)
 {
     struct obx_buf text = {0};
     (void)none;
-    int status = obx_print_config(app, &text, error);
+    int status = obx_print_config(context, &text, error);
     if (!status)
         fputs(obx_buf_text(&text), stdout);
     obx_buf_free(&text);
@@ -190,13 +193,13 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
         print = true;
     if (obx_args_end(&args))
         return args.exit;
-    return obx_app_do(&args, print ? print_config : check_all, NULL);
+    return obx_context_run(&args, print ? print_config : check_all, NULL);
 }
 
 const struct obx_verb obx_verb_check = {
     "check",
-    "validate the configuration, connect, and say what to fix",
+    "validate the configuration, connect, and list what to fix",
     "[-c FILE] [--relay NAME] [--print-config]",
-    "  --print-config      only print the configuration as it takes effect, secrets redacted\n",
+    "  --print-config      only print the effective configuration, with secrets redacted\n",
     run,
     false};

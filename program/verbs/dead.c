@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/verbs/dead.c - outbox dead: look at the dead letters, publish them again, or drop them */
+/* program/verbs/dead.c - outbox dead: list dead letters, publish them again, or delete them */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -14,16 +14,17 @@
 #include "cli/exit_code.h"
 #include "cli/oneshot.h"
 #include "cli/escape.h"
+#include "verbs/verbs.h"
 
-#define MOST_NUMBERS 1000
+#define MAX_NUMBERS 1000
 
 struct request {
     enum outbox_dead_action action;
     const char *relay;
     bool json, all;
     uint32_t limit, count;
-    uint64_t numbers[MOST_NUMBERS]; /* none twice */
-    bool there[MOST_NUMBERS];       /* by number */
+    uint64_t numbers[MAX_NUMBERS]; /* without duplicates */
+    bool found[MAX_NUMBERS];       /* numbers[i] is a dead letter */
 };
 
 static void format_time(int64_t micros, char *text, size_t size)
@@ -33,8 +34,8 @@ static void format_time(int64_t micros, char *text, size_t size)
     strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
 }
 
-/* NULL without memory. The file broker has one of its own: a plugin sees nothing of the core, and a dozen lines are no
- * reason for a public header. */
+/* NULL without memory. The file broker has its own copy: a plugin cannot use the core, and a dozen lines do not justify
+ * a public header. */
 static json_t *base64(struct outbox_bytes bytes)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -57,7 +58,7 @@ static json_t *base64(struct outbox_bytes bytes)
     return value;
 }
 
-/* What is not UTF-8 is told as the file broker does. */
+/* Invalid UTF-8 is written as in the lines of the file broker: {"base64": ...}. */
 static void add_text(json_t *object, const char *name, struct outbox_bytes bytes)
 {
     json_t *value = bytes.data ? json_stringn(bytes.data, bytes.size) : json_null();
@@ -96,16 +97,16 @@ static void print_json(const struct outbox_dead_letter *letter, const char *died
 static void print_field(const char *name, struct outbox_bytes bytes)
 {
     printf("  %-14s ", name);
-    obx_show(stdout, bytes.data, bytes.size, false);
+    obx_escape(stdout, bytes.data, bytes.size, false);
     putchar('\n');
 }
 
-/* Byte for byte, but on a terminal, which would obey it. */
+/* Byte for byte; escaped on a terminal, which would act on control characters. */
 static void print_payload(struct outbox_bytes bytes)
 {
     printf("  %-14s ", "payload");
     if (isatty(STDOUT_FILENO))
-        obx_show(stdout, bytes.data, bytes.size, true);
+        obx_escape(stdout, bytes.data, bytes.size, true);
     else if (bytes.data)
         fwrite(bytes.data, 1, bytes.size, stdout);
     putchar('\n');
@@ -129,13 +130,13 @@ static void print_all(const struct outbox_dead_letter *letter, const char *died)
 static void print_line(const struct outbox_dead_letter *letter, const char *died)
 {
     printf("%-8" PRIu64 " %s  ", letter->number, died);
-    obx_show(stdout, letter->topic.data, letter->topic.size, false);
+    obx_escape(stdout, letter->topic.data, letter->topic.size, false);
     putchar('/');
-    obx_show(stdout, letter->key.data, letter->key.size, false);
+    obx_escape(stdout, letter->key.data, letter->key.size, false);
     fputs("  ", stdout);
-    obx_show(stdout, letter->event.type.data, letter->event.type.size, false);
+    obx_escape(stdout, letter->event.type.data, letter->event.type.size, false);
     printf("  attempts %" PRId64 ": ", letter->attempts);
-    obx_show(stdout, letter->reason.data, letter->reason.size, false);
+    obx_escape(stdout, letter->reason.data, letter->reason.size, false);
     putchar('\n');
 }
 
@@ -147,19 +148,19 @@ static uint32_t index_of(const struct request *request, uint64_t number)
     return i;
 }
 
-static void note_row(void *arg, const struct outbox_dead_letter *letter)
+static void mark_found(void *arg, const struct outbox_dead_letter *letter)
 {
     struct request *request = arg;
     uint32_t i = index_of(request, letter->number);
     if (i < request->count)
-        request->there[i] = true;
+        request->found[i] = true;
 }
 
 static void print_row(void *arg, const struct outbox_dead_letter *letter)
 {
     const struct request *request = arg;
     char died[40];
-    note_row(arg, letter);
+    mark_found(arg, letter);
     format_time(letter->died_us, died, sizeof died);
     if (request->json)
         print_json(letter, died);
@@ -169,9 +170,9 @@ static void print_row(void *arg, const struct outbox_dead_letter *letter)
         print_line(letter, died);
 }
 
-static int ask(struct obx_session *session, enum outbox_dead_action action, struct request *request,
-               void (*row)(void *arg, const struct outbox_dead_letter *letter), uint64_t *affected,
-               struct outbox_error *error)
+static int run_action(struct obx_oneshot *oneshot, enum outbox_dead_action action, struct request *request,
+                      void (*row)(void *arg, const struct outbox_dead_letter *letter), uint64_t *affected,
+                      struct outbox_error *error)
 {
     struct outbox_dead dead = {.struct_size = sizeof dead,
                                .action = (uint32_t)action,
@@ -180,33 +181,33 @@ static int ask(struct obx_session *session, enum outbox_dead_action action, stru
                                .limit = request->limit,
                                .row = row,
                                .arg = request};
-    obx_store_dead(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &dead);
-    int status = obx_session_wait(session, error);
+    obx_store_dead(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &dead);
+    int status = obx_oneshot_wait(oneshot, error);
     *affected = dead.affected;
     return status;
 }
 
-/* Which numbers are wrong: the store only counts. */
+/* List the missing numbers: the store only counts. */
 static int refuse_missing(const struct request *request, uint64_t missing, struct outbox_error *error)
 {
     char list[200] = "";
     size_t used = 0;
     for (uint32_t i = 0; i < request->count && used < sizeof list - 30; i++)
-        if (!request->there[i])
+        if (!request->found[i])
             used +=
                 (size_t)snprintf(list + used, sizeof list - used, "%s %" PRIu64, used ? "," : ":", request->numbers[i]);
     return obx_error_set(error, OUTBOX_E_REJECTED, "%" PRIu64 " of %" PRIu32 " numbers are no dead letters of %s%s%s",
                          missing, request->count, request->relay, list, used < sizeof list - 30 ? "" : " ...");
 }
 
-static int act(struct obx_session *session, struct request *request, struct outbox_error *error)
+static int act(struct obx_oneshot *oneshot, struct request *request, struct outbox_error *error)
 {
     uint64_t affected = 0;
     int status = OUTBOX_OK;
-    if (request->count && request->action != OUTBOX_DEAD_SHOW) /* afterwards they are gone */
-        status = ask(session, OUTBOX_DEAD_SHOW, request, note_row, &affected, error);
+    if (request->count && request->action != OUTBOX_DEAD_SHOW) /* before the rows are gone */
+        status = run_action(oneshot, OUTBOX_DEAD_SHOW, request, mark_found, &affected, error);
     if (!status)
-        status = ask(session, request->action, request, print_row, &affected, error);
+        status = run_action(oneshot, request->action, request, print_row, &affected, error);
     if (!status && request->action == OUTBOX_DEAD_REPLAY)
         printf("%s: %" PRIu64 " back in the outbox\n", request->relay, affected);
     if (!status && request->action == OUTBOX_DEAD_DROP)
@@ -216,50 +217,63 @@ static int act(struct obx_session *session, struct request *request, struct outb
     return status;
 }
 
-static int work(struct obx_app *app, void *arg, struct outbox_error *error)
+static int work(struct obx_context *context, void *arg, struct outbox_error *error)
 {
     struct request *request = arg;
-    struct obx_session session;
-    int status = obx_app_one_relay(app, &request->relay, error);
+    struct obx_oneshot oneshot;
+    int status = obx_context_single_relay(context, &request->relay, error);
     if (!status)
-        status = obx_session_open(&session, app, request->relay, OUTBOX_STORE, error);
+        status = obx_oneshot_open(&oneshot, context, request->relay, OUTBOX_STORE, error);
     if (status)
         return status;
-    status = obx_session_needs(&session, OUTBOX_CAP_DEAD_LETTERS, "dead letters", error);
+    status = obx_oneshot_require(&oneshot, OUTBOX_CAP_DEAD_LETTERS, "dead letters", error);
     if (!status)
-        status = obx_session_start(&session, OUTBOX_STORE, error);
+        status = obx_oneshot_start(&oneshot, OUTBOX_STORE, error);
     if (!status)
-        status = act(&session, request, error);
-    obx_session_close(&session);
+        status = act(&oneshot, request, error);
+    obx_oneshot_close(&oneshot);
     return status;
 }
 
 static bool find_action(const char *word, enum outbox_dead_action *action)
 {
-    static const char *const words[] = {"list", "show", "replay", "drop"};
-    for (size_t i = 0; i < OBX_COUNT(words); i++)
-        if (!strcmp(word, words[i])) {
+    static const char *const names[] = {"list", "show", "replay", "drop"};
+    for (size_t i = 0; i < OBX_COUNT(names); i++)
+        if (!strcmp(word, names[i])) {
             *action = (enum outbox_dead_action)i;
             return true;
         }
     return false;
 }
 
-static int read_words(const struct obx_verb *verb, struct request *request, char **words, int count)
+static int read_arguments(const struct obx_verb *verb, struct request *request, char **arguments, int count)
 {
-    if (!find_action(words[0], &request->action))
-        return obx_args_refuse(verb, "unknown action '%s': list, show, replay or drop", words[0]);
+    if (!find_action(arguments[0], &request->action))
+        return obx_args_refuse(verb, "unknown action '%s': list, show, replay or drop", arguments[0]);
     for (int i = 1; i < count; i++) {
         uint64_t number;
-        if (!obx_args_number(words[i], 0, UINT64_MAX, &number))
-            return obx_args_refuse(verb, "'%s' is not the number of a dead letter", words[i]);
+        if (!obx_args_number(arguments[i], 0, UINT64_MAX, &number))
+            return obx_args_refuse(verb, "'%s' is not the number of a dead letter", arguments[i]);
         if (index_of(request, number) == request->count)
             request->numbers[request->count++] = number;
     }
     if (request->action != OUTBOX_DEAD_LIST && !request->count && !request->all)
-        return obx_args_refuse(verb, "which ones? give their numbers, or --all");
+        return obx_args_refuse(verb, "numbers are missing: give the numbers of dead letters, or --all");
     if (request->count && (request->all || request->action == OUTBOX_DEAD_LIST))
-        return obx_args_refuse(verb, "numbers do not go with %s", request->all ? "--all" : "list");
+        return obx_args_refuse(verb, "numbers cannot be combined with %s", request->all ? "--all" : "list");
+    return 0;
+}
+
+/* 0, or the exit code after printing what is wrong. */
+static int set_option(const struct obx_verb *verb, struct request *request, int option)
+{
+    uint64_t limit = 0;
+    request->json |= option == 'j';
+    request->all |= option == 'a';
+    if (option == 'n' && !obx_args_number(optarg, 1, UINT32_MAX, &limit))
+        return obx_args_refuse(verb, "--limit needs a number, not '%s'", optarg);
+    if (option == 'n')
+        request->limit = (uint32_t)limit;
     return 0;
 }
 
@@ -272,30 +286,25 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
                                             {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
     struct request request = {0};
-    uint64_t limit = 0;
-    int found, count;
-    while ((found = obx_args_next(&args)) != -1) {
-        request.json |= found == 'j';
-        request.all |= found == 'a';
-        if (found == 'n' && !obx_args_number(optarg, 1, UINT32_MAX, &limit))
-            return obx_args_refuse(verb, "--limit needs a number, not '%s'", optarg);
-    }
-    request.limit = (uint32_t)limit;
-    char **rest = obx_args_rest(&args, 1, MOST_NUMBERS + 1, &count);
-    int refused = args.finished ? args.exit : read_words(verb, &request, rest, count);
+    int found, refused, count;
+    while ((found = obx_args_next(&args)) != -1)
+        if ((refused = set_option(verb, &request, found)))
+            return refused;
+    char **rest = obx_args_rest(&args, 1, MAX_NUMBERS + 1, &count);
+    refused = args.finished ? args.exit : read_arguments(verb, &request, rest, count);
     if (args.finished || refused)
         return refused;
-    return obx_app_do(&args, work, &request);
+    return obx_context_run(&args, work, &request);
 }
 
 const struct obx_verb obx_verb_dead = {"dead",
-                                       "the dead letters: list, show, replay, drop",
+                                       "list, show, replay or drop dead letters",
                                        "(list | show | replay | drop) [-c FILE] [--relay NAME] [NUMBER... | --all]",
-                                       "  list                one line for each; --limit N for the first ones\n"
-                                       "  show                everything about the ones named\n"
-                                       "  replay              put them back into the outbox, at its end\n"
+                                       "  list                print one line each; --limit N: only the first N\n"
+                                       "  show                print all fields\n"
+                                       "  replay              move them back to the end of the outbox\n"
                                        "  drop                delete them\n"
-                                       "  --all               all of them\n"
-                                       "  --json              one JSON object a line\n",
+                                       "  --all               all dead letters\n"
+                                       "  --json              print one JSON object per line\n",
                                        run,
                                        false};

@@ -2,9 +2,9 @@
 /*
  * program/verbs/drain.c - outbox drain: relay until the outbox is empty, then exit
  *
- * Unlike run it does not wait for what never worked: a first connection that fails, or another relay that owns the
- * outbox, ends it with the exit code that fits. Once relaying, outages are waited for. When nothing is left but events
- * that are blocked it lists them and exits 65. On a terminal a line on stderr shows how far it is.
+ * Before a relay has relayed anything, a failed connection or another owner of the outbox ends the verb with the
+ * fitting exit code. Afterwards the relays wait for the end of an outage, as in `outbox run`. When only blocked events
+ * are left, the verb lists them and exits with 65. On a terminal, a line on stderr shows the progress.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -13,90 +13,100 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "loop/uv_loop.h"
-#include "cli/exit_code.h"
-#include "daemon/relay_set.h"
-#include "cli/oneshot.h"
 #include "cli/escape.h"
+#include "cli/exit_code.h"
+#include "cli/oneshot.h"
+#include "daemon/relay_set.h"
+#include "loop/uv_loop.h"
+#include "verbs/verbs.h"
 
-#define LOOK_NS (50 * OBX_MS)
-#define LOOKS_FOR_A_LINE 5u
+#define POLL_NS (50 * OBX_MS)
+#define POLLS_PER_PROGRESS 5u
 
-struct drain {
-    struct obx_app app;
-    struct obx_relay_set *group;
-    struct obx_timer timer; /* a connection that fails changes no state: look again and again */
-    uint32_t looks;
-    bool on_terminal, ending, drawn, quiet; /* quiet: nothing worked yet, and what fails first is told by us */
-    enum obx_exit code;
-    uint64_t began_ns;
-    int64_t pending; /* when it began; -1: unknown */
-    uint64_t settled, blocked, parked;
+/* Sums over all relays. */
+struct totals {
+    uint64_t settled, blocked, dead_lettered;
     bool all_drained;
 };
 
-/* ---- what is there to do: asked once, on connections of its own ---- */
+struct drain {
+    struct obx_context context;
+    struct obx_relay_set *relays;
+    struct obx_timer poll_timer; /* a failed connection changes no state, so the relays are polled */
+    uint32_t polls;
+    bool on_terminal;
+    bool ending;         /* the relays are stopping; code is set */
+    bool progress_shown; /* there is a progress line to clear */
+    bool log_muted;      /* until the first relay works: the verb prints the first failure itself */
+    enum obx_exit code;
+    uint64_t began_ns;
+    int64_t pending; /* rows at the start; -1: unknown */
+    struct totals totals;
+};
 
-static int64_t ask_all_pending(struct obx_app *app)
+/* Rows in all outboxes; -1: unknown. On connections opened for this. */
+static int64_t count_pending(struct obx_context *context)
 {
     struct outbox_store_status status;
     struct outbox_error ignored;
     const char *relay;
     int64_t sum = 0;
-    for (uint32_t i = 0; (relay = obx_app_relay(app, i)); i++) {
-        if (obx_session_status(app, relay, &status, &ignored) || status.pending < 0)
+    for (uint32_t i = 0; (relay = obx_context_relay(context, i)); i++) {
+        if (obx_oneshot_store_status(context, relay, &status, &ignored) || status.pending < 0)
             return -1;
         sum += status.pending;
     }
     return sum;
 }
 
-/* ---- progress ---- */
+/* ---- progress -----------------------------------------------------------------------------------------------------
+ */
 
-static void sum_up(void *arg, const struct obx_member_info *info)
+static void add_to_totals(void *arg, const struct obx_relay_info *info)
 {
-    struct drain *drain = arg;
+    struct totals *totals = arg;
     struct outbox_stats stats = {.struct_size = sizeof stats};
     obx_relay_stats(info->relay, &stats);
-    drain->settled += stats.settled;
-    drain->parked += stats.dead_lettered;
-    drain->blocked += info->drained ? info->blocked : stats.deferred;
-    drain->all_drained &= info->drained;
+    totals->settled += stats.settled;
+    totals->dead_lettered += stats.dead_lettered;
+    totals->blocked += info->drained ? info->blocked : stats.deferred;
+    totals->all_drained &= info->drained;
 }
 
-static void look(struct drain *drain)
+static void update_totals(struct drain *drain)
 {
-    drain->settled = drain->blocked = drain->parked = 0;
-    drain->all_drained = true;
-    obx_relay_set_each(drain->group, sum_up, drain);
+    drain->totals = (struct totals){.all_drained = true};
+    obx_relay_set_each(drain->relays, add_to_totals, &drain->totals);
 }
 
-static double seconds_since(struct drain *drain)
+static double elapsed_seconds(struct drain *drain)
 {
-    return (double)(obx_loop_now(drain->app.loop) - drain->began_ns) / 1e9;
+    return (double)(obx_loop_now(drain->context.loop) - drain->began_ns) / 1e9;
 }
 
-static void draw(struct drain *drain)
+static void show_progress(struct drain *drain)
 {
-    double seconds = seconds_since(drain);
-    look(drain);
-    fprintf(stderr, "\r\033[K%" PRIu64 " events, %.0f/s", drain->settled,
-            seconds > 0 ? (double)drain->settled / seconds : 0.0);
-    if (drain->pending > (int64_t)drain->settled)
-        fprintf(stderr, ", %" PRId64 " remain", drain->pending - (int64_t)drain->settled);
-    if (drain->blocked)
-        fprintf(stderr, ", %" PRIu64 " blocked", drain->blocked);
-    drain->drawn = true;
+    double seconds = elapsed_seconds(drain);
+    const struct totals *totals = &drain->totals;
+    update_totals(drain);
+    fprintf(stderr, "\r\033[K%" PRIu64 " events, %.0f/s", totals->settled,
+            seconds > 0 ? (double)totals->settled / seconds : 0.0);
+    if (drain->pending > (int64_t)totals->settled)
+        fprintf(stderr, ", %" PRId64 " remain", drain->pending - (int64_t)totals->settled);
+    if (totals->blocked)
+        fprintf(stderr, ", %" PRIu64 " blocked", totals->blocked);
+    drain->progress_shown = true;
 }
 
-static void clear_line(struct drain *drain)
+static void clear_progress(struct drain *drain)
 {
-    if (drain->drawn)
+    if (drain->progress_shown)
         fputs("\r\033[K", stderr);
-    drain->drawn = false;
+    drain->progress_shown = false;
 }
 
-/* ---- the end ---- */
+/* ---- the end ------------------------------------------------------------------------------------------------------
+ */
 
 static void end(struct drain *drain, enum obx_exit code)
 {
@@ -104,94 +114,97 @@ static void end(struct drain *drain, enum obx_exit code)
         return;
     drain->ending = true;
     drain->code = code;
-    obx_relay_set_stop(drain->group, false);
+    obx_relay_set_stop(drain->relays, false);
 }
 
-static void list_blocked_key(void *arg, const struct obx_blocked_key *key)
+static void print_blocked_key(void *arg, const struct obx_blocked_key *key)
 {
     fprintf(stderr, "outbox drain: %s: ", (const char *)arg);
-    obx_show_text(stderr, key->topic ? key->topic : "");
+    obx_escape_text(stderr, key->topic ? key->topic : "");
     putc('/', stderr);
-    obx_show_text(stderr, key->key ? key->key : "");
+    obx_escape_text(stderr, key->key ? key->key : "");
     fprintf(stderr, " is blocked by event %s (row %" PRIu64 ", attempts %u), %" PRIu64 " waiting: ",
             key->event_id ? key->event_id : "", key->position.major, key->attempts, key->events);
-    obx_show_text(stderr, key->reason ? key->reason : "unknown");
+    obx_escape_text(stderr, key->reason ? key->reason : "unknown");
     putc('\n', stderr);
 }
 
-static void list_blocked(void *arg, const struct obx_member_info *info)
+static void print_blocked(void *arg, const struct obx_relay_info *info)
 {
     char name[64];
     (void)arg;
     snprintf(name, sizeof name, "%s", info->name);
-    obx_relay_each_blocked(info->relay, list_blocked_key, name);
+    obx_relay_each_blocked(info->relay, print_blocked_key, name);
 }
 
-/* Once it works, outages are waited for, and the log tells of them. */
-static void speak_up(struct drain *drain, bool works)
+/* From the first relaying on, outages are waited for, and the log reports them. */
+static void unmute_log(struct drain *drain)
 {
-    if (!drain->quiet || !works)
+    if (!drain->log_muted)
         return;
-    drain->quiet = false;
-    obx_logger_set(drain->app.logger, OUTBOX_LOG_WARN, (enum obx_log_format)drain->app.settings.log_format);
+    drain->log_muted = false;
+    obx_logger_set(drain->context.logger, OUTBOX_LOG_WARN, (enum obx_log_format)drain->context.settings.log_format);
 }
 
-/* The first reason to give up, if there is one. */
-static void judge(void *arg, const struct obx_member_info *info)
+/* The exit code if this relay cannot go on; OBX_EXIT_OK if it can. */
+static enum obx_exit failure_code(const struct obx_relay_info *info)
+{
+    if (info->state == OUTBOX_STATE_HALTED)
+        return OBX_EXIT_DATA;
+    if (info->was_relaying)
+        return OBX_EXIT_OK;
+    if (info->state == OUTBOX_STATE_STANDBY)
+        return OBX_EXIT_AGAIN;
+    return obx_exit_code(info->failure->code);
+}
+
+/* Ends the verb at the first relay that cannot go on. */
+static void check_relay(void *arg, const struct obx_relay_info *info)
 {
     struct drain *drain = arg;
     if (drain->ending)
         return;
-    speak_up(drain, info->was_relaying);
-    enum obx_exit code = OBX_EXIT_OK;
-    const char *why = info->failure->text, *todo = "";
-    if (info->state == OUTBOX_STATE_STANDBY && !info->was_relaying) {
-        code = OBX_EXIT_AGAIN;
-        why = info->failure->code ? why : "another relay owns this outbox";
-        todo = "; stop that relay, or let it do the work";
-    } else if (info->state == OUTBOX_STATE_HALTED) {
-        code = OBX_EXIT_DATA;
-    } else if (!info->was_relaying && info->failure->code) {
-        code = obx_exit_code(info->failure->code);
-    }
+    if (info->was_relaying)
+        unmute_log(drain);
+    enum obx_exit code = failure_code(info);
     if (!code)
         return;
-    clear_line(drain);
-    fprintf(stderr, "outbox drain: %s: %s%s\n", info->name, why, todo);
+    bool standby = info->state == OUTBOX_STATE_STANDBY;
+    const char *why = standby && !info->failure->code ? "another relay owns this outbox" : info->failure->text;
+    clear_progress(drain);
+    fprintf(stderr, "outbox drain: %s: %s%s\n", info->name, why,
+            standby ? "; stop that relay, or let it drain the outbox" : "");
     end(drain, code);
 }
 
 static void on_changed(void *arg)
 {
     struct drain *drain = arg;
-    if (drain->ending || !drain->group)
+    if (drain->ending || !drain->relays)
         return;
-    obx_relay_set_each(drain->group, judge, drain);
-    look(drain);
-    if (drain->ending || !drain->all_drained)
+    obx_relay_set_each(drain->relays, check_relay, drain);
+    update_totals(drain);
+    if (drain->ending || !drain->totals.all_drained)
         return;
-    clear_line(drain);
-    if (drain->blocked) {
-        obx_relay_set_each(drain->group, list_blocked, NULL);
-        end(drain, OBX_EXIT_DATA);
-    } else {
-        end(drain, OBX_EXIT_OK);
-    }
+    clear_progress(drain);
+    if (drain->totals.blocked)
+        obx_relay_set_each(drain->relays, print_blocked, NULL);
+    end(drain, drain->totals.blocked ? OBX_EXIT_DATA : OBX_EXIT_OK);
 }
 
-static void on_timer(struct obx_timer *timer)
+static void on_poll(struct obx_timer *timer)
 {
-    struct drain *drain = OBX_CONTAINER(timer, struct drain, timer);
+    struct drain *drain = OBX_CONTAINER(timer, struct drain, poll_timer);
     on_changed(drain);
-    if (drain->on_terminal && ++drain->looks % LOOKS_FOR_A_LINE == 0)
-        draw(drain);
-    drain->app.loop->ops->timer_set(drain->app.loop, timer, LOOK_NS);
+    if (drain->on_terminal && ++drain->polls % POLLS_PER_PROGRESS == 0)
+        show_progress(drain);
+    drain->context.loop->ops->timer_set(drain->context.loop, timer, POLL_NS);
 }
 
 static void on_stopped(void *arg)
 {
     struct drain *drain = arg;
-    obx_uv_loop_stop(drain->app.loop);
+    obx_uv_loop_stop(drain->context.loop);
 }
 
 static void on_signal(void *arg, int signum)
@@ -199,38 +212,50 @@ static void on_signal(void *arg, int signum)
     struct drain *drain = arg;
     (void)signum;
     if (drain->ending)
-        obx_relay_set_stop(drain->group, true);
+        obx_relay_set_stop(drain->relays, true);
     else
         end(drain, OBX_EXIT_AGAIN);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------------------
+ */
+
+static void mute_log(struct drain *drain)
+{
+    if (drain->context.log->level != OUTBOX_LOG_WARN)
+        return;
+    drain->log_muted = true;
+    obx_logger_set(drain->context.logger, OUTBOX_LOG_ERROR, (enum obx_log_format)drain->context.settings.log_format);
+}
+
+static void relay_until_drained(struct drain *drain)
+{
+    struct obx_loop *loop = drain->context.loop;
+    obx_uv_loop_on_signal(loop, SIGTERM, on_signal, drain);
+    obx_uv_loop_on_signal(loop, SIGINT, on_signal, drain);
+    drain->began_ns = obx_loop_now(loop);
+    drain->poll_timer.fire = on_poll;
+    loop->ops->timer_set(loop, &drain->poll_timer, POLL_NS);
+    obx_relay_set_start(drain->relays);
+    obx_uv_loop_run(loop);
+    loop->ops->timer_clear(loop, &drain->poll_timer);
 }
 
 static int work(struct drain *drain, struct outbox_error *error)
 {
     const struct obx_relay_set_events events = {on_changed, on_stopped, drain};
-    struct obx_loop *loop = drain->app.loop;
-    if (drain->app.log->level == OUTBOX_LOG_WARN) {
-        drain->quiet = true;
-        obx_logger_set(drain->app.logger, OUTBOX_LOG_ERROR, (enum obx_log_format)drain->app.settings.log_format);
-    }
-    drain->pending = drain->on_terminal ? ask_all_pending(&drain->app) : -1;
-    int status = obx_relay_set_new(&drain->app, &events, &drain->group, error);
+    mute_log(drain);
+    drain->pending = drain->on_terminal ? count_pending(&drain->context) : -1;
+    int status = obx_relay_set_new(&drain->context, &events, &drain->relays, error);
     if (status)
         return status;
-    obx_uv_loop_on_signal(loop, SIGTERM, on_signal, drain);
-    obx_uv_loop_on_signal(loop, SIGINT, on_signal, drain);
-    drain->began_ns = obx_loop_now(loop);
-    drain->timer.fire = on_timer;
-    loop->ops->timer_set(loop, &drain->timer, LOOK_NS);
-    obx_relay_set_start(drain->group);
-    obx_uv_loop_run(loop);
-    loop->ops->timer_clear(loop, &drain->timer);
-    clear_line(drain);
-    look(drain);
-    double seconds = seconds_since(drain);
-    printf("relayed %" PRIu64 " events in %.1f s\n", drain->settled, seconds);
-    if (drain->parked)
-        printf("%" PRIu64 " went to the dead letters; see outbox dead list\n", drain->parked);
-    obx_relay_set_free(drain->group);
+    relay_until_drained(drain);
+    clear_progress(drain);
+    update_totals(drain);
+    printf("relayed %" PRIu64 " events in %.1f s\n", drain->totals.settled, elapsed_seconds(drain));
+    if (drain->totals.dead_lettered)
+        printf("%" PRIu64 " went to the dead letters; see outbox dead list\n", drain->totals.dead_lettered);
+    obx_relay_set_free(drain->relays);
     return OUTBOX_OK;
 }
 
@@ -244,10 +269,10 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
 
     struct drain drain = {.on_terminal = isatty(STDERR_FILENO) == 1};
     struct outbox_error error = {0};
-    if (obx_app_open(&drain.app, &args, OBX_APP_ONE_SHOT, &error))
+    if (obx_context_open(&drain.context, &args, OBX_CONTEXT_ONESHOT, &error))
         return obx_exit_report(verb->name, &error);
     int status = work(&drain, &error);
-    obx_app_close(&drain.app);
+    obx_context_close(&drain.context);
     return status ? obx_exit_report(verb->name, &error) : drain.code;
 }
 

@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/verbs/init.c - outbox init: create or migrate the tables of each relay's store, or print how */
+/* program/verbs/init.c - outbox init: create or migrate the tables of each relay's store, or print the statements */
 #include <stdio.h>
 
 #include "base/error.h"
 #include "cli/exit_code.h"
 #include "cli/oneshot.h"
+#include "verbs/verbs.h"
 
-enum { PRINT_SQL = 1, PRINT_GRANTS = 2 }; /* or both; 0: set up */
+enum { PRINT_SQL = 1, PRINT_GRANTS = 2 }; /* bits; 0: create the tables */
 
-static void put_line(void *arg, const char *text)
+static void print_line(void *arg, const char *text)
 {
     (void)arg;
     puts(text);
 }
 
-static int print(struct obx_session *session, int wanted, struct outbox_error *error)
+static int print(struct obx_oneshot *oneshot, int print_what, struct outbox_error *error)
 {
     int status = OUTBOX_OK;
-    if (wanted & PRINT_SQL)
-        status = obx_store_print(session->instance, OUTBOX_PRINT_SQL, put_line, NULL, error);
-    if (!status && wanted & PRINT_GRANTS)
-        status = obx_store_print(session->instance, OUTBOX_PRINT_GRANTS, put_line, NULL, error);
+    if (print_what & PRINT_SQL)
+        status = obx_store_print(oneshot->instance, OUTBOX_PRINT_SQL, print_line, NULL, error);
+    if (!status && print_what & PRINT_GRANTS)
+        status = obx_store_print(oneshot->instance, OUTBOX_PRINT_GRANTS, print_line, NULL, error);
     return status;
 }
 
-/* A table that was there before may be none that can be relayed: "ready" would be no help then. */
+/* An existing table may be unusable for a relay; then "ready" would be wrong. */
 struct findings {
     const char *relay;
     uint32_t errors;
@@ -40,81 +41,81 @@ static void report(void *arg, enum outbox_log_level level, const char *finding, 
     printf("%s: error: %s%s%s\n", findings->relay, finding, advise ? "; " : "", advise ? advice : "");
 }
 
-static int look(struct obx_session *session, const char *relay, struct outbox_error *error)
+static int check_tables(struct obx_oneshot *oneshot, const char *relay, struct outbox_error *error)
 {
     struct findings findings = {.relay = relay};
     const struct outbox_check check = {.struct_size = sizeof check, .report = report, .arg = &findings};
-    obx_store_check(session->instance, obx_session_call(session), OBX_SESSION_TIMEOUT_MS, &check);
-    int status = obx_session_wait(session, error);
+    obx_store_check(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &check);
+    int status = obx_oneshot_wait(oneshot, error);
     if (!status && findings.errors)
         status =
-            obx_error_set(error, OUTBOX_E_SCHEMA, "%s: the tables are there, but cannot be relayed as they are", relay);
+            obx_error_set(error, OUTBOX_E_SCHEMA, "%s: the tables exist, but cannot be relayed as they are", relay);
     return status;
 }
 
-static int set_up(struct obx_session *session, const char *relay, struct outbox_error *error)
+static int create_tables(struct obx_oneshot *oneshot, const char *relay, struct outbox_error *error)
 {
-    int started = obx_session_start(session, OUTBOX_STORE, error);
-    if (started && started != OUTBOX_E_NOT_FOUND && started != OUTBOX_E_SCHEMA) /* these are what setup is for */
+    int started = obx_oneshot_start(oneshot, OUTBOX_STORE, error);
+    if (started && started != OUTBOX_E_NOT_FOUND && started != OUTBOX_E_SCHEMA) /* setup corrects these */
         return started;
     const struct outbox_error reason = *error;
-    obx_store_setup(session->instance, obx_session_call(session), 0); /* a migration takes the time that it takes */
-    int status = obx_session_wait(session, error);
-    if (status == OUTBOX_E_NOT_CONNECTED && started) { /* not for want of a table, but of the whole database */
+    obx_store_setup(oneshot->instance, obx_oneshot_call(oneshot), 0); /* no timeout: a migration may take hours */
+    int status = obx_oneshot_wait(oneshot, error);
+    if (status == OUTBOX_E_NOT_CONNECTED && started) { /* the database itself is missing, not a table */
         *error = reason;
         return started;
     }
-    return status ? status : look(session, relay, error);
+    return status ? status : check_tables(oneshot, relay, error);
 }
 
 /*
- * The store's own look knows nothing of the columns that the route needs. That one lacks is no failure: whoever routes
- * by a column of his own adds it after this. What else goes wrong here says nothing of the tables: rights are those of
- * whoever calls this, who need not be the relay.
+ * The store's own checks do not know the columns that the route needs. A missing column is reported but is no failure:
+ * users add their own columns after this. Other errors here are ignored: privileges are those of the caller, who may
+ * not be the relay's user.
  */
-static int tell_ready(struct obx_app *app, const char *relay, struct outbox_error *error)
+static int report_ready(struct obx_context *context, const char *relay, struct outbox_error *error)
 {
     struct obx_relay_settings settings;
     struct obx_route route;
-    struct obx_session session;
-    struct outbox_error lacks = {0};
-    int status = obx_app_route(app, relay, &settings, &route, error);
+    struct obx_oneshot oneshot;
+    struct outbox_error failure = {0};
+    int status = obx_context_route(context, relay, &settings, &route, error);
     if (status)
         return status;
-    if (!obx_session_open(&session, app, relay, OUTBOX_STORE, &lacks)) {
-        obx_session_start_columns(&session, &route.columns, &lacks);
-        obx_session_close(&session);
+    if (!obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, &failure)) {
+        obx_oneshot_start_columns(&oneshot, &route.columns, &failure);
+        obx_oneshot_close(&oneshot);
     }
     obx_route_free(&route);
-    if (lacks.code == OUTBOX_E_SCHEMA)
-        printf("%s: the tables are there, but cannot be relayed as they are: %s\n", relay, lacks.text);
+    if (failure.code == OUTBOX_E_SCHEMA)
+        printf("%s: the tables exist, but cannot be relayed as they are: %s\n", relay, failure.text);
     else
         printf("%s: the outbox is ready\n", relay);
     return OUTBOX_OK;
 }
 
-static int init_relay(struct obx_app *app, const char *relay, int wanted, struct outbox_error *error)
+static int init_relay(struct obx_context *context, const char *relay, int print_what, struct outbox_error *error)
 {
-    struct obx_session session;
-    int status = obx_session_open(&session, app, relay, OUTBOX_STORE, error);
+    struct obx_oneshot oneshot;
+    int status = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, error);
     if (status)
         return status;
-    status = obx_session_needs(&session, OUTBOX_CAP_ADMIN, "set up the tables", error);
+    status = obx_oneshot_require(&oneshot, OUTBOX_CAP_ADMIN, "set up the tables", error);
     if (!status)
-        status = wanted ? print(&session, wanted, error) : set_up(&session, relay, error);
-    obx_session_close(&session);
-    if (!status && !wanted)
-        status = tell_ready(app, relay, error);
+        status = print_what ? print(&oneshot, print_what, error) : create_tables(&oneshot, relay, error);
+    obx_oneshot_close(&oneshot);
+    if (!status && !print_what)
+        status = report_ready(context, relay, error);
     return status;
 }
 
-static int init_all(struct obx_app *app, void *arg, struct outbox_error *error)
+static int init_all(struct obx_context *context, void *arg, struct outbox_error *error)
 {
-    const int *wanted = arg;
+    const int *print_what = arg;
     const char *relay;
     int status = OUTBOX_OK;
-    for (uint32_t i = 0; !status && (relay = obx_app_relay(app, i)); i++)
-        status = init_relay(app, relay, *wanted, error);
+    for (uint32_t i = 0; !status && (relay = obx_context_relay(context, i)); i++)
+        status = init_relay(context, relay, *print_what, error);
     return status;
 }
 
@@ -125,19 +126,19 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
                                             {"print-grants", no_argument, NULL, PRINT_GRANTS},
                                             {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
-    int wanted = 0, found;
+    int print_what = 0, found;
     while ((found = obx_args_next(&args)) != -1)
-        wanted |= found;
+        print_what |= found;
     if (obx_args_end(&args))
         return args.exit;
-    return obx_app_do(&args, init_all, &wanted);
+    return obx_context_run(&args, init_all, &print_what);
 }
 
 const struct obx_verb obx_verb_init = {
     "init",
-    "create or migrate the outbox tables; may be repeated",
+    "create or migrate the outbox tables; can be repeated",
     "[-c FILE] [--relay NAME] [--print-sql] [--print-grants]",
-    "  --print-sql         only print the statements that would be run\n"
-    "  --print-grants      only print the least privileges for the relay and for writers\n",
+    "  --print-sql         only print the SQL statements\n"
+    "  --print-grants      only print the minimal GRANTs for the relay and for writers\n",
     run,
     false};

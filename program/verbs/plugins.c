@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/verbs/plugins.c - outbox plugins: what is installed, with options and capabilities
+ * program/verbs/plugins.c - outbox plugins: the installed plugins, with options and capabilities
  *
- * Needs no configuration. Plugins that were refused are listed with the reason; the exit code is then 78.
+ * Needs no configuration. A plugin that cannot be loaded is listed with the reason, and the exit code is 78.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "plugin/registry.h"
 #include "cli/args.h"
 #include "cli/exit_code.h"
+#include "verbs/verbs.h"
 
 struct listing {
     const char *name; /* NULL: all */
@@ -67,18 +68,18 @@ static json_t *option_json(const struct outbox_option *option)
 
 static json_t *plugin_json(const struct obx_plugin *plugin)
 {
-    const struct outbox_plugin *it = &plugin->descriptor;
+    const struct outbox_plugin *descriptor = &plugin->descriptor;
     json_t *names = json_array(), *options = json_array();
     for (size_t i = 0; i < OBX_COUNT(caps); i++)
-        if (it->caps & caps[i].bit)
+        if (descriptor->caps & caps[i].bit)
             json_array_append_new(names, json_string(caps[i].name));
-    for (uint32_t i = 0; i < it->option_count; i++) {
-        struct outbox_option option = obx_option_at(it->options, it->option_size, i);
+    for (uint32_t i = 0; i < descriptor->option_count; i++) {
+        struct outbox_option option = obx_option_at(descriptor->options, descriptor->option_size, i);
         json_array_append_new(options, option_json(&option));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "kind", kind_name(plugin), "name", it->name, "version",
-                     it->version, "description", it->description, "path", plugin->path ? plugin->path : "built in",
-                     "capabilities", names, "options", options);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "kind", kind_name(plugin), "name", descriptor->name,
+                     "version", descriptor->version, "description", descriptor->description, "path",
+                     plugin->path ? plugin->path : "built in", "capabilities", names, "options", options);
 }
 
 static void print_option(const struct outbox_option *option)
@@ -95,20 +96,20 @@ static void print_option(const struct outbox_option *option)
 
 static void print_details(const struct obx_plugin *plugin)
 {
-    const struct outbox_plugin *it = &plugin->descriptor;
-    printf("%s %s %s: %s\n  from: %s\n  capabilities:", kind_name(plugin), it->name, it->version, it->description,
-           plugin->path ? plugin->path : "built in");
+    const struct outbox_plugin *descriptor = &plugin->descriptor;
+    printf("%s %s %s: %s\n  from: %s\n  capabilities:", kind_name(plugin), descriptor->name, descriptor->version,
+           descriptor->description, plugin->path ? plugin->path : "built in");
     for (size_t i = 0; i < OBX_COUNT(caps); i++)
-        if (it->caps & caps[i].bit)
+        if (descriptor->caps & caps[i].bit)
             printf(" %s", caps[i].name);
     puts("\n  options:");
-    for (uint32_t i = 0; i < it->option_count; i++) {
-        struct outbox_option option = obx_option_at(it->options, it->option_size, i);
+    for (uint32_t i = 0; i < descriptor->option_count; i++) {
+        struct outbox_option option = obx_option_at(descriptor->options, descriptor->option_size, i);
         print_option(&option);
     }
 }
 
-static void show_refused(struct listing *list, const char *path, const struct outbox_error *error)
+static void print_refused(struct listing *list, const char *path, const struct outbox_error *error)
 {
     list->refused++;
     if (list->json)
@@ -117,16 +118,16 @@ static void show_refused(struct listing *list, const char *path, const struct ou
         fprintf(stderr, "outbox plugins: %s\n", error->text);
 }
 
-static void each(void *arg, const struct obx_plugin *plugin, const char *path, const struct outbox_error *error)
+static void list_plugin(void *arg, const struct obx_plugin *plugin, const char *path, const struct outbox_error *error)
 {
     struct listing *list = arg;
     if (!plugin) {
         if (!list->name)
-            show_refused(list, path, error);
+            print_refused(list, path, error);
         return;
     }
-    const struct outbox_plugin *it = &plugin->descriptor;
-    if (list->name && strcmp(list->name, it->name))
+    const struct outbox_plugin *descriptor = &plugin->descriptor;
+    if (list->name && strcmp(list->name, descriptor->name))
         return;
     list->shown++;
     if (list->json)
@@ -134,22 +135,23 @@ static void each(void *arg, const struct obx_plugin *plugin, const char *path, c
     else if (list->name)
         print_details(plugin);
     else
-        printf("%-7s %-12s %-8s %s\n", kind_name(plugin), it->name, it->version, it->description);
+        printf("%-7s %-12s %-8s %s\n", kind_name(plugin), descriptor->name, descriptor->version,
+               descriptor->description);
 }
 
-static int show(struct listing *list, struct obx_registry *registry, const char *directory)
+static int print_list(struct listing *list, struct obx_registry *registry, const char *directory)
 {
-    obx_registry_each(registry, each, list);
+    obx_registry_each(registry, list_plugin, list);
     if (list->json)
         json_dumpf(list->array, stdout, JSON_INDENT(2)), puts("");
     if (list->shown)
         return list->refused ? OBX_EXIT_CONFIG : OBX_EXIT_OK;
     if (list->name)
-        fprintf(stderr, "outbox plugins: no plugin '%s' is built in or in %s; see outbox plugins\n", list->name,
+        fprintf(stderr, "outbox plugins: no plugin '%s' is built in or in %s; `outbox plugins` lists all\n", list->name,
                 directory);
     else
         fprintf(stderr,
-                "outbox plugins: none are built in or in %s; build or install some, or let OUTBOX_PLUGIN_DIR name "
+                "outbox plugins: no plugin is built in or in %s; install plugins, or set OUTBOX_PLUGIN_DIR to "
                 "their directory\n",
                 directory);
     return OBX_EXIT_CONFIG;
@@ -175,15 +177,15 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     if (obx_registry_new(directory, obx_builtins, NULL, &registry, &error))
         return obx_exit_report(verb->name, &error);
     list.array = json_array();
-    int code = show(&list, registry, directory);
+    int code = print_list(&list, registry, directory);
     json_decref(list.array);
     obx_registry_free(registry);
     return code;
 }
 
 const struct obx_verb obx_verb_plugins = {"plugins",
-                                          "what is installed, with options and capabilities",
+                                          "list installed plugins with options and capabilities",
                                           "[NAME] [--json]",
-                                          "  --json              as a JSON array\n",
+                                          "  --json              print a JSON array\n",
                                           run,
                                           false};

@@ -2,8 +2,8 @@
 /*
  * program/verbs/reference.c - outbox reference (hidden): docs/CONFIGURATION.md on stdout
  *
- * The document is made from the tables that also drive parsing and checking, so that it cannot say anything else;
- * scripts/check-docs compares it with what is committed.
+ * The document is generated from the tables that drive parsing and checking, so it always matches the program.
+ * scripts/check-docs compares it with the committed file.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,8 @@
 #include "relay/settings.h"
 #include "cli/args.h"
 #include "cli/exit_code.h"
-#include "daemon/settings.h"
+#include "cli/settings.h"
+#include "verbs/verbs.h"
 
 static const char head[] =
     "# Configuration\n\n"
@@ -41,47 +42,48 @@ static const char head[] =
     "service: { ... }     # the process: HTTP and log\n"
     "```\n";
 
-struct part {
+struct section {
     struct obx_buf *text;
     enum outbox_kind kind;
 };
 
-static void add_table(struct obx_buf *text, const char *title, const struct outbox_option *options, uint32_t count)
+static void append_table(struct obx_buf *text, const char *title, const struct outbox_option *options, uint32_t count)
 {
     obx_buf_printf(text, "\n## %s\n\n", title);
     obx_reference_markdown(text, options, count, sizeof *options);
 }
 
-static void add_plugin(void *arg, const struct obx_plugin *plugin, const char *path, const struct outbox_error *error)
+static void append_plugin(void *arg, const struct obx_plugin *plugin, const char *path,
+                          const struct outbox_error *error)
 {
-    const struct part *part = arg;
+    const struct section *section = arg;
     (void)path, (void)error;
-    if (!plugin || plugin->descriptor.kind != (uint32_t)part->kind)
+    if (!plugin || plugin->descriptor.kind != (uint32_t)section->kind)
         return;
-    const struct outbox_plugin *it = &plugin->descriptor;
-    const char *kind = part->kind == OUTBOX_STORE ? "store" : "broker";
-    obx_buf_printf(part->text, "\n## %s: `plugin: %s`\n\n%c%s.\n\n", kind, it->name, it->description[0] & ~0x20,
-                   it->description + 1);
-    if (it->caps & OUTBOX_CAP_DECORATOR)
-        obx_buf_printf(part->text, "Wraps another %s, whose section is its key `wraps`.\n\n", kind);
-    if (it->option_count)
-        obx_reference_markdown(part->text, it->options, it->option_count, it->option_size);
+    const struct outbox_plugin *descriptor = &plugin->descriptor;
+    const char *kind = section->kind == OUTBOX_STORE ? "store" : "broker";
+    obx_buf_printf(section->text, "\n## %s: `plugin: %s`\n\n%c%s.\n\n", kind, descriptor->name,
+                   descriptor->description[0] & ~0x20, descriptor->description + 1);
+    if (descriptor->caps & OUTBOX_CAP_DECORATOR)
+        obx_buf_printf(section->text, "Wraps another %s, whose section is its key `wraps`.\n\n", kind);
+    if (descriptor->option_count)
+        obx_reference_markdown(section->text, descriptor->options, descriptor->option_count, descriptor->option_size);
     else
-        obx_buf_puts(part->text, "It has no options.\n");
+        obx_buf_puts(section->text, "No options.\n");
 }
 
 static int write_reference(struct obx_registry *registry)
 {
     struct obx_buf text = {0};
-    struct part part = {&text, OUTBOX_STORE};
+    struct section section = {&text, OUTBOX_STORE};
     obx_buf_puts(&text, head);
-    add_table(&text, "A relay: `relays.NAME`", obx_relay_options, obx_relay_option_count);
-    add_table(&text, "Routing: `relays.NAME.route`", obx_route_options, obx_route_option_count);
-    add_table(&text, "The process: `service`", obx_service_options, obx_service_option_count);
-    add_table(&text, "Its log: `service.log`", obx_service_log_options, obx_service_log_option_count);
-    obx_registry_each(registry, add_plugin, &part);
-    part.kind = OUTBOX_BROKER;
-    obx_registry_each(registry, add_plugin, &part);
+    append_table(&text, "A relay: `relays.NAME`", obx_relay_options, obx_relay_option_count);
+    append_table(&text, "Routing: `relays.NAME.route`", obx_route_options, obx_route_option_count);
+    append_table(&text, "The process: `service`", obx_service_options, obx_service_option_count);
+    append_table(&text, "Its log: `service.log`", obx_service_log_options, obx_service_log_option_count);
+    obx_registry_each(registry, append_plugin, &section);
+    section.kind = OUTBOX_BROKER;
+    obx_registry_each(registry, append_plugin, &section);
     bool failed = obx_buf_failed(&text);
     fputs(obx_buf_text(&text), stdout);
     obx_buf_free(&text);
@@ -106,5 +108,5 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     return code;
 }
 
-const struct obx_verb obx_verb_reference = {"reference", "docs/CONFIGURATION.md, from the option tables", "", NULL, run,
-                                            true};
+const struct obx_verb obx_verb_reference = {
+    "reference", "print docs/CONFIGURATION.md, generated from the option tables", "", NULL, run, true};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/verbs/status.c - outbox status: what waits in the outbox, and what the relay says about itself
+ * program/verbs/status.c - outbox status: backlog and dead letters in the store, and the state of the running relay
  *
- * The store is asked directly. When service.listen is set, the running relay is asked too; that it does not answer is
- * worth a line, not a failure.
+ * The verb reads the store itself. If service.listen is set, it also fetches /status of the running service; if that
+ * fails it prints a line, and the exit code stays.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -16,24 +16,26 @@
 #include "http/http_get.h"
 #include "cli/oneshot.h"
 #include "cli/escape.h"
+#include "verbs/verbs.h"
 
-#define RELAY_TIMEOUT_MS 3000u
+#define SERVICE_TIMEOUT_MS 3000u
 
-/* What the running service says, or why it says nothing; both NULL when nobody listens by configuration. */
-static json_t *ask_service(const struct obx_app *app, struct outbox_error *error)
+/* /status of the running service. NULL: error has the reason, or code 0 if service.listen is not set. */
+static json_t *fetch_service_status(const struct obx_context *context, struct outbox_error *error)
 {
     struct obx_buf body = {0};
-    json_t *answer = NULL;
+    json_t *response = NULL;
     error->code = 0;
-    if (!app->settings.listen)
+    if (!context->settings.listen)
         return NULL;
-    if (!obx_http_get(app->settings.listen, "/status", RELAY_TIMEOUT_MS, &body, error)) {
-        answer = json_loads(obx_buf_text(&body), 0, NULL);
-        if (!answer)
-            obx_error_set(error, OUTBOX_E_IO, "ask %s: the answer is not what an outbox says", app->settings.listen);
+    if (!obx_http_get(context->settings.listen, "/status", SERVICE_TIMEOUT_MS, &body, error)) {
+        response = json_loads(obx_buf_text(&body), 0, NULL);
+        if (!response)
+            obx_error_set(error, OUTBOX_E_IO, "GET from %s: the response is not the status of an outbox service",
+                          context->settings.listen);
     }
     obx_buf_free(&body);
-    return answer;
+    return response;
 }
 
 static double age_seconds(int64_t since_us)
@@ -62,7 +64,7 @@ static json_t *to_json(const struct outbox_store_status *status, const json_t *r
     return object;
 }
 
-/* ---- for people ---- */
+/* ---- human-readable output ---- */
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -90,17 +92,17 @@ static void print_store(const struct outbox_store_status *status)
     if (status->pending != 0 && status->oldest_us >= 0)
         printf("  %-10s %.1f s\n", "oldest", age_seconds(status->oldest_us));
     print_count("dead", status->dead);
-    printf("  %-10s %s\n", "owner", status->owner[0] ? status->owner : "nobody, or not known");
+    printf("  %-10s %s\n", "owner", status->owner[0] ? status->owner : "none, or unknown");
 }
 
 static void print_blocked(const json_t *key)
 {
     fputs("    ", stdout);
-    obx_show_text(stdout, text_of(key, "topic"));
+    obx_escape_text(stdout, text_of(key, "topic"));
     putchar('/');
-    obx_show_text(stdout, text_of(key, "key"));
+    obx_escape_text(stdout, text_of(key, "key"));
     printf(" by event %s, %" JSON_INTEGER_FORMAT " attempts: ", text_of(key, "event_id"), number_of(key, "attempts"));
-    obx_show_text(stdout, text_of(key, "reason"));
+    obx_escape_text(stdout, text_of(key, "reason"));
     putchar('\n');
 }
 
@@ -113,23 +115,23 @@ static void print_relay(const json_t *relay)
     printf("  %-10s store %" JSON_INTEGER_FORMAT ", broker %" JSON_INTEGER_FORMAT "\n", "connects",
            number_of(relay, "store_connects"), number_of(relay, "broker_connects"));
     if (*text_of(relay, "last_error"))
-        printf("  %-10s %s\n", "trouble", text_of(relay, "last_error"));
+        printf("  %-10s %s\n", "last error", text_of(relay, "last_error"));
     printf("  %-10s %" JSON_INTEGER_FORMAT " keys, %" JSON_INTEGER_FORMAT " events waiting\n", "blocked",
            number_of(relay, "blocked_keys"), number_of(relay, "deferred"));
     json_array_foreach(json_object_get(relay, "blocked"), index, key) print_blocked(key);
 }
 
 struct output {
-    json_t *relays; /* NULL: for people */
+    json_t *relays; /* NULL: human-readable */
     const json_t *service;
 };
 
-static enum obx_exit show(struct obx_app *app, const char *name, struct output *output)
+static enum obx_exit print_status(struct obx_context *context, const char *name, struct output *output)
 {
     struct outbox_store_status status;
     struct outbox_error error = {0};
     const json_t *relay = json_object_get(json_object_get(output->service, "relays"), name);
-    int failed = obx_session_status(app, name, &status, &error);
+    int failed = obx_oneshot_store_status(context, name, &status, &error);
     if (output->relays) {
         json_t *object = to_json(&status, relay);
         if (failed)
@@ -145,21 +147,21 @@ static enum obx_exit show(struct obx_app *app, const char *name, struct output *
     return failed ? obx_exit_report("status", &error) : OBX_EXIT_OK;
 }
 
-static int show_all(struct obx_app *app, void *arg, struct outbox_error *error)
+static int print_all_status(struct obx_context *context, void *arg, struct outbox_error *error)
 {
     const bool json = *(const bool *)arg;
     (void)error;
-    struct outbox_error silent;
-    json_t *service = ask_service(app, &silent);
+    struct outbox_error service_error;
+    json_t *service = fetch_service_status(context, &service_error);
     struct output output = {json ? json_object() : NULL, service};
     enum obx_exit code = OBX_EXIT_OK;
     const char *name;
-    for (uint32_t i = 0; (name = obx_app_relay(app, i)); i++)
-        code = obx_exit_worse(code, show(app, name, &output));
+    for (uint32_t i = 0; (name = obx_context_relay(context, i)); i++)
+        code = obx_exit_worse(code, print_status(context, name, &output));
     if (json)
         json_dumpf(output.relays, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)), putchar('\n');
-    else if (silent.code)
-        printf("the relay does not answer: %s\n", silent.text);
+    else if (service_error.code)
+        printf("the service does not respond: %s\n", service_error.text);
     json_decref(output.relays);
     json_decref(service);
     return code;
@@ -174,12 +176,12 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
         json = true;
     if (obx_args_end(&args))
         return args.exit;
-    return obx_app_do(&args, show_all, &json);
+    return obx_context_run(&args, print_all_status, &json);
 }
 
 const struct obx_verb obx_verb_status = {"status",
-                                         "backlog, oldest age, rate, blocked keys, dead letters, connections",
+                                         "print backlog, oldest age, rate, blocked keys, dead letters, connections",
                                          "[-c FILE] [--relay NAME] [--json]",
-                                         "  --json              as one JSON object\n",
+                                         "  --json              print one JSON object\n",
                                          run,
                                          false};

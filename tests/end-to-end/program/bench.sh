@@ -7,7 +7,7 @@ shows() { fails "$1" "${@:3}" && matched "$2"; } # CODE PATTERN COMMAND...
 ours() { grep -c '"topic":"outbox.event.outbox-bench"' events.ndjson; }
 numbers() { # the steady and drained events of a result in JSON
   local all; all=$(tr -d ' \n' <"$out")
-  [[ $all == *'"drained":{"events":'$1,* && $all == *'"steady":{"events":'$2,* && $all == *'"left":'$3,* ]]
+  [[ $all == *'"drained":{"events":'$1,* && $all == *'"steady":{"events":'$2,* && $all == *'"undelivered":'$3,* ]]
 }
 
 config </dev/null
@@ -17,7 +17,7 @@ works "$OUTBOX" init
 works add 1 theirs
 
 # ---- it asks first ----
-check "without --yes" shows 64 'whoever reads that topic sees them. Nothing was done yet; --yes does it$' "$OUTBOX" bench
+check "without --yes" shows 64 'Consumers of that topic receive them. Nothing was done yet; add --yes to run it$' "$OUTBOX" bench
 check "it names what it would act on" matched '^They are published \(file\) to topic outbox.event.outbox-bench, aggregate type outbox-bench'
 check "and does nothing" eval '[ ! -e events.ndjson ] && works "$OUTBOX" status && matched "^  pending    1$"'
 check "nothing to do" shows 64 '^outbox bench: --events 0 and --rate 0 leave nothing to do' "$OUTBOX" bench --events 0 --rate 0
@@ -26,23 +26,23 @@ check "too much" shows 64 '^outbox bench: --rate times --seconds is more than 10
 
 # ---- an event of this kind that cannot go ----
 printf '    route: { topic: "${shelf}" }\n' | config
-check "a route that needs what it has not" shows 65 "^outbox bench: route an event of the kind 'outbox-bench': topic is null or empty" "$OUTBOX" bench --yes
+check "a route that needs what it has not" shows 65 "^outbox bench: route an event of aggregate type 'outbox-bench': topic is null or empty" "$OUTBOX" bench --yes
 config </dev/null
 
 # ---- it measures ----
 check "a run" works "$OUTBOX" bench --yes --json --events 3000 --rate 200 --seconds 1
 check "its figures" numbers 3000 200 0
 check "all was published once, and one to try" eval '[ "$(ours)" = 3201 ]'
-check "so was theirs" eval '[ "$(grep -c theirs events.ndjson)" = 1 ] && grep -q "\"others\": 1" "$out"'
+check "so was theirs" eval '[ "$(grep -c theirs events.ndjson)" = 1 ] && grep -q "\"other_events\": 1" "$out"'
 check "nothing is left" eval 'works "$OUTBOX" status && matched "^  pending    0$" && matched "^  dead       0$"'
 check "for people" shows 0 '^  latency    p50 [0-9.]+ ms, p99 [0-9.]+ ms, max [0-9.]+ ms from commit to confirmed$' "$OUTBOX" bench --yes --events 500 --rate 100 --seconds 1
 check "quiet in a pipe" silent
 
 # ---- beside a relay ----
 start "$OUTBOX" run; service=$pid
-owned() { works "$OUTBOX" status && ! matched '^  owner      nobody' >/dev/null; }
+owned() { works "$OUTBOX" status && ! matched '^  owner      none' >/dev/null; }
 within 10 owned
-check "a relay that runs is left alone" shows 75 "; stop that relay, or measure beside it with a table of its own: " "$OUTBOX" bench --yes
+check "a relay that runs is left alone" shows 75 "; stop that relay, or measure with a separate table: " "$OUTBOX" bench --yes
 kill "$service"; wait "$service"
 
 # ---- interrupted ----

@@ -32,7 +32,7 @@ check "an argument too many" says 64 "outbox run: unexpected argument 'now'; see
 none="outbox run: read the configuration: \$OUTBOX_CONFIG is not set and neither ./outbox.yaml nor /etc/outbox/outbox.yaml exists; write one, or name it with -c FILE"
 [ -e /etc/outbox/outbox.yaml ] || check "no configuration" says 78 "$none" "$OUTBOX" run
 check "-c names no file" shows 78 '^outbox run: .*missing\.yaml' "$OUTBOX" run -c missing.yaml
-check "-c names nothing" says 78 'outbox check: read the configuration: the name given with -c is empty' "$OUTBOX" check -c ''
+check "-c names nothing" says 78 'outbox check: read the configuration: the value of -c is empty; name a file' "$OUTBOX" check -c ''
 echo 'service: {}' >empty.yaml
 check "no relays" says 78 'outbox run: empty.yaml:1:1: no relays: there must be a section `relays:` with at least one relay in it' \
   "$OUTBOX" run -c empty.yaml
@@ -56,12 +56,12 @@ check "what a plugin refuses has a place" says 78 "outbox check: $empty" "$OUTBO
 check "in run, too" says 78 "outbox run: $empty" "$OUTBOX" run -c two.yaml
 check "and in status" says 78 "outbox status: $empty" "$OUTBOX" status -c two.yaml
 printf 'relays:\n  a:\n    store: { plugin: sqlite, path: a.db }\n    broker: { plugin: file, path: a.out }\n  b:\n    store: { plugin: sqlite, path: a.db, busy_timeout: 1s }\n    broker: { plugin: file, path: b.out }\n' >twins.yaml
-twins="twins.yaml:6:5: relay 'b' has the outbox of relay 'a' (the same path, table); one relay reads an outbox, and this one would stand by for ever: name another table, or remove it"
+twins="twins.yaml:6:5: relay 'b' reads the same outbox as relay 'a' (equal path, table); an outbox has one relay, so 'b' would stay standby: name another table, or remove it"
 for verb in check run drain; do
   check "$verb refuses two relays on one outbox" says 78 "outbox $verb: $twins" "$OUTBOX" $verb -c twins.yaml
 done
 sed 's/a\.db, busy_timeout: 1s/b.db/; s/b\.out/a.out/' twins.yaml >pen.yaml
-check "and two that write one file" says 78 "outbox run: pen.yaml:7:5: relay 'b' writes where relay 'a' does (the same path), which only one of them can: give it a place of its own" "$OUTBOX" run -c pen.yaml
+check "and two that write one file" says 78 "outbox run: pen.yaml:7:5: relay 'b' writes to the same target as relay 'a' (equal path), which allows one writer: give it another target" "$OUTBOX" run -c pen.yaml
 check "not one of them alone" shows 78 "'outbox init'" "$OUTBOX" drain -c twins.yaml --relay b
 check "unknown relay" says 78 "outbox check: ./outbox.yaml has no relay 'order'; it has: orders" "$OUTBOX" check --relay order
 export OUTBOX_CONFIG=$dir/elsewhere.yaml
@@ -81,14 +81,14 @@ check "init again" says 0 'orders: the outbox is ready' "$OUTBOX" init
 rm -f events.ndjson
 check "check after init" shows 0 '^orders broker: ok: events\.ndjson can be made, [0-9]+ MiB are free$' "$OUTBOX" check
 check "makes no file" test ! -e events.ndjson
-check "it looked for the columns of the route" said 'orders store: ok: the columns that the route needs are there'
+check "it looked for the columns of the route" said 'orders store: ok: the table has the columns that the route needs'
 sed 's/path: shop.db/path: shop.db, table: other/' outbox.yaml >other.yaml
 check "check of a table that is not there" says 78 "orders store: error: check outbox database shop.db: no such table: other; create it with 'outbox init'" \
   "$OUTBOX" check -c other.yaml
 check "names no columns" eval '! grep "no column" "$out"'
 printf '    route: { topic: "${region}" }\n' | config
 check "init says that the table lacks a column that the route needs" \
-  shows 0 '^orders: the tables are there, but cannot be relayed as they are: .* has no column "region"' "$OUTBOX" init
+  shows 0 '^orders: the tables exist, but cannot be relayed as they are: .* has no column "region"' "$OUTBOX" init
 check "does not call it ready" eval '! grep ready "$out"'
 check "a column that the table has not" fails 78 "$OUTBOX" check
 check "is named" matched '^orders store: error: .* has no column "region"'
@@ -114,7 +114,7 @@ check "status, empty again" shows 0 '^  pending    0$' "$OUTBOX" status
 
 id_of() { "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --event-id "$@"; }
 uuid=0B9C1B5E-7d2f-4a55-9d0b-3a1f6e7c8d90
-no_uuid="is not a UUID, like 0b9c1b5e-7d2f-4a55-9d0b-3a1f6e7c8d90; where the table has others, name its column, columns: {event_id: NAME}"
+no_uuid="is not a UUID, like 0b9c1b5e-7d2f-4a55-9d0b-3a1f6e7c8d90; if the table has other ids, name its column, columns: {event_id: NAME}"
 for id in zz '' "${uuid}0" "${uuid%0}" "${uuid//-/0}"; do
   check "the event id '$id'" says 65 "outbox add: event id '$id' $no_uuid" id_of "$id"
 done
@@ -124,7 +124,7 @@ check "any id where its column is named" works id_of zz -c named.yaml
 check "they are published" eval 'works "$OUTBOX" drain && tail -n 2 events.ndjson | sed "s/.*,\"id\":\"\([^\"]*\)\".*headers.*/\1/" >ids && printf "%s\n" "$uuid" zz | cmp - ids'
 
 check "headers that are none" shows 65 "^outbox add: --headers must be a JSON object, like '\{\"tenant\": \"a\"\}': .*near 'zzz'" "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --headers zzz
-check "headers that are no object" says 65 "outbox add: --headers must be a JSON object, like '{\"tenant\": \"a\"}': it is another kind of value" "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --headers '[1]'
+check "headers that are no object" says 65 "outbox add: --headers must be a JSON object, like '{\"tenant\": \"a\"}': it is another type of value" "$OUTBOX" add --aggregate-type a --aggregate-id 1 --type t --headers '[1]'
 
 # ---- add --ndjson ----
 given() { printf "$1" | "$OUTBOX" add --ndjson; }
@@ -142,7 +142,7 @@ check "ndjson, a wrong name" ndjson 65 '{"aggregatetype":"a","aggregateid":"1","
 check "its message" said 'outbox add: line 1: unknown name "typ"; known are aggregatetype, aggregateid, type, payload, headers and event_id'
 check "ndjson, a missing name" ndjson 65 '{"aggregatetype":"a","type":"t"}\n'
 check "its message" said 'outbox add: line 1: "aggregateid" is missing'
-no_text='\u0000 stands for a character that no text in a database can hold'
+no_text='\u0000 is a character that databases cannot store in text'
 check "ndjson, a character that is none" ndjson 65 '{"aggregatetype":"a","aggregateid":"1","type":"\\u0000"}\n'
 check "its message" said "outbox add: line 1: not valid JSON at column 54: $no_text"
 check "ndjson, an id that is none" ndjson 65 '\n{"aggregatetype":"a","aggregateid":"1","type":"t","event_id":"zz"}\n'
@@ -176,7 +176,7 @@ unheard() { # CODE STDOUT SAYS COMMAND...: says it on stderr
   local code=$1 to=$2 says=$3; shift 3
   "$@" >"$to" 2>"$err"; [ $? = "$code" ] && grep -qxF "outbox add: write to stdout: $says" "$err"
 }
-full='No space left on device;' still='in the outbox all the same: do not add'
+full='No space left on device;' still='in the outbox: do not add'
 check "add with a full stdout has added" unheard 0 /dev/full "$full the event is $still it again" add 7 heard
 check "an event with an id is named" unheard 0 /dev/full "$full event $uuid is $still it again" id_of "$uuid"
 check "without a stdout, too" eval 'unheard 0 /dev/null "Bad file descriptor; the event is $still it again" closed_stdout add 7 heard'
@@ -191,7 +191,7 @@ check "drain them" works "$OUTBOX" drain
 check "dead list, none" works "$OUTBOX" dead list
 check "dead needs an action" says 64 'outbox dead: an argument is missing; see outbox dead --help' "$OUTBOX" dead
 check "dead, unknown action" says 64 "outbox dead: unknown action 'bury': list, show, replay or drop; see outbox dead --help" "$OUTBOX" dead bury
-check "dead drop of what?" says 64 'outbox dead: which ones? give their numbers, or --all; see outbox dead --help' "$OUTBOX" dead drop
+check "dead drop of what?" says 64 'outbox dead: numbers are missing: give the numbers of dead letters, or --all; see outbox dead --help' "$OUTBOX" dead drop
 check "dead drop of a number that is none" says 65 'outbox dead: 1 of 1 numbers are no dead letters of orders: 99' "$OUTBOX" dead drop 99
 check "plugins" shows 0 '^store   sqlite ' "$OUTBOX" plugins
 check "plugins NAME" shows 0 '^    path' "$OUTBOX" plugins sqlite

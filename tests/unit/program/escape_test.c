@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/program/show_test.c - what applications wrote, on a terminal that does not obey it */
+/* tests/unit/program/escape_test.c - text of events cannot control a terminal */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,40 +7,40 @@
 
 #include "cli/escape.h"
 
-static void shows(const char *bytes, size_t size, bool lines, const char *wanted)
+static void expect_escaped(const char *bytes, size_t size, bool keep_lines, const char *expected)
 {
     char *text;
     size_t written;
     FILE *to = open_memstream(&text, &written);
     cr_assert_not_null(to);
-    obx_show(to, bytes, size, lines);
+    obx_escape(to, bytes, size, keep_lines);
     cr_assert_eq(fclose(to), 0);
-    cr_expect_str_eq(text, wanted);
-    cr_expect_eq(written, strlen(wanted));
+    cr_expect_str_eq(text, expected);
+    cr_expect_eq(written, strlen(expected));
     free(text);
 }
 
-Test(show, text_is_as_it_is)
+Test(escape, printable_text_is_unchanged)
 {
-    shows("42", 2, false, "42");
-    shows("k\xc3\xa4se \\ \"\xe6\x97\xa5\xe6\x9c\xac\" \xc2\xa0", 19, false,
-          "k\xc3\xa4se \\ \"\xe6\x97\xa5\xe6\x9c\xac\" \xc2\xa0");
-    shows("", 0, false, "");
-    shows(NULL, 0, false, "");
+    expect_escaped("42", 2, false, "42");
+    expect_escaped("k\xc3\xa4se \\ \"\xe6\x97\xa5\xe6\x9c\xac\" \xc2\xa0", 19, false,
+                   "k\xc3\xa4se \\ \"\xe6\x97\xa5\xe6\x9c\xac\" \xc2\xa0");
+    expect_escaped("", 0, false, "");
+    expect_escaped(NULL, 0, false, "");
 }
 
-Test(show, a_terminal_is_told_nothing)
+Test(escape, control_characters_and_invalid_utf8_are_made_visible)
 {
-    shows("a\x1b[31m\r\x7f", 8, false, "a\\x1b[31m\\x0d\\x7f");
-    shows("\xc2\x9b"
-          "2J",
-          4, false, "\\xc2\\x9b2J");
-    shows("a\0b", 3, false, "a\\x00b");
-    shows("\xff\x9b\xe6\x97", 4, false, "\\xff\\x9b\\xe6\\x97");
+    expect_escaped("a\x1b[31m\r\x7f", 8, false, "a\\x1b[31m\\x0d\\x7f");
+    expect_escaped("\xc2\x9b"
+                   "2J",
+                   4, false, "\\xc2\\x9b2J");
+    expect_escaped("a\0b", 3, false, "a\\x00b");
+    expect_escaped("\xff\x9b\xe6\x97", 4, false, "\\xff\\x9b\\xe6\\x97");
 }
 
-Test(show, line_ends_are_lines_where_that_is_wanted)
+Test(escape, line_ends_stay_on_request)
 {
-    shows("a\n\tb\x1b", 5, false, "a\\n\\tb\\x1b");
-    shows("a\n\tb\x1b", 5, true, "a\n\tb\\x1b");
+    expect_escaped("a\n\tb\x1b", 5, false, "a\\n\\tb\\x1b");
+    expect_escaped("a\n\tb\x1b", 5, true, "a\n\tb\\x1b");
 }

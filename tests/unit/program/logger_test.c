@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/program/logger_test.c - lines of the log, and a reader that does not read */
+/* tests/unit/program/logger_test.c - format of log lines, and a reader that stops reading */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "mem_fault.h"
-#include "daemon/logger.h"
+#include "cli/logger.h"
 
 #define WALL INT64_C(1700000000123456)
 
-Test(logger, text)
+Test(logger, text_line_is_logfmt)
 {
     struct obx_buf line = {0};
     obx_logger_line(&line, OBX_LOG_TEXT, WALL, OUTBOX_LOG_WARN, "orders", "a \"b\"\n\x01");
@@ -23,7 +23,7 @@ Test(logger, text)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(logger, json)
+Test(logger, json_line_is_one_object)
 {
     struct obx_buf line = {0};
     obx_logger_line(&line, OBX_LOG_JSON, WALL, OUTBOX_LOG_ERROR, "s", "back\\slash \xff");
@@ -44,7 +44,7 @@ static ssize_t drain_pipe(int fd, char *text, size_t size)
     return (ssize_t)used;
 }
 
-Test(logger, drops_and_counts_what_nobody_reads)
+Test(logger, messages_that_would_block_are_dropped_and_counted)
 {
     static char text[1 << 20];
     int ends[2];
@@ -63,10 +63,10 @@ Test(logger, drops_and_counts_what_nobody_reads)
     cr_expect_null(strstr(text, "were dropped"));
     obx_log_write(log, OUTBOX_LOG_INFO, "test", "after");
     drain_pipe(ends[0], text, sizeof text);
-    cr_expect_not_null(strstr(text, "messages were dropped: nobody read them"));
+    cr_expect_not_null(strstr(text, "messages were dropped: the reader of the log is too slow"));
     cr_expect_not_null(strstr(text, "msg=\"after\""));
     cr_expect_eq(obx_logger_dropped(logger), dropped);
-    cr_expect_eq(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0, "the descriptor of others is left as it was");
+    cr_expect_eq(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0, "the flags of the shared descriptor are unchanged");
     obx_logger_free(logger);
     close(ends[0]);
     close(ends[1]);
@@ -81,7 +81,7 @@ static size_t content(int fd, char *text, size_t size)
     return (size_t)got;
 }
 
-Test(logger, says_why_a_file_takes_no_more_and_then_begins_a_line)
+Test(logger, full_file_is_reported_with_its_reason_on_a_new_line)
 {
     static char text[4096];
     struct obx_logger *logger;
@@ -112,7 +112,7 @@ Test(logger, says_why_a_file_takes_no_more_and_then_begins_a_line)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(logger, the_level_may_change)
+Test(logger, level_and_format_can_change)
 {
     int ends[2];
     char text[4096];

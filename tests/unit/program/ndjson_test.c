@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/program/ndjson_test.c - from a line to an event: what is taken, byte for byte, and what is refused */
+/* tests/unit/program/ndjson_test.c - from a line to an event: accepted fields, byte for byte, and refused lines */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@ static void expect_bytes(struct outbox_bytes bytes, const char *text)
               (const char *)bytes.data, text);
 }
 
-static void refuses(const char *line, const char *text)
+static void expect_refused(const char *line, const char *text)
 {
     struct obx_parsed_event parsed;
     struct outbox_error error = {0};
@@ -26,7 +26,7 @@ static void refuses(const char *line, const char *text)
     cr_expect_str_eq(error.text, text);
 }
 
-Test(ndjson, takes_every_field)
+Test(ndjson, every_field_is_read)
 {
     static const char line[] = " { \"aggregatetype\" : \"order\", \"aggregateid\":\"7\",\"type\":\"pl\\u00e4ced\","
                                "\"event_id\":\"e\",\"headers\": {\"a\": [1, \"}\"]} ,\"payload\":\"a\\nb\"}";
@@ -43,7 +43,7 @@ Test(ndjson, takes_every_field)
     obx_ndjson_free(&parsed);
 }
 
-Test(ndjson, a_payload_that_is_no_string_is_its_text)
+Test(ndjson, payload_of_another_type_keeps_its_json_text)
 {
     static const char *const values[] = {
         "1.0",       "-0", "1e400", "123456789012345678901234567890", "true", "[1,  2]", "{\"a\\\"}\": {\"b\": []}}",
@@ -63,7 +63,7 @@ Test(ndjson, a_payload_that_is_no_string_is_its_text)
     }
 }
 
-Test(ndjson, null_and_absent_are_null)
+Test(ndjson, null_and_absent_values_are_null)
 {
     static const char line[] = "{\"aggregatetype\":\"a\",\"aggregateid\":\"\",\"type\":\"t\",\"payload\":null,\"event_"
                                "id\":null,\"headers\":null}";
@@ -77,17 +77,18 @@ Test(ndjson, null_and_absent_are_null)
     obx_ndjson_free(&parsed);
 }
 
-Test(ndjson, says_what_is_wrong)
+Test(ndjson, refused_line_names_the_fault)
 {
-    refuses("[]", "a JSON object is needed");
-    refuses("{\"aggregatetype\":\"a\"}", "\"aggregateid\" is missing");
-    refuses("{\"aggregatetype\":7}", "\"aggregatetype\" must be a string");
-    refuses("{\"aggregatetype\":\"a\",\"aggregateid\":\"1\",\"type\":\"t\",\"headers\":[]}",
-            "\"headers\" must be an object");
-    refuses("{\"aggregatetyp\":\"a\"}",
-            "unknown name \"aggregatetyp\"; known are aggregatetype, aggregateid, type, payload, headers and event_id");
-    refuses("{\"aggregatetype\":\"a\",\"aggregateid\":\"1\",\"type\":\"t\",\"pay\\u006coad\":1}",
-            "the name \"payload\" must be written without escapes");
+    expect_refused("[]", "the line is not a JSON object");
+    expect_refused("{\"aggregatetype\":\"a\"}", "\"aggregateid\" is missing");
+    expect_refused("{\"aggregatetype\":7}", "\"aggregatetype\" must be a string");
+    expect_refused("{\"aggregatetype\":\"a\",\"aggregateid\":\"1\",\"type\":\"t\",\"headers\":[]}",
+                   "\"headers\" must be an object");
+    expect_refused(
+        "{\"aggregatetyp\":\"a\"}",
+        "unknown name \"aggregatetyp\"; known are aggregatetype, aggregateid, type, payload, headers and event_id");
+    expect_refused("{\"aggregatetype\":\"a\",\"aggregateid\":\"1\",\"type\":\"t\",\"pay\\u006coad\":1}",
+                   "the name \"payload\" must be written without escapes");
     struct obx_parsed_event parsed;
     struct outbox_error error = {0};
     cr_expect_eq(obx_ndjson_parse("{\"a\":1,\"a\":2}", 13, &parsed, &error), OUTBOX_E_REJECTED);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/program/notify_test.c - what systemd is told */
+/* tests/unit/program/notify_test.c - datagrams to systemd */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ static int listen_for(char *name, size_t size)
     return fd;
 }
 
-Test(notify, messages_arrive)
+Test(notify, state_is_sent_as_a_datagram)
 {
     char name[64], text[128] = "";
     int fd = listen_for(name, sizeof name);
@@ -37,7 +37,7 @@ Test(notify, messages_arrive)
     close(fd);
 }
 
-Test(notify, nobody_to_tell)
+Test(notify, without_a_socket_nothing_is_sent)
 {
     unsetenv("NOTIFY_SOCKET");
     cr_expect_not(obx_notify("READY=1"));
@@ -47,7 +47,7 @@ Test(notify, nobody_to_tell)
     cr_expect_not(obx_notify("READY=1"));
 }
 
-Test(notify, watchdog)
+Test(notify, watchdog_interval_is_half_of_the_timeout)
 {
     char pid[32];
     snprintf(pid, sizeof pid, "%ld", (long)getpid());

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/program/plugin_dir_test.c - where the plugins are, in an installation and in a build tree */
+/* tests/unit/program/plugin_dir_test.c - finding the plugin directory in an installation and in a build tree */
 #include <criterion/criterion.h>
 #include <limits.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@ struct tree {
     char root[64];
 };
 
-/* Make a directory below the root, with all above it. */
+/* Make a directory in the root, with its parents. */
 static void make(const struct tree *tree, const char *path)
 {
     char full[PATH_MAX];
@@ -39,17 +39,17 @@ static void close_tree(const struct tree *tree)
     cr_assert_eq(system(command), 0);
 }
 
-static void expect_beside(const struct tree *tree, const char *self, const char *wanted)
+static void expect_beside(const struct tree *tree, const char *self, const char *relative)
 {
     char from[PATH_MAX], found[PATH_MAX], expected[PATH_MAX] = "";
     snprintf(from, sizeof from, "%s/%s", tree->root, self);
     obx_plugin_dir_beside(from, found, sizeof found);
-    if (wanted)
-        snprintf(expected, sizeof expected, "%s/%s", tree->root, wanted);
+    if (relative)
+        snprintf(expected, sizeof expected, "%s/%s", tree->root, relative);
     cr_expect_str_eq(found, expected);
 }
 
-Test(plugin_dir, of_a_library_and_of_a_build_tree)
+Test(plugin_dir, installed_library_and_build_tree_find_their_plugins)
 {
     struct tree tree;
     open_tree(&tree);
@@ -58,13 +58,13 @@ Test(plugin_dir, of_a_library_and_of_a_build_tree)
     expect_beside(&tree, "nowhere/outbox", NULL);
     make(&tree, "build/program");
     make(&tree, "build/plugins");
-    expect_beside(&tree, "build/program/outbox", NULL); /* it could be anybody's */
+    expect_beside(&tree, "build/program/outbox", NULL); /* plugins/ alone does not make it a build tree */
     make(&tree, "build/meson-private");
     expect_beside(&tree, "build/program/outbox", "build/plugins");
     close_tree(&tree);
 }
 
-Test(plugin_dir, what_is_said_comes_first)
+Test(plugin_dir, option_precedes_environment)
 {
     char found[PATH_MAX];
     setenv("OUTBOX_PLUGIN_DIR", "/from/environment", 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/program/report_test.c - exit codes, metrics, readiness, addresses: the small contracts of the program */
+/* tests/unit/program/render_test.c - metrics, readiness and /status; exit codes; addresses */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "mem_fault.h"
 #include "http/address.h"
 #include "cli/exit_code.h"
-#include "cli/render.h"
+#include "http/render.h"
 
 static struct obx_snapshot two_relays(void)
 {
@@ -27,17 +27,17 @@ static struct obx_snapshot two_relays(void)
 
 static void expect_line(const char *text, const char *line)
 {
-    char wanted[256];
-    snprintf(wanted, sizeof wanted, "\n%s\n", line);
-    cr_expect_not_null(strstr(text, wanted), "no line: %s", line);
+    char expected[256];
+    snprintf(expected, sizeof expected, "\n%s\n", line);
+    cr_expect_not_null(strstr(text, expected), "no line: %s", line);
 }
 
-Test(report, metrics)
+Test(render, metrics_follow_the_prometheus_format)
 {
     struct obx_snapshot snapshot = two_relays();
     struct obx_buf text = {0};
     snapshot.log_dropped = 4;
-    obx_report_metrics(&snapshot, &text);
+    obx_render_metrics(&snapshot, &text);
     expect_line(obx_buf_text(&text), "# TYPE outbox_settled_total counter");
     expect_line(obx_buf_text(&text), "outbox_settled_total{relay=\"a\\\"\\n\\\\b\"} 7");
     expect_line(obx_buf_text(&text), "outbox_settled_total{relay=\"b\"} 0");
@@ -51,7 +51,7 @@ Test(report, metrics)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(report, text_that_is_no_utf8_is_made_one)
+Test(render, invalid_utf8_becomes_question_marks)
 {
     char text[8];
     obx_view_text(text, sizeof text,
@@ -66,25 +66,25 @@ Test(report, text_that_is_no_utf8_is_made_one)
     cr_expect_str_eq(text, "");
 }
 
-Test(report, readiness)
+Test(render, ready_if_every_relay_is_relaying_or_standby)
 {
     struct obx_snapshot snapshot = two_relays();
     struct obx_buf text = {0};
-    cr_expect_not(obx_report_ready(&snapshot, &text));
+    cr_expect_not(obx_render_readiness(&snapshot, &text));
     cr_expect_str_eq(obx_buf_text(&text), "b: connecting: store: connection refused\n");
     obx_buf_clear(&text);
     snapshot.relays[1].stats.state = OUTBOX_STATE_STANDBY;
-    cr_expect(obx_report_ready(&snapshot, &text), "a standby does what it should");
+    cr_expect(obx_render_readiness(&snapshot, &text), "a standby is ready");
     cr_expect_str_eq(obx_buf_text(&text), "ready\n");
     obx_buf_free(&text);
     obx_snapshot_free(&snapshot);
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(report, json)
+Test(render, status_has_state_and_blocked_keys)
 {
     struct obx_snapshot snapshot = two_relays();
-    json_t *json = obx_report_json(&snapshot);
+    json_t *json = obx_render_json(&snapshot);
     const json_t *b = json_object_get(json_object_get(json, "relays"), "b");
     cr_expect_str_eq(json_string_value(json_object_get(b, "state")), "connecting");
     cr_expect_str_eq(json_string_value(json_object_get(b, "last_error")), "store: connection refused");
@@ -95,7 +95,7 @@ Test(report, json)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(exit_codes, every_error_has_one)
+Test(exit_codes, every_error_code_has_an_exit_code)
 {
     static const struct {
         int status, code;
@@ -121,7 +121,7 @@ Test(exit_codes, every_error_has_one)
     cr_expect_eq(obx_exit_worse(OBX_EXIT_OK, OBX_EXIT_OK), OBX_EXIT_OK);
 }
 
-Test(address, what_is_one_and_what_is_not)
+Test(address, invalid_addresses_are_refused)
 {
     static const char *const good[] = {"127.0.0.1:9464", "[::1]:80", ":0", "127.0.0.1:65535"};
     static const char *const bad[] = {"", "9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "a:-1"};

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/daemon/logger.c - log lines as logfmt or JSON on a descriptor that must never hold up the relay
+ * program/cli/logger.c - log lines as logfmt or JSON on a descriptor that must never block the relay
  *
- * The descriptor may be shared with other programs, so its flags are not touched: a pipe or terminal is opened anew
- * without blocking, a socket is written with MSG_DONTWAIT, anything else is a file and does not block. A line goes
- * out whole or not at all, save for the rest of a line that a full terminal or disk took in part, which is lost; the
- * next one begins a line of its own.
+ * Other programs may share the descriptor, so its flags stay: a pipe or terminal is opened reopened with O_NONBLOCK, a
+ * socket is written with MSG_DONTWAIT, a file does not block. A line is written as a whole or dropped. If a full
+ * terminal or disk accepts only a part, the rest is lost, and the next message starts on a new line.
  */
-#include "daemon/logger.h"
+#include "cli/logger.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,16 +24,16 @@
 #include "base/mem.h"
 
 struct obx_logger {
-    struct obx_log log;   /* read without the lock: all but its level stays as it is */
-    pthread_mutex_t lock; /* of the rest */
+    struct obx_log log;   /* read without the lock: only its level changes, which is atomic */
+    pthread_mutex_t lock; /* guards the rest */
     int fd;
     bool own_fd;
     bool is_socket;
     enum obx_log_format format;
     uint64_t dropped;
-    uint64_t untold; /* dropped and not yet mentioned */
-    int trouble;     /* why the last of them was */
-    bool torn;       /* the last line went out in part */
+    uint64_t unreported; /* dropped since the last report about it */
+    int last_errno;      /* of the last dropped message */
+    bool torn;           /* the last line was written in part */
     struct obx_buf line;
 };
 
@@ -86,7 +85,7 @@ void obx_logger_line(struct obx_buf *line, enum obx_log_format format, int64_t w
     obx_buf_puts(line, json ? "}\n" : "\n");
 }
 
-/* What of it went out; the rest met what errno tells. */
+/* The number of bytes written; if fewer than size, errno has the reason. */
 static size_t send_bytes(const struct obx_logger *logger, const char *bytes, size_t size)
 {
     size_t sent = 0;
@@ -100,7 +99,7 @@ static size_t send_bytes(const struct obx_logger *logger, const char *bytes, siz
 }
 
 /* Caller holds the lock. */
-static bool put(struct obx_logger *logger, enum outbox_log_level level, const char *subject, const char *text)
+static bool write_line(struct obx_logger *logger, enum outbox_log_level level, const char *subject, const char *text)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -114,29 +113,29 @@ static bool put(struct obx_logger *logger, enum outbox_log_level level, const ch
     if (sent == logger->line.size && sent)
         logger->torn = false;
     else if (sent)
-        logger->torn = sent > (size_t)logger->torn; /* the line's end of the one before is not a part of this one */
-    logger->trouble = errno;
+        logger->torn = sent > (size_t)logger->torn; /* the line end that closes the torn line does not count */
+    logger->last_errno = errno;
     return sent && sent == logger->line.size;
 }
 
-static const char *why_dropped(const struct obx_logger *logger)
+static const char *drop_reason(const struct obx_logger *logger)
 {
-    return logger->trouble == EAGAIN ? "nobody read them" : strerror(logger->trouble);
+    return logger->last_errno == EAGAIN ? "the reader of the log is too slow" : strerror(logger->last_errno);
 }
 
 static void write_message(void *arg, enum outbox_log_level level, const char *subject, const char *text)
 {
     struct obx_logger *logger = arg;
     pthread_mutex_lock(&logger->lock);
-    if (logger->untold) {
+    if (logger->unreported) {
         char note[160];
-        snprintf(note, sizeof note, "%" PRIu64 " messages were dropped: %s", logger->untold, why_dropped(logger));
-        if (put(logger, OUTBOX_LOG_WARN, "log", note))
-            logger->untold = 0;
+        snprintf(note, sizeof note, "%" PRIu64 " messages were dropped: %s", logger->unreported, drop_reason(logger));
+        if (write_line(logger, OUTBOX_LOG_WARN, "log", note))
+            logger->unreported = 0;
     }
-    if (logger->untold || !put(logger, level, subject, text)) {
+    if (logger->unreported || !write_line(logger, level, subject, text)) {
         logger->dropped++;
-        logger->untold++;
+        logger->unreported++;
     }
     pthread_mutex_unlock(&logger->lock);
 }
@@ -152,10 +151,10 @@ static void open_target(struct obx_logger *logger, int fd)
     if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode))
         return;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int again = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (again < 0)
+    int reopened = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (reopened < 0)
         return;
-    logger->fd = again;
+    logger->fd = reopened;
     logger->own_fd = true;
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/bench/bench_probe.c - one event straight to the broker, before any is written to the outbox
+ * program/bench/probe.c - publishes one event before any is written to the outbox
  *
- * An event that can never go would stay in the outbox, or block a key there, or halt the relay that runs next. So the
- * broker is asked first: the event is routed as the configuration says, admitted and published. A topic that is just
- * being created, or a broker that is busy, gets a few seconds; a refusal ends it with nothing written.
+ * An event that the broker always rejects would stay in the outbox, block a key, or halt the next relay. So one event
+ * is routed by the configuration, admitted and published first. The attempts are repeated for 10 s, for a topic that is
+ * being created or a busy broker. A rejection ends the run before anything is written.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,11 +14,11 @@
 #include "loop/uv_loop.h"
 #include "bench/bench.h"
 
-#define PATIENCE_NS (10000 * OBX_MS)
-#define PAUSE_NS (200 * OBX_MS)
+#define PROBE_TIMEOUT_NS (10000 * OBX_MS)
+#define RETRY_DELAY_NS (200 * OBX_MS)
 
 struct probe {
-    struct obx_session session;
+    struct obx_oneshot oneshot;
     struct obx_timer timer;
     struct obx_relay_settings settings;
     struct obx_route route;
@@ -26,7 +26,7 @@ struct probe {
     struct obx_bench_event event;
     char *payload;
     struct outbox_message message;
-    uint32_t outcome; /* 0: not told */
+    uint32_t outcome; /* 0: not reported */
     struct outbox_error why;
 };
 
@@ -37,7 +37,7 @@ static struct outbox_value text_value(struct outbox_bytes bytes)
     return (struct outbox_value){.as.data = bytes.data, .size = (uint32_t)bytes.size, .type = OUTBOX_TEXT};
 }
 
-/* What the outbox would give for the column; null for columns of the table's own. */
+/* The value that the outbox would have in the column; null for columns that the user added. */
 static struct outbox_value value_of(struct probe *probe, const char *column, int64_t now_us)
 {
     const struct outbox_event *event = &probe->event.event;
@@ -57,22 +57,22 @@ static struct outbox_value value_of(struct probe *probe, const char *column, int
     return (struct outbox_value){.type = OUTBOX_NULL};
 }
 
-static int make_message(struct probe *probe, struct obx_app *app, const struct obx_bench_plan *plan,
+static int make_message(struct probe *probe, struct obx_context *context, const struct obx_bench_plan *plan,
                         struct outbox_error *error)
 {
     struct outbox_value row[OBX_MAX_COLUMNS];
     probe->payload = obx_alloc(plan->bytes);
     if (!probe->payload)
         return obx_error_no_memory(error);
-    obx_bench_event(&probe->event, plan->mark, 0xffffffffffff, plan->keys, probe->payload, plan->bytes);
-    int status = obx_app_route(app, plan->relay, &probe->settings, &probe->route, error);
+    obx_bench_event(&probe->event, plan->prefix, 0xffffffffffff, plan->keys, probe->payload, plan->bytes);
+    int status = obx_context_route(context, plan->relay, &probe->settings, &probe->route, error);
     if (status)
         return status;
     for (uint32_t i = 0; i < probe->route.columns.count; i++)
-        row[i] = value_of(probe, probe->route.columns.list[i].name, app->loop->ops->wall(app->loop));
+        row[i] = value_of(probe, probe->route.columns.list[i].name, context->loop->ops->wall(context->loop));
     status = obx_route_row(&probe->route, row, (struct outbox_position){0, 0}, &probe->arena, &probe->message, error);
     if (status)
-        obx_error_wrap(error, "route an event of the kind '" OBX_BENCH_AGGREGATE_TYPE "'");
+        obx_error_wrap(error, "route an event of aggregate type '" OBX_BENCH_AGGREGATE_TYPE "'");
     return status;
 }
 
@@ -83,11 +83,11 @@ static void free_message(struct probe *probe)
     obx_free(probe->payload);
 }
 
-int obx_bench_topic(struct obx_app *app, const struct obx_bench_plan *plan, char *topic, size_t size,
+int obx_bench_topic(struct obx_context *context, const struct obx_bench_plan *plan, char *topic, size_t size,
                     struct outbox_error *error)
 {
     struct probe probe = {0};
-    int status = make_message(&probe, app, plan, error);
+    int status = make_message(&probe, context, plan, error);
     snprintf(topic, size, "%.*s", (int)probe.message.topic.size,
              probe.message.topic.data ? (const char *)probe.message.topic.data : "");
     free_message(&probe);
@@ -96,22 +96,22 @@ int obx_bench_topic(struct obx_app *app, const struct obx_bench_plan *plan, char
 
 /* ---- publishing it ---- */
 
-static void note_outcome(struct obx_call *call, const struct outbox_outcomes *outcomes)
+static void on_outcome(struct obx_call *call, const struct outbox_outcomes *outcomes)
 {
-    struct probe *probe = OBX_CONTAINER(call, struct probe, session.call);
+    struct probe *probe = OBX_CONTAINER(call, struct probe, oneshot.call);
     probe->outcome = outcomes->outcome;
     probe->why = outcomes->error ? *outcomes->error : (struct outbox_error){.code = OUTBOX_E_UNKNOWN_OUTCOME};
 }
 
-static void wake_up(struct obx_timer *timer)
+static void on_wake(struct obx_timer *timer)
 {
-    (void)timer; /* a turn of the loop ends: what waits looks at the time */
+    (void)timer; /* it only ends a turn of the loop */
 }
 
 static void sleep_until(struct probe *probe, uint64_t until)
 {
-    struct obx_loop *loop = probe->session.app->loop;
-    probe->timer.fire = wake_up;
+    struct obx_loop *loop = probe->oneshot.context->loop;
+    probe->timer.fire = on_wake;
     for (uint64_t now; (now = obx_loop_now(loop)) < until;) {
         loop->ops->timer_set(loop, &probe->timer, until - now);
         obx_uv_loop_turn(loop);
@@ -119,26 +119,26 @@ static void sleep_until(struct probe *probe, uint64_t until)
     loop->ops->timer_clear(loop, &probe->timer);
 }
 
-/* One attempt; given up at the time `until`. */
+/* One attempt; cancelled at the time `until`. */
 static int attempt(struct probe *probe, uint64_t until, struct outbox_error *error)
 {
-    struct obx_session *session = &probe->session;
-    struct obx_loop *loop = session->app->loop;
+    struct obx_oneshot *oneshot = &probe->oneshot;
+    struct obx_loop *loop = oneshot->context->loop;
     const struct outbox_publish publish = {
         .struct_size = sizeof publish, .count = 1, .messages = &probe->message, .stride = sizeof probe->message};
-    struct obx_call *call = obx_session_call(session);
-    call->outcomes = note_outcome;
+    struct obx_call *call = obx_oneshot_call(oneshot);
+    call->outcomes = on_outcome;
     probe->outcome = 0;
-    probe->why = (struct outbox_error){.code = OUTBOX_E_TIMEOUT, .text = "the broker did not answer in time"};
-    obx_broker_publish(session->instance, call, &publish);
-    probe->timer.fire = wake_up;
-    loop->ops->timer_set(loop, &probe->timer, PATIENCE_NS);
-    while (!session->done && obx_loop_now(loop) < until)
+    probe->why = (struct outbox_error){.code = OUTBOX_E_TIMEOUT, .text = "the broker did not respond in time"};
+    obx_broker_publish(oneshot->instance, call, &publish);
+    probe->timer.fire = on_wake;
+    loop->ops->timer_set(loop, &probe->timer, PROBE_TIMEOUT_NS);
+    while (!oneshot->done && obx_loop_now(loop) < until)
         obx_uv_loop_turn(loop);
     loop->ops->timer_clear(loop, &probe->timer);
-    if (!session->done)
-        obx_instance_cancel(session->instance);
-    int status = obx_session_wait(session, error);
+    if (!oneshot->done)
+        obx_instance_cancel(oneshot->instance);
+    int status = obx_oneshot_wait(oneshot, error);
     if (probe->outcome == OUTBOX_DELIVERED)
         return OUTBOX_OK;
     if (!status || !error->code || probe->outcome)
@@ -148,35 +148,33 @@ static int attempt(struct probe *probe, uint64_t until, struct outbox_error *err
 
 static int publish(struct probe *probe, struct outbox_error *error)
 {
-    struct obx_loop *loop = probe->session.app->loop;
-    uint64_t until = obx_loop_now(loop) + PATIENCE_NS;
-    int status = obx_broker_admit(probe->session.instance, &probe->message, error);
+    struct obx_loop *loop = probe->oneshot.context->loop;
+    uint64_t until = obx_loop_now(loop) + PROBE_TIMEOUT_NS;
+    int status = obx_broker_admit(probe->oneshot.instance, &probe->message, error);
     if (status)
         return status;
     for (;;) {
         status = attempt(probe, until, error);
-        if (!status || probe->outcome == OUTBOX_REJECTED || obx_loop_now(loop) + PAUSE_NS > until)
+        if (!status || probe->outcome == OUTBOX_REJECTED || obx_loop_now(loop) + RETRY_DELAY_NS > until)
             return status;
-        sleep_until(probe, obx_loop_now(loop) + PAUSE_NS);
+        sleep_until(probe, obx_loop_now(loop) + RETRY_DELAY_NS);
     }
 }
 
-int obx_bench_probe(struct obx_app *app, const struct obx_bench_plan *plan, char *topic, size_t size,
-                    struct outbox_error *error)
+int obx_bench_probe(struct obx_context *context, const struct obx_bench_plan *plan, struct outbox_error *error)
 {
     struct probe probe = {0};
-    int status = make_message(&probe, app, plan, error);
+    int status = make_message(&probe, context, plan, error);
     if (!status)
-        status = obx_session_open(&probe.session, app, plan->relay, OUTBOX_BROKER, error);
+        status = obx_oneshot_open(&probe.oneshot, context, plan->relay, OUTBOX_BROKER, error);
     if (!status) {
-        snprintf(topic, size, "%.*s", (int)probe.message.topic.size, (const char *)probe.message.topic.data);
-        status = obx_session_start(&probe.session, OUTBOX_BROKER, error);
+        status = obx_oneshot_start(&probe.oneshot, OUTBOX_BROKER, error);
         if (!status)
             status = publish(&probe, error);
-        obx_session_close(&probe.session);
+        obx_oneshot_close(&probe.oneshot);
     }
     free_message(&probe);
     if (status)
-        obx_error_wrap(error, "try one event (nothing was written to the outbox)");
+        obx_error_wrap(error, "publish one event first (nothing was written to the outbox)");
     return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/cli/render.c - a snapshot as text for machines; pure, so that the formats are tested without a server */
-#include "cli/render.h"
+/* program/http/render.c - a snapshot as text; pure, so that the formats are tested without a server */
+#include "http/render.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-/* One place for every number: its name in JSON, and in Prometheus with the kind and a sentence about it. */
+/* Every number: its name in JSON and Prometheus, the Prometheus kind, and its help text. */
 #define NUMBER(member, kind, help)                                                                             \
     {                                                                                                          \
 #member, offsetof(struct outbox_stats, member), sizeof(((struct outbox_stats *)0)->member), kind, help \
@@ -23,20 +23,20 @@ static const struct number {
 } numbers[] = {
     NUMBER(in_flight, "gauge", "events claimed and not settled"),
     NUMBER(in_flight_bytes, "gauge", "bytes of the events in flight"),
-    NUMBER(claimed, "counter", "rows given by the store, again after a recovery included"),
+    NUMBER(claimed, "counter", "rows claimed from the store, including rows claimed again after a recovery"),
     NUMBER(delivered, "counter", "events confirmed by the broker"),
     NUMBER(settled, "counter", "events removed from the outbox after delivery"),
-    NUMBER(retried, "counter", "attempts that failed for a reason of the event's own"),
-    NUMBER(resent, "counter", "events sent again after an outage or an unknown outcome: the possible duplicates"),
-    NUMBER(rejected, "counter", "events that the broker refused for good"),
-    NUMBER(dead_lettered, "counter", "events moved to the dead letters"),
-    NUMBER(deferred, "gauge", "events waiting behind a blocked key"),
-    NUMBER(blocked_keys, "gauge", "keys that an event blocks"),
+    NUMBER(retried, "counter", "delivery attempts that failed because of the event itself"),
+    NUMBER(resent, "counter", "events sent again after an outage or an unknown outcome; upper bound of duplicates"),
+    NUMBER(rejected, "counter", "events that the broker rejected permanently"),
+    NUMBER(dead_lettered, "counter", "events moved to the dead-letter table"),
+    NUMBER(deferred, "gauge", "events that wait for a blocked key"),
+    NUMBER(blocked_keys, "gauge", "keys blocked by a failed event"),
     NUMBER(store_connects, "counter", "successful connects to the store"),
     NUMBER(broker_connects, "counter", "successful connects to the broker"),
-    NUMBER(claims, "counter", "claim operations, empty ones included"),
+    NUMBER(claims, "counter", "claim operations, including empty ones"),
     NUMBER(settles, "counter", "settle operations"),
-    NUMBER(violations, "counter", "completions by plugins that broke the contract"),
+    NUMBER(violations, "counter", "plugin completions that violated the ABI contract"),
 };
 
 static uint64_t value_of(const struct outbox_stats *stats, const struct number *number)
@@ -66,7 +66,7 @@ static json_t *relay_json(const struct obx_relay_view *view)
     return object;
 }
 
-json_t *obx_report_json(const struct obx_snapshot *snapshot)
+json_t *obx_render_json(const struct obx_snapshot *snapshot)
 {
     json_t *relays = json_object();
     for (uint32_t i = 0; i < snapshot->count; i++)
@@ -75,7 +75,7 @@ json_t *obx_report_json(const struct obx_snapshot *snapshot)
                      (json_int_t)snapshot->log_dropped, "relays", relays);
 }
 
-static void add_label(struct obx_buf *text, const char *value)
+static void append_label(struct obx_buf *text, const char *value)
 {
     for (; *value; value++) {
         if (*value == '"' || *value == '\\' || *value == '\n')
@@ -84,61 +84,63 @@ static void add_label(struct obx_buf *text, const char *value)
     }
 }
 
-static void add_head(struct obx_buf *text, const char *name, const char *suffix, const char *kind, const char *help)
+static void append_head(struct obx_buf *text, const char *name, const char *suffix, const char *kind, const char *help)
 {
     obx_buf_printf(text, "# HELP outbox_%s%s %s\n# TYPE outbox_%s%s %s\n", name, suffix, help, name, suffix, kind);
 }
 
-static void add_sample(struct obx_buf *text, const char *name, const char *suffix, const struct obx_relay_view *view)
+static void append_sample(struct obx_buf *text, const char *name, const char *suffix, const struct obx_relay_view *view)
 {
     obx_buf_printf(text, "outbox_%s%s{relay=\"", name, suffix);
-    add_label(text, view->name);
+    append_label(text, view->name);
     obx_buf_puts(text, "\"} ");
 }
 
-static void add_numbers(const struct obx_snapshot *snapshot, struct obx_buf *text)
+static void append_numbers(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
     for (size_t n = 0; n < OBX_COUNT(numbers); n++) {
         const char *suffix = numbers[n].kind[0] == 'c' ? "_total" : "";
-        add_head(text, numbers[n].name, suffix, numbers[n].kind, numbers[n].help);
+        append_head(text, numbers[n].name, suffix, numbers[n].kind, numbers[n].help);
         for (uint32_t i = 0; i < snapshot->count; i++) {
-            add_sample(text, numbers[n].name, suffix, &snapshot->relays[i]);
+            append_sample(text, numbers[n].name, suffix, &snapshot->relays[i]);
             obx_buf_printf(text, "%" PRIu64 "\n", value_of(&snapshot->relays[i].stats, &numbers[n]));
         }
     }
 }
 
-static void add_states(const struct obx_snapshot *snapshot, struct obx_buf *text)
+static void append_state(const struct obx_snapshot *snapshot, struct obx_buf *text, const char *name, const char *help,
+                         enum outbox_state state)
 {
-    add_head(text, "relaying", "", "gauge", "1 while events are relayed");
+    append_head(text, name, "", "gauge", help);
     for (uint32_t i = 0; i < snapshot->count; i++) {
-        add_sample(text, "relaying", "", &snapshot->relays[i]);
-        obx_buf_printf(text, "%d\n", snapshot->relays[i].stats.state == OUTBOX_STATE_RELAYING);
+        append_sample(text, name, "", &snapshot->relays[i]);
+        obx_buf_printf(text, "%d\n", snapshot->relays[i].stats.state == state);
     }
-    add_head(text, "standby", "", "gauge", "1 while another relay owns the outbox");
+}
+
+static void append_states(const struct obx_snapshot *snapshot, struct obx_buf *text)
+{
+    append_state(snapshot, text, "relaying", "1 while events are relayed", OUTBOX_STATE_RELAYING);
+    append_state(snapshot, text, "standby", "1 while another relay owns the outbox", OUTBOX_STATE_STANDBY);
+    append_head(text, "unready_seconds", "", "gauge", "seconds since the relay last relayed; 0 while relaying");
     for (uint32_t i = 0; i < snapshot->count; i++) {
-        add_sample(text, "standby", "", &snapshot->relays[i]);
-        obx_buf_printf(text, "%d\n", snapshot->relays[i].stats.state == OUTBOX_STATE_STANDBY);
-    }
-    add_head(text, "unready_seconds", "", "gauge", "how long nothing was relayed; 0 while it is");
-    for (uint32_t i = 0; i < snapshot->count; i++) {
-        add_sample(text, "unready_seconds", "", &snapshot->relays[i]);
+        append_sample(text, "unready_seconds", "", &snapshot->relays[i]);
         obx_buf_printf(text, "%.3f\n", (double)snapshot->relays[i].unready_ns / 1e9);
     }
 }
 
-void obx_report_metrics(const struct obx_snapshot *snapshot, struct obx_buf *text)
+void obx_render_metrics(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
-    add_head(text, "build_info", "", "gauge", "the version that runs");
+    append_head(text, "build_info", "", "gauge", "the running version");
     obx_buf_printf(text, "outbox_build_info{version=\"%s\"} 1\n", OUTBOX_VERSION_STRING);
-    add_head(text, "log_dropped", "_total", "counter",
-             "log messages that could not be written, or that nobody read in time");
+    append_head(text, "log_dropped", "_total", "counter",
+                "log messages dropped because writing them would have blocked or failed");
     obx_buf_printf(text, "outbox_log_dropped_total %" PRIu64 "\n", snapshot->log_dropped);
-    add_states(snapshot, text);
-    add_numbers(snapshot, text);
+    append_states(snapshot, text);
+    append_numbers(snapshot, text);
 }
 
-bool obx_report_ready(const struct obx_snapshot *snapshot, struct obx_buf *text)
+bool obx_render_readiness(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
     bool ready = true;
     for (uint32_t i = 0; i < snapshot->count; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/daemon/settings.c - the option tables of `service:` and `service.log:` */
-#include "daemon/settings.h"
+/* program/cli/settings.c - the option tables of `service:` and `service.log:` */
+#include "cli/settings.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -12,15 +12,15 @@ static const char *const formats[] = {"text", "json", NULL};
 
 const struct outbox_option obx_service_options[] = {
     {"listen", OUTBOX_OPT_STRING, 0, offsetof(struct obx_service_settings, listen), NULL, 0, 0, NULL,
-     "address:port of the HTTP server for /metrics, /healthz, /readyz and /status; none when absent"},
+     "ADDRESS:PORT of the HTTP server for /metrics, /healthz, /readyz and /status; no server if absent"},
 };
 const uint32_t obx_service_option_count = OBX_COUNT(obx_service_options);
 
 const struct outbox_option obx_service_log_options[] = {
     {"level", OUTBOX_OPT_ENUM, OUTBOX_OPT_RELOADABLE, offsetof(struct obx_service_settings, log_level), "info", 0, 0,
-     levels, "the least important messages that are written"},
+     levels, "log messages of this level and more important ones"},
     {"format", OUTBOX_OPT_ENUM, OUTBOX_OPT_RELOADABLE, offsetof(struct obx_service_settings, log_format), "text", 0, 0,
-     formats, "how messages are written to stderr"},
+     formats, "format of log lines on stderr"},
 };
 const uint32_t obx_service_log_option_count = OBX_COUNT(obx_service_log_options);
 

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/program/bench_test.c - the events of `outbox bench`: known again by their ids, of the size asked for */
+/* tests/unit/program/bench_event_test.c - the events of `outbox bench`: recognised by id, of the requested size */
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <string.h>
 
-#include "bench/bench_event.h"
+#include "bench/event.h"
 
 static struct outbox_bytes text(const char *from)
 {
     return (struct outbox_bytes){from, strlen(from)};
 }
 
-Test(bench, the_mark_is_the_start_of_a_uuid)
+Test(bench_event, prefix_is_the_start_of_a_uuid)
 {
-    char mark[OBX_BENCH_MARK + 1];
-    obx_bench_mark(mark, 0x0123456789abcdefu, 0xfedcba9876543210u);
-    cr_assert_str_eq(mark, "01234567-89ab-8def-8210-");
+    char prefix[OBX_BENCH_PREFIX_SIZE + 1];
+    obx_bench_prefix(prefix, 0x0123456789abcdefu, 0xfedcba9876543210u);
+    cr_assert_str_eq(prefix, "01234567-89ab-8def-8210-");
 }
 
-Test(bench, an_event_is_known_again)
+Test(bench_event, delivered_event_is_recognised_by_its_id)
 {
     struct obx_bench_event event;
-    char payload[OBX_BENCH_LEAST_BYTES];
+    char payload[OBX_BENCH_MIN_BYTES];
     uint64_t number = 0;
     obx_bench_event(&event, "01234567-89ab-8def-8210-", 1234567, 10, payload, sizeof payload);
     cr_assert_str_eq(event.id, "01234567-89ab-8def-8210-00000012d687");
@@ -33,9 +33,9 @@ Test(bench, an_event_is_known_again)
     cr_assert_not(obx_bench_number("01234567-89ab-8def-8210-", text("77"), &number), "a row without an event id");
 }
 
-Test(bench, the_payload_is_json_of_the_size_asked_for)
+Test(bench_event, payload_is_json_of_the_requested_size)
 {
-    static const uint32_t sizes[] = {OBX_BENCH_LEAST_BYTES, 256, 4096};
+    static const uint32_t sizes[] = {OBX_BENCH_MIN_BYTES, 256, 4096};
     static char payload[4096];
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct obx_bench_event event;
@@ -48,7 +48,7 @@ Test(bench, the_payload_is_json_of_the_size_asked_for)
     }
 }
 
-Test(bench, percentiles)
+Test(bench_event, percentiles_are_values_of_the_sample)
 {
     uint64_t values[200];
     for (uint64_t i = 0; i < 200; i++)

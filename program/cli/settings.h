@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/daemon/settings.h - the section `service:`: what belongs to the process and not to one relay */
-#ifndef OBX_PROGRAM_DAEMON_SETTINGS_H
-#define OBX_PROGRAM_DAEMON_SETTINGS_H
+/* program/cli/settings.h - the section `service:`: settings of the process, not of a relay */
+#ifndef OBX_PROGRAM_CLI_SETTINGS_H
+#define OBX_PROGRAM_CLI_SETTINGS_H
 
 #include "config/config.h"
 
@@ -13,7 +13,7 @@ struct obx_service_settings {
     int64_t log_format; /* enum obx_log_format */
 };
 
-/* The tables, for parsing and for the generated reference. */
+/* For parsing and for the generated reference. */
 extern const struct outbox_option obx_service_options[];
 extern const uint32_t obx_service_option_count;
 extern const struct outbox_option obx_service_log_options[];

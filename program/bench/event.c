@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/bench/bench_event.c - the events that `outbox bench` writes; pure, so that it is tested without a server */
-#include "bench/bench_event.h"
+/* program/bench/event.c - the events that `outbox bench` writes; pure, so that it is tested without a server */
+#include "bench/event.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-void obx_bench_mark(char mark[OBX_BENCH_MARK + 1], uint64_t high, uint64_t low)
+void obx_bench_prefix(char prefix[OBX_BENCH_PREFIX_SIZE + 1], uint64_t high, uint64_t low)
 {
-    snprintf(mark, OBX_BENCH_MARK + 1, "%08" PRIx32 "-%04x-8%03x-8%03x-", (uint32_t)(high >> 32),
+    snprintf(prefix, OBX_BENCH_PREFIX_SIZE + 1, "%08" PRIx32 "-%04x-8%03x-8%03x-", (uint32_t)(high >> 32),
              (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xfff), (unsigned)(low & 0xfff));
 }
 
@@ -18,20 +18,20 @@ static struct outbox_bytes bytes_of(const char *text)
     return (struct outbox_bytes){text, strlen(text)};
 }
 
-/* {"bench":"MARK","n":7,"pad":"xxx"}, just so long */
-static void write_payload(char *payload, uint32_t bytes, const char *mark, uint64_t number)
+/* {"bench":"PREFIX","n":7,"pad":"xxx"} of exactly `bytes` bytes */
+static void write_payload(char *payload, uint32_t bytes, const char *prefix, uint64_t number)
 {
-    int used = snprintf(payload, bytes, "{\"bench\":\"%s\",\"n\":%" PRIu64 ",\"pad\":\"", mark, number);
+    int used = snprintf(payload, bytes, "{\"bench\":\"%s\",\"n\":%" PRIu64 ",\"pad\":\"", prefix, number);
     memset(payload + used, 'x', bytes - (size_t)used);
     memcpy(payload + bytes - 2, "\"}", 2);
 }
 
-void obx_bench_event(struct obx_bench_event *event, const char *mark, uint64_t number, uint32_t keys, char *payload,
+void obx_bench_event(struct obx_bench_event *event, const char *prefix, uint64_t number, uint32_t keys, char *payload,
                      uint32_t bytes)
 {
-    snprintf(event->id, sizeof event->id, "%s%012" PRIx64, mark, number & 0xffffffffffff);
+    snprintf(event->id, sizeof event->id, "%s%012" PRIx64, prefix, number & 0xffffffffffff);
     snprintf(event->key, sizeof event->key, "bench-%" PRIu64, number % keys);
-    write_payload(payload, bytes, mark, number);
+    write_payload(payload, bytes, prefix, number);
     event->event = (struct outbox_event){.struct_size = sizeof event->event,
                                          .event_id = bytes_of(event->id),
                                          .aggregate_type = bytes_of(OBX_BENCH_AGGREGATE_TYPE),
@@ -40,12 +40,12 @@ void obx_bench_event(struct obx_bench_event *event, const char *mark, uint64_t n
                                          .payload = {payload, bytes}};
 }
 
-bool obx_bench_number(const char *mark, struct outbox_bytes id, uint64_t *number)
+bool obx_bench_number(const char *prefix, struct outbox_bytes id, uint64_t *number)
 {
     char digits[13], *end;
-    if (id.size != 36 || memcmp(id.data, mark, OBX_BENCH_MARK))
+    if (id.size != 36 || memcmp(id.data, prefix, OBX_BENCH_PREFIX_SIZE))
         return false;
-    memcpy(digits, (const char *)id.data + OBX_BENCH_MARK, 12);
+    memcpy(digits, (const char *)id.data + OBX_BENCH_PREFIX_SIZE, 12);
     digits[12] = '\0';
     *number = strtoull(digits, &end, 16);
     return end == digits + 12;

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * program/daemon/relay_view.c - copies what a snapshot shows of one relay
+ *
+ * The rate counts from the sample before the last one, so that it spans at least one whole sampling interval.
+ */
+#include "daemon/relay_view.h"
+
+static struct outbox_stats read_stats(const struct obx_relay_entry *entry)
+{
+    struct outbox_stats stats = {.struct_size = sizeof stats};
+    obx_relay_stats(entry->relay, &stats);
+    return stats;
+}
+
+void obx_relay_view_sample(struct obx_relay_entry *entry)
+{
+    entry->previous = entry->latest;
+    entry->latest = (struct obx_rate_sample){obx_loop_now(entry->loop), read_stats(entry).settled};
+}
+
+static double events_per_second(const struct obx_relay_entry *entry, const struct outbox_stats *stats, uint64_t now)
+{
+    const struct obx_rate_sample *since = entry->previous.at_ns ? &entry->previous : &entry->latest;
+    if (!since->at_ns || now <= since->at_ns || stats->settled < since->settled)
+        return 0;
+    return (double)(stats->settled - since->settled) * 1e9 / (double)(now - since->at_ns);
+}
+
+struct blocked_copy {
+    struct obx_relay_view *view;
+    uint64_t now;
+};
+
+static void copy_blocked_key(void *arg, const struct obx_blocked_key *key)
+{
+    const struct blocked_copy *copy = arg;
+    if (copy->view->blocked_count == OBX_VIEW_BLOCKED)
+        return;
+    struct obx_blocked_view *view = &copy->view->blocked[copy->view->blocked_count++];
+    obx_view_text(view->topic, sizeof view->topic, key->topic);
+    obx_view_text(view->key, sizeof view->key, key->key);
+    obx_view_text(view->event_id, sizeof view->event_id, key->event_id);
+    obx_view_text(view->reason, sizeof view->reason, key->reason);
+    view->position = key->position.major;
+    view->events = key->events;
+    view->attempts = key->attempts;
+    view->for_ns = copy->now - key->since_ns;
+}
+
+void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_entry *entry)
+{
+    uint64_t now = obx_loop_now(entry->loop);
+    struct blocked_copy copy = {view, now};
+    obx_view_text(view->name, sizeof view->name, entry->name);
+    obx_view_text(view->store, sizeof view->store, obx_instance_name(obx_relay_store(entry->relay)));
+    obx_view_text(view->broker, sizeof view->broker, obx_instance_name(obx_relay_broker(entry->relay)));
+    view->stats = read_stats(entry);
+    obx_view_text(view->stats.last_error, sizeof view->stats.last_error, view->stats.last_error);
+    view->unready_ns = view->stats.unready_since_ns ? now - view->stats.unready_since_ns : 0;
+    view->rate = events_per_second(entry, &view->stats, now);
+    obx_relay_each_blocked(entry->relay, copy_blocked_key, &copy);
+}

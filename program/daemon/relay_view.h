@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* program/daemon/relay_view.h - what a snapshot shows of one relay. Loop thread. */
+#ifndef OBX_PROGRAM_DAEMON_RELAY_VIEW_H
+#define OBX_PROGRAM_DAEMON_RELAY_VIEW_H
+
+#include "daemon/relay_entry.h"
+#include "daemon/snapshot.h"
+
+void obx_relay_view_sample(struct obx_relay_entry *entry); /* remember how much is settled, for the rate */
+void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_entry *entry);
+
+#endif
