@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "bed.h"
+#include "embed/plugin_dir.h"
 
 struct hints {
     bool alone;
@@ -61,7 +62,8 @@ static void print_usage(FILE *to)
           "  -c FILE           YAML with `store:` or `broker:` as in outbox.yaml; default outbox-conformance.yaml.\n"
           "                    ${OUTBOX_TMP} is an empty directory, ${OUTBOX_CHECK} the name of the running check,\n"
           "                    ${OUTBOX_TOPIC} what the names of its topics begin with\n"
-          "  --plugin-dir DIR  where outbox-store-NAME.so and outbox-broker-NAME.so are; default $OUTBOX_PLUGIN_DIR\n"
+          "  --plugin-dir DIR  where outbox-store-NAME.so and outbox-broker-NAME.so are;\n"
+          "                    default $OUTBOX_PLUGIN_DIR, or where outbox is installed\n"
           "  --only PART       just the checks whose name contains this\n"
           "\n"
           "`conformance:` in the file may hold:\n",
@@ -81,7 +83,7 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
                                             {"only", required_argument, NULL, 'o'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
-    *arguments = (struct arguments){.file = "outbox-conformance.yaml", .directory = getenv("OUTBOX_PLUGIN_DIR")};
+    *arguments = (struct arguments){.file = "outbox-conformance.yaml"};
     int option;
     while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1) {
         if (option == 'c')
@@ -220,7 +222,9 @@ int main(int argc, char **argv)
     struct obx_config *config = NULL;
     struct hints hints = {0};
     struct outbox_error error = {0};
+    char directory[4096];
     int code = 78;
+    obx_plugin_dir(arguments.directory, directory, sizeof directory);
     if (read_file(arguments.file, &text, &error) ||
         obx_config_parse(arguments.file, obx_buf_text(&text), text.size, &config, &error) ||
         read_hints(config, &hints, &error)) {
@@ -228,7 +232,7 @@ int main(int argc, char **argv)
     } else {
         struct conf_subject subject = {.name = arguments.file,
                                        .yaml = obx_buf_text(&text),
-                                       .directory = arguments.directory,
+                                       .directory = directory,
                                        .alone = hints.alone,
                                        .text_only = hints.text_only,
                                        .fence = hints.fence,
