@@ -1,30 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sqlite/plugin.c - the SQLite store: options, life and descriptor
+ * backends/sqlite/plugin.c - the SQLite store: options, init and fini, descriptor
  */
-#include "store.h"
+#include "checkpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <outbox/version.h>
 
+static int check_options(const struct lite_store *store, struct outbox_error *error)
+{
+    if (!store->file.path[0])
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "read the option path: it is empty; name the database file");
+    if (!strcmp(store->file.path, ":memory:"))
+        return outbox_error_set(error, OUTBOX_E_CONFIG,
+                                "read the option path: :memory: is visible to one connection only; name a database "
+                                "file");
+    if (!store->schema.table[0])
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "read the option table: it is empty; name the outbox table");
+    return OUTBOX_OK;
+}
+
 static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
 {
     struct lite_store *store = self;
     store->host = init->host;
-    store->lock_fd = store->notify_fd = -1;
+    store->rows.host = store->lock.host = store->host;
+    store->lock.file = &store->file;
+    store->lock.fd = store->wakeup.fd = -1;
+    lite_pace_init(&store->pace);
     lite_log_init(store);
-    for (int i = 0; i < LANE_COUNT; i++)
-        store->lanes[i].conn.store = store;
-    if (!store->path[0])
-        return outbox_error_set(error, OUTBOX_E_CONFIG, "read the option path: it is empty; name the database file");
-    if (!strcmp(store->path, ":memory:"))
-        return outbox_error_set(error, OUTBOX_E_CONFIG,
-                                "read the option path: what is in :memory: nobody else can see; name a database file");
-    if (!store->table[0])
-        return outbox_error_set(error, OUTBOX_E_CONFIG, "read the option table: it is empty; name the outbox table");
-    return lite_schema_names(store, error);
+    lite_lanes_init(&store->lanes, store, store->host, store->file.path, (uint64_t)store->busy_timeout_ms);
+    int code = check_options(store, error);
+    return code ? code : lite_schema_init(&store->schema, store->host, error);
 }
 
 static void fini(void *self)
@@ -33,32 +42,31 @@ static void fini(void *self)
     const struct outbox_host *host = store->host;
     if (!host)
         return;
-    lite_batches_free(store);
-    obx_sql_ranges_free(host, &store->given);
-    obx_sql_ranges_free(host, &store->runs);
-    host->release(host, store->kinds);
-    host->release(host, store->dead_name);
-    host->release(host, store->relay_name);
-    host->release(host, store->lock_path);
-    free(store->real);
+    lite_rows_fini(&store->rows);
+    obx_sql_ranges_free(host, &store->reader.outstanding);
+    obx_sql_ranges_free(host, &store->settle_ids);
+    lite_schema_fini(&store->schema, host);
+    host->release(host, store->lock.path);
+    free(store->file.real);
 }
 
-static void cancel(void *self, outbox_op_t op)
+static void cancel(void *self, outbox_op_t id)
 {
-    lite_job_cancel(self, op);
+    struct lite_store *store = self;
+    lite_op_cancel(&store->lanes, id);
 }
 
 static const struct outbox_option options[] = {
-    {"path", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_IDENTITY, offsetof(struct lite_store, path), NULL, 0,
-     0, NULL, "the database file; a relative path begins at the working directory"},
-    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, offsetof(struct lite_store, table), "outbox", 0, 0, NULL,
+    {"path", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_IDENTITY, offsetof(struct lite_store, file.path), NULL,
+     0, 0, NULL, "the database file; a relative path starts at the working directory"},
+    {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, offsetof(struct lite_store, schema.table), "outbox", 0, 0, NULL,
      "the outbox table"},
-    {"dead_table", OUTBOX_OPT_STRING, 0, offsetof(struct lite_store, dead_table), NULL, 0, 0, NULL,
+    {"dead_table", OUTBOX_OPT_STRING, 0, offsetof(struct lite_store, schema.dead_table), NULL, 0, 0, NULL,
      "the table of dead letters; by default the name of the outbox table and _dead"},
-    {"columns", OUTBOX_OPT_MAP, 0, offsetof(struct lite_store, columns), NULL, 0, 0, NULL,
-     "the table's own names for id, event_id, aggregatetype, aggregateid, type, payload, headers, created_at"},
-    {"busy_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct lite_store, busy_timeout), "5s", 0, 3600000, NULL,
-     "how long to wait for the lock of another connection"},
+    {"columns", OUTBOX_OPT_MAP, 0, offsetof(struct lite_store, schema.columns), NULL, 0, 0, NULL,
+     "the table's names for id, event_id, aggregatetype, aggregateid, type, payload, headers, created_at"},
+    {"busy_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct lite_store, busy_timeout_ms), "5s", 0, 3600000, NULL,
+     "the longest wait for a lock that another connection holds"},
 };
 
 static const struct outbox_store_ops ops = {
@@ -73,7 +81,7 @@ static const struct outbox_store_ops ops = {
     .claim = lite_claim,
     .release = lite_release,
     .settle = lite_settle,
-    .dead_letter = lite_park,
+    .dead_letter = lite_dead_letter,
     .setup = lite_setup,
     .print = lite_print,
     .check = lite_check,
@@ -92,7 +100,7 @@ OUTBOX_PLUGIN(store, sqlite) = {
     .version = OUTBOX_VERSION_STRING,
     .description = "an outbox table in an SQLite database",
     .instance_size = sizeof(struct lite_store),
-    .op_size = sizeof(struct lite_job),
+    .op_size = LITE_OP_SIZE,
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .ops = &ops,

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * backends/sqlite/rows.c - the memory of claimed rows
- *
- * SQLite's own memory of a row ends with the next step, so values are copied, once, into chunks that the batch owns
- * and that never move. Released batches are kept, up to a bound, and used again: a relay at full speed allocates
- * nothing. Lists are handled on the loop thread; a batch is filled by the one worker that has it.
- */
-#include "store.h"
+/* backends/sqlite/rows.c - see rows.h */
+#include "rows.h"
 
 #include <string.h>
 
-#define CHUNK_FIRST ((size_t)16 * 1024)
-#define CHUNK_MOST ((size_t)128 * 1024)
-#define SPARE_BYTES ((size_t)8 * 1024 * 1024) /* of all spare batches; fresh memory costs a fault for each page */
+#include "created_at.h"
+
+#define CHUNK_MIN_BYTES ((size_t)16 * 1024)
+#define CHUNK_MAX_BYTES ((size_t)128 * 1024)
+#define SPARE_MAX_BYTES ((size_t)8 * 1024 * 1024) /* of all spare batches; fresh memory costs a fault for each page */
 
 struct chunk {
     struct chunk *next;
@@ -22,13 +18,13 @@ struct chunk {
 
 struct lite_batch {
     struct outbox_batch rows; /* first: what the host sees */
-    struct lite_batch *next;  /* of the spares */
+    struct lite_batch *next;  /* in the list of spare batches */
     struct outbox_position *positions;
     struct outbox_value *values;
     uint32_t room;        /* rows */
     struct chunk *chunks; /* owned */
     struct chunk *filling;
-    size_t allocated;
+    size_t allocated; /* bytes */
 };
 
 struct outbox_batch *lite_batch_rows(struct lite_batch *batch)
@@ -48,63 +44,75 @@ static void free_batch(const struct outbox_host *host, struct lite_batch *batch)
     host->release(host, batch);
 }
 
-struct lite_batch *lite_batch_get(struct lite_store *store)
+struct lite_batch *lite_rows_get(struct lite_rows *rows)
 {
-    struct lite_batch *batch = store->spare;
-    if (batch) {
-        store->spare = batch->next;
-        store->spare_bytes -= batch->allocated;
-        batch->next = NULL;
-        return batch;
-    }
-    return store->host->alloc(store->host, sizeof *batch);
+    struct lite_batch *batch = rows->spare;
+    if (!batch)
+        return rows->host->alloc(rows->host, sizeof *batch);
+    rows->spare = batch->next;
+    rows->spare_bytes -= batch->allocated;
+    batch->next = NULL;
+    return batch;
 }
 
-/* Empty it for the next use. The columns may be others then, so the values start anew when their count changes. */
-void lite_batch_put(struct lite_store *store, struct lite_batch *batch)
+static void empty(struct lite_batch *batch)
 {
-    if (!batch)
-        return;
-    bool fits = !batch->room || batch->rows.columns == store->column_count;
-    if (!fits || store->spare_bytes + batch->allocated > SPARE_BYTES) {
-        free_batch(store->host, batch);
-        return;
-    }
     for (struct chunk *chunk = batch->chunks; chunk; chunk = chunk->next)
         chunk->used = 0;
     batch->filling = batch->chunks;
     batch->rows =
         (struct outbox_batch){.columns = batch->rows.columns, .positions = batch->positions, .values = batch->values};
-    batch->next = store->spare;
-    store->spare = batch;
-    store->spare_bytes += batch->allocated;
 }
 
-void lite_batches_free(struct lite_store *store)
+/* A restart may have changed the number of columns, on which the array of values depends. */
+void lite_rows_put(struct lite_rows *rows, struct lite_batch *batch)
 {
-    while (store->spare) {
-        struct lite_batch *batch = store->spare;
-        store->spare = batch->next;
-        free_batch(store->host, batch);
+    bool fits = !batch->room || batch->rows.columns == rows->column_count;
+    if (!fits || rows->spare_bytes + batch->allocated > SPARE_MAX_BYTES) {
+        free_batch(rows->host, batch);
+        return;
     }
-    store->spare_bytes = 0;
+    empty(batch);
+    batch->next = rows->spare;
+    rows->spare = batch;
+    rows->spare_bytes += batch->allocated;
 }
 
-void lite_release(void *self, struct outbox_batch *rows)
+void lite_rows_trim(struct lite_rows *rows)
 {
-    lite_batch_put(self, (struct lite_batch *)(void *)rows);
+    while (rows->spare) {
+        struct lite_batch *batch = rows->spare;
+        rows->spare = batch->next;
+        free_batch(rows->host, batch);
+    }
+    rows->spare_bytes = 0;
+}
+
+bool lite_rows_columns(struct lite_rows *rows, uint32_t count)
+{
+    size_t size = count * sizeof *rows->encodings;
+    rows->host->release(rows->host, rows->encodings);
+    rows->encodings = rows->host->alloc(rows->host, size ? size : 1);
+    rows->column_count = count;
+    return rows->encodings;
+}
+
+void lite_rows_fini(struct lite_rows *rows)
+{
+    lite_rows_trim(rows);
+    rows->host->release(rows->host, rows->encodings);
 }
 
 /* ---- filling ------------------------------------------------------------------------------------------------- */
 
-/* What the host sees moves along at once: room may be made for a row that then does not fit under the byte limit. */
-static bool make_row_room(const struct lite_store *store, struct lite_batch *batch)
+/* `rows` points to the arrays at once: the row that room is made for may then not fit under the byte limit. */
+static bool reserve_row(const struct lite_rows *set, struct lite_batch *batch)
 {
-    const struct outbox_host *host = store->host;
+    const struct outbox_host *host = set->host;
     if (batch->rows.rows < batch->room)
         return true;
     uint32_t room = batch->room ? batch->room * 2 : 64;
-    size_t columns = store->column_count ? store->column_count : 1;
+    size_t columns = set->column_count ? set->column_count : 1;
     void *positions = host->resize(host, batch->positions, room * sizeof *batch->positions);
     if (!positions)
         return false;
@@ -118,13 +126,13 @@ static bool make_row_room(const struct lite_store *store, struct lite_batch *bat
     return true;
 }
 
-static struct chunk *add_chunk(const struct lite_store *store, struct lite_batch *batch, size_t size)
+static struct chunk *add_chunk(const struct lite_rows *set, struct lite_batch *batch, size_t size)
 {
     struct chunk *last = batch->filling;
-    size_t room = last ? last->size * 2 : CHUNK_FIRST;
-    room = room > CHUNK_MOST ? CHUNK_MOST : room;
+    size_t room = last ? last->size * 2 : CHUNK_MIN_BYTES;
+    room = room > CHUNK_MAX_BYTES ? CHUNK_MAX_BYTES : room;
     room = room < size ? size : room;
-    struct chunk *chunk = store->host->resize(store->host, NULL, sizeof *chunk + room);
+    struct chunk *chunk = set->host->resize(set->host, NULL, sizeof *chunk + room);
     if (!chunk)
         return NULL;
     *chunk = (struct chunk){.next = last ? last->next : NULL, .size = room};
@@ -133,14 +141,14 @@ static struct chunk *add_chunk(const struct lite_store *store, struct lite_batch
     return chunk;
 }
 
-/* A batch that is used again has its chunks already: they are filled one after the other. */
-static char *make_bytes(const struct lite_store *store, struct lite_batch *batch, size_t size)
+/* A batch that is used again already has chunks: they are filled one after the other. */
+static char *reserve_bytes(const struct lite_rows *set, struct lite_batch *batch, size_t size)
 {
     struct chunk *chunk = batch->filling;
     if (chunk && chunk->size - chunk->used < size)
         chunk = chunk->next;
     if (!chunk || chunk->size - chunk->used < size)
-        chunk = add_chunk(store, batch, size);
+        chunk = add_chunk(set, batch, size);
     if (!chunk)
         return NULL;
     batch->filling = chunk;
@@ -148,15 +156,15 @@ static char *make_bytes(const struct lite_store *store, struct lite_batch *batch
     return chunk->bytes + chunk->used - size;
 }
 
-/* Refer to the value in SQLite's memory. For text the blob call spares a copy that would only add a NUL. */
-static void read_value(const struct lite_store *store, sqlite3_stmt *statement, int column, enum lite_kind kind,
+/* A reference into SQLite's memory. For text, reading a blob avoids a copy that would only append a NUL. */
+static void read_value(const struct lite_rows *set, sqlite3_stmt *statement, int column, enum lite_encoding encoding,
                        struct outbox_value *value)
 {
     int type = sqlite3_column_type(statement, column);
     *value = (struct outbox_value){.type = OUTBOX_NULL};
-    if (kind == KIND_TIME && type != SQLITE_NULL) {
+    if (encoding == ENCODING_TIME && type != SQLITE_NULL) {
         value->as.integer = lite_time(statement, column);
-        value->type = value->as.integer == INT64_MIN ? OUTBOX_NULL : OUTBOX_TIME;
+        value->type = value->as.integer == LITE_NO_TIME ? OUTBOX_NULL : OUTBOX_TIME;
     } else if (type == SQLITE_INTEGER) {
         value->as.integer = sqlite3_column_int64(statement, column);
         value->type = OUTBOX_INT;
@@ -164,12 +172,12 @@ static void read_value(const struct lite_store *store, sqlite3_stmt *statement, 
         value->as.real = sqlite3_column_double(statement, column);
         value->type = OUTBOX_FLOAT;
     } else if (type != SQLITE_NULL) {
-        bool convert = type == SQLITE_TEXT && store->utf16;
+        bool convert = type == SQLITE_TEXT && set->utf16;
         value->as.data =
             convert ? (const void *)sqlite3_column_text(statement, column) : sqlite3_column_blob(statement, column);
         value->size = (uint32_t)sqlite3_column_bytes(statement, column);
         value->type = type == SQLITE_TEXT ? OUTBOX_TEXT : OUTBOX_BYTES;
-        if (kind == KIND_UUID && type == SQLITE_BLOB && value->size == 16)
+        if (encoding == ENCODING_UUID && type == SQLITE_BLOB && value->size == 16)
             value->type = OUTBOX_UUID;
     }
 }
@@ -179,14 +187,13 @@ static bool has_bytes(const struct outbox_value *value)
     return value->type == OUTBOX_TEXT || value->type == OUTBOX_BYTES || value->type == OUTBOX_UUID;
 }
 
-/* Give the row's values bytes of our own. */
-static bool copy_bytes(const struct lite_store *store, struct lite_batch *batch, struct outbox_value *values,
-                       size_t size)
+/* Copy the row's bytes into the batch, and let its values refer to the copies. */
+static bool copy_bytes(const struct lite_rows *set, struct lite_batch *batch, struct outbox_value *values, size_t size)
 {
-    char *to = size ? make_bytes(store, batch, size) : NULL;
+    char *to = size ? reserve_bytes(set, batch, size) : NULL;
     if (size && !to)
         return false;
-    for (uint32_t i = 0; i < store->column_count; i++) {
+    for (uint32_t i = 0; i < set->column_count; i++) {
         if (!has_bytes(&values[i]))
             continue;
         if (values[i].size)
@@ -197,26 +204,25 @@ static bool copy_bytes(const struct lite_store *store, struct lite_batch *batch,
     return true;
 }
 
-int lite_batch_add(const struct lite_store *store, struct lite_batch *batch, sqlite3_stmt *statement,
-                   uint64_t max_bytes)
+int lite_batch_add(const struct lite_rows *set, struct lite_batch *batch, sqlite3_stmt *statement, uint64_t max_bytes)
 {
     struct outbox_batch *rows = &batch->rows;
-    if (!make_row_room(store, batch))
+    if (!reserve_row(set, batch))
         return OUTBOX_E_NO_MEMORY;
-    struct outbox_value *values = batch->values + (size_t)rows->rows * store->column_count;
+    struct outbox_value *values = batch->values + (size_t)rows->rows * set->column_count;
     size_t size = 0;
-    for (uint32_t i = 0; i < store->column_count; i++) {
-        read_value(store, statement, (int)i + 1, store->kinds[i], &values[i]);
+    for (uint32_t i = 0; i < set->column_count; i++) {
+        read_value(set, statement, (int)i + 1, set->encodings[i], &values[i]);
         size += has_bytes(&values[i]) ? values[i].size : 0;
     }
-    size_t cost = size + sizeof *batch->positions + store->column_count * sizeof *values;
+    size_t cost = size + sizeof *batch->positions + set->column_count * sizeof *values;
     if (rows->rows && rows->bytes + cost > max_bytes)
         return OUTBOX_E_AGAIN;
-    if (!copy_bytes(store, batch, values, size))
+    if (!copy_bytes(set, batch, values, size))
         return OUTBOX_E_NO_MEMORY;
     batch->positions[rows->rows++] = (struct outbox_position){(uint64_t)sqlite3_column_int64(statement, 0), 0};
     rows->bytes += cost;
     rows->struct_size = sizeof *rows;
-    rows->columns = store->column_count;
+    rows->columns = set->column_count;
     return OUTBOX_OK;
 }

@@ -1,59 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * backends/sqlite/schema.c - the tables: their names, the SQL that makes them, and whether they will do
- *
- * Three tables: the outbox, its dead letters, and one row that tells who relays. Only the outbox is likely to be the
- * application's own; it needs an AUTOINCREMENT key, since an id that is used a second time could be settled in
- * place of the row that had it first.
- */
-#include "store.h"
+/* backends/sqlite/schema.c - see schema.h */
+#include "schema.h"
 
 #include <string.h>
 
-const char *const lite_names[NAME_COUNT] = {"id",   "event_id", "aggregatetype", "aggregateid",
-                                            "type", "payload",  "headers",       "created_at"};
+#include "sql/memory.h"
 
-/* made: of sqlite3_mprintf, freed here. */
-static char *keep(const struct lite_store *store, char *made)
+static const char *const names[COLUMN_COUNT] = {"id",   "event_id", "aggregatetype", "aggregateid",
+                                                "type", "payload",  "headers",       "created_at"};
+
+/* A copy in memory of the host; frees the text, which comes from sqlite3_mprintf(). */
+static char *copy_to_host(const struct outbox_host *host, char *text)
 {
-    char *copy = made ? obx_sql_strdup(store->host, made) : NULL;
-    sqlite3_free(made);
+    char *copy = text ? obx_sql_strdup(host, text) : NULL;
+    sqlite3_free(text);
     return copy;
 }
 
-static int map_column(struct lite_store *store, const struct outbox_pair *pair, struct outbox_error *error)
+enum lite_column lite_schema_find(const char *logical)
 {
-    for (int i = 0; i < NAME_COUNT; i++) {
-        if (strcmp(lite_names[i], pair->name) == 0) {
-            store->physical[i] = pair->value;
-            return OUTBOX_OK;
-        }
-    }
-    return outbox_error_set(
-        error, OUTBOX_E_CONFIG,
-        "read the option columns: \"%s\" is none of id, event_id, aggregatetype, aggregateid, type, "
-        "payload, headers, created_at; any other column is used by its own name",
-        pair->name);
+    int i = 0;
+    while (i < COLUMN_COUNT && strcmp(names[i], logical) != 0)
+        i++;
+    return (enum lite_column)i;
 }
 
-int lite_schema_names(struct lite_store *store, struct outbox_error *error)
+static int map_column(struct lite_schema *schema, const struct outbox_pair *pair, struct outbox_error *error)
 {
-    memcpy(store->physical, lite_names, sizeof lite_names);
-    for (uint32_t i = 0; i < store->columns.count; i++) {
-        int code = map_column(store, &store->columns.items[i], error);
+    enum lite_column column = lite_schema_find(pair->name);
+    if (column == COLUMN_COUNT)
+        return outbox_error_set(
+            error, OUTBOX_E_CONFIG,
+            "read the option columns: \"%s\" is none of id, event_id, aggregatetype, aggregateid, type, "
+            "payload, headers, created_at; any other column is used by its own name",
+            pair->name);
+    schema->physical[column] = pair->value;
+    return OUTBOX_OK;
+}
+
+int lite_schema_init(struct lite_schema *schema, const struct outbox_host *host, struct outbox_error *error)
+{
+    memcpy(schema->physical, names, sizeof names);
+    for (uint32_t i = 0; i < schema->columns.count; i++) {
+        int code = map_column(schema, &schema->columns.items[i], error);
         if (code)
             return code;
     }
-    store->relay_name = keep(store, sqlite3_mprintf("%s_relay", store->table));
-    store->dead_name = store->dead_table ? NULL : keep(store, sqlite3_mprintf("%s_dead", store->table));
-    if (!store->relay_name || (!store->dead_table && !store->dead_name))
+    schema->relay_name = copy_to_host(host, sqlite3_mprintf("%s_relay", schema->table));
+    if (!schema->dead_table)
+        schema->dead_table = schema->dead_name = copy_to_host(host, sqlite3_mprintf("%s_dead", schema->table));
+    if (!schema->relay_name || !schema->dead_table)
         return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "prepare the sqlite store: out of memory");
-    if (!store->dead_table)
-        store->dead_table = store->dead_name;
-    if (sqlite3_stricmp(store->dead_table, store->table) == 0)
+    if (sqlite3_stricmp(schema->dead_table, schema->table) == 0)
         return outbox_error_set(error, OUTBOX_E_CONFIG,
                                 "read the option dead_table: it is the outbox itself; name another");
     return OUTBOX_OK;
+}
+
+void lite_schema_fini(struct lite_schema *schema, const struct outbox_host *host)
+{
+    host->release(host, schema->dead_name);
+    host->release(host, schema->relay_name);
 }
 
 /* 128 random bits with the version and the variant of a UUID v4. */
@@ -61,79 +68,91 @@ int lite_schema_names(struct lite_store *store, struct outbox_error *error)
     "(lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-' || " \
     "substr('89ab', 1 + (abs(random()) %% 4), 1) || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6))))"
 
-char *lite_schema_sql(const struct lite_store *store, int index)
+#define NOW "(strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'))"
+
+static char *outbox_sql(const struct lite_schema *schema)
 {
-    const char *const *name = store->physical;
+    const char *const *name = schema->physical;
+    return sqlite3_mprintf("CREATE TABLE IF NOT EXISTS \"%w\" (\n"
+                           "    \"%w\" INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+                           "    \"%w\" TEXT NOT NULL DEFAULT " UUID ",\n"
+                           "    \"%w\" TEXT NOT NULL,\n"
+                           "    \"%w\" TEXT NOT NULL,\n"
+                           "    \"%w\" TEXT NOT NULL,\n"
+                           "    \"%w\" BLOB,\n"
+                           "    \"%w\" TEXT,\n"
+                           "    \"%w\" TEXT NOT NULL DEFAULT " NOW "\n"
+                           ")",
+                           schema->table, name[COLUMN_ID], name[COLUMN_EVENT_ID], name[COLUMN_AGGREGATE_TYPE],
+                           name[COLUMN_AGGREGATE_ID], name[COLUMN_TYPE], name[COLUMN_PAYLOAD], name[COLUMN_HEADERS],
+                           name[COLUMN_CREATED_AT]);
+}
+
+static char *dead_sql(const struct lite_schema *schema)
+{
+    return sqlite3_mprintf("CREATE TABLE IF NOT EXISTS \"%w\" (\n"
+                           "    number INTEGER PRIMARY KEY AUTOINCREMENT,\n"
+                           "    id INTEGER NOT NULL,\n"
+                           "    event_id,\n"
+                           "    aggregatetype,\n"
+                           "    aggregateid,\n"
+                           "    type,\n"
+                           "    payload,\n"
+                           "    headers,\n"
+                           "    created_at,\n"
+                           "    topic BLOB,\n"
+                           "    \"key\" BLOB,\n"
+                           "    reason TEXT,\n"
+                           "    attempts INTEGER NOT NULL,\n"
+                           "    died_at TEXT NOT NULL DEFAULT " NOW "\n"
+                           ")",
+                           schema->dead_table);
+}
+
+char *lite_schema_sql(const struct lite_schema *schema, int index)
+{
     switch (index) {
     case 0:
-        return sqlite3_mprintf("CREATE TABLE IF NOT EXISTS \"%w\" (\n"
-                               "    \"%w\" INTEGER PRIMARY KEY AUTOINCREMENT,\n"
-                               "    \"%w\" TEXT NOT NULL DEFAULT " UUID ",\n"
-                               "    \"%w\" TEXT NOT NULL,\n"
-                               "    \"%w\" TEXT NOT NULL,\n"
-                               "    \"%w\" TEXT NOT NULL,\n"
-                               "    \"%w\" BLOB,\n"
-                               "    \"%w\" TEXT,\n"
-                               "    \"%w\" TEXT NOT NULL DEFAULT (strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'))\n"
-                               ")",
-                               store->table, name[NAME_ID], name[NAME_EVENT_ID], name[NAME_AGGREGATE_TYPE],
-                               name[NAME_AGGREGATE_ID], name[NAME_TYPE], name[NAME_PAYLOAD], name[NAME_HEADERS],
-                               name[NAME_CREATED_AT]);
+        return outbox_sql(schema);
     case 1:
-        return sqlite3_mprintf("CREATE TABLE IF NOT EXISTS \"%w\" (\n"
-                               "    number INTEGER PRIMARY KEY AUTOINCREMENT,\n"
-                               "    id INTEGER NOT NULL,\n"
-                               "    event_id,\n"
-                               "    aggregatetype,\n"
-                               "    aggregateid,\n"
-                               "    type,\n"
-                               "    payload,\n"
-                               "    headers,\n"
-                               "    created_at,\n"
-                               "    topic BLOB,\n"
-                               "    \"key\" BLOB,\n"
-                               "    reason TEXT,\n"
-                               "    attempts INTEGER NOT NULL,\n"
-                               "    died_at TEXT NOT NULL DEFAULT (strftime('%%Y-%%m-%%dT%%H:%%M:%%fZ', 'now'))\n"
-                               ")",
-                               store->dead_table);
+        return dead_sql(schema);
     case 2:
         return sqlite3_mprintf("CREATE TABLE IF NOT EXISTS \"%w\" (\n"
                                "    singleton INTEGER PRIMARY KEY CHECK (singleton = 1),\n"
                                "    epoch INTEGER NOT NULL DEFAULT 0,\n"
                                "    owner TEXT NOT NULL DEFAULT ''\n"
                                ")",
-                               store->relay_name);
+                               schema->relay_name);
     case 3:
-        return sqlite3_mprintf("INSERT OR IGNORE INTO \"%w\" (singleton) VALUES (1)", store->relay_name);
+        return sqlite3_mprintf("INSERT OR IGNORE INTO \"%w\" (singleton) VALUES (1)", schema->relay_name);
     default:
         return NULL;
     }
 }
 
-bool lite_has_column(struct lite_conn *conn, const char *table, const char *column)
+bool lite_schema_has_column(struct lite_conn *conn, const char *table, const char *column)
 {
     return sqlite3_table_column_metadata(conn->db, NULL, table, column, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-bool lite_has_table(struct lite_conn *conn, const char *table)
+bool lite_schema_has_table(struct lite_conn *conn, const char *table)
 {
-    return lite_has_column(conn, table, NULL);
+    return lite_schema_has_column(conn, table, NULL);
 }
 
-static int missing_table(const struct lite_store *store, const char *table, const char *what,
-                         struct outbox_error *error)
+static int fail_missing_table(const struct lite_conn *conn, const char *table, const char *what,
+                              struct outbox_error *error)
 {
     return outbox_error_set(error, OUTBOX_E_NOT_FOUND, "%s %s: there is no table \"%s\"; create it with 'outbox init'",
-                            what, store->path, table);
+                            what, conn->path, table);
 }
 
-static int check_id(const struct lite_store *store, struct lite_conn *conn, const char *what,
+static int check_id(const struct lite_schema *schema, struct lite_conn *conn, const char *what,
                     struct outbox_error *error)
 {
-    const char *id = store->physical[NAME_ID];
+    const char *id = schema->physical[COLUMN_ID];
     int key = 0, automatic = 0;
-    int code = sqlite3_table_column_metadata(conn->db, NULL, store->table, id, NULL, NULL, NULL, &key, &automatic);
+    int code = sqlite3_table_column_metadata(conn->db, NULL, schema->table, id, NULL, NULL, NULL, &key, &automatic);
     if (code == SQLITE_OK && key && automatic)
         return OUTBOX_OK;
     if (code != SQLITE_OK)
@@ -141,30 +160,34 @@ static int check_id(const struct lite_store *store, struct lite_conn *conn, cons
             error, OUTBOX_E_SCHEMA,
             "%s %s: table \"%s\" has no column \"%s\"; add it as INTEGER PRIMARY KEY AUTOINCREMENT, or "
             "name the one that is in columns: {id: NAME}",
-            what, store->path, store->table, id);
-    return outbox_error_set(error, OUTBOX_E_SCHEMA,
-                            "%s %s: column \"%s\" of table \"%s\" is not INTEGER PRIMARY KEY AUTOINCREMENT, so ids of "
-                            "removed events would be used again and events lost; make the table anew with such a key",
-                            what, store->path, id, store->table);
+            what, conn->path, schema->table, id);
+    return outbox_error_set(
+        error, OUTBOX_E_SCHEMA,
+        "%s %s: column \"%s\" of table \"%s\" is not INTEGER PRIMARY KEY AUTOINCREMENT, so SQLite "
+        "would use ids of removed events again and events would be lost; create the table with such "
+        "a key",
+        what, conn->path, id, schema->table);
 }
 
-int lite_schema_check(struct lite_store *store, struct lite_conn *conn, const char *what, struct outbox_error *error)
+int lite_schema_check(const struct lite_schema *schema, struct lite_conn *conn, const char *what,
+                      struct outbox_error *error)
 {
-    const char *const tables[] = {store->table, store->dead_table, store->relay_name};
-    for (int i = 0; i < 3; i++) {
-        if (lite_has_table(conn, tables[i]))
+    const char *const tables[] = {schema->table, schema->dead_table, schema->relay_name};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+        if (lite_schema_has_table(conn, tables[i]))
             continue;
         int native = sqlite3_errcode(conn->db);
-        return (native & 0xff) == SQLITE_ERROR ? missing_table(store, tables[i], what, error)
+        return (native & 0xff) == SQLITE_ERROR ? fail_missing_table(conn, tables[i], what, error)
                                                : lite_fail(conn, native, what, error);
     }
-    return check_id(store, conn, what, error);
+    return check_id(schema, conn, what, error);
 }
 
-void lite_schema_columns(const struct lite_store *store, struct lite_conn *conn, sqlite3_str *sql, bool of_outbox)
+void lite_schema_append_columns(const struct lite_schema *schema, struct lite_conn *conn, sqlite3_str *sql,
+                                bool of_outbox)
 {
-    for (int i = NAME_EVENT_ID; i < NAME_COUNT; i++) {
-        if (lite_has_column(conn, store->table, store->physical[i]))
-            sqlite3_str_appendf(sql, ", \"%w\"", of_outbox ? store->physical[i] : lite_names[i]);
+    for (int i = COLUMN_EVENT_ID; i < COLUMN_COUNT; i++) {
+        if (lite_schema_has_column(conn, schema->table, schema->physical[i]))
+            sqlite3_str_appendf(sql, ", \"%w\"", of_outbox ? schema->physical[i] : names[i]);
     }
 }

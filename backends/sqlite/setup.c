@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sqlite/setup.c - the file and its tables: made by setup, or only printed
+ * backends/sqlite/setup.c - create the file and its tables, or print the SQL that does
  *
- * All in one transaction; what exists is never altered, but looked at: an outbox that cannot be relayed is refused.
+ * One transaction. Setup never alters a table that exists, but checks it: a table that cannot be relayed is an error,
+ * and then nothing was created.
  */
-#include "store.h"
-
 #include <string.h>
+
+#include "store.h"
 
 #define MAKING "set up outbox database"
 
@@ -21,63 +22,75 @@ static int set_wal(struct lite_conn *conn, struct outbox_error *error)
         lite_fail(conn, code, MAKING, error);
     else if (!mode || strcmp(mode, "wal") != 0)
         outbox_error_set(error, OUTBOX_E_UNSUPPORTED,
-                         MAKING " %s: its journal mode cannot be set to wal; use a local file system",
-                         conn->store->path);
+                         MAKING " %s: its journal mode cannot be set to wal; use a local file system", conn->path);
     sqlite3_finalize(statement);
     return error->code;
 }
 
-static void make_tables(struct lite_store *store, struct lite_conn *conn, struct outbox_error *error)
+static void make_tables(const struct lite_schema *schema, struct lite_conn *conn, struct outbox_error *error)
 {
-    char *sql;
     if (lite_exec(conn, sqlite3_mprintf("BEGIN IMMEDIATE"), MAKING, error))
         return;
-    for (int i = 0; !error->code && (sql = lite_schema_sql(store, i)); i++)
-        lite_exec(conn, sql, MAKING, error);
-    if (!error->code && !lite_schema_check(store, conn, MAKING, error))
+    for (int i = 0; !error->code && i < LITE_SCHEMA_STATEMENTS; i++)
+        lite_exec(conn, lite_schema_sql(schema, i), MAKING, error);
+    if (!error->code && !lite_schema_check(schema, conn, MAKING, error))
         lite_exec(conn, sqlite3_mprintf("COMMIT"), MAKING, error);
     lite_rollback(conn);
 }
 
-static void setup_run(struct lite_job *job, struct lite_conn *none)
+static void setup_run(struct lite_op *op, struct lite_conn *none)
 {
+    struct lite_store *store = op->store;
     struct lite_conn conn;
     (void)none;
-    if (!lite_open(job->store, &conn, job, true, MAKING) && !set_wal(&conn, &job->error))
-        make_tables(job->store, &conn, &job->error);
-    lite_close(&conn);
+    lite_conn_init(&conn, store->host, store->file.path, (uint64_t)store->busy_timeout_ms);
+    conn.canceled = &op->canceled;
+    if (!lite_conn_open(&conn, true, MAKING, &op->error) && !set_wal(&conn, &op->error))
+        make_tables(&store->schema, &conn, &op->error);
+    lite_conn_close(&conn);
 }
 
-void lite_setup(void *self, outbox_op_t op)
+void lite_setup(void *self, outbox_op_t id)
 {
-    lite_job_submit(lite_job_new(self, op, LANE_ALONE, setup_run));
+    struct lite_store *store = self;
+    lite_op_submit(lite_op_begin(&store->lanes, id, LANE_ALONE, setup_run));
+}
+
+/* ---- print --------------------------------------------------------------------------------------------------- */
+
+/* The text line by line, with a semicolon after the last; frees it. */
+static void print_lines(char *sql, void (*line)(void *arg, const char *text), void *arg)
+{
+    for (char *at = sql, *end; at; at = end ? end + 1 : NULL) {
+        end = strchr(at, '\n');
+        if (end) {
+            *end = '\0';
+            line(arg, at);
+            continue;
+        }
+        char *last = sqlite3_mprintf("%s;", at);
+        line(arg, last ? last : at);
+        sqlite3_free(last);
+    }
+    sqlite3_free(sql);
 }
 
 int lite_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
                struct outbox_error *error)
 {
     const struct lite_store *store = self;
-    char *sql;
     if (what == OUTBOX_PRINT_GRANTS) {
         line(arg,
              "-- SQLite has no grants: the relay's user must be able to write the database file and its directory");
         return OUTBOX_OK;
     }
     line(arg, "PRAGMA journal_mode = WAL;");
-    for (int i = 0; i < 4; i++) {
-        if (!(sql = lite_schema_sql(store, i)))
-            return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "print the tables of %s: out of memory", store->path);
-        for (char *at = sql, *end; at; at = end ? end + 1 : NULL) {
-            if ((end = strchr(at, '\n'))) {
-                *end = '\0';
-                line(arg, at);
-                continue;
-            }
-            char *last = sqlite3_mprintf("%s;", at);
-            line(arg, last ? last : at);
-            sqlite3_free(last);
-        }
-        sqlite3_free(sql);
+    for (int i = 0; i < LITE_SCHEMA_STATEMENTS; i++) {
+        char *sql = lite_schema_sql(&store->schema, i);
+        if (!sql)
+            return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "print the tables of %s: out of memory",
+                                    store->file.path);
+        print_lines(sql, line, arg);
     }
     return OUTBOX_OK;
 }

@@ -1,88 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sqlite/start.c - open, start, stop
+ * backends/sqlite/start.c - open the connections and check the tables; close everything
  *
- * start opens the three connections that relaying needs, looks at the tables and prepares every statement, so that
- * what does not fit is told now and not at the first event. It never creates anything: a missing file is an error
- * that says so, since an empty database in the wrong place would look like an outbox without events.
+ * Start opens the three connections that relaying needs. It never creates anything: an empty database in the wrong
+ * place would look like an outbox without events, so a missing file is an error.
+ *
+ * A start without columns prepares administration: a missing or unfit table is no error then, since setup() or check()
+ * follows. Stop never fails: if the owner's name could not be removed, closing the lock file gives the ownership back.
  */
-#include "store.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- start --------------------------------------------------------------------------------------------------- */
+#include "checkpoint.h"
+#include "prepare.h"
 
-#define OPENING "open outbox database"
+struct start_op {
+    struct lite_op op;
+    const struct outbox_store_start *args;
+};
+LITE_OP_FITS(struct start_op);
 
-static const char *const beside[] = {"-wal", "-shm"};
+/* ---- the database -------------------------------------------------------------------------------------------- */
 
-static bool is_file(const struct lite_file *file, const struct stat *status)
+/* The value of a PRAGMA as text. */
+static int read_pragma(struct lite_conn *conn, const char *sql, char *value, size_t size, struct outbox_error *error)
 {
-    return status->st_dev == file->device && status->st_ino == file->inode;
-}
-
-static int stat_beside(const struct lite_store *store, int which, struct stat *status)
-{
-    char path[PATH_MAX + 8];
-    snprintf(path, sizeof path, "%s%s", store->real, beside[which]);
-    return stat(path, status);
-}
-
-/* Writers that come after somebody has removed them make new ones, and what they commit there is nowhere in ours. */
-static int same_beside(struct lite_store *store, const char *what, struct outbox_error *error)
-{
-    for (int i = 0; i < 2; i++) {
-        struct stat status;
-        if (!stat_beside(store, i, &status) && is_file(&store->beside[i], &status))
-            continue;
-        store->torn = true;
-        return outbox_error_set(error, OUTBOX_E_NOT_CONNECTED,
-                                "%s %s: somebody removed %s%s while it was open, which may lose commits and damage the "
-                                "database; it will be opened anew: check it with 'PRAGMA integrity_check'",
-                                what, store->path, store->real, beside[i]);
-    }
-    return OUTBOX_OK;
-}
-
-int lite_same_file(struct lite_store *store, const char *what, struct outbox_error *error)
-{
-    struct stat status;
-    if (stat(store->path, &status))
-        return outbox_error_set(error, OUTBOX_E_NOT_FOUND,
-                                "%s %s: the file was removed while it was open; put it back, or create a new one with "
-                                "'outbox init'",
-                                what, store->path);
-    if (is_file(&store->file, &status))
-        return same_beside(store, what, error);
-    return outbox_error_set(error, OUTBOX_E_NOT_CONNECTED,
-                            "%s %s: another file has taken its place while it was open; it will be opened anew", what,
-                            store->path);
-}
-
-/* One value of a PRAGMA as text, into `value`. */
-static int pragma(struct lite_conn *conn, const char *sql, char *value, size_t size, struct outbox_error *error)
-{
-    sqlite3_stmt *statement = NULL;
-    int code = sqlite3_prepare_v2(conn->db, sql, -1, &statement, NULL);
+    sqlite3_stmt *statement = lite_prepare_once(conn, sqlite3_mprintf("%s", sql), LITE_OPENING, error);
     value[0] = '\0';
-    if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+    if (!statement)
+        return error->code;
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW && sqlite3_column_text(statement, 0))
         snprintf(value, size, "%s", (const char *)sqlite3_column_text(statement, 0));
-    if (code == SQLITE_ROW || code == SQLITE_DONE)
-        code = SQLITE_OK;
-    else
-        lite_fail(conn, code, OPENING, error);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        lite_fail(conn, code, LITE_OPENING, error);
     sqlite3_finalize(statement);
-    return code == SQLITE_OK ? OUTBOX_OK : error->code;
+    return error->code;
 }
 
-/* Its mode, that is; a file system that is mounted to be read is another matter. */
+/* By its mode. A file system that is mounted read-only is another failure. */
 static bool may_write(const char *path)
 {
     return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 || (errno != EACCES && errno != EPERM);
@@ -91,244 +50,155 @@ static bool may_write(const char *path)
 static int check_database(struct lite_store *store, struct lite_conn *conn, struct outbox_error *error)
 {
     char value[32];
-    struct stat status;
     if (sqlite3_db_readonly(conn->db, "main") == 1)
-        return outbox_error_set(error, may_write(store->path) ? OUTBOX_E_READ_ONLY : OUTBOX_E_PERMISSION,
-                                OPENING " %s: this user may only read it; make the file and its directory writable",
-                                store->path);
-    if (pragma(conn, "PRAGMA journal_mode", value, sizeof value, error))
+        return outbox_error_set(
+            error, may_write(conn->path) ? OUTBOX_E_READ_ONLY : OUTBOX_E_PERMISSION,
+            LITE_OPENING " %s: this user may only read it; make the file and its directory writable", conn->path);
+    if (read_pragma(conn, "PRAGMA journal_mode", value, sizeof value, error))
         return error->code;
     if (strcmp(value, "wal") != 0)
         return outbox_error_set(error, OUTBOX_E_SCHEMA,
-                                OPENING
+                                LITE_OPENING
                                 " %s: its journal mode is %s, in which readers and writers block each other; set "
                                 "it to wal with 'outbox init'",
-                                store->path, value);
-    if (pragma(conn, "PRAGMA encoding", value, sizeof value, error))
+                                conn->path, value);
+    if (read_pragma(conn, "PRAGMA encoding", value, sizeof value, error))
         return error->code;
-    store->utf16 = strcmp(value, "UTF-8") != 0;
-    free(store->real);
-    store->real = realpath(store->path, NULL);
-    if (!store->real || stat(store->real, &status))
-        return outbox_error_set(error, OUTBOX_E_NOT_FOUND, OPENING " %s: %s", store->path, strerror(errno));
-    store->file = (struct lite_file){status.st_dev, status.st_ino};
-    for (int i = 0; i < 2; i++) { /* the pragmas have opened them */
-        if (stat_beside(store, i, &status))
-            return outbox_error_set(error, OUTBOX_E_IO, OPENING " %s: look at %s%s: %s", store->path, store->real,
-                                    beside[i], strerror(errno));
-        store->beside[i] = (struct lite_file){status.st_dev, status.st_ino};
-    }
-    return OUTBOX_OK;
+    store->rows.utf16 = strcmp(value, "UTF-8") != 0;
+    return lite_file_record(&store->file, LITE_OPENING, error);
 }
 
-/* The logical name of a column, or NAME_COUNT for one that has its own name. */
-static enum lite_name find_name(const char *name)
-{
-    int i = 0;
-    while (i < NAME_COUNT && strcmp(lite_names[i], name) != 0)
-        i++;
-    return (enum lite_name)i;
-}
+/* ---- the connections ----------------------------------------------------------------------------------------- */
 
-static int missing_column(const struct lite_store *store, const char *logical, const char *physical,
-                          struct outbox_error *error)
-{
-    bool mappable = find_name(logical) != NAME_COUNT;
-    return outbox_error_set(error, OUTBOX_E_SCHEMA, OPENING " %s: table \"%s\" has no column \"%s\"; add it%s%s%s",
-                            store->path, store->table, physical,
-                            mappable ? ", or name the one to use in columns: {" : ", or take it out of the route",
-                            mappable ? logical : "", mappable ? ": NAME}" : "");
-}
-
-/* What a claim selects: the id, then the columns in the order of the host; NULL for those that are not there. */
-static char *select_list(struct lite_store *store, struct lite_conn *conn, const struct outbox_store_start *start,
-                         struct outbox_error *error)
-{
-    sqlite3_str *sql = sqlite3_str_new(conn->db);
-    sqlite3_str_appendf(sql, "SELECT \"%w\"", store->physical[NAME_ID]);
-    for (uint32_t i = 0; i < start->column_count; i++) {
-        const struct outbox_column *column = &start->columns[i];
-        enum lite_name name = find_name(column->name);
-        const char *physical = name == NAME_COUNT ? column->name : store->physical[name];
-        store->kinds[i] = name == NAME_CREATED_AT ? KIND_TIME : name == NAME_EVENT_ID ? KIND_UUID : KIND_PLAIN;
-        if (lite_has_column(conn, store->table, physical))
-            sqlite3_str_appendf(sql, ", \"%w\"", physical);
-        else if (column->flags & OUTBOX_COLUMN_OPTIONAL)
-            sqlite3_str_appendall(sql, ", NULL");
-        else
-            missing_column(store, column->name, physical, error);
-    }
-    sqlite3_str_appendf(sql, " FROM \"%w\"", store->table);
-    return sqlite3_str_finish(sql);
-}
-
-static int prepare_reader(struct lite_store *store, struct lite_conn *conn, const struct outbox_store_start *start,
-                          struct outbox_error *error)
-{
-    char *list = select_list(store, conn, start, error);
-    const char *id = store->physical[NAME_ID];
-    if (!list && !error->code)
-        outbox_error_set(error, OUTBOX_E_NO_MEMORY, OPENING " %s: out of memory", store->path);
-    char *next = error->code
-                     ? NULL
-                     : sqlite3_mprintf("%s WHERE \"%w\" BETWEEN ?1 AND ?2 ORDER BY \"%w\" LIMIT ?3", list, id, id);
-    char *exact = error->code ? NULL : sqlite3_mprintf("%s WHERE \"%w\" = ?1", list, id);
-    if (!error->code && !lite_prepare(conn, STATEMENT_NEXT, next, OPENING, error))
-        lite_prepare(conn, STATEMENT_EXACT, exact, OPENING, error);
-    sqlite3_free(list);
-    sqlite3_free(next);
-    sqlite3_free(exact);
-    return error->code;
-}
-
-static char *bury_sql(const struct lite_store *store, struct lite_conn *conn)
-{
-    sqlite3_str *sql = sqlite3_str_new(conn->db);
-    sqlite3_str_appendf(sql, "INSERT INTO \"%w\" (topic, \"key\", reason, attempts, id", store->dead_table);
-    lite_schema_columns(store, conn, sql, false);
-    sqlite3_str_appendf(sql, ") SELECT ?2, ?3, ?4, ?5, \"%w\"", store->physical[NAME_ID]);
-    lite_schema_columns(store, conn, sql, true);
-    sqlite3_str_appendf(sql, " FROM \"%w\" WHERE \"%w\" = ?1", store->table, store->physical[NAME_ID]);
-    return sqlite3_str_finish(sql);
-}
-
-static int prepare_writer(struct lite_store *store, struct lite_conn *conn, struct outbox_error *error)
-{
-    const struct {
-        enum lite_statement which;
-        char *sql;
-    } all[] = {
-        {STATEMENT_BEGIN, sqlite3_mprintf("BEGIN IMMEDIATE")},
-        {STATEMENT_COMMIT, sqlite3_mprintf("COMMIT")},
-        {STATEMENT_EPOCH, sqlite3_mprintf("SELECT epoch FROM \"%w\" WHERE singleton = 1", store->relay_name)},
-        {STATEMENT_DELETE_RANGE,
-         sqlite3_mprintf("DELETE FROM \"%w\" WHERE \"%w\" BETWEEN ?1 AND ?2", store->table, store->physical[NAME_ID])},
-        {STATEMENT_WARM, sqlite3_mprintf("SELECT count(*) FROM \"%w\" WHERE \"%w\" BETWEEN ?1 AND ?2", store->table,
-                                         store->physical[NAME_ID])},
-        {STATEMENT_BURY, bury_sql(store, conn)},
-    };
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (!error->code)
-            lite_prepare(conn, all[i].which, all[i].sql, OPENING, error);
-        sqlite3_free(all[i].sql);
-    }
-    return error->code;
-}
-
-static int count_pages(void *arg, sqlite3 *db, const char *name, int pages)
-{
-    struct lite_store *store = arg;
-    (void)db;
-    (void)name;
-    store->wal_pages = pages;
-    return SQLITE_OK;
-}
-
-/* The last connection would copy its log into the database and remove the file that has the log's name now. */
+/* The last connection that closes copies its log into the database file and removes the file of the log's name, which
+ * must not happen to a log file that is not ours. */
 static void close_all(struct lite_store *store)
 {
     for (int i = 0; i < LANE_COUNT; i++) {
-        if (store->torn && store->lanes[i].conn.db)
-            sqlite3_db_config(store->lanes[i].conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        lite_close(&store->lanes[i].conn);
+        struct lite_conn *conn = &store->lanes.conns[i];
+        if (store->file.log_replaced && conn->db)
+            sqlite3_db_config(conn->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        lite_conn_close(conn);
     }
-    store->torn = false;
+    store->file.log_replaced = false;
 }
 
-static int pragmas(struct lite_conn *conn, const char *sql, struct outbox_error *error)
+static int open_lane(struct lite_op *op, enum lite_lane_name lane)
 {
-    int code = sqlite3_exec(conn->db, sql, NULL, NULL, NULL);
-    return code == SQLITE_OK ? OUTBOX_OK : lite_fail(conn, code, OPENING, error);
+    struct lite_conn *conn = &op->store->lanes.conns[lane];
+    conn->canceled = &op->canceled;
+    return lite_conn_open(conn, false, LITE_OPENING, &op->error);
 }
 
-/* A store that was started without columns is there to be administered: what setup() would cure is no obstacle. */
-static bool is_for_setup(const struct lite_job *job)
+static int set_pragmas(struct lite_conn *conn, const char *sql, struct outbox_error *error)
 {
-    return job->as.start->column_count == 0 &&
-           (job->error.code == OUTBOX_E_NOT_FOUND || job->error.code == OUTBOX_E_SCHEMA);
+    return lite_exec(conn, sqlite3_mprintf("%s", sql), LITE_OPENING, error);
 }
 
-static void start_run(struct lite_job *job, struct lite_conn *none)
+static int open_reader(struct start_op *start)
 {
-    struct lite_store *store = job->store;
-    struct lite_conn *reader = &store->lanes[LANE_READ].conn, *writer = &store->lanes[LANE_WRITE].conn;
-    struct lite_conn *log = &store->lanes[LANE_LOG].conn;
-    struct outbox_error *error = &job->error;
+    struct lite_store *store = start->op.store;
+    struct lite_conn *conn = &store->lanes.conns[LANE_READ];
+    struct outbox_error *error = &start->op.error;
+    if (!open_lane(&start->op, LANE_READ) && !check_database(store, conn, error) &&
+        !set_pragmas(conn, "PRAGMA cache_size=-512", error) &&
+        !lite_schema_check(&store->schema, conn, LITE_OPENING, error))
+        lite_prepare_reader(store, conn, start->args, error);
+    return error->code;
+}
+
+static int open_writer(struct start_op *start)
+{
+    struct lite_store *store = start->op.store;
+    struct lite_conn *conn = &store->lanes.conns[LANE_WRITE];
+    struct outbox_error *error = &start->op.error;
+    const char *pragmas = "PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-2048";
+    if (!open_lane(&start->op, LANE_WRITE) && !set_pragmas(conn, pragmas, error) &&
+        !lite_prepare_writer(&store->schema, conn, error))
+        lite_log_watch(store, conn);
+    return error->code;
+}
+
+/* A connection that has not read the database makes no checkpoint, so it reads. */
+static int open_log(struct start_op *start)
+{
+    struct lite_conn *conn = &start->op.store->lanes.conns[LANE_LOG];
+    if (!open_lane(&start->op, LANE_LOG))
+        set_pragmas(conn, "PRAGMA schema_version", &start->op.error);
+    return start->op.error.code;
+}
+
+/* ---- start --------------------------------------------------------------------------------------------------- */
+
+static bool is_for_administration(const struct start_op *start)
+{
+    int code = start->op.error.code;
+    return start->args->column_count == 0 && (code == OUTBOX_E_NOT_FOUND || code == OUTBOX_E_SCHEMA);
+}
+
+static void start_run(struct lite_op *op, struct lite_conn *none)
+{
+    struct start_op *start = (struct start_op *)op;
+    struct lite_store *store = op->store;
     (void)none;
     close_all(store);
-    if (OUTBOX_FAILPOINT_ERROR(store->host, sqlite, before_open, error) ||
-        lite_open(store, reader, job, false, OPENING) || check_database(store, reader, error) ||
-        pragmas(reader, "PRAGMA cache_size=-512", error) || lite_schema_check(store, reader, OPENING, error) ||
-        prepare_reader(store, reader, job->as.start, error) || lite_open(store, writer, job, false, OPENING) ||
-        pragmas(writer, "PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF; PRAGMA cache_size=-2048", error) ||
-        prepare_writer(store, writer, error) || lite_open(store, log, job, false, OPENING) ||
-        pragmas(log, "PRAGMA schema_version", error)) /* reads the database, without which there is no checkpoint */
+    if (OUTBOX_FAILPOINT_ERROR(store->host, sqlite, before_open, &op->error) || open_reader(start) ||
+        open_writer(start) || open_log(start))
         close_all(store);
-    else
-        sqlite3_wal_hook(writer->db, count_pages, store);
-    reader->job = writer->job = log->job = NULL;
-    if (is_for_setup(job))
-        job->error.code = OUTBOX_OK;
+    for (int i = 0; i < LANE_COUNT; i++)
+        store->lanes.conns[i].canceled = NULL;
+    if (is_for_administration(start))
+        op->error.code = OUTBOX_OK;
 }
 
-static void start_finish(struct lite_job *job)
+static void start_finish(struct lite_op *op)
 {
-    struct lite_store *store = job->store;
-    if (!lite_ok(job))
+    struct lite_store *store = op->store;
+    if (!lite_op_ok(op))
         return;
     lite_claim_rewind(store);
-    store->sweep_at = 0;
-    store->chunk = 256;
-    store->write_after = 0;
-    store->wal_pages = store->wal_seen = store->checkpointed = store->ahead_from = 0;
-    store->others_until = 0;
-    store->ahead_failed = false;
-    store->ahead = false;
-    lite_batches_free(store); /* their columns may be others now */
-    if (store->lanes[LANE_READ].conn.db)
-        lite_wake_start(store, &job->error);
+    store->reader.stray_scan_at = 0;
+    lite_pace_reset(&store->pace);
+    lite_log_reset(store);
+    lite_rows_trim(&store->rows); /* their columns may be others now */
+    if (store->lanes.conns[LANE_READ].db)
+        lite_wakeup_start(store, &op->error);
 }
 
-void lite_start(void *self, outbox_op_t op, const struct outbox_store_start *start)
+void lite_start(void *self, outbox_op_t id, const struct outbox_store_start *args)
 {
     struct lite_store *store = self;
-    struct lite_job *job = lite_job_new(store, op, LANE_ALONE, start_run);
-    size_t size = start->column_count * sizeof *store->kinds;
-    store->host->release(store->host, store->kinds);
-    store->kinds = store->host->alloc(store->host, size ? size : 1);
-    store->column_count = start->column_count;
-    if (!store->kinds) {
-        outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, OPENING " %s: out of memory", store->path);
-        store->host->op_done(store->host, op, &job->error);
+    struct start_op *start = lite_op_begin(&store->lanes, id, LANE_ALONE, start_run);
+    if (!lite_rows_columns(&store->rows, args->column_count)) {
+        lite_op_fail_memory(&start->op, LITE_OPENING);
         return;
     }
-    job->as.start = start;
-    job->finish = start_finish;
-    lite_job_submit(job);
+    start->args = args;
+    start->op.finish = start_finish;
+    lite_op_submit(&start->op);
 }
 
 /* ---- stop ---------------------------------------------------------------------------------------------------- */
 
-static void stop_run(struct lite_job *job, struct lite_conn *none)
+static void stop_run(struct lite_op *op, struct lite_conn *none)
 {
-    struct lite_store *store = job->store;
+    struct lite_store *store = op->store;
     (void)none;
-    lite_give_up(store, &store->lanes[LANE_WRITE].conn);
+    lite_owner_release(store, &store->lanes.conns[LANE_WRITE]);
     close_all(store);
 }
 
 /* Once more: a start that was in flight has finished since. */
-static void stop_finish(struct lite_job *job)
+static void stop_finish(struct lite_op *op)
 {
-    lite_wake_stop(job->store);
+    lite_wakeup_stop(op->store);
 }
 
-/* Never fails: what could not be given back is freed by the closing of the lock file. */
-void lite_stop(void *self, outbox_op_t op)
+void lite_stop(void *self, outbox_op_t id)
 {
     struct lite_store *store = self;
-    struct lite_job *job = lite_job_new(store, op, LANE_ALONE, stop_run);
-    lite_wake_stop(store);
-    job->finish = stop_finish;
-    lite_job_submit(job);
+    struct lite_op *op = lite_op_begin(&store->lanes, id, LANE_ALONE, stop_run);
+    lite_wakeup_stop(store);
+    op->finish = stop_finish;
+    lite_op_submit(op);
 }

@@ -1,60 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * backends/sqlite/status.c - how many rows wait, since when, how many died, and who relays
- */
-#include "store.h"
-
+/* backends/sqlite/status.c - how many rows are pending, since when, how many are dead letters, and who relays */
 #include <stdio.h>
 #include <string.h>
 
-#define ASKING "read the status of"
+#include "created_at.h"
+#include "store.h"
 
-static int64_t read_oldest(struct lite_job *job, struct lite_conn *conn)
+#define READING "read the status of"
+
+struct status_op {
+    struct lite_op op;
+    struct outbox_store_status *args;
+    int64_t pending, oldest_us, dead;
+    char owner[sizeof(((struct outbox_store_status *)0)->owner)];
+};
+LITE_OP_FITS(struct status_op);
+
+static int64_t count_rows(struct lite_op *op, struct lite_conn *conn, const char *table)
 {
-    const struct lite_store *store = job->store;
-    sqlite3_stmt *statement = NULL;
-    int64_t oldest = -1;
-    if (!lite_has_column(conn, store->table, store->physical[NAME_CREATED_AT]))
+    return lite_op_ok(op)
+               ? lite_query_int64(conn, sqlite3_mprintf("SELECT count(*) FROM \"%w\"", table), READING, &op->error)
+               : -1;
+}
+
+static int64_t read_oldest_us(struct lite_op *op, struct lite_conn *conn)
+{
+    const struct lite_schema *schema = &op->store->schema;
+    const char *created_at = schema->physical[COLUMN_CREATED_AT];
+    int64_t oldest = LITE_NO_TIME;
+    if (!lite_op_ok(op) || !lite_schema_has_column(conn, schema->table, created_at))
         return -1;
-    char *sql = sqlite3_mprintf("SELECT \"%w\" FROM \"%w\" ORDER BY \"%w\" LIMIT 1", store->physical[NAME_CREATED_AT],
-                                store->table, store->physical[NAME_ID]);
-    int code = sql ? sqlite3_prepare_v2(conn->db, sql, -1, &statement, NULL) : SQLITE_NOMEM;
-    if (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW)
+    sqlite3_stmt *statement = lite_prepare_once(conn,
+                                                sqlite3_mprintf("SELECT \"%w\" FROM \"%w\" ORDER BY \"%w\" LIMIT 1",
+                                                                created_at, schema->table, schema->physical[COLUMN_ID]),
+                                                READING, &op->error);
+    if (!statement)
+        return -1;
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW)
         oldest = lite_time(statement, 0);
-    if (code != SQLITE_ROW && code != SQLITE_DONE)
-        lite_fail(conn, code, ASKING, &job->error);
+    else if (code != SQLITE_DONE)
+        lite_fail(conn, code, READING, &op->error);
     sqlite3_finalize(statement);
-    sqlite3_free(sql);
-    return oldest == INT64_MIN ? -1 : oldest;
+    return oldest == LITE_NO_TIME ? -1 : oldest;
 }
 
-static void status_run(struct lite_job *job, struct lite_conn *conn)
+static void status_run(struct lite_op *op, struct lite_conn *conn)
 {
-    const struct lite_store *store = job->store;
-    lite_admin_conn(job, conn, ASKING);
-    if (!lite_ok(job))
-        return;
-    job->as.status.pending = lite_ask(job, conn, sqlite3_mprintf("SELECT count(*) FROM \"%w\"", store->table), ASKING);
-    job->as.status.dead =
-        lite_ask(job, conn, sqlite3_mprintf("SELECT count(*) FROM \"%w\"", store->dead_table), ASKING);
-    job->as.status.oldest_us = read_oldest(job, conn);
-    lite_read_owner(conn, job->as.status.owner, sizeof job->as.status.owner);
+    struct status_op *status = (struct status_op *)op;
+    const struct lite_schema *schema = &op->store->schema;
+    lite_admin_open(op, conn, READING);
+    status->pending = count_rows(op, conn, schema->table);
+    status->dead = count_rows(op, conn, schema->dead_table);
+    status->oldest_us = read_oldest_us(op, conn);
+    if (lite_op_ok(op))
+        lite_epoch_read_owner(schema, conn, status->owner, sizeof status->owner);
 }
 
-static void status_finish(struct lite_job *job)
+static void status_finish(struct lite_op *op)
 {
-    struct outbox_store_status *status = job->as.status.args;
-    status->pending = job->as.status.pending;
-    status->oldest_us = job->as.status.oldest_us;
-    status->dead = job->as.status.dead;
-    memcpy(status->owner, job->as.status.owner, sizeof status->owner);
-    snprintf(status->server, sizeof status->server, "SQLite %s", sqlite3_libversion());
+    const struct status_op *status = (struct status_op *)op;
+    struct outbox_store_status *args = status->args;
+    args->pending = status->pending;
+    args->oldest_us = status->oldest_us;
+    args->dead = status->dead;
+    memcpy(args->owner, status->owner, sizeof args->owner);
+    snprintf(args->server, sizeof args->server, "SQLite %s", sqlite3_libversion());
 }
 
-void lite_status(void *self, outbox_op_t op, struct outbox_store_status *status)
+void lite_status(void *self, outbox_op_t id, struct outbox_store_status *args)
 {
-    struct lite_job *job = lite_job_new(self, op, LANE_ADMIN, status_run);
-    job->as.status.args = status;
-    job->finish = status_finish;
-    lite_job_submit(job);
+    struct lite_store *store = self;
+    struct status_op *status = lite_op_begin(&store->lanes, id, LANE_ADMIN, status_run);
+    status->args = args;
+    status->op.finish = status_finish;
+    lite_op_submit(&status->op);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/sqlite/dead_test.c - the dead letters in their table: pages of them, keys, back to the outbox, and gone
  */
-#include "rig.h"
+#include "fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +35,7 @@ static void tell(void *arg, const struct outbox_dead_letter *letter)
 }
 
 /* `rows` dead letters made with SQL, as park() would make them, in two topics and three keys. */
-static void fill(const struct rig *rig, int rows)
+static void fill(const struct fixture *fixture, int rows)
 {
     char sql[512];
     snprintf(sql, sizeof sql,
@@ -44,128 +44,130 @@ static void fill(const struct rig *rig, int rows)
              "SELECT i, 'e' || i, 'order', i, 'Placed', 'p' || i, '2024-02-29', 't' || (i %% 2), 'k' || (i %% 3), "
              "'why', 1 FROM n",
              rows);
-    rig_sql(rig->path, sql);
+    fixture_sql(fixture->path, sql);
 }
 
-Test(sqlite_dead, a_parked_row_is_whole)
+Test(sqlite_dead, dead_letter_has_every_column)
 {
-    struct rig rig;
+    struct fixture fixture;
     struct told told = {0};
-    rig_ready(&rig, NULL);
-    rig_insert(&rig, 2);
-    rig_own(&rig);
-    cr_assert_eq(rig_park(&rig, 2, "k\xff", "too large"), 0, "%s", rig.error.text);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 1);
-    cr_assert_str_eq(rig_text(rig.path,
-                              "SELECT id || ' ' || aggregatetype || ' ' || aggregateid || ' ' || type || ' ' || "
-                              "payload || ' ' || topic || ' ' || hex(\"key\") || ' ' || reason || ' ' || attempts "
-                              "FROM outbox_dead"),
+    fixture_ready(&fixture, NULL);
+    fixture_insert(&fixture, 2);
+    fixture_own(&fixture);
+    cr_assert_eq(fixture_dead_letter(&fixture, 2, "k\xff", "too large"), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 1);
+    cr_assert_str_eq(fixture_text(fixture.path,
+                                  "SELECT id || ' ' || aggregatetype || ' ' || aggregateid || ' ' || type || ' ' || "
+                                  "payload || ' ' || topic || ' ' || hex(\"key\") || ' ' || reason || ' ' || attempts "
+                                  "FROM outbox_dead"),
                      "2 order 2 Placed 2 orders 6BFF too large 3");
-    cr_assert_eq(rig_number(rig.path, "SELECT length(event_id) FROM outbox_dead"), 36);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT length(event_id) FROM outbox_dead"), 36);
     struct outbox_dead dead = {.action = OUTBOX_DEAD_LIST, .row = tell, .arg = &told};
-    cr_assert_eq(rig_dead(&rig, &dead), 0, "%s", rig.error.text);
+    cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
     cr_assert_eq(told.count, 1);
     cr_assert_str_eq(told.first_reason, "too large");
     cr_assert_gt(told.died_us, INT64_C(1600000000000000));
-    rig_close(&rig);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_dead, lists_more_than_a_page)
+Test(sqlite_dead, list_goes_over_pages)
 {
-    struct rig rig;
+    struct fixture fixture;
     struct told told = {0};
-    rig_ready(&rig, NULL);
-    fill(&rig, 1000);
+    fixture_ready(&fixture, NULL);
+    fill(&fixture, 1000);
     struct outbox_dead dead = {.action = OUTBOX_DEAD_LIST, .row = tell, .arg = &told};
-    cr_assert_eq(rig_dead(&rig, &dead), 0, "%s", rig.error.text);
+    cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
     cr_assert_eq(told.count, 1000);
     cr_assert(told.ascending);
     cr_assert_eq(dead.affected, 1000);
     cr_assert_str_eq(told.first_payload, "p1");
     told = (struct told){0};
     dead = (struct outbox_dead){.action = OUTBOX_DEAD_LIST, .limit = 300, .row = tell, .arg = &told};
-    cr_assert_eq(rig_dead(&rig, &dead), 0, "%s", rig.error.text);
+    cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
     cr_assert_eq(told.count, 300);
-    rig_close(&rig);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_dead, shows_the_ones_asked_for)
+Test(sqlite_dead, show_gives_the_requested_letters)
 {
-    struct rig rig;
+    struct fixture fixture;
     struct told told = {0};
     uint64_t numbers[400];
-    rig_ready(&rig, NULL);
-    fill(&rig, 500);
+    fixture_ready(&fixture, NULL);
+    fill(&fixture, 500);
     for (uint64_t i = 0; i < 400; i++)
         numbers[i] = i + 101;
     numbers[399] = 9999;
     struct outbox_dead dead = {.action = OUTBOX_DEAD_SHOW, .numbers = numbers, .count = 400, .row = tell, .arg = &told};
-    cr_assert_eq(rig_dead(&rig, &dead), 0, "%s", rig.error.text);
+    cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
     cr_assert_eq(told.count, 399);
     cr_assert_str_eq(told.first_payload, "p101");
-    rig_close(&rig);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_dead, keys_once_each)
+Test(sqlite_dead, keys_are_listed_once)
 {
-    struct rig rig;
+    struct fixture fixture;
     struct told told = {0};
-    rig_ready(&rig, NULL);
-    fill(&rig, 100);
+    fixture_ready(&fixture, NULL);
+    fill(&fixture, 100);
     struct outbox_dead dead = {.action = OUTBOX_DEAD_KEYS, .row = tell, .arg = &told};
-    cr_assert_eq(rig_dead(&rig, &dead), 0, "%s", rig.error.text);
+    cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
     cr_assert_eq(told.count, 6);
     cr_assert_str_eq(told.keys, "k1 k2 k0 k1 k2 k0 ");
-    rig_close(&rig);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_dead, replays_all_in_order_with_new_ids)
+Test(sqlite_dead, replay_keeps_order_and_assigns_new_ids)
 {
-    struct rig rig;
-    rig_ready(&rig, NULL);
-    rig_insert(&rig, 3);
-    fill(&rig, 120);
+    struct fixture fixture;
+    fixture_ready(&fixture, NULL);
+    fixture_insert(&fixture, 3);
+    fill(&fixture, 120);
     struct outbox_dead dead = {.action = OUTBOX_DEAD_REPLAY};
-    cr_assert_eq(rig_dead(&rig, &dead), 0, "%s", rig.error.text);
+    cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
     cr_assert_eq(dead.affected, 120);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox_dead"), 0);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox WHERE id > 3 AND event_id = 'e' || (id - 3) AND "
-                                      "payload = 'p' || (id - 3)"),
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox_dead"), 0);
+    cr_assert_eq(fixture_number(fixture.path,
+                                "SELECT count(*) FROM outbox WHERE id > 3 AND event_id = 'e' || (id - 3) AND "
+                                "payload = 'p' || (id - 3)"),
                  120);
-    rig_close(&rig);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_dead, replays_and_drops_the_ones_asked_for)
+Test(sqlite_dead, replay_and_drop_move_the_requested_letters)
 {
-    struct rig rig;
+    struct fixture fixture;
     const uint64_t replayed[] = {2, 4, 99}, dropped[] = {1, 5};
-    rig_ready(&rig, NULL);
-    fill(&rig, 5);
+    fixture_ready(&fixture, NULL);
+    fill(&fixture, 5);
     struct outbox_dead dead = {.action = OUTBOX_DEAD_REPLAY, .numbers = replayed, .count = 3};
-    cr_assert_eq(rig_dead(&rig, &dead), 0, "%s", rig.error.text);
+    cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
     cr_assert_eq(dead.affected, 2);
-    cr_assert_str_eq(rig_text(rig.path, "SELECT group_concat(id || payload, ' ') FROM outbox"), "1p2 2p4");
+    cr_assert_str_eq(fixture_text(fixture.path, "SELECT group_concat(id || payload, ' ') FROM outbox"), "1p2 2p4");
     dead = (struct outbox_dead){.action = OUTBOX_DEAD_DROP, .numbers = dropped, .count = 2};
-    cr_assert_eq(rig_dead(&rig, &dead), 0, "%s", rig.error.text);
+    cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
     cr_assert_eq(dead.affected, 2);
-    cr_assert_str_eq(rig_text(rig.path, "SELECT group_concat(number, ' ') FROM outbox_dead"), "3");
+    cr_assert_str_eq(fixture_text(fixture.path, "SELECT group_concat(number, ' ') FROM outbox_dead"), "3");
     dead = (struct outbox_dead){.action = OUTBOX_DEAD_DROP};
-    cr_assert_eq(rig_dead(&rig, &dead), 0, "%s", rig.error.text);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox_dead"), 0);
-    rig_close(&rig);
+    cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox_dead"), 0);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_dead, a_replay_that_fails_moves_nothing)
+Test(sqlite_dead, failed_replay_moves_nothing)
 {
-    struct rig rig;
-    rig_ready(&rig, NULL);
-    fill(&rig, 5);
-    rig_sql(rig.path, "UPDATE outbox_dead SET type = NULL WHERE number = 3");
+    struct fixture fixture;
+    fixture_ready(&fixture, NULL);
+    fill(&fixture, 5);
+    fixture_sql(fixture.path, "UPDATE outbox_dead SET type = NULL WHERE number = 3");
     struct outbox_dead dead = {.action = OUTBOX_DEAD_REPLAY};
-    rig_dead(&rig, &dead);
-    rig_expect(&rig, OUTBOX_E_INVALID, "replay dead letters of %s: NOT NULL constraint failed: outbox.type", rig.path);
+    fixture_dead(&fixture, &dead);
+    fixture_expect(&fixture, OUTBOX_E_INVALID, "replay dead letters of %s: NOT NULL constraint failed: outbox.type",
+                   fixture.path);
     cr_assert_eq(dead.affected, 0);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox_dead"), 5);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 0);
-    rig_close(&rig);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox_dead"), 5);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 0);
+    fixture_close(&fixture);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/sqlite/lock_test.c - how the relay holds the write lock, and what it leaves to others; checkpoints ahead
  */
-#include "rig.h"
-#include "shim.h"
+#include "fixture.h"
+#include "vfs_fixture.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -18,41 +18,41 @@
 #define SLOW_ROWS 512
 
 /* 8,000 pages: several logs. */
-static struct outbox_batch *prepare(struct rig *rig)
+static struct outbox_batch *prepare(struct fixture *fixture)
 {
-    shim_install();
-    rig_ready(rig, NULL);
-    cr_assert_eq(harness_stop(&rig->harness, rig->store, NULL), 0);
-    rig_sql(rig->path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) "
-                       "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) "
-                       "SELECT 'order', i, 'Placed', zeroblob(500) FROM n; PRAGMA wal_checkpoint(TRUNCATE)");
-    shim_reset();
-    cr_assert_eq(rig_start(rig, rig->store), 0, "%s", rig->error.text);
-    rig_own(rig);
-    struct outbox_batch *batch = rig_claim(rig, 0);
+    vfs_install();
+    fixture_ready(fixture, NULL);
+    cr_assert_eq(harness_stop(&fixture->harness, fixture->store, NULL), 0);
+    fixture_sql(fixture->path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) "
+                               "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) "
+                               "SELECT 'order', i, 'Placed', zeroblob(500) FROM n; PRAGMA wal_checkpoint(TRUNCATE)");
+    vfs_reset();
+    cr_assert_eq(fixture_start(fixture, fixture->store), 0, "%s", fixture->error.text);
+    fixture_own(fixture);
+    struct outbox_batch *batch = fixture_claim(fixture, 0);
     cr_assert_eq(batch->rows, ROWS);
     return batch;
 }
 
-static void end(struct rig *rig, struct outbox_batch *batch)
+static void end(struct fixture *fixture, struct outbox_batch *batch)
 {
-    rig_release(rig, batch);
-    cr_assert_eq(rig_number(rig->path, "SELECT count(*) FROM outbox"), 0);
-    cr_assert_str_eq(rig_text(rig->path, "PRAGMA integrity_check"), "ok");
-    rig_close(rig);
+    fixture_release(fixture, batch);
+    cr_assert_eq(fixture_number(fixture->path, "SELECT count(*) FROM outbox"), 0);
+    cr_assert_str_eq(fixture_text(fixture->path, "PRAGMA integrity_check"), "ok");
+    fixture_close(fixture);
 }
 
 /* What a writer's wait is bounded by: the work of one transaction, which grows only as fast as was learned and never
  * without end; the pause behind each, whoever has the lock; and no flush of the database inside. */
-Test(sqlite_lock, is_held_for_little_and_then_left)
+Test(sqlite_lock, write_lock_is_held_briefly_and_then_left_to_others)
 {
-    struct rig rig;
-    const struct shim_hold *holds;
+    struct fixture fixture;
+    const struct vfs_hold *holds;
     uint32_t removed = 0, most = FIRST_ROWS, transactions = 0;
     uint64_t last = 0;
-    struct outbox_batch *batch = prepare(&rig);
-    cr_assert_eq(rig_settle(&rig, batch, 0, ROWS), 0, "%s", rig.error.text);
-    uint32_t count = shim_holds(&holds);
+    struct outbox_batch *batch = prepare(&fixture);
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, ROWS), 0, "%s", fixture.error.text);
+    uint32_t count = vfs_holds(&holds);
     for (uint32_t i = 0; i < count; i++) {
         cr_assert_eq(holds[i].database_syncs, 0, "hold %u", i);
         if (!holds[i].removed)
@@ -67,27 +67,27 @@ Test(sqlite_lock, is_held_for_little_and_then_left)
     }
     cr_assert_eq(removed, ROWS);
     cr_assert_geq(transactions, ROWS / MOST_ROWS);
-    end(&rig, batch);
+    end(&fixture, batch);
 }
 
-static struct outbox_batch *prepare_slow(struct rig *rig)
+static struct outbox_batch *prepare_slow(struct fixture *fixture)
 {
-    shim_install();
-    rig_ready(rig, NULL);
-    rig_own(rig);
-    rig_insert(rig, SLOW_ROWS);
-    struct outbox_batch *batch = rig_claim(rig, 0);
+    vfs_install();
+    fixture_ready(fixture, NULL);
+    fixture_own(fixture);
+    fixture_insert(fixture, SLOW_ROWS);
+    struct outbox_batch *batch = fixture_claim(fixture, 0);
     cr_assert_eq(batch->rows, SLOW_ROWS);
-    shim_reset();
-    shim_slow_removals(SLOW_ROW_NS);
+    vfs_reset();
+    vfs_slow_removals(SLOW_ROW_NS);
     return batch;
 }
 
 /* At most so many rows with one lock; and who met a long hold finds the lock free when he wakes up. */
 static void check_slow(uint32_t most)
 {
-    const struct shim_hold *holds;
-    uint32_t count = shim_holds(&holds), removed = 0, longer = 0;
+    const struct vfs_hold *holds;
+    uint32_t count = vfs_holds(&holds), removed = 0, longer = 0;
     for (uint32_t i = 0; i < count; i++) {
         cr_assert_leq(holds[i].removed, most, "hold %u", i);
         removed += holds[i].removed;
@@ -101,42 +101,42 @@ static void check_slow(uint32_t most)
 }
 
 /* A transaction that is kept waiting ends with what it has, a quarter of what it meant to do; the next one waits. */
-Test(sqlite_lock, is_given_back_early_when_work_is_slow)
+Test(sqlite_lock, slow_transaction_commits_early)
 {
-    struct rig rig;
-    struct outbox_batch *batch = prepare_slow(&rig);
-    cr_assert_eq(rig_settle(&rig, batch, 0, SLOW_ROWS), 0, "%s", rig.error.text);
+    struct fixture fixture;
+    struct outbox_batch *batch = prepare_slow(&fixture);
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, SLOW_ROWS), 0, "%s", fixture.error.text);
     check_slow(FIRST_ROWS / 4);
-    end(&rig, batch);
+    end(&fixture, batch);
 }
 
 /* Many dead letters at once are many transactions. */
-Test(sqlite_lock, is_given_back_between_dead_letters)
+Test(sqlite_lock, write_lock_is_released_between_dead_letters)
 {
-    struct rig rig;
+    struct fixture fixture;
     struct outbox_dead_row rows[SLOW_ROWS];
     struct harness_call call = {0};
-    struct outbox_batch *batch = prepare_slow(&rig);
+    struct outbox_batch *batch = prepare_slow(&fixture);
     for (uint32_t i = 0; i < SLOW_ROWS; i++)
         rows[i] = (struct outbox_dead_row){batch->positions[i], 3, {"orders", 6}, {"1", 1}, "because"};
     harness_reset(&call);
-    obx_store_dead_letter(rig.store, &call.call, 0,
+    obx_store_dead_letter(fixture.store, &call.call, 0,
                           &(struct outbox_dead_letter_rows){sizeof(struct outbox_dead_letter_rows), SLOW_ROWS, rows});
-    cr_assert_eq(harness_wait(&rig.harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(harness_wait(&fixture.harness, &call), 0, "%s", call.error.text);
     check_slow(HOLD_NS / SLOW_ROW_NS);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox_dead"), SLOW_ROWS);
-    end(&rig, batch);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox_dead"), SLOW_ROWS);
+    end(&fixture, batch);
 }
 
 /* Commits once in a millisecond until it is told to end, and leaves the log to the relay. */
-static void write_on(struct rig_link *link)
+static void write_on(struct fixture_link *link)
 {
     sqlite3 *db;
     struct pollfd told = {.fd = link->command, .events = POLLIN};
     sqlite3_open(link->path, &db);
     sqlite3_busy_timeout(db, 10000);
     sqlite3_wal_autocheckpoint(db, 0);
-    rig_link_tell(link);
+    fixture_link_notify(link);
     while (poll(&told, 1, 1) == 0)
         if (sqlite3_exec(db, "UPDATE beside SET n = n + 1", NULL, NULL, NULL) != SQLITE_OK)
             _exit(100);
@@ -144,34 +144,34 @@ static void write_on(struct rig_link *link)
 }
 
 /* A reader keeps the log from beginning anew; who would wait for it, with the lock, would make all writers wait. */
-Test(sqlite_lock, is_not_held_to_wait_for_a_reader)
+Test(sqlite_lock, write_lock_is_not_held_to_wait_for_a_reader)
 {
-    struct rig rig;
-    struct rig_child child;
+    struct fixture fixture;
+    struct fixture_child child;
     sqlite3 *reader;
-    const struct shim_hold *holds;
-    struct outbox_batch *batch = prepare(&rig);
-    rig_sql(rig.path, "CREATE TABLE beside AS SELECT 1 AS n");
-    cr_assert_eq(sqlite3_open(rig.path, &reader), SQLITE_OK);
+    const struct vfs_hold *holds;
+    struct outbox_batch *batch = prepare(&fixture);
+    fixture_sql(fixture.path, "CREATE TABLE beside AS SELECT 1 AS n");
+    cr_assert_eq(sqlite3_open(fixture.path, &reader), SQLITE_OK);
     cr_assert_eq(sqlite3_exec(reader, "BEGIN; SELECT n FROM beside", NULL, NULL, NULL), SQLITE_OK);
-    rig_child_start(&child, rig.path, write_on);
-    rig_child_hear(&child);
-    cr_assert_eq(rig_settle(&rig, batch, 0, ROWS), 0, "%s", rig.error.text);
-    cr_assert_eq(rig_child_end(&child), 0);
-    uint32_t count = shim_holds(&holds);
+    fixture_child_start(&child, fixture.path, write_on);
+    fixture_child_wait(&child);
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, ROWS), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_child_end(&child), 0);
+    uint32_t count = vfs_holds(&holds);
     for (uint32_t i = 0; i < count; i++)
         cr_assert_leq(holds[i].refused, 1, "hold %u", i);
     cr_assert_eq(sqlite3_close(reader), SQLITE_OK);
-    end(&rig, batch);
+    end(&fixture, batch);
 }
 
 /* The descriptor whose flush failed is used for no checkpoint any more; the others do its work. */
-Test(sqlite_lock, goes_on_when_a_checkpoint_ahead_fails)
+Test(sqlite_lock, failed_checkpoint_ahead_loses_nothing)
 {
-    struct rig rig;
-    struct outbox_batch *batch = prepare(&rig);
-    shim_fail_sync(3); /* start opens one for claims, one for what is written, one for this */
-    cr_assert_eq(rig_settle(&rig, batch, 0, ROWS), 0, "%s", rig.error.text);
-    end(&rig, batch);
-    cr_assert_eq(shim_failed_syncs(), 1);
+    struct fixture fixture;
+    struct outbox_batch *batch = prepare(&fixture);
+    vfs_fail_sync(3); /* start opens one for claims, one for what is written, one for this */
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, ROWS), 0, "%s", fixture.error.text);
+    end(&fixture, batch);
+    cr_assert_eq(vfs_failed_syncs(), 1);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/sqlite/memory_test.c - every allocation fails once, or from there on: nothing crashes, leaks or is lost
  */
-#include "rig.h"
+#include "fixture.h"
 
 static void ignore_letter(void *arg, const struct outbox_dead_letter *letter)
 {
@@ -17,17 +17,17 @@ static void ignore_finding(void *arg, enum outbox_log_level level, const char *f
     (void)advice;
 }
 
-static void settle_one(struct rig *rig)
+static void settle_one(struct fixture *fixture)
 {
     struct outbox_batch *batch;
-    rig_claim_code(rig, &batch);
+    fixture_claim_code(fixture, &batch);
     if (batch)
-        rig_settle(rig, batch, 0, 1);
+        fixture_settle(fixture, batch, 0, 1);
     if (batch)
-        rig_release(rig, batch);
+        fixture_release(fixture, batch);
 }
 
-static void administer(struct rig *rig)
+static void administer(struct fixture *fixture)
 {
     struct outbox_store_status status;
     struct outbox_event event = {
@@ -37,58 +37,58 @@ static void administer(struct rig *rig)
     struct outbox_dead replay = {.action = OUTBOX_DEAD_REPLAY};
     struct outbox_check check = {sizeof check, ignore_finding, NULL, NULL};
     struct harness_call call = {0};
-    rig_status(rig, &status);
-    rig_dead(rig, &list);
-    rig_dead(rig, &replay);
-    harness_add(&rig->harness, rig->store, events, 1, &rig->error);
+    fixture_status(fixture, &status);
+    fixture_dead(fixture, &list);
+    fixture_dead(fixture, &replay);
+    harness_add(&fixture->harness, fixture->store, events, 1, &fixture->error);
     harness_reset(&call);
-    obx_store_check(rig->store, &call.call, 0, &check);
-    harness_wait(&rig->harness, &call);
+    obx_store_check(fixture->store, &call.call, 0, &check);
+    harness_wait(&fixture->harness, &call);
 }
 
 /* Everything that a store is asked to do, whatever comes of it. */
-static void work(struct rig *rig)
+static void work(struct fixture *fixture)
 {
     struct outbox_acquire acquire;
-    rig_start(rig, rig->store);
-    rig_acquire(rig, rig->store, 15000, &acquire);
-    settle_one(rig);
-    settle_one(rig);
-    rig_park(rig, 8, "key", "why");
-    rig_renew(rig, rig->store);
-    administer(rig);
+    fixture_start(fixture, fixture->store);
+    fixture_acquire(fixture, fixture->store, 15000, &acquire);
+    settle_one(fixture);
+    settle_one(fixture);
+    fixture_dead_letter(fixture, 8, "key", "why");
+    fixture_renew(fixture, fixture->store);
+    administer(fixture);
 }
 
 /* With memory again it works as if nothing had been, and every row is there or was settled or parked. */
-static void recover(struct rig *rig)
+static void recover(struct fixture *fixture)
 {
     struct outbox_batch *batch;
-    cr_assert_eq(harness_stop(&rig->harness, rig->store, &rig->error), 0, "%s", rig->error.text);
-    cr_assert_eq(rig_start(rig, rig->store), 0, "%s", rig->error.text);
-    rig_own(rig);
-    cr_assert_not_null(batch = rig_claim(rig, OUTBOX_CLAIM_REWIND));
-    cr_assert_eq(rig_settle(rig, batch, 0, batch->rows), 0, "%s", rig->error.text);
-    rig_release(rig, batch);
-    cr_assert_eq(rig_number(rig->path, "SELECT count(*) FROM outbox"), 0);
+    cr_assert_eq(harness_stop(&fixture->harness, fixture->store, &fixture->error), 0, "%s", fixture->error.text);
+    cr_assert_eq(fixture_start(fixture, fixture->store), 0, "%s", fixture->error.text);
+    fixture_own(fixture);
+    cr_assert_not_null(batch = fixture_claim(fixture, OUTBOX_CLAIM_REWIND));
+    cr_assert_eq(fixture_settle(fixture, batch, 0, batch->rows), 0, "%s", fixture->error.text);
+    fixture_release(fixture, batch);
+    cr_assert_eq(fixture_number(fixture->path, "SELECT count(*) FROM outbox"), 0);
 }
 
 /* True: an allocation has failed. */
 static bool fail_at(size_t n, bool persistent)
 {
-    struct rig rig;
-    rig_open(&rig, NULL);
-    cr_assert_eq(rig_setup(&rig), 0, "%s", rig.error.text);
-    rig_insert(&rig, 10);
+    struct fixture fixture;
+    fixture_open(&fixture, NULL);
+    cr_assert_eq(fixture_setup(&fixture), 0, "%s", fixture.error.text);
+    fixture_insert(&fixture, 10);
     mem_fail_at(n, persistent);
-    work(&rig);
+    work(&fixture);
     bool failed = mem_failed();
     mem_fail_at(0, false);
-    recover(&rig);
-    rig_close(&rig);
+    recover(&fixture);
+    fixture_close(&fixture);
     return failed;
 }
 
-Test(sqlite_memory, each_allocation_fails_once)
+Test(sqlite_memory, each_allocation_may_fail_once)
 {
     size_t n = 1;
     while (fail_at(n, false))
@@ -96,7 +96,7 @@ Test(sqlite_memory, each_allocation_fails_once)
     cr_assert_gt(n, 10, "only %zu allocations were seen", n);
 }
 
-Test(sqlite_memory, all_allocations_fail_from_one_on)
+Test(sqlite_memory, all_later_allocations_may_fail)
 {
     for (size_t n = 1; fail_at(n, true); n += 3) {
     }

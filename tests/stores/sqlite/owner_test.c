@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/sqlite/owner_test.c - one owner at a time: standby, release, death, silence, fencing, knowing oneself
  * again */
-#include "rig.h"
+#include "fixture.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -9,270 +9,272 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *lock_path(const struct rig *rig)
+static const char *lock_path(const struct fixture *fixture)
 {
     static char path[160];
-    snprintf(path, sizeof path, "%s-outbox.relay-lock", rig->path);
+    snprintf(path, sizeof path, "%s-outbox.relay-lock", fixture->path);
     return path;
 }
 
-static const char *owner(const struct rig *rig)
+static const char *owner(const struct fixture *fixture)
 {
-    return rig_text(rig->path, "SELECT owner FROM outbox_relay");
+    return fixture_text(fixture->path, "SELECT owner FROM outbox_relay");
 }
 
 /* Another process that owns the outbox, and answers each go with a renewal. */
-static void own(struct rig_link *link)
+static void own(struct fixture_link *link)
 {
-    struct rig rig = {.dir = ""};
+    struct fixture fixture = {.dir = ""};
     char yaml[256];
     struct outbox_acquire acquire;
     snprintf(yaml, sizeof yaml, "store: {plugin: sqlite, path: %s}", link->path);
-    if (harness_open_uv(&rig.harness, NULL, &rig.error) || harness_configure(&rig.harness, "child", yaml, &rig.error))
+    if (harness_open_uv(&fixture.harness, NULL, &fixture.error) ||
+        harness_configure(&fixture.harness, "child", yaml, &fixture.error))
         _exit(10);
-    rig.store = rig_another(&rig);
-    if (rig_start(&rig, rig.store) || rig_acquire(&rig, rig.store, 15000, &acquire))
+    fixture.store = fixture_another(&fixture);
+    if (fixture_start(&fixture, fixture.store) || fixture_acquire(&fixture, fixture.store, 15000, &acquire))
         _exit(11);
-    rig_link_tell(link);
-    rig_link_wait(link);
-    int code = rig_renew(&rig, rig.store);
+    fixture_link_notify(link);
+    fixture_link_wait(link);
+    int code = fixture_renew(&fixture, fixture.store);
     _exit(code == 0 ? 20 : code == OUTBOX_E_FENCED ? 21 : 22);
 }
 
-Test(sqlite_owner, second_instance_stands_by_until_the_first_stops)
+Test(sqlite_owner, standby_takes_over_after_stop)
 {
-    struct rig rig;
+    struct fixture fixture;
     struct outbox_acquire acquire;
-    rig_ready(&rig, NULL);
-    rig_own(&rig);
-    struct obx_instance *other = rig_another(&rig);
-    cr_assert_eq(rig_start(&rig, other), 0, "%s", rig.error.text);
-    cr_assert_eq(rig_acquire(&rig, other, 15000, &acquire), OUTBOX_E_STANDBY);
-    cr_assert_str_eq(acquire.owner, owner(&rig));
-    rig_expect(&rig, OUTBOX_E_STANDBY, "own outbox %s: owned by %s", rig.path, acquire.owner);
+    fixture_ready(&fixture, NULL);
+    fixture_own(&fixture);
+    struct obx_instance *other = fixture_another(&fixture);
+    cr_assert_eq(fixture_start(&fixture, other), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), OUTBOX_E_STANDBY);
+    cr_assert_str_eq(acquire.owner, owner(&fixture));
+    fixture_expect(&fixture, OUTBOX_E_STANDBY, "own outbox %s: owned by %s", fixture.path, acquire.owner);
     char pid[32];
     snprintf(pid, sizeof pid, "process %ld on ", (long)getpid());
     cr_assert_eq(strncmp(acquire.owner, pid, strlen(pid)), 0, "%s", acquire.owner);
-    cr_assert_eq(harness_stop(&rig.harness, rig.store, NULL), 0);
-    cr_assert_str_eq(owner(&rig), "");
-    cr_assert_eq(rig_acquire(&rig, other, 15000, &acquire), 0, "%s", rig.error.text);
+    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_str_eq(owner(&fixture), "");
+    cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), 0, "%s", fixture.error.text);
     cr_assert_eq(acquire.flags, 0);
-    rig_drop(&rig, other);
-    rig_close(&rig);
+    fixture_drop(&fixture, other);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_owner, dead_process_is_followed_at_once)
+Test(sqlite_owner, standby_takes_over_from_a_dead_process_at_once)
 {
-    struct rig rig;
-    struct rig_child child;
+    struct fixture fixture;
+    struct fixture_child child;
     struct outbox_acquire acquire;
-    rig_open(&rig, NULL);
-    cr_assert_eq(rig_setup(&rig), 0, "%s", rig.error.text);
-    rig_child_start(&child, rig.path, own);
-    rig_child_hear(&child);
-    cr_assert_eq(rig_start(&rig, rig.store), 0, "%s", rig.error.text);
-    cr_assert_eq(rig_acquire(&rig, rig.store, 15000, &acquire), OUTBOX_E_STANDBY);
+    fixture_open(&fixture, NULL);
+    cr_assert_eq(fixture_setup(&fixture), 0, "%s", fixture.error.text);
+    fixture_child_start(&child, fixture.path, own);
+    fixture_child_wait(&child);
+    cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_acquire(&fixture, fixture.store, 15000, &acquire), OUTBOX_E_STANDBY);
     kill(child.pid, SIGKILL);
-    cr_assert_eq(rig_child_end(&child), -1);
-    cr_assert_eq(rig_acquire(&rig, rig.store, 15000, &acquire), 0, "%s", rig.error.text);
-    rig_close(&rig);
+    cr_assert_eq(fixture_child_end(&child), -1);
+    cr_assert_eq(fixture_acquire(&fixture, fixture.store, 15000, &acquire), 0, "%s", fixture.error.text);
+    fixture_close(&fixture);
 }
 
 /* It has the lock and is not dead: only its heartbeat tells. When it goes on it must not believe that it owns. */
-Test(sqlite_owner, stopped_process_loses_its_lease)
+Test(sqlite_owner, owner_that_hangs_loses_its_lease)
 {
-    struct rig rig;
-    struct rig_child child;
+    struct fixture fixture;
+    struct fixture_child child;
     struct outbox_acquire acquire;
     int code, looks = 0;
-    rig_open(&rig, NULL);
-    cr_assert_eq(rig_setup(&rig), 0, "%s", rig.error.text);
-    rig_child_start(&child, rig.path, own);
-    rig_child_hear(&child);
+    fixture_open(&fixture, NULL);
+    cr_assert_eq(fixture_setup(&fixture), 0, "%s", fixture.error.text);
+    fixture_child_start(&child, fixture.path, own);
+    fixture_child_wait(&child);
     kill(child.pid, SIGSTOP);
-    cr_assert_eq(rig_start(&rig, rig.store), 0, "%s", rig.error.text);
-    while ((code = rig_acquire(&rig, rig.store, 200, &acquire)) == OUTBOX_E_STANDBY)
+    cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    while ((code = fixture_acquire(&fixture, fixture.store, 200, &acquire)) == OUTBOX_E_STANDBY)
         looks++;
-    cr_assert_eq(code, 0, "%s", rig.error.text);
+    cr_assert_eq(code, 0, "%s", fixture.error.text);
     cr_assert_gt(looks, 0);
-    cr_assert_eq(rig_number(rig.path, "SELECT epoch FROM outbox_relay"), 2);
-    cr_assert_eq(rig_renew(&rig, rig.store), 0, "%s", rig.error.text);
-    struct obx_instance *third = rig_another(&rig);
-    cr_assert_eq(rig_start(&rig, third), 0, "%s", rig.error.text);
-    cr_assert_eq(rig_acquire(&rig, third, 15000, &acquire), OUTBOX_E_STANDBY, "the new owner has no lock");
-    rig_drop(&rig, third);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT epoch FROM outbox_relay"), 2);
+    cr_assert_eq(fixture_renew(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    struct obx_instance *third = fixture_another(&fixture);
+    cr_assert_eq(fixture_start(&fixture, third), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_acquire(&fixture, third, 15000, &acquire), OUTBOX_E_STANDBY, "the new owner has no lock");
+    fixture_drop(&fixture, third);
     kill(child.pid, SIGCONT);
-    rig_child_go(&child);
-    cr_assert_eq(rig_child_end(&child), 21, "the old owner was not told");
-    cr_assert_eq(rig_renew(&rig, rig.store), 0, "%s", rig.error.text);
-    rig_close(&rig);
+    fixture_child_go(&child);
+    cr_assert_eq(fixture_child_end(&child), 21, "the old owner was not told");
+    cr_assert_eq(fixture_renew(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_owner, heartbeat_keeps_the_lease)
+Test(sqlite_owner, owner_that_renews_keeps_ownership)
 {
-    struct rig rig;
+    struct fixture fixture;
     struct outbox_acquire acquire;
-    rig_ready(&rig, NULL);
-    rig_own(&rig);
-    struct obx_instance *other = rig_another(&rig);
-    cr_assert_eq(rig_start(&rig, other), 0, "%s", rig.error.text);
+    fixture_ready(&fixture, NULL);
+    fixture_own(&fixture);
+    struct obx_instance *other = fixture_another(&fixture);
+    cr_assert_eq(fixture_start(&fixture, other), 0, "%s", fixture.error.text);
     for (int i = 0; i < 50; i++) {
-        cr_assert_eq(rig_renew(&rig, rig.store), 0, "%s", rig.error.text);
-        cr_assert_eq(rig_acquire(&rig, other, 0, &acquire), OUTBOX_E_STANDBY);
+        cr_assert_eq(fixture_renew(&fixture, fixture.store), 0, "%s", fixture.error.text);
+        cr_assert_eq(fixture_acquire(&fixture, other, 0, &acquire), OUTBOX_E_STANDBY);
     }
-    rig_drop(&rig, other);
-    rig_close(&rig);
+    fixture_drop(&fixture, other);
+    fixture_close(&fixture);
 }
 
 Test(sqlite_owner, fenced_owner_changes_nothing)
 {
-    struct rig rig;
-    rig_ready(&rig, NULL);
-    rig_insert(&rig, 5);
-    rig_own(&rig);
-    struct outbox_batch *batch = rig_claim(&rig, 0);
-    rig_sql(rig.path, "UPDATE outbox_relay SET epoch = epoch + 1");
-    rig_settle(&rig, batch, 0, 5);
-    rig_expect(&rig, OUTBOX_E_FENCED, "settle rows of %s: another relay has taken the outbox over; nothing was changed",
-               rig.path);
-    rig_park(&rig, 1, "k", "no");
-    rig_expect(&rig, OUTBOX_E_FENCED, "park rows of %s: another relay has taken the outbox over; nothing was changed",
-               rig.path);
-    rig_renew(&rig, rig.store);
-    rig_expect(&rig, OUTBOX_E_FENCED, "own outbox %s: another relay has taken the outbox over; nothing was changed",
-               rig.path);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 5);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox_dead"), 0);
-    rig_release(&rig, batch);
-    rig_close(&rig);
+    struct fixture fixture;
+    fixture_ready(&fixture, NULL);
+    fixture_insert(&fixture, 5);
+    fixture_own(&fixture);
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
+    fixture_sql(fixture.path, "UPDATE outbox_relay SET epoch = epoch + 1");
+    fixture_settle(&fixture, batch, 0, 5);
+    fixture_expect(&fixture, OUTBOX_E_FENCED,
+                   "settle rows of %s: another relay has taken over the outbox; nothing was changed", fixture.path);
+    fixture_dead_letter(&fixture, 1, "k", "no");
+    fixture_expect(&fixture, OUTBOX_E_FENCED,
+                   "move rows to the dead letters of %s: another relay has taken over the outbox; nothing was changed",
+                   fixture.path);
+    fixture_renew(&fixture, fixture.store);
+    fixture_expect(&fixture, OUTBOX_E_FENCED,
+                   "own outbox %s: another relay has taken over the outbox; nothing was changed", fixture.path);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 5);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox_dead"), 0);
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_owner, settling_without_owning)
+Test(sqlite_owner, settle_needs_ownership)
 {
-    struct rig rig;
-    rig_ready(&rig, NULL);
-    rig_insert(&rig, 1);
-    struct outbox_batch *batch = rig_claim(&rig, 0);
-    rig_settle(&rig, batch, 0, 1);
-    rig_expect(&rig, OUTBOX_E_FENCED, "settle rows of %s: this relay does not own the outbox; nothing was changed",
-               rig.path);
-    rig_release(&rig, batch);
-    rig_close(&rig);
+    struct fixture fixture;
+    fixture_ready(&fixture, NULL);
+    fixture_insert(&fixture, 1);
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
+    fixture_settle(&fixture, batch, 0, 1);
+    fixture_expect(&fixture, OUTBOX_E_FENCED,
+                   "settle rows of %s: this relay does not own the outbox; nothing was changed", fixture.path);
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_owner, lock_file_that_was_removed_comes_back)
+Test(sqlite_owner, removed_lock_file_is_restored)
 {
-    struct rig rig;
+    struct fixture fixture;
     struct outbox_acquire acquire;
-    rig_ready(&rig, NULL);
-    rig_own(&rig);
-    cr_assert_eq(unlink(lock_path(&rig)), 0);
-    cr_assert_eq(rig_renew(&rig, rig.store), 0, "%s", rig.error.text);
-    cr_assert_eq(access(lock_path(&rig), F_OK), 0);
-    struct obx_instance *other = rig_another(&rig);
-    cr_assert_eq(rig_start(&rig, other), 0, "%s", rig.error.text);
-    cr_assert_eq(rig_acquire(&rig, other, 15000, &acquire), OUTBOX_E_STANDBY);
-    rig_drop(&rig, other);
-    rig_close(&rig);
+    fixture_ready(&fixture, NULL);
+    fixture_own(&fixture);
+    cr_assert_eq(unlink(lock_path(&fixture)), 0);
+    cr_assert_eq(fixture_renew(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    cr_assert_eq(access(lock_path(&fixture), F_OK), 0);
+    struct obx_instance *other = fixture_another(&fixture);
+    cr_assert_eq(fixture_start(&fixture, other), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), OUTBOX_E_STANDBY);
+    fixture_drop(&fixture, other);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_owner, lock_file_that_cannot_be_made)
+Test(sqlite_owner, unwritable_lock_file_is_reported)
 {
-    struct rig rig;
+    struct fixture fixture;
     struct outbox_acquire acquire;
-    rig_ready(&rig, NULL);
-    cr_assert_eq(symlink("/nowhere", lock_path(&rig)), 0);
-    rig_acquire(&rig, rig.store, 15000, &acquire);
-    rig_expect(&rig, OUTBOX_E_IO,
-               "own outbox %s: lock file %s: Too many levels of symbolic links; this user must be able to write it",
-               rig.path, lock_path(&rig));
-    cr_assert_eq(unlink(lock_path(&rig)), 0);
-    rig_own(&rig);
-    rig_close(&rig);
+    fixture_ready(&fixture, NULL);
+    cr_assert_eq(symlink("/nowhere", lock_path(&fixture)), 0);
+    fixture_acquire(&fixture, fixture.store, 15000, &acquire);
+    fixture_expect(&fixture, OUTBOX_E_IO,
+                   "own outbox %s: lock file %s: Too many levels of symbolic links; this user must be able to write it",
+                   fixture.path, lock_path(&fixture));
+    cr_assert_eq(unlink(lock_path(&fixture)), 0);
+    fixture_own(&fixture);
+    fixture_close(&fixture);
 }
 
-static uint32_t own_again(struct rig *rig)
+static uint32_t own_again(struct fixture *fixture)
 {
     struct outbox_acquire acquire;
-    cr_assert_eq(rig_start(rig, rig->store), 0, "%s", rig->error.text);
-    cr_assert_eq(rig_acquire(rig, rig->store, 15000, &acquire), 0, "%s", rig->error.text);
+    cr_assert_eq(fixture_start(fixture, fixture->store), 0, "%s", fixture->error.text);
+    cr_assert_eq(fixture_acquire(fixture, fixture->store, 15000, &acquire), 0, "%s", fixture->error.text);
     return acquire.flags;
 }
 
-Test(sqlite_owner, knows_whether_it_is_the_same_outbox)
+Test(sqlite_owner, acquire_recognizes_the_same_outbox)
 {
-    struct rig rig;
+    struct fixture fixture;
     char command[512];
-    rig_ready(&rig, NULL);
-    rig_insert(&rig, 5);
-    rig_own(&rig);
-    rig_release(&rig, rig_claim(&rig, 0));
-    cr_assert_eq(harness_stop(&rig.harness, rig.store, NULL), 0);
-    snprintf(command, sizeof command, "cp %s %s/old.db", rig.path, rig.dir);
+    fixture_ready(&fixture, NULL);
+    fixture_insert(&fixture, 5);
+    fixture_own(&fixture);
+    fixture_release(&fixture, fixture_claim(&fixture, 0));
+    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    snprintf(command, sizeof command, "cp %s %s/old.db", fixture.path, fixture.dir);
     cr_assert_eq(system(command), 0);
-    cr_assert_eq(own_again(&rig), OUTBOX_ACQUIRED_SAME, "nothing has happened in between");
-    cr_assert_eq(harness_stop(&rig.harness, rig.store, NULL), 0);
-    rig_sql(rig.path, "UPDATE outbox_relay SET epoch = epoch + 1");
-    cr_assert_eq(own_again(&rig), 0, "somebody else has owned it");
-    rig_insert(&rig, 5);
-    rig_release(&rig, rig_claim(&rig, 0));
-    cr_assert_eq(harness_stop(&rig.harness, rig.store, NULL), 0);
-    snprintf(command, sizeof command, "cat %s/old.db > %s", rig.dir, rig.path);
+    cr_assert_eq(own_again(&fixture), OUTBOX_ACQUIRED_SAME, "nothing has happened in between");
+    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    fixture_sql(fixture.path, "UPDATE outbox_relay SET epoch = epoch + 1");
+    cr_assert_eq(own_again(&fixture), 0, "somebody else has owned it");
+    fixture_insert(&fixture, 5);
+    fixture_release(&fixture, fixture_claim(&fixture, 0));
+    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    snprintf(command, sizeof command, "cat %s/old.db > %s", fixture.dir, fixture.path);
     cr_assert_eq(system(command), 0);
-    rig_sql(rig.path, "UPDATE outbox_relay SET epoch = 4");
-    cr_assert_eq(own_again(&rig), 0, "the database is an older one");
-    rig_close(&rig);
+    fixture_sql(fixture.path, "UPDATE outbox_relay SET epoch = 4");
+    cr_assert_eq(own_again(&fixture), 0, "the database is an older one");
+    fixture_close(&fixture);
 }
 
 /* The same table by another name of the file, and in capitals. */
-Test(sqlite_owner, one_outbox_by_two_names)
+Test(sqlite_owner, symlink_leads_to_the_same_lock)
 {
-    struct rig rig, second = {0};
+    struct fixture fixture, second = {0};
     struct outbox_acquire acquire;
     char yaml[256], link[128];
-    rig_ready(&rig, NULL);
-    rig_own(&rig);
-    snprintf(link, sizeof link, "%s/link.db", rig.dir);
-    cr_assert_eq(symlink(rig.path, link), 0);
+    fixture_ready(&fixture, NULL);
+    fixture_own(&fixture);
+    snprintf(link, sizeof link, "%s/link.db", fixture.dir);
+    cr_assert_eq(symlink(fixture.path, link), 0);
     snprintf(yaml, sizeof yaml, "store: {plugin: sqlite, path: %s, table: OutBox}", link);
-    second.harness = rig.harness;
+    second.harness = fixture.harness;
     second.harness.config = NULL;
-    cr_assert_eq(harness_configure(&second.harness, "second", yaml, &rig.error), 0, "%s", rig.error.text);
-    struct obx_instance *other = rig_another(&second);
-    cr_assert_eq(rig_start(&rig, other), 0, "%s", rig.error.text);
-    cr_assert_eq(rig_acquire(&rig, other, 15000, &acquire), OUTBOX_E_STANDBY);
-    struct obx_instance *first = rig.store;
-    rig.store = other;
-    cr_assert_null(rig_claim(&rig, OUTBOX_CLAIM_ARM_WAKEUP));
+    cr_assert_eq(harness_configure(&second.harness, "second", yaml, &fixture.error), 0, "%s", fixture.error.text);
+    struct obx_instance *other = fixture_another(&second);
+    cr_assert_eq(fixture_start(&fixture, other), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), OUTBOX_E_STANDBY);
+    struct obx_instance *first = fixture.store;
+    fixture.store = other;
+    cr_assert_null(fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP));
     uint32_t wakes = second.harness.wakes;
-    rig_insert(&rig, 1);
+    fixture_insert(&fixture, 1);
     cr_assert(harness_until_woken(&second.harness, wakes), "the doorbell hangs at the link");
-    rig.store = first;
-    rig_drop(&rig, other);
+    fixture.store = first;
+    fixture_drop(&fixture, other);
     obx_config_free(second.harness.config);
-    rig_close(&rig);
+    fixture_close(&fixture);
 }
 
-Test(sqlite_owner, tables_of_one_file_have_owners_of_their_own)
+Test(sqlite_owner, each_table_has_its_own_owner)
 {
-    struct rig rig;
+    struct fixture fixture;
     struct obx_instance *other;
     struct outbox_acquire acquire;
     char yaml[256];
-    rig_ready(&rig, NULL);
-    rig_own(&rig);
-    snprintf(yaml, sizeof yaml, "store: {plugin: sqlite, path: %s, table: other/table}", rig.path);
-    struct rig second = {.harness = rig.harness};
+    fixture_ready(&fixture, NULL);
+    fixture_own(&fixture);
+    snprintf(yaml, sizeof yaml, "store: {plugin: sqlite, path: %s, table: other/table}", fixture.path);
+    struct fixture second = {.harness = fixture.harness};
     second.harness.config = NULL;
-    cr_assert_eq(harness_configure(&second.harness, "second", yaml, &rig.error), 0, "%s", rig.error.text);
-    other = rig_another(&second);
-    struct obx_instance *first = rig.store;
-    rig.store = other;
-    cr_assert_eq(rig_setup(&rig), 0, "%s", rig.error.text);
-    rig.store = first;
-    cr_assert_eq(rig_start(&rig, other), 0, "%s", rig.error.text);
-    cr_assert_eq(rig_acquire(&rig, other, 15000, &acquire), 0, "%s", rig.error.text);
-    rig_drop(&rig, other);
+    cr_assert_eq(harness_configure(&second.harness, "second", yaml, &fixture.error), 0, "%s", fixture.error.text);
+    other = fixture_another(&second);
+    struct obx_instance *first = fixture.store;
+    fixture.store = other;
+    cr_assert_eq(fixture_setup(&fixture), 0, "%s", fixture.error.text);
+    fixture.store = first;
+    cr_assert_eq(fixture_start(&fixture, other), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), 0, "%s", fixture.error.text);
+    fixture_drop(&fixture, other);
     obx_config_free(second.harness.config);
-    rig_close(&rig);
+    fixture_close(&fixture);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/sqlite/settle_test.c - removing rows: only those given, beside writers, and with a log that stays short
  */
-#include "rig.h"
+#include "fixture.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -10,24 +10,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-Test(sqlite_settle, a_row_in_a_gap_stays)
+Test(sqlite_settle, row_in_a_gap_is_not_removed)
 {
-    struct rig rig;
-    rig_ready(&rig, NULL);
-    rig_own(&rig);
-    rig_sql(rig.path, "INSERT INTO outbox (id, aggregatetype, aggregateid, type) VALUES "
-                      "(1, 'a', '1', 't'), (2, 'a', '1', 't'), (4, 'a', '1', 't'), (9, 'a', '1', 't')");
-    struct outbox_batch *batch = rig_claim(&rig, 0);
-    rig_sql(rig.path,
-            "DELETE FROM outbox WHERE id = 9; INSERT INTO outbox (id, aggregatetype, aggregateid, type) VALUES "
-            "(3, 'a', '1', 't'), (7, 'a', '1', 't')");
-    cr_assert_eq(rig_settle(&rig, batch, 0, 4), 0, "%s", rig.error.text);
-    cr_assert_str_eq(rig_text(rig.path, "SELECT group_concat(id, ' ') FROM outbox"), "3 7");
-    rig_release(&rig, batch);
-    batch = rig_claim(&rig, OUTBOX_CLAIM_ARM_WAKEUP);
-    cr_assert_str_eq(rig_ids(batch), "3 7");
-    rig_release(&rig, batch);
-    rig_close(&rig);
+    struct fixture fixture;
+    fixture_ready(&fixture, NULL);
+    fixture_own(&fixture);
+    fixture_sql(fixture.path, "INSERT INTO outbox (id, aggregatetype, aggregateid, type) VALUES "
+                              "(1, 'a', '1', 't'), (2, 'a', '1', 't'), (4, 'a', '1', 't'), (9, 'a', '1', 't')");
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
+    fixture_sql(fixture.path,
+                "DELETE FROM outbox WHERE id = 9; INSERT INTO outbox (id, aggregatetype, aggregateid, type) VALUES "
+                "(3, 'a', '1', 't'), (7, 'a', '1', 't')");
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, 4), 0, "%s", fixture.error.text);
+    cr_assert_str_eq(fixture_text(fixture.path, "SELECT group_concat(id, ' ') FROM outbox"), "3 7");
+    fixture_release(&fixture, batch);
+    batch = fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP);
+    cr_assert_str_eq(fixture_ids(batch), "3 7");
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
 }
 
 #define BACKLOG 60000
@@ -45,13 +45,13 @@ static int backlog(sqlite3 *db)
 }
 
 /* Commits one row after the other until the backlog is gone. Exits with how many fell into the middle of it. */
-static void write_beside(struct rig_link *link)
+static void write_beside(struct fixture_link *link)
 {
     sqlite3 *db;
     int left, between = 0;
     sqlite3_open(link->path, &db);
     sqlite3_busy_timeout(db, 10000);
-    rig_link_tell(link);
+    fixture_link_notify(link);
     while ((left = backlog(db)) > 0) {
         if (sqlite3_exec(db, "INSERT INTO outbox (aggregatetype, aggregateid, type) VALUES ('w', '1', 't')", NULL, NULL,
                          NULL) != SQLITE_OK)
@@ -63,129 +63,129 @@ static void write_beside(struct rig_link *link)
 }
 
 /* A settle of many rows takes the write lock many times, and others get it in between. */
-Test(sqlite_settle, writers_get_in_between)
+Test(sqlite_settle, writers_commit_during_a_settle)
 {
-    struct rig rig;
-    struct rig_child child;
-    rig_ready(&rig, NULL);
-    rig_insert(&rig, BACKLOG);
-    rig_own(&rig);
-    struct outbox_batch *batch = rig_claim(&rig, 0);
+    struct fixture fixture;
+    struct fixture_child child;
+    fixture_ready(&fixture, NULL);
+    fixture_insert(&fixture, BACKLOG);
+    fixture_own(&fixture);
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
     cr_assert_eq(batch->rows, BACKLOG);
-    rig_child_start(&child, rig.path, write_beside);
-    rig_child_hear(&child);
-    cr_assert_eq(rig_settle(&rig, batch, 0, BACKLOG), 0, "%s", rig.error.text);
-    int between = rig_child_end(&child);
+    fixture_child_start(&child, fixture.path, write_beside);
+    fixture_child_wait(&child);
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, BACKLOG), 0, "%s", fixture.error.text);
+    int between = fixture_child_end(&child);
     cr_assert(between > 0 && between < 100, "%d", between);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox WHERE type = 'Placed'"), 0);
-    cr_assert_geq(rig_number(rig.path, "SELECT count(*) FROM outbox"), between);
-    rig_release(&rig, batch);
-    rig_close(&rig);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox WHERE type = 'Placed'"), 0);
+    cr_assert_geq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), between);
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
 }
 
-static void hold_for_a_while(struct rig_link *link)
+static void hold_for_a_while(struct fixture_link *link)
 {
     sqlite3 *db;
     sqlite3_open(link->path, &db);
     sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-    rig_link_tell(link);
-    rig_link_wait(link);
+    fixture_link_notify(link);
+    fixture_link_wait(link);
     sqlite3_exec(db, "INSERT INTO outbox (aggregatetype, aggregateid, type) VALUES ('w', '1', 't'); COMMIT", NULL, NULL,
                  NULL);
     sqlite3_close(db);
 }
 
-Test(sqlite_settle, waits_for_a_writer)
+Test(sqlite_settle, settle_waits_for_a_writer)
 {
-    struct rig rig;
-    struct rig_child child;
+    struct fixture fixture;
+    struct fixture_child child;
     struct harness_call call = {0};
     struct outbox_store_status status;
-    rig_ready(&rig, NULL);
-    rig_insert(&rig, 10);
-    rig_own(&rig);
-    struct outbox_batch *batch = rig_claim(&rig, 0);
-    rig_child_start(&child, rig.path, hold_for_a_while);
-    rig_child_hear(&child);
+    fixture_ready(&fixture, NULL);
+    fixture_insert(&fixture, 10);
+    fixture_own(&fixture);
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
+    fixture_child_start(&child, fixture.path, hold_for_a_while);
+    fixture_child_wait(&child);
     struct outbox_span span = {batch, 0, batch->rows};
     struct outbox_settle settle = {sizeof settle, 1, &span};
     harness_reset(&call);
-    obx_store_settle(rig.store, &call.call, 0, &settle);
-    cr_assert_null(rig_claim(&rig, 0), "a claim beside it waits for nobody");
-    cr_assert_eq(rig_status(&rig, &status), 0, "%s", rig.error.text);
+    obx_store_settle(fixture.store, &call.call, 0, &settle);
+    cr_assert_null(fixture_claim(&fixture, 0), "a claim beside it waits for nobody");
+    cr_assert_eq(fixture_status(&fixture, &status), 0, "%s", fixture.error.text);
     cr_assert_eq(status.pending, 10);
     cr_assert_not(call.done);
-    rig_child_go(&child);
-    cr_assert_eq(harness_wait(&rig.harness, &call), 0, "%s", call.error.text);
-    cr_assert_eq(rig_child_end(&child), 0);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 1);
-    rig_release(&rig, batch);
-    rig_close(&rig);
+    fixture_child_go(&child);
+    cr_assert_eq(harness_wait(&fixture.harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(fixture_child_end(&child), 0);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 1);
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
 }
 
 /* The host gives up on it: it ends soon, and nothing half-done is left. */
-Test(sqlite_settle, canceled_while_it_waits)
+Test(sqlite_settle, settle_is_canceled_while_it_waits)
 {
-    struct rig rig;
-    struct rig_child child;
+    struct fixture fixture;
+    struct fixture_child child;
     struct harness_call call = {0};
-    rig_ready(&rig, NULL);
-    rig_insert(&rig, 10);
-    rig_own(&rig);
-    struct outbox_batch *batch = rig_claim(&rig, 0);
-    rig_child_start(&child, rig.path, hold_for_a_while);
-    rig_child_hear(&child);
+    fixture_ready(&fixture, NULL);
+    fixture_insert(&fixture, 10);
+    fixture_own(&fixture);
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
+    fixture_child_start(&child, fixture.path, hold_for_a_while);
+    fixture_child_wait(&child);
     struct outbox_span span = {batch, 0, batch->rows};
     struct outbox_settle settle = {sizeof settle, 1, &span};
     harness_reset(&call);
-    obx_store_settle(rig.store, &call.call, 50, &settle);
-    cr_assert_eq(harness_wait(&rig.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
-    rig_child_go(&child);
-    cr_assert_eq(rig_child_end(&child), 0);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 11);
-    cr_assert_eq(rig_settle(&rig, batch, 0, 10), 0, "%s", rig.error.text);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 1);
-    rig_release(&rig, batch);
-    rig_close(&rig);
+    obx_store_settle(fixture.store, &call.call, 50, &settle);
+    cr_assert_eq(harness_wait(&fixture.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
+    fixture_child_go(&child);
+    cr_assert_eq(fixture_child_end(&child), 0);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 11);
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, 10), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 1);
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
 }
 
-static int64_t log_bytes(const struct rig *rig)
+static int64_t log_bytes(const struct fixture *fixture)
 {
     char path[128];
     struct stat status;
-    snprintf(path, sizeof path, "%s-wal", rig->path);
+    snprintf(path, sizeof path, "%s-wal", fixture->path);
     return stat(path, &status) == 0 ? status.st_size : 0;
 }
 
 /* 60,000 rows of 500 bytes are 8,000 pages: without checkpoints in between the log would have them all. */
-Test(sqlite_settle, the_log_stays_short)
+Test(sqlite_settle, log_stays_short)
 {
-    struct rig rig;
-    rig_ready(&rig, NULL);
-    cr_assert_eq(harness_stop(&rig.harness, rig.store, NULL), 0);
-    rig_sql(rig.path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) "
-                      "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) "
-                      "SELECT 'order', i, 'Placed', zeroblob(500) FROM n; PRAGMA wal_checkpoint(TRUNCATE)");
-    cr_assert_eq(rig_start(&rig, rig.store), 0, "%s", rig.error.text);
-    rig_own(&rig);
-    cr_assert_leq(log_bytes(&rig), 100000);
-    struct outbox_batch *batch = rig_claim(&rig, 0);
+    struct fixture fixture;
+    fixture_ready(&fixture, NULL);
+    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    fixture_sql(fixture.path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) "
+                              "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) "
+                              "SELECT 'order', i, 'Placed', zeroblob(500) FROM n; PRAGMA wal_checkpoint(TRUNCATE)");
+    cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    fixture_own(&fixture);
+    cr_assert_leq(log_bytes(&fixture), 100000);
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
     cr_assert_eq(batch->rows, 60000);
-    cr_assert_eq(rig_settle(&rig, batch, 0, 60000), 0, "%s", rig.error.text);
-    rig_release(&rig, batch);
-    cr_assert_eq(rig_number(rig.path, "SELECT count(*) FROM outbox"), 0);
-    cr_assert_leq(log_bytes(&rig), 2500 * 4096);
-    rig_close(&rig);
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, 60000), 0, "%s", fixture.error.text);
+    fixture_release(&fixture, batch);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 0);
+    cr_assert_leq(log_bytes(&fixture), 2500 * 4096);
+    fixture_close(&fixture);
 }
 
 /* A limit of the process stands for a full disk. */
-Test(sqlite_settle, full_disk)
+Test(sqlite_settle, full_disk_is_reported)
 {
-    struct rig rig;
+    struct fixture fixture;
     static char payload[400000];
     struct rlimit old, limit;
-    rig_ready(&rig, NULL);
-    rig_own(&rig);
+    fixture_ready(&fixture, NULL);
+    fixture_own(&fixture);
     memset(payload, 'x', sizeof payload);
     struct outbox_event event = {.struct_size = sizeof event,
                                  .aggregate_type = {"order", 5},
@@ -198,13 +198,14 @@ Test(sqlite_settle, full_disk)
     limit = old;
     limit.rlim_cur = 200000;
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    harness_add(&rig.harness, rig.store, events, 1, &rig.error);
+    harness_add(&fixture.harness, fixture.store, events, 1, &fixture.error);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
-    rig_expect(&rig, OUTBOX_E_FULL,
-               "add events to %s: disk I/O error; free space on its file system, or raise max_page_count", rig.path);
-    cr_assert_eq(harness_add(&rig.harness, rig.store, events, 1, &rig.error), 0, "%s", rig.error.text);
-    struct outbox_batch *batch = rig_claim(&rig, 0);
+    fixture_expect(&fixture, OUTBOX_E_FULL,
+                   "add events to %s: disk I/O error; free space on its file system, or raise max_page_count",
+                   fixture.path);
+    cr_assert_eq(harness_add(&fixture.harness, fixture.store, events, 1, &fixture.error), 0, "%s", fixture.error.text);
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
     cr_assert_eq(batch->rows, 1);
-    rig_release(&rig, batch);
-    rig_close(&rig);
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/sqlite/substitute_test.c - where the kernel cannot watch files, a timer rings: rows are found all the
  * same */
-#include "rig.h"
+#include "fixture.h"
 
 #include <errno.h>
 #include <sys/inotify.h>
@@ -14,17 +14,17 @@ int inotify_init1(int flags)
     return -1;
 }
 
-Test(sqlite_substitute, a_timer_rings)
+Test(sqlite_substitute, timer_replaces_inotify)
 {
-    struct rig rig;
-    rig_ready(&rig, NULL);
-    rig_own(&rig);
-    cr_assert_null(rig_claim(&rig, OUTBOX_CLAIM_ARM_WAKEUP));
-    rig_insert(&rig, 1);
-    uint32_t wakes = rig.harness.wakes;
-    cr_assert(harness_until_woken(&rig.harness, wakes));
-    struct outbox_batch *batch = rig_claim(&rig, OUTBOX_CLAIM_ARM_WAKEUP);
-    cr_assert_str_eq(rig_ids(batch), "1");
-    rig_release(&rig, batch);
-    rig_close(&rig);
+    struct fixture fixture;
+    fixture_ready(&fixture, NULL);
+    fixture_own(&fixture);
+    cr_assert_null(fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP));
+    fixture_insert(&fixture, 1);
+    uint32_t wakes = fixture.harness.wakes;
+    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    struct outbox_batch *batch = fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP);
+    cr_assert_str_eq(fixture_ids(batch), "1");
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
 }

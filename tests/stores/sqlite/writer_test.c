@@ -80,7 +80,7 @@ Test(sqlite_writer, commits_and_rolls_back_with_the_transaction)
     close_database(db);
 }
 
-Test(sqlite_writer, every_part_is_given)
+Test(sqlite_writer, every_part_is_stored)
 {
     struct outbox_error error;
     sqlite3 *db = open_memory(TABLE);
@@ -124,7 +124,7 @@ Test(sqlite_writer, payloads_keep_every_byte)
     close_database(db);
 }
 
-Test(sqlite_writer, large_payload)
+Test(sqlite_writer, large_payload_is_stored)
 {
     struct outbox_error error;
     size_t size = 5000000;
@@ -143,7 +143,7 @@ Test(sqlite_writer, large_payload)
     close_database(db);
 }
 
-Test(sqlite_writer, tables_of_any_name)
+Test(sqlite_writer, table_may_have_any_name)
 {
     struct outbox_error error;
     sqlite3 *db = open_memory("CREATE TABLE \"my \"\"events\"\"; --\" (aggregatetype, aggregateid, type, payload)");
@@ -161,7 +161,7 @@ static void refuse(sqlite3 *db, const char *table, const struct outbox_event *re
     cr_assert_eq(outbox_sqlite_add(db, table, refused, NULL, NULL), code);
 }
 
-Test(sqlite_writer, says_what_is_wrong)
+Test(sqlite_writer, errors_say_what_to_do)
 {
     sqlite3 *db = open_memory(TABLE);
     struct outbox_event placed = event("p"), cut = placed;
@@ -186,7 +186,7 @@ Test(sqlite_writer, says_what_is_wrong)
     close_database(db);
 }
 
-Test(sqlite_writer, a_failure_leaves_the_transaction_open)
+Test(sqlite_writer, failed_add_leaves_the_transaction_open)
 {
     struct outbox_error error;
     sqlite3 *db = open_memory(TABLE);
@@ -200,7 +200,7 @@ Test(sqlite_writer, a_failure_leaves_the_transaction_open)
     close_database(db);
 }
 
-Test(sqlite_writer, busy_and_full)
+Test(sqlite_writer, busy_and_full_databases_are_reported)
 {
     char dir[] = "/tmp/outbox-writer-XXXXXX", path[64];
     sqlite3 *db, *other;

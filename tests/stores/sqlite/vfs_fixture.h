@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/sqlite/shim.h - SQLite's own file system layer with a witness in it
+ * tests/stores/sqlite/vfs_fixture.h - SQLite's own file system layer with a witness in it
  *
  * Installed as the default of the process, it sees every file that SQLite opens here. It keeps a list of holds: from
  * the taking of the write lock of a write-ahead log to its release, on whatever connection, with the rows removed and
  * the flushes of the database in between. And it can make the flushes of one database file fail, or removals slow.
  */
-#ifndef OBX_TESTS_STORES_SQLITE_SHIM_H
-#define OBX_TESTS_STORES_SQLITE_SHIM_H
+#ifndef OBX_TESTS_STORES_SQLITE_VFS_FIXTURE_H
+#define OBX_TESTS_STORES_SQLITE_VFS_FIXTURE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct shim_hold {
+struct vfs_hold {
     uint64_t begin_ns, end_ns;
     uint32_t removed;        /* rows */
     uint32_t database_syncs; /* by the connection that holds the lock */
     uint32_t refused;        /* locks that it asked for meanwhile and did not get */
 };
 
-void shim_install(void);
-void shim_reset(void); /* forgets the holds; files are counted from here on */
-uint32_t shim_holds(const struct shim_hold **holds);
+void vfs_install(void);
+void vfs_reset(void); /* forgets the holds; files are counted from here on */
+uint32_t vfs_holds(const struct vfs_hold **holds);
 
 /* From now on each row that is removed costs so much time, and no work: a disk that stalls, a busy processor. */
-void shim_slow_removals(uint32_t row_ns);
+void vfs_slow_removals(uint32_t row_ns);
 
 /* The nth database file opened from the reset on cannot be flushed. */
-void shim_fail_sync(uint32_t nth);
-uint32_t shim_failed_syncs(void); /* how often it was tried */
+void vfs_fail_sync(uint32_t nth);
+uint32_t vfs_failed_syncs(void); /* how often it was tried */
 
 #endif

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * backends/sqlite/time.c - created_at, however the table has it, as microseconds since 1970 UTC
- *
- * Text is 'YYYY-MM-DD', then optionally 'T' or a space and 'HH:MM', ':SS', '.fraction', and 'Z' or '+HH:MM'.
- * An integer is seconds, milliseconds or microseconds, told apart by its size (which holds from 1970-01-12 in
- * microseconds to 5138 in seconds). A real is seconds, or a Julian day when it is that small.
- */
-#include "store.h"
+/* backends/sqlite/created_at.c - see created_at.h */
+#include "created_at.h"
+
+#include <stdbool.h>
 
 #define SECOND INT64_C(1000000)
 
@@ -65,17 +61,17 @@ static int64_t parse(const char *at)
     int64_t year, month, day, hour = 0, minute = 0, second = 0, micros = 0, offset;
     if (!digits(&at, 4, &year) || !skip(&at, '-') || !digits(&at, 2, &month) || !skip(&at, '-') ||
         !digits(&at, 2, &day) || month < 1 || month > 12 || day < 1 || day > 31)
-        return INT64_MIN;
+        return LITE_NO_TIME;
     if (skip(&at, 'T') || skip(&at, ' ')) {
         if (!digits(&at, 2, &hour) || !skip(&at, ':') || !digits(&at, 2, &minute))
-            return INT64_MIN;
+            return LITE_NO_TIME;
         if (skip(&at, ':') && !digits(&at, 2, &second))
-            return INT64_MIN;
+            return LITE_NO_TIME;
         if (skip(&at, '.'))
             micros = fraction(&at);
     }
     if (!zone(&at, &offset) || *at)
-        return INT64_MIN;
+        return LITE_NO_TIME;
     return (days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset) * SECOND + micros;
 }
 
@@ -100,11 +96,11 @@ int64_t lite_time(sqlite3_stmt *statement, int column)
         real = sqlite3_column_double(statement, column);
         if (real >= 0 && real < 5373485) /* the Julian day of 9999-12-31 */
             real = (real - 2440587.5) * 86400;
-        return real > -1e12 && real < 1e12 ? (int64_t)(real * SECOND) : INT64_MIN;
+        return real > -1e12 && real < 1e12 ? (int64_t)(real * SECOND) : LITE_NO_TIME;
     case SQLITE_TEXT:
         text = (const char *)sqlite3_column_text(statement, column);
-        return text ? parse(text) : INT64_MIN;
+        return text ? parse(text) : LITE_NO_TIME;
     default:
-        return INT64_MIN;
+        return LITE_NO_TIME;
     }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sqlite/error.h - errors of SQLite in the words of outbox; shared by the store and the writer library */
-#ifndef OBX_BACKENDS_SQLITE_ERROR_H
-#define OBX_BACKENDS_SQLITE_ERROR_H
+/* backends/sqlite/client/error.h - errors of SQLite in the words of outbox; shared by the store and the writer library
+ */
+#ifndef OBX_BACKENDS_SQLITE_CLIENT_ERROR_H
+#define OBX_BACKENDS_SQLITE_CLIENT_ERROR_H
 
 #include <sqlite3.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sqlite/insert.c - one event, one INSERT
+ * backends/sqlite/client/insert.c - one event, one INSERT
  *
  * What the event leaves out is left to the column's default. Fails before it touches the database when a required
  * part is missing.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sqlite/insert.h - put an event into an outbox table; shared by the store and the writer library */
-#ifndef OBX_BACKENDS_SQLITE_INSERT_H
-#define OBX_BACKENDS_SQLITE_INSERT_H
+/* backends/sqlite/client/insert.h - put an event into an outbox table; shared by the store and the writer library */
+#ifndef OBX_BACKENDS_SQLITE_CLIENT_INSERT_H
+#define OBX_BACKENDS_SQLITE_CLIENT_INSERT_H
 
 #include <sqlite3.h>
 

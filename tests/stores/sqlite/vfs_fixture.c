@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sqlite/shim.c - see shim.h */
-#include "shim.h"
+/* tests/stores/sqlite/vfs_fixture.c - see vfs_fixture.h */
+#include "vfs_fixture.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -14,12 +14,12 @@ struct file {
     sqlite3_file base; /* first: what SQLite sees */
     uint32_t number;   /* of database files, from 1; 0: another kind of file */
     bool holds;
-    struct shim_hold hold;
+    struct vfs_hold hold;
     sqlite3_file *real; /* behind this struct */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct shim_hold holds[MOST_HOLDS];
+static struct vfs_hold holds[MOST_HOLDS];
 static uint32_t hold_count, opened, fail_number, fails;
 static uint32_t slow_ns;
 static _Thread_local uint32_t removed; /* by the connection that this thread works with */
@@ -43,7 +43,7 @@ static uint64_t now_ns(void)
 static void taken(struct file *file)
 {
     file->holds = true;
-    file->hold = (struct shim_hold){.begin_ns = now_ns()};
+    file->hold = (struct vfs_hold){.begin_ns = now_ns()};
     removed = 0;
 }
 
@@ -188,44 +188,44 @@ static int open_file(sqlite3_vfs *self, const char *name, sqlite3_file *base, in
 
 /* ---- for tests ----------------------------------------------------------------------------------------------- */
 
-void shim_install(void)
+void vfs_install(void)
 {
     methods = (sqlite3_io_methods){2,         close_file,  read_file,  write_file, truncate_file, sync_file, size_of,
                                    lock_file, unlock_file, check_lock, control,    sector_size,   traits,    shm_map,
                                    shm_lock,  shm_barrier, shm_unmap,  NULL,       NULL};
     under = sqlite3_vfs_find(NULL);
     vfs = *under;
-    vfs.zName = "shim";
+    vfs.zName = "outbox-fixture";
     vfs.szOsFile = (int)sizeof(struct file) + under->szOsFile;
     vfs.xOpen = open_file;
     sqlite3_vfs_register(&vfs, 1);
     sqlite3_auto_extension((void (*)(void))connected);
 }
 
-void shim_reset(void)
+void vfs_reset(void)
 {
     pthread_mutex_lock(&lock);
     hold_count = opened = fail_number = fails = slow_ns = 0;
     pthread_mutex_unlock(&lock);
 }
 
-uint32_t shim_holds(const struct shim_hold **list)
+uint32_t vfs_holds(const struct vfs_hold **list)
 {
     *list = holds;
     return hold_count;
 }
 
-void shim_slow_removals(uint32_t row_ns)
+void vfs_slow_removals(uint32_t row_ns)
 {
     slow_ns = row_ns;
 }
 
-void shim_fail_sync(uint32_t nth)
+void vfs_fail_sync(uint32_t nth)
 {
     fail_number = nth;
 }
 
-uint32_t shim_failed_syncs(void)
+uint32_t vfs_failed_syncs(void)
 {
     return fails;
 }

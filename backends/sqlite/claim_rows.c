@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backends/sqlite/claim_rows.c - see claim_rows.h */
+#include "claim_rows.h"
+
+/* Adds the rows of a statement that is bound. The last result code is SQLITE_ROW if the batch became full. */
+static void read_rows(struct lite_claim_op *claim, struct lite_conn *conn, sqlite3_stmt *statement)
+{
+    int code = SQLITE_OK, added = OUTBOX_OK;
+    while (!added && (code = sqlite3_step(statement)) == SQLITE_ROW)
+        added = lite_batch_add(&claim->op.store->rows, claim->batch, statement, claim->args->max_bytes);
+    if (code != SQLITE_DONE && code != SQLITE_ROW)
+        lite_fail(conn, code, LITE_CLAIMING, &claim->op.error);
+    sqlite3_reset(statement);
+    if (added == OUTBOX_E_NO_MEMORY)
+        lite_fail_memory(conn, LITE_CLAIMING, &claim->op.error);
+    claim->more = claim->more || added == OUTBOX_E_AGAIN;
+}
+
+void lite_claim_range(struct lite_claim_op *claim, struct lite_conn *conn, int64_t low, int64_t high)
+{
+    const struct outbox_batch *rows = lite_batch_rows(claim->batch);
+    sqlite3_stmt *statement = conn->statements[STATEMENT_NEXT];
+    uint32_t limit = claim->args->max_rows - rows->rows, before = rows->rows;
+    sqlite3_bind_int64(statement, 1, low);
+    sqlite3_bind_int64(statement, 2, high);
+    sqlite3_bind_int64(statement, 3, limit);
+    read_rows(claim, conn, statement);
+    claim->more = claim->more || rows->rows - before == limit;
+}
+
+void lite_claim_positions(struct lite_claim_op *claim, struct lite_conn *conn)
+{
+    const struct outbox_claim *args = claim->args;
+    sqlite3_stmt *statement = conn->statements[STATEMENT_POSITION];
+    for (uint32_t i = 0; i < args->position_count && lite_op_ok(&claim->op) && !claim->more; i++) {
+        sqlite3_bind_int64(statement, 1, (int64_t)args->positions[i].major);
+        read_rows(claim, conn, statement);
+    }
+}
