@@ -4,9 +4,9 @@
  *
  *     embed CONFIG DATABASE COUNT
  *
- * CONFIG is an outbox.yaml whose one relay reads DATABASE (outbox init has made its tables). The relay runs on a thread
- * of its own; after each commit outbox_wake() tells it, so that nobody waits for the next look. At the end everything
- * has been published, or stays in the outbox for the next start.
+ * CONFIG is an outbox.yaml with one relay, which reads DATABASE (outbox init has created its tables). The relay runs on
+ * a separate thread. After each commit outbox_wake() wakes it, so no event waits for the next poll. At the end all events
+ * are published, or stay in the outbox for the next start.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""One order and the event that tells of it, in one transaction of MySQL or MariaDB: plain SQL, from any language.
+"""One order and its event, in one transaction of MySQL or MariaDB: plain SQL, from any language.
 
     order_mysql.py HOST PORT USER DATABASE CUSTOMER AMOUNT        the password is in $MYSQL_PWD
 
-Needs PyMySQL (Debian: python3-pymysql). The tables `customers` and `orders` are made if they are not there; the outbox
-by `outbox init`. The customer's row is locked before the event is added: so the events of one customer are in the order
-in which his orders were taken.
+Needs PyMySQL (Debian: python3-pymysql).
+
+It creates the tables `customers` and `orders` if they are missing; `outbox init` creates the outbox. It locks the
+customer's row before it adds the event, so the events of a customer have the order of that customer's orders.
 """
 import json
 import os

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * examples/order_postgres.c - one order and the event that tells of it, in one transaction of Postgres
+ * examples/order_postgres.c - one order and its event, in one transaction of Postgres
  *
  *     order_postgres CONNINFO CUSTOMER AMOUNT
  *
- * The tables `customers` and `orders` are made if they are not there; the outbox by `outbox init`. The customer's row
- * is locked before the event is added: so the events of one customer are in the order in which his orders were taken.
+ * It creates the tables `customers` and `orders` if they are missing; `outbox init` creates the outbox. It locks the
+ * customer's row before it adds the event, so the events of a customer have the order of that customer's orders.
  */
 #include <stdio.h>
 #include <stdlib.h>

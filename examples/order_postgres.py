@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""One order and the event that tells of it, in one transaction of Postgres: plain SQL, from any language.
+"""One order and its event, in one transaction of Postgres: plain SQL, from any language.
 
     order_postgres.py CONNINFO CUSTOMER AMOUNT
 
-Needs psycopg2 (Debian: python3-psycopg2). The tables `customers` and `orders` are made if they are not there; the
-outbox by `outbox init`. The customer's row is locked before the event is added: so the events of one customer are in
-the order in which his orders were taken.
+Needs psycopg2 (Debian: python3-psycopg2).
+
+It creates the tables `customers` and `orders` if they are missing; `outbox init` creates the outbox. It locks the
+customer's row before it adds the event, so the events of a customer have the order of that customer's orders.
 """
 import json
 import sys
@@ -40,7 +41,7 @@ def main():
     connection = psycopg2.connect(sys.argv[1])
     with connection, connection.cursor() as cursor:
         cursor.execute(TABLES)
-    with connection, connection.cursor() as cursor:  # one transaction: commits, or rolls back when something is raised
+    with connection, connection.cursor() as cursor:  # one transaction: commits, or rolls back after an exception
         take_order(cursor, int(sys.argv[2]), int(sys.argv[3]))
     connection.close()
 

@@ -4,16 +4,16 @@
  *
  *     shop [--count N] [--rate N] [--rollback PERCENT] [--customers N] [--seed N] [--naive FILE] DATABASE LEDGER
  *
- * Every order is one transaction: a row in `orders`, and an event that says so. Some transactions are rolled back, as
- * they are in life: a card is declined, a constraint fails, two of them deadlock.
+ * Every order is one transaction: a row in `orders`, and its event. Some transactions are rolled back, as in practice:
+ * a card is declined, a constraint fails, two transactions deadlock.
  *
  * With the outbox the event is a row of the same transaction, added by outbox_sqlite_add(), outbox_pg_add() or
- * outbox_mysql_add(): there is a shop for each database, which differ in one file (shop.h). With --naive the event is
- * published by the application itself, here by appending it to FILE, while it works on the order; like every client of
- * a message broker it sends from a buffer. That is the dual write, and examples/verify.c counts what comes of it.
+ * outbox_mysql_add(). There is a shop for each database; they differ in one file (shop.h). With --naive the application
+ * publishes the event while it works on the order, by appending it to FILE. Like every client of a message broker it
+ * sends from a buffer. That is the dual write; examples/verify.c counts its faults.
  *
  * The ledger gets a line for every transaction that ended: "committed ORDER" or "rolled-back ORDER". Orders of one
- * customer are numbered; a shop that is killed goes on where the database says. It ends at N committed orders in all.
+ * customer are numbered; a restarted shop continues from the database. It ends at N committed orders in all.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -49,7 +49,7 @@ static unsigned long long next_random(struct shop *shop)
     return z ^ z >> 31;
 }
 
-/* Orders taken before, by a shop that was killed perhaps. */
+/* Orders of earlier runs, which may have been killed. */
 struct past {
     struct shop *shop;
     long committed;
@@ -76,7 +76,7 @@ static void describe(const struct order *order, char *payload, size_t size)
              order->customer, order->number, order->amount / 100, order->amount % 100);
 }
 
-/* In the transaction that is open: it commits or rolls back with the order. */
+/* In the open transaction: the event commits or rolls back with the order. */
 static void add_to_outbox(struct shop *shop, const struct order *order)
 {
     char payload[256];
@@ -89,7 +89,7 @@ static void add_to_outbox(struct shop *shop, const struct order *order)
     shop_db_add_event(shop->db, &event);
 }
 
-/* What so many programs do: tell the broker right here. */
+/* The dual write: publish here, inside the transaction. */
 static void publish(struct shop *shop, const struct order *order)
 {
     char payload[256];
@@ -210,7 +210,7 @@ int main(int argc, char **argv)
         die(argv[optind + 1], "cannot be written");
     shop_db_past(shop.db, note_past, &past);
     clock_gettime(CLOCK_MONOTONIC, &began);
-    if (past.committed) /* other orders than the ones before the kill */
+    if (past.committed) /* not the same orders as before the kill */
         shop.random += (unsigned long long)began.tv_nsec << 32;
     for (long taken = 1; past.committed < shop.count; taken++) {
         past.committed += take_order(&shop);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * examples/shop.h - what the shop needs of a database; shop_sqlite.c, shop_postgres.c and shop_mysql.c each offer it
+ * examples/shop.h - the database interface of the shop; shop_sqlite.c, shop_postgres.c and shop_mysql.c implement it
  *
- * All of them give up with die() when something fails: a shop that is started again goes on where the database says.
+ * Every function calls die() on a failure: a restarted shop continues from the database.
  */
 #ifndef OBX_EXAMPLES_SHOP_H
 #define OBX_EXAMPLES_SHOP_H
@@ -20,12 +20,12 @@ _Noreturn void die(const char *what, const char *why);
 
 struct shop_db;
 
-/* Connect, and make the table `orders` if it is not there. One shop at a time: a session that was left behind by a shop
- * that was killed has ended when this returns. */
+/* Connect, and create the table `orders` if it is missing. One shop at a time: when this returns, the session of a killed
+ * shop has ended. */
 struct shop_db *shop_db_open(const char *where);
 void shop_db_close(struct shop_db *db);
 
-/* For each customer with orders: his number, the number of the last order, how many there are. */
+/* For each customer with orders: the customer's number, the number of the last order, the count of orders. */
 void shop_db_past(struct shop_db *db, void (*each)(void *arg, long customer, long long last, long orders), void *arg);
 
 void shop_db_begin(struct shop_db *db);

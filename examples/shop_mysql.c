@@ -64,7 +64,7 @@ void shop_db_begin(struct shop_db *db)
 
 void shop_db_insert(struct shop_db *db, const struct order *order)
 {
-    char sql[256]; /* nothing in an order of this shop needs quoting */
+    char sql[256]; /* no value of an order needs quoting */
     snprintf(sql, sizeof sql, "INSERT INTO orders (id, customer, number, amount) VALUES ('%s', '%s', %lld, %ld)",
              order->id, order->customer, order->number, order->amount);
     run_sql(db, sql);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * examples/verify.c - compares what the shop committed with what was published
+ * examples/verify.c - compares the committed orders with the published events
  *
  *     verify DATABASE LEDGER FILE...
  *
@@ -12,13 +12,13 @@
  *     published      events in the files
  *     waiting        rows that are still in the outbox
  *     duplicates     events published again
- *     torn           lines that are no event: a writer was killed in the middle of one
+ *     torn           incomplete lines: a writer was killed during a write
  *     changed        duplicates that are not byte-identical with their first
  *     lost           committed orders without an event, neither published nor waiting
  *     phantom        published orders that do not exist
  *     disorder       orders published before an earlier one of the same customer
  *
- * Exit code 0 when torn, changed, lost, phantom and disorder are 0; else 1. 2: it could not look. SQLite does the work.
+ * Exit code 0 if torn, changed, lost, phantom and disorder are 0; 1 otherwise; 2 if it could not compare. SQLite does the work.
  */
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -54,7 +54,7 @@ static void insert_line(sqlite3 *db, sqlite3_stmt *statement, const char *line, 
     sqlite3_reset(statement);
 }
 
-/* A last line without its end is no event: the writer was killed in the middle of it. */
+/* A last line without a newline is not an event: the writer was killed during the write. */
 static void read_lines(sqlite3 *db, sqlite3_stmt *statement, const char *path, bool must_exist)
 {
     FILE *file = fopen(path, "r");
@@ -106,7 +106,7 @@ static long long count(sqlite3 *db, const char *sql)
     return value;
 }
 
-/* Events that were not relayed yet; a shop without an outbox has none. */
+/* Events that are not relayed yet; a shop without an outbox has none. */
 static void load_waiting(sqlite3 *db)
 {
     bool has = count(db, "SELECT count(*) FROM shop.sqlite_master WHERE name = 'outbox'") > 0;
