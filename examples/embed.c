@@ -5,8 +5,8 @@
  *     embed CONFIG DATABASE COUNT
  *
  * CONFIG is an outbox.yaml with one relay, which reads DATABASE (outbox init has created its tables). The relay runs on
- * a separate thread. After each commit outbox_wake() wakes it, so no event waits for the next poll. At the end all events
- * are published, or stay in the outbox for the next start.
+ * a separate thread. After each commit outbox_wake() wakes it, so no event waits for the next poll. At the end all
+ * events are published, or stay in the outbox for the next start.
  */
 #include <inttypes.h>
 #include <stdio.h>

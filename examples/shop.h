@@ -20,8 +20,8 @@ _Noreturn void die(const char *what, const char *why);
 
 struct shop_db;
 
-/* Connect, and create the table `orders` if it is missing. One shop at a time: when this returns, the session of a killed
- * shop has ended. */
+/* Connect, and create the table `orders` if it is missing. One shop at a time: when this returns, the session of a
+ * killed shop has ended. */
 struct shop_db *shop_db_open(const char *where);
 void shop_db_close(struct shop_db *db);
 

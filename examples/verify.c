@@ -18,7 +18,8 @@
  *     phantom        published orders that do not exist
  *     disorder       orders published before an earlier one of the same customer
  *
- * Exit code 0 if torn, changed, lost, phantom and disorder are 0; 1 otherwise; 2 if it could not compare. SQLite does the work.
+ * Exit code 0 if torn, changed, lost, phantom and disorder are 0; 1 otherwise; 2 if it could not compare. SQLite does
+ * the work.
  */
 #include <sqlite3.h>
 #include <stdbool.h>
