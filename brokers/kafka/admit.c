@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/kafka/admit.c - could this message ever go? Asked before it is sent, so that its key stops in time
+ * brokers/kafka/admit.c - could this message ever be written? Asked before it is sent, so that its key stops in time
  *
- * The size is reckoned as librdkafka does, with every length at its longest, so that what passes here passes there.
- * A topic may allow less than message.max.bytes: what its broker refuses is found out one by one, see topic.c.
+ * The size is computed as librdkafka does, with every length at its longest: what passes here passes there. A topic may
+ * allow less than that, and other things; what is known of it is in topic_limits.h.
  */
 #include "broker.h"
 
-/* Record attributes, time and offset differences, and four lengths as varints: librdkafka's worst case. */
-#define RECORD_OVERHEAD 36u
-#define HEADER_OVERHEAD 10u
 #define TOPIC_MAX 249u
 
-static bool topic_character(unsigned char c)
+static bool is_topic_character(unsigned char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
            c == '-';
@@ -28,7 +25,7 @@ static int check_topic(struct outbox_bytes topic, struct outbox_error *error)
                            "topic '%.40s...' has %zu characters, Kafka allows %u", (const char *)topic.data, topic.size,
                            TOPIC_MAX);
     for (size_t i = 0; i < topic.size; i++)
-        if (!topic_character(name[i]))
+        if (!is_topic_character(name[i]))
             return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION,
                                "topic '%.*s' has a character (0x%02x at %zu) that Kafka does not allow: "
                                "only letters, digits, '.', '_' and '-'",
@@ -38,14 +35,6 @@ static int check_topic(struct outbox_bytes topic, struct outbox_error *error)
                            "topic '%.*s' is a name that Kafka does not allow", (int)topic.size,
                            (const char *)topic.data);
     return OUTBOX_OK;
-}
-
-static uint64_t size_of(const struct outbox_message *message)
-{
-    uint64_t size = RECORD_OVERHEAD + (uint64_t)message->key.size + message->value.size;
-    for (uint32_t i = 0; i < message->header_count; i++)
-        size += HEADER_OVERHEAD + (uint64_t)message->headers[i].name.size + message->headers[i].value.size;
-    return size;
 }
 
 static int check_headers(const struct outbox_message *message, struct outbox_error *error)
@@ -58,21 +47,46 @@ static int check_headers(const struct outbox_message *message, struct outbox_err
     return OUTBOX_OK;
 }
 
+static int check_size(const struct kafka_broker *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    uint64_t size = kafka_record_size_max(message);
+    if (size <= self->message_max)
+        return OUTBOX_OK;
+    return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
+                       "the event takes %llu bytes as a Kafka record, message.max.bytes is %llu",
+                       (unsigned long long)size, (unsigned long long)self->message_max);
+}
+
+static int check_key(const struct kafka_broker *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    if (!self->require_key || message->key.data)
+        return OUTBOX_OK;
+    return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_INVALID_RECORD,
+                       "the event has no key, and require_key is set");
+}
+
+/* Only what the topic's settings forbid; a suspect is tried. */
+static int check_limits(struct kafka_broker *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    struct outbox_error reason = {0};
+    struct kafka_topic *topic = self->refusals_seen ? kafka_topics_find(&self->topics, message->topic) : NULL;
+    if (!topic || kafka_admit_to_topic(self, topic, message, &reason) != KAFKA_REFUSED)
+        return OUTBOX_OK;
+    *error = reason;
+    return error->code;
+}
+
 int kafka_admit(void *plugin, const struct outbox_message *message, struct outbox_error *error)
 {
-    const struct kafka_broker *self = plugin;
-    uint64_t size = size_of(message);
+    struct kafka_broker *self = plugin;
     int rc = check_topic(message->topic, error);
     if (!rc)
         rc = check_headers(message, error);
-    if (rc)
-        return rc;
-    if (self->require_key && !message->key.data)
-        return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_INVALID_RECORD,
-                           "the event has no key, and require_key is set");
-    if (size > self->message_max)
-        return kafka_error(error, OUTBOX_E_REJECTED, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
-                           "the event takes %llu bytes as a Kafka record, message.max.bytes is %llu",
-                           (unsigned long long)size, (unsigned long long)self->message_max);
-    return OUTBOX_OK;
+    if (!rc)
+        rc = check_key(self, message, error);
+    if (!rc)
+        rc = check_size(self, message, error);
+    if (!rc)
+        rc = check_limits(self, message, error);
+    return rc;
 }

@@ -1,48 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/kafka/blocked_keys.c - keys with an event that was not taken, in what was submitted before the host knew
+ * brokers/kafka/blocked_keys.c - keys of events that failed, in publishes that the host submitted before it knew
  *
- * The host learns of an outcome when the publish completes, and until then it may submit later events of the same key
- * in other publishes. These must not go, however long they stand in line: their keys are held in every publish that
- * was submitted before the completion was delivered, which is two turns of the loop after op_done(). A rejected event
- * holds its key too, because the host may want the key to wait for it (on_reject: block-key). The set is empty unless
- * something fails.
+ *     the host submits publishes 7, 8 and 9, each with an event of key A
+ *     A's event of 7 fails       A is blocked in 7, 8 and 9: their events of A fail too, in order
+ *     7 completes, host knows    A is not blocked in publish 10, which the host submits now, in the order that it wants
  *
- * An entry names the last publish that holds its key; it is in force for a publish while a failing one up to the named
- * one was not known to the host when it was submitted. That may hold a key a little too long, never too short.
+ * The host knows two turns of the loop after op_done(). A publish may wait in line for much longer than that, so each
+ * failed publish keeps the number of the last publish that was submitted before the host knew (last_unaware). A
+ * rejected event blocks its key too: with on_reject: block-key the host wants the key to wait.
+ *
+ * A key is blocked in publish N if an event of it failed in F, and some failed publish between the oldest one that
+ * concerns N and F is there. This may block a key for too long, never too short.
  */
+#include "blocked_keys.h"
+
 #include <string.h>
 
-#include "broker.h"
+#define TURNS_UNTIL_KNOWN \
+    2 /* a posted task may run before the completion is delivered; the one that it posts does not */
+#define ROOM_MIN 64u
 
-#define TURNS 2 /* a posted task may run before the completion is delivered, the one that it posts does not */
-
-static uint64_t hash_of(const struct kafka_topic *topic, struct outbox_bytes key)
+static uint64_t hash_of(uint64_t topic_hash, struct outbox_bytes key)
 {
     const unsigned char *bytes = key.data;
-    uint64_t hash = topic->hash ^ 0x9e3779b97f4a7c15u;
+    uint64_t hash = topic_hash ^ 0x9e3779b97f4a7c15u;
     for (size_t i = 0; i < key.size; i++)
         hash = (hash ^ bytes[i]) * 0x100000001b3u;
     hash ^= hash >> 31;
     return hash ? hash : 1;
 }
 
-static bool concerns(const struct kafka_failing *failing, uint64_t number)
+static bool concerns(const struct kafka_failed_publish *failed, uint64_t publish_number)
 {
-    return !failing->until || number <= failing->until;
+    return !failed->last_unaware || publish_number <= failed->last_unaware;
 }
 
-/* The oldest failing publish that concerns the one of this number; UINT64_MAX: none. */
-static uint64_t oldest(const struct kafka_held *held, uint64_t number)
+/* The oldest failed publish that concerns this one; UINT64_MAX: none. */
+static uint64_t oldest_failed(const struct kafka_blocked_keys *blocked, uint64_t publish_number)
 {
-    uint64_t found = UINT64_MAX;
-    for (uint32_t i = 0; i < held->failing_count; i++)
-        if (concerns(&held->failing[i], number) && held->failing[i].number < found)
-            found = held->failing[i].number;
-    return found;
+    uint64_t oldest = UINT64_MAX;
+    for (uint32_t i = 0; i < blocked->failed_count; i++)
+        if (concerns(&blocked->failed[i], publish_number) && blocked->failed[i].number < oldest)
+            oldest = blocked->failed[i].number;
+    return oldest;
 }
 
-static struct kafka_held_key *slot_of(struct kafka_held_key *keys, uint32_t room, uint64_t hash)
+static struct kafka_blocked_key *slot_of(struct kafka_blocked_key *keys, uint32_t room, uint64_t hash)
 {
     uint32_t at = (uint32_t)hash & (room - 1);
     while (keys[at].hash && keys[at].hash != hash)
@@ -50,131 +54,112 @@ static struct kafka_held_key *slot_of(struct kafka_held_key *keys, uint32_t room
     return &keys[at];
 }
 
-/* Make room, leaving out what is not in force. */
-static int rebuild(struct kafka_broker *self)
+static bool is_live(const struct kafka_blocked_key *key, uint64_t oldest)
 {
-    struct kafka_held *held = &self->held;
-    uint64_t from = oldest(held, 0);
-    uint32_t live = 0, room = 64;
-    struct kafka_held_key *keys;
-    for (uint32_t i = 0; i < held->room; i++)
-        live += held->keys[i].hash && held->keys[i].number >= from;
+    return key->hash && key->last_publish >= oldest;
+}
+
+/* Makes room, and leaves out what is not in force any more. */
+static int rebuild(struct kafka_blocked_keys *blocked)
+{
+    uint64_t oldest = oldest_failed(blocked, 0);
+    uint32_t live = 0, room = ROOM_MIN;
+    for (uint32_t i = 0; i < blocked->room; i++)
+        live += is_live(&blocked->keys[i], oldest);
     while (room < (live + 1) * 4)
         room *= 2;
-    keys = self->host->alloc(self->host, room * sizeof *keys);
+    struct kafka_blocked_key *keys = blocked->host->alloc(blocked->host, room * sizeof *keys);
     if (!keys)
         return OUTBOX_E_NO_MEMORY;
-    for (uint32_t i = 0; i < held->room; i++)
-        if (held->keys[i].hash && held->keys[i].number >= from)
-            *slot_of(keys, room, held->keys[i].hash) = held->keys[i];
-    self->host->release(self->host, held->keys);
-    held->keys = keys;
-    held->room = room;
-    held->used = live;
+    for (uint32_t i = 0; i < blocked->room; i++)
+        if (is_live(&blocked->keys[i], oldest))
+            *slot_of(keys, room, blocked->keys[i].hash) = blocked->keys[i];
+    blocked->host->release(blocked->host, blocked->keys);
+    blocked->keys = keys;
+    blocked->room = room;
+    blocked->used = live;
     return OUTBOX_OK;
 }
 
-static int note_failing(struct kafka_broker *self, struct kafka_publish *publish)
+int kafka_block_publish(struct kafka_blocked_keys *blocked, uint64_t publish_number)
 {
-    struct kafka_held *held = &self->held;
-    if (publish->failing)
-        return OUTBOX_OK;
-    if (held->failing_count == held->failing_room) {
-        uint32_t room = held->failing_room ? held->failing_room * 2 : 8;
-        struct kafka_failing *more = self->host->resize(self->host, held->failing, room * sizeof *more);
-        if (!more)
+    if (blocked->failed_count == blocked->failed_room) {
+        uint32_t room = blocked->failed_room ? blocked->failed_room * 2 : 8;
+        struct kafka_failed_publish *failed =
+            blocked->host->resize(blocked->host, blocked->failed, room * sizeof *failed);
+        if (!failed)
             return OUTBOX_E_NO_MEMORY;
-        held->failing = more;
-        held->failing_room = room;
+        blocked->failed = failed;
+        blocked->failed_room = room;
     }
-    held->failing[held->failing_count++] = (struct kafka_failing){.number = publish->number};
-    publish->failing = true;
+    blocked->failed[blocked->failed_count++] = (struct kafka_failed_publish){.number = publish_number};
     return OUTBOX_OK;
 }
 
-int kafka_hold(struct kafka_broker *self, const struct kafka_topic *topic, struct kafka_publish *publish,
-               uint32_t index)
+int kafka_block_key(struct kafka_blocked_keys *blocked, uint64_t topic_hash, struct outbox_bytes key,
+                    uint64_t publish_number)
 {
-    struct kafka_held *held = &self->held;
-    struct outbox_bytes key = outbox_message_at(publish->args, index)->key;
-    struct kafka_held_key *slot;
-    uint64_t hash;
     if (!key.data)
         return OUTBOX_OK;
-    if (note_failing(self, publish) || (held->used * 2 >= held->room && rebuild(self)))
+    if (blocked->used * 2 >= blocked->room && rebuild(blocked))
         return OUTBOX_E_NO_MEMORY;
-    hash = hash_of(topic, key);
-    slot = slot_of(held->keys, held->room, hash);
-    held->used += !slot->hash;
+    uint64_t hash = hash_of(topic_hash, key);
+    struct kafka_blocked_key *slot = slot_of(blocked->keys, blocked->room, hash);
+    blocked->used += !slot->hash;
     slot->hash = hash;
-    if (slot->number < publish->number)
-        slot->number = publish->number;
+    if (slot->last_publish < publish_number)
+        slot->last_publish = publish_number;
     return OUTBOX_OK;
 }
 
-bool kafka_is_held(const struct kafka_broker *self, const struct kafka_topic *topic, struct outbox_bytes key,
-                   uint64_t number)
+bool kafka_key_is_blocked(const struct kafka_blocked_keys *blocked, uint64_t topic_hash, struct outbox_bytes key,
+                          uint64_t publish_number)
 {
-    const struct kafka_held *held = &self->held;
-    const struct kafka_held_key *slot;
-    if (!held->failing_count || !held->room || !key.data)
+    if (!blocked->failed_count || !blocked->room || !key.data)
         return false;
-    slot = slot_of(held->keys, held->room, hash_of(topic, key));
-    return slot->hash && slot->number >= oldest(held, number);
+    const struct kafka_blocked_key *slot = slot_of(blocked->keys, blocked->room, hash_of(topic_hash, key));
+    return is_live(slot, oldest_failed(blocked, publish_number));
 }
 
-/* A failing publish was completed. */
-void kafka_held_completed(struct kafka_broker *self, uint64_t number)
+void kafka_blocked_publish_completed(struct kafka_blocked_keys *blocked, uint64_t publish_number)
 {
-    struct kafka_held *held = &self->held;
-    for (uint32_t i = 0; i < held->failing_count; i++)
-        if (held->failing[i].number == number)
-            held->failing[i].turns = TURNS;
-    self->host->post(self->host, &held->notice);
+    for (uint32_t i = 0; i < blocked->failed_count; i++)
+        if (blocked->failed[i].number == publish_number)
+            blocked->failed[i].turns_left = TURNS_UNTIL_KNOWN;
 }
 
-static void clear(struct kafka_held *held)
+void kafka_blocked_keys_trim(struct kafka_blocked_keys *blocked, uint64_t oldest)
 {
-    if (held->room)
-        memset(held->keys, 0, held->room * sizeof *held->keys);
-    held->used = 0;
-}
-
-/* What stands in line was all submitted after the host knew. */
-void kafka_held_forget(struct kafka_broker *self)
-{
-    struct kafka_held *held = &self->held;
-    uint64_t next = self->pending ? self->pending->number : UINT64_MAX;
     uint32_t kept = 0;
-    if (!held->failing_count)
+    if (!blocked->failed_count)
         return;
-    for (uint32_t i = 0; i < held->failing_count; i++)
-        if (concerns(&held->failing[i], next))
-            held->failing[kept++] = held->failing[i];
-    held->failing_count = kept;
-    if (!kept)
-        clear(held);
+    for (uint32_t i = 0; i < blocked->failed_count; i++)
+        if (concerns(&blocked->failed[i], oldest))
+            blocked->failed[kept++] = blocked->failed[i];
+    blocked->failed_count = kept;
+    if (kept)
+        return;
+    if (blocked->room)
+        memset(blocked->keys, 0, blocked->room * sizeof *blocked->keys);
+    blocked->used = 0;
 }
 
-void kafka_held_notice(struct outbox_task *task)
+bool kafka_blocked_keys_turn(struct kafka_blocked_keys *blocked, uint64_t submitted, uint64_t oldest)
 {
-    struct kafka_broker *self = task->arg;
-    struct kafka_held *held = &self->held;
     bool again = false;
-    for (uint32_t i = 0; i < held->failing_count; i++) {
-        struct kafka_failing *failing = &held->failing[i];
-        if (failing->turns && --failing->turns == 0)
-            failing->until = self->submitted;
-        again = again || failing->turns;
+    for (uint32_t i = 0; i < blocked->failed_count; i++) {
+        struct kafka_failed_publish *failed = &blocked->failed[i];
+        if (failed->turns_left && --failed->turns_left == 0)
+            failed->last_unaware = submitted;
+        again = again || failed->turns_left;
     }
-    kafka_held_forget(self);
-    if (again)
-        self->host->post(self->host, &held->notice);
+    kafka_blocked_keys_trim(blocked, oldest);
+    return again;
 }
 
-void kafka_held_free(struct kafka_broker *self)
+void kafka_blocked_keys_free(struct kafka_blocked_keys *blocked)
 {
-    self->host->release(self->host, self->held.keys);
-    self->host->release(self->host, self->held.failing);
-    self->held = (struct kafka_held){0};
+    blocked->host->release(blocked->host, blocked->keys);
+    blocked->host->release(blocked->host, blocked->failed);
+    *blocked = (struct kafka_blocked_keys){0};
 }

@@ -1,78 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/kafka/broker.h - what the files of the Kafka broker share
+ * brokers/kafka/broker.h - the instance, and what each of its files offers to those above it
  *
- * librdkafka owns the threads and sockets; this plugin runs on the loop thread, hands it messages that it never
- * waits for, and hears what became of them through one event queue whose doorbell is an eventfd. The one thing
- * that other threads touch is marked "worker" or "any thread".
+ * librdkafka owns the threads and sockets. This plugin runs on the loop thread: it hands messages over, never waits,
+ * and reads delivery reports from one event queue per client, which signal an eventfd. Functions that run on another
+ * thread are marked "worker" or "any thread".
  *
- * Life of a message: pending (its publish waits in `pending`, or is partly handed over: `cursor`) -> in flight (in
- * librdkafka; its opaque names the slot of its publish and its index) -> told (outcome given to the host). A publish
- * completes when all of its messages are told.
+ * A message is pending (its publish waits in `pending`, or is partly handed over: `cursor`), then in flight (in
+ * librdkafka; its opaque pointer names the slot of its publish and its index), then reported (the host has its
+ * outcome). A publish completes when all of its messages are reported.
+ *
+ * Layers, lowest first; a file calls only files of lower layers:
+ *
+ *     error topic topic_limits topic_state blocked_keys      pure: no librdkafka calls but its constants, no host calls
+ *     connection outcomes clients outage                     the state of the connection; outcomes; the two clients
+ *     result partition_batching limits_request heartbeat     one delivery report; order of handing over; settings
+ *     send reports                                           messages out, reports in
+ *     lifecycle                                              start, stop, cancel
+ *     turn                                                   publish, and one round of reports, sending, completing
+ *     plugin admit check check_brokers configure connect     the descriptor and what it needs once
  */
 #ifndef OBX_BROKERS_KAFKA_BROKER_H
 #define OBX_BROKERS_KAFKA_BROKER_H
 
-#include <librdkafka/rdkafka.h>
 #include <stdatomic.h>
 
-#include <outbox/failpoint.h>
+#include "blocked_keys.h"
+#include "topic.h"
 
 #define KAFKA_ERRSTR 512
 #define KAFKA_INDEX_BITS (sizeof(void *) * 4u) /* of a message's opaque: its index; the rest is the slot */
-#define KAFKA_SCRAM_VERSION 0x020601ff         /* the first librdkafka whose SCRAM newer brokers take */
-
-/* ---- what an error means (error.c) ------------------------------------------------------------------------------ */
-
-enum kafka_scope {
-    KAFKA_EVENT,   /* this event's own fault */
-    KAFKA_BATCH,   /* some event's of the batch that the broker refused as a whole */
-    KAFKA_TOPIC,   /* the topic's: nothing of it goes for now */
-    KAFKA_PRODUCER /* the producer has to be replaced */
-};
-
-struct kafka_verdict {
-    uint32_t outcome; /* enum outbox_outcome */
-    int32_t code;     /* enum outbox_status; 0 with OUTBOX_DELIVERED */
-    enum kafka_scope scope;
-};
-
-struct kafka_verdict kafka_judge(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status);
-int kafka_connect_code(rd_kafka_resp_err_t err); /* of an error that kept the producer from connecting */
-int kafka_error(struct outbox_error *error, int code, rd_kafka_resp_err_t native, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-/* ---- topics (topic.c) ------------------------------------------------------------------------------------------- */
-
-/*
- * The gate of a topic keeps order when a topic fails. A topic that has not delivered yet, or whose batches were
- * refused, has one message in flight at a time; see docs/decisions/040-order-after-a-failure-in-kafka.md.
- */
-struct kafka_topic {
-    struct kafka_topic *next;    /* in its bucket */
-    rd_kafka_topic_t *rkt;       /* NULL: not used with this producer yet */
-    rd_kafka_topic_t *scout_rkt; /* the same with the scout */
-    uint64_t hash;
-    uint64_t barrier;          /* nothing of a publish up to this number may be sent any more */
-    uint32_t in_flight;        /* messages in librdkafka */
-    uint32_t together;         /* messages handed over since in_flight was 0 last */
-    uint32_t careful;          /* so many more deliveries one at a time */
-    int32_t partitions;        /* as many have been seen */
-    uint32_t outcome;          /* of the last failure: what the messages behind it are told */
-    bool proven;               /* delivered since the producer started, and not failed since */
-    bool failing;              /* nothing but one message at a time is tried */
-    bool sick;                 /* failed while more of it was in flight, which could overtake what failed */
-    struct outbox_error error; /* of the last failure */
-    size_t size;
-    char name[]; /* NUL-terminated */
-};
-
-struct kafka_topics {
-    struct kafka_topic **buckets;
-    uint32_t room; /* a power of two, or 0 */
-    uint32_t count;
-    struct kafka_topic *last; /* found last */
-};
 
 /* ---- publishes --------------------------------------------------------------------------------------------------- */
 
@@ -81,14 +38,14 @@ struct kafka_publish {
     outbox_op_t op;
     const struct outbox_publish *args; /* borrowed until op_done */
     struct kafka_publish *next;        /* pending */
-    struct kafka_publish *next_touched;
+    struct kafka_publish *next_changed;
     uint64_t number; /* of submission */
     uint32_t slot;
-    uint32_t cursor; /* messages before it, in the slot's order, were handed over or told */
-    uint32_t told;
-    uint32_t fresh; /* delivered, in the slot's indexes, not told yet */
-    bool touched;
-    bool failing; /* an event was told RETRY or REJECTED */
+    uint32_t cursor;    /* messages before it, in the slot's order, were handed over or reported */
+    uint32_t reported;  /* outcomes that the host has */
+    uint32_t delivered; /* messages to report as delivered: in the slot's indexes */
+    bool changed;
+    bool has_failure; /* an event got RETRY or REJECTED */
 };
 
 struct kafka_slot {
@@ -99,158 +56,213 @@ struct kafka_slot {
     uint32_t next_free;
 };
 
-/* ---- held keys (held.c) ------------------------------------------------------------------------------------------ */
+/* ---- the instance ------------------------------------------------------------------------------------------------ */
 
-struct kafka_held_key {
-    uint64_t hash;   /* of topic and key; 0: free */
-    uint64_t number; /* of the last publish that holds it */
+enum kafka_state {
+    KAFKA_IDLE,
+    KAFKA_STARTING, /* a worker makes the producer and waits for a broker */
+    KAFKA_RUNNING,
+    KAFKA_BROKEN,   /* the host was asked for a new producer; nothing is sent any more */
+    KAFKA_STOPPING, /* what is in flight finishes */
+    KAFKA_CLOSING,  /* a worker destroys the clients */
+    KAFKA_STATES
 };
 
-struct kafka_failing {
-    uint64_t number; /* of a publish with an event that was not taken */
-    uint64_t until;  /* the last publish that was submitted before the host knew of it; 0: it does not know */
-    uint32_t turns;  /* of the loop until the host knows; 0: not completed */
+/* One of the two librdkafka clients. */
+struct kafka_connection {
+    rd_kafka_t *rk; /* NULL: not made */
+    rd_kafka_queue_t *queue;
 };
 
-struct kafka_held {
-    struct kafka_held_key *keys;
-    uint32_t room, used;
-    struct kafka_failing *failing;
-    uint32_t failing_count, failing_room;
-    struct outbox_task notice;
-};
-
-/* A job on a worker thread: connecting, disconnecting or checking. */
+/* A job on a worker thread. */
 struct kafka_job {
     struct outbox_work work; /* first */
     outbox_op_t op;
     struct outbox_error error;
-    void *found; /* of check */
+    void *findings; /* of check */
+    bool running;
 };
 
-enum kafka_state { KAFKA_IDLE, KAFKA_STARTING, KAFKA_RUNNING, KAFKA_STOPPING, KAFKA_CLOSING };
+enum kafka_out_of_range { KAFKA_REJECT_TIMESTAMP, KAFKA_CLAMP_TIMESTAMP };
+
+struct kafka_outage {
+    struct outbox_timer *timer;
+    uint64_t began_at;    /* host->now(), like the next two */
+    uint64_t progress_at; /* a message was delivered, or the first one submitted */
+    uint64_t reason_at;
+    bool suspected;            /* all connections were lost, and nothing was delivered since */
+    bool logged;               /* events wait for it */
+    char reason[KAFKA_ERRSTR]; /* of the last connection failure */
+};
+
+/* Asks an idle connection whether a broker still answers (heartbeat.c). */
+struct kafka_heartbeat {
+    struct outbox_timer *timer;
+    struct kafka_job job;
+    rd_kafka_topic_t *topic; /* what the worker asks about; may be NULL */
+    bool answered;           /* the worker's result */
+    uint32_t failures;       /* in a row */
+};
 
 struct kafka_broker {
     /* options */
     const char *bootstrap;
     struct outbox_map options;
     const char *client_id;
+    int64_t out_of_range; /* enum kafka_out_of_range */
     bool insecure;
     bool unsafe;
     bool require_key;
 
     const struct outbox_host *host;
     const char *relay;
-    rd_kafka_conf_t *conf; /* complete; each producer gets a copy */
+    rd_kafka_conf_t *conf; /* complete; each client gets a copy */
     uint64_t message_max;  /* message.max.bytes */
+    bool compressed;       /* the size of a batch on the wire is not known before it is sent */
 
     enum kafka_state state;
-    bool broken;                 /* host->lost() was called; nothing is sent any more */
-    bool suspected;              /* all connections were lost, and nothing was delivered since */
-    bool down;                   /* events wait for that: said once */
-    struct outbox_timer *outage; /* before it is said that events wait */
-    rd_kafka_t *rk;
-    rd_kafka_queue_t *queue;
-    rd_kafka_t *scout; /* scout.c; NULL until it is needed */
-    rd_kafka_queue_t *scout_queue;
-    int doorbell; /* eventfd that both queues ring; -1: none */
+    struct kafka_connection clients[KAFKA_CLIENTS];
+    int notify_fd; /* eventfd that both queues signal; -1: none */
     struct outbox_watch *watch;
-    struct outbox_timer *grace;    /* of stop() */
-    struct outbox_timer *patience; /* with the topic that the line waits for */
-    struct kafka_topic *awaited;
-    struct outbox_task resume; /* continue where a turn's budget ended */
-    char reason[KAFKA_ERRSTR]; /* of the last connection failure */
+    struct outbox_timer *purge_timer;  /* of stop() */
+    struct outbox_timer *answer_timer; /* for messages that were sent alone */
+    bool answer_timer_set;
+    struct outbox_task turn;         /* a round of reports, sending and completing */
+    struct outbox_task blocked_turn; /* of the blocked keys */
+    struct kafka_outage outage;
+    struct kafka_heartbeat heartbeat;
 
     struct kafka_topics topics;
-    struct kafka_held held;
+    struct kafka_blocked_keys blocked;
     struct kafka_slot *slots;
     uint32_t slot_count;
     uint32_t free_slot; /* index + 1; 0: none */
     struct kafka_publish *pending, **pending_end;
-    struct kafka_publish *touched;
-    uint64_t submitted; /* publishes so far */
-    uint32_t in_flight; /* messages in librdkafka */
-    bool sick;          /* a topic is */
+    struct kafka_publish *changed; /* with outcomes to report, or to complete */
+    uint64_t submitted;            /* publishes so far */
+    uint32_t in_flight;            /* messages in librdkafka */
+    bool order_broken;             /* some topic's is */
+    bool refusals_seen;            /* the broker refused some event: limits are asked for, and first messages probe */
+    bool limits_wanted;            /* some topic's are */
 
     outbox_op_t stop_op;
     struct kafka_job connect, disconnect, check;
-    atomic_bool give_up; /* any thread: workers end soon */
+    atomic_bool cancel_workers; /* any thread: they end soon */
 };
 
-/* configure.c */
-int kafka_configure(struct kafka_broker *self, struct outbox_error *error);
+/* ---- connection.c: the state, and asking for a new producer ------------------------------------------------------ */
 
-/* connect.c; worker */
-void kafka_connect_work(struct outbox_work *work);
-void kafka_destroy(struct kafka_broker *self);
+void kafka_move(struct kafka_broker *self, enum kafka_state state);
+bool kafka_is_sending(const struct kafka_broker *self);
+bool kafka_has_clients(const struct kafka_broker *self);
+/* Number of the first publish that is not sent yet; UINT64_MAX: none. */
+uint64_t kafka_oldest_pending(const struct kafka_broker *self);
+/* Would the topic's broker take the message? Asks for the settings again when they are old. Fills error unless
+ * KAFKA_ADMITTED. */
+enum kafka_admission kafka_admit_to_topic(struct kafka_broker *self, struct kafka_topic *topic,
+                                          const struct outbox_message *message, struct outbox_error *error);
+/* Nothing more is sent with this producer: the host stops and starts this broker. */
+void kafka_replace_producer(struct kafka_broker *self, const struct outbox_error *error);
+void kafka_request_turn(struct kafka_broker *self);
+/* Run a job on a worker; without one done() is called at once, with job->error set. */
+void kafka_run_job(struct kafka_broker *self, struct kafka_job *job, void (*work)(struct outbox_work *),
+                   void (*done)(struct outbox_work *));
 
-/* producer.c */
+/* ---- outcomes.c: reporting outcomes, completing publishes -------------------------------------------------------- */
+
+int kafka_open_slot(struct kafka_broker *self, struct kafka_publish *publish);
+void kafka_free_slots(struct kafka_broker *self);
+/* Reported in bulk by kafka_complete_publishes(). */
+void kafka_note_delivered(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index);
+void kafka_report(struct kafka_broker *self, struct kafka_publish *publish, const uint32_t *indexes, uint32_t count,
+                  uint32_t outcome, const struct outbox_error *error);
+/* One event failed: reports it, and blocks its key. With NOT_CONNECTED the producer is replaced, which blocks all. */
+void kafka_report_failure(struct kafka_broker *self, const struct kafka_topic *topic, struct kafka_publish *publish,
+                          uint32_t index, uint32_t outcome, const struct outbox_error *error);
+/* Call with no publish in hand: completed ones are gone. */
+void kafka_complete_publishes(struct kafka_broker *self);
+
+/* ---- clients.c: the main producer and the probe producer --------------------------------------------------------- */
+
+/* Worker: no other thread uses the clients. */
+int kafka_open_main(struct kafka_broker *self, struct outbox_error *error);
+void kafka_destroy_clients(struct kafka_broker *self);
+/* The handle for the topic's next message, and the client that it belongs to. NULL: there is none. */
+rd_kafka_topic_t *kafka_topic_handle(struct kafka_broker *self, struct kafka_topic *topic, bool alone, rd_kafka_t **rk);
+bool kafka_broker_answers(struct kafka_broker *self, rd_kafka_topic_t *topic, int within_ms); /* worker; blocks */
+void kafka_notify(rd_kafka_queue_t *queue, int fd);                                           /* -1: no more */
+void kafka_close_topics(struct kafka_broker *self); /* before the clients are destroyed */
+void kafka_purge(struct kafka_broker *self, int flags);
+rd_kafka_resp_err_t kafka_fatal_error(const struct kafka_broker *self, char *text, size_t size);
+
+/* ---- result.c: what became of one message ------------------------------------------------------------------------ */
+
+struct kafka_result {
+    struct kafka_topic *topic;
+    struct kafka_publish *publish;
+    uint32_t index;
+    rd_kafka_resp_err_t err;
+    rd_kafka_msg_status_t status;
+    bool alone; /* no other message shared its batch */
+};
+
+void kafka_on_result(struct kafka_broker *self, const struct kafka_result *result);
+/* Messages that were sent alone were not reported in time. */
+void kafka_on_no_answer(struct kafka_broker *self, struct kafka_topic *topic);
+/* All reports of this turn were seen. */
+void kafka_check_order(struct kafka_broker *self);
+
+/* ---- partition_batching.c: in which order the messages of a publish are handed over ------------------------------ */
+
+void kafka_order_by_partition(struct kafka_broker *self, struct kafka_publish *publish);
+void kafka_learn_partitions(struct kafka_topic *topic, const rd_kafka_message_t *message);
+
+/* ---- limits_request.c: asking for the settings of topics --------------------------------------------------------- */
+
+void kafka_request_limits(struct kafka_broker *self, struct kafka_topic *topic);
+void kafka_request_wanted_limits(struct kafka_broker *self);
+void kafka_on_limits(struct kafka_broker *self, rd_kafka_event_t *event);
+
+/* ---- outage.c, heartbeat.c: is a broker there? ------------------------------------------------------------------- */
+
+void kafka_outage_reset(struct kafka_broker *self);
+void kafka_outage_suspect(struct kafka_broker *self, const char *text);     /* no connection is left */
+void kafka_outage_note_reason(struct kafka_broker *self, const char *text); /* one connection failed */
+void kafka_outage_note_progress(struct kafka_broker *self);                 /* a broker answered */
+void kafka_outage_events_wait(struct kafka_broker *self);                   /* a publish was submitted */
+void kafka_outage_check_progress(struct kafka_broker *self);                /* now and then */
+const char *kafka_outage_reason(const struct kafka_broker *self);           /* "" if none is known */
+void kafka_outage_due(void *plugin);
+
+void kafka_heartbeat_start(struct kafka_broker *self);
+void kafka_heartbeat_stop(struct kafka_broker *self); /* kafka_heartbeat.job.running may remain set for a moment */
+void kafka_heartbeat_due(void *plugin);
+
+/* ---- send.c, reports.c ------------------------------------------------------------------------------------------- */
+
+void kafka_send_pending(struct kafka_broker *self);
+void kafka_answer_due(void *plugin);
+void kafka_read_reports(struct kafka_broker *self);
+
+/* ---- lifecycle.c ------------------------------------------------------------------------------------------------- */
+
 void kafka_start(void *plugin, outbox_op_t op, const struct outbox_broker_start *start);
 void kafka_stop(void *plugin, outbox_op_t op);
 void kafka_cancel(void *plugin, outbox_op_t op);
-void kafka_offload(struct kafka_broker *self, struct kafka_job *job, void (*work)(struct outbox_work *),
-                   void (*done)(struct outbox_work *));
-void kafka_break(struct kafka_broker *self, const struct outbox_error *error);
-void kafka_purge_all(void *plugin);
-void kafka_quiet(struct kafka_broker *self); /* after reports: go on with stop() when nothing is in flight */
+void kafka_purge_due(void *plugin);
+void kafka_advance_stop(struct kafka_broker *self); /* closes the producer when nothing is in flight */
 
-/* produce.c */
-void kafka_produce(void *plugin, outbox_op_t op, const struct outbox_publish *publish);
-void kafka_pump(struct kafka_broker *self);
-void kafka_lose_patience(void *plugin);
+/* ---- turn.c ------------------------------------------------------------------------------------------------------ */
 
-/* group.c */
-void kafka_group(struct kafka_broker *self, struct kafka_publish *publish);
-void kafka_group_learn(struct kafka_topic *topic, const rd_kafka_message_t *message);
+void kafka_turn(struct outbox_task *task);
+void kafka_blocked_turn(struct outbox_task *task);
+void kafka_publish(void *plugin, outbox_op_t op, const struct outbox_publish *args);
 
-/* tell.c */
-int kafka_open_slot(struct kafka_broker *self, struct kafka_publish *publish);
-void kafka_tell_delivered(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index);
-void kafka_tell(struct kafka_broker *self, struct kafka_publish *publish, const uint32_t *indexes, uint32_t count,
-                uint32_t outcome, const struct outbox_error *error);
-void kafka_tell_flush(struct kafka_broker *self);
-void kafka_free_slots(struct kafka_broker *self);
+/* ---- once -------------------------------------------------------------------------------------------------------- */
 
-/* reports.c */
-void kafka_outage(void *plugin);
-void kafka_reports_ready(void *plugin, uint32_t events);
-void kafka_reports_drain(struct kafka_broker *self);
-
-/* topic.c */
-struct kafka_topic *kafka_topic_get(struct kafka_broker *self, struct outbox_bytes name);
-/* May this publish send another message to the topic: now, later (after reports), or not at all? */
-enum kafka_gate { KAFKA_GO, KAFKA_WAIT, KAFKA_REFUSE };
-enum kafka_gate kafka_topic_gate(const struct kafka_topic *topic, uint64_t number);
-/* What became of a message. alone: no other message shared its batch. */
-void kafka_topic_report(struct kafka_broker *self, struct kafka_topic *topic, struct kafka_publish *publish,
-                        uint32_t index, rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, bool alone);
-/* Tell that an event was not taken, and hold its key; with NOT_CONNECTED the whole producer is given up instead. */
-void kafka_topic_refuse(struct kafka_broker *self, struct kafka_topic *topic, struct kafka_publish *publish,
-                        uint32_t index, uint32_t outcome, const struct outbox_error *error);
-void kafka_topic_mute(struct kafka_broker *self, struct kafka_topic *topic); /* no report for too long */
-void kafka_topics_settle(struct kafka_broker *self);                         /* all reports of this turn were seen */
-void kafka_topics_close(struct kafka_broker *self);                          /* the producer goes */
-void kafka_topics_free(struct kafka_broker *self);
-
-/* held.c */
-int kafka_hold(struct kafka_broker *self, const struct kafka_topic *topic, struct kafka_publish *publish,
-               uint32_t index);
-bool kafka_is_held(const struct kafka_broker *self, const struct kafka_topic *topic, struct outbox_bytes key,
-                   uint64_t number);
-void kafka_held_forget(struct kafka_broker *self);
-void kafka_held_completed(struct kafka_broker *self, uint64_t number);
-void kafka_held_notice(struct outbox_task *task);
-void kafka_held_free(struct kafka_broker *self);
-
-/* scout.c */
-void kafka_ring(rd_kafka_queue_t *queue, int doorbell); /* -1: no more */
-rd_kafka_topic_t *kafka_handle(struct kafka_broker *self, struct kafka_topic *topic, rd_kafka_t **rk);
-void kafka_scout_destroy(struct kafka_broker *self); /* worker, when nobody else uses it */
-
-/* admit.c */
+int kafka_configure(struct kafka_broker *self, struct outbox_error *error);
+void kafka_connect_work(struct outbox_work *work); /* worker */
 int kafka_admit(void *plugin, const struct outbox_message *message, struct outbox_error *error);
-
-/* check.c */
 void kafka_check(void *plugin, outbox_op_t op, const struct outbox_check *check);
 
 #endif

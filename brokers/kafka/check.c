@@ -67,7 +67,7 @@ static void check_security(struct kafka_broker *self, struct findings *findings,
 {
     char protocol[32];
     size_t size = sizeof protocol;
-    if (rd_kafka_conf_get(rd_kafka_conf(self->rk), "security.protocol", protocol, &size) ||
+    if (rd_kafka_conf_get(rd_kafka_conf(self->clients[KAFKA_MAIN].rk), "security.protocol", protocol, &size) ||
         !strstr(protocol, "plaintext"))
         return;
     for (int i = 0; i < metadata->broker_cnt; i++)
@@ -123,10 +123,10 @@ static void check_settings(struct kafka_broker *self, struct findings *findings,
 
 static void ask_settings(struct kafka_broker *self, struct findings *findings, const char *topic, int replicas)
 {
-    rd_kafka_queue_t *answers = rd_kafka_queue_new(self->rk);
+    rd_kafka_queue_t *answers = rd_kafka_queue_new(self->clients[KAFKA_MAIN].rk);
     rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
     rd_kafka_event_t *event;
-    rd_kafka_DescribeConfigs(self->rk, &resource, 1, NULL, answers);
+    rd_kafka_DescribeConfigs(self->clients[KAFKA_MAIN].rk, &resource, 1, NULL, answers);
     event = rd_kafka_queue_poll(answers, ANSWER_MS);
     if (event && !rd_kafka_event_error(event))
         check_settings(self, findings, topic, replicas, event);
@@ -160,9 +160,9 @@ static void check_topic(struct kafka_broker *self, struct findings *findings, co
 static void check_work(struct outbox_work *work)
 {
     struct kafka_broker *self = work->arg;
-    struct findings *findings = self->check.found;
+    struct findings *findings = self->check.findings;
     const struct rd_kafka_metadata *metadata;
-    rd_kafka_resp_err_t err = rd_kafka_metadata(self->rk, 1, NULL, &metadata, ANSWER_MS);
+    rd_kafka_resp_err_t err = rd_kafka_metadata(self->clients[KAFKA_MAIN].rk, 1, NULL, &metadata, ANSWER_MS);
     if (err) {
         kafka_error(&self->check.error, kafka_connect_code(err), err, "list the topics of %s: %s", self->bootstrap,
                     rd_kafka_err2str(err));
@@ -172,7 +172,8 @@ static void check_work(struct outbox_work *work)
          metadata->broker_cnt == 1 ? "" : "s");
     check_library(self, findings);
     check_security(self, findings, metadata);
-    for (const char *const *topic = findings->check->topics; topic && *topic && !atomic_load(&self->give_up); topic++)
+    for (const char *const *topic = findings->check->topics; topic && *topic && !atomic_load(&self->cancel_workers);
+         topic++)
         check_topic(self, findings, metadata, *topic);
     rd_kafka_metadata_destroy(metadata);
 }
@@ -194,10 +195,10 @@ static void check_done(struct outbox_work *work)
 {
     struct kafka_broker *self = work->arg;
     outbox_op_t op = self->check.op;
-    report(self, self->check.found);
+    report(self, self->check.findings);
     self->check.op = 0;
     self->host->op_done(self->host, op, &self->check.error);
-    kafka_quiet(self);
+    kafka_request_turn(self);
 }
 
 void kafka_check(void *plugin, outbox_op_t op, const struct outbox_check *check)
@@ -212,7 +213,7 @@ void kafka_check(void *plugin, outbox_op_t op, const struct outbox_check *check)
     }
     findings->check = check;
     findings->end = &findings->first;
-    atomic_store(&self->give_up, false);
-    self->check = (struct kafka_job){.op = op, .found = findings};
-    kafka_offload(self, &self->check, check_work, check_done);
+    atomic_store(&self->cancel_workers, false);
+    self->check = (struct kafka_job){.op = op, .findings = findings};
+    kafka_run_job(self, &self->check, check_work, check_done);
 }

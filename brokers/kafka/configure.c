@@ -2,10 +2,9 @@
 /*
  * brokers/kafka/configure.c - from the section's options to librdkafka's configuration
  *
- * Three layers: what this broker sets (promises first, then figures from measurement), what the user passes through
- * in `options`, and what the section names itself. A setting that would break a promise is refused unless `unsafe:
- * true` says that it is meant; one that turns certificate checks off needs `insecure: true`. Everything else that is
- * wrong is refused in librdkafka's own words. No I/O.
+ * Three layers: the defaults of this broker, what the user passes through in `options`, and the section's own keys. A
+ * setting that would break a guarantee is refused unless `unsafe: true`; one that turns certificate checks off needs
+ * `insecure: true`. For any other error the text is librdkafka's. No I/O.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +17,8 @@ static const struct outbox_pair defaults[] = {
     /* promises */
     {"acks", "all"},
     {"enable.idempotence", "true"},
-    {"enable.gapless.guarantee", "true"}, /* nothing may follow what failed; see scout.c */
-    {"message.timeout.ms", "0"},          /* an event is never given up while a broker may still take it */
+    {"enable.gapless.guarantee", "true"}, /* nothing may follow what failed; see clients.c */
+    {"message.timeout.ms", "0"},          /* an event does not expire while a broker may still take it */
     {"partitioner", "murmur2_random"},    /* as the Java client does */
     {"ssl.endpoint.identification.algorithm", "https"},
     /* memory */
@@ -30,7 +29,7 @@ static const struct outbox_pair defaults[] = {
     {"batch.num.messages", "10000"},
     {"batch.size", "1000000"},
     {"socket.nagle.disable", "true"},
-    /* how fast faults are seen and left behind */
+    /* how fast faults are noticed and healed */
     {"socket.timeout.ms", "6000"},
     {"request.timeout.ms", "5000"},
     {"socket.keepalive.enable", "true"},
@@ -42,7 +41,7 @@ static const struct outbox_pair defaults[] = {
     {"log.connection.close", "false"},
 };
 
-/* What a user may not change lightly, with librdkafka's aliases. `only`: the one value that is fine. */
+/* Guarantees, with librdkafka's aliases. `only`: the one value that keeps them. */
 static const struct {
     const char *name;
     const char *only;
@@ -52,10 +51,10 @@ static const struct {
     {"request.required.acks", "all", "an event is settled only when all in-sync replicas have it"},
     {"enable.idempotence", "true", "without it retries reorder and duplicate events"},
     {"enable.gapless.guarantee", "true", "events would overtake one that was refused"},
-    {"message.timeout.ms", "0", "timed out events leave holes in the order of their key"},
-    {"delivery.timeout.ms", "0", "timed out events leave holes in the order of their key"},
-    {"retries", NULL, "events that are given up leave holes in the order of their key"},
-    {"message.send.max.retries", NULL, "events that are given up leave holes in the order of their key"},
+    {"message.timeout.ms", "0", "timed out events leave gaps in the order of their key"},
+    {"delivery.timeout.ms", "0", "timed out events leave gaps in the order of their key"},
+    {"retries", NULL, "events that expire leave gaps in the order of their key"},
+    {"message.send.max.retries", NULL, "events that expire leave gaps in the order of their key"},
     {"max.in.flight", NULL, "more requests in flight reorder events"},
     {"max.in.flight.requests.per.connection", NULL, "more requests in flight reorder events"},
     {"queuing.strategy", "fifo", "it reorders events"},
@@ -67,9 +66,9 @@ static const struct {
     const char *name;
     const char *instead;
 } reserved[] = {
-    {"bootstrap.servers", "set bootstrap.servers beside options"},
-    {"metadata.broker.list", "set bootstrap.servers beside options"},
-    {"client.id", "set client.id beside options"},
+    {"bootstrap.servers", "set it in the section itself"},
+    {"metadata.broker.list", "set it in the section itself"},
+    {"client.id", "set it in the section itself"},
     {"transactional.id", "transactions are not supported"},
     {"log.queue", "the log level of outbox decides what is logged"},
     {"enabled_events", "this broker sets it"},
@@ -84,15 +83,15 @@ static int check_promises(const struct kafka_broker *self, const struct outbox_p
 {
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (!strcmp(pair->name, reserved[i].name))
-            return kafka_error(error, OUTBOX_E_CONFIG, 0, "options: %s is not for here: %s", pair->name,
+            return kafka_error(error, OUTBOX_E_CONFIG, 0, "options: %s cannot be set here: %s", pair->name,
                                reserved[i].instead);
     for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
         if (strcmp(pair->name, promises[i].name) || (promises[i].only && !strcasecmp(pair->value, promises[i].only)))
             continue;
         if (!self->unsafe)
             return kafka_error(error, OUTBOX_E_CONFIG, 0,
-                               "options: %s=%s is refused: %s; remove it, or say unsafe: true to give that up",
-                               pair->name, pair->value, promises[i].why);
+                               "options: %s=%s is refused: %s; remove it, or set unsafe: true", pair->name, pair->value,
+                               promises[i].why);
         self->host->log(self->host, OUTBOX_LOG_WARN, "unsafe: %s=%s: %s", pair->name, pair->value, promises[i].why);
     }
     return OUTBOX_OK;
@@ -114,13 +113,13 @@ static const char *get(const rd_kafka_conf_t *conf, const char *name, char *valu
     return value;
 }
 
-/* librdkafka takes a list without a host in it, and connects to nothing for ever. */
+/* librdkafka accepts a list without a host, and then never connects. */
 static int check_bootstrap(const struct kafka_broker *self, struct outbox_error *error)
 {
     if (self->bootstrap[strspn(self->bootstrap, ", ")])
         return OUTBOX_OK;
     return kafka_error(error, OUTBOX_E_CONFIG, 0,
-                       "bootstrap.servers: there is no broker in '%s'; write for example kafka1:9092,kafka2:9092",
+                       "bootstrap.servers: no broker in '%s'; write for example kafka1:9092,kafka2:9092",
                        self->bootstrap);
 }
 
@@ -154,19 +153,20 @@ static int check_security(const struct kafka_broker *self, struct outbox_error *
     if (self->insecure)
         return OUTBOX_OK;
     if (!strcmp(get(self->conf, pair.name, value, sizeof value), "false"))
-        return refuse(error, &pair, "anybody could pose as the broker; remove it, or say insecure: true");
+        return refuse(error, &pair, "anybody could pose as the broker; remove it, or set insecure: true");
     pair.name = "ssl.endpoint.identification.algorithm";
     if (!strcmp(get(self->conf, pair.name, value, sizeof value), "none"))
-        return refuse(error, &pair, "any certificate of the same authority would do; remove it, or say insecure: true");
+        return refuse(error, &pair, "any certificate of the same authority would do; remove it, or set insecure: true");
     return OUTBOX_OK;
 }
 
-/* An event larger than the queue would wait for ever. */
+/* An event larger than the queue would never be sent. */
 static int check_sizes(struct kafka_broker *self, struct outbox_error *error)
 {
     char value[64];
     uint64_t queue = strtoull(get(self->conf, "queue.buffering.max.kbytes", value, sizeof value), NULL, 10) * 1024;
     self->message_max = strtoull(get(self->conf, "message.max.bytes", value, sizeof value), NULL, 10);
+    self->compressed = strcmp(get(self->conf, "compression.codec", value, sizeof value), "none") != 0;
     if (queue >= self->message_max)
         return OUTBOX_OK;
     return kafka_error(error, OUTBOX_E_CONFIG, 0,
@@ -175,7 +175,7 @@ static int check_sizes(struct kafka_broker *self, struct outbox_error *error)
                        (unsigned long long)queue, (unsigned long long)self->message_max);
 }
 
-/* Gapless needs the idempotent producer, which `unsafe` may have turned off. */
+/* Gapless needs the idempotent producer, which `unsafe` may turn off. */
 static int match_gapless(struct kafka_broker *self, struct outbox_error *error)
 {
     char value[64];
@@ -190,14 +190,14 @@ static void warn_partitioner(const struct kafka_broker *self)
     get(self->conf, "partitioner", value, sizeof value);
     if (strcmp(value, "murmur2_random") && strcmp(value, "murmur2"))
         self->host->log(self->host, OUTBOX_LOG_WARN,
-                        "partitioner=%s places keys elsewhere than the Java client and this broker's default do",
+                        "partitioner=%s places keys in other partitions than the Java client and the default do",
                         value);
 }
 
 static enum outbox_log_level level_of(int severity, const char *facility)
 {
     if (!strcmp(facility, "FAIL") || !strcmp(facility, "ERROR") || !strcmp(facility, "FATAL"))
-        return OUTBOX_LOG_DEBUG; /* what matters of it comes as an event too, and is logged once by reports.c */
+        return OUTBOX_LOG_DEBUG; /* comes as an event too, which reports.c handles */
     if (severity <= 3)
         return OUTBOX_LOG_WARN;
     return severity <= 6 ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_TRACE;

@@ -1,71 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/kafka/error.c - what librdkafka's and the broker's errors mean for an event, its topic and the producer
+ * brokers/kafka/error.c - what the errors of librdkafka and of the broker mean
  *
- * Four scopes. The event's own fault (REJECTED). The fault of some event of a batch: a broker refuses a record batch
- * as a whole, and librdkafka then fails every message of it, so only a message that was alone in its batch is known
- * to be the culprit. The topic's: missing or forbidden, which is no event's fault and must not cost attempts. And
- * everything else: the producer's, with what became of the message told by its persistence status.
+ *   event      the event can never be written: REJECTED
+ *   batch      a broker refuses a record batch as a whole, and librdkafka fails every message of it. Only a message
+ * that was alone in its batch is known to be the cause. topic      missing or forbidden: no event's fault, so it costs
+ * no attempts producer   everything else; the persistence status says what became of the message
  */
+#include "error.h"
+
 #include <stdarg.h>
 
 #include <outbox/plugin_util.h>
 
-#include "broker.h"
-
 static const struct {
     rd_kafka_resp_err_t err;
-    enum kafka_scope scope;
+    enum kafka_fault fault;
     uint32_t outcome;
     int32_t code;
 } meanings[] = {
-    {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, KAFKA_EVENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
-    {RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, KAFKA_EVENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
-    {RD_KAFKA_RESP_ERR__INVALID_ARG, KAFKA_EVENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, KAFKA_FAULT_EVENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR__INVALID_ARG, KAFKA_FAULT_EVENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
 
-    {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
-    {RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
-    {RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
-    {RD_KAFKA_RESP_ERR_INVALID_RECORD, KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
-    {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
-    {RD_KAFKA_RESP_ERR_POLICY_VIOLATION, KAFKA_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
-    {RD_KAFKA_RESP_ERR_INVALID_MSG, KAFKA_BATCH, OUTBOX_RETRY, OUTBOX_E_CORRUPT},
+    {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, KAFKA_FAULT_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, KAFKA_FAULT_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, KAFKA_FAULT_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_INVALID_RECORD, KAFKA_FAULT_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, KAFKA_FAULT_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_POLICY_VIOLATION, KAFKA_FAULT_BATCH, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+    {RD_KAFKA_RESP_ERR_INVALID_MSG, KAFKA_FAULT_BATCH, OUTBOX_RETRY, OUTBOX_E_CORRUPT},
 
-    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, KAFKA_TOPIC, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
-    {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, KAFKA_TOPIC, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
-    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, KAFKA_TOPIC, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
-    {RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, KAFKA_TOPIC, OUTBOX_RETRY, OUTBOX_E_NO_MEMORY},
-    {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, KAFKA_TOPIC, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
+    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, KAFKA_FAULT_TOPIC, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+    {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, KAFKA_FAULT_TOPIC, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+    {RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, KAFKA_FAULT_TOPIC, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, KAFKA_FAULT_TOPIC, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
+    {RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE, KAFKA_FAULT_TOPIC, OUTBOX_RETRY, OUTBOX_E_NO_MEMORY},
+    {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, KAFKA_FAULT_TOPIC, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
 };
 
-/* An error that no table knows. The library's own (below zero) say that the producer ends; a broker's, that it does
- * not want this topic's messages now. */
-static struct kafka_verdict judge_by_status(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status)
+static const struct kafka_verdict rejected = {OUTBOX_REJECTED, OUTBOX_E_REJECTED, KAFKA_FAULT_EVENT};
+
+/* An error that the table lacks. librdkafka's own errors are below zero: the producer is at an end. An error of the
+ * broker: it does not take this topic's messages now. */
+static struct kafka_verdict classify_by_status(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status)
 {
-    struct kafka_verdict verdict = {.scope = KAFKA_PRODUCER};
-    if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED) {
-        verdict.outcome = OUTBOX_UNKNOWN;
-        verdict.code = OUTBOX_E_UNKNOWN_OUTCOME;
-    } else if (err < 0) {
-        verdict.outcome = OUTBOX_NOT_CONNECTED;
-        verdict.code = OUTBOX_E_NOT_CONNECTED;
-    } else {
-        verdict.scope = KAFKA_TOPIC;
-        verdict.outcome = OUTBOX_RETRY;
-        verdict.code = OUTBOX_E_IO;
-    }
-    return verdict;
+    if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
+        return (struct kafka_verdict){OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME, KAFKA_FAULT_PRODUCER};
+    if (err < 0)
+        return (struct kafka_verdict){OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_FAULT_PRODUCER};
+    return (struct kafka_verdict){OUTBOX_RETRY, OUTBOX_E_IO, KAFKA_FAULT_TOPIC};
 }
 
-struct kafka_verdict kafka_judge(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status)
+struct kafka_verdict kafka_classify(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, bool chosen_partition)
 {
     if (!err)
         return (struct kafka_verdict){.outcome = OUTBOX_DELIVERED};
-    if (status == RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
-        for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
-            if (meanings[i].err == err)
-                return (struct kafka_verdict){meanings[i].outcome, meanings[i].code, meanings[i].scope};
-    return judge_by_status(err, status);
+    if (status != RD_KAFKA_MSG_STATUS_NOT_PERSISTED)
+        return classify_by_status(err, status);
+    if (err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION && chosen_partition)
+        return rejected;
+    for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+        if (meanings[i].err == err)
+            return (struct kafka_verdict){meanings[i].outcome, meanings[i].code, meanings[i].fault};
+    return classify_by_status(err, status);
 }
 
 int kafka_connect_code(rd_kafka_resp_err_t err)

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/kafka/outcomes.c - telling outcomes, and completing publishes
+ * brokers/kafka/outcomes.c - reporting outcomes to the host, and completing publishes
  *
- * Delivered messages are collected as indexes in the slot of their publish and told in one call for each publish and
- * turn. Other outcomes are told at once. A publish is completed only in kafka_tell_flush(), which nobody calls
- * while holding on to one.
+ * Delivered messages are collected as indexes in the slot of their publish and reported in one call for each publish
+ * and turn. Other outcomes are reported at once. A publish is completed only in kafka_complete_publishes(), when no
+ * caller holds on to one.
  */
 #include "broker.h"
 
-/* A slot's number and the index of a message share the opaque pointer of a message. */
+#define SLOTS_MIN 16u
+
+/* ---- slots ------------------------------------------------------------------------------------------------------- */
+
 static int grow(struct kafka_broker *self)
 {
-    uint32_t count = self->slot_count ? self->slot_count * 2 : 16;
+    uint32_t count = self->slot_count ? self->slot_count * 2 : SLOTS_MIN;
     struct kafka_slot *slots = self->host->resize(self->host, self->slots, count * sizeof *slots);
     if (!slots)
         return OUTBOX_E_NO_MEMORY;
@@ -24,22 +27,27 @@ static int grow(struct kafka_broker *self)
     return OUTBOX_OK;
 }
 
+static int make_room(struct kafka_broker *self, struct kafka_slot *slot, uint32_t count)
+{
+    if (slot->room >= count)
+        return OUTBOX_OK;
+    uint32_t *indexes = self->host->resize(self->host, slot->indexes, (size_t)count * 2 * sizeof *indexes);
+    if (!indexes)
+        return OUTBOX_E_NO_MEMORY;
+    slot->indexes = indexes;
+    slot->order = indexes + count;
+    slot->room = count;
+    return OUTBOX_OK;
+}
+
 int kafka_open_slot(struct kafka_broker *self, struct kafka_publish *publish)
 {
-    struct kafka_slot *slot;
-    uint32_t number, count = publish->args->count;
     if (!self->free_slot && grow(self))
         return OUTBOX_E_NO_MEMORY;
-    number = self->free_slot - 1;
-    slot = &self->slots[number];
-    if (slot->room < count) {
-        uint32_t *indexes = self->host->resize(self->host, slot->indexes, (size_t)count * 2 * sizeof *indexes);
-        if (!indexes)
-            return OUTBOX_E_NO_MEMORY;
-        slot->indexes = indexes;
-        slot->order = indexes + count;
-        slot->room = count;
-    }
+    uint32_t number = self->free_slot - 1;
+    struct kafka_slot *slot = &self->slots[number];
+    if (make_room(self, slot, publish->args->count))
+        return OUTBOX_E_NO_MEMORY;
     self->free_slot = slot->next_free;
     slot->publish = publish;
     publish->slot = number;
@@ -63,60 +71,87 @@ void kafka_free_slots(struct kafka_broker *self)
     self->slot_count = self->free_slot = 0;
 }
 
-static void touch(struct kafka_broker *self, struct kafka_publish *publish)
+/* ---- outcomes ---------------------------------------------------------------------------------------------------- */
+
+static void mark_changed(struct kafka_broker *self, struct kafka_publish *publish)
 {
-    if (publish->touched)
+    if (publish->changed)
         return;
-    publish->touched = true;
-    publish->next_touched = self->touched;
-    self->touched = publish;
+    publish->changed = true;
+    publish->next_changed = self->changed;
+    self->changed = publish;
 }
 
-void kafka_tell_delivered(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index)
+void kafka_note_delivered(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index)
 {
-    self->slots[publish->slot].indexes[publish->fresh++] = index;
-    touch(self, publish);
+    self->slots[publish->slot].indexes[publish->delivered++] = index;
+    mark_changed(self, publish);
 }
 
-void kafka_tell(struct kafka_broker *self, struct kafka_publish *publish, const uint32_t *indexes, uint32_t count,
-                uint32_t outcome, const struct outbox_error *error)
+void kafka_report(struct kafka_broker *self, struct kafka_publish *publish, const uint32_t *indexes, uint32_t count,
+                  uint32_t outcome, const struct outbox_error *error)
 {
     struct outbox_outcomes outcomes = {
         .struct_size = sizeof outcomes, .outcome = outcome, .indexes = indexes, .count = count, .error = error};
     if (!count)
         return;
     self->host->outcomes(self->host, publish->op, &outcomes);
-    publish->told += count;
-    touch(self, publish);
+    publish->reported += count;
+    mark_changed(self, publish);
 }
 
-static void tell_fresh(struct kafka_broker *self, struct kafka_publish *publish)
+static int block_key(struct kafka_broker *self, const struct kafka_topic *topic, struct kafka_publish *publish,
+                     struct outbox_bytes key)
 {
-    struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes,
-                                       .outcome = OUTBOX_DELIVERED,
-                                       .indexes = self->slots[publish->slot].indexes,
-                                       .count = publish->fresh};
-    if (!publish->fresh)
-        return;
-    OUTBOX_FAILPOINT(self->host, kafka, before_tell);
-    self->host->outcomes(self->host, publish->op, &outcomes);
-    OUTBOX_FAILPOINT(self->host, kafka, told);
-    publish->told += publish->fresh;
-    publish->fresh = 0;
+    if (!key.data)
+        return OUTBOX_OK;
+    if (!publish->has_failure && kafka_block_publish(&self->blocked, publish->number))
+        return OUTBOX_E_NO_MEMORY;
+    publish->has_failure = true;
+    return kafka_block_key(&self->blocked, topic->hash, key, publish->number);
 }
 
-void kafka_tell_flush(struct kafka_broker *self)
+void kafka_report_failure(struct kafka_broker *self, const struct kafka_topic *topic, struct kafka_publish *publish,
+                          uint32_t index, uint32_t outcome, const struct outbox_error *error)
+{
+    struct outbox_error memory;
+    kafka_report(self, publish, &index, 1, outcome, error);
+    if (outcome == OUTBOX_NOT_CONNECTED ||
+        !block_key(self, topic, publish, outbox_message_at(publish->args, index)->key))
+        return;
+    kafka_error(&memory, OUTBOX_E_NO_MEMORY, 0, "publish to topic '%s': out of memory for a key", topic->name);
+    kafka_replace_producer(self, &memory);
+}
+
+static void report_delivered(struct kafka_broker *self, struct kafka_publish *publish)
+{
+    uint32_t count = publish->delivered;
+    if (!count)
+        return;
+    publish->delivered = 0;
+    OUTBOX_FAILPOINT(self->host, kafka, before_report);
+    kafka_report(self, publish, self->slots[publish->slot].indexes, count, OUTBOX_DELIVERED, NULL);
+    OUTBOX_FAILPOINT(self->host, kafka, reported);
+}
+
+static void complete(struct kafka_broker *self, struct kafka_publish *publish)
+{
+    close_slot(self, publish->slot);
+    if (publish->has_failure) {
+        kafka_blocked_publish_completed(&self->blocked, publish->number);
+        self->host->post(self->host, &self->blocked_turn);
+    }
+    self->host->op_done(self->host, publish->op, NULL);
+}
+
+void kafka_complete_publishes(struct kafka_broker *self)
 {
     struct kafka_publish *publish;
-    while ((publish = self->touched)) {
-        self->touched = publish->next_touched;
-        publish->touched = false;
-        tell_fresh(self, publish);
-        if (publish->told < publish->args->count)
-            continue;
-        close_slot(self, publish->slot);
-        if (publish->failing)
-            kafka_held_completed(self, publish->number);
-        self->host->op_done(self->host, publish->op, NULL);
+    while ((publish = self->changed)) {
+        report_delivered(self, publish);
+        self->changed = publish->next_changed;
+        publish->changed = false;
+        if (publish->reported == publish->args->count)
+            complete(self, publish);
     }
 }

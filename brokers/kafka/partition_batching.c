@@ -2,21 +2,21 @@
 /*
  * brokers/kafka/partition_batching.c - in which order the messages of a publish are handed over: partition by partition
  *
- * librdkafka sends what a partition has when the first of it is linger.ms old, one request for each partition. In the
- * order of their rows the messages go to all partitions at once, and by the time the last was handed over the first
- * were sent: several small requests to each partition, which cost the broker more than the events in them. Grouped,
- * a publish makes one request for each partition, at a linger.ms that is short enough for single events.
+ * librdkafka sends what a partition has when its first message is linger.ms old: one request for each partition. In the
+ * order of their rows the messages go to all partitions at once, and the first are sent before the last is handed over.
+ * That makes several small requests for each partition, which cost the broker more than the events in them. Grouped by
+ * partition, a publish makes one request for each partition, at a linger.ms that is short enough for single events.
  *
- * Order holds: messages of one key go to one partition, and within a partition theirs is kept. How many partitions a
- * topic has is seen in its delivery reports. Another partitioner than the default one makes the groups useless, not
+ * Order holds: messages of one key go to one partition, and keep their order within it. How many partitions a topic has
+ * is learned from its delivery reports. With another partitioner than the default one the groups are useless, not
  * wrong.
  */
 #include "broker.h"
 
 #define GROUPS 256u
-#define WORTHWHILE 32u /* messages; fewer are handed over before any is sent */
+#define MESSAGES_MIN 32u /* fewer are handed over before any is sent */
 
-void kafka_group_learn(struct kafka_topic *topic, const rd_kafka_message_t *message)
+void kafka_learn_partitions(struct kafka_topic *topic, const rd_kafka_message_t *message)
 {
     if (message->partition >= topic->partitions)
         topic->partitions = message->partition + 1;
@@ -24,7 +24,7 @@ void kafka_group_learn(struct kafka_topic *topic, const rd_kafka_message_t *mess
 
 static uint32_t group_of(struct kafka_broker *self, const struct outbox_message *message)
 {
-    const struct kafka_topic *topic = kafka_topic_get(self, message->topic);
+    const struct kafka_topic *topic = kafka_topics_get(&self->topics, self->host, message->topic);
     int32_t partition = message->partition;
     if (!topic)
         return 0;
@@ -34,22 +34,27 @@ static uint32_t group_of(struct kafka_broker *self, const struct outbox_message 
     return ((uint32_t)topic->hash + (uint32_t)partition) % GROUPS;
 }
 
-/* A stable counting sort. The groups wait in `indexes`, which nobody needs before the first message is handed over. */
-void kafka_group(struct kafka_broker *self, struct kafka_publish *publish)
+/* A stable counting sort. The groups are in `indexes`, which is not in use before the first message is handed over. */
+static void sort_by_group(struct kafka_broker *self, struct kafka_slot *slot, const struct outbox_publish *args)
 {
-    struct kafka_slot *slot = &self->slots[publish->slot];
-    uint32_t count = publish->args->count, starts[GROUPS + 1] = {0};
-    if (count < WORTHWHILE) {
-        for (uint32_t i = 0; i < count; i++)
-            slot->order[i] = i;
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        slot->indexes[i] = group_of(self, outbox_message_at(publish->args, i));
+    uint32_t starts[GROUPS + 1] = {0};
+    for (uint32_t i = 0; i < args->count; i++) {
+        slot->indexes[i] = group_of(self, outbox_message_at(args, i));
         starts[slot->indexes[i] + 1]++;
     }
     for (uint32_t group = 0; group < GROUPS; group++)
         starts[group + 1] += starts[group];
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < args->count; i++)
         slot->order[starts[slot->indexes[i]]++] = i;
+}
+
+void kafka_order_by_partition(struct kafka_broker *self, struct kafka_publish *publish)
+{
+    struct kafka_slot *slot = &self->slots[publish->slot];
+    if (publish->args->count >= MESSAGES_MIN) {
+        sort_by_group(self, slot, publish->args);
+        return;
+    }
+    for (uint32_t i = 0; i < publish->args->count; i++)
+        slot->order[i] = i;
 }

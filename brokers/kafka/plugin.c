@@ -2,32 +2,34 @@
 /*
  * brokers/kafka/plugin.c - the descriptor, the options, init and fini
  *
- * Publishes to Apache Kafka with librdkafka: acks=all, the idempotent producer, keys placed as the Java client places
- * them. See broker.h for how the files work together and docs/KAFKA.md for what a user needs to know.
+ * Publishes to Apache Kafka with librdkafka: acks=all, the idempotent producer, the Java client's partitioner. broker.h
+ * shows how the files work together, docs/KAFKA.md what a user needs to know.
  */
 #include "broker.h"
 
 #include <outbox/version.h>
 
-static void resume(struct outbox_task *task)
+static int open_timers(struct kafka_broker *self, struct outbox_error *error)
 {
-    kafka_reports_drain(task->arg);
+    if (self->host->timer_open(self->host, kafka_purge_due, self, &self->purge_timer) ||
+        self->host->timer_open(self->host, kafka_answer_due, self, &self->answer_timer) ||
+        self->host->timer_open(self->host, kafka_outage_due, self, &self->outage.timer) ||
+        self->host->timer_open(self->host, kafka_heartbeat_due, self, &self->heartbeat.timer))
+        return kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "make timers: out of memory");
+    return OUTBOX_OK;
 }
 
 static int init(void *plugin, const struct outbox_init *init, struct outbox_error *error)
 {
     struct kafka_broker *self = plugin;
-    self->host = init->host;
+    self->host = self->blocked.host = init->host;
     self->relay = init->relay;
-    self->doorbell = -1;
+    self->notify_fd = -1;
     self->pending_end = &self->pending;
-    self->resume = (struct outbox_task){.run = resume, .arg = self};
-    self->held.notice = (struct outbox_task){.run = kafka_held_notice, .arg = self};
-    if (self->host->timer_open(self->host, kafka_purge_all, self, &self->grace) ||
-        self->host->timer_open(self->host, kafka_lose_patience, self, &self->patience) ||
-        self->host->timer_open(self->host, kafka_outage, self, &self->outage))
-        return kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "make timers: out of memory");
-    return kafka_configure(self, error);
+    self->turn = (struct outbox_task){.run = kafka_turn, .arg = self};
+    self->blocked_turn = (struct outbox_task){.run = kafka_blocked_turn, .arg = self};
+    int rc = open_timers(self, error);
+    return rc ? rc : kafka_configure(self, error);
 }
 
 static void fini(void *plugin)
@@ -35,25 +37,32 @@ static void fini(void *plugin)
     struct kafka_broker *self = plugin;
     if (!self->host)
         return;
-    self->host->timer_close(self->grace);
-    self->host->timer_close(self->patience);
-    self->host->timer_close(self->outage);
+    self->host->timer_close(self->purge_timer);
+    self->host->timer_close(self->answer_timer);
+    self->host->timer_close(self->outage.timer);
+    self->host->timer_close(self->heartbeat.timer);
     if (self->conf)
         rd_kafka_conf_destroy(self->conf);
-    kafka_topics_free(self);
-    kafka_held_free(self);
+    kafka_topics_free(&self->topics, self->host);
+    kafka_blocked_keys_free(&self->blocked);
     kafka_free_slots(self);
 }
+
+static const char *const out_of_range_choices[] = {"reject", "clamp", NULL};
 
 #define AT(member) offsetof(struct kafka_broker, member)
 static const struct outbox_option options[] = {
     {"bootstrap.servers", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED, AT(bootstrap),
-     .help = "host:port of a few brokers, separated by commas"},
+     .help = "host:port of some brokers, separated by commas"},
     {"options", OUTBOX_OPT_MAP, 0, AT(options), .help = "passed through to librdkafka, by its own names"},
     {"client.id", OUTBOX_OPT_STRING, 0, AT(client_id),
-     .help = "how the brokers call this relay; outbox-RELAY if empty"},
+     .help = "name of this client in the brokers' logs and quotas; outbox-RELAY if empty"},
     {"require_key", OUTBOX_OPT_BOOL, 0, AT(require_key), .default_value = "false",
      .help = "reject events without a key, as compacted topics do"},
+    {"timestamp_out_of_range", OUTBOX_OPT_ENUM, 0, AT(out_of_range), .default_value = "reject",
+     .choices = out_of_range_choices,
+     .help = "what to do with an event whose timestamp the topic does not take: reject it, or send it with the nearest "
+             "timestamp that the topic takes (clamp)"},
     {"insecure", OUTBOX_OPT_BOOL, 0, AT(insecure), .default_value = "false",
      .help = "allow options that turn certificate checks off"},
     {"unsafe", OUTBOX_OPT_BOOL, 0, AT(unsafe), .default_value = "false",
@@ -67,7 +76,7 @@ static const struct outbox_broker_ops ops = {
     .start = kafka_start,
     .stop = kafka_stop,
     .cancel = kafka_cancel,
-    .publish = kafka_produce,
+    .publish = kafka_publish,
     .admit = kafka_admit,
     .check = kafka_check,
 };

@@ -17,92 +17,92 @@
 
 /* X(group, step, error, where): error is what a failure is at that place: NONE, it can only die or wait; ERRNO, of
  * the system call; CODE, of outbox/error.h. Names are GROUP.STEP. */
-#define OUTBOX_FAILPOINTS(X)                                                                                     \
-    X(start, config_read, NONE, "the configuration was read, nothing else was done")                             \
-    X(start, relays_made, NONE, "the relays are made, none was started")                                         \
-    X(reload, begin, NONE, "SIGHUP has come")                                                                    \
-    X(reload, config_read, NONE, "the new configuration was read, the old relays run")                           \
-    X(reload, relays_made, CODE, "the new relays are made, the old ones run")                                    \
-    X(reload, relays_replaced, NONE, "the old relays were told to stop")                                         \
-    X(stop, begin, NONE, "SIGTERM has come")                                                                     \
-    X(stop, before_broker, NONE, "nothing is in flight, the broker is to be stopped")                            \
-    X(stop, before_store, NONE, "all is settled, the store is to be stopped")                                    \
-    X(stop, done, NONE, "every relay has stopped")                                                               \
-    X(relay, before_store_start, NONE, "the store is to be started")                                             \
-    X(relay, after_store_start, NONE, "the store has answered to its start")                                     \
-    X(relay, before_acquire, NONE, "the store is to be asked for the ownership")                                 \
-    X(relay, after_acquire, NONE, "the store has answered who owns the outbox")                                  \
-    X(relay, before_broker_start, NONE, "the broker is to be started")                                           \
-    X(relay, after_broker_start, NONE, "the broker has answered to its start")                                   \
-    X(relay, before_claim, NONE, "rows are to be asked for")                                                     \
-    X(relay, after_claim, NONE, "the store has answered to a claim")                                             \
-    X(relay, admit, CODE, "an event is to be published; error: it can never go, as if the broker said so")       \
-    X(relay, before_publish, NONE, "a batch is routed, the broker has not got it")                               \
-    X(relay, published, NONE, "the broker has got a batch")                                                      \
-    X(relay, outcomes_told, NONE, "the broker tells outcomes, nothing is noted")                                 \
-    X(relay, after_publish, NONE, "a publish is complete, its outcomes are noted, nothing is decided")           \
-    X(relay, before_settle, NONE, "delivered rows are to be settled")                                            \
-    X(relay, after_settle, NONE, "the store has answered to a settle")                                           \
-    X(relay, before_release, NONE, "a batch is finished and is to be given back")                                \
-    X(relay, before_dead_letter, NONE, "rejected rows are to be moved to the dead letters")                      \
-    X(relay, after_dead_letter, NONE, "the store has answered to that")                                          \
-    X(relay, before_renew, NONE, "the owner is to show that it lives")                                           \
-    X(relay, after_renew, NONE, "the store has answered to that")                                                \
-    X(relay, connection_lost, NONE, "a connection is lost and is to be stopped and started")                     \
-    X(sqlite, before_open, CODE, "worker: the database is to be opened")                                         \
-    X(sqlite, before_acquire, CODE, "worker: neither lock nor epoch was touched")                                \
-    X(sqlite, epoch_raised, CODE, "worker: lock and epoch are ours, there is no heartbeat")                      \
-    X(sqlite, before_claim, CODE, "worker: rows are to be read")                                                 \
-    X(sqlite, after_claim, NONE, "worker: rows were read")                                                       \
-    X(sqlite, before_begin, CODE, "worker: a write transaction is to begin")                                     \
-    X(sqlite, before_commit, CODE, "worker: rows were removed or parked, in a transaction that is open")         \
-    X(sqlite, after_commit, NONE, "worker: they are gone for good")                                              \
-    X(sqlite, before_checkpoint, NONE, "worker: the log is to be written back")                                  \
-    X(sqlite, after_checkpoint, NONE, "worker: it was")                                                          \
-    X(sqlite, before_give_up, NONE, "worker: the ownership is to be given back")                                 \
-    X(postgres, before_connect, CODE, "a server is to be connected to")                                          \
-    X(postgres, connected, NONE, "both sessions are there and set up")                                           \
-    X(postgres, before_acquire, CODE, "the lock is to be asked for")                                             \
-    X(postgres, after_acquire, NONE, "the server has answered, maybe the lock is ours")                          \
-    X(postgres, before_claim, CODE, "rows are to be asked for")                                                  \
-    X(postgres, after_claim, NONE, "rows have come, none was taken over")                                        \
-    X(postgres, before_settle, CODE, "the delete is to be sent")                                                 \
-    X(postgres, settle_sent, NONE, "the delete was sent, it may be committed or not")                            \
-    X(postgres, after_settle, NONE, "the delete is committed")                                                   \
-    X(postgres, dead_letter_sent, NONE, "the move to the dead letters was sent")                                 \
-    X(mysql, before_connect, CODE, "a server is to be connected to")                                             \
-    X(mysql, connected, NONE, "both sessions are there and set up")                                              \
-    X(mysql, before_acquire, CODE, "the lock is to be asked for")                                                \
-    X(mysql, before_epoch, CODE, "the lock is ours, the epoch is not raised")                                    \
-    X(mysql, after_acquire, NONE, "the epoch is raised")                                                         \
-    X(mysql, before_claim, CODE, "rows are to be asked for")                                                     \
-    X(mysql, after_claim, NONE, "rows have come, none was taken over")                                           \
-    X(mysql, before_settle, CODE, "the deletes are to be sent")                                                  \
-    X(mysql, settle_sent, NONE, "the deletes were sent, they may be committed or not")                           \
-    X(mysql, after_settle, NONE, "the deletes are committed")                                                    \
-    X(mysql, dead_letter_sent, NONE, "the move to the dead letters was sent")                                    \
-    X(file, before_open, ERRNO, "worker: the file is to be opened")                                              \
-    X(file, before_cut, ERRNO, "worker: a torn end is to be cut off")                                            \
-    X(file, after_cut, NONE, "worker: it was")                                                                   \
-    X(file, before_write, ERRNO, "worker: lines are to be written")                                              \
-    X(file, short_write, ERRNO, "worker: the same; error: only half of the bytes are taken")                     \
-    X(file, after_write, NONE, "worker: bytes were written, nothing is synced")                                  \
-    X(file, before_sync, ERRNO, "worker: the file is to be synced")                                              \
-    X(file, after_sync, NONE, "worker: the file is synced, nobody knows")                                        \
-    X(file, before_rename, ERRNO, "worker: a full and synced file is to be renamed")                             \
-    X(file, after_rename, NONE, "worker: it was, the directory is not synced")                                   \
-    X(file, before_dir_sync, ERRNO, "worker: the directory is to be synced")                                     \
-    X(file, after_dir_sync, NONE, "worker: it was")                                                              \
-    X(file, after_create, NONE,                                                                                  \
-      "worker: a new file has taken the place of the renamed one, the directory is not synced")                  \
-    X(file, before_close, NONE, "worker: the file is to be closed")                                              \
-    X(kafka, before_connect, CODE, "worker: a producer is to be made")                                           \
-    X(kafka, connected, NONE, "a broker has answered")                                                           \
-    X(kafka, before_produce, CODE, "a message is to be handed to librdkafka; error: the event is told as RETRY") \
-    X(kafka, produced, NONE, "a message was handed to librdkafka")                                               \
-    X(kafka, report_taken, NONE, "a delivery report has come, nothing is noted")                                 \
-    X(kafka, before_tell, NONE, "reports are noted, the host does not know")                                     \
-    X(kafka, told, NONE, "the host knows")                                                                       \
+#define OUTBOX_FAILPOINTS(X)                                                                                         \
+    X(start, config_read, NONE, "the configuration was read, nothing else was done")                                 \
+    X(start, relays_made, NONE, "the relays are made, none was started")                                             \
+    X(reload, begin, NONE, "SIGHUP has come")                                                                        \
+    X(reload, config_read, NONE, "the new configuration was read, the old relays run")                               \
+    X(reload, relays_made, CODE, "the new relays are made, the old ones run")                                        \
+    X(reload, relays_replaced, NONE, "the old relays were told to stop")                                             \
+    X(stop, begin, NONE, "SIGTERM has come")                                                                         \
+    X(stop, before_broker, NONE, "nothing is in flight, the broker is to be stopped")                                \
+    X(stop, before_store, NONE, "all is settled, the store is to be stopped")                                        \
+    X(stop, done, NONE, "every relay has stopped")                                                                   \
+    X(relay, before_store_start, NONE, "the store is to be started")                                                 \
+    X(relay, after_store_start, NONE, "the store has answered to its start")                                         \
+    X(relay, before_acquire, NONE, "the store is to be asked for the ownership")                                     \
+    X(relay, after_acquire, NONE, "the store has answered who owns the outbox")                                      \
+    X(relay, before_broker_start, NONE, "the broker is to be started")                                               \
+    X(relay, after_broker_start, NONE, "the broker has answered to its start")                                       \
+    X(relay, before_claim, NONE, "rows are to be asked for")                                                         \
+    X(relay, after_claim, NONE, "the store has answered to a claim")                                                 \
+    X(relay, admit, CODE, "an event is to be published; error: it can never go, as if the broker said so")           \
+    X(relay, before_publish, NONE, "a batch is routed, the broker has not got it")                                   \
+    X(relay, published, NONE, "the broker has got a batch")                                                          \
+    X(relay, outcomes_told, NONE, "the broker tells outcomes, nothing is noted")                                     \
+    X(relay, after_publish, NONE, "a publish is complete, its outcomes are noted, nothing is decided")               \
+    X(relay, before_settle, NONE, "delivered rows are to be settled")                                                \
+    X(relay, after_settle, NONE, "the store has answered to a settle")                                               \
+    X(relay, before_release, NONE, "a batch is finished and is to be given back")                                    \
+    X(relay, before_dead_letter, NONE, "rejected rows are to be moved to the dead letters")                          \
+    X(relay, after_dead_letter, NONE, "the store has answered to that")                                              \
+    X(relay, before_renew, NONE, "the owner is to show that it lives")                                               \
+    X(relay, after_renew, NONE, "the store has answered to that")                                                    \
+    X(relay, connection_lost, NONE, "a connection is lost and is to be stopped and started")                         \
+    X(sqlite, before_open, CODE, "worker: the database is to be opened")                                             \
+    X(sqlite, before_acquire, CODE, "worker: neither lock nor epoch was touched")                                    \
+    X(sqlite, epoch_raised, CODE, "worker: lock and epoch are ours, there is no heartbeat")                          \
+    X(sqlite, before_claim, CODE, "worker: rows are to be read")                                                     \
+    X(sqlite, after_claim, NONE, "worker: rows were read")                                                           \
+    X(sqlite, before_begin, CODE, "worker: a write transaction is to begin")                                         \
+    X(sqlite, before_commit, CODE, "worker: rows were removed or parked, in a transaction that is open")             \
+    X(sqlite, after_commit, NONE, "worker: they are gone for good")                                                  \
+    X(sqlite, before_checkpoint, NONE, "worker: the log is to be written back")                                      \
+    X(sqlite, after_checkpoint, NONE, "worker: it was")                                                              \
+    X(sqlite, before_give_up, NONE, "worker: the ownership is to be given back")                                     \
+    X(postgres, before_connect, CODE, "a server is to be connected to")                                              \
+    X(postgres, connected, NONE, "both sessions are there and set up")                                               \
+    X(postgres, before_acquire, CODE, "the lock is to be asked for")                                                 \
+    X(postgres, after_acquire, NONE, "the server has answered, maybe the lock is ours")                              \
+    X(postgres, before_claim, CODE, "rows are to be asked for")                                                      \
+    X(postgres, after_claim, NONE, "rows have come, none was taken over")                                            \
+    X(postgres, before_settle, CODE, "the delete is to be sent")                                                     \
+    X(postgres, settle_sent, NONE, "the delete was sent, it may be committed or not")                                \
+    X(postgres, after_settle, NONE, "the delete is committed")                                                       \
+    X(postgres, dead_letter_sent, NONE, "the move to the dead letters was sent")                                     \
+    X(mysql, before_connect, CODE, "a server is to be connected to")                                                 \
+    X(mysql, connected, NONE, "both sessions are there and set up")                                                  \
+    X(mysql, before_acquire, CODE, "the lock is to be asked for")                                                    \
+    X(mysql, before_epoch, CODE, "the lock is ours, the epoch is not raised")                                        \
+    X(mysql, after_acquire, NONE, "the epoch is raised")                                                             \
+    X(mysql, before_claim, CODE, "rows are to be asked for")                                                         \
+    X(mysql, after_claim, NONE, "rows have come, none was taken over")                                               \
+    X(mysql, before_settle, CODE, "the deletes are to be sent")                                                      \
+    X(mysql, settle_sent, NONE, "the deletes were sent, they may be committed or not")                               \
+    X(mysql, after_settle, NONE, "the deletes are committed")                                                        \
+    X(mysql, dead_letter_sent, NONE, "the move to the dead letters was sent")                                        \
+    X(file, before_open, ERRNO, "worker: the file is to be opened")                                                  \
+    X(file, before_cut, ERRNO, "worker: a torn end is to be cut off")                                                \
+    X(file, after_cut, NONE, "worker: it was")                                                                       \
+    X(file, before_write, ERRNO, "worker: lines are to be written")                                                  \
+    X(file, short_write, ERRNO, "worker: the same; error: only half of the bytes are taken")                         \
+    X(file, after_write, NONE, "worker: bytes were written, nothing is synced")                                      \
+    X(file, before_sync, ERRNO, "worker: the file is to be synced")                                                  \
+    X(file, after_sync, NONE, "worker: the file is synced, nobody knows")                                            \
+    X(file, before_rename, ERRNO, "worker: a full and synced file is to be renamed")                                 \
+    X(file, after_rename, NONE, "worker: it was, the directory is not synced")                                       \
+    X(file, before_dir_sync, ERRNO, "worker: the directory is to be synced")                                         \
+    X(file, after_dir_sync, NONE, "worker: it was")                                                                  \
+    X(file, after_create, NONE,                                                                                      \
+      "worker: a new file has taken the place of the renamed one, the directory is not synced")                      \
+    X(file, before_close, NONE, "worker: the file is to be closed")                                                  \
+    X(kafka, before_connect, CODE, "worker: a producer is to be made")                                               \
+    X(kafka, connected, NONE, "a broker has answered")                                                               \
+    X(kafka, before_produce, CODE, "a message is to be handed to librdkafka; error: the event is reported as RETRY") \
+    X(kafka, produced, NONE, "a message was handed to librdkafka")                                                   \
+    X(kafka, report_read, NONE, "a delivery report has come, nothing is noted")                                      \
+    X(kafka, before_report, NONE, "reports are noted, the host does not know")                                       \
+    X(kafka, reported, NONE, "the host knows")                                                                       \
     X(kafka, before_close, NONE, "the producer is to be destroyed")
 
 #ifdef OUTBOX_WITH_FAILPOINTS

@@ -19,7 +19,7 @@ static int admit(const struct outbox_message *message)
     return kafka_admit(&plugin, message, &error);
 }
 
-Test(kafka_admit, takes_what_kafka_takes)
+Test(kafka_admit, admits_every_name_that_kafka_allows)
 {
     struct outbox_message message = message_to("outbox.event.Order-1_x");
     cr_assert_eq(admit(&message), OUTBOX_OK);

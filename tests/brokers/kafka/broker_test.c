@@ -10,17 +10,17 @@
 #include "mem_fault.h"
 #include "real.h"
 
-static struct kt t;
-static struct kt_batch batch;
+static struct fixture t;
+static struct batch batch;
 
 #define END(batch)                                                         \
     do {                                                                   \
-        cr_assert_eq(kt_stop(&t), OUTBOX_OK);                              \
+        cr_assert_eq(fixture_stop(&t), OUTBOX_OK);                         \
         cr_assert_eq(obx_instance_violations(t.instance).unknown_ops, 0);  \
         cr_assert_eq(obx_instance_violations(t.instance).bad_outcomes, 0); \
-        cr_assert_eq(kt_close(&t), 0);                                     \
+        cr_assert_eq(fixture_close(&t), 0);                                \
         cr_assert_eq(mem_live(), 0);                                       \
-        kt_batch_free(batch);                                              \
+        batch_free(batch);                                                 \
     } while (0)
 
 #define NONE ((struct topic_setting){NULL, NULL})
@@ -34,14 +34,14 @@ static void check_topic(const char *topic, uint64_t count, uint64_t duplicates)
     cr_assert_leq(seen.duplicates, duplicates, "%s: %llu duplicates", topic, (unsigned long long)seen.duplicates);
 }
 
-Test(kafka_broker, delivers_in_the_order_of_each_key)
+Test(kafka_broker, each_key_is_delivered_in_order)
 {
     real_create("calm", 12, NONE, NONE);
     real_open(&t, "");
-    kt_batch_init(&batch, 20000);
-    kt_batch_fill(&batch, "calm", 200, 0);
+    batch_init(&batch, 20000);
+    batch_fill(&batch, "calm", 200, 0);
     real_relay(&t, &batch, 8);
-    cr_assert_eq(kt_count(&batch, OUTBOX_DELIVERED), 20000);
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 20000);
     check_topic("calm", 20000, 0);
     END(&batch);
 }
@@ -51,8 +51,8 @@ Test(kafka_broker, survives_kill_and_restart_without_loss_or_duplicate)
     real_create("killed", 12, NONE, NONE);
     real_open(&t, "options: {linger.ms: 20}");
     real_service_later("kill restart", 200);
-    kt_batch_init(&batch, 200000);
-    kt_batch_fill(&batch, "killed", 200, 0);
+    batch_init(&batch, 200000);
+    batch_fill(&batch, "killed", 200, 0);
     real_relay(&t, &batch, 8);
     real_join();
     check_topic("killed", 200000, 0);
@@ -65,44 +65,46 @@ Test(kafka_broker, survives_a_pause_without_loss_or_duplicate)
     real_create("paused", 12, NONE, NONE);
     real_open(&t, "options: {socket.timeout.ms: 1000, request.timeout.ms: 900, linger.ms: 20}");
     real_service_later("pause 4 resume", 200);
-    kt_batch_init(&batch, 200000);
-    kt_batch_fill(&batch, "paused", 200, 0);
+    batch_init(&batch, 200000);
+    batch_fill(&batch, "paused", 200, 0);
     real_relay(&t, &batch, 8);
     real_join();
     check_topic("paused", 200000, 0);
     END(&batch);
 }
 
-Test(kafka_broker, a_missing_topic_waits_until_it_is_created)
+Test(kafka_broker, events_of_a_missing_topic_wait_until_it_is_created)
 {
     real_open(&t, "");
-    kt_batch_init(&batch, 100);
-    kt_batch_fill(&batch, "missing", 10, 0);
-    kt_publish(&t, &batch);
-    cr_assert(kt_wait(&t, &batch));
-    cr_assert_eq(kt_count(&batch, OUTBOX_RETRY), 100);
+    batch_init(&batch, 100);
+    batch_fill(&batch, "missing", 10, 0);
+    fixture_publish(&t, &batch);
+    cr_assert(fixture_wait(&t, &batch));
+    cr_assert_eq(fixture_count(&batch, OUTBOX_RETRY), 100);
     cr_assert_eq(batch.errors[99].code, OUTBOX_E_NOT_FOUND);
     real_create("missing", 12, NONE, NONE);
     real_relay(&t, &batch, 1);
-    cr_assert_eq(t.losts, 0);
+    cr_assert_eq(t.lost_count, 0);
     check_topic("missing", 100, 0);
     END(&batch);
 }
 
 /* A topic that takes less than the producer's batches: small events must not be blamed for the large one. */
-Test(kafka_broker, finds_the_record_that_is_too_large_for_its_topic)
+Test(kafka_broker, event_too_large_for_its_topic_is_rejected_alone)
 {
     static char large[20000];
     memset(large, 'x', sizeof large - 1);
     real_create("narrow", 1, (struct topic_setting){"max.message.bytes", "10000"}, NONE);
     real_open(&t, "options: {batch.size: 100000}");
-    kt_batch_init(&batch, 50);
-    kt_batch_fill(&batch, "narrow", 5, 0);
+    batch_init(&batch, 50);
+    batch_fill(&batch, "narrow", 5, 0);
     batch.messages[20].value = (struct outbox_bytes){large, sizeof large - 1};
     real_relay(&t, &batch, 1);
-    cr_assert_eq(kt_count(&batch, OUTBOX_REJECTED), 1);
+    cr_assert_eq(fixture_count(&batch, OUTBOX_REJECTED), 1);
     cr_assert_eq(batch.outcomes[20], OUTBOX_REJECTED);
-    cr_assert_str_eq(batch.errors[20].text, "publish to topic 'narrow': Broker: Message size too large");
+    cr_assert_str_eq(batch.errors[20].text,
+                     "topic 'narrow': the event takes 20037 bytes as a Kafka record; raise the topic's "
+                     "max.message.bytes=10000, or make the event smaller");
     struct seen seen = real_read("narrow", 50);
     cr_assert_eq(seen.distinct, 49);
     cr_assert_eq(seen.duplicates, 0);
@@ -110,15 +112,15 @@ Test(kafka_broker, finds_the_record_that_is_too_large_for_its_topic)
     END(&batch);
 }
 
-Test(kafka_broker, finds_the_record_without_a_key_in_a_compacted_topic)
+Test(kafka_broker, event_without_a_key_for_a_compacted_topic_is_rejected_alone)
 {
     real_create("compacted", 1, (struct topic_setting){"cleanup.policy", "compact"}, NONE);
     real_open(&t, "");
-    kt_batch_init(&batch, 50);
-    kt_batch_fill(&batch, "compacted", 5, 0);
+    batch_init(&batch, 50);
+    batch_fill(&batch, "compacted", 5, 0);
     batch.messages[30].key = (struct outbox_bytes){NULL, 0};
     real_relay(&t, &batch, 1);
-    cr_assert_eq(kt_count(&batch, OUTBOX_REJECTED), 1);
+    cr_assert_eq(fixture_count(&batch, OUTBOX_REJECTED), 1);
     cr_assert_eq(batch.outcomes[30], OUTBOX_REJECTED);
     struct seen seen = real_read("compacted", 50);
     cr_assert_eq(seen.distinct, 49);
@@ -127,15 +129,15 @@ Test(kafka_broker, finds_the_record_without_a_key_in_a_compacted_topic)
     END(&batch);
 }
 
-Test(kafka_broker, check_tells_what_the_topics_are_like)
+Test(kafka_broker, check_reports_the_settings_of_topics)
 {
     static const char *const topics[] = {"checked", "absent", NULL};
     char findings[4096];
     real_create("checked", 3, (struct topic_setting){"cleanup.policy", "compact"},
                 (struct topic_setting){"max.message.bytes", "10000"});
     real_open(&t, "");
-    kt_batch_init(&batch, 0);
-    cr_assert_eq(kt_check(&t, topics, findings, sizeof findings), OUTBOX_OK, "%s", t.error.text);
+    batch_init(&batch, 0);
+    cr_assert_eq(fixture_check(&t, topics, findings, sizeof findings), OUTBOX_OK, "%s", t.error.text);
     cr_assert(strstr(findings, "2 connected to 1 broker; \n"), "%s", findings);
     cr_assert(strstr(findings, " librdkafka is "), "%s", findings);
     cr_assert(strstr(findings, "2 topic 'checked' has 3 partitions, 1 replica; \n"), "%s", findings);
@@ -156,20 +158,20 @@ Test(kafka_broker, stop_keeps_its_deadline_while_the_broker_hangs)
 {
     real_create("hung", 12, NONE, NONE);
     real_open(&t, "");
-    kt_batch_init(&batch, 1000);
-    kt_batch_fill(&batch, "hung", 10, 0);
-    kt_publish(&t, &batch);
-    cr_assert(kt_wait(&t, &batch));
+    batch_init(&batch, 1000);
+    batch_fill(&batch, "hung", 10, 0);
+    fixture_publish(&t, &batch);
+    cr_assert(fixture_wait(&t, &batch));
     real_service("pause");
-    batch.dones = batch.told = 0;
-    kt_publish(&t, &batch);
-    kt_run_for(&t, 100);
-    cr_assert_eq(kt_stop_within(&t, 200), OUTBOX_OK);
+    batch.completed = batch.reported = 0;
+    fixture_publish(&t, &batch);
+    fixture_run_for(&t, 100);
+    cr_assert_eq(fixture_stop_within(&t, 200), OUTBOX_OK);
     real_service("resume");
-    cr_assert_eq(batch.dones, 1);
-    cr_assert_eq(batch.told, 1000);
-    cr_assert_gt(kt_count(&batch, OUTBOX_UNKNOWN), 0);
-    cr_assert_eq(kt_count(&batch, OUTBOX_UNKNOWN) + kt_count(&batch, OUTBOX_NOT_CONNECTED), 1000);
-    cr_assert_eq(kt_start(&t), OUTBOX_OK, "%s", t.error.text);
+    cr_assert_eq(batch.completed, 1);
+    cr_assert_eq(batch.reported, 1000);
+    cr_assert_gt(fixture_count(&batch, OUTBOX_UNKNOWN), 0);
+    cr_assert_eq(fixture_count(&batch, OUTBOX_UNKNOWN) + fixture_count(&batch, OUTBOX_NOT_CONNECTED), 1000);
+    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
     END(&batch);
 }

@@ -2,66 +2,80 @@
 /* tests/brokers/kafka/error_test.c - what errors mean: the table of docs/KAFKA.md */
 #include <criterion/criterion.h>
 
-#include "../../../brokers/kafka/broker.h"
+#include "../../../brokers/kafka/error.h"
 
-static void judged(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, uint32_t outcome, int code,
-                   enum kafka_scope scope)
+static void classified(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, uint32_t outcome, int code,
+                       enum kafka_fault fault)
 {
-    struct kafka_verdict verdict = kafka_judge(err, status);
+    struct kafka_verdict verdict = kafka_classify(err, status, false);
     cr_assert_eq(verdict.outcome, outcome, "%s: outcome %u", rd_kafka_err2name(err), verdict.outcome);
     cr_assert_eq(verdict.code, code, "%s: code %d", rd_kafka_err2name(err), verdict.code);
-    cr_assert_eq(verdict.scope, scope, "%s: scope %d", rd_kafka_err2name(err), (int)verdict.scope);
+    cr_assert_eq(verdict.fault, fault, "%s: fault %d", rd_kafka_err2name(err), (int)verdict.fault);
 }
 
 #define NOT_SENT RD_KAFKA_MSG_STATUS_NOT_PERSISTED
 #define MAYBE RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED
 
-Test(kafka_error, no_error_is_delivered)
+Test(kafka_error, message_without_error_is_delivered)
 {
-    cr_assert_eq(kafka_judge(RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_MSG_STATUS_PERSISTED).outcome, OUTBOX_DELIVERED);
+    cr_assert_eq(kafka_classify(RD_KAFKA_RESP_ERR_NO_ERROR, RD_KAFKA_MSG_STATUS_PERSISTED, false).outcome,
+                 OUTBOX_DELIVERED);
 }
 
-Test(kafka_error, what_an_event_is_to_blame_for_is_rejected)
+Test(kafka_error, event_that_can_never_be_written_is_rejected)
 {
-    judged(RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, NOT_SENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED, KAFKA_EVENT);
-    judged(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NOT_SENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED, KAFKA_EVENT);
+    classified(RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, NOT_SENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED, KAFKA_FAULT_EVENT);
+    classified(RD_KAFKA_RESP_ERR__INVALID_ARG, NOT_SENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED, KAFKA_FAULT_EVENT);
 }
 
-Test(kafka_error, what_a_batch_is_refused_for_is_some_events_fault)
+/* A topic that was deleted and created again has no partitions, or fewer, for a moment. */
+Test(kafka_error, unknown_partition_is_the_topics_fault_unless_the_event_chose_it)
 {
-    judged(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, NOT_SENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED, KAFKA_BATCH);
-    judged(RD_KAFKA_RESP_ERR_INVALID_RECORD, NOT_SENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED, KAFKA_BATCH);
-    judged(RD_KAFKA_RESP_ERR_INVALID_MSG, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_CORRUPT, KAFKA_BATCH);
+    classified(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND, KAFKA_FAULT_TOPIC);
+    struct kafka_verdict verdict = kafka_classify(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION, NOT_SENT, true);
+    cr_assert_eq(verdict.outcome, OUTBOX_REJECTED);
+    cr_assert_eq(verdict.fault, KAFKA_FAULT_EVENT);
 }
 
-Test(kafka_error, a_missing_or_forbidden_topic_costs_no_attempts)
+Test(kafka_error, refused_batch_is_the_fault_of_one_of_its_events)
 {
-    judged(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND, KAFKA_TOPIC);
-    judged(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND, KAFKA_TOPIC);
-    judged(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_PERMISSION, KAFKA_TOPIC);
+    classified(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, NOT_SENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED, KAFKA_FAULT_BATCH);
+    classified(RD_KAFKA_RESP_ERR_INVALID_RECORD, NOT_SENT, OUTBOX_REJECTED, OUTBOX_E_REJECTED, KAFKA_FAULT_BATCH);
+    classified(RD_KAFKA_RESP_ERR_INVALID_MSG, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_CORRUPT, KAFKA_FAULT_BATCH);
 }
 
-Test(kafka_error, what_may_have_been_written_is_unknown_whatever_the_error)
+Test(kafka_error, missing_or_forbidden_topic_costs_no_attempts)
 {
-    judged(RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, MAYBE, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME, KAFKA_PRODUCER);
-    judged(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, MAYBE, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME, KAFKA_PRODUCER);
-    judged(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, MAYBE, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME,
-           KAFKA_PRODUCER);
+    classified(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND, KAFKA_FAULT_TOPIC);
+    classified(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND, KAFKA_FAULT_TOPIC);
+    classified(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_PERMISSION,
+               KAFKA_FAULT_TOPIC);
 }
 
-Test(kafka_error, what_the_producer_never_sent_goes_with_the_next_one)
+Test(kafka_error, message_that_may_be_written_is_unknown_for_every_error)
 {
-    judged(RD_KAFKA_RESP_ERR__PURGE_QUEUE, NOT_SENT, OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_PRODUCER);
-    judged(RD_KAFKA_RESP_ERR__FATAL, NOT_SENT, OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_PRODUCER);
+    classified(RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, MAYBE, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME,
+               KAFKA_FAULT_PRODUCER);
+    classified(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, MAYBE, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME,
+               KAFKA_FAULT_PRODUCER);
+    classified(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, MAYBE, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME,
+               KAFKA_FAULT_PRODUCER);
 }
 
-Test(kafka_error, an_error_of_the_broker_that_nobody_knows_is_tried_again_with_a_count)
+Test(kafka_error, message_that_was_never_sent_is_not_connected)
 {
-    judged(RD_KAFKA_RESP_ERR_UNKNOWN, NOT_SENT, OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_PRODUCER);
-    judged((rd_kafka_resp_err_t)999, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_IO, KAFKA_TOPIC);
+    classified(RD_KAFKA_RESP_ERR__PURGE_QUEUE, NOT_SENT, OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED,
+               KAFKA_FAULT_PRODUCER);
+    classified(RD_KAFKA_RESP_ERR__FATAL, NOT_SENT, OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_FAULT_PRODUCER);
 }
 
-Test(kafka_error, a_refused_login_is_a_matter_of_permission)
+Test(kafka_error, unknown_broker_error_is_retried_and_counted)
+{
+    classified(RD_KAFKA_RESP_ERR_UNKNOWN, NOT_SENT, OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_FAULT_PRODUCER);
+    classified((rd_kafka_resp_err_t)999, NOT_SENT, OUTBOX_RETRY, OUTBOX_E_IO, KAFKA_FAULT_TOPIC);
+}
+
+Test(kafka_error, refused_login_is_a_permission_error)
 {
     cr_assert_eq(kafka_connect_code(RD_KAFKA_RESP_ERR__AUTHENTICATION), OUTBOX_E_PERMISSION);
     cr_assert_eq(kafka_connect_code(RD_KAFKA_RESP_ERR__SSL), OUTBOX_E_PERMISSION);

@@ -1,31 +1,80 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/brokers/kafka/fixture.h - a started broker on a mock cluster, and its end with all checks in the test's body */
+/*
+ * tests/brokers/kafka/fixture.h - a Kafka broker instance on a real loop, and batches of messages to publish through it
+ *
+ *     struct fixture t;
+ *     cr_assert_eq(fixture_open(&t, "bootstrap.servers: ..."), OUTBOX_OK, "%s", t.error.text);
+ *     cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+ *     struct batch batch;
+ *     batch_init(&batch, 100);  ... batch_set(&batch, i, "topic", "key", "value") ...
+ *     fixture_publish(&t, &batch);
+ *     cr_assert(fixture_wait(&t, &batch));
+ *     cr_assert_eq(fixture_stop(&t), OUTBOX_OK);
+ *     fixture_close(&t);
+ */
 #ifndef OBX_TESTS_BROKERS_KAFKA_FIXTURE_H
 #define OBX_TESTS_BROKERS_KAFKA_FIXTURE_H
 
-#include "harness.h"
-#include "mem_fault.h"
-#include "mock.h"
+#include <outbox/plugin.h>
+
+#include "config/config.h"
+#include "loop/uv_loop.h"
+#include "plugin/instance.h"
+#include "plugin/registry.h"
+
+#define FIXTURE_WAIT_MS 60000 /* no test waits that long, unless something is broken */
 
 struct fixture {
-    struct mock mock;
-    struct kt t;
+    struct obx_loop *loop;
+    struct obx_registry *registry;
+    struct obx_config *config;
+    struct obx_instance *instance;
+    struct obx_log log;
+    struct outbox_error error;      /* of the last call that failed */
+    struct outbox_error lost_error; /* of the last host->lost() */
+    uint32_t lost_count;
+    char logged[65536]; /* every message above debug, a line each; the first ones when there are too many */
+    size_t logged_size;
 };
 
-/* yaml: more keys of the broker's section. The broker is started. */
-void fixture_open(struct fixture *f, const char *yaml);
-/* Publish to a topic so that it counts as proven. */
-void fixture_prove(struct fixture *f, const char *topic);
+int fixture_open(struct fixture *t, const char *yaml); /* the broker's section without `plugin:` */
+int fixture_start(struct fixture *t);
+int fixture_start_within(struct fixture *t, uint32_t timeout_ms);
+int fixture_stop(struct fixture *t);
+int fixture_stop_within(struct fixture *t, uint32_t timeout_ms); /* canceling what is in flight after that */
+int fixture_close(struct fixture *t);                            /* what uv_loop_close said; also frees */
 
-#define FIXTURE_END(f)                                                          \
-    do {                                                                        \
-        cr_assert_eq(kt_stop(&(f)->t), OUTBOX_OK);                              \
-        cr_assert_eq(obx_instance_in_flight((f)->t.instance), 0);               \
-        cr_assert_eq(obx_instance_violations((f)->t.instance).unknown_ops, 0);  \
-        cr_assert_eq(obx_instance_violations((f)->t.instance).bad_outcomes, 0); \
-        cr_assert_eq(kt_close(&(f)->t), 0);                                     \
-        cr_assert_eq(mem_live(), 0);                                            \
-        mock_close(&(f)->mock);                                                 \
-    } while (0)
+/* Findings as lines "level finding; advice". */
+int fixture_check(struct fixture *t, const char *const *topics, char *findings, size_t size);
+
+/* Turn the loop until done(arg), for no longer than within_ms. */
+bool fixture_run_until(struct fixture *t, bool (*done)(void *arg), void *arg, uint32_t within_ms);
+void fixture_run_for(struct fixture *t, uint32_t ms); /* for faults that must last; never to wait for something */
+
+struct batch_text {
+    char key[16], value[24];
+};
+
+struct batch {
+    struct obx_call call; /* first */
+    struct outbox_publish publish;
+    struct outbox_message *messages;
+    uint32_t *outcomes; /* enum outbox_outcome of each; 0: not reported */
+    struct outbox_error *errors;
+    struct outbox_error error; /* of the op */
+    struct batch_text *texts;  /* made by batch_fill() */
+    uint32_t reported;
+    uint32_t completed;
+    uint64_t order; /* in which it completed, from 1 */
+};
+
+void batch_init(struct batch *batch, uint32_t count);
+void batch_set(struct batch *batch, uint32_t index, const char *topic, const char *key, const char *value);
+/* Message i: key "k<i % keys>", value "<first + i>". */
+void batch_fill(struct batch *batch, const char *topic, uint32_t keys, uint64_t first);
+void batch_free(struct batch *batch);
+void fixture_publish(struct fixture *t, struct batch *batch);
+bool fixture_wait(struct fixture *t, struct batch *batch);
+uint32_t fixture_count(const struct batch *batch, enum outbox_outcome outcome);
 
 #endif

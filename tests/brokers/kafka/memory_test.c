@@ -1,68 +1,68 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/brokers/kafka/memory_test.c - every allocation of the broker fails once, and nothing is lost, told twice or
- * leaked
+ * tests/brokers/kafka/memory_test.c - each allocation of the broker fails once: no event is lost or reported twice, and
+ * no memory is leaked
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "fixture.h"
+#include "mock_fixture.h"
 
-static struct fixture f;
+static struct mock_fixture f;
 
 /* A lost producer is replaced, as the host does. */
-static void recover(uint32_t losts)
+static void recover(uint32_t lost_count)
 {
-    if (f.t.losts == losts)
+    if (f.broker.lost_count == lost_count)
         return;
-    cr_assert_eq(kt_stop(&f.t), OUTBOX_OK);
-    cr_assert_eq(kt_start(&f.t), OUTBOX_OK, "%s", f.t.error.text);
+    cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
+    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
 }
 
 /* One publish to topics that are new, with the n-th allocation failing. True: it failed somewhere. */
 static bool publish_failing_at(uint32_t n)
 {
     char topics[3][32];
-    struct kt_batch batch;
-    uint32_t losts = f.t.losts;
-    kt_batch_init(&batch, 30);
+    struct batch batch;
+    uint32_t lost_count = f.broker.lost_count;
+    batch_init(&batch, 30);
     for (uint32_t i = 0; i < 30; i++) {
         snprintf(topics[i % 3], sizeof topics[0], "t%u-%u", n, i % 3);
-        kt_batch_set(&batch, i, topics[i % 3], "k", "v");
+        batch_set(&batch, i, topics[i % 3], "k", "v");
     }
     mem_fail_at(n, false);
-    kt_publish(&f.t, &batch);
+    fixture_publish(&f.broker, &batch);
     bool failed = mem_failed();
     mem_fail_at(0, false);
-    cr_assert(kt_wait(&f.t, &batch));
-    cr_assert_eq(batch.dones, 1);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    cr_assert_eq(batch.completed, 1);
     if (batch.error.code)
         cr_assert_eq(batch.error.code, OUTBOX_E_NO_MEMORY, "%s", batch.error.text);
     else
-        cr_assert_eq(kt_count(&batch, OUTBOX_DELIVERED) + kt_count(&batch, OUTBOX_NOT_CONNECTED), 30);
-    recover(losts);
-    kt_batch_free(&batch);
+        cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED) + fixture_count(&batch, OUTBOX_NOT_CONNECTED), 30);
+    recover(lost_count);
+    batch_free(&batch);
     return failed;
 }
 
-Test(kafka_memory, a_publish_survives_each_failure)
+Test(kafka_memory, publish_survives_each_failed_allocation)
 {
-    fixture_open(&f, "");
+    mock_fixture_open(&f, "");
     for (uint32_t n = 1; publish_failing_at(n); n++)
         cr_assert_lt(n, 100);
-    FIXTURE_END(&f);
+    MOCK_FIXTURE_END(&f);
 }
 
-Test(kafka_memory, an_instance_survives_each_failure)
+Test(kafka_memory, instance_survives_each_failed_allocation)
 {
-    struct kt t;
+    struct fixture t;
     for (uint32_t n = 1;; n++) {
         mem_fail_at(n, false);
-        int status = kt_open(&t, "bootstrap.servers: 127.0.0.1:1");
+        int status = fixture_open(&t, "bootstrap.servers: 127.0.0.1:1");
         bool failed = mem_failed();
         mem_fail_at(0, false);
         if (t.loop)
-            cr_assert_eq(kt_close(&t), 0);
+            cr_assert_eq(fixture_close(&t), 0);
         cr_assert_eq(mem_live(), 0, "at allocation %u", n);
         if (!failed)
             break;

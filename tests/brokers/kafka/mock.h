@@ -16,7 +16,7 @@
 struct mock {
     rd_kafka_t *host; /* the client that the mock cluster lives in */
     rd_kafka_mock_cluster_t *cluster;
-    char yaml[512]; /* bootstrap.servers of it, for kt_open() */
+    char yaml[512]; /* bootstrap.servers of it, for fixture_open() */
 };
 
 void mock_open(struct mock *mock, int brokers);

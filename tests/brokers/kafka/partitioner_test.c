@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fixture.h"
+#include "mock_fixture.h"
 #include "topic_reader.h"
 
-static struct fixture f;
+static struct mock_fixture f;
 
 static const struct {
     const char *key;
@@ -45,15 +45,15 @@ static int32_t partition_of(const char *key)
 
 Test(kafka_partitioner, is_what_the_broker_uses)
 {
-    struct kt_batch batch;
+    struct batch batch;
     struct topic_reader reader;
-    fixture_open(&f, "");
+    mock_fixture_open(&f, "");
     rd_kafka_mock_topic_create(f.mock.cluster, "placed", 12, 1);
-    kt_batch_init(&batch, VECTORS);
+    batch_init(&batch, VECTORS);
     for (uint32_t i = 0; i < VECTORS; i++)
-        kt_batch_set(&batch, i, "placed", vectors[i].key, "v");
-    kt_publish(&f.t, &batch);
-    cr_assert(kt_wait(&f.t, &batch));
+        batch_set(&batch, i, "placed", vectors[i].key, "v");
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
     cr_assert(topic_reader_open(&reader, rd_kafka_mock_cluster_bootstraps(f.mock.cluster), "placed"));
     for (size_t i = 0; i < VECTORS; i++) {
         char key[64];
@@ -64,14 +64,14 @@ Test(kafka_partitioner, is_what_the_broker_uses)
         rd_kafka_message_destroy(message);
     }
     topic_reader_close(&reader);
-    kt_batch_free(&batch);
-    FIXTURE_END(&f);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
 }
 
 /* Everything that a message has comes out as it went in. */
 Test(kafka_partitioner, keeps_partition_timestamp_headers_and_nulls)
 {
-    struct kt_batch batch;
+    struct batch batch;
     struct topic_reader reader;
     rd_kafka_headers_t *headers;
     const void *value;
@@ -79,16 +79,16 @@ Test(kafka_partitioner, keeps_partition_timestamp_headers_and_nulls)
     const char *name;
     struct outbox_header sent[] = {
         {{"idX", 2}, {"e1", 2}}, {{"id", 2}, {"e2", 2}}, {{"none", 4}, {NULL, 0}}, {{"empty", 5}, {"", 0}}};
-    fixture_open(&f, "");
+    mock_fixture_open(&f, "");
     rd_kafka_mock_topic_create(f.mock.cluster, "exact", 12, 1);
-    kt_batch_init(&batch, 1);
-    kt_batch_set(&batch, 0, "exact", NULL, "");
+    batch_init(&batch, 1);
+    batch_set(&batch, 0, "exact", NULL, "");
     batch.messages[0].partition = 7;
     batch.messages[0].timestamp_us = 1700000000123456;
     batch.messages[0].headers = sent;
     batch.messages[0].header_count = 4;
-    kt_publish(&f.t, &batch);
-    cr_assert(kt_wait(&f.t, &batch));
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
     cr_assert(topic_reader_open(&reader, rd_kafka_mock_cluster_bootstraps(f.mock.cluster), "exact"));
     rd_kafka_message_t *message = topic_reader_next(&reader, false);
     cr_assert_not_null(message);
@@ -109,23 +109,23 @@ Test(kafka_partitioner, keeps_partition_timestamp_headers_and_nulls)
     cr_assert_eq(size, 0);
     rd_kafka_message_destroy(message);
     topic_reader_close(&reader);
-    kt_batch_free(&batch);
-    FIXTURE_END(&f);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
 }
 
 Test(kafka_partitioner, a_partition_that_does_not_exist_is_the_events_fault)
 {
-    struct kt_batch batch;
-    fixture_open(&f, "");
+    struct batch batch;
+    mock_fixture_open(&f, "");
     rd_kafka_mock_topic_create(f.mock.cluster, "small", 2, 1);
-    kt_batch_init(&batch, 2);
-    kt_batch_fill(&batch, "small", 2, 0);
+    batch_init(&batch, 2);
+    batch_fill(&batch, "small", 2, 0);
     batch.messages[0].partition = 2;
-    kt_publish(&f.t, &batch);
-    cr_assert(kt_wait(&f.t, &batch));
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
     cr_assert_eq(batch.outcomes[0], OUTBOX_REJECTED);
     cr_assert_str_eq(batch.errors[0].text, "publish to topic 'small': Local: Unknown partition");
     cr_assert_eq(batch.outcomes[1], OUTBOX_DELIVERED);
-    kt_batch_free(&batch);
-    FIXTURE_END(&f);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
 }

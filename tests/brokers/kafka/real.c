@@ -16,12 +16,12 @@ static const char *bootstrap(void)
     return getenv("OUTBOX_TEST_KAFKA");
 }
 
-void real_open(struct kt *t, const char *yaml)
+void real_open(struct fixture *t, const char *yaml)
 {
     char text[1024];
     snprintf(text, sizeof text, "bootstrap.servers: %s\n%s", bootstrap(), yaml);
-    cr_assert_eq(kt_open(t, text), OUTBOX_OK, "%s", t->error.text);
-    cr_assert_eq(kt_start(t), OUTBOX_OK, "%s", t->error.text);
+    cr_assert_eq(fixture_open(t, text), OUTBOX_OK, "%s", t->error.text);
+    cr_assert_eq(fixture_start(t), OUTBOX_OK, "%s", t->error.text);
 }
 
 void real_service(const char *verb)
@@ -124,7 +124,7 @@ void real_forbid(const char *topic, const char *user)
 /* ---- relaying ---------------------------------------------------------------------------------------------------- */
 
 struct part {
-    struct kt_batch batch; /* first; a part of the whole, in order */
+    struct batch batch; /* first; a part of the whole, in order */
     uint32_t *rows;
 };
 
@@ -133,10 +133,10 @@ static bool is_open(uint32_t outcome)
     return outcome != OUTBOX_DELIVERED && outcome != OUTBOX_REJECTED;
 }
 
-static uint32_t fill_part(struct part *part, const struct kt_batch *whole, uint32_t from, uint32_t size)
+static uint32_t fill_part(struct part *part, const struct batch *whole, uint32_t from, uint32_t size)
 {
     uint32_t count = 0;
-    kt_batch_init(&part->batch, size);
+    batch_init(&part->batch, size);
     part->rows = calloc(size, sizeof *part->rows);
     for (; from < whole->publish.count && count < size; from++)
         if (is_open(whole->outcomes[from])) {
@@ -147,37 +147,37 @@ static uint32_t fill_part(struct part *part, const struct kt_batch *whole, uint3
     return from;
 }
 
-static void take_part(struct part *part, struct kt_batch *whole)
+static void take_part(struct part *part, struct batch *whole)
 {
     for (uint32_t i = 0; i < part->batch.publish.count; i++) {
         whole->outcomes[part->rows[i]] = part->batch.outcomes[i];
         whole->errors[part->rows[i]] = part->batch.errors[i];
     }
-    kt_batch_free(&part->batch);
+    batch_free(&part->batch);
     free(part->rows);
 }
 
 /* One round over all that is open. With a loss nothing more is submitted, and stop() ends what is in flight. */
-static void round_of(struct kt *t, struct kt_batch *whole, uint32_t window)
+static void round_of(struct fixture *t, struct batch *whole, uint32_t window)
 {
     struct part *parts = calloc(window, sizeof *parts);
-    uint32_t at = 0, losts = t->losts;
-    while (at < whole->publish.count && t->losts == losts) {
+    uint32_t at = 0, lost_count = t->lost_count;
+    while (at < whole->publish.count && t->lost_count == lost_count) {
         uint32_t used = 0;
         for (; used < window && at < whole->publish.count; used++) {
             at = fill_part(&parts[used], whole, at, 500);
-            kt_publish(t, &parts[used].batch);
+            fixture_publish(t, &parts[used].batch);
         }
-        for (uint32_t i = 0; i < used && t->losts == losts; i++)
-            kt_wait(t, &parts[i].batch);
-        if (t->losts != losts) {
-            cr_assert_eq(kt_stop_within(t, 5000), OUTBOX_OK);
-            cr_assert_eq(kt_start(t), OUTBOX_OK, "%s", t->error.text);
+        for (uint32_t i = 0; i < used && t->lost_count == lost_count; i++)
+            fixture_wait(t, &parts[i].batch);
+        if (t->lost_count != lost_count) {
+            cr_assert_eq(fixture_stop_within(t, 5000), OUTBOX_OK);
+            cr_assert_eq(fixture_start(t), OUTBOX_OK, "%s", t->error.text);
         }
         bool clean = true;
         for (uint32_t i = 0; i < used; i++) {
-            cr_assert(kt_wait(t, &parts[i].batch));
-            clean = clean && kt_count(&parts[i].batch, OUTBOX_DELIVERED) == parts[i].batch.publish.count;
+            cr_assert(fixture_wait(t, &parts[i].batch));
+            clean = clean && fixture_count(&parts[i].batch, OUTBOX_DELIVERED) == parts[i].batch.publish.count;
             take_part(&parts[i], whole);
         }
         if (!clean)
@@ -186,7 +186,7 @@ static void round_of(struct kt *t, struct kt_batch *whole, uint32_t window)
     free(parts);
 }
 
-static uint32_t count_open(const struct kt_batch *whole)
+static uint32_t count_open(const struct batch *whole)
 {
     uint32_t open = 0;
     for (uint32_t i = 0; i < whole->publish.count; i++)
@@ -194,14 +194,14 @@ static uint32_t count_open(const struct kt_batch *whole)
     return open;
 }
 
-void real_relay(struct kt *t, struct kt_batch *batch, uint32_t window)
+void real_relay(struct fixture *t, struct batch *batch, uint32_t window)
 {
     for (uint32_t rounds = 0; count_open(batch); rounds++) {
         uint32_t open = count_open(batch);
         cr_assert_lt(rounds, 2000);
         round_of(t, batch, window);
         if (count_open(batch) == open)
-            kt_run_for(t, 20); /* as the relay pauses before it tries again */
+            fixture_run_for(t, 20); /* as the relay pauses before it tries again */
     }
 }
 

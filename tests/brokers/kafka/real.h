@@ -6,7 +6,7 @@
 #ifndef OBX_TESTS_BROKERS_KAFKA_REAL_H
 #define OBX_TESTS_BROKERS_KAFKA_REAL_H
 
-#include "harness.h"
+#include "fixture.h"
 
 struct topic_setting {
     const char *name;
@@ -14,7 +14,7 @@ struct topic_setting {
 };
 
 /* The broker's section of the configuration: bootstrap.servers, and more keys of it. The broker is started. */
-void real_open(struct kt *t, const char *yaml);
+void real_open(struct fixture *t, const char *yaml);
 void real_service(const char *verb); /* of tests/services/kafka: kill, restart, pause, resume */
 void real_service_later(const char *verb, unsigned after_ms); /* in a process of its own; real_join() */
 void real_join(void);
@@ -27,7 +27,7 @@ void real_forbid(const char *topic, const char *user); /* writing to it; with --
  * Deliver a batch as a relay does: what was not delivered or rejected is sent again, in order, with a new producer
  * when the old one was lost. Outcomes end in batch->outcomes: DELIVERED or REJECTED each. window: publishes in flight.
  */
-void real_relay(struct kt *t, struct kt_batch *batch, uint32_t window);
+void real_relay(struct fixture *t, struct batch *batch, uint32_t window);
 
 struct seen {
     uint64_t records;
@@ -35,7 +35,7 @@ struct seen {
     uint64_t duplicates;
     uint64_t out_of_order; /* first occurrences of a key whose value is lower than one before */
 };
-/* Read a topic filled by kt_batch_fill(): values are numbers, ascending within a key. limit: all are below it. */
+/* Read a topic filled by batch_fill(): values are numbers, ascending within a key. limit: all are below it. */
 struct seen real_read(const char *topic, uint64_t limit);
 
 #endif

@@ -15,8 +15,8 @@
 #include "mem_fault.h"
 #include "real.h"
 
-static struct kt t;
-static struct kt_batch batch;
+static struct fixture t;
+static struct batch batch;
 
 static const char *mechanism(void)
 {
@@ -30,96 +30,96 @@ static int open_secure(const char *ca, const char *password, const char *more)
              "bootstrap.servers: %s\noptions:\n  security.protocol: sasl_ssl\n  sasl.mechanism: %s\n"
              "  sasl.username: relay\n  sasl.password: %s\n  ssl.ca.location: %s/%s\n%s",
              getenv("OUTBOX_TEST_KAFKA_TLS"), mechanism(), password, getenv("OUTBOX_TEST_KAFKA_DIR"), ca, more);
-    return kt_open(&t, text);
+    return fixture_open(&t, text);
 }
 
-#define END()                                 \
-    do {                                      \
-        cr_assert_eq(kt_stop(&t), OUTBOX_OK); \
-        cr_assert_eq(kt_close(&t), 0);        \
-        cr_assert_eq(mem_live(), 0);          \
+#define END()                                      \
+    do {                                           \
+        cr_assert_eq(fixture_stop(&t), OUTBOX_OK); \
+        cr_assert_eq(fixture_close(&t), 0);        \
+        cr_assert_eq(mem_live(), 0);               \
     } while (0)
 
 #define NONE ((struct topic_setting){NULL, NULL})
 
-Test(kafka_secure, delivers_over_tls_with_a_login)
+Test(kafka_secure, events_are_delivered_over_tls_with_a_login)
 {
     real_create("sealed", 12, NONE, NONE);
     cr_assert_eq(open_secure("ca.pem", "secret", ""), OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(kt_start(&t), OUTBOX_OK, "%s", t.error.text);
-    kt_batch_init(&batch, 1000);
-    kt_batch_fill(&batch, "sealed", 10, 0);
+    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    batch_init(&batch, 1000);
+    batch_fill(&batch, "sealed", 10, 0);
     real_relay(&t, &batch, 4);
     struct seen seen = real_read("sealed", 1000);
     cr_assert_eq(seen.distinct, 1000);
     cr_assert_eq(seen.out_of_order, 0);
-    kt_batch_free(&batch);
+    batch_free(&batch);
     END();
 }
 
-Test(kafka_secure, a_wrong_password_is_refused_and_told)
+Test(kafka_secure, wrong_password_is_refused)
 {
     cr_assert_eq(open_secure("ca.pem", "guessed", ""), OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(kt_start(&t), OUTBOX_E_PERMISSION, "%s", t.error.text);
+    cr_assert_eq(fixture_start(&t), OUTBOX_E_PERMISSION, "%s", t.error.text);
     cr_assert(strstr(t.error.text, "SASL authentication error"), "%s", t.error.text);
     cr_assert_null(strstr(t.error.text, "guessed"));
     END();
 }
 
-Test(kafka_secure, a_broker_of_another_authority_is_refused)
+Test(kafka_secure, broker_of_another_authority_is_refused)
 {
     cr_assert_eq(open_secure("other-ca.pem", "secret", ""), OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(kt_start(&t), OUTBOX_E_PERMISSION, "%s", t.error.text);
+    cr_assert_eq(fixture_start(&t), OUTBOX_E_PERMISSION, "%s", t.error.text);
     cr_assert(strstr(t.error.text, "certificate verify failed"), "%s", t.error.text);
     END();
 }
 
-Test(kafka_secure, a_missing_ca_file_is_told)
+Test(kafka_secure, missing_ca_file_is_a_configuration_error)
 {
     cr_assert_eq(open_secure("no-ca.pem", "secret", ""), OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(kt_start(&t), OUTBOX_E_CONFIG, "%s", t.error.text);
+    cr_assert_eq(fixture_start(&t), OUTBOX_E_CONFIG, "%s", t.error.text);
     cr_assert(strstr(t.error.text, "make a producer: ssl.ca.location failed: "), "%s", t.error.text);
     END();
 }
 
-Test(kafka_secure, certificates_go_unchecked_only_when_told)
+Test(kafka_secure, unchecked_certificates_need_insecure)
 {
     cr_assert_eq(open_secure("other-ca.pem", "secret", "  enable.ssl.certificate.verification: false\n"),
                  OUTBOX_E_CONFIG);
-    cr_assert_eq(kt_close(&t), 0);
+    cr_assert_eq(fixture_close(&t), 0);
     cr_assert_eq(
         open_secure("other-ca.pem", "secret", "  enable.ssl.certificate.verification: false\ninsecure: true\n"),
         OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(kt_start(&t), OUTBOX_OK, "%s", t.error.text);
+    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
     END();
 }
 
-/* May be described but not written: the topic fails, attempt by attempt, and costs the others one reconnect. */
-Test(kafka_secure, a_topic_that_may_not_be_written_fails_alone)
+/* It may be described but not written: each attempt fails, and the first costs the others one reconnect. */
+Test(kafka_secure, forbidden_topic_fails_alone)
 {
     real_create("forbidden", 1, NONE, NONE);
     real_create("open", 1, NONE, NONE);
     real_forbid("forbidden", "User:relay");
     cr_assert_eq(open_secure("ca.pem", "secret", ""), OUTBOX_OK, "%s", t.error.text);
-    cr_assert_eq(kt_start(&t), OUTBOX_OK, "%s", t.error.text);
+    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
     for (int round = 0; round < 3; round++) {
-        uint32_t losts = t.losts;
-        kt_batch_init(&batch, 20);
+        uint32_t lost_count = t.lost_count;
+        batch_init(&batch, 20);
         for (uint32_t i = 0; i < 20; i++)
-            kt_batch_set(&batch, i, i % 2 ? "open" : "forbidden", "k", "v");
-        kt_publish(&t, &batch);
-        cr_assert(kt_wait(&t, &batch));
+            batch_set(&batch, i, i % 2 ? "open" : "forbidden", "k", "v");
+        fixture_publish(&t, &batch);
+        cr_assert(fixture_wait(&t, &batch));
         cr_assert_eq(batch.outcomes[0], OUTBOX_RETRY);
         cr_assert_eq(batch.errors[0].code, OUTBOX_E_PERMISSION, "%s", batch.errors[0].text);
-        cr_assert_eq(t.losts - losts, round == 0 ? 1 : 0);
+        cr_assert_eq(t.lost_count - lost_count, round == 0 ? 1 : 0);
         if (round > 0)
-            cr_assert_eq(kt_count(&batch, OUTBOX_DELIVERED), 10);
+            cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 10);
         if (round == 0) {
-            cr_assert_eq(kt_stop(&t), OUTBOX_OK);
-            cr_assert_eq(kt_start(&t), OUTBOX_OK, "%s", t.error.text);
+            cr_assert_eq(fixture_stop(&t), OUTBOX_OK);
+            cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
         }
-        kt_batch_free(&batch);
-        kt_run_for(&t, 20); /* the relay pauses too */
+        batch_free(&batch);
+        fixture_run_for(&t, 20); /* the relay pauses too */
     }
     END();
 }

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * brokers/kafka/heartbeat.c - does a broker still answer? Asked while nothing is sent
+ *
+ * librdkafka notices a dead broker only when it sends something. So every three seconds without a message in flight a
+ * worker asks for metadata. Two questions in a row without an answer end the connection: the host then knows that it
+ * is not connected, within ten seconds, and connects again. While messages are in flight nothing is asked and nothing
+ * is given up: only librdkafka knows what became of them.
+ */
+#include "broker.h"
+
+#define INTERVAL_US 3000000u
+#define ANSWER_NS 2000000000u
+#define SLICE_MS 100 /* how often the worker looks at cancel_workers */
+#define FAILURES_MAX 2u
+
+static void ask(struct kafka_broker *self);
+
+static bool is_idle(const struct kafka_broker *self)
+{
+    return self->state == KAFKA_RUNNING && !self->in_flight && !self->pending;
+}
+
+static void work(struct outbox_work *work)
+{
+    struct kafka_broker *self = work->arg;
+    uint64_t begin = self->host->now(self->host);
+    self->heartbeat.answered = false;
+    while (!self->heartbeat.answered && !atomic_load(&self->cancel_workers) &&
+           self->host->now(self->host) - begin < ANSWER_NS)
+        self->heartbeat.answered = kafka_broker_answers(self, self->heartbeat.topic, SLICE_MS);
+}
+
+static void give_up(struct kafka_broker *self)
+{
+    struct outbox_error error;
+    const char *reason = kafka_outage_reason(self);
+    kafka_error(&error, OUTBOX_E_NOT_CONNECTED, RD_KAFKA_RESP_ERR__TRANSPORT, "no broker answers: %s",
+                reason[0] ? reason : "check that the brokers are up and reachable");
+    kafka_replace_producer(self, &error);
+}
+
+static void done(struct outbox_work *work)
+{
+    struct kafka_broker *self = work->arg;
+    struct kafka_heartbeat *heartbeat = &self->heartbeat;
+    heartbeat->job.running = false;
+    kafka_request_turn(self); /* stop() may wait for this */
+    if (!is_idle(self) || heartbeat->answered || heartbeat->job.error.code) {
+        heartbeat->failures = 0;
+        if (self->state == KAFKA_RUNNING)
+            self->host->timer_set(heartbeat->timer, INTERVAL_US);
+        if (is_idle(self) && heartbeat->answered)
+            kafka_outage_note_progress(self);
+    } else if (++heartbeat->failures < FAILURES_MAX) {
+        ask(self);
+    } else {
+        give_up(self);
+    }
+}
+
+static void ask(struct kafka_broker *self)
+{
+    const struct kafka_topic *topic = self->topics.last;
+    self->heartbeat.job = (struct kafka_job){0};
+    self->heartbeat.topic = topic ? topic->handles[KAFKA_MAIN] : NULL;
+    kafka_run_job(self, &self->heartbeat.job, work, done);
+}
+
+void kafka_heartbeat_due(void *plugin)
+{
+    struct kafka_broker *self = plugin;
+    kafka_outage_check_progress(self);
+    if (is_idle(self))
+        ask(self);
+    else if (self->state == KAFKA_RUNNING)
+        self->host->timer_set(self->heartbeat.timer, INTERVAL_US);
+}
+
+void kafka_heartbeat_start(struct kafka_broker *self)
+{
+    self->heartbeat.failures = 0;
+    self->host->timer_set(self->heartbeat.timer, INTERVAL_US);
+}
+
+void kafka_heartbeat_stop(struct kafka_broker *self)
+{
+    self->host->timer_clear(self->heartbeat.timer);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * brokers/kafka/send.c - handing messages to librdkafka, in submission order, without waiting
+ *
+ * Publishes stand in line. Only the first is handed over, message by message, until it is done, librdkafka's queue is
+ * full, a topic's gate says wait, or the budget of this turn is used up. Reports or the next turn continue. So nothing
+ * of a later publish overtakes an earlier one. Values are not copied: they stay where the store has them until the
+ * publish completes (copying small ones was measured, and gains nothing).
+ */
+#include "broker.h"
+
+#define SEND_BUDGET 4096u  /* messages handed over before other work gets its turn */
+#define ANSWER_US 3000000u /* for the report of a message that was sent alone */
+#define FIELDS 7u
+
+enum step { STEP_NEXT, STEP_WAIT };
+
+/* ---- one message ------------------------------------------------------------------------------------------------- */
+
+static void *opaque_of(const struct kafka_publish *publish, uint32_t index)
+{
+    return (void *)(((uintptr_t)publish->slot << KAFKA_INDEX_BITS) | index);
+}
+
+/* NULL with *failed: no memory. The headers are librdkafka's once the message is. */
+static rd_kafka_headers_t *headers_of(const struct outbox_message *message, bool *failed)
+{
+    *failed = false;
+    if (!message->header_count)
+        return NULL;
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(message->header_count);
+    for (uint32_t i = 0; i < message->header_count; i++) {
+        const struct outbox_header *header = &message->headers[i];
+        if (rd_kafka_header_add(headers, header->name.data, (ssize_t)header->name.size, header->value.data,
+                                (ssize_t)header->value.size))
+            *failed = true;
+    }
+    return headers;
+}
+
+static rd_kafka_vu_t memory_field(rd_kafka_vtype_t type, struct outbox_bytes bytes)
+{
+    rd_kafka_vu_t field = {.vtype = type};
+    field.u.mem.ptr = (void *)(uintptr_t)bytes.data;
+    field.u.mem.size = bytes.size;
+    return field;
+}
+
+static size_t fill(rd_kafka_vu_t *fields, const struct outbox_message *message, rd_kafka_headers_t *headers,
+                   int64_t timestamp_us)
+{
+    size_t n = 0;
+    fields[n++] = memory_field(RD_KAFKA_VTYPE_VALUE, message->value);
+    fields[n++] = memory_field(RD_KAFKA_VTYPE_KEY, message->key);
+    if (message->partition >= 0)
+        fields[n++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = message->partition};
+    if (timestamp_us != INT64_MIN)
+        fields[n++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = timestamp_us / 1000};
+    if (headers)
+        fields[n++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers};
+    return n;
+}
+
+static int64_t timestamp_of(const struct kafka_broker *self, const struct kafka_topic *topic,
+                            const struct outbox_message *message)
+{
+    if (self->out_of_range != KAFKA_CLAMP_TIMESTAMP || message->timestamp_us == INT64_MIN)
+        return message->timestamp_us;
+    return kafka_limits_clamp(&topic->limits, message->timestamp_us);
+}
+
+static rd_kafka_resp_err_t produce(rd_kafka_t *rk, rd_kafka_vu_t *fields, size_t count)
+{
+    rd_kafka_error_t *error = rd_kafka_produceva(rk, fields, count);
+    rd_kafka_resp_err_t err = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (error)
+        rd_kafka_error_destroy(error);
+    return err;
+}
+
+static rd_kafka_resp_err_t enqueue(struct kafka_broker *self, const struct outbox_message *message,
+                                   struct kafka_topic *topic, bool alone, void *opaque)
+{
+    bool failed;
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *handle = kafka_topic_handle(self, topic, alone, &rk);
+    rd_kafka_headers_t *headers = headers_of(message, &failed);
+    rd_kafka_vu_t fields[FIELDS] = {{.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = handle},
+                                    {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = opaque}};
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
+    if (failed)
+        err = RD_KAFKA_RESP_ERR__INVALID_ARG;
+    else if (handle)
+        err = produce(rk, fields, 2 + fill(fields + 2, message, headers, timestamp_of(self, topic, message)));
+    if (err && headers)
+        rd_kafka_headers_destroy(headers);
+    return err;
+}
+
+/* ---- what may go ------------------------------------------------------------------------------------------------- */
+
+/* One message on its way to librdkafka. */
+struct sending {
+    const struct outbox_message *message;
+    struct kafka_topic *topic;
+    uint32_t index;
+    uint64_t size; /* of its record; 0 where no limit is known */
+    bool suspect;  /* the broker may refuse it */
+};
+
+static void answer_timer_set(struct kafka_broker *self, struct kafka_topic *topic)
+{
+    topic->sent_at = self->host->now(self->host);
+    if (self->answer_timer_set)
+        return;
+    self->answer_timer_set = true;
+    self->host->timer_set(self->answer_timer, ANSWER_US);
+}
+
+/* Topics whose only message was not reported in time. While no broker answers at all, they say nothing new. */
+void kafka_answer_due(void *plugin)
+{
+    struct kafka_broker *self = plugin;
+    uint64_t now = self->host->now(self->host);
+    bool again = false;
+    for (struct kafka_topic *topic = NULL; (topic = kafka_topics_next(&self->topics, topic));) {
+        if (!topic->in_flight || topic->state == KAFKA_TOPIC_OPEN || topic->state == KAFKA_TOPIC_FAILING)
+            continue;
+        if (self->outage.suspected || now - topic->sent_at < ANSWER_US * 1000ull)
+            again = true;
+        else
+            kafka_on_no_answer(self, topic);
+    }
+    self->answer_timer_set = again;
+    if (again)
+        self->host->timer_set(self->answer_timer, ANSWER_US / 4);
+    kafka_request_turn(self);
+}
+
+/* After the first refusal of all, the limits of each topic are asked for when it is used. Gives false if the broker
+ * would refuse the message: it is reported. */
+static bool admit(struct kafka_broker *self, struct kafka_publish *publish, struct sending *sending)
+{
+    struct outbox_error error;
+    struct kafka_topic *topic = sending->topic;
+    if (!self->refusals_seen)
+        return true;
+    if (topic->limits.state == KAFKA_LIMITS_UNKNOWN)
+        kafka_request_limits(self, topic);
+    sending->size = kafka_record_size_max(sending->message);
+    enum kafka_admission admission = kafka_admit_to_topic(self, topic, sending->message, &error);
+    sending->suspect = admission == KAFKA_SUSPECT;
+    if (admission != KAFKA_REFUSED)
+        return true;
+    kafka_report_failure(self, topic, publish, sending->index, OUTBOX_REJECTED, &error);
+    return false;
+}
+
+static void report_blocked(struct kafka_broker *self, struct kafka_publish *publish, const struct sending *sending)
+{
+    struct outbox_error error;
+    kafka_error(&error, OUTBOX_E_AGAIN, 0, "publish to topic '%s': an earlier event of its key was not taken",
+                sending->topic->name);
+    kafka_report_failure(self, sending->topic, publish, sending->index, OUTBOX_RETRY, &error);
+}
+
+static enum step hand_over(struct kafka_broker *self, struct kafka_publish *publish, const struct sending *sending,
+                           bool alone)
+{
+    struct kafka_topic *topic = sending->topic;
+    rd_kafka_resp_err_t err = OUTBOX_FAILPOINT_ERROR(self->host, kafka, before_produce, NULL)
+                                  ? RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE
+                                  : enqueue(self, sending->message, topic, alone, opaque_of(publish, sending->index));
+    OUTBOX_FAILPOINT(self->host, kafka, produced);
+    if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        return STEP_WAIT;
+    if (err) {
+        struct kafka_result result = {.topic = topic,
+                                      .publish = publish,
+                                      .index = sending->index,
+                                      .err = err,
+                                      .status = RD_KAFKA_MSG_STATUS_NOT_PERSISTED,
+                                      .alone = true};
+        kafka_on_result(self, &result);
+        return STEP_NEXT;
+    }
+    kafka_topic_sent(topic, sending->suspect, sending->size);
+    self->in_flight++;
+    if (topic->state != KAFKA_TOPIC_OPEN)
+        answer_timer_set(self, topic);
+    return STEP_NEXT;
+}
+
+static enum step pass_gate(struct kafka_broker *self, struct kafka_publish *publish, const struct sending *sending)
+{
+    struct kafka_topic *topic = sending->topic;
+    enum kafka_gate gate = kafka_topic_gate(topic, publish->number, sending->suspect, sending->size);
+    if (gate == KAFKA_WAIT)
+        return STEP_WAIT;
+    if (gate == KAFKA_REFUSE)
+        kafka_report_failure(self, topic, publish, sending->index, topic->outcome, &topic->error);
+    else if (kafka_key_is_blocked(&self->blocked, topic->hash, sending->message->key, publish->number))
+        report_blocked(self, publish, sending);
+    else
+        return hand_over(self, publish, sending, gate == KAFKA_SEND_ALONE);
+    return STEP_NEXT;
+}
+
+/* Without memory for the topic there is no gate that keeps order: nothing that follows may go either. */
+static void fail_without_topic(struct kafka_broker *self)
+{
+    struct outbox_error error;
+    kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "publish: out of memory for a topic");
+    kafka_replace_producer(self, &error);
+}
+
+/* The message at the cursor. */
+static enum step send_next(struct kafka_broker *self, struct kafka_publish *publish)
+{
+    struct sending sending = {.index = self->slots[publish->slot].order[publish->cursor]};
+    sending.message = outbox_message_at(publish->args, sending.index);
+    sending.topic = kafka_topics_get(&self->topics, self->host, sending.message->topic);
+    if (!sending.topic) {
+        fail_without_topic(self);
+        return STEP_WAIT;
+    }
+    if (publish->number > sending.topic->barrier && !admit(self, publish, &sending))
+        return STEP_NEXT;
+    return pass_gate(self, publish, &sending);
+}
+
+/* ---- the line ---------------------------------------------------------------------------------------------------- */
+
+static void report_not_sent(struct kafka_broker *self, struct kafka_publish *publish)
+{
+    struct outbox_error error;
+    kafka_error(&error, OUTBOX_E_NOT_CONNECTED, 0, "publish: the producer is being replaced");
+    kafka_report(self, publish, self->slots[publish->slot].order + publish->cursor,
+                 publish->args->count - publish->cursor, OUTBOX_NOT_CONNECTED, &error);
+    publish->cursor = publish->args->count;
+}
+
+/* Gives true when all messages of the publish were handed over or reported. */
+static bool send_publish(struct kafka_broker *self, struct kafka_publish *publish, uint32_t *budget)
+{
+    while (publish->cursor < publish->args->count && kafka_is_sending(self)) {
+        if (!*budget) {
+            kafka_request_turn(self);
+            return false;
+        }
+        if (send_next(self, publish) == STEP_NEXT)
+            publish->cursor++;
+        else if (kafka_is_sending(self))
+            return false;
+        --*budget;
+    }
+    report_not_sent(self, publish);
+    return true;
+}
+
+void kafka_send_pending(struct kafka_broker *self)
+{
+    uint32_t budget = SEND_BUDGET;
+    struct kafka_publish *publish;
+    while ((publish = self->pending) && send_publish(self, publish, &budget)) {
+        self->pending = publish->next;
+        if (!self->pending)
+            self->pending_end = &self->pending;
+    }
+    kafka_blocked_keys_trim(&self->blocked, kafka_oldest_pending(self));
+}
