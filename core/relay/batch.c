@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define KEEP 8
+#define IDLE_MAX 8 /* recycled batches that are kept */
 
 void obx_batch_pool_init(struct obx_batch_pool *pool)
 {
@@ -15,7 +15,7 @@ void obx_batch_pool_init(struct obx_batch_pool *pool)
 static void free_batch(struct obx_batch *batch)
 {
     obx_arena_free(&batch->arena);
-    obx_free(batch->fates);
+    obx_free(batch->row_states);
     obx_free(batch->messages);
     obx_free(batch->row_of);
     obx_free(batch);
@@ -30,20 +30,20 @@ void obx_batch_pool_free(struct obx_batch_pool *pool)
 
 static bool make_room(struct obx_batch *batch, uint32_t rows)
 {
-    if (batch->room >= rows)
+    if (batch->row_limit >= rows)
         return true;
-    uint8_t *fates = obx_resize(batch->fates, rows);
-    if (fates)
-        batch->fates = fates;
+    uint8_t *row_states = obx_resize(batch->row_states, rows);
+    if (row_states)
+        batch->row_states = row_states;
     struct outbox_message *messages = obx_resize(batch->messages, rows * sizeof *messages);
     if (messages)
         batch->messages = messages;
     uint32_t *row_of = obx_resize(batch->row_of, rows * sizeof *row_of);
     if (row_of)
         batch->row_of = row_of;
-    if (!fates || !messages || !row_of)
+    if (!row_states || !messages || !row_of)
         return false;
-    batch->room = rows;
+    batch->row_limit = rows;
     return true;
 }
 
@@ -60,23 +60,23 @@ struct obx_batch *obx_batch_get(struct obx_batch_pool *pool, struct outbox_batch
         return NULL;
     }
     batch->rows = rows;
-    memset(batch->fates, OBX_WAITING, rows->rows);
-    memset(batch->fate_count, 0, sizeof batch->fate_count);
-    batch->fate_count[OBX_WAITING] = rows->rows;
+    memset(batch->row_states, OBX_ROW_WAITING, rows->rows);
+    memset(batch->state_count, 0, sizeof batch->state_count);
+    batch->state_count[OBX_ROW_WAITING] = rows->rows;
     return batch;
 }
 
-void obx_batch_put(struct obx_batch_pool *pool, struct obx_batch *batch)
+void obx_batch_recycle(struct obx_batch_pool *pool, struct obx_batch *batch)
 {
-    if (pool->count >= KEEP) {
+    if (pool->count >= IDLE_MAX) {
         free_batch(batch);
         return;
     }
     obx_arena_reset(&batch->arena);
-    *batch = (struct obx_batch){.fates = batch->fates,
+    *batch = (struct obx_batch){.row_states = batch->row_states,
                                 .messages = batch->messages,
                                 .row_of = batch->row_of,
-                                .room = batch->room,
+                                .row_limit = batch->row_limit,
                                 .arena = batch->arena};
     obx_list_append(&pool->idle, &batch->link);
     pool->count++;
@@ -84,12 +84,14 @@ void obx_batch_put(struct obx_batch_pool *pool, struct obx_batch *batch)
 
 void obx_batch_change(struct obx_batch *batch, enum obx_row_state from, enum obx_row_state to)
 {
-    uint32_t left = batch->fate_count[from];
-    batch->fate_count[from] -= left;
-    batch->fate_count[to] += left;
+    uint32_t left = batch->state_count[from];
+    if (from == to)
+        return;
+    batch->state_count[from] -= left;
+    batch->state_count[to] += left;
     for (uint32_t row = 0; left; row++) {
-        if (batch->fates[row] == from) {
-            batch->fates[row] = (uint8_t)to;
+        if (batch->row_states[row] == from) {
+            batch->row_states[row] = (uint8_t)to;
             left--;
         }
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/batch.h - a claimed batch on its way through the pipeline, and what became of each of its rows
+ * core/relay/batch.h - a claimed batch on its way through the pipeline, and the state of each of its rows
  *
- * The store owns the rows, the batch borrows them until it releases them. Everything that routing makes of the rows
+ * The store owns the rows; the batch borrows them until it releases them. Everything that routing makes of the rows
  * lives in the batch's arena. Batches are recycled: a steady load allocates nothing.
  */
 #ifndef OBX_RELAY_BATCH_H
@@ -10,41 +10,64 @@
 
 #include "base/arena.h"
 #include "base/list.h"
-#include "plugin/instance.h"
+#include "relay/context.h"
 
-/* The fate of one row. A batch can be released when no row is WAITING, FLYING or DELIVERED. */
+struct obx_stages;
+
+/* The state of one row. Legal moves:
+ *
+ *   WAITING   -> IN_FLIGHT, SKIPPED
+ *   IN_FLIGHT -> DELIVERED, RETRY, REJECTED, NOT_SENT     its outcome
+ *   DELIVERED -> SETTLED, SKIPPED                         SKIPPED: its position means nothing any more
+ *   RETRY     -> SKIPPED, NOT_SENT                        NOT_SENT: no memory to note it
+ *   REJECTED  -> SKIPPED, NOT_SENT                        likewise
+ *   NOT_SENT  -> WAITING, SKIPPED
+ *
+ * RETRY, REJECTED and NOT_SENT exist only between the outcomes of a publish and its completion. A batch is finished
+ * when all rows are SETTLED or SKIPPED. */
 enum obx_row_state {
-    OBX_WAITING,   /* to be published */
-    OBX_IN_FLIGHT, /* part of a publish in flight */
-    OBX_DELIVERED, /* confirmed by the broker, to be settled */
-    OBX_SETTLED,
-    OBX_LEFT,  /* stays in the outbox: waits behind its key, is to be parked, or was given up in a recovery */
-    OBX_RETRY, /* the three outcomes below are seen only between a publish's outcomes and its completion */
-    OBX_REJECTED,
-    OBX_UNSENT, /* not connected, or unknown */
-    OBX_FATES
+    OBX_ROW_WAITING,   /* to be published */
+    OBX_ROW_IN_FLIGHT, /* part of a publish in flight */
+    OBX_ROW_DELIVERED, /* confirmed by the broker, to be settled */
+    OBX_ROW_SETTLED,
+    OBX_ROW_SKIPPED,  /* stays in the outbox: blocked behind its key, to be dead-lettered, or read again later */
+    OBX_ROW_RETRY,    /* this event failed and may go later */
+    OBX_ROW_REJECTED, /* this event can never go */
+    OBX_ROW_NOT_SENT, /* NOT_CONNECTED or UNKNOWN: the batch sends it again */
+    OBX_ROW_STATES
+};
+
+/* Where the batch is; pipeline.c has the legal moves. */
+enum obx_batch_stage {
+    OBX_BATCH_NEW, /* in no list */
+    OBX_BATCH_READY,
+    OBX_BATCH_IN_FLIGHT,
+    OBX_BATCH_DONE,
+    OBX_BATCH_SETTLING,
+    OBX_BATCH_STAGES
 };
 
 struct obx_batch {
-    struct obx_list link; /* in one of the relay's lists */
-    struct obx_relay *relay;
+    struct obx_list link; /* in the pipeline's list of its stage */
+    struct obx_stages *stages;
+    enum obx_batch_stage stage;
     uint64_t seq;              /* order of claiming, which is the order of publishing */
     uint64_t epoch;            /* of the ownership under which it was claimed */
-    bool exact;                /* claimed by position, for keys that are SENDING */
-    bool outage;               /* some of its rows came back NOT_CONNECTED or UNKNOWN */
-    bool troubled;             /* in flight, and the outcome of some row was told and was not DELIVERED */
+    bool is_retry;             /* claimed by position, for keys that are being retried */
+    bool outage;               /* some of its rows came back NOT_SENT */
     bool resend;               /* after an outage: its next publish is a re-send */
+    bool holds_order;          /* in flight, and nothing later may be published before it has completed */
     struct outbox_batch *rows; /* the store's */
-    uint8_t *fates;            /* one for each row; owned, like the next two */
+    uint8_t *row_states;       /* enum obx_row_state, one for each row; owned, like the next two */
     struct outbox_message *messages;
-    uint32_t *row_of; /* row of each message */
-    uint32_t room;    /* of these three */
+    uint32_t *row_of;   /* row of each message */
+    uint32_t row_limit; /* for so many rows these three have room */
     uint32_t message_count;
-    uint32_t fate_count[OBX_FATES];
+    uint32_t state_count[OBX_ROW_STATES];
     const struct outbox_error **errors; /* by row, in the arena; NULL until an outcome is not DELIVERED */
     struct obx_arena arena;
     struct outbox_publish publish;
-    struct obx_call call;
+    struct obx_request request;
 };
 
 /* Recycled batches. */
@@ -53,26 +76,27 @@ struct obx_batch_pool {
     uint32_t count;
 };
 
+#define OBX_ROW_OVERHEAD 192 /* bytes of memory: message, header and state of one row */
+
 void obx_batch_pool_init(struct obx_batch_pool *pool);
 void obx_batch_pool_free(struct obx_batch_pool *pool);
-/* A batch with room for the rows, all of them WAITING; takes over rows. NULL: no memory, and they stay the caller's. */
+/* A batch with room for the rows, all of them WAITING; takes over rows. NULL: no memory; rows stay the caller's. */
 struct obx_batch *obx_batch_get(struct obx_batch_pool *pool, struct outbox_batch *rows);
-void obx_batch_put(struct obx_batch_pool *pool, struct obx_batch *batch); /* its rows are released already */
+void obx_batch_recycle(struct obx_batch_pool *pool, struct obx_batch *batch); /* its rows are released already */
 
-static inline void obx_batch_set_row_state(struct obx_batch *batch, uint32_t row, enum obx_row_state fate)
+static inline void obx_batch_set_row_state(struct obx_batch *batch, uint32_t row, enum obx_row_state state)
 {
-    batch->fate_count[batch->fates[row]]--;
-    batch->fates[row] = (uint8_t)fate;
-    batch->fate_count[fate]++;
+    batch->state_count[batch->row_states[row]]--;
+    batch->row_states[row] = (uint8_t)state;
+    batch->state_count[state]++;
 }
 
-/* All rows of one fate get another. */
+/* All rows in one state get another. */
 void obx_batch_change(struct obx_batch *batch, enum obx_row_state from, enum obx_row_state to);
 
-/* Nothing of it is needed any more. */
 static inline bool obx_batch_finished(const struct obx_batch *batch)
 {
-    return batch->fate_count[OBX_SETTLED] + batch->fate_count[OBX_LEFT] == batch->rows->rows;
+    return batch->state_count[OBX_ROW_SETTLED] + batch->state_count[OBX_ROW_SKIPPED] == batch->rows->rows;
 }
 
 #endif

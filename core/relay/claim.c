@@ -1,303 +1,383 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * core/relay/claim.c - when to ask the store for rows, how many, and what to do with the answer
- *
- * Cadence: at once after a full batch; every millisecond while rows came lately; then pauses that double up to
- * settings.idle, or, if the store has a doorbell, one look with OUTBOX_CLAIM_ARM_WAKEUP and a long sleep until it
- * rings. Bounds: the byte budget, the number of batches, the number of deferred and of rejected events; each only
- * pauses. Keys whose time has come (exact.c) go first; but when a look is due, too, the two take turns, so that keys
- * that fail again and again cannot hold up all others. A look that fails because the connection is gone is the link's
- * business; rows that there was no memory for are read again by a rewind, once the pipeline is empty.
- */
-#include "base/error.h"
+/* core/relay/claim.c - polls, retries by position, and the table of answers */
+#include "relay/claim.h"
+
 #include "base/failpoint.h"
 #include "relay/backoff.h"
+#include "relay/dead_letter.h"
+#include "relay/keys.h"
+#include "relay/link.h"
 #include "relay/pipeline.h"
+#include "relay/retry_claim.h"
 
-#define MAX_READY 8   /* batches claimed and not yet published */
-#define FIRST_ROWS 64 /* of the first claim; doubles */
-#define BATCH_OVERHEAD (16 * 1024)
-#define ROW_OVERHEAD 192 /* message, header and fate of one row */
-#define ACTIVE_NS (100 * OBX_MS)
-#define ACTIVE_BELL_NS (10 * OBX_MS)
-#define LOOK_NS OBX_MS
-#define PARK_DELAY_NS (16 * OBX_MS)
-#define PARKED_NS (1000 * OBX_MS)
+#define READY_MAX 8                    /* batches claimed and not yet published */
+#define FIRST_ROWS 64                  /* of the first claim; doubles */
+#define ROW_BYTES 1024                 /* first estimate */
+#define POLL_NS OBX_MS                 /* from poll to poll while rows come */
+#define ACTIVE_NS (100 * OBX_MS)       /* after rows came, without wake-ups */
+#define ACTIVE_WAKEUP_NS (10 * OBX_MS) /* the same, with wake-ups */
+#define ARM_DELAY_NS (16 * OBX_MS)     /* idle pause from which the wake-up is armed */
+#define SLEEP_NS (1000 * OBX_MS)       /* with an armed wake-up */
+#define NO_MEMORY_NS (10 * OBX_MS)
+#define RETRY_PAUSE_NS (100 * OBX_MS) /* of keys whose claim failed */
+#define AGAIN_MS 20
 
-static uint64_t cost(const struct outbox_batch *rows)
+struct obx_claimer {
+    struct obx_stages *stages;
+    struct obx_request request;
+    struct outbox_claim claim;
+    bool is_retry;           /* of the claim in flight, or of the last one */
+    bool arms_wakeup;        /* likewise: it asked for that */
+    bool wakeup_unavailable; /* the store could not arm it the last time */
+    bool rewind;
+    bool wake;             /* wake-up since the last claim began */
+    bool saw_empty;        /* the last poll found nothing new */
+    uint64_t poll_at;      /* next poll */
+    uint64_t claimed_at;   /* when the last claim began */
+    uint64_t active_until; /* rows or a wake-up came lately: poll every millisecond */
+    uint64_t idle_delay;
+    uint64_t row_bytes; /* running estimate */
+    uint32_t ramp;      /* rows of the next claim at most: the first claims are small */
+    bool blocked_logged;
+};
+
+struct obx_claimer *obx_claimer_new(struct obx_stages *stages)
 {
-    return rows->bytes + (uint64_t)rows->rows * ROW_OVERHEAD + BATCH_OVERHEAD;
+    struct obx_claimer *claimer = obx_alloc(sizeof *claimer);
+    if (!claimer)
+        return NULL;
+    claimer->stages = stages;
+    claimer->row_bytes = ROW_BYTES;
+    return claimer;
 }
 
-static bool has_bell(const struct obx_relay *relay)
+void obx_claimer_free(struct obx_claimer *claimer)
 {
-    return obx_instance_caps(relay->store.instance) & OUTBOX_CAP_WAKE;
+    obx_free(claimer);
 }
 
-/* It may be there and not work: not set up, say. Then its store is one without. */
-static bool bell_works(const struct obx_relay *relay)
+static bool has_wakeup(const struct obx_claimer *claimer)
 {
-    return has_bell(relay) && !relay->mute;
+    return obx_instance_caps(obx_link_instance(claimer->stages->store)) & OUTBOX_CAP_WAKE;
 }
 
-void obx_claim_reset(struct obx_relay *relay)
+void obx_claimer_rewind(struct obx_claimer *claimer)
 {
-    relay->rewind = true;
-    relay->empty = false;
-    relay->claim_at = relay->now;
-    relay->idle_delay = LOOK_NS;
-    relay->ramp = FIRST_ROWS;
+    claimer->rewind = true;
 }
 
-void obx_claim_wake(struct obx_relay *relay)
+void obx_claimer_reset(struct obx_claimer *claimer)
 {
-    uint64_t now = obx_loop_now(relay->loop);
-    relay->wake = true;
-    relay->active_until = now + ACTIVE_BELL_NS;
-    relay->idle_delay = LOOK_NS;
-    relay->claim_at = OBX_MIN(relay->claim_at, OBX_MAX(now, relay->claimed_at + LOOK_NS / 2));
+    claimer->rewind = true;
+    claimer->saw_empty = false;
+    claimer->poll_at = claimer->stages->context.now;
+    claimer->idle_delay = POLL_NS;
+    claimer->ramp = FIRST_ROWS;
 }
 
-/* The pipeline holds rows of the outbox: a rewind would give them a second time. */
-static bool holds_rows(const struct obx_relay *relay)
+void obx_claimer_wake(struct obx_claimer *claimer)
 {
-    return !obx_list_empty(&relay->ready) || !obx_list_empty(&relay->flying) || !obx_list_empty(&relay->done) ||
-           !obx_list_empty(&relay->settling) || !obx_list_empty(&relay->to_park) || obx_call_busy(&relay->park_call);
+    uint64_t now = obx_loop_now(claimer->stages->context.loop);
+    claimer->wake = true;
+    claimer->active_until = now + ACTIVE_WAKEUP_NS;
+    claimer->idle_delay = POLL_NS;
+    claimer->poll_at = OBX_MIN(claimer->poll_at, OBX_MAX(now, claimer->claimed_at + POLL_NS / 2));
 }
 
-static bool may_claim(const struct obx_relay *relay)
+bool obx_claimer_rewinding(const struct obx_claimer *claimer)
 {
-    return obx_link_up(&relay->store) && !relay->stopping && !relay->halted && !obx_call_busy(&relay->claim_call) &&
-           obx_dead_letter_ready(relay) && relay->to_park_count < OBX_MAX_TO_PARK && relay->ready_count < MAX_READY &&
-           relay->stats.in_flight_bytes < (uint64_t)relay->settings.max_in_flight_bytes;
+    return claimer->rewind;
 }
 
-static void set_limits(struct obx_relay *relay)
+bool obx_claimer_saw_empty(const struct obx_claimer *claimer)
 {
-    uint64_t memory = (uint64_t)relay->settings.max_in_flight_bytes;
-    uint64_t left = memory - relay->stats.in_flight_bytes;
-    relay->claim.max_bytes = OBX_MIN(left, memory / 4);
-    uint64_t rows = relay->claim.max_bytes / (relay->row_bytes + ROW_OVERHEAD);
-    rows = OBX_MIN(rows, (uint64_t)relay->settings.claim_rows);
-    rows = OBX_MIN(rows, (uint64_t)relay->ramp);
-    relay->claim.max_rows = (uint32_t)OBX_MAX(rows, 1u);
+    return claimer->saw_empty;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------------------- */
+/* ---- the next poll ----------------------------------------------------------------------------------------------- */
 
-static void schedule_after_rows(struct obx_relay *relay, bool more)
+/* A store whose wake-up can not be armed is polled like one without. */
+static void schedule_after_rows(struct obx_claimer *claimer, bool more)
 {
-    relay->active_until = relay->now + (bell_works(relay) ? ACTIVE_BELL_NS : ACTIVE_NS);
-    relay->idle_delay = LOOK_NS;
-    relay->claim_at = more ? relay->now : relay->claimed_at + LOOK_NS;
+    const struct obx_context *context = &claimer->stages->context;
+    bool wakes = has_wakeup(claimer) && !claimer->wakeup_unavailable;
+    claimer->active_until = context->now + (wakes ? ACTIVE_WAKEUP_NS : ACTIVE_NS);
+    claimer->idle_delay = POLL_NS;
+    claimer->poll_at = more ? context->now : claimer->claimed_at + POLL_NS;
     if (more)
-        relay->ramp = OBX_MIN(relay->ramp * 2, (uint32_t)relay->settings.claim_rows);
+        claimer->ramp = OBX_MIN(claimer->ramp * 2, (uint32_t)context->settings.claim_rows);
 }
 
-static void schedule_after_nothing(struct obx_relay *relay)
+static void schedule_after_nothing(struct obx_claimer *claimer)
 {
-    relay->empty = !relay->wake;
-    if (relay->asked_park)
-        relay->mute = !(relay->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP);
-    if (relay->wake || relay->now < relay->active_until) {
-        relay->claim_at = relay->claimed_at + LOOK_NS;
-    } else if (relay->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP) {
-        relay->claim_at = relay->now + PARKED_NS;
+    const struct obx_context *context = &claimer->stages->context;
+    bool armed = claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
+    claimer->saw_empty = !claimer->wake;
+    if (claimer->arms_wakeup)
+        claimer->wakeup_unavailable = !armed;
+    if (claimer->wake || context->now < claimer->active_until) {
+        claimer->poll_at = claimer->claimed_at + POLL_NS;
+    } else if (armed) {
+        claimer->poll_at = context->now + SLEEP_NS;
     } else {
-        relay->claim_at = relay->now + relay->idle_delay;
-        relay->idle_delay = OBX_MIN(relay->idle_delay * 2, (uint64_t)relay->settings.poll_interval_max_ms * OBX_MS);
+        uint64_t longest = (uint64_t)context->settings.poll_interval_max_ms * OBX_MS;
+        claimer->poll_at = context->now + claimer->idle_delay;
+        claimer->idle_delay = OBX_MIN(claimer->idle_delay * 2, longest);
     }
 }
 
-static void estimate_row(struct obx_relay *relay, const struct outbox_batch *rows)
+/* ---- the answer -------------------------------------------------------------------------------------------------- */
+
+enum answer {
+    ANSWER_FAILED,
+    ANSWER_TOO_LATE, /* rows, but the connection is lost or the relay stops */
+    ANSWER_NOTHING,
+    ANSWER_ROWS,
+    ANSWERS
+};
+
+static enum answer answer_of(const struct obx_claimer *claimer, const struct outbox_error *error)
 {
-    uint64_t bytes = rows->bytes / rows->rows;
-    relay->row_bytes = OBX_MAX(bytes, (relay->row_bytes * 7 + bytes) / 8);
+    const struct obx_stages *stages = claimer->stages;
+    const struct outbox_batch *rows = claimer->claim.batch;
+    if (error->code)
+        return ANSWER_FAILED;
+    if (!rows || !rows->rows)
+        return ANSWER_NOTHING;
+    return obx_link_up(stages->store) && !stages->context.stopping ? ANSWER_ROWS : ANSWER_TOO_LATE;
 }
 
-/* No memory for what was claimed: the rows stay in the outbox, and will be read again from the start. */
-static void give_back(struct obx_relay *relay, struct outbox_batch *rows)
+static void release_rows(struct obx_claimer *claimer)
 {
-    obx_store_release(relay->store.instance, rows);
-    if (relay->claim_exact)
-        obx_retry_claim_wait_again(relay,
-                                   100 * OBX_MS); /* not covered: batches are recycled, an exact one takes no memory */
+    if (claimer->claim.batch)
+        obx_store_release(obx_link_instance(claimer->stages->store), claimer->claim.batch);
+    claimer->claim.batch = NULL;
+}
+
+static void retry_again(struct obx_claimer *claimer, uint64_t pause_ns)
+{
+    obx_retry_claim_wait_again(claimer->stages->retry_claim, pause_ns);
+}
+
+static void on_failed(struct obx_claimer *claimer, const struct outbox_error *error)
+{
+    struct obx_context *context = &claimer->stages->context;
+    if (claimer->is_retry)
+        retry_again(claimer, RETRY_PAUSE_NS);
+    if (error->code == OUTBOX_E_AGAIN)
+        claimer->poll_at = context->now + obx_backoff(context->loop, 1, AGAIN_MS, AGAIN_MS);
     else
-        relay->rewind = true;
-    relay->claim_at = relay->now + 10 * OBX_MS;
+        obx_link_lost(claimer->stages->store, error);
 }
 
-static void take(struct obx_relay *relay, struct outbox_batch *rows)
+/* The rows stay in the outbox, and are read again. */
+static void on_too_late(struct obx_claimer *claimer, const struct outbox_error *error)
 {
-    struct obx_batch *batch = obx_batch_get(&relay->pool, rows);
-    if (!batch) {
-        give_back(relay, rows);
+    (void)error;
+    obx_link_works(claimer->stages->store);
+    if (claimer->is_retry)
+        retry_again(claimer, 0);
+    else
+        claimer->rewind = true;
+}
+
+static void on_nothing(struct obx_claimer *claimer, const struct outbox_error *error)
+{
+    (void)error;
+    obx_link_works(claimer->stages->store);
+    if (!claimer->is_retry) {
+        schedule_after_nothing(claimer);
         return;
     }
-    batch->relay = relay;
-    batch->seq = relay->next_seq++;
-    batch->epoch = relay->epoch;
-    batch->exact = relay->claim_exact;
-    relay->exact_batch |= batch->exact;
-    relay->stats.claimed += rows->rows;
-    relay->stats.in_flight += rows->rows;
-    relay->stats.in_flight_bytes += cost(rows);
-    relay->drained_told = false;
-    relay->empty = false;
-    obx_publish_ready(relay, batch);
+    obx_retry_claim_note(claimer->stages->retry_claim, NULL);
+    retry_again(claimer, 0);
 }
 
-void obx_batch_drop(struct obx_relay *relay, struct obx_batch *batch)
+static void estimate_row(struct obx_claimer *claimer, const struct outbox_batch *rows)
 {
-    OBX_FAILPOINT(relay, before_release);
-    relay->stats.in_flight -= batch->rows->rows;
-    relay->stats.in_flight_bytes -= cost(batch->rows);
-    obx_store_release(relay->store.instance, batch->rows);
-    if (batch->exact) {
-        relay->exact_batch = false;
-        obx_retry_claim_wait_again(relay, 0);
-    }
-    if (relay->unfinished == batch)
-        relay->unfinished = NULL; /* not covered: obx_outcome_done() was here before */
-    obx_batch_put(&relay->pool, batch);
+    uint64_t bytes = rows->bytes / rows->rows;
+    claimer->row_bytes = OBX_MAX(bytes, (claimer->row_bytes * 7 + bytes) / 8);
 }
 
-static void claim_failed(struct obx_relay *relay, const struct outbox_error *error)
+static void no_memory_for_rows(struct obx_claimer *claimer)
 {
-    if (relay->claim_exact)
-        obx_retry_claim_wait_again(relay, 100 * OBX_MS);
-    if (error->code == OUTBOX_E_AGAIN)
-        relay->claim_at = relay->now + obx_backoff(relay->loop, 1, 20, 20);
+    release_rows(claimer);
+    if (claimer->is_retry)
+        retry_again(claimer, RETRY_PAUSE_NS); /* not covered: batches are recycled, a retry takes no memory */
     else
-        obx_link_lost(relay, &relay->store, error);
+        claimer->rewind = true;
+    claimer->poll_at = claimer->stages->context.now + NO_MEMORY_NS;
 }
 
-static void claim_done(struct obx_call *call, const struct outbox_error *error)
+static void on_rows(struct obx_claimer *claimer, const struct outbox_error *error)
 {
-    struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, claim_call);
-    struct outbox_batch *rows = relay->claim.batch;
+    struct outbox_batch *rows = claimer->claim.batch;
+    (void)error;
+    obx_link_works(claimer->stages->store);
+    if (claimer->is_retry)
+        obx_retry_claim_note(claimer->stages->retry_claim, rows);
+    else
+        schedule_after_rows(claimer, rows->flags & OUTBOX_BATCH_MORE);
+    estimate_row(claimer, rows);
+    if (!obx_pipeline_add(claimer->stages->pipeline, rows, claimer->is_retry)) {
+        no_memory_for_rows(claimer);
+        return;
+    }
+    claimer->claim.batch = NULL; /* the pipeline's */
+    claimer->saw_empty = false;
+}
+
+/* Which rows are released at once, and what else happens. */
+static const struct {
+    void (*handle)(struct obx_claimer *claimer, const struct outbox_error *error);
+    bool releases;
+} answers[ANSWERS] = {
+    [ANSWER_FAILED] = {on_failed, true},
+    [ANSWER_TOO_LATE] = {on_too_late, true},
+    [ANSWER_NOTHING] = {on_nothing, true},
+    [ANSWER_ROWS] = {on_rows, false},
+};
+
+static void on_answer(void *stage, const struct outbox_error *error)
+{
+    struct obx_claimer *claimer = stage;
     OBX_FAILPOINT(relay, after_claim);
-    relay->now = obx_loop_now(relay->loop);
-    relay->claim.batch = NULL;
-    if (rows && (error->code || !rows->rows || !obx_link_up(&relay->store) || relay->stopping)) {
-        bool wanted = !error->code && rows->rows;
-        obx_store_release(relay->store.instance, rows);
-        rows = NULL;
-        if (wanted && !relay->claim_exact)
-            relay->rewind = true;
-    }
-    if (error->code) {
-        claim_failed(relay, error);
-    } else {
-        obx_link_works(&relay->store);
-        if (relay->claim_exact)
-            obx_retry_claim_note(relay, rows);
-        else if (rows)
-            schedule_after_rows(relay, rows->flags & OUTBOX_BATCH_MORE);
-        else
-            schedule_after_nothing(relay);
-        if (rows) {
-            estimate_row(relay, rows);
-            take(relay, rows);
-        } else if (relay->claim_exact) {
-            obx_retry_claim_wait_again(relay, 0);
-        }
-    }
-    obx_relay_tick_soon(relay);
+    enum answer answer = answer_of(claimer, error);
+    if (answers[answer].releases)
+        release_rows(claimer);
+    answers[answer].handle(claimer, error);
 }
 
-/* ---- the question ------------------------------------------------------------------------------------------------ */
+/* ---- the claim --------------------------------------------------------------------------------------------------- */
 
-static void submit(struct obx_relay *relay)
+static void set_limits(struct obx_claimer *claimer)
 {
-    relay->claim_call.done = claim_done;
-    relay->claimed_at = relay->now;
-    relay->wake = false;
-    relay->stats.claims++;
+    const struct obx_context *context = &claimer->stages->context;
+    uint64_t memory = (uint64_t)context->settings.max_in_flight_bytes;
+    uint64_t left = memory - context->stats.in_flight_bytes;
+    claimer->claim.max_bytes = OBX_MIN(left, memory / 4);
+    uint64_t rows = claimer->claim.max_bytes / (claimer->row_bytes + OBX_ROW_OVERHEAD);
+    rows = OBX_MIN(rows, (uint64_t)context->settings.claim_rows);
+    rows = OBX_MIN(rows, (uint64_t)claimer->ramp);
+    claimer->claim.max_rows = (uint32_t)OBX_MAX(rows, 1u);
+}
+
+static void submit(struct obx_claimer *claimer)
+{
+    struct obx_context *context = &claimer->stages->context;
+    claimer->claimed_at = context->now;
+    claimer->wake = false;
+    context->stats.claims++;
     OBX_FAILPOINT(relay, before_claim);
-    obx_store_claim(relay->store.instance, &relay->claim_call, (uint32_t)relay->settings.store_timeout_ms,
-                    &relay->claim);
+    obx_store_claim(obx_link_instance(claimer->stages->store),
+                    obx_request_begin(&claimer->request, context, claimer, on_answer),
+                    obx_context_store_timeout(context), &claimer->claim);
 }
 
-static bool claim_due_keys(struct obx_relay *relay)
+static void retry(struct obx_claimer *claimer)
 {
-    if (!obx_retry_claim_due(relay))
-        return false;
-    relay->claim = (struct outbox_claim){.struct_size = sizeof relay->claim, .positions = relay->exact};
-    set_limits(relay);
-    relay->claim.position_count = obx_retry_claim_collect(relay);
-    relay->claim.max_rows = relay->claim.position_count;
-    relay->claim_exact = true;
-    submit(relay);
-    return true;
+    struct obx_retry_claim *retry_claim = claimer->stages->retry_claim;
+    uint32_t count = obx_retry_claim_collect(retry_claim);
+    claimer->claim = (struct outbox_claim){.struct_size = sizeof claimer->claim,
+                                           .positions = obx_retry_claim_positions(retry_claim),
+                                           .position_count = count};
+    set_limits(claimer);
+    claimer->claim.max_rows = count;
+    claimer->is_retry = true;
+    submit(claimer);
 }
 
-static bool too_many_deferred(const struct obx_relay *relay)
+static uint32_t poll_flags(const struct obx_claimer *claimer)
 {
-    return relay->keys.events >= (uint64_t)relay->settings.max_blocked_events;
-}
-
-static void tell_too_many(struct obx_relay *relay)
-{
-    if (!relay->deferred_full)
-        OBX_RELAY_LOG(
-            relay, OUTBOX_LOG_WARN,
-            "%llu events wait behind %llu blocked keys, which is max_blocked_events: nothing more is claimed until "
-            "they go; see 'outbox status'",
-            (unsigned long long)relay->keys.events, (unsigned long long)HASH_COUNT(relay->keys.table));
-    relay->deferred_full = true;
-}
-
-static uint32_t claim_flags(const struct obx_relay *relay)
-{
-    uint32_t flags = relay->rewind ? OUTBOX_CLAIM_REWIND : 0;
-    if (has_bell(relay) && relay->idle_delay >= PARK_DELAY_NS)
+    uint32_t flags = claimer->rewind ? OUTBOX_CLAIM_REWIND : 0;
+    if (has_wakeup(claimer) && claimer->idle_delay >= ARM_DELAY_NS)
         flags |= OUTBOX_CLAIM_ARM_WAKEUP;
     return flags;
 }
 
-/* Everything comes again, so no key needs to remember anything. It must not: what was left in the outbox when the
- * store was lost may belong before the events that a key remembers. */
-static bool ready_to_rewind(struct obx_relay *relay)
+/* The next rows, of any key. */
+static void poll(struct obx_claimer *claimer)
 {
-    if (holds_rows(relay))
+    claimer->claim = (struct outbox_claim){.struct_size = sizeof claimer->claim, .flags = poll_flags(claimer)};
+    set_limits(claimer);
+    claimer->arms_wakeup = claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
+    claimer->is_retry = false;
+    if (claimer->rewind)
+        obx_pipeline_set_reread(claimer->stages->pipeline, false);
+    claimer->rewind = false;
+    submit(claimer);
+}
+
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
+
+static bool may_claim(const struct obx_claimer *claimer)
+{
+    const struct obx_stages *stages = claimer->stages;
+    const struct obx_context *context = &stages->context;
+    if (!obx_link_up(stages->store) || !obx_context_accepts_rows(context) || obx_request_busy(&claimer->request))
         return false;
-    obx_keys_clear(&relay->keys);
+    if (!obx_dead_letters_keys_known(stages->dead_letters) || obx_dead_letters_full(stages->dead_letters))
+        return false;
+    return obx_pipeline_count(stages->pipeline, OBX_BATCH_READY) < READY_MAX &&
+           context->stats.in_flight_bytes < (uint64_t)context->settings.max_in_flight_bytes;
+}
+
+/* Only with an empty pipeline: a rewind would give its rows a second time. Every blocked event comes again, so the keys
+ * are cleared. They must not be kept: rows that were skipped when the store was lost may stand before blocked events.
+ */
+static bool may_rewind(struct obx_claimer *claimer)
+{
+    struct obx_stages *stages = claimer->stages;
+    if (!obx_pipeline_empty(stages->pipeline) || !obx_dead_letters_idle(stages->dead_letters))
+        return false;
+    obx_keys_clear(stages->keys);
     return true;
 }
 
-/* A look may be made while a batch of keys is in flight, too; but not when it takes all the memory. Then there is room
- * for either only between one and the next, and without turns it would always be theirs. */
-static bool is_turn_of_look(const struct obx_relay *relay)
+static bool too_many_blocked(const struct obx_claimer *claimer)
 {
-    return relay->claim_exact && relay->now >= relay->claim_at && !too_many_deferred(relay);
+    const struct obx_stages *stages = claimer->stages;
+    return stages->keys->events >= (uint64_t)stages->context.settings.max_blocked_events;
 }
 
-/* The next rows, whatever their keys are. */
-static void look(struct obx_relay *relay)
+static void log_too_many_blocked(struct obx_claimer *claimer)
 {
-    relay->claim = (struct outbox_claim){.struct_size = sizeof relay->claim, .flags = claim_flags(relay)};
-    set_limits(relay);
-    relay->asked_park = relay->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
-    relay->claim_exact = false;
-    relay->reread &= !relay->rewind;
-    relay->rewind = false;
-    submit(relay);
+    const struct obx_keys *keys = claimer->stages->keys;
+    if (!claimer->blocked_logged)
+        OBX_RELAY_LOG(&claimer->stages->context, OUTBOX_LOG_WARN,
+                      "%llu events wait behind %llu blocked keys, which is max_blocked_events: nothing more is claimed "
+                      "until they go; see 'outbox status'",
+                      (unsigned long long)keys->events, (unsigned long long)obx_keys_count(keys));
+    claimer->blocked_logged = true;
 }
 
-void obx_claim_step(struct obx_relay *relay)
+/* Polls and retries take turns. A poll may run while retried rows are in flight, too, unless these take all the memory:
+ * then there is memory for either only between two retries. */
+static bool is_turn_of_poll(const struct obx_claimer *claimer)
 {
-    if (!may_claim(relay))
+    return claimer->is_retry && claimer->stages->context.now >= claimer->poll_at && !too_many_blocked(claimer);
+}
+
+static bool is_turn_of_retry(struct obx_claimer *claimer)
+{
+    return !claimer->rewind && !is_turn_of_poll(claimer) && obx_retry_claim_due(claimer->stages->retry_claim);
+}
+
+void obx_claimer_step(struct obx_claimer *claimer)
+{
+    if (!may_claim(claimer))
         return;
-    if (relay->rewind && !ready_to_rewind(relay))
+    if (claimer->rewind && !may_rewind(claimer))
         return;
-    if (!relay->rewind && !is_turn_of_look(relay) && claim_due_keys(relay))
-        return;
-    if (too_many_deferred(relay)) { /* not before a rewind: that has forgotten them */
-        tell_too_many(relay);
+    if (is_turn_of_retry(claimer)) {
+        retry(claimer);
         return;
     }
-    relay->deferred_full = false;
-    if (obx_relay_due(relay, relay->claim_at))
-        look(relay);
+    if (too_many_blocked(claimer)) { /* not before a rewind: it has cleared the keys */
+        log_too_many_blocked(claimer);
+        return;
+    }
+    claimer->blocked_logged = false;
+    if (obx_due(&claimer->stages->context, claimer->poll_at))
+        poll(claimer);
 }

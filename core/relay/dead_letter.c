@@ -1,255 +1,224 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * core/relay/dead_letter.c - events that can never go: on_reject
- *
- *   block-key  the event stays first of its key; it is tried again with long pauses, for ever
- *   park       it is moved to the dead letters, its key goes on
- *   park-key   it and every later event of its key are moved there, until the operator replays or drops them; which
- *              keys that are is read from the store when ownership begins, and again now and then
- *   stop       nothing more is published until somebody looks
- *
- * What is to be parked is kept by position, so its batch can go. A park that fails because the connection is lost is
- * forgotten: the rows are still in the outbox, will be read and rejected again.
- */
+/* core/relay/dead_letter.c - the list of rows to move, the move, and the reading of keys */
+#include "relay/dead_letter.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "base/failpoint.h"
-#include "relay/pipeline.h"
+#include "relay/link.h"
+#include "relay/order.h"
 
-#define DEAD_KEYS_NS (5000 * OBX_MS)
+#define MOVE_ROWS 100    /* of one operation */
+#define WAITING_MAX 1000 /* rows; more of them pause claiming */
+#define MOVE_AGAIN_NS (100 * OBX_MS)
+#define READ_KEYS_NS (5000 * OBX_MS)
 
-static void key_gone(struct obx_relay *relay, uint64_t hash, struct outbox_position position)
+struct waiting_row {
+    struct obx_list link;
+    struct outbox_position position;
+    uint32_t attempts;
+    uint32_t topic_size, key_size;
+    bool key_is_null;
+    char reason[200];
+    char bytes[]; /* topic, then key */
+};
+
+struct obx_dead_letters {
+    struct obx_stages *stages;
+    struct obx_list waiting; /* of struct waiting_row, owned */
+    uint32_t waiting_count;
+    struct obx_request move_request;
+    struct outbox_dead_letter_rows move;
+    struct outbox_dead_row move_rows[MOVE_ROWS];
+    uint64_t move_at; /* after a failure that may pass */
+    struct obx_request keys_request;
+    struct outbox_dead keys;
+    uint64_t read_keys_at;
+    bool keys_known;
+};
+
+struct obx_dead_letters *obx_dead_letters_new(struct obx_stages *stages)
 {
-    struct obx_key *key = obx_keys_find(&relay->keys, hash);
-    if (key)
-        obx_keys_gone(&relay->keys, key, position);
+    struct obx_dead_letters *letters = obx_alloc(sizeof *letters);
+    if (!letters)
+        return NULL;
+    letters->stages = stages;
+    obx_list_init(&letters->waiting);
+    return letters;
 }
 
-bool obx_dead_letter_follows(const struct obx_relay *relay, uint64_t hash)
+void obx_dead_letters_free(struct obx_dead_letters *letters)
 {
-    struct obx_key_set *entry = NULL;
-    if (relay->parked_keys)
-        HASH_FIND(hh, relay->parked_keys, &hash, sizeof hash, entry);
-    return entry != NULL;
+    obx_free(letters);
 }
 
-static bool parked_key_add(struct obx_relay *relay, uint64_t hash)
+/* ---- the list ---------------------------------------------------------------------------------------------------- */
+
+static void copy_bytes(char *to, struct outbox_bytes from)
 {
-    if (obx_dead_letter_follows(relay, hash))
-        return true;
-    struct obx_key_set *entry = obx_alloc(sizeof *entry);
-    if (!entry)
-        return false; /* not covered: no memory just here */
-    entry->hash = hash;
-    HASH_ADD(hh, relay->parked_keys, hash, sizeof entry->hash, entry);
-    if (entry->hh.tbl)
-        return true;
-    obx_free(entry); /* not covered: no memory just here */
-    return false;    /* not covered: no memory just here */
+    if (from.size)
+        memcpy(to, from.data, from.size);
 }
 
-static void parked_keys_clear(struct obx_relay *relay)
+bool obx_dead_letters_add(struct obx_dead_letters *letters, const struct outbox_message *message,
+                          struct outbox_position position, uint32_t attempts, const char *reason)
 {
-    struct obx_key_set *entry, *next;
-    HASH_ITER(hh, relay->parked_keys, entry, next)
-    {
-        HASH_DEL(relay->parked_keys, entry);
-        obx_free(entry);
-    }
-}
-
-bool obx_dead_letter_add(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
-                         uint32_t attempts, const char *reason)
-{
-    struct obx_parked *parked = obx_alloc(sizeof *parked + message->topic.size + message->key.size);
-    if (!parked)
+    struct waiting_row *row = obx_alloc(sizeof *row + message->topic.size + message->key.size);
+    if (!row)
         return false;
-    parked->position = position;
-    parked->attempts = attempts;
-    parked->topic_size = (uint32_t)message->topic.size;
-    parked->key_size = (uint32_t)message->key.size;
-    parked->key_is_null = !message->key.data;
-    snprintf(parked->reason, sizeof parked->reason, "%.*s", (int)sizeof parked->reason - 1, reason);
-    if (message->topic.size)
-        memcpy(parked->bytes, message->topic.data, message->topic.size);
-    if (message->key.size)
-        memcpy(parked->bytes + message->topic.size, message->key.data, message->key.size);
-    obx_list_append(&relay->to_park, &parked->link);
-    relay->to_park_count++;
+    row->position = position;
+    row->attempts = attempts;
+    row->topic_size = (uint32_t)message->topic.size;
+    row->key_size = (uint32_t)message->key.size;
+    row->key_is_null = !message->key.data;
+    snprintf(row->reason, sizeof row->reason, "%.*s", (int)sizeof row->reason - 1, reason);
+    copy_bytes(row->bytes, message->topic);
+    copy_bytes(row->bytes + message->topic.size, message->key);
+    obx_list_append(&letters->waiting, &row->link);
+    letters->waiting_count++;
     return true;
 }
 
-/* ---- the policies ------------------------------------------------------------------------------------------------ */
-
-static bool block(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
-                  uint64_t hash, const struct outbox_error *error)
+static void drop_first(struct obx_dead_letters *letters)
 {
-    struct obx_key *key = obx_keys_defer(&relay->keys, hash, position, relay->now);
-    if (!key)
-        return false; /* not covered: no memory just here */
-    obx_key_event(key, position)->attempts++;
-    obx_keys_tell(&relay->keys, key, message, error->text);
-    const struct obx_story *story = obx_key_story(key);
-    if (!key->stuck)
-        OBX_RELAY_LOG(
-            relay, OUTBOX_LOG_ERROR,
-            "event %s can not be published and blocks its key '%s' of topic '%s': %s; mend it, or see on_reject",
-            story->event_id, story->key, story->topic, error->text);
-    obx_keys_set_stuck(&relay->keys, key, true);
-    key->failures = OBX_MAX(key->failures, 8u);
-    if (key->sending)
-        obx_keys_fail(&relay->keys, key, error->code);
-    else
-        obx_keys_wait(&relay->keys, key, relay->now + (uint64_t)relay->settings.retry_max_ms * OBX_MS);
-    return true;
-}
-
-static bool park(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
-                 uint64_t hash, const struct outbox_error *error)
-{
-    struct obx_key *key = obx_keys_find(&relay->keys, hash);
-    struct obx_deferred *event = key ? obx_key_event(key, position) : NULL;
-    uint32_t attempts = (event ? event->attempts : 0) + 1;
-    if (relay->settings.on_reject == OBX_PARK_KEY && !parked_key_add(relay, hash))
-        return false; /* not covered: no memory just here */
-    if (!obx_dead_letter_add(relay, message, position, attempts, error->text))
-        return false;
-    OBX_RELAY_LOG(relay, OUTBOX_LOG_WARN, "event %.*s goes to the dead letters: %s",
-                  (int)OBX_MIN(message->id.size, (size_t)64), message->id.data ? (const char *)message->id.data : "",
-                  error->text);
-    if (event && event == &key->events[key->first] && obx_key_failed(key))
-        obx_list_remove(&key->failed); /* of another one's failure the key has to pause all the same */
-    key_gone(relay, hash, position);
-    return true;
-}
-
-bool obx_reject(struct obx_relay *relay, const struct outbox_message *message, struct outbox_position position,
-                const struct outbox_error *error)
-{
-    uint64_t hash = obx_event_hash(relay, message, position);
-    switch (relay->settings.on_reject) {
-    case OBX_PARK:
-    case OBX_PARK_KEY:
-        return park(relay, message, position, hash, error);
-    case OBX_STOP:
-        if (!relay->halted)
-            OBX_RELAY_LOG(relay, OUTBOX_LOG_ERROR,
-                          "event %.*s can not be published, the relay stops (on_reject: stop): %s",
-                          (int)OBX_MIN(message->id.size, (size_t)64),
-                          message->id.data ? (const char *)message->id.data : "", error->text);
-        relay->halted = true;
-        return block(relay, message, position, hash, error);
-    default:
-        return block(relay, message, position, hash, error);
-    }
-}
-
-/* ---- moving them ------------------------------------------------------------------------------------------------- */
-
-static void drop_first(struct obx_relay *relay)
-{
-    struct obx_list *link = obx_list_pop(&relay->to_park);
+    struct obx_list *link = obx_list_pop(&letters->waiting);
     if (!link)
         return; /* not covered: the count says that there is one */
-    relay->to_park_count--;
-    obx_free(OBX_CONTAINER(link, struct obx_parked, link));
+    letters->waiting_count--;
+    obx_free(OBX_CONTAINER(link, struct waiting_row, link));
 }
 
-void obx_dead_letter_clear(struct obx_relay *relay)
+void obx_dead_letters_clear(struct obx_dead_letters *letters)
 {
-    while (relay->to_park_count)
-        drop_first(relay);
-    parked_keys_clear(relay);
-    relay->dead_keys_known = false;
+    while (letters->waiting_count)
+        drop_first(letters);
+    obx_key_set_clear(letters->stages->dead_letter_keys);
+    letters->keys_known = false;
 }
 
-static void park_done(struct obx_call *call, const struct outbox_error *error)
+void obx_dead_letters_reset(struct obx_dead_letters *letters)
 {
-    struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, park_call);
+    obx_dead_letters_clear(letters);
+    letters->read_keys_at = letters->move_at = letters->stages->context.now;
+}
+
+bool obx_dead_letters_full(const struct obx_dead_letters *letters)
+{
+    return letters->waiting_count >= WAITING_MAX;
+}
+
+bool obx_dead_letters_waiting(const struct obx_dead_letters *letters)
+{
+    return letters->waiting_count > 0;
+}
+
+bool obx_dead_letters_idle(const struct obx_dead_letters *letters)
+{
+    return !letters->waiting_count && !obx_request_busy(&letters->move_request);
+}
+
+/* ---- moving rows ------------------------------------------------------------------------------------------------- */
+
+static void on_moved(void *stage, const struct outbox_error *error)
+{
+    struct obx_dead_letters *letters = stage;
+    struct obx_context *context = &letters->stages->context;
     OBX_FAILPOINT(relay, after_dead_letter);
-    relay->now = obx_loop_now(relay->loop);
     if (error->code == OUTBOX_E_AGAIN) {
-        relay->park_at = relay->now + 100 * OBX_MS;
+        letters->move_at = context->now + MOVE_AGAIN_NS;
     } else if (error->code) {
-        obx_link_lost(relay, &relay->store, error);
+        obx_link_lost(letters->stages->store, error);
     } else {
-        relay->stats.dead_lettered += relay->park.count;
-        for (uint32_t i = 0; i < relay->park.count; i++)
-            drop_first(relay);
+        context->stats.dead_lettered += letters->move.count;
+        for (uint32_t i = 0; i < letters->move.count; i++)
+            drop_first(letters);
     }
-    obx_relay_tick_soon(relay);
 }
 
-static void fill_park(struct obx_relay *relay)
+static void fill_move(struct obx_dead_letters *letters)
 {
     uint32_t count = 0;
-    OBX_LIST_EACH(&relay->to_park, parked, struct obx_parked, link)
+    OBX_LIST_EACH(&letters->waiting, row, struct waiting_row, link)
     {
-        relay->dead_rows[count++] = (struct outbox_dead_row){
-            .position = parked->position,
-            .attempts = parked->attempts,
-            .topic = {parked->bytes, parked->topic_size},
-            .key = {parked->key_is_null ? NULL : parked->bytes + parked->topic_size, parked->key_size},
-            .reason = parked->reason};
-        if (count == OBX_MAX_PARK)
+        letters->move_rows[count++] =
+            (struct outbox_dead_row){.position = row->position,
+                                     .attempts = row->attempts,
+                                     .topic = {row->bytes, row->topic_size},
+                                     .key = {row->key_is_null ? NULL : row->bytes + row->topic_size, row->key_size},
+                                     .reason = row->reason};
+        if (count == MOVE_ROWS)
             break;
     }
-    relay->park =
-        (struct outbox_dead_letter_rows){.struct_size = sizeof relay->park, .count = count, .rows = relay->dead_rows};
+    letters->move = (struct outbox_dead_letter_rows){
+        .struct_size = sizeof letters->move, .count = count, .rows = letters->move_rows};
 }
 
-static void dead_key(void *arg, const struct outbox_dead_letter *letter)
+static void move_rows(struct obx_dead_letters *letters)
 {
-    struct obx_relay *relay = arg;
+    struct obx_context *context = &letters->stages->context;
+    if (!obx_due(context, letters->move_at))
+        return;
+    fill_move(letters);
+    OBX_FAILPOINT(relay, before_dead_letter);
+    obx_store_dead_letter(obx_link_instance(letters->stages->store),
+                          obx_request_begin(&letters->move_request, context, letters, on_moved),
+                          obx_context_store_timeout(context), &letters->move);
+}
+
+/* ---- the keys that have dead letters ----------------------------------------------------------------------------- */
+
+static bool needs_keys(const struct obx_dead_letters *letters)
+{
+    return letters->stages->context.settings.on_reject == OBX_PARK_KEY;
+}
+
+static void on_key(void *arg, const struct outbox_dead_letter *letter)
+{
+    struct obx_dead_letters *letters = arg;
     struct outbox_message message = {.topic = letter->topic, .key = letter->key};
-    struct outbox_position none = {letter->number, UINT64_MAX};
-    if (!parked_key_add(relay, obx_event_hash(relay, &message, none)))
-        relay->dead_keys_known = false; /* not covered: no memory just here */
+    struct outbox_position no_row = {letter->number, UINT64_MAX};
+    uint64_t key = obx_order_key(letters->stages->context.settings.order, &message, no_row);
+    if (!obx_key_set_add(letters->stages->dead_letter_keys, key))
+        letters->keys_known = false; /* not covered: no memory just here */
 }
 
-static void dead_keys_done(struct obx_call *call, const struct outbox_error *error)
+static void on_keys_read(void *stage, const struct outbox_error *error)
 {
-    struct obx_relay *relay = OBX_CONTAINER(call, struct obx_relay, dead_call);
-    relay->now = obx_loop_now(relay->loop);
+    struct obx_dead_letters *letters = stage;
     if (error->code)
-        obx_link_lost(relay, &relay->store, error);
-    obx_relay_tick_soon(relay);
+        obx_link_lost(letters->stages->store, error);
 }
 
-/* park-key: the set is read anew while nothing waits to be parked, so that replayed keys flow again. */
-static void read_dead_keys(struct obx_relay *relay)
+static void read_keys(struct obx_dead_letters *letters)
 {
-    if (obx_call_busy(&relay->dead_call) || !obx_relay_due(relay, relay->dead_keys_at))
+    struct obx_context *context = &letters->stages->context;
+    if (obx_request_busy(&letters->keys_request) || !obx_due(context, letters->read_keys_at))
         return;
-    parked_keys_clear(relay);
-    relay->dead_keys_known = true;
-    relay->dead_keys_at = relay->now + DEAD_KEYS_NS;
-    relay->dead_call.done = dead_keys_done;
-    relay->dead = (struct outbox_dead){
-        .struct_size = sizeof relay->dead, .action = OUTBOX_DEAD_KEYS, .row = dead_key, .arg = relay};
-    obx_store_dead(relay->store.instance, &relay->dead_call, (uint32_t)relay->settings.store_timeout_ms, &relay->dead);
+    obx_key_set_clear(letters->stages->dead_letter_keys);
+    letters->keys_known = true;
+    letters->read_keys_at = context->now + READ_KEYS_NS;
+    letters->keys = (struct outbox_dead){
+        .struct_size = sizeof letters->keys, .action = OUTBOX_DEAD_KEYS, .row = on_key, .arg = letters};
+    obx_store_dead(obx_link_instance(letters->stages->store),
+                   obx_request_begin(&letters->keys_request, context, letters, on_keys_read),
+                   obx_context_store_timeout(context), &letters->keys);
 }
 
-bool obx_dead_letter_ready(const struct obx_relay *relay)
+bool obx_dead_letters_keys_known(const struct obx_dead_letters *letters)
 {
-    return relay->settings.on_reject != OBX_PARK_KEY || (relay->dead_keys_known && !obx_call_busy(&relay->dead_call));
+    return !needs_keys(letters) || (letters->keys_known && !obx_request_busy(&letters->keys_request));
 }
 
-void obx_dead_letter_step(struct obx_relay *relay)
+/* The keys are read only while no row waits: so the answer has the keys of all rows that were moved. */
+void obx_dead_letters_step(struct obx_dead_letters *letters)
 {
-    if (!obx_link_up(&relay->store) || obx_call_busy(&relay->park_call))
+    const struct obx_stages *stages = letters->stages;
+    if (!obx_link_up(stages->store) || obx_request_busy(&letters->move_request))
         return;
-    if (relay->to_park_count && !obx_call_busy(&relay->dead_call)) {
-        if (!obx_relay_due(relay, relay->park_at))
-            return;
-        fill_park(relay);
-        relay->park_call.done = park_done;
-        OBX_FAILPOINT(relay, before_dead_letter);
-        obx_store_dead_letter(relay->store.instance, &relay->park_call, (uint32_t)relay->settings.store_timeout_ms,
-                              &relay->park);
-    } else if (relay->settings.on_reject == OBX_PARK_KEY && (relay->parked_keys || !relay->dead_keys_known) &&
-               !relay->stopping) {
-        read_dead_keys(relay);
-    }
+    bool rereads = obx_key_set_any(stages->dead_letter_keys) || !letters->keys_known;
+    if (letters->waiting_count && !obx_request_busy(&letters->keys_request))
+        move_rows(letters);
+    else if (needs_keys(letters) && rereads && !stages->context.stopping)
+        read_keys(letters);
 }

@@ -7,28 +7,28 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define MAX_STORIES 1000
+#define LAST_FAILURES_MAX 1000
 
 void obx_keys_init(struct obx_keys *keys)
 {
     *keys = (struct obx_keys){0};
-    obx_list_init(&keys->sending);
+    obx_list_init(&keys->retrying);
     obx_list_init(&keys->failed);
 }
 
-static void forget(struct obx_keys *keys, struct obx_key *key)
+static void remove_key(struct obx_keys *keys, struct obx_key *key)
 {
-    obx_keys_set_stuck(keys, key, false);
+    obx_keys_set_exhausted(keys, key, false);
     keys->events -= key->count;
     HASH_DEL(keys->table, key);
     obx_heap_clear(&keys->waiting, &key->due);
-    if (key->sending)
+    if (key->retrying)
         obx_list_remove(&key->link);
     if (obx_key_failed(key))
-        obx_list_remove(&key->failed); /* not covered: keys that failed are resolved first */
-    if (key->story)
-        keys->stories--;
-    obx_free(key->story);
+        obx_list_remove(&key->failed); /* not covered: outcome.c resolves failed keys first */
+    if (key->last_failure)
+        keys->last_failures--;
+    obx_free(key->last_failure);
     obx_free(key->events);
     obx_free(key);
 }
@@ -38,7 +38,7 @@ void obx_keys_clear(struct obx_keys *keys)
     struct obx_key *key, *next;
     HASH_ITER(hh, keys->table, key, next)
     {
-        forget(keys, key);
+        remove_key(keys, key);
     }
 }
 
@@ -55,7 +55,7 @@ struct obx_key *obx_keys_find(const struct obx_keys *keys, uint64_t hash)
     return key;
 }
 
-static struct obx_key *make(struct obx_keys *keys, uint64_t hash, uint64_t now)
+static struct obx_key *add_key(struct obx_keys *keys, uint64_t hash, uint64_t now)
 {
     struct obx_key *key = obx_alloc(sizeof *key);
     if (!key)
@@ -85,7 +85,7 @@ static uint32_t lower_bound(const struct obx_key *key, struct outbox_position po
     return low;
 }
 
-static bool at(const struct obx_key *key, uint32_t index, struct outbox_position position)
+static bool is_at(const struct obx_key *key, uint32_t index, struct outbox_position position)
 {
     return index < key->first + key->count && !obx_position_before(position, key->events[index].position);
 }
@@ -100,7 +100,7 @@ static bool make_room(struct obx_key *key)
         return true;
     }
     uint32_t room = key->room ? key->room * 2 : 1;
-    struct obx_deferred *events = obx_resize(key->events, room * sizeof *events);
+    struct obx_blocked_event *events = obx_resize(key->events, room * sizeof *events);
     if (!events)
         return false;
     key->events = events;
@@ -108,41 +108,41 @@ static bool make_room(struct obx_key *key)
     return true;
 }
 
-struct obx_key *obx_keys_defer(struct obx_keys *keys, uint64_t hash, struct outbox_position position, uint64_t now)
+struct obx_key *obx_keys_block(struct obx_keys *keys, uint64_t hash, struct outbox_position position, uint64_t now)
 {
     struct obx_key *key = obx_keys_find(keys, hash);
     if (!key)
-        key = make(keys, hash, now);
+        key = add_key(keys, hash, now);
     if (!key || obx_key_event(key, position))
         return key;
     if (!make_room(key)) {
-        if (!key->count && !key->sending)
-            forget(keys, key);
+        if (!key->count && !key->retrying)
+            remove_key(keys, key);
         return NULL;
     }
     uint32_t index = lower_bound(key, position);
     if (key->count && index == key->first) {
-        obx_keys_set_stuck(keys, key, false);
+        obx_keys_set_exhausted(keys, key, false);
         key->failures = 0;
     }
     memmove(&key->events[index + 1], &key->events[index], (key->first + key->count - index) * sizeof *key->events);
-    key->events[index] = (struct obx_deferred){.position = position};
+    key->events[index] = (struct obx_blocked_event){.position = position};
     key->count++;
     keys->events++;
-    keys->stuck_events += key->stuck;
+    keys->exhausted_events += key->exhausted;
     return key;
 }
 
-struct obx_deferred *obx_key_event(struct obx_key *key, struct outbox_position position)
+struct obx_blocked_event *obx_key_event(struct obx_key *key, struct outbox_position position)
 {
     uint32_t index = lower_bound(key, position);
-    return at(key, index, position) ? &key->events[index] : NULL;
+    return is_at(key, index, position) ? &key->events[index] : NULL;
 }
 
-void obx_keys_gone(struct obx_keys *keys, struct obx_key *key, struct outbox_position position)
+void obx_keys_remove_event(struct obx_keys *keys, struct obx_key *key, struct outbox_position position)
 {
     uint32_t index = lower_bound(key, position);
-    if (!at(key, index, position))
+    if (!is_at(key, index, position))
         return;
     if (index == key->first)
         key->first++;
@@ -151,41 +151,41 @@ void obx_keys_gone(struct obx_keys *keys, struct obx_key *key, struct outbox_pos
                 (key->first + key->count - index - 1) * sizeof *key->events);
     key->count--;
     keys->events--;
-    keys->stuck_events -= key->stuck;
-    if (!key->count && !key->sending)
-        forget(keys, key);
+    keys->exhausted_events -= key->exhausted;
+    if (!key->count && !key->retrying)
+        remove_key(keys, key);
 }
 
-void obx_keys_set_stuck(struct obx_keys *keys, struct obx_key *key, bool stuck)
+void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exhausted)
 {
-    if (key->stuck == stuck)
+    if (key->exhausted == exhausted)
         return;
-    key->stuck = stuck;
-    if (stuck)
-        keys->stuck_events += key->count;
+    key->exhausted = exhausted;
+    if (exhausted)
+        keys->exhausted_events += key->count;
     else
-        keys->stuck_events -= key->count;
+        keys->exhausted_events -= key->count;
 }
 
-void obx_keys_send(struct obx_keys *keys, struct obx_key *key)
+void obx_keys_start_retry(struct obx_keys *keys, struct obx_key *key)
 {
-    key->sending = true;
+    key->retrying = true;
     obx_heap_clear(&keys->waiting, &key->due);
-    obx_list_append(&keys->sending, &key->link);
+    obx_list_append(&keys->retrying, &key->link);
 }
 
 void obx_keys_wait(struct obx_keys *keys, struct obx_key *key, uint64_t due_ns)
 {
-    if (key->sending)
+    if (key->retrying)
         obx_list_remove(&key->link);
     if (obx_key_failed(key))
         obx_list_remove(&key->failed);
-    key->sending = false;
-    key->sent = 0;
+    key->retrying = false;
+    key->asked = 0;
     if (key->count)
         obx_heap_set(&keys->waiting, &key->due, due_ns);
     else
-        forget(keys, key);
+        remove_key(keys, key);
 }
 
 struct obx_key *obx_keys_next(const struct obx_keys *keys)
@@ -193,32 +193,36 @@ struct obx_key *obx_keys_next(const struct obx_keys *keys)
     return keys->waiting.first ? OBX_CONTAINER(keys->waiting.first, struct obx_key, due) : NULL;
 }
 
-void obx_keys_fail(struct obx_keys *keys, struct obx_key *key, int code)
+void obx_keys_mark_failed(struct obx_keys *keys, struct obx_key *key, int code)
 {
     if (!obx_key_failed(key))
         obx_list_append(&keys->failed, &key->failed);
     key->failed_code = code;
 }
 
-static void cut(char *to, size_t room, struct outbox_bytes from)
+static void copy_text(char *to, size_t room, struct outbox_bytes from)
 {
     snprintf(to, room, "%.*s", (int)OBX_MIN(from.size, room), from.data ? (const char *)from.data : "");
 }
 
-void obx_keys_tell(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message, const char *reason)
+void obx_keys_set_failure(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message,
+                          const char *reason)
 {
-    if (!key->story && keys->stories < MAX_STORIES && (key->story = obx_alloc(sizeof *key->story)))
-        keys->stories++;
-    if (!key->story)
+    if (!key->last_failure && keys->last_failures < LAST_FAILURES_MAX &&
+        (key->last_failure = obx_alloc(sizeof *key->last_failure)))
+        keys->last_failures++;
+    if (!key->last_failure)
         return;
-    cut(key->story->topic, sizeof key->story->topic, message->topic);
-    cut(key->story->key, sizeof key->story->key, message->key);
-    cut(key->story->event_id, sizeof key->story->event_id, message->id);
-    cut(key->story->reason, sizeof key->story->reason, (struct outbox_bytes){reason, strlen(reason)});
+    copy_text(key->last_failure->topic, sizeof key->last_failure->topic, message->topic);
+    copy_text(key->last_failure->key, sizeof key->last_failure->key, message->key);
+    copy_text(key->last_failure->event_id, sizeof key->last_failure->event_id, message->id);
+    copy_text(key->last_failure->reason, sizeof key->last_failure->reason,
+              (struct outbox_bytes){reason, strlen(reason)});
 }
 
-const struct obx_story *obx_key_story(const struct obx_key *key)
+const struct obx_last_failure *obx_key_last_failure(const struct obx_key *key)
 {
-    static const struct obx_story none = {"?", "?", "?", "one of very many"};
-    return key->story ? key->story : &none;
+    static const struct obx_last_failure none = {"?", "?", "?",
+                                                 "more than 1000 keys are blocked; no reason is kept for this one"};
+    return key->last_failure ? key->last_failure : &none;
 }

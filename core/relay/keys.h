@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/keys.h - keys that wait, and the events behind them
+ * core/relay/keys.h - blocked keys, and the events that wait behind them
  *
  * An event that could not be published is not kept in memory: only its position is, behind its key. Its batch can
- * then be released, so a poisoned key costs 24 bytes an event and never the memory budget. When its time comes the
- * positions are claimed again, exactly those rows.
+ * then be released, so a blocked event costs 24 bytes and nothing of the memory budget. When the pause of a key is
+ * over, the positions are claimed again.
  *
- *   WAITING --due--> SENDING --all of its events gone--> (forgotten)
- *      ^                |
- *      +---- failed ----+
+ *   WAITING --pause over--> RETRYING --all of its events removed--> (the key is removed)
+ *      ^                        |
+ *      +-------- failed --------+
  *
- * A key with the ordering `none` or a null key is one event's own: it blocks nothing else.
+ * With `order: none`, and for events without a key, each event has a key of its own and blocks nothing else.
  */
 #ifndef OBX_RELAY_KEYS_H
 #define OBX_RELAY_KEYS_H
@@ -25,32 +25,32 @@
 #define uthash_free(memory, size) obx_free(memory)
 #include <uthash.h>
 
-struct obx_deferred {
+struct obx_blocked_event {
     struct outbox_position position;
-    uint32_t attempts; /* failed for a reason of its own */
+    uint32_t attempts; /* that failed through a fault of the event */
 };
 
-/* Why a key waits, for people. Kept for the first thousand keys that wait. */
-struct obx_story {
+/* Why a key is blocked, for people. Kept for the first 1,000 blocked keys. */
+struct obx_last_failure {
     char topic[64], key[64], event_id[40], reason[160];
 };
 
 struct obx_key {
     uint64_t hash; /* of topic and key; two keys of one hash block each other, which is harmless */
     UT_hash_handle hh;
-    struct obx_timer due;   /* WAITING: in keys->waiting; never fires, is only looked at */
-    struct obx_list link;   /* SENDING: in keys->sending */
+    struct obx_timer due;   /* WAITING: in keys->waiting; never fires, is only compared */
+    struct obx_list link;   /* RETRYING: in keys->retrying */
     struct obx_list failed; /* in keys->failed: an event came back and the pause is not set yet */
-    bool sending;
-    bool flowing;      /* its last sending went well: send many at once */
-    bool stuck;        /* its first event was rejected, or has no attempts left */
+    bool retrying;
+    bool draining;     /* its last retry succeeded: retry many events at once */
+    bool exhausted;    /* its first event was rejected, or has no attempts left */
     int failed_code;   /* why an event came back */
     uint32_t failures; /* in a row, for the pause */
-    uint32_t sent;     /* SENDING: that many of its first events are being claimed or published */
+    uint32_t asked;    /* RETRYING: that many of its first events are being claimed or published */
     uint64_t since_ns;
-    struct obx_deferred *events; /* owned; ascending by position */
-    uint32_t first, count, room; /* events[first .. first + count - 1] */
-    struct obx_story *story;     /* owned; may be NULL */
+    struct obx_blocked_event *events;      /* owned; ascending by position */
+    uint32_t first, count, room;           /* events[first .. first + count - 1]; room: entries of `events` */
+    struct obx_last_failure *last_failure; /* owned; may be NULL */
 };
 
 static inline bool obx_position_before(struct outbox_position a, struct outbox_position b)
@@ -72,10 +72,10 @@ static inline int obx_position_compare(struct outbox_position a, struct outbox_p
 struct obx_keys {
     struct obx_key *table;
     struct obx_heap waiting;
-    struct obx_list sending, failed;
+    struct obx_list retrying, failed;
     uint64_t events; /* of all keys */
-    uint64_t stuck_events;
-    uint32_t stories;
+    uint64_t exhausted_events;
+    uint32_t last_failures;
 };
 
 void obx_keys_init(struct obx_keys *keys);
@@ -88,36 +88,52 @@ static inline bool obx_keys_any(const struct obx_keys *keys)
     return keys->table != NULL;
 }
 
+static inline uint64_t obx_keys_count(const struct obx_keys *keys)
+{
+    return HASH_COUNT(keys->table);
+}
+
 struct obx_key *obx_keys_find(const struct obx_keys *keys, uint64_t hash);
 
-/* Put an event behind its key; the key is made, WAITING and due at once, if it is new. An event that is there already
- * stays as it is. If it becomes the first one, why the key waited until now is not its trouble. NULL: no memory. */
-struct obx_key *obx_keys_defer(struct obx_keys *keys, uint64_t hash, struct outbox_position position, uint64_t now);
+/* Put an event behind its key. A new key is WAITING and due at once. An event that is there already stays as it is.
+ * A new first event does not inherit the failures of the events behind it. NULL: no memory. */
+struct obx_key *obx_keys_block(struct obx_keys *keys, uint64_t hash, struct outbox_position position, uint64_t now);
+
+static inline struct obx_blocked_event *obx_key_first(const struct obx_key *key)
+{
+    return &key->events[key->first];
+}
+
+static inline bool obx_key_is_first(const struct obx_key *key, struct outbox_position position)
+{
+    return obx_position_same(obx_key_first(key)->position, position);
+}
 
 /* The event of a key, or NULL. */
-struct obx_deferred *obx_key_event(struct obx_key *key, struct outbox_position position);
-/* It is gone: delivered, parked, or no longer in the outbox. With its last event goes the key, unless it is SENDING. */
-void obx_keys_gone(struct obx_keys *keys, struct obx_key *key, struct outbox_position position);
+struct obx_blocked_event *obx_key_event(struct obx_key *key, struct outbox_position position);
+/* The event was delivered, dead-lettered, or is no longer in the outbox. With its last event the key is removed, unless
+ * it is RETRYING. */
+void obx_keys_remove_event(struct obx_keys *keys, struct obx_key *key, struct outbox_position position);
 
-/* Tell why it waits. */
-void obx_keys_tell(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message,
-                   const char *reason);
-/* Its text, never NULL. */
-const struct obx_story *obx_key_story(const struct obx_key *key);
+/* Note why the key is blocked. */
+void obx_keys_set_failure(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message,
+                          const char *reason);
+/* Never NULL. */
+const struct obx_last_failure *obx_key_last_failure(const struct obx_key *key);
 
-/* An event of it came back: remembered in keys->failed until obx_keys_wait(). */
-void obx_keys_fail(struct obx_keys *keys, struct obx_key *key, int code);
+/* An event of the key came back: the key stays in keys->failed until obx_keys_wait(). */
+void obx_keys_mark_failed(struct obx_keys *keys, struct obx_key *key, int code);
 static inline bool obx_key_failed(const struct obx_key *key)
 {
     return obx_list_linked(&key->failed);
 }
 
-void obx_keys_set_stuck(struct obx_keys *keys, struct obx_key *key, bool stuck);
-void obx_keys_send(struct obx_keys *keys, struct obx_key *key);
-/* Back to WAITING until due_ns; forgotten if it has no events left. */
+void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exhausted);
+void obx_keys_start_retry(struct obx_keys *keys, struct obx_key *key);
+/* Back to WAITING until due_ns. A key without events is removed. */
 void obx_keys_wait(struct obx_keys *keys, struct obx_key *key, uint64_t due_ns);
 
-/* The key that is due first; NULL: none waits. */
+/* The WAITING key that is due first; NULL: none waits. */
 struct obx_key *obx_keys_next(const struct obx_keys *keys);
 
 #endif

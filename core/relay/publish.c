@@ -1,205 +1,221 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * core/relay/publish.c - routing the rows of a batch and handing them to the broker, in the order of claiming
- *
- * Happy path: every waiting row becomes a message, the batch goes into flight. A row whose key waits goes behind its
- * key; a row that can never be a message, or that the broker does not admit, is rejected before anything after it is
- * sent. When a part of a batch has to wait (no memory; a broker that keeps no order takes one event of a key at a
- * time), nothing behind it is published before it is through.
- */
+/* core/relay/publish.c - from READY to IN_FLIGHT */
+#include "relay/publish.h"
+
 #include <string.h>
 
 #include "base/error.h"
 #include "base/failpoint.h"
+#include "relay/dead_letter.h"
+#include "relay/link.h"
+#include "relay/order.h"
+#include "relay/outcome.h"
 #include "relay/pipeline.h"
+#include "relay/reject.h"
+#include "relay/route.h"
+#include "relay/stall_watchdog.h"
 
-uint64_t obx_event_hash(const struct obx_relay *relay, const struct outbox_message *message,
-                        struct outbox_position position)
-{
-    if (relay->settings.order == OBX_ORDER_GLOBAL)
-        return 1;
-    if (relay->settings.order == OBX_ORDER_NONE || !message->key.data)
-        return obx_key_hash((struct outbox_bytes){&position, sizeof position}, (struct outbox_bytes){"", 0});
-    return obx_key_hash(message->topic, message->key);
-}
+#define IN_FLIGHT_MAX 12 /* publishes, to a broker that keeps order */
+#define PUBLISH_AGAIN_NS (10 * OBX_MS)
 
-void obx_publish_ready(struct obx_relay *relay, struct obx_batch *batch)
-{
-    struct obx_list *at = relay->ready.prev;
-    while (at != &relay->ready && OBX_CONTAINER(at, struct obx_batch, link)->seq > batch->seq)
-        at = at->prev;
-    obx_list_insert_after(at, &batch->link);
-    relay->ready_count++;
-}
-
-void obx_publish_leave(struct obx_relay *relay)
-{
-    for (struct obx_list *link; (link = obx_list_pop(&relay->ready));) {
-        struct obx_batch *batch = OBX_CONTAINER(link, struct obx_batch, link);
-        relay->ready_count--;
-        obx_batch_change(batch, OBX_WAITING, OBX_LEFT);
-        obx_list_append(&relay->done, link);
-    }
-}
-
-static bool ordered(const struct obx_relay *relay)
-{
-    return obx_instance_caps(relay->broker.instance) & OUTBOX_CAP_ORDERED;
-}
-
-/* Keys that this publish already has, for brokers without order: a set in the batch's arena. */
-struct seen {
-    uint64_t *slots; /* 0: free */
-    uint32_t mask;
+struct obx_publisher {
+    struct obx_stages *stages;
+    uint64_t publish_at; /* after a round without memory */
 };
 
-static bool seen_init(struct seen *seen, struct obx_batch *batch)
+struct obx_publisher *obx_publisher_new(struct obx_stages *stages)
 {
-    uint32_t room = 16;
-    while (room < batch->rows->rows * 2)
-        room *= 2;
-    seen->mask = room - 1;
-    seen->slots = obx_arena_alloc(&batch->arena, room * sizeof *seen->slots);
-    if (seen->slots)
-        memset(seen->slots, 0, room * sizeof *seen->slots);
-    return seen->slots != NULL;
+    struct obx_publisher *publisher = obx_alloc(sizeof *publisher);
+    if (publisher)
+        publisher->stages = stages;
+    return publisher;
 }
 
-static bool seen_add(struct seen *seen, uint64_t hash)
+void obx_publisher_free(struct obx_publisher *publisher)
 {
-    hash |= !hash;
-    uint32_t slot = (uint32_t)hash & seen->mask;
-    for (; seen->slots[slot]; slot = (slot + 1) & seen->mask) {
-        if (seen->slots[slot] == hash)
-            return false;
+    obx_free(publisher);
+}
+
+static bool keeps_order(const struct obx_instance *broker)
+{
+    return obx_instance_caps(broker) & OUTBOX_CAP_ORDERED;
+}
+
+/* A batch on its way from READY to IN_FLIGHT: each of its waiting rows is looked at once. */
+struct round {
+    struct obx_stages *stages;
+    struct obx_instance *broker;
+    struct obx_batch *batch;
+    struct obx_batch_keys keys; /* of this publish; used when the broker keeps no order */
+};
+
+/* ---- one row ----------------------------------------------------------------------------------------------------- */
+
+enum row_result {
+    ROW_SENT,       /* its message is the next one of the batch */
+    ROW_NEXT_ROUND, /* the broker has an event of its key in this publish already */
+    ROW_SKIPPED,    /* behind its key, or on its way to the dead letters */
+    ROW_NO_MEMORY
+};
+
+static enum row_result skipped(bool noted)
+{
+    return noted ? ROW_SKIPPED : ROW_NO_MEMORY;
+}
+
+static enum row_result apply_order(const struct round *round, uint64_t key, const struct outbox_message *message,
+                                   struct outbox_position position)
+{
+    struct obx_stages *stages = round->stages;
+    switch (obx_order_step(obx_order_facts(stages, key, round->batch->is_retry))) {
+    case OBX_STEP_BLOCK:
+        return skipped(obx_order_block(stages, key, position));
+    case OBX_STEP_DEAD_LETTER:
+        return skipped(
+            obx_dead_letters_add(stages->dead_letters, message, position, 0, "follows a dead letter of its key"));
+    default:
+        return ROW_SENT;
     }
-    seen->slots[slot] = hash;
-    return true;
 }
 
-enum verdict { SEND, SKIP, LEFT, NO_MEMORY };
-
-/* The row must not go now: behind its key, or behind its dead letters. */
-static enum verdict hold(struct obx_relay *relay, struct obx_batch *batch, const struct outbox_message *message,
-                         struct outbox_position position, uint64_t hash)
+/* OUTBOX_OK, or why the event can never go. code: what routing gave. */
+static int admit(const struct round *round, const struct outbox_message *message, int code, struct outbox_error *error)
 {
-    if (obx_dead_letter_follows(relay, hash))
-        return obx_dead_letter_add(relay, message, position, 0, "follows a dead letter of its key") ? LEFT : NO_MEMORY;
-    struct obx_key *key = obx_keys_find(&relay->keys, hash);
-    bool its_turn = key && batch->exact && key->sending && !obx_key_failed(key); /* the key may have failed meanwhile */
-    if (!key || its_turn)
-        return SEND;
-    bool before = key->count && obx_position_before(position, key->events[key->first].position);
-    if (!obx_keys_defer(&relay->keys, hash, position, relay->now))
-        return NO_MEMORY;
-    if (before && key->sending)
-        obx_keys_fail(&relay->keys, key, OUTBOX_E_AGAIN); /* what is being claimed is not its first any more */
-    else if (before)
-        obx_keys_wait(&relay->keys, key, relay->now); /* what it has waited for is not this one's trouble */
-    return LEFT;
+    if (!code)
+        code = obx_broker_admit(round->broker, message, error);
+    if (!code)
+        code = OBX_FAILPOINT_ERROR(relay, admit, error);
+    return code;
 }
 
-static enum verdict route_row(struct obx_relay *relay, struct obx_batch *batch, uint32_t row, struct seen *seen)
+static int route_row(const struct round *round, uint32_t row, struct outbox_message *message,
+                     struct outbox_error *error)
 {
-    struct outbox_message *message = &batch->messages[batch->message_count];
-    struct outbox_position position = batch->rows->positions[row];
+    struct obx_batch *batch = round->batch;
     const struct outbox_value *values = batch->rows->values + (size_t)row * batch->rows->columns;
-    struct outbox_error error;
     memset(message, 0, sizeof *message);
-    int code = obx_route_row(&relay->route, values, position, &batch->arena, message, &error);
-    if (code == OUTBOX_E_NO_MEMORY)
-        return NO_MEMORY;
-    bool hash_needed = seen->slots || obx_keys_any(&relay->keys) || relay->parked_keys;
-    uint64_t hash = hash_needed ? obx_event_hash(relay, message, position) : 0;
-    enum verdict verdict = hash_needed ? hold(relay, batch, message, position, hash) : SEND;
-    if (verdict != SEND)
-        return verdict;
-    if (!code)
-        code = obx_broker_admit(relay->broker.instance, message, &error);
-    if (!code)
-        code = OBX_FAILPOINT_ERROR(relay, admit, &error);
-    if (code)
-        return obx_reject(relay, message, position, &error) ? LEFT : NO_MEMORY;
-    return seen->slots && !seen_add(seen, hash) ? SKIP : SEND;
+    return obx_route_row(round->stages->route, values, batch->rows->positions[row], &batch->arena, message, error);
 }
 
-/* False: a row had to be left WAITING, so nothing behind this batch may go. */
-static bool route(struct obx_relay *relay, struct obx_batch *batch)
+static enum row_result prepare_row(struct round *round, uint32_t row)
 {
-    struct seen seen = {NULL, 0};
+    struct outbox_message *message = &round->batch->messages[round->batch->message_count];
+    struct outbox_position position = round->batch->rows->positions[row];
+    bool any_blocked = obx_order_any(round->stages);
+    uint64_t key = 0;
+    struct outbox_error error;
+    int code = route_row(round, row, message, &error);
+    if (code == OUTBOX_E_NO_MEMORY)
+        return ROW_NO_MEMORY;
+    if (any_blocked || round->keys.slots)
+        key = obx_order_key(round->stages->context.settings.order, message, position);
+    enum row_result result = any_blocked ? apply_order(round, key, message, position) : ROW_SENT;
+    if (result != ROW_SENT)
+        return result;
+    if (admit(round, message, code, &error))
+        return skipped(obx_reject(round->stages, message, position, &error));
+    return round->keys.slots && !obx_batch_keys_add(&round->keys, key) ? ROW_NEXT_ROUND : ROW_SENT;
+}
+
+static void set_row(struct obx_batch *batch, uint32_t row, enum row_result result)
+{
+    if (result == ROW_SENT) {
+        batch->row_of[batch->message_count++] = row;
+        obx_batch_set_row_state(batch, row, OBX_ROW_IN_FLIGHT);
+    } else if (result == ROW_SKIPPED) {
+        obx_batch_set_row_state(batch, row, OBX_ROW_SKIPPED);
+    }
+}
+
+/* ---- one batch --------------------------------------------------------------------------------------------------- */
+
+static bool begin_round(struct round *round)
+{
+    struct obx_batch *batch = round->batch;
     obx_arena_reset(&batch->arena);
-    obx_route_forget(&relay->route);
+    obx_route_forget(round->stages->route);
     batch->errors = NULL;
     batch->message_count = 0;
-    if (!ordered(relay) && !seen_init(&seen, batch))
-        return false; /* not covered: no memory just here */
-    for (uint32_t row = 0; row < batch->rows->rows && !relay->halted; row++) {
-        if (batch->fates[row] != OBX_WAITING)
-            continue;
-        switch (route_row(relay, batch, row, &seen)) {
-        case SEND:
-            batch->row_of[batch->message_count++] = row;
-            obx_batch_set_row_state(batch, row, OBX_IN_FLIGHT);
-            break;
-        case LEFT:
-            obx_batch_set_row_state(batch, row, OBX_LEFT);
-            break;
-        case SKIP:
-            break;
-        case NO_MEMORY:
-            return false;
-        }
-    }
-    return batch->fate_count[OBX_WAITING] == 0;
+    return keeps_order(round->broker) || obx_batch_keys_init(&round->keys, batch);
 }
 
-static void fly(struct obx_relay *relay, struct obx_batch *batch)
+/* Rows that are left WAITING go in the next round of this batch. */
+static void prepare_batch(struct obx_stages *stages, struct obx_batch *batch)
 {
-    if (!relay->flying_count)
-        obx_stall_heard(relay);
-    obx_list_append(&relay->flying, &batch->link);
-    relay->flying_count++;
+    struct round round = {.stages = stages, .broker = obx_link_instance(stages->broker), .batch = batch};
+    if (!begin_round(&round))
+        return; /* not covered: no memory just here */
+    for (uint32_t row = 0; row < batch->rows->rows && !stages->context.halted; row++) {
+        if (batch->row_states[row] != OBX_ROW_WAITING)
+            continue;
+        enum row_result result = prepare_row(&round, row);
+        if (result == ROW_NO_MEMORY)
+            return;
+        set_row(batch, row, result);
+    }
+}
+
+static void send(struct obx_stages *stages, struct obx_batch *batch)
+{
+    if (!obx_pipeline_count(stages->pipeline, OBX_BATCH_IN_FLIGHT))
+        obx_stall_watchdog_restart(stages->stall_watchdog);
+    obx_pipeline_move(stages->pipeline, batch, OBX_BATCH_IN_FLIGHT);
+    if (batch->state_count[OBX_ROW_WAITING])
+        obx_pipeline_hold_order(stages->pipeline, batch);
     if (batch->resend)
-        relay->stats.resent += batch->message_count;
+        stages->context.stats.resent += batch->message_count;
     batch->resend = batch->outage = false;
     batch->publish = (struct outbox_publish){.struct_size = sizeof batch->publish,
                                              .count = batch->message_count,
                                              .messages = batch->messages,
                                              .stride = sizeof *batch->messages};
-    batch->call.done = obx_outcome_done;
-    batch->call.outcomes = obx_outcome_note;
+    struct obx_call *call = obx_request_begin(&batch->request, &stages->context, batch, obx_outcome_done);
+    call->outcomes = obx_outcome_note;
     OBX_FAILPOINT(relay, before_publish);
-    obx_broker_publish(relay->broker.instance, &batch->call, &batch->publish);
+    obx_broker_publish(obx_link_instance(stages->broker), call, &batch->publish);
     OBX_FAILPOINT(relay, published);
 }
 
-/* Nothing of the batch is sent in this round. */
-static void keep(struct obx_relay *relay, struct obx_batch *batch)
+/* No row of the batch is sent in this round. */
+static void keep(struct obx_publisher *publisher, struct obx_batch *batch)
 {
-    obx_outcome_resolve(relay, batch);
-    if (batch->fate_count[OBX_WAITING]) {
-        obx_publish_ready(relay, batch);
-        relay->publish_at = relay->now + 10 * OBX_MS;
-        return;
-    }
-    obx_list_append(&relay->done, &batch->link);
+    struct obx_stages *stages = publisher->stages;
+    obx_outcome_resume_keys(stages, batch);
+    if (batch->state_count[OBX_ROW_WAITING])
+        publisher->publish_at = stages->context.now + PUBLISH_AGAIN_NS;
+    else
+        obx_pipeline_move(stages->pipeline, batch, OBX_BATCH_DONE);
 }
 
-void obx_publish_step(struct obx_relay *relay)
+/* ---- the step ---------------------------------------------------------------------------------------------------- */
+
+static bool has_room(const struct obx_stages *stages)
 {
-    uint32_t window = ordered(relay) ? OBX_MAX_FLYING : 1;
-    while (!obx_list_empty(&relay->ready) && obx_link_up(&relay->broker) && !relay->stopping && !relay->halted &&
-           !relay->unfinished && !relay->troubled_count && obx_dead_letter_ready(relay) &&
-           relay->flying_count < window && obx_relay_due(relay, relay->publish_at)) {
-        struct obx_batch *batch = OBX_CONTAINER(obx_list_pop(&relay->ready), struct obx_batch, link);
-        relay->ready_count--;
-        bool whole = route(relay, batch);
-        if (batch->message_count) {
-            if (!whole)
-                relay->unfinished = batch;
-            fly(relay, batch);
-        } else {
-            keep(relay, batch);
-        }
+    uint32_t limit = keeps_order(obx_link_instance(stages->broker)) ? IN_FLIGHT_MAX : 1;
+    return obx_pipeline_count(stages->pipeline, OBX_BATCH_IN_FLIGHT) < limit;
+}
+
+static bool may_publish(struct obx_publisher *publisher)
+{
+    struct obx_stages *stages = publisher->stages;
+    if (!obx_pipeline_count(stages->pipeline, OBX_BATCH_READY))
+        return false;
+    if (!obx_link_up(stages->broker) || !obx_context_accepts_rows(&stages->context))
+        return false;
+    if (obx_pipeline_order_held(stages->pipeline) || !obx_dead_letters_keys_known(stages->dead_letters))
+        return false;
+    return has_room(stages) && obx_due(&stages->context, publisher->publish_at);
+}
+
+void obx_publisher_step(struct obx_publisher *publisher)
+{
+    struct obx_stages *stages = publisher->stages;
+    while (may_publish(publisher)) {
+        struct obx_batch *batch = obx_pipeline_first(stages->pipeline, OBX_BATCH_READY);
+        prepare_batch(stages, batch);
+        if (batch->message_count)
+            send(stages, batch);
+        else
+            keep(publisher, batch);
     }
 }

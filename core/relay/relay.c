@@ -1,205 +1,187 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/relay.c - the tick, the life of a relay, and its statistics
+ * core/relay/relay.c - the tick, and the life of a relay
  *
- * A tick runs every step once, in the order in which one step's result feeds the next, then sets the one timer to the
- * earliest moment that a step said it waits for. Every completion asks for a tick; nothing else drives the relay.
+ * A tick runs every step once, in the order in which the result of one step feeds the next, then sets the one timer to
+ * the earliest moment that a step waits for. Every completion asks for a tick; nothing else drives the relay.
  */
+#include "relay/relay.h"
+
 #include "base/error.h"
+#include "relay/broker_link.h"
+#include "relay/claim.h"
+#include "relay/dead_letter.h"
+#include "relay/key_set.h"
+#include "relay/keys.h"
+#include "relay/link.h"
+#include "relay/ownership.h"
 #include "relay/pipeline.h"
+#include "relay/publish.h"
+#include "relay/retry_claim.h"
+#include "relay/route.h"
+#include "relay/settle.h"
+#include "relay/stages.h"
+#include "relay/stall_watchdog.h"
+#include "relay/status.h"
+#include "relay/stop.h"
 
-void obx_relay_tick_soon(struct obx_relay *relay)
-{
-    relay->loop->ops->defer(relay->loop, &relay->tick);
-}
-
-bool obx_relay_due(struct obx_relay *relay, uint64_t at)
-{
-    if (relay->now >= at)
-        return true;
-    relay->next = OBX_MIN(relay->next, at);
-    return false;
-}
-
-/* ---- state ------------------------------------------------------------------------------------------------------- */
-
-static enum outbox_state current_state(const struct obx_relay *relay)
-{
-    if (!relay->running)
-        return OUTBOX_STATE_STOPPED;
-    if (relay->stopping)
-        return OUTBOX_STATE_DRAINING;
-    if (relay->halted)
-        return OUTBOX_STATE_HALTED;
-    if (relay->standby)
-        return OUTBOX_STATE_STANDBY;
-    bool up = obx_link_up(&relay->store) && obx_link_up(&relay->broker);
-    if (up && !relay->rewind && !relay->silent)
-        return OUTBOX_STATE_RELAYING;
-    return relay->related ? OUTBOX_STATE_RECOVERING : OUTBOX_STATE_CONNECTING;
-}
-
-static const char *why(const struct obx_relay *relay)
-{
-    if (relay->standby)
-        return relay->acquire.owner;
-    return relay->stats.last_error;
-}
-
-static void tell_state(struct obx_relay *relay)
-{
-    enum outbox_state state = current_state(relay);
-    if (state == relay->state)
-        return;
-    relay->state = state;
-    relay->related |= state == OUTBOX_STATE_RELAYING;
-    if (state == OUTBOX_STATE_RELAYING)
-        relay->unready_since = 0;
-    else if (!relay->unready_since)
-        relay->unready_since = relay->now;
-    if (relay->events.state)
-        relay->events.state(relay->events.arg, state, why(relay));
-}
-
-static bool idle(const struct obx_relay *relay)
-{
-    return obx_list_empty(&relay->ready) && obx_list_empty(&relay->flying) && obx_list_empty(&relay->done) &&
-           obx_list_empty(&relay->settling) && !relay->to_park_count && !obx_call_busy(&relay->park_call);
-}
-
-static void tell_drained(struct obx_relay *relay)
-{
-    if (relay->drained_told || !relay->empty || relay->stopping || relay->rewind || !idle(relay) ||
-        !obx_link_up(&relay->store) || relay->keys.events != relay->keys.stuck_events)
-        return;
-    relay->drained_told = true;
-    if (relay->events.drained)
-        relay->events.drained(relay->events.arg, relay->keys.events);
-}
+struct obx_relay {
+    struct obx_stages stages;
+    struct obx_keys keys;
+    struct obx_key_set dead_letter_keys;
+    struct obx_route route;
+    struct obx_status status;
+    struct obx_timer timer;
+    bool running; /* between start and stop */
+    uint64_t stop_deadline;
+    void (*stopped)(void *arg);
+    void *stopped_arg;
+};
 
 /* ---- the tick ---------------------------------------------------------------------------------------------------- */
 
 static void set_timer(struct obx_relay *relay)
 {
-    if (relay->next == UINT64_MAX || !relay->running) {
-        relay->loop->ops->timer_clear(relay->loop, &relay->timer);
-        return;
-    }
-    uint64_t now = obx_loop_now(relay->loop);
-    relay->loop->ops->timer_set(relay->loop, &relay->timer, relay->next > now ? relay->next - now : 0);
+    struct obx_loop *loop = relay->stages.context.loop;
+    uint64_t next = relay->stages.context.next_due, now = obx_loop_now(loop);
+    if (next == UINT64_MAX || !relay->running)
+        loop->ops->timer_clear(loop, &relay->timer);
+    else
+        loop->ops->timer_set(loop, &relay->timer, next > now ? next - now : 0);
 }
 
-static void ask_store(struct obx_relay *relay)
+static void step_store(struct obx_stages *stages)
 {
-    obx_settle_step(relay);
-    obx_claim_step(relay);
+    obx_settler_step(stages->settler);
+    obx_claimer_step(stages->claimer);
+}
+
+static void step_all(struct obx_stages *stages)
+{
+    obx_ownership_step(stages->ownership);
+    obx_broker_link_step(stages);
+    step_store(stages); /* first: the store works while the relay hands over ready rows; */
+    obx_publisher_step(stages->publisher);
+    obx_dead_letters_step(stages->dead_letters);
+    step_store(stages); /* and again, for the result of that */
+    obx_ownership_renew_step(stages->ownership);
+    obx_stall_watchdog_step(stages->stall_watchdog);
+}
+
+static void step_end(struct obx_relay *relay)
+{
+    struct obx_context *context = &relay->stages.context;
+    if (!context->stopping) {
+        obx_status_report_drained(&relay->status);
+    } else if (obx_stop_step(&relay->stages, relay->stop_deadline)) {
+        relay->running = context->stopping = false;
+        OBX_RELAY_LOG(context, OUTBOX_LOG_DEBUG, "stopped");
+    }
 }
 
 static void tick(struct obx_task *task)
 {
-    struct obx_relay *relay = OBX_CONTAINER(task, struct obx_relay, tick);
+    struct obx_relay *relay = OBX_CONTAINER(task, struct obx_relay, stages.context.tick);
     if (!relay->running)
         return; /* not covered: a stop ends with its tick */
-    relay->now = obx_loop_now(relay->loop);
-    relay->next = UINT64_MAX;
-    obx_link_step_store(relay);
-    obx_link_step_broker(relay);
-    ask_store(relay); /* first: it works while the relay hands over what it has; */
-    obx_publish_step(relay);
-    obx_dead_letter_step(relay);
-    ask_store(relay); /* and again, for what came of that */
-    obx_settle_renew_step(relay);
-    obx_stall_step(relay);
-    if (relay->stopping)
-        obx_stop_step(relay);
-    else
-        tell_drained(relay);
+    obx_context_update_now(&relay->stages.context);
+    relay->stages.context.next_due = UINT64_MAX;
+    step_all(&relay->stages);
+    step_end(relay);
     set_timer(relay);
-    tell_state(relay);
+    obx_status_report_state(&relay->status, relay->running);
     if (!relay->running && relay->stopped)
         relay->stopped(relay->stopped_arg);
 }
 
 static void timer_fired(struct obx_timer *timer)
 {
-    obx_relay_tick_soon(OBX_CONTAINER(timer, struct obx_relay, timer));
+    obx_tick_soon(&OBX_CONTAINER(timer, struct obx_relay, timer)->stages.context);
 }
 
-/* ---- events of the instances ------------------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------------------------------------ */
 
-static void on_wake(void *arg)
+static void wake(void *arg)
 {
     obx_relay_wake(arg);
 }
 
-static void on_store_lost(void *arg, const struct outbox_error *error)
-{
-    struct obx_relay *relay = arg;
-    relay->now = obx_loop_now(relay->loop);
-    obx_link_lost(relay, &relay->store, error);
-}
-
-static void on_broker_lost(void *arg, const struct outbox_error *error)
-{
-    struct obx_relay *relay = arg;
-    relay->now = obx_loop_now(relay->loop);
-    obx_link_lost(relay, &relay->broker, error);
-}
-
-/* ---- life -------------------------------------------------------------------------------------------------------- */
-
-static int make_instance(struct obx_relay *relay, const struct obx_relay_setup *setup, enum outbox_kind kind,
-                         struct outbox_error *error)
-{
-    bool is_store = kind == OUTBOX_STORE;
-    struct obx_link *link = is_store ? &relay->store : &relay->broker;
-    struct obx_instance_setup instance = {
-        .loop = setup->loop,
-        .registry = setup->registry,
-        .log = setup->log,
-        .relay = setup->name,
-        .events = {.wake = on_wake, .lost = is_store ? on_store_lost : on_broker_lost, .arg = relay}};
-    link->name = is_store ? "store" : "broker";
-    if (!obx_section_has(setup->section, link->name))
-        return obx_section_error(setup->section, NULL, error, "relay '%s' has no %s; add '%s:' with 'plugin:'",
-                                 setup->name, link->name, link->name);
-    int code = obx_section_child(setup->section, link->name, &instance.section, error);
-    if (!code && (code = obx_instance_new(&instance, kind, &link->instance, error)))
-        obx_section_locate(instance.section, error);
-    return code;
-}
-
-static int check_capabilities(const struct obx_relay *relay, const struct obx_section *section,
+static int check_capabilities(const struct obx_stages *stages, const struct obx_section *section,
                               struct outbox_error *error)
 {
-    bool parks = relay->settings.on_reject == OBX_PARK || relay->settings.on_reject == OBX_PARK_KEY;
-    if (!parks || obx_instance_caps(relay->store.instance) & OUTBOX_CAP_DEAD_LETTERS)
+    const struct obx_instance *store = obx_link_instance(stages->store);
+    int64_t policy = stages->context.settings.on_reject;
+    bool dead_letters = policy == OBX_PARK || policy == OBX_PARK_KEY;
+    if (!dead_letters || obx_instance_caps(store) & OUTBOX_CAP_DEAD_LETTERS)
         return OUTBOX_OK;
     return obx_section_error(section, "on_reject", error,
                              "the store '%s' has no dead letters; use on_reject: block-key or stop",
-                             obx_instance_name(relay->store.instance));
+                             obx_instance_name(store));
 }
 
-static int prepare(struct obx_relay *relay, const struct obx_relay_setup *setup, struct outbox_error *error)
+static bool make_stages(struct obx_stages *stages)
 {
+    stages->store = obx_link_new(&stages->context, OUTBOX_STORE);
+    stages->broker = obx_link_new(&stages->context, OUTBOX_BROKER);
+    stages->retry_claim = obx_retry_claim_new(stages);
+    stages->pipeline = obx_pipeline_new(stages);
+    stages->dead_letters = obx_dead_letters_new(stages);
+    stages->stall_watchdog = obx_stall_watchdog_new(stages);
+    stages->publisher = obx_publisher_new(stages);
+    stages->claimer = obx_claimer_new(stages);
+    stages->settler = obx_settler_new(stages);
+    stages->ownership = obx_ownership_new(stages);
+    return stages->store && stages->broker && stages->retry_claim && stages->pipeline && stages->dead_letters &&
+           stages->stall_watchdog && stages->publisher && stages->claimer && stages->settler && stages->ownership;
+}
+
+static void free_stages(struct obx_stages *stages)
+{
+    obx_ownership_free(stages->ownership);
+    obx_settler_free(stages->settler);
+    obx_claimer_free(stages->claimer);
+    obx_publisher_free(stages->publisher);
+    obx_stall_watchdog_free(stages->stall_watchdog);
+    obx_dead_letters_free(stages->dead_letters);
+    obx_pipeline_free(stages->pipeline);
+    obx_retry_claim_free(stages->retry_claim);
+    obx_link_free(stages->broker);
+    obx_link_free(stages->store);
+}
+
+static int configure(struct obx_relay *relay, const struct obx_relay_setup *setup, struct outbox_error *error)
+{
+    struct obx_relay_settings *settings = &relay->stages.context.settings;
     const struct obx_section *route;
-    relay->name = obx_strdup(setup->name);
-    if (!relay->name)
-        return obx_error_no_memory(error);
     int code = obx_relay_check_name(setup->section, setup->name, error);
     if (!code)
-        code = obx_relay_settings_parse(setup->section, &relay->settings, error);
+        code = obx_relay_settings_parse(setup->section, settings, error);
     if (!code)
         code = obx_section_child(setup->section, "route", &route, error);
     if (!code)
-        code = obx_route_compile(&relay->settings.route, route, &relay->route, error);
+        code = obx_route_compile(&settings->route, route, &relay->route, error);
     if (!code)
-        code = make_instance(relay, setup, OUTBOX_STORE, error);
+        code = obx_link_open(relay->stages.store, setup->registry, setup->section, wake, relay, error);
     if (!code)
-        code = make_instance(relay, setup, OUTBOX_BROKER, error);
+        code = obx_link_open(relay->stages.broker, setup->registry, setup->section, NULL, NULL, error);
     if (!code)
-        code = check_capabilities(relay, setup->section, error);
+        code = check_capabilities(&relay->stages, setup->section, error);
     return code;
+}
+
+static void prepare(struct obx_relay *relay, const struct obx_relay_setup *setup)
+{
+    struct obx_stages *stages = &relay->stages;
+    stages->context.loop = setup->loop;
+    stages->context.log = setup->log;
+    stages->context.tick.run = tick;
+    stages->events = setup->events;
+    stages->keys = &relay->keys;
+    stages->dead_letter_keys = &relay->dead_letter_keys;
+    stages->route = &relay->route;
+    relay->status.stages = stages;
+    relay->timer.fire = timer_fired;
+    obx_keys_init(&relay->keys);
 }
 
 int obx_relay_new(const struct obx_relay_setup *setup, struct obx_relay **out, struct outbox_error *error)
@@ -208,20 +190,10 @@ int obx_relay_new(const struct obx_relay_setup *setup, struct obx_relay **out, s
     struct obx_relay *relay = obx_alloc(sizeof *relay);
     if (!relay)
         return obx_error_no_memory(error);
-    relay->loop = setup->loop;
-    relay->log = setup->log;
-    relay->events = setup->events;
-    relay->tick.run = tick;
-    relay->timer.fire = timer_fired;
-    relay->row_bytes = 1024;
-    obx_list_init(&relay->ready);
-    obx_list_init(&relay->flying);
-    obx_list_init(&relay->done);
-    obx_list_init(&relay->settling);
-    obx_list_init(&relay->to_park);
-    obx_batch_pool_init(&relay->pool);
-    obx_keys_init(&relay->keys);
-    int code = prepare(relay, setup, error);
+    prepare(relay, setup);
+    relay->stages.context.name = obx_strdup(setup->name);
+    bool made = make_stages(&relay->stages) && relay->stages.context.name;
+    int code = made ? configure(relay, setup, error) : obx_error_no_memory(error);
     if (code)
         obx_relay_free(relay);
     else
@@ -229,115 +201,98 @@ int obx_relay_new(const struct obx_relay_setup *setup, struct obx_relay **out, s
     return code;
 }
 
+/* A relay that could not be made may lack any stage; it has no rows then. */
 void obx_relay_free(struct obx_relay *relay)
 {
     if (!relay)
         return;
-    relay->loop->ops->cancel(relay->loop, &relay->tick);
-    relay->loop->ops->timer_clear(relay->loop, &relay->timer);
-    obx_stop_release(relay);
-    obx_batch_pool_free(&relay->pool);
-    obx_instance_free(relay->broker.instance);
-    obx_instance_free(relay->store.instance);
+    struct obx_loop *loop = relay->stages.context.loop;
+    loop->ops->cancel(loop, &relay->stages.context.tick);
+    loop->ops->timer_clear(loop, &relay->timer);
+    if (relay->stages.pipeline && relay->stages.dead_letters)
+        obx_stop_release(&relay->stages);
+    free_stages(&relay->stages);
     obx_route_free(&relay->route);
-    obx_free(relay->spans);
-    obx_free(relay->exact);
-    obx_free(relay->name);
+    obx_free(relay->stages.context.name);
     obx_free(relay);
 }
 
+/* ---- life -------------------------------------------------------------------------------------------------------- */
+
 void obx_relay_start(struct obx_relay *relay)
 {
+    struct obx_stages *stages = &relay->stages;
     relay->running = true;
-    relay->stopping = relay->halted = relay->standby = relay->related = false;
     relay->stopped = NULL;
-    relay->now = obx_loop_now(relay->loop);
-    relay->store.failures = relay->broker.failures = 0;
-    relay->store.retry_at = relay->broker.retry_at = relay->now;
-    relay->rewind = true;
-    obx_relay_tick_soon(relay);
+    stages->context.stopping = stages->context.halted = false;
+    obx_context_update_now(&stages->context);
+    obx_status_start(&relay->status);
+    obx_ownership_start(stages->ownership);
+    obx_link_reset(stages->store);
+    obx_link_reset(stages->broker);
+    obx_claimer_rewind(stages->claimer);
+    obx_tick_soon(&stages->context);
 }
 
 void obx_relay_stop(struct obx_relay *relay, uint32_t deadline_ms, void (*stopped)(void *arg), void *arg)
 {
-    relay->now = obx_loop_now(relay->loop);
-    uint64_t stop_at = relay->now + deadline_ms * OBX_MS;
-    relay->stop_at = relay->stopping ? OBX_MIN(relay->stop_at, stop_at) : stop_at;
+    struct obx_context *context = &relay->stages.context;
+    uint64_t deadline = obx_loop_now(context->loop) + deadline_ms * OBX_MS;
+    relay->stop_deadline = context->stopping ? OBX_MIN(relay->stop_deadline, deadline) : deadline;
     if (!relay->running) {
         if (stopped)
             stopped(arg);
         return;
     }
-    relay->stopping = true;
+    context->stopping = true;
     relay->stopped = stopped;
     relay->stopped_arg = arg;
-    obx_relay_tick_soon(relay);
+    obx_tick_soon(context);
 }
 
 void obx_relay_wake(struct obx_relay *relay)
 {
     if (!relay->running)
         return;
-    obx_claim_wake(relay);
-    obx_relay_tick_soon(relay);
+    obx_claimer_wake(relay->stages.claimer);
+    obx_tick_soon(&relay->stages.context);
 }
 
-/* ---- looking in -------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 void obx_relay_stats(const struct obx_relay *relay, struct outbox_stats *stats)
 {
-    struct obx_violations store = obx_instance_violations(relay->store.instance);
-    struct obx_violations broker = obx_instance_violations(relay->broker.instance);
-    *stats = relay->stats;
-    stats->struct_size = sizeof *stats;
-    stats->state = relay->state;
-    stats->deferred = relay->keys.events;
-    stats->blocked_keys = HASH_COUNT(relay->keys.table);
-    stats->violations = store.unknown_ops + store.bad_outcomes + broker.unknown_ops + broker.bad_outcomes;
-    stats->unready_since_ns = relay->unready_since;
+    obx_status_stats(&relay->status, stats);
 }
 
 enum outbox_state obx_relay_state(const struct obx_relay *relay)
 {
-    return relay->state;
+    return relay->status.state;
 }
 
 const struct outbox_error *obx_relay_failure(const struct obx_relay *relay)
 {
-    return relay->store.error.code ? &relay->store.error : &relay->broker.error;
+    const struct outbox_error *error = obx_link_error(relay->stages.store);
+    return error->code ? error : obx_link_error(relay->stages.broker);
 }
 
 struct obx_instance *obx_relay_store(struct obx_relay *relay)
 {
-    return relay->store.instance;
+    return obx_link_instance(relay->stages.store);
 }
 
 struct obx_instance *obx_relay_broker(struct obx_relay *relay)
 {
-    return relay->broker.instance;
+    return obx_link_instance(relay->stages.broker);
 }
 
 const struct obx_relay_settings *obx_relay_settings(const struct obx_relay *relay)
 {
-    return &relay->settings;
+    return &relay->stages.context.settings;
 }
 
 void obx_relay_each_blocked(const struct obx_relay *relay, void (*each)(void *arg, const struct obx_blocked_key *key),
                             void *arg)
 {
-    for (const struct obx_key *key = relay->keys.table; key; key = key->hh.next) {
-        if (!key->count)
-            continue; /* not covered: keys without events are forgotten */
-        const struct obx_deferred *first = &key->events[key->first];
-        const struct obx_story *story = obx_key_story(key);
-        struct obx_blocked_key blocked = {.topic = story->topic,
-                                          .key = story->key,
-                                          .position = first->position,
-                                          .event_id = story->event_id,
-                                          .attempts = first->attempts,
-                                          .events = key->count,
-                                          .since_ns = key->since_ns,
-                                          .reason = story->reason};
-        each(arg, &blocked);
-    }
+    obx_status_each_blocked(&relay->status, each, arg);
 }

@@ -12,19 +12,10 @@
 #include <outbox/outbox.h>
 
 #include "plugin/instance.h"
+#include "relay/events.h"
 #include "relay/settings.h"
 
 struct obx_relay;
-
-struct obx_relay_events {
-    void (*state)(void *arg, enum outbox_state state, const char *why); /* may be NULL */
-    /* The outbox was seen empty with nothing in flight, or with nothing but blocked events (blocked > 0). Each time
-     * that becomes so; may be NULL. */
-    void (*drained)(void *arg, uint64_t blocked);
-    void *arg;
-    /* The broker has confirmed this event; for measurements, NULL else. May run inside publish(): only take note. */
-    void (*delivered)(void *arg, const struct outbox_message *message);
-};
 
 struct obx_relay_setup {
     struct obx_loop *loop;

@@ -1,16 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * core/relay/retry_claim.c - events whose pause is over, claimed again by their positions
- *
- * Of the keys that are due, those that have waited longest come first; one such batch is in the pipeline at a time.
- * What does not fit into an answer is asked for next time, what is no longer in the outbox is forgotten. A claim that
- * failed, or an answer that there was no memory for, lets its keys wait again.
- */
+/* core/relay/retry_claim.c - the choice of blocked events to claim again, and the comparison with the answer */
+#include "relay/retry_claim.h"
+
 #include <stdlib.h>
 
-#include "relay/pipeline.h"
+#include "relay/link.h"
 
-/* ---- the question ------------------------------------------------------------------------------------------------ */
+#define POSITIONS_MAX 1000 /* of one claim */
+#define NO_MEMORY_PAUSE_NS (100 * OBX_MS)
+
+struct obx_retry_claim {
+    struct obx_stages *stages;
+    struct outbox_position *positions; /* owned; ascending; NULL before the first retry */
+    uint32_t room, count;              /* of positions; how many were asked for */
+    uint32_t limit;                    /* how many to ask for: no more than an answer takes */
+    bool in_pipeline;
+};
+
+struct obx_retry_claim *obx_retry_claim_new(struct obx_stages *stages)
+{
+    struct obx_retry_claim *retry = obx_alloc(sizeof *retry);
+    if (retry)
+        retry->stages = stages;
+    return retry;
+}
+
+void obx_retry_claim_free(struct obx_retry_claim *retry)
+{
+    if (retry)
+        obx_free(retry->positions);
+    obx_free(retry);
+}
+
+/* ---- the claim --------------------------------------------------------------------------------------------------- */
 
 static int by_position(const void *left, const void *right)
 {
@@ -18,58 +40,84 @@ static int by_position(const void *left, const void *right)
     return obx_position_compare(*a, *b);
 }
 
-static bool make_room(struct obx_relay *relay)
+static bool has_room(struct obx_retry_claim *retry)
 {
-    if (relay->exact)
+    if (retry->positions)
         return true;
-    relay->exact_room = (uint32_t)OBX_MIN(relay->settings.claim_rows, 1000);
-    relay->exact = obx_alloc(relay->exact_room * sizeof *relay->exact);
-    relay->exact_limit = relay->exact_room;
-    return relay->exact != NULL;
+    retry->room = (uint32_t)OBX_MIN(retry->stages->context.settings.claim_rows, POSITIONS_MAX);
+    retry->positions = obx_alloc(retry->room * sizeof *retry->positions);
+    retry->limit = retry->room;
+    return retry->positions != NULL;
 }
 
-static void put_back_unasked(struct obx_relay *relay)
+bool obx_retry_claim_due(struct obx_retry_claim *retry)
 {
-    struct obx_list *sending = &relay->keys.sending;
-    for (struct obx_key *key = OBX_LIST_FIRST(sending, struct obx_key, link), *next; key; key = next) {
-        next = OBX_LIST_NEXT(sending, key, struct obx_key, link);
-        if (!key->sent)
-            obx_keys_wait(&relay->keys, key, key->due.due_ns);
-    }
-}
-
-/* Of a key that just came off a failure only the first event is tried; when that went well, all of them. Keys that are
- * stuck are tried by themselves: a broker may hold back whatever was sent behind an event that fails, and what always
- * stands behind the same one would never go. */
-uint32_t obx_retry_claim_collect(struct obx_relay *relay)
-{
-    uint32_t count = 0;
-    struct obx_key *key = obx_keys_next(&relay->keys);
-    bool stuck = key->stuck;
-    for (uint32_t looked = 0; looked < relay->exact_room && count < relay->exact_limit && key; looked++) {
-        obx_keys_send(&relay->keys, key);
-        key->sent = key->stuck != stuck ? 0 : key->flowing ? OBX_MIN(key->count, relay->exact_limit - count) : 1;
-        for (uint32_t i = 0; i < key->sent; i++)
-            relay->exact[count++] = key->events[key->first + i].position;
-        key = obx_keys_next(&relay->keys);
-        key = key && key->due.due_ns <= relay->now ? key : NULL;
-    }
-    put_back_unasked(relay);
-    qsort(relay->exact, count, sizeof *relay->exact, by_position);
-    return count;
-}
-
-bool obx_retry_claim_due(struct obx_relay *relay)
-{
-    struct obx_key *key = obx_keys_next(&relay->keys);
-    if (!key || relay->exact_batch || !obx_link_up(&relay->broker) || relay->rewind)
+    struct obx_context *context = &retry->stages->context;
+    struct obx_key *key = obx_keys_next(retry->stages->keys);
+    if (!key || retry->in_pipeline || !obx_link_up(retry->stages->broker))
         return false;
-    if (!obx_relay_due(relay, key->due.due_ns))
+    if (!obx_due(context, key->due.due_ns))
         return false;
-    if (make_room(relay))
+    if (has_room(retry))
         return true;
-    obx_relay_due(relay, relay->now + 100 * OBX_MS);
+    obx_due(context, context->now + NO_MEMORY_PAUSE_NS);
     return false;
+}
+
+/* Of a key that failed in its last retry only the first event is tried; after a success, all of them. */
+static uint32_t events_to_ask(const struct obx_retry_claim *retry, const struct obx_key *key)
+{
+    return key->draining ? OBX_MIN(key->count, retry->limit - retry->count) : 1;
+}
+
+static void ask_for(struct obx_retry_claim *retry, struct obx_key *key)
+{
+    key->asked = events_to_ask(retry, key);
+    for (uint32_t i = 0; i < key->asked; i++)
+        retry->positions[retry->count++] = key->events[key->first + i].position;
+}
+
+static struct obx_key *next_due_key(const struct obx_retry_claim *retry)
+{
+    struct obx_key *key = obx_keys_next(retry->stages->keys);
+    return key && key->due.due_ns <= retry->stages->context.now ? key : NULL;
+}
+
+/* RETRYING keys that none of the events was asked of go back, and stay due since when they were. */
+static void put_back_unasked(struct obx_keys *keys)
+{
+    struct obx_list *retrying = &keys->retrying;
+    for (struct obx_key *key = OBX_LIST_FIRST(retrying, struct obx_key, link), *next; key; key = next) {
+        next = OBX_LIST_NEXT(retrying, key, struct obx_key, link);
+        if (!key->asked)
+            obx_keys_wait(keys, key, key->due.due_ns);
+    }
+}
+
+/* Exhausted keys are retried apart from all others: a broker may fail whatever was sent after an event that fails, and
+ * a key that always follows such an event would never go. */
+uint32_t obx_retry_claim_collect(struct obx_retry_claim *retry)
+{
+    struct obx_keys *keys = retry->stages->keys;
+    struct obx_key *key = obx_keys_next(keys);
+    bool exhausted = key->exhausted;
+    retry->count = 0;
+    for (uint32_t visited = 0; visited < retry->room && retry->count < retry->limit && key; visited++) {
+        obx_keys_start_retry(keys, key);
+        if (key->exhausted == exhausted)
+            ask_for(retry, key);
+        else
+            key->asked = 0;
+        key = next_due_key(retry);
+    }
+    put_back_unasked(keys);
+    qsort(retry->positions, retry->count, sizeof *retry->positions, by_position);
+    return retry->count;
+}
+
+const struct outbox_position *obx_retry_claim_positions(const struct obx_retry_claim *retry)
+{
+    return retry->positions;
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
@@ -87,64 +135,70 @@ static bool is_among(struct outbox_position position, const struct outbox_positi
     return low < count && !obx_position_before(position, sorted[low]);
 }
 
-/* Keys that nothing was given of keep the time since when they are due. */
-static void put_back_unserved(struct obx_relay *relay, struct outbox_position last)
+/* Keys of which the answer has no event keep the time since when they are due. */
+static void put_back_unanswered(struct obx_keys *keys, struct outbox_position last)
 {
-    struct obx_list *sending = &relay->keys.sending;
-    for (struct obx_key *key = OBX_LIST_FIRST(sending, struct obx_key, link), *next; key; key = next) {
-        next = OBX_LIST_NEXT(sending, key, struct obx_key, link);
-        if (key->count && obx_position_before(last, key->events[key->first].position))
-            obx_keys_wait(&relay->keys, key, key->due.due_ns);
+    struct obx_list *retrying = &keys->retrying;
+    for (struct obx_key *key = OBX_LIST_FIRST(retrying, struct obx_key, link), *next; key; key = next) {
+        next = OBX_LIST_NEXT(retrying, key, struct obx_key, link);
+        if (key->count && obx_position_before(last, obx_key_first(key)->position))
+            obx_keys_wait(keys, key, key->due.due_ns);
     }
 }
 
-/* Rows come by position, keys by the time they are due: of more than what fits, the same one might be left out for
- * ever, behind keys that fail and are due again. So ask for no more than what fits: then the key that has waited
- * longest is among it. */
-static void learn_what_fits(struct obx_relay *relay, const struct outbox_batch *rows)
+/* An answer has rows by position, but keys are due by time. Of more positions than an answer takes, the same one could
+ * be left out every time, while keys with lower positions fail and are due again. So the relay asks for no more than
+ * an answer takes: then the key that has waited longest is in it. */
+static void adapt_limit(struct obx_retry_claim *retry, const struct outbox_batch *rows)
 {
     if (rows && rows->flags & OUTBOX_BATCH_MORE) {
-        relay->exact_limit = rows->rows;
-        put_back_unserved(relay, rows->positions[rows->rows - 1]);
+        retry->limit = rows->rows;
+        put_back_unanswered(retry->stages->keys, rows->positions[rows->rows - 1]);
     } else {
-        relay->exact_limit = OBX_MIN(relay->exact_limit * 2, relay->exact_room);
+        retry->limit = OBX_MIN(retry->limit * 2, retry->room);
     }
 }
 
-/* Of the events that were asked for, those that are no longer there: somebody removed them. An event that came behind
- * the key meanwhile was not asked for, and may stand before those that were. */
-static void forget_vanished_of(struct obx_relay *relay, struct obx_key *key, const struct outbox_batch *rows)
+/* Remove the events of a key that were asked for and are no longer in the outbox. An event that was blocked behind the
+ * key meanwhile was not asked for, and may stand before those that were. */
+static void remove_vanished(struct obx_retry_claim *retry, struct obx_key *key, const struct outbox_batch *rows)
 {
     uint32_t found = rows ? rows->rows : 0;
-    bool cut = rows && rows->flags & OUTBOX_BATCH_MORE;
-    for (uint32_t i = 0, left = key->sent; i < key->count && left;) {
+    bool incomplete = rows && rows->flags & OUTBOX_BATCH_MORE;
+    for (uint32_t i = 0, left = key->asked; i < key->count && left;) {
         struct outbox_position position = key->events[key->first + i].position;
-        bool asked = is_among(position, relay->claim.positions, relay->claim.position_count);
-        bool unknown = cut && obx_position_before(rows->positions[found - 1], position);
+        bool asked = is_among(position, retry->positions, retry->count);
+        bool unknown = incomplete && obx_position_before(rows->positions[found - 1], position);
         left -= asked;
         if (!asked || unknown || (found && is_among(position, rows->positions, found)))
             i++;
         else
-            obx_keys_gone(&relay->keys, key, position);
+            obx_keys_remove_event(retry->stages->keys, key, position);
     }
 }
 
-static void forget_vanished(struct obx_relay *relay, const struct outbox_batch *rows)
+void obx_retry_claim_note(struct obx_retry_claim *retry, const struct outbox_batch *rows)
 {
-    OBX_LIST_EACH(&relay->keys.sending, key, struct obx_key, link)
+    OBX_LIST_EACH(&retry->stages->keys->retrying, key, struct obx_key, link)
     {
-        forget_vanished_of(relay, key, rows);
+        remove_vanished(retry, key, rows);
     }
+    adapt_limit(retry, rows);
 }
 
-void obx_retry_claim_note(struct obx_relay *relay, const struct outbox_batch *rows)
+void obx_retry_claim_set_in_pipeline(struct obx_retry_claim *retry, bool in_pipeline)
 {
-    forget_vanished(relay, rows);
-    learn_what_fits(relay, rows);
+    retry->in_pipeline = in_pipeline;
 }
 
-void obx_retry_claim_wait_again(struct obx_relay *relay, uint64_t pause_ns)
+bool obx_retry_claim_in_pipeline(const struct obx_retry_claim *retry)
 {
-    for (struct obx_key *key; (key = OBX_LIST_FIRST(&relay->keys.sending, struct obx_key, link));)
-        obx_keys_wait(&relay->keys, key, relay->now + pause_ns);
+    return retry->in_pipeline;
+}
+
+void obx_retry_claim_wait_again(struct obx_retry_claim *retry, uint64_t pause_ns)
+{
+    struct obx_keys *keys = retry->stages->keys;
+    for (struct obx_key *key; (key = OBX_LIST_FIRST(&keys->retrying, struct obx_key, link));)
+        obx_keys_wait(keys, key, retry->stages->context.now + pause_ns);
 }

@@ -1,42 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * core/relay/stall_watchdog.c - a broker that answers nothing
- *
- * Some clients hide an outage: Kafka's keeps what it was given and tries for ever, so no operation fails and no
- * connection is lost. To people that must not look like relaying: when something is in flight and no word of any of it
- * has come for ten seconds, the relay says so and is not ready (RECOVERING) until a word comes. Nothing else changes;
- * what is in flight stays there, since only the client knows what became of it. It is told as news, not as a warning: a
- * plugin that knows of the outage has warned already.
- */
-#include <stdio.h>
+/* core/relay/stall_watchdog.c - the time since the last outcome */
+#include "relay/stall_watchdog.h"
 
+#include "relay/link.h"
 #include "relay/pipeline.h"
 
-#define SILENCE_NS (10000 * OBX_MS)
+#define STALL_TIMEOUT_NS (10000 * OBX_MS)
 
-void obx_stall_heard(struct obx_relay *relay)
+struct obx_stall_watchdog {
+    struct obx_stages *stages;
+    uint64_t restarted_at;
+    bool stalled;
+};
+
+struct obx_stall_watchdog *obx_stall_watchdog_new(struct obx_stages *stages)
 {
-    relay->heard_at = obx_loop_now(relay->loop);
+    struct obx_stall_watchdog *watchdog = obx_alloc(sizeof *watchdog);
+    if (watchdog)
+        watchdog->stages = stages;
+    return watchdog;
 }
 
-static void tell(struct obx_relay *relay)
+void obx_stall_watchdog_free(struct obx_stall_watchdog *watchdog)
 {
-    static const char trouble[] = "broker: no word for 10 s of what is in flight; is it up, and are enough of its "
-                                  "replicas in sync?";
-    if (relay->silent) {
-        snprintf(relay->stats.last_error, sizeof relay->stats.last_error, "%s", trouble);
-        OBX_RELAY_LOG(relay, OUTBOX_LOG_INFO, "%s", trouble);
-    } else if (obx_link_up(&relay->broker)) {
-        OBX_RELAY_LOG(relay, OUTBOX_LOG_INFO, "broker: answers again");
-        obx_link_forget_trouble(relay);
-    }
+    obx_free(watchdog);
 }
 
-void obx_stall_step(struct obx_relay *relay)
+void obx_stall_watchdog_restart(struct obx_stall_watchdog *watchdog)
 {
-    bool silent = relay->flying_count && obx_relay_due(relay, relay->heard_at + SILENCE_NS);
-    if (silent == relay->silent)
+    watchdog->restarted_at = obx_loop_now(watchdog->stages->context.loop);
+}
+
+bool obx_stall_watchdog_stalled(const struct obx_stall_watchdog *watchdog)
+{
+    return watchdog->stalled;
+}
+
+static void report(struct obx_stall_watchdog *watchdog)
+{
+    static const char advice[] = "no outcome for 10 s of the events in flight; is the broker up, and are enough of its "
+                                 "replicas in sync?";
+    struct obx_context *context = &watchdog->stages->context;
+    if (watchdog->stalled) {
+        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "broker: %s", advice);
+        obx_trouble_begin(context, OBX_TROUBLE_STALL);
+        obx_trouble_show(context, "broker", advice);
         return;
-    relay->silent = silent;
-    tell(relay);
+    }
+    if (obx_link_up(watchdog->stages->broker))
+        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "broker: answers again");
+    obx_trouble_end(context, OBX_TROUBLE_STALL);
+}
+
+void obx_stall_watchdog_step(struct obx_stall_watchdog *watchdog)
+{
+    bool in_flight = obx_pipeline_count(watchdog->stages->pipeline, OBX_BATCH_IN_FLIGHT) > 0;
+    bool stalled = in_flight && obx_due(&watchdog->stages->context, watchdog->restarted_at + STALL_TIMEOUT_NS);
+    if (stalled == watchdog->stalled)
+        return;
+    watchdog->stalled = stalled;
+    report(watchdog);
 }

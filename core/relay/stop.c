@@ -1,81 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * core/relay/stop.c - the end of a relay: the broker first, then the store
- *
- * Claiming ends, what is in flight finishes and is settled; then the broker is stopped, and what that decided is
- * settled too; then the store. At the deadline the same happens without waiting: rows not settled by then stay in the
- * outbox.
- */
+/* core/relay/stop.c - the steps of a stop */
+#include "relay/stop.h"
+
 #include "base/failpoint.h"
+#include "relay/dead_letter.h"
+#include "relay/keys.h"
+#include "relay/link.h"
 #include "relay/pipeline.h"
 
-#define STOP_GRACE_MS 200 /* at least that for each plugin's stop */
+#define STOP_GRACE_MS 200 /* at least that for the stop of each plugin */
 
-static uint32_t left_ms(const struct obx_relay *relay)
+static uint32_t left_ms(const struct obx_context *context, uint64_t deadline)
 {
-    uint64_t left = relay->stop_at > relay->now ? (relay->stop_at - relay->now) / OBX_MS : 0;
+    uint64_t left = deadline > context->now ? (deadline - context->now) / OBX_MS : 0;
     return (uint32_t)OBX_MAX(left, (uint64_t)STOP_GRACE_MS);
 }
 
-static bool store_busy(const struct obx_relay *relay)
+static bool has_rows_to_settle(const struct obx_stages *stages)
 {
-    bool settles = !obx_list_empty(&relay->done) || !obx_list_empty(&relay->settling) || relay->to_park_count;
-    return obx_link_up(&relay->store) && settles;
+    const struct obx_pipeline *pipeline = stages->pipeline;
+    bool any = obx_pipeline_count(pipeline, OBX_BATCH_DONE) || obx_pipeline_count(pipeline, OBX_BATCH_SETTLING) ||
+               obx_dead_letters_waiting(stages->dead_letters);
+    return any && obx_link_up(stages->store);
 }
 
-/* A plugin's stop that began in a reconnect has all the time that a reconnect has: more than is left now. */
-static bool past_grace(struct obx_relay *relay, uint64_t stops)
+/* A stop of a plugin that began in a reconnect has a longer timeout than what is left now. */
+static bool past_grace(struct obx_context *context, uint64_t deadline, uint64_t stops)
 {
-    return obx_relay_due(relay, relay->stop_at + stops * STOP_GRACE_MS * OBX_MS);
+    return obx_due(context, deadline + stops * STOP_GRACE_MS * OBX_MS);
 }
 
-static bool stop_broker(struct obx_relay *relay, bool late)
+static bool stop_broker(struct obx_stages *stages, uint64_t deadline, bool late)
 {
-    struct obx_link *broker = &relay->broker;
-    if (broker->state == OBX_LINK_DOWN)
-        return !relay->flying_count;
-    if (broker->state != OBX_LINK_STOPPING && (!relay->flying_count || late)) {
+    struct obx_link *broker = stages->broker;
+    bool in_flight = obx_pipeline_count(stages->pipeline, OBX_BATCH_IN_FLIGHT) > 0;
+    if (obx_link_state(broker) == OBX_LINK_DOWN)
+        return !in_flight;
+    if (obx_link_state(broker) != OBX_LINK_STOPPING && (!in_flight || late)) {
         OBX_FAILPOINT(stop, before_broker);
-        obx_link_stop(relay, broker, left_ms(relay));
-    } else if (late && past_grace(relay, 1)) {
-        obx_instance_cancel(broker->instance);
+        obx_link_stop(broker, left_ms(&stages->context, deadline));
+    } else if (late && past_grace(&stages->context, deadline, 1)) {
+        obx_link_cancel(broker);
     }
     return false;
 }
 
-static bool stop_store(struct obx_relay *relay, bool late)
+static bool stop_store(struct obx_stages *stages, uint64_t deadline, bool late)
 {
-    struct obx_link *store = &relay->store;
-    if (store->state == OBX_LINK_DOWN)
+    struct obx_link *store = stages->store;
+    if (obx_link_state(store) == OBX_LINK_DOWN)
         return true;
-    if (store->state != OBX_LINK_STOPPING && (late || !store_busy(relay))) {
+    if (obx_link_state(store) != OBX_LINK_STOPPING && (late || !has_rows_to_settle(stages))) {
         OBX_FAILPOINT(stop, before_store);
-        obx_link_stop(relay, store, left_ms(relay));
-    } else if (late && past_grace(relay, 2)) {
-        obx_instance_cancel(store->instance); /* not covered: all stores here stop in their grace */
+        obx_link_stop(store, left_ms(&stages->context, deadline));
+    } else if (late && past_grace(&stages->context, deadline, 2)) {
+        obx_link_cancel(store); /* not covered: all stores here stop in their grace */
     }
     return false;
 }
 
-void obx_stop_release(struct obx_relay *relay)
+void obx_stop_release(struct obx_stages *stages)
 {
-    obx_settle_forget(relay);
-    obx_dead_letter_clear(relay);
-    obx_keys_clear(&relay->keys);
+    obx_pipeline_skip_delivered(stages->pipeline);
+    obx_dead_letters_clear(stages->dead_letters);
+    obx_keys_clear(stages->keys);
 }
 
-void obx_stop_step(struct obx_relay *relay)
+bool obx_stop_step(struct obx_stages *stages, uint64_t deadline)
 {
-    obx_publish_leave(relay);
-    bool late = obx_relay_due(relay, relay->stop_at);
-    if (!stop_broker(relay, late))
-        return;
-    /* what the broker's stop decided may still be settled, for as long again as a plugin's stop may take */
-    late = late && obx_relay_due(relay, relay->stop_at + STOP_GRACE_MS * OBX_MS);
-    if (!stop_store(relay, late) || obx_call_busy(&relay->store.call) || obx_call_busy(&relay->broker.call))
-        return;
-    obx_stop_release(relay);
-    relay->running = relay->stopping = false;
-    relay->loop->ops->timer_clear(relay->loop, &relay->timer);
-    OBX_RELAY_LOG(relay, OUTBOX_LOG_DEBUG, "stopped");
+    struct obx_context *context = &stages->context;
+    obx_pipeline_skip_ready(stages->pipeline);
+    bool late = obx_due(context, deadline);
+    if (!stop_broker(stages, deadline, late))
+        return false;
+    /* what the broker's stop decided may still be settled, for as long again as the stop of a plugin may take */
+    late = late && past_grace(context, deadline, 1);
+    if (!stop_store(stages, deadline, late) || obx_link_busy(stages->store) || obx_link_busy(stages->broker))
+        return false;
+    obx_stop_release(stages);
+    return true;
 }

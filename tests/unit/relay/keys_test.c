@@ -15,10 +15,10 @@ Test(keys, events_stay_in_order_and_are_remembered_once)
 {
     struct obx_keys keys;
     obx_keys_init(&keys);
-    struct obx_key *key = obx_keys_defer(&keys, 1, at(5), 100);
-    cr_assert_eq(obx_keys_defer(&keys, 1, at(9), 101), key);
-    cr_assert_eq(obx_keys_defer(&keys, 1, at(7), 102), key);
-    cr_assert_eq(obx_keys_defer(&keys, 1, at(7), 103), key);
+    struct obx_key *key = obx_keys_block(&keys, 1, at(5), 100);
+    cr_assert_eq(obx_keys_block(&keys, 1, at(9), 101), key);
+    cr_assert_eq(obx_keys_block(&keys, 1, at(7), 102), key);
+    cr_assert_eq(obx_keys_block(&keys, 1, at(7), 103), key);
     cr_assert_eq(key->count, 3);
     cr_assert_eq(keys.events, 3);
     cr_assert_eq(key->events[key->first].position.major, 5);
@@ -33,17 +33,17 @@ Test(keys, a_key_goes_with_its_last_event_but_not_while_it_is_sending)
 {
     struct obx_keys keys;
     obx_keys_init(&keys);
-    struct obx_key *key = obx_keys_defer(&keys, 1, at(5), 0);
-    obx_keys_send(&keys, key);
+    struct obx_key *key = obx_keys_block(&keys, 1, at(5), 0);
+    obx_keys_start_retry(&keys, key);
     cr_assert_null(obx_keys_next(&keys));
-    obx_keys_gone(&keys, key, at(5));
+    obx_keys_remove_event(&keys, key, at(5));
     cr_assert_eq(obx_keys_find(&keys, 1), key);
     obx_keys_wait(&keys, key, 10);
     cr_assert_null(obx_keys_find(&keys, 1));
-    key = obx_keys_defer(&keys, 1, at(6), 0);
-    obx_keys_gone(&keys, key, at(99));
+    key = obx_keys_block(&keys, 1, at(6), 0);
+    obx_keys_remove_event(&keys, key, at(99));
     cr_assert_eq(key->count, 1);
-    obx_keys_gone(&keys, key, at(6));
+    obx_keys_remove_event(&keys, key, at(6));
     cr_assert_not(obx_keys_any(&keys));
     cr_assert_eq(mem_live(), 0);
 }
@@ -53,29 +53,29 @@ Test(keys, the_one_that_is_due_first_is_next)
     struct obx_keys keys;
     obx_keys_init(&keys);
     for (uint64_t i = 1; i <= 3; i++)
-        obx_keys_wait(&keys, obx_keys_defer(&keys, i, at(i), 0), 100 - i);
+        obx_keys_wait(&keys, obx_keys_block(&keys, i, at(i), 0), 100 - i);
     cr_assert_eq(obx_keys_next(&keys)->hash, 3);
     obx_keys_wait(&keys, obx_keys_find(&keys, 3), 200);
     cr_assert_eq(obx_keys_next(&keys)->hash, 2);
     obx_keys_clear(&keys);
 }
 
-Test(keys, stuck_events_are_counted)
+Test(keys, exhausted_events_are_counted)
 {
     struct obx_keys keys;
     obx_keys_init(&keys);
-    struct obx_key *key = obx_keys_defer(&keys, 1, at(1), 0);
-    obx_keys_defer(&keys, 2, at(2), 0);
-    obx_keys_set_stuck(&keys, key, true);
-    obx_keys_set_stuck(&keys, key, true);
-    obx_keys_defer(&keys, 1, at(3), 0);
-    cr_assert_eq(keys.stuck_events, 2);
-    obx_keys_gone(&keys, key, at(1));
-    cr_assert_eq(keys.stuck_events, 1);
-    obx_keys_set_stuck(&keys, key, false);
-    cr_assert_eq(keys.stuck_events, 0);
+    struct obx_key *key = obx_keys_block(&keys, 1, at(1), 0);
+    obx_keys_block(&keys, 2, at(2), 0);
+    obx_keys_set_exhausted(&keys, key, true);
+    obx_keys_set_exhausted(&keys, key, true);
+    obx_keys_block(&keys, 1, at(3), 0);
+    cr_assert_eq(keys.exhausted_events, 2);
+    obx_keys_remove_event(&keys, key, at(1));
+    cr_assert_eq(keys.exhausted_events, 1);
+    obx_keys_set_exhausted(&keys, key, false);
+    cr_assert_eq(keys.exhausted_events, 0);
     obx_keys_clear(&keys);
-    cr_assert_eq(keys.stuck_events, 0);
+    cr_assert_eq(keys.exhausted_events, 0);
 }
 
 Test(keys, no_memory_leaves_nothing_behind)
@@ -84,7 +84,7 @@ Test(keys, no_memory_leaves_nothing_behind)
         struct obx_keys keys;
         obx_keys_init(&keys);
         mem_fail_at(n, true);
-        struct obx_key *key = obx_keys_defer(&keys, 1, at(1), 0);
+        struct obx_key *key = obx_keys_block(&keys, 1, at(1), 0);
         bool failed = mem_failed();
         mem_fail_at(0, false);
         cr_assert_eq(key == NULL, failed);
@@ -108,10 +108,10 @@ Test(keys, random_against_a_plain_model)
         uint64_t id = (uint64_t)rand() % 64;
         struct obx_key *key = obx_keys_find(&keys, hash);
         if (rand() % 2) {
-            cr_assert_not_null(obx_keys_defer(&keys, hash, at(id), 0));
+            cr_assert_not_null(obx_keys_block(&keys, hash, at(id), 0));
             model[hash - 1][id] = true;
         } else if (key) {
-            obx_keys_gone(&keys, key, at(id));
+            obx_keys_remove_event(&keys, key, at(id));
             model[hash - 1][id] = false;
         }
         key = obx_keys_find(&keys, hash);

@@ -59,9 +59,8 @@ Test(relay, a_broker_that_says_nothing_is_not_called_relaying)
     cr_assert(rig_relaying(rig));
     cr_assert(rig_run(rig, is_recovering, 2000));
     struct outbox_stats stats = rig_stats(rig);
-    cr_assert_str_eq(
-        stats.last_error,
-        "broker: no word for 10 s of what is in flight; is it up, and are enough of its replicas in sync?");
+    cr_assert_str_eq(stats.last_error, "broker: no outcome for 10 s of the events in flight; is the broker up, and are "
+                                       "enough of its replicas in sync?");
     rig_run_for(rig, 60000);
     cr_assert(is_recovering(rig));
     cr_assert_str_empty(rig->said, "a warning is for those who know what is wrong");

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core/relay/broker_link.c - when the broker is started, and when a standby stops it */
+#include "relay/broker_link.h"
+
+#include "base/failpoint.h"
+#include "relay/link.h"
+#include "relay/ownership.h"
+#include "relay/pipeline.h"
+
+static void on_started(void *stage, const struct outbox_error *error)
+{
+    struct obx_link *broker = stage;
+    OBX_FAILPOINT(relay, after_broker_start);
+    if (obx_link_state(broker) != OBX_LINK_STARTING)
+        return;
+    if (error->code)
+        obx_link_lost(broker, error);
+    else
+        obx_link_started(broker);
+}
+
+static void start(struct obx_stages *stages)
+{
+    struct obx_link *broker = stages->broker;
+    struct obx_call *call = obx_link_begin(broker, broker, on_started);
+    OBX_FAILPOINT(relay, before_broker_start);
+    obx_broker_start(obx_link_instance(broker), call, obx_context_store_timeout(&stages->context));
+}
+
+void obx_broker_link_step(struct obx_stages *stages)
+{
+    struct obx_link *broker = stages->broker;
+    bool standby = obx_ownership_standby(stages->ownership);
+    obx_link_step(broker);
+    if (stages->context.stopping || obx_link_busy(broker) || obx_pipeline_count(stages->pipeline, OBX_BATCH_IN_FLIGHT))
+        return;
+    if (standby && obx_link_up(broker))
+        obx_link_stop(broker, OBX_LINK_STOP_MS);
+    if (!standby && !obx_ownership_undecided(stages->ownership) && obx_link_may_start(broker))
+        start(stages);
+}

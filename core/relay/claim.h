@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core/relay/claim.h - when to ask the store for rows, how many, and what to do with the answer
+ *
+ * When:   at once after a full batch; every millisecond while rows came lately; then with pauses that double up to
+ *         poll_interval_max. If the store has wake-ups, it arms one instead (OUTBOX_CLAIM_ARM_WAKEUP) and the relay
+ *         sleeps until the wake-up, at most 1 s.
+ * Bounds: max_in_flight_bytes, ready batches, blocked events (max_blocked_events), rejected events. Each only pauses.
+ * Keys whose pause is over (retry_claim.h) go first. When a poll is due, too, the two take turns, so that keys that
+ * fail again and again delay no others.
+ * Failure modes: a claim whose connection is lost is the link's business. Rows that there was no memory for, or that
+ * came too late, are read again by a rewind, once the pipeline is empty. Loop thread only.
+ */
+#ifndef OBX_RELAY_CLAIM_H
+#define OBX_RELAY_CLAIM_H
+
+#include "relay/stages.h"
+
+struct obx_claimer *obx_claimer_new(struct obx_stages *stages); /* NULL: no memory */
+void obx_claimer_free(struct obx_claimer *claimer);             /* NULL is fine */
+
+void obx_claimer_step(struct obx_claimer *claimer);
+void obx_claimer_wake(struct obx_claimer *claimer); /* there may be new rows: poll soon */
+/* The next poll begins with the first row of the outbox. */
+void obx_claimer_rewind(struct obx_claimer *claimer);
+void obx_claimer_reset(struct obx_claimer *claimer); /* ownership is new: rewind, poll now, start with small claims */
+
+bool obx_claimer_rewinding(const struct obx_claimer *claimer); /* a rewind is asked for and not begun */
+bool obx_claimer_saw_empty(const struct obx_claimer *claimer); /* the last poll found no new rows */
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core/relay/dead_letter.h - moves rejected rows to the dead letters, and knows which keys have any
+ *
+ * Happy path: obx_dead_letters_add() keeps the position, topic and key of a row, so that its batch can be released; a
+ * step moves up to 100 rows in one operation of the store. A move that fails for a reason that may pass is repeated.
+ * When the connection is lost the list is cleared: the rows are still in the outbox, and are read and rejected again.
+ * With on_reject: park-key the keys that have dead letters are read from the store when ownership begins, and every
+ * 5 s while there are any, so that the keys which an operator replayed go again. Loop thread only.
+ */
+#ifndef OBX_RELAY_DEAD_LETTER_H
+#define OBX_RELAY_DEAD_LETTER_H
+
+#include "relay/stages.h"
+
+struct obx_dead_letters *obx_dead_letters_new(struct obx_stages *stages); /* NULL: no memory */
+void obx_dead_letters_free(struct obx_dead_letters *letters);             /* cleared; NULL is fine */
+
+/* False: no memory. reason is cut at 199 bytes. */
+bool obx_dead_letters_add(struct obx_dead_letters *letters, const struct outbox_message *message,
+                          struct outbox_position position, uint32_t attempts, const char *reason);
+void obx_dead_letters_step(struct obx_dead_letters *letters);
+void obx_dead_letters_clear(struct obx_dead_letters *letters); /* forgets rows and keys */
+void obx_dead_letters_reset(struct obx_dead_letters *letters); /* ownership is new: clear, and read the keys now */
+
+/* So many rows wait that no more are claimed. */
+bool obx_dead_letters_full(const struct obx_dead_letters *letters);
+bool obx_dead_letters_waiting(const struct obx_dead_letters *letters); /* rows are not handed to the store yet */
+bool obx_dead_letters_idle(const struct obx_dead_letters *letters);    /* no row waits, none is being moved */
+/* The keys that have dead letters are known, if on_reject needs them. Without them nothing may be published. */
+bool obx_dead_letters_keys_known(const struct obx_dead_letters *letters);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core/relay/outcome.h - what became of published events
+ *
+ *   DELIVERED               to be settled
+ *   RETRY                   behind its key; the first event of a key counts an attempt, if the fault is its own
+ *   REJECTED                on_reject decides (reject.h)
+ *   NOT_CONNECTED, UNKNOWN  the batch sends it again, in order, when the broker is back; counts no attempt
+ *
+ * Outcomes may come inside publish(), so obx_outcome_note() only sets row states; obx_outcome_done() decides, when the
+ * publish is complete. Loop thread only.
+ */
+#ifndef OBX_RELAY_OUTCOME_H
+#define OBX_RELAY_OUTCOME_H
+
+#include "relay/batch.h"
+#include "relay/stages.h"
+
+void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes); /* obx_call.outcomes */
+void obx_outcome_done(void *batch, const struct outbox_error *error);                 /* obx_request.done */
+/* After a round of a batch: the keys that failed pause; the other keys of a retry go on at once. */
+void obx_outcome_resume_keys(struct obx_stages *stages, const struct obx_batch *batch);
+
+#endif

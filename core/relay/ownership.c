@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core/relay/ownership.c - start, acquire, renew, and what each means for the other stages */
+#include "relay/ownership.h"
+
+#include "base/failpoint.h"
+#include "relay/claim.h"
+#include "relay/dead_letter.h"
+#include "relay/keys.h"
+#include "relay/link.h"
+#include "relay/pipeline.h"
+#include "relay/route.h"
+#include "relay/settle.h"
+
+struct obx_ownership {
+    struct obx_stages *stages;
+    struct outbox_store_start start;
+    struct outbox_acquire acquire;
+    bool standby;
+    bool owns; /* since the last acquire that succeeded, until the next step after a loss */
+    struct obx_request renew_request;
+    uint64_t renew_at;
+};
+
+struct obx_ownership *obx_ownership_new(struct obx_stages *stages)
+{
+    struct obx_ownership *ownership = obx_alloc(sizeof *ownership);
+    if (ownership)
+        ownership->stages = stages;
+    return ownership;
+}
+
+void obx_ownership_free(struct obx_ownership *ownership)
+{
+    obx_free(ownership);
+}
+
+void obx_ownership_start(struct obx_ownership *ownership)
+{
+    ownership->standby = false;
+}
+
+bool obx_ownership_standby(const struct obx_ownership *ownership)
+{
+    return ownership->standby;
+}
+
+bool obx_ownership_undecided(const struct obx_ownership *ownership)
+{
+    enum obx_link_state state = obx_link_state(ownership->stages->store);
+    return state == OBX_LINK_STARTING || state == OBX_LINK_ACQUIRING;
+}
+
+const char *obx_ownership_owner(const struct obx_ownership *ownership)
+{
+    return ownership->acquire.owner;
+}
+
+/* ---- acquiring --------------------------------------------------------------------------------------------------- */
+
+static uint64_t renew_interval(const struct obx_context *context)
+{
+    return (uint64_t)context->settings.lease_ms * OBX_MS / 4;
+}
+
+/* Rows that were claimed before mean nothing any more. */
+static void forget_rows(struct obx_stages *stages)
+{
+    obx_pipeline_next_epoch(stages->pipeline);
+    obx_pipeline_skip_delivered(stages->pipeline);
+    obx_keys_clear(stages->keys);
+}
+
+static void become_owner(struct obx_ownership *ownership)
+{
+    struct obx_stages *stages = ownership->stages;
+    if (!(ownership->acquire.flags & OUTBOX_ACQUIRED_SAME))
+        forget_rows(stages);
+    ownership->standby = false;
+    ownership->owns = true;
+    ownership->renew_at = stages->context.now + renew_interval(&stages->context);
+    obx_dead_letters_reset(stages->dead_letters);
+    obx_settler_reset(stages->settler);
+    obx_claimer_reset(stages->claimer);
+    obx_link_acquired(stages->store);
+    OBX_RELAY_LOG(&stages->context, OUTBOX_LOG_INFO, "store: this relay owns the outbox");
+}
+
+static void stand_by(struct obx_ownership *ownership, const struct outbox_error *error)
+{
+    struct obx_context *context = &ownership->stages->context;
+    const char *owner = ownership->acquire.owner;
+    if (!ownership->standby)
+        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "store: standing by, the outbox is owned by %s",
+                      owner[0] ? owner : "another relay");
+    ownership->standby = true;
+    obx_link_stand_by(ownership->stages->store, error, (uint64_t)context->settings.standby_poll_interval_ms);
+}
+
+static void on_acquired(void *stage, const struct outbox_error *error)
+{
+    struct obx_ownership *ownership = stage;
+    struct obx_link *store = ownership->stages->store;
+    OBX_FAILPOINT(relay, after_acquire);
+    if (obx_link_state(store) != OBX_LINK_ACQUIRING)
+        return;
+    if (!error->code)
+        become_owner(ownership);
+    else if (error->code == OUTBOX_E_STANDBY || error->code == OUTBOX_E_AGAIN)
+        stand_by(ownership, error);
+    else
+        obx_link_lost(store, error);
+}
+
+static void acquire(struct obx_ownership *ownership)
+{
+    struct obx_context *context = &ownership->stages->context;
+    struct obx_link *store = ownership->stages->store;
+    ownership->acquire = (struct outbox_acquire){.struct_size = sizeof ownership->acquire,
+                                                 .lease_ms = (uint32_t)context->settings.lease_ms};
+    OBX_FAILPOINT(relay, before_acquire);
+    obx_store_acquire(obx_link_instance(store), obx_link_begin(store, ownership, on_acquired),
+                      obx_context_store_timeout(context), &ownership->acquire);
+}
+
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
+
+static void on_started(void *stage, const struct outbox_error *error)
+{
+    struct obx_link *store = ((struct obx_ownership *)stage)->stages->store;
+    OBX_FAILPOINT(relay, after_store_start);
+    if (obx_link_state(store) != OBX_LINK_STARTING)
+        return;
+    if (error->code)
+        obx_link_lost(store, error);
+    else
+        obx_link_started(store);
+}
+
+static void start(struct obx_ownership *ownership)
+{
+    struct obx_stages *stages = ownership->stages;
+    ownership->start = (struct outbox_store_start){.struct_size = sizeof ownership->start,
+                                                   .column_count = stages->route->columns.count,
+                                                   .columns = stages->route->columns.list};
+    struct obx_call *call = obx_link_begin(stages->store, ownership, on_started);
+    OBX_FAILPOINT(relay, before_store_start);
+    obx_store_start(obx_link_instance(stages->store), call, obx_context_store_timeout(&stages->context),
+                    &ownership->start);
+}
+
+/* ---- the steps --------------------------------------------------------------------------------------------------- */
+
+/* What was not published may be published by the next owner, so this relay reads it again before it does. */
+static void on_loss(struct obx_ownership *ownership)
+{
+    ownership->owns = false;
+    obx_pipeline_skip_ready(ownership->stages->pipeline);
+    obx_pipeline_set_reread(ownership->stages->pipeline, true);
+}
+
+void obx_ownership_step(struct obx_ownership *ownership)
+{
+    struct obx_stages *stages = ownership->stages;
+    if (ownership->owns && !obx_link_up(stages->store))
+        on_loss(ownership);
+    obx_link_step(stages->store);
+    if (stages->context.stopping || obx_link_busy(stages->store))
+        return;
+    if (obx_link_may_start(stages->store))
+        start(ownership);
+    else if (obx_link_may_acquire(stages->store))
+        acquire(ownership);
+}
+
+static void on_renewed(void *stage, const struct outbox_error *error)
+{
+    struct obx_ownership *ownership = stage;
+    OBX_FAILPOINT(relay, after_renew);
+    if (error->code && error->code != OUTBOX_E_AGAIN)
+        obx_link_lost(ownership->stages->store, error);
+}
+
+void obx_ownership_renew_step(struct obx_ownership *ownership)
+{
+    struct obx_context *context = &ownership->stages->context;
+    struct obx_link *store = ownership->stages->store;
+    if (!obx_link_up(store) || !obx_store_can_renew(obx_link_instance(store)) ||
+        obx_request_busy(&ownership->renew_request) || !obx_due(context, ownership->renew_at))
+        return;
+    ownership->renew_at = context->now + renew_interval(context);
+    OBX_FAILPOINT(relay, before_renew);
+    obx_store_renew(obx_link_instance(store),
+                    obx_request_begin(&ownership->renew_request, context, ownership, on_renewed),
+                    obx_context_store_timeout(context));
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core/relay/ownership.h - the store's connection, the ownership of the outbox, and its renewal
+ *
+ * Happy path: start the store, acquire the ownership, read the outbox from its start, renew four times in a lease.
+ * A standby asks again every standby_poll_interval.
+ * When the ownership is lost, rows that are not published yet stay in the outbox, publishes in flight finish, and
+ * delivered rows are settled as soon as the ownership is back; only then the outbox is read again from its start. If
+ * the store can not vouch that its positions still mean the same, nothing of before is settled. Loop thread only.
+ */
+#ifndef OBX_RELAY_OWNERSHIP_H
+#define OBX_RELAY_OWNERSHIP_H
+
+#include "relay/stages.h"
+
+struct obx_ownership *obx_ownership_new(struct obx_stages *stages); /* NULL: no memory */
+void obx_ownership_free(struct obx_ownership *ownership);           /* NULL is fine */
+void obx_ownership_start(struct obx_ownership *ownership);          /* the relay starts */
+void obx_ownership_step(struct obx_ownership *ownership);
+void obx_ownership_renew_step(struct obx_ownership *ownership);
+
+bool obx_ownership_standby(const struct obx_ownership *ownership);      /* another relay is the owner */
+bool obx_ownership_undecided(const struct obx_ownership *ownership);    /* the store is asked who is the owner */
+const char *obx_ownership_owner(const struct obx_ownership *ownership); /* of a standby, for people; never NULL */
+
+#endif

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core/relay/reject.c - the policies of on_reject */
+#include "relay/reject.h"
+
+#include "relay/dead_letter.h"
+#include "relay/order.h"
+
+#define BLOCKED_FAILURES 8u /* so many failures in a row a rejection counts for, at least: the next pause is long */
+
+static void log_blocked(struct obx_stages *stages, const struct obx_key *key, const struct outbox_error *error)
+{
+    const struct obx_last_failure *failure = obx_key_last_failure(key);
+    if (key->exhausted)
+        return;
+    OBX_RELAY_LOG(
+        &stages->context, OUTBOX_LOG_ERROR,
+        "event %s can not be published and blocks its key '%s' of topic '%s': %s; correct it, or see on_reject",
+        failure->event_id, failure->key, failure->topic, error->text);
+}
+
+static bool block(struct obx_stages *stages, const struct outbox_message *message, struct outbox_position position,
+                  const struct outbox_error *error)
+{
+    const struct obx_context *context = &stages->context;
+    uint64_t hash = obx_order_key(context->settings.order, message, position);
+    struct obx_key *key = obx_keys_block(stages->keys, hash, position, context->now);
+    if (!key)
+        return false; /* not covered: no memory just here */
+    obx_key_event(key, position)->attempts++;
+    obx_keys_set_failure(stages->keys, key, message, error->text);
+    log_blocked(stages, key, error);
+    obx_keys_set_exhausted(stages->keys, key, true);
+    key->failures = OBX_MAX(key->failures, BLOCKED_FAILURES);
+    if (key->retrying)
+        obx_keys_mark_failed(stages->keys, key, error->code);
+    else
+        obx_keys_wait(stages->keys, key, context->now + (uint64_t)context->settings.retry_max_ms * OBX_MS);
+    return true;
+}
+
+static int id_size(const struct outbox_message *message)
+{
+    return (int)OBX_MIN(message->id.size, (size_t)64);
+}
+
+static const char *id_text(const struct outbox_message *message)
+{
+    return message->id.data ? (const char *)message->id.data : "";
+}
+
+/* The event is no longer behind its key. A key that failed through another event has to pause all the same. */
+static void unblock(struct obx_stages *stages, struct obx_key *key, struct outbox_position position)
+{
+    if (!key)
+        return;
+    struct obx_blocked_event *event = obx_key_event(key, position);
+    if (event && event == obx_key_first(key) && obx_key_failed(key))
+        obx_list_remove(&key->failed);
+    obx_keys_remove_event(stages->keys, key, position);
+}
+
+static bool dead_letter(struct obx_stages *stages, const struct outbox_message *message,
+                        struct outbox_position position, const struct outbox_error *error)
+{
+    uint64_t hash = obx_order_key(stages->context.settings.order, message, position);
+    struct obx_key *key = obx_keys_find(stages->keys, hash);
+    struct obx_blocked_event *event = key ? obx_key_event(key, position) : NULL;
+    uint32_t attempts = (event ? event->attempts : 0) + 1;
+    if (stages->context.settings.on_reject == OBX_PARK_KEY && !obx_key_set_add(stages->dead_letter_keys, hash))
+        return false; /* not covered: no memory just here */
+    if (!obx_dead_letters_add(stages->dead_letters, message, position, attempts, error->text))
+        return false;
+    OBX_RELAY_LOG(&stages->context, OUTBOX_LOG_WARN, "event %.*s goes to the dead letters: %s", id_size(message),
+                  id_text(message), error->text);
+    unblock(stages, key, position);
+    return true;
+}
+
+static void halt(struct obx_stages *stages, const struct outbox_message *message, const struct outbox_error *error)
+{
+    if (!stages->context.halted)
+        OBX_RELAY_LOG(&stages->context, OUTBOX_LOG_ERROR,
+                      "event %.*s can not be published, the relay stops (on_reject: stop): %s", id_size(message),
+                      id_text(message), error->text);
+    stages->context.halted = true;
+}
+
+bool obx_reject(struct obx_stages *stages, const struct outbox_message *message, struct outbox_position position,
+                const struct outbox_error *error)
+{
+    switch (stages->context.settings.on_reject) {
+    case OBX_PARK:
+    case OBX_PARK_KEY:
+        return dead_letter(stages, message, position, error);
+    case OBX_STOP:
+        halt(stages, message, error);
+        return block(stages, message, position, error);
+    default:
+        return block(stages, message, position, error);
+    }
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core/relay/settle.h - removes delivered rows from the outbox; never delays a publish
+ *
+ * Happy path: finished batches gather in DONE while one settle is in flight, and go together in the next. A settle is a
+ * commit that competes with the commits of the application. So fewer than 1,000 rows wait until 20 ms after the
+ * previous settle, unless a stop, a rewind, a retry or memory waits for them.
+ * Failure modes: after AGAIN the settle is repeated; it is logged when that lasts 10 s. Any other failure means that
+ * the connection or the ownership is lost. The rows then stay DELIVERED and are settled first when the ownership is
+ * back, if the store vouches that their positions still mean the same. Loop thread only.
+ */
+#ifndef OBX_RELAY_SETTLE_H
+#define OBX_RELAY_SETTLE_H
+
+#include "relay/stages.h"
+
+struct obx_settler *obx_settler_new(struct obx_stages *stages); /* NULL: no memory */
+void obx_settler_free(struct obx_settler *settler);             /* NULL is fine */
+void obx_settler_step(struct obx_settler *settler);
+void obx_settler_reset(struct obx_settler *settler); /* ownership is new: settle now */
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core/relay/stages.h - the stages of a relay, and who may call whom
+ *
+ * A stage is an opaque structure of its own file. Other files call its functions; none sees its fields. A file calls
+ * only files that stand above it in this list, so there is no circle (tests/unit/relay/layers checks it):
+ *
+ *   context         time, ticks, settings, counters
+ *   batch           a claimed batch and the state of each of its rows
+ *   keys, key_set   blocked keys with their events; keys that have dead letters
+ *   order           may this row go now? the decision tables
+ *   link            one connection: started, up, lost, stopped
+ *   retry_claim     which blocked events are claimed again, by position
+ *   pipeline        where each batch is: READY, IN_FLIGHT, DONE, SETTLING
+ *   dead_letter     moves rejected rows to the dead letters
+ *   reject          on_reject: what happens to an event that can never go
+ *   stall_watchdog  a broker that answers nothing
+ *   outcome         IN_FLIGHT -> DONE or READY, or rows behind their key
+ *   publish         READY -> IN_FLIGHT: routes rows to messages
+ *   claim           rows of the store -> READY
+ *   settle          DONE -> SETTLING -> released
+ *   ownership       the store's connection, the ownership of the outbox and its renewal
+ *   broker_link     the broker's connection
+ *   stop            the end of a relay
+ *   status          state, drained, statistics
+ *   relay           the tick, which runs a step of every stage
+ */
+#ifndef OBX_RELAY_STAGES_H
+#define OBX_RELAY_STAGES_H
+
+#include "relay/context.h"
+#include "relay/events.h"
+
+struct obx_keys;
+struct obx_key_set;
+struct obx_route;
+struct obx_link;
+struct obx_retry_claim;
+struct obx_pipeline;
+struct obx_dead_letters;
+struct obx_stall_watchdog;
+struct obx_publisher;
+struct obx_claimer;
+struct obx_settler;
+struct obx_ownership;
+
+/* Made once by relay.c, which owns them all; each pointer stays. */
+struct obx_stages {
+    struct obx_context context;
+    struct obx_relay_events events;
+    struct obx_keys *keys;
+    struct obx_key_set *dead_letter_keys;
+    struct obx_route *route;
+    struct obx_link *store, *broker;
+    struct obx_retry_claim *retry_claim;
+    struct obx_pipeline *pipeline;
+    struct obx_dead_letters *dead_letters;
+    struct obx_stall_watchdog *stall_watchdog;
+    struct obx_publisher *publisher;
+    struct obx_claimer *claimer;
+    struct obx_settler *settler;
+    struct obx_ownership *ownership;
+};
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core/relay/status.c - from the stages to states, reports and statistics */
+#include "relay/status.h"
+
+#include "relay/claim.h"
+#include "relay/dead_letter.h"
+#include "relay/keys.h"
+#include "relay/link.h"
+#include "relay/ownership.h"
+#include "relay/pipeline.h"
+#include "relay/stall_watchdog.h"
+
+void obx_status_start(struct obx_status *status)
+{
+    status->has_relayed = false;
+}
+
+/* ---- the state --------------------------------------------------------------------------------------------------- */
+
+static bool is_relaying(const struct obx_stages *stages)
+{
+    return obx_link_up(stages->store) && obx_link_up(stages->broker) && !obx_claimer_rewinding(stages->claimer) &&
+           !obx_stall_watchdog_stalled(stages->stall_watchdog);
+}
+
+static enum outbox_state current_state(const struct obx_status *status, bool running)
+{
+    const struct obx_stages *stages = status->stages;
+    if (!running)
+        return OUTBOX_STATE_STOPPED;
+    if (stages->context.stopping)
+        return OUTBOX_STATE_DRAINING;
+    if (stages->context.halted)
+        return OUTBOX_STATE_HALTED;
+    if (obx_ownership_standby(stages->ownership))
+        return OUTBOX_STATE_STANDBY;
+    if (is_relaying(stages))
+        return OUTBOX_STATE_RELAYING;
+    return status->has_relayed ? OUTBOX_STATE_RECOVERING : OUTBOX_STATE_CONNECTING;
+}
+
+static const char *reason(const struct obx_stages *stages)
+{
+    if (obx_ownership_standby(stages->ownership))
+        return obx_ownership_owner(stages->ownership);
+    return stages->context.stats.last_error;
+}
+
+void obx_status_report_state(struct obx_status *status, bool running)
+{
+    const struct obx_relay_events *events = &status->stages->events;
+    enum outbox_state state = current_state(status, running);
+    if (state == status->state)
+        return;
+    status->state = state;
+    status->has_relayed |= state == OUTBOX_STATE_RELAYING;
+    if (state == OUTBOX_STATE_RELAYING)
+        status->unready_since = 0;
+    else if (!status->unready_since)
+        status->unready_since = status->stages->context.now;
+    if (events->state)
+        events->state(events->arg, state, reason(status->stages));
+}
+
+/* ---- drained ----------------------------------------------------------------------------------------------------- */
+
+static bool is_drained(const struct obx_stages *stages)
+{
+    const struct obx_claimer *claimer = stages->claimer;
+    return obx_claimer_saw_empty(claimer) && !obx_claimer_rewinding(claimer) && obx_pipeline_empty(stages->pipeline) &&
+           obx_dead_letters_idle(stages->dead_letters) && obx_link_up(stages->store) &&
+           stages->keys->events == stages->keys->exhausted_events;
+}
+
+void obx_status_report_drained(struct obx_status *status)
+{
+    const struct obx_stages *stages = status->stages;
+    uint64_t claimed = stages->context.stats.claimed;
+    if ((status->drained_reported && status->drained_claimed == claimed) || !is_drained(stages))
+        return;
+    status->drained_reported = true;
+    status->drained_claimed = claimed;
+    if (stages->events.drained)
+        stages->events.drained(stages->events.arg, stages->keys->events);
+}
+
+/* ---- statistics -------------------------------------------------------------------------------------------------- */
+
+static uint64_t violations(const struct obx_link *link)
+{
+    struct obx_violations seen = obx_instance_violations(obx_link_instance(link));
+    return seen.unknown_ops + seen.bad_outcomes;
+}
+
+void obx_status_stats(const struct obx_status *status, struct outbox_stats *stats)
+{
+    const struct obx_stages *stages = status->stages;
+    *stats = stages->context.stats;
+    stats->struct_size = sizeof *stats;
+    stats->state = status->state;
+    stats->deferred = stages->keys->events;
+    stats->blocked_keys = obx_keys_count(stages->keys);
+    stats->violations = violations(stages->store) + violations(stages->broker);
+    stats->unready_since_ns = status->unready_since;
+}
+
+void obx_status_each_blocked(const struct obx_status *status,
+                             void (*each)(void *arg, const struct obx_blocked_key *key), void *arg)
+{
+    for (const struct obx_key *key = status->stages->keys->table; key; key = key->hh.next) {
+        if (!key->count)
+            continue; /* not covered: keys without events are removed */
+        const struct obx_blocked_event *first = obx_key_first(key);
+        const struct obx_last_failure *failure = obx_key_last_failure(key);
+        struct obx_blocked_key blocked = {.topic = failure->topic,
+                                          .key = failure->key,
+                                          .position = first->position,
+                                          .event_id = failure->event_id,
+                                          .attempts = first->attempts,
+                                          .events = key->count,
+                                          .since_ns = key->since_ns,
+                                          .reason = failure->reason};
+        each(arg, &blocked);
+    }
+}
