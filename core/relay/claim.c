@@ -8,16 +8,12 @@
 #include "relay/keys.h"
 #include "relay/link.h"
 #include "relay/pipeline.h"
+#include "relay/poll_schedule.h"
 #include "relay/retry_claim.h"
 
-#define READY_MAX 8                    /* batches claimed and not yet published */
-#define FIRST_ROWS 64                  /* of the first claim; doubles */
-#define ROW_BYTES 1024                 /* first estimate */
-#define POLL_NS OBX_MS                 /* from poll to poll while rows come */
-#define ACTIVE_NS (100 * OBX_MS)       /* after rows came, without wake-ups */
-#define ACTIVE_WAKEUP_NS (10 * OBX_MS) /* the same, with wake-ups */
-#define ARM_DELAY_NS (16 * OBX_MS)     /* idle pause from which the wake-up is armed */
-#define SLEEP_NS (1000 * OBX_MS)       /* with an armed wake-up */
+#define READY_MAX 8    /* batches claimed and not yet published */
+#define FIRST_ROWS 64  /* of the first claim; doubles */
+#define ROW_BYTES 1024 /* first estimate */
 #define NO_MEMORY_NS (10 * OBX_MS)
 #define RETRY_PAUSE_NS (100 * OBX_MS) /* of keys whose claim failed */
 #define AGAIN_MS 20
@@ -26,16 +22,10 @@ struct obx_claimer {
     struct obx_stages *stages;
     struct obx_request request;
     struct outbox_claim claim;
-    bool is_retry;           /* of the claim in flight, or of the last one */
-    bool arms_wakeup;        /* likewise: it asked for that */
-    bool wakeup_unavailable; /* the store could not arm it the last time */
+    bool is_retry; /* of the claim in flight, or of the last one */
     bool rewind;
-    bool wake;             /* wake-up since the last claim began */
-    bool saw_empty;        /* the last poll found nothing new */
-    uint64_t poll_at;      /* next poll */
-    uint64_t claimed_at;   /* when the last claim began */
-    uint64_t active_until; /* rows or a wake-up came lately: poll every millisecond */
-    uint64_t idle_delay;
+    bool saw_empty; /* the last poll found nothing new */
+    struct obx_poll_schedule schedule;
     uint64_t row_bytes; /* running estimate */
     uint32_t ramp;      /* rows of the next claim at most: the first claims are small */
     bool blocked_logged;
@@ -70,18 +60,13 @@ void obx_claimer_reset(struct obx_claimer *claimer)
 {
     claimer->rewind = true;
     claimer->saw_empty = false;
-    claimer->poll_at = claimer->stages->context.now;
-    claimer->idle_delay = POLL_NS;
+    obx_poll_schedule_reset(&claimer->schedule, claimer->stages->context.now);
     claimer->ramp = FIRST_ROWS;
 }
 
 void obx_claimer_wake(struct obx_claimer *claimer)
 {
-    uint64_t now = obx_loop_now(claimer->stages->context.loop);
-    claimer->wake = true;
-    claimer->active_until = now + ACTIVE_WAKEUP_NS;
-    claimer->idle_delay = POLL_NS;
-    claimer->poll_at = OBX_MIN(claimer->poll_at, OBX_MAX(now, claimer->claimed_at + POLL_NS / 2));
+    obx_poll_schedule_wake(&claimer->schedule, obx_loop_now(claimer->stages->context.loop));
 }
 
 bool obx_claimer_rewinding(const struct obx_claimer *claimer)
@@ -92,38 +77,6 @@ bool obx_claimer_rewinding(const struct obx_claimer *claimer)
 bool obx_claimer_saw_empty(const struct obx_claimer *claimer)
 {
     return claimer->saw_empty;
-}
-
-/* ---- the next poll ----------------------------------------------------------------------------------------------- */
-
-/* A store whose wake-up can not be armed is polled like one without. */
-static void schedule_after_rows(struct obx_claimer *claimer, bool more)
-{
-    const struct obx_context *context = &claimer->stages->context;
-    bool wakes = has_wakeup(claimer) && !claimer->wakeup_unavailable;
-    claimer->active_until = context->now + (wakes ? ACTIVE_WAKEUP_NS : ACTIVE_NS);
-    claimer->idle_delay = POLL_NS;
-    claimer->poll_at = more ? context->now : claimer->claimed_at + POLL_NS;
-    if (more)
-        claimer->ramp = OBX_MIN(claimer->ramp * 2, (uint32_t)context->settings.claim_rows);
-}
-
-static void schedule_after_nothing(struct obx_claimer *claimer)
-{
-    const struct obx_context *context = &claimer->stages->context;
-    bool armed = claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
-    claimer->saw_empty = !claimer->wake;
-    if (claimer->arms_wakeup)
-        claimer->wakeup_unavailable = !armed;
-    if (claimer->wake || context->now < claimer->active_until) {
-        claimer->poll_at = claimer->claimed_at + POLL_NS;
-    } else if (armed) {
-        claimer->poll_at = context->now + SLEEP_NS;
-    } else {
-        uint64_t longest = (uint64_t)context->settings.poll_interval_max_ms * OBX_MS;
-        claimer->poll_at = context->now + claimer->idle_delay;
-        claimer->idle_delay = OBX_MIN(claimer->idle_delay * 2, longest);
-    }
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
@@ -165,7 +118,7 @@ static void on_failed(struct obx_claimer *claimer, const struct outbox_error *er
     if (claimer->is_retry)
         retry_again(claimer, RETRY_PAUSE_NS);
     if (error->code == OUTBOX_E_AGAIN)
-        claimer->poll_at = context->now + obx_backoff(context->loop, 1, AGAIN_MS, AGAIN_MS);
+        claimer->schedule.poll_at = context->now + obx_backoff(context->loop, 1, AGAIN_MS, AGAIN_MS);
     else
         obx_link_lost(claimer->stages->store, error);
 }
@@ -181,12 +134,20 @@ static void on_too_late(struct obx_claimer *claimer, const struct outbox_error *
         claimer->rewind = true;
 }
 
+static void on_empty_poll(struct obx_claimer *claimer)
+{
+    const struct obx_context *context = &claimer->stages->context;
+    claimer->saw_empty = !claimer->schedule.woken;
+    obx_poll_schedule_after_nothing(&claimer->schedule, context->now, claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP,
+                                    (uint64_t)context->settings.poll_interval_max_ms * OBX_MS);
+}
+
 static void on_nothing(struct obx_claimer *claimer, const struct outbox_error *error)
 {
     (void)error;
     obx_link_works(claimer->stages->store);
     if (!claimer->is_retry) {
-        schedule_after_nothing(claimer);
+        on_empty_poll(claimer);
         return;
     }
     obx_retry_claim_note(claimer->stages->retry_claim, NULL);
@@ -199,6 +160,14 @@ static void estimate_row(struct obx_claimer *claimer, const struct outbox_batch 
     claimer->row_bytes = OBX_MAX(bytes, (claimer->row_bytes * 7 + bytes) / 8);
 }
 
+static void on_polled_rows(struct obx_claimer *claimer, bool more)
+{
+    const struct obx_context *context = &claimer->stages->context;
+    obx_poll_schedule_after_rows(&claimer->schedule, context->now, has_wakeup(claimer), more);
+    if (more)
+        claimer->ramp = OBX_MIN(claimer->ramp * 2, (uint32_t)context->settings.claim_rows);
+}
+
 static void no_memory_for_rows(struct obx_claimer *claimer)
 {
     release_rows(claimer);
@@ -206,7 +175,7 @@ static void no_memory_for_rows(struct obx_claimer *claimer)
         retry_again(claimer, RETRY_PAUSE_NS); /* not covered: batches are recycled, a retry takes no memory */
     else
         claimer->rewind = true;
-    claimer->poll_at = claimer->stages->context.now + NO_MEMORY_NS;
+    claimer->schedule.poll_at = claimer->stages->context.now + NO_MEMORY_NS;
 }
 
 static void on_rows(struct obx_claimer *claimer, const struct outbox_error *error)
@@ -217,7 +186,7 @@ static void on_rows(struct obx_claimer *claimer, const struct outbox_error *erro
     if (claimer->is_retry)
         obx_retry_claim_note(claimer->stages->retry_claim, rows);
     else
-        schedule_after_rows(claimer, rows->flags & OUTBOX_BATCH_MORE);
+        on_polled_rows(claimer, rows->flags & OUTBOX_BATCH_MORE);
     estimate_row(claimer, rows);
     if (!obx_pipeline_add(claimer->stages->pipeline, rows, claimer->is_retry)) {
         no_memory_for_rows(claimer);
@@ -265,8 +234,7 @@ static void set_limits(struct obx_claimer *claimer)
 static void submit(struct obx_claimer *claimer)
 {
     struct obx_context *context = &claimer->stages->context;
-    claimer->claimed_at = context->now;
-    claimer->wake = false;
+    obx_poll_schedule_begin(&claimer->schedule, context->now);
     context->stats.claims++;
     OBX_FAILPOINT(relay, before_claim);
     obx_store_claim(obx_link_instance(claimer->stages->store),
@@ -290,7 +258,7 @@ static void retry(struct obx_claimer *claimer)
 static uint32_t poll_flags(const struct obx_claimer *claimer)
 {
     uint32_t flags = claimer->rewind ? OUTBOX_CLAIM_REWIND : 0;
-    if (has_wakeup(claimer) && claimer->idle_delay >= ARM_DELAY_NS)
+    if (has_wakeup(claimer) && obx_poll_schedule_arms_wakeup(&claimer->schedule))
         flags |= OUTBOX_CLAIM_ARM_WAKEUP;
     return flags;
 }
@@ -300,7 +268,7 @@ static void poll(struct obx_claimer *claimer)
 {
     claimer->claim = (struct outbox_claim){.struct_size = sizeof claimer->claim, .flags = poll_flags(claimer)};
     set_limits(claimer);
-    claimer->arms_wakeup = claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
+    claimer->schedule.arms_wakeup = claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
     claimer->is_retry = false;
     if (claimer->rewind)
         obx_pipeline_set_reread(claimer->stages->pipeline, false);
@@ -355,7 +323,7 @@ static void log_too_many_blocked(struct obx_claimer *claimer)
  * then there is memory for either only between two retries. */
 static bool is_turn_of_poll(const struct obx_claimer *claimer)
 {
-    return claimer->is_retry && claimer->stages->context.now >= claimer->poll_at && !too_many_blocked(claimer);
+    return claimer->is_retry && claimer->stages->context.now >= claimer->schedule.poll_at && !too_many_blocked(claimer);
 }
 
 static bool is_turn_of_retry(struct obx_claimer *claimer)
@@ -378,6 +346,6 @@ void obx_claimer_step(struct obx_claimer *claimer)
         return;
     }
     claimer->blocked_logged = false;
-    if (obx_due(&claimer->stages->context, claimer->poll_at))
+    if (obx_due(&claimer->stages->context, claimer->schedule.poll_at))
         poll(claimer);
 }

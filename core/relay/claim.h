@@ -2,9 +2,7 @@
 /*
  * core/relay/claim.h - when to ask the store for rows, how many, and what to do with the answer
  *
- * When:   at once after a full batch; every millisecond while rows came lately; then with pauses that double up to
- *         poll_interval_max. If the store has wake-ups, it arms one instead (OUTBOX_CLAIM_ARM_WAKEUP) and the relay
- *         sleeps until the wake-up, at most 1 s.
+ * When:   poll_schedule.h.
  * Bounds: max_in_flight_bytes, ready batches, blocked events (max_blocked_events), rejected events. Each only pauses.
  * Keys whose pause is over (retry_claim.h) go first. When a poll is due, too, the two take turns, so that keys that
  * fail again and again delay no others.

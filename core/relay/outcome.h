@@ -18,7 +18,5 @@
 
 void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes); /* obx_call.outcomes */
 void obx_outcome_done(void *batch, const struct outbox_error *error);                 /* obx_request.done */
-/* After a round of a batch: the keys that failed pause; the other keys of a retry go on at once. */
-void obx_outcome_resume_keys(struct obx_stages *stages, const struct obx_batch *batch);
 
 #endif

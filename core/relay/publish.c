@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "relay/dead_letter.h"
+#include "relay/key_pauses.h"
 #include "relay/link.h"
 #include "relay/order.h"
 #include "relay/outcome.h"
@@ -180,7 +181,7 @@ static void send(struct obx_stages *stages, struct obx_batch *batch)
 static void keep(struct obx_publisher *publisher, struct obx_batch *batch)
 {
     struct obx_stages *stages = publisher->stages;
-    obx_outcome_resume_keys(stages, batch);
+    obx_key_pauses_set(stages, batch);
     if (batch->state_count[OBX_ROW_WAITING])
         publisher->publish_at = stages->context.now + PUBLISH_AGAIN_NS;
     else

@@ -15,8 +15,10 @@
  *   dead_letter     moves rejected rows to the dead letters
  *   reject          on_reject: what happens to an event that can never go
  *   stall_watchdog  a broker that answers nothing
+ *   key_pauses      how long a key that failed waits
  *   outcome         IN_FLIGHT -> DONE or READY, or rows behind their key
  *   publish         READY -> IN_FLIGHT: routes rows to messages
+ *   poll_schedule   when the outbox is polled next
  *   claim           rows of the store -> READY
  *   settle          DONE -> SETTLING -> released
  *   ownership       the store's connection, the ownership of the outbox and its renewal

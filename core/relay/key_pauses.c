@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core/relay/key_pauses.c - pausing the keys that failed, resuming the others */
+#include "relay/key_pauses.h"
+
+#include "relay/backoff.h"
+#include "relay/keys.h"
+
+bool obx_is_not_event_fault(int code)
+{
+    return code == OUTBOX_E_AGAIN || code == OUTBOX_E_PERMISSION || code == OUTBOX_E_NOT_FOUND ||
+           code == OUTBOX_E_NO_MEMORY;
+}
+
+/* A failure that is not the event's fault, as a missing topic, may
+ * block thousands of keys, so it is a warning for the first of them only. */
+static enum outbox_log_level level_of(const struct obx_stages *stages, const struct obx_key *key)
+{
+    bool is_known = obx_is_not_event_fault(key->failed_code) && obx_keys_count(stages->keys) > 1;
+    return key->failures == 1 && !is_known ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG;
+}
+
+static void pause_key(struct obx_stages *stages, struct obx_key *key)
+{
+    struct obx_context *context = &stages->context;
+    const struct obx_relay_settings *settings = &context->settings;
+    const struct obx_last_failure *failure = obx_key_last_failure(key);
+    key->draining = false;
+    key->failures++;
+    context->stats.retried++;
+    uint64_t pause =
+        obx_backoff(context->loop, key->failures, (uint64_t)settings->retry_min_ms, (uint64_t)settings->retry_max_ms);
+    OBX_RELAY_LOG(context, level_of(stages, key),
+                  "event %s was not published, its key '%s' of topic '%s' waits %llu ms: %s", failure->event_id,
+                  failure->key, failure->topic, (unsigned long long)(pause / OBX_MS), failure->reason);
+    obx_keys_wait(stages->keys, key, context->now + pause);
+}
+
+static void pause_failed_keys(struct obx_stages *stages)
+{
+    for (struct obx_key *key; (key = OBX_LIST_FIRST(&stages->keys->failed, struct obx_key, failed));) {
+        if (key->count)
+            pause_key(stages, key);
+        else
+            obx_keys_wait(stages->keys, key, stages->context.now); /* not covered: its failed event is still there */
+    }
+}
+
+static void continue_retry(struct obx_stages *stages)
+{
+    for (struct obx_key *key; (key = OBX_LIST_FIRST(&stages->keys->retrying, struct obx_key, link));) {
+        key->draining = true;
+        obx_keys_wait(stages->keys, key, stages->context.now);
+    }
+}
+
+void obx_key_pauses_set(struct obx_stages *stages, const struct obx_batch *batch)
+{
+    pause_failed_keys(stages);
+    if (batch->is_retry && !batch->state_count[OBX_ROW_NOT_SENT] && !batch->state_count[OBX_ROW_WAITING])
+        continue_retry(stages);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * core/relay/key_pauses.h - the pauses of blocked keys, after a round of a batch
+ *
+ * A key that failed waits for a pause that doubles from retry_min to retry_max, with jitter. The other keys of a retry
+ * go on at once, with many events at a time. Each key's failure is logged once as a warning.
+ */
+#ifndef OBX_RELAY_KEY_PAUSES_H
+#define OBX_RELAY_KEY_PAUSES_H
+
+#include "relay/batch.h"
+#include "relay/stages.h"
+
+/* The fault is the route's, the broker's or an earlier event's: it costs the event no attempt. code: of its error. */
+bool obx_is_not_event_fault(int code);
+void obx_key_pauses_set(struct obx_stages *stages, const struct obx_batch *batch);
+
+#endif
