@@ -67,28 +67,28 @@ static bool is_name(struct cursor *cursor, const char *name)
     return same;
 }
 
-static void take_map(struct mys_ear *ear, struct cursor event)
+static void take_map(struct mys_binlog_matcher *matcher, struct cursor event)
 {
     const unsigned char *id = event.at;
     if (!skip(&event, MAP_HEADER))
         return;
-    bool schema = is_name(&event, ear->schema), table = is_name(&event, ear->table);
+    bool schema = is_name(&event, matcher->schema), table = is_name(&event, matcher->table);
     if (!schema || !table)
         return;
-    ear->table_id = number(id, 6);
-    ear->named = true;
+    matcher->table_id = number(id, 6);
+    matcher->named = true;
 }
 
-static void take_rows(struct mys_ear *ear, struct cursor event)
+static void take_rows(struct mys_binlog_matcher *matcher, struct cursor event)
 {
-    if (event.left >= 6 && ear->named && number(event.at, 6) == ear->table_id)
-        ear->touched = true;
+    if (event.left >= 6 && matcher->named && number(event.at, 6) == matcher->table_id)
+        matcher->touched = true;
 }
 
-static bool ended(struct mys_ear *ear, bool committed)
+static bool ended(struct mys_binlog_matcher *matcher, bool committed)
 {
-    bool touched = ear->touched && committed;
-    ear->named = ear->touched = false;
+    bool touched = matcher->touched && committed;
+    matcher->named = matcher->touched = false;
     return touched;
 }
 
@@ -120,7 +120,7 @@ static bool is_word(struct cursor text, const char *word)
     return text.left == strlen(word) && begins(text, word);
 }
 
-static bool take_query(struct mys_ear *ear, struct cursor event)
+static bool take_query(struct mys_binlog_matcher *matcher, struct cursor event)
 {
     const unsigned char *header = event.at;
     if (!skip(&event, QUERY_HEADER))
@@ -129,45 +129,45 @@ static bool take_query(struct mys_ear *ear, struct cursor event)
     if (!skip(&event, status + database + 1))
         return true;
     if (is_word(event, "COMMIT"))
-        return ended(ear, true);
+        return ended(matcher, true);
     if (is_word(event, "BEGIN") || is_word(event, "ROLLBACK"))
-        return ended(ear, false);
+        return ended(matcher, false);
     if (begins(event, "XA COMMIT"))
         return true;
-    ear->touched |= mentions(event, ear->table);
+    matcher->touched |= mentions(event, matcher->table);
     return false;
 }
 
-bool mys_ear_hears(struct mys_ear *ear, struct outbox_bytes event)
+bool mys_binlog_matcher_feed(struct mys_binlog_matcher *matcher, struct outbox_bytes event)
 {
     struct cursor body = {event.data, event.size};
     if (!event.data || !skip(&body, HEADER))
         return true;
     switch (((const unsigned char *)event.data)[TYPE_AT]) {
     case TABLE_MAP:
-        take_map(ear, body);
+        take_map(matcher, body);
         return false;
     case WRITE_ROWS_V1:
     case WRITE_ROWS:
     case WRITE_ROWS_COMPRESSED_V1:
     case WRITE_ROWS_COMPRESSED:
-        take_rows(ear, body);
+        take_rows(matcher, body);
         return false;
     case QUERY:
-        return take_query(ear, body);
+        return take_query(matcher, body);
     case EXECUTE_LOAD_QUERY:
     case QUERY_COMPRESSED:
-        ear->touched = true;
+        matcher->touched = true;
         return false;
     case GTID: /* the next one begins; a statement that stood alone, as for a table, added no rows */
     case ANONYMOUS_GTID:
     case GTID_TAGGED:
     case GTID_MARIADB:
-        return ended(ear, false);
+        return ended(matcher, false);
     case XID:
-        return ended(ear, true);
+        return ended(matcher, true);
     case XA_PREPARE: /* its first byte: in one phase, which is a commit */
-        return ended(ear, body.left && *body.at);
+        return ended(matcher, body.left && *body.at);
     case TRANSACTION_PAYLOAD:
         return true;
     default:

@@ -10,7 +10,7 @@
 
 #include <outbox/plugin.h>
 
-struct mys_ear {
+struct mys_binlog_matcher {
     const char *schema, *table; /* borrowed */
     uint64_t table_id;          /* how the log calls it in this transaction */
     bool named;                 /* it has called it so */
@@ -19,6 +19,6 @@ struct mys_ear {
 
 /* One event without a checksum behind it; data NULL: one that could not be read. True: a transaction has ended that
  * has, or may have, added rows. */
-bool mys_ear_hears(struct mys_ear *ear, struct outbox_bytes event);
+bool mys_binlog_matcher_feed(struct mys_binlog_matcher *matcher, struct outbox_bytes event);
 
 #endif

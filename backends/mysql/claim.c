@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/claim.c - claiming rows
+ * backends/mysql/claim.c - the claim as SQL, and what its result says
  *
- * One statement, so at READ COMMITTED one snapshot: the rows in the holes and those above, in order of their ids, by
- * the primary key. The columns of the route are always among what is selected: for ids alone the optimizer may prefer
+ * One statement, so at READ COMMITTED one snapshot: the rows in the gaps and those above, in order of their ids, by the
+ * primary key. The columns of the route are always among what is selected: for ids alone the optimizer may prefer
  * another index, which it reads from end to end.
  *
- * Memory must stay bounded: a claim leaves out the large values of rows that are larger than their share and tells the
- * size instead; the batch ends before such a row. If it comes first, the claim is made again: sql/portion.h.
+ * Memory must stay bounded: a claim leaves out the large values of rows that are larger than their share and gives
+ * their size instead; the batch ends before such a row. If it comes first, the claim is made again:
+ * sql/gaps/claim_budget.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,147 +17,135 @@
 
 enum { TLS_BYTES = 1 << 20 };
 
-static void submit(struct mys_op *op);
-
-static struct outbox_claim *claim_of(const struct mys_op *op)
-{
-    return op->out;
-}
-
-static void fail(struct mys_op *op, int code, const char *text)
-{
-    struct outbox_error error;
-    mys_fail(&error, code, "claim rows from %s: %s", op->store->table_name, text);
-    mys_op_finish(op, &error);
-}
-
 /* ---- the statement ----------------------------------------------------------------------------------------------- */
 
-static uint32_t rows_wanted(const struct mys_store *store, const struct outbox_claim *claim)
+static uint32_t row_limit(const struct mys_store *store, const struct outbox_claim *claim)
 {
-    return obx_sql_claim_budget_rows(&store->portion, claim);
+    return obx_sql_claim_budget_rows(&store->budget, claim);
 }
 
-/* What has arrived is read in one step of the loop, and takes five times as long where it has to be decrypted. */
-static uint64_t bytes_wanted(const struct mys_store *store, const struct outbox_claim *claim)
+/* A result is read in one step of the loop, and takes five times as long where it has to be decrypted. */
+static uint64_t byte_limit(const struct mys_store *store, const struct outbox_claim *claim)
 {
     uint64_t bytes = obx_sql_claim_budget_bytes(claim);
     return store->server.tls && bytes > TLS_BYTES ? TLS_BYTES : bytes;
 }
 
-/* How large a row may be; INT64_MAX: as it likes. */
-static int64_t cap_of(const struct mys_store *store, const struct outbox_claim *claim)
+/* How large a row may be; INT64_MAX: of any size. */
+static int64_t row_bytes_limit(const struct mys_store *store, const struct outbox_claim *claim)
 {
-    uint32_t rows = rows_wanted(store, claim);
-    return claim->positions || rows <= 1 ? INT64_MAX : obx_sql_claim_budget_share(bytes_wanted(store, claim), rows);
+    uint32_t rows = row_limit(store, claim);
+    return claim->positions || rows <= 1 ? INT64_MAX : obx_sql_claim_budget_share(byte_limit(store, claim), rows);
 }
 
-static bool put_size(const struct mys_store *store, struct obx_sql_text *sql)
+/* "LENGTH(a) + LENGTH(b)" of the columns that count. False: there are none. */
+static bool append_size(const struct sql_store *store, struct obx_sql_text *sql)
 {
     bool any = false;
-    for (uint32_t i = 0; i < store->wanted_count; i++) {
-        const struct mys_wanted *w = &store->wanted[i];
-        if (!w->sized || w->wire == MYS_ABSENT)
+    for (uint32_t i = 0; i < store->selected_count; i++) {
+        const struct sql_selected *selected = &store->selected[i];
+        if (!selected->counts || selected->encoding == MYS_ABSENT)
             continue;
-        obx_sql_text_format(sql, "%sIFNULL(LENGTH(%n), 0)", any ? " + " : "", w->name);
+        obx_sql_text_format(sql, "%sIFNULL(LENGTH(%n), 0)", any ? " + " : "", selected->name);
         any = true;
     }
     return any;
 }
 
-static bool has_sized(const struct mys_store *store)
+static bool has_counting_columns(const struct sql_store *store)
 {
-    for (uint32_t i = 0; i < store->wanted_count; i++)
-        if (store->wanted[i].sized && store->wanted[i].wire != MYS_ABSENT)
+    for (uint32_t i = 0; i < store->selected_count; i++)
+        if (store->selected[i].counts && store->selected[i].encoding != MYS_ABSENT)
             return true;
     return false;
 }
 
-static void put_columns(const struct mys_store *store, struct obx_sql_text *sql, int64_t cap)
+static void append_column(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_selected *selected,
+                          int64_t limit)
 {
-    bool guarded = cap < INT64_MAX && has_sized(store);
-    obx_sql_text_format(sql, "SELECT %n", store->table.id);
-    for (uint32_t i = 0; i < store->wanted_count; i++) {
-        const struct mys_wanted *w = &store->wanted[i];
-        obx_sql_text_puts(sql, ", ");
-        if (w->wire == MYS_ABSENT) {
-            obx_sql_text_puts(sql, "NULL");
-        } else if (guarded && w->sized) {
-            obx_sql_text_puts(sql, "IF(");
-            put_size(store, sql);
-            obx_sql_text_puts(sql, " <= ");
-            mys_put_int(sql, cap);
-            obx_sql_text_format(sql, ", %n, NULL)", w->name);
-        } else {
-            obx_sql_text_name(sql, w->name);
-        }
+    obx_sql_text_puts(sql, ", ");
+    if (selected->encoding == MYS_ABSENT) {
+        obx_sql_text_puts(sql, "NULL");
+    } else if (limit < INT64_MAX && selected->counts) {
+        obx_sql_text_puts(sql, "IF(");
+        append_size(store, sql);
+        obx_sql_text_puts(sql, " <= ");
+        mys_append_int(sql, limit);
+        obx_sql_text_format(sql, ", %n, NULL)", selected->name);
+    } else {
+        obx_sql_text_name(sql, selected->name);
     }
-    if (!guarded) {
+}
+
+/* id, the columns, and the size of a row that is too large. */
+static void append_columns(const struct sql_store *store, struct obx_sql_text *sql, int64_t limit)
+{
+    obx_sql_text_format(sql, "SELECT %n", store->table.id);
+    for (uint32_t i = 0; i < store->selected_count; i++)
+        append_column(store, sql, &store->selected[i], limit);
+    if (limit == INT64_MAX) {
         obx_sql_text_puts(sql, ", NULL FROM ");
         return;
     }
     obx_sql_text_puts(sql, ", NULLIF(GREATEST(");
-    put_size(store, sql);
+    append_size(store, sql);
     obx_sql_text_puts(sql, ", ");
-    mys_put_int(sql, cap);
+    mys_append_int(sql, limit);
     obx_sql_text_puts(sql, "), ");
-    mys_put_int(sql, cap);
+    mys_append_int(sql, limit);
     obx_sql_text_puts(sql, ") FROM ");
 }
 
-static void put_where(struct mys_store *store, struct obx_sql_text *sql)
+static void append_where(struct mys_store *store, struct obx_sql_text *sql)
 {
-    obx_sql_text_format(sql, " WHERE (%n > ", store->table.id);
-    mys_put_int(sql, store->holes.hi);
-    store->together = mys_holes_put(store, sql, UINT64_MAX);
+    obx_sql_text_format(sql, " WHERE (%n > ", store->sql.table.id);
+    mys_append_int(sql, store->sql.gaps.hi);
+    store->together = mys_append_gaps(&store->sql, sql, UINT64_MAX);
     obx_sql_text_puts(sql, ")");
 }
 
-static void put_exact(const struct mys_store *store, struct obx_sql_text *sql, const struct outbox_claim *claim)
+static void append_positions(const struct sql_store *store, struct obx_sql_text *sql, const struct outbox_claim *claim)
 {
     obx_sql_text_format(sql, " WHERE %n IN (0", store->table.id);
     for (uint32_t i = 0; i < claim->position_count; i++) {
         obx_sql_text_puts(sql, ", ");
-        mys_put_int(sql, (int64_t)claim->positions[i].major);
+        mys_append_int(sql, (int64_t)claim->positions[i].major);
     }
     obx_sql_text_puts(sql, ")");
 }
 
-/* With several holes in one range, rows that were given may come as well and must not crowd out the others. */
-static int64_t limit_of(const struct mys_store *store, const struct outbox_claim *claim)
+/* With several gaps in one range, rows that are outstanding may come as well and must not crowd out the others. */
+static int64_t result_limit(const struct mys_store *store, const struct outbox_claim *claim)
 {
-    int64_t rows = rows_wanted(store, claim);
+    int64_t rows = row_limit(store, claim);
     if (!claim->positions && store->together)
-        rows += (int64_t)obx_sql_ranges_size(&store->given.ids);
+        rows += (int64_t)obx_sql_ranges_size(&store->sql.outstanding.ids);
     return rows;
 }
 
-static void put_claim(struct mys_store *store, const struct outbox_claim *claim)
+bool mys_put_claim(struct sql_request *request)
 {
-    struct obx_sql_text *sql = &store->claim_sql;
-    obx_sql_text_clear(sql);
-    put_columns(store, sql, cap_of(store, claim));
-    mys_table_put(store, sql);
+    struct sql_store *sql_store = request->store;
+    struct mys_store *store = mys_store_of(sql_store);
+    const struct outbox_claim *claim = sql_claim_of(request->arg);
+    struct obx_sql_text *sql = request->sql;
+    append_columns(sql_store, sql, has_counting_columns(sql_store) ? row_bytes_limit(store, claim) : INT64_MAX);
+    sql_append_outbox(sql_store, sql);
     if (claim->positions)
-        put_exact(store, sql, claim);
+        append_positions(sql_store, sql, claim);
     else
-        put_where(store, sql);
-    obx_sql_text_format(sql, " ORDER BY %n LIMIT ", store->table.id);
-    mys_put_int(sql, limit_of(store, claim));
+        append_where(store, sql);
+    obx_sql_text_format(sql, " ORDER BY %n LIMIT ", sql_store->table.id);
+    mys_append_int(sql, result_limit(store, claim));
+    return true;
 }
 
 /* ---- the result -------------------------------------------------------------------------------------------------- */
 
-struct reading {
-    uint32_t rows;  /* that were asked for, up to one that is too large */
-    bool truncated; /* there may be more above the last of them */
-    bool too_high;  /* the first has an id that no position can hold */
-    int64_t large;  /* the size of the row that is too large; 0: none */
-};
-
-static bool asked_for(const struct mys_store *store, const struct outbox_claim *claim, int64_t id)
+static bool was_asked_for(const struct mys_store *store, const struct outbox_claim *claim, int64_t id)
 {
-    return claim->positions || id > store->holes.hi || obx_sql_gaps_contain(&store->holes, id);
+    return claim->positions || !store->together || id > store->sql.gaps.hi ||
+           obx_sql_gaps_contain(&store->sql.gaps, id);
 }
 
 /* strtoll() gives the highest for whatever is higher. */
@@ -165,150 +154,72 @@ static bool is_too_high(const char *text, int64_t id)
     return id == INT64_MAX && strcmp(text, "9223372036854775807") != 0;
 }
 
-/* The ids of the batch into store->ids. */
-static bool read_result(struct mys_store *store, const struct outbox_claim *claim, MYSQL_RES *result,
-                        struct reading *reading)
+/* The ids of the batch into store->ids. False: an id that no position can hold comes first. */
+static bool read_rows(struct mys_store *store, const struct outbox_claim *claim, MYSQL_RES *result,
+                      struct sql_reading *reading)
 {
-    uint64_t count = mysql_num_rows(result);
-    uint32_t wanted = rows_wanted(store, claim);
-    bool all_known = claim->positions || !store->together;
+    struct sql_store *sql = &store->sql;
+    uint32_t limit = row_limit(store, claim);
     MYSQL_ROW row;
-    *reading = (struct reading){.truncated = count >= (uint64_t)limit_of(store, claim)};
-    if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)count + 1, sizeof *store->ids))
-        return false;
+    reading->truncated = mysql_num_rows(result) >= (uint64_t)result_limit(store, claim);
     while ((row = mysql_fetch_row(result))) {
+        const char *size = row[sql->selected_count + 1];
         int64_t id = strtoll(row[0], NULL, 10);
-        if (is_too_high(row[0], id)) {
-            reading->too_high = !reading->rows;
-            reading->truncated = true;
-            break;
-        }
-        if (!all_known && !asked_for(store, claim, id))
+        bool too_high = is_too_high(row[0], id);
+        if (!too_high && !was_asked_for(store, claim, id))
             continue;
-        if (row[store->wanted_count + 1])
-            reading->large = strtoll(row[store->wanted_count + 1], NULL, 10);
-        if (reading->large || reading->rows == wanted) {
+        reading->oversize = size && !too_high ? strtoull(size, NULL, 10) : 0;
+        if (too_high || reading->oversize || reading->rows == limit) {
             reading->truncated = true;
-            break;
+            return !too_high || reading->rows;
         }
-        store->ids[reading->rows++] = id;
+        sql->ids[reading->rows++] = id;
     }
     return true;
 }
 
-static void give(struct mys_op *op, struct obx_sql_batch *batch, bool more)
+int mys_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox_error *error)
 {
-    static const struct outbox_error none;
-    if (batch)
-        batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
-    claim_of(op)->batch = batch ? &batch->batch : NULL;
-    if (!batch)
-        mys_sweep_if_due(op->store);
-    mys_op_finish(op, &none);
+    struct sql_store *store = op->store;
+    MYSQL_RES *result = op->result;
+    if (mys_columns_compare(store, result, error))
+        return error->code;
+    if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)mysql_num_rows(result) + 1,
+                      sizeof *store->ids))
+        return mys_fail(error, OUTBOX_E_NO_MEMORY, "claim rows from %s: out of memory", store->table_name);
+    if (!read_rows(mys_store_of(store), sql_claim_of(op), result, reading))
+        return mys_fail(error, OUTBOX_E_SCHEMA,
+                        "claim rows from %s: an id is above 9223372036854775807, which a relay cannot tell from the "
+                        "next; give such rows lower ids",
+                        store->table_name);
+    return OUTBOX_OK;
 }
 
-static enum obx_sql_accepted accept(struct mys_store *store, const struct reading *reading)
+void mys_learn(struct sql_op *op, const struct sql_reading *reading)
 {
-    struct obx_sql_seen seen = {.ids = store->ids,
-                                .count = reading->rows,
-                                .truncated = reading->truncated,
-                                .now_ns = store->host->now(store->host)};
-    return obx_sql_outstanding_accept(&store->given, &store->holes, &seen);
+    struct mys_store *store = mys_store_of(op->store);
+    const struct outbox_claim *claim = sql_claim_of(op);
+    obx_sql_claim_budget_learn(&store->budget, claim, byte_limit(store, claim), reading->oversize);
 }
 
-static void take_over(struct mys_op *op, const struct reading *reading)
+void mys_rewind(struct sql_store *store)
 {
-    struct mys_store *store = op->store;
-    const struct outbox_claim *claim = claim_of(op);
-    struct obx_sql_batch *batch = NULL;
-    obx_sql_claim_budget_learn(&store->portion, claim, bytes_wanted(store, claim), (uint64_t)reading->large);
-    if (reading->large && !reading->rows) {
-        submit(op);
-        return;
-    }
-    if (reading->rows && !(batch = mys_batch_new(store, op->result, reading->rows))) {
-        fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
-        return;
-    }
-    if (batch)
-        op->result = NULL; /* it is the batch's now */
-    enum obx_sql_accepted accepted = claim->positions ? OBX_SQL_ACCEPTED : accept(store, reading);
-    if (accepted == OBX_SQL_ACCEPTED) {
-        give(op, batch, reading->truncated && !claim->positions);
-        return;
-    }
-    if (batch)
-        mys_release(store, &batch->batch);
-    if (accepted == OBX_SQL_NO_MEMORY)
-        fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
-    else
-        fail(op, OUTBOX_E_BUG, "the server gave ids that were not asked for; please report this");
+    mys_store_of(store)->budget.few = 0;
 }
 
-static void claimed(struct mys_request *request, const struct outbox_error *error)
-{
-    struct mys_op *op = request->arg;
-    struct reading reading;
-    struct outbox_error wrong = *error;
-    OUTBOX_FAILPOINT(op->store->host, mysql, after_claim);
-    if (wrong.code || (op->result && mys_columns_compare(op->store, op->result, &wrong)))
-        mys_op_finish(op, &wrong);
-    else if (!op->result || !read_result(op->store, claim_of(op), op->result, &reading))
-        fail(op, OUTBOX_E_NO_MEMORY, "out of memory, or an answer of another shape than asked for");
-    else if (reading.too_high)
-        fail(op, OUTBOX_E_SCHEMA,
-             "an id is above 9223372036854775807, which a relay cannot tell from the next; give such rows lower ids");
-    else
-        take_over(op, &reading);
-}
+/* ---- rows that no claim finds ------------------------------------------------------------------------------------ */
 
-static void send_claim(struct mys_op *op)
+bool mys_put_strays(struct sql_request *request)
 {
-    struct mys_store *store = op->store;
-    put_claim(store, claim_of(op));
-    op->request = (struct mys_request){.what = "claim rows",
-                                       .sql = obx_sql_text_get(&store->claim_sql),
-                                       .size = store->claim_sql.size,
-                                       .result = mys_keep,
-                                       .done = claimed,
-                                       .arg = op};
-    if (store->claim_sql.failed)
-        fail(op, OUTBOX_E_NO_MEMORY, "out of memory");
-    else
-        mys_conn_submit(&store->reader, &op->request);
-}
-
-static void submit(struct mys_op *op)
-{
-    if (claim_of(op)->positions || !mys_look_due(op->store))
-        send_claim(op);
-    else
-        mys_look(op, send_claim);
-}
-
-void mys_claim_rewind(struct mys_store *store)
-{
-    obx_sql_gaps_reset(&store->holes);
-    obx_sql_outstanding_reset(&store->given);
-    obx_sql_stray_scan_reset(&store->sweep.pages);
-    store->portion.few = 0;
-}
-
-void mys_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
-{
-    struct mys_store *store = self;
-    struct mys_op *op = mys_op(store, id);
-    struct outbox_error error;
-    op->out = claim;
-    store->claim_op = id;
-    claim->batch = NULL;
-    if (claim->flags & OUTBOX_CLAIM_REWIND)
-        mys_claim_rewind(store);
-    mys_bell_claim(store, claim);
-    if (!claim->max_rows)
-        fail(op, OUTBOX_E_INVALID, "max_rows is 0");
-    else if (OUTBOX_FAILPOINT_ERROR(store->host, mysql, before_claim, &error))
-        mys_op_finish(op, &error);
-    else
-        submit(op);
+    const struct sql_store *store = request->store;
+    const char *id = store->table.id;
+    struct obx_sql_text *sql = request->sql;
+    obx_sql_text_format(sql, "SELECT %n FROM ", id);
+    sql_append_outbox(store, sql);
+    obx_sql_text_format(sql, " WHERE %n > ", id);
+    mys_append_int(sql, store->strays.cursor);
+    obx_sql_text_format(sql, " AND %n <= ", id);
+    mys_append_int(sql, store->gaps.hi);
+    obx_sql_text_format(sql, " ORDER BY %n LIMIT %d", id, OBX_SQL_STRAY_SCAN_PAGE);
+    return true;
 }

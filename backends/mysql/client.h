@@ -59,7 +59,7 @@ struct mys_wait mys_store(struct mys_client *client, uint32_t events);
 struct mys_wait mys_next(struct mys_client *client, uint32_t events); /* while mysql_more_results() */
 int mys_fd(const struct mys_client *client);                          /* -1: none */
 /* After connecting: the descriptor must not block, and the library needs no password any more. */
-void mys_settle_down(struct mys_client *client);
+void mys_finish_connect(struct mys_client *client);
 /* in_flight: a step has not finished; then the server is not told good-bye. */
 void mys_close(struct mys_client *client, bool in_flight);
 

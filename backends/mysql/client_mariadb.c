@@ -104,7 +104,7 @@ struct mys_wait mys_connect(struct mys_client *client, const struct mys_target *
     return wait_of(client, status);
 }
 
-void mys_settle_down(struct mys_client *client)
+void mys_finish_connect(struct mys_client *client)
 {
     do_not_block(client);
     if (client->mysql->passwd)

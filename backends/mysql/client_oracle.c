@@ -90,7 +90,7 @@ struct mys_wait mys_connect(struct mys_client *client, const struct mys_target *
     return finished(client, status == NET_ASYNC_ERROR);
 }
 
-void mys_settle_down(struct mys_client *client)
+void mys_finish_connect(struct mys_client *client)
 {
     if (client->mysql->passwd)
         explicit_bzero(client->mysql->passwd, strlen(client->mysql->passwd));

@@ -13,8 +13,9 @@
 #include <stdio.h>
 
 #include "error.h"
+#include "sql/server/store.h"
 
-enum { LOOK_MS = 20 }; /* how often it looks whether it is still wanted */
+enum { POLL_MS = 20 }; /* how often it polls whether it was abandoned */
 
 struct mys_dial {
     struct outbox_work work;
@@ -24,7 +25,7 @@ struct mys_dial {
 };
 
 /* "db1:3306 as relay" */
-static void spell(const struct mys_target *target, char to[160])
+static void describe(const struct mys_target *target, char to[160])
 {
     if (target->host)
         snprintf(to, 160, "%.80s:%u as %.40s", target->host, target->port, target->user ? target->user : "?");
@@ -35,17 +36,17 @@ static void spell(const struct mys_target *target, char to[160])
 
 static uint32_t wait_for(const struct mys_attempt *attempt, struct mys_wait wait)
 {
-    struct pollfd look = {.fd = mys_fd(&attempt->client)};
+    struct pollfd poll_fd = {.fd = mys_fd(&attempt->client)};
     if (wait.events & OUTBOX_READABLE)
-        look.events |= POLLIN;
+        poll_fd.events |= POLLIN;
     if (wait.events & OUTBOX_WRITABLE)
-        look.events |= POLLOUT;
-    int ready = poll(&look, 1, wait.again_us ? 1 : LOOK_MS);
+        poll_fd.events |= POLLOUT;
+    int ready = poll(&poll_fd, 1, wait.again_us ? 1 : POLL_MS);
     if (ready <= 0)
         return 0;
-    if (look.revents & (POLLERR | POLLHUP | POLLNVAL))
+    if (poll_fd.revents & (POLLERR | POLLHUP | POLLNVAL))
         return wait.events;
-    return (look.revents & POLLIN ? OUTBOX_READABLE : 0) | (look.revents & POLLOUT ? OUTBOX_WRITABLE : 0);
+    return (poll_fd.revents & POLLIN ? OUTBOX_READABLE : 0) | (poll_fd.revents & POLLOUT ? OUTBOX_WRITABLE : 0);
 }
 
 /* Until it stands, fails, is too slow or not wanted any more. */
@@ -68,7 +69,7 @@ static void step(struct mys_attempt *attempt, const char *where)
     }
 }
 
-static void judge(struct mys_attempt *attempt, const char *where)
+static void validate(struct mys_attempt *attempt, const char *where)
 {
     char what[200];
     snprintf(what, sizeof what, "connect to %s", where);
@@ -76,9 +77,9 @@ static void judge(struct mys_attempt *attempt, const char *where)
         mys_error_of(&attempt->error, what, attempt->client.mysql);
     else if (attempt->target.tls && !mysql_get_ssl_cipher(attempt->client.mysql))
         mys_fail(&attempt->error, OUTBOX_E_NOT_CONNECTED,
-                 "%s: the server does not speak TLS, which tls: asks for; set it up there, or say tls: off", what);
+                 "%s: the server does not offer TLS, which tls: asks for; set it up there, or set tls: off", what);
     else
-        mys_settle_down(&attempt->client);
+        mys_finish_connect(&attempt->client);
 }
 
 void mys_attempt_begin(struct mys_attempt *attempt, const struct outbox_host *host, const struct mys_target *target,
@@ -93,21 +94,21 @@ void mys_attempt_begin(struct mys_attempt *attempt, const struct outbox_host *ho
 void mys_attempt_make(struct mys_attempt *attempt)
 {
     char where[160];
-    spell(&attempt->target, where);
+    describe(&attempt->target, where);
     if (!mys_new(&attempt->client, &attempt->target)) {
         mys_fail(&attempt->error, OUTBOX_E_NO_MEMORY, "connect to %s: out of memory", where);
         return;
     }
     step(attempt, where);
     if (!attempt->error.code)
-        judge(attempt, where);
+        validate(attempt, where);
     if (attempt->error.code)
         mys_close(&attempt->client, true);
 }
 
 /* ---- on a worker ------------------------------------------------------------------------------------------------- */
 
-static void connect_it(struct outbox_work *work)
+static void connect_on_worker(struct outbox_work *work)
 {
     struct mys_dial *dial = work->arg;
     mysql_thread_init();
@@ -128,7 +129,7 @@ static void connected(struct outbox_work *work)
     host->release(host, dial);
     if (abandoned) {
         mys_close(&client, true);
-        conn->idle(conn);
+        conn->lane.store->when_idle(conn->lane.store);
         return;
     }
     conn->dial = NULL;
@@ -139,11 +140,11 @@ int mys_dial(struct mys_conn *conn, const struct mys_target *target, uint64_t ti
              void (*done)(struct mys_conn *conn, struct mys_client *client, const struct outbox_error *error),
              struct outbox_error *error)
 {
-    const struct outbox_host *host = conn->host;
+    const struct outbox_host *host = conn->lane.host;
     struct mys_dial *dial = host->alloc(host, sizeof *dial);
     if (!dial)
         return mys_fail(error, OUTBOX_E_NO_MEMORY, "connect: out of memory");
-    dial->work = (struct outbox_work){.work = connect_it, .done = connected, .arg = dial};
+    dial->work = (struct outbox_work){.work = connect_on_worker, .done = connected, .arg = dial};
     dial->conn = conn;
     dial->done = done;
     mys_attempt_begin(&dial->attempt, host, target, timeout_ms);

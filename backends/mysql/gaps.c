@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/gaps.c - holes as the condition of a statement
+ * backends/mysql/gaps.c - gaps as the condition of a statement
  *
- * A range that is empty is not read to its end but on to the first visible row behind it, past all that was deleted
- * and not purged yet (MariaDB). Behind a drain these are tens of thousands of rows, for each range, in each claim. The
- * ids of small holes are asked for one by one instead, which ends where they are. Of very many holes, some go together
- * in one range: rows between them are known, and are skipped.
+ * MariaDB reads an empty range on to the first visible row after it, past all rows that were deleted and not purged
+ * yet. After a drain these are tens of thousands of rows, for each range, in each claim. So the ids of small gaps are
+ * asked for one by one. Of very many gaps, several share one range: rows between them are known, and are skipped.
  */
 #include "store.h"
 
@@ -16,78 +15,78 @@ enum {
     RANGES_MAX = 2000
 };
 
-/* A walk over the holes: which of them are asked for by points is the same in each walk. */
+/* A walk over the gaps: which of them are asked for by points is the same in each walk. */
 struct walk {
-    const struct obx_sql_gap_list *holes;
+    const struct obx_sql_gap_list *gaps;
     uint64_t noted_before_ns;
     uint32_t next, points;
 };
 
-static struct walk begin(const struct mys_store *store, uint64_t noted_before_ns)
+static struct walk begin(const struct sql_store *store, uint64_t noted_before_ns)
 {
-    return (struct walk){.holes = &store->holes.hot, .noted_before_ns = noted_before_ns};
+    return (struct walk){.gaps = &store->gaps.hot, .noted_before_ns = noted_before_ns};
 }
 
-static const struct obx_sql_gap *next_hole(struct walk *walk, bool small)
+static const struct obx_sql_gap *next_gap(struct walk *walk, bool small)
 {
-    while (walk->next < walk->holes->count) {
-        const struct obx_sql_gap *hole = &walk->holes->items[walk->next++];
-        if (hole->noted_ns > walk->noted_before_ns)
+    while (walk->next < walk->gaps->count) {
+        const struct obx_sql_gap *gap = &walk->gaps->items[walk->next++];
+        if (gap->noted_ns > walk->noted_before_ns)
             continue;
-        int64_t size = hole->hi - hole->lo + 1;
+        int64_t size = gap->hi - gap->lo + 1;
         bool fits = size <= SMALL && walk->points + size <= POINTS_MAX;
         if (fits)
             walk->points += (uint32_t)size;
         if (fits == small)
-            return hole;
+            return gap;
     }
     return NULL;
 }
 
 /* How many of those that are asked for by ranges share one. */
-static uint32_t share(const struct mys_store *store, uint64_t noted_before_ns)
+static uint32_t gaps_per_range(const struct sql_store *store, uint64_t noted_before_ns)
 {
     uint32_t count = 0;
-    for (struct walk walk = begin(store, noted_before_ns); next_hole(&walk, false);)
+    for (struct walk walk = begin(store, noted_before_ns); next_gap(&walk, false);)
         count++;
     return count / RANGES_MAX + 1;
 }
 
-static void put_points(const struct mys_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns)
+static void append_points(const struct sql_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns)
 {
     uint32_t count = 0;
     struct walk walk = begin(store, noted_before_ns);
-    for (const struct obx_sql_gap *hole; (hole = next_hole(&walk, true));) {
-        for (int64_t id = hole->lo; id <= hole->hi; id++, count++) {
+    for (const struct obx_sql_gap *gap; (gap = next_gap(&walk, true));) {
+        for (int64_t id = gap->lo; id <= gap->hi; id++, count++) {
             if (count % LIST_MAX)
                 obx_sql_text_puts(sql, ", ");
             else
                 obx_sql_text_format(sql, "%s OR %n IN (", count ? ")" : "", store->table.id);
-            mys_put_int(sql, id);
+            mys_append_int(sql, id);
         }
     }
     obx_sql_text_puts(sql, count ? ")" : "");
 }
 
-/* True: several holes share a range. */
-static bool put_ranges(const struct mys_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns)
+/* True: several gaps share a range. */
+static bool append_ranges(const struct sql_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns)
 {
-    uint32_t together = share(store, noted_before_ns);
+    uint32_t together = gaps_per_range(store, noted_before_ns);
     struct walk walk = begin(store, noted_before_ns);
-    for (const struct obx_sql_gap *first; (first = next_hole(&walk, false));) {
+    for (const struct obx_sql_gap *first; (first = next_gap(&walk, false));) {
         const struct obx_sql_gap *last = first, *next;
-        for (uint32_t i = 1; i < together && (next = next_hole(&walk, false)); i++)
+        for (uint32_t i = 1; i < together && (next = next_gap(&walk, false)); i++)
             last = next;
         obx_sql_text_format(sql, " OR %n BETWEEN ", store->table.id);
-        mys_put_int(sql, first->lo);
+        mys_append_int(sql, first->lo);
         obx_sql_text_puts(sql, " AND ");
-        mys_put_int(sql, last->hi);
+        mys_append_int(sql, last->hi);
     }
     return together > 1;
 }
 
-bool mys_holes_put(const struct mys_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns)
+bool mys_append_gaps(const struct sql_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns)
 {
-    put_points(store, sql, noted_before_ns);
-    return put_ranges(store, sql, noted_before_ns);
+    append_points(store, sql, noted_before_ns);
+    return append_ranges(store, sql, noted_before_ns);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/listen.c - the thread of the wakeup: reads the binlog from its end on, and tells of commits
+ * backends/mysql/listen.c - the thread that reads the binlog from its end on, and reports commits to the loop
  *
- * While it is wanted: connect, ask where the binlog ends, be sent what comes behind, tell. A stream that breaks, or
- * cannot be had, is tried again after a pause that doubles. The server sends a heartbeat when it has nothing else, so
- * that a silence is noticed.
+ * While it is wanted: connect, ask where the binlog ends, read what comes after, report. A stream that cannot be had or
+ * breaks is tried again after a pause that doubles. The server sends a heartbeat when it has nothing else, so that a
+ * dead connection is noticed.
  *
- * The server knows us as one of its replicas, and ends the stream of a replica when another of the same number comes.
- * So the number is drawn anew each time, from a range that nobody is likely to use.
+ * To the server this thread is a replica. The server ends the stream of a replica when another with the same number
+ * comes: so the number is drawn anew each time, from a range that hardly anybody uses.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -26,20 +26,20 @@
 #define PAUSE_MAX_NS UINT64_C(5000000000)
 #define SERVER_IDS UINT32_C(0x6f000000) /* and the 2^24 above */
 
-static bool is_over(struct mys_bell *bell)
+static bool is_over(struct mys_wakeup *wakeup)
 {
-    return atomic_load(&bell->attempt.abandoned);
+    return atomic_load(&wakeup->attempt.abandoned);
 }
 
 /* ---- asking ------------------------------------------------------------------------------------------------------ */
 
-static MYSQL_RES *ask(MYSQL *mysql, const char *sql)
+static MYSQL_RES *query(MYSQL *mysql, const char *sql)
 {
     return mysql_query(mysql, sql) ? NULL : mysql_store_result(mysql);
 }
 
-/* Also where the log goes without a checksum behind each event, and what the server may assume about us. */
-static bool introduce(MYSQL *mysql, struct outbox_error *error)
+/* Events without a checksum, a heartbeat, and what the server may assume about this replica. */
+static bool init_replica_session(MYSQL *mysql, struct outbox_error *error)
 {
     static const char sql[] = "SET @master_binlog_checksum = 'NONE', @source_binlog_checksum = 'NONE', "
                               "@master_heartbeat_period = 2000000000, @source_heartbeat_period = 2000000000, "
@@ -50,12 +50,12 @@ static bool introduce(MYSQL *mysql, struct outbox_error *error)
     return false;
 }
 
-static MYSQL_RES *ask_where(MYSQL *mysql)
+static MYSQL_RES *query_end(MYSQL *mysql)
 {
     enum { NO_SUCH_STATEMENT = 1064 };
-    MYSQL_RES *result = ask(mysql, "SHOW MASTER STATUS");
+    MYSQL_RES *result = query(mysql, "SHOW MASTER STATUS");
     if (!result && mysql_errno(mysql) == NO_SUCH_STATEMENT)
-        result = ask(mysql, "SHOW BINARY LOG STATUS"); /* MySQL since 8.2 */
+        result = query(mysql, "SHOW BINARY LOG STATUS"); /* MySQL since 8.2 */
     return result;
 }
 
@@ -69,16 +69,16 @@ static bool is_among(const char *list, const char *name)
 }
 
 /* File, position, databases that are logged (none: all), databases that are not. */
-static bool judge_where(const struct mys_bell *bell, MYSQL_ROW row, struct mys_stream_from *from,
-                        struct outbox_error *error)
+static bool validate_end(const struct mys_wakeup *wakeup, MYSQL_ROW row, struct mys_stream_from *from,
+                         struct outbox_error *error)
 {
     unsigned long long position = row ? strtoull(row[1], NULL, 10) : 0;
     if (!row)
         mys_fail(error, OUTBOX_E_UNSUPPORTED, "read the binlog: the server writes none; start it with log_bin");
-    else if ((row[2] && *row[2] && !is_among(row[2], bell->schema)) || is_among(row[3], bell->schema))
+    else if ((row[2] && *row[2] && !is_among(row[2], wakeup->schema)) || is_among(row[3], wakeup->schema))
         mys_fail(error, OUTBOX_E_UNSUPPORTED,
                  "read the binlog: the server leaves database %s out of it; look at binlog_do_db and binlog_ignore_db",
-                 bell->schema);
+                 wakeup->schema);
     else if (position > UINT32_MAX)
         mys_fail(error, OUTBOX_E_UNSUPPORTED,
                  "read the binlog: file %s is larger than 4 GiB; it can be read again when the next one begins",
@@ -88,14 +88,14 @@ static bool judge_where(const struct mys_bell *bell, MYSQL_ROW row, struct mys_s
     return !error->code;
 }
 
-static struct mys_stream *open_stream(struct mys_bell *bell, MYSQL *mysql, struct outbox_error *error)
+static struct mys_stream *open_stream(struct mys_wakeup *wakeup, MYSQL *mysql, struct outbox_error *error)
 {
     char file[512] = "";
-    const struct outbox_host *host = bell->host;
+    const struct outbox_host *host = wakeup->host;
     struct mys_stream_from from = {.file = file, .server_id = SERVER_IDS | (uint32_t)(host->random(host) >> 40)};
-    MYSQL_RES *result = introduce(mysql, error) ? ask_where(mysql) : NULL;
+    MYSQL_RES *result = init_replica_session(mysql, error) ? query_end(mysql) : NULL;
     MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;
-    if (result && judge_where(bell, row, &from, error))
+    if (result && validate_end(wakeup, row, &from, error))
         snprintf(file, sizeof file, "%s", row[0]);
     else if (!error->code)
         mys_error_of(error, "ask where the binlog ends", mysql);
@@ -103,53 +103,54 @@ static struct mys_stream *open_stream(struct mys_bell *bell, MYSQL *mysql, struc
     return error->code ? NULL : mys_stream_open(host, mysql, &from, error);
 }
 
-/* ---- telling ----------------------------------------------------------------------------------------------------- */
+/* ---- reporting -----------------------------------------------------------------------------------------------------
+ */
 
-static void tell_armed(struct mys_bell *bell)
+static void report_armed(struct mys_wakeup *wakeup)
 {
-    pthread_mutex_lock(&bell->lock);
-    bell->armed = true;
-    bell->heard_ns = bell->host->now(bell->host); /* what was logged a moment ago may not be seen yet */
-    bell->error.code = OUTBOX_OK;
-    pthread_mutex_unlock(&bell->lock);
-    bell->host->post(bell->host, &bell->news);
+    pthread_mutex_lock(&wakeup->lock);
+    wakeup->armed = true;
+    wakeup->seen_ns = wakeup->host->now(wakeup->host); /* commits logged a moment ago may not be visible yet */
+    wakeup->error.code = OUTBOX_OK;
+    pthread_mutex_unlock(&wakeup->lock);
+    wakeup->host->post(wakeup->host, &wakeup->news);
 }
 
-static void tell_over(struct mys_bell *bell, const struct outbox_error *error)
+static void report_end(struct mys_wakeup *wakeup, const struct outbox_error *error)
 {
-    pthread_mutex_lock(&bell->lock);
-    bell->rung |= bell->armed && bell->dozing; /* or nobody would look for long */
-    bell->armed = false;
-    bell->fd = -1;
-    bell->error = *error;
-    pthread_mutex_unlock(&bell->lock);
-    bell->host->post(bell->host, &bell->news);
+    pthread_mutex_lock(&wakeup->lock);
+    wakeup->pending_wakeup |= wakeup->armed && wakeup->sleeping; /* else the relay would sleep long without a source */
+    wakeup->armed = false;
+    wakeup->fd = -1;
+    wakeup->error = *error;
+    pthread_mutex_unlock(&wakeup->lock);
+    wakeup->host->post(wakeup->host, &wakeup->news);
 }
 
-static void ring(struct mys_bell *bell)
+static void report_commit(struct mys_wakeup *wakeup)
 {
-    pthread_mutex_lock(&bell->lock);
-    bell->heard_ns = bell->host->now(bell->host);
-    bool first = bell->dozing && !bell->rung;
-    bell->rung |= first;
-    pthread_mutex_unlock(&bell->lock);
+    pthread_mutex_lock(&wakeup->lock);
+    wakeup->seen_ns = wakeup->host->now(wakeup->host);
+    bool first = wakeup->sleeping && !wakeup->pending_wakeup;
+    wakeup->pending_wakeup |= first;
+    pthread_mutex_unlock(&wakeup->lock);
     if (first)
-        bell->host->post(bell->host, &bell->news);
+        wakeup->host->post(wakeup->host, &wakeup->news);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static void hear(struct mys_bell *bell, struct mys_stream *stream, struct outbox_error *error)
+static void read_stream(struct mys_wakeup *wakeup, struct mys_stream *stream, struct outbox_error *error)
 {
-    struct mys_ear ear = {.schema = bell->schema, .table = bell->table};
+    struct mys_binlog_matcher matcher = {.schema = wakeup->schema, .table = wakeup->table};
     struct outbox_bytes event;
     bool armed = false;
-    while (mys_stream_next(stream, &event, error) && !is_over(bell)) {
+    while (mys_stream_next(stream, &event, error) && !is_over(wakeup)) {
         if (!armed)
-            tell_armed(bell);
+            report_armed(wakeup);
         armed = true;
-        if (mys_ear_hears(&ear, event))
-            ring(bell);
+        if (mys_binlog_matcher_feed(&matcher, event))
+            report_commit(wakeup);
     }
 }
 
@@ -163,80 +164,80 @@ static void let_wait(const struct mys_client *client, unsigned timeout_s)
         fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
 
-/* From now on the loop can end our waiting. */
-static bool show_descriptor(struct mys_bell *bell, const struct mys_client *client)
+/* From now on the loop can end a wait. */
+static bool publish_descriptor(struct mys_wakeup *wakeup, const struct mys_client *client)
 {
-    pthread_mutex_lock(&bell->lock);
-    bell->fd = is_over(bell) ? -1 : mys_fd(client);
-    pthread_mutex_unlock(&bell->lock);
-    return bell->fd >= 0;
+    pthread_mutex_lock(&wakeup->lock);
+    wakeup->fd = is_over(wakeup) ? -1 : mys_fd(client);
+    pthread_mutex_unlock(&wakeup->lock);
+    return wakeup->fd >= 0;
 }
 
-static void read_once(struct mys_bell *bell, struct outbox_error *error)
+static void read_once(struct mys_wakeup *wakeup, struct outbox_error *error)
 {
-    struct mys_client *client = &bell->attempt.client;
-    mys_attempt_make(&bell->attempt);
-    *error = bell->attempt.error;
+    struct mys_client *client = &wakeup->attempt.client;
+    mys_attempt_make(&wakeup->attempt);
+    *error = wakeup->attempt.error;
     if (error->code)
         return;
-    let_wait(client, bell->target.timeout_s);
-    struct mys_stream *stream = show_descriptor(bell, client) ? open_stream(bell, client->mysql, error) : NULL;
+    let_wait(client, wakeup->target.timeout_s);
+    struct mys_stream *stream = publish_descriptor(wakeup, client) ? open_stream(wakeup, client->mysql, error) : NULL;
     if (stream)
-        hear(bell, stream, error);
+        read_stream(wakeup, stream, error);
     mys_stream_close(stream);
 }
 
 /* ---- the thread -------------------------------------------------------------------------------------------------- */
 
-static void wait_until(struct mys_bell *bell, uint64_t when_ns)
+static void wait_until(struct mys_wakeup *wakeup, uint64_t when_ns)
 {
-    uint64_t now = bell->host->now(bell->host);
+    uint64_t now = wakeup->host->now(wakeup->host);
     struct timespec when;
-    if (!bell->wanted) {
-        pthread_cond_wait(&bell->changed, &bell->lock);
+    if (!wakeup->wanted) {
+        pthread_cond_wait(&wakeup->changed, &wakeup->lock);
         return;
     }
     clock_gettime(CLOCK_MONOTONIC, &when);
     uint64_t ns = (uint64_t)when.tv_nsec + (when_ns > now ? when_ns - now : 0);
     when.tv_sec += (time_t)(ns / 1000000000);
     when.tv_nsec = (long)(ns % 1000000000);
-    pthread_cond_timedwait(&bell->changed, &bell->lock, &when);
+    pthread_cond_timedwait(&wakeup->changed, &wakeup->lock, &when);
 }
 
 /* Until it is wanted, and the pause is over. False: to end. */
-static bool next(struct mys_bell *bell, uint64_t not_before_ns)
+static bool next(struct mys_wakeup *wakeup, uint64_t not_before_ns)
 {
-    pthread_mutex_lock(&bell->lock);
-    while (!bell->stop && (!bell->wanted || bell->host->now(bell->host) < not_before_ns))
-        wait_until(bell, not_before_ns);
-    bool go = !bell->stop;
+    pthread_mutex_lock(&wakeup->lock);
+    while (!wakeup->stop && (!wakeup->wanted || wakeup->host->now(wakeup->host) < not_before_ns))
+        wait_until(wakeup, not_before_ns);
+    bool go = !wakeup->stop;
     if (go)
-        mys_attempt_begin(&bell->attempt, bell->host, &bell->target, bell->timeout_ms);
-    pthread_mutex_unlock(&bell->lock);
+        mys_attempt_begin(&wakeup->attempt, wakeup->host, &wakeup->target, wakeup->timeout_ms);
+    pthread_mutex_unlock(&wakeup->lock);
     return go;
 }
 
 void *mys_listen(void *arg)
 {
-    struct mys_bell *bell = arg;
+    struct mys_wakeup *wakeup = arg;
     uint64_t not_before_ns = 0, pause_ns = PAUSE_MIN_NS;
     struct outbox_error error;
     mysql_thread_init();
-    while (next(bell, not_before_ns)) {
-        read_once(bell, &error);
-        pause_ns = bell->armed ? PAUSE_MIN_NS : pause_ns * 2 < PAUSE_MAX_NS ? pause_ns * 2 : PAUSE_MAX_NS;
-        not_before_ns = is_over(bell) ? 0
-                                      : bell->host->now(bell->host) + pause_ns / 2 +
-                                            bell->host->random(bell->host) % (pause_ns / 2);
-        if (is_over(bell))
+    while (next(wakeup, not_before_ns)) {
+        read_once(wakeup, &error);
+        pause_ns = wakeup->armed ? PAUSE_MIN_NS : pause_ns * 2 < PAUSE_MAX_NS ? pause_ns * 2 : PAUSE_MAX_NS;
+        not_before_ns = is_over(wakeup) ? 0
+                                        : wakeup->host->now(wakeup->host) + pause_ns / 2 +
+                                              wakeup->host->random(wakeup->host) % (pause_ns / 2);
+        if (is_over(wakeup))
             error.code = OUTBOX_OK;
-        tell_over(bell, &error);
-        mys_close(&bell->attempt.client, true);
+        report_end(wakeup, &error);
+        mys_close(&wakeup->attempt.client, true);
     }
     mysql_thread_end();
-    pthread_mutex_lock(&bell->lock);
-    bell->ended = true;
-    pthread_mutex_unlock(&bell->lock);
-    bell->host->post(bell->host, &bell->news);
+    pthread_mutex_lock(&wakeup->lock);
+    wakeup->ended = true;
+    pthread_mutex_unlock(&wakeup->lock);
+    wakeup->host->post(wakeup->host, &wakeup->news);
     return NULL;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/rows.c - a stored result as a batch
+ * backends/mysql/rows.c - stored results: as a batch of rows, whose values are read in place; and for the verbs
  *
- * Values are read in place; sql/batches.h says who owns what. Times come as text in UTC, which is the session's time
- * zone.
+ * Times come as text in UTC, which is the session's time zone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -60,9 +59,9 @@ static struct outbox_value of_time(const char *data, unsigned long size)
     return (struct outbox_value){.as.integer = us, .type = OUTBOX_TIME};
 }
 
-static struct outbox_value decode(enum mys_wire wire, const char *data, unsigned long size)
+static struct outbox_value decode(enum mys_encoding encoding, const char *data, unsigned long size)
 {
-    switch (wire) {
+    switch (encoding) {
     case MYS_AS_TEXT:
         return of_bytes(OUTBOX_TEXT, data, size);
     case MYS_AS_BYTES:
@@ -81,13 +80,13 @@ static struct outbox_value decode(enum mys_wire wire, const char *data, unsigned
     return (struct outbox_value){.type = OUTBOX_NULL};
 }
 
-/* The rows of the result whose ids are the first `rows` of store->ids; others were not asked for. */
-static uint64_t fill(const struct mys_store *store, struct obx_sql_batch *batch, uint32_t rows)
+/* The rows of the result whose ids are in store->ids; others were not asked for. */
+uint64_t mys_fill(const struct sql_store *store, struct obx_sql_batch *batch, const struct sql_reading *reading)
 {
     struct outbox_value *value = batch->values;
     uint64_t bytes = 0;
     mysql_data_seek(batch->result, 0);
-    for (uint32_t r = 0; r < rows;) {
+    for (uint32_t r = 0; r < reading->rows;) {
         MYSQL_ROW row = mysql_fetch_row(batch->result);
         const unsigned long *sizes = mysql_fetch_lengths(batch->result);
         if (strtoll(row[0], NULL, 10) != store->ids[r])
@@ -95,29 +94,47 @@ static uint64_t fill(const struct mys_store *store, struct obx_sql_batch *batch,
         batch->positions[r] = (struct outbox_position){.major = (uint64_t)store->ids[r]};
         r++;
         bytes += ROW_OVERHEAD;
-        for (uint32_t c = 0; c < store->wanted_count; c++, value++) {
+        for (uint32_t c = 0; c < store->selected_count; c++, value++) {
             bytes += sizes[c + 1] + sizeof *row;
-            *value = row[c + 1] ? decode(store->wanted[c].wire, row[c + 1], sizes[c + 1])
+            *value = row[c + 1] ? decode((enum mys_encoding)store->selected[c].encoding, row[c + 1], sizes[c + 1])
                                 : (struct outbox_value){.type = OUTBOX_NULL};
         }
     }
     return bytes;
 }
 
-struct obx_sql_batch *mys_batch_new(struct mys_store *store, MYSQL_RES *result, uint32_t rows)
+bool mys_read_ids(struct sql_store *store, void *result, uint32_t *count)
 {
-    struct obx_sql_batch *batch = obx_sql_batch_get(&store->batches, store->host, rows, store->wanted_count);
-    if (!batch)
-        return NULL;
-    batch->result = result;
-    obx_sql_batch_seal(batch, rows, store->wanted_count, fill(store, batch, rows));
-    return batch;
+    MYSQL_ROW row;
+    *count = 0;
+    if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)mysql_num_rows(result) + 1,
+                      sizeof *store->ids))
+        return false;
+    while ((row = mysql_fetch_row(result)))
+        store->ids[(*count)++] = strtoll(row[0], NULL, 10);
+    return true;
 }
 
-void mys_release(void *self, struct outbox_batch *released)
+void mys_free_result(void *result)
 {
-    struct mys_store *store = self;
-    struct obx_sql_batch *batch = (struct obx_sql_batch *)(void *)released;
-    mysql_free_result(batch->result);
-    obx_sql_batch_put(&store->batches, store->host, batch);
+    mysql_free_result(result);
+}
+
+/* ---- for the verbs ----------------------------------------------------------------------------------------------- */
+
+bool mys_next_row(struct sql_row *row)
+{
+    row->values = mysql_fetch_row(row->result);
+    row->sizes = row->values ? mysql_fetch_lengths(row->result) : NULL;
+    return row->values != NULL;
+}
+
+struct outbox_bytes mys_cell(const struct sql_row *row, unsigned column)
+{
+    return (struct outbox_bytes){row->values[column], row->values[column] ? row->sizes[column] : 0};
+}
+
+int64_t mys_number(const struct sql_row *row, unsigned column, int64_t default_value)
+{
+    return row->values[column] ? strtoll(row->values[column], NULL, 10) : default_value;
 }

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/wakeup.c - the wakeup: commits that the binlog tells of wake an idle relay
+ * backends/mysql/wakeup.c - wake-up by commits that the binlog shows
  *
- * Whoever is asked to park has a thread (listen.c) that reads the binlog from its end on, and keeps the flag if that
- * thread is reading. Then a commit to the table rings. A relay that is busy does not need it: after BUSY_NS without a
- * wish to park the thread hangs up, since it would be sent all that anybody writes.
+ * A claim that asks to arm the wake-up starts a thread (listen.c) that reads the binlog from its end on. The host may
+ * sleep while that thread reads: a commit to the table wakes it. A busy relay needs no thread: after BUSY_NS without
+ * such a claim the thread closes its stream, since it is sent everybody's writes.
  *
- * No ring is lost: the thread notes what it has heard, then looks whether the host dozes; the loop notes that the host
- * dozes, then looks at what was heard. But a row may be heard of before it can be seen, as the server writes its binlog
- * first: so nobody is parked until QUIET_NS after a commit was heard. Until then the host looks with pauses that
- * double: a few looks for each ring, and none while nobody commits.
+ * No wake-up is lost: the thread notes a commit, then looks whether the host sleeps; the loop notes that the host
+ * sleeps, then looks at the commits noted. But the server writes its binlog before a commit can be seen: so the host
+ * may sleep only QUIET_NS after the last commit. Until then it polls with pauses that double: a few polls for each
+ * wake-up, and none while nobody commits.
  *
- * A stream that cannot be had or breaks is tried again by the thread. Meanwhile the flag is taken out, which means
- * polling; it is said once.
+ * The thread tries a stream that cannot be had or breaks again. Meanwhile the relay polls, which is logged once.
  */
 #include "wakeup.h"
 
@@ -23,141 +22,142 @@
 
 #define QUIET_NS UINT64_C(200000000)
 #define BUSY_NS UINT64_C(5000000000)
-enum { SILENCE_S = 6 }; /* of a stream, which has a heartbeat: then it is dead */
+enum { STALL_TIMEOUT_S = 6 }; /* of a stream, which has a heartbeat: then it is dead */
 
-/* ---- what the thread has told ------------------------------------------------------------------------------------ */
+/* ---- news from the thread ---------------------------------------------------------------------------------------- */
 
-static void tell(struct mys_bell *bell, bool armed, const struct outbox_error *error)
+static void report(struct mys_store *store, bool armed, const struct outbox_error *error)
 {
-    if (armed && bell->told != MYS_BELL_HEARS) {
-        bell->told = MYS_BELL_HEARS;
-        bell->host->log(bell->host, OUTBOX_LOG_INFO,
-                        "the doorbell works: commits that the binlog tells of wake the relay");
-    } else if (error->code && bell->told != MYS_BELL_DEAF) {
-        bell->told = MYS_BELL_DEAF;
-        bell->host->log(bell->host, OUTBOX_LOG_WARN,
-                        "the doorbell does not work, and the outbox is polled until it does: %s%s", error->text,
-                        error->code == OUTBOX_E_PERMISSION
-                            ? "; grant what 'outbox init --print-grants' tells, or set wakeup: off"
-                            : "");
-    }
+    bool forbidden = error->code == OUTBOX_E_PERMISSION;
+    if (armed)
+        sql_wakeup_works(&store->sql, "each commit in the binlog");
+    else if (error->code)
+        sql_wakeup_fails(&store->sql, error,
+                         forbidden ? "; grant what 'outbox init --print-grants' prints, or set wakeup: off" : "");
 }
 
-static void ended(struct mys_store *store)
+static void on_end(struct mys_store *store)
 {
-    pthread_join(store->bell.thread, NULL); /* posting was the last that it did */
-    store->bell.running = false;
-    mys_stop_if_idle(store);
+    pthread_join(store->wakeup.thread, NULL); /* its post was the last thing that it did */
+    store->wakeup.running = false;
+    store->sql.when_idle(&store->sql);
 }
 
-static void hear_news(struct outbox_task *task)
+static void on_news(struct outbox_task *task)
 {
     struct mys_store *store = task->arg;
-    struct mys_bell *bell = &store->bell;
-    pthread_mutex_lock(&bell->lock);
-    bool armed = bell->armed, is_end = bell->ended;
-    bool wake = bell->rung;
-    struct outbox_error error = bell->error;
-    bell->rung = false;
-    pthread_mutex_unlock(&bell->lock);
-    if (!bell->running) /* a post from before its end */
+    struct mys_wakeup *wakeup = &store->wakeup;
+    pthread_mutex_lock(&wakeup->lock);
+    bool armed = wakeup->armed, ended = wakeup->ended, wake = wakeup->pending_wakeup;
+    struct outbox_error error = wakeup->error;
+    wakeup->pending_wakeup = false;
+    pthread_mutex_unlock(&wakeup->lock);
+    if (!wakeup->running) /* a post from before its end */
         return;
-    if (is_end) {
-        ended(store);
+    if (ended) {
+        on_end(store);
         return;
     }
-    tell(bell, armed, &error);
-    if (wake && !store->stop_op)
-        store->host->wake(store->host);
+    report(store, armed, &error);
+    if (wake && !store->sql.stop_op)
+        store->sql.host->wake(store->sql.host);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
 
-void mys_bell_init(struct mys_store *store)
+void mys_wakeup_init(struct mys_store *store)
 {
-    struct mys_bell *bell = &store->bell;
+    struct mys_wakeup *wakeup = &store->wakeup;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&bell->lock, NULL);
-    pthread_cond_init(&bell->changed, &attributes);
+    pthread_mutex_init(&wakeup->lock, NULL);
+    pthread_cond_init(&wakeup->changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    bell->host = store->host;
-    bell->news = (struct outbox_task){.run = hear_news, .arg = store};
-    bell->fd = -1;
+    wakeup->host = store->sql.host;
+    wakeup->news = (struct outbox_task){.run = on_news, .arg = store};
+    wakeup->fd = -1;
 }
 
-void mys_bell_fini(struct mys_store *store)
+void mys_wakeup_fini(struct mys_store *store)
 {
-    pthread_cond_destroy(&store->bell.changed);
-    pthread_mutex_destroy(&store->bell.lock);
+    pthread_cond_destroy(&store->wakeup.changed);
+    pthread_mutex_destroy(&store->wakeup.lock);
 }
-
-/* ---- what the loop tells ----------------------------------------------------------------------------------------- */
 
 static void begin(struct mys_store *store)
 {
-    struct mys_bell *bell = &store->bell;
+    struct mys_wakeup *wakeup = &store->wakeup;
     sigset_t all, before;
-    bell->target = mys_target(store, false);
-    bell->target.timeout_s = SILENCE_S;
-    bell->target.waits = true;
-    bell->timeout_ms = (uint64_t)store->connect_ms;
-    bell->schema = store->table.schema;
-    bell->table = store->name;
-    bell->stop = bell->ended = bell->rung = false;
+    wakeup->target = mys_target(store, false);
+    wakeup->target.timeout_s = STALL_TIMEOUT_S;
+    wakeup->target.waits = true;
+    wakeup->timeout_ms = (uint64_t)store->sql.connect_ms;
+    wakeup->schema = store->sql.table.schema;
+    wakeup->table = store->sql.outbox.name;
+    wakeup->stop = wakeup->ended = wakeup->pending_wakeup = false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are not that thread's business */
-    bell->running = !pthread_create(&bell->thread, NULL, mys_listen, bell);
+    wakeup->running = !pthread_create(&wakeup->thread, NULL, mys_listen, wakeup);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* Under the lock. */
-static void hang_up(struct mys_bell *bell)
+static void close_stream(struct mys_wakeup *wakeup)
 {
-    bell->wanted = false;
-    atomic_store(&bell->attempt.abandoned, true);
-    if (bell->fd >= 0)
-        shutdown(bell->fd, SHUT_RDWR);
-    pthread_cond_signal(&bell->changed);
+    wakeup->wanted = false;
+    atomic_store(&wakeup->attempt.abandoned, true);
+    if (wakeup->fd >= 0)
+        shutdown(wakeup->fd, SHUT_RDWR);
+    pthread_cond_signal(&wakeup->changed);
 }
 
-static bool may_park(struct mys_bell *bell, bool asked)
+/* ---- around a claim ---------------------------------------------------------------------------------------------- */
+
+static bool arm(struct mys_wakeup *wakeup, bool asked)
 {
-    uint64_t now = bell->host->now(bell->host);
-    pthread_mutex_lock(&bell->lock);
-    bell->dozing = asked;
-    bool may = asked && bell->armed && now - bell->heard_ns > QUIET_NS;
+    uint64_t now = wakeup->host->now(wakeup->host);
+    pthread_mutex_lock(&wakeup->lock);
+    wakeup->sleeping = asked;
+    bool may_sleep = asked && wakeup->armed && now - wakeup->seen_ns > QUIET_NS;
     if (asked) {
-        bell->asked_ns = now;
-        bell->wanted = true;
-        pthread_cond_signal(&bell->changed);
-    } else if (bell->wanted && now - bell->asked_ns > BUSY_NS) {
-        hang_up(bell);
+        wakeup->asked_ns = now;
+        wakeup->wanted = true;
+        pthread_cond_signal(&wakeup->changed);
+    } else if (wakeup->wanted && now - wakeup->asked_ns > BUSY_NS) {
+        close_stream(wakeup);
     }
-    pthread_mutex_unlock(&bell->lock);
-    return may;
+    pthread_mutex_unlock(&wakeup->lock);
+    return may_sleep;
 }
 
-void mys_bell_claim(struct mys_store *store, struct outbox_claim *claim)
+static void before(struct sql_store *sql, const struct outbox_claim *claim)
 {
+    struct mys_store *store = mys_store_of(sql);
+    struct mys_wakeup *wakeup = &store->wakeup;
     bool asked = claim->flags & OUTBOX_CLAIM_ARM_WAKEUP;
-    if (claim->positions)
-        return;
-    if (store->doorbell == MYS_DOORBELL_BINLOG && asked && !store->bell.running)
+    if (asked && !wakeup->running)
         begin(store);
-    if (!store->bell.running || !may_park(&store->bell, asked))
-        claim->flags &= ~OUTBOX_CLAIM_ARM_WAKEUP;
+    wakeup->may_sleep = wakeup->running && arm(wakeup, asked);
 }
 
-void mys_bell_stop(struct mys_store *store)
+static bool after(struct sql_store *sql, const struct outbox_claim *claim, const struct sql_reading *reading)
 {
-    struct mys_bell *bell = &store->bell;
-    if (!bell->running)
-        return;
-    pthread_mutex_lock(&bell->lock);
-    bell->stop = true;
-    bell->dozing = false;
-    hang_up(bell);
-    pthread_mutex_unlock(&bell->lock);
+    (void)claim;
+    (void)reading;
+    return mys_store_of(sql)->wakeup.may_sleep;
 }
+
+static void stop(struct sql_store *sql)
+{
+    struct mys_wakeup *wakeup = &mys_store_of(sql)->wakeup;
+    if (!wakeup->running)
+        return;
+    pthread_mutex_lock(&wakeup->lock);
+    wakeup->stop = true;
+    wakeup->sleeping = false;
+    close_stream(wakeup);
+    pthread_mutex_unlock(&wakeup->lock);
+}
+
+const struct sql_wakeup mys_binlog_wakeup = {before, after, stop};

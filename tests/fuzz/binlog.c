@@ -169,21 +169,21 @@ static void tell(struct story *story, enum step step, struct event *event, struc
 }
 
 /* In memory of just its size, so that reading past it shows. */
-static bool hear(struct mys_ear *ear, const void *bytes, size_t size)
+static bool hear(struct mys_binlog_matcher *ear, const void *bytes, size_t size)
 {
     void *copy = malloc(size + !size);
     if (!copy)
         abort();
     if (size)
         memcpy(copy, bytes, size);
-    bool rings = mys_ear_hears(ear, (struct outbox_bytes){copy, size});
+    bool rings = mys_binlog_matcher_feed(ear, (struct outbox_bytes){copy, size});
     free(copy);
     return rings;
 }
 
-static struct mys_ear listening(void)
+static struct mys_binlog_matcher listening(void)
 {
-    return (struct mys_ear){.schema = "shop", .table = "outbox"};
+    return (struct mys_binlog_matcher){.schema = "shop", .table = "outbox"};
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -191,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct event event;
     struct fuzz_input input = {data, data + size};
     struct story story = {.ours = UINT64_MAX};
-    struct mys_ear ear = listening(), other = listening();
+    struct mys_binlog_matcher ear = listening(), other = listening();
     while (input.at < input.end) {
         enum step step = (enum step)(fuzz_int(&input, 1) % STEPS);
         if (step == ANYTHING) {

@@ -2,7 +2,7 @@
 /*
  * tests/fuzz/rows_mysql.c - rows of text, as MySQL sends them, become a batch
  *
- * The four functions of the client library that are used stand here, so rows are what the input says. Whole numbers
+ * The functions of the client library that are used stand here, so rows are what the input says. Whole numbers
  * and times are what a second reading says; nothing is read past the end of a value.
  */
 #include "fuzz.h"
@@ -34,6 +34,12 @@ unsigned long *STDCALL mysql_fetch_lengths(MYSQL_RES *result)
 {
     (void)result;
     return sizes;
+}
+
+my_ulonglong STDCALL mysql_num_rows(MYSQL_RES *result)
+{
+    (void)result;
+    return 1;
 }
 
 void STDCALL mysql_free_result(MYSQL_RES *result)
@@ -77,40 +83,44 @@ static void check_time(const struct outbox_value *value, const char *text, unsig
     FUZZ_CHECK(value->type == OUTBOX_TIME && value->as.integer == (int64_t)timegm(&tm) * 1000000);
 }
 
-static void check(enum mys_wire wire, const struct outbox_value *value, const char *text, unsigned long size)
+static void check(enum mys_encoding encoding, const struct outbox_value *value, const char *text, unsigned long size)
 {
-    if (!text || wire == MYS_ABSENT)
+    if (!text || encoding == MYS_ABSENT)
         FUZZ_CHECK(value->type == OUTBOX_NULL);
-    else if (wire == MYS_AS_INT)
+    else if (encoding == MYS_AS_INT)
         check_int(value, text, size);
-    else if (wire == MYS_AS_TIME)
+    else if (encoding == MYS_AS_TIME)
         check_time(value, text, size);
-    else if (wire != MYS_AS_FLOAT)
+    else if (encoding != MYS_AS_FLOAT)
         FUZZ_CHECK(value->as.data == text && value->size == size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, data + size};
-    struct mys_wanted wanted[COLUMNS];
+    struct sql_selected selected[COLUMNS];
     int64_t id = 7;
-    struct mys_store store = {.host = &fuzz_host, .wanted = wanted, .ids = &id};
-    memset(wanted, 0, sizeof wanted);
-    store.wanted_count = (uint32_t)fuzz_int(&input, 1) % (COLUMNS + 1);
+    struct sql_store store = {.host = &fuzz_host, .selected = selected, .ids = &id};
+    const struct sql_reading reading = {.rows = 1};
+    memset(selected, 0, sizeof selected);
+    store.selected_count = (uint32_t)fuzz_int(&input, 1) % (COLUMNS + 1);
     row[0] = strdup("7");
     sizes[0] = 1;
-    for (uint32_t c = 0; c < store.wanted_count; c++) {
-        wanted[c].wire = (enum mys_wire)(fuzz_int(&input, 1) % (MYS_AS_TIME + 1));
+    for (uint32_t c = 0; c < store.selected_count; c++) {
+        selected[c].encoding = (int)(fuzz_int(&input, 1) % (MYS_AS_TIME + 1));
         row[c + 1] = fuzz_int(&input, 1) % 8 ? fuzz_text(&input) : NULL; /* the client library ends values with a NUL */
         sizes[c + 1] = row[c + 1] ? strlen(row[c + 1]) : 0;
     }
-    struct obx_sql_batch *batch = mys_batch_new(&store, NULL, 1);
-    FUZZ_CHECK(batch && batch->batch.rows == 1 && batch->batch.positions[0].major == 7);
-    for (uint32_t c = 0; c < store.wanted_count; c++)
-        check(wanted[c].wire, &batch->batch.values[c], row[c + 1], sizes[c + 1]);
-    mys_release(&store, &batch->batch);
+    struct obx_sql_batch *batch = obx_sql_batch_get(&store.batches, store.host, 1, store.selected_count);
+    FUZZ_CHECK(batch);
+    obx_sql_batch_seal(batch, 1, store.selected_count, mys_fill(&store, batch, &reading));
+    FUZZ_CHECK(batch->batch.rows == 1 && batch->batch.positions[0].major == 7);
+    for (uint32_t c = 0; c < store.selected_count; c++)
+        check((enum mys_encoding)selected[c].encoding, &batch->batch.values[c], row[c + 1], sizes[c + 1]);
+    mys_free_result(batch->result);
+    obx_sql_batch_put(&store.batches, store.host, batch);
     obx_sql_batches_free(&store.batches, store.host);
-    for (uint32_t c = 0; c <= store.wanted_count; c++)
+    for (uint32_t c = 0; c <= store.selected_count; c++)
         free(row[c]);
     return 0;
 }

@@ -3,8 +3,9 @@
  * backends/sql/server/claim.c - claiming rows
  *
  * wake-up policy -> [inspect writers, when that is due] -> claim -> read -> take in -> batch. The tracker of gaps takes
- * the result in. It may ask for the same claim again with more gaps (a long transaction ended). So may a row that is too
- * large for the claim, if it comes first: driver->learn() then makes the next one fit. All this is inside one operation.
+ * the result in. It may ask for the same claim again with more gaps (a long transaction ended). So may a row that is
+ * too large for the claim, if it comes first: driver->learn() then makes the next one fit. All this is inside one
+ * operation.
  */
 #include "sql/server/claim.h"
 
@@ -20,8 +21,7 @@ static void fail(struct sql_op *op, int code, const char *why)
 static struct obx_sql_batch *make_batch(struct sql_op *op, const struct sql_reading *reading)
 {
     struct sql_store *store = op->store;
-    struct obx_sql_batch *batch =
-        obx_sql_batch_get(&store->batches, store->host, reading->rows, store->selected_count);
+    struct obx_sql_batch *batch = obx_sql_batch_get(&store->batches, store->host, reading->rows, store->selected_count);
     if (!batch)
         return NULL;
     batch->result = op->result;

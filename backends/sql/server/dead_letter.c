@@ -23,6 +23,7 @@ void sql_dead_letter(void *self, outbox_op_t id, const struct outbox_dead_letter
         return;
     obx_sql_outstanding_removing(&store->outstanding);
     op->request.transaction = true;
-    sql_op_submit(op, store->owner, "dead-letter rows", store->driver->put_dead_letters, NULL, on_moved);
+    sql_op_submit(op, store->owner, "dead-letter rows", store->driver->put_dead_letters, store->driver->removal_result,
+                  on_moved);
     SQL_FAILPOINT(store, dead_letter_sent);
 }

@@ -20,9 +20,9 @@ struct sql_reading;
 enum sql_lane_role { SQL_OWNER, SQL_READER };
 struct sql_step {
     const char *what;
-    enum sql_lane_role lane; /* the reader is connected before the first step that needs it */
-    bool relaying;           /* skipped when the start is for administration */
-    bool (*put)(struct sql_request *request);                  /* of the store */
+    enum sql_lane_role lane;                  /* the reader is connected before the first step that needs it */
+    bool relaying;                            /* skipped when the start is for administration */
+    bool (*put)(struct sql_request *request); /* of the store */
     void (*result)(struct sql_request *request, void *result); /* of the store; NULL: results are dropped */
     /* Sets error->code to fail the start, or clears it to go on. Called also when the request failed. May be NULL. */
     void (*validate)(struct sql_store *store, struct outbox_error *error);
@@ -68,8 +68,8 @@ struct sql_driver {
     const char *schema, *SCHEMA;  /* what the server calls a schema */
     const char *id_type, *add_id; /* what an id must be, and the type of a column to add */
     const char *stray_causes, *duplicate_advice;
-    const char *id_base;  /* of sql_column_type: the type that an id must have */
-    int64_t before_first; /* below every id that a table may hold */
+    const char *id_base;    /* of sql_column_type: the type that an id must have */
+    int64_t before_first;   /* below every id that a table may hold */
     uint64_t cold_after_ns; /* of gaps: see sql/gaps/gaps.h */
 
     /* connections */
@@ -106,7 +106,7 @@ struct sql_driver {
 
     /* settles, dead letters */
     bool (*put_settle)(struct sql_request *request); /* store->chunk */
-    void (*settle_result)(struct sql_request *request, void *result);
+    void (*removal_result)(struct sql_request *request, void *result);
     bool (*is_fenced)(struct sql_store *store, struct outbox_error *error); /* another owns it; may be NULL */
     uint32_t settle_ranges;                                                 /* of one transaction, at most */
     uint64_t settle_bytes;
@@ -123,14 +123,15 @@ struct sql_driver {
     bool (*put_release)(struct sql_request *request); /* of the store */
 
     /* verbs */
-    bool (*statement)(const struct sql_store *store, struct obx_sql_text *sql, int index); /* of setup; false: no more */
+    bool (*statement)(const struct sql_store *store, struct obx_sql_text *sql,
+                      int index); /* of setup; false: no more */
     void (*put_grants)(const struct sql_store *store, struct obx_sql_text *sql);
     bool (*put_setup)(struct sql_request *request);
     void (*setup_result)(struct sql_request *request, void *result);
     bool (*put_strays)(struct sql_request *request); /* of the store */
     bool (*put_add)(struct sql_request *request);
     const struct sql_probe *status_probes;
-    const struct sql_probe *server_probes, *table_probes; /* of check */
+    const struct sql_probe *server_probes, *table_probes;   /* of check */
     const char *(*place_of)(const struct sql_store *store); /* where an outbox was looked for: a database */
     void (*check_end)(struct sql_op *op);                   /* may be NULL; ends the operation */
 

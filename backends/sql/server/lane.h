@@ -47,7 +47,7 @@ struct sql_lane {
     const struct sql_driver *driver;
     const struct outbox_host *host;
     struct sql_store *store;
-    const char *name;                                                          /* "reader", "owner": for messages */
+    const char *name;                                                           /* "reader", "owner": for messages */
     void (*connected)(struct sql_lane *lane, const struct outbox_error *error); /* once after open(), unless closed */
     void (*lost)(struct sql_lane *lane, const struct outbox_error *error);      /* it broke, with no request on it */
     struct sql_request *head, *tail;

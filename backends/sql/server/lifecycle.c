@@ -2,8 +2,9 @@
 /*
  * backends/sql/server/lifecycle.c - init, stop, cancel, fini
  *
- * A stop waits for operations in flight, workers and threads, gives the ownership back, and closes the lanes. The lock is
- * released by a statement: a server may take its time to notice that a session has ended, and a standby waits for that.
+ * A stop waits for operations in flight, workers and threads, gives the ownership back, and closes the lanes. The lock
+ * is released by a statement: a server may take its time to notice that a session has ended, and a standby waits for
+ * that.
  */
 #include "sql/server/lifecycle.h"
 

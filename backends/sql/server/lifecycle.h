@@ -21,10 +21,10 @@ void sql_store_fini(struct sql_store *store); /* after an init that failed, too 
 void sql_stop(void *self, outbox_op_t op);
 void sql_cancel(void *self, outbox_op_t op);
 
-#define SQL_STORE_OPS                                                                                       \
-    .struct_size = sizeof(struct outbox_store_ops), .start = sql_start, .stop = sql_stop, .cancel = sql_cancel, \
-    .acquire = sql_acquire, .renew = sql_renew, .claim = sql_claim, .release = sql_release, .settle = sql_settle, \
-    .dead_letter = sql_dead_letter, .setup = sql_setup, .print = sql_print, .check = sql_check, .status = sql_status,    \
+#define SQL_STORE_OPS                                                                                                 \
+    .struct_size = sizeof(struct outbox_store_ops), .start = sql_start, .stop = sql_stop, .cancel = sql_cancel,       \
+    .acquire = sql_acquire, .renew = sql_renew, .claim = sql_claim, .release = sql_release, .settle = sql_settle,     \
+    .dead_letter = sql_dead_letter, .setup = sql_setup, .print = sql_print, .check = sql_check, .status = sql_status, \
     .add = sql_add, .dead = sql_dead
 
 #endif

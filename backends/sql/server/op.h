@@ -16,9 +16,9 @@ struct sql_op {
     outbox_op_t id;
     const void *in;
     void *out;
-    struct obx_sql_text sql;        /* of its requests; claims and settles use buffers of the store */
+    struct obx_sql_text sql;         /* of its requests; claims and settles use buffers of the store */
     void (*then)(struct sql_op *op); /* what comes after the request in flight: sql_op_continue() */
-    void *result;                   /* owned */
+    void *result;                    /* owned */
     const struct sql_probe *probe;
     uint64_t cursor;  /* the last number of the page before */
     uint64_t session; /* of another relay, at the server */
@@ -29,8 +29,7 @@ struct sql_op *sql_op_begin(struct sql_store *store, outbox_op_t id);
 void sql_op_complete(struct sql_op *op, const struct outbox_error *error); /* NULL: success */
 void sql_op_fail(struct sql_op *op, int code, const char *format, ...) OUTBOX_PRINTF(3, 4);
 /* Submits op->request with this. `transaction`, `first` and `sql` of the request are kept. */
-void sql_op_submit(struct sql_op *op, struct sql_lane *lane, const char *what,
-                   bool (*put)(struct sql_request *request),
+void sql_op_submit(struct sql_op *op, struct sql_lane *lane, const char *what, bool (*put)(struct sql_request *request),
                    void (*result)(struct sql_request *request, void *result),
                    void (*done)(struct sql_request *request, const struct outbox_error *error));
 void sql_op_drop_result(struct sql_op *op);

@@ -84,7 +84,8 @@ static void submit(struct sql_op *op)
     cut_chunk(store);
     op->request.sql = &store->settle_sql;
     op->request.transaction = true;
-    sql_op_submit(op, store->owner, "settle rows", store->driver->put_settle, store->driver->settle_result, on_settled);
+    sql_op_submit(op, store->owner, "settle rows", store->driver->put_settle, store->driver->removal_result,
+                  on_settled);
     SQL_FAILPOINT(store, settle_sent); /* op may have ended */
 }
 

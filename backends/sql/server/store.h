@@ -2,8 +2,8 @@
 /*
  * backends/sql/server/store.h - the store of an SQL server: the state that the skeleton's files share
  *
- * Two lanes to one server. The reader claims. The owner holds the lock that makes this relay the owner of the outbox; it
- * settles and dead-letters: a relay that loses that session can settle nothing. Claims and deletes overlap.
+ * Two lanes to one server. The reader claims. The owner holds the lock that makes this relay the owner of the outbox;
+ * it settles and dead-letters: a relay that loses that session can settle nothing. Claims and deletes overlap.
  *
  *   lane, op        requests and operations          start       connecting, and the steps on fresh connections
  *   names, table    the tables and their columns     owner       ownership and lease
@@ -100,10 +100,10 @@ struct sql_store {
     const struct sql_step *step;
     struct sql_request step_request;
     struct obx_sql_text step_sql;
-    bool failing;                                /* in sql_start_failed() */
-    bool giving_back;                            /* the ownership */
-    void (*when_idle)(struct sql_store *store);  /* something has ended that a stop may wait for */
-    uint32_t ops;                                /* in flight, but for start and stop */
+    bool failing;                               /* in sql_start_failed() */
+    bool giving_back;                           /* the ownership */
+    void (*when_idle)(struct sql_store *store); /* something has ended that a stop may wait for */
+    uint32_t ops;                               /* in flight, but for start and stop */
 
     struct sql_table table;
     struct sql_selected *selected; /* owned */

@@ -167,16 +167,16 @@ Test(bell, without_the_right_the_outbox_is_polled_until_it_is_granted)
     bed_begin(&bed);
     bell_until_warned(&bed);
     cr_assert_str_eq(heard.warning, BY_KIND("",
-                                            "the doorbell does not work, and the outbox is polled until it does: ask "
+                                            "wake-up notifications do not work; the relay polls until they do: ask "
                                             "where the binlog ends: Access denied; you "
                                             "need (at least one of) the SUPER, BINLOG MONITOR privilege(s) for this "
                                             "operation (1227); grant what 'outbox init "
-                                            "--print-grants' tells, or set wakeup: off",
-                                            "the doorbell does not work, and the outbox is polled until it does: ask "
+                                            "--print-grants' prints, or set wakeup: off",
+                                            "wake-up notifications do not work; the relay polls until they do: ask "
                                             "where the binlog ends: Access denied; you "
                                             "need (at least one of) the SUPER, REPLICATION CLIENT privilege(s) for "
                                             "this operation (1227); grant what 'outbox "
-                                            "init --print-grants' tells, or set wakeup: off"));
+                                            "init --print-grants' prints, or set wakeup: off"));
     bed_insert(&bed, bed.sql, "a");
     bed_claim_some(&bed);
     cr_assert_eq(bed.count, 1);

@@ -16,12 +16,12 @@ enum {
     PAYLOAD = 40
 };
 
-static bool hears(struct mys_ear *ear, unsigned char type, const void *body, size_t size)
+static bool hears(struct mys_binlog_matcher *ear, unsigned char type, const void *body, size_t size)
 {
     unsigned char event[256] = {0};
     event[4] = type;
     memcpy(event + 19, body, size);
-    return mys_ear_hears(ear, (struct outbox_bytes){event, 19 + size});
+    return mys_binlog_matcher_feed(ear, (struct outbox_bytes){event, 19 + size});
 }
 
 #define HEARS(type, body) hears(&ear, type, body, sizeof(body) - 1)
@@ -30,14 +30,14 @@ static bool hears(struct mys_ear *ear, unsigned char type, const void *body, siz
 #define ROWS(id) id "\0\0\0\0\0\0\0rows"
 #define SQL(text) "\0\0\0\0\0\0\0\0\4\0\0\2\0stshop\0" text
 
-static struct mys_ear listening(void)
+static struct mys_binlog_matcher listening(void)
 {
-    return (struct mys_ear){.schema = "shop", .table = "outbox"};
+    return (struct mys_binlog_matcher){.schema = "shop", .table = "outbox"};
 }
 
 Test(binlog, rows_for_the_table_and_then_a_commit)
 {
-    struct mys_ear ear = listening();
+    struct mys_binlog_matcher ear = listening();
     cr_assert_not(HEARS(TABLE_MAP, MAP_OTHER));
     cr_assert_not(HEARS(TABLE_MAP, MAP_OURS));
     cr_assert_not(HEARS(WRITE_ROWS, ROWS("\10")));
@@ -48,7 +48,7 @@ Test(binlog, rows_for_the_table_and_then_a_commit)
 
 Test(binlog, rows_of_others_and_rows_that_go)
 {
-    struct mys_ear ear = listening();
+    struct mys_binlog_matcher ear = listening();
     HEARS(TABLE_MAP, MAP_OTHER);
     HEARS(WRITE_ROWS, ROWS("\10"));
     cr_assert_not(HEARS(XID, "12345678"));
@@ -61,7 +61,7 @@ Test(binlog, rows_of_others_and_rows_that_go)
 
 Test(binlog, statements_that_name_the_table)
 {
-    struct mys_ear ear = listening();
+    struct mys_binlog_matcher ear = listening();
     HEARS(QUERY, SQL("BEGIN"));
     HEARS(QUERY, SQL("INSERT INTO outbox_dead SELECT * FROM my_outbox"));
     cr_assert_not(HEARS(XID, "12345678"));
@@ -79,7 +79,7 @@ Test(binlog, statements_that_name_the_table)
 
 Test(binlog, a_prepared_transaction_counts_when_it_is_committed)
 {
-    struct mys_ear ear = listening();
+    struct mys_binlog_matcher ear = listening();
     HEARS(TABLE_MAP, MAP_OURS);
     HEARS(WRITE_ROWS, ROWS("\7"));
     cr_assert_not(HEARS(XA_PREPARE, "\0rest"));
@@ -91,9 +91,9 @@ Test(binlog, a_prepared_transaction_counts_when_it_is_committed)
 
 Test(binlog, what_cannot_be_understood_may_be_anything)
 {
-    struct mys_ear ear = listening();
-    cr_assert(mys_ear_hears(&ear, (struct outbox_bytes){0}));
-    cr_assert(mys_ear_hears(&ear, (struct outbox_bytes){"short", 5}));
+    struct mys_binlog_matcher ear = listening();
+    cr_assert(mys_binlog_matcher_feed(&ear, (struct outbox_bytes){0}));
+    cr_assert(mys_binlog_matcher_feed(&ear, (struct outbox_bytes){"short", 5}));
     cr_assert(HEARS(PAYLOAD, "zstd"));
     cr_assert(HEARS(QUERY, "short"));
     cr_assert_not(HEARS(TABLE_MAP, "\7\0\0\0\0\0\0\0\4sh"));

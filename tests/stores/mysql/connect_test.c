@@ -25,7 +25,7 @@ Test(connect, tls_is_not_done_without)
     if (server_kind() == MARIADB) { /* the library itself would go on in plain text */
         bed_reconfigure(&bed, &(struct server_place){0}, "  tls: require\n");
         cr_assert_eq(bed_start(&bed, bed.store), OUTBOX_E_NOT_CONNECTED, "%s", bed.error.text);
-        cr_assert(strstr(bed.error.text, "the server does not speak TLS, which tls: asks for"), "%s", bed.error.text);
+        cr_assert(strstr(bed.error.text, "the server does not offer TLS, which tls: asks for"), "%s", bed.error.text);
     }
     bed_close(&bed);
 }

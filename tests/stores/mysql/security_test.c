@@ -50,7 +50,7 @@ static void connect_here(struct mys_client *client, bool statements)
 {
     connect_to(client, (unsigned)strtoul(getenv("OUTBOX_TEST_MYSQL_PORT"), NULL, 10), "outbox", statements);
     cr_assert_not(client->failed, "%s", mysql_error(client->mysql));
-    mys_settle_down(client);
+    mys_finish_connect(client);
 }
 
 /* Returns the number of the error, 0: none. */

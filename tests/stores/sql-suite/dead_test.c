@@ -101,7 +101,7 @@ Test(dead, without_a_table_for_them_nothing_is_removed)
     cr_assert_str_eq(
         bed.error.text,
         BY_SERVER("dead-letter rows: relation \"public.undead_dead\" does not exist (42P01); run 'outbox init'",
-                  "park rows: Table 'outbox.undead_dead' doesn't exist (1146); run 'outbox init'"));
+                  "dead-letter rows: Table 'outbox.undead_dead' doesn't exist (1146); run 'outbox init'"));
     cr_assert_eq(bed_rows(&bed), 1);
     bed_close(&bed);
 }

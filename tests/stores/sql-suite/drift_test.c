@@ -34,7 +34,7 @@ Test(drift, another_type_is_told_and_read_after_a_restart)
     cr_assert_str_eq(bed.error.text,
                      BY_SERVER("claim rows: UNION types text and bytea cannot be matched (42804); see 'outbox check'",
                                "claim rows: column \"payload\" of table outbox.retyped has another type than when the "
-                               "relay connected; it is looked at again"));
+                               "relay connected; the relay connects again"));
     bed_begin_again(&bed);
     struct outbox_batch *batch = bed_batch(&bed, 10, 1 << 20);
     cr_assert(batch && batch->rows == 2);
