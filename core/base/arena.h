@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/base/arena.h - memory that is given back all at once
+ * core/base/arena.h - memory that is freed all at once
  *
- * Blocks never move, so pointers stay good until reset. A reset keeps the first block, so that a recycled arena of a
- * steady load allocates nothing.
+ * Blocks never move, so pointers stay valid until the reset. A reset keeps the first block, so that a recycled arena
+ * allocates nothing under a steady load.
  */
 #ifndef OBX_BASE_ARENA_H
 #define OBX_BASE_ARENA_H
@@ -18,9 +18,9 @@ struct obx_arena {
     size_t total;                         /* bytes in all blocks */
 };
 
-void *obx_arena_alloc(struct obx_arena *arena, size_t size);    /* 8-aligned, not zeroed; NULL when there is none */
+void *obx_arena_alloc(struct obx_arena *arena, size_t size);    /* 8-aligned, not zeroed; NULL without memory */
 void *obx_arena_bytes(struct obx_arena *arena, size_t size);    /* not aligned */
-void obx_arena_give_back(struct obx_arena *arena, size_t size); /* the last `size` bytes just allocated */
+void obx_arena_give_back(struct obx_arena *arena, size_t size); /* free the last `size` allocated bytes */
 void obx_arena_reset(struct obx_arena *arena);
 void obx_arena_free(struct obx_arena *arena);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/base/buf.c - a growing run of bytes: doubles its room, remembers the first failure */
+/* core/base/buf.c - a growing byte buffer: doubles its room, remembers the first failure */
 #include "base/buf.h"
 
 #include <stdarg.h>

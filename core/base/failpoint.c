@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/base/failpoint.c - reading OUTBOX_FAILPOINTS, and striking
+ * core/base/failpoint.c - reads OUTBOX_FAILPOINTS, and triggers failpoints
  *
  *     relay.after_claim=crash@3;file.before_sync=error(EIO)@1;relay.before_settle=delay(50ms)
  *
- * A rule is a place, an action and when: @3 the third time, @3+ from then on, @25% now and then (the same times in
- * every run), nothing: every time. Each strike is told on stderr, in one line, before it happens. Only in builds with
- * the option `failpoints`.
+ * A rule is a failpoint, an action and a time: @3 the third hit, @3+ from the third hit on, @25% of the hits (the same
+ * ones in every run), none: every hit. Each action is reported on stderr in one line before it happens. Only in builds
+ * with the option `failpoints`.
  *
- * How it can fail: a text that makes no sense arms nothing and is told with its place.
+ * Failure: an invalid text arms nothing; the error quotes the rule.
  */
 #include "base/failpoint.h"
 
@@ -26,12 +26,12 @@
 #include "base/mem.h"
 #include "base/suggest.h"
 
-#define RULES 128
-#define TEXT 96 /* of one rule */
+#define MAX_RULES 128
+#define MAX_RULE_TEXT 96
 
 enum fails { NONE, ERRNO, CODE };
 enum action { CRASH, FAIL, DELAY };
-enum when { ALWAYS, NTH, FROM, SOMETIMES };
+enum when { ALWAYS, NTH, FROM, PERCENT };
 
 static const struct point {
     const char *name;
@@ -59,7 +59,7 @@ struct rule {
     atomic_uint_fast64_t hits;
 };
 
-static struct rule rules[RULES];
+static struct rule rules[MAX_RULES];
 static unsigned armed;
 
 bool obx_failpoint_info(unsigned index, struct obx_failpoint_info *info)
@@ -71,27 +71,27 @@ bool obx_failpoint_info(unsigned index, struct obx_failpoint_info *info)
     return true;
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------- */
+/* ---- reading ---- */
 
-static int wrong(struct outbox_error *error, const char *rule, const char *what, const char *advice)
+static int refuse(struct outbox_error *error, const char *rule, const char *what, const char *advice)
 {
     return obx_error_set(error, OUTBOX_E_CONFIG, "OUTBOX_FAILPOINTS: '%s': %s; %s", rule, what, advice);
 }
 
 static int find_point(struct rule *rule, const char *text, const char *name, struct outbox_error *error)
 {
-    struct obx_suggest nearest = {.word = name};
+    struct obx_suggest suggestion = {.word = name};
     for (size_t i = 0; i < OBX_COUNT(points); i++) {
         if (!strcmp(points[i].name, name))
             rule->point = &points[i];
-        obx_suggest_offer(&nearest, points[i].name);
+        obx_suggest_offer(&suggestion, points[i].name);
     }
     if (rule->point)
         return OUTBOX_OK;
     char advice[128] = "docs/FAILPOINTS.md lists them";
-    if (nearest.best)
-        snprintf(advice, sizeof advice, "did you mean '%s'?", nearest.best);
-    return wrong(error, text, "there is no such failpoint", advice);
+    if (suggestion.best)
+        snprintf(advice, sizeof advice, "did you mean '%s'?", suggestion.best);
+    return refuse(error, text, "there is no such failpoint", advice);
 }
 
 /* error, error(EIO), error(not_connected) */
@@ -99,7 +99,7 @@ static int read_failure(struct rule *rule, const char *text, const char *argumen
 {
     rule->action = FAIL;
     if (rule->point->fails == NONE)
-        return wrong(error, text, "this place cannot fail", "use crash or delay(50ms)");
+        return refuse(error, text, "this failpoint cannot fail", "use crash or delay(50ms)");
     if (!argument)
         rule->failure = rule->point->fails == ERRNO ? EIO : OUTBOX_E_NOT_CONNECTED;
     for (size_t i = 0; argument && rule->point->fails == ERRNO && i < OBX_COUNT(errnos); i++)
@@ -112,9 +112,9 @@ static int read_failure(struct rule *rule, const char *text, const char *argumen
 #undef TRY
     if (rule->failure)
         return OUTBOX_OK;
-    return wrong(error, text, "this place knows no such error",
-                 rule->point->fails == ERRNO ? "use one like EIO or ENOSPC"
-                                             : "use one of outbox/error.h, like not_connected or again");
+    return refuse(error, text, "this failpoint has no such error",
+                  rule->point->fails == ERRNO ? "use one like EIO or ENOSPC"
+                                              : "use one of outbox/error.h, like not_connected or again");
 }
 
 static int read_delay(struct rule *rule, const char *text, const char *argument, struct outbox_error *error)
@@ -127,7 +127,7 @@ static int read_delay(struct rule *rule, const char *text, const char *argument,
     else if (number && !strcmp(unit, "s"))
         rule->delay_us = number * 1000000;
     else
-        return wrong(error, text, "how long is not clear", "use delay(50ms) or delay(2s)");
+        return refuse(error, text, "the delay is not a duration", "use delay(50ms) or delay(2s)");
     return OUTBOX_OK;
 }
 
@@ -135,7 +135,7 @@ static int read_action(struct rule *rule, const char *text, char *action, struct
 {
     char *argument = strchr(action, '('), *end = argument ? strchr(argument, ')') : NULL;
     if (argument && (!end || end[1]))
-        return wrong(error, text, "a parenthesis is not closed", "use error(EIO) or delay(50ms)");
+        return refuse(error, text, "a parenthesis is not closed", "use error(EIO) or delay(50ms)");
     if (argument) {
         *argument++ = '\0';
         *end = '\0';
@@ -147,7 +147,7 @@ static int read_action(struct rule *rule, const char *text, char *action, struct
     rule->action = CRASH;
     return !strcmp(action, "crash") && !argument
                ? OUTBOX_OK
-               : wrong(error, text, "there is no such action", "use crash, error, error(WHAT) or delay(50ms)");
+               : refuse(error, text, "there is no such action", "use crash, error, error(WHAT) or delay(50ms)");
 }
 
 static int read_when(struct rule *rule, const char *text, const char *when, struct outbox_error *error)
@@ -157,20 +157,20 @@ static int read_when(struct rule *rule, const char *text, const char *when, stru
     if (!when)
         return OUTBOX_OK;
     rule->count = strtoull(when, &end, 10);
-    rule->when = !strcmp(end, "+") ? FROM : !strcmp(end, "%") ? SOMETIMES : NTH;
-    if (!rule->count || (rule->when == NTH && *end) || (rule->when == SOMETIMES && rule->count > 100))
-        return wrong(error, text, "when is not clear", "use @3 (the third time), @3+ (from then on) or @25%");
+    rule->when = !strcmp(end, "+") ? FROM : !strcmp(end, "%") ? PERCENT : NTH;
+    if (!rule->count || (rule->when == NTH && *end) || (rule->when == PERCENT && rule->count > 100))
+        return refuse(error, text, "the time is invalid", "use @3 (the third time), @3+ (from then on) or @25%");
     return OUTBOX_OK;
 }
 
 static int read_rule(struct rule *rule, const char *text, struct outbox_error *error)
 {
-    char copy[TEXT];
+    char copy[MAX_RULE_TEXT];
     memset(rule, 0, sizeof *rule);
     snprintf(copy, sizeof copy, "%s", text);
     char *action = strchr(copy, '='), *when = strrchr(copy, '@');
     if (!action)
-        return wrong(error, text, "it has no action", "write NAME=crash, NAME=error(WHAT) or NAME=delay(50ms)");
+        return refuse(error, text, "the action is missing", "write NAME=crash, NAME=error(WHAT) or NAME=delay(50ms)");
     *action++ = '\0';
     if (when)
         *when++ = '\0';
@@ -185,9 +185,9 @@ int obx_failpoints_arm(const char *text, struct outbox_error *error)
     unsigned count = 0;
     armed = 0;
     for (const char *at = text ? text : ""; *at;) {
-        char one[TEXT];
+        char one[MAX_RULE_TEXT];
         size_t size = strcspn(at, ";");
-        if (size >= sizeof one || count == RULES)
+        if (size >= sizeof one || count == MAX_RULES)
             return obx_error_set(error, OUTBOX_E_CONFIG, "OUTBOX_FAILPOINTS: too long at '%.40s...'", at);
         memcpy(one, at, size);
         one[size] = '\0';
@@ -199,23 +199,23 @@ int obx_failpoints_arm(const char *text, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
-/* ---- striking --------------------------------------------------------------------------------------------------- */
+/* ---- triggering ---- */
 
-static bool is_time(const struct rule *rule, uint64_t hit)
+static bool is_due(const struct rule *rule, uint64_t hit)
 {
     switch (rule->when) {
     case NTH:
         return hit == rule->count;
     case FROM:
         return hit >= rule->count;
-    case SOMETIMES:
+    case PERCENT:
         return (hit * 0x9e3779b97f4a7c15u >> 32) % 100 < rule->count;
     default:
         return true;
     }
 }
 
-static int strike(const struct rule *rule, uint64_t hit, struct outbox_error *error)
+static int trigger(const struct rule *rule, uint64_t hit, struct outbox_error *error)
 {
     static const char *const names[] = {"crash", "error", "delay"};
     const char *name = rule->point->name;
@@ -244,8 +244,8 @@ int obx_failpoint(const char *name, struct outbox_error *error)
         if (strcmp(rule->point->name, name) != 0)
             continue;
         uint64_t hit = atomic_fetch_add(&rule->hits, 1) + 1;
-        if (!code && is_time(rule, hit))
-            code = strike(rule, hit, error);
+        if (!code && is_due(rule, hit))
+            code = trigger(rule, hit, error);
     }
     return code;
 }

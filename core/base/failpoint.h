@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/base/failpoint.h - the failpoints of a build for tests: what is armed, and the macros of the core
+ * core/base/failpoint.h - arming failpoints, and the failpoint macros of the core; only in builds with failpoints
  *
- * include/outbox/failpoint.h says what they are and lists them. What is armed belongs to the process, like the
- * environment that it comes from: the one global of the core, and only of such a build.
+ * include/outbox/failpoint.h defines and lists them. The armed rules are the only global state of the core. They belong
+ * to the process, as the environment does that they are read from.
  */
 #ifndef OBX_BASE_FAILPOINT_H
 #define OBX_BASE_FAILPOINT_H
@@ -12,13 +12,13 @@
 
 #ifdef OUTBOX_WITH_FAILPOINTS
 
-/* Arm what the text says, instead of what was armed before; NULL and "" disarm. Before there are other threads. */
+/* Replace the armed rules; NULL and "" disarm. Call it before other threads exist. Errors: CONFIG. */
 int obx_failpoints_arm(const char *text, struct outbox_error *error);
 
-/* Any thread. What OUTBOX_FAILPOINT_ERROR gives. */
+/* The value of OUTBOX_FAILPOINT_ERROR. Any thread. */
 int obx_failpoint(const char *name, struct outbox_error *error);
 
-/* The list, for those who print it: false behind its end. error: "", "errno" or "code". */
+/* Entry `index` of the list; false past the end. error: "", "errno" or "code". */
 struct obx_failpoint_info {
     const char *name, *error, *where;
 };

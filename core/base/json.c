@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/base/json.c - strings as RFC 8259 has them: they keep their UTF-8 and escape only what they must, and DEL */
+/* core/base/json.c - strings of RFC 8259: UTF-8 is kept; only mandatory characters and DEL are escaped */
 #include "base/json.h"
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/base/json.h - text as a JSON string; whole documents are jansson's */
+/* core/base/json.h - writes JSON strings; jansson writes whole documents */
 #ifndef OBX_BASE_JSON_H
 #define OBX_BASE_JSON_H
 
@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 
-/* In quotes. Bytes that are no UTF-8 become U+FFFD each; check obx_utf8_valid() where that matters. */
+/* Append a quoted string. Each invalid byte becomes U+FFFD; use obx_utf8_valid() first if that matters. */
 void obx_json_quote(struct obx_buf *buf, const void *bytes, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/base/log.c - formatting of messages for the embedder's log function */
+/* core/base/log.c - formats messages for the embedder's log function */
 #include "base/log.h"
 
 #include <stdarg.h>

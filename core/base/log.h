@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/base/log.h - where messages go: a function that the embedder gives. The library never writes to stderr. */
+/* core/base/log.h - log messages go to a function of the embedder; the library never writes to stderr */
 #ifndef OBX_BASE_LOG_H
 #define OBX_BASE_LOG_H
 
@@ -9,10 +9,10 @@
 #include <outbox/plugin.h>
 
 struct obx_log {
-    /* subject: who speaks, e.g. "orders store sqlite"; called on any thread */
+    /* subject: the source, e.g. "orders store sqlite". Called on any thread. */
     void (*write)(void *arg, enum outbox_log_level level, const char *subject, const char *text);
     void *arg;
-    _Atomic enum outbox_log_level level; /* messages above it are not made; may change while any thread logs */
+    _Atomic enum outbox_log_level level; /* less important messages are not formatted; may change at any time */
 };
 
 static inline bool obx_log_on(const struct obx_log *log, enum outbox_log_level level)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/base/mem.c - memory from the C library. The out-of-memory tests link tests/support/mem_fault.c instead. */
+/* core/base/mem.c - allocates from the C library; the out-of-memory tests link tests/support/mem_fault.c instead */
 #include "base/mem.h"
 
 #include <stdlib.h>

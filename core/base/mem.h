@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/base/mem.h - memory; every allocation of the library goes through here, so that tests can make it fail */
+/* core/base/mem.h - every allocation of the library goes through here, so that tests can make it fail */
 #ifndef OBX_BASE_MEM_H
 #define OBX_BASE_MEM_H
 
 #include <stddef.h>
 
-void *obx_alloc(size_t size);                /* zeroed; NULL when there is none */
-void *obx_resize(void *memory, size_t size); /* what is new is not zeroed; on failure memory stays */
+void *obx_alloc(size_t size);                /* zeroed; NULL without memory */
+void *obx_resize(void *memory, size_t size); /* added bytes are not zeroed; on failure memory stays valid */
 void obx_free(void *memory);                 /* NULL is fine */
 char *obx_strdup(const char *text);
 char *obx_strndup(const char *text, size_t size);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/base/suggest.h - "did you mean?": the known name that a mistyped one was probably meant to be
+ * core/base/suggest.h - "did you mean ...?": finds the known name that is most similar to a mistyped one
  *
- *     struct obx_suggest nearest = {.word = "tabel"};
- *     obx_suggest_offer(&nearest, "table");   for every known name
- *     if (nearest.best) ...
+ *     struct obx_suggest suggestion = {.word = "tabel"};
+ *     obx_suggest_offer(&suggestion, "table");   for every known name
+ *     if (suggestion.best) ...
  */
 #ifndef OBX_BASE_SUGGEST_H
 #define OBX_BASE_SUGGEST_H
@@ -13,12 +13,12 @@
 
 struct obx_suggest {
     const char *word;
-    const char *best;  /* NULL: nothing offered is near */
+    const char *best;  /* NULL: no candidate is similar */
     uint32_t distance; /* of best */
 };
 
-/* Near: at most one edit in three letters, an edit being a letter added, dropped, changed, or two swapped.
- * Of those that are as near, the one with which it begins longer, else the one offered first. */
-void obx_suggest_offer(struct obx_suggest *nearest, const char *candidate);
+/* Similar: at most one edit per three letters. An edit adds, drops or changes a letter, or swaps two. Of equally
+ * similar candidates the one with the longer common prefix wins, then the first one. */
+void obx_suggest_offer(struct obx_suggest *suggestion, const char *candidate);
 
 #endif

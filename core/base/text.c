@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/base/text.c - copies of strings, and the wiping of secrets */
+/* core/base/text.c - copies strings and wipes secrets */
 #include "base/mem.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/base/utf8.c - validation of UTF-8, by the table of well-formed sequences in the Unicode standard (3-7) */
+/* core/base/utf8.c - validates UTF-8 by table 3-7 of the Unicode standard (well-formed byte sequences) */
 #include "base/utf8.h"
 
 static bool is_tail(unsigned char byte)
@@ -7,7 +7,7 @@ static bool is_tail(unsigned char byte)
     return (byte & 0xc0) == 0x80;
 }
 
-/* Only the second byte has bounds of its own: they keep out overlong forms, surrogates and what is too large. */
+/* The bounds of the second byte exclude overlong forms, surrogates and values above U+10FFFF. */
 static bool second_fits(unsigned char first, unsigned char second)
 {
     switch (first) {
@@ -24,7 +24,7 @@ static bool second_fits(unsigned char first, unsigned char second)
     }
 }
 
-static size_t announced_length(unsigned char first)
+static size_t length_by_first_byte(unsigned char first)
 {
     if (first < 0x80)
         return 1;
@@ -42,7 +42,7 @@ size_t obx_utf8_length(const void *bytes, size_t size)
     const unsigned char *at = bytes;
     if (!size)
         return 0;
-    size_t length = announced_length(at[0]);
+    size_t length = length_by_first_byte(at[0]);
     if (length > size || (length > 1 && !second_fits(at[0], at[1])))
         return 0;
     for (size_t i = 1; i < length; i++)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/config/file.c - reading the configuration file
+ * core/config/file.c - reads the configuration file
  *
- * The text is read whole, parsed, overwritten and freed. A pipe does as well, `-c <(generate)`, if its writer is there
- * and does not keep us waiting. Failure: NOT_FOUND, PERMISSION or IO, each with what to do about it; then whatever
- * parsing finds.
+ * The text is read as a whole, parsed, overwritten and freed. A pipe works, too, `-c <(generate)`, if a writer has it
+ * open and writes within 5 s. Failure: NOT_FOUND, PERMISSION, IO or CONFIG, each with what to do; then the parser's
+ * errors.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 #include "config/config.h"
 #include "config/limits.h"
 
-#define PATIENCE_MS 5000 /* with the writer of a pipe */
+#define PIPE_TIMEOUT_MS 5000
 
 static int refuse(const char *path, int number, struct outbox_error *error)
 {
@@ -41,14 +41,13 @@ static int refuse(const char *path, int number, struct outbox_error *error)
         break;
     case EPIPE:
         code = obx_error_set(error, OUTBOX_E_CONFIG,
-                             "read configuration %s: it is a pipe that nobody writes into; name a regular file", path);
+                             "read configuration %s: it is a pipe without a writer; name a regular file", path);
         break;
     case ETIMEDOUT:
-        code =
-            obx_error_set(error, OUTBOX_E_CONFIG,
-                          "read configuration %s: it is no regular file, and nothing came out of it for %d s; name a "
-                          "regular file",
-                          path, PATIENCE_MS / 1000);
+        code = obx_error_set(
+            error, OUTBOX_E_CONFIG,
+            "read configuration %s: it is not a regular file, and reading gave nothing for %d s; name a regular file",
+            path, PIPE_TIMEOUT_MS / 1000);
         break;
     default:
         code = obx_error_set(error, OUTBOX_E_IO, "read configuration %s: %s", path, strerror(number));
@@ -58,24 +57,24 @@ static int refuse(const char *path, int number, struct outbox_error *error)
     return code;
 }
 
-/* For what comes next out of a pipe. 0, or an errno. */
-static int await(int fd)
+/* Wait until a pipe can be read. 0, or an errno. */
+static int wait_readable(int fd)
 {
     struct pollfd one = {.fd = fd, .events = POLLIN};
-    int found = poll(&one, 1, PATIENCE_MS);
+    int found = poll(&one, 1, PIPE_TIMEOUT_MS);
     if (found < 0)
         return errno == EINTR ? 0 : errno;
     return found ? 0 : ETIMEDOUT;
 }
 
-/* One byte more than is allowed is read, so that parsing sees that it is too much. 0, or an errno. */
+/* Read one byte more than the limit, so that the parser detects a file that is too large. 0, or an errno. */
 static int read_all(int fd, char *text, size_t room, size_t *size)
 {
     struct stat info;
     *size = 0;
     while (*size < room) {
         ssize_t got = read(fd, text + *size, room - *size);
-        int number = got >= 0 ? 0 : errno == EAGAIN ? await(fd) : errno == EINTR ? 0 : errno;
+        int number = got >= 0 ? 0 : errno == EAGAIN ? wait_readable(fd) : errno == EINTR ? 0 : errno;
         if (number)
             return number;
         if (got == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/config/limits.h - what a configuration may cost; far above any real one */
+/* core/config/limits.h - limits of a configuration; real ones are far smaller */
 #ifndef OBX_CONFIG_LIMITS_H
 #define OBX_CONFIG_LIMITS_H
 

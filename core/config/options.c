@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/config/options.c - option tables applied to a section: text becomes typed values in a struct
+ * core/config/options.c - applies an option table to a section: text becomes typed values in a struct
  *
- * Unknown keys are looked for first, since a mistyped key is the better news than the missing one that it leaves.
- * Then each option takes its entry of the section, or its default through the same reader. Failure: CONFIG at the
- * place of the value, saying what is allowed; BUG if the fault is in a table.
+ * Unknown keys are reported first: a mistyped key is a better message than the missing key that it causes. Then each
+ * option gets its entry of the section or its default, by the same reader. Failure: CONFIG at the location of the
+ * value, with the allowed values; BUG if the table is wrong.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,7 @@
 #include "config/tree.h"
 #include "config/value.h"
 
-/* One option on its way from text to memory. */
+/* One option that is being converted from text to memory. */
 struct field {
     const struct outbox_option *option;
     const struct obx_section *section;
@@ -33,7 +33,8 @@ __attribute__((format(printf, 2, 3))) static int refuse(const struct field *fiel
     va_start(args, format);
     int code = OUTBOX_E_BUG;
     if (field->entry) {
-        code = obx_location_verror(field->section->config->name, field->entry->value_place, field->error, format, args);
+        code =
+            obx_location_verror(field->section->config->name, field->entry->value_location, field->error, format, args);
     } else if (field->error) {
         vsnprintf(field->error->text, sizeof field->error->text, format, args);
         field->error->code = code;
@@ -43,7 +44,7 @@ __attribute__((format(printf, 2, 3))) static int refuse(const struct field *fiel
     return code;
 }
 
-static const char *shown(const struct field *field)
+static const char *printable(const struct field *field)
 {
     return field->option->flags & OUTBOX_OPT_SECRET ? "***" : field->text;
 }
@@ -55,20 +56,20 @@ static int refuse_range(const struct field *field)
     const struct outbox_option *option = field->option;
     char min[OBX_VALUE_TEXT], max[OBX_VALUE_TEXT];
     if (!option->min && !option->max)
-        return refuse(field, "'%s' is out of range: '%s'", option->name, shown(field));
+        return refuse(field, "'%s' is out of range: '%s'", option->name, printable(field));
     if (option->max == INT64_MAX)
         return refuse(field, "'%s' must be at least %s, not '%s'", option->name,
-                      obx_value_print(option->type, option->min, min), shown(field));
+                      obx_value_print(option->type, option->min, min), printable(field));
     return refuse(field, "'%s' must be from %s to %s, not '%s'", option->name,
                   obx_value_print(option->type, option->min, min), obx_value_print(option->type, option->max, max),
-                  shown(field));
+                  printable(field));
 }
 
-static int set_number(const struct field *field, enum obx_value result, int64_t number, const char *wanted)
+static int set_number(const struct field *field, enum obx_value result, int64_t number, const char *expected)
 {
     const struct outbox_option *option = field->option;
     if (result == OBX_VALUE_BAD || result == OBX_VALUE_NO_UNIT)
-        return refuse(field, "'%s' must be %s, not '%s'", option->name, wanted, shown(field));
+        return refuse(field, "'%s' must be %s, not '%s'", option->name, expected, printable(field));
     bool bounded = option->min || option->max;
     if (result == OBX_VALUE_TOO_LARGE || (bounded && (number < option->min || number > option->max)))
         return refuse_range(field);
@@ -109,7 +110,7 @@ static int set_bool(const struct field *field)
 {
     bool value;
     if (!obx_value_bool(field->text, &value))
-        return refuse(field, "'%s' must be true or false, not '%s'", field->option->name, shown(field));
+        return refuse(field, "'%s' must be true or false, not '%s'", field->option->name, printable(field));
     memcpy(field->to, &value, sizeof value);
     return OUTBOX_OK;
 }
@@ -118,18 +119,18 @@ static int refuse_choice(const struct field *field)
 {
     char list[256] = "";
     size_t used = 0;
-    struct obx_suggest nearest = {.word = field->text};
+    struct obx_suggest suggestion = {.word = field->text};
     for (const char *const *choice = field->option->choices; *choice; choice++) {
-        obx_suggest_offer(&nearest, *choice);
+        obx_suggest_offer(&suggestion, *choice);
         if (used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", *choice);
     }
-    const char *best = nearest.best;
-    return refuse(field, "'%s' must be one of %s, not '%s'%s%s%s", field->option->name, list, shown(field),
+    const char *best = suggestion.best;
+    return refuse(field, "'%s' must be one of %s, not '%s'%s%s%s", field->option->name, list, printable(field),
                   best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
 }
 
-/* Choices that begin with "off" are a switch with several ways to be on: what a bool takes is taken, too. */
+/* Choices that begin with "off" also accept the words of a bool: "on" is the second choice. */
 static bool is_switch(const char *const *choices, const char *text, int64_t *index)
 {
     bool on;
@@ -274,7 +275,7 @@ struct known {
     const char *const *ignore; /* may be NULL */
 };
 
-/* The names that may stand in the section, one after another; NULL past the end. */
+/* The allowed keys of the section by index; NULL past the end. */
 static const char *known_name(const struct known *known, uint32_t index)
 {
     if (index < known->count)
@@ -294,13 +295,13 @@ static bool is_known(const struct known *known, const char *key)
 static int refuse_key(const struct known *known, const struct obx_section *section, const struct obx_entry *entry,
                       struct outbox_error *error)
 {
-    struct obx_suggest nearest = {.word = entry->key};
+    struct obx_suggest suggestion = {.word = entry->key};
     const char *name;
     for (uint32_t i = 0; (name = known_name(known, i)); i++)
-        obx_suggest_offer(&nearest, name);
-    const char *best = nearest.best;
-    return obx_location_error(section->config->name, entry->key_place, error, "unknown key '%s'%s%s%s%s%s", entry->key,
-                              *section->name ? " in " : "", section->name, best ? "; did you mean '" : "",
+        obx_suggest_offer(&suggestion, name);
+    const char *best = suggestion.best;
+    return obx_location_error(section->config->name, entry->key_location, error, "unknown key '%s'%s%s%s%s%s",
+                              entry->key, *section->name ? " in " : "", section->name, best ? "; did you mean '" : "",
                               best ? best : "", best ? "'?" : "");
 }
 

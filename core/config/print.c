@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/config/print.c - typed values back to YAML
+ * core/config/print.c - writes typed values as YAML
  *
- * A text stands without quotes only where no reader of YAML could take it for anything else; else it is a JSON
- * string, which is YAML too. "${" is doubled to "$${" where reading would expand it.
+ * A text has no quotes only if every YAML reader takes it for the same text; else it is written as a JSON string, which
+ * is valid YAML. "${" becomes "$${" if reading would expand it.
  */
 #include "config/print.h"
 
@@ -16,7 +16,7 @@
 #include "config/table.h"
 #include "config/value.h"
 
-#define HIDDEN "\"***\""
+#define REDACTED "\"***\""
 
 static void indent(struct obx_print *print)
 {
@@ -35,7 +35,7 @@ static bool is_word(const char *text)
     return strchr(letters, *text) && *text && !text[strspn(text, more)];
 }
 
-/* The characters that JSON leaves as they are but libyaml refuses, or takes for an end of line; 0 for all others. */
+/* The code of a character that JSON does not escape, and that libyaml refuses or takes for a line end; else 0. */
 static unsigned unreadable(const char *at)
 {
     const unsigned char *byte = (const unsigned char *)at;
@@ -50,7 +50,7 @@ static unsigned unreadable(const char *at)
     return 0;
 }
 
-static void quote(struct obx_buf *out, const char *text)
+static void print_quoted(struct obx_buf *out, const char *text)
 {
     struct obx_buf json = {0};
     obx_json_quote(&json, text, strlen(text));
@@ -67,15 +67,15 @@ static void quote(struct obx_buf *out, const char *text)
     obx_buf_free(&json);
 }
 
-static void scalar(struct obx_print *print, const char *text)
+static void print_scalar(struct obx_print *print, const char *text)
 {
     if (is_word(text))
         obx_buf_puts(print->buf, text);
     else
-        quote(print->buf, text);
+        print_quoted(print->buf, text);
 }
 
-static void expandable(struct obx_print *print, const char *text)
+static void print_expandable(struct obx_print *print, const char *text)
 {
     struct obx_buf doubled = {0};
     for (const char *at = text; *at; at++) {
@@ -83,29 +83,29 @@ static void expandable(struct obx_print *print, const char *text)
             obx_buf_putc(&doubled, '$');
         obx_buf_putc(&doubled, *at);
     }
-    scalar(print, obx_buf_text(&doubled));
+    print_scalar(print, obx_buf_text(&doubled));
     print->buf->failed |= doubled.failed;
     obx_buf_free(&doubled);
 }
 
-static void string_value(struct obx_print *print, const struct outbox_option *option, const char *text)
+static void print_string(struct obx_print *print, const struct outbox_option *option, const char *text)
 {
     if (option->flags & OUTBOX_OPT_VERBATIM)
-        scalar(print, text);
+        print_scalar(print, text);
     else
-        expandable(print, text);
+        print_expandable(print, text);
 }
 
-static void start_key(struct obx_print *print, const char *name)
+static void print_key(struct obx_print *print, const char *name)
 {
     indent(print);
-    scalar(print, name);
+    print_scalar(print, name);
     obx_buf_putc(print->buf, ':');
 }
 
 void obx_print_open(struct obx_print *print, const char *name)
 {
-    start_key(print, name);
+    print_key(print, name);
     obx_buf_putc(print->buf, '\n');
     print->depth++;
 }
@@ -117,38 +117,38 @@ void obx_print_close(struct obx_print *print)
 
 void obx_print_text(struct obx_print *print, const char *name, const char *value)
 {
-    start_key(print, name);
+    print_key(print, name);
     obx_buf_putc(print->buf, ' ');
-    expandable(print, value);
+    print_expandable(print, value);
     obx_buf_putc(print->buf, '\n');
 }
 
-static void map_value(struct obx_print *print, const struct outbox_option *option, const struct outbox_map *map)
+static void print_map(struct obx_print *print, const struct outbox_option *option, const struct outbox_map *map)
 {
     obx_buf_puts(print->buf, map->count ? "\n" : " {}\n");
     print->depth++;
     for (uint32_t i = 0; i < map->count; i++) {
-        start_key(print, map->items[i].name);
+        print_key(print, map->items[i].name);
         obx_buf_putc(print->buf, ' ');
         if (option->flags & OUTBOX_OPT_SECRET || obx_name_is_secret(map->items[i].name))
-            obx_buf_puts(print->buf, HIDDEN);
+            obx_buf_puts(print->buf, REDACTED);
         else
-            string_value(print, option, map->items[i].value);
+            print_string(print, option, map->items[i].value);
         obx_buf_putc(print->buf, '\n');
     }
     print->depth--;
 }
 
-static void number_value(struct obx_print *print, const struct outbox_option *option, int64_t number)
+static void print_number(struct obx_print *print, const struct outbox_option *option, int64_t number)
 {
     char text[OBX_VALUE_TEXT];
     if (option->type == OUTBOX_OPT_ENUM)
-        scalar(print, option->choices[number]);
+        print_scalar(print, option->choices[number]);
     else
         obx_buf_puts(print->buf, obx_value_print(option->type, number, text));
 }
 
-static void value(struct obx_print *print, const struct outbox_option *option, const void *from)
+static void print_value(struct obx_print *print, const struct outbox_option *option, const void *from)
 {
     const char *text;
     int64_t number;
@@ -156,19 +156,19 @@ static void value(struct obx_print *print, const struct outbox_option *option, c
     switch (option->type) {
     case OUTBOX_OPT_STRING:
         memcpy(&text, from, sizeof text);
-        string_value(print, option, text);
+        print_string(print, option, text);
         break;
     case OUTBOX_OPT_BOOL:
         obx_buf_puts(print->buf, *(const bool *)from ? "true" : "false");
         break;
     default:
         memcpy(&number, from, sizeof number);
-        number_value(print, option, number);
+        print_number(print, option, number);
     }
     obx_buf_putc(print->buf, '\n');
 }
 
-/* Nothing was written and there is no default: a value made of zero bytes may not even be allowed. */
+/* The key is absent and has no default. Zero may be out of its range, so it is not printed as a value. */
 static bool is_unset(const struct outbox_option *option, const void *from)
 {
     const char *text;
@@ -194,15 +194,15 @@ static void print_option(struct obx_print *print, const struct outbox_option *op
         obx_buf_printf(print->buf, "# %s: not set\n", option->name);
         return;
     }
-    start_key(print, option->name);
+    print_key(print, option->name);
     if (option->type == OUTBOX_OPT_MAP) {
         struct outbox_map map;
         memcpy(&map, from, sizeof map);
-        map_value(print, option, &map);
+        print_map(print, option, &map);
     } else if (option->flags & OUTBOX_OPT_SECRET) {
-        obx_buf_puts(print->buf, " " HIDDEN "\n");
+        obx_buf_puts(print->buf, " " REDACTED "\n");
     } else {
-        value(print, option, from);
+        print_value(print, option, from);
     }
 }
 

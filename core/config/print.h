@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/config/print.h - the configuration as it takes effect, as YAML that reads back, defaults included
+ * core/config/print.h - the effective configuration as YAML that can be read back
  *
  *     struct obx_print print = {.buf = &buf};
  *     obx_print_open(&print, "store");
@@ -8,8 +8,8 @@
  *     obx_print_options(&print, options, count, sizeof *options, instance);
  *     obx_print_close(&print);
  *
- * Secrets are printed as "***": options marked so, and entries of maps whose names say so (config/redact.h). An
- * option that has neither a value nor a default is a comment. Failure is the buffer's.
+ * Secrets are printed as "***": options marked as secret, and map entries with the name of a secret (config/redact.h).
+ * An option without value and default becomes a comment. Failure: see obx_buf_failed().
  */
 #ifndef OBX_CONFIG_PRINT_H
 #define OBX_CONFIG_PRINT_H
@@ -23,7 +23,7 @@ struct obx_print {
     unsigned depth;
 };
 
-void obx_print_open(struct obx_print *print, const char *name); /* a section; one level deeper until closed */
+void obx_print_open(struct obx_print *print, const char *name); /* begin a section */
 void obx_print_close(struct obx_print *print);
 void obx_print_text(struct obx_print *print, const char *name, const char *value); /* one key */
 /* base: what obx_options_apply() filled. */

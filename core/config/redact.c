@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/config/redact.c - names of secrets, matched without regard to case */
+/* core/config/redact.c - names of secrets, in any case */
 #include "config/redact.h"
 
 #include <stddef.h>

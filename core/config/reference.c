@@ -16,23 +16,23 @@ static bool is_bounded(const struct outbox_option *option)
     return option->type >= OUTBOX_OPT_INT && option->type <= OUTBOX_OPT_DURATION && (option->min || option->max);
 }
 
-static void add_bounds(struct obx_buf *buf, const struct outbox_option *option)
+static void append_bounds(struct obx_buf *buf, const struct outbox_option *option)
 {
     char min[OBX_VALUE_TEXT], max[OBX_VALUE_TEXT];
     if (!is_bounded(option))
         return;
-    const char *least = obx_value_print(option->type, option->min, min);
+    const char *minimum = obx_value_print(option->type, option->min, min);
     if (option->max == INT64_MAX)
-        obx_buf_printf(buf, ", at least %s", least);
+        obx_buf_printf(buf, ", at least %s", minimum);
     else
-        obx_buf_printf(buf, " from %s to %s", least, obx_value_print(option->type, option->max, max));
+        obx_buf_printf(buf, " from %s to %s", minimum, obx_value_print(option->type, option->max, max));
 }
 
-static void add_type(struct obx_buf *buf, const struct outbox_option *option)
+static void append_type(struct obx_buf *buf, const struct outbox_option *option)
 {
     if (option->type != OUTBOX_OPT_ENUM) {
         obx_buf_puts(buf, type_name(option->type));
-        add_bounds(buf, option);
+        append_bounds(buf, option);
         return;
     }
     for (const char *const *choice = option->choices; *choice; choice++) {
@@ -41,8 +41,8 @@ static void add_type(struct obx_buf *buf, const struct outbox_option *option)
     }
 }
 
-/* The text of a cell: no line breaks, and no bar, which would end the cell even between backticks. */
-static void add_cell(struct obx_buf *buf, const char *text)
+/* A cell has no line breaks, and bars are escaped: they end the cell even between backticks. */
+static void append_cell(struct obx_buf *buf, const char *text)
 {
     for (; *text; text++) {
         if (*text == '|')
@@ -51,26 +51,26 @@ static void add_cell(struct obx_buf *buf, const char *text)
     }
 }
 
-static void add_code(struct obx_buf *buf, const char *text)
+static void append_code(struct obx_buf *buf, const char *text)
 {
     obx_buf_putc(buf, '`');
-    add_cell(buf, *text ? text : "\"\"");
+    append_cell(buf, *text ? text : "\"\"");
     obx_buf_putc(buf, '`');
 }
 
-static void add_row(struct obx_buf *buf, const struct outbox_option *option)
+static void append_row(struct obx_buf *buf, const struct outbox_option *option)
 {
     obx_buf_puts(buf, "| ");
-    add_code(buf, option->name);
+    append_code(buf, option->name);
     obx_buf_puts(buf, " | ");
-    add_type(buf, option);
+    append_type(buf, option);
     obx_buf_puts(buf, " | ");
     if (option->flags & OUTBOX_OPT_REQUIRED)
         obx_buf_puts(buf, "required");
     else if (option->default_value)
-        add_code(buf, option->default_value);
+        append_code(buf, option->default_value);
     obx_buf_puts(buf, " | ");
-    add_cell(buf, option->help ? option->help : "");
+    append_cell(buf, option->help ? option->help : "");
     if (option->flags & OUTBOX_OPT_SECRET)
         obx_buf_puts(buf, " (secret)");
     if (option->flags & OUTBOX_OPT_RELOADABLE)
@@ -83,6 +83,6 @@ void obx_reference_markdown(struct obx_buf *buf, const struct outbox_option *opt
     obx_buf_puts(buf, "| Key | Type | Default | Meaning |\n|---|---|---|---|\n");
     for (uint32_t i = 0; i < count; i++) {
         struct outbox_option option = obx_option_at(options, stride, i);
-        add_row(buf, &option);
+        append_row(buf, &option);
     }
 }

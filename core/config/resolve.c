@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/config/resolve.c - the text of a scalar as it counts: ${NAME} from the environment, file:PATH from a file
+ * core/config/resolve.c - the effective text of a scalar: ${NAME} from the environment, file:PATH from a file
  *
- * Only what is written in the file is looked at: a value out of the environment that happens to hold "${" or to
- * begin with "file:" is taken as it is. Failure: CONFIG at the place of the reference, which it names.
+ * Only the text of the file is expanded. A value from the environment is not expanded again, even if it contains "${"
+ * or begins with "file:". Failure: CONFIG at the location of the reference, which the error names.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,23 +30,24 @@ struct expansion {
 static void emit(struct output *out, const char *bytes, size_t size)
 {
     if (out->to && out->size + size > out->room)
-        return; /* the environment changed meanwhile */
+        return; /* the environment has changed since measuring */
     if (out->to)
         memcpy(out->to + out->size, bytes, size);
     out->size += size;
 }
 
-/* Where a byte of the scalar stands in the file; the scalar's begin where that cannot be told. */
-static struct obx_location place_inside(const struct obx_entry *entry, const char *at)
+/* The location of a byte of the scalar; if it cannot be computed, of the scalar. */
+static struct obx_location location_inside(const struct obx_entry *entry, const char *at)
 {
-    struct obx_location place = entry->value_place;
-    if (entry->exact)
-        place.column += !entry->plain + (uint32_t)obx_utf8_count(entry->text, (size_t)(at - entry->text));
-    return place;
+    struct obx_location location = entry->value_location;
+    if (entry->same_in_file)
+        location.column += !entry->plain + (uint32_t)obx_utf8_count(entry->text, (size_t)(at - entry->text));
+    return location;
 }
 
-#define REFUSE(expansion, at, ...) \
-    obx_location_error((expansion)->config->name, place_inside((expansion)->entry, at), (expansion)->error, __VA_ARGS__)
+#define REFUSE(expansion, at, ...)                                                                             \
+    obx_location_error((expansion)->config->name, location_inside((expansion)->entry, at), (expansion)->error, \
+                       __VA_ARGS__)
 
 static size_t name_length(const char *name)
 {
@@ -64,7 +65,7 @@ static const char *lookup(const char *name, size_t size)
     return getenv(copy);
 }
 
-/* at: a "${"; moved behind its "}". */
+/* at: at a "${"; moved past its "}". */
 static int expand_one(struct expansion *expansion, const char **at)
 {
     const char *begin = *at, *name = begin + 2, *end = strchr(name, '}');
@@ -74,8 +75,8 @@ static int expand_one(struct expansion *expansion, const char **at)
     const char *rest = name + size;
     bool has_default = !strncmp(rest, ":-", 2);
     if (!size || (rest != end && !has_default))
-        return REFUSE(expansion, begin, /* what stands there may be a part of a password */
-                      "this is no reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
+        return REFUSE(expansion, begin, /* do not quote it: it may be a part of a password */
+                      "this is not a reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
     const char *value = lookup(name, size);
     if (!value && !has_default)
         return REFUSE(expansion, begin, "environment variable '%.*s' is not set; set it, or write ${%.*s:-default}",
@@ -107,7 +108,7 @@ static int expand_all(struct expansion *expansion)
     return OUTBOX_OK;
 }
 
-/* Twice the same way, to measure and to write: a secret is then in just one block, which is wiped in the end. */
+/* Expanded twice, to measure and to write, so that a secret is in one block only, which is wiped at the end. */
 static int expand(struct obx_config *config, const struct obx_entry *entry, const char **text,
                   struct outbox_error *error)
 {
@@ -129,11 +130,11 @@ static int expand(struct obx_config *config, const struct obx_entry *entry, cons
 
 /* ---- a whole scalar ---- */
 
-static bool is_nothing(const struct obx_entry *entry)
+static bool is_null(const struct obx_entry *entry)
 {
-    static const char *const words[] = {"", "~", "null", "Null", "NULL"};
-    for (size_t i = 0; entry->plain && i < sizeof words / sizeof *words; i++)
-        if (!strcmp(entry->text, words[i]))
+    static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
+    for (size_t i = 0; entry->plain && i < sizeof nulls / sizeof *nulls; i++)
+        if (!strcmp(entry->text, nulls[i]))
             return true;
     return false;
 }
@@ -143,11 +144,12 @@ int obx_entry_resolve(const struct obx_section *section, const struct obx_entry 
 {
     struct obx_config *config = section->config;
     if (entry->section)
-        return obx_location_error(config->name, entry->key_place, error, "'%s' must be one value, not a section",
+        return obx_location_error(config->name, entry->key_location, error, "'%s' must be one value, not a section",
                                   entry->key);
-    if (is_nothing(entry))
-        return obx_location_error(config->name, entry->value_place, error,
-                                  "'%s' has no value; write one (\"\" is the empty one) or remove the key", entry->key);
+    if (is_null(entry))
+        return obx_location_error(config->name, entry->value_location, error,
+                                  "'%s' has no value; write a value (\"\" is the empty text) or remove the key",
+                                  entry->key);
     *text = entry->text;
     int code = how & OBX_RESOLVE_VERBATIM ? OUTBOX_OK : expand(config, entry, text, error);
     if (code || !(how & OBX_RESOLVE_FILE) || strncmp(entry->text, "file:", 5))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/config/same.c - comparing what two configurations say, to find out what a reload has to restart
+ * core/config/same.c - compares sections of two configurations, to find the relays that a reload must restart
  *
- * A secret that is in a file of its own is compared as well: the old configuration knows what it was when it was used,
- * the new one reads it. One that cannot be read now counts as changed, so that using it tells why.
+ * Secrets in files are compared by content: the old configuration has the content that was used, for the new one the
+ * file is read. A secret that cannot be read now counts as changed: using it then reports the reason.
  */
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/config/secret.c - a secret that stands in a file of its own
+ * core/config/secret.c - reads a secret from its file
  *
- * A path without a slash is looked for in $CREDENTIALS_DIRECTORY first, where systemd puts credentials; else a
- * relative path counts from the working directory. One newline at the end is not part of the secret. Refused, as
- * CONFIG at the place of the reference: what is no regular file, is empty, larger than 64KiB, holds a NUL, or may be
- * read by everyone or not by us.
+ * A path without a slash is tried in $CREDENTIALS_DIRECTORY first, where systemd puts credentials. Otherwise relative
+ * paths start at the working directory. One newline at the end is removed. Failure: CONFIG at the location of the
+ * reference, for a file that is missing, not regular, empty, larger than 64KiB, contains a NUL, is readable by everyone
+ * or not readable by us.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ struct secret {
 
 static int refuse(const struct secret *secret, const char *why)
 {
-    return obx_location_error(secret->config->name, secret->entry->value_place, secret->error,
+    return obx_location_error(secret->config->name, secret->entry->value_location, secret->error,
                               "read secret file %s for '%s': %s", secret->path, secret->entry->key, why);
 }
 
@@ -45,12 +45,12 @@ static int refuse_errno(const struct secret *secret, int number)
 static int check(const struct secret *secret, const struct stat *info)
 {
     if (!S_ISREG(info->st_mode))
-        return refuse(secret, "it is not a regular file; name a file that holds just the secret");
+        return refuse(secret, "it is not a regular file; name a file that contains only the secret");
     if (info->st_mode & S_IROTH)
-        return refuse(secret, "everyone may read it; take that right away with chmod o-r, or declare mode 0440 "
-                              "where a container mounts it");
+        return refuse(secret,
+                      "everyone can read it; run chmod o-r on it, or set mode 0440 where a container mounts it");
     if (info->st_size > OBX_SECRET_MAX_SIZE)
-        return refuse(secret, "it is larger than 64KiB; name a file that holds just the secret");
+        return refuse(secret, "it is larger than 64KiB; name a file that contains only the secret");
     return OUTBOX_OK;
 }
 
@@ -64,7 +64,7 @@ static int trim(const struct secret *secret, char *text, size_t size)
     return size ? OUTBOX_OK : refuse(secret, "it is empty; write the secret into it");
 }
 
-/* The file may change while it is read: what counts is what is read up to its size of the beginning. */
+/* If the file grows while it is read, the secret ends at the size at the start. */
 static int read_fd(const struct secret *secret, int fd, const char **text)
 {
     struct stat info;
@@ -90,7 +90,7 @@ static int read_fd(const struct secret *secret, int fd, const char **text)
     return trim(secret, to, size);
 }
 
-/* -1 with errno, path set to what was tried last. */
+/* -1 with errno; secret->path is the last path that was tried. */
 static int open_path(struct secret *secret)
 {
     const char *directory = getenv("CREDENTIALS_DIRECTORY");
@@ -111,7 +111,7 @@ static int open_path(struct secret *secret)
     return open(secret->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
-/* What it was when it was used, for the reload that asks whether it has changed. */
+/* For the reload, which compares it with the content of the file then. */
 static int remember(struct obx_config *config, const struct obx_entry *entry, const char *text,
                     struct outbox_error *error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/config/table.h - walking an option table whose entries may be of another version's size */
+/* core/config/table.h - reads an option table whose entries may have the size of another version */
 #ifndef OBX_CONFIG_TABLE_H
 #define OBX_CONFIG_TABLE_H
 
@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-/* What a smaller entry lacks is zero. */
+/* Fields that a smaller entry lacks are zero. */
 static inline struct outbox_option obx_option_at(const struct outbox_option *options, uint32_t stride, uint32_t index)
 {
     struct outbox_option option = {0};

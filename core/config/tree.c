@@ -68,7 +68,7 @@ const struct obx_section *obx_config_root(const struct obx_config *config)
     return config->root;
 }
 
-struct obx_section *obx_section_new(struct obx_config *config, const char *name, struct obx_location place)
+struct obx_section *obx_section_new(struct obx_config *config, const char *name, struct obx_location location)
 {
     struct obx_section *section = obx_config_alloc(config, sizeof *section);
     char *copy = section ? obx_config_strndup(config, name, strlen(name)) : NULL;
@@ -76,7 +76,7 @@ struct obx_section *obx_section_new(struct obx_config *config, const char *name,
         return NULL;
     section->config = config;
     section->name = copy;
-    section->place = place;
+    section->location = location;
     section->last = &section->first;
     return section;
 }
@@ -116,9 +116,9 @@ int obx_section_child(const struct obx_section *section, const char *key, const 
     if (*child)
         return OUTBOX_OK;
     if (entry && !is_blank(entry))
-        return obx_location_error(section->config->name, entry->value_place, error,
+        return obx_location_error(section->config->name, entry->value_location, error,
                                   "'%s' must be a section: write its keys below it, indented", key);
-    *child = obx_section_new(section->config, key, entry ? entry->key_place : section->place);
+    *child = obx_section_new(section->config, key, entry ? entry->key_location : section->location);
     return *child ? OUTBOX_OK : obx_error_no_memory(error);
 }
 
@@ -133,19 +133,20 @@ const char *obx_section_scalar(const struct obx_section *section, const char *ke
     return text;
 }
 
-int obx_location_verror(const char *name, struct obx_location place, struct outbox_error *error, const char *format,
+int obx_location_verror(const char *name, struct obx_location location, struct outbox_error *error, const char *format,
                         va_list args)
 {
     char text[OUTBOX_ERROR_TEXT_SIZE];
     vsnprintf(text, sizeof text, format, args);
-    return obx_error_set(error, OUTBOX_E_CONFIG, "%s:%u:%u: %s", name, place.line, place.column, text);
+    return obx_error_set(error, OUTBOX_E_CONFIG, "%s:%u:%u: %s", name, location.line, location.column, text);
 }
 
-int obx_location_error(const char *name, struct obx_location place, struct outbox_error *error, const char *format, ...)
+int obx_location_error(const char *name, struct obx_location location, struct outbox_error *error, const char *format,
+                       ...)
 {
     va_list args;
     va_start(args, format);
-    int code = obx_location_verror(name, place, error, format, args);
+    int code = obx_location_verror(name, location, error, format, args);
     va_end(args);
     return code;
 }
@@ -156,8 +157,8 @@ int obx_section_error(const struct obx_section *section, const char *key, struct
     const struct obx_entry *entry = key ? obx_section_entry(section, key) : NULL;
     va_list args;
     va_start(args, format);
-    int code =
-        obx_location_verror(section->config->name, entry ? entry->key_place : section->place, error, format, args);
+    int code = obx_location_verror(section->config->name, entry ? entry->key_location : section->location, error,
+                                   format, args);
     va_end(args);
     return code;
 }

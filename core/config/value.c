@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/config/value.c - one reader for "number unit", with two tables of units; overflow is a result of its own */
+/* core/config/value.c - one reader for "number unit", with two tables of units; overflow is a separate result */
 #include "config/value.h"
 
 #include <inttypes.h>
@@ -12,7 +12,7 @@ struct unit {
     int64_t factor;
 };
 
-/* For writing, the first of a table that divides the number is taken. */
+/* Writing uses the first unit that divides the number. */
 static const struct unit sizes[] = {
     {"TiB", 1ll << 40},
     {"GiB", 1 << 30},
@@ -51,7 +51,7 @@ static enum obx_value read_number(const char *text, int64_t *value, const char *
     bool negative = *text == '-';
     const char *at = text + (*text == '-' || *text == '+');
     enum obx_value result = *at >= '0' && *at <= '9' ? OBX_VALUE_OK : OBX_VALUE_BAD;
-    int64_t number = 0; /* counts down, since there is one more negative number */
+    int64_t number = 0; /* counts down: INT64_MIN has no positive counterpart */
     for (; *at >= '0' && *at <= '9'; at++)
         if (__builtin_mul_overflow(number, 10, &number) || __builtin_sub_overflow(number, *at - '0', &number))
             result = OBX_VALUE_TOO_LARGE;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/config/yaml.c - a YAML text becomes sections, by the events of libyaml
+ * core/config/yaml.c - builds sections from a YAML text, by the events of libyaml
  *
- * What is taken is the part of YAML that a configuration needs: mappings and scalars. Anchors, aliases, tags, lists
- * and several documents are refused with advice, a key given twice as well, and depth and size have a limit, so that
- * no text, however hostile, costs more than its size. Scalars keep their text; types come later, from option tables.
- * Failure: the first fault ends it, as CONFIG with the place, or NO_MEMORY.
+ * Supported is the part of YAML that a configuration needs: mappings and scalars. Anchors, aliases, tags, lists,
+ * several documents and duplicate keys are refused with advice. Depth and size are limited, so that the cost of any
+ * text is linear in its size. Scalars stay text; option tables give them types later. Failure: CONFIG with the location
+ * of the first fault, or NO_MEMORY.
  */
 #include <string.h>
 #include <yaml.h>
@@ -18,7 +18,7 @@
 
 struct reader {
     yaml_parser_t parser;
-    yaml_event_t event; /* the one looked at */
+    yaml_event_t event; /* the current one */
     bool has_event;
     struct obx_config *config;
     const char *name;
@@ -27,24 +27,24 @@ struct reader {
     struct outbox_error *error;
 };
 
-static struct obx_location place_of(yaml_mark_t mark)
+static struct obx_location location_of(yaml_mark_t mark)
 {
     return (struct obx_location){(uint32_t)mark.line + 1, (uint32_t)mark.column + 1};
 }
 
-#define REFUSE(reader, mark, ...) obx_location_error((reader)->name, place_of(mark), (reader)->error, __VA_ARGS__)
+#define REFUSE(reader, mark, ...) obx_location_error((reader)->name, location_of(mark), (reader)->error, __VA_ARGS__)
 
-static struct obx_location place_of_offset(const struct reader *reader, size_t offset)
+static struct obx_location location_of_offset(const struct reader *reader, size_t offset)
 {
     const char *line = reader->text, *at = reader->text + OBX_MIN(offset, reader->size);
-    struct obx_location place = {1, 1};
+    struct obx_location location = {1, 1};
     for (const char *p = reader->text; p < at; p++)
         if (*p == '\n') {
-            place.line++;
+            location.line++;
             line = p + 1;
         }
-    place.column += (uint32_t)obx_utf8_count(line, (size_t)(at - line));
-    return place;
+    location.column += (uint32_t)obx_utf8_count(line, (size_t)(at - line));
+    return location;
 }
 
 /* ---- syntax errors ---- */
@@ -82,9 +82,9 @@ static int syntax_error(struct reader *reader)
         return obx_error_no_memory(reader->error);
     const char *problem = parser->problem ? parser->problem : "unknown fault";
     if (parser->error == YAML_READER_ERROR)
-        return obx_location_error(reader->name, place_of_offset(reader, parser->problem_offset), reader->error,
+        return obx_location_error(reader->name, location_of_offset(reader, parser->problem_offset), reader->error,
                                   "not valid YAML: %s (0x%02x)", problem, (unsigned)parser->problem_value);
-    if (!parser->context || strstr(parser->context, "next token")) /* that one says nothing */
+    if (!parser->context || strstr(parser->context, "next token")) /* "while scanning for the next token" is no help */
         return REFUSE(reader, parser->problem_mark, "not valid YAML: %s%s", problem, advice(reader));
     return REFUSE(reader, parser->problem_mark, "not valid YAML: %s, %s that begins on line %zu%s", problem,
                   parser->context, parser->context_mark.line + 1, advice(reader));
@@ -126,7 +126,7 @@ static int next_event(struct reader *reader)
                       (const char *)event->data.alias.anchor);
     case YAML_SEQUENCE_START_EVENT:
         return REFUSE(reader, event->start_mark,
-                      "a list is not possible here; write the items in one value, separated by commas");
+                      "lists are not supported; write the items in one value, separated by commas");
     case YAML_MAPPING_START_EVENT:
         return check_node(reader, event->data.mapping_start.anchor, event->data.mapping_start.tag);
     case YAML_SCALAR_EVENT:
@@ -138,8 +138,8 @@ static int next_event(struct reader *reader)
 
 /* ---- the tree ---- */
 
-/* A copy of the scalar that is looked at, in the config's memory. */
-static int take_text(struct reader *reader, const char **text, size_t *size)
+/* Copy the current scalar into the config's memory. */
+static int copy_scalar(struct reader *reader, const char **text, size_t *size)
 {
     const char *value = (const char *)reader->event.data.scalar.value;
     *size = reader->event.data.scalar.length;
@@ -152,12 +152,12 @@ static int take_text(struct reader *reader, const char **text, size_t *size)
 static int read_scalar(struct reader *reader, struct obx_entry *entry)
 {
     const yaml_event_t *event = &reader->event;
-    int code = take_text(reader, &entry->text, &entry->size);
+    int code = copy_scalar(reader, &entry->text, &entry->size);
     if (code)
         return code;
     entry->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     size_t quotes = entry->plain ? 0 : 2;
-    entry->exact =
+    entry->same_in_file =
         event->start_mark.line == event->end_mark.line &&
         event->end_mark.column - event->start_mark.column == obx_utf8_count(entry->text, entry->size) + quotes;
     return OUTBOX_OK;
@@ -169,7 +169,7 @@ static int read_section(struct reader *reader, struct obx_entry *entry, unsigned
 {
     if (depth > OBX_CONFIG_MAX_DEPTH)
         return REFUSE(reader, reader->event.start_mark, "more than %d sections in one another", OBX_CONFIG_MAX_DEPTH);
-    entry->section = obx_section_new(reader->config, entry->key, entry->key_place);
+    entry->section = obx_section_new(reader->config, entry->key, entry->key_location);
     return entry->section ? read_mapping(reader, entry->section, depth) : obx_error_no_memory(reader->error);
 }
 
@@ -178,7 +178,7 @@ static int read_value(struct reader *reader, struct obx_entry *entry, unsigned d
     int code = next_event(reader);
     if (code)
         return code;
-    entry->value_place = place_of(reader->event.start_mark);
+    entry->value_location = location_of(reader->event.start_mark);
     return reader->event.type == YAML_SCALAR_EVENT ? read_scalar(reader, entry)
                                                    : read_section(reader, entry, depth + 1);
 }
@@ -190,7 +190,8 @@ static int check_key(struct reader *reader, const struct obx_section *section, c
         return REFUSE(reader, mark, "a key is missing before ':'");
     const struct obx_entry *same = obx_section_entry(section, key);
     if (same)
-        return REFUSE(reader, mark, "key '%s' is given twice, first on line %u; remove one", key, same->key_place.line);
+        return REFUSE(reader, mark, "key '%s' is given twice, first on line %u; remove one", key,
+                      same->key_location.line);
     if (section->count >= OBX_CONFIG_MAX_KEYS)
         return REFUSE(reader, mark, "more than %d keys in one section", OBX_CONFIG_MAX_KEYS);
     return OUTBOX_OK;
@@ -204,8 +205,8 @@ static int read_entry(struct reader *reader, struct obx_section *section, unsign
     if (!entry)
         return obx_error_no_memory(reader->error);
     size_t size;
-    entry->key_place = place_of(reader->event.start_mark);
-    int code = take_text(reader, &entry->key, &size);
+    entry->key_location = location_of(reader->event.start_mark);
+    int code = copy_scalar(reader, &entry->key, &size);
     if (!code)
         code = check_key(reader, section, entry->key);
     if (!code)
@@ -260,26 +261,26 @@ static int read_document(struct reader *reader, struct obx_section *root)
     return code;
 }
 
-/* libyaml takes other encodings and skips a byte order mark, but then its places are not those of an editor. */
+/* libyaml also accepts other encodings and skips a byte order mark, but then its locations differ from an editor's. */
 static int check_text(struct reader *reader)
 {
     if (reader->size > OBX_CONFIG_MAX_SIZE)
         return obx_location_error(reader->name, (struct obx_location){1, 1}, reader->error,
-                                  "the file is larger than 1MiB; a configuration is not");
+                                  "the file is larger than 1MiB, the limit of a configuration");
     if (reader->size >= 3 && !memcmp(reader->text, "\xef\xbb\xbf", 3)) {
         reader->text += 3;
         reader->size -= 3;
     }
     size_t valid = obx_utf8_prefix(reader->text, reader->size);
     if (valid < reader->size)
-        return obx_location_error(reader->name, place_of_offset(reader, valid), reader->error,
+        return obx_location_error(reader->name, location_of_offset(reader, valid), reader->error,
                                   "byte 0x%02x is not UTF-8; save the file as UTF-8",
                                   (unsigned char)reader->text[valid]);
     return OUTBOX_OK;
 }
 
-/* libyaml frees its buffers as they are; what they hold may be a password. The scratch strings of its scanner are out
- * of reach: whoever wants no trace of a secret in memory names a file. */
+/* libyaml frees its buffers without wiping them, and they may contain a password. The scanner's temporary strings
+ * cannot be reached: to leave no trace of a secret there, put it in a file (file:PATH). */
 static void close_parser(yaml_parser_t *parser)
 {
     if (parser->raw_buffer.start)

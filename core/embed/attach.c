@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/embed/attach.c - a relay on the host application's own loop
+ * core/embed/attach.c - a relay on the host application's libuv loop
  *
- * Detaching takes turns of the host's loop: the relay stops, is freed once its own stack has unwound, and then the
- * loop's handles close. Only then the host is told, and may free the handle in that very call.
+ * Detaching takes several turns of the host's loop: the relay stops, is freed after its stack has unwound, then the
+ * handles close. Then detached() is called, and the host may free the handle inside that call.
  */
 #include <outbox/uv.h>
 
@@ -15,7 +15,7 @@
 int outbox_attach(struct outbox *handle, uv_loop_t *uv, struct outbox_error *error)
 {
     if (handle->mode != OBX_IDLE)
-        return obx_error_set(error, OUTBOX_E_INVALID, "attach relay %s: it runs already", handle->name);
+        return obx_error_set(error, OUTBOX_E_INVALID, "attach relay %s: it is already running", handle->name);
     int status = obx_handle_build(handle, uv, error);
     if (status)
         return status;
@@ -29,12 +29,12 @@ static void on_closed(void *arg)
     struct outbox *handle = arg;
     handle->mode = OBX_IDLE;
     if (handle->detached)
-        handle->detached(handle->detached_arg); /* the handle may be gone after this */
+        handle->detached(handle->detached_arg); /* may free the handle */
 }
 
-static void leave(struct obx_task *task)
+static void free_relay(struct obx_task *task)
 {
-    struct outbox *handle = OBX_CONTAINER(task, struct outbox, leave_task);
+    struct outbox *handle = OBX_CONTAINER(task, struct outbox, detach_task);
     struct obx_loop *loop = handle->loop;
     obx_relay_free(handle->relay);
     handle->relay = NULL;
@@ -45,15 +45,15 @@ static void leave(struct obx_task *task)
 static void on_stopped(void *arg)
 {
     struct outbox *handle = arg;
-    handle->leave_task.run = leave;
-    handle->loop->ops->defer(handle->loop, &handle->leave_task);
+    handle->detach_task.run = free_relay;
+    handle->loop->ops->defer(handle->loop, &handle->detach_task);
 }
 
 int outbox_detach(struct outbox *handle, uint32_t deadline_ms, void (*detached)(void *arg), void *arg,
                   struct outbox_error *error)
 {
     if (handle->mode != OBX_ATTACHED)
-        return obx_error_set(error, OUTBOX_E_INVALID, "detach relay %s: it is attached to no loop", handle->name);
+        return obx_error_set(error, OUTBOX_E_INVALID, "detach relay %s: it is not attached to a loop", handle->name);
     handle->detached = detached;
     handle->detached_arg = arg;
     obx_relay_stop(handle->relay, deadline_ms, on_stopped, handle);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/embed/outbox.c - making a handle: configuration, plugins, relay
+ * core/embed/outbox.c - makes a handle: configuration, plugins, relay
  *
- * outbox_new() makes the relay at once, on a loop of the handle's own, so that everything that can be wrong without
- * I/O is told there; attaching makes it again on the host's loop. Callbacks run where the relay runs.
+ * outbox_new() makes the relay at once, on an own loop, so that it reports every error that needs no I/O. Attaching
+ * makes the relay again on the host's loop. Callbacks run on the thread of the relay.
  */
 #include <string.h>
 
@@ -55,9 +55,10 @@ static void pass_log(void *arg, enum outbox_log_level level, const char *subject
 }
 
 /* Free relay and loop. Nothing runs. */
-static void strip(struct outbox *handle)
+static void free_relay(struct outbox *handle)
 {
-    struct obx_task *const tasks[] = {&handle->wake_task, &handle->stop_task, &handle->stats_task, &handle->leave_task};
+    struct obx_task *const tasks[] = {&handle->wake_task, &handle->stop_task, &handle->stats_task,
+                                      &handle->detach_task};
     obx_relay_free(handle->relay);
     handle->relay = NULL;
     if (!handle->loop)
@@ -70,7 +71,7 @@ static void strip(struct outbox *handle)
 
 int obx_handle_build(struct outbox *handle, struct uv_loop_s *uv, struct outbox_error *error)
 {
-    strip(handle);
+    free_relay(handle);
     int status = obx_uv_loop_new(uv, &handle->loop, error);
     if (status)
         return status;
@@ -89,7 +90,7 @@ static int read_config(struct outbox *handle, struct outbox_error *error)
 {
     const struct outbox_options *options = &handle->options;
     if (!options->config_path == !options->config_text)
-        return obx_error_set(error, OUTBOX_E_INVALID, "make a relay: give either config_path or config_text");
+        return obx_error_set(error, OUTBOX_E_INVALID, "make a relay: set either config_path or config_text");
     if (options->config_path)
         return obx_config_read(options->config_path, &handle->config, error);
     return obx_config_parse("config_text", options->config_text, strlen(options->config_text), &handle->config, error);
@@ -97,22 +98,23 @@ static int read_config(struct outbox *handle, struct outbox_error *error)
 
 static int find_relay(struct outbox *handle, struct outbox_error *error)
 {
-    static const char *const sections[] = {"relays", "service", NULL}; /* `service` is the program's */
+    static const char *const sections[] = {"relays", "service", NULL}; /* the program reads `service` */
     const struct obx_section *root = obx_config_root(handle->config), *relays;
     int status = obx_options_apply(NULL, 0, sizeof(struct outbox_option), sections, root, NULL, error);
     if (!status)
         status = obx_section_child(root, "relays", &relays, error);
     if (status)
         return status;
-    const char *wanted = handle->options.relay;
+    const char *chosen = handle->options.relay;
     if (!obx_section_key(relays, 0))
-        return obx_section_error(root, NULL, error, "no relays: there must be a section `relays:` with one in it");
-    if (!wanted && obx_section_key(relays, 1))
-        return obx_section_error(root, "relays", error, "several relays: say in options.relay which one");
+        return obx_section_error(root, NULL, error,
+                                 "no relays: there must be a section `relays:` with at least one relay in it");
+    if (!chosen && obx_section_key(relays, 1))
+        return obx_section_error(root, "relays", error, "several relays: name one in options.relay");
     for (uint32_t i = 0; (handle->name = obx_section_key(relays, i)); i++)
-        if (!wanted || !strcmp(wanted, handle->name))
+        if (!chosen || !strcmp(chosen, handle->name))
             return obx_section_child(relays, handle->name, &handle->section, error);
-    return obx_section_error(root, "relays", error, "no relay is named '%s'", wanted);
+    return obx_section_error(root, "relays", error, "no relay is named '%s'", chosen);
 }
 
 static int open_handle(struct outbox *handle, struct outbox_error *error)
@@ -158,7 +160,7 @@ void outbox_free(struct outbox *handle)
 {
     if (!handle)
         return;
-    strip(handle);
+    free_relay(handle);
     obx_registry_free(handle->registry);
     obx_config_free(handle->config);
     pthread_cond_destroy(&handle->changed);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/embed/plugin_dir.c - where the plugins are
+ * core/embed/plugin_dir.c - finds the plugin directory
  *
- * An installation may be moved as a whole: BINDIR/outbox finds BINDIR/../LIBDIR/outbox, and LIBDIR/liboutbox.so finds
- * LIBDIR/outbox. In the build tree the modules are in plugins/. The code does not know
- * whether it is linked into the program or into the library: dladdr() tells the file that it came from.
+ * An installation can be moved as a whole: BINDIR/outbox finds BINDIR/../LIBDIR/outbox, and LIBDIR/liboutbox.so finds
+ * LIBDIR/outbox. In the build tree the modules are in plugins/. This code is linked into the program
+ * and into the library; dladdr() gives the file that it was loaded from.
  */
 #include "embed/plugin_dir.h"
 
@@ -28,8 +28,8 @@ static bool is_directory(const char *path)
     return directory != NULL;
 }
 
-/* The directory that `relative` names from `self`, if it is there. */
-static bool look(const char *self, const char *relative, char *directory, size_t size)
+/* True if the directory `relative` to the folder of `self` exists. */
+static bool find_relative(const char *self, const char *relative, char *directory, size_t size)
 {
     const char *slash = strrchr(self, '/');
     char path[PATH_MAX + 256], real[PATH_MAX];
@@ -40,33 +40,33 @@ static bool look(const char *self, const char *relative, char *directory, size_t
     return true;
 }
 
-/* The program stands one folder below the root of the build tree, the library three. */
+/* In the build tree the program is one folder deep, the library three. */
 static bool find_in_build_tree(const char *self, char *directory, size_t size)
 {
     char ignored[PATH_MAX];
-    if (look(self, "../meson-private", ignored, sizeof ignored))
-        return look(self, "../plugins", directory, size);
-    return look(self, "../../../meson-private", ignored, sizeof ignored) &&
-           look(self, "../../../plugins", directory, size);
+    if (find_relative(self, "../meson-private", ignored, sizeof ignored))
+        return find_relative(self, "../plugins", directory, size);
+    return find_relative(self, "../../../meson-private", ignored, sizeof ignored) &&
+           find_relative(self, "../../../plugins", directory, size);
 }
 
 void obx_plugin_dir_beside(const char *self, char *directory, size_t size)
 {
     if (find_in_build_tree(self, directory, size))
         return;
-    if (look(self, OBX_PLUGINS_FROM_BIN, directory, size) || look(self, "outbox", directory, size))
+    if (find_relative(self, OBX_PLUGINS_FROM_BIN, directory, size) || find_relative(self, "outbox", directory, size))
         return;
     directory[0] = '\0';
 }
 
-/* The file that this code was loaded from. The main program's name may be relative to a directory that is no more. */
+/* The file that this code was loaded from. dladdr() may give a relative name for the main program: use /proc. */
 static void find_self(char *self, size_t size)
 {
     Dl_info info = {0};
     char program[PATH_MAX] = "", library[PATH_MAX] = "";
     ssize_t got = readlink("/proc/self/exe", program, sizeof program - 1);
     program[got < 0 ? 0 : got] = '\0';
-    /* any address inside this file will do; a function's needs a cast that ISO C has not */
+    /* any address of this object; a function pointer would need a cast that ISO C does not allow */
     static const char anchor;
     if (dladdr(&anchor, &info) && info.dli_fname && strstr(info.dli_fname, ".so") && realpath(info.dli_fname, library))
         snprintf(self, size, "%s", library);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/embed/thread.c - a relay on a thread of its own, and talking to it from others
+ * core/embed/thread.c - a relay on its own thread, and the calls of other threads
  *
- * The thread runs the loop; all others only post tasks to it. Statistics are asked for and answered, so that nothing is
- * done while nobody asks; a thread that is busy for too long is not waited for: the last answer is given again.
+ * The thread runs the loop; other threads only post tasks to it. Statistics are filled on request, so without requests
+ * no work is done. If the thread is busy for more than 100 ms, a caller gets the previous statistics.
  */
 #include <errno.h>
 #include <signal.h>
@@ -15,11 +15,11 @@
 #include "embed/handle.h"
 #include "loop/uv_loop.h"
 
-#define STATS_WAIT_NS 100000000L
+#define STATS_TIMEOUT_NS 100000000L
 
 /* ---- on the thread ---- */
 
-static struct outbox_stats look(struct outbox *handle)
+static struct outbox_stats read_stats(struct outbox *handle)
 {
     struct outbox_stats stats = {.struct_size = sizeof stats};
     if (handle->relay)
@@ -27,12 +27,12 @@ static struct outbox_stats look(struct outbox *handle)
     return stats;
 }
 
-static void answer_stats(struct obx_task *task)
+static void fill_stats(struct obx_task *task)
 {
     struct outbox *handle = OBX_CONTAINER(task, struct outbox, stats_task);
     pthread_mutex_lock(&handle->lock);
-    handle->stats = look(handle);
-    handle->answered = handle->asked;
+    handle->stats = read_stats(handle);
+    handle->stats_completed = handle->stats_requested;
     pthread_cond_broadcast(&handle->changed);
     pthread_mutex_unlock(&handle->lock);
 }
@@ -69,7 +69,7 @@ static void *run(void *arg)
 
 /* ---- start and stop ---- */
 
-/* The host's signals are for the host's threads. */
+/* Block all signals on the thread: they are for the host's threads. */
 static int create_thread(struct outbox *handle, pthread_t *thread)
 {
     sigset_t all, before;
@@ -84,12 +84,12 @@ int outbox_start(struct outbox *handle, struct outbox_error *error)
 {
     pthread_t thread;
     if (handle->mode != OBX_IDLE)
-        return obx_error_set(error, OUTBOX_E_INVALID, "start relay %s: it runs already", handle->name);
+        return obx_error_set(error, OUTBOX_E_INVALID, "start relay %s: it is already running", handle->name);
     if (!handle->relay && obx_handle_build(handle, NULL, error))
         return error ? error->code : OUTBOX_E_INVALID;
     handle->wake_task.run = wake;
     handle->stop_task.run = stop;
-    handle->stats_task.run = answer_stats;
+    handle->stats_task.run = fill_stats;
     handle->thread_runs = false;
     handle->mode = OBX_ON_THREAD;
     int status = create_thread(handle, &thread);
@@ -115,11 +115,11 @@ int outbox_stop(struct outbox *handle, uint32_t deadline_ms, struct outbox_error
     if (handle->mode == OBX_IDLE)
         return OUTBOX_OK;
     if (handle->mode == OBX_ATTACHED)
-        return obx_error_set(error, OUTBOX_E_INVALID, "stop relay %s: it is attached to a loop; use outbox_detach",
+        return obx_error_set(error, OUTBOX_E_INVALID, "stop relay %s: it is attached to a loop; call outbox_detach",
                              handle->name);
     if (on_own_thread(handle))
         return obx_error_set(error, OUTBOX_E_INVALID,
-                             "stop relay %s: not inside one of its callbacks, which run on the thread to be stopped",
+                             "stop relay %s: called from one of its callbacks; call it on another thread",
                              handle->name);
     handle->deadline_ms = deadline_ms;
     handle->loop->ops->post(handle->loop, &handle->stop_task);
@@ -138,18 +138,18 @@ void outbox_wake(struct outbox *handle)
         obx_relay_wake(handle->relay);
 }
 
-static struct outbox_stats ask(struct outbox *handle)
+static struct outbox_stats request_stats(struct outbox *handle)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += STATS_WAIT_NS;
+    until.tv_nsec += STATS_TIMEOUT_NS;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&handle->lock);
-    uint64_t number = ++handle->asked;
+    uint64_t number = ++handle->stats_requested;
     int waited = 0;
     handle->loop->ops->post(handle->loop, &handle->stats_task);
-    while (handle->answered < number && waited != ETIMEDOUT)
+    while (handle->stats_completed < number && waited != ETIMEDOUT)
         waited = pthread_cond_timedwait(&handle->changed, &handle->lock, &until);
     struct outbox_stats stats = handle->stats;
     pthread_mutex_unlock(&handle->lock);
@@ -161,8 +161,8 @@ int outbox_stats(struct outbox *handle, struct outbox_stats *stats)
     size_t size = stats->struct_size;
     if (size < sizeof stats->struct_size + sizeof stats->state)
         return OUTBOX_E_INVALID;
-    bool elsewhere = handle->mode == OBX_ON_THREAD && !on_own_thread(handle);
-    struct outbox_stats found = elsewhere ? ask(handle) : look(handle);
+    bool on_other_thread = handle->mode == OBX_ON_THREAD && !on_own_thread(handle);
+    struct outbox_stats found = on_other_thread ? request_stats(handle) : read_stats(handle);
     if (size > sizeof found)
         memset((char *)stats + sizeof found, 0, size - sizeof found);
     memcpy(stats, &found, OBX_MIN(size, sizeof found));

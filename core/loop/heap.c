@@ -3,7 +3,7 @@
  * core/loop/heap.c - a pairing heap of timers
  *
  * Each timer points to its first child and to its next sibling; `prev` is the sibling before it or, for a first child,
- * the parent. Setting is O(1), taking out O(log n) amortised. Nothing here can fail.
+ * the parent. Setting is O(1), removing O(log n) amortised. Nothing can fail.
  */
 #include "loop/heap.h"
 
@@ -30,13 +30,13 @@ static struct obx_timer *meld(struct obx_timer *a, struct obx_timer *b)
     return a;
 }
 
-/* One root out of a row of siblings: pairs from left to right, then all of them from right to left. */
-static struct obx_timer *combine(struct obx_timer *row)
+/* Join siblings under one root: in pairs from left to right, then the pairs from right to left. */
+static struct obx_timer *combine(struct obx_timer *siblings)
 {
     struct obx_timer *pairs = NULL;
-    while (row) {
-        struct obx_timer *a = row, *b = row->next;
-        row = b ? b->next : NULL;
+    while (siblings) {
+        struct obx_timer *a = siblings, *b = siblings->next;
+        siblings = b ? b->next : NULL;
         a->next = a->prev = NULL;
         if (b)
             b->next = b->prev = NULL;
@@ -54,7 +54,7 @@ static struct obx_timer *combine(struct obx_timer *row)
     return root;
 }
 
-static void cut(struct obx_timer *timer)
+static void unlink_timer(struct obx_timer *timer)
 {
     if (timer->prev->child == timer)
         timer->prev->child = timer->next;
@@ -72,7 +72,7 @@ void obx_heap_clear(struct obx_heap *heap, struct obx_timer *timer)
     timer->set = false;
     bool first = heap->first == timer;
     if (!first)
-        cut(timer);
+        unlink_timer(timer);
     struct obx_timer *children = combine(timer->child);
     timer->child = NULL;
     heap->first = first ? children : meld(heap->first, children);
@@ -89,10 +89,10 @@ void obx_heap_set(struct obx_heap *heap, struct obx_timer *timer, uint64_t due_n
 
 void obx_heap_fire(struct obx_heap *heap, uint64_t now_ns)
 {
-    uint64_t newest = heap->order;
+    uint64_t last_order = heap->order;
     struct obx_timer *timer;
-    /* A timer set meanwhile is due at now_ns or later with a higher order: it stands behind all that fire here. */
-    while ((timer = heap->first) && timer->due_ns <= now_ns && timer->order <= newest) {
+    /* A timer set meanwhile is due at now_ns or later with a higher order, so it sorts after all that fire here. */
+    while ((timer = heap->first) && timer->due_ns <= now_ns && timer->order <= last_order) {
         obx_heap_clear(heap, timer);
         timer->fire(timer);
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/loop/loop.h - what the core needs of an event loop
+ * core/loop/loop.h - the event loop interface of the core
  *
- * Two implementations: core/loop/uv_loop.c on libuv (the only code that knows libuv) and tests/support/fake_loop.c
- * with a virtual clock. Timers and tasks are memory of the caller, need no closing beyond clear/cancel, and never run
- * inside the call that set them. All functions but post, now and random are for the loop thread.
+ * Two implementations: core/loop/uv_loop.c on libuv (the only code that uses libuv) and tests/support/fake_loop.c with
+ * a virtual clock. Timers and tasks are memory of the caller, need no closing except clear or cancel, and never run
+ * inside the call that sets them. All functions except post, now and random are for the loop thread.
  */
 #ifndef OBX_LOOP_LOOP_H
 #define OBX_LOOP_LOOP_H
@@ -17,12 +17,12 @@
 struct obx_loop;
 struct obx_watch;
 
-/* Run once, soon, after the current stack has unwound. Zero it, set run; `queued` while it waits. A task is either
- * deferred or posted, not now this and now that. */
+/* Runs once, after the current stack has unwound. Zero it, then set run. A task is always deferred or always posted,
+ * not both. */
 struct obx_task {
     void (*run)(struct obx_task *task);
     struct obx_list link; /* private to the loop */
-    bool queued;          /* private to the loop */
+    bool queued;          /* waiting to run; read-only for the owner */
 };
 
 struct obx_timer {
@@ -33,7 +33,7 @@ struct obx_timer {
     bool set;                              /* private */
 };
 
-/* Blocking work for another thread. `work` runs there, `done` on the loop. Caller's memory until done. */
+/* Blocking work for a worker thread. `work` runs there, `done` on the loop thread. The caller keeps it until done. */
 struct obx_work {
     void (*work)(struct obx_work *work);
     void (*done)(struct obx_work *work);
@@ -45,18 +45,18 @@ struct obx_work {
 
 struct obx_loop_ops {
     uint64_t (*now)(struct obx_loop *loop);    /* monotonic nanoseconds; any thread */
-    int64_t (*wall)(struct obx_loop *loop);    /* microseconds since 1970 UTC; for people, never for decisions */
+    int64_t (*wall)(struct obx_loop *loop);    /* microseconds since 1970 UTC; for output only, never for decisions */
     uint64_t (*random)(struct obx_loop *loop); /* any thread */
 
-    void (*defer)(struct obx_loop *loop, struct obx_task *task);  /* loop thread; queued already: no effect */
-    void (*cancel)(struct obx_loop *loop, struct obx_task *task); /* loop thread; fine when it does not wait */
-    void (*post)(struct obx_loop *loop, struct obx_task *task);   /* any thread; queued already: no effect */
+    void (*defer)(struct obx_loop *loop, struct obx_task *task);  /* loop thread; no effect if queued */
+    void (*cancel)(struct obx_loop *loop, struct obx_task *task); /* loop thread; no effect if not queued */
+    void (*post)(struct obx_loop *loop, struct obx_task *task);   /* any thread; no effect if queued */
 
-    /* One shot; moves it if set. Allocates nothing: always OUTBOX_OK. */
+    /* One shot; a timer that is set is moved. Allocates nothing: always OUTBOX_OK. */
     int (*timer_set)(struct obx_loop *loop, struct obx_timer *timer, uint64_t delay_ns);
     void (*timer_clear)(struct obx_loop *loop, struct obx_timer *timer);
 
-    /* One shot: arm again after each call of ready. Close before the descriptor is closed. */
+    /* One shot: arm it again after each call of ready. Close the watch before its descriptor. */
     int (*watch_open)(struct obx_loop *loop, int fd, void (*ready)(void *arg, uint32_t events), void *arg,
                       struct obx_watch **watch);
     void (*watch_arm)(struct obx_watch *watch, uint32_t events);

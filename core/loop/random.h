@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/loop/random.h - SplitMix64: a counter that is stirred well; every state is a good state */
+/* core/loop/random.h - SplitMix64: a counter whose bits are mixed; every state is valid */
 #ifndef OBX_LOOP_RANDOM_H
 #define OBX_LOOP_RANDOM_H
 

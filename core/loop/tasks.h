@@ -27,7 +27,7 @@ static inline void obx_tasks_add(struct obx_tasks *tasks, struct obx_task *task)
     obx_list_append(&tasks->waiting, &task->link);
 }
 
-/* Works wherever the task waits, also in the round that runs now. */
+/* Also for a task of the round that is running. */
 static inline void obx_tasks_cancel(struct obx_task *task)
 {
     if (!task->queued)
@@ -59,7 +59,7 @@ static inline void obx_tasks_move(struct obx_list *from, struct obx_list *to)
     obx_list_init(from);
 }
 
-/* Run what waits now, but nothing that is added meanwhile, so that this ends. */
+/* Run the queued tasks. Tasks added meanwhile wait for the next round, so that this one ends. */
 static inline void obx_tasks_run(struct obx_tasks *tasks)
 {
     struct obx_list round;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/loop/uv_internal.h - what the files uv_*.c share */
+/* core/loop/uv_internal.h - shared by the files uv_*.c */
 #ifndef OBX_LOOP_UV_INTERNAL_H
 #define OBX_LOOP_UV_INTERNAL_H
 
@@ -12,7 +12,7 @@
 
 struct obx_uv_loop {
     struct obx_loop base; /* first */
-    uv_loop_t *uv;        /* &own, or the host's */
+    uv_loop_t *uv;        /* &own, or the host's loop */
     uv_loop_t own;
     uv_poll_t timer; /* for heap.first */
     int clock;       /* its timerfd */
@@ -21,12 +21,12 @@ struct obx_uv_loop {
     unsigned handles; /* not closed yet */
 
     struct obx_heap heap;
-    uint64_t armed_ns; /* what the clock is set to; UINT64_MAX: it is not */
+    uint64_t armed_ns; /* time that the clock is set to; UINT64_MAX: not set */
     bool firing;
     struct obx_tasks deferred;
     struct obx_list signals;
 
-    uv_mutex_t lock; /* guards what follows, and the marks of the tasks in it */
+    uv_mutex_t lock; /* guards posted, and `queued` of the tasks in it */
     struct obx_list posted;
 
     atomic_uint_least64_t random;

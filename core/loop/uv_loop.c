@@ -2,13 +2,13 @@
 /*
  * core/loop/uv_loop.c - the event loop on libuv
  *
- * A loop is four handles: a clock that stands for the whole heap of timers, an idle handle that is active while
- * deferred tasks wait (so that libuv does not block), an async handle for posted tasks, and one for each signal.
- * Timers are in uv_timers.c, descriptors that are waited for in uv_watch.c, signals in uv_signal.c. Deferred tasks run
- * before the loop may block, one round of them between two looks at the descriptors, so that neither starves the other.
+ * A loop has four kinds of handles: a clock for the whole heap of timers, an idle handle that is active while deferred
+ * tasks wait (so that libuv does not block), an async handle for posted tasks, and one handle per signal. Timers are in
+ * uv_timers.c, descriptors in uv_watch.c, signals in uv_signal.c. Deferred tasks run before the loop may block, one
+ * round of them between two polls of the descriptors, so that neither starves the other.
  *
- * A loop of its own is closed by running it until its handles are gone; attached to a host's loop, the last close
- * callback frees it. Only post, now and random may be called on another thread.
+ * An own loop is closed by running it until its handles are gone. Attached to a host's loop, the last close callback
+ * frees it. Only post, now and random may be called on other threads.
  */
 #include "loop/uv_internal.h"
 
@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "loop/random.h"
 
-#define CLOSE_ROUNDS 16 /* handles that are being closed are gone after one or two */
+#define CLOSE_ROUNDS 16 /* closing takes one or two rounds */
 
 static_assert(sizeof(uv_work_t) <= sizeof(((struct obx_work *)0)->private_), "a work item holds libuv's request");
 
@@ -35,13 +35,13 @@ static int64_t wall(struct obx_loop *base)
     return uv_gettimeofday(&time) ? 0 : time.tv_sec * 1000000 + time.tv_usec;
 }
 
-static uint64_t pick(struct obx_loop *base)
+static uint64_t next_random(struct obx_loop *base)
 {
     struct obx_uv_loop *loop = obx_uv_loop_of(base);
     return obx_random_stir(atomic_fetch_add_explicit(&loop->random, OBX_RANDOM_STEP, memory_order_relaxed));
 }
 
-/* ---- tasks ------------------------------------------------------------------------------------------------------- */
+/* ---- tasks ---- */
 
 static void run_deferred(uv_idle_t *idle)
 {
@@ -71,7 +71,7 @@ static void post(struct obx_loop *base, struct obx_task *task)
     uv_mutex_unlock(&loop->lock);
 }
 
-/* Posted tasks may be posted again by another thread while this runs: their marks change under the lock only. */
+/* Another thread may post the task again while it runs, so `queued` changes under the lock only. */
 static struct obx_task *next_posted(struct obx_uv_loop *loop, struct obx_list *round)
 {
     uv_mutex_lock(&loop->lock);
@@ -98,12 +98,12 @@ static void run_posted(uv_async_t *async)
 static void cancel(struct obx_loop *base, struct obx_task *task)
 {
     struct obx_uv_loop *loop = obx_uv_loop_of(base);
-    uv_mutex_lock(&loop->lock); /* it may be a posted one */
+    uv_mutex_lock(&loop->lock); /* it may be a posted task */
     obx_tasks_cancel(task);
     uv_mutex_unlock(&loop->lock);
 }
 
-/* ---- work for other threads -------------------------------------------------------------------------------------- */
+/* ---- work for other threads ---- */
 
 static void work_run(uv_work_t *request)
 {
@@ -127,7 +127,7 @@ static int offload(struct obx_loop *base, struct obx_work *work)
 static const struct obx_loop_ops uv_ops = {
     .now = now,
     .wall = wall,
-    .random = pick,
+    .random = next_random,
     .defer = defer,
     .cancel = cancel,
     .post = post,
@@ -139,7 +139,7 @@ static const struct obx_loop_ops uv_ops = {
     .offload = offload,
 };
 
-/* ---- life -------------------------------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 void obx_uv_loop_run(struct obx_loop *base)
 {
@@ -164,7 +164,7 @@ bool obx_uv_loop_turn(struct obx_loop *base)
     return !loop->stopped;
 }
 
-/* What may fail goes first: every libuv loop has the descriptor of its async handles already. */
+/* The step that can fail is first: a libuv loop already has the descriptor for its async handles. */
 static int open_handles(struct obx_uv_loop *loop)
 {
     int status = obx_uv_timers_open(loop);
@@ -218,7 +218,7 @@ int obx_uv_loop_new(struct uv_loop_s *uv, struct obx_loop **result, struct outbo
     obx_list_init(&loop->signals);
     int status = open_loop(loop, uv);
     if (status) {
-        if (!loop->handles) /* else something is open, which will use this memory */
+        if (!loop->handles) /* else an open handle still uses this memory */
             obx_free(loop);
         return obx_error_set(error, status == UV_ENOMEM ? OUTBOX_E_NO_MEMORY : OUTBOX_E_IO, "make an event loop: %s",
                              uv_strerror(status));
@@ -227,7 +227,7 @@ int obx_uv_loop_new(struct uv_loop_s *uv, struct obx_loop **result, struct outbo
     return OUTBOX_OK;
 }
 
-static void finish(struct obx_uv_loop *loop)
+static void free_loop(struct obx_uv_loop *loop)
 {
     void (*closed)(void *arg) = loop->closed;
     void *arg = loop->closed_arg;
@@ -241,7 +241,7 @@ void obx_uv_loop_handle_closed(struct obx_uv_loop *loop)
 {
     loop->handles--;
     if (!loop->handles && loop->closing && loop->uv != &loop->own)
-        finish(loop);
+        free_loop(loop);
 }
 
 static void handle_closed(uv_handle_t *handle)
@@ -270,7 +270,7 @@ int obx_uv_loop_free(struct obx_loop *base, void (*closed)(void *arg), void *arg
         uv_run(loop->uv, UV_RUN_NOWAIT);
     int status = uv_loop_close(&loop->own);
     if (status)
-        return status; /* something is still open on it, which may yet use this memory: better lost than freed */
-    finish(loop);
+        return status; /* an open handle may still use this memory: leak it rather than free it */
+    free_loop(loop);
     return OUTBOX_OK;
 }

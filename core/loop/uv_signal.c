@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/loop/uv_signal.c - signals as events, for the program's verbs; the library itself never asks for one
+ * core/loop/uv_signal.c - signals as events, for the program's verbs; the library handles no signals
  *
- * One handler for each signal: setting another replaces it, setting none closes the handle. Fails for want of memory
- * or of a descriptor, and for signals that cannot be caught.
+ * One handler per signal: setting another one replaces it, setting NULL closes the handle. Fails without memory or
+ * descriptors, and for signals that cannot be caught.
  */
 #include "loop/uv_internal.h"
 
@@ -18,7 +18,7 @@ struct obx_uv_signal {
     void *arg;
 };
 
-static void signal_came(uv_signal_t *handle, int signum)
+static void on_signal(uv_signal_t *handle, int signum)
 {
     struct obx_uv_signal *signal = handle->data;
     signal->fire(signal->arg, signum);
@@ -58,7 +58,7 @@ static int signal_add(struct obx_uv_loop *loop, int signum, void (*fire)(void *a
     signal->handle.data = signal;
     loop->handles++;
     obx_list_append(&loop->signals, &signal->link);
-    if (!uv_signal_start(&signal->handle, signal_came, signum))
+    if (!uv_signal_start(&signal->handle, on_signal, signum))
         return OUTBOX_OK;
     signal_drop(signal);
     return OUTBOX_E_INVALID;

@@ -2,9 +2,9 @@
 /*
  * core/loop/uv_timers.c - the heap of timers, and the one clock that wakes the loop for it
  *
- * libuv's own timers count whole milliseconds from the start of a round, so that a relay that wants to look again in
- * one looks after one and a half on average. A timerfd is exact, for one system call each time that the first timer
- * of the heap is earlier than what it is set to.
+ * libuv's own timers count whole milliseconds from the start of a round, so a relay that polls after 1 ms would poll
+ * after 1.5 ms on average. A timerfd is exact. It costs one system call whenever the first timer of the heap becomes
+ * earlier than the time that the clock is set to.
  */
 #include <errno.h>
 #include <sys/timerfd.h>
@@ -15,7 +15,7 @@
 
 #define NS 1000000000u
 
-/* Absolute, so that it cannot be early, and what has passed already comes at once. */
+/* An absolute time cannot fire early, and a past one fires at once. */
 static void arm(struct obx_uv_loop *loop)
 {
     if (!loop->heap.first || loop->heap.first->due_ns >= loop->armed_ns || loop->closing)
@@ -25,14 +25,14 @@ static void arm(struct obx_uv_loop *loop)
     timerfd_settime(loop->clock, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
-static void clock_came(uv_poll_t *handle, int status, int events)
+static void on_clock(uv_poll_t *handle, int status, int events)
 {
     struct obx_uv_loop *loop = handle->data;
-    uint64_t times;
+    uint64_t expirations;
     (void)status;
     (void)events;
-    if (read(loop->clock, &times, sizeof times) < 0)
-        return; /* it was set anew meanwhile, and has not come yet */
+    if (read(loop->clock, &expirations, sizeof expirations) < 0)
+        return; /* it was set to another time meanwhile */
     loop->armed_ns = UINT64_MAX;
     loop->firing = true;
     obx_heap_fire(&loop->heap, uv_hrtime());
@@ -50,7 +50,7 @@ int obx_uv_timer_set(struct obx_loop *base, struct obx_timer *timer, uint64_t de
     return OUTBOX_OK;
 }
 
-/* The clock stays as it is: waking once for nothing costs less than moving it each time. */
+/* The clock keeps its time: one useless wake-up costs less than setting it each time. */
 void obx_uv_timer_clear(struct obx_loop *base, struct obx_timer *timer)
 {
     obx_heap_clear(&obx_uv_loop_of(base)->heap, timer);
@@ -69,7 +69,7 @@ int obx_uv_timers_open(struct obx_uv_loop *loop)
     }
     loop->timer.data = loop;
     loop->handles++;
-    uv_poll_start(&loop->timer, UV_READABLE, clock_came);
+    uv_poll_start(&loop->timer, UV_READABLE, on_clock);
     return 0;
 }
 

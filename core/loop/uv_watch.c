@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/loop/uv_watch.c - waiting for a descriptor, once for each arm()
+ * core/loop/uv_watch.c - waits for a descriptor, once for each arm()
  *
- * libuv removes a descriptor from epoll whenever it is stopped or its events change: two system calls for each wait.
- * So a watch that has fired stays registered; if something comes while nobody waits, it is stopped then. A client
- * that always waits for the same thing, which is the usual case, costs no call at all.
+ * libuv removes a descriptor from epoll whenever the handle is stopped or its events change: two system calls for each
+ * wait. So a watch that has fired stays registered, and is stopped only if an event arrives while it is not armed. A
+ * client that always waits for the same events, the usual case, needs no system call.
  *
- * An error of the descriptor is told as both readable and writable: the owner's next read or write says what it is.
+ * An error of the descriptor is reported as readable and writable: the owner's next read or write returns the error.
  */
 #include "loop/uv_internal.h"
 
@@ -17,11 +17,11 @@ struct obx_watch {
     struct obx_uv_loop *loop;
     void (*ready)(void *arg, uint32_t events);
     void *arg;
-    uint32_t armed;      /* what the owner waits for */
-    uint32_t registered; /* what libuv waits for: at least that, or stopped */
+    uint32_t armed;      /* events that the owner waits for */
+    uint32_t registered; /* events that libuv waits for; 0: stopped */
 };
 
-static void poll_came(uv_poll_t *handle, int status, int events);
+static void on_poll(uv_poll_t *handle, int status, int events);
 
 static uint32_t from_uv(int events)
 {
@@ -33,7 +33,7 @@ static int to_uv(uint32_t events)
     return (events & OBX_READABLE ? UV_READABLE : 0) | (events & OBX_WRITABLE ? UV_WRITABLE : 0);
 }
 
-static void poll_came(uv_poll_t *handle, int status, int events)
+static void on_poll(uv_poll_t *handle, int status, int events)
 {
     struct obx_watch *watch = handle->data;
     uint32_t seen = status < 0 ? OBX_READABLE | OBX_WRITABLE : from_uv(events);
@@ -77,7 +77,7 @@ void obx_uv_watch_arm(struct obx_watch *watch, uint32_t events)
     if (!events || watch->registered == events)
         return;
     watch->registered = events;
-    uv_poll_start(&watch->handle, to_uv(events), poll_came);
+    uv_poll_start(&watch->handle, to_uv(events), on_poll);
 }
 
 static void closed(uv_handle_t *handle)

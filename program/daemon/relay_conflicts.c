@@ -33,8 +33,7 @@ struct targets {
     enum outbox_kind kind;
 };
 
-/* ---- the targets --------------------------------------------------------------------------------------------------
- */
+/* ---- the targets ---- */
 
 static const struct obx_section *innermost(const struct obx_context *context, const char *relay, enum outbox_kind kind)
 {
@@ -106,8 +105,7 @@ static void free_targets(struct targets *targets)
     obx_free(targets->list);
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------------------------
- */
+/* ---- comparing ---- */
 
 static bool same_text(const char *a, const char *b)
 {

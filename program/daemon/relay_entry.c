@@ -33,8 +33,7 @@ static void move(struct obx_relay_entry *entry, enum obx_entry_state to)
     entry->state = to;
 }
 
-/* ---- events of the relay ------------------------------------------------------------------------------------------
- */
+/* ---- events of the relay ---- */
 
 static void on_state(void *arg, enum outbox_state state, const char *why)
 {
@@ -69,8 +68,7 @@ static void on_stopped(void *arg)
     entry->loop->ops->defer(entry->loop, &entry->unwound);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static int make_relay(struct obx_relay_entry *entry, struct obx_context *context, struct outbox_error *error)
 {
@@ -116,8 +114,7 @@ void obx_relay_entry_free(struct obx_relay_entry *entry)
     obx_free(entry);
 }
 
-/* ---- moves --------------------------------------------------------------------------------------------------------
- */
+/* ---- moves ---- */
 
 void obx_relay_entry_start(struct obx_relay_entry *entry)
 {

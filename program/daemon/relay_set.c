@@ -27,8 +27,7 @@ struct obx_relay_set {
 
 #define EACH_ENTRY(list, entry) OBX_LIST_EACH(list, entry, struct obx_relay_entry, link)
 
-/* ---- events of the entries ----------------------------------------------------------------------------------------
- */
+/* ---- events of the entries ---- */
 
 static void report_if_stopped(struct obx_relay_set *set)
 {
@@ -64,8 +63,7 @@ static void on_unwound(void *arg, struct obx_relay_entry *entry)
     report_if_stopped(set);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static void free_entries(struct obx_list *entries)
 {
@@ -129,8 +127,7 @@ void obx_relay_set_stop(struct obx_relay_set *set, bool now)
     report_if_stopped(set);
 }
 
-/* ---- reload -------------------------------------------------------------------------------------------------------
- */
+/* ---- reload ---- */
 
 static struct obx_relay_entry *find_by_name(struct obx_list *entries, const char *name)
 {
@@ -215,8 +212,7 @@ int obx_relay_set_reload(struct obx_relay_set *set, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 void obx_relay_set_each(struct obx_relay_set *set, void (*each)(void *arg, const struct obx_relay_info *info),
                         void *arg)

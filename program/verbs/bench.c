@@ -69,8 +69,7 @@ static int bench(struct obx_context *context, void *arg, struct outbox_error *er
     return result.interrupted ? OBX_EXIT_AGAIN : OBX_EXIT_OK;
 }
 
-/* ---- the command line ---------------------------------------------------------------------------------------------
- */
+/* ---- the command line ---- */
 
 static void set_number(struct obx_bench_plan *plan, int option, uint64_t number)
 {

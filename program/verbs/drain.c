@@ -59,8 +59,7 @@ static int64_t count_pending(struct obx_context *context)
     return sum;
 }
 
-/* ---- progress -----------------------------------------------------------------------------------------------------
- */
+/* ---- progress ---- */
 
 static void add_to_totals(void *arg, const struct obx_relay_info *info)
 {
@@ -105,8 +104,7 @@ static void clear_progress(struct drain *drain)
     drain->progress_shown = false;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------
- */
+/* ---- the end ---- */
 
 static void end(struct drain *drain, enum obx_exit code)
 {
@@ -217,8 +215,7 @@ static void on_signal(void *arg, int signum)
         end(drain, OBX_EXIT_AGAIN);
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------
- */
+/* ---- the run ---- */
 
 static void mute_log(struct drain *drain)
 {

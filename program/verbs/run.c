@@ -39,8 +39,7 @@ struct service {
     bool trimming; /* a worker has trim_work */
 };
 
-/* ---- signals ------------------------------------------------------------------------------------------------------
- */
+/* ---- signals ---- */
 
 static void on_terminate(void *arg, int signum)
 {
@@ -104,8 +103,7 @@ static void handle_signals(struct service *service, void (*terminate)(void *arg,
     obx_uv_loop_on_signal(loop, SIGHUP, hangup, service);
 }
 
-/* ---- timers -------------------------------------------------------------------------------------------------------
- */
+/* ---- timers ---- */
 
 static void on_sample(struct obx_timer *timer)
 {
@@ -130,8 +128,7 @@ static void start_timers(struct service *service)
         loop->ops->timer_set(loop, &service->watchdog_timer, service->watchdog_ns);
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------------
- */
+/* ---- memory ---- */
 
 static void stop_loop_if_done(struct service *service)
 {
@@ -162,8 +159,7 @@ static void on_trim(struct obx_timer *timer)
     service->trimming = !loop->ops->offload(loop, &service->trim_work);
 }
 
-/* ---- the relays ---------------------------------------------------------------------------------------------------
- */
+/* ---- the relays ---- */
 
 struct relay_counts {
     uint32_t all, relaying;
@@ -200,8 +196,7 @@ static void on_stopped(void *arg)
     stop_loop_if_done(service);
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static int open_service(struct service *service, struct outbox_error *error)
 {

@@ -31,15 +31,15 @@ static uint64_t settled(struct outbox *relay)
     return stats.settled;
 }
 
-static void note_detached(void *arg)
+static void free_detached(void *arg)
 {
     struct host *host = arg;
     host->detached = true;
-    outbox_free(host->relay); /* allowed right here */
+    outbox_free(host->relay); /* allowed inside the callback */
     host->relay = NULL;
 }
 
-Test(attach, relays_on_the_hosts_loop)
+Test(attach, relay_runs_on_the_hosts_loop)
 {
     struct host host;
     struct outbox_error error;
@@ -48,20 +48,20 @@ Test(attach, relays_on_the_hosts_loop)
     while (settled(host.relay) < 200)
         cr_assert_neq(uv_run(&host.loop, UV_RUN_ONCE), 0);
     outbox_wake(host.relay);
-    cr_assert_eq(outbox_detach(host.relay, 5000, note_detached, &host, &error), OUTBOX_OK);
-    cr_expect_not(host.detached, "told on a later turn");
-    cr_assert_eq(uv_run(&host.loop, UV_RUN_DEFAULT), 0, "nothing of it is left on the loop");
+    cr_assert_eq(outbox_detach(host.relay, 5000, free_detached, &host, &error), OUTBOX_OK);
+    cr_expect_not(host.detached, "detached() is called on a later turn");
+    cr_assert_eq(uv_run(&host.loop, UV_RUN_DEFAULT), 0, "no handles are left on the loop");
     cr_expect(host.detached);
     cr_assert_eq(uv_loop_close(&host.loop), 0);
     cr_assert_eq(mem_live(), 0);
 }
 
-static void only_note(void *arg)
+static void on_detached(void *arg)
 {
     ((struct host *)arg)->detached = true;
 }
 
-Test(attach, may_be_attached_again)
+Test(attach, detached_handle_can_be_attached_again)
 {
     struct host host;
     struct outbox_error error;
@@ -71,7 +71,7 @@ Test(attach, may_be_attached_again)
         while (settled(host.relay) < 200)
             cr_assert_neq(uv_run(&host.loop, UV_RUN_ONCE), 0);
         host.detached = false;
-        cr_assert_eq(outbox_detach(host.relay, 5000, only_note, &host, &error), OUTBOX_OK);
+        cr_assert_eq(outbox_detach(host.relay, 5000, on_detached, &host, &error), OUTBOX_OK);
         cr_assert_eq(uv_run(&host.loop, UV_RUN_DEFAULT), 0);
         cr_assert(host.detached);
     }
@@ -80,20 +80,20 @@ Test(attach, may_be_attached_again)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(attach, refuses_what_cannot_be)
+Test(attach, calls_in_the_wrong_mode_are_refused)
 {
     struct host host;
     struct outbox_error error;
     open_host(&host);
     cr_expect_eq(outbox_detach(host.relay, 0, NULL, NULL, &error), OUTBOX_E_INVALID);
-    cr_expect_str_eq(error.text, "detach relay orders: it is attached to no loop");
+    cr_expect_str_eq(error.text, "detach relay orders: it is not attached to a loop");
     cr_assert_eq(outbox_attach(host.relay, &host.loop, &error), OUTBOX_OK);
     cr_expect_eq(outbox_attach(host.relay, &host.loop, &error), OUTBOX_E_INVALID);
-    cr_expect_str_eq(error.text, "attach relay orders: it runs already");
+    cr_expect_str_eq(error.text, "attach relay orders: it is already running");
     cr_expect_eq(outbox_start(host.relay, &error), OUTBOX_E_INVALID);
     cr_expect_eq(outbox_stop(host.relay, 0, &error), OUTBOX_E_INVALID);
-    cr_expect_str_eq(error.text, "stop relay orders: it is attached to a loop; use outbox_detach");
-    cr_assert_eq(outbox_detach(host.relay, 0, note_detached, &host, &error), OUTBOX_OK);
+    cr_expect_str_eq(error.text, "stop relay orders: it is attached to a loop; call outbox_detach");
+    cr_assert_eq(outbox_detach(host.relay, 0, free_detached, &host, &error), OUTBOX_OK);
     cr_assert_eq(uv_run(&host.loop, UV_RUN_DEFAULT), 0);
     cr_assert_eq(uv_loop_close(&host.loop), 0);
     cr_assert_eq(mem_live(), 0);

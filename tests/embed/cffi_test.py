@@ -1,9 +1,9 @@
-"""A relay inside a Python program: the public header as it is, read by cffi, and the shared library.
+"""A relay inside a Python program: cffi reads the public header and loads the shared library.
 
     cffi_test.py INCLUDE PROGRAM LIBRARY PLUGINS CC...
 
-SQLite to file: events are written with plain SQL, relayed by the library on its own thread, and read from the file. Ends
-with 0 when all is well, with 77 (skipped) when cffi cannot be imported.
+SQLite to file: events are written with plain SQL, relayed by the library on its own thread, and read from the file. Exits
+with 0 on success, with 77 (skipped) if cffi cannot be imported.
 """
 import json
 import os
@@ -16,7 +16,7 @@ import time
 try:
     import cffi
 except ImportError:
-    if "OUTBOX_CFFI_AGAIN" not in os.environ and os.path.exists("/usr/bin/python3"):  # the system's own may have it
+    if "OUTBOX_CFFI_AGAIN" not in os.environ and os.path.exists("/usr/bin/python3"):  # the system's Python may have it
         os.execve("/usr/bin/python3", ["/usr/bin/python3"] + sys.argv, dict(os.environ, OUTBOX_CFFI_AGAIN="1"))
     print("python3-cffi is not installed; scripts/install-deps test does it")
     sys.exit(77)
@@ -31,7 +31,7 @@ relays:
 
 
 def declarations(include, compiler, directory):
-    """The header through the preprocessor; what the C library declares is known to cffi already."""
+    """The header through the preprocessor; cffi knows the types of the C library."""
     for name in ("stdbool.h", "stddef.h", "stdint.h"):
         open(os.path.join(directory, name), "w").close()
     command = compiler + ["-E", "-P", "-nostdinc", "-U__GNUC__", "-I", directory, "-I", include]
@@ -75,13 +75,13 @@ class Relay:
         return stats.settled
 
 
-def refuse(ffi, library, plugins):
+def check_refusal(ffi, library, plugins):
     try:
         Relay(ffi, library, plugins, "relays: { orders: { stroe: {} } }")
     except RuntimeError as error:
         assert "stroe" in str(error), error
     else:
-        raise AssertionError("a bad configuration was taken")
+        raise AssertionError("an invalid configuration was accepted")
 
 
 def relay_events(ffi, program, library, plugins, directory):
@@ -117,7 +117,7 @@ def main():
         ffi = cffi.FFI()
         ffi.cdef(declarations(include, compiler, directory))
         library = ffi.dlopen(shared)
-        refuse(ffi, library, plugins)
+        check_refusal(ffi, library, plugins)
         relay_events(ffi, program, library, plugins, directory)
 
 

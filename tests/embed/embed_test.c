@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/embed/embed_test.c - the embedding API on a thread of its own: life, statistics, callbacks, refusals */
+/* tests/embed/embed_test.c - the embedding API on its own thread: life cycle, statistics, callbacks, refusals */
 #include <criterion/criterion.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 
 #define CONFIG(events) "relays: {orders: {store: {plugin: memory, events: " #events "}, broker: {plugin: memory}}}\n"
 
-struct seen {
-    atomic_int states[16]; /* how often each */
+struct recorder {
+    atomic_int states[16]; /* count of each */
     atomic_int last;
     atomic_int logs;
     struct outbox *relay;
@@ -21,28 +21,28 @@ struct seen {
 
 static void on_state(void *arg, enum outbox_state state, const char *why)
 {
-    struct seen *seen = arg;
+    struct recorder *recorder = arg;
     (void)why;
-    seen->states[state]++;
-    seen->last = (int)state;
-    if (state == OUTBOX_STATE_RELAYING && seen->relay)
-        seen->stop_inside = outbox_stop(seen->relay, 0, NULL);
+    recorder->states[state]++;
+    recorder->last = (int)state;
+    if (state == OUTBOX_STATE_RELAYING && recorder->relay)
+        recorder->stop_inside = outbox_stop(recorder->relay, 0, NULL);
 }
 
 static void on_log(void *arg, int level, const char *subject, const char *text)
 {
-    struct seen *seen = arg;
-    seen->logs += level <= 2 && subject[0] && text[0];
+    struct recorder *recorder = arg;
+    recorder->logs += level <= 2 && subject[0] && text[0];
 }
 
-static struct outbox *make(const char *text, struct seen *seen)
+static struct outbox *make(const char *text, struct recorder *recorder)
 {
     const struct outbox_options options = {.struct_size = sizeof options,
                                            .config_text = text,
                                            .log_level = 2,
-                                           .on_state = seen ? on_state : NULL,
-                                           .on_log = seen ? on_log : NULL,
-                                           .arg = seen};
+                                           .on_state = recorder ? on_state : NULL,
+                                           .on_log = recorder ? on_log : NULL,
+                                           .arg = recorder};
     struct outbox *relay;
     struct outbox_error error = {0};
     cr_assert_eq(outbox_new(&options, &relay, &error), OUTBOX_OK, "%s", error.text);
@@ -63,7 +63,7 @@ static void wait_settled(struct outbox *relay, uint64_t count)
     cr_assert_eq(stats_of(relay).settled, count);
 }
 
-static void refuses(const struct outbox_options *options, const char *text)
+static void expect_refused(const struct outbox_options *options, const char *text)
 {
     struct outbox *relay = (struct outbox *)(void *)&relay;
     struct outbox_error error = {0};
@@ -74,11 +74,11 @@ static void refuses(const struct outbox_options *options, const char *text)
     cr_expect_eq(mem_live(), 0);
 }
 
-Test(embed, relays_on_its_own_thread)
+Test(embed, relay_runs_on_its_own_thread)
 {
-    struct seen seen = {0};
+    struct recorder recorder = {0};
     struct outbox_error error;
-    struct outbox *relay = make(CONFIG(1000), &seen);
+    struct outbox *relay = make(CONFIG(1000), &recorder);
     cr_expect_eq(stats_of(relay).state, OUTBOX_STATE_STOPPED);
     cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
     wait_settled(relay, 1000);
@@ -90,18 +90,18 @@ Test(embed, relays_on_its_own_thread)
     cr_expect_eq(after.delivered, 1000);
     cr_expect_eq(after.violations, 0);
     cr_expect_eq(after.state, OUTBOX_STATE_STOPPED);
-    cr_expect_eq(seen.states[OUTBOX_STATE_RELAYING], 1);
-    cr_expect_eq(seen.last, OUTBOX_STATE_STOPPED);
-    cr_expect_gt(seen.logs, 0);
+    cr_expect_eq(recorder.states[OUTBOX_STATE_RELAYING], 1);
+    cr_expect_eq(recorder.last, OUTBOX_STATE_STOPPED);
+    cr_expect_gt(recorder.logs, 0);
     outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(embed, starts_again_after_a_stop)
+Test(embed, stopped_relay_can_be_started_again)
 {
     struct outbox_error error;
     struct outbox *relay = make(CONFIG(50), NULL);
-    cr_expect_eq(outbox_stop(relay, 0, &error), OUTBOX_OK, "stopping what does not run is fine");
+    cr_expect_eq(outbox_stop(relay, 0, &error), OUTBOX_OK, "stopping a stopped relay succeeds");
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
         wait_settled(relay, 50);
@@ -111,13 +111,13 @@ Test(embed, starts_again_after_a_stop)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(embed, refuses_what_cannot_be)
+Test(embed, calls_in_the_wrong_mode_are_refused)
 {
     struct outbox_error error;
     struct outbox *relay = make(CONFIG(1), NULL);
     cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
     cr_expect_eq(outbox_start(relay, &error), OUTBOX_E_INVALID);
-    cr_expect_str_eq(error.text, "start relay orders: it runs already");
+    cr_expect_str_eq(error.text, "start relay orders: it is already running");
     cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
     struct outbox_stats tiny = {.struct_size = 4};
     cr_expect_eq(outbox_stats(relay, &tiny), OUTBOX_E_INVALID);
@@ -126,39 +126,40 @@ Test(embed, refuses_what_cannot_be)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(embed, does_not_stop_inside_its_own_callback)
+Test(embed, stop_inside_a_callback_is_refused)
 {
-    struct seen seen = {0};
+    struct recorder recorder = {0};
     struct outbox_error error;
-    struct outbox *relay = make(CONFIG(5), &seen);
-    seen.relay = relay;
+    struct outbox *relay = make(CONFIG(5), &recorder);
+    recorder.relay = relay;
     cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
     wait_settled(relay, 5);
-    cr_expect_eq(seen.stop_inside, OUTBOX_E_INVALID);
+    cr_expect_eq(recorder.stop_inside, OUTBOX_E_INVALID);
     cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
     outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(embed, bad_options_and_configurations_are_told)
+Test(embed, invalid_options_and_configurations_are_refused)
 {
     struct outbox_options options = {.struct_size = sizeof options};
-    refuses(&options, "make a relay: give either config_path or config_text");
+    expect_refused(&options, "make a relay: set either config_path or config_text");
     options.config_path = "x", options.config_text = "y";
-    refuses(&options, "make a relay: give either config_path or config_text");
+    expect_refused(&options, "make a relay: set either config_path or config_text");
     options.config_path = NULL;
     options.config_text = "service: {listen: x}\n";
-    refuses(&options, "config_text:1:1: no relays: there must be a section `relays:` with one in it");
+    expect_refused(&options,
+                   "config_text:1:1: no relays: there must be a section `relays:` with at least one relay in it");
     options.config_text = "relays: {a: {}, b: {}}\n";
-    refuses(&options, "config_text:1:1: several relays: say in options.relay which one");
+    expect_refused(&options, "config_text:1:1: several relays: name one in options.relay");
     options.relay = "c";
-    refuses(&options, "config_text:1:1: no relay is named 'c'");
+    expect_refused(&options, "config_text:1:1: no relay is named 'c'");
     options.relay = NULL;
     options.config_text = "relay: {a: {}}\n";
-    refuses(&options, "config_text:1:1: unknown key 'relay'; did you mean 'relays'?");
+    expect_refused(&options, "config_text:1:1: unknown key 'relay'; did you mean 'relays'?");
 }
 
-Test(embed, chooses_the_relay_by_name)
+Test(embed, relay_is_chosen_by_name)
 {
     const struct outbox_options options = {.struct_size = sizeof options,
                                            .relay = "b",
@@ -176,7 +177,7 @@ Test(embed, chooses_the_relay_by_name)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(embed, a_shorter_struct_of_statistics_gets_its_part)
+Test(embed, shorter_statistics_are_filled_partly)
 {
     struct outbox *relay = make(CONFIG(1), NULL);
     struct outbox_stats stats;
@@ -185,12 +186,12 @@ Test(embed, a_shorter_struct_of_statistics_gets_its_part)
     cr_assert_eq(outbox_stats(relay, &stats), OUTBOX_OK);
     cr_expect_eq(stats.struct_size, offsetof(struct outbox_stats, claimed));
     cr_expect_eq(stats.state, OUTBOX_STATE_STOPPED);
-    cr_expect_eq(stats.claimed, 0x5a5a5a5a5a5a5a5aull, "what the caller does not know of is not written");
+    cr_expect_eq(stats.claimed, 0x5a5a5a5a5a5a5a5aull, "bytes after the struct of the caller are not written");
     outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(embed, every_lost_allocation_of_new_is_survived)
+Test(embed, every_failed_allocation_of_new_is_reported)
 {
     const struct outbox_options options = {.struct_size = sizeof options, .config_text = CONFIG(1)};
     struct outbox *relay = NULL;
@@ -208,7 +209,7 @@ Test(embed, every_lost_allocation_of_new_is_survived)
     cr_expect_not_null(relay);
 }
 
-Test(embed, names)
+Test(embed, states_errors_and_version_have_names)
 {
     cr_expect_str_eq(outbox_state_name(OUTBOX_STATE_STANDBY), "standby");
     cr_expect_str_eq(outbox_state_name((enum outbox_state)99), "unknown");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/embed/threads.c - one relay, many threads that ask and wake; a plain program, for the thread sanitizer */
+/* tests/embed/threads.c - one relay, many threads that read statistics and wake it; has a main(), for the thread
+ * sanitizer */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 
 #define ROUNDS 500
 
-static void *ask(void *arg)
+static void *read_and_wake(void *arg)
 {
     struct outbox *relay = arg;
     for (int i = 0; i < ROUNDS; i++) {
@@ -39,7 +40,7 @@ int main(void)
     must(outbox_new(&options, &relay, &error), &error);
     must(outbox_start(relay, &error), &error);
     for (int i = 0; i < 4; i++)
-        pthread_create(&threads[i], NULL, ask, relay);
+        pthread_create(&threads[i], NULL, read_and_wake, relay);
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     must(outbox_stop(relay, 10000, &error), &error);

@@ -42,7 +42,7 @@ check "unknown key, with the nearest" says 78 "outbox check: ./outbox.yaml:5:1: 
 config </dev/null
 echo 'service: { listen: "127.0.0.1" }' >>outbox.yaml
 check "an address that is none" shows 78 "^outbox check: service.listen: '127.0.0.1' is not ADDRESS:PORT" "$OUTBOX" check
-check "a pipe that is no configuration" eval 'mkfifo pipe && says 78 "outbox check: read configuration pipe: it is a pipe that nobody writes into; name a regular file" "$OUTBOX" check -c pipe'
+check "a pipe that is no configuration" eval 'mkfifo pipe && says 78 "outbox check: read configuration pipe: it is a pipe without a writer; name a regular file" "$OUTBOX" check -c pipe'
 check "one that is written into does" works "$OUTBOX" check --print-config -c <(config </dev/null && cat outbox.yaml)
 printf '    route: { topic: "" }\n' | config
 check "a route without a topic" shows 78 '^outbox check: ./outbox.yaml:5:14: topic is empty; ' "$OUTBOX" check

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/base/buf_test.c - the growing run of bytes, and what it does when memory ends */
+/* tests/unit/base/buf_test.c - the growing byte buffer, also without memory */
 #include <criterion/criterion.h>
 #include <stdint.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "mem_fault.h"
 
-Test(buf, an_empty_one_is_an_empty_text)
+Test(buf, empty_buffer_is_an_empty_text)
 {
     struct obx_buf buf = {0};
     cr_expect_str_eq(obx_buf_text(&buf), "");
@@ -18,7 +18,7 @@ Test(buf, an_empty_one_is_an_empty_text)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(buf, appends_in_order_and_ends_with_nul)
+Test(buf, bytes_are_appended_in_order_and_end_with_nul)
 {
     struct obx_buf buf = {0};
     obx_buf_puts(&buf, "a");
@@ -31,7 +31,7 @@ Test(buf, appends_in_order_and_ends_with_nul)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(buf, keeps_nul_bytes)
+Test(buf, nul_bytes_are_kept)
 {
     struct obx_buf buf = {0};
     obx_buf_add(&buf, "a\0b", 3);
@@ -41,7 +41,7 @@ Test(buf, keeps_nul_bytes)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(buf, grows_past_every_size)
+Test(buf, buffer_grows_without_limit)
 {
     struct obx_buf buf = {0};
     for (int i = 0; i < 5000; i++)
@@ -69,7 +69,7 @@ Test(buf, clear_keeps_the_memory)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(buf, remembers_the_first_failure_and_keeps_what_it_had)
+Test(buf, first_failure_is_remembered_and_content_kept)
 {
     struct obx_buf buf = {0};
     char large[1000] = {0};
@@ -90,7 +90,7 @@ Test(buf, remembers_the_first_failure_and_keeps_what_it_had)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(buf, refuses_a_size_that_no_memory_has)
+Test(buf, impossible_size_fails)
 {
     struct obx_buf buf = {0};
     obx_buf_puts(&buf, "kept");

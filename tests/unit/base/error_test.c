@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/base/error_test.c - error values: codes, texts, context, and what does not fit */
+/* tests/unit/base/error_test.c - error values: codes, texts, context, and texts that are too long */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@ Test(error, every_code_has_a_name_and_a_text)
     cr_expect_str_eq(obx_error_text(1), "unknown error");
 }
 
-Test(error, setting_returns_the_code_and_forgets_what_was)
+Test(error, setting_returns_the_code_and_replaces_the_old_error)
 {
     struct outbox_error error = {.native = 7, .state = "08006"};
     cr_expect_eq(obx_error_set(&error, OUTBOX_E_IO, "write %s: %d", "x", 3), OUTBOX_E_IO);
@@ -31,14 +31,14 @@ Test(error, setting_returns_the_code_and_forgets_what_was)
     cr_expect_str_eq(error.text, "out of memory");
 }
 
-Test(error, no_error_wanted_is_fine)
+Test(error, error_may_be_null)
 {
     cr_expect_eq(obx_error_set(NULL, OUTBOX_E_IO, "x"), OUTBOX_E_IO);
     cr_expect_eq(obx_error_no_memory(NULL), OUTBOX_E_NO_MEMORY);
     obx_error_wrap(NULL, "x");
 }
 
-Test(error, wrapping_puts_context_in_front)
+Test(error, wrapping_prepends_context)
 {
     struct outbox_error error = {0};
     obx_error_wrap(&error, "claim");
@@ -51,7 +51,7 @@ Test(error, wrapping_puts_context_in_front)
     cr_expect_eq(error.native, 111);
 }
 
-Test(error, what_does_not_fit_is_cut_and_ends)
+Test(error, long_text_is_cut_and_terminated)
 {
     struct outbox_error error = {0};
     char large[2 * OUTBOX_ERROR_TEXT_SIZE];

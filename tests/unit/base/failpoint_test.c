@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/base/failpoint_test.c - what OUTBOX_FAILPOINTS may say, when a rule strikes, that the table is sound */
+/* tests/unit/base/failpoint_test.c - the syntax of OUTBOX_FAILPOINTS, when a rule triggers, and the table of failpoints
+ */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <signal.h>
@@ -33,38 +34,41 @@ static const char *times(const char *rule)
     return seen;
 }
 
-Test(failpoint, says_what_is_wrong)
+Test(failpoint, invalid_rule_is_refused_with_advice)
 {
     refused("relay.after_clam=crash",
             "OUTBOX_FAILPOINTS: 'relay.after_clam=crash': there is no such failpoint; did you "
             "mean 'relay.after_claim'?");
     refused("nowhere=crash", "OUTBOX_FAILPOINTS: 'nowhere=crash': there is no such failpoint; docs/FAILPOINTS.md lists "
                              "them");
-    refused("relay.after_claim", "OUTBOX_FAILPOINTS: 'relay.after_claim': it has no action; write NAME=crash, "
+    refused("relay.after_claim", "OUTBOX_FAILPOINTS: 'relay.after_claim': the action is missing; write NAME=crash, "
                                  "NAME=error(WHAT) or NAME=delay(50ms)");
     refused("relay.after_claim=explode", "OUTBOX_FAILPOINTS: 'relay.after_claim=explode': there is no such action; use "
                                          "crash, error, error(WHAT) or delay(50ms)");
     refused("relay.after_claim=error",
-            "OUTBOX_FAILPOINTS: 'relay.after_claim=error': this place cannot fail; use crash or delay(50ms)");
-    refused("file.before_sync=error(EOOPS)", "OUTBOX_FAILPOINTS: 'file.before_sync=error(EOOPS)': this place knows no "
-                                             "such error; use one like EIO or ENOSPC");
+            "OUTBOX_FAILPOINTS: 'relay.after_claim=error': this failpoint cannot fail; use crash or delay(50ms)");
+    refused("file.before_sync=error(EOOPS)",
+            "OUTBOX_FAILPOINTS: 'file.before_sync=error(EOOPS)': this failpoint has no "
+            "such error; use one like EIO or ENOSPC");
     refused("sqlite.before_claim=error(EIO)",
-            "OUTBOX_FAILPOINTS: 'sqlite.before_claim=error(EIO)': this place knows no such error; use one of "
+            "OUTBOX_FAILPOINTS: 'sqlite.before_claim=error(EIO)': this failpoint has no such error; use one of "
             "outbox/error.h, like not_connected or again");
-    refused("relay.after_claim=delay(5)", "OUTBOX_FAILPOINTS: 'relay.after_claim=delay(5)': how long is not clear; use "
-                                          "delay(50ms) or delay(2s)");
+    refused("relay.after_claim=delay(5)",
+            "OUTBOX_FAILPOINTS: 'relay.after_claim=delay(5)': the delay is not a duration; use "
+            "delay(50ms) or delay(2s)");
     refused("file.before_sync=error(EIO",
             "OUTBOX_FAILPOINTS: 'file.before_sync=error(EIO': a parenthesis is not closed; "
             "use error(EIO) or delay(50ms)");
     refused("relay.after_claim=crash@0",
-            "OUTBOX_FAILPOINTS: 'relay.after_claim=crash@0': when is not clear; use @3 (the "
+            "OUTBOX_FAILPOINTS: 'relay.after_claim=crash@0': the time is invalid; use @3 (the "
             "third time), @3+ (from then on) or @25%");
-    refused("relay.after_claim=crash@101%",
-            "OUTBOX_FAILPOINTS: 'relay.after_claim=crash@101%': when is not clear; use @3 (the third time), @3+ (from "
-            "then on) or @25%");
+    refused(
+        "relay.after_claim=crash@101%",
+        "OUTBOX_FAILPOINTS: 'relay.after_claim=crash@101%': the time is invalid; use @3 (the third time), @3+ (from "
+        "then on) or @25%");
     refused(
         "file.before_sync=error;relay.after_claim=delay(1ms)@x",
-        "OUTBOX_FAILPOINTS: 'relay.after_claim=delay(1ms)@x': when is not clear; use @3 (the third time), @3+ (from "
+        "OUTBOX_FAILPOINTS: 'relay.after_claim=delay(1ms)@x': the time is invalid; use @3 (the third time), @3+ (from "
         "then on) or @25%");
     char text[200];
     memset(text, 'x', sizeof text - 1);
@@ -72,7 +76,7 @@ Test(failpoint, says_what_is_wrong)
     refused(text, "OUTBOX_FAILPOINTS: too long at 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...'");
 }
 
-Test(failpoint, strikes_when_it_is_told_to)
+Test(failpoint, rule_triggers_at_its_hits)
 {
     cr_assert_str_eq(times("file.before_sync=error"), "xxxxxxxxxx");
     cr_assert_str_eq(times("file.before_sync=error@3"), "..x.......");
@@ -87,7 +91,7 @@ Test(failpoint, strikes_when_it_is_told_to)
     arm(NULL);
 }
 
-Test(failpoint, fails_as_the_place_fails)
+Test(failpoint, error_matches_the_kind_of_failpoint)
 {
     struct outbox_error error = {0};
     arm("file.before_sync=error;file.before_write=error(enospc);sqlite.before_claim=error;sqlite.before_begin=error("
@@ -101,7 +105,7 @@ Test(failpoint, fails_as_the_place_fails)
     arm(NULL);
 }
 
-Test(failpoint, waits)
+Test(failpoint, delay_waits)
 {
     struct timespec before, after;
     arm("relay.after_claim=delay(20ms)");
@@ -112,14 +116,14 @@ Test(failpoint, waits)
     arm(NULL);
 }
 
-Test(failpoint, dies, .signal = SIGKILL)
+Test(failpoint, crash_kills_the_process, .signal = SIGKILL)
 {
     arm("relay.after_claim=crash@2");
     obx_failpoint("relay.after_claim", NULL);
     obx_failpoint("relay.after_claim", NULL);
 }
 
-Test(failpoint, the_table_is_sound)
+Test(failpoint, table_is_consistent)
 {
     struct obx_failpoint_info info, other;
     for (unsigned i = 0; obx_failpoint_info(i, &info); i++) {

@@ -15,7 +15,7 @@ static void expect_quoted(const char *bytes, size_t size, const char *quoted)
     obx_buf_free(&buf);
 }
 
-Test(json, strings_escape_what_they_must)
+Test(json, mandatory_characters_are_escaped)
 {
     expect_quoted(NULL, 0, "\"\"");
     expect_quoted("plain", 5, "\"plain\"");
@@ -27,7 +27,7 @@ Test(json, strings_escape_what_they_must)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(json, every_byte_reads_back)
+Test(json, every_byte_can_be_read_back)
 {
     for (int byte = 0; byte < 256; byte++) {
         struct obx_buf buf = {0};
@@ -45,7 +45,7 @@ Test(json, every_byte_reads_back)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(json, failure_is_the_buffers)
+Test(json, failure_is_reported_by_the_buffer)
 {
     struct obx_buf buf = {0};
     mem_fail_at(1, false);

@@ -17,7 +17,7 @@ static int sum_in_order(struct obx_list *head)
     return digits;
 }
 
-Test(list, an_empty_one_has_nothing)
+Test(list, empty_list_has_no_nodes)
 {
     struct obx_list head;
     obx_list_init(&head);
@@ -28,7 +28,7 @@ Test(list, an_empty_one_has_nothing)
     cr_expect_eq(sum_in_order(&head), 0);
 }
 
-Test(list, keeps_order_and_knows_its_ends)
+Test(list, order_and_ends_are_kept)
 {
     struct obx_list head;
     struct item items[3] = {{.number = 1}, {.number = 2}, {.number = 3}};
@@ -42,7 +42,7 @@ Test(list, keeps_order_and_knows_its_ends)
     cr_expect_null(OBX_LIST_NEXT(&head, &items[2], struct item, link));
 }
 
-Test(list, a_removed_node_is_unlinked_and_can_return)
+Test(list, removed_node_is_unlinked_and_can_be_added_again)
 {
     struct obx_list head;
     struct item items[3] = {{.number = 1}, {.number = 2}, {.number = 3}};
@@ -58,7 +58,7 @@ Test(list, a_removed_node_is_unlinked_and_can_return)
     cr_expect_eq(sum_in_order(&head), 213);
 }
 
-Test(list, pops_from_the_front_until_empty)
+Test(list, pop_returns_nodes_from_the_front)
 {
     struct obx_list head;
     struct item items[2] = {{.number = 1}, {.number = 2}};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/base/text_test.c - UTF-8, nearest names, copies of strings, wiping */
+/* tests/unit/base/text_test.c - UTF-8, suggestions, copies of strings, wiping */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -36,7 +36,7 @@ static const struct sample samples[] = {
     {"a\xff", 1},
 };
 
-Test(utf8, knows_where_it_stops_being_valid)
+Test(utf8, prefix_ends_at_the_first_invalid_byte)
 {
     for (size_t i = 0; i < OBX_COUNT(samples); i++) {
         size_t size = strlen(samples[i].bytes);
@@ -48,42 +48,42 @@ Test(utf8, knows_where_it_stops_being_valid)
     cr_expect_eq(obx_utf8_count("a\xc3\xa9\xe2\x82\xac", 6), 3);
 }
 
-static const char *near(const char *word)
+static const char *suggest(const char *word)
 {
     static const char *const names[] = {"table", "dsn", "stop", "store", "lease", "max_attempts", "compression.codec"};
-    struct obx_suggest nearest = {.word = word};
+    struct obx_suggest suggestion = {.word = word};
     for (size_t i = 0; i < OBX_COUNT(names); i++)
-        obx_suggest_offer(&nearest, names[i]);
-    return nearest.best ? nearest.best : "-";
+        obx_suggest_offer(&suggestion, names[i]);
+    return suggestion.best ? suggestion.best : "-";
 }
 
-Test(nearest, finds_what_was_probably_meant)
+Test(suggest, most_similar_name_is_found)
 {
-    cr_expect_str_eq(near("table"), "table");
-    cr_expect_str_eq(near("tabel"), "table");  /* swapped */
-    cr_expect_str_eq(near("tabl"), "table");   /* dropped */
-    cr_expect_str_eq(near("tables"), "table"); /* added */
-    cr_expect_str_eq(near("dns"), "dsn");
-    cr_expect_str_eq(near("stor"), "store"); /* as near to "stop", but more of it is the same */
-    cr_expect_str_eq(near("stopp"), "stop");
-    cr_expect_str_eq(near("leash"), "lease");
-    cr_expect_str_eq(near("leese"), "lease");
-    cr_expect_str_eq(near("max-attempt"), "max_attempts");
-    cr_expect_str_eq(near("compresion.codek"), "compression.codec");
-    cr_expect_str_eq(near("zebra"), "-");
-    cr_expect_str_eq(near(""), "-");
-    cr_expect_str_eq(near("dd"), "-");
+    cr_expect_str_eq(suggest("table"), "table");
+    cr_expect_str_eq(suggest("tabel"), "table");  /* swapped */
+    cr_expect_str_eq(suggest("tabl"), "table");   /* dropped */
+    cr_expect_str_eq(suggest("tables"), "table"); /* added */
+    cr_expect_str_eq(suggest("dns"), "dsn");
+    cr_expect_str_eq(suggest("stor"), "store"); /* as similar as "stop", but with a longer common prefix */
+    cr_expect_str_eq(suggest("stopp"), "stop");
+    cr_expect_str_eq(suggest("leash"), "lease");
+    cr_expect_str_eq(suggest("leese"), "lease");
+    cr_expect_str_eq(suggest("max-attempt"), "max_attempts");
+    cr_expect_str_eq(suggest("compresion.codek"), "compression.codec");
+    cr_expect_str_eq(suggest("zebra"), "-");
+    cr_expect_str_eq(suggest(""), "-");
+    cr_expect_str_eq(suggest("dd"), "-");
 }
 
-Test(nearest, a_very_long_word_is_near_to_nothing)
+Test(suggest, long_word_gets_no_suggestion)
 {
     char word[200];
     memset(word, 'a', sizeof word);
     word[sizeof word - 1] = '\0';
-    cr_expect_str_eq(near(word), "-");
-    struct obx_suggest nearest = {.word = "a"};
-    obx_suggest_offer(&nearest, word);
-    cr_expect_null(nearest.best);
+    cr_expect_str_eq(suggest(word), "-");
+    struct obx_suggest suggestion = {.word = "a"};
+    obx_suggest_offer(&suggestion, word);
+    cr_expect_null(suggestion.best);
 }
 
 Test(text, copies_end_with_nul_and_fail_with_memory)
@@ -100,7 +100,7 @@ Test(text, copies_end_with_nul_and_fail_with_memory)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(text, wiping_leaves_nothing)
+Test(text, wiped_memory_is_zero)
 {
     char secret[] = "secret";
     obx_wipe(secret, sizeof secret);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/config/file_test.c - the configuration file and files that hold secrets */
+/* tests/unit/config/file_test.c - the configuration file, and files of secrets */
 #include <criterion/criterion.h>
 #include <sched.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 
 static char dir[] = "/tmp/obx-config-XXXXXX";
 
-/* Every test works in a directory of its own, so that texts of errors are known. */
+/* Each test runs in its own directory, so error texts are predictable. */
 static void enter(void)
 {
     cr_assert_not_null(mkdtemp(dir));
@@ -42,8 +42,9 @@ static void write_file(const char *path, const char *bytes, size_t size, mode_t 
 }
 
 TestSuite(file, .init = enter);
+TestSuite(secret_file, .init = enter);
 
-Test(file, is_read)
+Test(file, configuration_is_read)
 {
     struct obx_config *config;
     write_file("outbox.yaml",
@@ -70,14 +71,14 @@ static void expect_unreadable(const char *path, int code, const char *text)
     cr_expect_str_eq(error.text, text, "%s", error.text);
 }
 
-Test(file, failures_say_what_to_do)
+Test(file, failure_has_advice)
 {
     expect_unreadable(
         "none.yaml", OUTBOX_E_NOT_FOUND,
         "read configuration none.yaml: no such file; name an existing one with -c FILE or $OUTBOX_CONFIG");
     write_file("bad.yaml", "a: [", 4, 0600);
     expect_unreadable("bad.yaml", OUTBOX_E_CONFIG,
-                      "bad.yaml:1:4: a list is not possible here; write the items in one value, separated by commas");
+                      "bad.yaml:1:4: lists are not supported; write the items in one value, separated by commas");
     expect_unreadable(
         "bad.yaml/x", OUTBOX_E_NOT_FOUND,
         "read configuration bad.yaml/x: no such file; name an existing one with -c FILE or $OUTBOX_CONFIG");
@@ -85,21 +86,21 @@ Test(file, failures_say_what_to_do)
     expect_unreadable("d", OUTBOX_E_CONFIG, "read configuration d: it is a directory; name the file in it");
     cr_assert_eq(mkfifo("pipe", 0600), 0);
     expect_unreadable("pipe", OUTBOX_E_CONFIG,
-                      "read configuration pipe: it is a pipe that nobody writes into; name a regular file");
+                      "read configuration pipe: it is a pipe without a writer; name a regular file");
     cr_assert_eq(symlink("loop", "loop"), 0);
     expect_unreadable("loop", OUTBOX_E_IO, "read configuration loop: Too many levels of symbolic links");
     leave();
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(file, a_pipe_that_is_written_into_does_as_well)
+Test(file, pipe_with_a_writer_is_read)
 {
     struct obx_config *config;
     int ends[2];
     char path[32];
     cr_assert_eq(pipe(ends), 0);
     snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
-    if (fork() == 0) { /* half of it is there at once, the end only when the first half was taken */
+    if (fork() == 0) { /* the second half is written after the first half was read */
         int left = 1;
         cr_assert_eq(write(ends[1], "a:", 2), 2);
         while (ioctl(ends[0], FIONREAD, &left) == 0 && left)
@@ -116,7 +117,7 @@ Test(file, a_pipe_that_is_written_into_does_as_well)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(file, one_that_may_not_be_read_is_a_matter_of_permission)
+Test(file, unreadable_file_is_a_permission_error)
 {
     write_file("locked.yaml", "a: b\n", 5, 0);
     if (access("locked.yaml", R_OK) == 0) { /* root reads everything: become nobody */
@@ -131,14 +132,14 @@ Test(file, one_that_may_not_be_read_is_a_matter_of_permission)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(file, one_that_is_too_large_is_refused)
+Test(file, too_large_file_is_refused)
 {
     size_t size = OBX_CONFIG_MAX_SIZE + 1;
     char *text = calloc(1, size);
     memset(text, '\n', size);
     write_file("large.yaml", text, size, 0600);
     expect_unreadable("large.yaml", OUTBOX_E_CONFIG,
-                      "large.yaml:1:1: the file is larger than 1MiB; a configuration is not");
+                      "large.yaml:1:1: the file is larger than 1MiB, the limit of a configuration");
     write_file("large.yaml", text, size - 1, 0600);
     struct obx_config *config;
     cr_expect_eq(obx_config_read("large.yaml", &config, NULL), 0);
@@ -170,18 +171,18 @@ static struct obx_config *apply(const char *text, struct target *target, struct 
     return config;
 }
 
-static void expect_dsn(const char *line, const char *wanted)
+static void expect_dsn(const char *line, const char *expected)
 {
     struct target target = {0};
     struct outbox_error error = {0};
     struct obx_config *config = apply(line, &target, &error);
     const char *found = error.code ? error.text : target.dsn;
     cr_expect(error.code == 0 || error.code == OUTBOX_E_CONFIG);
-    cr_expect_str_eq(found, wanted, "%s: %s", line, found);
+    cr_expect_str_eq(found, expected, "%s: %s", line, found);
     obx_config_free(config);
 }
 
-Test(file, holds_a_secret)
+Test(secret_file, content_replaces_the_reference)
 {
     write_file("one", "host=a password=b\n", 18, 0600);
     write_file("two", "no newline", 10, 0640);
@@ -198,7 +199,7 @@ Test(file, holds_a_secret)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(file, of_a_credential_is_looked_for_where_systemd_puts_it)
+Test(secret_file, credentials_directory_is_tried_first)
 {
     write_file("one", "here", 4, 0600);
     write_file("two", "here", 4, 0600);
@@ -209,15 +210,15 @@ Test(file, of_a_credential_is_looked_for_where_systemd_puts_it)
     expect_dsn("dsn: file:two", "here");
     expect_dsn("dsn: file:./one", "here");
     write_file("d/two", "x", 1, 0644);
-    expect_dsn("dsn: file:two", "f.yaml:1:6: read secret file d/two for 'dsn': everyone may read it; take that right "
-                                "away with chmod o-r, or declare mode 0440 where a container mounts it");
+    expect_dsn("dsn: file:two", "f.yaml:1:6: read secret file d/two for 'dsn': everyone can read it; run chmod o-r on "
+                                "it, or set mode 0440 where a container mounts it");
     expect_dsn("dsn: file:three", "f.yaml:1:6: read secret file three for 'dsn': no such file; create it or correct "
                                   "the path");
     leave();
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(file, of_a_secret_that_may_not_be_read_is_a_fault_of_the_configuration)
+Test(secret_file, unreadable_secret_is_a_configuration_error)
 {
     struct target target = {0};
     struct outbox_error error = {0};
@@ -237,7 +238,7 @@ Test(file, of_a_secret_that_may_not_be_read_is_a_fault_of_the_configuration)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(file, that_is_no_good_secret_is_refused)
+Test(secret_file, unsuitable_file_is_refused)
 {
     static char large[OBX_SECRET_MAX_SIZE + 1];
     memset(large, 'x', sizeof large);
@@ -248,24 +249,24 @@ Test(file, that_is_no_good_secret_is_refused)
     cr_assert_eq(mkdir("d", 0700), 0);
     cr_assert_eq(mkfifo("pipe", 0600), 0);
     expect_dsn("dsn: 'file:'", "f.yaml:1:6: read secret file  for 'dsn': no path; write file:PATH");
-    expect_dsn("dsn: file:open", "f.yaml:1:6: read secret file open for 'dsn': everyone may read it; take that right "
-                                 "away with chmod o-r, or declare mode 0440 where a container mounts it");
+    expect_dsn("dsn: file:open", "f.yaml:1:6: read secret file open for 'dsn': everyone can read it; run chmod o-r on "
+                                 "it, or set mode 0440 where a container mounts it");
     expect_dsn("dsn: file:empty",
                "f.yaml:1:6: read secret file empty for 'dsn': it is empty; write the secret into it");
     expect_dsn("dsn: file:nul", "f.yaml:1:6: read secret file nul for 'dsn': it contains a NUL character; name a text "
                                 "file");
     expect_dsn("dsn: file:large", "f.yaml:1:6: read secret file large for 'dsn': it is larger than 64KiB; name a file "
-                                  "that holds just the secret");
+                                  "that contains only the secret");
     expect_dsn("dsn: file:d", "f.yaml:1:6: read secret file d for 'dsn': it is not a regular file; name a file that "
-                              "holds just the secret");
+                              "contains only the secret");
     expect_dsn("dsn: file:pipe", "f.yaml:1:6: read secret file pipe for 'dsn': it is not a regular file; name a file "
-                                 "that holds just the secret");
+                                 "that contains only the secret");
     expect_dsn("dsn: file:empty/x", "f.yaml:1:6: read secret file empty/x for 'dsn': Not a directory");
     leave();
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(file, is_only_read_for_secrets)
+Test(secret_file, only_secrets_are_read_from_files)
 {
     write_file("one", "secret", 6, 0600);
     setenv("OBX_FILE", "file:one", 1);
@@ -275,7 +276,7 @@ Test(file, is_only_read_for_secrets)
                                       "client: {ssl.key.password: 'file:one', client.id: 'file:one'}\n",
                                       &target, &error);
     cr_assert_eq(error.code, 0, "%s", error.text);
-    cr_expect_str_eq(target.dsn, "file:one", "what the environment gives is taken as it is");
+    cr_expect_str_eq(target.dsn, "file:one", "a value from the environment is not expanded");
     cr_expect_str_eq(target.table, "file:one");
     cr_expect_str_eq(target.client.items[0].value, "secret");
     cr_expect_str_eq(target.client.items[1].value, "file:one");

@@ -46,7 +46,7 @@ static void write_file(char *path, const char *text)
     close(fd);
 }
 
-/* How many allocations failed before it went well. */
+/* The number of failed allocations before the first success. */
 static size_t fail_each(const char *path, bool persistent)
 {
     for (size_t n = 1;; n++) {
@@ -69,7 +69,7 @@ static size_t fail_each(const char *path, bool persistent)
     }
 }
 
-Test(memory, every_allocation_may_fail)
+Test(memory, every_failed_allocation_is_reported_without_a_leak)
 {
     char path[] = "/tmp/obx-config-XXXXXX", secret[] = "/tmp/obx-secret-XXXXXX";
     write_file(path, "store:\n  name: ${OBX_NAME} x\n  secret: file:${OBX_SECRET}\n  client: {a: b}\n");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/config/options_test.c - option tables: every type, every refusal with its exact words */
+/* tests/unit/config/options_test.c - option tables: every type, every refusal with its exact text */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,7 +54,7 @@ static int apply(const char *text, struct target *target, struct obx_config **co
     return obx_options_apply(options, OBX_COUNT(options), sizeof *options, ignored, store, target, error);
 }
 
-Test(options, defaults_apply)
+Test(options, absent_keys_get_defaults)
 {
     struct target target;
     struct obx_config *config;
@@ -77,7 +77,7 @@ Test(options, defaults_apply)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(options, values_apply)
+Test(options, values_are_converted_to_their_types)
 {
     static const char text[] = "store:\n"
                                "  table: \"a b\"\n"
@@ -106,7 +106,7 @@ Test(options, values_apply)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(options, a_choice_with_off_takes_the_words_of_a_bool)
+Test(options, choice_with_off_accepts_booleans)
 {
     static const struct {
         const char *word;
@@ -125,7 +125,7 @@ Test(options, a_choice_with_off_takes_the_words_of_a_bool)
 }
 
 struct refusal {
-    const char *line; /* of the section `store`, whose dsn stands before it */
+    const char *line; /* of the section `store`, after its dsn */
     const char *error;
 };
 
@@ -133,9 +133,9 @@ static const struct refusal refusals[] = {
     {"tabel: x", "f.yaml:3:3: unknown key 'tabel' in store; did you mean 'table'?"},
     {"plugn: x", "f.yaml:3:3: unknown key 'plugn' in store; did you mean 'plugin'?"},
     {"zebra: x", "f.yaml:3:3: unknown key 'zebra' in store"},
-    {"table:", "f.yaml:3:9: 'table' has no value; write one (\"\" is the empty one) or remove the key"},
-    {"table: ~", "f.yaml:3:10: 'table' has no value; write one (\"\" is the empty one) or remove the key"},
-    {"table: null", "f.yaml:3:10: 'table' has no value; write one (\"\" is the empty one) or remove the key"},
+    {"table:", "f.yaml:3:9: 'table' has no value; write a value (\"\" is the empty text) or remove the key"},
+    {"table: ~", "f.yaml:3:10: 'table' has no value; write a value (\"\" is the empty text) or remove the key"},
+    {"table: null", "f.yaml:3:10: 'table' has no value; write a value (\"\" is the empty text) or remove the key"},
     {"table: {a: b}", "f.yaml:3:3: 'table' must be one value, not a section"},
     {"fast: maybe", "f.yaml:3:9: 'fast' must be true or false, not 'maybe'"},
     {"batch: 1e3", "f.yaml:3:10: 'batch' must be a whole number, not '1e3'"},
@@ -158,10 +158,10 @@ static const struct refusal refusals[] = {
     {"bell: lout", "f.yaml:3:9: 'bell' must be one of off, loud, soft, not 'lout'; did you mean 'loud'?"},
     {"headers: x", "f.yaml:3:12: 'headers' must be a mapping; write 'name: value' lines below it, or {}"},
     {"headers: {a: {b: c}}", "f.yaml:3:13: 'a' must be one value, not a section"},
-    {"headers: {a: }", "f.yaml:3:16: 'a' has no value; write one (\"\" is the empty one) or remove the key"},
+    {"headers: {a: }", "f.yaml:3:16: 'a' has no value; write a value (\"\" is the empty text) or remove the key"},
 };
 
-Test(options, refusals_say_where_what_and_what_to_do)
+Test(options, refusal_has_location_reason_and_advice)
 {
     for (size_t i = 0; i < OBX_COUNT(refusals); i++) {
         struct target target = {0};
@@ -177,7 +177,7 @@ Test(options, refusals_say_where_what_and_what_to_do)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(options, a_missing_key_is_told_with_its_meaning)
+Test(options, missing_key_is_reported_with_its_help)
 {
     struct target target = {0};
     struct obx_config *config;
@@ -195,7 +195,7 @@ Test(options, a_missing_key_is_told_with_its_meaning)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(options, a_faulty_table_is_a_bug)
+Test(options, invalid_table_is_a_bug)
 {
     static const struct outbox_option faulty[] = {
         {"batch", OUTBOX_OPT_INT, 0, AT(batch), "many", 0, 0, NULL, ""},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/config/print_test.c - what takes effect, printed: defaults in, secrets out, and it reads back */
+/* tests/unit/config/print_test.c - the effective configuration: with defaults, without secrets, can be read back */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -62,7 +62,7 @@ static int read_back(const char *text, struct obx_config **config, struct target
                 : obx_options_apply(options, OBX_COUNT(options), sizeof *options, ignored, section, target, error);
 }
 
-Test(print, shows_defaults_and_hides_secrets)
+Test(print, defaults_are_printed_and_secrets_redacted)
 {
     struct target target = {0};
     struct obx_config *config;
@@ -100,7 +100,7 @@ Test(print, shows_defaults_and_hides_secrets)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(print, every_text_reads_back)
+Test(print, every_text_can_be_read_back)
 {
     static const char *const texts[] = {"plain",
                                         "",
@@ -164,7 +164,7 @@ Test(print, every_text_reads_back)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(print, secrets_of_client_libraries_are_known_by_name)
+Test(print, secrets_of_client_libraries_are_recognised_by_name)
 {
     static const char *const secret[] = {"password",
                                          "sasl.password",
@@ -183,7 +183,7 @@ Test(print, secrets_of_client_libraries_are_known_by_name)
         cr_expect_not(obx_name_is_secret(open[i]), "%s", open[i]);
 }
 
-Test(print, failure_is_the_buffers)
+Test(print, failure_is_reported_by_the_buffer)
 {
     struct target target = {.table = "a b ${", .topic = "x"};
     for (size_t n = 1;; n++) {

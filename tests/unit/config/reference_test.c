@@ -26,7 +26,7 @@ static void expect(struct obx_buf *buf, const char *text)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(reference, is_one_row_for_each_option)
+Test(reference, table_has_one_row_per_option)
 {
     struct obx_buf buf = {0};
     obx_reference_markdown(&buf, options, OBX_COUNT(options), sizeof *options);
@@ -43,7 +43,7 @@ Test(reference, is_one_row_for_each_option)
                  "| `headers` | mapping | `{ id: \"${a\\|b}\" }` |  |\n");
 }
 
-Test(reference, entries_of_an_older_table_are_smaller)
+Test(reference, smaller_entries_of_an_older_table_are_accepted)
 {
     struct obx_buf buf = {0};
     struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/config/resolve_test.c - ${NAME} and where it is refused */
+/* tests/unit/config/resolve_test.c - ${NAME} is replaced or refused */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,18 +20,18 @@ static void set_environment(void)
 }
 
 /* The value of key k, or the error's text. */
-static void expect(const char *line, const char *wanted)
+static void expect(const char *line, const char *expected)
 {
     struct obx_config *config;
     struct outbox_error error = {0};
     cr_assert_eq(obx_config_parse("f.yaml", line, strlen(line), &config, &error), 0, "%s", error.text);
     const char *value = obx_section_scalar(obx_config_root(config), "k", &error);
     cr_expect_eq(error.code, value ? 0 : OUTBOX_E_CONFIG);
-    cr_expect_str_eq(value ? value : error.text, wanted, "%s: %s", line, value ? value : error.text);
+    cr_expect_str_eq(value ? value : error.text, expected, "%s: %s", line, value ? value : error.text);
     obx_config_free(config);
 }
 
-Test(resolve, references_are_the_environments, .init = set_environment)
+Test(resolve, references_are_replaced_from_the_environment, .init = set_environment)
 {
     expect("k: no reference", "no reference");
     expect("k: ${OBX_USER}", "ada");
@@ -47,7 +47,7 @@ Test(resolve, references_are_the_environments, .init = set_environment)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(resolve, refusals_point_at_the_reference, .init = set_environment)
+Test(resolve, refusal_has_the_location_of_the_reference, .init = set_environment)
 {
     expect("k: ${OBX_NONE}",
            "f.yaml:1:4: environment variable 'OBX_NONE' is not set; set it, or write ${OBX_NONE:-default}");
@@ -60,16 +60,18 @@ Test(resolve, refusals_point_at_the_reference, .init = set_environment)
     expect("j: 1\nk: >\n  a\n  ${OBX_NONE}\n",
            "f.yaml:2:4: environment variable 'OBX_NONE' is not set; set it, or write ${OBX_NONE:-default}");
     expect("k: a ${OBX_USER", "f.yaml:1:6: '${' without '}'; for a literal ${ write $${");
-    expect("k: ${}", "f.yaml:1:4: this is no reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
+    expect("k: ${}",
+           "f.yaml:1:4: this is not a reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
     expect("k: ${a.b}",
-           "f.yaml:1:4: this is no reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
-    expect("k: ${1A}", "f.yaml:1:4: this is no reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
+           "f.yaml:1:4: this is not a reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
+    expect("k: ${1A}",
+           "f.yaml:1:4: this is not a reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
     expect("k: ${A:+b}",
-           "f.yaml:1:4: this is no reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
+           "f.yaml:1:4: this is not a reference; write ${NAME} or ${NAME:-default}, and $${ for a literal ${");
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(resolve, a_very_long_name_is_not_set)
+Test(resolve, very_long_name_counts_as_unset)
 {
     char line[400] = "k: ${";
     memset(line + 5, 'A', 300);
@@ -84,7 +86,7 @@ Test(resolve, a_very_long_name_is_not_set)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(resolve, what_is_absent_is_no_error)
+Test(resolve, absent_key_is_not_an_error)
 {
     struct obx_config *config;
     struct outbox_error error = {.code = OUTBOX_E_BUG};
@@ -96,7 +98,7 @@ Test(resolve, what_is_absent_is_no_error)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(resolve, verbatim_options_are_left_alone, .init = set_environment)
+Test(resolve, verbatim_options_are_not_expanded, .init = set_environment)
 {
     static const struct outbox_option options[] = {
         {"topic", OUTBOX_OPT_STRING, OUTBOX_OPT_VERBATIM, 0, NULL, 0, 0, NULL, ""},
@@ -113,7 +115,7 @@ Test(resolve, verbatim_options_are_left_alone, .init = set_environment)
     cr_assert_eq(mem_live(), 0);
 }
 
-/* ---- what a reload compares ---- */
+/* ---- comparing for a reload ---- */
 
 static struct obx_config *read_config(const char *text)
 {
@@ -147,7 +149,7 @@ static bool same(struct obx_config *config, const char *text)
     return is;
 }
 
-Test(resolve, a_secret_that_changed_is_a_change)
+Test(resolve, changed_secret_file_changes_the_section)
 {
     char path[] = "/tmp/outbox-secret-XXXXXX", text[100];
     close(mkstemp(path));

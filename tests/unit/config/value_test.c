@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/config/value_test.c - numbers with units, both ways */
+/* tests/unit/config/value_test.c - reads and writes numbers with units */
 #include <criterion/criterion.h>
 
 #include "base/mem.h"
@@ -22,7 +22,7 @@ static void expect(const char *what, enum obx_value (*read)(const char *, int64_
     }
 }
 
-Test(value, ints)
+Test(value, integers_are_parsed_and_overflow_is_detected)
 {
     static const struct sample samples[] = {
         {"0", OBX_VALUE_OK, 0},
@@ -47,7 +47,7 @@ Test(value, ints)
     expect("int", obx_value_int, samples, OBX_COUNT(samples));
 }
 
-Test(value, sizes)
+Test(value, sizes_accept_their_units)
 {
     static const struct sample samples[] = {
         {"0", OBX_VALUE_OK, 0},
@@ -75,7 +75,7 @@ Test(value, sizes)
     expect("size", obx_value_size, samples, OBX_COUNT(samples));
 }
 
-Test(value, durations)
+Test(value, durations_need_a_unit)
 {
     static const struct sample samples[] = {
         {"0", OBX_VALUE_OK, 0},
@@ -97,7 +97,7 @@ Test(value, durations)
     expect("duration", obx_value_duration, samples, OBX_COUNT(samples));
 }
 
-Test(value, bools)
+Test(value, booleans_have_six_words)
 {
     static const char *const words[2][4] = {{"false", "no", "OFF", "False"}, {"true", "Yes", "on", "TRUE"}};
     bool value;
@@ -112,7 +112,7 @@ Test(value, bools)
     cr_expect_not(obx_value_bool("truth", &value));
 }
 
-Test(value, what_is_written_reads_back)
+Test(value, written_values_can_be_read_back)
 {
     static const int64_t numbers[] = {0,    1,       999,      1000,      1023,          1024,      1536,
                                       4096, 1 << 20, 1000000,  3ll << 30, 5ll << 40,     60000,     90000,

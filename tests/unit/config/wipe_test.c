@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/config/wipe_test.c - a secret is overwritten before its memory is given back
+ * tests/unit/config/wipe_test.c - a secret is overwritten before its memory is freed
  *
- * Stands in for core/base/mem.c with memory that looks into every block that is freed.
+ * Replaces core/base/mem.c by an allocator that searches every freed block.
  */
 #include <criterion/criterion.h>
 #include <malloc.h>
@@ -54,13 +54,13 @@ static void write_file(char *path, const char *text)
     close(fd);
 }
 
-Test(wipe, the_check_finds_what_is_not_wiped)
+Test(wipe, unwiped_memory_is_detected)
 {
     obx_free(obx_strdup("x " SECRET));
     cr_assert_eq(leaks, 1);
 }
 
-Test(wipe, nothing_freed_holds_a_secret)
+Test(wipe, freed_memory_contains_no_secret)
 {
     static const struct outbox_option options[] = {
         {"written", OUTBOX_OPT_STRING, OUTBOX_OPT_SECRET, 0, NULL, 0, 0, NULL, ""},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/config/yaml_test.c - what is taken as YAML, and the exact words for everything that is not */
+/* tests/unit/config/yaml_test.c - supported YAML, and the exact text of each refusal */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +15,9 @@ struct broken {
 };
 
 static const struct broken texts[] = {
-    {"a: [", "f.yaml:1:4: a list is not possible here; write the items in one value, separated by commas"},
-    {"a:\n  - b\n", "f.yaml:2:3: a list is not possible here; write the items in one value, separated by commas"},
-    {"- a\n", "f.yaml:1:1: a list is not possible here; write the items in one value, separated by commas"},
+    {"a: [", "f.yaml:1:4: lists are not supported; write the items in one value, separated by commas"},
+    {"a:\n  - b\n", "f.yaml:2:3: lists are not supported; write the items in one value, separated by commas"},
+    {"- a\n", "f.yaml:1:1: lists are not supported; write the items in one value, separated by commas"},
     {"word\n", "f.yaml:1:1: expected keys with values, like 'relays:'"},
     {"a: 1\nb: 2\na: 3\n", "f.yaml:3:1: key 'a' is given twice, first on line 1; remove one"},
     {"a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document begins; one file holds one configuration"},
@@ -56,7 +56,7 @@ static const struct broken texts[] = {
      "f.yaml:1:1: byte 0xff is not UTF-8; save the file as UTF-8"},
 };
 
-Test(yaml, refuses_what_a_configuration_does_not_need)
+Test(yaml, unsupported_yaml_is_refused)
 {
     for (size_t i = 0; i < OBX_COUNT(texts); i++) {
         struct obx_config *config;
@@ -70,7 +70,7 @@ Test(yaml, refuses_what_a_configuration_does_not_need)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(yaml, takes_block_and_flow_quoted_and_plain)
+Test(yaml, block_flow_quoted_and_plain_styles_are_read)
 {
     static const char text[] = "%YAML 1.1\n--- # comment\n"
                                "a: {b: \"x\\ty\", 'c d': e # f\n }\n"
@@ -92,7 +92,7 @@ Test(yaml, takes_block_and_flow_quoted_and_plain)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(yaml, a_text_of_nothing_is_an_empty_section)
+Test(yaml, empty_text_is_an_empty_section)
 {
     static const char *const nothing[] = {"", "\n\n", "# comment\n", "---\n", "{}", "\xef\xbb\xbf"};
     for (size_t i = 0; i < OBX_COUNT(nothing); i++) {
@@ -107,7 +107,7 @@ Test(yaml, a_text_of_nothing_is_an_empty_section)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(yaml, errors_of_others_have_a_place_too)
+Test(yaml, errors_of_plugins_get_a_location)
 {
     static const char text[] = "a:\n  b: c\n  d:\n    e: f\n";
     struct obx_config *config;
@@ -131,7 +131,7 @@ Test(yaml, errors_of_others_have_a_place_too)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(yaml, a_section_holds_a_limited_number_of_keys)
+Test(yaml, number_of_keys_is_limited)
 {
     char text[16384] = "", *at = text;
     for (int i = 0; i < 1025; i++)
@@ -155,14 +155,14 @@ static void expect_an_answer(const char *text, size_t size)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(yaml, every_cut_and_every_changed_byte_gets_an_answer)
+Test(yaml, damaged_text_is_parsed_or_refused)
 {
     static const char text[] = "a: {b: \"x\\ty\", 'c d': ${e} } # f\n"
                                "g:\n  h: |\n    two\n    lines\n  i: >-\n    one\n\n"
                                "? k\n: v\nfile: file:/x\n";
     static const char bytes[] = "\0\t\n\r #%&'*,-.:<>?@[]{}|!\"\\~a\x80\xc2\xe2\xff";
     for (size_t size = 0; size < sizeof text; size++) {
-        char *copy = malloc(size + 1); /* of just that size, for the sanitizer */
+        char *copy = malloc(size + 1); /* of exactly this size, for the sanitizer */
         memcpy(copy, text, size);
         expect_an_answer(copy, size);
         free(copy);
@@ -176,7 +176,7 @@ Test(yaml, every_cut_and_every_changed_byte_gets_an_answer)
         }
 }
 
-Test(yaml, what_nests_without_end_is_refused_soon)
+Test(yaml, nesting_depth_is_limited)
 {
     static const char *const openers[] = {"{", "[", "- ", "? ", "{a: ", "a:\n", "'", "\"", "&a ", "*a ", "|"};
     for (size_t i = 0; i < OBX_COUNT(openers); i++) {

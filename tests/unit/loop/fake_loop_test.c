@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/loop/fake_loop_test.c - the virtual clock that everything else is tested on */
+/* tests/unit/loop/fake_loop_test.c - the event loop with a virtual clock that other tests use */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -52,7 +52,7 @@ static void open_loop(struct fake_loop *loop, struct event *events, size_t count
                                    .name = (char)('a' + i)};
 }
 
-Test(fake_loop, tasks_run_in_order_before_time_goes_on)
+Test(fake_loop, tasks_run_in_order_before_time_advances)
 {
     struct fake_loop loop;
     struct event e[3];
@@ -92,7 +92,7 @@ static bool never(void *arg)
     return false;
 }
 
-Test(fake_loop, run_until_ends_at_its_deadline_or_when_nothing_is_left)
+Test(fake_loop, run_until_ends_at_its_deadline_or_without_timers)
 {
     struct fake_loop loop;
     struct event e[2];
@@ -108,7 +108,7 @@ Test(fake_loop, run_until_ends_at_its_deadline_or_when_nothing_is_left)
     cr_assert(!fake_loop_run_until(&loop, never, NULL, OBX_MS));
 }
 
-Test(fake_loop, work_runs_and_is_done_at_times_of_the_seed)
+Test(fake_loop, work_times_depend_on_the_seed)
 {
     uint64_t at[2];
     for (int run = 0; run < 2; run++) {
@@ -128,7 +128,7 @@ Test(fake_loop, work_runs_and_is_done_at_times_of_the_seed)
     cr_assert_eq(at[0], at[1]);
 }
 
-Test(fake_loop, a_canceled_task_does_not_run)
+Test(fake_loop, cancelled_task_does_not_run)
 {
     struct fake_loop loop;
     struct event e[1];

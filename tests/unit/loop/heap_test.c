@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/loop/heap_test.c - timers leave in the order of their times, ties in the order in which they were set */
+/* tests/unit/loop/heap_test.c - timers fire by due time, ties in the order in which they were set */
 #include <criterion/criterion.h>
 
 #include "base/mem.h"
@@ -53,7 +53,7 @@ static size_t count_set(void)
     return count;
 }
 
-/* Set, move and clear at random, then look that all come out, in order. */
+/* Set, move and clear timers at random, then check that the set ones fire in order. */
 static void churn(uint64_t seed)
 {
     random_state = seed;
@@ -89,7 +89,7 @@ static void set_again(struct obx_timer *timer)
     obx_heap_set(&heap, timer, 10);
 }
 
-Test(heap, what_is_set_while_firing_waits_for_the_next_round)
+Test(heap, timer_set_while_firing_waits_for_the_next_round)
 {
     struct obx_timer timer = {.fire = set_again};
     obx_heap_set(&heap, &timer, 10);
@@ -109,7 +109,7 @@ static void clear_other(struct obx_timer *timer)
     obx_heap_clear(&heap, &items[0].timer);
 }
 
-Test(heap, one_timer_may_clear_another_that_is_due)
+Test(heap, firing_timer_can_clear_a_due_one)
 {
     struct obx_timer timer = {.fire = clear_other};
     obx_heap_set(&heap, &timer, 5);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/loop/uv_fixture.h - turning a real loop until something is true, with a deadline */
+/* tests/unit/loop/uv_fixture.h - turns a real loop until a condition holds, with a deadline */
 #ifndef OBX_TESTS_UNIT_LOOP_UV_FIXTURE_H
 #define OBX_TESTS_UNIT_LOOP_UV_FIXTURE_H
 

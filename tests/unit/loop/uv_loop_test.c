@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/loop/uv_loop_test.c - tasks, timers, posts, work, signals, and the life of the loop on libuv */
+/* tests/unit/loop/uv_loop_test.c - tasks, timers, posts, work, signals, and the life cycle of the loop on libuv */
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -50,7 +50,7 @@ Test(uv_loop, tasks_run_later_in_order_and_once)
     close_loop(loop);
 }
 
-Test(uv_loop, a_task_may_cancel_one_of_its_own_round)
+Test(uv_loop, task_can_cancel_another_of_its_round)
 {
     struct obx_loop *loop = open_loop();
     struct step b = {.task.run = run_step, .loop = loop, .name = 'b'};
@@ -110,7 +110,7 @@ Test(uv_loop, timers_are_never_early)
     close_loop(loop);
 }
 
-Test(uv_loop, a_task_that_defers_itself_does_not_starve_timers)
+Test(uv_loop, task_that_defers_itself_does_not_starve_timers)
 {
     struct obx_loop *loop = open_loop();
     struct step busy = {.task.run = run_step, .loop = loop, .again = UINT32_MAX};
@@ -161,7 +161,7 @@ static void *post_it(void *arg)
     return NULL;
 }
 
-Test(uv_loop, a_post_of_another_thread_wakes_the_loop)
+Test(uv_loop, post_from_another_thread_wakes_the_loop)
 {
     struct obx_loop *loop = open_loop();
     struct step step = {.task.run = run_step, .loop = loop, .name = 'p'};
@@ -214,7 +214,7 @@ Test(uv_loop, run_ends_with_stop)
     close_loop(loop);
 }
 
-Test(uv_loop, random_wall_and_now)
+Test(uv_loop, random_wall_and_now_advance)
 {
     struct obx_loop *loop = open_loop();
     cr_assert_neq(loop->ops->random(loop), loop->ops->random(loop));
@@ -229,7 +229,7 @@ static void closed(void *arg)
     *(bool *)arg = true;
 }
 
-Test(uv_loop, attached_it_leaves_the_hosts_loop_clean)
+Test(uv_loop, attached_loop_leaves_no_handles_on_the_host)
 {
     uv_loop_t uv;
     cr_assert_eq(uv_loop_init(&uv), 0);
@@ -252,7 +252,7 @@ Test(uv_loop, attached_it_leaves_the_hosts_loop_clean)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(uv_loop, something_left_open_is_told)
+Test(uv_loop, open_handle_is_reported_by_free)
 {
     struct obx_loop *loop = open_loop();
     struct obx_watch *watch;
@@ -262,7 +262,7 @@ Test(uv_loop, something_left_open_is_told)
     cr_assert_eq(obx_uv_loop_free(loop, NULL, NULL), UV_EBUSY);
 }
 
-Test(uv_loop, without_memory_there_is_no_loop)
+Test(uv_loop, failed_allocation_is_reported)
 {
     struct obx_loop *loop;
     struct outbox_error error;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/loop/uv_watch_test.c - descriptors: one report for each arm(), errors as readable and writable */
+/* tests/unit/loop/uv_watch_test.c - descriptors: one call of ready per arm(), errors as readable and writable */
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -48,7 +48,7 @@ static void push(struct fixture *f)
     cr_assert_eq(write(f->fds[1], "x", 1), 1);
 }
 
-/* Let the loop look at the descriptors a few times. */
+/* Let the loop poll the descriptors a few times. */
 static void look(struct fixture *f)
 {
     struct deadline wait = {.timer.fire = deadline_passed};
@@ -57,7 +57,7 @@ static void look(struct fixture *f)
         obx_uv_loop_turn(f->loop);
 }
 
-Test(uv_watch, reports_once_for_each_arm)
+Test(uv_watch, ready_is_called_once_per_arm)
 {
     struct fixture f;
     open_fixture(&f);
@@ -78,7 +78,7 @@ Test(uv_watch, reports_once_for_each_arm)
     close_fixture(&f);
 }
 
-Test(uv_watch, disarmed_it_is_silent_and_may_be_armed_again)
+Test(uv_watch, disarmed_watch_is_not_called_and_can_be_armed_again)
 {
     struct fixture f;
     open_fixture(&f);
@@ -92,7 +92,7 @@ Test(uv_watch, disarmed_it_is_silent_and_may_be_armed_again)
     close_fixture(&f);
 }
 
-Test(uv_watch, may_be_armed_inside_the_report)
+Test(uv_watch, watch_can_be_armed_inside_ready)
 {
     struct fixture f;
     open_fixture(&f);
@@ -103,7 +103,7 @@ Test(uv_watch, may_be_armed_inside_the_report)
     close_fixture(&f);
 }
 
-Test(uv_watch, may_be_closed_inside_the_report)
+Test(uv_watch, watch_can_be_closed_inside_ready)
 {
     struct fixture f;
     open_fixture(&f);
@@ -114,7 +114,7 @@ Test(uv_watch, may_be_closed_inside_the_report)
     close_fixture(&f);
 }
 
-Test(uv_watch, the_end_of_the_peer_is_readable)
+Test(uv_watch, end_of_stream_is_readable)
 {
     struct fixture f;
     open_fixture(&f);
@@ -125,8 +125,8 @@ Test(uv_watch, the_end_of_the_peer_is_readable)
     close_fixture(&f);
 }
 
-/* The write end of a pipe without readers is in error: the owner of a watch for writing hears of it. */
-Test(uv_watch, errors_are_told_as_both)
+/* The write end of a pipe without readers is in error: a watch for writing is called. */
+Test(uv_watch, errors_are_readable_and_writable)
 {
     struct fixture f = {.loop = open_loop()};
     cr_assert_eq(pipe(f.fds), 0);
@@ -141,7 +141,7 @@ Test(uv_watch, errors_are_told_as_both)
     close_fixture(&f);
 }
 
-Test(uv_watch, what_cannot_be_watched_is_refused)
+Test(uv_watch, unsupported_descriptor_is_refused)
 {
     struct fixture f;
     open_fixture(&f);
