@@ -4,13 +4,12 @@
  *
  *     kafka-latency DATABASE WHERE BROKERS TOPIC RATE SECONDS       BROKERS "-": only the writers' own times
  *
- * Inserts a row a transaction at times fixed beforehand (an open loop: a slow commit does not slow the ones behind it,
- * and is counted from when it was due), over as many connections as the rate needs, and notes when COMMIT returned;
- * then reads the topic back and compares with the time at which the broker appended each event, which needs
- * message.timestamp.type=LogAppendTime and one clock. That time is in whole milliseconds, so half of one is added. An
- * event that was appended before its COMMIT had returned counts as 0.
- * Prints "COUNT P50 P99 MAX P50 P99 MAX" in milliseconds: to the append, and of the commits themselves. Exit code 1
- * when an event did not come within 20 s.
+ * Inserts a row a transaction at times fixed beforehand, over as many connections as the rate needs, and records when
+ * COMMIT returned. It is an open loop: a slow commit does not delay later ones, and is counted from its due time. Then
+ * it reads the topic and compares with the time at which the broker appended each event. That needs one clock and
+ * message.timestamp.type=LogAppendTime. The time is in whole milliseconds, so half a millisecond is added. An event
+ * that was appended before its COMMIT had returned counts as 0. Prints "COUNT P50 P99 MAX P50 P99 MAX" in milliseconds:
+ * to the append, and of the commits themselves. Exit code 1 if an event did not arrive within 20 s.
  */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
@@ -25,7 +24,7 @@
 #include "timing.h"
 
 #define PATIENCE_MS 20000
-#define RATE_OF_ONE 50 /* rows a second that one connection commits with ease, on a disk that takes 10 ms to flush */
+#define RATE_OF_ONE 50 /* rows/s that one connection commits easily on a disk that takes 10 ms to flush */
 #define WRITERS_MAX 64
 
 struct run {
@@ -33,7 +32,7 @@ struct run {
     const char *where;
     uint32_t count, writers;
     uint64_t begin_ns, gap_ns;
-    char name[32];                        /* tells this run's events from others in the topic */
+    char name[32];                        /* distinguishes this run's events from others in the topic */
     double *committed, *commit, *latency; /* milliseconds; latency < 0: not yet */
     uint32_t arrived;
 };

@@ -4,10 +4,10 @@
  *
  *     latency DATABASE FILE RATE SECONDS [--durable]
  *
- * One thread inserts a row a transaction at times fixed beforehand (an open loop: a slow commit does not slow the ones
- * behind it) and notes when COMMIT returned. Another follows the file with inotify and notes when each event is there;
- * with --durable it calls fdatasync before it looks at the clock, so that the time is an upper bound of when the event
- * was durable. Prints "COUNT P50 P99 MAX" in milliseconds. Exit code 1 when an event did not come within 10 s.
+ * One thread inserts a row a transaction at times fixed beforehand, and records when COMMIT returned. It is an open
+ * loop: a slow commit does not delay later ones. Another thread follows the file with inotify and records when each
+ * event is there. With --durable it calls fdatasync before it reads the clock: an upper bound of when the event was
+ * durable. Prints "COUNT P50 P99 MAX" in milliseconds. Exit code 1 if an event did not arrive within 10 s.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -32,7 +32,7 @@ struct latency {
     bool durable, failed;
     uint64_t *committed, *seen; /* nanoseconds; 0: not yet */
     uint32_t arrived;
-    char tail[256]; /* the begin of an event whose line is not complete */
+    char tail[256]; /* the beginning of an event whose line is incomplete */
     size_t tail_size;
 };
 
@@ -89,7 +89,7 @@ static void take_line(struct latency *latency, const char *line, uint64_t now)
     latency->arrived++;
 }
 
-/* Lines are longer than what is looked at: only the first bytes of each are kept. */
+/* Only the first bytes of each line are kept; the rest is not needed. */
 static void take_bytes(struct latency *latency, const char *bytes, size_t size, uint64_t now)
 {
     for (size_t i = 0; i < size; i++) {

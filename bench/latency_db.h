@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/latency_db.h - what kafka-latency needs of a database: rows of the outbox, each a transaction of its own */
+/* bench/latency_db.h - the database interface of kafka-latency: rows of the outbox, each in a separate transaction */
 #ifndef OBX_BENCH_LATENCY_DB_H
 #define OBX_BENCH_LATENCY_DB_H
 
@@ -7,7 +7,7 @@
 
 struct latency_db {
     const char *name;
-    void *(*open)(const char *where); /* failures are told on stderr; NULL then */
+    void *(*open)(const char *where); /* NULL after a failure, which is printed to stderr */
     bool (*add)(void *db, const char *key, const char *payload);
     void (*close)(void *db); /* NULL is fine */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/latency_mysql.c - rows into MySQL or MariaDB; keys and payloads are the bench's own and need no escaping */
+/* bench/latency_mysql.c - rows into MySQL or MariaDB; the bench makes keys and payloads, so they need no escaping */
 #include <mysql.h>
 #include <stdio.h>
 

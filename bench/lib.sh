@@ -1,18 +1,18 @@
-# bench/lib.sh - what the benches of a database to Kafka share: servers, drains, latencies. Sourced by run-kafka and run-mysql.
+# bench/lib.sh - servers, drains and latencies of the benches of a database to Kafka. Sourced by run-kafka and run-mysql.
 #
-# The script that sources it sets `build`, calls begin SERVICE, and says what is particular to its database:
+# The script that sources it sets `build`, calls begin SERVICE, and defines the parts of its database:
 #   store             the store's section of the configuration, in YAML's flow style
 #   kind, where       of the database, for kafka-latency
-#   plain             what the plain tools are called in the table
-#   fill COUNT BYTES  empties the outbox and fills it anew, with 10,000 keys
-#   left              prints how many rows are left
-#   pipe TOPIC        the plain tools: all rows in order into the topic, nothing removed
-#   logged            prints how many bytes the database has written to its log so far; optional
-# BENCH_EVENTS: events of the small drain (1000000). BENCH_RUNS: runs of each drain (3), the median of the ratios counts.
-# BENCH_SECONDS: of each latency (10). BENCH_KAFKA: options of the relay's producer (none), as in "linger.ms: 5".
-# BENCH_CODEC: compression of both sides' batches (none). BENCH_PAYLOAD: random, which nothing compresses, json, which is
-# as repetitive as events of an application are, or, in run-kafka, bytes: random in a column of bytes.
-# BENCH_ONLY: drains, or latencies and what comes after, or writers where a bench has these by themselves (all).
+#   plain             the name of the plain tools in the table
+#   fill COUNT BYTES  empties the outbox and fills it again, with 10,000 keys
+#   left              prints the number of rows in the outbox
+#   pipe TOPIC        the plain tools: all rows in order into the topic, nothing deleted
+#   logged            prints the bytes that the database has written to its log so far; optional
+# BENCH_EVENTS: events of the small drain (1000000). BENCH_RUNS: runs of each drain (3); the median of the ratios counts.
+# BENCH_SECONDS: of each latency (10). BENCH_KAFKA: options of the relay's producer (none), such as "linger.ms: 5".
+# BENCH_CODEC: compression of both sides' batches (none). BENCH_PAYLOAD: random (incompressible); json (as repetitive as
+# events of an application); in run-kafka also bytes (random, in a column of bytes).
+# BENCH_ONLY: drains; latencies and everything after them; in run-mysql also writers (default: all).
 events=${BENCH_EVENTS:-1000000}
 runs=${BENCH_RUNS:-3}
 seconds=${BENCH_SECONDS:-10}
@@ -32,7 +32,7 @@ finish() {
     rm -rf "$root"
 }
 
-# begin SERVICE: a broker and a database; sets $root, $brokers and $started (what the service says of how to connect)
+# begin SERVICE: a broker and a database; sets $root, $brokers and $started (the connection parameters that the service prints)
 begin() {
     root=$(mktemp -d /tmp/outbox-bench-XXXXXX)
     chmod 755 "$root"
@@ -74,7 +74,7 @@ server_us() {
 broker_us() { awk -v hz="$(getconf CLK_TCK)" '{ printf "%.0f\n", ($14 + $15) * 1e6 / hz }' "/proc/$(cat "$root/kafka/pid")/stat"; }
 relay_us() { awk -v hz="$(getconf CLK_TCK)" '{ printf "%.0f\n", ($14 + $15) * 1e6 / hz }' "/proc/$relay/stat"; }
 
-# The topic has the partitions that are spoken of, and the broker has seen load enough to be compiled.
+# The topic has 12 partitions, and the broker has run long enough to be compiled.
 warm() { # TOPIC
     local partitions
     for _ in 1 2 3; do pipe "$1"; done
@@ -86,7 +86,7 @@ warm() { # TOPIC
 counted() {
     local name=$1 db_before broker_before log_before
     shift
-    sleep 0.5 # what came before has ended and is counted
+    sleep 0.5 # earlier work has ended and is counted
     db_before=$(server_us) broker_before=$(broker_us) log_before=$(logged)
     "$measure" "$root/$name" "$@" >>"$root/log" 2>&1 || stop_with_log "$name failed"
     sleep 0.5
@@ -123,7 +123,7 @@ stop_relay() {
     relay=
 }
 
-# The drains of the three sizes, and whether the rest is wanted too.
+# The drains of the three sizes; whether the rest is requested too.
 drains() {
     want drains || return 0
     drain "$events" 128
@@ -151,16 +151,16 @@ latency_at() {
 
 # commits_of NAME RATE SECONDS: appends p50 and p99 of the writers' own commits, in ms, to $root/NAME.commits
 commits_of() { "$latency" "$kind" "$where" - - "$2" "$3" | cut -d ' ' -f 5,6 >>"$root/$1.commits"; }
-# the median of the runs, each figure for itself
+# the median of the runs, for each figure
 median_of() { for f in 1 2; do cut -d ' ' -f "$f" "$root/$1.commits" | sort -n | awk '{ v[NR] = $1 } END { printf "%.1f ", v[int((NR + 1) / 2)] }'; done; }
-row_of_writers() { # WHAT ALONE BESIDE... : "p50 p99" each
+row_of_writers() { # LABEL ALONE WITH... : "p50 p99" each
     awk -v what="$1" -v a="$2" -v b="$3" -v c="${4:-}" -v waits="$(waits)" 'BEGIN { n = split(a " " b " " c, f, " ")
-        printf "| writers, %s, their own commits | p50 %s ms, beside the relay %s | p99 %s ms, beside the relay %s |", what, f[1], f[3], f[2], f[4]
-        printf "%s | %s | |\n", (n > 4 ? sprintf(" beside the plain tools in its place: p50 %s, p99 %s", f[5], f[6]) : ""), waits }'
+        printf "| writers, %s, their own commits | p50 %s ms, with the relay %s | p99 %s ms, with the relay %s |", what, f[1], f[3], f[2], f[4]
+        printf "%s | %s | |\n", (n > 4 ? sprintf(" with the plain tools instead: p50 %s, p99 %s", f[5], f[6]) : ""), waits }'
 }
-waits() { :; } # how often somebody waited for the lock of a row, where the database counts it
+waits() { :; } # number of waits for row locks, if the database counts them
 
-# writers_at RATE: how long the writers' own commits take, without a relay and beside one, in turn: a disk has its moods
+# writers_at RATE: duration of the writers' own commits, without and with a relay in turn, since the disk varies
 writers_at() {
     configure "writers-$1"
     rm -f "$root"/*.commits
@@ -168,15 +168,15 @@ writers_at() {
     for _ in $(seq "$runs"); do
         commits_of alone "$1" "$seconds"
         start_relay
-        "$latency" "$kind" "$where" "$brokers" "writers-$1" "$1" 2 >/dev/null # what was left is gone
-        commits_of beside "$1" "$seconds"
+        "$latency" "$kind" "$where" "$brokers" "writers-$1" "$1" 2 >/dev/null # the rest of the last run is relayed
+        commits_of with "$1" "$seconds"
         stop_relay
     done
-    row_of_writers "$1 ev/s" "$(median_of alone)" "$(median_of beside)"
+    row_of_writers "$1 ev/s" "$(median_of alone)" "$(median_of with)"
 }
 
-# writers_beside_drain RATE COUNT BYTES: the same while a backlog is drained, and while the plain tools read as much
-writers_beside_drain() {
+# writers_with_drain RATE COUNT BYTES: the same during a drain, and while the plain tools read as much
+writers_with_drain() {
     local tools seconds=4
     configure "backlog-$3"
     rm -f "$root"/*.commits
@@ -192,13 +192,13 @@ writers_beside_drain() {
         kill -- "-$tools"
         wait "$tools" 2>/dev/null || true
         start_relay
-        commits_of beside "$1" "$seconds"
+        commits_of with "$1" "$seconds"
         stop_relay
     done
-    row_of_writers "$1 ev/s, a backlog of $3 B" "$(median_of alone)" "$(median_of beside)" "$(median_of plain)"
+    row_of_writers "$1 ev/s, a backlog of $3 B" "$(median_of alone)" "$(median_of with)" "$(median_of plain)"
 }
 
-# idle_for WHAT STATEMENTS: one line of the table; STATEMENTS prints how many the database has run so far
+# idle_for LABEL STATEMENTS: one line of the table; STATEMENTS prints the statements that the database has run so far
 idle_for() {
     local statements relay_before server_before
     configure idle
@@ -208,9 +208,10 @@ idle_for() {
     statements=$("$2") relay_before=$(relay_us) server_before=$(server_us)
     sleep "$seconds"
     awk -v what="$1" -v n=$(($("$2") - statements)) -v r=$(($(relay_us) - relay_before)) -v s=$(($(server_us) - server_before)) \
-        -v t="$seconds" -v kb="$(awk '/VmRSS/ { print $2 }' "/proc/$relay/status")" 'BEGIN {
-        printf "| idle, %s | %.1f statements/s | relay %.2f %%, server %.2f %% of a core | | %.1f MB | |\n", what, n / t, r / t / 1e4,
-            s / t / 1e4, kb / 1024 }'
+        -v t="$seconds" -v kb="$(awk '/^VmRSS/ { print $2 }' "/proc/$relay/status")" \
+        -v dirty="$(awk '/^Private_Dirty/ { print $2 }' "/proc/$relay/smaps_rollup")" 'BEGIN {
+        printf "| idle, %s | %.1f statements/s | relay %.2f %%, server %.2f %% of a core | | ", what, n / t, r / t / 1e4, s / t / 1e4
+        printf "%.1f MB private dirty, %.1f MB resident | |\n", dirty / 1024, kb / 1024 }'
     stop_relay
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench/measure.c - run a command; tell wall seconds, CPU seconds of it and its children, and the peak of its memory
+ * bench/measure.c - run a command; print its wall seconds, CPU seconds with its children, and peak memory
  *
  *     measure OUTPUT COMMAND [ARGUMENT...]      writes "WALL CPU PEAK_KIB" to the file OUTPUT
  *

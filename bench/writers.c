@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * bench/writers.c - what an application that commits waits for
+ * bench/writers.c - the waits of an application that commits
  *
  *     writers DATABASE RATE SECONDS
  *
- * Inserts a row a transaction at times fixed beforehand (an open loop, like latency.c), with a busy timeout, and notes
- * how long BEGIN IMMEDIATE took to get the write lock and how long the whole transaction took. Prints "COUNT LOCK-P50
- * P99 P99.9 MAX COMMIT-P50 P99 P99.9 MAX LONG" in milliseconds; LONG is how many waited for the lock over 5 ms.
+ * Inserts a row a transaction at times fixed beforehand (an open loop, like latency.c), with a busy timeout. Records
+ * how long BEGIN IMMEDIATE waited for the write lock and how long the whole transaction took. Prints "COUNT LOCK-P50
+ * P99 P99.9 MAX COMMIT-P50 P99 P99.9 MAX LONG" in milliseconds; LONG is the number of waits over 5 ms.
  */
 #include <sqlite3.h>
 #include <stdbool.h>
