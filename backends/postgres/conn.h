@@ -13,7 +13,7 @@
 
 #include <libpq-fe.h>
 
-#include "params.h"
+#include "array.h"
 #include "sql/server/lane.h"
 
 struct pg_conn {

@@ -20,7 +20,7 @@
 
 #include "conn.h"
 #include "error.h"
-#include "params.h"
+#include "array.h"
 #include "sql/server/claim.h"
 #include "sql/server/owner.h"
 #include "sql/server/start.h"

@@ -4,7 +4,7 @@
  *
  * A file calls only files of lower layers:
  *
- *     1  client/error client/insert created_at pace    SQLite's results, values, arithmetic
+ *     1  common/error common/insert created_at pace    SQLite's results, values, arithmetic
  *     2  conn file schema                              a connection, the files of a database, the tables
  *     3  op lane                                       ops on workers
  *     4  rows lock epoch                               claimed rows, the lock file, who owns

@@ -2,9 +2,9 @@
 /*
  * outbox/postgres.h - add an event in the caller's own Postgres transaction
  *
- * Link with liboutbox-postgres (pkg-config outbox-postgres) and libpq. The event commits or rolls back with whatever
- * else the transaction does; outside a transaction it is one of its own. Use each connection on one thread at a time.
- * For order per key, lock what the key stands for (the order, the account) before adding its event.
+ * Link with liboutbox-postgres (pkg-config outbox-postgres) and libpq. The event commits or rolls back with the rest of
+ * the transaction; outside a transaction it is one by itself. For order within a key, lock what the key stands for (the
+ * order, the account) before adding its event.
  *
  * In any other language the same is
  *     INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES ($1, $2, $3, $4)
@@ -21,12 +21,31 @@
 extern "C" {
 #endif
 
-/* table: NULL for "outbox"; TABLE or SCHEMA.TABLE, each part taken as it is written and quoted. event: see struct
- * outbox_event in event.h; aggregate_type, aggregate_id and type are required. The payload column may be text, bytea,
- * json or jsonb; its type is asked for with the first event of a connection and table, which takes one more round
- * trip. id, if not NULL, gets the row's id, for which the role needs SELECT on it. Blocks; not for pipeline mode.
- * Errors: INVALID, NOT_FOUND (no such table), SCHEMA, PERMISSION, READ_ONLY, AGAIN, FULL, NOT_CONNECTED; a transaction
- * has then failed and is the caller's to roll back. */
+/*
+ * Insert one event into an outbox table, and prove that one row was inserted.
+ *
+ * pg     an open connection, not in pipeline mode and without a statement in progress
+ * table  NULL for "outbox"; TABLE or SCHEMA.TABLE, each part quoted as an identifier
+ * event  see outbox/event.h; aggregate_type, aggregate_id and type are required. headers must be null or a JSON object.
+ *        A value has at most 2^31 - 2 bytes. The payload column may be of type text, varchar, bytea, json or jsonb.
+ *        Everything is borrowed during the call.
+ * id     gets the row's id; NULL if it is not needed. It needs the privilege SELECT on the column id, which must be
+ *        smallint, int or bigint. Unchanged after a failure.
+ * error  gets the reason of a failure; may be NULL
+ *
+ * Returns OUTBOX_OK or
+ *     INVALID        the event, before anything was sent; a value that the server refused; or a trigger or a rule that
+ *                    discarded the row
+ *     NOT_FOUND      there is no such table
+ *     SCHEMA         the table lacks a column, or its id is not an integer
+ *     PERMISSION, READ_ONLY, FULL, AGAIN (a deadlock or a lock timeout), NOT_CONNECTED, NO_MEMORY
+ * After an error of the server the transaction has failed and is the caller's to roll back. Roll back after SCHEMA,
+ * too: the row may be there.
+ *
+ * Blocks until the server has answered: one round trip, and one more for the first event of a connection and table,
+ * which asks for the type of the payload column. The answer is kept with the connection. One thread at a time for each
+ * connection; any number of connections at once.
+ */
 OUTBOX_API int outbox_pg_add(PGconn *pg, const char *table, const struct outbox_event *event, int64_t *id,
                              struct outbox_error *error);
 

@@ -1,128 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * writers/mysql/writer.c - liboutbox-mysql: add an event in the caller's own transaction
+ * writers/mysql/writer.c - liboutbox-mysql: add an event in the application's own transaction
  *
- * One INSERT as text, so one round trip. Text is marked as utf8mb4, so that the character set of the caller's
- * connection does not matter; bytes that are no text go as they are, which only a BLOB column takes.
+ * Happy path: check the event, send one INSERT as text, so one round trip, and prove that it inserted one row.
+ * Failure modes: the server's error, or a table on which the INSERT did not insert. The transaction stays the caller's.
  */
 #include <outbox/mysql.h>
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "error.h"
+#include "event.h"
 #include "hex.h"
+#include "statement.h"
 
-enum { FIELDS = 6, PAYLOAD = 4 };
-static const char *const fields[FIELDS] = {"event_id", "aggregatetype", "aggregateid", "type", "payload", "headers"};
-
-static struct outbox_bytes field(const struct outbox_event *event, int index)
+static int check_utf8(const struct outbox_event *event, const char *what, struct outbox_error *error)
 {
-    const struct outbox_bytes all[FIELDS] = {event->event_id, event->aggregate_type, event->aggregate_id,
-                                             event->type,     event->payload,        event->headers};
-    return all[index];
-}
-
-static char *put(char *to, const char *text)
-{
-    size_t size = strlen(text);
-    memcpy(to, text, size + 1);
-    return to + size;
-}
-
-static char *put_name(char *to, const char *name, size_t size)
-{
-    *to++ = '`';
-    for (size_t i = 0; i < size; i++) {
-        if (name[i] == '`')
-            *to++ = '`';
-        *to++ = name[i];
+    for (int i = 0; i < EVENT_COLUMNS; i++) {
+        if (i != EVENT_PAYLOAD && !mys_is_utf8(obx_event_value(event, i)))
+            return mys_fail(error, OUTBOX_E_INVALID, "%s: %s is not UTF-8", what, obx_event_columns[i]);
     }
-    return put(to, "`");
+    return OUTBOX_OK;
 }
 
-static char *put_table(char *to, const char *table)
+static int execute(MYSQL *mysql, const char *table, const struct outbox_event *event, const char *what,
+                   struct outbox_error *error)
 {
-    const char *dot = strchr(table, '.');
-    if (dot) {
-        to = put(put_name(to, table, (size_t)(dot - table)), ".");
-        table = dot + 1;
-    }
-    return put_name(to, table, strlen(table));
+    struct outbox_error own;
+    size_t size;
+    char *sql = mys_insert_statement(table, event, &size);
+    if (!sql)
+        return mys_fail(error, OUTBOX_E_NO_MEMORY, "%s: out of memory", what);
+    int failed = mysql_real_query(mysql, sql, (unsigned long)size);
+    free(sql);
+    if (!failed)
+        return OUTBOX_OK;
+    mys_error_of(error ? error : &own, what, mysql);
+    return error ? error->code : own.code;
 }
 
-static char *put_value(char *to, struct outbox_bytes value)
+/* An INSERT has no result set. If there is one, the server or a proxy is not what it seems: read it, so that the
+ * connection stays usable, and fail. */
+static int refuse_result(MYSQL *mysql, const char *what, struct outbox_error *error)
 {
-    if (!value.data)
-        return put(to, "NULL");
-    to = put(to, mys_is_utf8(value) ? "_utf8mb4 x'" : "x'");
-    return put(mys_hex(to, value.data, value.size), "'");
+    mysql_free_result(mysql_store_result(mysql));
+    return mys_fail(error, OUTBOX_E_BUG, "%s: the server answered an INSERT with rows; roll back", what);
 }
 
-/* Columns without a value are left to their defaults, but for the payload: null is a payload. */
-static bool is_given(const struct outbox_event *event, int index)
+static int prove_inserted(MYSQL *mysql, const char *what, int64_t *id, struct outbox_error *error)
 {
-    return index == PAYLOAD || field(event, index).data;
-}
-
-static char *put_insert(char *to, const char *table, const struct outbox_event *event)
-{
-    const char *comma = " (";
-    to = put_table(put(to, "INSERT INTO "), table);
-    for (int i = 0; i < FIELDS; i++) {
-        if (!is_given(event, i))
-            continue;
-        to = put(put(put(put(to, comma), "`"), fields[i]), "`");
-        comma = ", ";
-    }
-    comma = ") VALUES (";
-    for (int i = 0; i < FIELDS; i++) {
-        if (!is_given(event, i))
-            continue;
-        to = put_value(put(to, comma), field(event, i));
-        comma = ", ";
-    }
-    return put(to, ")");
-}
-
-static int check(const char *table, const struct outbox_event *event, struct outbox_error *error)
-{
-    if (event->struct_size < sizeof *event)
-        return mys_fail(error, OUTBOX_E_INVALID, "add an event to %s: struct_size of the event is not set", table);
-    for (int i = 1; i < PAYLOAD; i++)
-        if (!field(event, i).data)
-            return mys_fail(error, OUTBOX_E_INVALID, "add an event to %s: %s is missing; every event needs one", table,
-                            fields[i]);
-    for (int i = 0; i < FIELDS; i++)
-        if (i != PAYLOAD && !mys_is_utf8(field(event, i)))
-            return mys_fail(error, OUTBOX_E_INVALID, "add an event to %s: %s is not UTF-8", table, fields[i]);
+    if (mysql_field_count(mysql))
+        return refuse_result(mysql, what, error);
+    if (mysql_affected_rows(mysql) != 1)
+        return mys_fail(error, OUTBOX_E_INVALID, "%s: the server reports %llu inserted rows instead of 1; roll back",
+                        what, (unsigned long long)mysql_affected_rows(mysql));
+    uint64_t number = mysql_insert_id(mysql);
+    if (id && (!number || number > INT64_MAX))
+        return mys_fail(error, OUTBOX_E_SCHEMA,
+                        "%s: the row got no id between 1 and 9223372036854775807; the table's id must be BIGINT "
+                        "AUTO_INCREMENT; roll back",
+                        what);
+    if (id)
+        *id = (int64_t)number;
     return OUTBOX_OK;
 }
 
 int outbox_mysql_add(MYSQL *mysql, const char *table, const struct outbox_event *event, int64_t *id,
                      struct outbox_error *error)
 {
-    char what[160];
     if (!table)
         table = "outbox";
-    int code = check(table, event, error);
-    if (code)
-        return code;
-    size_t room = 512 + 2 * strlen(table);
-    for (int i = 0; i < FIELDS; i++)
-        room += 2 * field(event, i).size + 32;
-    char *sql = malloc(room);
-    if (!sql)
-        return mys_fail(error, OUTBOX_E_NO_MEMORY, "add an event: out of memory");
-    int failed = mysql_real_query(mysql, sql, (unsigned long)(put_insert(sql, table, event) - sql));
-    free(sql);
-    snprintf(what, sizeof what, "add an event to %.120s", table);
-    if (failed) {
-        mys_error_of(error, what, mysql);
-        return error->code;
-    }
-    if (id)
-        *id = (int64_t)mysql_insert_id(mysql);
-    return OUTBOX_OK;
+    struct obx_event_what what = obx_event_what(table);
+    if (!mysql)
+        return mys_fail(error, OUTBOX_E_INVALID, "%s: mysql is NULL", what.text);
+    int code = obx_event_check(event, what.text, error);
+    if (!code)
+        code = check_utf8(event, what.text, error);
+    if (!code)
+        code = execute(mysql, table, event, what.text, error);
+    return code ? code : prove_inserted(mysql, what.text, id, error);
 }

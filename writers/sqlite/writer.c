@@ -2,20 +2,24 @@
 /*
  * writers/sqlite/writer.c - liboutbox-sqlite: add an event in the application's own transaction
  *
- * One INSERT on the caller's connection and nothing else: no allocation that outlives the call, no state, no
- * transaction control. What SQLite refuses is told as an error; the transaction is the caller's to roll back.
+ * Happy path: check the event, insert one row on the caller's connection, and prove that it is there. Nothing else: no
+ * allocation outlives the call, there is no state and no transaction control.
+ * Failure modes: SQLite's error, or a table on which the INSERT did not insert. The transaction stays the caller's.
  */
 #include <outbox/sqlite.h>
 
 #include "error.h"
+#include "event.h"
 #include "insert.h"
 
 int outbox_sqlite_add(sqlite3 *db, const char *table, const struct outbox_event *event, int64_t *id,
                       struct outbox_error *error)
 {
-    static const char *const names[INSERT_COUNT] = {"event_id", "aggregatetype", "aggregateid",
-                                                    "type",     "payload",       "headers"};
-    if (!db || !event)
-        return outbox_error_set(error, OUTBOX_E_INVALID, "add event: %s is NULL", db ? "event" : "db");
-    return lite_insert(db, table ? table : "outbox", names, event, "add event", id, error);
+    struct obx_event_what what = obx_event_what(table ? table : "outbox");
+    if (!db)
+        return outbox_error_set(error, OUTBOX_E_INVALID, "%s: db is NULL", what.text);
+    int code = obx_event_check(event, what.text, error);
+    if (code)
+        return code;
+    return lite_insert(db, table ? table : "outbox", obx_event_columns, event, what.text, id, error);
 }

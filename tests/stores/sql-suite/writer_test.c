@@ -115,6 +115,13 @@ Test(writer, what_is_wrong_is_told)
                   "add an event to outbox.no`where: Table 'outbox.no`where' doesn't exist (1146); run 'outbox init'"));
     event.type = (struct outbox_bytes){0};
     refused(&bed, "wrong", &event, OUTBOX_E_INVALID, "add an event to wrong: type is missing; every event needs one");
+    event.type = text("placed");
+    event.headers = text("[1]");
+    refused(&bed, "wrong", &event, OUTBOX_E_INVALID,
+            "add an event to wrong: headers: it does not begin with {, at byte 0; they must be a JSON object, or null");
+    event.headers = text("{bad");
+    cr_assert_eq(server_add(bed.sql, "wrong", &event, NULL, NULL), OUTBOX_E_INVALID);
+    event.headers = (struct outbox_bytes){0};
     event.type = (struct outbox_bytes){"a\0b", 3};
     if (server_kind() == POSTGRES)
         cr_assert_eq(server_add(bed.sql, "wrong", &event, NULL, NULL), OUTBOX_E_INVALID);
@@ -145,5 +152,69 @@ Test(writer, a_table_that_changes_is_asked_about_again)
         cr_assert_neq(server_add(bed.sql, bed.table, &event, NULL, &bed.error), 0);
     add(&bed, &event);
     cr_assert_eq(bed_rows(&bed), 2);
+    bed_close(&bed);
+}
+
+static void expect_id_type(struct bed *bed, const char *type, int64_t id)
+{
+    char sql[200];
+    struct outbox_event event = event_with("x", 1);
+    snprintf(
+        sql, sizeof sql,
+        BY_SERVER("ALTER TABLE %%s ALTER COLUMN id SET DATA TYPE %s", "ALTER TABLE %%s MODIFY id %s AUTO_INCREMENT"),
+        type);
+    bed_run(bed, sql);
+    cr_assert_eq(add(bed, &event), id, "%s", type);
+}
+
+/* The width of an id is the server's answer, not an assumption. */
+Test(writer, id_of_any_integer_type_is_read)
+{
+    struct bed bed;
+    bed_open(&bed, "narrow", true, "");
+    expect_id_type(&bed, "int", 1);
+    expect_id_type(&bed, "smallint", 2);
+    expect_id_type(&bed, "bigint", 3);
+    bed_close(&bed);
+}
+
+/* A success means that the row is there. Only Postgres has triggers and rules that discard a row. */
+Test(writer, insert_that_inserts_nothing_is_an_error)
+{
+    static const char why[] =
+        "add an event to discards: no row was inserted: a trigger or a rule of the table discarded it";
+    struct bed bed;
+    struct outbox_event event = event_with("x", 1);
+    int64_t id = 7;
+    if (server_kind() != POSTGRES)
+        return;
+    bed_open(&bed, "discards", true, "");
+    bed_run(&bed, "CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
+    bed_run(&bed, "CREATE TRIGGER discards BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION discard()");
+    cr_assert_eq(server_add(bed.sql, bed.table, &event, &id, &bed.error), OUTBOX_E_INVALID);
+    cr_assert_str_eq(bed.error.text, why);
+    refused(&bed, bed.table, &event, OUTBOX_E_INVALID, why);
+    bed_run(&bed, "DROP TRIGGER discards ON %s");
+    bed_run(&bed, "CREATE RULE discards AS ON INSERT TO %s DO INSTEAD NOTHING");
+    refused(&bed, bed.table, &event, OUTBOX_E_INVALID, why);
+    cr_assert_eq(id, 7);
+    bed_close(&bed);
+}
+
+/* The caller must not get a number that is not the row's. */
+Test(writer, row_without_an_integer_id_is_an_error)
+{
+    struct bed bed;
+    struct outbox_event event = event_with("x", 1);
+    int64_t id = 7;
+    bed_open(&bed, "texts", true, "");
+    if (server_kind() == POSTGRES) {
+        bed_run(&bed, "ALTER TABLE %s ALTER COLUMN id DROP IDENTITY");
+        bed_run(&bed, "ALTER TABLE %s ALTER COLUMN id TYPE text, ALTER COLUMN id SET DEFAULT 'five'");
+    } else {
+        bed_run(&bed, "ALTER TABLE %s MODIFY id BIGINT NOT NULL DEFAULT 5");
+    }
+    cr_assert_eq(server_add(bed.sql, bed.table, &event, &id, &bed.error), OUTBOX_E_SCHEMA, "%s", bed.error.text);
+    cr_assert_eq(id, 7);
     bed_close(&bed);
 }

@@ -154,7 +154,7 @@ Test(sqlite_admin, add_names_the_refused_event)
     const struct outbox_event *events[] = {&good, &bad};
     fixture_ready(&fixture, NULL);
     harness_add(&fixture.harness, fixture.store, events, 2, &fixture.error);
-    fixture_expect(&fixture, OUTBOX_E_INVALID, "add event 2 of 2: aggregate_id is missing; every event needs one");
+    fixture_expect(&fixture, OUTBOX_E_INVALID, "add event 2: aggregateid is missing; every event needs one");
     cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 0);
     fixture_sql(fixture.path, "CREATE UNIQUE INDEX once ON outbox (event_id)");
     good.event_id = (struct outbox_bytes){"e", 1};

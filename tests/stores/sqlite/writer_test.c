@@ -138,7 +138,7 @@ Test(sqlite_writer, large_payload_is_stored)
     cr_assert_str_eq(ask(db, "SELECT length(payload) FROM outbox"), "5000000");
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1000000);
     cr_assert_eq(outbox_sqlite_add(db, NULL, &placed, NULL, &error), OUTBOX_E_INVALID);
-    cr_assert_str_eq(error.text, "add event: string or blob too big");
+    cr_assert_str_eq(error.text, "add an event to outbox: string or blob too big");
     free(payload);
     close_database(db);
 }
@@ -165,24 +165,81 @@ Test(sqlite_writer, errors_say_what_to_do)
 {
     sqlite3 *db = open_memory(TABLE);
     struct outbox_event placed = event("p"), cut = placed;
-    refuse(NULL, NULL, &placed, OUTBOX_E_INVALID, "add event: db is NULL");
-    refuse(db, NULL, NULL, OUTBOX_E_INVALID, "add event: event is NULL");
+    refuse(NULL, NULL, &placed, OUTBOX_E_INVALID, "add an event to outbox: db is NULL");
+    refuse(db, NULL, NULL, OUTBOX_E_INVALID, "add an event to outbox: event is NULL");
     refuse(db, "nothing", &placed, OUTBOX_E_NOT_FOUND,
-           "add event: no such table: nothing; create it with 'outbox init'");
+           "add an event to nothing: no such table: nothing; create it with 'outbox init'");
     cut.type.data = NULL;
-    refuse(db, NULL, &cut, OUTBOX_E_INVALID, "add event: type is missing; every event needs one");
+    refuse(db, NULL, &cut, OUTBOX_E_INVALID, "add an event to outbox: type is missing; every event needs one");
     cut = placed;
     cut.aggregate_type.data = NULL;
-    refuse(db, NULL, &cut, OUTBOX_E_INVALID, "add event: aggregate_type is missing; every event needs one");
+    refuse(db, NULL, &cut, OUTBOX_E_INVALID, "add an event to outbox: aggregatetype is missing; every event needs one");
     cut = placed;
     cut.aggregate_id.data = NULL;
-    refuse(db, NULL, &cut, OUTBOX_E_INVALID, "add event: aggregate_id is missing; every event needs one");
+    refuse(db, NULL, &cut, OUTBOX_E_INVALID, "add an event to outbox: aggregateid is missing; every event needs one");
     run(db, "CREATE TABLE bare (aggregatetype, aggregateid, payload)");
     refuse(db, "bare", &placed, OUTBOX_E_SCHEMA,
-           "add event: table bare has no column named type; correct the table, or name its columns in `columns`");
+           "add an event to bare: table bare has no column named type; correct the table, or name its columns in "
+           "`columns`");
     run(db, "PRAGMA query_only = ON");
     refuse(db, NULL, &placed, OUTBOX_E_READ_ONLY,
-           "add event: attempt to write a readonly database; make the file and its directory writable for this user");
+           "add an event to outbox: attempt to write a readonly database; make the file and its directory writable for "
+           "this user");
+    close_database(db);
+}
+
+Test(sqlite_writer, headers_must_be_a_json_object)
+{
+    sqlite3 *db = open_memory(TABLE);
+    struct outbox_event placed = event("p");
+    placed.headers = text("[1]");
+    refuse(db, NULL, &placed, OUTBOX_E_INVALID,
+           "add an event to outbox: headers: it does not begin with {, at byte 0; they must be a JSON object, or null");
+    placed.headers = text("{bad");
+    refuse(
+        db, NULL, &placed, OUTBOX_E_INVALID,
+        "add an event to outbox: headers: a name in double quotes is missing, at byte 1; they must be a JSON object, "
+        "or null");
+    cr_assert_str_eq(ask(db, "SELECT count(*) FROM outbox"), "0");
+    close_database(db);
+}
+
+/* A success means that the row is there, and that the id is its own. */
+Test(sqlite_writer, insert_that_inserts_nothing_is_an_error)
+{
+    sqlite3 *db = open_memory(TABLE);
+    struct outbox_error error;
+    struct outbox_event placed = event("p");
+    int64_t id = 0;
+    cr_assert_eq(outbox_sqlite_add(db, NULL, &placed, &id, &error), 0, "%s", error.text);
+    run(db, "CREATE TRIGGER discards BEFORE INSERT ON outbox BEGIN SELECT raise(IGNORE); END");
+    refuse(
+        db, NULL, &placed, OUTBOX_E_INVALID,
+        "add an event to outbox: no row was inserted: a trigger or a conflict clause of table \"outbox\" discarded it");
+    run(db, "DROP TRIGGER discards;"
+            "CREATE TABLE once (aggregatetype, aggregateid, type UNIQUE ON CONFLICT IGNORE, payload)");
+    cr_assert_eq(outbox_sqlite_add(db, "once", &placed, &id, &error), 0, "%s", error.text);
+    cr_assert_eq(outbox_sqlite_add(db, "once", &placed, &id, &error), OUTBOX_E_INVALID);
+    close_database(db);
+}
+
+Test(sqlite_writer, id_is_the_id_of_the_row)
+{
+    sqlite3 *db = open_memory(TABLE);
+    struct outbox_error error;
+    struct outbox_event placed = event("p");
+    int64_t id = 0;
+    run(db, "CREATE TABLE copy (id INTEGER PRIMARY KEY AUTOINCREMENT, type);"
+            "INSERT INTO copy (id, type) VALUES (700, 't');"
+            "CREATE TRIGGER copies AFTER INSERT ON outbox BEGIN INSERT INTO copy (type) VALUES (new.type); END;"
+            "CREATE TABLE keyed (id TEXT PRIMARY KEY DEFAULT 'x', aggregatetype, aggregateid, type, payload) WITHOUT "
+            "ROWID");
+    cr_assert_eq(outbox_sqlite_add(db, NULL, &placed, &id, &error), 0, "%s", error.text);
+    cr_assert_eq(id, 1);
+    cr_assert_eq(outbox_sqlite_add(db, "keyed", &placed, &id, &error), OUTBOX_E_SCHEMA);
+    cr_assert_str_eq(error.text,
+                     "add an event to keyed: the row has no id: table \"keyed\" is a view or WITHOUT ROWID; its "
+                     "id must be INTEGER PRIMARY KEY AUTOINCREMENT");
     close_database(db);
 }
 
@@ -213,14 +270,15 @@ Test(sqlite_writer, busy_and_full_databases_are_reported)
     run(db, "PRAGMA journal_mode = WAL; " TABLE);
     run(other, "BEGIN IMMEDIATE");
     refuse(db, NULL, &placed, OUTBOX_E_AGAIN,
-           "add event: database is locked; another connection holds the lock: make its transactions shorter, or raise "
+           "add an event to outbox: database is locked; another connection holds the lock: make its transactions "
+           "shorter, or raise "
            "busy_timeout");
     run(other, "COMMIT");
     run(db, "PRAGMA max_page_count = 10");
     memset(payload, 'x', sizeof payload);
     placed.payload = (struct outbox_bytes){payload, sizeof payload};
     refuse(db, NULL, &placed, OUTBOX_E_FULL,
-           "add event: database or disk is full; free space on its file system, or raise max_page_count");
+           "add an event to outbox: database or disk is full; free space on its file system, or raise max_page_count");
     close_database(db);
     close_database(other);
     cr_assert_eq(unlink(path), 0);

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * backends/sqlite/client/insert.c - one event, one INSERT
- *
- * What the event leaves out is left to the column's default. Fails before it touches the database when a required
- * part is missing.
- */
+/* backends/sqlite/common/insert.c - see insert.h */
 #include "insert.h"
 
 #include "error.h"
@@ -47,17 +42,6 @@ int lite_bind_bytes(sqlite3_stmt *statement, int index, struct outbox_bytes byte
     return sqlite3_bind_blob64(statement, index, bytes.data, bytes.size, SQLITE_STATIC);
 }
 
-static int check(const struct outbox_event *event, const char *what, struct outbox_error *error)
-{
-    const char *missing = !event->aggregate_type.data ? "aggregate_type"
-                          : !event->aggregate_id.data ? "aggregate_id"
-                          : !event->type.data         ? "type"
-                                                      : NULL;
-    if (!missing)
-        return OUTBOX_OK;
-    return outbox_error_set(error, OUTBOX_E_INVALID, "%s: %s is missing; every event needs one", what, missing);
-}
-
 static char *make_sql(sqlite3 *db, const char *table, const char *const names[INSERT_COUNT],
                       const struct outbox_bytes *const parts[INSERT_COUNT])
 {
@@ -82,28 +66,49 @@ static char *make_sql(sqlite3 *db, const char *table, const char *const names[IN
     return sqlite3_str_finish(sql);
 }
 
-int lite_insert(sqlite3 *db, const char *table, const char *const names[INSERT_COUNT], const struct outbox_event *event,
-                const char *what, int64_t *id, struct outbox_error *error)
+static int execute(sqlite3 *db, const char *sql, const struct outbox_bytes *const parts[INSERT_COUNT], const char *what,
+                   struct outbox_error *error)
 {
-    const struct outbox_bytes *const parts[INSERT_COUNT] = {
-        &event->event_id, &event->aggregate_type, &event->aggregate_id, &event->type, &event->payload, &event->headers};
     sqlite3_stmt *statement = NULL;
-    int code = check(event, what, error);
-    if (code)
-        return code;
-    char *sql = make_sql(db, table, names, parts);
-    int native = sql ? sqlite3_prepare_v2(db, sql, -1, &statement, NULL) : SQLITE_NOMEM;
-    sqlite3_free(sql);
+    int code = OUTBOX_OK, native = sql ? sqlite3_prepare_v2(db, sql, -1, &statement, NULL) : SQLITE_NOMEM;
     for (int i = 0; i < INSERT_COUNT && native == SQLITE_OK; i++) {
         if (parts[i]->data)
             native = lite_bind_bytes(statement, i + 1, *parts[i]);
     }
     if (native == SQLITE_OK)
         native = sqlite3_step(statement);
-    if (native == SQLITE_DONE && id)
-        *id = sqlite3_last_insert_rowid(db);
     if (native != SQLITE_DONE)
         code = lite_error_sqlite(error, db, native, what, NULL);
     sqlite3_finalize(statement);
     return code;
+}
+
+/* A trigger or a conflict clause may discard the row, and a table without rowids does not set the last rowid. */
+static int prove_inserted(sqlite3 *db, const char *table, const char *what, int64_t *id, struct outbox_error *error)
+{
+    if (sqlite3_changes(db) != 1)
+        return outbox_error_set(error, OUTBOX_E_INVALID,
+                                "%s: no row was inserted: a trigger or a conflict clause of table \"%s\" discarded it",
+                                what, table);
+    if (id && !sqlite3_last_insert_rowid(db))
+        return outbox_error_set(
+            error, OUTBOX_E_SCHEMA,
+            "%s: the row has no id: table \"%s\" is a view or WITHOUT ROWID; its id must be INTEGER "
+            "PRIMARY KEY AUTOINCREMENT",
+            what, table);
+    if (id)
+        *id = sqlite3_last_insert_rowid(db);
+    return OUTBOX_OK;
+}
+
+int lite_insert(sqlite3 *db, const char *table, const char *const names[INSERT_COUNT], const struct outbox_event *event,
+                const char *what, int64_t *id, struct outbox_error *error)
+{
+    const struct outbox_bytes *const parts[INSERT_COUNT] = {
+        &event->event_id, &event->aggregate_type, &event->aggregate_id, &event->type, &event->payload, &event->headers};
+    char *sql = make_sql(db, table, names, parts);
+    sqlite3_set_last_insert_rowid(db, 0);
+    int code = execute(db, sql, parts, what, error);
+    sqlite3_free(sql);
+    return code ? code : prove_inserted(db, table, what, id, error);
 }

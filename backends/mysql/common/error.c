@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/mysql/error.c - numbers become codes; texts get what to do behind them where we know */
+/* backends/mysql/common/error.c - numbers become codes; texts get what to do behind them where we know */
 #include "error.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/error.c - SQLSTATEs become codes; texts become one line that says what to do where we know */
+/* backends/postgres/common/error.c - SQLSTATEs become codes; texts become one line that says what to do where we know
+ */
 #include "error.h"
 
 #include <ctype.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/hex.h - values as hexadecimal digits
+ * backends/mysql/common/hex.h - values as hexadecimal digits
  *
  * What comes from an event goes into a statement like this: no character set, mode of the server or quote in it can
  * make anything else of it.
  */
-#ifndef OBX_BACKENDS_MYSQL_HEX_H
-#define OBX_BACKENDS_MYSQL_HEX_H
+#ifndef OBX_BACKENDS_MYSQL_COMMON_HEX_H
+#define OBX_BACKENDS_MYSQL_COMMON_HEX_H
 
 #include <outbox/plugin.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/error.h - what libpq and the server say, as error values of outbox */
-#ifndef OBX_BACKENDS_POSTGRES_ERROR_H
-#define OBX_BACKENDS_POSTGRES_ERROR_H
+/* backends/postgres/common/error.h - what libpq and the server say, as error values of outbox */
+#ifndef OBX_BACKENDS_POSTGRES_COMMON_ERROR_H
+#define OBX_BACKENDS_POSTGRES_COMMON_ERROR_H
 
 #include <libpq-fe.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/mysql/error.h - what the client library and the server say, as error values of outbox */
-#ifndef OBX_BACKENDS_MYSQL_ERROR_H
-#define OBX_BACKENDS_MYSQL_ERROR_H
+/* backends/mysql/common/error.h - what the client library and the server say, as error values of outbox */
+#ifndef OBX_BACKENDS_MYSQL_COMMON_ERROR_H
+#define OBX_BACKENDS_MYSQL_COMMON_ERROR_H
 
 #include <stdbool.h>
 

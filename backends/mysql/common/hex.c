@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/mysql/hex.c - values as hexadecimal digits, and whether they are text */
+/* backends/mysql/common/hex.c - values as hexadecimal digits, and whether they are text */
 #include "hex.h"
 
 char *mys_hex(char *to, const void *from, size_t size)

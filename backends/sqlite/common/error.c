@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sqlite/client/error.c - what went wrong, in the words of outbox, and what to do about it
+ * backends/sqlite/common/error.c - what went wrong, in the words of outbox, and what to do about it
  *
  * SQLite tells a missing table and a missing column only by their text, and a full disk sometimes only by errno.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sqlite/client/error.h - errors of SQLite in the words of outbox; shared by the store and the writer library
+/* backends/sqlite/common/error.h - errors of SQLite in the words of outbox; shared by the store and the writer library
  */
-#ifndef OBX_BACKENDS_SQLITE_CLIENT_ERROR_H
-#define OBX_BACKENDS_SQLITE_CLIENT_ERROR_H
+#ifndef OBX_BACKENDS_SQLITE_COMMON_ERROR_H
+#define OBX_BACKENDS_SQLITE_COMMON_ERROR_H
 
 #include <sqlite3.h>
 
