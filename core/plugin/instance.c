@@ -7,8 +7,8 @@
  */
 #include "base/error.h"
 #include "base/mem.h"
-#include "config/config.h"
 #include "plugin/internal.h"
+#include "plugin/section.h"
 
 #include <stdio.h>
 
@@ -17,26 +17,6 @@
 
 static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, const struct obx_section *section,
                 unsigned depth, struct obx_instance **instance, struct outbox_error *error);
-
-static int find_plugin(const struct obx_instance_setup *setup, enum outbox_kind kind, const struct obx_section *section,
-                       const struct obx_plugin **plugin, struct outbox_error *error)
-{
-    struct outbox_error local;
-    error = error ? error : &local;
-    error->code = OUTBOX_OK;
-    const char *name = obx_section_scalar(section, "plugin", error);
-    if (!name && error->code)
-        return error->code;
-    if (!name)
-        return obx_section_error(section, NULL, error, "plugin is missing: say which %s to use", obx_kind_name(kind));
-    int status = obx_registry_find(setup->registry, kind, name, plugin, error);
-    if (status) {
-        struct outbox_error reason = *error;
-        obx_section_error(section, "plugin", error, "%s", reason.text);
-        error->code = status;
-    }
-    return status;
-}
 
 static int name_instance(struct obx_instance *instance, const char *relay, struct outbox_error *error)
 {
@@ -73,27 +53,37 @@ static void salt_tokens(struct obx_instance *instance)
     instance->ops.salt = salt & 0xffff;
 }
 
-static int make_under(const struct obx_instance_setup *setup, struct obx_instance *instance,
+/* A decorator has a section `wraps:`, and no other plugin has. */
+static int check_wraps(const struct outbox_plugin *d, const struct obx_section *section,
+                       const struct obx_section *inner, unsigned depth, struct outbox_error *error)
+{
+    const char *kind = obx_kind_name(d->kind);
+    bool is_decorator = d->caps & OUTBOX_CAP_DECORATOR;
+    if (inner && !is_decorator)
+        return obx_section_error(section, "wraps", error, "%s %s wraps no other plugin: remove 'wraps'", kind, d->name);
+    if (!inner && is_decorator)
+        return obx_section_error(section, NULL, error, "%s %s wraps another %s: name it in 'wraps:'", kind, d->name,
+                                 kind);
+    if (inner && depth == OBX_STACK_MAX)
+        return obx_section_error(section, "wraps", error, "more than %d plugins wrap each other: remove some",
+                                 OBX_STACK_MAX);
+    return OUTBOX_OK;
+}
+
+static int make_inner(const struct obx_instance_setup *setup, struct obx_instance *instance,
                       const struct obx_section *section, unsigned depth, struct outbox_error *error)
 {
     const struct outbox_plugin *d = &instance->plugin->descriptor;
-    const char *kind = obx_kind_name(d->kind);
-    if (!(d->caps & OUTBOX_CAP_DECORATOR)) {
-        if (!obx_section_has(section, "wraps"))
-            return OUTBOX_OK;
-        return obx_section_error(section, "wraps", error, "%s %s wraps no other plugin: remove 'wraps'", kind, d->name);
-    }
-    if (!obx_section_has(section, "wraps"))
-        return obx_section_error(section, NULL, error, "%s %s wraps another %s: name it in 'wraps:'", kind, d->name,
-                                 kind);
-    if (depth == OBX_STACK_MAX)
-        return obx_section_error(section, "wraps", error, "more than %d plugins over each other", OBX_STACK_MAX);
-    const struct obx_section *below;
-    int status = obx_section_child(section, "wraps", &below, error);
-    return status ? status : make(setup, d->kind, below, depth + 1, &instance->inner, error);
+    const struct obx_section *inner;
+    int status = obx_plugin_section_inner(section, &inner, error);
+    if (!status)
+        status = check_wraps(d, section, inner, depth, error);
+    if (status || !inner)
+        return status;
+    return make(setup, d->kind, inner, depth + 1, &instance->inner, error);
 }
 
-/* Tie it to the instance above. */
+/* Give it to the instance that wraps it. */
 static void join(struct obx_instance *instance)
 {
     struct obx_instance *inner = instance->inner;
@@ -106,13 +96,6 @@ static void join(struct obx_instance *instance)
         .caps = obx_instance_caps(inner),
         .name = obx_instance_name(inner),
     };
-}
-
-static int set_options(struct obx_instance *instance, const struct obx_section *section, struct outbox_error *error)
-{
-    static const char *const ignore[] = {"plugin", "wraps", NULL};
-    const struct outbox_plugin *d = &instance->plugin->descriptor;
-    return obx_options_apply(d->options, d->option_count, d->option_size, ignore, section, instance->self, error);
 }
 
 static int init(struct obx_instance *instance, struct outbox_error *error)
@@ -140,7 +123,7 @@ static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, c
 {
     *result = NULL;
     const struct obx_plugin *plugin;
-    int status = find_plugin(setup, kind, section, &plugin, error);
+    int status = obx_plugin_section_find(setup->registry, kind, section, &plugin, error);
     if (status)
         return status;
     struct obx_instance *instance = allocate(setup, plugin);
@@ -148,15 +131,16 @@ static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, c
         return obx_error_no_memory(error);
     status = name_instance(instance, setup->relay, error);
     if (!status)
-        status = make_under(setup, instance, section, depth, error);
+        status = make_inner(setup, instance, section, depth, error);
     if (!status && instance->inner)
         join(instance);
     salt_tokens(instance);
     if (!status)
-        status = set_options(instance, section, error);
+        status = obx_plugin_section_apply(plugin, section, instance->self, error);
     if (!status)
         status = init(instance, error);
     if (status) {
+        obx_section_locate(section, error); /* a plugin knows no place in the file */
         obx_instance_free(instance);
         return status;
     }

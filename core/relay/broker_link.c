@@ -24,7 +24,7 @@ static void start(struct obx_stages *stages)
     struct obx_link *broker = stages->broker;
     struct obx_call *call = obx_link_begin(broker, broker, on_started);
     OBX_FAILPOINT(relay, before_broker_start);
-    obx_broker_start(obx_link_instance(broker), call, obx_context_store_timeout(&stages->context));
+    obx_broker_start(obx_link_instance(broker), call, obx_relay_context_store_timeout(&stages->context));
 }
 
 void obx_broker_link_step(struct obx_stages *stages)

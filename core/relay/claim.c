@@ -114,7 +114,7 @@ static void retry_again(struct obx_claimer *claimer, uint64_t pause_ns)
 
 static void on_failed(struct obx_claimer *claimer, const struct outbox_error *error)
 {
-    struct obx_context *context = &claimer->stages->context;
+    struct obx_relay_context *context = &claimer->stages->context;
     if (claimer->is_retry)
         retry_again(claimer, RETRY_PAUSE_NS);
     if (error->code == OUTBOX_E_AGAIN)
@@ -136,7 +136,7 @@ static void on_too_late(struct obx_claimer *claimer, const struct outbox_error *
 
 static void on_empty_poll(struct obx_claimer *claimer)
 {
-    const struct obx_context *context = &claimer->stages->context;
+    const struct obx_relay_context *context = &claimer->stages->context;
     claimer->saw_empty = !claimer->schedule.woken;
     obx_poll_schedule_after_nothing(&claimer->schedule, context->now, claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP,
                                     (uint64_t)context->settings.poll_interval_max_ms * OBX_MS);
@@ -162,7 +162,7 @@ static void estimate_row(struct obx_claimer *claimer, const struct outbox_batch 
 
 static void on_polled_rows(struct obx_claimer *claimer, bool more)
 {
-    const struct obx_context *context = &claimer->stages->context;
+    const struct obx_relay_context *context = &claimer->stages->context;
     obx_poll_schedule_after_rows(&claimer->schedule, context->now, has_wakeup(claimer), more);
     if (more)
         claimer->ramp = OBX_MIN(claimer->ramp * 2, (uint32_t)context->settings.claim_rows);
@@ -221,7 +221,7 @@ static void on_answer(void *stage, const struct outbox_error *error)
 
 static void set_limits(struct obx_claimer *claimer)
 {
-    const struct obx_context *context = &claimer->stages->context;
+    const struct obx_relay_context *context = &claimer->stages->context;
     uint64_t memory = (uint64_t)context->settings.max_in_flight_bytes;
     uint64_t left = memory - context->stats.in_flight_bytes;
     claimer->claim.max_bytes = OBX_MIN(left, memory / 4);
@@ -233,13 +233,13 @@ static void set_limits(struct obx_claimer *claimer)
 
 static void submit(struct obx_claimer *claimer)
 {
-    struct obx_context *context = &claimer->stages->context;
+    struct obx_relay_context *context = &claimer->stages->context;
     obx_poll_schedule_begin(&claimer->schedule, context->now);
     context->stats.claims++;
     OBX_FAILPOINT(relay, before_claim);
     obx_store_claim(obx_link_instance(claimer->stages->store),
                     obx_request_begin(&claimer->request, context, claimer, on_answer),
-                    obx_context_store_timeout(context), &claimer->claim);
+                    obx_relay_context_store_timeout(context), &claimer->claim);
 }
 
 static void retry(struct obx_claimer *claimer)
@@ -281,8 +281,8 @@ static void poll(struct obx_claimer *claimer)
 static bool may_claim(const struct obx_claimer *claimer)
 {
     const struct obx_stages *stages = claimer->stages;
-    const struct obx_context *context = &stages->context;
-    if (!obx_link_up(stages->store) || !obx_context_accepts_rows(context) || obx_request_busy(&claimer->request))
+    const struct obx_relay_context *context = &stages->context;
+    if (!obx_link_up(stages->store) || !obx_relay_context_accepts_rows(context) || obx_request_busy(&claimer->request))
         return false;
     if (!obx_dead_letters_keys_known(stages->dead_letters) || obx_dead_letters_full(stages->dead_letters))
         return false;

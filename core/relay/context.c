@@ -7,13 +7,13 @@
 static void complete(struct obx_call *call, const struct outbox_error *error)
 {
     struct obx_request *request = OBX_CONTAINER(call, struct obx_request, call);
-    struct obx_context *context = request->context;
-    obx_context_update_now(context);
+    struct obx_relay_context *context = request->context;
+    obx_relay_context_update_now(context);
     request->done(request->stage, error); /* the request may be in use again, or its memory recycled */
     obx_tick_soon(context);
 }
 
-struct obx_call *obx_request_begin(struct obx_request *request, struct obx_context *context, void *stage,
+struct obx_call *obx_request_begin(struct obx_request *request, struct obx_relay_context *context, void *stage,
                                    void (*done)(void *stage, const struct outbox_error *error))
 {
     request->call.done = complete;
@@ -23,19 +23,19 @@ struct obx_call *obx_request_begin(struct obx_request *request, struct obx_conte
     return &request->call;
 }
 
-void obx_trouble_show(struct obx_context *context, const char *subject, const char *text)
+void obx_trouble_show(struct obx_relay_context *context, const char *subject, const char *text)
 {
     char *shown = context->stats.last_error;
     size_t size = sizeof context->stats.last_error;
     snprintf(shown, size, "%s: %.*s", subject, (int)(size - 16), text);
 }
 
-void obx_trouble_begin(struct obx_context *context, enum obx_trouble trouble)
+void obx_trouble_begin(struct obx_relay_context *context, enum obx_trouble trouble)
 {
     context->troubles |= trouble;
 }
 
-void obx_trouble_end(struct obx_context *context, unsigned trouble)
+void obx_trouble_end(struct obx_relay_context *context, unsigned trouble)
 {
     context->troubles &= ~trouble;
     if (!context->troubles)

@@ -17,7 +17,7 @@
 /* What may keep an error in stats.last_error. */
 enum obx_trouble { OBX_TROUBLE_STORE = 1, OBX_TROUBLE_BROKER = 2, OBX_TROUBLE_STALL = 4 };
 
-struct obx_context {
+struct obx_relay_context {
     struct obx_loop *loop;
     const struct obx_log *log;
     char *name; /* of the relay; owned by relay.c */
@@ -34,30 +34,30 @@ struct obx_context {
 #define OBX_RELAY_LOG(context, level, ...) obx_log_write((context)->log, level, (context)->name, __VA_ARGS__)
 
 /* Read the clock. At the start of a tick and of a completion, nowhere else. */
-static inline void obx_context_update_now(struct obx_context *context)
+static inline void obx_relay_context_update_now(struct obx_relay_context *context)
 {
     context->now = obx_loop_now(context->loop);
 }
 
 /* New rows may be claimed and published. */
-static inline bool obx_context_accepts_rows(const struct obx_context *context)
+static inline bool obx_relay_context_accepts_rows(const struct obx_relay_context *context)
 {
     return !context->stopping && !context->halted;
 }
 
-static inline uint32_t obx_context_store_timeout(const struct obx_context *context)
+static inline uint32_t obx_relay_context_store_timeout(const struct obx_relay_context *context)
 {
     return (uint32_t)context->settings.store_timeout_ms;
 }
 
 /* Run a tick after the current stack has unwound. Several calls before it give one tick. */
-static inline void obx_tick_soon(struct obx_context *context)
+static inline void obx_tick_soon(struct obx_relay_context *context)
 {
     context->loop->ops->defer(context->loop, &context->tick);
 }
 
 /* In a step: has the moment come? If not, a tick runs at that moment. */
-static inline bool obx_due(struct obx_context *context, uint64_t at)
+static inline bool obx_due(struct obx_relay_context *context, uint64_t at)
 {
     if (context->now >= at)
         return true;
@@ -70,13 +70,13 @@ static inline bool obx_due(struct obx_context *context, uint64_t at)
 /* One operation of a stage, one at a time. done() runs on the loop thread with context->now read; a tick follows. */
 struct obx_request {
     struct obx_call call; /* what a function of plugin/instance.h takes */
-    struct obx_context *context;
+    struct obx_relay_context *context;
     void (*done)(void *stage, const struct outbox_error *error); /* error is never NULL; code 0: success */
     void *stage;
 };
 
 /* The request must not be in flight. It gives the call to submit. */
-struct obx_call *obx_request_begin(struct obx_request *request, struct obx_context *context, void *stage,
+struct obx_call *obx_request_begin(struct obx_request *request, struct obx_relay_context *context, void *stage,
                                    void (*done)(void *stage, const struct outbox_error *error));
 
 static inline bool obx_request_busy(const struct obx_request *request)
@@ -87,9 +87,9 @@ static inline bool obx_request_busy(const struct obx_request *request)
 /* ---- the error that the status shows ----------------------------------------------------------------------------- */
 
 /* Show "subject: text" as the last error. */
-void obx_trouble_show(struct obx_context *context, const char *subject, const char *text);
-void obx_trouble_begin(struct obx_context *context, enum obx_trouble trouble);
+void obx_trouble_show(struct obx_relay_context *context, const char *subject, const char *text);
+void obx_trouble_begin(struct obx_relay_context *context, enum obx_trouble trouble);
 /* The shown error disappears when no trouble is left. trouble 0: ends none, only looks. */
-void obx_trouble_end(struct obx_context *context, unsigned trouble);
+void obx_trouble_end(struct obx_relay_context *context, unsigned trouble);
 
 #endif

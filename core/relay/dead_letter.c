@@ -123,7 +123,7 @@ bool obx_dead_letters_idle(const struct obx_dead_letters *letters)
 static void on_moved(void *stage, const struct outbox_error *error)
 {
     struct obx_dead_letters *letters = stage;
-    struct obx_context *context = &letters->stages->context;
+    struct obx_relay_context *context = &letters->stages->context;
     OBX_FAILPOINT(relay, after_dead_letter);
     if (error->code == OUTBOX_E_AGAIN) {
         letters->move_at = context->now + MOVE_AGAIN_NS;
@@ -156,14 +156,14 @@ static void fill_move(struct obx_dead_letters *letters)
 
 static void move_rows(struct obx_dead_letters *letters)
 {
-    struct obx_context *context = &letters->stages->context;
+    struct obx_relay_context *context = &letters->stages->context;
     if (!obx_due(context, letters->move_at))
         return;
     fill_move(letters);
     OBX_FAILPOINT(relay, before_dead_letter);
     obx_store_dead_letter(obx_link_instance(letters->stages->store),
                           obx_request_begin(&letters->move_request, context, letters, on_moved),
-                          obx_context_store_timeout(context), &letters->move);
+                          obx_relay_context_store_timeout(context), &letters->move);
 }
 
 /* ---- the keys that have dead letters ----------------------------------------------------------------------------- */
@@ -192,7 +192,7 @@ static void on_keys_read(void *stage, const struct outbox_error *error)
 
 static void read_keys(struct obx_dead_letters *letters)
 {
-    struct obx_context *context = &letters->stages->context;
+    struct obx_relay_context *context = &letters->stages->context;
     if (obx_request_busy(&letters->keys_request) || !obx_due(context, letters->read_keys_at))
         return;
     obx_key_set_clear(letters->stages->dead_letter_keys);
@@ -202,7 +202,7 @@ static void read_keys(struct obx_dead_letters *letters)
         .struct_size = sizeof letters->keys, .action = OUTBOX_DEAD_KEYS, .row = on_key, .arg = letters};
     obx_store_dead(obx_link_instance(letters->stages->store),
                    obx_request_begin(&letters->keys_request, context, letters, on_keys_read),
-                   obx_context_store_timeout(context), &letters->keys);
+                   obx_relay_context_store_timeout(context), &letters->keys);
 }
 
 bool obx_dead_letters_keys_known(const struct obx_dead_letters *letters)

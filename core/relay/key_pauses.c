@@ -21,7 +21,7 @@ static enum outbox_log_level level_of(const struct obx_stages *stages, const str
 
 static void pause_key(struct obx_stages *stages, struct obx_key *key)
 {
-    struct obx_context *context = &stages->context;
+    struct obx_relay_context *context = &stages->context;
     const struct obx_relay_settings *settings = &context->settings;
     const struct obx_last_failure *failure = obx_key_last_failure(key);
     key->draining = false;

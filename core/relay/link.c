@@ -11,7 +11,7 @@
 #define STOP_AGAIN_NS (10 * OBX_MS)
 
 struct obx_link {
-    struct obx_context *context;
+    struct obx_relay_context *context;
     enum outbox_kind kind;
     const char *name; /* "store", "broker" */
     enum obx_trouble trouble;
@@ -27,7 +27,7 @@ struct obx_link {
     struct outbox_error error;
 };
 
-struct obx_link *obx_link_new(struct obx_context *context, enum outbox_kind kind)
+struct obx_link *obx_link_new(struct obx_relay_context *context, enum outbox_kind kind)
 {
     struct obx_link *link = obx_alloc(sizeof *link);
     if (!link)
@@ -56,7 +56,7 @@ static void on_wake(void *arg)
 static void on_lost(void *arg, const struct outbox_error *error)
 {
     struct obx_link *link = arg;
-    obx_context_update_now(link->context);
+    obx_relay_context_update_now(link->context);
     obx_link_lost(link, error);
 }
 
@@ -74,9 +74,7 @@ int obx_link_open(struct obx_link *link, struct obx_registry *registry, const st
         return obx_section_error(relay, NULL, error, "relay '%s' has no %s; add '%s:' with 'plugin:'", setup.relay,
                                  link->name, link->name);
     int code = obx_section_child(relay, link->name, &setup.section, error);
-    if (!code && (code = obx_instance_new(&setup, link->kind, &link->instance, error)))
-        obx_section_locate(setup.section, error);
-    return code;
+    return code ? code : obx_instance_new(&setup, link->kind, &link->instance, error);
 }
 
 void obx_link_reset(struct obx_link *link)
@@ -195,7 +193,7 @@ void obx_link_stand_by(struct obx_link *link, const struct outbox_error *error, 
 static void on_stopped(void *stage, const struct outbox_error *error)
 {
     struct obx_link *link = stage;
-    struct obx_context *context = link->context;
+    struct obx_relay_context *context = link->context;
     (void)error;
     if (obx_call_refused(&link->stop.call)) {
         link->retry_at = context->now + STOP_AGAIN_NS;

@@ -25,7 +25,7 @@ enum obx_link_state {
 struct obx_link;
 
 /* NULL: no memory. */
-struct obx_link *obx_link_new(struct obx_context *context, enum outbox_kind kind);
+struct obx_link *obx_link_new(struct obx_relay_context *context, enum outbox_kind kind);
 void obx_link_free(struct obx_link *link); /* and its instance; NULL is fine */
 
 /* Make the instance of the section `store` or `broker` of a relay. wake: there may be new rows; NULL

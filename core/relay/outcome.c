@@ -102,7 +102,7 @@ void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outco
 static struct obx_key *block(struct obx_stages *stages, const struct outbox_message *message,
                              struct outbox_position position, const struct outbox_error *error)
 {
-    struct obx_context *context = &stages->context;
+    struct obx_relay_context *context = &stages->context;
     uint64_t hash = obx_order_key(context->settings.order, message, position);
     struct obx_key *key = obx_keys_block(stages->keys, hash, position, context->now);
     if (key && (obx_key_is_first(key, position) || !obx_key_failed(key))) {

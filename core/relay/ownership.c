@@ -57,7 +57,7 @@ const char *obx_ownership_owner(const struct obx_ownership *ownership)
 
 /* ---- acquiring --------------------------------------------------------------------------------------------------- */
 
-static uint64_t renew_interval(const struct obx_context *context)
+static uint64_t renew_interval(const struct obx_relay_context *context)
 {
     return (uint64_t)context->settings.lease_ms * OBX_MS / 4;
 }
@@ -87,7 +87,7 @@ static void become_owner(struct obx_ownership *ownership)
 
 static void stand_by(struct obx_ownership *ownership, const struct outbox_error *error)
 {
-    struct obx_context *context = &ownership->stages->context;
+    struct obx_relay_context *context = &ownership->stages->context;
     const char *owner = ownership->acquire.owner;
     if (!ownership->standby)
         OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "store: standing by, the outbox is owned by %s",
@@ -113,13 +113,13 @@ static void on_acquired(void *stage, const struct outbox_error *error)
 
 static void acquire(struct obx_ownership *ownership)
 {
-    struct obx_context *context = &ownership->stages->context;
+    struct obx_relay_context *context = &ownership->stages->context;
     struct obx_link *store = ownership->stages->store;
     ownership->acquire = (struct outbox_acquire){.struct_size = sizeof ownership->acquire,
                                                  .lease_ms = (uint32_t)context->settings.lease_ms};
     OBX_FAILPOINT(relay, before_acquire);
     obx_store_acquire(obx_link_instance(store), obx_link_begin(store, ownership, on_acquired),
-                      obx_context_store_timeout(context), &ownership->acquire);
+                      obx_relay_context_store_timeout(context), &ownership->acquire);
 }
 
 /* ---- starting ---------------------------------------------------------------------------------------------------- */
@@ -144,7 +144,7 @@ static void start(struct obx_ownership *ownership)
                                                    .columns = stages->route->columns.list};
     struct obx_call *call = obx_link_begin(stages->store, ownership, on_started);
     OBX_FAILPOINT(relay, before_store_start);
-    obx_store_start(obx_link_instance(stages->store), call, obx_context_store_timeout(&stages->context),
+    obx_store_start(obx_link_instance(stages->store), call, obx_relay_context_store_timeout(&stages->context),
                     &ownership->start);
 }
 
@@ -182,7 +182,7 @@ static void on_renewed(void *stage, const struct outbox_error *error)
 
 void obx_ownership_renew_step(struct obx_ownership *ownership)
 {
-    struct obx_context *context = &ownership->stages->context;
+    struct obx_relay_context *context = &ownership->stages->context;
     struct obx_link *store = ownership->stages->store;
     if (!obx_link_up(store) || !obx_store_can_renew(obx_link_instance(store)) ||
         obx_request_busy(&ownership->renew_request) || !obx_due(context, ownership->renew_at))
@@ -191,5 +191,5 @@ void obx_ownership_renew_step(struct obx_ownership *ownership)
     OBX_FAILPOINT(relay, before_renew);
     obx_store_renew(obx_link_instance(store),
                     obx_request_begin(&ownership->renew_request, context, ownership, on_renewed),
-                    obx_context_store_timeout(context));
+                    obx_relay_context_store_timeout(context));
 }

@@ -220,7 +220,7 @@ void obx_pipeline_set_reread(struct obx_pipeline *pipeline, bool reread)
 unsigned obx_pipeline_after_facts(const struct obx_pipeline *pipeline, const struct obx_batch *batch)
 {
     unsigned facts = batch->epoch != pipeline->epoch ? OBX_AFTER_OTHER_EPOCH : 0;
-    if (!obx_context_accepts_rows(&pipeline->stages->context) || pipeline->reread)
+    if (!obx_relay_context_accepts_rows(&pipeline->stages->context) || pipeline->reread)
         facts |= OBX_AFTER_NO_PUBLISH;
     return facts;
 }

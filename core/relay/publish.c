@@ -201,7 +201,7 @@ static bool may_publish(struct obx_publisher *publisher)
     struct obx_stages *stages = publisher->stages;
     if (!obx_pipeline_count(stages->pipeline, OBX_BATCH_READY))
         return false;
-    if (!obx_link_up(stages->broker) || !obx_context_accepts_rows(&stages->context))
+    if (!obx_link_up(stages->broker) || !obx_relay_context_accepts_rows(&stages->context))
         return false;
     if (obx_pipeline_order_held(stages->pipeline) || !obx_dead_letters_keys_known(stages->dead_letters))
         return false;

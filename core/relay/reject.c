@@ -21,7 +21,7 @@ static void log_blocked(struct obx_stages *stages, const struct obx_key *key, co
 static bool block(struct obx_stages *stages, const struct outbox_message *message, struct outbox_position position,
                   const struct outbox_error *error)
 {
-    const struct obx_context *context = &stages->context;
+    const struct obx_relay_context *context = &stages->context;
     uint64_t hash = obx_order_key(context->settings.order, message, position);
     struct obx_key *key = obx_keys_block(stages->keys, hash, position, context->now);
     if (!key)

@@ -70,7 +70,7 @@ static void step_all(struct obx_stages *stages)
 
 static void step_end(struct obx_relay *relay)
 {
-    struct obx_context *context = &relay->stages.context;
+    struct obx_relay_context *context = &relay->stages.context;
     if (!context->stopping) {
         obx_status_report_drained(&relay->status);
     } else if (obx_stop_step(&relay->stages, relay->stop_deadline)) {
@@ -84,7 +84,7 @@ static void tick(struct obx_task *task)
     struct obx_relay *relay = OBX_CONTAINER(task, struct obx_relay, stages.context.tick);
     if (!relay->running)
         return; /* not covered: a stop ends with its tick */
-    obx_context_update_now(&relay->stages.context);
+    obx_relay_context_update_now(&relay->stages.context);
     relay->stages.context.next_due = UINT64_MAX;
     step_all(&relay->stages);
     step_end(relay);
@@ -225,7 +225,7 @@ void obx_relay_start(struct obx_relay *relay)
     relay->running = true;
     relay->stopped = NULL;
     stages->context.stopping = stages->context.halted = false;
-    obx_context_update_now(&stages->context);
+    obx_relay_context_update_now(&stages->context);
     obx_status_start(&relay->status);
     obx_ownership_start(stages->ownership);
     obx_link_reset(stages->store);
@@ -236,7 +236,7 @@ void obx_relay_start(struct obx_relay *relay)
 
 void obx_relay_stop(struct obx_relay *relay, uint32_t deadline_ms, void (*stopped)(void *arg), void *arg)
 {
-    struct obx_context *context = &relay->stages.context;
+    struct obx_relay_context *context = &relay->stages.context;
     uint64_t deadline = obx_loop_now(context->loop) + deadline_ms * OBX_MS;
     relay->stop_deadline = context->stopping ? OBX_MIN(relay->stop_deadline, deadline) : deadline;
     if (!relay->running) {

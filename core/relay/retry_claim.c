@@ -52,7 +52,7 @@ static bool has_room(struct obx_retry_claim *retry)
 
 bool obx_retry_claim_due(struct obx_retry_claim *retry)
 {
-    struct obx_context *context = &retry->stages->context;
+    struct obx_relay_context *context = &retry->stages->context;
     struct obx_key *key = obx_keys_next(retry->stages->keys);
     if (!key || retry->in_pipeline || !obx_link_up(retry->stages->broker))
         return false;

@@ -58,7 +58,7 @@ void obx_settler_reset(struct obx_settler *settler)
 static void on_success(struct obx_settler *settler)
 {
     struct obx_pipeline *pipeline = settler->stages->pipeline;
-    struct obx_context *context = &settler->stages->context;
+    struct obx_relay_context *context = &settler->stages->context;
     settler->failures = 0;
     if (settler->failure_logged) {
         settler->failure_logged = false;
@@ -75,7 +75,7 @@ static void on_success(struct obx_settler *settler)
 /* A deadlock or a wait for a lock passes and is not logged, unless it lasts. */
 static void on_again(struct obx_settler *settler, const struct outbox_error *error)
 {
-    struct obx_context *context = &settler->stages->context;
+    struct obx_relay_context *context = &settler->stages->context;
     if (!settler->failures++)
         settler->failing_since = context->now;
     settler->settle_at = context->now + obx_backoff(context->loop, settler->failures, AGAIN_MIN_MS, AGAIN_MAX_MS);
@@ -178,7 +178,7 @@ static bool has_min_rows(const struct obx_pipeline *pipeline)
 /* A stop, a rewind, keys that are retried, or memory waits until these rows are removed. */
 static bool is_awaited(const struct obx_stages *stages)
 {
-    const struct obx_context *context = &stages->context;
+    const struct obx_relay_context *context = &stages->context;
     return context->stopping || obx_claimer_rewinding(stages->claimer) ||
            obx_retry_claim_in_pipeline(stages->retry_claim) ||
            context->stats.in_flight_bytes >= (uint64_t)context->settings.max_in_flight_bytes / 4;
@@ -186,7 +186,7 @@ static bool is_awaited(const struct obx_stages *stages)
 
 static bool is_time(struct obx_settler *settler)
 {
-    struct obx_context *context = &settler->stages->context;
+    struct obx_relay_context *context = &settler->stages->context;
     if (!obx_due(context, settler->settle_at))
         return false;
     return is_awaited(settler->stages) || has_min_rows(settler->stages->pipeline) ||
@@ -195,13 +195,13 @@ static bool is_time(struct obx_settler *settler)
 
 static void submit(struct obx_settler *settler)
 {
-    struct obx_context *context = &settler->stages->context;
+    struct obx_relay_context *context = &settler->stages->context;
     settler->settled_at = context->now;
     context->stats.settles++;
     OBX_FAILPOINT(relay, before_settle);
     obx_store_settle(obx_link_instance(settler->stages->store),
                      obx_request_begin(&settler->request, context, settler, on_answer),
-                     obx_context_store_timeout(context), &settler->settle);
+                     obx_relay_context_store_timeout(context), &settler->settle);
 }
 
 void obx_settler_step(struct obx_settler *settler)

@@ -48,7 +48,7 @@ struct obx_ownership;
 
 /* Made once by relay.c, which owns them all; each pointer stays. */
 struct obx_stages {
-    struct obx_context context;
+    struct obx_relay_context context;
     struct obx_relay_events events;
     struct obx_keys *keys;
     struct obx_key_set *dead_letter_keys;

@@ -40,7 +40,7 @@ static void report(struct obx_stall_watchdog *watchdog)
 {
     static const char advice[] = "no outcome for 10 s of the events in flight; is the broker up, and are enough of its "
                                  "replicas in sync?";
-    struct obx_context *context = &watchdog->stages->context;
+    struct obx_relay_context *context = &watchdog->stages->context;
     if (watchdog->stalled) {
         OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "broker: %s", advice);
         obx_trouble_begin(context, OBX_TROUBLE_STALL);

@@ -10,7 +10,7 @@
 
 #define STOP_GRACE_MS 200 /* at least that for the stop of each plugin */
 
-static uint32_t left_ms(const struct obx_context *context, uint64_t deadline)
+static uint32_t left_ms(const struct obx_relay_context *context, uint64_t deadline)
 {
     uint64_t left = deadline > context->now ? (deadline - context->now) / OBX_MS : 0;
     return (uint32_t)OBX_MAX(left, (uint64_t)STOP_GRACE_MS);
@@ -25,7 +25,7 @@ static bool has_rows_to_settle(const struct obx_stages *stages)
 }
 
 /* A stop of a plugin that began in a reconnect has a longer timeout than what is left now. */
-static bool past_grace(struct obx_context *context, uint64_t deadline, uint64_t stops)
+static bool past_grace(struct obx_relay_context *context, uint64_t deadline, uint64_t stops)
 {
     return obx_due(context, deadline + stops * STOP_GRACE_MS * OBX_MS);
 }
@@ -68,7 +68,7 @@ void obx_stop_release(struct obx_stages *stages)
 
 bool obx_stop_step(struct obx_stages *stages, uint64_t deadline)
 {
-    struct obx_context *context = &stages->context;
+    struct obx_relay_context *context = &stages->context;
     obx_pipeline_skip_ready(stages->pipeline);
     bool late = obx_due(context, deadline);
     if (!stop_broker(stages, deadline, late))

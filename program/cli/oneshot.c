@@ -21,10 +21,7 @@ int obx_oneshot_open(struct obx_oneshot *oneshot, struct obx_context *context, c
         return status;
     const struct obx_instance_setup setup = {
         .loop = context->loop, .registry = context->registry, .log = context->log, .relay = relay, .section = section};
-    status = obx_instance_new(&setup, kind, &oneshot->instance, error);
-    if (status)
-        obx_section_locate(section, error);
-    return status;
+    return obx_instance_new(&setup, kind, &oneshot->instance, error);
 }
 
 static void on_done(struct obx_call *call, const struct outbox_error *error)

@@ -8,50 +8,32 @@
 #include "cli/print_config.h"
 
 #include "base/error.h"
-#include "base/mem.h"
 #include "config/print.h"
+#include "plugin/section.h"
 #include "relay/settings.h"
 
-static int print_plugin(struct obx_context *context, struct obx_print *print, enum outbox_kind kind, const char *title,
-                        const struct obx_section *section, struct outbox_error *error);
-
-static int print_wrapped(struct obx_context *context, struct obx_print *print, enum outbox_kind kind,
-                         const struct obx_section *section, struct outbox_error *error)
-{
-    const struct obx_section *inner;
-    if (!obx_section_has(section, "wraps"))
-        return OUTBOX_OK;
-    int status = obx_section_child(section, "wraps", &inner, error);
-    return status ? status : print_plugin(context, print, kind, "wraps", inner, error);
-}
-
+/* A plugin with its options, and the plugins that it wraps inside. */
 static int print_plugin(struct obx_context *context, struct obx_print *print, enum outbox_kind kind, const char *title,
                         const struct obx_section *section, struct outbox_error *error)
 {
-    static const char *const host_keys[] = {"plugin", "wraps", NULL};
     const struct obx_plugin *plugin;
-    const char *name = obx_section_scalar(section, "plugin", error);
-    if (!name)
-        return error->code ? error->code
-                           : obx_section_error(section, NULL, error, "%s has no plugin: add the key 'plugin'", title);
-    int status = obx_registry_find(context->registry, kind, name, &plugin, error);
+    const struct obx_section *inner;
+    int status = obx_plugin_section_find(context->registry, kind, section, &plugin, error);
+    if (!status)
+        status = obx_plugin_section_inner(section, &inner, error);
     if (status)
         return status;
     const struct outbox_plugin *descriptor = &plugin->descriptor;
-    void *instance = obx_alloc(descriptor->instance_size);
-    if (!instance)
-        return obx_error_no_memory(error);
-    status = obx_options_apply(descriptor->options, descriptor->option_count, descriptor->option_size, host_keys,
-                               section, instance, error);
-    if (!status) {
-        obx_print_open(print, title);
-        obx_print_text(print, "plugin", name);
-        obx_print_options(print, descriptor->options, descriptor->option_count, descriptor->option_size, instance);
-        status = print_wrapped(context, print, kind, section, error);
-        obx_print_close(print);
-    }
-    obx_wipe(instance, descriptor->instance_size);
-    obx_free(instance);
+    void *options = obx_plugin_section_read(plugin, section, error);
+    if (!options)
+        return error->code;
+    obx_print_open(print, title);
+    obx_print_text(print, "plugin", descriptor->name);
+    obx_print_options(print, descriptor->options, descriptor->option_count, descriptor->option_size, options);
+    obx_plugin_section_free(plugin, options);
+    if (inner)
+        status = print_plugin(context, print, kind, "wraps", inner, error);
+    obx_print_close(print);
     return status;
 }
 

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "config/table.h"
+#include "plugin/section.h"
 
 /* The store or broker of one relay. */
 struct target {
@@ -38,45 +39,26 @@ struct targets {
 static const struct obx_section *innermost(const struct obx_context *context, const char *relay, enum outbox_kind kind)
 {
     const struct obx_section *section;
-    struct outbox_error ignored;
     const char *title = kind == OUTBOX_STORE ? "store" : "broker";
-    int status = obx_relay_section(context->config, relay, &section, &ignored);
+    int status = obx_relay_section(context->config, relay, &section, NULL);
     if (!status)
-        status = obx_section_child(section, title, &section, &ignored);
-    while (!status && obx_section_has(section, "wraps"))
-        status = obx_section_child(section, "wraps", &section, &ignored);
-    return status ? NULL : section;
+        status = obx_section_child(section, title, &section, NULL);
+    return status ? NULL : obx_plugin_section_innermost(section);
 }
 
-static const struct obx_plugin *plugin_of(const struct obx_context *context, enum outbox_kind kind,
-                                          const struct obx_section *section)
-{
-    const struct obx_plugin *plugin;
-    struct outbox_error ignored;
-    const char *name = section ? obx_section_scalar(section, "plugin", &ignored) : NULL;
-    return name && !obx_registry_find(context->registry, kind, name, &plugin, &ignored) ? plugin : NULL;
-}
-
+/* A target that cannot be read is not compared: making the relay reports the error. */
 static int read_target(const struct obx_context *context, enum outbox_kind kind, struct target *target,
                        struct outbox_error *error)
 {
-    static const char *const host_keys[] = {"plugin", NULL};
-    struct outbox_error ignored;
+    struct outbox_error why;
+    const struct obx_plugin *plugin;
     target->section = innermost(context, target->relay, kind);
-    const struct obx_plugin *plugin = plugin_of(context, kind, target->section);
-    if (!plugin)
+    if (!target->section || obx_plugin_section_find(context->registry, kind, target->section, &plugin, NULL))
         return OUTBOX_OK;
-    const struct outbox_plugin *descriptor = &plugin->descriptor;
-    target->options = obx_alloc(descriptor->instance_size);
-    if (!target->options)
-        return obx_error_no_memory(error);
-    target->plugin = plugin;
-    if (obx_options_apply(descriptor->options, descriptor->option_count, descriptor->option_size, host_keys,
-                          target->section, target->options, &ignored)) {
-        obx_wipe(target->options, descriptor->instance_size);
-        target->plugin = NULL;
-    }
-    return OUTBOX_OK;
+    target->options = obx_plugin_section_read(plugin, target->section, &why);
+    if (target->options)
+        target->plugin = plugin;
+    return !target->options && why.code == OUTBOX_E_NO_MEMORY ? obx_error_no_memory(error) : OUTBOX_OK;
 }
 
 static int read_targets(const struct obx_context *context, struct targets *targets, struct outbox_error *error)
@@ -97,10 +79,8 @@ static int read_targets(const struct obx_context *context, struct targets *targe
 static void free_targets(struct targets *targets)
 {
     for (uint32_t i = 0; targets->list && i < targets->count; i++) {
-        struct target *target = &targets->list[i];
-        if (target->plugin)
-            obx_wipe(target->options, target->plugin->descriptor.instance_size); /* a dsn may have a password */
-        obx_free(target->options);
+        if (targets->list[i].plugin)
+            obx_plugin_section_free(targets->list[i].plugin, targets->list[i].options);
     }
     obx_free(targets->list);
 }

@@ -18,6 +18,7 @@
 #include "cli/add_lines.h"
 #include "cli/exit_code.h"
 #include "cli/ndjson.h"
+#include "plugin/section.h"
 #include "verbs/verbs.h"
 
 enum { TYPE = 1, AGGREGATE_TYPE, AGGREGATE_ID, PAYLOAD, EVENT_ID, HEADERS, NULL_PAYLOAD, NDJSON };
@@ -118,14 +119,11 @@ static int check_headers(const char *text, struct outbox_error *error)
 static bool requires_uuids(struct obx_context *context, const char *relay)
 {
     const struct obx_section *section, *columns;
-    struct outbox_error ignored;
-    if (obx_relay_section(context->config, relay, &section, &ignored) ||
-        obx_section_child(section, "store", &section, &ignored))
+    if (obx_relay_section(context->config, relay, &section, NULL) ||
+        obx_section_child(section, "store", &section, NULL))
         return true;
-    while (obx_section_has(section, "wraps")) /* inside decorators */
-        if (obx_section_child(section, "wraps", &section, &ignored))
-            return true;
-    return obx_section_child(section, "columns", &columns, &ignored) || !obx_section_has(columns, "event_id");
+    section = obx_plugin_section_innermost(section);
+    return !section || obx_section_child(section, "columns", &columns, NULL) || !obx_section_has(columns, "event_id");
 }
 
 static int read_payload(const struct request *request, struct obx_buf *text, struct outbox_bytes *payload,

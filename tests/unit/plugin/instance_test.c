@@ -24,7 +24,7 @@ Test(instance, a_section_without_plugin_is_refused)
     struct fixture f;
     fixture_open(&f, OUTBOX_STORE, "note: hello");
     cr_assert_eq(f.status, OUTBOX_E_CONFIG);
-    cr_assert_str_eq(f.error.text, "test.yaml:1:1: plugin is missing: say which store to use");
+    cr_assert_str_eq(f.error.text, "test.yaml:1:1: plugin is missing: add 'plugin:' with the name of a store");
     cr_assert_null(f.instance);
     fixture_close(&f);
     cr_assert_eq(mem_live(), 0);
@@ -45,7 +45,7 @@ Test(instance, init_may_fail_and_is_finished_all_the_same)
     struct fixture f;
     fixture_open(&f, OUTBOX_STORE, "{plugin: pass, fail_init: true, wraps: {plugin: stub}}");
     cr_assert_eq(f.status, OUTBOX_E_CONFIG);
-    cr_assert_str_eq(f.error.text, "init of the stub: fail_init is set");
+    cr_assert_str_eq(f.error.text, "test.yaml:1:1: init of the stub: fail_init is set");
     cr_assert_null(f.instance);
     cr_assert_eq(stub_alive, 0);
     fixture_close(&f);

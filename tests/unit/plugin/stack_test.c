@@ -222,7 +222,7 @@ Test(stack, there_is_an_end_to_stacking)
     struct fixture f;
     fixture_open(&f, OUTBOX_BROKER, yaml);
     cr_assert_eq(f.status, OUTBOX_E_CONFIG);
-    cr_assert_str_eq(f.error.text, "test.yaml:1:170: more than 8 plugins over each other");
+    cr_assert_str_eq(f.error.text, "test.yaml:1:170: more than 8 plugins wrap each other: remove some");
     fixture_close(&f);
     cr_assert_eq(mem_live(), 0);
 }
