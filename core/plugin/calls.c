@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/plugin/calls.c - what the relay and the verbs call: submit, to the first plugin of the stack that has the
+ * core/plugin/calls.c - what the relay and the verbs call: submit to the first plugin of the stack that has the
  * function
  *
- * A function that nobody has fails the call as not supported, in the same way as everything else: through done().
+ * If no plugin has the function, the call fails with UNSUPPORTED, through done() like every other failure.
  */
 #include "plugin/internal.h"
 
 #include "base/error.h"
 
-/* The instance that has the function, its op in *op; NULL: the call fails, which it is told later. */
+/* The instance that has the function, its op in *op; NULL: the call fails, and done() runs later. */
 static struct obx_instance *submit(struct obx_instance *top, size_t offset, const char *what, struct obx_call *call,
                                    uint32_t timeout_ms, outbox_op_t *op)
 {
@@ -95,8 +95,8 @@ void obx_broker_start_to_probe(struct obx_instance *broker, struct obx_call *cal
     start_broker(broker, call, timeout_ms, &start);
 }
 
-/* No op, so nothing was sent: each event is told so, as if the plugin had. */
-static void unsent(struct obx_instance *broker, struct obx_call *call, uint32_t count)
+/* No op, so nothing was sent: report NOT_CONNECTED for each event. */
+static void report_not_sent(struct obx_instance *broker, struct obx_call *call, uint32_t count)
 {
     struct outbox_error error;
     obx_error_set(&error, OUTBOX_E_NOT_CONNECTED, "%s: publish: %s", broker->label, obx_error_text(call->failed.code));
@@ -112,14 +112,14 @@ void obx_broker_publish(struct obx_instance *broker, struct obx_call *call, cons
     outbox_op_t token;
     struct obx_instance *at = submit(broker, OBX_BROKER_OP(publish), "publish", call, 0, &token);
     if (!at) {
-        unsent(broker, call, publish->count);
+        report_not_sent(broker, call, publish->count);
         return;
     }
     struct obx_op *op = obx_op_find(at, token);
     if (obx_op_publishes(op, publish->count))
         at->plugin->ops.broker.publish(at->self, token, publish);
     else
-        obx_op_unsent(op, publish->count);
+        obx_op_fail_publish(op, publish->count);
 }
 
 int obx_broker_admit(struct obx_instance *broker, const struct outbox_message *message, struct outbox_error *error)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/plugin/descriptor.c - what a plugin says of itself, checked before any code of it runs
+ * core/plugin/descriptor.c - checks the descriptor of a plugin before any code of the plugin runs
  *
- * The descriptor and its table of functions are copied, as much of them as both sides know, into structures of this
- * host's size; what the plugin does not have is zero. Then everything the host relies on is checked. Errors read
- * "ORIGIN: FIELD is FOUND, expected EXPECTED". Options are checked in option_table.c. Allocates nothing.
+ * The descriptor and its table of functions are copied into structures of this host's size: min(both sizes), the rest
+ * is zero. Then every field that the host relies on is checked. Errors read "ORIGIN: FIELD is FOUND, expected
+ * EXPECTED". option_table.c checks the options. Allocates nothing.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -14,14 +14,14 @@
 #include "base/mem.h"
 #include "plugin/internal.h"
 
-#define INSTANCE_MAX ((size_t)64 << 20) /* more is a mistake, not a plugin */
+#define INSTANCE_MAX ((size_t)64 << 20) /* bytes; more is taken for a mistake */
 #define OP_MAX ((size_t)1 << 20)
 
 static_assert(offsetof(struct outbox_plugin, abi_major) == 0, "never moves");
 /* Descriptors end here in the first version of the ABI. */
 #define DESCRIPTOR_MIN (offsetof(struct outbox_plugin, ops) + sizeof(void *))
 
-/* A function with several capabilities stands there once for each. */
+/* A function of several capabilities has one entry for each. */
 struct function {
     const char *name;
     size_t offset;
@@ -102,7 +102,7 @@ bool obx_plugin_name_ok(const char *name)
     return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == size;
 }
 
-/* The first two fields tell whether the rest can be understood at all. */
+/* The first two fields decide whether this host can read the others. */
 static int check_version(const struct outbox_plugin *from, const char *origin, struct outbox_error *error)
 {
     if (from->abi_major != OUTBOX_ABI_MAJOR)
@@ -158,7 +158,7 @@ static int check_caps(const struct outbox_plugin *to, const char *origin, struct
     return OUTBOX_OK;
 }
 
-/* Is it required of a plugin with these capabilities? A decorator passes on what it does not have. */
+/* Must a plugin with these capabilities have it? A function that a decorator lacks goes to the inner plugin. */
 static bool required(const struct function *function, uint64_t caps_of_plugin)
 {
     if (!function->cap)

@@ -21,14 +21,14 @@ static uint64_t now(const struct outbox_host *host)
     return obx_loop_now(obx_instance_of(host)->loop);
 }
 
-static uint64_t pick(const struct outbox_host *host)
+static uint64_t random_bits(const struct outbox_host *host)
 {
     struct obx_loop *loop = obx_instance_of(host)->loop;
     return loop->ops->random(loop);
 }
 
-__attribute__((format(printf, 3, 4))) static void say(const struct outbox_host *host, enum outbox_log_level level,
-                                                      const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void log_text(const struct outbox_host *host, enum outbox_log_level level,
+                                                           const char *format, ...)
 {
     const struct obx_instance *instance = obx_instance_of(host);
     if (!obx_log_on(instance->log, level))
@@ -77,9 +77,9 @@ static void op_done(const struct outbox_host *host, outbox_op_t op, const struct
     obx_op_done(obx_instance_of(host), op, error);
 }
 
-static void outcomes(const struct outbox_host *host, outbox_op_t op, const struct outbox_outcomes *told)
+static void outcomes(const struct outbox_host *host, outbox_op_t op, const struct outbox_outcomes *reported)
 {
-    obx_op_outcomes(obx_instance_of(host), op, told);
+    obx_op_outcomes(obx_instance_of(host), op, reported);
 }
 
 static outbox_op_t op_child(const struct outbox_host *host, outbox_op_t parent, const struct outbox_child *child)
@@ -117,7 +117,7 @@ static void run_lost(struct obx_task *task)
         instance->events.lost(instance->events.arg, &error);
 }
 
-/* Told once for each loss: what comes while the first waits is a consequence of it. */
+/* Reported once for each loss: calls while the report is queued are consequences of the same loss. */
 static void lost(const struct outbox_host *host, const struct outbox_error *error)
 {
     struct obx_instance *instance = obx_instance_of(host);
@@ -133,12 +133,12 @@ static void lost(const struct outbox_host *host, const struct outbox_error *erro
 void obx_instance_violation(struct obx_instance *instance, uint64_t *counter, const char *what, outbox_op_t op)
 {
     ++*counter;
-    if (instance->violation_told)
+    if (instance->violation_logged)
         return;
-    instance->violation_told = true;
+    instance->violation_logged = true;
     obx_log_write(instance->log, OUTBOX_LOG_WARN, instance->subject,
                   "the plugin broke the completion contract: %s for op %016" PRIx64
-                  "; ignored, as further ones will be; please report this to the plugin's author",
+                  "; ignored, as later violations will be; please report this to the plugin's author",
                   what, op);
 }
 
@@ -148,8 +148,8 @@ static const struct outbox_host table = {
     .struct_size = sizeof table,
     .abi_major = OUTBOX_ABI_MAJOR,
     .now = now,
-    .random = pick,
-    .log = say,
+    .random = random_bits,
+    .log = log_text,
     .log_enabled = log_enabled,
     .alloc = allocate,
     .resize = resize,

@@ -2,9 +2,8 @@
 /*
  * core/plugin/host_loop.c - the loop as a plugin sees it: descriptors, timers, posts from its threads, work for others
  *
- * Mostly thin. What is kept here is what must end with the instance: its watches, its timers, and the tasks that its
- * threads have posted, which wait in a queue of the instance, so that none of them runs after fini(). post() may be
- * used by any thread.
+ * Mostly forwarding. Watches, timers and posted tasks are kept in lists of the instance, so that none of them runs
+ * after fini(). Any thread may call post(); everything else belongs to the loop thread.
  */
 #include <assert.h>
 #include <pthread.h>
@@ -131,7 +130,7 @@ static struct outbox_task *next_post(struct obx_instance *instance)
     return posted ? OBX_CONTAINER(posted, struct outbox_task, host_private) : NULL;
 }
 
-/* Only what waits now: a task that posts itself again must not keep the loop. The last one stands for "now". */
+/* Runs the tasks that are queued now. A task that posts itself again runs on the next turn of the loop. */
 static void run_posts(struct obx_task *task)
 {
     struct obx_instance *instance = OBX_CONTAINER(task, struct obx_instance, post_task);
@@ -208,7 +207,7 @@ void obx_host_loop_open(struct obx_instance *instance)
     obx_list_init(&instance->timers);
 }
 
-static void drop_left_overs(struct obx_instance *instance)
+static void close_leftovers(struct obx_instance *instance)
 {
     unsigned watches = 0, timers = 0;
     struct outbox_watch *watch;
@@ -228,7 +227,7 @@ static void drop_left_overs(struct obx_instance *instance)
 
 void obx_host_loop_close(struct obx_instance *instance)
 {
-    drop_left_overs(instance);
+    close_leftovers(instance);
     instance->loop->ops->cancel(instance->loop, &instance->post_task);
     pthread_mutex_destroy(&instance->post_lock);
 }

@@ -2,8 +2,8 @@
 /*
  * core/plugin/instance.c - from a section of the configuration to a plugin that can be called
  *
- * Find the plugin, make the instance underneath first if it is a decorator, allocate, set the options, init(). Each
- * step may fail; then what was made is taken down again and nothing remains. No I/O.
+ * Happy path: find the plugin, allocate the instance, make the inner instance of a decorator, set the options, init().
+ * Each step may fail; then everything that was made is freed. No I/O.
  */
 #include "base/error.h"
 #include "base/mem.h"
@@ -12,8 +12,8 @@
 
 #include <stdio.h>
 
-/* What a decorator passes on: everything but being one itself. Functions that it lacks go straight down. */
-#define CAPS_PASSED_ON (~OUTBOX_CAP_DECORATOR)
+/* A decorator has the capabilities of the inner plugin, too. Functions that it lacks go to the inner plugin. */
+#define INHERITED_CAPS (~OUTBOX_CAP_DECORATOR)
 
 static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, const struct obx_section *section,
                 unsigned depth, struct obx_instance **instance, struct outbox_error *error);
@@ -44,8 +44,8 @@ static struct obx_instance *allocate(const struct obx_instance_setup *setup, con
     return instance;
 }
 
-/* Tokens of the instances of one stack must differ for certain, so that a decorator cannot complete a child as its
- * own; those of other instances differ most likely. */
+/* Tokens of the instances of one stack must differ, so that a decorator cannot complete an inner op as its own. Tokens
+ * of other instances differ with high probability. */
 static void salt_tokens(struct obx_instance *instance)
 {
     struct obx_loop *loop = instance->loop;
@@ -84,15 +84,15 @@ static int make_inner(const struct obx_instance_setup *setup, struct obx_instanc
 }
 
 /* Give it to the instance that wraps it. */
-static void join(struct obx_instance *instance)
+static void wrap_inner(struct obx_instance *instance)
 {
     struct obx_instance *inner = instance->inner;
-    inner->over = instance;
-    obx_stack_ops(inner, &instance->below_ops);
-    instance->below = (struct outbox_inner){
-        .struct_size = sizeof instance->below,
+    inner->outer = instance;
+    obx_stack_ops(inner, &instance->inner_ops);
+    instance->inner_view = (struct outbox_inner){
+        .struct_size = sizeof instance->inner_view,
         .self = inner->self,
-        .ops = &instance->below_ops,
+        .ops = &instance->inner_ops,
         .caps = obx_instance_caps(inner),
         .name = obx_instance_name(inner),
     };
@@ -105,7 +105,7 @@ static int init(struct obx_instance *instance, struct outbox_error *error)
         .struct_size = sizeof arguments,
         .host = &instance->host,
         .relay = instance->relay,
-        .inner = instance->inner ? &instance->below : NULL,
+        .inner = instance->inner ? &instance->inner_view : NULL,
     };
     struct outbox_error local;
     error = error ? error : &local;
@@ -133,7 +133,7 @@ static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, c
     if (!status)
         status = make_inner(setup, instance, section, depth, error);
     if (!status && instance->inner)
-        join(instance);
+        wrap_inner(instance);
     salt_tokens(instance);
     if (!status)
         status = obx_plugin_section_apply(plugin, section, instance->self, error);
@@ -164,15 +164,15 @@ static void fini(struct obx_instance *instance)
         instance->plugin->ops.broker.fini(instance->self);
 }
 
-/* A worker that still runs would write into freed memory: then the instance is better lost. The one above goes
- * first, for it may call the one below until then. */
+/* A worker that still runs would write into freed memory, so then the instance is not freed. The outer instance is
+ * freed first, since it may call the inner one until then. */
 void obx_instance_free(struct obx_instance *instance)
 {
     while (instance) {
         struct obx_instance *inner = instance->inner;
         if (instance->works) {
             obx_log_write(instance->log, OUTBOX_LOG_ERROR, instance->subject,
-                          "freed while %u of its jobs run on worker threads; its memory is given up", instance->works);
+                          "freed while %u of its jobs run on worker threads; its memory is leaked", instance->works);
             return;
         }
         fini(instance);
@@ -190,7 +190,7 @@ uint64_t obx_instance_caps(const struct obx_instance *instance)
 {
     uint64_t caps = instance->plugin->descriptor.caps;
     while ((instance = instance->inner))
-        caps |= instance->plugin->descriptor.caps & CAPS_PASSED_ON;
+        caps |= instance->plugin->descriptor.caps & INHERITED_CAPS;
     return caps;
 }
 

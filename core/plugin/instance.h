@@ -2,10 +2,10 @@
 /*
  * core/plugin/instance.h - a configured plugin, and calling it
  *
- * An instance is a plugin's memory with its options set, the host table made for it, and the table of its ops in
- * flight. The relay and the verbs call plugins only through the functions below; each call takes a struct obx_call
- * of the caller (zeroed; done set) that must stay in place until done() has run. done() runs on the loop thread,
- * once, never inside the call that started it.
+ * An instance is a plugin's memory with its options set, its host table, and the table of its ops in flight. The relay
+ * and the verbs call plugins only through these functions. Each call takes a struct obx_call of the caller (zeroed,
+ * done set), which must stay in place until done() has run. done() runs on the loop thread, once, never inside the call
+ * that started it. All functions are for the loop thread.
  */
 #ifndef OBX_PLUGIN_INSTANCE_H
 #define OBX_PLUGIN_INSTANCE_H
@@ -22,7 +22,7 @@ struct obx_instance;
 struct obx_call {
     /* error is never NULL; error->code is 0 on success. Valid during the call only. */
     void (*done)(struct obx_call *call, const struct outbox_error *error);
-    /* Of publish only; may run inside the submission, so it must only take note. Checked: indexes are in range. */
+    /* Of publish only; may run inside the submission, so it must start nothing. Indexes are in range. */
     void (*outcomes)(struct obx_call *call, const struct outbox_outcomes *outcomes);
     outbox_op_t op; /* private; 0 while nothing is in flight */
     struct {
@@ -59,23 +59,24 @@ struct obx_instance_setup {
     struct obx_instance_events events;
 };
 
-/* Find the plugin, set its options, init() it, and the ones underneath first. */
+/* Find the plugin, set its options, init(); the inner plugins of a decorator first. Errors: CONFIG, those of
+ * obx_registry_find(), those of init(). */
 int obx_instance_new(const struct obx_instance_setup *setup, enum outbox_kind kind, struct obx_instance **instance,
                      struct outbox_error *error);
 /* Nothing may be in flight. NULL is fine. */
 void obx_instance_free(struct obx_instance *instance);
 
-uint64_t obx_instance_caps(const struct obx_instance *instance); /* of a decorator: as it stands over the others */
+uint64_t obx_instance_caps(const struct obx_instance *instance); /* of the whole stack */
 const char *obx_instance_name(const struct obx_instance *instance);
-/* The plugin's own memory: what its functions get as `self`. For tests that look into a memory broker. */
+/* The plugin's own memory, the `self` of its functions. For tests that inspect a memory broker. */
 void *obx_instance_self(const struct obx_instance *instance);
 uint32_t obx_instance_in_flight(const struct obx_instance *instance);
 
 /* Contract violations seen so far; all 0 with a correct plugin. */
 struct obx_violations {
     uint64_t unknown_ops;  /* double, late or foreign completions and outcomes */
-    uint64_t bad_outcomes; /* out of range, told twice, or of no known kind */
-    uint64_t early_stops;  /* stop completed before what was in flight; it was made to wait */
+    uint64_t bad_outcomes; /* out of range, reported twice, or of an unknown kind */
+    uint64_t early_stops;  /* stop completed before the ops in flight; its completion was delayed */
 };
 struct obx_violations obx_instance_violations(const struct obx_instance *instance);
 
@@ -105,7 +106,7 @@ void obx_store_add(struct obx_instance *store, struct obx_call *call, uint32_t t
 void obx_store_dead(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms, struct outbox_dead *dead);
 
 void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms);
-/* For obx_broker_check() alone: what can be looked at without changing anything. */
+/* Start for obx_broker_check() only: connects and changes nothing (OUTBOX_START_PROBE). */
 void obx_broker_start_to_probe(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms);
 /* No timeout: an event in flight is never given up while its broker may still take it. */
 void obx_broker_publish(struct obx_instance *broker, struct obx_call *call, const struct outbox_publish *publish);
@@ -113,9 +114,9 @@ int obx_broker_admit(struct obx_instance *broker, const struct outbox_message *m
 void obx_broker_check(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms,
                       const struct outbox_check *check);
 
-/* Store or broker: finish what is in flight, disconnect. After the timeout the ops in flight are canceled. */
+/* Store or broker: finish the ops in flight, disconnect. After the timeout the ops in flight are canceled. */
 void obx_instance_stop(struct obx_instance *instance, struct obx_call *call, uint32_t timeout_ms);
-/* Cancel what is in flight, as if its time were over; with a stop under way, that is what it waits for. */
+/* Cancel all ops in flight, as their timeout would. A stop in flight waits for their completions. */
 void obx_instance_cancel(struct obx_instance *instance);
 
 #endif

@@ -19,7 +19,7 @@
 #include "plugin/registry.h"
 
 #define OBX_NAME_MAX 31
-#define OBX_STACK_MAX 8 /* decorators over each other */
+#define OBX_STACK_MAX 8 /* plugins of one stack */
 
 /* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
@@ -37,7 +37,7 @@ static inline bool obx_ops_have(const void *ops, size_t offset)
 
 /* ---- operations -------------------------------------------------------------------------------------------------- */
 
-enum obx_op_state { OBX_OP_FREE, OBX_OP_FLYING, OBX_OP_DONE }; /* DONE: its delivery is deferred */
+enum obx_op_state { OBX_OP_FREE, OBX_OP_IN_FLIGHT, OBX_OP_DONE }; /* DONE: its delivery is deferred */
 
 struct obx_op {
     struct obx_task deliver;
@@ -45,29 +45,29 @@ struct obx_op {
     struct obx_instance *instance;
     outbox_op_t token;
     const char *what;      /* "claim"; for messages */
-    struct obx_call *call; /* who asked: the core, or */
-    outbox_op_t parent;    /* the decorator above, for this op of its own */
+    struct obx_call *call; /* of the core; NULL: the op is a child of `parent` */
+    outbox_op_t parent;    /* the op of the decorator that made this one */
     struct outbox_child child;
     struct obx_op *next_free;
     uint32_t timeout_ms;
     uint8_t state; /* enum obx_op_state */
     bool canceled, timed_out, stops, publishes;
 
-    uint32_t count, told; /* messages of a publish, and how many of them have an outcome */
-    uint64_t *seen;       /* a bit for each message that has one; kept for the next publish */
-    size_t seen_words;
+    uint32_t count, reported_count; /* messages of a publish, and how many of them have an outcome */
+    uint64_t *reported;             /* a bit for each message that has one; kept for the next publish */
+    size_t reported_words;
 
     struct outbox_error error;
     alignas(max_align_t) unsigned char scratch[]; /* op_size of the plugin */
 };
 
-/* Grows as needed, is never given back before the instance is: no allocation for each call. */
+/* Grows as needed and is freed with the instance: no allocation per call. */
 struct obx_ops {
     struct obx_op **all;
     uint32_t count, room;
     struct obx_op *free;
-    uint32_t in_flight; /* until its caller has heard of it */
-    uint32_t flying;    /* until the plugin has completed it */
+    uint32_t in_flight;   /* until done() of the caller */
+    uint32_t with_plugin; /* until the plugin has completed it */
     uint32_t generation;
     uint64_t salt; /* of this instance's tokens, in their upper 16 bits */
 };
@@ -89,16 +89,16 @@ struct obx_instance {
     char *subject;     /* "orders store sqlite", for the log */
     const char *label; /* "store sqlite", for errors; its end */
     bool inited;
-    bool stopping;            /* of the top of a stack, like: */
-    struct obx_op *held_stop; /* completed, but something else is still in flight */
+    bool stopping;             /* of the top of a stack, like: */
+    struct obx_op *early_stop; /* a stop that completed before the other ops in flight */
 
-    struct obx_instance *inner, *over; /* decorators: who stands where */
-    struct outbox_inner below;         /* what a decorator's init gets */
-    union obx_any_ops below_ops;
+    struct obx_instance *inner, *outer; /* the neighbours in a stack of decorators */
+    struct outbox_inner inner_view;     /* what init() of a decorator gets */
+    union obx_any_ops inner_ops;
 
     struct obx_ops ops;
     struct obx_violations violations;
-    bool violation_told;
+    bool violation_logged;
 
     struct obx_task wake_task, lost_task;
     struct outbox_error lost_error;
@@ -131,7 +131,7 @@ static inline bool obx_instance_has(const struct obx_instance *instance, size_t 
     return obx_ops_have(&instance->plugin->ops, offset);
 }
 
-/* The first one from here down that has the function; NULL: none. */
+/* The first instance, from this one inwards, that has the function; NULL: none. */
 static inline struct obx_instance *obx_instance_with(struct obx_instance *instance, size_t offset)
 {
     while (instance && !obx_instance_has(instance, offset))
@@ -141,19 +141,19 @@ static inline struct obx_instance *obx_instance_with(struct obx_instance *instan
 
 static inline struct obx_instance *obx_instance_top(struct obx_instance *instance)
 {
-    while (instance->over)
-        instance = instance->over;
+    while (instance->outer)
+        instance = instance->outer;
     return instance;
 }
 
 /* host.c, host_loop.c */
 void obx_host_open(struct obx_instance *instance);  /* fills the table */
-void obx_host_close(struct obx_instance *instance); /* drops tasks, watches and timers that are left */
+void obx_host_close(struct obx_instance *instance); /* drops the remaining tasks, watches and timers */
 void obx_host_loop_open(struct obx_instance *instance);
 void obx_host_loop_close(struct obx_instance *instance);
 void obx_instance_violation(struct obx_instance *instance, uint64_t *counter, const char *what, outbox_op_t op);
 
-/* ops.c. begin: 0 when the call has failed already, which it is told later. */
+/* ops.c. begin: 0 when the call has failed; done() runs later. */
 outbox_op_t obx_op_begin(struct obx_instance *instance, const char *what, struct obx_call *call, uint32_t timeout_ms);
 outbox_op_t obx_op_child(struct obx_instance *inner, outbox_op_t parent, const struct outbox_child *child);
 struct obx_op *obx_op_find(const struct obx_instance *instance, outbox_op_t token); /* in flight, or NULL */
@@ -166,10 +166,10 @@ void obx_call_fail(struct obx_instance *instance, struct obx_call *call, const c
 /* outcomes.c */
 bool obx_op_publishes(struct obx_op *op, uint32_t count); /* false: no memory */
 void obx_op_outcomes(struct obx_instance *instance, outbox_op_t token, const struct outbox_outcomes *outcomes);
-void obx_op_tell_rest(struct obx_op *op, const struct outbox_error *error); /* those without one: UNKNOWN */
-void obx_op_unsent(struct obx_op *op, uint32_t count); /* no memory to submit it: certainly nothing was sent */
+void obx_op_report_rest(struct obx_op *op, const struct outbox_error *error); /* messages without an outcome: UNKNOWN */
+void obx_op_fail_publish(struct obx_op *op, uint32_t count); /* no memory to submit: nothing was sent */
 
-/* stack.c: the functions as a decorator above this instance sees them; self is this instance's */
+/* stack.c: the functions as the decorator that wraps this instance sees them; self is this instance's */
 void obx_stack_ops(struct obx_instance *instance, union obx_any_ops *ops);
 
 #endif

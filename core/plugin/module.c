@@ -2,10 +2,10 @@
 /*
  * core/plugin/module.c - plugins as files of the plugin directory
  *
- * DIR/outbox-store-NAME.so is opened when it is asked for and never closed: a client library may have threads and
- * handlers that outlive any plugin. Loading runs its code, so file and directory must belong to root or to the user
- * who runs this, and nobody else may write to them. Then the descriptor is checked, and that it is what the file's
- * name says. Each failure names the file and what to do about it.
+ * DIR/outbox-store-NAME.so is opened at its first use and never closed: a client library may have threads and handlers
+ * that outlive any plugin. Loading runs its code. So file and directory must belong to root or to the effective user,
+ * and no other user may write to them. Then the descriptor is checked, and its kind and name against the file's name.
+ * Each error names the file and what to do.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -33,7 +33,7 @@ char *obx_module_path(const struct obx_registry *registry, enum outbox_kind kind
 
 /* ---- who may write to it ----------------------------------------------------------------------------------------- */
 
-/* The group of this process may: that is how build trees look where every user has a group of its own. */
+/* The group of this process may write: build trees look like that where every user has a group. */
 static bool others_may_write(const struct stat *info)
 {
     if (info->st_mode & S_IWOTH)
@@ -86,8 +86,8 @@ static int check_file(const char *path, struct outbox_error *error)
 
 /* ---- loading ----------------------------------------------------------------------------------------------------- */
 
-/* The linker's message begins with the path, which ours has already. */
-static const char *linker_says(const char *path)
+/* Without the path at its start, which our own message has. */
+static const char *linker_message(const char *path)
 {
     const char *text = dlerror();
     if (!text)
@@ -98,9 +98,8 @@ static const char *linker_says(const char *path)
     return text;
 }
 
-/* What the linker met when it is no fault of the file; 0: it may be one. There is no other trace of it than the text.
- */
-static int passing_trouble(const char *reason)
+/* The errno of a failure that is no fault of the file; 0: it may be one. Only the linker's text has it. */
+static int temporary_error(const char *reason)
 {
     static const int numbers[] = {EMFILE, ENFILE, ENOMEM};
     for (size_t i = 0; i < OBX_COUNT(numbers); i++)
@@ -111,8 +110,8 @@ static int passing_trouble(const char *reason)
 
 static int refuse(const char *path, struct outbox_error *error)
 {
-    const char *reason = linker_says(path);
-    int number = passing_trouble(reason);
+    const char *reason = linker_message(path);
+    int number = temporary_error(reason);
     bool needs_library = !number && strstr(reason, "cannot open shared object file");
     return obx_error_set(error,
                          !number            ? OUTBOX_E_ABI
@@ -187,7 +186,7 @@ int obx_module_load(struct obx_registry *registry, enum outbox_kind kind, const 
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
 
-/* NAME of outbox-KIND-NAME.so, as a copy in *name; false: no memory. Files that are something else give NULL. */
+/* NAME of outbox-KIND-NAME.so, as a copy in *name; NULL for other files. False: no memory. */
 static bool name_of(const char *file, enum outbox_kind kind, char **name)
 {
     char prefix[32];

@@ -2,24 +2,23 @@
 /*
  * core/plugin/ops.c - operations in flight: from submission to exactly one done
  *
- * An op is named by a token of index, generation and the instance's salt, so that a completion that comes twice, too
- * late or from another instance finds nothing; it is counted and told once. op_done() only takes note: delivery is a
- * deferred task, so that a plugin may complete inside the call that submitted. An op that times out is canceled, once,
- * and goes on until the plugin completes it: only then is it certain that nothing of the caller's is still in use.
- * A call for which there is no op, for want of memory, fails through memory of its own.
+ * An op is named by a token of index, generation and the instance's salt. So a completion that comes twice, too late or
+ * from another instance finds no op; it is counted, and the first one is logged. op_done() only stores the result: a
+ * deferred task delivers it, so a plugin may complete inside the call that submitted. An op that times out is canceled
+ * once and stays in flight until the plugin completes it: until then the plugin may use the caller's arguments.
+ * A call that gets no op, for lack of memory, fails through memory of its own.
  */
 #include <assert.h>
 
 #include "base/error.h"
 #include "base/mem.h"
+#include <outbox/plugin_util.h>
 #include "plugin/internal.h"
 
 #define INDEX_BITS 20
 #define GENERATION_BITS 28
 #define INDEX_MAX ((1u << INDEX_BITS) - 1)
 #define GENERATION_MAX ((1u << GENERATION_BITS) - 1)
-
-static const struct outbox_error success;
 
 static void deliver(struct obx_task *task);
 static void time_out(struct obx_timer *timer);
@@ -61,7 +60,7 @@ static struct obx_op *add_op(struct obx_instance *instance)
     return op;
 }
 
-static struct obx_op *take(struct obx_instance *instance, const char *what)
+static struct obx_op *new_op(struct obx_instance *instance, const char *what)
 {
     struct obx_ops *ops = &instance->ops;
     struct obx_op *op = ops->free;
@@ -73,18 +72,18 @@ static struct obx_op *take(struct obx_instance *instance, const char *what)
     op->what = what;
     op->call = NULL;
     op->parent = 0;
-    op->state = OBX_OP_FLYING;
+    op->state = OBX_OP_IN_FLIGHT;
     op->canceled = op->timed_out = op->stops = op->publishes = false;
-    op->count = op->told = 0;
+    op->count = op->reported_count = 0;
     op->error.code = 0;
     if (instance->plugin->descriptor.op_size)
         memset(op->scratch, 0, instance->plugin->descriptor.op_size);
     ops->in_flight++;
-    ops->flying++;
+    ops->with_plugin++;
     return op;
 }
 
-static void give_back(struct obx_op *op)
+static void free_op(struct obx_op *op)
 {
     struct obx_ops *ops = &op->instance->ops;
     op->state = OBX_OP_FREE;
@@ -99,7 +98,7 @@ void obx_ops_free(struct obx_instance *instance)
     for (uint32_t i = 0; i < ops->count; i++) {
         instance->loop->ops->cancel(instance->loop, &ops->all[i]->deliver);
         instance->loop->ops->timer_clear(instance->loop, &ops->all[i]->timer);
-        obx_free(ops->all[i]->seen);
+        obx_free(ops->all[i]->reported);
         obx_free(ops->all[i]);
     }
     obx_free(ops->all);
@@ -112,7 +111,7 @@ struct obx_op *obx_op_find(const struct obx_instance *instance, outbox_op_t toke
     if (index >= instance->ops.count)
         return NULL;
     struct obx_op *op = instance->ops.all[index];
-    return op->token == token && op->state == OBX_OP_FLYING ? op : NULL;
+    return op->token == token && op->state == OBX_OP_IN_FLIGHT ? op : NULL;
 }
 
 /* ---- submission -------------------------------------------------------------------------------------------------- */
@@ -144,7 +143,7 @@ outbox_op_t obx_op_begin(struct obx_instance *instance, const char *what, struct
 {
     assert(!obx_call_busy(call));
     bool stopping = obx_instance_top(instance)->stopping;
-    struct obx_op *op = stopping ? NULL : take(instance, what);
+    struct obx_op *op = stopping ? NULL : new_op(instance, what);
     if (!op) {
         obx_call_fail(instance, call, what, stopping ? OUTBOX_E_CANCELED : OUTBOX_E_NO_MEMORY);
         return 0;
@@ -160,12 +159,12 @@ outbox_op_t obx_op_begin(struct obx_instance *instance, const char *what, struct
 
 outbox_op_t obx_op_child(struct obx_instance *inner, outbox_op_t parent, const struct outbox_child *child)
 {
-    struct obx_op *up = obx_op_find(inner->over, parent);
+    struct obx_op *up = obx_op_find(inner->outer, parent);
     if (!up) {
-        obx_instance_violation(inner->over, &inner->over->violations.unknown_ops, "op_child", parent);
+        obx_instance_violation(inner->outer, &inner->outer->violations.unknown_ops, "op_child", parent);
         return 0;
     }
-    struct obx_op *op = take(inner, up->what);
+    struct obx_op *op = new_op(inner, up->what);
     if (!op)
         return 0;
     op->parent = parent;
@@ -177,10 +176,10 @@ outbox_op_t obx_op_child(struct obx_instance *inner, outbox_op_t parent, const s
 
 /* ---- completion -------------------------------------------------------------------------------------------------- */
 
-static bool others_fly(struct obx_instance *instance)
+static bool others_with_plugin(struct obx_instance *instance)
 {
     for (instance = obx_instance_top(instance); instance; instance = instance->inner)
-        if (instance->ops.flying)
+        if (instance->ops.with_plugin)
             return true;
     return false;
 }
@@ -196,11 +195,11 @@ static void deliver_later(struct obx_op *op)
 static void finish_stop(struct obx_op *op)
 {
     struct obx_instance *instance = op->instance;
-    if (!others_fly(instance)) {
+    if (!others_with_plugin(instance)) {
         deliver_later(op);
         return;
     }
-    obx_instance_top(instance)->held_stop = op;
+    obx_instance_top(instance)->early_stop = op;
     obx_instance_violation(instance, &instance->violations.early_stops, "stop completed before what was in flight",
                            op->token);
 }
@@ -209,10 +208,10 @@ static void finish(struct obx_op *op)
 {
     struct obx_instance *top = obx_instance_top(op->instance);
     deliver_later(op);
-    if (!top->held_stop || others_fly(top))
+    if (!top->early_stop || others_with_plugin(top))
         return;
-    deliver_later(top->held_stop);
-    top->held_stop = NULL;
+    deliver_later(top->early_stop);
+    top->early_stop = NULL;
 }
 
 void obx_op_done(struct obx_instance *instance, outbox_op_t token, const struct outbox_error *error)
@@ -223,7 +222,7 @@ void obx_op_done(struct obx_instance *instance, outbox_op_t token, const struct 
         return;
     }
     op->state = OBX_OP_DONE;
-    instance->ops.flying--;
+    instance->ops.with_plugin--;
     if (error && error->code) {
         op->error = *error;
         op->error.text[sizeof op->error.text - 1] = '\0';
@@ -235,17 +234,17 @@ void obx_op_done(struct obx_instance *instance, outbox_op_t token, const struct 
         finish(op);
 }
 
-/* A failure after the timeout is the timeout's; what the plugin said stays as the reason. */
+/* A failure after the timeout is reported as a timeout, with the plugin's error as its reason. */
 static void name_timeout(const struct obx_op *op, struct outbox_error *error)
 {
-    bool says_more = error->code != OUTBOX_E_CANCELED && error->code != OUTBOX_E_TIMEOUT;
+    bool has_reason = error->code != OUTBOX_E_CANCELED && error->code != OUTBOX_E_TIMEOUT;
     struct outbox_error reason = *error;
     obx_error_set(error, OUTBOX_E_TIMEOUT, "%s: %s: no answer within %u ms%s%s", op->instance->label, op->what,
-                  op->timeout_ms, says_more ? ": " : "", says_more ? reason.text : "");
+                  op->timeout_ms, has_reason ? ": " : "", has_reason ? reason.text : "");
     error->native = reason.native;
 }
 
-/* A copy, since the op is free, and maybe in use again, when it is heard. NULL on success. */
+/* A copy, since the op is free, and maybe in use again, when the caller reads it. NULL on success. */
 static const struct outbox_error *copy_error(const struct obx_op *op, struct outbox_error *copy)
 {
     if (!op->error.code)
@@ -258,27 +257,27 @@ static const struct outbox_error *copy_error(const struct obx_op *op, struct out
     return copy;
 }
 
-/* The op is free again before anybody hears of it, so that the hearer may start the next one or free the instance. */
+/* The op is free before the callback runs, so that the callback may start the next op or free the instance. */
 static void deliver(struct obx_task *task)
 {
     struct obx_op *op = OBX_CONTAINER(task, struct obx_op, deliver);
     struct outbox_error copy;
     const struct outbox_error *error = copy_error(op, &copy);
-    obx_op_tell_rest(op, error);
-    struct obx_instance *instance = op->instance, *over = instance->over;
+    obx_op_report_rest(op, error);
+    struct obx_instance *instance = op->instance, *outer = instance->outer;
     struct obx_call *call = op->call;
     struct outbox_child child = op->child;
     outbox_op_t token = op->token, parent = op->parent;
     if (op->stops)
         obx_instance_top(instance)->stopping = false;
-    give_back(op);
+    free_op(op);
     if (call) {
         call->op = 0;
-        call->done(call, error ? error : &success);
+        call->done(call, error ? error : outbox_error_none());
     } else if (child.done) {
         child.done(child.arg, token, error);
     } else {
-        obx_op_done(over, parent, error);
+        obx_op_done(outer, parent, error);
     }
 }
 
@@ -288,16 +287,16 @@ static void cancel_children(struct obx_instance *inner, outbox_op_t parent)
 {
     for (uint32_t i = 0; inner && i < inner->ops.count; i++) {
         struct obx_op *op = inner->ops.all[i];
-        if (op->state == OBX_OP_FLYING && op->parent == parent)
+        if (op->state == OBX_OP_IN_FLIGHT && op->parent == parent)
             obx_op_cancel(op);
     }
 }
 
-/* A decorator that cannot cancel has it done below. */
+/* A decorator without cancel(): its ops of the inner plugin are canceled. */
 void obx_op_cancel(struct obx_op *op)
 {
     struct obx_instance *instance = op->instance;
-    if (op->canceled || op->state != OBX_OP_FLYING)
+    if (op->canceled || op->state != OBX_OP_IN_FLIGHT)
         return;
     op->canceled = true;
     bool store = instance->plugin->descriptor.kind == OUTBOX_STORE;

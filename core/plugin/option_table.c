@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/plugin/option_table.c - is a plugin's table of options sane?
+ * core/plugin/option_table.c - checks the option table of a plugin
  *
  * The host writes through these offsets into the plugin's memory, so an option must lie inside the instance, aligned,
  * and have a type that this host knows.
@@ -15,10 +15,10 @@
 #define OPTION_MIN (offsetof(struct outbox_option, help) + sizeof(char *)) /* in the first version of the ABI */
 #define OPTIONS_MAX 1000u
 
-struct place {
+struct layout {
     size_t size, align;
 };
-static const struct place places[] = {
+static const struct layout layouts[] = {
     [OUTBOX_OPT_STRING] = {sizeof(char *), _Alignof(char *)},
     [OUTBOX_OPT_BOOL] = {sizeof(bool), _Alignof(bool)},
     [OUTBOX_OPT_INT] = {sizeof(int64_t), _Alignof(int64_t)},
@@ -30,7 +30,7 @@ static const struct place places[] = {
 #define FLAGS \
     (OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_RELOADABLE | OUTBOX_OPT_VERBATIM | OUTBOX_OPT_IDENTITY)
 
-/* Newer plugins have larger entries: walk by theirs. */
+/* Plugins of a newer ABI have larger entries. */
 static const struct outbox_option *option_at(const struct outbox_plugin *plugin, uint32_t index)
 {
     return (const struct outbox_option *)(const void *)((const char *)plugin->options +
@@ -75,20 +75,20 @@ static int check_name(const struct outbox_plugin *plugin, uint32_t index, const 
     return OUTBOX_OK;
 }
 
-static int check_place(const struct outbox_plugin *plugin, const struct outbox_option *option, const char *origin,
-                       struct outbox_error *error)
+static int check_layout(const struct outbox_plugin *plugin, const struct outbox_option *option, const char *origin,
+                        struct outbox_error *error)
 {
-    if (option->type < OUTBOX_OPT_STRING || option->type >= OBX_COUNT(places))
+    if (option->type < OUTBOX_OPT_STRING || option->type >= OBX_COUNT(layouts))
         return obx_error_set(error, OUTBOX_E_ABI, "%s: option %s: type is %u, expected %d to %zu", origin, option->name,
-                             option->type, OUTBOX_OPT_STRING, OBX_COUNT(places) - 1);
-    const struct place *place = &places[option->type];
-    if (option->offset > plugin->instance_size || plugin->instance_size - option->offset < place->size)
+                             option->type, OUTBOX_OPT_STRING, OBX_COUNT(layouts) - 1);
+    const struct layout *layout = &layouts[option->type];
+    if (option->offset > plugin->instance_size || plugin->instance_size - option->offset < layout->size)
         return obx_error_set(error, OUTBOX_E_ABI,
                              "%s: option %s: offset is %zu, expected %zu bytes within instance_size %zu", origin,
-                             option->name, option->offset, place->size, plugin->instance_size);
-    if (option->offset % place->align)
+                             option->name, option->offset, layout->size, plugin->instance_size);
+    if (option->offset % layout->align)
         return obx_error_set(error, OUTBOX_E_ABI, "%s: option %s: offset is %zu, expected a multiple of %zu", origin,
-                             option->name, option->offset, place->align);
+                             option->name, option->offset, layout->align);
     return OUTBOX_OK;
 }
 
@@ -112,7 +112,7 @@ int obx_option_table_check(const struct outbox_plugin *plugin, const char *origi
     for (uint32_t i = 0; !status && i < plugin->option_count; i++) {
         status = check_name(plugin, i, origin, error);
         if (!status)
-            status = check_place(plugin, option_at(plugin, i), origin, error);
+            status = check_layout(plugin, option_at(plugin, i), origin, error);
         if (!status)
             status = check_values(option_at(plugin, i), origin, error);
     }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/plugin/outcomes.c - what became of the messages of a publish, each told once
+ * core/plugin/outcomes.c - the outcomes of the messages of a publish, each reported once
  *
- * A bitmap for each publish in flight says which messages have their outcome. What a plugin tells goes on unchanged
- * when it is right, which is the fast way; where parts of it are wrong, they are counted and the rest goes on in
- * pieces. Messages that were never told are UNKNOWN when the op completes. This runs once or more for every event: no
- * allocation, no copies.
+ * Happy path: a bitmap for each publish in flight has a bit for each message with an outcome. A correct report is
+ * forwarded unchanged. Wrong parts of a report are counted, and the rest is forwarded in pieces. A message without an
+ * outcome is UNKNOWN when the op completes. This runs once or more for every event: no allocation, no copies.
  */
 #include "base/error.h"
 #include "base/mem.h"
@@ -15,35 +14,35 @@
 
 static const struct outbox_error no_reason = {
     .code = OUTBOX_E_UNKNOWN_OUTCOME,
-    .text = "the broker plugin did not say why",
+    .text = "the broker plugin gave no reason",
 };
 
 bool obx_op_publishes(struct obx_op *op, uint32_t count)
 {
     size_t words = ((size_t)count + WORD_BITS - 1) / WORD_BITS;
-    if (words > op->seen_words) {
-        uint64_t *seen = obx_resize(op->seen, words * sizeof *seen);
-        if (!seen)
+    if (words > op->reported_words) {
+        uint64_t *reported = obx_resize(op->reported, words * sizeof *reported);
+        if (!reported)
             return false;
-        op->seen = seen;
-        op->seen_words = words;
+        op->reported = reported;
+        op->reported_words = words;
     }
     if (words)
-        memset(op->seen, 0, words * sizeof *op->seen);
+        memset(op->reported, 0, words * sizeof *op->reported);
     op->publishes = true;
     op->count = count;
     return true;
 }
 
-static bool is_seen(const struct obx_op *op, uint32_t index)
+static bool is_reported(const struct obx_op *op, uint32_t index)
 {
-    return op->seen[index / WORD_BITS] >> (index % WORD_BITS) & 1;
+    return op->reported[index / WORD_BITS] >> (index % WORD_BITS) & 1;
 }
 
-static void see(struct obx_op *op, uint32_t index)
+static void mark_reported(struct obx_op *op, uint32_t index)
 {
-    op->seen[index / WORD_BITS] |= 1ull << (index % WORD_BITS);
-    op->told++;
+    op->reported[index / WORD_BITS] |= 1ull << (index % WORD_BITS);
+    op->reported_count++;
 }
 
 static void forward(struct obx_op *op, const struct outbox_outcomes *outcomes)
@@ -54,11 +53,11 @@ static void forward(struct obx_op *op, const struct outbox_outcomes *outcomes)
     } else if (op->child.outcomes) {
         op->child.outcomes(op->child.arg, op->token, outcomes);
     } else {
-        obx_op_outcomes(op->instance->over, op->parent, outcomes);
+        obx_op_outcomes(op->instance->outer, op->parent, outcomes);
     }
 }
 
-static void bad(struct obx_op *op, const char *what)
+static void violate(struct obx_op *op, const char *what)
 {
     obx_instance_violation(op->instance, &op->instance->violations.bad_outcomes, what, op->token);
 }
@@ -80,29 +79,29 @@ static uint32_t next_word(uint32_t index)
 
 static bool range_is_new(const struct obx_op *op, uint32_t first, uint32_t end)
 {
-    if (!op->told)
+    if (!op->reported_count)
         return true;
     for (uint32_t i = first; i < end; i = next_word(i))
-        if (op->seen[i / WORD_BITS] & mask_at(i, end))
+        if (op->reported[i / WORD_BITS] & mask_at(i, end))
             return false;
     return true;
 }
 
-static void see_range(struct obx_op *op, uint32_t first, uint32_t end)
+static void mark_range(struct obx_op *op, uint32_t first, uint32_t end)
 {
     for (uint32_t i = first; i < end; i = next_word(i))
-        op->seen[i / WORD_BITS] |= mask_at(i, end);
-    op->told += end - first;
+        op->reported[i / WORD_BITS] |= mask_at(i, end);
+    op->reported_count += end - first;
 }
 
 /* Forward the messages of the range that have no outcome yet, run by run. Returns how many had one. */
-static uint32_t forward_gaps(struct obx_op *op, const struct outbox_outcomes *like, uint32_t first, uint32_t end)
+static uint32_t forward_missing(struct obx_op *op, const struct outbox_outcomes *like, uint32_t first, uint32_t end)
 {
-    uint32_t old = 0;
+    uint32_t repeated = 0;
     for (uint32_t i = first; i < end;) {
         uint32_t start = i;
-        while (i < end && !is_seen(op, i))
-            see(op, i++);
+        while (i < end && !is_reported(op, i))
+            mark_reported(op, i++);
         if (i > start) {
             struct outbox_outcomes run = *like;
             run.indexes = NULL;
@@ -110,23 +109,23 @@ static uint32_t forward_gaps(struct obx_op *op, const struct outbox_outcomes *li
             run.count = i - start;
             forward(op, &run);
         }
-        for (; i < end && is_seen(op, i); i++)
-            old++;
+        for (; i < end && is_reported(op, i); i++)
+            repeated++;
     }
-    return old;
+    return repeated;
 }
 
-static void tell_range(struct obx_op *op, const struct outbox_outcomes *outcomes)
+static void report_range(struct obx_op *op, const struct outbox_outcomes *outcomes)
 {
     uint32_t first = outcomes->first, count = outcomes->count;
     if (first > op->count || count > op->count - first) {
-        bad(op, "outcomes out of range");
+        violate(op, "outcomes out of range");
     } else if (range_is_new(op, first, first + count)) {
-        see_range(op, first, first + count);
+        mark_range(op, first, first + count);
         forward(op, outcomes);
     } else {
-        forward_gaps(op, outcomes, first, first + count);
-        bad(op, "outcomes told twice");
+        forward_missing(op, outcomes, first, first + count);
+        violate(op, "outcomes reported twice");
     }
 }
 
@@ -143,18 +142,18 @@ static void forward_list(struct obx_op *op, const struct outbox_outcomes *like, 
     forward(op, &run);
 }
 
-static void tell_list(struct obx_op *op, const struct outbox_outcomes *outcomes)
+static void report_list(struct obx_op *op, const struct outbox_outcomes *outcomes)
 {
     uint32_t start = 0;
     for (uint32_t i = 0; i < outcomes->count; i++) {
         uint32_t index = outcomes->indexes[i];
-        if (index < op->count && !is_seen(op, index)) {
-            see(op, index);
+        if (index < op->count && !is_reported(op, index)) {
+            mark_reported(op, index);
             continue;
         }
         forward_list(op, outcomes, start, i);
         start = i + 1;
-        bad(op, index < op->count ? "outcomes told twice" : "outcomes out of range");
+        violate(op, index < op->count ? "outcomes reported twice" : "outcomes out of range");
     }
     forward_list(op, outcomes, start, outcomes->count);
 }
@@ -179,30 +178,30 @@ void obx_op_outcomes(struct obx_instance *instance, outbox_op_t token, const str
     else if (!copy.error || !copy.error->code)
         copy.error = &no_reason;
     if (!op->publishes)
-        bad(op, "outcomes of an operation that is not a publish");
+        violate(op, "outcomes of an operation that is not a publish");
     else if (copy.outcome < OUTBOX_DELIVERED || copy.outcome > OUTBOX_NOT_CONNECTED)
-        bad(op, "outcomes of an unknown kind");
+        violate(op, "outcomes of an unknown kind");
     else if (copy.indexes)
-        tell_list(op, &copy);
+        report_list(op, &copy);
     else
-        tell_range(op, &copy);
+        report_range(op, &copy);
 }
 
-void obx_op_tell_rest(struct obx_op *op, const struct outbox_error *error)
+void obx_op_report_rest(struct obx_op *op, const struct outbox_error *error)
 {
-    if (op->told == op->count)
+    if (op->reported_count == op->count)
         return;
-    struct outbox_error silent;
+    struct outbox_error missing;
     if (!error) {
-        obx_error_set(&silent, OUTBOX_E_UNKNOWN_OUTCOME, "%s: publish: told no outcome of this event",
+        obx_error_set(&missing, OUTBOX_E_UNKNOWN_OUTCOME, "%s: publish: the plugin reported no outcome of this event",
                       op->instance->label);
-        error = &silent;
+        error = &missing;
     }
     struct outbox_outcomes rest = {.struct_size = sizeof rest, .outcome = OUTBOX_UNKNOWN, .error = error};
-    forward_gaps(op, &rest, 0, op->count);
+    forward_missing(op, &rest, 0, op->count);
 }
 
-void obx_op_unsent(struct obx_op *op, uint32_t count)
+void obx_op_fail_publish(struct obx_op *op, uint32_t count)
 {
     struct outbox_error error;
     obx_error_no_memory(&error);

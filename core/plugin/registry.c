@@ -2,9 +2,9 @@
 /*
  * core/plugin/registry.c - the plugins that this process knows
  *
- * What is built in is checked when the registry is made: a bad one is a mistake of the build. Modules are opened when
- * they are asked for (module.c), once; a module that was refused may be asked for again, for instance after it was
- * mended. What is built in wins over a module of the same name, which is told once.
+ * Built-in plugins are checked when the registry is made; an error there is a mistake of the build. A module is opened
+ * at its first use (module.c), once. A module that was refused is tried again at its next use. A built-in plugin takes
+ * precedence over a module of the same name, which is logged once.
  */
 #include <unistd.h>
 
@@ -103,19 +103,19 @@ static bool is_known(enum outbox_kind kind, const char *name)
 
 /* All names of a kind: built in, then the modules. The texts belong to the registry or to `modules`. */
 static void list_names(const struct obx_registry *registry, enum outbox_kind kind, const struct obx_names *modules,
-                       struct obx_suggest *nearest, struct obx_buf *list)
+                       struct obx_suggest *suggestion, struct obx_buf *list)
 {
     OBX_LIST_EACH(&registry->entries, entry, struct obx_entry, link)
     {
         if (entry->plugin.descriptor.kind != kind || entry->path)
             continue;
-        obx_suggest_offer(nearest, entry->plugin.descriptor.name);
+        obx_suggest_offer(suggestion, entry->plugin.descriptor.name);
         obx_buf_printf(list, "%s%s", list->size ? ", " : "", entry->plugin.descriptor.name);
     }
     for (size_t i = 0; i < modules->count; i++) {
         if (lookup(registry, kind, modules->items[i]))
             continue;
-        obx_suggest_offer(nearest, modules->items[i]);
+        obx_suggest_offer(suggestion, modules->items[i]);
         obx_buf_printf(list, "%s%s", list->size ? ", " : "", modules->items[i]);
     }
 }
@@ -125,10 +125,10 @@ static int not_found(const struct obx_registry *registry, enum outbox_kind kind,
 {
     const char *kind_name = obx_kind_name(kind);
     struct obx_names modules;
-    struct obx_suggest nearest = {.word = name};
+    struct obx_suggest suggestion = {.word = name};
     struct obx_buf list = {0};
     int status = obx_module_names(registry, kind, &modules);
-    list_names(registry, kind, &modules, &nearest, &list);
+    list_names(registry, kind, &modules, &suggestion, &list);
     const char *available = list.size ? obx_buf_text(&list) : "none";
     const char *where = registry->directory ? registry->directory : "a plugin directory (none is set)";
     if (status || obx_buf_failed(&list))
@@ -140,20 +140,20 @@ static int not_found(const struct obx_registry *registry, enum outbox_kind kind,
                           "outbox with -D%s=enabled; available: %s",
                           kind_name, name, kind_name, name, where, name, available);
     else
-        status = obx_error_set(error, OUTBOX_E_NOT_FOUND, "no %s is called '%s'%s%s%s; available: %s; looked in %s",
-                               kind_name, name, nearest.best ? "; did you mean '" : "",
-                               nearest.best ? nearest.best : "", nearest.best ? "'?" : "", available, where);
+        status = obx_error_set(error, OUTBOX_E_NOT_FOUND, "no %s is called '%s'%s%s%s; available: %s; searched %s",
+                               kind_name, name, suggestion.best ? "; did you mean '" : "",
+                               suggestion.best ? suggestion.best : "", suggestion.best ? "'?" : "", available, where);
     obx_buf_free(&list);
     obx_names_free(&modules);
     return status;
 }
 
-/* Told once, for information: whoever put the module there may wonder why it has no effect. */
-static void tell_shadow(const struct obx_registry *registry, struct obx_entry *entry)
+/* Logged once: the module of the same name has no effect, and its owner may not expect that. */
+static void log_shadow(const struct obx_registry *registry, struct obx_entry *entry)
 {
-    if (entry->shadow_told || entry->path || !registry->directory)
+    if (entry->shadow_logged || entry->path || !registry->directory)
         return;
-    entry->shadow_told = true;
+    entry->shadow_logged = true;
     const struct outbox_plugin *d = &entry->plugin.descriptor;
     char *path = obx_module_path(registry, d->kind, d->name);
     if (path && !access(path, F_OK))
@@ -173,7 +173,7 @@ int obx_registry_find(struct obx_registry *registry, enum outbox_kind kind, cons
     struct obx_entry *entry = lookup(registry, kind, name);
     int status = OUTBOX_E_NOT_FOUND;
     if (entry)
-        tell_shadow(registry, entry);
+        log_shadow(registry, entry);
     else if (registry->directory && (status = obx_module_load(registry, kind, name, &entry, error)))
         entry = NULL;
     if (entry)
@@ -193,7 +193,7 @@ static void each_module(struct obx_registry *registry, enum outbox_kind kind, co
 {
     struct obx_entry *entry = lookup(registry, kind, name);
     if (entry && !entry->path) {
-        tell_shadow(registry, entry);
+        log_shadow(registry, entry);
         return;
     }
     struct outbox_error error = {0};
@@ -215,7 +215,7 @@ static void each_of_kind(struct obx_registry *registry, enum outbox_kind kind, e
     if (entry->plugin.descriptor.kind == kind && !entry->path)
         each(arg, &entry->plugin, NULL, NULL);
     struct obx_names modules;
-    obx_module_names(registry, kind, &modules); /* out of memory: those that were read */
+    obx_module_names(registry, kind, &modules); /* out of memory: the names read so far */
     for (size_t i = 0; i < modules.count; i++)
         each_module(registry, kind, modules.items[i], each, arg);
     obx_names_free(&modules);

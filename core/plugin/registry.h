@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 
-/* A checked plugin: the descriptor and the ops as this host knows them; what the plugin lacks is zero. */
+/* A checked plugin: descriptor and ops in this host's layout; fields that the plugin lacks are zero. */
 struct obx_plugin {
     struct outbox_plugin descriptor;
     union {
@@ -24,22 +24,23 @@ struct obx_plugin {
 
 struct obx_registry;
 
-/* directory: where modules are; NULL: only what is built in. builtins ends with NULL; may be NULL. Both are copied
- * or live for ever. */
+/* directory: of modules, copied; NULL: built-in plugins only. builtins: ends with NULL, may be NULL; must outlive the
+ * registry. */
 int obx_registry_new(const char *directory, const struct outbox_plugin *const *builtins, const struct obx_log *log,
                      struct obx_registry **registry, struct outbox_error *error);
 void obx_registry_free(struct obx_registry *registry);
 
-/* Errors: NOT_FOUND (lists what is there and the nearest name), ABI, PERMISSION (a module that others may write). */
+/* Errors: NOT_FOUND (names the available plugins and suggests one), ABI, PERMISSION (others may write the module). */
 int obx_registry_find(struct obx_registry *registry, enum outbox_kind kind, const char *name,
                       const struct obx_plugin **plugin, struct outbox_error *error);
-/* All plugins, modules loaded; those refused are told with their error and plugin == NULL. */
+/* All plugins; loads the modules. A module that is refused comes with plugin == NULL and its error. */
 void obx_registry_each(struct obx_registry *registry,
                        void (*each)(void *arg, const struct obx_plugin *plugin, const char *path,
                                     const struct outbox_error *error),
                        void *arg);
 
-/* Check a descriptor and copy it. origin: the file, or "built in", for messages. Pure; this is what is fuzzed. */
+/* Check a descriptor and copy it. origin: the file, or "built in", for messages. Pure; the fuzz target `descriptor`
+ * calls it. */
 int obx_plugin_check(const struct outbox_plugin *descriptor, const char *origin, struct obx_plugin *plugin,
                      struct outbox_error *error);
 

@@ -9,8 +9,8 @@
 struct obx_entry {
     struct obx_list link;
     struct obx_plugin plugin;
-    char *path;       /* owned; NULL: built in */
-    bool shadow_told; /* a module of the same name is there too */
+    char *path;         /* owned; NULL: built in */
+    bool shadow_logged; /* that a module of the same name exists */
 };
 
 struct obx_registry {
@@ -27,7 +27,7 @@ char *obx_module_path(const struct obx_registry *registry, enum outbox_kind kind
 int obx_module_load(struct obx_registry *registry, enum outbox_kind kind, const char *name, struct obx_entry **entry,
                     struct outbox_error *error);
 
-/* The NAMEs of the modules in the directory, sorted; not checked in any way. */
+/* The NAMEs of the modules in the directory, sorted; not checked. */
 struct obx_names {
     char **items;
     size_t count;

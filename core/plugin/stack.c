@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/plugin/stack.c - the functions of an instance as the decorator above it sees them
+ * core/plugin/stack.c - the functions of an instance as the decorator that wraps it sees them
  *
- * A decorator calls inner->ops->claim(inner->self, child, ...). These stand between: a function that the plugin
- * underneath lacks but one further down has is reached through an op of each plugin in between, so that completions
- * find their way up again. Only functions that somebody down there has are in the table.
+ * A decorator calls inner->ops->claim(inner->self, child, ...). The functions here forward that call to the first
+ * plugin inside that has the function, with an op of each plugin in between, so that completions come back through all
+ * of them. The table has only functions that some plugin inside has.
  */
 #include "plugin/internal.h"
 
@@ -99,7 +99,7 @@ static void broker_check(void *self, outbox_op_t op, const struct outbox_check *
         at->plugin->ops.broker.check(at->self, op, check);
 }
 
-/* Every op on the way down must know how many messages there are, for their outcomes pass through it. */
+/* Every op in between must know the number of messages, since their outcomes pass through it. */
 static void broker_publish(void *self, outbox_op_t token, const struct outbox_publish *publish)
 {
     struct obx_instance *at = obx_instance_of_self(self);
@@ -109,7 +109,7 @@ static void broker_publish(void *self, outbox_op_t token, const struct outbox_pu
         return;
     }
     if (!obx_op_publishes(op, publish->count)) {
-        obx_op_unsent(op, publish->count);
+        obx_op_fail_publish(op, publish->count);
     } else if (at->plugin->ops.broker.publish) {
         at->plugin->ops.broker.publish(at->self, token, publish);
     } else {
@@ -117,7 +117,7 @@ static void broker_publish(void *self, outbox_op_t token, const struct outbox_pu
         if (child)
             broker_publish(at->inner->self, child, publish);
         else
-            obx_op_unsent(op, publish->count);
+            obx_op_fail_publish(op, publish->count);
     }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/relay/backoff.h - pauses that double, with full jitter: a random part of the bound, so nothing synchronises */
+/* core/relay/backoff.h - pauses that double, with full jitter: a random part of the limit, so that relays do not
+ * synchronise */
 #ifndef OBX_RELAY_BACKOFF_H
 #define OBX_RELAY_BACKOFF_H
 

@@ -2,8 +2,8 @@
 /*
  * core/relay/json_headers.c - a small reader for the one JSON shape that is read per event: {"name": value, ...}
  *
- * Written by hand because a document tree for every event would cost a dozen allocations. Nested values are not
- * looked into: they are skipped by bracket depth and passed on as their text.
+ * Written by hand because a document tree for every event would cost a dozen allocations. Nested values are
+ * not parsed: they are skipped by bracket depth and passed on as their text.
  */
 #include "relay/json_headers.h"
 
@@ -14,7 +14,7 @@
 struct reader {
     const char *at, *end;
     struct obx_arena *arena;
-    const char *wrong; /* what is wrong, once something is */
+    const char *wrong; /* the first fault; NULL: none */
     bool no_memory;
 };
 
@@ -123,7 +123,7 @@ static bool read_escape(struct reader *in, char **to)
     return true;
 }
 
-/* The raw extent of a string that starts at in->at, behind the quote; in->at ends behind the closing one. */
+/* The raw extent of a string. in->at: after its opening quote; at the end, after the closing quote. */
 static bool scan_string(struct reader *in, struct outbox_bytes *raw, bool *escaped)
 {
     const char *start = in->at;

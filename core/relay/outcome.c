@@ -88,7 +88,7 @@ static void note_failed(struct obx_batch *batch, const struct outbox_outcomes *o
 void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes)
 {
     struct obx_batch *batch = OBX_CONTAINER(call, struct obx_batch, request.call);
-    OBX_FAILPOINT(relay, outcomes_told);
+    OBX_FAILPOINT(relay, outcomes_reported);
     obx_stall_watchdog_restart(batch->stages->stall_watchdog);
     if (outcomes->outcome == OUTBOX_DELIVERED)
         note_delivered(batch, outcomes);

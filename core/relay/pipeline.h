@@ -35,7 +35,7 @@ void obx_pipeline_unsettle(struct obx_pipeline *pipeline);         /* SETTLING g
 void obx_pipeline_release_finished(struct obx_pipeline *pipeline); /* of DONE */
 /* Waiting rows of READY stay in the outbox, for a later claim. */
 void obx_pipeline_skip_ready(struct obx_pipeline *pipeline);
-/* Delivered rows of DONE can not be settled any more; a later claim reads them again. */
+/* Delivered rows of DONE cannot be settled any more; a later claim reads them again. */
 void obx_pipeline_skip_delivered(struct obx_pipeline *pipeline);
 
 /* ---- order ------------------------------------------------------------------------------------------------------- */

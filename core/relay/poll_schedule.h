@@ -11,7 +11,7 @@
  * | gave nothing, and armed the wake-up       | at the wake-up, after 1 s at the latest                     |
  * | gave nothing                              | after a pause that doubles from 1 ms to poll_interval_max   |
  *
- * A store whose wake-up can not be armed is polled like one without. Times are nanoseconds of the loop's clock.
+ * A store whose wake-up cannot be armed is polled like one without. Times are nanoseconds of the loop's clock.
  */
 #ifndef OBX_RELAY_POLL_SCHEDULE_H
 #define OBX_RELAY_POLL_SCHEDULE_H

@@ -42,7 +42,7 @@ static bool keeps_order(const struct obx_instance *broker)
     return obx_instance_caps(broker) & OUTBOX_CAP_ORDERED;
 }
 
-/* A batch on its way from READY to IN_FLIGHT: each of its waiting rows is looked at once. */
+/* A batch on its way from READY to IN_FLIGHT: one pass over its waiting rows. */
 struct round {
     struct obx_stages *stages;
     struct obx_instance *broker;

@@ -14,7 +14,7 @@ static void log_blocked(struct obx_stages *stages, const struct obx_key *key, co
         return;
     OBX_RELAY_LOG(
         &stages->context, OUTBOX_LOG_ERROR,
-        "event %s can not be published and blocks its key '%s' of topic '%s': %s; correct it, or see on_reject",
+        "event %s cannot be published and blocks its key '%s' of topic '%s': %s; correct it, or see on_reject",
         failure->event_id, failure->key, failure->topic, error->text);
 }
 
@@ -80,7 +80,7 @@ static void halt(struct obx_stages *stages, const struct outbox_message *message
 {
     if (!stages->context.halted)
         OBX_RELAY_LOG(&stages->context, OUTBOX_LOG_ERROR,
-                      "event %.*s can not be published, the relay stops (on_reject: stop): %s", id_size(message),
+                      "event %.*s cannot be published, the relay stops (on_reject: stop): %s", id_size(message),
                       id_text(message), error->text);
     stages->context.halted = true;
 }

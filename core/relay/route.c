@@ -56,7 +56,7 @@ static bool parse_integer(struct outbox_bytes text, int64_t max, int64_t *number
     return *number <= max;
 }
 
-/* A piece of text that is no digits spoils every number that it could be part of. */
+/* A literal with a character that is no digit can be part of no number. */
 static bool may_be_number(const struct obx_template *template_)
 {
     for (uint32_t i = 0; i < template_->count; i++) {
@@ -77,7 +77,7 @@ static int compile_partition(const char *text, const struct obx_section *section
     return code;
 }
 
-/* The columns that every message carries beside what the templates use. */
+/* The columns that every message carries, in addition to those of the templates. */
 static int ask_standard(struct obx_route *route, struct outbox_error *error)
 {
     static const char *const names[] = {"event_id", "type", "created_at", "headers"};
@@ -248,7 +248,7 @@ int obx_route_row(struct obx_route *route, const struct outbox_value *row, struc
     if (!route->key.count)
         message->key = (struct outbox_bytes){NULL, 0};
     if (!message->topic.size)
-        return obx_error_set(error, OUTBOX_E_REJECTED, "topic is null or empty; look at route.topic and its column");
+        return obx_error_set(error, OUTBOX_E_REJECTED, "topic is null or empty; check route.topic and its column");
     int code = set_payload(route, row, arena, message, error);
     if (!code)
         code = set_partition(route, row, arena, message, error);

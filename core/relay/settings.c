@@ -29,29 +29,30 @@ const struct outbox_option obx_relay_options[] = {
      .offset = FIELD(order),
      .default_value = "key",
      .choices = orders,
-     .help = "what keeps its order: the events of one key, all events, or none"},
+     .help = "which events keep their order: those of one key, all, or none"},
     {.name = "on_reject",
      .type = OUTBOX_OPT_ENUM,
      .offset = FIELD(on_reject),
      .default_value = "block-key",
      .choices = policies,
-     .help = "what an event that the broker can never take does: its key waits, it goes to the dead letters, it and "
-             "its key go there, or the relay stops"},
-    NUMBER(claim_rows, OUTBOX_OPT_INT, "2000", 1, 100000, "rows of one claim at most"),
+     .help = "what happens to an event that the broker can never accept: its key is blocked, it is dead-lettered, "
+             "its key is dead-lettered, or the relay stops"},
+    NUMBER(claim_rows, OUTBOX_OPT_INT, "2000", 1, 100000, "most rows of one claim"),
     NUMBER(max_in_flight_bytes, OUTBOX_OPT_SIZE, "16MiB", 64 * 1024, INT64_C(1) << 40,
-           "bytes of events in flight; claiming pauses at this bound; one event that is larger passes alone"),
+           "most bytes of events in flight; claiming pauses at this limit; one larger event passes alone"),
     NUMBER(max_blocked_events, OUTBOX_OPT_INT, "100000", 1, 100000000,
-           "events remembered behind blocked keys, at most 300 bytes each; claiming pauses at this bound"),
+           "most events behind blocked keys, up to 300 bytes of memory each; claiming pauses at this limit"),
     NUMBER(max_attempts, OUTBOX_OPT_INT, "10", 1, 1000000,
            "failed attempts of one event before on_reject applies to it; outages do not count"),
     TIME(retry_min, "100ms", 1, 3600000, "first pause before a failed event is tried again; doubles, with full jitter"),
-    TIME(retry_max, "30s", 1, 86400000, "longest such pause"),
+    TIME(retry_max, "30s", 1, 86400000, "longest pause before a failed event is tried again"),
     TIME(poll_interval_max, "25ms", 1, 60000,
-         "longest pause between looks at an idle outbox whose store has no doorbell"),
-    TIME(lease, "10s", 1000, 3600000, "an owner that is silent for longer may be thrown out by a standby"),
-    TIME(standby_poll_interval, "500ms", 10, 60000, "pause between a standby's attempts to become the owner"),
-    TIME(store_timeout, "30s", 100, 3600000, "longest time for one operation of the store"),
-    TIME(stop_timeout, "10s", 0, 3600000, "from SIGTERM to the exit: what is in flight by then is left in the outbox"),
+         "longest pause between polls of an idle outbox whose store has no wake-up"),
+    TIME(lease, "10s", 1000, 3600000, "a standby may take over from an owner that has not renewed for this long"),
+    TIME(standby_poll_interval, "500ms", 10, 60000, "pause between the attempts of a standby to become the owner"),
+    TIME(store_timeout, "30s", 100, 3600000, "timeout of one operation of the store, and of the start of the broker"),
+    TIME(stop_timeout, "10s", 0, 3600000,
+         "from SIGTERM to the exit; events that are not settled by then stay in the outbox"),
 };
 const uint32_t obx_relay_option_count = OBX_COUNT(obx_relay_options);
 
@@ -70,18 +71,18 @@ const struct outbox_option obx_route_options[] = {
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(key),
      .default_value = "${aggregateid}",
-     .help = "template of the key; a null column alone gives a null key"},
+     .help = "template of the key; a single column that is null gives a null key"},
     {.name = "value",
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(value),
      .default_value = "${payload}",
-     .help = "template of the value; a column alone is published byte for byte"},
+     .help = "template of the value; a single column is published byte for byte"},
     {.name = "partition",
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(partition),
-     .help = "template of the partition number; absent or null: by the key"},
+     .help = "template of the partition number; absent or null: partition by the key"},
     {.name = "timestamp",
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_VERBATIM,
@@ -93,7 +94,7 @@ const struct outbox_option obx_route_options[] = {
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(headers),
      .default_value = "{id: \"${event_id}\"}",
-     .help = "templates of headers by name; a null column alone leaves the header out"},
+     .help = "templates of headers by name; a single column that is null omits the header"},
     {.name = "tombstone",
      .type = OUTBOX_OPT_BOOL,
      .offset = FIELD(tombstone),
@@ -107,7 +108,7 @@ static int check_retry(const struct obx_section *section, const struct obx_relay
 {
     if (settings->retry_min_ms <= settings->retry_max_ms)
         return OUTBOX_OK;
-    return obx_section_error(section, "retry_min", error, "retry_min is longer than retry_max; make it shorter");
+    return obx_section_error(section, "retry_min", error, "retry_min is longer than retry_max; make retry_min shorter");
 }
 
 int obx_relay_check_name(const struct obx_section *section, const char *name, struct outbox_error *error)

@@ -26,7 +26,7 @@ struct obx_relay_settings {
     int64_t max_blocked_events;  /* events behind blocked keys that are remembered */
     int64_t max_attempts;        /* of an event, before on_reject applies */
     int64_t retry_min_ms, retry_max_ms;
-    int64_t poll_interval_max_ms; /* longest pause between looks at an idle outbox without a doorbell */
+    int64_t poll_interval_max_ms; /* longest pause between polls of an idle outbox without a wake-up */
     int64_t lease_ms;
     int64_t standby_poll_interval_ms; /* between attempts to become the owner */
     int64_t store_timeout_ms;         /* of one operation of the store */
@@ -40,8 +40,8 @@ extern const uint32_t obx_relay_option_count;
 extern const struct outbox_option obx_route_options[];
 extern const uint32_t obx_route_option_count;
 
-/* The name becomes a label of metrics, part of what servers and brokers call the relay, and a line of the status: in
- * all of them it is whole. section: relays.NAME, for the place in the error. */
+/* The name becomes a label of metrics, part of connection names at servers and brokers, and a line of the status. It is
+ * never cut. section: relays.NAME, for the location of the error. */
 #define OBX_RELAY_NAME_MAX 63 /* bytes */
 int obx_relay_check_name(const struct obx_section *section, const char *name, struct outbox_error *error);
 

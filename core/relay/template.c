@@ -46,7 +46,7 @@ static int add_literal(struct obx_template *template_, const char *text, size_t 
     return add_piece(template_, (struct obx_piece){.literal = text, .size = (uint32_t)size}, error);
 }
 
-/* at: behind "${"; *end: behind "}". */
+/* at: after "${"; *end: after "}". */
 static int add_column(struct obx_template *template_, const char *at, const char **end, struct obx_columns *columns,
                       bool optional, struct outbox_error *error)
 {

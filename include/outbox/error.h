@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outbox/error.h - the one vocabulary of errors, shared by embedders and plugins
+ * outbox/error.h - error codes and error values, shared by embedders and plugins
  *
- * Zero is success, negative is an error. An error value is plain memory that the caller owns: setting it
- * allocates nothing and cannot fail. Texts say what was attempted, on what, why, and what to do about it;
- * they are lower case without a full stop.
+ * Zero is success; a negative code is an error. An error value is plain memory that the caller owns: setting it
+ * allocates nothing and cannot fail. A text names what was attempted, on what, why it failed, and what to do; it is
+ * lower case without a full stop.
  */
 #ifndef OUTBOX_ERROR_H
 #define OUTBOX_ERROR_H

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outbox/failpoint.h - named places where a build for tests can be made to die, to fail or to wait; not installed
+ * outbox/failpoint.h - named places where a test build can be made to die, to fail or to wait; not installed
  *
  *     OUTBOX_FAILPOINT(host, kafka, produced);                              die or wait here
  *     code = OUTBOX_FAILPOINT_ERROR(host, sqlite, before_begin, &error);    or fail as this step fails
  *
- * The environment variable OUTBOX_FAILPOINTS says what happens where: docs/FAILPOINTS.md. The list below holds every
- * name; a place whose name is not in it does not compile. Without the build option `failpoints` the macros are
- * nothing and the constant 0, and no word of this is in the program. Plugins reach their host through its table, the
- * core has macros of its own (core/base/failpoint.h).
+ * The environment variable OUTBOX_FAILPOINTS sets the action of each place: docs/FAILPOINTS.md. This list has every
+ * name; a name that is not in it does not compile. Without the build option `failpoints` the macros expand to nothing
+ * (or 0), and the binary contains no names. Plugins call their host's table; the core has macros in
+ * core/base/failpoint.h.
  */
 #ifndef OUTBOX_FAILPOINT_H
 #define OUTBOX_FAILPOINT_H
@@ -23,30 +23,30 @@
     X(reload, begin, NONE, "SIGHUP has come")                                                                        \
     X(reload, config_read, NONE, "the new configuration was read, the old relays run")                               \
     X(reload, relays_made, CODE, "the new relays are made, the old ones run")                                        \
-    X(reload, relays_replaced, NONE, "the old relays were told to stop")                                             \
+    X(reload, relays_replaced, NONE, "the old relays are stopping")                                                  \
     X(stop, begin, NONE, "SIGTERM has come")                                                                         \
     X(stop, before_broker, NONE, "nothing is in flight, the broker is to be stopped")                                \
     X(stop, before_store, NONE, "all is settled, the store is to be stopped")                                        \
     X(stop, done, NONE, "every relay has stopped")                                                                   \
     X(relay, before_store_start, NONE, "the store is to be started")                                                 \
     X(relay, after_store_start, NONE, "the store has answered to its start")                                         \
-    X(relay, before_acquire, NONE, "the store is to be asked for the ownership")                                     \
-    X(relay, after_acquire, NONE, "the store has answered who owns the outbox")                                      \
+    X(relay, before_acquire, NONE, "the ownership is to be acquired")                                                \
+    X(relay, after_acquire, NONE, "the store has answered to the acquire")                                           \
     X(relay, before_broker_start, NONE, "the broker is to be started")                                               \
     X(relay, after_broker_start, NONE, "the broker has answered to its start")                                       \
-    X(relay, before_claim, NONE, "rows are to be asked for")                                                         \
+    X(relay, before_claim, NONE, "rows are to be claimed")                                                           \
     X(relay, after_claim, NONE, "the store has answered to a claim")                                                 \
-    X(relay, admit, CODE, "an event is to be published; error: it can never go, as if the broker said so")           \
-    X(relay, before_publish, NONE, "a batch is routed, the broker has not got it")                                   \
-    X(relay, published, NONE, "the broker has got a batch")                                                          \
-    X(relay, outcomes_told, NONE, "the broker tells outcomes, nothing is noted")                                     \
+    X(relay, admit, CODE, "an event is to be published; error: the broker refuses it")                               \
+    X(relay, before_publish, NONE, "a batch is routed and not handed to the broker")                                 \
+    X(relay, published, NONE, "a batch is handed to the broker")                                                     \
+    X(relay, outcomes_reported, NONE, "the broker reports outcomes, nothing is noted")                               \
     X(relay, after_publish, NONE, "a publish is complete, its outcomes are noted, nothing is decided")               \
     X(relay, before_settle, NONE, "delivered rows are to be settled")                                                \
     X(relay, after_settle, NONE, "the store has answered to a settle")                                               \
-    X(relay, before_release, NONE, "a batch is finished and is to be given back")                                    \
+    X(relay, before_release, NONE, "a batch is finished and is to be released")                                      \
     X(relay, before_dead_letter, NONE, "rejected rows are to be moved to the dead letters")                          \
     X(relay, after_dead_letter, NONE, "the store has answered to that")                                              \
-    X(relay, before_renew, NONE, "the owner is to show that it lives")                                               \
+    X(relay, before_renew, NONE, "the ownership is to be renewed")                                                   \
     X(relay, after_renew, NONE, "the store has answered to that")                                                    \
     X(relay, connection_lost, NONE, "a connection is lost and is to be stopped and started")                         \
     X(sqlite, before_open, CODE, "worker: the database is to be opened")                                             \
@@ -64,7 +64,7 @@
     X(postgres, connected, NONE, "both sessions are there and set up")                                               \
     X(postgres, before_acquire, CODE, "the lock is to be asked for")                                                 \
     X(postgres, after_acquire, NONE, "the server has answered, maybe the lock is ours")                              \
-    X(postgres, before_claim, CODE, "rows are to be asked for")                                                      \
+    X(postgres, before_claim, CODE, "rows are to be claimed")                                                        \
     X(postgres, after_claim, NONE, "rows have come, none was taken over")                                            \
     X(postgres, before_settle, CODE, "the delete is to be sent")                                                     \
     X(postgres, settle_sent, NONE, "the delete was sent, it may be committed or not")                                \
@@ -75,7 +75,7 @@
     X(mysql, before_acquire, CODE, "the lock is to be asked for")                                                    \
     X(mysql, before_epoch, CODE, "the lock is ours, the epoch is not raised")                                        \
     X(mysql, after_acquire, NONE, "the epoch is raised")                                                             \
-    X(mysql, before_claim, CODE, "rows are to be asked for")                                                         \
+    X(mysql, before_claim, CODE, "rows are to be claimed")                                                           \
     X(mysql, after_claim, NONE, "rows have come, none was taken over")                                               \
     X(mysql, before_settle, CODE, "the deletes are to be sent")                                                      \
     X(mysql, settle_sent, NONE, "the deletes were sent, they may be committed or not")                               \

@@ -12,9 +12,9 @@
  *     outbox_free(relay);
  *
  * A handle is one relay of a configuration. It has no globals, installs no signal handlers, never exits and writes
- * nothing to stderr. It runs on a thread of its own, or on your libuv loop through <outbox/uv.h>. Handles are
- * independent of each other. Unless a line says otherwise, functions may be called from any thread, one at a time
- * for a handle. Events are written with the helpers in <outbox/sqlite.h> and its siblings, or with plain SQL.
+ * nothing to stderr. The relay runs on a thread of the handle, or on your libuv loop through <outbox/uv.h>. Handles are
+ * independent of each other. Functions may be called from any thread, one at a time per handle, unless their comment
+ * differs. Applications write events with <outbox/sqlite.h>, <outbox/postgres.h>, <outbox/mysql.h>, or with plain SQL.
  */
 #ifndef OUTBOX_OUTBOX_H
 #define OUTBOX_OUTBOX_H
@@ -32,15 +32,15 @@ extern "C" {
 
 struct outbox;
 
-/* X(name, text). What a relay is doing. */
-#define OUTBOX_STATES(X)                                                                                     \
-    X(STOPPED, "stopped")                                                                                    \
-    X(CONNECTING, "connecting") /* to the store, to the broker or to both */                                 \
-    X(STANDBY, "standby")       /* another relay owns the outbox */                                          \
-    X(RELAYING, "relaying")                                                                                  \
-    X(RECOVERING, "recovering") /* a connection was lost, or the broker is silent about what is in flight */ \
-    X(HALTED, "halted")         /* on_reject: stop, and an event was rejected */                             \
-    X(DRAINING, "draining")     /* stopping: what is in flight finishes */
+/* X(name, text): the state of a relay. */
+#define OUTBOX_STATES(X)                                                                            \
+    X(STOPPED, "stopped")                                                                           \
+    X(CONNECTING, "connecting") /* to the store, to the broker or to both */                        \
+    X(STANDBY, "standby")       /* another relay owns the outbox */                                 \
+    X(RELAYING, "relaying")                                                                         \
+    X(RECOVERING, "recovering") /* a connection was lost, or the broker sent no outcome for 10 s */ \
+    X(HALTED, "halted")         /* on_reject: stop, and an event was rejected */                    \
+    X(DRAINING, "draining")     /* stopping: events in flight finish */
 
 enum outbox_state {
 #define OUTBOX_STATE_ENUM(name, text) OUTBOX_STATE_##name,
@@ -56,52 +56,53 @@ struct outbox_options {
     const char *plugin_dir;  /* NULL: $OUTBOX_PLUGIN_DIR, else where outbox was installed */
     int log_level;           /* 0 errors, 1 warnings, 2 info, 3 debug, 4 trace */
 
-    /* Called on the relay's thread (or your loop); must not block or call back into this handle, save for
-     * outbox_wake and outbox_stats. Each may be NULL. */
+    /* Called on the relay's thread or on your loop. Must not block, and may call only outbox_wake() and outbox_stats()
+     * of this handle. Each may be NULL. */
     void (*on_state)(void *arg, enum outbox_state state, const char *why);
     void (*on_log)(void *arg, int level, const char *subject, const char *text); /* any thread */
     void *arg;
 };
 
-/* Read the configuration, load the plugins, check everything that can be checked without I/O to the backends.
- * On failure *relay is NULL and error says what to do. */
+/* Read the configuration, load the plugins, check everything that needs no connection. On failure *relay is NULL.
+ * Errors: CONFIG, NOT_FOUND, PERMISSION, ABI, IO, INVALID, NO_MEMORY. */
 OUTBOX_API int outbox_new(const struct outbox_options *options, struct outbox **relay, struct outbox_error *error);
 
-/* Start relaying on a thread of the handle's own. Connecting happens there: backends that are down are waited for. */
+/* Start relaying on a thread of the handle. The relay connects there, and tries again while a backend is down. */
 OUTBOX_API int outbox_start(struct outbox *relay, struct outbox_error *error);
 
-/* Stop: nothing new is claimed, what is in flight finishes, ownership is given back. At the deadline (milliseconds)
- * what is still in flight is given up; it stays in the outbox. Blocks until the thread has ended. */
+/* Stop: the relay claims no more rows, finishes and settles the events in flight, and releases the ownership. Events
+ * that are not settled within deadline_ms (milliseconds) stay in the outbox. Blocks until the thread has ended. */
 OUTBOX_API int outbox_stop(struct outbox *relay, uint32_t deadline_ms, struct outbox_error *error);
 
-/* Not while it runs. NULL is fine. */
+/* The relay must be stopped. NULL is fine. */
 OUTBOX_API void outbox_free(struct outbox *relay);
 
-/* There are new rows: look at once. For programs that write and relay; cheap. */
+/* There are new rows: poll at once. For programs that write and relay. Cheap; any thread. */
 OUTBOX_API void outbox_wake(struct outbox *relay);
 
-/* Grows at the end; struct_size says how much of it the caller knows. Counters begin at 0 with outbox_new. */
+/* Set struct_size to sizeof(struct outbox_stats); the structure grows at its end. Counters begin at 0 in outbox_new().
+ */
 struct outbox_stats {
     size_t struct_size;
     enum outbox_state state;
-    uint32_t in_flight; /* claimed and not settled, events */
+    uint32_t in_flight; /* events claimed and not settled */
     uint64_t in_flight_bytes;
-    uint64_t claimed;        /* rows given by the store, again after a recovery included */
+    uint64_t claimed;        /* rows that the store returned; rows that are read again count again */
     uint64_t delivered;      /* outcomes DELIVERED */
     uint64_t settled;        /* removed from the outbox */
-    uint64_t retried;        /* attempts that failed for a reason of the event's own */
-    uint64_t resent;         /* sent again after an outage or an unknown outcome: the possible duplicates */
+    uint64_t retried;        /* pauses of a key after a failed attempt */
+    uint64_t resent;         /* events sent again after an outage or an unknown outcome: possible duplicates */
     uint64_t rejected;       /* outcomes REJECTED */
     uint64_t dead_lettered;  /* moved to the dead letters */
-    uint64_t deferred;       /* now waiting behind a blocked key, events */
+    uint64_t deferred;       /* events that wait behind blocked keys now */
     uint64_t blocked_keys;   /* now */
     uint64_t store_connects; /* successful connects; less 1: reconnects */
     uint64_t broker_connects;
     uint64_t claims;                         /* claim operations, empty ones included */
     uint64_t settles;                        /* settle operations */
-    uint64_t violations;                     /* completions by plugins that broke the contract */
-    uint64_t unready_since_ns;               /* monotonic; 0: relaying */
-    char last_error[OUTBOX_ERROR_TEXT_SIZE]; /* "" after a recovery */
+    uint64_t violations;                     /* completions and outcomes that broke the plugin contract */
+    uint64_t unready_since_ns;               /* monotonic nanoseconds; 0: relaying */
+    char last_error[OUTBOX_ERROR_TEXT_SIZE]; /* "" when nothing fails */
 };
 OUTBOX_API int outbox_stats(struct outbox *relay, struct outbox_stats *stats);
 

@@ -2,29 +2,29 @@
 /*
  * outbox/plugin.h - the plugin ABI: how a storage or broker backend is written
  *
- * A plugin is one const data symbol, struct outbox_plugin, that names its options and its functions. It may be
- * loaded as a module (outbox-store-NAME.so, outbox-broker-NAME.so in the plugin directory) or be built in; the
- * source is the same. A plugin links nothing of outbox: what it needs of the host it gets as a table of functions.
- * docs/PLUGINS.md tells the story with an example; plugins/template/ is there to be copied.
+ * A plugin is one const data symbol, struct outbox_plugin, with its options and its functions. It is loaded as a module
+ * (outbox-store-NAME.so or outbox-broker-NAME.so in the plugin directory) or built in, from the same source. A plugin
+ * links nothing of outbox: the host passes a table of functions. docs/PLUGINS.md is the guide, with an example;
+ * plugins/template/ is a plugin to copy.
  *
  * THE COMPLETION CONTRACT
- *  1. Functions that take an outbox_op_t return nothing. Success and failure travel the same way: through
+ *  1. A function that takes an outbox_op_t returns nothing. The plugin reports its success or failure by
  *     host->op_done(), exactly once for every op.
- *  2. Everything in this header is called, and must be called, on the loop thread, save where a line says "any
- *     thread" or "worker". No function of a plugin may block; what blocks goes through host->offload().
- *  3. A plugin may complete an op inside the call that submitted it: the host delivers the completion only after
- *     the caller's stack has unwound.
- *  4. Arguments are borrowed until the op completes, and may be read by a worker until then.
- *  5. Timeouts are the host's; a publish has none. It calls cancel() at most once for an op; the plugin still
- *     completes that op, soon, with OUTBOX_E_CANCELED or with the real result if that came first.
- *  6. After stop() was called no new op comes before its completion. stop() first completes the ops still in
- *     flight, then itself. start() may be called again after that: this is how the host reconnects.
- *  7. Double, late and foreign completions are counted and ignored; an op that never completes holds up stop().
- *  8. The result of an op says what became of the operation; what became of each event of a publish is told by
- *     host->outcomes(). A plugin holds no retry policy: it reports, the host decides.
+ *  2. Both sides call the functions of this header on the loop thread, unless a comment names "any thread" or "worker".
+ *     No function of a plugin may block; blocking work goes through host->offload().
+ *  3. A plugin may complete an op inside the call that submitted it. The host delivers the completion after the
+ *     caller's stack has unwound.
+ *  4. Arguments are borrowed until the op completes. Workers may read them until then.
+ *  5. The host owns the timeouts; a publish has none. The host calls cancel() at most once for an op. The plugin still
+ *     completes that op soon, with OUTBOX_E_CANCELED, or with the real result if that came first.
+ *  6. Between the call of stop() and its completion the host submits no op. The plugin completes the ops in flight,
+ * then stop(). After that the host may call start() again: this is how it reconnects.
+ *  7. The host counts and ignores double, late and foreign completions. An op that never completes delays stop().
+ *  8. op_done() reports the result of the operation; host->outcomes() reports the outcome of each event of a publish.
+ *     A plugin has no retry policy: it reports, and the host decides.
  *
- * VERSIONS. Within one OUTBOX_ABI_MAJOR structures only grow at the end. The side that made a structure writes its
- * struct_size; the other side reads no further. A function pointer that is absent is NULL.
+ * VERSIONS. Within one OUTBOX_ABI_MAJOR structures only grow at the end. The side that makes a structure sets its
+ * struct_size, and the other side reads no further. A function pointer that is absent is NULL.
  */
 #ifndef OUTBOX_PLUGIN_H
 #define OUTBOX_PLUGIN_H
@@ -42,7 +42,7 @@ extern "C" {
 
 #define OUTBOX_ABI_MAJOR 1u
 
-typedef uint64_t outbox_op_t; /* names one operation in flight; 0 names none */
+typedef uint64_t outbox_op_t; /* identifies one operation in flight; 0: none */
 
 struct outbox_host;
 
@@ -50,7 +50,7 @@ struct outbox_host;
 
 enum outbox_type {
     OUTBOX_NULL = 0,
-    OUTBOX_TEXT,  /* data, size: UTF-8 as the database gave it */
+    OUTBOX_TEXT,  /* data, size: UTF-8 as the database returned it */
     OUTBOX_BYTES, /* data, size */
     OUTBOX_INT,   /* integer */
     OUTBOX_FLOAT, /* real */
@@ -69,25 +69,24 @@ struct outbox_value {
     uint32_t type; /* enum outbox_type */
 };
 
-/* Where a row stands in its outbox. Rows compare by major, then by minor. SQL stores put the id into major;
- * a log reader puts the log position there and the index within it into minor. */
+/* The place of a row in its outbox. Rows compare by major, then by minor. SQL stores put the id into major; a log
+ * reader puts the log position into major and the index within it into minor. */
 struct outbox_position {
     uint64_t major;
     uint64_t minor;
 };
 
 /* A column that the routes need. name is the logical name (event_id, aggregatetype, aggregateid, type, payload,
- * headers, created_at) or, for all others, the column's own name. */
-#define OUTBOX_COLUMN_OPTIONAL 1u /* a table without it is fine: its values are null */
+ * headers, created_at); any other column has its own name. */
+#define OUTBOX_COLUMN_OPTIONAL 1u /* the table may lack it: its values are null */
 struct outbox_column {
     const char *name;
     uint32_t flags;
 };
 
 /*
- * Rows handed over by one claim, in position order. Owned by the store, borrowed by the host until it calls
- * release(), which may come after stop() and after another start(). Values point into the client library's own
- * result; nothing is copied.
+ * The rows of one claim, in position order. The store owns them; the host borrows them until it calls release(), which
+ * may be after stop() and after another start(). Values point into the result of the client library; nothing is copied.
  */
 struct outbox_batch {
     uint32_t struct_size;
@@ -98,14 +97,14 @@ struct outbox_batch {
     const struct outbox_value *values;       /* rows x columns, row by row */
     uint64_t bytes;                          /* memory that this batch keeps alive */
 };
-#define OUTBOX_BATCH_MORE 1u /* a limit was reached: there is probably more to claim at once */
+#define OUTBOX_BATCH_MORE 1u /* a limit was reached: there are probably more rows to claim */
 
 struct outbox_header {
     struct outbox_bytes name;
     struct outbox_bytes value; /* may be null */
 };
 
-/* One event as the broker gets it. Everything is borrowed until the publish completes. */
+/* One event as the broker receives it. Everything is borrowed until the publish completes. */
 struct outbox_message {
     struct outbox_bytes topic;
     struct outbox_bytes key;   /* null: no key */
@@ -114,20 +113,20 @@ struct outbox_message {
     uint32_t header_count;
     int32_t partition;        /* -1: by the key */
     int64_t timestamp_us;     /* since 1970-01-01 UTC; INT64_MIN: none */
-    struct outbox_bytes id;   /* the event id as text: the same at every re-send */
+    struct outbox_bytes id;   /* the event id as text; equal in every re-send */
     struct outbox_bytes type; /* the event type; null: none */
     int64_t created_us;       /* created_at of the row; INT64_MIN: none */
 };
 
-/* What became of one event. Zero is deliberately no outcome. */
+/* The outcome of one event. Zero is deliberately no outcome. */
 enum outbox_outcome {
     OUTBOX_DELIVERED = 1,    /* durable at the broker: acks=all, or fdatasync returned */
-    OUTBOX_RETRY = 2,        /* this event failed, certainly not delivered, and may go later. Its key waits. It costs
-                                the event an attempt, unless the error says that the trouble is not its own: AGAIN
-                                (held back behind another of its key, throttled), PERMISSION, NOT_FOUND (the topic's) */
-    OUTBOX_REJECTED = 3,     /* this event can never go as it is */
+    OUTBOX_RETRY = 2,        /* failed, certainly not delivered, may succeed later. Its key waits. It costs the event an
+                                attempt, unless the error names another cause: AGAIN (throttled, or an earlier event of
+                                its key failed), PERMISSION or NOT_FOUND (of the topic) */
+    OUTBOX_REJECTED = 3,     /* this event can never be delivered as it is */
     OUTBOX_UNKNOWN = 4,      /* it may have been delivered */
-    OUTBOX_NOT_CONNECTED = 5 /* certainly not delivered, for a reason that is not this event's */
+    OUTBOX_NOT_CONNECTED = 5 /* certainly not delivered; the cause is not this event */
 };
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
@@ -138,7 +137,7 @@ enum outbox_option_type {
     OUTBOX_OPT_INT,        /* int64_t                 */
     OUTBOX_OPT_SIZE,       /* int64_t, bytes; "16MiB" */
     OUTBOX_OPT_DURATION,   /* int64_t, milliseconds; "10s" */
-    OUTBOX_OPT_ENUM,       /* int64_t, index into choices; "off" first: false is that, true is the second */
+    OUTBOX_OPT_ENUM,       /* int64_t, index into choices; if the first is "off": false is the first, true the second */
     OUTBOX_OPT_MAP         /* struct outbox_map       */
 };
 
@@ -154,19 +153,20 @@ struct outbox_map {
 #define OUTBOX_OPT_REQUIRED 1u
 #define OUTBOX_OPT_SECRET 2u /* redacted wherever it is printed */
 #define OUTBOX_OPT_RELOADABLE 4u
-#define OUTBOX_OPT_VERBATIM 8u /* ${...} is left for the plugin; else it is the environment's and expanded */
-/* It says which outbox this is, or which target that takes one writer; not for a map. Two relays of one process that
- * agree in all such options are refused. */
+#define OUTBOX_OPT_VERBATIM \
+    8u /* ${...} is passed to the plugin; without this flag the host expands it from the environment */
+/* Identifies the outbox, or a target that allows one writer. Not for maps. Two relays of one process with equal values
+ * of all such options are refused. */
 #define OUTBOX_OPT_IDENTITY 16u
 
-/* One key of the plugin's section in the configuration. The host parses and checks it and writes the value to
- * `offset` of the instance before init(). Strings and maps live as long as the instance. */
+/* One key of the plugin's section in the configuration. The host parses and checks the value, and writes it to `offset`
+ * of the instance before init(). Strings and maps live as long as the instance. */
 struct outbox_option {
     const char *name;
     uint32_t type;  /* enum outbox_option_type */
     uint32_t flags; /* OUTBOX_OPT_* */
     size_t offset;
-    const char *default_value;  /* the default as it would be written; NULL: zero bytes */
+    const char *default_value;  /* as it would be written in the file; NULL: zero bytes */
     int64_t min, max;           /* for numbers; both 0: no bound */
     const char *const *choices; /* for ENUM, ends with NULL */
     const char *help;           /* one sentence, lower case */
@@ -176,12 +176,12 @@ struct outbox_option {
 
 enum outbox_log_level { OUTBOX_LOG_ERROR = 0, OUTBOX_LOG_WARN, OUTBOX_LOG_INFO, OUTBOX_LOG_DEBUG, OUTBOX_LOG_TRACE };
 
-struct outbox_watch; /* a descriptor that is waited for */
+struct outbox_watch; /* a watched file descriptor */
 struct outbox_timer;
 #define OUTBOX_READABLE 1u
 #define OUTBOX_WRITABLE 2u
 
-/* Work for another thread, or for later. Caller-owned; must stay in place until it has run. Zero it first. */
+/* Work for later, or for another thread. Owned by the caller; must stay in place until it has run. Zero it first. */
 struct outbox_task {
     void (*run)(struct outbox_task *task);
     void *arg;
@@ -205,7 +205,8 @@ struct outbox_outcomes {
     const struct outbox_error *error; /* why, for all but DELIVERED */
 };
 
-/* For decorators: what to do with what the plugin underneath says. A NULL function passes it on to the parent. */
+/* For decorators: the completions and outcomes of an op of the inner plugin. A NULL function forwards them to the
+ * parent. */
 struct outbox_child {
     uint32_t struct_size;
     void (*done)(void *arg, outbox_op_t child, const struct outbox_error *error); /* error is NULL on success */
@@ -214,8 +215,8 @@ struct outbox_child {
 };
 
 /*
- * What the host does for a plugin. The table belongs to one instance: `host` is the pointer that init() got.
- * Functions that return int give OUTBOX_OK or OUTBOX_E_NO_MEMORY and the like.
+ * The functions of the host. The table belongs to one instance: `host` is the pointer that init() received.
+ * Functions that return int return OUTBOX_OK or an error code, such as OUTBOX_E_NO_MEMORY.
  */
 struct outbox_host {
     uint32_t struct_size;
@@ -234,7 +235,7 @@ struct outbox_host {
         ;
     bool (*log_enabled)(const struct outbox_host *host, enum outbox_log_level level);
 
-    /* Zeroed memory; any thread. NULL when there is none. resize() keeps contents and does not zero what is new. */
+    /* Zeroed memory; any thread. NULL: no memory. resize() keeps the contents and does not zero the added bytes. */
     void *(*alloc)(const struct outbox_host *host, size_t size);
     void *(*resize)(const struct outbox_host *host, void *memory, size_t size);
     void (*release)(const struct outbox_host *host, void *memory);
@@ -251,37 +252,37 @@ struct outbox_host {
     void (*timer_clear)(struct outbox_timer *timer);
     void (*timer_close)(struct outbox_timer *timer); /* NULL is fine */
 
-    /* Run task->run on the loop thread, soon. Any thread. Posting a task that waits already does nothing, so drain
-     * a queue in it and count nothing by calls. */
+    /* Run task->run on the loop thread, soon. Any thread. Posting a task that is queued already has no effect: let the
+     * task empty a queue, and do not count calls. */
     void (*post)(const struct outbox_host *host, struct outbox_task *task);
 
-    /* Run work->work on a worker thread, then work->done on the loop. Failure is told by the return value alone. */
+    /* Run work->work on a worker thread, then work->done on the loop thread. After a failure neither runs. */
     int (*offload)(const struct outbox_host *host, struct outbox_work *work);
 
-    /* The plugin's own memory of this op: op_size bytes, zeroed at submission. NULL for an op that is not in flight. */
+    /* The plugin's memory of this op: op_size bytes, zeroed at submission. NULL: the op is not in flight. */
     void *(*op_scratch)(const struct outbox_host *host, outbox_op_t op);
     /* Complete an op. error == NULL or error->code == 0 is success; the error is copied. */
     void (*op_done)(const struct outbox_host *host, outbox_op_t op, const struct outbox_error *error);
-    /* Tell outcomes of messages of a publish that is in flight; each message once; before op_done. The ones never
-     * told count as UNKNOWN. May be called inside publish(). */
+    /* Report outcomes of messages of a publish in flight: each message once, before op_done(). A message without a
+     * report counts as UNKNOWN. May be called inside publish(). */
     void (*outcomes)(const struct outbox_host *host, outbox_op_t op, const struct outbox_outcomes *outcomes);
 
-    /* Store: there may be new rows. Cheap and coalesced. */
+    /* Store: there may be new rows. Cheap; several calls become one. */
     void (*wake)(const struct outbox_host *host);
-    /* The connection is gone, noticed outside of any op. The host will stop() and start() again. */
+    /* The connection is lost, outside of any op. The host calls stop() and start(). */
     void (*lost)(const struct outbox_host *host, const struct outbox_error *error);
 
-    /* Decorators only: an op of the plugin underneath that works for `parent`. 0 when there is no memory. */
+    /* Decorators only: an op of the inner plugin that works for `parent`. 0: no memory. */
     outbox_op_t (*op_child)(const struct outbox_host *host, outbox_op_t parent, const struct outbox_child *child);
 
-    /* Any thread. In builds for tests: a named place was reached (outbox/failpoint.h). NULL in all others. */
+    /* Any thread. In test builds: a named place was reached (outbox/failpoint.h). NULL in all other builds. */
     int (*failpoint)(const struct outbox_host *host, const char *name, struct outbox_error *error);
 };
 
 /* ---- common arguments -------------------------------------------------------------------------------------------- */
 
-/* The plugin underneath a decorator (OUTBOX_CAP_DECORATOR); ops is outbox_store_ops or outbox_broker_ops, completed
- * by the host: functions that it lacks are NULL. */
+/* The plugin that a decorator wraps (OUTBOX_CAP_DECORATOR). ops: outbox_store_ops or outbox_broker_ops of the host; a
+ * function that no plugin inside has is NULL. */
 struct outbox_inner {
     uint32_t struct_size;
     void *self;
@@ -297,7 +298,7 @@ struct outbox_init {
     const struct outbox_inner *inner; /* NULL but for decorators; lives as long as the instance */
 };
 
-/* What check() found. level: OUTBOX_LOG_ERROR (will not work), _WARN (will, but), _INFO (is fine). */
+/* Arguments of check(). level of a finding: OUTBOX_LOG_ERROR (fails), _WARN (works, with a defect), _INFO (works). */
 struct outbox_check {
     uint32_t struct_size;
     void (*report)(void *arg, enum outbox_log_level level, const char *finding, const char *advice);
@@ -310,34 +311,34 @@ struct outbox_check {
 struct outbox_store_start {
     uint32_t struct_size;
     uint32_t column_count;
-    const struct outbox_column *columns; /* what claims return, in this order */
+    const struct outbox_column *columns; /* the columns that claims return, in this order */
 };
 
 struct outbox_acquire {
     uint32_t struct_size;
-    uint32_t lease_ms; /* an owner silent for longer may be thrown out */
+    uint32_t lease_ms; /* milliseconds; a standby may take over from an owner that has not renewed for so long */
     /* out */
     uint32_t flags; /* OUTBOX_ACQUIRED_* */
-    char owner[96]; /* with OUTBOX_E_STANDBY: who owns it, for people; "" unknown */
+    char owner[96]; /* with OUTBOX_E_STANDBY: the owner, for people; "": unknown */
 };
-#define OUTBOX_ACQUIRED_SAME                                                              \
-    1u /* the same database as before, nothing went back in time: rows claimed before the \
-          loss of the connection may still be settled by their positions */
+#define OUTBOX_ACQUIRED_SAME                                                                     \
+    1u /* the same database as before, and no committed data was lost since: rows claimed before \
+          the loss of the connection may still be settled by their positions */
 
 struct outbox_claim {
     uint32_t struct_size;
     uint32_t flags; /* OUTBOX_CLAIM_* */
     uint32_t max_rows;
-    uint64_t max_bytes;                      /* a wish: one row larger than that is still given, alone */
-    const struct outbox_position *positions; /* not NULL: just these rows, ascending, those still there */
+    uint64_t max_bytes;                      /* soft limit; a larger single row is returned alone */
+    const struct outbox_position *positions; /* not NULL: only these rows, ascending, if they are still there */
     uint32_t position_count;
     /* out */
-    struct outbox_batch *batch; /* NULL: no rows. With it, the host owes one release() */
+    struct outbox_batch *batch; /* NULL: no rows. The host calls release() once for each */
 };
-#define OUTBOX_CLAIM_REWIND 1u /* forget how far it was read; begin with the first row of the outbox */
-#define OUTBOX_CLAIM_ARM_WAKEUP                                                                \
-    2u /* the host will not ask again soon if this gives nothing: arm the doorbell, then look; \
-          a store that could not arm it takes this flag out of `flags` */
+#define OUTBOX_CLAIM_REWIND 1u /* begin with the first row of the outbox */
+#define OUTBOX_CLAIM_ARM_WAKEUP                                                                       \
+    2u /* if this claim returns nothing, the host sleeps until a wake-up: arm the wake-up, then read; \
+          a store that cannot arm it clears this flag in `flags` */
 
 /* Rows first .. first + count - 1 of a batch. */
 struct outbox_span {
@@ -372,12 +373,12 @@ struct outbox_add {
 
 struct outbox_store_status {
     uint32_t struct_size;
-    /* out; -1 where the store cannot tell */
+    /* out; -1: unknown */
     int64_t pending;   /* committed rows in the outbox */
     int64_t oldest_us; /* created_at of the first of them, microseconds since 1970 */
     int64_t dead;      /* rows in the dead-letter table */
-    char owner[96];    /* who relays now; "" nobody or unknown */
-    char server[96];   /* what and which version the store is */
+    char owner[96];    /* the relay that owns the outbox; "": none or unknown */
+    char server[96];   /* name and version of the database */
 };
 
 enum outbox_dead_action {
@@ -390,7 +391,7 @@ enum outbox_dead_action {
 /* One dead letter, for list and show. Borrowed during the call. */
 struct outbox_dead_letter {
     uint32_t struct_size;
-    uint64_t number; /* names it for show, replay and drop */
+    uint64_t number; /* identifies it for show, replay and drop */
     struct outbox_event event;
     struct outbox_bytes topic;
     struct outbox_bytes key;
@@ -400,8 +401,8 @@ struct outbox_dead_letter {
 };
 struct outbox_dead {
     uint32_t struct_size;
-    uint32_t action;         /* enum outbox_dead_action; KEYS: distinct topic and key only */
-    const uint64_t *numbers; /* which; count 0: all */
+    uint32_t action;         /* enum outbox_dead_action; KEYS: each distinct topic and key */
+    const uint64_t *numbers; /* of the dead letters; count 0: all */
     uint32_t count;
     uint32_t limit;                                                  /* of list; 0: no limit */
     void (*row)(void *arg, const struct outbox_dead_letter *letter); /* for list, show and keys */
@@ -415,36 +416,36 @@ enum outbox_print { OUTBOX_PRINT_SQL = 0, OUTBOX_PRINT_GRANTS };
 struct outbox_store_ops {
     uint32_t struct_size;
 
-    /* Check the options that tables cannot check. No I/O. After a failure fini() is called all the same. */
+    /* Check the options beyond the table's checks. No I/O. fini() follows also after a failure. */
     int (*init)(void *self, const struct outbox_init *init, struct outbox_error *error);
     void (*fini)(void *self); /* nothing is in flight; must not block */
 
-    /* Connect, and look that the table is what the relay needs. Without columns it is administration that follows: the
-     * table need not be there yet. */
+    /* Connect, and check that the table has what the relay needs. Without columns only administration follows: the
+     * table need not exist. */
     void (*start)(void *self, outbox_op_t op, const struct outbox_store_start *start);
-    void (*stop)(void *self, outbox_op_t op);   /* gives ownership back */
+    void (*stop)(void *self, outbox_op_t op);   /* releases the ownership */
     void (*cancel)(void *self, outbox_op_t op); /* optional */
 
-    /* Become the owner, at once or not at all: OUTBOX_E_STANDBY when another relay is. The host asks again. The
-     * ownership must live where settling happens, so that who lost it cannot settle. */
+    /* Become the owner, without waiting: OUTBOX_E_STANDBY when another relay is the owner; the host tries again. The
+     * ownership must be part of the session that settles, so that a former owner cannot settle. */
     void (*acquire)(void *self, outbox_op_t op, struct outbox_acquire *acquire);
-    /* Optional: show that the owner lives; called a few times in a lease. OUTBOX_E_FENCED: no longer the owner. */
+    /* Optional: renew the lease; called four times in a lease. OUTBOX_E_FENCED: no longer the owner. */
     void (*renew)(void *self, outbox_op_t op);
 
-    /* Give rows that were not given yet, in position order, at once, also when there are none. One at a time. */
+    /* Return rows that were not returned yet, in position order, without waiting for rows. One claim at a time. */
     void (*claim)(void *self, outbox_op_t op, struct outbox_claim *claim);
-    void (*release)(void *self, struct outbox_batch *batch); /* nothing refers to its rows any more */
+    void (*release)(void *self, struct outbox_batch *batch); /* the host needs its rows no more */
 
-    /* Remove rows for good. Succeeds also for rows that are gone. Batches are not released before it completes.
-     * One at a time, beside claims. OUTBOX_E_FENCED: no longer the owner, nothing was removed. */
+    /* Remove rows durably. Succeeds also for rows that do not exist. Batches are not released before it completes. One
+     * settle at a time, concurrent with claims. OUTBOX_E_FENCED: no longer the owner, and nothing was removed. */
     void (*settle)(void *self, outbox_op_t op, const struct outbox_settle *settle);
     void (*dead_letter)(void *self, outbox_op_t op,
                         const struct outbox_dead_letter_rows *rows); /* OUTBOX_CAP_DEAD_LETTERS */
 
-    /* Administration; each works on a started store that owns nothing. */
-    void (*setup)(void *self, outbox_op_t op); /* create or migrate the tables; works before they exist */
+    /* Administration; on a started store that is not the owner. */
+    void (*setup)(void *self, outbox_op_t op); /* create or migrate the tables */
     int (*print)(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
-                 struct outbox_error *error); /* what setup would do, or the least grants; no I/O */
+                 struct outbox_error *error); /* the statements of setup, or the minimal grants; no I/O */
     void (*check)(void *self, outbox_op_t op, const struct outbox_check *check);
     void (*status)(void *self, outbox_op_t op, struct outbox_store_status *status);
     void (*add)(void *self, outbox_op_t op, const struct outbox_add *add);
@@ -457,7 +458,7 @@ struct outbox_broker_start {
     uint32_t struct_size;
     uint32_t flags; /* OUTBOX_START_* */
 };
-/* Only check() will be called: connect, but make, lock and change nothing, and take another writer for no failure. */
+/* Probe: only check() follows. Connect; create, lock and modify nothing. Another writer is not an error. */
 #define OUTBOX_START_PROBE (1u << 0)
 
 static inline bool outbox_broker_start_probes(const struct outbox_broker_start *start)
@@ -488,15 +489,15 @@ struct outbox_broker_ops {
     void (*stop)(void *self, outbox_op_t op);
     void (*cancel)(void *self, outbox_op_t op); /* optional */
 
-    /* Send messages; tell the outcome of each when it is certain; then complete. Several are in flight. With
-     * OUTBOX_CAP_ORDERED, messages of one key are appended in submission order, and when the outcome of one is
-     * RETRY, UNKNOWN or NOT_CONNECTED, no later one of its key that was submitted before this was told is appended
-     * without it: that gets such an outcome too. From the telling on the host keeps the order. */
+    /* Send messages, report the outcome of each when it is certain, then complete. Several publishes are in flight.
+     * OUTBOX_CAP_ORDERED: messages of one key are appended in submission order. When a message ends RETRY, UNKNOWN or
+     * NOT_CONNECTED, every later message of its key that was submitted before that report must end so, too. From the
+     * report on the host keeps the order. */
     void (*publish)(void *self, outbox_op_t op, const struct outbox_publish *publish);
 
-    /* Optional, OUTBOX_CAP_ADMIT: could this message ever go? Asked before publish, so that a message that is too
-     * large or has an impossible topic stops its key before a later one overtakes it. OUTBOX_OK, or fills error.
-     * Fast, pure, no I/O. */
+    /* Optional, OUTBOX_CAP_ADMIT: OUTBOX_OK, or in error why this message can never be sent. The host calls it before
+     * publish(), so that a message that is too large, or has an invalid topic, blocks its key before a later message
+     * overtakes it. Fast, pure, no I/O. */
     int (*admit)(void *self, const struct outbox_message *message, struct outbox_error *error);
 
     void (*check)(void *self, outbox_op_t op, const struct outbox_check *check); /* optional; on a started broker */
@@ -506,16 +507,16 @@ struct outbox_broker_ops {
 
 enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2 };
 
-/* Capabilities; each implies the functions named. Bits not listed are reserved and refused. */
+/* Capabilities; each requires the functions named. Other bits are reserved and refused. */
 #define OUTBOX_CAP_DECORATOR (1ull << 0)    /* wraps another plugin of its kind: section `wraps:` */
-#define OUTBOX_CAP_WAKE (1ull << 1)         /* store: rings host->wake(); the host may sleep long when idle */
+#define OUTBOX_CAP_WAKE (1ull << 1)         /* store: calls host->wake(); the host sleeps longer when idle */
 #define OUTBOX_CAP_DEAD_LETTERS (1ull << 2) /* store: dead_letter and dead */
 #define OUTBOX_CAP_ORDERED (1ull << 3)      /* broker: keeps order within a key over many messages in flight */
 #define OUTBOX_CAP_ADMIT (1ull << 4)        /* broker: admit */
 #define OUTBOX_CAP_ADMIN (1ull << 5)        /* store: setup, print, check, status and add */
 
 struct outbox_plugin {
-    uint32_t abi_major;   /* OUTBOX_ABI_MAJOR; the first field, for ever */
+    uint32_t abi_major;   /* OUTBOX_ABI_MAJOR; always the first field */
     uint32_t struct_size; /* sizeof(struct outbox_plugin) */
     uint32_t kind;        /* enum outbox_kind */
     uint32_t option_size; /* sizeof(struct outbox_option) */
@@ -524,7 +525,7 @@ struct outbox_plugin {
     const char *version;
     const char *description; /* one sentence, lower case */
     size_t instance_size;    /* the host allocates instances, zeroed, and passes them as `self` */
-    size_t op_size;          /* scratch memory for each op; 0: none */
+    size_t op_size;          /* bytes of memory for each op; 0: none */
     const struct outbox_option *options;
     uint32_t option_count;
     uint32_t reserved;

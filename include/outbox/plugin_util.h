@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outbox/plugin_util.h - what nearly every plugin needs beside plugin.h: error texts by printf, an outcome of a range
+ * outbox/plugin_util.h - helpers for plugins: error texts by printf, outcomes of a range of messages
  *
- * No part of the ABI: all of it is compiled into the plugin, which still links nothing of outbox. Any thread may set an
- * error; outcomes are told on the loop thread.
+ * Not part of the ABI: the helpers are compiled into the plugin, which still links nothing of outbox. Any thread may
+ * set an error; outcomes are reported on the loop thread.
  */
 #ifndef OUTBOX_PLUGIN_UTIL_H
 #define OUTBOX_PLUGIN_UTIL_H
@@ -28,8 +28,8 @@ static inline int outbox_error_set(struct outbox_error *error, int code, const c
 static inline int outbox_error_setv(struct outbox_error *error, int code, const char *format, va_list list)
     OUTBOX_PRINTF(3, 0);
 
-/* Fill an error, which may be NULL, whatever was in it; returns the code, so that `return outbox_error_set(...)` reads
- * well. A text that is too long is cut, never within a character of UTF-8. Set `native` and `state` after it. */
+/* Overwrite *error, which may be NULL. Returns the code, for `return outbox_error_set(...)`. A text that is too long is
+ * cut between two characters of UTF-8. Set `native` and `state` after this call, which clears them. */
 static inline int outbox_error_set(struct outbox_error *error, int code, const char *format, ...)
 {
     va_list list;
@@ -56,8 +56,15 @@ static inline int outbox_error_setv(struct outbox_error *error, int code, const 
     return code;
 }
 
-/* Tell one outcome (enum outbox_outcome) of the messages first .. first + count - 1 of a publish; nothing if there are
- * none. error: why, NULL for OUTBOX_DELIVERED. */
+/* The error of a success, for callbacks whose error is never NULL. */
+static inline const struct outbox_error *outbox_error_none(void)
+{
+    static const struct outbox_error none = {0, 0, "", ""};
+    return &none;
+}
+
+/* Report one outcome (enum outbox_outcome) of the messages first .. first + count - 1 of a publish; count 0: no call.
+ * error: why; NULL for OUTBOX_DELIVERED. Loop thread. */
 static inline void outbox_report_outcomes(const struct outbox_host *host, outbox_op_t op, uint32_t first,
                                           uint32_t count, uint32_t outcome, const struct outbox_error *error)
 {

@@ -47,11 +47,10 @@ Test(directory, what_is_not_there_is_told_with_what_is)
     write_file("outbox-store-.so", "", 0644);
     write_file("README", "", 0644);
     abi_open(&abi, directory, stub_plugins);
-    ABI_REFUSED(
-        &abi, OUTBOX_STORE, "sqlit", OUTBOX_E_NOT_FOUND,
-        "no store is called 'sqlit'; did you mean 'sqlite'?; available: stub, bare, pass, sqlite; looked in %s");
+    ABI_REFUSED(&abi, OUTBOX_STORE, "sqlit", OUTBOX_E_NOT_FOUND,
+                "no store is called 'sqlit'; did you mean 'sqlite'?; available: stub, bare, pass, sqlite; searched %s");
     ABI_REFUSED(&abi, OUTBOX_BROKER, "zzz", OUTBOX_E_NOT_FOUND,
-                "no broker is called 'zzz'; available: stub, pass, over, kafka; looked in %s");
+                "no broker is called 'zzz'; available: stub, pass, over, kafka; searched %s");
     ABI_REFUSED(&abi, OUTBOX_STORE, "postgres", OUTBOX_E_NOT_FOUND,
                 "the store postgres is not installed: outbox-store-postgres.so is not in %s; install its package, or "
                 "build outbox with -Dpostgres=enabled; available: stub, bare, pass, sqlite");
@@ -64,7 +63,7 @@ Test(directory, it_may_be_missing_or_not_set)
     struct abi abi;
     abi_open(&abi, "/nowhere/outbox", NULL);
     ABI_REFUSED(&abi, OUTBOX_BROKER, "zzz", OUTBOX_E_NOT_FOUND,
-                "no broker is called 'zzz'; available: none; looked in %s");
+                "no broker is called 'zzz'; available: none; searched %s");
     abi_close(&abi);
     cr_assert_eq(obx_registry_new(NULL, NULL, NULL, &abi.registry, &abi.error), OUTBOX_OK);
     ABI_REFUSED(&abi, OUTBOX_BROKER, "kafka", OUTBOX_E_NOT_FOUND,

@@ -197,7 +197,7 @@ Test(instance, freed_while_work_runs_is_given_up_not_corrupted)
     host->offload(host, &job.work);
     fixture_close(&f);
     cr_assert_str_eq(f.logged,
-                     "0 orders store stub: freed while 1 of its jobs run on worker threads; its memory is given up\n");
+                     "0 orders store stub: freed while 1 of its jobs run on worker threads; its memory is leaked\n");
     fake_loop_run_for(&f.loop, 10 * OBX_MS);
     cr_assert_eq(job.done, 1);
 }

@@ -83,7 +83,7 @@ Test(outcomes, what_was_never_told_is_unknown)
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 3, .count = 2});
     finish(&f);
     cr_assert_str_eq(heard.outcomes, "D3-4 U0-2 U5-9");
-    cr_assert_str_eq(heard.why, "broker stub: publish: told no outcome of this event");
+    cr_assert_str_eq(heard.why, "broker stub: publish: the plugin reported no outcome of this event");
     cr_assert_eq(heard.error.code, 0);
     close_broker(&f, 0, 0);
 }
@@ -175,7 +175,7 @@ Test(outcomes, one_without_a_reason_gets_one)
     open_broker(&f);
     publish(&f, &heard, 1);
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_RETRY, .count = 1});
-    cr_assert_str_eq(heard.why, "the broker plugin did not say why");
+    cr_assert_str_eq(heard.why, "the broker plugin gave no reason");
     finish(&f);
     close_broker(&f, 0, 0);
 }

@@ -205,9 +205,8 @@ Test(stack, over_is_required_of_a_decorator_and_refused_of_others)
     fixture_close(&f);
     fixture_open(&f, OUTBOX_BROKER, "{plugin: over, wraps: {plugin: nix}}");
     cr_assert_eq(f.status, OUTBOX_E_NOT_FOUND);
-    cr_assert_str_eq(f.error.text,
-                     "test.yaml:1:24: no broker is called 'nix'; available: stub, pass, over; looked in a "
-                     "plugin directory (none is set)");
+    cr_assert_str_eq(f.error.text, "test.yaml:1:24: no broker is called 'nix'; available: stub, pass, over; searched a "
+                                   "plugin directory (none is set)");
     fixture_close(&f);
     cr_assert_eq(stub_alive, 0);
     cr_assert_eq(mem_live(), 0);

@@ -60,7 +60,7 @@ Test(relay, block_key_keeps_the_event_and_those_behind_it)
     cr_assert_eq(stats.blocked_keys, 1);
     cr_assert_eq(stats.deferred, 10);
     cr_assert_eq(stats.in_flight, 0);
-    cr_assert_not_null(strstr(rig->said, "test: event 2 can not be published and blocks its key 'k1' of topic "
+    cr_assert_not_null(strstr(rig->said, "test: event 2 cannot be published and blocks its key 'k1' of topic "
                                          "'outbox.event.T': not admitted; correct it, or see on_reject\n"));
     uint32_t claims = rig->calls[RIG_CLAIM];
     rig_run_for(rig, 60000);

@@ -229,7 +229,7 @@ static struct outbox_value text_value(const char *text)
 Test(route, rows_that_can_never_go_say_why)
 {
     rejects("route: {topic: \"${aggregatetype}\"}", "aggregatetype", text_value(""),
-            "topic is null or empty; look at route.topic and its column");
+            "topic is null or empty; check route.topic and its column");
     rejects("route: {partition: \"${p}\"}", "p", text_value("one"),
             "partition 'one' is not a number from 0 to 2147483647");
     rejects("route: {partition: \"${p}\"}", "p", text_value("2147483648"),
@@ -267,7 +267,7 @@ Test(route, bad_routes_are_refused_with_a_place)
 {
     refuses("route:\n  topic: \"${\"\n",
             "t.yaml:2:3: topic: '${' needs a column name and '}'; write '$$' for a dollar sign");
-    refuses("retry_min: 2s\nretry_max: 1s\n", "t.yaml:1:1: retry_min is longer than retry_max; make it shorter");
+    refuses("retry_min: 2s\nretry_max: 1s\n", "t.yaml:1:1: retry_min is longer than retry_max; make retry_min shorter");
     refuses("route:\n  topic: ''\n",
             "t.yaml:2:3: topic is empty; every event needs one, e.g. outbox.event.${aggregatetype}");
     refuses("route: {partition: two}\n", "t.yaml:1:9: partition 'two' is not a number from 0 to 2147483647");
