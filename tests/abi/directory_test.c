@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "abi.h"
-#include "stub.h"
+#include "plugin_fixture.h"
 
 static char directory[64];
 
@@ -38,7 +38,7 @@ static void write_file(const char *file, const char *text, mode_t mode)
     cr_assert_eq(chmod(path, mode), 0);
 }
 
-Test(directory, what_is_not_there_is_told_with_what_is)
+Test(directory, missing_plugin_is_reported_with_the_available_ones)
 {
     struct abi abi;
     make_directory();
@@ -46,19 +46,19 @@ Test(directory, what_is_not_there_is_told_with_what_is)
     write_file("outbox-broker-kafka.so", "", 0644);
     write_file("outbox-store-.so", "", 0644);
     write_file("README", "", 0644);
-    abi_open(&abi, directory, stub_plugins);
+    abi_open(&abi, directory, plugin_fixture_plugins);
     ABI_REFUSED(&abi, OUTBOX_STORE, "sqlit", OUTBOX_E_NOT_FOUND,
-                "no store is called 'sqlit'; did you mean 'sqlite'?; available: stub, bare, pass, sqlite; searched %s");
+                "no store is called 'sqlit'; did you mean 'sqlite'?; available: test, bare, pass, sqlite; searched %s");
     ABI_REFUSED(&abi, OUTBOX_BROKER, "zzz", OUTBOX_E_NOT_FOUND,
-                "no broker is called 'zzz'; available: stub, pass, over, kafka; searched %s");
+                "no broker is called 'zzz'; available: test, pass, wrap, kafka; searched %s");
     ABI_REFUSED(&abi, OUTBOX_STORE, "postgres", OUTBOX_E_NOT_FOUND,
                 "the store postgres is not installed: outbox-store-postgres.so is not in %s; install its package, or "
-                "build outbox with -Dpostgres=enabled; available: stub, bare, pass, sqlite");
+                "build outbox with -Dpostgres=enabled; available: test, bare, pass, sqlite");
     abi_close(&abi);
     remove_directory();
 }
 
-Test(directory, it_may_be_missing_or_not_set)
+Test(directory, directory_may_be_missing_or_not_set)
 {
     struct abi abi;
     abi_open(&abi, "/nowhere/outbox", NULL);
@@ -72,7 +72,7 @@ Test(directory, it_may_be_missing_or_not_set)
     abi_close(&abi);
 }
 
-Test(directory, names_never_become_other_paths)
+Test(directory, plugin_names_never_become_other_paths)
 {
     struct abi abi;
     abi_open(&abi, NULL, NULL);
@@ -83,7 +83,7 @@ Test(directory, names_never_become_other_paths)
     abi_close(&abi);
 }
 
-Test(directory, files_that_are_no_modules)
+Test(directory, files_that_are_no_modules_are_refused)
 {
     struct abi abi;
     make_directory();
@@ -107,7 +107,7 @@ Test(directory, files_that_are_no_modules)
     remove_directory();
 }
 
-Test(directory, a_module_whose_library_is_missing)
+Test(directory, module_whose_library_is_missing_is_refused)
 {
     struct abi abi;
     char command[1024];
@@ -123,7 +123,7 @@ Test(directory, a_module_whose_library_is_missing)
     remove_directory();
 }
 
-Test(directory, what_others_may_write_is_not_run)
+Test(directory, module_that_others_may_write_is_not_run)
 {
     struct abi abi;
     make_directory();
@@ -140,7 +140,7 @@ Test(directory, what_others_may_write_is_not_run)
 }
 
 /* Needs to be root to give a file away. */
-Test(directory, what_belongs_to_others_is_not_run)
+Test(directory, module_that_belongs_to_others_is_not_run)
 {
     if (geteuid())
         cr_skip_test("only root can give files away");
@@ -164,7 +164,7 @@ Test(directory, what_belongs_to_others_is_not_run)
     remove_directory();
 }
 
-Test(directory, a_file_is_not_a_directory)
+Test(directory, file_is_not_a_plugin_directory)
 {
     struct abi abi;
     abi_open(&abi, "/proc/self/exe", NULL);
@@ -181,7 +181,7 @@ static void refused(void *arg, const struct obx_plugin *plugin, const char *path
     abi->error = *error;
 }
 
-Test(directory, a_file_with_a_bad_name_is_told)
+Test(directory, file_with_a_bad_name_is_reported)
 {
     struct abi abi;
     make_directory();

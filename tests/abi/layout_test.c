@@ -156,7 +156,7 @@ Test(layout, host)
     AT(outbox_host, failpoint, 184);
 }
 
-Test(layout, under)
+Test(layout, inner)
 {
     AT(outbox_inner, struct_size, 0);
     AT(outbox_inner, self, 8);
@@ -349,7 +349,7 @@ Test(layout, plugin)
     AT(outbox_plugin, ops, 80);
 }
 
-Test(layout, what_is_handed_over_in_arrays_or_kept_by_the_other_side_never_changes_its_size)
+Test(layout, structures_in_arrays_or_kept_by_the_other_side_keep_their_size)
 {
     cr_assert_eq(sizeof(struct outbox_error), 400);
     cr_assert_eq(sizeof(struct outbox_bytes), 16);

@@ -5,7 +5,7 @@
 
 extern const struct outbox_plugin outbox_store_twin;
 
-Test(module, a_good_one_is_loaded_once)
+Test(module, valid_module_is_loaded_once)
 {
     struct abi abi;
     abi_open(&abi, NULL, NULL);
@@ -18,7 +18,7 @@ Test(module, a_good_one_is_loaded_once)
     abi_close(&abi);
 }
 
-Test(module, a_newer_one_is_read_as_far_as_this_host_knows)
+Test(module, newer_module_is_read_as_far_as_this_host_knows)
 {
     struct abi abi;
     abi_open(&abi, NULL, NULL);
@@ -29,7 +29,7 @@ Test(module, a_newer_one_is_read_as_far_as_this_host_knows)
     abi_close(&abi);
 }
 
-Test(module, an_older_one_lacks_what_came_later)
+Test(module, older_module_lacks_later_fields)
 {
     struct abi abi;
     abi_open(&abi, NULL, NULL);
@@ -39,7 +39,7 @@ Test(module, an_older_one_lacks_what_came_later)
     abi_close(&abi);
 }
 
-Test(module, wrong_ones_are_refused_with_file_field_expected_and_found)
+Test(module, wrong_modules_are_refused_with_file_field_expected_and_found)
 {
     struct abi abi;
     abi_open(&abi, NULL, NULL);
@@ -63,7 +63,7 @@ Test(module, wrong_ones_are_refused_with_file_field_expected_and_found)
     abi_close(&abi);
 }
 
-Test(module, built_in_wins_over_a_module_which_is_told_once)
+Test(module, built_in_plugin_precedes_a_module_which_is_logged_once)
 {
     const struct outbox_plugin *const builtins[] = {&outbox_store_twin, NULL};
     struct abi abi;
@@ -77,7 +77,7 @@ Test(module, built_in_wins_over_a_module_which_is_told_once)
     abi_close(&abi);
 }
 
-Test(module, the_same_source_is_the_same_plugin_built_in_and_as_a_module)
+Test(module, one_source_is_one_plugin_built_in_and_as_a_module)
 {
     const struct outbox_plugin *const builtins[] = {&outbox_store_twin, NULL};
     struct abi in, out;
@@ -92,7 +92,7 @@ Test(module, the_same_source_is_the_same_plugin_built_in_and_as_a_module)
     abi_close(&out);
 }
 
-Test(module, two_built_in_ones_of_one_name_are_refused)
+Test(module, two_built_in_plugins_of_one_name_are_refused)
 {
     const struct outbox_plugin *const builtins[] = {&outbox_store_twin, &outbox_store_twin, NULL};
     struct obx_registry *registry;
@@ -122,7 +122,7 @@ static void see(void *arg, const struct obx_plugin *plugin, const char *path, co
              plugin->path ? "" : "*");
 }
 
-Test(module, each_tells_all_of_them)
+Test(module, registry_lists_every_plugin)
 {
     const struct outbox_plugin *const builtins[] = {&outbox_store_twin, NULL};
     struct abi abi;

@@ -76,7 +76,7 @@ static void publish_and_wait(struct rogue *r, struct heard *heard)
     cr_assert_eq(heard->delivered + heard->unknown, 3);
 }
 
-Test(rogue, completing_twice)
+Test(rogue, second_completion_is_counted_and_ignored)
 {
     struct rogue r;
     struct heard heard;
@@ -87,7 +87,7 @@ Test(rogue, completing_twice)
     cr_assert_eq(close_rogue(&r).unknown_ops, 2);
 }
 
-Test(rogue, completing_late)
+Test(rogue, late_completion_is_counted_and_ignored)
 {
     struct rogue r;
     struct heard heard;
@@ -97,7 +97,7 @@ Test(rogue, completing_late)
     cr_assert_eq(close_rogue(&r).unknown_ops, 1);
 }
 
-Test(rogue, completing_what_belongs_to_another)
+Test(rogue, completion_of_a_foreign_op_is_counted_and_ignored)
 {
     struct rogue r;
     struct heard heard;
@@ -106,7 +106,7 @@ Test(rogue, completing_what_belongs_to_another)
     cr_assert_eq(close_rogue(&r).unknown_ops, 1);
 }
 
-Test(rogue, completing_only_when_canceled)
+Test(rogue, op_that_completes_only_when_canceled_times_out)
 {
     struct rogue r;
     struct heard heard, stop = {.call = {.done = done}};
@@ -121,7 +121,7 @@ Test(rogue, completing_only_when_canceled)
     cr_assert_eq(violations.early_stops, 1);
 }
 
-Test(rogue, telling_outcomes_that_cannot_be)
+Test(rogue, impossible_outcomes_are_counted_and_ignored)
 {
     struct rogue r;
     struct heard heard;

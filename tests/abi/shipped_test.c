@@ -19,7 +19,7 @@ static void see(void *arg, const struct obx_plugin *plugin, const char *path, co
         count->modules++;
 }
 
-Test(shipped, each_module_loads_and_is_what_is_built_in)
+Test(shipped, each_shipped_module_loads_and_equals_the_built_in_plugin)
 {
     struct abi abi;
     struct count count = {0};

@@ -5,7 +5,7 @@
 
 #include <outbox/version.h>
 
-Test(version, text_and_numbers_agree)
+Test(version, version_text_and_numbers_agree)
 {
     char text[32];
     snprintf(text, sizeof text, "%d.%d.%d", OUTBOX_VERSION_MAJOR, OUTBOX_VERSION_MINOR, OUTBOX_VERSION_PATCH);

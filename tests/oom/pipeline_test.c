@@ -192,22 +192,22 @@ static const char routed[] = "store: {plugin: memory, events: 40, keys: 5, paylo
                              "  key: ${aggregateid}-${type}\n"
                              "  headers: {id: \"${event_id}\", all: \"${type}/${aggregateid}\"}\n";
 
-Test(oom, nothing_is_lost_when_one_allocation_fails)
+Test(oom, no_event_is_lost_when_one_allocation_fails)
 {
     cr_assert_gt(run_all(plain, false), 50);
 }
 
-Test(oom, nothing_is_lost_when_memory_is_gone_for_a_while)
+Test(oom, no_event_is_lost_when_allocations_fail_for_a_while)
 {
     cr_assert_gt(run_all(plain, true), 50);
 }
 
-Test(oom, dead_letters_are_parked_when_one_allocation_fails)
+Test(oom, rejected_rows_are_dead_lettered_when_one_allocation_fails)
 {
     cr_assert_gt(run_all(parking, false), 50);
 }
 
-Test(oom, dead_letters_are_parked_when_memory_is_gone_for_a_while)
+Test(oom, rejected_rows_are_dead_lettered_when_allocations_fail_for_a_while)
 {
     cr_assert_gt(run_all(parking, true), 50);
 }
@@ -217,7 +217,7 @@ Test(oom, routes_survive_when_one_allocation_fails)
     cr_assert_gt(run_all(routed, false), 50);
 }
 
-Test(oom, routes_survive_when_memory_is_gone_for_a_while)
+Test(oom, routes_survive_when_allocations_fail_for_a_while)
 {
     cr_assert_gt(run_all(routed, true), 50);
 }

@@ -14,7 +14,7 @@
 #include "mem_fault.h"
 #include "plugin/instance.h"
 #include "plugin/registry.h"
-#include "stub.h"
+#include "plugin_fixture.h"
 
 #define THREADS 4
 #define ROUNDS 2000
@@ -88,7 +88,7 @@ static void run(struct obx_loop *loop, struct obx_instance *instance)
 {
     static struct poster posters[THREADS];
     static struct job job;
-    const struct outbox_host *host = ((struct stub *)obx_instance_self(instance))->host;
+    const struct outbox_host *host = ((struct plugin_fixture *)obx_instance_self(instance))->host;
     job = (struct job){.work = {.work = job_work, .done = job_done, .arg = &job}, .host = host};
     host->offload(host, &job.work);
     for (size_t i = 0; i < THREADS; i++) {
@@ -109,8 +109,9 @@ int main(void)
     struct obx_registry *registry;
     struct obx_config *config;
     struct obx_instance *instance;
-    static const char yaml[] = "plugin: stub";
-    if (obx_uv_loop_new(NULL, &loop, &error) || obx_registry_new(NULL, stub_plugins, NULL, &registry, &error) ||
+    static const char yaml[] = "plugin: test";
+    if (obx_uv_loop_new(NULL, &loop, &error) ||
+        obx_registry_new(NULL, plugin_fixture_plugins, NULL, &registry, &error) ||
         obx_config_parse("test.yaml", yaml, strlen(yaml), &config, &error))
         return 1;
     struct obx_instance_setup setup = {

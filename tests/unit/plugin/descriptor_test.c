@@ -5,7 +5,7 @@
 
 #include "loop/random.h"
 #include "plugin/registry.h"
-#include "stub.h"
+#include "plugin_fixture.h"
 
 struct subject {
     struct outbox_plugin descriptor;
@@ -40,10 +40,10 @@ static int check(struct subject *s)
         cr_assert_str_eq((s)->error.text, expected); \
     } while (0)
 
-Test(descriptor, good_ones_are_copied)
+Test(descriptor, valid_descriptors_are_copied)
 {
     struct subject s;
-    for (const struct outbox_plugin *const *plugin = stub_plugins; *plugin; plugin++) {
+    for (const struct outbox_plugin *const *plugin = plugin_fixture_plugins; *plugin; plugin++) {
         copy(&s, *plugin);
         cr_assert_eq(check(&s), OUTBOX_OK, "%s", s.error.text);
         cr_assert_str_eq(s.plugin.descriptor.name, (*plugin)->name);
@@ -51,35 +51,35 @@ Test(descriptor, good_ones_are_copied)
     }
 }
 
-Test(descriptor, version)
+Test(descriptor, wrong_versions_are_refused)
 {
     struct subject s;
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.abi_major = 2;
     REFUSED(&s, "x.so: abi_major is 2, expected 1: build the plugin against this version of outbox");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.struct_size = 16;
     REFUSED(&s, "x.so: struct_size is 16, expected at least 88");
 }
 
-Test(descriptor, a_newer_one_may_be_larger)
+Test(descriptor, newer_descriptor_may_be_larger)
 {
     struct {
         struct outbox_plugin descriptor;
         char tail[64];
-    } newer = {.descriptor = stub_store};
+    } newer = {.descriptor = plugin_fixture_store};
     struct obx_plugin plugin;
     struct outbox_error error;
     memset(newer.tail, 0xff, sizeof newer.tail);
     newer.descriptor.struct_size = sizeof newer;
     cr_assert_eq(obx_plugin_check(&newer.descriptor, "x.so", &plugin, &error), OUTBOX_OK);
-    cr_assert_eq(plugin.ops.store.claim, ((const struct outbox_store_ops *)stub_store.ops)->claim);
+    cr_assert_eq(plugin.ops.store.claim, ((const struct outbox_store_ops *)plugin_fixture_store.ops)->claim);
 }
 
-Test(descriptor, a_smaller_table_of_functions_lacks_the_rest)
+Test(descriptor, smaller_table_of_functions_lacks_the_rest)
 {
     struct subject s;
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.caps = 0;
     s.store.struct_size = offsetof(struct outbox_store_ops, dead_letter);
     cr_assert_eq(check(&s), OUTBOX_OK, "%s", s.error.text);
@@ -92,13 +92,13 @@ Test(descriptor, a_smaller_table_of_functions_lacks_the_rest)
     REFUSED(&s, "x.so: ops.struct_size is 3, expected the size of the structure");
 }
 
-Test(descriptor, identity)
+Test(descriptor, bad_kinds_and_names_are_refused)
 {
     struct subject s;
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.kind = 3;
     REFUSED(&s, "x.so: kind is 3, expected 1 (store) or 2 (broker)");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.name = "Stub";
     REFUSED(&s, "x.so: name is 'Stub', expected [a-z][a-z0-9_-]*, at most 31 characters");
     s.descriptor.name = NULL;
@@ -107,80 +107,80 @@ Test(descriptor, identity)
     REFUSED(&s, "x.so: name is 'abcdefghijklmnopqrstuvwxyz012345', expected [a-z][a-z0-9_-]*, at most 31 characters");
     s.descriptor.name = "../x";
     REFUSED(&s, "x.so: name is '../x', expected [a-z][a-z0-9_-]*, at most 31 characters");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.version = NULL;
     REFUSED(&s, "x.so: version is NULL, expected a text");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.description = NULL;
     REFUSED(&s, "x.so: description is NULL, expected a text");
 }
 
-Test(descriptor, sizes)
+Test(descriptor, bad_sizes_are_refused)
 {
     struct subject s;
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.instance_size = SIZE_MAX;
     REFUSED(&s, "x.so: instance_size is 18446744073709551615, expected at most 67108864");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.op_size = (1 << 20) + 1;
     REFUSED(&s, "x.so: op_size is 1048577, expected at most 1048576");
 }
 
-Test(descriptor, functions)
+Test(descriptor, missing_functions_are_refused)
 {
     struct subject s;
-    copy(&s, &stub_bare);
+    copy(&s, &plugin_fixture_bare);
     s.store.release = NULL;
     REFUSED(&s, "x.so: ops.release is NULL, expected a function");
-    copy(&s, &stub_broker);
+    copy(&s, &plugin_fixture_broker);
     s.broker.publish = NULL;
     REFUSED(&s, "x.so: ops.publish is NULL, expected a function");
-    copy(&s, &stub_broker);
+    copy(&s, &plugin_fixture_broker);
     s.descriptor.ops = NULL;
     REFUSED(&s, "x.so: ops is NULL, expected struct outbox_broker_ops");
-    copy(&s, &stub_pass);
+    copy(&s, &plugin_fixture_pass);
     s.broker.fini = NULL;
     REFUSED(&s, "x.so: ops.fini is NULL, expected a function with capability DECORATOR");
 }
 
-Test(descriptor, capabilities)
+Test(descriptor, bad_capabilities_are_refused)
 {
     struct subject s;
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.store.dead = NULL;
     REFUSED(&s, "x.so: ops.dead is NULL, expected a function with capability DEAD_LETTERS");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.store.add = NULL;
     REFUSED(&s, "x.so: ops.add is NULL, expected a function with capability ADMIN");
-    copy(&s, &stub_broker);
+    copy(&s, &plugin_fixture_broker);
     s.broker.admit = NULL;
     REFUSED(&s, "x.so: ops.admit is NULL, expected a function with capability ADMIT");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.caps |= OUTBOX_CAP_ORDERED;
     REFUSED(&s, "x.so: caps has ORDERED, which is for a broker, but kind is store");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.caps |= 1ull << 40;
     REFUSED(&s, "x.so: caps has 0x10000000000, expected only bits of 0x3f: the plugin needs a newer version of outbox");
 }
 
-Test(descriptor, option_tables)
+Test(descriptor, bad_option_tables_are_refused)
 {
     struct subject s;
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.options = NULL;
     REFUSED(&s, "x.so: options is NULL, expected 4 options");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.option_size = 12;
     REFUSED(&s, "x.so: option_size is 12, expected at least 64, a multiple of 8");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.descriptor.option_count = 1001;
     REFUSED(&s, "x.so: option_count is 1001, expected at most 1000");
 }
 
-Test(descriptor, option_names)
+Test(descriptor, bad_option_names_are_refused)
 {
     struct subject s;
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.options[1].name = "Bad name";
     REFUSED(&s, "x.so: options[1].name is 'Bad name', expected [a-z][a-z0-9_.-]*");
     s.options[1].name = NULL;
@@ -191,13 +191,13 @@ Test(descriptor, option_names)
     REFUSED(&s, "x.so: options[1].name is 'hold', which options[0] has already");
 }
 
-Test(descriptor, option_places)
+Test(descriptor, options_outside_the_instance_are_refused)
 {
     struct subject s;
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.options[0].type = 8;
     REFUSED(&s, "x.so: option hold: type is 8, expected 1 to 7");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.options[2].offset += 1;
     cr_assert_eq(check(&s), OUTBOX_E_ABI);
     cr_assert_not_null(strstr(s.error.text, "expected a multiple of 8"));
@@ -208,16 +208,16 @@ Test(descriptor, option_places)
     REFUSED(&s, "x.so: option note: offset is 18446744073709551615, expected 8 bytes within instance_size 64");
 }
 
-Test(descriptor, option_values)
+Test(descriptor, bad_option_values_are_refused)
 {
     struct subject s;
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.options[0].flags = 1u << 30;
     REFUSED(&s, "x.so: option hold: flags is 0x40000000, expected only bits of 0x1f");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.options[3].min = 101;
     REFUSED(&s, "x.so: option number: min is 101, expected at most max, 100");
-    copy(&s, &stub_store);
+    copy(&s, &plugin_fixture_store);
     s.options[3].type = OUTBOX_OPT_ENUM;
     REFUSED(&s, "x.so: option number: choices is empty, expected at least one");
 }
@@ -284,7 +284,7 @@ Test(descriptor, random_numbers_never_break_the_check)
     struct subject s;
     uint64_t state = 1;
     for (int round = 0; round < 20000; round++) {
-        copy(&s, &stub_store);
+        copy(&s, &plugin_fixture_store);
         for (uint64_t bends = draw(&state) % 3 + 1; bends; bends--)
             bend(&s, &state);
         if (check(&s)) {

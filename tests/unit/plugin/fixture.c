@@ -25,7 +25,7 @@ static void lost(void *arg, const struct outbox_error *error)
 
 static void make(struct fixture *f, enum outbox_kind kind, const char *yaml)
 {
-    f->status = obx_registry_new(NULL, stub_plugins, &f->log, &f->registry, &f->error);
+    f->status = obx_registry_new(NULL, plugin_fixture_plugins, &f->log, &f->registry, &f->error);
     if (!f->status)
         f->status = obx_config_parse("test.yaml", yaml, strlen(yaml), &f->config, &f->error);
     if (f->status)
@@ -55,44 +55,44 @@ void fixture_close(struct fixture *f)
     obx_config_free(f->config);
 }
 
-struct stub *fixture_stub(struct fixture *f)
+struct plugin_fixture *fixture_plugin(struct fixture *f)
 {
     return obx_instance_self(f->instance);
 }
 
-struct stub *stub_under(const struct stub *stub)
+struct plugin_fixture *plugin_fixture_inner(const struct plugin_fixture *plugin)
 {
-    return stub->inner->self;
+    return plugin->inner->self;
 }
 
-static void done(struct obx_call *call, const struct outbox_error *error)
+static void done(struct obx_call *base, const struct outbox_error *error)
 {
-    struct heard *heard = (struct heard *)(void *)call;
-    heard->dones++;
-    heard->error = *error;
+    struct recorded_call *call = (struct recorded_call *)(void *)base;
+    call->dones++;
+    call->error = *error;
 }
 
-static void note_run(struct heard *heard, char kind, uint32_t first, uint32_t count)
+static void note_run(struct recorded_call *call, char kind, uint32_t first, uint32_t count)
 {
-    size_t used = strlen(heard->outcomes);
-    snprintf(heard->outcomes + used, sizeof heard->outcomes - used, count > 1 ? "%s%c%u-%u" : "%s%c%u", used ? " " : "",
+    size_t used = strlen(call->outcomes);
+    snprintf(call->outcomes + used, sizeof call->outcomes - used, count > 1 ? "%s%c%u-%u" : "%s%c%u", used ? " " : "",
              kind, first, first + count - 1);
-    heard->told += count;
+    call->reported += count;
 }
 
-static void outcomes(struct obx_call *call, const struct outbox_outcomes *told)
+static void outcomes(struct obx_call *base, const struct outbox_outcomes *report)
 {
-    struct heard *heard = (struct heard *)(void *)call;
-    char kind = "?DRJUN"[told->outcome];
-    if (told->error)
-        snprintf(heard->why, sizeof heard->why, "%s", told->error->text);
-    if (!told->indexes)
-        note_run(heard, kind, told->first, told->count);
-    for (uint32_t i = 0; told->indexes && i < told->count; i++)
-        note_run(heard, kind, told->indexes[i], 1);
+    struct recorded_call *call = (struct recorded_call *)(void *)base;
+    char kind = "?DRJUN"[report->outcome];
+    if (report->error)
+        snprintf(call->why, sizeof call->why, "%s", report->error->text);
+    if (!report->indexes)
+        note_run(call, kind, report->first, report->count);
+    for (uint32_t i = 0; report->indexes && i < report->count; i++)
+        note_run(call, kind, report->indexes[i], 1);
 }
 
-void heard_init(struct heard *heard)
+void recorded_call_init(struct recorded_call *call)
 {
-    *heard = (struct heard){.call = {.done = done, .outcomes = outcomes}};
+    *call = (struct recorded_call){.call = {.done = done, .outcomes = outcomes}};
 }

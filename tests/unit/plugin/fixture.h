@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/plugin/fixture.h - an instance of a stub on a fake loop, and calls that note what they hear */
+/* tests/unit/plugin/fixture.h - an instance of a plugin on a fake loop, and calls that record their results */
 #ifndef OBX_TESTS_UNIT_PLUGIN_FIXTURE_H
 #define OBX_TESTS_UNIT_PLUGIN_FIXTURE_H
 
@@ -13,7 +13,7 @@
 #include "mem_fault.h"
 #include "plugin/instance.h"
 #include "plugin/registry.h"
-#include "stub.h"
+#include "plugin_fixture.h"
 
 struct fixture {
     struct fake_loop loop;
@@ -28,22 +28,22 @@ struct fixture {
     struct outbox_error lost_error;
 };
 
-/* A call that remembers. */
-struct heard {
+/* A call that records its results. */
+struct recorded_call {
     struct obx_call call; /* first */
     uint32_t dones;
     struct outbox_error error;
-    char outcomes[512]; /* "D0-3 R5 ..." in the order told; kinds D R J U N */
-    uint32_t told;
+    char outcomes[512]; /* "D0-3 R5 ..." in the order of the reports; kinds D R J U N */
+    uint32_t reported;
     char why[OUTBOX_ERROR_TEXT_SIZE]; /* of the last outcome with an error */
 };
 
 /* yaml: the section of the plugin. On failure instance is NULL and status, error say why. */
 void fixture_open(struct fixture *f, enum outbox_kind kind, const char *yaml);
 void fixture_close(struct fixture *f);
-struct stub *fixture_stub(struct fixture *f);
-struct stub *stub_under(const struct stub *stub);
+struct plugin_fixture *fixture_plugin(struct fixture *f);
+struct plugin_fixture *plugin_fixture_inner(const struct plugin_fixture *plugin);
 
-void heard_init(struct heard *heard);
+void recorded_call_init(struct recorded_call *call);
 
 #endif

@@ -5,21 +5,21 @@
 Test(instance, options_are_set_before_init)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "{plugin: stub, note: hello, number: 42}");
+    fixture_open(&f, OUTBOX_STORE, "{plugin: test, note: hello, number: 42}");
     cr_assert_eq(f.status, 0, "%s", f.error.text);
-    struct stub *stub = fixture_stub(&f);
-    cr_assert_str_eq(stub->note, "hello");
-    cr_assert_eq(stub->number, 42);
-    cr_assert_null(stub->inner);
-    cr_assert_str_eq(obx_instance_name(f.instance), "stub");
-    cr_assert_eq(obx_instance_caps(f.instance), stub_store.caps);
-    cr_assert_eq(stub_alive, 1);
+    struct plugin_fixture *plugin = fixture_plugin(&f);
+    cr_assert_str_eq(plugin->note, "hello");
+    cr_assert_eq(plugin->number, 42);
+    cr_assert_null(plugin->inner);
+    cr_assert_str_eq(obx_instance_name(f.instance), "test");
+    cr_assert_eq(obx_instance_caps(f.instance), plugin_fixture_store.caps);
+    cr_assert_eq(plugin_fixture_alive, 1);
     fixture_close(&f);
-    cr_assert_eq(stub_alive, 0);
+    cr_assert_eq(plugin_fixture_alive, 0);
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(instance, a_section_without_plugin_is_refused)
+Test(instance, section_without_plugin_is_refused)
 {
     struct fixture f;
     fixture_open(&f, OUTBOX_STORE, "note: hello");
@@ -33,21 +33,21 @@ Test(instance, a_section_without_plugin_is_refused)
 Test(instance, unknown_options_are_refused)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "{plugin: stub, note: hello, numbre: 3}");
+    fixture_open(&f, OUTBOX_STORE, "{plugin: test, note: hello, numbre: 3}");
     cr_assert_eq(f.status, OUTBOX_E_CONFIG);
     cr_assert_str_eq(f.error.text, "test.yaml:1:29: unknown key 'numbre'; did you mean 'number'?");
     fixture_close(&f);
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(instance, init_may_fail_and_is_finished_all_the_same)
+Test(instance, failed_init_is_followed_by_fini)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, fail_init: true, wraps: {plugin: stub}}");
+    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, fail_init: true, wraps: {plugin: test}}");
     cr_assert_eq(f.status, OUTBOX_E_CONFIG);
-    cr_assert_str_eq(f.error.text, "test.yaml:1:1: init of the stub: fail_init is set");
+    cr_assert_str_eq(f.error.text, "test.yaml:1:1: init of the test: fail_init is set");
     cr_assert_null(f.instance);
-    cr_assert_eq(stub_alive, 0);
+    cr_assert_eq(plugin_fixture_alive, 0);
     fixture_close(&f);
     cr_assert_eq(mem_live(), 0);
 }
@@ -55,34 +55,34 @@ Test(instance, init_may_fail_and_is_finished_all_the_same)
 Test(instance, wakes_are_deferred_and_coalesced)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "plugin: stub");
-    struct stub *stub = fixture_stub(&f);
-    stub->host->wake(stub->host);
-    stub->host->wake(stub->host);
+    fixture_open(&f, OUTBOX_STORE, "plugin: test");
+    struct plugin_fixture *plugin = fixture_plugin(&f);
+    plugin->host->wake(plugin->host);
+    plugin->host->wake(plugin->host);
     cr_assert_eq(f.wakes, 0);
     fake_loop_settle(&f.loop);
     cr_assert_eq(f.wakes, 1);
-    stub->host->wake(stub->host);
+    plugin->host->wake(plugin->host);
     fixture_close(&f); /* the one that waits is dropped */
     fake_loop_settle(&f.loop);
     cr_assert_eq(f.wakes, 1);
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(instance, a_loss_is_told_once_with_its_first_reason)
+Test(instance, loss_is_reported_once_with_its_first_reason)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "plugin: stub");
-    struct stub *stub = fixture_stub(&f);
+    fixture_open(&f, OUTBOX_STORE, "plugin: test");
+    struct plugin_fixture *plugin = fixture_plugin(&f);
     struct outbox_error error = {.code = OUTBOX_E_NOT_CONNECTED, .text = "server closed the connection"};
-    stub->host->lost(stub->host, &error);
-    stub->host->lost(stub->host, NULL);
+    plugin->host->lost(plugin->host, &error);
+    plugin->host->lost(plugin->host, NULL);
     fake_loop_settle(&f.loop);
     cr_assert_eq(f.losts, 1);
     cr_assert_str_eq(f.lost_error.text, "server closed the connection");
-    stub->host->lost(stub->host, NULL);
+    plugin->host->lost(plugin->host, NULL);
     fake_loop_settle(&f.loop);
-    cr_assert_str_eq(f.lost_error.text, "store stub: the connection was lost");
+    cr_assert_str_eq(f.lost_error.text, "store test: the connection was lost");
     fixture_close(&f);
     cr_assert_eq(mem_live(), 0);
 }
@@ -95,8 +95,8 @@ static void count(void *arg)
 Test(instance, timers_fire_move_and_are_closed_with_the_instance)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "plugin: stub");
-    const struct outbox_host *host = fixture_stub(&f)->host;
+    fixture_open(&f, OUTBOX_STORE, "plugin: test");
+    const struct outbox_host *host = fixture_plugin(&f)->host;
     unsigned fired = 0;
     struct outbox_timer *timer, *left;
     cr_assert_eq(host->timer_open(host, count, &fired, &timer), OUTBOX_OK);
@@ -113,7 +113,7 @@ Test(instance, timers_fire_move_and_are_closed_with_the_instance)
     host->timer_close(NULL);
     host->timer_set(left, UINT64_MAX);
     fixture_close(&f);
-    cr_assert_str_eq(f.logged, "1 orders store stub: the plugin left 0 watches and 1 timers open; closed\n");
+    cr_assert_str_eq(f.logged, "1 orders store test: the plugin left 0 watches and 1 timers open; closed\n");
     cr_assert(fake_loop_idle(&f.loop));
     cr_assert_eq(fired, 1);
     cr_assert_eq(mem_live(), 0);
@@ -136,8 +136,8 @@ static void posted(struct outbox_task *task)
 Test(instance, posts_are_coalesced_repeated_and_dropped_with_the_instance)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "plugin: stub");
-    const struct outbox_host *host = fixture_stub(&f)->host;
+    fixture_open(&f, OUTBOX_STORE, "plugin: test");
+    const struct outbox_host *host = fixture_plugin(&f)->host;
     struct posting a = {.task = {.run = posted, .arg = &a}, .host = host, .again = 2};
     struct posting b = {.task = {.run = posted, .arg = &b}, .host = host};
     host->post(host, &a.task);
@@ -174,8 +174,8 @@ static void job_done(struct outbox_work *work)
 Test(instance, offloaded_work_is_done_on_the_loop)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "plugin: stub");
-    const struct outbox_host *host = fixture_stub(&f)->host;
+    fixture_open(&f, OUTBOX_STORE, "plugin: test");
+    const struct outbox_host *host = fixture_plugin(&f)->host;
     struct job job = {.work = {.work = job_work, .done = job_done, .arg = &job}};
     f.loop.fail_offload = 1;
     cr_assert_eq(host->offload(host, &job.work), OUTBOX_E_NO_MEMORY);
@@ -188,27 +188,27 @@ Test(instance, offloaded_work_is_done_on_the_loop)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(instance, freed_while_work_runs_is_given_up_not_corrupted)
+Test(instance, instance_freed_while_work_runs_is_leaked_not_corrupted)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "plugin: stub");
-    const struct outbox_host *host = fixture_stub(&f)->host;
+    fixture_open(&f, OUTBOX_STORE, "plugin: test");
+    const struct outbox_host *host = fixture_plugin(&f)->host;
     struct job job = {.work = {.work = job_work, .done = job_done, .arg = &job}};
     host->offload(host, &job.work);
     fixture_close(&f);
     cr_assert_str_eq(f.logged,
-                     "0 orders store stub: freed while 1 of its jobs run on worker threads; its memory is leaked\n");
+                     "0 orders store test: freed while 1 of its jobs run on worker threads; its memory is leaked\n");
     fake_loop_run_for(&f.loop, 10 * OBX_MS);
     cr_assert_eq(job.done, 1);
 }
 
-Test(instance, log_random_now_and_memory)
+Test(instance, host_table_gives_log_random_time_and_memory)
 {
     struct fixture f;
-    fixture_open(&f, OUTBOX_STORE, "plugin: stub");
-    const struct outbox_host *host = fixture_stub(&f)->host;
+    fixture_open(&f, OUTBOX_STORE, "plugin: test");
+    const struct outbox_host *host = fixture_plugin(&f)->host;
     host->log(host, OUTBOX_LOG_INFO, "hello %d", 5);
-    cr_assert_str_eq(f.logged, "2 orders store stub: hello 5\n");
+    cr_assert_str_eq(f.logged, "2 orders store test: hello 5\n");
     f.log.level = OUTBOX_LOG_WARN;
     cr_assert(!host->log_enabled(host, OUTBOX_LOG_INFO));
     host->log(host, OUTBOX_LOG_INFO, "nothing");
@@ -233,21 +233,21 @@ static bool survives(size_t n, bool persistent)
 {
     struct fixture f;
     mem_fail_at(n, persistent);
-    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, wraps: {plugin: stub, note: x}}");
+    fixture_open(&f, OUTBOX_STORE, "{plugin: pass, wraps: {plugin: test, note: x}}");
     if (f.instance) {
-        struct heard heard;
-        heard_init(&heard);
-        obx_store_renew(f.instance, &heard.call, 1);
+        struct recorded_call call;
+        recorded_call_init(&call);
+        obx_store_renew(f.instance, &call.call, 1);
         fake_loop_settle(&f.loop);
-        cr_assert_eq(heard.dones, 1);
-        cr_assert(heard.error.code == 0 || heard.error.code == OUTBOX_E_NO_MEMORY);
+        cr_assert_eq(call.dones, 1);
+        cr_assert(call.error.code == 0 || call.error.code == OUTBOX_E_NO_MEMORY);
     } else {
         cr_assert_eq(f.status, OUTBOX_E_NO_MEMORY, "%zu: %s", n, f.error.text);
     }
     bool failed = mem_failed();
     mem_fail_at(0, false);
     fixture_close(&f);
-    cr_assert_eq(stub_alive, 0);
+    cr_assert_eq(plugin_fixture_alive, 0);
     cr_assert_eq(mem_live(), 0, "allocation %zu", n);
     return failed;
 }

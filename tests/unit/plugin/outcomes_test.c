@@ -4,32 +4,32 @@
 
 static struct outbox_message messages[200];
 
-static void publish(struct fixture *f, struct heard *heard, uint32_t count)
+static void publish(struct fixture *f, struct recorded_call *call, uint32_t count)
 {
     static struct outbox_publish arguments;
     arguments = (struct outbox_publish){
         .struct_size = sizeof arguments, .count = count, .messages = messages, .stride = sizeof messages[0]};
-    heard_init(heard);
-    obx_broker_publish(f->instance, &heard->call, &arguments);
+    recorded_call_init(call);
+    obx_broker_publish(f->instance, &call->call, &arguments);
 }
 
 static void tell(struct fixture *f, struct outbox_outcomes outcomes)
 {
-    struct stub *stub = fixture_stub(f);
+    struct plugin_fixture *plugin = fixture_plugin(f);
     outcomes.struct_size = sizeof outcomes;
-    stub->host->outcomes(stub->host, stub->held[stub->held_count - 1], &outcomes);
+    plugin->host->outcomes(plugin->host, plugin->held[plugin->held_count - 1], &outcomes);
 }
 
 static void finish(struct fixture *f)
 {
-    struct stub *stub = fixture_stub(f);
-    stub->host->op_done(stub->host, stub->held[stub->held_count - 1], NULL);
+    struct plugin_fixture *plugin = fixture_plugin(f);
+    plugin->host->op_done(plugin->host, plugin->held[plugin->held_count - 1], NULL);
     fake_loop_settle(&f->loop);
 }
 
 static void open_broker(struct fixture *f)
 {
-    fixture_open(f, OUTBOX_BROKER, "{plugin: stub, hold: true}");
+    fixture_open(f, OUTBOX_BROKER, "{plugin: test, hold: true}");
     cr_assert_eq(f->status, 0, "%s", f->error.text);
 }
 
@@ -42,171 +42,171 @@ static void close_broker(struct fixture *f, uint64_t bad, uint64_t unknown)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(outcomes, a_range_of_all_goes_on_as_it_is)
+Test(outcomes, range_of_all_messages_is_forwarded_unchanged)
 {
     struct fixture f;
-    struct heard heard;
+    struct recorded_call call;
     open_broker(&f);
-    publish(&f, &heard, 200);
+    publish(&f, &call, 200);
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 200});
-    cr_assert_str_eq(heard.outcomes, "D0-199");
+    cr_assert_str_eq(call.outcomes, "D0-199");
     finish(&f);
-    cr_assert_eq(heard.told, 200);
-    cr_assert_eq(heard.dones, 1);
+    cr_assert_eq(call.reported, 200);
+    cr_assert_eq(call.dones, 1);
     close_broker(&f, 0, 0);
 }
 
-Test(outcomes, ranges_and_lists_across_words)
+Test(outcomes, ranges_and_lists_may_cross_words)
 {
     struct fixture f;
-    struct heard heard;
+    struct recorded_call call;
     open_broker(&f);
-    publish(&f, &heard, 130);
+    publish(&f, &call, 130);
     struct outbox_error why = {.code = OUTBOX_E_REJECTED, .text = "too large"};
     uint32_t odd[] = {129, 63, 64};
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 0, .count = 63});
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_REJECTED, .indexes = odd, .count = 3, .error = &why});
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 65, .count = 64});
-    cr_assert_str_eq(heard.outcomes, "D0-62 J129 J63 J64 D65-128");
-    cr_assert_str_eq(heard.why, "too large");
+    cr_assert_str_eq(call.outcomes, "D0-62 J129 J63 J64 D65-128");
+    cr_assert_str_eq(call.why, "too large");
     finish(&f);
-    cr_assert_eq(heard.told, 130);
+    cr_assert_eq(call.reported, 130);
     close_broker(&f, 0, 0);
 }
 
-Test(outcomes, what_was_never_told_is_unknown)
+Test(outcomes, messages_without_a_report_are_unknown)
 {
     struct fixture f;
-    struct heard heard;
+    struct recorded_call call;
     open_broker(&f);
-    publish(&f, &heard, 10);
+    publish(&f, &call, 10);
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 3, .count = 2});
     finish(&f);
-    cr_assert_str_eq(heard.outcomes, "D3-4 U0-2 U5-9");
-    cr_assert_str_eq(heard.why, "broker stub: publish: the plugin reported no outcome of this event");
-    cr_assert_eq(heard.error.code, 0);
+    cr_assert_str_eq(call.outcomes, "D3-4 U0-2 U5-9");
+    cr_assert_str_eq(call.why, "broker test: publish: the plugin reported no outcome of this event");
+    cr_assert_eq(call.error.code, 0);
     close_broker(&f, 0, 0);
 }
 
-Test(outcomes, untold_ones_of_a_failed_publish_have_its_error)
+Test(outcomes, unreported_messages_of_a_failed_publish_have_its_error)
 {
     struct fixture f;
-    struct heard heard;
+    struct recorded_call call;
     open_broker(&f);
-    publish(&f, &heard, 2);
-    struct stub *stub = fixture_stub(&f);
+    publish(&f, &call, 2);
+    struct plugin_fixture *plugin = fixture_plugin(&f);
     struct outbox_error error = {.code = OUTBOX_E_IO, .text = "write to the log: input or output failed"};
-    stub->host->op_done(stub->host, stub->held[0], &error);
+    plugin->host->op_done(plugin->host, plugin->held[0], &error);
     fake_loop_settle(&f.loop);
-    cr_assert_str_eq(heard.outcomes, "U0-1");
-    cr_assert_str_eq(heard.why, error.text);
-    cr_assert_eq(heard.error.code, OUTBOX_E_IO);
+    cr_assert_str_eq(call.outcomes, "U0-1");
+    cr_assert_str_eq(call.why, error.text);
+    cr_assert_eq(call.error.code, OUTBOX_E_IO);
     close_broker(&f, 0, 0);
 }
 
-Test(outcomes, told_twice_counts_and_goes_on_without_the_old_ones)
+Test(outcomes, repeated_report_is_counted_and_its_new_part_forwarded)
 {
     struct fixture f;
-    struct heard heard;
+    struct recorded_call call;
     open_broker(&f);
-    publish(&f, &heard, 8);
+    publish(&f, &call, 8);
     uint32_t list[] = {6, 2, 7, 7};
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 2, .count = 2});
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_RETRY, .first = 0, .count = 6});
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_REJECTED, .indexes = list, .count = 4});
-    cr_assert_str_eq(heard.outcomes, "D2-3 R0-1 R4-5 J6 J7");
+    cr_assert_str_eq(call.outcomes, "D2-3 R0-1 R4-5 J6 J7");
     finish(&f);
-    cr_assert_eq(heard.told, 8);
+    cr_assert_eq(call.reported, 8);
     cr_assert_eq(f.logs, 1);
     close_broker(&f, 3, 0);
 }
 
-Test(outcomes, out_of_range_is_refused)
+Test(outcomes, report_out_of_range_is_refused)
 {
     struct fixture f;
-    struct heard heard;
+    struct recorded_call call;
     open_broker(&f);
-    publish(&f, &heard, 4);
+    publish(&f, &call, 4);
     uint32_t list[] = {1, 4, UINT32_MAX, 3};
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 1, .count = 4});
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 5, .count = UINT32_MAX});
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .indexes = list, .count = 4});
-    cr_assert_str_eq(heard.outcomes, "D1 D3");
+    cr_assert_str_eq(call.outcomes, "D1 D3");
     finish(&f);
-    cr_assert_str_eq(heard.outcomes, "D1 D3 U0 U2");
+    cr_assert_str_eq(call.outcomes, "D1 D3 U0 U2");
     close_broker(&f, 4, 0);
 }
 
-Test(outcomes, unknown_kinds_are_refused)
+Test(outcomes, unknown_outcomes_are_refused)
 {
     struct fixture f;
-    struct heard heard;
+    struct recorded_call call;
     open_broker(&f);
-    publish(&f, &heard, 1);
+    publish(&f, &call, 1);
     tell(&f, (struct outbox_outcomes){.outcome = 0, .count = 1});
     tell(&f, (struct outbox_outcomes){.outcome = 6, .count = 1});
     finish(&f);
-    cr_assert_str_eq(heard.outcomes, "U0");
+    cr_assert_str_eq(call.outcomes, "U0");
     close_broker(&f, 2, 0);
 }
 
-Test(outcomes, late_ones_and_those_of_other_operations_are_refused)
+Test(outcomes, late_reports_and_reports_of_other_operations_are_refused)
 {
     struct fixture f;
-    struct heard heard, check;
+    struct recorded_call call, check;
     open_broker(&f);
-    publish(&f, &heard, 1);
+    publish(&f, &call, 1);
     finish(&f);
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 1}); /* late */
-    heard_init(&check);
+    recorded_call_init(&check);
     struct outbox_check arguments = {.struct_size = sizeof arguments};
     obx_broker_check(f.instance, &check.call, 0, &arguments);
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 1}); /* not a publish */
-    cr_assert_str_eq(heard.outcomes, "U0");
-    cr_assert_eq(check.told, 0);
+    cr_assert_str_eq(call.outcomes, "U0");
+    cr_assert_eq(check.reported, 0);
     finish(&f);
     close_broker(&f, 1, 1);
 }
 
-Test(outcomes, one_without_a_reason_gets_one)
+Test(outcomes, failed_outcome_without_a_reason_gets_one)
 {
     struct fixture f;
-    struct heard heard;
+    struct recorded_call call;
     open_broker(&f);
-    publish(&f, &heard, 1);
+    publish(&f, &call, 1);
     tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_RETRY, .count = 1});
-    cr_assert_str_eq(heard.why, "the broker plugin gave no reason");
+    cr_assert_str_eq(call.why, "the broker plugin gave no reason");
     finish(&f);
     close_broker(&f, 0, 0);
 }
 
-Test(outcomes, a_publish_for_which_there_is_no_memory_was_certainly_not_sent)
+Test(outcomes, publish_without_memory_is_not_sent)
 {
     for (size_t n = 1; n <= 3; n++) {
         struct fixture f;
-        struct heard heard;
+        struct recorded_call call;
         open_broker(&f);
         mem_fail_at(n, true);
-        publish(&f, &heard, 100);
+        publish(&f, &call, 100);
         mem_fail_at(0, false);
-        cr_assert_eq(heard.dones, 0);
-        cr_assert_str_eq(heard.outcomes, "N0-99");
-        cr_assert_str_eq(fixture_stub(&f)->trace, "");
+        cr_assert_eq(call.dones, 0);
+        cr_assert_str_eq(call.outcomes, "N0-99");
+        cr_assert_str_eq(fixture_plugin(&f)->trace, "");
         fake_loop_settle(&f.loop);
-        cr_assert_eq(heard.dones, 1);
-        cr_assert_eq(heard.error.code, OUTBOX_E_NO_MEMORY);
+        cr_assert_eq(call.dones, 1);
+        cr_assert_eq(call.error.code, OUTBOX_E_NO_MEMORY);
         close_broker(&f, 0, 0);
     }
 }
 
-Test(outcomes, an_empty_publish_is_fine)
+Test(outcomes, empty_publish_completes)
 {
     struct fixture f;
-    struct heard heard;
+    struct recorded_call call;
     open_broker(&f);
-    publish(&f, &heard, 0);
+    publish(&f, &call, 0);
     finish(&f);
-    cr_assert_eq(heard.told, 0);
-    cr_assert_eq(heard.dones, 1);
+    cr_assert_eq(call.reported, 0);
+    cr_assert_eq(call.dones, 1);
     close_broker(&f, 0, 0);
 }

@@ -19,7 +19,7 @@ static bool is(struct outbox_bytes bytes, const char *text)
     return bytes.data && bytes.size == strlen(text) && !memcmp(bytes.data, text, bytes.size);
 }
 
-Test(json_headers, strings_null_and_other_values)
+Test(json_headers, strings_null_and_other_values_become_headers)
 {
     struct outbox_header headers[4];
     struct obx_arena arena = {0};
@@ -38,7 +38,7 @@ Test(json_headers, strings_null_and_other_values)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(json_headers, escapes)
+Test(json_headers, escapes_are_decoded)
 {
     struct outbox_header headers[4];
     struct obx_arena arena = {0};
@@ -63,7 +63,7 @@ static void refuse(const char *json, const char *text)
     obx_arena_free(&arena);
 }
 
-Test(json_headers, broken_objects_are_refused_with_a_place)
+Test(json_headers, broken_objects_are_refused_with_a_location)
 {
     refuse("", "not a JSON object at byte 0");
     refuse("[]", "not a JSON object at byte 0");
@@ -91,7 +91,7 @@ Test(json_headers, broken_objects_are_refused_with_a_place)
     refuse("{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1}", "too many headers at byte 25");
 }
 
-Test(json_headers, no_memory_is_told_apart)
+Test(json_headers, failed_allocation_is_not_a_rejection)
 {
     struct outbox_header headers[4];
     struct obx_arena arena = {0};

@@ -11,7 +11,7 @@ static struct outbox_position at(uint64_t id)
     return (struct outbox_position){id, 0};
 }
 
-Test(keys, events_stay_in_order_and_are_remembered_once)
+Test(keys, events_stay_in_order_and_are_kept_once)
 {
     struct obx_keys keys;
     obx_keys_init(&keys);
@@ -29,7 +29,7 @@ Test(keys, events_stay_in_order_and_are_remembered_once)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(keys, a_key_goes_with_its_last_event_but_not_while_it_is_sending)
+Test(keys, key_is_removed_with_its_last_event_but_not_during_a_retry)
 {
     struct obx_keys keys;
     obx_keys_init(&keys);
@@ -48,7 +48,7 @@ Test(keys, a_key_goes_with_its_last_event_but_not_while_it_is_sending)
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(keys, the_one_that_is_due_first_is_next)
+Test(keys, key_that_is_due_first_is_next)
 {
     struct obx_keys keys;
     obx_keys_init(&keys);
@@ -78,7 +78,7 @@ Test(keys, exhausted_events_are_counted)
     cr_assert_eq(keys.exhausted_events, 0);
 }
 
-Test(keys, no_memory_leaves_nothing_behind)
+Test(keys, failed_allocation_leaves_no_key)
 {
     for (size_t n = 1;; n++) {
         struct obx_keys keys;
@@ -97,7 +97,7 @@ Test(keys, no_memory_leaves_nothing_behind)
     }
 }
 
-Test(keys, random_against_a_plain_model)
+Test(keys, random_operations_match_a_plain_model)
 {
     bool model[4][64] = {{false}};
     struct obx_keys keys;

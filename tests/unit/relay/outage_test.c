@@ -4,15 +4,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "rig.h"
+#include "fixture.h"
 
 /* ---- outages ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t down;
 
-static uint32_t outage(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
+static uint32_t outage(struct fixture *fixture, const struct outbox_message *message, struct outbox_error *error)
 {
-    (void)rig;
+    (void)fixture;
     (void)message;
     if (!down)
         return OUTBOX_DELIVERED;
@@ -20,214 +20,214 @@ static uint32_t outage(struct rig *rig, const struct outbox_message *message, st
     return OUTBOX_NOT_CONNECTED;
 }
 
-Test(relay, an_outage_of_the_broker_is_waited_for_and_costs_nothing)
+Test(relay, broker_outage_delays_events_and_costs_no_attempts)
 {
-    struct rig *rig = rig_filled("max_attempts: 2\non_reject: park\n", 200, 5);
+    struct fixture *fixture = fixture_filled("max_attempts: 2\non_reject: park\n", 200, 5);
     down = 1;
-    rig->outcome = outage;
-    rig_start(rig);
-    rig_run_for(rig, 120000);
-    cr_assert_eq(rig->published_count, 0);
-    uint32_t starts = rig->calls[RIG_BROKER_START];
+    fixture->outcome = outage;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 120000);
+    cr_assert_eq(fixture->published_count, 0);
+    uint32_t starts = fixture->calls[FIXTURE_BROKER_START];
     cr_assert(starts > 12 && starts < 120, "%u", starts);
     down = 0;
-    cr_assert(rig_run(rig, rig_empty, 15000));
-    cr_assert_eq(rig->published_count, 200);
-    cr_assert_eq(rig_stats(rig).dead_lettered, 0);
-    cr_assert_eq(rig_stats(rig).retried, 0);
+    cr_assert(fixture_run(fixture, fixture_empty, 15000));
+    cr_assert_eq(fixture->published_count, 200);
+    cr_assert_eq(fixture_stats(fixture).dead_lettered, 0);
+    cr_assert_eq(fixture_stats(fixture).retried, 0);
     for (uint32_t k = 0; k < 5; k++) {
         char key[8];
         snprintf(key, sizeof key, "k%u", k);
-        cr_assert_eq(strncmp(rig_texts(rig, key), "0 1 2 3 4 5 6 7 8 9 10 11", 25), 0);
+        cr_assert_eq(strncmp(fixture_texts(fixture, key), "0 1 2 3 4 5 6 7 8 9 10 11", 25), 0);
     }
-    rig_free(rig);
+    fixture_free(fixture);
 }
 
-static bool is_recovering(struct rig *rig)
+static bool is_recovering(struct fixture *fixture)
 {
-    return rig->state == OUTBOX_STATE_RECOVERING;
+    return fixture->state == OUTBOX_STATE_RECOVERING;
 }
 
-Test(relay, a_broker_that_says_nothing_is_not_called_relaying)
+Test(relay, relay_is_recovering_while_the_broker_sends_no_outcome)
 {
-    struct rig *rig = rig_new("");
-    rig_start(rig);
-    cr_assert(rig_run(rig, rig_relaying, 1000));
-    rig->hold = true;
-    rig_fill(rig, 5, 5);
-    rig_run_for(rig, 9000);
-    cr_assert(rig_relaying(rig));
-    cr_assert(rig_run(rig, is_recovering, 2000));
-    struct outbox_stats stats = rig_stats(rig);
+    struct fixture *fixture = fixture_new("");
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_relaying, 1000));
+    fixture->hold = true;
+    fixture_fill(fixture, 5, 5);
+    fixture_run_for(fixture, 9000);
+    cr_assert(fixture_relaying(fixture));
+    cr_assert(fixture_run(fixture, is_recovering, 2000));
+    struct outbox_stats stats = fixture_stats(fixture);
     cr_assert_str_eq(stats.last_error, "broker: no outcome for 10 s of the events in flight; is the broker up, and are "
                                        "enough of its replicas in sync?");
-    rig_run_for(rig, 60000);
-    cr_assert(is_recovering(rig));
-    cr_assert_str_empty(rig->said, "a warning is for those who know what is wrong");
-    rig_let_go(rig);
-    cr_assert(rig_run(rig, rig_empty, 1000));
-    cr_assert(rig_relaying(rig));
-    stats = rig_stats(rig);
+    fixture_run_for(fixture, 60000);
+    cr_assert(is_recovering(fixture));
+    cr_assert_str_empty(fixture->logged, "a warning is for those who know what is wrong");
+    fixture_release_all(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 1000));
+    cr_assert(fixture_relaying(fixture));
+    stats = fixture_stats(fixture);
     cr_assert_str_empty(stats.last_error);
-    rig_free(rig);
+    fixture_free(fixture);
 }
 
-static uint32_t unknown_once(struct rig *rig, const struct outbox_message *message, struct outbox_error *error)
+static uint32_t unknown_once(struct fixture *fixture, const struct outbox_message *message, struct outbox_error *error)
 {
-    (void)rig;
+    (void)fixture;
     (void)message;
     (void)error;
     return down && down-- ? OUTBOX_UNKNOWN : OUTBOX_DELIVERED;
 }
 
-Test(relay, an_unknown_outcome_is_sent_again)
+Test(relay, event_with_unknown_outcome_is_sent_again)
 {
-    struct rig *rig = rig_filled("", 20, 1);
+    struct fixture *fixture = fixture_filled("", 20, 1);
     down = 1;
-    rig->outcome = unknown_once;
-    rig_start(rig);
-    cr_assert(rig_run(rig, rig_empty, 10000));
-    cr_assert_gt(rig->published_count, 20);
-    cr_assert_str_eq(rig_texts(rig, "k0"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19");
-    cr_assert_gt(rig_stats(rig).resent, 0);
-    rig_free(rig);
+    fixture->outcome = unknown_once;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 10000));
+    cr_assert_gt(fixture->published_count, 20);
+    cr_assert_str_eq(fixture_texts(fixture, "k0"), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19");
+    cr_assert_gt(fixture_stats(fixture).resent, 0);
+    fixture_free(fixture);
 }
 
-Test(relay, connecting_goes_on_for_ever)
+Test(relay, relay_never_stops_reconnecting)
 {
-    struct rig *rig = rig_filled("", 10, 1);
-    rig->fail[RIG_START].count = 12;
-    rig->fail[RIG_START].code = OUTBOX_E_NOT_FOUND;
-    rig->fail[RIG_BROKER_START].count = 9;
-    rig->fail[RIG_BROKER_START].code = OUTBOX_E_NOT_CONNECTED;
-    rig_start(rig);
-    cr_assert(rig_run(rig, rig_empty, 300000));
-    cr_assert_eq(rig->calls[RIG_START], 13);
-    cr_assert_eq(rig->calls[RIG_BROKER_START], 10);
-    cr_assert_str_eq(rig->said, "test: store: scripted; trying again until it works\n"
-                                "test: broker: scripted; trying again until it works\n");
-    rig_free(rig);
+    struct fixture *fixture = fixture_filled("", 10, 1);
+    fixture->fail[FIXTURE_START].count = 12;
+    fixture->fail[FIXTURE_START].code = OUTBOX_E_NOT_FOUND;
+    fixture->fail[FIXTURE_BROKER_START].count = 9;
+    fixture->fail[FIXTURE_BROKER_START].code = OUTBOX_E_NOT_CONNECTED;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 300000));
+    cr_assert_eq(fixture->calls[FIXTURE_START], 13);
+    cr_assert_eq(fixture->calls[FIXTURE_BROKER_START], 10);
+    cr_assert_str_eq(fixture->logged, "test: store: simulated; trying again until it works\n"
+                                      "test: broker: simulated; trying again until it works\n");
+    fixture_free(fixture);
 }
 
-Test(relay, a_lost_store_costs_no_duplicates)
+Test(relay, lost_store_connection_causes_no_duplicates)
 {
-    struct rig *rig = rig_filled("claim_rows: 10\n", 200, 5);
-    rig->fail[RIG_SETTLE].count = 2;
-    rig->fail[RIG_SETTLE].code = OUTBOX_E_NOT_CONNECTED;
-    rig_start(rig);
-    cr_assert(rig_run(rig, rig_empty, 60000));
-    cr_assert_eq(rig->published_count, 200);
-    cr_assert_eq(rig->calls[RIG_START], 3);
-    rig_free(rig);
+    struct fixture *fixture = fixture_filled("claim_rows: 10\n", 200, 5);
+    fixture->fail[FIXTURE_SETTLE].count = 2;
+    fixture->fail[FIXTURE_SETTLE].code = OUTBOX_E_NOT_CONNECTED;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    cr_assert_eq(fixture->published_count, 200);
+    cr_assert_eq(fixture->calls[FIXTURE_START], 3);
+    fixture_free(fixture);
 }
 
-Test(relay, after_a_failover_what_was_not_settled_is_sent_again)
+Test(relay, unsettled_events_are_sent_again_after_a_failover)
 {
-    struct rig *rig = rig_filled("claim_rows: 10\n", 200, 5);
-    rig->not_same = true;
-    rig->fail[RIG_SETTLE].count = 1;
-    rig->fail[RIG_SETTLE].code = OUTBOX_E_FENCED;
-    rig_start(rig);
-    cr_assert(rig_run(rig, rig_empty, 60000));
-    cr_assert_gt(rig->published_count, 200);
-    cr_assert_leq(rig->published_count, 300);
-    rig_free(rig);
+    struct fixture *fixture = fixture_filled("claim_rows: 10\n", 200, 5);
+    fixture->not_same = true;
+    fixture->fail[FIXTURE_SETTLE].count = 1;
+    fixture->fail[FIXTURE_SETTLE].code = OUTBOX_E_FENCED;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    cr_assert_gt(fixture->published_count, 200);
+    cr_assert_leq(fixture->published_count, 300);
+    fixture_free(fixture);
 }
 
-Test(relay, a_busy_store_is_asked_again_without_a_reconnect)
+Test(relay, busy_store_is_retried_without_a_reconnect)
 {
-    struct rig *rig = rig_filled("", 50, 5);
-    rig->fail[RIG_SETTLE].count = rig->fail[RIG_CLAIM].count = 3;
-    rig->fail[RIG_SETTLE].code = rig->fail[RIG_CLAIM].code = OUTBOX_E_AGAIN;
-    rig_start(rig);
-    cr_assert(rig_run(rig, rig_empty, 60000));
-    cr_assert_eq(rig->published_count, 50);
-    cr_assert_eq(rig->calls[RIG_START], 1);
-    rig_free(rig);
+    struct fixture *fixture = fixture_filled("", 50, 5);
+    fixture->fail[FIXTURE_SETTLE].count = fixture->fail[FIXTURE_CLAIM].count = 3;
+    fixture->fail[FIXTURE_SETTLE].code = fixture->fail[FIXTURE_CLAIM].code = OUTBOX_E_AGAIN;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    cr_assert_eq(fixture->published_count, 50);
+    cr_assert_eq(fixture->calls[FIXTURE_START], 1);
+    fixture_free(fixture);
 }
 
-static bool standing_by(struct rig *rig)
+static bool standing_by(struct fixture *fixture)
 {
-    return rig->state == OUTBOX_STATE_STANDBY;
+    return fixture->state == OUTBOX_STATE_STANDBY;
 }
 
-Test(relay, a_standby_waits_and_takes_over)
+Test(relay, standby_waits_and_takes_over)
 {
-    struct rig *rig = rig_filled("", 30, 3);
-    rig->owned_by_other = true;
-    rig_start(rig);
-    cr_assert(rig_run(rig, standing_by, 1000));
-    rig_run_for(rig, 60000);
-    cr_assert_eq(rig->published_count, 0);
-    cr_assert_eq(rig->calls[RIG_CLAIM], 0);
-    rig->owned_by_other = false;
-    cr_assert(rig_run(rig, rig_empty, 1000));
-    rig_free(rig);
+    struct fixture *fixture = fixture_filled("", 30, 3);
+    fixture->owned_by_other = true;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, standing_by, 1000));
+    fixture_run_for(fixture, 60000);
+    cr_assert_eq(fixture->published_count, 0);
+    cr_assert_eq(fixture->calls[FIXTURE_CLAIM], 0);
+    fixture->owned_by_other = false;
+    cr_assert(fixture_run(fixture, fixture_empty, 1000));
+    fixture_free(fixture);
 }
 
 /* ---- stopping ---------------------------------------------------------------------------------------------------- */
 
-Test(relay, stopping_finishes_what_is_in_flight)
+Test(relay, stop_finishes_the_events_in_flight)
 {
-    struct rig *rig = rig_filled("claim_rows: 10\n", 500, 5);
-    rig->hold = true;
-    rig_start(rig);
-    rig_run_for(rig, 100);
-    rig_stop(rig, 5000);
-    rig_run_for(rig, 1000);
-    cr_assert_not(rig->stopped);
-    rig_release(rig);
-    cr_assert(rig_run(rig, rig_stopped, 1000));
-    cr_assert_eq(rig->published_count, 120);
-    cr_assert_eq(rig_stats(rig).settled, 120);
-    rig_free(rig);
+    struct fixture *fixture = fixture_filled("claim_rows: 10\n", 500, 5);
+    fixture->hold = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 100);
+    fixture_stop(fixture, 5000);
+    fixture_run_for(fixture, 1000);
+    cr_assert_not(fixture->stopped);
+    fixture_release(fixture);
+    cr_assert(fixture_run(fixture, fixture_stopped, 1000));
+    cr_assert_eq(fixture->published_count, 120);
+    cr_assert_eq(fixture_stats(fixture).settled, 120);
+    fixture_free(fixture);
 }
 
-Test(relay, at_the_deadline_the_broker_is_stopped_and_its_last_word_is_settled)
+Test(relay, stop_at_the_deadline_settles_the_last_outcomes)
 {
-    struct rig *rig = rig_filled("claim_rows: 10\n", 500, 5);
-    rig->hold = true;
-    rig_start(rig);
-    rig_run_for(rig, 100);
-    rig_stop(rig, 2000);
-    rig_run_for(rig, 1900);
-    cr_assert_not(rig->stopped);
-    cr_assert(rig_run(rig, rig_stopped, 500));
-    cr_assert_eq(rig_stats(rig).settled, rig->published_count);
-    rig_free(rig);
+    struct fixture *fixture = fixture_filled("claim_rows: 10\n", 500, 5);
+    fixture->hold = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 100);
+    fixture_stop(fixture, 2000);
+    fixture_run_for(fixture, 1900);
+    cr_assert_not(fixture->stopped);
+    cr_assert(fixture_run(fixture, fixture_stopped, 500));
+    cr_assert_eq(fixture_stats(fixture).settled, fixture->published_count);
+    fixture_free(fixture);
 }
 
 /* The stop of a reconnect has all the time of one; that of the relay has not. */
-Test(relay, at_the_deadline_a_stop_that_a_reconnect_began_is_cut_short)
+Test(relay, deadline_cuts_short_the_stop_of_a_reconnect)
 {
-    struct rig *rig = rig_filled("claim_rows: 10\nstore_timeout: 60s\n", 20, 5);
-    rig->hold = rig->stubborn = true;
-    rig_start(rig);
-    rig_run_for(rig, 100);
-    rig->fail[RIG_PUBLISH].count = 1;
-    rig->fail[RIG_PUBLISH].code = OUTBOX_E_NOT_CONNECTED;
-    rig_fill(rig, 10, 5);
-    rig_run_for(rig, 100);
-    rig_stop(rig, 100);
-    rig_run_for(rig, 90);
-    cr_assert_not(rig->stopped);
-    cr_assert(rig_run(rig, rig_stopped, 5000));
-    cr_assert_eq(rig_stats(rig).settled, rig->published_count);
-    rig->stubborn = false;
-    rig_free(rig);
+    struct fixture *fixture = fixture_filled("claim_rows: 10\nstore_timeout: 60s\n", 20, 5);
+    fixture->hold = fixture->stubborn = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 100);
+    fixture->fail[FIXTURE_PUBLISH].count = 1;
+    fixture->fail[FIXTURE_PUBLISH].code = OUTBOX_E_NOT_CONNECTED;
+    fixture_fill(fixture, 10, 5);
+    fixture_run_for(fixture, 100);
+    fixture_stop(fixture, 100);
+    fixture_run_for(fixture, 90);
+    cr_assert_not(fixture->stopped);
+    cr_assert(fixture_run(fixture, fixture_stopped, 5000));
+    cr_assert_eq(fixture_stats(fixture).settled, fixture->published_count);
+    fixture->stubborn = false;
+    fixture_free(fixture);
 }
 
-Test(relay, it_can_be_stopped_in_every_state_and_started_again)
+Test(relay, relay_stops_in_every_state_and_starts_again)
 {
     for (uint64_t ms = 0; ms < 40; ms++) {
-        struct rig *rig = rig_filled("claim_rows: 7\n", 300, 5);
-        rig_start(rig);
-        rig_run_for(rig, ms);
-        rig_stop(rig, 100);
-        cr_assert(rig_run(rig, rig_stopped, 10000));
-        rig_start(rig);
-        cr_assert(rig_run(rig, rig_empty, 10000));
-        cr_assert_eq(rig->published_count, 300);
-        rig_free(rig);
+        struct fixture *fixture = fixture_filled("claim_rows: 7\n", 300, 5);
+        fixture_start(fixture);
+        fixture_run_for(fixture, ms);
+        fixture_stop(fixture, 100);
+        cr_assert(fixture_run(fixture, fixture_stopped, 10000));
+        fixture_start(fixture);
+        cr_assert(fixture_run(fixture, fixture_empty, 10000));
+        cr_assert_eq(fixture->published_count, 300);
+        fixture_free(fixture);
     }
 }

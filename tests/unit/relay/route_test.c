@@ -82,7 +82,7 @@ static void is(struct outbox_bytes bytes, const char *text)
               (int)bytes.size, (const char *)bytes.data, text);
 }
 
-Test(route, the_defaults_are_debeziums)
+Test(route, defaults_are_those_of_debezium)
 {
     struct fixture f;
     open_fixture(&f, "{}");
@@ -100,7 +100,7 @@ Test(route, the_defaults_are_debeziums)
     close_fixture(&f);
 }
 
-Test(route, null_payload_is_a_tombstone_and_a_null_key_no_key)
+Test(route, null_payload_is_a_tombstone_and_null_key_is_no_key)
 {
     struct fixture f;
     open_fixture(&f, "{}");
@@ -117,7 +117,7 @@ Test(route, null_payload_is_a_tombstone_and_a_null_key_no_key)
     close_fixture(&f);
 }
 
-Test(route, an_empty_payload_is_not_null)
+Test(route, empty_payload_is_not_null)
 {
     struct fixture f;
     open_fixture(&f, "route: {tombstone: false}");
@@ -127,7 +127,7 @@ Test(route, an_empty_payload_is_not_null)
     close_fixture(&f);
 }
 
-Test(route, everything_by_template)
+Test(route, every_part_of_a_message_can_be_a_template)
 {
     struct fixture f;
     open_fixture(&f,
@@ -151,7 +151,7 @@ Test(route, everything_by_template)
 }
 
 /* W3C trace context, in columns of the table's own. */
-Test(route, templates_of_nothing_set_nothing)
+Test(route, empty_templates_set_nothing)
 {
     struct fixture f;
     open_fixture(&f, "route: {key: \"\", partition: \"${p}\", timestamp: \"${t}\"}");
@@ -168,7 +168,7 @@ Test(route, templates_of_nothing_set_nothing)
     close_fixture(&f);
 }
 
-Test(route, the_columns_of_a_trace_become_headers)
+Test(route, trace_columns_become_headers)
 {
     static const char parent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     struct fixture f;
@@ -187,7 +187,7 @@ Test(route, the_columns_of_a_trace_become_headers)
     close_fixture(&f);
 }
 
-Test(route, the_headers_column_is_added)
+Test(route, headers_column_is_added)
 {
     struct fixture f;
     open_fixture(&f, "{}");
@@ -200,7 +200,7 @@ Test(route, the_headers_column_is_added)
     close_fixture(&f);
 }
 
-Test(route, an_event_without_an_id_is_named_by_its_row)
+Test(route, event_without_an_id_is_named_by_its_position)
 {
     struct fixture f;
     open_fixture(&f, "{}");
@@ -226,7 +226,7 @@ static struct outbox_value text_value(const char *text)
     return (struct outbox_value){.as.data = text, .size = (uint32_t)strlen(text), .type = OUTBOX_TEXT};
 }
 
-Test(route, rows_that_can_never_go_say_why)
+Test(route, impossible_rows_are_rejected_with_a_reason)
 {
     rejects("route: {topic: \"${aggregatetype}\"}", "aggregatetype", text_value(""),
             "topic is null or empty; check route.topic and its column");
@@ -242,7 +242,7 @@ Test(route, rows_that_can_never_go_say_why)
             "headers column: not a JSON object at byte 0; it must hold a JSON object");
 }
 
-Test(route, optional_columns_are_those_that_a_table_may_lack)
+Test(route, optional_columns_may_be_missing)
 {
     struct fixture f;
     open_fixture(&f, "{}");
@@ -263,7 +263,7 @@ static void refuses(const char *yaml, const char *text)
     close_fixture(&f);
 }
 
-Test(route, bad_routes_are_refused_with_a_place)
+Test(route, bad_routes_are_refused_with_a_location)
 {
     refuses("route:\n  topic: \"${\"\n",
             "t.yaml:2:3: topic: '${' needs a column name and '}'; write '$$' for a dollar sign");
@@ -291,7 +291,7 @@ static const char *many(const char *prefix, const char *item, unsigned count, co
     return text;
 }
 
-Test(route, too_much_is_refused)
+Test(route, too_many_columns_and_headers_are_refused)
 {
     refuses(many("route:\n  headers: {", "h#: x, ", 33, "}\n"), "t.yaml:2:3: more than 32 headers");
     refuses(many("route:\n  headers: {", "h#: \"${c#}\", ", 30, "}\n"),
@@ -339,7 +339,7 @@ static void names(const char *name, const char *text)
     obx_config_free(config);
 }
 
-Test(route, a_relay_is_called_what_can_be_shown_everywhere)
+Test(route, relay_names_that_cannot_be_shown_are_refused)
 {
     names("orders", NULL);
     names("shop's \"new\" orders/eu, 2", NULL);

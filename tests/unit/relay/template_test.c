@@ -35,7 +35,7 @@ static void expect(const char *source, const struct outbox_value *row, const cha
     cr_assert_eq(mem_live(), 0);
 }
 
-Test(template, literals_and_columns)
+Test(template, literals_and_columns_are_joined)
 {
     struct outbox_value row[] = {text("Order"), text("7")};
     expect("outbox.event.${a}", row, "outbox.event.Order");
@@ -54,7 +54,7 @@ Test(template, null_alone_is_null_and_in_between_is_empty)
     expect("<${a}>", row, "<>");
 }
 
-Test(template, values_as_text)
+Test(template, values_of_all_types_become_text)
 {
     static const unsigned char uuid[16] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
                                            0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10};
@@ -71,7 +71,7 @@ Test(template, values_as_text)
     expect("${b}", row, "1969-12-31T23:59:59.999999Z");
 }
 
-Test(template, a_repeated_column_is_rendered_once)
+Test(template, repeated_column_is_rendered_once)
 {
     struct obx_columns columns = {0};
     struct obx_template template_;
@@ -109,7 +109,7 @@ Test(template, bad_templates_are_refused)
     refuse("${a}.${b}.${c}.${d}.${e}.${f}.${g}.${h}.${i}", "template has more than 16 pieces");
 }
 
-Test(template, a_column_asked_twice_is_one_and_required_wins)
+Test(template, column_used_twice_is_selected_once_and_required_wins)
 {
     struct obx_columns columns = {0};
     cr_assert_eq(obx_columns_ask(&columns, "event_id", 8, true, NULL), 0);

@@ -1,50 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/support/stub.c - see stub.h */
-#include "stub.h"
+/* tests/support/plugin_fixture.c - see plugin.h */
+#include "plugin_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
-uint32_t stub_alive;
+uint32_t plugin_fixture_alive;
 
 static int init(void *self, const struct outbox_init *arguments, struct outbox_error *error)
 {
-    struct stub *stub = self;
-    stub_alive++;
-    stub->host = arguments->host;
-    stub->inner = arguments->inner;
-    if (!stub->fail_init)
+    struct plugin_fixture *plugin = self;
+    plugin_fixture_alive++;
+    plugin->host = arguments->host;
+    plugin->inner = arguments->inner;
+    if (!plugin->fail_init)
         return OUTBOX_OK;
     error->code = OUTBOX_E_CONFIG;
-    snprintf(error->text, sizeof error->text, "init of the stub: fail_init is set");
+    snprintf(error->text, sizeof error->text, "init of the test: fail_init is set");
     return OUTBOX_E_CONFIG;
 }
 
 static void fini(void *self)
 {
     (void)self;
-    stub_alive--;
+    plugin_fixture_alive--;
 }
 
-static void note(struct stub *stub, const char *what)
+static void note(struct plugin_fixture *plugin, const char *what)
 {
-    size_t used = strlen(stub->trace);
-    snprintf(stub->trace + used, sizeof stub->trace - used, "%s%s", used ? " " : "", what);
+    size_t used = strlen(plugin->trace);
+    snprintf(plugin->trace + used, sizeof plugin->trace - used, "%s%s", used ? " " : "", what);
 }
 
-static void submitted(struct stub *stub, outbox_op_t op, const char *what)
+static void submitted(struct plugin_fixture *plugin, outbox_op_t op, const char *what)
 {
-    note(stub, what);
-    stub->held[stub->held_count++ % STUB_HELD] = op;
-    if (!stub->hold)
-        stub->host->op_done(stub->host, op, NULL);
+    note(plugin, what);
+    plugin->held[plugin->held_count++ % PLUGIN_FIXTURE_HELD] = op;
+    if (!plugin->hold)
+        plugin->host->op_done(plugin->host, op, NULL);
 }
 
 static void cancel(void *self, outbox_op_t op)
 {
-    struct stub *stub = self;
-    note(stub, "cancel");
-    stub->canceled[stub->canceled_count++ % STUB_HELD] = op;
+    struct plugin_fixture *plugin = self;
+    note(plugin, "cancel");
+    plugin->canceled[plugin->canceled_count++ % PLUGIN_FIXTURE_HELD] = op;
 }
 
 static void stop(void *self, outbox_op_t op)
@@ -96,9 +96,9 @@ static int print(void *self, enum outbox_print what, void (*line)(void *arg, con
 
 static void publish(void *self, outbox_op_t op, const struct outbox_publish *arguments)
 {
-    struct stub *stub = self;
-    stub->publish_count = arguments->count;
-    submitted(stub, op, "publish");
+    struct plugin_fixture *plugin = self;
+    plugin->publish_count = arguments->count;
+    submitted(plugin, op, "publish");
 }
 
 static int admit(void *self, const struct outbox_message *message, struct outbox_error *error)
@@ -110,60 +110,66 @@ static int admit(void *self, const struct outbox_message *message, struct outbox
 
 /* ---- a decorator that forwards ----------------------------------------------------------------------------------- */
 
-static const struct outbox_broker_ops *below(const struct stub *stub)
+static const struct outbox_broker_ops *below(const struct plugin_fixture *plugin)
 {
-    return stub->inner->ops;
+    return plugin->inner->ops;
 }
 
 /* The op for below; without one there is no memory, and the op of above has failed. */
-static outbox_op_t child_of(const struct stub *stub, outbox_op_t op)
+static outbox_op_t child_of(const struct plugin_fixture *plugin, outbox_op_t op)
 {
-    outbox_op_t child = stub->host->op_child(stub->host, op, NULL);
+    outbox_op_t child = plugin->host->op_child(plugin->host, op, NULL);
     struct outbox_error error = {.code = OUTBOX_E_NO_MEMORY, .text = "out of memory"};
     if (!child)
-        stub->host->op_done(stub->host, op, &error);
+        plugin->host->op_done(plugin->host, op, &error);
     return child;
 }
 
 static void over_start(void *self, outbox_op_t op, const struct outbox_broker_start *arguments)
 {
-    struct stub *stub = self;
-    note(stub, "start");
-    if ((op = child_of(stub, op)))
-        below(stub)->start(stub->inner->self, op, arguments);
+    struct plugin_fixture *plugin = self;
+    note(plugin, "start");
+    if ((op = child_of(plugin, op)))
+        below(plugin)->start(plugin->inner->self, op, arguments);
 }
 
 static void over_stop(void *self, outbox_op_t op)
 {
-    struct stub *stub = self;
-    note(stub, "stop");
-    if ((op = child_of(stub, op)))
-        below(stub)->stop(stub->inner->self, op);
+    struct plugin_fixture *plugin = self;
+    note(plugin, "stop");
+    if ((op = child_of(plugin, op)))
+        below(plugin)->stop(plugin->inner->self, op);
 }
 
 static void over_publish(void *self, outbox_op_t op, const struct outbox_publish *arguments)
 {
-    struct stub *stub = self;
-    note(stub, "publish");
-    if ((op = child_of(stub, op)))
-        below(stub)->publish(stub->inner->self, op, arguments);
+    struct plugin_fixture *plugin = self;
+    note(plugin, "publish");
+    if ((op = child_of(plugin, op)))
+        below(plugin)->publish(plugin->inner->self, op, arguments);
 }
 
 /* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 static const struct outbox_option options[] = {
-    {.name = "hold", .type = OUTBOX_OPT_BOOL, .offset = offsetof(struct stub, hold), .help = "ops wait for the test"},
-    {.name = "fail_init", .type = OUTBOX_OPT_BOOL, .offset = offsetof(struct stub, fail_init), .help = "init fails"},
+    {.name = "hold",
+     .type = OUTBOX_OPT_BOOL,
+     .offset = offsetof(struct plugin_fixture, hold),
+     .help = "ops wait for the test"},
+    {.name = "fail_init",
+     .type = OUTBOX_OPT_BOOL,
+     .offset = offsetof(struct plugin_fixture, fail_init),
+     .help = "init fails"},
     {.name = "note",
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_IDENTITY,
-     .offset = offsetof(struct stub, note),
+     .offset = offsetof(struct plugin_fixture, note),
      .default_value = "none",
      .help = "text"},
     {.name = "number",
      .type = OUTBOX_OPT_INT,
      .flags = OUTBOX_OPT_IDENTITY,
-     .offset = offsetof(struct stub, number),
+     .offset = offsetof(struct plugin_fixture, number),
      .default_value = "7",
      .min = 1,
      .max = 100,
@@ -229,22 +235,28 @@ static const struct outbox_broker_ops over_ops = {
     .publish = over_publish,
 };
 
-#define DESCRIPTOR(KIND, NAME, CAPS, OPS)                                                            \
-    {                                                                                                \
-        .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin), .kind = KIND,    \
-        .option_size = sizeof(struct outbox_option), .caps = CAPS, .name = NAME, .version = "1",     \
-        .description = "does what a test says", .instance_size = sizeof(struct stub), .op_size = 40, \
-        .options = options, .option_count = sizeof options / sizeof *options, .ops = OPS,            \
+#define DESCRIPTOR(KIND, NAME, CAPS, OPS)                                                                      \
+    {                                                                                                          \
+        .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin), .kind = KIND,              \
+        .option_size = sizeof(struct outbox_option), .caps = CAPS, .name = NAME, .version = "1",               \
+        .description = "does what a test says", .instance_size = sizeof(struct plugin_fixture), .op_size = 40, \
+        .options = options, .option_count = sizeof options / sizeof *options, .ops = OPS,                      \
     }
 
-const struct outbox_plugin stub_store =
-    DESCRIPTOR(OUTBOX_STORE, "stub", OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN, &store_ops);
-const struct outbox_plugin stub_bare = DESCRIPTOR(OUTBOX_STORE, "bare", 0, &bare_ops);
-const struct outbox_plugin stub_store_pass = DESCRIPTOR(OUTBOX_STORE, "pass", OUTBOX_CAP_DECORATOR, &store_pass_ops);
-const struct outbox_plugin stub_broker =
-    DESCRIPTOR(OUTBOX_BROKER, "stub", OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT, &broker_ops);
-const struct outbox_plugin stub_pass = DESCRIPTOR(OUTBOX_BROKER, "pass", OUTBOX_CAP_DECORATOR, &pass_ops);
-const struct outbox_plugin stub_over = DESCRIPTOR(OUTBOX_BROKER, "over", OUTBOX_CAP_DECORATOR, &over_ops);
+const struct outbox_plugin plugin_fixture_store =
+    DESCRIPTOR(OUTBOX_STORE, "test", OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN, &store_ops);
+const struct outbox_plugin plugin_fixture_bare = DESCRIPTOR(OUTBOX_STORE, "bare", 0, &bare_ops);
+const struct outbox_plugin plugin_fixture_store_pass =
+    DESCRIPTOR(OUTBOX_STORE, "pass", OUTBOX_CAP_DECORATOR, &store_pass_ops);
+const struct outbox_plugin plugin_fixture_broker =
+    DESCRIPTOR(OUTBOX_BROKER, "test", OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT, &broker_ops);
+const struct outbox_plugin plugin_fixture_pass = DESCRIPTOR(OUTBOX_BROKER, "pass", OUTBOX_CAP_DECORATOR, &pass_ops);
+const struct outbox_plugin plugin_fixture_wrap = DESCRIPTOR(OUTBOX_BROKER, "wrap", OUTBOX_CAP_DECORATOR, &over_ops);
 
-const struct outbox_plugin *const stub_plugins[] = {&stub_store, &stub_bare, &stub_store_pass, &stub_broker, &stub_pass,
-                                                    &stub_over,  NULL};
+const struct outbox_plugin *const plugin_fixture_plugins[] = {&plugin_fixture_store,
+                                                              &plugin_fixture_bare,
+                                                              &plugin_fixture_store_pass,
+                                                              &plugin_fixture_broker,
+                                                              &plugin_fixture_pass,
+                                                              &plugin_fixture_wrap,
+                                                              NULL};

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/relay/fixture.h - a relay over an in-memory store and an in-memory broker, on the virtual clock
+ *
+ * The store is a table in memory, the broker a log; both do what the knobs say, and complete at once. The knobs are
+ * plain fields: a test sets them, runs the loop to a condition, and looks at the table and the log.
+ */
+#ifndef OBX_TESTS_UNIT_RELAY_FIXTURE_H
+#define OBX_TESTS_UNIT_RELAY_FIXTURE_H
+
+#include "fake_loop.h"
+#include "relay/relay.h"
+
+#define FIXTURE_ROWS 4096
+
+enum fixture_op {
+    FIXTURE_START,
+    FIXTURE_ACQUIRE,
+    FIXTURE_CLAIM,
+    FIXTURE_SETTLE,
+    FIXTURE_DEAD_LETTER,
+    FIXTURE_PUBLISH,
+    FIXTURE_BROKER_START,
+    FIXTURE_OPS
+};
+
+struct fixture_row {
+    uint64_t id;
+    char key[16]; /* "": null key */
+    char text[24];
+    bool committed, gone, dead_lettered;
+    uint32_t attempts; /* reported with the dead letter */
+};
+
+struct fixture {
+    struct fake_loop loop;
+    struct obx_config *config;
+    struct obx_registry *registry;
+    struct obx_relay *relay;
+    enum outbox_state state;
+    uint32_t drained;
+    uint64_t drained_blocked;
+    bool stopped;
+    uint32_t delivered; /* events that the relay reported as delivered */
+    struct obx_log log;
+    char logged[16 * 1024]; /* messages of level warn and worse, one a line */
+
+    /* the store */
+    struct fixture_row rows[FIXTURE_ROWS];
+    uint32_t row_count;
+    uint64_t cursor;   /* claims give rows above it */
+    uint64_t borrowed; /* batches not released */
+    bool owned_by_other, not_same, no_wakeup;
+    uint64_t wrong_settles; /* rows settled that were not delivered */
+    uint64_t max_claim_rows;
+    uint64_t row_bytes; /* that a claim says a row takes */
+
+    /* the broker */
+    struct {
+        char key[16];
+        char text[24];
+        char id[40];
+    } published[FIXTURE_ROWS * 2];
+    uint32_t published_count;
+    uint32_t k1_failures; /* so many of the next events of the key k1 come back with RETRY */
+    uint32_t (*outcome)(struct fixture *fixture, const struct outbox_message *message, struct outbox_error *error);
+    bool (*admit)(struct fixture *fixture, const struct outbox_message *message);
+    bool (*refuse)(struct fixture *fixture,
+                   const struct outbox_message *message); /* by itself, whatever stands before it */
+    bool hold;                                            /* publishes do not complete until fixture_release() */
+    bool stubborn;                                        /* a stop waits for what is held, until that is canceled */
+    uint32_t publishes, most_in_flight;
+
+    /* failures: the next `count` calls of that kind end with the code */
+    struct {
+        uint32_t count;
+        int code;
+    } fail[FIXTURE_OPS];
+    uint32_t calls[FIXTURE_OPS];
+};
+
+/* settings: YAML lines of relays.test, without store and broker; "" for the defaults. */
+void fixture_unordered(void); /* before fixture_new: the broker keeps no order */
+
+struct fixture *fixture_new(const char *settings);
+struct fixture *fixture_filled(const char *settings, uint32_t count, uint32_t keys); /* the same, and fixture_fill() */
+void fixture_refuses(const char *yaml, const char *text); /* no relay can be made of it; yaml with its plugins */
+void fixture_free(struct fixture *fixture);               /* stops it, checks that nothing leaked */
+
+void fixture_insert(struct fixture *fixture, const char *key, const char *text);
+void fixture_fill(struct fixture *fixture, uint32_t count,
+                  uint32_t keys); /* "0", "1", ... of each of the keys k0, k1, ... */
+void fixture_start(struct fixture *fixture);
+void fixture_stop(struct fixture *fixture, uint32_t deadline_ms); /* begins a stop; see fixture_stopped */
+bool fixture_run(struct fixture *fixture, bool (*done)(struct fixture *fixture), uint64_t within_ms);
+void fixture_run_for(struct fixture *fixture, uint64_t ms);
+void fixture_release(struct fixture *fixture);     /* complete what is held */
+void fixture_release_all(struct fixture *fixture); /* the same, and hold no more */
+struct outbox_stats fixture_stats(struct fixture *fixture);
+
+/* Common conditions. */
+bool fixture_empty(struct fixture *fixture); /* every committed row is gone or dead-lettered */
+bool fixture_relaying(struct fixture *fixture);
+bool fixture_drained(struct fixture *fixture); /* the relay reported that */
+bool fixture_stopped(struct fixture *fixture);
+/* The texts that were published for a key, in order, first occurrences only, separated by spaces. */
+const char *fixture_texts(struct fixture *fixture, const char *key);
+
+#endif

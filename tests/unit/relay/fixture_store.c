@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/relay/fixture_store.c - the in-memory store */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "fixture_internal.h"
+
+struct borrowed {
+    struct outbox_batch batch;
+    struct outbox_position positions[FIXTURE_ROWS];
+    struct outbox_value values[FIXTURE_ROWS * 8];
+};
+
+static uint32_t column_count;
+static char column_names[8][24];
+
+static void store_start(void *self, outbox_op_t op, const struct outbox_store_start *start)
+{
+    column_count = start->column_count;
+    cr_assert_leq(column_count, 8);
+    for (uint32_t i = 0; i < column_count; i++)
+        snprintf(column_names[i], sizeof column_names[i], "%s", start->columns[i].name);
+    if (!fixture_fails(self, op, FIXTURE_START))
+        fixture_done(self, op);
+}
+
+static void stop(void *self, outbox_op_t op)
+{
+    fixture_done(self, op);
+}
+
+static void store_acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire)
+{
+    struct fixture_instance *instance = self;
+    static const struct outbox_error standby = {.code = OUTBOX_E_STANDBY, .text = "owned by the other"};
+    if (fixture_fails(self, op, FIXTURE_ACQUIRE))
+        return;
+    acquire->flags = the_fixture->not_same ? 0 : OUTBOX_ACQUIRED_SAME;
+    snprintf(acquire->owner, sizeof acquire->owner, "the other");
+    instance->host->op_done(instance->host, op, the_fixture->owned_by_other ? &standby : NULL);
+}
+
+static struct outbox_value text_value(const char *text)
+{
+    return (struct outbox_value){.as.data = text, .size = (uint32_t)strlen(text), .type = OUTBOX_TEXT};
+}
+
+static struct outbox_value value_of(const struct fixture_row *row, const char *column)
+{
+    if (!strcmp(column, "aggregatetype"))
+        return text_value("T");
+    if (!strcmp(column, "aggregateid") && row->key[0])
+        return text_value(row->key);
+    if (!strcmp(column, "payload"))
+        return text_value(row->text);
+    if (!strcmp(column, "event_id"))
+        return (struct outbox_value){.as.integer = (int64_t)row->id, .type = OUTBOX_INT};
+    return (struct outbox_value){.type = OUTBOX_NULL};
+}
+
+static bool wanted(const struct outbox_claim *claim, const struct fixture_row *row)
+{
+    if (!row->committed || row->gone || row->dead_lettered)
+        return false;
+    if (!claim->positions)
+        return row->id > the_fixture->cursor;
+    for (uint32_t i = 0; i < claim->position_count; i++) {
+        if (claim->positions[i].major == row->id)
+            return true;
+    }
+    return false;
+}
+
+static void add_row(struct borrowed *borrowed, const struct fixture_row *row)
+{
+    uint32_t at = borrowed->batch.rows++;
+    borrowed->positions[at] = (struct outbox_position){row->id, 0};
+    for (uint32_t c = 0; c < column_count; c++)
+        borrowed->values[at * column_count + c] = value_of(row, column_names[c]);
+    borrowed->batch.bytes += the_fixture->row_bytes;
+}
+
+static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
+{
+    if (fixture_fails(self, op, FIXTURE_CLAIM))
+        return;
+    if (claim->flags & OUTBOX_CLAIM_REWIND)
+        the_fixture->cursor = 0;
+    struct borrowed *borrowed = calloc(1, sizeof *borrowed);
+    borrowed->batch = (struct outbox_batch){.struct_size = sizeof borrowed->batch,
+                                        .columns = column_count,
+                                        .positions = borrowed->positions,
+                                        .values = borrowed->values};
+    the_fixture->max_claim_rows = OBX_MAX(the_fixture->max_claim_rows, claim->max_rows);
+    for (uint32_t i = 0; i < the_fixture->row_count; i++) {
+        if (!wanted(claim, &the_fixture->rows[i]))
+            continue;
+        if (borrowed->batch.rows == claim->max_rows) {
+            borrowed->batch.flags |= OUTBOX_BATCH_MORE;
+            break;
+        }
+        add_row(borrowed, &the_fixture->rows[i]);
+        if (!claim->positions)
+            the_fixture->cursor = the_fixture->rows[i].id;
+    }
+    if (borrowed->batch.rows) {
+        the_fixture->borrowed++;
+        claim->batch = &borrowed->batch;
+    } else {
+        free(borrowed);
+    }
+    fixture_done(self, op);
+}
+
+static void store_release(void *self, struct outbox_batch *batch)
+{
+    (void)self;
+    the_fixture->borrowed--;
+    free(OBX_CONTAINER(batch, struct borrowed, batch));
+}
+
+static bool was_published(uint64_t id)
+{
+    char text[40];
+    snprintf(text, sizeof text, "%llu", (unsigned long long)id);
+    for (uint32_t i = 0; i < the_fixture->published_count; i++) {
+        if (!strcmp(the_fixture->published[i].id, text))
+            return true;
+    }
+    return false;
+}
+
+static void store_settle(void *self, outbox_op_t op, const struct outbox_settle *settle)
+{
+    if (fixture_fails(self, op, FIXTURE_SETTLE))
+        return;
+    for (uint32_t s = 0; s < settle->span_count; s++) {
+        for (uint32_t i = 0; i < settle->spans[s].count; i++) {
+            uint64_t id = settle->spans[s].batch->positions[settle->spans[s].first + i].major;
+            the_fixture->wrong_settles += !was_published(id);
+            the_fixture->rows[id - 1].gone = true;
+        }
+    }
+    fixture_done(self, op);
+}
+
+static void store_dead_letter(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *letters)
+{
+    if (fixture_fails(self, op, FIXTURE_DEAD_LETTER))
+        return;
+    for (uint32_t i = 0; i < letters->count; i++) {
+        struct fixture_row *row = &the_fixture->rows[letters->rows[i].position.major - 1];
+        row->dead_lettered = true;
+        row->attempts = letters->rows[i].attempts;
+    }
+    fixture_done(self, op);
+}
+
+static void store_dead(void *self, outbox_op_t op, struct outbox_dead *dead)
+{
+    for (uint32_t i = 0; i < the_fixture->row_count; i++) {
+        const struct fixture_row *row = &the_fixture->rows[i];
+        struct outbox_dead_letter letter = {.struct_size = sizeof letter,
+                                            .number = row->id,
+                                            .topic = {"outbox.event.T", 14},
+                                            .key = {row->key, strlen(row->key)}};
+        if (row->dead_lettered && dead->row)
+            dead->row(dead->arg, &letter);
+    }
+    fixture_done(self, op);
+}
+
+static const struct outbox_store_ops store_ops = {.struct_size = sizeof store_ops,
+                                                  .init = fixture_init,
+                                                  .fini = fixture_fini,
+                                                  .start = store_start,
+                                                  .stop = stop,
+                                                  .acquire = store_acquire,
+                                                  .claim = store_claim,
+                                                  .release = store_release,
+                                                  .settle = store_settle,
+                                                  .dead_letter = store_dead_letter,
+                                                  .dead = store_dead};
+const struct outbox_plugin fixture_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
+                                                  .struct_size = sizeof fixture_store_plugin,
+                                                  .kind = OUTBOX_STORE,
+                                                  .option_size = sizeof(struct outbox_option),
+                                                  .caps = OUTBOX_CAP_DEAD_LETTERS,
+                                                  .name = "fixture",
+                                                  .version = "1",
+                                                  .description = "an in-memory store",
+                                                  .instance_size = sizeof(struct fixture_instance),
+                                                  .ops = &store_ops};
