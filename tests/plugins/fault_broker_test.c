@@ -216,7 +216,7 @@ Test(fault_broker, refuses_calls_that_there_are_not)
     cr_assert_eq(pile_try(&pile, OUTBOX_BROKER,
                           "it: { plugin: fault, calls: 'publish, claim', wraps: { plugin: memory } }\n", &error),
                  OUTBOX_E_CONFIG);
-    cr_assert_str_eq(error.text, "unknown call 'claim' in calls; there are start, stop, check, publish");
+    cr_assert_str_eq(error.text, "pile.yaml:1:1: unknown call 'claim' in calls; there are start, stop, check, publish");
     pile_close(&pile);
     cr_assert_eq(
         pile_try(&pile, OUTBOX_BROKER, "it: { plugin: fault, calls: ' ', wraps: { plugin: memory } }\n", &error),

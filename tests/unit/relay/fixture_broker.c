@@ -38,8 +38,8 @@ static struct {
 static uint32_t failed_before(const struct outbox_message *message)
 {
     for (size_t i = 0; i < OBX_COUNT(failed_keys) && message->key.data; i++) {
-        bool same =
-            strlen(failed_keys[i].key) == message->key.size && !memcmp(failed_keys[i].key, message->key.data, message->key.size);
+        bool same = strlen(failed_keys[i].key) == message->key.size &&
+                    !memcmp(failed_keys[i].key, message->key.data, message->key.size);
         if (same && the_fixture->loop.now_ns < failed_keys[i].until_ns)
             return failed_keys[i].outcome;
     }
@@ -87,10 +87,10 @@ static void finish(void *self, outbox_op_t op, const struct outbox_publish *publ
     for (uint32_t i = 0; i < publish->count; i++) {
         struct outbox_error error = {.code = OUTBOX_E_IO, .text = "simulated"};
         struct outbox_outcomes report = {.struct_size = sizeof report,
-                                       .outcome = publish_one(outbox_message_at(publish, i), &error),
-                                       .first = i,
-                                       .count = 1,
-                                       .error = &error};
+                                         .outcome = publish_one(outbox_message_at(publish, i), &error),
+                                         .first = i,
+                                         .count = 1,
+                                         .error = &error};
         instance->host->outcomes(instance->host, op, &report);
     }
     instance->host->op_done(instance->host, op, NULL);
@@ -160,15 +160,15 @@ static const struct outbox_broker_ops broker_ops = {.struct_size = sizeof broker
                                                     .publish = broker_publish,
                                                     .admit = broker_admit};
 struct outbox_plugin fixture_broker_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
-                                             .struct_size = sizeof fixture_broker_plugin,
-                                             .kind = OUTBOX_BROKER,
-                                             .option_size = sizeof(struct outbox_option),
-                                             .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT,
-                                             .name = "fixture",
-                                             .version = "1",
-                                             .description = "an in-memory broker",
-                                             .instance_size = sizeof(struct fixture_instance),
-                                             .ops = &broker_ops};
+                                              .struct_size = sizeof fixture_broker_plugin,
+                                              .kind = OUTBOX_BROKER,
+                                              .option_size = sizeof(struct outbox_option),
+                                              .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT,
+                                              .name = "fixture",
+                                              .version = "1",
+                                              .description = "an in-memory broker",
+                                              .instance_size = sizeof(struct fixture_instance),
+                                              .ops = &broker_ops};
 
 void fixture_broker_reset(void)
 {

@@ -88,9 +88,9 @@ static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
         the_fixture->cursor = 0;
     struct borrowed *borrowed = calloc(1, sizeof *borrowed);
     borrowed->batch = (struct outbox_batch){.struct_size = sizeof borrowed->batch,
-                                        .columns = column_count,
-                                        .positions = borrowed->positions,
-                                        .values = borrowed->values};
+                                            .columns = column_count,
+                                            .positions = borrowed->positions,
+                                            .values = borrowed->values};
     the_fixture->max_claim_rows = OBX_MAX(the_fixture->max_claim_rows, claim->max_rows);
     for (uint32_t i = 0; i < the_fixture->row_count; i++) {
         if (!wanted(claim, &the_fixture->rows[i]))
@@ -182,12 +182,12 @@ static const struct outbox_store_ops store_ops = {.struct_size = sizeof store_op
                                                   .dead_letter = store_dead_letter,
                                                   .dead = store_dead};
 const struct outbox_plugin fixture_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
-                                                  .struct_size = sizeof fixture_store_plugin,
-                                                  .kind = OUTBOX_STORE,
-                                                  .option_size = sizeof(struct outbox_option),
-                                                  .caps = OUTBOX_CAP_DEAD_LETTERS,
-                                                  .name = "fixture",
-                                                  .version = "1",
-                                                  .description = "an in-memory store",
-                                                  .instance_size = sizeof(struct fixture_instance),
-                                                  .ops = &store_ops};
+                                                   .struct_size = sizeof fixture_store_plugin,
+                                                   .kind = OUTBOX_STORE,
+                                                   .option_size = sizeof(struct outbox_option),
+                                                   .caps = OUTBOX_CAP_DEAD_LETTERS,
+                                                   .name = "fixture",
+                                                   .version = "1",
+                                                   .description = "an in-memory store",
+                                                   .instance_size = sizeof(struct fixture_instance),
+                                                   .ops = &store_ops};
