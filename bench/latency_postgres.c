@@ -5,12 +5,12 @@
 
 #include "latency_db.h"
 
-static void close_it(void *db)
+static void close_db(void *db)
 {
     PQfinish(db);
 }
 
-static void *open_it(const char *where)
+static void *open_db(const char *where)
 {
     static const char insert[] =
         "insert into outbox (aggregatetype, aggregateid, type, payload) values ('bench', $1, 'measured', $2)";
@@ -34,4 +34,4 @@ static bool add(void *db, const char *key, const char *payload)
     return ok;
 }
 
-const struct latency_db latency_postgres = {"postgres", open_it, add, close_it};
+const struct latency_db latency_postgres = {"postgres", open_db, add, close_db};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/timing.h - clocks, and figures of a sample */
+/* bench/timing.h - clocks, and sorting of samples */
 #ifndef OBX_BENCH_TIMING_H
 #define OBX_BENCH_TIMING_H
 

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# template.sh BUILD: does what docs/PLUGINS.md tells a third party to do, with nothing but what is installed
+# template.sh BUILD: follows docs/PLUGINS.md as a third party, with installed files only
 #
 # Installs outbox from a build directory into a temporary root, builds plugins/template against its headers through
-# pkg-config, looks whether `outbox plugins` knows both plugins, runs the conformance suite on them, and relays events
-# from files to files. Prints "ok" lines; the first thing that fails ends it with status 1.
+# pkg-config, checks that `outbox plugins` lists both plugins, runs the conformance suite on them, and relays events
+# from files to files. Prints "ok" lines; the first failure ends it with status 1.
 set -eu
 unset OUTBOX_PLUGIN_DIR OUTBOX_CONFIG
 
@@ -45,9 +45,9 @@ esac
 echo "ok: built against the installed headers alone"
 
 "$outbox" plugins >"$work/plugins" || fail "outbox plugins"
-grep -q spool "$work/plugins" || fail "outbox plugins does not know the store"
-grep -q maildir "$work/plugins" || fail "outbox plugins does not know the broker"
-"$outbox" plugins spool | grep -q path || fail "outbox plugins spool does not tell its options"
+grep -q spool "$work/plugins" || fail "outbox plugins does not list the store"
+grep -q maildir "$work/plugins" || fail "outbox plugins does not list the broker"
+"$outbox" plugins spool | grep -q path || fail "outbox plugins spool does not list its options"
 echo "ok: outbox plugins lists them"
 
 plugins=$(dirname "$(find "$root" -name outbox-store-spool.so)")

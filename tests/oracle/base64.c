@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/oracle/base64.c - written apart from the file broker's encoder, so that both cannot err alike */
+/* tests/oracle/base64.c - decodes base64; independent of the file broker's encoder, so that a bug in one cannot hide in
+ * both */
 #include "base64.h"
 
 static int digit(char c)

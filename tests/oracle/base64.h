@@ -5,6 +5,6 @@
 
 #include "base/buf.h"
 
-bool oracle_base64(const char *text, size_t size, struct obx_buf *bytes); /* appends; false when it is not base64 */
+bool oracle_base64(const char *text, size_t size, struct obx_buf *bytes); /* appends; false if it is not base64 */
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/oracle/events.c - growing arrays and two hash indexes; fails only for want of memory */
+/* tests/oracle/events.c - growing arrays and two hash indexes; fails only without memory */
 #include "events.h"
 
 #include <stdarg.h>
@@ -7,24 +7,24 @@
 
 #include "base/mem.h"
 
-#define SAID_AT_MOST 20
+#define MAX_REPORTED 20
 
 /* Room for one more element of an array that doubles. */
 static bool grow(void *array, size_t count, size_t *room, size_t element)
 {
     if (count < *room)
         return true;
-    size_t wanted = *room ? *room * 2 : 1024;
-    void *moved = obx_resize(*(void **)array, wanted * element);
+    size_t new_room = *room ? *room * 2 : 1024;
+    void *moved = obx_resize(*(void **)array, new_room * element);
     if (!moved)
         return false;
-    memset((char *)moved + count * element, 0, (wanted - count) * element);
+    memset((char *)moved + count * element, 0, (new_room - count) * element);
     *(void **)array = moved;
-    *room = wanted;
+    *room = new_room;
     return true;
 }
 
-/* The slot of a hash: taken by it, or the free one where it belongs. */
+/* The slot of a hash: its own, or the free one for it. */
 static uint32_t *slot_of(const struct oracle_index *index, const void *array, size_t element, XXH128_hash_t hash)
 {
     for (uint64_t at = hash.low64 & (index->room - 1);; at = (at + 1) & (index->room - 1)) {
@@ -112,14 +112,14 @@ uint32_t oracle_transaction_add(struct oracle *oracle)
 void oracle_fault(struct oracle *oracle, uint64_t *counter, const char *format, ...)
 {
     (*counter)++;
-    if (!oracle->rules.say || oracle->said == SAID_AT_MOST)
+    if (!oracle->rules.report || oracle->reported == MAX_REPORTED)
         return;
-    oracle->said++;
+    oracle->reported++;
     va_list arguments;
     va_start(arguments, format);
-    vfprintf(oracle->rules.say, format, arguments);
+    vfprintf(oracle->rules.report, format, arguments);
     va_end(arguments);
-    fputc('\n', oracle->rules.say);
+    fputc('\n', oracle->rules.report);
 }
 
 int oracle_new(const struct oracle_rules *rules, struct oracle **oracle)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/oracle/events.h - what the oracle remembers: events by the hash of their id, keys, transactions
+ * tests/oracle/events.h - the data of the oracle: events by the hash of their id, keys, transactions
  *
- * Ids are known by a 128-bit hash: a collision among millions is out of the question. Indexes are 32 bits and stay
- * valid; pointers do not survive an insertion.
+ * Ids are represented by a 128-bit hash; collisions among millions are practically impossible. Indexes have 32 bits and
+ * stay valid; an insertion invalidates pointers.
  */
 #ifndef OBX_TESTS_ORACLE_EVENTS_H
 #define OBX_TESTS_ORACLE_EVENTS_H
@@ -16,14 +16,14 @@
 
 struct oracle_event {
     XXH128_hash_t id;
-    uint64_t payload; /* XXH3-64 of what was written */
+    uint64_t payload; /* XXH3-64 of the committed payload */
     uint64_t content; /* hash of the first occurrence, all fields */
     uint32_t key;     /* ORACLE_NONE: without one */
     uint32_t sequence;
     uint32_t transaction;
     uint32_t last; /* line of the last occurrence */
     bool published, left, dead;
-    bool excused; /* has no place in the order */
+    bool excused; /* its order is not checked */
 };
 
 struct oracle_key {
@@ -51,17 +51,17 @@ struct oracle {
     struct oracle_index by_id, by_key;
     struct oracle_verdict verdict;
     uint64_t line; /* published lines so far, over all files */
-    uint32_t said;
+    uint32_t reported;
 };
 
-/* Add, or find; ORACLE_NONE when absent or without memory. */
-uint32_t oracle_event_add(struct oracle *oracle, const void *id, size_t size); /* also NONE when it is there already */
+/* ORACLE_NONE if absent or without memory. */
+uint32_t oracle_event_add(struct oracle *oracle, const void *id, size_t size); /* NONE also if it exists */
 uint32_t oracle_event_find(const struct oracle *oracle, const void *id, size_t size);
 uint32_t oracle_key_add(struct oracle *oracle, const void *name, size_t size);
 uint32_t oracle_key_find(const struct oracle *oracle, const void *name, size_t size);
 uint32_t oracle_transaction_add(struct oracle *oracle);
 
-/* Count a violation and, for the first ones, say what it was. */
+/* Count a violation, and describe the first ones. */
 void oracle_fault(struct oracle *oracle, uint64_t *counter, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/oracle/feed.c - what was written, seen and found, told one by one, and judged as it comes
+ * tests/oracle/feed.c - committed, published and remaining events one by one, checked as they arrive
  *
- * Both the readers of files and the simulation end here, so that every promise is judged in one place. What cannot be
- * judged before the end is judged in judge.c. Fails only for want of memory, and for events that are told twice.
+ * The file readers and the simulation both use it, so that each guarantee is checked in one place. verdict.c checks
+ * what needs all events. Fails only without memory, and for events that are reported twice.
  */
 #include "base/error.h"
 #include "events.h"
 
-/* The transaction that is being written is always the last one. */
+/* The open transaction is always the last one. */
 static struct oracle_transaction *current(struct oracle *oracle)
 {
     return oracle->transaction_count ? &oracle->transactions[oracle->transaction_count - 1] : NULL;
@@ -31,7 +31,7 @@ int oracle_wrote(struct oracle *oracle, const struct oracle_sighting *event, uin
                  struct outbox_error *error)
 {
     if (!current(oracle))
-        return obx_error_set(error, OUTBOX_E_CORRUPT, "event %s is of no transaction", event->id);
+        return obx_error_set(error, OUTBOX_E_CORRUPT, "event %s belongs to no transaction", event->id);
     if (oracle_event_find(oracle, event->id, event->id_size) != ORACLE_NONE)
         return obx_error_set(error, OUTBOX_E_CORRUPT, "event id %s was used before", event->id);
     uint32_t at = oracle_event_add(oracle, event->id, event->id_size);
@@ -54,7 +54,7 @@ void oracle_excuse(struct oracle *oracle, const char *id, size_t size)
         oracle->events[at].excused = true;
 }
 
-/* NULL: nobody wrote it, or it was rolled back. */
+/* NULL: never written, or rolled back. */
 static struct oracle_event *written(struct oracle *oracle, const char *id, size_t size, bool *rolled_back)
 {
     uint32_t at = oracle_event_find(oracle, id, size);
@@ -80,7 +80,7 @@ void oracle_found(struct oracle *oracle, const char *id, size_t size, bool dead)
 
 /* ---- what consumers see ------------------------------------------------------------------------------------------ */
 
-static void judge_place(struct oracle *oracle, const struct oracle_event *event, const struct oracle_sighting *seen)
+static void check_order(struct oracle *oracle, const struct oracle_event *event, const struct oracle_sighting *seen)
 {
     if (event->key == ORACLE_NONE || event->excused)
         return;
@@ -93,18 +93,19 @@ static void judge_place(struct oracle *oracle, const struct oracle_event *event,
         *reached = event->sequence;
 }
 
-static void judge_first(struct oracle *oracle, struct oracle_event *event, const struct oracle_sighting *seen)
+static void check_first(struct oracle *oracle, struct oracle_event *event, const struct oracle_sighting *seen)
 {
     event->published = true;
     event->content = seen->content;
     uint32_t key = seen->key ? oracle_key_find(oracle, seen->key, seen->key_size) : ORACLE_NONE;
     if (seen->payload != event->payload || key != event->key)
-        oracle_fault(oracle, &oracle->verdict.changed, "changed: event %s, line %llu: %s is not what was written",
-                     seen->id, (unsigned long long)oracle->line, key != event->key ? "the key" : "the payload");
-    judge_place(oracle, event, seen);
+        oracle_fault(oracle, &oracle->verdict.changed,
+                     "changed: event %s, line %llu: %s differs from the committed one", seen->id,
+                     (unsigned long long)oracle->line, key != event->key ? "the key" : "the payload");
+    check_order(oracle, event, seen);
 }
 
-static void judge_again(struct oracle *oracle, struct oracle_event *event, const struct oracle_sighting *seen)
+static void check_duplicate(struct oracle *oracle, struct oracle_event *event, const struct oracle_sighting *seen)
 {
     oracle->verdict.duplicates++;
     uint64_t distance = oracle->line - event->last;
@@ -129,13 +130,13 @@ void oracle_saw(struct oracle *oracle, const struct oracle_sighting *seen)
     if (!event) {
         oracle_fault(oracle, &oracle->verdict.invented, "invented: event %s, line %llu: %s", seen->id,
                      (unsigned long long)oracle->line,
-                     rolled_back ? "its transaction was rolled back" : "nobody wrote it");
+                     rolled_back ? "its transaction was rolled back" : "it was never written");
         return;
     }
     if (event->published)
-        judge_again(oracle, event, seen);
+        check_duplicate(oracle, event, seen);
     else
-        judge_first(oracle, event, seen);
+        check_first(oracle, event, seen);
     event->last = (uint32_t)oracle->line;
     oracle->verdict.published++;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/oracle/ledger.c - what writers meant to do, and what is left in the database
+ * tests/oracle/ledger.c - reads ledgers of writers, and the rows that are left in the database
  *
- * A ledger that breaks its own rules is a fault of the test, not of the relay: reading it fails.
+ * An invalid ledger is a fault of the test, not of the relay: reading it fails.
  */
 #include <inttypes.h>
 #include <string.h>

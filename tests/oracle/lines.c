@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/oracle/lines.c - reading lines; memory is that of the longest line */
+/* tests/oracle/lines.c - reads lines; memory is bounded by the longest line */
 #include "lines.h"
 
 #include <errno.h>

@@ -5,8 +5,8 @@
 
 #include "events.h"
 
-/* each: a line without its newline, and its number from 1; OUTBOX_OK goes on. What follows the last newline is no
- * line: its size is given in *unfinished, which may be NULL. */
+/* each: a line without its newline, and its number from 1; OUTBOX_OK continues. The bytes after the last newline are
+ * not a line: their count is added to *unfinished, which may be NULL. */
 int oracle_each_line(struct oracle *oracle, const char *path,
                      int (*each)(struct oracle *oracle, char *line, size_t size, uint64_t number,
                                  struct outbox_error *error),

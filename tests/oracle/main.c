@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/oracle/main.c - outbox-oracle: judge files, print the verdict
+ * tests/oracle/main.c - outbox-oracle: checks files, prints the verdict
  *
  *     outbox-oracle --ledger FILE... --published FILE... [--left FILE] [--dead FILE]
  *                   [--window N] [--scattered] [--incidents N]
  *
- * Exit codes: 0 every promise was kept, 1 one was broken, 64 usage, 65 a ledger is unreadable or makes no sense.
+ * Exit codes: 0 all guarantees kept, 1 a guarantee violated, 64 usage, 65 a ledger is unreadable or invalid.
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ static int usage(void)
     return 64;
 }
 
-static int judge(struct oracle *oracle, int argc, char **argv)
+static int check(struct oracle *oracle, int argc, char **argv)
 {
     struct outbox_error error = {0};
     for (int kind = OPT_LEDGER; kind <= OPT_DEAD; kind++) {
@@ -54,13 +54,13 @@ static int judge(struct oracle *oracle, int argc, char **argv)
     struct oracle_verdict verdict;
     bool kept = oracle_judge(oracle, &verdict);
     oracle_print(&verdict, stdout);
-    puts(kept ? "verdict: every promise was kept" : "verdict: BROKEN");
+    puts(kept ? "verdict: all guarantees kept" : "verdict: VIOLATED");
     return kept ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
-    struct oracle_rules rules = {.incidents = UINT64_MAX, .say = stdout};
+    struct oracle_rules rules = {.incidents = UINT64_MAX, .report = stdout};
     int option;
     bool ledger = false;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     struct oracle *oracle;
     if (oracle_new(&rules, &oracle) != OUTBOX_OK)
         return 71;
-    int code = judge(oracle, argc, argv);
+    int code = check(oracle, argc, argv);
     oracle_free(oracle);
     return code;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/oracle/oracle_test.c - the checker finds each kind of broken promise, and only that */
+/* tests/oracle/oracle_test.c - the oracle finds each kind of violation, and only violations */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 
 static char directory[] = "/tmp/oracle-XXXXXX";
 
-static const char *put(const char *name, const char *text)
+static const char *write_file(const char *name, const char *text)
 {
     static char path[3][64];
     static unsigned next;
@@ -71,29 +71,29 @@ static const char *published_of(const char *events)
     return full;
 }
 
-static bool judge(struct oracle_rules rules, const char *ledger, const char *published, const char *left,
+static bool check(struct oracle_rules rules, const char *ledger, const char *published, const char *left,
                   struct oracle_verdict *verdict)
 {
     struct oracle *oracle;
     struct outbox_error error = {0};
     open_directory();
     cr_assert_eq(oracle_new(&rules, &oracle), 0);
-    cr_assert_eq(oracle_read_ledger(oracle, put("ledger", ledger_of(ledger)), &error), 0, "%s", error.text);
-    cr_assert_eq(oracle_read_published(oracle, put("published", published), &error), 0, "%s", error.text);
-    cr_assert_eq(oracle_read_left(oracle, put("left", left), &error), 0, "%s", error.text);
-    bool kept = oracle_judge(oracle, verdict);
+    cr_assert_eq(oracle_read_ledger(oracle, write_file("ledger", ledger_of(ledger)), &error), 0, "%s", error.text);
+    cr_assert_eq(oracle_read_published(oracle, write_file("published", published), &error), 0, "%s", error.text);
+    cr_assert_eq(oracle_read_left(oracle, write_file("left", left), &error), 0, "%s", error.text);
+    bool ok = oracle_judge(oracle, verdict);
     oracle_free(oracle);
     drop_directory();
     cr_assert_eq(mem_live(), 0);
-    return kept;
+    return ok;
 }
 
-static const struct oracle_rules lenient = {.incidents = UINT64_MAX};
+static const struct oracle_rules no_limits = {.incidents = UINT64_MAX};
 
-Test(oracle, accepts_what_was_committed_and_nothing_else)
+Test(oracle, committed_events_are_accepted)
 {
     struct oracle_verdict v;
-    cr_assert(judge(lenient, "B 1\nE a k 1 #\nE b k 2 #\nC 1\nB 2\nE c k 3 #\nR 2\nB 3\nE d k 3 #\nC 3\n",
+    cr_assert(check(no_limits, "B 1\nE a k 1 #\nE b k 2 #\nC 1\nB 2\nE c k 3 #\nR 2\nB 3\nE d k 3 #\nC 3\n",
                     published_of("a:k b:k"), "d\n", &v));
     cr_assert_eq(v.committed, 3u);
     cr_assert_eq(v.rolled_back, 1u);
@@ -101,92 +101,92 @@ Test(oracle, accepts_what_was_committed_and_nothing_else)
     cr_assert_eq(v.left, 1u);
 }
 
-Test(oracle, finds_a_lost_event)
+Test(oracle, lost_event_is_found)
 {
     struct oracle_verdict v;
-    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nE b k 2 #\nC 1\n", published_of("a:k"), "", &v));
+    cr_assert_not(check(no_limits, "B 1\nE a k 1 #\nE b k 2 #\nC 1\n", published_of("a:k"), "", &v));
     cr_assert_eq(v.lost, 1u);
 }
 
-Test(oracle, finds_invented_events)
+Test(oracle, uncommitted_events_are_found)
 {
     struct oracle_verdict v;
-    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nR 1\n", published_of("a:k z:k"), "y\n", &v));
+    cr_assert_not(check(no_limits, "B 1\nE a k 1 #\nR 1\n", published_of("a:k z:k"), "y\n", &v));
     cr_assert_eq(v.invented, 3u);
 }
 
-Test(oracle, finds_disorder_within_a_key_only)
+Test(oracle, disorder_within_a_key_is_found)
 {
     struct oracle_verdict v;
-    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nE b k 2 #\nE c l 1 #\nC 1\n", published_of("c:l b:k a:k"), "", &v));
+    cr_assert_not(check(no_limits, "B 1\nE a k 1 #\nE b k 2 #\nE c l 1 #\nC 1\n", published_of("c:l b:k a:k"), "", &v));
     cr_assert_eq(v.disordered, 1u);
 }
 
-Test(oracle, finds_an_overtaken_row)
+Test(oracle, overtaken_row_is_found)
 {
     struct oracle_verdict v;
-    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nE b k 2 #\nC 1\n", published_of("b:k"), "a\n", &v));
+    cr_assert_not(check(no_limits, "B 1\nE a k 1 #\nE b k 2 #\nC 1\n", published_of("b:k"), "a\n", &v));
     cr_assert_eq(v.overtaken, 1u);
     cr_assert_eq(v.lost, 0u);
 }
 
-Test(oracle, finds_a_changed_key_and_a_changed_payload)
+Test(oracle, changed_key_and_payload_are_found)
 {
     struct oracle_verdict v;
-    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nE b k 2 0\nC 1\n", published_of("a:x b:k"), "", &v));
+    cr_assert_not(check(no_limits, "B 1\nE a k 1 #\nE b k 2 0\nC 1\n", published_of("a:x b:k"), "", &v));
     cr_assert_eq(v.changed, 2u);
 }
 
-Test(oracle, counts_duplicates_and_judges_their_distance)
+Test(oracle, duplicates_are_counted_and_their_distance_checked)
 {
     struct oracle_rules rules = {.window = 2, .incidents = 1};
     struct oracle_verdict v;
     const char *ledger = "B 1\nE a k 1 #\nE b k 2 #\nE c k 3 #\nC 1\n";
-    cr_assert(judge(rules, ledger, published_of("a:k b:k a:k b:k c:k"), "", &v));
+    cr_assert(check(rules, ledger, published_of("a:k b:k a:k b:k c:k"), "", &v));
     cr_assert_eq(v.duplicates, 2u);
-    cr_assert_not(judge(rules, ledger, published_of("a:k b:k c:k a:k"), "", &v));
+    cr_assert_not(check(rules, ledger, published_of("a:k b:k c:k a:k"), "", &v));
     cr_assert_eq(v.far, 1u);
     cr_assert_eq(v.furthest, 3u);
     rules.scattered = true;
-    cr_assert(judge(rules, ledger, published_of("a:k b:k c:k a:k"), "", &v));
+    cr_assert(check(rules, ledger, published_of("a:k b:k c:k a:k"), "", &v));
     rules.scattered = false;
-    cr_assert_not(judge(rules, ledger, published_of("a:k b:k b:k c:k c:k c:k"), "", &v));
+    cr_assert_not(check(rules, ledger, published_of("a:k b:k b:k c:k c:k c:k"), "", &v));
     cr_assert_eq(v.surplus, 1u);
 }
 
-Test(oracle, finds_a_duplicate_that_differs)
+Test(oracle, differing_duplicate_is_found)
 {
     struct oracle_verdict v;
-    cr_assert_not(judge(lenient, "B 1\nE a k 1 #\nC 1\n",
+    cr_assert_not(check(no_limits, "B 1\nE a k 1 #\nC 1\n",
                         "{\"id\":\"a\",\"key\":\"k\",\"payload\":\"p\"}\n"
                         "{\"id\":\"a\",\"key\":\"k\",\"payload\":\"p\",\"headers\":{\"x\":\"1\"}}\n",
                         "", &v));
     cr_assert_eq(v.unlike, 1u);
 }
 
-Test(oracle, takes_a_transaction_in_doubt_whole_or_not_at_all)
+Test(oracle, transaction_in_doubt_is_whole_or_absent)
 {
     struct oracle_verdict v;
     const char *ledger = "B 1\nE a k 1 #\nE b l 1 #\n";
-    cr_assert(judge(lenient, ledger, "", "", &v));
+    cr_assert(check(no_limits, ledger, "", "", &v));
     cr_assert_eq(v.in_doubt, 2u);
-    cr_assert(judge(lenient, ledger, published_of("a:k"), "b\n", &v));
-    cr_assert_not(judge(lenient, ledger, published_of("a:k"), "", &v));
+    cr_assert(check(no_limits, ledger, published_of("a:k"), "b\n", &v));
+    cr_assert_not(check(no_limits, ledger, published_of("a:k"), "", &v));
     cr_assert_eq(v.torn, 1u);
 }
 
-Test(oracle, counts_garbled_lines_and_forgives_an_unfinished_last_one)
+Test(oracle, garbled_lines_are_counted_and_a_torn_tail_is_accepted)
 {
     struct oracle_verdict v;
-    cr_assert_not(judge(lenient, "", "{\"id\"\n[1]\n{\"key\":\"k\"}\n{\"id\":\"to", "", &v));
+    cr_assert_not(check(no_limits, "", "{\"id\"\n[1]\n{\"key\":\"k\"}\n{\"id\":\"to", "", &v));
     cr_assert_eq(v.garbled, 3u);
     cr_assert_eq(v.unfinished, 9u);
 }
 
-Test(oracle, reads_kcat_and_base64)
+Test(oracle, kcat_and_base64_are_read)
 {
     struct oracle_verdict v;
-    cr_assert(judge(lenient, "B 1\nE a k 1 #\nE b - 0 #\nC 1\n",
+    cr_assert(check(no_limits, "B 1\nE a k 1 #\nE b - 0 #\nC 1\n",
                     "{\"topic\":\"t\",\"partition\":0,\"key\":\"k\",\"headers\":[\"id\",\"a\"],\"payload\":\"p\"}\n"
                     "{\"topic\":\"t\",\"key\":null,\"id\":\"b\",\"payload_base64\":\"cA==\"}\n",
                     "", &v));
@@ -196,14 +196,14 @@ static int read_bad_ledger(const char *text, struct outbox_error *error)
 {
     struct oracle *oracle;
     open_directory();
-    cr_assert_eq(oracle_new(&lenient, &oracle), 0);
-    int result = oracle_read_ledger(oracle, put("ledger", text), error);
+    cr_assert_eq(oracle_new(&no_limits, &oracle), 0);
+    int result = oracle_read_ledger(oracle, write_file("ledger", text), error);
     oracle_free(oracle);
     drop_directory();
     return result;
 }
 
-Test(oracle, refuses_a_ledger_that_makes_no_sense)
+Test(oracle, invalid_ledger_is_refused)
 {
     struct outbox_error error = {0};
     cr_assert_eq(read_bad_ledger("C 1\n", &error), OUTBOX_E_CORRUPT);
@@ -212,16 +212,16 @@ Test(oracle, refuses_a_ledger_that_makes_no_sense)
     cr_assert(strstr(error.text, "ledger:3: event id a was used before"), "%s", error.text);
 }
 
-Test(oracle, survives_every_allocation_failure)
+Test(oracle, every_failed_allocation_is_reported)
 {
     bool failed = true;
     open_directory();
     for (size_t n = 1; failed; n++) {
         struct outbox_error error = {0};
         struct oracle *oracle = NULL;
-        const char *path = put("ledger", "B 1\nE a k 1 0\nC 1\n");
+        const char *path = write_file("ledger", "B 1\nE a k 1 0\nC 1\n");
         mem_fail_at(n, false);
-        int result = oracle_new(&lenient, &oracle);
+        int result = oracle_new(&no_limits, &oracle);
         if (result == OUTBOX_OK)
             result = oracle_read_ledger(oracle, path, &error);
         failed = mem_failed();

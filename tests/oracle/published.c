@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/oracle/published.c - what consumers can read, line by line, judged as it comes
+ * tests/oracle/published.c - published events, line by line, checked as they are read
  *
  * A line is a JSON object: the file broker's (id, key, type, time, headers, payload or payload_base64), or one of
- * kcat -J, where the id is a header and headers are a flat list of names and values. A line that is no such object
- * counts as garbled; reading goes on.
+ * kcat -J, where the id is a header and headers are a flat list of names and values. Any other line counts
+ * as garbled, and reading continues.
  */
 #include "published.h"
 
@@ -17,7 +17,7 @@
 #include "base64.h"
 #include "lines.h"
 
-/* The value of a header, be headers an object or kcat's list. */
+/* The value of a header; headers are an object, or kcat's list. */
 static const json_t *header(const json_t *headers, const char *name)
 {
     for (size_t i = 0; i + 1 < json_array_size(headers); i += 2) {
@@ -47,7 +47,7 @@ static bool hash_payload(const json_t *object, uint64_t *hash)
     return ok;
 }
 
-/* All that a consumer gets, whatever the order and the spacing of the line. */
+/* All fields that a consumer gets, independent of their order and spacing. */
 static uint64_t hash_content(const json_t *object, uint64_t payload)
 {
     static const char *const fields[] = {"topic", "key", "id", "type", "time", "headers"};

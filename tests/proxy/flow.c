@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/proxy/flow.c - one direction of a link: read, keep until due, write
+ * tests/proxy/flow.c - one direction of a link: read, queue until due, write
  *
- * Bytes wait in chunks, in the order of their coming. Too many of them stop the reading, so that the sender feels it.
- * An end of the stream travels behind them; an error resets the link, unless the direction is a blackhole, where nobody
- * learns of anything.
+ * Bytes wait in chunks, in order. A full queue stops reading, so that the sender sees back-pressure. The end of the
+ * stream follows the bytes. An error resets the link, except in a blackhole, where it is discarded.
  */
 #include <stdlib.h>
 
@@ -15,14 +14,14 @@
 
 static void pump(struct proxy_flow *flow);
 
-static bool swallows(const struct proxy_flow *flow)
+static bool is_blackhole(const struct proxy_flow *flow)
 {
     return flow->rule->mode == PROXY_BLACKHOLE;
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
-static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static void allocate_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)handle;
     (void)suggested;
@@ -35,7 +34,7 @@ static struct proxy_chunk *chunk_of(const uv_buf_t *buf)
     return buf->base ? (struct proxy_chunk *)(void *)(buf->base - offsetof(struct proxy_chunk, data)) : NULL;
 }
 
-static void keep(struct proxy_flow *flow, struct proxy_chunk *chunk, size_t size)
+static void enqueue(struct proxy_flow *flow, struct proxy_chunk *chunk, size_t size)
 {
     uint64_t jitter = flow->rule->jitter_ms ? (uint64_t)random() % (flow->rule->jitter_ms + 1) : 0;
     *chunk = (struct proxy_chunk){.due = uv_now(flow->timer.loop) + flow->rule->latency_ms + jitter, .size = size};
@@ -51,8 +50,8 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
 {
     struct proxy_flow *flow = stream->data;
     struct proxy_chunk *chunk = chunk_of(buf);
-    if (size > 0 && !swallows(flow)) {
-        keep(flow, chunk, (size_t)size);
+    if (size > 0 && !is_blackhole(flow)) {
+        enqueue(flow, chunk, (size_t)size);
         return;
     }
     free(chunk);
@@ -60,7 +59,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         return;
     if (size < 0)
         uv_read_stop(stream);
-    if (swallows(flow)) {
+    if (is_blackhole(flow)) {
         flow->link->lost = true;
     } else if (size == UV_EOF) {
         flow->ended = true;
@@ -103,11 +102,11 @@ static void on_write(uv_write_t *write, int status)
     if (flow->first && flow->first->sent == flow->first->size)
         remove_first(flow);
     if (flow->rule->mode == PROXY_PASS && flow->queued < QUEUE_MAX && !flow->ended)
-        uv_read_start((uv_stream_t *)flow->from, give_room, on_read);
+        uv_read_start((uv_stream_t *)flow->from, allocate_chunk, on_read);
     pump(flow);
 }
 
-/* How much of the first chunk may pass now. */
+/* The number of bytes of the first chunk that may be written now. */
 static size_t allowed(const struct proxy_flow *flow)
 {
     size_t size = flow->first->size - flow->first->sent;
@@ -117,7 +116,7 @@ static size_t allowed(const struct proxy_flow *flow)
     return flow->rule->cut && size > flow->left ? flow->left : size;
 }
 
-static void write_some(struct proxy_flow *flow)
+static void write_chunk(struct proxy_flow *flow)
 {
     struct proxy_chunk *chunk = flow->first;
     size_t size = allowed(flow);
@@ -154,7 +153,7 @@ static void pump(struct proxy_flow *flow)
     if (due > now)
         uv_timer_start(&flow->timer, on_timer, due - now, 0);
     else
-        write_some(flow);
+        write_chunk(flow);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */
@@ -171,11 +170,11 @@ void proxy_flow_open(struct proxy_flow *flow, uv_loop_t *loop)
 void proxy_flow_start(struct proxy_flow *flow)
 {
     if (flow->rule->mode != PROXY_STALL && !flow->ended && flow->queued < QUEUE_MAX)
-        uv_read_start((uv_stream_t *)flow->from, give_room, on_read);
+        uv_read_start((uv_stream_t *)flow->from, allocate_chunk, on_read);
     pump(flow);
 }
 
-/* What is half written stays: the kernel has it. */
+/* A chunk that is being written stays: the kernel reads it. */
 void proxy_flow_drop(struct proxy_flow *flow)
 {
     while (flow->first && !flow->writing) {
@@ -192,6 +191,6 @@ void proxy_flow_changed(struct proxy_flow *flow)
         uv_read_stop((uv_stream_t *)flow->from);
     else if (flow->link->connected)
         proxy_flow_start(flow);
-    if (swallows(flow))
+    if (is_blackhole(flow))
         proxy_flow_drop(flow);
 }

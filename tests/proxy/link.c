@@ -2,7 +2,8 @@
 /*
  * tests/proxy/link.c - routes and their links: listen, accept, connect, close
  *
- * A client whose server cannot be reached is reset. A link is freed when its two sockets and its two timers are closed.
+ * If the server cannot be reached, the client is reset. A link is freed when its two sockets and its two timers are
+ * closed.
  */
 #include <stdlib.h>
 
@@ -25,7 +26,7 @@ static void on_closed(uv_handle_t *handle)
     free(link);
 }
 
-/* With RST where that can be had: not when a shutdown is under way. */
+/* With RST, unless a shutdown is in progress. */
 static void close_socket(uv_tcp_t *socket, bool reset)
 {
     if (!reset || uv_tcp_close_reset(socket, on_closed))

@@ -2,7 +2,7 @@
 /*
  * tests/proxy/main.c - outbox-proxy NAME:TARGET_PORT[:PORT] ...: the proxy as a program, driven by lines on stdin
  *
- * At the start it prints "NAME PORT" for each route, in the order of the arguments; then one answer to each line of
+ * At the start it prints "NAME PORT" for each route, in the order of the arguments; then one response to each line of
  * stdin (control.c). It ends with 0 when stdin does, so that it never outlives its test; 64 usage, 69 a port cannot be
  * had.
  */
@@ -37,7 +37,7 @@ static void take(const char *text, ssize_t size)
     }
 }
 
-static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static void allocate_line(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     static char room[256];
     (void)handle;
@@ -95,7 +95,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     uv_pipe_init(loop, &in, 0);
     uv_pipe_open(&in, 0);
-    uv_read_start((uv_stream_t *)&in, give_room, on_line);
+    uv_read_start((uv_stream_t *)&in, allocate_line, on_line);
     uv_run(loop, UV_RUN_DEFAULT);
     return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * tests/proxy/proxy_test.c - the proxy as a program, between two sockets of the test
  *
- * Every wait has a deadline of the sockets (10 s). Delays are only ever checked from below.
+ * Every wait ends after the timeout of the sockets, 10 s. Delays are checked for their minimum only.
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -15,10 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
-struct rig {
+struct fixture {
     pid_t pid;
     FILE *to, *from; /* the proxy's stdin and stdout */
-    int listener;    /* the server behind it */
+    int listener;    /* of the server */
     unsigned port;   /* of the proxy */
     int client, server;
 };
@@ -37,93 +37,93 @@ static struct sockaddr_in loopback(unsigned port)
     return address;
 }
 
-static unsigned listen_somewhere(struct rig *rig)
+static unsigned open_listener(struct fixture *fixture)
 {
     struct sockaddr_in address = loopback(0);
     socklen_t size = sizeof address;
-    rig->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* or the proxy would keep it open */
-    set_deadline(rig->listener);
-    cr_assert_eq(bind(rig->listener, (struct sockaddr *)&address, sizeof address), 0);
-    cr_assert_eq(listen(rig->listener, 8), 0);
-    cr_assert_eq(getsockname(rig->listener, (struct sockaddr *)&address, &size), 0);
+    fixture->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* else the proxy would inherit it */
+    set_deadline(fixture->listener);
+    cr_assert_eq(bind(fixture->listener, (struct sockaddr *)&address, sizeof address), 0);
+    cr_assert_eq(listen(fixture->listener, 8), 0);
+    cr_assert_eq(getsockname(fixture->listener, (struct sockaddr *)&address, &size), 0);
     return ntohs(address.sin_port);
 }
 
-static void run_proxy(struct rig *rig, const char *route)
+static void run_proxy(struct fixture *fixture, const char *route)
 {
     int in[2], out[2];
     cr_assert(pipe(in) == 0 && pipe(out) == 0);
-    if ((rig->pid = fork()) == 0) {
+    if ((fixture->pid = fork()) == 0) {
         dup2(in[0], 0);
         dup2(out[1], 1);
-        close(in[1]); /* or its stdin never ends */
+        close(in[1]); /* else its stdin never ends */
         execl(getenv("OUTBOX_PROXY"), "outbox-proxy", route, (char *)NULL);
         _exit(127);
     }
     close(in[0]);
     close(out[1]);
-    rig->to = fdopen(in[1], "w");
-    rig->from = fdopen(out[0], "r");
+    fixture->to = fdopen(in[1], "w");
+    fixture->from = fdopen(out[0], "r");
 }
 
-static void open_rig(struct rig *rig)
+static void open_fixture(struct fixture *fixture)
 {
     char route[32];
-    snprintf(route, sizeof route, "db:%u", listen_somewhere(rig));
-    run_proxy(rig, route);
-    cr_assert(fscanf(rig->from, "db %u", &rig->port) == 1 && fgetc(rig->from) == '\n');
+    snprintf(route, sizeof route, "db:%u", open_listener(fixture));
+    run_proxy(fixture, route);
+    cr_assert(fscanf(fixture->from, "db %u", &fixture->port) == 1 && fgetc(fixture->from) == '\n');
 }
 
-static void close_rig(struct rig *rig)
+static void close_fixture(struct fixture *fixture)
 {
     int status;
-    fclose(rig->to);
-    cr_assert_eq(waitpid(rig->pid, &status, 0), rig->pid);
-    cr_assert_eq(status, 0, "the proxy ends when its stdin does");
-    fclose(rig->from);
-    close(rig->listener);
+    fclose(fixture->to);
+    cr_assert_eq(waitpid(fixture->pid, &status, 0), fixture->pid);
+    cr_assert_eq(status, 0, "the proxy ends with its stdin");
+    fclose(fixture->from);
+    close(fixture->listener);
 }
 
-static void ask(struct rig *rig, const char *line, char text[256])
+static void send_command(struct fixture *fixture, const char *line, char text[256])
 {
-    fprintf(rig->to, "%s\n", line);
-    fflush(rig->to);
-    cr_assert_not_null(fgets(text, 256, rig->from));
+    fprintf(fixture->to, "%s\n", line);
+    fflush(fixture->to);
+    cr_assert_not_null(fgets(text, 256, fixture->from));
     text[strcspn(text, "\n")] = '\0';
 }
 
-static void say(struct rig *rig, const char *line, const char *answer)
+static void expect_response(struct fixture *fixture, const char *line, const char *response)
 {
     char text[256];
-    ask(rig, line, text);
-    cr_assert_str_eq(text, answer);
+    send_command(fixture, line, text);
+    cr_assert_str_eq(text, response);
 }
 
-/* What was sent may still be on its way to the proxy when the next line is. */
-static void wait_for_status(struct rig *rig, const char *answer)
+/* Bytes may reach the proxy after the next command: poll. */
+static void wait_for_status(struct fixture *fixture, const char *response)
 {
     char text[256] = "";
-    for (int i = 0; i < 100000 && strcmp(text, answer) != 0; i++)
-        ask(rig, "db status", text);
-    cr_assert_str_eq(text, answer);
+    for (int i = 0; i < 100000 && strcmp(text, response) != 0; i++)
+        send_command(fixture, "db status", text);
+    cr_assert_str_eq(text, response);
 }
 
-static int call_in(const struct rig *rig)
+static int connect_client(const struct fixture *fixture)
 {
-    struct sockaddr_in address = loopback(rig->port);
+    struct sockaddr_in address = loopback(fixture->port);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     set_deadline(fd);
     cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     return fd;
 }
 
-/* A client and the server's end of the same link. */
-static void open_link(struct rig *rig)
+/* Both ends of a link: the client and the server's socket. */
+static void open_link(struct fixture *fixture)
 {
-    rig->client = call_in(rig);
-    rig->server = accept(rig->listener, NULL, NULL);
-    cr_assert_geq(rig->server, 0);
-    set_deadline(rig->server);
+    fixture->client = connect_client(fixture);
+    fixture->server = accept(fixture->listener, NULL, NULL);
+    cr_assert_geq(fixture->server, 0);
+    set_deadline(fixture->server);
 }
 
 static void expect(int fd, const char *text)
@@ -159,10 +159,10 @@ static void expect_nothing(int fd)
     cr_assert_eq(errno, EAGAIN, "%s", strerror(errno));
 }
 
-static void close_link(struct rig *rig)
+static void close_link(struct fixture *fixture)
 {
-    close(rig->client);
-    close(rig->server);
+    close(fixture->client);
+    close(fixture->server);
 }
 
 static double now(void)
@@ -172,189 +172,189 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* What was said before has gone through the proxy when a link of after it has. */
-static void let_pass(struct rig *rig)
+/* Wait until the proxy has handled earlier events: a new link passes a byte. */
+static void flush_proxy(struct fixture *fixture)
 {
-    struct rig other = *rig;
+    struct fixture other = *fixture;
     open_link(&other);
     send_text(other.client, "x");
     expect(other.server, "x");
     close_link(&other);
 }
 
-Test(proxy, passes_both_ways_and_half_closes)
+Test(proxy, bytes_and_half_closes_pass_both_ways)
 {
-    struct rig rig;
+    struct fixture fixture;
     char byte;
-    open_rig(&rig);
-    open_link(&rig);
-    send_text(rig.client, "hello");
-    expect(rig.server, "hello");
-    shutdown(rig.client, SHUT_WR);
-    cr_assert_eq(recv(rig.server, &byte, 1, 0), 0, "the end comes through");
-    send_text(rig.server, "bye");
-    expect(rig.client, "bye");
-    say(&rig, "db status", "ok links 1 lost 0 up 5 down 3");
-    close(rig.server);
-    cr_assert_eq(recv(rig.client, &byte, 1, 0), 0);
-    close(rig.client);
-    close_rig(&rig);
+    open_fixture(&fixture);
+    open_link(&fixture);
+    send_text(fixture.client, "hello");
+    expect(fixture.server, "hello");
+    shutdown(fixture.client, SHUT_WR);
+    cr_assert_eq(recv(fixture.server, &byte, 1, 0), 0, "the end of the stream passes");
+    send_text(fixture.server, "bye");
+    expect(fixture.client, "bye");
+    expect_response(&fixture, "db status", "ok links 1 lost 0 up 5 down 3");
+    close(fixture.server);
+    cr_assert_eq(recv(fixture.client, &byte, 1, 0), 0);
+    close(fixture.client);
+    close_fixture(&fixture);
 }
 
-Test(proxy, latency_is_of_one_direction)
+Test(proxy, latency_affects_one_direction)
 {
-    struct rig rig;
-    open_rig(&rig);
-    open_link(&rig);
-    say(&rig, "db latency up 120", "ok");
+    struct fixture fixture;
+    open_fixture(&fixture);
+    open_link(&fixture);
+    expect_response(&fixture, "db latency up 120", "ok");
     double start = now();
-    send_text(rig.client, "late");
-    expect(rig.server, "late");
+    send_text(fixture.client, "late");
+    expect(fixture.server, "late");
     cr_assert_geq(now() - start, 0.119);
-    close_link(&rig);
-    close_rig(&rig);
+    close_link(&fixture);
+    close_fixture(&fixture);
 }
 
-Test(proxy, a_rate_takes_its_time_and_changes_nothing)
+Test(proxy, rate_delays_bytes_and_keeps_them)
 {
     static char bytes[5000], got[5000];
-    struct rig rig;
-    open_rig(&rig);
-    open_link(&rig);
-    say(&rig, "all rate 20000", "ok");
+    struct fixture fixture;
+    open_fixture(&fixture);
+    open_link(&fixture);
+    expect_response(&fixture, "all rate 20000", "ok");
     memset(bytes, 'r', sizeof bytes);
     double start = now();
-    cr_assert_eq(send(rig.server, bytes, sizeof bytes, 0), (ssize_t)sizeof bytes);
-    cr_assert_eq(recv(rig.client, got, sizeof got, MSG_WAITALL), (ssize_t)sizeof got);
+    cr_assert_eq(send(fixture.server, bytes, sizeof bytes, 0), (ssize_t)sizeof bytes);
+    cr_assert_eq(recv(fixture.client, got, sizeof got, MSG_WAITALL), (ssize_t)sizeof got);
     cr_assert_geq(now() - start, 0.2);
     cr_assert_eq(memcmp(bytes, got, sizeof got), 0);
-    close_link(&rig);
-    close_rig(&rig);
+    close_link(&fixture);
+    close_fixture(&fixture);
 }
 
-Test(proxy, a_stall_loses_nothing)
+Test(proxy, stall_loses_nothing)
 {
-    struct rig rig;
-    open_rig(&rig);
-    open_link(&rig);
-    say(&rig, "db stall up", "ok");
-    send_text(rig.client, "held");
-    send_text(rig.server, "free"); /* the other direction passes */
-    expect(rig.client, "free");
-    expect_nothing(rig.server);
-    say(&rig, "db clear", "ok");
-    expect(rig.server, "held");
-    close_link(&rig);
-    close_rig(&rig);
+    struct fixture fixture;
+    open_fixture(&fixture);
+    open_link(&fixture);
+    expect_response(&fixture, "db stall up", "ok");
+    send_text(fixture.client, "held");
+    send_text(fixture.server, "free"); /* the other direction still passes */
+    expect(fixture.client, "free");
+    expect_nothing(fixture.server);
+    expect_response(&fixture, "db clear", "ok");
+    expect(fixture.server, "held");
+    close_link(&fixture);
+    close_fixture(&fixture);
 }
 
-Test(proxy, a_blackhole_tells_nobody_anything)
+Test(proxy, blackhole_discards_bytes_and_closes)
 {
-    struct rig rig;
-    open_rig(&rig);
-    open_link(&rig);
-    say(&rig, "db blackhole", "ok");
-    int late = call_in(&rig); /* let in, and never answered */
+    struct fixture fixture;
+    open_fixture(&fixture);
+    open_link(&fixture);
+    expect_response(&fixture, "db blackhole", "ok");
+    int late = connect_client(&fixture); /* accepted, and gets no data */
     send_text(late, "anybody?");
-    send_text(rig.client, "lost");
-    close(rig.client);
-    wait_for_status(&rig, "ok links 2 lost 2 up 0 down 0");
-    expect_nothing(rig.server);
+    send_text(fixture.client, "lost");
+    close(fixture.client);
+    wait_for_status(&fixture, "ok links 2 lost 2 up 0 down 0");
+    expect_nothing(fixture.server);
     expect_nothing(late);
-    say(&rig, "db clear", "ok");
+    expect_response(&fixture, "db clear", "ok");
     expect_reset(late);
-    expect_reset(rig.server);
-    let_pass(&rig);
+    expect_reset(fixture.server);
+    flush_proxy(&fixture);
     close(late);
-    close(rig.server);
-    close_rig(&rig);
+    close(fixture.server);
+    close_fixture(&fixture);
 }
 
-Test(proxy, who_lost_nothing_in_a_blackhole_lives_on)
+Test(proxy, link_without_loss_survives_a_blackhole)
 {
-    struct rig rig;
-    open_rig(&rig);
-    open_link(&rig);
-    say(&rig, "db blackhole down", "ok");
-    send_text(rig.client, "passes");
-    expect(rig.server, "passes");
-    say(&rig, "db clear", "ok");
-    send_text(rig.server, "too");
-    expect(rig.client, "too");
-    close_link(&rig);
-    close_rig(&rig);
+    struct fixture fixture;
+    open_fixture(&fixture);
+    open_link(&fixture);
+    expect_response(&fixture, "db blackhole down", "ok");
+    send_text(fixture.client, "passes");
+    expect(fixture.server, "passes");
+    expect_response(&fixture, "db clear", "ok");
+    send_text(fixture.server, "too");
+    expect(fixture.client, "too");
+    close_link(&fixture);
+    close_fixture(&fixture);
 }
 
 Test(proxy, reset_ends_all_links_with_rst)
 {
-    struct rig rig;
-    open_rig(&rig);
-    open_link(&rig);
-    say(&rig, "db reset", "ok");
-    expect_reset(rig.client);
-    expect_reset(rig.server);
-    let_pass(&rig);
-    close_link(&rig);
-    close_rig(&rig);
+    struct fixture fixture;
+    open_fixture(&fixture);
+    open_link(&fixture);
+    expect_response(&fixture, "db reset", "ok");
+    expect_reset(fixture.client);
+    expect_reset(fixture.server);
+    flush_proxy(&fixture);
+    close_link(&fixture);
+    close_fixture(&fixture);
 }
 
-Test(proxy, a_cut_comes_after_so_many_bytes_of_each_link)
+Test(proxy, cut_resets_each_link_after_its_bytes)
 {
-    struct rig rig;
-    open_rig(&rig);
-    open_link(&rig);
-    say(&rig, "db cut down 3", "ok");
-    send_text(rig.client, "any number"); /* of the other direction */
-    expect(rig.server, "any number");
-    send_text(rig.server, "abcdef");
-    expect(rig.client, "abc");
-    expect_reset(rig.client);
-    close_link(&rig);
-    open_link(&rig);
-    send_text(rig.server, "xyz");
-    expect(rig.client, "xyz");
-    expect_reset(rig.client);
-    close_link(&rig);
-    close_rig(&rig);
+    struct fixture fixture;
+    open_fixture(&fixture);
+    open_link(&fixture);
+    expect_response(&fixture, "db cut down 3", "ok");
+    send_text(fixture.client, "any number"); /* in the other direction */
+    expect(fixture.server, "any number");
+    send_text(fixture.server, "abcdef");
+    expect(fixture.client, "abc");
+    expect_reset(fixture.client);
+    close_link(&fixture);
+    open_link(&fixture);
+    send_text(fixture.server, "xyz");
+    expect(fixture.client, "xyz");
+    expect_reset(fixture.client);
+    close_link(&fixture);
+    close_fixture(&fixture);
 }
 
-Test(proxy, down_lets_nobody_in)
+Test(proxy, down_resets_new_clients_only)
 {
-    struct rig rig;
-    open_rig(&rig);
-    open_link(&rig);
-    say(&rig, "db down", "ok");
-    int refused = call_in(&rig);
+    struct fixture fixture;
+    open_fixture(&fixture);
+    open_link(&fixture);
+    expect_response(&fixture, "db down", "ok");
+    int refused = connect_client(&fixture);
     expect_reset(refused);
     close(refused);
-    send_text(rig.client, "old links live");
-    expect(rig.server, "old links live");
-    say(&rig, "db clear", "ok");
-    let_pass(&rig);
-    close_link(&rig);
-    close_rig(&rig);
+    send_text(fixture.client, "old links live");
+    expect(fixture.server, "old links live");
+    expect_response(&fixture, "db clear", "ok");
+    flush_proxy(&fixture);
+    close_link(&fixture);
+    close_fixture(&fixture);
 }
 
-Test(proxy, a_server_that_is_not_there_resets_the_client)
+Test(proxy, unreachable_server_resets_the_client)
 {
-    struct rig rig;
-    open_rig(&rig);
-    close(rig.listener);
-    int client = call_in(&rig);
+    struct fixture fixture;
+    open_fixture(&fixture);
+    close(fixture.listener);
+    int client = connect_client(&fixture);
     expect_reset(client);
     close(client);
-    rig.listener = -1;
-    close_rig(&rig);
+    fixture.listener = -1;
+    close_fixture(&fixture);
 }
 
-Test(proxy, what_makes_no_sense_is_told)
+Test(proxy, invalid_command_is_refused)
 {
-    struct rig rig;
-    open_rig(&rig);
-    say(&rig, "db", "error: not understood: db");
-    say(&rig, "db explode", "error: not understood: db explode");
-    say(&rig, "db latency", "error: not understood: db latency");
-    say(&rig, "db latency sideways 3", "error: not understood: db latency sideways 3");
-    say(&rig, "kafka reset", "error: no route kafka");
-    close_rig(&rig);
+    struct fixture fixture;
+    open_fixture(&fixture);
+    expect_response(&fixture, "db", "error: invalid command: db");
+    expect_response(&fixture, "db explode", "error: invalid command: db explode");
+    expect_response(&fixture, "db latency", "error: invalid command: db latency");
+    expect_response(&fixture, "db latency sideways 3", "error: invalid command: db latency sideways 3");
+    expect_response(&fixture, "kafka reset", "error: no route kafka");
+    close_fixture(&fixture);
 }

@@ -127,7 +127,7 @@ static void say_broken(const struct oracle_verdict *verdict)
 
 void verdict_judge(void)
 {
-    struct oracle_rules rules = {.incidents = UINT64_MAX, .say = sim->trace ? stdout : NULL};
+    struct oracle_rules rules = {.incidents = UINT64_MAX, .report = sim->trace ? stdout : NULL};
     struct oracle_verdict verdict;
     if (oracle_new(&rules, &judge))
         sim_fail("the simulator is out of memory");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/end-to-end/failpoints/list.c - outbox-failpoints: prints the failpoints that the program has
+ * tests/end-to-end/failpoints/list.c - outbox-failpoints: prints the failpoints of the program
  *
- *     outbox-failpoints             NAME KIND   KIND: what an error is there; none, errno, code
+ *     outbox-failpoints             NAME KIND   KIND of error: none, errno, code
  *     outbox-failpoints --table     the table of docs/FAILPOINTS.md
  */
 #include <stdio.h>

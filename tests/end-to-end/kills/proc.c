@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/end-to-end/kills/proc.c - see proc.h */
+/* tests/end-to-end/kills/proc.c - child processes by fork() and waitpid() */
 #include "proc.h"
 
 #include <errno.h>
@@ -50,7 +50,7 @@ static bool has_ended(void *arg)
 int proc_end(pid_t pid)
 {
     struct ending ending = {.pid = pid};
-    if (proc_until(has_ended, &ending, PROC_PATIENCE_MS))
+    if (proc_until(has_ended, &ending, PROC_TIMEOUT_MS))
         return ending.status;
     proc_kill(pid);
     return -1;
@@ -70,9 +70,9 @@ void proc_kill(pid_t pid)
     }
 }
 
-bool proc_until(bool (*holds)(void *arg), void *arg, uint64_t patience_ms)
+bool proc_until(bool (*holds)(void *arg), void *arg, uint64_t timeout_ms)
 {
-    uint64_t deadline = proc_now_us() + patience_ms * 1000u;
+    uint64_t deadline = proc_now_us() + timeout_ms * 1000u;
     while (!holds(arg)) {
         if (proc_now_us() >= deadline)
             return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/end-to-end/kills/scene.c - see scene.h */
+/* tests/end-to-end/kills/scene.c - directory, configurations, writers, relays and the final check */
 #include "scene.h"
 
 #include <dirent.h>
@@ -17,7 +17,7 @@ static void path_of(const struct scene *scene, char path[RELAY_PATH], const char
     snprintf(path, RELAY_PATH, "%s/%s", scene->directory, name);
 }
 
-uint64_t scene_draw(struct scene *scene, uint64_t below)
+uint64_t scene_random(struct scene *scene, uint64_t below)
 {
     uint64_t z = (scene->random += 0x9e3779b97f4a7c15ull);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
@@ -27,7 +27,7 @@ uint64_t scene_draw(struct scene *scene, uint64_t below)
 
 /* ---- configurations ---------------------------------------------------------------------------------------------- */
 
-static void put_plugin(FILE *file, const char *section, const char *plugin, const char *fault)
+static void write_plugin(FILE *file, const char *section, const char *plugin, const char *fault)
 {
     if (fault)
         fprintf(file, "    %s: {plugin: fault, %s, wraps: {%s}}\n", section, fault, plugin);
@@ -35,8 +35,8 @@ static void put_plugin(FILE *file, const char *section, const char *plugin, cons
         fprintf(file, "    %s: {%s}\n", section, plugin);
 }
 
-/* Small batches, quick reactions, and a bound of bytes that keeps the window small. */
-static bool write_config(const struct scene *scene, const char *path, enum scene_over over, const char *fault)
+/* Small claims, short intervals, and a small byte budget: a small window of duplicates. */
+static bool write_config(const struct scene *scene, const char *path, enum scene_fault where, const char *fault)
 {
     char store[RELAY_PATH + 64], broker[RELAY_PATH + 64];
     snprintf(store, sizeof store, "plugin: sqlite, path: %s/shop.db", scene->directory);
@@ -50,8 +50,8 @@ static bool write_config(const struct scene *scene, const char *path, enum scene
           "standby_poll_interval: 10ms\n"
           "    retry_min: 1ms\n    retry_max: 20ms\n",
           file);
-    put_plugin(file, "store", store, over == SCENE_OVER_STORE ? fault : NULL);
-    put_plugin(file, "broker", broker, over == SCENE_OVER_BROKER ? fault : NULL);
+    write_plugin(file, "store", store, where == SCENE_FAULT_STORE ? fault : NULL);
+    write_plugin(file, "broker", broker, where == SCENE_FAULT_BROKER ? fault : NULL);
     return fclose(file) == 0;
 }
 
@@ -68,7 +68,7 @@ bool scene_open(struct scene *scene)
     char config[RELAY_PATH];
     path_of(scene, config, "outbox.yaml");
     const char *const init[] = {scene->outbox, "init", "-c", config, NULL};
-    if (!write_config(scene, config, SCENE_PLAIN, NULL))
+    if (!write_config(scene, config, SCENE_NO_FAULT, NULL))
         return false;
     int code = proc_run(init, scene->log);
     if (code != 0)
@@ -90,7 +90,7 @@ void scene_close(struct scene *scene, bool keep)
         if (scene->writers[i] > 0)
             proc_kill(scene->writers[i]);
     if (keep)
-        fprintf(stderr, "kills: everything is kept in %s\n", scene->directory);
+        fprintf(stderr, "kills: all files are kept in %s\n", scene->directory);
     else
         nftw(scene->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -102,7 +102,7 @@ static int is_output(const struct dirent *entry)
     return strncmp(entry->d_name, "events.ndjson", 13) == 0;
 }
 
-/* Numbered ones first, as they were written; the current one last. */
+/* Rotated files first, in order; the current one last. */
 static int in_order(const struct dirent **a, const struct dirent **b)
 {
     size_t long_a = strlen((*a)->d_name), long_b = strlen((*b)->d_name);
@@ -129,16 +129,16 @@ struct goal {
     uint64_t bytes;
 };
 
-static bool reached(void *arg)
+static bool is_reached(void *arg)
 {
     const struct goal *goal = arg;
     return scene_published(goal->scene) >= goal->bytes;
 }
 
-bool scene_until_published(const struct scene *scene, uint64_t bytes, uint64_t patience_ms)
+bool scene_until_published(const struct scene *scene, uint64_t bytes, uint64_t timeout_ms)
 {
     struct goal goal = {scene, bytes};
-    return proc_until(reached, &goal, patience_ms);
+    return proc_until(is_reached, &goal, timeout_ms);
 }
 
 /* ---- writers ----------------------------------------------------------------------------------------------------- */
@@ -192,17 +192,17 @@ bool scene_stop_writers(struct scene *scene)
 
 /* ---- relays ------------------------------------------------------------------------------------------------------ */
 
-pid_t scene_start_relay(struct scene *scene, enum scene_over over, const char *fault)
+pid_t scene_start_relay(struct scene *scene, enum scene_fault where, const char *fault)
 {
     char config[RELAY_PATH];
     path_of(scene, config, fault ? "faulty.yaml" : "outbox.yaml");
-    if (fault && !write_config(scene, config, over, fault))
+    if (fault && !write_config(scene, config, where, fault))
         return -1;
     const char *const argv[] = {scene->outbox, "run", "-c", config, NULL};
     return proc_start(argv, scene->log);
 }
 
-/* A plain relay that dies at a system call. */
+/* A relay without a fault, killed at a system call. */
 enum trace_end scene_trace_relay(struct scene *scene, const struct trace_point *point)
 {
     char config[RELAY_PATH];
@@ -222,7 +222,8 @@ bool scene_drain(struct scene *scene)
     return code == 0;
 }
 
-/* ---- the judge --------------------------------------------------------------------------------------------------- */
+/* ---- the oracle ---------------------------------------------------------------------------------------------------
+ */
 
 static bool print_left(const struct scene *scene, const char *to)
 {
@@ -232,20 +233,20 @@ static bool print_left(const struct scene *scene, const char *to)
     return proc_run(argv, to) == 0;
 }
 
-/* Every value is a string of its own; see drop(). */
+/* Each value is allocated; see free_values(). */
 static void add(const char **argv, size_t *count, const char *option, const char *value)
 {
     argv[(*count)++] = option;
     argv[(*count)++] = strdup(value);
 }
 
-static void drop(const char **argv, size_t count)
+static void free_values(const char **argv, size_t count)
 {
     for (size_t i = 2; i < count; i += 2)
         free((void *)(uintptr_t)argv[i]);
 }
 
-bool scene_judge(struct scene *scene, unsigned window)
+bool scene_check(struct scene *scene, unsigned window)
 {
     const char *argv[2048] = {scene->oracle};
     char path[RELAY_PATH + 256], left[RELAY_PATH], verdict[RELAY_PATH], number[24];
@@ -270,7 +271,7 @@ bool scene_judge(struct scene *scene, unsigned window)
     snprintf(number, sizeof number, "%llu", (unsigned long long)scene->incidents);
     add(argv, &count, "--incidents", number);
     int code = print_left(scene, left) ? proc_run(argv, verdict) : -1;
-    drop(argv, count);
+    free_values(argv, count);
     FILE *file = fopen(verdict, "re");
     for (int c; file && (c = getc(file)) != EOF;)
         putchar(c);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/end-to-end/kills/trace.c - ptrace, in a child that does nothing else, so that it may wait for anything
+ * tests/end-to-end/kills/trace.c - ptrace in a separate child, so that it can wait for any process
  *
- * The tracer's exit code is the enum trace_end. It dies with the driver, and the program with it.
+ * The exit code of the tracer is an enum trace_end. The tracer is killed with the driver, and the program with the
+ * tracer.
  */
 #include "trace.h"
 
@@ -19,12 +20,12 @@
 
 #define SYSCALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
 
-static volatile sig_atomic_t late;
+static volatile sig_atomic_t timed_out;
 
-static void note_late(int signum)
+static void on_alarm(int signum)
 {
     (void)signum;
-    late = 1;
+    timed_out = 1;
 }
 
 static void run_traced(const char *const argv[], const char *log) __attribute__((noreturn));
@@ -41,11 +42,11 @@ static void run_traced(const char *const argv[], const char *log)
 
 struct visits {
     unsigned count;
-    pid_t last; /* the thread that made the last one */
+    pid_t last; /* thread of the last visit */
 };
 
-/* Is this stop right before, or right after, the n-th visit of the point? */
-static bool reached(pid_t thread, const struct trace_point *point, struct visits *visits)
+/* True if this stop is immediately before, or after, the n-th visit of the point. */
+static bool is_reached(pid_t thread, const struct trace_point *point, struct visits *visits)
 {
     struct __ptrace_syscall_info info;
     if (ptrace(PTRACE_GET_SYSCALL_INFO, thread, (void *)sizeof info, &info) <= 0)
@@ -67,15 +68,15 @@ static enum trace_end finish(pid_t program, enum trace_end end)
     return end;
 }
 
-/* Let every thread run from stop to stop until the point is reached. */
-static enum trace_end follow(pid_t program, const struct trace_point *point)
+/* Let every thread run from stop to stop until the point is is_reached. */
+static enum trace_end run_until(pid_t program, const struct trace_point *point)
 {
     struct visits visits = {0};
     for (;;) {
         int status;
         pid_t thread = waitpid(-1, &status, __WALL);
-        if (late)
-            return finish(program, TRACE_LATE);
+        if (timed_out)
+            return finish(program, TRACE_TIMEOUT);
         if (thread < 0)
             return TRACE_ENDED;
         if (!WIFSTOPPED(status)) {
@@ -84,7 +85,7 @@ static enum trace_end follow(pid_t program, const struct trace_point *point)
             continue;
         }
         int signum = WSTOPSIG(status);
-        if (signum == SYSCALL_STOP && reached(thread, point, &visits))
+        if (signum == SYSCALL_STOP && is_reached(thread, point, &visits))
             return finish(program, TRACE_KILLED);
         bool own = signum == SYSCALL_STOP || signum == SIGTRAP || signum == SIGSTOP;
         ptrace(PTRACE_SYSCALL, thread, NULL, own ? NULL : (void *)(uintptr_t)signum);
@@ -98,16 +99,16 @@ static enum trace_end trace(const char *const argv[], const char *log, const str
         run_traced(argv, log);
     int status;
     if (program < 0 || waitpid(program, &status, 0) != program || !WIFSTOPPED(status))
-        return TRACE_NOT_HERE;
+        return TRACE_UNSUPPORTED;
     long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_EXITKILL;
-    struct sigaction action = {.sa_handler = note_late};
-    struct itimerval timer = {.it_value = {point->patience_ms / 1000, point->patience_ms % 1000 * 1000},
+    struct sigaction action = {.sa_handler = on_alarm};
+    struct itimerval timer = {.it_value = {point->timeout_ms / 1000, point->timeout_ms % 1000 * 1000},
                               .it_interval = {.tv_usec = 10000}};
     sigaction(SIGALRM, &action, NULL);
     if (ptrace(PTRACE_SETOPTIONS, program, NULL, (void *)options) || setitimer(ITIMER_REAL, &timer, NULL) ||
         ptrace(PTRACE_SYSCALL, program, NULL, NULL))
-        return finish(program, TRACE_NOT_HERE);
-    return follow(program, point);
+        return finish(program, TRACE_UNSUPPORTED);
+    return run_until(program, point);
 }
 
 enum trace_end trace_kill(const char *const argv[], const char *log, const struct trace_point *point)
@@ -118,5 +119,5 @@ enum trace_end trace_kill(const char *const argv[], const char *log, const struc
         _exit((int)trace(argv, log, point));
     }
     int status = tracer > 0 ? proc_end(tracer) : -1;
-    return status >= 0 && WIFEXITED(status) ? (enum trace_end)WEXITSTATUS(status) : TRACE_NOT_HERE;
+    return status >= 0 && WIFEXITED(status) ? (enum trace_end)WEXITSTATUS(status) : TRACE_UNSUPPORTED;
 }

@@ -1,8 +1,8 @@
-# Shared by the integration tests; sourced. A test drives the real program; output is TAP.
-#   check NAME COMMAND...   one subtest: passes when the command succeeds
-#   fails CODE COMMAND...   succeeds when the command ends with that exit code; its output is in $out and $err
+# Sourced by the end-to-end tests. A test runs the real program and prints TAP.
+#   check NAME COMMAND...   one subtest: passes if the command succeeds
+#   fails CODE COMMAND...   succeeds if the command exits with CODE; its output is in $out and $err
 #   plan                    at the end
-# OUTBOX is the program. Each test has a directory of its own, $dir, and leaves nothing running.
+# OUTBOX is the program. Each test has its own directory, $dir, and leaves no process running.
 set -u
 source_root=$(cd "$(dirname "$0")/../../.." && pwd)
 OUTBOX=${OUTBOX:?the program to test}
@@ -39,9 +39,9 @@ fails() { # exit code, then the command; a command that hangs fails with 124
   [ "$got" = "$want" ] || { echo "# exit code $got, not $want: $*"; return 1; }
 }
 works() { fails 0 "$@"; }
-said() { grep -qxF -- "$1" "$out" "$err" || { echo "# nobody said: $1"; return 1; }; } # a whole line
-matched() { grep -qE -- "$1" "$out" "$err" || { echo "# nobody said: $1"; return 1; }; }
-silent() { [ ! -s "$err" ]; }
+has_line() { grep -qxF -- "$1" "$out" "$err" || { echo "# no such line: $1"; return 1; }; } # a whole line
+has_match() { grep -qE -- "$1" "$out" "$err" || { echo "# no such line: $1"; return 1; }; }
+stderr_is_empty() { [ ! -s "$err" ]; }
 both() { "$1" && "$2"; }
 
 start() { # the program in the background; $pid
@@ -49,7 +49,7 @@ start() { # the program in the background; $pid
   pid=$!
   started+=("$pid")
 }
-ends() { # PID CODE: it ends with that code
+ends() { # PID CODE: wait until it exits with CODE
   wait "$1"; local got=$?
   [ "$got" = "$2" ] || { echo "# exit code $got, not $2"; return 1; }
 }
@@ -65,7 +65,7 @@ config() { # [RELAY LINES ON STDIN]: outbox.yaml with a store in shop.db and a b
   printf 'relays:\n  orders:\n    store: { plugin: sqlite, path: shop.db }\n    broker: { plugin: file, path: events.ndjson }\n' >outbox.yaml
   cat >>outbox.yaml
 }
-python_with() { # MODULE: a Python that has it; a machine may have several
+python_with() { # MODULE: the Python that has the module; a machine may have several
   local p
   for p in python3 /usr/bin/python3; do "$p" -c "import $1" 2>/dev/null && { echo "$p"; return; }; done
   echo "# no Python has $1; scripts/install-deps test installs it" >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# MySQL or MariaDB as a user meets it: the examples that write. Run it within tests/stores/mysql/with-server.
+# MySQL or MariaDB: the examples that write orders. Run it within tests/stores/mysql/with-server.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/examples.sh"
 export MYSQL_PWD=outbox

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# outbox run: relays, answers over HTTP, reloads, stops, stands by, and survives being killed.
+# outbox run: relaying, HTTP, reload, stop, standby, and SIGKILL.
 . "$(dirname "$0")/lib.sh"
 command -v curl >/dev/null || { echo "1..0 # SKIP curl is not installed"; exit 0; }
 
@@ -13,73 +13,73 @@ published() { lines events.ndjson "$1"; }
 printf 'service: { listen: "127.0.0.1:0" }\n' | config
 works "$OUTBOX" init
 start "$OUTBOX" run; service=$pid
-check "it starts" within 10 logged 'msg="listening on '
-check "and relays" within 10 get_code /readyz 200
-check "an event that is added" works add 1 first
-check "is published" within 5 published 1
-check "/healthz" get_code /healthz 200
-check "/metrics" eval 'get /metrics && matched "^outbox_settled_total\{relay=\"orders\"\} 1$"'
-documented() { # every metric is in the documents, and every one that documents or alerts name is there
+check "service starts" within 10 logged 'msg="listening on '
+check "service becomes ready" within 10 get_code /readyz 200
+check "event is added" works add 1 first
+check "event is published" within 5 published 1
+check "/healthz is 200" get_code /healthz 200
+check "/metrics counts the event" eval 'get /metrics && has_match "^outbox_settled_total\{relay=\"orders\"\} 1$"'
+documented() { # documents and alerts name exactly the metrics of the program
   local have named
   have=$(grep -o '^outbox_[a-z_]*' "$out" | sort -u)
   named=$(grep -oh 'outbox_[a-z_]*' "$source_root/examples/prometheus-alerts.yml" "$source_root/docs/OPERATIONS.md" | grep -v '_add$' | sort -u)
   [ "$have" = "$named" ] || { diff <(echo "$have") <(echo "$named") | sed 's/^/# /'; return 1; }
 }
-check "the documents tell of every metric, and of no other" eval 'get /metrics && documented'
-check "/status" eval 'get /status && matched "\"state\": \"relaying\""'
-check "another path" get_code /else 404
-check "another method" eval '[ "$(curl -s -m 10 -o /dev/null -w "%{http_code}" -X POST "http://$(address)/metrics")" = 405 ]'
+check "documents list exactly the metrics" eval 'get /metrics && documented'
+check "/status has the state" eval 'get /status && has_match "\"state\": \"relaying\""'
+check "unknown path is 404" get_code /else 404
+check "POST is 405" eval '[ "$(curl -s -m 10 -o /dev/null -w "%{http_code}" -X POST "http://$(address)/metrics")" = 405 ]'
 
-# ---- the port is taken ----
+# ---- a busy port ----
 printf 'service: { listen: "%s" }\n' "$(address)" | { cp outbox.yaml keep.yaml; config; mv outbox.yaml taken.yaml; mv keep.yaml outbox.yaml; }
-check "a busy port" fails 78 "$OUTBOX" run -c taken.yaml
-check "is told" said "outbox run: listen on $(address): the port is in use; stop the other program, or choose another port in service.listen"
-check "status merges what the relay says" eval 'works "$OUTBOX" status -c taken.yaml && matched "^  relay      relaying, "'
+check "busy port exits 78" fails 78 "$OUTBOX" run -c taken.yaml
+check "error names the port" has_line "outbox run: listen on $(address): the port is in use; stop the other program, or choose another port in service.listen"
+check "status includes the running relay" eval 'works "$OUTBOX" status -c taken.yaml && has_match "^  relay      relaying, "'
 
 # ---- one relay owns an outbox ----
-check "drain beside it" fails 75 "$OUTBOX" drain
-check "says what to do" matched '^outbox drain: orders: own outbox .*shop\.db: owned by .*; stop that relay, or let it drain the outbox$'
-check "check beside it" works "$OUTBOX" check
-check "says that a relay is running" said 'orders broker: ok: events.ndjson is being written by another process: a relay is running'
+check "drain during a run exits 75" fails 75 "$OUTBOX" drain
+check "drain advises to stop the relay" has_match '^outbox drain: orders: own outbox .*shop\.db: owned by .*; stop that relay, or let it drain the outbox$'
+check "check during a run succeeds" works "$OUTBOX" check
+check "check reports the running relay" has_line 'orders broker: ok: events.ndjson is being written by another process: a relay is running'
 
 # ---- reload ----
 cp outbox.yaml good.yaml
 echo 'nonsense: true' >>outbox.yaml
 kill -HUP "$service"
-check "a bad configuration is told" within 5 logged 'SIGHUP: keeping the old configuration: ./outbox.yaml:6:1: unknown key'
-check "and changes nothing" get_code /readyz 200
+check "invalid configuration is logged on SIGHUP" within 5 logged 'SIGHUP: keeping the old configuration: ./outbox.yaml:6:1: unknown key'
+check "service keeps relaying" get_code /readyz 200
 sed 's/events.ndjson/others.ndjson/' good.yaml >outbox.yaml
 kill -HUP "$service"
-check "a good one" within 5 logged 'orders.*its configuration changed: restarting'
-check "takes effect" eval 'works add 1 second && within 5 lines others.ndjson 1'
+check "changed relay restarts on SIGHUP" within 5 logged 'orders.*its configuration changed: restarting'
+check "new configuration takes effect" eval 'works add 1 second && within 5 lines others.ndjson 1'
 sed 's/127.0.0.1:0/127.0.0.1:1/' good.yaml >outbox.yaml
 kill -HUP "$service"
-check "another address is for the next start" within 5 logged "msg=\"SIGHUP: service.listen is '127.0.0.1:1' now; restart the service to apply it, until then it is '127.0.0.1:0'"
+check "changed listen address needs a restart" within 5 logged "msg=\"SIGHUP: service.listen is '127.0.0.1:1' now; restart the service to apply it, until then it is '127.0.0.1:0'"
 cp good.yaml outbox.yaml
 
 # ---- the end ----
 kill -TERM "$service"
-check "SIGTERM ends it with 0" ends "$service" 0
-check "and it says so" logged 'subject="service" msg="stopped"'
+check "SIGTERM exits 0" ends "$service" 0
+check "stop is logged" logged 'subject="service" msg="stopped"'
 
-# ---- signals of the first moments, and of a supervisor that had them blocked ----
-signalled() { env --block-signal=TERM,INT,HUP sh -c 'kill -s "$0" $$; exec "$@"' "$@"; } # NAME COMMAND...: it waits when the command begins
-check "SIGTERM before it begins" fails 0 signalled TERM "$OUTBOX" run
-check "is not too early" silent
-check "nor is SIGINT" fails 0 signalled INT "$OUTBOX" run
+# ---- signals during the start, and blocked by the parent ----
+signalled() { env --block-signal=TERM,INT,HUP sh -c 'kill -s "$0" $$; exec "$@"' "$@"; } # NAME COMMAND...: the signal is pending when the command starts
+check "SIGTERM during the start exits 0" fails 0 signalled TERM "$OUTBOX" run
+check "it prints nothing on stderr" stderr_is_empty
+check "SIGINT during the start exits 0" fails 0 signalled INT "$OUTBOX" run
 : >.log
 start env --block-signal=HUP sh -c 'kill -s HUP $$; exec "$@"' sh "$OUTBOX" run; service=$pid
-check "SIGHUP then reads the file again" within 10 logged 'SIGHUP: reloaded ./outbox.yaml'
+check "SIGHUP during the start reloads later" within 10 logged 'SIGHUP: reloaded ./outbox.yaml'
 kill -TERM "$service"
-check "and ends nothing" ends "$service" 0
+check "SIGTERM then exits 0" ends "$service" 0
 : >.log
 start env --block-signal=TERM "$OUTBOX" run; service=$pid
-check "started with SIGTERM blocked" within 10 logged 'owns the outbox'
+check "service with blocked SIGTERM starts" within 10 logged 'owns the outbox'
 kill -TERM "$service"
-check "it takes it" ends "$service" 0
+check "SIGTERM is unblocked" ends "$service" 0
 
 # ---- a limit on threads ----
-few_threads() { # whatever it is, the program works or says what to do; it never aborts
+few_threads() { # with any limit the program works, or exits with advice; it never aborts
   local n
   for n in $(seq 2 60); do
     : >.log
@@ -91,7 +91,7 @@ few_threads() { # whatever it is, the program works or says what to do; it never
 }
 if [ "$(id -u)" = 0 ] && works setpriv --reuid=65534 --clear-groups "$OUTBOX" plugins sqlite; then
   chmod 755 "$dir" && chown -R 65534 "$dir"
-  check "few threads" few_threads
+  check "too few threads exit 69 with advice" few_threads
   chown -R 0 "$dir"
 fi
 
@@ -111,26 +111,26 @@ owns() { [ "$(grep -c "subject=\"$1\".*owns the outbox" .log)" = "$2" ]; }
 check "two relays start" within 10 eval 'owns orders 1 && owns bills 1'
 two events.ndjson
 kill -HUP "$service"
-check "a reload that would have both write one file is refused" within 5 logged "SIGHUP: keeping the old configuration: ./outbox.yaml:7:5: relay 'bills' writes to the same target as relay 'orders'"
+check "reload to a shared file is refused" within 5 logged "SIGHUP: keeping the old configuration: ./outbox.yaml:7:5: relay 'bills' writes to the same target as relay 'orders'"
 two more.ndjson
 kill -HUP "$service"
-check "the one that changed restarts" within 10 owns bills 2
-check "the other does not" owns orders 1
+check "changed relay restarts" within 10 owns bills 2
+check "unchanged relay keeps running" owns orders 1
 config </dev/null
 kill -HUP "$service"
-check "one that is gone stops" within 5 logged 'subject="bills" msg="no longer configured: stopping"'
-check "and the other goes on" eval 'works add 3 third && within 5 published 2'
+check "removed relay stops" within 5 logged 'subject="bills" msg="no longer configured: stopping"'
+check "remaining relay keeps relaying" eval 'works add 3 third && within 5 published 2'
 kill -TERM "$service"
-check "the end of both" ends "$service" 0
+check "both relays stop" ends "$service" 0
 rm -f events.ndjson
 
-# ---- the embedded one ----
+# ---- an embedded relay ----
 if [ -x "${EMBED:-}" ]; then
-  check "examples/embed" eval 'works "$EMBED" outbox.yaml shop.db 50 && said "written 50, published 50" && lines events.ndjson 50'
+  check "examples/embed relays" eval 'works "$EMBED" outbox.yaml shop.db 50 && has_line "written 50, published 50" && lines events.ndjson 50'
   rm -f events.ndjson
 fi
 
-# ---- killed at any time ----
+# ---- SIGKILL at any time ----
 cp good.yaml outbox.yaml
 kill_often() {
   local i
@@ -142,33 +142,33 @@ kill_often() {
     kill -9 "$pid"; wait "$pid" 2>/dev/null || true
   done
 }
-check "twenty times SIGKILL" kill_often
-check "then drain" works "$OUTBOX" drain
+check "20 SIGKILLs are survived" kill_often
+check "drain succeeds afterwards" works "$OUTBOX" drain
 distinct() { grep -o '"payload":"[0-9]*-[0-9]*"' events.ndjson | sort -u | wc -l; }
-check "nothing is lost" eval '[ "$(distinct)" = 100 ]'
-check "nothing is left" eval 'works "$OUTBOX" status && matched "^  pending    0$"'
+check "no event is lost" eval '[ "$(distinct)" = 100 ]'
+check "outbox is empty" eval 'works "$OUTBOX" status && has_match "^  pending    0$"'
 
-# ---- backends that are away ----
+# ---- an outage of the database ----
 mv shop.db away.db; mv shop.db-wal away.db-wal 2>/dev/null; mv shop.db-shm away.db-shm 2>/dev/null
 : >.log
 start "$OUTBOX" run; service=$pid
-check "without its database it waits" within 10 logged 'subject="orders" msg="store: .*trying again'
-check "is not ready" get_code /readyz 503
+check "missing database is retried" within 10 logged 'subject="orders" msg="store: .*trying again'
+check "/readyz is 503" get_code /readyz 503
 mv away.db shop.db; mv away.db-wal shop.db-wal 2>/dev/null; mv away.db-shm shop.db-shm 2>/dev/null
-check "and works when it comes" within 20 get_code /readyz 200
+check "service recovers with its database" within 20 get_code /readyz 200
 kill -INT "$service"
-check "SIGINT ends it with 0" ends "$service" 0
+check "SIGINT exits 0" ends "$service" 0
 
-# ---- a log that nobody reads ----
+# ---- a blocked log ----
 mkfifo pipe
 sleep 60 <pipe & reader=$!; started+=("$reader")
 "$OUTBOX" run --verbose 2>pipe & service=$!; started+=("$service")
-check "with a stuck reader of its log it relays" within 10 eval 'works "$OUTBOX" status && ! grep -q "owner      none" "$out"'
-check "an event meanwhile" works add 9 stuck
+check "blocked log does not stop the relay" within 10 eval 'works "$OUTBOX" status && ! grep -q "owner      none" "$out"'
+check "event is added meanwhile" works add 9 stuck
 fill() { for i in $(seq 300); do kill -HUP "$service" || return 1; done; }
-check "that is never read" fill
-check "stops nothing" within 10 grep -q stuck events.ndjson
+check "log messages exceed the pipe" fill
+check "event is published meanwhile" within 10 grep -q stuck events.ndjson
 kill -TERM "$service"
-check "nor the end" ends "$service" 0
+check "SIGTERM exits 0 with a blocked log" ends "$service" 0
 kill "$reader"
 plan

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The primary dies and its standby is promoted while the program relays to Kafka: with both hosts in the dsn it follows by
-# itself, and the oracle finds nothing lost. Commits wait for the standby (synchronous_standby_names), as they must where
-# nothing may be lost.
+# The primary is killed and its standby promoted while the relay publishes to Kafka. With both hosts in the dsn the relay
+# follows by itself, and the oracle finds no loss. Commits wait for the standby (synchronous_standby_names), which is required
+# for no loss.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
 standby=$source_root/tests/stores/postgres/standby
@@ -32,30 +32,30 @@ events_in_topic() { [ "$("$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" $topic 2>/dev/nul
 logged() { grep -qE -- "$1" .log; }
 owned() { [ "$(grep -c 'owns the outbox' .log)" = "$1" ]; }
 stop_writers() { local w; kill "${writers[@]}"; for w in "${writers[@]}"; do ends "$w" 0 || return; done; }
-judge() {
+check_guarantees() {
   "$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" $topic >published && on_standby 'select event_id from outbox' >left &&
     "$OUTBOX_ORACLE" --ledger ledger.0 --ledger ledger.0.late --ledger ledger.1 --ledger ledger.1.late --published published \
       --left left --window $((512 * 1024 / 192)) --incidents 1 >"$out" 2>"$err" && sed 's/^/# /' "$out"
 }
 
-check "the tables" works "$OUTBOX" init
-check "a topic" topic $topic --partitions 4
-check "a standby" log_services "$standby" start "$standby_port"
-check "that commits wait for" synchronous
+check "init creates the tables" works "$OUTBOX" init
+check "topic is created" topic $topic --partitions 4
+check "standby starts" log_services "$standby" start "$standby_port"
+check "commits wait for the standby" synchronous
 start "$OUTBOX" run; relay=$pid
-check "a relay of both hosts" within 10 owned 1
+check "relay acquires the outbox" within 10 owned 1
 write 0; write 1
-check "relays" within 30 events_in_topic 500
-check "the primary dies" database kill
-check "the standby is promoted" log_services "$standby" promote
-check "the relay follows" within 30 owned 2
+check "relay publishes events" within 30 events_in_topic 500
+check "primary is killed" database kill
+check "standby is promoted" log_services "$standby" promote
+check "relay acquires the outbox on the new primary" within 30 owned 2
 before=$("$OUTBOX_READER" "$OUTBOX_TEST_KAFKA" $topic | wc -l)
-check "and it goes on" within 30 events_in_topic $((before + 300))
-check "the writers end" stop_writers
-check "the outbox empties" within 30 eval '[ "$(on_standby "select count(*) from outbox")" = 0 ]'
-check "the change of server was told" logged 'level=warn.*store: '
+check "relay publishes more events" within 30 events_in_topic $((before + 300))
+check "writers exit 0" stop_writers
+check "outbox becomes empty" within 30 eval '[ "$(on_standby "select count(*) from outbox")" = 0 ]'
+check "lost connection is logged" logged 'level=warn.*store: '
 kill -TERM "$relay"
-check "the relay ends with 0" ends "$relay" 0
-check "nothing is lost" judge
+check "SIGTERM exits 0" ends "$relay" 0
+check "no event is lost" check_guarantees
 "$standby" stop
 plan

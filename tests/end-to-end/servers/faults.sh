@@ -1,6 +1,6 @@
-# What may happen to a relay on real servers; sourced by torture. fault_NAME strikes, lasts for a while, and heals; while it
-# lasts a relay is killed now and then, too. A fault that may repeat events calls incident. Draws come back in $drawn, as a
-# subshell would not draw from the seed.
+# The faults of the torture test; sourced by torture. fault_NAME injects a fault, waits, and removes it; meanwhile a relay may
+# be killed, too. A fault that may cause duplicates calls incident. Random numbers are returned in $drawn: a subshell would not
+# advance the seed.
 # shellcheck shell=bash disable=SC2154,SC2034
 
 incident() { incidents=$((incidents + 1)); }
@@ -10,16 +10,16 @@ choose() { # WORD...
   shift "$drawn"
   drawn=$1
 }
-a_moment() { draw 1500; sleep "$(printf '%d.%03d' $((drawn / 1000)) $((drawn % 1000)))"; }
-lasts() { # SHORT LONG: seconds at most
+short_pause() { draw 1500; sleep "$(printf '%d.%03d' $((drawn / 1000)) $((drawn % 1000)))"; }
+hold_fault() { # SHORT LONG: seconds at most
   local most=$1; [ "$long" ] && most=$2
-  a_moment
+  short_pause
   draw 4; [ $drawn != 0 ] || { choose a b; kill_relay "$drawn"; }
   draw $(((most - 1) * 10)); sleep $((drawn / 10)).$((drawn % 10))
 }
 
 kill_relay() { # SLOT: and start another one in its place
-  must_live "$1"
+  must_run "$1"
   kill -9 "${relays[$1]}"; wait "${relays[$1]}" 2>/dev/null
   kills=$((kills + 1)); incident
   start_relay "$1"
@@ -35,23 +35,23 @@ heal_database() {
 }
 
 # ---- relays and writers ----
-fault_relay_killed() { choose a b; kill_relay "$drawn"; a_moment; }
-fault_both_relays_killed() { kill_relay a; a_moment; kill_relay b; }
+fault_relay_killed() { choose a b; kill_relay "$drawn"; short_pause; }
+fault_both_relays_killed() { kill_relay a; short_pause; kill_relay b; }
 fault_relay_stopped() { # cleanly: it must end with 0
   choose a b
-  must_live "$drawn"
+  must_run "$drawn"
   kill -TERM "${relays[$drawn]}"
   wait "${relays[$drawn]}" || die "relay $drawn ended with $? on SIGTERM"
   start_relay "$drawn"
 }
-come_later() { local before=$1; last_id && [ "$last" -gt "$before" ]; } # ID: sets $last to a row's that is newer
-fault_relay_paused() { # until the other one relays what is written meanwhile: if it was the owner, it wakes as a zombie
+newer_row_exists() { local before=$1; last_id && [ "$last" -gt "$before" ]; } # ID: true if there is a newer row, whose id is then in $last
+fault_relay_paused() { # until the other one has relayed newer rows: a paused owner resumes without ownership
   choose a b
   local pid=${relays[$drawn]} last
   kill -STOP "$pid"
-  { until_true 60 last_id && until_true 60 come_later "$last" && until_true 180 gone_up_to "$last"; } ||
-    die "the other relay does not take over from one that sleeps"
-  a_moment
+  { until_true 60 last_id && until_true 60 newer_row_exists "$last" && until_true 180 gone_up_to "$last"; } ||
+    die "the other relay does not take over from a paused one"
+  short_pause
   kill -CONT "$pid"
   incident
 }
@@ -62,31 +62,31 @@ fault_writer_killed() {
 }
 
 # ---- the database ----
-fault_database_killed() { database kill; a_moment; database restart; incident; }
+fault_database_killed() { database kill; short_pause; database restart; incident; }
 fault_database_restarted() { database restart; incident; }
-fault_database_paused() { database pause; lasts 3 10; database resume; incident; }
-fault_sessions_ended() { end_sessions >/dev/null; a_moment; end_sessions >/dev/null; incident; }
+fault_database_paused() { database pause; hold_fault 3 10; database resume; incident; }
+fault_sessions_ended() { end_sessions >/dev/null; short_pause; end_sessions >/dev/null; incident; }
 fault_disk_full() {
   cat /dev/zero >"$OUTBOX_TEST_DISK/fill" 2>/dev/null
-  lasts 2 10
+  hold_fault 2 10
   rm -f "$OUTBOX_TEST_DISK/fill"
-  [ "$long" ] || database kill # MariaDB looks again only once a minute whether there is room
+  [ "$long" ] || database kill # MariaDB checks for free space once a minute
   heal_database
   incident
 }
 
 # ---- the broker ----
-fault_broker_killed() { kafka kill; a_moment; kafka restart; incident; }
-fault_broker_paused() { kafka pause; lasts 3 30; kafka resume; incident; }
+fault_broker_killed() { kafka kill; short_pause; kafka restart; incident; }
+fault_broker_paused() { kafka pause; hold_fault 3 30; kafka resume; incident; }
 
 # ---- the network ----
 of_network() { # SHORT LONG RULE...
   proxy "${*:3}"
-  lasts "$1" "$2"
+  hold_fault "$1" "$2"
   proxy "$3 clear"
   incident
 }
-# The relays reach the database by routes of their own, a and b; all: and the broker, too.
+# The relays reach the database by separate routes, a and b; all includes the broker.
 of_database() { choose a b; of_network "$1" "$2" "$drawn" "${@:3}"; }
 of_any() { choose a b all; of_network "$1" "$2" "$drawn" "${@:3}"; }
 direction() { choose up down both; direction=${drawn%both}; }
@@ -95,15 +95,15 @@ fault_database_half_open() { direction; of_any 4 40 blackhole $direction; }
 fault_database_cut() { choose up down; direction=$drawn; draw 20000; of_any 2 5 cut $direction "$drawn"; }
 fault_database_slow() { draw 60; of_database 2 10 latency "$drawn" "$drawn"; }
 fault_database_narrow() { of_database 2 10 rate 30000; }
-fault_database_reset() { proxy "a reset"; proxy "b reset"; a_moment; proxy "a reset"; incident; }
+fault_database_reset() { proxy "a reset"; proxy "b reset"; short_pause; proxy "a reset"; incident; }
 fault_broker_stalls() { direction; of_network 3 20 kafka stall $direction; }
 fault_broker_half_open() { direction; of_network 4 40 kafka blackhole $direction; }
 fault_broker_cut() { choose up down; direction=$drawn; draw 20000; of_network 2 5 kafka cut $direction "$drawn"; }
 fault_broker_slow() { draw 60; of_network 2 10 kafka latency "$drawn" "$drawn"; }
 fault_broker_narrow() { of_network 2 10 kafka rate 50000; }
-fault_broker_reset() { proxy "kafka reset"; a_moment; proxy "kafka reset"; incident; }
+fault_broker_reset() { proxy "kafka reset"; short_pause; proxy "kafka reset"; incident; }
 fault_broker_away() { proxy "kafka reset"; of_network 2 20 kafka down; }
 
 every_fault() { declare -F | sed -n 's/^declare -f fault_//p' | if [ "${OUTBOX_TEST_DISK:-}" ]; then cat; else grep -vx disk_full; fi; }
-# The short run leaves out what others are near to.
+# The short run omits faults that are similar to others.
 short_deck() { every_fault | grep -vE '_(narrow|away|restarted)$'; }

@@ -1,10 +1,10 @@
-# Shared by the tests on real servers; sourced within with-servers, or within a wrapper that starts a database alone. Expects
-# $dir, a directory of the test's own, which gets services.log. KIND is postgres, mariadb or mysql; nothing but this file knows more about them.
+# Sourced by the tests on real servers, within with-servers, or within a wrapper that starts a database alone. Expects $dir, the
+# test's own directory, which gets services.log. KIND is postgres, mariadb or mysql; only this file depends on it.
 #   database VERB, kafka VERB [ARG ...]   kill, restart, pause, resume, ... of tests/services
 #   store [PORT]                          the store's section, without braces, so that more can be added
 #   sql STATEMENT                         as the superuser, one value a line
 #   topic NAME [ARG ...]                  make a topic
-#   proxy LINE                            tell the proxy (tests/proxy/control.c); routes a, b: the database's; kafka
+#   proxy LINE                            a command to the proxy (tests/proxy/control.c); routes: a, b (database), kafka
 #   with_proxy                            start it; sets $port_a, $port_b, $proxy_pid
 # shellcheck shell=bash
 [ "${OUTBOX_TEST_PG_DIR:-}${OUTBOX_TEST_MYSQL_DIR:-}" ] || { echo "no database: run it by with-servers" >&2; exit 1; }
@@ -19,7 +19,7 @@ else
 fi
 TMPDIR=${OUTBOX_TEST_TMP:-${TMPDIR:-/tmp}}
 
-log_services() { "$@" >>"$dir/services.log" 2>&1 7>&- 8<&-; } # a server is not to keep the proxy's pipes open
+log_services() { "$@" >>"$dir/services.log" 2>&1 7>&- 8<&-; } # a server must not inherit the proxy's pipes
 database() { log_services "$db_service" "$1" "$db_dir" "${@:2}"; }
 kafka() { log_services "$OUTBOX_TEST_KAFKA_SERVICE" "$1" "$OUTBOX_TEST_KAFKA_DIR" "${@:2}"; }
 topic() { kafka tool org.apache.kafka.tools.TopicCommand --create --topic "$@"; }
@@ -33,7 +33,7 @@ if [ $kind = postgres ]; then
   hold_open() { # SECONDS STATEMENT: within a transaction that is rolled back in the end
     sql "begin; $2; select pg_sleep($1); rollback"
   }
-  # SEED: what half of the seeds have otherwise; sets $binary when payloads may be any bytes
+  # SEED: other settings for half of the seeds; sets $binary if payloads may be any bytes
   vary() {
     binary=$((1 - $1 % 2))
     [ $binary = 0 ] || sql 'alter table outbox alter payload type bytea using null; alter table outbox_dead alter payload type bytea using null'
@@ -44,7 +44,7 @@ else
   end_sessions() {
     local id
     for id in $(sql "select id from information_schema.processlist where user in ('outbox', 'relay') and id <> connection_id()"); do
-      sql "kill $id" || : # it may have gone by itself
+      sql "kill $id" || : # it may have ended
     done
   }
   hold_open() { sql "begin; $2; do sleep($1); rollback"; }
@@ -64,9 +64,9 @@ with_proxy() {
   read -r name port_a <&8 && read -r name port_b <&8 && read -r name port <&8
 }
 proxy() {
-  local answer
+  local response
   echo "$1" >&7
-  read -r -t 10 answer <&8 && [[ $answer = ok* ]] || { echo "the proxy answers to '$1': ${answer:-nothing}" >&2; return 1; }
+  read -r -t 10 response <&8 && [[ $response = ok* ]] || { echo "the proxy's response to '$1': ${response:-none}" >&2; return 1; }
 }
 
 # ---- time ----
@@ -74,7 +74,7 @@ until_true() { # SECONDS COMMAND...
   local end=$((SECONDS + $1)); shift
   until "$@"; do
     [ $SECONDS -le $end ] || { echo "# not in time: $*" >&2; return 1; }
-    sleep 0.2 # a client of the database is a process each time
+    sleep 0.2 # each poll starts a client process
   done
 }
 pending() { sql 'select count(*) from outbox'; }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The password changes while the relay runs: it says once that it may not log in, waits without an event being touched, and goes
-# on when it is given the new one (SIGHUP).
+# The password changes while the relay runs: the relay logs the failed login once, keeps the events, and relays again after a
+# SIGHUP with the new password.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
@@ -37,26 +37,26 @@ Y
 }
 
 configure "$(store)"
-check "the tables" works "$OUTBOX" init
-check "a user with a password" make_user
+check "init creates the tables" works "$OUTBOX" init
+check "user with a password is created" make_user
 configure "$section"
 with_password wrong
-check "a wrong password" fails 77 "$OUTBOX" check
-check "is not printed" eval '! grep -q wrong "$out" "$err"'
+check "wrong password exits 77" fails 77 "$OUTBOX" check
+check "password is not printed" eval '! grep -q wrong "$out" "$err"'
 with_password one
 : >.log
 start "$OUTBOX" run; service=$pid
-check "the right one relays" eval 'add_one first && within 10 lines events.ndjson 1'
+check "right password relays" eval 'add_one first && within 10 lines events.ndjson 1'
 
 now
-check "the password changes, and the sessions end" eval 'change_password two && end_sessions >/dev/null'
-check "the relay waits" within 20 eval '[ "$(count "msg=\"store: .*trying again")" -ge 3 ]'
-check "and says once why" eval '[ "$(count "level=warn .*(password authentication failed|Access denied)")" = 1 ]'
-check "events are only kept" eval 'add_one second && lines events.ndjson 1'
+check "password changes and sessions end" eval 'change_password two && end_sessions >/dev/null'
+check "login is retried" within 20 eval '[ "$(count "msg=\"store: .*trying again")" -ge 3 ]'
+check "reason is logged once" eval '[ "$(count "level=warn .*(password authentication failed|Access denied)")" = 1 ]'
+check "event stays in the outbox" eval 'add_one second && lines events.ndjson 1'
 with_password two
 kill -HUP "$service"
-check "with the new one it goes on" within 20 lines events.ndjson 2
+check "new password relays after SIGHUP" within 20 lines events.ndjson 2
 kill -TERM "$service"
-check "and ends with 0" ends "$service" 0
-check "no password is in the log" eval '! grep -qE "password=?(one|two)" .log'
+check "SIGTERM exits 0" ends "$service" 0
+check "log contains no password" eval '! grep -qE "password=?(one|two)" .log'
 plan

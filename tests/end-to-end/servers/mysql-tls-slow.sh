@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# TLS to MySQL and MariaDB over a line that takes 40 ms each way: connects, relays, takes the certificate of the server. Each
-# round trip of the handshake is longer than the client library would wait for it by itself.
+# TLS to MySQL and MariaDB over a line with 40 ms each way: it connects, relays and verifies the certificate. Each round trip of
+# the handshake is longer than the default wait of the client library.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
@@ -10,7 +10,7 @@ mkfifo proxy.in proxy.out
 started+=($!)
 exec 7>proxy.in 8<proxy.out
 read -r _ port_a <&8
-check "a slow line" proxy "a latency 40"
+check "proxy delays each direction by 40 ms" proxy "a latency 40"
 cat >outbox.yaml <<Y
 relays:
   orders:
@@ -18,7 +18,7 @@ relays:
     broker: {plugin: file, path: events.ndjson}
 Y
 check "init connects" works "$OUTBOX" init
-check "an event goes in" works "$OUTBOX" add --aggregate-type order --aggregate-id 1 --type t --payload '{}'
-check "and comes out" works "$OUTBOX" drain
-check "once" lines events.ndjson 1
+check "add adds an event" works "$OUTBOX" add --aggregate-type order --aggregate-id 1 --type t --payload '{}'
+check "drain publishes it" works "$OUTBOX" drain
+check "event is published once" lines events.ndjson 1
 plan

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Events that Kafka can never take, under every on_reject: what is delivered, what waits, what is in the dead letters, and that
-# these hold all that is needed to replay them. A poison event stands between two others of its key; another key stands
-# behind.
+# Events that Kafka always rejects, with each on_reject: which events are delivered, which wait, which are dead letters, and that
+# dead letters have everything for a replay. A rejected event is between two events of its key; another key follows.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
 n=0
@@ -36,7 +35,7 @@ fill() { # KIND: first, poison, after, other
 }
 notes() { sort | sed "s/^$n-//" | paste -s -d ' '; }
 left() { sql 'select note from outbox' | notes; }
-dead_rest() { # the columns that are not outbox's own are in a json
+dead_rest() { # user-defined columns are in a JSON column
   case $kind in
   postgres) sql "select rest->>'note' from outbox_dead" ;;
   *) sql "select json_unquote(json_extract(rest, '\$.note')) from outbox_dead" ;;
@@ -65,27 +64,27 @@ case $kind in
 postgres) sql 'alter table outbox add k text, add note text' ;;
 *) sql 'alter table outbox add k varchar(20), add note varchar(40)' ;;
 esac
-check "topics" eval 'topic plain --partitions 2 && topic narrow --partitions 2 --config max.message.bytes=10000 &&
+check "topics are created" eval 'topic plain --partitions 2 && topic narrow --partitions 2 --config max.message.bytes=10000 &&
   topic compacted --partitions 2 --config cleanup.policy=compact'
 
 for kind_of in too_large no_payload; do
-  check "$kind_of, block-key: its key waits, in order" one $kind_of block-key 65 "first other" "after poison" ""
-  check "$kind_of, park: nothing waits" one $kind_of park 0 "after first other" "" "poison"
-  check "$kind_of, park-key: its key goes with it" one $kind_of park-key 0 "first other" "" "after poison"
+  check "$kind_of, block-key: later events of the key wait" one $kind_of block-key 65 "first other" "after poison" ""
+  check "$kind_of, park: only the event is moved" one $kind_of park 0 "after first other" "" "poison"
+  check "$kind_of, park-key: later events of the key are moved, too" one $kind_of park-key 0 "first other" "" "after poison"
 done
-for kind_of in no_key bad_topic; do # there is nothing else of their key
-  check "$kind_of, block-key: it waits alone" one $kind_of block-key 65 "after first other" "poison" ""
-  check "$kind_of, park" one $kind_of park 0 "after first other" "" "poison"
-  check "$kind_of, park-key" one $kind_of park-key 0 "after first other" "" "poison"
+for kind_of in no_key bad_topic; do # no other event has their key
+  check "$kind_of, block-key: the event waits" one $kind_of block-key 65 "after first other" "poison" ""
+  check "$kind_of, park: the event is moved" one $kind_of park 0 "after first other" "" "poison"
+  check "$kind_of, park-key: the event is moved" one $kind_of park-key 0 "after first other" "" "poison"
 done
 
 # ---- stop ----
-halts() { # what was before it is delivered, it and what follows of its key is not; of the other key nothing is said
+halts() { # earlier events are delivered; it and later events of its key are not; the other key may go either way
   n=$((n + 1))
   configure stop
   fill too_large && fails 65 "$OUTBOX" drain && [[ $(delivered) = first* ]] && [[ $(left) = "after "*poison ]] && is dead "$(dead)" ""
 }
-check "stop: the relay halts before it" halts
+check "stop: the relay halts at the event" halts
 
 # ---- the dead letters ----
 reason="publish to topic 'narrow': Broker: Message size too large"
@@ -95,7 +94,7 @@ park_one() {
   configure park
   fill too_large && id=$(id_of) && works "$OUTBOX" drain && number=$(sql 'select number from outbox_dead')
 }
-letter() { # all that is in it but when it died
+letter() { # all fields except the time
   sed -E "s/^(  died +)[0-9TZ:-]+$/\1TIME/" "$out" | cmp - <<L
 $number
   died           TIME
@@ -112,20 +111,20 @@ $number
 L
 }
 replayed() { kcat -b "$OUTBOX_TEST_KAFKA" -C -t narrow -o beginning -e -q -f '%k %S %h\n' | grep -qxF "p 20000 id=$id,note=$n-poison"; }
-check "drain tells of them" eval 'park_one && said "1 went to the dead letters; see outbox dead list"'
-check "dead list" eval 'works "$OUTBOX" dead list && matched "^$number +[0-9-]+T[0-9:]+Z  narrow/p  placed  attempts 1: $reason$"'
-check "dead show" eval 'works "$OUTBOX" dead show "$number" && letter'
-check "dead show --json" eval 'works "$OUTBOX" dead show --json "$number" && matched "\"event_id\":\"$id\""'
-check "a number that is none" fails 65 "$OUTBOX" dead replay 999999
-check "is told" said "outbox dead: 1 of 1 numbers are no dead letters of orders: 999999"
-check "the topic takes more" kafka tool kafka.admin.ConfigCommand --alter --entity-type topics --entity-name narrow \
+check "drain reports dead letters" eval 'park_one && has_line "1 went to the dead letters; see outbox dead list"'
+check "dead list prints the letter" eval 'works "$OUTBOX" dead list && has_match "^$number +[0-9-]+T[0-9:]+Z  narrow/p  placed  attempts 1: $reason$"'
+check "dead show prints all fields" eval 'works "$OUTBOX" dead show "$number" && letter'
+check "dead show --json prints the event id" eval 'works "$OUTBOX" dead show --json "$number" && has_match "\"event_id\":\"$id\""'
+check "replay of an unknown number exits 65" fails 65 "$OUTBOX" dead replay 999999
+check "error names the number" has_line "outbox dead: 1 of 1 numbers are no dead letters of orders: 999999"
+check "topic accepts larger messages" kafka tool kafka.admin.ConfigCommand --alter --entity-type topics --entity-name narrow \
   --add-config max.message.bytes=1000000
-check "dead replay" eval 'works "$OUTBOX" dead replay "$number" && said "orders: 1 back in the outbox"'
-check "it is published" works "$OUTBOX" drain
-check "with its own id, its own columns and all its bytes" replayed
-check "and no dead letter any more" is dead "$(dead)" ""
+check "dead replay moves the event back" eval 'works "$OUTBOX" dead replay "$number" && has_line "orders: 1 back in the outbox"'
+check "drain publishes it" works "$OUTBOX" drain
+check "id, columns and bytes are unchanged" replayed
+check "dead-letter table is empty" is dead "$(dead)" ""
 again() { sql "insert into outbox (aggregatetype, aggregateid, type, payload, k) values ('no topic/at all', '1', 'placed', 'x', 'p')" && works "$OUTBOX" drain; }
-check "another one" again
-check "dead drop" eval 'works "$OUTBOX" dead drop --all && said "orders: 1 dropped"'
-check "and it is nowhere" eval 'is dead "$(dead)" "" && is left "$(left)" ""'
+check "another event becomes a dead letter" again
+check "dead drop deletes it" eval 'works "$OUTBOX" dead drop --all && has_line "orders: 1 dropped"'
+check "tables are empty" eval 'is dead "$(dead)" "" && is left "$(left)" ""'
 plan

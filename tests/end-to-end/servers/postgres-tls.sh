@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# TLS to Postgres: verify-full takes the right authority and host, refuses the wrong ones and a server without TLS, and is the
-# default for every host that is not this machine.
+# TLS to Postgres: verify-full accepts the right authority and host, refuses others and a server without TLS, and is the default
+# for hosts other than this machine.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
 
@@ -16,34 +16,34 @@ Y
 sessions_with_tls() { sql "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) where ssl and application_name = 'outbox orders'"; }
 refused() { # HOST WHY
   fails 77 "$OUTBOX" check &&
-    said "orders store: error: connect ($1:$db_port as outbox): connection to server at \"127.0.0.1\", port $db_port failed: $2"
+    has_line "orders store: error: connect ($1:$db_port as outbox): connection to server at \"127.0.0.1\", port $db_port failed: $2"
 }
 ca=sslrootcert=$db_dir/ca.pem other=sslrootcert=$db_dir/other-ca.pem
 
 to "host=127.0.0.1"
-check "the tables" works "$OUTBOX" init
+check "init creates the tables" works "$OUTBOX" init
 to "host=db.example hostaddr=127.0.0.1 $ca"
-check "a server without TLS is refused" refused db.example 'server does not support SSL, but SSL was required; turn ssl on at the server, or write sslmode=disable into the dsn'
+check "server without TLS is refused" refused db.example 'server does not support SSL, but SSL was required; turn ssl on at the server, or write sslmode=disable into the dsn'
 
-check "the server has a certificate" database tls
+check "server gets a certificate" database tls
 to "host=db.example hostaddr=127.0.0.1 sslmode=verify-full $ca"
-check "verify-full, the right authority and host" works "$OUTBOX" check
+check "verify-full accepts authority and host" works "$OUTBOX" check
 start "$OUTBOX" run; service=$pid
-check "relays over TLS" within 10 eval '[ "$(sessions_with_tls)" = 2 ]'
+check "run relays over TLS" within 10 eval '[ "$(sessions_with_tls)" = 2 ]'
 kill -TERM "$service"
-check "and stops" ends "$service" 0
+check "SIGTERM exits 0" ends "$service" 0
 to "host=db.example hostaddr=127.0.0.1 $ca"
 check "verify-full is the default" works "$OUTBOX" check
-check "of which nothing is said" eval '! grep -q "sslmode is weaker" "$out"'
+check "default causes no warning" eval '! grep -q "sslmode is weaker" "$out"'
 
 to "host=db.example hostaddr=127.0.0.1 sslmode=verify-full $other"
-check "another authority is refused" refused db.example "SSL error: certificate verify failed; set sslrootcert to the authority that signed the server's certificate"
+check "other authority is refused" refused db.example "SSL error: certificate verify failed; set sslrootcert to the authority that signed the server's certificate"
 to "host=db.wrong hostaddr=127.0.0.1 sslmode=verify-full $ca"
 mismatch='server certificate for "db.example" (and 1 other name) does not match host name "db.wrong"; name the host in the dsn as its certificate does'
-check "another host is refused" refused db.wrong "$mismatch"
+check "other host is refused" refused db.wrong "$mismatch"
 to "host=db.wrong hostaddr=127.0.0.1 $ca"
-check "by default, too" refused db.wrong "$mismatch"
+check "other host is refused by default" refused db.wrong "$mismatch"
 to "host=db.wrong hostaddr=127.0.0.1 sslmode=require"
-check "require takes it" works "$OUTBOX" check
-check "with a warning" matched 'sslmode is weaker than verify-full'
+check "sslmode=require accepts other hosts" works "$OUTBOX" check
+check "weak sslmode causes a warning" has_match 'sslmode is weaker than verify-full'
 plan

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/end-to-end/writer/mysql.c - the writer's database: MySQL or MariaDB, connecting again as long as it takes
+ * tests/end-to-end/writer/mysql.c - the writer's database: MySQL or MariaDB, reconnects until it succeeds
  *
- * WHERE is the port on this machine. When the connection breaks before COMMIT was sent the transaction is rolled back
- * for certain; when it breaks at COMMIT nobody knows.
+ * WHERE is the port on this machine. If the connection breaks before COMMIT is sent, the transaction is rolled back. If
+ * it breaks at COMMIT, the outcome is unknown.
  */
 #include <mysql.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ struct writer_db {
     MYSQL *connection;
 };
 
-static bool complain(struct writer_db *db, const char *what)
+static bool print_error(struct writer_db *db, const char *what)
 {
     fprintf(stderr, "writer: %s: %s\n", what, db->connection ? mysql_error(db->connection) : "no connection");
     return false;
@@ -26,7 +26,7 @@ static bool complain(struct writer_db *db, const char *what)
 
 static bool run(struct writer_db *db, const char *sql)
 {
-    return (db->connection && !mysql_query(db->connection, sql)) || complain(db, sql);
+    return (db->connection && !mysql_query(db->connection, sql)) || print_error(db, sql);
 }
 
 static bool connect_once(struct writer_db *db)
@@ -41,7 +41,7 @@ static bool connect_once(struct writer_db *db)
 
 static bool connect_again(struct writer_db *db)
 {
-    return writer_keep_trying(db, connect_once) || complain(db, "connect");
+    return writer_keep_trying(db, connect_once) || print_error(db, "connect");
 }
 
 struct writer_db *writer_db_open(const char *where, const char *table)
@@ -85,8 +85,8 @@ bool writer_db_draw(struct writer_db *db, struct writer_event *event)
     return true;
 }
 
-/* Returns where the text ends. */
-static char *put_event(char *sql, const struct writer_event *event)
+/* Returns the end of the text. */
+static char *append_event(char *sql, const struct writer_event *event)
 {
     sql += sprintf(sql, "('%s', 'order', '%s', 'placed', ", event->id, event->key);
     if (!event->payload)
@@ -104,20 +104,20 @@ bool writer_db_insert(struct writer_db *db, const struct writer_event *events, u
     char *sql = malloc(room), *end = sql ? sql + sprintf(sql, "%s", db->insert) : NULL;
     for (unsigned i = 0; sql && i < count; i++) {
         *end++ = i ? ',' : ' ';
-        end = put_event(end, &events[i]);
+        end = append_event(end, &events[i]);
     }
     bool ok =
-        sql && (!mysql_real_query(db->connection, sql, (unsigned long)(end - sql)) || complain(db, "insert events"));
+        sql && (!mysql_real_query(db->connection, sql, (unsigned long)(end - sql)) || print_error(db, "insert events"));
     free(sql);
     return ok;
 }
 
-/* A number of the client library says that the connection is gone, one of the server that it refused. */
+/* Error codes of the client library: the connection is lost. Error codes of the server: it refused. */
 enum writer_end writer_db_commit(struct writer_db *db)
 {
     if (!mysql_query(db->connection, "commit"))
         return WRITER_COMMITTED;
-    complain(db, "commit");
+    print_error(db, "commit");
     unsigned number = mysql_errno(db->connection);
     bool gone = number == 1053 || number == 1927 || (number >= 2000 && number < 3000);
     return gone ? WRITER_IN_DOUBT : WRITER_ROLLED_BACK;
@@ -140,5 +140,5 @@ bool writer_db_left(struct writer_db *db, const char *table)
     while (result && (row = mysql_fetch_row(result)))
         puts(row[0]);
     mysql_free_result(result);
-    return result || complain(db, "read what is left");
+    return result || print_error(db, "read what is left");
 }

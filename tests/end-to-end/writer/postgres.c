@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/end-to-end/writer/postgres.c - the writer's database: Postgres, connecting again as long as it takes
+ * tests/end-to-end/writer/postgres.c - the writer's database: Postgres, reconnects until it succeeds
  *
- * When the connection breaks before COMMIT was sent the transaction is rolled back for certain; when it breaks at
- * COMMIT nobody knows.
+ * If the connection breaks before COMMIT is sent, the transaction is rolled back. If it breaks at
+ * COMMIT, the outcome is unknown.
  */
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ struct writer_db {
     PGconn *connection;
 };
 
-static bool complain(struct writer_db *db, const char *what)
+static bool print_error(struct writer_db *db, const char *what)
 {
     fprintf(stderr, "writer: %s: %s", what, PQerrorMessage(db->connection));
     return false;
@@ -29,7 +29,7 @@ static bool run(struct writer_db *db, const char *sql)
     PGresult *result = PQexec(db->connection, sql);
     bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
     PQclear(result);
-    return ok || complain(db, sql);
+    return ok || print_error(db, sql);
 }
 
 static bool connect_once(struct writer_db *db)
@@ -41,7 +41,7 @@ static bool connect_once(struct writer_db *db)
 
 static bool connect_again(struct writer_db *db)
 {
-    return writer_keep_trying(db, connect_once) || complain(db, "connect");
+    return writer_keep_trying(db, connect_once) || print_error(db, "connect");
 }
 
 struct writer_db *writer_db_open(const char *where, const char *table)
@@ -52,7 +52,7 @@ struct writer_db *writer_db_open(const char *where, const char *table)
         return NULL;
     }
     db->where = where;
-    /* two writers that begin at once may both try to make the table: the second look finds it */
+    /* two writers may create the table at the same time: try twice */
     static const char keys[] = "create table if not exists writer_keys (key text primary key, n bigint not null)";
     if (connect_again(db) && (run(db, keys) || run(db, keys)))
         return db;
@@ -83,10 +83,10 @@ bool writer_db_draw(struct writer_db *db, struct writer_event *event)
     if (ok)
         event->sequence = (uint32_t)strtoul(PQgetvalue(result, 0, 0), NULL, 10);
     PQclear(result);
-    return ok || complain(db, "draw a place within the key");
+    return ok || print_error(db, "draw a place within the key");
 }
 
-/* The payload goes as bytes, which is the binary form of text and bytea alike. */
+/* The payload is sent in binary format, which is the same for text and bytea. */
 bool writer_db_insert(struct writer_db *db, const struct writer_event *events, unsigned count)
 {
     const char *values[3 * WRITER_STATEMENT_MAX];
@@ -105,7 +105,7 @@ bool writer_db_insert(struct writer_db *db, const struct writer_event *events, u
     PGresult *result = PQexecParams(db->connection, sql, 3 * (int)count, NULL, values, lengths, formats, 0);
     bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
     PQclear(result);
-    return ok || complain(db, "insert events");
+    return ok || print_error(db, "insert events");
 }
 
 enum writer_end writer_db_commit(struct writer_db *db)
@@ -117,7 +117,7 @@ enum writer_end writer_db_commit(struct writer_db *db)
     PQclear(result);
     if (ok)
         return rolled_back ? WRITER_ROLLED_BACK : WRITER_COMMITTED;
-    complain(db, "commit");
+    print_error(db, "commit");
     return refused ? WRITER_ROLLED_BACK : WRITER_IN_DOUBT;
 }
 
@@ -136,5 +136,5 @@ bool writer_db_left(struct writer_db *db, const char *table)
     for (int i = 0; ok && i < PQntuples(result); i++)
         puts(PQgetvalue(result, i, 0));
     PQclear(result);
-    return ok || complain(db, "read what is left");
+    return ok || print_error(db, "read what is left");
 }

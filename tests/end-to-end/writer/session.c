@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/end-to-end/writer/session.c - one connection in one transaction at a time, and the ledger of both
+ * tests/end-to-end/writer/session.c - a connection with one transaction at a time, and its ledger
  *
- * The ledger has the transaction and its events, in one write, before COMMIT is sent, and its end after. When it cannot
- * be written the writer must end: nobody would know what it did.
+ * The transaction and its events are written to the ledger in one write before COMMIT is sent, the outcome afterwards.
+ * If the ledger cannot be written, the writer must end: the oracle could not check its events.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -85,7 +85,7 @@ static char *line(struct writer_session *session)
     return session->lines + session->size;
 }
 
-static void note(struct writer_session *session, const struct writer_event *event)
+static void append_event(struct writer_session *session, const struct writer_event *event)
 {
     uint64_t hash = event->payload ? XXH3_64bits(event->payload, event->size) : 0;
     session->size += (size_t)snprintf(line(session), LINE_MAX_SIZE, "E %s %s %" PRIu32 " %016" PRIx64 "\n", event->id,
@@ -107,7 +107,7 @@ void writer_session_insert(struct writer_session *session, struct writer_event *
     for (unsigned i = 0; i < count && session->intact; i++) {
         session->intact = writer_db_draw(session->db, &events[i]);
         if (session->intact)
-            note(session, &events[i]);
+            append_event(session, &events[i]);
     }
     session->intact = session->intact && writer_db_insert(session->db, events, count);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/end-to-end/writer/sqlite.c - the writer's database: SQLite, waiting for the lock as an application does */
+/* tests/end-to-end/writer/sqlite.c - the writer's database: SQLite, waits for the lock like an application */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@ struct writer_db {
     sqlite3_stmt *count, *insert;
 };
 
-static bool complain(struct writer_db *db, const char *what)
+static bool print_error(struct writer_db *db, const char *what)
 {
     fprintf(stderr, "writer: %s: %s\n", what, sqlite3_errmsg(db->connection));
     return false;
@@ -19,7 +19,7 @@ static bool complain(struct writer_db *db, const char *what)
 
 static bool run(struct writer_db *db, const char *sql)
 {
-    return sqlite3_exec(db->connection, sql, NULL, NULL, NULL) == SQLITE_OK || complain(db, sql);
+    return sqlite3_exec(db->connection, sql, NULL, NULL, NULL) == SQLITE_OK || print_error(db, sql);
 }
 
 static bool prepare(struct writer_db *db, const char *table)
@@ -32,7 +32,7 @@ static bool prepare(struct writer_db *db, const char *table)
     bool ok = sqlite3_prepare_v2(db->connection, insert, -1, &db->insert, NULL) == SQLITE_OK &&
               sqlite3_prepare_v2(db->connection, count, -1, &db->count, NULL) == SQLITE_OK;
     sqlite3_free(insert);
-    return ok || complain(db, "prepare statements");
+    return ok || print_error(db, "prepare statements");
 }
 
 struct writer_db *writer_db_open(const char *where, const char *table)
@@ -45,7 +45,7 @@ struct writer_db *writer_db_open(const char *where, const char *table)
         run(db, "create table if not exists writer_keys (key text primary key, n integer not null) without rowid") &&
         prepare(db, table))
         return db;
-    complain(db, where);
+    print_error(db, where);
     writer_db_close(db);
     return NULL;
 }
@@ -68,7 +68,7 @@ bool writer_db_draw(struct writer_db *db, struct writer_event *event)
     sqlite3_bind_text(db->count, 1, event->key, -1, SQLITE_STATIC);
     bool ok = sqlite3_step(db->count) == SQLITE_ROW;
     event->sequence = (uint32_t)sqlite3_column_int64(db->count, 0);
-    return (sqlite3_reset(db->count) == SQLITE_OK && ok) || complain(db, "draw a place within the key");
+    return (sqlite3_reset(db->count) == SQLITE_OK && ok) || print_error(db, "draw a place within the key");
 }
 
 static bool insert_one(struct writer_db *db, const struct writer_event *event)
@@ -82,7 +82,7 @@ static bool insert_one(struct writer_db *db, const struct writer_event *event)
     else
         sqlite3_bind_text64(db->insert, 3, event->payload, event->size, SQLITE_STATIC, SQLITE_UTF8);
     sqlite3_step(db->insert);
-    return sqlite3_reset(db->insert) == SQLITE_OK || complain(db, "insert an event");
+    return sqlite3_reset(db->insert) == SQLITE_OK || print_error(db, "insert an event");
 }
 
 bool writer_db_insert(struct writer_db *db, const struct writer_event *events, unsigned count)
@@ -117,5 +117,5 @@ bool writer_db_left(struct writer_db *db, const char *table)
     }
     sqlite3_finalize(statement);
     sqlite3_free(sql);
-    return code == SQLITE_DONE || complain(db, "read what is left");
+    return code == SQLITE_DONE || print_error(db, "read what is left");
 }

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/end-to-end/writer/writer.c - transactions of random length, some rolled back, until enough or SIGTERM
+ * tests/end-to-end/writer/writer.c - transactions of random length, some rolled back, until --events or SIGTERM
  *
  *     outbox-writer-DATABASE --db WHERE --ledger FILE [--table NAME] [--writer N] [--seed N] [--events N]
  *             [--keys N] [--rollback PERCENT] [--transaction MAX] [--rate EVENTS_PER_SECOND]
  *             [--late PERCENT] [--large BYTES] [--binary] [--nulls]
  *     outbox-writer-DATABASE --db WHERE --left     prints the ids of the events that are in the outbox
  *
- * --late: before so many transactions another session begins one, inserts, and stays open while up to 30 others commit:
- * lower ids commit after higher ones. It uses keys of its own, so that nobody ever waits for it; its ledger is
+ * --late: before this share of transactions another session begins one, inserts, and stays open while up to 30 others
+ * commit: lower ids commit after higher ones. It uses its own keys, so that no transaction waits for it; its ledger is
  * FILE.late.
- * --binary and --nulls: the payload column may hold what is not UTF-8, and null.
+ * --binary and --nulls: the payload column accepts invalid UTF-8, and null.
  *
- * What it is about to commit is in the ledger before COMMIT is sent, and the end of the transaction after. Everything
- * follows from the seed but the interleaving with other writers. Exit codes: 0 done, 1 a failure.
+ * The events are in the ledger before COMMIT is sent, the outcome afterwards. Everything depends on the seed only,
+ * except the interleaving with other writers. Exit codes: 0 done, 1 a failure.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -28,7 +28,7 @@
 
 #define LATE_KEYS 8
 #define LATE_FOR 30
-#define FAILING_S 120 /* then something else is wrong than a disk that is full or a server that restarts */
+#define FAILING_S 120 /* longer than a full disk or a server restart takes */
 
 struct writer {
     const char *where, *ledger_path, *table;
@@ -36,10 +36,10 @@ struct writer {
     struct writer_payloads payloads;
     bool left;
     struct writer_random random;
-    struct writer_session main, aside; /* aside: the one that commits late */
-    uint64_t aside_left;               /* transactions that it still lets pass */
+    struct writer_session main, aside; /* aside: commits late */
+    uint64_t aside_left;               /* transactions until it commits */
     uint64_t made;
-    time_t intact_at; /* the last transaction that did not fail */
+    time_t intact_at; /* the last successful transaction */
     int64_t started_ns;
 };
 
@@ -53,7 +53,7 @@ static void stop(int signum)
 
 static uint64_t draw(struct writer *writer, uint64_t below)
 {
-    return writer_draw(&writer->random, below);
+    return writer_random_below(&writer->random, below);
 }
 
 static bool make_event(struct writer *writer, struct writer_event *event, const char *prefix, uint64_t key)
@@ -65,7 +65,7 @@ static bool make_event(struct writer *writer, struct writer_event *event, const 
     return writer_make_payload(&writer->payloads, &writer->random, writer->made, event);
 }
 
-/* Keys ascend within a transaction, so that two writers never wait for each other in a circle. */
+/* Keys ascend within a transaction, so that writers never deadlock. */
 static uint64_t next_key(struct writer *writer, uint64_t key, uint64_t keys, uint64_t left)
 {
     uint64_t room = keys - key;
@@ -73,7 +73,7 @@ static uint64_t next_key(struct writer *writer, uint64_t key, uint64_t keys, uin
     return key < keys ? key : keys - 1;
 }
 
-static void insert_some(struct writer *writer, struct writer_session *session, const char *prefix, uint64_t keys)
+static void insert_events(struct writer *writer, struct writer_session *session, const char *prefix, uint64_t keys)
 {
     uint64_t count = 1 + draw(writer, writer->transaction), key = 0;
     while (count && session->intact) {
@@ -97,7 +97,7 @@ static bool begin_aside(struct writer *writer)
     writer->aside_left = 1 + draw(writer, LATE_FOR);
     if (!writer_session_begin(&writer->aside))
         return false;
-    insert_some(writer, &writer->aside, prefix, LATE_KEYS);
+    insert_events(writer, &writer->aside, prefix, LATE_KEYS);
     return true;
 }
 
@@ -106,7 +106,7 @@ static bool one_transaction(struct writer *writer)
     bool commit = draw(writer, 100) >= writer->rollback, fine;
     if (!writer_session_begin(&writer->main))
         return false;
-    insert_some(writer, &writer->main, "key", writer->keys);
+    insert_events(writer, &writer->main, "key", writer->keys);
     time_t now = time(NULL);
     if (writer->main.intact || !writer->intact_at)
         writer->intact_at = now;
@@ -116,8 +116,8 @@ static bool one_transaction(struct writer *writer)
     return fine;
 }
 
-/* Keep to the rate; a wait for a lock is caught up with, an outage of more than a second is not. */
-static void keep_pace(struct writer *writer)
+/* Keep the rate: catch up after a lock wait, but not after an outage of more than 1 s. */
+static void keep_rate(struct writer *writer)
 {
     if (!writer->rate)
         return;
@@ -146,7 +146,7 @@ static int work(struct writer *writer)
         if (writer->late && !writer->aside.open && draw(writer, 100) < writer->late)
             ok = begin_aside(writer);
         ok = ok && one_transaction(writer);
-        keep_pace(writer);
+        keep_rate(writer);
     }
     if (ok && writer->aside.open)
         ok = writer_session_end(&writer->aside, true);

@@ -2,9 +2,9 @@
 /*
  * tests/end-to-end/writer/writer.h - an application that writes events, and a ledger of what it did
  *
- * One program for each database: writer.c over one of the files that implement writer_db_*. Every event has a place
- * within its key that is drawn from a table of counters in the same transaction, so that insert order within a key is
- * known to the ledger whatever other writers do (tests/oracle/oracle.h tells the ledger's form).
+ * One program per database: writer.c with one of the files that implement writer_db_*. Each event has a position within
+ * its key, which comes from a table of counters in the same transaction. So the ledger knows the insert order within a
+ * key, whatever other writers do (tests/oracle/oracle.h defines the ledger).
  */
 #ifndef OBX_TESTS_END_TO_END_WRITER_WRITER_H
 #define OBX_TESTS_END_TO_END_WRITER_WRITER_H
@@ -18,7 +18,7 @@ struct writer_db;
 struct writer_event {
     char id[40];
     char key[64];
-    uint32_t sequence; /* out: the place within the key */
+    uint32_t sequence; /* out: position within the key */
     char *payload;     /* NULL: null */
     size_t size;
     bool binary; /* not UTF-8 */
@@ -26,7 +26,7 @@ struct writer_event {
 
 enum writer_end { WRITER_COMMITTED, WRITER_ROLLED_BACK, WRITER_IN_DOUBT };
 
-/* Each failure is told on stderr; false or NULL then. */
+/* After a failure: false or NULL, and a message on stderr. */
 struct writer_db *writer_db_open(const char *where, const char *table);
 void writer_db_close(struct writer_db *db);
 bool writer_db_begin(struct writer_db *db);
@@ -51,7 +51,7 @@ struct writer_payloads {
     bool binary, nulls; /* what the column may hold */
     uint64_t large;     /* the largest, in bytes */
 };
-uint64_t writer_draw(struct writer_random *random, uint64_t below);
+uint64_t writer_random_below(struct writer_random *random, uint64_t below);
 /* A payload of some kind, to be freed by the caller; false: no memory. */
 bool writer_make_payload(const struct writer_payloads *payloads, struct writer_random *random, uint64_t number,
                          struct writer_event *event);

@@ -1,36 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/oracle/judge.c - the verdict over what was read */
+/* tests/oracle/verdict.c - the checks that need all events, and the verdict */
 #include <inttypes.h>
 
 #include "events.h"
 
-static bool there(const struct oracle_event *event)
+static bool is_found(const struct oracle_event *event)
 {
     return event->published || event->left || event->dead;
 }
 
-/* A transaction in doubt of which anything is there did commit. */
+/* A transaction in doubt has committed if any of its events is found. */
 static void resolve_doubt(struct oracle *oracle)
 {
     for (size_t i = 0; i < oracle->event_count; i++)
-        oracle->transactions[oracle->events[i].transaction].seen += there(&oracle->events[i]);
+        oracle->transactions[oracle->events[i].transaction].seen += is_found(&oracle->events[i]);
     for (size_t i = 0; i < oracle->transaction_count; i++) {
         struct oracle_transaction *transaction = &oracle->transactions[i];
         if (transaction->fate != ORACLE_DOUBT)
             continue;
         oracle->verdict.in_doubt += transaction->events;
         if (transaction->seen && transaction->seen != transaction->events)
-            oracle_fault(oracle, &oracle->verdict.torn, "torn: of a transaction of %u events %u are there",
+            oracle_fault(oracle, &oracle->verdict.torn, "torn: of a transaction of %u events %u were found",
                          transaction->events, transaction->seen);
     }
 }
 
-static void judge_event(struct oracle *oracle, const struct oracle_event *event)
+static void check_event(struct oracle *oracle, const struct oracle_event *event)
 {
     enum oracle_fate fate = oracle->transactions[event->transaction].fate;
     oracle->verdict.committed += fate == ORACLE_COMMITTED;
     oracle->verdict.rolled_back += fate == ORACLE_ROLLED_BACK;
-    if (fate == ORACLE_COMMITTED && !there(event))
+    if (fate == ORACLE_COMMITTED && !is_found(event))
         oracle_fault(oracle, &oracle->verdict.lost, "lost: number %u of a key, event hash %016" PRIx64, event->sequence,
                      (uint64_t)event->id.high64);
     if (event->left && !event->published && !event->excused && event->key != ORACLE_NONE &&
@@ -43,7 +43,7 @@ bool oracle_judge(struct oracle *oracle, struct oracle_verdict *verdict)
 {
     resolve_doubt(oracle);
     for (size_t i = 0; i < oracle->event_count; i++)
-        judge_event(oracle, &oracle->events[i]);
+        check_event(oracle, &oracle->events[i]);
     const struct oracle_rules *rules = &oracle->rules;
     if (rules->incidents != UINT64_MAX && oracle->verdict.duplicates > rules->incidents * rules->window)
         oracle_fault(oracle, &oracle->verdict.surplus, "surplus: %" PRIu64 " duplicates in %" PRIu64 " incidents",
