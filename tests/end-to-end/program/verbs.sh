@@ -15,7 +15,7 @@ exits_with_match() { # CODE PATTERN COMMAND...
 # ---- the command line ----
 check "--version prints the version" exits_with_match 0 '^outbox [0-9]+\.[0-9]+\.[0-9]+$' "$OUTBOX" --version
 check "--help lists the verbs" exits_with_match 0 '^  drain     relay until the outbox is empty, then exit 0$' "$OUTBOX" --help
-check "a verb is required" exits_with_line 64 'outbox: no verb pipe_lines; see outbox --help' "$OUTBOX"
+check "a verb is required" exits_with_line 64 'outbox: no verb given; see outbox --help' "$OUTBOX"
 check "unknown verb is refused" exits_with_line 64 "outbox: unknown verb 'frob'; see outbox --help" "$OUTBOX" frob
 verbs() { works "$OUTBOX" --help && sed -n 's/^  \([a-z]*\)  .*/\1/p' "$out"; }
 manual() { sed -n '/^.SH VERBS/,/^.SH EXIT/s/^.B \([a-z]*\)$/\1/p' "$source_root/docs/outbox.1"; }
