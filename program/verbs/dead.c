@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* program/verbs/dead.c - outbox dead: list dead letters, publish them again, or delete them */
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "base/utf8.h"
 #include "cli/exit_code.h"
 #include "cli/oneshot.h"
-#include "cli/escape.h"
+#include "verbs/dead_render.h"
 #include "verbs/verbs.h"
 
 #define MAX_NUMBERS 1000
@@ -26,119 +21,6 @@ struct request {
     uint64_t numbers[MAX_NUMBERS]; /* without duplicates */
     bool found[MAX_NUMBERS];       /* numbers[i] is a dead letter */
 };
-
-static void format_time(int64_t micros, char *text, size_t size)
-{
-    time_t seconds = (time_t)(micros / 1000000);
-    struct tm utc;
-    strftime(text, size, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
-}
-
-/* NULL without memory. The file broker has its own copy: a plugin cannot use the core, and a dozen lines do not justify
- * a public header. */
-static json_t *base64(struct outbox_bytes bytes)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *from = bytes.data;
-    char *text = obx_alloc((bytes.size + 2) / 3 * 4 + 1), *to = text;
-    if (!text)
-        return NULL;
-    for (size_t i = 0; i < bytes.size; i += 3) {
-        size_t left = bytes.size - i;
-        uint32_t three = (uint32_t)from[i] << 16;
-        three |= left > 1 ? (uint32_t)from[i + 1] << 8 : 0;
-        three |= left > 2 ? from[i + 2] : 0;
-        *to++ = digits[three >> 18];
-        *to++ = digits[three >> 12 & 63];
-        *to++ = left > 1 ? digits[three >> 6 & 63] : '=';
-        *to++ = left > 2 ? digits[three & 63] : '=';
-    }
-    json_t *value = json_string(text);
-    obx_free(text);
-    return value;
-}
-
-/* Invalid UTF-8 is written as in the lines of the file broker: {"base64": ...}. */
-static void add_text(json_t *object, const char *name, struct outbox_bytes bytes)
-{
-    json_t *value = bytes.data ? json_stringn(bytes.data, bytes.size) : json_null();
-    if (value)
-        json_object_set_new(object, name, value);
-    else
-        json_object_set_new(object, name, json_pack("{s:o}", "base64", base64(bytes)));
-}
-
-static void add_payload(json_t *object, struct outbox_bytes bytes)
-{
-    if (bytes.data && !obx_utf8_valid(bytes.data, bytes.size))
-        json_object_set_new(object, "payload_base64", base64(bytes));
-    else
-        add_text(object, "payload", bytes);
-}
-
-static void print_json(const struct outbox_dead_letter *letter, const char *died)
-{
-    json_t *object = json_pack("{s:I, s:s, s:I}", "number", (json_int_t)letter->number, "died", died, "attempts",
-                               (json_int_t)letter->attempts);
-    add_text(object, "topic", letter->topic);
-    add_text(object, "key", letter->key);
-    add_text(object, "reason", letter->reason);
-    add_text(object, "event_id", letter->event.event_id);
-    add_text(object, "aggregatetype", letter->event.aggregate_type);
-    add_text(object, "aggregateid", letter->event.aggregate_id);
-    add_text(object, "type", letter->event.type);
-    add_text(object, "headers", letter->event.headers);
-    add_payload(object, letter->event.payload);
-    json_dumpf(object, stdout, JSON_COMPACT);
-    putchar('\n');
-    json_decref(object);
-}
-
-static void print_field(const char *name, struct outbox_bytes bytes)
-{
-    printf("  %-14s ", name);
-    obx_escape(stdout, bytes.data, bytes.size, false);
-    putchar('\n');
-}
-
-/* Byte for byte; escaped on a terminal, which would act on control characters. */
-static void print_payload(struct outbox_bytes bytes)
-{
-    printf("  %-14s ", "payload");
-    if (isatty(STDOUT_FILENO))
-        obx_escape(stdout, bytes.data, bytes.size, true);
-    else if (bytes.data)
-        fwrite(bytes.data, 1, bytes.size, stdout);
-    putchar('\n');
-}
-
-static void print_all(const struct outbox_dead_letter *letter, const char *died)
-{
-    printf("%" PRIu64 "\n  %-14s %s\n  %-14s %" PRId64 "\n", letter->number, "died", died, "attempts",
-           letter->attempts);
-    print_field("reason", letter->reason);
-    print_field("topic", letter->topic);
-    print_field("key", letter->key);
-    print_field("event_id", letter->event.event_id);
-    print_field("aggregatetype", letter->event.aggregate_type);
-    print_field("aggregateid", letter->event.aggregate_id);
-    print_field("type", letter->event.type);
-    print_field("headers", letter->event.headers);
-    print_payload(letter->event.payload);
-}
-
-static void print_line(const struct outbox_dead_letter *letter, const char *died)
-{
-    printf("%-8" PRIu64 " %s  ", letter->number, died);
-    obx_escape(stdout, letter->topic.data, letter->topic.size, false);
-    putchar('/');
-    obx_escape(stdout, letter->key.data, letter->key.size, false);
-    fputs("  ", stdout);
-    obx_escape(stdout, letter->event.type.data, letter->event.type.size, false);
-    printf("  attempts %" PRId64 ": ", letter->attempts);
-    obx_escape(stdout, letter->reason.data, letter->reason.size, false);
-    putchar('\n');
-}
 
 static uint32_t index_of(const struct request *request, uint64_t number)
 {
@@ -159,15 +41,13 @@ static void mark_found(void *arg, const struct outbox_dead_letter *letter)
 static void print_row(void *arg, const struct outbox_dead_letter *letter)
 {
     const struct request *request = arg;
-    char died[40];
     mark_found(arg, letter);
-    format_time(letter->died_us, died, sizeof died);
     if (request->json)
-        print_json(letter, died);
+        obx_dead_print_json(letter);
     else if (request->action == OUTBOX_DEAD_SHOW)
-        print_all(letter, died);
+        obx_dead_print_fields(letter);
     else
-        print_line(letter, died);
+        obx_dead_print_line(letter);
 }
 
 static int run_action(struct obx_oneshot *oneshot, enum outbox_dead_action action, struct request *request,
