@@ -45,16 +45,8 @@ bool mys_put_add(struct sql_request *request)
     const struct sql_store *store = request->store;
     const struct outbox_add *add = sql_op_of(request)->in;
     struct obx_sql_text *sql = request->sql;
-    const char *comma = " (";
-    obx_sql_text_puts(sql, "INSERT INTO ");
-    sql_append_outbox(store, sql);
-    for (int i = 0; i < OBX_SQL_FIELDS; i++) {
-        if (!sql_column_of(store, obx_sql_columns[i]))
-            continue;
-        obx_sql_text_format(sql, "%s%n", comma, sql_column_of(store, obx_sql_columns[i])->name);
-        comma = ", ";
-    }
-    obx_sql_text_puts(sql, ") VALUES ");
+    sql_append_fields(store, sql);
+    obx_sql_text_puts(sql, " VALUES ");
     for (uint32_t e = 0; e < add->count; e++) {
         obx_sql_text_puts(sql, e ? ", " : "");
         append_values(store, sql, add->events[e]);

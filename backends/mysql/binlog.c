@@ -2,7 +2,7 @@
 /*
  * backends/mysql/binlog.c - has somebody added rows to one table? From the events of the server's binlog
  *
- * With rows in the log: a table map names the table, the rows behind it bear its number, and an XID ends the
+ * With rows in the log: a table map names the table, the rows after it bear its number, and an XID ends the
  * transaction. With statements (STATEMENT, MIXED): a statement that has the table's name in it may have added rows.
  * Either way the log gets a transaction when it is committed, so one that is rolled back is not heard at all. A
  * prepared XA transaction is heard twice; its rows are there after the second. What the server has compressed is not
@@ -29,7 +29,7 @@ enum event {
     TRANSACTION_PAYLOAD = 40, /* MySQL: a whole transaction, compressed */
     GTID_TAGGED = 42,
     GTID_MARIADB = 162,
-    QUERY_COMPRESSED = 165, /* MariaDB's, as those behind it */
+    QUERY_COMPRESSED = 165, /* MariaDB's, as the next ones */
     WRITE_ROWS_COMPRESSED_V1 = 166,
     WRITE_ROWS_COMPRESSED = 169
 };
@@ -56,7 +56,7 @@ static uint64_t number(const unsigned char *at, unsigned size)
     return value;
 }
 
-/* A name with its length before it and a zero behind. Case makes no difference here: some servers fold it. */
+/* A name with its length before it and a zero after it. Case makes no difference here: some servers fold it. */
 static bool is_name(struct cursor *cursor, const char *name)
 {
     size_t size = cursor->left ? *cursor->at : 0;

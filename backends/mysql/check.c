@@ -2,30 +2,17 @@
 /*
  * backends/mysql/check.c - what MySQL is asked by check, and what is wrong with the answers
  *
- * Each probe is a statement without effect. Its result is judged, or its refusal.
+ * Each probe is a statement without effect. Findings come from its result, or from its refusal.
  */
 #include <string.h>
 
 #include "store.h"
 
-static bool put_text(struct sql_request *request, const char *before, const struct sql_table_name *table,
-                     const char *after)
-{
-    obx_sql_text_puts(request->sql, before);
-    sql_append_table(request->store, request->sql, table);
-    obx_sql_text_puts(request->sql, after);
-    return true;
-}
-
 /* ---- the server -------------------------------------------------------------------------------------------------- */
 
-static bool put_server(struct sql_request *request)
-{
-    obx_sql_text_puts(request->sql, "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('innodb_flush_log_at_trx_commit', "
-                                    "'binlog_format', 'binlog_row_image', 'auto_increment_increment', "
-                                    "'read_only') AND (Variable_name NOT LIKE 'binlog%' OR @@log_bin)");
-    return true;
-}
+static const char server_sql[] = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('innodb_flush_log_at_trx_commit', "
+                                 "'binlog_format', 'binlog_row_image', 'auto_increment_increment', "
+                                 "'read_only') AND (Variable_name NOT LIKE 'binlog%' OR @@log_bin)";
 
 /* A finding about a variable that has the value, or, with `other`, that has another. */
 static const struct setting {
@@ -69,8 +56,8 @@ static void report_server(struct sql_op *op)
 }
 
 const struct sql_probe mys_server_probes[] = {
-    {"look at the server", put_server, report_server, sql_check_refused},
-    {NULL, NULL, NULL, NULL},
+    {"look at the server", NULL, server_sql, report_server, sql_check_refused},
+    {.what = NULL},
 };
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -103,9 +90,8 @@ static void report_table(struct sql_op *op)
                          table->schema, name, store->engine);
     snprintf(advice, sizeof advice, "CREATE UNIQUE INDEX %s_by_%s ON `%s`.`%s` (`%s`)", name, table->id, table->schema,
              name, table->id);
-    if (sql_column_find(table, table->id) && !mys_value(op->result, T_INDEXES, 0))
-        sql_check_report(op, OUTBOX_LOG_ERROR, advice,
-                         "column `%s` has no unique index: every claim would read the whole table", table->id);
+    if (!mys_value(op->result, T_INDEXES, 0))
+        sql_check_unindexed(op, advice);
     if (mys_value(op->result, T_TRIGGERS, 0))
         sql_check_report(op, OUTBOX_LOG_WARN, "drop them if they are not meant to run for each relayed event",
                          "table %s.%s has %lld triggers on delete, which run when the relay removes events",
@@ -116,30 +102,30 @@ static void report_table(struct sql_op *op)
 
 static bool put_select(struct sql_request *request)
 {
-    return put_text(request, "EXPLAIN SELECT * FROM ", &request->store->outbox, "");
+    return mys_put(request, "EXPLAIN SELECT * FROM ", &request->store->outbox, "");
 }
 
 static bool put_delete(struct sql_request *request)
 {
-    return put_text(request, "EXPLAIN DELETE FROM ", &request->store->outbox, " WHERE 1 = 0");
+    return mys_put(request, "EXPLAIN DELETE FROM ", &request->store->outbox, " WHERE 1 = 0");
 }
 
 static bool put_relay(struct sql_request *request)
 {
-    return put_text(request, "EXPLAIN UPDATE ", &mys_store_in(request->store)->relay_table,
-                    " SET epoch = epoch WHERE id = 1");
+    return mys_put(request, "EXPLAIN UPDATE ", &mys_store_in(request->store)->relay_table,
+                   " SET epoch = epoch WHERE id = 1");
 }
 
 static bool put_dead(struct sql_request *request)
 {
-    return put_text(request, "EXPLAIN DELETE FROM ", &request->store->dead, " WHERE 1 = 0");
+    return mys_put(request, "EXPLAIN DELETE FROM ", &request->store->dead, " WHERE 1 = 0");
 }
 
 /* ---- late rows --------------------------------------------------------------------------------------------------- */
 
 static bool put_locks(struct sql_request *request)
 {
-    put_text(request, "SELECT COUNT(*), (SELECT COUNT(*) FROM ", &request->store->outbox, "");
+    mys_put(request, "SELECT COUNT(*), (SELECT COUNT(*) FROM ", &request->store->outbox, "");
     obx_sql_text_format(request->sql,
                         " WHERE 1 = 0) FROM performance_schema.metadata_locks WHERE OBJECT_SCHEMA = %l AND "
                         "OBJECT_NAME = %l",
@@ -187,15 +173,10 @@ static bool no_locks(struct sql_op *op, const struct outbox_error *error)
 /* ---- wake-up ----------------------------------------------------------------------------------------------------- */
 
 /* Whether there is a binlog, and whether the user may read it: two rights. */
-static bool put_binlog(struct sql_request *request)
-{
-    obx_sql_text_puts(request->sql,
-                      "SELECT @@log_bin, (SELECT COUNT(DISTINCT privilege_type = 'REPLICATION SLAVE') FROM "
-                      "information_schema.user_privileges WHERE privilege_type IN ('REPLICATION SLAVE', "
-                      "'REPLICATION CLIENT', 'BINLOG MONITOR') AND grantee = CONCAT(QUOTE(SUBSTRING_INDEX("
-                      "CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1))))");
-    return true;
-}
+static const char binlog_sql[] = "SELECT @@log_bin, (SELECT COUNT(DISTINCT privilege_type = 'REPLICATION SLAVE') FROM "
+                                 "information_schema.user_privileges WHERE privilege_type IN ('REPLICATION SLAVE', "
+                                 "'REPLICATION CLIENT', 'BINLOG MONITOR') AND grantee = CONCAT(QUOTE(SUBSTRING_INDEX("
+                                 "CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1))))";
 
 static void report_use(struct sql_op *op, bool may)
 {
@@ -231,12 +212,12 @@ static bool no_binlog(struct sql_op *op, const struct outbox_error *error)
 }
 
 const struct sql_probe mys_table_probes[] = {
-    {"look at the table", put_table, report_table, sql_check_refused},
-    {"read events", put_select, NULL, sql_check_refused},
-    {"delete events", put_delete, NULL, sql_check_refused},
-    {"own the outbox", put_relay, NULL, sql_check_refused},
-    {"look at the dead-letter table", put_dead, NULL, sql_check_no_dead},
-    {"look at the locks", put_locks, report_locks, no_locks},
-    {"look at the binlog", put_binlog, report_binlog, no_binlog},
-    {NULL, NULL, NULL, NULL},
+    {"look at the table", put_table, NULL, report_table, sql_check_refused},
+    {"read events", put_select, NULL, NULL, sql_check_refused},
+    {"delete events", put_delete, NULL, NULL, sql_check_refused},
+    {"own the outbox", put_relay, NULL, NULL, sql_check_refused},
+    {"look at the dead-letter table", put_dead, NULL, NULL, sql_check_no_dead},
+    {"look at the locks", put_locks, NULL, report_locks, no_locks},
+    {"look at the binlog", NULL, binlog_sql, report_binlog, no_binlog},
+    {.what = NULL},
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/claim.c - the claim as SQL, and what its result says
+ * backends/mysql/claim.c - the claim as SQL, and the reading of its result
  *
  * One statement, so at READ COMMITTED one snapshot: the rows in the gaps and those above, in order of their ids, by the
  * primary key. The columns of the route are always among what is selected: for ids alone the optimizer may prefer
@@ -35,10 +35,10 @@ static uint64_t byte_limit(const struct mys_store *store, const struct outbox_cl
 static int64_t row_bytes_limit(const struct mys_store *store, const struct outbox_claim *claim)
 {
     uint32_t rows = row_limit(store, claim);
-    return claim->positions || rows <= 1 ? INT64_MAX : obx_sql_claim_budget_share(byte_limit(store, claim), rows);
+    return claim->positions || rows <= 1 ? INT64_MAX : obx_sql_claim_budget_per_row(byte_limit(store, claim), rows);
 }
 
-/* "LENGTH(a) + LENGTH(b)" of the columns that count. False: there are none. */
+/* "LENGTH(a) + LENGTH(b)" of the columns that count; sql NULL: nothing. False: there are none. */
 static bool append_size(const struct sql_store *store, struct obx_sql_text *sql)
 {
     bool any = false;
@@ -46,18 +46,11 @@ static bool append_size(const struct sql_store *store, struct obx_sql_text *sql)
         const struct sql_selected *selected = &store->selected[i];
         if (!selected->counts || selected->encoding == MYS_ABSENT)
             continue;
-        obx_sql_text_format(sql, "%sIFNULL(LENGTH(%n), 0)", any ? " + " : "", selected->name);
+        if (sql)
+            obx_sql_text_format(sql, "%sIFNULL(LENGTH(%n), 0)", any ? " + " : "", selected->name);
         any = true;
     }
     return any;
-}
-
-static bool has_counting_columns(const struct sql_store *store)
-{
-    for (uint32_t i = 0; i < store->selected_count; i++)
-        if (store->selected[i].counts && store->selected[i].encoding != MYS_ABSENT)
-            return true;
-    return false;
 }
 
 static void append_column(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_selected *selected,
@@ -70,7 +63,7 @@ static void append_column(const struct sql_store *store, struct obx_sql_text *sq
         obx_sql_text_puts(sql, "IF(");
         append_size(store, sql);
         obx_sql_text_puts(sql, " <= ");
-        mys_append_int(sql, limit);
+        obx_sql_text_int(sql, limit);
         obx_sql_text_format(sql, ", %n, NULL)", selected->name);
     } else {
         obx_sql_text_name(sql, selected->name);
@@ -90,16 +83,16 @@ static void append_columns(const struct sql_store *store, struct obx_sql_text *s
     obx_sql_text_puts(sql, ", NULLIF(GREATEST(");
     append_size(store, sql);
     obx_sql_text_puts(sql, ", ");
-    mys_append_int(sql, limit);
+    obx_sql_text_int(sql, limit);
     obx_sql_text_puts(sql, "), ");
-    mys_append_int(sql, limit);
+    obx_sql_text_int(sql, limit);
     obx_sql_text_puts(sql, ") FROM ");
 }
 
 static void append_where(struct mys_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_format(sql, " WHERE (%n > ", store->sql.table.id);
-    mys_append_int(sql, store->sql.gaps.hi);
+    obx_sql_text_int(sql, store->sql.gaps.hi);
     store->together = mys_append_gaps(&store->sql, sql, UINT64_MAX);
     obx_sql_text_puts(sql, ")");
 }
@@ -109,7 +102,7 @@ static void append_positions(const struct sql_store *store, struct obx_sql_text 
     obx_sql_text_format(sql, " WHERE %n IN (0", store->table.id);
     for (uint32_t i = 0; i < claim->position_count; i++) {
         obx_sql_text_puts(sql, ", ");
-        mys_append_int(sql, (int64_t)claim->positions[i].major);
+        obx_sql_text_int(sql, (int64_t)claim->positions[i].major);
     }
     obx_sql_text_puts(sql, ")");
 }
@@ -129,14 +122,14 @@ bool mys_put_claim(struct sql_request *request)
     struct mys_store *store = mys_store_of(sql_store);
     const struct outbox_claim *claim = sql_claim_of(request->arg);
     struct obx_sql_text *sql = request->sql;
-    append_columns(sql_store, sql, has_counting_columns(sql_store) ? row_bytes_limit(store, claim) : INT64_MAX);
+    append_columns(sql_store, sql, append_size(sql_store, NULL) ? row_bytes_limit(store, claim) : INT64_MAX);
     sql_append_outbox(sql_store, sql);
     if (claim->positions)
         append_positions(sql_store, sql, claim);
     else
         append_where(store, sql);
     obx_sql_text_format(sql, " ORDER BY %n LIMIT ", sql_store->table.id);
-    mys_append_int(sql, result_limit(store, claim));
+    obx_sql_text_int(sql, result_limit(store, claim));
     return true;
 }
 
@@ -204,22 +197,5 @@ void mys_learn(struct sql_op *op, const struct sql_reading *reading)
 
 void mys_rewind(struct sql_store *store)
 {
-    mys_store_of(store)->budget.few = 0;
-}
-
-/* ---- rows that no claim finds ------------------------------------------------------------------------------------ */
-
-bool mys_put_strays(struct sql_request *request)
-{
-    const struct sql_store *store = request->store;
-    const char *id = store->table.id;
-    struct obx_sql_text *sql = request->sql;
-    obx_sql_text_format(sql, "SELECT %n FROM ", id);
-    sql_append_outbox(store, sql);
-    obx_sql_text_format(sql, " WHERE %n > ", id);
-    mys_append_int(sql, store->strays.cursor);
-    obx_sql_text_format(sql, " AND %n <= ", id);
-    mys_append_int(sql, store->gaps.hi);
-    obx_sql_text_format(sql, " ORDER BY %n LIMIT %d", id, OBX_SQL_STRAY_SCAN_PAGE);
-    return true;
+    mys_store_of(store)->budget.row_limit = 0;
 }

@@ -5,7 +5,7 @@
  * One interface, two implementations: client_mariadb.c over MariaDB Connector/C, client_oracle.c over Oracle's
  * libmysqlclient; meson takes the one whose header it finds. Nothing else in this folder knows which of the two it is.
  * A step is called with the events that have come (0 the first time) and answers what it still waits for; when it waits
- * for nothing it has finished, and `failed` tells how. Results are stored whole, so that reading their rows never
+ * for nothing it has finished, and `failed` has the result. Results are stored whole, so that reading their rows never
  * waits.
  *
  * One thread at a time: a worker while connecting (names, certificates and the TLS handshake take their time in
@@ -60,7 +60,7 @@ struct mys_wait mys_next(struct mys_client *client, uint32_t events); /* while m
 int mys_fd(const struct mys_client *client);                          /* -1: none */
 /* After connecting: the descriptor must not block, and the library needs no password any more. */
 void mys_finish_connect(struct mys_client *client);
-/* in_flight: a step has not finished; then the server is not told good-bye. */
+/* in_flight: a step has not finished; then no QUIT is sent. */
 void mys_close(struct mys_client *client, bool in_flight);
 
 #endif

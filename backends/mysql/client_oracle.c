@@ -2,7 +2,7 @@
 /*
  * backends/mysql/client_oracle.c - the steps over Oracle's libmysqlclient and its _nonblocking functions
  *
- * They say whether a step has finished, but not what it waits for, and now and then they have not finished although
+ * They return whether a step has finished, but not what it waits for, and now and then they have not finished although
  * nothing more will come: so every wait also ends by itself. A query is sent first, waiting to write, and then read:
  * the one function that does both stalls on a query larger than the socket's buffer unless both are waited for. The
  * second function finds that the query was sent and does not send it again.

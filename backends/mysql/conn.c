@@ -153,12 +153,6 @@ static void advance(struct mys_conn *conn)
         conn->stage = MYS_STORE;
 }
 
-static void ping_answered(struct sql_request *request, const struct outbox_error *error)
-{
-    (void)request;
-    (void)error;
-}
-
 /* Bytes have come without a request: the end of the connection, the server's reason for it, or no more than a ticket of
  * TLS. A statement without effect finds out. */
 static void on_idle_readable(struct mys_conn *conn)
@@ -173,7 +167,7 @@ static void on_idle_readable(struct mys_conn *conn)
         return;
     }
     conn->ping_sql = (struct obx_sql_text){.data = nothing, .size = sizeof nothing - 1};
-    conn->ping = (struct sql_request){.what = "wait for work", .sql = &conn->ping_sql, .done = ping_answered};
+    conn->ping = (struct sql_request){.what = "wait for work", .sql = &conn->ping_sql};
     sql_lane_append(&conn->lane, &conn->ping);
 }
 
@@ -233,7 +227,7 @@ void mys_conn_submit(struct sql_lane *lane, struct sql_request *request)
     obx_sql_text_clear(request->sql);
     request->sql->failed = !request->put(request) || request->sql->failed;
     if (validate(conn, request, &error)) {
-        request->done(request, &error);
+        sql_request_end(request, &error);
         return;
     }
     if (request->first && conn->stage == MYS_IDLE)

@@ -40,7 +40,6 @@ static inline struct mys_conn *mys_conn_of(const struct sql_lane *lane)
 /* timeout_ms bounds this one attempt. The strings of the target must stay until `dials` is 0. */
 int mys_conn_open(struct mys_conn *conn, const struct mys_target *target, uint64_t timeout_ms,
                   struct outbox_error *error);
-/* A worker that connected for this lane has ended: the store's when_idle() is called. */
 
 /* for the driver table */
 bool mys_conn_is_open(const struct sql_lane *lane);

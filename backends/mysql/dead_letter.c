@@ -8,17 +8,9 @@
 #include "sql/dead.h"
 #include "store.h"
 
-static void append_rest(const struct sql_store *store, struct obx_sql_text *sql)
+void mys_append_json_value(struct obx_sql_text *sql, const struct sql_column *column)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < store->table.column_count; i++) {
-        const struct sql_column *column = &store->table.columns[i];
-        if (obx_sql_logical(&store->column_names, column->name) || column->generated)
-            continue;
-        obx_sql_text_format(sql, mys_column_is_binary(column) ? "%s%l, TO_BASE64(%n)" : "%s%l, %n",
-                            count++ ? ", " : ", JSON_OBJECT(", column->name, column->name);
-    }
-    obx_sql_text_puts(sql, count ? ")" : ", NULL");
+    obx_sql_text_format(sql, mys_column_is_binary(column) ? "TO_BASE64(%n)" : "%n", column->name);
 }
 
 static void append_copy(const struct sql_store *store, struct obx_sql_text *sql, const struct outbox_dead_row *row)
@@ -34,9 +26,9 @@ static void append_copy(const struct sql_store *store, struct obx_sql_text *sql,
     obx_sql_text_puts(sql, ", ");
     mys_append_string(sql, obx_sql_dead_reason(row));
     obx_sql_text_puts(sql, ", ");
-    mys_append_int(sql, row->attempts);
+    obx_sql_text_int(sql, row->attempts);
     sql_append_columns(store, sql, true, "");
-    append_rest(store, sql);
+    sql_append_rest(store, sql);
 }
 
 static void append_from(const struct sql_store *store, struct obx_sql_text *sql, const struct outbox_dead_row *row)
@@ -44,7 +36,7 @@ static void append_from(const struct sql_store *store, struct obx_sql_text *sql,
     obx_sql_text_puts(sql, " FROM ");
     sql_append_outbox(store, sql);
     obx_sql_text_format(sql, " WHERE %n = ", store->table.id);
-    mys_append_int(sql, (int64_t)row->position.major);
+    obx_sql_text_int(sql, (int64_t)row->position.major);
     obx_sql_text_puts(sql, "; ");
 }
 

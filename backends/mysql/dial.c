@@ -49,7 +49,7 @@ static uint32_t wait_for(const struct mys_attempt *attempt, struct mys_wait wait
     return (poll_fd.revents & POLLIN ? OUTBOX_READABLE : 0) | (poll_fd.revents & POLLOUT ? OUTBOX_WRITABLE : 0);
 }
 
-/* Until it stands, fails, is too slow or not wanted any more. */
+/* Until it is connected, fails, is too slow or abandoned. */
 static void step(struct mys_attempt *attempt, const char *where)
 {
     struct mys_wait wait = mys_connect(&attempt->client, &attempt->target, 0);

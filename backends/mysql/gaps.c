@@ -62,7 +62,7 @@ static void append_points(const struct sql_store *store, struct obx_sql_text *sq
                 obx_sql_text_puts(sql, ", ");
             else
                 obx_sql_text_format(sql, "%s OR %n IN (", count ? ")" : "", store->table.id);
-            mys_append_int(sql, id);
+            obx_sql_text_int(sql, id);
         }
     }
     obx_sql_text_puts(sql, count ? ")" : "");
@@ -78,9 +78,9 @@ static bool append_ranges(const struct sql_store *store, struct obx_sql_text *sq
         for (uint32_t i = 1; i < together && (next = next_gap(&walk, false)); i++)
             last = next;
         obx_sql_text_format(sql, " OR %n BETWEEN ", store->table.id);
-        mys_append_int(sql, first->lo);
+        obx_sql_text_int(sql, first->lo);
         obx_sql_text_puts(sql, " AND ");
-        mys_append_int(sql, last->hi);
+        obx_sql_text_int(sql, last->hi);
     }
     return together > 1;
 }

@@ -46,7 +46,7 @@ bool mys_inspection_due(const struct sql_store *sql)
     uint64_t now = sql->host->now(sql->host), interval = interval_ns(store);
     bool by_age = !store->server.locks_visible && !store->server.statements_visible;
     return now - sql->inspected_ns >= interval &&
-           obx_sql_gaps_want_proof(&sql->gaps, now, by_age ? timeout_ns(store) : interval);
+           obx_sql_gaps_resolution_due(&sql->gaps, now, by_age ? timeout_ns(store) : interval);
 }
 
 /* A failure ends the operation. */
@@ -82,16 +82,14 @@ static void on_locks(struct sql_op *op)
     struct sql_store *store = op->store;
     MYSQL_ROW row;
     uint32_t count = 0;
-    if (!op->result || !obx_sql_grow(store->host, (void **)&store->holders, &store->holder_room,
-                                     (uint32_t)mysql_num_rows(op->result) + 1, sizeof *store->holders)) {
-        go_on(op);
-        return;
-    }
-    while ((row = mysql_fetch_row(op->result))) {
+    bool fine = op->result && obx_sql_grow(store->host, (void **)&store->writers, &store->writer_room,
+                                           (uint32_t)mysql_num_rows(op->result) + 1, sizeof *store->writers);
+    while (fine && (row = mysql_fetch_row(op->result))) {
         uint64_t thread = row[0] ? strtoull(row[0], NULL, 10) : 0, event = row[1] ? strtoull(row[1], NULL, 10) : 0;
-        store->holders[count++] = (struct obx_sql_holder){.name = thread << 40 | event, .session = thread};
+        store->writers[count++] = (struct obx_sql_writer){.name = thread << 40 | event, .session = thread};
     }
-    obx_sql_gaps_prove(&store->gaps, store->holders, count);
+    if (fine)
+        obx_sql_gaps_resolve(&store->gaps, store->writers, count);
     go_on(op);
 }
 
@@ -117,12 +115,6 @@ static void on_uncommitted(struct sql_op *op)
     go_on(op);
 }
 
-static bool put_level(struct sql_request *request)
-{
-    obx_sql_text_puts(request->sql, "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"); /* for the next statement */
-    return true;
-}
-
 static void ask_for_rows(struct sql_op *op)
 {
     ask(op, "look for rows in flight", put_uncommitted, on_uncommitted);
@@ -130,7 +122,8 @@ static void ask_for_rows(struct sql_op *op)
 
 static void inspect_rows(struct sql_op *op)
 {
-    ask(op, "look for rows in flight", put_level, ask_for_rows);
+    op->request.text = "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"; /* of the next statement */
+    ask(op, "look for rows in flight", NULL, ask_for_rows);
 }
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
@@ -144,7 +137,7 @@ static bool put_statements(struct sql_request *request)
                       "('Sleep', 'Daemon', 'Binlog Dump') AND USER NOT IN ('system user', 'unauthenticated user') "
                       "AND IFNULL(INFO, '') NOT LIKE "
                       "'SELECT%' AND IFNULL(INFO, '') NOT LIKE 'COMMIT%' AND ID NOT IN (CONNECTION_ID(), ");
-    mys_append_int(request->sql, (int64_t)mys_store_in(request->store)->server.owner_id);
+    obx_sql_text_int(request->sql, (int64_t)mys_store_in(request->store)->server.owner_id);
     obx_sql_text_puts(request->sql, ")");
     return true;
 }
@@ -157,7 +150,7 @@ static void on_statements(struct sql_op *op)
     if (longest < (uint64_t)store->gap_timeout_ms)
         store->old_ns = sql->inspected_ns - longest * MS;
     sql_op_drop_result(op);
-    if (obx_sql_gaps_want_proof(&sql->gaps, sql->inspected_ns, sql->inspected_ns - store->old_ns))
+    if (obx_sql_gaps_resolution_due(&sql->gaps, sql->inspected_ns, sql->inspected_ns - store->old_ns))
         inspect_rows(op);
     else
         go_on(op);

@@ -20,8 +20,6 @@
 
 enum { LOCK_NAME_MAX = 64, TRIES = 5 };
 
-static void ask_for_lock(struct sql_op *op);
-
 /* "outbox:shop.outbox", or a hash where that is too long. */
 void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql)
 {
@@ -33,12 +31,6 @@ void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql)
     if (size > LOCK_NAME_MAX)
         snprintf(name, sizeof name, "outbox:%016llx", (unsigned long long)hash);
     obx_sql_text_literal(sql, name);
-}
-
-bool mys_put_renew(struct sql_request *request)
-{
-    obx_sql_text_puts(request->sql, "DO 0");
-    return true;
 }
 
 bool mys_put_release(struct sql_request *request)
@@ -57,11 +49,11 @@ void mys_append_fence(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, "START TRANSACTION; UPDATE ");
     mys_append_relay(store, sql);
     obx_sql_text_puts(sql, " SET epoch = IF(epoch = ");
-    mys_append_int(sql, (int64_t)mys_store_in(store)->epoch);
+    obx_sql_text_int(sql, (int64_t)mys_store_in(store)->epoch);
     obx_sql_text_puts(sql, ", epoch, NULL) WHERE id = 1; ");
 }
 
-/* Without the row of the relay table, another owner could not be told from this one: the ownership ends. */
+/* Without the row of the relay table nothing distinguishes this owner from another: the ownership ends. */
 void mys_on_fence(struct sql_request *request, void *result)
 {
     enum { FENCE = 1 };
@@ -112,7 +104,7 @@ static bool put_epoch(struct sql_request *request)
         owner);
     mys_append_relay(store, sql);
     obx_sql_text_puts(sql, " WHERE id = 1; SET SESSION wait_timeout = ");
-    mys_append_int(sql, seconds < 10 ? 10 : seconds);
+    obx_sql_text_int(sql, seconds < 10 ? 10 : seconds);
     return true;
 }
 
@@ -180,7 +172,7 @@ static bool is_silent(const struct holder *holder, uint32_t lease_ms)
 static bool put_kill(struct sql_request *request)
 {
     obx_sql_text_puts(request->sql, "KILL ");
-    mys_append_int(request->sql, (int64_t)sql_op_of(request)->session);
+    obx_sql_text_int(request->sql, (int64_t)sql_op_of(request)->session);
     return true;
 }
 
@@ -190,7 +182,7 @@ static void killed(struct sql_request *request, const struct outbox_error *error
     if (error->code == OUTBOX_E_NOT_CONNECTED)
         sql_op_complete(op, error);
     else
-        ask_for_lock(op); /* if the kill was refused, the holder may still have gone; else it is still there */
+        mys_acquire(op); /* if the kill was refused, the holder may still have gone; else it is still there */
 }
 
 static void kill_holder(struct sql_op *op, const struct holder *holder)
@@ -208,10 +200,8 @@ static void kill_holder(struct sql_op *op, const struct holder *holder)
 
 static bool put_holder(struct sql_request *request)
 {
-    obx_sql_text_puts(request->sql, "SELECT owner FROM ");
-    mys_append_relay(request->store, request->sql);
-    obx_sql_text_puts(request->sql, " WHERE id = 1; SHOW PROCESSLIST");
-    return true;
+    return mys_put(request, "SELECT owner FROM ", &mys_store_of(request->store)->relay_table,
+                   " WHERE id = 1; SHOW PROCESSLIST");
 }
 
 static void on_holder(struct sql_request *request, void *result)
@@ -266,19 +256,14 @@ static void on_lock(struct sql_op *op)
         op->then = on_process_list;
         sql_op_submit(op, op->store->owner, "look who owns the outbox", put_holder, on_holder, sql_op_continue);
     } else if (op->tries++ < TRIES) {
-        ask_for_lock(op); /* the holder has just gone */
+        mys_acquire(op); /* the holder has just gone */
     } else {
         sql_stand_by(op);
     }
 }
 
-static void ask_for_lock(struct sql_op *op)
+void mys_acquire(struct sql_op *op)
 {
     op->then = on_lock;
     sql_op_submit(op, op->store->owner, "own the outbox", put_lock, sql_op_store_result, sql_op_continue);
-}
-
-void mys_acquire(struct sql_op *op)
-{
-    ask_for_lock(op);
 }

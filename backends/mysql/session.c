@@ -108,9 +108,9 @@ static bool put_settings(struct sql_request *request)
         "SET SESSION " WHOLE_RESULTS ", sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', autocommit = 1, "
         "%s = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, wait_timeout = 28800, lock_wait_timeout = ",
         mariadb ? "tx_isolation" : "transaction_isolation");
-    mys_append_int(sql, seconds);
+    obx_sql_text_int(sql, seconds);
     obx_sql_text_puts(sql, mariadb ? ", max_statement_time = " : ", max_execution_time = ");
-    mys_append_int(sql, mariadb ? seconds : milliseconds);
+    obx_sql_text_int(sql, mariadb ? seconds : milliseconds);
     return true;
 }
 
@@ -118,12 +118,9 @@ static bool put_settings(struct sql_request *request)
 static bool put_trial(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
-    obx_sql_text_puts(request->sql, "EXPLAIN DELETE FROM ");
-    sql_append_outbox(store, request->sql);
-    obx_sql_text_format(request->sql, " WHERE %n = 0; EXPLAIN UPDATE ", store->table.id);
-    mys_append_relay(store, request->sql);
-    obx_sql_text_puts(request->sql, " SET epoch = epoch WHERE id = 1");
-    return true;
+    mys_put(request, "EXPLAIN DELETE FROM ", &store->outbox, " WHERE ");
+    obx_sql_text_format(request->sql, "%n = 0; ", store->table.id);
+    return mys_put(request, "EXPLAIN UPDATE ", &mys_store_in(store)->relay_table, " SET epoch = epoch WHERE id = 1");
 }
 
 static void validate_trial(struct sql_store *store, struct outbox_error *error)
@@ -138,10 +135,9 @@ static bool put_locks_trial(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
     mys_store_of(request->store)->server.locks_visible = false;
-    obx_sql_text_puts(request->sql, "SELECT COUNT(*), (SELECT COUNT(*) FROM ");
-    sql_append_outbox(store, request->sql);
+    mys_put(request, "SELECT COUNT(*), (SELECT COUNT(*) FROM ", &store->outbox, " WHERE ");
     obx_sql_text_format(request->sql,
-                        " WHERE %n = 0) FROM performance_schema.metadata_locks WHERE OBJECT_SCHEMA = %l AND "
+                        "%n = 0) FROM performance_schema.metadata_locks WHERE OBJECT_SCHEMA = %l AND "
                         "OBJECT_NAME = %l",
                         store->table.id, store->table.schema, store->outbox.name);
     return true;
@@ -154,7 +150,7 @@ static void on_locks_trial(struct sql_request *request, void *result)
     mysql_free_result(result);
 }
 
-/* A refusal only means that gaps are judged by their age. */
+/* A refusal only means that gaps are retired by their age. */
 static void validate_locks_trial(struct sql_store *store, struct outbox_error *error)
 {
     (void)store;
@@ -184,10 +180,10 @@ void mys_begin_session(struct sql_store *sql)
 }
 
 const struct sql_step mys_steps[] = {
-    {"look at the server", SQL_OWNER, false, put_probe, on_probe, validate_probe},
-    {"set the session up", SQL_OWNER, false, put_settings, NULL, NULL},
-    {"try what a relay does", SQL_OWNER, true, put_trial, NULL, validate_trial},
-    {"look at the locks", SQL_OWNER, true, put_locks_trial, on_locks_trial, validate_locks_trial},
-    {"set the session up", SQL_READER, true, put_settings, NULL, validate_reader},
-    {NULL, SQL_OWNER, false, NULL, NULL, NULL},
+    {"look at the server", SQL_OWNER, false, put_probe, NULL, on_probe, validate_probe},
+    {"set the session up", SQL_OWNER, false, put_settings, NULL, NULL, NULL},
+    {"try what a relay does", SQL_OWNER, true, put_trial, NULL, NULL, validate_trial},
+    {"look at the locks", SQL_OWNER, true, put_locks_trial, NULL, on_locks_trial, validate_locks_trial},
+    {"set the session up", SQL_READER, true, put_settings, NULL, NULL, validate_reader},
+    {.what = NULL},
 };

@@ -17,11 +17,11 @@ static void append_delete(const struct sql_store *store, struct obx_sql_text *sq
     obx_sql_text_puts(sql, "DELETE FROM ");
     sql_append_outbox(store, sql);
     obx_sql_text_format(sql, " WHERE %n BETWEEN ", store->table.id);
-    mys_append_int(sql, range->lo);
+    obx_sql_text_int(sql, range->lo);
     obx_sql_text_puts(sql, " AND ");
-    mys_append_int(sql, range->hi);
+    obx_sql_text_int(sql, range->hi);
     obx_sql_text_format(sql, " ORDER BY %n LIMIT ", store->table.id);
-    mys_append_int(sql, range->hi - range->lo + 1);
+    obx_sql_text_int(sql, range->hi - range->lo + 1);
     obx_sql_text_puts(sql, "; ");
 }
 

@@ -6,54 +6,35 @@
 
 #define STORAGE "\n) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin"
 
-static const char *named(const struct sql_store *store, const char *logical)
+static void create_outbox(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    return obx_sql_column(&store->column_names, logical);
+    static const char *const types[] = {"BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
+                                        "CHAR(36) CHARACTER SET ascii NOT NULL DEFAULT (UUID())",
+                                        "VARCHAR(255) NOT NULL",
+                                        "VARCHAR(255) NOT NULL",
+                                        "VARCHAR(255) NOT NULL",
+                                        "LONGBLOB",
+                                        "JSON",
+                                        "TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"};
+    sql_append_create_outbox(store, sql, types, STORAGE);
 }
 
-static void outbox_sql(const struct sql_store *store, struct obx_sql_text *sql)
+static void create_dead(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
-    sql_append_outbox(store, sql);
-    obx_sql_text_format(sql,
-                        " (\n    %n BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,\n"
-                        "    %n CHAR(36) CHARACTER SET ascii NOT NULL DEFAULT (UUID()),\n"
-                        "    %n VARCHAR(255) NOT NULL,\n    %n VARCHAR(255) NOT NULL,\n    %n VARCHAR(255) NOT NULL,\n"
-                        "    %n LONGBLOB,\n    %n JSON,\n"
-                        "    %n TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)" STORAGE,
-                        named(store, "id"), named(store, "event_id"), named(store, "aggregatetype"),
-                        named(store, "aggregateid"), named(store, "type"), named(store, "payload"),
-                        named(store, "headers"), named(store, "created_at"));
-}
-
-/* A column of the dead-letter table, of the same type as the outbox's, or of what that is by default. */
-static void append_like(const struct sql_store *store, struct obx_sql_text *sql, const char *logical,
-                        const char *default_value)
-{
-    const struct sql_column *column = sql_column_of(store, logical);
-    bool text = column && *column->charset && strcmp(column->base, "json") != 0;
-    obx_sql_text_format(sql, "    %n %s", logical, column ? column->type : default_value);
-    if (text)
-        obx_sql_text_format(sql, " CHARACTER SET %s", column->charset);
-    obx_sql_text_puts(sql, " NULL,\n");
-}
-
-static void dead_sql(const struct sql_store *store, struct obx_sql_text *sql)
-{
-    obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
-    sql_append_dead(store, sql);
-    obx_sql_text_puts(sql, " (\n    number BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,\n"
-                           "    outbox_id BIGINT UNSIGNED NOT NULL,\n");
-    append_like(store, sql, "event_id", "CHAR(36) CHARACTER SET ascii");
-    append_like(store, sql, "aggregatetype", "VARCHAR(255)");
-    append_like(store, sql, "aggregateid", "VARCHAR(255)");
-    append_like(store, sql, "type", "VARCHAR(255)");
-    append_like(store, sql, "payload", "LONGBLOB");
-    append_like(store, sql, "headers", "JSON");
-    append_like(store, sql, "created_at", "TIMESTAMP(6)");
-    obx_sql_text_puts(sql,
-                      "    topic TEXT,\n    `key` LONGBLOB,\n    reason TEXT NOT NULL,\n    attempts BIGINT NOT NULL,\n"
-                      "    died_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),\n    rest JSON" STORAGE);
+    static const char *const types[] = {"CHAR(36) CHARACTER SET ascii",
+                                        "VARCHAR(255)",
+                                        "VARCHAR(255)",
+                                        "VARCHAR(255)",
+                                        "LONGBLOB",
+                                        "JSON",
+                                        "TIMESTAMP(6)"};
+    sql_append_create_dead(
+        store, sql,
+        " (\n    number BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,\n    outbox_id BIGINT UNSIGNED NOT "
+        "NULL,\n",
+        types, " NULL",
+        "    topic TEXT,\n    `key` LONGBLOB,\n    reason TEXT NOT NULL,\n    attempts BIGINT NOT NULL,\n"
+        "    died_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),\n    rest JSON" STORAGE);
 }
 
 static void relay_sql(const struct sql_store *store, struct obx_sql_text *sql)
@@ -72,8 +53,8 @@ static void row_sql(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, " (id, epoch) VALUES (1, 0)");
 }
 
-static void (*const statements[])(const struct sql_store *store, struct obx_sql_text *sql) = {outbox_sql, dead_sql,
-                                                                                              relay_sql, row_sql};
+static void (*const statements[])(const struct sql_store *store,
+                                  struct obx_sql_text *sql) = {create_outbox, create_dead, relay_sql, row_sql};
 enum { STATEMENTS = sizeof statements / sizeof *statements };
 
 bool mys_statement(const struct sql_store *store, struct obx_sql_text *sql, int index)
@@ -122,9 +103,8 @@ void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
     sql_append_dead(store, sql);
     append_user(store, sql);
     obx_sql_text_puts(
-        sql,
-        "-- better: the relay then sees which transactions still write, and need not judge late rows by their age\n"
-        "GRANT SELECT ON performance_schema.metadata_locks");
+        sql, "-- better: the relay then sees which transactions still write, and need not retire gaps by their age\n"
+             "GRANT SELECT ON performance_schema.metadata_locks");
     append_user(store, sql);
     obx_sql_text_puts(sql,
                       "-- MariaDB without a performance schema: the same, by what others run\nGRANT PROCESS ON *.*");

@@ -5,13 +5,9 @@
  * The skeleton is backends/sql/server: life cycle, start, claims, settles, verbs. Here are the connections, the SQL and
  * the reading of results. Transactions that delete also look at the epoch of the ownership: see owner.c.
  *
- *   client*.c  the client library                      dial.c, hosts.c  connecting, on a worker; the hosts
- *   conn.c     lanes over the client library           text.c, hex.c    values in statements
- *   error.c    the server's numbers as error codes     session.c        the steps of a start
- *   table.c    server, table and columns               claim.c, rows.c, gaps.c  claims
- *   inspect.c  who can still fill a gap                owner.c          lock, epoch, lease
- *   settle.c, dead_letter.c, dead.c                    setup.c, check.c, status.c, add.c   for the verbs
- *   wakeup.c, listen.c, binlog.c, stream*.c  wake-up by the binlog, on a thread of its own
+ *   client*, dial, hosts, conn  connections   session, table  the steps of a start   owner  lock, epoch, lease
+ *   claim, rows, gaps, inspect  claims        settle, dead_letter, dead              wakeup, listen, binlog, stream*
+ *   setup, check, status, add  for the verbs  text, hex, error  values, and the server's numbers as error codes
  *
  * All on the loop thread but for connecting and for listen.c. Functions shared between files begin with mys_.
  */
@@ -95,7 +91,9 @@ static inline const struct mys_store *mys_store_in(const struct sql_store *store
 }
 
 /* text.c */
-void mys_append_int(struct obx_sql_text *sql, int64_t value);
+bool mys_put_text(struct sql_request *request, struct obx_sql_text *text);
+/* "BEFORE table AFTER". */
+bool mys_put(struct sql_request *request, const char *before, const struct sql_table_name *table, const char *after);
 void mys_append_hex(struct obx_sql_text *sql, struct outbox_bytes value);    /* x'..', or NULL */
 void mys_append_string(struct obx_sql_text *sql, struct outbox_bytes value); /* as text if it is UTF-8, else as bytes */
 void mys_append_relay(const struct sql_store *store, struct obx_sql_text *sql);
@@ -132,7 +130,6 @@ bool mys_put_claim(struct sql_request *request);
 int mys_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox_error *error);
 void mys_learn(struct sql_op *op, const struct sql_reading *reading);
 void mys_rewind(struct sql_store *store);
-bool mys_put_strays(struct sql_request *request);
 /* " OR id ..." for the gaps noted until then. True: it asks for what lies between some of them, too. */
 bool mys_append_gaps(const struct sql_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns);
 bool mys_inspection_due(const struct sql_store *store);
@@ -150,14 +147,14 @@ bool mys_is_fenced(struct sql_store *store, struct outbox_error *error);
 void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql); /* the lock's name, as a literal */
 void mys_acquire(struct sql_op *op);
 bool mys_same_database(struct sql_store *store);
-bool mys_put_renew(struct sql_request *request);
 bool mys_put_release(struct sql_request *request);
 
 /* settle.c, dead_letter.c, dead.c */
 bool mys_put_settle(struct sql_request *request);
 bool mys_put_dead_letters(struct sql_request *request);
-bool mys_put_letters(struct sql_request *request);
-bool mys_put_drop(struct sql_request *request);
+void mys_append_letter(const struct sql_store *store, struct obx_sql_text *sql);
+void mys_append_json_value(struct obx_sql_text *sql, const struct sql_column *column);
+void mys_append_kept_value(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_column *column);
 void mys_replay(struct sql_op *op);
 
 /* setup.c, check.c, status.c, add.c */
@@ -166,6 +163,8 @@ void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql);
 bool mys_put_setup(struct sql_request *request);
 void mys_setup_result(struct sql_request *request, void *result);
 extern const struct sql_probe mys_status_probes[], mys_server_probes[], mys_table_probes[];
+void mys_append_estimate(const struct sql_store *store, struct obx_sql_text *sql);
+void mys_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
 bool mys_put_add(struct sql_request *request);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * backends/mysql/stream.h - the server's binlog as a stream of events, by either client library
  *
- * Neither library can read it without waiting: so this belongs to a thread of its own (bell.c). shutdown(2) of the
+ * Neither library can read it without waiting: so this belongs to a thread of its own (listen.c). shutdown(2) of the
  * descriptor by another thread ends a wait. stream_mariadb.c and stream_oracle.c, as with client.h.
  */
 #ifndef OBX_BACKENDS_MYSQL_STREAM_H

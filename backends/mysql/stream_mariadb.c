@@ -3,7 +3,7 @@
  * backends/mysql/stream_mariadb.c - the binlog over MariaDB Connector/C's mariadb_rpl_ functions
  *
  * The library reads each event whole and takes it apart, of which only the bytes are used here. It fails at an event
- * that it does not know (newer MySQL servers have some) with the connection as it was: one can go on behind it.
+ * that it does not know (newer MySQL servers have some) with the connection as it was: the stream can go on after it.
  */
 #include "stream.h"
 

@@ -7,11 +7,20 @@
 #include "hex.h"
 #include "store.h"
 
-void mys_append_int(struct obx_sql_text *sql, int64_t value)
+bool mys_put_text(struct sql_request *request, struct obx_sql_text *text)
 {
-    char digits[24];
-    int size = snprintf(digits, sizeof digits, "%lld", (long long)value);
-    obx_sql_text_add(sql, digits, (size_t)size);
+    obx_sql_text_puts(request->sql, obx_sql_text_get(text));
+    bool fine = !text->failed;
+    obx_sql_text_free(text);
+    return fine;
+}
+
+bool mys_put(struct sql_request *request, const char *before, const struct sql_table_name *table, const char *after)
+{
+    obx_sql_text_puts(request->sql, before);
+    sql_append_table(request->store, request->sql, table);
+    obx_sql_text_puts(request->sql, after);
+    return true;
 }
 
 void mys_append_hex(struct obx_sql_text *sql, struct outbox_bytes value)

@@ -18,16 +18,8 @@ static bool is_bytea(const struct sql_store *store, int index)
 
 static void append_insert(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    const char *comma = " (";
-    obx_sql_text_puts(sql, "INSERT INTO ");
-    sql_append_outbox(store, sql);
-    for (int i = 0; i < OBX_SQL_FIELDS; i++) {
-        if (!column_of(store, i))
-            continue;
-        obx_sql_text_format(sql, "%s%n", comma, column_of(store, i)->name);
-        comma = ", ";
-    }
-    comma = ") SELECT ";
+    const char *comma = " SELECT ";
+    sql_append_fields(store, sql);
     for (int i = 0; i < OBX_SQL_FIELDS; i++) {
         const struct sql_column *column = column_of(store, i);
         if (!column)

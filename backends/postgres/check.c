@@ -35,19 +35,14 @@ static struct advice advice_of(const struct sql_op *op, const char *before, cons
 
 enum { S_PID, S_VERSION, S_SYNCHRONOUS, S_FSYNC, S_PREPARED, S_OLD_PID, S_OLD_NAME, S_OLD_SECONDS };
 
-static bool put_server(struct sql_request *request)
-{
-    return pg_send_text(
-        request,
-        "SELECT pg_backend_pid()::text, current_setting('server_version'), current_setting('synchronous_commit'), "
-        "current_setting('fsync'), (SELECT count(*)::text FROM pg_prepared_xacts WHERE database = current_database() "
-        "AND prepared < clock_timestamp() - interval '1 minute'), o.pid::text, o.application_name, o.seconds::text "
-        "FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT a.pid, a.application_name, "
-        "extract(epoch FROM clock_timestamp() - a.xact_start)::int8 AS seconds FROM pg_stat_activity a "
-        "WHERE a.xact_start < clock_timestamp() - interval '1 minute' AND a.datname = current_database() "
-        "AND a.backend_type = 'client backend' ORDER BY a.xact_start LIMIT 1) o ON true",
-        NULL);
-}
+static const char server_sql[] =
+    "SELECT pg_backend_pid()::text, current_setting('server_version'), current_setting('synchronous_commit'), "
+    "current_setting('fsync'), (SELECT count(*)::text FROM pg_prepared_xacts WHERE database = current_database() "
+    "AND prepared < clock_timestamp() - interval '1 minute'), o.pid::text, o.application_name, o.seconds::text "
+    "FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT a.pid, a.application_name, "
+    "extract(epoch FROM clock_timestamp() - a.xact_start)::int8 AS seconds FROM pg_stat_activity a "
+    "WHERE a.xact_start < clock_timestamp() - interval '1 minute' AND a.datname = current_database() "
+    "AND a.backend_type = 'client backend' ORDER BY a.xact_start LIMIT 1) o ON true";
 
 static void report_dsn(const struct sql_op *op)
 {
@@ -92,8 +87,8 @@ static void report_server(struct sql_op *op)
 }
 
 const struct sql_probe pg_server_probes[] = {
-    {"look at the server", put_server, report_server, NULL},
-    {NULL, NULL, NULL, NULL},
+    {"look at the server", NULL, server_sql, report_server, NULL},
+    {.what = NULL},
 };
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -146,8 +141,7 @@ static void report_id(const struct sql_op *op)
         return;
     snprintf(column, sizeof column, " (\"%s\")", id);
     if (is(op, T_INDEXED, "false"))
-        sql_check_report(op, OUTBOX_LOG_ERROR, advice_of(op, "CREATE UNIQUE INDEX CONCURRENTLY ON ", column).text,
-                         "column \"%s\" has no unique index: every claim would read the whole table", id);
+        sql_check_unindexed(op, advice_of(op, "CREATE UNIQUE INDEX CONCURRENTLY ON ", column).text);
     if (atoi(fact(op, T_CACHE)) > 1)
         sql_check_report(
             op, OUTBOX_LOG_ERROR, "ALTER SEQUENCE ... CACHE 1",
@@ -235,9 +229,9 @@ static void report_dead(struct sql_op *op)
 }
 
 const struct sql_probe pg_table_probes[] = {
-    {"look at the table", put_table, report_table, NULL},
-    {"look at the dead-letter table", put_dead, report_dead, sql_check_no_dead},
-    {NULL, NULL, NULL, NULL},
+    {"look at the table", put_table, NULL, report_table, NULL},
+    {"look at the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead},
+    {.what = NULL},
 };
 
 /* ---- the server's log -------------------------------------------------------------------------------------------- */

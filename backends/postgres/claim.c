@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/claim.c - a claim's parameters, and what its result says
+ * backends/postgres/claim.c - a claim's parameters, and the reading of its result
  *
  * A row that is too large for the plain statement makes the next claims use the guarded one: see claim_sql.c.
  */
@@ -40,7 +40,7 @@ static bool is_guarded(const struct pg_store *store, const struct outbox_claim *
 static void bytes_param(const struct pg_store *store, const struct outbox_claim *claim, struct pg_params *params)
 {
     uint64_t bytes = obx_sql_claim_budget_bytes(claim);
-    int64_t each = claim->positions ? INT64_MAX : obx_sql_claim_budget_share(bytes, claim->max_rows);
+    int64_t each = claim->positions ? INT64_MAX : obx_sql_claim_budget_per_row(bytes, claim->max_rows);
     if (is_guarded(store, claim))
         pg_param_int8(params, (int64_t)bytes);
     else
@@ -127,21 +127,4 @@ void pg_learn(struct sql_op *op, const struct sql_reading *reading)
         store->guarded = GUARDED_FOR;
     else if (store->guarded)
         store->guarded--;
-}
-
-/* ---- rows that no claim finds ------------------------------------------------------------------------------------ */
-
-bool pg_put_strays(struct sql_request *request)
-{
-    const struct sql_store *store = request->store;
-    const char *id = store->table.id;
-    struct obx_sql_text sql = {.host = store->host};
-    struct pg_params params = {0};
-    obx_sql_text_format(&sql, "SELECT t.%n FROM ", id);
-    sql_append_outbox(store, &sql);
-    obx_sql_text_format(&sql, " t WHERE t.%n > $1::int8 AND t.%n <= $2::int8 ORDER BY t.%n LIMIT %d", id, id, id,
-                        OBX_SQL_STRAY_SCAN_PAGE);
-    pg_param_int8(&params, store->strays.cursor);
-    pg_param_int8(&params, store->gaps.hi);
-    return pg_send_sql(request, &sql, &params);
 }

@@ -3,8 +3,8 @@
  * backends/postgres/claim_sql.c - the claim as SQL
  *
  * One statement, so one snapshot: first a row with the snapshot (and where the log ends, see wal.c), then the
- * rows in the holes, then those above. The branches of the UNION ALL are read in this order, each by the primary key's
- * index; the tracker refuses a result that is not ascending. $1 hi, $2 and $3 the holes, $4 how many rows, $5 how many
+ * rows in the gaps, then those above. The branches of the UNION ALL are read in this order, each by the primary key's
+ * index; the tracker refuses a result that is not ascending. $1 hi, $2 and $3 the gaps, $4 how many rows, $5 how many
  * bytes.
  *
  * Memory must stay bounded, but asking for the size of what is before would cost more than reading it. So there are two

@@ -240,6 +240,11 @@ bool pg_send_sql(struct sql_request *request, struct obx_sql_text *sql, const st
     return sent;
 }
 
+bool pg_put_text(struct sql_request *request, struct obx_sql_text *sql)
+{
+    return pg_send_sql(request, sql, NULL);
+}
+
 bool pg_send_arrays(struct sql_request *request, struct obx_sql_text *sql, struct pg_buf *arrays, int count)
 {
     struct pg_params params = {0};

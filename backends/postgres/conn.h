@@ -43,6 +43,7 @@ void pg_conn_flush(struct pg_conn *conn); /* sends what libpq was given; lost() 
 /* Send one statement of a request, with its parameters; params NULL: none. False: libpq could not, or the text has
  * failed. pg_send_sql() frees the text. */
 bool pg_send_text(struct sql_request *request, const char *sql, const struct pg_params *params);
+bool pg_put_text(struct sql_request *request, struct obx_sql_text *sql); /* without parameters */
 bool pg_send_sql(struct sql_request *request, struct obx_sql_text *sql, const struct pg_params *params);
 /* Each array is a parameter; frees them, too. */
 bool pg_send_arrays(struct sql_request *request, struct obx_sql_text *sql, struct pg_buf *arrays, int count);

@@ -10,17 +10,9 @@
 
 enum { ARRAYS = 5 };
 
-/* The columns without a logical name, as a JSON object. */
-static void append_rest(const struct sql_store *store, struct obx_sql_text *sql)
+void pg_append_json_value(struct obx_sql_text *sql, const struct sql_column *column)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < store->table.column_count; i++) {
-        const char *name = store->table.columns[i].name;
-        if (obx_sql_logical(&store->column_names, name))
-            continue;
-        obx_sql_text_format(sql, count++ ? ", %l, g.%n" : ", jsonb_build_object(%l, g.%n", name, name);
-    }
-    obx_sql_text_puts(sql, count ? ")" : ", NULL");
+    obx_sql_text_format(sql, "g.%n", column->name);
 }
 
 static void append_move(const struct sql_store *store, struct obx_sql_text *sql)
@@ -35,7 +27,7 @@ static void append_move(const struct sql_store *store, struct obx_sql_text *sql)
     sql_append_columns(store, sql, false, "");
     obx_sql_text_puts(sql, ", rest) SELECT p.id, p.topic, p.key, p.reason, p.attempts");
     sql_append_columns(store, sql, true, "g.");
-    append_rest(store, sql);
+    sql_append_rest(store, sql);
     obx_sql_text_format(sql, " FROM g JOIN p ON p.id = g.%n ORDER BY p.id", store->table.id);
 }
 

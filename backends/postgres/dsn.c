@@ -16,7 +16,7 @@
 
 enum { CONNECT_MOST_S = 24 * 60 * 60 };
 
-static const char *given(const struct pg_target *target, const char *keyword, const char *variable)
+static const char *value_of(const struct pg_target *target, const char *keyword, const char *variable)
 {
     for (const PQconninfoOption *o = target->parsed; o->keyword; o++)
         if (!strcmp(o->keyword, keyword) && o->val && *o->val)
@@ -62,8 +62,8 @@ static bool is_local(const struct pg_candidate *candidate)
 
 static void list_candidates(struct pg_target *target)
 {
-    const char *hosts = given(target, "host", "PGHOST"), *addresses = given(target, "hostaddr", "PGHOSTADDR");
-    const char *ports = given(target, "port", "PGPORT");
+    const char *hosts = value_of(target, "host", "PGHOST"), *addresses = value_of(target, "hostaddr", "PGHOSTADDR");
+    const char *ports = value_of(target, "port", "PGPORT");
     unsigned count = items(hosts ? hosts : addresses);
     target->candidate_count = 0;
     for (unsigned i = 0; i < count && i < PG_CANDIDATES; i++) {
@@ -78,7 +78,7 @@ static unsigned put(struct pg_target *target, unsigned at, const char *keyword, 
 {
     for (unsigned i = 0; i < at; i++)
         if (!strcmp(target->keywords[i], keyword))
-            return at; /* was given */
+            return at; /* set already */
     if (!value || at + 1 >= PG_KEYWORDS)
         return at;
     target->keywords[at] = keyword;
@@ -114,7 +114,7 @@ void pg_target_choose(struct pg_target *target, uint32_t index, bool for_wal)
     at = put(target, at, "hostaddr", *candidate->address ? candidate->address : NULL);
     at = put(target, at, "port", *candidate->port ? candidate->port : NULL);
     at = put(target, at, "client_encoding", "UTF8");
-    at = put(target, at, "target_session_attrs", "any"); /* whatever the environment says */
+    at = put(target, at, "target_session_attrs", "any"); /* whatever the environment has */
     at = put(target, at, "application_name", target->application);
     at = put(target, at, "keepalives_idle", "30");
     at = put(target, at, "keepalives_interval", "10");
@@ -126,9 +126,9 @@ void pg_target_choose(struct pg_target *target, uint32_t index, bool for_wal)
         put(target, at, "sslmode", "verify-full");
 }
 
-static void judge_security(struct pg_target *target)
+static void note_security(struct pg_target *target)
 {
-    const char *mode = given(target, "sslmode", "PGSSLMODE");
+    const char *mode = value_of(target, "sslmode", "PGSSLMODE");
     target->insecure = false;
     for (uint32_t i = 0; i < target->candidate_count; i++)
         if (!is_local(&target->candidates[i]) && mode && strcmp(mode, "verify-full"))
@@ -149,8 +149,8 @@ static bool is_port(const char *text, size_t size)
 
 static bool are_ports(const struct pg_target *target)
 {
-    const char *hosts = given(target, "host", "PGHOST"), *addresses = given(target, "hostaddr", "PGHOSTADDR");
-    const char *ports = given(target, "port", "PGPORT");
+    const char *hosts = value_of(target, "host", "PGHOST"), *addresses = value_of(target, "hostaddr", "PGHOSTADDR");
+    const char *ports = value_of(target, "port", "PGPORT");
     if (ports && strchr(ports, ',') && items(ports) != items(hosts ? hosts : addresses))
         return false;
     for (const char *at = ports; at && *at; at += strcspn(at, ","), at += *at == ',')
@@ -187,8 +187,8 @@ static bool is_for_writing(const char *attributes)
 /* libpq would read the service's file, and look up the host that it names, in the middle of the loop. */
 static bool hides_host(const struct pg_target *target)
 {
-    return given(target, "service", "PGSERVICE") && !given(target, "host", "PGHOST") &&
-           !given(target, "hostaddr", "PGHOSTADDR");
+    return value_of(target, "service", "PGSERVICE") && !value_of(target, "host", "PGHOST") &&
+           !value_of(target, "hostaddr", "PGHOSTADDR");
 }
 
 /* What libpq would refuse only when it connects, as if waiting could help. The values are not shown: what is written
@@ -197,18 +197,18 @@ static int check_values(const struct pg_target *target, struct outbox_error *err
 {
     if (hides_host(target))
         return pg_fail(error, OUTBOX_E_CONFIG,
-                       "dsn: a service (service=, PGSERVICE) does not tell the relay its host, which it looks up "
-                       "itself; write host= beside it");
+                       "dsn: a service (service=, PGSERVICE) hides its host from the relay, which looks "
+                       "hosts up itself; write host= as well");
     if (!are_ports(target))
         return pg_fail(error, OUTBOX_E_CONFIG,
                        "dsn: port is neither one number from 1 to 65535 nor a list with one for each host");
-    if (!is_sslmode(given(target, "sslmode", "PGSSLMODE")))
+    if (!is_sslmode(value_of(target, "sslmode", "PGSSLMODE")))
         return pg_fail(error, OUTBOX_E_CONFIG,
                        "dsn: there is no such sslmode; write verify-full, or verify-ca, require, prefer, allow or "
                        "disable");
-    if (!is_number(given(target, "connect_timeout", "PGCONNECT_TIMEOUT")))
+    if (!is_number(value_of(target, "connect_timeout", "PGCONNECT_TIMEOUT")))
         return pg_fail(error, OUTBOX_E_CONFIG, "dsn: connect_timeout is not a number of seconds");
-    if (!is_for_writing(given(target, "target_session_attrs", "PGTARGETSESSIONATTRS")))
+    if (!is_for_writing(value_of(target, "target_session_attrs", "PGTARGETSESSIONATTRS")))
         return pg_fail(error, OUTBOX_E_CONFIG,
                        "dsn: target_session_attrs is neither any nor read-write nor primary; leave it out: of several "
                        "hosts the relay takes the one that can be written, and refuses standbys");
@@ -224,7 +224,7 @@ const char *pg_target_ignored(const struct pg_target *target, unsigned index, co
         {"load_balance_hosts", "disable", "disable", "the relay tries the hosts in the order in which they stand"},
     };
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++) {
-        const char *value = given(target, all[i].keyword, NULL);
+        const char *value = value_of(target, all[i].keyword, NULL);
         if (!value || !strcasecmp(value, all[i].fine) || !strcasecmp(value, all[i].also_fine) || index--)
             continue;
         *why = all[i].why;
@@ -236,7 +236,7 @@ const char *pg_target_ignored(const struct pg_target *target, unsigned index, co
 /* A server that shuts down waits for who is sent its log: not for long. */
 static void name_wakeup(struct pg_target *target, const char *relay)
 {
-    const char *options = given(target, "options", "PGOPTIONS");
+    const char *options = value_of(target, "options", "PGOPTIONS");
     snprintf(target->wakeup, sizeof target->wakeup, "outbox %.40s wakeup", relay);
     int size =
         snprintf(target->options, sizeof target->options, "-c wal_sender_timeout=10s %s", options ? options : "");
@@ -260,12 +260,12 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay
     if (check_values(target, error))
         return error->code;
     snprintf(target->application, sizeof target->application, "outbox %.63s", relay);
-    const char *seconds = given(target, "connect_timeout", "PGCONNECT_TIMEOUT");
-    long wanted = seconds ? strtol(seconds, NULL, 10) : 0;
-    target->connect_ms = wanted > CONNECT_MOST_S ? CONNECT_MOST_S * 1000ll : wanted < 0 ? 0 : wanted * 1000ll;
+    const char *seconds = value_of(target, "connect_timeout", "PGCONNECT_TIMEOUT");
+    long wish = seconds ? strtol(seconds, NULL, 10) : 0;
+    target->connect_ms = wish > CONNECT_MOST_S ? CONNECT_MOST_S * 1000ll : wish < 0 ? 0 : wish * 1000ll;
     name_wakeup(target, relay);
     list_candidates(target);
-    judge_security(target);
+    note_security(target);
     return OUTBOX_OK;
 }
 

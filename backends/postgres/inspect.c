@@ -27,7 +27,7 @@ const char pg_inspect_sql[] =
 bool pg_inspection_due(const struct sql_store *store)
 {
     uint64_t now = store->host->now(store->host);
-    return now - store->inspected_ns >= EVERY_MS * MS && obx_sql_gaps_want_proof(&store->gaps, now, EVERY_MS * MS);
+    return now - store->inspected_ns >= EVERY_MS * MS && obx_sql_gaps_resolution_due(&store->gaps, now, EVERY_MS * MS);
 }
 
 static bool put_inspection(struct sql_request *request)
@@ -60,25 +60,18 @@ static void on_locks(struct sql_request *request, void *result)
 {
     struct sql_store *store = request->store;
     uint32_t count = (uint32_t)PQntuples(result);
-    bool fine = obx_sql_grow(store->host, (void **)&store->holders, &store->holder_room, count, sizeof *store->holders);
+    bool fine = obx_sql_grow(store->host, (void **)&store->writers, &store->writer_room, count, sizeof *store->writers);
     for (uint32_t i = 0; fine && i < count; i++) {
-        struct obx_sql_holder *holder = &store->holders[i];
+        struct obx_sql_writer *writer = &store->writers[i];
         uint64_t near = strtoull(PQgetvalue(result, (int)i, 2), NULL, 10);
-        holder->name = name_of(PQgetvalue(result, (int)i, 0));
-        holder->xid = 0;
+        writer->name = name_of(PQgetvalue(result, (int)i, 0));
+        writer->xid = 0;
         if (!PQgetisnull(result, (int)i, 1))
-            holder->xid = widen((uint32_t)strtoul(PQgetvalue(result, (int)i, 1), NULL, 10), near);
+            writer->xid = widen((uint32_t)strtoul(PQgetvalue(result, (int)i, 1), NULL, 10), near);
     }
     if (fine)
-        obx_sql_gaps_prove(&store->gaps, store->holders, count);
+        obx_sql_gaps_resolve(&store->gaps, store->writers, count);
     PQclear(result);
-}
-
-/* A failure of the connection fails the claim as well. */
-static void done(struct sql_request *request, const struct outbox_error *error)
-{
-    (void)request;
-    (void)error;
 }
 
 void pg_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op))
@@ -89,7 +82,6 @@ void pg_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op))
     pg->inspection = (struct sql_request){.what = "inspect the locks of the outbox",
                                           .put = put_inspection,
                                           .result = on_locks,
-                                          .done = done,
                                           .arg = pg,
                                           .store = store};
     sql_lane_submit(store->reader, &pg->inspection);

@@ -29,12 +29,20 @@ static const char acquire_format[] =
     "CASE WHEN holder.silent > $3::int4 THEN pg_terminate_backend(holder.pid%s) ELSE false END "
     "FROM lock LEFT JOIN holder ON true";
 
-/* The same holder as one text, for status. $1: the table. 0x6f626f78 is LOCK_CLASS. */
-const char pg_holder_sql[] =
-    "coalesce((SELECT coalesce(a.application_name, '') || ' at ' || coalesce(host(a.client_addr), 'local') || ', pid ' "
-    "|| l.pid FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND "
-    "l.granted AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-    "AND l.classid = 1868722040 AND l.objid = $1::oid LIMIT 1), '')";
+/* The same holder as one text, "" nobody, and the server's version. */
+void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_puts(
+        sql,
+        "coalesce((SELECT coalesce(a.application_name, '') || ' at ' || coalesce(host(a.client_addr), 'local') || "
+        "', pid ' || l.pid FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = "
+        "'advisory' AND l.granted AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = "
+        "current_database()) AND l.classid = ");
+    obx_sql_text_int(sql, LOCK_CLASS);
+    obx_sql_text_puts(sql, " AND l.objid = ");
+    obx_sql_text_int(sql, pg_store_in(store)->table_oid);
+    obx_sql_text_puts(sql, " LIMIT 1), ''), current_setting('server_version')");
+}
 
 bool pg_same_database(struct sql_store *sql)
 {
@@ -106,11 +114,6 @@ static void acquired(struct sql_request *request, const struct outbox_error *err
 void pg_acquire(struct sql_op *op)
 {
     sql_op_submit(op, op->store->owner, "own the outbox", put_acquire, sql_op_store_result, acquired);
-}
-
-bool pg_put_renew(struct sql_request *request)
-{
-    return pg_send_text(request, "SELECT", NULL);
 }
 
 bool pg_put_release(struct sql_request *request)

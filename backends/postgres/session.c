@@ -39,10 +39,7 @@ static bool put_mark(struct sql_request *request)
     return pg_send_text(request, "SELECT set_config('outbox.probe', $1::text, false)", &params);
 }
 
-static bool put_identity(struct sql_request *request)
-{
-    return pg_send_text(request, "SELECT pg_backend_pid(), current_setting('outbox.probe', true)", NULL);
-}
+static const char identity_sql[] = "SELECT pg_backend_pid(), current_setting('outbox.probe', true)";
 
 static void on_reader(struct sql_request *request, void *result)
 {
@@ -73,7 +70,7 @@ static void validate_sessions(struct sql_store *sql, struct outbox_error *error)
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
 
-/* Claims are to use the primary key's index whatever the statistics say: an outbox is analysed when it is empty. A
+/* Claims are to use the primary key's index whatever the statistics are: an outbox is analysed when it is empty. A
  * database without an encoding holds any bytes, and would refuse to give out those that are not UTF-8. */
 static const char settings_sql[] =
     "SELECT set_config('search_path', 'pg_catalog', false), set_config('plan_cache_mode', 'force_generic_plan', "
@@ -143,13 +140,13 @@ static bool put_prepare_owner(struct sql_request *request)
 }
 
 const struct sql_step pg_steps[] = {
-    {"look at the server", SQL_OWNER, false, pg_put_probe, pg_on_probe, validate_probe},
-    {"mark the session", SQL_OWNER, true, put_mark, NULL, NULL},
-    {"look at the session", SQL_READER, true, put_identity, on_reader, NULL},
-    {"look at the session", SQL_OWNER, true, put_identity, on_owner, validate_sessions},
-    {"set the session up", SQL_OWNER, true, put_settings, NULL, NULL},
-    {"set the session up", SQL_READER, true, put_settings, NULL, NULL},
-    {"prepare statements", SQL_READER, true, put_prepare_reader, on_prepared, validate_prepared},
-    {"prepare statements", SQL_OWNER, true, put_prepare_owner, NULL, NULL},
-    {NULL, SQL_OWNER, false, NULL, NULL, NULL},
+    {"look at the server", SQL_OWNER, false, pg_put_probe, NULL, pg_on_probe, validate_probe},
+    {"mark the session", SQL_OWNER, true, put_mark, NULL, NULL, NULL},
+    {"look at the session", SQL_READER, true, NULL, identity_sql, on_reader, NULL},
+    {"look at the session", SQL_OWNER, true, NULL, identity_sql, on_owner, validate_sessions},
+    {"set the session up", SQL_OWNER, true, put_settings, NULL, NULL, NULL},
+    {"set the session up", SQL_READER, true, put_settings, NULL, NULL, NULL},
+    {"prepare statements", SQL_READER, true, put_prepare_reader, NULL, on_prepared, validate_prepared},
+    {"prepare statements", SQL_OWNER, true, put_prepare_owner, NULL, NULL, NULL},
+    {.what = NULL},
 };

@@ -9,55 +9,38 @@
     "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,\n" \
     "      autovacuum_vacuum_cost_delay = 0)"
 
-static const char *named(const struct sql_store *store, const char *logical)
+static void create_outbox(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    return obx_sql_column(&store->column_names, logical);
+    static const char *const types[] = {"bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+                                        "uuid NOT NULL DEFAULT gen_random_uuid()",
+                                        "text NOT NULL",
+                                        "text NOT NULL",
+                                        "text NOT NULL",
+                                        "text",
+                                        "json",
+                                        "timestamptz NOT NULL DEFAULT now()"};
+    sql_append_create_outbox(store, sql, types, "\n) " STORAGE);
 }
 
-static void outbox_sql(const struct sql_store *store, struct obx_sql_text *sql)
+static void create_dead(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
-    sql_append_outbox(store, sql);
-    obx_sql_text_format(
-        sql,
-        " (\n    %n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
-        "    %n uuid NOT NULL DEFAULT gen_random_uuid(),\n"
-        "    %n text NOT NULL,\n    %n text NOT NULL,\n    %n text NOT NULL,\n    %n text,\n    %n json,\n"
-        "    %n timestamptz NOT NULL DEFAULT now()\n) " STORAGE,
-        named(store, "id"), named(store, "event_id"), named(store, "aggregatetype"), named(store, "aggregateid"),
-        named(store, "type"), named(store, "payload"), named(store, "headers"), named(store, "created_at"));
-}
-
-/* The type of an outbox column, or what it is by default. */
-static const char *type_of(const struct sql_store *store, const char *logical, const char *default_type)
-{
-    const struct sql_column *column = sql_column_of(store, logical);
-    return column ? column->type : default_type;
-}
-
-static void dead_sql(const struct sql_store *store, struct obx_sql_text *sql)
-{
-    obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
-    sql_append_dead(store, sql);
-    obx_sql_text_format(
-        sql,
-        " (\n    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n    outbox_id bigint NOT NULL,\n"
-        "    event_id %s,\n    aggregatetype %s,\n    aggregateid %s,\n    type %s,\n    payload %s,\n"
-        "    headers %s,\n    created_at %s,\n    topic text,\n    key bytea,\n"
-        "    reason text NOT NULL,\n    attempts integer NOT NULL,\n"
-        "    died_at timestamptz NOT NULL DEFAULT now(),\n    rest jsonb\n)",
-        type_of(store, "event_id", "uuid"), type_of(store, "aggregatetype", "text"),
-        type_of(store, "aggregateid", "text"), type_of(store, "type", "text"), type_of(store, "payload", "text"),
-        type_of(store, "headers", "json"), type_of(store, "created_at", "timestamptz"));
+    static const char *const types[] = {"uuid", "text", "text", "text", "text", "json", "timestamptz"};
+    sql_append_create_dead(
+        store, sql,
+        " (\n    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
+        "    outbox_id bigint NOT NULL,\n",
+        types, "",
+        "    topic text,\n    key bytea,\n    reason text NOT NULL,\n    attempts integer NOT NULL,\n"
+        "    died_at timestamptz NOT NULL DEFAULT now(),\n    rest jsonb\n)");
 }
 
 bool pg_statement(const struct sql_store *store, struct obx_sql_text *sql, int index)
 {
     obx_sql_text_clear(sql);
     if (index == 0)
-        outbox_sql(store, sql);
+        create_outbox(store, sql);
     else if (index == 1)
-        dead_sql(store, sql);
+        create_dead(store, sql);
     else if (store->wakeup == PG_WAKEUP_TRIGGER && index < 2 + PG_TRIGGER_STATEMENTS)
         pg_trigger_sql(pg_store_in(store), sql, index - 2);
     else
@@ -110,7 +93,7 @@ void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, " TO \"application\";");
     if (store->wakeup == PG_WAKEUP_WAL)
         obx_sql_text_format(sql,
-                            "\n-- for wakeup: wal; whoever has it may read all that is in the server\n"
+                            "\n-- for wakeup: wal; a role with it may read all data of the server\n"
                             "ALTER ROLE %n REPLICATION;\n-- and in pg_hba.conf: host replication %n ADDRESS METHOD",
                             role, role);
 }

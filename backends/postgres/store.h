@@ -5,13 +5,9 @@
  * The skeleton is backends/sql/server: life cycle, start, claims, settles, verbs. Here are the connections, the SQL and
  * the reading of results. A third connection wakes an idle relay, where that is asked for.
  *
- *   conn.c     lanes over libpq                        dsn.c, resolve.c  the conninfo, secure defaults, addresses
- *   params.c   values in binary form                   error.c           SQLSTATEs as error codes
- *   session.c  the steps of a start                    table.c           server, table and columns
- *   claim.c, claim_sql.c, rows.c  claims               inspect.c         who can still fill a gap
- *   owner.c    the lock and the lease                  settle.c, dead_letter.c, dead.c
- *   wakeup.c   wake-up by a trigger                    wal.c, wal_stream.c   wake-up by the server's log
- *   long_transactions.c                                setup.c, check.c, status.c, add.c   for the verbs
+ *   conn, dsn, resolve  connections         session, table  the steps of a start  owner  the lock and the lease
+ *   claim, claim_sql, rows, inspect  claims  settle, dead_letter, dead             wakeup (trigger), wal, wal_stream
+ *   setup, check, status, add  for the verbs  long_transactions  a log line        params, error  values, SQLSTATEs
  *
  * All on the loop thread but for the look-up of names. Functions shared between files begin with pg_.
  */
@@ -34,7 +30,7 @@ enum pg_encoding {
     PG_ABSENT = 0, /* the table has no such column */
     PG_AS_TEXT,    /* text and all whose binary form is their text; others cast to text */
     PG_AS_BYTES,
-    PG_AS_JSONB, /* text behind a version byte */
+    PG_AS_JSONB, /* text after a version byte */
     PG_AS_INT2,
     PG_AS_INT4,
     PG_AS_INT8,
@@ -135,7 +131,6 @@ bool pg_claim_build(struct pg_store *store); /* the statements; false: no memory
 bool pg_put_claim(struct sql_request *request);
 int pg_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox_error *error);
 void pg_learn(struct sql_op *op, const struct sql_reading *reading);
-bool pg_put_strays(struct sql_request *request);
 extern const char pg_inspect_sql[];
 bool pg_inspection_due(const struct sql_store *store);
 void pg_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op));
@@ -151,18 +146,18 @@ void pg_trigger_found(struct pg_store *store, bool there);
 void pg_log_long_transaction(struct sql_store *store); /* if that is due */
 
 /* owner.c */
-extern const char pg_holder_sql[]; /* an expression: who owns the outbox $1, "" nobody */
+void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
 void pg_acquire(struct sql_op *op);
 bool pg_same_database(struct sql_store *store);
-bool pg_put_renew(struct sql_request *request);
 bool pg_put_release(struct sql_request *request);
 
 /* settle.c, dead_letter.c, dead.c */
 bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql);
 bool pg_put_settle(struct sql_request *request);
 bool pg_put_dead_letters(struct sql_request *request);
-bool pg_put_letters(struct sql_request *request);
-bool pg_put_drop(struct sql_request *request);
+void pg_append_letter(const struct sql_store *store, struct obx_sql_text *sql);
+void pg_append_json_value(struct obx_sql_text *sql, const struct sql_column *column);
+void pg_append_kept_value(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_column *column);
 void pg_replay(struct sql_op *op);
 
 /* setup.c, check.c, status.c, add.c */
@@ -172,6 +167,7 @@ bool pg_put_setup(struct sql_request *request);
 void pg_setup_result(struct sql_request *request, void *result);
 extern const struct sql_probe pg_status_probes[], pg_server_probes[], pg_table_probes[];
 void pg_check_end(struct sql_op *op);
+void pg_append_estimate(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_put_add(struct sql_request *request);
 
 #endif

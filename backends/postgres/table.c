@@ -2,7 +2,7 @@
 /*
  * backends/postgres/table.c - what the server and the table look like
  *
- * The outbox is named once, as text; from then on by the schema in which it was found, whatever search_path says.
+ * The outbox is named once, as text; from then on by the schema in which it was found, whatever search_path has.
  */
 #include <stdio.h>
 #include <string.h>
@@ -41,29 +41,31 @@ enum {
 
 static const char columns_sql[] =
     "SELECT a.attname::text, (CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END)::text, "
-    "pg_catalog.format_type(a.atttypid, NULL), NULL, a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', false "
+    "pg_catalog.format_type(a.atttypid, NULL), NULL, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' "
     "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
     "WHERE a.attrelid = to_regclass($1::text) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
 const struct sql_column_type pg_types[] = {
-    {"25", PG_AS_TEXT, true, NULL},     /* text */
-    {"1043", PG_AS_TEXT, true, NULL},   /* varchar */
-    {"1042", PG_AS_TEXT, true, NULL},   /* char(n) */
-    {"19", PG_AS_TEXT, false, NULL},    /* name */
-    {"114", PG_AS_TEXT, true, NULL},    /* json */
-    {"3802", PG_AS_JSONB, true, NULL},  /* jsonb */
-    {"17", PG_AS_BYTES, true, NULL},    /* bytea */
-    {"20", PG_AS_INT8, false, NULL},    /* bigint */
-    {"23", PG_AS_INT4, false, NULL},    /* integer */
-    {"21", PG_AS_INT2, false, NULL},    /* smallint */
-    {"16", PG_AS_BOOL, false, NULL},    /* boolean */
-    {"700", PG_AS_FLOAT4, false, NULL}, /* real */
-    {"701", PG_AS_FLOAT8, false, NULL}, /* double precision */
-    {"2950", PG_AS_UUID, false, NULL},  /* uuid */
-    {"1184", PG_AS_TIME, false, NULL},  /* timestamptz */
-    {"1114", PG_AS_TIME, false, NULL},  /* timestamp, taken as UTC */
-    {NULL, 0, false, NULL},
-};
+    /* text, varchar, char(n), name, json, jsonb, bytea */
+    {"25", PG_AS_TEXT, true, NULL},
+    {"1043", PG_AS_TEXT, true, NULL},
+    {"1042", PG_AS_TEXT, true, NULL},
+    {"19", PG_AS_TEXT, false, NULL},
+    {"114", PG_AS_TEXT, true, NULL},
+    {"3802", PG_AS_JSONB, true, NULL},
+    {"17", PG_AS_BYTES, true, NULL},
+    /* bigint, integer, smallint, boolean, real, double precision, uuid */
+    {"20", PG_AS_INT8, false, NULL},
+    {"23", PG_AS_INT4, false, NULL},
+    {"21", PG_AS_INT2, false, NULL},
+    {"16", PG_AS_BOOL, false, NULL},
+    {"700", PG_AS_FLOAT4, false, NULL},
+    {"701", PG_AS_FLOAT8, false, NULL},
+    {"2950", PG_AS_UUID, false, NULL},
+    /* timestamptz, timestamp (taken as UTC) */
+    {"1184", PG_AS_TIME, false, NULL},
+    {"1114", PG_AS_TIME, false, NULL},
+    {NULL, 0, false, NULL}};
 
 /* As the first of several statements of a request: two results, of the server and the table, and of the columns. */
 bool pg_put_probe(struct sql_request *request)

@@ -91,13 +91,6 @@ static void on_arming(struct sql_request *request, void *result)
     PQclear(result);
 }
 
-/* A failure of the connection fails the claim as well. */
-static void armed(struct sql_request *request, const struct outbox_error *error)
-{
-    (void)request;
-    (void)error;
-}
-
 /* Takes or releases the lock; its answer comes before that of the claim. */
 static void before(struct sql_store *sql, const struct outbox_claim *claim)
 {
@@ -105,12 +98,8 @@ static void before(struct sql_store *sql, const struct outbox_claim *claim)
     bool wish = claim->flags & OUTBOX_CLAIM_ARM_WAKEUP;
     if (!store->trigger || wish == store->sleeping)
         return;
-    store->arming = (struct sql_request){.what = "arm the wake-up notification",
-                                         .put = put_arming,
-                                         .result = on_arming,
-                                         .done = armed,
-                                         .arg = store,
-                                         .store = sql};
+    store->arming = (struct sql_request){
+        .what = "arm the wake-up notification", .put = put_arming, .result = on_arming, .arg = store, .store = sql};
     sql_lane_submit(sql->reader, &store->arming);
 }
 

@@ -182,7 +182,7 @@ static void less_quiet(struct pg_store *store)
 }
 
 /* The next claim that gives rows, or asks to arm the wake-up, shows whether the last wake-up was useless. */
-static void judge_wakeup(struct pg_store *store, bool asked, bool gave_rows)
+static void learn_from_wakeup(struct pg_store *store, bool asked, bool gave_rows)
 {
     struct pg_wal *wal = &store->wal;
     if (wal->useless && gave_rows)
@@ -236,7 +236,7 @@ static bool after(struct sql_store *sql, const struct outbox_claim *claim, const
     struct pg_wal *wal = &store->wal;
     bool asked = claim->flags & OUTBOX_CLAIM_ARM_WAKEUP, gave_rows = reading->rows > 0;
     note_end(store, reading->log_end);
-    judge_wakeup(store, asked, gave_rows);
+    learn_from_wakeup(store, asked, gave_rows);
     wal->sleeping = asked && !gave_rows && wal->streaming && is_quiet(store);
     if (!wal->sleeping)
         wal->asleep_ns = 0;

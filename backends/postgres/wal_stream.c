@@ -3,10 +3,11 @@
  * backends/postgres/wal_stream.c - a connection on which the server sends its log as to a replica
  *
  * Connect with replication=true, START_REPLICATION PHYSICAL from where the log was seen to end, then messages in COPY
- * BOTH mode: log, which is only noted to have come, and keepalives, which are answered when that is asked for. There is
- * no slot, so the server keeps nothing for us. What came we call written but never flushed: so no commit ever waits for
- * us, whatever synchronous_standby_names says. A server that shuts down waits to hear that all was written, for as long
- * as its wal_sender_timeout: ours is short (dsn.c), so that a relay that hangs does not hold it up.
+ * BOTH mode: log, whose content is ignored, and keepalives, which are answered when the server asks for that. There is
+ * no slot, so the server keeps no log for the relay. Received log is reported as written but never as flushed: so no
+ * commit waits for the relay, whatever synchronous_standby_names is. A server that shuts down waits until the relay
+ * reports all log as written, for as long as its wal_sender_timeout: that is short (dsn.c), so that a relay that hangs
+ * does not delay the shutdown.
  *
  * Fails when connecting fails (the role, pg_hba.conf, max_wal_senders, a pooler), when the server ends the stream, and
  * when it does not answer.
@@ -17,7 +18,7 @@
 #include "store.h"
 
 #define MS UINT64_C(1000000)
-#define ASK_AFTER_NS (2000 * MS) /* of silence: then ask for a word */
+#define ASK_AFTER_NS (2000 * MS) /* without a message: then ask for one */
 #define SILENCE_NS (4000 * MS)   /* without an answer: then the stream is dead */
 enum {
     DATA_HEAD = 25,      /* 'w', where it begins, where the log ends, when it was sent; then the log */
@@ -38,7 +39,7 @@ void pg_wal_end(struct pg_wal *wal)
     pg_conn_close(&wal->conn.lane, NULL); /* there is no request on it */
 }
 
-/* ---- talking ----------------------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 static void reply(struct pg_store *store, bool ask)
 {
@@ -50,7 +51,7 @@ static void reply(struct pg_store *store, bool ask)
     pg_put_int8(text + 25, (uint64_t)((t.tv_sec - EPOCH) * 1000000 + t.tv_nsec / 1000));
     text[REPLY_SIZE - 1] = ask;
     if (PQputCopyData(store->wal.conn.pg, text, sizeof text) == 1)
-        pg_conn_flush(&store->wal.conn); /* if not, the silence will tell */
+        pg_conn_flush(&store->wal.conn); /* if not, the answer will not come */
 }
 
 static void ask(struct pg_store *store)
@@ -59,7 +60,7 @@ static void ask(struct pg_store *store)
     store->wal.asked_ns = store->sql.host->now(store->sql.host);
 }
 
-/* A connection may be gone without a word of it. */
+/* A connection may be gone without notice. */
 void pg_wal_keep_alive(struct pg_store *store)
 {
     struct pg_wal *wal = &store->wal;
@@ -76,7 +77,7 @@ void pg_wal_keep_alive(struct pg_store *store)
     }
 }
 
-/* ---- listening --------------------------------------------------------------------------------------------------- */
+/* ---- receiving --------------------------------------------------------------------------------------------------- */
 
 static void note_received(struct pg_store *store)
 {
@@ -105,7 +106,7 @@ static bool read_data(struct pg_store *store)
         on_message(store, data, size);
         PQfreemem(data);
     } else if (size == -1) {
-        store->wal.streaming = false; /* the server says why */
+        store->wal.streaming = false; /* its reason comes next */
     } else if (size < 0) {
         pg_error_of_conn(&error, what, store->wal.conn.pg);
         fail_stream(store, &error);
@@ -113,7 +114,7 @@ static bool read_data(struct pg_store *store)
     return size != 0;
 }
 
-/* To the wish for a stream; or what comes when it has ended. */
+/* To START_REPLICATION; or the result that comes when the stream has ended. */
 static bool read_answer(struct pg_store *store)
 {
     struct outbox_error error;

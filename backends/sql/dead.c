@@ -38,8 +38,8 @@ const char *obx_sql_dead_what(const struct outbox_dead *dead)
     return what[dead->action];
 }
 
-int obx_sql_dead_judge(const struct outbox_dead *dead, bool table_exists, const char *table_name,
-                       struct outbox_error *error)
+int obx_sql_dead_validate(const struct outbox_dead *dead, bool table_exists, const char *table_name,
+                          struct outbox_error *error)
 {
     if (dead->action > OUTBOX_DEAD_KEYS)
         return outbox_error_set(error, OUTBOX_E_UNSUPPORTED, "dead letters: action %u is not known", dead->action);

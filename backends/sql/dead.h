@@ -35,10 +35,10 @@ struct outbox_bytes *obx_sql_letter_part(struct outbox_dead_letter *letter, int 
 /* What the action does, for errors: "list dead letters". */
 const char *obx_sql_dead_what(const struct outbox_dead *dead);
 /* OUTBOX_OK if the action is known, and its outbox there. */
-int obx_sql_dead_judge(const struct outbox_dead *dead, bool table_exists, const char *table_name,
-                       struct outbox_error *error);
+int obx_sql_dead_validate(const struct outbox_dead *dead, bool table_exists, const char *table_name,
+                          struct outbox_error *error);
 
-/* The topic of a row that is parked, for a column of text: what is none cannot be sent to anywhere in any case. */
+/* The topic of a dead letter, for a column of text; "?" for one that is not ASCII, which no broker accepts. */
 struct outbox_bytes obx_sql_dead_topic(const struct outbox_dead_row *row);
 struct outbox_bytes obx_sql_dead_reason(const struct outbox_dead_row *row); /* never null */
 

@@ -16,7 +16,7 @@ bool obx_sql_field_required(int index)
     return index != OBX_SQL_FIELD_ID && index != OBX_SQL_FIELD_HEADERS;
 }
 
-int obx_sql_add_judge(const struct outbox_add *add, struct outbox_error *error)
+int obx_sql_add_validate(const struct outbox_add *add, struct outbox_error *error)
 {
     for (uint32_t e = 0; e < add->count; e++)
         for (int i = 1; i < 4; i++)

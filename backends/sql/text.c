@@ -71,11 +71,11 @@ void obx_sql_text_literal(struct obx_sql_text *text, const char *value)
     quoted(text, value, '\'', text->dialect == OBX_SQL_MYSQL);
 }
 
-static void number(struct obx_sql_text *text, int value)
+void obx_sql_text_int(struct obx_sql_text *text, int64_t value)
 {
-    char digits[16];
-    snprintf(digits, sizeof digits, "%d", value);
-    obx_sql_text_puts(text, digits);
+    char digits[24];
+    int size = snprintf(digits, sizeof digits, "%lld", (long long)value);
+    obx_sql_text_add(text, digits, (size_t)size);
 }
 
 void obx_sql_text_format(struct obx_sql_text *text, const char *format, ...)
@@ -99,7 +99,7 @@ void obx_sql_text_format(struct obx_sql_text *text, const char *format, ...)
             obx_sql_text_puts(text, va_arg(list, const char *));
             break;
         case 'd':
-            number(text, va_arg(list, int));
+            obx_sql_text_int(text, va_arg(list, int));
             break;
         default:
             obx_sql_text_puts(text, "%");
@@ -115,7 +115,7 @@ const char *obx_sql_text_get(const struct obx_sql_text *text)
     return text->data ? text->data : "";
 }
 
-void obx_sql_text_tell(struct obx_sql_text *text, void (*line)(void *arg, const char *text), void *arg)
+void obx_sql_text_lines(struct obx_sql_text *text, void (*line)(void *arg, const char *text), void *arg)
 {
     char *end;
     for (char *at = text->data; at; at = end) {

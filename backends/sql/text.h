@@ -30,11 +30,13 @@ void obx_sql_text_name(struct obx_sql_text *text, const char *name);
 void obx_sql_text_table(struct obx_sql_text *text, const char *schema, const char *table);
 /* A string literal. Only for what is not a value of an event: those are parameters. */
 void obx_sql_text_literal(struct obx_sql_text *text, const char *value);
+/* Digits. */
+void obx_sql_text_int(struct obx_sql_text *text, int64_t value);
 /* A template: %n a name, %l a literal, %s a piece of SQL as it is, %d an int, %% a percent sign. */
 void obx_sql_text_format(struct obx_sql_text *text, const char *format, ...);
 
 const char *obx_sql_text_get(const struct obx_sql_text *text); /* never NULL */
 /* Line by line; the text is used up. */
-void obx_sql_text_tell(struct obx_sql_text *text, void (*line)(void *arg, const char *text), void *arg);
+void obx_sql_text_lines(struct obx_sql_text *text, void (*line)(void *arg, const char *text), void *arg);
 
 #endif

@@ -33,14 +33,14 @@ void sim_rows_look(struct sim_request *request)
     struct sim_rows *rows = &request->rows;
     const struct outbox_claim *claim = request->args;
     bool due = sim->now_ns - store->looked_ns >= LOOK_AGE_NS &&
-               obx_sql_gaps_want_proof(&store->holes, sim->now_ns, LOOK_AGE_NS);
+               obx_sql_gaps_resolution_due(&store->holes, sim->now_ns, LOOK_AGE_NS);
     if (!sim->plan.sql || claim->positions || !due)
         return;
     rows->looked = true;
     for (uint32_t i = 0; i < SIM_TXNS; i++) {
         const struct sim_txn *txn = &sim->db->txns[i];
         if (txn->open && txn->locks)
-            rows->holders[rows->holder_count++] = (struct obx_sql_holder){txn->name, txn->xid};
+            rows->holders[rows->holder_count++] = (struct obx_sql_writer){txn->name, txn->xid};
     }
 }
 
@@ -230,7 +230,7 @@ static enum obx_sql_accepted accept(struct sim_store *store, struct sim_rows *ro
     rows->snapshot.active = rows->active;
     if (rows->looked) {
         store->looked_ns = sim->now_ns;
-        obx_sql_gaps_prove(&store->holes, rows->holders, rows->holder_count);
+        obx_sql_gaps_resolve(&store->holes, rows->holders, rows->holder_count);
     }
     return obx_sql_gaps_accept(&store->holes, &seen);
 }

@@ -38,7 +38,7 @@ struct sim_rows {
     uint64_t active[SIM_TXNS];
     struct obx_sql_snapshot snapshot;
     bool looked;
-    struct obx_sql_holder holders[SIM_TXNS];
+    struct obx_sql_writer holders[SIM_TXNS];
     uint32_t holder_count;
 };
 

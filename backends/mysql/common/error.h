@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/mysql/common/error.h - what the client library and the server say, as error values of outbox */
+/* backends/mysql/common/error.h - errors of the client library and the server, as error values of outbox */
 #ifndef OBX_BACKENDS_MYSQL_COMMON_ERROR_H
 #define OBX_BACKENDS_MYSQL_COMMON_ERROR_H
 

@@ -10,7 +10,7 @@
 
 #include <outbox/plugin.h>
 
-/* Two digits for each byte; no NUL behind. Returns the end. */
+/* Two digits for each byte; no NUL after them. Returns the end. */
 char *mys_hex(char *to, const void *from, size_t size);
 /* Neither overlong forms nor surrogates. Null is. */
 bool mys_is_utf8(struct outbox_bytes value);

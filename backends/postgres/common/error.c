@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/common/error.c - SQLSTATEs become codes; texts become one line that says what to do where we know
- */
+/* backends/postgres/common/error.c - SQLSTATEs become codes; texts become one line, with advice where there is any */
 #include "error.h"
 
 #include <ctype.h>
@@ -47,7 +46,7 @@ static unsigned find(const char *state)
     return i;
 }
 
-/* OUTBOX_E_IO for those that say nothing to a relay. */
+/* OUTBOX_E_IO for those that mean nothing to a relay. */
 static int code_of(const char *state)
 {
     unsigned i = find(state);
@@ -119,19 +118,19 @@ static void find_state(const char *text, char state[6])
     }
 }
 
-/* What libpq itself says of TLS: these are as little a matter of waiting as a wrong password is. */
+/* Libpq's own errors about TLS: like a wrong password, they do not go away by waiting. */
 static const char *advice_on_tls(const char *text)
 {
     static const struct {
         const char *words, *advice;
-    } troubles[] = {
+    } known[] = {
         {"certificate verify failed", "; set sslrootcert to the authority that signed the server's certificate"},
         {"does not match host name", "; name the host in the dsn as its certificate does"},
         {"server does not support SSL", "; turn ssl on at the server, or write sslmode=disable into the dsn"},
     };
-    for (unsigned i = 0; i < sizeof troubles / sizeof *troubles; i++)
-        if (strstr(text, troubles[i].words))
-            return troubles[i].advice;
+    for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
+        if (strstr(text, known[i].words))
+            return known[i].advice;
     return NULL;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/common/error.h - what libpq and the server say, as error values of outbox */
+/* backends/postgres/common/error.h - errors of libpq and the server, as error values of outbox */
 #ifndef OBX_BACKENDS_POSTGRES_COMMON_ERROR_H
 #define OBX_BACKENDS_POSTGRES_COMMON_ERROR_H
 

@@ -1,46 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/gaps/gaps.c - the hole tracker: taking in what claims show
+ * backends/sql/gaps/gaps.c - the gap tracker: taking in what claims show
  *
- * A claim's result is taken in by one pass over the hot holes and the ids, into a scratch list that then changes
+ * A claim's result is taken in by one pass over the hot gaps and the ids, into a scratch list that then changes
  * places with the hot list. All memory that this can need is reserved first: a failure leaves everything as it was.
  */
 #include "sql/gaps/gaps.h"
 
-void obx_sql_gaps_init(struct obx_sql_gaps *holes, const struct outbox_host *host, uint64_t cold_after_ns)
+void obx_sql_gaps_init(struct obx_sql_gaps *gaps, const struct outbox_host *host, uint64_t cold_after_ns)
 {
-    *holes = (struct obx_sql_gaps){.host = host, .cold_after_ns = cold_after_ns, .cold_first = UINT64_MAX};
+    *gaps = (struct obx_sql_gaps){.host = host, .cold_after_ns = cold_after_ns, .cold_first = UINT64_MAX};
 }
 
-void obx_sql_gaps_free(struct obx_sql_gaps *holes)
+void obx_sql_gaps_free(struct obx_sql_gaps *gaps)
 {
-    const struct outbox_host *host = holes->host;
+    const struct outbox_host *host = gaps->host;
     if (!host)
         return;
-    host->release(host, holes->hot.items);
-    host->release(host, holes->cold.items);
-    host->release(host, holes->next.items);
-    host->release(host, holes->move.items);
-    host->release(host, holes->followed);
-    host->release(host, holes->watched);
-    *holes = (struct obx_sql_gaps){0};
+    host->release(host, gaps->hot.items);
+    host->release(host, gaps->cold.items);
+    host->release(host, gaps->next.items);
+    host->release(host, gaps->move.items);
+    host->release(host, gaps->tracked);
+    host->release(host, gaps->cold_writers);
+    *gaps = (struct obx_sql_gaps){0};
 }
 
-static void forget_cold(struct obx_sql_gaps *holes)
+static void clear_cold(struct obx_sql_gaps *gaps)
 {
-    holes->cold.count = 0;
-    holes->cold_first = UINT64_MAX;
-    holes->cold_bound = 0;
-    holes->watched_count = 0;
+    gaps->cold.count = 0;
+    gaps->cold_first = UINT64_MAX;
+    gaps->cold_bound = 0;
+    gaps->cold_writer_count = 0;
 }
 
-void obx_sql_gaps_reset(struct obx_sql_gaps *holes)
+void obx_sql_gaps_reset(struct obx_sql_gaps *gaps)
 {
-    holes->hi = 0;
-    holes->hot.count = 0;
-    holes->followed_count = 0;
-    holes->proving = false;
-    forget_cold(holes);
+    gaps->hi = 0;
+    gaps->hot.count = 0;
+    gaps->tracked_count = 0;
+    gaps->resolving = false;
+    clear_cold(gaps);
 }
 
 static bool reserve(const struct outbox_host *host, struct obx_sql_gap_list *list, uint32_t need)
@@ -48,11 +48,11 @@ static bool reserve(const struct outbox_host *host, struct obx_sql_gap_list *lis
     return obx_sql_grow(host, (void **)&list->items, &list->room, need, sizeof *list->items);
 }
 
-/* lo .. hi, otherwise like `hole`. */
-static void put(struct obx_sql_gap_list *list, int64_t lo, int64_t hi, const struct obx_sql_gap *hole)
+/* lo .. hi, otherwise like `gap`. */
+static void append(struct obx_sql_gap_list *list, int64_t lo, int64_t hi, const struct obx_sql_gap *gap)
 {
     struct obx_sql_gap *to = &list->items[list->count++];
-    *to = *hole;
+    *to = *gap;
     to->lo = lo;
     to->hi = hi;
 }
@@ -74,157 +74,157 @@ static void merge(struct obx_sql_gap_list *to, const struct obx_sql_gap_list *fr
         to->items[--at] = i && to->items[i - 1].lo > from->items[j - 1].lo ? to->items[--i] : from->items[--j];
 }
 
-static bool warm_up(struct obx_sql_gaps *holes)
+static bool warm_up(struct obx_sql_gaps *gaps)
 {
-    if (!reserve(holes->host, &holes->hot, holes->hot.count + holes->cold.count))
+    if (!reserve(gaps->host, &gaps->hot, gaps->hot.count + gaps->cold.count))
         return false;
-    merge(&holes->hot, &holes->cold);
-    forget_cold(holes);
+    merge(&gaps->hot, &gaps->cold);
+    clear_cold(gaps);
     return true;
 }
 
-/* Is each watched transaction still in progress in this snapshot? */
-static bool all_active(const struct obx_sql_gaps *holes, const struct obx_sql_snapshot *snapshot)
+/* Is each cold writer still in progress in this snapshot? */
+static bool all_active(const struct obx_sql_gaps *gaps, const struct obx_sql_snapshot *snapshot)
 {
     uint32_t j = 0;
-    for (uint32_t i = 0; i < holes->watched_count; i++) {
-        while (j < snapshot->active_count && snapshot->active[j] < holes->watched[i])
+    for (uint32_t i = 0; i < gaps->cold_writer_count; i++) {
+        while (j < snapshot->active_count && snapshot->active[j] < gaps->cold_writers[i])
             j++;
-        if (j == snapshot->active_count || snapshot->active[j] != holes->watched[i])
+        if (j == snapshot->active_count || snapshot->active[j] != gaps->cold_writers[i])
             return false;
     }
     return true;
 }
 
-/* Could this claim have given these ids? */
-static bool plausible(const struct obx_sql_gaps *holes, const struct obx_sql_seen *seen)
+/* Could this claim have found these ids? */
+static bool plausible(const struct obx_sql_gaps *gaps, const struct obx_sql_seen *seen)
 {
     uint32_t at = 0;
     for (uint32_t i = 0; i < seen->count; i++) {
         int64_t id = seen->ids[i];
         if (id < 1 || (i && id <= seen->ids[i - 1]))
             return false;
-        if (id > holes->hi)
+        if (id > gaps->hi)
             continue;
-        while (at < holes->hot.count && holes->hot.items[at].hi < id)
+        while (at < gaps->hot.count && gaps->hot.items[at].hi < id)
             at++;
-        if (at == holes->hot.count || holes->hot.items[at].lo > id)
+        if (at == gaps->hot.count || gaps->hot.items[at].lo > id)
             return false;
     }
     return true;
 }
 
-/* Cut the ids seen out of the holes, and note the new holes above hi. Returns the new hi. */
-static int64_t cut(const struct obx_sql_gaps *holes, const struct obx_sql_seen *seen, struct obx_sql_gap_list *to)
+/* Cut the ids seen out of the gaps, and note the new gaps above hi. Returns the new hi. */
+static int64_t cut(const struct obx_sql_gaps *gaps, const struct obx_sql_seen *seen, struct obx_sql_gap_list *to)
 {
     uint32_t i = 0;
     to->count = 0;
-    for (uint32_t h = 0; h < holes->hot.count; h++) {
-        const struct obx_sql_gap *hole = &holes->hot.items[h];
-        int64_t lo = hole->lo;
-        for (; i < seen->count && seen->ids[i] <= hole->hi; i++) {
+    for (uint32_t h = 0; h < gaps->hot.count; h++) {
+        const struct obx_sql_gap *gap = &gaps->hot.items[h];
+        int64_t lo = gap->lo;
+        for (; i < seen->count && seen->ids[i] <= gap->hi; i++) {
             if (seen->ids[i] > lo)
-                put(to, lo, seen->ids[i] - 1, hole);
+                append(to, lo, seen->ids[i] - 1, gap);
             lo = seen->ids[i] + 1;
         }
-        if (lo <= hole->hi)
-            put(to, lo, hole->hi, hole);
+        if (lo <= gap->hi)
+            append(to, lo, gap->hi, gap);
     }
-    int64_t hi = holes->hi;
+    int64_t hi = gaps->hi;
     const struct obx_sql_gap noted = {.noted_ns = seen->now_ns};
     for (; i < seen->count; i++) {
         if (seen->ids[i] > hi + 1)
-            put(to, hi + 1, seen->ids[i] - 1, &noted);
+            append(to, hi + 1, seen->ids[i] - 1, &noted);
         hi = seen->ids[i];
     }
     return hi;
 }
 
-/* Is none of those that can fill this proven hole still in progress? */
-static bool is_dead(const struct obx_sql_gap *hole, const struct obx_sql_snapshot *snapshot)
+/* Is no transaction that can fill this resolved gap still in progress? */
+static bool is_unfillable(const struct obx_sql_gap *gap, const struct obx_sql_snapshot *snapshot)
 {
-    if (hole->first >= hole->bound || hole->bound <= snapshot->xmin)
+    if (gap->first >= gap->bound || gap->bound <= snapshot->xmin)
         return true;
-    if (hole->bound > snapshot->xmax)
+    if (gap->bound > snapshot->xmax)
         return false;
     uint32_t low = 0, high = snapshot->active_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (snapshot->active[middle] < hole->first)
+        if (snapshot->active[middle] < gap->first)
             low = middle + 1;
         else
             high = middle;
     }
-    return low == snapshot->active_count || snapshot->active[low] >= hole->bound;
+    return low == snapshot->active_count || snapshot->active[low] >= gap->bound;
 }
 
-/* Of the holes that this claim has looked through: drop those that nobody can fill, and let old ones go cold. */
-static void sort_out(struct obx_sql_gaps *holes, const struct obx_sql_seen *seen, struct obx_sql_gap_list *list)
+/* Of the gaps that this claim has read: retire those that no transaction can fill, and let old ones go cold. */
+static void retire_unfillable(struct obx_sql_gaps *gaps, const struct obx_sql_seen *seen, struct obx_sql_gap_list *list)
 {
-    int64_t looked = seen->truncated ? (seen->count ? seen->ids[seen->count - 1] : 0) : INT64_MAX;
+    int64_t read_to = seen->truncated ? (seen->count ? seen->ids[seen->count - 1] : 0) : INT64_MAX;
     uint32_t kept = 0;
-    holes->move.count = 0;
+    gaps->move.count = 0;
     for (uint32_t i = 0; i < list->count; i++) {
-        struct obx_sql_gap hole = list->items[i];
-        bool through = hole.hi <= looked && hole.proof == OBX_SQL_PROVEN;
-        bool old = seen->now_ns - hole.noted_ns >= holes->cold_after_ns && hole.bound <= seen->snapshot.xmax;
-        if (through && is_dead(&hole, &seen->snapshot))
+        struct obx_sql_gap gap = list->items[i];
+        bool through = gap.hi <= read_to && gap.resolution == OBX_SQL_RESOLVED;
+        bool old = seen->now_ns - gap.noted_ns >= gaps->cold_after_ns && gap.bound <= seen->snapshot.xmax;
+        if (through && is_unfillable(&gap, &seen->snapshot))
             continue;
         if (through && old)
-            put(&holes->move, hole.lo, hole.hi, &hole);
+            append(&gaps->move, gap.lo, gap.hi, &gap);
         else
-            list->items[kept++] = hole;
+            list->items[kept++] = gap;
     }
     list->count = kept;
 }
 
 /* Take in what goes cold; there is room. */
-static void cool(struct obx_sql_gaps *holes)
+static void cool(struct obx_sql_gaps *gaps)
 {
-    for (uint32_t i = 0; i < holes->move.count; i++) {
-        const struct obx_sql_gap *hole = &holes->move.items[i];
-        if (hole->first < holes->cold_first)
-            holes->cold_first = hole->first;
-        if (hole->bound > holes->cold_bound)
-            holes->cold_bound = hole->bound;
+    for (uint32_t i = 0; i < gaps->move.count; i++) {
+        const struct obx_sql_gap *gap = &gaps->move.items[i];
+        if (gap->first < gaps->cold_first)
+            gaps->cold_first = gap->first;
+        if (gap->bound > gaps->cold_bound)
+            gaps->cold_bound = gap->bound;
     }
-    merge(&holes->cold, &holes->move);
+    merge(&gaps->cold, &gaps->move);
 }
 
-/* The transactions in progress in this snapshot that could fill a cold hole. */
-static void watch(struct obx_sql_gaps *holes, const struct obx_sql_snapshot *snapshot)
+/* The transactions in progress in this snapshot that could fill a cold gap. */
+static void note_cold_writers(struct obx_sql_gaps *gaps, const struct obx_sql_snapshot *snapshot)
 {
-    holes->watched_count = 0;
+    gaps->cold_writer_count = 0;
     for (uint32_t i = 0; i < snapshot->active_count; i++)
-        if (snapshot->active[i] >= holes->cold_first && snapshot->active[i] < holes->cold_bound)
-            holes->watched[holes->watched_count++] = snapshot->active[i];
+        if (snapshot->active[i] >= gaps->cold_first && snapshot->active[i] < gaps->cold_bound)
+            gaps->cold_writers[gaps->cold_writer_count++] = snapshot->active[i];
 }
 
-static bool reserve_all(struct obx_sql_gaps *holes, const struct obx_sql_seen *seen)
+static bool reserve_all(struct obx_sql_gaps *gaps, const struct obx_sql_seen *seen)
 {
-    const struct outbox_host *host = holes->host;
-    uint32_t most = holes->hot.count + seen->count;
-    return reserve(host, &holes->next, most) && reserve(host, &holes->move, most) &&
-           reserve(host, &holes->cold, holes->cold.count + most) &&
-           obx_sql_grow(host, (void **)&holes->watched, &holes->watched_room, seen->snapshot.active_count,
-                        sizeof *holes->watched);
+    const struct outbox_host *host = gaps->host;
+    uint32_t most = gaps->hot.count + seen->count;
+    return reserve(host, &gaps->next, most) && reserve(host, &gaps->move, most) &&
+           reserve(host, &gaps->cold, gaps->cold.count + most) &&
+           obx_sql_grow(host, (void **)&gaps->cold_writers, &gaps->cold_writer_room, seen->snapshot.active_count,
+                        sizeof *gaps->cold_writers);
 }
 
-enum obx_sql_accepted obx_sql_gaps_accept(struct obx_sql_gaps *holes, const struct obx_sql_seen *seen)
+enum obx_sql_accepted obx_sql_gaps_accept(struct obx_sql_gaps *gaps, const struct obx_sql_seen *seen)
 {
-    if (!all_active(holes, &seen->snapshot))
-        return warm_up(holes) ? OBX_SQL_ASK_AGAIN : OBX_SQL_NO_MEMORY;
-    if (!plausible(holes, seen))
+    if (!all_active(gaps, &seen->snapshot))
+        return warm_up(gaps) ? OBX_SQL_ASK_AGAIN : OBX_SQL_NO_MEMORY;
+    if (!plausible(gaps, seen))
         return OBX_SQL_IMPOSSIBLE;
-    if (!reserve_all(holes, seen))
+    if (!reserve_all(gaps, seen))
         return OBX_SQL_NO_MEMORY;
-    holes->hi = cut(holes, seen, &holes->next);
-    swap(&holes->next, &holes->hot);
-    sort_out(holes, seen, &holes->hot);
-    if (holes->move.count)
-        cool(holes);
-    if (holes->cold.count)
-        watch(holes, &seen->snapshot);
+    gaps->hi = cut(gaps, seen, &gaps->next);
+    swap(&gaps->next, &gaps->hot);
+    retire_unfillable(gaps, seen, &gaps->hot);
+    if (gaps->move.count)
+        cool(gaps);
+    if (gaps->cold.count)
+        note_cold_writers(gaps, &seen->snapshot);
     return OBX_SQL_ACCEPTED;
 }
 
@@ -241,38 +241,38 @@ static bool list_contains(const struct obx_sql_gap_list *list, int64_t id)
     return low < list->count && list->items[low].lo <= id;
 }
 
-bool obx_sql_gaps_contain(const struct obx_sql_gaps *holes, int64_t id)
+bool obx_sql_gaps_contain(const struct obx_sql_gaps *gaps, int64_t id)
 {
-    return list_contains(&holes->hot, id) || list_contains(&holes->cold, id);
+    return list_contains(&gaps->hot, id) || list_contains(&gaps->cold, id);
 }
 
-/* lo .. hi without the holes there are and without `given`, as a set. */
-static bool find_new(const struct obx_sql_gaps *holes, int64_t lo, int64_t hi, const struct obx_sql_ranges *given,
+/* lo .. hi without the gaps there are and without `outstanding`, as a set. */
+static bool find_new(const struct obx_sql_gaps *gaps, int64_t lo, int64_t hi, const struct obx_sql_ranges *outstanding,
                      struct obx_sql_ranges *found)
 {
-    bool fine = obx_sql_ranges_add(holes->host, found, lo, hi);
-    for (uint32_t i = 0; fine && i < holes->hot.count; i++)
-        fine = obx_sql_ranges_remove(holes->host, found, holes->hot.items[i].lo, holes->hot.items[i].hi);
-    for (uint32_t i = 0; fine && given && i < given->count; i++)
-        fine = obx_sql_ranges_remove(holes->host, found, given->items[i].lo, given->items[i].hi);
+    bool fine = obx_sql_ranges_add(gaps->host, found, lo, hi);
+    for (uint32_t i = 0; fine && i < gaps->hot.count; i++)
+        fine = obx_sql_ranges_remove(gaps->host, found, gaps->hot.items[i].lo, gaps->hot.items[i].hi);
+    for (uint32_t i = 0; fine && outstanding && i < outstanding->count; i++)
+        fine = obx_sql_ranges_remove(gaps->host, found, outstanding->items[i].lo, outstanding->items[i].hi);
     return fine;
 }
 
-bool obx_sql_gaps_reopen(struct obx_sql_gaps *holes, int64_t lo, int64_t hi, uint64_t now_ns,
-                         const struct obx_sql_ranges *given)
+bool obx_sql_gaps_reopen(struct obx_sql_gaps *gaps, int64_t lo, int64_t hi, uint64_t now_ns,
+                         const struct obx_sql_ranges *outstanding)
 {
     const struct obx_sql_gap noted = {.noted_ns = now_ns};
     struct obx_sql_ranges found = {0};
-    if (hi > holes->hi)
-        hi = holes->hi;
-    bool fine = warm_up(holes) && (lo > hi || find_new(holes, lo, hi, given, &found)) &&
-                reserve(holes->host, &holes->next, found.count) &&
-                reserve(holes->host, &holes->hot, holes->hot.count + found.count);
-    holes->next.count = 0;
+    if (hi > gaps->hi)
+        hi = gaps->hi;
+    bool fine = warm_up(gaps) && (lo > hi || find_new(gaps, lo, hi, outstanding, &found)) &&
+                reserve(gaps->host, &gaps->next, found.count) &&
+                reserve(gaps->host, &gaps->hot, gaps->hot.count + found.count);
+    gaps->next.count = 0;
     for (uint32_t i = 0; fine && i < found.count; i++)
-        put(&holes->next, found.items[i].lo, found.items[i].hi, &noted);
+        append(&gaps->next, found.items[i].lo, found.items[i].hi, &noted);
     if (fine)
-        merge(&holes->hot, &holes->next);
-    obx_sql_ranges_free(holes->host, &found);
+        merge(&gaps->hot, &gaps->next);
+    obx_sql_ranges_free(gaps->host, &found);
     return fine;
 }

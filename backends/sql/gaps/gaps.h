@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/gaps/gaps.h - how far an outbox was read, and which ids below that may still come
+ * backends/sql/gaps/gaps.h - how far an outbox was read, and which lower ids may still appear
  *
- * Ids are drawn at insert and become visible at commit. The tracker keeps `hi`, the highest id seen, and the holes:
+ * Ids are drawn at insert and become visible at commit. The tracker keeps `hi`, the highest id seen, and the gaps:
  * ranges of ids below it that were not seen. A claim is one statement, so one snapshot, that reads
  *
- *     id > hi  or  id in a hole    order by id    limit n
+ *     id > hi  or  id in a gap    order by id    limit n
  *
- * and every result is handed to accept(). Whatever is visible is then either given or will be found by a later claim;
- * and since a snapshot that shows an event shows those that it depends on, order per key holds as well.
+ * and accept() takes every result in. A visible row is then either claimed, or a later claim finds it. A snapshot that
+ * shows an event also shows the events that it depends on: so order per key holds as well.
  *
- * FORGETTING. Most holes are rolled-back transactions and stay empty for ever. An id was drawn before a higher one
- * was seen, by a transaction that holds a lock on the table from before the draw until its end. So who holds such a
- * lock at some moment after the hole was noted are all that can ever fill it. prove() is told of them. A holder that
- * has no transaction id yet is followed until it ends or gets one; then the hole's fillers are known to lie in a
- * range of transaction ids, and the first claim whose snapshot has none of them in progress has seen all that there
- * will be. A snapshot's xmax alone is no such bound: transactions that have an id but no later one has ended are at
- * or above it. docs/decisions/ tells more.
+ * RETIRING. Most gaps are rolled-back transactions and stay empty. An id was drawn before a higher one was seen, by a
+ * transaction that holds a lock on the table from before the draw until its end. Only transactions holding that lock at
+ * some later moment can fill the gap: resolve() gets these writers. A writer without a transaction id is tracked until
+ * it ends or gets one. Then the writers that can fill the gap lie in a range of transaction ids. The first claim whose
+ * snapshot has none of them in progress has seen all rows of the gap. A snapshot's xmax alone is no such bound: a
+ * transaction that has an id is at or above it while no later one has ended. See docs/decisions/010.
  *
- * HOT AND COLD. A transaction that stays open for long keeps holes open, thousands of them beside many rollbacks. To
- * keep claims at a flat cost, proven holes of some age go cold: they are left out of the claim, and the transactions
- * that could fill them are remembered ("watched"). If accept() finds that one of these has ended, it takes nothing
- * in and asks for the same claim again with the cold holes in it. So nothing is given out of a snapshot that could
- * show a row of a cold hole.
+ * HOT AND COLD. A transaction that stays open for long keeps gaps open, thousands of them where many others roll back.
+ * To keep the cost of claims flat, resolved gaps of some age go cold: claims leave them out, and the tracker remembers
+ * the transactions that could fill them (cold_writers). When one of these has ended, accept() takes nothing in, and
+ * asks for the same claim again with the cold gaps in it. So no row is claimed from a snapshot that could show a row of
+ * a cold gap.
  *
  * Pure: no I/O, no clock. Errors: no memory (the tracker is then as it was), and results that no claim can have.
  */
@@ -31,15 +30,15 @@
 
 #include "sql/gaps/ranges.h"
 
-enum obx_sql_proof { OBX_SQL_UNPROVEN = 0, OBX_SQL_PROVING, OBX_SQL_PROVEN };
+enum obx_sql_resolution { OBX_SQL_UNRESOLVED = 0, OBX_SQL_RESOLVING, OBX_SQL_RESOLVED };
 
 struct obx_sql_gap {
     int64_t lo;
     int64_t hi;
     uint64_t noted_ns;
-    uint64_t first; /* once proven, only the transactions first .. bound - 1 can fill it */
+    uint64_t first; /* once resolved, only the transactions first .. bound - 1 can fill it */
     uint64_t bound;
-    uint32_t proof; /* enum obx_sql_proof */
+    uint32_t resolution; /* enum obx_sql_resolution */
 };
 
 /* A snapshot as Postgres shows it: ended below xmin, not ended from xmax on, and in between ended but for `active`. */
@@ -51,7 +50,7 @@ struct obx_sql_snapshot {
 };
 
 /* A transaction that holds a writer's lock on the table; once for each of its ids, if it has subtransactions. */
-struct obx_sql_holder {
+struct obx_sql_writer {
     uint64_t name; /* any that is never used again for another transaction */
     uint64_t xid;  /* 0: none yet */
     /* Not 0: a session. Its transaction may go on under one other name, the next above that any of the session bears:
@@ -59,8 +58,8 @@ struct obx_sql_holder {
     uint64_t session;
 };
 
-/* A holder that had no transaction id yet. */
-struct obx_sql_followed {
+/* A writer that had no transaction id yet. */
+struct obx_sql_tracked_writer {
     uint64_t name;
     uint64_t session; /* 0: it keeps its name */
 };
@@ -76,36 +75,36 @@ struct obx_sql_gaps {
     int64_t hi;
     uint64_t cold_after_ns;
     struct obx_sql_gap_list hot;  /* in every claim */
-    struct obx_sql_gap_list cold; /* not, until a watched transaction ends */
+    struct obx_sql_gap_list cold; /* in none, until a cold writer ends */
     struct obx_sql_gap_list next; /* scratch: what becomes the hot list */
     struct obx_sql_gap_list move; /* scratch: what goes cold now */
 
-    struct obx_sql_followed *followed;
-    uint32_t followed_count;
-    uint32_t followed_room;
-    bool proving;   /* holes in the state PROVING wait for them */
+    struct obx_sql_tracked_writer *tracked;
+    uint32_t tracked_count;
+    uint32_t tracked_room;
+    bool resolving; /* gaps in the state RESOLVING wait for them */
     uint64_t first; /* the range so far */
     uint64_t bound;
 
-    uint64_t cold_first; /* the union of the ranges of the cold holes */
+    uint64_t cold_first; /* the union of the ranges of the cold gaps */
     uint64_t cold_bound;
-    uint64_t *watched; /* transactions in it that were in progress in the last snapshot, ascending */
-    uint32_t watched_count;
-    uint32_t watched_room;
+    uint64_t *cold_writers; /* transactions in it that were in progress in the last snapshot, ascending */
+    uint32_t cold_writer_count;
+    uint32_t cold_writer_room;
 };
 
-void obx_sql_gaps_init(struct obx_sql_gaps *holes, const struct outbox_host *host, uint64_t cold_after_ns);
-void obx_sql_gaps_free(struct obx_sql_gaps *holes);
-/* Forget everything: the next claim begins with the first row. */
-void obx_sql_gaps_reset(struct obx_sql_gaps *holes);
+void obx_sql_gaps_init(struct obx_sql_gaps *gaps, const struct outbox_host *host, uint64_t cold_after_ns);
+void obx_sql_gaps_free(struct obx_sql_gaps *gaps);
+/* Drop everything: the next claim begins with the first row. */
+void obx_sql_gaps_reset(struct obx_sql_gaps *gaps);
 
-/* Are there holes for which a look at the locks is due: noted age_ns ago, or waiting for holders that are followed? */
-bool obx_sql_gaps_want_proof(const struct obx_sql_gaps *holes, uint64_t now_ns, uint64_t age_ns);
-/* Who held a writer's lock on the table at one moment after the last accept() and before the next claim was sent. */
-bool obx_sql_gaps_prove(struct obx_sql_gaps *holes, const struct obx_sql_holder *holders, uint32_t count);
-/* For databases that show rows of transactions in flight, and nothing better: of the holes noted at before_ns or
+/* Are there gaps that need an inspection of the writers: noted age_ns ago, or waiting for tracked writers? */
+bool obx_sql_gaps_resolution_due(const struct obx_sql_gaps *gaps, uint64_t now_ns, uint64_t age_ns);
+/* writers: all that held a writer's lock on the table at one moment between the last accept() and the next claim. */
+bool obx_sql_gaps_resolve(struct obx_sql_gaps *gaps, const struct obx_sql_writer *writers, uint32_t count);
+/* For databases that show rows of transactions in flight, and nothing better: of the gaps noted at before_ns or
  * earlier, keep only these ids (ascending), which were seen to be in flight after the last accept(). */
-bool obx_sql_gaps_expire(struct obx_sql_gaps *holes, uint64_t before_ns, const int64_t *flying, uint32_t count);
+bool obx_sql_gaps_expire(struct obx_sql_gaps *gaps, uint64_t before_ns, const int64_t *in_flight, uint32_t count);
 
 struct obx_sql_seen {
     const int64_t *ids; /* ascending */
@@ -117,18 +116,18 @@ struct obx_sql_seen {
 
 enum obx_sql_accepted {
     OBX_SQL_ACCEPTED = 0,
-    OBX_SQL_ASK_AGAIN, /* nothing was taken in; claim again: the cold holes are among the hot ones now */
+    OBX_SQL_ASK_AGAIN, /* nothing was taken in; claim again: the cold gaps are among the hot ones now */
     OBX_SQL_NO_MEMORY, /* nothing was taken in */
     OBX_SQL_IMPOSSIBLE /* ids not ascending, or not asked for; nothing was taken in */
 };
-enum obx_sql_accepted obx_sql_gaps_accept(struct obx_sql_gaps *holes, const struct obx_sql_seen *seen);
+enum obx_sql_accepted obx_sql_gaps_accept(struct obx_sql_gaps *gaps, const struct obx_sql_seen *seen);
 
-/* Is this id in a hole, hot or cold? */
-bool obx_sql_gaps_contain(const struct obx_sql_gaps *holes, int64_t id);
+/* Is this id in a gap, hot or cold? */
+bool obx_sql_gaps_contain(const struct obx_sql_gaps *gaps, int64_t id);
 
-/* Rows were found below hi that no claim could give: a sequence that was set back, ids written by hand. Make lo .. hi
- * a hole, but for what is one already and what is in `given` (NULL: nothing), which must not be given again. */
-bool obx_sql_gaps_reopen(struct obx_sql_gaps *holes, int64_t lo, int64_t hi, uint64_t now_ns,
-                         const struct obx_sql_ranges *given);
+/* Rows were found below hi that no claim could find: a sequence that was set back, ids chosen by hand. Makes lo .. hi a
+ * gap, except ids that are in one already, and those in `outstanding` (NULL: none), which must not be claimed again. */
+bool obx_sql_gaps_reopen(struct obx_sql_gaps *gaps, int64_t lo, int64_t hi, uint64_t now_ns,
+                         const struct obx_sql_ranges *outstanding);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/gaps/outstanding.h - the rows that were given, and are neither settled nor parked
+ * backends/sql/gaps/outstanding.h - the rows that were claimed, and are neither settled nor dead-lettered
  *
- * They are still in the table, so whoever looks there for rows that no claim can find (sql/sweep.h) has to know them.
- * Without memory for all of them there is nothing to compare a table with, until the next rewind: `blind`.
+ * They are still in the table: the stray scan, which looks there for rows that no claim can find, must know them. If
+ * memory for them fails, stray scans are disabled until the next rewind: `incomplete`.
  */
 #ifndef OBX_BACKENDS_SQL_GAPS_OUTSTANDING_H
 #define OBX_BACKENDS_SQL_GAPS_OUTSTANDING_H
@@ -13,22 +13,23 @@
 struct obx_sql_outstanding {
     const struct outbox_host *host;
     struct obx_sql_ranges ids;
-    bool blind;        /* there was no memory for all of them */
-    uint32_t removing; /* settles and parks in flight */
+    bool incomplete;   /* there was no memory for all of them */
+    uint32_t removing; /* settles and moves to the dead letters in flight */
     uint64_t removals; /* and those that have ended */
 };
 
-void obx_sql_outstanding_free(struct obx_sql_outstanding *given);
-void obx_sql_outstanding_reset(struct obx_sql_outstanding *given); /* a rewind: nothing counts as given */
+void obx_sql_outstanding_free(struct obx_sql_outstanding *outstanding);
+void obx_sql_outstanding_reset(struct obx_sql_outstanding *outstanding); /* a rewind: no row counts as claimed */
 
-/* obx_sql_gaps_accept(); what it takes in is given. */
-enum obx_sql_accepted obx_sql_outstanding_accept(struct obx_sql_outstanding *given, struct obx_sql_gaps *holes,
+/* obx_sql_gaps_accept(); the rows that it takes in are outstanding. */
+enum obx_sql_accepted obx_sql_outstanding_accept(struct obx_sql_outstanding *outstanding, struct obx_sql_gaps *gaps,
                                                  const struct obx_sql_seen *seen);
 
-/* Around each settle and park. What is gone by then is said before the end. */
-void obx_sql_outstanding_removing(struct obx_sql_outstanding *given);
-void obx_sql_outstanding_remove(struct obx_sql_outstanding *given, int64_t lo, int64_t hi);
-void obx_sql_outstanding_remove_parked(struct obx_sql_outstanding *given, const struct outbox_dead_letter_rows *park);
-void obx_sql_outstanding_removed(struct obx_sql_outstanding *given);
+/* Around each settle and each move to the dead letters: removing(), remove() of the rows that are gone, removed(). */
+void obx_sql_outstanding_removing(struct obx_sql_outstanding *outstanding);
+void obx_sql_outstanding_remove(struct obx_sql_outstanding *outstanding, int64_t lo, int64_t hi);
+void obx_sql_outstanding_remove_dead_lettered(struct obx_sql_outstanding *outstanding,
+                                              const struct outbox_dead_letter_rows *rows);
+void obx_sql_outstanding_removed(struct obx_sql_outstanding *outstanding);
 
 #endif

@@ -1,72 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sql/gaps/stray_scan.c - the table against what was given */
+/* backends/sql/gaps/stray_scan.c - the table against the outstanding rows */
 #include "sql/gaps/stray_scan.h"
 
 #define MS 1000000ull
-#define COST 200 /* of the time, at most one part in so many goes into sweeps: many dead rows make them slow */
+#define COST 200 /* of the time, at most one part in so many goes into scans: many dead rows make them slow */
 
-static uint64_t now_of(const struct obx_sql_stray_scan *sweep)
+static uint64_t now_of(const struct obx_sql_stray_scan *scan)
 {
-    return sweep->holes->host->now(sweep->holes->host);
+    return scan->gaps->host->now(scan->gaps->host);
 }
 
-void obx_sql_stray_scan_reset(struct obx_sql_stray_scan *sweep)
+void obx_sql_stray_scan_reset(struct obx_sql_stray_scan *scan)
 {
-    sweep->cursor = sweep->before_first;
-    sweep->stale = sweep->busy;
-    sweep->due_ns = now_of(sweep) + (uint64_t)sweep->pause_ms * MS;
+    scan->cursor = scan->before_first;
+    scan->stale = scan->busy;
+    scan->due_ns = now_of(scan) + (uint64_t)scan->pause_ms * MS;
 }
 
-bool obx_sql_stray_scan_due(const struct obx_sql_stray_scan *sweep)
+bool obx_sql_stray_scan_due(const struct obx_sql_stray_scan *scan)
 {
-    return !sweep->busy && !sweep->given->blind && !sweep->given->removing && now_of(sweep) >= sweep->due_ns;
+    return !scan->busy && !scan->outstanding->incomplete && !scan->outstanding->removing &&
+           now_of(scan) >= scan->due_ns;
 }
 
-void obx_sql_stray_scan_begin(struct obx_sql_stray_scan *sweep)
+void obx_sql_stray_scan_begin(struct obx_sql_stray_scan *scan)
 {
-    sweep->busy = true;
-    sweep->stale = false;
-    sweep->begun_ns = now_of(sweep);
-    sweep->removals = sweep->given->removals;
+    scan->busy = true;
+    scan->stale = false;
+    scan->begun_ns = now_of(scan);
+    scan->removals = scan->outstanding->removals;
 }
 
-static bool is_worthless(const struct obx_sql_stray_scan *sweep)
+static bool is_worthless(const struct obx_sql_stray_scan *scan)
 {
-    const struct obx_sql_outstanding *given = sweep->given;
-    return sweep->stale || given->blind || given->removing || given->removals != sweep->removals;
+    const struct obx_sql_outstanding *outstanding = scan->outstanding;
+    return scan->stale || outstanding->incomplete || outstanding->removing || outstanding->removals != scan->removals;
 }
 
-static bool is_known(const struct obx_sql_stray_scan *sweep, int64_t id)
+static bool is_known(const struct obx_sql_stray_scan *scan, int64_t id)
 {
-    return obx_sql_ranges_contain(&sweep->given->ids, id) || obx_sql_gaps_contain(sweep->holes, id);
+    return obx_sql_ranges_contain(&scan->outstanding->ids, id) || obx_sql_gaps_contain(scan->gaps, id);
 }
 
-/* Without memory for a hole the rows are found again by the next sweep. */
-bool obx_sql_stray_scan_page(struct obx_sql_stray_scan *sweep, const int64_t *ids, uint32_t count,
+/* Without memory for a gap the rows are found again by the next scan. */
+bool obx_sql_stray_scan_page(struct obx_sql_stray_scan *scan, const int64_t *ids, uint32_t count,
                              struct obx_sql_found *found)
 {
     *found = (struct obx_sql_found){0};
-    if (is_worthless(sweep))
+    if (is_worthless(scan))
         return false;
     for (uint32_t i = 0; i < count; i++) {
-        if (ids[i] < 1 || is_known(sweep, ids[i]))
+        if (ids[i] < 1 || is_known(scan, ids[i]))
             continue;
         found->first = found->count++ ? found->first : ids[i];
         found->last = ids[i];
     }
     if (found->count &&
-        !obx_sql_gaps_reopen(sweep->holes, found->first, found->last, now_of(sweep), &sweep->given->ids))
+        !obx_sql_gaps_reopen(scan->gaps, found->first, found->last, now_of(scan), &scan->outstanding->ids))
         *found = (struct obx_sql_found){0};
-    sweep->cursor = count == OBX_SQL_STRAY_SCAN_PAGE ? ids[count - 1] : sweep->before_first;
+    scan->cursor = count == OBX_SQL_STRAY_SCAN_PAGE ? ids[count - 1] : scan->before_first;
     return true;
 }
 
-void obx_sql_stray_scan_end(struct obx_sql_stray_scan *sweep, bool failed)
+void obx_sql_stray_scan_end(struct obx_sql_stray_scan *scan, bool failed)
 {
-    uint64_t now = now_of(sweep), took = now - sweep->begun_ns;
-    uint64_t pause = sweep->cursor == sweep->before_first ? (uint64_t)sweep->pause_ms * MS : 0;
-    sweep->busy = false;
-    sweep->due_ns = now + (pause > took * COST ? pause : took * COST);
+    uint64_t now = now_of(scan), took = now - scan->begun_ns;
+    uint64_t pause = scan->cursor == scan->before_first ? (uint64_t)scan->pause_ms * MS : 0;
+    scan->busy = false;
+    scan->due_ns = now + (pause > took * COST ? pause : took * COST);
     if (failed)
-        sweep->cursor = sweep->before_first;
+        scan->cursor = scan->before_first;
 }

@@ -14,7 +14,7 @@ static int validate(const struct sql_store *store, const struct outbox_add *add,
             return outbox_error_set(error, OUTBOX_E_SCHEMA,
                                     "add events: table %s.%s has no column for %s; see 'outbox check'",
                                     store->table.schema, store->outbox.name, obx_sql_columns[i]);
-    return obx_sql_add_judge(add, error);
+    return obx_sql_add_validate(add, error);
 }
 
 void sql_add(void *self, outbox_op_t id, const struct outbox_add *add)

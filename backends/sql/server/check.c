@@ -2,8 +2,8 @@
 /*
  * backends/sql/server/check.c - what is wrong, or will be, and what to do about it
  *
- * The driver's first probe is about the server; then the columns are judged, which the start has read; then come the
- * probes about the table and the rights. Without a table there is nothing to ask about it.
+ * The driver's first probe is about the server; then come findings about the columns, which the start has read; then
+ * the probes about the table and the rights. Without a table there is nothing to ask about it.
  */
 #include <string.h>
 
@@ -46,6 +46,14 @@ int64_t sql_check_number(const struct sql_op *op, unsigned column, int64_t defau
     const struct sql_driver *driver = op->store->driver;
     struct sql_row row = {.result = op->result};
     return op->result && driver->next_row(&row) ? driver->number(&row, column, default_value) : default_value;
+}
+
+void sql_check_unindexed(const struct sql_op *op, const char *advice)
+{
+    if (sql_column_find(&op->store->table, op->store->table.id))
+        sql_check_report(op, OUTBOX_LOG_ERROR, advice,
+                         "column \"%s\" has no unique index: every claim would read the whole table",
+                         op->store->table.id);
 }
 
 static void report_id(const struct sql_op *op)

@@ -19,7 +19,7 @@ void sql_wakeup_before(struct sql_store *store, const struct outbox_claim *claim
 /* Takes OUTBOX_CLAIM_ARM_WAKEUP out of the flags if the host must go on polling. */
 void sql_wakeup_after(struct sql_store *store, struct outbox_claim *claim, const struct sql_reading *reading);
 void sql_wakeup_stop(struct sql_store *store);
-/* For the log: each is said once, until the other happens. source: "the server's log". */
+/* Log lines; each once, until the other happens. source: "the server's log". */
 void sql_wakeup_works(struct sql_store *store, const char *source);
 void sql_wakeup_fails(struct sql_store *store, const struct outbox_error *error, const char *advice);
 

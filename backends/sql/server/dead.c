@@ -6,9 +6,61 @@
  * id, thus the end of the queue, and keeps its event id.
  */
 #include "sql/dead.h"
+#include "sql/server/table.h"
 #include "sql/server/verbs.h"
 
 static void read_page(struct sql_op *op);
+
+/* ---- statements -------------------------------------------------------------------------------------------------- */
+
+void sql_append_which(const struct sql_op *op, struct obx_sql_text *sql)
+{
+    const struct outbox_dead *dead = sql_dead_of(op);
+    obx_sql_text_puts(sql, " WHERE number > ");
+    obx_sql_text_int(sql, (int64_t)op->cursor);
+    for (uint32_t i = 0; i < dead->count; i++) {
+        obx_sql_text_puts(sql, i ? ", " : " AND number IN (");
+        obx_sql_text_int(sql, (int64_t)dead->numbers[i]);
+    }
+    obx_sql_text_puts(sql, dead->count ? ")" : "");
+}
+
+static bool put_letters(struct sql_request *request)
+{
+    const struct sql_op *op = request->arg;
+    struct obx_sql_text sql = sql_text(op->store);
+    obx_sql_text_format(&sql, "SELECT number, topic, %n, reason, attempts, ", "key");
+    obx_sql_text_format(&sql, op->store->driver->epoch_us, "died_at");
+    op->store->driver->append_letter(op->store, &sql);
+    obx_sql_text_puts(&sql, " FROM ");
+    sql_append_dead(op->store, &sql);
+    sql_append_which(op, &sql);
+    obx_sql_text_format(&sql, " ORDER BY number LIMIT %d", OBX_SQL_LETTERS_PAGE);
+    return op->store->driver->put_text(request, &sql);
+}
+
+static bool put_keys(struct sql_request *request)
+{
+    const struct sql_op *op = request->arg;
+    struct obx_sql_text sql = sql_text(op->store);
+    obx_sql_text_format(&sql, "SELECT MIN(number), topic, %n FROM ", "key");
+    sql_append_dead(op->store, &sql);
+    obx_sql_text_format(&sql, " GROUP BY topic, %n HAVING MIN(number) > ", "key");
+    obx_sql_text_int(&sql, (int64_t)op->cursor);
+    obx_sql_text_format(&sql, " ORDER BY 1 LIMIT %d", OBX_SQL_KEYS_PAGE);
+    return op->store->driver->put_text(request, &sql);
+}
+
+static bool put_drop(struct sql_request *request)
+{
+    struct obx_sql_text sql = sql_text(request->store);
+    obx_sql_text_puts(&sql, "DELETE FROM ");
+    sql_append_dead(request->store, &sql);
+    sql_append_which(request->arg, &sql);
+    return request->store->driver->put_text(request, &sql);
+}
+
+/* ---- pages ------------------------------------------------------------------------------------------------------- */
 
 static void report_letter(const struct sql_op *op, const struct sql_row *row, uint64_t number)
 {
@@ -55,8 +107,9 @@ static void page_read(struct sql_request *request, const struct outbox_error *er
 
 static void read_page(struct sql_op *op)
 {
-    sql_op_submit(op, op->store->owner, obx_sql_dead_what(sql_dead_of(op)), op->store->driver->put_letters,
-                  sql_op_store_result, page_read);
+    const struct outbox_dead *dead = sql_dead_of(op);
+    sql_op_submit(op, op->store->owner, obx_sql_dead_what(dead),
+                  dead->action == OUTBOX_DEAD_KEYS ? put_keys : put_letters, sql_op_store_result, page_read);
 }
 
 static void on_moved(struct sql_request *request, void *result)
@@ -78,10 +131,10 @@ void sql_dead(void *self, outbox_op_t id, struct outbox_dead *dead)
     struct outbox_error error;
     op->out = dead;
     dead->affected = 0;
-    if (obx_sql_dead_judge(dead, store->table.exists, store->table_name, &error))
+    if (obx_sql_dead_validate(dead, store->table.exists, store->table_name, &error))
         sql_op_complete(op, &error);
     else if (dead->action == OUTBOX_DEAD_DROP)
-        sql_dead_move(op, store->driver->put_drop);
+        sql_dead_move(op, put_drop);
     else if (dead->action == OUTBOX_DEAD_REPLAY)
         store->driver->replay(op);
     else

@@ -9,7 +9,7 @@ static void on_moved(struct sql_request *request, const struct outbox_error *err
     struct sql_store *store = op->store;
     struct outbox_error verdict = sql_owner_verdict(store, error);
     if (!verdict.code)
-        obx_sql_outstanding_remove_parked(&store->outstanding, op->in);
+        obx_sql_outstanding_remove_dead_lettered(&store->outstanding, op->in);
     obx_sql_outstanding_removed(&store->outstanding);
     sql_op_complete(op, &verdict);
 }

@@ -4,7 +4,7 @@
  *
  * The skeleton holds the life cycle, the start, ownership, claims, settles, dead letters and the verbs. A server brings
  * its connections, its SQL, and the reading of its results. Functions run on the loop thread and must not block.
- * `request->arg` is the operation (struct sql_op) unless a line says "of the store": then it is the store.
+ * `request->arg` is the operation (struct sql_op) or, where a line has "of the store", the store.
  */
 #ifndef OBX_BACKENDS_SQL_SERVER_DRIVER_H
 #define OBX_BACKENDS_SQL_SERVER_DRIVER_H
@@ -13,6 +13,7 @@
 #include "sql/gaps/gaps.h"
 #include "sql/server/lane.h"
 
+struct sql_column;
 struct sql_op;
 struct sql_reading;
 
@@ -22,7 +23,8 @@ struct sql_step {
     const char *what;
     enum sql_lane_role lane;                  /* the reader is connected before the first step that needs it */
     bool relaying;                            /* skipped when the start is for administration */
-    bool (*put)(struct sql_request *request); /* of the store */
+    bool (*put)(struct sql_request *request); /* of the store; NULL: text */
+    const char *text;
     void (*result)(struct sql_request *request, void *result); /* of the store; NULL: results are dropped */
     /* Sets error->code to fail the start, or clears it to go on. Called also when the request failed. May be NULL. */
     void (*validate)(struct sql_store *store, struct outbox_error *error);
@@ -31,7 +33,8 @@ struct sql_step {
 /* One question of a verb. The table ends with what == NULL. */
 struct sql_probe {
     const char *what;
-    bool (*put)(struct sql_request *request);
+    bool (*put)(struct sql_request *request); /* NULL: text */
+    const char *text;
     void (*report)(struct sql_op *op); /* op->result; may be NULL */
     /* The server refused. True: the verb goes on. NULL: it fails. */
     bool (*refused)(struct sql_op *op, const struct outbox_error *error);
@@ -80,9 +83,13 @@ struct sql_driver {
     void (*resolve)(struct sql_store *store); /* begins to look addresses up: ends with sql_start_resolved() */
     uint32_t (*candidates)(const struct sql_store *store);
     bool (*is_busy)(const struct sql_store *store); /* workers or threads have not ended: then store->when_idle() */
-    void (*close_others)(struct sql_store *store, const struct outbox_error *why); /* connections beside the lanes */
-    void (*begin_session)(struct sql_store *store);                                /* the owner's lane is connected */
+    void (*close_others)(struct sql_store *store,
+                         const struct outbox_error *why); /* connections other than the lanes */
+    void (*begin_session)(struct sql_store *store);       /* the owner's lane is connected */
     const struct sql_step *steps;
+
+    /* A statement that is the same for every server: sends or appends it, and frees the text. False: it could not. */
+    bool (*put_text)(struct sql_request *request, struct obx_sql_text *text);
 
     /* results */
     void (*free_result)(void *result); /* NULL is fine */
@@ -111,15 +118,19 @@ struct sql_driver {
     uint32_t settle_ranges;                                                 /* of one transaction, at most */
     uint64_t settle_bytes;
     bool (*put_dead_letters)(struct sql_request *request);
-    bool (*put_letters)(struct sql_request *request); /* list, show, keys: a page above op->cursor */
-    bool (*put_drop)(struct sql_request *request);
     void (*replay)(struct sql_op *op);
+    /* Expressions: what a letter has after its key, see sql/dead.h; a column that the relay has no name for, as a value
+     * of JSON, and taken out of the letter's `rest` again. */
+    void (*append_letter)(const struct sql_store *store, struct obx_sql_text *sql);
+    void (*append_json_value)(struct obx_sql_text *sql, const struct sql_column *column);
+    void (*append_kept_value)(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_column *column);
+    const char *json_object; /* the function that makes an object of names and values */
 
     /* ownership */
     void (*acquire)(struct sql_op *op); /* ends with sql_become_owner(), sql_stand_by() or a failure */
     /* Is it the database that was owned last, with nothing undone since? Remembers the one that is owned now. */
     bool (*same_database)(struct sql_store *store);
-    bool (*put_renew)(struct sql_request *request);
+    const char *renew;                                /* a small statement that shows that the owner lives */
     bool (*put_release)(struct sql_request *request); /* of the store */
 
     /* verbs */
@@ -128,9 +139,11 @@ struct sql_driver {
     void (*put_grants)(const struct sql_store *store, struct obx_sql_text *sql);
     bool (*put_setup)(struct sql_request *request);
     void (*setup_result)(struct sql_request *request, void *result);
-    bool (*put_strays)(struct sql_request *request); /* of the store */
     bool (*put_add)(struct sql_request *request);
     const struct sql_probe *status_probes;
+    void (*append_estimate)(const struct sql_store *store, struct obx_sql_text *sql); /* of the outbox's rows */
+    void (*append_owner)(const struct sql_store *store, struct obx_sql_text *sql);    /* who holds the lock */
+    const char *epoch_us;                                   /* a format: of a column of time, microseconds since 1970 */
     const struct sql_probe *server_probes, *table_probes;   /* of check */
     const char *(*place_of)(const struct sql_store *store); /* where an outbox was looked for: a database */
     void (*check_end)(struct sql_op *op);                   /* may be NULL; ends the operation */

@@ -11,17 +11,32 @@ bool sql_lane_is_open(const struct sql_lane *lane)
     return lane->driver && lane->driver->is_open(lane);
 }
 
+void sql_request_end(struct sql_request *request, const struct outbox_error *error)
+{
+    if (request->done)
+        request->done(request, error);
+}
+
+static bool put_text(struct sql_request *request)
+{
+    struct obx_sql_text sql = {.host = request->lane->host};
+    obx_sql_text_puts(&sql, request->text);
+    return request->lane->driver->put_text(request, &sql);
+}
+
 void sql_lane_submit(struct sql_lane *lane, struct sql_request *request)
 {
     struct outbox_error error;
     request->next = NULL;
     request->lane = lane;
+    if (!request->put)
+        request->put = put_text;
     if (sql_lane_is_open(lane)) {
         lane->driver->submit(lane, request);
         return;
     }
     outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "%s: there is no connection", request->what);
-    request->done(request, &error);
+    sql_request_end(request, &error);
 }
 
 void sql_lane_close(struct sql_lane *lane, const struct outbox_error *why)
@@ -55,7 +70,7 @@ void sql_lane_complete(struct sql_lane *lane)
     lane->head = request->next;
     if (!lane->head)
         lane->tail = NULL;
-    request->done(request, &error);
+    sql_request_end(request, &error);
 }
 
 void sql_lane_fail_all(struct sql_lane *lane, const struct outbox_error *why)
@@ -65,7 +80,7 @@ void sql_lane_fail_all(struct sql_lane *lane, const struct outbox_error *why)
     lane->error.code = OUTBOX_OK;
     while (request) {
         struct sql_request *next = request->next; /* the memory may be gone after done() */
-        request->done(request, why);
+        sql_request_end(request, why);
         request = next;
     }
 }

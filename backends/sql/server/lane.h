@@ -25,9 +25,11 @@ struct sql_store;
 struct sql_request {
     const char *what;                         /* what is attempted, for errors: "claim rows" */
     bool (*put)(struct sql_request *request); /* sends the statements, or appends them to sql; false: it could not */
+    const char *text;                         /* without put(): a statement without values */
     /* Owns the result, which is NULL for a statement without rows. NULL: results are dropped. Not for failures. */
     void (*result)(struct sql_request *request, void *result);
-    void (*done)(struct sql_request *request, const struct outbox_error *error); /* error->code 0: committed */
+    /* error->code 0: committed. NULL: nobody waits for the end. */
+    void (*done)(struct sql_request *request, const struct outbox_error *error);
     void *arg;
     struct sql_store *store;
     struct obx_sql_text *sql; /* of servers that are sent text; must stay until done() */
@@ -59,6 +61,9 @@ void sql_lane_submit(struct sql_lane *lane, struct sql_request *request);
 bool sql_lane_is_open(const struct sql_lane *lane);
 /* All requests end with `why`; neither connected() nor lost() is called. Closed already: nothing happens. */
 void sql_lane_close(struct sql_lane *lane, const struct outbox_error *why);
+
+/* Ends a request that is in no queue. */
+void sql_request_end(struct sql_request *request, const struct outbox_error *error);
 
 /* ---- for the server's connection --------------------------------------------------------------------------------- */
 

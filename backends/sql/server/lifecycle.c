@@ -95,8 +95,8 @@ int sql_store_init(struct sql_store *store, const struct sql_driver *driver, str
         *texts[i] = (struct obx_sql_text){.host = init->host, .dialect = driver->dialect};
     obx_sql_gaps_init(&store->gaps, init->host, driver->cold_after_ns);
     store->outstanding.host = init->host;
-    store->strays.holes = &store->gaps;
-    store->strays.given = &store->outstanding;
+    store->strays.gaps = &store->gaps;
+    store->strays.outstanding = &store->outstanding;
     store->strays.before_first = driver->before_first;
     return sql_names_init(store, error);
 }
@@ -114,6 +114,6 @@ void sql_store_fini(struct sql_store *store)
     obx_sql_ranges_free(host, &store->ranges);
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         obx_sql_text_free(texts[i]);
-    host->release(host, store->holders);
+    host->release(host, store->writers);
     host->release(host, store->ids);
 }

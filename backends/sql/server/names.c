@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backends/sql/server/names.c - the names of the tables: configured, made up, quoted */
 #include <stdio.h>
+#include <string.h>
 
+#include "sql/event.h"
 #include "sql/server/table.h"
 
 int sql_name_split(const struct sql_store *store, const char *option, const char *value, const char *suffix,
@@ -57,4 +59,54 @@ void sql_append_columns(const struct sql_store *store, struct obx_sql_text *sql,
         if (column)
             obx_sql_text_format(sql, ", %s%n", prefix, of_outbox ? column->name : obx_sql_columns[i]);
     }
+}
+
+void sql_append_rest(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < store->table.column_count; i++) {
+        const struct sql_column *column = &store->table.columns[i];
+        if (obx_sql_logical(&store->column_names, column->name) || column->generated)
+            continue;
+        obx_sql_text_format(sql, ", %s%s%l, ", count ? "" : store->driver->json_object, count ? "" : "(", column->name);
+        store->driver->append_json_value(sql, column);
+        count++;
+    }
+    obx_sql_text_puts(sql, count ? ")" : ", NULL");
+}
+
+void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_puts(sql, "INSERT INTO ");
+    sql_append_outbox(store, sql);
+    for (int pass = 0; pass < 2; pass++) {
+        const char *comma = pass ? ") SELECT " : " (";
+        for (uint32_t i = 0; i < store->table.column_count; i++) {
+            const struct sql_column *column = &store->table.columns[i];
+            const char *logical = obx_sql_logical(&store->column_names, column->name);
+            if (!strcmp(column->name, store->table.id) || column->generated)
+                continue;
+            obx_sql_text_puts(sql, comma);
+            comma = ", ";
+            if (pass && !logical)
+                store->driver->append_kept_value(store, sql, column);
+            else
+                obx_sql_text_name(sql, pass ? logical : column->name);
+        }
+    }
+}
+
+void sql_append_fields(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    const char *comma = " (";
+    obx_sql_text_puts(sql, "INSERT INTO ");
+    sql_append_outbox(store, sql);
+    for (int i = 0; i < OBX_SQL_FIELDS; i++) {
+        const struct sql_column *column = sql_column_of(store, obx_sql_columns[i]);
+        if (!column)
+            continue;
+        obx_sql_text_format(sql, "%s%n", comma, column->name);
+        comma = ", ";
+    }
+    obx_sql_text_puts(sql, ")");
 }

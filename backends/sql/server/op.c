@@ -2,12 +2,17 @@
 /* backends/sql/server/op.c - operations: their scratch memory, their requests, their end */
 #include "sql/server/op.h"
 
+struct obx_sql_text sql_text(const struct sql_store *store)
+{
+    return (struct obx_sql_text){.host = store->host, .dialect = store->driver->dialect};
+}
+
 struct sql_op *sql_op_begin(struct sql_store *store, outbox_op_t id)
 {
     struct sql_op *op = store->host->op_scratch(store->host, id);
     op->store = store;
     op->id = id;
-    op->sql = (struct obx_sql_text){.host = store->host, .dialect = store->driver->dialect};
+    op->sql = sql_text(store);
     op->request.sql = &op->sql;
     store->ops++;
     return op;
@@ -48,6 +53,7 @@ void sql_op_submit(struct sql_op *op, struct sql_lane *lane, const char *what, b
 {
     op->request = (struct sql_request){.what = what,
                                        .put = put,
+                                       .text = op->request.text,
                                        .result = result,
                                        .done = done,
                                        .arg = op,

@@ -28,11 +28,14 @@ struct sql_op {
 struct sql_op *sql_op_begin(struct sql_store *store, outbox_op_t id);
 void sql_op_complete(struct sql_op *op, const struct outbox_error *error); /* NULL: success */
 void sql_op_fail(struct sql_op *op, int code, const char *format, ...) OUTBOX_PRINTF(3, 4);
-/* Submits op->request with this. `transaction`, `first` and `sql` of the request are kept. */
+/* Submits op->request with this. `transaction`, `first`, `sql` and, for put == NULL, `text` of the request are kept. */
 void sql_op_submit(struct sql_op *op, struct sql_lane *lane, const char *what, bool (*put)(struct sql_request *request),
                    void (*result)(struct sql_request *request, void *result),
                    void (*done)(struct sql_request *request, const struct outbox_error *error));
 void sql_op_drop_result(struct sql_op *op);
+
+/* An empty text in the server's dialect, for driver->put_text(). */
+struct obx_sql_text sql_text(const struct sql_store *store);
 
 /* result(): keep it in op->result. */
 void sql_op_store_result(struct sql_request *request, void *result);
@@ -41,7 +44,6 @@ void sql_op_end(struct sql_request *request, const struct outbox_error *error);
 /* done(): go on with op->then, or end with the error. */
 void sql_op_continue(struct sql_request *request, const struct outbox_error *error);
 
-/* put() of text that was appended to op->sql before the submit. */
 static inline struct sql_op *sql_op_of(const struct sql_request *request)
 {
     return request->arg;

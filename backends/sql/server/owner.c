@@ -55,6 +55,7 @@ struct outbox_error sql_owner_verdict(struct sql_store *store, const struct outb
 void sql_renew(void *self, outbox_op_t id)
 {
     struct sql_op *op = sql_op_begin(self, id);
+    op->request.text = op->store->driver->renew;
     if (sql_owner_may(op, "renew the ownership"))
-        sql_op_submit(op, op->store->owner, "renew the ownership", op->store->driver->put_renew, NULL, sql_op_end);
+        sql_op_submit(op, op->store->owner, "renew the ownership", NULL, NULL, sql_op_end);
 }

@@ -34,6 +34,7 @@ static void next(struct sql_op *op)
         return;
     }
     sql_op_drop_result(op);
+    op->request.text = op->probe->text;
     sql_op_submit(op, op->store->owner, op->probe->what, op->probe->put, sql_op_store_result, answered);
 }
 

@@ -6,7 +6,35 @@
  * outbox's columns, so that a dead letter can be replayed byte by byte. After the statements the server looks at the
  * table again: the next verb on this store has to know it.
  */
+#include "sql/server/table.h"
 #include "sql/server/verbs.h"
+
+void sql_append_create_outbox(const struct sql_store *store, struct obx_sql_text *sql, const char *const *types,
+                              const char *end)
+{
+    obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
+    sql_append_outbox(store, sql);
+    obx_sql_text_format(sql, " (\n    %n %s", obx_sql_column(&store->column_names, "id"), *types++);
+    for (int i = 0; i < OBX_SQL_COLUMNS; i++)
+        obx_sql_text_format(sql, ",\n    %n %s", obx_sql_column(&store->column_names, obx_sql_columns[i]), types[i]);
+    obx_sql_text_puts(sql, end);
+}
+
+void sql_append_create_dead(const struct sql_store *store, struct obx_sql_text *sql, const char *begin,
+                            const char *const *types, const char *null, const char *end)
+{
+    obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
+    sql_append_dead(store, sql);
+    obx_sql_text_puts(sql, begin);
+    for (int i = 0; i < OBX_SQL_COLUMNS; i++) {
+        const struct sql_column *column = sql_column_of(store, obx_sql_columns[i]);
+        obx_sql_text_format(sql, "    %s %s", obx_sql_columns[i], column ? column->type : types[i]);
+        if (column && *column->charset)
+            obx_sql_text_format(sql, " CHARACTER SET %s", column->charset);
+        obx_sql_text_format(sql, "%s,\n", null);
+    }
+    obx_sql_text_puts(sql, end);
+}
 
 static void set_up(struct sql_request *request, const struct outbox_error *error)
 {
@@ -27,7 +55,7 @@ static bool print_text(struct obx_sql_text *sql, void (*line)(void *arg, const c
 {
     bool fine = !sql->failed;
     if (fine)
-        obx_sql_text_tell(sql, line, arg);
+        obx_sql_text_lines(sql, line, arg);
     return fine;
 }
 

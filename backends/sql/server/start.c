@@ -110,6 +110,7 @@ static void take_step(struct sql_store *store)
     } else {
         store->step_request = (struct sql_request){.what = step->what,
                                                    .put = step->put,
+                                                   .text = step->text,
                                                    .result = step->result,
                                                    .done = step_done,
                                                    .arg = store,

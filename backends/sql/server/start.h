@@ -12,7 +12,7 @@ void sql_start_resolved(struct sql_store *store, const struct outbox_error *erro
 /* Started with columns, to relay; else for administration, which needs one connection and perhaps no table. */
 bool sql_start_is_for_relaying(const struct sql_store *store);
 
-/* Closes both lanes, and what the server has open beside them. The ownership ends with that. */
+/* Closes both lanes, and the other connections of the store. The ownership ends with that. */
 void sql_close_all(struct sql_store *store, const struct outbox_error *why);
 
 #endif

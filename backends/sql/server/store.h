@@ -57,7 +57,7 @@ struct sql_table {
 
 enum sql_phase { SQL_STOPPED = 0, SQL_STARTING, SQL_STARTED };
 
-/* What a claim's result says, before it is taken in. */
+/* A claim's result, before the tracker of gaps takes it in. */
 struct sql_reading {
     int first;     /* index of the first row in the result */
     uint32_t rows; /* that were asked for, up to one that is too large; their ids are in store->ids */
@@ -120,8 +120,8 @@ struct sql_store {
     int64_t *ids;
     uint32_t id_room;
     uint64_t inspected_ns; /* when writers were inspected last */
-    struct obx_sql_holder *holders;
-    uint32_t holder_room;
+    struct obx_sql_writer *writers;
+    uint32_t writer_room;
     enum sql_wakeup_state wakeup_state; /* in the log */
 
     /* settles */

@@ -7,6 +7,22 @@
  * Rows that it finds are claimed next. Ids below 1 cannot be positions; the relay logs that once.
  */
 #include "sql/server/claim.h"
+#include "sql/server/table.h"
+
+static bool put_page(struct sql_request *request)
+{
+    const struct sql_store *store = request->store;
+    const char *id = store->table.id;
+    struct obx_sql_text sql = sql_text(store);
+    obx_sql_text_format(&sql, "SELECT %n FROM ", id);
+    sql_append_outbox(store, &sql);
+    obx_sql_text_format(&sql, " WHERE %n > ", id);
+    obx_sql_text_int(&sql, store->strays.cursor);
+    obx_sql_text_format(&sql, " AND %n <= ", id);
+    obx_sql_text_int(&sql, store->gaps.hi);
+    obx_sql_text_format(&sql, " ORDER BY %n LIMIT %d", id, OBX_SQL_STRAY_SCAN_PAGE);
+    return store->driver->put_text(request, &sql);
+}
 
 static void report_found(struct sql_store *store, const struct obx_sql_found *found)
 {
@@ -54,7 +70,7 @@ void sql_stray_scan_if_due(struct sql_store *store)
         return;
     obx_sql_stray_scan_begin(&store->strays);
     store->stray_request = (struct sql_request){.what = "look for rows that were missed",
-                                                .put = store->driver->put_strays,
+                                                .put = put_page,
                                                 .result = on_page,
                                                 .done = done,
                                                 .arg = store,

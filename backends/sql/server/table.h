@@ -30,4 +30,19 @@ void sql_table_free(struct sql_store *store);
 /* ", a, b" of the columns that both tables have, by their names in the outbox or in the dead-letter table. */
 void sql_append_columns(const struct sql_store *store, struct obx_sql_text *sql, bool of_outbox, const char *prefix);
 
+/* ", json_object('a', a, ...)" of the columns that the relay has no name for; ", NULL" if there are none. */
+void sql_append_rest(const struct sql_store *store, struct obx_sql_text *sql);
+/* "INSERT INTO outbox (a, b) SELECT a, b" with the values of a dead letter; FROM is the server's. */
+void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql);
+/* "INSERT INTO outbox (a, b)" of the columns that an event has fields for. */
+void sql_append_fields(const struct sql_store *store, struct obx_sql_text *sql);
+
+/* CREATE TABLE with the types of id and obx_sql_columns, in this order; `end` comes after the last column. */
+void sql_append_create_outbox(const struct sql_store *store, struct obx_sql_text *sql, const char *const *types,
+                              const char *end);
+/* The same of the dead-letter table, whose obx_sql_columns have the types of the outbox, or these; and `null` after it.
+ */
+void sql_append_create_dead(const struct sql_store *store, struct obx_sql_text *sql, const char *begin,
+                            const char *const *types, const char *null, const char *end);
+
 #endif

@@ -20,6 +20,16 @@ void sql_probes_run(struct sql_op *op, const struct sql_probe *probes, void (*th
 /* refused(): a table that is not there, or not this user's to read, is no failure. */
 bool sql_probe_is_optional(struct sql_op *op, const struct outbox_error *error);
 
+/* ---- for status probes: pending rows and the time of the oldest; then the owner, which the server reads; and dead
+ * letters */
+
+enum { SQL_STATUS_PENDING, SQL_STATUS_OLDEST_US, SQL_STATUS_OWNER };
+bool sql_put_status(struct sql_request *request);
+struct outbox_store_status *sql_report_status(struct sql_op *op,
+                                              struct sql_row *row); /* row: the first of the result */
+bool sql_put_dead_count(struct sql_request *request);
+void sql_report_dead_count(struct sql_op *op);
+
 /* ---- for check probes -------------------------------------------------------------------------------------------- */
 
 /* advice may be NULL. */
@@ -29,6 +39,8 @@ void sql_check_report(const struct sql_op *op, enum outbox_log_level level, cons
 bool sql_check_refused(struct sql_op *op, const struct outbox_error *error);
 /* refused(): there is no dead-letter table, or it may not be written. */
 bool sql_check_no_dead(struct sql_op *op, const struct outbox_error *error);
+/* Findings that every server makes. */
+void sql_check_unindexed(const struct sql_op *op, const char *advice);
 int64_t sql_check_number(const struct sql_op *op, unsigned column, int64_t default_value); /* of the first row */
 
 /* ---- for the statements of dead letters -------------------------------------------------------------------------- */
@@ -37,6 +49,8 @@ static inline struct outbox_dead *sql_dead_of(const struct sql_op *op)
 {
     return op->out;
 }
+/* " WHERE number ...": the letters of the action, above op->cursor. */
+void sql_append_which(const struct sql_op *op, struct obx_sql_text *sql);
 /* A request that drops or replays: `affected` of the request is what the verb gives. */
 void sql_dead_move(struct sql_op *op, bool (*put)(struct sql_request *request));
 

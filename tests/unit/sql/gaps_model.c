@@ -93,12 +93,12 @@ void model_write(struct model *model)
 
 void model_look(struct model *model)
 {
-    struct obx_sql_holder holders[MODEL_TXNS];
+    struct obx_sql_writer holders[MODEL_TXNS];
     uint32_t count = 0;
     for (int i = 0; i < MODEL_TXNS; i++)
         if (model->txns[i].open && model->txns[i].locks)
-            holders[count++] = (struct obx_sql_holder){model->txns[i].name, model->txns[i].xid};
-    cr_assert(obx_sql_gaps_prove(&model->holes, holders, count));
+            holders[count++] = (struct obx_sql_writer){model->txns[i].name, model->txns[i].xid};
+    cr_assert(obx_sql_gaps_resolve(&model->holes, holders, count));
 }
 
 /* Ascending, by insertion: there are few. */

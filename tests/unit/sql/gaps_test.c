@@ -48,7 +48,7 @@ Test(holes, a_writer_above_xmax_keeps_its_hole_open)
     struct obx_sql_gaps holes;
     obx_sql_gaps_init(&holes, &sql_host, UINT64_MAX);
     cr_assert_eq(see(&holes, (int64_t[]){1, 2, 3, 4, 5, 6, 8}, 7, false, 101, 101), OBX_SQL_ACCEPTED);
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{1, 101}}, 1));
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{1, 101}}, 1));
     cr_assert_eq(see(&holes, NULL, 0, false, 101, 101), OBX_SQL_ACCEPTED);
     cr_assert_eq(holes.hot.count, 1, "forgotten though its writer goes on");
     cr_assert_eq(see(&holes, NULL, 0, false, 102, 102), OBX_SQL_ACCEPTED);
@@ -61,10 +61,10 @@ Test(holes, a_holder_without_transaction_id_is_followed)
     struct obx_sql_gaps holes;
     obx_sql_gaps_init(&holes, &sql_host, UINT64_MAX);
     cr_assert_eq(see(&holes, (int64_t[]){2}, 1, false, 100, 100), OBX_SQL_ACCEPTED);
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{7, 0}}, 1));
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{7, 0}}, 1));
     cr_assert_eq(see(&holes, NULL, 0, false, 100, 100), OBX_SQL_ACCEPTED);
     cr_assert_eq(holes.hot.count, 1);
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{7, 105}, {8, 0}}, 2)); /* 8 came later */
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{7, 105}, {8, 0}}, 2)); /* 8 came later */
     cr_assert_eq(see(&holes, NULL, 0, false, 105, 107), OBX_SQL_ACCEPTED);
     cr_assert_eq(holes.hot.count, 1);
     cr_assert_eq(see(&holes, NULL, 0, false, 107, 107), OBX_SQL_ACCEPTED);
@@ -77,7 +77,7 @@ Test(holes, transactions_that_never_touched_the_table_hold_nothing_open)
     struct obx_sql_gaps holes;
     obx_sql_gaps_init(&holes, &sql_host, UINT64_MAX);
     cr_assert_eq(see(&holes, (int64_t[]){2}, 1, false, 50, 100), OBX_SQL_ACCEPTED);
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{7, 99}}, 1));
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{7, 99}}, 1));
     cr_assert_eq(see(&holes, NULL, 0, false, 50, 100), OBX_SQL_ACCEPTED);
     cr_assert_eq(holes.hot.count, 0, "99 has ended; 50 cannot fill it");
     obx_sql_gaps_free(&holes);
@@ -88,7 +88,7 @@ Test(holes, a_truncated_claim_tells_nothing_about_what_lies_above)
     struct obx_sql_gaps holes;
     obx_sql_gaps_init(&holes, &sql_host, UINT64_MAX);
     cr_assert_eq(see(&holes, (int64_t[]){1, 4, 9}, 3, false, 100, 100), OBX_SQL_ACCEPTED);
-    cr_assert(obx_sql_gaps_prove(&holes, NULL, 0));
+    cr_assert(obx_sql_gaps_resolve(&holes, NULL, 0));
     cr_assert_eq(see(&holes, (int64_t[]){5}, 1, true, 100, 100), OBX_SQL_ACCEPTED);
     cr_assert_eq(holes.hot.count, 1);
     expect_hot(&holes, 0, 6, 8);
@@ -100,7 +100,7 @@ Test(holes, a_cold_hole_is_looked_at_when_who_could_fill_it_has_ended)
     struct obx_sql_gaps holes;
     obx_sql_gaps_init(&holes, &sql_host, 0);
     cr_assert_eq(see(&holes, (int64_t[]){2}, 1, false, 90, 100), OBX_SQL_ACCEPTED);
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{7, 90}}, 1));
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{7, 90}}, 1));
     cr_assert_eq(see(&holes, NULL, 0, false, 90, 100), OBX_SQL_ACCEPTED);
     cr_assert_eq(holes.hot.count, 0);
     cr_assert_eq(holes.cold.count, 1);
@@ -173,10 +173,10 @@ Test(holes, without_transaction_ids_the_holders_themselves_are_waited_for)
     struct obx_sql_gaps holes;
     obx_sql_gaps_init(&holes, &sql_host, UINT64_MAX);
     cr_assert_eq(see(&holes, (int64_t[]){2}, 1, false, 0, 0), OBX_SQL_ACCEPTED);
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{7, 0}}, 1));
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{7, 0}}, 1));
     cr_assert_eq(see(&holes, NULL, 0, false, 0, 0), OBX_SQL_ACCEPTED);
     cr_assert_eq(holes.hot.count, 1, "forgotten though its writer goes on");
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{8, 0}}, 1)); /* another, that came later */
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{8, 0}}, 1)); /* another, that came later */
     cr_assert_eq(holes.hot.count, 1, "forgotten before a claim has looked for the last time");
     cr_assert_eq(see(&holes, NULL, 0, false, 0, 0), OBX_SQL_ACCEPTED);
     cr_assert_eq(holes.hot.count, 0);
@@ -190,13 +190,13 @@ Test(holes, a_holder_may_go_on_under_one_other_name_of_its_session)
     struct obx_sql_gaps holes;
     obx_sql_gaps_init(&holes, &sql_host, UINT64_MAX);
     cr_assert_eq(see(&holes, (int64_t[]){2}, 1, false, 0, 0), OBX_SQL_ACCEPTED);
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{71, 0, 7}, {81, 0, 8}}, 2));
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{76, 0, 7}, {70, 0, 7}, {73, 0, 7}}, 3));
-    cr_assert(holes.followed_count == 1 && holes.followed[0].name == 73);
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{73, 0, 7}}, 1));
-    cr_assert(holes.proving);
-    cr_assert(obx_sql_gaps_prove(&holes, (struct obx_sql_holder[]){{76, 0, 7}}, 1)); /* another of its transactions */
-    cr_assert_not(holes.proving);
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{71, 0, 7}, {81, 0, 8}}, 2));
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{76, 0, 7}, {70, 0, 7}, {73, 0, 7}}, 3));
+    cr_assert(holes.tracked_count == 1 && holes.tracked[0].name == 73);
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{73, 0, 7}}, 1));
+    cr_assert(holes.resolving);
+    cr_assert(obx_sql_gaps_resolve(&holes, (struct obx_sql_writer[]){{76, 0, 7}}, 1)); /* another of its transactions */
+    cr_assert_not(holes.resolving);
     obx_sql_gaps_free(&holes);
 }
 

@@ -9,7 +9,7 @@
 
 static struct obx_sql_gaps holes;
 static struct obx_sql_outstanding given = {.host = &sql_host};
-static struct obx_sql_stray_scan sweep = {.holes = &holes, .given = &given, .pause_ms = 10};
+static struct obx_sql_stray_scan sweep = {.gaps = &holes, .outstanding = &given, .pause_ms = 10};
 
 /* As a store is after a claim that gave 1, 2, 5 and 6. */
 static void begin(void)
@@ -99,7 +99,7 @@ Test(sweep, a_row_that_was_settled_is_no_longer_known)
     obx_sql_outstanding_removed(&given);
     const struct outbox_dead_row row = {.position = {.major = 5}};
     obx_sql_outstanding_removing(&given);
-    obx_sql_outstanding_remove_parked(&given, &(struct outbox_dead_letter_rows){.rows = &row, .count = 1});
+    obx_sql_outstanding_remove_dead_lettered(&given, &(struct outbox_dead_letter_rows){.rows = &row, .count = 1});
     obx_sql_outstanding_removed(&given);
     struct obx_sql_found found = look((int64_t[]){2, 5, 6}, 3);
     cr_assert_eq(found.count, 2, "somebody wrote them anew");
@@ -155,7 +155,7 @@ Test(sweep, does_not_look_without_memory_for_what_was_given_until_a_rewind)
 {
     begin();
     sql_memory.fail_at = 1;
-    for (int64_t id = 8; !given.blind; id += 2) {
+    for (int64_t id = 8; !given.incomplete; id += 2) {
         const struct obx_sql_seen seen = {.ids = &id, .count = 1};
         cr_assert_neq(obx_sql_outstanding_accept(&given, &holes, &seen), OBX_SQL_IMPOSSIBLE);
         sql_memory.fail_at = sql_memory.fail_at ? 1 : 2; /* that of the holes fails, then that of what was given */

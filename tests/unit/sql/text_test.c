@@ -79,10 +79,10 @@ Test(text, a_text_is_told_line_by_line)
 {
     struct obx_sql_text sql = {.host = &sql_host};
     int lines = 0;
-    obx_sql_text_tell(&sql, count_line, &lines);
+    obx_sql_text_lines(&sql, count_line, &lines);
     cr_assert_eq(lines, 0, "nothing has no lines");
     obx_sql_text_puts(&sql, "CREATE\n\nTABLE");
-    obx_sql_text_tell(&sql, count_line, &lines);
+    obx_sql_text_lines(&sql, count_line, &lines);
     cr_assert_eq(lines, 3);
     cr_assert_str_eq(obx_sql_text_get(&sql), "");
     obx_sql_text_free(&sql);
