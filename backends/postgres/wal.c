@@ -114,6 +114,8 @@ static void note_end(struct pg_store *store, uint64_t end)
     wal->end = end ? end : wal->end;
 }
 
+static const struct pg_wal_events events;
+
 void pg_wal_try(struct pg_store *store, uint64_t end, void (*then)(void *arg, const struct outbox_error *error),
                 void *arg)
 {
@@ -126,10 +128,10 @@ void pg_wal_try(struct pg_store *store, uint64_t end, void (*then)(void *arg, co
     store->wal.tried = then;
     store->wal.tried_arg = arg;
     if (!store->wal.conn.pg)
-        pg_wal_begin(store);
+        pg_wal_begin(store, &events);
 }
 
-void pg_wal_on_begin(struct pg_store *store)
+static void on_begin(struct pg_store *store)
 {
     static const struct outbox_error none;
     struct pg_wal *wal = &store->wal;
@@ -143,7 +145,7 @@ void pg_wal_on_begin(struct pg_store *store)
 }
 
 /* A stream that broke soon after its begin is tried again after twice the pause. */
-void pg_wal_on_failure(struct pg_store *store, const struct outbox_error *why)
+static void on_failure(struct pg_store *store, const struct outbox_error *why)
 {
     struct pg_wal *wal = &store->wal;
     struct outbox_error error = *why;
@@ -194,7 +196,7 @@ static void learn_from_wakeup(struct pg_store *store, bool asked, bool gave_rows
     wal->useless = wal->useless && !asked && !gave_rows;
 }
 
-void pg_wal_on_growth(struct pg_store *store)
+static void on_growth(struct pg_store *store)
 {
     struct pg_wal *wal = &store->wal;
     uint64_t now = wal->grew_ns = now_of(store);
@@ -209,6 +211,8 @@ void pg_wal_on_growth(struct pg_store *store)
         close_stream(wal);
 }
 
+static const struct pg_wal_events events = {on_begin, on_growth, on_failure};
+
 /* ---- around a claim ---------------------------------------------------------------------------------------------- */
 
 static void before(struct sql_store *sql, const struct outbox_claim *claim)
@@ -221,7 +225,7 @@ static void before(struct sql_store *sql, const struct outbox_claim *claim)
     else if (wal->conn.pg)
         pg_wal_keep_alive(store);
     else if (claim->flags & OUTBOX_CLAIM_ARM_WAKEUP && is_quiet(store) && now_of(store) >= wal->retry_ns)
-        pg_wal_begin(store);
+        pg_wal_begin(store, &events);
 }
 
 uint64_t pg_wal_position(const char *text)

@@ -11,9 +11,17 @@
 
 struct pg_store;
 
+/* What the stream reports. Each may end it. */
+struct pg_wal_events {
+    void (*begun)(struct pg_store *store);
+    void (*grown)(struct pg_store *store);                                  /* log has come */
+    void (*failed)(struct pg_store *store, const struct outbox_error *why); /* it has ended */
+};
+
 struct pg_wal {
     /* the stream */
     struct pg_conn conn;
+    const struct pg_wal_events *events;
     bool streaming;    /* it has begun: nothing that is logged from here on is missed */
     bool answer_due;   /* of the server: the stream, or a keepalive */
     uint64_t received; /* the end of the log that was sent to the relay */
@@ -45,14 +53,9 @@ void pg_wal_try(struct pg_store *store, uint64_t end, void (*then)(void *arg, co
                 void *arg);
 void pg_wal_close(struct sql_store *sql, const struct outbox_error *why);
 
-/* wal.c, for the stream. Each may end it. */
-void pg_wal_on_begin(struct pg_store *store);
-void pg_wal_on_growth(struct pg_store *store);
-void pg_wal_on_failure(struct pg_store *store, const struct outbox_error *why); /* it has ended */
-
 /* wal_stream.c */
-void pg_wal_begin(struct pg_store *store); /* from `end` on */
-void pg_wal_end(struct pg_wal *wal);       /* calls nothing back */
+void pg_wal_begin(struct pg_store *store, const struct pg_wal_events *events); /* from `end` on */
+void pg_wal_end(struct pg_wal *wal);                                           /* calls nothing back */
 void pg_wal_keep_alive(struct pg_store *store);
 
 #endif

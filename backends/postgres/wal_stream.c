@@ -30,7 +30,7 @@ static const char what[] = "follow the server's log";
 static void fail_stream(struct pg_store *store, const struct outbox_error *why)
 {
     pg_wal_end(&store->wal);
-    pg_wal_on_failure(store, why);
+    store->wal.events->failed(store, why);
 }
 
 void pg_wal_end(struct pg_wal *wal)
@@ -90,7 +90,7 @@ static void on_message(struct pg_store *store, const char *data, int size)
     note_received(store);
     if (data[0] == 'w' && size > DATA_HEAD) {
         store->wal.received = pg_get_int8(data + 1) + (uint64_t)(size - DATA_HEAD);
-        pg_wal_on_growth(store);
+        store->wal.events->grown(store);
     } else if (data[0] == 'k' && size >= KEEPALIVE_SIZE && data[KEEPALIVE_SIZE - 1]) {
         reply(store, false);
     }
@@ -133,7 +133,7 @@ static bool read_answer(struct pg_store *store)
     }
     store->wal.streaming = true;
     note_received(store);
-    pg_wal_on_begin(store);
+    store->wal.events->begun(store);
     return true;
 }
 
@@ -173,7 +173,7 @@ static void connected(struct sql_lane *lane, const struct outbox_error *error)
     fail_stream(store, &failure);
 }
 
-void pg_wal_begin(struct pg_store *store)
+void pg_wal_begin(struct pg_store *store, const struct pg_wal_events *events)
 {
     struct pg_wal *wal = &store->wal;
     struct outbox_error error;
@@ -184,6 +184,7 @@ void pg_wal_begin(struct pg_store *store)
                                           .connected = connected,
                                           .lost = lost},
                                  .readable = readable};
+    wal->events = events;
     wal->begun_ns = store->sql.host->now(store->sql.host);
     pg_target_choose(&store->target, store->sql.candidate, true);
     if (pg_conn_open(&wal->conn, store->target.keywords, store->target.values, pg_connect_us(store), &error))
