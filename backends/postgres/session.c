@@ -41,20 +41,15 @@ static bool put_mark(struct sql_request *request)
 
 static const char identity_sql[] = "SELECT pg_backend_pid(), current_setting('outbox.probe', true)";
 
-static void on_reader(struct sql_request *request, void *result)
+static void on_identity(struct sql_request *request, void *result)
 {
     struct pg_store *store = request->arg;
-    store->server.reader_pid = (int)pg_get_int4(PQgetvalue(result, 0, 0));
-    store->pooled =
-        store->server.reader_pid == store->server.owner_pid || !strcmp(PQgetvalue(result, 0, 1), store->probe);
-    PQclear(result);
-}
-
-static void on_owner(struct sql_request *request, void *result)
-{
-    struct pg_store *store = request->arg;
-    store->pooled = store->pooled || (int)pg_get_int4(PQgetvalue(result, 0, 0)) != store->server.owner_pid ||
-                    strcmp(PQgetvalue(result, 0, 1), store->probe);
+    bool same = (int)pg_get_int4(PQgetvalue(result, 0, 0)) == store->server.owner_pid;
+    bool marked = !strcmp(PQgetvalue(result, 0, 1), store->probe);
+    if (request->lane == request->store->reader)
+        store->pooled = same || marked;
+    else
+        store->pooled = store->pooled || !same || !marked;
     PQclear(result);
 }
 
@@ -142,8 +137,8 @@ static bool put_prepare_owner(struct sql_request *request)
 const struct sql_step pg_steps[] = {
     {"look at the server", SQL_OWNER, false, pg_put_probe, NULL, pg_on_probe, validate_probe},
     {"mark the session", SQL_OWNER, true, put_mark, NULL, NULL, NULL},
-    {"look at the session", SQL_READER, true, NULL, identity_sql, on_reader, NULL},
-    {"look at the session", SQL_OWNER, true, NULL, identity_sql, on_owner, validate_sessions},
+    {"look at the session", SQL_READER, true, NULL, identity_sql, on_identity, NULL},
+    {"look at the session", SQL_OWNER, true, NULL, identity_sql, on_identity, validate_sessions},
     {"set the session up", SQL_OWNER, true, put_settings, NULL, NULL, NULL},
     {"set the session up", SQL_READER, true, put_settings, NULL, NULL, NULL},
     {"prepare statements", SQL_READER, true, put_prepare_reader, NULL, on_prepared, validate_prepared},

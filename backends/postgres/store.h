@@ -16,7 +16,6 @@
 
 #include "conn.h"
 #include "error.h"
-#include "array.h"
 #include "sql/server/claim.h"
 #include "sql/server/owner.h"
 #include "sql/server/start.h"
@@ -52,7 +51,7 @@ struct pg_server {
     char user[SQL_NAME];
     char database[SQL_NAME];
     bool in_recovery, read_only;
-    int owner_pid, reader_pid;
+    int owner_pid;
     char identity[512]; /* changes whenever something may have been undone */
 };
 
@@ -73,9 +72,7 @@ struct pg_store {
     char owned_identity[512]; /* of the server when it was last owned; "" never */
 
     uint32_t table_oid;
-    char relkind;
-    bool row_security;
-    bool may_select, may_delete;
+    bool row_security, may_select, may_delete;
     struct pg_buf relations; /* oids whose locks are inspected: the table, its partitions and sequences */
 
     struct obx_sql_text claim_plain, claim_guarded;

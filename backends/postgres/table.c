@@ -100,13 +100,12 @@ static void read_server(struct pg_store *store, PGresult *result)
     copy(server->database, sizeof server->database, result, DATABASE);
     copy(server->identity, sizeof server->identity, result, IDENTITY);
     store->table_oid = (uint32_t)pg_number(&row, OID, 0);
-    store->relkind = *PQgetvalue(result, 0, KIND);
     store->row_security = pg_number(&row, SECURITY, 0) != 0;
     store->may_select = pg_number(&row, SELECT, 0) != 0;
     store->may_delete = pg_number(&row, DELETE, 0) != 0;
     copy(table->schema, sizeof table->schema, result, SCHEMA);
     table->exists = store->table_oid != 0;
-    table->is_table = store->relkind == 'r' || store->relkind == 'p';
+    table->is_table = strchr("rp", *PQgetvalue(result, 0, KIND)) != NULL && table->exists;
 }
 
 void pg_on_probe(struct sql_request *request, void *result)

@@ -18,32 +18,34 @@
 
 enum { LOCK_CLASS = 0x6f62656c }; /* "obel"; 1868719468 in SQL */
 
+/* The function is where the outbox is. */
+static void append_function(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    sql_append_table(store, sql, &(struct sql_table_name){.name = "outbox_notify"});
+}
+
 void pg_trigger_sql(const struct pg_store *store, struct obx_sql_text *sql, int index)
 {
-    struct obx_sql_text function = {.host = store->sql.host}, table = {.host = store->sql.host};
-    const struct sql_store *sql_store = &store->sql;
-    const char *schema = *sql_store->outbox.schema ? sql_store->outbox.schema : sql_store->table.schema;
-    sql_append_outbox(sql_store, &table);
-    if (*schema) {
-        obx_sql_text_name(&function, schema);
-        obx_sql_text_puts(&function, ".");
-    }
-    obx_sql_text_puts(&function, "outbox_notify");
-    if (index == 0)
-        obx_sql_text_format(sql,
-                            "CREATE OR REPLACE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS $$\n"
-                            "BEGIN PERFORM pg_notify('outbox_' || TG_RELID, ''); RETURN NULL; END $$",
-                            obx_sql_text_get(&function));
-    else if (index == 1)
-        obx_sql_text_format(sql, "DROP TRIGGER IF EXISTS outbox_wakeup ON %s", obx_sql_text_get(&table));
-    else
+    struct obx_sql_text table = {.host = store->sql.host};
+    sql_append_outbox(&store->sql, &table);
+    const char *name = obx_sql_text_get(&table);
+    if (index == 0) {
+        obx_sql_text_puts(sql, "CREATE OR REPLACE FUNCTION ");
+        append_function(&store->sql, sql);
+        obx_sql_text_puts(sql, "() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+                               "BEGIN PERFORM pg_notify('outbox_' || TG_RELID, ''); RETURN NULL; END $$");
+    } else if (index == 1) {
+        obx_sql_text_format(sql, "DROP TRIGGER IF EXISTS outbox_wakeup ON %s", name);
+    } else {
         obx_sql_text_format(sql,
                             "CREATE TRIGGER outbox_wakeup AFTER INSERT ON %s FOR EACH STATEMENT\n"
                             "    WHEN (NOT pg_try_advisory_xact_lock_shared(1868719468, %l::regclass::oid::int4))\n"
-                            "    EXECUTE FUNCTION %s()",
-                            obx_sql_text_get(&table), obx_sql_text_get(&table), obx_sql_text_get(&function));
-    sql->failed = sql->failed || function.failed || table.failed;
-    obx_sql_text_free(&function);
+                            "    EXECUTE FUNCTION ",
+                            name, name);
+        append_function(&store->sql, sql);
+        obx_sql_text_puts(sql, "()");
+    }
+    sql->failed = sql->failed || table.failed;
     obx_sql_text_free(&table);
 }
 

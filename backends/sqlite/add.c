@@ -23,7 +23,7 @@ static void add_run(struct lite_op *op, struct lite_conn *conn)
     const struct lite_schema *schema = &op->store->schema;
     const struct outbox_add *add = ((struct add_op *)op)->args;
     char what[64];
-    if (obx_sql_add_judge(add, &op->error))
+    if (obx_sql_add_validate(add, &op->error))
         return;
     lite_admin_open(op, conn, ADDING);
     if (!lite_op_ok(op) || lite_exec(conn, sqlite3_mprintf("BEGIN IMMEDIATE"), ADDING, &op->error))

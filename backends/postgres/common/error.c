@@ -35,28 +35,15 @@ static const struct {
     {"XX001", OUTBOX_E_CORRUPT, ""},
     {"XX002", OUTBOX_E_CORRUPT, ""},
     {"58", OUTBOX_E_IO, ""},
+    {"", OUTBOX_E_IO, ""}, /* all others mean nothing to a relay */
 };
 
 static unsigned find(const char *state)
 {
     unsigned i = 0;
-    for (; i < sizeof states / sizeof *states; i++)
-        if (!strncmp(state, states[i].prefix, strlen(states[i].prefix)))
-            break;
+    while (strncmp(state, states[i].prefix, strlen(states[i].prefix)) != 0)
+        i++;
     return i;
-}
-
-/* OUTBOX_E_IO for those that mean nothing to a relay. */
-static int code_of(const char *state)
-{
-    unsigned i = find(state);
-    return i < sizeof states / sizeof *states ? states[i].code : OUTBOX_E_IO;
-}
-
-static const char *advice(const char *state)
-{
-    unsigned i = find(state);
-    return i < sizeof states / sizeof *states ? states[i].advice : "";
 }
 
 static void set_state(struct outbox_error *error, const char *state)
@@ -89,8 +76,8 @@ void pg_error_of_result(struct outbox_error *error, const char *what, const PGre
     if (!state)
         state = "08006"; /* libpq's own: the connection */
     one_line(own, sizeof own, PQresultErrorMessage(result));
-    pg_fail(error, code_of(state), "%s: %s%s%s (%s)%s", what, text ? text : own, detail ? ": " : "",
-            detail ? detail : "", state, advice(state));
+    pg_fail(error, states[find(state)].code, "%s: %s%s%s (%s)%s", what, text ? text : own, detail ? ": " : "",
+            detail ? detail : "", state, states[find(state)].advice);
     set_state(error, state);
 }
 
@@ -145,7 +132,7 @@ void pg_error_of_conn(struct outbox_error *error, const char *what, const PGconn
         set_state(error, "08001");
         return;
     }
-    pg_fail(error, state[0] ? code_of(state) : OUTBOX_E_NOT_CONNECTED, "%s (%s): %s%s", what, pg_where(pg).text,
-            text[0] ? text : "the connection is gone", state[0] ? advice(state) : "");
+    pg_fail(error, state[0] ? states[find(state)].code : OUTBOX_E_NOT_CONNECTED, "%s (%s): %s%s", what,
+            pg_where(pg).text, text[0] ? text : "the connection is gone", state[0] ? states[find(state)].advice : "");
     set_state(error, state[0] ? state : "08006");
 }
