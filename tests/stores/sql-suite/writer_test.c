@@ -171,7 +171,7 @@ static void expect_id_type(struct bed *bed, const char *type, int64_t id)
 Test(writer, id_of_any_integer_type_is_read)
 {
     struct bed bed;
-    bed_open(&bed, "narrow", true, "");
+    bed_open(&bed, "int_ids", true, "");
     expect_id_type(&bed, "int", 1);
     expect_id_type(&bed, "smallint", 2);
     expect_id_type(&bed, "bigint", 3);
