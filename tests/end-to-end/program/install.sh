@@ -66,5 +66,8 @@ check "version.h has the program's version" eval '[ -n "$version" ] && [ "$(head
 check "outbox.pc has the version" eval '[ "$(pc --modversion)" = "$version" ]'
 check "every installed plugin has the version" eval \
   'works "$(program second)" plugins --json && [ "$(grep -o "\"version\": *\"[^\"]*\"" "$out" | sort -u | grep -o "[0-9][0-9.]*")" = "$version" ]'
+pages() { (cd "$prefix/share/man" && ls man1/outbox.1 man1/outbox-conformance.1 man5/outbox.yaml.5 man5/outbox-broker-file.5); }
+check "manual pages are installed" eval 'pages >"$out" 2>"$err"'
+check "and have the version" grep -q "\"outbox $version\"" "$prefix/share/man/man1/outbox.1"
 check "the licence is installed" grep -q 'Apache License' "$prefix/share/licenses/outbox/LICENSE"
 plan

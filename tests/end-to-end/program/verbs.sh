@@ -18,7 +18,7 @@ check "--help lists the verbs" exits_with_match 0 '^  drain     relay until the 
 check "a verb is required" exits_with_line 64 'outbox: no verb given; see outbox --help' "$OUTBOX"
 check "unknown verb is refused" exits_with_line 64 "outbox: unknown verb 'frob'; see outbox --help" "$OUTBOX" frob
 verbs() { works "$OUTBOX" --help && sed -n 's/^  \([a-z]*\)  .*/\1/p' "$out"; }
-manual() { sed -n '/^.SH VERBS/,/^.SH EXIT/s/^.B \([a-z]*\)$/\1/p' "$source_root/docs/outbox.1"; }
+manual() { sed -n '/^.SH VERBS/,/^.SH SIGNALS/s/^.SS \([a-z]*\)$/\1/p' "$source_root/docs/man/outbox.1.in"; }
 check "manual page has all verbs" eval '[ "$(verbs)" = "$(manual)" ]'
 for verb in init check run drain add status dead plugins bench; do
   check "$verb --help prints its usage" exits_with_match 0 "^usage: outbox $verb " "$OUTBOX" $verb --help
