@@ -63,9 +63,8 @@ static char byte_at(const struct reader *reader, yaml_mark_t mark)
     return at < end ? *at : '\0';
 }
 
-static const char *advice(const struct reader *reader)
+static const char *advice(const struct reader *reader, const char *problem)
 {
-    const char *problem = reader->parser.problem;
     if (byte_at(reader, reader->parser.problem_mark) == '\t')
         return "; indent with spaces, not with tabs";
     if (!strcmp(problem, "mapping values are not allowed in this context"))
@@ -85,9 +84,9 @@ static int syntax_error(struct reader *reader)
         return obx_location_error(reader->name, location_of_offset(reader, parser->problem_offset), reader->error,
                                   "not valid YAML: %s (0x%02x)", problem, (unsigned)parser->problem_value);
     if (!parser->context || strstr(parser->context, "next token")) /* "while scanning for the next token" is no help */
-        return REFUSE(reader, parser->problem_mark, "not valid YAML: %s%s", problem, advice(reader));
+        return REFUSE(reader, parser->problem_mark, "not valid YAML: %s%s", problem, advice(reader, problem));
     return REFUSE(reader, parser->problem_mark, "not valid YAML: %s, %s that begins on line %zu%s", problem,
-                  parser->context, parser->context_mark.line + 1, advice(reader));
+                  parser->context, parser->context_mark.line + 1, advice(reader, problem));
 }
 
 /* ---- events ---- */
