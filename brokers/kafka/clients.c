@@ -13,6 +13,8 @@
  */
 #include "broker.h"
 
+#include <stdio.h>
+
 static int make(struct kafka_broker *self, enum kafka_client which, rd_kafka_conf_t *conf, struct outbox_error *error)
 {
     char text[KAFKA_ERRSTR];
@@ -106,6 +108,20 @@ void kafka_close_topics(struct kafka_broker *self)
         close_topic(topic);
     self->topics.last = NULL;
     self->order_broken = self->limits_wanted = false;
+}
+
+rd_kafka_resp_err_t kafka_read_reason(rd_kafka_queue_t *queue, rd_kafka_resp_err_t known, char *text, size_t size)
+{
+    rd_kafka_event_t *event;
+    while ((event = rd_kafka_queue_poll(queue, 0))) {
+        rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR && err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+            snprintf(text, size, "%s", rd_kafka_event_error_string(event));
+            known = err;
+        }
+        rd_kafka_event_destroy(event);
+    }
+    return known;
 }
 
 bool kafka_broker_answers(struct kafka_broker *self, rd_kafka_topic_t *topic, int within_ms)

@@ -15,21 +15,6 @@
 #define SLICE_MS 100                   /* how often it looks at cancel_workers */
 #define KAFKA_SCRAM_VERSION 0x020601ff /* the first librdkafka whose SCRAM newer brokers take */
 
-/* Reads the errors so far. The last one that says why no broker answers counts; ALL_BROKERS_DOWN does not say why. */
-static rd_kafka_resp_err_t read_reason(struct kafka_broker *self, rd_kafka_resp_err_t known)
-{
-    rd_kafka_event_t *event;
-    while ((event = rd_kafka_queue_poll(self->clients[KAFKA_MAIN].queue, 0))) {
-        rd_kafka_resp_err_t err = rd_kafka_event_error(event);
-        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR && err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-            snprintf(self->outage.reason, sizeof self->outage.reason, "%s", rd_kafka_event_error_string(event));
-            known = err;
-        }
-        rd_kafka_event_destroy(event);
-    }
-    return known;
-}
-
 /* Its event may have been read as a reason already. */
 static int check_fatal(const struct kafka_broker *self, struct outbox_error *error)
 {
@@ -65,7 +50,7 @@ static int await_broker(struct kafka_broker *self, struct outbox_error *error)
     uint64_t begin = self->host->now(self->host);
     rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TRANSPORT;
     while (!kafka_broker_answers(self, NULL, SLICE_MS)) {
-        err = read_reason(self, err);
+        err = kafka_read_reason(self->clients[KAFKA_MAIN].queue, err, self->outage.reason, sizeof self->outage.reason);
         if (atomic_load(&self->cancel_workers))
             return kafka_error(error, OUTBOX_E_CANCELED, 0, "connect to %s: canceled", self->bootstrap);
         if (kafka_connect_code(err) == OUTBOX_E_PERMISSION || self->host->now(self->host) - begin > CONNECT_NS)

@@ -3,6 +3,7 @@
  * tests/brokers/kafka/outage_test.c - brokers that are down: at the start, in between, and at the end
  */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,4 +131,71 @@ Test(kafka_outage, stop_ends_a_start)
     cr_assert_not(obx_call_busy(&call));
     cr_assert_eq(fixture_close(&t), 0);
     cr_assert_eq(mem_live(), 0);
+}
+
+static bool is_lost(void *arg)
+{
+    (void)arg;
+    return f.broker.lost_count > 0;
+}
+
+Test(kafka_outage, dead_broker_is_noticed_within_ten_seconds_with_nothing_to_send)
+{
+    mock_fixture_open(&f, "");
+    rd_kafka_mock_broker_set_down(f.mock.cluster, 1);
+    cr_assert(fixture_run_until(&f.broker, is_lost, NULL, 10000));
+    cr_assert_eq(f.broker.lost_error.code, OUTBOX_E_NOT_CONNECTED);
+    cr_assert_eq(strncmp(f.broker.lost_error.text, "no broker answers: ", 19), 0, "%s", f.broker.lost_error.text);
+    cr_assert(strstr(f.broker.lost_error.text, "refused") || strstr(f.broker.lost_error.text, "isconnected"), "%s",
+              f.broker.lost_error.text);
+    cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
+    rd_kafka_mock_broker_set_up(f.mock.cluster, 1);
+    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    MOCK_FIXTURE_END(&f);
+}
+
+Test(kafka_outage, idle_connection_to_a_living_broker_is_kept)
+{
+    mock_fixture_open(&f, "");
+    fixture_run_for(&f.broker, 8000);
+    cr_assert_eq(f.broker.lost_count, 0);
+    MOCK_FIXTURE_END(&f);
+}
+
+/* One of two brokers is gone: bootstrap.servers works, the address that it advertises does not. */
+Test(kafka_outage, check_names_the_broker_that_does_not_answer)
+{
+    char findings[4096], yaml[600];
+    mock_open(&f.mock, 2);
+    snprintf(yaml, sizeof yaml, "%s", f.mock.yaml);
+    cr_assert_eq(fixture_open(&f.broker, yaml), OUTBOX_OK);
+    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    rd_kafka_mock_broker_set_down(f.mock.cluster, 2);
+    cr_assert_eq(fixture_check(&f.broker, NULL, findings, sizeof findings), OUTBOX_OK, "%s", f.broker.error.text);
+    cr_assert(strstr(findings, "0 broker 2 does not answer at its advertised address 127.0.0.1:"), "%s", findings);
+    cr_assert_null(strstr(findings, "0 broker 1 "), "%s", findings);
+    MOCK_FIXTURE_END(&f);
+}
+
+/* The leader of a topic does not answer, while another broker does. */
+Test(kafka_outage, warning_of_an_unreachable_leader_has_the_reason)
+{
+    static char waits[] = "no answer to its first event: ";
+    struct batch batch;
+    mock_open(&f.mock, 2);
+    rd_kafka_mock_topic_create(f.mock.cluster, "t", 1, 1);
+    rd_kafka_mock_partition_set_leader(f.mock.cluster, "t", 0, 2);
+    rd_kafka_mock_broker_set_down(f.mock.cluster, 2);
+    cr_assert_eq(fixture_open(&f.broker, f.mock.yaml), OUTBOX_OK);
+    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    batch_init(&batch, 1);
+    batch_fill(&batch, "t", 1, 0);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_run_until(&f.broker, is_logged, waits, FIXTURE_WAIT_MS), "%s", f.broker.logged);
+    cr_assert(strstr(f.broker.logged, "127.0.0.1:"), "%s", f.broker.logged);
+    rd_kafka_mock_broker_set_up(f.mock.cluster, 2);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 1);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
 }

@@ -99,6 +99,21 @@ void real_create(const char *topic, int partitions, struct topic_setting first, 
     cr_assert(!err || err == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, "create %s: %s", topic, rd_kafka_err2name(err));
 }
 
+void real_delete(const char *topic)
+{
+    rd_kafka_t *rk = admin();
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    rd_kafka_DeleteTopic_t *gone = rd_kafka_DeleteTopic_new(topic);
+    rd_kafka_DeleteTopics(rk, &gone, 1, NULL, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 30000);
+    cr_assert_not_null(event);
+    cr_assert_eq(rd_kafka_event_error(event), 0, "%s", rd_kafka_event_error_string(event));
+    rd_kafka_event_destroy(event);
+    rd_kafka_DeleteTopic_destroy(gone);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_destroy(rk);
+}
+
 void real_forbid(const char *topic, const char *user)
 {
     char text[256];

@@ -21,6 +21,7 @@ void real_join(void);
 /* partitions, and up to two settings; NULL names are left out. */
 void real_create(const char *topic, int partitions, struct topic_setting first, struct topic_setting second);
 
+void real_delete(const char *topic);
 void real_forbid(const char *topic, const char *user); /* writing to it; with --secure */
 
 /*

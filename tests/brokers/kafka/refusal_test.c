@@ -88,6 +88,34 @@ Test(kafka_refusal, refused_batch_is_sent_again_one_by_one)
     MOCK_FIXTURE_END(&f);
 }
 
+/* The mock cluster does not show settings: each event that may be refused is sent alone, through the probe producer. */
+Test(kafka_refusal, hundreds_of_refusals_cost_one_producer)
+{
+    enum { COUNT = 200 };
+    rd_kafka_resp_err_t errors[COUNT];
+    struct batch batch;
+    uint32_t rejected = 0;
+    mock_fixture_open(&f, "");
+    mock_fixture_verify(&f, "good");
+    for (uint32_t i = 0; i < COUNT; i++)
+        errors[i] = RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
+    rd_kafka_mock_push_request_errors_array(f.mock.cluster, MOCK_PRODUCE, COUNT, errors);
+    while (rejected < COUNT) {
+        uint32_t lost = f.broker.lost_count;
+        batch_init(&batch, COUNT - rejected);
+        batch_fill(&batch, "bad", COUNT, rejected);
+        fixture_publish(&f.broker, &batch);
+        cr_assert(fixture_wait(&f.broker, &batch));
+        rejected += fixture_count(&batch, OUTBOX_REJECTED);
+        batch_free(&batch);
+        if (f.broker.lost_count != lost)
+            reconnect();
+        cr_assert_leq(f.broker.lost_count, 1, "%u of %u", f.broker.lost_count, rejected);
+    }
+    mock_fixture_verify(&f, "good");
+    MOCK_FIXTURE_END(&f);
+}
+
 static void submit(struct batch *batch, uint32_t count, uint64_t first)
 {
     batch_init(batch, count);
