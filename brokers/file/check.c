@@ -2,11 +2,10 @@
 /*
  * brokers/file/check.c - `outbox check`: is this a good place for a file that must not be lost?
  *
- * Started to look it tells what that saw (look.c); a broker that works as well. Looks at the path alone, on a worker of
- * its own beside the running job, so it shares nothing with that. Cannot fail: what cannot be looked at is a finding
- * too.
+ * Reports what a probing start found (probe.c), and inspects the path and its file system on a worker of its own, so it
+ * shares nothing with a running job. It cannot fail: a path that cannot be inspected is a finding too.
  */
-#include "file.h"
+#include "broker.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,9 +13,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define LITTLE_SPACE (64ll << 20)
+#define FREE_SPACE_MIN (64ll << 20)
 
-/* Where locks and syncs may not mean what they mean on a disk. */
+/* Locks and syncs may not hold on these. */
 static bool is_network(const struct statfs *status)
 {
     static const uint32_t types[] = {0x6969, 0xff534d42, 0xfe534d42, 0x517b, 0x00c36400, 0x01021997, 0x5346414f};
@@ -33,11 +32,11 @@ static void work(struct outbox_work *work)
     struct statfs status;
     char dir[4096];
     snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-    bool named = check->broker->looks && !check->broker->sight.exists;
+    bool named = check->broker->probing && !check->broker->probe.exists;
     check->number = statfs(named ? dir : path, &status) ? errno : 0;
     check->network = !check->number && is_network(&status);
     check->free = check->number ? 0 : (int64_t)status.f_bavail * (int64_t)status.f_bsize;
-    check->stuck = access(dir, W_OK) != 0;
+    check->directory_read_only = access(dir, W_OK) != 0;
 }
 
 static void report(const struct file_check *check)
@@ -46,33 +45,33 @@ static void report(const struct file_check *check)
     const struct file_broker *broker = check->broker;
     char text[512];
     if (check->number) {
-        snprintf(text, sizeof text, "%s cannot be looked at: %s", broker->path, strerror(check->number));
-        to->report(to->arg, OUTBOX_LOG_ERROR, text, "look who removes it");
+        snprintf(text, sizeof text, "%s cannot be inspected: %s", broker->path, strerror(check->number));
+        to->report(to->arg, OUTBOX_LOG_ERROR, text, "find out which program removes it");
         return;
     }
     if (check->network) {
         snprintf(text, sizeof text, "%s is on a network file system", broker->path);
         to->report(to->arg, OUTBOX_LOG_WARN, text, "use a local disk: syncs and locks may not hold there");
     }
-    if (check->free < LITTLE_SPACE) {
+    if (check->free < FREE_SPACE_MIN) {
         snprintf(text, sizeof text, "only %lld bytes are free for %s", (long long)check->free, broker->path);
         to->report(to->arg, OUTBOX_LOG_WARN, text, "free some space; events wait in the outbox while there is none");
     }
-    if (check->stuck && broker->max_size) {
-        snprintf(text, sizeof text, "the directory of %s cannot be written", broker->path);
-        to->report(to->arg, OUTBOX_LOG_WARN, text, "let this user write it, or the file cannot be rotated");
+    if (check->directory_read_only && broker->max_size) {
+        snprintf(text, sizeof text, "this user cannot write the directory of %s", broker->path);
+        to->report(to->arg, OUTBOX_LOG_WARN, text, "allow this user to write it, or the file cannot be rotated");
     }
     snprintf(text, sizeof text, "%s can be %s, %lld MiB are free", broker->path,
-             broker->looks && !broker->sight.exists ? "made" : "written", (long long)(check->free >> 20));
+             broker->probing && !broker->probe.exists ? "created" : "written", (long long)(check->free >> 20));
     to->report(to->arg, OUTBOX_LOG_INFO, text, NULL);
 }
 
-static void report_sight(const struct file_check *check)
+static void report_probe(const struct file_check *check)
 {
     char text[512];
-    if (!check->broker->looks || !check->broker->sight.in_use)
+    if (!check->broker->probing || !check->broker->probe.in_use)
         return;
-    snprintf(text, sizeof text, "%s is being written by another process: a relay is running", check->broker->path);
+    snprintf(text, sizeof text, "another process writes %s: a relay is running", check->broker->path);
     check->check->report(check->check->arg, OUTBOX_LOG_INFO, text, NULL);
 }
 
@@ -80,7 +79,7 @@ static void done(struct outbox_work *work)
 {
     struct file_check *check = work->arg;
     struct file_broker *broker = check->broker;
-    report_sight(check);
+    report_probe(check);
     report(check);
     broker->checks--;
     broker->host->op_done(broker->host, check->op, NULL);
@@ -100,6 +99,6 @@ void file_check(void *self, outbox_op_t op, const struct outbox_check *asked)
         broker->checks++;
         return;
     }
-    outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "check %s: no worker thread can be had", broker->path);
+    outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "check %s: no worker thread is available", broker->path);
     broker->host->op_done(broker->host, op, &error);
 }

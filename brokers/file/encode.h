@@ -2,15 +2,15 @@
 /*
  * brokers/file/encode.h - one event as one line of JSON
  *
- * Lines go through a buffer of fixed size: when it is full its flush() is called, also in the middle of a line, so
- * that the size of an event costs no memory. A flush that fails makes everything after it do nothing.
+ * Lines go through a buffer of fixed size. When it is full, flush() is called, also in the middle of a line, so the
+ * size of an event needs no memory. After a flush that failed nothing more is written.
  */
 #ifndef OBX_BROKERS_FILE_ENCODE_H
 #define OBX_BROKERS_FILE_ENCODE_H
 
 #include <outbox/plugin.h>
 
-/* The largest step of the encoder: a buffer must have at least this much room. */
+/* The largest step of the encoder, and the least room of a buffer. */
 #define FILE_STEP 4096u
 #define FILE_MIN_ROOM (6u * FILE_STEP + 64u)
 
@@ -19,11 +19,11 @@ struct file_out {
     size_t size, room;
     int (*flush)(void *arg, const char *data, size_t size); /* 0, or what `failed` becomes */
     void *arg;
-    bool last; /* the owner's: this flush comes before a sync, nothing is formatted meanwhile */
+    bool last; /* the caller's: a sync follows this flush, and nothing is formatted meanwhile */
     int failed;
 };
 
-/* Write out what is buffered; gives `failed`. */
+/* Writes the buffered bytes; gives `failed`. */
 int file_flush(struct file_out *out);
 void file_encode(struct file_out *out, const struct outbox_message *message);
 

@@ -10,19 +10,19 @@ static const struct {
     const char *text;
 } known[] = {
     {ENOSPC, OUTBOX_E_FULL, "no space left on the file system; free some"},
-    {EDQUOT, OUTBOX_E_FULL, "the disk quota is used up; raise it or free space"},
-    {EFBIG, OUTBOX_E_FULL, "the file is as large as it may be; set 'max_size', or raise the limit"},
+    {EDQUOT, OUTBOX_E_FULL, "the disk quota is used up; raise it, or free space"},
+    {EFBIG, OUTBOX_E_FULL, "the file has the largest size that is allowed; set 'max_size', or raise the limit"},
     {EACCES, OUTBOX_E_PERMISSION, "permission denied; let this user write the file and its directory"},
-    {EPERM, OUTBOX_E_PERMISSION, "not permitted; look for an immutable flag or a security policy"},
-    {EROFS, OUTBOX_E_READ_ONLY, "the file system is read-only"},
+    {EPERM, OUTBOX_E_PERMISSION, "not permitted; check for an immutable flag or a security policy"},
+    {EROFS, OUTBOX_E_READ_ONLY, "the file system is read-only; mount it for writing"},
     {ENOENT, OUTBOX_E_NOT_FOUND, "no such directory; create it"},
-    {ENOTDIR, OUTBOX_E_NOT_FOUND, "a part of the path is not a directory"},
+    {ENOTDIR, OUTBOX_E_NOT_FOUND, "a part of the path is not a directory; correct the path"},
     {ELOOP, OUTBOX_E_PERMISSION, "is a symbolic link; give the path of the file itself"},
     {EISDIR, OUTBOX_E_CONFIG, "is a directory; give the path of a file in it"},
-    {EMFILE, OUTBOX_E_AGAIN, "too many open files in this process"},
-    {ENFILE, OUTBOX_E_AGAIN, "too many open files in the system"},
+    {EMFILE, OUTBOX_E_AGAIN, "too many open files in this process; raise its limit"},
+    {ENFILE, OUTBOX_E_AGAIN, "too many open files in the system; raise the limit"},
     {ENOMEM, OUTBOX_E_NO_MEMORY, "out of memory"},
-    {EIO, OUTBOX_E_IO, "input or output error; look at the disk"},
+    {EIO, OUTBOX_E_IO, "input or output error; check the disk"},
 };
 
 int file_fail(struct outbox_error *error, int number, const char *what, const char *path)

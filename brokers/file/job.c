@@ -2,26 +2,26 @@
 /*
  * brokers/file/job.c - one job of the worker: many publishes, one sync
  *
- * Every message of every publish that had queued up becomes a line; full buffers are written as they fill, and the disk
- * begins with each of them while the next is formatted; one sync makes all of them durable at once. A file that reaches
- * its size in between is synced and rotated there, so what came before stays delivered whatever happens next.
+ * Each message becomes a line. Full buffers are written, and written back while the next is formatted. One sync at the
+ * end makes all lines durable. A file that reaches its size is synced and rotated in between.
  *
- * Failure modes, all of which end the job: no space - what was appended since the last sync is cut off again, and is
- * told as not connected; anything else while writing or syncing - the outcome of what was appended since the last
- * sync is unknown, of what was not yet appended it is not connected.
+ * Failure modes, all of which end the job:
+ *
+ *   no space        what was appended since the last sync is cut off again and reported as not connected
+ *   any other       what was appended since the last sync is unknown, the rest is not connected
  */
-#include "file.h"
+#include "broker.h"
 
 static int write_out(void *arg, const char *data, size_t size)
 {
     struct file_broker *broker = arg;
     int code = file_sink_append(&broker->sink, data, size, &broker->result.error);
     if (!code && !broker->out.last)
-        file_sink_hasten(&broker->sink);
+        file_sink_start_writeback(&broker->sink);
     return code;
 }
 
-int file_judge(const struct outbox_message *message, struct outbox_error *error)
+int file_validate(const struct outbox_message *message, struct outbox_error *error)
 {
     if (!message->topic.size)
         return outbox_error_set(error, OUTBOX_E_REJECTED, "write an event: it has no topic");
@@ -47,7 +47,7 @@ static int make_durable(struct file_broker *broker, uint64_t messages)
 static int write_message(struct file_broker *broker, const struct outbox_message *message, uint64_t before)
 {
     struct outbox_error refusal;
-    if (file_judge(message, &refusal)) {
+    if (file_validate(message, &refusal)) {
         broker->result.rejected++;
         return OUTBOX_OK;
     }
@@ -58,7 +58,7 @@ static int write_message(struct file_broker *broker, const struct outbox_message
         if (code)
             return code;
     }
-    broker->result.touched = before + 1;
+    broker->result.started = before + 1;
     file_encode(&broker->out, message);
     return broker->out.failed;
 }
@@ -84,7 +84,7 @@ void file_write_job(struct file_broker *broker)
     int code = write_all(broker);
     if (!code)
         return;
-    bool clean = !broker->sink.unsure || (code == OUTBOX_E_FULL && file_sink_cut(&broker->sink) == OUTBOX_OK);
+    bool clean = !broker->sink.has_unsynced || (code == OUTBOX_E_FULL && file_sink_cut(&broker->sink) == OUTBOX_OK);
     result->outcome = clean ? OUTBOX_NOT_CONNECTED : OUTBOX_UNKNOWN;
     file_sink_close(&broker->sink);
 }

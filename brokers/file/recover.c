@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/file/recover.c - the end of a file that somebody may have died writing
+ * brokers/file/recover.c - repairs the end of a file whose writer may have crashed
  *
- * Only what was synced was told as delivered, so anything behind it may go. After a failed sync of this instance the
- * exact place is known. After a crash it is not: then everything behind the last line end goes, and so does, within
- * the last 8 MiB, everything from a line that holds a NUL byte on - we never write one, and a file system that lost
- * power between the length and the data of a file shows zeros. So does a page that could not be written back: the
- * kernel tells of it once and then takes it for clean, so the cache is asked to forget before we look; else a
- * predecessor that died over a failed sync would leave lines that are there until the power goes.
+ * Only synced events were reported as delivered, so everything after them may be cut off. After a failed sync of this
+ * instance the exact place is known. After a crash it is not; then two rules hold:
  *
- * A file that does not begin like one of ours is refused, so that a wrong path never costs anybody data. The beginning
- * may be zeros, if the rest is short and text.
+ *   - everything after the last line end is cut off
+ *   - within the last 8 MiB, everything from the first line with a NUL byte is cut off. This broker never writes NUL.
+ * Zeros appear when power is lost between the length and the data of a file, or when a page was not written back. The
+ * kernel reports such a page once and then treats it as clean, so the cache is dropped before the file is read.
+ *
+ * A file that does not begin with an event is refused: a wrong path must not destroy another program's data. The
+ * beginning may be zeros, if the file is short and the rest is text.
  */
 #include "sink.h"
 
@@ -37,7 +38,7 @@ static int read_exactly(struct file_sink *sink, char *data, size_t size, int64_t
     return OUTBOX_OK;
 }
 
-/* Nothing but what we write, and zeros? Then it may be our first batch, which lost its beginning. */
+/* Only text and zeros: it may be the first batch of this broker, which lost its beginning. */
 static int is_text(struct file_sink *sink, char *block, bool *text, struct outbox_error *error)
 {
     *text = sink->size <= WINDOW;
@@ -80,7 +81,7 @@ int file_check_is_ours(struct file_sink *sink, struct outbox_error *error)
     return error->code;
 }
 
-/* The first NUL of the window, or the end of the file. */
+/* Gives the first NUL of the window, or the end of the file. */
 static int find_zero(struct file_sink *sink, char *block, int64_t *zero, struct outbox_error *error)
 {
     int64_t at = sink->size > WINDOW ? sink->size - WINDOW : 0;
@@ -97,7 +98,7 @@ static int find_zero(struct file_sink *sink, char *block, int64_t *zero, struct 
     return OUTBOX_OK;
 }
 
-/* Behind the last line end before `end`. */
+/* Gives the place after the last line end before `end`. */
 static int find_line_end(struct file_sink *sink, char *block, int64_t end, int64_t *cut, struct outbox_error *error)
 {
     while (end > 0) {
@@ -134,19 +135,19 @@ int file_recover(struct file_sink *sink, struct outbox_error *error)
 {
     int64_t cut = 0;
     sink->size = sink->id.st_size;
-    sink->sys->forget(sink->fd, sink->size > WINDOW ? (off_t)(sink->size - WINDOW) : 0); /* a wish, it cannot fail */
+    sink->sys->drop_cache(sink->fd, sink->size > WINDOW ? (off_t)(sink->size - WINDOW) : 0); /* best effort */
     if (find_cut(sink, &cut, error))
         return error->code;
-    if (sink->unsure && sink->durable < cut)
+    if (sink->has_unsynced && sink->durable < cut)
         cut = sink->durable;
     if (cut < sink->size) {
-        sink->host->log(sink->host, OUTBOX_LOG_WARN, "%s: cut %lld bytes off the end that were never confirmed",
+        sink->host->log(sink->host, OUTBOX_LOG_WARN, "%s: cut off %lld bytes at the end that were never confirmed",
                         sink->path, (long long)(sink->size - cut));
         if ((errno = OUTBOX_FAILPOINT_ERROR(sink->host, file, before_cut, NULL)) ||
             sink->sys->ftruncate(sink->fd, (off_t)cut))
             return file_fail(error, errno, "cut the torn end of", sink->path);
         OUTBOX_FAILPOINT(sink->host, file, after_cut);
     }
-    sink->size = sink->durable = cut; /* durable or not: what a predecessor wrote is never cut later */
+    sink->size = sink->durable = cut; /* lines of the writer before are never cut later */
     return OUTBOX_OK;
 }

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/file/rotate.c - a full file gets a number behind its name, and a new one takes its place
+ * brokers/file/rotate.c - renames a full file to NAME.number and creates a new one
  *
- * The steps, and what the next start finds when the process or the machine dies right behind each:
- *   1. sync the file                       nothing has changed
- *   2. rename NAME to NAME.000001          no NAME, and it is created; or, when the directory was not yet written
- *                                          back, still NAME, and it is rotated again at the next batch
- *   3. sync the directory                  no NAME, and it is created
+ * The steps, and what the next start finds if the process or the machine crashes after each:
+ *   1. sync the file                       NAME, unchanged
+ *   2. rename NAME to NAME.000001          no NAME, which is created; or still NAME, if the directory was not written
+ *                                          back, which is rotated again at the next batch
+ *   3. sync the directory                  no NAME, which is created
  *   4. create NAME and lock it             an empty NAME, or none
  *   5. sync the directory                  an empty NAME, or none
- * In no case is an event lost or written twice: everything that was told as delivered lies in a synced file. The lock
- * of the old file is held until the new one is locked. Numbers only grow; the next free one is found by reading the
- * directory once.
+ * No event is lost or written twice: every event that was reported as delivered is in a synced file. The lock of the
+ * old file is held until the new one is locked. Numbers only grow; the directory is read once to find the next one.
  *
- * Failure modes: when the name cannot be changed the file just grows on, with a warning, and rotation is tried again
- * after another max_size. A failure behind that fails the batch.
+ * Failure modes: if the rename fails the file grows, with a warning, and rotation is tried again after another
+ * max_size. A failure after the rename fails the batch.
  */
 #include "sink.h"
 
@@ -33,7 +32,7 @@ bool file_sink_is_full(const struct file_sink *sink, size_t more)
     return sink->rotate_at && sink->size + (int64_t)more >= sink->rotate_at;
 }
 
-/* The number of a rotated file of this name; 0: it is none. */
+/* The number of a rotated file of this name; 0: it is another file. */
 static uint64_t number_of(const char *file, const char *name)
 {
     size_t length = strlen(name);
@@ -59,7 +58,7 @@ static int rename_file(struct file_sink *sink)
     if (!sink->last_number && sink->sys->list(sink->dir, note_number, sink))
         return -1;
     uint64_t number = sink->last_number;
-    do { /* somebody else may have put a file there since */
+    do { /* another program may have created a file there since */
         if (++number > LARGEST_NUMBER) {
             errno = EOVERFLOW;
             return -1;
@@ -75,11 +74,11 @@ static int rename_file(struct file_sink *sink)
     return 0;
 }
 
-static void put_off(struct file_sink *sink)
+static void postpone_rotation(struct file_sink *sink)
 {
     struct outbox_error error;
     file_fail(&error, errno, "rotate", sink->path);
-    sink->host->log(sink->host, OUTBOX_LOG_WARN, "%s; appending to it goes on", error.text);
+    sink->host->log(sink->host, OUTBOX_LOG_WARN, "%s; the file grows instead", error.text);
     sink->rotate_at = sink->size + sink->max_size;
 }
 
@@ -88,7 +87,7 @@ int file_sink_rotate(struct file_sink *sink, struct outbox_error *error)
     if (file_sink_sync(sink, error))
         return error->code;
     if (rename_file(sink)) {
-        put_off(sink);
+        postpone_rotation(sink);
         return OUTBOX_OK;
     }
     int old = sink->fd;

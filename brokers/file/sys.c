@@ -32,8 +32,8 @@ static int stat_at(int dir, const char *name, struct stat *status)
     return fstatat(dir, name, status, AT_SYMLINK_NOFOLLOW);
 }
 
-/* Of the open file description: a second open in this process is a stranger too, and closing another descriptor of
- * the file does not drop it. */
+/* The lock is the open file description's: a second open in this process conflicts too, and closing another descriptor
+ * of the file does not release it. */
 static int lock(int fd)
 {
     struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -45,13 +45,13 @@ static int reserve(int fd, off_t offset, off_t size)
     return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, size);
 }
 
-static int forget(int fd, off_t offset)
+static int drop_cache(int fd, off_t offset)
 {
     return posix_fadvise(fd, offset, 0, POSIX_FADV_DONTNEED);
 }
 
-/* Only begins: an error of the disk is kept for the fdatasync that follows. */
-static int hasten(int fd, off_t offset, off_t size)
+/* Does not wait: the kernel keeps an error of the disk for the next fdatasync. */
+static int start_writeback(int fd, off_t offset, off_t size)
 {
     return sync_file_range(fd, offset, size, SYNC_FILE_RANGE_WRITE);
 }
@@ -69,10 +69,10 @@ const struct file_sys file_kernel = {
     .statat = stat_at,
     .lock = lock,
     .pread = pread,
-    .forget = forget,
+    .drop_cache = drop_cache,
     .write = write,
     .reserve = reserve,
-    .hasten = hasten,
+    .start_writeback = start_writeback,
     .fdatasync = fdatasync,
     .fsync = fsync,
     .ftruncate = ftruncate,

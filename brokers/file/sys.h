@@ -13,16 +13,15 @@
 struct file_sys {
     int (*openat)(int dir, const char *name, int flags, mode_t mode);
     int (*close)(int fd);
-    int (*list)(int dir, void (*each)(void *arg, const char *name), void *arg); /* all names of the directory */
+    int (*list)(int dir, void (*each)(void *arg, const char *name), void *arg); /* every name in the directory */
     int (*fstat)(int fd, struct stat *status);
-    int (*statat)(int dir, const char *name, struct stat *status); /* of a symbolic link itself */
-    int (*lock)(int fd);                                           /* for writing; EAGAIN: somebody else has it */
+    int (*statat)(int dir, const char *name, struct stat *status); /* does not follow a symbolic link */
+    int (*lock)(int fd);                                           /* for writing; EAGAIN: another process has it */
     ssize_t (*pread)(int fd, void *data, size_t size, off_t offset);
-    int (*forget)(int fd, off_t offset); /* what is cached and clean from there on: reads shall show the disk */
+    int (*drop_cache)(int fd, off_t offset); /* from there on, so that reads show the disk */
     ssize_t (*write)(int fd, const void *data, size_t size);
-    int (*reserve)(int fd, off_t offset, off_t size); /* blocks, not length; EOPNOTSUPP where that is not known */
-    int (*hasten)(int fd, off_t offset,
-                  off_t size); /* begin to write back what a sync will wait for; promises nothing */
+    int (*reserve)(int fd, off_t offset, off_t size); /* blocks, without changing the length; EOPNOTSUPP: unknown */
+    int (*start_writeback)(int fd, off_t offset, off_t size); /* does not wait; promises nothing */
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);
     int (*ftruncate)(int fd, off_t size);

@@ -6,7 +6,7 @@
 #define FIRST_DAY (-719528ll) /* 0000-01-01 */
 #define LAST_DAY 2932896ll    /* 9999-12-31 */
 
-static char *put_digits(char *at, uint32_t value, int digits, char then)
+static char *append_digits(char *at, uint32_t value, int digits, char then)
 {
     for (int i = digits; i-- > 0; value /= 10)
         at[i] = (char)('0' + value % 10);
@@ -46,12 +46,12 @@ size_t file_time(char text[FILE_TIME_SIZE], int64_t us)
         return 0;
     struct date date = to_date(days);
     uint32_t seconds = (uint32_t)(rest / 1000000);
-    char *at = put_digits(text, date.year, 4, '-');
-    at = put_digits(at, date.month, 2, '-');
-    at = put_digits(at, date.day, 2, 'T');
-    at = put_digits(at, seconds / 3600, 2, ':');
-    at = put_digits(at, seconds / 60 % 60, 2, ':');
-    at = put_digits(at, seconds % 60, 2, '.');
-    put_digits(at, (uint32_t)(rest % 1000000), 6, 'Z');
+    char *at = append_digits(text, date.year, 4, '-');
+    at = append_digits(at, date.month, 2, '-');
+    at = append_digits(at, date.day, 2, 'T');
+    at = append_digits(at, seconds / 3600, 2, ':');
+    at = append_digits(at, seconds / 60 % 60, 2, ':');
+    at = append_digits(at, seconds % 60, 2, '.');
+    append_digits(at, (uint32_t)(rest % 1000000), 6, 'Z');
     return FILE_TIME_SIZE;
 }

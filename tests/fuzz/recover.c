@@ -63,7 +63,7 @@ static int recover(struct file_sink *sink)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct file_sys sys = {.pread = read_at, .ftruncate = cut_at, .forget = forget};
+    static const struct file_sys sys = {.pread = read_at, .ftruncate = cut_at, .drop_cache = forget};
     struct file_sink sink = {.host = &fuzz_host, .sys = &sys, .path = "/file", .name = "file"};
     content = data;
     length = (off_t)size;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rig.h"
+#include "fixture.h"
 
 static bool has(const char *numbers, unsigned number)
 {
@@ -19,38 +19,38 @@ static bool has(const char *numbers, unsigned number)
 /* Jobs of four events; after a failure, and once without one, start again like the host and send what is left.
  * Whatever failed: no event that was told as delivered is missing, none that was told as not connected is there
  * before it was sent again, order holds, and at most the unknown ones are there twice. */
-static void survive(enum scripted_call call, unsigned nth, int number, bool *failed)
+static void survive(enum sys_fixture_call call, unsigned nth, int number, bool *failed)
 {
-    struct rig rig;
+    struct fixture fixture;
     unsigned next = 1, twice = 0;
     bool restarted = false;
     char name[64];
-    snprintf(name, sizeof name, "%s %u errno %d", scripted_names[call], nth, number);
-    rig_make(&rig, 250);
-    scripted_reset();
-    scripted_fail(call, nth, number);
+    snprintf(name, sizeof name, "%s %u errno %d", sys_fixture_names[call], nth, number);
+    fixture_make(&fixture, 250);
+    sys_fixture_reset();
+    sys_fixture_fail(call, nth, number);
     for (int tries = 0; next <= 32; tries++) {
         cr_assert_lt(tries, 40, "%s: never heals", name);
         if (next > 16 && !restarted) {
-            rig_close(&rig);
+            fixture_close(&fixture);
             restarted = true;
         }
-        if (rig.broker.sink.fd < 0 && rig_open(&rig)) {
-            cr_assert_gt(strlen(rig.error.text), strlen(rig.path), "%s", name);
+        if (fixture.broker.sink.fd < 0 && fixture_open(&fixture)) {
+            cr_assert_gt(strlen(fixture.error.text), strlen(fixture.path), "%s", name);
             continue;
         }
         unsigned left = next > 29 ? 33 - next : 4;
-        const struct file_result *result = rig_write(&rig, next, left);
-        const char *there = rig_read(&rig);
+        const struct file_result *result = fixture_write(&fixture, next, left);
+        const char *there = fixture_read(&fixture);
         for (unsigned i = 0; i < result->durable; i++)
             cr_assert(has(there, next + i), "%s: %u was lost", name, next + i);
         if (result->error.code && result->outcome == OUTBOX_UNKNOWN)
-            twice += (unsigned)(result->touched - result->durable);
+            twice += (unsigned)(result->started - result->durable);
         for (unsigned i = (unsigned)result->durable; i < left && result->outcome == OUTBOX_NOT_CONNECTED; i++)
             cr_assert(!has(there, next + i), "%s: %u is there", name, next + i);
         next += (unsigned)result->durable;
     }
-    char *copy = strdup(rig_read(&rig)), *rest = copy;
+    char *copy = strdup(fixture_read(&fixture)), *rest = copy;
     unsigned last = 0, count = 0;
     for (char *word; (word = strsep(&rest, " ")); count++) {
         unsigned long now = strtoul(word, NULL, 10);
@@ -58,22 +58,22 @@ static void survive(enum scripted_call call, unsigned nth, int number, bool *fai
         last = now > last ? (unsigned)now : last;
     }
     cr_assert(last == 32 && count <= 32 + twice, "%s: %u events", name, count);
-    *failed = scripted_failed();
+    *failed = sys_fixture_failed();
     free(copy);
-    scripted_reset();
-    rig_end(&rig);
+    sys_fixture_reset();
+    fixture_end(&fixture);
 }
 
-static void survive_everywhere(enum scripted_call call, int number)
+static void survive_everywhere(enum sys_fixture_call call, int number)
 {
     bool failed = true;
     unsigned nth = 1;
     for (; failed; nth++)
         survive(call, nth, number, &failed);
-    cr_assert(nth > 2 || call == ON_RESERVE || call == ON_FTRUNCATE, "%s was never called", scripted_names[call]);
+    cr_assert(nth > 2 || call == ON_RESERVE || call == ON_FTRUNCATE, "%s was never called", sys_fixture_names[call]);
 }
 
-Test(every_failure, of_opening)
+Test(failure, survives_failures_of_opening)
 {
     survive_everywhere(ON_OPENAT, EMFILE);
     survive_everywhere(ON_FSTAT, EIO);
@@ -82,7 +82,7 @@ Test(every_failure, of_opening)
     survive_everywhere(ON_PREAD, EIO);
 }
 
-Test(every_failure, of_writing)
+Test(failure, survives_failures_of_writing)
 {
     survive_everywhere(ON_WRITE, EIO);
     survive_everywhere(ON_WRITE, ENOSPC);
@@ -92,7 +92,7 @@ Test(every_failure, of_writing)
     survive_everywhere(ON_FDATASYNC, ENOSPC);
 }
 
-Test(every_failure, of_the_directory)
+Test(failure, survives_failures_of_the_directory)
 {
     survive_everywhere(ON_FSYNC, EIO);
     survive_everywhere(ON_RENAMEAT, EACCES);

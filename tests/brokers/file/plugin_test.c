@@ -12,11 +12,11 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include "../../../brokers/file/file.h"
+#include "../../../brokers/file/broker.h"
 #include "fake_loop.h"
 #include "harness.h"
 #include "mem_fault.h"
-#include "scripted.h"
+#include "sys_fixture.h"
 
 #define SLOTS 40
 
@@ -60,7 +60,7 @@ static void begin(struct test *test)
     cr_assert_eq(harness_open(&test->harness, &test->fake.base, turn, drop, NULL, &error), 0);
     cr_assert_eq(harness_configure(&test->harness, "test.yaml", yaml, &error), 0);
     cr_assert_eq(harness_instance(&test->harness, OUTBOX_BROKER, "it", &test->broker, &error), 0, "%s", error.text);
-    file_use(obx_instance_self(test->broker), &scripted_sys, FILE_MIN_ROOM);
+    file_replace_system(obx_instance_self(test->broker), &sys_fixture_sys, FILE_MIN_ROOM);
 }
 
 static int start(struct test *test, struct outbox_error *error)
@@ -77,7 +77,7 @@ static void must_start(struct test *test)
 static void end(struct test *test)
 {
     cr_assert_eq(harness_stop(&test->harness, test->broker, NULL), 0);
-    cr_assert_eq(scripted_open_files(), 0);
+    cr_assert_eq(sys_fixture_open_files(), 0);
     cr_assert_eq(obx_instance_violations(test->broker).unknown_ops, 0);
     cr_assert_eq(obx_instance_violations(test->broker).bad_outcomes, 0);
     obx_instance_free(test->broker);
@@ -120,42 +120,42 @@ static size_t lines(struct test *test)
     return count;
 }
 
-Test(file, takes_everything_that_queued_up_with_one_sync)
+Test(file, writes_all_queued_publishes_with_one_sync)
 {
     struct test test;
     begin(&test);
     must_start(&test);
-    scripted_reset();
+    sys_fixture_reset();
     for (int i = 0; i < SLOTS; i++)
         submit(&test, i);
     for (int i = 0; i < SLOTS; i++)
         cr_assert_eq(finish(&test, i), OUTBOX_DELIVERED);
-    cr_assert_eq(scripted_count(ON_FDATASYNC), 2, "the first alone, all others together");
+    cr_assert_eq(sys_fixture_count(ON_FDATASYNC), 2, "the first alone, all others together");
     cr_assert_eq(lines(&test), SLOTS);
     end(&test);
 }
 
-Test(file, tells_nothing_before_the_sync)
+Test(file, reports_no_outcome_before_the_sync)
 {
     struct test test;
     begin(&test);
     must_start(&test);
-    scripted_reset();
+    sys_fixture_reset();
     submit(&test, 0);
     while (!test.slots[0].told) {
         cr_assert(fake_loop_step(&test.fake));
-        cr_assert(!test.slots[0].told || scripted_count(ON_FDATASYNC) == 1);
+        cr_assert(!test.slots[0].told || sys_fixture_count(ON_FDATASYNC) == 1);
     }
     finish(&test, 0);
     end(&test);
 }
 
-Test(file, refuses_what_queues_behind_a_failure_and_says_that_it_is_lost)
+Test(file, fails_the_queue_after_a_failure_and_reports_itself_lost)
 {
     struct test test;
     begin(&test);
     must_start(&test);
-    scripted_fail(ON_FDATASYNC, 1, EIO);
+    sys_fixture_fail(ON_FDATASYNC, 1, EIO);
     for (int i = 0; i < 3; i++)
         submit(&test, i);
     cr_assert_eq(finish(&test, 0), OUTBOX_UNKNOWN);
@@ -176,7 +176,7 @@ Test(file, refuses_what_queues_behind_a_failure_and_says_that_it_is_lost)
     end(&test);
 }
 
-Test(file, finishes_what_is_in_flight_before_it_stops)
+Test(file, finishes_the_running_job_before_it_stops)
 {
     struct test test;
     struct harness_call stop = {0};
@@ -193,7 +193,7 @@ Test(file, finishes_what_is_in_flight_before_it_stops)
     end(&test);
 }
 
-Test(file, gives_up_what_waits_when_stopping_takes_too_long)
+Test(file, cancels_the_queue_when_stopping_takes_too_long)
 {
     struct test test;
     struct harness_call stop = {0};
@@ -213,7 +213,7 @@ Test(file, gives_up_what_waits_when_stopping_takes_too_long)
     end(&test);
 }
 
-Test(file, rejects_single_events_with_their_reason)
+Test(file, rejects_single_events_with_a_reason)
 {
     struct test test;
     struct outbox_error error;
@@ -244,16 +244,16 @@ Test(file, rejects_single_events_with_their_reason)
     end(&test);
 }
 
-Test(file, says_why_it_cannot_start)
+Test(file, start_fails_with_the_reason)
 {
     struct test test;
     struct outbox_error error;
-    char wanted[200];
+    char expected[200];
     begin(&test);
-    scripted_fail(ON_OPENAT, 2, EROFS);
+    sys_fixture_fail(ON_OPENAT, 2, EROFS);
     cr_assert_eq(start(&test, &error), OUTBOX_E_READ_ONLY);
-    snprintf(wanted, sizeof wanted, "open %s: the file system is read-only", test.path);
-    cr_assert_str_eq(error.text, wanted);
+    snprintf(expected, sizeof expected, "open %s: the file system is read-only; mount it for writing", test.path);
+    cr_assert_str_eq(error.text, expected);
     cr_assert_eq(error.native, EROFS);
     must_start(&test);
     end(&test);
@@ -282,11 +282,11 @@ static int check(struct test *test, struct findings *findings)
     return harness_wait(&test->harness, &call);
 }
 
-Test(file, checks_its_place)
+Test(file, check_reports_the_file_system)
 {
     struct test test;
     struct findings found;
-    char wanted[200];
+    char expected[200];
     begin(&test);
     must_start(&test);
     submit(&test, 0);
@@ -297,8 +297,8 @@ Test(file, checks_its_place)
     unlink(test.path);
     cr_assert_eq(check(&test, &found), OUTBOX_OK);
     cr_assert_eq(found.count[OUTBOX_LOG_ERROR], 1);
-    snprintf(wanted, sizeof wanted, "%s cannot be looked at: No such file or directory", test.path);
-    cr_assert_str_eq(found.last, wanted);
+    snprintf(expected, sizeof expected, "%s cannot be inspected: No such file or directory", test.path);
+    cr_assert_str_eq(found.last, expected);
     test.fake.fail_offload = 1;
     cr_assert_eq(check(&test, &found), OUTBOX_E_NO_MEMORY);
     end(&test);
@@ -308,12 +308,12 @@ Test(file, survives_without_a_worker)
 {
     struct test test;
     struct outbox_error error;
-    char wanted[200];
+    char expected[200];
     begin(&test);
     test.fake.fail_offload = 1;
     cr_assert_eq(start(&test, &error), OUTBOX_E_NO_MEMORY);
-    snprintf(wanted, sizeof wanted, "open %s: no worker thread can be had", test.path);
-    cr_assert_str_eq(error.text, wanted);
+    snprintf(expected, sizeof expected, "open %s: no worker thread is available", test.path);
+    cr_assert_str_eq(error.text, expected);
     must_start(&test);
     test.fake.fail_offload = 1;
     submit(&test, 0);
@@ -346,7 +346,7 @@ Test(file, survives_the_failure_of_every_allocation)
 }
 
 /* The real thing: a file system of one megabyte that fills up. */
-Test(file, waits_on_a_full_disk_and_goes_on_when_there_is_space)
+Test(file, waits_on_a_full_disk_until_there_is_space)
 {
     struct test test;
     struct outbox_error error;
@@ -366,12 +366,12 @@ Test(file, waits_on_a_full_disk_and_goes_on_when_there_is_space)
         cr_assert(outcome == OUTBOX_DELIVERED || outcome == OUTBOX_NOT_CONNECTED);
     }
     struct findings found;
-    char wanted[200];
+    char expected[200];
     cr_assert_eq(done, 4, "three fit");
     cr_assert_eq(check(&test, &found), OUTBOX_OK);
     cr_assert_eq(found.count[OUTBOX_LOG_WARN], 1, "little space");
-    snprintf(wanted, sizeof wanted, "%s can be written, 0 MiB are free", test.path);
-    cr_assert_str_eq(found.last, wanted);
+    snprintf(expected, sizeof expected, "%s can be written, 0 MiB are free", test.path);
+    cr_assert_str_eq(found.last, expected);
     cr_assert_eq(lines(&test), 3, "nothing half written is left");
     fake_loop_settle(&test.fake);
     cr_assert_eq(test.harness.loss.code, OUTBOX_E_FULL);

@@ -4,74 +4,74 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "rig.h"
+#include "fixture.h"
 
-Test(rotate, begins_a_new_file_at_the_size)
+Test(rotate, creates_a_new_file_at_the_size)
 {
-    struct rig rig;
-    rig_begin(&rig, 300);
-    cr_assert_eq(rig_write(&rig, 1, 20)->durable, 20);
-    cr_assert_str_eq(rig_read(&rig), "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20");
-    cr_assert_geq(rig_size(&rig, "events.ndjson.000001"), 300);
-    cr_assert_lt(rig_size(&rig, "events.ndjson.000001"), 450, "by less than one event");
-    cr_assert_geq(rig_size(&rig, "events.ndjson.000002"), 300);
-    rig_end(&rig);
+    struct fixture fixture;
+    fixture_begin(&fixture, 300);
+    cr_assert_eq(fixture_write(&fixture, 1, 20)->durable, 20);
+    cr_assert_str_eq(fixture_read(&fixture), "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20");
+    cr_assert_geq(fixture_size(&fixture, "events.ndjson.000001"), 300);
+    cr_assert_lt(fixture_size(&fixture, "events.ndjson.000001"), 450, "by less than one event");
+    cr_assert_geq(fixture_size(&fixture, "events.ndjson.000002"), 300);
+    fixture_end(&fixture);
 }
 
 Test(rotate, takes_the_next_number_after_the_last_one)
 {
-    struct rig rig;
-    rig_make(&rig, 1);
-    rig_put(&rig, "events.ndjson.000041", "", 0);
-    rig_put(&rig, "events.ndjson.old", "", 0);
-    rig_put(&rig, "events.ndjson.99", "", 0);
-    cr_assert_eq(rig_open(&rig), OUTBOX_OK);
-    rig_write(&rig, 1, 2);
-    cr_assert_gt(rig_size(&rig, "events.ndjson.000042"), 0, "%s", rig_log());
-    rig_put(&rig, "events.ndjson.000043", "", 0);
-    rig_write(&rig, 3, 1);
-    cr_assert_eq(rig_size(&rig, "events.ndjson.000043"), 0, "somebody else's");
-    cr_assert_gt(rig_size(&rig, "events.ndjson.000044"), 0);
-    rig_end(&rig);
+    struct fixture fixture;
+    fixture_make(&fixture, 1);
+    fixture_put(&fixture, "events.ndjson.000041", "", 0);
+    fixture_put(&fixture, "events.ndjson.old", "", 0);
+    fixture_put(&fixture, "events.ndjson.99", "", 0);
+    cr_assert_eq(fixture_open(&fixture), OUTBOX_OK);
+    fixture_write(&fixture, 1, 2);
+    cr_assert_gt(fixture_size(&fixture, "events.ndjson.000042"), 0, "%s", fixture_log());
+    fixture_put(&fixture, "events.ndjson.000043", "", 0);
+    fixture_write(&fixture, 3, 1);
+    cr_assert_eq(fixture_size(&fixture, "events.ndjson.000043"), 0, "somebody else's");
+    cr_assert_gt(fixture_size(&fixture, "events.ndjson.000044"), 0);
+    fixture_end(&fixture);
 }
 
-Test(rotate, goes_on_in_the_same_file_when_there_is_no_number_left)
+Test(rotate, keeps_the_file_when_no_number_is_left)
 {
-    struct rig rig;
-    rig_make(&rig, 1);
-    rig_put(&rig, "events.ndjson.999999999999", "", 0);
-    cr_assert_eq(rig_open(&rig), OUTBOX_OK);
-    cr_assert_eq(rig_write(&rig, 1, 3)->durable, 3);
-    cr_assert_str_eq(rig_read(&rig), "1 2 3");
-    rig_end(&rig);
+    struct fixture fixture;
+    fixture_make(&fixture, 1);
+    fixture_put(&fixture, "events.ndjson.999999999999", "", 0);
+    cr_assert_eq(fixture_open(&fixture), OUTBOX_OK);
+    cr_assert_eq(fixture_write(&fixture, 1, 3)->durable, 3);
+    cr_assert_str_eq(fixture_read(&fixture), "1 2 3");
+    fixture_end(&fixture);
 }
 
-Test(rotate, goes_on_in_the_same_file_when_the_name_cannot_be_changed)
+Test(rotate, keeps_the_file_when_the_rename_fails)
 {
-    struct rig rig;
-    char wanted[300];
-    rig_begin(&rig, 100);
-    scripted_fail(ON_RENAMEAT, 0, EACCES);
-    cr_assert_eq(rig_write(&rig, 1, 3)->durable, 3);
-    snprintf(wanted, sizeof wanted,
-             "rotate %s: permission denied; let this user write the file and its directory; appending to it goes on",
-             rig.path);
-    cr_assert_str_eq(rig_log(), wanted);
-    scripted_reset();
-    rig_write(&rig, 4, 3);
-    cr_assert_gt(rig_size(&rig, "events.ndjson.000001"), 0, "tried again later");
-    cr_assert_str_eq(rig_read(&rig), "1 2 3 4 5 6");
-    rig_end(&rig);
+    struct fixture fixture;
+    char expected[300];
+    fixture_begin(&fixture, 100);
+    sys_fixture_fail(ON_RENAMEAT, 0, EACCES);
+    cr_assert_eq(fixture_write(&fixture, 1, 3)->durable, 3);
+    snprintf(expected, sizeof expected,
+             "rotate %s: permission denied; let this user write the file and its directory; the file grows instead",
+             fixture.path);
+    cr_assert_str_eq(fixture_log(), expected);
+    sys_fixture_reset();
+    fixture_write(&fixture, 4, 3);
+    cr_assert_gt(fixture_size(&fixture, "events.ndjson.000001"), 0, "tried again later");
+    cr_assert_str_eq(fixture_read(&fixture), "1 2 3 4 5 6");
+    fixture_end(&fixture);
 }
 
 Test(rotate, holds_the_lock_of_the_new_file)
 {
-    struct rig rig;
-    rig_begin(&rig, 1);
-    rig_write(&rig, 1, 2);
-    struct file_sink second = rig.broker.sink;
+    struct fixture fixture;
+    fixture_begin(&fixture, 1);
+    fixture_write(&fixture, 1, 2);
+    struct file_sink second = fixture.broker.sink;
     struct outbox_error error;
     cr_assert_eq(file_sink_init(&second, &error), OUTBOX_OK);
     cr_assert_eq(file_sink_open(&second, &error), OUTBOX_E_AGAIN);
-    rig_end(&rig);
+    fixture_end(&fixture);
 }

@@ -42,7 +42,7 @@ static const struct {
     {"good until here\xc3", false},
 };
 
-Test(utf8, takes_what_is_well_formed_and_nothing_else)
+Test(utf8, accepts_only_well_formed_text)
 {
     for (size_t i = 0; i < sizeof sequences / sizeof sequences[0]; i++) {
         /* an exact block, so that a sanitizer sees a byte too many */
@@ -76,14 +76,14 @@ Test(utf8, agrees_with_the_definition_on_every_two_bytes)
     }
 }
 
-static void expect_time(int64_t us, const char *wanted)
+static void expect_time(int64_t us, const char *expected)
 {
     char text[FILE_TIME_SIZE + 1] = {0};
-    cr_assert_eq(file_time(text, us), FILE_TIME_SIZE, "%s", wanted);
-    cr_assert_str_eq(text, wanted);
+    cr_assert_eq(file_time(text, us), FILE_TIME_SIZE, "%s", expected);
+    cr_assert_str_eq(text, expected);
 }
 
-Test(time, writes_the_corners_of_the_calendar)
+Test(time, writes_the_first_and_last_days)
 {
     expect_time(0, "1970-01-01T00:00:00.000000Z");
     expect_time(-1, "1969-12-31T23:59:59.999999Z");
@@ -93,7 +93,7 @@ Test(time, writes_the_corners_of_the_calendar)
     expect_time(253402300799999999, "9999-12-31T23:59:59.999999Z");
 }
 
-Test(time, writes_nothing_outside_of_the_calendar)
+Test(time, writes_nothing_for_impossible_years)
 {
     char text[FILE_TIME_SIZE];
     cr_assert_eq(file_time(text, -62167219200000001), 0);
@@ -107,11 +107,11 @@ Test(time, agrees_with_the_c_library_on_every_day)
     for (int64_t day = -719528; day <= 2932896; day += 13) {
         time_t seconds = (time_t)(day * 86400 + 45296);
         struct tm tm;
-        char wanted[64], text[FILE_TIME_SIZE + 1] = {0};
+        char expected[64], text[FILE_TIME_SIZE + 1] = {0};
         gmtime_r(&seconds, &tm);
-        snprintf(wanted, sizeof wanted, "%04d-%02d-%02dT12:34:56.000007Z", tm.tm_year + 1900, tm.tm_mon + 1,
+        snprintf(expected, sizeof expected, "%04d-%02d-%02dT12:34:56.000007Z", tm.tm_year + 1900, tm.tm_mon + 1,
                  tm.tm_mday);
         file_time(text, (int64_t)seconds * 1000000 + 7);
-        cr_assert_str_eq(text, wanted);
+        cr_assert_str_eq(text, expected);
     }
 }

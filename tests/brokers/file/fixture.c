@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/brokers/file/rig.c - see rig.h */
-#include "rig.h"
+/* tests/brokers/file/fixture.c - see fixture.h */
+#include "fixture.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -42,51 +42,52 @@ static void release(const struct outbox_host *host, void *memory)
 static const struct outbox_host host = {
     .struct_size = sizeof(struct outbox_host), .log = keep, .alloc = alloc, .release = release};
 
-const char *rig_log(void)
+const char *fixture_log(void)
 {
     return last_log;
 }
 
-void rig_make(struct rig *rig, int64_t max_size)
+void fixture_make(struct fixture *fixture, int64_t max_size)
 {
     static char buffer[FILE_MIN_ROOM];
-    *rig = (struct rig){.dir = "/tmp/outbox-file-XXXXXX"};
-    cr_assert_not_null(mkdtemp(rig->dir));
-    snprintf(rig->path, sizeof rig->path, "%s/events.ndjson", rig->dir);
-    rig->broker.host = &host;
-    rig->broker.out.data = buffer;
-    rig->broker.out.room = sizeof buffer;
-    rig->broker.sink.host = &host;
-    rig->broker.sink.sys = &scripted_sys;
-    rig->broker.sink.path = rig->path;
-    rig->broker.sink.max_size = max_size;
+    *fixture = (struct fixture){.dir = "/tmp/outbox-file-XXXXXX"};
+    cr_assert_not_null(mkdtemp(fixture->dir));
+    snprintf(fixture->path, sizeof fixture->path, "%s/events.ndjson", fixture->dir);
+    fixture->broker.host = &host;
+    fixture->broker.out.data = buffer;
+    fixture->broker.out.room = sizeof buffer;
+    fixture->broker.sink.host = &host;
+    fixture->broker.sink.sys = &sys_fixture_sys;
+    fixture->broker.sink.path = fixture->path;
+    fixture->broker.sink.max_size = max_size;
+    fixture->broker.sink.mode = 0640;
     last_log[0] = 0;
-    cr_assert_eq(file_sink_init(&rig->broker.sink, &rig->error), OUTBOX_OK);
+    cr_assert_eq(file_sink_init(&fixture->broker.sink, &fixture->error), OUTBOX_OK);
 }
 
-int rig_open(struct rig *rig)
+int fixture_open(struct fixture *fixture)
 {
-    return file_sink_open(&rig->broker.sink, &rig->error);
+    return file_sink_open(&fixture->broker.sink, &fixture->error);
 }
 
-void rig_close(struct rig *rig)
+void fixture_close(struct fixture *fixture)
 {
-    file_sink_close(&rig->broker.sink);
+    file_sink_close(&fixture->broker.sink);
 }
 
-void rig_remove(struct rig *rig)
+void fixture_remove(struct fixture *fixture)
 {
-    rig_close(rig);
-    DIR *dir = opendir(rig->dir);
+    fixture_close(fixture);
+    DIR *dir = opendir(fixture->dir);
     for (struct dirent *entry; dir && (entry = readdir(dir));)
         if (entry->d_name[0] != '.')
             unlinkat(dirfd(dir), entry->d_name, 0);
     if (dir)
         closedir(dir);
-    rmdir(rig->dir);
+    rmdir(fixture->dir);
 }
 
-const struct file_result *rig_write(struct rig *rig, unsigned first, unsigned count)
+const struct file_result *fixture_write(struct fixture *fixture, unsigned first, unsigned count)
 {
     struct outbox_message *messages = calloc(count, sizeof *messages);
     char(*text)[2][12] = calloc(count, sizeof *text);
@@ -102,18 +103,18 @@ const struct file_result *rig_write(struct rig *rig, unsigned first, unsigned co
     struct outbox_publish publish = {
         .struct_size = sizeof publish, .count = count, .messages = messages, .stride = sizeof *messages};
     struct file_op op = {.publish = &publish};
-    rig->broker.job = &op;
-    file_write_job(&rig->broker);
-    rig->broker.job = NULL;
+    fixture->broker.job = &op;
+    file_write_job(&fixture->broker);
+    fixture->broker.job = NULL;
     free(messages);
     free(text);
-    return &rig->broker.result;
+    return &fixture->broker.result;
 }
 
-static void read_file(const struct rig *rig, const char *name, struct obx_buf *numbers)
+static void read_file(const struct fixture *fixture, const char *name, struct obx_buf *numbers)
 {
     char path[400], line[4096];
-    snprintf(path, sizeof path, "%s/%s", rig->dir, name);
+    snprintf(path, sizeof path, "%s/%s", fixture->dir, name);
     FILE *file = fopen(path, "r");
     cr_assert_not_null(file, "%s", path);
     while (fgets(line, sizeof line, file)) {
@@ -137,14 +138,14 @@ static int is_events(const struct dirent *entry)
     return strncmp(entry->d_name, "events.ndjson", 13) == 0;
 }
 
-const char *rig_read(struct rig *rig)
+const char *fixture_read(struct fixture *fixture)
 {
     static char text[8192];
     struct obx_buf numbers = {0};
     struct dirent **names = NULL;
-    int count = scandir(rig->dir, &names, is_events, by_age);
+    int count = scandir(fixture->dir, &names, is_events, by_age);
     for (int i = 0; i < count; i++) {
-        read_file(rig, names[i]->d_name, &numbers);
+        read_file(fixture, names[i]->d_name, &numbers);
         free(names[i]);
     }
     free(names);
@@ -153,33 +154,33 @@ const char *rig_read(struct rig *rig)
     return text;
 }
 
-void rig_put(struct rig *rig, const char *name, const char *bytes, size_t size)
+void fixture_put(struct fixture *fixture, const char *name, const char *bytes, size_t size)
 {
     char path[200];
-    snprintf(path, sizeof path, "%s/%s", rig->dir, name);
+    snprintf(path, sizeof path, "%s/%s", fixture->dir, name);
     FILE *file = fopen(path, "a");
     cr_assert_eq(fwrite(bytes, 1, size, file), size);
     fclose(file);
 }
 
-int64_t rig_size(struct rig *rig, const char *name)
+int64_t fixture_size(struct fixture *fixture, const char *name)
 {
     char path[200];
     struct stat status;
-    snprintf(path, sizeof path, "%s/%s", rig->dir, name);
+    snprintf(path, sizeof path, "%s/%s", fixture->dir, name);
     return stat(path, &status) ? -1 : (int64_t)status.st_size;
 }
 
-void rig_begin(struct rig *rig, int64_t max_size)
+void fixture_begin(struct fixture *fixture, int64_t max_size)
 {
-    rig_make(rig, max_size);
-    cr_assert_eq(rig_open(rig), OUTBOX_OK, "%s", rig->error.text);
-    scripted_reset();
+    fixture_make(fixture, max_size);
+    cr_assert_eq(fixture_open(fixture), OUTBOX_OK, "%s", fixture->error.text);
+    sys_fixture_reset();
 }
 
-void rig_end(struct rig *rig)
+void fixture_end(struct fixture *fixture)
 {
-    rig_remove(rig);
-    cr_assert_eq(scripted_open_files(), 0);
+    fixture_remove(fixture);
+    cr_assert_eq(sys_fixture_open_files(), 0);
     cr_assert_eq(mem_live(), 0);
 }
