@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/memory/plugin.c - a broker in the process's own memory: the reference for every other broker
+ * brokers/memory/plugin.c - a broker in the memory of the process: the reference for every other broker
  *
- * publish() copies each event behind the others, tells all as delivered and completes inside the call. With `discard`
- * events are counted and dropped, which measures everything but a broker.
+ * publish() appends a copy of each event, reports all as delivered, and completes inside the call. With `discard`
+ * events are counted and dropped: a bench then measures everything but a broker.
  *
- * Failure modes: `limit` events are held, or memory ran out. Then the event, and everything after it, is told as
- * not connected, and the instance reports itself lost: it takes nothing more until the host has stopped and started
- * it, so that no event overtakes one of its key. While it is full, start() fails. What is larger than `max_bytes` or
- * has no topic is rejected.
+ * Failure modes:
+ *   full, or out of memory       this event and all later ones are not connected, and the instance reports itself lost.
+ * It takes nothing until the host has stopped and started it, so no event overtakes one of its key. While it is full,
+ * start() fails. payload larger than `max_bytes`, or no topic     the event is rejected
  */
 #include "memory.h"
 
@@ -24,7 +24,7 @@ struct memory_broker {
     bool discard;
     bool open;
     struct outbox_message **events; /* each one block, with everything it points to */
-    uint32_t count, room;
+    uint32_t count, capacity;
     uint64_t delivered;
 };
 
@@ -66,24 +66,23 @@ static void copy_message(struct outbox_message *copy, const struct outbox_messag
     }
 }
 
-static int make_room(struct memory_broker *broker)
+static int grow(struct memory_broker *broker)
 {
-    if (broker->count < broker->room)
+    if (broker->count < broker->capacity)
         return OUTBOX_OK;
-    uint32_t room = broker->room ? broker->room * 2 : 64;
-    void *events = broker->host->resize(broker->host, broker->events, room * sizeof *broker->events);
+    uint32_t capacity = broker->capacity ? broker->capacity * 2 : 64;
+    void *events = broker->host->resize(broker->host, broker->events, capacity * sizeof *broker->events);
     if (!events)
         return OUTBOX_E_NO_MEMORY;
     broker->events = events;
-    broker->room = room;
+    broker->capacity = capacity;
     return OUTBOX_OK;
 }
 
-static int full(const struct memory_broker *broker, struct outbox_error *error)
+static int set_full_error(const struct memory_broker *broker, struct outbox_error *error)
 {
     return outbox_error_set(error, OUTBOX_E_FULL,
-                            "append to max_in_flight_bytes: %u events are held, which is the limit; raise 'limit'",
-                            broker->count);
+                            "append to memory: %u events are kept, which is the limit; raise 'limit'", broker->count);
 }
 
 /* OUTBOX_OK, or fills error; then nothing was appended. */
@@ -92,9 +91,9 @@ static int append(struct memory_broker *broker, const struct outbox_message *mes
     if (broker->discard)
         return OUTBOX_OK;
     if (broker->count >= broker->limit)
-        return full(broker, error);
+        return set_full_error(broker, error);
     struct outbox_message *copy = NULL;
-    if (make_room(broker) == OUTBOX_OK)
+    if (grow(broker) == OUTBOX_OK)
         copy = broker->host->alloc(broker->host, message_size(message));
     if (!copy)
         return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "append to memory: out of memory");
@@ -128,7 +127,7 @@ static void memory_start(void *self, outbox_op_t op, const struct outbox_broker_
     struct memory_broker *broker = self;
     struct outbox_error error = {0};
     if (!broker->discard && broker->count >= broker->limit)
-        full(broker, &error);
+        set_full_error(broker, &error);
     broker->open = !error.code;
     broker->host->op_done(broker->host, op, &error);
 }
@@ -152,31 +151,31 @@ static int memory_admit(void *self, const struct outbox_message *message, struct
     return OUTBOX_OK;
 }
 
-static void close_down(struct memory_broker *broker, const struct outbox_error *error)
+static void report_lost(struct memory_broker *broker, const struct outbox_error *error)
 {
     broker->open = false;
     broker->host->log(broker->host, OUTBOX_LOG_WARN, "%s", error->text);
     broker->host->lost(broker->host, error);
 }
 
-/* Append in order; gives the index of the one that did not go, or the count. */
+/* Appends in order. Gives the index of the first event that was not appended, or the count. */
 static uint32_t append_all(struct memory_broker *broker, outbox_op_t op, const struct outbox_publish *publish,
                            struct outbox_error *error)
 {
-    uint32_t told = 0, i = 0;
+    uint32_t reported = 0, i = 0;
     for (; i < publish->count; i++) {
         const struct outbox_message *message = outbox_message_at(publish, i);
         if (memory_admit(broker, message, error)) {
-            outbox_report_outcomes(broker->host, op, told, i - told, OUTBOX_DELIVERED, NULL);
+            outbox_report_outcomes(broker->host, op, reported, i - reported, OUTBOX_DELIVERED, NULL);
             outbox_report_outcomes(broker->host, op, i, 1, OUTBOX_REJECTED, error);
-            told = i + 1;
+            reported = i + 1;
         } else if (append(broker, message, error)) {
             break;
         } else {
             broker->delivered++;
         }
     }
-    outbox_report_outcomes(broker->host, op, told, i - told, OUTBOX_DELIVERED, NULL);
+    outbox_report_outcomes(broker->host, op, reported, i - reported, OUTBOX_DELIVERED, NULL);
     return i;
 }
 
@@ -184,12 +183,12 @@ static void memory_publish(void *self, outbox_op_t op, const struct outbox_publi
 {
     struct memory_broker *broker = self;
     struct outbox_error error;
-    uint32_t gone = 0;
+    uint32_t appended = 0;
     if (!broker->open)
         outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "append to memory: the broker is not started");
-    else if ((gone = append_all(broker, op, publish, &error)) < publish->count)
-        close_down(broker, &error);
-    outbox_report_outcomes(broker->host, op, gone, publish->count - gone, OUTBOX_NOT_CONNECTED, &error);
+    else if ((appended = append_all(broker, op, publish, &error)) < publish->count)
+        report_lost(broker, &error);
+    outbox_report_outcomes(broker->host, op, appended, publish->count - appended, OUTBOX_NOT_CONNECTED, &error);
     broker->host->op_done(broker->host, op, NULL);
 }
 
@@ -220,18 +219,18 @@ static const struct outbox_option options[] = {
      .default_value = "1000000",
      .min = 1,
      .max = UINT32_MAX / 4,
-     .help = "events that are held; then the broker is full"},
+     .help = "number of events that are kept; then the broker is full"},
     {.name = "max_bytes",
      .type = OUTBOX_OPT_SIZE,
      .offset = offsetof(struct memory_broker, max_bytes),
      .default_value = "1MiB",
      .min = 1,
      .max = INT64_MAX,
-     .help = "largest payload; larger ones are rejected"},
+     .help = "largest payload; an event with a larger one is rejected"},
     {.name = "discard",
      .type = OUTBOX_OPT_BOOL,
      .offset = offsetof(struct memory_broker, discard),
-     .help = "count events and drop them, to measure everything else"},
+     .help = "count events and drop them, to measure all but the broker"},
 };
 
 static const struct outbox_broker_ops ops = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plugins/common/calls.c - see calls.h. The only failure: a name that is no call of this kind of plugin. */
+/* plugins/common/calls.c - see calls.h. The only failure: the name of a call that this kind of plugin lacks. */
 #include "calls.h"
 
 #include <stdio.h>
@@ -42,7 +42,7 @@ static int refuse(const char *name, size_t size, uint32_t allowed, struct outbox
         if (allowed & 1u << i)
             snprintf(list + used, sizeof list - used, used ? ", %s" : "%s", deco_call_names[i]);
     }
-    return outbox_error_set(error, OUTBOX_E_CONFIG, "unknown call '%.*s' in calls; there are %s", (int)size, name,
+    return outbox_error_set(error, OUTBOX_E_CONFIG, "unknown call '%.*s' in calls; possible are %s", (int)size, name,
                             list);
 }
 

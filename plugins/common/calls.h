@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plugins/common/calls.h - what every decorator needs: the calls by name, and passing one on
+ * plugins/common/calls.h - what every decorator needs: calls by name, and passing a call to the inner plugin
  *
- * A decorator sees each operation as a call and one argument, so that a dozen functions become one. DECO_STORE_OPS and
- * DECO_BROKER_OPS are the lists to make the dozen of.
+ * A decorator handles each operation as a call with one argument: one function instead of a dozen. The lists
+ * DECO_STORE_OPS and DECO_BROKER_OPS generate the functions of the ABI from it.
  */
 #ifndef OBX_PLUGINS_COMMON_CALLS_H
 #define OBX_PLUGINS_COMMON_CALLS_H
@@ -50,17 +50,18 @@ enum deco_call {
 
 extern const char *const deco_call_names[DECO_CALLS];
 
-/* Arguments travel as void *; const comes back where the function takes it. */
+/* Arguments are passed as void *; the function of the inner plugin adds const again. */
 static inline void *deco_argument(const void *argument)
 {
     return (void *)(uintptr_t)argument;
 }
 
-/* "claim, settle" into bits 1 << DECO_..., of those that this kind of plugin has. Fills error. */
+/* "claim, settle" into bits 1 << DECO_...; a name that this kind of plugin lacks is an error. Fills error. */
 int deco_parse_calls(const char *text, enum outbox_kind kind, uint32_t *calls, struct outbox_error *error);
 
+/* Does the inner plugin have the function? */
 bool deco_has(const struct outbox_inner *inner, enum outbox_kind kind, enum deco_call call);
-/* Submit to the plugin underneath, which has the function. */
+/* Submits the call to the inner plugin, which has the function. */
 void deco_pass(const struct outbox_inner *inner, enum outbox_kind kind, enum deco_call call, outbox_op_t child,
                void *argument);
 void deco_cancel(const struct outbox_inner *inner, enum outbox_kind kind, outbox_op_t child);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plugins/common/decorator.h - a decorator NAME as a store and as a broker, each in a file of its own:
+ * plugins/common/decorator.h - the descriptor of a decorator NAME, once for stores and once for brokers:
  *
  *     DECO_STORE(NAME, "what it does to a store", COUNT OF OPTIONS)
  *
- * of struct NAME, struct NAME_op, NAME_options, NAME_init, NAME_fini, NAME_cancel, and NAME_submit, which gets every
- * call.
+ * It needs struct NAME, struct NAME_op, NAME_options, NAME_init, NAME_fini, NAME_cancel, and NAME_submit, which gets
+ * every call. Each use is in a file of its own.
  */
 #ifndef OBX_PLUGINS_COMMON_DECORATOR_H
 #define OBX_PLUGINS_COMMON_DECORATOR_H

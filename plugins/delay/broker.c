@@ -4,4 +4,4 @@
 
 #include "decorator.h"
 
-DECO_BROKER(delay, "makes chosen calls of another broker slow, for tests and drills", DELAY_OPTIONS);
+DECO_BROKER(delay, "delays chosen calls of another broker, for tests and drills", DELAY_OPTIONS);

@@ -2,8 +2,8 @@
 /*
  * plugins/delay/delay.h - a decorator that makes chosen calls slow; what its files share
  *
- * An op stands in one of two queues: on its way down, waiting for its time, or on its way up, done underneath but not
- * yet told. Both queues are strictly first in, first out, so that jitter never changes an order.
+ * An op waits in one of two queues: `requests`, before it reaches the inner plugin, or `answers`, before the host gets
+ * its answer. Both queues are strictly first in, first out, so that jitter does not change the order.
  */
 #ifndef OBX_PLUGINS_DELAY_DELAY_H
 #define OBX_PLUGINS_DELAY_DELAY_H
@@ -14,7 +14,7 @@ struct delay_op;
 struct delay_queue {
     struct delay *delay;
     struct delay_op *first, **end;
-    uint64_t last_due_ns; /* of the one that was queued last */
+    uint64_t last_due_ns; /* of the last entry */
     struct outbox_timer *timer;
     void (*leave)(struct delay_op *entry);
 };
@@ -28,13 +28,13 @@ struct delay {
     const struct outbox_inner *inner;
     enum outbox_kind plugin;
     uint32_t calls; /* bits 1 << DECO_... */
-    struct delay_queue down, up;
-    uint32_t untold;  /* publishes with failures that the host does not know of yet */
-    uint32_t refusal; /* while there are any: what publishes get that come now */
+    struct delay_queue requests, answers;
+    uint32_t unreported; /* publishes with failures that the host does not know yet */
+    uint32_t refusal;    /* while there are any: the outcome of new publishes */
 };
 
-/* What the plugin underneath has told of a publish: the outcome of each message, and why, once for each outcome. */
-struct delay_told {
+/* What the inner plugin has reported of a publish: an outcome for each message, and one error for each outcome. */
+struct delay_outcomes {
     struct outbox_error errors[OUTBOX_NOT_CONNECTED + 1];
     uint32_t count;
     uint8_t outcomes[];
@@ -46,13 +46,13 @@ struct delay_op {
     outbox_op_t op, child;
     enum deco_call call;
     void *argument;
-    struct delay_queue *queue; /* NULL: on neither */
+    struct delay_queue *queue; /* NULL: in neither */
     struct delay_op *next;
     uint64_t due_ns;
-    struct delay_told *told;   /* owned; NULL where nothing is held back */
-    struct outbox_error error; /* of the op */
-    uint32_t failure;          /* the outcome of some message that failed; 0: none */
-    uint32_t refusal;          /* it must not go down: the outcome that its messages get; 0: it may */
+    struct delay_outcomes *collected; /* owned; NULL: outcomes pass at once */
+    struct outbox_error error;        /* of the op */
+    uint32_t failure;                 /* the outcome of some message that failed; 0: none */
+    uint32_t refusal;                 /* the outcome that its messages get instead of being submitted; 0: submit it */
 };
 
 int delay_init(struct delay *delay, const struct outbox_init *init, enum outbox_kind plugin,

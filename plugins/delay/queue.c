@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* plugins/delay/queue.c - first in, first out, each not before its time; one timer for all */
+/* plugins/delay/queue.c - first in, first out, none before its time; one timer for all */
 #include "delay.h"
 
 static void fire(void *arg);
@@ -29,7 +29,7 @@ static void set_timer(struct delay_queue *queue)
     host->timer_set(queue->timer, due > now ? (due - now + 999) / 1000 : 0);
 }
 
-/* One at a time: what leaves may change the queue. */
+/* One at a time: leave() may change the queue. */
 static void fire(void *arg)
 {
     struct delay_queue *queue = arg;

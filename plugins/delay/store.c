@@ -4,4 +4,4 @@
 
 #include "decorator.h"
 
-DECO_STORE(delay, "makes chosen calls of another store slow, for tests and drills", DELAY_OPTIONS);
+DECO_STORE(delay, "delays chosen calls of another store, for tests and drills", DELAY_OPTIONS);

@@ -2,16 +2,18 @@
 /*
  * plugins/fault/fault.h - a decorator that makes chosen calls fail in chosen ways; what its files share
  *
- * fault.c    options, which calls are struck, and what happens to them
- * publish.c  publishes, of which single messages may be struck
- * held.c     what keeps the order of keys after that
- * store.c, broker.c   the two descriptors
+ * options.c            options, and the kinds of failures
+ * fault.c              which calls fail
+ * effects.c            how they fail
+ * publish.c            publishes, of which single messages may fail
+ * order_guard.c        keeps the order of keys after that
+ * store.c, broker.c    the two descriptors
  */
 #ifndef OBX_PLUGINS_FAULT_FAULT_H
 #define OBX_PLUGINS_FAULT_FAULT_H
 
 #include "calls.h"
-#include "held.h"
+#include "order_guard.h"
 
 enum fault_effect { FAULT_ERROR, FAULT_DROP_ACK, FAULT_CRASH_BEFORE, FAULT_CRASH_AFTER, FAULT_HANG, FAULT_LOST };
 
@@ -28,19 +30,19 @@ struct fault {
     const struct outbox_host *host;
     const struct outbox_inner *inner;
     enum outbox_kind plugin;
-    uint32_t calls;       /* bits 1 << DECO_... */
-    int64_t seen, struck; /* calls, or events of publishes */
+    uint32_t calls;         /* bits 1 << DECO_... */
+    int64_t seen, injected; /* calls, or events of publishes */
     uint64_t random;
-    struct held held;
+    struct order_guard guard;
     bool broken;           /* broker: order cannot be kept until it is started again */
-    struct fault_op *hung; /* in the order of their coming */
-    struct fault_op *stop; /* waits until nothing hangs */
+    struct fault_op *hung; /* in the order of submission */
+    struct fault_op *stop; /* waits until nothing is_hung */
 };
 
-/* Which messages of a publish go on, as a publish of its own. */
+/* The messages of a publish that reach the inner broker, as a publish of its own. */
 struct fault_plan {
     struct outbox_publish publish;
-    uint32_t *index;   /* of each message that goes on, in the publish of the host */
+    uint32_t *index;   /* of each message in it: its index in the publish of the host */
     uint8_t *verdicts; /* of each of these; see publish.c */
     struct outbox_message *messages;
 };
@@ -51,7 +53,7 @@ struct fault_op {
     outbox_op_t op, child;
     enum deco_call call;
     void *argument;
-    bool hangs;
+    bool is_hung;
     struct fault_op *next;
     struct fault_plan *plan; /* owned */
 };
@@ -70,14 +72,15 @@ void fault_cancel(void *self, outbox_op_t op);
 void fault_publish(struct fault_op *entry);
 void fault_plan_free(struct fault_op *entry);
 
-/* Between the two. done and outcomes: NULL passes on what comes. */
-bool fault_is_active(const struct fault *fault); /* the trigger is there */
-bool fault_strikes(struct fault *fault);         /* counts one, and decides */
+/* fault.c and effects.c. done and outcomes: NULL passes the answer to the host. */
+bool fault_is_active(const struct fault *fault); /* the trigger file exists */
+bool fault_should_inject(struct fault *fault);   /* counts one call or event, and decides */
 void fault_pass(struct fault_op *entry, void *argument,
                 void (*done)(void *arg, outbox_op_t child, const struct outbox_error *error),
                 void (*outcomes)(void *arg, outbox_op_t child, const struct outbox_outcomes *outcomes));
-void fault_strike(struct fault_op *entry); /* all effects but ERROR and DROP_ACK of a publish */
+void fault_inject(struct fault_op *entry); /* every effect but ERROR and DROP_ACK of a publish */
 void fault_hang(struct fault_op *entry);
+void fault_finish(struct fault_op *entry, const struct outbox_error *error); /* completes the op of the host */
 
 /* The options, for both descriptors. */
 #define FAULT_OPTIONS 10

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plugins/fault/publish.c - publishes: all of one is struck, or single events of it
+ * plugins/fault/publish.c - publishes: a whole one fails, or single events of it
  *
- * The events that may go become a publish of their own; their outcomes are told under the numbers that the host knows.
- * The others are told at once. What comes behind a failed event of its key is refused until that one has come again
- * (held.c) - to be tried again where that one was, else as not connected, so that the host sends both in the same way.
- * Rejected events hold nothing up.
+ * The events that may go become a publish of their own; their outcomes are reported with the indexes that the host
+ * knows. The others are reported at once. An event after a failed one of its key is refused until the failed one has
+ * come again (order_guard.c): with RETRY if that one got RETRY, else as not connected, so the host sends both in the
+ * same way. A rejected event refuses no other.
  *
- * Failure mode: without memory for any of this the whole publish is told as not connected, and so is every later one
+ * Failure mode: without memory for any of this the whole publish is reported as not connected, and so is each later one
  * until the broker is started again.
  */
 #include "fault.h"
 
 #include <string.h>
 
-#define RUN 64 /* outcomes that are told in one call */
+#define GROUP_MAX 64 /* outcomes in one report */
 
-enum verdict { GO, DROP, STRIKE, REFUSE };
+enum verdict { GO, DROP, INJECT, REFUSE };
 
 static bool has_key(const struct fault *fault, const struct outbox_message *message)
 {
@@ -34,54 +34,54 @@ static struct outbox_message read_message(const struct outbox_publish *publish, 
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
-struct run {
+struct outcome_group {
     struct fault_op *entry;
     struct outbox_outcomes outcomes;
-    uint32_t indexes[RUN];
+    uint32_t indexes[GROUP_MAX];
 };
 
-static void end_run(struct run *run)
+static void report_group(struct outcome_group *group)
 {
-    run->outcomes.indexes = run->indexes;
-    if (run->outcomes.count)
-        run->entry->fault->host->outcomes(run->entry->fault->host, run->entry->op, &run->outcomes);
-    run->outcomes.count = 0;
+    group->outcomes.indexes = group->indexes;
+    if (group->outcomes.count)
+        group->entry->fault->host->outcomes(group->entry->fault->host, group->entry->op, &group->outcomes);
+    group->outcomes.count = 0;
 }
 
-static void add_to_run(struct run *run, uint32_t index)
+static void add_to_group(struct outcome_group *group, uint32_t index)
 {
-    if (run->outcomes.count == RUN)
-        end_run(run);
-    run->indexes[run->outcomes.count++] = index;
+    if (group->outcomes.count == GROUP_MAX)
+        report_group(group);
+    group->indexes[group->outcomes.count++] = index;
 }
 
-static void hear_outcomes(void *arg, outbox_op_t child, const struct outbox_outcomes *outcomes)
+static void on_inner_outcomes(void *arg, outbox_op_t child, const struct outbox_outcomes *outcomes)
 {
     (void)child;
     struct fault_op *entry = arg;
     struct outbox_error dropped;
     outbox_error_set(&dropped, OUTBOX_E_UNKNOWN_OUTCOME,
                      "publish: the answer was dropped on purpose by the fault plugin");
-    struct run as_told = {.entry = entry, .outcomes = *outcomes}, unknown = as_told;
-    as_told.outcomes.first = unknown.outcomes.first = 0;
-    as_told.outcomes.count = unknown.outcomes.count = 0;
+    struct outcome_group passed_on = {.entry = entry, .outcomes = *outcomes}, unknown = passed_on;
+    passed_on.outcomes.first = unknown.outcomes.first = 0;
+    passed_on.outcomes.count = unknown.outcomes.count = 0;
     unknown.outcomes.outcome = OUTBOX_UNKNOWN;
     unknown.outcomes.error = &dropped;
     for (uint32_t i = 0; i < outcomes->count; i++) {
         uint32_t index = outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i;
         bool drop = entry->plan->verdicts[index] == DROP && outcomes->outcome == OUTBOX_DELIVERED;
-        add_to_run(drop ? &unknown : &as_told, entry->plan->index[index]);
+        add_to_group(drop ? &unknown : &passed_on, entry->plan->index[index]);
     }
-    end_run(&as_told);
-    end_run(&unknown);
+    report_group(&passed_on);
+    report_group(&unknown);
 }
 
-static void hear_done(void *arg, outbox_op_t child, const struct outbox_error *error)
+static void on_inner_done(void *arg, outbox_op_t child, const struct outbox_error *error)
 {
     (void)child;
     struct fault_op *entry = arg;
     fault_plan_free(entry);
-    held_landed(&entry->fault->held, entry->op);
+    order_guard_completed(&entry->fault->guard, entry->op);
     entry->fault->host->op_done(entry->fault->host, entry->op, error);
 }
 
@@ -110,7 +110,7 @@ static bool make_plan(struct fault_op *entry, uint32_t count)
     return true;
 }
 
-/* Fails with all of it: the one way that needs no memory. */
+/* Needs no memory. */
 static void refuse_all(struct fault_op *entry, const char *why)
 {
     const struct outbox_publish *publish = entry->argument;
@@ -123,38 +123,38 @@ static void refuse_all(struct fault_op *entry, const char *why)
 }
 
 /* -1: no memory. */
-static int judge(struct fault_op *entry, const struct outbox_message *message, bool struck)
+static int decide(struct fault_op *entry, const struct outbox_message *message, bool inject)
 {
     struct fault *fault = entry->fault;
     bool rejects = fault->effect == FAULT_ERROR && fault_kind(fault)->outcome == OUTBOX_REJECTED;
-    switch (held_ask(&fault->held, entry->op, message, struck && !rejects)) {
-    case HELD_PASS:
-        return struck ? STRIKE : GO;
-    case HELD_STRUCK:
-        return fault->effect == FAULT_DROP_ACK ? DROP : STRIKE;
-    case HELD_REFUSE:
+    switch (order_guard_check(&fault->guard, entry->op, message, inject && !rejects)) {
+    case ORDER_PASS:
+        return inject ? INJECT : GO;
+    case ORDER_INJECT:
+        return fault->effect == FAULT_DROP_ACK ? DROP : INJECT;
+    case ORDER_REFUSE:
         return REFUSE;
     default:
         return -1;
     }
 }
 
-static void tell_not_sent(struct fault_op *entry, uint32_t index, uint8_t verdict)
+static void report_not_sent(struct fault_op *entry, uint32_t index, uint8_t verdict)
 {
     struct outbox_error error;
-    if (verdict == STRIKE) {
+    if (verdict == INJECT) {
         fault_error(entry->fault, DECO_PUBLISH, &error);
         outbox_report_outcomes(entry->fault->host, entry->op, index, 1, fault_kind(entry->fault)->outcome, &error);
         return;
     }
     bool retry = entry->fault->effect == FAULT_ERROR && fault_kind(entry->fault)->outcome == OUTBOX_RETRY;
     outbox_error_set(&error, OUTBOX_E_AGAIN,
-                     "publish: an earlier event of this key was made to fail and must go first");
+                     "publish: the fault plugin failed an earlier event of this key, which must go first");
     outbox_report_outcomes(entry->fault->host, entry->op, index, 1, retry ? OUTBOX_RETRY : OUTBOX_NOT_CONNECTED,
                            &error);
 }
 
-/* whole: every event with the key is struck; else each is counted and drawn. False: no memory. */
+/* whole: every event with the key fails; else each is counted and drawn. Gives false without memory. */
 static bool fill_plan(struct fault_op *entry, bool active, bool whole)
 {
     struct fault *fault = entry->fault;
@@ -162,16 +162,16 @@ static bool fill_plan(struct fault_op *entry, bool active, bool whole)
     struct fault_plan *plan = entry->plan;
     for (uint32_t i = 0; i < publish->count; i++) {
         const struct outbox_message message = read_message(publish, i);
-        bool struck = active && has_key(fault, &message) && (whole || fault_strikes(fault));
-        int verdict = judge(entry, &message, struck);
+        bool inject = active && has_key(fault, &message) && (whole || fault_should_inject(fault));
+        int verdict = decide(entry, &message, inject);
         if (verdict < 0)
             return false;
         plan->verdicts[i] = (uint8_t)verdict;
     }
     for (uint32_t i = 0; i < publish->count; i++) {
-        uint8_t verdict = plan->verdicts[i]; /* its place is taken by one that goes on, at the earliest now */
+        uint8_t verdict = plan->verdicts[i]; /* before an event that goes takes its place */
         if (verdict != GO && verdict != DROP) {
-            tell_not_sent(entry, i, verdict);
+            report_not_sent(entry, i, verdict);
             continue;
         }
         plan->messages[plan->publish.count] = read_message(publish, i);
@@ -187,9 +187,9 @@ static void publish_parts(struct fault_op *entry, bool active, bool whole)
     if (!make_plan(entry, publish->count) || !fill_plan(entry, active, whole))
         refuse_all(entry, "out of memory");
     else if (entry->plan->publish.count)
-        fault_pass(entry, &entry->plan->publish, hear_done, hear_outcomes);
+        fault_pass(entry, &entry->plan->publish, on_inner_done, on_inner_outcomes);
     else
-        hear_done(entry, 0, NULL);
+        on_inner_done(entry, 0, NULL);
 }
 
 /* ---- publish ----------------------------------------------------------------------------------------------------- */
@@ -222,15 +222,15 @@ void fault_publish(struct fault_op *entry)
     if (fault->broken) {
         refuse_all(entry, "the broker must be started again first");
     } else if (publish_hangs(fault)) {
-        fault_hang(entry); /* or it would overtake */
+        fault_hang(entry); /* it must not overtake the hung one */
     } else if (by_event && active) {
         publish_parts(entry, true, false);
     } else {
-        bool struck = active && holds_key(fault, publish) && fault_strikes(fault);
-        if (struck && !in_parts)
-            fault_strike(entry);
-        else if (struck || fault->held.count)
-            publish_parts(entry, struck, true);
+        bool inject = active && holds_key(fault, publish) && fault_should_inject(fault);
+        if (inject && !in_parts)
+            fault_inject(entry);
+        else if (inject || fault->guard.count)
+            publish_parts(entry, inject, true);
         else
             fault_pass(entry, entry->argument, NULL, NULL);
     }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plugins/template/admin.c - what makes `outbox init`, `add`, `check` and `status` work; a store without it lacks
- * OUTBOX_CAP_ADMIN
+ * plugins/template/admin.c - for `outbox init`, `add`, `check` and `status`; needs OUTBOX_CAP_ADMIN
  *
- * These also run on a store that was started without columns, when the directory may not be there yet: then check
- * says so, and all others but setup fail as not found.
+ * These also run on a store that was started without columns, when the directory may be missing. Then check reports it,
+ * setup creates it, and all others fail with NOT_FOUND.
  */
 #include "store.h"
 
@@ -19,7 +18,7 @@ static void run_setup(struct job *job)
 {
     struct spool *spool = job->spool;
     if (mkdir(spool->path, 0750) && errno != EEXIST)
-        spool_fail_errno(spool, &job->error, "make");
+        spool_fail_errno(spool, &job->error, "create");
     else if (spool->dir < 0 && (spool->dir = open(spool->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
         spool_fail_errno(spool, &job->error, "open");
 }
@@ -73,13 +72,13 @@ static void report_check(struct job *job)
 {
     const struct outbox_check *check = job->argument;
     if (!job->missing)
-        check->report(check->arg, OUTBOX_LOG_INFO, "the directory of the events can be written", NULL);
-    else if (job->missing == EBADF) /* it was not there when we started */
+        check->report(check->arg, OUTBOX_LOG_INFO, "the directory of the events is writable", NULL);
+    else if (job->missing == EBADF) /* it was missing at the start */
         check->report(check->arg, OUTBOX_LOG_ERROR, "the directory of the events does not exist",
-                      "make it with 'outbox init'");
+                      "create it with 'outbox init'");
     else
-        check->report(check->arg, OUTBOX_LOG_ERROR, "the directory of the events cannot be written",
-                      "let this user write it: settling removes files");
+        check->report(check->arg, OUTBOX_LOG_ERROR, "the directory of the events is not writable",
+                      "allow this user to write it: settle removes files");
 }
 
 void spool_check(void *self, outbox_op_t op, const struct outbox_check *check)
@@ -90,8 +89,7 @@ void spool_check(void *self, outbox_op_t op, const struct outbox_check *check)
     spool_submit(spool, op, run_check, check);
 }
 
-/* A line must stay one line. */
-static bool fits(struct outbox_bytes value, bool required)
+static bool is_single_line(struct outbox_bytes value, bool required)
 {
     return value.data ? !memchr(value.data, '\n', value.size) : !required;
 }
@@ -100,18 +98,19 @@ static int check_events(const struct outbox_add *add, struct outbox_error *error
 {
     for (uint32_t i = 0; i < add->count; i++) {
         const struct outbox_event *event = add->events[i];
-        if (!fits(event->event_id, false) || !fits(event->aggregate_type, true) || !fits(event->aggregate_id, true) ||
-            !fits(event->type, true) || !fits(event->headers, false))
+        if (!is_single_line(event->event_id, false) || !is_single_line(event->aggregate_type, true) ||
+            !is_single_line(event->aggregate_id, true) || !is_single_line(event->type, true) ||
+            !is_single_line(event->headers, false))
             return outbox_error_set(
                 error, OUTBOX_E_INVALID,
-                "add event %u: type, aggregate_type and aggregate_id must be there, and nothing but the "
-                "payload may have more than one line",
+                "add event %u: type, aggregate_type and aggregate_id are required, and only the payload "
+                "may have more than one line",
                 i + 1);
     }
     return OUTBOX_OK;
 }
 
-/* All are written before the first one appears; only a crash in between two names leaves a part of them. */
+/* All files are written before the first one is visible. A crash between two names leaves some of them. */
 static int write_events(struct spool *spool, const struct outbox_add *add, char (*names)[SPOOL_TEMPORARY])
 {
     struct spool_list there = {0};

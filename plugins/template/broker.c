@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plugins/template/broker.c - a broker to copy: a directory into which every event goes as a file of its own, like a
- * maildir
+ * plugins/template/broker.c - a broker to copy: writes each event into a file of its own, like a maildir
  *
- * The file TOPIC.ID holds the event field by field, each as "NAME SIZE", its bytes, and a line end; the size of a null
- * is -1. It is written under another name, synced, and renamed; when all files of a publish are there the directory is
- * synced, and only then they are told as delivered. An event that is sent twice has the same id, so while it is still
- * there it replaces itself. read.py prints them as NDJSON, in the order of their numbers.
+ * The file TOPIC.ID has the event field by field: "NAME SIZE", the bytes, a line end. The size of a null is -1. A file
+ * is written under a temporary name, synced, and renamed. When all files of a publish are there the directory is
+ * synced, and then the events are reported as delivered. An event that is sent twice has the same id, so it replaces
+ * its own file. read.py prints the events as NDJSON, in the order of their numbers.
  *
- * Each publish is one job of a worker thread, with the op's scratch memory as its state. This broker does not claim
- * OUTBOX_CAP_ORDERED, so the host has one event of a key in flight at a time and nothing here has to care for order.
+ * Each publish is one job on a worker thread; the op's scratch memory is its state. This broker does not claim
+ * OUTBOX_CAP_ORDERED, so the host has one event of a key in flight at a time, and order needs no code here.
  *
- * Failure modes: a name that cannot be a file is rejected, in admit() already. What cannot be written is told as not
- * connected, with the reason; the host stops and starts the broker, waits longer each time, and sends it again.
+ * Failure modes:
+ *   a topic or id that cannot be a file name     admit() rejects the event
+ *   an event that cannot be written              not connected, with the reason: the host stops and starts the broker,
+ *                                                pauses longer each time, and sends the event again
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,15 +24,15 @@
 
 #include <outbox/plugin_util.h>
 
-#define LONGEST_NAME 250
+#define NAME_MAX_SIZE 250
 
 struct maildir {
     const char *path; /* option */
     const struct outbox_host *host;
     int dir;          /* -1: not started */
-    uint64_t number;  /* of the last event; a worker's */
-    uint32_t jobs;    /* submitted and not done */
-    outbox_op_t stop; /* waits for the jobs; 0: none */
+    uint64_t number;  /* of the last event; used by one worker at a time */
+    uint32_t jobs;    /* submitted and not completed */
+    outbox_op_t stop; /* completes after the jobs; 0: none */
 };
 
 /* The scratch memory of every op. */
@@ -40,7 +41,7 @@ struct job {
     struct maildir *maildir;
     outbox_op_t op;
     const struct outbox_publish *publish; /* NULL: start */
-    uint32_t written;                     /* the first so many, rejected ones included */
+    uint32_t written;                     /* so many of the first events are done, rejected ones included */
     struct outbox_error error;
 };
 
@@ -64,41 +65,40 @@ static bool is_plain(struct outbox_bytes text)
     return text.size && at[0] != '.';
 }
 
-/* Any thread: it looks at nothing but the message. */
+/* Any thread: it reads only the message. */
 static int admit(void *self, const struct outbox_message *message, struct outbox_error *error)
 {
     (void)self;
     if (!is_plain(message->topic) || !is_plain(message->id))
-        return outbox_error_set(
-            error, OUTBOX_E_REJECTED,
-            "write an event: topic and id become the name of a file, and may hold A-Z a-z 0-9 . _ - only");
-    if (message->topic.size + message->id.size + 1 > LONGEST_NAME)
         return outbox_error_set(error, OUTBOX_E_REJECTED,
-                                "write an event: topic and id together have more than %d bytes", LONGEST_NAME - 1);
+                                "write an event: topic and id become a file name, and may have only A-Z a-z 0-9 . _ -");
+    if (message->topic.size + message->id.size + 1 > NAME_MAX_SIZE)
+        return outbox_error_set(error, OUTBOX_E_REJECTED,
+                                "write an event: topic and id together have more than %d bytes", NAME_MAX_SIZE - 1);
     return OUTBOX_OK;
 }
 
-static void put(FILE *file, const char *name, struct outbox_bytes value)
+static void write_field(FILE *file, const char *name, struct outbox_bytes value)
 {
     fprintf(file, "%s %lld\n", name, value.data ? (long long)value.size : -1ll);
     fwrite(value.data ? value.data : "", 1, value.size, file);
     fputc('\n', file);
 }
 
-static void put_event(FILE *file, uint64_t number, const struct outbox_message *message)
+static void write_fields(FILE *file, uint64_t number, const struct outbox_message *message)
 {
     fprintf(file, "number %llu\n", (unsigned long long)number);
-    put(file, "topic", message->topic);
-    put(file, "key", message->key);
-    put(file, "id", message->id);
+    write_field(file, "topic", message->topic);
+    write_field(file, "key", message->key);
+    write_field(file, "id", message->id);
     for (uint32_t i = 0; i < message->header_count; i++) {
-        put(file, "header", message->headers[i].name);
-        put(file, "is", message->headers[i].value);
+        write_field(file, "header", message->headers[i].name);
+        write_field(file, "value", message->headers[i].value);
     }
-    put(file, "payload", message->value);
+    write_field(file, "payload", message->value);
 }
 
-/* Microseconds, but never one twice, as long as the clock is not set back. */
+/* Microseconds since 1970, no number twice while the clock is not set back. */
 static uint64_t next_number(struct maildir *maildir)
 {
     struct timespec now;
@@ -119,7 +119,7 @@ static int write_file(int dir, const char *name, uint64_t number, const struct o
             close(fd);
         return failed;
     }
-    put_event(file, number, message);
+    write_fields(file, number, message);
     int failed = fflush(file) || fsync(fd) ? errno : 0;
     fclose(file);
     return failed;
@@ -127,7 +127,7 @@ static int write_file(int dir, const char *name, uint64_t number, const struct o
 
 static int write_event(struct maildir *maildir, const struct outbox_message *message)
 {
-    char name[LONGEST_NAME + 8], temporary[LONGEST_NAME + 8];
+    char name[NAME_MAX_SIZE + 8], temporary[NAME_MAX_SIZE + 8];
     snprintf(name, sizeof name, "%.*s.%.*s", (int)message->topic.size, (const char *)message->topic.data,
              (int)message->id.size, (const char *)message->id.data);
     snprintf(temporary, sizeof temporary, ".new-%.240s", name);
@@ -167,7 +167,7 @@ static void work_start(struct outbox_work *work)
         fail_errno(job, "open");
 }
 
-static void tell_all(const struct job *job)
+static void report_outcomes(const struct job *job)
 {
     const struct outbox_host *host = job->maildir->host;
     struct outbox_error refused;
@@ -181,7 +181,7 @@ static void tell_all(const struct job *job)
     }
 }
 
-static void close_down(struct maildir *maildir)
+static void complete_stop(struct maildir *maildir)
 {
     outbox_op_t op = maildir->stop;
     if (!op || maildir->jobs)
@@ -193,16 +193,16 @@ static void close_down(struct maildir *maildir)
     maildir->host->op_done(maildir->host, op, NULL);
 }
 
-/* What became of the events is told by their outcomes; the publish itself has succeeded. */
+/* Each event has its outcome; the publish itself succeeds. */
 static void done(struct outbox_work *work)
 {
     struct job *job = work->arg;
     struct maildir *maildir = job->maildir;
     maildir->jobs--;
     if (job->publish)
-        tell_all(job);
+        report_outcomes(job);
     maildir->host->op_done(maildir->host, job->op, job->publish ? NULL : &job->error);
-    close_down(maildir);
+    complete_stop(maildir);
 }
 
 static void submit(struct maildir *maildir, outbox_op_t op, void (*work)(struct outbox_work *work),
@@ -215,7 +215,7 @@ static void submit(struct maildir *maildir, outbox_op_t op, void (*work)(struct 
     job->publish = publish;
     maildir->jobs++;
     if (maildir->host->offload(maildir->host, &job->work)) {
-        outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, "no worker thread can be had");
+        outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, "no worker thread is available");
         done(&job->work);
     }
 }
@@ -228,7 +228,7 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     maildir->host = init->host;
     maildir->dir = -1;
     if (!maildir->path[0])
-        return outbox_error_set(error, OUTBOX_E_CONFIG, "path is empty; give the directory for the events");
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "path is empty; give a directory");
     return OUTBOX_OK;
 }
 
@@ -249,7 +249,7 @@ static void stop(void *self, outbox_op_t op)
 {
     struct maildir *maildir = self;
     maildir->stop = op;
-    close_down(maildir);
+    complete_stop(maildir);
 }
 
 static void publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
@@ -264,7 +264,7 @@ static const struct outbox_option options[] = {
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_REQUIRED,
      .offset = offsetof(struct maildir, path),
-     .help = "the directory that gets a file for each event"},
+     .help = "directory that gets a file for each event"},
 };
 
 static const struct outbox_broker_ops ops = {

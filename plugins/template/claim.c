@@ -2,23 +2,23 @@
 /*
  * plugins/template/claim.c - rows for the host: files, each read whole into memory of the batch
  *
- * What was given is remembered as a sorted list of positions, so that a file which appears late, with a smaller number
- * than others, is still found. Failure modes: a file that vanishes in between is passed over; everything else fails the
- * claim, and nothing counts as given.
+ * Claimed positions are kept in a sorted list, so a file that appears late, with a smaller position than others, is
+ * still found. Failure modes: a file that is removed meanwhile is skipped. Any other failure fails the claim, and none
+ * of its rows counts as claimed.
  */
 #include "store.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* The host sees the batch; the rest is found behind it when it is released. */
+/* The host sees only the batch; release() finds the rest by its address. */
 struct claimed {
     struct outbox_batch batch;
     const struct outbox_host *host;
     uint32_t room;
     struct outbox_position *positions;
     struct outbox_value *values;
-    char **files; /* one for each row: what its values point to */
+    char **files; /* one for each row; its values point into it */
 };
 
 void spool_release(void *self, struct outbox_batch *batch)
@@ -65,8 +65,8 @@ struct outbox_value spool_value(const struct spool_event *event, uint8_t field, 
     return value;
 }
 
-/* 1: taken; 0: it is gone, or the limit is reached; -1: failed. */
-static int take(struct spool *spool, struct claimed *claimed, uint64_t position, uint64_t max_bytes)
+/* Gives 1: appended; 0: the file is gone, or the limit is reached; -1: failed. */
+static int append_row(struct spool *spool, struct claimed *claimed, uint64_t position, uint64_t max_bytes)
 {
     struct outbox_batch *batch = &claimed->batch;
     struct spool_event event;
@@ -85,41 +85,41 @@ static int take(struct spool *spool, struct claimed *claimed, uint64_t position,
     return 1;
 }
 
-static int claim_exact(struct spool *spool, struct claimed *claimed, const struct outbox_claim *claim)
+static int claim_positions(struct spool *spool, struct claimed *claimed, const struct outbox_claim *claim)
 {
     int result = 0;
     for (uint32_t i = 0; i < claim->position_count && result >= 0; i++)
-        result = take(spool, claimed, claim->positions[i].major, UINT64_MAX);
+        result = append_row(spool, claimed, claim->positions[i].major, UINT64_MAX);
     return result;
 }
 
-/* What is there and was not given is given now. The new list of what was given holds only what is still there, so it
- * never outgrows the directory. Both lists are sorted. */
+/* Claims every file that is there and not outstanding. The new list has only files that are still there, so it does not
+ * outgrow the directory. Both lists are sorted. */
 static int claim_new(struct spool *spool, struct claimed *claimed, const struct outbox_claim *claim,
                      const struct spool_list *there)
 {
-    struct spool_list given = {0};
+    struct spool_list outstanding = {0};
     size_t at = 0;
     int result = 0;
     for (size_t i = 0; i < there->count && result >= 0; i++) {
         uint64_t position = there->items[i];
-        while (at < spool->given.count && spool->given.items[at] < position)
+        while (at < spool->outstanding.count && spool->outstanding.items[at] < position)
             at++;
-        bool old = at < spool->given.count && spool->given.items[at] == position;
+        bool known = at < spool->outstanding.count && spool->outstanding.items[at] == position;
         bool full = claimed->batch.rows == claimed->room || (claimed->batch.flags & OUTBOX_BATCH_MORE);
-        if (!old && full)
+        if (!known && full)
             claimed->batch.flags |= OUTBOX_BATCH_MORE;
-        else if (!old)
-            old = (result = take(spool, claimed, position, claim->max_bytes)) > 0;
-        if (old && result >= 0)
-            result = spool_list_add(spool->host, &given, position);
+        else if (!known)
+            known = (result = append_row(spool, claimed, position, claim->max_bytes)) > 0;
+        if (known && result >= 0)
+            result = spool_list_add(spool->host, &outstanding, position);
     }
     if (result < 0) {
-        spool_list_free(spool->host, &given);
+        spool_list_free(spool->host, &outstanding);
         return -1;
     }
-    spool_list_free(spool->host, &spool->given);
-    spool->given = given;
+    spool_list_free(spool->host, &spool->outstanding);
+    spool->outstanding = outstanding;
     return 0;
 }
 
@@ -128,7 +128,7 @@ static int claim_rows(struct spool *spool, struct claimed *claimed, const struct
     struct spool_list there = {0};
     int result;
     if (claim->positions)
-        return claim_exact(spool, claimed, claim);
+        return claim_positions(spool, claimed, claim);
     result = spool_read_dir(spool->host, spool->dir, &there);
     if (!result)
         result = claim_new(spool, claimed, claim, &there);
@@ -141,7 +141,7 @@ static void run_claim(struct job *job)
     struct spool *spool = job->spool;
     struct outbox_claim *claim = job->argument;
     if (claim->flags & OUTBOX_CLAIM_REWIND)
-        spool->given.count = 0;
+        spool->outstanding.count = 0;
     struct claimed *claimed = new_batch(spool, claim->positions ? claim->position_count : claim->max_rows);
     if (!claimed) {
         errno = ENOMEM;

@@ -8,7 +8,7 @@ import sys
 
 
 def fields(file):
-    """The pairs of name and bytes; a null is None."""
+    """Yields pairs of a name and its bytes; a null is None."""
     while line := file.readline():
         name, size = line.decode().split()
         if name == "number":
@@ -28,7 +28,7 @@ def event(path):
         for name, value in fields(file):
             if name == "header":
                 header = text(value)
-            elif name == "is":
+            elif name == "value":
                 found["headers"][header] = text(value)
             elif name == "payload" and value is not None:
                 found["payload_base64"] = base64.b64encode(value).decode()

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NAME_SIZE 21 /* of a position: twenty digits and the end */
+#define NAME_SIZE 21 /* twenty digits and NUL */
 
 const char *const spool_fields[SPOOL_FIELDS] = {"event_id", "aggregatetype", "aggregateid", "type",
                                                 "headers",  "created_at",    "payload",     "id"};
@@ -49,7 +49,7 @@ static int by_size(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-/* 0: not the name of an event. */
+/* 0: not the file of an event. */
 static uint64_t position_of(const char *name)
 {
     bool digits = strspn(name, "0123456789") == NAME_SIZE - 1 && !name[NAME_SIZE - 1];
@@ -92,8 +92,8 @@ static int read_all(int fd, char *data, size_t size)
     return 0;
 }
 
-/* `name: value` of a line into its field. */
-static void take_line(struct spool_event *event, const char *line, size_t size)
+/* A line `name: value`. */
+static void parse_line(struct spool_event *event, const char *line, size_t size)
 {
     for (int i = 0; i < SPOOL_PAYLOAD; i++) {
         size_t name = strlen(spool_fields[i]);
@@ -112,7 +112,7 @@ static void parse(struct spool_event *event)
             event->fields[SPOOL_PAYLOAD] = (struct outbox_bytes){at + 1, (size_t)(end - at - 1)};
             return;
         }
-        take_line(event, at, size);
+        parse_line(event, at, size);
         at += size + 1;
     }
 }
@@ -162,7 +162,7 @@ static void make_id(const struct outbox_host *host, char text[37])
              (unsigned)(high & 0xfff), (unsigned)(0x8000 | (low >> 48 & 0x3fff)), low & 0xffffffffffffu);
 }
 
-static void put_line(FILE *stream, enum spool_field field, struct outbox_bytes value)
+static void write_line(FILE *stream, enum spool_field field, struct outbox_bytes value)
 {
     if (value.data)
         fprintf(stream, "%s: %.*s\n", spool_fields[field], (int)value.size, (const char *)value.data);
@@ -175,7 +175,7 @@ int64_t spool_now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static void put_event(const struct outbox_host *host, FILE *stream, const struct outbox_event *event)
+static void write_fields(const struct outbox_host *host, FILE *stream, const struct outbox_event *event)
 {
     char id[37];
     struct outbox_bytes event_id = event->event_id;
@@ -183,11 +183,11 @@ static void put_event(const struct outbox_host *host, FILE *stream, const struct
         make_id(host, id);
         event_id = (struct outbox_bytes){id, 36};
     }
-    put_line(stream, SPOOL_EVENT_ID, event_id);
-    put_line(stream, SPOOL_AGGREGATE_TYPE, event->aggregate_type);
-    put_line(stream, SPOOL_AGGREGATE_ID, event->aggregate_id);
-    put_line(stream, SPOOL_TYPE, event->type);
-    put_line(stream, SPOOL_HEADERS, event->headers);
+    write_line(stream, SPOOL_EVENT_ID, event_id);
+    write_line(stream, SPOOL_AGGREGATE_TYPE, event->aggregate_type);
+    write_line(stream, SPOOL_AGGREGATE_ID, event->aggregate_id);
+    write_line(stream, SPOOL_TYPE, event->type);
+    write_line(stream, SPOOL_HEADERS, event->headers);
     fprintf(stream, "%s: %" PRId64 "\n", spool_fields[SPOOL_CREATED_AT], spool_now_us());
     if (event->payload.data) {
         putc('\n', stream);
@@ -206,7 +206,7 @@ int spool_write(const struct outbox_host *host, int dir, const struct outbox_eve
             close(fd);
         return -1;
     }
-    put_event(host, stream, event);
+    write_fields(host, stream, event);
     bool failed = fflush(stream) || ferror(stream) || fsync(fd);
     failed = fclose(stream) || failed;
     if (failed)

@@ -2,9 +2,9 @@
 /*
  * plugins/template/spool.h - a directory in which every file is one event
  *
- * The name of a file is its position, twenty digits, never used twice: our own writer takes microseconds since 1970.
- * It appears by link(2) or rename(2), complete or not at all, so that a reader never sees half of it. Inside are lines
- * `name: value`, then, unless the payload is null, an empty line and the payload as it is:
+ * The name of a file is its position: twenty digits, never used twice. This writer takes microseconds since 1970. A
+ * file appears by link(2) or rename(2), so a reader never sees half of it. It has lines `name: value`; unless the
+ * payload is null, an empty line and the payload follow:
  *
  *     aggregatetype: order
  *     aggregateid: 42
@@ -12,14 +12,14 @@
  *
  *     {"total": 7}
  *
- * All functions block: they are for worker threads. They give 0, or -1 and errno.
+ * All functions block: call them on a worker thread. They give 0, or -1 and errno.
  */
 #ifndef OBX_PLUGINS_TEMPLATE_SPOOL_H
 #define OBX_PLUGINS_TEMPLATE_SPOOL_H
 
 #include <outbox/plugin_util.h>
 
-/* The columns that this store has, in the order of spool_fields[]. */
+/* The columns of this store, in the order of spool_fields[]. */
 enum spool_field {
     SPOOL_EVENT_ID,
     SPOOL_AGGREGATE_TYPE,
@@ -27,7 +27,7 @@ enum spool_field {
     SPOOL_TYPE,
     SPOOL_HEADERS,
     SPOOL_CREATED_AT,
-    SPOOL_PAYLOAD, /* not a line, but what follows them */
+    SPOOL_PAYLOAD, /* follows the lines */
     SPOOL_ID,      /* the position */
     SPOOL_FIELDS
 };
@@ -45,16 +45,16 @@ void spool_list_free(const struct outbox_host *host, struct spool_list *list);
 int spool_read_dir(const struct outbox_host *host, int dir, struct spool_list *list);
 
 struct spool_event {
-    char *memory; /* owned; what the fields point to */
+    char *memory; /* owned; the fields point into it */
     size_t size;
-    struct outbox_bytes fields[SPOOL_FIELDS]; /* data NULL: null; not used: SPOOL_ID */
+    struct outbox_bytes fields[SPOOL_FIELDS]; /* data NULL: null; SPOOL_ID is not used */
 };
-/* errno ENOENT: it is gone. */
+/* ENOENT: the file is gone. */
 int spool_load(const struct outbox_host *host, int dir, uint64_t position, struct spool_event *event);
-int spool_remove(int dir, uint64_t position); /* fine when it is gone */
+int spool_remove(int dir, uint64_t position); /* succeeds if it is gone */
 
-/* Write one event into a file with a name of its own that no reader looks at; then give it the first free position
- * behind *last. The temporary file is gone afterwards, whatever happened. */
+/* Writes one event into a temporary file, which readers ignore; then gives it the first free position after *last. The
+ * temporary file is gone afterwards, also after a failure. */
 #define SPOOL_TEMPORARY 32
 int spool_write(const struct outbox_host *host, int dir, const struct outbox_event *event,
                 char temporary[SPOOL_TEMPORARY]);

@@ -2,12 +2,13 @@
 /*
  * plugins/template/store.c - a store to copy: a directory whose files are events (spool.h)
  *
- * Promises: a row is given once between two rewinds, in order of position; rows that appear late with a small number
- * are given when they appear; a settled file is gone durably. The owner holds a lock on the file .owner as long as it
- * is started; settling asks for it, so who is not the owner cannot settle.
+ * A row is claimed once between two rewinds, in the order of positions. A row that appears late, with a smaller
+ * position, is claimed when it appears. A settled file is removed durably. The owner holds a lock on the file .owner
+ * until it stops; settle needs the lock, so another process cannot settle.
  *
- * Failure modes: the directory is gone or unreadable - the operation fails, and the host stops the store and starts it
- * again. A file without the required lines gives rows with nulls in them, which the host rejects.
+ * Failure modes:
+ *   the directory is missing or unreadable     the operation fails; the host stops and starts the store
+ *   a file without the required lines          its row has nulls, and the host rejects it
  */
 #include "store.h"
 
@@ -20,7 +21,7 @@
 
 int spool_fail_errno(const struct spool *spool, struct outbox_error *error, const char *what)
 {
-    int number = errno == EBADF ? ENOENT : errno; /* it was not there when we started */
+    int number = errno == EBADF ? ENOENT : errno; /* the directory was missing at the start */
     int code = OUTBOX_E_NOT_CONNECTED;
     if (number == ENOENT)
         code = OUTBOX_E_NOT_FOUND;
@@ -37,7 +38,7 @@ int spool_fail_errno(const struct spool *spool, struct outbox_error *error, cons
 
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
-static void close_down(struct spool *spool);
+static void complete_stop(struct spool *spool);
 
 static void work(struct outbox_work *outbox_work)
 {
@@ -45,7 +46,7 @@ static void work(struct outbox_work *outbox_work)
     job->run(job);
 }
 
-/* The op is not touched after op_done(): its memory may be used again. */
+/* Do not use the op after op_done(): its memory may be in use again. */
 static void done(struct outbox_work *outbox_work)
 {
     struct job *job = outbox_work->arg;
@@ -54,7 +55,7 @@ static void done(struct outbox_work *outbox_work)
     if (job->after)
         job->after(job);
     spool->host->op_done(spool->host, job->op, &job->error);
-    close_down(spool);
+    complete_stop(spool);
 }
 
 void spool_submit(struct spool *spool, outbox_op_t op, void (*run)(struct job *job), const void *argument)
@@ -69,7 +70,7 @@ void spool_submit(struct spool *spool, outbox_op_t op, void (*run)(struct job *j
     if (spool->host->offload(spool->host, &job->work) == OUTBOX_OK)
         return;
     spool->jobs--;
-    outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, "no worker thread can be had");
+    outbox_error_set(&job->error, OUTBOX_E_NO_MEMORY, "no worker thread is available");
     spool->host->op_done(spool->host, op, &job->error);
 }
 
@@ -81,7 +82,7 @@ static int spool_init(void *self, const struct outbox_init *init, struct outbox_
     spool->host = init->host;
     spool->dir = spool->owner = -1;
     if (!spool->path[0])
-        return outbox_error_set(error, OUTBOX_E_CONFIG, "path is empty; give the directory of the events");
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "path is empty; give a directory");
     return OUTBOX_OK;
 }
 
@@ -92,7 +93,7 @@ static void close_all(struct spool *spool)
     if (spool->dir >= 0)
         close(spool->dir);
     spool->dir = spool->owner = -1;
-    spool_list_free(spool->host, &spool->given);
+    spool_list_free(spool->host, &spool->outstanding);
 }
 
 static void spool_fini(void *self)
@@ -104,9 +105,9 @@ static void spool_fini(void *self)
 
 static int choose_columns(struct spool *spool, const struct outbox_store_start *start, struct outbox_error *error)
 {
-    if (start->column_count > MOST_COLUMNS)
-        return outbox_error_set(error, OUTBOX_E_UNSUPPORTED, "start: %u columns; %d are possible", start->column_count,
-                                MOST_COLUMNS);
+    if (start->column_count > COLUMNS_MAX)
+        return outbox_error_set(error, OUTBOX_E_UNSUPPORTED, "start: %u columns; the maximum is %d",
+                                start->column_count, COLUMNS_MAX);
     spool->columns = start->column_count;
     for (uint32_t i = 0; i < spool->columns; i++) {
         uint8_t field = 0;
@@ -114,14 +115,14 @@ static int choose_columns(struct spool *spool, const struct outbox_store_start *
             field++;
         if (field == SPOOL_FIELDS && !(start->columns[i].flags & OUTBOX_COLUMN_OPTIONAL))
             return outbox_error_set(error, OUTBOX_E_SCHEMA,
-                                    "start: events in files have no column '%s'; route without it",
+                                    "start: events in files have no column '%s'; remove it from the route",
                                     start->columns[i].name);
         spool->fields[i] = field;
     }
     return OUTBOX_OK;
 }
 
-/* Without columns it is for administration, which makes the directory. */
+/* A start without columns is for administration, which may create the directory. */
 static void run_start(struct job *job)
 {
     struct spool *spool = job->spool;
@@ -142,11 +143,11 @@ static void stop(void *self, outbox_op_t op)
 {
     struct spool *spool = self;
     spool->stop = op;
-    close_down(spool);
+    complete_stop(spool);
 }
 
-/* stop() completes last. Closing gives the ownership back. */
-static void close_down(struct spool *spool)
+/* stop() completes after all jobs. Closing the file releases the ownership. */
+static void complete_stop(struct spool *spool)
 {
     outbox_op_t op = spool->stop;
     if (!op || spool->jobs)
@@ -169,7 +170,7 @@ static void run_acquire(struct job *job)
     }
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
         spool->owner = fd;
-        spool->given.count = 0;
+        spool->outstanding.count = 0;
         if (ftruncate(fd, 0) == 0)
             dprintf(fd, "process %ld", (long)getpid());
         return;
@@ -224,7 +225,7 @@ static const struct outbox_option options[] = {
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_REQUIRED | OUTBOX_OPT_IDENTITY,
      .offset = offsetof(struct spool, path),
-     .help = "the directory whose files are the events"},
+     .help = "directory whose files are the events"},
 };
 
 static const struct outbox_store_ops ops = {

@@ -7,16 +7,16 @@
  * admin.c    what makes `outbox init`, `add`, `check` and `status` work
  * spool.c    the files
  *
- * The loop thread owns the instance. Everything that touches a disk is a job: its state is the op's scratch memory, it
- * runs on a worker thread and writes only to itself - but for `given`, which belongs to claims, of which there is one
- * at a time, and for what start, acquire and setup open, which nothing else uses while they run.
+ * The loop thread owns the instance. All disk access is a job on a worker thread; the op's scratch memory is its state.
+ * A job writes only to itself, with two exceptions: claims write `outstanding`, and there is one claim at a time;
+ * start, acquire and setup write `dir` and `owner`, which no other op uses while they run.
  */
 #ifndef OBX_PLUGINS_TEMPLATE_STORE_H
 #define OBX_PLUGINS_TEMPLATE_STORE_H
 
 #include "spool.h"
 
-#define MOST_COLUMNS 64
+#define COLUMNS_MAX 64
 
 struct spool {
     const char *path; /* option */
@@ -24,10 +24,10 @@ struct spool {
     int dir;   /* -1: not started */
     int owner; /* the lock; -1: not the owner */
     uint32_t columns;
-    uint8_t fields[MOST_COLUMNS]; /* enum spool_field; SPOOL_FIELDS: a column that is not there */
-    struct spool_list given;      /* positions that were given and are still there */
-    uint32_t jobs;                /* submitted and not done */
-    outbox_op_t stop;             /* waits for the jobs; 0: none */
+    uint8_t fields[COLUMNS_MAX];   /* enum spool_field; SPOOL_FIELDS: a missing column */
+    struct spool_list outstanding; /* claimed positions whose files are still there */
+    uint32_t jobs;                 /* submitted and not completed */
+    outbox_op_t stop;              /* completes after the jobs; 0: none */
 };
 
 /* The scratch memory of every op. */
@@ -38,13 +38,13 @@ struct job {
     void (*run)(struct job *job);   /* worker */
     void (*after)(struct job *job); /* loop thread, before the op completes; may be NULL */
     void *argument;                 /* the op's own; borrowed until it completes */
-    int missing;                    /* of check: errno of what it lacks; 0: nothing */
+    int missing;                    /* of check: errno of the failure; 0: none */
     struct outbox_error error;
 };
 
-/* errno as an error of what was tried on the directory. */
+/* Makes an error of errno. what: the verb, as in "open". */
 int spool_fail_errno(const struct spool *spool, struct outbox_error *error, const char *what);
-/* Run it on a worker and complete the op. argument: borrowed until then. */
+/* Runs a job on a worker and completes the op. argument: borrowed until then. */
 void spool_submit(struct spool *spool, outbox_op_t op, void (*run)(struct job *job), const void *argument);
 
 void spool_claim(void *self, outbox_op_t op, struct outbox_claim *claim);

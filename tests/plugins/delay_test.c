@@ -4,169 +4,169 @@
 #include <string.h>
 
 #include "mem_fault.h"
-#include "pile.h"
+#include "stack_fixture.h"
 
 #define DELAY(options) "it: { plugin: delay, calls: publish, " options ", wraps: { plugin: memory } }\n"
 
-static void begin(struct pile *pile, const char *yaml)
+static void begin(struct stack *stack, const char *yaml)
 {
-    pile_open(pile, OUTBOX_BROKER, yaml);
-    pile_start(pile);
-    pile->fake.step_ns = 0;
+    stack_open(stack, OUTBOX_BROKER, yaml);
+    stack_start(stack);
+    stack->fake.step_ns = 0;
 }
 
-static void pass(struct pile *pile, uint64_t ms)
+static void pass(struct stack *stack, uint64_t ms)
 {
-    fake_loop_run_for(&pile->fake, ms * OBX_MS);
+    fake_loop_run_for(&stack->fake, ms * OBX_MS);
 }
 
 Test(delay, waits_before)
 {
-    struct pile pile;
-    begin(&pile, DELAY("before: 100ms"));
-    pile_submit(&pile, 0, "a1 b1");
-    pass(&pile, 99);
-    cr_assert_str_eq(pile_there(&pile), "");
-    pass(&pile, 2);
-    cr_assert_str_eq(pile_there(&pile), "a1 b1");
-    cr_assert_str_eq(pile_finish(&pile, 0), "DD");
-    pile_close(&pile);
+    struct stack stack;
+    begin(&stack, DELAY("before: 100ms"));
+    stack_submit(&stack, 0, "a1 b1");
+    pass(&stack, 99);
+    cr_assert_str_eq(stack_there(&stack), "");
+    pass(&stack, 2);
+    cr_assert_str_eq(stack_there(&stack), "a1 b1");
+    cr_assert_str_eq(stack_finish(&stack, 0), "DD");
+    stack_close(&stack);
 }
 
 Test(delay, waits_after_with_the_outcomes)
 {
-    struct pile pile;
-    begin(&pile, "it: { plugin: delay, calls: publish, after: 100ms, wraps: { plugin: fault, calls: publish, key: b,\n"
-                 "      kind: rejected, wraps: { plugin: memory } } }\n");
-    pile_submit(&pile, 0, "a1 b1 b2 c1");
-    pass(&pile, 99);
-    cr_assert_str_eq(pile_there(&pile), "a1 c1");
-    cr_assert_str_eq(pile_outcomes(&pile, 0), "....");
-    pass(&pile, 2);
-    cr_assert_str_eq(pile_outcomes(&pile, 0), "DRRD");
-    cr_assert(pile.slots[0].call.done);
-    pile_close(&pile);
+    struct stack stack;
+    begin(&stack, "it: { plugin: delay, calls: publish, after: 100ms, wraps: { plugin: fault, calls: publish, key: b,\n"
+                  "      kind: rejected, wraps: { plugin: memory } } }\n");
+    stack_submit(&stack, 0, "a1 b1 b2 c1");
+    pass(&stack, 99);
+    cr_assert_str_eq(stack_there(&stack), "a1 c1");
+    cr_assert_str_eq(stack_outcomes(&stack, 0), "....");
+    pass(&stack, 2);
+    cr_assert_str_eq(stack_outcomes(&stack, 0), "DRRD");
+    cr_assert(stack.slots[0].call.done);
+    stack_close(&stack);
 }
 
 Test(delay, never_changes_the_order)
 {
-    struct pile pile;
-    begin(&pile, DELAY("before: 10ms, after: 5ms, jitter: 80ms"));
+    struct stack stack;
+    begin(&stack, DELAY("before: 10ms, after: 5ms, jitter: 80ms"));
     for (int round = 0; round < 20; round++) {
         static const char *const events[] = {"a1", "a2", "a3", "a4", "a5", "a6"};
         for (int i = 0; i < 6; i++)
-            pile_submit(&pile, i, events[i]);
+            stack_submit(&stack, i, events[i]);
         for (int i = 5; i >= 0; i--) {
-            cr_assert_str_eq(pile_finish(&pile, i), "D");
-            cr_assert(i == 5 || pile.slots[i].call.done, "an answer overtook");
+            cr_assert_str_eq(stack_finish(&stack, i), "D");
+            cr_assert(i == 5 || stack.slots[i].call.done, "an answer overtook");
         }
     }
-    const char *there = pile_there(&pile);
+    const char *there = stack_there(&stack);
     cr_assert_eq(strncmp(there, "a1 a2 a3 a4 a5 a6 a1 a2 a3 a4 a5 a6 ", 36), 0, "%s", there);
-    pile_close(&pile);
+    stack_close(&stack);
 }
 
-Test(delay, lets_other_calls_through_at_once)
+Test(delay, other_calls_do_not_wait)
 {
-    struct pile pile;
-    begin(&pile, "it: { plugin: delay, calls: check, before: 1h, wraps: { plugin: memory } }\n");
-    uint64_t before = pile.fake.now_ns;
-    cr_assert_str_eq(pile_send(&pile, "a1"), "D");
-    cr_assert_eq(pile.fake.now_ns, before);
-    pile_close(&pile);
+    struct stack stack;
+    begin(&stack, "it: { plugin: delay, calls: check, before: 1h, wraps: { plugin: memory } }\n");
+    uint64_t before = stack.fake.now_ns;
+    cr_assert_str_eq(stack_send(&stack, "a1"), "D");
+    cr_assert_eq(stack.fake.now_ns, before);
+    stack_close(&stack);
 }
 
 /* The plugin underneath cannot know of what still waits to go down, nor that what it told waits to go up. */
-Test(delay, refuses_what_was_submitted_before_a_failure_was_told)
+Test(delay, fails_publishes_submitted_before_the_host_knew_of_a_failure)
 {
-    struct pile pile;
-    begin(&pile,
+    struct stack stack;
+    begin(&stack,
           "it: { plugin: delay, calls: publish, before: 10ms, after: 10ms, wraps: { plugin: fault, calls: publish,\n"
           "      key: a, count: 1, kind: retry, wraps: { plugin: memory } } }\n");
-    pile_submit(&pile, 0, "a1 b1");
-    pass(&pile, 5);
-    pile_submit(&pile, 1, "a2 b2"); /* waits while a1 fails */
-    pass(&pile, 10);
-    pile_submit(&pile, 2, "c1"); /* comes before that is told */
-    cr_assert_str_eq(pile_finish(&pile, 0), "TD");
-    cr_assert_str_eq(pile_finish(&pile, 1), "TT");
-    cr_assert_str_eq(pile_finish(&pile, 2), "T");
-    cr_assert_str_eq(pile_send(&pile, "a1 a2 b2 c1"), "DDDD");
-    cr_assert_str_eq(pile_there(&pile), "b1 a1 a2 b2 c1");
-    pile_close(&pile);
+    stack_submit(&stack, 0, "a1 b1");
+    pass(&stack, 5);
+    stack_submit(&stack, 1, "a2 b2"); /* waits while a1 fails */
+    pass(&stack, 10);
+    stack_submit(&stack, 2, "c1"); /* comes before that is told */
+    cr_assert_str_eq(stack_finish(&stack, 0), "TD");
+    cr_assert_str_eq(stack_finish(&stack, 1), "TT");
+    cr_assert_str_eq(stack_finish(&stack, 2), "T");
+    cr_assert_str_eq(stack_send(&stack, "a1 a2 b2 c1"), "DDDD");
+    cr_assert_str_eq(stack_there(&stack), "b1 a1 a2 b2 c1");
+    stack_close(&stack);
 }
 
-Test(delay, refuses_behind_an_outage_as_not_connected)
+Test(delay, fails_later_publishes_as_not_connected_after_an_outage)
 {
-    struct pile pile;
-    begin(&pile, "it: { plugin: delay, calls: publish, before: 10ms, wraps: { plugin: fault, calls: publish, key: a,\n"
-                 "      count: 1, kind: unknown, wraps: { plugin: memory } } }\n");
-    pile_submit(&pile, 0, "a1 b1");
-    pass(&pile, 5);
-    pile_submit(&pile, 1, "c1");
-    cr_assert_str_eq(pile_finish(&pile, 0), "UD");
-    cr_assert_str_eq(pile_finish(&pile, 1), "N");
-    cr_assert_str_eq(pile_send(&pile, "a1 c1"), "DD");
-    pile_close(&pile);
+    struct stack stack;
+    begin(&stack, "it: { plugin: delay, calls: publish, before: 10ms, wraps: { plugin: fault, calls: publish, key: a,\n"
+                  "      count: 1, kind: unknown, wraps: { plugin: memory } } }\n");
+    stack_submit(&stack, 0, "a1 b1");
+    pass(&stack, 5);
+    stack_submit(&stack, 1, "c1");
+    cr_assert_str_eq(stack_finish(&stack, 0), "UD");
+    cr_assert_str_eq(stack_finish(&stack, 1), "N");
+    cr_assert_str_eq(stack_send(&stack, "a1 c1"), "DD");
+    stack_close(&stack);
 }
 
-Test(delay, stops_behind_everything_else)
+Test(delay, stop_completes_last)
 {
-    struct pile pile;
+    struct stack stack;
     struct harness_call stop = {0};
-    begin(&pile, DELAY("before: 50ms, after: 50ms"));
-    pile_submit(&pile, 0, "a1");
+    begin(&stack, DELAY("before: 50ms, after: 50ms"));
+    stack_submit(&stack, 0, "a1");
     harness_reset(&stop);
-    obx_instance_stop(pile.top, &stop.call, 0);
-    cr_assert_eq(harness_wait(&pile.harness, &stop), 0);
-    cr_assert(pile.slots[0].call.done);
-    cr_assert_str_eq(pile_outcomes(&pile, 0), "D");
-    pile_close(&pile);
+    obx_instance_stop(stack.top, &stop.call, 0);
+    cr_assert_eq(harness_wait(&stack.harness, &stop), 0);
+    cr_assert(stack.slots[0].call.done);
+    cr_assert_str_eq(stack_outcomes(&stack, 0), "D");
+    stack_close(&stack);
 }
 
-Test(delay, gives_up_what_waits_when_it_is_canceled)
+Test(delay, cancels_the_queue_when_a_call_is_canceled)
 {
-    struct pile pile;
+    struct stack stack;
     struct harness_call stop = {0};
-    begin(&pile, DELAY("before: 1h"));
-    pile_submit(&pile, 0, "a1");
-    pile_submit(&pile, 1, "a2");
+    begin(&stack, DELAY("before: 1h"));
+    stack_submit(&stack, 0, "a1");
+    stack_submit(&stack, 1, "a2");
     harness_reset(&stop);
-    obx_instance_stop(pile.top, &stop.call, 20);
-    cr_assert_eq(harness_wait(&pile.harness, &stop), 0, "%s", stop.error.text);
-    cr_assert_str_eq(pile_outcomes(&pile, 0), "N");
-    cr_assert_str_eq(pile_outcomes(&pile, 1), "N");
-    cr_assert_str_eq(pile.slots[0].call.error.text, "publish: canceled while the delay plugin made it wait");
-    cr_assert_str_eq(pile_there(&pile), "");
-    pile_close(&pile);
+    obx_instance_stop(stack.top, &stop.call, 20);
+    cr_assert_eq(harness_wait(&stack.harness, &stop), 0, "%s", stop.error.text);
+    cr_assert_str_eq(stack_outcomes(&stack, 0), "N");
+    cr_assert_str_eq(stack_outcomes(&stack, 1), "N");
+    cr_assert_str_eq(stack.slots[0].call.error.text, "publish: canceled while it waited in the delay plugin");
+    cr_assert_str_eq(stack_there(&stack), "");
+    stack_close(&stack);
 }
 
-Test(delay, tells_at_once_when_an_answer_that_waits_is_canceled)
+Test(delay, answer_is_reported_at_once_when_it_is_canceled)
 {
-    struct pile pile;
+    struct stack stack;
     struct harness_call stop = {0};
-    begin(&pile, DELAY("after: 1h"));
-    pile_submit(&pile, 0, "a1");
+    begin(&stack, DELAY("after: 1h"));
+    stack_submit(&stack, 0, "a1");
     harness_reset(&stop);
-    obx_instance_stop(pile.top, &stop.call, 20);
-    cr_assert_eq(harness_wait(&pile.harness, &stop), 0);
-    cr_assert_str_eq(pile_outcomes(&pile, 0), "D");
-    pile_close(&pile);
+    obx_instance_stop(stack.top, &stop.call, 20);
+    cr_assert_eq(harness_wait(&stack.harness, &stop), 0);
+    cr_assert_str_eq(stack_outcomes(&stack, 0), "D");
+    stack_close(&stack);
 }
 
 Test(delay, survives_the_failure_of_every_allocation)
 {
     bool failed = true;
     for (size_t n = 1; failed; n++) {
-        struct pile pile;
-        begin(&pile, DELAY("before: 10ms, after: 10ms"));
+        struct stack stack;
+        begin(&stack, DELAY("before: 10ms, after: 10ms"));
         mem_fail_at(n, false);
-        pile_submit(&pile, 0, "a1 b1");
-        pile_finish(&pile, 0);
+        stack_submit(&stack, 0, "a1 b1");
+        stack_finish(&stack, 0);
         failed = mem_failed();
         mem_fail_at(0, false);
-        cr_assert(strspn(pile_outcomes(&pile, 0), "DN") == 2, "%s", pile_outcomes(&pile, 0));
-        pile_close(&pile);
+        cr_assert(strspn(stack_outcomes(&stack, 0), "DN") == 2, "%s", stack_outcomes(&stack, 0));
+        stack_close(&stack);
         cr_assert_lt(n, 50);
     }
 }
@@ -175,16 +175,16 @@ Test(delay, cannot_be_made_without_memory)
 {
     bool failed = true;
     for (size_t n = 1; failed; n++) {
-        struct pile pile;
+        struct stack stack;
         struct outbox_error error = {0};
         struct obx_instance *second = NULL;
-        pile_open(&pile, OUTBOX_BROKER, DELAY("before: 1ms"));
+        stack_open(&stack, OUTBOX_BROKER, DELAY("before: 1ms"));
         mem_fail_at(n, false);
-        int code = harness_instance(&pile.harness, OUTBOX_BROKER, "it", &second, &error);
+        int code = harness_instance(&stack.harness, OUTBOX_BROKER, "it", &second, &error);
         failed = mem_failed();
         mem_fail_at(0, false);
         cr_assert_eq(code, failed ? OUTBOX_E_NO_MEMORY : OUTBOX_OK, "%s", error.text);
         obx_instance_free(second);
-        pile_close(&pile);
+        stack_close(&stack);
     }
 }

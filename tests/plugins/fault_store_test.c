@@ -4,19 +4,19 @@
 #include <stdio.h>
 
 #include "mem_fault.h"
-#include "pile.h"
+#include "stack_fixture.h"
 
 static const struct outbox_column columns[] = {{"payload", 0}};
 
-static void begin(struct pile *pile, const char *options)
+static void begin(struct stack *stack, const char *options)
 {
     char yaml[300];
     struct outbox_error error;
     struct outbox_acquire acquire = {.struct_size = sizeof acquire, .lease_ms = 10000};
     snprintf(yaml, sizeof yaml, "it: { plugin: fault, %s, wraps: { plugin: memory, events: 3 } }\n", options);
-    pile_open(pile, OUTBOX_STORE, yaml);
-    cr_assert_eq(harness_store_start(&pile->harness, pile->top, columns, 1, &error), 0, "%s", error.text);
-    cr_assert_eq(harness_acquire(&pile->harness, pile->top, &acquire, &error), 0, "%s", error.text);
+    stack_open(stack, OUTBOX_STORE, yaml);
+    cr_assert_eq(harness_store_start(&stack->harness, stack->top, columns, 1, &error), 0, "%s", error.text);
+    cr_assert_eq(harness_acquire(&stack->harness, stack->top, &acquire, &error), 0, "%s", error.text);
 }
 
 static struct outbox_claim claim_all(void)
@@ -29,70 +29,70 @@ static struct outbox_claim claim_all(void)
 
 Test(fault_store, fails_a_claim_without_doing_it)
 {
-    struct pile pile;
+    struct stack stack;
     struct outbox_error error;
     struct outbox_claim claim = claim_all();
-    begin(&pile, "calls: claim, count: 1, kind: again");
-    cr_assert_eq(harness_claim(&pile.harness, pile.top, &claim, &error), OUTBOX_E_AGAIN);
+    begin(&stack, "calls: claim, count: 1, kind: again");
+    cr_assert_eq(harness_claim(&stack.harness, stack.top, &claim, &error), OUTBOX_E_AGAIN);
     cr_assert_str_eq(error.text, "claim: failed on purpose by the fault plugin: again");
-    cr_assert_eq(harness_claim(&pile.harness, pile.top, &claim, &error), OUTBOX_OK);
+    cr_assert_eq(harness_claim(&stack.harness, stack.top, &claim, &error), OUTBOX_OK);
     cr_assert_eq(claim.batch->rows, 3);
-    obx_store_release(pile.top, claim.batch);
-    pile_close(&pile);
+    obx_store_release(stack.top, claim.batch);
+    stack_close(&stack);
 }
 
 Test(fault_store, releases_the_rows_of_a_claim_whose_answer_is_dropped)
 {
-    struct pile pile;
+    struct stack stack;
     struct outbox_error error;
     struct outbox_claim claim = claim_all();
-    begin(&pile, "calls: claim, count: 1, effect: drop_ack, kind: timeout");
-    cr_assert_eq(harness_claim(&pile.harness, pile.top, &claim, &error), OUTBOX_E_TIMEOUT);
+    begin(&stack, "calls: claim, count: 1, effect: drop_ack, kind: timeout");
+    cr_assert_eq(harness_claim(&stack.harness, stack.top, &claim, &error), OUTBOX_E_TIMEOUT);
     cr_assert_null(claim.batch);
-    pile_close(&pile);
+    stack_close(&stack);
 }
 
-Test(fault_store, settles_and_says_it_did_not)
+Test(fault_store, settles_and_reports_a_failure)
 {
-    struct pile pile;
+    struct stack stack;
     struct outbox_error error;
     struct outbox_claim claim = claim_all();
-    begin(&pile, "calls: settle, effect: drop_ack, kind: unknown");
-    harness_claim(&pile.harness, pile.top, &claim, &error);
+    begin(&stack, "calls: settle, effect: drop_ack, kind: unknown");
+    harness_claim(&stack.harness, stack.top, &claim, &error);
     struct outbox_span span = {claim.batch, 0, 3};
-    cr_assert_eq(harness_settle(&pile.harness, pile.top, &span, 1, &error), OUTBOX_E_UNKNOWN_OUTCOME);
-    obx_store_release(pile.top, claim.batch);
+    cr_assert_eq(harness_settle(&stack.harness, stack.top, &span, 1, &error), OUTBOX_E_UNKNOWN_OUTCOME);
+    obx_store_release(stack.top, claim.batch);
     claim = claim_all();
-    cr_assert_eq(harness_claim(&pile.harness, pile.top, &claim, &error), OUTBOX_OK);
+    cr_assert_eq(harness_claim(&stack.harness, stack.top, &claim, &error), OUTBOX_OK);
     cr_assert_null(claim.batch, "they are gone");
-    pile_close(&pile);
+    stack_close(&stack);
 }
 
-Test(fault_store, passes_on_what_it_does_not_strike)
+Test(fault_store, passes_other_calls_on)
 {
-    struct pile pile;
+    struct stack stack;
     struct harness_call call = {0};
     struct outbox_store_status status = {.struct_size = sizeof status};
-    begin(&pile, "calls: 'settle, dead_letter'");
+    begin(&stack, "calls: 'settle, dead_letter'");
     harness_reset(&call);
-    obx_store_status(pile.top, &call.call, 0, &status);
-    cr_assert_eq(harness_wait(&pile.harness, &call), OUTBOX_OK);
+    obx_store_status(stack.top, &call.call, 0, &status);
+    cr_assert_eq(harness_wait(&stack.harness, &call), OUTBOX_OK);
     cr_assert_eq(status.pending, 3);
     harness_reset(&call);
-    obx_store_renew(pile.top, &call.call, 0);
-    cr_assert_eq(harness_wait(&pile.harness, &call), OUTBOX_OK, "renew is optional");
-    pile_close(&pile);
+    obx_store_renew(stack.top, &call.call, 0);
+    cr_assert_eq(harness_wait(&stack.harness, &call), OUTBOX_OK, "renew is optional");
+    stack_close(&stack);
 }
 
 Test(fault_store, hangs_until_the_timeout)
 {
-    struct pile pile;
+    struct stack stack;
     struct harness_call call = {0};
     struct outbox_claim claim = claim_all();
-    begin(&pile, "calls: claim, effect: hang, count: 1");
+    begin(&stack, "calls: claim, effect: hang, count: 1");
     harness_reset(&call);
-    obx_store_claim(pile.top, &call.call, 500, &claim);
-    cr_assert_eq(harness_wait(&pile.harness, &call), OUTBOX_E_TIMEOUT);
+    obx_store_claim(stack.top, &call.call, 500, &claim);
+    cr_assert_eq(harness_wait(&stack.harness, &call), OUTBOX_E_TIMEOUT);
     cr_assert_str_eq(call.error.text, "store fault: claim: no answer within 500 ms");
-    pile_close(&pile);
+    stack_close(&stack);
 }

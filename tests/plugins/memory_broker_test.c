@@ -5,86 +5,85 @@
 
 #include "../../brokers/memory/memory.h"
 #include "mem_fault.h"
-#include "pile.h"
+#include "stack_fixture.h"
 
 #define MEMORY(options) "it: { plugin: memory" options " }\n"
 
 Test(memory_broker, keeps_what_it_delivered_in_order)
 {
-    struct pile pile;
-    pile_open(&pile, OUTBOX_BROKER, MEMORY(""));
-    pile_start(&pile);
-    cr_assert_str_eq(pile_send(&pile, "a1 b1 -1 a2"), "DDDD");
-    cr_assert_str_eq(pile_send(&pile, ""), "");
-    cr_assert_str_eq(pile_there(&pile), "a1 b1 -1 a2");
-    pile_close(&pile);
+    struct stack stack;
+    stack_open(&stack, OUTBOX_BROKER, MEMORY(""));
+    stack_start(&stack);
+    cr_assert_str_eq(stack_send(&stack, "a1 b1 -1 a2"), "DDDD");
+    cr_assert_str_eq(stack_send(&stack, ""), "");
+    cr_assert_str_eq(stack_there(&stack), "a1 b1 -1 a2");
+    stack_close(&stack);
 }
 
-Test(memory_broker, refuses_everything_after_it_was_full)
+Test(memory_broker, takes_no_event_after_it_was_full)
 {
-    struct pile pile;
+    struct stack stack;
     struct outbox_error error;
-    pile_open(&pile, OUTBOX_BROKER, MEMORY(", limit: 2"));
-    pile_start(&pile);
-    cr_assert_str_eq(pile_send(&pile, "a1 a2 a3 b1"), "DDNN");
-    cr_assert_str_eq(pile.slots[0].call.error.text, "");
-    fake_loop_settle(&pile.fake);
-    cr_assert_eq(pile.harness.losses, 1);
-    cr_assert_str_eq(pile.harness.loss.text,
-                     "append to max_in_flight_bytes: 2 events are held, which is the limit; raise 'limit'");
-    cr_assert_str_eq(pile_send(&pile, "c1"), "N");
-    cr_assert_eq(harness_stop(&pile.harness, pile.top, &error), 0);
-    cr_assert_eq(harness_broker_start(&pile.harness, pile.top, &error), OUTBOX_E_FULL);
-    cr_assert_str_eq(pile_there(&pile), "a1 a2");
-    pile_close(&pile);
+    stack_open(&stack, OUTBOX_BROKER, MEMORY(", limit: 2"));
+    stack_start(&stack);
+    cr_assert_str_eq(stack_send(&stack, "a1 a2 a3 b1"), "DDNN");
+    cr_assert_str_eq(stack.slots[0].call.error.text, "");
+    fake_loop_settle(&stack.fake);
+    cr_assert_eq(stack.harness.losses, 1);
+    cr_assert_str_eq(stack.harness.loss.text, "append to memory: 2 events are kept, which is the limit; raise 'limit'");
+    cr_assert_str_eq(stack_send(&stack, "c1"), "N");
+    cr_assert_eq(harness_stop(&stack.harness, stack.top, &error), 0);
+    cr_assert_eq(harness_broker_start(&stack.harness, stack.top, &error), OUTBOX_E_FULL);
+    cr_assert_str_eq(stack_there(&stack), "a1 a2");
+    stack_close(&stack);
 }
 
-Test(memory_broker, rejects_a_payload_that_is_too_large_and_goes_on)
+Test(memory_broker, rejects_a_payload_that_is_too_large_and_continues)
 {
-    struct pile pile;
-    pile_open(&pile, OUTBOX_BROKER, MEMORY(", max_bytes: 2"));
-    pile_start(&pile);
-    cr_assert_str_eq(pile_send(&pile, "a1 a2xx b1"), "DRD");
-    cr_assert_str_eq(pile_there(&pile), "a1 b1");
-    cr_assert_eq(outbox_memory_broker_delivered(pile_bottom(&pile)), 2);
+    struct stack stack;
+    stack_open(&stack, OUTBOX_BROKER, MEMORY(", max_bytes: 2"));
+    stack_start(&stack);
+    cr_assert_str_eq(stack_send(&stack, "a1 a2xx b1"), "DRD");
+    cr_assert_str_eq(stack_there(&stack), "a1 b1");
+    cr_assert_eq(outbox_memory_broker_delivered(stack_bottom(&stack)), 2);
     struct outbox_error error;
-    cr_assert_eq(obx_broker_admit(pile.top, &pile.slots[0].messages[1], &error), OUTBOX_E_REJECTED);
+    cr_assert_eq(obx_broker_admit(stack.top, &stack.slots[0].messages[1], &error), OUTBOX_E_REJECTED);
     cr_assert_str_eq(error.text, "append to memory: the payload has 4 bytes, 'max_bytes' allows 2");
-    cr_assert_eq(obx_broker_admit(pile.top, &(struct outbox_message){.id = {"x", 1}}, &error), OUTBOX_E_REJECTED);
+    cr_assert_eq(obx_broker_admit(stack.top, &(struct outbox_message){.id = {"x", 1}}, &error), OUTBOX_E_REJECTED);
     cr_assert_str_eq(error.text, "append to memory: the event has no topic");
-    pile_close(&pile);
+    stack_close(&stack);
 }
 
-Test(memory_broker, counts_and_drops)
+Test(memory_broker, discard_counts_and_drops_events)
 {
-    struct pile pile;
-    pile_open(&pile, OUTBOX_BROKER, MEMORY(", discard: true, limit: 1"));
-    pile_start(&pile);
-    cr_assert_str_eq(pile_send(&pile, "a1 a2 a3"), "DDD");
-    cr_assert_str_eq(pile_there(&pile), "");
-    pile_close(&pile);
+    struct stack stack;
+    stack_open(&stack, OUTBOX_BROKER, MEMORY(", discard: true, limit: 1"));
+    stack_start(&stack);
+    cr_assert_str_eq(stack_send(&stack, "a1 a2 a3"), "DDD");
+    cr_assert_str_eq(stack_there(&stack), "");
+    stack_close(&stack);
 }
 
 Test(memory_broker, survives_the_failure_of_every_allocation)
 {
     bool failed = true;
     for (size_t n = 1; failed; n++) {
-        struct pile pile;
+        struct stack stack;
         struct outbox_error error;
-        pile_open(&pile, OUTBOX_BROKER, MEMORY(""));
-        pile_start(&pile);
-        pile_send(&pile, "x1"); /* what the core allocates for a publish, it has now */
+        stack_open(&stack, OUTBOX_BROKER, MEMORY(""));
+        stack_start(&stack);
+        stack_send(&stack, "x1"); /* what the core allocates for a publish, it has now */
         mem_fail_at(n, false);
-        bool refused = strchr(pile_send(&pile, "a1 a2 a3"), 'N') != NULL;
+        bool refused = strchr(stack_send(&stack, "a1 a2 a3"), 'N') != NULL;
         failed = mem_failed();
         mem_fail_at(0, false);
         cr_assert_eq(refused, failed);
         if (failed) {
-            fake_loop_settle(&pile.fake);
-            cr_assert_eq(pile.harness.loss.code, OUTBOX_E_NO_MEMORY);
-            cr_assert_eq(harness_stop(&pile.harness, pile.top, &error), 0);
-            pile_start(&pile);
+            fake_loop_settle(&stack.fake);
+            cr_assert_eq(stack.harness.loss.code, OUTBOX_E_NO_MEMORY);
+            cr_assert_eq(harness_stop(&stack.harness, stack.top, &error), 0);
+            stack_start(&stack);
         }
-        pile_close(&pile);
+        stack_close(&stack);
     }
 }

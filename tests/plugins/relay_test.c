@@ -13,7 +13,7 @@
 
 #include "../../brokers/memory/memory.h"
 #include "mem_fault.h"
-#include "pile.h"
+#include "stack_fixture.h"
 #include "plugin/internal.h"
 #include "relay/relay.h"
 
@@ -150,35 +150,35 @@ static void relay(const char *store_fault, const char *broker_fault, bool may_re
 #define NONE "calls: check"
 #define BROKER(options) "calls: publish, " options
 
-Test(relay, keeps_its_promises_when_events_must_be_tried_again)
+Test(relay, keeps_its_guarantees_when_events_are_retried)
 {
     relay(NONE, BROKER("kind: retry, rate: 5"), false);
 }
 
-Test(relay, keeps_its_promises_when_the_broker_goes_away)
+Test(relay, keeps_its_guarantees_when_the_broker_goes_away)
 {
     relay(NONE, BROKER("kind: not_connected, rate: 5"), false);
     relay(NONE, BROKER("kind: not_connected, every: 7"), false);
 }
 
-Test(relay, keeps_its_promises_when_outcomes_are_unknown)
+Test(relay, keeps_its_guarantees_when_outcomes_are_unknown)
 {
     relay(NONE, BROKER("kind: unknown, rate: 5"), false);
     relay(NONE, BROKER("kind: unknown, every: 5, nth: 2"), false);
 }
 
-Test(relay, keeps_its_promises_when_answers_are_lost)
+Test(relay, keeps_its_guarantees_when_answers_are_lost)
 {
     relay(NONE, BROKER("effect: drop_ack, rate: 5"), true);
     relay(NONE, BROKER("effect: drop_ack, every: 6"), true);
 }
 
-Test(relay, keeps_its_promises_when_the_connection_is_lost)
+Test(relay, keeps_its_guarantees_when_the_connection_is_lost)
 {
     relay(NONE, BROKER("effect: lost, every: 9"), true);
 }
 
-Test(relay, keeps_its_promises_when_the_store_fails)
+Test(relay, keeps_its_guarantees_when_the_store_fails)
 {
     relay("calls: claim, every: 6, kind: not_connected", BROKER("rate: 0"), true);
     relay("calls: claim, effect: drop_ack, every: 6, kind: timeout", BROKER("rate: 0"), true);
@@ -187,14 +187,14 @@ Test(relay, keeps_its_promises_when_the_store_fails)
     relay("calls: 'start, acquire, stop', rate: 40, kind: not_connected", BROKER("rate: 0"), true);
 }
 
-Test(relay, keeps_its_promises_when_both_fail)
+Test(relay, keeps_its_guarantees_when_both_fail)
 {
     relay("calls: 'claim, settle', rate: 20, kind: timeout", BROKER("kind: retry, rate: 5"), true);
     relay("calls: 'claim, settle', rate: 20, effect: drop_ack", BROKER("effect: drop_ack, rate: 5"), true);
 }
 
 /* Of a key, one event is to be tried again and another has an unknown outcome, in publishes that fly together. */
-Test(relay, keeps_its_promises_when_outcomes_of_a_key_are_mixed)
+Test(relay, keeps_its_guarantees_when_outcomes_of_a_key_are_mixed)
 {
     relay_through(NONE, BROKER("kind: unknown, rate: 3"), "kind: retry, rate: 3", false);
     relay_through(NONE, BROKER("kind: retry, rate: 3"), "kind: unknown, rate: 3", false);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/plugins/pile.c - see pile.h */
-#include "pile.h"
+/* tests/plugins/stack_fixture.c - see stack_fixture.h */
+#include "stack_fixture.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -20,47 +20,47 @@ static int drop(struct obx_loop *loop)
     return fake_loop_idle((struct fake_loop *)loop) ? 0 : -1;
 }
 
-int pile_try(struct pile *pile, enum outbox_kind kind, const char *yaml, struct outbox_error *error)
+int stack_try(struct stack *stack, enum outbox_kind kind, const char *yaml, struct outbox_error *error)
 {
-    memset(pile, 0, sizeof *pile);
-    fake_loop_init(&pile->fake, 7);
-    cr_assert_eq(harness_open(&pile->harness, &pile->fake.base, turn, drop, NULL, error), 0, "%s", error->text);
-    cr_assert_eq(harness_configure(&pile->harness, "pile.yaml", yaml, error), 0, "%s", error->text);
-    return harness_instance(&pile->harness, kind, "it", &pile->top, error);
+    memset(stack, 0, sizeof *stack);
+    fake_loop_init(&stack->fake, 7);
+    cr_assert_eq(harness_open(&stack->harness, &stack->fake.base, turn, drop, NULL, error), 0, "%s", error->text);
+    cr_assert_eq(harness_configure(&stack->harness, "stack.yaml", yaml, error), 0, "%s", error->text);
+    return harness_instance(&stack->harness, kind, "it", &stack->top, error);
 }
 
-void pile_open(struct pile *pile, enum outbox_kind kind, const char *yaml)
+void stack_open(struct stack *stack, enum outbox_kind kind, const char *yaml)
 {
     struct outbox_error error = {0};
-    cr_assert_eq(pile_try(pile, kind, yaml, &error), 0, "%s", error.text);
+    cr_assert_eq(stack_try(stack, kind, yaml, &error), 0, "%s", error.text);
 }
 
-void pile_start(struct pile *pile)
+void stack_start(struct stack *stack)
 {
     struct outbox_error error = {0};
-    cr_assert_eq(harness_broker_start(&pile->harness, pile->top, &error), 0, "%s", error.text);
+    cr_assert_eq(harness_broker_start(&stack->harness, stack->top, &error), 0, "%s", error.text);
 }
 
-void pile_close(struct pile *pile)
+void stack_close(struct stack *stack)
 {
     struct outbox_error error = {0};
-    if (pile->top) {
-        cr_assert_eq(harness_stop(&pile->harness, pile->top, &error), 0, "%s", error.text);
-        cr_assert_eq(obx_instance_violations(pile->top).unknown_ops, 0);
-        cr_assert_eq(obx_instance_violations(pile->top).bad_outcomes, 0);
-        cr_assert_eq(obx_instance_in_flight(pile->top), 0);
+    if (stack->top) {
+        cr_assert_eq(harness_stop(&stack->harness, stack->top, &error), 0, "%s", error.text);
+        cr_assert_eq(obx_instance_violations(stack->top).unknown_ops, 0);
+        cr_assert_eq(obx_instance_violations(stack->top).bad_outcomes, 0);
+        cr_assert_eq(obx_instance_in_flight(stack->top), 0);
     }
-    obx_instance_free(pile->top);
-    cr_assert_eq(harness_close(&pile->harness), 0, "timers or tasks are left");
+    obx_instance_free(stack->top);
+    cr_assert_eq(harness_close(&stack->harness), 0, "timers or tasks are left");
     cr_assert_eq(mem_live(), 0);
 }
 
 /* ---- publishing -------------------------------------------------------------------------------------------------- */
 
-static void take_word(struct pile_publish *publish, const char *word, size_t size)
+static void take_word(struct stack_publish *publish, const char *word, size_t size)
 {
     uint32_t i = publish->publish.count++;
-    cr_assert(i < PILE_EVENTS && size < sizeof publish->text[i]);
+    cr_assert(i < STACK_EVENTS && size < sizeof publish->text[i]);
     char *text = publish->text[i];
     memcpy(text, word, size);
     publish->messages[i] = (struct outbox_message){
@@ -69,9 +69,9 @@ static void take_word(struct pile_publish *publish, const char *word, size_t siz
         publish->messages[i].key = (struct outbox_bytes){text, 1};
 }
 
-void pile_submit(struct pile *pile, int slot, const char *events)
+void stack_submit(struct stack *stack, int slot, const char *events)
 {
-    struct pile_publish *publish = &pile->slots[slot];
+    struct stack_publish *publish = &stack->slots[slot];
     memset(publish, 0, sizeof *publish);
     publish->publish.struct_size = sizeof publish->publish;
     publish->publish.messages = publish->messages;
@@ -83,13 +83,13 @@ void pile_submit(struct pile *pile, int slot, const char *events)
     harness_reset(&publish->call);
     publish->call.outcomes = publish->outcomes;
     publish->call.told = publish->told;
-    obx_broker_publish(pile->top, &publish->call.call, &publish->publish);
+    obx_broker_publish(stack->top, &publish->call.call, &publish->publish);
 }
 
-const char *pile_outcomes(struct pile *pile, int slot)
+const char *stack_outcomes(struct stack *stack, int slot)
 {
-    static char text[PILE_EVENTS + 1];
-    struct pile_publish *publish = &pile->slots[slot];
+    static char text[STACK_EVENTS + 1];
+    struct stack_publish *publish = &stack->slots[slot];
     uint32_t i = 0;
     for (; i < publish->publish.count; i++) {
         text[i] = ".DTRUN"[publish->outcomes[i]];
@@ -99,31 +99,31 @@ const char *pile_outcomes(struct pile *pile, int slot)
     return text;
 }
 
-const char *pile_finish(struct pile *pile, int slot)
+const char *stack_finish(struct stack *stack, int slot)
 {
-    harness_wait(&pile->harness, &pile->slots[slot].call);
-    cr_assert(pile->slots[slot].call.done);
-    return pile_outcomes(pile, slot);
+    harness_wait(&stack->harness, &stack->slots[slot].call);
+    cr_assert(stack->slots[slot].call.done);
+    return stack_outcomes(stack, slot);
 }
 
-const char *pile_send(struct pile *pile, const char *events)
+const char *stack_send(struct stack *stack, const char *events)
 {
-    pile_submit(pile, 0, events);
-    return pile_finish(pile, 0);
+    stack_submit(stack, 0, events);
+    return stack_finish(stack, 0);
 }
 
-void *pile_bottom(struct pile *pile)
+void *stack_bottom(struct stack *stack)
 {
-    struct obx_instance *bottom = pile->top;
+    struct obx_instance *bottom = stack->top;
     while (bottom->inner)
         bottom = bottom->inner;
     return obx_instance_self(bottom);
 }
 
-const char *pile_there(struct pile *pile)
+const char *stack_there(struct stack *stack)
 {
     static char text[1024];
-    void *broker = pile_bottom(pile);
+    void *broker = stack_bottom(stack);
     size_t used = 0;
     text[0] = 0;
     for (uint32_t i = 0; i < outbox_memory_broker_count(broker); i++) {
