@@ -14,7 +14,8 @@
  *
  *     error topic topic_limits topic_state blocked_keys      pure: no librdkafka calls but its constants, no host calls
  *     connection outcomes clients outage                     the state of the connection; outcomes; the two clients
- *     result partition_batching limits_request heartbeat     one delivery report; order of handing over; settings
+ *     result record partition_batching limits_request        one delivery report; one message; order; settings
+ *     heartbeat                                              does a broker answer while nothing is sent
  *     send reports                                           messages out, reports in
  *     lifecycle                                              start, stop, cancel
  *     turn                                                   publish, and one round of reports, sending, completing
@@ -197,6 +198,11 @@ void kafka_notify(rd_kafka_queue_t *queue, int fd);                             
 void kafka_close_topics(struct kafka_broker *self); /* before the clients are destroyed */
 void kafka_purge(struct kafka_broker *self, int flags);
 rd_kafka_resp_err_t kafka_fatal_error(const struct kafka_broker *self, char *text, size_t size);
+
+/* ---- record.c: one message as librdkafka takes it ---------------------------------------------------------------- */
+
+rd_kafka_resp_err_t kafka_enqueue(struct kafka_broker *self, const struct outbox_message *message,
+                                  struct kafka_topic *topic, bool alone, void *opaque);
 
 /* ---- result.c: what became of one message ------------------------------------------------------------------------ */
 

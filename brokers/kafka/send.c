@@ -11,91 +11,8 @@
 
 #define SEND_BUDGET 4096u  /* messages handed over before other work gets its turn */
 #define ANSWER_US 3000000u /* for the report of a message that was sent alone */
-#define FIELDS 7u
 
 enum step { STEP_NEXT, STEP_WAIT };
-
-/* ---- one message ------------------------------------------------------------------------------------------------- */
-
-static void *opaque_of(const struct kafka_publish *publish, uint32_t index)
-{
-    return (void *)(((uintptr_t)publish->slot << KAFKA_INDEX_BITS) | index);
-}
-
-/* NULL with *failed: no memory. The headers are librdkafka's once the message is. */
-static rd_kafka_headers_t *headers_of(const struct outbox_message *message, bool *failed)
-{
-    *failed = false;
-    if (!message->header_count)
-        return NULL;
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(message->header_count);
-    for (uint32_t i = 0; i < message->header_count; i++) {
-        const struct outbox_header *header = &message->headers[i];
-        if (rd_kafka_header_add(headers, header->name.data, (ssize_t)header->name.size, header->value.data,
-                                (ssize_t)header->value.size))
-            *failed = true;
-    }
-    return headers;
-}
-
-static rd_kafka_vu_t memory_field(rd_kafka_vtype_t type, struct outbox_bytes bytes)
-{
-    rd_kafka_vu_t field = {.vtype = type};
-    field.u.mem.ptr = (void *)(uintptr_t)bytes.data;
-    field.u.mem.size = bytes.size;
-    return field;
-}
-
-static size_t fill(rd_kafka_vu_t *fields, const struct outbox_message *message, rd_kafka_headers_t *headers,
-                   int64_t timestamp_us)
-{
-    size_t n = 0;
-    fields[n++] = memory_field(RD_KAFKA_VTYPE_VALUE, message->value);
-    fields[n++] = memory_field(RD_KAFKA_VTYPE_KEY, message->key);
-    if (message->partition >= 0)
-        fields[n++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = message->partition};
-    if (timestamp_us != INT64_MIN)
-        fields[n++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = timestamp_us / 1000};
-    if (headers)
-        fields[n++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers};
-    return n;
-}
-
-static int64_t timestamp_of(const struct kafka_broker *self, const struct kafka_topic *topic,
-                            const struct outbox_message *message)
-{
-    if (self->out_of_range != KAFKA_CLAMP_TIMESTAMP || message->timestamp_us == INT64_MIN)
-        return message->timestamp_us;
-    return kafka_limits_clamp(&topic->limits, message->timestamp_us);
-}
-
-static rd_kafka_resp_err_t produce(rd_kafka_t *rk, rd_kafka_vu_t *fields, size_t count)
-{
-    rd_kafka_error_t *error = rd_kafka_produceva(rk, fields, count);
-    rd_kafka_resp_err_t err = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (error)
-        rd_kafka_error_destroy(error);
-    return err;
-}
-
-static rd_kafka_resp_err_t enqueue(struct kafka_broker *self, const struct outbox_message *message,
-                                   struct kafka_topic *topic, bool alone, void *opaque)
-{
-    bool failed;
-    rd_kafka_t *rk;
-    rd_kafka_topic_t *handle = kafka_topic_handle(self, topic, alone, &rk);
-    rd_kafka_headers_t *headers = headers_of(message, &failed);
-    rd_kafka_vu_t fields[FIELDS] = {{.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = handle},
-                                    {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = opaque}};
-    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
-    if (failed)
-        err = RD_KAFKA_RESP_ERR__INVALID_ARG;
-    else if (handle)
-        err = produce(rk, fields, 2 + fill(fields + 2, message, headers, timestamp_of(self, topic, message)));
-    if (err && headers)
-        rd_kafka_headers_destroy(headers);
-    return err;
-}
 
 /* ---- what may go ------------------------------------------------------------------------------------------------- */
 
@@ -107,6 +24,11 @@ struct sending {
     uint64_t size; /* of its record; 0 where no limit is known */
     bool suspect;  /* the broker may refuse it */
 };
+
+static void *opaque_of(const struct kafka_publish *publish, uint32_t index)
+{
+    return (void *)(((uintptr_t)publish->slot << KAFKA_INDEX_BITS) | index);
+}
 
 static void answer_timer_set(struct kafka_broker *self, struct kafka_topic *topic)
 {
@@ -168,9 +90,10 @@ static enum step hand_over(struct kafka_broker *self, struct kafka_publish *publ
                            bool alone)
 {
     struct kafka_topic *topic = sending->topic;
-    rd_kafka_resp_err_t err = OUTBOX_FAILPOINT_ERROR(self->host, kafka, before_produce, NULL)
-                                  ? RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE
-                                  : enqueue(self, sending->message, topic, alone, opaque_of(publish, sending->index));
+    rd_kafka_resp_err_t err =
+        OUTBOX_FAILPOINT_ERROR(self->host, kafka, before_produce, NULL)
+            ? RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE
+            : kafka_enqueue(self, sending->message, topic, alone, opaque_of(publish, sending->index));
     OUTBOX_FAILPOINT(self->host, kafka, produced);
     if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return STEP_WAIT;

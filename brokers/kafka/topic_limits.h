@@ -62,6 +62,10 @@ void kafka_limits_explain(const struct kafka_limits *limits, const struct outbox
 /* The timestamp, moved into what the topic takes. Microseconds, as in the message. */
 int64_t kafka_limits_clamp(const struct kafka_limits *limits, int64_t timestamp_us);
 
+/* Milliseconds; above 0: ahead of the clock. 0 without a timestamp, which the broker then sets. */
+int64_t kafka_timestamp_skew_ms(const struct outbox_message *message);
+bool kafka_is_size_error(rd_kafka_resp_err_t err);
+
 /* Bytes of the message as a record of Kafka: at most, and at least (in a batch of its own). */
 uint64_t kafka_record_size_max(const struct outbox_message *message);
 uint64_t kafka_record_size_min(const struct outbox_message *message);
