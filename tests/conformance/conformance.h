@@ -17,7 +17,7 @@
 
 #include "harness.h"
 
-struct conf_bed;
+struct conf_fixture;
 
 /* One event as a consumer reads it; owned by the list. data NULL: null. */
 struct conf_header {
@@ -51,7 +51,7 @@ struct conf_subject {
 struct conf_check {
     const char *name;
     enum outbox_kind kind;
-    void (*run)(struct conf_bed *bed);
+    void (*run)(struct conf_fixture *fixture);
 };
 
 /* All checks in a fixed order; ends with a NULL name. */

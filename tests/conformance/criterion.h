@@ -15,9 +15,9 @@
 #include "checks.h"
 #include "mem_fault.h"
 
-/* A skipped check says so on stderr, where the runner shows it, and passes. */
-static inline void conf_criterion_run(const char *name, enum outbox_kind kind, void (*run)(struct conf_bed *bed),
-                                      const struct conf_subject *subject)
+/* A skipped check prints its reason on stderr, where the runner shows it, and passes. */
+static inline void conf_criterion_run(const char *name, enum outbox_kind kind,
+                                      void (*run)(struct conf_fixture *fixture), const struct conf_subject *subject)
 {
     char why[CONF_WHY_SIZE] = "";
     const struct conf_check check = {name, kind, run};

@@ -6,7 +6,7 @@
  *
  * The file has a section `store:` or `broker:` (or both) as a relay has, and may have `conformance:` with hints. Every
  * check prints one line; the last line counts. What keeps every check from beginning - a plugin that is not there, a
- * wrong option - is told once. Exit codes: 0 all passed, 1 some failed, 64 usage, 78 bad file.
+ * wrong option - is reported once. Exit codes: 0 all passed, 1 some failed, 64 usage, 78 bad file.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -16,7 +16,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
-#include "bed.h"
+#include "fixture.h"
 #include "embed/plugin_dir.h"
 
 struct hints {
@@ -150,23 +150,23 @@ static const char *section_of(enum outbox_kind kind)
     return kind == OUTBOX_STORE ? "store" : "broker";
 }
 
-static void configure(struct conf_bed *bed, enum outbox_kind kind)
+static void configure(struct conf_fixture *fixture, enum outbox_kind kind)
 {
     struct outbox_error error;
     struct obx_instance *instance;
-    if (harness_instance(&bed->harness, kind, section_of(kind), &instance, &error))
-        conf_skip(bed, error.text); /* no place in our sources before it: it is not of interest here */
+    if (harness_instance(&fixture->harness, kind, section_of(kind), &instance, &error))
+        conf_skip(fixture, error.text); /* no place in our sources before it: it is not of interest here */
     obx_instance_free(instance);
 }
 
-static void configure_store(struct conf_bed *bed)
+static void configure_store(struct conf_fixture *fixture)
 {
-    configure(bed, OUTBOX_STORE);
+    configure(fixture, OUTBOX_STORE);
 }
 
-static void configure_broker(struct conf_bed *bed)
+static void configure_broker(struct conf_fixture *fixture)
 {
-    configure(bed, OUTBOX_BROKER);
+    configure(fixture, OUTBOX_BROKER);
 }
 
 /* Can there be an instance of each plugin at all? */

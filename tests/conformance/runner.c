@@ -2,7 +2,7 @@
 /*
  * tests/conformance/runner.c - one check in a child process with a directory of its own
  *
- * The child writes its result to a pipe before it ends; one that ends without is a crash. The directory is removed
+ * The child writes its result to a pipe before it ends; without a result it has crashed. The directory is removed
  * unless OUTBOX_CONFORMANCE_KEEP is set.
  */
 #include <errno.h>
@@ -14,17 +14,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bed.h"
+#include "fixture.h"
 
 static void run_child(const struct conf_check *check, const struct conf_subject *subject, int report)
     __attribute__((noreturn));
 static void run_child(const struct conf_check *check, const struct conf_subject *subject, int report)
 {
-    struct conf_bed bed = {.subject = subject, .report = report};
-    conf_bed_open(&bed);
-    check->run(&bed);
-    conf_bed_close(&bed);
-    abort(); /* conf_bed_close() ends the process */
+    struct conf_fixture fixture = {.subject = subject, .report = report};
+    conf_fixture_open(&fixture);
+    check->run(&fixture);
+    conf_fixture_close(&fixture);
+    abort(); /* conf_fixture_close() ends the process */
 }
 
 static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *place)
@@ -62,7 +62,7 @@ static enum conf_result run_in(const char *directory, const struct conf_check *c
     snprintf(topic, sizeof topic, "conformance.%.60s.%d", check->name, (int)getpid());
     setenv("OUTBOX_TOPIC", topic, 1);
     fflush(NULL);
-    if (pipe2(pipes, O_CLOEXEC)) { /* a server that the prepare command leaves behind must not hold it open */
+    if (pipe2(pipes, O_CLOEXEC)) { /* a server that the prepare command started must not keep it open */
         snprintf(why, CONF_WHY_SIZE, "pipe: %s", strerror(errno));
         return CONF_FAILED;
     }

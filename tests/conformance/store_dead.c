@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/conformance/store_dead.c - parking and the dead letters */
+/* tests/conformance/store_dead.c - moving rows to the dead letters */
 #include <string.h>
 
 #include "checks.h"
@@ -37,8 +37,8 @@ static void take_letter(void *arg, const struct outbox_dead_letter *letter)
     copy(letters->payloads[at], sizeof letters->payloads[at], letter->event.payload);
 }
 
-static uint64_t dead(struct conf_bed *bed, enum outbox_dead_action action, const uint64_t *numbers, uint32_t count,
-                     uint32_t limit, struct letters *letters)
+static uint64_t dead(struct conf_fixture *fixture, enum outbox_dead_action action, const uint64_t *numbers,
+                     uint32_t count, uint32_t limit, struct letters *letters)
 {
     struct outbox_dead request = {.struct_size = sizeof request,
                                   .action = (uint32_t)action,
@@ -50,9 +50,9 @@ static uint64_t dead(struct conf_bed *bed, enum outbox_dead_action action, const
     struct harness_call call = {0};
     *letters = (struct letters){0};
     harness_reset(&call);
-    obx_store_dead(bed->other, &call.call, 0, &request);
-    conf_require(bed, harness_wait(&bed->harness, &call) == OUTBOX_OK, "dead letters, action %d: %s", (int)action,
-                 call.error.text);
+    obx_store_dead(fixture->other, &call.call, 0, &request);
+    conf_require(fixture, harness_wait(&fixture->harness, &call) == OUTBOX_OK, "dead letters, action %d: %s",
+                 (int)action, call.error.text);
     return request.affected;
 }
 
@@ -65,114 +65,115 @@ static struct outbox_dead_row dead_row(const struct outbox_batch *batch, uint32_
                                     .reason = "payload too large"};
 }
 
-static void park(struct conf_bed *bed, const struct outbox_dead_row *rows, uint32_t count)
+static void dead_letter(struct conf_fixture *fixture, const struct outbox_dead_row *rows, uint32_t count)
 {
     struct outbox_dead_letter_rows request = {.struct_size = sizeof request, .count = count, .rows = rows};
     struct harness_call call = {0};
     harness_reset(&call);
-    obx_store_dead_letter(bed->store, &call.call, 0, &request);
-    conf_require(bed, harness_wait(&bed->harness, &call) == OUTBOX_OK, "park: %s", call.error.text);
+    obx_store_dead_letter(fixture->store, &call.call, 0, &request);
+    conf_require(fixture, harness_wait(&fixture->harness, &call) == OUTBOX_OK, "dead_letter: %s", call.error.text);
 }
 
-/* Six rows, of which number 2, 4 and 5 are parked; 4 and 5 under the same key. */
-static void begin_with_dead(struct conf_bed *bed)
+/* Six rows, of which number 2, 4 and 5 are dead letters; 4 and 5 have the same key. */
+static void begin_with_dead(struct conf_fixture *fixture)
 {
-    conf_store_begin(bed);
-    if (!(obx_instance_caps(bed->store) & OUTBOX_CAP_DEAD_LETTERS))
-        conf_skip(bed, "the store keeps no dead letters");
-    conf_add(bed, 1, 6);
-    struct outbox_batch *batch = conf_claim(bed, 6);
-    conf_require(bed, batch && batch->rows == 6, "a claim of 6 rows did not give them");
+    conf_store_begin(fixture);
+    if (!(obx_instance_caps(fixture->store) & OUTBOX_CAP_DEAD_LETTERS))
+        conf_skip(fixture, "the store keeps no dead letters");
+    conf_add(fixture, 1, 6);
+    struct outbox_batch *batch = conf_claim(fixture, 6);
+    conf_require(fixture, batch && batch->rows == 6, "a claim of 6 rows did not give them");
     const struct outbox_dead_row rows[] = {dead_row(batch, 1, "a"), dead_row(batch, 3, "b"), dead_row(batch, 4, "b")};
-    park(bed, rows, 3);
-    conf_release(bed, batch);
+    dead_letter(fixture, rows, 3);
+    conf_release(fixture, batch);
 }
 
 static const uint32_t alive[] = {1, 3, 6};
 
-void conf_store_parks_rows(struct conf_bed *bed)
+void conf_store_dead_letters_rows(struct conf_fixture *fixture)
 {
-    begin_with_dead(bed);
-    conf_outbox_is(bed, alive, 3);
+    begin_with_dead(fixture);
+    conf_outbox_is(fixture, alive, 3);
     struct outbox_store_status status = {.struct_size = sizeof status};
     struct harness_call call = {0};
     harness_reset(&call);
-    obx_store_status(bed->other, &call.call, 0, &status);
-    conf_require(bed, harness_wait(&bed->harness, &call) == OUTBOX_OK, "status: %s", call.error.text);
-    conf_require(bed, status.pending == 3 && status.dead == 3, "status tells %lld pending and %lld dead, not 3 and 3",
+    obx_store_status(fixture->other, &call.call, 0, &status);
+    conf_require(fixture, harness_wait(&fixture->harness, &call) == OUTBOX_OK, "status: %s", call.error.text);
+    conf_require(fixture, status.pending == 3 && status.dead == 3, "status has %lld pending and %lld dead, not 3 and 3",
                  (long long)status.pending, (long long)status.dead);
 }
 
-void conf_store_lists_dead_letters(struct conf_bed *bed)
+void conf_store_lists_dead_letters(struct conf_fixture *fixture)
 {
-    begin_with_dead(bed);
+    begin_with_dead(fixture);
     struct letters letters;
-    dead(bed, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
-    conf_require(bed, letters.count == 3, "the list has %u letters, not 3", letters.count);
-    conf_require(bed, strcmp(letters.ids[0], "00000000-0000-4000-8000-000000000002") == 0, "the first is event %s",
+    dead(fixture, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
+    conf_require(fixture, letters.count == 3, "the list has %u letters, not 3", letters.count);
+    conf_require(fixture, strcmp(letters.ids[0], "00000000-0000-4000-8000-000000000002") == 0, "the first is event %s",
                  letters.ids[0]);
-    conf_require(bed, strcmp(letters.topics[0], "orders") == 0 && strcmp(letters.keys[0], "a") == 0,
+    conf_require(fixture, strcmp(letters.topics[0], "orders") == 0 && strcmp(letters.keys[0], "a") == 0,
                  "topic '%s' and key '%s' are not 'orders' and 'a'", letters.topics[0], letters.keys[0]);
-    conf_require(bed, strcmp(letters.reasons[0], "payload too large") == 0, "the reason is '%s'", letters.reasons[0]);
-    conf_require(bed, letters.attempts[0] == 4, "%lld attempts, not 4", (long long)letters.attempts[0]);
-    dead(bed, OUTBOX_DEAD_LIST, NULL, 0, 2, &letters);
-    conf_require(bed, letters.count == 2, "a list limited to 2 has %u letters", letters.count);
+    conf_require(fixture, strcmp(letters.reasons[0], "payload too large") == 0, "the reason is '%s'",
+                 letters.reasons[0]);
+    conf_require(fixture, letters.attempts[0] == 4, "%lld attempts, not 4", (long long)letters.attempts[0]);
+    dead(fixture, OUTBOX_DEAD_LIST, NULL, 0, 2, &letters);
+    conf_require(fixture, letters.count == 2, "a list limited to 2 has %u letters", letters.count);
     uint64_t second = letters.numbers[1];
-    dead(bed, OUTBOX_DEAD_SHOW, &second, 1, 0, &letters);
-    conf_require(bed, letters.count == 1 && letters.numbers[0] == second,
+    dead(fixture, OUTBOX_DEAD_SHOW, &second, 1, 0, &letters);
+    conf_require(fixture, letters.count == 1 && letters.numbers[0] == second,
                  "show gave another letter than the one named");
-    conf_require(bed, strcmp(letters.payloads[0], "{\"number\": 4}") == 0, "show gave the payload '%s'",
+    conf_require(fixture, strcmp(letters.payloads[0], "{\"number\": 4}") == 0, "show gave the payload '%s'",
                  letters.payloads[0]);
-    dead(bed, OUTBOX_DEAD_KEYS, NULL, 0, 0, &letters);
-    conf_require(bed, letters.count == 2, "%u distinct keys, not 2", letters.count);
+    dead(fixture, OUTBOX_DEAD_KEYS, NULL, 0, 0, &letters);
+    conf_require(fixture, letters.count == 2, "%u distinct keys, not 2", letters.count);
 }
 
-void conf_store_replays_dead_letters(struct conf_bed *bed)
+void conf_store_replays_dead_letters(struct conf_fixture *fixture)
 {
     static const uint32_t after_one[] = {1, 3, 6, 4}, after_all[] = {1, 3, 6, 4, 2, 5};
-    begin_with_dead(bed);
+    begin_with_dead(fixture);
     struct letters letters;
-    dead(bed, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
+    dead(fixture, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
     uint64_t second = letters.numbers[1];
-    uint64_t replayed = dead(bed, OUTBOX_DEAD_REPLAY, &second, 1, 0, &letters);
-    conf_require(bed, replayed == 1, "a replay of one letter affected %llu", (unsigned long long)replayed);
-    conf_outbox_is(bed, after_one, 4);
-    replayed = dead(bed, OUTBOX_DEAD_REPLAY, NULL, 0, 0, &letters);
-    conf_require(bed, replayed == 2, "a replay of the other two affected %llu", (unsigned long long)replayed);
-    conf_outbox_is(bed, after_all, 6);
-    dead(bed, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
-    conf_require(bed, letters.count == 0, "%u letters after all were replayed", letters.count);
+    uint64_t replayed = dead(fixture, OUTBOX_DEAD_REPLAY, &second, 1, 0, &letters);
+    conf_require(fixture, replayed == 1, "a replay of one letter affected %llu", (unsigned long long)replayed);
+    conf_outbox_is(fixture, after_one, 4);
+    replayed = dead(fixture, OUTBOX_DEAD_REPLAY, NULL, 0, 0, &letters);
+    conf_require(fixture, replayed == 2, "a replay of the other two affected %llu", (unsigned long long)replayed);
+    conf_outbox_is(fixture, after_all, 6);
+    dead(fixture, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
+    conf_require(fixture, letters.count == 0, "%u letters after all were replayed", letters.count);
 }
 
-void conf_store_drops_dead_letters(struct conf_bed *bed)
+void conf_store_drops_dead_letters(struct conf_fixture *fixture)
 {
-    begin_with_dead(bed);
+    begin_with_dead(fixture);
     struct letters letters;
-    dead(bed, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
+    dead(fixture, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
     const uint64_t numbers[] = {letters.numbers[0], letters.numbers[2], 999999999};
-    uint64_t dropped = dead(bed, OUTBOX_DEAD_DROP, numbers, 3, 0, &letters);
-    conf_require(bed, dropped == 2, "dropping two letters and an unknown one affected %llu",
+    uint64_t dropped = dead(fixture, OUTBOX_DEAD_DROP, numbers, 3, 0, &letters);
+    conf_require(fixture, dropped == 2, "dropping two letters and an unknown one affected %llu",
                  (unsigned long long)dropped);
-    dead(bed, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
-    conf_require(bed, letters.count == 1, "%u letters left, not 1", letters.count);
-    conf_outbox_is(bed, alive, 3);
+    dead(fixture, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
+    conf_require(fixture, letters.count == 1, "%u letters left, not 1", letters.count);
+    conf_outbox_is(fixture, alive, 3);
 }
 
-void conf_store_parks_rows_that_vanished(struct conf_bed *bed)
+void conf_store_dead_letters_vanished_rows(struct conf_fixture *fixture)
 {
-    conf_store_begin(bed);
-    if (!(obx_instance_caps(bed->store) & OUTBOX_CAP_DEAD_LETTERS))
-        conf_skip(bed, "the store keeps no dead letters");
-    conf_add(bed, 1, 3);
-    struct outbox_batch *batch = conf_claim(bed, 3);
-    conf_require(bed, batch && batch->rows == 3, "a claim of 3 rows did not give them");
-    conf_settle(bed, batch, 0, 1);
+    conf_store_begin(fixture);
+    if (!(obx_instance_caps(fixture->store) & OUTBOX_CAP_DEAD_LETTERS))
+        conf_skip(fixture, "the store keeps no dead letters");
+    conf_add(fixture, 1, 3);
+    struct outbox_batch *batch = conf_claim(fixture, 3);
+    conf_require(fixture, batch && batch->rows == 3, "a claim of 3 rows did not give them");
+    conf_settle(fixture, batch, 0, 1);
     const struct outbox_dead_row rows[] = {dead_row(batch, 0, "a"), dead_row(batch, 2, "b")};
-    park(bed, rows, 2);
-    conf_release(bed, batch);
-    conf_outbox_is_range(bed, 2, 1);
+    dead_letter(fixture, rows, 2);
+    conf_release(fixture, batch);
+    conf_outbox_is_range(fixture, 2, 1);
     struct letters letters;
-    dead(bed, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
-    conf_require(bed, letters.count == 1, "%u letters of one row that was there and one that was settled",
+    dead(fixture, OUTBOX_DEAD_LIST, NULL, 0, 0, &letters);
+    conf_require(fixture, letters.count == 1, "%u letters of one row that was there and one that was settled",
                  letters.count);
 }

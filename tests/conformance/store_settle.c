@@ -2,119 +2,119 @@
 /* tests/conformance/store_settle.c - settling removes what it names, and nothing else */
 #include "checks.h"
 
-static struct outbox_batch *claim_all(struct conf_bed *bed, uint32_t count, uint32_t flags)
+static struct outbox_batch *claim_all(struct conf_fixture *fixture, uint32_t count, uint32_t flags)
 {
-    struct outbox_batch *batch = conf_claim_flags(bed, count, flags);
-    conf_require(bed, batch && batch->rows == count, "a claim of %u rows gave %u", count, batch ? batch->rows : 0);
+    struct outbox_batch *batch = conf_claim_flags(fixture, count, flags);
+    conf_require(fixture, batch && batch->rows == count, "a claim of %u rows gave %u", count, batch ? batch->rows : 0);
     return batch;
 }
 
-void conf_store_settles_spans_and_leaves_the_rest(struct conf_bed *bed)
+void conf_store_settles_spans_and_leaves_the_rest(struct conf_fixture *fixture)
 {
     static const uint32_t left[] = {4, 6, 7};
-    conf_store_begin(bed);
-    conf_add(bed, 1, 10);
-    struct outbox_batch *batch = claim_all(bed, 10, 0);
+    conf_store_begin(fixture);
+    conf_add(fixture, 1, 10);
+    struct outbox_batch *batch = claim_all(fixture, 10, 0);
     const struct outbox_span spans[] = {{batch, 0, 3}, {batch, 4, 1}, {batch, 7, 3}};
-    conf_must(bed, harness_settle(&bed->harness, bed->store, spans, 3, error));
-    conf_release(bed, batch);
-    conf_outbox_is(bed, left, 3);
+    conf_must(fixture, harness_settle(&fixture->harness, fixture->store, spans, 3, error));
+    conf_release(fixture, batch);
+    conf_outbox_is(fixture, left, 3);
 }
 
-void conf_store_settles_twice(struct conf_bed *bed)
+void conf_store_settles_twice(struct conf_fixture *fixture)
 {
-    conf_store_begin(bed);
-    conf_add(bed, 1, 6);
-    struct outbox_batch *batch = claim_all(bed, 6, 0);
-    conf_settle(bed, batch, 0, 3);
-    conf_settle(bed, batch, 0, 3);
-    conf_settle(bed, batch, 2, 2);
-    conf_release(bed, batch);
-    conf_outbox_is_range(bed, 5, 2);
+    conf_store_begin(fixture);
+    conf_add(fixture, 1, 6);
+    struct outbox_batch *batch = claim_all(fixture, 6, 0);
+    conf_settle(fixture, batch, 0, 3);
+    conf_settle(fixture, batch, 0, 3);
+    conf_settle(fixture, batch, 2, 2);
+    conf_release(fixture, batch);
+    conf_outbox_is_range(fixture, 5, 2);
 }
 
-void conf_store_settles_rows_that_vanished(struct conf_bed *bed)
+void conf_store_settles_vanished_rows(struct conf_fixture *fixture)
 {
-    conf_store_begin(bed);
-    conf_add(bed, 1, 6);
-    struct outbox_batch *first = claim_all(bed, 6, 0);
-    struct outbox_batch *again = claim_all(bed, 6, OUTBOX_CLAIM_REWIND);
-    conf_settle(bed, first, 0, 4);
-    conf_settle(bed, again, 0, 6);
-    conf_release(bed, first);
-    conf_release(bed, again);
-    conf_outbox_is(bed, NULL, 0);
+    conf_store_begin(fixture);
+    conf_add(fixture, 1, 6);
+    struct outbox_batch *first = claim_all(fixture, 6, 0);
+    struct outbox_batch *again = claim_all(fixture, 6, OUTBOX_CLAIM_REWIND);
+    conf_settle(fixture, first, 0, 4);
+    conf_settle(fixture, again, 0, 6);
+    conf_release(fixture, first);
+    conf_release(fixture, again);
+    conf_outbox_is(fixture, NULL, 0);
 }
 
-void conf_store_settles_over_several_batches(struct conf_bed *bed)
+void conf_store_settles_over_several_batches(struct conf_fixture *fixture)
 {
     static const uint32_t left[] = {1, 10, 11};
-    conf_store_begin(bed);
-    conf_add(bed, 1, 15);
-    struct outbox_batch *a = claim_all(bed, 5, 0), *b = claim_all(bed, 5, 0), *c = claim_all(bed, 5, 0);
+    conf_store_begin(fixture);
+    conf_add(fixture, 1, 15);
+    struct outbox_batch *a = claim_all(fixture, 5, 0), *b = claim_all(fixture, 5, 0), *c = claim_all(fixture, 5, 0);
     const struct outbox_span spans[] = {{a, 1, 4}, {b, 0, 4}, {c, 1, 4}};
-    conf_must(bed, harness_settle(&bed->harness, bed->store, spans, 3, error));
-    conf_release(bed, b);
-    conf_release(bed, a);
-    conf_release(bed, c);
-    conf_outbox_is(bed, left, 3);
+    conf_must(fixture, harness_settle(&fixture->harness, fixture->store, spans, 3, error));
+    conf_release(fixture, b);
+    conf_release(fixture, a);
+    conf_release(fixture, c);
+    conf_outbox_is(fixture, left, 3);
 }
 
-void conf_store_settles_beside_a_claim(struct conf_bed *bed)
+void conf_store_settles_during_a_claim(struct conf_fixture *fixture)
 {
-    conf_store_begin(bed);
-    conf_add(bed, 1, 200);
+    conf_store_begin(fixture);
+    conf_add(fixture, 1, 200);
     uint32_t seen = 0;
-    struct outbox_batch *batch = claim_all(bed, 20, 0);
+    struct outbox_batch *batch = claim_all(fixture, 20, 0);
     while (batch) {
         for (uint32_t i = 0; i < batch->rows; i++)
-            conf_row_is(bed, batch, i, ++seen);
+            conf_row_is(fixture, batch, i, ++seen);
         struct harness_call settling = {0}, claiming = {0};
         harness_reset(&settling);
         harness_reset(&claiming);
         struct outbox_span span = {batch, 0, batch->rows};
         struct outbox_settle settle = {.struct_size = sizeof settle, .spans = &span, .span_count = 1};
         struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 20, .max_bytes = 1 << 20};
-        obx_store_settle(bed->store, &settling.call, 0, &settle);
-        obx_store_claim(bed->store, &claiming.call, 0, &claim);
-        conf_require(bed, !harness_wait(&bed->harness, &settling), "settle: %s", settling.error.text);
-        conf_require(bed, !harness_wait(&bed->harness, &claiming), "claim: %s", claiming.error.text);
-        conf_release(bed, batch);
+        obx_store_settle(fixture->store, &settling.call, 0, &settle);
+        obx_store_claim(fixture->store, &claiming.call, 0, &claim);
+        conf_require(fixture, !harness_wait(&fixture->harness, &settling), "settle: %s", settling.error.text);
+        conf_require(fixture, !harness_wait(&fixture->harness, &claiming), "claim: %s", claiming.error.text);
+        conf_release(fixture, batch);
         batch = claim.batch;
     }
-    conf_require(bed, seen == 200, "%u rows of 200", seen);
-    conf_outbox_is(bed, NULL, 0);
+    conf_require(fixture, seen == 200, "%u rows of 200", seen);
+    conf_outbox_is(fixture, NULL, 0);
 }
 
 #define MANY 2000u
 
-void conf_store_settles_many_small_spans(struct conf_bed *bed)
+void conf_store_settles_many_small_spans(struct conf_fixture *fixture)
 {
     static struct outbox_span spans[MANY / 2];
     static uint32_t left[MANY / 2];
-    conf_store_begin(bed);
-    conf_add(bed, 1, MANY);
-    struct outbox_batch *batch = claim_all(bed, MANY, 0);
+    conf_store_begin(fixture);
+    conf_add(fixture, 1, MANY);
+    struct outbox_batch *batch = claim_all(fixture, MANY, 0);
     for (uint32_t i = 0; i < MANY / 2; i++) {
         spans[i] = (struct outbox_span){batch, 2 * i, 1};
         left[i] = 2 * i + 2;
     }
-    conf_must(bed, harness_settle(&bed->harness, bed->store, spans, MANY / 2, error));
-    conf_release(bed, batch);
-    conf_outbox_is(bed, left, MANY / 2);
+    conf_must(fixture, harness_settle(&fixture->harness, fixture->store, spans, MANY / 2, error));
+    conf_release(fixture, batch);
+    conf_outbox_is(fixture, left, MANY / 2);
 }
 
-void conf_store_settled_rows_stay_away(struct conf_bed *bed)
+void conf_store_settled_rows_do_not_come_back(struct conf_fixture *fixture)
 {
-    conf_store_begin(bed);
-    conf_add(bed, 1, 8);
-    struct outbox_batch *batch = claim_all(bed, 8, 0);
-    conf_settle(bed, batch, 0, 5);
-    conf_release(bed, batch);
-    conf_must(bed, harness_stop(&bed->harness, bed->store, error));
-    conf_store_start(bed, bed->store);
-    conf_store_acquire(bed, bed->store);
-    conf_outbox_is_range(bed, 6, 3);
-    conf_add(bed, 9, 2); /* positions are never used again */
-    conf_outbox_is_range(bed, 6, 5);
+    conf_store_begin(fixture);
+    conf_add(fixture, 1, 8);
+    struct outbox_batch *batch = claim_all(fixture, 8, 0);
+    conf_settle(fixture, batch, 0, 5);
+    conf_release(fixture, batch);
+    conf_must(fixture, harness_stop(&fixture->harness, fixture->store, error));
+    conf_store_start(fixture, fixture->store);
+    conf_store_acquire(fixture, fixture->store);
+    conf_outbox_is_range(fixture, 6, 3);
+    conf_add(fixture, 9, 2); /* positions are never used again */
+    conf_outbox_is_range(fixture, 6, 5);
 }

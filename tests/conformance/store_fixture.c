@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/conformance/store_bed.c - a store with rows whose every value follows from their number */
+/* tests/conformance/store_fixture.c - a store with rows whose every value follows from their number */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bed.h"
+#include "fixture.h"
 
 static const struct outbox_column columns[COL_COUNT] = {{"event_id", 0},
                                                         {"aggregatetype", 0},
@@ -15,9 +15,9 @@ static const struct outbox_column columns[COL_COUNT] = {{"event_id", 0},
                                                         {"headers", OUTBOX_COLUMN_OPTIONAL},
                                                         {"created_at", OUTBOX_COLUMN_OPTIONAL}};
 
-void conf_store_start(struct conf_bed *bed, struct obx_instance *store)
+void conf_store_start(struct conf_fixture *fixture, struct obx_instance *store)
 {
-    conf_must(bed, harness_store_start(&bed->harness, store, columns, COL_COUNT, error));
+    conf_must(fixture, harness_store_start(&fixture->harness, store, columns, COL_COUNT, error));
 }
 
 static int set_up(struct harness *harness, struct obx_instance *store, struct outbox_error *error)
@@ -30,48 +30,48 @@ static int set_up(struct harness *harness, struct obx_instance *store, struct ou
     return result;
 }
 
-static void need_admin(struct conf_bed *bed, struct obx_instance *store)
+static void need_admin(struct conf_fixture *fixture, struct obx_instance *store)
 {
     if (!(obx_instance_caps(store) & OUTBOX_CAP_ADMIN))
-        conf_skip(bed, "the store has no admin functions to add rows with");
+        conf_skip(fixture, "the store has no admin functions to add rows with");
 }
 
 /* Tables are made by an instance that lives just for that, as `outbox init` does it. */
-static void make_tables(struct conf_bed *bed)
+static void make_tables(struct conf_fixture *fixture)
 {
     struct obx_instance *admin;
-    conf_must(bed, harness_instance(&bed->harness, OUTBOX_STORE, "store", &admin, error));
-    need_admin(bed, admin);
-    conf_must(bed, harness_store_start(&bed->harness, admin, NULL, 0, error));
-    conf_must(bed, set_up(&bed->harness, admin, error));
-    conf_must(bed, harness_stop(&bed->harness, admin, error));
+    conf_must(fixture, harness_instance(&fixture->harness, OUTBOX_STORE, "store", &admin, error));
+    need_admin(fixture, admin);
+    conf_must(fixture, harness_store_start(&fixture->harness, admin, NULL, 0, error));
+    conf_must(fixture, set_up(&fixture->harness, admin, error));
+    conf_must(fixture, harness_stop(&fixture->harness, admin, error));
     obx_instance_free(admin);
 }
 
-void conf_store_open(struct conf_bed *bed)
+void conf_store_open(struct conf_fixture *fixture)
 {
-    if (!bed->subject->alone)
-        make_tables(bed);
-    conf_must(bed, harness_instance(&bed->harness, OUTBOX_STORE, "store", &bed->store, error));
-    need_admin(bed, bed->store);
-    conf_store_start(bed, bed->store);
-    bed->other = bed->store;
-    if (bed->subject->alone)
+    if (!fixture->subject->alone)
+        make_tables(fixture);
+    conf_must(fixture, harness_instance(&fixture->harness, OUTBOX_STORE, "store", &fixture->store, error));
+    need_admin(fixture, fixture->store);
+    conf_store_start(fixture, fixture->store);
+    fixture->other = fixture->store;
+    if (fixture->subject->alone)
         return;
-    conf_must(bed, harness_instance(&bed->harness, OUTBOX_STORE, "store", &bed->other, error));
-    conf_store_start(bed, bed->other);
+    conf_must(fixture, harness_instance(&fixture->harness, OUTBOX_STORE, "store", &fixture->other, error));
+    conf_store_start(fixture, fixture->other);
 }
 
-void conf_store_acquire(struct conf_bed *bed, struct obx_instance *store)
+void conf_store_acquire(struct conf_fixture *fixture, struct obx_instance *store)
 {
     struct outbox_acquire acquire;
-    conf_must(bed, harness_acquire(&bed->harness, store, &acquire, error));
+    conf_must(fixture, harness_acquire(&fixture->harness, store, &acquire, error));
 }
 
-void conf_store_begin(struct conf_bed *bed)
+void conf_store_begin(struct conf_fixture *fixture)
 {
-    conf_store_open(bed);
-    conf_store_acquire(bed, bed->store);
+    conf_store_open(fixture);
+    conf_store_acquire(fixture, fixture->store);
 }
 
 /* ---- rows by number ---------------------------------------------------------------------------------------------- */
@@ -103,30 +103,30 @@ static void make_event(struct outbox_event *event, struct texts *texts, uint32_t
                                    .payload = text(texts->payload)};
 }
 
-void conf_add(struct conf_bed *bed, uint32_t first, uint32_t count)
+void conf_add(struct conf_fixture *fixture, uint32_t first, uint32_t count)
 {
     struct outbox_event *events = calloc(count, sizeof *events);
     struct texts *texts = calloc(count, sizeof *texts);
     const struct outbox_event **list = calloc(count, sizeof *list);
-    conf_require(bed, events && texts && list, "out of memory");
+    conf_require(fixture, events && texts && list, "out of memory");
     for (uint32_t i = 0; i < count; i++) {
         make_event(&events[i], &texts[i], first + i);
         list[i] = &events[i];
     }
-    conf_must(bed, harness_add(&bed->harness, bed->other, list, count, error));
+    conf_must(fixture, harness_add(&fixture->harness, fixture->other, list, count, error));
     free(events);
     free(texts);
     free(list);
 }
 
-void conf_add_payload(struct conf_bed *bed, uint32_t number, struct outbox_bytes payload)
+void conf_add_payload(struct conf_fixture *fixture, uint32_t number, struct outbox_bytes payload)
 {
     struct texts texts;
     struct outbox_event event;
     make_event(&event, &texts, number);
     event.payload = payload;
     const struct outbox_event *list[] = {&event};
-    conf_must(bed, harness_add(&bed->harness, bed->other, list, 1, error));
+    conf_must(fixture, harness_add(&fixture->harness, fixture->other, list, 1, error));
 }
 
 const struct outbox_value *conf_value(const struct outbox_batch *batch, uint32_t row, enum conf_column column)
@@ -151,7 +151,7 @@ bool conf_value_is(const struct outbox_value *value, const void *data, size_t si
            (size == 0 || memcmp(value->as.data, data, size) == 0);
 }
 
-void conf_row_is(struct conf_bed *bed, const struct outbox_batch *batch, uint32_t row, uint32_t number)
+void conf_row_is(struct conf_fixture *fixture, const struct outbox_batch *batch, uint32_t row, uint32_t number)
 {
     struct texts texts;
     make_texts(&texts, number);
@@ -166,7 +166,7 @@ void conf_row_is(struct conf_bed *bed, const struct outbox_batch *batch, uint32_
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         const struct outbox_value *value = conf_value(batch, row, fields[i].column);
         bool text_like = value->type == OUTBOX_TEXT || value->type == OUTBOX_BYTES;
-        conf_require(bed, conf_value_is(value, fields[i].expected, strlen(fields[i].expected)),
+        conf_require(fixture, conf_value_is(value, fields[i].expected, strlen(fields[i].expected)),
                      "row %u: %s is '%.*s' (type %u), expected '%s'", row, fields[i].name,
                      text_like ? (int)value->size : 0, text_like ? (const char *)value->as.data : "", value->type,
                      fields[i].expected);
@@ -181,62 +181,62 @@ static bool ascends(const struct outbox_batch *batch, uint32_t row)
     return a->major < b->major || (a->major == b->major && a->minor < b->minor);
 }
 
-static void check_shape(struct conf_bed *bed, const struct outbox_batch *batch, uint32_t rows)
+static void check_shape(struct conf_fixture *fixture, const struct outbox_batch *batch, uint32_t rows)
 {
-    conf_require(bed, batch->struct_size >= sizeof *batch, "the batch's struct_size is %u", batch->struct_size);
-    conf_require(bed, batch->rows > 0, "a batch without rows; NULL says that there are none");
-    conf_require(bed, batch->rows <= rows, "%u rows where at most %u were asked for", batch->rows, rows);
-    conf_require(bed, batch->columns == COL_COUNT, "%u columns, %d were asked for", batch->columns, (int)COL_COUNT);
+    conf_require(fixture, batch->struct_size >= sizeof *batch, "the batch's struct_size is %u", batch->struct_size);
+    conf_require(fixture, batch->rows > 0, "a batch without rows; return NULL instead");
+    conf_require(fixture, batch->rows <= rows, "%u rows where at most %u were asked for", batch->rows, rows);
+    conf_require(fixture, batch->columns == COL_COUNT, "%u columns, %d were asked for", batch->columns, (int)COL_COUNT);
     for (uint32_t i = 1; i < batch->rows; i++)
-        conf_require(bed, ascends(batch, i), "positions of rows %u and %u do not ascend", i - 1, i);
+        conf_require(fixture, ascends(batch, i), "positions of rows %u and %u do not ascend", i - 1, i);
 }
 
-struct outbox_batch *conf_claim_flags(struct conf_bed *bed, uint32_t rows, uint32_t flags)
+struct outbox_batch *conf_claim_flags(struct conf_fixture *fixture, uint32_t rows, uint32_t flags)
 {
     struct outbox_claim claim = {.max_rows = rows, .max_bytes = 64u << 20, .flags = flags};
-    conf_must(bed, harness_claim(&bed->harness, bed->store, &claim, error));
+    conf_must(fixture, harness_claim(&fixture->harness, fixture->store, &claim, error));
     if (claim.batch)
-        check_shape(bed, claim.batch, rows);
+        check_shape(fixture, claim.batch, rows);
     return claim.batch;
 }
 
-struct outbox_batch *conf_claim(struct conf_bed *bed, uint32_t rows)
+struct outbox_batch *conf_claim(struct conf_fixture *fixture, uint32_t rows)
 {
-    return conf_claim_flags(bed, rows, 0);
+    return conf_claim_flags(fixture, rows, 0);
 }
 
-void conf_release(struct conf_bed *bed, struct outbox_batch *batch)
+void conf_release(struct conf_fixture *fixture, struct outbox_batch *batch)
 {
-    obx_store_release(bed->store, batch);
+    obx_store_release(fixture->store, batch);
 }
 
-void conf_settle(struct conf_bed *bed, const struct outbox_batch *batch, uint32_t first, uint32_t count)
+void conf_settle(struct conf_fixture *fixture, const struct outbox_batch *batch, uint32_t first, uint32_t count)
 {
     struct outbox_span span = {batch, first, count};
-    conf_must(bed, harness_settle(&bed->harness, bed->store, &span, 1, error));
+    conf_must(fixture, harness_settle(&fixture->harness, fixture->store, &span, 1, error));
 }
 
-void conf_outbox_is(struct conf_bed *bed, const uint32_t *numbers, uint32_t count)
+void conf_outbox_is(struct conf_fixture *fixture, const uint32_t *numbers, uint32_t count)
 {
     uint32_t seen = 0, flags = OUTBOX_CLAIM_REWIND;
     struct outbox_batch *batch;
-    while ((batch = conf_claim_flags(bed, 10000, flags))) {
+    while ((batch = conf_claim_flags(fixture, 10000, flags))) {
         for (uint32_t i = 0; i < batch->rows; i++, seen++) {
-            conf_require(bed, seen < count, "more than the %u rows that should be there", count);
-            conf_row_is(bed, batch, i, numbers[seen]);
+            conf_require(fixture, seen < count, "more than the %u rows that should be there", count);
+            conf_row_is(fixture, batch, i, numbers[seen]);
         }
-        conf_release(bed, batch);
+        conf_release(fixture, batch);
         flags = 0;
     }
-    conf_require(bed, seen == count, "%u rows are in the outbox, %u should be", seen, count);
+    conf_require(fixture, seen == count, "%u rows are in the outbox, %u should be", seen, count);
 }
 
-void conf_outbox_is_range(struct conf_bed *bed, uint32_t first, uint32_t count)
+void conf_outbox_is_range(struct conf_fixture *fixture, uint32_t first, uint32_t count)
 {
     uint32_t *numbers = calloc(count + 1, sizeof *numbers);
-    conf_require(bed, numbers, "out of memory");
+    conf_require(fixture, numbers, "out of memory");
     for (uint32_t i = 0; i < count; i++)
         numbers[i] = first + i;
-    conf_outbox_is(bed, numbers, count);
+    conf_outbox_is(fixture, numbers, count);
     free(numbers);
 }

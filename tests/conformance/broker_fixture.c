@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/conformance/broker_bed.c - a broker, messages whose every part follows from their number, and reading back
+ * tests/conformance/broker_fixture.c - a broker, numbered messages, and reading them back
  *
- * What was published comes from the subject: from inside (collect), or from the output of a shell command that prints
- * NDJSON as the file broker writes it or as kcat -J does.
+ * The subject reads the published events: by a function (collect), or by a shell command that prints NDJSON like the
+ * file broker or like kcat -J.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -11,13 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bed.h"
+#include "fixture.h"
 #include "../oracle/base64.h"
 
-void conf_broker_begin(struct conf_bed *bed)
+void conf_broker_begin(struct conf_fixture *fixture)
 {
-    conf_must(bed, harness_instance(&bed->harness, OUTBOX_BROKER, "broker", &bed->broker, error));
-    conf_must(bed, harness_broker_start(&bed->harness, bed->broker, error));
+    conf_must(fixture, harness_instance(&fixture->harness, OUTBOX_BROKER, "broker", &fixture->broker, error));
+    conf_must(fixture, harness_broker_start(&fixture->harness, fixture->broker, error));
 }
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
@@ -43,10 +43,10 @@ static void make_message(struct outbox_message *message, char room[96], uint32_t
                                        .created_us = 1700000000000000};
 }
 
-struct conf_burst *conf_burst_new(struct conf_bed *bed, uint32_t first, uint32_t count, uint32_t keys)
+struct conf_burst *conf_burst_new(struct conf_fixture *fixture, uint32_t first, uint32_t count, uint32_t keys)
 {
     struct conf_burst *burst = calloc(1, sizeof *burst);
-    conf_require(bed, burst && count <= CONF_BURST_MAX, "no memory for a burst of %u", count);
+    conf_require(fixture, burst && count <= CONF_BURST_MAX, "no memory for a burst of %u", count);
     for (uint32_t i = 0; i < count; i++) {
         make_message(&burst->messages[i], burst->text[i], first + i, keys);
         burst->headers[i][0] = (struct outbox_header){text("id"), burst->messages[i].id};
@@ -61,28 +61,30 @@ struct conf_burst *conf_burst_new(struct conf_bed *bed, uint32_t first, uint32_t
     return burst;
 }
 
-void conf_burst_send(struct conf_bed *bed, struct conf_burst *burst)
+void conf_burst_send(struct conf_fixture *fixture, struct conf_burst *burst)
 {
     harness_reset(&burst->call);
     burst->call.outcomes = burst->outcomes;
     burst->call.told = burst->told;
-    obx_broker_publish(bed->broker, &burst->call.call, &burst->publish);
+    obx_broker_publish(fixture->broker, &burst->call.call, &burst->publish);
 }
 
 const char *conf_outcome_name(uint32_t outcome)
 {
     static const char *const names[] = {"none", "DELIVERED", "RETRY", "REJECTED", "UNKNOWN", "NOT_CONNECTED"};
-    return outcome < sizeof names / sizeof names[0] ? names[outcome] : "not one";
+    return outcome < sizeof names / sizeof names[0] ? names[outcome] : "unknown";
 }
 
-void conf_burst_delivered(struct conf_bed *bed, struct conf_burst *burst)
+void conf_burst_delivered(struct conf_fixture *fixture, struct conf_burst *burst)
 {
-    conf_require(bed, harness_wait(&bed->harness, &burst->call) == OUTBOX_OK, "publish: %s", burst->call.error.text);
+    conf_require(fixture, harness_wait(&fixture->harness, &burst->call) == OUTBOX_OK, "publish: %s",
+                 burst->call.error.text);
     for (uint32_t i = 0; i < burst->publish.count; i++) {
-        conf_require(bed, burst->told[i] == 1, "the outcome of message %u was told %u times", i, burst->told[i]);
-        conf_require(bed, burst->outcomes[i] == OUTBOX_DELIVERED, "message %u has the outcome %s, not DELIVERED: %s", i,
-                     conf_outcome_name(burst->outcomes[i]),
-                     burst->call.reason.text[0] ? burst->call.reason.text : "no error was given");
+        conf_require(fixture, burst->told[i] == 1, "the outcome of message %u was reported %u times", i,
+                     burst->told[i]);
+        conf_require(fixture, burst->outcomes[i] == OUTBOX_DELIVERED,
+                     "message %u has the outcome %s, not DELIVERED: %s", i, conf_outcome_name(burst->outcomes[i]),
+                     burst->call.reason.text[0] ? burst->call.reason.text : "no reason was reported");
     }
 }
 
@@ -94,19 +96,19 @@ static struct outbox_bytes bytes_of(const json_t *value)
     return json_is_string(value) ? bytes : (struct outbox_bytes){NULL, 0};
 }
 
-static struct outbox_bytes payload_of(struct conf_bed *bed, const json_t *object)
+static struct outbox_bytes payload_of(struct conf_fixture *fixture, const json_t *object)
 {
     const json_t *encoded = json_object_get(object, "payload_base64");
     if (!encoded)
         return bytes_of(json_object_get(object, "payload"));
     struct obx_buf buf = {0};
-    conf_require(bed, oracle_base64(json_string_value(encoded), json_string_length(encoded), &buf),
+    conf_require(fixture, oracle_base64(json_string_value(encoded), json_string_length(encoded), &buf),
                  "payload_base64 is not base64");
     char *bytes = malloc(buf.size + 1);
-    conf_require(bed, bytes, "out of memory");
+    conf_require(fixture, bytes, "out of memory");
     memcpy(bytes, obx_buf_text(&buf), buf.size);
     struct outbox_bytes payload = {bytes, buf.size};
-    obx_buf_free(&buf); /* counted memory, unlike what is left for the end of the process */
+    obx_buf_free(&buf); /* counted memory */
     return payload;
 }
 
@@ -141,39 +143,39 @@ static struct outbox_bytes id_of(const json_t *object, const struct conf_event *
     return (struct outbox_bytes){NULL, 0};
 }
 
-/* The object is never freed: the event borrows of it, and the process ends soon. */
-static void take_line(struct conf_bed *bed, struct conf_events *events, const char *line, size_t size)
+/* The object is not freed: the event points into it, and the process ends soon. */
+static void parse_line(struct conf_fixture *fixture, struct conf_events *events, const char *line, size_t size)
 {
     json_error_t why;
     json_t *object = json_loadb(line, size, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &why);
-    conf_require(bed, json_is_object(object), "line %u is no JSON object (%s): %.100s", events->count + 1, why.text,
+    conf_require(fixture, json_is_object(object), "line %u is no JSON object (%s): %.100s", events->count + 1, why.text,
                  line);
     events->items = realloc(events->items, (events->count + 1) * sizeof *events->items);
-    conf_require(bed, events->items, "out of memory");
+    conf_require(fixture, events->items, "out of memory");
     struct conf_event *event = &events->items[events->count++];
     *event = (struct conf_event){.topic = bytes_of(json_object_get(object, "topic")),
                                  .key = bytes_of(json_object_get(object, "key")),
-                                 .value = payload_of(bed, object)};
+                                 .value = payload_of(fixture, object)};
     read_headers(event, json_object_get(object, "headers"));
     event->id = id_of(object, event);
 }
 
-struct conf_events conf_read(struct conf_bed *bed)
+struct conf_events conf_read(struct conf_fixture *fixture)
 {
     struct conf_events events = {0};
-    if (!bed->subject->read && !bed->subject->collect)
-        conf_skip(bed, "no command to read what was published is configured");
-    if (bed->subject->collect) {
-        bed->subject->collect(bed->broker, &events);
+    if (!fixture->subject->read && !fixture->subject->collect)
+        conf_skip(fixture, "no command to read what was published is configured");
+    if (fixture->subject->collect) {
+        fixture->subject->collect(fixture->broker, &events);
         return events;
     }
-    FILE *from = popen(bed->subject->read, "re");
-    conf_require(bed, from, "cannot run the read command");
+    FILE *from = popen(fixture->subject->read, "re");
+    conf_require(fixture, from, "cannot run the read command");
     char *line = NULL;
     size_t room = 0;
     for (ssize_t size; (size = getline(&line, &room, from)) > 0;)
-        take_line(bed, &events, line, (size_t)size);
-    conf_require(bed, pclose(from) == 0, "the read command failed: %s", bed->subject->read);
+        parse_line(fixture, &events, line, (size_t)size);
+    conf_require(fixture, pclose(from) == 0, "the read command failed: %s", fixture->subject->read);
     free(line);
     return events;
 }
@@ -186,48 +188,49 @@ const struct conf_event *conf_published_find(const struct conf_events *events, c
     return NULL;
 }
 
-/* ---- judging ----------------------------------------------------------------------------------------------------- */
+/* ---- checking -----------------------------------------------------------------------------------------------------
+ */
 
 static bool same(struct outbox_bytes a, struct outbox_bytes b)
 {
     return !a.data == !b.data && a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-static uint32_t number_of(struct conf_bed *bed, const struct conf_event *event)
+static uint32_t number_of(struct conf_fixture *fixture, const struct conf_event *event)
 {
     uint32_t number = 0;
     char value[64] = "";
     memcpy(value, event->value.data ? event->value.data : "", event->value.size < 63 ? event->value.size : 63);
-    conf_require(bed, sscanf(value, "{\"number\": %" SCNu32, &number) == 1, "an event with the value '%s'", value);
+    conf_require(fixture, sscanf(value, "{\"number\": %" SCNu32, &number) == 1, "an event with the value '%s'", value);
     return number;
 }
 
-static void event_is(struct conf_bed *bed, const struct conf_event *event, uint32_t number, uint32_t keys)
+static void event_is(struct conf_fixture *fixture, const struct conf_event *event, uint32_t number, uint32_t keys)
 {
     char room[96];
     struct outbox_message expected;
     make_message(&expected, room, number, keys);
-    conf_require(bed, same(event->topic, expected.topic), "event %u has the topic '%.*s'", number,
+    conf_require(fixture, same(event->topic, expected.topic), "event %u has the topic '%.*s'", number,
                  (int)event->topic.size, (const char *)event->topic.data);
-    conf_require(bed, same(event->key, expected.key), "event %u has the key '%.*s'", number, (int)event->key.size,
+    conf_require(fixture, same(event->key, expected.key), "event %u has the key '%.*s'", number, (int)event->key.size,
                  (const char *)event->key.data);
-    conf_require(bed, same(event->value, expected.value), "event %u has the value '%.*s'", number,
+    conf_require(fixture, same(event->value, expected.value), "event %u has the value '%.*s'", number,
                  (int)event->value.size, (const char *)event->value.data);
-    conf_require(bed, !event->id.data || same(event->id, expected.id), "event %u has the id '%.*s'", number,
+    conf_require(fixture, !event->id.data || same(event->id, expected.id), "event %u has the id '%.*s'", number,
                  (int)event->id.size, (const char *)event->id.data);
 }
 
-void conf_published_range(struct conf_bed *bed, const struct conf_events *events, uint32_t first, uint32_t count,
-                          uint32_t keys)
+void conf_published_range(struct conf_fixture *fixture, const struct conf_events *events, uint32_t first,
+                          uint32_t count, uint32_t keys)
 {
     uint32_t *reached = calloc(keys, sizeof *reached);
-    conf_require(bed, reached, "out of memory");
-    conf_require(bed, events->count == count, "%u events can be read, %u were published", events->count, count);
+    conf_require(fixture, reached, "out of memory");
+    conf_require(fixture, events->count == count, "%u events can be read, %u were published", events->count, count);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = number_of(bed, &events->items[i]);
-        conf_require(bed, number >= first && number < first + count, "event %u was never published", number);
-        event_is(bed, &events->items[i], number, keys);
-        conf_require(bed, number > reached[number % keys] || number == 0,
+        uint32_t number = number_of(fixture, &events->items[i]);
+        conf_require(fixture, number >= first && number < first + count, "event %u was never published", number);
+        event_is(fixture, &events->items[i], number, keys);
+        conf_require(fixture, number > reached[number % keys] || number == 0,
                      "event %u comes after event %u of the same key, or twice", number, reached[number % keys]);
         reached[number % keys] = number;
     }
