@@ -116,6 +116,34 @@ Test(kafka_refusal, hundreds_of_refusals_cost_one_producer)
     MOCK_FIXTURE_END(&f);
 }
 
+/* Every second event is refused, for a reason that no setting explains. */
+Test(kafka_refusal, refusals_between_deliveries_cost_one_producer)
+{
+    enum { COUNT = 100 };
+    rd_kafka_resp_err_t errors[COUNT];
+    struct batch batch;
+    mock_fixture_open(&f, "");
+    mock_fixture_verify(&f, "t");
+    for (uint32_t i = 0; i < COUNT; i++)
+        errors[i] = i % 2 ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR_POLICY_VIOLATION;
+    rd_kafka_mock_push_request_errors_array(f.mock.cluster, MOCK_PRODUCE, COUNT, errors);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        uint32_t lost = f.broker.lost_count;
+        batch_init(&batch, 1);
+        batch_fill(&batch, "t", 1, i);
+        fixture_publish(&f.broker, &batch);
+        cr_assert(fixture_wait(&f.broker, &batch));
+        cr_assert_eq(batch.outcomes[0], i % 2 ? OUTBOX_DELIVERED : OUTBOX_REJECTED, "%u: %u %s", i, batch.outcomes[0],
+                     batch.errors[0].text);
+        batch_free(&batch);
+        fixture_run_for(&f.broker, i == 2 ? 3500 : 2); /* the host knows of the failure; once: no settings are shown */
+        if (f.broker.lost_count != lost)
+            reconnect();
+        cr_assert_leq(f.broker.lost_count, 1, "%u producers for %u events", f.broker.lost_count, i + 1);
+    }
+    MOCK_FIXTURE_END(&f);
+}
+
 static void submit(struct batch *batch, uint32_t count, uint64_t first)
 {
     batch_init(batch, count);
