@@ -12,14 +12,15 @@
  *
  * Layers, lowest first; a file calls only files of lower layers:
  *
- *     error topic topic_limits topic_state blocked_keys      pure: no librdkafka calls but its constants, no host calls
- *     connection outcomes clients outage                     the state of the connection; outcomes; the two clients
- *     result record partition_batching limits_request        one delivery report; one message; order; settings
- *     heartbeat                                              does a broker answer while nothing is sent
- *     send reports                                           messages out, reports in
- *     lifecycle                                              start, stop, cancel
- *     turn                                                   publish, and one round of reports, sending, completing
- *     plugin admit check check_brokers configure connect     the descriptor and what it needs once
+ *     error topic topic_limits limits_text topic_state      plain data: no I/O, no callbacks
+ *     blocked_keys
+ *     connection outcomes clients outage                    state of the connection; outcomes; the two clients
+ *     result record partition_batching limits_request       one report; one message; order; settings of topics
+ *     heartbeat connect                                     does a broker answer?
+ *     send reports lifecycle                                messages out, reports in; start, stop, cancel
+ *     turn                                                  publish; one round of reports, sending, completing
+ *     plugin admit check check_brokers check_topics         the descriptor, and what it needs once
+ *     configure
  */
 #ifndef OBX_BROKERS_KAFKA_BROKER_H
 #define OBX_BROKERS_KAFKA_BROKER_H

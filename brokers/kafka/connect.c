@@ -12,7 +12,7 @@
 #include "broker.h"
 
 #define CONNECT_NS 4000000000u         /* for a broker to answer */
-#define SLICE_MS 100                   /* how often it looks at cancel_workers */
+#define SLICE_MS 100                   /* how often it checks cancel_workers */
 #define KAFKA_SCRAM_VERSION 0x020601ff /* the first librdkafka whose SCRAM newer brokers take */
 
 /* Its event may have been read as a reason already. */

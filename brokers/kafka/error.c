@@ -3,9 +3,10 @@
  * brokers/kafka/error.c - what the errors of librdkafka and of the broker mean
  *
  *   event      the event can never be written: REJECTED
- *   batch      a broker refuses a record batch as a whole, and librdkafka fails every message of it. Only a message
- * that was alone in its batch is known to be the cause. topic      missing or forbidden: no event's fault, so it costs
- * no attempts producer   everything else; the persistence status says what became of the message
+ *   batch      a broker refuses a record batch as a whole, and librdkafka fails every message of it; only a message
+ *              that was alone in its batch is known to be the cause
+ *   topic      missing or forbidden: no event's fault, so it costs no attempts
+ *   producer   everything else; the persistence status says what became of the message
  */
 #include "error.h"
 

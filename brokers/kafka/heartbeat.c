@@ -11,7 +11,7 @@
 
 #define INTERVAL_US 3000000u
 #define ANSWER_NS 2000000000u
-#define SLICE_MS 100 /* how often the worker looks at cancel_workers */
+#define SLICE_MS 100 /* how often the worker checks cancel_workers */
 #define FAILURES_MAX 2u
 
 static void ask(struct kafka_broker *self);
@@ -31,7 +31,7 @@ static void work(struct outbox_work *work)
         self->heartbeat.answered = kafka_broker_answers(self, self->heartbeat.topic, SLICE_MS);
 }
 
-static void give_up(struct kafka_broker *self)
+static void end_connection(struct kafka_broker *self)
 {
     struct outbox_error error;
     const char *reason = kafka_outage_reason(self);
@@ -55,7 +55,7 @@ static void done(struct outbox_work *work)
     } else if (++heartbeat->failures < FAILURES_MAX) {
         ask(self);
     } else {
-        give_up(self);
+        end_connection(self);
     }
 }
 

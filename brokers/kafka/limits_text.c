@@ -60,7 +60,7 @@ static void explain_timestamp(const struct kafka_limits *limits, const struct ou
     snprintf(text, size,
              "the timestamp %s is %s %s the clock, beyond the topic's %s; correct the column of route.timestamp "
              "(created_at, is it in UTC?), or set timestamp_out_of_range: clamp",
-             time, span, late ? "ahead of" : "behind", bound);
+             time, span, late ? "ahead of" : "before", bound);
 }
 
 void kafka_limits_explain(const struct kafka_limits *limits, const struct outbox_message *message,

@@ -2,7 +2,7 @@
 /*
  * brokers/kafka/result.c - what became of one message, and what follows for its topic and the producer
  *
- *     delivered              the topic's state machine goes on
+ *     delivered              the topic may open, or opens again
  *     event refused          the event is rejected; the topic sends one message at a time for a while
  *     batch refused          its messages are sent again one at a time, with a new producer
  *     topic failed           its messages get RETRY until one is delivered; with others in flight, a new producer
@@ -25,7 +25,8 @@ static const char *advice_for(const struct kafka_broker *self, const struct kafk
     for (const struct kafka_topic *other = NULL; (other = kafka_topics_next(&self->topics, other));)
         if (other->state == KAFKA_TOPIC_OPEN && kafka_topics_collide(topic->name, other->name)) {
             snprintf(text, size,
-                     "; it cannot be created beside '%.100s', for Kafka takes '.' and '_' for the same: rename one of "
+                     "; it cannot be created while '%.100s' exists, because Kafka takes '.' and '_' for the same: "
+                     "rename one of "
                      "them; its events wait",
                      other->name);
             return text;

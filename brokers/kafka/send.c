@@ -39,7 +39,7 @@ static void answer_timer_set(struct kafka_broker *self, struct kafka_topic *topi
     self->host->timer_set(self->answer_timer, ANSWER_US);
 }
 
-/* Topics whose only message was not reported in time. While no broker answers at all, they say nothing new. */
+/* Topics whose only message was not reported in time. Not while no broker answers at all. */
 void kafka_answer_due(void *plugin)
 {
     struct kafka_broker *self = plugin;

@@ -7,7 +7,7 @@
  *   SINGLE      the broker refused an event: one message in flight, through the probe producer
  *   FAILING     missing, forbidden or without an answer: one message in flight, all others are refused at once
  *
- * A missing or forbidden topic fails with nothing behind it, and other topics do not notice. No I/O; loop thread.
+ * A missing or forbidden topic fails at its first message, and other topics do not notice. No I/O; loop thread.
  */
 #ifndef OBX_BROKERS_KAFKA_TOPIC_H
 #define OBX_BROKERS_KAFKA_TOPIC_H
@@ -28,7 +28,7 @@ enum kafka_topic_event {
     KAFKA_TOPIC_REFUSED,      /* the broker refused an event, or a batch with such an event */
     KAFKA_TOPIC_FAILED,       /* no event of it can be written now */
     KAFKA_TOPIC_NO_ANSWER,    /* its only message was not reported in time */
-    KAFKA_TOPIC_LIMITS_KNOWN, /* what the broker refuses can be held back from now on */
+    KAFKA_TOPIC_LIMITS_KNOWN, /* events that the broker refuses are rejected before they are sent */
     KAFKA_TOPIC_CLOSED,       /* the producer is closed */
     KAFKA_TOPIC_EVENTS
 };

@@ -153,7 +153,7 @@ void kafka_limits_note_refusal(struct kafka_limits *limits, const struct outbox_
 
 /* ---- admission --------------------------------------------------------------------------------------------------- */
 
-/* settings: judged by the topic's settings; else by what was refused before. */
+/* settings: compare with the topic's settings; else with what was refused before. */
 static bool is_too_large(const struct kafka_limits *limits, const struct outbox_message *message, bool settings,
                          bool compressed)
 {

@@ -6,9 +6,10 @@
  * events are counted and dropped: a bench then measures everything but a broker.
  *
  * Failure modes:
- *   full, or out of memory       this event and all later ones are not connected, and the instance reports itself lost.
- * It takes nothing until the host has stopped and started it, so no event overtakes one of its key. While it is full,
- * start() fails. payload larger than `max_bytes`, or no topic     the event is rejected
+ *   full, or no memory    this event and all later ones are not connected, and the instance reports itself lost. Until
+ *                         the host has stopped and started it, it takes nothing: no event overtakes one of its key.
+ *   start while full      fails
+ *   no topic, or a payload above `max_bytes`    the event is rejected
  */
 #include "memory.h"
 

@@ -10,9 +10,9 @@
  * any key.
  *
  * Failure modes:
- *   no memory to collect outcomes     they are reported early, not lost
- *   canceled before it was submitted  it was not done; all later calls in the queue are canceled too, to keep the order
- *   canceled while its answer waits   the answer is reported at once
+ *   no memory to collect outcomes      they are reported early, not lost
+ *   canceled before it was submitted   it was not done; later calls in the queue are canceled too, to keep the order
+ *   canceled while its answer waits    the answer is reported at once
  */
 #include "delay.h"
 

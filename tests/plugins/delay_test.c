@@ -76,7 +76,7 @@ Test(delay, other_calls_do_not_wait)
     stack_close(&stack);
 }
 
-/* The plugin underneath cannot know of what still waits to go down, nor that what it told waits to go up. */
+/* The inner plugin knows neither the requests that wait nor that its answers wait. */
 Test(delay, fails_publishes_submitted_before_the_host_knew_of_a_failure)
 {
     struct stack stack;
@@ -87,7 +87,7 @@ Test(delay, fails_publishes_submitted_before_the_host_knew_of_a_failure)
     pass(&stack, 5);
     stack_submit(&stack, 1, "a2 b2"); /* waits while a1 fails */
     pass(&stack, 10);
-    stack_submit(&stack, 2, "c1"); /* comes before that is told */
+    stack_submit(&stack, 2, "c1"); /* before the host knows */
     cr_assert_str_eq(stack_finish(&stack, 0), "TD");
     cr_assert_str_eq(stack_finish(&stack, 1), "TT");
     cr_assert_str_eq(stack_finish(&stack, 2), "T");

@@ -66,7 +66,7 @@ Test(fault_broker, fails_one_key_and_keeps_its_order)
     stack_close(&stack);
 }
 
-/* Several publishes are in flight before the host has heard of the failure. */
+/* Several publishes are in flight before the host knows of the failure. */
 Test(fault_broker, keeps_the_order_of_a_key_over_publishes_in_flight)
 {
     struct stack stack;
@@ -242,7 +242,7 @@ Test(fault_broker, kills_the_process_after, .signal = SIGKILL)
     crash_in_publish(FAULT("effect: crash_after"));
 }
 
-/* Whatever allocation fails: nothing overtakes, nothing is told twice, and it heals by a restart. */
+/* After any failed allocation no event overtakes, none is reported twice, and a restart heals it. */
 Test(fault_broker, survives_the_failure_of_every_allocation)
 {
     bool failed = true;
@@ -261,7 +261,7 @@ Test(fault_broker, survives_the_failure_of_every_allocation)
         cr_assert_null(strstr(stack_there(&stack), "a"), "a1 has not gone, so no other may: %s", stack_there(&stack));
         cr_assert_eq(harness_stop(&stack.harness, stack.top, &error), 0);
         stack_start(&stack);
-        const char *outcomes = stack_send(&stack, "a1 a2 a3"); /* the strike may still be to come */
+        const char *outcomes = stack_send(&stack, "a1 a2 a3"); /* the failure may still come */
         cr_assert_str_eq(outcomes[0] == 'D' ? outcomes : stack_send(&stack, "a1 a2 a3"), "DDD");
         stack_close(&stack);
         cr_assert_lt(n, 100);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/plugins/memory_broker_test.c - the reference broker: what is not proven by the conformance suite */
+/* tests/plugins/memory_broker_test.c - the reference broker: properties that the conformance suite does not test */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -33,14 +33,14 @@ static enum order_verdict ask(struct order_guard *guard, const char *word)
     return order_guard_check(guard, 1, &asked, false);
 }
 
-static enum order_verdict strike(struct order_guard *guard, const char *word)
+static enum order_verdict inject(struct order_guard *guard, const char *word)
 {
-    struct outbox_message struck = message(word);
-    return order_guard_check(guard, 1, &struck, true);
+    struct outbox_message failed = message(word);
+    return order_guard_check(guard, 1, &failed, true);
 }
 
 /* An answer whose publish is completed at once. */
-static enum order_verdict ask_and_hear(struct order_guard *guard, const char *word)
+static enum order_verdict ask_and_complete(struct order_guard *guard, const char *word)
 {
     enum order_verdict answer = ask(guard, word);
     order_guard_completed(guard, 1);
@@ -65,7 +65,7 @@ Test(guard, passes_every_event_without_failures)
 Test(guard, refuses_later_events_until_the_failed_one_comes_again)
 {
     struct order_guard guard = {.host = &host};
-    cr_assert_eq(strike(&guard, "a1"), ORDER_INJECT);
+    cr_assert_eq(inject(&guard, "a1"), ORDER_INJECT);
     cr_assert_eq(ask(&guard, "a2"), ORDER_REFUSE);
     cr_assert_eq(ask(&guard, "b1"), ORDER_PASS, "another key");
     cr_assert_eq(ask(&guard, "a1"), ORDER_PASS);
@@ -79,9 +79,9 @@ Test(guard, refuses_later_events_until_the_failed_one_comes_again)
 Test(guard, refuses_events_after_a_second_failure)
 {
     struct order_guard guard = {.host = &host};
-    strike(&guard, "a1");
+    inject(&guard, "a1");
     ask(&guard, "a2");
-    cr_assert_eq(strike(&guard, "a1"), ORDER_INJECT);
+    cr_assert_eq(inject(&guard, "a1"), ORDER_INJECT);
     cr_assert_eq(ask(&guard, "a2"), ORDER_REFUSE);
     cr_assert_eq(ask(&guard, "a1"), ORDER_PASS);
     cr_assert_eq(ask(&guard, "a2"), ORDER_PASS);
@@ -91,14 +91,14 @@ Test(guard, refuses_events_after_a_second_failure)
 Test(guard, passes_an_event_when_the_host_has_dropped_the_older_one)
 {
     struct order_guard guard = {.host = &host};
-    strike(&guard, "a1");
+    inject(&guard, "a1");
     order_guard_completed(&guard, 1);
-    cr_assert_eq(ask_and_hear(&guard, "a2"), ORDER_REFUSE);
-    cr_assert_eq(ask(&guard, "a2"), ORDER_PASS, "nobody sends a1 any more");
+    cr_assert_eq(ask_and_complete(&guard, "a2"), ORDER_REFUSE);
+    cr_assert_eq(ask(&guard, "a2"), ORDER_PASS, "a1 was dropped");
     cr_assert_eq(guard.count, 0);
-    strike(&guard, "a1");
+    inject(&guard, "a1");
     order_guard_completed(&guard, 1);
-    cr_assert_eq(ask_and_hear(&guard, "a9"), ORDER_REFUSE, "new ones cost one refusal");
+    cr_assert_eq(ask_and_complete(&guard, "a9"), ORDER_REFUSE, "new ones cost one refusal");
     cr_assert_eq(ask(&guard, "a9"), ORDER_PASS);
     end(&guard);
 }
@@ -110,9 +110,9 @@ Test(guard, keeps_an_event_until_the_host_knows_of_its_failure)
     struct outbox_message first = message("a1");
     cr_assert_eq(order_guard_check(&guard, 7, &first, true), ORDER_INJECT);
     for (int i = 0; i < 3; i++)
-        cr_assert_eq(ask_and_hear(&guard, "a2"), ORDER_REFUSE);
+        cr_assert_eq(ask_and_complete(&guard, "a2"), ORDER_REFUSE);
     order_guard_completed(&guard, 7);
-    cr_assert_eq(ask_and_hear(&guard, "a2"), ORDER_REFUSE, "the host heard only now");
+    cr_assert_eq(ask_and_complete(&guard, "a2"), ORDER_REFUSE, "the host knows only now");
     cr_assert_eq(ask(&guard, "a2"), ORDER_PASS);
     end(&guard);
 }
@@ -120,10 +120,10 @@ Test(guard, keeps_an_event_until_the_host_knows_of_its_failure)
 Test(guard, does_not_inject_out_of_turn)
 {
     struct order_guard guard = {.host = &host};
-    strike(&guard, "a1");
-    cr_assert_eq(strike(&guard, "a2"), ORDER_REFUSE);
+    inject(&guard, "a1");
+    cr_assert_eq(inject(&guard, "a2"), ORDER_REFUSE);
     cr_assert_eq(ask(&guard, "a1"), ORDER_PASS);
-    cr_assert_eq(strike(&guard, "a2"), ORDER_INJECT);
+    cr_assert_eq(inject(&guard, "a2"), ORDER_INJECT);
     end(&guard);
 }
 
@@ -144,7 +144,7 @@ Test(guard, distinguishes_topics)
     struct order_guard guard = {.host = &host};
     struct outbox_message other = message("a2");
     other.topic.data = "u";
-    strike(&guard, "a1");
+    inject(&guard, "a1");
     cr_assert_eq(order_guard_check(&guard, 1, &other, false), ORDER_PASS);
     end(&guard);
 }
@@ -153,8 +153,8 @@ Test(guard, reports_a_failed_allocation)
 {
     struct order_guard guard = {.host = &host};
     mem_fail_at(1, false);
-    cr_assert_eq(strike(&guard, "a1"), ORDER_NO_MEMORY);
-    cr_assert_eq(strike(&guard, "a1"), ORDER_INJECT);
+    cr_assert_eq(inject(&guard, "a1"), ORDER_NO_MEMORY);
+    cr_assert_eq(inject(&guard, "a1"), ORDER_INJECT);
     mem_fail_at(1, false);
     cr_assert_eq(ask(&guard, "a2"), ORDER_NO_MEMORY);
     end(&guard);

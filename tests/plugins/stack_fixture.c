@@ -93,7 +93,7 @@ const char *stack_outcomes(struct stack *stack, int slot)
     uint32_t i = 0;
     for (; i < publish->publish.count; i++) {
         text[i] = ".DTRUN"[publish->outcomes[i]];
-        cr_assert_leq(publish->told[i], 1, "event %u was told twice", i);
+        cr_assert_leq(publish->told[i], 1, "event %u was reported twice", i);
     }
     text[i] = 0;
     return text;

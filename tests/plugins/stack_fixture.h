@@ -33,13 +33,13 @@ struct stack {
 /* The whole configuration, in which `it:` is the stack. */
 void stack_open(struct stack *stack, enum outbox_kind kind, const char *yaml);
 int stack_try(struct stack *stack, enum outbox_kind kind, const char *yaml, struct outbox_error *error);
-/* Stops it, frees it, and looks that nothing is left and the contract was kept. */
+/* Stops and frees it, and checks that nothing is left and the contract was kept. */
 void stack_close(struct stack *stack);
 
 void stack_start(struct stack *stack); /* must succeed */
 void stack_submit(struct stack *stack, int slot, const char *events);
 const char *stack_finish(struct stack *stack, int slot);         /* waits; the outcomes */
-const char *stack_outcomes(struct stack *stack, int slot);       /* as they are now; '.' not told */
+const char *stack_outcomes(struct stack *stack, int slot);       /* as they are now; '.' not reported */
 const char *stack_send(struct stack *stack, const char *events); /* submit and finish */
 const char *stack_there(struct stack *stack);                    /* what the memory broker has: "a1 b1" */
 void *stack_bottom(struct stack *stack);                         /* the memory of the undermost plugin */

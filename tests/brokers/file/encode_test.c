@@ -152,7 +152,7 @@ Test(encode, payload_of_every_length_reads_back)
     cr_assert_eq(mem_live(), 0);
 }
 
-/* Whatever block of bytes the encoder looks at together: each byte, at each place of it. */
+/* The encoder reads blocks of bytes: each byte, at each place of a block. */
 Test(encode, every_byte_reads_back_at_every_place)
 {
     char payload[80];

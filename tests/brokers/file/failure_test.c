@@ -17,8 +17,8 @@ static bool has(const char *numbers, unsigned number)
 }
 
 /* Jobs of four events; after a failure, and once without one, start again like the host and send what is left.
- * Whatever failed: no event that was told as delivered is missing, none that was told as not connected is there
- * before it was sent again, order holds, and at most the unknown ones are there twice. */
+ * After any failure: no delivered event is missing, no event that is not connected is there before it was sent again,
+ * the order is kept, and only unknown events may be there twice. */
 static void survive(enum sys_fixture_call call, unsigned nth, int number, bool *failed)
 {
     struct fixture fixture;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/brokers/file/job_test.c - jobs: what is durable when, and what is told when it is not */
+/* tests/brokers/file/job_test.c - jobs: when events are durable, and what is reported when they are not */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -128,7 +128,7 @@ Test(job, never_syncs_twice_after_a_failed_sync)
     cr_assert_eq(sys_fixture_count(ON_FDATASYNC), 1);
     cr_assert_eq(sys_fixture_open_files(), 0, "the descriptor is gone");
     cr_assert_eq(fixture_open(&fixture), OUTBOX_OK);
-    cr_assert_str_eq(fixture_read(&fixture), "1 2", "what the failed sync left behind is not trusted");
+    cr_assert_str_eq(fixture_read(&fixture), "1 2", "the lines of the failed sync are cut off");
     fixture_end(&fixture);
 }
 
@@ -139,7 +139,7 @@ Test(job, leaves_only_synced_events_to_the_next_writer)
     fixture_write(&fixture, 1, 2);
     sys_fixture_fail(ON_FDATASYNC, 1, EIO);
     fixture_write(&fixture, 3, 2);
-    cr_assert_str_eq(fixture_read(&fixture), "1 2", "it is cut off while the lock is held");
+    cr_assert_str_eq(fixture_read(&fixture), "1 2", "it is cut off before the lock is released");
     fixture_end(&fixture);
 }
 

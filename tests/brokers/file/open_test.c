@@ -223,7 +223,7 @@ Test(open, refuses_a_name_that_leaves_no_room_for_a_number)
 
 /* ---- only looking ------------------------------------------------------------------------------------------------ */
 
-static int look(struct fixture *fixture, struct file_probe *probe)
+static int run_probe(struct fixture *fixture, struct file_probe *probe)
 {
     memset(&fixture->error, 0, sizeof fixture->error);
     int code = file_sink_probe(&fixture->broker.sink, probe, &fixture->error);
@@ -238,10 +238,10 @@ Test(open, probe_changes_nothing)
     struct fixture fixture;
     struct file_probe probe;
     fixture_make(&fixture, 0);
-    cr_assert_eq(look(&fixture, &probe), OUTBOX_OK, "%s", fixture.error.text);
+    cr_assert_eq(run_probe(&fixture, &probe), OUTBOX_OK, "%s", fixture.error.text);
     cr_assert(!probe.exists && !probe.in_use && fixture_size(&fixture, "events.ndjson") == -1);
     fixture_put(&fixture, "events.ndjson", torn, sizeof torn - 1);
-    cr_assert_eq(look(&fixture, &probe), OUTBOX_OK, "%s", fixture.error.text);
+    cr_assert_eq(run_probe(&fixture, &probe), OUTBOX_OK, "%s", fixture.error.text);
     cr_assert(probe.exists && !probe.in_use);
     cr_assert_eq(fixture_size(&fixture, "events.ndjson"), (int64_t)sizeof torn - 1);
     cr_assert_eq(sys_fixture_count(ON_LOCK) + sys_fixture_count(ON_FSYNC) + sys_fixture_count(ON_FDATASYNC), 0);
@@ -270,20 +270,20 @@ Test(open, probe_fails_where_open_fails)
     struct file_probe probe;
     fixture_make(&fixture, 0);
     cr_assert_eq(symlink("/dev/null", fixture.path), 0);
-    cr_assert_eq(look(&fixture, &probe), OUTBOX_E_PERMISSION);
+    cr_assert_eq(run_probe(&fixture, &probe), OUTBOX_E_PERMISSION);
     unlink(fixture.path);
     cr_assert_eq(mkfifo(fixture.path, 0600), 0);
-    cr_assert_eq(look(&fixture, &probe), OUTBOX_E_CONFIG);
+    cr_assert_eq(run_probe(&fixture, &probe), OUTBOX_E_CONFIG);
     unlink(fixture.path);
     fixture_put(&fixture, "events.ndjson", "my letters", 10);
-    cr_assert_eq(look(&fixture, &probe), OUTBOX_E_CORRUPT);
+    cr_assert_eq(run_probe(&fixture, &probe), OUTBOX_E_CORRUPT);
     unlink(fixture.path);
     sys_fixture_fail(ON_OPENAT, 2, EROFS);
-    cr_assert_eq(look(&fixture, &probe), OUTBOX_E_READ_ONLY);
+    cr_assert_eq(run_probe(&fixture, &probe), OUTBOX_E_READ_ONLY);
     sys_fixture_fail(ON_FSTAT, 1, EIO);
-    cr_assert_eq(look(&fixture, &probe), OUTBOX_E_IO);
+    cr_assert_eq(run_probe(&fixture, &probe), OUTBOX_E_IO);
     rmdir(fixture.dir);
-    cr_assert_eq(look(&fixture, &probe), OUTBOX_E_NOT_FOUND);
+    cr_assert_eq(run_probe(&fixture, &probe), OUTBOX_E_NOT_FOUND);
     cr_assert(!probe.exists);
     fixture_end(&fixture);
 }

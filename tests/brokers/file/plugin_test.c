@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/brokers/file/plugin_test.c - the whole file broker behind the plugin interface: queueing, failures, restarts
+ * tests/brokers/file/plugin_test.c - the whole file broker through the plugin interface: queueing, failures, restarts
  *
- * On the fake loop, whose workers run when the seed says, so that publishes queue up behind a job.
+ * On the fake loop, whose workers run when the seed says, so that publishes queue up during a job.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

@@ -3,8 +3,8 @@
  * tests/brokers/file/power_test.c - the machine loses power while events are written
  *
  * What was synced survives; of what was written after that any part may: a shorter file, zeros where data should be,
- * whole pages missing in between. A new process opens what is left. Whatever it finds, every event that was told as
- * delivered is there, in order, and no line is broken - fixture_read() looks at every line.
+ * whole pages missing in between. A new process opens what is left. Every event that was reported as
+ * delivered is there, in order, and no line is broken: fixture_read() checks every line.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -33,7 +33,7 @@ static void lose_power(const struct fixture *fixture, int64_t synced, uint32_t *
         size = synced + draw(seed, (uint32_t)unsynced + 1);
         cr_assert_eq(ftruncate(fd, (off_t)size), 0);
     }
-    for (unsigned holes = draw(seed, 4); holes-- && size > synced;) {
+    for (unsigned lost_pages = draw(seed, 4); lost_pages-- && size > synced;) {
         int64_t at = synced + draw(seed, (uint32_t)(size - synced));
         size_t length = 1 + draw(seed, 300);
         if (at + (int64_t)length > size)

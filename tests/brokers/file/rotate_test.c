@@ -30,7 +30,7 @@ Test(rotate, takes_the_next_number_after_the_last_one)
     cr_assert_gt(fixture_size(&fixture, "events.ndjson.000042"), 0, "%s", fixture_log());
     fixture_put(&fixture, "events.ndjson.000043", "", 0);
     fixture_write(&fixture, 3, 1);
-    cr_assert_eq(fixture_size(&fixture, "events.ndjson.000043"), 0, "somebody else's");
+    cr_assert_eq(fixture_size(&fixture, "events.ndjson.000043"), 0, "another program's");
     cr_assert_gt(fixture_size(&fixture, "events.ndjson.000044"), 0);
     fixture_end(&fixture);
 }

@@ -2,7 +2,7 @@
 /*
  * tests/brokers/file/sys_fixture.h - the kernel, with failures
  *
- * Every call goes to the kernel unless the script says that this one fails. One script for a process; every test is
+ * Every call goes to the kernel unless it was set to fail. The settings are those of the process; every test is
  * a process of its own.
  */
 #ifndef OBX_TESTS_BROKERS_FILE_SYS_FIXTURE_H

@@ -70,19 +70,19 @@ int fixture_close(struct fixture *t)
 
 struct alarm {
     struct obx_timer timer; /* first */
-    bool rang;
+    bool fired;
 };
 
-static void ring(struct obx_timer *timer)
+static void note_fired(struct obx_timer *timer)
 {
-    ((struct alarm *)(void *)timer)->rang = true;
+    ((struct alarm *)(void *)timer)->fired = true;
 }
 
 bool fixture_run_until(struct fixture *t, bool (*done)(void *arg), void *arg, uint32_t within_ms)
 {
-    struct alarm alarm = {.timer = {.fire = ring}};
+    struct alarm alarm = {.timer = {.fire = note_fired}};
     t->loop->ops->timer_set(t->loop, &alarm.timer, within_ms * OBX_MS);
-    while (!alarm.rang && !done(arg) && obx_uv_loop_turn(t->loop))
+    while (!alarm.fired && !done(arg) && obx_uv_loop_turn(t->loop))
         ;
     t->loop->ops->timer_clear(t->loop, &alarm.timer);
     return done(arg);

@@ -79,7 +79,7 @@ check "init prints SQL and grants together" eval 'exits_with_match 0 "CREATE TAB
 check "init creates the outbox" exits_with_line 0 'orders: the outbox is ready' "$OUTBOX" init
 check "init can be repeated" exits_with_line 0 'orders: the outbox is ready' "$OUTBOX" init
 rm -f events.ndjson
-check "check after init succeeds" exits_with_match 0 '^orders broker: ok: events\.ndjson can be made, [0-9]+ MiB are free$' "$OUTBOX" check
+check "check after init succeeds" exits_with_match 0 '^orders broker: ok: events\.ndjson can be created, [0-9]+ MiB are free$' "$OUTBOX" check
 check "check creates no file" test ! -e events.ndjson
 check "check tests the columns of the route" has_line 'orders store: ok: the table has the columns that the route needs'
 sed 's/path: shop.db/path: shop.db, table: other/' outbox.yaml >other.yaml
