@@ -189,8 +189,8 @@ static void set_error(const struct kafka_limits *limits, const struct outbox_mes
 {
     char text[OUTBOX_ERROR_TEXT_SIZE];
     kafka_limits_explain(limits, message, err, text, sizeof text);
-    kafka_error(error, OUTBOX_E_REJECTED, err, "topic '%.*s': %s", (int)message->topic.size,
-                (const char *)message->topic.data, text);
+    kafka_error(error, OUTBOX_E_REJECTED, err, "publish to topic '%.*s': %s: %s", (int)message->topic.size,
+                (const char *)message->topic.data, rd_kafka_err2str(err), text);
 }
 
 enum kafka_admission kafka_limits_admit(const struct kafka_limits *limits, const struct outbox_message *message,

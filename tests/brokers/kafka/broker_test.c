@@ -102,9 +102,9 @@ Test(kafka_broker, event_too_large_for_its_topic_is_rejected_alone)
     real_relay(&t, &batch, 1);
     cr_assert_eq(fixture_count(&batch, OUTBOX_REJECTED), 1);
     cr_assert_eq(batch.outcomes[20], OUTBOX_REJECTED);
-    cr_assert_str_eq(batch.errors[20].text,
-                     "topic 'narrow': the event takes 20037 bytes as a Kafka record; raise the topic's "
-                     "max.message.bytes=10000, or make the event smaller");
+    cr_assert_str_eq(batch.errors[20].text, "publish to topic 'narrow': Broker: Message size too large: the event "
+                                            "takes 20037 bytes as a Kafka record; raise the topic's "
+                                            "max.message.bytes=10000, or make the event smaller");
     struct seen seen = real_read("narrow", 50);
     cr_assert_eq(seen.distinct, 49);
     cr_assert_eq(seen.duplicates, 0);
