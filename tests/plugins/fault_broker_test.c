@@ -216,7 +216,8 @@ Test(fault_broker, refuses_unknown_calls)
     cr_assert_eq(stack_try(&stack, OUTBOX_BROKER,
                            "it: { plugin: fault, calls: 'publish, claim', wraps: { plugin: memory } }\n", &error),
                  OUTBOX_E_CONFIG);
-    cr_assert_str_eq(error.text, "stack.yaml:1:1: unknown call 'claim' in calls; possible are start, stop, check, publish");
+    cr_assert_str_eq(error.text,
+                     "stack.yaml:1:1: unknown call 'claim' in calls; possible are start, stop, check, publish");
     stack_close(&stack);
     cr_assert_eq(
         stack_try(&stack, OUTBOX_BROKER, "it: { plugin: fault, calls: ' ', wraps: { plugin: memory } }\n", &error),
