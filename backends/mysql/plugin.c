@@ -150,24 +150,24 @@ static const struct outbox_option options[] = {
     {"tls_cert", OUTBOX_OPT_STRING, 0, AT(tls_cert), NULL, 0, 0, NULL, "a file with the relay's own certificate"},
     {"tls_key", OUTBOX_OPT_STRING, 0, AT(tls_key), NULL, 0, 0, NULL, "a file with the key of that certificate"},
     {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, AT(sql.table_name), "outbox", 0, 0, NULL,
-     "the outbox table, with its database if that is another one"},
+     "the outbox table; DATABASE.TABLE if it is in another database"},
     {"dead_table", OUTBOX_OPT_STRING, 0, AT(sql.dead_name), NULL, 0, 0, NULL,
-     "the dead-letter table; by default the outbox table's name with _dead behind"},
+     "the dead-letter table; by default the name of the outbox table and _dead"},
     {"relay_table", OUTBOX_OPT_STRING, 0, AT(relay_name), NULL, 0, 0, NULL,
-     "the table of one row that tells who relays; by default the outbox table's name with _relay behind"},
+     "the table with the row of the owner; by default the name of the outbox table and _relay"},
     {"columns", OUTBOX_OPT_MAP, 0, AT(sql.column_names), NULL, 0, 0, NULL,
      "the table's own names for id, event_id, aggregatetype, aggregateid, type, payload, headers and created_at"},
     {"connect_timeout", OUTBOX_OPT_DURATION, 0, AT(sql.connect_ms), "5s", 100, 600000, NULL,
-     "how long one host may take to let the relay in"},
+     "longest time for a connection to one host"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, AT(sql.statement_ms), "30s", 100, 3600000, NULL,
-     "after this the server gives up a statement that reads, or waiting for one that alters the table"},
+     "the server cancels a read, or a wait for an ALTER TABLE, that takes longer"},
     {"stray_scan_interval", OUTBOX_OPT_DURATION, 0, AT(sql.strays.pause_ms), "10s", 10, 86400000, NULL,
-     "how often, while idle, to look for rows that no claim can find: ids written by hand, or very late"},
+     "interval of the stray scan while idle: it finds rows with ids chosen by hand, or committed very late"},
     {"gap_timeout", OUTBOX_OPT_DURATION, 0, AT(gap_timeout_ms), "10s", 10, 86400000, NULL,
-     "how long an id that is in no transaction's row may still come in order, where it cannot be seen who writes"},
+     "how long a gap is kept if the relay may not see which transactions are open"},
     {"wakeup", OUTBOX_OPT_ENUM, 0, AT(sql.wakeup), "off", 0, 0, wakeup_choices,
-     "binlog: commits wake an idle relay, which reads the server's binlog for that and needs the rights of a replica; "
-     "off: it is polled"},
+     "binlog: the relay follows the server's binlog while idle, which needs the rights of a replica; off: an idle "
+     "relay polls"},
 };
 
 static const struct outbox_store_ops ops = {SQL_STORE_OPS, .init = init, .fini = fini};

@@ -132,18 +132,18 @@ static const struct outbox_option options[] = {
     {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, offsetof(struct pg_store, sql.table_name), "outbox", 0, 0, NULL,
      "the outbox table, with its schema if that is not in the search path"},
     {"dead_table", OUTBOX_OPT_STRING, 0, offsetof(struct pg_store, sql.dead_name), NULL, 0, 0, NULL,
-     "the dead-letter table; by default the outbox table's name with _dead behind"},
+     "the dead-letter table; by default the name of the outbox table and _dead"},
     {"columns", OUTBOX_OPT_MAP, 0, offsetof(struct pg_store, sql.column_names), NULL, 0, 0, NULL,
      "the table's own names for id, event_id, aggregatetype, aggregateid, type, payload, headers and created_at"},
     {"connect_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.connect_ms), "5s", 100, 600000, NULL,
      "how long one address may take to let the relay in, unless the dsn has a connect_timeout"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.statement_ms), "30s", 100, 3600000,
-     NULL, "after this the server gives up a statement, or waiting for a lock"},
+     NULL, "the server cancels a statement, or a wait for a lock, that takes longer"},
     {"wakeup", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, sql.wakeup), "off", 0, 0, wakeup_choices,
-     "what wakes an idle relay. trigger, or true: writers, by a trigger that 'outbox init' makes; wal: the server's "
-     "log, which the relay is sent as a replica is and needs the rights of one for; off: it is polled"},
+     "what wakes an idle relay. trigger or true: a trigger that 'outbox init' creates; wal: the server's WAL, which "
+     "needs the rights of a replica; off: nothing, the relay polls"},
     {"stray_scan_interval", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.strays.pause_ms), "10s", 10, 86400000,
-     NULL, "how often an idle relay looks for rows below those read, with ids chosen by hand for example"},
+     NULL, "interval of the stray scan while idle: it finds rows below those read, such as ids chosen by hand"},
 };
 
 static const struct outbox_store_ops ops = {SQL_STORE_OPS, .init = init, .fini = fini};

@@ -41,7 +41,7 @@ const struct outbox_option obx_relay_options[] = {
     NUMBER(max_in_flight_bytes, OUTBOX_OPT_SIZE, "16MiB", 64 * 1024, INT64_C(1) << 40,
            "most bytes of events in flight; claiming pauses at this limit; one larger event passes alone"),
     NUMBER(max_blocked_events, OUTBOX_OPT_INT, "100000", 1, 100000000,
-           "most events behind blocked keys, up to 300 bytes of memory each; claiming pauses at this limit"),
+           "most events that wait for blocked keys, up to 300 bytes of memory each; claiming pauses at this limit"),
     NUMBER(max_attempts, OUTBOX_OPT_INT, "10", 1, 1000000,
            "failed attempts of one event before on_reject applies to it; outages do not count"),
     TIME(retry_min, "100ms", 1, 3600000, "first pause before a failed event is tried again; doubles, with full jitter"),
