@@ -2,45 +2,47 @@
 /* tests/stores/mysql/connect_test.c - ways to the server, and tables that only MySQL and MariaDB have */
 #include <string.h>
 
-#include "bed.h"
+#include "fixture.h"
 
 Test(connect, a_table_without_transactions)
 {
-    struct bed bed;
-    bed_open(&bed, "isam", true, "");
-    bed_run(&bed, "ALTER TABLE %s ENGINE = MyISAM");
-    bed_refused(
-        &bed, OUTBOX_E_UNSUPPORTED,
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "isam", true, "");
+    fixture_run(&fixture, "ALTER TABLE %s ENGINE = MyISAM");
+    fixture_expect_start_error(
+        &fixture, OUTBOX_E_UNSUPPORTED,
         "look at table outbox.isam: its engine is MyISAM, which has no transactions; run ALTER TABLE outbox.isam "
         "ENGINE = InnoDB");
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(connect, tls_is_not_done_without)
 {
-    struct bed bed;
-    bed_open(&bed, "tls", true, "");
-    bed_reconfigure(&bed, &(struct server_place){0}, "  tls: verify\n"); /* no TLS at all, or signed by nobody */
-    cr_assert_eq(bed_start(&bed, bed.store), OUTBOX_E_NOT_CONNECTED, "%s", bed.error.text);
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "tls", true, "");
+    fixture_reconfigure(&fixture, &(struct server_place){0},
+                        "  tls: verify\n"); /* no TLS at all, or signed by nobody */
+    cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%s", fixture.error.text);
     if (server_kind() == MARIADB) { /* the library itself would go on in plain text */
-        bed_reconfigure(&bed, &(struct server_place){0}, "  tls: require\n");
-        cr_assert_eq(bed_start(&bed, bed.store), OUTBOX_E_NOT_CONNECTED, "%s", bed.error.text);
-        cr_assert(strstr(bed.error.text, "the server does not offer TLS, which tls: asks for"), "%s", bed.error.text);
+        fixture_reconfigure(&fixture, &(struct server_place){0}, "  tls: require\n");
+        cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%s", fixture.error.text);
+        cr_assert(strstr(fixture.error.text, "the server does not offer TLS, which tls: asks for"), "%s",
+                  fixture.error.text);
     }
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(connect, the_socket_does_as_well)
 {
-    struct bed bed;
-    bed_open(&bed, "sockets", true, "");
-    obx_instance_free(bed.store);
-    cr_assert_eq(harness_configure(&bed.harness, "test.yaml",
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "sockets", true, "");
+    obx_instance_free(fixture.store);
+    cr_assert_eq(harness_configure(&fixture.harness, "test.yaml",
                                    "store:\n  plugin: mysql\n  socket: ${OUTBOX_TEST_MYSQL_DIR}/sock\n  user: outbox\n"
                                    "  password: outbox\n  database: outbox\n  table: sockets\n",
-                                   &bed.error),
-                 0, "%s", bed.error.text);
-    bed.store = bed_another(&bed);
-    bed_begin(&bed);
-    bed_close(&bed);
+                                   &fixture.error),
+                 0, "%s", fixture.error.text);
+    fixture.store = fixture_another(&fixture);
+    fixture_begin(&fixture);
+    fixture_close(&fixture);
 }

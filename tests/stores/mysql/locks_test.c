@@ -16,7 +16,7 @@
 
 #include <mysql.h>
 
-#include "bed.h"
+#include "fixture.h"
 
 enum { WRITERS = 4, TRANSACTIONS = 120 };
 
@@ -88,9 +88,9 @@ static void *write_some(void *arg)
     return NULL;
 }
 
-static int64_t waits(struct bed *bed)
+static int64_t waits(struct sql_fixture *fixture)
 {
-    return bed_run(bed, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'");
+    return fixture_run(fixture, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'");
 }
 
 static bool all_done(const struct writer *writers)
@@ -102,22 +102,22 @@ static bool all_done(const struct writer *writers)
 }
 
 /* One claim, and its settle. Returns the rows. */
-static int64_t relay_some(struct bed *bed)
+static int64_t relay_some(struct sql_fixture *fixture)
 {
-    struct outbox_batch *batch = bed_batch(bed, 200, 1 << 20);
+    struct outbox_batch *batch = fixture_claim_batch(fixture, 200, 1 << 20);
     if (!batch)
         return 0;
     int64_t rows = batch->rows;
-    cr_assert_eq(bed_settle(bed, batch, 0, batch->rows), 0, "%s", bed->error.text);
-    obx_store_release(bed->store, batch);
-    cr_assert_eq(bed_run(bed, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"), 0);
+    cr_assert_eq(fixture_settle(fixture, batch, 0, batch->rows), 0, "%s", fixture->error.text);
+    obx_store_release(fixture->store, batch);
+    cr_assert_eq(fixture_run(fixture, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'"), 0);
     return rows;
 }
 
-static void start(struct writer *writers, const struct bed *bed)
+static void start(struct writer *writers, const struct sql_fixture *fixture)
 {
     for (unsigned i = 0; i < WRITERS; i++) {
-        writers[i] = (struct writer){.session = session_open(), .table = bed->table, .number = i, .random = i + 1};
+        writers[i] = (struct writer){.session = session_open(), .table = fixture->table, .number = i, .random = i + 1};
         cr_assert_eq(pthread_create(&writers[i].thread, NULL, write_some, &writers[i]), 0);
     }
 }
@@ -136,35 +136,35 @@ static int64_t join(struct writer *writers)
 
 static void nobody_waits(const char *table, const char *user)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct writer writers[WRITERS];
     struct session *longest = session_open();
-    bed_open(&bed, table, true, "");
-    bed_reconfigure(&bed, &(struct server_place){.user = user}, "");
-    bed_run(&bed, "CREATE TABLE IF NOT EXISTS five (n INT PRIMARY KEY)");
-    bed_run(&bed, "REPLACE INTO five VALUES (1), (2), (3), (4), (5)");
-    bed_begin(&bed);
+    fixture_open(&fixture, table, true, "");
+    fixture_reconfigure(&fixture, &(struct server_place){.user = user}, "");
+    fixture_run(&fixture, "CREATE TABLE IF NOT EXISTS five (n INT PRIMARY KEY)");
+    fixture_run(&fixture, "REPLACE INTO five VALUES (1), (2), (3), (4), (5)");
+    fixture_begin(&fixture);
     session_run(longest, "BEGIN");
-    bed_insert(&bed, longest, "longest");
-    int64_t before = waits(&bed), given = 0, got;
-    start(writers, &bed);
+    fixture_insert(&fixture, longest, "longest");
+    int64_t before = waits(&fixture), given = 0, got;
+    start(writers, &fixture);
     do {
         bool ended = all_done(writers);
-        got = relay_some(&bed);
+        got = relay_some(&fixture);
         given += got;
         if (ended && !got)
             break;
     } while (true);
     int64_t committed = join(writers);
     session_run(longest, "COMMIT");
-    given += relay_some(&bed);
+    given += relay_some(&fixture);
     cr_assert_gt(committed, WRITERS * TRANSACTIONS);
     cr_assert_eq(given, committed + 1, "%lld rows were given, %lld committed", (long long)given,
                  (long long)committed + 1);
-    cr_assert_eq(bed_run(&bed, "SELECT COUNT(*) FROM %s"), 0);
-    cr_assert_eq(waits(&bed), before, "%lld waits for a row's lock", (long long)(waits(&bed) - before));
+    cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s"), 0);
+    cr_assert_eq(waits(&fixture), before, "%lld waits for a row's lock", (long long)(waits(&fixture) - before));
     session_close(longest);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(locks, nobody_waits_where_the_locks_can_be_seen)

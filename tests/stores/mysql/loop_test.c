@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bed.h"
+#include "fixture.h"
 #include "blocking.h"
 
 enum { ROWS = 2000, CLAIM = 4 << 20 }; /* rows and bytes, as a relay with the default memory claims them */
@@ -43,75 +43,75 @@ static void check(const struct blocking *seen, const char *what)
 }
 
 /* Every n-th row is a large one. */
-static void fill(struct bed *bed, int rows, int nth, int large)
+static void fill(struct sql_fixture *fixture, int rows, int nth, int large)
 {
     char sql[400];
     snprintf(sql, sizeof sql,
              "INSERT INTO %%s (aggregatetype, aggregateid, type, payload) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL "
              "SELECT i + 1 FROM n WHERE i < %d) SELECT 'order', i, 'placed', REPEAT('x', IF(i %% %d, 128, %d)) FROM n",
              rows / 2, nth, large);
-    bed_run(bed, sql);
-    bed_run(bed, sql);
+    fixture_run(fixture, sql);
+    fixture_run(fixture, sql);
 }
 
 /* most: rows of a batch. */
-static void claim_and_settle(struct bed *bed, struct blocking *seen, uint32_t most)
+static void claim_and_settle(struct sql_fixture *fixture, struct blocking *seen, uint32_t most)
 {
-    int64_t left = bed_rows(bed);
+    int64_t left = fixture_count_rows(fixture);
     while (left > 0) {
         blocking_begin(seen);
-        struct outbox_batch *batch = bed_batch(bed, ROWS, CLAIM);
+        struct outbox_batch *batch = fixture_claim_batch(fixture, ROWS, CLAIM);
         blocking_end();
         cr_assert_not_null(batch);
         uint32_t rows = batch->rows;
         cr_assert_leq(rows, most);
         blocking_begin(seen);
-        int code = bed_settle(bed, batch, 0, rows);
-        obx_store_release(bed->store, batch);
+        int code = fixture_settle(fixture, batch, 0, rows);
+        obx_store_release(fixture->store, batch);
         blocking_end();
-        cr_assert_eq(code, 0, "%s", bed->error.text);
+        cr_assert_eq(code, 0, "%s", fixture->error.text);
         left -= rows;
     }
 }
 
 /* The server ends the owner's session in the middle of a wait: it is noticed, and told, without waiting. */
-static void lose(struct bed *bed, struct blocking *seen)
+static void lose(struct sql_fixture *fixture, struct blocking *seen)
 {
-    server_end_owner(bed->sql, bed->table);
+    server_end_owner(fixture->sql, fixture->table);
     blocking_begin(seen);
-    bed_until_lost(bed);
+    fixture_await_loss(fixture);
     blocking_end();
-    bed_run(bed, "SELECT GET_LOCK(CONCAT('outbox:outbox.', '%s'), 20)"); /* until the server has ended it */
-    bed_run(bed, "DO RELEASE_LOCK(CONCAT('outbox:outbox.', '%s'))");
+    fixture_run(fixture, "SELECT GET_LOCK(CONCAT('outbox:outbox.', '%s'), 20)"); /* until the server has ended it */
+    fixture_run(fixture, "DO RELEASE_LOCK(CONCAT('outbox:outbox.', '%s'))");
 }
 
 static void all_of_it(const char *table, const char *yaml, int rows, int nth, int large)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct blocking seen = {0};
-    bed_open(&bed, table, true, "");
-    cr_assert_eq(harness_configure(&bed.harness, "test.yaml", yaml, &bed.error), 0, "%s", bed.error.text);
-    obx_instance_free(bed.store);
-    bed.store = bed_another(&bed);
-    fill(&bed, rows, nth, large);
+    fixture_open(&fixture, table, true, "");
+    cr_assert_eq(harness_configure(&fixture.harness, "test.yaml", yaml, &fixture.error), 0, "%s", fixture.error.text);
+    obx_instance_free(fixture.store);
+    fixture.store = fixture_another(&fixture);
+    fill(&fixture, rows, nth, large);
     for (int round = 0; round < 2; round++) {
         blocking_begin(&seen);
-        bed_begin(&bed);
+        fixture_begin(&fixture);
         blocking_end();
         check(&seen, "connecting");
         if (!round)
-            claim_and_settle(&bed, &seen, large < 1 << 20 ? ROWS : 1); /* decrypted in one step: see claim.c */
+            claim_and_settle(&fixture, &seen, large < 1 << 20 ? ROWS : 1); /* decrypted in one step: see claim.c */
         check(&seen, "claiming and settling");
-        lose(&bed, &seen);
+        lose(&fixture, &seen);
         blocking_begin(&seen);
-        harness_stop(&bed.harness, bed.store, &bed.error);
+        harness_stop(&fixture.harness, fixture.store, &fixture.error);
         blocking_end();
         check(&seen, "losing the session");
-        bed.harness.losses = 0;
+        fixture.harness.losses = 0;
     }
     fprintf(stderr, "# %s: %u steps, the longest took %.2f ms, %.2f ms of the processor\n", table, seen.steps,
             seen.worst_ms, seen.worst_cpu_ms);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 #define STORE(table, how) \

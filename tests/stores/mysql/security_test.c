@@ -2,7 +2,7 @@
 /*
  * tests/stores/mysql/security_test.c - what the client library is not allowed to do, whichever it is
  *
- * On the server of the test where it can show it, on a rogue where no honest server would. That certificates are
+ * On the server of the test where it can show it, on a malicious where no honest server would. That certificates are
  * verified is told by tls_test.c.
  */
 #include <poll.h>
@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bed.h"
+#include "fixture.h"
 #include "client.h" /* of the store */
-#include "rogue.h"
+#include "malicious_server.h"
 
 #define SECRET "a secret of this machine"
 #define PASSWORD "known to nobody else"
@@ -86,19 +86,19 @@ static void write_secret(char *path, size_t size)
 
 Test(security, no_file_is_loaded_though_the_server_allows_it)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct mys_client client;
     char path[200], sql[300];
-    bed_open(&bed, "loaded", false, "");
-    bed_run(&bed, "SET GLOBAL local_infile = 1");
-    bed_run(&bed, "CREATE TABLE %s (line TEXT)");
+    fixture_open(&fixture, "loaded", false, "");
+    fixture_run(&fixture, "SET GLOBAL local_infile = 1");
+    fixture_run(&fixture, "CREATE TABLE %s (line TEXT)");
     write_secret(path, sizeof path);
     connect_here(&client, false);
     snprintf(sql, sizeof sql, "LOAD DATA LOCAL INFILE '%s' INTO TABLE loaded", path);
     cr_assert_neq(query(&client, sql), 0);
-    cr_assert_eq(bed_run(&bed, "SELECT COUNT(*) FROM %s"), 0);
+    cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s"), 0);
     mys_close(&client, true);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(security, the_library_forgets_the_password)
@@ -113,80 +113,82 @@ Test(security, the_library_forgets_the_password)
 
 Test(security, a_session_that_was_ended_is_not_replaced)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct mys_client client;
     char sql[64];
-    bed_open(&bed, "replaced", false, "");
+    fixture_open(&fixture, "replaced", false, "");
     connect_here(&client, false);
     unsigned long session = mysql_thread_id(client.mysql);
     snprintf(sql, sizeof sql, "KILL %lu", session);
-    bed_run(&bed, sql);
+    fixture_run(&fixture, sql);
     cr_assert_neq(query(&client, "DO 1"), 0);
     cr_assert_neq(query(&client, "DO 1"), 0);
     cr_assert_eq(mysql_thread_id(client.mysql), session);
     mys_close(&client, true);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
-/* ---- on a rogue -------------------------------------------------------------------------------------------------- */
+/* ---- on a malicious
+ * -------------------------------------------------------------------------------------------------- */
 
 Test(security, no_password_is_sent_in_the_clear)
 {
-    static struct rogue rogue = {.asks_for_password = true};
+    static struct malicious_server malicious = {.asks_for_password = true};
     struct mys_client client;
-    rogue_start(&rogue);
-    connect_to(&client, rogue.port, PASSWORD, false);
+    malicious_server_start(&malicious);
+    connect_to(&client, malicious.port, PASSWORD, false);
     cr_assert(client.failed);
     mys_close(&client, true);
-    rogue_end(&rogue);
-    cr_assert_gt(rogue.size, 0);
-    cr_assert(rogue_got(&rogue, "caching_sha2_password"));
-    cr_assert_not(rogue_got(&rogue, PASSWORD));
+    malicious_server_end(&malicious);
+    cr_assert_gt(malicious.size, 0);
+    cr_assert(malicious_server_received(&malicious, "caching_sha2_password"));
+    cr_assert_not(malicious_server_received(&malicious, PASSWORD));
 }
 
 Test(security, no_file_is_sent_because_a_server_asks_for_it)
 {
-    static struct rogue rogue;
+    static struct malicious_server malicious;
     struct mys_client client;
     char path[200];
     write_secret(path, sizeof path);
-    rogue.file = path;
-    rogue_start(&rogue);
-    connect_to(&client, rogue.port, PASSWORD, false);
+    malicious.file = path;
+    malicious_server_start(&malicious);
+    connect_to(&client, malicious.port, PASSWORD, false);
     cr_assert_not(client.failed, "%s", mysql_error(client.mysql));
     cr_assert_neq(query(&client, "DO 1"), 0);
     mys_close(&client, true);
-    rogue_end(&rogue);
-    cr_assert_eq(rogue.statements, 1);
-    cr_assert_not(rogue_got(&rogue, SECRET));
+    malicious_server_end(&malicious);
+    cr_assert_eq(malicious.statements, 1);
+    cr_assert_not(malicious_server_received(&malicious, SECRET));
 }
 
 static void refuses_to_go_without_tls(const char *table, const char *tls)
 {
-    static struct rogue rogue = {.file = "nothing"};
-    struct bed bed;
+    static struct malicious_server malicious = {.file = "nothing"};
+    struct sql_fixture fixture;
     char yaml[400];
-    rogue_start(&rogue);
-    bed_open(&bed, table, false, "");
+    malicious_server_start(&malicious);
+    fixture_open(&fixture, table, false, "");
     snprintf(yaml, sizeof yaml,
              "store:\n  plugin: mysql\n  host: 127.0.0.1\n  port: %u\n  user: outbox\n  password: outbox\n"
              "  database: outbox\n  tls: %s\n",
-             rogue.port, tls);
-    cr_assert_eq(harness_configure(&bed.harness, "test.yaml", yaml, &bed.error), 0, "%s", bed.error.text);
-    obx_instance_free(bed.store);
-    bed.store = bed_another(&bed);
-    cr_assert_eq(bed_start(&bed, bed.store), OUTBOX_E_NOT_CONNECTED, "%d: %s", bed.error.code, bed.error.text);
-    bed_close(&bed);
-    rogue_end(&rogue);
-    cr_assert_eq(rogue.statements, 0);
+             malicious.port, tls);
+    cr_assert_eq(harness_configure(&fixture.harness, "test.yaml", yaml, &fixture.error), 0, "%s", fixture.error.text);
+    obx_instance_free(fixture.store);
+    fixture.store = fixture_another(&fixture);
+    cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%d: %s", fixture.error.code,
+                 fixture.error.text);
+    fixture_close(&fixture);
+    malicious_server_end(&malicious);
+    cr_assert_eq(malicious.statements, 0);
 }
 
 Test(security, a_server_that_offers_no_tls_is_asked_nothing)
 {
-    refuses_to_go_without_tls("rogue_require", "require");
+    refuses_to_go_without_tls("malicious_require", "require");
 }
 
 Test(security, nor_where_its_certificate_was_to_be_verified)
 {
-    refuses_to_go_without_tls("rogue_verify", "verify");
+    refuses_to_go_without_tls("malicious_verify", "verify");
 }

@@ -1,32 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/mysql/settle_test.c - a settle of many bytes goes as several transactions; all rows go */
-#include "bed.h"
+#include "fixture.h"
 
-static int64_t commits(struct bed *bed)
+static int64_t commits(struct sql_fixture *fixture)
 {
-    return bed_run(bed, "SHOW GLOBAL STATUS LIKE 'Com_commit'");
+    return fixture_run(fixture, "SHOW GLOBAL STATUS LIKE 'Com_commit'");
 }
 
 /* Claim all there is, settle it, and give how many transactions that took. */
-static int64_t settle_all(struct bed *bed, uint32_t rows)
+static int64_t settle_all(struct sql_fixture *fixture, uint32_t rows)
 {
-    struct outbox_batch *batch = bed_batch(bed, rows, 64 << 20);
+    struct outbox_batch *batch = fixture_claim_batch(fixture, rows, 64 << 20);
     cr_assert_not_null(batch);
     cr_assert_eq(batch->rows, rows);
-    int64_t before = commits(bed);
-    bed_settle_all(bed, batch);
-    return commits(bed) - before;
+    int64_t before = commits(fixture);
+    fixture_settle_all(fixture, batch);
+    return commits(fixture) - before;
 }
 
 Test(settle, large_rows_go_a_few_at_a_time)
 {
-    struct bed bed;
-    bed_open(&bed, "large_pieces", true, "");
-    bed_insert_large(&bed, 120, 100);
-    bed_run(&bed, "DELETE FROM %s WHERE id IN (5, 17)"); /* so there are runs that fit whole, and one that does not */
-    bed_begin(&bed);
-    int64_t transactions = settle_all(&bed, 118);
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "large_pieces", true, "");
+    fixture_insert_large(&fixture, 120, 100);
+    fixture_run(&fixture,
+                "DELETE FROM %s WHERE id IN (5, 17)"); /* so there are runs that fit whole, and one that does not */
+    fixture_begin(&fixture);
+    int64_t transactions = settle_all(&fixture, 118);
     cr_assert(transactions >= 3 && transactions <= 4, "%lld transactions", (long long)transactions);
-    cr_assert_eq(bed_rows(&bed), 0);
-    bed_close(&bed);
+    cr_assert_eq(fixture_count_rows(&fixture), 0);
+    fixture_close(&fixture);
 }

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/postgres/sequence_test.c - who has drawn from the sequence, but has no transaction id yet */
-#include "bed.h"
+#include "fixture.h"
 
 Test(sequence, who_draws_before_he_has_a_transaction_id_is_followed)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct session *slow = session_open();
-    bed_open(&bed, "slow", true, "");
-    bed_begin(&bed);
+    fixture_open(&fixture, "slow", true, "");
+    fixture_begin(&fixture);
     session_run(slow, "BEGIN");
-    bed_run_on(&bed, slow, "SELECT nextval(pg_get_serial_sequence('%s', 'id'))"); /* 1; a lock on the sequence alone */
-    bed_insert(&bed, bed.sql, "b");
-    bed_expect(&bed, IDS(2));
-    bed_expect_nothing_for(&bed, 100);
-    bed_insert_id(&bed, slow, 1);
+    fixture_run_on(&fixture, slow,
+                   "SELECT nextval(pg_get_serial_sequence('%s', 'id'))"); /* 1; a lock on the sequence alone */
+    fixture_insert(&fixture, fixture.sql, "b");
+    fixture_expect_rows(&fixture, IDS(2));
+    fixture_expect_no_rows_for(&fixture, 100);
+    fixture_insert_id(&fixture, slow, 1);
     session_run(slow, "COMMIT");
-    bed_expect(&bed, IDS(1));
+    fixture_expect_rows(&fixture, IDS(1));
     session_close(slow);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }

@@ -3,32 +3,32 @@
  */
 #include <string.h>
 
-#include "bed.h"
+#include "fixture.h"
 
 /* One row is claimed and not settled when `verb` befalls the server; then it is started again. */
 static void crash_and_recover(const char *table, const char *verb)
 {
-    struct bed bed;
-    bed_open(&bed, table, true, "");
-    bed_begin(&bed);
-    bed_insert(&bed, bed.sql, "a");
-    struct outbox_batch *batch = bed_batch(&bed, 10, 1 << 20);
+    struct sql_fixture fixture;
+    fixture_open(&fixture, table, true, "");
+    fixture_begin(&fixture);
+    fixture_insert(&fixture, fixture.sql, "a");
+    struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
     cr_assert_not_null(batch);
     server_do(verb);
-    int code = bed_settle(&bed, batch, 0, 1);
-    cr_assert(code == OUTBOX_E_NOT_CONNECTED || code == OUTBOX_E_FENCED, "%d: %s", code, bed.error.text);
-    bed_until_lost(&bed);
-    bed_stop(&bed);
-    cr_assert_eq(bed_start(&bed, bed.store), OUTBOX_E_NOT_CONNECTED, "%s", bed.error.text);
+    int code = fixture_settle(&fixture, batch, 0, 1);
+    cr_assert(code == OUTBOX_E_NOT_CONNECTED || code == OUTBOX_E_FENCED, "%d: %s", code, fixture.error.text);
+    fixture_await_loss(&fixture);
+    fixture_stop(&fixture);
+    cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%s", fixture.error.text);
     server_do("restart");
-    session_close(bed.sql);
-    bed.sql = session_open();
-    cr_assert_eq(bed_begin_again(&bed), 0, "a server that was down may have lost commits: not the same");
-    cr_assert_eq(bed_settle(&bed, batch, 0, 0), 0, "%s", bed.error.text);
-    obx_store_release(bed.store, batch);
-    cr_assert_eq(bed_claim(&bed, OUTBOX_CLAIM_REWIND, 10), 0, "%s", bed.error.text);
-    cr_assert(bed.count == 1 && bed.ids[0] == 1);
-    bed_close(&bed);
+    session_close(fixture.sql);
+    fixture.sql = session_open();
+    cr_assert_eq(fixture_begin_again(&fixture), 0, "a server that was down may have lost commits: not the same");
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, 0), 0, "%s", fixture.error.text);
+    obx_store_release(fixture.store, batch);
+    cr_assert_eq(fixture_claim(&fixture, OUTBOX_CLAIM_REWIND, 10), 0, "%s", fixture.error.text);
+    cr_assert(fixture.count == 1 && fixture.ids[0] == 1);
+    fixture_close(&fixture);
 }
 
 Test(faults, the_server_is_stopped)
@@ -41,64 +41,64 @@ Test(faults, the_server_is_killed)
     crash_and_recover("killed", "kill");
 }
 
-static int stop_within(struct bed *bed, uint64_t ms)
+static int stop_within(struct sql_fixture *fixture, uint64_t ms)
 {
     struct harness_call call = {0};
     harness_reset(&call);
-    obx_instance_stop(bed->store, &call.call, ms);
-    return harness_wait(&bed->harness, &call);
+    obx_instance_stop(fixture->store, &call.call, ms);
+    return harness_wait(&fixture->harness, &call);
 }
 
 /* What hangs is given up; nobody gets in; when the server goes on, so does the store. */
-static void give_up_and_recover(struct bed *bed)
+static void give_up_and_recover(struct sql_fixture *fixture)
 {
-    stop_within(bed, 100);
-    cr_assert_eq(obx_instance_in_flight(bed->store), 0);
-    int code = bed_start(bed, bed->store);
+    stop_within(fixture, 100);
+    cr_assert_eq(obx_instance_in_flight(fixture->store), 0);
+    int code = fixture_start(fixture, fixture->store);
     server_do("resume");
-    cr_assert_eq(code, OUTBOX_E_TIMEOUT, "%s", bed->error.text);
-    cr_assert_not_null(strstr(bed->error.text, "connect to 127.0.0.1:"), "%s", bed->error.text);
+    cr_assert_eq(code, OUTBOX_E_TIMEOUT, "%s", fixture->error.text);
+    cr_assert_not_null(strstr(fixture->error.text, "connect to 127.0.0.1:"), "%s", fixture->error.text);
     cr_assert_not_null(
-        strstr(bed->error.text, BY_SERVER("", ": no answer in time; look at the network and the server")), "%s",
-        bed->error.text);
-    bed_begin_again(bed); /* once the sessions from before have noticed that nobody is there */
+        strstr(fixture->error.text, BY_SERVER("", ": no answer in time; look at the network and the server")), "%s",
+        fixture->error.text);
+    fixture_begin_again(fixture); /* once the sessions from before have noticed that nobody is there */
 }
 
 Test(faults, the_server_hangs_in_a_claim)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 10, .max_bytes = 1 << 20};
     struct harness_call call = {0};
-    bed_open(&bed, "hangs", true, "  connect_timeout: 200ms\n");
-    bed_insert(&bed, bed.sql, "a");
-    bed_begin(&bed);
+    fixture_open(&fixture, "hangs", true, "  connect_timeout: 200ms\n");
+    fixture_insert(&fixture, fixture.sql, "a");
+    fixture_begin(&fixture);
     server_do("pause");
     harness_reset(&call);
-    obx_store_claim(bed.store, &call.call, 100, &claim);
-    cr_assert_eq(harness_wait(&bed.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
-    give_up_and_recover(&bed);
-    bed_expect(&bed, IDS(1));
-    bed_close(&bed);
+    obx_store_claim(fixture.store, &call.call, 100, &claim);
+    cr_assert_eq(harness_wait(&fixture.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
+    give_up_and_recover(&fixture);
+    fixture_expect_rows(&fixture, IDS(1));
+    fixture_close(&fixture);
 }
 
 Test(faults, the_server_hangs_in_a_settle)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct harness_call call = {0};
-    bed_open(&bed, "hanging", true, "  connect_timeout: 200ms\n");
-    bed_insert(&bed, bed.sql, "a");
-    bed_begin(&bed);
-    struct outbox_batch *batch = bed_batch(&bed, 10, 1 << 20);
+    fixture_open(&fixture, "hanging", true, "  connect_timeout: 200ms\n");
+    fixture_insert(&fixture, fixture.sql, "a");
+    fixture_begin(&fixture);
+    struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
     struct outbox_span span = {batch, 0, 1};
     struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
     server_do("pause");
     harness_reset(&call);
-    obx_store_settle(bed.store, &call.call, 100, &settle);
-    cr_assert_eq(harness_wait(&bed.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
-    obx_store_release(bed.store, batch);
-    give_up_and_recover(&bed);
-    bed_insert(&bed, bed.sql, "b"); /* the first may have been settled when the server woke, or not */
-    cr_assert_eq(bed_claim(&bed, 0, 10), 0, "%s", bed.error.text);
-    cr_assert(bed.count >= 1 && bed.ids[bed.count - 1] == 2, "%u rows", bed.count);
-    bed_close(&bed);
+    obx_store_settle(fixture.store, &call.call, 100, &settle);
+    cr_assert_eq(harness_wait(&fixture.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
+    obx_store_release(fixture.store, batch);
+    give_up_and_recover(&fixture);
+    fixture_insert(&fixture, fixture.sql, "b"); /* the first may have been settled when the server woke, or not */
+    cr_assert_eq(fixture_claim(&fixture, 0, 10), 0, "%s", fixture.error.text);
+    cr_assert(fixture.count >= 1 && fixture.ids[fixture.count - 1] == 2, "%u rows", fixture.count);
+    fixture_close(&fixture);
 }

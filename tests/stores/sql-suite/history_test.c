@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bed.h"
+#include "fixture.h"
 
 enum { SESSIONS = 6, KEYS = 4, STEPS = 1500, IDS_MAX = 8192 };
 
@@ -20,7 +20,7 @@ struct slot {
 };
 
 struct history {
-    struct bed bed;
+    struct sql_fixture fixture;
     unsigned state, seed;
     struct slot sessions[SESSIONS];
     int key_owner[KEYS];
@@ -50,7 +50,7 @@ static void insert(struct history *h, int slot)
         return;
     h->key_owner[key] = slot;
     snprintf(name, sizeof name, "%d", key);
-    bed_insert(&h->bed, h->sessions[slot].sql, name);
+    fixture_insert(&h->fixture, h->sessions[slot].sql, name);
 }
 
 static void end(struct history *h, int slot, bool commit)
@@ -99,8 +99,8 @@ static void step(struct history *h, int slot)
 
 static void take(struct history *h, uint32_t max_rows)
 {
-    struct bed *bed = &h->bed;
-    struct outbox_batch *batch = bed_batch(bed, max_rows, 1 << 20);
+    struct sql_fixture *fixture = &h->fixture;
+    struct outbox_batch *batch = fixture_claim_batch(fixture, max_rows, 1 << 20);
     if (!batch)
         return;
     for (uint32_t i = 0; i < batch->rows; i++) {
@@ -115,15 +115,15 @@ static void take(struct history *h, uint32_t max_rows)
         h->claims++;
     }
     if (pick(h, 2))
-        cr_assert_eq(bed_settle(bed, batch, 0, batch->rows), 0, "%s", bed->error.text);
-    obx_store_release(bed->store, batch);
+        cr_assert_eq(fixture_settle(fixture, batch, 0, batch->rows), 0, "%s", fixture->error.text);
+    obx_store_release(fixture->store, batch);
 }
 
 static int64_t next_row(struct history *h, int64_t id)
 {
     char sql[80];
     snprintf(sql, sizeof sql, "SELECT MIN(id) FROM %%s WHERE id > %lld", (long long)id);
-    return bed_run(&h->bed, sql);
+    return fixture_run(&h->fixture, sql);
 }
 
 static void finish(struct history *h)
@@ -143,12 +143,12 @@ static void run(struct history *h, unsigned seed)
     *h = (struct history){.seed = seed, .state = seed};
     for (int k = 0; k < KEYS; k++)
         h->key_owner[k] = -1;
-    bed_open(&h->bed, "history", true, "");
+    fixture_open(&h->fixture, "history", true, "");
     for (int i = 0; i < SESSIONS; i++) {
         h->sessions[i].sql = session_open();
         snprintf(h->sessions[i].name, sizeof h->sessions[i].name, "history-%d", i);
     }
-    bed_begin(&h->bed);
+    fixture_begin(&h->fixture);
     for (int i = 0; i < STEPS; i++) {
         if (pick(h, 6))
             step(h, (int)pick(h, SESSIONS));
@@ -157,8 +157,8 @@ static void run(struct history *h, unsigned seed)
     }
     finish(h);
     cr_assert_gt(h->claims, 100);
-    bed_run(&h->bed, "DROP TABLE %s, %s_dead");
-    bed_close(&h->bed);
+    fixture_run(&h->fixture, "DROP TABLE %s, %s_dead");
+    fixture_close(&h->fixture);
 }
 
 Test(history, every_committed_row_once_and_in_order)

@@ -4,150 +4,151 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "bed.h"
+#include "fixture.h"
 
 Test(ids, a_lower_id_that_commits_later_is_claimed)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct session *late = session_open();
-    bed_open(&bed, "late", true, "");
-    bed_begin(&bed);
+    fixture_open(&fixture, "late", true, "");
+    fixture_begin(&fixture);
     session_run(late, "BEGIN");
-    bed_insert(&bed, late, "a"); /* 1 */
-    bed_insert(&bed, bed.sql, "b");
-    bed_insert(&bed, bed.sql, "c");
-    bed_expect(&bed, IDS(2, 3));
-    bed_expect(&bed, 0, NULL);
+    fixture_insert(&fixture, late, "a"); /* 1 */
+    fixture_insert(&fixture, fixture.sql, "b");
+    fixture_insert(&fixture, fixture.sql, "c");
+    fixture_expect_rows(&fixture, IDS(2, 3));
+    fixture_expect_rows(&fixture, 0, NULL);
     session_run(late, "COMMIT");
-    bed_expect(&bed, IDS(1));
-    bed_expect(&bed, 0, NULL);
+    fixture_expect_rows(&fixture, IDS(1));
+    fixture_expect_rows(&fixture, 0, NULL);
     session_close(late);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(ids, the_first_row_may_come_last)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct session *late = session_open();
-    bed_open(&bed, "first", true, "");
+    fixture_open(&fixture, "first", true, "");
     session_run(late, "BEGIN");
-    bed_insert(&bed, late, "a");
-    bed_insert(&bed, bed.sql, "b");
-    bed_begin(&bed); /* the relay knows nothing of what was before */
-    bed_expect(&bed, IDS(2));
+    fixture_insert(&fixture, late, "a");
+    fixture_insert(&fixture, fixture.sql, "b");
+    fixture_begin(&fixture); /* the relay knows nothing of what was before */
+    fixture_expect_rows(&fixture, IDS(2));
     session_run(late, "COMMIT");
-    bed_expect(&bed, IDS(1));
+    fixture_expect_rows(&fixture, IDS(1));
     session_close(late);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(ids, a_rollback_holds_nothing_up)
 {
-    struct bed bed;
-    bed_open(&bed, "rollback", true, "");
-    bed_begin(&bed);
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "rollback", true, "");
+    fixture_begin(&fixture);
     for (int i = 0; i < 20; i++) {
-        session_run(bed.sql, "BEGIN");
-        bed_insert(&bed, bed.sql, "a");
-        session_run(bed.sql, "ROLLBACK");
-        bed_insert(&bed, bed.sql, "b");
-        bed_expect(&bed, IDS(2 * i + 2));
+        session_run(fixture.sql, "BEGIN");
+        fixture_insert(&fixture, fixture.sql, "a");
+        session_run(fixture.sql, "ROLLBACK");
+        fixture_insert(&fixture, fixture.sql, "b");
+        fixture_expect_rows(&fixture, IDS(2 * i + 2));
     }
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(ids, a_rolled_back_insert_of_many_rows_holds_nothing_up)
 {
-    struct bed bed;
-    bed_open(&bed, "rollbacks", true, "");
-    bed_begin(&bed);
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "rollbacks", true, "");
+    fixture_begin(&fixture);
     for (int i = 0; i < 20; i++) {
-        session_run(bed.sql, "BEGIN");
-        bed_run(&bed, "INSERT INTO %s (aggregatetype, aggregateid, type) VALUES ('o', 'a', 't'), ('o', 'b', 't'), "
-                      "('o', 'c', 't')");
-        session_run(bed.sql, "ROLLBACK");
-        bed_insert(&bed, bed.sql, "b");
-        cr_assert_eq(bed_claim(&bed, 0, 100), 0, "%s", bed.error.text);
-        cr_assert_eq(bed.count, 1);
+        session_run(fixture.sql, "BEGIN");
+        fixture_run(&fixture,
+                    "INSERT INTO %s (aggregatetype, aggregateid, type) VALUES ('o', 'a', 't'), ('o', 'b', 't'), "
+                    "('o', 'c', 't')");
+        session_run(fixture.sql, "ROLLBACK");
+        fixture_insert(&fixture, fixture.sql, "b");
+        cr_assert_eq(fixture_claim(&fixture, 0, 100), 0, "%s", fixture.error.text);
+        cr_assert_eq(fixture.count, 1);
     }
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(ids, a_prepared_transaction_is_waited_for)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct session *preparer = session_open();
-    bed_open(&bed, "prepared", true, "");
-    bed_begin(&bed);
+    fixture_open(&fixture, "prepared", true, "");
+    fixture_begin(&fixture);
     server_begin(preparer, "outbox-test");
-    bed_insert(&bed, preparer, "a");
+    fixture_insert(&fixture, preparer, "a");
     server_prepare(preparer, "outbox-test");
-    bed_insert(&bed, bed.sql, "b");
-    bed_expect(&bed, IDS(2));
+    fixture_insert(&fixture, fixture.sql, "b");
+    fixture_expect_rows(&fixture, IDS(2));
     for (int i = 0; i < 60; i++) { /* long enough for looks at the locks */
-        bed_insert(&bed, bed.sql, "c");
-        bed_expect(&bed, IDS(3 + i));
-        bed_expect_nothing_for(&bed, 1);
+        fixture_insert(&fixture, fixture.sql, "c");
+        fixture_expect_rows(&fixture, IDS(3 + i));
+        fixture_expect_no_rows_for(&fixture, 1);
     }
     server_end(preparer, "outbox-test", true, true);
-    bed_expect(&bed, IDS(1));
+    fixture_expect_rows(&fixture, IDS(1));
     session_close(preparer);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(ids, a_long_transaction_delays_nobody_but_itself)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct session *longest = session_open();
-    bed_open(&bed, "longest", true, "");
-    bed_begin(&bed);
+    fixture_open(&fixture, "longest", true, "");
+    fixture_begin(&fixture);
     session_run(longest, "BEGIN");
-    bed_insert(&bed, longest, "a");
+    fixture_insert(&fixture, longest, "a");
     int64_t id = 1;
     for (int i = 0; i < 600; i++) { /* well over the second after which holes go cold */
-        session_run(bed.sql, "BEGIN");
-        bed_insert(&bed, bed.sql, "b");
-        session_run(bed.sql, "ROLLBACK");
-        bed_insert(&bed, bed.sql, "c");
+        session_run(fixture.sql, "BEGIN");
+        fixture_insert(&fixture, fixture.sql, "b");
+        session_run(fixture.sql, "ROLLBACK");
+        fixture_insert(&fixture, fixture.sql, "c");
         id += 2;
-        bed_expect(&bed, IDS(id));
-        bed_expect_nothing_for(&bed, 2);
+        fixture_expect_rows(&fixture, IDS(id));
+        fixture_expect_no_rows_for(&fixture, 2);
     }
-    bed_insert(&bed, longest, "d");
+    fixture_insert(&fixture, longest, "d");
     session_run(longest, "COMMIT");
-    bed_insert(&bed, bed.sql, "e");
-    bed_expect(&bed, IDS(1, id + 1, id + 2));
+    fixture_insert(&fixture, fixture.sql, "e");
+    fixture_expect_rows(&fixture, IDS(1, id + 1, id + 2));
     session_close(longest);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(ids, a_claim_that_is_full_reads_on_from_its_last_row)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct session *late = session_open();
-    bed_open(&bed, "pages", true, "");
-    bed_begin(&bed);
+    fixture_open(&fixture, "pages", true, "");
+    fixture_begin(&fixture);
     session_run(late, "BEGIN");
-    bed_insert(&bed, late, "a");
+    fixture_insert(&fixture, late, "a");
     for (int i = 0; i < 5; i++)
-        bed_insert(&bed, bed.sql, "b");
+        fixture_insert(&fixture, fixture.sql, "b");
     for (int64_t id = 2; id <= 3; id++) {
-        cr_assert_eq(bed_claim(&bed, 0, 1), 0);
-        cr_assert(bed.count == 1 && bed.ids[0] == id);
+        cr_assert_eq(fixture_claim(&fixture, 0, 1), 0);
+        cr_assert(fixture.count == 1 && fixture.ids[0] == id);
     }
     session_run(late, "COMMIT");
-    cr_assert_eq(bed_claim(&bed, 0, 2), 0);
-    cr_assert(bed.count == 2 && bed.ids[0] == 1 && bed.ids[1] == 4);
-    bed_expect(&bed, IDS(5, 6));
+    cr_assert_eq(fixture_claim(&fixture, 0, 2), 0);
+    cr_assert(fixture.count == 2 && fixture.ids[0] == 1 && fixture.ids[1] == 4);
+    fixture_expect_rows(&fixture, IDS(5, 6));
     session_close(late);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 /* ---- INSERT .. SELECT beside single inserts ---------------------------------------------------------------------- */
 
 struct slow_writer {
     pthread_t thread;
-    struct bed *bed;
+    struct sql_fixture *fixture;
     struct session *session;
     atomic_bool done;
 };
@@ -156,8 +157,8 @@ struct slow_writer {
 static void *write_slowly(void *arg)
 {
     struct slow_writer *writer = arg;
-    bed_run_on(
-        writer->bed, writer->session,
+    fixture_run_on(
+        writer->fixture, writer->session,
         BY_SERVER("INSERT INTO %s (aggregatetype, aggregateid, type) SELECT 'o', 'slow', 't' FROM "
                   "generate_series(1, 40), LATERAL (SELECT pg_sleep(0.01) WHERE generate_series > 0) AS pause",
                   "INSERT INTO %s (aggregatetype, aggregateid, type) SELECT 'o', CONCAT('slow', SLEEP(0.01)), 't' "
@@ -169,73 +170,75 @@ static void *write_slowly(void *arg)
 
 Test(ids, an_insert_from_a_select_beside_single_inserts)
 {
-    static bool seen[BED_IDS];
-    struct bed bed;
-    struct slow_writer writer = {.bed = &bed, .session = session_open()};
+    static bool seen[FIXTURE_IDS];
+    struct sql_fixture fixture;
+    struct slow_writer writer = {.fixture = &fixture, .session = session_open()};
     int64_t inserts = 0, claims = 0;
-    bed_open(&bed, "selected", true, "");
-    bed_begin(&bed);
+    fixture_open(&fixture, "selected", true, "");
+    fixture_begin(&fixture);
     cr_assert_eq(pthread_create(&writer.thread, NULL, write_slowly, &writer), 0);
     for (bool last = false; !last;) {
         last = writer.done;
-        bed_insert(&bed, bed.sql, "single"); /* a server with a lock on the counter lets it wait for the slow one */
+        fixture_insert(&fixture, fixture.sql,
+                       "single"); /* a server with a lock on the counter lets it wait for the slow one */
         inserts++;
-        cr_assert_eq(bed_claim(&bed, 0, 1000), 0, "%s", bed.error.text);
-        for (uint32_t i = 0; i < bed.count; i++, claims++) {
-            cr_assert(bed.ids[i] < BED_IDS && !seen[bed.ids[i]], "id %lld was claimed twice", (long long)bed.ids[i]);
-            seen[bed.ids[i]] = true;
+        cr_assert_eq(fixture_claim(&fixture, 0, 1000), 0, "%s", fixture.error.text);
+        for (uint32_t i = 0; i < fixture.count; i++, claims++) {
+            cr_assert(fixture.ids[i] < FIXTURE_IDS && !seen[fixture.ids[i]], "id %lld was claimed twice",
+                      (long long)fixture.ids[i]);
+            seen[fixture.ids[i]] = true;
         }
     }
     pthread_join(writer.thread, NULL);
-    cr_assert_eq(bed_rows(&bed), inserts + 40);
+    cr_assert_eq(fixture_count_rows(&fixture), inserts + 40);
     cr_assert_eq(claims, inserts + 40);
     session_close(writer.session);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 /* ---- settling ---------------------------------------------------------------------------------------------------- */
 
-static int64_t lock_waits(struct bed *bed)
+static int64_t lock_waits(struct sql_fixture *fixture)
 {
-    return BY_SERVER(0, bed_run(bed, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'"));
+    return BY_SERVER(0, fixture_run(fixture, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'"));
 }
 
 Test(ids, settling_waits_for_no_writer)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct session *writer = session_open();
-    bed_open(&bed, "waits", true, "");
-    bed_begin(&bed);
-    bed_insert(&bed, bed.sql, "a");
-    bed_insert(&bed, bed.sql, "b");
+    fixture_open(&fixture, "waits", true, "");
+    fixture_begin(&fixture);
+    fixture_insert(&fixture, fixture.sql, "a");
+    fixture_insert(&fixture, fixture.sql, "b");
     session_run(writer, "BEGIN");
-    bed_insert(&bed, writer, "late"); /* 3, between */
-    bed_insert(&bed, bed.sql, "c");
-    bed_insert(&bed, writer, "late"); /* 5, behind */
-    int64_t waits = lock_waits(&bed);
-    struct outbox_batch *batch = bed_batch(&bed, 10, 1 << 20);
+    fixture_insert(&fixture, writer, "late"); /* 3, between */
+    fixture_insert(&fixture, fixture.sql, "c");
+    fixture_insert(&fixture, writer, "late"); /* 5, behind */
+    int64_t waits = lock_waits(&fixture);
+    struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
     cr_assert_eq(batch->rows, 3);
-    bed_settle_all(&bed, batch); /* and does not run into a timeout: the writer waits for us */
-    cr_assert_eq(lock_waits(&bed), waits);
-    cr_assert_eq(bed_rows(&bed), 0);
+    fixture_settle_all(&fixture, batch); /* and does not run into a timeout: the writer waits for us */
+    cr_assert_eq(lock_waits(&fixture), waits);
+    cr_assert_eq(fixture_count_rows(&fixture), 0);
     session_run(writer, "COMMIT");
-    bed_expect(&bed, IDS(3, 5));
+    fixture_expect_rows(&fixture, IDS(3, 5));
     session_close(writer);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(ids, with_steps_between_all_are_read_and_settled)
 {
-    struct bed bed;
-    bed_open(&bed, "steps", true, "");
-    bed_begin(&bed);
-    bed_run(&bed,
-            BY_SERVER("ALTER TABLE %s ALTER COLUMN id SET INCREMENT BY 3", "SET SESSION auto_increment_increment = 3"));
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "steps", true, "");
+    fixture_begin(&fixture);
+    fixture_run(&fixture, BY_SERVER("ALTER TABLE %s ALTER COLUMN id SET INCREMENT BY 3",
+                                    "SET SESSION auto_increment_increment = 3"));
     for (int i = 0; i < 600; i++) /* more runs than go into one packet */
-        bed_insert(&bed, bed.sql, "a");
-    struct outbox_batch *batch = bed_batch(&bed, 1000, 1 << 20);
+        fixture_insert(&fixture, fixture.sql, "a");
+    struct outbox_batch *batch = fixture_claim_batch(&fixture, 1000, 1 << 20);
     cr_assert_eq(batch->rows, 600);
-    bed_settle_all(&bed, batch);
-    cr_assert_eq(bed_rows(&bed), 0);
-    bed_close(&bed);
+    fixture_settle_all(&fixture, batch);
+    cr_assert_eq(fixture_count_rows(&fixture), 0);
+    fixture_close(&fixture);
 }

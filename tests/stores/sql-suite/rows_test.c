@@ -3,30 +3,32 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bed.h"
+#include "fixture.h"
 
 enum { VALUES = 12 };
 static const struct outbox_column kinds[VALUES] = {{"t", 0},  {"b", 0},  {"j", 0},  {"i1", 0}, {"i2", 0}, {"i4", 0},
                                                    {"i8", 0}, {"bo", 0}, {"f4", 0}, {"f8", 0}, {"u", 0},  {"ts", 0}};
 
-static void open_kinds(struct bed *bed, const char *table)
+static void open_kinds(struct sql_fixture *fixture, const char *table)
 {
-    bed_open(bed, table, true, "");
-    bed_run(bed, "DROP TABLE %s"); /* what else there is remains */
-    bed_run(bed,
-            BY_SERVER("CREATE TABLE %s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, t varchar(20), b bytea, "
-                      "j json, i1 jsonb, i2 smallint, i4 int, i8 bigint, bo bool, f4 real, f8 double precision, u "
-                      "uuid, ts timestamptz, n numeric)",
-                      "CREATE TABLE %s (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, t VARCHAR(20), b "
-                      "BLOB, j JSON, i1 TINYINT, i2 SMALLINT, i4 INT, i8 BIGINT, bo BOOL, f4 FLOAT, f8 DOUBLE, u "
-                      "BINARY(16), ts DATETIME(6), n DECIMAL(10, 2)) CHARACTER SET utf8mb4"));
+    fixture_open(fixture, table, true, "");
+    fixture_run(fixture, "DROP TABLE %s"); /* what else there is remains */
+    fixture_run(
+        fixture,
+        BY_SERVER("CREATE TABLE %s (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, t varchar(20), b bytea, "
+                  "j json, i1 jsonb, i2 smallint, i4 int, i8 bigint, bo bool, f4 real, f8 double precision, u "
+                  "uuid, ts timestamptz, n numeric)",
+                  "CREATE TABLE %s (id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY, t VARCHAR(20), b "
+                  "BLOB, j JSON, i1 TINYINT, i2 SMALLINT, i4 INT, i8 BIGINT, bo BOOL, f4 FLOAT, f8 DOUBLE, u "
+                  "BINARY(16), ts DATETIME(6), n DECIMAL(10, 2)) CHARACTER SET utf8mb4"));
 }
 
-static struct outbox_batch *claim_kinds(struct bed *bed)
+static struct outbox_batch *claim_kinds(struct sql_fixture *fixture)
 {
-    cr_assert_eq(harness_store_start(&bed->harness, bed->store, kinds, VALUES, &bed->error), 0, "%s", bed->error.text);
-    cr_assert_eq(bed_acquire(bed, bed->store, 10000, NULL), 0);
-    struct outbox_batch *batch = bed_batch(bed, 10, 1 << 20);
+    cr_assert_eq(harness_store_start(&fixture->harness, fixture->store, kinds, VALUES, &fixture->error), 0, "%s",
+                 fixture->error.text);
+    cr_assert_eq(fixture_acquire(fixture, fixture->store, 10000, NULL), 0);
+    struct outbox_batch *batch = fixture_claim_batch(fixture, 10, 1 << 20);
     cr_assert_not_null(batch);
     cr_assert_eq(batch->columns, VALUES);
     return batch;
@@ -61,17 +63,17 @@ static void expect_special(const struct outbox_value *v)
 
 Test(rows, each_type_as_it_is)
 {
-    struct bed bed;
-    open_kinds(&bed, "kinds");
-    bed_run(
-        &bed,
+    struct sql_fixture fixture;
+    open_kinds(&fixture, "kinds");
+    fixture_run(
+        &fixture,
         BY_SERVER("INSERT INTO %s (t, b, j, i1, i2, i4, i8, bo, f4, f8, u, ts) VALUES ('h\xc3\xa9', '\\x00ff', "
                   "'{ \"a\" : 1 }', '{ \"a\" : 1 }', -2, -3, -4, true, 0.5, 0.25, "
                   "'00112233-4455-6677-8899-aabbccddeeff', '1970-01-01 00:00:01.5Z')",
                   "INSERT INTO %s (t, b, j, i1, i2, i4, i8, bo, f4, f8, u, ts) VALUES (_utf8mb4 x'68C3A9', x'00ff', "
                   "'{ \"a\" : 1 }', -1, -2, -3, -4, true, 0.5, 0.25, x'00112233445566778899aabbccddeeff', "
                   "'1970-01-01 00:00:01.5')"));
-    struct outbox_batch *batch = claim_kinds(&bed);
+    struct outbox_batch *batch = claim_kinds(&fixture);
     const struct outbox_value *v = batch->values;
     expect_bytes(&v[0], OUTBOX_TEXT, "h\xc3\xa9", 3);
     expect_bytes(&v[1], OUTBOX_BYTES, "\0\xff", 2);
@@ -86,108 +88,112 @@ Test(rows, each_type_as_it_is)
     cr_assert(v[9].type == OUTBOX_FLOAT && v[9].as.real == 0.25);
     expect_int(&v[11], OUTBOX_TIME, 1500000);
     expect_special(v);
-    obx_store_release(bed.store, batch);
-    bed_close(&bed);
+    obx_store_release(fixture.store, batch);
+    fixture_close(&fixture);
 }
 
 Test(rows, nulls_and_what_is_empty_are_different_things)
 {
-    struct bed bed;
-    open_kinds(&bed, "nulls");
-    bed_run(&bed, "INSERT INTO %s (t) VALUES (NULL)");
-    bed_run(&bed, BY_SERVER("INSERT INTO %s (t, b, ts) VALUES ('', '', 'infinity')",
-                            "INSERT INTO %s (t, b, ts) VALUES ('', '', NULL)"));
-    struct outbox_batch *batch = claim_kinds(&bed);
+    struct sql_fixture fixture;
+    open_kinds(&fixture, "nulls");
+    fixture_run(&fixture, "INSERT INTO %s (t) VALUES (NULL)");
+    fixture_run(&fixture, BY_SERVER("INSERT INTO %s (t, b, ts) VALUES ('', '', 'infinity')",
+                                    "INSERT INTO %s (t, b, ts) VALUES ('', '', NULL)"));
+    struct outbox_batch *batch = claim_kinds(&fixture);
     cr_assert_eq(batch->rows, 2);
     for (int i = 0; i < VALUES; i++)
         cr_assert_eq(batch->values[i].type, OUTBOX_NULL, "column %d", i);
     expect_bytes(&batch->values[VALUES], OUTBOX_TEXT, "", 0);
     expect_bytes(&batch->values[VALUES + 1], OUTBOX_BYTES, "", 0);
     cr_assert_eq(batch->values[VALUES + 11].type, OUTBOX_NULL);
-    obx_store_release(bed.store, batch);
-    bed_close(&bed);
+    obx_store_release(fixture.store, batch);
+    fixture_close(&fixture);
 }
 
 /* What an outbox's own columns may be besides the default. */
 Test(rows, columns_of_the_outbox_of_other_types)
 {
-    struct bed bed;
-    bed_open(&bed, "altered", true, "");
-    bed_run(&bed, BY_SERVER("ALTER TABLE %s ALTER COLUMN payload TYPE bigint USING NULL, ALTER COLUMN created_at TYPE "
-                            "timestamp",
-                            "ALTER TABLE %s MODIFY event_id BINARY(16), MODIFY payload BIGINT, MODIFY created_at "
-                            "DATETIME(3)"));
-    bed_run(&bed, BY_SERVER("INSERT INTO %s (event_id, aggregatetype, aggregateid, type, payload, created_at) VALUES "
-                            "('00112233445566778899aabbccddeeff', 'o', 'a', 't', -5, '2026-01-02 03:04:05.678')",
-                            "INSERT INTO %s (event_id, aggregatetype, aggregateid, type, payload, created_at) VALUES "
-                            "(x'00112233445566778899aabbccddeeff', 'o', 'a', 't', -5, '2026-01-02 03:04:05.678')"));
-    bed_begin(&bed);
-    struct outbox_batch *batch = bed_batch(&bed, 10, 1 << 20);
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "altered", true, "");
+    fixture_run(&fixture,
+                BY_SERVER("ALTER TABLE %s ALTER COLUMN payload TYPE bigint USING NULL, ALTER COLUMN created_at TYPE "
+                          "timestamp",
+                          "ALTER TABLE %s MODIFY event_id BINARY(16), MODIFY payload BIGINT, MODIFY created_at "
+                          "DATETIME(3)"));
+    fixture_run(&fixture,
+                BY_SERVER("INSERT INTO %s (event_id, aggregatetype, aggregateid, type, payload, created_at) VALUES "
+                          "('00112233445566778899aabbccddeeff', 'o', 'a', 't', -5, '2026-01-02 03:04:05.678')",
+                          "INSERT INTO %s (event_id, aggregatetype, aggregateid, type, payload, created_at) VALUES "
+                          "(x'00112233445566778899aabbccddeeff', 'o', 'a', 't', -5, '2026-01-02 03:04:05.678')"));
+    fixture_begin(&fixture);
+    struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
     cr_assert_not_null(batch);
     expect_bytes(&batch->values[0], OUTBOX_UUID, "\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff",
                  16);
     expect_bytes(&batch->values[1], OUTBOX_TEXT, "a", 1);
     expect_int(&batch->values[2], OUTBOX_INT, -5);
     expect_int(&batch->values[3], OUTBOX_TIME, 1767323045678000);
-    obx_store_release(bed.store, batch);
-    bed_close(&bed);
+    obx_store_release(fixture.store, batch);
+    fixture_close(&fixture);
 }
 
 /* ---- large ones -------------------------------------------------------------------------------------------------- */
 
 Test(rows, batches_keep_to_their_bytes_whatever_the_rows_weigh)
 {
-    struct bed bed;
-    bed_open(&bed, "large", true, "");
-    bed_begin(&bed);
-    bed_insert_large(&bed, 50, 0);
-    bed_insert_large(&bed, 40, 1024);
-    bed_insert_large(&bed, 50, 0);
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "large", true, "");
+    fixture_begin(&fixture);
+    fixture_insert_large(&fixture, 50, 0);
+    fixture_insert_large(&fixture, 40, 1024);
+    fixture_insert_large(&fixture, 50, 0);
     uint32_t rows = 0;
-    for (struct outbox_batch *batch; (batch = bed_batch(&bed, 100, 4 << 20)); obx_store_release(bed.store, batch)) {
+    for (struct outbox_batch *batch; (batch = fixture_claim_batch(&fixture, 100, 4 << 20));
+         obx_store_release(fixture.store, batch)) {
         cr_assert_leq(batch->bytes, (4 << 20) + (1 << 20), "a batch of %llu bytes", (unsigned long long)batch->bytes);
         for (uint32_t i = 0; i < batch->rows; i++)
             cr_assert_eq(batch->positions[i].major, ++rows);
         cr_assert_eq(batch->flags == OUTBOX_BATCH_MORE, rows < 140);
     }
     cr_assert_eq(rows, 140);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 /* Rows of 1 MiB become 32 times as large. */
-static void grow(struct bed *bed)
+static void grow(struct sql_fixture *fixture)
 {
     bool mysql = server_kind() != POSTGRES;
-    int64_t packet = mysql ? session_run(bed->sql, "SELECT @@global.max_allowed_packet") : 0;
+    int64_t packet = mysql ? session_run(fixture->sql, "SELECT @@global.max_allowed_packet") : 0;
     char back[80];
     snprintf(back, sizeof back, "SET GLOBAL max_allowed_packet = %lld", (long long)packet);
     if (mysql)
-        session_run(bed->sql, "SET GLOBAL max_allowed_packet = 67108864");
+        session_run(fixture->sql, "SET GLOBAL max_allowed_packet = 67108864");
     struct session *session = session_open();
     for (int i = 0; i < 5; i++)
-        bed_run_on(bed, session, "UPDATE %s SET payload = CONCAT(payload, payload) WHERE LENGTH(payload) > 10000");
+        fixture_run_on(fixture, session,
+                       "UPDATE %s SET payload = CONCAT(payload, payload) WHERE LENGTH(payload) > 10000");
     session_close(session);
     if (mysql)
-        session_run(bed->sql, back);
+        session_run(fixture->sql, back);
 }
 
 /* Larger than what the server takes from a client in one packet, which is no limit to what it gives. */
 Test(rows, one_that_is_larger_than_all_limits_comes_alone)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     static const uint32_t sizes[] = {1024, 32 * 1024 * 1024, 1024};
-    bed_open(&bed, "huge", true, "");
-    bed_insert_large(&bed, 1, 1);
-    bed_insert_large(&bed, 1, 1024);
-    bed_insert_large(&bed, 1, 1);
-    grow(&bed);
-    bed_begin(&bed);
+    fixture_open(&fixture, "huge", true, "");
+    fixture_insert_large(&fixture, 1, 1);
+    fixture_insert_large(&fixture, 1, 1024);
+    fixture_insert_large(&fixture, 1, 1);
+    grow(&fixture);
+    fixture_begin(&fixture);
     for (int i = 0; i < 3; i++) {
-        struct outbox_batch *batch = bed_batch(&bed, 100, 64 * 1024);
+        struct outbox_batch *batch = fixture_claim_batch(&fixture, 100, 64 * 1024);
         cr_assert(batch && batch->rows == 1);
         cr_assert_eq(batch->values[2].size, sizes[i]);
-        bed_settle_all(&bed, batch);
+        fixture_settle_all(&fixture, batch);
     }
-    cr_assert_eq(bed_rows(&bed), 0);
-    bed_close(&bed);
+    cr_assert_eq(fixture_count_rows(&fixture), 0);
+    fixture_close(&fixture);
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bed.h"
+#include "fixture.h"
 
 static struct outbox_bytes text(const char *from)
 {
@@ -19,75 +19,78 @@ static struct outbox_event event_with(const void *payload, size_t size)
                                  .payload = {payload, size}};
 }
 
-static int64_t add(struct bed *bed, const struct outbox_event *event)
+static int64_t add(struct sql_fixture *fixture, const struct outbox_event *event)
 {
     int64_t id = 0;
-    cr_assert_eq(server_add(bed->sql, bed->table, event, &id, &bed->error), 0, "%s", bed->error.text);
+    cr_assert_eq(server_add(fixture->sql, fixture->table, event, &id, &fixture->error), 0, "%s", fixture->error.text);
     return id;
 }
 
-static void refused(struct bed *bed, const char *table, const struct outbox_event *event, int code, const char *why)
+static void refused(struct sql_fixture *fixture, const char *table, const struct outbox_event *event, int code,
+                    const char *why)
 {
-    cr_assert_eq(server_add(bed->sql, table, event, NULL, &bed->error), code, "%d: %s", bed->error.code,
-                 bed->error.text);
-    cr_assert_str_eq(bed->error.text, why);
+    cr_assert_eq(server_add(fixture->sql, table, event, NULL, &fixture->error), code, "%d: %s", fixture->error.code,
+                 fixture->error.text);
+    cr_assert_str_eq(fixture->error.text, why);
 }
 
 Test(writer, an_event_commits_or_rolls_back_with_the_transaction)
 {
-    struct bed bed;
-    bed_open(&bed, "written", true, "");
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "written", true, "");
     struct outbox_event event = event_with("hello", 5);
-    session_run(bed.sql, "BEGIN");
-    cr_assert_eq(add(&bed, &event), 1);
-    session_run(bed.sql, "ROLLBACK");
-    cr_assert_eq(bed_rows(&bed), 0);
-    session_run(bed.sql, "BEGIN");
-    cr_assert_eq(add(&bed, &event), 2);
-    session_run(bed.sql, "COMMIT");
-    cr_assert_eq(bed_run(&bed, BY_SERVER("SELECT COUNT(*) FROM %s WHERE payload = 'hello' AND event_id IS NOT NULL",
-                                         "SELECT COUNT(*) FROM %s WHERE payload = 'hello' AND LENGTH(event_id) = 36")),
-                 1);
-    bed_close(&bed);
+    session_run(fixture.sql, "BEGIN");
+    cr_assert_eq(add(&fixture, &event), 1);
+    session_run(fixture.sql, "ROLLBACK");
+    cr_assert_eq(fixture_count_rows(&fixture), 0);
+    session_run(fixture.sql, "BEGIN");
+    cr_assert_eq(add(&fixture, &event), 2);
+    session_run(fixture.sql, "COMMIT");
+    cr_assert_eq(
+        fixture_run(&fixture, BY_SERVER("SELECT COUNT(*) FROM %s WHERE payload = 'hello' AND event_id IS NOT NULL",
+                                        "SELECT COUNT(*) FROM %s WHERE payload = 'hello' AND LENGTH(event_id) = 36")),
+        1);
+    fixture_close(&fixture);
 }
 
 Test(writer, all_fields_arrive_whatever_the_character_set_of_the_connection)
 {
-    struct bed bed;
-    bed_open(&bed, "fields", true, "");
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "fields", true, "");
     struct outbox_event event = event_with(NULL, 0);
     event.event_id = text("00112233-4455-6677-8899-aabbccddeeff");
     event.aggregate_id = text("gr\xc3\xbc\xc3\x9f'\\\xf0\x9f\x93\xae");
     event.headers = text("{\"a\": \"\xc3\xbc\"}");
-    session_run(bed.sql, BY_SERVER("SET client_encoding = 'UTF8'", "SET NAMES latin1"));
-    add(&bed, &event);
+    session_run(fixture.sql, BY_SERVER("SET client_encoding = 'UTF8'", "SET NAMES latin1"));
+    add(&fixture, &event);
     cr_assert_eq(
-        bed_run(&bed, BY_SERVER("SELECT COUNT(*) FROM %s WHERE payload IS NULL AND event_id = "
-                                "'00112233-4455-6677-8899-aabbccddeeff' AND convert_to(aggregateid, 'UTF8') = "
-                                "'\\x6772c3bcc39f275cf09f93ae' AND convert_to(headers->>'a', 'UTF8') = '\\xc3bc'",
-                                "SELECT COUNT(*) FROM %s WHERE payload IS NULL AND event_id = "
-                                "'00112233-4455-6677-8899-aabbccddeeff' AND HEX(aggregateid) = "
-                                "'6772C3BCC39F275CF09F93AE' AND HEX(JSON_UNQUOTE(JSON_EXTRACT(headers, '$.a'))) = "
-                                "'C3BC'")),
+        fixture_run(&fixture,
+                    BY_SERVER("SELECT COUNT(*) FROM %s WHERE payload IS NULL AND event_id = "
+                              "'00112233-4455-6677-8899-aabbccddeeff' AND convert_to(aggregateid, 'UTF8') = "
+                              "'\\x6772c3bcc39f275cf09f93ae' AND convert_to(headers->>'a', 'UTF8') = '\\xc3bc'",
+                              "SELECT COUNT(*) FROM %s WHERE payload IS NULL AND event_id = "
+                              "'00112233-4455-6677-8899-aabbccddeeff' AND HEX(aggregateid) = "
+                              "'6772C3BCC39F275CF09F93AE' AND HEX(JSON_UNQUOTE(JSON_EXTRACT(headers, '$.a'))) = "
+                              "'C3BC'")),
         1);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 static void expect_payload(const char *table, const char *type, const char *bytes, size_t size, const char *test)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     char sql[400];
-    bed_open(&bed, table, true, "");
+    fixture_open(&fixture, table, true, "");
     snprintf(sql, sizeof sql,
              BY_SERVER("ALTER TABLE %%s ALTER COLUMN payload TYPE %s USING NULL", "ALTER TABLE %%s MODIFY payload %s"),
              type);
-    bed_run(&bed, sql);
+    fixture_run(&fixture, sql);
     struct outbox_event event = event_with(bytes, size);
-    add(&bed, &event);
-    add(&bed, &event); /* the second time the type may be remembered */
+    add(&fixture, &event);
+    add(&fixture, &event); /* the second time the type may be remembered */
     snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM %%s WHERE %s", test);
-    cr_assert_eq(bed_run(&bed, sql), 2, "%s", sql);
-    bed_close(&bed);
+    cr_assert_eq(fixture_run(&fixture, sql), 2, "%s", sql);
+    fixture_close(&fixture);
 }
 
 Test(writer, any_type_of_payload)
@@ -106,56 +109,59 @@ Test(writer, any_type_of_payload)
 
 Test(writer, what_is_wrong_is_told)
 {
-    struct bed bed;
-    bed_open(&bed, "wrong", true, "");
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "wrong", true, "");
     struct outbox_event event = event_with("x", 1);
     refused(
-        &bed, BY_SERVER("not there", "outbox.no`where"), &event, OUTBOX_E_NOT_FOUND,
+        &fixture, BY_SERVER("not there", "outbox.no`where"), &event, OUTBOX_E_NOT_FOUND,
         BY_SERVER("add an event to not there: relation \"not there\" does not exist (42P01); run 'outbox init'",
                   "add an event to outbox.no`where: Table 'outbox.no`where' doesn't exist (1146); run 'outbox init'"));
     event.type = (struct outbox_bytes){0};
-    refused(&bed, "wrong", &event, OUTBOX_E_INVALID, "add an event to wrong: type is missing; every event needs one");
+    refused(&fixture, "wrong", &event, OUTBOX_E_INVALID,
+            "add an event to wrong: type is missing; every event needs one");
     event.type = text("placed");
     event.headers = text("[1]");
-    refused(&bed, "wrong", &event, OUTBOX_E_INVALID,
+    refused(&fixture, "wrong", &event, OUTBOX_E_INVALID,
             "add an event to wrong: headers: it does not begin with {, at byte 0; they must be a JSON object, or null");
     event.headers = text("{bad");
-    cr_assert_eq(server_add(bed.sql, "wrong", &event, NULL, NULL), OUTBOX_E_INVALID);
+    cr_assert_eq(server_add(fixture.sql, "wrong", &event, NULL, NULL), OUTBOX_E_INVALID);
     event.headers = (struct outbox_bytes){0};
     event.type = (struct outbox_bytes){"a\0b", 3};
     if (server_kind() == POSTGRES)
-        cr_assert_eq(server_add(bed.sql, "wrong", &event, NULL, NULL), OUTBOX_E_INVALID);
+        cr_assert_eq(server_add(fixture.sql, "wrong", &event, NULL, NULL), OUTBOX_E_INVALID);
     event = event_with("x", 1);
     event.aggregate_id = text("\xff");
     if (server_kind() == POSTGRES)
-        cr_assert_eq(server_add(bed.sql, "wrong", &event, NULL, NULL), OUTBOX_E_INVALID);
+        cr_assert_eq(server_add(fixture.sql, "wrong", &event, NULL, NULL), OUTBOX_E_INVALID);
     else
-        refused(&bed, "wrong", &event, OUTBOX_E_INVALID, "add an event to wrong: aggregateid is not UTF-8");
+        refused(&fixture, "wrong", &event, OUTBOX_E_INVALID, "add an event to wrong: aggregateid is not UTF-8");
     event = event_with("x", 1);
-    session_run(bed.sql, BY_SERVER("SET default_transaction_read_only = on", "SET SESSION TRANSACTION READ ONLY"));
-    cr_assert_eq(server_add(bed.sql, "wrong", &event, NULL, &bed.error), OUTBOX_E_READ_ONLY, "%s", bed.error.text);
-    session_run(bed.sql, BY_SERVER("SET default_transaction_read_only = off", "SET SESSION TRANSACTION READ WRITE"));
-    cr_assert_eq(server_add(bed.sql, BY_SERVER("public.wrong", "outbox.wrong"), &event, NULL, &bed.error), 0, "%s",
-                 bed.error.text);
-    bed_close(&bed);
+    session_run(fixture.sql, BY_SERVER("SET default_transaction_read_only = on", "SET SESSION TRANSACTION READ ONLY"));
+    cr_assert_eq(server_add(fixture.sql, "wrong", &event, NULL, &fixture.error), OUTBOX_E_READ_ONLY, "%s",
+                 fixture.error.text);
+    session_run(fixture.sql,
+                BY_SERVER("SET default_transaction_read_only = off", "SET SESSION TRANSACTION READ WRITE"));
+    cr_assert_eq(server_add(fixture.sql, BY_SERVER("public.wrong", "outbox.wrong"), &event, NULL, &fixture.error), 0,
+                 "%s", fixture.error.text);
+    fixture_close(&fixture);
 }
 
 Test(writer, a_table_that_changes_is_asked_about_again)
 {
-    struct bed bed;
-    bed_open(&bed, "changes", true, "");
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "changes", true, "");
     struct outbox_event event = event_with("{}", 2);
-    add(&bed, &event);
-    bed_run(&bed, BY_SERVER("ALTER TABLE %s ALTER COLUMN payload TYPE jsonb USING payload::jsonb",
-                            "ALTER TABLE %s MODIFY payload LONGTEXT"));
+    add(&fixture, &event);
+    fixture_run(&fixture, BY_SERVER("ALTER TABLE %s ALTER COLUMN payload TYPE jsonb USING payload::jsonb",
+                                    "ALTER TABLE %s MODIFY payload LONGTEXT"));
     if (server_kind() == POSTGRES) /* the statement was prepared for text */
-        cr_assert_neq(server_add(bed.sql, bed.table, &event, NULL, &bed.error), 0);
-    add(&bed, &event);
-    cr_assert_eq(bed_rows(&bed), 2);
-    bed_close(&bed);
+        cr_assert_neq(server_add(fixture.sql, fixture.table, &event, NULL, &fixture.error), 0);
+    add(&fixture, &event);
+    cr_assert_eq(fixture_count_rows(&fixture), 2);
+    fixture_close(&fixture);
 }
 
-static void expect_id_type(struct bed *bed, const char *type, int64_t id)
+static void expect_id_type(struct sql_fixture *fixture, const char *type, int64_t id)
 {
     char sql[200];
     struct outbox_event event = event_with("x", 1);
@@ -163,19 +169,19 @@ static void expect_id_type(struct bed *bed, const char *type, int64_t id)
         sql, sizeof sql,
         BY_SERVER("ALTER TABLE %%s ALTER COLUMN id SET DATA TYPE %s", "ALTER TABLE %%s MODIFY id %s AUTO_INCREMENT"),
         type);
-    bed_run(bed, sql);
-    cr_assert_eq(add(bed, &event), id, "%s", type);
+    fixture_run(fixture, sql);
+    cr_assert_eq(add(fixture, &event), id, "%s", type);
 }
 
 /* The width of an id is the server's answer, not an assumption. */
 Test(writer, id_of_any_integer_type_is_read)
 {
-    struct bed bed;
-    bed_open(&bed, "int_ids", true, "");
-    expect_id_type(&bed, "int", 1);
-    expect_id_type(&bed, "smallint", 2);
-    expect_id_type(&bed, "bigint", 3);
-    bed_close(&bed);
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "int_ids", true, "");
+    expect_id_type(&fixture, "int", 1);
+    expect_id_type(&fixture, "smallint", 2);
+    expect_id_type(&fixture, "bigint", 3);
+    fixture_close(&fixture);
 }
 
 /* A success means that the row is there. Only Postgres has triggers and rules that discard a row. */
@@ -183,38 +189,39 @@ Test(writer, insert_that_inserts_nothing_is_an_error)
 {
     static const char why[] =
         "add an event to discards: no row was inserted: a trigger or a rule of the table discarded it";
-    struct bed bed;
+    struct sql_fixture fixture;
     struct outbox_event event = event_with("x", 1);
     int64_t id = 7;
     if (server_kind() != POSTGRES)
         return;
-    bed_open(&bed, "discards", true, "");
-    bed_run(&bed, "CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
-    bed_run(&bed, "CREATE TRIGGER discards BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION discard()");
-    cr_assert_eq(server_add(bed.sql, bed.table, &event, &id, &bed.error), OUTBOX_E_INVALID);
-    cr_assert_str_eq(bed.error.text, why);
-    refused(&bed, bed.table, &event, OUTBOX_E_INVALID, why);
-    bed_run(&bed, "DROP TRIGGER discards ON %s");
-    bed_run(&bed, "CREATE RULE discards AS ON INSERT TO %s DO INSTEAD NOTHING");
-    refused(&bed, bed.table, &event, OUTBOX_E_INVALID, why);
+    fixture_open(&fixture, "discards", true, "");
+    fixture_run(&fixture, "CREATE FUNCTION discard() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
+    fixture_run(&fixture, "CREATE TRIGGER discards BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION discard()");
+    cr_assert_eq(server_add(fixture.sql, fixture.table, &event, &id, &fixture.error), OUTBOX_E_INVALID);
+    cr_assert_str_eq(fixture.error.text, why);
+    refused(&fixture, fixture.table, &event, OUTBOX_E_INVALID, why);
+    fixture_run(&fixture, "DROP TRIGGER discards ON %s");
+    fixture_run(&fixture, "CREATE RULE discards AS ON INSERT TO %s DO INSTEAD NOTHING");
+    refused(&fixture, fixture.table, &event, OUTBOX_E_INVALID, why);
     cr_assert_eq(id, 7);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 /* The caller must not get a number that is not the row's. */
 Test(writer, row_without_an_integer_id_is_an_error)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct outbox_event event = event_with("x", 1);
     int64_t id = 7;
-    bed_open(&bed, "texts", true, "");
+    fixture_open(&fixture, "texts", true, "");
     if (server_kind() == POSTGRES) {
-        bed_run(&bed, "ALTER TABLE %s ALTER COLUMN id DROP IDENTITY");
-        bed_run(&bed, "ALTER TABLE %s ALTER COLUMN id TYPE text, ALTER COLUMN id SET DEFAULT 'five'");
+        fixture_run(&fixture, "ALTER TABLE %s ALTER COLUMN id DROP IDENTITY");
+        fixture_run(&fixture, "ALTER TABLE %s ALTER COLUMN id TYPE text, ALTER COLUMN id SET DEFAULT 'five'");
     } else {
-        bed_run(&bed, "ALTER TABLE %s MODIFY id BIGINT NOT NULL DEFAULT 5");
+        fixture_run(&fixture, "ALTER TABLE %s MODIFY id BIGINT NOT NULL DEFAULT 5");
     }
-    cr_assert_eq(server_add(bed.sql, bed.table, &event, &id, &bed.error), OUTBOX_E_SCHEMA, "%s", bed.error.text);
+    cr_assert_eq(server_add(fixture.sql, fixture.table, &event, &id, &fixture.error), OUTBOX_E_SCHEMA, "%s",
+                 fixture.error.text);
     cr_assert_eq(id, 7);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }

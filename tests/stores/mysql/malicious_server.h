@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/mysql/rogue.h - a server that means harm: just enough of the protocol for one session
+ * tests/stores/mysql/malicious_server.h - a server that means harm: just enough of the protocol for one session
  *
  * It listens on this machine, greets without offering TLS, and then either asks for the password in the clear, or lets
  * anybody in and answers each statement by asking for a file. Everything that it was sent is kept.
  */
-#ifndef OBX_TESTS_STORES_MYSQL_ROGUE_H
-#define OBX_TESTS_STORES_MYSQL_ROGUE_H
+#ifndef OBX_TESTS_STORES_MYSQL_MALICIOUS_SERVER_H
+#define OBX_TESTS_STORES_MYSQL_MALICIOUS_SERVER_H
 
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-struct rogue {
+struct malicious_server {
     bool asks_for_password; /* in the clear; else it lets everybody in */
     const char *file;       /* that it asks for */
     unsigned port;
@@ -23,8 +23,9 @@ struct rogue {
     size_t size;
 };
 
-void rogue_start(struct rogue *rogue); /* with the first two fields set */
-void rogue_end(struct rogue *rogue);   /* waits for the end of the session, if there is one; then `got` can be read */
-bool rogue_got(const struct rogue *rogue, const char *text);
+void malicious_server_start(struct malicious_server *malicious); /* with the first two fields set */
+void malicious_server_end(
+    struct malicious_server *malicious); /* waits for the end of the session, if there is one; then `got` can be read */
+bool malicious_server_received(const struct malicious_server *malicious, const char *text);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/mysql/holes_test.c - holes in a claim: small ones id by id, large ones as ranges, very many of them
+ * tests/stores/mysql/gaps_test.c - holes in a claim: small ones id by id, large ones as ranges, very many of them
  * together
  *
  * A transaction that inserts first and commits last keeps all of them open. Its row must come out of whichever of these
@@ -8,7 +8,7 @@
  */
 #include <stdio.h>
 
-#include "bed.h"
+#include "fixture.h"
 
 struct holes {
     const char *table;
@@ -17,7 +17,7 @@ struct holes {
 };
 
 /* An id after every `step`. */
-static void fill(struct bed *bed, const struct holes *holes)
+static void fill(struct sql_fixture *fixture, const struct holes *holes)
 {
     char sql[300];
     snprintf(
@@ -25,36 +25,36 @@ static void fill(struct bed *bed, const struct holes *holes)
         "INSERT INTO %%s (id, aggregatetype, aggregateid, type) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT "
         "i + 1 FROM n WHERE i < %d) SELECT i * %d, 'o', 'a', 't' FROM n",
         holes->count, holes->step);
-    bed_run(bed, holes->count > 900
-                     ? BY_KIND("", "SET max_recursive_iterations = 100000", "SET cte_max_recursion_depth = 100000")
-                     : "DO 0");
-    bed_run(bed, sql);
+    fixture_run(fixture, holes->count > 900 ? BY_KIND("", "SET max_recursive_iterations = 100000",
+                                                      "SET cte_max_recursion_depth = 100000")
+                                            : "DO 0");
+    fixture_run(fixture, sql);
 }
 
-static void claim_all(struct bed *bed, int count)
+static void claim_all(struct sql_fixture *fixture, int count)
 {
-    for (int left = count; left > 0; left -= (int)bed->count) {
-        cr_assert_eq(bed_claim(bed, 0, 1000), 0, "%s", bed->error.text);
-        cr_assert_gt(bed->count, 0, "%d rows did not come", left);
+    for (int left = count; left > 0; left -= (int)fixture->count) {
+        cr_assert_eq(fixture_claim(fixture, 0, 1000), 0, "%s", fixture->error.text);
+        cr_assert_gt(fixture->count, 0, "%d rows did not come", left);
     }
 }
 
 static void late_row_among(const struct holes *holes)
 {
-    struct bed bed;
+    struct sql_fixture fixture;
     struct session *late = session_open();
-    bed_open(&bed, holes->table, true, "");
-    bed_begin(&bed);
+    fixture_open(&fixture, holes->table, true, "");
+    fixture_begin(&fixture);
     session_run(late, "BEGIN");
-    bed_insert_id(&bed, late, holes->late);
-    fill(&bed, holes);
-    claim_all(&bed, holes->count);
-    bed_expect_nothing_for(&bed, 100); /* several looks */
+    fixture_insert_id(&fixture, late, holes->late);
+    fill(&fixture, holes);
+    claim_all(&fixture, holes->count);
+    fixture_expect_no_rows_for(&fixture, 100); /* several looks */
     session_run(late, "COMMIT");
-    bed_expect(&bed, 1, &holes->late);
-    bed_expect(&bed, 0, NULL);
+    fixture_expect_rows(&fixture, 1, &holes->late);
+    fixture_expect_rows(&fixture, 0, NULL);
     session_close(late);
-    bed_close(&bed);
+    fixture_close(&fixture);
 }
 
 Test(holes, of_a_few_ids)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/mysql/rogue.c - a session of the rogue, on a thread, until the client goes or is silent for ten seconds
+/* tests/stores/mysql/malicious_server.c - a session of the malicious, on a thread, until the client goes or is silent
+ * for ten seconds
  */
-#include "rogue.h"
+#include "malicious_server.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -18,16 +19,16 @@ static bool receive(int fd, char *to, size_t size)
 }
 
 /* One packet, of which the first byte is returned; -1: there is none. */
-static int read_packet(struct rogue *rogue, int fd, unsigned char *number)
+static int read_packet(struct malicious_server *malicious, int fd, unsigned char *number)
 {
     unsigned char head[4];
-    char *to = rogue->got + rogue->size;
+    char *to = malicious->got + malicious->size;
     if (!receive(fd, (char *)head, sizeof head))
         return -1;
     size_t size = (size_t)(head[0] | head[1] << 8 | head[2] << 16);
-    if (size > sizeof rogue->got - rogue->size || !receive(fd, to, size))
+    if (size > sizeof malicious->got - malicious->size || !receive(fd, to, size))
         return -1;
-    rogue->size += size;
+    malicious->size += size;
     *number = (unsigned char)(head[3] + 1);
     return size ? (unsigned char)*to : 0;
 }
@@ -57,36 +58,36 @@ static bool greet(int fd)
     return send_packet(fd, 0, greeting, sizeof greeting);
 }
 
-static void be_patient(int fd, int seconds)
+static void set_receive_timeout(int fd, int seconds)
 {
-    struct timeval patience = {.tv_sec = seconds};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    struct timeval timeout = {.tv_sec = seconds};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 }
 
-static void serve(struct rogue *rogue, int fd)
+static void serve(struct malicious_server *malicious, int fd)
 {
     static const char in_the_clear[] = "\xfemysql_clear_password", known[] = {1, 3}, ok[] = {0, 0, 0, 2, 0, 0, 0};
     char ask[256];
     unsigned char number;
-    if (!greet(fd) || read_packet(rogue, fd, &number) < 0)
+    if (!greet(fd) || read_packet(malicious, fd, &number) < 0)
         return;
-    if (rogue->asks_for_password) {
+    if (malicious->asks_for_password) {
         send_packet(fd, number, in_the_clear, sizeof in_the_clear);
-        while (read_packet(rogue, fd, &number) >= 0)
+        while (read_packet(malicious, fd, &number) >= 0)
             ;
         return;
     }
-    rogue->logins++;
+    malicious->logins++;
     if (!send_packet(fd, number, known, sizeof known) || !send_packet(fd, (unsigned char)(number + 1), ok, sizeof ok))
         return;
-    for (int command; (command = read_packet(rogue, fd, &number)) >= 0;) {
+    for (int command; (command = read_packet(malicious, fd, &number)) >= 0;) {
         if (command != COM_QUERY)
             continue;
-        rogue->statements++;
-        int size = snprintf(ask, sizeof ask, "\xfb%s", rogue->file);
+        malicious->statements++;
+        int size = snprintf(ask, sizeof ask, "\xfb%s", malicious->file);
         send_packet(fd, number, ask, (size_t)size);
-        be_patient(fd, 1); /* who sends no file may send nothing at all */
-        while (read_packet(rogue, fd, &number) > 0)
+        set_receive_timeout(fd, 1); /* who sends no file may send nothing at all */
+        while (read_packet(malicious, fd, &number) > 0)
             ;
         send_packet(fd, number, ok, sizeof ok);
     }
@@ -94,36 +95,36 @@ static void serve(struct rogue *rogue, int fd)
 
 static void *run(void *arg)
 {
-    struct rogue *rogue = arg;
-    int fd = accept(rogue->listener, NULL, NULL);
+    struct malicious_server *malicious = arg;
+    int fd = accept(malicious->listener, NULL, NULL);
     if (fd < 0)
         return NULL;
-    be_patient(fd, 10);
-    serve(rogue, fd);
+    set_receive_timeout(fd, 10);
+    serve(malicious, fd);
     close(fd);
     return NULL;
 }
 
-void rogue_start(struct rogue *rogue)
+void malicious_server_start(struct malicious_server *malicious)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
-    rogue->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    cr_assert_eq(bind(rogue->listener, (struct sockaddr *)&address, size), 0);
-    cr_assert_eq(listen(rogue->listener, 4), 0);
-    cr_assert_eq(getsockname(rogue->listener, (struct sockaddr *)&address, &size), 0);
-    rogue->port = ntohs(address.sin_port);
-    cr_assert_eq(pthread_create(&rogue->thread, NULL, run, rogue), 0);
+    malicious->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(malicious->listener, (struct sockaddr *)&address, size), 0);
+    cr_assert_eq(listen(malicious->listener, 4), 0);
+    cr_assert_eq(getsockname(malicious->listener, (struct sockaddr *)&address, &size), 0);
+    malicious->port = ntohs(address.sin_port);
+    cr_assert_eq(pthread_create(&malicious->thread, NULL, run, malicious), 0);
 }
 
-void rogue_end(struct rogue *rogue)
+void malicious_server_end(struct malicious_server *malicious)
 {
-    shutdown(rogue->listener, SHUT_RDWR);
-    pthread_join(rogue->thread, NULL);
-    close(rogue->listener);
+    shutdown(malicious->listener, SHUT_RDWR);
+    pthread_join(malicious->thread, NULL);
+    close(malicious->listener);
 }
 
-bool rogue_got(const struct rogue *rogue, const char *text)
+bool malicious_server_received(const struct malicious_server *malicious, const char *text)
 {
-    return memmem(rogue->got, rogue->size, text, strlen(text)) != NULL;
+    return memmem(malicious->got, malicious->size, text, strlen(text)) != NULL;
 }

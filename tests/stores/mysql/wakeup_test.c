@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/stores/mysql/wakeup_test.c - commits that the binlog tells of wake a relay that is parked */
+#include <stdio.h>
+
+#include "wakeup.h"
+
+#define BINLOG "  wakeup: binlog\n"
+
+static void fixture_renew(struct sql_fixture *fixture)
+{
+    struct harness_call call = {0};
+    harness_reset(&call);
+    obx_store_renew(fixture->store, &call.call, 0);
+    cr_assert_eq(harness_wait(&fixture->harness, &call), 0, "%s", call.error.text);
+}
+
+/* All streams: that of a test before may still be there for a moment. */
+static void end_streams(struct sql_fixture *fixture)
+{
+    char sql[160];
+    for (int64_t id = 0; id >= 0;) {
+        snprintf(sql, sizeof sql,
+                 "SELECT MIN(id) FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%%' AND id > %lld",
+                 (long long)id);
+        id = session_run(fixture->sql, sql);
+        snprintf(sql, sizeof sql, "KILL %lld", (long long)id);
+        if (id >= 0)
+            session_try(fixture->sql, sql); /* it may have ended by itself */
+    }
+}
+
+Test(wakeup, a_commit_wakes_a_relay_that_is_parked)
+{
+    wakeup_expect_by_commits("rung", BINLOG);
+}
+
+/* The binlog tells of a commit before it can be seen. */
+Test(wakeup, nobody_is_parked_for_a_while_after_a_ring)
+{
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "rung_early", BINLOG);
+    int64_t before = fixture_now_ms();
+    wakeup_expect_on_insert(&fixture);
+    wakeup_arm(&fixture);
+    cr_assert_geq(fixture_now_ms() - before, 200);
+    fixture_close(&fixture);
+}
+
+/* The stream has an order: what would have rung before has done so when the one ring that is meant comes. */
+Test(wakeup, what_is_rolled_back_or_goes_elsewhere_does_not)
+{
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "undisturbed", BINLOG);
+    uint32_t wakes = fixture.harness.wakes;
+    fixture_run(&fixture, "CREATE TABLE noise LIKE %s");
+    session_run(fixture.sql, "INSERT INTO noise (aggregatetype, aggregateid, type) VALUES ('o', 'a', 't')");
+    session_run(fixture.sql, "BEGIN");
+    fixture_insert(&fixture, fixture.sql, "a");
+    session_run(fixture.sql, "ROLLBACK");
+    for (int i = 0; i < 20; i++) /* the loop turns */
+        fixture_renew(&fixture);
+    cr_assert_eq(fixture.harness.wakes, wakes);
+    wakeup_expect_on_insert(&fixture);
+    cr_assert_eq(fixture.harness.wakes, wakes + 1);
+    fixture_close(&fixture);
+}
+
+Test(wakeup, a_prepared_transaction_rings_when_it_is_committed)
+{
+    struct sql_fixture fixture;
+    struct session *writer = session_open();
+    wakeup_open_armed(&fixture, "wakeup_prepared", BINLOG);
+    server_begin(writer, "ring");
+    fixture_insert(&fixture, writer, "a");
+    server_prepare(writer, "ring");
+    uint32_t wakes = fixture.harness.wakes;
+    server_end(writer, "ring", true, true);
+    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    fixture_await_rows(&fixture);
+    cr_assert_eq(fixture.count, 1);
+    session_close(writer);
+    fixture_close(&fixture);
+}
+
+Test(wakeup, statements_in_the_binlog_ring_as_rows_do)
+{
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "stated", BINLOG);
+    fixture_run(&fixture, "SET SESSION binlog_format = 'STATEMENT'");
+    uint32_t wakes = fixture.harness.wakes;
+    fixture_run(&fixture, "INSERT INTO %s (event_id, aggregatetype, aggregateid, type) VALUES ('e', 'o', 'a', 't')");
+    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    fixture_close(&fixture);
+}
+
+Test(wakeup, a_stream_that_ends_wakes_the_relay_and_comes_back)
+{
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "cut", BINLOG);
+    uint32_t wakes = fixture.harness.wakes;
+    end_streams(&fixture);
+    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    wakeup_arm(&fixture);
+    wakeup_expect_on_insert(&fixture);
+    fixture_await_rows(&fixture);
+    cr_assert_eq(fixture.count, 1);
+    fixture_close(&fixture);
+}
+
+/* With the server paused, the listener thread waits in a read that nobody answers, or in a connect. */
+/* The server is paused, and goes on afterwards. */
+static void stop_while_it_hangs(struct sql_fixture *fixture)
+{
+    struct harness_call call = {0};
+    harness_reset(&call);
+    obx_instance_stop(fixture->store, &call.call, 200); /* its last words are log by nobody */
+    int code = harness_wait(&fixture->harness, &call);
+    server_do("resume");
+    cr_assert_eq(code, 0, "%s", call.error.text);
+    cr_assert_eq(obx_instance_in_flight(fixture->store), 0);
+    fixture_begin_again(fixture);
+}
+
+Test(wakeup, a_relay_stops_while_the_server_hangs)
+{
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "wakeup_hung", BINLOG);
+    server_do("pause");
+    stop_while_it_hangs(&fixture);
+    wakeup_arm(&fixture);
+    wakeup_expect_on_insert(&fixture);
+    fixture_close(&fixture);
+}
+
+Test(wakeup, a_relay_stops_while_the_bell_connects_to_a_server_that_hangs)
+{
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "wakeup_connecting", BINLOG);
+    uint32_t wakes = fixture.harness.wakes;
+    end_streams(&fixture);
+    server_do("pause"); /* it connects again within 0.1 s, or has done so */
+    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    stop_while_it_hangs(&fixture);
+    fixture_close(&fixture);
+}
+
+Test(wakeup, nobody_rings_who_was_not_asked_to)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "silent", true, "");
+    fixture_begin(&fixture);
+    cr_assert_not(wakeup_armed(&fixture));
+    fixture_close(&fixture);
+}
+
+/* ---- a user who may not read the binlog -------------------------------------------------------------------------- */
+
+Test(wakeup, without_the_right_the_outbox_is_polled_until_it_is_granted)
+{
+    struct sql_fixture fixture;
+    struct wakeup_log log;
+    fixture_open(&fixture, "mute", true, "");
+    server_make_user(fixture.sql, "mute", "");
+    server_grant(fixture.sql, "ALL", "*", "mute");
+    fixture_reconfigure(&fixture, &(struct server_place){.user = "mute"}, BINLOG);
+    wakeup_capture_log(&fixture, &log);
+    fixture_begin(&fixture);
+    wakeup_await_warning(&fixture);
+    cr_assert_str_eq(log.warning, BY_KIND("",
+                                          "wake-up notifications do not work; the relay polls until they do: ask "
+                                          "where the binlog ends: Access denied; you "
+                                          "need (at least one of) the SUPER, BINLOG MONITOR privilege(s) for this "
+                                          "operation (1227); grant what 'outbox init "
+                                          "--print-grants' prints, or set wakeup: off",
+                                          "wake-up notifications do not work; the relay polls until they do: ask "
+                                          "where the binlog ends: Access denied; you "
+                                          "need (at least one of) the SUPER, REPLICATION CLIENT privilege(s) for "
+                                          "this operation (1227); grant what 'outbox "
+                                          "init --print-grants' prints, or set wakeup: off"));
+    fixture_insert(&fixture, fixture.sql, "a");
+    fixture_await_rows(&fixture);
+    cr_assert_eq(fixture.count, 1);
+    fixture_run(&fixture, "GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO mute@'%'");
+    wakeup_arm(&fixture);
+    cr_assert(log.warnings == 1 && log.recoveries == 1, "%u warnings, %u recoveries", log.warnings, log.recoveries);
+    wakeup_expect_on_insert(&fixture);
+    fixture_close(&fixture);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/stores/postgres/wal_wakeup_test.c - what the server logs wakes a relay that is parked, and costs nobody else
+ * anything */
+#include <libpq-fe.h>
+#include <stdio.h>
+
+#include "wakeup.h"
+
+#define WAL "  wakeup: wal\n"
+static const char streams[] = "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'outbox test wakeup'";
+
+static void open_parked_beside_noise(struct sql_fixture *fixture, const char *table)
+{
+    fixture_open(fixture, table, true, WAL);
+    fixture_run(fixture, "CREATE TABLE IF NOT EXISTS noise (i int)");
+    fixture_begin(fixture);
+    wakeup_arm(fixture);
+}
+
+/* A commit that is not one of ours. */
+static void make_noise(struct sql_fixture *fixture)
+{
+    fixture_run(fixture, "INSERT INTO noise VALUES (1)");
+}
+
+/* ---- ringing ----------------------------------------------------------------------------------------------------- */
+
+Test(wal_wakeup, a_commit_wakes_a_relay_that_is_parked)
+{
+    wakeup_expect_by_commits("wal_rung", WAL);
+}
+
+static void end_tls(void)
+{
+    server_do("plain");
+}
+
+Test(wal_wakeup, the_stream_may_be_encrypted, .fini = end_tls)
+{
+    static const char encrypted[] =
+        "SELECT count(*) FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE ssl AND "
+        "application_name = 'outbox test wakeup'";
+    struct sql_fixture fixture;
+    char more[400];
+    server_do("tls");
+    snprintf(more, sizeof more, "sslmode=verify-full sslrootcert=%s/ca.pem", server_dir());
+    fixture_open(&fixture, "wal_tls", true, "");
+    fixture_reconfigure(&fixture, &(struct server_place){.more = more}, WAL);
+    fixture_begin(&fixture);
+    wakeup_arm(&fixture);
+    cr_assert_eq(fixture_run(&fixture, encrypted), 1);
+    wakeup_expect_on_each_insert(&fixture);
+    fixture_close(&fixture);
+}
+
+/* Parked beside a transaction that has written already: its commit rings. */
+Test(wal_wakeup, a_transaction_that_was_open_before_rings_when_it_commits)
+{
+    struct sql_fixture fixture;
+    struct session *writer = session_open();
+    fixture_open(&fixture, "wal_open", true, WAL);
+    fixture_begin(&fixture);
+    session_run(writer, "BEGIN");
+    fixture_insert(&fixture, writer, "a");
+    wakeup_arm(&fixture);
+    uint32_t wakes = fixture.harness.wakes;
+    session_run(writer, "COMMIT");
+    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    fixture_await_rows(&fixture);
+    cr_assert(fixture.count == 1 && fixture.ids[0] == 1);
+    session_close(writer);
+    fixture_close(&fixture);
+}
+
+Test(wal_wakeup, after_a_rollback_it_parks_again_and_is_woken_by_the_next_commit)
+{
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "wal_back", WAL);
+    fixture_run(&fixture, "BEGIN");
+    fixture_insert(&fixture, fixture.sql, "a");
+    fixture_run(&fixture, "ROLLBACK");
+    fixture_expect_rows(&fixture, 0, NULL);
+    wakeup_arm(&fixture);
+    wakeup_expect_on_insert(&fixture);
+    fixture_await_rows(&fixture);
+    cr_assert(fixture.count == 1 && fixture.ids[0] == 2);
+    fixture_close(&fixture);
+}
+
+/* A commit that was log before a look has ended may not have been seen by it. */
+Test(wal_wakeup, nobody_is_parked_while_the_log_grows)
+{
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "wal_grows", WAL);
+    fixture_insert(&fixture, fixture.sql, "a");
+    fixture_await_rows(&fixture);
+    for (int i = 0; i < 20; i++) {
+        fixture_run(&fixture, "UPDATE wal_grows SET payload = 'y'");
+        cr_assert_not(wakeup_armed(&fixture));
+    }
+    fixture_close(&fixture);
+}
+
+Test(wal_wakeup, being_parked_and_woken_takes_no_statement)
+{
+    static const char asked[] =
+        "SELECT (extract(epoch FROM max(query_start)) * 1000000)::int8 FROM pg_stat_activity WHERE application_name = "
+        "'outbox test' AND backend_type = 'client backend'";
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "wal_still", WAL);
+    int64_t before = fixture_run(&fixture, asked);
+    wakeup_expect_on_insert(&fixture);
+    cr_assert_eq(fixture_run(&fixture, asked), before);
+    fixture_close(&fixture);
+}
+
+/* ---- what everybody else writes ---------------------------------------------------------------------------------- */
+
+static bool is_not_sent_noise(void *arg)
+{
+    struct sql_fixture *fixture = arg;
+    for (int i = 0; i < 20; i++) {
+        make_noise(fixture);
+        cr_assert_not(wakeup_armed(fixture));
+    }
+    return fixture_run(fixture, streams) == 0;
+}
+
+/* Each look sees that the log has grown. The relay is not woken for that, and after a while it is not sent it. */
+Test(wal_wakeup, where_the_log_never_rests_the_outbox_is_polled_without_a_stream)
+{
+    struct sql_fixture fixture;
+    open_parked_beside_noise(&fixture, "wal_noisy");
+    uint32_t wakes = fixture.harness.wakes;
+    cr_assert(harness_poll(&fixture.harness, is_not_sent_noise, &fixture));
+    cr_assert_leq(fixture.harness.wakes, wakes + 1);
+    fixture_insert(&fixture, fixture.sql, "a");
+    fixture_await_rows(&fixture);
+    cr_assert_eq(fixture.count, 1);
+    wakeup_arm(&fixture);
+    wakeup_expect_on_insert(&fixture);
+    fixture_close(&fixture);
+}
+
+struct waking {
+    struct sql_fixture *fixture;
+    bool rows; /* the ring brings some */
+    int64_t least, most;
+};
+
+/* How long it takes to be parked after a ring. */
+static bool takes_so_long(void *arg)
+{
+    struct waking *waking = arg;
+    struct sql_fixture *fixture = waking->fixture;
+    uint32_t wakes = fixture->harness.wakes;
+    if (waking->rows)
+        fixture_insert(fixture, fixture->sql, "a");
+    else
+        make_noise(fixture);
+    cr_assert(harness_until_woken(&fixture->harness, wakes));
+    if (waking->rows)
+        fixture_await_rows(fixture);
+    int64_t begin = fixture_now_ms();
+    wakeup_arm(fixture);
+    return fixture_now_ms() - begin >= waking->least && fixture_now_ms() - begin <= waking->most;
+}
+
+Test(wal_wakeup, who_is_woken_in_vain_asks_for_more_quiet_until_rows_come)
+{
+    struct sql_fixture fixture;
+    open_parked_beside_noise(&fixture, "wal_vain");
+    cr_assert(harness_poll(&fixture.harness, takes_so_long, &(struct waking){&fixture, false, 700, INT64_MAX}));
+    cr_assert(harness_poll(&fixture.harness, takes_so_long, &(struct waking){&fixture, true, 0, 350}));
+    fixture_close(&fixture);
+}
+
+static bool has_hung_up(void *arg)
+{
+    struct sql_fixture *fixture = arg;
+    for (int i = 0; i < 20; i++) {
+        fixture_insert(fixture, fixture->sql, "a");
+        fixture_await_rows(fixture);
+    }
+    return fixture_run(fixture, streams) == 0;
+}
+
+Test(wal_wakeup, a_relay_that_has_work_hangs_up)
+{
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "wal_work", WAL);
+    cr_assert(harness_poll(&fixture.harness, has_hung_up, &fixture));
+    wakeup_arm(&fixture);
+    cr_assert_eq(fixture_run(&fixture, streams), 1);
+    fixture_close(&fixture);
+}
+
+/* ---- what the server must not suffer ----------------------------------------------------------------------------- */
+
+/* A commit that waits for a synchronous replica, any, does not take the relay for one: not even when it has log of
+ * the commit and has said so. */
+Test(wal_wakeup, the_relay_is_no_synchronous_replica)
+{
+    struct sql_fixture fixture;
+    struct session *writer = session_open();
+    PGconn *pg = session_handle(writer);
+    wakeup_open_armed(&fixture, "wal_sync", WAL);
+    fixture_run(&fixture, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    fixture_run(&fixture, "SELECT pg_reload_conf()");
+    wakeup_poll_until(&fixture, "SELECT (current_setting('synchronous_standby_names') = '*')::int");
+    fixture_run(&fixture, "CHECKPOINT"); /* who makes it tells all others that commits wait from now on */
+    wakeup_arm(&fixture);
+    uint32_t wakes = fixture.harness.wakes;
+    cr_assert(PQsendQuery(pg, "INSERT INTO wal_sync (aggregatetype, aggregateid, type) VALUES ('o', 'a', 't')"));
+    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    wakeup_poll_until(
+        &fixture, "SELECT count(*) FROM pg_stat_replication r, pg_stat_activity a WHERE r.write_lsn = "
+                  "pg_current_wal_flush_lsn() AND a.wait_event = 'SyncRep' AND a.query LIKE 'INSERT INTO wal_sync%'");
+    cr_assert_eq(fixture_run(&fixture,
+                             "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'async' AND flush_lsn IS "
+                             "NULL AND replay_lsn IS NULL"),
+                 1);
+    cr_assert(PQconsumeInput(pg) && PQisBusy(pg), "the commit was acknowledged");
+    fixture_expect_rows(&fixture, 0, NULL);
+    fixture_run(&fixture, "ALTER SYSTEM RESET synchronous_standby_names");
+    fixture_run(&fixture, "SELECT pg_reload_conf()");
+    fixture_await_rows(&fixture);
+    cr_assert_eq(fixture.count, 1);
+    session_close(writer);
+    fixture_close(&fixture);
+}
