@@ -46,7 +46,7 @@ static int fail(int number)
     return -1;
 }
 
-/* Does the process end here? Only within a step of its own: what is called while it is taken apart has no fate. */
+/* Does the process end here? Only within a step of its own: calls while it is taken apart do not count. */
 static bool dies(void)
 {
     if (doom == SIM_LIVES && sim->running && sim_strikes(SIM_DISK_DIES, 10))

@@ -42,7 +42,7 @@ static void end_read_only(struct obx_timer *timer)
 static void begin_read_only(void)
 {
     uint64_t ns = a_while();
-    SIM_SAY("the database is read-only for %.3f s", (double)ns / 1e9);
+    SIM_TRACE("the database is read-only for %.3f s", (double)ns / 1e9);
     sim->db->read_only = true;
     writable.fire = end_read_only;
     sim_world_after(&writable, ns);
@@ -53,14 +53,14 @@ static void end_outage(struct obx_timer *timer)
     (void)timer;
     for (uint32_t i = 0; i < SIM_PARTITIONS; i++)
         sim->cluster->down[i] = false;
-    SIM_SAY("the broker is up");
+    SIM_TRACE("the broker is up");
 }
 
 static void take_down(bool all, uint64_t ns)
 {
     for (uint32_t i = 0; i < SIM_PARTITIONS; i++)
         sim->cluster->down[i] = all || sim_pick(0, 2) == 0;
-    SIM_SAY("%s down for %.3f s", all ? "the broker is" : "some partitions are", (double)ns / 1e9);
+    SIM_TRACE("%s down for %.3f s", all ? "the broker is" : "some partitions are", (double)ns / 1e9);
     broker_up.fire = end_outage;
     sim_world_after(&broker_up, ns);
 }
@@ -99,7 +99,7 @@ static void end_full(struct obx_timer *timer)
 static void fill_disk(void)
 {
     uint64_t ns = a_while();
-    SIM_SAY("the disk is full for %.3f s", (double)ns / 1e9);
+    SIM_TRACE("the disk is full for %.3f s", (double)ns / 1e9);
     sim->disk->full = true;
     space.fire = end_full;
     sim_world_after(&space, ns);
@@ -109,7 +109,7 @@ static void take_ownership(void)
 {
     if (!sim->db->owner)
         return;
-    SIM_SAY("ownership is taken from life %u", sim->db->owner->life);
+    SIM_TRACE("ownership is taken from life %u", sim->db->owner->life);
     sim->db->owner = NULL;
 }
 
@@ -128,7 +128,7 @@ static void work_on_letters(bool drop)
         else
             sim_db_replay(number, sim_pick(0, 1));
     }
-    sim_store_ring();
+    sim_store_notify();
 }
 
 static void strike(enum sim_fault fault)
@@ -221,7 +221,7 @@ void sim_chaos_heal(void)
 {
     sim->healed = true;
     prompt_healed();
-    SIM_SAY("no more faults");
+    SIM_TRACE("no more faults");
     sim->db->read_only = false;
     sim_db_come_up();
     end_outage(NULL);

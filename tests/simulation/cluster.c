@@ -99,8 +99,8 @@ void sim_cluster_append(const struct sim_record *record)
     struct sim_event *event = sim_event(record->event);
     oracle_appended(event);
     verdict_append(record);
-    SIM_SAY("event %u, id %ld, key %d is appended%s", event->number, (long)event->id, (int)event->key,
-            event->appended > 1 ? " again" : "");
+    SIM_TRACE("event %u, id %ld, key %d is appended%s", event->number, (long)event->id, (int)event->key,
+              event->appended > 1 ? " again" : "");
 }
 
 static int throttle_code(void)
@@ -109,7 +109,7 @@ static int throttle_code(void)
     return codes[sim_pick(0, 2)];
 }
 
-/* Nobody will hear of it, or everybody: the cluster does not care. */
+/* The answer may be lost; the cluster does not depend on it. */
 static void decide(struct sim_message *message)
 {
     const struct sim_event *event = sim_event(message->record.event);
@@ -131,7 +131,7 @@ static void decide(struct sim_message *message)
 }
 
 /* It is in the log already. Who keeps order is idempotent, and it is known again; else it is appended once more, or
- * the client cannot say. */
+ * the client does not know. */
 static void decide_kept(struct sim_message *message)
 {
     message->outcome = OUTBOX_DELIVERED;

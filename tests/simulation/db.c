@@ -169,9 +169,9 @@ void sim_txn_end(uint32_t slot, bool commits)
     struct sim_db *db = sim->db;
     struct sim_txn *txn = &db->txns[slot];
     if (txn->count)
-        SIM_SAY("writer%u %s events %u..%u, ids %ld..%ld", slot, commits ? "commits" : "rolls back", txn->events[0],
-                txn->events[txn->count - 1], (long)sim_event(txn->events[0])->id,
-                (long)sim_event(txn->events[txn->count - 1])->id);
+        SIM_TRACE("writer%u %s events %u..%u, ids %ld..%ld", slot, commits ? "commits" : "rolls back", txn->events[0],
+                  txn->events[txn->count - 1], (long)sim_event(txn->events[0])->id,
+                  (long)sim_event(txn->events[txn->count - 1])->id);
     for (uint32_t i = 0; i < txn->count && !commits; i++)
         sim_event(txn->events[i])->state = SIM_ROLLED_BACK;
     if (commits)
@@ -215,7 +215,7 @@ void sim_db_replay(uint32_t number, bool mended)
     }
     oracle_intervened(event);
     sim_db_log(SIM_REPLAYS, &number, 1);
-    SIM_SAY("event %u is replayed, id %ld", number, (long)event->id);
+    SIM_TRACE("event %u is replayed, id %ld", number, (long)event->id);
 }
 
 void sim_db_drop(uint32_t number)
@@ -225,7 +225,7 @@ void sim_db_drop(uint32_t number)
     event->gone = event->dropped = true;
     oracle_intervened(event);
     sim_db_log(SIM_DROPS, &number, 1);
-    SIM_SAY("event %u is dropped", number);
+    SIM_TRACE("event %u is dropped", number);
 }
 
 void sim_db_log(enum sim_commit_kind kind, const uint32_t *numbers, uint32_t count)

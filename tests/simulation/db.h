@@ -29,14 +29,14 @@ struct sim_event {
     int64_t id;
     uint32_t number, key, size, chain; /* chain: its place among the committed of its key */
     uint8_t poison, state, value;
-    bool gone, dead; /* out of the table: settled, parked */
+    bool gone, dead; /* out of the table: settled, dead-lettered */
     bool ever_dead;
     bool dropped; /* of the dead letters, by the operator */
     bool lost;    /* its commit was lost in a failover */
     bool on_disk; /* where the broker is a file */
     /* the oracle's */
     uint32_t appended;
-    uint64_t told_lives; /* told DELIVERED to these, a bit each, modulo 64 */
+    uint64_t reported_lives; /* reported DELIVERED to these lives, a bit each, modulo 64 */
     uint32_t told_life, told_generation;
     uint64_t committed_ns, refused_ns; /* refused: for the first time, for a reason of its own; 0: never */
 };
@@ -84,7 +84,8 @@ struct sim_db {
 
 void sim_db_init(void);
 struct sim_event *sim_event(uint32_t number);
-bool sim_event_stays(const struct sim_event *event); /* in the outbox: committed, and neither settled nor parked */
+bool sim_event_stays(
+    const struct sim_event *event); /* in the outbox: committed, and neither settled nor dead-lettered */
 /* The event that a statement sees under this id, or NULL. */
 struct sim_event *sim_db_row(int64_t id);
 const char *sim_key_text(uint32_t key); /* static memory for each key; NULL: none */

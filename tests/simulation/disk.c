@@ -7,7 +7,7 @@
 
 #include "sim.h"
 
-/* The disk is the world's, whoever writes. */
+/* The disk belongs to the world, not to a process. */
 static void *grow(void *array, uint64_t count, size_t size)
 {
     struct sim_owner *before = sim_own(&sim->memory);
@@ -186,7 +186,7 @@ void sim_disk_lose_power(void)
 {
     struct sim_disk *disk = sim->disk;
     uint32_t kept = (uint32_t)sim_pick(0, disk->change_count);
-    SIM_SAY("the power goes; %u of %u changes of names are on the disk", kept, disk->change_count);
+    SIM_TRACE("the power goes; %u of %u changes of names are on the disk", kept, disk->change_count);
     for (uint32_t i = 0; i < kept; i++)
         apply(&disk->stored, &disk->changes[i]);
     disk->change_count = 0;

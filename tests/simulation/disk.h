@@ -30,10 +30,10 @@ struct sim_node;
 struct sim_file {
     char *cached, *stored; /* two contents, in memory of the same size */
     uint64_t cached_size, stored_size, room;
-    uint64_t clean;  /* up to there a sync has nothing to write */
-    uint64_t floor;  /* since the last sync the file was not shorter than that */
-    uint64_t synced; /* confirmed by a sync that succeeded */
-    uint64_t judged; /* sink.c: lines up to there were looked at */
+    uint64_t clean;   /* up to there a sync has nothing to write */
+    uint64_t floor;   /* since the last sync the file was not shorter than that */
+    uint64_t synced;  /* confirmed by a sync that succeeded */
+    uint64_t checked; /* sink.c: lines up to there were checked */
     uint64_t changed_ns;
     int locked_by; /* a descriptor; -1: none */
 };

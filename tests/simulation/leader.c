@@ -3,7 +3,7 @@
  * tests/simulation/leader.c - partitions that lose their leader
  *
  * Until the next one is elected, what is sent is refused with an error that the client library knows: it sends it
- * again, and the plugin hears nothing of that. What the old leader wrote last it could not confirm, as not all replicas
+ * again, and the plugin does not learn of it. What the old leader wrote last it could not confirm, as not all replicas
  * had it (acks=all). No consumer has seen that either: it becomes readable if the new leader has it, and is lost if
  * not. The new leader has a beginning of it. An idempotent client, which is one that keeps order, has the rest
  * appended behind that; another one appends all of it once more.
@@ -25,7 +25,7 @@ static void write_to_old(struct sim_flight *flight)
     if (!flight->written_count)
         return;
     obx_list_append(&sim->cluster->partitions[sim_flight_partition(flight)].tail, &flight->tail);
-    SIM_SAY("%u events reach a leader that is going", flight->written_count);
+    SIM_TRACE("%u events reach a leader that is going", flight->written_count);
 }
 
 bool sim_leader_missed(struct sim_flight *flight)
@@ -61,8 +61,8 @@ static void elect(struct obx_timer *timer)
     struct sim_partition *partition = OBX_CONTAINER(timer, struct sim_partition, elect);
     uint32_t count = count_tail(&partition->tail), keep = count ? (uint32_t)sim_pick(0, count) : 0;
     partition->leaderless = false;
-    SIM_SAY("partition %d has a new leader, which has %u of the last %u events",
-            (int)(partition - sim->cluster->partitions), keep, count);
+    SIM_TRACE("partition %d has a new leader, which has %u of the last %u events",
+              (int)(partition - sim->cluster->partitions), keep, count);
     struct sim_owner *before = sim_own(&sim->memory);
     keep_of_tail(&partition->tail, keep);
     sim_own(before);
@@ -71,7 +71,7 @@ static void elect(struct obx_timer *timer)
 void sim_leader_lose(uint32_t partition, uint64_t ns)
 {
     struct sim_partition *it = &sim->cluster->partitions[partition];
-    SIM_SAY("partition %u has no leader for %.3f s", partition, (double)ns / 1e9);
+    SIM_TRACE("partition %u has no leader for %.3f s", partition, (double)ns / 1e9);
     it->leaderless = true;
     it->elect.fire = elect;
     sim_world_after(&it->elect, ns);

@@ -15,20 +15,20 @@
 static const char *const state_names[] = {"stopped",    "connecting", "standby", "relaying",
                                           "recovering", "halted",     "draining"};
 
-static void said(void *arg, enum outbox_log_level level, const char *subject, const char *text)
+static void log_line(void *arg, enum outbox_log_level level, const char *subject, const char *text)
 {
     static const char *const levels[] = {"error", "warn", "info", "debug", "trace"};
     (void)arg;
     if (!strncmp(text, "bug:", 4))
         sim_fail("%s: %s", subject, text);
-    SIM_SAY("%s: %s: %s", subject, levels[level], text);
+    SIM_TRACE("%s: %s: %s", subject, levels[level], text);
 }
 
 static void on_state(void *arg, enum outbox_state state, const char *why)
 {
     const struct sim_node *node = arg;
     (void)why;
-    SIM_SAY("%s is %s", node->name, (size_t)state < OBX_COUNT(state_names) ? state_names[state] : "?");
+    SIM_TRACE("%s is %s", node->name, (size_t)state < OBX_COUNT(state_names) ? state_names[state] : "?");
 }
 
 void sim_node_after(struct sim_node *node, struct obx_timer *timer, uint64_t delay_ns)
@@ -70,7 +70,7 @@ static void be_born(struct obx_timer *timer)
         node->loop.fail_offload = (uint32_t)sim_pick(1, 300);
     node->paused_until_ns = node->stop_by_ns = 0;
     node->stopped = node->settles = false;
-    SIM_SAY("%s starts, life %u", node->name, node->life);
+    SIM_TRACE("%s starts, life %u", node->name, node->life);
     node->memory.fail_one_in = 0;
     struct sim_owner *before = sim_own(&node->memory);
     make_relay(node);
@@ -84,7 +84,8 @@ void sim_node_init(struct sim_node *node, uint32_t index)
     node->index = index;
     node->birth.fire = be_born;
     snprintf(node->name, sizeof node->name, "relay%u", index);
-    node->log = (struct obx_log){.write = said, .arg = node, .level = sim->trace ? OUTBOX_LOG_TRACE : OUTBOX_LOG_ERROR};
+    node->log =
+        (struct obx_log){.write = log_line, .arg = node, .level = sim->trace ? OUTBOX_LOG_TRACE : OUTBOX_LOG_ERROR};
 }
 
 void sim_node_born_after(struct sim_node *node, uint64_t delay_ns)
@@ -98,7 +99,7 @@ void sim_node_crash(struct sim_node *node)
 {
     if (!sim_node_alive(node))
         return;
-    SIM_SAY("%s crashes", node->name);
+    SIM_TRACE("%s crashes", node->name);
     sim_store_crash(node);
     sim_producer_crash(node);
     sim_calls_crash(node);
@@ -114,7 +115,7 @@ void sim_node_pause(struct sim_node *node, uint64_t ns)
     if (!sim_node_alive(node))
         return;
     node->paused_until_ns = OBX_MAX(node->paused_until_ns, sim->now_ns + ns);
-    SIM_SAY("%s is paused for %.3f s", node->name, (double)ns / 1e9);
+    SIM_TRACE("%s is paused for %.3f s", node->name, (double)ns / 1e9);
 }
 
 static void on_stopped(void *arg)
@@ -126,7 +127,7 @@ void sim_node_stop(struct sim_node *node, uint32_t deadline_ms)
 {
     if (!sim_node_alive(node) || node->stop_by_ns)
         return;
-    SIM_SAY("%s is told to stop within %u ms", node->name, deadline_ms);
+    SIM_TRACE("%s is asked to stop within %u ms", node->name, deadline_ms);
     node->stop_by_ns = sim->now_ns + (deadline_ms + SIM_STOP_GRACE_MS) * OBX_MS;
     node->loop.now_ns = OBX_MAX(node->loop.now_ns, sim->now_ns);
     struct sim_owner *before = sim_own(&node->memory);
@@ -137,7 +138,7 @@ void sim_node_stop(struct sim_node *node, uint32_t deadline_ms)
 /* It stopped in order: nothing may be left of it. */
 static void bury(struct sim_node *node)
 {
-    SIM_SAY("%s has stopped", node->name);
+    SIM_TRACE("%s has stopped", node->name);
     oracle_stopped(node);
     if (node->settles && sim->db->fenced_life != node->life)
         oracle_settled_all(node);
@@ -186,5 +187,5 @@ void sim_node_step(struct sim_node *node)
     else if (node->stopped)
         bury(node);
     else if (node->stop_by_ns && sim->now_ns > OBX_MAX(node->stop_by_ns, node->paused_until_ns + SIM_SECOND))
-        sim_fail("%s was told to stop and does not", node->name);
+        sim_fail("%s was asked to stop and does not", node->name);
 }

@@ -28,7 +28,7 @@ struct sim_node {
     uint64_t paused_until_ns;
     uint64_t stop_by_ns;    /* 0: not stopping */
     bool stopped;           /* to be freed */
-    bool settles;           /* was told to stop while all was well, and with time to settle what is delivered */
+    bool settles;           /* was asked to stop while nothing failed, and with time to settle what is delivered */
     struct obx_timer birth; /* in the world: the next life */
 };
 

@@ -118,7 +118,7 @@ struct sim_event *oracle_submitted(const struct sim_node *node, const struct out
     if (event->state != SIM_COMMITTED)
         sim_fail("invention: event %u is published and was not committed", event->number);
     if (event->told_life == node->life && event->told_generation == sim->db->generation)
-        sim_fail("duplicate: event %u is published again by its owner, who was told that it is delivered",
+        sim_fail("duplicate: event %u is published again by its owner, which knows that it was delivered",
                  event->number);
     return event;
 }
@@ -127,7 +127,7 @@ void oracle_told(uint32_t life, uint32_t generation, struct sim_event *event, en
 {
     if (outcome != OUTBOX_DELIVERED)
         return;
-    event->told_lives |= 1ull << life % 64;
+    event->reported_lives |= 1ull << life % 64;
     event->told_life = life;
     event->told_generation = generation;
 }
@@ -138,8 +138,8 @@ void oracle_settled(uint32_t life, const struct sim_event *event)
         sim_fail("loss: event %u leaves the outbox and was not appended", event->number);
     if (sim->plan.file && !event->on_disk)
         sim_fail("loss: event %u leaves the outbox and is not on the disk", event->number);
-    if (!(event->told_lives >> life % 64 & 1))
-        sim_fail("loss: event %u leaves the outbox before life %u was told that it is delivered", event->number, life);
+    if (!(event->reported_lives >> life % 64 & 1))
+        sim_fail("loss: event %u leaves the outbox before life %u knew that it was delivered", event->number, life);
 }
 
 void oracle_intervened(const struct sim_event *event)
@@ -148,8 +148,8 @@ void oracle_intervened(const struct sim_event *event)
         chains[event->key].intervened = true;
 }
 
-/* park-key: the dead letters know keys, not places, so what comes back to the relay goes there, too, though it stands
- * before the poisoned event. */
+/* park-key: the dead letters know keys, not places, so events that come back to the relay go there, too, though they
+ * stand before the poisoned event. */
 static bool shares_key_with_poison(const struct sim_event *event)
 {
     if (order_is("global"))
@@ -191,8 +191,8 @@ void oracle_step(const struct sim_node *node)
         sim_fail("%s has seen %llu violations of the contract", node->name, (unsigned long long)stats.violations);
 }
 
-/* The pause doubles from 0.1 s to 10 s, of which a tenth is the least. The core may count one failure less: it hears of
- * a delivery when its whole publish is complete. */
+/* The pause doubles from 0.1 s to 10 s, of which a tenth is the least. The core may count one failure less: it learns
+ * of a delivery when its whole publish is complete. */
 void oracle_reconnects(const struct sim_node *node, uint32_t failures, uint64_t failed_ns)
 {
     if (failures >= 10 && sim->now_ns - failed_ns < SIM_SECOND * 9 / 10)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/simulation/oracle.h - the promises of docs/GUARANTEES.md, judged as things happen
+ * tests/simulation/oracle.h - the promises of docs/GUARANTEES.md, checked as things happen
  *
- * 1 no loss, 5 settled after durable   oracle_settled: only what was appended, and told to be, leaves the table
+ * 1 no loss, 5 settled after durable   oracle_settled: only events that were appended, and reported so, leave the table
  * 2 no invention, byte-identical       oracle_submitted: every message is the event of a committed row, in every byte
  * 3 order                              oracle_appended: no first occurrence before one that stands before it
- * 4 duplicates only after a fault      oracle_submitted: what was told DELIVERED is not sent again by its owner
+ * 4 duplicates only after a fault      oracle_submitted: an event reported DELIVERED is not sent again by its owner
  * 6 no outage costs an attempt         oracle_parked: only what can never go, or follows such a one
  *   ... and is not hammered at         oracle_reconnects: after many failures a second passes before the next start
  * 7 memory                             oracle_step: the budget, and one batch
@@ -34,13 +34,13 @@ void oracle_intervened(const struct sim_event *event);
 void oracle_parked(struct sim_event *event);
 bool oracle_is_behind_poison(const struct sim_event *event); /* of its key, in the outbox */
 void oracle_stopped(const struct sim_node *node);
-void oracle_settled_all(const struct sim_node *node); /* what it was told to be delivered */
+void oracle_settled_all(const struct sim_node *node); /* the events that were reported as delivered to it */
 /* The broker is about to be started; it has failed so many times in a row, the last time then. */
 void oracle_reconnects(const struct sim_node *node, uint32_t failures, uint64_t failed_ns);
 void oracle_step(const struct sim_node *node);
 /* Is everything relayed that can be? */
 bool oracle_drained(void);
-_Noreturn void oracle_stuck(void); /* it is not, and time is over: say what is missing */
+_Noreturn void oracle_stuck(void); /* it is not in time: report what is missing */
 void oracle_end(void);
 /* It may come late, or stay behind: its key goes on without it. */
 bool oracle_has_no_place(const struct sim_event *event);

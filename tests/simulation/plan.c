@@ -88,7 +88,7 @@ static void draw_cluster(struct sim_plan *plan, struct sim_random *random)
         return;
     plan->outage_ns = sim_between(random, 61, 300) * 1000 * OBX_MS;
     plan->busy_ns += plan->outage_ns;
-    plan->idle_ms = OBX_MAX(plan->idle_ms, 25u); /* a look each millisecond for minutes would be much the same */
+    plan->idle_ms = OBX_MAX(plan->idle_ms, 25u); /* a poll each millisecond for minutes shows nothing more */
     plan->fault_every_ns = OBX_MAX(plan->fault_every_ns, 1000 * OBX_MS);
 }
 
@@ -158,7 +158,7 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t se
     plan->busy_ns = sim_between(random, 1, 12) * 1000 * OBX_MS;
     plan->fault_every_ns = sim_between(random, 20, 3000) * OBX_MS;
     plan->sql = !one_in_n(random, 3);
-    plan->bell = one_in_n(random, 3);
+    plan->wakeup = one_in_n(random, 3);
     plan->renews = !one_in_n(random, 4);
     plan->ordered = !one_in_n(random, 4);
     plan->hold_keys = one_in_n(random, 2);
@@ -200,7 +200,7 @@ void sim_plan_print(const struct sim_plan *plan)
     };
     printf("%u relays, %u writers, %u events of %u keys in %.1f s, %u partitions; store: %s%s%s; broker: %s\n",
            plan->relays, plan->writers, plan->events, plan->keys, (double)plan->busy_ns / 1e9, plan->partitions,
-           plan->sql ? "holes of backends/sql" : "knows what it gave", plan->bell ? ", a doorbell" : "",
+           plan->sql ? "gaps of backends/sql" : "knows the rows it returned", plan->wakeup ? ", a wake-up" : "",
            plan->renews ? ", renews" : "",
            plan->file        ? "a file"
            : !plan->ordered  ? "no order"

@@ -37,7 +37,7 @@
     X(THROTTLED, "events come back RETRY for a reason that is not theirs")          \
     X(POISON_ADMIT, "events that admit refuses")                                    \
     X(POISON_AFTER, "events that are rejected after they were sent")                \
-    X(POISON_RETRY, "events that fail for a reason of their own, for ever")         \
+    X(POISON_RETRY, "events that fail through a fault of their own, always")        \
     X(SICK, "events that fail for a reason of their own for a while")               \
     X(HUGE, "large payloads")                                                       \
     X(NULL_KEYS, "events without a key")                                            \
@@ -88,8 +88,8 @@ struct sim_plan {
     uint32_t relays, writers, keys, partitions, events;
     uint64_t busy_ns;        /* faults and new events until then */
     uint64_t fault_every_ns; /* mean time between two chaotic happenings */
-    bool sql;                /* the store uses backends/sql; else it knows what it gave */
-    bool bell;               /* the store has a doorbell */
+    bool sql;                /* the store uses backends/sql; else it knows the rows it returned */
+    bool wakeup;             /* the store has a wake-up */
     bool renews;
     bool ordered;        /* the broker keeps order */
     bool hold_keys;      /* ... by key; else by partition */

@@ -104,8 +104,8 @@ static void raise_barrier(struct sim_message *message)
 /* What the core lent is still what it was. */
 static void check_lent(const struct sim_message *message)
 {
-    const struct outbox_message *lent = outbox_message_at(message->publish->args, message->index);
-    if (sim_message_event(lent)->number != message->record.event)
+    const struct outbox_message *borrowed = outbox_message_at(message->publish->args, message->index);
+    if (sim_message_event(borrowed)->number != message->record.event)
         sim_fail("a message in flight has become another");
 }
 
@@ -133,7 +133,7 @@ static void note_told(struct sim_producer *producer, struct sim_message *message
     oracle_told(producer->life, message->generation, sim_event(message->record.event), message->outcome);
     message->publish->untold--;
     if (message->outcome != OUTBOX_DELIVERED)
-        SIM_SAY("event %u is reported %s to life %u", message->record.event, names[message->outcome], producer->life);
+        SIM_TRACE("event %u is reported %s to life %u", message->record.event, names[message->outcome], producer->life);
 }
 
 static void tell_one(struct sim_producer *producer, struct sim_message *message)
@@ -203,7 +203,7 @@ static void finish_stop(struct sim_broker *broker)
     broker->host->op_done(broker->host, op, NULL);
 }
 
-static void tell(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
+static void report(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
 {
     struct sim_owner *before = sim_own(&producer->node->memory);
     for (uint32_t i = 0; i < count;)
@@ -219,14 +219,14 @@ static void tell(struct sim_producer *producer, struct sim_message **messages, u
 
 static struct sim_message *new_message(struct sim_publish *publish, uint32_t index)
 {
-    const struct outbox_message *lent = outbox_message_at(publish->args, index);
-    const struct sim_event *event = oracle_submitted(publish->producer->node, lent);
+    const struct outbox_message *borrowed = outbox_message_at(publish->args, index);
+    const struct sim_event *event = oracle_submitted(publish->producer->node, borrowed);
     struct sim_message *message = obx_alloc(sizeof *message);
     uint32_t partition = event->key == SIM_NO_KEY ? event->number : event->key;
     message->publish = publish;
     message->index = index;
     message->record.event = event->number;
-    verdict_hash(lent, &message->record.payload, &message->record.content);
+    verdict_hash(borrowed, &message->record.payload, &message->record.content);
     message->queued_ns = sim->now_ns;
     message->generation = sim->db->generation;
     message->partition = partition % sim->plan.partitions;
@@ -264,7 +264,7 @@ static void take_of_line(struct sim_producer *producer)
 void sim_producer_land(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
 {
     producer->taken -= count;
-    tell(producer, messages, count);
+    report(producer, messages, count);
     if (producer->broker && !producer->broken && !producer->broker->stop_op)
         take_of_line(producer);
 }
@@ -278,14 +278,14 @@ static void submit(struct sim_producer *producer, struct sim_publish *publish)
     if (producer->broken) {
         for (uint32_t i = 0; i < count; i++)
             sim_message_fail(messages[i], OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED);
-        tell(producer, messages, count);
+        report(producer, messages, count);
     } else {
         uint32_t taken = obx_list_empty(&producer->line) ? OBX_MIN(room, count) : 0;
         take(producer, messages, taken);
         for (uint32_t i = taken; i < count; i++)
             obx_list_append(&producer->line, &messages[i]->link);
         if (taken < count)
-            SIM_SAY("%s has no room for %u of them", producer->node->name, count - taken);
+            SIM_TRACE("%s has no room for %u of them", producer->node->name, count - taken);
     }
     obx_free(messages);
 }
@@ -296,7 +296,7 @@ static void publish(void *self, outbox_op_t op, const struct outbox_publish *arg
     struct sim_producer *producer = broker->producer;
     if (!producer || broker->stop_op || !args->count)
         sim_fail("%u events are published while the broker is not up", args->count);
-    SIM_SAY("%s publishes %u events", broker->node->name, args->count);
+    SIM_TRACE("%s publishes %u events", broker->node->name, args->count);
     struct sim_owner *before = sim_own(&sim->memory);
     struct sim_publish *publish = obx_alloc(sizeof *publish);
     publish->producer = producer;
@@ -428,7 +428,7 @@ void sim_producer_lose(struct sim_node *node)
     struct sim_broker *broker = node->broker;
     if (!broker || !broker->producer)
         return;
-    SIM_SAY("the producer of %s fails for good", node->name);
+    SIM_TRACE("the producer of %s fails for good", node->name);
     broker->lost_timer.fire = tell_lost;
     sim_node_after(node, &broker->lost_timer, 0);
 }

@@ -9,7 +9,7 @@
  * A flight belongs to the world: it arrives, and is appended, also when its producer is gone. With order there is one
  * flight at a time for each partition; without, each publish is torn into flights that overtake each other.
  *
- * ORDER. When a message of a lane (a key, or a partition) is told to be not delivered, what was submitted of the lane
+ * ORDER. When a message of a lane (a key, or a partition) is reported as not delivered, what was submitted of the lane
  * before that is refused, and being refused is not being delivered. Not more than that: from then on the host keeps
  * the order.
  *
@@ -102,10 +102,10 @@ void sim_producer_crash(struct sim_node *node);
 void sim_producer_lose(struct sim_node *node); /* it fails for good */
 
 /* producer.c, for flights */
-/* With `order: none` a broker that holds everything behind an event that fails for ever would never get on. */
+/* With `order: none` a broker that holds everything behind an event that fails always would never finish. */
 bool sim_order_kept(void);
 bool sim_lane_refuses(const struct sim_producer *producer, const struct sim_message *message);
-/* All messages of the flight have an outcome: tell, complete, take of the line what there is room for now. */
+/* All messages of the flight have an outcome: report, complete, and start what there is room for. */
 void sim_producer_land(struct sim_producer *producer, struct sim_message **messages, uint32_t count);
 void sim_message_fail(struct sim_message *message, enum outbox_outcome outcome, int code);
 

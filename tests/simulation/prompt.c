@@ -7,7 +7,7 @@
 #include "oracle.h"
 #include "sim.h"
 
-#define LOOK_MS 1100u /* the longest pause between two looks at an outbox whose doorbell did not ring, and the look */
+#define POLL_MS 1100u /* the longest pause between two polls of an outbox without a wake-up, and the poll */
 /* Of a broker that keeps no order one event of a key is published at a time, of a batch of one just one. That takes a
  * claim, a round trip of two times 3 ms and a turn for the blocked key, which is tried again in between. */
 #define EVENT_MS 14u
@@ -70,7 +70,7 @@ static const struct {
 
 static uint64_t bound_ns(void)
 {
-    uint64_t ms = LOOK_MS + EVENT_MS * sim->db->count + REFUSALS_MS(sim->plan.retry_min_ms);
+    uint64_t ms = POLL_MS + EVENT_MS * sim->db->count + REFUSALS_MS(sim->plan.retry_min_ms);
     for (size_t i = 0; i < OBX_COUNT(remains) && !sim->plan.peace; i++)
         ms += sim->plan.faults & remains[i].faults ? remains[i].ms : 0;
     return ms * OBX_MS;

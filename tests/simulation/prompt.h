@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/simulation/prompt.h - "one key's trouble never delays another", judged by time
+ * tests/simulation/prompt.h - "one key's trouble never delays another", checked by time
  *
  * While a key is blocked (on_reject: block-key) by an event that was refused for a reason of its own, what is committed
  * of other keys, and what stands before that event in its own, must be published within a bound that is far below what
@@ -14,7 +14,7 @@
 
 void prompt_init(void);
 void prompt_healed(void);
-void prompt_stopped(void); /* a relay is told to stop: the next one needs its time */
+void prompt_stopped(void); /* a relay is asked to stop: the next one needs its time */
 /* The broker, or what stands before it, did not take this event for a reason of its own. */
 void prompt_refused(struct sim_event *event);
 void prompt_appended(const struct sim_event *event); /* for the first time, just now */

@@ -16,7 +16,7 @@
 
 static void arrive(struct obx_timer *timer);
 static void answer(struct obx_timer *timer);
-static void look(struct obx_timer *timer);
+static void inspect(struct obx_timer *timer);
 
 struct sim_request *sim_request_new(struct sim_store *store, enum sim_ask ask, outbox_op_t op, void *args)
 {
@@ -29,7 +29,7 @@ struct sim_request *sim_request_new(struct sim_store *store, enum sim_ask ask, o
                                     .ask = ask,
                                     .op = op,
                                     .args = args,
-                                    .look.fire = look,
+                                    .inspect.fire = inspect,
                                     .arrive.fire = arrive,
                                     .answer.fire = answer};
     obx_list_append(&store->requests, &request->link);
@@ -77,7 +77,7 @@ static void copy_settle(struct sim_request *request)
     struct sim_store *store = request->store;
     const struct outbox_settle *settle = request->args;
     if (!obx_sql_id_ranges(store->host, &store->runs, settle))
-        return; /* nothing is deleted, and the client is told so */
+        return; /* nothing is deleted, and the client gets that answer */
     request->range_count = store->runs.count;
     struct sim_owner *before = sim_own(&sim->memory);
     request->ranges = obx_alloc((request->range_count + 1) * sizeof *request->ranges);
@@ -88,13 +88,13 @@ static void copy_settle(struct sim_request *request)
 
 static void copy_park(struct sim_request *request)
 {
-    const struct outbox_dead_letter_rows *park = request->args;
+    const struct outbox_dead_letter_rows *letters = request->args;
     struct sim_owner *before = sim_own(&sim->memory);
-    request->range_count = park->count;
-    request->ranges = obx_alloc(park->count * sizeof *request->ranges);
+    request->range_count = letters->count;
+    request->ranges = obx_alloc(letters->count * sizeof *request->ranges);
     sim_own(before);
-    for (uint32_t i = 0; i < park->count; i++)
-        request->ranges[i] = (struct obx_sql_range){(int64_t)park->rows[i].position.major, 0};
+    for (uint32_t i = 0; i < letters->count; i++)
+        request->ranges[i] = (struct obx_sql_range){(int64_t)letters->rows[i].position.major, 0};
 }
 
 void sim_request_send(struct sim_request *request)
@@ -106,13 +106,13 @@ void sim_request_send(struct sim_request *request)
         sim_request_complete(request, OUTBOX_E_AGAIN);
         return;
     }
-    if (request->ask == SIM_ASK_PARK)
+    if (request->ask == SIM_ASK_DEAD_LETTER)
         copy_park(request);
     if (store->cut && request->ask != SIM_ASK_START)
         return;
     uint64_t delay = latency();
     if (request->ask == SIM_ASK_CLAIM)
-        sim_world_after(&request->look, delay / 2);
+        sim_world_after(&request->inspect, delay / 2);
     sim_world_after(&request->arrive, delay);
 }
 
@@ -128,7 +128,7 @@ static int do_settle(struct sim_request *request)
         sim_db_delete(request->session, request->ranges[i].lo, request->ranges[i].hi, numbers, &count);
     sim_db_log(SIM_DELETES, numbers, count);
     obx_free(numbers);
-    SIM_SAY("life %u settles %u rows, %u were there", request->life, rows, count);
+    SIM_TRACE("life %u settles %u rows, %u were there", request->life, rows, count);
     return OUTBOX_OK;
 }
 
@@ -142,7 +142,7 @@ static int do_park(struct sim_request *request)
             continue;
         oracle_parked(event);
         numbers[count++] = event->number;
-        SIM_SAY("life %u parks event %u", request->life, event->number);
+        SIM_TRACE("life %u dead-letters event %u", request->life, event->number);
     }
     sim_db_log(SIM_PARKS, numbers, count);
     obx_free(numbers);
@@ -172,7 +172,7 @@ static int carry_out(struct sim_request *request)
 {
     struct sim_session *session = request->session;
     bool owns = sim->db->owner == session;
-    bool writes = request->ask == SIM_ASK_SETTLE || request->ask == SIM_ASK_PARK;
+    bool writes = request->ask == SIM_ASK_SETTLE || request->ask == SIM_ASK_DEAD_LETTER;
     session->seen_ns = sim->now_ns;
     if (request->ask != SIM_ASK_ACQUIRE && !owns)
         return OUTBOX_E_FENCED;
@@ -187,7 +187,7 @@ static int carry_out(struct sim_request *request)
         return do_claim(request);
     case SIM_ASK_SETTLE:
         return do_settle(request);
-    case SIM_ASK_PARK:
+    case SIM_ASK_DEAD_LETTER:
         return do_park(request);
     default:
         return OUTBOX_OK;
@@ -204,9 +204,9 @@ static int connect(struct sim_request *request)
     return OUTBOX_OK;
 }
 
-static void look(struct obx_timer *timer)
+static void inspect(struct obx_timer *timer)
 {
-    struct sim_request *request = OBX_CONTAINER(timer, struct sim_request, look);
+    struct sim_request *request = OBX_CONTAINER(timer, struct sim_request, inspect);
     if (request->store && sim->db->up)
         sim_rows_look(request);
 }

@@ -3,7 +3,7 @@
  * tests/simulation/rows.c - claims: what a statement sees, how far was read, and batches
  *
  * Two flavours of knowing how far: the plain one remembers each row that it gave; the other is the hole tracker of
- * backends/sql, asked and told as the Postgres store does it.
+ * backends/sql, used as the Postgres store uses it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -36,7 +36,7 @@ void sim_rows_look(struct sim_request *request)
                obx_sql_gaps_resolution_due(&store->holes, sim->now_ns, LOOK_AGE_NS);
     if (!sim->plan.sql || claim->positions || !due)
         return;
-    rows->looked = true;
+    rows->inspected = true;
     for (uint32_t i = 0; i < SIM_TXNS; i++) {
         const struct sim_txn *txn = &sim->db->txns[i];
         if (txn->open && txn->locks)
@@ -112,7 +112,7 @@ void sim_rows_select(struct sim_request *request)
 
 /* ---- batches ---------------------------------------------------------------------------------------------------- */
 
-struct lent {
+struct borrowed {
     struct outbox_batch batch;
     size_t size; /* of all of it */
 };
@@ -169,11 +169,11 @@ static struct outbox_value put_value(const struct sim_event *event, const char *
 static struct outbox_batch *make_batch(const struct sim_store *store, const struct sim_rows *rows)
 {
     size_t place = place_size(rows->count, store->column_count);
-    size_t size = sizeof(struct lent) + place + texts_size(rows);
-    struct lent *lent = store->host->alloc(store->host, size);
-    if (!lent)
+    size_t size = sizeof(struct borrowed) + place + texts_size(rows);
+    struct borrowed *borrowed = store->host->alloc(store->host, size);
+    if (!borrowed)
         return NULL;
-    struct outbox_position *positions = (void *)(lent + 1);
+    struct outbox_position *positions = (void *)(borrowed + 1);
     struct outbox_value *values = (void *)(positions + rows->count);
     char *at = (char *)(positions + rows->count) + rows->count * store->column_count * sizeof *values;
     for (uint32_t i = 0; i < rows->count; i++) {
@@ -181,24 +181,24 @@ static struct outbox_batch *make_batch(const struct sim_store *store, const stru
         for (uint32_t c = 0; c < store->column_count; c++)
             values[i * store->column_count + c] = put_value(sim_event(rows->numbers[i]), store->columns[c], &at);
     }
-    lent->size = size;
-    lent->batch = (struct outbox_batch){.struct_size = sizeof lent->batch,
-                                        .rows = rows->count,
-                                        .columns = store->column_count,
-                                        .flags = rows->more ? OUTBOX_BATCH_MORE : 0,
-                                        .positions = positions,
-                                        .values = values,
-                                        .bytes = size};
-    return &lent->batch;
+    borrowed->size = size;
+    borrowed->batch = (struct outbox_batch){.struct_size = sizeof borrowed->batch,
+                                            .rows = rows->count,
+                                            .columns = store->column_count,
+                                            .flags = rows->more ? OUTBOX_BATCH_MORE : 0,
+                                            .positions = positions,
+                                            .values = values,
+                                            .bytes = size};
+    return &borrowed->batch;
 }
 
 void sim_rows_release(void *self, struct outbox_batch *batch)
 {
     struct sim_store *store = self;
-    struct lent *lent = (struct lent *)(void *)batch;
-    store->lent--;
-    memset(lent + 1, 0xdd, lent->size - sizeof *lent); /* who still looks at it sees no event */
-    store->host->release(store->host, lent);
+    struct borrowed *borrowed = (struct borrowed *)(void *)batch;
+    store->borrowed--;
+    memset(borrowed + 1, 0xdd, borrowed->size - sizeof *borrowed); /* a later reader sees no event */
+    store->host->release(store->host, borrowed);
 }
 
 /* ---- at the client ---------------------------------------------------------------------------------------------- */
@@ -228,7 +228,7 @@ static enum obx_sql_accepted accept(struct sim_store *store, struct sim_rows *ro
                                 .snapshot = rows->snapshot,
                                 .now_ns = sim->now_ns};
     rows->snapshot.active = rows->active;
-    if (rows->looked) {
+    if (rows->inspected) {
         store->looked_ns = sim->now_ns;
         obx_sql_gaps_resolve(&store->holes, rows->holders, rows->holder_count);
     }
@@ -255,14 +255,14 @@ static void ask_again(struct sim_request *request)
 static void lend(struct sim_store *store, struct outbox_claim *claim, struct outbox_batch *batch)
 {
     claim->batch = batch;
-    store->lent++;
+    store->borrowed++;
     sim->largest_batch = OBX_MAX(sim->largest_batch, batch->bytes + batch->rows * ROW_COST + BATCH_COST);
-    SIM_SAY("%s claims %u rows%s, ids %lu..%lu", store->node->name, batch->rows,
-            claim->positions ? " by their ids" : "", (unsigned long)batch->positions[0].major,
-            (unsigned long)batch->positions[batch->rows - 1].major);
+    SIM_TRACE("%s claims %u rows%s, ids %lu..%lu", store->node->name, batch->rows,
+              claim->positions ? " by their ids" : "", (unsigned long)batch->positions[0].major,
+              (unsigned long)batch->positions[batch->rows - 1].major);
 }
 
-/* The batch is made before the tracker is told, so that want of memory leaves everything as it was. */
+/* The batch is made before the tracker accepts it, so that a lack of memory changes nothing. */
 void sim_rows_answer(struct sim_request *request)
 {
     struct sim_store *store = request->store;
@@ -275,9 +275,9 @@ void sim_rows_answer(struct sim_request *request)
     }
     enum obx_sql_accepted accepted = note(store, rows, claim->positions != NULL);
     if (batch && accepted != OBX_SQL_ACCEPTED)
-        store->host->release(store->host, OBX_CONTAINER(batch, struct lent, batch));
+        store->host->release(store->host, OBX_CONTAINER(batch, struct borrowed, batch));
     if (accepted == OBX_SQL_IMPOSSIBLE)
-        sim_fail("the hole tracker says that a claim is impossible");
+        sim_fail("the gap tracker reports an impossible claim");
     if (accepted == OBX_SQL_ASK_AGAIN) {
         ask_again(request);
         return;

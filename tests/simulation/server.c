@@ -21,7 +21,7 @@ static void end_session(struct sim_session *session, const char *why)
     if (session->dead)
         return;
     session->dead = true;
-    SIM_SAY("the server ends the session of life %u: %s", session->life, why);
+    SIM_TRACE("the server ends the session of life %u: %s", session->life, why);
     if (sim->db->owner == session)
         sim->db->owner = NULL;
 }
@@ -49,7 +49,7 @@ int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool sam
     if (session->life != db->last_owner_life || !same)
         db->generation++;
     db->last_owner_life = session->life;
-    SIM_SAY("life %u owns the outbox%s, generation %u", session->life, same ? ", as before" : "", db->generation);
+    SIM_TRACE("life %u owns the outbox%s, generation %u", session->life, same ? ", as before" : "", db->generation);
     return OUTBOX_OK;
 }
 
@@ -66,7 +66,7 @@ static void come_up(struct obx_timer *timer)
 void sim_db_come_up(void)
 {
     if (!sim->db->up)
-        SIM_SAY("the database is up");
+        SIM_TRACE("the database is up");
     sim->db->up = true;
 }
 
@@ -88,7 +88,7 @@ void sim_db_restart(uint64_t down_ns)
 {
     if (!sim->db->up)
         return;
-    SIM_SAY("the database restarts, down for %.3f s", (double)down_ns / 1e9);
+    SIM_TRACE("the database restarts, down for %.3f s", (double)down_ns / 1e9);
     go_down(down_ns);
 }
 
@@ -135,7 +135,7 @@ void sim_db_failover(uint64_t down_ns)
     uint64_t have = OBX_MIN(db->commit_count, (uint64_t)SIM_COMMITS);
     uint64_t lose = sim_pick(0, OBX_MIN(have, 10u));
     go_down(down_ns);
-    SIM_SAY("failover: the standby lacks the last %llu commits", (unsigned long long)lose);
+    SIM_TRACE("failover: the standby lacks the last %llu commits", (unsigned long long)lose);
     while (lose--) {
         struct sim_commit *commit = &db->commits[--db->commit_count % SIM_COMMITS];
         undo(commit);

@@ -168,7 +168,7 @@ static void begin(struct sim *run, uint64_t seed, bool trace)
     sim_chaos_start();
 }
 
-/* An owner that works is told to stop, with time: it leaves nothing delivered and unsettled. */
+/* An owner that works is asked to stop, with time: it leaves nothing delivered and unsettled. */
 static void stop_one(void)
 {
     bool slow = sim_plan_has(&sim->plan, SIM_SLOW_STORE) || sim_plan_has(&sim->plan, SIM_BROKER_SLOW) ||

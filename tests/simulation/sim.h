@@ -5,7 +5,7 @@
  * Everything happens in one thread on one virtual clock, and everything random comes from the seed. The world has a
  * loop of its own for what goes on at the servers and with the writers; each relay has one for what goes on in its
  * process, so that a relay can be paused (its loop stands still, the clock does not) or crash (its loop and its memory
- * are dropped) at any step. The earliest loop goes next; after every step the oracle looks.
+ * are dropped) at any step. The earliest loop goes next; after every step the oracle checks.
  *
  *   plan.c    what the seed switches on        node.c      a relay's process: start, stop, pause, crash
  *   db.c      the table, commits, failover     store*.c    the store plugin, and its requests at the server
@@ -60,12 +60,12 @@ struct sim_result {
     uint64_t steps, virtual_ns, events, appended, duplicates, digest;
 };
 
-/* One whole run. Does not come back when a promise is broken: says so and exits with 1. */
+/* One whole run. When a promise is broken it reports that and exits with 1. */
 struct sim_result sim_run(uint64_t seed, bool trace);
 
 /* With --trace, one line of what happens. */
 void sim_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-#define SIM_SAY(...) (sim->trace ? sim_say(__VA_ARGS__) : (void)0)
+#define SIM_TRACE(...) (sim->trace ? sim_say(__VA_ARGS__) : (void)0)
 _Noreturn void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Does this fault strike now? per_mille: how likely, if the seed has it on and it is not over. */

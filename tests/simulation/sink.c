@@ -57,12 +57,12 @@ static uint64_t each_line(const struct sim_file *file, uint64_t at, uint64_t end
 static void look_at(struct sim_file *file)
 {
     struct oracle_line line = {0};
-    for (uint64_t next; (next = each_line(file, file->judged, file->synced, &line)); file->judged = next) {
+    for (uint64_t next; (next = each_line(file, file->checked, file->synced, &line)); file->checked = next) {
         struct sim_event *event = event_of(&line);
         event->on_disk = true;
         oracle_appended(event);
-        SIM_SAY("event %u, key %d is on the disk%s", event->number, (int)event->key,
-                event->appended > 1 ? " again" : "");
+        SIM_TRACE("event %u, key %d is on the disk%s", event->number, (int)event->key,
+                  event->appended > 1 ? " again" : "");
         oracle_line_drop(&line);
     }
 }
@@ -78,8 +78,8 @@ void sim_sink_look(void)
 
 void sim_sink_cut(struct sim_file *file, uint64_t size)
 {
-    SIM_SAY("a file of %llu bytes is cut to %llu", (unsigned long long)file->cached_size, (unsigned long long)size);
-    if (size < file->judged)
+    SIM_TRACE("a file of %llu bytes is cut to %llu", (unsigned long long)file->cached_size, (unsigned long long)size);
+    if (size < file->checked)
         sim_fail("events that were synced are cut off the file");
 }
 
@@ -153,9 +153,9 @@ static void hear_outcomes(void *arg, outbox_op_t child, const struct outbox_outc
         uint32_t index = outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i;
         struct sim_event *event = sim_message_event(outbox_message_at(watched->publish, index));
         if (outcomes->outcome == OUTBOX_DELIVERED && !event->on_disk)
-            sim_fail("event %u is told as delivered and is not on the disk", event->number);
+            sim_fail("event %u is reported as delivered and is not on the disk", event->number);
         if (outcomes->outcome != OUTBOX_DELIVERED)
-            SIM_SAY("event %u comes back, outcome %u: %s", event->number, outcomes->outcome, outcomes->error->text);
+            SIM_TRACE("event %u comes back, outcome %u: %s", event->number, outcomes->outcome, outcomes->error->text);
         oracle_told(watched->life, watched->generation, event, outcomes->outcome);
     }
     watched->watch->host->outcomes(watched->watch->host, watched->op, outcomes);
@@ -175,7 +175,7 @@ static void publish(void *self, outbox_op_t op, const struct outbox_publish *arg
     const struct outbox_broker_ops *ops = watch->inner->ops;
     struct watched *watched = watch->host->op_scratch(watch->host, op);
     *watched = (struct watched){watch, op, args, watch->node->life, sim->db->generation};
-    SIM_SAY("%s publishes %u events", watch->node->name, args->count);
+    SIM_TRACE("%s publishes %u events", watch->node->name, args->count);
     for (uint32_t i = 0; i < args->count; i++)
         oracle_submitted(watch->node, outbox_message_at(args, i));
     struct outbox_child child = {

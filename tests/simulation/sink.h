@@ -2,10 +2,10 @@
 /*
  * tests/simulation/sink.h - runs of which the broker is a file: brokers/file itself, on the simulated disk
  *
- * A plugin over it watches: what is published, what is told. Whenever something was synced the new lines on the disk
- * are looked at: each is an event in every byte, none is torn, and their order is judged as a topic's is. An event is
- * on the disk when its line was synced, in a file whose name was: only then may it be told as delivered and leave the
- * outbox, and nothing of it is ever cut off again.
+ * A decorator observes what is published and reported. Whenever something was synced the new lines on the disk
+ * are checked: each is a whole event, none is torn, and their order is checked like that of a topic. An event is
+ * on the disk when its line was synced, in a file whose name was: only then may it be reported as delivered and leave
+ * the outbox, and nothing of it is ever cut off again.
  */
 #ifndef OBX_TESTS_SIMULATION_SINK_H
 #define OBX_TESTS_SIMULATION_SINK_H

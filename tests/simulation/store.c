@@ -79,9 +79,9 @@ static void settle(void *self, outbox_op_t op, const struct outbox_settle *settl
     ask(self, SIM_ASK_SETTLE, op, settle);
 }
 
-static void park(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *park)
+static void letters(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *letters)
 {
-    ask(self, SIM_ASK_PARK, op, park);
+    ask(self, SIM_ASK_DEAD_LETTER, op, letters);
 }
 
 static void dead(void *self, outbox_op_t op, struct outbox_dead *dead)
@@ -96,7 +96,7 @@ static void cancel(void *self, outbox_op_t op)
     {
         if (request->op != op)
             continue;
-        SIM_SAY("%s: request %d is canceled", store->node->name, request->ask);
+        SIM_TRACE("%s: request %d is canceled", store->node->name, request->ask);
         sim_request_complete(request, OUTBOX_E_CANCELED);
         return;
     }
@@ -110,7 +110,7 @@ static void finish_stop(struct obx_timer *timer)
     store->host->op_done(store->host, store->stop_op, NULL);
 }
 
-/* The server hears of it, unless the network swallows that too. */
+/* The server receives it, unless the network drops that, too. */
 static void close_session(struct sim_store *store)
 {
     struct sim_session *session = store->session;
@@ -160,7 +160,7 @@ void sim_store_lose(struct sim_node *node)
     struct sim_store *store = node->store;
     if (!store || !store->session || store->session->dead)
         return;
-    SIM_SAY("%s loses its session", node->name);
+    SIM_TRACE("%s loses its session", node->name);
     store->session->dies_ns =
         sim->now_ns + (sim_has(SIM_LINGER) ? sim_pick(0, 20000) * OBX_MS : sim_pick(0, 1000) * 1000);
     store->broken = true;
@@ -174,11 +174,11 @@ void sim_store_cut(struct sim_node *node)
     struct sim_store *store = node->store;
     if (!store || !store->session || store->cut)
         return;
-    SIM_SAY("the connection of %s goes silent", node->name);
+    SIM_TRACE("the connection of %s goes silent", node->name);
     store->cut = true;
 }
 
-/* ---- the doorbell ----------------------------------------------------------------------------------------------- */
+/* ---- the wake-up ------------------------------------------------------------------------------------------------ */
 
 static void ring(struct obx_timer *timer)
 {
@@ -186,7 +186,7 @@ static void ring(struct obx_timer *timer)
     store->host->wake(store->host);
 }
 
-void sim_store_ring(void)
+void sim_store_notify(void)
 {
     for (uint32_t i = 0; i < sim->plan.relays; i++) {
         struct sim_store *store = sim->nodes[i].store;
@@ -200,7 +200,7 @@ void sim_store_ring(void)
 
 uint32_t sim_store_lent(const struct sim_node *node)
 {
-    return node->store ? node->store->lent : 0;
+    return node->store ? node->store->borrowed : 0;
 }
 
 bool sim_store_owns(const struct sim_node *node)
@@ -223,7 +223,7 @@ static struct outbox_store_ops ops = {.struct_size = sizeof ops,
                                       .claim = claim,
                                       .release = sim_rows_release,
                                       .settle = settle,
-                                      .dead_letter = park,
+                                      .dead_letter = letters,
                                       .dead = dead};
 struct outbox_plugin sim_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                          .struct_size = sizeof sim_store_plugin,
@@ -237,6 +237,6 @@ struct outbox_plugin sim_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
 
 void sim_store_shape(void)
 {
-    sim_store_plugin.caps = OUTBOX_CAP_DEAD_LETTERS | (sim->plan.bell ? OUTBOX_CAP_WAKE : 0);
+    sim_store_plugin.caps = OUTBOX_CAP_DEAD_LETTERS | (sim->plan.wakeup ? OUTBOX_CAP_WAKE : 0);
     ops.renew = sim->plan.renews ? renew : NULL;
 }

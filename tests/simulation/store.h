@@ -25,7 +25,7 @@ enum sim_ask {
     SIM_ASK_RENEW,
     SIM_ASK_CLAIM,
     SIM_ASK_SETTLE,
-    SIM_ASK_PARK,
+    SIM_ASK_DEAD_LETTER,
     SIM_ASK_DEAD
 };
 
@@ -37,14 +37,14 @@ struct sim_rows {
     bool more;
     uint64_t active[SIM_TXNS];
     struct obx_sql_snapshot snapshot;
-    bool looked;
+    bool inspected;
     struct obx_sql_writer holders[SIM_TXNS];
     uint32_t holder_count;
 };
 
 struct sim_request {
-    struct obx_list link;  /* in store->requests, while the client waits */
-    struct obx_timer look; /* in the world, like the next: at the server */
+    struct obx_list link;     /* in store->requests, while the client waits */
+    struct obx_timer inspect; /* in the world, like the next: at the server */
     struct obx_timer arrive;
     struct obx_timer answer; /* in the client's loop */
     struct sim_store *store; /* NULL: the client waits no more */
@@ -56,7 +56,7 @@ struct sim_request {
     void *args;                   /* the core's; only while the client waits */
     int code;                     /* of the answer */
     bool breaks;                  /* the connection is gone with the answer */
-    struct obx_sql_range *ranges; /* of a settle, a park */
+    struct obx_sql_range *ranges; /* of a settle, of a dead-letter move */
     uint32_t range_count;
     struct sim_rows rows;
 };
@@ -81,7 +81,7 @@ struct sim_store {
     struct obx_sql_gaps holes;
     struct obx_sql_ranges runs;
     uint64_t looked_ns;
-    uint32_t lent;
+    uint32_t borrowed;
 };
 
 extern struct outbox_plugin sim_store_plugin;
@@ -90,7 +90,7 @@ void sim_store_shape(void); /* as the plan wants it; before it is registered */
 void sim_store_crash(struct sim_node *node);
 uint32_t sim_store_lent(const struct sim_node *node);
 bool sim_store_owns(const struct sim_node *node); /* and nothing is wrong with its session */
-void sim_store_ring(void);                        /* something was committed: to who has armed the doorbell */
+void sim_store_notify(void);                      /* something was committed: wakes the relay that armed its wake-up */
 void sim_store_lose(struct sim_node *node);       /* the connection breaks, the server does not know yet */
 void sim_store_cut(struct sim_node *node);        /* it goes silent */
 

@@ -66,8 +66,8 @@ static struct oracle_sighting sighting_of(const struct sim_event *event, char te
     return (struct oracle_sighting){.id = text, .id_size = (size_t)size, .key = key, .key_size = key ? strlen(key) : 0};
 }
 
-/* Of a commit that a failover lost, nobody can say what is there. */
-static enum oracle_fate fate_of(const struct sim_event *event)
+/* The content of a commit that a failover lost is unknown. */
+static enum oracle_fate expectation_of(const struct sim_event *event)
 {
     if (event->state != SIM_COMMITTED)
         return ORACLE_ROLLED_BACK;
@@ -82,7 +82,7 @@ static void write_event(const struct sim_event *event)
     meant.payload = sim_payload_hash(event);
     if (oracle_begin(judge, &error) || oracle_wrote(judge, &meant, event->chain + 1, &error))
         sim_fail("the verdict: %s", error.text);
-    oracle_ended(judge, fate_of(event));
+    oracle_ended(judge, expectation_of(event));
     if (oracle_has_no_place(event))
         oracle_excuse(judge, id, meant.id_size);
 }
@@ -116,7 +116,7 @@ static void find_rows(void)
     }
 }
 
-static void say_broken(const struct oracle_verdict *verdict)
+static void report_broken(const struct oracle_verdict *verdict)
 {
 #define SAY_FAULT(name, text) \
     if (verdict->name)        \
@@ -138,6 +138,6 @@ void verdict_judge(void)
         sim_sink_end();
     find_rows();
     if (!oracle_judge(judge, &verdict))
-        say_broken(&verdict);
+        report_broken(&verdict);
     oracle_free(judge);
 }

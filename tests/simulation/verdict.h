@@ -2,9 +2,9 @@
 /*
  * tests/simulation/verdict.h - at the end of a run: what was published and what is left, judged by tests/oracle
  *
- * The same code that judges the topics and files of real servers. It is told what was written, then what a consumer
+ * The same code that judges the topics and files of real servers. It gets what was written, then what a consumer
  * could read of the topics (kept here as it is appended) or of the files, then what is in the database. What it cannot
- * see, and what oracle.c judges as it happens: who was told what and when, memory, time.
+ * see, and what oracle.c checks as it happens: reports, memory, time.
  */
 #ifndef OBX_TESTS_SIMULATION_VERDICT_H
 #define OBX_TESTS_SIMULATION_VERDICT_H

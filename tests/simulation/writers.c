@@ -71,7 +71,7 @@ static void end(struct writer *writer)
     bool commits = !sim->db->read_only && !sim_strikes(SIM_ROLLBACK, 200);
     sim_txn_end(writer->slot, commits);
     if (commits)
-        sim_store_ring();
+        sim_store_notify();
 }
 
 static void step(struct obx_timer *timer)
