@@ -10,14 +10,21 @@
 
 #define NO_PARTITION " is not a number from 0 to 2147483647"
 
+/* An error of a template gets its location in the file here. */
+static int locate(int code, const struct obx_section *section, const char *key, const struct outbox_error *why,
+                  struct outbox_error *error)
+{
+    if (code == OUTBOX_E_INVALID)
+        return obx_section_error(section, key, error, "%s: %s", key, why->text);
+    return code ? obx_error_no_memory(error) : OUTBOX_OK;
+}
+
 static int compile(const char *key, const char *text, const struct obx_section *section, bool optional,
                    struct obx_columns *columns, struct obx_template *template_, struct outbox_error *error)
 {
     struct outbox_error why;
     int code = obx_template_compile(text, columns, optional, template_, &why);
-    if (code == OUTBOX_E_CONFIG)
-        return obx_section_error(section, key, error, "%s: %s", key, why.text);
-    return code ? obx_error_no_memory(error) : OUTBOX_OK;
+    return locate(code, section, key, &why, error);
 }
 
 static bool optional_column(const char *text)
@@ -78,14 +85,15 @@ static int compile_partition(const char *text, const struct obx_section *section
 }
 
 /* The columns that every message carries, in addition to those of the templates. */
-static int ask_standard(struct obx_route *route, struct outbox_error *error)
+static int ask_standard(struct obx_route *route, const struct obx_section *section, struct outbox_error *error)
 {
+    struct outbox_error why;
     static const char *const names[] = {"event_id", "type", "created_at", "headers"};
     uint32_t *const indexes[] = {&route->event_id, &route->type, &route->created_at, &route->headers_column};
     for (size_t i = 0; i < OBX_COUNT(names); i++) {
-        int index = obx_columns_ask(&route->columns, names[i], strlen(names[i]), true, error);
+        int index = obx_columns_ask(&route->columns, names[i], strlen(names[i]), true, &why);
         if (index < 0)
-            return index; /* not covered: the columns of the defaults have room */
+            return locate(index, section, names[i], &why, error);
         *indexes[i] = (uint32_t)index;
     }
     return OUTBOX_OK;
@@ -112,7 +120,7 @@ int obx_route_compile(const struct obx_route_settings *settings, const struct ob
     if (!code)
         code = compile_headers(&settings->headers, section, route, error);
     if (!code)
-        code = ask_standard(route, error);
+        code = ask_standard(route, section, error);
     if (code)
         obx_route_free(route);
     return code;

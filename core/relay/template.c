@@ -20,7 +20,7 @@ int obx_columns_ask(struct obx_columns *columns, const char *name, size_t size, 
         }
     }
     if (columns->count == OBX_MAX_COLUMNS)
-        return obx_error_set(error, OUTBOX_E_CONFIG, "the route uses more than %d columns", OBX_MAX_COLUMNS);
+        return obx_error_set(error, OUTBOX_E_INVALID, "the route uses more than %d columns", OBX_MAX_COLUMNS);
     char *copy = obx_arena_bytes(&columns->names, size + 1);
     if (!copy)
         return obx_error_no_memory(error);
@@ -36,7 +36,7 @@ static int add_piece(struct obx_template *template_, struct obx_piece piece, str
     if (piece.literal && !piece.size)
         return OUTBOX_OK;
     if (template_->count == OBX_MAX_PIECES)
-        return obx_error_set(error, OUTBOX_E_CONFIG, "template has more than %d pieces", OBX_MAX_PIECES);
+        return obx_error_set(error, OUTBOX_E_INVALID, "template has more than %d pieces", OBX_MAX_PIECES);
     template_->pieces[template_->count++] = piece;
     return OUTBOX_OK;
 }
@@ -52,7 +52,7 @@ static int add_column(struct obx_template *template_, const char *at, const char
 {
     const char *close = strchr(at, '}');
     if (!close || close == at)
-        return obx_error_set(error, OUTBOX_E_CONFIG, "'${' needs a column name and '}'; write '$$' for a dollar sign");
+        return obx_error_set(error, OUTBOX_E_INVALID, "'${' needs a column name and '}'; write '$$' for a dollar sign");
     int column = obx_columns_ask(columns, at, (size_t)(close - at), optional, error);
     if (column < 0)
         return column;
@@ -77,7 +77,7 @@ int obx_template_compile(const char *text, struct obx_columns *columns, bool opt
             code = add_literal(template_, text, 1, error);
             text += 2;
         } else {
-            code = obx_error_set(error, OUTBOX_E_CONFIG, "'$' must be followed by '{column}' or '$'");
+            code = obx_error_set(error, OUTBOX_E_INVALID, "'$' must be followed by '{column}' or '$'");
         }
     }
     return code;

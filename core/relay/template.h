@@ -40,7 +40,8 @@ struct obx_template {
     struct outbox_bytes memo_column, memo;
 };
 
-/* text: borrowed, must live as long as the template. NULL text: an empty template (count 0). */
+/* text: borrowed, must live as long as the template. NULL text: an empty template (count 0). Errors: INVALID, whose
+ * text has no location yet; NO_MEMORY. */
 int obx_template_compile(const char *text, struct obx_columns *columns, bool optional, struct obx_template *template_,
                          struct outbox_error *error);
 

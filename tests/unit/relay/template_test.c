@@ -94,7 +94,7 @@ static void refuse(const char *source, const char *text)
     struct obx_columns columns = {0};
     struct obx_template template_;
     struct outbox_error error = {0};
-    cr_assert_eq(obx_template_compile(source, &columns, false, &template_, &error), OUTBOX_E_CONFIG);
+    cr_assert_eq(obx_template_compile(source, &columns, false, &template_, &error), OUTBOX_E_INVALID);
     cr_assert_str_eq(error.text, text);
     obx_arena_free(&columns.names);
 }
