@@ -23,7 +23,7 @@ static struct outbox_value of_float4(const char *data)
     uint32_t bits = pg_get_int4(data);
     float real;
     memcpy(&real, &bits, sizeof real);
-    return (struct outbox_value){.as.real = (double)real, .type = OUTBOX_FLOAT};
+    return (struct outbox_value){.as.real = (double)real, .size = OUTBOX_FLOAT_SINGLE, .type = OUTBOX_FLOAT};
 }
 
 static struct outbox_value of_float8(const char *data)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/float_text.h"
 
 int obx_columns_ask(struct obx_columns *columns, const char *name, size_t size, bool optional,
                     struct outbox_error *error)
@@ -127,7 +128,7 @@ static int format_number(const struct outbox_value *value, struct obx_arena *are
         return OUTBOX_E_NO_MEMORY;
     int size;
     if (value->type == OUTBOX_FLOAT)
-        size = snprintf(text, 40, "%.17g", value->as.real);
+        size = (int)obx_float_text(value->as.real, value->size == OUTBOX_FLOAT_SINGLE, text);
     else if (value->type == OUTBOX_BOOL)
         size = snprintf(text, 40, "%s", value->as.integer ? "true" : "false");
     else

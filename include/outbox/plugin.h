@@ -53,11 +53,14 @@ enum outbox_type {
     OUTBOX_TEXT,  /* data, size: UTF-8 as the database returned it */
     OUTBOX_BYTES, /* data, size */
     OUTBOX_INT,   /* integer */
-    OUTBOX_FLOAT, /* real */
+    OUTBOX_FLOAT, /* real; size OUTBOX_FLOAT_SINGLE: it was a float, else 0. As text: the shortest digits that read back
+                   */
     OUTBOX_BOOL,  /* integer, 0 or 1 */
     OUTBOX_UUID,  /* data: 16 bytes in network order, size 16 */
     OUTBOX_TIME   /* integer: microseconds since 1970-01-01 UTC */
 };
+
+#define OUTBOX_FLOAT_SINGLE 4u
 
 struct outbox_value {
     union {

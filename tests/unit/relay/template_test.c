@@ -65,6 +65,10 @@ Test(template, values_of_all_types_become_text)
     row[0] = (struct outbox_value){.as.integer = 1, .type = OUTBOX_BOOL};
     row[1] = (struct outbox_value){.as.real = 0.5, .type = OUTBOX_FLOAT};
     expect("${a}/${b}", row, "true/0.5");
+    row[1].as.real = 19.99;
+    expect("${b}", row, "19.99");
+    row[1] = (struct outbox_value){.as.real = (double)0.1f, .size = OUTBOX_FLOAT_SINGLE, .type = OUTBOX_FLOAT};
+    expect("${b}", row, "0.1");
     row[0] = (struct outbox_value){.as.integer = 1700000000123456, .type = OUTBOX_TIME};
     row[1] = (struct outbox_value){.as.integer = -1, .type = OUTBOX_TIME};
     expect("${a}", row, "2023-11-14T22:13:20.123456Z");
