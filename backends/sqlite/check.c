@@ -5,11 +5,13 @@
  * A worker collects the findings; the loop thread reports them.
  */
 #include <stdio.h>
+#include <sys/stat.h>
 
-#include "store.h"
+#include "prepare.h"
 
 #define CHECKING "check outbox database"
-#define MAX_FINDINGS 12
+#define MAX_FINDINGS 16
+#define TRIED_ROWS 1000
 
 struct finding {
     enum outbox_log_level level;
@@ -70,6 +72,32 @@ static void check_ids(struct check_op *check, struct lite_conn *conn)
                     schema->table);
 }
 
+/* In a transaction that is rolled back: would the relay be able to remove the first rows? */
+static void try_removal(struct check_op *check, struct lite_conn *conn)
+{
+    const struct lite_schema *schema = &check->op.store->schema;
+    const char *table = schema->table, *id = schema->physical[COLUMN_ID];
+    struct outbox_error *error = &check->op.error;
+    struct lite_refused refused = {0};
+    int64_t last = count(check, conn,
+                         sqlite3_mprintf("SELECT max(\"%w\") FROM (SELECT \"%w\" FROM \"%w\" WHERE \"%w\" > 0 ORDER BY "
+                                         "\"%w\" LIMIT %d)",
+                                         id, id, table, id, id, TRIED_ROWS));
+    if (last < 1 || lite_prepare_removal(schema, conn, CHECKING, error) ||
+        lite_exec(conn, sqlite3_mprintf("BEGIN IMMEDIATE"), CHECKING, error))
+        return;
+    enum lite_removal removal = lite_remove(&refused, conn, 1, last, CHECKING, error);
+    lite_rollback(conn);
+    if (removal == LITE_ROLLED_BACK)
+        add_finding(check, OUTBOX_LOG_ERROR, "drop it, or let it raise ABORT",
+                    "a trigger of table \"%s\" rolls back the transaction that removes a row", table);
+    else if (refused.ids.count)
+        add_finding(check, OUTBOX_LOG_ERROR, "correct the triggers of the table",
+                    "%llu of the first %d rows of table \"%s\" cannot be removed, the last is %s",
+                    (unsigned long long)lite_refused_count(&refused), TRIED_ROWS, table, refused.reason);
+    lite_refused_fini(&refused, conn->host);
+}
+
 static void check_triggers(struct check_op *check, struct lite_conn *conn)
 {
     const struct lite_schema *schema = &check->op.store->schema;
@@ -77,9 +105,35 @@ static void check_triggers(struct check_op *check, struct lite_conn *conn)
                              sqlite3_mprintf("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND "
                                              "lower(tbl_name) = lower(%Q) AND sql LIKE '%%delete%%'",
                                              schema->table));
-    if (triggers > 0)
-        add_finding(check, OUTBOX_LOG_WARN, "drop them if they are not meant to run for each relayed event",
-                    "table \"%s\" has triggers on delete, which run when the relay removes an event", schema->table);
+    if (triggers < 1)
+        return;
+    add_finding(check, OUTBOX_LOG_WARN, "drop them if they are not meant to run for each relayed event",
+                "table \"%s\" has triggers on delete, which run when the relay removes an event", schema->table);
+    try_removal(check, conn);
+}
+
+/* SQLite enforces foreign keys for each connection by itself, and not for the relay's. */
+static void check_foreign_keys(struct check_op *check, struct lite_conn *conn)
+{
+    const char *table = check->op.store->schema.table;
+    int64_t references =
+        count(check, conn,
+              sqlite3_mprintf("SELECT count(*) FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) "
+                              "AS f WHERE t.type = 'table' AND lower(f.\"table\") = lower(%Q)",
+                              table));
+    if (references > 0)
+        add_finding(check, OUTBOX_LOG_WARN, "let no table refer to the outbox",
+                    "a foreign key refers to table \"%s\"; the relay removes rows without regard to it", table);
+}
+
+static void check_mode(struct check_op *check)
+{
+    const char *path = check->op.store->file.path;
+    struct stat status;
+    if (stat(path, &status) || !(status.st_mode & (S_IROTH | S_IWOTH)))
+        return;
+    add_finding(check, OUTBOX_LOG_WARN, "run 'chmod o= FILE'", "every user of this machine can %s %s",
+                status.st_mode & S_IWOTH ? "change" : "read", path);
 }
 
 static void check_run(struct lite_op *op, struct lite_conn *conn)
@@ -95,6 +149,9 @@ static void check_run(struct lite_op *op, struct lite_conn *conn)
     check_ids(check, conn);
     if (lite_op_ok(op))
         check_triggers(check, conn);
+    if (lite_op_ok(op))
+        check_foreign_keys(check, conn);
+    check_mode(check);
     if (lite_op_ok(op) && check->count == 1)
         add_finding(check, OUTBOX_LOG_INFO, NULL, "tables \"%s\", \"%s\" and \"%s\" are as they should be",
                     schema->table, schema->dead_table, schema->relay_name);

@@ -33,7 +33,7 @@ static void read_next(struct lite_claim_op *claim, struct lite_conn *conn)
 {
     lite_stray_scan(claim, conn);
     if (lite_op_ok(&claim->op) && !claim->more && claim->from < INT64_MAX)
-        lite_claim_range(claim, conn, claim->from + 1, INT64_MAX);
+        lite_claim_around(claim, conn, claim->from + 1, INT64_MAX, &claim->refused);
 }
 
 static void claim_run(struct lite_op *op, struct lite_conn *conn)
@@ -77,6 +77,7 @@ static void claim_finish(struct lite_op *op)
     struct lite_store *store = op->store;
     struct outbox_batch *rows = lite_batch_rows(claim->batch);
     obx_sql_ranges_free(store->host, &claim->strays);
+    obx_sql_ranges_free(store->host, &claim->refused);
     if (lite_op_ok(op) && rows->rows && !claim->args->positions && !record_claimed(store, rows))
         outbox_error_set(&op->error, OUTBOX_E_NO_MEMORY, LITE_CLAIMING " %s: out of memory", store->file.path);
     if (!lite_op_ok(op) || !rows->rows) {
@@ -111,6 +112,9 @@ void lite_claim(void *self, outbox_op_t id, struct outbox_claim *args)
         return;
     }
     lite_stray_scan_schedule(claim);
+    for (uint32_t i = 0; i < store->reader.refused.count; i++)
+        obx_sql_ranges_add(store->host, &claim->refused, store->reader.refused.items[i].lo,
+                           store->reader.refused.items[i].hi); /* without memory a row may be published again */
     claim->op.finish = claim_finish;
     lite_op_submit(&claim->op);
 }

@@ -28,6 +28,39 @@ void lite_claim_range(struct lite_claim_op *claim, struct lite_conn *conn, int64
     claim->more = claim->more || rows->rows - before == limit;
 }
 
+void lite_claim_around(struct lite_claim_op *claim, struct lite_conn *conn, int64_t low, int64_t high,
+                       const struct obx_sql_ranges *except)
+{
+    for (uint32_t i = 0; i <= except->count && low <= high && lite_op_ok(&claim->op) && !claim->more; i++) {
+        const struct obx_sql_range *range = i < except->count ? &except->items[i] : NULL;
+        if (range && range->hi < low)
+            continue;
+        int64_t end = range && range->lo <= high ? range->lo - 1 : high;
+        if (low <= end)
+            lite_claim_range(claim, conn, low, end);
+        if (!range || range->hi == INT64_MAX)
+            return;
+        low = range->hi + 1;
+    }
+}
+
+bool lite_claim_leave_out_refused(struct lite_store *store)
+{
+    const struct outbox_host *host = store->host;
+    struct lite_reader *reader = &store->reader;
+    const struct obx_sql_ranges *now = &store->refused.ids;
+    bool done = true;
+    for (uint32_t i = 0; i < reader->refused.count; i++)
+        done = obx_sql_ranges_remove(host, &reader->outstanding, reader->refused.items[i].lo,
+                                     reader->refused.items[i].hi) &&
+               done;
+    obx_sql_ranges_clear(&reader->refused);
+    for (uint32_t i = 0; i < now->count; i++)
+        done = obx_sql_ranges_add(host, &reader->outstanding, now->items[i].lo, now->items[i].hi) &&
+               obx_sql_ranges_add(host, &reader->refused, now->items[i].lo, now->items[i].hi) && done;
+    return done;
+}
+
 void lite_claim_positions(struct lite_claim_op *claim, struct lite_conn *conn)
 {
     const struct outbox_claim *args = claim->args;

@@ -2,9 +2,13 @@
 /*
  * backends/sqlite/dead_letter.c - move rejected rows to the dead-letter table, in short write transactions
  *
- * Failure modes: those of write.h. What earlier transactions moved stays moved; the host tries all rows again, and a
+ * Each row is inserted there and removed here, or neither: a row that cannot be removed leaves no dead letter.
+ * Failure modes: AGAIN, a row cannot be moved; the error names it, and the other rows were moved. Otherwise those of
+ * write.h. What earlier transactions moved stays moved; the host tries all rows again, and a
  * row that is no longer in the outbox is not copied again.
  */
+#include <stdio.h>
+
 #include "insert.h"
 #include "write.h"
 
@@ -13,10 +17,14 @@
 struct dead_letter_op {
     struct lite_op op;
     const struct outbox_dead_letter_rows *args;
+    bool one_by_one; /* a trigger rolls transactions back: a row in each */
+    bool failure;    /* of a row */
+    char reason[224];
 };
 LITE_OP_FITS(struct dead_letter_op);
 
-static int insert_dead_letter(struct lite_op *op, struct lite_conn *conn, const struct outbox_dead_row *row)
+/* False: error is filled. */
+static bool insert_dead_letter(struct lite_conn *conn, const struct outbox_dead_row *row, struct outbox_error *error)
 {
     sqlite3_stmt *statement = conn->statements[STATEMENT_DEAD];
     sqlite3_bind_int64(statement, 1, (int64_t)row->position.major);
@@ -26,41 +34,85 @@ static int insert_dead_letter(struct lite_op *op, struct lite_conn *conn, const 
     if (native == SQLITE_OK)
         native = lite_bind_bytes(statement, 3, row->key);
     if (native != SQLITE_OK)
-        lite_fail(conn, native, MOVING, &op->error);
+        lite_fail(conn, native, MOVING, error);
     else
-        lite_step(conn, STATEMENT_DEAD, MOVING, &op->error);
+        lite_step(conn, STATEMENT_DEAD, MOVING, error);
     sqlite3_clear_bindings(statement);
-    return op->error.code;
+    return !error->code;
 }
 
-static void move_row(struct lite_op *op, struct lite_conn *conn, const struct outbox_dead_row *row)
+/* Insert and remove; both, or neither. False: error is filled, and nothing has changed. */
+static bool move_row(struct lite_conn *conn, const struct outbox_dead_row *row, struct outbox_error *error)
 {
-    sqlite3_stmt *statement = conn->statements[STATEMENT_DELETE];
-    if (insert_dead_letter(op, conn, row))
-        return;
-    sqlite3_bind_int64(statement, 1, (int64_t)row->position.major);
-    sqlite3_bind_int64(statement, 2, (int64_t)row->position.major);
-    lite_step(conn, STATEMENT_DELETE, MOVING, &op->error);
+    char why[160];
+    int64_t id = (int64_t)row->position.major;
+    if (lite_step(conn, STATEMENT_SAVEPOINT, MOVING, error))
+        return false;
+    bool moved = insert_dead_letter(conn, row, error);
+    if (moved && !lite_remove_row(conn, id, why, sizeof why)) {
+        moved = false;
+        outbox_error_set(error, OUTBOX_E_AGAIN,
+                         MOVING " %s: row %lld cannot be removed: %s; correct the triggers of the "
+                                "table",
+                         conn->path, (long long)id, why);
+    }
+    if (!sqlite3_get_autocommit(conn->db)) {
+        if (!moved)
+            lite_step(conn, STATEMENT_UNDO, MOVING, &(struct outbox_error){0});
+        lite_step(conn, STATEMENT_RELEASE, MOVING, &(struct outbox_error){0});
+    }
+    return moved;
+}
+
+/* A row that cannot be moved is no reason to give up the connection: the others are moved, and the host tries again. */
+static void keep_failure(struct dead_letter_op *move, const struct outbox_error *error)
+{
+    switch (error->code) {
+    case OUTBOX_E_NOT_FOUND:
+    case OUTBOX_E_SCHEMA:
+    case OUTBOX_E_INVALID:
+    case OUTBOX_E_PERMISSION:
+    case OUTBOX_E_AGAIN:
+        if (!move->failure) {
+            move->failure = true;
+            snprintf(move->reason, sizeof move->reason, "%.*s", (int)sizeof move->reason - 1, error->text);
+        }
+        break;
+    default:
+        move->op.error = *error;
+    }
 }
 
 /* One transaction, of at least one row. Returns the index of the next row. */
-static uint32_t move_chunk(struct lite_op *op, struct lite_conn *conn, uint32_t from)
+static uint32_t move_chunk(struct dead_letter_op *move, struct lite_conn *conn, const uint32_t from)
 {
-    const struct outbox_dead_letter_rows *rows = ((struct dead_letter_op *)op)->args;
+    const struct outbox_dead_letter_rows *rows = move->args;
+    struct lite_op *op = &move->op;
+    uint32_t next = from;
+    bool rolled_back;
     if (lite_write_begin(op, conn, MOVING))
         return rows->count;
     do {
-        move_row(op, conn, &rows->rows[from++]);
-    } while (from < rows->count && lite_op_ok(op) && !lite_write_is_over(op));
+        struct outbox_error error = {0};
+        if (!move_row(conn, &rows->rows[next++], &error))
+            keep_failure(move, &error);
+        rolled_back = sqlite3_get_autocommit(conn->db);
+    } while (next < rows->count && lite_op_ok(op) && !rolled_back && !move->one_by_one && !lite_write_is_over(op));
+    if (rolled_back && lite_op_ok(op)) {
+        move->one_by_one = true;
+        return next - from > 1 ? from : next; /* the rows before it were not moved */
+    }
     lite_write_commit(op, conn, MOVING);
-    return from;
+    return next;
 }
 
 static void dead_letter_run(struct lite_op *op, struct lite_conn *conn)
 {
-    const struct outbox_dead_letter_rows *rows = ((struct dead_letter_op *)op)->args;
-    for (uint32_t next = 0; next < rows->count && lite_op_ok(op);)
-        next = move_chunk(op, conn, next);
+    struct dead_letter_op *move = (struct dead_letter_op *)op;
+    for (uint32_t next = 0; next < move->args->count && lite_op_ok(op);)
+        next = move_chunk(move, conn, next);
+    if (lite_op_ok(op) && move->failure)
+        outbox_error_set(&op->error, OUTBOX_E_AGAIN, "%s", move->reason);
 }
 
 static void dead_letter_finish(struct lite_op *op)

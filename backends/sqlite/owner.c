@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "claim_rows.h"
+#include "write.h"
 
 #define RELEASE_WAIT_MS 200 /* for a writer that holds the lock, at the end of the relay */
 
@@ -187,6 +189,22 @@ static int restore_lock_file(struct lite_lock *lock, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
+/* Rows that the database refused to remove, once more. A failure of the transaction is not one of the ownership. */
+static void retry_refused(struct lite_op *op, struct lite_conn *conn)
+{
+    struct lite_store *store = op->store;
+    if (lite_write_begin(op, conn, LITE_OWNING))
+        return;
+    if (lite_refused_retry(&store->refused, conn) == LITE_REMOVED) {
+        if (!lite_write_commit(op, conn, LITE_OWNING))
+            lite_refused_retried(&store->refused, store->host);
+    } else {
+        lite_rollback(conn);
+        lite_pace_end(&store->pace, lite_now(store));
+    }
+    lite_refused_log(&store->refused, conn);
+}
+
 /* The checkpoint makes what was settled durable every few seconds. */
 static void renew_run(struct lite_op *op, struct lite_conn *conn)
 {
@@ -196,12 +214,21 @@ static void renew_run(struct lite_op *op, struct lite_conn *conn)
         !restore_lock_file(&store->lock, &op->error) &&
         !lite_lock_write_heartbeat(&store->lock, store->epoch.current, &op->error))
         lite_log_checkpoint(op, conn, 1);
+    if (lite_op_ok(op) && lite_refused_is_due(&store->refused, lite_now(store)))
+        retry_refused(op, conn);
+}
+
+static void renew_finish(struct lite_op *op)
+{
+    lite_claim_leave_out_refused(op->store);
 }
 
 void lite_renew(void *self, outbox_op_t id)
 {
     struct lite_store *store = self;
-    lite_op_submit(lite_op_begin(&store->lanes, id, LANE_WRITE, renew_run));
+    struct lite_op *op = lite_op_begin(&store->lanes, id, LANE_WRITE, renew_run);
+    op->finish = renew_finish;
+    lite_op_submit(op);
 }
 
 /* Best effort: a writer that holds the lock for long must not delay the end of the relay. Nothing is written to a log

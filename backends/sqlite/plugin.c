@@ -44,7 +44,9 @@ static void fini(void *self)
         return;
     lite_rows_fini(&store->rows);
     obx_sql_ranges_free(host, &store->reader.outstanding);
+    obx_sql_ranges_free(host, &store->reader.refused);
     obx_sql_ranges_free(host, &store->settle_ids);
+    lite_refused_fini(&store->refused, host);
     lite_schema_fini(&store->schema, host);
     host->release(host, store->lock.path);
     free(store->file.real);

@@ -75,9 +75,21 @@ static char *dead_letter_sql(const struct lite_schema *schema, struct lite_conn 
     return sqlite3_str_finish(sql);
 }
 
-int lite_prepare_writer(const struct lite_schema *schema, struct lite_conn *conn, struct outbox_error *error)
+int lite_prepare_removal(const struct lite_schema *schema, struct lite_conn *conn, const char *what,
+                         struct outbox_error *error)
 {
     const char *table = schema->table, *id = schema->physical[COLUMN_ID];
+    char *delete_sql = sqlite3_mprintf("DELETE FROM \"%w\" WHERE \"%w\" BETWEEN ?1 AND ?2", table, id);
+    char *remaining = sqlite3_mprintf("SELECT count(*) FROM \"%w\" WHERE \"%w\" BETWEEN ?1 AND ?2", table, id);
+    if (!lite_prepare(conn, STATEMENT_DELETE, delete_sql, what, error))
+        lite_prepare(conn, STATEMENT_REMAINING, remaining, what, error);
+    sqlite3_free(delete_sql);
+    sqlite3_free(remaining);
+    return error->code;
+}
+
+int lite_prepare_writer(const struct lite_schema *schema, struct lite_conn *conn, struct outbox_error *error)
+{
     const struct {
         enum lite_statement which;
         char *sql;
@@ -88,8 +100,6 @@ int lite_prepare_writer(const struct lite_schema *schema, struct lite_conn *conn
         {STATEMENT_UNDO, sqlite3_mprintf("ROLLBACK TO outbox")},
         {STATEMENT_RELEASE, sqlite3_mprintf("RELEASE outbox")},
         {STATEMENT_EPOCH, sqlite3_mprintf("SELECT epoch FROM \"%w\" WHERE singleton = 1", schema->relay_name)},
-        {STATEMENT_DELETE, sqlite3_mprintf("DELETE FROM \"%w\" WHERE \"%w\" BETWEEN ?1 AND ?2", table, id)},
-        {STATEMENT_REMAINING, sqlite3_mprintf("SELECT count(*) FROM \"%w\" WHERE \"%w\" BETWEEN ?1 AND ?2", table, id)},
         {STATEMENT_DEAD, dead_letter_sql(schema, conn)},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
@@ -97,5 +107,5 @@ int lite_prepare_writer(const struct lite_schema *schema, struct lite_conn *conn
             lite_prepare(conn, all[i].which, all[i].sql, LITE_OPENING, error);
         sqlite3_free(all[i].sql);
     }
-    return error->code;
+    return error->code ? error->code : lite_prepare_removal(schema, conn, LITE_OPENING, error);
 }

@@ -15,5 +15,8 @@
 int lite_prepare_reader(struct lite_store *store, struct lite_conn *conn, const struct outbox_store_start *start,
                         struct outbox_error *error);
 int lite_prepare_writer(const struct lite_schema *schema, struct lite_conn *conn, struct outbox_error *error);
+/* Those of refused.h, for a connection that is not the writer's. */
+int lite_prepare_removal(const struct lite_schema *schema, struct lite_conn *conn, const char *what,
+                         struct outbox_error *error);
 
 #endif

@@ -7,12 +7,15 @@
  * scheduler delays commits early, with the rows that it has removed. write.h fences and schedules the transactions, and
  * checkpoint.h keeps the log short that they fill.
  *
- * Failure modes: those of write.h. What earlier transactions of the settle removed stays removed; the host tries the
+ * Failure modes: a row that the database refuses to remove stays, and is reported, see refused.h. Otherwise those of
+ * write.h. What earlier transactions of the settle removed stays removed; the host tries the
  * whole settle again, and rows that are gone are no failure.
  */
+#include <stdio.h>
 #include <time.h>
 
 #include "checkpoint.h"
+#include "claim_rows.h"
 #include "write.h"
 
 #define SETTLING "settle rows of"
@@ -26,7 +29,8 @@ LITE_OP_FITS(struct settle_op);
 
 /* Where the settle has come to in its ids. */
 struct cursor {
-    const struct obx_sql_ranges *ids;
+    struct obx_sql_ranges *ids;
+    uint32_t max_step; /* rows of one statement; smaller while a trigger that rolls back is searched for */
     uint32_t range;
     int64_t next; /* id within the range; 0: its first */
 };
@@ -73,27 +77,42 @@ static bool prefetch(struct lite_op *op, struct lite_conn *conn, struct cursor a
     return count;
 }
 
-static int remove_range(struct lite_op *op, struct lite_conn *conn, int64_t low, int64_t high)
+/*
+ * A trigger has rolled the transaction back, so nothing can be said of its other rows. Begin again, in statements of
+ * half as many rows, until the row is alone in its statement; then leave it out.
+ */
+static void search_rollback(struct lite_op *op, struct lite_conn *conn, struct cursor *at, int64_t low, uint32_t count)
 {
-    sqlite3_stmt *statement = conn->statements[STATEMENT_DELETE];
-    sqlite3_bind_int64(statement, 1, low);
-    sqlite3_bind_int64(statement, 2, high);
-    return lite_step(conn, STATEMENT_DELETE, SETTLING, &op->error);
+    struct lite_store *store = op->store;
+    at->range = 0;
+    at->next = 0;
+    at->max_step = count > 1 ? count / 2 : UINT32_MAX;
+    if (count > 1)
+        return;
+    if (lite_refused_add(&store->refused, conn, low, "a trigger of the table rolls the transaction back", SETTLING,
+                         &op->error) &&
+        !obx_sql_ranges_remove(store->host, at->ids, low, low))
+        lite_fail_memory(conn, SETTLING, &op->error);
 }
 
-/* One transaction's worth, in steps, with a look at the clock after each. How many rows. */
+/* One transaction's worth, in steps; the clock is read after each. Returns the number of rows. */
 static uint32_t remove_chunk(struct lite_op *op, struct lite_conn *conn, struct cursor *at)
 {
-    const struct lite_pace *pace = &op->store->pace;
-    uint32_t rows = 0, step = lite_pace_step_rows(pace);
+    struct lite_store *store = op->store;
+    uint32_t rows = 0, limit = store->pace.chunk_rows, step = lite_pace_step_rows(&store->pace);
+    step = step > at->max_step ? at->max_step : step;
     do {
-        uint32_t left = pace->chunk_rows - rows;
         int64_t low;
-        uint32_t count = next_ids(at, left < step ? left : step, &low);
-        if (!count || remove_range(op, conn, low, low + (count - 1)))
+        uint32_t count = next_ids(at, limit - rows < step ? limit - rows : step, &low);
+        if (!count)
+            break;
+        enum lite_removal removal = lite_remove(&store->refused, conn, low, low + (count - 1), SETTLING, &op->error);
+        if (removal == LITE_ROLLED_BACK)
+            search_rollback(op, conn, at, low, count);
+        if (removal != LITE_REMOVED)
             break;
         rows += count;
-    } while (rows < pace->chunk_rows && !lite_write_is_over(op));
+    } while (rows < limit && !lite_write_is_over(op));
     return rows;
 }
 
@@ -105,6 +124,8 @@ static bool settle_chunk(struct lite_op *op, struct lite_conn *conn, struct curs
         return false;
     uint64_t begin = cpu_ns();
     uint32_t rows = remove_chunk(op, conn, at);
+    if (lite_op_ok(op) && sqlite3_get_autocommit(conn->db)) /* rolled back: there is nothing to commit */
+        return true;
     if (lite_write_commit(op, conn, SETTLING))
         return false;
     lite_pace_learn_rows(&store->pace, rows, cpu_ns() - begin, lite_now(store));
@@ -112,16 +133,34 @@ static bool settle_chunk(struct lite_op *op, struct lite_conn *conn, struct curs
     return true;
 }
 
+/* The host asks for the rows that stay, or is told by an error. */
+static void report_refused(struct lite_op *op, struct lite_conn *conn)
+{
+    const struct lite_refused *refused = &op->store->refused;
+    const struct outbox_settle *args = ((struct settle_op *)op)->args;
+    bool asks = args->struct_size >= sizeof *args && args->refused;
+    if (!refused->ids.count || !lite_op_ok(op))
+        return;
+    if (!asks) {
+        outbox_error_set(&op->error, OUTBOX_E_AGAIN, SETTLING " %s: %s", conn->path, refused->reason);
+        return;
+    }
+    args->refused->rows = lite_refused_count(refused);
+    snprintf(args->refused->reason, sizeof args->refused->reason, "%s", refused->reason);
+}
+
 static void settle_run(struct lite_op *op, struct lite_conn *conn)
 {
     struct lite_store *store = op->store;
-    struct cursor at = {.ids = &store->settle_ids};
+    struct cursor at = {.ids = &store->settle_ids, .max_step = UINT32_MAX};
     if (!obx_sql_id_ranges(store->host, &store->settle_ids, ((struct settle_op *)op)->args)) {
         lite_fail_memory(conn, SETTLING, &op->error);
         return;
     }
     while (settle_chunk(op, conn, &at)) {
     }
+    lite_refused_log(&store->refused, conn);
+    report_refused(op, conn);
 }
 
 /* Without memory an id stays outstanding, which only keeps stray scans from it. */
@@ -131,6 +170,7 @@ static void settle_finish(struct lite_op *op)
     const struct obx_sql_ranges *ids = &store->settle_ids;
     for (uint32_t i = 0; lite_op_ok(op) && i < ids->count; i++)
         obx_sql_ranges_remove(store->host, &store->reader.outstanding, ids->items[i].lo, ids->items[i].hi);
+    lite_claim_leave_out_refused(store);
 }
 
 void lite_settle(void *self, outbox_op_t id, const struct outbox_settle *args)

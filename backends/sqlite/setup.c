@@ -5,11 +5,22 @@
  * One transaction. Setup never alters a table that exists, but checks it: a table that cannot be relayed is an error,
  * and then nothing was created.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "store.h"
 
 #define MAKING "set up outbox database"
+
+/* Without rights for other users: the events are in it. An existing file, or link, stays as it is; SQLite gives the
+ * files of the log the mode of the database. A failure is reported by the opening that follows. */
+static void create_file(const char *path)
+{
+    int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0660);
+    if (fd >= 0)
+        close(fd);
+}
 
 static int set_wal(struct lite_conn *conn, struct outbox_error *error)
 {
@@ -45,6 +56,7 @@ static void setup_run(struct lite_op *op, struct lite_conn *none)
     (void)none;
     lite_conn_init(&conn, store->host, store->file.path, (uint64_t)store->busy_timeout_ms);
     conn.canceled = &op->canceled;
+    create_file(store->file.path);
     if (!lite_conn_open(&conn, true, MAKING, &op->error) && !set_wal(&conn, &op->error))
         make_tables(&store->schema, &conn, &op->error);
     lite_conn_close(&conn);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "claim_rows.h"
 #include "prepare.h"
 
 struct start_op {
@@ -157,6 +158,8 @@ static void start_finish(struct lite_op *op)
     if (!lite_op_ok(op))
         return;
     lite_claim_rewind(store);
+    lite_refused_clear(&store->refused);
+    lite_claim_leave_out_refused(store);
     store->reader.stray_scan_at = 0;
     lite_pace_reset(&store->pace);
     lite_log_reset(store);

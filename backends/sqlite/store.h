@@ -7,7 +7,7 @@
  *     1  common/error common/insert created_at pace    SQLite's results, values, arithmetic
  *     2  conn file schema                              a connection, the files of a database, the tables
  *     3  op lane                                       ops on workers
- *     4  rows lock epoch                               claimed rows, the lock file, who owns
+ *     4  rows lock epoch refused                       claimed rows, the lock file, who owns, rows that stay
  *     5  write checkpoint claim_rows prepare           transactions, the log, reading, statements
  *     6  stray_scan settle dead_letter claim owner wakeup add check dead setup status
  *     7  start plugin
@@ -27,6 +27,7 @@
 #include "lane.h"
 #include "lock.h"
 #include "pace.h"
+#include "refused.h"
 #include "rows.h"
 #include "schema.h"
 #include "sql/gaps/id_ranges.h"
@@ -36,6 +37,7 @@ struct lite_reader {
     int64_t highest_claimed;           /* since this relay became the owner */
     int64_t last_claimed;              /* the last id that was claimed since the last rewind */
     struct obx_sql_ranges outstanding; /* claimed up to last_claimed, and not settled */
+    struct obx_sql_ranges refused;     /* a copy of the store's `refused`: claims leave these rows out */
     uint64_t stray_scan_at;            /* when the next scan for rows below last_claimed is due */
     atomic_bool reading;               /* READ lane: a claim reads */
 };
@@ -78,6 +80,7 @@ struct lite_store {
     struct lite_reader reader;
     struct lite_pace pace;            /* WRITE lane */
     struct obx_sql_ranges settle_ids; /* WRITE lane: what the settle that runs removes */
+    struct lite_refused refused;      /* WRITE lane */
     struct lite_log log;
     struct lite_lock lock;   /* WRITE lane */
     struct lite_epoch epoch; /* WRITE lane */
@@ -107,7 +110,7 @@ void lite_status(void *self, outbox_op_t id, struct outbox_store_status *status)
 void lite_add(void *self, outbox_op_t id, const struct outbox_add *add);
 void lite_dead(void *self, outbox_op_t id, struct outbox_dead *dead);
 
-/* What start and stop need of the operations. */
+/* What start and stop need of the operations */
 void lite_claim_rewind(struct lite_store *store);                            /* claim.c */
 void lite_owner_release(struct lite_store *store, struct lite_conn *conn);   /* owner.c; alone */
 int lite_wakeup_start(struct lite_store *store, struct outbox_error *error); /* wakeup.c */

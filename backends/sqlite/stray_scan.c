@@ -33,17 +33,6 @@ void lite_stray_scan_schedule(struct lite_claim_op *claim)
 
 void lite_stray_scan(struct lite_claim_op *claim, struct lite_conn *conn)
 {
-    const struct obx_sql_ranges *outstanding = &claim->strays;
-    int64_t low = 1;
-    if (!outstanding->items)
-        return;
-    for (uint32_t i = 0; i <= outstanding->count && lite_op_ok(&claim->op) && !claim->more; i++) {
-        bool last = i == outstanding->count;
-        int64_t high = last ? claim->from : outstanding->items[i].lo - 1;
-        if (low <= high)
-            lite_claim_range(claim, conn, low, high);
-        if (!last && outstanding->items[i].hi == INT64_MAX)
-            return; /* there is no higher id */
-        low = last ? low : outstanding->items[i].hi + 1;
-    }
+    if (claim->strays.items)
+        lite_claim_around(claim, conn, 1, claim->from, &claim->strays);
 }

@@ -6,12 +6,15 @@
 #include <string.h>
 
 #include "base/failpoint.h"
+#include "relay/backoff.h"
 #include "relay/link.h"
 #include "relay/order.h"
 
 #define MOVE_ROWS 100    /* of one operation */
 #define WAITING_MAX 1000 /* rows; more of them pause claiming */
-#define MOVE_AGAIN_NS (100 * OBX_MS)
+#define AGAIN_MIN_MS 100
+#define AGAIN_MAX_MS 30000
+#define LOG_EVERY_NS (60000 * OBX_MS)
 #define READ_KEYS_NS (5000 * OBX_MS)
 
 struct waiting_row {
@@ -31,7 +34,9 @@ struct obx_dead_letters {
     struct obx_request move_request;
     struct outbox_dead_letter_rows move;
     struct outbox_dead_row move_rows[MOVE_ROWS];
-    uint64_t move_at; /* after a failure that may pass */
+    uint64_t move_at;  /* after a failure that may pass */
+    uint32_t failures; /* in a row */
+    uint64_t log_at;   /* no failure is logged earlier */
     struct obx_request keys_request;
     struct outbox_dead keys;
     uint64_t read_keys_at;
@@ -101,6 +106,7 @@ void obx_dead_letters_reset(struct obx_dead_letters *letters)
 {
     obx_dead_letters_clear(letters);
     letters->read_keys_at = letters->move_at = letters->stages->context.now;
+    letters->failures = 0;
 }
 
 bool obx_dead_letters_full(const struct obx_dead_letters *letters)
@@ -120,16 +126,30 @@ bool obx_dead_letters_idle(const struct obx_dead_letters *letters)
 
 /* ---- moving rows ------------------------------------------------------------------------------------------------- */
 
+/* Events of other keys go on meanwhile. A lock that passes is not logged. */
+static void on_again(struct obx_dead_letters *letters, const struct outbox_error *error)
+{
+    struct obx_relay_context *context = &letters->stages->context;
+    letters->move_at = context->now + obx_backoff(context->loop, ++letters->failures, AGAIN_MIN_MS, AGAIN_MAX_MS);
+    if (letters->failures < 3 || context->now < letters->log_at)
+        return;
+    letters->log_at = context->now + LOG_EVERY_NS;
+    obx_trouble_show(context, "store", error->text);
+    OBX_RELAY_LOG(context, OUTBOX_LOG_WARN, "store: %s; %u rejected events wait to become dead letters", error->text,
+                  letters->waiting_count);
+}
+
 static void on_moved(void *stage, const struct outbox_error *error)
 {
     struct obx_dead_letters *letters = stage;
     struct obx_relay_context *context = &letters->stages->context;
     OBX_FAILPOINT(relay, after_dead_letter);
     if (error->code == OUTBOX_E_AGAIN) {
-        letters->move_at = context->now + MOVE_AGAIN_NS;
+        on_again(letters, error);
     } else if (error->code) {
         obx_link_lost(letters->stages->store, error);
     } else {
+        letters->failures = 0;
         context->stats.dead_lettered += letters->move.count;
         for (uint32_t i = 0; i < letters->move.count; i++)
             drop_first(letters);

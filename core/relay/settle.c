@@ -2,6 +2,7 @@
 /* core/relay/settle.c - the spans of delivered rows, the pace of settles, and what follows a failure */
 #include "relay/settle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/failpoint.h"
@@ -24,11 +25,12 @@ struct obx_settler {
     struct obx_stages *stages;
     struct obx_request request;
     struct outbox_settle settle;
-    struct outbox_span *spans; /* owned */
-    uint32_t room;             /* of spans */
-    uint64_t settled_at;       /* when the last settle began */
-    uint64_t settle_at;        /* after a failure that may pass */
-    uint32_t failures;         /* in a row */
+    struct outbox_refused refused; /* of the last settle */
+    struct outbox_span *spans;     /* owned */
+    uint32_t room;                 /* of spans */
+    uint64_t settled_at;           /* when the last settle began */
+    uint64_t settle_at;            /* after a failure that may pass */
+    uint32_t failures;             /* in a row */
     uint64_t failing_since;
     bool failure_logged;
 };
@@ -50,10 +52,25 @@ void obx_settler_free(struct obx_settler *settler)
 
 void obx_settler_reset(struct obx_settler *settler)
 {
+    settler->refused.rows = 0;
     settler->settle_at = settler->stages->context.now;
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
+
+/* Published rows that the database refuses to remove: the store logs them and tries again. */
+static void show_refused(struct obx_settler *settler)
+{
+    char text[OUTBOX_ERROR_TEXT_SIZE];
+    snprintf(text, sizeof text, "%llu published rows cannot be removed, one is %s",
+             (unsigned long long)settler->refused.rows, settler->refused.reason);
+    obx_trouble_show(&settler->stages->context, "store", text);
+}
+
+uint64_t obx_settler_refused(const struct obx_settler *settler)
+{
+    return settler->refused.rows;
+}
 
 static void on_success(struct obx_settler *settler)
 {
@@ -70,6 +87,8 @@ static void on_success(struct obx_settler *settler)
         obx_batch_change(batch, OBX_ROW_DELIVERED, OBX_ROW_SETTLED);
         obx_pipeline_release(pipeline, batch);
     }
+    if (settler->refused.rows)
+        show_refused(settler);
 }
 
 /* A deadlock or a wait for a lock passes and is not logged, unless it lasts. */
@@ -162,6 +181,8 @@ static void gather(struct obx_settler *settler)
     if (settler->settle.span_count)
         qsort(settler->spans, settler->settle.span_count, sizeof *settler->spans, by_first_row);
     settler->settle.spans = settler->spans;
+    settler->refused = (struct outbox_refused){.struct_size = sizeof settler->refused};
+    settler->settle.refused = &settler->refused;
 }
 
 /* ---- the step ---------------------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include "relay/link.h"
 #include "relay/ownership.h"
 #include "relay/pipeline.h"
+#include "relay/settle.h"
 #include "relay/stall_watchdog.h"
 
 void obx_status_start(struct obx_status *status)
@@ -81,7 +82,7 @@ void obx_status_report_drained(struct obx_status *status)
     status->drained_reported = true;
     status->drained_claimed = claimed;
     if (stages->events.drained)
-        stages->events.drained(stages->events.arg, stages->keys->events);
+        stages->events.drained(stages->events.arg, stages->keys->events + obx_settler_refused(stages->settler));
 }
 
 /* ---- statistics -------------------------------------------------------------------------------------------------- */

@@ -349,10 +349,19 @@ struct outbox_span {
     uint32_t first;
     uint32_t count;
 };
+/* Published rows that the database refuses to remove, each by itself: a trigger or a constraint. The store has removed
+ * the others, does not claim these again, and tries to remove them from time to time. */
+struct outbox_refused {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t rows;    /* that are in the table now, of all settles of this ownership; 0: none */
+    char reason[200]; /* names one of them, and why */
+};
 struct outbox_settle {
     uint32_t struct_size;
     uint32_t span_count;
     const struct outbox_span *spans; /* ascending by position; rows not listed must stay in the table */
+    struct outbox_refused *refused;  /* out: filled if the settle succeeds; NULL: a refused row is an AGAIN */
 };
 
 struct outbox_dead_row {

@@ -212,6 +212,7 @@ Test(layout, settle)
     AT(outbox_settle, struct_size, 0);
     AT(outbox_settle, span_count, 4);
     AT(outbox_settle, spans, 8);
+    AT(outbox_settle, refused, 16);
 }
 
 Test(layout, dead_row)

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct lines {
     char text[8192];
@@ -91,6 +92,7 @@ Test(sqlite_admin, check_reports_every_fault)
                 "INSERT INTO outbox (id) VALUES (0), (-7)");
     cr_assert_eq(fixture_setup(&fixture), 0, "%s", fixture.error.text);
     cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    cr_assert_eq(chmod(fixture.path, 0640), 0);
     check(&fixture, &lines);
     cr_assert_str_eq(
         strchr(lines.text, '\n') + 1,

@@ -108,7 +108,7 @@ Test(sqlite_settle, settle_waits_for_a_writer)
     fixture_child_start(&child, fixture.path, hold_for_a_while);
     fixture_child_wait(&child);
     struct outbox_span span = {batch, 0, batch->rows};
-    struct outbox_settle settle = {sizeof settle, 1, &span};
+    struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
     harness_reset(&call);
     obx_store_settle(fixture.store, &call.call, 0, &settle);
     cr_assert_null(fixture_claim(&fixture, 0), "a claim beside it waits for nobody");
@@ -136,7 +136,7 @@ Test(sqlite_settle, settle_is_canceled_while_it_waits)
     fixture_child_start(&child, fixture.path, hold_for_a_while);
     fixture_child_wait(&child);
     struct outbox_span span = {batch, 0, batch->rows};
-    struct outbox_settle settle = {sizeof settle, 1, &span};
+    struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
     harness_reset(&call);
     obx_store_settle(fixture.store, &call.call, 50, &settle);
     cr_assert_eq(harness_wait(&fixture.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);

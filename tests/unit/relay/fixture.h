@@ -51,6 +51,7 @@ struct fixture {
     uint64_t cursor;   /* claims give rows above it */
     uint64_t borrowed; /* batches not released */
     bool owned_by_other, not_same, no_wakeup;
+    uint64_t unremovable;   /* the row with this id stays at a settle, which reports it; 0: none */
     uint64_t wrong_settles; /* rows settled that were not delivered */
     uint64_t max_claim_rows;
     uint64_t row_bytes; /* that a claim says a row takes */

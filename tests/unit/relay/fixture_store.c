@@ -138,8 +138,13 @@ static void store_settle(void *self, outbox_op_t op, const struct outbox_settle 
         for (uint32_t i = 0; i < settle->spans[s].count; i++) {
             uint64_t id = settle->spans[s].batch->positions[settle->spans[s].first + i].major;
             the_fixture->wrong_settles += !was_published(id);
-            the_fixture->rows[id - 1].gone = true;
+            the_fixture->rows[id - 1].gone = id != the_fixture->unremovable;
         }
+    }
+    if (the_fixture->unremovable) {
+        settle->refused->rows = 1;
+        snprintf(settle->refused->reason, sizeof settle->refused->reason, "row %llu: kept",
+                 (unsigned long long)the_fixture->unremovable);
     }
     fixture_done(self, op);
 }

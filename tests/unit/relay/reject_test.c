@@ -389,3 +389,28 @@ Test(relay, blocked_keys_and_statistics_are_visible)
     cr_assert_eq(fixture->delivered, 20);
     fixture_free(fixture);
 }
+
+/* The dead-letter table is missing, say: other keys go on, and nobody is flooded. */
+Test(relay, failing_dead_letters_are_retried_with_growing_pauses)
+{
+    struct fixture *fixture = fixture_filled("on_reject: park\n", 30, 3);
+    fixture->admit = k1_0_not_admitted;
+    fixture->fail[FIXTURE_DEAD_LETTER].count = UINT32_MAX;
+    fixture->fail[FIXTURE_DEAD_LETTER].code = OUTBOX_E_AGAIN;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 5 * 60000);
+    cr_assert_leq(fixture->calls[FIXTURE_DEAD_LETTER], 40, "%u moves in 5 minutes",
+                  fixture->calls[FIXTURE_DEAD_LETTER]);
+    cr_assert_str_eq(fixture_texts(fixture, "k0"), "0 1 2 3 4 5 6 7 8 9");
+    cr_assert_str_eq(fixture_texts(fixture, "k1"), "1 2 3 4 5 6 7 8 9");
+    cr_assert_eq(fixture_stats(fixture).store_connects, 1);
+    unsigned lines = 0;
+    for (const char *at = fixture->logged; (at = strstr(at, "wait to become dead letters")); at++)
+        lines++;
+    cr_assert(lines >= 1 && lines <= 6, "%u lines in 5 minutes", lines);
+    fixture->fail[FIXTURE_DEAD_LETTER].count = 0;
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_run_for(fixture, 100); /* its last answer */
+    cr_assert_eq(fixture_stats(fixture).dead_lettered, 1);
+    fixture_free(fixture);
+}

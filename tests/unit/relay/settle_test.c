@@ -229,3 +229,20 @@ Test(settle, settle_that_fails_for_10_s_is_logged)
     cr_expect_null(find_warning(first + 1), "it is logged once");
     fixture_free(fixture);
 }
+
+/* The store keeps such a row away from claims; here the cursor of the fixture does. */
+Test(settle, row_that_cannot_be_removed_is_no_success_of_a_drain)
+{
+    struct fixture *fixture = fixture_filled("", 30, 3);
+    fixture->unremovable = 7;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_drained, 10000));
+    cr_assert_eq(fixture->drained_blocked, 1);
+    cr_assert_eq(fixture->published_count, 30);
+    cr_assert_str_eq(fixture_stats(fixture).last_error,
+                     "store: 1 published rows cannot be removed, one is row 7: kept");
+    fixture_run_for(fixture, 60000);
+    cr_assert_eq(fixture->published_count, 30, "nothing is published again");
+    cr_assert_eq(fixture_stats(fixture).store_connects, 1);
+    fixture_free(fixture);
+}
