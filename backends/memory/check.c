@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/memory/check.c - what `outbox check` says: this is no database */
+/* backends/memory/check.c - `outbox check` reports that this is not a database */
 #include "store.h"
 
 void mstore_check(void *self, outbox_op_t op, const struct outbox_check *check)

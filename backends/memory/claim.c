@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/memory/claim.c - rows for the relay, by reference
+ * backends/memory/claim.c - claim rows, by reference
  *
- * A batch holds its rows: one that is settled meanwhile is freed when the batch is released.
+ * A batch references its rows: a row that is settled meanwhile is freed when the batch is released.
  */
 #include "store.h"
 
@@ -53,8 +53,8 @@ static size_t row_bytes(const struct mstore_row *row)
     return size;
 }
 
-/* False: the byte limit is reached and the row was not taken. */
-static bool take(const struct mstore *store, struct claimed *claimed, struct mstore_row *row, uint64_t max_bytes)
+/* False: the byte limit is reached and the row was not added. */
+static bool add_row(const struct mstore *store, struct claimed *claimed, struct mstore_row *row, uint64_t max_bytes)
 {
     struct outbox_batch *batch = &claimed->batch;
     size_t bytes = row_bytes(row);
@@ -68,7 +68,7 @@ static bool take(const struct mstore *store, struct claimed *claimed, struct mst
     positions[batch->rows] = (struct outbox_position){row->id, 0};
     claimed->rows[batch->rows++] = row;
     batch->bytes += bytes;
-    row->holders++;
+    row->references++;
     return true;
 }
 
@@ -76,7 +76,7 @@ static void claim_exact(struct mstore *store, struct claimed *claimed, const str
 {
     for (uint32_t i = 0; i < claim->position_count; i++) {
         struct mstore_row *row = mstore_table_find(&store->table, claim->positions[i].major);
-        if (row && !take(store, claimed, row, UINT64_MAX))
+        if (row && !add_row(store, claimed, row, UINT64_MAX))
             break;
     }
 }
@@ -89,7 +89,7 @@ static void claim_next(struct mstore *store, struct claimed *claimed, const stru
         struct mstore_row *row = table->slots[at].row;
         if (!row)
             continue;
-        if (claimed->batch.rows == claim->max_rows || !take(store, claimed, row, claim->max_bytes)) {
+        if (claimed->batch.rows == claim->max_rows || !add_row(store, claimed, row, claim->max_bytes)) {
             claimed->batch.flags |= OUTBOX_BATCH_MORE;
             return;
         }

@@ -36,7 +36,7 @@ static int letter_space(struct mstore *store)
     return OUTBOX_OK;
 }
 
-int mstore_bury(struct mstore *store, struct mstore_row *row, const struct outbox_dead_row *dead)
+int mstore_insert_dead_letter(struct mstore *store, struct mstore_row *row, const struct outbox_dead_row *dead)
 {
     struct outbox_bytes reason = {dead->reason, dead->reason ? strlen(dead->reason) : 0};
     if (letter_space(store))
@@ -53,7 +53,7 @@ int mstore_bury(struct mstore *store, struct mstore_row *row, const struct outbo
     letter->topic = mstore_copy(&at, dead->topic);
     letter->key = mstore_copy(&at, dead->key);
     letter->reason = mstore_copy(&at, reason);
-    row->holders++;
+    row->references++;
     store->letters[store->letter_count++] = letter;
     return OUTBOX_OK;
 }
@@ -94,7 +94,7 @@ static struct outbox_event event_of(const struct mstore_letter *letter)
                                  .headers = fields[FIELD_HEADERS]};
 }
 
-static void tell(const struct outbox_dead *dead, const struct mstore_letter *from)
+static void report_letter(const struct outbox_dead *dead, const struct mstore_letter *from)
 {
     struct outbox_dead_letter letter = {.struct_size = sizeof letter, .topic = from->topic, .key = from->key};
     if (dead->action != OUTBOX_DEAD_KEYS) {
@@ -115,7 +115,7 @@ static void read_letters(struct mstore *store, struct outbox_dead *dead)
         bool wanted = dead->action == OUTBOX_DEAD_KEYS ? !key_seen(store, i) : chosen(dead, store->letters[i]->number);
         if (!wanted)
             continue;
-        tell(dead, store->letters[i]);
+        report_letter(dead, store->letters[i]);
         dead->affected++;
     }
 }

@@ -57,13 +57,13 @@ static struct mstore_row *row_new(const struct mstore *store, const struct outbo
     for (int i = 0; i < FIELD_COUNT; i++)
         row->fields[i] = mstore_copy(&at, *given[i]);
     row->created_us = mstore_now_us();
-    row->holders = 1;
+    row->references = 1;
     return row;
 }
 
 void mstore_row_drop(const struct mstore *store, struct mstore_row *row)
 {
-    if (--row->holders == 0)
+    if (--row->references == 0)
         store->host->release(store->host, row);
 }
 

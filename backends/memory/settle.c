@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/memory/settle.c - rows leave the outbox for good
+ * backends/memory/settle.c - remove rows for good
  */
 #include "store.h"
 

@@ -29,7 +29,7 @@ enum mstore_field {
 struct mstore_row {
     uint64_t id;
     int64_t created_us;
-    uint32_t holders; /* tables and batches that point to it; freed with the last */
+    uint32_t references; /* from tables and batches; freed with the last */
     struct outbox_bytes fields[FIELD_COUNT];
 };
 
@@ -64,7 +64,7 @@ struct mstore {
     struct mstore_letter **letters; /* by ascending number */
     uint32_t letter_count, letter_room;
     uint64_t next_id, next_number;
-    uint64_t ungenerated; /* of `events`: rows that exist but were not made yet */
+    uint64_t ungenerated; /* of `events`: rows that exist and are not generated yet */
     uint64_t cursor;      /* the last id that was claimed */
     bool owned, owned_before;
 
@@ -89,14 +89,14 @@ void mstore_done(const struct mstore *store, outbox_op_t op, const struct outbox
 void mstore_claim(void *self, outbox_op_t op, struct outbox_claim *claim);
 void mstore_release(void *self, struct outbox_batch *batch);
 
-/* settle.c, park.c */
+/* settle.c, dead_letter.c */
 int mstore_fenced(const struct mstore *store, const char *what, struct outbox_error *error);
 void mstore_settle(void *self, outbox_op_t op, const struct outbox_settle *settle);
-void mstore_park(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *park);
+void mstore_dead_letter(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *rows);
 
 /* dead.c */
 void mstore_dead(void *self, outbox_op_t op, struct outbox_dead *dead);
-int mstore_bury(struct mstore *store, struct mstore_row *row, const struct outbox_dead_row *dead);
+int mstore_insert_dead_letter(struct mstore *store, struct mstore_row *row, const struct outbox_dead_row *dead);
 void mstore_letters_free(struct mstore *store);
 
 /* setup.c, check.c, status.c, add.c */
