@@ -2,14 +2,14 @@
 /*
  * backends/sqlite/store.h - the SQLite store: its parts, who owns which, and the layers of its files
  *
- * A file calls only files of lower layers:
+ * A file calls only files that stand before it in this list:
  *
- *     1  common/error common/insert created_at pace    SQLite's results, values, arithmetic
+ *     1  common/error common/insert created_at pace  SQLite's results, values, arithmetic
  *     2  conn file schema                              a connection, the files of a database, the tables
  *     3  op lane                                       ops on workers
  *     4  rows lock epoch refused                       claimed rows, the lock file, who owns, rows that stay
- *     5  write checkpoint claim_rows prepare           transactions, the log, reading, statements
- *     6  stray_scan settle dead_letter claim owner wakeup add check dead setup status
+ *     5  write checkpoint claim_rows prepare wakeup    transactions, the log, reading, statements
+ *     6  stray_scan settle dead_letter claim owner add check dead setup status
  *     7  start plugin
  *
  * THREADS. The loop thread owns every part but those that are marked with a lane: the op that runs in that lane owns
