@@ -114,26 +114,42 @@ void real_delete(const char *topic)
     rd_kafka_destroy(rk);
 }
 
-void real_forbid(const char *topic, const char *user)
+static rd_kafka_AclBinding_t *binding(const char *topic, const char *user, rd_kafka_AclOperation_t operation,
+                                      rd_kafka_AclPermissionType_t permission)
 {
     char text[256];
+    return rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*",
+                                   operation, permission, text, sizeof text);
+}
+
+/* One operation is denied, the other one and Describe are allowed. */
+static void set_rights(const char *topic, const char *user, rd_kafka_AclOperation_t denied,
+                       rd_kafka_AclOperation_t allowed)
+{
     rd_kafka_t *rk = admin();
     rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-    rd_kafka_AclBinding_t *acl =
-        rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*",
-                                RD_KAFKA_ACL_OPERATION_WRITE, RD_KAFKA_ACL_PERMISSION_TYPE_DENY, text, sizeof text);
-    rd_kafka_AclBinding_t *read =
-        rd_kafka_AclBinding_new(RD_KAFKA_RESOURCE_TOPIC, topic, RD_KAFKA_RESOURCE_PATTERN_LITERAL, user, "*",
-                                RD_KAFKA_ACL_OPERATION_DESCRIBE, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW, text, sizeof text);
-    rd_kafka_AclBinding_t *both[] = {acl, read};
-    rd_kafka_CreateAcls(rk, both, 2, NULL, queue);
+    rd_kafka_AclBinding_t *bindings[] = {
+        binding(topic, user, denied, RD_KAFKA_ACL_PERMISSION_TYPE_DENY),
+        binding(topic, user, allowed, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW),
+        binding(topic, user, RD_KAFKA_ACL_OPERATION_DESCRIBE, RD_KAFKA_ACL_PERMISSION_TYPE_ALLOW)};
+    rd_kafka_CreateAcls(rk, bindings, 3, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 30000);
     cr_assert_not_null(event);
     cr_assert_eq(rd_kafka_event_error(event), 0, "%s", rd_kafka_event_error_string(event));
     rd_kafka_event_destroy(event);
-    rd_kafka_AclBinding_destroy_array(both, 2);
+    rd_kafka_AclBinding_destroy_array(bindings, 3);
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy(rk);
+}
+
+void real_forbid(const char *topic, const char *user)
+{
+    set_rights(topic, user, RD_KAFKA_ACL_OPERATION_WRITE, RD_KAFKA_ACL_OPERATION_DESCRIBE_CONFIGS);
+}
+
+void real_hide_settings(const char *topic, const char *user)
+{
+    set_rights(topic, user, RD_KAFKA_ACL_OPERATION_DESCRIBE_CONFIGS, RD_KAFKA_ACL_OPERATION_WRITE);
 }
 
 /* ---- relaying ---------------------------------------------------------------------------------------------------- */

@@ -22,7 +22,9 @@ void real_join(void);
 void real_create(const char *topic, int partitions, struct topic_setting first, struct topic_setting second);
 
 void real_delete(const char *topic);
-void real_forbid(const char *topic, const char *user); /* writing to it; with --secure */
+/* With --secure: the user may not write to the topic; may write to it, and not read its settings. */
+void real_forbid(const char *topic, const char *user);
+void real_hide_settings(const char *topic, const char *user);
 
 /*
  * Deliver a batch as a relay does: what was not delivered or rejected is sent again, in order, with a new producer

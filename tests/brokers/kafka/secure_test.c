@@ -123,3 +123,30 @@ Test(kafka_secure, forbidden_topic_fails_alone)
     }
     END();
 }
+
+/* The relay cannot know the limits: events like a refused one go alone, and no other event waits for a new producer. */
+Test(kafka_secure, refused_events_of_a_topic_with_hidden_settings_delay_no_other)
+{
+    enum { BAD = 200, ALL = BAD + 20 };
+    static char large[3000];
+    memset(large, 'x', sizeof large);
+    real_create("hidden", 1, (struct topic_setting){"max.message.bytes", "1000"}, NONE);
+    real_create("visible", 1, NONE, NONE);
+    real_hide_settings("hidden", "User:relay");
+    cr_assert_eq(open_secure("ca.pem", "secret", ""), OUTBOX_OK, "%s", t.error.text);
+    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    batch_init(&batch, ALL);
+    batch_fill(&batch, "hidden", ALL, 0);
+    for (uint32_t i = 0; i < ALL; i++) {
+        if (i < BAD)
+            batch.messages[i].value = (struct outbox_bytes){large, sizeof large};
+        else
+            batch.messages[i].topic = (struct outbox_bytes){"visible", 7};
+    }
+    real_relay(&t, &batch, 4);
+    cr_assert_eq(fixture_count(&batch, OUTBOX_REJECTED), BAD);
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), ALL - BAD);
+    cr_assert_leq(t.lost_count, 1, "%u producers", t.lost_count);
+    batch_free(&batch);
+    END();
+}
