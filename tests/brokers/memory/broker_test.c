@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/plugins/memory_broker_test.c - the reference broker: properties that the conformance suite does not test */
+/* tests/brokers/memory/broker_test.c - the reference broker: properties that the conformance suite does not test */
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "../../brokers/memory/memory.h"
+#include "../../../brokers/memory/memory.h"
 #include "mem_fault.h"
-#include "stack_fixture.h"
+#include "../../plugins/stack_fixture.h"
 
 #define MEMORY(options) "it: { plugin: memory" options " }\n"
 
