@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#define DAY_S 86400L
+
 static void format_time(int64_t timestamp_us, char *text, size_t size)
 {
     struct tm date;
@@ -21,8 +23,8 @@ static void format_time(int64_t timestamp_us, char *text, size_t size)
 static void format_span(int64_t ms, char *text, size_t size)
 {
     int64_t seconds = ms / 1000;
-    if (seconds >= 2 * 86400)
-        snprintf(text, size, "%" PRId64 " days", seconds / 86400);
+    if (seconds >= 2 * DAY_S)
+        snprintf(text, size, "%" PRId64 " days", seconds / DAY_S);
     else if (seconds >= 3600)
         snprintf(text, size, "%" PRId64 " h %" PRId64 " min", seconds / 3600, seconds / 60 % 60);
     else
