@@ -2,8 +2,8 @@
 /*
  * core/base/arena.h - memory that is freed all at once
  *
- * Blocks never move, so pointers stay valid until the reset. A reset keeps the first block, so that a recycled arena
- * allocates nothing under a steady load.
+ * Blocks never move, so pointers stay valid until the reset. A reset keeps the first block: a recycled arena
+ * allocates again only for what exceeds that block.
  */
 #ifndef OBX_BASE_ARENA_H
 #define OBX_BASE_ARENA_H

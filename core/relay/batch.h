@@ -3,7 +3,7 @@
  * core/relay/batch.h - a claimed batch on its way through the pipeline, and the state of each of its rows
  *
  * The store owns the rows; the batch borrows them until it releases them. Everything that routing makes of the rows
- * lives in the batch's arena. Batches are recycled: a steady load allocates nothing.
+ * lives in the batch's arena. Batches are recycled with their first block of memory.
  */
 #ifndef OBX_RELAY_BATCH_H
 #define OBX_RELAY_BATCH_H

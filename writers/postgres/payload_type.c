@@ -95,9 +95,8 @@ static PGresult *describe_insert(PGconn *pg, const char *sql)
 /* The fourth parameter of an INSERT of the four columns that every outbox has. */
 static int ask(PGconn *pg, const char *table, const char *what, Oid *type, struct outbox_error *error)
 {
-    static const struct outbox_bytes some = {"", 0};
-    static const struct outbox_event event = {
-        .aggregate_type = some, .aggregate_id = some, .type = some, .payload = some};
+    const struct outbox_bytes some = {"", 0};
+    const struct outbox_event event = {.aggregate_type = some, .aggregate_id = some, .type = some, .payload = some};
     char *sql = pg_insert_statement(table, &event, false);
     if (!sql)
         return pg_fail(error, OUTBOX_E_NO_MEMORY, "%s: out of memory", what);
