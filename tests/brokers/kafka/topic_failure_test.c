@@ -157,7 +157,7 @@ Test(kafka_topic_failure, no_event_overtakes_a_forbidden_one)
     MOCK_FIXTURE_END(&f);
 }
 
-Test(kafka_topic_failure, no_event_overtakes_one_that_failed_for_an_unknown_reason)
+Test(kafka_topic_failure, no_event_overtakes_an_event_that_failed_for_an_unknown_reason)
 {
     fails_in_the_middle(RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED, OUTBOX_E_IO);
     cr_assert_eq(f.broker.lost_count, 1);

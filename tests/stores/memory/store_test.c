@@ -110,7 +110,7 @@ Test(memory_store, refuses_more_than_its_capacity)
     fixture_close(&fixture);
 }
 
-/* Settled all over the place: slots are closed up, and what is left keeps its order. */
+/* Settles at many positions: the remaining rows keep their order. */
 Test(memory_store, gaps_of_removed_rows_are_closed)
 {
     struct fixture fixture;

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static _Thread_local struct blocking *watched; /* NULL: nobody looks */
+static _Thread_local struct blocking *watched; /* NULL: off */
 static _Thread_local double step_ms, step_cpu_ms;
 
 static double now_ms(clockid_t clock)

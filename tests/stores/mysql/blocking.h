@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/mysql/blocking.h - does the loop thread ever call what could wait?
+ * tests/stores/mysql/blocking.h - detects calls on the loop thread that may block
  *
- * A step of the loop that takes long is a matter of the machine's mood, but a step that *can* take long has to make one
- * of a few system calls: it reads, writes or connects on a descriptor that blocks, polls with a timeout, sleeps, looks
- * up a name, opens a file. The program that links blocking.c has those of libc replaced, for the client library and TLS
- * as well; between begin() and end(), on the thread that called begin(), each is noted that could wait. Other threads
- * may do as they like. The steps are timed, too, for whoever wants to know: the figures are for reading, not asserting.
+ * How long a step of the loop takes depends on the machine. A step that *can* take long must make one of a few system
+ * calls: read, write or connect on a blocking descriptor, poll with a timeout, sleep, resolve a name, open a file. The
+ * program that links blocking.c has those of libc replaced, for the client library and TLS as well; between begin() and
+ * end(), on the thread that called begin(), each is noted that could wait. Other threads are ignored. The steps are
+ * timed, too: for a reader, not for assertions.
  */
 #ifndef OBX_TESTS_STORES_MYSQL_BLOCKING_H
 #define OBX_TESTS_STORES_MYSQL_BLOCKING_H

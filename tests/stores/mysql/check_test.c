@@ -2,7 +2,7 @@
 /* tests/stores/mysql/check_test.c - what `outbox check` finds in a server's settings */
 #include "fixture.h"
 
-Test(check, events_that_go_to_the_binlog_twice_are_told_of)
+Test(check, full_row_image_is_reported)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "twice", true, "");
@@ -18,7 +18,7 @@ Test(check, events_that_go_to_the_binlog_twice_are_told_of)
     fixture_close(&fixture);
 }
 
-Test(check, a_binlog_of_statements_is_an_error)
+Test(check, statement_binlog_is_an_error)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "statements", true, "");
@@ -32,7 +32,7 @@ Test(check, a_binlog_of_statements_is_an_error)
     fixture_close(&fixture);
 }
 
-Test(check, who_may_read_the_binlog_is_told)
+Test(check, permission_to_read_the_binlog_is_reported)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "binlog_granted", true, "");

@@ -4,7 +4,7 @@
 
 #include "fixture.h"
 
-Test(connect, a_table_without_transactions)
+Test(connect, table_without_transactions_is_refused)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "isam", true, "");
@@ -16,12 +16,11 @@ Test(connect, a_table_without_transactions)
     fixture_close(&fixture);
 }
 
-Test(connect, tls_is_not_done_without)
+Test(connect, required_tls_is_enforced)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "tls", true, "");
-    fixture_reconfigure(&fixture, &(struct server_place){0},
-                        "  tls: verify\n"); /* no TLS at all, or signed by nobody */
+    fixture_reconfigure(&fixture, &(struct server_place){0}, "  tls: verify\n"); /* no TLS, or no trusted certificate */
     cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%s", fixture.error.text);
     if (server_kind() == MARIADB) { /* the library itself would go on in plain text */
         fixture_reconfigure(&fixture, &(struct server_place){0}, "  tls: require\n");
@@ -32,7 +31,7 @@ Test(connect, tls_is_not_done_without)
     fixture_close(&fixture);
 }
 
-Test(connect, the_socket_does_as_well)
+Test(connect, unix_socket_is_supported)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "sockets", true, "");

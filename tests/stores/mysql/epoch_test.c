@@ -2,7 +2,7 @@
 /* tests/stores/mysql/epoch_test.c - the relay table: who has the lock, but not the epoch, settles nothing */
 #include "fixture.h"
 
-Test(epoch, another_one_fences_an_owner_who_still_has_the_lock)
+Test(epoch, newer_epoch_fences_an_owner_that_still_has_the_lock)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "epoch", true, "");
@@ -17,7 +17,7 @@ Test(epoch, another_one_fences_an_owner_who_still_has_the_lock)
     fixture_close(&fixture);
 }
 
-Test(epoch, an_owner_whose_row_is_deleted_steps_down)
+Test(epoch, owner_whose_relay_row_is_deleted_is_fenced)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "rowless", true, "");
@@ -33,7 +33,7 @@ Test(epoch, an_owner_whose_row_is_deleted_steps_down)
     fixture_close(&fixture);
 }
 
-Test(epoch, without_its_row_there_is_no_owner)
+Test(epoch, missing_relay_row_prevents_ownership)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "norow", true, "");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/mysql/gap_timeout_test.c - a user who may not see the locks: holes are judged by rows in flight, and by
- * what others run or, where that cannot be seen either, by their age
+ * tests/stores/mysql/gap_timeout_test.c - gaps for a user that may not inspect locks
+ *
+ * The store resolves them by rows in flight and running statements, or by age if it may not see statements either.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ static void open_plain(struct sql_fixture *fixture, const char *table, const cha
                         "  gap_timeout: 50ms\n  stray_scan_interval: 50ms\n");
 }
 
-Test(grace, without_a_view_of_locks_rows_in_flight_keep_their_holes)
+Test(gap_timeout, rows_in_flight_keep_their_gaps_without_lock_inspection)
 {
     struct sql_fixture fixture;
     struct session *late = session_open();
@@ -37,14 +38,14 @@ Test(grace, without_a_view_of_locks_rows_in_flight_keep_their_holes)
     fixture_close(&fixture);
 }
 
-Test(grace, a_row_below_all_that_was_read_is_found_by_the_sweep)
+Test(gap_timeout, row_with_a_lower_id_is_found_by_the_stray_scan)
 {
     struct sql_fixture fixture;
     open_plain(&fixture, "swept", "swept");
     fixture_insert_id(&fixture, fixture.sql, 100);
     fixture_begin(&fixture);
     fixture_expect_rows(&fixture, IDS(100));
-    fixture_expect_no_rows_for(&fixture, 1200); /* the hole from 1 to 99 is forgotten */
+    fixture_expect_no_rows_for(&fixture, 1200); /* the gap from 1 to 99 is retired */
     fixture_insert_id(&fixture, fixture.sql, 7);
     fixture_await_rows(&fixture);
     cr_assert(fixture.count == 1 && fixture.ids[0] == 7, "%u rows", fixture.count);
@@ -52,9 +53,10 @@ Test(grace, a_row_below_all_that_was_read_is_found_by_the_sweep)
     fixture_close(&fixture);
 }
 
-/* ---- what others run can be seen --------------------------------------------------------------------------------- */
+/* ---- with permission to see running statements
+ * --------------------------------------------------------------------------------- */
 
-/* Neither age nor the sweep helps: an hour. MySQL tells seconds, and has the locks to look at. */
+/* An hour: neither the age nor the stray scan resolves a gap. Only MariaDB reports statements in milliseconds. */
 static void open_seeing(struct sql_fixture *fixture, const char *table)
 {
     char sql[100];
@@ -68,31 +70,31 @@ static void open_seeing(struct sql_fixture *fixture, const char *table)
     fixture_begin(fixture);
 }
 
-/* A row with an id that is in no hole any more is not seen. */
-static bool is_forgotten(struct sql_fixture *fixture, int64_t id)
+/* A row with an id outside all gaps is not claimed. */
+static bool is_retired(struct sql_fixture *fixture, int64_t id)
 {
     fixture_insert_id(fixture, fixture->sql, id);
     cr_assert_eq(fixture_claim(fixture, 0, 1000), 0, "%s", fixture->error.text);
     return !fixture->count;
 }
 
-Test(statements, what_was_rolled_back_is_forgotten_when_all_that_ran_has_ended)
+Test(statements, gap_of_a_rollback_is_retired_when_all_running_statements_end)
 {
     struct sql_fixture fixture;
-    bool forgotten = false;
+    bool retired = false;
     if (server_kind() != MARIADB)
         return;
     open_seeing(&fixture, "seeing");
-    for (int64_t id = 1; id < 200 && !forgotten; id += 2) { /* a busy machine may need more than one */
+    for (int64_t id = 1; id < 200 && !retired; id += 2) { /* a busy machine may need more than one */
         session_run(fixture.sql, "BEGIN");
         fixture_insert(&fixture, fixture.sql, "gone");
         session_run(fixture.sql, "ROLLBACK");
         fixture_insert(&fixture, fixture.sql, "b");
         fixture_expect_rows(&fixture, IDS(id + 1));
         fixture_expect_no_rows_for(&fixture, 200);
-        forgotten = is_forgotten(&fixture, id);
+        retired = is_retired(&fixture, id);
     }
-    cr_assert(forgotten);
+    cr_assert(retired);
     fixture_close(&fixture);
 }
 
@@ -119,33 +121,33 @@ static void until_the_first_row_is_in_flight(struct sql_fixture *fixture, struct
     cr_assert_eq(fixture_run_on(fixture, session, "SELECT COUNT(*) FROM %s"), 1);
 }
 
-Test(statements, ids_that_one_drew_and_has_not_inserted_yet_are_waited_for)
+Test(statements, ids_drawn_by_a_running_statement_keep_their_gap)
 {
     struct sql_fixture fixture;
     pthread_t thread;
-    struct session *watcher = session_open();
+    struct session *observer = session_open();
     if (server_kind() != MARIADB) {
-        session_close(watcher);
+        session_close(observer);
         return;
     }
     open_seeing(&fixture, "waiting");
     struct slow slow = {&fixture, session_open()};
-    session_run(watcher, "DO GET_LOCK('gate', 10)");
+    session_run(observer, "DO GET_LOCK('gate', 10)");
     cr_assert_eq(pthread_create(&thread, NULL, insert_slowly, &slow), 0);
-    until_the_first_row_is_in_flight(&fixture, watcher);
+    until_the_first_row_is_in_flight(&fixture, observer);
     fixture_insert(&fixture, fixture.sql, "b");
     fixture_expect_rows(&fixture, IDS(3));
-    fixture_expect_no_rows_for(&fixture, 500); /* ten looks */
-    session_run(watcher, "DO RELEASE_LOCK('gate')");
+    fixture_expect_no_rows_for(&fixture, 500); /* ten inspections */
+    session_run(observer, "DO RELEASE_LOCK('gate')");
     pthread_join(thread, NULL);
     fixture_expect_rows(&fixture, IDS(1, 2));
     session_close(slow.session);
-    session_close(watcher);
+    session_close(observer);
     fixture_close(&fixture);
 }
 
-/* Nothing runs and no session is left, but its row is there to be read. */
-Test(statements, a_prepared_transaction_without_a_session_is_waited_for)
+/* No statement runs and no session is left, but the uncommitted row can be read. */
+Test(statements, prepared_transaction_without_a_session_keeps_its_gap)
 {
     struct sql_fixture fixture;
     if (server_kind() != MARIADB)
@@ -158,7 +160,7 @@ Test(statements, a_prepared_transaction_without_a_session_is_waited_for)
     session_close(preparer);
     fixture_insert(&fixture, fixture.sql, "b");
     fixture_expect_rows(&fixture, IDS(2));
-    fixture_expect_no_rows_for(&fixture, 500); /* ten looks */
+    fixture_expect_no_rows_for(&fixture, 500); /* ten inspections */
     server_end(fixture.sql, "orphan", true, true);
     fixture_expect_rows(&fixture, IDS(1));
     fixture_close(&fixture);

@@ -1,33 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/mysql/gaps_test.c - holes in a claim: small ones id by id, large ones as ranges, very many of them
- * together
+ * tests/stores/mysql/gaps_test.c - gaps in a claim: small gaps id by id, large gaps as ranges, many gaps in shared
+ * ranges
  *
- * A transaction that inserts first and commits last keeps all of them open. Its row must come out of whichever of these
- * it lies in, alone: what lies between holes that share a range was given before, and is still in the table.
+ * A transaction that inserts first and commits last keeps all gaps open. Its row must be claimed from any kind of gap,
+ * alone: rows between gaps that share a range were claimed before, and are still in the table.
  */
 #include <stdio.h>
 
 #include "fixture.h"
 
-struct holes {
+struct gaps {
     const char *table;
     int count, step;
-    int64_t late; /* the id of the row that commits last; it lies in one of them */
+    int64_t late; /* the id of the row that commits last; it lies in a gap */
 };
 
 /* An id after every `step`. */
-static void fill(struct sql_fixture *fixture, const struct holes *holes)
+static void fill(struct sql_fixture *fixture, const struct gaps *gaps)
 {
     char sql[300];
     snprintf(
         sql, sizeof sql,
         "INSERT INTO %%s (id, aggregatetype, aggregateid, type) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT "
         "i + 1 FROM n WHERE i < %d) SELECT i * %d, 'o', 'a', 't' FROM n",
-        holes->count, holes->step);
-    fixture_run(fixture, holes->count > 900 ? BY_KIND("", "SET max_recursive_iterations = 100000",
-                                                      "SET cte_max_recursion_depth = 100000")
-                                            : "DO 0");
+        gaps->count, gaps->step);
+    fixture_run(fixture, gaps->count > 900 ? BY_KIND("", "SET max_recursive_iterations = 100000",
+                                                     "SET cte_max_recursion_depth = 100000")
+                                           : "DO 0");
     fixture_run(fixture, sql);
 }
 
@@ -39,40 +39,41 @@ static void claim_all(struct sql_fixture *fixture, int count)
     }
 }
 
-static void late_row_among(const struct holes *holes)
+static void expect_late_row(const struct gaps *gaps)
 {
     struct sql_fixture fixture;
     struct session *late = session_open();
-    fixture_open(&fixture, holes->table, true, "");
+    fixture_open(&fixture, gaps->table, true, "");
     fixture_begin(&fixture);
     session_run(late, "BEGIN");
-    fixture_insert_id(&fixture, late, holes->late);
-    fill(&fixture, holes);
-    claim_all(&fixture, holes->count);
-    fixture_expect_no_rows_for(&fixture, 100); /* several looks */
+    fixture_insert_id(&fixture, late, gaps->late);
+    fill(&fixture, gaps);
+    claim_all(&fixture, gaps->count);
+    fixture_expect_no_rows_for(&fixture, 100); /* several inspections of the locks */
     session_run(late, "COMMIT");
-    fixture_expect_rows(&fixture, 1, &holes->late);
+    fixture_expect_rows(&fixture, 1, &gaps->late);
     fixture_expect_rows(&fixture, 0, NULL);
     session_close(late);
     fixture_close(&fixture);
 }
 
-Test(holes, of_a_few_ids)
+Test(gaps, late_row_in_a_small_gap_is_claimed)
 {
-    late_row_among(&(struct holes){"few", 300, 5, 604});
+    expect_late_row(&(struct gaps){"few", 300, 5, 604});
 }
 
-Test(holes, of_many_ids)
+Test(gaps, late_row_in_a_large_gap_is_claimed)
 {
-    late_row_among(&(struct holes){"many", 300, 1000, 150001});
+    expect_late_row(&(struct gaps){"many", 300, 1000, 150001});
 }
 
-Test(holes, more_than_are_asked_for_id_by_id)
+Test(gaps, late_row_is_claimed_when_small_gaps_exceed_the_id_list)
 {
-    late_row_among(&(struct holes){"points", 1200, 10, 11995}); /* 9 ids each: the last hundreds go as ranges */
+    expect_late_row(
+        &(struct gaps){"points", 1200, 10, 11995}); /* 9 ids each: the last hundreds are queried as ranges */
 }
 
-Test(holes, more_than_are_asked_for_by_ranges_of_their_own)
+Test(gaps, late_row_is_claimed_when_gaps_share_ranges)
 {
-    late_row_among(&(struct holes){"ranges", 2300, 40, 46053});
+    expect_late_row(&(struct gaps){"ranges", 2300, 40, 46053});
 }

@@ -2,12 +2,12 @@
 /*
  * tests/stores/mysql/locks_test.c - the relay waits for no writer's lock, and no writer for the relay's
  *
- * Four writers, each a thread with a session of its own, do what is known to make trouble: they commit late, roll back
- * inserts of many rows, insert from a select beside the others' single rows, draw ids in steps of three. One more keeps
- * a transaction open from before the first claim until after the last. Meanwhile all is claimed and settled. The
- * server counts who had to wait for a row's lock: nobody. It does not count waits for the lock that AUTO_INCREMENT
- * takes for a statement (on MariaDB), which is between writers. It can fail: without the LIMIT in settle.c's deletes
- * some wait in every run.
+ * Four writers, each a thread with a session of its own, cause contention: they commit late, roll back
+ * inserts of many rows, insert from a select beside the others' single rows, draw ids in steps of three. Another
+ * session keeps a transaction open from before the first claim until after the last. Meanwhile all is claimed and
+ * settled. The server's count of waits for row locks must not grow. It does not count waits for the lock that
+ * AUTO_INCREMENT takes for a statement (on MariaDB), which is between writers. It can fail: without the LIMIT in
+ * settle.c's deletes some wait in every run.
  */
 #include <pthread.h>
 #include <stdarg.h>
@@ -134,7 +134,7 @@ static int64_t join(struct writer *writers)
     return committed;
 }
 
-static void nobody_waits(const char *table, const char *user)
+static void expect_no_lock_waits(const char *table, const char *user)
 {
     struct sql_fixture fixture;
     struct writer writers[WRITERS];
@@ -146,20 +146,20 @@ static void nobody_waits(const char *table, const char *user)
     fixture_begin(&fixture);
     session_run(longest, "BEGIN");
     fixture_insert(&fixture, longest, "longest");
-    int64_t before = waits(&fixture), given = 0, got;
+    int64_t before = waits(&fixture), claimed = 0, got;
     start(writers, &fixture);
     do {
         bool ended = all_done(writers);
         got = relay_some(&fixture);
-        given += got;
+        claimed += got;
         if (ended && !got)
             break;
     } while (true);
     int64_t committed = join(writers);
     session_run(longest, "COMMIT");
-    given += relay_some(&fixture);
+    claimed += relay_some(&fixture);
     cr_assert_gt(committed, WRITERS * TRANSACTIONS);
-    cr_assert_eq(given, committed + 1, "%lld rows were given, %lld committed", (long long)given,
+    cr_assert_eq(claimed, committed + 1, "%lld rows were claimed, %lld committed", (long long)claimed,
                  (long long)committed + 1);
     cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s"), 0);
     cr_assert_eq(waits(&fixture), before, "%lld waits for a row's lock", (long long)(waits(&fixture) - before));
@@ -167,17 +167,17 @@ static void nobody_waits(const char *table, const char *user)
     fixture_close(&fixture);
 }
 
-Test(locks, nobody_waits_where_the_locks_can_be_seen)
+Test(locks, no_session_waits_with_lock_inspection)
 {
-    nobody_waits("seen", "outbox");
+    expect_no_lock_waits("seen", "outbox");
 }
 
-/* A long grace: the holes of what is rolled back stay in the claims. */
-Test(locks, nobody_waits_where_they_cannot)
+/* A long gap_timeout: the gaps of rollbacks stay in the claims. */
+Test(locks, no_session_waits_without_lock_inspection)
 {
     struct session *session = session_open();
     server_make_user(session, "unseeing", "");
     server_grant(session, "ALL", "*", "unseeing");
     session_close(session);
-    nobody_waits("unseen", "unseeing");
+    expect_no_lock_waits("unseen", "unseeing");
 }

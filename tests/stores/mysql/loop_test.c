@@ -3,8 +3,8 @@
  * tests/stores/mysql/loop_test.c - no call of the store on the loop thread can wait: connecting, claiming, settling,
  * losing the session, stopping; over TCP, over TLS, over the socket
  *
- * blocking.h tells how that is seen. Clear O_NONBLOCK when a connection stands (dialed() in conn.c), and each of these
- * tests but the first names the call that could wait.
+ * blocking.h detects the calls. To see a failure, clear O_NONBLOCK once a connection is made: each test but the first
+ * then names the call.
  */
 #include <stdio.h>
 #include <sys/socket.h>
@@ -15,8 +15,8 @@
 
 enum { ROWS = 2000, CLAIM = 4 << 20 }; /* rows and bytes, as a relay with the default memory claims them */
 
-/* The look-out itself. */
-Test(loop, a_call_that_could_wait_is_noticed)
+/* The detector itself. */
+Test(loop, call_that_may_block_is_detected)
 {
     struct blocking seen = {0};
     int ends[2];
@@ -30,7 +30,7 @@ Test(loop, a_call_that_could_wait_is_noticed)
     blocking_end();
     cr_assert_str_eq(seen.first, "recv");
     cr_assert_eq(seen.io, 1);
-    cr_assert_eq(write(ends[0], &byte, 1), 1); /* nobody looks any more */
+    cr_assert_eq(write(ends[0], &byte, 1), 1); /* off */
     cr_assert_eq(seen.calls, 1);
     close(ends[0]);
     close(ends[1]);
@@ -74,7 +74,7 @@ static void claim_and_settle(struct sql_fixture *fixture, struct blocking *seen,
     }
 }
 
-/* The server ends the owner's session in the middle of a wait: it is noticed, and told, without waiting. */
+/* The server ends the owner's session in the middle of a wait: the store notices and reports that without blocking. */
 static void lose(struct sql_fixture *fixture, struct blocking *seen)
 {
     server_end_owner(fixture->sql, fixture->table);
@@ -117,12 +117,12 @@ static void all_of_it(const char *table, const char *yaml, int rows, int nth, in
 #define STORE(table, how) \
     "store:\n  plugin: mysql\n  user: outbox\n  password: outbox\n  database: outbox\n  table: " table "\n" how
 
-Test(loop, nothing_waits_over_tcp)
+Test(loop, loop_never_blocks_over_tcp)
 {
     all_of_it("tcp", STORE("tcp", "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n"), ROWS, 50, 20000);
 }
 
-Test(loop, nothing_waits_over_the_socket)
+Test(loop, loop_never_blocks_over_the_socket)
 {
     all_of_it("local", STORE("local", "  socket: ${OUTBOX_TEST_MYSQL_DIR}/sock\n"), ROWS, 50, 20000);
 }
@@ -130,12 +130,12 @@ Test(loop, nothing_waits_over_the_socket)
 #define TLS \
     "  host: 127.0.0.1\n  port: ${OUTBOX_TEST_MYSQL_PORT}\n  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n"
 
-Test(loop, nothing_waits_over_tls)
+Test(loop, loop_never_blocks_over_tls)
 {
     all_of_it("crypt", STORE("crypt", TLS), ROWS, 50, 20000);
 }
 
-Test(loop, nothing_waits_for_rows_of_a_megabyte)
+Test(loop, loop_never_blocks_for_rows_of_a_megabyte)
 {
     all_of_it("crypt_large", STORE("crypt_large", TLS), 24, 1, 1 << 20);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/mysql/malicious_server.h - a server that means harm: just enough of the protocol for one session
+ * tests/stores/mysql/malicious_server.h - a malicious server: just enough of the protocol for one session
  *
  * It listens on this machine, greets without offering TLS, and then either asks for the password in the clear, or lets
  * anybody in and answers each statement by asking for a file. Everything that it was sent is kept.

@@ -2,8 +2,8 @@
 /*
  * tests/stores/mysql/security_test.c - what the client library is not allowed to do, whichever it is
  *
- * On the server of the test where it can show it, on a malicious where no honest server would. That certificates are
- * verified is told by tls_test.c.
+ * On the server of the test if possible, otherwise on a malicious server. tls_test.c covers the verification of
+ * certificates.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -21,13 +21,14 @@
 
 static uint32_t wait_for(const struct mys_client *client, struct mys_wait wait)
 {
-    struct pollfd look = {.fd = mys_fd(client)};
-    look.events = (short)((wait.events & OUTBOX_READABLE ? POLLIN : 0) | (wait.events & OUTBOX_WRITABLE ? POLLOUT : 0));
-    if (poll(&look, 1, wait.again_us ? 1 : 5000) <= 0)
+    struct pollfd descriptor = {.fd = mys_fd(client)};
+    descriptor.events =
+        (short)((wait.events & OUTBOX_READABLE ? POLLIN : 0) | (wait.events & OUTBOX_WRITABLE ? POLLOUT : 0));
+    if (poll(&descriptor, 1, wait.again_us ? 1 : 5000) <= 0)
         return 0;
-    return look.revents & (POLLERR | POLLHUP)
-               ? wait.events
-               : (look.revents & POLLIN ? OUTBOX_READABLE : 0) | (look.revents & POLLOUT ? OUTBOX_WRITABLE : 0);
+    return descriptor.revents & (POLLERR | POLLHUP) ? wait.events
+                                                    : (descriptor.revents & POLLIN ? OUTBOX_READABLE : 0) |
+                                                          (descriptor.revents & POLLOUT ? OUTBOX_WRITABLE : 0);
 }
 
 static void connect_to(struct mys_client *client, unsigned port, const char *password, bool statements)
@@ -64,7 +65,7 @@ static unsigned query(struct mys_client *client, const char *sql)
 
 /* ---- on an honest server ----------------------------------------------------------------------------------------- */
 
-Test(security, several_statements_go_in_a_packet_only_where_that_was_asked_for)
+Test(security, several_statements_in_a_packet_need_the_option)
 {
     struct mys_client one, several;
     connect_here(&one, false);
@@ -84,7 +85,7 @@ static void write_secret(char *path, size_t size)
     cr_assert_eq(fclose(file), 0);
 }
 
-Test(security, no_file_is_loaded_though_the_server_allows_it)
+Test(security, local_infile_stays_disabled_when_the_server_allows_it)
 {
     struct sql_fixture fixture;
     struct mys_client client;
@@ -101,7 +102,7 @@ Test(security, no_file_is_loaded_though_the_server_allows_it)
     fixture_close(&fixture);
 }
 
-Test(security, the_library_forgets_the_password)
+Test(security, password_is_erased_after_connecting)
 {
     struct mys_client client;
     connect_here(&client, false);
@@ -111,7 +112,7 @@ Test(security, the_library_forgets_the_password)
     mys_close(&client, false);
 }
 
-Test(security, a_session_that_was_ended_is_not_replaced)
+Test(security, ended_session_is_not_replaced)
 {
     struct sql_fixture fixture;
     struct mys_client client;
@@ -131,7 +132,7 @@ Test(security, a_session_that_was_ended_is_not_replaced)
 /* ---- on a malicious
  * -------------------------------------------------------------------------------------------------- */
 
-Test(security, no_password_is_sent_in_the_clear)
+Test(security, password_is_never_sent_in_clear_text)
 {
     static struct malicious_server malicious = {.asks_for_password = true};
     struct mys_client client;
@@ -145,7 +146,7 @@ Test(security, no_password_is_sent_in_the_clear)
     cr_assert_not(malicious_server_received(&malicious, PASSWORD));
 }
 
-Test(security, no_file_is_sent_because_a_server_asks_for_it)
+Test(security, server_that_requests_a_file_gets_none)
 {
     static struct malicious_server malicious;
     struct mys_client client;
@@ -183,12 +184,12 @@ static void refuses_to_go_without_tls(const char *table, const char *tls)
     cr_assert_eq(malicious.statements, 0);
 }
 
-Test(security, a_server_that_offers_no_tls_is_asked_nothing)
+Test(security, tls_require_refuses_a_server_without_tls)
 {
     refuses_to_go_without_tls("malicious_require", "require");
 }
 
-Test(security, nor_where_its_certificate_was_to_be_verified)
+Test(security, tls_verify_refuses_a_server_without_tls)
 {
     refuses_to_go_without_tls("malicious_verify", "verify");
 }

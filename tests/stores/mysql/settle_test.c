@@ -7,7 +7,7 @@ static int64_t commits(struct sql_fixture *fixture)
     return fixture_run(fixture, "SHOW GLOBAL STATUS LIKE 'Com_commit'");
 }
 
-/* Claim all there is, settle it, and give how many transactions that took. */
+/* Claim all rows and settle them. Returns the number of transactions. */
 static int64_t settle_all(struct sql_fixture *fixture, uint32_t rows)
 {
     struct outbox_batch *batch = fixture_claim_batch(fixture, rows, 64 << 20);
@@ -18,13 +18,12 @@ static int64_t settle_all(struct sql_fixture *fixture, uint32_t rows)
     return commits(fixture) - before;
 }
 
-Test(settle, large_rows_go_a_few_at_a_time)
+Test(settle, large_rows_are_settled_in_several_transactions)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "large_pieces", true, "");
     fixture_insert_large(&fixture, 120, 100);
-    fixture_run(&fixture,
-                "DELETE FROM %s WHERE id IN (5, 17)"); /* so there are runs that fit whole, and one that does not */
+    fixture_run(&fixture, "DELETE FROM %s WHERE id IN (5, 17)"); /* some id ranges fit whole, one does not */
     fixture_begin(&fixture);
     int64_t transactions = settle_all(&fixture, 118);
     cr_assert(transactions >= 3 && transactions <= 4, "%lld transactions", (long long)transactions);

@@ -13,7 +13,7 @@ static void open_with(struct sql_fixture *fixture, const char *table, const char
     fixture_reconfigure(fixture, &(struct server_place){0}, yaml);
 }
 
-Test(tls, a_certificate_that_fits_is_taken)
+Test(tls, matching_certificate_is_accepted)
 {
     struct sql_fixture fixture;
     open_with(&fixture, "fits", "  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n");
@@ -24,7 +24,7 @@ Test(tls, a_certificate_that_fits_is_taken)
     fixture_close(&fixture);
 }
 
-static bool is_parked(void *arg)
+static bool is_armed(void *arg)
 {
     struct sql_fixture *fixture = arg;
     struct outbox_claim claim = {.struct_size = sizeof claim, .flags = OUTBOX_CLAIM_ARM_WAKEUP, .max_rows = 1};
@@ -33,19 +33,19 @@ static bool is_parked(void *arg)
     return claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
 }
 
-Test(tls, the_doorbell_reads_over_it_too)
+Test(tls, wakeup_stream_uses_tls)
 {
     struct sql_fixture fixture;
     open_with(&fixture, "tls_wakeup", "  wakeup: binlog\n  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n");
     fixture_begin(&fixture);
-    cr_assert(harness_poll(&fixture.harness, is_parked, &fixture));
+    cr_assert(harness_poll(&fixture.harness, is_armed, &fixture));
     uint32_t wakes = fixture.harness.wakes;
     fixture_insert(&fixture, fixture.sql, "a");
     cr_assert(harness_until_woken(&fixture.harness, wakes));
     fixture_close(&fixture);
 }
 
-Test(tls, one_that_somebody_else_has_signed_is_not)
+Test(tls, certificate_of_another_authority_is_refused)
 {
     struct sql_fixture fixture;
     open_with(&fixture, "foreign", "  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/other-ca.pem\n");
@@ -55,7 +55,7 @@ Test(tls, one_that_somebody_else_has_signed_is_not)
     fixture_close(&fixture);
 }
 
-Test(tls, large_rows_come_whole)
+Test(tls, large_row_is_read_completely)
 {
     struct sql_fixture fixture;
     open_with(&fixture, "large", "  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n");
@@ -76,7 +76,7 @@ Test(tls, large_rows_come_whole)
 }
 
 /* The settle waits for a second at the server. If reading its answer blocked, no claim could be made meanwhile. */
-Test(tls, the_loop_turns_while_the_server_thinks)
+Test(tls, loop_runs_while_a_settle_waits_for_the_server)
 {
     struct sql_fixture fixture;
     struct harness_call call = {0};

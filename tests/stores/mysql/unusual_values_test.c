@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/mysql/unusual_values_test.c - settings of the server and ids that nobody expects */
+/* tests/stores/mysql/unusual_values_test.c - unusual settings of the server and unusual ids */
 #include "fixture.h"
 
 #include <string.h>
 
-Test(odd, a_limit_on_every_select_is_not_heeded)
+Test(unusual_values, sql_select_limit_does_not_limit_claims)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "few_rows", true, "");
@@ -17,7 +17,7 @@ Test(odd, a_limit_on_every_select_is_not_heeded)
     fixture_close(&fixture);
 }
 
-Test(odd, an_id_that_no_position_can_hold_is_refused_behind_the_others)
+Test(unusual_values, id_above_the_position_range_is_an_error_after_lower_rows)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "high", true, "");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/mysql/wakeup_test.c - commits that the binlog tells of wake a relay that is parked */
+/* tests/stores/mysql/wakeup_test.c - commits in the binlog wake a sleeping relay */
 #include <stdio.h>
 
 #include "wakeup.h"
@@ -29,16 +29,16 @@ static void end_streams(struct sql_fixture *fixture)
     }
 }
 
-Test(wakeup, a_commit_wakes_a_relay_that_is_parked)
+Test(wakeup, commit_wakes_a_sleeping_relay)
 {
-    wakeup_expect_by_commits("rung", BINLOG);
+    wakeup_expect_by_commits("notified", BINLOG);
 }
 
-/* The binlog tells of a commit before it can be seen. */
-Test(wakeup, nobody_is_parked_for_a_while_after_a_ring)
+/* A commit is in the binlog before its rows are visible. */
+Test(wakeup, wakeup_is_not_armed_for_a_while_after_a_notification)
 {
     struct sql_fixture fixture;
-    wakeup_open_armed(&fixture, "rung_early", BINLOG);
+    wakeup_open_armed(&fixture, "notified_early", BINLOG);
     int64_t before = fixture_now_ms();
     wakeup_expect_on_insert(&fixture);
     wakeup_arm(&fixture);
@@ -46,8 +46,8 @@ Test(wakeup, nobody_is_parked_for_a_while_after_a_ring)
     fixture_close(&fixture);
 }
 
-/* The stream has an order: what would have rung before has done so when the one ring that is meant comes. */
-Test(wakeup, what_is_rolled_back_or_goes_elsewhere_does_not)
+/* The stream is ordered: a wrong notification would arrive before the expected notification. */
+Test(wakeup, rollback_or_other_table_wakes_no_relay)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "undisturbed", BINLOG);
@@ -65,16 +65,16 @@ Test(wakeup, what_is_rolled_back_or_goes_elsewhere_does_not)
     fixture_close(&fixture);
 }
 
-Test(wakeup, a_prepared_transaction_rings_when_it_is_committed)
+Test(wakeup, prepared_transaction_notifies_at_its_commit)
 {
     struct sql_fixture fixture;
     struct session *writer = session_open();
     wakeup_open_armed(&fixture, "wakeup_prepared", BINLOG);
-    server_begin(writer, "ring");
+    server_begin(writer, "notifying");
     fixture_insert(&fixture, writer, "a");
-    server_prepare(writer, "ring");
+    server_prepare(writer, "notifying");
     uint32_t wakes = fixture.harness.wakes;
-    server_end(writer, "ring", true, true);
+    server_end(writer, "notifying", true, true);
     cr_assert(harness_until_woken(&fixture.harness, wakes));
     fixture_await_rows(&fixture);
     cr_assert_eq(fixture.count, 1);
@@ -82,7 +82,7 @@ Test(wakeup, a_prepared_transaction_rings_when_it_is_committed)
     fixture_close(&fixture);
 }
 
-Test(wakeup, statements_in_the_binlog_ring_as_rows_do)
+Test(wakeup, statement_in_the_binlog_notifies_as_rows_do)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "stated", BINLOG);
@@ -93,7 +93,7 @@ Test(wakeup, statements_in_the_binlog_ring_as_rows_do)
     fixture_close(&fixture);
 }
 
-Test(wakeup, a_stream_that_ends_wakes_the_relay_and_comes_back)
+Test(wakeup, ended_stream_wakes_the_relay_and_reconnects)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "cut", BINLOG);
@@ -107,13 +107,12 @@ Test(wakeup, a_stream_that_ends_wakes_the_relay_and_comes_back)
     fixture_close(&fixture);
 }
 
-/* With the server paused, the listener thread waits in a read that nobody answers, or in a connect. */
-/* The server is paused, and goes on afterwards. */
+/* The server is paused: the listener thread waits in a read or in a connect. Resumes the server. */
 static void stop_while_it_hangs(struct sql_fixture *fixture)
 {
     struct harness_call call = {0};
     harness_reset(&call);
-    obx_instance_stop(fixture->store, &call.call, 200); /* its last words are log by nobody */
+    obx_instance_stop(fixture->store, &call.call, 200); /* the server does not read the goodbye */
     int code = harness_wait(&fixture->harness, &call);
     server_do("resume");
     cr_assert_eq(code, 0, "%s", call.error.text);
@@ -121,7 +120,7 @@ static void stop_while_it_hangs(struct sql_fixture *fixture)
     fixture_begin_again(fixture);
 }
 
-Test(wakeup, a_relay_stops_while_the_server_hangs)
+Test(wakeup, relay_stops_while_the_server_hangs)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "wakeup_hung", BINLOG);
@@ -132,7 +131,7 @@ Test(wakeup, a_relay_stops_while_the_server_hangs)
     fixture_close(&fixture);
 }
 
-Test(wakeup, a_relay_stops_while_the_bell_connects_to_a_server_that_hangs)
+Test(wakeup, relay_stops_while_the_listener_connects_to_a_server_that_hangs)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "wakeup_connecting", BINLOG);
@@ -144,10 +143,10 @@ Test(wakeup, a_relay_stops_while_the_bell_connects_to_a_server_that_hangs)
     fixture_close(&fixture);
 }
 
-Test(wakeup, nobody_rings_who_was_not_asked_to)
+Test(wakeup, default_configuration_arms_no_wakeup)
 {
     struct sql_fixture fixture;
-    fixture_open(&fixture, "silent", true, "");
+    fixture_open(&fixture, "unnotified", true, "");
     fixture_begin(&fixture);
     cr_assert_not(wakeup_armed(&fixture));
     fixture_close(&fixture);
@@ -155,14 +154,14 @@ Test(wakeup, nobody_rings_who_was_not_asked_to)
 
 /* ---- a user who may not read the binlog -------------------------------------------------------------------------- */
 
-Test(wakeup, without_the_right_the_outbox_is_polled_until_it_is_granted)
+Test(wakeup, outbox_is_polled_until_the_permission_is_granted)
 {
     struct sql_fixture fixture;
     struct wakeup_log log;
-    fixture_open(&fixture, "mute", true, "");
-    server_make_user(fixture.sql, "mute", "");
-    server_grant(fixture.sql, "ALL", "*", "mute");
-    fixture_reconfigure(&fixture, &(struct server_place){.user = "mute"}, BINLOG);
+    fixture_open(&fixture, "ungranted", true, "");
+    server_make_user(fixture.sql, "ungranted", "");
+    server_grant(fixture.sql, "ALL", "*", "ungranted");
+    fixture_reconfigure(&fixture, &(struct server_place){.user = "ungranted"}, BINLOG);
     wakeup_capture_log(&fixture, &log);
     fixture_begin(&fixture);
     wakeup_await_warning(&fixture);
@@ -180,7 +179,7 @@ Test(wakeup, without_the_right_the_outbox_is_polled_until_it_is_granted)
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_await_rows(&fixture);
     cr_assert_eq(fixture.count, 1);
-    fixture_run(&fixture, "GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO mute@'%'");
+    fixture_run(&fixture, "GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO ungranted@'%'");
     wakeup_arm(&fixture);
     cr_assert(log.warnings == 1 && log.recoveries == 1, "%u warnings, %u recoveries", log.warnings, log.recoveries);
     wakeup_expect_on_insert(&fixture);

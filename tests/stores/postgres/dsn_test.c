@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/postgres/dsn_test.c - what of a dsn the store takes as it is, and what it tells that it does not */
+/* tests/stores/postgres/dsn_test.c - the options of a dsn that the store uses, and a report of those that it ignores */
 #include "fixture.h"
 
 static void open_with(struct sql_fixture *fixture, const char *table, const char *more)
@@ -9,13 +9,13 @@ static void open_with(struct sql_fixture *fixture, const char *table, const char
     fixture_begin(fixture);
 }
 
-Test(dsn, an_option_that_has_no_effect_is_told)
+Test(dsn, ignored_option_is_reported)
 {
     static const char finding[] = "client_encoding in the dsn has no effect: the relay takes all texts as UTF-8";
     struct sql_fixture fixture;
     open_with(&fixture, "dsn_latin", "client_encoding=LATIN1");
-    struct fixture_findings told = fixture_check(&fixture, finding);
-    cr_assert(told.count == 1 && told.level == OUTBOX_LOG_WARN && told.advised);
+    struct fixture_findings ignored = fixture_check(&fixture, finding);
+    cr_assert(ignored.count == 1 && ignored.level == OUTBOX_LOG_WARN && ignored.advised);
     fixture_stop(&fixture);
     fixture_reconfigure(&fixture, &(struct server_place){.more = "client_encoding=utf8"}, "");
     fixture_begin(&fixture);
@@ -23,7 +23,7 @@ Test(dsn, an_option_that_has_no_effect_is_told)
     fixture_close(&fixture);
 }
 
-Test(dsn, the_primary_is_taken_whether_it_is_asked_for_or_not)
+Test(dsn, primary_is_accepted_for_each_target_session_attrs)
 {
     static const char *const wishes[] = {"", "target_session_attrs=any", "target_session_attrs=primary",
                                          "target_session_attrs=read-write"};

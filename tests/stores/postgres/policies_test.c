@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/postgres/policies_test.c - what an administrator has put on the table: row level security, rules */
+/* tests/stores/postgres/policies_test.c - row level security and rules on the outbox table */
 #include "fixture.h"
 
-Test(policies, rows_hidden_by_them)
+Test(policies, row_level_security_that_hides_rows_is_refused)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "policies", true, "");
@@ -17,15 +17,15 @@ Test(policies, rows_hidden_by_them)
     fixture_close(&fixture);
 }
 
-Test(policies, what_acts_on_a_delete_is_told)
+Test(policies, rule_on_delete_is_reported)
 {
-    static const char sought[] = "triggers or rules on delete";
+    static const char text[] = "triggers or rules on delete";
     struct sql_fixture fixture;
     fixture_open(&fixture, "ruled", true, "");
     fixture_begin(&fixture);
-    cr_assert_eq(fixture_check(&fixture, sought).count, 0);
+    cr_assert_eq(fixture_check(&fixture, text).count, 0);
     fixture_run(&fixture, "CREATE RULE keep AS ON DELETE TO %s DO INSTEAD NOTHING");
-    struct fixture_findings told = fixture_check(&fixture, sought);
-    cr_assert(told.count == 1 && told.level == OUTBOX_LOG_WARN && told.advised);
+    struct fixture_findings finding = fixture_check(&fixture, text);
+    cr_assert(finding.count == 1 && finding.level == OUTBOX_LOG_WARN && finding.advised);
     fixture_close(&fixture);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/postgres/sequence_test.c - who has drawn from the sequence, but has no transaction id yet */
+/* tests/stores/postgres/sequence_test.c - a writer that has drawn an id, but has no transaction id yet */
 #include "fixture.h"
 
-Test(sequence, who_draws_before_he_has_a_transaction_id_is_followed)
+Test(sequence, id_drawn_before_the_transaction_id_keeps_its_gap)
 {
     struct sql_fixture fixture;
     struct session *slow = session_open();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/postgres/wakeup_test.c - the doorbell rings when, and only when, the relay is parked */
+/* tests/stores/postgres/wakeup_test.c - a commit notifies the relay only while the relay sleeps */
 #include "fixture.h"
 
 static uint32_t claim_flags_after(struct sql_fixture *fixture, uint32_t flags)
@@ -12,10 +12,10 @@ static uint32_t claim_flags_after(struct sql_fixture *fixture, uint32_t flags)
     return claim.flags;
 }
 
-Test(wakeup, it_rings_while_the_relay_is_parked)
+Test(wakeup, commit_notifies_only_a_sleeping_relay)
 {
     struct sql_fixture fixture;
-    fixture_open(&fixture, "rung", true, "  wakeup: true\n");
+    fixture_open(&fixture, "notified", true, "  wakeup: true\n");
     fixture_begin(&fixture);
     cr_assert_eq(claim_flags_after(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), OUTBOX_CLAIM_ARM_WAKEUP);
     uint32_t wakes = fixture.harness.wakes;
@@ -23,7 +23,7 @@ Test(wakeup, it_rings_while_the_relay_is_parked)
     cr_assert(harness_until_woken(&fixture.harness, wakes));
     fixture_expect_rows(&fixture, IDS(1));
     wakes = fixture.harness.wakes;
-    fixture_insert(&fixture, fixture.sql, "a"); /* awake: nobody rings */
+    fixture_insert(&fixture, fixture.sql, "a"); /* awake: no notification */
     fixture_expect_rows(&fixture, IDS(2));
     fixture_expect_rows(&fixture, 0, NULL);
     cr_assert_eq(fixture.harness.wakes, wakes);
@@ -33,7 +33,7 @@ Test(wakeup, it_rings_while_the_relay_is_parked)
     fixture_close(&fixture);
 }
 
-Test(wakeup, a_writer_that_has_not_committed_keeps_the_relay_awake)
+Test(wakeup, uncommitted_writer_keeps_the_relay_polling)
 {
     struct sql_fixture fixture;
     struct session *writer = session_open();
@@ -48,20 +48,20 @@ Test(wakeup, a_writer_that_has_not_committed_keeps_the_relay_awake)
     fixture_close(&fixture);
 }
 
-Test(wakeup, without_a_trigger_the_outbox_is_polled)
+Test(wakeup, outbox_without_the_trigger_is_polled)
 {
     struct sql_fixture fixture;
-    fixture_open(&fixture, "mute", true, "  wakeup: true\n");
+    fixture_open(&fixture, "untriggered", true, "  wakeup: true\n");
     fixture_run(&fixture, "DROP TRIGGER outbox_wakeup ON %s");
     fixture_begin(&fixture);
     cr_assert_eq(claim_flags_after(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), 0);
     fixture_close(&fixture);
 }
 
-Test(wakeup, nobody_rings_who_was_not_asked_to)
+Test(wakeup, default_configuration_arms_no_wakeup)
 {
     struct sql_fixture fixture;
-    fixture_open(&fixture, "silent", true, "");
+    fixture_open(&fixture, "unnotified", true, "");
     fixture_begin(&fixture);
     cr_assert_eq(claim_flags_after(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), 0);
     cr_assert_eq(fixture_run(&fixture, "SELECT count(*) FROM pg_trigger WHERE tgrelid = '%s'::regclass"), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/postgres/wal_failure_test.c - a stream of the log that cannot be had, breaks, or is in the way of a stop
+/* tests/stores/postgres/wal_failure_test.c - WAL streams that cannot be opened, that break, or that are open during a
+ * stop
  */
 #include <dirent.h>
 #include <libpq-fe.h>
@@ -56,7 +57,7 @@ static pid_t postmaster(void)
 /* ---- refused, ended
  * ----------------------------------------------------------------------------------------------------- */
 
-static void until_it_works(struct sql_fixture *fixture, const struct wakeup_log *log)
+static void expect_recovery(struct sql_fixture *fixture, const struct wakeup_log *log)
 {
     wakeup_arm(fixture);
     cr_assert(log->warnings == 1 && log->recoveries == 1, "%u warnings, %u recoveries", log->warnings, log->recoveries);
@@ -81,28 +82,28 @@ static void open_as(struct sql_fixture *fixture, const char *name, const char *m
     fixture_begin(fixture);
 }
 
-Test(wal_trouble, without_the_right_the_outbox_is_polled_until_it_is_granted)
+Test(wal_failure, outbox_is_polled_until_the_permission_is_granted)
 {
     struct sql_fixture fixture;
     struct wakeup_log log;
     char why[400];
     open_as(&fixture, "wal_mute", "", &log);
     wakeup_await_warning(&fixture);
-    bool says_less = fixture_run(&fixture, "SELECT current_setting('server_version_num')::int") < 160000;
+    bool is_before_16 = fixture_run(&fixture, "SELECT current_setting('server_version_num')::int") < 160000;
     snprintf(
         why, sizeof why,
         "connect (127.0.0.1:%d as wal_mute): connection to server at \"127.0.0.1\", port %d failed: FATAL:  42501: "
         "%s; see 'outbox init --print-grants'",
         server_port(), server_port(),
-        says_less ? "must be superuser or replication role to start walsender"
-                  : "permission denied to start WAL sender DETAIL:  Only roles with the REPLICATION attribute may "
-                    "start a WAL sender process");
+        is_before_16 ? "must be superuser or replication role to start walsender"
+                     : "permission denied to start WAL sender DETAIL:  Only roles with the REPLICATION attribute may "
+                       "start a WAL sender process");
     expect_warning(&log, why);
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_await_rows(&fixture);
     cr_assert_eq(fixture.count, 1);
     fixture_run(&fixture, "ALTER ROLE wal_mute REPLICATION");
-    until_it_works(&fixture, &log);
+    expect_recovery(&fixture, &log);
     fixture_close(&fixture);
 }
 
@@ -124,7 +125,7 @@ static void edit_hba(const char *line)
     session_close(session);
 }
 
-Test(wal_trouble, a_server_that_lets_no_replica_in_is_polled_until_it_does)
+Test(wal_failure, outbox_is_polled_while_pg_hba_rejects_the_stream)
 {
     struct sql_fixture fixture;
     struct wakeup_log log;
@@ -140,11 +141,11 @@ Test(wal_trouble, a_server_that_lets_no_replica_in_is_polled_until_it_does)
         server_port(), server_port());
     expect_warning(&log, why);
     edit_hba("");
-    until_it_works(&fixture, &log);
+    expect_recovery(&fixture, &log);
     fixture_close(&fixture);
 }
 
-Test(wal_trouble, a_server_with_no_place_for_another_replica_is_polled_until_it_has)
+Test(wal_failure, outbox_is_polled_while_no_wal_sender_is_free)
 {
     enum { MANY = 64 };
     struct sql_fixture fixture;
@@ -167,11 +168,11 @@ Test(wal_trouble, a_server_with_no_place_for_another_replica_is_polled_until_it_
               "%s", log.warning);
     for (int i = 0; i <= count && i < most; i++)
         PQfinish(others[i]);
-    until_it_works(&fixture, &log);
+    expect_recovery(&fixture, &log);
     fixture_close(&fixture);
 }
 
-Test(wal_trouble, a_stream_that_is_ended_wakes_the_relay_and_comes_back)
+Test(wal_failure, ended_stream_wakes_the_relay_and_reconnects)
 {
     struct sql_fixture fixture;
     struct wakeup_log log;
@@ -183,7 +184,7 @@ Test(wal_trouble, a_stream_that_is_ended_wakes_the_relay_and_comes_back)
     end_streams(&fixture);
     cr_assert(harness_until_woken(&fixture.harness, wakes));
     expect_warning(&log, "follow the server's log: terminating connection due to administrator command (57P01)");
-    until_it_works(&fixture, &log);
+    expect_recovery(&fixture, &log);
     fixture_close(&fixture);
 }
 
@@ -193,8 +194,8 @@ static bool has_warned(void *arg)
     return log->warnings > 0;
 }
 
-/* The log is thrown away between the look that saw its end and the connection that asks for it from there. */
-Test(wal_trouble, a_stream_from_what_the_server_has_thrown_away_is_begun_further_on)
+/* The server removes a segment between the poll that saw the end of the log and the connection that starts there. */
+Test(wal_failure, stream_restarts_after_the_server_removed_its_segment)
 {
     struct sql_fixture fixture;
     struct wakeup_log log;
@@ -209,20 +210,20 @@ Test(wal_trouble, a_stream_from_what_the_server_has_thrown_away_is_begun_further
     kill(postmaster(), SIGCONT);
     cr_assert(connects);
     cr_assert(harness_poll(&fixture.harness, has_warned, &log),
-              "nothing is said"); /* without a look, which sees more */
+              "no warning was logged"); /* no poll meanwhile: it would see a later end */
     cr_assert(strstr(log.warning, "follow the server's log: requested WAL segment ") &&
                   strstr(log.warning, " has already been removed (58P01)"),
               "%s", log.warning);
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_await_rows(&fixture);
-    cr_assert_eq(fixture.count, 1, "it is polled");
+    cr_assert_eq(fixture.count, 1, "the outbox is polled");
     wakeup_arm(&fixture);
     cr_assert_eq(log.warnings, 1);
     wakeup_expect_on_insert(&fixture);
     fixture_close(&fixture);
 }
 
-/* The looks of a relay that is parked find it out. */
+/* The polls of a sleeping relay detect the silence. */
 static bool is_warned(void *arg)
 {
     struct sql_fixture *fixture = arg;
@@ -231,7 +232,7 @@ static bool is_warned(void *arg)
     return log->warnings > 0;
 }
 
-Test(wal_trouble, a_stream_that_falls_silent_is_given_up)
+Test(wal_failure, silent_stream_is_closed)
 {
     struct sql_fixture fixture;
     struct wakeup_log log;
@@ -239,16 +240,16 @@ Test(wal_trouble, a_stream_that_falls_silent_is_given_up)
     wakeup_capture_log(&fixture, &log);
     pid_t pid = (pid_t)fixture_run(&fixture, stream_pid);
     cr_assert(pid > 0 && !kill(pid, SIGSTOP));
-    bool given_up = harness_poll(&fixture.harness, is_warned, &fixture);
+    bool closed = harness_poll(&fixture.harness, is_warned, &fixture);
     kill(pid, SIGCONT);
-    cr_assert(given_up);
+    cr_assert(closed);
     expect_warning(&log, "follow the server's log: the server does not answer");
-    until_it_works(&fixture, &log);
+    expect_recovery(&fixture, &log);
     fixture_close(&fixture);
 }
 
-/* The server asks whether we are there, and ends a stream whose client does not answer within its timeout. */
-Test(wal_trouble, the_server_is_answered)
+/* The server sends keepalives, and ends a stream whose client does not answer within its timeout. */
+Test(wal_failure, keepalives_are_answered)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "wal_answer", true, WAL);
@@ -264,9 +265,9 @@ Test(wal_trouble, the_server_is_answered)
     fixture_close(&fixture);
 }
 
-/* ---- what the verbs say ------------------------------------------------------------------------------------------ */
+/* ---- check and init ------------------------------------------------------------------------------------------ */
 
-Test(wal_trouble, check_tries_it)
+Test(wal_failure, check_opens_a_stream)
 {
     struct sql_fixture fixture;
     struct wakeup_log log;
@@ -277,12 +278,12 @@ Test(wal_trouble, check_tries_it)
     struct fixture_findings works = fixture_check(&fixture, "wake-up notifications work: the server sends its log");
     cr_assert(works.count == 1 && works.level == OUTBOX_LOG_INFO);
     wakeup_arm(&fixture);
-    cr_assert_eq(fixture_check(&fixture, "wake-up notifications work").count, 1, "beside its stream");
+    cr_assert_eq(fixture_check(&fixture, "wake-up notifications work").count, 1, "while the stream is open");
     wakeup_expect_on_insert(&fixture);
     fixture_close(&fixture);
 }
 
-Test(wal_trouble, check_tells_of_a_trigger_that_wakes_nobody)
+Test(wal_failure, check_reports_a_trigger_that_wakes_no_relay)
 {
     static const char trigger[] = "run a wake-up trigger that no relay is to use";
     struct sql_fixture fixture;
@@ -303,7 +304,7 @@ static void find_right(void *arg, const char *line)
     *(bool *)arg |= !strcmp(line, "ALTER ROLE \"outbox\" REPLICATION;");
 }
 
-Test(wal_trouble, the_right_is_among_the_grants)
+Test(wal_failure, grants_include_the_replication_attribute)
 {
     struct sql_fixture fixture;
     bool found = false;
@@ -318,8 +319,8 @@ Test(wal_trouble, the_right_is_among_the_grants)
 
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
 
-/* New connections are answered by nobody; the two that are there go on. */
-Test(wal_trouble, a_relay_stops_while_its_bell_connects)
+/* The server answers no new connection; the two existing connections continue. */
+Test(wal_failure, relay_stops_while_the_listener_connects)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "wal_slow", true, WAL);
@@ -336,7 +337,7 @@ Test(wal_trouble, a_relay_stops_while_its_bell_connects)
     fixture_close(&fixture);
 }
 
-Test(wal_trouble, a_relay_stops_while_the_server_hangs)
+Test(wal_failure, relay_stops_while_the_server_hangs)
 {
     struct sql_fixture fixture;
     struct harness_call call = {0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/postgres/wal_wakeup_test.c - what the server logs wakes a relay that is parked, and costs nobody else
- * anything */
+/* tests/stores/postgres/wal_wakeup_test.c - a commit in the WAL wakes a sleeping relay, and costs the server nothing
+ * else */
 #include <libpq-fe.h>
 #include <stdio.h>
 
@@ -9,7 +9,7 @@
 #define WAL "  wakeup: wal\n"
 static const char streams[] = "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'outbox test wakeup'";
 
-static void open_parked_beside_noise(struct sql_fixture *fixture, const char *table)
+static void open_armed_with_noise(struct sql_fixture *fixture, const char *table)
 {
     fixture_open(fixture, table, true, WAL);
     fixture_run(fixture, "CREATE TABLE IF NOT EXISTS noise (i int)");
@@ -17,15 +17,15 @@ static void open_parked_beside_noise(struct sql_fixture *fixture, const char *ta
     wakeup_arm(fixture);
 }
 
-/* A commit that is not one of ours. */
+/* A commit without an outbox row. */
 static void make_noise(struct sql_fixture *fixture)
 {
     fixture_run(fixture, "INSERT INTO noise VALUES (1)");
 }
 
-/* ---- ringing ----------------------------------------------------------------------------------------------------- */
+/* ---- commits ----------------------------------------------------------------------------------------------------- */
 
-Test(wal_wakeup, a_commit_wakes_a_relay_that_is_parked)
+Test(wal_wakeup, commit_wakes_a_sleeping_relay)
 {
     wakeup_expect_by_commits("wal_rung", WAL);
 }
@@ -35,7 +35,7 @@ static void end_tls(void)
     server_do("plain");
 }
 
-Test(wal_wakeup, the_stream_may_be_encrypted, .fini = end_tls)
+Test(wal_wakeup, stream_uses_tls, .fini = end_tls)
 {
     static const char encrypted[] =
         "SELECT count(*) FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE ssl AND "
@@ -53,8 +53,8 @@ Test(wal_wakeup, the_stream_may_be_encrypted, .fini = end_tls)
     fixture_close(&fixture);
 }
 
-/* Parked beside a transaction that has written already: its commit rings. */
-Test(wal_wakeup, a_transaction_that_was_open_before_rings_when_it_commits)
+/* The relay sleeps while a transaction has written already: its commit wakes the relay. */
+Test(wal_wakeup, transaction_open_before_the_sleep_notifies_at_its_commit)
 {
     struct sql_fixture fixture;
     struct session *writer = session_open();
@@ -72,7 +72,7 @@ Test(wal_wakeup, a_transaction_that_was_open_before_rings_when_it_commits)
     fixture_close(&fixture);
 }
 
-Test(wal_wakeup, after_a_rollback_it_parks_again_and_is_woken_by_the_next_commit)
+Test(wal_wakeup, relay_sleeps_again_after_a_rollback_and_wakes_at_the_next_commit)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "wal_back", WAL);
@@ -87,8 +87,8 @@ Test(wal_wakeup, after_a_rollback_it_parks_again_and_is_woken_by_the_next_commit
     fixture_close(&fixture);
 }
 
-/* A commit that was log before a look has ended may not have been seen by it. */
-Test(wal_wakeup, nobody_is_parked_while_the_log_grows)
+/* A poll may have missed a commit that arrives by the stream before the poll ends. */
+Test(wal_wakeup, wakeup_is_not_armed_while_the_log_grows)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "wal_grows", WAL);
@@ -101,7 +101,7 @@ Test(wal_wakeup, nobody_is_parked_while_the_log_grows)
     fixture_close(&fixture);
 }
 
-Test(wal_wakeup, being_parked_and_woken_takes_no_statement)
+Test(wal_wakeup, sleeping_and_waking_runs_no_statement)
 {
     static const char asked[] =
         "SELECT (extract(epoch FROM max(query_start)) * 1000000)::int8 FROM pg_stat_activity WHERE application_name = "
@@ -114,9 +114,9 @@ Test(wal_wakeup, being_parked_and_woken_takes_no_statement)
     fixture_close(&fixture);
 }
 
-/* ---- what everybody else writes ---------------------------------------------------------------------------------- */
+/* ---- commits of other tables ---------------------------------------------------------------------------------- */
 
-static bool is_not_sent_noise(void *arg)
+static bool stream_is_closed_by_noise(void *arg)
 {
     struct sql_fixture *fixture = arg;
     for (int i = 0; i < 20; i++) {
@@ -126,13 +126,13 @@ static bool is_not_sent_noise(void *arg)
     return fixture_run(fixture, streams) == 0;
 }
 
-/* Each look sees that the log has grown. The relay is not woken for that, and after a while it is not sent it. */
-Test(wal_wakeup, where_the_log_never_rests_the_outbox_is_polled_without_a_stream)
+/* Each poll sees that the log has grown. The relay is not woken for that, and after a while it closes the stream. */
+Test(wal_wakeup, outbox_is_polled_without_a_stream_while_the_log_grows)
 {
     struct sql_fixture fixture;
-    open_parked_beside_noise(&fixture, "wal_noisy");
+    open_armed_with_noise(&fixture, "wal_noisy");
     uint32_t wakes = fixture.harness.wakes;
-    cr_assert(harness_poll(&fixture.harness, is_not_sent_noise, &fixture));
+    cr_assert(harness_poll(&fixture.harness, stream_is_closed_by_noise, &fixture));
     cr_assert_leq(fixture.harness.wakes, wakes + 1);
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_await_rows(&fixture);
@@ -144,12 +144,12 @@ Test(wal_wakeup, where_the_log_never_rests_the_outbox_is_polled_without_a_stream
 
 struct waking {
     struct sql_fixture *fixture;
-    bool rows; /* the ring brings some */
+    bool rows; /* the notification is for a row */
     int64_t least, most;
 };
 
-/* How long it takes to be parked after a ring. */
-static bool takes_so_long(void *arg)
+/* Does it take between `least` and `most` ms to arm the wake-up after a notification? */
+static bool arming_takes_so_long(void *arg)
 {
     struct waking *waking = arg;
     struct sql_fixture *fixture = waking->fixture;
@@ -166,16 +166,16 @@ static bool takes_so_long(void *arg)
     return fixture_now_ms() - begin >= waking->least && fixture_now_ms() - begin <= waking->most;
 }
 
-Test(wal_wakeup, who_is_woken_in_vain_asks_for_more_quiet_until_rows_come)
+Test(wal_wakeup, notifications_without_rows_lengthen_the_quiet_time_until_rows_arrive)
 {
     struct sql_fixture fixture;
-    open_parked_beside_noise(&fixture, "wal_vain");
-    cr_assert(harness_poll(&fixture.harness, takes_so_long, &(struct waking){&fixture, false, 700, INT64_MAX}));
-    cr_assert(harness_poll(&fixture.harness, takes_so_long, &(struct waking){&fixture, true, 0, 350}));
+    open_armed_with_noise(&fixture, "wal_vain");
+    cr_assert(harness_poll(&fixture.harness, arming_takes_so_long, &(struct waking){&fixture, false, 700, INT64_MAX}));
+    cr_assert(harness_poll(&fixture.harness, arming_takes_so_long, &(struct waking){&fixture, true, 0, 350}));
     fixture_close(&fixture);
 }
 
-static bool has_hung_up(void *arg)
+static bool stream_is_closed(void *arg)
 {
     struct sql_fixture *fixture = arg;
     for (int i = 0; i < 20; i++) {
@@ -185,11 +185,11 @@ static bool has_hung_up(void *arg)
     return fixture_run(fixture, streams) == 0;
 }
 
-Test(wal_wakeup, a_relay_that_has_work_hangs_up)
+Test(wal_wakeup, busy_relay_closes_the_stream)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "wal_work", WAL);
-    cr_assert(harness_poll(&fixture.harness, has_hung_up, &fixture));
+    cr_assert(harness_poll(&fixture.harness, stream_is_closed, &fixture));
     wakeup_arm(&fixture);
     cr_assert_eq(fixture_run(&fixture, streams), 1);
     fixture_close(&fixture);
@@ -197,9 +197,9 @@ Test(wal_wakeup, a_relay_that_has_work_hangs_up)
 
 /* ---- what the server must not suffer ----------------------------------------------------------------------------- */
 
-/* A commit that waits for a synchronous replica, any, does not take the relay for one: not even when it has log of
- * the commit and has said so. */
-Test(wal_wakeup, the_relay_is_no_synchronous_replica)
+/* A commit that waits for any synchronous replica must not accept the relay as a replica, not even after the relay
+ * has acknowledged the commit as written. */
+Test(wal_wakeup, relay_is_never_a_synchronous_replica)
 {
     struct sql_fixture fixture;
     struct session *writer = session_open();
@@ -208,7 +208,7 @@ Test(wal_wakeup, the_relay_is_no_synchronous_replica)
     fixture_run(&fixture, "ALTER SYSTEM SET synchronous_standby_names = '*'");
     fixture_run(&fixture, "SELECT pg_reload_conf()");
     wakeup_poll_until(&fixture, "SELECT (current_setting('synchronous_standby_names') = '*')::int");
-    fixture_run(&fixture, "CHECKPOINT"); /* who makes it tells all others that commits wait from now on */
+    fixture_run(&fixture, "CHECKPOINT"); /* it makes all sessions wait for a replica from now on */
     wakeup_arm(&fixture);
     uint32_t wakes = fixture.harness.wakes;
     cr_assert(PQsendQuery(pg, "INSERT INTO wal_sync (aggregatetype, aggregateid, type) VALUES ('o', 'a', 't')"));

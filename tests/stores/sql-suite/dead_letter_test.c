@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sql-suite/dead_letter_test.c - what is parked holds everything that was in the row, and comes back as it
- * was */
+/* tests/stores/sql-suite/dead_letter_test.c - a dead letter holds the whole row, and a replay restores it */
 #include <string.h>
 
 #include "fixture.h"
@@ -26,14 +25,14 @@ static void make_custom(struct sql_fixture *fixture)
                   "x'fe00')"));
 }
 
-static int park(struct sql_fixture *fixture, uint64_t id)
+static int dead_letter(struct sql_fixture *fixture, uint64_t id)
 {
     const struct outbox_dead_row row = {
         .position = {id, 0}, .attempts = 5, .topic = {"orders", 6}, .key = {"\0\xff", 2}, .reason = "it's too large"};
     return fixture_dead_letter(fixture, &row);
 }
 
-static void take_letter(void *arg, const struct outbox_dead_letter *letter)
+static void check_letter(void *arg, const struct outbox_dead_letter *letter)
 {
     int *letters = arg;
     ++*letters;
@@ -48,7 +47,7 @@ static void take_letter(void *arg, const struct outbox_dead_letter *letter)
 static uint64_t dead(struct sql_fixture *fixture, enum outbox_dead_action action, int *letters)
 {
     struct outbox_dead request = {
-        .struct_size = sizeof request, .action = (uint32_t)action, .row = take_letter, .arg = letters};
+        .struct_size = sizeof request, .action = (uint32_t)action, .row = check_letter, .arg = letters};
     struct harness_call call = {0};
     harness_reset(&call);
     obx_store_dead(fixture->store, &call.call, 0, &request);
@@ -68,7 +67,7 @@ static int64_t same_rows(struct sql_fixture *fixture)
                                  "a.seen = b.seen AND a.raw = b.raw"));
 }
 
-Test(dead, a_row_with_columns_of_its_own_comes_back_as_it_was)
+Test(dead_letter, row_with_extra_columns_is_replayed_unchanged)
 {
     struct sql_fixture fixture;
     int letters = 0;
@@ -81,7 +80,7 @@ Test(dead, a_row_with_columns_of_its_own_comes_back_as_it_was)
     fixture_stop(&fixture);
     fixture_begin(&fixture);
     fixture_expect_rows(&fixture, IDS(1));
-    cr_assert_eq(park(&fixture, 1), 0, "%s", fixture.error.text);
+    cr_assert_eq(dead_letter(&fixture, 1), 0, "%s", fixture.error.text);
     cr_assert_eq(fixture_count_rows(&fixture), 0);
     cr_assert_eq(dead(&fixture, OUTBOX_DEAD_SHOW, &letters), 1);
     cr_assert_eq(letters, 1);
@@ -92,7 +91,7 @@ Test(dead, a_row_with_columns_of_its_own_comes_back_as_it_was)
     fixture_close(&fixture);
 }
 
-Test(dead, without_a_table_for_them_nothing_is_removed)
+Test(dead_letter, missing_dead_letter_table_leaves_the_row_in_place)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "undead", true, "");
@@ -100,7 +99,7 @@ Test(dead, without_a_table_for_them_nothing_is_removed)
     fixture_begin(&fixture);
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_expect_rows(&fixture, IDS(1));
-    cr_assert_eq(park(&fixture, 1), OUTBOX_E_NOT_FOUND);
+    cr_assert_eq(dead_letter(&fixture, 1), OUTBOX_E_NOT_FOUND);
     cr_assert_str_eq(
         fixture.error.text,
         BY_SERVER("dead-letter rows: relation \"public.undead_dead\" does not exist (42P01); run 'outbox init'",
@@ -109,12 +108,12 @@ Test(dead, without_a_table_for_them_nothing_is_removed)
     fixture_close(&fixture);
 }
 
-Test(dead, who_is_not_the_owner_parks_nothing)
+Test(dead_letter, relay_without_ownership_moves_no_row)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "notmine", true, "");
     cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
-    cr_assert_eq(park(&fixture, 1), OUTBOX_E_FENCED);
+    cr_assert_eq(dead_letter(&fixture, 1), OUTBOX_E_FENCED);
     cr_assert_str_eq(fixture.error.text, "dead-letter rows of notmine: this relay does not own the outbox");
     fixture_close(&fixture);
 }

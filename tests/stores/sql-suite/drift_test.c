@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/sql-suite/drift_test.c - the table changes while the relay runs: it says what is wrong, and goes on when
- * it is right
+ * tests/stores/sql-suite/drift_test.c - the table changes while the relay runs: the error names the cause, and the
+ * store recovers once the table is right
  */
 #include "fixture.h"
 
@@ -13,7 +13,7 @@ static void open_with_one_row(struct sql_fixture *fixture, const char *table)
     fixture_expect_rows(fixture, IDS(1));
 }
 
-Test(drift, a_new_column_is_no_matter)
+Test(drift, new_column_changes_nothing)
 {
     struct sql_fixture fixture;
     open_with_one_row(&fixture, "wider");
@@ -23,7 +23,7 @@ Test(drift, a_new_column_is_no_matter)
     fixture_close(&fixture);
 }
 
-Test(drift, another_type_is_told_and_read_after_a_restart)
+Test(drift, changed_type_is_an_error_until_the_relay_reconnects)
 {
     struct sql_fixture fixture;
     open_with_one_row(&fixture, "retyped");
@@ -52,7 +52,7 @@ static void expect_missing(struct sql_fixture *fixture)
                              "claim rows: Unknown column 'payload' in 'field list' (1054); see 'outbox check'"));
 }
 
-Test(drift, a_column_that_has_another_name_is_named)
+Test(drift, renamed_column_is_named_in_the_error)
 {
     struct sql_fixture fixture;
     open_with_one_row(&fixture, "renamed");
@@ -65,7 +65,7 @@ Test(drift, a_column_that_has_another_name_is_named)
     fixture_close(&fixture);
 }
 
-Test(drift, a_column_that_went_away_is_named)
+Test(drift, dropped_column_is_named_in_the_error)
 {
     struct sql_fixture fixture;
     open_with_one_row(&fixture, "dropped");
@@ -86,7 +86,7 @@ Test(drift, a_column_that_went_away_is_named)
     fixture_close(&fixture);
 }
 
-Test(drift, a_table_that_went_away_is_missed)
+Test(drift, dropped_table_is_not_found)
 {
     struct sql_fixture fixture;
     open_with_one_row(&fixture, "gone");
@@ -98,7 +98,7 @@ Test(drift, a_table_that_went_away_is_missed)
     fixture_close(&fixture);
 }
 
-Test(drift, a_truncated_table_is_just_empty)
+Test(drift, truncated_table_is_empty)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "truncated", true, "");

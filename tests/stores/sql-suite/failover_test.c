@@ -37,7 +37,7 @@ static void fail_over(struct sql_fixture *fixture)
     fixture->sql = session_open_at(standby_port());
 }
 
-Test(failover, the_store_follows_to_the_promoted_standby)
+Test(failover, store_reconnects_to_the_promoted_standby)
 {
     struct sql_fixture fixture;
     char port[12], ports[30];

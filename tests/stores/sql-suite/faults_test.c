@@ -31,12 +31,12 @@ static void crash_and_recover(const char *table, const char *verb)
     fixture_close(&fixture);
 }
 
-Test(faults, the_server_is_stopped)
+Test(faults, store_recovers_after_the_server_stops)
 {
     crash_and_recover("stopped", "stop");
 }
 
-Test(faults, the_server_is_killed)
+Test(faults, store_recovers_after_the_server_is_killed)
 {
     crash_and_recover("killed", "kill");
 }
@@ -64,7 +64,7 @@ static void give_up_and_recover(struct sql_fixture *fixture)
     fixture_begin_again(fixture); /* once the sessions from before have noticed that nobody is there */
 }
 
-Test(faults, the_server_hangs_in_a_claim)
+Test(faults, claim_times_out_while_the_server_hangs)
 {
     struct sql_fixture fixture;
     struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 10, .max_bytes = 1 << 20};
@@ -81,7 +81,7 @@ Test(faults, the_server_hangs_in_a_claim)
     fixture_close(&fixture);
 }
 
-Test(faults, the_server_hangs_in_a_settle)
+Test(faults, settle_times_out_while_the_server_hangs)
 {
     struct sql_fixture fixture;
     struct harness_call call = {0};

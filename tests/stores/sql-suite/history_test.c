@@ -161,7 +161,7 @@ static void run(struct history *h, unsigned seed)
     fixture_close(&h->fixture);
 }
 
-Test(history, every_committed_row_once_and_in_order)
+Test(history, every_committed_row_is_claimed_once_and_in_order)
 {
     static struct history history;
     for (unsigned seed = 1; seed <= 6; seed++)

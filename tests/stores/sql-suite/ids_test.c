@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sql-suite/ids_test.c - rows that commit late, not at all, or long after: each is claimed once, nobody
- * waits */
+/* tests/stores/sql-suite/ids_test.c - rows that commit late, not at all, or long after: each row is claimed once, no
+ * session waits */
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "fixture.h"
 
-Test(ids, a_lower_id_that_commits_later_is_claimed)
+Test(ids, lower_id_that_commits_later_is_claimed)
 {
     struct sql_fixture fixture;
     struct session *late = session_open();
@@ -25,7 +25,7 @@ Test(ids, a_lower_id_that_commits_later_is_claimed)
     fixture_close(&fixture);
 }
 
-Test(ids, the_first_row_may_come_last)
+Test(ids, first_row_may_commit_last)
 {
     struct sql_fixture fixture;
     struct session *late = session_open();
@@ -41,7 +41,7 @@ Test(ids, the_first_row_may_come_last)
     fixture_close(&fixture);
 }
 
-Test(ids, a_rollback_holds_nothing_up)
+Test(ids, rollback_delays_no_row)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "rollback", true, "");
@@ -56,7 +56,7 @@ Test(ids, a_rollback_holds_nothing_up)
     fixture_close(&fixture);
 }
 
-Test(ids, a_rolled_back_insert_of_many_rows_holds_nothing_up)
+Test(ids, rollback_of_many_rows_delays_no_row)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "rollbacks", true, "");
@@ -74,7 +74,7 @@ Test(ids, a_rolled_back_insert_of_many_rows_holds_nothing_up)
     fixture_close(&fixture);
 }
 
-Test(ids, a_prepared_transaction_is_waited_for)
+Test(ids, row_of_a_prepared_transaction_is_claimed_after_its_commit)
 {
     struct sql_fixture fixture;
     struct session *preparer = session_open();
@@ -85,7 +85,7 @@ Test(ids, a_prepared_transaction_is_waited_for)
     server_prepare(preparer, "outbox-test");
     fixture_insert(&fixture, fixture.sql, "b");
     fixture_expect_rows(&fixture, IDS(2));
-    for (int i = 0; i < 60; i++) { /* long enough for looks at the locks */
+    for (int i = 0; i < 60; i++) { /* long enough for inspections of the locks */
         fixture_insert(&fixture, fixture.sql, "c");
         fixture_expect_rows(&fixture, IDS(3 + i));
         fixture_expect_no_rows_for(&fixture, 1);
@@ -96,7 +96,7 @@ Test(ids, a_prepared_transaction_is_waited_for)
     fixture_close(&fixture);
 }
 
-Test(ids, a_long_transaction_delays_nobody_but_itself)
+Test(ids, long_transaction_delays_only_its_own_rows)
 {
     struct sql_fixture fixture;
     struct session *longest = session_open();
@@ -105,7 +105,7 @@ Test(ids, a_long_transaction_delays_nobody_but_itself)
     session_run(longest, "BEGIN");
     fixture_insert(&fixture, longest, "a");
     int64_t id = 1;
-    for (int i = 0; i < 600; i++) { /* well over the second after which holes go cold */
+    for (int i = 0; i < 600; i++) { /* well over the second after which gaps go cold */
         session_run(fixture.sql, "BEGIN");
         fixture_insert(&fixture, fixture.sql, "b");
         session_run(fixture.sql, "ROLLBACK");
@@ -122,7 +122,7 @@ Test(ids, a_long_transaction_delays_nobody_but_itself)
     fixture_close(&fixture);
 }
 
-Test(ids, a_claim_that_is_full_reads_on_from_its_last_row)
+Test(ids, claim_after_a_full_claim_continues_at_its_last_row)
 {
     struct sql_fixture fixture;
     struct session *late = session_open();
@@ -144,7 +144,7 @@ Test(ids, a_claim_that_is_full_reads_on_from_its_last_row)
     fixture_close(&fixture);
 }
 
-/* ---- INSERT .. SELECT beside single inserts ---------------------------------------------------------------------- */
+/* ---- INSERT .. SELECT during single inserts ---------------------------------------------------------------------- */
 
 struct slow_writer {
     pthread_t thread;
@@ -168,7 +168,7 @@ static void *write_slowly(void *arg)
     return NULL;
 }
 
-Test(ids, an_insert_from_a_select_beside_single_inserts)
+Test(ids, rows_of_a_slow_insert_select_are_claimed_once)
 {
     static bool seen[FIXTURE_IDS];
     struct sql_fixture fixture;
@@ -203,7 +203,7 @@ static int64_t lock_waits(struct sql_fixture *fixture)
     return BY_SERVER(0, fixture_run(fixture, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_waits'"));
 }
 
-Test(ids, settling_waits_for_no_writer)
+Test(ids, settle_waits_for_no_writer)
 {
     struct sql_fixture fixture;
     struct session *writer = session_open();
@@ -214,7 +214,7 @@ Test(ids, settling_waits_for_no_writer)
     session_run(writer, "BEGIN");
     fixture_insert(&fixture, writer, "late"); /* 3, between */
     fixture_insert(&fixture, fixture.sql, "c");
-    fixture_insert(&fixture, writer, "late"); /* 5, behind */
+    fixture_insert(&fixture, writer, "late"); /* 5, last */
     int64_t waits = lock_waits(&fixture);
     struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
     cr_assert_eq(batch->rows, 3);
@@ -227,14 +227,14 @@ Test(ids, settling_waits_for_no_writer)
     fixture_close(&fixture);
 }
 
-Test(ids, with_steps_between_all_are_read_and_settled)
+Test(ids, ids_with_steps_are_claimed_and_settled)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "steps", true, "");
     fixture_begin(&fixture);
     fixture_run(&fixture, BY_SERVER("ALTER TABLE %s ALTER COLUMN id SET INCREMENT BY 3",
                                     "SET SESSION auto_increment_increment = 3"));
-    for (int i = 0; i < 600; i++) /* more runs than go into one packet */
+    for (int i = 0; i < 600; i++) /* more id ranges than fit into one packet */
         fixture_insert(&fixture, fixture.sql, "a");
     struct outbox_batch *batch = fixture_claim_batch(&fixture, 1000, 1 << 20);
     cr_assert_eq(batch->rows, 600);

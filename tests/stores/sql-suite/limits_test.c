@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sql-suite/limits_test.c - servers that have run out of connections, timeout or disk */
+/* tests/stores/sql-suite/limits_test.c - servers that have run out of connections, time or disk */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +26,7 @@ Test(limits, too_many_connections_are_an_outage)
     fixture_close(&fixture);
 }
 
-/* ---- timeout ---------------------------------------------------------------------------------------------------- */
+/* ---- timeouts --------------------------------------------------------------------------------------------------- */
 
 static void set_timeouts(struct sql_fixture *fixture, bool short_ones)
 {
@@ -41,7 +41,7 @@ static void set_timeouts(struct sql_fixture *fixture, bool short_ones)
                                              : "ALTER DATABASE outbox RESET idle_session_timeout");
 }
 
-Test(limits, sessions_outlive_short_timeouts_of_the_server)
+Test(limits, sessions_survive_short_server_timeouts)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "patient", true, "");
@@ -56,7 +56,7 @@ Test(limits, sessions_outlive_short_timeouts_of_the_server)
 
 /* ---- locks ------------------------------------------------------------------------------------------------------- */
 
-Test(limits, a_row_that_somebody_holds_is_not_waited_for_long)
+Test(limits, settle_of_a_locked_row_times_out)
 {
     struct sql_fixture fixture;
     struct session *other = session_open();
@@ -96,7 +96,7 @@ static int add(struct sql_fixture *fixture, size_t size)
 }
 
 /* MySQL takes so much in one packet, and values travel as twice as many digits; Postgres 1 GiB. */
-Test(limits, what_fits_into_one_packet_goes_through)
+Test(limits, event_that_fits_into_one_packet_is_added_and_claimed)
 {
     struct sql_fixture fixture;
     size_t packet = (size_t)BY_SERVER(64 << 20, session_run(session_open(), "SELECT @@max_allowed_packet") / 2);
@@ -167,21 +167,21 @@ static void fill_disk(struct sql_fixture *fixture)
 
 enum { ROWS = 400 };
 
-static int park_all(struct sql_fixture *fixture, const struct outbox_batch *batch)
+static int dead_letter_all(struct sql_fixture *fixture, const struct outbox_batch *batch)
 {
     static struct outbox_dead_row rows[ROWS];
-    struct outbox_dead_letter_rows park = {.struct_size = sizeof park, .count = ROWS, .rows = rows};
+    struct outbox_dead_letter_rows move = {.struct_size = sizeof move, .count = ROWS, .rows = rows};
     struct harness_call call = {0};
     for (uint32_t i = 0; i < ROWS; i++)
         rows[i] = (struct outbox_dead_row){.position = batch->positions[i], .attempts = 1, .reason = "any"};
     harness_reset(&call);
-    obx_store_dead_letter(fixture->store, &call.call, 0, &park);
+    obx_store_dead_letter(fixture->store, &call.call, 0, &move);
     int code = harness_wait(&fixture->harness, &call);
     fixture->error = call.error;
     return code;
 }
 
-Test(limits, the_disk_is_full)
+Test(limits, full_disk_is_reported_and_settles_still_succeed)
 {
     struct sql_fixture fixture;
     struct session *sql = session_open();
@@ -196,12 +196,13 @@ Test(limits, the_disk_is_full)
     fill_disk(&fixture);
     struct outbox_batch *batch = fixture_claim_batch(&fixture, ROWS + 1, 100 << 20);
     cr_assert(batch && batch->rows == ROWS + 1);
-    cr_assert_eq(park_all(&fixture, batch), OUTBOX_E_FULL, "%d: %s", fixture.error.code, fixture.error.text);
+    cr_assert_eq(dead_letter_all(&fixture, batch), OUTBOX_E_FULL, "%d: %s", fixture.error.code, fixture.error.text);
     cr_assert_not_null(strstr(fixture.error.text, "; make room on the server's disk"), "%s", fixture.error.text);
     cr_assert_eq(fixture_settle(&fixture, batch, ROWS, 1), 0, "settling takes no room: %s", fixture.error.text);
     cr_assert_eq(fixture_count_rows(&fixture), ROWS);
     session_run(fixture.sql, "DROP TABLE small.filler");
-    for (int i = 0; i < 400 && park_all(&fixture, batch) == OUTBOX_E_FULL; i++) /* until the file has gone as well */
+    for (int i = 0; i < 400 && dead_letter_all(&fixture, batch) == OUTBOX_E_FULL;
+         i++) /* until the file has gone as well */
         usleep(50000);
     cr_assert_eq(fixture.error.code, 0, "%s", fixture.error.text);
     cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s_dead"), ROWS);

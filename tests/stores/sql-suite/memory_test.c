@@ -2,9 +2,9 @@
 /*
  * tests/stores/sql-suite/memory_test.c - memory runs out anywhere between start and stop
  *
- * The n-th allocation fails, for n = 1 until a run needs fewer. Each operation then succeeds or says that there was no
- * memory; with memory back, the store works, and the same rows are there. (The client library's own memory is not made
- * to fail.)
+ * The n-th allocation fails, for n = 1 until a run needs fewer. Each operation then succeeds or reports that there was
+ * no memory; with memory back, the store works, and the same rows are there. (The client library's own memory is not
+ * made to fail.)
  */
 #include <string.h>
 
@@ -42,10 +42,10 @@ static void live(struct sql_fixture *fixture, size_t n)
         return;
     done(fixture, fixture_settle(fixture, claimed.batch, 1, 1), "settle", n);
     obx_store_release(fixture->store, claimed.batch);
-    done(fixture, fixture_dead_letter(fixture, &row), "park", n); /* of a row that is not there */
+    done(fixture, fixture_dead_letter(fixture, &row), "dead-letter", n); /* of a row that is not there */
 }
 
-Test(memory, every_allocation_may_fail)
+Test(memory, store_survives_each_failed_allocation)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "memory", true, "");

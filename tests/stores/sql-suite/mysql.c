@@ -115,7 +115,7 @@ void server_end_owner(struct session *session, const char *table)
     end_session(session, owner_of(session, table));
 }
 
-/* It connects right behind the owner. */
+/* It connects right after the owner. */
 void server_end_reader(struct session *session, const char *table)
 {
     end_session(session, owner_of(session, table) + 1);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sql-suite/owner_test.c - one owner; who is dead is followed, who hangs or is thrown out settles nothing
- */
+/* tests/stores/sql-suite/owner_test.c - one owner at a time; a fenced or hung owner settles nothing */
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -43,7 +42,7 @@ static int renew(struct sql_fixture *fixture, struct obx_instance *store)
     return code;
 }
 
-Test(owner, a_second_relay_stands_by_and_knows_behind_whom)
+Test(owner, second_relay_stands_by_and_names_the_owner)
 {
     struct standby_fixture standby;
     struct outbox_acquire acquire;
@@ -56,12 +55,12 @@ Test(owner, a_second_relay_stands_by_and_knows_behind_whom)
                                    "own outbox outbox.standby: owned by outbox test at "),
                          51),
                  0, "%s", standby.fixture.error.text);
-    fixture_stop(&standby.fixture); /* a clean stop is followed at once */
+    fixture_stop(&standby.fixture); /* after a clean stop the standby takes over at once */
     cr_assert_eq(acquire_second(&standby, 10000, &acquire), 0, "%s", standby.fixture.error.text);
     close_standby(&standby);
 }
 
-Test(owner, one_that_renews_stays)
+Test(owner, owner_that_renews_keeps_ownership)
 {
     struct standby_fixture standby;
     open_standby(&standby, "renews");
@@ -74,20 +73,20 @@ Test(owner, one_that_renews_stays)
     close_standby(&standby);
 }
 
-Test(owner, a_terminated_owner_is_noticed_while_idle)
+Test(owner, terminated_owner_session_is_noticed_while_idle)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "idle", true, "");
     fixture_begin(&fixture);
     server_end_owner(fixture.sql, fixture.table);
     fixture_await_loss(&fixture);
-    fixture_begin_again(&fixture); /* and goes on, when the server has noticed, too */
+    fixture_begin_again(&fixture); /* possible once the server has noticed, too */
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_expect_rows(&fixture, IDS(1));
     fixture_close(&fixture);
 }
 
-Test(owner, a_terminated_owner_settles_nothing)
+Test(owner, terminated_owner_session_settles_nothing)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "ended", true, "");
@@ -102,7 +101,7 @@ Test(owner, a_terminated_owner_settles_nothing)
     fixture_close(&fixture);
 }
 
-Test(owner, a_terminated_reader_is_noticed_by_the_next_claim)
+Test(owner, terminated_reader_session_fails_the_next_claim)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "reader", true, "");
@@ -112,7 +111,7 @@ Test(owner, a_terminated_reader_is_noticed_by_the_next_claim)
     fixture_close(&fixture);
 }
 
-Test(owner, the_same_database_is_recognised)
+Test(owner, same_database_is_recognized_after_a_restart)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "same", true, "");
@@ -123,92 +122,92 @@ Test(owner, the_same_database_is_recognised)
 
 /* ---- an owner in a process of its own ---------------------------------------------------------------------------- */
 
-struct other {
+struct owner_process {
     pid_t pid;
-    int tells, hears; /* pipes */
+    int from_owner, to_owner; /* pipes */
 };
 
-static char hear(int from)
+static char receive_byte(int from)
 {
     char what = 0;
     return read(from, &what, 1) == 1 ? what : 'x';
 }
 
-static void tell(int to, char what)
+static void send_byte(int to, char what)
 {
     if (write(to, &what, 1) != 1)
         _exit(1);
 }
 
-/* Owns, claims one row, waits for a word, settles it, and tells whether it could: 'y' or 'n'. */
-static void be_owner(const char *table, int tells, int hears)
+/* Own, claim one row, wait for a byte, settle the row, and report whether that succeeded: 'y' or 'n'. */
+static void run_owner(const char *table, int from_owner, int to_owner)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, table, true, "");
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_begin(&fixture);
     struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
-    tell(tells, batch ? 'o' : 'x');
-    hear(hears);
-    tell(tells, fixture_settle(&fixture, batch, 0, 1) ? 'n' : 'y');
+    send_byte(from_owner, batch ? 'o' : 'x');
+    receive_byte(to_owner);
+    send_byte(from_owner, fixture_settle(&fixture, batch, 0, 1) ? 'n' : 'y');
     _exit(0);
 }
 
-static void other_start(struct other *other, const char *table)
+static void owner_process_start(struct owner_process *owner, const char *table)
 {
     int up[2], down[2];
     cr_assert_eq(pipe(up) + pipe(down), 0);
-    other->pid = fork();
-    if (!other->pid) {
+    owner->pid = fork();
+    if (!owner->pid) {
         alarm(HARNESS_CHILD_S);
         close(up[0]);
         close(down[1]);
-        be_owner(table, up[1], down[0]);
+        run_owner(table, up[1], down[0]);
     }
     close(up[1]);
     close(down[0]);
-    other->tells = up[0];
-    other->hears = down[1];
-    cr_assert_eq(hear(other->tells), 'o');
+    owner->from_owner = up[0];
+    owner->to_owner = down[1];
+    cr_assert_eq(receive_byte(owner->from_owner), 'o');
 }
 
-static void other_end(struct other *other, int signal)
+static void owner_process_end(struct owner_process *owner, int signal)
 {
-    kill(other->pid, signal);
-    cr_assert_eq(waitpid(other->pid, NULL, 0), other->pid);
-    close(other->tells);
-    close(other->hears);
+    kill(owner->pid, signal);
+    cr_assert_eq(waitpid(owner->pid, NULL, 0), owner->pid);
+    close(owner->from_owner);
+    close(owner->to_owner);
 }
 
-Test(owner, a_crashed_one_is_followed)
+Test(owner, standby_takes_over_from_a_crashed_owner)
 {
     struct sql_fixture fixture;
-    struct other other;
-    other_start(&other, "crashed");
+    struct owner_process owner;
+    owner_process_start(&owner, "crashed");
     fixture_open(&fixture, "crashed", false, "");
     cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
     cr_assert_eq(fixture_acquire(&fixture, fixture.store, 60000, NULL), OUTBOX_E_STANDBY);
-    other_end(&other, SIGKILL);
+    owner_process_end(&owner, SIGKILL);
     fixture_take_over(&fixture, 60000); /* long before its lease is over */
     fixture_expect_rows(&fixture, IDS(1));
     fixture_close(&fixture);
 }
 
-Test(owner, one_that_hangs_is_thrown_out_after_its_lease_and_settles_nothing_when_it_wakes)
+Test(owner, hung_owner_loses_its_lease_and_settles_nothing)
 {
     struct sql_fixture fixture;
-    struct other other;
-    other_start(&other, "hung");
+    struct owner_process owner;
+    owner_process_start(&owner, "hung");
     fixture_open(&fixture, "hung", false, "");
     cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
-    kill(other.pid, SIGSTOP);
+    kill(owner.pid, SIGSTOP);
     cr_assert_eq(fixture_acquire(&fixture, fixture.store, 60000, NULL), OUTBOX_E_STANDBY, "before its lease was over");
     fixture_take_over(&fixture, 1000);
-    kill(other.pid, SIGCONT);
-    tell(other.hears, 's');
-    cr_assert_eq(hear(other.tells), 'n', "an owner that was thrown out has settled");
+    kill(owner.pid, SIGCONT);
+    send_byte(owner.to_owner, 's');
+    cr_assert_eq(receive_byte(owner.from_owner), 'n', "a fenced owner has settled");
     cr_assert_eq(fixture_count_rows(&fixture), 1);
     fixture_expect_rows(&fixture, IDS(1));
-    other_end(&other, SIGTERM);
+    owner_process_end(&owner, SIGTERM);
     fixture_close(&fixture);
 }

@@ -61,7 +61,7 @@ static void expect_special(const struct outbox_value *v)
     }
 }
 
-Test(rows, each_type_as_it_is)
+Test(rows, each_type_is_read_unchanged)
 {
     struct sql_fixture fixture;
     open_kinds(&fixture, "kinds");
@@ -93,7 +93,7 @@ Test(rows, each_type_as_it_is)
     fixture_close(&fixture);
 }
 
-Test(rows, nulls_and_what_is_empty_are_different_things)
+Test(rows, null_and_empty_values_differ)
 {
     struct sql_fixture fixture;
     open_kinds(&fixture, "nulls");
@@ -112,7 +112,7 @@ Test(rows, nulls_and_what_is_empty_are_different_things)
 }
 
 /* What an outbox's own columns may be besides the default. */
-Test(rows, columns_of_the_outbox_of_other_types)
+Test(rows, outbox_columns_may_have_other_types)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "altered", true, "");
@@ -140,7 +140,7 @@ Test(rows, columns_of_the_outbox_of_other_types)
 
 /* ---- large ones -------------------------------------------------------------------------------------------------- */
 
-Test(rows, batches_keep_to_their_bytes_whatever_the_rows_weigh)
+Test(rows, batches_keep_their_byte_limit_for_rows_of_any_size)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "large", true, "");
@@ -178,8 +178,8 @@ static void grow(struct sql_fixture *fixture)
         session_run(fixture->sql, back);
 }
 
-/* Larger than what the server takes from a client in one packet, which is no limit to what it gives. */
-Test(rows, one_that_is_larger_than_all_limits_comes_alone)
+/* Larger than what the server takes from a client in one packet, which does not limit what it sends. */
+Test(rows, row_larger_than_all_limits_is_claimed_alone)
 {
     struct sql_fixture fixture;
     static const uint32_t sizes[] = {1024, 32 * 1024 * 1024, 1024};

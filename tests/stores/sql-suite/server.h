@@ -2,9 +2,9 @@
 /*
  * tests/stores/sql-suite/server.h - what differs among the servers that the suite runs on
  *
- * The cases are written once. Each program of the suite is linked with postgres.c or with mysql.c, and started beside a
+ * The cases are written once. Each program of the suite is linked with postgres.c or with mysql.c, and started with a
  * server by tests/stores/postgres/with-server or tests/stores/mysql/with-server. Where an SQL text or the text of an
- * error differs, the case says both: BY_SERVER("the Postgres one", "the MySQL and MariaDB one").
+ * error differs, the case has both: BY_SERVER("for Postgres", "for MySQL and MariaDB").
  *
  * A session is a plain blocking connection, as writers have it: the test decides step by step who commits when.
  */
@@ -50,10 +50,10 @@ struct server_place {
 /* The section `store:` but for its table. */
 void server_section(struct obx_buf *to, const struct server_place *place);
 
-/* A role that may log in with the password "outbox", and no more; `limits` go behind. */
+/* A role that may log in with the password "outbox", and no more; `limits` are appended. */
 void server_make_user(struct session *session, const char *name, const char *limits);
 void server_grant(struct session *session, const char *what, const char *table, const char *user);
-/* End the database session that owns the outbox, or the one that reads it. */
+/* End the database session that owns the outbox, or the session that reads it. */
 void server_end_owner(struct session *session, const char *table);
 void server_end_reader(struct session *session, const char *table);
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sql-suite/start_test.c - servers, users and tables that a relay cannot work with: refused, and told why
+/* tests/stores/sql-suite/start_test.c - the store refuses servers, users and tables that it cannot work with, and
+ * reports why
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "fixture.h"
 
-Test(start, a_table_that_is_not_there)
+Test(start, missing_table_is_refused)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "nowhere", false, "");
@@ -19,7 +20,7 @@ Test(start, a_table_that_is_not_there)
     fixture_close(&fixture);
 }
 
-Test(start, a_table_without_an_id_that_orders_it)
+Test(start, id_type_without_an_order_is_refused)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "unordered", false, "");
@@ -36,7 +37,7 @@ Test(start, a_table_without_an_id_that_orders_it)
     fixture_close(&fixture);
 }
 
-Test(start, an_id_that_runs_out)
+Test(start, id_type_that_overflows_is_refused)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "narrow", false, "");
@@ -55,7 +56,7 @@ Test(start, an_id_that_runs_out)
     fixture_close(&fixture);
 }
 
-Test(start, debeziums_table_with_a_sequence_added)
+Test(start, debezium_table_with_an_added_sequence_is_accepted)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "debezium", false, "  columns: { id: seq, event_id: id }\n");
@@ -82,7 +83,7 @@ Test(start, debeziums_table_with_a_sequence_added)
     fixture_close(&fixture);
 }
 
-Test(start, a_column_that_the_route_needs)
+Test(start, missing_column_of_the_route_is_refused)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "columns", false, "");
@@ -96,7 +97,7 @@ Test(start, a_column_that_the_route_needs)
     fixture_close(&fixture);
 }
 
-Test(start, a_view)
+Test(start, view_is_refused)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "viewed", false, "");
@@ -109,7 +110,7 @@ Test(start, a_view)
 
 /* ---- users ------------------------------------------------------------------------------------------------------- */
 
-Test(start, a_user_who_may_not_delete)
+Test(start, user_without_delete_permission_is_refused)
 {
     struct sql_fixture fixture;
     char text[300];
@@ -128,7 +129,7 @@ Test(start, a_user_who_may_not_delete)
     fixture_close(&fixture);
 }
 
-Test(start, the_least_grants_are_enough)
+Test(start, minimal_grants_are_sufficient)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "least", true, "");
@@ -144,7 +145,7 @@ Test(start, the_least_grants_are_enough)
     fixture_close(&fixture);
 }
 
-Test(start, a_user_whom_nobody_knows)
+Test(start, unknown_user_is_refused)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "nouser", true, "");
@@ -159,7 +160,7 @@ Test(start, a_user_whom_nobody_knows)
 
 /* ---- servers ----------------------------------------------------------------------------------------------------- */
 
-Test(start, a_server_that_is_read_only)
+Test(start, read_only_server_is_refused)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "readonly", true, "");
@@ -179,7 +180,7 @@ Test(start, a_server_that_is_read_only)
     fixture_close(&fixture);
 }
 
-Test(start, a_name_that_nobody_knows)
+Test(start, unknown_host_is_not_connected)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "noname", true, "");
@@ -190,7 +191,7 @@ Test(start, a_name_that_nobody_knows)
     fixture_close(&fixture);
 }
 
-Test(start, the_second_host_when_the_first_is_down)
+Test(start, second_host_is_used_while_the_first_is_down)
 {
     struct sql_fixture fixture;
     char ports[20];

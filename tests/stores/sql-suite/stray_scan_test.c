@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sql-suite/stray_scan_test.c - rows where no claim looks: told of and relayed, never lost in silence */
+/* tests/stores/sql-suite/stray_scan_test.c - rows outside all claims are logged and relayed */
 #include "fixture.h"
 
-Test(sweep, a_row_written_below_is_found)
+Test(stray_scan, row_inserted_with_a_lower_id_is_found)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "below", true, "  stray_scan_interval: 10ms\n");
     fixture_begin(&fixture);
     fixture_insert_id(&fixture, fixture.sql, 1000);
-    fixture_expect_rows(&fixture, IDS(1000)); /* 1 to 999 are a hole, until it is clear that nobody fills it */
+    fixture_expect_rows(&fixture, IDS(1000)); /* 1 to 999 are a gap until no writer can fill it */
     fixture_expect_no_rows_for(&fixture, 200);
     fixture_insert_id(&fixture, fixture.sql, 500);
     fixture_await_rows(&fixture);
@@ -17,7 +17,7 @@ Test(sweep, a_row_written_below_is_found)
     fixture_close(&fixture);
 }
 
-Test(sweep, a_counter_that_was_set_back_loses_nothing)
+Test(stray_scan, restarted_id_counter_loses_no_row)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "restarted", true, "  stray_scan_interval: 10ms\n");
@@ -35,10 +35,10 @@ Test(sweep, a_counter_that_was_set_back_loses_nothing)
     fixture_close(&fixture);
 }
 
-Test(sweep, what_is_in_flight_is_not_given_again)
+Test(stray_scan, row_in_flight_is_not_claimed_again)
 {
     struct sql_fixture fixture;
-    fixture_open(&fixture, "flying", true, "  stray_scan_interval: 10ms\n");
+    fixture_open(&fixture, "in_flight", true, "  stray_scan_interval: 10ms\n");
     fixture_begin(&fixture);
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_expect_rows(&fixture, IDS(1)); /* released, but not settled: a key may wait for long */

@@ -34,7 +34,7 @@ static void refused(struct sql_fixture *fixture, const char *table, const struct
     cr_assert_str_eq(fixture->error.text, why);
 }
 
-Test(writer, an_event_commits_or_rolls_back_with_the_transaction)
+Test(writer, event_commits_and_rolls_back_with_the_transaction)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "written", true, "");
@@ -53,7 +53,7 @@ Test(writer, an_event_commits_or_rolls_back_with_the_transaction)
     fixture_close(&fixture);
 }
 
-Test(writer, all_fields_arrive_whatever_the_character_set_of_the_connection)
+Test(writer, fields_are_stored_unchanged_for_any_connection_character_set)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "fields", true, "");
@@ -93,7 +93,7 @@ static void expect_payload(const char *table, const char *type, const char *byte
     fixture_close(&fixture);
 }
 
-Test(writer, any_type_of_payload)
+Test(writer, payload_column_may_have_any_type)
 {
     expect_payload("wbytes", BY_SERVER("bytea", "LONGBLOB"), "a\0\xff'\\", 5,
                    BY_SERVER("payload = '\\x6100ff275c'", "HEX(payload) = '6100FF275C'"));
@@ -107,7 +107,7 @@ Test(writer, any_type_of_payload)
         expect_payload("wjsonb", "jsonb", "{ \"a\" : 1}", 10, "payload::text = '{\"a\": 1}'");
 }
 
-Test(writer, what_is_wrong_is_told)
+Test(writer, errors_name_their_cause)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "wrong", true, "");
@@ -146,7 +146,7 @@ Test(writer, what_is_wrong_is_told)
     fixture_close(&fixture);
 }
 
-Test(writer, a_table_that_changes_is_asked_about_again)
+Test(writer, changed_table_is_inspected_again)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "changes", true, "");
