@@ -16,7 +16,7 @@ void model_init(struct model *model, unsigned seed, uint64_t cold_after_ns)
     *model = (struct model){.seed = seed, .state = seed, .xids = 100, .ended = 100};
     for (int k = 0; k < MODEL_KEYS; k++)
         model->key_owner[k] = -1;
-    obx_sql_gaps_init(&model->holes, &sql_host, cold_after_ns);
+    obx_sql_gaps_init(&model->gaps, &sql_host, cold_after_ns);
 }
 
 static void need_xid(struct model *model, struct model_txn *txn)
@@ -91,14 +91,14 @@ void model_write(struct model *model)
         draw(model, slot);
 }
 
-void model_look(struct model *model)
+void model_inspect_locks(struct model *model)
 {
-    struct obx_sql_writer holders[MODEL_TXNS];
+    struct obx_sql_writer writers[MODEL_TXNS];
     uint32_t count = 0;
     for (int i = 0; i < MODEL_TXNS; i++)
         if (model->txns[i].open && model->txns[i].locks)
-            holders[count++] = (struct obx_sql_writer){model->txns[i].name, model->txns[i].xid};
-    cr_assert(obx_sql_gaps_resolve(&model->holes, holders, count));
+            writers[count++] = (struct obx_sql_writer){model->txns[i].name, model->txns[i].xid};
+    cr_assert(obx_sql_gaps_resolve(&model->gaps, writers, count));
 }
 
 /* Ascending, by insertion: there are few. */
@@ -120,22 +120,22 @@ static uint32_t snapshot_of(const struct model *model, struct obx_sql_snapshot *
     return count;
 }
 
-static bool asked_for(const struct obx_sql_gaps *holes, int64_t id)
+static bool asked_for(const struct obx_sql_gaps *gaps, int64_t id)
 {
-    for (uint32_t i = 0; i < holes->hot.count; i++)
-        if (id >= holes->hot.items[i].lo && id <= holes->hot.items[i].hi)
+    for (uint32_t i = 0; i < gaps->hot.count; i++)
+        if (id >= gaps->hot.items[i].lo && id <= gaps->hot.items[i].hi)
             return true;
-    return id > holes->hi;
+    return id > gaps->hi;
 }
 
-static void give(struct model *model, int64_t id)
+static void record_claim(struct model *model, int64_t id)
 {
     struct model_row *row = &model->rows[id];
-    cr_assert(!row->given, "seed %u: id %ld given twice", model->seed, (long)id);
-    cr_assert(id > model->last_given[row->key], "seed %u: id %ld after id %ld of its key", model->seed, (long)id,
-              (long)model->last_given[row->key]);
-    row->given = true;
-    model->last_given[row->key] = id;
+    cr_assert(!row->claimed, "seed %u: id %ld claimed twice", model->seed, (long)id);
+    cr_assert(id > model->last_claimed[row->key], "seed %u: id %ld after id %ld of its key", model->seed, (long)id,
+              (long)model->last_claimed[row->key]);
+    row->claimed = true;
+    model->last_claimed[row->key] = id;
 }
 
 static enum obx_sql_accepted claim_once(struct model *model, uint32_t limit)
@@ -144,15 +144,15 @@ static enum obx_sql_accepted claim_once(struct model *model, uint32_t limit)
     uint64_t active[MODEL_TXNS];
     struct obx_sql_seen seen = {.ids = ids, .now_ns = model->now_ns};
     for (int64_t id = 1; id <= model->ids && seen.count < limit; id++)
-        if (model->rows[id].committed && asked_for(&model->holes, id))
+        if (model->rows[id].committed && asked_for(&model->gaps, id))
             ids[seen.count++] = id;
     seen.truncated = seen.count == limit;
     snapshot_of(model, &seen.snapshot, active);
-    enum obx_sql_accepted accepted = obx_sql_gaps_accept(&model->holes, &seen);
+    enum obx_sql_accepted accepted = obx_sql_gaps_accept(&model->gaps, &seen);
     cr_assert_neq(accepted, OBX_SQL_IMPOSSIBLE, "seed %u", model->seed);
     cr_assert_neq(accepted, OBX_SQL_NO_MEMORY, "seed %u", model->seed);
     for (uint32_t i = 0; i < seen.count && accepted == OBX_SQL_ACCEPTED; i++)
-        give(model, ids[i]);
+        record_claim(model, ids[i]);
     return accepted;
 }
 
@@ -163,10 +163,10 @@ void model_claim(struct model *model, uint32_t limit)
         if (pick(model, 2))
             model_write(model); /* the second statement has a later snapshot */
     }
-    if (model->holes.hot.count > model->most_hot)
-        model->most_hot = model->holes.hot.count;
-    if (model->holes.cold.count > model->most_cold)
-        model->most_cold = model->holes.cold.count;
+    if (model->gaps.hot.count > model->most_hot)
+        model->most_hot = model->gaps.hot.count;
+    if (model->gaps.cold.count > model->most_cold)
+        model->most_cold = model->gaps.cold.count;
 }
 
 void model_end_all(struct model *model)
@@ -178,6 +178,6 @@ void model_end_all(struct model *model)
 
 long model_free(struct model *model)
 {
-    obx_sql_gaps_free(&model->holes);
+    obx_sql_gaps_free(&model->gaps);
     return sql_memory.live;
 }

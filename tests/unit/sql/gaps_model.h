@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/sql/gaps_model.h - a naive database for the hole tracker: transactions, locks, a sequence, snapshots
+ * tests/unit/sql/gaps_model.h - a naive database for the gap tracker: transactions, locks, a sequence, snapshots
  *
  * As in Postgres, a transaction locks the table, then draws ids, and may get its transaction id before, between or
  * after; xmax of a snapshot is one above the highest transaction that has ended, so transactions in progress can lie
@@ -24,7 +24,7 @@ struct model_txn {
 struct model_row {
     int key;
     int txn; /* slot; -1: its transaction has ended */
-    bool inserted, committed, given;
+    bool inserted, committed, claimed;
 };
 
 struct model {
@@ -33,17 +33,17 @@ struct model {
     int key_owner[MODEL_KEYS];             /* slot; -1 */
     struct model_row rows[MODEL_ROWS + 1]; /* by id */
     int64_t ids;
-    int64_t last_given[MODEL_KEYS];
+    int64_t last_claimed[MODEL_KEYS];
     uint64_t names, xids, ended;
     uint64_t now_ns;
-    struct obx_sql_gaps holes;
+    struct obx_sql_gaps gaps;
     uint64_t asked_again;
     uint32_t most_hot, most_cold;
 };
 
 void model_init(struct model *model, unsigned seed, uint64_t cold_after_ns);
-void model_write(struct model *model); /* one random step of the writers */
-void model_look(struct model *model);  /* the relay looks at the locks */
+void model_write(struct model *model);         /* one random step of the writers */
+void model_inspect_locks(struct model *model); /* the relay reads the locks */
 void model_claim(struct model *model, uint32_t limit);
 void model_end_all(struct model *model);
 long model_free(struct model *model); /* allocations that are left */

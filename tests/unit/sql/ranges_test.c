@@ -5,7 +5,7 @@
 #include "sql/gaps/ranges.h"
 #include "sql_host.h"
 
-Test(ranges, neighbours_melt_together)
+Test(ranges, adjacent_ranges_merge)
 {
     struct obx_sql_ranges set = {0};
     cr_assert(obx_sql_ranges_add(&sql_host, &set, 1, 3));
@@ -19,7 +19,7 @@ Test(ranges, neighbours_melt_together)
     cr_assert_eq(sql_memory.live, 0);
 }
 
-Test(ranges, ids_are_added_run_by_run)
+Test(ranges, ids_are_added_as_ranges)
 {
     static const int64_t ids[] = {1, 2, 3, 7, 9, 10};
     struct obx_sql_ranges set = {0};
@@ -42,7 +42,7 @@ Test(ranges, removing_from_the_middle_splits)
     obx_sql_ranges_free(&sql_host, &set);
 }
 
-Test(ranges, the_ends_of_the_number_line_are_ids_too)
+Test(ranges, smallest_and_largest_ids_are_valid)
 {
     struct obx_sql_ranges set = {0};
     cr_assert(obx_sql_ranges_add(&sql_host, &set, INT64_MIN, INT64_MIN));
@@ -54,7 +54,7 @@ Test(ranges, the_ends_of_the_number_line_are_ids_too)
     obx_sql_ranges_free(&sql_host, &set);
 }
 
-Test(ranges, without_memory_nothing_changes)
+Test(ranges, failed_allocation_changes_nothing)
 {
     struct obx_sql_ranges set = {0};
     for (int64_t i = 0; i < 8; i++)

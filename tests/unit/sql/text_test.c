@@ -8,7 +8,7 @@
 #include "sql/text.h"
 #include "sql_host.h"
 
-Test(text, names_are_quoted_the_way_of_the_dialect)
+Test(text, names_are_quoted_for_the_dialect)
 {
     struct obx_sql_text text = {.host = &sql_host};
     obx_sql_text_table(&text, "my schema", "it\"s");
@@ -21,7 +21,7 @@ Test(text, names_are_quoted_the_way_of_the_dialect)
     cr_assert_eq(sql_memory.live, 0);
 }
 
-Test(text, literals_cannot_be_left)
+Test(text, literals_escape_quotes)
 {
     struct obx_sql_text text = {.host = &sql_host};
     obx_sql_text_literal(&text, "it's \\");
@@ -41,7 +41,7 @@ Test(text, templates_hold_names_literals_pieces_and_numbers)
     obx_sql_text_free(&text);
 }
 
-Test(text, a_failure_is_remembered)
+Test(text, failed_allocation_is_remembered_until_clear)
 {
     struct obx_sql_text text = {.host = &sql_host};
     cr_assert_str_eq(obx_sql_text_get(&text), "");
@@ -58,7 +58,7 @@ Test(text, a_failure_is_remembered)
     cr_assert_eq(sql_memory.live, 0);
 }
 
-Test(columns, a_logical_column_is_itself_or_what_the_configuration_says)
+Test(columns, logical_column_maps_to_its_configured_name)
 {
     const struct outbox_pair pairs[] = {{"payload", "body"}, {"id", "seq"}};
     const struct outbox_map map = {pairs, 2};
@@ -75,7 +75,7 @@ static void count_line(void *arg, const char *text)
     cr_assert_str_eq(text, ++*lines == 1 ? "CREATE" : *lines == 2 ? "" : "TABLE");
 }
 
-Test(text, a_text_is_told_line_by_line)
+Test(text, text_is_reported_line_by_line)
 {
     struct obx_sql_text sql = {.host = &sql_host};
     int lines = 0;
@@ -88,7 +88,7 @@ Test(text, a_text_is_told_line_by_line)
     obx_sql_text_free(&sql);
 }
 
-Test(columns, a_table_may_have_a_schema)
+Test(columns, table_name_may_have_a_schema)
 {
     char schema[8], name[8];
     cr_assert(obx_sql_split_table("outbox", schema, name, 8));
@@ -101,7 +101,7 @@ Test(columns, a_table_may_have_a_schema)
     cr_assert(!obx_sql_split_table("far_too_long", schema, name, 8));
 }
 
-Test(failure, a_text_that_is_too_long_is_cut_at_a_whole_character)
+Test(failure, long_text_is_cut_at_a_whole_character)
 {
     struct outbox_error error;
     char text[OUTBOX_ERROR_TEXT_SIZE + 10];
