@@ -41,7 +41,7 @@ static MYSQL_RES *query(MYSQL *mysql, const char *sql)
 /* Events without a checksum, a heartbeat, and what the server may assume about this replica. */
 static bool init_replica_session(MYSQL *mysql, struct outbox_error *error)
 {
-    static const char sql[] = "SET @master_binlog_checksum = 'NONE', @source_binlog_checksum = 'NONE', "
+    static const char sql[] = "SET NAMES utf8mb4, @master_binlog_checksum = 'NONE', @source_binlog_checksum = 'NONE', "
                               "@master_heartbeat_period = 2000000000, @source_heartbeat_period = 2000000000, "
                               "@mariadb_slave_capability = 4";
     if (!mysql_query(mysql, sql))

@@ -11,8 +11,9 @@
 
 /* ---- the server and the table ------------------------------------------------------------------------------------ */
 
-/* Whatever limits the server sets for all sessions, no result is cut or refused. */
-#define WHOLE_RESULTS "sql_select_limit = 18446744073709551615, sql_big_selects = 1"
+/* Before anything is read: init_connect, or a server that ignores the character set of the handshake, may have set
+ * others for the session. No result is converted, cut or refused. */
+#define WHOLE_RESULTS "NAMES utf8mb4, sql_select_limit = 18446744073709551615, sql_big_selects = 1"
 
 enum { PROBE_SETTINGS, PROBE_SERVER, PROBE_UPTIME, PROBE_TABLE, PROBE_COLUMNS };
 enum { S_VERSION, S_USER, S_NOW, S_READ_ONLY, S_PACKET, S_GALERA, S_STATEMENTS, S_IDENTITY };
@@ -27,7 +28,7 @@ static bool put_probe(struct sql_request *request)
 {
     struct obx_sql_text *sql = request->sql;
     bool mariadb = mys_store_in(request->store)->server.mariadb;
-    obx_sql_text_puts(sql, "SET SESSION " WHOLE_RESULTS "; "
+    obx_sql_text_puts(sql, "SET " WHOLE_RESULTS "; "
                            "SELECT @@version, CURRENT_USER(), UNIX_TIMESTAMP(), @@global.read_only OR "
                            "@@global.innodb_read_only, @@max_allowed_packet, ");
     obx_sql_text_puts(sql, mariadb ? sees_mariadb : "0, 0");
@@ -105,13 +106,29 @@ static bool put_settings(struct sql_request *request)
     bool mariadb = mys_store_in(request->store)->server.mariadb;
     obx_sql_text_format(
         sql,
-        "SET SESSION " WHOLE_RESULTS ", sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', autocommit = 1, "
-        "%s = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, wait_timeout = 28800, lock_wait_timeout = ",
-        mariadb ? "tx_isolation" : "transaction_isolation");
+        "SET " WHOLE_RESULTS ", sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', timestamp = DEFAULT, "
+        "autocommit = 1, completion_type = 'NO_CHAIN', %s = 0, %s = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, "
+        "wait_timeout = 28800, lock_wait_timeout = ",
+        mariadb ? "tx_read_only" : "transaction_read_only", mariadb ? "tx_isolation" : "transaction_isolation");
     obx_sql_text_int(sql, seconds);
     obx_sql_text_puts(sql, mariadb ? ", max_statement_time = " : ", max_execution_time = ");
     obx_sql_text_int(sql, mariadb ? seconds : milliseconds);
     return true;
+}
+
+static const char charsets_sql[] =
+    "SELECT CONCAT_WS(' ', @@character_set_client, @@character_set_connection, @@character_set_results)";
+
+static void on_charsets(struct sql_request *request, void *result)
+{
+    static const char wanted[] = "utf8mb4 utf8mb4 utf8mb4";
+    MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;
+    if (row && (!row[0] || strcmp(row[0], wanted) != 0))
+        mys_fail(&request->store->start_error, OUTBOX_E_UNSUPPORTED,
+                 "set the session up: the character sets (client, connection, results) are \"%.100s\" after SET NAMES "
+                 "utf8mb4, and events would be changed on their way; look at what is between the relay and the server",
+                 row[0] ? row[0] : "");
+    mysql_free_result(result);
 }
 
 /* What the relay will do, with no effect. */
@@ -182,8 +199,10 @@ void mys_begin_session(struct sql_store *sql)
 const struct sql_step mys_steps[] = {
     {"look at the server", SQL_OWNER, false, put_probe, NULL, on_probe, validate_probe},
     {"set the session up", SQL_OWNER, false, put_settings, NULL, NULL, NULL},
+    {"look at the character sets", SQL_OWNER, false, NULL, charsets_sql, on_charsets, NULL},
     {"try what a relay does", SQL_OWNER, true, put_trial, NULL, NULL, validate_trial},
     {"look at the locks", SQL_OWNER, true, put_locks_trial, NULL, on_locks_trial, validate_locks_trial},
     {"set the session up", SQL_READER, true, put_settings, NULL, NULL, validate_reader},
+    {"look at the character sets", SQL_READER, true, NULL, charsets_sql, on_charsets, NULL},
     {.what = NULL},
 };
