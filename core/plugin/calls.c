@@ -50,6 +50,7 @@ STORE_CALL(add, const struct outbox_add)
 STORE_CALL(dead, struct outbox_dead)
 STORE_PLAIN_CALL(renew)
 STORE_PLAIN_CALL(setup)
+STORE_PLAIN_CALL(setup_inbox)
 
 bool obx_store_can_renew(const struct obx_instance *store)
 {

@@ -50,6 +50,8 @@ static const struct function store_functions[] = {
     STORE(check, OUTBOX_CAP_ADMIN),
     STORE(status, OUTBOX_CAP_ADMIN),
     STORE(add, OUTBOX_CAP_ADMIN),
+    STORE(setup_inbox, OUTBOX_CAP_INBOX),
+    STORE(print, OUTBOX_CAP_INBOX),
 };
 
 #define BROKER(name, cap)                                    \
@@ -79,6 +81,7 @@ static const struct cap caps[] = {
     {"ORDERED", OUTBOX_CAP_ORDERED, OUTBOX_BROKER},
     {"ADMIT", OUTBOX_CAP_ADMIT, OUTBOX_BROKER},
     {"ADMIN", OUTBOX_CAP_ADMIN, OUTBOX_STORE},
+    {"INBOX", OUTBOX_CAP_INBOX, OUTBOX_STORE},
 };
 
 const char *obx_kind_name(uint32_t kind)

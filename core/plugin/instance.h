@@ -95,6 +95,7 @@ void obx_store_settle(struct obx_instance *store, struct obx_call *call, uint32_
 void obx_store_dead_letter(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
                            const struct outbox_dead_letter_rows *rows);
 void obx_store_setup(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms);
+void obx_store_setup_inbox(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms);
 int obx_store_print(struct obx_instance *store, enum outbox_print what, void (*line)(void *arg, const char *text),
                     void *arg, struct outbox_error *error);
 void obx_store_check(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,

@@ -57,6 +57,7 @@ STORE_OP(dead, struct outbox_dead)
 STORE_PLAIN_OP(stop)
 STORE_PLAIN_OP(renew)
 STORE_PLAIN_OP(setup)
+STORE_PLAIN_OP(setup_inbox)
 
 static void cancel(void *self, outbox_op_t op)
 {
@@ -149,6 +150,7 @@ static void store_table(struct obx_instance *instance, struct outbox_store_ops *
     OFFER(status)
     OFFER(add)
     OFFER(dead)
+    OFFER(setup_inbox)
 #undef OFFER
 }
 

@@ -423,7 +423,8 @@ struct outbox_dead {
     uint64_t affected;
 };
 
-enum outbox_print { OUTBOX_PRINT_SQL = 0, OUTBOX_PRINT_GRANTS };
+/* Of the outbox; or of the inbox, which is for consumers: only with OUTBOX_CAP_INBOX. */
+enum outbox_print { OUTBOX_PRINT_SQL = 0, OUTBOX_PRINT_GRANTS, OUTBOX_PRINT_INBOX_SQL, OUTBOX_PRINT_INBOX_GRANTS };
 
 struct outbox_store_ops {
     uint32_t struct_size;
@@ -462,6 +463,8 @@ struct outbox_store_ops {
     void (*status)(void *self, outbox_op_t op, struct outbox_store_status *status);
     void (*add)(void *self, outbox_op_t op, const struct outbox_add *add);
     void (*dead)(void *self, outbox_op_t op, struct outbox_dead *dead); /* OUTBOX_CAP_DEAD_LETTERS */
+    /* Create the inbox of consumers, which needs no outbox in the same database; may be repeated. OUTBOX_CAP_INBOX */
+    void (*setup_inbox)(void *self, outbox_op_t op);
 };
 
 /* ---- brokers ----------------------------------------------------------------------------------------------------- */
@@ -526,6 +529,7 @@ enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2 };
 #define OUTBOX_CAP_ORDERED (1ull << 3)      /* broker: keeps order within a key over many messages in flight */
 #define OUTBOX_CAP_ADMIT (1ull << 4)        /* broker: admit */
 #define OUTBOX_CAP_ADMIN (1ull << 5)        /* store: setup, print, check, status and add */
+#define OUTBOX_CAP_INBOX (1ull << 6)        /* store: setup_inbox, and print of an inbox */
 
 struct outbox_plugin {
     uint32_t abi_major;   /* OUTBOX_ABI_MAJOR; always the first field */

@@ -14,6 +14,7 @@ const char *const deco_call_names[DECO_CALLS] = {
     [DECO_SETTLE] = "settle",
     [DECO_DEAD_LETTER] = "dead_letter",
     [DECO_SETUP] = "setup",
+    [DECO_SETUP_INBOX] = "setup_inbox",
     [DECO_CHECK] = "check",
     [DECO_STATUS] = "status",
     [DECO_ADD] = "add",

@@ -24,7 +24,8 @@
 #define DECO_STORE_PLAIN_OPS(X) \
     X(STOP, stop)               \
     X(RENEW, renew)             \
-    X(SETUP, setup)
+    X(SETUP, setup)             \
+    X(SETUP_INBOX, setup_inbox)
 #define DECO_BROKER_OPS(X)                            \
     X(START, start, const struct outbox_broker_start) \
     X(PUBLISH, publish, const struct outbox_publish)  \
@@ -40,6 +41,7 @@ enum deco_call {
     DECO_SETTLE,
     DECO_DEAD_LETTER,
     DECO_SETUP,
+    DECO_SETUP_INBOX,
     DECO_CHECK,
     DECO_STATUS,
     DECO_ADD,

@@ -242,7 +242,7 @@ const struct outbox_option delay_options[DELAY_OPTIONS] = {
      .flags = OUTBOX_OPT_REQUIRED,
      OPTION(calls_text),
      .help = "names of the calls that wait: start, stop, publish, check; for a store also acquire, renew, claim, "
-             "settle, dead_letter, setup, status, add, dead"},
+             "settle, dead_letter, setup, setup_inbox, status, add, dead"},
     {.name = "before",
      .type = OUTBOX_OPT_DURATION,
      OPTION(before_ms),

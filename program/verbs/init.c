@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/verbs/init.c - outbox init: create or migrate the tables of each relay's store, or print the statements */
+/* program/verbs/init.c - outbox init: create or migrate the tables of each relay's store, or print the statements.
+ * With --inbox the table for consumers of events instead; the outbox itself need not exist in that database. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -7,7 +8,8 @@
 #include "cli/oneshot.h"
 #include "verbs/verbs.h"
 
-enum { PRINT_SQL = 1, PRINT_GRANTS = 2 }; /* bits; 0: create the tables */
+/* Bits of one number. Neither PRINT_SQL nor PRINT_GRANTS: create the tables. */
+enum { PRINT_SQL = 1, PRINT_GRANTS = 2, INBOX = 4 };
 
 static void print_line(void *arg, const char *text)
 {
@@ -15,13 +17,16 @@ static void print_line(void *arg, const char *text)
     puts(text);
 }
 
-static int print(struct obx_oneshot *oneshot, int print_what, struct outbox_error *error)
+static int print(struct obx_oneshot *oneshot, int bits, struct outbox_error *error)
 {
+    bool inbox = bits & INBOX;
     int status = OUTBOX_OK;
-    if (print_what & PRINT_SQL)
-        status = obx_store_print(oneshot->instance, OUTBOX_PRINT_SQL, print_line, NULL, error);
-    if (!status && print_what & PRINT_GRANTS)
-        status = obx_store_print(oneshot->instance, OUTBOX_PRINT_GRANTS, print_line, NULL, error);
+    if (bits & PRINT_SQL)
+        status = obx_store_print(oneshot->instance, inbox ? OUTBOX_PRINT_INBOX_SQL : OUTBOX_PRINT_SQL, print_line, NULL,
+                                 error);
+    if (!status && bits & PRINT_GRANTS)
+        status = obx_store_print(oneshot->instance, inbox ? OUTBOX_PRINT_INBOX_GRANTS : OUTBOX_PRINT_GRANTS, print_line,
+                                 NULL, error);
     return status;
 }
 
@@ -53,19 +58,35 @@ static int check_tables(struct obx_oneshot *oneshot, const char *relay, struct o
     return status;
 }
 
-static int create_tables(struct obx_oneshot *oneshot, const char *relay, struct outbox_error *error)
+typedef void setup_call(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms);
+
+static int set_up(struct obx_oneshot *oneshot, setup_call *setup, struct outbox_error *error)
 {
     int started = obx_oneshot_start(oneshot, OUTBOX_STORE, error);
     if (started && started != OUTBOX_E_NOT_FOUND && started != OUTBOX_E_SCHEMA) /* setup corrects these */
         return started;
     const struct outbox_error reason = *error;
-    obx_store_setup(oneshot->instance, obx_oneshot_call(oneshot), 0); /* no timeout: a migration may take hours */
+    setup(oneshot->instance, obx_oneshot_call(oneshot), 0); /* no timeout: a migration may take hours */
     int status = obx_oneshot_wait(oneshot, error);
     if (status == OUTBOX_E_NOT_CONNECTED && started) { /* the database itself is missing, not a table */
         *error = reason;
         return started;
     }
+    return status;
+}
+
+static int create_tables(struct obx_oneshot *oneshot, const char *relay, struct outbox_error *error)
+{
+    int status = set_up(oneshot, obx_store_setup, error);
     return status ? status : check_tables(oneshot, relay, error);
+}
+
+static int create_inbox(struct obx_oneshot *oneshot, const char *relay, struct outbox_error *error)
+{
+    int status = set_up(oneshot, obx_store_setup_inbox, error);
+    if (!status)
+        printf("%s: the inbox is ready\n", relay);
+    return status;
 }
 
 /*
@@ -94,50 +115,54 @@ static int report_ready(struct obx_context *context, const char *relay, struct o
     return OUTBOX_OK;
 }
 
-static int init_relay(struct obx_context *context, const char *relay, int print_what, struct outbox_error *error)
+static int init_relay(struct obx_context *context, const char *relay, int bits, struct outbox_error *error)
 {
     struct obx_oneshot oneshot;
+    bool inbox = bits & INBOX;
     int status = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, error);
     if (status)
         return status;
-    status = obx_oneshot_require(&oneshot, OUTBOX_CAP_ADMIN, "set up the tables", error);
-    if (!status)
-        status = print_what ? print(&oneshot, print_what, error) : create_tables(&oneshot, relay, error);
+    status = obx_oneshot_require(&oneshot, inbox ? OUTBOX_CAP_INBOX : OUTBOX_CAP_ADMIN,
+                                 inbox ? "set up an inbox" : "set up the tables", error);
+    if (!status && bits & (PRINT_SQL | PRINT_GRANTS))
+        status = print(&oneshot, bits, error);
+    else if (!status)
+        status = inbox ? create_inbox(&oneshot, relay, error) : create_tables(&oneshot, relay, error);
     obx_oneshot_close(&oneshot);
-    if (!status && !print_what)
-        status = report_ready(context, relay, error);
-    return status;
+    return status || bits ? status : report_ready(context, relay, error);
 }
 
 static int init_all(struct obx_context *context, void *arg, struct outbox_error *error)
 {
-    const int *print_what = arg;
+    const int *bits = arg;
     const char *relay;
     int status = OUTBOX_OK;
     for (uint32_t i = 0; !status && (relay = obx_context_relay(context, i)); i++)
-        status = init_relay(context, relay, *print_what, error);
+        status = init_relay(context, relay, *bits, error);
     return status;
 }
 
 static int run(const struct obx_verb *verb, int argc, char **argv)
 {
     static const struct option options[] = {OBX_ARGS_COMMON,
+                                            {"inbox", no_argument, NULL, INBOX},
                                             {"print-sql", no_argument, NULL, PRINT_SQL},
                                             {"print-grants", no_argument, NULL, PRINT_GRANTS},
                                             {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
-    int print_what = 0, found;
+    int bits = 0, found;
     while ((found = obx_args_next(&args)) != -1)
-        print_what |= found;
+        bits |= found;
     if (obx_args_end(&args))
         return args.exit;
-    return obx_context_run(&args, init_all, &print_what);
+    return obx_context_run(&args, init_all, &bits);
 }
 
 const struct obx_verb obx_verb_init = {
     "init",
     "create or migrate the outbox tables; can be repeated",
-    "[-c FILE] [--relay NAME] [--print-sql] [--print-grants]",
+    "[-c FILE] [--relay NAME] [--inbox] [--print-sql] [--print-grants]",
+    "  --inbox             the inbox of consumers instead, by which they drop duplicates; see docs/INBOX.md\n"
     "  --print-sql         only print the SQL statements\n"
     "  --print-grants      only print the minimal GRANTs for the relay and for writers\n",
     run,

@@ -35,6 +35,7 @@ static const struct {
 } caps[] = {
     {OUTBOX_CAP_DECORATOR, "decorator"}, {OUTBOX_CAP_WAKE, "wake"},   {OUTBOX_CAP_DEAD_LETTERS, "dead-letters"},
     {OUTBOX_CAP_ORDERED, "ordered"},     {OUTBOX_CAP_ADMIT, "admit"}, {OUTBOX_CAP_ADMIN, "admin"},
+    {OUTBOX_CAP_INBOX, "inbox"},
 };
 
 static const char *kind_name(const struct obx_plugin *plugin)

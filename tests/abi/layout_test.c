@@ -303,6 +303,7 @@ Test(layout, store_ops)
     AT(outbox_store_ops, status, 120);
     AT(outbox_store_ops, add, 128);
     AT(outbox_store_ops, dead, 136);
+    AT(outbox_store_ops, setup_inbox, 144);
 }
 
 Test(layout, publish)

@@ -152,6 +152,9 @@ Test(descriptor, bad_capabilities_are_refused)
     copy(&s, &plugin_fixture_store);
     s.store.add = NULL;
     REFUSED(&s, "x.so: ops.add is NULL, expected a function with capability ADMIN");
+    copy(&s, &plugin_fixture_store);
+    s.descriptor.caps |= OUTBOX_CAP_INBOX;
+    REFUSED(&s, "x.so: ops.setup_inbox is NULL, expected a function with capability INBOX");
     copy(&s, &plugin_fixture_broker);
     s.broker.admit = NULL;
     REFUSED(&s, "x.so: ops.admit is NULL, expected a function with capability ADMIT");
@@ -160,7 +163,7 @@ Test(descriptor, bad_capabilities_are_refused)
     REFUSED(&s, "x.so: caps has ORDERED, which is for a broker, but kind is store");
     copy(&s, &plugin_fixture_store);
     s.descriptor.caps |= 1ull << 40;
-    REFUSED(&s, "x.so: caps has 0x10000000000, expected only bits of 0x3f: the plugin needs a newer version of outbox");
+    REFUSED(&s, "x.so: caps has 0x10000000000, expected only bits of 0x7f: the plugin needs a newer version of outbox");
 }
 
 Test(descriptor, bad_option_tables_are_refused)
