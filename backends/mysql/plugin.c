@@ -81,6 +81,7 @@ static const struct sql_driver driver = {
     .put_grants = mys_put_grants,
     .put_setup = mys_put_setup,
     .setup_result = mys_setup_result,
+    .put_inbox = mys_put_inbox,
     .put_add = mys_put_add,
     .status_probes = mys_status_probes,
     .append_estimate = mys_append_estimate,

@@ -81,6 +81,7 @@ static const struct sql_driver driver = {
     .put_grants = pg_put_grants,
     .put_setup = pg_put_setup,
     .setup_result = pg_setup_result,
+    .put_inbox = pg_put_inbox,
     .put_add = pg_put_add,
     .status_probes = pg_status_probes,
     .append_estimate = pg_append_estimate,

@@ -161,6 +161,7 @@ void pg_replay(struct sql_op *op);
 bool pg_statement(const struct sql_store *store, struct obx_sql_text *sql, int index);
 void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_put_setup(struct sql_request *request);
+bool pg_put_inbox(struct sql_request *request); /* inbox.c */
 void pg_setup_result(struct sql_request *request, void *result);
 extern const struct sql_probe pg_status_probes[], pg_server_probes[], pg_table_probes[];
 void pg_check_end(struct sql_op *op);

@@ -90,6 +90,7 @@ static const struct outbox_store_ops ops = {
     .status = lite_status,
     .add = lite_add,
     .dead = lite_dead,
+    .setup_inbox = lite_setup_inbox,
 };
 
 OUTBOX_PLUGIN(store, sqlite) = {
@@ -97,7 +98,7 @@ OUTBOX_PLUGIN(store, sqlite) = {
     .struct_size = sizeof(struct outbox_plugin),
     .kind = OUTBOX_STORE,
     .option_size = sizeof(struct outbox_option),
-    .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN,
+    .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN | OUTBOX_CAP_INBOX,
     .name = "sqlite",
     .version = OUTBOX_VERSION_STRING,
     .description = "an outbox table in an SQLite database",

@@ -91,6 +91,8 @@ int lite_print(void *self, enum outbox_print what, void (*line)(void *arg, const
                struct outbox_error *error)
 {
     const struct lite_store *store = self;
+    if (what == OUTBOX_PRINT_INBOX_SQL || what == OUTBOX_PRINT_INBOX_GRANTS)
+        return lite_print_inbox(store, what, line, arg, error);
     if (what == OUTBOX_PRINT_GRANTS) {
         line(arg,
              "-- SQLite has no grants: the relay's user must be able to write the database file and its directory");

@@ -103,6 +103,9 @@ void lite_release(void *self, struct outbox_batch *batch);
 void lite_settle(void *self, outbox_op_t id, const struct outbox_settle *settle);
 void lite_dead_letter(void *self, outbox_op_t id, const struct outbox_dead_letter_rows *rows);
 void lite_setup(void *self, outbox_op_t id);
+void lite_setup_inbox(void *self, outbox_op_t id);
+int lite_print_inbox(const struct lite_store *store, enum outbox_print what, void (*line)(void *arg, const char *text),
+                     void *arg, struct outbox_error *error);
 int lite_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
                struct outbox_error *error);
 void lite_check(void *self, outbox_op_t id, const struct outbox_check *check);

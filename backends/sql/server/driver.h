@@ -139,6 +139,7 @@ struct sql_driver {
     void (*put_grants)(const struct sql_store *store, struct obx_sql_text *sql);
     bool (*put_setup)(struct sql_request *request);
     void (*setup_result)(struct sql_request *request, void *result);
+    bool (*put_inbox)(struct sql_request *request);
     bool (*put_add)(struct sql_request *request);
     const struct sql_probe *status_probes;
     void (*append_estimate)(const struct sql_store *store, struct obx_sql_text *sql); /* of the outbox's rows */

@@ -21,16 +21,16 @@ void sql_store_fini(struct sql_store *store); /* after an init that failed, too 
 void sql_stop(void *self, outbox_op_t op);
 void sql_cancel(void *self, outbox_op_t op);
 
-#define SQL_STORE_OPS                                                                                                 \
-    .struct_size = sizeof(struct outbox_store_ops), .start = sql_start, .stop = sql_stop, .cancel = sql_cancel,       \
-    .acquire = sql_acquire, .renew = sql_renew, .claim = sql_claim, .release = sql_release, .settle = sql_settle,     \
-    .dead_letter = sql_dead_letter, .setup = sql_setup, .print = sql_print, .check = sql_check, .status = sql_status, \
-    .add = sql_add, .dead = sql_dead
+#define SQL_STORE_OPS                                                                                             \
+    .struct_size = sizeof(struct outbox_store_ops), .start = sql_start, .stop = sql_stop, .cancel = sql_cancel,   \
+    .acquire = sql_acquire, .renew = sql_renew, .claim = sql_claim, .release = sql_release, .settle = sql_settle, \
+    .dead_letter = sql_dead_letter, .setup = sql_setup, .setup_inbox = sql_setup_inbox, .print = sql_print,       \
+    .check = sql_check, .status = sql_status, .add = sql_add, .dead = sql_dead
 
 /* What the descriptors of all these plugins have. */
 #define SQL_PLUGIN(store, table)                                                                                       \
     .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin), .kind = OUTBOX_STORE,                  \
-    .option_size = sizeof(struct outbox_option), .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN, \
+    .option_size = sizeof(struct outbox_option), .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN | OUTBOX_CAP_INBOX, \
     .instance_size = sizeof(store), .op_size = sizeof(struct sql_op), .options = (table),                              \
     .option_count = sizeof(table) / sizeof *(table)
 

@@ -69,6 +69,10 @@ int sql_print(void *self, enum outbox_print what, void (*line)(void *arg, const 
         store->driver->put_grants(store, &sql);
         fine = print_text(&sql, line, arg);
     }
+    if (what == OUTBOX_PRINT_INBOX_SQL || what == OUTBOX_PRINT_INBOX_GRANTS) {
+        sql_append_inbox(store, &sql, what);
+        fine = print_text(&sql, line, arg);
+    }
     for (int i = 0; what == OUTBOX_PRINT_SQL && fine && store->driver->statement(store, &sql, i); i++) {
         obx_sql_text_puts(&sql, ";");
         fine = print_text(&sql, line, arg);

@@ -8,6 +8,9 @@
 void sql_setup(void *self, outbox_op_t id);
 int sql_print(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
               struct outbox_error *error);
+void sql_setup_inbox(void *self, outbox_op_t id);
+/* what: one of OUTBOX_PRINT_INBOX_... */
+void sql_append_inbox(const struct sql_store *store, struct obx_sql_text *sql, enum outbox_print what);
 void sql_status(void *self, outbox_op_t id, struct outbox_store_status *status);
 void sql_check(void *self, outbox_op_t id, const struct outbox_check *check);
 void sql_add(void *self, outbox_op_t id, const struct outbox_add *add);
