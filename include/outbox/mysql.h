@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outbox/mysql.h - add an event in the caller's own MySQL or MariaDB transaction
+ * outbox/mysql.h - add an event in the caller's own MySQL or MariaDB transaction; drop duplicates in the consumer's
  *
  * Link with liboutbox-mysql (pkg-config outbox-mysql) and the client library. The event commits or rolls back with the
  * rest of the transaction; with autocommit on and no transaction open it is one by itself. For order within a key, lock
@@ -11,6 +11,8 @@
  */
 #ifndef OUTBOX_MYSQL_H
 #define OUTBOX_MYSQL_H
+
+#include <stdbool.h>
 
 #include <mysql.h>
 
@@ -46,6 +48,39 @@ extern "C" {
  */
 OUTBOX_API int outbox_mysql_add(MYSQL *mysql, const char *table, const struct outbox_event *event, int64_t *id,
                                 struct outbox_error *error);
+
+/*
+ * For consumers: which of these events has this consumer not applied yet? Uses the table that
+ * 'outbox init --inbox' creates, in the connection's database; see docs/INBOX.md.
+ *
+ * mysql     an open connection without a result in progress; in a transaction, or with autocommit off
+ * consumer  the name under which ids are remembered: 1 to 64 printable ASCII characters without spaces
+ * ids       `count` event ids as the header `id` has them: a UUID of 36 characters, or of 32 without hyphens; borrowed
+ *           during the call
+ * count     0 to 1,000,000; 0 succeeds
+ * is_new    the caller's array of `count` values. After a success, is_new[i] is true if this transaction is the first
+ *           to take ids[i], and false if the event was applied before. Of an id that occurs several times in ids, only
+ *           the first can be new. After a failure the values are undefined.
+ * error     gets the reason of a failure; may be NULL
+ *
+ * Apply the new events in the same transaction, then commit. A rollback forgets what was taken in it. If another session
+ * has taken an id and its transaction is open, the call waits until that transaction ends.
+ *
+ * Returns OUTBOX_OK or
+ *     INVALID        an argument, or no transaction is open; nothing was sent
+ *     NOT_FOUND      there is no inbox in the connection's database; run 'outbox init --inbox'
+ *     SCHEMA         the answer has another form than that of the inbox
+ *     AGAIN          a deadlock: the transaction is gone; or a lock wait that took too long
+ *     PERMISSION, READ_ONLY, FULL, TIMEOUT, NOT_CONNECTED, IO, NO_MEMORY
+ * Roll back after all of them but INVALID.
+ *
+ * Blocks until the server has answered: one round trip for each 1,000 ids, two if some of them are new and some are
+ * not. One thread at a time for each connection; any number of connections at once.
+ *
+ * In any other language: docs/INBOX.md.
+ */
+OUTBOX_API int outbox_mysql_inbox_take(MYSQL *mysql, const char *consumer, const struct outbox_bytes *ids, size_t count,
+                                       bool *is_new, struct outbox_error *error);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outbox/postgres.h - add an event in the caller's own Postgres transaction
+ * outbox/postgres.h - add an event in the caller's own Postgres transaction; drop duplicates in the consumer's
  *
  * Link with liboutbox-postgres (pkg-config outbox-postgres) and libpq. The event commits or rolls back with the rest of
  * the transaction; outside a transaction it is one by itself. For order within a key, lock what the key stands for (the
@@ -11,6 +11,8 @@
  */
 #ifndef OUTBOX_POSTGRES_H
 #define OUTBOX_POSTGRES_H
+
+#include <stdbool.h>
 
 #include <libpq-fe.h>
 
@@ -48,6 +50,39 @@ extern "C" {
  */
 OUTBOX_API int outbox_pg_add(PGconn *pg, const char *table, const struct outbox_event *event, int64_t *id,
                              struct outbox_error *error);
+
+/*
+ * For consumers: which of these events has this consumer not applied yet? Calls the function
+ * that 'outbox init --inbox' creates; see docs/INBOX.md.
+ *
+ * pg         an open connection, not in pipeline mode and without a statement in progress; in a transaction
+ * consumer  the name under which ids are remembered: 1 to 64 printable ASCII characters without spaces
+ * ids       `count` event ids as the header `id` has them: a UUID of 36 characters, or of 32 without hyphens; borrowed
+ *           during the call
+ * count     0 to 1,000,000; 0 succeeds
+ * is_new    the caller's array of `count` values. After a success, is_new[i] is true if this transaction is the first
+ *           to take ids[i], and false if the event was applied before. Of an id that occurs several times in ids, only
+ *           the first can be new. After a failure the values are undefined.
+ * error     gets the reason of a failure; may be NULL
+ *
+ * Apply the new events in the same transaction, then commit. A rollback forgets what was taken in it. If another session
+ * has taken an id and its transaction is open, the call waits until that transaction ends.
+ *
+ * Returns OUTBOX_OK or
+ *     INVALID        an argument, or no transaction is open; nothing was sent
+ *     NOT_FOUND      there is no inbox in the search path; run 'outbox init --inbox'
+ *     SCHEMA         the answer has another form than that of the inbox
+ *     PERMISSION, READ_ONLY, FULL, TIMEOUT, NOT_CONNECTED, NO_MEMORY
+ *     AGAIN          a deadlock, a lock timeout, or with REPEATABLE READ and SERIALIZABLE a serialization failure
+ * After an error of the server the transaction has failed and is the caller's to roll back. Roll back after SCHEMA, too.
+ *
+ * Blocks until the server has answered: one round trip. One thread at a time for each connection; any number of
+ * connections at once.
+ *
+ * In any other language: docs/INBOX.md.
+ */
+OUTBOX_API int outbox_pg_inbox_take(PGconn *pg, const char *consumer, const struct outbox_bytes *ids, size_t count,
+                                    bool *is_new, struct outbox_error *error);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outbox/sqlite.h - add an event in the caller's own SQLite transaction
+ * outbox/sqlite.h - add an event in the caller's own SQLite transaction; drop duplicates in the consumer's
  *
  * Link with liboutbox-sqlite (pkg-config outbox-sqlite) and SQLite. The event commits or rolls back with the rest of
  * the transaction; outside a transaction it is one by itself.
@@ -10,6 +10,8 @@
  */
 #ifndef OUTBOX_SQLITE_H
 #define OUTBOX_SQLITE_H
+
+#include <stdbool.h>
 
 #include <sqlite3.h>
 
@@ -41,6 +43,37 @@ extern "C" {
  */
 OUTBOX_API int outbox_sqlite_add(sqlite3 *db, const char *table, const struct outbox_event *event, int64_t *id,
                                  struct outbox_error *error);
+
+/*
+ * For consumers: which of these events has this consumer not applied yet? Uses the table that
+ * 'outbox init --inbox' creates; see docs/INBOX.md.
+ *
+ * db         an open database; in a transaction, best of BEGIN IMMEDIATE, which waits for other writers
+ * consumer  the name under which ids are remembered: 1 to 64 printable ASCII characters without spaces
+ * ids       `count` event ids as the header `id` has them: a UUID of 36 characters, or of 32 without hyphens; borrowed
+ *           during the call
+ * count     0 to 1,000,000; 0 succeeds
+ * is_new    the caller's array of `count` values. After a success, is_new[i] is true if this transaction is the first
+ *           to take ids[i], and false if the event was applied before. Of an id that occurs several times in ids, only
+ *           the first can be new. After a failure the values are undefined.
+ * error     gets the reason of a failure; may be NULL
+ *
+ * Apply the new events in the same transaction, then commit. A rollback forgets what was taken in it. A wait for
+ * other writers ends after the busy timeout of the connection.
+ *
+ * Returns OUTBOX_OK or
+ *     INVALID        an argument, or no transaction is open; nothing was sent
+ *     NOT_FOUND      there is no inbox in the database; run 'outbox init --inbox'
+ *     AGAIN          another connection writes
+ *     SCHEMA, READ_ONLY, FULL, IO, CORRUPT, NO_MEMORY
+ * After an error the transaction is open, or SQLite has rolled it back. Roll it back.
+ *
+ * Blocks while the disk is read or written. One thread at a time for each connection.
+ *
+ * In any other language: docs/INBOX.md.
+ */
+OUTBOX_API int outbox_sqlite_inbox_take(sqlite3 *db, const char *consumer, const struct outbox_bytes *ids, size_t count,
+                                        bool *is_new, struct outbox_error *error);
 
 #ifdef __cplusplus
 }
