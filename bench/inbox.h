@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/inbox.h - the database under bench/inbox.c; a failure ends the program, after it has said why */
+#ifndef BENCH_INBOX_H
+#define BENCH_INBOX_H
+
+#include <stdbool.h>
+
+#include <outbox/error.h>
+#include <outbox/event.h>
+
+void bench_open(const char *place);
+void bench_run(const char *sql);
+void bench_take(const char *consumer, const struct outbox_bytes *ids, size_t count, bool *is_new);
+void bench_close(void);
+
+#endif

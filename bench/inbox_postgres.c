@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bench/inbox_postgres.c - inbox.h on Postgres */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <outbox/postgres.h>
+
+#include "inbox.h"
+
+static PGconn *pg;
+
+static void fail(const char *why)
+{
+    fprintf(stderr, "inbox: %s\n", why);
+    exit(1);
+}
+
+void bench_open(const char *place)
+{
+    pg = PQconnectdb(place);
+    if (PQstatus(pg) != CONNECTION_OK)
+        fail(PQerrorMessage(pg));
+}
+
+void bench_run(const char *sql)
+{
+    PGresult *result = PQexec(pg, sql);
+    if (PQresultStatus(result) != PGRES_COMMAND_OK)
+        fail(PQerrorMessage(pg));
+    PQclear(result);
+}
+
+void bench_take(const char *consumer, const struct outbox_bytes *ids, size_t count, bool *is_new)
+{
+    struct outbox_error error;
+    if (outbox_pg_inbox_take(pg, consumer, ids, count, is_new, &error))
+        fail(error.text);
+}
+
+void bench_close(void)
+{
+    PQfinish(pg);
+}
