@@ -36,32 +36,40 @@ static const char postgres_table[] = "CREATE TABLE IF NOT EXISTS outbox_inbox (\
 static const char postgres_index[] =
     "CREATE INDEX IF NOT EXISTS outbox_inbox_received_on ON outbox_inbox (received_on)";
 
-/* Ids are inserted in order, so that two sessions with the same ids wait for each other and cannot deadlock. */
+/*
+ * Ids are inserted in order, so that two sessions with the same ids wait for each other and cannot deadlock. An id that
+ * is repeated conflicts with itself. Usually all are new: then nothing has to be matched.
+ */
 static const char postgres_take[] =
     "CREATE OR REPLACE FUNCTION outbox_inbox_take(consumer text, ids uuid[]) RETURNS boolean[]\n"
     "LANGUAGE plpgsql SET search_path FROM CURRENT AS $function$\n"
     "-- For each id: true, this transaction is the first to take it; false, it is a duplicate.\n"
     "DECLARE\n"
-    "    taken boolean[];\n"
+    "    fresh uuid[];\n"
     "BEGIN\n"
     "    IF consumer IS NULL OR octet_length(consumer) NOT BETWEEN 1 AND 64 THEN\n"
-    "        RAISE invalid_parameter_value USING MESSAGE = 'outbox_inbox_take: the name of a consumer has 1 to 64 "
-    "bytes';\n"
+    "        RAISE invalid_parameter_value USING MESSAGE =\n"
+    "            'outbox_inbox_take: the name of a consumer has 1 to 64 bytes';\n"
     "    ELSIF ids IS NULL OR array_ndims(ids) > 1 OR array_position(ids, NULL) IS NOT NULL THEN\n"
-    "        RAISE invalid_parameter_value USING MESSAGE = 'outbox_inbox_take: ids is an array of event ids, none of "
-    "them null';\n"
+    "        RAISE invalid_parameter_value USING MESSAGE =\n"
+    "            'outbox_inbox_take: ids is an array of event ids, none of them null';\n"
     "    END IF;\n"
-    "    WITH given AS (\n"
-    "        SELECT id, n, row_number() OVER (PARTITION BY id ORDER BY n) = 1 AS is_first\n"
-    "        FROM unnest(ids) WITH ORDINALITY AS u (id, n)\n"
-    "    ), inserted AS (\n"
+    "    WITH inserted AS (\n"
     "        INSERT INTO outbox_inbox AS i (event_id, consumer)\n"
-    "        SELECT id, outbox_inbox_take.consumer FROM given WHERE is_first ORDER BY id\n"
+    "        SELECT id, outbox_inbox_take.consumer FROM unnest(ids) AS u (id) ORDER BY id\n"
     "        ON CONFLICT DO NOTHING RETURNING i.event_id\n"
     "    )\n"
-    "    SELECT array_agg(is_first AND inserted.event_id IS NOT NULL ORDER BY n) INTO taken\n"
-    "    FROM given LEFT JOIN inserted ON inserted.event_id = given.id;\n"
-    "    RETURN coalesce(taken, '{}');\n"
+    "    SELECT array_agg(event_id) INTO fresh FROM inserted;\n"
+    "    IF cardinality(fresh) = cardinality(ids) THEN\n"
+    "        RETURN array_fill(true, ARRAY[cardinality(ids)]);\n"
+    "    END IF;\n"
+    "    RETURN coalesce((\n"
+    "        SELECT array_agg(is_first AND f.id IS NOT NULL ORDER BY n)\n"
+    "        FROM (\n"
+    "            SELECT id, n, row_number() OVER (PARTITION BY id ORDER BY n) = 1 AS is_first\n"
+    "            FROM unnest(ids) WITH ORDINALITY AS u (id, n)\n"
+    "        ) AS given LEFT JOIN unnest(fresh) AS f (id) USING (id)\n"
+    "    ), '{}');\n"
     "END $function$";
 
 /* The lock makes a second pruner return at once, not wait for the first. */
