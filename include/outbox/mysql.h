@@ -63,8 +63,8 @@ OUTBOX_API int outbox_mysql_add(MYSQL *mysql, const char *table, const struct ou
  *           the first can be new. After a failure the values are undefined.
  * error     gets the reason of a failure; may be NULL
  *
- * Apply the new events in the same transaction, then commit. A rollback forgets what was taken in it. If another session
- * has taken an id and its transaction is open, the call waits until that transaction ends.
+ * Apply the new events in the same transaction, then commit. A rollback forgets what was taken in it. If another
+ * session has taken an id and its transaction is open, the call waits until that transaction ends.
  *
  * Returns OUTBOX_OK or
  *     INVALID        an argument, or no transaction is open; nothing was sent

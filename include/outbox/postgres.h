@@ -65,8 +65,8 @@ OUTBOX_API int outbox_pg_add(PGconn *pg, const char *table, const struct outbox_
  *           the first can be new. After a failure the values are undefined.
  * error     gets the reason of a failure; may be NULL
  *
- * Apply the new events in the same transaction, then commit. A rollback forgets what was taken in it. If another session
- * has taken an id and its transaction is open, the call waits until that transaction ends.
+ * Apply the new events in the same transaction, then commit. A rollback forgets what was taken in it. If another
+ * session has taken an id and its transaction is open, the call waits until that transaction ends.
  *
  * Returns OUTBOX_OK or
  *     INVALID        an argument, or no transaction is open; nothing was sent
@@ -74,7 +74,8 @@ OUTBOX_API int outbox_pg_add(PGconn *pg, const char *table, const struct outbox_
  *     SCHEMA         the answer has another form than that of the inbox
  *     PERMISSION, READ_ONLY, FULL, TIMEOUT, NOT_CONNECTED, NO_MEMORY
  *     AGAIN          a deadlock, a lock timeout, or with REPEATABLE READ and SERIALIZABLE a serialization failure
- * After an error of the server the transaction has failed and is the caller's to roll back. Roll back after SCHEMA, too.
+ * After an error of the server the transaction has failed and is the caller's to roll back. Roll back after SCHEMA,
+ * too.
  *
  * Blocks until the server has answered: one round trip. One thread at a time for each connection; any number of
  * connections at once.

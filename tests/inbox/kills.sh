@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The examples of consumers, in C and Python, and a consumer that is killed 200 times beside a publisher that sends
-# twice: kills.sh postgres|mysql|sqlite. Within with-server of its database; INBOX_KILLS changes the number.
+# The examples of consumers, in C and Python; a consumer that is killed 200 times next to a publisher that sends twice,
+# and next to a relay that is killed 200 times. kills.sh postgres|mysql|sqlite, within with-server of its database.
+# INBOX_KILLS changes the number.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../end-to-end/program/lib.sh"
 source_root=$here/../.. kind=$1 kills=${INBOX_KILLS:-200}
@@ -44,7 +45,7 @@ check "which the one in C knows" works "$consumer" shipping events.ndjson "${dat
 check "and leaves alone" eval '[ "$(applied | paste -sd,)" = "anna 2,bert 2" ]'
 event not-a-uuid anna >bad.ndjson
 check "an event without a usable id is refused" fails 75 "$consumer" billing bad.ndjson "${database[@]}"
-check "and the reason given" matched "id 0 is not a UUID: 'not-a-uuid'"
+check "and the reason given" has_match "id 0 is not a UUID: 'not-a-uuid'"
 
 # ---- kills ----
 killed() { # KILLS NAME FILE: leaves what must have been applied in expected, what was in applied
@@ -58,6 +59,27 @@ killed() { # KILLS NAME FILE: leaves what must have been applied in expected, wh
 check "a consumer that is killed $kills times runs again each time" killed "$kills" torture torture.ndjson
 check "it met many duplicates" eval '[ "$(sed -n "s/.* \([0-9]*\) lines more.*/\1/p" counted)" -gt 1000 ]'
 check "it applied every event once" diff expected applied
+
+# ---- kills of the relay, too ----
+cat >relay.yaml <<Y
+relays:
+  orders:
+    store: { plugin: sqlite, path: shop.db }
+    broker: { plugin: file, path: relayed.ndjson }
+Y
+fed_by_a_relay() {
+  sql "DELETE FROM customer_orders" >/dev/null
+  : >relayed.ndjson
+  python3 "$here/kill_both.py" "$kills" "$OUTBOX" relay.yaml shop.db relayed.ndjson "$consumer" --follow relayed \
+    relayed.ndjson "${database[@]}" >counted || { sed 's/^/# /' counted; return 1; }
+  grep '^#' counted
+  grep -v '^#' counted | LC_ALL=C sort >expected
+  applied >applied
+}
+check "a relay's outbox" works "$OUTBOX" init -c relay.yaml
+check "relay and consumer are killed $kills times and run again" fed_by_a_relay
+check "the relay sent many events twice" eval '[ "$(sed -n "s/.* \([0-9]*\) lines more.*/\1/p" counted)" -gt "$((kills * 2))" ]'
+check "the consumer applied every event once" diff expected applied
 
 # The same with a new name each time, which the inbox has not seen: the comparison must notice.
 check "without what the inbox remembers" killed 20 'nobody-{}' forgetful.ndjson

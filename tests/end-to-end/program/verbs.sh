@@ -76,6 +76,20 @@ check "init --print-sql creates nothing" test ! -e shop.db
 check "init --print-grants prints the grants" exits_with_line 0 "-- SQLite has no grants: the relay's user must be able to write the database file and its directory" \
   "$OUTBOX" init --print-grants
 check "init prints SQL and grants together" eval 'exits_with_match 0 "CREATE TABLE" "$OUTBOX" init --print-grants --print-sql && has_match "^-- SQLite has no grants"'
+check "init --inbox prints the inbox alone" exits_with_match 0 'CREATE TABLE IF NOT EXISTS outbox_inbox' "$OUTBOX" init --inbox --print-sql
+check "it prints no outbox" eval '! grep -q "\"outbox\"" "$out" && [ ! -e shop.db ]'
+check "the printed script is SQL" eval '"$OUTBOX" init --inbox --print-sql | sqlite3 printed.db && [ "$(sqlite3 printed.db "SELECT count(*) FROM outbox_inbox")" = 0 ]'
+check "init --inbox --print-grants prints the grants of a consumer" exits_with_line 0 "-- SQLite has no grants: the consumer must be able to write the database file and its directory" \
+  "$OUTBOX" init --inbox --print-grants
+printf 'relays:\n  inner:\n    store: { plugin: sqlite, path: inner.db }\n' >inner.yaml
+check "init --inbox needs a store and nothing else" exits_with_line 0 'inner: the inbox is ready' "$OUTBOX" init --inbox -c inner.yaml
+check "init --inbox creates no outbox" eval '[ "$(sqlite3 inner.db "SELECT group_concat(name) FROM sqlite_master WHERE type = '"'table'"'")" = outbox_inbox ]'
+printf 'relays:\n  slow:\n    store: { plugin: delay, calls: setup_inbox, before: 10ms, wraps: { plugin: sqlite, path: slow.db } }\n' >slow.yaml
+check "init --inbox works through a decorator" exits_with_line 0 'slow: the inbox is ready' "$OUTBOX" init --inbox -c slow.yaml
+check "the decorator passes it on" eval '[ "$(sqlite3 slow.db "SELECT count(*) FROM outbox_inbox")" = 0 ]'
+printf 'relays:\n  kept:\n    store: { plugin: memory }\n' >kept.yaml
+check "init --inbox refuses a store without an inbox" exits_with_line 78 "outbox init: set up an inbox: the store plugin 'memory' does not support it" \
+  "$OUTBOX" init --inbox -c kept.yaml
 check "init creates the outbox" exits_with_line 0 'orders: the outbox is ready' "$OUTBOX" init
 check "init can be repeated" exits_with_line 0 'orders: the outbox is ready' "$OUTBOX" init
 rm -f events.ndjson
