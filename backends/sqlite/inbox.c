@@ -51,7 +51,7 @@ int lite_print_inbox(const struct lite_store *store, enum outbox_print what, voi
         obx_inbox_grants(&sql, NULL);
     bool failed = sql.failed;
     if (!failed)
-        obx_sql_text_tell(&sql, line, arg);
+        obx_sql_text_lines(&sql, line, arg);
     obx_sql_text_free(&sql);
     return failed ? outbox_error_set(error, OUTBOX_E_NO_MEMORY, "print the inbox: out of memory") : OUTBOX_OK;
 }

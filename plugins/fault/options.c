@@ -46,7 +46,7 @@ const struct outbox_option fault_options[FAULT_OPTIONS] = {
      .flags = OUTBOX_OPT_REQUIRED,
      OPTION(calls_text),
      .help = "which calls may fail, by name: start, stop, publish, check; for a store also acquire, renew, "
-             "claim, settle, dead_letter, setup, status, add, dead"},
+             "claim, settle, dead_letter, setup, setup_inbox, status, add, dead"},
     {.name = "effect",
      .type = OUTBOX_OPT_ENUM,
      OPTION(effect),
