@@ -2,7 +2,8 @@
 /*
  * backends/mysql/dead_letter.c - moving rows to the dead-letter table
  *
- * One transaction, after the fence. A row that is gone already is not inserted. Columns that the relay has no name for
+ * One transaction, after the fence. A row that is gone already is not inserted; one that is copied is locked, so that
+ * nobody else deletes it before this transaction does. Columns that the relay has no name for
  * are kept as one JSON object, for the replay; bytes in it are in base64.
  */
 #include "sql/dead.h"
@@ -37,7 +38,6 @@ static void append_from(const struct sql_store *store, struct obx_sql_text *sql,
     sql_append_outbox(store, sql);
     obx_sql_text_format(sql, " WHERE %n = ", store->table.id);
     obx_sql_text_int(sql, (int64_t)row->position.major);
-    obx_sql_text_puts(sql, "; ");
 }
 
 bool mys_put_dead_letters(struct sql_request *request)
@@ -47,8 +47,9 @@ bool mys_put_dead_letters(struct sql_request *request)
     for (uint32_t i = 0; i < rows->count; i++) {
         append_copy(request->store, request->sql, &rows->rows[i]);
         append_from(request->store, request->sql, &rows->rows[i]);
-        obx_sql_text_puts(request->sql, "DELETE");
+        obx_sql_text_puts(request->sql, " FOR UPDATE; DELETE");
         append_from(request->store, request->sql, &rows->rows[i]);
+        obx_sql_text_puts(request->sql, "; ");
     }
     obx_sql_text_puts(request->sql, "COMMIT");
     return true;

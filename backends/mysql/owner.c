@@ -54,11 +54,13 @@ void mys_append_fence(const struct sql_store *store, struct obx_sql_text *sql)
 }
 
 /* Without the row of the relay table nothing distinguishes this owner from another: the ownership ends. */
-void mys_on_fence(struct sql_request *request, void *result)
+void mys_removal_result(struct sql_request *request, void *result)
 {
     enum { FENCE = 1 };
     struct sql_store *store = request->store;
     mysql_free_result(result);
+    if (request->index > FENCE)
+        sql_op_of(request)->removed += request->affected;
     if (request->index != FENCE || request->affected)
         return;
     store->owns = false;

@@ -34,3 +34,18 @@ bool mys_put_settle(struct sql_request *request)
     obx_sql_text_puts(request->sql, "COMMIT");
     return true;
 }
+
+bool mys_put_remaining(struct sql_request *request, const struct obx_sql_range *ranges, uint32_t count)
+{
+    const struct sql_store *store = request->store;
+    obx_sql_text_format(request->sql, "SELECT %n FROM ", store->table.id);
+    sql_append_outbox(store, request->sql);
+    for (uint32_t i = 0; i < count; i++) {
+        obx_sql_text_format(request->sql, "%s%n BETWEEN ", i ? " OR " : " WHERE ", store->table.id);
+        obx_sql_text_int(request->sql, ranges[i].lo);
+        obx_sql_text_puts(request->sql, " AND ");
+        obx_sql_text_int(request->sql, ranges[i].hi);
+    }
+    obx_sql_text_format(request->sql, " ORDER BY %n", store->table.id);
+    return true;
+}

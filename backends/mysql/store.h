@@ -142,7 +142,7 @@ void mys_wakeup_fini(struct mys_store *store);
 
 /* owner.c */
 void mys_append_fence(const struct sql_store *store, struct obx_sql_text *sql); /* opens the transaction, too */
-void mys_on_fence(struct sql_request *request, void *result);                   /* result() of such a transaction */
+void mys_removal_result(struct sql_request *request, void *result);             /* result() of such a transaction */
 bool mys_is_fenced(struct sql_store *store, struct outbox_error *error);
 void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql); /* the lock's name, as a literal */
 void mys_acquire(struct sql_op *op);
@@ -151,6 +151,7 @@ bool mys_put_release(struct sql_request *request);
 
 /* settle.c, dead_letter.c, dead.c */
 bool mys_put_settle(struct sql_request *request);
+bool mys_put_remaining(struct sql_request *request, const struct obx_sql_range *ranges, uint32_t count);
 bool mys_put_dead_letters(struct sql_request *request);
 void mys_append_letter(const struct sql_store *store, struct obx_sql_text *sql);
 void mys_append_json_value(struct obx_sql_text *sql, const struct sql_column *column);

@@ -29,3 +29,26 @@ bool pg_put_settle(struct sql_request *request)
     pg_param_buf(&params, &store->hi);
     return pg_send_prepared(request, "settle", &params);
 }
+
+void pg_removal_result(struct sql_request *request, void *result)
+{
+    sql_op_of(request)->removed += request->affected;
+    PQclear(result);
+}
+
+bool pg_put_remaining(struct sql_request *request, const struct obx_sql_range *ranges, uint32_t count)
+{
+    const struct sql_store *store = request->store;
+    struct obx_sql_text sql = {.host = store->host};
+    struct pg_buf arrays[] = {{.host = store->host}, {.host = store->host}};
+    for (int a = 0; a < 2; a++)
+        pg_array_begin(&arrays[a], PG_OID_INT8, count);
+    for (uint32_t i = 0; i < count; i++) {
+        pg_array_int8(&arrays[0], ranges[i].lo);
+        pg_array_int8(&arrays[1], ranges[i].hi);
+    }
+    obx_sql_text_format(&sql, "SELECT t.%n FROM unnest($1::int8[], $2::int8[]) r(lo, hi), ", store->table.id);
+    sql_append_outbox(store, &sql);
+    obx_sql_text_format(&sql, " t WHERE t.%n BETWEEN r.lo AND r.hi ORDER BY 1", store->table.id);
+    return pg_send_arrays(request, &sql, arrays, 2);
+}

@@ -151,6 +151,8 @@ bool pg_put_release(struct sql_request *request);
 /* settle.c, dead_letter.c, dead.c */
 bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql);
 bool pg_put_settle(struct sql_request *request);
+void pg_removal_result(struct sql_request *request, void *result);
+bool pg_put_remaining(struct sql_request *request, const struct obx_sql_range *ranges, uint32_t count);
 bool pg_put_dead_letters(struct sql_request *request);
 void pg_append_letter(const struct sql_store *store, struct obx_sql_text *sql);
 void pg_append_json_value(struct obx_sql_text *sql, const struct sql_column *column);

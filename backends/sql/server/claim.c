@@ -9,6 +9,8 @@
  */
 #include "sql/server/claim.h"
 
+#include "sql/server/refused.h"
+
 static void submit(struct sql_op *op);
 
 /* ---- the result -------------------------------------------------------------------------------------------------- */
@@ -48,6 +50,7 @@ static void give(struct sql_op *op, struct obx_sql_batch *batch, const struct sq
         batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
     claim->batch = batch ? &batch->batch : NULL;
     sql_wakeup_after(store, claim, reading);
+    sql_refused_log(store);
     if (!batch && !claim->positions)
         sql_stray_scan_if_due(store);
     if (!claim->positions && store->driver->after_claim)
@@ -149,6 +152,7 @@ void sql_claim_rewind(struct sql_store *store)
     obx_sql_gaps_reset(&store->gaps);
     obx_sql_outstanding_reset(&store->outstanding);
     obx_sql_stray_scan_reset(&store->strays);
+    sql_refused_reset(store);
     if (store->driver->rewind)
         store->driver->rewind(store);
 }

@@ -112,12 +112,15 @@ struct sql_driver {
     void (*rewind)(struct sql_store *store);      /* may be NULL */
 
     /* settles, dead letters */
-    bool (*put_settle)(struct sql_request *request); /* store->chunk */
-    void (*removal_result)(struct sql_request *request, void *result);
+    bool (*put_settle)(struct sql_request *request);                   /* store->chunk */
+    void (*removal_result)(struct sql_request *request, void *result); /* adds to op->removed */
+    /* A SELECT of the ids of these ranges that are in the table, ascending. */
+    bool (*put_remaining)(struct sql_request *request, const struct obx_sql_range *ranges, uint32_t count);
     bool (*is_fenced)(struct sql_store *store, struct outbox_error *error); /* another owns it; may be NULL */
     uint32_t settle_ranges;                                                 /* of one transaction, at most */
     uint64_t settle_bytes;
     bool (*put_dead_letters)(struct sql_request *request);
+    unsigned dead_letter_effects; /* rows that the server counts for one that is moved */
     void (*replay)(struct sql_op *op);
     /* Expressions: what a letter has after its key, see sql/dead.h; a column that the relay has no name for, as a value
      * of JSON, and taken out of the letter's `rest` again. */

@@ -112,6 +112,9 @@ void sql_store_fini(struct sql_store *store)
     obx_sql_gaps_free(&store->gaps);
     obx_sql_outstanding_free(&store->outstanding);
     obx_sql_ranges_free(host, &store->ranges);
+    obx_sql_ranges_free(host, &store->remaining);
+    obx_sql_ranges_free(host, &store->refused);
+    obx_sql_ranges_free(host, &store->letters);
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         obx_sql_text_free(texts[i]);
     host->release(host, store->writers);

@@ -20,8 +20,11 @@ struct sql_op {
     void (*then)(struct sql_op *op); /* what comes after the request in flight: sql_op_continue() */
     void *result;                    /* owned */
     const struct sql_probe *probe;
-    uint64_t cursor;  /* the last number of the page before */
-    uint64_t session; /* of another relay, at the server */
+    uint64_t cursor;                    /* the last number of the page before */
+    uint64_t session;                   /* of another relay, at the server */
+    uint64_t removed;                   /* rows, as the server counts them */
+    const struct obx_sql_range *ranges; /* of rows that may still be there */
+    uint32_t range_count;
     unsigned tries;
 };
 

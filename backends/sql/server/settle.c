@@ -3,13 +3,15 @@
  * backends/sql/server/settle.c - deleting what was published
  *
  * Only on the owner's lane, only ids that were claimed, as ranges of consecutive ids. A row that is gone already is
- * settled as well. A server may bound the ranges and the bytes of one transaction: then a settle is a series of chunks,
- * one after the other. What a chunk has deleted is gone, whatever becomes of the next.
+ * settled as well. If the server counts fewer rows than ids, the ids are looked for: see refused.h. A server may bound
+ * the ranges and the bytes of one transaction: then a settle is a series of chunks, one after the other. What a chunk
+ * has deleted is gone, whatever becomes of the next.
  */
 #include "sql/server/settle.h"
 
 #include "sql/gaps/id_ranges.h"
 #include "sql/server/owner.h"
+#include "sql/server/refused.h"
 
 static void submit(struct sql_op *op);
 
@@ -38,12 +40,13 @@ static void cut_chunk(struct sql_store *store)
     }
 }
 
-/* The rows of the chunk are gone. */
-static void retire_chunk(struct sql_store *store)
+/* The rows of the chunk are gone; `remain`: but for store->remaining. */
+static void retire_chunk(struct sql_store *store, bool remain)
 {
     struct sql_chunk *chunk = &store->chunk;
     for (uint32_t i = 0; i < chunk->count; i++)
         obx_sql_outstanding_remove(&store->outstanding, chunk->items[i].lo, chunk->items[i].hi);
+    sql_refused_note(store, chunk->items, chunk->count, remain);
     store->settled_ranges += chunk->count;
     if (chunk->rest.lo <= chunk->rest.hi)
         store->ranges.items[--store->settled_ranges] = chunk->rest;
@@ -64,24 +67,52 @@ static int64_t rows_of_chunk(const struct outbox_settle *settle, uint64_t bytes_
 
 /* ---- the settle -------------------------------------------------------------------------------------------------- */
 
+static void succeed(struct sql_op *op)
+{
+    struct outbox_error error = {.code = OUTBOX_OK};
+    sql_refused_report(op->store, op->in, &error);
+    finish(op, &error);
+}
+
+static void go_on(struct sql_op *op, bool remain)
+{
+    struct sql_store *store = op->store;
+    retire_chunk(store, remain);
+    if (store->settled_ranges == store->ranges.count)
+        succeed(op);
+    else
+        submit(op);
+}
+
+static void on_looked(struct sql_request *request, const struct outbox_error *error)
+{
+    if (error->code)
+        finish(request->arg, error);
+    else
+        go_on(request->arg, true);
+}
+
+/* Rows that others deleted are not counted either. */
 static void on_settled(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
     struct sql_store *store = op->store;
+    const struct sql_chunk *chunk = &store->chunk;
     SQL_FAILPOINT(store, after_settle);
     struct outbox_error verdict = sql_owner_verdict(store, error);
-    if (!verdict.code)
-        retire_chunk(store);
-    if (verdict.code || store->settled_ranges == store->ranges.count)
+    if (verdict.code)
         finish(op, &verdict);
+    else if (op->removed < sql_ranges_rows(chunk->items, chunk->count))
+        sql_refused_look(op, chunk->items, chunk->count, on_looked);
     else
-        submit(op);
+        go_on(op, false);
 }
 
 static void submit(struct sql_op *op)
 {
     struct sql_store *store = op->store;
     cut_chunk(store);
+    op->removed = 0;
     op->request.sql = &store->settle_sql;
     op->request.transaction = true;
     sql_op_submit(op, store->owner, "settle rows", store->driver->put_settle, store->driver->removal_result,
@@ -94,6 +125,7 @@ void sql_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
     struct sql_store *store = self;
     struct sql_op *op = sql_op_begin(store, id);
     struct outbox_error error = {.code = OUTBOX_OK};
+    op->in = settle;
     if (!sql_owner_may(op, "settle rows"))
         return;
     obx_sql_outstanding_removing(&store->outstanding);
@@ -101,6 +133,8 @@ void sql_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
     store->chunk_rows = rows_of_chunk(settle, store->driver->settle_bytes);
     if (!obx_sql_id_ranges(store->host, &store->ranges, settle))
         outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
+    else
+        sql_refused_retry(store);
     if (error.code || !store->ranges.count || SQL_FAILPOINT_ERROR(store, before_settle, &error))
         finish(op, &error);
     else

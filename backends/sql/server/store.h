@@ -8,7 +8,7 @@
  *   lane, op        requests and operations          start       connecting, and the steps on fresh connections
  *   names, table    the tables and their columns     owner       ownership and lease
  *   claim, wakeup   rows; the policy around a claim  stray_scan  rows that no claim can find
- *   settle          deletes                          dead_letter, dead  moving rows there; the verb
+ *   settle, refused    deletes, and their proof      dead_letter, dead  moving rows there; the verb
  *   setup, status, check, add, probes  the verbs     lifecycle   init, stop, cancel: the top
  *
  * All on the loop thread. The server's store has struct sql_store as its first member.
@@ -130,6 +130,12 @@ struct sql_store {
     struct sql_chunk chunk;
     int64_t chunk_rows; /* at most */
     struct obx_sql_text settle_sql;
+
+    struct obx_sql_ranges remaining; /* of the settle or the move that ended last: rows still in the table */
+    struct obx_sql_ranges refused;   /* settled rows that are still in the table: refused.h */
+    uint64_t refused_due_ns;         /* to be logged again */
+    bool refused_retry;              /* by the next settle */
+    struct obx_sql_ranges letters;   /* rows of the move in flight */
 
     struct obx_sql_stray_scan strays;
     struct sql_request stray_request;
