@@ -72,8 +72,7 @@ static enum row_result apply_order(const struct round *round, uint64_t key, cons
     case OBX_STEP_BLOCK:
         return skipped(obx_order_block(stages, key, position));
     case OBX_STEP_DEAD_LETTER:
-        return skipped(
-            obx_dead_letters_add(stages->dead_letters, message, position, 0, "follows a dead letter of its key"));
+        return skipped(obx_reject_follower(stages, key, message, position));
     default:
         return ROW_SENT;
     }

@@ -76,6 +76,16 @@ static bool dead_letter(struct obx_stages *stages, const struct outbox_message *
     return true;
 }
 
+/* It may have been blocked behind its key: the key does not try it again while it waits to be moved. */
+bool obx_reject_follower(struct obx_stages *stages, uint64_t key, const struct outbox_message *message,
+                         struct outbox_position position)
+{
+    if (!obx_dead_letters_add(stages->dead_letters, message, position, 0, "follows a dead letter of its key"))
+        return false;
+    unblock(stages, obx_keys_find(stages->keys, key), position);
+    return true;
+}
+
 static void halt(struct obx_stages *stages, const struct outbox_message *message, const struct outbox_error *error)
 {
     if (!stages->context.halted)

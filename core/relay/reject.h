@@ -16,4 +16,8 @@
 bool obx_reject(struct obx_stages *stages, const struct outbox_message *message, struct outbox_position position,
                 const struct outbox_error *error);
 
+/* An event of a key that has dead letters joins them (park-key). False: no memory, and nothing was changed. */
+bool obx_reject_follower(struct obx_stages *stages, uint64_t key, const struct outbox_message *message,
+                         struct outbox_position position);
+
 #endif

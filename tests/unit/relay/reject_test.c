@@ -414,3 +414,30 @@ Test(relay, failing_dead_letters_are_retried_with_growing_pauses)
     cr_assert_eq(fixture_stats(fixture).dead_lettered, 1);
     fixture_free(fixture);
 }
+
+/* As Kafka has it: what was sent after an event that is rejected fails, too, and may go later. */
+static uint32_t k1_0_rejected_and_others_fail(struct fixture *fixture, const struct outbox_message *message,
+                                              struct outbox_error *error)
+{
+    uint32_t outcome = k1_0_rejected(fixture, message, error);
+    bool is_k1 = !memcmp(message->key.data, "k1", 2);
+    return outcome == OUTBOX_DELIVERED && is_k1 && fixture->k1_failures && fixture->k1_failures-- ? OUTBOX_RETRY
+                                                                                                  : outcome;
+}
+
+/* Retries of the key meet the row again while it waits to be moved. */
+Test(relay, row_is_moved_to_the_dead_letters_once)
+{
+    struct fixture *fixture = fixture_filled("on_reject: park-key\nretry_min: 10ms\nretry_max: 20ms\n", 30, 3);
+    fixture->outcome = k1_0_rejected_and_others_fail;
+    fixture->k1_failures = 9;
+    fixture->fail[FIXTURE_DEAD_LETTER].count = 5;
+    fixture->fail[FIXTURE_DEAD_LETTER].code = OUTBOX_E_AGAIN;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_run_for(fixture, 1000); /* the last answer */
+    cr_assert_eq(fixture_stats(fixture).dead_lettered, 10, "%llu copies",
+                 (unsigned long long)fixture_stats(fixture).dead_lettered);
+    cr_assert_str_empty(fixture_texts(fixture, "k1"));
+    fixture_free(fixture);
+}
