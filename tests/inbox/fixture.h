@@ -26,6 +26,8 @@ struct session; /* a plain blocking connection; one thread at a time */
 extern const char client_begin[], client_begin_repeatable[]; /* statements; the second is "" where there is only one */
 extern const char client_store[];      /* the section `store:`; the test's directory is in $INBOX_DIR */
 extern const bool client_writers_wait; /* SQLite: a writer waits at BEGIN, and not at the id */
+/* Of 1,000 calls of sessions that take the same ids in any order, so many may end as AGAIN: deadlocks. */
+extern const unsigned client_again_per_mille;
 
 struct session *client_open(const char *user); /* NULL: the user of the tests */
 void client_close(struct session *session);

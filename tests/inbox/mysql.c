@@ -8,6 +8,7 @@ const char client_begin[] = "BEGIN", client_begin_repeatable[] = "START TRANSACT
 const char client_store[] = "{ plugin: mysql, host: 127.0.0.1, port: \"${OUTBOX_TEST_MYSQL_PORT}\", user: outbox, "
                             "password: outbox, database: outbox }";
 const bool client_writers_wait = true;
+const unsigned client_again_per_mille = 100; /* InnoDB passes gap locks on when a row is rolled back */
 
 struct session {
     MYSQL *mysql;

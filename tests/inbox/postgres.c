@@ -7,6 +7,7 @@
 const char client_begin[] = "BEGIN", client_begin_repeatable[] = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 const char client_store[] = "{ plugin: postgres, dsn: \"${OUTBOX_TEST_PG}\" }";
 const bool client_writers_wait = true;
+const unsigned client_again_per_mille = 0;
 
 struct session {
     PGconn *pg;

@@ -7,6 +7,7 @@
 const char client_begin[] = "BEGIN IMMEDIATE", client_begin_repeatable[] = "";
 const char client_store[] = "{ plugin: sqlite, path: \"${INBOX_DIR}/consumer.db\" }";
 const bool client_writers_wait = false;
+const unsigned client_again_per_mille = 0;
 
 struct session {
     sqlite3 *db;

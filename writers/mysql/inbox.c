@@ -8,7 +8,7 @@
  * round trip when no event is a duplicate.
  *
  * ON DUPLICATE KEY UPDATE and not INSERT IGNORE, which would turn other errors into duplicates. Ids go in sorted, so
- * that sessions with the same ids wait for each other and cannot deadlock.
+ * that sessions with the same ids wait for each other in one order; deadlocks by gap locks remain, and are AGAIN.
  */
 #include <outbox/mysql.h>
 
