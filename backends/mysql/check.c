@@ -216,6 +216,7 @@ const struct sql_probe mys_table_probes[] = {
     {"read events", put_select, NULL, NULL, sql_check_refused},
     {"delete events", put_delete, NULL, NULL, sql_check_refused},
     {"own the outbox", put_relay, NULL, NULL, sql_check_refused},
+    {"look for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
     {"look at the dead-letter table", put_dead, NULL, NULL, sql_check_no_dead},
     {"look at the locks", put_locks, NULL, report_locks, no_locks},
     {"look at the binlog", NULL, binlog_sql, report_binlog, no_binlog},

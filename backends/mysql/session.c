@@ -204,5 +204,6 @@ const struct sql_step mys_steps[] = {
     {"look at the locks", SQL_OWNER, true, put_locks_trial, NULL, on_locks_trial, validate_locks_trial},
     {"set the session up", SQL_READER, true, put_settings, NULL, NULL, validate_reader},
     {"look at the character sets", SQL_READER, true, NULL, charsets_sql, on_charsets, NULL},
+    {"look for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},
     {.what = NULL},
 };

@@ -230,6 +230,7 @@ static void report_dead(struct sql_op *op)
 
 const struct sql_probe pg_table_probes[] = {
     {"look at the table", put_table, NULL, report_table, NULL},
+    {"look for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
     {"look at the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead},
     {.what = NULL},
 };

@@ -143,5 +143,6 @@ const struct sql_step pg_steps[] = {
     {"set the session up", SQL_READER, true, put_settings, NULL, NULL, NULL},
     {"prepare statements", SQL_READER, true, put_prepare_reader, NULL, on_prepared, validate_prepared},
     {"prepare statements", SQL_OWNER, true, put_prepare_owner, NULL, NULL, NULL},
+    {"look for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},
     {.what = NULL},
 };

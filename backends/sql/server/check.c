@@ -56,6 +56,32 @@ void sql_check_unindexed(const struct sql_op *op, const char *advice)
                          op->store->table.id);
 }
 
+bool sql_put_low_count(struct sql_request *request)
+{
+    const struct sql_store *store = request->store;
+    struct obx_sql_text sql = sql_text(store);
+    obx_sql_text_puts(&sql, "SELECT count(*) FROM ");
+    sql_append_outbox(store, &sql);
+    obx_sql_text_format(&sql, " WHERE %n < 1", store->table.id);
+    return store->driver->put_text(request, &sql);
+}
+
+void sql_report_low_count(struct sql_op *op)
+{
+    long long rows = (long long)sql_check_number(op, 0, 0);
+    if (rows)
+        sql_check_report(op, OUTBOX_LOG_ERROR, "give them ids of 1 and above",
+                         "%lld rows of table %s.%s have ids below 1; the relay never publishes them", rows,
+                         op->store->table.schema, op->store->outbox.name);
+}
+
+/* Other probes report a column that is not there, and rights that are missing. */
+bool sql_low_count_refused(struct sql_op *op, const struct outbox_error *error)
+{
+    (void)op;
+    return error->code != OUTBOX_E_NOT_CONNECTED;
+}
+
 static void report_id(const struct sql_op *op)
 {
     const struct sql_store *store = op->store;

@@ -26,5 +26,8 @@ void sql_wakeup_fails(struct sql_store *store, const struct outbox_error *error,
 /* ---- stray_scan.c ------------------------------------------------------------------------------------------------ */
 
 void sql_stray_scan_if_due(struct sql_store *store); /* a claim found nothing */
+/* A step of the start: logs a row with an id below 1, which no claim returns. */
+bool sql_put_low_id(struct sql_request *request);
+void sql_on_low_id(struct sql_request *request, void *result);
 
 #endif

@@ -4,7 +4,8 @@
  *
  * Such rows have an id below the highest id seen, and in no gap: an id chosen by hand, a sequence that was set back, or
  * a gap that was given up too early. An idle relay compares the table, a page at a time, with the rows that it knows.
- * Rows that it finds are claimed next. Ids below 1 cannot be positions; the relay logs that once.
+ * Rows that it finds are claimed next. Ids below 1 cannot be positions; the relay logs that once, at its start or
+ * later.
  */
 #include "sql/server/claim.h"
 #include "sql/server/table.h"
@@ -40,6 +41,25 @@ static void report_unusable(struct sql_store *store, int64_t id)
         store->host->log(store->host, OUTBOX_LOG_ERROR, "row %lld of %s.%s can not be relayed: ids must be above 0",
                          (long long)id, store->table.schema, store->outbox.name);
     store->unusable_reported = true;
+}
+
+bool sql_put_low_id(struct sql_request *request)
+{
+    const struct sql_store *store = request->store;
+    struct obx_sql_text sql = sql_text(store);
+    obx_sql_text_format(&sql, "SELECT %n FROM ", store->table.id);
+    sql_append_outbox(store, &sql);
+    obx_sql_text_format(&sql, " WHERE %n < 1 ORDER BY %n LIMIT 1", store->table.id, store->table.id);
+    return store->driver->put_text(request, &sql);
+}
+
+void sql_on_low_id(struct sql_request *request, void *result)
+{
+    struct sql_store *store = request->store;
+    uint32_t rows = 0;
+    if (store->driver->read_ids(store, result, &rows) && rows)
+        report_unusable(store, store->ids[0]);
+    store->driver->free_result(result);
 }
 
 /* Without memory it is as if there had been no scan. */

@@ -44,6 +44,9 @@ bool sql_check_refused(struct sql_op *op, const struct outbox_error *error);
 bool sql_check_no_dead(struct sql_op *op, const struct outbox_error *error);
 /* Findings that every server makes. */
 void sql_check_unindexed(const struct sql_op *op, const char *advice);
+bool sql_put_low_count(struct sql_request *request); /* a probe of rows that have ids below 1 */
+void sql_report_low_count(struct sql_op *op);
+bool sql_low_count_refused(struct sql_op *op, const struct outbox_error *error);
 int64_t sql_check_number(const struct sql_op *op, unsigned column, int64_t default_value); /* of the first row */
 
 /* ---- for the statements of dead letters -------------------------------------------------------------------------- */
