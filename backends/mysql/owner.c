@@ -41,16 +41,28 @@ bool mys_put_release(struct sql_request *request)
     return true;
 }
 
+/* When the table was made. */
+static void append_created(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_format(sql,
+                        "SELECT UNIX_TIMESTAMP(create_time) FROM information_schema.tables WHERE table_schema = %l AND "
+                        "table_name = %l",
+                        store->table.schema, store->outbox.name);
+}
+
 /* ---- the fence --------------------------------------------------------------------------------------------------- */
 
-/* Another epoch makes it fail, which ends the whole packet: epoch cannot be null, and the mode is strict. */
+/* Another epoch, or another table of this name, makes it fail, which ends the whole packet: epoch cannot be null, and
+ * the mode is strict. */
 void mys_append_fence(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "START TRANSACTION; UPDATE ");
     mys_append_relay(store, sql);
     obx_sql_text_puts(sql, " SET epoch = IF(epoch = ");
     obx_sql_text_int(sql, (int64_t)mys_store_in(store)->epoch);
-    obx_sql_text_puts(sql, ", epoch, NULL) WHERE id = 1; ");
+    obx_sql_text_puts(sql, " AND IFNULL((");
+    append_created(store, sql);
+    obx_sql_text_format(sql, "), 0) = %s, epoch, NULL) WHERE id = 1; ", mys_store_in(store)->created);
 }
 
 /* Without the row of the relay table nothing distinguishes this owner from another: the ownership ends. */
@@ -79,6 +91,24 @@ bool mys_is_fenced(struct sql_store *store, struct outbox_error *error)
     return true;
 }
 
+/* ---- is it still the same table? --------------------------------------------------------------------------------- */
+
+/* The lock goes by name. TRUNCATE and some kinds of ALTER TABLE make another table, too: their ids may begin anew. */
+bool mys_put_renew(struct sql_request *request)
+{
+    append_created(request->store, request->sql);
+    return true;
+}
+
+void mys_on_renew(struct sql_request *request, void *result)
+{
+    struct sql_store *store = request->store;
+    MYSQL_ROW row = mysql_fetch_row(result);
+    if (!row || strcmp(row[0] ? row[0] : "0", mys_store_of(store)->created) != 0)
+        store->owns = false;
+    mysql_free_result(result);
+}
+
 /* ---- becoming the owner ------------------------------------------------------------------------------------------ */
 
 /* The same server process as before, or one that began at the same time: nothing was undone. */
@@ -87,7 +117,8 @@ bool mys_same_database(struct sql_store *sql)
     struct mys_store *store = mys_store_of(sql);
     const struct mys_server *was = &store->owned, *is = &store->server;
     bool same = !strcmp(was->identity, is->identity) && *was->version && llabs(was->started_s - is->started_s) <= 2 &&
-                is->owner_id > was->owner_id;
+                is->owner_id > was->owner_id && !strcmp(store->created, store->owned_created);
+    snprintf(store->owned_created, sizeof store->owned_created, "%s", store->created);
     store->owned = store->server;
     return same;
 }
@@ -144,12 +175,14 @@ struct holder {
     int64_t silent_s;
     char host[40];
     bool seen, asleep; /* asleep: the server waits for it, not the other way round */
+    bool waits;        /* for a lock of another session: then it lives */
 };
 
 /* SHOW PROCESSLIST shows a user at least his own sessions. */
 static struct holder find_holder(MYSQL_RES *list, uint64_t id)
 {
-    enum { ID, USER, HOST, DATABASE, COMMAND, TIME };
+    enum { ID, USER, HOST, DATABASE, COMMAND, TIME, STATE };
+    static const char waiting[] = "Waiting for ";
     struct holder holder = {.id = id, .silent_s = -1};
     MYSQL_ROW row;
     while ((row = mysql_fetch_row(list))) {
@@ -157,6 +190,7 @@ static struct holder find_holder(MYSQL_RES *list, uint64_t id)
             continue;
         holder.seen = true;
         holder.asleep = row[COMMAND] && !strcmp(row[COMMAND], "Sleep");
+        holder.waits = row[STATE] && !strncmp(row[STATE], waiting, sizeof waiting - 1) && strstr(row[STATE], "lock");
         holder.silent_s = row[TIME] ? strtoll(row[TIME], NULL, 10) : -1;
         mys_copy(holder.host, sizeof holder.host, row[HOST]);
         holder.host[strcspn(holder.host, ":")] = '\0';
@@ -168,7 +202,7 @@ static struct holder find_holder(MYSQL_RES *list, uint64_t id)
 static bool is_silent(const struct holder *holder, uint32_t lease_ms)
 {
     int64_t allowed_ms = holder->asleep ? (int64_t)lease_ms : 3 * (int64_t)lease_ms;
-    return holder->seen && holder->silent_s * 1000 >= allowed_ms;
+    return holder->seen && !holder->waits && holder->silent_s * 1000 >= allowed_ms;
 }
 
 static bool put_kill(struct sql_request *request)

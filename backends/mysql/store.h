@@ -69,6 +69,8 @@ struct mys_store {
     struct mys_server server;
     char kind[SQL_NAME]; /* of the table: "BASE TABLE" */
     char engine[SQL_NAME];
+    char created[32]; /* when the table was: that distinguishes it from another that has its name by now */
+    char owned_created[32];
 
     uint64_t epoch;
     uint64_t killed;         /* the connection of the silent owner that was ended last */
@@ -143,6 +145,8 @@ void mys_wakeup_fini(struct mys_store *store);
 /* owner.c */
 void mys_append_fence(const struct sql_store *store, struct obx_sql_text *sql); /* opens the transaction, too */
 void mys_removal_result(struct sql_request *request, void *result);             /* result() of such a transaction */
+bool mys_put_renew(struct sql_request *request);
+void mys_on_renew(struct sql_request *request, void *result);
 bool mys_is_fenced(struct sql_store *store, struct outbox_error *error);
 void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql); /* the lock's name, as a literal */
 void mys_acquire(struct sql_op *op);

@@ -12,7 +12,8 @@ static const char *schema_of(const struct sql_store *store)
 void mys_append_probe(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_format(sql,
-                        "SELECT table_type, engine FROM information_schema.tables WHERE table_schema = %l AND "
+                        "SELECT table_type, engine, UNIX_TIMESTAMP(create_time) FROM information_schema.tables WHERE "
+                        "table_schema = %l AND "
                         "table_name = %l; "
                         "SELECT column_name, data_type, column_type, character_set_name, "
                         "IFNULL(column_default <> 'NULL', 0) OR extra LIKE '%%auto_increment%%' OR "
@@ -29,6 +30,7 @@ static void read_table(struct mys_store *store, MYSQL_RES *result)
     MYSQL_ROW row = mysql_fetch_row(result);
     mys_copy(store->kind, sizeof store->kind, row ? row[0] : NULL);
     mys_copy(store->engine, sizeof store->engine, row ? row[1] : NULL);
+    mys_copy(store->created, sizeof store->created, row && row[2] ? row[2] : "0");
     mys_copy(table->schema, sizeof table->schema, schema_of(&store->sql));
     table->exists = row != NULL;
     table->is_table = !strcmp(store->kind, "BASE TABLE");

@@ -109,6 +109,8 @@ static void append_snapshot(struct obx_sql_text *sql, const struct pg_store *sto
                                : ", pg_current_snapshot()::text AS mark");
     if (!plain)
         obx_sql_text_puts(sql, ", 0 AS size");
+    obx_sql_text_puts(sql, " WHERE ");
+    pg_append_same_table(&store->sql, sql);
 }
 
 /* The three branches. */

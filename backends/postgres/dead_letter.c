@@ -21,7 +21,9 @@ static void append_move(const struct sql_store *store, struct obx_sql_text *sql)
                       "WITH p AS MATERIALIZED (SELECT * FROM unnest($1::int8[], $2::int4[], $3::text[], $4::bytea[], "
                       "$5::text[]) p(id, attempts, topic, key, reason)), g AS (DELETE FROM ");
     sql_append_outbox(store, sql);
-    obx_sql_text_format(sql, " t WHERE t.%n = ANY($1::int8[]) RETURNING t.*) INSERT INTO ", store->table.id);
+    obx_sql_text_format(sql, " t WHERE t.%n = ANY($1::int8[]) AND ", store->table.id);
+    pg_append_same_table(store, sql);
+    obx_sql_text_puts(sql, " RETURNING t.*) INSERT INTO ");
     sql_append_dead(store, sql);
     obx_sql_text_puts(sql, " (outbox_id, topic, key, reason, attempts");
     sql_append_columns(store, sql, false, "");

@@ -3,7 +3,8 @@
  * backends/postgres/owner.c - the lock, and ending the session of an owner that hangs
  *
  * Ownership is a session-level advisory lock, named by the table. A relay that finds the lock taken, by an owner that
- * has been silent for a whole lease by the server's clock, ends that session: the same role may do that.
+ * has been silent for a whole lease by the server's clock, ends that session: the same role may do that. An owner that
+ * waits for a lock of another session lives; lock_timeout bounds that.
  */
 #include <stdio.h>
 #include <string.h>
@@ -19,14 +20,15 @@ enum { GOT, PID, NAME, CLIENT, SILENT_MS, ENDED };
 static const char acquire_format[] =
     "WITH lock AS MATERIALIZED (SELECT pg_try_advisory_lock($1::int4, $2::int4) AS got), "
     "holder AS MATERIALIZED (SELECT a.pid, a.application_name, coalesce(host(a.client_addr), 'local') AS client, "
-    "extract(epoch FROM clock_timestamp() - greatest(a.state_change, a.query_start)) * 1000 AS silent "
+    "extract(epoch FROM clock_timestamp() - greatest(a.state_change, a.query_start)) * 1000 AS silent, "
+    "coalesce(a.wait_event_type = 'Lock', false) AS waits "
     "FROM lock, pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid "
     "WHERE NOT lock.got AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 "
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND l.classid = $1::int4::oid AND l.objid = ($2::int4::int8 & 4294967295)::oid LIMIT 1) "
     "SELECT lock.got, holder.pid, coalesce(holder.application_name, ''), coalesce(holder.client, ''), "
     "coalesce(holder.silent, -1)::int8, "
-    "CASE WHEN holder.silent > $3::int4 THEN pg_terminate_backend(holder.pid%s) ELSE false END "
+    "CASE WHEN holder.silent > $3::int4 AND NOT holder.waits THEN pg_terminate_backend(holder.pid%s) ELSE false END "
     "FROM lock LEFT JOIN holder ON true";
 
 /* The same holder as one text, "" nobody, and the server's version. */
@@ -44,10 +46,56 @@ void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, " LIMIT 1), ''), current_setting('server_version')");
 }
 
+/* ---- is it still the same table? --------------------------------------------------------------------------------- */
+
+/* The lock is on the OID, statements go by name. chr(0) is an error, and chr(1) is not. The table that a statement
+ * reaches is locked, so it is the one that has the name. */
+static void append_is_same(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    struct obx_sql_text name = {.host = store->host};
+    sql_append_outbox(store, &name);
+    obx_sql_text_format(sql, "(pg_catalog.to_regclass(%l)::pg_catalog.oid OPERATOR(pg_catalog.=) ",
+                        obx_sql_text_get(&name));
+    obx_sql_text_int(sql, pg_store_in(store)->table_oid);
+    obx_sql_text_puts(sql, "::pg_catalog.oid)");
+    sql->failed = sql->failed || name.failed;
+    obx_sql_text_free(&name);
+}
+
+void pg_append_same_table(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_puts(sql, "pg_catalog.chr(");
+    append_is_same(store, sql);
+    obx_sql_text_puts(sql, "::pg_catalog.int4) OPERATOR(pg_catalog.<>) ''");
+}
+
+bool pg_is_fenced(struct sql_store *store, struct outbox_error *error)
+{
+    static const char chr_0[] = "54000";
+    if (strcmp(error->state, chr_0) != 0)
+        return false;
+    pg_fail(error, OUTBOX_E_FENCED,
+            "table %s.%s is another one than when this relay became its owner: it was renamed or replaced; the relay "
+            "starts anew",
+            store->table.schema, store->outbox.name);
+    return true;
+}
+
+bool pg_put_renew(struct sql_request *request)
+{
+    struct obx_sql_text sql = {.host = request->store->host};
+    obx_sql_text_puts(&sql, "SELECT ");
+    pg_append_same_table(request->store, &sql);
+    return pg_send_sql(request, &sql, NULL);
+}
+
+/* ---- becoming the owner ------------------------------------------------------------------------------------------ */
+
 bool pg_same_database(struct sql_store *sql)
 {
     struct pg_store *store = pg_store_of(sql);
-    bool same = !strcmp(store->owned_identity, store->server.identity);
+    bool same = !strcmp(store->owned_identity, store->server.identity) && store->owned_oid == store->table_oid;
+    store->owned_oid = store->table_oid;
     snprintf(store->owned_identity, sizeof store->owned_identity, "%s", store->server.identity);
     return same;
 }

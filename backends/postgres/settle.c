@@ -9,6 +9,8 @@ bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql)
     sql_append_outbox(&store->sql, sql);
     obx_sql_text_format(sql, " t USING unnest($1::int8[], $2::int8[]) r(lo, hi) WHERE t.%n BETWEEN r.lo AND r.hi",
                         store->sql.table.id);
+    obx_sql_text_puts(sql, " AND ");
+    pg_append_same_table(&store->sql, sql);
     return !sql->failed;
 }
 

@@ -70,6 +70,7 @@ struct pg_store {
     struct pg_wal wal;
     struct pg_server server;
     char owned_identity[512]; /* of the server when it was last owned; "" never */
+    uint32_t owned_oid;       /* of the table */
 
     uint32_t table_oid;
     bool row_security, may_select, may_delete;
@@ -143,6 +144,10 @@ void pg_trigger_found(struct pg_store *store, bool there);
 void pg_log_long_transaction(struct sql_store *store); /* if that is due */
 
 /* owner.c */
+/* "chr(...) <> ''": fails with a state that pg_is_fenced() knows if the outbox's name is another table's by now. */
+void pg_append_same_table(const struct sql_store *store, struct obx_sql_text *sql);
+bool pg_is_fenced(struct sql_store *store, struct outbox_error *error);
+bool pg_put_renew(struct sql_request *request);
 void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
 void pg_acquire(struct sql_op *op);
 bool pg_same_database(struct sql_store *store);

@@ -9,6 +9,7 @@
  */
 #include "sql/server/claim.h"
 
+#include "sql/server/owner.h"
 #include "sql/server/refused.h"
 
 static void submit(struct sql_op *op);
@@ -120,6 +121,8 @@ static void claimed(struct sql_request *request, const struct outbox_error *erro
     struct sql_reading reading = {0};
     struct outbox_error verdict = *error;
     SQL_FAILPOINT(op->store, after_claim);
+    if (op->store->owns)
+        verdict = sql_owner_verdict(op->store, error);
     if (!verdict.code && !op->result)
         outbox_error_set(&verdict, OUTBOX_E_BUG, "claim rows from %s: the server gave no rows, and no reason",
                          op->store->table_name);

@@ -133,8 +133,10 @@ struct sql_driver {
     void (*acquire)(struct sql_op *op); /* ends with sql_become_owner(), sql_stand_by() or a failure */
     /* Is it the database that was owned last, with nothing undone since? Remembers the one that is owned now. */
     bool (*same_database)(struct sql_store *store);
-    const char *renew;                                /* a small statement that shows that the owner lives */
-    bool (*put_release)(struct sql_request *request); /* of the store */
+    /* A small statement that shows that the owner lives, and asks whether the table is the one that it owns. */
+    bool (*put_renew)(struct sql_request *request);
+    void (*renew_result)(struct sql_request *request, void *result); /* may be NULL */
+    bool (*put_release)(struct sql_request *request);                /* of the store */
 
     /* verbs */
     bool (*statement)(const struct sql_store *store, struct obx_sql_text *sql,

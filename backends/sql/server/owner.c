@@ -52,10 +52,22 @@ struct outbox_error sql_owner_verdict(struct sql_store *store, const struct outb
     return verdict;
 }
 
+static void on_renewed(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    struct outbox_error verdict = sql_owner_verdict(op->store, error);
+    if (!verdict.code && !op->store->owns)
+        outbox_error_set(&verdict, OUTBOX_E_FENCED,
+                         "table %s.%s is another one than when this relay became its owner: it was renamed or "
+                         "replaced; the relay starts anew",
+                         op->store->table.schema, op->store->outbox.name);
+    sql_op_complete(op, &verdict);
+}
+
 void sql_renew(void *self, outbox_op_t id)
 {
     struct sql_op *op = sql_op_begin(self, id);
-    op->request.text = op->store->driver->renew;
+    const struct sql_driver *driver = op->store->driver;
     if (sql_owner_may(op, "renew the ownership"))
-        sql_op_submit(op, op->store->owner, "renew the ownership", NULL, NULL, sql_op_end);
+        sql_op_submit(op, op->store->owner, "renew the ownership", driver->put_renew, driver->renew_result, on_renewed);
 }

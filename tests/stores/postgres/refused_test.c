@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/postgres/refused_test.c - rows that stay after their DELETE, by a trigger or a rule of the application */
+/* tests/stores/postgres/refused_test.c - rows that stay after their DELETE, by a trigger or a rule of the application
+ */
 #include <stdio.h>
 
 #include "fixture.h"
@@ -25,15 +26,16 @@ static void insert_three(struct sql_fixture *fixture)
 Test(refused, row_kept_by_a_trigger_is_reported_and_not_published_again)
 {
     struct sql_fixture fixture;
-    fixture_open(&fixture, "kept", true, "  stray_scan_interval: 10ms\n");
+    fixture_open(&fixture, "kept_by_trigger", true, "  stray_scan_interval: 10ms\n");
     keep_rows_of_key(&fixture, "kept");
     insert_three(&fixture);
     fixture_begin(&fixture);
     struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
     cr_assert_not_null(batch);
     cr_assert_eq(fixture_settle(&fixture, batch, 0, 3), OUTBOX_E_AGAIN, "%s", fixture.error.text);
-    cr_assert_str_eq(fixture.error.text, "settle rows of kept: row 2: still there after DELETE, which a trigger or a "
-                                         "rule of table kept has prevented");
+    cr_assert_str_eq(fixture.error.text,
+                     "settle rows of kept_by_trigger: row 2: still there after DELETE, which a trigger or a "
+                     "rule of table kept_by_trigger has prevented");
     obx_store_release(fixture.store, batch);
     cr_assert_eq(fixture_count_rows(&fixture), 1);
     fixture_expect_no_rows_for(&fixture, 300);
@@ -47,7 +49,7 @@ Test(refused, host_that_asks_gets_the_rows_and_the_settle_succeeds)
     struct sql_fixture fixture;
     struct outbox_refused refused = {.struct_size = sizeof refused};
     struct harness_call call = {0};
-    fixture_open(&fixture, "ruled", true, "");
+    fixture_open(&fixture, "kept_by_rule", true, "");
     fixture_run(&fixture, "CREATE RULE keep AS ON DELETE TO %s DO INSTEAD NOTHING");
     insert_three(&fixture);
     fixture_begin(&fixture);
@@ -58,8 +60,9 @@ Test(refused, host_that_asks_gets_the_rows_and_the_settle_succeeds)
     obx_store_settle(fixture.store, &call.call, 0, &settle);
     cr_assert_eq(harness_wait(&fixture.harness, &call), 0, "%s", call.error.text);
     cr_assert_eq(refused.rows, 3);
-    cr_assert_str_eq(refused.reason, "row 1, 2, 3: still there after DELETE, which a trigger or a rule of table ruled "
-                                     "has prevented");
+    cr_assert_str_eq(refused.reason,
+                     "row 1, 2, 3: still there after DELETE, which a trigger or a rule of table kept_by_rule "
+                     "has prevented");
     obx_store_release(fixture.store, batch);
     fixture_close(&fixture);
 }
@@ -67,7 +70,7 @@ Test(refused, host_that_asks_gets_the_rows_and_the_settle_succeeds)
 Test(refused, row_kept_by_a_trigger_is_no_dead_letter)
 {
     struct sql_fixture fixture;
-    fixture_open(&fixture, "undead", true, "");
+    fixture_open(&fixture, "stays_alive", true, "");
     keep_rows_of_key(&fixture, "kept");
     insert_three(&fixture);
     fixture_begin(&fixture);
@@ -75,7 +78,7 @@ Test(refused, row_kept_by_a_trigger_is_no_dead_letter)
     const struct outbox_dead_row row = {.position = {2, 0}, .attempts = 1, .reason = "too large"};
     cr_assert_eq(fixture_dead_letter(&fixture, &row), OUTBOX_E_AGAIN, "%s", fixture.error.text);
     cr_assert_str_eq(fixture.error.text,
-                     "dead-letter rows of public.undead: the server has deleted row 2 without an error, and it is "
+                     "dead-letter rows of public.stays_alive: the server has deleted row 2 without an error, and it is "
                      "still there; look for a trigger or a rule on DELETE");
     cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s_dead"), 0);
     cr_assert_eq(fixture_count_rows(&fixture), 3);

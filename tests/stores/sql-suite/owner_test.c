@@ -120,6 +120,32 @@ Test(owner, same_database_is_recognized_after_a_restart)
     fixture_close(&fixture);
 }
 
+/* As CREATE INDEX and ALTER TABLE do: the owner's DELETE waits for longer than its lease. */
+Test(owner, owner_that_waits_for_a_lock_keeps_the_ownership)
+{
+    struct standby_fixture standby;
+    struct harness_call call = {0};
+    struct session *locker = session_open();
+    open_standby(&standby, "locked");
+    fixture_insert(&standby.fixture, standby.fixture.sql, "a");
+    struct outbox_batch *batch = fixture_claim_batch(&standby.fixture, 10, 1 << 20);
+    struct outbox_span span = {batch, 0, 1};
+    struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
+    fixture_run_on(&standby.fixture, locker, BY_SERVER("BEGIN; LOCK TABLE %s IN SHARE MODE", "LOCK TABLES %s READ"));
+    harness_reset(&call);
+    obx_store_settle(standby.fixture.store, &call.call, 0, &settle);
+    int64_t end = fixture_now_ms() + BY_SERVER(1500, 5000); /* MySQL counts seconds, and gives three leases */
+    while (fixture_now_ms() < end)
+        cr_assert_eq(acquire_second(&standby, BY_SERVER(300, 1000), NULL), OUTBOX_E_STANDBY, "%s",
+                     standby.fixture.error.text);
+    session_run(locker, BY_SERVER("COMMIT", "UNLOCK TABLES"));
+    cr_assert_eq(harness_wait(&standby.fixture.harness, &call), 0, "%s", call.error.text);
+    obx_store_release(standby.fixture.store, batch);
+    cr_assert_eq(fixture_count_rows(&standby.fixture), 0);
+    session_close(locker);
+    close_standby(&standby);
+}
+
 /* ---- an owner in a process of its own ---------------------------------------------------------------------------- */
 
 struct owner_process {

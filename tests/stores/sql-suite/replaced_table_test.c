@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/stores/sql-suite/replaced_table_test.c - the outbox's name is given to another table while a relay owns it */
+#include <time.h>
+
+#include "fixture.h"
+
+static void replace_table(struct sql_fixture *fixture)
+{
+    nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 200000000}, NULL); /* MySQL knows the second of a table */
+    if (server_kind() == POSTGRES) {
+        fixture_run(fixture, "BEGIN; ALTER TABLE %s RENAME TO %s_old; CREATE TABLE %s (LIKE %s_old INCLUDING ALL); "
+                             "COMMIT");
+        return;
+    }
+    fixture_run(fixture, "CREATE TABLE %s_new LIKE %s");
+    fixture_run(fixture, "RENAME TABLE %s TO %s_old, %s_new TO %s");
+}
+
+static int renew(struct sql_fixture *fixture)
+{
+    struct harness_call call = {0};
+    harness_reset(&call);
+    obx_store_renew(fixture->store, &call.call, 0);
+    int code = harness_wait(&fixture->harness, &call);
+    fixture->error = call.error;
+    return code;
+}
+
+Test(replaced_table, owner_loses_the_ownership_and_begins_anew)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "swapped", true, "");
+    fixture_begin(&fixture);
+    cr_assert_eq(renew(&fixture), 0, "%s", fixture.error.text);
+    replace_table(&fixture);
+    cr_assert_eq(renew(&fixture), OUTBOX_E_FENCED, "%s", fixture.error.text);
+    cr_assert_eq(fixture_begin_again(&fixture) & OUTBOX_ACQUIRED_SAME, 0, "positions of the other table mean nothing");
+    fixture_insert(&fixture, fixture.sql, "a");
+    fixture_settle_all(&fixture, fixture_claim_batch(&fixture, 10, 1 << 20));
+    cr_assert_eq(fixture_count_rows(&fixture), 0);
+    fixture_close(&fixture);
+}
+
+Test(replaced_table, settle_deletes_no_row_of_the_new_table)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "swapped_settle", true, "");
+    fixture_begin(&fixture);
+    fixture_insert(&fixture, fixture.sql, "old");
+    struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
+    cr_assert_not_null(batch);
+    replace_table(&fixture);
+    fixture_insert(&fixture, fixture.sql, "new"); /* has the same id */
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, 1), OUTBOX_E_FENCED, "%s", fixture.error.text);
+    obx_store_release(fixture.store, batch);
+    cr_assert_eq(fixture_count_rows(&fixture), 1);
+    fixture_close(&fixture);
+}
+
+Test(replaced_table, dead_letter_is_no_row_of_the_new_table)
+{
+    struct sql_fixture fixture;
+    const struct outbox_dead_row row = {.position = {1, 0}, .attempts = 1, .reason = "too large"};
+    fixture_open(&fixture, "swapped_dead", true, "");
+    fixture_begin(&fixture);
+    fixture_insert(&fixture, fixture.sql, "old");
+    fixture_expect_rows(&fixture, IDS(1));
+    replace_table(&fixture);
+    fixture_insert(&fixture, fixture.sql, "new");
+    cr_assert_eq(fixture_dead_letter(&fixture, &row), OUTBOX_E_FENCED, "%s", fixture.error.text);
+    cr_assert_eq(fixture_count_rows(&fixture), 1);
+    fixture_close(&fixture);
+}
