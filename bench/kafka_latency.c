@@ -183,7 +183,7 @@ int main(int argc, char **argv)
     run.commit = calloc(run.count + 1, sizeof *run.commit);
     run.latency = calloc(run.count + 1, sizeof *run.latency);
     if (!run.count || !run.committed || !run.commit || !run.latency)
-        return 1;
+        exit(1);
     snprintf(run.name, sizeof run.name, "run-%ld", (long)getpid());
     bool to_broker = strcmp(argv[3], "-") != 0;
     for (uint32_t i = 0; i < run.count; i++)

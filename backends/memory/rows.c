@@ -32,6 +32,7 @@ struct outbox_bytes mstore_copy(char **to, struct outbox_bytes from)
 
 static void make_uuid(const struct mstore *store, char text[UUID_TEXT + 1])
 {
+    /* cppcheck-suppress duplicateAssignExpression ; two draws */
     uint64_t a = store->host->random(store->host), b = store->host->random(store->host);
     snprintf(text, UUID_TEXT + 1, "%08x-%04x-4%03x-%04x-%012" PRIx64, (unsigned)(a >> 32), (unsigned)(a >> 16) & 0xffff,
              (unsigned)a & 0xfff, (unsigned)(0x8000 | (b >> 50)), b & 0xffffffffffff);

@@ -73,7 +73,7 @@ static void on_probe(struct sql_request *request, void *result)
 static int validate_server(const struct mys_store *store, struct outbox_error *error)
 {
     const struct mys_server *server = &store->server;
-    int major = atoi(server->version);
+    long major = strtol(server->version, NULL, 10);
     const char *minor = strchr(server->version, '.');
     if (server->read_only)
         return mys_fail(
@@ -81,7 +81,7 @@ static int validate_server(const struct mys_store *store, struct outbox_error *e
             "connect: the server %s is read-only, as a replica is; name the primary in host:, or all servers: "
             "host: a,b",
             store->hosts ? store->host_name : store->socket);
-    if (server->mariadb ? major < 10 || (major == 10 && minor && atoi(minor + 1) < 6) : major < 8)
+    if (server->mariadb ? major < 10 || (major == 10 && minor && strtol(minor + 1, NULL, 10) < 6) : major < 8)
         return mys_fail(error, OUTBOX_E_UNSUPPORTED,
                         "connect: the server is version %s; MySQL 8.0 and MariaDB 10.6 are the oldest that work",
                         server->version);

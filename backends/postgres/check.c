@@ -62,7 +62,7 @@ static void report_transactions(const struct sql_op *op)
                          "end it if nobody needs it: deleted events cannot be cleared away before it ends",
                          "a transaction has been open for %s s: pid %s, application \"%s\"", fact(op, S_OLD_SECONDS),
                          fact(op, S_OLD_PID), fact(op, S_OLD_NAME));
-    if (atoi(fact(op, S_PREPARED)) > 0)
+    if (strtol(fact(op, S_PREPARED), NULL, 10) > 0)
         sql_check_report(op, OUTBOX_LOG_WARN, "COMMIT PREPARED or ROLLBACK PREPARED; see pg_prepared_xacts",
                          "%s prepared transactions have been waiting for more than a minute", fact(op, S_PREPARED));
 }
@@ -72,7 +72,7 @@ static void report_server(struct sql_op *op)
     const struct pg_store *store = pg_store_in(op->store);
     sql_check_report(op, OUTBOX_LOG_INFO, NULL, "PostgreSQL %s, database %s as user %s", fact(op, S_VERSION),
                      store->server.database, store->server.user);
-    if (atoi(fact(op, S_PID)) != PQbackendPID(store->owner.pg))
+    if (strtol(fact(op, S_PID), NULL, 10) != PQbackendPID(store->owner.pg))
         sql_check_report(op, OUTBOX_LOG_WARN, "connect directly, or make sure that the pool is in session mode",
                          "a pooler stands between here and the server");
     report_dsn(op);
@@ -142,7 +142,7 @@ static void report_id(const struct sql_op *op)
     snprintf(column, sizeof column, " (\"%s\")", id);
     if (is(op, T_INDEXED, "false"))
         sql_check_unindexed(op, advice_of(op, "CREATE UNIQUE INDEX CONCURRENTLY ON ", column).text);
-    if (atoi(fact(op, T_CACHE)) > 1)
+    if (strtol(fact(op, T_CACHE), NULL, 10) > 1)
         sql_check_report(
             op, OUTBOX_LOG_ERROR, "ALTER SEQUENCE ... CACHE 1",
             "the sequence of \"%s\" has CACHE %s: sessions draw blocks of ids, which breaks the order of events", id,
@@ -157,7 +157,7 @@ static void report_id(const struct sql_op *op)
 static void report_deletes(const struct sql_op *op)
 {
     const char *schema = op->store->table.schema, *name = op->store->outbox.name;
-    if (atoi(fact(op, T_TRIGGERS)) > 0)
+    if (strtol(fact(op, T_TRIGGERS), NULL, 10) > 0)
         sql_check_report(op, OUTBOX_LOG_WARN,
                          "drop them if they are not meant for each relayed event; where one keeps the rows, each start "
                          "sends them again",

@@ -197,6 +197,7 @@ static bool copy_bytes(const struct lite_rows *set, struct lite_batch *batch, st
         if (!has_bytes(&values[i]))
             continue;
         if (values[i].size)
+            /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): `size` is the sum of these */
             memcpy(to, values[i].as.data, values[i].size);
         values[i].as.data = values[i].size ? to : "";
         to += values[i].size;

@@ -11,7 +11,7 @@
 #include <outbox/plugin.h>
 
 /* The largest step of the encoder, and the least room of a buffer. */
-#define FILE_STEP 4096u
+#define FILE_STEP ((size_t)4096)
 #define FILE_MIN_ROOM (6u * FILE_STEP + 64u)
 
 struct file_out {

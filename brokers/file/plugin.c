@@ -11,7 +11,7 @@
 
 #include <outbox/version.h>
 
-#define BUFFER_SIZE (1024 * 1024)
+#define BUFFER_SIZE ((size_t)1024 * 1024)
 
 static int parse_mode(struct file_broker *broker, struct outbox_error *error)
 {

@@ -19,7 +19,7 @@
 #include <string.h>
 
 #define BLOCK 65536
-#define WINDOW (8 * 1024 * 1024)
+#define WINDOW INT64_C(8388608) /* 8 MiB */
 
 static const char first_bytes[] = "{\"topic\":";
 

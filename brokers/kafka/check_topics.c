@@ -22,7 +22,7 @@ static const struct rd_kafka_metadata_topic *topic_of(const struct rd_kafka_meta
 static void check_setting(struct kafka_broker *self, struct kafka_findings *findings, const char *topic, int replicas,
                           const char *name, const char *value)
 {
-    if (!strcmp(name, "min.insync.replicas") && replicas > 1 && atoi(value) < 2)
+    if (!strcmp(name, "min.insync.replicas") && replicas > 1 && strtol(value, NULL, 10) < 2)
         kafka_find(self, findings, OUTBOX_LOG_WARN, "set min.insync.replicas=2 on it",
                    "topic '%s' has min.insync.replicas=%s: an event counts as durable with a single copy", topic,
                    value);

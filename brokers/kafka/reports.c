@@ -39,7 +39,7 @@ static uint32_t on_reports(struct kafka_broker *self, rd_kafka_event_t *event)
     uint32_t count = 0;
     bool delivered = false;
     while ((message = rd_kafka_event_message_next(event))) {
-        if (message->rkt != handle) {
+        if (!topic || message->rkt != handle) {
             handle = message->rkt;
             topic = rd_kafka_topic_opaque(handle);
         }

@@ -32,7 +32,7 @@ static struct decimal parse(const char *text)
     for (; *at && *at != 'e'; at++)
         if (*at >= '0' && *at <= '9')
             decimal.digits[decimal.count++] = *at;
-    decimal.exponent = atoi(at + 1);
+    decimal.exponent = (int)strtol(at + 1, NULL, 10);
     while (decimal.count > 1 && decimal.digits[decimal.count - 1] == '0')
         decimal.count--;
     return decimal;

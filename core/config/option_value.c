@@ -120,7 +120,7 @@ static int refuse_choice(const struct obx_option_field *field)
 static bool is_switch(const char *const *choices, const char *text, int64_t *index)
 {
     bool on;
-    if (strcmp(choices[0], "off") || !choices[1] || !obx_value_bool(text, &on))
+    if (!choices[0] || strcmp(choices[0], "off") || !choices[1] || !obx_value_bool(text, &on))
         return false;
     *index = on;
     return true;

@@ -151,7 +151,7 @@ static int check_name(const struct outbox_plugin *d, enum outbox_kind kind, cons
 
 static int load(struct obx_entry *entry, enum outbox_kind kind, const char *name, struct outbox_error *error)
 {
-    const struct outbox_plugin *descriptor;
+    const struct outbox_plugin *descriptor = NULL;
     int status = check_file(entry->path, error);
     if (!status)
         status = open_file(entry->path, &descriptor, error);
@@ -171,10 +171,10 @@ int obx_module_load(struct obx_registry *registry, enum outbox_kind kind, const 
     if (status)
         return status;
     struct obx_entry *entry = obx_alloc(sizeof *entry);
-    if (!entry || !(entry->path = obx_module_path(registry, kind, name)))
-        status = obx_error_no_memory(error);
-    if (!status)
-        status = load(entry, kind, name, error);
+    if (!entry)
+        return obx_error_no_memory(error);
+    entry->path = obx_module_path(registry, kind, name);
+    status = entry->path ? load(entry, kind, name, error) : obx_error_no_memory(error);
     if (status) {
         obx_entry_free(entry);
         return status;

@@ -7,7 +7,7 @@
 #include "relay/order.h"
 #include "relay/retry_claim.h"
 
-#define BATCH_OVERHEAD (16 * 1024) /* bytes */
+#define BATCH_OVERHEAD 16384 /* bytes */
 
 struct obx_pipeline {
     struct obx_stages *stages;

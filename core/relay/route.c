@@ -204,7 +204,7 @@ static int set_headers(struct obx_route *route, const struct outbox_value *row, 
     if (room && !headers)
         return obx_error_no_memory(error); /* not covered: no memory just here */
     for (uint32_t i = 0; i < route->header_count; i++) {
-        headers[count].name = route->header_names[i];
+        headers[count].name = route->header_names[i]; /* NOLINT(clang-analyzer-core.NullDereference): there is room */
         if (obx_template_render(&route->headers[i], row, arena, &headers[count].value))
             return obx_error_no_memory(error); /* not covered: no memory just here */
         if (!headers[count].value.data && is_column(&route->headers[i], route->event_id))

@@ -38,7 +38,7 @@ const struct outbox_option obx_relay_options[] = {
      .help = "what happens to an event that the broker can never accept: its key is blocked, it is dead-lettered, "
              "its key is dead-lettered, or the relay stops"},
     NUMBER(claim_rows, OUTBOX_OPT_INT, "2000", 1, 100000, "most rows of one claim"),
-    NUMBER(max_in_flight_bytes, OUTBOX_OPT_SIZE, "16MiB", 64 * 1024, INT64_C(1) << 40,
+    NUMBER(max_in_flight_bytes, OUTBOX_OPT_SIZE, "16MiB", 65536, INT64_C(1) << 40,
            "most bytes of events in flight; claiming pauses at this limit; one larger event passes alone"),
     NUMBER(max_blocked_events, OUTBOX_OPT_INT, "100000", 1, 100000000,
            "most events that wait for blocked keys, up to 300 bytes of memory each; claiming pauses at this limit"),

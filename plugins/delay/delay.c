@@ -235,7 +235,7 @@ void delay_cancel(void *self, outbox_op_t op)
 /* ---- options ----------------------------------------------------------------------------------------------------- */
 
 #define OPTION(member) .offset = offsetof(struct delay, member)
-#define MOST_MS (24 * 3600 * 1000)
+#define MOST_MS 86400000 /* a day */
 const struct outbox_option delay_options[DELAY_OPTIONS] = {
     {.name = "calls",
      .type = OUTBOX_OPT_STRING,

@@ -13,6 +13,8 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "base/error.h"
@@ -173,8 +175,10 @@ static long private_dirty_kilobytes(void)
     long kilobytes = -1;
     FILE *file = fopen("/proc/self/smaps_rollup", "re");
     while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "Private_Dirty: %ld kB", &kilobytes) == 1)
+        if (!strncmp(line, "Private_Dirty:", 14)) {
+            kilobytes = strtol(line + 14, NULL, 10);
             break;
+        }
     if (file)
         fclose(file);
     return kilobytes;

@@ -27,8 +27,8 @@ static void *wait_at(void *gate)
 static int worker_count(void)
 {
     const char *text = getenv("UV_THREADPOOL_SIZE");
-    int count = text ? atoi(text) : DEFAULT_WORKERS;
-    return count < 1 ? 1 : count > MAX_WORKERS ? MAX_WORKERS : count;
+    long count = text ? strtol(text, NULL, 10) : DEFAULT_WORKERS;
+    return count < 1 ? 1 : count > MAX_WORKERS ? MAX_WORKERS : (int)count;
 }
 
 int obx_thread_check(struct outbox_error *error)

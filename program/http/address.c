@@ -24,8 +24,10 @@ int obx_address_find(const char *address, int flags, struct addrinfo **found, st
         return obx_error_set(error, OUTBOX_E_CONFIG, "service.listen: '%s' is not ADDRESS:PORT, such as 127.0.0.1:9464",
                              address);
     bool bracketed = length >= 2 && address[0] == '[' && colon[-1] == ']';
-    memcpy(host, address + bracketed, length - 2 * bracketed);
-    host[length - 2 * bracketed] = '\0';
+    if (bracketed)
+        length -= 2;
+    memcpy(host, address + bracketed, length);
+    host[length] = '\0';
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV};
     int status = getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, found);

@@ -41,7 +41,7 @@ static int open_socket(const struct addrinfo *info)
 
 static void describe(int fd, char *text, size_t size)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t length = sizeof bound;
     char host[64], port[16];
     if (getsockname(fd, (struct sockaddr *)&bound, &length) != 0 ||

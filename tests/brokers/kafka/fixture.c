@@ -229,7 +229,7 @@ void batch_fill(struct batch *batch, const char *topic, uint32_t keys, uint64_t 
     for (uint32_t i = 0; i < batch->publish.count; i++) {
         struct batch_text *text = &batch->texts[i];
         snprintf(text->key, sizeof text->key, "k%u", i % keys);
-        snprintf(text->value, sizeof text->value, "%llu", (unsigned long long)(first + i));
+        snprintf(text->value, sizeof text->value, "%llu", (unsigned long long)first + i);
         batch_set(batch, i, topic, text->key, text->value);
     }
 }

@@ -54,7 +54,7 @@ struct writer_db *writer_db_open(const char *where, const char *table)
     db->where = where;
     /* two writers may create the table at the same time: try twice */
     static const char keys[] = "create table if not exists writer_keys (key text primary key, n bigint not null)";
-    if (connect_again(db) && (run(db, keys) || run(db, keys)))
+    if (connect_again(db) && (run(db, keys) || run(db, keys))) /* NOLINT(misc-redundant-expression) */
         return db;
     writer_db_close(db);
     return NULL;
