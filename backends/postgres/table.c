@@ -39,10 +39,13 @@ enum {
     FACTS
 };
 
+/* A domain, of any depth, is read as the type that it is of. */
 static const char columns_sql[] =
-    "SELECT a.attname::text, (CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END)::text, "
-    "pg_catalog.format_type(a.atttypid, NULL), NULL, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' "
-    "FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid "
+    "SELECT a.attname::text, b.oid::text, "
+    "pg_catalog.format_type(b.oid, NULL), NULL, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' "
+    "FROM pg_attribute a, LATERAL (WITH RECURSIVE d(oid, base) AS (SELECT t.oid, t.typbasetype FROM pg_type t "
+    "WHERE t.oid = a.atttypid UNION ALL SELECT t.oid, t.typbasetype FROM d JOIN pg_type t ON t.oid = d.base) "
+    "SELECT d.oid FROM d WHERE d.base = 0) b "
     "WHERE a.attrelid = to_regclass($1::text) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
 const struct sql_column_type pg_types[] = {
