@@ -188,8 +188,8 @@ static void less_quiet(struct pg_store *store)
 static void learn_from_wakeup(struct pg_store *store, bool asked, bool gave_rows)
 {
     struct pg_wal *wal = &store->wal;
-    if (wal->useless && gave_rows) /* NOLINT(bugprone-branch-clone): the order of the three matters */
-        less_quiet(store);
+    if (wal->useless && gave_rows)
+        less_quiet(store); /* NOLINT(bugprone-branch-clone): the order of the three matters */
     else if (wal->useless && asked)
         more_quiet(store);
     else if (!wal->asleep_ns && now_of(store) - wal->doubled_ns > HALVE_NS)

@@ -14,5 +14,7 @@
 
 void obx_trim_memory(void)
 {
+#ifdef __GLIBC__ /* musl returns memory on its own */
     malloc_trim(0);
+#endif
 }

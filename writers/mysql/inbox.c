@@ -54,7 +54,7 @@ static int fail(struct call *call)
 static char *put(char *to, const char *text)
 {
     size_t size = strlen(text);
-    memcpy(to, text, size + 1);
+    memcpy(to, text, size + 1); /* NOLINT(clang-analyzer-core.NonNullParamChecker): without memory begin() failed */
     return to + size;
 }
 
