@@ -73,12 +73,26 @@ static void check_security(struct kafka_broker *self, struct kafka_findings *fin
         }
 }
 
+/* librdkafka asks one broker that it is connected to, and does not ask another when that one dies. So the question is
+ * repeated; later tries leave a large cluster more time. */
+static rd_kafka_resp_err_t list_topics(struct kafka_broker *self, const struct rd_kafka_metadata **metadata)
+{
+    static const int tries_ms[] = {500, 1000, 1500, ANSWER_MS};
+    rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR__TIMED_OUT;
+    for (size_t i = 0; i < sizeof tries_ms / sizeof *tries_ms && !atomic_load(&self->cancel_workers); i++) {
+        err = rd_kafka_metadata(self->clients[KAFKA_MAIN].rk, 1, NULL, metadata, tries_ms[i]);
+        if (err != RD_KAFKA_RESP_ERR__TIMED_OUT && err != RD_KAFKA_RESP_ERR__TRANSPORT)
+            break;
+    }
+    return err;
+}
+
 static void check_work(struct outbox_work *work)
 {
     struct kafka_broker *self = work->arg;
     struct kafka_findings *findings = self->check.findings;
     const struct rd_kafka_metadata *metadata;
-    rd_kafka_resp_err_t err = rd_kafka_metadata(self->clients[KAFKA_MAIN].rk, 1, NULL, &metadata, ANSWER_MS);
+    rd_kafka_resp_err_t err = list_topics(self, &metadata);
     if (err) {
         kafka_error(&self->check.error, kafka_connect_code(err), err, "list the topics of %s: %s", self->bootstrap,
                     rd_kafka_err2str(err));
