@@ -15,11 +15,10 @@
 
 /* ---- noting ------------------------------------------------------------------------------------------------------ */
 
+/* After a failure; what was delivered goes through note_delivered(). */
 static enum obx_row_state state_of(uint32_t outcome)
 {
     switch (outcome) {
-    case OUTBOX_DELIVERED:
-        return OBX_ROW_DELIVERED;
     case OUTBOX_RETRY:
         return OBX_ROW_RETRY;
     case OUTBOX_REJECTED:

@@ -93,7 +93,7 @@ static int ask_standard(struct obx_route *route, const struct obx_section *secti
     for (size_t i = 0; i < OBX_COUNT(names); i++) {
         int index = obx_columns_ask(&route->columns, names[i], strlen(names[i]), true, &why);
         if (index < 0)
-            return locate(index, section, names[i], &why, error);
+            return locate(index, section, names[i], &why, error); /* not covered: no memory just here */
         *indexes[i] = (uint32_t)index;
     }
     return OUTBOX_OK;
