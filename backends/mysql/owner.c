@@ -86,8 +86,8 @@ bool mys_is_fenced(struct sql_store *store, struct outbox_error *error)
     enum { NOT_NULL = 1048 };
     if (error->native != NOT_NULL)
         return false;
-    mys_fail(error, OUTBOX_E_FENCED, "another relay has become the owner of outbox %s.%s", store->table.schema,
-             store->outbox.name);
+    mys_fail(error, OUTBOX_E_FENCED, "another relay has become the owner of outbox %s.%s, or its table was replaced",
+             store->table.schema, store->outbox.name);
     return true;
 }
 
