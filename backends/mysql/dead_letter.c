@@ -43,7 +43,7 @@ static void append_from(const struct sql_store *store, struct obx_sql_text *sql,
 bool mys_put_dead_letters(struct sql_request *request)
 {
     const struct outbox_dead_letter_rows *rows = sql_op_of(request)->in;
-    mys_append_fence(request->store, request->sql);
+    mys_append_fence(request->store, request->sql, NULL);
     for (uint32_t i = 0; i < rows->count; i++) {
         append_copy(request->store, request->sql, &rows->rows[i]);
         append_from(request->store, request->sql, &rows->rows[i]);

@@ -63,6 +63,7 @@ static const struct sql_driver driver = {
     .fill = mys_fill,
     .rewind = mys_rewind,
     .put_settle = mys_put_settle,
+    .send_again = mys_send_again,
     .removal_result = mys_removal_result,
     .put_remaining = mys_put_remaining,
     .is_fenced = mys_is_fenced,

@@ -28,7 +28,7 @@ static void append_delete(const struct sql_store *store, struct obx_sql_text *sq
 bool mys_put_settle(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
-    mys_append_fence(store, request->sql);
+    mys_append_fence(request->store, request->sql, sql_op_of(request)->in);
     for (uint32_t i = 0; i < store->chunk.count; i++)
         append_delete(store, request->sql, &store->chunk.items[i]);
     obx_sql_text_puts(request->sql, "COMMIT");

@@ -3,7 +3,7 @@
  * backends/mysql/store.h - the store for MySQL and MariaDB: what its files share
  *
  * The skeleton is backends/sql/server: life cycle, start, claims, settles, verbs. Here are the connections, the SQL and
- * the reading of results. Transactions that delete also look at the epoch of the ownership: see owner.c.
+ * the reading of results. Transactions that delete also look at the epoch of the ownership: see fence.c.
  *
  *   client*, dial, hosts, conn  connections   session, table  the steps of a start   owner  lock, epoch, lease
  *   claim, rows, gaps, inspect  claims        settle, dead_letter, dead              wakeup, listen, binlog, stream*
@@ -73,6 +73,9 @@ struct mys_store {
     char owned_created[32];
 
     uint64_t epoch;
+    bool witness_used; /* by the settle in flight: see fence.c */
+    bool fence_passed;
+    bool witness_failed;     /* in the settle that is sent again */
     uint64_t killed;         /* the connection of the silent owner that was ended last */
     struct mys_server owned; /* as it was when it was last owned; version "" never */
 
@@ -142,12 +145,16 @@ extern const struct sql_wakeup mys_binlog_wakeup;
 void mys_wakeup_init(struct mys_store *store);
 void mys_wakeup_fini(struct mys_store *store);
 
-/* owner.c */
-void mys_append_fence(const struct sql_store *store, struct obx_sql_text *sql); /* opens the transaction, too */
-void mys_removal_result(struct sql_request *request, void *result);             /* result() of such a transaction */
+/* fence.c */
+/* Opens the transaction, too. settle NULL: of dead letters. */
+void mys_append_fence(struct sql_store *sql_store, struct obx_sql_text *sql, const struct outbox_settle *settle);
+void mys_removal_result(struct sql_request *request, void *result); /* result() of such a transaction */
+bool mys_send_again(struct sql_store *sql_store, const struct outbox_error *error);
+bool mys_is_fenced(struct sql_store *store, struct outbox_error *error);
 bool mys_put_renew(struct sql_request *request);
 void mys_on_renew(struct sql_request *request, void *result);
-bool mys_is_fenced(struct sql_store *store, struct outbox_error *error);
+
+/* owner.c */
 void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql); /* the lock's name, as a literal */
 void mys_acquire(struct sql_op *op);
 bool mys_same_database(struct sql_store *store);

@@ -114,6 +114,8 @@ struct sql_driver {
     /* settles, dead letters */
     bool (*put_settle)(struct sql_request *request);                   /* store->chunk */
     void (*removal_result)(struct sql_request *request, void *result); /* adds to op->removed */
+    /* The settle failed. True: the same chunk is sent again, with a proof of ownership that costs more. May be NULL. */
+    bool (*send_again)(struct sql_store *store, const struct outbox_error *error);
     /* A SELECT of the ids of these ranges that are in the table, ascending. */
     bool (*put_remaining)(struct sql_request *request, const struct obx_sql_range *ranges, uint32_t count);
     bool (*is_fenced)(struct sql_store *store, struct outbox_error *error); /* another owns it; may be NULL */

@@ -14,6 +14,7 @@
 #include "sql/server/refused.h"
 
 static void submit(struct sql_op *op);
+static void send_chunk(struct sql_op *op);
 
 static void finish(struct sql_op *op, const struct outbox_error *error)
 {
@@ -99,6 +100,10 @@ static void on_settled(struct sql_request *request, const struct outbox_error *e
     struct sql_store *store = op->store;
     const struct sql_chunk *chunk = &store->chunk;
     SQL_FAILPOINT(store, after_settle);
+    if (error->code && store->driver->send_again && store->driver->send_again(store, error)) {
+        send_chunk(op);
+        return;
+    }
     struct outbox_error verdict = sql_owner_verdict(store, error);
     if (verdict.code)
         finish(op, &verdict);
@@ -110,8 +115,13 @@ static void on_settled(struct sql_request *request, const struct outbox_error *e
 
 static void submit(struct sql_op *op)
 {
+    cut_chunk(op->store);
+    send_chunk(op);
+}
+
+static void send_chunk(struct sql_op *op)
+{
     struct sql_store *store = op->store;
-    cut_chunk(store);
     op->removed = 0;
     op->request.sql = &store->settle_sql;
     op->request.transaction = true;
