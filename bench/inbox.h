@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/inbox.h - the database under bench/inbox.c; a failure ends the program, after it has said why */
+/* bench/inbox.h - the database under bench/inbox.c; a failure is printed and ends the program */
 #ifndef BENCH_INBOX_H
 #define BENCH_INBOX_H
 

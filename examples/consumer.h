@@ -22,9 +22,9 @@ struct batch {
     char lines[BATCH][LINE_SIZE];
 };
 
-/* argv: the program's arguments after NAME and FILE. False: it has said why. */
+/* argv: the program's arguments after NAME and FILE. False: it has printed the reason. */
 bool database_open(char **argv);
-/* One transaction. False: nothing of the batch was applied, and it has said why. */
+/* One transaction. False: nothing of the batch was applied, and it has printed the reason. */
 bool database_apply(const char *consumer, const struct batch *batch);
 void database_close(void);
 

@@ -99,7 +99,7 @@ static void claim_next(struct mstore *store, struct claimed *claimed, const stru
         claimed->batch.flags |= OUTBOX_BATCH_MORE;
 }
 
-/* How many rows a claim could give at most: an idle relay asks often, and should cost nothing. */
+/* The most rows that a claim can return. An idle relay polls often, so counting must cost nothing. */
 static uint32_t most_rows(struct mstore *store, const struct outbox_claim *claim, int *code)
 {
     if (claim->positions)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/memory/dead.c - the dead letters: bury, list, show, replay, drop
+ * backends/memory/dead.c - the dead letters: insert, list, show, replay, drop
  *
- * A replayed letter becomes a new row at the end of the outbox: its old place in the order is gone.
+ * A replayed letter becomes a new row at the end of the outbox. Its former place in the order is lost.
  */
 #include <string.h>
 
@@ -135,7 +135,7 @@ static int remove_letters(struct mstore *store, struct outbox_dead *dead)
 {
     uint32_t kept = 0;
     int code = OUTBOX_OK;
-    /* synthetic rows that were not made yet come before: they have had their place in the order from the start */
+    /* first, generate the remaining synthetic rows: they come before the replayed row */
     if (dead->action == OUTBOX_DEAD_REPLAY && store->letter_count)
         code = mstore_generate(store, UINT32_MAX);
     for (uint32_t i = 0; i < store->letter_count; i++) {

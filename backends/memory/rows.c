@@ -2,8 +2,7 @@
 /*
  * backends/memory/rows.c - rows, the table of them by id, and synthetic rows
  *
- * Rows are appended with ever greater ids and removed anywhere; finding is bisection. Everything can fail only for
- * want of memory.
+ * Rows are appended with ascending ids, removed anywhere, and found by bisection. The only failure is lack of memory.
  */
 #include <inttypes.h>
 #include <stdio.h>

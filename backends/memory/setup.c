@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/memory/setup.c - there is nothing to make */
+/* backends/memory/setup.c - has nothing to create */
 #include "store.h"
 
 void mstore_setup(void *self, outbox_op_t op)

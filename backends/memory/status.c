@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/memory/status.c - how many rows wait, since when, and how many died */
+/* backends/memory/status.c - pending rows, the oldest of them, and the number of dead letters */
 #include <stdio.h>
 
 #include "store.h"

@@ -68,7 +68,7 @@ struct mstore {
     uint64_t cursor;      /* the last id that was claimed */
     bool owned, owned_before;
 
-    enum mstore_field *columns; /* what start() asked for */
+    enum mstore_field *columns; /* the columns that start() named */
     uint32_t column_count;
 };
 

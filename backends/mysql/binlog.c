@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/binlog.c - has somebody added rows to one table? From the events of the server's binlog
+ * backends/mysql/binlog.c - detects in the events of the server's binlog that rows were added to one table
  *
  * With rows in the log: a table map names the table, the rows after it bear its number, and an XID ends the
  * transaction. With statements (STATEMENT, MIXED): a statement that has the table's name in it may have added rows.
- * Either way the log gets a transaction when it is committed, so one that is rolled back is not heard at all. A
- * prepared XA transaction is heard twice; its rows are there after the second. What the server has compressed is not
- * looked into.
+ * Either way the log receives a transaction at its commit, so a rolled-back transaction causes no wake-up. A prepared
+ * XA transaction causes two; its rows are visible after the second. Compressed events are not parsed.
  */
 #include "binlog.h"
 
@@ -159,7 +158,7 @@ bool mys_binlog_matcher_feed(struct mys_binlog_matcher *matcher, struct outbox_b
     case QUERY_COMPRESSED:
         matcher->touched = true;
         return false;
-    case GTID: /* the next one begins; a statement that stood alone, as for a table, added no rows */
+    case GTID: /* the next transaction begins; a statement outside a transaction (DDL) added no rows */
     case ANONYMOUS_GTID:
     case GTID_TAGGED:
     case GTID_MARIADB:

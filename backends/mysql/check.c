@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/check.c - what MySQL is asked by check, and what is wrong with the answers
+ * backends/mysql/check.c - the probes of `outbox check` for MySQL, and the findings from their results
  *
  * Each probe is a statement without effect. Findings come from its result, or from its refusal.
  */
@@ -14,7 +14,7 @@ static const char server_sql[] = "SHOW GLOBAL VARIABLES WHERE Variable_name IN (
                                  "'binlog_format', 'binlog_row_image', 'auto_increment_increment', "
                                  "'read_only') AND (Variable_name NOT LIKE 'binlog%' OR @@log_bin)";
 
-/* A finding about a variable that has the value, or, with `other`, that has another. */
+/* A finding if the variable has this value; with `other`, if it has any other value. */
 static const struct setting {
     const char *name, *value;
     bool other;
@@ -133,7 +133,7 @@ static bool put_locks(struct sql_request *request)
     return true;
 }
 
-/* The locks cannot be seen: what else there is. */
+/* The user cannot read the locks: reports how gaps are resolved instead. */
 static void report_without_locks(struct sql_op *op, const char *hint)
 {
     if (mys_store_of(op->store)->server.statements_visible)
@@ -172,7 +172,7 @@ static bool no_locks(struct sql_op *op, const struct outbox_error *error)
 
 /* ---- wake-up ----------------------------------------------------------------------------------------------------- */
 
-/* Whether there is a binlog, and whether the user may read it: two rights. */
+/* Is there a binlog, and does the user have the two privileges to read it? */
 static const char binlog_sql[] = "SELECT @@log_bin, (SELECT COUNT(DISTINCT privilege_type = 'REPLICATION SLAVE') FROM "
                                  "information_schema.user_privileges WHERE privilege_type IN ('REPLICATION SLAVE', "
                                  "'REPLICATION CLIENT', 'BINLOG MONITOR') AND grantee = CONCAT(QUOTE(SUBSTRING_INDEX("

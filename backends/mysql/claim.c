@@ -3,11 +3,11 @@
  * backends/mysql/claim.c - the claim as SQL, and the reading of its result
  *
  * One statement, so at READ COMMITTED one snapshot: the rows in the gaps and those above, in order of their ids, by the
- * primary key. The columns of the route are always among what is selected: for ids alone the optimizer may prefer
- * another index, which it reads from end to end.
+ * primary key. The statement always selects columns of the route: for ids alone the optimizer may choose another index
+ * and scan all of it.
  *
- * Memory must stay bounded: a claim leaves out the large values of rows that are larger than their share and gives
- * their size instead; the batch ends before such a row. If it comes first, the claim is made again:
+ * Memory must stay bounded: for a row above the per-row limit, a claim returns the row's size instead of its large
+ * values, and the batch ends before that row. If that row is the first one, the claim is repeated: see
  * sql/gaps/claim_budget.h.
  */
 #include <stdlib.h>
@@ -24,14 +24,14 @@ static uint32_t row_limit(const struct mys_store *store, const struct outbox_cla
     return obx_sql_claim_budget_rows(&store->budget, claim);
 }
 
-/* A result is read in one step of the loop, and takes five times as long where it has to be decrypted. */
+/* The loop reads a whole result without a break, and decrypting makes that five times as long. */
 static uint64_t byte_limit(const struct mys_store *store, const struct outbox_claim *claim)
 {
     uint64_t bytes = obx_sql_claim_budget_bytes(claim);
     return store->server.tls && bytes > TLS_BYTES ? TLS_BYTES : bytes;
 }
 
-/* How large a row may be; INT64_MAX: of any size. */
+/* The largest row in bytes; INT64_MAX: no limit. */
 static int64_t row_bytes_limit(const struct mys_store *store, const struct outbox_claim *claim)
 {
     uint32_t rows = row_limit(store, claim);
@@ -141,7 +141,7 @@ static bool was_asked_for(const struct mys_store *store, const struct outbox_cla
            obx_sql_gaps_contain(&store->sql.gaps, id);
 }
 
-/* strtoll() gives the highest for whatever is higher. */
+/* strtoll() returns LLONG_MAX for any larger number. */
 static bool is_too_high(const char *text, int64_t id)
 {
     return id == INT64_MAX && strcmp(text, "9223372036854775807") != 0;

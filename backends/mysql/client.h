@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/client.h - the client library, as five steps that never wait
+ * backends/mysql/client.h - the client library as five steps that never block
  *
  * One interface, two implementations: client_mariadb.c over MariaDB Connector/C, client_oracle.c over Oracle's
- * libmysqlclient; meson takes the one whose header it finds. Nothing else in this folder knows which of the two it is.
- * A step is called with the events that have come (0 the first time) and answers what it still waits for; when it waits
- * for nothing it has finished, and `failed` has the result. Results are stored whole, so that reading their rows never
- * waits.
+ * libmysqlclient; meson takes the one whose header it finds. No other file depends on which of the two is used. A step
+ * is called with the events that have occurred (0 at first) and returns the events that it waits for. When it waits for
+ * none, it has finished, and `failed` has the result. Results are read completely into memory, so reading their rows
+ * never blocks.
  *
  * One thread at a time: a worker while connecting (names, certificates and the TLS handshake take their time in
  * either library), the loop from then on.
@@ -27,13 +27,13 @@ struct mys_target {
     const char *tls_ca, *tls_cert, *tls_key;
     bool tls, tls_verify;
     bool statements; /* many in one packet; only where no text of a user can be in it */
-    bool waits;      /* its thread may wait: calls that do will follow */
+    bool waits;      /* its thread may block: blocking calls follow */
     unsigned timeout_s;
 };
 
 struct mys_wait {
     uint32_t events;   /* OUTBOX_READABLE, OUTBOX_WRITABLE */
-    uint32_t again_us; /* call again after this time even if nothing has come; 0: not */
+    uint32_t again_us; /* call again after this time even without an event; 0: no such time */
 };
 
 static inline bool mys_waits(struct mys_wait wait)
@@ -58,7 +58,7 @@ struct mys_wait mys_query(struct mys_client *client, const char *sql, size_t siz
 struct mys_wait mys_store(struct mys_client *client, uint32_t events);
 struct mys_wait mys_next(struct mys_client *client, uint32_t events); /* while mysql_more_results() */
 int mys_fd(const struct mys_client *client);                          /* -1: none */
-/* After connecting: the descriptor must not block, and the library needs no password any more. */
+/* After connecting: makes the descriptor non-blocking, and wipes the password, which the library no longer needs. */
 void mys_finish_connect(struct mys_client *client);
 /* in_flight: a step has not finished; then no QUIT is sent. */
 void mys_close(struct mys_client *client, bool in_flight);

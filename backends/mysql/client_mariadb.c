@@ -2,12 +2,12 @@
 /*
  * backends/mysql/client_mariadb.c - the steps over MariaDB Connector/C's _start and _cont functions
  *
- * The library runs each call on a stack of its own and comes back where it would wait. It turns its descriptor back to
- * blocking when the connection stands, after which reads over TLS would block: so the descriptor is made non-blocking
- * again at every wait of the connect, and at its end.
+ * The library runs each call on a separate stack and returns where it would block. When the connection is established,
+ * the library makes its descriptor blocking again, and reads over TLS would block. So this file makes the descriptor
+ * non-blocking at each wait of the connect, and at its end.
  *
- * Who waits too long is decided by our own deadlines. The library's connect timeout only bounds each wait within the
- * TLS handshake, and there it is given to poll() as it is.
+ * The relay's own deadlines end a wait that is too long. The library's connect timeout bounds only the waits within the
+ * TLS handshake, where the library passes it to poll() unconverted.
  */
 #include "client.h"
 
@@ -28,7 +28,7 @@ static struct mys_wait wait_of(struct mys_client *client, int status)
         wait.events |= OUTBOX_READABLE;
     if (status & MYSQL_WAIT_WRITE)
         wait.events |= OUTBOX_WRITABLE;
-    if (status && !wait.events) /* only for a while: nobody has set a timeout but ourselves */
+    if (status && !wait.events) /* a wait with a timeout: only this file sets timeouts */
         wait.again_us = 1000;
     return wait;
 }

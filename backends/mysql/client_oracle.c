@@ -2,10 +2,10 @@
 /*
  * backends/mysql/client_oracle.c - the steps over Oracle's libmysqlclient and its _nonblocking functions
  *
- * They return whether a step has finished, but not what it waits for, and now and then they have not finished although
- * nothing more will come: so every wait also ends by itself. A query is sent first, waiting to write, and then read:
- * the one function that does both stalls on a query larger than the socket's buffer unless both are waited for. The
- * second function finds that the query was sent and does not send it again.
+ * They return whether a step has finished, but not which event it waits for. Sometimes a step is unfinished although no
+ * event will follow, so every wait also has a timeout. A query is sent first (waiting until the socket is writable),
+ * then its result is read. The one function that does both stalls on a query larger than the socket's buffer unless
+ * both events are waited for. The second function detects that the query was sent and does not send it again.
  */
 #include "client.h"
 
@@ -78,7 +78,7 @@ struct mys_wait mys_connect(struct mys_client *client, const struct mys_target *
 {
     unsigned long flags = CLIENT_FOUND_ROWS | (target->statements ? CLIENT_MULTI_STATEMENTS : 0);
     (void)events;
-    if (target->waits) /* calls that wait do not work on a connection that was made by one that does not */
+    if (target->waits) /* blocking calls do not work on a connection that was made by a non-blocking call */
         return finished(client, !mysql_real_connect(client->mysql, target->host, target->user, target->password,
                                                     target->database, target->port,
                                                     target->host ? NULL : target->socket, flags));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/mysql/conn.c - requests, one after the other, as far as the socket allows at the moment */
+/* backends/mysql/conn.c - sends requests one after the other, as far as the socket allows without blocking */
 #include "conn.h"
 
 #include <sys/socket.h>
@@ -153,8 +153,8 @@ static void advance(struct mys_conn *conn)
         conn->stage = MYS_STORE;
 }
 
-/* Bytes have come without a request: the end of the connection, the server's reason for it, or no more than a ticket of
- * TLS. A statement without effect finds out. */
+/* Bytes arrived without a request: the end of the connection, the server's reason for it, or only a TLS session ticket.
+ * A statement without effect shows which. */
 static void on_idle_readable(struct mys_conn *conn)
 {
     static char nothing[] = "DO 0";

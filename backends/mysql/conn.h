@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/conn.h - a lane over the client library, never waited for
+ * backends/mysql/conn.h - a lane over the client library that never blocks
  *
  * One request is at the server at a time. It is one statement, or several in one packet; it ends when all of its
  * results were read. A request that opens a transaction and fails is followed by a ROLLBACK before it ends.
@@ -21,7 +21,7 @@ struct mys_conn {
     struct sql_lane lane; /* first */
     struct mys_client client;
     struct mys_dial *dial; /* connecting */
-    uint32_t dials;        /* workers that have not ended, those that nobody waits for any more included */
+    uint32_t dials;        /* workers that have not ended, abandoned ones included */
     struct outbox_watch *watch;
     struct outbox_timer *timer;
     struct sql_request ping;
@@ -29,7 +29,7 @@ struct mys_conn {
     enum mys_stage stage;
     uint64_t max_packet; /* that the server takes; 0: not known yet */
     bool rolling_back;   /* after the failure that is in lane.error */
-    bool busy;           /* in pump(): nothing to be started from here */
+    bool busy;           /* in pump(): start no request from here */
 };
 
 static inline struct mys_conn *mys_conn_of(const struct sql_lane *lane)

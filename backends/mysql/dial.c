@@ -2,10 +2,9 @@
 /*
  * backends/mysql/dial.c - connecting, on a worker or on a thread that may wait
  *
- * Looking up names, loading certificates and parts of the TLS handshake block in either client library, so that all of
- * the connect is done by a worker, or by the thread that reads the binlog. It does not block there either, but for
- * names: it waits with poll(), so that an abandoned attempt ends within a moment, and one that is too slow ends at its
- * deadline.
+ * Name resolution, loading certificates and parts of the TLS handshake block in both client libraries. So a worker, or
+ * the thread that reads the binlog, makes the whole connect. Except for name resolution it waits with poll(), so an
+ * abandoned attempt ends within milliseconds and a slow attempt ends at its deadline.
  */
 #include "dial.h"
 

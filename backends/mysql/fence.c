@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/fence.c - a transaction of an owner that is not the owner any more, or of another table, fails
+ * backends/mysql/fence.c - makes transactions of a former owner, or on another table, fail
  *
  * Each transaction that removes rows begins with an UPDATE of the relay table, which fails unless the epoch is the
  * owner's and the outbox is the table that the rows were read from. There are two ways to prove the latter:
@@ -8,7 +8,7 @@
  *     witness    the last row of the settle is in the table, with the event id that was claimed. A read by primary key.
  *     full       the table was created when the owned table was. MySQL needs 0.6 ms to look that up, MariaDB 0.1 ms.
  *
- * A witness that is missing proves nothing: somebody may have deleted that row. The transaction is then sent again with
+ * A missing witness proves nothing: another session may have deleted that row. The transaction is then sent again with
  * the full proof. Both proofs name the outbox in the UPDATE, whose metadata lock the transaction keeps: nobody can
  * rename the table between the proof and the DELETE. `create_time` has whole seconds: the full proof does not see a
  * table that replaces one created in the same second.
@@ -40,8 +40,8 @@ struct witness {
 static bool is_unique(const struct sql_selected *selected, const struct outbox_value *value)
 {
     enum { UNIQUE_BYTES = 16 };
-    bool bytes = selected->encoding == MYS_AS_TEXT || selected->encoding == MYS_AS_BYTES ||
-                 selected->encoding == MYS_AS_UUID;
+    bool bytes =
+        selected->encoding == MYS_AS_TEXT || selected->encoding == MYS_AS_BYTES || selected->encoding == MYS_AS_UUID;
     return bytes && value->type != OUTBOX_NULL && value->size >= UNIQUE_BYTES;
 }
 
@@ -91,7 +91,7 @@ static void append_full_proof(const struct sql_store *store, struct obx_sql_text
 
 /* ---- the fence --------------------------------------------------------------------------------------------------- */
 
-/* What makes it fail ends the whole packet: epoch cannot be null, and the mode is strict. */
+/* A failed condition sets epoch to NULL, which fails (NOT NULL, strict mode) and ends the whole packet. */
 void mys_append_fence(struct sql_store *sql_store, struct obx_sql_text *sql, const struct outbox_settle *settle)
 {
     struct mys_store *store = mys_store_of(sql_store);
@@ -139,7 +139,7 @@ void mys_removal_result(struct sql_request *request, void *result)
                      mys_store_in(store)->relay_table.name);
 }
 
-/* The same error after the fence is a trigger's. */
+/* After the fence, the same error comes from a trigger. */
 bool mys_is_fenced(struct sql_store *store, struct outbox_error *error)
 {
     if (error->native != NOT_NULL || mys_store_of(store)->fence_passed)
@@ -151,7 +151,8 @@ bool mys_is_fenced(struct sql_store *store, struct outbox_error *error)
 
 /* ---- is it still the same table? --------------------------------------------------------------------------------- */
 
-/* The lock goes by name. TRUNCATE and some kinds of ALTER TABLE make another table, too: their ids may begin anew. */
+/* The lock is on the name of the table. TRUNCATE and some forms of ALTER TABLE also create a new table, whose ids may
+ * start again. */
 bool mys_put_renew(struct sql_request *request)
 {
     append_created(request->store, request->sql);

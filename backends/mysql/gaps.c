@@ -4,18 +4,19 @@
  *
  * MariaDB reads an empty range on to the first visible row after it, past all rows that were deleted and not purged
  * yet. After a drain these are tens of thousands of rows, for each range, in each claim. So the ids of small gaps are
- * asked for one by one. Of very many gaps, several share one range: rows between them are known, and are skipped.
+ * looked up one by one. If there are very many gaps, several share one range; the rows between them are known and
+ * skipped.
  */
 #include "store.h"
 
 enum {
     SMALL = 32,        /* ids */
-    POINTS_MAX = 8000, /* with these the optimizer still makes a plan of ranges; it gives up at 32,000 */
-    LIST_MAX = 500,    /* of 1,000 values MariaDB would make a table */
+    POINTS_MAX = 8000, /* the optimizer still plans ranges for so many; it does not for 32,000 */
+    LIST_MAX = 500,    /* MariaDB converts a list of 1,000 values into a table */
     RANGES_MAX = 2000
 };
 
-/* A walk over the gaps: which of them are asked for by points is the same in each walk. */
+/* A pass over the gaps. Each pass chooses the same gaps for look-ups by single ids. */
 struct walk {
     const struct obx_sql_gap_list *gaps;
     uint64_t noted_before_ns;
@@ -43,7 +44,7 @@ static const struct obx_sql_gap *next_gap(struct walk *walk, bool small)
     return NULL;
 }
 
-/* How many of those that are asked for by ranges share one. */
+/* How many of the gaps that are read by ranges share one range. */
 static uint32_t gaps_per_range(const struct sql_store *store, uint64_t noted_before_ns)
 {
     uint32_t count = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/hosts.c - the hosts of the configuration, and what TLS each of them gets
+ * backends/mysql/hosts.c - the hosts of the configuration, and the TLS mode of each
  *
  * A worker looks the name of a host up as it connects, at each attempt.
  */

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/inspect.c - who can still fill a gap
+ * backends/mysql/inspect.c - which transactions can still fill a gap
  *
- * Before a claim, when gaps have some age, in the best way that the server offers:
+ * Runs before a claim, when gaps have reached a certain age. Uses the best method that the server offers:
  *
- * LOCKS. performance_schema.metadata_locks shows every transaction that has written to the table and not ended. A
- * writer takes that lock before it draws an id. So when all that held one at a first inspection have let go, a later
- * claim has seen whatever there will be in the gaps noted before. XA transactions: MySQL shows the lock of one that was
- * prepared with another event of the same session, whether that has ended or not, and it is tracked there. MariaDB does
- * not show the lock once the session that prepared has ended: those rows are left to the stray scan.
+ * LOCKS. performance_schema.metadata_locks shows every open transaction that has written to the table. A writer takes
+ * that lock before it draws an id. When all transactions that held the lock at the first inspection have released it,
+ * the gaps noted before it are final for any later claim. XA transactions: MySQL shows the lock of a prepared
+ * transaction with another event of the same session, which the relay tracks. MariaDB hides the lock once the preparing
+ * session has ended: the stray scan finds those rows.
  *
- * STATEMENTS (MariaDB, where the performance schema is off as a rule). A READ UNCOMMITTED read, which takes no locks,
- * shows the rows of transactions in flight. It does not show an id that was drawn for a row not inserted yet; but the
- * statement that drew it runs. So a gap without such a row stays empty once every statement has ended that ran when it
- * was noted. First the statements, then the rows: between the two one may end, and is seen by its row.
+ * STATEMENTS (MariaDB, where the performance schema is off as a rule). A READ UNCOMMITTED read takes no locks and shows
+ * the rows of open transactions. It does not show an id whose row is not inserted yet, but then the statement that drew
+ * the id is still running. So a gap without an uncommitted row stays empty once all statements have ended that ran when
+ * the gap was noted. Statements are read first, then rows: a statement that ends in between shows its row.
  *
- * AGE. As before, and a gap older than gap_timeout is taken for empty: a guess. So it is on Galera, where an id may
- * have been drawn on another server. The row of a slow INSERT .. SELECT is then found by the stray scan, and comes
- * late.
+ * AGE. As STATEMENTS, but without the running statements: a gap older than gap_timeout without an uncommitted row is
+ * assumed to be empty. Galera uses this method as well, since an id may have been drawn on another server. If the
+ * assumption is wrong (a slow INSERT .. SELECT), the stray scan finds the row later.
  */
 #include <stdlib.h>
 
@@ -25,7 +25,7 @@
 
 #define MS 1000000ull
 enum { LOCKS_EVERY_MS = 20, STATEMENTS_EVERY_MS = 50, UNCOMMITTED_EVERY_MS = 1000 };
-enum { STATEMENT_MARGIN_MS = 20 }; /* the server cuts its milliseconds, and its clock is another */
+enum { STATEMENT_MARGIN_MS = 20 }; /* the server truncates to milliseconds, and its clock differs from ours */
 
 static uint64_t timeout_ns(const struct mys_store *store)
 {
@@ -128,8 +128,8 @@ static void inspect_rows(struct sql_op *op)
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 
-/* For how long has a statement run that may insert? Replication gives ids that were drawn elsewhere; a session that has
- * not logged in yet runs nothing. */
+/* The running time of the longest statement that may insert. Replication inserts ids that were drawn elsewhere; a
+ * session that is still logging in runs nothing. */
 static bool put_statements(struct sql_request *request)
 {
     obx_sql_text_puts(request->sql,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/mysql/listen.c - the thread that reads the binlog from its end on, and reports commits to the loop
+ * backends/mysql/listen.c - the thread that reads the binlog from its end, and reports commits to the loop
  *
- * While it is wanted: connect, ask where the binlog ends, read what comes after, report. A stream that cannot be had or
- * breaks is tried again after a pause that doubles. The server sends a heartbeat when it has nothing else, so that a
- * dead connection is noticed.
+ * While the relay wants it: connect, read the end position of the binlog, read the events after it, report. A stream
+ * that cannot be opened, or that breaks, is opened again after a pause that doubles. The server sends a heartbeat when
+ * it has nothing else, so that a dead connection is noticed.
  *
- * To the server this thread is a replica. The server ends the stream of a replica when another with the same number
- * comes: so the number is drawn anew each time, from a range that hardly anybody uses.
+ * To the server this thread is a replica. The server ends a replica's stream when another replica with the same number
+ * connects. So each stream draws a new random number from a range that is rarely used.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -38,7 +38,7 @@ static MYSQL_RES *query(MYSQL *mysql, const char *sql)
     return mysql_query(mysql, sql) ? NULL : mysql_store_result(mysql);
 }
 
-/* Events without a checksum, a heartbeat, and what the server may assume about this replica. */
+/* Requests events without checksums and with heartbeats, and sets the capabilities of this replica. */
 static bool init_replica_session(MYSQL *mysql, struct outbox_error *error)
 {
     static const char sql[] = "SET NAMES utf8mb4, @master_binlog_checksum = 'NONE', @source_binlog_checksum = 'NONE', "
@@ -154,7 +154,7 @@ static void read_stream(struct mys_wakeup *wakeup, struct mys_stream *stream, st
     }
 }
 
-/* The connection was made without waiting, after which Connector/C's reads over TLS fail where they should wait. */
+/* The connect was non-blocking. After that, Connector/C's TLS reads fail instead of blocking. */
 static void let_wait(const struct mys_client *client, unsigned timeout_s)
 {
     int fd = mys_fd(client), flags = fcntl(fd, F_GETFL);
@@ -204,7 +204,7 @@ static void wait_until(struct mys_wakeup *wakeup, uint64_t when_ns)
     pthread_cond_timedwait(&wakeup->changed, &wakeup->lock, &when);
 }
 
-/* Until it is wanted, and the pause is over. False: to end. */
+/* Waits until the stream is wanted and the pause is over. False: the thread must end. */
 static bool next(struct mys_wakeup *wakeup, uint64_t not_before_ns)
 {
     pthread_mutex_lock(&wakeup->lock);

@@ -3,14 +3,14 @@
  * backends/mysql/owner.c - the lock, the epoch, and ending the session of an owner that hangs
  *
  * Ownership is a named lock (GET_LOCK) of the session that settles. Each owner also raises the epoch in the relay
- * table, and every transaction that deletes requires it: so an owner is fenced too where a proxy or a failover has
- * given the lock away without ending the session.
+ * table, and every deleting transaction requires the current epoch. So an owner is fenced even if a proxy or a failover
+ * released its lock without ending its session.
  *
  *     GET_LOCK -> got: raise the epoch -> owner
- *              -> held: who holds it? -> silent for a lease: KILL, GET_LOCK again -> lives: stand by
+ *              -> held: which session holds it? -> silent for a lease: KILL, GET_LOCK again -> lives: stand by
  *
- * A relay that finds an owner silent for a whole lease, by the server's clock, kills it: the same user may do that. The
- * server drops a session that is silent for longer (wait_timeout).
+ * A standby kills the session of an owner that was silent for a whole lease by the server's clock; the same user may do
+ * that. The server itself ends a session that is silent for longer (wait_timeout).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,11 +106,11 @@ struct holder {
     uint64_t id;
     int64_t silent_s;
     char host[40];
-    bool seen, asleep; /* asleep: the server waits for it, not the other way round */
-    bool waits;        /* for a lock of another session: then it lives */
+    bool seen, asleep; /* state Sleep: the session runs no statement */
+    bool waits;        /* waits for a lock of another session: the owner is alive */
 };
 
-/* SHOW PROCESSLIST shows a user at least his own sessions. */
+/* SHOW PROCESSLIST shows a user at least the sessions of that user. */
 static struct holder find_holder(MYSQL_RES *list, uint64_t id)
 {
     enum { ID, USER, HOST, DATABASE, COMMAND, TIME, STATE };
@@ -130,7 +130,7 @@ static struct holder find_holder(MYSQL_RES *list, uint64_t id)
     return holder;
 }
 
-/* A statement of an owner that lives may take long; it is given three times the lease. */
+/* A statement of a live owner may take long: it gets three leases. */
 static bool is_silent(const struct holder *holder, uint32_t lease_ms)
 {
     int64_t allowed_ms = holder->asleep ? (int64_t)lease_ms : 3 * (int64_t)lease_ms;

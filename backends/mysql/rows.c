@@ -43,7 +43,7 @@ static int64_t days(int64_t year, int64_t month, int64_t day)
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
-/* "2026-11-23 21:30:00.123456"; zeros stand for no time at all. */
+/* "2026-11-23 21:30:00.123456"; zeros mean: no time. */
 static struct outbox_value of_time(const char *data, unsigned long size)
 {
     if (size < 19 || !digits(data + 5, 2))
@@ -80,7 +80,7 @@ static struct outbox_value decode(enum mys_encoding encoding, const char *data, 
     return (struct outbox_value){.type = OUTBOX_NULL};
 }
 
-/* The rows of the result whose ids are in store->ids; others were not asked for. */
+/* The rows of the result whose ids are in store->ids; the other rows belong to no gap. */
 uint64_t mys_fill(const struct sql_store *store, struct obx_sql_batch *batch, const struct sql_reading *reading)
 {
     struct outbox_value *value = batch->values;

@@ -2,7 +2,7 @@
 /*
  * backends/mysql/session.c - the steps of a start
  *
- * owner: probe the server and the table, set the session up, try what the relay will have to do -> reader: set up.
+ * owner: probe the server and the table, set the session up, try the relay's statements -> reader: set up.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +18,8 @@
 enum { PROBE_SETTINGS, PROBE_SERVER, PROBE_UPTIME, PROBE_TABLE, PROBE_COLUMNS };
 enum { S_VERSION, S_USER, S_NOW, S_READ_ONLY, S_PACKET, S_GALERA, S_STATEMENTS, S_IDENTITY };
 
-/* Is it a node of a cluster; may the user see what others run? (MySQL shows that in whole seconds: of no use.) */
+/* Is it a node of a cluster? May the user see the statements of others? (MySQL shows their time in whole seconds, which
+ * is too coarse.) */
 static const char sees_mariadb[] =
     "(SELECT COUNT(*) FROM information_schema.global_variables WHERE variable_name = 'WSREP_ON' AND variable_value = "
     "'ON'), (SELECT COUNT(*) FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS' AND grantee = "
@@ -131,7 +132,7 @@ static void on_charsets(struct sql_request *request, void *result)
     mysql_free_result(result);
 }
 
-/* What the relay will do, with no effect. */
+/* The statements of the relay, without effect. */
 static bool put_trial(struct sql_request *request)
 {
     const struct sql_store *store = request->store;

@@ -2,10 +2,10 @@
 /*
  * backends/mysql/settle.c - deleting what was published
  *
- * Only in transactions that find the epoch as it was. One DELETE for each range of consecutive ids, with the range's
- * exact length as its limit: so the server stops at its last row, and neither reads nor waits for the row after it,
- * which may be a writer's. (Without the limit it locks the next record to find the end of the range, and several ranges
- * in one statement wait for what lies between them.)
+ * Each transaction requires the epoch of this owner. One DELETE for each range of consecutive ids, with the length of
+ * the range as LIMIT: the server stops at the last row, and neither reads nor waits for the next row, which a writer
+ * may have locked. (Without the limit it locks the next record to find the end of the range, and several ranges in one
+ * statement wait for what lies between them.)
  *
  * Large settles go as several transactions (plugin.c has the limits): a commit is written to the binlog as a whole,
  * with the rows it deletes where binlog_row_image is FULL, and other commits wait for that.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/mysql/setup.c - the tables as SQL, and the grants; the relay table has one row: epoch and owner */
+/* backends/mysql/setup.c - the SQL of the tables and of the grants; the relay table has one row: epoch and owner */
 #include <string.h>
 
 #include "store.h"

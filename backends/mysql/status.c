@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/mysql/status.c - what MySQL adds to the questions of status */
+/* backends/mysql/status.c - the status queries that are specific to MySQL */
 #include <stdio.h>
 
 #include "store.h"

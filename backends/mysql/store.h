@@ -3,7 +3,7 @@
  * backends/mysql/store.h - the store for MySQL and MariaDB: what its files share
  *
  * The skeleton is backends/sql/server: life cycle, start, claims, settles, verbs. Here are the connections, the SQL and
- * the reading of results. Transactions that delete also look at the epoch of the ownership: see fence.c.
+ * the reading of results. Transactions that delete also check the epoch of the ownership: see fence.c.
  *
  *   client*, dial, hosts, conn  connections   session, table  the steps of a start   owner  lock, epoch, lease
  *   claim, rows, gaps, inspect  claims        settle, dead_letter, dead              wakeup, listen, binlog, stream*
@@ -45,10 +45,10 @@ struct mys_server {
     bool read_only;
     uint64_t owner_id, reader_id; /* connection ids */
     uint64_t max_packet;
-    bool tls;                /* what the reader gets is encrypted */
-    bool galera;             /* ids are drawn on other servers, too: nothing that is visible here proves anything */
+    bool tls;                /* the reader's connection is encrypted */
+    bool galera;             /* other servers draw ids, too: the locks and statements visible here prove nothing */
     bool locks_visible;      /* performance_schema.metadata_locks can be read, and shows something */
-    bool statements_visible; /* those of other users, with the milliseconds that they have run for */
+    bool statements_visible; /* statements of other users are visible, with their running time in milliseconds */
 };
 
 struct mys_store {
@@ -69,7 +69,7 @@ struct mys_store {
     struct mys_server server;
     char kind[SQL_NAME]; /* of the table: "BASE TABLE" */
     char engine[SQL_NAME];
-    char created[32]; /* when the table was: that distinguishes it from another that has its name by now */
+    char created[32]; /* when the table was created: distinguishes it from another table that has its name now */
     char owned_created[32];
 
     uint64_t epoch;
@@ -119,7 +119,7 @@ void mys_on_probe(struct sql_store *store, MYSQL_RES *result, unsigned index);  
 int mys_table_validate(const struct mys_store *store, struct outbox_error *error);
 extern const struct sql_column_type mys_types[];
 bool mys_column_is_binary(const struct sql_column *column);
-/* E_SCHEMA: the table was altered, and a claim's result is not what was chosen. */
+/* E_SCHEMA: the table was altered, and the columns of a claim's result do not match. */
 int mys_columns_compare(const struct sql_store *store, MYSQL_RES *result, struct outbox_error *error);
 
 /* rows.c */
@@ -135,7 +135,7 @@ bool mys_put_claim(struct sql_request *request);
 int mys_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox_error *error);
 void mys_learn(struct sql_op *op, const struct sql_reading *reading);
 void mys_rewind(struct sql_store *store);
-/* " OR id ..." for the gaps noted until then. True: it asks for what lies between some of them, too. */
+/* " OR id ..." for the gaps noted until then. True: the ranges include ids between gaps. */
 bool mys_append_gaps(const struct sql_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns);
 bool mys_inspection_due(const struct sql_store *store);
 void mys_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op));

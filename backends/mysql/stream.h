@@ -2,8 +2,8 @@
 /*
  * backends/mysql/stream.h - the server's binlog as a stream of events, by either client library
  *
- * Neither library can read it without waiting: so this belongs to a thread of its own (listen.c). shutdown(2) of the
- * descriptor by another thread ends a wait. stream_mariadb.c and stream_oracle.c, as with client.h.
+ * Both libraries block while they read it, so a separate thread uses this (listen.c). shutdown(2) of the descriptor by
+ * another thread ends a wait. stream_mariadb.c and stream_oracle.c, as with client.h.
  */
 #ifndef OBX_BACKENDS_MYSQL_STREAM_H
 #define OBX_BACKENDS_MYSQL_STREAM_H
@@ -15,14 +15,14 @@ struct mys_stream;
 struct mys_stream_from {
     const char *file;
     uint32_t position;
-    uint32_t server_id; /* how we are called among the server's replicas: unlike all others */
+    uint32_t server_id; /* this relay's number among the server's replicas; must be unique */
 };
 
-/* On `mysql`, which is connected and from then on good for nothing else. NULL: see *error. */
+/* On `mysql`, which is connected and can do nothing else from then on. NULL: see *error. */
 struct mys_stream *mys_stream_open(const struct outbox_host *host, MYSQL *mysql, const struct mys_stream_from *from,
                                    struct outbox_error *error);
-/* Waits for the next event, which is the stream's until the next call. data NULL: there was one that the library
- * could not read. False: no more, see *error. */
+/* Blocks until the next event, which is valid until the next call. data NULL: an event that the library could not read.
+ * False: the stream has ended, see *error. */
 bool mys_stream_next(struct mys_stream *stream, struct outbox_bytes *event, struct outbox_error *error);
 void mys_stream_close(struct mys_stream *stream); /* NULL is fine; the connection is the caller's to close */
 

@@ -2,8 +2,8 @@
 /*
  * backends/mysql/stream_mariadb.c - the binlog over MariaDB Connector/C's mariadb_rpl_ functions
  *
- * The library reads each event whole and takes it apart, of which only the bytes are used here. It fails at an event
- * that it does not know (newer MySQL servers have some) with the connection as it was: the stream can go on after it.
+ * The library reads and parses each event; only the raw bytes are used here. It fails at an unknown event (newer MySQL
+ * servers have some), but the connection stays usable and the stream continues.
  */
 #include "stream.h"
 

@@ -2,7 +2,7 @@
 /*
  * backends/mysql/stream_oracle.c - the binlog over Oracle's mysql_binlog_ functions
  *
- * They give each event as it came, with one byte before it.
+ * They return each event unparsed, with one byte before it.
  */
 #include "stream.h"
 

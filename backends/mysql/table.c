@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/mysql/table.c - what the table looks like, and how values of its types are read */
+/* backends/mysql/table.c - the columns of the table, and how values of their types are read */
 #include <string.h>
 
 #include "store.h"
@@ -97,10 +97,10 @@ bool mys_column_is_binary(const struct sql_column *column)
 
 /* ---- a table that was altered ------------------------------------------------------------------------------------ */
 
-/* Whether a column of a result can be read as the table's columns were at the start. */
+/* Does a column of a result still have the type that the table's column had at the start? */
 static bool is_readable(const struct sql_selected *selected, const MYSQL_FIELD *field)
 {
-    enum { BINARY = 63 }; /* the character set that is none */
+    enum { BINARY = 63 }; /* the character set `binary` */
     int encoding = selected->encoding;
     switch ((int)field->type) {
     case MYSQL_TYPE_TINY:

@@ -3,15 +3,15 @@
  * backends/mysql/wakeup.c - wake-up by commits that the binlog shows
  *
  * A claim that asks to arm the wake-up starts a thread (listen.c) that reads the binlog from its end on. The host may
- * sleep while that thread reads: a commit to the table wakes it. A busy relay needs no thread: after BUSY_NS without
- * such a claim the thread closes its stream, since it is sent everybody's writes.
+ * sleep while that thread reads: a commit to the table wakes it. A busy relay needs no stream: after BUSY_NS without
+ * such a claim the thread closes it, since the stream carries the writes to all tables.
  *
- * No wake-up is lost: the thread notes a commit, then looks whether the host sleeps; the loop notes that the host
- * sleeps, then looks at the commits noted. But the server writes its binlog before a commit can be seen: so the host
+ * No wake-up is lost: the thread records a commit, then checks whether the host sleeps; the loop records that the host
+ * sleeps, then checks for recorded commits. But the server writes its binlog before a commit can be seen: so the host
  * may sleep only QUIET_NS after the last commit. Until then it polls with pauses that double: a few polls for each
- * wake-up, and none while nobody commits.
+ * wake-up, and none while there are no commits.
  *
- * The thread tries a stream that cannot be had or breaks again. Meanwhile the relay polls, which is logged once.
+ * The thread reopens a stream that breaks or cannot be opened. Meanwhile the relay polls, which is logged once.
  */
 #include "wakeup.h"
 
@@ -24,7 +24,7 @@
 #define BUSY_NS UINT64_C(5000000000)
 enum { STALL_TIMEOUT_S = 6 }; /* of a stream, which has a heartbeat: then it is dead */
 
-/* ---- news from the thread ---------------------------------------------------------------------------------------- */
+/* ---- reports of the thread --------------------------------------------------------------------------------------- */
 
 static void report(struct mys_store *store, bool armed, const struct outbox_error *error)
 {
@@ -97,7 +97,7 @@ static void begin(struct mys_store *store)
     wakeup->table = store->sql.outbox.name;
     wakeup->stop = wakeup->ended = wakeup->pending_wakeup = false;
     sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are not that thread's business */
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* that thread handles no signals */
     wakeup->running = !pthread_create(&wakeup->thread, NULL, mys_listen, wakeup);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

@@ -28,8 +28,8 @@ struct mys_wakeup {
     pthread_cond_t changed; /* stop, wanted */
 
     /* set by the loop */
-    bool stop;     /* the thread is to end */
-    bool wanted;   /* it is to read */
+    bool stop;     /* it must end */
+    bool wanted;   /* it must read the stream */
     bool sleeping; /* the host polls seldom: wake it */
 
     /* set by the thread */
@@ -37,8 +37,8 @@ struct mys_wakeup {
     bool pending_wakeup; /* a commit has come that the loop does not know of */
     bool ended;
     uint64_t seen_ns;           /* when it saw the last commit */
-    struct outbox_error error;  /* why it is not armed; code 0: nothing is wrong */
-    struct mys_attempt attempt; /* the thread's alone, but for `abandoned`: it is not to go on */
+    struct outbox_error error;  /* why it is not armed; code 0: no failure */
+    struct mys_attempt attempt; /* the thread's alone, except `abandoned`: the connect must stop */
     int fd;                     /* of the stream, for shutdown(); -1: none */
 };
 

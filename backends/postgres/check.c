@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/check.c - what Postgres is asked by check, and what is wrong with the answers
+ * backends/postgres/check.c - the probes of `outbox check` for Postgres, and the findings from their results
  *
  * Facts come as text; "" stands for null.
  */
@@ -19,7 +19,7 @@ static bool is(const struct sql_op *op, int index, const char *value)
     return !strcmp(fact(op, index), value);
 }
 
-/* An advice that is a statement, with the table's name. */
+/* Advice in the form of an SQL statement with the table's name. */
 struct advice {
     char text[300];
 };
@@ -176,7 +176,7 @@ static void report_deletes(const struct sql_op *op)
                          "table %s.%s is vacuumed like any other, which is late for an outbox", schema, name);
 }
 
-/* Each writing transaction pays for a trigger that wakes nobody. */
+/* Each writing transaction pays for a trigger whose notification nothing uses. */
 static void report_trigger(const struct sql_op *op)
 {
     const char *schema = op->store->table.schema, *name = op->store->outbox.name;
@@ -189,7 +189,7 @@ static void report_trigger(const struct sql_op *op)
                          "writers of %s.%s run a wake-up trigger that no relay is to use", schema, name);
 }
 
-/* The end of the log is kept for the last question: in op->cursor. */
+/* Keeps the end of the log in op->cursor, for the last probe. */
 static void report_table(struct sql_op *op)
 {
     report_rights(op);
@@ -248,7 +248,7 @@ static void on_trial(void *arg, const struct outbox_error *error)
     sql_op_complete(op, error->code == OUTBOX_E_CANCELED ? error : NULL);
 }
 
-/* Where the table was not asked for, or the server is a standby, it is not known where the log ends. */
+/* If the table was not probed, or the server is a standby, the end of the log is unknown. */
 void pg_check_end(struct sql_op *op)
 {
     if (op->store->wakeup == PG_WAKEUP_WAL && op->cursor)

@@ -47,7 +47,7 @@ static void bytes_param(const struct pg_store *store, const struct outbox_claim 
         pg_param_int4(params, each > INT32_MAX ? INT32_MAX : (int32_t)each);
 }
 
-/* A claim by position asks for nothing above the highest id there may be, and for each position as a gap of one id. */
+/* A claim by position sets `hi` to the highest possible id, and passes each position as a gap of one id. */
 bool pg_put_claim(struct sql_request *request)
 {
     struct pg_store *store = pg_store_of(request->store);

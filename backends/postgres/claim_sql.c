@@ -7,10 +7,10 @@
  * index; the tracker refuses a result that is not ascending. $1 hi, $2 and $3 the gaps, $4 how many rows, $5 how many
  * bytes.
  *
- * Memory must stay bounded, but asking for the size of what is before would cost more than reading it. So there are two
- * statements. The plain one leaves out values of more than $5 bytes, and marks their rows; the reader ends the batch
- * before the first of them and goes on with the guarded one, in which $5 counts for all rows together. Each function
- * call counts here: the plain statement is what a backlog is read with.
+ * Memory must stay bounded, but computing the total size of the preceding rows would cost more than reading them. So
+ * there are two statements. The plain one leaves out values of more than $5 bytes, and marks their rows; the reader
+ * ends the batch before the first of them and goes on with the guarded one, in which $5 counts for all rows together.
+ * Each function call counts here: the relay reads a backlog with the plain statement.
  */
 #include "store.h"
 
@@ -44,7 +44,7 @@ static void append_mark(struct obx_sql_text *sql, const struct pg_store *store)
         before = " OR ";
     }
     if (before[0] == 'C')
-        obx_sql_text_puts(sql, "CASE WHEN $5::int4 < 0"); /* the statement must know each parameter */
+        obx_sql_text_puts(sql, "CASE WHEN $5::int4 < 0"); /* each parameter must have a type */
     obx_sql_text_format(sql, " THEN %s END", mark);
 }
 

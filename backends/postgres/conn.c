@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/conn.c - sending requests and reading results, as far as the socket allows at the moment */
+/* backends/postgres/conn.c - sends requests and reads results, as far as the socket allows without blocking */
 #include "conn.h"
 
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static void connect_ready(void *arg, uint32_t events)
 {
     struct pg_conn *conn = arg;
     (void)events;
-    /* PQconnectPoll may close the socket and open another, with the same number even. */
+    /* PQconnectPoll() may close the socket and open another one, even with the same number. */
     conn->lane.host->watch_close(conn->watch);
     conn->watch = NULL;
     step(conn, PQconnectPoll(conn->pg));
@@ -167,7 +167,7 @@ static void on_result(struct pg_conn *conn, PGresult *result)
     PQclear(result);
 }
 
-/* All that has come. False: the connection is gone, or is another one. */
+/* Reads all results that have arrived. False: the connection is closed, or was replaced by another one. */
 static bool receive(struct pg_conn *conn)
 {
     unsigned idle = 0;
@@ -191,7 +191,7 @@ static void notifications(struct pg_conn *conn)
     }
 }
 
-/* Sends what waits to be sent, and waits for what is to come. */
+/* Sends the pending output, and waits for input. */
 static void flush(struct pg_conn *conn)
 {
     int more = PQflush(conn->pg);
@@ -222,7 +222,7 @@ static void ready(void *arg, uint32_t events)
 
 void pg_conn_flush(struct pg_conn *conn)
 {
-    if (!conn->busy) /* else it comes when everything has been taken in */
+    if (!conn->busy) /* otherwise the reason is reported after all results */
         flush(conn);
 }
 

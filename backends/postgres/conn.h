@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/conn.h - a lane over libpq, never waited for
+ * backends/postgres/conn.h - a lane over libpq that never blocks
  *
  * A connection is in pipeline mode from its first moment. Requests are sent at once, one after the other, and answered
  * in order. A request is one or more statements and a sync, thus one transaction; it ends when its sync has come back:
  * only then has the transaction committed.
  *
- * A connection with readable() is in no pipeline and has no requests: its owner sends and reads for itself.
+ * A connection with readable() is not in pipeline mode and has no requests: its owner sends and reads directly.
  */
 #ifndef OBX_BACKENDS_POSTGRES_CONN_H
 #define OBX_BACKENDS_POSTGRES_CONN_H
@@ -38,10 +38,10 @@ static inline PGconn *pg_of(const struct sql_request *request)
 /* keywords and values as for PQconnectStartParams; copied by libpq. timeout_us bounds this one attempt. */
 int pg_conn_open(struct pg_conn *conn, const char *const *keywords, const char *const *values, uint64_t timeout_us,
                  struct outbox_error *error);
-void pg_conn_flush(struct pg_conn *conn); /* sends what libpq was given; lost() may be called from inside */
+void pg_conn_flush(struct pg_conn *conn); /* sends libpq's pending output; may call lost() */
 
-/* Send one statement of a request, with its parameters; params NULL: none. False: libpq could not, or the text has
- * failed. pg_send_sql() frees the text. */
+/* Send one statement of a request, with its parameters; params NULL: none. False: libpq failed, or the text has failed.
+ * pg_send_sql() frees the text. */
 bool pg_send_text(struct sql_request *request, const char *sql, const struct pg_params *params);
 bool pg_put_text(struct sql_request *request, struct obx_sql_text *sql); /* without parameters */
 bool pg_send_sql(struct sql_request *request, struct obx_sql_text *sql, const struct pg_params *params);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/dead.c - what Postgres adds to the statements of the dead letters */
+/* backends/postgres/dead.c - the dead-letter statements that are specific to Postgres */
 #include <string.h>
 
 #include "store.h"

@@ -2,8 +2,8 @@
 /*
  * backends/postgres/dead_letter.c - moving rows to the dead-letter table
  *
- * One statement, so one transaction: what is deleted from the outbox is what is inserted. A row that is gone already is
- * not inserted. Columns that the relay has no name for are kept as one JSON object, for the replay.
+ * One statement, so one transaction: it inserts exactly the rows that it deletes from the outbox. A row that is gone
+ * already is not inserted. Columns that the relay has no name for are kept as one JSON object, for the replay.
  */
 #include "sql/dead.h"
 #include "store.h"

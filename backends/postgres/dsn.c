@@ -2,8 +2,8 @@
 /*
  * backends/postgres/dsn.c - the conninfo: secure defaults, and names looked up off the loop
  *
- * libpq would look names up while everything else waits, and once connecting does not block it has no timeout for
- * one of several hosts. So the hosts of the conninfo become candidates with numeric addresses, tried one by one.
+ * libpq resolves names in a blocking call, and its non-blocking connect has no timeout per host. So the hosts of the
+ * conninfo become candidates with numeric addresses, which the store tries one by one.
  */
 #include <netdb.h>
 #include <stdio.h>
@@ -108,7 +108,7 @@ void pg_target_choose(struct pg_target *target, uint32_t index, bool for_wal)
         at = put(target, at, "options", *target->options ? target->options : NULL);
     }
     for (const PQconninfoOption *o = target->parsed; o->keyword; o++)
-        if (o->val && *o->val && !ours(o->keyword)) /* libpq takes an empty one for not given */
+        if (o->val && *o->val && !ours(o->keyword)) /* libpq treats an empty value as absent */
             at = put(target, at, o->keyword, o->val);
     at = put(target, at, "host", *candidate->host ? candidate->host : NULL);
     at = put(target, at, "hostaddr", *candidate->address ? candidate->address : NULL);
@@ -177,22 +177,22 @@ static bool is_number(const char *text)
     return end != text && !end[strspn(end, " ")];
 }
 
-/* A relay must write, and of several servers takes the one that lets it: so it asks none for anything else. */
+/* A relay must write, and selects the writable server itself: so target_session_attrs is removed. */
 static bool is_for_writing(const char *attributes)
 {
     return !attributes || !strcmp(attributes, "any") || !strcmp(attributes, "read-write") ||
            !strcmp(attributes, "primary");
 }
 
-/* libpq would read the service's file, and look up the host that it names, in the middle of the loop. */
+/* libpq would read the service file, and resolve the host that it names, on the loop thread. */
 static bool hides_host(const struct pg_target *target)
 {
     return value_of(target, "service", "PGSERVICE") && !value_of(target, "host", "PGHOST") &&
            !value_of(target, "hostaddr", "PGHOSTADDR");
 }
 
-/* What libpq would refuse only when it connects, as if waiting could help. The values are not shown: what is written
- * into a conninfo in the wrong place may be a password. */
+/* Errors that libpq reports only when it connects, where they would look temporary. The values are not shown: a
+ * misplaced value of a conninfo may be a password. */
 static int check_values(const struct pg_target *target, struct outbox_error *error)
 {
     if (hides_host(target))
@@ -233,7 +233,7 @@ const char *pg_target_ignored(const struct pg_target *target, unsigned index, co
     return NULL;
 }
 
-/* A server that shuts down waits for who is sent its log: not for long. */
+/* A server that shuts down waits for the receivers of its log; this bounds the wait. */
 static void name_wakeup(struct pg_target *target, const char *relay)
 {
     const char *options = value_of(target, "options", "PGOPTIONS");
@@ -241,7 +241,7 @@ static void name_wakeup(struct pg_target *target, const char *relay)
     int size =
         snprintf(target->options, sizeof target->options, "-c wal_sender_timeout=10s %s", options ? options : "");
     if (size >= (int)sizeof target->options)
-        target->options[0] = '\0'; /* better those of the conninfo alone */
+        target->options[0] = '\0'; /* use those of the conninfo alone */
 }
 
 int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay, struct outbox_error *error)
@@ -277,7 +277,7 @@ void pg_target_free(struct pg_target *target)
     target->candidate_count = 0;
 }
 
-/* All addresses of one host, as candidates of their own. */
+/* Each address of one host, as a separate candidate. */
 static int resolve_one(const struct pg_candidate *from, struct pg_candidate *to, uint32_t room, uint32_t *count)
 {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list = NULL;

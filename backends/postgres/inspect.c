@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/inspect.c - who writes to the outbox at the moment
+ * backends/postgres/inspect.c - which transactions write to the outbox now
  *
  * The locks of the table, its partitions and its sequences, in the mode that an INSERT takes, with the transaction ids
  * of the transactions that hold them. Sent just before a claim, so that the claim's snapshot is later.
@@ -12,7 +12,7 @@
 enum { EVERY_MS = 20 }; /* how old a gap is before the locks are inspected, and how often */
 #define MS 1000000ull
 
-/* MATERIALIZED: the locks are read once. What it costs the server does not depend on the outbox. $2: the relay's own
+/* MATERIALIZED: the locks are read once. The cost does not depend on the size of the outbox. $2: the relay's own
  * session, which deletes. A prepared transaction has no pid. */
 const char pg_inspect_sql[] =
     "WITH l AS MATERIALIZED (SELECT locktype, database, relation, transactionid, virtualtransaction, pid, mode "
@@ -39,7 +39,7 @@ static bool put_inspection(struct sql_request *request)
     return pg_send_prepared(request, "inspect", &params);
 }
 
-/* pg_locks has 32 bits of a transaction id; the others are those of an id nearby. */
+/* pg_locks has the lower 32 bits of a transaction id; the upper ones are taken from a recent id. */
 static uint64_t widen(uint32_t xid, uint64_t near)
 {
     int32_t distance = (int32_t)(xid - (uint32_t)near);
@@ -85,5 +85,5 @@ void pg_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op))
                                           .arg = pg,
                                           .store = store};
     sql_lane_submit(store->reader, &pg->inspection);
-    then(op); /* its answer comes after that of the inspection */
+    then(op); /* its result arrives after that of the inspection */
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/long_transactions.c - logging which transaction holds events up
+ * backends/postgres/long_transactions.c - logs which long transaction keeps gaps open
  *
- * A gap that stays open is the place of an event that may still commit: its transaction is open for long, or prepared
- * and forgotten. No other event waits for it, but an operator should know. The relay asks at most every 5 minutes.
+ * A gap that stays open may belong to an event that still commits: its transaction is open for long, or prepared and
+ * forgotten. No other event waits for it, but an operator should know. The relay queries this at most every 5 minutes.
  */
 #include "store.h"
 

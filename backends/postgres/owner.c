@@ -2,9 +2,9 @@
 /*
  * backends/postgres/owner.c - the lock, and ending the session of an owner that hangs
  *
- * Ownership is a session-level advisory lock, named by the table. A relay that finds the lock taken, by an owner that
- * has been silent for a whole lease by the server's clock, ends that session: the same role may do that. An owner that
- * waits for a lock of another session lives; lock_timeout bounds that.
+ * Ownership is a session-level advisory lock, named by the table. If the owner was silent for a whole lease by the
+ * server's clock, a standby ends the owner's session; the same role may do that. An owner that waits for a lock of
+ * another session counts as alive; lock_timeout bounds that wait.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,9 +13,9 @@
 
 enum { LOCK_CLASS = 0x6f626f78 }; /* "obox" */
 
-/* One row: was the lock got; else pid, name, address and silence of its holder, and whether its session was ended now.
- * $1, $2 the lock; $3 the lease in milliseconds. A role without the right to see the holder's times leaves it alone.
- * %s: from version 14 on, wait for the end of that session. */
+/* One row: whether the lock was acquired; else pid, name, address and idle time of its owner, and whether this
+ * statement ended the owner's session. $1, $2 the lock; $3 the lease in milliseconds. A role that may not see the
+ * owner's times never ends its session. %s: from version 14 on, wait for the end of that session. */
 enum { GOT, PID, NAME, CLIENT, SILENT_MS, ENDED };
 static const char acquire_format[] =
     "WITH lock AS MATERIALIZED (SELECT pg_try_advisory_lock($1::int4, $2::int4) AS got), "
@@ -31,7 +31,7 @@ static const char acquire_format[] =
     "CASE WHEN holder.silent > $3::int4 AND NOT holder.waits THEN pg_terminate_backend(holder.pid%s) ELSE false END "
     "FROM lock LEFT JOIN holder ON true";
 
-/* The same holder as one text, "" nobody, and the server's version. */
+/* The owner as text, "" if there is none, and the server's version. */
 void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(
@@ -48,8 +48,8 @@ void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql)
 
 /* ---- is it still the same table? --------------------------------------------------------------------------------- */
 
-/* The lock is on the OID, statements go by name. chr(0) is an error, and chr(1) is not. The table that a statement
- * reaches is locked, so it is the one that has the name. */
+/* The lock is on the OID; statements use the name. chr(0) is an error, and chr(1) is not. A statement locks the table
+ * that it uses, so the name cannot change during it. */
 static void append_is_same(const struct sql_store *store, struct obx_sql_text *sql)
 {
     struct obx_sql_text name = {.host = store->host};
@@ -121,7 +121,7 @@ static void describe_holder(const PGresult *result, char *owner, size_t size)
                  pg_get_int4(PQgetvalue(result, 0, PID)));
 }
 
-/* The lock is free as soon as the session has ended: asks again, some times. */
+/* The lock is free as soon as the session has ended: tries again, a few times. */
 static void ask_again(struct sql_op *op)
 {
     const struct outbox_host *host = op->store->host;

@@ -2,8 +2,8 @@
 /*
  * backends/postgres/resolve.c - the addresses of the hosts, looked up by a worker
  *
- * Each start looks names up again, and reads the conninfo and what it names again. A look-up that nobody waits for any
- * more goes on until it ends; a stop waits for that.
+ * Each start resolves names again, and reads the conninfo and the files that it names again. An abandoned look-up
+ * continues until it ends; a stop waits for that.
  */
 #include "store.h"
 

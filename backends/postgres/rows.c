@@ -6,7 +6,7 @@
 
 #include "store.h"
 
-static const int64_t epoch_us = 946684800000000; /* 2000-01-01, where Postgres counts from */
+static const int64_t epoch_us = 946684800000000; /* 2000-01-01, the epoch of Postgres */
 
 static struct outbox_value of_bytes(uint32_t type, const char *data, int size)
 {
@@ -73,7 +73,7 @@ static struct outbox_value decode(enum pg_encoding encoding, const char *data, i
     return (struct outbox_value){.type = OUTBOX_NULL};
 }
 
-/* Each access to a result is a call that checks its arguments again, so this makes as few as it can: only a value
+/* Each access to a result is a call that checks its arguments, so this makes as few calls as possible: only a value
  * without bytes may be null. */
 uint64_t pg_fill(const struct sql_store *store, struct obx_sql_batch *batch, const struct sql_reading *reading)
 {

@@ -3,8 +3,8 @@
  * backends/postgres/session.c - the steps of a start
  *
  * owner: probe the server and the table, mark the session -> reader: is it another session? -> owner: is it still the
- * same? -> both: set up, statements prepared. A start for administration ends after the probe, and changes nothing in
- * the session: that works through any pooler.
+ * same session? -> both: set up, prepare statements. A start for administration ends after the probe and changes
+ * nothing in the session, so it works through any pooler.
  */
 #include <stdio.h>
 #include <string.h>
@@ -28,10 +28,11 @@ static void validate_probe(struct sql_store *sql, struct outbox_error *error)
         pg_fail(error, OUTBOX_E_NO_MEMORY, "build the statements: out of memory");
 }
 
-/* ---- is there a pooler that lends sessions? ---------------------------------------------------------------------- */
+/* ---- is there a pooler that shares sessions? --------------------------------------------------------------------- */
 
-/* A mark on the owner's session: the reader's session must not have it, and the owner's must still have it afterwards.
- * Only then is anything else set: it would stay on sessions that others use. */
+/* Detects a pooler by a mark on the owner's session: the reader's session must not have it, and the owner's must still
+ * have it afterwards. Other settings follow only then: through a pooler they would remain on sessions that others
+ * use. */
 static bool put_mark(struct sql_request *request)
 {
     struct pg_params params = {0};
@@ -65,8 +66,8 @@ static void validate_sessions(struct sql_store *sql, struct outbox_error *error)
 
 /* ---- settings ---------------------------------------------------------------------------------------------------- */
 
-/* Claims are to use the primary key's index whatever the statistics are: an outbox is analysed when it is empty. A
- * database without an encoding holds any bytes, and would refuse to give out those that are not UTF-8. */
+/* Claims must use the primary key's index whatever the statistics are: an outbox is often analysed while it is empty. A
+ * SQL_ASCII database holds any bytes, and would refuse to return bytes that are not UTF-8. */
 static const char settings_sql[] =
     "SELECT set_config('search_path', 'pg_catalog', false), set_config('plan_cache_mode', 'force_generic_plan', "
     "false), set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), "
@@ -92,7 +93,7 @@ static bool put_settings(struct sql_request *request)
 
 /* ---- prepared statements ----------------------------------------------------------------------------------------- */
 
-/* The table, what inherits from it, and the sequences that their ids come from. */
+/* The table, its partitions and child tables, and the sequences of their ids. */
 static const char relations_sql[] =
     "WITH RECURSIVE t(oid) AS (SELECT $1::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN t ON i.inhparent = "
     "t.oid) SELECT array_agg(oid) FROM (SELECT oid FROM t "

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/setup.c - the tables as SQL, and the grants; setup is one transaction */
+/* backends/postgres/setup.c - the SQL of the tables and of the grants; setup is one transaction */
 #include <string.h>
 
 #include "store.h"
 
-/* Deleted rows should be cleared away soon, and with little scanning. */
+/* Deleted rows should be vacuumed soon, with little scanning. */
 #define STORAGE                                                                        \
     "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,\n" \
     "      autovacuum_vacuum_cost_delay = 0)"
@@ -52,7 +52,7 @@ bool pg_put_setup(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
     struct obx_sql_text sql = {.host = store->host};
-    /* A session that waits for a lock on the table blocks all that ask for one later: not for long. */
+    /* A session that waits for a lock on the table blocks all later requests: so the wait is short. */
     bool fine = pg_send_text(request, "SELECT set_config('lock_timeout', '5s', true)", NULL);
     for (int n = 0; fine && pg_statement(store, &sql, n); n++)
         fine = !sql.failed && pg_send_text(request, obx_sql_text_get(&sql), NULL);

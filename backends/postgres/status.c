@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/status.c - what Postgres adds to the questions of status */
+/* backends/postgres/status.c - the status queries that are specific to Postgres */
 #include <stdio.h>
 
 #include "store.h"

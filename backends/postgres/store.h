@@ -3,7 +3,7 @@
  * backends/postgres/store.h - the Postgres store: what its files share
  *
  * The skeleton is backends/sql/server: life cycle, start, claims, settles, verbs. Here are the connections, the SQL and
- * the reading of results. A third connection wakes an idle relay, where that is asked for.
+ * the reading of results. With `wakeup: wal`, a third connection wakes an idle relay.
  *
  *   conn, dsn, resolve  connections         session, table  the steps of a start  owner  the lock and the lease
  *   claim, claim_sql, rows, inspect  claims  settle, dead_letter, dead             wakeup (trigger), wal, wal_stream
@@ -24,10 +24,10 @@
 #include "target.h"
 #include "wal.h"
 
-/* How a column comes over the wire, and how its value is read. */
+/* The format of a column in a result, and how its value is read. */
 enum pg_encoding {
     PG_ABSENT = 0, /* the table has no such column */
-    PG_AS_TEXT,    /* text and all whose binary form is their text; others cast to text */
+    PG_AS_TEXT,    /* text, types whose binary form is their text, and types cast to text */
     PG_AS_BYTES,
     PG_AS_JSONB, /* text after a version byte */
     PG_AS_INT2,
@@ -40,7 +40,7 @@ enum pg_encoding {
     PG_AS_TIME
 };
 
-/* Bases of columns are oids in decimal: names of types are not unique. */
+/* Base types of columns are OIDs in decimal: names of types are not unique. */
 #define PG_BASE_INT8 "20"
 #define PG_BASE_BYTEA "17"
 
@@ -52,7 +52,7 @@ struct pg_server {
     char database[SQL_NAME];
     bool in_recovery, read_only;
     int owner_pid;
-    char identity[512]; /* changes whenever something may have been undone */
+    char identity[512]; /* changes whenever committed data may have been lost */
 };
 
 struct pg_store {
@@ -60,10 +60,10 @@ struct pg_store {
     const char *dsn;
 
     struct pg_target target;
-    struct pg_lookup *lookup; /* the one that the start waits for */
-    uint32_t lookups;         /* in flight, those that nobody waits for any more included */
+    struct pg_lookup *lookup; /* the look-up that the start waits for */
+    uint32_t lookups;         /* in flight, abandoned ones included */
     char probe[48];           /* a mark on the owner's session, to recognise a pooler by */
-    bool warned;              /* that the connection is insecure */
+    bool warned;              /* the warning about an insecure connection was logged */
     bool pooled;              /* both connections are one session */
 
     struct pg_conn reader, owner;
@@ -87,7 +87,7 @@ struct pg_store {
     bool long_busy;
     uint64_t long_due_ns;
 
-    bool trigger;  /* there is one, and the reader listens */
+    bool trigger;  /* the trigger exists, and the reader listens */
     bool sleeping; /* the reader holds the lock that makes writers notify */
     struct sql_request arming;
 };
@@ -144,7 +144,8 @@ void pg_trigger_found(struct pg_store *store, bool there);
 void pg_log_long_transaction(struct sql_store *store); /* if that is due */
 
 /* owner.c */
-/* "chr(...) <> ''": fails with a state that pg_is_fenced() knows if the outbox's name is another table's by now. */
+/* "chr(...) <> ''": if another table has the outbox's name now, fails with an SQLSTATE that pg_is_fenced()
+ * recognises. */
 void pg_append_same_table(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_is_fenced(struct sql_store *store, struct outbox_error *error);
 bool pg_put_renew(struct sql_request *request);

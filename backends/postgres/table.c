@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/table.c - what the server and the table look like
+ * backends/postgres/table.c - the properties of the server and of the table
  *
- * The outbox is named once, as text; from then on by the schema in which it was found, whatever search_path has.
+ * The first query finds the outbox by its configured name; later ones name the schema in which it was found, so
+ * search_path has no effect.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "store.h"
 
-/* identity: changes whenever something committed may have been undone: another cluster, another timeline, a restart of
- * the postmaster, or of all its children after one of them crashed (they lose what was not flushed yet). */
+/* identity: changes whenever committed data may have been lost: another cluster, another timeline, a restart of the
+ * postmaster, or of all backends after one crashed (unflushed WAL is lost). */
 static const char server_sql[] =
     "SELECT pg_is_in_recovery(), current_setting('transaction_read_only')::bool, "
     "current_setting('server_version_num')::int4, pg_backend_pid(), current_user::text, current_database()::text, "
@@ -39,7 +40,7 @@ enum {
     FACTS
 };
 
-/* A domain, of any depth, is read as the type that it is of. */
+/* A domain, of any depth, is read as its base type. */
 static const char columns_sql[] =
     "SELECT a.attname::text, b.oid::text, "
     "pg_catalog.format_type(b.oid, NULL), NULL, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' "
@@ -70,7 +71,7 @@ const struct sql_column_type pg_types[] = {
     {"1114", PG_AS_TIME, false, NULL},
     {NULL, 0, false, NULL}};
 
-/* As the first of several statements of a request: two results, of the server and the table, and of the columns. */
+/* The first statements of a request. Two results: the server and the table; the columns. */
 bool pg_put_probe(struct sql_request *request)
 {
     struct obx_sql_text name = {.host = request->store->host};

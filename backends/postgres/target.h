@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/target.h - where to connect: the conninfo and the addresses that its hosts have */
+/* backends/postgres/target.h - where to connect: the conninfo and the addresses of its hosts */
 #ifndef OBX_BACKENDS_POSTGRES_TARGET_H
 #define OBX_BACKENDS_POSTGRES_TARGET_H
 
@@ -18,11 +18,11 @@ struct pg_target {
     const char *keywords[PG_KEYWORDS];
     const char *values[PG_KEYWORDS];
     char application[80];
-    char wakeup[80], options[256]; /* of the connection that is sent the log */
+    char wakeup[80], options[256]; /* of the connection that receives the log */
     struct pg_candidate candidates[PG_CANDIDATES];
     uint32_t candidate_count;
     int64_t connect_ms; /* of the conninfo's connect_timeout; 0: it has none */
-    bool insecure;      /* the conninfo asks for less than verify-full with a host that is not this machine */
+    bool insecure;      /* the conninfo has a weaker sslmode than verify-full for a remote host */
 };
 
 int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay, struct outbox_error *error);

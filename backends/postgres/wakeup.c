@@ -2,15 +2,15 @@
 /*
  * backends/postgres/wakeup.c - wake-up by a trigger: writers notify only while the relay sleeps
  *
- * A relay that sleeps holds an advisory lock exclusively, in its reader's session. A trigger on the outbox tries, in
- * each transaction that writes, to share it, and notifies only if that fails. So an insert while the relay is active
- * costs its writer one look at a lock, in the trigger's WHEN, without calling a function. A NOTIFY for each insert
- * would serialize all commits of the database.
+ * A relay that sleeps holds an advisory lock exclusively, in its reader's session. A trigger on the outbox tries to
+ * share the lock in each writing transaction, and notifies only if that fails. So an insert while the relay is active
+ * costs its writer one lock attempt, in the trigger's WHEN, without a function call. A NOTIFY for each insert would
+ * serialize all commits of the database.
  *
- * No notification is lost. A writer that shares the lock does so until its transaction has ended; as long as there is
- * one, the relay does not get the lock, and polls. Once it has it, a claim follows: the claim sees all writers from
- * before, and all later ones find the lock taken. The relay releases the lock before the claim that follows a
- * notification.
+ * No notification is lost. A writer shares the lock until its transaction ends. As long as a writer shares it, the
+ * relay cannot acquire the lock, and polls. After the relay has acquired it, a claim follows: that claim sees all
+ * earlier writers, and all later writers find the lock taken. The relay releases the lock before the claim that follows
+ * a notification.
  */
 #include <stdio.h>
 
@@ -18,7 +18,7 @@
 
 enum { LOCK_CLASS = 0x6f62656c }; /* "obel"; 1868719468 in SQL */
 
-/* The function is where the outbox is. */
+/* The function is in the schema of the outbox. */
 static void append_function(const struct sql_store *store, struct obx_sql_text *sql)
 {
     sql_append_table(store, sql, &(struct sql_table_name){.name = "outbox_notify"});
@@ -49,7 +49,7 @@ void pg_trigger_sql(const struct pg_store *store, struct obx_sql_text *sql, int 
     obx_sql_text_free(&table);
 }
 
-/* Is there a trigger, and are we listening? Part of preparing the reader. */
+/* Checks for the trigger, and starts to LISTEN. Part of preparing the reader. */
 bool pg_trigger_listen(struct pg_store *store, struct sql_request *request)
 {
     char listen[64];
@@ -93,7 +93,7 @@ static void on_arming(struct sql_request *request, void *result)
     PQclear(result);
 }
 
-/* Takes or releases the lock; its answer comes before that of the claim. */
+/* Acquires or releases the lock; its result arrives before that of the claim. */
 static void before(struct sql_store *sql, const struct outbox_claim *claim)
 {
     struct pg_store *store = pg_store_of(sql);

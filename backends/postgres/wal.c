@@ -2,21 +2,21 @@
 /*
  * backends/postgres/wal.c - wake-up that costs writers nothing: the server's log wakes an idle relay
  *
- * A claim that asks to arm the wake-up gets a stream of the server's write-ahead log (wal_stream.c), from where the
- * last claim saw it end. Each message wakes the relay; its content is neither read nor kept.
+ * A claim that asks to arm the wake-up gets a stream of the server's write-ahead log (wal_stream.c), from the end of
+ * the log that the last claim saw. Each message wakes the relay; its content is ignored.
  *
  * No wake-up is lost: the stream begins before the claim that precedes the sleep, and a message during that claim keeps
- * the relay awake. But a commit is sent before it can be seen: so the relay may sleep only when the log has not grown
- * for QUIET_NS. A commit that takes longer to be seen (it waits for a synchronous replica) is found by the poll of a
- * sleeping relay, once a second.
+ * the relay awake. But a commit is sent before it is visible: so the relay may sleep only when the log has not grown
+ * for QUIET_NS. If a commit takes longer to become visible (it waits for a synchronous replica), the once-a-second poll
+ * of a sleeping relay finds it.
  *
- * The log has everybody's work in it. A relay that is woken uselessly, soon after it went to sleep, asks for twice as
- * long a quiet the next time. Claims show how the log grows: so on a server whose log is never quiet for so long there
- * is not even a connection, and the relay polls. A long sleep, a useful wake-up, and time take a doubling back. The
- * stream is closed when its relay did not sleep for BUSY_NS or BUSY_MESSAGES: to follow a log at full speed takes a
- * server a tenth of its time.
+ * The log contains the writes to all tables. After a useless wake-up soon after it went to sleep, the relay requires
+ * twice as long a quiet time before it sleeps again. Claims show how the log grows: on a server whose log is never
+ * quiet for that long, the relay opens no stream and polls. A long sleep, a useful wake-up, or EASE_NS of polling
+ * halves the time again. The stream is closed when its relay did not sleep for BUSY_NS or BUSY_MESSAGES: sending the
+ * log at full speed costs a server a tenth of its time.
  *
- * A stream that cannot be had or breaks is logged once, and tried again. Until then the relay polls.
+ * A stream that breaks, or cannot be opened, is logged once and opened again. Until then the relay polls.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +90,7 @@ void pg_wal_close(struct sql_store *sql, const struct outbox_error *why)
 {
     struct pg_wal *wal = &pg_store_of(sql)->wal;
     close_stream(wal);
-    wal->end = 0; /* the next server may have another log */
+    wal->end = 0; /* the next server may have a different log */
     wal->useless = false;
     end_trial(wal, why);
 }
@@ -106,7 +106,7 @@ static bool is_busy(const struct pg_store *store)
     return now_of(store) - store->wal.slept_ns > BUSY_NS || store->wal.messages > BUSY_MESSAGES;
 }
 
-/* Where a claim saw the log end. */
+/* The end of the log, as a claim saw it. */
 static void note_end(struct pg_store *store, uint64_t end)
 {
     struct pg_wal *wal = &store->wal;
@@ -145,7 +145,7 @@ static void on_begin(struct pg_store *store)
     }
 }
 
-/* A stream that broke soon after its begin is tried again after twice the pause. */
+/* A stream that broke soon after it began is opened again after twice the pause. */
 static void on_failure(struct pg_store *store, const struct outbox_error *why)
 {
     struct pg_wal *wal = &store->wal;
@@ -164,7 +164,7 @@ static void on_failure(struct pg_store *store, const struct outbox_error *why)
         wake(store);
 }
 
-/* ---- how quiet it must be ---------------------------------------------------------------------------------------- */
+/* ---- the quiet time ---------------------------------------------------------------------------------------------- */
 
 static bool is_quiet(const struct pg_store *store)
 {

@@ -2,12 +2,12 @@
 /*
  * backends/postgres/wal_stream.c - a connection on which the server sends its log as to a replica
  *
- * Connect with replication=true, START_REPLICATION PHYSICAL from where the log was seen to end, then messages in COPY
- * BOTH mode: log, whose content is ignored, and keepalives, which are answered when the server asks for that. There is
- * no slot, so the server keeps no log for the relay. Received log is reported as written but never as flushed: so no
+ * Connect with replication=true, START_REPLICATION PHYSICAL at the last known end of the log, then messages in COPY
+ * BOTH mode: log, whose content is ignored, and keepalives, which are answered when the server requests it. There is no
+ * slot, so the server keeps no log for the relay. Received log is reported as written but never as flushed: so no
  * commit waits for the relay, whatever synchronous_standby_names is. A server that shuts down waits until the relay
- * reports all log as written, for as long as its wal_sender_timeout: that is short (dsn.c), so that a relay that hangs
- * does not delay the shutdown.
+ * reports all log as written, at most wal_sender_timeout. The session sets that to a short time (dsn.c), so that a
+ * hanging relay does not delay the shutdown.
  *
  * Fails when connecting fails (the role, pg_hba.conf, max_wal_senders, a pooler), when the server ends the stream, and
  * when it does not answer.
@@ -60,7 +60,7 @@ static void ask(struct pg_store *store)
     store->wal.asked_ns = store->sql.host->now(store->sql.host);
 }
 
-/* A connection may be gone without notice. */
+/* A connection may die silently. */
 void pg_wal_keep_alive(struct pg_store *store)
 {
     struct pg_wal *wal = &store->wal;
@@ -96,7 +96,7 @@ static void on_message(struct pg_store *store, const char *data, int size)
     }
 }
 
-/* False: there is no more for now, or it is over. */
+/* False: no complete message now, or the stream has ended. */
 static bool read_data(struct pg_store *store)
 {
     struct outbox_error error;

@@ -12,7 +12,7 @@ extern const char *const obx_sql_columns[OBX_SQL_COLUMNS];
 /* The column that stands for a logical name: from `columns:`, else the name itself. */
 const char *obx_sql_column(const struct outbox_map *columns, const char *logical);
 
-/* The logical name, `id` among them, of a column of the table; NULL for one that the relay has no name for. */
+/* The logical name (`id` included) of a column of the table; NULL: the column has none. */
 const char *obx_sql_logical(const struct outbox_map *columns, const char *column);
 
 /* May its values be large? Keys and names are short. */

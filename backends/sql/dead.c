@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sql/dead.c - what dead letters are in every SQL store */
+/* backends/sql/dead.c - dead letters in every SQL store */
 #include "sql/dead.h"
 
 #include <outbox/plugin_util.h>

@@ -2,9 +2,9 @@
 /*
  * backends/sql/inbox.c - the SQL of the inbox, server by server
  *
- * The primary key decides what is a duplicate; it is also what a second consumer of the same event waits for until the
- * first commits. `received_on` is a day, in UTC, because ids are pruned day by day: the rows of one day are adjacent
- * in its index and, in MySQL and SQLite, in the order of the primary key, so that a prune walks both in order.
+ * The primary key decides which ids are duplicates; a second consumer of the same event also waits on it until the
+ * first commits. `received_on` is a day, in UTC, because ids are pruned day by day: the rows of one day are adjacent in
+ * its index and, in MySQL and SQLite, in the order of the primary key, so that a prune walks both in order.
  */
 #include "sql/inbox.h"
 
@@ -15,7 +15,8 @@ static void append_inbox(struct obx_sql_text *sql, const char *schema)
 
 /* ---- Postgres ---------------------------------------------------------------------------------------------------- */
 
-/* Tables and functions go where the path leads; SET ... FROM CURRENT then fixes it in the functions. */
+/* Tables and functions are created in the current schema; SET ... FROM CURRENT then fixes search_path in the
+ * functions. */
 static void postgres_path(struct obx_sql_text *sql, const char *schema)
 {
     obx_sql_text_puts(sql, "SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(");

@@ -18,7 +18,7 @@
 bool obx_inbox_statement(struct obx_sql_text *sql, const char *schema, unsigned index);
 /* All of them, to be printed: a script for the database's own client. */
 void obx_inbox_script(struct obx_sql_text *sql, const char *schema);
-/* The least privileges of a consumer, and of who prunes. */
+/* The least privileges of a consumer, and of the user that prunes. */
 void obx_inbox_grants(struct obx_sql_text *sql, const char *schema);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sql/text.c - building statements; the only place that knows how names and literals are quoted */
+/* backends/sql/text.c - builds statements; the only file that quotes names and literals */
 #include "sql/text.h"
 
 #include <stdarg.h>

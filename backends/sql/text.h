@@ -2,7 +2,7 @@
 /*
  * backends/sql/text.h - statements as text, with names quoted the way of the dialect
  *
- * Appending remembers the first failure: look at `failed` once at the end. The text always ends with a NUL.
+ * The first failure is remembered: check `failed` once at the end. The text always ends with a NUL.
  */
 #ifndef OBX_BACKENDS_SQL_TEXT_H
 #define OBX_BACKENDS_SQL_TEXT_H
@@ -28,7 +28,7 @@ void obx_sql_text_puts(struct obx_sql_text *text, const char *piece);
 void obx_sql_text_name(struct obx_sql_text *text, const char *name);
 /* schema.table, each part quoted; schema may be NULL. */
 void obx_sql_text_table(struct obx_sql_text *text, const char *schema, const char *table);
-/* A string literal. Only for what is not a value of an event: those are parameters. */
+/* A string literal. Not for values of events, which are parameters. */
 void obx_sql_text_literal(struct obx_sql_text *text, const char *value);
 /* Digits. */
 void obx_sql_text_int(struct obx_sql_text *text, int64_t value);

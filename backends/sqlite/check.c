@@ -144,7 +144,7 @@ static void check_run(struct lite_op *op, struct lite_conn *conn)
     if (!lite_op_ok(op))
         return;
     add_finding(check, OUTBOX_LOG_INFO, NULL, "SQLite %s, %s, journal mode wal", sqlite3_libversion(), conn->path);
-    if (lite_schema_has_table(conn, schema->table)) /* if not, the next statement reports it */
+    if (lite_schema_has_table(conn, schema->table)) /* if it failed, the next statement reports it */
         check_columns(check, conn);
     check_ids(check, conn);
     if (lite_op_ok(op))

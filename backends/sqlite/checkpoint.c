@@ -182,7 +182,7 @@ static void checkpoint(struct lite_op *op, struct lite_conn *conn)
     log->hold_claims = false;
 }
 
-/* Did the log begin anew since the last inspection, and did somebody else add to it? */
+/* Did the log begin anew since the last inspection, and did another connection add to it? */
 static void inspect_log(struct lite_store *store, struct lite_conn *conn)
 {
     struct lite_log *log = &store->log;

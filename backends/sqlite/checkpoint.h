@@ -6,7 +6,7 @@
  * While the relay works off a backlog it writes most of the log, so it cleans up earlier, without the write lock, in
  * two steps:
  *
- *  1. Ahead, in the LOG lane, beside transactions: copy what is in the log into the database file, and flush.
+ *  1. Ahead, in the LOG lane, during transactions: copy what is in the log into the database file, and flush.
  *  2. Between two transactions of the WRITE lane: copy what came since. The next commit then begins the log anew, if
  *     nothing was added meanwhile and nobody reads from the log. Claims wait for this.
  *

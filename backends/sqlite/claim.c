@@ -13,7 +13,7 @@
 
 /* ---- READ lane ----------------------------------------------------------------------------------------------- */
 
-/* The WRITE lane asks for a moment without readers, for about as long as a flush takes. */
+/* The WRITE lane requests a moment without readers, for about the duration of a flush. */
 static void begin_reading(struct lite_op *op)
 {
     struct lite_store *store = op->store;

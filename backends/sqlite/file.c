@@ -50,7 +50,7 @@ int lite_file_record(struct lite_file *file, const char *what, struct outbox_err
     return OUTBOX_OK;
 }
 
-/* After somebody removed a log file, other processes create a new one, and what they commit there is not in ours. */
+/* After a log file was removed, other processes create a new one, and their commits are not in ours. */
 static int verify_log(struct lite_file *file, const char *what, struct outbox_error *error)
 {
     for (int i = 0; i < LITE_LOG_FILES; i++) {

@@ -2,8 +2,8 @@
 /*
  * backends/sqlite/file.h - the identity of the database file and of the two files of its log
  *
- * lite_file_record() runs at start; lite_file_verify() runs before each claim, acquire and renew, and detects that
- * somebody removed or replaced a file while it was open. Workers call both.
+ * lite_file_record() runs at start; lite_file_verify() runs before each claim, acquire and renew, and detects that a
+ * file was removed or replaced while it was open. Workers call both.
  */
 #ifndef OBX_BACKENDS_SQLITE_FILE_H
 #define OBX_BACKENDS_SQLITE_FILE_H

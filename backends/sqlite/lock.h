@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sqlite/lock.h - the lock file beside the database, DATABASE-TABLE.relay-lock
+ * backends/sqlite/lock.h - the lock file next to the database, DATABASE-TABLE.relay-lock
  *
  * A relay that has the lock on the file that the path names is alive: the kernel frees the lock with the process. The
  * lock belongs to the open file description, not to the process, so two relays in one process exclude each other and

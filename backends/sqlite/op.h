@@ -9,7 +9,7 @@
  * op_done()
  *
  * run() may use its connection and the op, and of the store what its lane owns (store.h). finish() may use everything.
- * Failure is a filled `error`: run() sets it and returns, and the op completes with it.
+ * To fail, run() fills `error` and returns; the op completes with it.
  */
 #ifndef OBX_BACKENDS_SQLITE_OP_H
 #define OBX_BACKENDS_SQLITE_OP_H

@@ -2,8 +2,8 @@
 /*
  * backends/sqlite/owner.c - one relay owns the outbox: acquire, renew, release
  *
- * Two things make an owner. The lock file (lock.h) shows that it is alive: the kernel frees the lock with the process,
- * so a standby takes over at once. The epoch (epoch.h) shows who it is: each new owner raises it, and each write
+ * An owner has two things. The lock file (lock.h) shows that it is alive: the kernel frees the lock with the process,
+ * so a standby takes over at once. The epoch (epoch.h) identifies the owner: each new owner raises it, and each write
  * transaction begins by reading it.
  *
  * An owner that is alive and hangs keeps its lock. Therefore it writes heartbeats, into the lock file and not into the
@@ -45,7 +45,7 @@ static void describe_me(char *text, size_t size)
     snprintf(text, size, "process %ld on %.40s since %s", (long)getpid(), host, since);
 }
 
-/* The last id that the table ever assigned. A lower one than before: an older copy of the database was put back. */
+/* The last id that the table ever assigned. A lower one than before: an older copy of the database was restored. */
 static int64_t last_id(struct lite_store *store, struct lite_conn *conn)
 {
     struct outbox_error ignored;
@@ -54,7 +54,7 @@ static int64_t last_id(struct lite_store *store, struct lite_conn *conn)
         LITE_OWNING, &ignored);
 }
 
-/* Did nobody else own this file since, and was no older copy put back? */
+/* True: no other relay has owned this file since, and no older copy was restored. */
 static bool is_same_outbox(struct acquire_op *acquire, struct lite_conn *conn, int64_t from)
 {
     struct lite_store *store = acquire->op.store;
@@ -176,7 +176,7 @@ void lite_acquire(void *self, outbox_op_t id, struct outbox_acquire *args)
 
 /* ---- renew, release ------------------------------------------------------------------------------------------ */
 
-/* Somebody removed the lock file: a lock on a file without a name excludes nobody. */
+/* The lock file was removed: a lock on a file without a name excludes no other relay. */
 static int restore_lock_file(struct lite_lock *lock, struct outbox_error *error)
 {
     if (lite_lock_is_named(lock, lock->fd))

@@ -54,8 +54,8 @@ bool lite_pace_is_over(const struct lite_pace *pace, uint64_t now)
 }
 
 /*
- * A writer that met a lock which was held for `held_ns` is in one of its sleeps: the longest sleep that began before
- * the release. The table is SQLite's own.
+ * A writer that found the lock taken during a hold of `held_ns` may be in any sleep that began before the release:
+ * returns the longest of these. The table is SQLite's own.
  */
 static uint64_t longest_sleep_ns(uint64_t held_ns)
 {

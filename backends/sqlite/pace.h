@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sqlite/pace.h - how long the relay holds SQLite's write lock, and how long it then leaves it to others
+ * backends/sqlite/pace.h - how long the relay holds SQLite's write lock, and how long it then leaves the lock to others
  *
  * SQLite has one write lock. An application that finds it taken sleeps 1 ms and tries again, then 2, 5, 10, 15, 20 and
  * 25 ms. The relay shares the lock by three rules:

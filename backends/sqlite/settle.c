@@ -133,7 +133,7 @@ static bool settle_chunk(struct lite_op *op, struct lite_conn *conn, struct curs
     return true;
 }
 
-/* The host asks for the rows that stay, or is told by an error. */
+/* The host reads the remaining rows from the arguments, or gets an error. */
 static void report_refused(struct lite_op *op, struct lite_conn *conn)
 {
     const struct lite_refused *refused = &op->store->refused;

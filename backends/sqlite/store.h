@@ -14,7 +14,7 @@
  *
  * THREADS. The loop thread owns every part but those that are marked with a lane: the op that runs in that lane owns
  * them, on its worker. Ops that run alone own everything. What a worker reads of the loop thread's parts changes only
- * while no op of its lane runs. The atomic flags are for everybody.
+ * while no op of its lane runs. Any thread may use the atomic flags.
  *
  * Functions that files share begin with lite_.
  */
@@ -93,7 +93,7 @@ static inline uint64_t lite_now(const struct lite_store *store)
     return store->host->now(store->host);
 }
 
-/* The operations, in the order of struct outbox_store_ops; each file opens with what its operation does. */
+/* The operations, in the order of struct outbox_store_ops; the head of each file describes its operation. */
 void lite_start(void *self, outbox_op_t id, const struct outbox_store_start *start);
 void lite_stop(void *self, outbox_op_t id);
 void lite_acquire(void *self, outbox_op_t id, struct outbox_acquire *acquire);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sqlite/wakeup.c - wake-up notifications: the kernel reports that somebody has written to the log
+ * backends/sqlite/wakeup.c - wake-up notifications: the kernel reports writes to the log
  *
  * A commit of any process appends to DATABASE-wal, which inotify reports. Each claim arms the watch, and one
  * notification covers everything until the next claim, so events that come meanwhile cost nothing. The relay's own

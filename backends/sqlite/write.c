@@ -4,7 +4,7 @@
 
 #include <time.h>
 
-#define YIELD_NS 60000 /* a timer adds about as much again */
+#define YIELD_NS 60000 /* a timer adds about the same */
 
 void lite_write_yield(const struct lite_store *store)
 {

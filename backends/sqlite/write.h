@@ -14,9 +14,9 @@
 #include "store.h"
 
 /*
- * A thread that has worked for a while is soon made to wait for a processor, and with the write lock everybody waits
- * with it. A thread that wakes up begins its time slice anew. So, while others write, sleep as shortly as possible
- * before taking the lock.
+ * The scheduler soon preempts a thread that has run for a while, and if it holds the write lock all writers wait. A
+ * thread that wakes up has a fresh time slice. So, while others write, sleep as shortly as possible before taking the
+ * lock.
  */
 void lite_write_yield(const struct lite_store *store);
 

@@ -46,7 +46,7 @@ union file_scratch {
 enum file_state {
     FILE_CLOSED,
     FILE_OPEN,
-    FILE_BROKEN /* a write failed: nothing is taken until the host has stopped and started it */
+    FILE_BROKEN /* a write failed: nothing is accepted until the host has stopped and started the broker */
 };
 
 /* The result of a job; written by the worker, read on the loop when it has ended. */

@@ -120,7 +120,7 @@ static char *append_special(char *to, const unsigned char **at, const unsigned c
     return to + 6;
 }
 
-/* At `to` there is room for six times size, and BLOCK bytes of scrap. Characters are whole. */
+/* At `to` there is room for six times size plus BLOCK bytes. Characters are complete. */
 static char *escape(char *to, const unsigned char *at, size_t size)
 {
     const unsigned char *end = at + size;

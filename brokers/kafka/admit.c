@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/kafka/admit.c - could this message ever be written? Asked before it is sent, so that its key stops in time
+ * brokers/kafka/admit.c - can this message ever be written? Checked before sending, so that a bad event blocks its key
+ * first
  *
- * The size is computed as librdkafka does, with every length at its longest: what passes here passes there. A topic may
- * allow less than that, and other things; what is known of it is in topic_limits.h.
+ * The size is computed as librdkafka does, with every length at its maximum: a message that passes here passes there. A
+ * topic may have lower limits and other rules: see topic_limits.h.
  */
 #include "broker.h"
 
@@ -65,7 +66,7 @@ static int check_key(const struct kafka_broker *self, const struct outbox_messag
                        "the event has no key, and require_key is set");
 }
 
-/* Only what the topic's settings forbid; a suspect is tried. */
+/* Rejects only what the topic's settings forbid; a suspect is sent. */
 static int check_limits(struct kafka_broker *self, const struct outbox_message *message, struct outbox_error *error)
 {
     struct outbox_error reason = {0};

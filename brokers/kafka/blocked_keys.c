@@ -6,7 +6,7 @@
  *     A's event of 7 fails       A is blocked in 7, 8 and 9: their events of A fail too, in order
  *     7 completes, host knows    A is not blocked in publish 10, which the host submits now, in the order that it wants
  *
- * The host knows two turns of the loop after op_done(). A publish may wait in line for much longer than that, so each
+ * The host knows two turns of the loop after op_done(). A publish may be queued for much longer than that, so each
  * failed publish keeps the number of the last publish that was submitted before the host knew (last_unaware). A
  * rejected event blocks its key too: with on_reject: block-key the host wants the key to wait.
  *
@@ -59,7 +59,7 @@ static bool is_live(const struct kafka_blocked_key *key, uint64_t oldest)
     return key->hash && key->last_publish >= oldest;
 }
 
-/* Makes room, and leaves out what is not in force any more. */
+/* Grows the table, and drops entries that block no publish any more. */
 static int rebuild(struct kafka_blocked_keys *blocked)
 {
     uint64_t oldest = oldest_failed(blocked, 0);

@@ -16,7 +16,7 @@
  *     blocked_keys
  *     connection outcomes clients outage                    state of the connection; outcomes; the two clients
  *     result record partition_batching limits_request       one report; one message; order; settings of topics
- *     heartbeat connect                                     does a broker answer?
+ *     heartbeat connect                                     does a broker respond?
  *     send reports lifecycle                                messages out, reports in; start, stop, cancel
  *     turn                                                  publish; one round of reports, sending, completing
  *     plugin admit check check_brokers check_topics         the descriptor, and what it needs once
@@ -43,7 +43,7 @@ struct kafka_publish {
     struct kafka_publish *next_changed;
     uint64_t number; /* of submission */
     uint32_t slot;
-    uint32_t cursor;    /* messages before it, in the slot's order, were handed over or reported */
+    uint32_t cursor;    /* messages before it, in the slot's order, were passed to librdkafka or reported */
     uint32_t reported;  /* outcomes that the host has */
     uint32_t delivered; /* messages to report as delivered: in the slot's indexes */
     bool changed;

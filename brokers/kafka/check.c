@@ -73,8 +73,8 @@ static void check_security(struct kafka_broker *self, struct kafka_findings *fin
         }
 }
 
-/* librdkafka asks one broker that it is connected to, and does not ask another when that one dies. So the question is
- * repeated; later tries leave a large cluster more time. */
+/* librdkafka sends the request to one connected broker, and does not repeat it when that broker dies. So the request is
+ * repeated here; later tries allow a large cluster more time. */
 static rd_kafka_resp_err_t list_topics(struct kafka_broker *self, const struct rd_kafka_metadata **metadata)
 {
     static const int tries_ms[] = {500, 1000, 1500, ANSWER_MS};

@@ -5,7 +5,7 @@
  *   event      the event can never be written: REJECTED
  *   batch      a broker refuses a record batch as a whole, and librdkafka fails every message of it; only a message
  *              that was alone in its batch is known to be the cause
- *   topic      missing or forbidden: no event's fault, so it costs no attempts
+ *   topic      missing or forbidden: not caused by an event, so it costs no attempts
  *   producer   everything else; the persistence status says what became of the message
  */
 #include "error.h"

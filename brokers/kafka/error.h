@@ -9,12 +9,12 @@
 
 #include <outbox/failpoint.h>
 
-/* Whose fault an error is. */
+/* The cause of an error. */
 enum kafka_fault {
-    KAFKA_FAULT_EVENT,   /* this event's */
-    KAFKA_FAULT_BATCH,   /* one event's of the batch that the broker refused as a whole */
-    KAFKA_FAULT_TOPIC,   /* the topic's: none of its events can be written now */
-    KAFKA_FAULT_PRODUCER /* the producer's: it has to be replaced */
+    KAFKA_FAULT_EVENT,   /* this event */
+    KAFKA_FAULT_BATCH,   /* one event of the batch that the broker refused as a whole */
+    KAFKA_FAULT_TOPIC,   /* the topic: none of its events can be written now */
+    KAFKA_FAULT_PRODUCER /* the producer: it has to be replaced */
 };
 
 struct kafka_verdict {

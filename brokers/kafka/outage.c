@@ -2,9 +2,10 @@
 /*
  * brokers/kafka/outage.c - events wait because no broker answers: logged once when it begins and once when it ends
  *
- * librdkafka reconnects without end, so connections that come and go are logged at debug level only. Two things make an
- * outage: all connections are lost while events wait (or two seconds after the next event, since a broker may just have
- * closed an idle connection), or no message was reported for eight seconds. The last connection error is the reason.
+ * librdkafka reconnects without end, so connections that come and go are logged at debug level only. An outage is one
+ * of two conditions: all connections are lost while events wait (or two seconds after the next event, since a broker
+ * may just have closed an idle connection), or no message was reported for eight seconds. The last connection error is
+ * the reason.
  */
 #include "broker.h"
 

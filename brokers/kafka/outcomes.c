@@ -4,7 +4,7 @@
  *
  * Delivered messages are collected as indexes in the slot of their publish and reported in one call for each publish
  * and turn. Other outcomes are reported at once. A publish is completed only in kafka_complete_publishes(), when no
- * caller holds on to one.
+ * caller uses a pointer to one.
  */
 #include "broker.h"
 

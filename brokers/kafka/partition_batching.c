@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/kafka/partition_batching.c - in which order the messages of a publish are handed over: partition by partition
+ * brokers/kafka/partition_batching.c - passes the messages of a publish to librdkafka partition by partition
  *
  * librdkafka sends what a partition has when its first message is linger.ms old: one request for each partition. In the
  * order of their rows the messages go to all partitions at once, and the first are sent before the last is handed over.

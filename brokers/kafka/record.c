@@ -2,14 +2,14 @@
 /*
  * brokers/kafka/record.c - one message as librdkafka takes it
  *
- * Keys and values are not copied: they stay where the store has them until the publish completes. Headers are
- * librdkafka's once the message is.
+ * Keys and values are not copied: they stay in the store's memory until the publish completes. librdkafka owns the
+ * headers once it has accepted the message.
  */
 #include "broker.h"
 
 #define FIELDS 7u
 
-/* NULL with *failed: no memory. The headers are librdkafka's once the message is. */
+/* NULL with *failed: no memory. librdkafka owns the headers once it has accepted the message. */
 static rd_kafka_headers_t *headers_of(const struct outbox_message *message, bool *failed)
 {
     *failed = false;

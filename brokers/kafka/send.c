@@ -2,10 +2,10 @@
 /*
  * brokers/kafka/send.c - handing messages to librdkafka, in submission order, without waiting
  *
- * Publishes stand in line. Only the first is handed over, message by message, until it is done, librdkafka's queue is
- * full, a topic's gate says wait, or the budget of this turn is used up. Reports or the next turn continue. So nothing
- * of a later publish overtakes an earlier one. Values are not copied: they stay where the store has them until the
- * publish completes (copying small ones was measured, and gains nothing).
+ * Publishes are queued. Only the first is passed to librdkafka, message by message, until it is done, librdkafka's
+ * queue is full, a topic's state makes it wait, or the budget of this turn is used up. Reports or the next turn
+ * continue. So nothing of a later publish overtakes an earlier one. Values are not copied: they stay where the store
+ * has them until the publish completes (copying small ones was measured, and gains nothing).
  */
 #include "broker.h"
 
@@ -14,7 +14,7 @@
 
 enum step { STEP_NEXT, STEP_WAIT };
 
-/* ---- what may go ------------------------------------------------------------------------------------------------- */
+/* ---- may the message be sent? ------------------------------------------------------------------------------------ */
 
 /* One message on its way to librdkafka. */
 struct sending {
@@ -39,7 +39,7 @@ static void answer_timer_set(struct kafka_broker *self, struct kafka_topic *topi
     self->host->timer_set(self->answer_timer, ANSWER_US);
 }
 
-/* Topics whose only message was not reported in time. Not while no broker answers at all. */
+/* Fails topics whose only message was not reported in time, unless no broker responds at all. */
 void kafka_answer_due(void *plugin)
 {
     struct kafka_broker *self = plugin;
@@ -129,7 +129,7 @@ static enum step pass_gate(struct kafka_broker *self, struct kafka_publish *publ
     return STEP_NEXT;
 }
 
-/* Without memory for the topic there is no gate that keeps order: nothing that follows may go either. */
+/* Without memory for the topic its state is unknown, so no later message may be sent either. */
 static void fail_without_topic(struct kafka_broker *self)
 {
     struct outbox_error error;
@@ -152,7 +152,7 @@ static enum step send_next(struct kafka_broker *self, struct kafka_publish *publ
     return pass_gate(self, publish, &sending);
 }
 
-/* ---- the line ---------------------------------------------------------------------------------------------------- */
+/* ---- the queue --------------------------------------------------------------------------------------------------- */
 
 static void report_not_sent(struct kafka_broker *self, struct kafka_publish *publish)
 {

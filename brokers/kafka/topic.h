@@ -23,8 +23,8 @@ enum kafka_topic_state {
 };
 
 enum kafka_topic_event {
-    KAFKA_TOPIC_DELIVERED,    /* a message; more have to go one at a time */
-    KAFKA_TOPIC_VERIFIED,     /* a message; the rest may go together */
+    KAFKA_TOPIC_DELIVERED,    /* a message was delivered; the next ones go one at a time */
+    KAFKA_TOPIC_VERIFIED,     /* a message was delivered; the others may go together */
     KAFKA_TOPIC_REFUSED,      /* the broker refused an event, or a batch with such an event */
     KAFKA_TOPIC_FAILED,       /* no event of it can be written now */
     KAFKA_TOPIC_NO_ANSWER,    /* its only message was not reported in time */

@@ -53,7 +53,7 @@ bool kafka_limits_stale(const struct kafka_limits *limits, uint64_t now);
 void kafka_limits_note_refusal(struct kafka_limits *limits, const struct outbox_message *message,
                                rd_kafka_resp_err_t err);
 
-/* Would the broker take it? Fills error unless KAFKA_ADMITTED. compressed: sizes on the wire are not known. */
+/* Would the broker accept it? Fills error unless KAFKA_ADMITTED. compressed: sizes on the wire are unknown. */
 enum kafka_admission kafka_limits_admit(const struct kafka_limits *limits, const struct outbox_message *message,
                                         bool compressed, uint64_t now, struct outbox_error *error);
 /* Text for a refusal by the broker: the value, the setting and what to do. Empty if there is nothing to add. */

@@ -51,8 +51,8 @@ void obx_section_locate(const struct obx_section *section, struct outbox_error *
 bool obx_section_same(const struct obx_section *a, const struct obx_section *b);
 
 /* Write the options of a table into base; absent keys get their default. Keys in `ignore` (ends with NULL; may be NULL)
- * are read by somebody else. Strings live as long as the config. stride: size of an entry of this table. After a
- * failure base is partly written. Errors: CONFIG, NO_MEMORY; BUG for a default that does not parse. */
+ * are read elsewhere. Strings live as long as the config. stride: size of an entry of this table. After a failure base
+ * is partly written. Errors: CONFIG, NO_MEMORY; BUG for a default that does not parse. */
 int obx_options_apply(const struct outbox_option *options, uint32_t count, uint32_t stride, const char *const *ignore,
                       const struct obx_section *section, void *base, struct outbox_error *error);
 

@@ -83,7 +83,7 @@ static int syntax_error(struct reader *reader)
     if (parser->error == YAML_READER_ERROR)
         return obx_location_error(reader->name, location_of_offset(reader, parser->problem_offset), reader->error,
                                   "not valid YAML: %s (0x%02x)", problem, (unsigned)parser->problem_value);
-    if (!parser->context || strstr(parser->context, "next token")) /* "while scanning for the next token" is no help */
+    if (!parser->context || strstr(parser->context, "next token")) /* libyaml's "while scanning for the next token" */
         return REFUSE(reader, parser->problem_mark, "not valid YAML: %s%s", problem, advice(reader, problem));
     return REFUSE(reader, parser->problem_mark, "not valid YAML: %s, %s that begins on line %zu%s", problem,
                   parser->context, parser->context_mark.line + 1, advice(reader, problem));
@@ -237,7 +237,7 @@ static int read_root(struct reader *reader, struct obx_section *root)
     if (event->type == YAML_MAPPING_START_EVENT)
         return read_mapping(reader, root, 1);
     if (event->type == YAML_SCALAR_EVENT && !event->data.scalar.length)
-        return OUTBOX_OK; /* nothing but "---" */
+        return OUTBOX_OK; /* only "---" */
     return REFUSE(reader, event->start_mark, "expected keys with values, like 'relays:'");
 }
 

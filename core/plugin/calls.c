@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/plugin/calls.c - what the relay and the verbs call: submit to the first plugin of the stack that has the
+ * core/plugin/calls.c - the calls of the relay and the verbs: submit to the first plugin of the stack that has the
  * function
  *
  * If no plugin has the function, the call fails with UNSUPPORTED, through done() like every other failure.

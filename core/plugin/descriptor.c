@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "plugin/internal.h"
 
-#define INSTANCE_MAX ((size_t)64 << 20) /* bytes; more is taken for a mistake */
+#define INSTANCE_MAX ((size_t)64 << 20) /* bytes; a larger size is an error */
 #define OP_MAX ((size_t)1 << 20)
 
 static_assert(offsetof(struct outbox_plugin, abi_major) == 0, "never moves");

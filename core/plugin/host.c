@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/plugin/host.c - what the host does for a plugin: struct outbox_host, one table for each instance
+ * core/plugin/host.c - the host's services for a plugin: struct outbox_host, one table for each instance
  *
- * Time, log, memory, operations and events; what the loop does for it, descriptors, timers and threads, is in
- * host_loop.c. now, random, log and memory may be used by any thread.
+ * Time, log, memory, operations and events; descriptors, timers and threads are in host_loop.c. now, random, log and
+ * memory may be used by any thread.
  */
 #include <inttypes.h>
 #include <stdarg.h>

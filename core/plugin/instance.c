@@ -140,7 +140,7 @@ static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, c
     if (!status)
         status = init(instance, error);
     if (status) {
-        obx_section_locate(section, error); /* a plugin knows no place in the file */
+        obx_section_locate(section, error); /* a plugin does not know locations in the file */
         obx_instance_free(instance);
         return status;
     }

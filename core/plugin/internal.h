@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/plugin/internal.h - what the files of core/plugin share
+ * core/plugin/internal.h - declarations that the files of core/plugin share
  *
  * descriptor.c, option_table.c   checking
  * registry.c, module.c           finding

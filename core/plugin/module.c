@@ -98,7 +98,7 @@ static const char *linker_message(const char *path)
     return text;
 }
 
-/* The errno of a failure that is no fault of the file; 0: it may be one. Only the linker's text has it. */
+/* The errno of a failure that the file did not cause; 0: it may be the file's. Only the linker's text has it. */
 static int temporary_error(const char *reason)
 {
     static const int numbers[] = {EMFILE, ENFILE, ENOMEM};

@@ -28,7 +28,7 @@ const struct obx_section *obx_plugin_section_innermost(const struct obx_section 
 /* Write the options into memory with the layout of an instance. */
 int obx_plugin_section_apply(const struct obx_plugin *plugin, const struct obx_section *section, void *instance,
                              struct outbox_error *error);
-/* The same into memory of its own, for somebody who only reads them. NULL: error says why. */
+/* The same into separate memory, for a caller that only reads them. NULL: see error. */
 void *obx_plugin_section_read(const struct obx_plugin *plugin, const struct obx_section *section,
                               struct outbox_error *error);
 void obx_plugin_section_free(const struct obx_plugin *plugin, void *options); /* wiped; NULL is fine */

@@ -18,7 +18,7 @@ struct obx_stages;
  *
  *   WAITING   -> IN_FLIGHT, SKIPPED
  *   IN_FLIGHT -> DELIVERED, RETRY, REJECTED, NOT_SENT     its outcome
- *   DELIVERED -> SETTLED, SKIPPED                         SKIPPED: its position means nothing any more
+ *   DELIVERED -> SETTLED, SKIPPED                         SKIPPED: its position is no longer valid
  *   RETRY     -> SKIPPED, NOT_SENT                        NOT_SENT: no memory to note it
  *   REJECTED  -> SKIPPED, NOT_SENT                        likewise
  *   NOT_SENT  -> WAITING, SKIPPED
@@ -30,7 +30,7 @@ enum obx_row_state {
     OBX_ROW_IN_FLIGHT, /* part of a publish in flight */
     OBX_ROW_DELIVERED, /* confirmed by the broker, to be settled */
     OBX_ROW_SETTLED,
-    OBX_ROW_SKIPPED,  /* stays in the outbox: blocked behind its key, to be dead-lettered, or read again later */
+    OBX_ROW_SKIPPED,  /* stays in the outbox: its key is blocked, or it is to be dead-lettered or read again later */
     OBX_ROW_RETRY,    /* this event failed and may go later */
     OBX_ROW_REJECTED, /* this event can never go */
     OBX_ROW_NOT_SENT, /* NOT_CONNECTED or UNKNOWN: the batch sends it again */
@@ -56,7 +56,7 @@ struct obx_batch {
     bool is_retry;             /* claimed by position, for keys that are being retried */
     bool outage;               /* some of its rows came back NOT_SENT */
     bool resend;               /* after an outage: its next publish is a re-send */
-    bool holds_order;          /* in flight, and nothing later may be published before it has completed */
+    bool holds_order;          /* in flight, and no later batch may be published before it has completed */
     struct outbox_batch *rows; /* the store's */
     uint8_t *row_states;       /* enum obx_row_state, one for each row; owned, like the next two */
     struct outbox_message *messages;

@@ -6,8 +6,8 @@
  * Bounds: max_in_flight_bytes, ready batches, blocked events (max_blocked_events), rejected events. Each only pauses.
  * Keys whose pause is over (retry_claim.h) go first. When a poll is due, too, the two take turns, so that keys that
  * fail again and again delay no others.
- * Failure modes: a claim whose connection is lost is the link's business. Rows that there was no memory for, or that
- * came too late, are read again by a rewind, once the pipeline is empty. Loop thread only.
+ * Failure modes: the link handles a claim whose connection is lost. Rows that arrive too late, or without memory for
+ * them, are read again by a rewind, once the pipeline is empty. Loop thread only.
  */
 #ifndef OBX_RELAY_CLAIM_H
 #define OBX_RELAY_CLAIM_H

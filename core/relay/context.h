@@ -89,7 +89,7 @@ static inline bool obx_request_busy(const struct obx_request *request)
 /* Show "subject: text" as the last error. */
 void obx_trouble_show(struct obx_relay_context *context, const char *subject, const char *text);
 void obx_trouble_begin(struct obx_relay_context *context, enum obx_trouble trouble);
-/* The shown error disappears when no trouble is left. trouble 0: ends none, only looks. */
+/* The shown error disappears when no trouble is left. trouble 0: ends none, only checks. */
 void obx_trouble_end(struct obx_relay_context *context, unsigned trouble);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/dead_letter.h - moves rejected rows to the dead letters, and knows which keys have any
+ * core/relay/dead_letter.h - moves rejected rows to the dead letters, and tracks which keys have any
  *
  * Happy path: obx_dead_letters_add() keeps the position, topic and key of a row, so that its batch can be released; a
  * step moves up to 100 rows in one operation of the store. A move that fails for a reason that may pass is repeated.

@@ -13,7 +13,7 @@ struct obx_relay_events {
      * that becomes so; may be NULL. */
     void (*drained)(void *arg, uint64_t blocked);
     void *arg;
-    /* The broker has confirmed this event; for measurements, else NULL. May run inside publish(): only take note. */
+    /* The broker has confirmed this event; for measurements, else NULL. May run inside publish(): only record it. */
     void (*delivered)(void *arg, const struct outbox_message *message);
 };
 

@@ -11,7 +11,7 @@
 #include "relay/batch.h"
 #include "relay/stages.h"
 
-/* The fault is the route's, the broker's or an earlier event's: it costs the event no attempt. code: of its error. */
+/* The route, the broker or an earlier event caused the failure: it costs the event no attempt. code: of its error. */
 bool obx_is_not_event_fault(int code);
 void obx_key_pauses_set(struct obx_stages *stages, const struct obx_batch *batch);
 

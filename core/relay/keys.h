@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/keys.h - blocked keys, and the events that wait behind them
+ * core/relay/keys.h - blocked keys, and the events that wait for them
  *
- * An event that could not be published is not kept in memory: only its position is, behind its key. Its batch can
- * then be released, so a blocked event costs 24 bytes and nothing of the memory budget. When the pause of a key is
- * over, the positions are claimed again.
+ * An event that could not be published is not kept in memory: its key keeps only the position. Its batch can then be
+ * released, so a blocked event costs 24 bytes and nothing of the memory budget. When the pause of a key is over, the
+ * positions are claimed again.
  *
  *   WAITING --pause over--> RETRYING --all of its events removed--> (the key is removed)
  *      ^                        |
@@ -95,8 +95,8 @@ static inline uint64_t obx_keys_count(const struct obx_keys *keys)
 
 struct obx_key *obx_keys_find(const struct obx_keys *keys, uint64_t hash);
 
-/* Put an event behind its key. A new key is WAITING and due at once. An event that is there already stays as it is.
- * A new first event does not inherit the failures of the events behind it. NULL: no memory. */
+/* Add an event to its key. A new key is WAITING and due at once. An event that the key already has is unchanged. A new
+ * first event does not inherit the failures of the later events. NULL: no memory. */
 struct obx_key *obx_keys_block(struct obx_keys *keys, uint64_t hash, struct outbox_position position, uint64_t now);
 
 static inline struct obx_blocked_event *obx_key_first(const struct obx_key *key)

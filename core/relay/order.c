@@ -22,11 +22,11 @@ static const struct {
     unsigned of, are;
     enum obx_order_step step;
 } before_rules[] = {
-    /* It follows the dead letters of its key. */
+    /* It joins the dead letters of its key. */
     {OBX_KEY_DEAD_LETTERED, OBX_KEY_DEAD_LETTERED, OBX_STEP_DEAD_LETTER},
-    /* Nothing of its key waits. */
+    /* No event of its key waits. */
     {OBX_KEY_BLOCKED, 0, OBX_STEP_SEND},
-    /* It is its turn. A key that failed meanwhile ends the turn of the rows behind. */
+    /* A retried row of its key is due. If the key failed meanwhile, the later rows wait again. */
     {RETRIED_FACTS, OBX_KEY_BLOCKED | OBX_ROW_IS_RETRIED, OBX_STEP_SEND},
     /* Its key is blocked. */
     {0, 0, OBX_STEP_BLOCK},
@@ -101,7 +101,7 @@ bool obx_batch_keys_add(struct obx_batch_keys *keys, uint64_t key)
 
 /* By state: the next state with OTHER_EPOCH, with NO_PUBLISH alone, and else. */
 static const uint8_t after_states[OBX_ROW_STATES][3] = {
-    [OBX_ROW_WAITING] = {OBX_ROW_SKIPPED, OBX_ROW_SKIPPED, OBX_ROW_WAITING}, /* left behind in a partial publish */
+    [OBX_ROW_WAITING] = {OBX_ROW_SKIPPED, OBX_ROW_SKIPPED, OBX_ROW_WAITING}, /* left unsent in a partial publish */
     [OBX_ROW_IN_FLIGHT] = {OBX_ROW_NOT_SENT, OBX_ROW_NOT_SENT, OBX_ROW_NOT_SENT},
     [OBX_ROW_DELIVERED] = {OBX_ROW_SKIPPED, OBX_ROW_DELIVERED, OBX_ROW_DELIVERED},
     [OBX_ROW_SETTLED] = {OBX_ROW_SETTLED, OBX_ROW_SETTLED, OBX_ROW_SETTLED},

@@ -6,7 +6,7 @@
  *   1. before a publish   obx_order_step(): send the row, block it behind its key, or dead-letter it
  *   2. after a publish    obx_order_after(): the next state of a row that was not delivered
  *   3. between publishes  obx_pipeline_hold_order(): while a publish in flight has failed events or left rows of its
- *                         batch behind, no later batch is published
+ *                         batch unsent, no later batch is published
  * Loop thread only.
  */
 #ifndef OBX_RELAY_ORDER_H
@@ -31,7 +31,7 @@ enum obx_order_fact {
 
 enum obx_order_step {
     OBX_STEP_SEND,
-    OBX_STEP_BLOCK,      /* obx_order_block(): it waits behind its key */
+    OBX_STEP_BLOCK,      /* obx_order_block(): it waits until its key is unblocked */
     OBX_STEP_DEAD_LETTER /* it follows the dead letters of its key */
 };
 
@@ -44,7 +44,7 @@ static inline bool obx_order_any(const struct obx_stages *stages)
     return obx_keys_any(stages->keys) || obx_key_set_any(stages->dead_letter_keys);
 }
 
-/* Put a row behind its key, without an outcome of its own. False: no memory, nothing was changed. */
+/* Add a row to its blocked key, without an outcome of the row. False: no memory, nothing was changed. */
 bool obx_order_block(struct obx_stages *stages, uint64_t key, struct outbox_position position);
 
 /* The keys that a publish has already, for brokers that take one event of a key at a time. In the batch's arena. */

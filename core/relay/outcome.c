@@ -70,8 +70,8 @@ static void note_delivered(struct obx_batch *batch, const struct outbox_outcomes
         events->delivered(events->arg, &batch->messages[message_at(outcomes, i)]);
 }
 
-/* Until this publish has completed nothing more is published: what becomes of the failed events is decided then, and a
- * batch that is submitted before could overtake an event of its key. Brokers that keep order rely on this, too. */
+/* Until this publish has completed, no later batch is published: the failed events are decided only then, and a batch
+ * submitted earlier could overtake an event of its key. Brokers that keep order rely on this, too. */
 static void note_failed(struct obx_batch *batch, const struct outbox_outcomes *outcomes)
 {
     const struct outbox_error *error = keep_error(batch, outcomes->error);
@@ -170,7 +170,7 @@ static void decide_row(struct obx_stages *stages, struct obx_batch *batch, uint3
 
 /* ---- the batch --------------------------------------------------------------------------------------------------- */
 
-/* Rows of a retry are behind their keys already. A row whose key failed before it must not go with the batch again,
+/* The keys already have the rows of a retry. A row whose key failed before it must not be sent again with the batch,
  * where it would overtake, but with its key. */
 static void leave_behind_keys(struct obx_stages *stages, struct obx_batch *batch)
 {

@@ -3,7 +3,7 @@
  * core/relay/outcome.h - what became of published events
  *
  *   DELIVERED               to be settled
- *   RETRY                   behind its key; the first event of a key counts an attempt, if the fault is its own
+ *   RETRY                   waits for its key; its first event counts an attempt, if the event is at fault
  *   REJECTED                on_reject decides (reject.h)
  *   NOT_CONNECTED, UNKNOWN  the batch sends it again, in order, when the broker is back; counts no attempt
  *

@@ -62,7 +62,7 @@ static uint64_t renew_interval(const struct obx_relay_context *context)
     return (uint64_t)context->settings.lease_ms * OBX_MS / 4;
 }
 
-/* Rows that were claimed before mean nothing any more. */
+/* The positions of rows that were claimed before are no longer valid. */
 static void forget_rows(struct obx_stages *stages)
 {
     obx_pipeline_next_epoch(stages->pipeline);

@@ -6,7 +6,8 @@
  * A standby asks again every standby_poll_interval.
  * When the ownership is lost, rows that are not published yet stay in the outbox, publishes in flight finish, and
  * delivered rows are settled as soon as the ownership is back; only then the outbox is read again from its start. If
- * the store cannot vouch that its positions still mean the same, nothing of before is settled. Loop thread only.
+ * the store cannot guarantee that earlier positions still name the same rows, earlier rows are not settled. Loop thread
+ * only.
  */
 #ifndef OBX_RELAY_OWNERSHIP_H
 #define OBX_RELAY_OWNERSHIP_H

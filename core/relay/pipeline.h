@@ -44,10 +44,10 @@ void obx_pipeline_skip_delivered(struct obx_pipeline *pipeline);
 void obx_pipeline_hold_order(struct obx_pipeline *pipeline, struct obx_batch *batch);
 bool obx_pipeline_order_held(const struct obx_pipeline *pipeline);
 
-/* The rows that were claimed before this call mean nothing any more: their positions may name other rows. */
+/* The positions of rows that were claimed before this call are no longer valid: they may name other rows. */
 void obx_pipeline_next_epoch(struct obx_pipeline *pipeline);
-/* The ownership was lost, and ready rows were skipped. What comes back from now on is skipped, too, until the outbox
- * is read again from its start: else it could overtake them. */
+/* The ownership was lost, and ready rows were skipped. Rows that come back from a publish are skipped, too, until the
+ * outbox is read again from its start: else they could overtake the skipped rows. */
 void obx_pipeline_set_reread(struct obx_pipeline *pipeline, bool reread);
 /* enum obx_after_fact of a batch that comes back from a publish. */
 unsigned obx_pipeline_after_facts(const struct obx_pipeline *pipeline, const struct obx_batch *batch);

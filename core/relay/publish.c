@@ -55,7 +55,7 @@ struct round {
 enum row_result {
     ROW_SENT,       /* its message is the next one of the batch */
     ROW_NEXT_ROUND, /* the broker has an event of its key in this publish already */
-    ROW_SKIPPED,    /* behind its key, or on its way to the dead letters */
+    ROW_SKIPPED,    /* blocked with its key, or on its way to the dead letters */
     ROW_NO_MEMORY
 };
 

@@ -5,7 +5,7 @@
 #include "relay/dead_letter.h"
 #include "relay/order.h"
 
-#define BLOCKED_FAILURES 8u /* so many failures in a row a rejection counts for, at least: the next pause is long */
+#define BLOCKED_FAILURES 8u /* a rejection counts as at least so many failures in a row: the next pause is long */
 
 static void log_blocked(struct obx_stages *stages, const struct obx_key *key, const struct outbox_error *error)
 {
@@ -48,7 +48,7 @@ static const char *id_text(const struct outbox_message *message)
     return message->id.data ? (const char *)message->id.data : "";
 }
 
-/* The event is no longer behind its key. A key that failed through another event has to pause all the same. */
+/* The event leaves its key. A key that failed through another event still has to pause. */
 static void unblock(struct obx_stages *stages, struct obx_key *key, struct outbox_position position)
 {
     if (!key)
@@ -76,7 +76,7 @@ static bool dead_letter(struct obx_stages *stages, const struct outbox_message *
     return true;
 }
 
-/* It may have been blocked behind its key: the key does not try it again while it waits to be moved. */
+/* Its key may have blocked it: the key must not retry it while it waits to be moved. */
 bool obx_reject_follower(struct obx_stages *stages, uint64_t key, const struct outbox_message *message,
                          struct outbox_position position)
 {

@@ -83,7 +83,7 @@ static struct obx_key *next_due_key(const struct obx_retry_claim *retry)
     return key && key->due.due_ns <= retry->stages->context.now ? key : NULL;
 }
 
-/* RETRYING keys that none of the events was asked of go back, and stay due since when they were. */
+/* RETRYING keys without a claimed event wait again, and keep their due time. */
 static void put_back_unasked(struct obx_keys *keys)
 {
     struct obx_list *retrying = &keys->retrying;
@@ -135,7 +135,7 @@ static bool is_among(struct outbox_position position, const struct outbox_positi
     return low < count && !obx_position_before(position, sorted[low]);
 }
 
-/* Keys of which the answer has no event keep the time since when they are due. */
+/* Keys without an event in the answer keep their due time. */
 static void put_back_unanswered(struct obx_keys *keys, struct outbox_position last)
 {
     struct obx_list *retrying = &keys->retrying;
@@ -146,9 +146,9 @@ static void put_back_unanswered(struct obx_keys *keys, struct outbox_position la
     }
 }
 
-/* An answer has rows by position, but keys are due by time. Of more positions than an answer takes, the same one could
- * be left out every time, while keys with lower positions fail and are due again. So the relay asks for no more than
- * an answer takes: then the key that has waited longest is in it. */
+/* An answer has rows by position, but keys are due by time. With more positions than fit into an answer, the same
+ * position could be left out every time, while keys with lower positions fail and are due again. So the relay claims no
+ * more positions than fit: then the key that has waited longest is included. */
 static void adapt_limit(struct obx_retry_claim *retry, const struct outbox_batch *rows)
 {
     if (rows && rows->flags & OUTBOX_BATCH_MORE) {
@@ -159,8 +159,8 @@ static void adapt_limit(struct obx_retry_claim *retry, const struct outbox_batch
     }
 }
 
-/* Remove the events of a key that were asked for and are no longer in the outbox. An event that was blocked behind the
- * key meanwhile was not asked for, and may stand before those that were. */
+/* Remove the events of a key that were asked for and are no longer in the outbox. An event that the key blocked
+ * meanwhile was not claimed, and may come before the claimed ones. */
 static void remove_vanished(struct obx_retry_claim *retry, struct obx_key *key, const struct outbox_batch *rows)
 {
     uint32_t found = rows ? rows->rows : 0;

@@ -23,7 +23,7 @@ struct obx_relay_settings {
     int64_t on_reject;           /* enum obx_on_reject */
     int64_t claim_rows;          /* rows of one claim */
     int64_t max_in_flight_bytes; /* bytes of events in flight */
-    int64_t max_blocked_events;  /* events behind blocked keys that are remembered */
+    int64_t max_blocked_events;  /* maximum events that wait for blocked keys */
     int64_t max_attempts;        /* of an event, before on_reject applies */
     int64_t retry_min_ms, retry_max_ms;
     int64_t poll_interval_max_ms; /* longest pause between polls of an idle outbox without a wake-up */

@@ -7,7 +7,7 @@
  * previous settle, unless a stop, a rewind, a retry or memory waits for them.
  * Failure modes: after AGAIN the settle is repeated; it is logged when that lasts 10 s. Any other failure means that
  * the connection or the ownership is lost. The rows then stay DELIVERED and are settled first when the ownership is
- * back, if the store vouches that their positions still mean the same. Loop thread only.
+ * back, if the store guarantees that their positions still name the same rows. Loop thread only.
  */
 #ifndef OBX_RELAY_SETTLE_H
 #define OBX_RELAY_SETTLE_H

@@ -14,9 +14,9 @@
  *   pipeline        where each batch is: READY, IN_FLIGHT, DONE, SETTLING
  *   dead_letter     moves rejected rows to the dead letters
  *   reject          on_reject: what happens to an event that can never go
- *   stall_watchdog  a broker that answers nothing
+ *   stall_watchdog  a broker that reports no outcome
  *   key_pauses      how long a key that failed waits
- *   outcome         IN_FLIGHT -> DONE or READY, or rows behind their key
+ *   outcome         IN_FLIGHT -> DONE or READY, or rows wait for their key
  *   publish         READY -> IN_FLIGHT: routes rows to messages
  *   poll_schedule   when the outbox is polled next
  *   claim           rows of the store -> READY

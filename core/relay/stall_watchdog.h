@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/stall_watchdog.h - notices a broker that answers nothing
+ * core/relay/stall_watchdog.h - detects a broker that reports no outcome
  *
  * Some clients hide an outage: librdkafka keeps its messages and tries again, so no operation fails and no connection
  * is lost. When events are in flight and no outcome of any of them has come for 10 s, the relay logs that and is not

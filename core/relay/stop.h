@@ -13,7 +13,7 @@
 
 /* In a tick of a relay that is stopping. deadline: nanoseconds. True: everything has stopped. */
 bool obx_stop_step(struct obx_stages *stages, uint64_t deadline);
-/* Forget all rows that the relay has; nothing may be in flight. */
+/* Forget all rows that the relay has; no operation may be in flight. */
 void obx_stop_release(struct obx_stages *stages);
 
 #endif

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-/* A run of bytes that somebody else owns. data == NULL is null, which is not the same as empty. */
+/* Borrowed bytes. data == NULL is null, which differs from empty. */
 struct outbox_bytes {
     const void *data;
     size_t size;

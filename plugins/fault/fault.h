@@ -39,7 +39,7 @@ struct fault {
     struct fault_op *stop; /* waits until nothing is_hung */
 };
 
-/* The messages of a publish that reach the inner broker, as a publish of its own. */
+/* The messages of a publish that reach the inner broker, as a separate publish. */
 struct fault_plan {
     struct outbox_publish publish;
     uint32_t *index;   /* of each message in it: its index in the publish of the host */

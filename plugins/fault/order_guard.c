@@ -2,9 +2,8 @@
 /*
  * plugins/fault/order_guard.c - the order of keys after an injected failure
  *
- * An event arrives while an older one of its key is still missing. Either it was submitted before the host knew of the
- * failure, then it must be refused. Or the host has dropped the older one (moved it to the dead letters), then it may
- * go.
+ * An event arrives while an older one of its key is still missing. If it was submitted before the host knew of the
+ * failure, it must be refused. If the host has dropped the older event (moved it to the dead letters), it may go.
  *
  * The host knows of a refusal when the publish completes, which may not be in the order of submission, so completed
  * refusals are numbered. If an event comes again after a refusal that is later than the last one of the older event,

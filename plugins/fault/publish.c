@@ -2,10 +2,10 @@
 /*
  * plugins/fault/publish.c - publishes: a whole one fails, or single events of it
  *
- * The events that may go become a publish of their own; their outcomes are reported with the indexes that the host
- * knows. The others are reported at once. An event after a failed one of its key is refused until the failed one has
- * come again (order_guard.c): with RETRY if that one got RETRY, else as not connected, so the host sends both in the
- * same way. A rejected event refuses no other.
+ * The events that may go become a separate publish; their outcomes are reported with the host's indexes. The others are
+ * reported at once. An event after a failed one of its key is refused until the failed one has come again
+ * (order_guard.c): with RETRY if that one got RETRY, else as not connected, so the host sends both in the same way. A
+ * rejected event refuses no other.
  *
  * Failure mode: without memory for any of this the whole publish is reported as not connected, and so is each later one
  * until the broker is started again.

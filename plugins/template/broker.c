@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plugins/template/broker.c - a broker to copy: writes each event into a file of its own, like a maildir
+ * plugins/template/broker.c - a broker to copy: writes each event into a separate file, like a maildir
  *
  * The file TOPIC.ID has the event field by field: "NAME SIZE", the bytes, a line end. The size of a null is -1. A file
  * is written under a temporary name, synced, and renamed. When all files of a publish are there the directory is

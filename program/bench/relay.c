@@ -3,7 +3,7 @@
  * program/bench/relay.c - the relay that `outbox bench` runs, and waiting for it
  *
  * The same relay as in `outbox run`, on the loop of the verb. It reports each event that the broker confirms; the
- * prefix of the id marks events of this run. A failure last_settled the relay works ends the run, as in `outbox drain`.
+ * prefix of the id marks events of this run. A failure before the relay works ends the run, as in `outbox drain`.
  * Afterwards the run waits for the end of an outage, up to a minute without any progress.
  */
 #include "bench/run.h"

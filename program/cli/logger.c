@@ -2,9 +2,9 @@
 /*
  * program/cli/logger.c - log lines as logfmt or JSON on a descriptor that must never block the relay
  *
- * Other programs may share the descriptor, so its flags stay: a pipe or terminal is opened reopened with O_NONBLOCK, a
- * socket is written with MSG_DONTWAIT, a file does not block. A line is written as a whole or dropped. If a full
- * terminal or disk accepts only a part, the rest is lost, and the next message starts on a new line.
+ * Other programs may share the descriptor, so its flags stay: a pipe or terminal is reopened with O_NONBLOCK, a socket
+ * is written with MSG_DONTWAIT, a file does not block. A line is written as a whole or dropped. If a full terminal or
+ * disk accepts only a part, the rest is lost, and the next message starts on a new line.
  */
 #include "cli/logger.h"
 

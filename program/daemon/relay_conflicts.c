@@ -4,7 +4,7 @@
  *
  * Of two relays on one outbox, the second stays standby as long as the first lives. Then it sends the events to its own
  * broker. Of two relays that write one file, only one can open it. In two processes such relays are an active and a
- * standby. In one process they are a mistake: mostly the wish to send the events to two targets.
+ * standby. In one process they are a mistake: usually an attempt to send the events to two targets.
  *
  * Plugins mark the options that identify the outbox or target (OUTBOX_OPT_IDENTITY). Two relays conflict if their
  * innermost plugins, inside all decorators, are the same and all these options have equal effective values: defaults

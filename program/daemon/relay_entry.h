@@ -21,7 +21,7 @@ enum obx_entry_state {
     OBX_ENTRY_WAITING,           /* replaces an entry that still stops; starts when that one is reaped */
     OBX_ENTRY_RUNNING,           /* started; it may be connecting, standing by or halted */
     OBX_ENTRY_STOPPING,          /* the whole set stops */
-    OBX_ENTRY_STOPPED_UNWINDING, /* the relay has stopped, and its own stack is still below us */
+    OBX_ENTRY_STOPPED_UNWINDING, /* the relay has stopped, but its functions are still on the stack */
     OBX_ENTRY_STOPPED,
     OBX_ENTRY_REMOVING, /* a reload removed or replaced it: stops, then is freed */
     OBX_ENTRY_REAPABLE, /* as STOPPED_UNWINDING; freed next */
@@ -72,7 +72,7 @@ void obx_relay_entry_stop(struct obx_relay_entry *entry, bool now);
 /* A reload dropped or changed it. replacement: waits for it; NULL: none. */
 void obx_relay_entry_remove(struct obx_relay_entry *entry, struct obx_relay_entry *replacement);
 
-bool obx_relay_entry_is_busy(const struct obx_relay_entry *entry);    /* something of it is still to come */
-bool obx_relay_entry_is_removed(const struct obx_relay_entry *entry); /* on its way out after a reload */
+bool obx_relay_entry_is_busy(const struct obx_relay_entry *entry);    /* it has not finished */
+bool obx_relay_entry_is_removed(const struct obx_relay_entry *entry); /* being removed after a reload */
 
 #endif

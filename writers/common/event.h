@@ -28,7 +28,8 @@ enum obx_event_column {
 extern const char *const obx_event_columns[EVENT_COLUMNS]; /* their names in the table */
 
 struct outbox_bytes obx_event_value(const struct outbox_event *event, int column);
-/* Is the column part of the INSERT? A column without a value is left to its default; but a null payload is a payload.
+/* Is the column part of the INSERT? A column without a value gets its default, except that a null payload is inserted
+ * as NULL.
  */
 bool obx_event_has(const struct outbox_event *event, int column);
 

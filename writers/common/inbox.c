@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* writers/common/inbox.c - see inbox.h. Whatever is refused here is refused before the database was asked anything. */
+/* writers/common/inbox.c - see inbox.h. All refusals here happen before any statement is sent. */
 #include "inbox.h"
 
 #include <stdio.h>

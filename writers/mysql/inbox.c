@@ -97,7 +97,7 @@ static int compare_id(const void *key, const void *element)
     return memcmp(key, (*id)->bytes, INBOX_ID_SIZE);
 }
 
-/* The rows with the number of this call; NULL in *fault: they are as they must be. */
+/* The rows with the number of this call; *fault NULL: they are as expected. */
 static uint64_t read_rows(struct call *call, MYSQL_RES *result, const char **fault)
 {
     uint64_t rows = 0;

@@ -3,7 +3,7 @@
  * writers/postgres/inbox.c - which of these events are new, in the consumer's own transaction
  *
  * One call of the function outbox_inbox_take() that 'outbox init --inbox' creates: ids as a binary uuid[], the answer
- * as a binary boolean[]. The answer is checked to the last byte before the first of it is believed.
+ * as a binary boolean[]. The whole answer is validated before any of it is used.
  */
 #include <outbox/postgres.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/mysql/common/error.c - numbers become codes; texts get advice where there is any */
+/* backends/mysql/common/error.c - maps error numbers to codes, and adds advice to texts */
 #include "error.h"
 
 #include <stdio.h>
@@ -46,7 +46,7 @@ static unsigned find(unsigned number)
     return KINDS;
 }
 
-/* OUTBOX_E_IO for those that mean nothing to a relay. */
+/* OUTBOX_E_IO for numbers without a special meaning for a relay. */
 static int code_of(unsigned number)
 {
     unsigned kind = find(number);

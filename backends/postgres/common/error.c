@@ -35,7 +35,7 @@ static const struct {
     {"XX001", OUTBOX_E_CORRUPT, ""},
     {"XX002", OUTBOX_E_CORRUPT, ""},
     {"58", OUTBOX_E_IO, ""},
-    {"", OUTBOX_E_IO, ""}, /* all others mean nothing to a relay */
+    {"", OUTBOX_E_IO, ""}, /* all others have no special meaning for a relay */
 };
 
 static unsigned find(const char *state)
@@ -51,7 +51,7 @@ static void set_state(struct outbox_error *error, const char *state)
     snprintf(error->state, sizeof error->state, "%s", state);
 }
 
-/* libpq's lines, as one, and without the place in the server's source. */
+/* Joins the lines of libpq's text, without the location in the server's source. */
 static void one_line(char *to, size_t size, const char *from)
 {
     size_t at = 0;
@@ -90,7 +90,7 @@ struct pg_where pg_where(const PGconn *pg)
     return where;
 }
 
-/* "FATAL:  28P01" in the text of a connection that was refused; the words depend on the language, the form not. */
+/* "FATAL: 28P01" in the text of a refused connection. The language of the words varies; this form does not. */
 static void find_state(const char *text, char state[6])
 {
     state[0] = '\0';
@@ -105,7 +105,7 @@ static void find_state(const char *text, char state[6])
     }
 }
 
-/* Libpq's own errors about TLS: like a wrong password, they do not go away by waiting. */
+/* libpq's own TLS errors: like a wrong password, they are permanent. */
 static const char *advice_on_tls(const char *text)
 {
     static const struct {

@@ -2,8 +2,8 @@
 /*
  * backends/postgres/common/params.h - the parameters of one statement, in Postgres's binary form
  *
- * Shared by the store and the writer library. Numbers are in network order. Values are borrowed until the statement was
- * sent; numbers are kept in the structure.
+ * Shared by the store and the writer library. Numbers are in network order. Values are borrowed until the statement is
+ * sent; the structure holds copies of numbers.
  */
 #ifndef OBX_BACKENDS_POSTGRES_COMMON_PARAMS_H
 #define OBX_BACKENDS_POSTGRES_COMMON_PARAMS_H

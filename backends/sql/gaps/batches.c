@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sql/gaps/batches.c - batches over a client library's result, and the few that wait to be used again */
+/* backends/sql/gaps/batches.c - batches over a client library's result, and a few spare batches */
 #include "sql/gaps/batches.h"
 
 #include "sql/memory.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/gaps/batches.h - batches over a client library's result, and the few that wait to be used again
+ * backends/sql/gaps/batches.h - batches over a client library's result, and a few spare batches
  *
  * Values point into the result, which the batch owns until it is released. The arrays of positions and values are used
- * again by later batches, so that a claim allocates nothing once things have settled. All on the loop thread.
+ * again by later batches, so that in the steady state a claim allocates nothing. All on the loop thread.
  */
 #ifndef OBX_BACKENDS_SQL_GAPS_BATCHES_H
 #define OBX_BACKENDS_SQL_GAPS_BATCHES_H
@@ -27,9 +27,9 @@ struct obx_sql_batches {
 /* A batch with room for so many rows, without a result; NULL when there is no memory. */
 struct obx_sql_batch *obx_sql_batch_get(struct obx_sql_batches *batches, const struct outbox_host *host, uint32_t rows,
                                         uint32_t columns);
-/* Its positions and values are filled: say so. bytes: what the result keeps alive. */
+/* Its positions and values are complete. bytes: the memory of the result. */
 void obx_sql_batch_seal(struct obx_sql_batch *batch, uint32_t rows, uint32_t columns, uint64_t bytes);
-/* Take it back; its result was freed before. */
+/* Return it; its result was freed before. */
 void obx_sql_batch_put(struct obx_sql_batches *batches, const struct outbox_host *host, struct obx_sql_batch *batch);
 void obx_sql_batches_free(struct obx_sql_batches *batches, const struct outbox_host *host);
 

@@ -2,7 +2,7 @@
 /*
  * backends/sql/gaps/claim_budget.h - how many rows a claim asks for, and how large each of them may be
  *
- * Memory must stay bounded, and the size of a row is known when it has been read. So each row has an equal part of the
+ * Memory must stay bounded, and the size of a row is unknown until it is read. So each row has an equal part of the
  * bytes that the claim allows, and a larger row ends the batch before it. If it comes first, the claim must be made
  * again. Postgres has a statement that counts all rows together for that. Other servers claim fewer rows, down to one,
  * which may have any size; after some claims without such a row, more again.
@@ -12,18 +12,18 @@
 
 #include <outbox/plugin.h>
 
-/* Of a whole claim; INT64_MAX: as many as there are. */
+/* Rows of a whole claim; INT64_MAX: no limit. */
 uint64_t obx_sql_claim_budget_bytes(const struct outbox_claim *claim);
-/* Of one row among so many; INT64_MAX: of any size. */
+/* Bytes of one row among so many; INT64_MAX: no limit. */
 int64_t obx_sql_claim_budget_per_row(uint64_t bytes, uint32_t rows);
 
 struct obx_sql_claim_budget {
     uint32_t row_limit;             /* of a claim, after an oversize row; 0: no such limit */
-    uint32_t claims_since_oversize; /* claims since then that met none */
+    uint32_t claims_since_oversize; /* claims since then without an oversize row */
 };
 
 uint32_t obx_sql_claim_budget_rows(const struct obx_sql_claim_budget *budget, const struct outbox_claim *claim);
-/* What a claim for so many bytes met: a row of `oversize` bytes, which ended the batch, or 0: none. */
+/* Records a claim for so many bytes. oversize: bytes of the row that ended the batch; 0: there was none. */
 void obx_sql_claim_budget_learn(struct obx_sql_claim_budget *budget, const struct outbox_claim *claim, uint64_t bytes,
                                 uint64_t oversize);
 

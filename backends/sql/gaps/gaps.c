@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/gaps/gaps.c - the gap tracker: taking in what claims show
+ * backends/sql/gaps/gaps.c - the gap tracker: processes the results of claims
  *
- * A claim's result is taken in by one pass over the hot gaps and the ids, into a scratch list that then changes
- * places with the hot list. All memory that this can need is reserved first: a failure leaves everything as it was.
+ * One pass over the hot gaps and the claimed ids writes a scratch list, which then replaces the hot list. All memory
+ * that this can need is reserved first: a failure leaves everything as it was.
  */
 #include "sql/gaps/gaps.h"
 
@@ -64,8 +64,8 @@ static void swap(struct obx_sql_gap_list *a, struct obx_sql_gap_list *b)
     *b = kept;
 }
 
-/* Both lists are ascending, and apart; `to` has room for what is in `from`. Works from the top down, in place, and
- * stops as soon as nothing is left to be moved: nearly always all of `from` lies above all of `to`. */
+/* Both lists are ascending and disjoint; `to` has room for the entries of `from`. Merges from the top down, in place,
+ * and stops as soon as nothing is left to move: nearly always all of `from` lies above all of `to`. */
 static void merge(struct obx_sql_gap_list *to, const struct obx_sql_gap_list *from)
 {
     uint32_t i = to->count, j = from->count, at = i + j;
@@ -178,7 +178,7 @@ static void retire_unfillable(struct obx_sql_gaps *gaps, const struct obx_sql_se
     list->count = kept;
 }
 
-/* Take in what goes cold; there is room. */
+/* Add the gaps that go cold; there is room. */
 static void cool(struct obx_sql_gaps *gaps)
 {
     for (uint32_t i = 0; i < gaps->move.count; i++) {
@@ -246,7 +246,7 @@ bool obx_sql_gaps_contain(const struct obx_sql_gaps *gaps, int64_t id)
     return list_contains(&gaps->hot, id) || list_contains(&gaps->cold, id);
 }
 
-/* lo .. hi without the gaps there are and without `outstanding`, as a set. */
+/* lo .. hi without the existing gaps and without `outstanding`, as a set. */
 static bool find_new(const struct obx_sql_gaps *gaps, int64_t lo, int64_t hi, const struct obx_sql_ranges *outstanding,
                      struct obx_sql_ranges *found)
 {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/gaps/gaps.h - how far an outbox was read, and which lower ids may still appear
+ * backends/sql/gaps/gaps.h - tracks how far an outbox was read, and which lower ids may still appear
  *
  * Ids are drawn at insert and become visible at commit. The tracker keeps `hi`, the highest id seen, and the gaps:
  * ranges of ids below it that were not seen. A claim is one statement, so one snapshot, that reads
  *
  *     id > hi  or  id in a gap    order by id    limit n
  *
- * and accept() takes every result in. A visible row is then either claimed, or a later claim finds it. A snapshot that
+ * and accept() processes every result. A visible row is then either claimed, or a later claim finds it. A snapshot that
  * shows an event also shows the events that it depends on: so order per key holds as well.
  *
  * RETIRING. Most gaps are rolled-back transactions and stay empty. An id was drawn before a higher one was seen, by a
@@ -19,11 +19,11 @@
  *
  * HOT AND COLD. A transaction that stays open for long keeps gaps open, thousands of them where many others roll back.
  * To keep the cost of claims flat, resolved gaps of some age go cold: claims leave them out, and the tracker remembers
- * the transactions that could fill them (cold_writers). When one of these has ended, accept() takes nothing in, and
- * asks for the same claim again with the cold gaps in it. So no row is claimed from a snapshot that could show a row of
- * a cold gap.
+ * the transactions that could fill them (cold_writers). When one of these has ended, accept() discards the result and
+ * requires the same claim again, with the cold gaps in it. So no row is claimed from a snapshot that could show a row
+ * of a cold gap.
  *
- * Pure: no I/O, no clock. Errors: no memory (the tracker is then as it was), and results that no claim can have.
+ * Pure: no I/O, no clock. Errors: no memory (the tracker stays unchanged), and results that no claim can have.
  */
 #ifndef OBX_BACKENDS_SQL_GAPS_GAPS_H
 #define OBX_BACKENDS_SQL_GAPS_GAPS_H
@@ -51,17 +51,17 @@ struct obx_sql_snapshot {
 
 /* A transaction that holds a writer's lock on the table; once for each of its ids, if it has subtransactions. */
 struct obx_sql_writer {
-    uint64_t name; /* any that is never used again for another transaction */
+    uint64_t name; /* any number that no other transaction uses later */
     uint64_t xid;  /* 0: none yet */
-    /* Not 0: a session. Its transaction may go on under one other name, the next above that any of the session bears:
-     * MySQL gives a transaction's locks another event when it is prepared. */
+    /* Not 0: a session. Its transaction may continue under one other name, the session's next higher one: when a
+     * transaction is prepared, MySQL gives its locks another event. */
     uint64_t session;
 };
 
 /* A writer that had no transaction id yet. */
 struct obx_sql_tracked_writer {
     uint64_t name;
-    uint64_t session; /* 0: it keeps its name */
+    uint64_t session; /* 0: its name does not change */
 };
 
 struct obx_sql_gap_list {
@@ -95,15 +95,15 @@ struct obx_sql_gaps {
 
 void obx_sql_gaps_init(struct obx_sql_gaps *gaps, const struct outbox_host *host, uint64_t cold_after_ns);
 void obx_sql_gaps_free(struct obx_sql_gaps *gaps);
-/* Drop everything: the next claim begins with the first row. */
+/* Forget all gaps: the next claim begins with the first row. */
 void obx_sql_gaps_reset(struct obx_sql_gaps *gaps);
 
 /* Are there gaps that need an inspection of the writers: noted age_ns ago, or waiting for tracked writers? */
 bool obx_sql_gaps_resolution_due(const struct obx_sql_gaps *gaps, uint64_t now_ns, uint64_t age_ns);
 /* writers: all that held a writer's lock on the table at one moment between the last accept() and the next claim. */
 bool obx_sql_gaps_resolve(struct obx_sql_gaps *gaps, const struct obx_sql_writer *writers, uint32_t count);
-/* For databases that show rows of transactions in flight, and nothing better: of the gaps noted at before_ns or
- * earlier, keep only these ids (ascending), which were seen to be in flight after the last accept(). */
+/* For databases that show only the rows of open transactions: of the gaps noted at before_ns or earlier, keep only
+ * these ids (ascending). They were read after the last accept(). */
 bool obx_sql_gaps_expire(struct obx_sql_gaps *gaps, uint64_t before_ns, const int64_t *in_flight, uint32_t count);
 
 struct obx_sql_seen {
@@ -116,17 +116,18 @@ struct obx_sql_seen {
 
 enum obx_sql_accepted {
     OBX_SQL_ACCEPTED = 0,
-    OBX_SQL_ASK_AGAIN, /* nothing was taken in; claim again: the cold gaps are among the hot ones now */
-    OBX_SQL_NO_MEMORY, /* nothing was taken in */
-    OBX_SQL_IMPOSSIBLE /* ids not ascending, or not asked for; nothing was taken in */
+    OBX_SQL_ASK_AGAIN, /* the result was discarded; claim again: the cold gaps are hot now */
+    OBX_SQL_NO_MEMORY, /* the result was discarded */
+    OBX_SQL_IMPOSSIBLE /* ids not ascending, or outside the claim; the result was discarded */
 };
 enum obx_sql_accepted obx_sql_gaps_accept(struct obx_sql_gaps *gaps, const struct obx_sql_seen *seen);
 
 /* Is this id in a gap, hot or cold? */
 bool obx_sql_gaps_contain(const struct obx_sql_gaps *gaps, int64_t id);
 
-/* Rows were found below hi that no claim could find: a sequence that was set back, ids chosen by hand. Makes lo .. hi a
- * gap, except ids that are in one already, and those in `outstanding` (NULL: none), which must not be claimed again. */
+/* Rows were found below hi that no claim could return: a sequence was set back, or ids were chosen by hand. Makes lo ..
+ * hi a gap, except ids that are in one already, and those in `outstanding` (NULL: none), which must not be claimed
+ * again. */
 bool obx_sql_gaps_reopen(struct obx_sql_gaps *gaps, int64_t lo, int64_t hi, uint64_t now_ns,
                          const struct obx_sql_ranges *outstanding);
 

@@ -9,7 +9,7 @@ static bool add_id(const struct outbox_host *host, struct obx_sql_ranges *ranges
         last->hi = id;
         return true;
     }
-    if (last && id <= last->hi) /* not ascending: let the set put it where it belongs */
+    if (last && id <= last->hi) /* not ascending: the set finds its place */
         return obx_sql_ranges_add(host, ranges, id, id);
     if (!obx_sql_grow(host, (void **)&ranges->items, &ranges->room, ranges->count + 1, sizeof *ranges->items))
         return false;

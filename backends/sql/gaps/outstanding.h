@@ -2,8 +2,8 @@
 /*
  * backends/sql/gaps/outstanding.h - the rows that were claimed, and are neither settled nor dead-lettered
  *
- * They are still in the table: the stray scan, which looks there for rows that no claim can find, must know them. If
- * memory for them fails, stray scans are disabled until the next rewind: `incomplete`.
+ * They are still in the table, so the stray scan, which searches the table for rows that no claim can find, must know
+ * them. If memory for them fails, stray scans are disabled until the next rewind: `incomplete`.
  */
 #ifndef OBX_BACKENDS_SQL_GAPS_OUTSTANDING_H
 #define OBX_BACKENDS_SQL_GAPS_OUTSTANDING_H
@@ -21,7 +21,7 @@ struct obx_sql_outstanding {
 void obx_sql_outstanding_free(struct obx_sql_outstanding *outstanding);
 void obx_sql_outstanding_reset(struct obx_sql_outstanding *outstanding); /* a rewind: no row counts as claimed */
 
-/* obx_sql_gaps_accept(); the rows that it takes in are outstanding. */
+/* obx_sql_gaps_accept(); the rows that it accepts become outstanding. */
 enum obx_sql_accepted obx_sql_outstanding_accept(struct obx_sql_outstanding *outstanding, struct obx_sql_gaps *gaps,
                                                  const struct obx_sql_seen *seen);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/gaps/resolve.c - finding out which transactions can still fill a gap
+ * backends/sql/gaps/resolve.c - determines which transactions can still fill a gap
  *
  * One generation of gaps at a time: those unresolved at the first inspection. Later inspections track the writers that
  * had no transaction id then; new gaps wait for the next generation. Under constant load there is nearly always a
- * writer between its lock and its transaction id: so it does not do to wait for a moment without one.
+ * writer between its lock and its transaction id, so waiting for a moment without such a writer would not end.
  */
 #include "sql/gaps/gaps.h"
 
@@ -53,7 +53,7 @@ static void first_inspection(struct obx_sql_gaps *gaps, const struct obx_sql_wri
     mark(gaps, OBX_SQL_UNRESOLVED, OBX_SQL_RESOLVING);
 }
 
-/* The name under which the transaction goes on, if its own has ended and its session bears a later one; or 0. */
+/* The name under which the transaction continues, if its own has ended and its session has a later one; or 0. */
 static uint64_t next_name(const struct obx_sql_tracked_writer *tracked, const struct obx_sql_writer *writers,
                           uint32_t count)
 {
@@ -65,8 +65,8 @@ static uint64_t next_name(const struct obx_sql_tracked_writer *tracked, const st
     return next;
 }
 
-/* Does it still hold the lock without a transaction id? The bearer of its second name may be another transaction, and
- * is waited for all the same; there is no third. */
+/* Does it still hold the lock without a transaction id? Another transaction may have its second name; the tracker waits
+ * for that one, too. There is no third name. */
 static bool still_waits(struct obx_sql_tracked_writer *tracked, const struct obx_sql_writer *writers, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/gaps/stray_scan.h - when to look for rows that no claim can find, and which of a page they are
+ * backends/sql/gaps/stray_scan.h - schedules the scan for rows that no claim can find, and selects them from a page
  *
- * A claim looks above the highest id seen and into gaps. A row elsewhere has an id that was chosen by hand or drawn by
- * a counter that was set back, or it came after its gap was retired by age. It would stay in the table unnoticed. So an
- * idle store compares the table, a page at a time, with the outstanding rows. Other rows become a gap: the next claims
- * find them.
+ * A claim reads above the highest id seen and in gaps. A row elsewhere has an id that was chosen by hand or drawn from
+ * a counter that was set back, or it committed after its gap was retired by age. Without this scan it would stay in the
+ * table. So an idle store compares the table, a page at a time, with the outstanding rows. Other rows become a gap: the
+ * next claims find them.
  *
  *     if due(): [begin(), send "ids above cursor, up to gaps->hi, in order, PAGE at most"; page() with them; end()]
  *
- * Claims go on meanwhile, on the same connection. A settle that ends during a scan makes the page worthless, since its
- * rows may be gone; so does a rewind. Then page() takes nothing in, and the same page is read again.
+ * Claims continue meanwhile, on the same connection. A settle that ends during a scan invalidates the page, since its
+ * rows may be gone; so does a rewind. Then page() ignores the page, and the same page is read again.
  */
 #ifndef OBX_BACKENDS_SQL_GAPS_STRAY_SCAN_H
 #define OBX_BACKENDS_SQL_GAPS_STRAY_SCAN_H
@@ -24,13 +24,13 @@ struct obx_sql_stray_scan {
     struct obx_sql_gaps *gaps;
     const struct obx_sql_outstanding *outstanding;
     int64_t pause_ms;     /* from the end of the table to the next scan of its start */
-    int64_t before_first; /* below every id that there may be */
+    int64_t before_first; /* below every possible id */
 
     int64_t cursor; /* the last id of the page before */
 
     /* private */
     bool busy, stale;
-    uint64_t removals; /* how many there had been when the page was asked for */
+    uint64_t removals; /* their number when the page was requested */
     uint64_t begun_ns, due_ns;
 };
 
@@ -43,7 +43,7 @@ struct obx_sql_found {
 void obx_sql_stray_scan_reset(struct obx_sql_stray_scan *scan); /* a rewind */
 bool obx_sql_stray_scan_due(const struct obx_sql_stray_scan *scan);
 void obx_sql_stray_scan_begin(struct obx_sql_stray_scan *scan);
-/* False: the page was worthless. Ids below 1 are none, and left out. */
+/* False: the page was invalid. Ids below 1 are not positions, and are left out. */
 bool obx_sql_stray_scan_page(struct obx_sql_stray_scan *scan, const int64_t *ids, uint32_t count,
                              struct obx_sql_found *found);
 void obx_sql_stray_scan_end(struct obx_sql_stray_scan *scan, bool failed);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sqlite/common/error.c - what went wrong, in the words of outbox, and what to do about it
+ * backends/sqlite/common/error.c - SQLite's errors as errors of outbox, with advice
  *
- * SQLite tells a missing table and a missing column only by their text, and a full disk sometimes only by errno.
+ * Only SQLite's text distinguishes a missing table from a missing column, and sometimes only errno shows a full disk.
  */
 #include "error.h"
 
@@ -82,7 +82,7 @@ static int code_of(sqlite3 *db, int native)
     }
 }
 
-/* SQLite says only that it cannot open the file. */
+/* SQLite reports only that it cannot open the file. */
 static bool lacks_descriptors(sqlite3 *db, int native)
 {
     int number = db && (native & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(db) : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sqlite/common/error.h - errors of SQLite in the words of outbox; shared by the store and the writer library
+/* backends/sqlite/common/error.h - errors of SQLite as errors of outbox; shared by the store and the writer library
  */
 #ifndef OBX_BACKENDS_SQLITE_COMMON_ERROR_H
 #define OBX_BACKENDS_SQLITE_COMMON_ERROR_H
