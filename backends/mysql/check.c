@@ -56,7 +56,7 @@ static void report_server(struct sql_op *op)
 }
 
 const struct sql_probe mys_server_probes[] = {
-    {"look at the server", NULL, server_sql, report_server, sql_check_refused},
+    {"read the server's settings", NULL, server_sql, report_server, sql_check_refused},
     {.what = NULL},
 };
 
@@ -212,13 +212,13 @@ static bool no_binlog(struct sql_op *op, const struct outbox_error *error)
 }
 
 const struct sql_probe mys_table_probes[] = {
-    {"look at the table", put_table, NULL, report_table, sql_check_refused},
+    {"inspect the table", put_table, NULL, report_table, sql_check_refused},
     {"read events", put_select, NULL, NULL, sql_check_refused},
     {"delete events", put_delete, NULL, NULL, sql_check_refused},
     {"own the outbox", put_relay, NULL, NULL, sql_check_refused},
-    {"look for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
-    {"look at the dead-letter table", put_dead, NULL, NULL, sql_check_no_dead},
-    {"look at the locks", put_locks, NULL, report_locks, no_locks},
-    {"look at the binlog", NULL, binlog_sql, report_binlog, no_binlog},
+    {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
+    {"inspect the dead-letter table", put_dead, NULL, NULL, sql_check_no_dead},
+    {"read the locks", put_locks, NULL, report_locks, no_locks},
+    {"read the settings of the binlog", NULL, binlog_sql, report_binlog, no_binlog},
     {.what = NULL},
 };

@@ -135,7 +135,7 @@ bool mys_put_claim(struct sql_request *request)
 
 /* ---- the result -------------------------------------------------------------------------------------------------- */
 
-static bool was_asked_for(const struct mys_store *store, const struct outbox_claim *claim, int64_t id)
+static bool is_in_claim(const struct mys_store *store, const struct outbox_claim *claim, int64_t id)
 {
     return claim->positions || !store->together || id > store->sql.gaps.hi ||
            obx_sql_gaps_contain(&store->sql.gaps, id);
@@ -159,7 +159,7 @@ static bool read_rows(struct mys_store *store, const struct outbox_claim *claim,
         const char *size = row[sql->selected_count + 1];
         int64_t id = strtoll(row[0], NULL, 10);
         bool too_high = is_too_high(row[0], id);
-        if (!too_high && !was_asked_for(store, claim, id))
+        if (!too_high && !is_in_claim(store, claim, id))
             continue;
         reading->oversize = size && !too_high ? strtoull(size, NULL, 10) : 0;
         if (too_high || reading->oversize || reading->rows == limit) {
@@ -181,10 +181,11 @@ int mys_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox
                       sizeof *store->ids))
         return mys_fail(error, OUTBOX_E_NO_MEMORY, "claim rows from %s: out of memory", store->table_name);
     if (!read_rows(mys_store_of(store), sql_claim_of(op), result, reading))
-        return mys_fail(error, OUTBOX_E_SCHEMA,
-                        "claim rows from %s: an id is above 9223372036854775807, which a relay cannot tell from the "
-                        "next; give such rows lower ids",
-                        store->table_name);
+        return mys_fail(
+            error, OUTBOX_E_SCHEMA,
+            "claim rows from %s: an id is above 9223372036854775807, which a relay cannot distinguish from the "
+            "next; give such rows lower ids",
+            store->table_name);
     return OUTBOX_OK;
 }
 

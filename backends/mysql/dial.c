@@ -60,7 +60,7 @@ static void step(struct mys_attempt *attempt, const char *where)
         }
         if (attempt->host->now(attempt->host) > attempt->deadline_ns) {
             mys_fail(&attempt->error, OUTBOX_E_TIMEOUT,
-                     "connect to %s: no answer in time; look at the network and the server", where);
+                     "connect to %s: no response in time; check the network and the server", where);
             return;
         }
         if (events || wait.again_us)
@@ -76,7 +76,7 @@ static void validate(struct mys_attempt *attempt, const char *where)
         mys_error_of(&attempt->error, what, attempt->client.mysql);
     else if (attempt->target.tls && !mysql_get_ssl_cipher(attempt->client.mysql))
         mys_fail(&attempt->error, OUTBOX_E_NOT_CONNECTED,
-                 "%s: the server does not offer TLS, which tls: asks for; set it up there, or set tls: off", what);
+                 "%s: the server does not offer TLS, which tls: requires; set it up there, or set tls: off", what);
     else
         mys_finish_connect(&attempt->client);
 }

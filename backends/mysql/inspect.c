@@ -50,14 +50,14 @@ bool mys_inspection_due(const struct sql_store *sql)
 }
 
 /* A failure ends the operation. */
-static void ask(struct sql_op *op, const char *what, bool (*put)(struct sql_request *request),
-                void (*then)(struct sql_op *op))
+static void query(struct sql_op *op, const char *what, bool (*put)(struct sql_request *request),
+                  void (*then)(struct sql_op *op))
 {
     op->then = then;
     sql_op_submit(op, op->store->reader, what, put, sql_op_store_result, sql_op_continue);
 }
 
-static void go_on(struct sql_op *op)
+static void end_inspection(struct sql_op *op)
 {
     sql_op_drop_result(op);
     mys_store_of(op->store)->inspected(op);
@@ -90,7 +90,7 @@ static void on_locks(struct sql_op *op)
     }
     if (fine)
         obx_sql_gaps_resolve(&store->gaps, store->writers, count);
-    go_on(op);
+    end_inspection(op);
 }
 
 /* ---- rows in flight ---------------------------------------------------------------------------------------------- */
@@ -112,18 +112,18 @@ static void on_uncommitted(struct sql_op *op)
     uint32_t count;
     if (op->result && mys_read_ids(store, op->result, &count))
         obx_sql_gaps_expire(&store->gaps, mys_store_of(store)->old_ns, store->ids, count);
-    go_on(op);
+    end_inspection(op);
 }
 
-static void ask_for_rows(struct sql_op *op)
+static void query_uncommitted(struct sql_op *op)
 {
-    ask(op, "look for rows in flight", put_uncommitted, on_uncommitted);
+    query(op, "read uncommitted rows", put_uncommitted, on_uncommitted);
 }
 
 static void inspect_rows(struct sql_op *op)
 {
     op->request.text = "SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"; /* of the next statement */
-    ask(op, "look for rows in flight", NULL, ask_for_rows);
+    query(op, "read uncommitted rows", NULL, query_uncommitted);
 }
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
@@ -153,7 +153,7 @@ static void on_statements(struct sql_op *op)
     if (obx_sql_gaps_resolution_due(&sql->gaps, sql->inspected_ns, sql->inspected_ns - store->old_ns))
         inspect_rows(op);
     else
-        go_on(op);
+        end_inspection(op);
 }
 
 void mys_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op))
@@ -164,9 +164,9 @@ void mys_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op))
     sql->inspected_ns = sql->host->now(sql->host);
     store->old_ns = sql->inspected_ns - timeout_ns(store);
     if (store->server.locks_visible)
-        ask(op, "look for writers", put_locks, on_locks);
+        query(op, "read the locks of writers", put_locks, on_locks);
     else if (store->server.statements_visible)
-        ask(op, "look at what runs", put_statements, on_statements);
+        query(op, "read the running statements", put_statements, on_statements);
     else
         inspect_rows(op);
 }

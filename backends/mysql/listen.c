@@ -77,7 +77,7 @@ static bool validate_end(const struct mys_wakeup *wakeup, MYSQL_ROW row, struct 
         mys_fail(error, OUTBOX_E_UNSUPPORTED, "read the binlog: the server writes none; start it with log_bin");
     else if ((row[2] && *row[2] && !is_among(row[2], wakeup->schema)) || is_among(row[3], wakeup->schema))
         mys_fail(error, OUTBOX_E_UNSUPPORTED,
-                 "read the binlog: the server leaves database %s out of it; look at binlog_do_db and binlog_ignore_db",
+                 "read the binlog: the server does not log database %s; check binlog_do_db and binlog_ignore_db",
                  wakeup->schema);
     else if (position > UINT32_MAX)
         mys_fail(error, OUTBOX_E_UNSUPPORTED,
@@ -98,7 +98,7 @@ static struct mys_stream *open_stream(struct mys_wakeup *wakeup, MYSQL *mysql, s
     if (result && validate_end(wakeup, row, &from, error))
         snprintf(file, sizeof file, "%s", row[0]);
     else if (!error->code)
-        mys_error_of(error, "ask where the binlog ends", mysql);
+        mys_error_of(error, "read the end of the binlog", mysql);
     mysql_free_result(result);
     return error->code ? NULL : mys_stream_open(host, mysql, &from, error);
 }

@@ -222,7 +222,7 @@ static void on_lock(struct sql_op *op)
     } else if (holder) {
         op->session = (uint64_t)holder;
         op->then = on_process_list;
-        sql_op_submit(op, op->store->owner, "look who owns the outbox", put_holder, on_holder, sql_op_continue);
+        sql_op_submit(op, op->store->owner, "read the owner of the outbox", put_holder, on_holder, sql_op_continue);
     } else if (op->tries++ < TRIES) {
         mys_acquire(op); /* the holder has just gone */
     } else {

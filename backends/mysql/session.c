@@ -125,10 +125,11 @@ static void on_charsets(struct sql_request *request, void *result)
     static const char wanted[] = "utf8mb4 utf8mb4 utf8mb4";
     MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;
     if (row && (!row[0] || strcmp(row[0], wanted) != 0))
-        mys_fail(&request->store->start_error, OUTBOX_E_UNSUPPORTED,
-                 "set the session up: the character sets (client, connection, results) are \"%.100s\" after SET NAMES "
-                 "utf8mb4, and events would be changed on their way; look at what is between the relay and the server",
-                 row[0] ? row[0] : "");
+        mys_fail(
+            &request->store->start_error, OUTBOX_E_UNSUPPORTED,
+            "set the session up: the character sets (client, connection, results) are \"%.100s\" after SET NAMES "
+            "utf8mb4, and events would be changed on their way; check the proxies between the relay and the server",
+            row[0] ? row[0] : "");
     mysql_free_result(result);
 }
 
@@ -145,7 +146,7 @@ static void validate_trial(struct sql_store *store, struct outbox_error *error)
 {
     struct outbox_error why = *error;
     if (error->code == OUTBOX_E_PERMISSION)
-        mys_fail(error, OUTBOX_E_PERMISSION, "look at table %s: %s", store->table_name, why.text);
+        mys_fail(error, OUTBOX_E_PERMISSION, "inspect table %s: %s", store->table_name, why.text);
 }
 
 /* A statement sees its own lock of the table, if locks can be seen at all. */
@@ -198,13 +199,13 @@ void mys_begin_session(struct sql_store *sql)
 }
 
 const struct sql_step mys_steps[] = {
-    {"look at the server", SQL_OWNER, false, put_probe, NULL, on_probe, validate_probe},
+    {"read the server's settings", SQL_OWNER, false, put_probe, NULL, on_probe, validate_probe},
     {"set the session up", SQL_OWNER, false, put_settings, NULL, NULL, NULL},
-    {"look at the character sets", SQL_OWNER, false, NULL, charsets_sql, on_charsets, NULL},
+    {"read the character sets", SQL_OWNER, false, NULL, charsets_sql, on_charsets, NULL},
     {"try what a relay does", SQL_OWNER, true, put_trial, NULL, NULL, validate_trial},
-    {"look at the locks", SQL_OWNER, true, put_locks_trial, NULL, on_locks_trial, validate_locks_trial},
+    {"read the locks", SQL_OWNER, true, put_locks_trial, NULL, on_locks_trial, validate_locks_trial},
     {"set the session up", SQL_READER, true, put_settings, NULL, NULL, validate_reader},
-    {"look at the character sets", SQL_READER, true, NULL, charsets_sql, on_charsets, NULL},
-    {"look for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},
+    {"read the character sets", SQL_READER, true, NULL, charsets_sql, on_charsets, NULL},
+    {"search for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},
     {.what = NULL},
 };

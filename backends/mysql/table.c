@@ -53,7 +53,7 @@ int mys_table_validate(const struct mys_store *store, struct outbox_error *error
     if (strcmp(store->engine, "InnoDB") != 0)
         return mys_fail(
             error, OUTBOX_E_UNSUPPORTED,
-            "look at table %s.%s: its engine is %s, which has no transactions; run ALTER TABLE %s.%s ENGINE = InnoDB",
+            "inspect table %s.%s: its engine is %s, which has no transactions; run ALTER TABLE %s.%s ENGINE = InnoDB",
             schema, name, store->engine, schema, name);
     return OUTBOX_OK;
 }

@@ -114,17 +114,17 @@ static void close_stream(struct mys_wakeup *wakeup)
 
 /* ---- around a claim ---------------------------------------------------------------------------------------------- */
 
-static bool arm(struct mys_wakeup *wakeup, bool asked)
+static bool arm(struct mys_wakeup *wakeup, bool arms)
 {
     uint64_t now = wakeup->host->now(wakeup->host);
     pthread_mutex_lock(&wakeup->lock);
-    wakeup->sleeping = asked;
-    bool may_sleep = asked && wakeup->armed && now - wakeup->seen_ns > QUIET_NS;
-    if (asked) {
-        wakeup->asked_ns = now;
+    wakeup->sleeping = arms;
+    bool may_sleep = arms && wakeup->armed && now - wakeup->seen_ns > QUIET_NS;
+    if (arms) {
+        wakeup->arm_requested_ns = now;
         wakeup->wanted = true;
         pthread_cond_signal(&wakeup->changed);
-    } else if (wakeup->wanted && now - wakeup->asked_ns > BUSY_NS) {
+    } else if (wakeup->wanted && now - wakeup->arm_requested_ns > BUSY_NS) {
         close_stream(wakeup);
     }
     pthread_mutex_unlock(&wakeup->lock);
@@ -135,10 +135,10 @@ static void before(struct sql_store *sql, const struct outbox_claim *claim)
 {
     struct mys_store *store = mys_store_of(sql);
     struct mys_wakeup *wakeup = &store->wakeup;
-    bool asked = claim->flags & OUTBOX_CLAIM_ARM_WAKEUP;
-    if (asked && !wakeup->running)
+    bool arms = claim->flags & OUTBOX_CLAIM_ARM_WAKEUP;
+    if (arms && !wakeup->running)
         begin(store);
-    wakeup->may_sleep = wakeup->running && arm(wakeup, asked);
+    wakeup->may_sleep = wakeup->running && arm(wakeup, arms);
 }
 
 static bool after(struct sql_store *sql, const struct outbox_claim *claim, const struct sql_reading *reading)

@@ -21,8 +21,8 @@ struct mys_wakeup {
     struct outbox_task news; /* posted by the thread: its fields have changed */
     pthread_t thread;
     bool running;
-    bool may_sleep;    /* of the claim in flight */
-    uint64_t asked_ns; /* when the host last asked to arm the wake-up */
+    bool may_sleep;            /* of the claim in flight */
+    uint64_t arm_requested_ns; /* when the host last asked to arm the wake-up */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* stop, wanted */

@@ -59,7 +59,7 @@ static void report_transactions(const struct sql_op *op)
 {
     if (*fact(op, S_OLD_PID))
         sql_check_report(op, OUTBOX_LOG_WARN,
-                         "end it if nobody needs it: deleted events cannot be cleared away before it ends",
+                         "end it if it is not needed: deleted events cannot be cleared away before it ends",
                          "a transaction has been open for %s s: pid %s, application \"%s\"", fact(op, S_OLD_SECONDS),
                          fact(op, S_OLD_PID), fact(op, S_OLD_NAME));
     if (strtol(fact(op, S_PREPARED), NULL, 10) > 0)
@@ -87,7 +87,7 @@ static void report_server(struct sql_op *op)
 }
 
 const struct sql_probe pg_server_probes[] = {
-    {"look at the server", NULL, server_sql, report_server, NULL},
+    {"read the server's settings", NULL, server_sql, report_server, NULL},
     {.what = NULL},
 };
 
@@ -229,9 +229,9 @@ static void report_dead(struct sql_op *op)
 }
 
 const struct sql_probe pg_table_probes[] = {
-    {"look at the table", put_table, NULL, report_table, NULL},
-    {"look for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
-    {"look at the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead},
+    {"inspect the table", put_table, NULL, report_table, NULL},
+    {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
+    {"inspect the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead},
     {.what = NULL},
 };
 

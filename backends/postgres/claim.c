@@ -112,8 +112,7 @@ int pg_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox_
 {
     if (!read_rows(pg_store_of(op->store), op->result, reading))
         return pg_fail(error, OUTBOX_E_NO_MEMORY,
-                       "claim rows from %s: out of memory, or an answer of another shape than asked for",
-                       op->store->table_name);
+                       "claim rows from %s: out of memory, or a result of an unexpected form", op->store->table_name);
     reading->truncated = reading->oversize || reading->rows >= sql_claim_of(op)->max_rows;
     return OUTBOX_OK;
 }

@@ -72,7 +72,7 @@ static void timed_out(void *arg)
 {
     struct pg_conn *conn = arg;
     struct outbox_error error;
-    pg_fail(&error, OUTBOX_E_TIMEOUT, "connect to %s: no answer in time; look at the network and the server",
+    pg_fail(&error, OUTBOX_E_TIMEOUT, "connect to %s: no response in time; check the network and the server",
             pg_where(conn->pg).text);
     pg_conn_close(&conn->lane, &error);
     conn->lane.connected(&conn->lane, &error);

@@ -197,7 +197,7 @@ static int check_values(const struct pg_target *target, struct outbox_error *err
 {
     if (hides_host(target))
         return pg_fail(error, OUTBOX_E_CONFIG,
-                       "dsn: a service (service=, PGSERVICE) hides its host from the relay, which looks "
+                       "dsn: a service (service=, PGSERVICE) hides its host from the relay, which resolves "
                        "hosts up itself; write host= as well");
     if (!are_ports(target))
         return pg_fail(error, OUTBOX_E_CONFIG,
@@ -308,7 +308,7 @@ int pg_target_resolve(struct pg_target *target, struct outbox_error *error)
         }
         int status = resolve_one(candidate, found, PG_CANDIDATES, &count);
         if (status)
-            pg_fail(error, OUTBOX_E_NOT_CONNECTED, "look up host %s: %s", candidate->host, gai_strerror(status));
+            pg_fail(error, OUTBOX_E_NOT_CONNECTED, "resolve host %s: %s", candidate->host, gai_strerror(status));
     }
     if (!count)
         return error->code;

@@ -66,7 +66,7 @@ void pg_log_long_transaction(struct sql_store *sql)
         return;
     store->long_busy = true;
     store->long_due_ns = now + PAUSE_MS * MS;
-    store->long_request = (struct sql_request){.what = "ask which transaction holds events up",
+    store->long_request = (struct sql_request){.what = "read the longest open transaction",
                                                .put = put_question,
                                                .result = on_answer,
                                                .done = done,

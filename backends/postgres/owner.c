@@ -122,7 +122,7 @@ static void describe_holder(const PGresult *result, char *owner, size_t size)
 }
 
 /* The lock is free as soon as the session has ended: tries again, a few times. */
-static void ask_again(struct sql_op *op)
+static void acquire_again(struct sql_op *op)
 {
     const struct outbox_host *host = op->store->host;
     if (!op->tries++)
@@ -141,7 +141,7 @@ static void on_answer(struct sql_op *op)
     }
     describe_holder(op->result, acquire->owner, sizeof acquire->owner);
     if (*PQgetvalue(op->result, 0, ENDED) && op->tries < TRIES)
-        ask_again(op);
+        acquire_again(op);
     else
         sql_stand_by(op);
 }
@@ -153,8 +153,7 @@ static void acquired(struct sql_request *request, const struct outbox_error *err
     if (error->code)
         sql_op_complete(op, error);
     else if (!op->result || PQntuples(op->result) != 1)
-        sql_op_fail(op, OUTBOX_E_BUG, "own outbox %s: an answer of another shape than asked for",
-                    op->store->table_name);
+        sql_op_fail(op, OUTBOX_E_BUG, "own outbox %s: a result of an unexpected form", op->store->table_name);
     else
         on_answer(op);
 }

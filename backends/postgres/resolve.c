@@ -24,7 +24,7 @@ bool pg_is_resolving(const struct sql_store *store)
     return pg_store_in(store)->lookups > 0;
 }
 
-static void look_up(struct outbox_work *work)
+static void resolve_hosts(struct outbox_work *work)
 {
     struct pg_lookup *lookup = work->arg;
     pg_target_resolve(&lookup->target, &lookup->error);
@@ -41,7 +41,7 @@ static void warn_insecure(struct pg_store *store)
     store->warned = true;
 }
 
-static void looked_up(struct outbox_work *work)
+static void on_resolved(struct outbox_work *work)
 {
     struct pg_lookup *lookup = work->arg;
     struct pg_store *store = lookup->store;
@@ -72,14 +72,14 @@ static int begin(struct pg_store *store, struct pg_lookup *lookup, struct outbox
     if (pg_target_parse(&lookup->target, store->dsn, store->sql.relay, error))
         return error->code;
     lookup->store = store;
-    lookup->work = (struct outbox_work){.work = look_up, .done = looked_up, .arg = lookup};
+    lookup->work = (struct outbox_work){.work = resolve_hosts, .done = on_resolved, .arg = lookup};
     if (!host->offload(host, &lookup->work)) {
         store->lookup = lookup;
         store->lookups++;
         return OUTBOX_OK;
     }
     pg_target_free(&lookup->target);
-    return pg_fail(error, OUTBOX_E_NO_MEMORY, "connect: no worker to look names up");
+    return pg_fail(error, OUTBOX_E_NO_MEMORY, "connect: no worker to resolve names");
 }
 
 void pg_resolve(struct sql_store *sql)

@@ -127,7 +127,7 @@ static void on_prepared(struct sql_request *request, void *result)
 static void validate_prepared(struct sql_store *sql, struct outbox_error *error)
 {
     if (!error->code && pg_store_of(sql)->relations.failed)
-        pg_fail(error, OUTBOX_E_NO_MEMORY, "look at the table: out of memory");
+        pg_fail(error, OUTBOX_E_NO_MEMORY, "inspect the table: out of memory");
 }
 
 static bool put_prepare_owner(struct sql_request *request)
@@ -136,14 +136,14 @@ static bool put_prepare_owner(struct sql_request *request)
 }
 
 const struct sql_step pg_steps[] = {
-    {"look at the server", SQL_OWNER, false, pg_put_probe, NULL, pg_on_probe, validate_probe},
+    {"read the server's settings", SQL_OWNER, false, pg_put_probe, NULL, pg_on_probe, validate_probe},
     {"mark the session", SQL_OWNER, true, put_mark, NULL, NULL, NULL},
-    {"look at the session", SQL_READER, true, NULL, identity_sql, on_identity, NULL},
-    {"look at the session", SQL_OWNER, true, NULL, identity_sql, on_identity, validate_sessions},
+    {"read the session's identity", SQL_READER, true, NULL, identity_sql, on_identity, NULL},
+    {"read the session's identity", SQL_OWNER, true, NULL, identity_sql, on_identity, validate_sessions},
     {"set the session up", SQL_OWNER, true, put_settings, NULL, NULL, NULL},
     {"set the session up", SQL_READER, true, put_settings, NULL, NULL, NULL},
     {"prepare statements", SQL_READER, true, put_prepare_reader, NULL, on_prepared, validate_prepared},
     {"prepare statements", SQL_OWNER, true, put_prepare_owner, NULL, NULL, NULL},
-    {"look for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},
+    {"search for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},
     {.what = NULL},
 };

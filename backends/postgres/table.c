@@ -149,12 +149,12 @@ int pg_table_validate(const struct pg_store *store, struct outbox_error *error)
         return error->code;
     if (!store->may_select || !store->may_delete)
         return pg_fail(error, OUTBOX_E_PERMISSION,
-                       "look at table %s.%s: user %s may not %s; as its owner run: GRANT SELECT, DELETE ON %s.%s TO %s",
+                       "inspect table %s.%s: user %s may not %s; as its owner run: GRANT SELECT, DELETE ON %s.%s TO %s",
                        schema, name, user, store->may_select ? "delete from it" : "read it", schema, name, user);
     if (store->row_security)
         return pg_fail(
             error, OUTBOX_E_PERMISSION,
-            "look at table %s.%s: row level security hides rows from user %s; run ALTER ROLE %s BYPASSRLS, or "
+            "inspect table %s.%s: row level security hides rows from user %s; run ALTER ROLE %s BYPASSRLS, or "
             "drop the policies",
             schema, name, user, user);
     return OUTBOX_OK;

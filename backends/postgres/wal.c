@@ -47,7 +47,7 @@ static const char *advice(const struct outbox_error *error)
         const char *state, *text;
     } known[] = {
         {"28", "; let the role in by a line for the database \"replication\" in pg_hba.conf"},
-        {"53300", ": look at max_wal_senders"},
+        {"53300", ": check max_wal_senders"},
         {"08P01", "; if that is a pooler without replication, connect to the server itself"},
     };
     for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
@@ -185,16 +185,16 @@ static void less_quiet(struct pg_store *store)
 }
 
 /* The next claim that gives rows, or asks to arm the wake-up, shows whether the last wake-up was useless. */
-static void learn_from_wakeup(struct pg_store *store, bool asked, bool gave_rows)
+static void learn_from_wakeup(struct pg_store *store, bool arms, bool gave_rows)
 {
     struct pg_wal *wal = &store->wal;
     if (wal->useless && gave_rows)
         less_quiet(store); /* NOLINT(bugprone-branch-clone): the order of the three matters */
-    else if (wal->useless && asked)
+    else if (wal->useless && arms)
         more_quiet(store);
     else if (!wal->asleep_ns && now_of(store) - wal->doubled_ns > HALVE_NS)
         less_quiet(store);
-    wal->useless = wal->useless && !asked && !gave_rows;
+    wal->useless = wal->useless && !arms && !gave_rows;
 }
 
 static void on_growth(struct pg_store *store)
@@ -240,10 +240,10 @@ static bool after(struct sql_store *sql, const struct outbox_claim *claim, const
 {
     struct pg_store *store = pg_store_of(sql);
     struct pg_wal *wal = &store->wal;
-    bool asked = claim->flags & OUTBOX_CLAIM_ARM_WAKEUP, gave_rows = reading->rows > 0;
+    bool arms = claim->flags & OUTBOX_CLAIM_ARM_WAKEUP, gave_rows = reading->rows > 0;
     note_end(store, reading->log_end);
-    learn_from_wakeup(store, asked, gave_rows);
-    wal->sleeping = asked && !gave_rows && wal->streaming && is_quiet(store);
+    learn_from_wakeup(store, arms, gave_rows);
+    wal->sleeping = arms && !gave_rows && wal->streaming && is_quiet(store);
     if (!wal->sleeping)
         wal->asleep_ns = 0;
     else if (!wal->asleep_ns)

@@ -25,7 +25,7 @@ struct pg_wal {
     bool streaming;    /* it has begun: no later log is missed */
     bool answer_due;   /* of the server: the stream, or a keepalive */
     uint64_t received; /* the end of the log that was sent to the relay */
-    uint64_t begun_ns, asked_ns, received_ns;
+    uint64_t begun_ns, ping_ns, received_ns;
 
     /* the policy */
     uint64_t end;        /* of the log on the server's disk, as the last claim saw it; 0: unknown */

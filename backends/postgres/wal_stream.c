@@ -18,8 +18,8 @@
 #include "store.h"
 
 #define MS UINT64_C(1000000)
-#define ASK_AFTER_NS (2000 * MS) /* without a message: then ask for one */
-#define SILENCE_NS (4000 * MS)   /* without an answer: then the stream is dead */
+#define PING_AFTER_NS (2000 * MS) /* without a message: then ask for one */
+#define SILENCE_NS (4000 * MS)    /* without an answer: then the stream is dead */
 enum {
     DATA_HEAD = 25,      /* 'w', where it begins, where the log ends, when it was sent; then the log */
     KEEPALIVE_SIZE = 18, /* 'k', where the log ends, when it was sent, whether to answer */
@@ -41,7 +41,7 @@ void pg_wal_end(struct pg_wal *wal)
 
 /* ---- sending ----------------------------------------------------------------------------------------------------- */
 
-static void reply(struct pg_store *store, bool ask)
+static void reply(struct pg_store *store, bool wants_reply)
 {
     enum { EPOCH = 946684800 }; /* 2000-01-01 */
     char text[REPLY_SIZE] = {'r'};
@@ -49,15 +49,15 @@ static void reply(struct pg_store *store, bool ask)
     clock_gettime(CLOCK_REALTIME, &t);
     pg_put_int8(text + 1, store->wal.received);
     pg_put_int8(text + 25, (uint64_t)((t.tv_sec - EPOCH) * 1000000 + t.tv_nsec / 1000));
-    text[REPLY_SIZE - 1] = ask;
+    text[REPLY_SIZE - 1] = wants_reply;
     if (PQputCopyData(store->wal.conn.pg, text, sizeof text) == 1)
         pg_conn_flush(&store->wal.conn); /* if not, the answer will not come */
 }
 
-static void ask(struct pg_store *store)
+static void note_ping(struct pg_store *store)
 {
     store->wal.answer_due = true;
-    store->wal.asked_ns = store->sql.host->now(store->sql.host);
+    store->wal.ping_ns = store->sql.host->now(store->sql.host);
 }
 
 /* A connection may die silently. */
@@ -68,11 +68,11 @@ void pg_wal_keep_alive(struct pg_store *store)
     uint64_t now = store->sql.host->now(store->sql.host);
     if (!pg_conn_is_open(&wal->conn.lane))
         return;
-    if (wal->answer_due && now - wal->asked_ns > SILENCE_NS) {
+    if (wal->answer_due && now - wal->ping_ns > SILENCE_NS) {
         pg_fail(&error, OUTBOX_E_TIMEOUT, "%s: the server does not answer", what);
         fail_stream(store, &error);
-    } else if (!wal->answer_due && now - wal->received_ns > ASK_AFTER_NS) {
-        ask(store);
+    } else if (!wal->answer_due && now - wal->received_ns > PING_AFTER_NS) {
+        note_ping(store);
         reply(store, true);
     }
 }
@@ -164,7 +164,7 @@ static void connected(struct sql_lane *lane, const struct outbox_error *error)
     store->wal.received = store->wal.end;
     snprintf(sql, sizeof sql, "START_REPLICATION PHYSICAL %X/%X", (unsigned)(store->wal.end >> 32),
              (unsigned)store->wal.end);
-    ask(store);
+    note_ping(store);
     if (PQsendQuery(conn->pg, sql) == 1) {
         pg_conn_flush(conn);
         return;

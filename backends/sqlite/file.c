@@ -59,7 +59,7 @@ static int verify_log(struct lite_file *file, const char *what, struct outbox_er
             continue;
         file->log_replaced = true;
         return outbox_error_set(error, OUTBOX_E_NOT_CONNECTED,
-                                "%s %s: somebody removed %s%s while it was open, which may lose commits and damage the "
+                                "%s %s: %s%s was removed while it was open, which may lose commits and damage the "
                                 "database; the relay opens it again: check it with 'PRAGMA integrity_check'",
                                 what, file->path, file->real, log_suffixes[i]);
     }

@@ -138,10 +138,10 @@ static void report_refused(struct lite_op *op, struct lite_conn *conn)
 {
     const struct lite_refused *refused = &op->store->refused;
     const struct outbox_settle *args = ((struct settle_op *)op)->args;
-    bool asks = args->struct_size >= sizeof *args && args->refused;
+    bool reports_refused = args->struct_size >= sizeof *args && args->refused;
     if (!refused->ids.count || !lite_op_ok(op))
         return;
-    if (!asks) {
+    if (!reports_refused) {
         outbox_error_set(&op->error, OUTBOX_E_AGAIN, SETTLING " %s: %s", conn->path, refused->reason);
         return;
     }

@@ -62,9 +62,9 @@ int file_open_dir(struct file_sink *sink, struct outbox_error *error)
     if (sink->sys->fstat(sink->dir, &status))
         return file_fail(error, errno, "inspect the directory of", sink->path);
     if ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))
-        return outbox_error_set(error, OUTBOX_E_PERMISSION,
-                                "open %s: everybody may write its directory, and so replace the file; chmod o-w it",
-                                sink->path);
+        return outbox_error_set(
+            error, OUTBOX_E_PERMISSION,
+            "open %s: its directory is writable by all users, who could replace the file; chmod o-w it", sink->path);
     return OUTBOX_OK;
 }
 
@@ -80,7 +80,7 @@ int file_identify(struct file_sink *sink, int fd, struct outbox_error *error)
                                 "open %s: it belongs to user %lu; give it to the user of the relay, or remove it",
                                 sink->path, (unsigned long)id->st_uid);
     if (id->st_mode & S_IWOTH)
-        return outbox_error_set(error, OUTBOX_E_PERMISSION, "open %s: everybody may write it; chmod o-w it",
+        return outbox_error_set(error, OUTBOX_E_PERMISSION, "open %s: it is writable by all users; chmod o-w it",
                                 sink->path);
     if (id->st_nlink > 1)
         return outbox_error_set(error, OUTBOX_E_PERMISSION,

@@ -145,7 +145,7 @@ struct kafka_broker {
     uint32_t in_flight;            /* messages in librdkafka */
     bool order_broken;             /* some topic's is */
     bool refusals_seen;            /* the broker refused some event: limits are asked for, and first messages probe */
-    bool limits_wanted;            /* some topic's are */
+    bool limits_due;               /* some topic's are */
 
     outbox_op_t stop_op;
     struct kafka_job connect, disconnect, check;
@@ -230,7 +230,7 @@ void kafka_learn_partitions(struct kafka_topic *topic, const rd_kafka_message_t 
 /* ---- limits_request.c: asking for the settings of topics --------------------------------------------------------- */
 
 void kafka_request_limits(struct kafka_broker *self, struct kafka_topic *topic);
-void kafka_request_wanted_limits(struct kafka_broker *self);
+void kafka_request_due_limits(struct kafka_broker *self);
 void kafka_on_limits(struct kafka_broker *self, rd_kafka_event_t *event);
 
 /* ---- outage.c, heartbeat.c: is a broker there? ------------------------------------------------------------------- */

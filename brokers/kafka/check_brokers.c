@@ -36,7 +36,7 @@ static void open_attempt(struct kafka_broker *self, struct attempt *attempt)
         attempt->reason[0] = '\0';
 }
 
-static void ask(struct kafka_broker *self, struct attempt *attempt, uint64_t deadline)
+static void query_broker(struct kafka_broker *self, struct attempt *attempt, uint64_t deadline)
 {
     const struct rd_kafka_metadata *metadata;
     while (!attempt->answered && !atomic_load(&self->cancel_workers)) {
@@ -68,7 +68,7 @@ static void check_some(struct kafka_broker *self, struct kafka_findings *finding
     for (int i = 0; i < count; i++) {
         struct attempt *attempt = &attempts[i];
         if (attempt->rk) {
-            ask(self, attempt, deadline);
+            query_broker(self, attempt, deadline);
             close_attempt(attempt);
         }
         if (!attempt->answered && !atomic_load(&self->cancel_workers))

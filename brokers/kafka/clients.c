@@ -107,7 +107,7 @@ void kafka_close_topics(struct kafka_broker *self)
     for (struct kafka_topic *topic = NULL; (topic = kafka_topics_next(&self->topics, topic));)
         close_topic(topic);
     self->topics.last = NULL;
-    self->order_broken = self->limits_wanted = false;
+    self->order_broken = self->limits_due = false;
 }
 
 rd_kafka_resp_err_t kafka_read_reason(rd_kafka_queue_t *queue, rd_kafka_resp_err_t known, char *text, size_t size)

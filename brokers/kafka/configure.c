@@ -50,7 +50,7 @@ static const struct {
     {"acks", "all", "an event is settled only when all in-sync replicas have it"},
     {"request.required.acks", "all", "an event is settled only when all in-sync replicas have it"},
     {"enable.idempotence", "true", "without it retries reorder and duplicate events"},
-    {"enable.gapless.guarantee", "true", "events would overtake one that was refused"},
+    {"enable.gapless.guarantee", "true", "events would overtake a refused event"},
     {"message.timeout.ms", "0", "timed out events leave gaps in the order of their key"},
     {"delivery.timeout.ms", "0", "timed out events leave gaps in the order of their key"},
     {"retries", NULL, "events that expire leave gaps in the order of their key"},
@@ -153,7 +153,7 @@ static int check_security(const struct kafka_broker *self, struct outbox_error *
     if (self->insecure)
         return OUTBOX_OK;
     if (!strcmp(get(self->conf, pair.name, value, sizeof value), "false"))
-        return refuse(error, &pair, "anybody could pose as the broker; remove it, or set insecure: true");
+        return refuse(error, &pair, "any host could pose as the broker; remove it, or set insecure: true");
     pair.name = "ssl.endpoint.identification.algorithm";
     if (!strcmp(get(self->conf, pair.name, value, sizeof value), "none"))
         return refuse(error, &pair, "any certificate of the same authority would do; remove it, or set insecure: true");

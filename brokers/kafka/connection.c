@@ -47,8 +47,8 @@ enum kafka_admission kafka_admit_to_topic(struct kafka_broker *self, struct kafk
     bool clamps = error->native == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP && self->out_of_range == KAFKA_CLAMP_TIMESTAMP;
     if (admission == KAFKA_ADMITTED || clamps)
         return KAFKA_ADMITTED;
-    if (kafka_limits_stale(&topic->limits, now) && !topic->wants_limits) {
-        topic->wants_limits = self->limits_wanted = true;
+    if (kafka_limits_stale(&topic->limits, now) && !topic->limits_due) {
+        topic->limits_due = self->limits_due = true;
         kafka_request_turn(self);
     }
     return admission;

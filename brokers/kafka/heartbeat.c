@@ -14,7 +14,7 @@
 #define SLICE_MS 100 /* how often the worker checks cancel_workers */
 #define FAILURES_MAX 2u
 
-static void ask(struct kafka_broker *self);
+static void send_request(struct kafka_broker *self);
 
 static bool is_idle(const struct kafka_broker *self)
 {
@@ -53,13 +53,13 @@ static void done(struct outbox_work *work)
         if (is_idle(self) && heartbeat->answered)
             kafka_outage_note_progress(self);
     } else if (++heartbeat->failures < FAILURES_MAX) {
-        ask(self);
+        send_request(self);
     } else {
         end_connection(self);
     }
 }
 
-static void ask(struct kafka_broker *self)
+static void send_request(struct kafka_broker *self)
 {
     const struct kafka_topic *topic = self->topics.last;
     self->heartbeat.job = (struct kafka_job){0};
@@ -72,7 +72,7 @@ void kafka_heartbeat_due(void *plugin)
     struct kafka_broker *self = plugin;
     kafka_outage_check_progress(self);
     if (is_idle(self))
-        ask(self);
+        send_request(self);
     else if (self->state == KAFKA_RUNNING)
         self->host->timer_set(self->heartbeat.timer, INTERVAL_US);
 }

@@ -23,18 +23,18 @@ void kafka_request_limits(struct kafka_broker *self, struct kafka_topic *topic)
     rd_kafka_DescribeConfigs(rk, &resource, 1, options, self->clients[KAFKA_MAIN].queue);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_ConfigResource_destroy(resource);
-    topic->wants_limits = false;
+    topic->limits_due = false;
     if (topic->limits.state != KAFKA_LIMITS_KNOWN)
         topic->limits.state = KAFKA_LIMITS_REQUESTED;
 }
 
-void kafka_request_wanted_limits(struct kafka_broker *self)
+void kafka_request_due_limits(struct kafka_broker *self)
 {
-    if (!self->limits_wanted || !kafka_is_sending(self))
+    if (!self->limits_due || !kafka_is_sending(self))
         return;
-    self->limits_wanted = false;
+    self->limits_due = false;
     for (struct kafka_topic *topic = NULL; (topic = kafka_topics_next(&self->topics, topic));)
-        if (topic->wants_limits && topic->limits.state != KAFKA_LIMITS_REQUESTED)
+        if (topic->limits_due && topic->limits.state != KAFKA_LIMITS_REQUESTED)
             kafka_request_limits(self, topic);
 }
 

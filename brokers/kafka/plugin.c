@@ -66,7 +66,7 @@ static const struct outbox_option options[] = {
     {"insecure", OUTBOX_OPT_BOOL, 0, AT(insecure), .default_value = "false",
      .help = "allow options that turn certificate checks off"},
     {"unsafe", OUTBOX_OPT_BOOL, 0, AT(unsafe), .default_value = "false",
-     .help = "allow options that give up the promises of order and no loss"},
+     .help = "allow options that break the guarantees of order and no loss"},
 };
 
 static const struct outbox_broker_ops ops = {

@@ -55,8 +55,8 @@ static void on_topic_failure(struct kafka_broker *self, const struct kafka_resul
 static void note_refusal(struct kafka_broker *self, struct kafka_topic *topic, bool alone)
 {
     self->refusals_seen = true;
-    self->limits_wanted = true;
-    topic->wants_limits = true;
+    self->limits_due = true;
+    topic->limits_due = true;
     kafka_topic_refused(topic, alone);
 }
 

@@ -50,8 +50,8 @@ static int check_owner(const struct stat *info, const char *what, const char *pa
             (unsigned)info->st_uid, (unsigned)geteuid());
     if (others_may_write(info))
         return obx_error_set(error, OUTBOX_E_PERMISSION,
-                             "%s %s has mode %04o, so that others may change what is run: chmod go-w %s", what, path,
-                             (unsigned)(info->st_mode & 07777), path);
+                             "%s %s has mode %04o, so other users may change the code that runs: chmod go-w %s", what,
+                             path, (unsigned)(info->st_mode & 07777), path);
     return OUTBOX_OK;
 }
 

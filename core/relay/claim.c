@@ -313,7 +313,7 @@ static void log_too_many_blocked(struct obx_claimer *claimer)
     const struct obx_keys *keys = claimer->stages->keys;
     if (!claimer->blocked_logged)
         OBX_RELAY_LOG(&claimer->stages->context, OUTBOX_LOG_WARN,
-                      "%llu events wait behind %llu blocked keys, which is max_blocked_events: nothing more is claimed "
+                      "%llu events wait for %llu blocked keys, which is max_blocked_events: nothing more is claimed "
                       "until they go; see 'outbox status'",
                       (unsigned long long)keys->events, (unsigned long long)obx_keys_count(keys));
     claimer->blocked_logged = true;

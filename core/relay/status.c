@@ -99,7 +99,7 @@ void obx_status_stats(const struct obx_status *status, struct outbox_stats *stat
     *stats = stages->context.stats;
     stats->struct_size = sizeof *stats;
     stats->state = status->state;
-    stats->deferred = stages->keys->events;
+    stats->blocked_events = stages->keys->events;
     stats->blocked_keys = obx_keys_count(stages->keys);
     stats->violations = violations(stages->store) + violations(stages->broker);
     stats->unready_since_ns = status->unready_since;

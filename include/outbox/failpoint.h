@@ -51,7 +51,7 @@
     X(relay, connection_lost, NONE, "a connection is lost and is to be stopped and started")                         \
     X(sqlite, before_open, CODE, "worker: the database is to be opened")                                             \
     X(sqlite, before_acquire, CODE, "worker: neither lock nor epoch was touched")                                    \
-    X(sqlite, epoch_raised, CODE, "worker: lock and epoch are ours, there is no heartbeat")                          \
+    X(sqlite, epoch_raised, CODE, "worker: lock and epoch are acquired, but no heartbeat is written")                \
     X(sqlite, before_claim, CODE, "worker: rows are to be read")                                                     \
     X(sqlite, after_claim, NONE, "worker: rows were read")                                                           \
     X(sqlite, before_begin, CODE, "worker: a write transaction is to begin")                                         \
@@ -62,7 +62,7 @@
     X(sqlite, before_give_up, NONE, "worker: the ownership is to be given back")                                     \
     X(postgres, before_connect, CODE, "a server is to be connected to")                                              \
     X(postgres, connected, NONE, "both sessions are there and set up")                                               \
-    X(postgres, before_acquire, CODE, "the lock is to be asked for")                                                 \
+    X(postgres, before_acquire, CODE, "before the request for the lock")                                             \
     X(postgres, after_acquire, NONE, "the server has answered, maybe the lock is ours")                              \
     X(postgres, before_claim, CODE, "rows are to be claimed")                                                        \
     X(postgres, after_claim, NONE, "rows have come, none was taken over")                                            \
@@ -72,7 +72,7 @@
     X(postgres, dead_letter_sent, NONE, "the move to the dead letters was sent")                                     \
     X(mysql, before_connect, CODE, "a server is to be connected to")                                                 \
     X(mysql, connected, NONE, "both sessions are there and set up")                                                  \
-    X(mysql, before_acquire, CODE, "the lock is to be asked for")                                                    \
+    X(mysql, before_acquire, CODE, "before the request for the lock")                                                \
     X(mysql, before_epoch, CODE, "the lock is ours, the epoch is not raised")                                        \
     X(mysql, after_acquire, NONE, "the epoch is raised")                                                             \
     X(mysql, before_claim, CODE, "rows are to be claimed")                                                           \
@@ -88,7 +88,7 @@
     X(file, short_write, ERRNO, "worker: the same; error: only half of the bytes are taken")                         \
     X(file, after_write, NONE, "worker: bytes were written, nothing is synced")                                      \
     X(file, before_sync, ERRNO, "worker: the file is to be synced")                                                  \
-    X(file, after_sync, NONE, "worker: the file is synced, nobody knows")                                            \
+    X(file, after_sync, NONE, "worker: the file is synced, not yet reported")                                        \
     X(file, before_rename, ERRNO, "worker: a full and synced file is to be renamed")                                 \
     X(file, after_rename, NONE, "worker: it was, the directory is not synced")                                       \
     X(file, before_dir_sync, ERRNO, "worker: the directory is to be synced")                                         \

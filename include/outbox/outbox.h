@@ -94,7 +94,7 @@ struct outbox_stats {
     uint64_t resent;         /* events sent again after an outage or an unknown outcome: possible duplicates */
     uint64_t rejected;       /* outcomes REJECTED */
     uint64_t dead_lettered;  /* moved to the dead letters */
-    uint64_t deferred;       /* events that wait behind blocked keys now */
+    uint64_t blocked_events; /* events that wait for blocked keys now */
     uint64_t blocked_keys;   /* now */
     uint64_t store_connects; /* successful connects; less 1: reconnects */
     uint64_t broker_connects;

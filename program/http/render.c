@@ -30,7 +30,7 @@ static const struct number {
     NUMBER(resent, "counter", "events sent again after an outage or an unknown outcome; upper bound of duplicates"),
     NUMBER(rejected, "counter", "events that the broker rejected permanently"),
     NUMBER(dead_lettered, "counter", "events moved to the dead-letter table"),
-    NUMBER(deferred, "gauge", "events that wait for a blocked key"),
+    NUMBER(blocked_events, "gauge", "events that wait for a blocked key"),
     NUMBER(blocked_keys, "gauge", "keys blocked by a failed event"),
     NUMBER(store_connects, "counter", "successful connects to the store"),
     NUMBER(broker_connects, "counter", "successful connects to the broker"),

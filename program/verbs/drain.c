@@ -68,7 +68,7 @@ static void add_to_totals(void *arg, const struct obx_relay_info *info)
     obx_relay_stats(info->relay, &stats);
     totals->settled += stats.settled;
     totals->dead_lettered += stats.dead_lettered;
-    totals->blocked += info->drained ? info->blocked : stats.deferred;
+    totals->blocked += info->drained ? info->blocked : stats.blocked_events;
     totals->all_drained &= info->drained;
 }
 

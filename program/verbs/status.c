@@ -117,7 +117,7 @@ static void print_relay(const json_t *relay)
     if (*text_of(relay, "last_error"))
         printf("  %-10s %s\n", "last error", text_of(relay, "last_error"));
     printf("  %-10s %" JSON_INTEGER_FORMAT " keys, %" JSON_INTEGER_FORMAT " events waiting\n", "blocked",
-           number_of(relay, "blocked_keys"), number_of(relay, "deferred"));
+           number_of(relay, "blocked_keys"), number_of(relay, "blocked_events"));
     json_array_foreach(json_object_get(relay, "blocked"), index, key) print_blocked(key);
 }
 

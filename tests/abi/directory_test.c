@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/abi/directory_test.c - the plugin directory: what is not there, what is not a plugin, who may write to it */
+/* tests/abi/directory_test.c - the plugin directory: missing modules, files that are not plugins, and permissions */
 #pragma GCC diagnostic ignored "-Wformat-extra-args"
 #include <sys/stat.h>
 #include <unistd.h>
@@ -112,12 +112,12 @@ Test(directory, module_whose_library_is_missing_is_refused)
     struct abi abi;
     char command[1024];
     make_directory();
-    snprintf(command, sizeof command, "cp '%s/outbox-store-orphan.so' '%s'", getenv("OUTBOX_ABI_DIR"), directory);
+    snprintf(command, sizeof command, "cp '%s/outbox-store-nolibrary.so' '%s'", getenv("OUTBOX_ABI_DIR"), directory);
     cr_assert_eq(system(command), 0);
     abi_open(&abi, directory, NULL);
     ABI_REFUSED(
-        &abi, OUTBOX_STORE, "orphan", OUTBOX_E_ABI,
-        "load plugin %s/outbox-store-orphan.so: libabi_gone.so: cannot open shared object file: No such file or "
+        &abi, OUTBOX_STORE, "nolibrary", OUTBOX_E_ABI,
+        "load plugin %s/outbox-store-nolibrary.so: libabi_gone.so: cannot open shared object file: No such file or "
         "directory: install the library that it needs");
     abi_close(&abi);
     remove_directory();
@@ -129,12 +129,13 @@ Test(directory, module_that_others_may_write_is_not_run)
     make_directory();
     abi_open(&abi, directory, NULL);
     write_file("outbox-store-open.so", "", 0646);
-    ABI_REFUSED(&abi, OUTBOX_STORE, "open", OUTBOX_E_PERMISSION,
-                "plugin %s/outbox-store-open.so has mode 0646, so that others may change what is run: chmod go-w "
-                "%s/outbox-store-open.so");
+    ABI_REFUSED(
+        &abi, OUTBOX_STORE, "open", OUTBOX_E_PERMISSION,
+        "plugin %s/outbox-store-open.so has mode 0646, so other users may change the code that runs: chmod go-w "
+        "%s/outbox-store-open.so");
     cr_assert_eq(chmod(directory, 0777), 0);
     ABI_REFUSED(&abi, OUTBOX_STORE, "open", OUTBOX_E_PERMISSION,
-                "plugin directory %s has mode 0777, so that others may change what is run: chmod go-w %s");
+                "plugin directory %s has mode 0777, so other users may change the code that runs: chmod go-w %s");
     abi_close(&abi);
     remove_directory();
 }
@@ -157,9 +158,10 @@ Test(directory, module_that_belongs_to_others_is_not_run)
         "change its owner");
     cr_assert_eq(chown(path, 0, 65534), 0);
     cr_assert_eq(chmod(path, 0664), 0);
-    ABI_REFUSED(&abi, OUTBOX_STORE, "theirs", OUTBOX_E_PERMISSION,
-                "plugin %s/outbox-store-theirs.so has mode 0664, so that others may change what is run: chmod go-w "
-                "%s/outbox-store-theirs.so");
+    ABI_REFUSED(
+        &abi, OUTBOX_STORE, "theirs", OUTBOX_E_PERMISSION,
+        "plugin %s/outbox-store-theirs.so has mode 0664, so other users may change the code that runs: chmod go-w "
+        "%s/outbox-store-theirs.so");
     abi_close(&abi);
     remove_directory();
 }

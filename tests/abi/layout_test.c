@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/abi/layout_test.c - what plugins built with the first version of the ABI rely on
+ * tests/abi/layout_test.c - the layout that plugins built with the first version of the ABI rely on
  *
- * Within a major version structures grow at the end, so every line here stays true for ever: a failure means that
- * a field was moved, removed or put in between. New fields are added below the old ones. 64-bit; where pointers are
- * smaller the order is the same and the offsets are not.
+ * Within a major version structures grow at the end, so every line here stays true: a failure means that a field was
+ * moved, removed or inserted. New fields are added below the old ones. 64-bit; where pointers are smaller the order is
+ * the same and the offsets are not.
  */
 #include <criterion/criterion.h>
 #include <outbox/plugin.h>

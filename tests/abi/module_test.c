@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/abi/module_test.c - modules older, newer and wrong, as files that are really opened */
+/* tests/abi/module_test.c - older, newer and invalid modules, loaded from files */
 #pragma GCC diagnostic ignored "-Wformat-extra-args"
 #include "abi.h"
 
@@ -43,13 +43,13 @@ Test(module, wrong_modules_are_refused_with_file_field_expected_and_found)
 {
     struct abi abi;
     abi_open(&abi, NULL, NULL);
-    ABI_REFUSED(&abi, OUTBOX_STORE, "stunted", OUTBOX_E_ABI,
-                "%s/outbox-store-stunted.so: struct_size is 64, expected at least 88");
+    ABI_REFUSED(&abi, OUTBOX_STORE, "truncated", OUTBOX_E_ABI,
+                "%s/outbox-store-truncated.so: struct_size is 64, expected at least 88");
     ABI_REFUSED(&abi, OUTBOX_STORE, "missing", OUTBOX_E_ABI,
                 "%s/outbox-store-missing.so: ops.claim is NULL, expected a function");
     ABI_REFUSED(
-        &abi, OUTBOX_STORE, "boaster", OUTBOX_E_ABI,
-        "%s/outbox-store-boaster.so: ops.dead_letter is NULL, expected a function with capability DEAD_LETTERS");
+        &abi, OUTBOX_STORE, "falsecap", OUTBOX_E_ABI,
+        "%s/outbox-store-falsecap.so: ops.dead_letter is NULL, expected a function with capability DEAD_LETTERS");
     ABI_REFUSED(&abi, OUTBOX_STORE, "wrongkind", OUTBOX_E_ABI,
                 "%s/outbox-store-wrongkind.so: kind is broker, expected store, as the file is called");
     ABI_REFUSED(&abi, OUTBOX_STORE, "wrongname", OUTBOX_E_ABI,
@@ -129,14 +129,14 @@ Test(module, registry_lists_every_plugin)
     struct seen seen = {0}, again = {0};
     abi_open(&abi, NULL, builtins);
     obx_registry_each(abi.registry, see, &seen);
-    cr_assert_str_eq(seen.loaded, "twin* good newer older orphan rogue");
+    cr_assert_str_eq(seen.loaded, "twin* good newer nolibrary older faulty");
     cr_assert_eq(seen.refused, 7);
     obx_registry_each(abi.registry, see, &again);
     cr_assert_str_eq(again.loaded, seen.loaded);
     abi_close(&abi);
 }
 
-/* Loading with each allocation failing in turn: NO_MEMORY or success, and nothing lost. */
+/* Loading with each allocation failing in turn: NO_MEMORY or success, and no leak. */
 Test(module, every_allocation_may_fail)
 {
     static const char *const names[] = {"good", "goood", "sqlite"};

@@ -16,8 +16,8 @@
 
 void conf_broker_begin(struct conf_fixture *fixture)
 {
-    conf_must(fixture, harness_instance(&fixture->harness, OUTBOX_BROKER, "broker", &fixture->broker, error));
-    conf_must(fixture, harness_broker_start(&fixture->harness, fixture->broker, error));
+    conf_must(fixture, loop_fixture_instance(&fixture->base, OUTBOX_BROKER, "broker", &fixture->broker, error));
+    conf_must(fixture, loop_fixture_broker_start(&fixture->base, fixture->broker, error));
 }
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
@@ -63,9 +63,9 @@ struct conf_burst *conf_burst_new(struct conf_fixture *fixture, uint32_t first, 
 
 void conf_burst_send(struct conf_fixture *fixture, struct conf_burst *burst)
 {
-    harness_reset(&burst->call);
+    loop_fixture_reset(&burst->call);
     burst->call.outcomes = burst->outcomes;
-    burst->call.told = burst->told;
+    burst->call.reports = burst->reports;
     obx_broker_publish(fixture->broker, &burst->call.call, &burst->publish);
 }
 
@@ -77,11 +77,11 @@ const char *conf_outcome_name(uint32_t outcome)
 
 void conf_burst_delivered(struct conf_fixture *fixture, struct conf_burst *burst)
 {
-    conf_require(fixture, harness_wait(&fixture->harness, &burst->call) == OUTBOX_OK, "publish: %s",
+    conf_require(fixture, loop_fixture_wait(&fixture->base, &burst->call) == OUTBOX_OK, "publish: %s",
                  burst->call.error.text);
     for (uint32_t i = 0; i < burst->publish.count; i++) {
-        conf_require(fixture, burst->told[i] == 1, "the outcome of message %u was reported %u times", i,
-                     burst->told[i]);
+        conf_require(fixture, burst->reports[i] == 1, "the outcome of message %u was reported %u times", i,
+                     burst->reports[i]);
         conf_require(fixture, burst->outcomes[i] == OUTBOX_DELIVERED,
                      "message %u has the outcome %s, not DELIVERED: %s", i, conf_outcome_name(burst->outcomes[i]),
                      burst->call.reason.text[0] ? burst->call.reason.text : "no reason was reported");

@@ -19,8 +19,8 @@ void conf_broker_starts_and_stops_again(struct conf_fixture *fixture)
 {
     conf_broker_begin(fixture);
     for (int i = 0; i < 3; i++) {
-        conf_must(fixture, harness_stop(&fixture->harness, fixture->broker, error));
-        conf_must(fixture, harness_broker_start(&fixture->harness, fixture->broker, error));
+        conf_must(fixture, loop_fixture_stop(&fixture->base, fixture->broker, error));
+        conf_must(fixture, loop_fixture_broker_start(&fixture->base, fixture->broker, error));
     }
 }
 
@@ -72,14 +72,15 @@ void conf_broker_stop_completes_publishes(struct conf_fixture *fixture)
         bursts[i] = conf_burst_new(fixture, 1 + i * 100, 100, 7);
         conf_burst_send(fixture, bursts[i]);
     }
-    conf_must(fixture, harness_stop(&fixture->harness, fixture->broker, error));
+    conf_must(fixture, loop_fixture_stop(&fixture->base, fixture->broker, error));
     struct conf_events events = conf_read(fixture);
     for (uint32_t i = 0; i < BURSTS; i++) {
         conf_require(fixture, bursts[i]->call.done, "stop completed before publish %u that was in flight", i);
         for (uint32_t k = 0; k < 100; k++) {
             char id[40];
             memcpy(id, bursts[i]->messages[k].id.data, bursts[i]->messages[k].id.size + 1);
-            conf_require(fixture, bursts[i]->told[k] <= 1, "an outcome was reported %u times", bursts[i]->told[k]);
+            conf_require(fixture, bursts[i]->reports[k] <= 1, "an outcome was reported %u times",
+                         bursts[i]->reports[k]);
             conf_require(fixture, bursts[i]->outcomes[k] != OUTBOX_DELIVERED || conf_published_find(&events, id),
                          "event %s was reported as DELIVERED and cannot be read", id);
         }
@@ -92,8 +93,8 @@ void conf_broker_continues_after_a_restart(struct conf_fixture *fixture)
     conf_broker_begin(fixture);
     for (uint32_t i = 0; i < 3; i++) {
         deliver(fixture, 1 + i * 10, 10, 3);
-        conf_must(fixture, harness_stop(&fixture->harness, fixture->broker, error));
-        conf_must(fixture, harness_broker_start(&fixture->harness, fixture->broker, error));
+        conf_must(fixture, loop_fixture_stop(&fixture->base, fixture->broker, error));
+        conf_must(fixture, loop_fixture_broker_start(&fixture->base, fixture->broker, error));
     }
     struct conf_events events = conf_read(fixture);
     conf_published_range(fixture, &events, 1, 30, 3);

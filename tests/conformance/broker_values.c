@@ -126,12 +126,12 @@ void conf_broker_rejects_one_of_many(struct conf_fixture *fixture)
     struct conf_burst *burst = conf_burst_new(fixture, 1, 9, 9);
     burst->messages[4].topic = (struct outbox_bytes){"", 0};
     conf_burst_send(fixture, burst);
-    conf_require(fixture, harness_wait(&fixture->harness, &burst->call) == OUTBOX_OK, "publish: %s",
+    conf_require(fixture, loop_fixture_wait(&fixture->base, &burst->call) == OUTBOX_OK, "publish: %s",
                  burst->call.error.text);
     for (uint32_t i = 0; i < 9; i++) {
         uint8_t expected = i == 4 ? OUTBOX_REJECTED : OUTBOX_DELIVERED;
-        conf_require(fixture, burst->told[i] == 1, "the outcome of message %u was reported %u times", i,
-                     burst->told[i]);
+        conf_require(fixture, burst->reports[i] == 1, "the outcome of message %u was reported %u times", i,
+                     burst->reports[i]);
         conf_require(fixture, burst->outcomes[i] == expected, "message %u has the outcome %s, not %s", i,
                      conf_outcome_name(burst->outcomes[i]), conf_outcome_name(expected));
     }

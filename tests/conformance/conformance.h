@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/conformance/conformance.h - what every store and every broker must do, as lists of named checks
+ * tests/conformance/conformance.h - the requirements of every store and every broker, as lists of named checks
  *
- * The same checks run under Criterion for the plugins of this repository, and in the program outbox-conformance for
- * anybody's. A check is a plain function that uses the plugin through core/plugin/instance.h, as the relay does. Each
- * runs in a process of its own, so a check that fails just ends, and a plugin that crashes fails one check.
+ * The same checks run under Criterion for the plugins of this repository, and in the program outbox-conformance for any
+ * plugin. A check is a plain function that uses the plugin through core/plugin/instance.h, as the relay does. Each
+ * check runs in a separate process, so a failed check just ends, and a plugin that crashes fails one check.
  *
  * The configuration is YAML with a section `store:` or `broker:` as in outbox.yaml. ${OUTBOX_TMP} in it is an empty
- * directory and ${OUTBOX_CHECK} the name of the check, so that each check has an outbox or a file of its own. Brokers
- * get events for topics whose names begin with $OUTBOX_TOPIC, which no run had before.
+ * directory and ${OUTBOX_CHECK} the name of the check, so that each check has its own outbox or file. Brokers get
+ * events for topics whose names begin with $OUTBOX_TOPIC, which no run had before.
  */
 #ifndef OBX_TESTS_CONFORMANCE_CONFORMANCE_H
 #define OBX_TESTS_CONFORMANCE_CONFORMANCE_H
 
 #include <stddef.h>
 
-#include "harness.h"
+#include "loop_fixture.h"
 
 struct conf_fixture;
 
@@ -38,7 +38,7 @@ struct conf_subject {
     const char *name; /* of the configuration, for messages */
     const char *yaml;
     const char *directory; /* of modules; NULL: built in only */
-    bool alone;            /* store: an instance has an outbox of its own that no other sees */
+    bool alone;            /* store: each instance has its own outbox, invisible to others */
     bool text_only;        /* payloads must be UTF-8 */
     const char *fence;     /* store: a shell command that ends the owner's session; NULL: not tested */
     const char *prepare;   /* a shell command to run before each check, e.g. to make topics; may be NULL */

@@ -42,10 +42,10 @@ void conf_fixture_open(struct conf_fixture *fixture)
 {
     const char *prepare = fixture->subject->prepare;
     conf_require(fixture, !prepare || system(prepare) == 0, "the prepare command failed: %s", prepare);
-    conf_must(fixture, harness_open_uv(&fixture->harness, fixture->subject->directory, error));
-    fixture->harness.patience_ms = WAIT_MAX_MS;
-    fixture->harness.verbose = getenv("OUTBOX_CONFORMANCE_VERBOSE") != NULL;
-    conf_must(fixture, harness_configure(&fixture->harness, fixture->subject->name, fixture->subject->yaml, error));
+    conf_must(fixture, loop_fixture_open_uv(&fixture->base, fixture->subject->directory, error));
+    fixture->base.timeout_ms = WAIT_MAX_MS;
+    fixture->base.verbose = getenv("OUTBOX_CONFORMANCE_VERBOSE") != NULL;
+    conf_must(fixture, loop_fixture_configure(&fixture->base, fixture->subject->name, fixture->subject->yaml, error));
 }
 
 static void drop(struct conf_fixture *fixture, struct obx_instance *instance)
@@ -67,10 +67,10 @@ void conf_fixture_close(struct conf_fixture *fixture)
                                         fixture->broker};
     for (size_t i = 0; i < sizeof instances / sizeof instances[0]; i++) {
         if (instances[i])
-            conf_must(fixture, harness_stop(&fixture->harness, instances[i], error));
+            conf_must(fixture, loop_fixture_stop(&fixture->base, instances[i], error));
         drop(fixture, instances[i]);
     }
-    int left = harness_close(&fixture->harness);
+    int left = loop_fixture_close(&fixture->base);
     conf_require(fixture, left == 0, "closing the loop gave %d: a handle is still open", left);
     size_t live = fixture->subject->live ? fixture->subject->live() : 0;
     conf_require(fixture, live == 0, "%zu blocks of memory were not freed", live);

@@ -11,12 +11,12 @@
 
 struct conf_fixture {
     const struct conf_subject *subject;
-    struct harness harness;
+    struct loop_fixture base;
     struct obx_instance *store;  /* the instance under test; owned */
     struct obx_instance *other;  /* a second one over the same outbox; the same as store when that cannot be */
     struct obx_instance *broker; /* owned */
     uint32_t awaited;            /* the number of the row that a check waits for */
-    int report;                  /* where the result goes: the parent's end is conf_run() */
+    int report;                  /* where the result is written; conf_run() reads it in the parent */
 };
 
 const char *conf_outcome_name(uint32_t outcome); /* "DELIVERED" */
@@ -86,11 +86,11 @@ void conf_broker_begin(struct conf_fixture *fixture); /* instance, started */
 #define CONF_BURST_MAX 2048u
 /* Messages of one publish, made by number: topic, key and value follow from it. */
 struct conf_burst {
-    struct harness_call call;
+    struct loop_fixture_call call;
     struct outbox_message messages[CONF_BURST_MAX];
     struct outbox_publish publish;
     uint8_t outcomes[CONF_BURST_MAX];
-    uint32_t told[CONF_BURST_MAX];
+    uint32_t reports[CONF_BURST_MAX];
     char text[CONF_BURST_MAX][96];
     struct outbox_header headers[CONF_BURST_MAX][2]; /* id, type */
 };

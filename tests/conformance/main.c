@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/conformance/main.c - outbox-conformance: does my plugin do what a store or a broker must?
+ * tests/conformance/main.c - outbox-conformance: checks the requirements of a store or a broker
  *
  *     outbox-conformance [-c FILE] [--plugin-dir DIR] [--only PART]
  *
  * The file has a section `store:` or `broker:` (or both) as a relay has, and may have `conformance:` with hints. Every
- * check prints one line; the last line counts. What keeps every check from beginning - a plugin that is not there, a
- * wrong option - is reported once. Exit codes: 0 all passed, 1 some failed, 64 usage, 78 bad file.
+ * check prints one line; the last line counts. A failure that prevents every check (a missing plugin, a wrong option)
+ * is reported once. Exit codes: 0 all passed, 1 some failed, 64 usage, 78 bad file.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -154,8 +154,8 @@ static void configure(struct conf_fixture *fixture, enum outbox_kind kind)
 {
     struct outbox_error error;
     struct obx_instance *instance;
-    if (harness_instance(&fixture->harness, kind, section_of(kind), &instance, &error))
-        conf_skip(fixture, error.text); /* no place in our sources before it: it is not of interest here */
+    if (loop_fixture_instance(&fixture->base, kind, section_of(kind), &instance, &error))
+        conf_skip(fixture, error.text); /* without a source location, which does not matter here */
     obx_instance_free(instance);
 }
 

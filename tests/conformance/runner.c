@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/conformance/runner.c - one check in a child process with a directory of its own
+ * tests/conformance/runner.c - one check in a child process with its own directory
  *
  * The child writes its result to a pipe before it ends; without a result it has crashed. The directory is removed
  * unless OUTBOX_CONFORMANCE_KEEP is set.

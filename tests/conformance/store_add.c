@@ -37,10 +37,10 @@ static struct outbox_batch *claim_all(struct conf_fixture *fixture, uint32_t cou
 static void read_status(struct conf_fixture *fixture, struct outbox_store_status *status)
 {
     *status = (struct outbox_store_status){.struct_size = sizeof *status};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_status(fixture->other, &call.call, 0, status);
-    conf_require(fixture, harness_wait(&fixture->harness, &call) == OUTBOX_OK, "status: %s", call.error.text);
+    conf_require(fixture, loop_fixture_wait(&fixture->base, &call) == OUTBOX_OK, "status: %s", call.error.text);
 }
 
 void conf_store_status_counts(struct conf_fixture *fixture)
@@ -97,7 +97,7 @@ void conf_store_adds_headers(struct conf_fixture *fixture)
     struct outbox_event event = plain_event();
     event.headers = text(headers);
     const struct outbox_event *list[] = {&event};
-    conf_must(fixture, harness_add(&fixture->harness, fixture->other, list, 1, error));
+    conf_must(fixture, loop_fixture_add(&fixture->base, fixture->other, list, 1, error));
     struct outbox_batch *batch = claim_all(fixture, 1);
     const struct outbox_value *value = conf_value(batch, 0, COL_HEADERS);
     bool text_like = value->type == OUTBOX_TEXT || value->type == OUTBOX_BYTES;
@@ -113,7 +113,7 @@ void conf_store_adds_all_or_nothing(struct conf_fixture *fixture)
     bad.aggregate_type = (struct outbox_bytes){NULL, 0};
     const struct outbox_event *list[] = {&good, &bad, &good};
     struct outbox_error refusal = {0};
-    int result = harness_add(&fixture->harness, fixture->other, list, 3, &refusal);
+    int result = loop_fixture_add(&fixture->base, fixture->other, list, 3, &refusal);
     conf_require(fixture, result != OUTBOX_OK, "an event without an aggregate type was taken");
     conf_require(fixture, refusal.text[0], "a refusal without a word");
     conf_require(fixture, !conf_claim(fixture, 10), "a refused add left rows in the outbox");
@@ -132,7 +132,7 @@ void conf_store_creates_event_ids(struct conf_fixture *fixture)
     conf_store_begin(fixture);
     struct outbox_event event = plain_event();
     const struct outbox_event *list[] = {&event, &event, &event};
-    conf_must(fixture, harness_add(&fixture->harness, fixture->other, list, 3, error));
+    conf_must(fixture, loop_fixture_add(&fixture->base, fixture->other, list, 3, error));
     struct outbox_batch *batch = claim_all(fixture, 3);
     char ids[3][64];
     for (uint32_t i = 0; i < 3; i++) {

@@ -55,7 +55,7 @@ void conf_store_limits_claims_by_rows(struct conf_fixture *fixture)
 static struct outbox_batch *claim_bytes(struct conf_fixture *fixture, uint64_t limit)
 {
     struct outbox_claim claim = {.max_rows = 1000, .max_bytes = limit};
-    conf_must(fixture, harness_claim(&fixture->harness, fixture->store, &claim, error));
+    conf_must(fixture, loop_fixture_claim(&fixture->base, fixture->store, &claim, error));
     return claim.batch;
 }
 
@@ -92,7 +92,7 @@ void conf_store_byte_limits_hold_at_every_size(struct conf_fixture *fixture)
     uint32_t most = 0;
     for (uint64_t limit = 200; most < 300 && limit < 1000000; limit += limit / 64) {
         struct outbox_claim claim = {.max_rows = 1000, .max_bytes = limit, .flags = OUTBOX_CLAIM_REWIND};
-        conf_must(fixture, harness_claim(&fixture->harness, fixture->store, &claim, error));
+        conf_must(fixture, loop_fixture_claim(&fixture->base, fixture->store, &claim, error));
         conf_require(fixture, claim.batch, "no row for a claim of %llu bytes", (unsigned long long)limit);
         for (uint32_t i = 0; i < claim.batch->rows; i++)
             conf_row_is(fixture, claim.batch, i, i + 1);
@@ -125,7 +125,7 @@ static struct outbox_batch *claim_exact(struct conf_fixture *fixture, const stru
                                         uint32_t count)
 {
     struct outbox_claim claim = {.max_rows = 1000, .max_bytes = 1 << 20, .positions = rows, .position_count = count};
-    conf_must(fixture, harness_claim(&fixture->harness, fixture->store, &claim, error));
+    conf_must(fixture, loop_fixture_claim(&fixture->base, fixture->store, &claim, error));
     return claim.batch;
 }
 

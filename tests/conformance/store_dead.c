@@ -47,11 +47,11 @@ static uint64_t dead(struct conf_fixture *fixture, enum outbox_dead_action actio
                                   .limit = limit,
                                   .row = take_letter,
                                   .arg = letters};
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     *letters = (struct letters){0};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_dead(fixture->other, &call.call, 0, &request);
-    conf_require(fixture, harness_wait(&fixture->harness, &call) == OUTBOX_OK, "dead letters, action %d: %s",
+    conf_require(fixture, loop_fixture_wait(&fixture->base, &call) == OUTBOX_OK, "dead letters, action %d: %s",
                  (int)action, call.error.text);
     return request.affected;
 }
@@ -68,10 +68,10 @@ static struct outbox_dead_row dead_row(const struct outbox_batch *batch, uint32_
 static void dead_letter(struct conf_fixture *fixture, const struct outbox_dead_row *rows, uint32_t count)
 {
     struct outbox_dead_letter_rows request = {.struct_size = sizeof request, .count = count, .rows = rows};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_dead_letter(fixture->store, &call.call, 0, &request);
-    conf_require(fixture, harness_wait(&fixture->harness, &call) == OUTBOX_OK, "dead_letter: %s", call.error.text);
+    conf_require(fixture, loop_fixture_wait(&fixture->base, &call) == OUTBOX_OK, "dead_letter: %s", call.error.text);
 }
 
 /* Six rows, of which number 2, 4 and 5 are dead letters; 4 and 5 have the same key. */
@@ -95,10 +95,10 @@ void conf_store_dead_letters_rows(struct conf_fixture *fixture)
     begin_with_dead(fixture);
     conf_outbox_is(fixture, alive, 3);
     struct outbox_store_status status = {.struct_size = sizeof status};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_status(fixture->other, &call.call, 0, &status);
-    conf_require(fixture, harness_wait(&fixture->harness, &call) == OUTBOX_OK, "status: %s", call.error.text);
+    conf_require(fixture, loop_fixture_wait(&fixture->base, &call) == OUTBOX_OK, "status: %s", call.error.text);
     conf_require(fixture, status.pending == 3 && status.dead == 3, "status has %lld pending and %lld dead, not 3 and 3",
                  (long long)status.pending, (long long)status.dead);
 }

@@ -17,15 +17,15 @@ static const struct outbox_column columns[COL_COUNT] = {{"event_id", 0},
 
 void conf_store_start(struct conf_fixture *fixture, struct obx_instance *store)
 {
-    conf_must(fixture, harness_store_start(&fixture->harness, store, columns, COL_COUNT, error));
+    conf_must(fixture, loop_fixture_store_start(&fixture->base, store, columns, COL_COUNT, error));
 }
 
-static int set_up(struct harness *harness, struct obx_instance *store, struct outbox_error *error)
+static int set_up(struct loop_fixture *base, struct obx_instance *store, struct outbox_error *error)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_setup(store, &call.call, 0);
-    int result = harness_wait(harness, &call);
+    int result = loop_fixture_wait(base, &call);
     *error = call.error;
     return result;
 }
@@ -40,11 +40,11 @@ static void need_admin(struct conf_fixture *fixture, struct obx_instance *store)
 static void make_tables(struct conf_fixture *fixture)
 {
     struct obx_instance *admin;
-    conf_must(fixture, harness_instance(&fixture->harness, OUTBOX_STORE, "store", &admin, error));
+    conf_must(fixture, loop_fixture_instance(&fixture->base, OUTBOX_STORE, "store", &admin, error));
     need_admin(fixture, admin);
-    conf_must(fixture, harness_store_start(&fixture->harness, admin, NULL, 0, error));
-    conf_must(fixture, set_up(&fixture->harness, admin, error));
-    conf_must(fixture, harness_stop(&fixture->harness, admin, error));
+    conf_must(fixture, loop_fixture_store_start(&fixture->base, admin, NULL, 0, error));
+    conf_must(fixture, set_up(&fixture->base, admin, error));
+    conf_must(fixture, loop_fixture_stop(&fixture->base, admin, error));
     obx_instance_free(admin);
 }
 
@@ -52,20 +52,20 @@ void conf_store_open(struct conf_fixture *fixture)
 {
     if (!fixture->subject->alone)
         make_tables(fixture);
-    conf_must(fixture, harness_instance(&fixture->harness, OUTBOX_STORE, "store", &fixture->store, error));
+    conf_must(fixture, loop_fixture_instance(&fixture->base, OUTBOX_STORE, "store", &fixture->store, error));
     need_admin(fixture, fixture->store);
     conf_store_start(fixture, fixture->store);
     fixture->other = fixture->store;
     if (fixture->subject->alone)
         return;
-    conf_must(fixture, harness_instance(&fixture->harness, OUTBOX_STORE, "store", &fixture->other, error));
+    conf_must(fixture, loop_fixture_instance(&fixture->base, OUTBOX_STORE, "store", &fixture->other, error));
     conf_store_start(fixture, fixture->other);
 }
 
 void conf_store_acquire(struct conf_fixture *fixture, struct obx_instance *store)
 {
     struct outbox_acquire acquire;
-    conf_must(fixture, harness_acquire(&fixture->harness, store, &acquire, error));
+    conf_must(fixture, loop_fixture_acquire(&fixture->base, store, &acquire, error));
 }
 
 void conf_store_begin(struct conf_fixture *fixture)
@@ -113,7 +113,7 @@ void conf_add(struct conf_fixture *fixture, uint32_t first, uint32_t count)
         make_event(&events[i], &texts[i], first + i);
         list[i] = &events[i];
     }
-    conf_must(fixture, harness_add(&fixture->harness, fixture->other, list, count, error));
+    conf_must(fixture, loop_fixture_add(&fixture->base, fixture->other, list, count, error));
     free(events);
     free(texts);
     free(list);
@@ -126,7 +126,7 @@ void conf_add_payload(struct conf_fixture *fixture, uint32_t number, struct outb
     make_event(&event, &texts, number);
     event.payload = payload;
     const struct outbox_event *list[] = {&event};
-    conf_must(fixture, harness_add(&fixture->harness, fixture->other, list, 1, error));
+    conf_must(fixture, loop_fixture_add(&fixture->base, fixture->other, list, 1, error));
 }
 
 const struct outbox_value *conf_value(const struct outbox_batch *batch, uint32_t row, enum conf_column column)
@@ -194,7 +194,7 @@ static void check_shape(struct conf_fixture *fixture, const struct outbox_batch 
 struct outbox_batch *conf_claim_flags(struct conf_fixture *fixture, uint32_t rows, uint32_t flags)
 {
     struct outbox_claim claim = {.max_rows = rows, .max_bytes = 64u << 20, .flags = flags};
-    conf_must(fixture, harness_claim(&fixture->harness, fixture->store, &claim, error));
+    conf_must(fixture, loop_fixture_claim(&fixture->base, fixture->store, &claim, error));
     if (claim.batch)
         check_shape(fixture, claim.batch, rows);
     return claim.batch;
@@ -213,7 +213,7 @@ void conf_release(struct conf_fixture *fixture, struct outbox_batch *batch)
 void conf_settle(struct conf_fixture *fixture, const struct outbox_batch *batch, uint32_t first, uint32_t count)
 {
     struct outbox_span span = {batch, first, count};
-    conf_must(fixture, harness_settle(&fixture->harness, fixture->store, &span, 1, error));
+    conf_must(fixture, loop_fixture_settle(&fixture->base, fixture->store, &span, 1, error));
 }
 
 void conf_outbox_is(struct conf_fixture *fixture, const uint32_t *numbers, uint32_t count)

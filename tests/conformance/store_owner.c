@@ -18,7 +18,7 @@ void conf_store_second_instance_stands_by(struct conf_fixture *fixture)
     for (int i = 0; i < 3; i++) {
         struct outbox_acquire acquire;
         struct outbox_error refusal = {0};
-        int result = harness_acquire(&fixture->harness, fixture->other, &acquire, &refusal);
+        int result = loop_fixture_acquire(&fixture->base, fixture->other, &acquire, &refusal);
         conf_require(fixture, result == OUTBOX_E_STANDBY, "acquiring what another owns gave %d: %s", result,
                      refusal.text);
     }
@@ -39,7 +39,7 @@ void conf_store_takes_over_after_stop(struct conf_fixture *fixture)
     conf_require(fixture, batch && batch->rows == 4, "a claim of 4 rows did not give them");
     conf_settle(fixture, batch, 0, 2);
     conf_release(fixture, batch);
-    conf_must(fixture, harness_stop(&fixture->harness, fixture->store, error));
+    conf_must(fixture, loop_fixture_stop(&fixture->base, fixture->store, error));
     swap(fixture);
     conf_store_acquire(fixture, fixture->store);
     batch = conf_claim(fixture, 10);
@@ -55,11 +55,11 @@ void conf_store_renews(struct conf_fixture *fixture)
     conf_store_begin(fixture);
     if (!obx_store_can_renew(fixture->store))
         conf_skip(fixture, "the store needs no renewal");
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     for (int i = 0; i < 3; i++) {
-        harness_reset(&call);
+        loop_fixture_reset(&call);
         obx_store_renew(fixture->store, &call.call, 0);
-        conf_require(fixture, harness_wait(&fixture->harness, &call) == OUTBOX_OK, "renew: %s", call.error.text);
+        conf_require(fixture, loop_fixture_wait(&fixture->base, &call) == OUTBOX_OK, "renew: %s", call.error.text);
     }
 }
 
@@ -74,11 +74,11 @@ void conf_store_fenced_owner_settles_nothing(struct conf_fixture *fixture)
                  fixture->subject->fence);
     struct outbox_span span = {batch, 0, 6};
     struct outbox_error refusal = {0};
-    int result = harness_settle(&fixture->harness, fixture->store, &span, 1, &refusal);
+    int result = loop_fixture_settle(&fixture->base, fixture->store, &span, 1, &refusal);
     conf_require(fixture, result == OUTBOX_E_FENCED || result == OUTBOX_E_NOT_CONNECTED,
                  "settling by a fenced owner gave %d: %s", result, refusal.text);
     conf_release(fixture, batch);
-    conf_must(fixture, harness_stop(&fixture->harness, fixture->store, error));
+    conf_must(fixture, loop_fixture_stop(&fixture->base, fixture->store, error));
     swap(fixture);
     conf_store_acquire(fixture, fixture->store);
     conf_outbox_is_range(fixture, 1, 6);

@@ -16,7 +16,7 @@ void conf_store_settles_spans_and_leaves_the_rest(struct conf_fixture *fixture)
     conf_add(fixture, 1, 10);
     struct outbox_batch *batch = claim_all(fixture, 10, 0);
     const struct outbox_span spans[] = {{batch, 0, 3}, {batch, 4, 1}, {batch, 7, 3}};
-    conf_must(fixture, harness_settle(&fixture->harness, fixture->store, spans, 3, error));
+    conf_must(fixture, loop_fixture_settle(&fixture->base, fixture->store, spans, 3, error));
     conf_release(fixture, batch);
     conf_outbox_is(fixture, left, 3);
 }
@@ -53,7 +53,7 @@ void conf_store_settles_over_several_batches(struct conf_fixture *fixture)
     conf_add(fixture, 1, 15);
     struct outbox_batch *a = claim_all(fixture, 5, 0), *b = claim_all(fixture, 5, 0), *c = claim_all(fixture, 5, 0);
     const struct outbox_span spans[] = {{a, 1, 4}, {b, 0, 4}, {c, 1, 4}};
-    conf_must(fixture, harness_settle(&fixture->harness, fixture->store, spans, 3, error));
+    conf_must(fixture, loop_fixture_settle(&fixture->base, fixture->store, spans, 3, error));
     conf_release(fixture, b);
     conf_release(fixture, a);
     conf_release(fixture, c);
@@ -69,16 +69,16 @@ void conf_store_settles_during_a_claim(struct conf_fixture *fixture)
     while (batch) {
         for (uint32_t i = 0; i < batch->rows; i++)
             conf_row_is(fixture, batch, i, ++seen);
-        struct harness_call settling = {0}, claiming = {0};
-        harness_reset(&settling);
-        harness_reset(&claiming);
+        struct loop_fixture_call settling = {0}, claiming = {0};
+        loop_fixture_reset(&settling);
+        loop_fixture_reset(&claiming);
         struct outbox_span span = {batch, 0, batch->rows};
         struct outbox_settle settle = {.struct_size = sizeof settle, .spans = &span, .span_count = 1};
         struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 20, .max_bytes = 1 << 20};
         obx_store_settle(fixture->store, &settling.call, 0, &settle);
         obx_store_claim(fixture->store, &claiming.call, 0, &claim);
-        conf_require(fixture, !harness_wait(&fixture->harness, &settling), "settle: %s", settling.error.text);
-        conf_require(fixture, !harness_wait(&fixture->harness, &claiming), "claim: %s", claiming.error.text);
+        conf_require(fixture, !loop_fixture_wait(&fixture->base, &settling), "settle: %s", settling.error.text);
+        conf_require(fixture, !loop_fixture_wait(&fixture->base, &claiming), "claim: %s", claiming.error.text);
         conf_release(fixture, batch);
         batch = claim.batch;
     }
@@ -99,7 +99,7 @@ void conf_store_settles_many_small_spans(struct conf_fixture *fixture)
         spans[i] = (struct outbox_span){batch, 2 * i, 1};
         left[i] = 2 * i + 2;
     }
-    conf_must(fixture, harness_settle(&fixture->harness, fixture->store, spans, MANY / 2, error));
+    conf_must(fixture, loop_fixture_settle(&fixture->base, fixture->store, spans, MANY / 2, error));
     conf_release(fixture, batch);
     conf_outbox_is(fixture, left, MANY / 2);
 }
@@ -111,7 +111,7 @@ void conf_store_settled_rows_do_not_come_back(struct conf_fixture *fixture)
     struct outbox_batch *batch = claim_all(fixture, 8, 0);
     conf_settle(fixture, batch, 0, 5);
     conf_release(fixture, batch);
-    conf_must(fixture, harness_stop(&fixture->harness, fixture->store, error));
+    conf_must(fixture, loop_fixture_stop(&fixture->base, fixture->store, error));
     conf_store_start(fixture, fixture->store);
     conf_store_acquire(fixture, fixture->store);
     conf_outbox_is_range(fixture, 6, 3);

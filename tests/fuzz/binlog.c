@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/binlog.c - events of MySQL's binlog, as the doorbell reads them
+ * tests/fuzz/binlog.c - events of MySQL's binlog and the matcher that reads them
  *
- * The input says what happens in a log of statements and rows; the events are built here, whole, cut off, or with any
- * bytes behind them. Whether the ear rings is what a second reading of the story says. What could not be read always
- * rings, and nothing is read past the end of an event.
+ * The input selects the steps of a log of statements and rows. This target builds the events: whole, cut off, or with
+ * any bytes after them. A second implementation predicts whether the matcher wakes the relay. An unreadable event
+ * always wakes it, and no byte is read past the end of an event.
  */
 #include "fuzz.h"
 
@@ -18,9 +18,9 @@
 
 enum step { ANYTHING, OUR_MAP, OTHER_MAP, ROWS, DELETED, COMMIT_ROWS, BEGIN, COMMIT, ROLLBACK, NEXT, STATEMENT, STEPS };
 
-/* What a log would have to say, kept by the one who writes it. */
-struct story {
-    uint64_t ours; /* how the log calls our table; UINT64_MAX: not yet */
+/* The state that the writer of the log keeps. */
+struct log_state {
+    uint64_t ours; /* the number of our table in the log; UINT64_MAX: none yet */
     bool added;    /* rows, in the transaction that is open */
 };
 
@@ -86,7 +86,7 @@ static bool letter(char c)
     return c && strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_$", c);
 }
 
-/* By words, where the ear looks for the name: letters, digits and what else a name may have are a word. */
+/* Searches words for the name, as the matcher does: a word is letters, digits and other characters of names. */
 static bool names_table(const char *text)
 {
     while (*text) {
@@ -101,40 +101,41 @@ static bool names_table(const char *text)
 }
 
 /* False: the transaction goes on. */
-static bool end(struct story *story, bool *rings, bool committed)
+static bool end(struct log_state *state, bool *wakes, bool committed)
 {
-    *rings = story->added && committed;
-    *story = (struct story){.ours = UINT64_MAX};
+    *wakes = state->added && committed;
+    *state = (struct log_state){.ours = UINT64_MAX};
     return true;
 }
 
-static void tell_statement(struct story *story, struct event *event, struct fuzz_input *input, bool *rings)
+static void write_statement(struct log_state *state, struct event *event, struct fuzz_input *input, bool *wakes)
 {
     static const char *const words[] = {"BEGIN", "COMMIT", "ROLLBACK", "XA COMMIT"};
     char *text = fuzz_text(input);
     put_query(event, input, text);
-    *rings = !strncasecmp(text, words[3], strlen(words[3]));
+    *wakes = !strncasecmp(text, words[3], strlen(words[3]));
     for (unsigned i = 0; i < 3; i++) {
         if (!strcasecmp(text, words[i])) {
-            end(story, rings, i == 1);
+            end(state, wakes, i == 1);
             free(text);
             return;
         }
     }
-    story->added |= !*rings && names_table(text);
+    state->added |= !*wakes && names_table(text);
     free(text);
 }
 
-/* One event, and whether it must ring. */
-static void tell(struct story *story, enum step step, struct event *event, struct fuzz_input *input, bool *rings)
+/* Builds one event, and predicts whether it must wake the relay. */
+static void write_step(struct log_state *state, enum step step, struct event *event, struct fuzz_input *input,
+                       bool *wakes)
 {
     static const uint8_t writes[] = {23, 30, 166, 169}, nexts[] = {33, 34, 42, 162};
     uint64_t id = fuzz_int(input, 1);
-    *rings = false;
+    *wakes = false;
     switch (step) {
     case OUR_MAP:
         put_map(event, id, "OutBox");
-        story->ours = id;
+        state->ours = id;
         break;
     case OTHER_MAP:
         put_map(event, id, id % 2 ? "outbox_dead" : "outbo");
@@ -142,7 +143,7 @@ static void tell(struct story *story, enum step step, struct event *event, struc
     case ROWS:
         begin(event, writes[fuzz_int(input, 1) % 4]);
         put_number(event, id, 6);
-        story->added |= id == story->ours;
+        state->added |= id == state->ours;
         break;
     case DELETED:
         begin(event, 32);
@@ -150,38 +151,38 @@ static void tell(struct story *story, enum step step, struct event *event, struc
         break;
     case COMMIT_ROWS:
         begin(event, 16);
-        end(story, rings, true);
+        end(state, wakes, true);
         break;
     case BEGIN:
     case COMMIT:
     case ROLLBACK:
         put_query(event, input, step == BEGIN ? "begin" : step == COMMIT ? "Commit" : "ROLLBACK");
-        end(story, rings, step == COMMIT);
+        end(state, wakes, step == COMMIT);
         break;
     case NEXT:
         begin(event, nexts[fuzz_int(input, 1) % 4]);
-        end(story, rings, false);
+        end(state, wakes, false);
         break;
     default:
-        tell_statement(story, event, input, rings);
+        write_statement(state, event, input, wakes);
         break;
     }
 }
 
-/* In memory of just its size, so that reading past it shows. */
-static bool hear(struct mys_binlog_matcher *ear, const void *bytes, size_t size)
+/* From memory of exactly its size, so that a sanitizer detects reads past it. */
+static bool feed(struct mys_binlog_matcher *matcher, const void *bytes, size_t size)
 {
     void *copy = malloc(size + !size);
     if (!copy)
         abort();
     if (size)
         memcpy(copy, bytes, size);
-    bool rings = mys_binlog_matcher_feed(ear, (struct outbox_bytes){copy, size});
+    bool wakes = mys_binlog_matcher_feed(matcher, (struct outbox_bytes){copy, size});
     free(copy);
-    return rings;
+    return wakes;
 }
 
-static struct mys_binlog_matcher listening(void)
+static struct mys_binlog_matcher new_matcher(void)
 {
     return (struct mys_binlog_matcher){.schema = "shop", .table = "outbox"};
 }
@@ -190,21 +191,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct event event;
     struct fuzz_input input = {data, data + size};
-    struct story story = {.ours = UINT64_MAX};
-    struct mys_binlog_matcher ear = listening(), other = listening();
+    struct log_state state = {.ours = UINT64_MAX};
+    struct mys_binlog_matcher matcher = new_matcher(), other = new_matcher();
     while (input.at < input.end) {
         enum step step = (enum step)(fuzz_int(&input, 1) % STEPS);
         if (step == ANYTHING) {
             struct outbox_bytes bytes = fuzz_bytes(&input);
-            bool rings = hear(&other, bytes.data, bytes.size);
-            FUZZ_CHECK(rings || bytes.size >= HEADER);
+            bool wakes = feed(&other, bytes.data, bytes.size);
+            FUZZ_CHECK(wakes || bytes.size >= HEADER);
             fuzz_free(bytes.data);
             continue;
         }
-        bool rings;
-        tell(&story, step, &event, &input, &rings);
-        hear(&other, event.bytes, event.size - fuzz_int(&input, 1) % event.size); /* a part of it */
-        FUZZ_CHECK(hear(&ear, event.bytes, event.size) == rings);
+        bool wakes;
+        write_step(&state, step, &event, &input, &wakes);
+        feed(&other, event.bytes, event.size - fuzz_int(&input, 1) % event.size); /* a part of it */
+        FUZZ_CHECK(feed(&matcher, event.bytes, event.size) == wakes);
     }
     return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * tests/fuzz/config.c - a configuration of any text
  *
- * An error names a place that is in the text. What is read is the same when it is read again, and has settings within
- * their bounds or an error that begins with the name of the file.
+ * An error names a location inside the text. Reading the same text again gives the same result: settings within their
+ * bounds, or an error that begins with the name of the file.
  */
 #include "fuzz.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/fuzz/descriptor.c - descriptors of plugins as a module may hand them over
+ * tests/fuzz/descriptor.c - descriptors of plugins as a module may export them
  *
- * Of any size and version, with functions missing; nothing is read past the sizes that they state. What is taken has
- * a name and all functions that must be there; what is refused is told with the file.
+ * Of any size and version, with functions missing; nothing is read past the sizes that they state. An accepted
+ * descriptor has a name and all required functions; a refusal names the file.
  */
 #include "fuzz.h"
 

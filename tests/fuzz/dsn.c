@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/fuzz/dsn.c - the conninfo of the Postgres store: candidates within bounds, no secret in what is said */
+/* tests/fuzz/dsn.c - the conninfo of the Postgres store: candidates within bounds, no secret in the texts */
 #include "fuzz.h"
 
 #include <stdlib.h>

@@ -72,12 +72,12 @@ char *fuzz_whole_text(const uint8_t *data, size_t size)
 
 /* ---- the host ---------------------------------------------------------------------------------------------------- */
 
-static void say(const struct outbox_host *host, enum outbox_log_level level, const char *format, ...)
+static void drop_log(const struct outbox_host *host, enum outbox_log_level level, const char *format, ...)
 {
     (void)host, (void)level, (void)format;
 }
 
-static void *take(const struct outbox_host *host, size_t size)
+static void *allocate(const struct outbox_host *host, size_t size)
 {
     (void)host;
     return obx_alloc(size);
@@ -96,4 +96,4 @@ static void release(const struct outbox_host *host, void *memory)
 }
 
 const struct outbox_host fuzz_host = {
-    .struct_size = sizeof fuzz_host, .log = say, .alloc = take, .resize = resize, .release = release};
+    .struct_size = sizeof fuzz_host, .log = drop_log, .alloc = allocate, .resize = resize, .release = release};

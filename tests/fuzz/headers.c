@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/fuzz/headers.c - the headers column: the members of a flat object as another parser has them, or a refusal */
+/* tests/fuzz/headers.c - the headers column: the members of a flat object as another parser reads them, or a refusal */
 #include "fuzz.h"
 
 #include <jansson.h>

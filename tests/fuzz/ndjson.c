@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/fuzz/ndjson.c - lines of `outbox add --ndjson`: what is taken is what another parser finds */
+/* tests/fuzz/ndjson.c - lines of `outbox add --ndjson`: the accepted values are those of another parser */
 #include "fuzz.h"
 
 #include <jansson.h>
@@ -18,7 +18,7 @@ static void check_text(const json_t *object, const char *name, struct outbox_byt
     FUZZ_CHECK(!memcmp(json_string_value(value), got.data, got.size));
 }
 
-/* What is not a string is the text of the value as it stands in the line. */
+/* A value that is not a string is its text in the line. */
 static void check_raw(const json_t *value, struct outbox_bytes got)
 {
     json_t *again = json_loadb(got.data, got.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);

@@ -2,8 +2,8 @@
 /*
  * tests/fuzz/recover.c - a file of any content is opened by the file broker
  *
- * What is refused stays as it is. Else the file becomes the longest run of whole lines at its beginning that holds no
- * zero; and what was recovered needs no recovery.
+ * A refused file stays unchanged. Otherwise the file becomes the longest run of whole lines at its start without a zero
+ * byte, and recovering it again changes nothing.
  */
 #include "fuzz.h"
 

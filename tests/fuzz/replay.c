@@ -2,7 +2,8 @@
 /*
  * tests/fuzz/replay.c - run a target over the inputs of a folder, each once
  *
- *     fuzz-NAME DIRECTORY      exits with 1 when there are none; a broken property ends it, with the file's name said
+ *     fuzz-NAME DIRECTORY      exits with 1 when there are none; a broken property aborts it, after it has printed the
+ * file's name
  */
 #include <dirent.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
 /*
  * tests/fuzz/rows_mysql.c - rows of text, as MySQL sends them, become a batch
  *
- * The functions of the client library that are used stand here, so rows are what the input says. Whole numbers
- * and times are what a second reading says; nothing is read past the end of a value.
+ * This file replaces the client library's functions, so the input defines the rows. A second implementation parses
+ * numbers and times; no byte is read past the end of a value.
  */
 #include "fuzz.h"
 

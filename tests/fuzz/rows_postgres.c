@@ -2,8 +2,8 @@
 /*
  * tests/fuzz/rows_postgres.c - a binary result of libpq becomes a batch
  *
- * The result is made by libpq itself, of values of any content; sizes are those that the type has, since a server that
- * speaks the protocol sends no others. Each value is what a second reading says.
+ * libpq itself makes the result, with values of any content. Sizes are those of the type, as a server sends them. A
+ * second implementation parses each value.
  */
 #include "fuzz.h"
 

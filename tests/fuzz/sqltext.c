@@ -8,7 +8,7 @@
 #include "sql/columns.h"
 #include "sql/text.h"
 
-/* Behind the quoted piece at `at`, whose content goes to `to`. */
+/* Returns the end of the quoted piece at `at`; its content goes to `to`. */
 static const char *unquote(const char *at, bool backslash, char *to)
 {
     char quote = *at++;

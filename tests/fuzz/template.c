@@ -2,7 +2,8 @@
 /*
  * tests/fuzz/template.c - templates of topics and keys
  *
- * What compiles is rendered as an interpreter of a few lines says, twice alike; what does not says why.
+ * A template that compiles is rendered twice, each time as a simple interpreter renders it; any other has an error
+ * text.
  */
 #include "fuzz.h"
 

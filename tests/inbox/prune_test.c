@@ -83,7 +83,8 @@ Test(prune, an_open_transaction_that_took_old_ids_does_not_lose_them)
     struct session *a = fixture_open(), *b = client_open(NULL);
     if (!client_writers_wait)
         cr_skip("SQLite has one writer at a time");
-    take_range(a, "kept", 100, 4000); /* in a small table a server reads all rows, and waits for those of others */
+    take_range(a, "kept", 100, 4000); /* in a small table a server reads all rows, and waits for rows locked by
+                                       * others */
     client_age(a, "kept", 7);
     take_range(a, "old", 0, 10);
     client_age(a, "old", 10);

@@ -109,7 +109,7 @@ static void apply(struct consumer *consumer, const struct batch *batch, const un
             atomic_fetch_add(&consumer->applied[numbers[i]], 1);
 }
 
-/* Any order, ids that others have, too. One time in eight it changes its mind. */
+/* Any order, with ids that other sessions take, too. One time in eight it rolls back. */
 static void one_round(struct consumer *consumer)
 {
     struct batch batch;
@@ -205,7 +205,7 @@ Test(race, a_prune_beside_consumers_disturbs_nothing)
 
 /* ---- snapshots --------------------------------------------------------------------------------------------------- */
 
-/* Postgres cannot decide, and says so; MySQL reads the row as it is now. Nobody applies it twice. */
+/* Postgres reports a serialization failure; MySQL reads the current row. No session applies the event twice. */
 Test(race, an_event_that_was_applied_after_the_snapshot_is_not_new)
 {
     if (!*client_begin_repeatable)

@@ -12,7 +12,7 @@
 
 #include "../../brokers/memory/memory.h"
 #include "fake_loop.h"
-#include "harness.h"
+#include "loop_fixture.h"
 #include "mem_fault.h"
 #include "relay/relay.h"
 
@@ -23,7 +23,7 @@
 
 struct run {
     struct fake_loop loop;
-    struct harness harness;
+    struct loop_fixture base;
     struct obx_relay *relay;
     bool drained, stopped;
     bool failed; /* an allocation did */
@@ -71,18 +71,18 @@ static void open_run(struct run *run, const char *yaml)
 {
     struct outbox_error error = {0};
     fake_loop_init(&run->loop, 1);
-    cr_assert_eq(harness_open(&run->harness, &run->loop.base, turn, drop, NULL, &error), 0, "%s", error.text);
-    run->harness.verbose = getenv("OUTBOX_TEST_VERBOSE") != NULL;
-    cr_assert_eq(harness_configure(&run->harness, "test.yaml", yaml, &error), 0, "%s", error.text);
+    cr_assert_eq(loop_fixture_open(&run->base, &run->loop.base, turn, drop, NULL, &error), 0, "%s", error.text);
+    run->base.verbose = getenv("OUTBOX_TEST_VERBOSE") != NULL;
+    cr_assert_eq(loop_fixture_configure(&run->base, "test.yaml", yaml, &error), 0, "%s", error.text);
 }
 
 static int new_relay(struct run *run, struct outbox_error *error)
 {
     struct obx_relay_setup setup = {.loop = &run->loop.base,
-                                    .registry = run->harness.registry,
-                                    .log = &run->harness.log,
+                                    .registry = run->base.registry,
+                                    .log = &run->base.log,
                                     .name = "test",
-                                    .section = obx_config_root(run->harness.config),
+                                    .section = obx_config_root(run->base.config),
                                     .events = {.drained = note_drained, .arg = run}};
     return obx_relay_new(&setup, &run->relay, error);
 }
@@ -118,10 +118,10 @@ static uint32_t check_delivered(const struct run *run, size_t n)
 static void check_settled(struct run *run, size_t n, uint32_t delivered)
 {
     struct outbox_store_status status = {.struct_size = sizeof status};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_status(obx_relay_store(run->relay), &call.call, 0, &status);
-    cr_assert_eq(harness_wait(&run->harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&run->base, &call), 0, "%s", call.error.text);
     cr_assert_eq(status.pending, 0, "allocation %zu: %lld rows are left", n, (long long)status.pending);
     cr_assert_eq(delivered + status.dead, EVENTS, "allocation %zu: of %u events %u were delivered and %lld are dead", n,
                  EVENTS, delivered, (long long)status.dead);
@@ -145,7 +145,7 @@ static void relay_all(struct run *run, size_t n, bool persistent)
     cr_assert(fake_loop_run_until(&run->loop, is_stopped, run, PATIENCE_NS), "allocation %zu: not stopped", n);
 }
 
-/* One run with the n-th allocation failing; true when it came so far. */
+/* One run with the n-th allocation failing; true if the run made that many allocations. */
 static bool run_once(const char *yaml, size_t n, bool persistent)
 {
     struct run run = {0};
@@ -158,7 +158,7 @@ static bool run_once(const char *yaml, size_t n, bool persistent)
         relay_all(&run, n, persistent);
     end_outage(&run);
     obx_relay_free(run.relay);
-    cr_assert_eq(harness_close(&run.harness), 0, "allocation %zu: something is left on the loop", n);
+    cr_assert_eq(loop_fixture_close(&run.base), 0, "allocation %zu: something is left on the loop", n);
     cr_assert_eq(mem_live(), 0, "allocation %zu: %zu blocks leaked", n, mem_live());
     return run.failed;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/plugins/delay_test.c - calls and answers come at their time, in their order, and none is lost */
+/* tests/plugins/delay_test.c - calls and answers arrive at their time, in order, and none is lost */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -113,12 +113,12 @@ Test(delay, fails_later_publishes_as_not_connected_after_an_outage)
 Test(delay, stop_completes_last)
 {
     struct stack stack;
-    struct harness_call stop = {0};
+    struct loop_fixture_call stop = {0};
     begin(&stack, DELAY("before: 50ms, after: 50ms"));
     stack_submit(&stack, 0, "a1");
-    harness_reset(&stop);
+    loop_fixture_reset(&stop);
     obx_instance_stop(stack.top, &stop.call, 0);
-    cr_assert_eq(harness_wait(&stack.harness, &stop), 0);
+    cr_assert_eq(loop_fixture_wait(&stack.base, &stop), 0);
     cr_assert(stack.slots[0].call.done);
     cr_assert_str_eq(stack_outcomes(&stack, 0), "D");
     stack_close(&stack);
@@ -127,13 +127,13 @@ Test(delay, stop_completes_last)
 Test(delay, cancels_the_queue_when_a_call_is_canceled)
 {
     struct stack stack;
-    struct harness_call stop = {0};
+    struct loop_fixture_call stop = {0};
     begin(&stack, DELAY("before: 1h"));
     stack_submit(&stack, 0, "a1");
     stack_submit(&stack, 1, "a2");
-    harness_reset(&stop);
+    loop_fixture_reset(&stop);
     obx_instance_stop(stack.top, &stop.call, 20);
-    cr_assert_eq(harness_wait(&stack.harness, &stop), 0, "%s", stop.error.text);
+    cr_assert_eq(loop_fixture_wait(&stack.base, &stop), 0, "%s", stop.error.text);
     cr_assert_str_eq(stack_outcomes(&stack, 0), "N");
     cr_assert_str_eq(stack_outcomes(&stack, 1), "N");
     cr_assert_str_eq(stack.slots[0].call.error.text, "publish: canceled while it waited in the delay plugin");
@@ -144,12 +144,12 @@ Test(delay, cancels_the_queue_when_a_call_is_canceled)
 Test(delay, answer_is_reported_at_once_when_it_is_canceled)
 {
     struct stack stack;
-    struct harness_call stop = {0};
+    struct loop_fixture_call stop = {0};
     begin(&stack, DELAY("after: 1h"));
     stack_submit(&stack, 0, "a1");
-    harness_reset(&stop);
+    loop_fixture_reset(&stop);
     obx_instance_stop(stack.top, &stop.call, 20);
-    cr_assert_eq(harness_wait(&stack.harness, &stop), 0);
+    cr_assert_eq(loop_fixture_wait(&stack.base, &stop), 0);
     cr_assert_str_eq(stack_outcomes(&stack, 0), "D");
     stack_close(&stack);
 }
@@ -180,7 +180,7 @@ Test(delay, cannot_be_made_without_memory)
         struct obx_instance *second = NULL;
         stack_open(&stack, OUTBOX_BROKER, DELAY("before: 1ms"));
         mem_fail_at(n, false);
-        int code = harness_instance(&stack.harness, OUTBOX_BROKER, "it", &second, &error);
+        int code = loop_fixture_instance(&stack.base, OUTBOX_BROKER, "it", &second, &error);
         failed = mem_failed();
         mem_fail_at(0, false);
         cr_assert_eq(code, failed ? OUTBOX_E_NO_MEMORY : OUTBOX_OK, "%s", error.text);

@@ -114,24 +114,24 @@ Test(fault_broker, loses_the_connection_and_does_the_work)
     begin(&stack, FAULT("effect: lost, count: 1"));
     cr_assert_str_eq(stack_send(&stack, "a1"), "D");
     fake_loop_settle(&stack.fake);
-    cr_assert_eq(stack.harness.losses, 1);
-    cr_assert_str_eq(stack.harness.loss.text, "publish: failed on purpose by the fault plugin: not_connected");
+    cr_assert_eq(stack.base.losses, 1);
+    cr_assert_str_eq(stack.base.loss.text, "publish: failed on purpose by the fault plugin: not_connected");
     stack_close(&stack);
 }
 
 Test(fault_broker, hung_publish_is_not_overtaken)
 {
     struct stack stack;
-    struct harness_call stop = {0};
+    struct loop_fixture_call stop = {0};
     begin(&stack, FAULT("effect: hang, nth: 2, count: 1"));
     cr_assert_str_eq(stack_send(&stack, "a1"), "D");
     stack_submit(&stack, 0, "a2");
     stack_submit(&stack, 1, "a3");
     fake_loop_run_for(&stack.fake, 3600ull * 1000 * OBX_MS);
     cr_assert(!stack.slots[0].call.done && !stack.slots[1].call.done);
-    harness_reset(&stop);
+    loop_fixture_reset(&stop);
     obx_instance_stop(stack.top, &stop.call, 100);
-    cr_assert_eq(harness_wait(&stack.harness, &stop), 0, "%s", stop.error.text);
+    cr_assert_eq(loop_fixture_wait(&stack.base, &stop), 0, "%s", stop.error.text);
     cr_assert_str_eq(stack_outcomes(&stack, 0), "N");
     cr_assert_str_eq(stack_outcomes(&stack, 1), "N");
     cr_assert_eq(stack.slots[0].call.error.code, OUTBOX_E_CANCELED);
@@ -164,9 +164,9 @@ Test(fault_broker, fails_start_and_undoes_a_start_without_answer)
         &stack, OUTBOX_BROKER,
         "it: { plugin: fault, calls: start, count: 1, effect: drop_ack, kind: timeout,\n"
         "      wraps: { plugin: fault, calls: start, count: 1, kind: permission, wraps: { plugin: memory } } }\n");
-    cr_assert_eq(harness_broker_start(&stack.harness, stack.top, &error), OUTBOX_E_TIMEOUT);
+    cr_assert_eq(loop_fixture_broker_start(&stack.base, stack.top, &error), OUTBOX_E_TIMEOUT);
     cr_assert_str_eq(error.text, "start: failed on purpose by the fault plugin: timeout");
-    cr_assert_eq(harness_broker_start(&stack.harness, stack.top, &error), OUTBOX_OK, "%s", error.text);
+    cr_assert_eq(loop_fixture_broker_start(&stack.base, stack.top, &error), OUTBOX_OK, "%s", error.text);
     cr_assert_str_eq(stack_send(&stack, "a1"), "D");
     stack_close(&stack);
 }
@@ -177,7 +177,7 @@ Test(fault_broker, stops_a_start_whose_answer_was_dropped)
     struct outbox_error error;
     stack_open(&stack, OUTBOX_BROKER,
                "it: { plugin: fault, calls: start, count: 1, effect: drop_ack, wraps: { plugin: memory } }\n");
-    cr_assert_eq(harness_broker_start(&stack.harness, stack.top, &error), OUTBOX_E_NOT_CONNECTED);
+    cr_assert_eq(loop_fixture_broker_start(&stack.base, stack.top, &error), OUTBOX_E_NOT_CONNECTED);
     cr_assert_str_eq(stack_send(&stack, "a1"), "N", "the memory broker is stopped");
     stack_start(&stack);
     cr_assert_str_eq(stack_send(&stack, "a1"), "D");
@@ -204,7 +204,7 @@ Test(fault_broker, always_stops_the_inner_plugin)
     struct stack stack;
     struct outbox_error error;
     begin(&stack, "it: { plugin: fault, calls: stop, count: 1, wraps: { plugin: memory } }\n");
-    cr_assert_eq(harness_stop(&stack.harness, stack.top, &error), OUTBOX_E_NOT_CONNECTED);
+    cr_assert_eq(loop_fixture_stop(&stack.base, stack.top, &error), OUTBOX_E_NOT_CONNECTED);
     cr_assert_str_eq(stack_send(&stack, "a1"), "N", "the memory broker is stopped");
     stack_close(&stack);
 }
@@ -260,7 +260,7 @@ Test(fault_broker, survives_the_failure_of_every_allocation)
         failed = mem_failed();
         mem_fail_at(0, false);
         cr_assert_null(strstr(stack_there(&stack), "a"), "a1 has not gone, so no other may: %s", stack_there(&stack));
-        cr_assert_eq(harness_stop(&stack.harness, stack.top, &error), 0);
+        cr_assert_eq(loop_fixture_stop(&stack.base, stack.top, &error), 0);
         stack_start(&stack);
         const char *outcomes = stack_send(&stack, "a1 a2 a3"); /* the failure may still come */
         cr_assert_str_eq(outcomes[0] == 'D' ? outcomes : stack_send(&stack, "a1 a2 a3"), "DDD");

@@ -27,7 +27,7 @@ static struct outbox_message message(const char *word)
     return (struct outbox_message){.topic = {"t", 1}, .key = {word, 1}, .id = {word, strlen(word)}};
 }
 
-static enum order_verdict ask(struct order_guard *guard, const char *word)
+static enum order_verdict decide(struct order_guard *guard, const char *word)
 {
     struct outbox_message asked = message(word);
     return order_guard_check(guard, 1, &asked, false);
@@ -40,9 +40,9 @@ static enum order_verdict inject(struct order_guard *guard, const char *word)
 }
 
 /* An answer whose publish is completed at once. */
-static enum order_verdict ask_and_complete(struct order_guard *guard, const char *word)
+static enum order_verdict decide_and_complete(struct order_guard *guard, const char *word)
 {
-    enum order_verdict answer = ask(guard, word);
+    enum order_verdict answer = decide(guard, word);
     order_guard_completed(guard, 1);
     return answer;
 }
@@ -57,7 +57,7 @@ static void end(struct order_guard *guard)
 Test(guard, passes_every_event_without_failures)
 {
     struct order_guard guard = {.host = &host};
-    cr_assert_eq(ask(&guard, "a1"), ORDER_PASS);
+    cr_assert_eq(decide(&guard, "a1"), ORDER_PASS);
     cr_assert_eq(guard.count, 0);
     end(&guard);
 }
@@ -66,12 +66,12 @@ Test(guard, refuses_later_events_until_the_failed_one_comes_again)
 {
     struct order_guard guard = {.host = &host};
     cr_assert_eq(inject(&guard, "a1"), ORDER_INJECT);
-    cr_assert_eq(ask(&guard, "a2"), ORDER_REFUSE);
-    cr_assert_eq(ask(&guard, "b1"), ORDER_PASS, "another key");
-    cr_assert_eq(ask(&guard, "a1"), ORDER_PASS);
-    cr_assert_eq(ask(&guard, "a3"), ORDER_REFUSE, "a2 is still to come");
-    cr_assert_eq(ask(&guard, "a2"), ORDER_PASS);
-    cr_assert_eq(ask(&guard, "a3"), ORDER_PASS);
+    cr_assert_eq(decide(&guard, "a2"), ORDER_REFUSE);
+    cr_assert_eq(decide(&guard, "b1"), ORDER_PASS, "another key");
+    cr_assert_eq(decide(&guard, "a1"), ORDER_PASS);
+    cr_assert_eq(decide(&guard, "a3"), ORDER_REFUSE, "a2 is still to come");
+    cr_assert_eq(decide(&guard, "a2"), ORDER_PASS);
+    cr_assert_eq(decide(&guard, "a3"), ORDER_PASS);
     cr_assert_eq(guard.count, 0);
     end(&guard);
 }
@@ -80,11 +80,11 @@ Test(guard, refuses_events_after_a_second_failure)
 {
     struct order_guard guard = {.host = &host};
     inject(&guard, "a1");
-    ask(&guard, "a2");
+    decide(&guard, "a2");
     cr_assert_eq(inject(&guard, "a1"), ORDER_INJECT);
-    cr_assert_eq(ask(&guard, "a2"), ORDER_REFUSE);
-    cr_assert_eq(ask(&guard, "a1"), ORDER_PASS);
-    cr_assert_eq(ask(&guard, "a2"), ORDER_PASS);
+    cr_assert_eq(decide(&guard, "a2"), ORDER_REFUSE);
+    cr_assert_eq(decide(&guard, "a1"), ORDER_PASS);
+    cr_assert_eq(decide(&guard, "a2"), ORDER_PASS);
     end(&guard);
 }
 
@@ -93,13 +93,13 @@ Test(guard, passes_an_event_when_the_host_has_dropped_the_older_one)
     struct order_guard guard = {.host = &host};
     inject(&guard, "a1");
     order_guard_completed(&guard, 1);
-    cr_assert_eq(ask_and_complete(&guard, "a2"), ORDER_REFUSE);
-    cr_assert_eq(ask(&guard, "a2"), ORDER_PASS, "a1 was dropped");
+    cr_assert_eq(decide_and_complete(&guard, "a2"), ORDER_REFUSE);
+    cr_assert_eq(decide(&guard, "a2"), ORDER_PASS, "a1 was dropped");
     cr_assert_eq(guard.count, 0);
     inject(&guard, "a1");
     order_guard_completed(&guard, 1);
-    cr_assert_eq(ask_and_complete(&guard, "a9"), ORDER_REFUSE, "new ones cost one refusal");
-    cr_assert_eq(ask(&guard, "a9"), ORDER_PASS);
+    cr_assert_eq(decide_and_complete(&guard, "a9"), ORDER_REFUSE, "new ones cost one refusal");
+    cr_assert_eq(decide(&guard, "a9"), ORDER_PASS);
     end(&guard);
 }
 
@@ -110,10 +110,10 @@ Test(guard, keeps_an_event_until_the_host_knows_of_its_failure)
     struct outbox_message first = message("a1");
     cr_assert_eq(order_guard_check(&guard, 7, &first, true), ORDER_INJECT);
     for (int i = 0; i < 3; i++)
-        cr_assert_eq(ask_and_complete(&guard, "a2"), ORDER_REFUSE);
+        cr_assert_eq(decide_and_complete(&guard, "a2"), ORDER_REFUSE);
     order_guard_completed(&guard, 7);
-    cr_assert_eq(ask_and_complete(&guard, "a2"), ORDER_REFUSE, "the host knows only now");
-    cr_assert_eq(ask(&guard, "a2"), ORDER_PASS);
+    cr_assert_eq(decide_and_complete(&guard, "a2"), ORDER_REFUSE, "the host knows only now");
+    cr_assert_eq(decide(&guard, "a2"), ORDER_PASS);
     end(&guard);
 }
 
@@ -122,7 +122,7 @@ Test(guard, does_not_inject_out_of_turn)
     struct order_guard guard = {.host = &host};
     inject(&guard, "a1");
     cr_assert_eq(inject(&guard, "a2"), ORDER_REFUSE);
-    cr_assert_eq(ask(&guard, "a1"), ORDER_PASS);
+    cr_assert_eq(decide(&guard, "a1"), ORDER_PASS);
     cr_assert_eq(inject(&guard, "a2"), ORDER_INJECT);
     end(&guard);
 }
@@ -156,6 +156,6 @@ Test(guard, reports_a_failed_allocation)
     cr_assert_eq(inject(&guard, "a1"), ORDER_NO_MEMORY);
     cr_assert_eq(inject(&guard, "a1"), ORDER_INJECT);
     mem_fail_at(1, false);
-    cr_assert_eq(ask(&guard, "a2"), ORDER_NO_MEMORY);
+    cr_assert_eq(decide(&guard, "a2"), ORDER_NO_MEMORY);
     end(&guard);
 }

@@ -23,7 +23,7 @@
 
 struct run {
     struct fake_loop fake; /* first */
-    struct harness harness;
+    struct loop_fixture base;
     struct obx_relay *relay;
     bool drained, stopped;
 };
@@ -88,14 +88,14 @@ static void begin(struct run *run, const char *store_fault, const char *broker_f
         "  max_attempts: 1000\n",
         store_fault, seed, EVENTS, KEYS, broker_fault, seed, inner_fault, seed + 100);
     fake_loop_init(&run->fake, seed);
-    cr_assert_eq(harness_open(&run->harness, &run->fake.base, turn, drop, NULL, &error), 0);
-    cr_assert_eq(harness_configure(&run->harness, "test.yaml", yaml, &error), 0, "%s", error.text);
+    cr_assert_eq(loop_fixture_open(&run->base, &run->fake.base, turn, drop, NULL, &error), 0);
+    cr_assert_eq(loop_fixture_configure(&run->base, "test.yaml", yaml, &error), 0, "%s", error.text);
     struct obx_relay_setup setup = {.loop = &run->fake.base,
-                                    .registry = run->harness.registry,
-                                    .log = &run->harness.log,
+                                    .registry = run->base.registry,
+                                    .log = &run->base.log,
                                     .name = "t",
                                     .events = {.drained = drained, .arg = run}};
-    cr_assert_eq(obx_section_child(obx_config_root(run->harness.config), "t", &setup.section, &error), 0);
+    cr_assert_eq(obx_section_child(obx_config_root(run->base.config), "t", &setup.section, &error), 0);
     cr_assert_eq(obx_relay_new(&setup, &run->relay, &error), 0, "%s", error.text);
 }
 
@@ -137,7 +137,7 @@ static void relay_through(const char *store_fault, const char *broker_fault, con
         obx_relay_stop(run.relay, 10000, stopped, &run);
         cr_assert(fake_loop_run_until(&run.fake, is_stopped, &run, 60ull * 1000 * OBX_MS), "%s: never stopped", what);
         obx_relay_free(run.relay);
-        cr_assert_eq(harness_close(&run.harness), 0);
+        cr_assert_eq(loop_fixture_close(&run.base), 0);
         cr_assert_eq(mem_live(), 0);
     }
 }

@@ -24,9 +24,9 @@ int stack_try(struct stack *stack, enum outbox_kind kind, const char *yaml, stru
 {
     memset(stack, 0, sizeof *stack);
     fake_loop_init(&stack->fake, 7);
-    cr_assert_eq(harness_open(&stack->harness, &stack->fake.base, turn, drop, NULL, error), 0, "%s", error->text);
-    cr_assert_eq(harness_configure(&stack->harness, "stack.yaml", yaml, error), 0, "%s", error->text);
-    return harness_instance(&stack->harness, kind, "it", &stack->top, error);
+    cr_assert_eq(loop_fixture_open(&stack->base, &stack->fake.base, turn, drop, NULL, error), 0, "%s", error->text);
+    cr_assert_eq(loop_fixture_configure(&stack->base, "stack.yaml", yaml, error), 0, "%s", error->text);
+    return loop_fixture_instance(&stack->base, kind, "it", &stack->top, error);
 }
 
 void stack_open(struct stack *stack, enum outbox_kind kind, const char *yaml)
@@ -38,20 +38,20 @@ void stack_open(struct stack *stack, enum outbox_kind kind, const char *yaml)
 void stack_start(struct stack *stack)
 {
     struct outbox_error error = {0};
-    cr_assert_eq(harness_broker_start(&stack->harness, stack->top, &error), 0, "%s", error.text);
+    cr_assert_eq(loop_fixture_broker_start(&stack->base, stack->top, &error), 0, "%s", error.text);
 }
 
 void stack_close(struct stack *stack)
 {
     struct outbox_error error = {0};
     if (stack->top) {
-        cr_assert_eq(harness_stop(&stack->harness, stack->top, &error), 0, "%s", error.text);
+        cr_assert_eq(loop_fixture_stop(&stack->base, stack->top, &error), 0, "%s", error.text);
         cr_assert_eq(obx_instance_violations(stack->top).unknown_ops, 0);
         cr_assert_eq(obx_instance_violations(stack->top).bad_outcomes, 0);
         cr_assert_eq(obx_instance_in_flight(stack->top), 0);
     }
     obx_instance_free(stack->top);
-    cr_assert_eq(harness_close(&stack->harness), 0, "timers or tasks are left");
+    cr_assert_eq(loop_fixture_close(&stack->base), 0, "timers or tasks are left");
     cr_assert_eq(mem_live(), 0);
 }
 
@@ -80,9 +80,9 @@ void stack_submit(struct stack *stack, int slot, const char *events)
         size = strcspn(events, " ");
         take_word(publish, events, size);
     }
-    harness_reset(&publish->call);
+    loop_fixture_reset(&publish->call);
     publish->call.outcomes = publish->outcomes;
-    publish->call.told = publish->told;
+    publish->call.reports = publish->reports;
     obx_broker_publish(stack->top, &publish->call.call, &publish->publish);
 }
 
@@ -93,7 +93,7 @@ const char *stack_outcomes(struct stack *stack, int slot)
     uint32_t i = 0;
     for (; i < publish->publish.count; i++) {
         text[i] = ".DTRUN"[publish->outcomes[i]];
-        cr_assert_leq(publish->told[i], 1, "event %u was reported twice", i);
+        cr_assert_leq(publish->reports[i], 1, "event %u was reported twice", i);
     }
     text[i] = 0;
     return text;
@@ -101,7 +101,7 @@ const char *stack_outcomes(struct stack *stack, int slot)
 
 const char *stack_finish(struct stack *stack, int slot)
 {
-    harness_wait(&stack->harness, &stack->slots[slot].call);
+    loop_fixture_wait(&stack->base, &stack->slots[slot].call);
     cr_assert(stack->slots[slot].call.done);
     return stack_outcomes(stack, slot);
 }

@@ -9,23 +9,23 @@
 #define OBX_TESTS_PLUGINS_PILE_H
 
 #include "fake_loop.h"
-#include "harness.h"
+#include "loop_fixture.h"
 
 #define STACK_SLOTS 8
 #define STACK_EVENTS 32
 
 struct stack_publish {
-    struct harness_call call;
+    struct loop_fixture_call call;
     char text[STACK_EVENTS][8];
     struct outbox_message messages[STACK_EVENTS];
     struct outbox_publish publish;
     uint8_t outcomes[STACK_EVENTS];
-    uint32_t told[STACK_EVENTS];
+    uint32_t reports[STACK_EVENTS];
 };
 
 struct stack {
     struct fake_loop fake; /* first */
-    struct harness harness;
+    struct loop_fixture base;
     struct obx_instance *top;
     struct stack_publish slots[STACK_SLOTS];
 };

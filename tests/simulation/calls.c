@@ -2,8 +2,8 @@
 /*
  * tests/simulation/calls.c - the system calls of the file broker on the simulated disk
  *
- * It stands in for brokers/file/sys.c. Any call may be the last of its process, or of the machine: then it may have had
- * its effect or a part of it, and the calls that the same step still makes have none.
+ * Replaces brokers/file/sys.c. The process or the machine may die at any call. That call may have had its whole effect
+ * or a part of it; later calls of the same step have none.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,7 @@ enum sim_doom sim_calls_doom(void)
     return now;
 }
 
-/* ---- what goes wrong --------------------------------------------------------------------------------------------- */
+/* ---- faults ------------------------------------------------------------------------------------------------------ */
 
 static int fail(int number)
 {
@@ -46,7 +46,7 @@ static int fail(int number)
     return -1;
 }
 
-/* Does the process end here? Only within a step of its own: calls while it is taken apart do not count. */
+/* Does the process die here? Only during one of its steps: calls during the teardown do not count. */
 static bool dies(void)
 {
     if (doom == SIM_LIVES && sim->running && sim_strikes(SIM_DISK_DIES, 10))
@@ -56,7 +56,7 @@ static bool dies(void)
     return doom != SIM_LIVES;
 }
 
-/* The calls that change nothing. */
+/* Calls that change nothing. */
 static bool fails(int number)
 {
     if (doom != SIM_LIVES)
@@ -127,7 +127,7 @@ static int call_lock(int fd)
     return 0;
 }
 
-/* ---- looking ----------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static int call_list(int dir, void (*each)(void *arg, const char *name), void *arg)
 {
@@ -146,7 +146,7 @@ static int call_forget(int fd, off_t offset)
     return 0;
 }
 
-static int tell_status(uint32_t file, struct stat *status)
+static int fill_status(uint32_t file, struct stat *status)
 {
     *status = (struct stat){.st_dev = 1, .st_ino = 2, .st_mode = S_IFDIR | 0755, .st_nlink = 2};
     if (file == DIRECTORY)
@@ -162,7 +162,7 @@ static int tell_status(uint32_t file, struct stat *status)
 
 static int call_fstat(int fd, struct stat *status)
 {
-    return fails(EIO) ? -1 : tell_status(descriptors[fd].file, status);
+    return fails(EIO) ? -1 : fill_status(descriptors[fd].file, status);
 }
 
 static int call_statat(int dir, const char *name, struct stat *status)
@@ -172,7 +172,7 @@ static int call_statat(int dir, const char *name, struct stat *status)
     (void)dir;
     if (fails(EIO))
         return -1;
-    return file == SIM_NO_FILE ? fail(ENOENT) : tell_status(file, status);
+    return file == SIM_NO_FILE ? fail(ENOENT) : fill_status(file, status);
 }
 
 static ssize_t call_pread(int fd, void *data, size_t size, off_t offset)
@@ -191,7 +191,7 @@ static ssize_t call_pread(int fd, void *data, size_t size, off_t offset)
     return (ssize_t)size;
 }
 
-/* ---- changing ---------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static ssize_t call_write(int fd, const void *data, size_t size)
 {
@@ -234,7 +234,7 @@ static int call_fdatasync(int fd)
         return fail(sim_pick(0, 3) ? EIO : ENOSPC);
     }
     sim_file_sync(file);
-    sim_sink_look();
+    sim_sink_after_sync();
     return last ? fail(EIO) : 0;
 }
 
@@ -248,7 +248,7 @@ static int call_fsync(int fd)
     if ((last && sim_pick(0, 1)) || sim_strikes(SIM_DISK_SYNC, 40))
         return fail(EIO);
     sim_dir_sync();
-    sim_sink_look();
+    sim_sink_after_sync();
     return last ? fail(EIO) : 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/simulation/chaos.c - see chaos.h; at random moments one of the faults that the seed has on strikes */
+/* tests/simulation/chaos.c - see chaos.h; injects one of the seed's faults at random moments */
 #include "chaos.h"
 
 #include "db.h"
@@ -17,7 +17,7 @@ static struct sim_node *any_node(void)
     return &sim->nodes[sim_pick(0, sim->plan.relays - 1)];
 }
 
-/* Mostly who does the work: the others notice little. */
+/* Mostly the owner: the other nodes are rarely affected. */
 static struct sim_node *busy_node(void)
 {
     for (uint32_t i = 0; i < sim->plan.relays && sim_pick(0, 3); i++) {
@@ -113,7 +113,7 @@ static void take_ownership(void)
     sim->db->owner = NULL;
 }
 
-/* Some of the dead letters, in any order; what is replayed was mended, or only thought to be. */
+/* Some of the dead letters, in any order; a replayed event may still be rejected. */
 static void work_on_letters(bool drop)
 {
     struct sim_db *db = sim->db;
@@ -185,7 +185,7 @@ static void strike(enum sim_fault fault)
     }
 }
 
-/* Seeds that know fewer draw from fewer, as they always did. */
+/* Older seeds draw from fewer faults, so that they keep their meaning. */
 static uint32_t count_faults(void)
 {
     if (sim_has(SIM_LEADER))
@@ -215,8 +215,7 @@ void sim_chaos_start(void)
         sim_world_after(&long_outage, sim_pick(0, sim->plan.busy_ns - sim->plan.outage_ns));
 }
 
-/* Nothing more strikes, and what was broken works again: servers are up, paused processes go on, silent connections
- * are told that they are gone. */
+/* Ends all faults: servers are up, paused processes continue, and silent connections are reported as lost. */
 void sim_chaos_heal(void)
 {
     sim->healed = true;

@@ -2,8 +2,8 @@
 /*
  * tests/simulation/cluster.c - flights of messages: sent, arrived, appended or not, reported
  *
- * A partition that is down keeps a flight waiting; after a while it is given up. What a flight carries is appended in
- * its order, so that what arrives of it, however late, is a run of what was sent.
+ * A partition that is down makes a flight wait; after a while the flight fails. The messages of a flight are appended
+ * in order, so the part that arrives, however late, is a contiguous part of the messages sent.
  */
 #include "oracle.h"
 #include "producer.h"
@@ -109,7 +109,7 @@ static int throttle_code(void)
     return codes[sim_pick(0, 2)];
 }
 
-/* The answer may be lost; the cluster does not depend on it. */
+/* The answer may be lost; the cluster's state stays the same. */
 static void decide(struct sim_message *message)
 {
     const struct sim_event *event = sim_event(message->record.event);
@@ -130,8 +130,8 @@ static void decide(struct sim_message *message)
     }
 }
 
-/* It is in the log already. Who keeps order is idempotent, and it is known again; else it is appended once more, or
- * the client does not know. */
+/* The message is in the log already. An ordered (idempotent) producer has it deduplicated; otherwise it is appended
+ * again, or its outcome is unknown. */
 static void decide_kept(struct sim_message *message)
 {
     message->outcome = OUTBOX_DELIVERED;
@@ -149,7 +149,7 @@ static void refuse(struct sim_message *message)
     sim_message_fail(message, outage ? OUTBOX_NOT_CONNECTED : OUTBOX_RETRY, OUTBOX_E_AGAIN);
 }
 
-/* Within a flight, what follows a message of its lane that was not delivered. */
+/* Within a flight, the messages after an undelivered message of their lane. */
 static bool follows_failure(const struct sim_flight *flight, uint32_t at)
 {
     const struct sim_message *message = flight->messages[at];
@@ -162,7 +162,7 @@ static bool follows_failure(const struct sim_flight *flight, uint32_t at)
     return false;
 }
 
-static void give_up(struct sim_flight *flight)
+static void fail_flight(struct sim_flight *flight)
 {
     for (uint32_t i = 0; i < flight->count; i++)
         sim_message_fail(flight->messages[i], i < flight->written_count ? OUTBOX_UNKNOWN : OUTBOX_NOT_CONNECTED,
@@ -184,7 +184,7 @@ static void land(struct sim_flight *flight)
     }
 }
 
-/* A client that is gone sends nothing again; what it sent first may take a while. */
+/* A client that has died does not retry; its first attempt may still arrive later. */
 static bool tries_again(const struct sim_flight *flight)
 {
     if (sim->plan.patient)
@@ -196,13 +196,13 @@ static void arrive(struct obx_timer *timer)
 {
     struct sim_flight *flight = OBX_CONTAINER(timer, struct sim_flight, arrive);
     if (flight->written_count && !flight->producer)
-        return; /* what it wrote is not its own any more */
+        return; /* its appended messages no longer belong to it */
     if (sim->cluster->down[sim_flight_partition(flight)] || sim_leader_missed(flight)) {
         if (tries_again(flight)) {
             sim_world_after(&flight->arrive, sim_pick(10, 300) * OBX_MS);
             return;
         }
-        give_up(flight);
+        fail_flight(flight);
     } else {
         land(flight);
     }
@@ -210,7 +210,7 @@ static void arrive(struct obx_timer *timer)
         sim_node_after(flight->producer->node, &flight->report, latency());
 }
 
-/* ---- and back --------------------------------------------------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------------------------------------------------- */
 
 static void report(struct obx_timer *timer)
 {

@@ -2,9 +2,9 @@
 /*
  * tests/simulation/db.h - the database server: one outbox table, its transactions, its lock, its standby
  *
- * Like Postgres: ids are drawn from a sequence before commit and by transactions that may have no transaction id yet;
- * what is committed is visible to every statement that begins later; a lock belongs to a session and ends with it.
- * A writer holds the lock of a key from before it draws an id for it until its transaction ends.
+ * Like Postgres: a sequence gives ids before the commit, also to transactions without a transaction id; every statement
+ * that begins after a commit sees it; a lock belongs to a session and ends with it. A writer holds the lock of a key
+ * from before it draws an id for it until its transaction ends.
  *
  * Events are numbered over the whole run; a number is never used again, while an id may be, after a failover.
  */
@@ -36,8 +36,8 @@ struct sim_event {
     bool on_disk; /* where the broker is a file */
     /* the oracle's */
     uint32_t appended;
-    uint64_t reported_lives; /* reported DELIVERED to these lives, a bit each, modulo 64 */
-    uint32_t told_life, told_generation;
+    uint64_t reported_lives; /* reported DELIVERED to these lives of nodes, one bit each, modulo 64 */
+    uint32_t reported_life, reported_generation;
     uint64_t committed_ns, refused_ns; /* refused: for the first time, for a reason of its own; 0: never */
 };
 
@@ -76,7 +76,7 @@ struct sim_db {
 
     bool up, read_only;
     uint32_t epoch;      /* grows with each failover */
-    uint32_t generation; /* of ownership: grows when a re-send is nobody's fault */
+    uint32_t generation; /* of ownership: grows when a re-send is allowed */
     struct sim_session *sessions, *owner;
     uint32_t last_owner_life;
     uint32_t fenced_life; /* of the last owner that a standby fenced; 0: none */
@@ -86,7 +86,7 @@ void sim_db_init(void);
 struct sim_event *sim_event(uint32_t number);
 bool sim_event_stays(
     const struct sim_event *event); /* in the outbox: committed, and neither settled nor dead-lettered */
-/* The event that a statement sees under this id, or NULL. */
+/* The event that a statement finds under this id, or NULL. */
 struct sim_event *sim_db_row(int64_t id);
 const char *sim_key_text(uint32_t key); /* static memory for each key; NULL: none */
 
@@ -99,7 +99,7 @@ void sim_txn_end(uint32_t slot, bool commits);
 /* ---- statements of relays: at once, and committed --------------------------------------------------------------- */
 void sim_db_delete(const struct sim_session *session, int64_t lo, int64_t hi, uint32_t *numbers, uint32_t *count);
 void sim_db_log(enum sim_commit_kind kind, const uint32_t *numbers, uint32_t count);
-/* The operator, of a dead letter: it comes again with a new id, or is gone. */
+/* The operator replays a dead letter (it gets a new id), or drops it. */
 void sim_db_replay(uint32_t number, bool mended);
 void sim_db_drop(uint32_t number);
 uint32_t sim_db_active(uint64_t *active); /* SIM_TXNS of them at most, ascending */
@@ -107,10 +107,10 @@ uint32_t sim_db_active(uint64_t *active); /* SIM_TXNS of them at most, ascending
 /* ---- sessions --------------------------------------------------------------------------------------------------- */
 struct sim_session *sim_session_open(uint32_t life);
 bool sim_session_alive(struct sim_session *session);
-/* 0, or why not. */
+/* 0, or the error code. */
 int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool same);
 
-/* ---- calamities ------------------------------------------------------------------------------------------------- */
+/* ---- server faults ---------------------------------------------------------------------------------------------- */
 void sim_db_restart(uint64_t down_ns);
 void sim_db_failover(uint64_t down_ns);
 void sim_db_come_up(void);

@@ -7,7 +7,7 @@
 
 #include "sim.h"
 
-/* The disk belongs to the world, not to a process. */
+/* The disk belongs to the simulated machine, not to a process. */
 static void *grow(void *array, uint64_t count, size_t size)
 {
     struct sim_owner *before = sim_own(&sim->memory);
@@ -150,7 +150,7 @@ void sim_file_forget(struct sim_file *file)
         memcpy(file->cached, file->stored, file->clean);
 }
 
-/* ---- the power goes ---------------------------------------------------------------------------------------------- */
+/* ---- power cut --------------------------------------------------------------------------------------------------- */
 
 /* Runs of the bytes from `first` on were written, or not. */
 static void write_some(struct sim_file *file, uint64_t first, uint64_t end)

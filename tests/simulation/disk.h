@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/simulation/disk.h - the file system under brokers/file: what is written, what is synced, what a power cut
- * leaves
+ * tests/simulation/disk.h - the file system under brokers/file: written bytes, synced bytes, and the content after a
+ * power cut
  *
- *   disk.c     files, names, and how they lose what was not synced
- *   calls.c    the system calls of brokers/file/sys.h on them, and what goes wrong with these
- *   sink.c     a plugin over the real file broker that watches it, and the judging of what is on the disk
+ *   disk.c     files, names, and how they lose unsynced content
+ *   calls.c    the system calls of brokers/file/sys.h on them, and their faults
+ *   sink.c     a decorator over the real file broker, and the checks of the disk's content
  *
- * One directory on one machine, on which all relays run. A file has two contents: what reads show (the page cache) and
- * what is on the disk; a sync makes them one. A sync that fails has lost what it should have written, and the pages are
- * clean: the next sync succeeds, without them. Names, too, are on the disk only when the directory was synced.
+ * One directory on one machine, on which all relays run. A file has two contents: the page cache, which reads return,
+ * and the disk; a sync makes them equal. A failed sync loses the pages that it should have written and marks them
+ * clean: the next sync succeeds without them. Names are on the disk only after a sync of the directory.
  *
- * When the power goes, of what was not synced any part may be there: a shorter file, zeros in the place of data, names
- * as they were before some of the last changes. Every process ends with it.
+ * After a power cut any part of the unsynced content may exist: a shorter file, zeros instead of data, or names from
+ * before some of the last changes. Every process ends.
  */
 #ifndef OBX_TESTS_SIMULATION_DISK_H
 #define OBX_TESTS_SIMULATION_DISK_H
@@ -71,17 +71,17 @@ void sim_file_rename(const char *from, const char *to);
 void sim_file_append(struct sim_file *file, const char *data, size_t size);
 void sim_file_cut(struct sim_file *file, uint64_t size);
 
-/* ---- what lasts -------------------------------------------------------------------------------------------------- */
+/* ---- durable content --------------------------------------------------------------------------------------------- */
 void sim_file_sync(struct sim_file *file);
 void sim_file_fail_sync(struct sim_file *file);
-void sim_file_forget(struct sim_file *file); /* what is clean is read from the disk again */
+void sim_file_forget(struct sim_file *file); /* clean pages are read from the disk again */
 void sim_dir_sync(void);
 void sim_disk_lose_power(void);
 
 /* ---- calls.c ----------------------------------------------------------------------------------------------------- */
 void sim_calls_init(void);
 void sim_calls_crash(const struct sim_node *node); /* its descriptors are closed */
-/* Did the process die in the system call that it was in? */
+/* Did the process die in this system call? */
 enum sim_doom { SIM_LIVES, SIM_DIED, SIM_POWERLESS };
 enum sim_doom sim_calls_doom(void);
 

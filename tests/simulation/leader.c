@@ -2,16 +2,16 @@
 /*
  * tests/simulation/leader.c - partitions that lose their leader
  *
- * Until the next one is elected, what is sent is refused with an error that the client library knows: it sends it
- * again, and the plugin does not learn of it. What the old leader wrote last it could not confirm, as not all replicas
- * had it (acks=all). No consumer has seen that either: it becomes readable if the new leader has it, and is lost if
- * not. The new leader has a beginning of it. An idempotent client, which is one that keeps order, has the rest
- * appended behind that; another one appends all of it once more.
+ * Until the next leader is elected, sent messages are refused with an error that the client library retries, so the
+ * plugin does not notice. The old leader could not confirm its last messages, since not all replicas had them
+ * (acks=all), and no consumer has read them. They become readable if the new leader has them, and are lost otherwise.
+ * The new leader has a prefix of them. For an ordered (idempotent) client the rest is appended after that prefix; any
+ * other client appends all of them again.
  */
 #include "producer.h"
 #include "sim.h"
 
-/* A batch with a message that is refused is not written; the simplest such is one that ends before it. */
+/* A batch with a refused message is not written; the simulation ends the batch before that message. */
 static void write_to_old(struct sim_flight *flight)
 {
     uint32_t most = (uint32_t)sim_pick(0, flight->count);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/simulation/memory.h - memory that belongs to somebody: stands in for core/base/mem.c
+ * tests/simulation/memory.h - memory with an owner; replaces core/base/mem.c
  *
- * Every block belongs to the owner that was current when it was made: the world, or one life of one relay. When a
- * relay crashes, what it owned is freed at once, so that a touch of it afterwards is a fault that the sanitizer sees;
- * when it stops in order, it must own nothing any more. Blocks can be made to fail now and then.
+ * Every block belongs to the owner that was current when it was made: the world, or one life of one relay. When a relay
+ * crashes, its memory is freed at once, so the sanitizer detects later accesses; after an orderly stop it must own no
+ * memory. Allocations can be made to fail at random.
  */
 #ifndef OBX_TESTS_SIMULATION_MEMORY_H
 #define OBX_TESTS_SIMULATION_MEMORY_H
@@ -21,7 +21,7 @@ struct sim_owner {
     uint64_t random;
 };
 
-/* Returns who was current. */
+/* Returns the former owner. */
 struct sim_owner *sim_own(struct sim_owner *owner);
 void sim_owner_drop(struct sim_owner *owner); /* free all of it */
 

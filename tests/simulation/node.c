@@ -135,7 +135,7 @@ void sim_node_stop(struct sim_node *node, uint32_t deadline_ms)
     sim_own(before);
 }
 
-/* It stopped in order: nothing may be left of it. */
+/* After an orderly stop no resource may be left. */
 static void bury(struct sim_node *node)
 {
     SIM_TRACE("%s has stopped", node->name);

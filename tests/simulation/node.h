@@ -2,7 +2,7 @@
 /*
  * tests/simulation/node.h - the process of a relay: what can crash, be paused, be stopped and started
  *
- * A node lives several lives; what belongs to one is in `memory` and in the loop's queues, and goes with it.
+ * A node has several lives. The state of one life is in `memory` and in the loop's queues, and is dropped with it.
  */
 #ifndef OBX_TESTS_SIMULATION_NODE_H
 #define OBX_TESTS_SIMULATION_NODE_H
@@ -16,7 +16,7 @@ struct sim_broker;
 
 struct sim_node {
     uint32_t index;
-    uint32_t life; /* a number of its own for each life of each node; 0: not alive */
+    uint32_t life; /* unique number of each life of each node; 0: not alive */
     char name[16];
     struct fake_loop loop;
     struct sim_owner memory;
@@ -28,7 +28,7 @@ struct sim_node {
     uint64_t paused_until_ns;
     uint64_t stop_by_ns;    /* 0: not stopping */
     bool stopped;           /* to be freed */
-    bool settles;           /* was asked to stop while nothing failed, and with time to settle what is delivered */
+    bool settles;           /* was stopped while nothing failed, with time to settle delivered rows */
     struct obx_timer birth; /* in the world: the next life */
 };
 

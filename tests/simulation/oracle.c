@@ -8,7 +8,7 @@
 #include "sim.h"
 #include "store.h"
 
-/* The committed events of one key, in order, and the first of them that may not be passed over yet. */
+/* The committed events of one key, in order, and the first of them that later events may not overtake yet. */
 struct chain {
     uint32_t *events, count, room, first_open;
     uint32_t highest; /* appended so far, + 1 */
@@ -110,26 +110,26 @@ void oracle_appended(struct sim_event *event)
         sim_fail("event %u is appended, which admit refuses", event->number);
 }
 
-/* ---- what relays do --------------------------------------------------------------------------------------------- */
+/* ---- actions of relays ------------------------------------------------------------------------------------------ */
 
 struct sim_event *oracle_submitted(const struct sim_node *node, const struct outbox_message *message)
 {
     struct sim_event *event = sim_message_event(message);
     if (event->state != SIM_COMMITTED)
         sim_fail("invention: event %u is published and was not committed", event->number);
-    if (event->told_life == node->life && event->told_generation == sim->db->generation)
+    if (event->reported_life == node->life && event->reported_generation == sim->db->generation)
         sim_fail("duplicate: event %u is published again by its owner, which knows that it was delivered",
                  event->number);
     return event;
 }
 
-void oracle_told(uint32_t life, uint32_t generation, struct sim_event *event, enum outbox_outcome outcome)
+void oracle_reported(uint32_t life, uint32_t generation, struct sim_event *event, enum outbox_outcome outcome)
 {
     if (outcome != OUTBOX_DELIVERED)
         return;
     event->reported_lives |= 1ull << life % 64;
-    event->told_life = life;
-    event->told_generation = generation;
+    event->reported_life = life;
+    event->reported_generation = generation;
 }
 
 void oracle_settled(uint32_t life, const struct sim_event *event)
@@ -165,7 +165,7 @@ static bool shares_key_with_poison(const struct sim_event *event)
     return false;
 }
 
-void oracle_parked(struct sim_event *event)
+void oracle_dead_lettered(struct sim_event *event)
 {
     if (event->poison == SIM_HEALTHY && !(policy_is("park-key") && shares_key_with_poison(event)))
         sim_fail("event %u goes to the dead letters, and nothing is wrong with it", event->number);
@@ -191,8 +191,8 @@ void oracle_step(const struct sim_node *node)
         sim_fail("%s has seen %llu violations of the contract", node->name, (unsigned long long)stats.violations);
 }
 
-/* The pause doubles from 0.1 s to 10 s, of which a tenth is the least. The core may count one failure less: it learns
- * of a delivery when its whole publish is complete. */
+/* The pause doubles from 0.1 s to 10 s, with at least a tenth of that after jitter. The core may count one failure
+ * less: it learns of a delivery only when the whole publish is complete. */
 void oracle_reconnects(const struct sim_node *node, uint32_t failures, uint64_t failed_ns)
 {
     if (failures >= 10 && sim->now_ns - failed_ns < SIM_SECOND * 9 / 10)
@@ -216,7 +216,8 @@ void oracle_settled_all(const struct sim_node *node)
 {
     for (uint32_t i = 0; i < sim->db->count; i++) {
         const struct sim_event *event = sim_event(i);
-        if (sim_event_stays(event) && event->told_life == node->life && event->told_generation == sim->db->generation)
+        if (sim_event_stays(event) && event->reported_life == node->life &&
+            event->reported_generation == sim->db->generation)
             sim_fail("%s has stopped in time, and event %u is delivered and not settled", node->name, i);
     }
 }
@@ -229,7 +230,7 @@ static bool poison_stays(const struct sim_event *event)
            event->poison != SIM_FAILING_NOW;
 }
 
-/* Is it, or a permanently poisoned one before it, the reason why it may stay? */
+/* May the event stay in the outbox, because it or an earlier event of its key is permanently poisoned? */
 static bool may_stay(const struct sim_event *event)
 {
     if (policy_is("park") || policy_is("park-key"))
@@ -259,7 +260,7 @@ bool oracle_is_behind_poison(const struct sim_event *event)
     return false;
 }
 
-/* Poison that by the settings may hold up everything, so that nothing can be asked of liveness. */
+/* Poisoned events that by the settings may block everything, so that liveness cannot be checked. */
 static bool excused(void)
 {
     bool all = order_is("global") || policy_is("stop") || sim->plan.max_blocked_events < 1000;

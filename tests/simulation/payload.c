@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/simulation/payload.c - what an event consists of: the bytes of its payload, and recognising it in a message
+ * tests/simulation/payload.c - generates the content of an event, and recognises the event in a message
  *
- * A payload is the number of the event and then as much filling as it likes, different for each event. Of one that is
- * null or empty, the event is known by its id.
+ * A payload is the number of the event, then filler bytes that differ for each event. An event with a null or empty
+ * payload is recognised by its id.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +70,7 @@ static struct sim_event *find(const struct outbox_message *message)
     return sim_event((uint32_t)n);
 }
 
-/* In every byte, header, key and topic. */
+/* Compares every byte, header, key and topic. */
 struct sim_event *sim_message_event(const struct outbox_message *message)
 {
     struct sim_event *event = find(message);

@@ -28,7 +28,7 @@ static const char *pick(struct sim_random *random, const char *const *words, uin
     return words[sim_between(random, 0, count - 1)];
 }
 
-/* A value of any magnitude between the bounds is as likely as one of another magnitude. */
+/* Each order of magnitude between the bounds is equally likely. */
 static uint32_t scale(struct sim_random *random, uint32_t least, uint32_t most)
 {
     uint32_t top = least;
@@ -88,7 +88,7 @@ static void draw_cluster(struct sim_plan *plan, struct sim_random *random)
         return;
     plan->outage_ns = sim_between(random, 61, 300) * 1000 * OBX_MS;
     plan->busy_ns += plan->outage_ns;
-    plan->idle_ms = OBX_MAX(plan->idle_ms, 25u); /* a poll each millisecond for minutes shows nothing more */
+    plan->idle_ms = OBX_MAX(plan->idle_ms, 25u); /* a poll each millisecond for minutes tests nothing more */
     plan->fault_every_ns = OBX_MAX(plan->fault_every_ns, 1000 * OBX_MS);
 }
 
@@ -98,7 +98,7 @@ static void draw_nulls(struct sim_plan *plan, struct sim_random *random)
     plan->nulls_refused = one_in_n(random, 3);
 }
 
-/* What is left of the faults belongs to the load. Pauses are long, so that who waits for another's shows. */
+/* Only faults of the load remain. Pauses are long, so that a key that waits for another key is detected. */
 static void draw_peace(struct sim_plan *plan, struct sim_random *random)
 {
     static const uint64_t poisons = BIT(POISON_ADMIT) | BIT(POISON_AFTER);
@@ -117,7 +117,8 @@ static void draw_peace(struct sim_plan *plan, struct sim_random *random)
 
 static void draw_by_tens(struct sim_plan *plan, uint64_t seed)
 {
-    struct sim_random random = {.state = seed * 0x9e6c63d0876a9a47}; /* its own: the other draws stay what they were */
+    struct sim_random random = {.state = seed * 0x9e6c63d0876a9a47}; /* a separate generator: the other draws stay
+                                                                      * unchanged */
     uint64_t tens = seed / 10 % 10;
     if (!plan->file && tens >= 4 && tens <= 7)
         draw_cluster(plan, &random);

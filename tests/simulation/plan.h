@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/simulation/plan.h - what a seed switches on: faults, settings, the shape of the workload
+ * tests/simulation/plan.h - the settings of a seed: faults, options, the shape of the workload
  *
  * Swarm testing: a run in which every fault is on explores less than many runs with a few each.
  */
@@ -54,7 +54,7 @@
     X(DISK_ERRORS, "other system calls fail")                          \
     X(DISK_SLOW, "the disk takes its time")
 
-/* Where somebody works on the dead letters. */
+/* With an operator who works on the dead letters. */
 #define SIM_LETTER_FAULTS(X)                              \
     X(REPLAY, "dead letters are replayed, mended or not") \
     X(DROP, "dead letters are dropped")
@@ -86,21 +86,21 @@ uint64_t sim_between(struct sim_random *random, uint64_t least, uint64_t most); 
 struct sim_plan {
     uint64_t faults; /* a bit for each */
     uint32_t relays, writers, keys, partitions, events;
-    uint64_t busy_ns;        /* faults and new events until then */
-    uint64_t fault_every_ns; /* mean time between two chaotic happenings */
-    bool sql;                /* the store uses backends/sql; else it knows the rows it returned */
+    uint64_t busy_ns;        /* end of faults and new events */
+    uint64_t fault_every_ns; /* mean time between two faults */
+    bool sql;                /* the store uses backends/sql; else it records each returned row */
     bool wakeup;             /* the store has a wake-up */
     bool renews;
     bool ordered;        /* the broker keeps order */
     bool hold_keys;      /* ... by key; else by partition */
     bool file;           /* the broker is a file: brokers/file on the simulated disk */
-    bool letters;        /* somebody works on the dead letters */
+    bool letters;        /* an operator works on the dead letters */
     uint32_t file_kib;   /* max_size; 0: no rotation */
-    bool exact_limited;  /* exact claims obey max_bytes */
-    bool peace;          /* nothing goes wrong but poisoned events, which block their keys */
-    bool patient;        /* the producer never gives up what it has taken, as Kafka's by default */
+    bool exact_limited;  /* claims by position obey max_bytes */
+    bool peace;          /* no faults but poisoned events, which block their keys */
+    bool patient;        /* the producer never drops a message that it has accepted, like Kafka's by default */
     bool nulls_refused;  /* route.tombstone: false */
-    uint32_t queue_room; /* messages that the producer takes before earlier ones are reported */
+    uint32_t queue_room; /* messages that the producer accepts before earlier ones are reported */
     uint64_t outage_ns;  /* of LONG_DOWN */
     /* settings of the relay */
     const char *order, *on_reject;
@@ -109,8 +109,8 @@ struct sim_plan {
 };
 
 /* What was added later than the first regressions goes by the last digits of the seed, so that the other seeds keep
- * their meaning. The last: with 1 and 6 the broker is a file, with 2 and 4 somebody works on the dead letters. The one
- * before: with 4 and 6 payloads may be null; if the broker is no file, with 4 to 7 it may have the faults of
+ * their meaning. The last: with 1 and 6 the broker is a file, with 2 and 4 an operator works on the dead letters. The
+ * one before: with 4 and 6 payloads may be null; if the broker is no file, with 4 to 7 it may have the faults of
  * SIM_TENS_FAULTS, with 8 there is peace but for poisoned events. */
 void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed);
 /* The configuration of a relay; static memory. */

@@ -87,7 +87,7 @@ bool sim_order_kept(void)
     return sim->plan.ordered && !(sim->healed && !strcmp(sim->plan.order, "none"));
 }
 
-/* Messages without a key are a lane of their own each, unless lanes are partitions. */
+/* Each message without a key has its own lane, unless lanes are partitions. */
 bool sim_lane_refuses(const struct sim_producer *producer, const struct sim_message *message)
 {
     return sim_order_kept() && message->lane != SIM_MAX_KEYS &&
@@ -101,7 +101,7 @@ static void raise_barrier(struct sim_message *message)
         producer->barriers[message->lane] = producer->submitted;
 }
 
-/* What the core lent is still what it was. */
+/* Checks that the borrowed arguments are unchanged. */
 static void check_lent(const struct sim_message *message)
 {
     const struct outbox_message *borrowed = outbox_message_at(message->publish->args, message->index);
@@ -109,7 +109,7 @@ static void check_lent(const struct sim_message *message)
         sim_fail("a message in flight has become another");
 }
 
-/* For the pauses between starts; what a stop makes of its events is no failure. */
+/* Counts failures for the pauses between starts; outcomes during a stop do not count. */
 static void note_health(struct sim_producer *producer, const struct sim_message *message)
 {
     struct sim_broker *broker = producer->broker;
@@ -122,7 +122,7 @@ static void note_health(struct sim_producer *producer, const struct sim_message 
     note_failure(broker);
 }
 
-static void note_told(struct sim_producer *producer, struct sim_message *message)
+static void note_reported(struct sim_producer *producer, struct sim_message *message)
 {
     static const char *const names[] = {"?", "DELIVERED", "RETRY", "REJECTED", "UNKNOWN", "NOT_CONNECTED"};
     check_lent(message);
@@ -130,13 +130,13 @@ static void note_told(struct sim_producer *producer, struct sim_message *message
         prompt_refused(sim_event(message->record.event));
     raise_barrier(message);
     note_health(producer, message);
-    oracle_told(producer->life, message->generation, sim_event(message->record.event), message->outcome);
+    oracle_reported(producer->life, message->generation, sim_event(message->record.event), message->outcome);
     message->publish->untold--;
     if (message->outcome != OUTBOX_DELIVERED)
         SIM_TRACE("event %u is reported %s to life %u", message->record.event, names[message->outcome], producer->life);
 }
 
-static void tell_one(struct sim_producer *producer, struct sim_message *message)
+static void report_one(struct sim_producer *producer, struct sim_message *message)
 {
     const struct outbox_host *host = producer->broker->host;
     struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes,
@@ -144,24 +144,24 @@ static void tell_one(struct sim_producer *producer, struct sim_message *message)
                                        .first = message->index,
                                        .count = 1,
                                        .error = message->outcome == OUTBOX_DELIVERED ? NULL : &message->error};
-    note_told(producer, message);
+    note_reported(producer, message);
     host->outcomes(host, message->publish->op, &outcomes);
 }
 
-/* As many as were delivered of one publish, in one call. Returns how many. */
-static uint32_t tell_run(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
+/* Reports all delivered messages of one publish in one call. Returns their number. */
+static uint32_t report_run(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
 {
     const struct outbox_host *host = producer->broker->host;
     struct sim_publish *publish = messages[0]->publish;
     uint32_t indexes[SIM_FLIGHT], run = 0;
     while (run < count && run < SIM_FLIGHT && messages[run]->publish == publish &&
            messages[run]->outcome == OUTBOX_DELIVERED) {
-        note_told(producer, messages[run]);
+        note_reported(producer, messages[run]);
         indexes[run] = messages[run]->index;
         run++;
     }
     if (!run) {
-        tell_one(producer, messages[0]);
+        report_one(producer, messages[0]);
         return 1;
     }
     struct outbox_outcomes outcomes = {
@@ -178,7 +178,7 @@ static void complete(struct sim_producer *producer, struct sim_publish *publish)
     obx_free(publish);
 }
 
-static void complete_told(struct sim_producer *producer)
+static void complete_reported(struct sim_producer *producer)
 {
     for (struct sim_publish *publish = OBX_LIST_FIRST(&producer->publishes, struct sim_publish, link), *next; publish;
          publish = next) {
@@ -207,10 +207,10 @@ static void report(struct sim_producer *producer, struct sim_message **messages,
 {
     struct sim_owner *before = sim_own(&producer->node->memory);
     for (uint32_t i = 0; i < count;)
-        i += tell_run(producer, messages + i, count - i);
+        i += report_run(producer, messages + i, count - i);
     for (uint32_t i = 0; i < count; i++)
         obx_free(messages[i]);
-    complete_told(producer);
+    complete_reported(producer);
     finish_stop(producer->broker);
     sim_own(before);
 }
@@ -234,7 +234,7 @@ static struct sim_message *new_message(struct sim_publish *publish, uint32_t ind
     return message;
 }
 
-/* With order, into the queues of their partitions; without, into flights that overtake each other. */
+/* With order: into the queues of their partitions. Without: into flights that overtake each other. */
 static void take(struct sim_producer *producer, struct sim_message **messages, uint32_t count)
 {
     producer->taken += count;
@@ -329,12 +329,12 @@ static void abandon_queue(struct sim_producer *producer, struct obx_list *queue)
     for (struct obx_list *link; (link = obx_list_pop(queue));) {
         struct sim_message *message = OBX_CONTAINER(link, struct sim_message, link);
         sim_message_fail(message, OUTBOX_NOT_CONNECTED, OUTBOX_E_CANCELED);
-        tell_one(producer, message);
+        report_one(producer, message);
         obx_free(message);
     }
 }
 
-/* Its messages may arrive yet, or have arrived. */
+/* Its messages may still arrive, or have arrived. */
 static void abandon_flight(struct sim_producer *producer, struct sim_flight *flight)
 {
     obx_list_remove(&flight->link);
@@ -343,11 +343,11 @@ static void abandon_flight(struct sim_producer *producer, struct sim_flight *fli
     for (uint32_t i = 0; i < flight->count; i++) {
         struct sim_message unknown = *flight->messages[i];
         sim_message_fail(&unknown, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME);
-        tell_one(producer, &unknown);
+        report_one(producer, &unknown);
     }
 }
 
-/* What was not sent is certainly not delivered; what flies may be. */
+/* Unsent messages are certainly not delivered; messages in flight may be. */
 static void abandon(struct sim_producer *producer)
 {
     struct sim_flight *flight;
@@ -357,10 +357,10 @@ static void abandon(struct sim_producer *producer)
         abandon_queue(producer, &producer->queues[i]);
     abandon_queue(producer, &producer->line);
     producer->taken = 0;
-    complete_told(producer);
+    complete_reported(producer);
 }
 
-static void give_up(struct obx_timer *timer)
+static void on_stop_timeout(struct obx_timer *timer)
 {
     struct sim_broker *broker = OBX_CONTAINER(timer, struct sim_broker, stop_timer);
     if (broker->producer)
@@ -378,14 +378,14 @@ static void stop(void *self, outbox_op_t op)
         broker->host->op_done(broker->host, broker->start_op, &canceled);
         broker->start_op = 0;
     }
-    broker->stop_timer.fire = give_up;
-    if (broker->producer) { /* what was not taken is not waited for */
+    broker->stop_timer.fire = on_stop_timeout;
+    if (broker->producer) { /* messages that were not accepted are not waited for */
         abandon_queue(broker->producer, &broker->producer->line);
-        complete_told(broker->producer);
+        complete_reported(broker->producer);
     }
-    uint64_t patience = broker->producer && !broker->producer->broken && sim_pick(0, 1) ? sim_pick(0, 8000) : 0;
-    sim_node_after(broker->node, &broker->stop_timer, patience * OBX_MS);
-    if (patience)
+    uint64_t timeout = broker->producer && !broker->producer->broken && sim_pick(0, 1) ? sim_pick(0, 8000) : 0;
+    sim_node_after(broker->node, &broker->stop_timer, timeout * OBX_MS);
+    if (timeout)
         finish_stop(broker);
 }
 
@@ -411,7 +411,7 @@ void sim_producer_crash(struct sim_node *node)
     }
 }
 
-static void tell_lost(struct obx_timer *timer)
+static void report_lost(struct obx_timer *timer)
 {
     struct sim_broker *broker = OBX_CONTAINER(timer, struct sim_broker, lost_timer);
     static const struct outbox_error error = {.code = OUTBOX_E_NOT_CONNECTED, .text = "the producer failed for good"};
@@ -429,7 +429,7 @@ void sim_producer_lose(struct sim_node *node)
     if (!broker || !broker->producer)
         return;
     SIM_TRACE("the producer of %s fails for good", node->name);
-    broker->lost_timer.fire = tell_lost;
+    broker->lost_timer.fire = report_lost;
     sim_node_after(node, &broker->lost_timer, 0);
 }
 

@@ -3,18 +3,17 @@
  * tests/simulation/producer.h - the broker plugin of the simulation, and the cluster that it sends to
  *
  *   producer.c  the plugin: publishing, outcomes, stopping; and the order that OUTBOX_CAP_ORDERED promises
- *   cluster.c   flights of messages on their way to the cluster and back, and what becomes of them there
- *   leader.c    partitions without a leader, and what the next one has of the log
+ *   cluster.c   flights of messages to the cluster and back, and their fate there
+ *   leader.c    partitions without a leader, and the log of the next leader
  *
- * A flight belongs to the world: it arrives, and is appended, also when its producer is gone. With order there is one
- * flight at a time for each partition; without, each publish is torn into flights that overtake each other.
+ * A flight belongs to the simulated network: it arrives and is appended even if its producer has died. With order there
+ * is one flight at a time for each partition; without, each publish is torn into flights that overtake each other.
  *
- * ORDER. When a message of a lane (a key, or a partition) is reported as not delivered, what was submitted of the lane
- * before that is refused, and being refused is not being delivered. Not more than that: from then on the host keeps
- * the order.
+ * ORDER. When a message of a lane (a key, or a partition) is reported as not delivered, messages of the lane that were
+ * submitted before that report are refused. Later ones are not: from then on the host keeps the order.
  *
- * ROOM. The producer takes so many messages as its queue has room for, as librdkafka does. The others stand in line,
- * each publish behind the one before, and are taken as reports come.
+ * ROOM. The producer accepts as many messages as its queue has room for, like librdkafka. The others wait in the order
+ * of their publishes, and are accepted as reports arrive.
  */
 #ifndef OBX_TESTS_SIMULATION_PRODUCER_H
 #define OBX_TESTS_SIMULATION_PRODUCER_H
@@ -36,7 +35,7 @@ struct sim_publish {
     uint32_t untold;
 };
 
-/* What stands in a log, or is on its way there; hashes, for the verdict. */
+/* A message in a log, or on its way there; hashes, for the verdict. */
 struct sim_record {
     uint32_t event;
     uint64_t payload, content;
@@ -52,12 +51,12 @@ struct sim_message {
     struct outbox_error error;
     uint8_t outcome;
     struct sim_record record;
-    bool refused; /* when it was sent, its lane was held */
+    bool refused; /* when it was sent, its lane was blocked */
 };
 
 struct sim_flight {
     struct obx_list link;          /* in producer->flights, while somebody waits for it */
-    struct sim_producer *producer; /* NULL: nobody waits for its reports */
+    struct sim_producer *producer; /* NULL: its reports are ignored */
     uint32_t partition;            /* SIM_PARTITIONS: of several, in any order */
     struct sim_message *messages[SIM_FLIGHT];
     uint32_t count;
@@ -68,7 +67,7 @@ struct sim_flight {
     uint32_t written_count, kept;
 };
 
-/* A connection to the cluster: from start to stop. In the world's memory. */
+/* A connection to the cluster, from start to stop. Owned by the world. */
 struct sim_producer {
     struct sim_node *node;
     uint32_t life;
@@ -102,10 +101,10 @@ void sim_producer_crash(struct sim_node *node);
 void sim_producer_lose(struct sim_node *node); /* it fails for good */
 
 /* producer.c, for flights */
-/* With `order: none` a broker that holds everything behind an event that fails always would never finish. */
+/* With `order: none`, a broker that blocks everything after a permanently failing event would never finish. */
 bool sim_order_kept(void);
 bool sim_lane_refuses(const struct sim_producer *producer, const struct sim_message *message);
-/* All messages of the flight have an outcome: report, complete, and start what there is room for. */
+/* All messages of the flight have an outcome: report, complete, and send waiting messages. */
 void sim_producer_land(struct sim_producer *producer, struct sim_message **messages, uint32_t count);
 void sim_message_fail(struct sim_message *message, enum outbox_outcome outcome, int code);
 

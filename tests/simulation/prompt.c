@@ -8,14 +8,13 @@
 #include "sim.h"
 
 #define POLL_MS 1100u /* the longest pause between two polls of an outbox without a wake-up, and the poll */
-/* Of a broker that keeps no order one event of a key is published at a time, of a batch of one just one. That takes a
- * claim, a round trip of two times 3 ms and a turn for the blocked key, which is tried again in between. */
+/* With a broker that keeps no order, one event of a key is published at a time. That takes a claim, a round trip of two
+ * times 3 ms, and a retry of the blocked key in between. */
 #define EVENT_MS 14u
-/* Who stands behind a failing event in its partition is refused with it, and pauses itself; three times in a row is
- * rare enough. */
+/* Events after a failing event in its partition are refused with it, and pause; three times in a row is rare enough. */
 #define REFUSALS_MS(retry_min) (7u * (retry_min))
 
-static uint64_t calm_ns; /* since then nothing goes wrong but events; UINT64_MAX: not yet */
+static uint64_t calm_ns; /* time since when only events fail; UINT64_MAX: not yet */
 
 void prompt_init(void)
 {
@@ -43,7 +42,7 @@ void prompt_refused(struct sim_event *event)
 
 #define BIT(fault) (1ull << SIM_##fault)
 
-/* What a fault leaves behind when it is over; in peace nothing. */
+/* The delay that a fault causes after its end; in peace none. */
 static const struct {
     uint64_t faults;
     uint32_t ms;
@@ -54,17 +53,17 @@ static const struct {
     {BIT(SESSION) | BIT(HALF_OPEN) | BIT(RESTART) | BIT(FAILOVER) | BIT(READ_ONLY) | BIT(TAKEN) | BIT(SLOW_STORE) |
          BIT(UNKNOWN_SETTLE) | BIT(PAUSE) | BIT(NO_MEMORY),
      10000},
-    /* a session that nobody ends is fenced after its lease, by who asks for the lock now and then */
+    /* a session that does not end is fenced after its lease, by a standby that polls the lock */
     {BIT(SESSION) | BIT(HALF_OPEN) | BIT(LINGER) | BIT(CRASH) | BIT(PAUSE) | BIT(SLOW_STORE), 7000},
-    /* an operation that is under way when the database gets quick again */
+    /* an operation in flight when the database recovers its speed */
     {BIT(SLOW_STORE), 4000},
     /* the longest pause before a lost broker is connected to again */
     {BIT(BROKER_DOWN) | BIT(BROKER_LOST) | BIT(ACK_LOST) | BIT(NOT_SENT) | BIT(LEADER) | BIT(LONG_DOWN) |
          BIT(BROKER_SLOW) | BIT(NO_MEMORY) | BIT(PAUSE) | BIT(DISK_FULL) | BIT(DISK_SYNC) | BIT(DISK_ERRORS),
      10000},
-    /* messages that are under way when the broker gets quick again, and their reports */
+    /* messages in flight when the broker recovers its speed, and their reports */
     {BIT(BROKER_SLOW), 16000},
-    /* keys that failed with their events, or behind others, pause */
+    /* keys that failed with their events, or after other events, pause */
     {BIT(THROTTLED) | BIT(SICK) | BIT(NOT_SENT) | BIT(POISON_RETRY), 2300},
 };
 
@@ -97,7 +96,7 @@ static const struct sim_event *blocking(void)
     return first;
 }
 
-static void judge(const struct sim_event *event, const struct sim_event *poison)
+static void check_bound(const struct sim_event *event, const struct sim_event *poison)
 {
     uint64_t since = OBX_MAX(OBX_MAX(event->committed_ns, calm_ns), poison->refused_ns);
     if (sim->now_ns <= since + bound_ns() || event->poison != SIM_HEALTHY || oracle_is_behind_poison(event))
@@ -112,15 +111,15 @@ void prompt_appended(const struct sim_event *event)
 {
     const struct sim_event *poison = is_promised() ? blocking() : NULL;
     if (poison)
-        judge(event, poison);
+        check_bound(event, poison);
 }
 
-void prompt_look(void)
+void prompt_check(void)
 {
     const struct sim_event *poison = is_promised() ? blocking() : NULL;
     for (uint32_t i = 0; poison && i < sim->db->count; i++) {
         const struct sim_event *event = sim_event(i);
         if (sim_event_stays(event) && !event->appended)
-            judge(event, poison);
+            check_bound(event, poison);
     }
 }

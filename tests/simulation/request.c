@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/simulation/request.c - an operation goes to the server, is carried out, and is answered
+ * tests/simulation/request.c - an operation is sent to the server, executed, and answered
  *
- * Sent -> (looked, for a claim that looks at the locks) -> arrived: carried out or refused, in one moment -> answered.
+ * Sent -> (inspected, for a claim that inspects the locks) -> arrived: executed or refused, atomically -> answered.
  * Faults: it is lost on the way (a silent connection), refused (AGAIN), the server is down or has ended the session,
- * the answer is lost so that the client does not know, all of it takes long.
+ * the answer is lost, so the outcome is unknown, or each step is slow.
  */
 #include <string.h>
 
@@ -18,7 +18,7 @@ static void arrive(struct obx_timer *timer);
 static void answer(struct obx_timer *timer);
 static void inspect(struct obx_timer *timer);
 
-struct sim_request *sim_request_new(struct sim_store *store, enum sim_ask ask, outbox_op_t op, void *args)
+struct sim_request *sim_request_new(struct sim_store *store, enum sim_operation operation, outbox_op_t op, void *args)
 {
     struct sim_owner *before = sim_own(&sim->memory);
     struct sim_request *request = obx_alloc(sizeof *request);
@@ -26,7 +26,7 @@ struct sim_request *sim_request_new(struct sim_store *store, enum sim_ask ask, o
                                     .node = store->node,
                                     .life = store->node->life,
                                     .session = store->session,
-                                    .ask = ask,
+                                    .operation = operation,
                                     .op = op,
                                     .args = args,
                                     .inspect.fire = inspect,
@@ -59,7 +59,7 @@ void sim_request_complete(struct sim_request *request, int code)
 void sim_store_break(struct sim_store *store, int code)
 {
     store->session = NULL;
-    store->cut = store->broken = store->bell_armed = false;
+    store->cut = store->broken = store->wakeup_armed = false;
     for (struct sim_request *request; (request = OBX_LIST_FIRST(&store->requests, struct sim_request, link));)
         sim_request_complete(request, code);
 }
@@ -86,7 +86,7 @@ static void copy_settle(struct sim_request *request)
         memcpy(request->ranges, store->runs.items, request->range_count * sizeof *request->ranges);
 }
 
-static void copy_park(struct sim_request *request)
+static void copy_dead_letter(struct sim_request *request)
 {
     const struct outbox_dead_letter_rows *letters = request->args;
     struct sim_owner *before = sim_own(&sim->memory);
@@ -100,18 +100,18 @@ static void copy_park(struct sim_request *request)
 void sim_request_send(struct sim_request *request)
 {
     struct sim_store *store = request->store;
-    if (request->ask == SIM_ASK_SETTLE)
+    if (request->operation == SIM_OPERATION_SETTLE)
         copy_settle(request);
-    if (request->ask == SIM_ASK_SETTLE && !request->ranges) {
+    if (request->operation == SIM_OPERATION_SETTLE && !request->ranges) {
         sim_request_complete(request, OUTBOX_E_AGAIN);
         return;
     }
-    if (request->ask == SIM_ASK_DEAD_LETTER)
-        copy_park(request);
-    if (store->cut && request->ask != SIM_ASK_START)
+    if (request->operation == SIM_OPERATION_DEAD_LETTER)
+        copy_dead_letter(request);
+    if (store->cut && request->operation != SIM_OPERATION_START)
         return;
     uint64_t delay = latency();
-    if (request->ask == SIM_ASK_CLAIM)
+    if (request->operation == SIM_OPERATION_CLAIM)
         sim_world_after(&request->inspect, delay / 2);
     sim_world_after(&request->arrive, delay);
 }
@@ -132,7 +132,7 @@ static int do_settle(struct sim_request *request)
     return OUTBOX_OK;
 }
 
-static int do_park(struct sim_request *request)
+static int do_dead_letter(struct sim_request *request)
 {
     uint32_t count = 0;
     uint32_t *numbers = obx_alloc((request->range_count + 1) * sizeof *numbers);
@@ -140,7 +140,7 @@ static int do_park(struct sim_request *request)
         struct sim_event *event = sim_db_row(request->ranges[i].lo);
         if (!event)
             continue;
-        oracle_parked(event);
+        oracle_dead_lettered(event);
         numbers[count++] = event->number;
         SIM_TRACE("life %u dead-letters event %u", request->life, event->number);
     }
@@ -172,23 +172,23 @@ static int carry_out(struct sim_request *request)
 {
     struct sim_session *session = request->session;
     bool owns = sim->db->owner == session;
-    bool writes = request->ask == SIM_ASK_SETTLE || request->ask == SIM_ASK_DEAD_LETTER;
+    bool writes = request->operation == SIM_OPERATION_SETTLE || request->operation == SIM_OPERATION_DEAD_LETTER;
     session->seen_ns = sim->now_ns;
-    if (request->ask != SIM_ASK_ACQUIRE && !owns)
+    if (request->operation != SIM_OPERATION_ACQUIRE && !owns)
         return OUTBOX_E_FENCED;
     if (writes && sim->db->read_only)
         return OUTBOX_E_READ_ONLY;
     if (sim_strikes(SIM_AGAIN, 50))
         return OUTBOX_E_AGAIN;
-    switch (request->ask) {
-    case SIM_ASK_ACQUIRE:
+    switch (request->operation) {
+    case SIM_OPERATION_ACQUIRE:
         return do_acquire(request);
-    case SIM_ASK_CLAIM:
+    case SIM_OPERATION_CLAIM:
         return do_claim(request);
-    case SIM_ASK_SETTLE:
+    case SIM_OPERATION_SETTLE:
         return do_settle(request);
-    case SIM_ASK_DEAD_LETTER:
-        return do_park(request);
+    case SIM_OPERATION_DEAD_LETTER:
+        return do_dead_letter(request);
     default:
         return OUTBOX_OK;
     }
@@ -200,7 +200,7 @@ static int connect(struct sim_request *request)
         return OUTBOX_E_READ_ONLY;
     request->session = sim_session_open(request->life);
     if (!request->store)
-        request->session->dies_ns = sim->now_ns + 1; /* nobody is there any more to use it */
+        request->session->dies_ns = sim->now_ns + 1; /* the client has died */
     return OUTBOX_OK;
 }
 
@@ -208,13 +208,13 @@ static void inspect(struct obx_timer *timer)
 {
     struct sim_request *request = OBX_CONTAINER(timer, struct sim_request, inspect);
     if (request->store && sim->db->up)
-        sim_rows_look(request);
+        sim_rows_inspect(request);
 }
 
 static void arrive(struct obx_timer *timer)
 {
     struct sim_request *request = OBX_CONTAINER(timer, struct sim_request, arrive);
-    bool connects = request->ask == SIM_ASK_START;
+    bool connects = request->operation == SIM_OPERATION_START;
     if (!sim->db->up || (!connects && !sim_session_alive(request->session))) {
         request->code = OUTBOX_E_NOT_CONNECTED;
         request->breaks = true;
@@ -229,11 +229,11 @@ static void arrive(struct obx_timer *timer)
     if (request->breaks)
         request->code = OUTBOX_E_NOT_CONNECTED;
     if (request->store->cut && !connects)
-        return; /* the answer does not come; the request is freed with the world */
+        return; /* the answer is lost; the request is freed with the world */
     sim_node_after(request->node, &request->answer, latency());
 }
 
-/* ---- and back --------------------------------------------------------------------------------------------------- */
+/* ---- answers ---------------------------------------------------------------------------------------------------- */
 
 static void give_dead_keys(const struct sim_request *request)
 {
@@ -255,13 +255,13 @@ static void give_dead_keys(const struct sim_request *request)
 static void note_success(struct sim_request *request)
 {
     struct sim_store *store = request->store;
-    if (request->ask == SIM_ASK_START)
+    if (request->operation == SIM_OPERATION_START)
         store->session = request->session;
-    if (request->ask == SIM_ASK_ACQUIRE) {
+    if (request->operation == SIM_OPERATION_ACQUIRE) {
         store->owned = true;
         store->known_epoch = request->session->epoch;
     }
-    if (request->ask == SIM_ASK_DEAD)
+    if (request->operation == SIM_OPERATION_DEAD)
         give_dead_keys(request);
 }
 
@@ -269,14 +269,14 @@ static void answer(struct obx_timer *timer)
 {
     struct sim_request *request = OBX_CONTAINER(timer, struct sim_request, answer);
     struct sim_store *store = request->store;
-    if (store && request->ask != SIM_ASK_START && (request->breaks || store->broken)) {
+    if (store && request->operation != SIM_OPERATION_START && (request->breaks || store->broken)) {
         if (!request->session->dies_ns)
             request->session->dies_ns = sim->now_ns + 1;
         sim_store_break(store, OUTBOX_E_NOT_CONNECTED);
     } else if (store) {
         if (!request->code)
             note_success(request);
-        if (!request->code && request->ask == SIM_ASK_CLAIM)
+        if (!request->code && request->operation == SIM_OPERATION_CLAIM)
             sim_rows_answer(request);
         else
             sim_request_complete(request, request->code);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/simulation/rows.c - claims: what a statement sees, how far was read, and batches
+ * tests/simulation/rows.c - claims: the rows that a statement sees, the read position, and batches
  *
- * Two flavours of knowing how far: the plain one remembers each row that it gave; the other is the hole tracker of
- * backends/sql, used as the Postgres store uses it.
+ * Two ways to track the read position: the plain one records each returned row; the other is the gap tracker of
+ * backends/sql, used as in the Postgres store.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,26 +14,26 @@
 #include "sim.h"
 #include "store.h"
 
-#define LOOK_AGE_NS (20 * OBX_MS)
+#define INSPECT_AGE_NS (20 * OBX_MS)
 #define ROW_COST 192 /* as core/relay/claim.c counts */
 #define BATCH_COST (16 * 1024)
 
 void sim_rows_rewind(struct sim_store *store)
 {
-    obx_sql_gaps_reset(&store->holes);
-    if (store->given_room)
-        memset(store->given, 0, (size_t)store->given_room);
+    obx_sql_gaps_reset(&store->gaps);
+    if (store->returned_room)
+        memset(store->returned, 0, (size_t)store->returned_room);
 }
 
 /* ---- at the server ---------------------------------------------------------------------------------------------- */
 
-void sim_rows_look(struct sim_request *request)
+void sim_rows_inspect(struct sim_request *request)
 {
     struct sim_store *store = request->store;
     struct sim_rows *rows = &request->rows;
     const struct outbox_claim *claim = request->args;
-    bool due = sim->now_ns - store->looked_ns >= LOOK_AGE_NS &&
-               obx_sql_gaps_resolution_due(&store->holes, sim->now_ns, LOOK_AGE_NS);
+    bool due = sim->now_ns - store->inspected_ns >= INSPECT_AGE_NS &&
+               obx_sql_gaps_resolution_due(&store->gaps, sim->now_ns, INSPECT_AGE_NS);
     if (!sim->plan.sql || claim->positions || !due)
         return;
     rows->inspected = true;
@@ -47,11 +47,11 @@ void sim_rows_look(struct sim_request *request)
 static bool asked_for(const struct sim_store *store, int64_t id)
 {
     if (!sim->plan.sql)
-        return id >= store->given_room || !store->given[id];
-    if (id > store->holes.hi)
+        return id >= store->returned_room || !store->returned[id];
+    if (id > store->gaps.hi)
         return true;
-    for (uint32_t i = 0; i < store->holes.hot.count; i++) {
-        if (id >= store->holes.hot.items[i].lo && id <= store->holes.hot.items[i].hi)
+    for (uint32_t i = 0; i < store->gaps.hot.count; i++) {
+        if (id >= store->gaps.hot.items[i].lo && id <= store->gaps.hot.items[i].hi)
             return true;
     }
     return false;
@@ -203,20 +203,20 @@ void sim_rows_release(void *self, struct outbox_batch *batch)
 
 /* ---- at the client ---------------------------------------------------------------------------------------------- */
 
-static bool note_given(struct sim_store *store, const struct sim_rows *rows)
+static bool note_returned(struct sim_store *store, const struct sim_rows *rows)
 {
     int64_t last = rows->count ? rows->ids[rows->count - 1] : 0;
-    if (last >= store->given_room) {
-        int64_t room = OBX_MAX(last + 1, store->given_room * 2);
-        uint8_t *given = store->host->resize(store->host, store->given, (size_t)room);
-        if (!given)
+    if (last >= store->returned_room) {
+        int64_t room = OBX_MAX(last + 1, store->returned_room * 2);
+        uint8_t *returned = store->host->resize(store->host, store->returned, (size_t)room);
+        if (!returned)
             return false;
-        memset(given + store->given_room, 0, (size_t)(room - store->given_room));
-        store->given = given;
-        store->given_room = room;
+        memset(returned + store->returned_room, 0, (size_t)(room - store->returned_room));
+        store->returned = returned;
+        store->returned_room = room;
     }
     for (uint32_t i = 0; i < rows->count; i++)
-        store->given[rows->ids[i]] = 1;
+        store->returned[rows->ids[i]] = 1;
     return true;
 }
 
@@ -229,10 +229,10 @@ static enum obx_sql_accepted accept(struct sim_store *store, struct sim_rows *ro
                                 .now_ns = sim->now_ns};
     rows->snapshot.active = rows->active;
     if (rows->inspected) {
-        store->looked_ns = sim->now_ns;
-        obx_sql_gaps_resolve(&store->holes, rows->holders, rows->holder_count);
+        store->inspected_ns = sim->now_ns;
+        obx_sql_gaps_resolve(&store->gaps, rows->holders, rows->holder_count);
     }
-    return obx_sql_gaps_accept(&store->holes, &seen);
+    return obx_sql_gaps_accept(&store->gaps, &seen);
 }
 
 static enum obx_sql_accepted note(struct sim_store *store, struct sim_rows *rows, bool exact)
@@ -241,7 +241,7 @@ static enum obx_sql_accepted note(struct sim_store *store, struct sim_rows *rows
         return OBX_SQL_ACCEPTED;
     if (sim->plan.sql)
         return accept(store, rows);
-    return note_given(store, rows) ? OBX_SQL_ACCEPTED : OBX_SQL_NO_MEMORY;
+    return note_returned(store, rows) ? OBX_SQL_ACCEPTED : OBX_SQL_NO_MEMORY;
 }
 
 static void ask_again(struct sim_request *request)

@@ -53,7 +53,7 @@ int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool sam
     return OUTBOX_OK;
 }
 
-/* ---- calamities ------------------------------------------------------------------------------------------------- */
+/* ---- server faults ---------------------------------------------------------------------------------------------- */
 
 static struct obx_timer up_again;
 
@@ -114,7 +114,7 @@ static void undo(const struct sim_commit *commit)
     }
 }
 
-/* The sequence of the standby may be behind, too: ids are used again. */
+/* The sequence of the standby may lag, too: then ids are used again. */
 static void set_back_sequence(void)
 {
     struct sim_db *db = sim->db;

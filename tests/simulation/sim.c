@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/simulation/sim.c - one run: the world is made, things go wrong until they heal, everything must drain, and stop
+ * tests/simulation/sim.c - one run: create the world, inject faults until they heal, drain everything, stop
  *
- * The loop of the world and those of the processes have one clock. Of those that have something to do, the one that
- * is due first goes next.
+ * The loop of the world and those of the processes share one clock. The loop with the earliest due event runs next.
  */
 #include "sim.h"
 
@@ -26,9 +25,9 @@
 
 struct sim *sim;
 
-/* ---- saying ----------------------------------------------------------------------------------------------------- */
+/* ---- output ----------------------------------------------------------------------------------------------------- */
 
-void sim_say(const char *format, ...)
+void sim_print(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -51,7 +50,7 @@ void sim_fail(const char *format, ...)
     _Exit(1);
 }
 
-/* ---- chance ----------------------------------------------------------------------------------------------------- */
+/* ---- random choices --------------------------------------------------------------------------------------------- */
 
 uint64_t sim_pick(uint64_t least, uint64_t most)
 {
@@ -116,12 +115,12 @@ static bool step(void)
 
 static void run_until(uint64_t end_ns, bool (*done)(void))
 {
-    uint64_t look_ns = 0;
+    uint64_t next_check_ns = 0;
     while (sim->now_ns < end_ns && !(done && sim->steps % 64 == 0 && done()) && step()) {
-        if (sim->now_ns < look_ns)
+        if (sim->now_ns < next_check_ns)
             continue;
-        prompt_look();
-        look_ns = sim->now_ns + 200 * OBX_MS;
+        prompt_check();
+        next_check_ns = sim->now_ns + 200 * OBX_MS;
     }
 }
 
@@ -168,7 +167,7 @@ static void begin(struct sim *run, uint64_t seed, bool trace)
     sim_chaos_start();
 }
 
-/* An owner that works is asked to stop, with time: it leaves nothing delivered and unsettled. */
+/* A working owner is stopped with time to settle: no delivered row may stay unsettled. */
 static void stop_one(void)
 {
     bool slow = sim_plan_has(&sim->plan, SIM_SLOW_STORE) || sim_plan_has(&sim->plan, SIM_BROKER_SLOW) ||
@@ -179,7 +178,8 @@ static void stop_one(void)
         if (!sim_node_alive(node) || node->stop_by_ns || !sim_store_owns(node) ||
             obx_relay_state(node->relay) != OUTBOX_STATE_RELAYING)
             continue;
-        node->settles = true; /* unless a standby fences it first: a store that cannot renew may have been silent */
+        node->settles = true; /* unless a standby fences it first: a store that could not renew may have been silent for
+                               * a lease */
         sim->db->fenced_life = 0;
         prompt_stopped();
         sim_node_stop(node, 3000);
@@ -204,7 +204,7 @@ static void end(void)
     if (!all_down())
         sim_fail("the relays do not stop");
     oracle_end();
-    verdict_judge();
+    verdict_check();
 }
 
 struct sim_result sim_run(uint64_t seed, bool trace)

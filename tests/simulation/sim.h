@@ -2,16 +2,16 @@
 /*
  * tests/simulation/sim.h - one run: a world with a database, a broker and writers, and the relays in it
  *
- * Everything happens in one thread on one virtual clock, and everything random comes from the seed. The world has a
- * loop of its own for what goes on at the servers and with the writers; each relay has one for what goes on in its
- * process, so that a relay can be paused (its loop stands still, the clock does not) or crash (its loop and its memory
- * are dropped) at any step. The earliest loop goes next; after every step the oracle checks.
+ * Everything runs in one thread on one virtual clock, and all random choices come from the seed. The world has a loop
+ * for the servers and the writers; each relay has a loop for its process. So a relay can be paused (its loop stands
+ * still, the clock does not) or crash (its loop and its memory are dropped) at any step. The loop with the earliest
+ * event runs next; the oracle checks after every step.
  *
- *   plan.c    what the seed switches on        node.c      a relay's process: start, stop, pause, crash
+ *   plan.c    the seed's faults and settings        node.c      a relay's process: start, stop, pause, crash
  *   db.c      the table, commits, failover     store*.c    the store plugin, and its requests at the server
  *   writers.c transactions of the application  cluster.c   the broker; producer.c  the broker plugin
- *   disk.c    ... or files: disk, calls, sink  oracle.c    the promises, as it goes
- *   chaos.c   what happens to all of them      verdict.c   the promises, at the end
+ *   disk.c    ... or files: disk, calls, sink  oracle.c    the promises, during the run
+ *   chaos.c   the faults of all of them      verdict.c   the promises, at the end
  *
  * There is one run at a time in a process, and `sim` is it.
  */
@@ -26,7 +26,7 @@
 
 #define SIM_SECOND (1000 * OBX_MS)
 #define SIM_NODES 3
-#define SIM_STOP_GRACE_MS 1000 /* that a stop may take longer than its deadline, while nothing is slow */
+#define SIM_STOP_GRACE_MS 1000 /* tolerance of a stop's deadline, while nothing is slow */
 
 struct sim_db;
 struct sim_cluster;
@@ -63,12 +63,12 @@ struct sim_result {
 /* One whole run. When a promise is broken it reports that and exits with 1. */
 struct sim_result sim_run(uint64_t seed, bool trace);
 
-/* With --trace, one line of what happens. */
-void sim_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-#define SIM_TRACE(...) (sim->trace ? sim_say(__VA_ARGS__) : (void)0)
+/* With --trace, prints one line. */
+void sim_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define SIM_TRACE(...) (sim->trace ? sim_print(__VA_ARGS__) : (void)0)
 _Noreturn void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Does this fault strike now? per_mille: how likely, if the seed has it on and it is not over. */
+/* Does this fault occur now? per_mille: its probability, if the seed has it on and faults are not over. */
 bool sim_strikes(enum sim_fault fault, uint32_t per_mille);
 bool sim_has(enum sim_fault fault); /* on, and not over */
 uint64_t sim_pick(uint64_t least, uint64_t most);

@@ -20,7 +20,7 @@ static bool is(const json_t *object, const char *name, const char *text)
     return text ? there && !strcmp(there, text) : json_is_null(json_object_get(object, name));
 }
 
-/* In every byte but the payload's, which the hash stands for. */
+/* Compares every byte except the payload's, which the hash represents. */
 static bool matches(const struct oracle_line *line, const struct sim_event *event)
 {
     char id[24], topic[32], time[32];
@@ -42,7 +42,7 @@ static struct sim_event *event_of(const struct oracle_line *line)
     return sim_event(number);
 }
 
-/* The line that begins at `at`, and where the next one does; 0: no whole line is left. */
+/* The line that begins at `at`, and the start of the next one; 0: no whole line is left. */
 static uint64_t each_line(const struct sim_file *file, uint64_t at, uint64_t end, struct oracle_line *line)
 {
     const char *newline = at < end ? memchr(file->stored + at, '\n', end - at) : NULL;
@@ -54,7 +54,7 @@ static uint64_t each_line(const struct sim_file *file, uint64_t at, uint64_t end
     return at + size + 1;
 }
 
-static void look_at(struct sim_file *file)
+static void check_file(struct sim_file *file)
 {
     struct oracle_line line = {0};
     for (uint64_t next; (next = each_line(file, file->checked, file->synced, &line)); file->checked = next) {
@@ -67,12 +67,12 @@ static void look_at(struct sim_file *file)
     }
 }
 
-void sim_sink_look(void)
+void sim_sink_after_sync(void)
 {
     const struct sim_names *names = &sim->disk->stored;
     struct sim_owner *before = sim_own(&sim->memory);
     for (uint32_t i = 0; i < names->count; i++)
-        look_at(sim_file(names->items[i].file));
+        check_file(sim_file(names->items[i].file));
     sim_own(before);
 }
 
@@ -83,7 +83,7 @@ void sim_sink_cut(struct sim_file *file, uint64_t size)
         sim_fail("events that were synced are cut off the file");
 }
 
-/* ---- the power --------------------------------------------------------------------------------------------------- */
+/* ---- power cut --------------------------------------------------------------------------------------------------- */
 
 void sim_sink_power(void)
 {
@@ -114,7 +114,7 @@ void sim_sink_end(void)
     }
 }
 
-/* ---- the plugin that watches ------------------------------------------------------------------------------------- */
+/* ---- the decorator ----------------------------------------------------------------------------------------------- */
 
 struct watch {
     const struct outbox_host *host;
@@ -145,7 +145,7 @@ static void fini(void *self)
     (void)self;
 }
 
-static void hear_outcomes(void *arg, outbox_op_t child, const struct outbox_outcomes *outcomes)
+static void on_outcomes(void *arg, outbox_op_t child, const struct outbox_outcomes *outcomes)
 {
     struct watched *watched = arg;
     (void)child;
@@ -156,12 +156,12 @@ static void hear_outcomes(void *arg, outbox_op_t child, const struct outbox_outc
             sim_fail("event %u is reported as delivered and is not on the disk", event->number);
         if (outcomes->outcome != OUTBOX_DELIVERED)
             SIM_TRACE("event %u comes back, outcome %u: %s", event->number, outcomes->outcome, outcomes->error->text);
-        oracle_told(watched->life, watched->generation, event, outcomes->outcome);
+        oracle_reported(watched->life, watched->generation, event, outcomes->outcome);
     }
     watched->watch->host->outcomes(watched->watch->host, watched->op, outcomes);
 }
 
-static void hear_done(void *arg, outbox_op_t child, const struct outbox_error *error)
+static void on_done(void *arg, outbox_op_t child, const struct outbox_error *error)
 {
     struct watched *watched = arg;
     (void)child;
@@ -178,8 +178,7 @@ static void publish(void *self, outbox_op_t op, const struct outbox_publish *arg
     SIM_TRACE("%s publishes %u events", watch->node->name, args->count);
     for (uint32_t i = 0; i < args->count; i++)
         oracle_submitted(watch->node, outbox_message_at(args, i));
-    struct outbox_child child = {
-        .struct_size = sizeof child, .done = hear_done, .outcomes = hear_outcomes, .arg = watched};
+    struct outbox_child child = {.struct_size = sizeof child, .done = on_done, .outcomes = on_outcomes, .arg = watched};
     outbox_op_t below = watch->host->op_child(watch->host, op, &child);
     if (below) {
         ops->publish(watch->inner->self, below, args);

@@ -15,29 +15,29 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     store->node = &sim->nodes[init->relay[strlen("relay")] - '0'];
     store->node->store = store;
     obx_list_init(&store->requests);
-    obx_sql_gaps_init(&store->holes, init->host, sim_pick(1, 2000) * OBX_MS);
+    obx_sql_gaps_init(&store->gaps, init->host, sim_pick(1, 2000) * OBX_MS);
     return OUTBOX_OK;
 }
 
 static void fini(void *self)
 {
     struct sim_store *store = self;
-    obx_sql_gaps_free(&store->holes);
+    obx_sql_gaps_free(&store->gaps);
     obx_sql_ranges_free(store->host, &store->runs);
-    store->host->release(store->host, store->given);
-    obx_heap_clear(&store->node->loop.heap, &store->bell_timer);
+    store->host->release(store->host, store->returned);
+    obx_heap_clear(&store->node->loop.heap, &store->wakeup_timer);
     obx_heap_clear(&store->node->loop.heap, &store->lost_timer);
     store->node->store = NULL;
 }
 
 /* ---- operations ------------------------------------------------------------------------------------------------- */
 
-static void ask(struct sim_store *store, enum sim_ask what, outbox_op_t op, const void *args)
+static void submit(struct sim_store *store, enum sim_operation what, outbox_op_t op, const void *args)
 {
     if (store->broken)
         sim_store_break(store, OUTBOX_E_NOT_CONNECTED);
     struct sim_request *request = sim_request_new(store, what, op, (void *)(uintptr_t)args);
-    if (!store->session && what != SIM_ASK_START)
+    if (!store->session && what != SIM_OPERATION_START)
         sim_request_complete(request, OUTBOX_E_NOT_CONNECTED);
     else
         sim_request_send(request);
@@ -51,17 +51,17 @@ static void start(void *self, outbox_op_t op, const struct outbox_store_start *s
         sim_fail("the store is started twice, or with %u columns", start->column_count);
     for (uint32_t i = 0; i < start->column_count; i++)
         snprintf(store->columns[i], sizeof store->columns[i], "%s", start->columns[i].name);
-    ask(store, SIM_ASK_START, op, start);
+    submit(store, SIM_OPERATION_START, op, start);
 }
 
 static void acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire)
 {
-    ask(self, SIM_ASK_ACQUIRE, op, acquire);
+    submit(self, SIM_OPERATION_ACQUIRE, op, acquire);
 }
 
 static void renew(void *self, outbox_op_t op)
 {
-    ask(self, SIM_ASK_RENEW, op, NULL);
+    submit(self, SIM_OPERATION_RENEW, op, NULL);
 }
 
 static void claim(void *self, outbox_op_t op, struct outbox_claim *claim)
@@ -70,23 +70,23 @@ static void claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     if (claim->flags & OUTBOX_CLAIM_REWIND)
         sim_rows_rewind(store);
     if (claim->flags & OUTBOX_CLAIM_ARM_WAKEUP)
-        store->bell_armed = true;
-    ask(store, SIM_ASK_CLAIM, op, claim);
+        store->wakeup_armed = true;
+    submit(store, SIM_OPERATION_CLAIM, op, claim);
 }
 
 static void settle(void *self, outbox_op_t op, const struct outbox_settle *settle)
 {
-    ask(self, SIM_ASK_SETTLE, op, settle);
+    submit(self, SIM_OPERATION_SETTLE, op, settle);
 }
 
 static void letters(void *self, outbox_op_t op, const struct outbox_dead_letter_rows *letters)
 {
-    ask(self, SIM_ASK_DEAD_LETTER, op, letters);
+    submit(self, SIM_OPERATION_DEAD_LETTER, op, letters);
 }
 
 static void dead(void *self, outbox_op_t op, struct outbox_dead *dead)
 {
-    ask(self, SIM_ASK_DEAD, op, dead);
+    submit(self, SIM_OPERATION_DEAD, op, dead);
 }
 
 static void cancel(void *self, outbox_op_t op)
@@ -96,7 +96,7 @@ static void cancel(void *self, outbox_op_t op)
     {
         if (request->op != op)
             continue;
-        SIM_TRACE("%s: request %d is canceled", store->node->name, request->ask);
+        SIM_TRACE("%s: request %d is canceled", store->node->name, request->operation);
         sim_request_complete(request, OUTBOX_E_CANCELED);
         return;
     }
@@ -110,7 +110,7 @@ static void finish_stop(struct obx_timer *timer)
     store->host->op_done(store->host, store->stop_op, NULL);
 }
 
-/* The server receives it, unless the network drops that, too. */
+/* The server receives this, unless the network drops it, too. */
 static void close_session(struct sim_store *store)
 {
     struct sim_session *session = store->session;
@@ -145,7 +145,7 @@ void sim_store_crash(struct sim_node *node)
     node->store = NULL;
 }
 
-static void tell_lost(struct obx_timer *timer)
+static void report_lost(struct obx_timer *timer)
 {
     struct sim_store *store = OBX_CONTAINER(timer, struct sim_store, lost_timer);
     static const struct outbox_error error = {.code = OUTBOX_E_NOT_CONNECTED, .text = "the server is gone"};
@@ -164,7 +164,7 @@ void sim_store_lose(struct sim_node *node)
     store->session->dies_ns =
         sim->now_ns + (sim_has(SIM_LINGER) ? sim_pick(0, 20000) * OBX_MS : sim_pick(0, 1000) * 1000);
     store->broken = true;
-    store->lost_timer.fire = tell_lost;
+    store->lost_timer.fire = report_lost;
     if (sim_pick(0, 1)) /* else it is noticed with the next request */
         sim_node_after(node, &store->lost_timer, sim_pick(0, 10) * OBX_MS);
 }
@@ -180,9 +180,9 @@ void sim_store_cut(struct sim_node *node)
 
 /* ---- the wake-up ------------------------------------------------------------------------------------------------ */
 
-static void ring(struct obx_timer *timer)
+static void notify(struct obx_timer *timer)
 {
-    struct sim_store *store = OBX_CONTAINER(timer, struct sim_store, bell_timer);
+    struct sim_store *store = OBX_CONTAINER(timer, struct sim_store, wakeup_timer);
     store->host->wake(store->host);
 }
 
@@ -190,11 +190,11 @@ void sim_store_notify(void)
 {
     for (uint32_t i = 0; i < sim->plan.relays; i++) {
         struct sim_store *store = sim->nodes[i].store;
-        if (!store || !store->bell_armed || !store->session || store->cut)
+        if (!store || !store->wakeup_armed || !store->session || store->cut)
             continue;
-        store->bell_armed = false;
-        store->bell_timer.fire = ring;
-        sim_node_after(store->node, &store->bell_timer, sim_pick(10, 2000) * 1000);
+        store->wakeup_armed = false;
+        store->wakeup_timer.fire = notify;
+        sim_node_after(store->node, &store->wakeup_timer, sim_pick(10, 2000) * 1000);
     }
 }
 

@@ -4,10 +4,10 @@
  *
  *   store.c    the plugin: operations, losing the connection, canceling, stopping
  *   request.c  one operation on its way to the server and back, and what the server does
- *   rows.c     claims: which rows, and the batches made of them
+ *   rows.c     claims: the selection of rows, and their batches
  *
- * An operation goes to the server as a request, which belongs to the world: it is carried out there also when the
- * client has given up waiting, or has crashed. The answer comes back through the loop of the client's process.
+ * An operation is sent to the server as a request, which belongs to the world: the server executes it even if the
+ * client no longer waits, or has crashed. The answer arrives through the loop of the client's process.
  */
 #ifndef OBX_TESTS_SIMULATION_STORE_H
 #define OBX_TESTS_SIMULATION_STORE_H
@@ -19,17 +19,17 @@
 #include "sql/gaps/gaps.h"
 #include "sql/gaps/id_ranges.h"
 
-enum sim_ask {
-    SIM_ASK_START,
-    SIM_ASK_ACQUIRE,
-    SIM_ASK_RENEW,
-    SIM_ASK_CLAIM,
-    SIM_ASK_SETTLE,
-    SIM_ASK_DEAD_LETTER,
-    SIM_ASK_DEAD
+enum sim_operation {
+    SIM_OPERATION_START,
+    SIM_OPERATION_ACQUIRE,
+    SIM_OPERATION_RENEW,
+    SIM_OPERATION_CLAIM,
+    SIM_OPERATION_SETTLE,
+    SIM_OPERATION_DEAD_LETTER,
+    SIM_OPERATION_DEAD
 };
 
-/* What the server answers to a claim. */
+/* The server's answer to a claim. */
 struct sim_rows {
     uint32_t *numbers; /* of events */
     int64_t *ids;
@@ -51,7 +51,7 @@ struct sim_request {
     struct sim_node *node;
     uint32_t life;
     struct sim_session *session;
-    enum sim_ask ask;
+    enum sim_operation operation;
     outbox_op_t op;
     void *args;                   /* the core's; only while the client waits */
     int code;                     /* of the answer */
@@ -65,22 +65,22 @@ struct sim_store {
     const struct outbox_host *host;
     struct sim_node *node;
     struct sim_session *session; /* NULL: not connected */
-    bool cut;                    /* the network swallows everything */
-    bool broken;                 /* the client knows, or will with its next request, that the connection is gone */
-    bool bell_armed, owned;
+    bool cut;                    /* the network drops everything */
+    bool broken;                 /* the client knows, or learns with its next request, that the connection is lost */
+    bool wakeup_armed, owned;
     uint32_t known_epoch;
     struct obx_list requests;
-    struct obx_timer stop_timer, lost_timer, bell_timer;
+    struct obx_timer stop_timer, lost_timer, wakeup_timer;
     outbox_op_t stop_op;
     uint32_t column_count;
     char columns[12][24];
-    /* plain flavour: what was given since the last rewind */
-    uint8_t *given;
-    int64_t given_room;
-    /* sql flavour */
-    struct obx_sql_gaps holes;
+    /* plain tracking: rows returned since the last rewind */
+    uint8_t *returned;
+    int64_t returned_room;
+    /* tracking by backends/sql */
+    struct obx_sql_gaps gaps;
     struct obx_sql_ranges runs;
-    uint64_t looked_ns;
+    uint64_t inspected_ns;
     uint32_t borrowed;
 };
 
@@ -95,15 +95,15 @@ void sim_store_lose(struct sim_node *node);       /* the connection breaks, the 
 void sim_store_cut(struct sim_node *node);        /* it goes silent */
 
 /* request.c */
-struct sim_request *sim_request_new(struct sim_store *store, enum sim_ask ask, outbox_op_t op, void *args);
+struct sim_request *sim_request_new(struct sim_store *store, enum sim_operation operation, outbox_op_t op, void *args);
 void sim_request_send(struct sim_request *request);
-void sim_request_complete(struct sim_request *request, int code); /* at the client; it waits no more */
-void sim_store_break(struct sim_store *store, int code);          /* all requests fail, there is no session any more */
+void sim_request_complete(struct sim_request *request, int code); /* at the client, which no longer waits */
+void sim_store_break(struct sim_store *store, int code);          /* all requests fail, the session has ended */
 
 /* rows.c */
-void sim_rows_look(struct sim_request *request);   /* at the server */
-void sim_rows_select(struct sim_request *request); /* at the server */
-void sim_rows_answer(struct sim_request *request); /* at the client; completes or asks again */
+void sim_rows_inspect(struct sim_request *request); /* at the server */
+void sim_rows_select(struct sim_request *request);  /* at the server */
+void sim_rows_answer(struct sim_request *request);  /* at the client; completes or asks again */
 void sim_rows_rewind(struct sim_store *store);
 void sim_rows_release(void *self, struct outbox_batch *batch);
 

@@ -13,13 +13,13 @@
 
 static struct sim_record *log_items;
 static uint32_t log_count, log_room;
-static struct oracle *judge;
+static struct oracle *the_oracle;
 
 void verdict_init(void)
 {
-    log_items = NULL; /* the world of the run before is gone, with its memory */
+    log_items = NULL; /* the world of the former run is freed, with its memory */
     log_count = log_room = 0;
-    judge = NULL;
+    the_oracle = NULL;
 }
 
 static uint64_t hash(struct outbox_bytes bytes, uint64_t seed)
@@ -56,7 +56,7 @@ uint64_t sim_payload_hash(const struct sim_event *event)
     return XXH3_64bits(bytes, sim_payload_size(event));
 }
 
-/* ---- what was meant ---------------------------------------------------------------------------------------------- */
+/* ---- the ledger -------------------------------------------------------------------------------------------------- */
 
 /* Its id goes into text. */
 static struct oracle_sighting sighting_of(const struct sim_event *event, char text[24])
@@ -80,18 +80,18 @@ static void write_event(const struct sim_event *event)
     char id[24];
     struct oracle_sighting meant = sighting_of(event, id);
     meant.payload = sim_payload_hash(event);
-    if (oracle_begin(judge, &error) || oracle_wrote(judge, &meant, event->chain + 1, &error))
+    if (oracle_begin(the_oracle, &error) || oracle_wrote(the_oracle, &meant, event->chain + 1, &error))
         sim_fail("the verdict: %s", error.text);
-    oracle_ended(judge, expectation_of(event));
+    oracle_ended(the_oracle, expectation_of(event));
     if (oracle_has_no_place(event))
-        oracle_excuse(judge, id, meant.id_size);
+        oracle_excuse(the_oracle, id, meant.id_size);
 }
 
-/* ---- what became of it ------------------------------------------------------------------------------------------- */
+/* ---- published and remaining events ------------------------------------------------------------------------------ */
 
 void verdict_sighting(const struct oracle_sighting *seen)
 {
-    oracle_saw(judge, seen);
+    oracle_saw(the_oracle, seen);
 }
 
 static void see_topics(void)
@@ -101,7 +101,7 @@ static void see_topics(void)
         struct oracle_sighting seen = sighting_of(sim_event(log_items[i].event), id);
         seen.payload = log_items[i].payload;
         seen.content = log_items[i].content;
-        oracle_saw(judge, &seen);
+        oracle_saw(the_oracle, &seen);
     }
 }
 
@@ -112,7 +112,7 @@ static void find_rows(void)
         char id[24];
         int size = snprintf(id, sizeof id, "e-%u", event->number);
         if (event->state == SIM_COMMITTED && !event->lost && (!event->gone || event->dropped))
-            oracle_found(judge, id, (size_t)size, event->dead || event->dropped);
+            oracle_found(the_oracle, id, (size_t)size, event->dead || event->dropped);
     }
 }
 
@@ -125,11 +125,11 @@ static void report_broken(const struct oracle_verdict *verdict)
 #undef SAY_FAULT
 }
 
-void verdict_judge(void)
+void verdict_check(void)
 {
     struct oracle_rules rules = {.incidents = UINT64_MAX, .report = sim->trace ? stdout : NULL};
     struct oracle_verdict verdict;
-    if (oracle_new(&rules, &judge))
+    if (oracle_new(&rules, &the_oracle))
         sim_fail("the simulator is out of memory");
     for (uint32_t i = 0; i < sim->db->count; i++)
         write_event(sim_event(i));
@@ -137,7 +137,7 @@ void verdict_judge(void)
     if (sim->plan.file)
         sim_sink_end();
     find_rows();
-    if (!oracle_judge(judge, &verdict))
+    if (!oracle_judge(the_oracle, &verdict))
         report_broken(&verdict);
-    oracle_free(judge);
+    oracle_free(the_oracle);
 }

@@ -8,8 +8,8 @@
 
 struct writer {
     struct obx_timer timer;
-    uint32_t slot, left; /* events that this transaction still wants */
-    uint32_t drawn;      /* its id is drawn, its row not in yet; SIM_NONE: no such */
+    uint32_t slot, left; /* events that this transaction will still insert */
+    uint32_t drawn;      /* its id is drawn, its row not yet inserted; SIM_NONE: none */
 };
 
 static struct writer writers[SIM_TXNS];

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 void sim_writers_start(void);
-/* So many committed events at once, before anything else. */
+/* Commits so many events at once, at the start. */
 void sim_writers_backlog(uint32_t events);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/support/mem_fault.h - memory that counts, and fails when told */
+/* tests/support/mem_fault.h - an allocator that counts blocks and fails on request */
 #ifndef OBX_TESTS_SUPPORT_MEM_FAULT_H
 #define OBX_TESTS_SUPPORT_MEM_FAULT_H
 

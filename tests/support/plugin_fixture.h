@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/support/plugin_fixture.h - a store and a broker that do what a test tells them, as built-in plugins
+ * tests/support/plugin_fixture.h - a store and a broker controlled by the test, as built-in plugins
  *
  * By default an op completes at once, within the submission. With `hold`, ops wait in `held` for the test to complete
  * them through plugin->host. What was called is counted in `calls` and noted in `trace`.

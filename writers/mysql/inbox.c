@@ -112,7 +112,7 @@ static uint64_t read_rows(struct call *call, MYSQL_RES *result, const char **fau
         if (found)
             call->is_new[(*found)->index] = true;
         else
-            *fault = "an id that was not asked for";
+            *fault = "an unexpected id";
         rows++;
     }
     return rows;

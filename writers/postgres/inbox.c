@@ -79,8 +79,8 @@ static int fail(PGconn *pg, const char *consumer, const PGresult *result, struct
     return own.code;
 }
 
-static int ask(PGconn *pg, const char *consumer, const char *array, size_t count, bool *is_new,
-               struct outbox_error *error)
+static int call_function(PGconn *pg, const char *consumer, const char *array, size_t count, bool *is_new,
+                         struct outbox_error *error)
 {
     static const Oid types[] = {PG_OID_TEXT, OID_UUIDS};
     static const int formats[] = {0, 1};
@@ -129,7 +129,7 @@ int outbox_pg_inbox_take(PGconn *pg, const char *consumer, const struct outbox_b
         return pg_fail(error, OUTBOX_E_NO_MEMORY, "%s: out of memory", inbox_attempt(consumer).text);
     code = encode(consumer, ids, count, array, error);
     if (!code)
-        code = ask(pg, consumer, array, count, is_new, error);
+        code = call_function(pg, consumer, array, count, is_new, error);
     free(array);
     return code;
 }

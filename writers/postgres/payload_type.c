@@ -53,7 +53,7 @@ static const struct table_type *find(const PGconn *pg, const char *table)
 }
 
 /* Without memory the type is asked for again the next time. */
-static void remember(PGconn *pg, const char *table, Oid payload)
+static void cache_type(PGconn *pg, const char *table, Oid payload)
 {
     size_t size = strlen(table) + 1;
     struct table_type *entry = malloc(sizeof *entry + size);
@@ -93,7 +93,7 @@ static PGresult *describe_insert(PGconn *pg, const char *sql)
 }
 
 /* The fourth parameter of an INSERT of the four columns that every outbox has. */
-static int ask(PGconn *pg, const char *table, const char *what, Oid *type, struct outbox_error *error)
+static int query_type(PGconn *pg, const char *table, const char *what, Oid *type, struct outbox_error *error)
 {
     const struct outbox_bytes some = {"", 0};
     const struct outbox_event event = {.aggregate_type = some, .aggregate_id = some, .type = some, .payload = some};
@@ -116,8 +116,8 @@ int pg_payload_type(PGconn *pg, const char *table, const char *what, Oid *type, 
         *type = known->payload;
         return OUTBOX_OK;
     }
-    int code = ask(pg, table, what, type, error);
+    int code = query_type(pg, table, what, type, error);
     if (!code)
-        remember(pg, table, *type);
+        cache_type(pg, table, *type);
     return code;
 }

@@ -11,14 +11,14 @@ static const struct {
 } kinds[] = {
     /* 1205 lock wait, 1213 deadlock, 1412 the table was altered meanwhile, 1317 KILL QUERY */
     {OUTBOX_E_AGAIN, "", {1205, 1213, 1412, 1317, 1037, 1038, 1041}},
-    {OUTBOX_E_NOT_CONNECTED, "; a relay needs two connections: look at max_connections", {1040}},
+    {OUTBOX_E_NOT_CONNECTED, "; a relay needs two connections: check max_connections", {1040}},
     {OUTBOX_E_NOT_CONNECTED, "; a relay needs two connections", {1203, 1226}},
     /* 1053 shutdown, 1927 killed, 3169 killed, 4031 silent for wait_timeout */
     {OUTBOX_E_NOT_CONNECTED, "", {1053, 1152, 1184, 1927, 3169, 4031}},
     {OUTBOX_E_NOT_CONNECTED, "; run FLUSH HOSTS on the server", {1129}},
     {OUTBOX_E_PERMISSION, "", {1130, 1227, 1370}},
     {OUTBOX_E_PERMISSION, "; see 'outbox init --print-grants'", {1044, 1142, 1143}},
-    {OUTBOX_E_PERMISSION, "; look at user and password", {1045, 1698}},
+    {OUTBOX_E_PERMISSION, "; check user and password", {1045, 1698}},
     {OUTBOX_E_PERMISSION, "; the client library lacks this way to log in, or must not use it", {2059}},
     {OUTBOX_E_PERMISSION, "; connect with TLS, or by a socket", {2061}},
     {OUTBOX_E_CONFIG, "; set database:", {1046}},

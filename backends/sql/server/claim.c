@@ -90,7 +90,7 @@ static void refuse(struct sql_op *op, enum obx_sql_accepted why, const struct sq
     else if (has_duplicates(op->store, reading))
         fail(op, OUTBOX_E_SCHEMA, op->store->driver->duplicate_advice);
     else
-        fail(op, OUTBOX_E_BUG, "the server gave ids that were not asked for; please report this");
+        fail(op, OUTBOX_E_BUG, "the server returned ids outside the claim; please report this");
 }
 
 static void on_rows(struct sql_op *op, const struct sql_reading *reading)

@@ -29,7 +29,7 @@ static void on_looked(struct sql_request *request, const struct outbox_error *er
     if (!verdict.code && store->remaining.count)
         outbox_error_set(&verdict, OUTBOX_E_AGAIN,
                          "dead-letter rows of %s.%s: the server has deleted row %s without an error, and it is still "
-                         "there; look for a trigger or a rule on DELETE",
+                         "there; check the triggers and rules on DELETE",
                          store->table.schema, store->outbox.name, sql_id_list(&store->remaining).text);
     if (verdict.code)
         finish(op, &verdict);

@@ -59,7 +59,7 @@ static void on_renewed(struct sql_request *request, const struct outbox_error *e
     if (!verdict.code && !op->store->owns)
         outbox_error_set(&verdict, OUTBOX_E_FENCED,
                          "table %s.%s is another one than when this relay became its owner: it was renamed or "
-                         "replaced; the relay starts anew",
+                         "replaced; the relay restarts",
                          op->store->table.schema, op->store->outbox.name);
     sql_op_complete(op, &verdict);
 }

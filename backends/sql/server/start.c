@@ -179,7 +179,7 @@ void sql_start(void *self, outbox_op_t op, const struct outbox_store_start *star
 {
     struct sql_store *store = self;
     struct outbox_error error;
-    outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "connect: starting anew");
+    outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "connect: restarting");
     sql_close_all(store, &error);
     store->phase = SQL_STARTING;
     store->start_op = op;

@@ -89,7 +89,7 @@ void sql_stray_scan_if_due(struct sql_store *store)
     if (!obx_sql_stray_scan_due(&store->strays))
         return;
     obx_sql_stray_scan_begin(&store->strays);
-    store->stray_request = (struct sql_request){.what = "look for rows that were missed",
+    store->stray_request = (struct sql_request){.what = "search for missed rows",
                                                 .put = put_page,
                                                 .result = on_page,
                                                 .done = done,

@@ -49,7 +49,7 @@ void sql_columns_read(struct sql_store *store, void *result)
     while (driver->next_row(&row)) {
         if (!obx_sql_grow(store->host, (void **)&table->columns, &room, table->column_count + 1,
                           sizeof *table->columns)) {
-            outbox_error_set(&store->start_error, OUTBOX_E_NO_MEMORY, "look at the table: out of memory");
+            outbox_error_set(&store->start_error, OUTBOX_E_NO_MEMORY, "inspect the table: out of memory");
             break;
         }
         read_column(driver, &table->columns[table->column_count++], &row);
@@ -76,14 +76,14 @@ int sql_table_validate(const struct sql_store *store, const char *user, const ch
     const struct sql_table *table = &store->table;
     if (!table->exists)
         return outbox_error_set(error, OUTBOX_E_NOT_FOUND,
-                                "look at table %s: there is none in database %s that user %s can see; run 'outbox "
+                                "inspect table %s: database %s has no such table that user %s can see; run 'outbox "
                                 "init', or name the %s: table: %s.%s",
                                 store->table_name, database, user, store->driver->schema, store->driver->SCHEMA,
                                 store->outbox.name);
     if (!table->is_table)
         return outbox_error_set(error, OUTBOX_E_UNSUPPORTED,
-                                "look at %s.%s: it is no table; rows must be deleted from it", table->schema,
-                                store->outbox.name);
+                                "inspect %s.%s: it is not a table, and the relay must delete rows from it",
+                                table->schema, store->outbox.name);
     return OUTBOX_OK;
 }
 
@@ -156,7 +156,7 @@ int sql_columns_choose(struct sql_store *store, struct outbox_error *error)
     store->selected_count = 0;
     store->selected = store->host->alloc(store->host, start->column_count * sizeof *store->selected + 1);
     if (!store->selected)
-        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "look at the columns: out of memory");
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "read the columns: out of memory");
     store->selected_count = start->column_count;
     for (uint32_t i = 0; i < start->column_count; i++)
         if (choose(store, &store->selected[i], &start->columns[i], error))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/abi/modules/plain.h - a store and a broker that do nothing, rightly; each module here bends one thing of them
+ * tests/abi/modules/plain.h - a correct store and broker that do nothing; each module here changes one thing of them
  *
- * They see plugin.h alone, as any plugin does.
+ * They include plugin.h alone, as any plugin does.
  */
 #ifndef OBX_TESTS_ABI_MODULES_PLAIN_H
 #define OBX_TESTS_ABI_MODULES_PLAIN_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/abi/modules/wrongmajor.c - of another major version: all behind the first field may mean something else */
+/* tests/abi/modules/wrongmajor.c - of another major version: only the first field has a known meaning */
 #include "plain.h"
 
 static const struct outbox_store_ops ops = {.struct_size = sizeof ops, PLAIN_STORE_OPS};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/abi/modules/wrongname.c - its file has another name than it has itself */
+/* tests/abi/modules/wrongname.c - a plugin whose name differs from its file's */
 #include "plain.h"
 
 static const struct outbox_store_ops ops = {.struct_size = sizeof ops, PLAIN_STORE_OPS};

@@ -112,7 +112,7 @@ static void fill(char *data, size_t size, uint32_t seed)
 }
 
 /* Python's splitlines() and some readers end a line at U+0085, U+2028 and U+2029; other characters with the same first
- * bytes stay as they are. Each at every place of a block, and across the steps of the encoder. */
+ * bytes stay as they are. Each one at every offset of a block, and across the steps of the encoder. */
 Test(encode, line_separators_of_unicode_are_escaped)
 {
     static const struct {

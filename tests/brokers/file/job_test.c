@@ -18,7 +18,7 @@ Test(job, syncs_once_for_many_events)
     fixture_end(&fixture);
 }
 
-/* The disk begins with full buffers, never with the last one, which the sync takes. Its answer means nothing. */
+/* Write-back starts with full buffers, never with the last one, which the sync writes. Its result is ignored. */
 Test(job, starts_to_write_back_early)
 {
     struct fixture fixture;
@@ -34,8 +34,8 @@ Test(job, starts_to_write_back_early)
     fixture_end(&fixture);
 }
 
-/* What the disk has begun with counts for nothing before the sync: neither when a later buffer fails nor when the sync
- * itself does, and none of it stays. */
+/* Bytes whose write-back has started are not durable before the sync: if a later buffer or the sync fails, all of them
+ * are cut off. */
 static void fail_behind_the_first_buffer(enum sys_fixture_call call, unsigned nth, int number, uint32_t outcome)
 {
     struct fixture fixture;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/brokers/file/open_test.c - which files are taken, which are refused, and what is cut off their end */
+/* tests/brokers/file/open_test.c - which files are accepted or refused, and what is cut off their end */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -182,7 +182,7 @@ Test(open, refuses_a_directory_that_everybody_may_write)
     fixture_make(&fixture, 0);
     chmod(fixture.dir, 0777);
     expect_refusal(&fixture, OUTBOX_E_PERMISSION, "open",
-                   ": everybody may write its directory, and so replace the file; chmod o-w it");
+                   ": its directory is writable by all users, who could replace the file; chmod o-w it");
     chmod(fixture.dir, 01777);
     cr_assert_eq(fixture_open(&fixture), OUTBOX_OK);
     fixture_end(&fixture);
@@ -221,7 +221,7 @@ Test(open, refuses_a_name_that_leaves_no_room_for_a_number)
     cr_assert_str_eq(error.text, "the file name in path has 241 bytes; 240 are allowed");
 }
 
-/* ---- only looking ------------------------------------------------------------------------------------------------ */
+/* ---- probing ----------------------------------------------------------------------------------------------------- */
 
 static int run_probe(struct fixture *fixture, struct file_probe *probe)
 {
@@ -298,7 +298,7 @@ Test(open, continues_after_an_interrupted_read)
     fixture_end(&fixture);
 }
 
-/* Whatever cannot be read or cut, the file stays as it is, and the next attempt succeeds. */
+/* If the file cannot be read or cut, it stays unchanged, and the next attempt succeeds. */
 Test(open, keeps_a_torn_file_that_cannot_be_repaired)
 {
     static const char zeros[70000];
@@ -355,7 +355,7 @@ Test(open, refuses_a_file_that_everybody_may_write)
     fixture_make(&fixture, 0);
     fixture_put(&fixture, "events.ndjson", "", 0);
     cr_assert_eq(chmod(fixture.path, 0666), 0);
-    refused_with(": everybody may write it; chmod o-w it");
+    refused_with(": it is writable by all users; chmod o-w it");
 }
 
 Test(open, refuses_a_file_of_another_user)

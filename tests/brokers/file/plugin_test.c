@@ -14,24 +14,24 @@
 
 #include "../../../brokers/file/broker.h"
 #include "fake_loop.h"
-#include "harness.h"
+#include "loop_fixture.h"
 #include "mem_fault.h"
 #include "sys_fixture.h"
 
 #define SLOTS 40
 
 struct one {
-    struct harness_call call;
+    struct loop_fixture_call call;
     struct outbox_message message;
     struct outbox_publish publish;
     char text[12];
     uint8_t outcome;
-    uint32_t told;
+    uint32_t reports;
 };
 
 struct test {
     struct fake_loop fake; /* first */
-    struct harness harness;
+    struct loop_fixture base;
     struct obx_instance *broker;
     char dir[40], path[64];
     struct one slots[SLOTS];
@@ -57,15 +57,15 @@ static void begin(struct test *test)
     snprintf(test->path, sizeof test->path, "%s/events.ndjson", test->dir);
     snprintf(yaml, sizeof yaml, "it: { plugin: file, path: %s }\n", test->path);
     fake_loop_init(&test->fake, 3);
-    cr_assert_eq(harness_open(&test->harness, &test->fake.base, turn, drop, NULL, &error), 0);
-    cr_assert_eq(harness_configure(&test->harness, "test.yaml", yaml, &error), 0);
-    cr_assert_eq(harness_instance(&test->harness, OUTBOX_BROKER, "it", &test->broker, &error), 0, "%s", error.text);
+    cr_assert_eq(loop_fixture_open(&test->base, &test->fake.base, turn, drop, NULL, &error), 0);
+    cr_assert_eq(loop_fixture_configure(&test->base, "test.yaml", yaml, &error), 0);
+    cr_assert_eq(loop_fixture_instance(&test->base, OUTBOX_BROKER, "it", &test->broker, &error), 0, "%s", error.text);
     file_replace_system(obx_instance_self(test->broker), &sys_fixture_sys, FILE_MIN_ROOM);
 }
 
 static int start(struct test *test, struct outbox_error *error)
 {
-    return harness_broker_start(&test->harness, test->broker, error);
+    return loop_fixture_broker_start(&test->base, test->broker, error);
 }
 
 static void must_start(struct test *test)
@@ -76,12 +76,12 @@ static void must_start(struct test *test)
 
 static void end(struct test *test)
 {
-    cr_assert_eq(harness_stop(&test->harness, test->broker, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&test->base, test->broker, NULL), 0);
     cr_assert_eq(sys_fixture_open_files(), 0);
     cr_assert_eq(obx_instance_violations(test->broker).unknown_ops, 0);
     cr_assert_eq(obx_instance_violations(test->broker).bad_outcomes, 0);
     obx_instance_free(test->broker);
-    cr_assert_eq(harness_close(&test->harness), 0);
+    cr_assert_eq(loop_fixture_close(&test->base), 0);
     cr_assert_eq(mem_live(), 0);
     unlink(test->path);
     rmdir(test->dir);
@@ -95,17 +95,17 @@ static void submit(struct test *test, int slot)
     one->message = (struct outbox_message){.topic = {"t", 1}, .key = {"k", 1}, .value = {one->text, strlen(one->text)}};
     one->publish = (struct outbox_publish){
         .struct_size = sizeof one->publish, .count = 1, .messages = &one->message, .stride = sizeof one->message};
-    harness_reset(&one->call);
+    loop_fixture_reset(&one->call);
     one->call.outcomes = &one->outcome;
-    one->call.told = &one->told;
+    one->call.reports = &one->reports;
     obx_broker_publish(test->broker, &one->call.call, &one->publish);
 }
 
 static uint8_t finish(struct test *test, int slot)
 {
-    harness_wait(&test->harness, &test->slots[slot].call);
+    loop_fixture_wait(&test->base, &test->slots[slot].call);
     cr_assert(test->slots[slot].call.done);
-    cr_assert_eq(test->slots[slot].told, 1);
+    cr_assert_eq(test->slots[slot].reports, 1);
     return test->slots[slot].outcome;
 }
 
@@ -142,9 +142,9 @@ Test(file, reports_no_outcome_before_the_sync)
     must_start(&test);
     sys_fixture_reset();
     submit(&test, 0);
-    while (!test.slots[0].told) {
+    while (!test.slots[0].reports) {
         cr_assert(fake_loop_step(&test.fake));
-        cr_assert(!test.slots[0].told || sys_fixture_count(ON_FDATASYNC) == 1);
+        cr_assert(!test.slots[0].reports || sys_fixture_count(ON_FDATASYNC) == 1);
     }
     finish(&test, 0);
     end(&test);
@@ -162,11 +162,11 @@ Test(file, fails_the_queue_after_a_failure_and_reports_itself_lost)
     cr_assert_eq(finish(&test, 1), OUTBOX_NOT_CONNECTED);
     cr_assert_eq(finish(&test, 2), OUTBOX_NOT_CONNECTED);
     fake_loop_settle(&test.fake);
-    cr_assert_eq(test.harness.losses, 1);
-    cr_assert_eq(test.harness.loss.code, OUTBOX_E_IO);
+    cr_assert_eq(test.base.losses, 1);
+    cr_assert_eq(test.base.loss.code, OUTBOX_E_IO);
     submit(&test, 3);
     cr_assert_eq(finish(&test, 3), OUTBOX_NOT_CONNECTED, "nothing overtakes before a restart");
-    cr_assert_eq(harness_stop(&test.harness, test.broker, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&test.base, test.broker, NULL), 0);
     must_start(&test);
     for (int i = 0; i < 4; i++)
         submit(&test, i);
@@ -179,14 +179,14 @@ Test(file, fails_the_queue_after_a_failure_and_reports_itself_lost)
 Test(file, finishes_the_running_job_before_it_stops)
 {
     struct test test;
-    struct harness_call stop = {0};
+    struct loop_fixture_call stop = {0};
     begin(&test);
     must_start(&test);
     for (int i = 0; i < 5; i++)
         submit(&test, i);
-    harness_reset(&stop);
+    loop_fixture_reset(&stop);
     obx_instance_stop(test.broker, &stop.call, 0);
-    cr_assert_eq(harness_wait(&test.harness, &stop), 0);
+    cr_assert_eq(loop_fixture_wait(&test.base, &stop), 0);
     for (int i = 0; i < 5; i++)
         cr_assert(test.slots[i].call.done && test.slots[i].outcome == OUTBOX_DELIVERED);
     must_start(&test);
@@ -196,15 +196,15 @@ Test(file, finishes_the_running_job_before_it_stops)
 Test(file, cancels_the_queue_when_stopping_takes_too_long)
 {
     struct test test;
-    struct harness_call stop = {0};
+    struct loop_fixture_call stop = {0};
     begin(&test);
     must_start(&test);
     test.fake.work_min_ns = test.fake.work_max_ns = 1000 * OBX_MS;
     for (int i = 0; i < 3; i++)
         submit(&test, i);
-    harness_reset(&stop);
+    loop_fixture_reset(&stop);
     obx_instance_stop(test.broker, &stop.call, 10);
-    cr_assert_eq(harness_wait(&test.harness, &stop), 0, "%s", stop.error.text);
+    cr_assert_eq(loop_fixture_wait(&test.base, &stop), 0, "%s", stop.error.text);
     cr_assert_eq(test.slots[0].outcome, OUTBOX_DELIVERED, "a worker cannot be stopped in the middle");
     cr_assert_eq(test.slots[1].outcome, OUTBOX_NOT_CONNECTED);
     cr_assert_eq(test.slots[2].outcome, OUTBOX_NOT_CONNECTED);
@@ -227,13 +227,13 @@ Test(file, rejects_single_events_with_a_reason)
     struct outbox_publish publish = {
         .struct_size = sizeof publish, .count = 4, .messages = messages, .stride = sizeof messages[0]};
     uint8_t outcomes[4] = {0};
-    uint32_t told[4] = {0};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    uint32_t reports[4] = {0};
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     call.outcomes = outcomes;
-    call.told = told;
+    call.reports = reports;
     obx_broker_publish(test.broker, &call.call, &publish);
-    cr_assert_eq(harness_wait(&test.harness, &call), 0);
+    cr_assert_eq(loop_fixture_wait(&test.base, &call), 0);
     cr_assert(outcomes[0] == OUTBOX_DELIVERED && outcomes[1] == OUTBOX_REJECTED);
     cr_assert(outcomes[2] == OUTBOX_REJECTED && outcomes[3] == OUTBOX_DELIVERED);
     cr_assert_eq(obx_broker_admit(test.broker, &messages[1], &error), OUTBOX_E_REJECTED);
@@ -274,12 +274,12 @@ static void find(void *arg, enum outbox_log_level level, const char *finding, co
 
 static int check(struct test *test, struct findings *findings)
 {
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct outbox_check check = {.struct_size = sizeof check, .report = find, .arg = findings};
     *findings = (struct findings){{0}, ""};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_broker_check(test->broker, &call.call, 0, &check);
-    return harness_wait(&test->harness, &call);
+    return loop_fixture_wait(&test->base, &call);
 }
 
 Test(file, check_reports_the_file_system)
@@ -319,7 +319,7 @@ Test(file, survives_without_a_worker)
     submit(&test, 0);
     cr_assert_eq(finish(&test, 0), OUTBOX_NOT_CONNECTED);
     test.fake.fail_offload = 1;
-    cr_assert_eq(harness_stop(&test.harness, test.broker, NULL), 0, "closes on the loop then");
+    cr_assert_eq(loop_fixture_stop(&test.base, test.broker, NULL), 0, "closes on the loop then");
     must_start(&test);
     end(&test);
 }
@@ -374,15 +374,15 @@ Test(file, waits_on_a_full_disk_until_there_is_space)
     cr_assert_str_eq(found.last, expected);
     cr_assert_eq(lines(&test), 3, "nothing half written is left");
     fake_loop_settle(&test.fake);
-    cr_assert_eq(test.harness.loss.code, OUTBOX_E_FULL);
-    cr_assert_eq(harness_stop(&test.harness, test.broker, NULL), 0);
+    cr_assert_eq(test.base.loss.code, OUTBOX_E_FULL);
+    cr_assert_eq(loop_fixture_stop(&test.base, test.broker, NULL), 0);
     cr_assert_eq(start(&test, &error), OUTBOX_E_FULL, "as long as there is no space");
     cr_assert_eq(mount("tmpfs", test.dir, "tmpfs", MS_REMOUNT, "size=4m"), 0);
     must_start(&test);
     submit(&test, 3);
     cr_assert_eq(finish(&test, 3), OUTBOX_DELIVERED);
     cr_assert_eq(lines(&test), 4);
-    cr_assert_eq(harness_stop(&test.harness, test.broker, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&test.base, test.broker, NULL), 0);
     cr_assert_eq(umount(test.dir), 0);
     end(&test);
 }

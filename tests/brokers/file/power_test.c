@@ -2,7 +2,7 @@
 /*
  * tests/brokers/file/power_test.c - the machine loses power while events are written
  *
- * What was synced survives; of what was written after that any part may: a shorter file, zeros where data should be,
+ * Synced bytes survive; of the bytes written later any part may survive: a shorter file, zeros where data should be,
  * whole pages missing in between. A new process opens what is left. Every event that was reported as
  * delivered is there, in order, and no line is broken: fixture_read() checks every line.
  */

@@ -2,8 +2,8 @@
 /*
  * tests/brokers/file/sys_fixture.h - the kernel, with failures
  *
- * Every call goes to the kernel unless it was set to fail. The settings are those of the process; every test is
- * a process of its own.
+ * Every call goes to the kernel unless it was set to fail. The settings are global; every test runs in a separate
+ * process.
  */
 #ifndef OBX_TESTS_BROKERS_FILE_SYS_FIXTURE_H
 #define OBX_TESTS_BROKERS_FILE_SYS_FIXTURE_H

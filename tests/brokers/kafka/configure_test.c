@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/brokers/kafka/configure_test.c - options: what is passed through, what is refused, and in which words */
+/* tests/brokers/kafka/configure_test.c - options: which are passed through, which are refused, and the texts */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -79,7 +79,7 @@ Test(kafka_configure, unchecked_certificates_are_refused)
 {
     REFUSED(
         "enable.ssl.certificate.verification: false",
-        "options: enable.ssl.certificate.verification=false is refused: anybody could pose as the broker; remove it, "
+        "options: enable.ssl.certificate.verification=false is refused: any host could pose as the broker; remove it, "
         "or set insecure: true");
     REFUSED("ssl.endpoint.identification.algorithm: none", "any certificate of the same authority would do");
     cr_assert_eq(fixture_open(&t, "bootstrap.servers: 127.0.0.1:1\ninsecure: true\n"

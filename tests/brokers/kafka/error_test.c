@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/brokers/kafka/error_test.c - what errors mean: the table of docs/KAFKA.md */
+/* tests/brokers/kafka/error_test.c - the meaning of errors: the table of docs/KAFKA.md */
 #include <criterion/criterion.h>
 
 #include "../../../brokers/kafka/error.h"

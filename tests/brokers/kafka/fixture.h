@@ -42,14 +42,14 @@ int fixture_start(struct fixture *t);
 int fixture_start_within(struct fixture *t, uint32_t timeout_ms);
 int fixture_stop(struct fixture *t);
 int fixture_stop_within(struct fixture *t, uint32_t timeout_ms); /* canceling what is in flight after that */
-int fixture_close(struct fixture *t);                            /* what uv_loop_close said; also frees */
+int fixture_close(struct fixture *t);                            /* the result of uv_loop_close(); also frees */
 
 /* Findings as lines "level finding; advice". */
 int fixture_check(struct fixture *t, const char *const *topics, char *findings, size_t size);
 
 /* Turn the loop until done(arg), for no longer than within_ms. */
 bool fixture_run_until(struct fixture *t, bool (*done)(void *arg), void *arg, uint32_t within_ms);
-void fixture_run_for(struct fixture *t, uint32_t ms); /* for faults that must last; never to wait for something */
+void fixture_run_for(struct fixture *t, uint32_t ms); /* for faults that must last; not to wait for a condition */
 
 struct batch_text {
     char key[16], value[24];

@@ -111,7 +111,7 @@ Test(kafka_healthy_keys, hundreds_of_events_with_a_timestamp_out_of_range)
     END();
 }
 
-/* The text has the value, the distance from the clock, the setting and its value, the column and the cure. */
+/* The text has the value, the distance from the clock, the setting and its value, the column and the advice. */
 Test(kafka_healthy_keys, timestamp_out_of_range_names_value_setting_and_cure)
 {
     real_create("explained", 1, (struct topic_setting){"message.timestamp.after.max.ms", "3600000"}, NONE);
@@ -194,7 +194,7 @@ Test(kafka_healthy_keys, small_events_for_a_topic_with_small_batches_are_all_del
     END();
 }
 
-/* Deleted and created again while relaying: the topic's trouble, and no event's. */
+/* A topic that is deleted and created again while relaying fails the topic, and rejects no event. */
 Test(kafka_healthy_keys, recreated_topic_rejects_no_event)
 {
     uint64_t first = 0, rejected = 0;

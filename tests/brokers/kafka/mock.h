@@ -2,7 +2,7 @@
 /*
  * tests/brokers/kafka/mock.h - librdkafka's mock cluster, for errors that a real broker cannot be made to give
  *
- * It knows nothing of sequence numbers, so it proves nothing about duplicates: that is for the real broker.
+ * It ignores sequence numbers, so it cannot test duplicates: the tests with a real broker do.
  */
 #ifndef OBX_TESTS_BROKERS_KAFKA_MOCK_H
 #define OBX_TESTS_BROKERS_KAFKA_MOCK_H

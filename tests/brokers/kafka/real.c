@@ -188,7 +188,7 @@ static void take_part(struct part *part, struct batch *whole)
     free(part->rows);
 }
 
-/* One round over all that is open. With a loss nothing more is submitted, and stop() ends what is in flight. */
+/* One round over all open events. After a loss no more events are submitted, and stop() completes those in flight. */
 static void round_of(struct fixture *t, struct batch *whole, uint32_t window)
 {
     struct part *parts = calloc(window, sizeof *parts);
@@ -232,7 +232,7 @@ void real_relay(struct fixture *t, struct batch *batch, uint32_t window)
         cr_assert_lt(rounds, 2000);
         round_of(t, batch, window);
         if (count_open(batch) == open)
-            fixture_run_for(t, 20); /* as the relay pauses before it tries again */
+            fixture_run_for(t, 20); /* as the relay does before a retry */
     }
 }
 

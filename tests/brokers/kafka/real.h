@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/brokers/kafka/real.h - a real broker, started by tests/brokers/kafka/with-broker, and what a relay does with
+ * tests/brokers/kafka/real.h - a real broker, started by tests/brokers/kafka/with-broker, and a relay's reaction to
  * outcomes
  */
 #ifndef OBX_TESTS_BROKERS_KAFKA_REAL_H

@@ -153,7 +153,7 @@ static void submit(struct batch *batch, uint32_t count, uint64_t first)
     fixture_publish(&f.broker, batch);
 }
 
-/* Publishes in line were submitted before the host knew: they must not send the key either, however long they wait. */
+/* Queued publishes were submitted before the host knew: they must not send the key either, however long they wait. */
 Test(kafka_refusal, key_is_blocked_in_every_publish_submitted_before_the_host_knew)
 {
     struct batch batch, first, between, later;

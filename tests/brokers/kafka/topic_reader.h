@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/brokers/kafka/topic_reader.h - reads a topic back, with a consumer of its own */
+/* tests/brokers/kafka/topic_reader.h - reads a topic back with a separate consumer */
 #ifndef OBX_TESTS_BROKERS_KAFKA_TOPIC_READER_H
 #define OBX_TESTS_BROKERS_KAFKA_TOPIC_READER_H
 

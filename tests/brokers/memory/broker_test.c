@@ -29,11 +29,11 @@ Test(memory_broker, takes_no_event_after_it_was_full)
     cr_assert_str_eq(stack_send(&stack, "a1 a2 a3 b1"), "DDNN");
     cr_assert_str_eq(stack.slots[0].call.error.text, "");
     fake_loop_settle(&stack.fake);
-    cr_assert_eq(stack.harness.losses, 1);
-    cr_assert_str_eq(stack.harness.loss.text, "append to memory: 2 events are kept, which is the limit; raise 'limit'");
+    cr_assert_eq(stack.base.losses, 1);
+    cr_assert_str_eq(stack.base.loss.text, "append to memory: 2 events are kept, which is the limit; raise 'limit'");
     cr_assert_str_eq(stack_send(&stack, "c1"), "N");
-    cr_assert_eq(harness_stop(&stack.harness, stack.top, &error), 0);
-    cr_assert_eq(harness_broker_start(&stack.harness, stack.top, &error), OUTBOX_E_FULL);
+    cr_assert_eq(loop_fixture_stop(&stack.base, stack.top, &error), 0);
+    cr_assert_eq(loop_fixture_broker_start(&stack.base, stack.top, &error), OUTBOX_E_FULL);
     cr_assert_str_eq(stack_there(&stack), "a1 a2");
     stack_close(&stack);
 }
@@ -80,8 +80,8 @@ Test(memory_broker, survives_the_failure_of_every_allocation)
         cr_assert_eq(refused, failed);
         if (failed) {
             fake_loop_settle(&stack.fake);
-            cr_assert_eq(stack.harness.loss.code, OUTBOX_E_NO_MEMORY);
-            cr_assert_eq(harness_stop(&stack.harness, stack.top, &error), 0);
+            cr_assert_eq(stack.base.loss.code, OUTBOX_E_NO_MEMORY);
+            cr_assert_eq(loop_fixture_stop(&stack.base, stack.top, &error), 0);
             stack_start(&stack);
         }
         stack_close(&stack);

@@ -146,7 +146,7 @@ static bool by_term(struct kills *kills)
     return false;
 }
 
-/* A standby takes where when the owner is killed. */
+/* A standby takes over when the owner is killed. */
 static bool by_standby(struct kills *kills)
 {
     struct scene *scene = &kills->scene;

@@ -68,7 +68,7 @@ static enum trace_end finish(pid_t program, enum trace_end end)
     return end;
 }
 
-/* Let every thread run from stop to stop until the point is is_reached. */
+/* Let every thread run from stop to stop until the point is reached. */
 static enum trace_end run_until(pid_t program, const struct trace_point *point)
 {
     struct visits visits = {0};

@@ -310,7 +310,7 @@ Y
   done
   check "unknown sslmode is refused" exits_with_match 78 '^outbox run: mode.yaml:3:5: dsn: there is no such sslmode; write verify-full, ' "$OUTBOX" run -c mode.yaml
   sed 's/host=127.0.0.1 port=1 /service=shop /' away.yaml >service.yaml
-  check "service without a host is refused" exits_with_line 78 'outbox run: service.yaml:3:5: dsn: a service (service=, PGSERVICE) hides its host from the relay, which looks hosts up itself; write host= as well' \
+  check "service without a host is refused" exits_with_line 78 'outbox run: service.yaml:3:5: dsn: a service (service=, PGSERVICE) hides its host from the relay, which resolves hosts itself; write host= as well' \
     "$OUTBOX" run -c service.yaml
   sed 's/host=127.0.0.1 port=1 /host=127.0.0.1,127.0.0.1 port=1,1 /' away.yaml >both.yaml
   check "one port per host is accepted" fails 69 "$OUTBOX" check -c both.yaml

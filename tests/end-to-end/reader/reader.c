@@ -4,7 +4,7 @@
  *
  * One JSON object a line, as the file broker writes them, but always with payload_base64, since a payload may be any
  * bytes. Partition by partition, each in its order: so the distance of a duplicate is that within its partition. Exit
- * codes: 0 every partition was read to its end, 64 usage, 69 not so.
+ * codes: 0 every partition was read to its end, 64 usage, 69 not all were.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -77,7 +77,7 @@ static bool seek(struct topic_reader *reader, const rd_kafka_topic_partition_t *
     return rd_kafka_assign(reader->consumer, reader->partitions) == 0;
 }
 
-/* Up to what was its end at the beginning: one that is written to all the time has no other. */
+/* Reads up to the end that the partition had at the start: a partition under constant writes has no other end. */
 static bool read_partition(struct topic_reader *reader, const rd_kafka_topic_partition_t *partition)
 {
     rd_kafka_message_t *message;

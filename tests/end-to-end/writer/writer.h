@@ -62,7 +62,7 @@ struct writer_session {
     char *ledger_path; /* owned */
     int ledger;
     uint64_t transactions;
-    char *lines; /* what the ledger will be told of the open transaction */
+    char *lines; /* the ledger lines of the open transaction */
     size_t size, room;
     bool open, intact; /* intact: nothing failed since its begin */
 };

@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-#include "harness.h"
+#include "loop_fixture.h"
 #include "mem_fault.h"
 
 struct fixture {
-    struct harness harness;
+    struct loop_fixture base;
     struct obx_instance *store;
     struct outbox_error error;
 };
@@ -19,29 +19,29 @@ static void fixture_open(struct fixture *fixture, const char *yaml)
 {
     struct outbox_acquire acquire;
     *fixture = (struct fixture){0};
-    cr_assert_eq(harness_open_uv(&fixture->harness, NULL, &fixture->error), 0, "%s", fixture->error.text);
-    cr_assert_eq(harness_configure(&fixture->harness, "test.yaml", yaml, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_open_uv(&fixture->base, NULL, &fixture->error), 0, "%s", fixture->error.text);
+    cr_assert_eq(loop_fixture_configure(&fixture->base, "test.yaml", yaml, &fixture->error), 0, "%s",
                  fixture->error.text);
-    cr_assert_eq(harness_instance(&fixture->harness, OUTBOX_STORE, "store", &fixture->store, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_instance(&fixture->base, OUTBOX_STORE, "store", &fixture->store, &fixture->error), 0,
+                 "%s", fixture->error.text);
+    cr_assert_eq(loop_fixture_store_start(&fixture->base, fixture->store, columns, 3, &fixture->error), 0, "%s",
                  fixture->error.text);
-    cr_assert_eq(harness_store_start(&fixture->harness, fixture->store, columns, 3, &fixture->error), 0, "%s",
-                 fixture->error.text);
-    cr_assert_eq(harness_acquire(&fixture->harness, fixture->store, &acquire, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_acquire(&fixture->base, fixture->store, &acquire, &fixture->error), 0, "%s",
                  fixture->error.text);
 }
 
 static void fixture_close(struct fixture *fixture)
 {
-    cr_assert_eq(harness_stop(&fixture->harness, fixture->store, &fixture->error), 0, "%s", fixture->error.text);
+    cr_assert_eq(loop_fixture_stop(&fixture->base, fixture->store, &fixture->error), 0, "%s", fixture->error.text);
     obx_instance_free(fixture->store);
-    cr_assert_eq(harness_close(&fixture->harness), 0);
+    cr_assert_eq(loop_fixture_close(&fixture->base), 0);
     cr_assert_eq(mem_live(), 0);
 }
 
 static struct outbox_batch *claim(struct fixture *fixture, uint32_t rows)
 {
     struct outbox_claim args = {.max_rows = rows, .max_bytes = 1 << 30};
-    cr_assert_eq(harness_claim(&fixture->harness, fixture->store, &args, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_claim(&fixture->base, fixture->store, &args, &fixture->error), 0, "%s",
                  fixture->error.text);
     return args.batch;
 }
@@ -49,10 +49,10 @@ static struct outbox_batch *claim(struct fixture *fixture, uint32_t rows)
 static int64_t pending(struct fixture *fixture)
 {
     struct outbox_store_status status = {.struct_size = sizeof status};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_status(fixture->store, &call.call, 0, &status);
-    cr_assert_eq(harness_wait(&fixture->harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
     return status.pending;
 }
 
@@ -63,7 +63,7 @@ static int add(struct fixture *fixture, uint32_t count)
                                  .aggregate_id = {"added", 5},
                                  .type = {"Placed", 6}};
     const struct outbox_event *events[] = {&event, &event, &event, &event};
-    return harness_add(&fixture->harness, fixture->store, events, count, &fixture->error);
+    return loop_fixture_add(&fixture->base, fixture->store, events, count, &fixture->error);
 }
 
 Test(memory_store, makes_synthetic_events_as_they_are_claimed)
@@ -80,7 +80,7 @@ Test(memory_store, makes_synthetic_events_as_they_are_claimed)
     cr_assert_eq(memcmp(batch->values[4].as.data, "2xxxxxxxxx", 10), 0);
     cr_assert_eq(batch->values[5].as.integer, 2);
     struct outbox_span span = {batch, 0, 5};
-    cr_assert_eq(harness_settle(&fixture.harness, fixture.store, &span, 1, &fixture.error), 0, "%s",
+    cr_assert_eq(loop_fixture_settle(&fixture.base, fixture.store, &span, 1, &fixture.error), 0, "%s",
                  fixture.error.text);
     cr_assert_eq(pending(&fixture), 999995);
     obx_store_release(fixture.store, batch);
@@ -122,14 +122,14 @@ Test(memory_store, gaps_of_removed_rows_are_closed)
         expected += 500;
         for (uint32_t i = 0; i < 500; i++) {
             struct outbox_span span = {batch, i, i % 50 ? 1 : 0};
-            cr_assert_eq(harness_settle(&fixture.harness, fixture.store, &span, 1, &fixture.error), 0, "%s",
+            cr_assert_eq(loop_fixture_settle(&fixture.base, fixture.store, &span, 1, &fixture.error), 0, "%s",
                          fixture.error.text);
         }
         obx_store_release(fixture.store, batch);
     }
     cr_assert_eq(pending(&fixture), 100);
     struct outbox_claim again = {.max_rows = 1000, .max_bytes = 1 << 30, .flags = OUTBOX_CLAIM_REWIND};
-    cr_assert_eq(harness_claim(&fixture.harness, fixture.store, &again, &fixture.error), 0, "%s", fixture.error.text);
+    cr_assert_eq(loop_fixture_claim(&fixture.base, fixture.store, &again, &fixture.error), 0, "%s", fixture.error.text);
     cr_assert_eq(again.batch->rows, 100);
     for (uint32_t i = 0; i < 100; i++)
         cr_assert_eq(again.batch->positions[i].major, 1 + i * 50);
@@ -146,14 +146,14 @@ Test(memory_store, lost_memory_loses_no_rows)
         struct outbox_dead_row row = {{2, 0}, 1, {"t", 1}, {"k", 1}, "why"};
         struct outbox_dead_letter_rows letters = {sizeof letters, 1, &row};
         struct outbox_claim args = {.max_rows = 10, .max_bytes = 1 << 30};
-        struct harness_call call = {0};
+        struct loop_fixture_call call = {0};
         fixture_open(&fixture, "store: {plugin: memory, events: 70}");
         mem_fail_at(n, false);
         int added = add(&fixture, 4);
-        int claimed = harness_claim(&fixture.harness, fixture.store, &args, &fixture.error);
-        harness_reset(&call);
+        int claimed = loop_fixture_claim(&fixture.base, fixture.store, &args, &fixture.error);
+        loop_fixture_reset(&call);
         obx_store_dead_letter(fixture.store, &call.call, 0, &letters);
-        int dead_lettered = harness_wait(&fixture.harness, &call);
+        int dead_lettered = loop_fixture_wait(&fixture.base, &call);
         failed = mem_failed();
         mem_fail_at(0, false);
         if (!claimed)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/mysql/blocking.c - libc's calls that may wait, with an eye on them */
+/* tests/stores/mysql/blocking.c - replaces libc's calls that may block, and records them */
 #undef _FILE_OFFSET_BITS /* open and open64 are two here */
 #include "blocking.h"
 

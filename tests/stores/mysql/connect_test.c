@@ -11,7 +11,7 @@ Test(connect, table_without_transactions_is_refused)
     fixture_run(&fixture, "ALTER TABLE %s ENGINE = MyISAM");
     fixture_expect_start_error(
         &fixture, OUTBOX_E_UNSUPPORTED,
-        "look at table outbox.isam: its engine is MyISAM, which has no transactions; run ALTER TABLE outbox.isam "
+        "inspect table outbox.isam: its engine is MyISAM, which has no transactions; run ALTER TABLE outbox.isam "
         "ENGINE = InnoDB");
     fixture_close(&fixture);
 }
@@ -36,11 +36,12 @@ Test(connect, unix_socket_is_supported)
     struct sql_fixture fixture;
     fixture_open(&fixture, "sockets", true, "");
     obx_instance_free(fixture.store);
-    cr_assert_eq(harness_configure(&fixture.harness, "test.yaml",
-                                   "store:\n  plugin: mysql\n  socket: ${OUTBOX_TEST_MYSQL_DIR}/sock\n  user: outbox\n"
-                                   "  password: outbox\n  database: outbox\n  table: sockets\n",
-                                   &fixture.error),
-                 0, "%s", fixture.error.text);
+    cr_assert_eq(
+        loop_fixture_configure(&fixture.base, "test.yaml",
+                               "store:\n  plugin: mysql\n  socket: ${OUTBOX_TEST_MYSQL_DIR}/sock\n  user: outbox\n"
+                               "  password: outbox\n  database: outbox\n  table: sockets\n",
+                               &fixture.error),
+        0, "%s", fixture.error.text);
     fixture.store = fixture_another(&fixture);
     fixture_begin(&fixture);
     fixture_close(&fixture);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/mysql/epoch_test.c - the relay table: who has the lock, but not the epoch, settles nothing */
+/* tests/stores/mysql/epoch_test.c - the relay table: an owner with the lock but an old epoch settles nothing */
 #include "fixture.h"
 
 Test(epoch, newer_epoch_fences_an_owner_that_still_has_the_lock)

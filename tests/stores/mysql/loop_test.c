@@ -90,7 +90,7 @@ static void all_of_it(const char *table, const char *yaml, int rows, int nth, in
     struct sql_fixture fixture;
     struct blocking seen = {0};
     fixture_open(&fixture, table, true, "");
-    cr_assert_eq(harness_configure(&fixture.harness, "test.yaml", yaml, &fixture.error), 0, "%s", fixture.error.text);
+    cr_assert_eq(loop_fixture_configure(&fixture.base, "test.yaml", yaml, &fixture.error), 0, "%s", fixture.error.text);
     obx_instance_free(fixture.store);
     fixture.store = fixture_another(&fixture);
     fill(&fixture, rows, nth, large);
@@ -104,10 +104,10 @@ static void all_of_it(const char *table, const char *yaml, int rows, int nth, in
         check(&seen, "claiming and settling");
         lose(&fixture, &seen);
         blocking_begin(&seen);
-        harness_stop(&fixture.harness, fixture.store, &fixture.error);
+        loop_fixture_stop(&fixture.base, fixture.store, &fixture.error);
         blocking_end();
         check(&seen, "losing the session");
-        fixture.harness.losses = 0;
+        fixture.base.losses = 0;
     }
     fprintf(stderr, "# %s: %u steps, the longest took %.2f ms, %.2f ms of the processor\n", table, seen.steps,
             seen.worst_ms, seen.worst_cpu_ms);

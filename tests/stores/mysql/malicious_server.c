@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/mysql/malicious_server.c - a session of the malicious, on a thread, until the client goes or is silent
- * for ten seconds
+/* tests/stores/mysql/malicious_server.c - one session of the malicious server, on a thread, until the client closes it
+ * or is silent for ten seconds
  */
 #include "malicious_server.h"
 
@@ -18,7 +18,7 @@ static bool receive(int fd, char *to, size_t size)
     return recv(fd, to, size, MSG_WAITALL) == (ssize_t)size;
 }
 
-/* One packet, of which the first byte is returned; -1: there is none. */
+/* Reads one packet and returns its first byte; -1: there is none. */
 static int read_packet(struct malicious_server *malicious, int fd, unsigned char *number)
 {
     unsigned char head[4];
@@ -86,7 +86,7 @@ static void serve(struct malicious_server *malicious, int fd)
         malicious->statements++;
         int size = snprintf(ask, sizeof ask, "\xfb%s", malicious->file);
         send_packet(fd, number, ask, (size_t)size);
-        set_receive_timeout(fd, 1); /* who sends no file may send nothing at all */
+        set_receive_timeout(fd, 1); /* a client that refuses to send a file may send nothing */
         while (read_packet(malicious, fd, &number) > 0)
             ;
         send_packet(fd, number, ok, sizeof ok);

@@ -2,8 +2,8 @@
 /*
  * tests/stores/mysql/malicious_server.h - a malicious server: just enough of the protocol for one session
  *
- * It listens on this machine, greets without offering TLS, and then either asks for the password in the clear, or lets
- * anybody in and answers each statement by asking for a file. Everything that it was sent is kept.
+ * It listens on this machine, greets without offering TLS, and then either requests the password in clear text, or
+ * accepts any login and answers each statement by requesting a file. It records everything that it receives.
  */
 #ifndef OBX_TESTS_STORES_MYSQL_MALICIOUS_SERVER_H
 #define OBX_TESTS_STORES_MYSQL_MALICIOUS_SERVER_H
@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 struct malicious_server {
-    bool asks_for_password; /* in the clear; else it lets everybody in */
+    bool asks_for_password; /* request the password in clear text; else accept any login */
     const char *file;       /* that it asks for */
     unsigned port;
     int listener;

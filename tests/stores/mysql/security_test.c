@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/mysql/security_test.c - what the client library is not allowed to do, whichever it is
+ * tests/stores/mysql/security_test.c - actions that either client library must refuse
  *
  * On the server of the test if possible, otherwise on a malicious server. tls_test.c covers the verification of
  * certificates.
@@ -174,7 +174,7 @@ static void refuses_to_go_without_tls(const char *table, const char *tls)
              "store:\n  plugin: mysql\n  host: 127.0.0.1\n  port: %u\n  user: outbox\n  password: outbox\n"
              "  database: outbox\n  tls: %s\n",
              malicious.port, tls);
-    cr_assert_eq(harness_configure(&fixture.harness, "test.yaml", yaml, &fixture.error), 0, "%s", fixture.error.text);
+    cr_assert_eq(loop_fixture_configure(&fixture.base, "test.yaml", yaml, &fixture.error), 0, "%s", fixture.error.text);
     obx_instance_free(fixture.store);
     fixture.store = fixture_another(&fixture);
     cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%d: %s", fixture.error.code,

@@ -28,7 +28,7 @@ static bool is_armed(void *arg)
 {
     struct sql_fixture *fixture = arg;
     struct outbox_claim claim = {.struct_size = sizeof claim, .flags = OUTBOX_CLAIM_ARM_WAKEUP, .max_rows = 1};
-    cr_assert_eq(harness_claim(&fixture->harness, fixture->store, &claim, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error), 0, "%s",
                  fixture->error.text);
     return claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
 }
@@ -38,10 +38,10 @@ Test(tls, wakeup_stream_uses_tls)
     struct sql_fixture fixture;
     open_with(&fixture, "tls_wakeup", "  wakeup: binlog\n  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n");
     fixture_begin(&fixture);
-    cr_assert(harness_poll(&fixture.harness, is_armed, &fixture));
-    uint32_t wakes = fixture.harness.wakes;
+    cr_assert(loop_fixture_poll(&fixture.base, is_armed, &fixture));
+    uint32_t wakes = fixture.base.wakes;
     fixture_insert(&fixture, fixture.sql, "a");
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     fixture_close(&fixture);
 }
 
@@ -79,7 +79,7 @@ Test(tls, large_row_is_read_completely)
 Test(tls, loop_runs_while_a_settle_waits_for_the_server)
 {
     struct sql_fixture fixture;
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct session *other = session_open();
     open_with(&fixture, "thinks", "  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/ca.pem\n");
     fixture_begin(&fixture);
@@ -89,12 +89,12 @@ Test(tls, loop_runs_while_a_settle_waits_for_the_server)
     fixture_run_on(&fixture, other, "SELECT id FROM %s WHERE id = 1 FOR UPDATE");
     struct outbox_span span = {batch, 0, 1};
     struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_settle(fixture.store, &call.call, 0, &settle);
     for (int i = 0; i < 10; i++)
         fixture_expect_rows(&fixture, 0, NULL);
     cr_assert_not(call.done);
-    cr_assert_eq(harness_wait(&fixture.harness, &call), OUTBOX_E_AGAIN, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), OUTBOX_E_AGAIN, "%s", call.error.text);
     obx_store_release(fixture.store, batch);
     session_close(other);
     fixture_close(&fixture);

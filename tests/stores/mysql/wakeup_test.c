@@ -8,10 +8,10 @@
 
 static void fixture_renew(struct sql_fixture *fixture)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_renew(fixture->store, &call.call, 0);
-    cr_assert_eq(harness_wait(&fixture->harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
 }
 
 /* All streams: that of a test before may still be there for a moment. */
@@ -51,7 +51,7 @@ Test(wakeup, rollback_or_other_table_wakes_no_relay)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "undisturbed", BINLOG);
-    uint32_t wakes = fixture.harness.wakes;
+    uint32_t wakes = fixture.base.wakes;
     fixture_run(&fixture, "CREATE TABLE noise LIKE %s");
     session_run(fixture.sql, "INSERT INTO noise (aggregatetype, aggregateid, type) VALUES ('o', 'a', 't')");
     session_run(fixture.sql, "BEGIN");
@@ -59,9 +59,9 @@ Test(wakeup, rollback_or_other_table_wakes_no_relay)
     session_run(fixture.sql, "ROLLBACK");
     for (int i = 0; i < 20; i++) /* the loop turns */
         fixture_renew(&fixture);
-    cr_assert_eq(fixture.harness.wakes, wakes);
+    cr_assert_eq(fixture.base.wakes, wakes);
     wakeup_expect_on_insert(&fixture);
-    cr_assert_eq(fixture.harness.wakes, wakes + 1);
+    cr_assert_eq(fixture.base.wakes, wakes + 1);
     fixture_close(&fixture);
 }
 
@@ -73,9 +73,9 @@ Test(wakeup, prepared_transaction_notifies_at_its_commit)
     server_begin(writer, "notifying");
     fixture_insert(&fixture, writer, "a");
     server_prepare(writer, "notifying");
-    uint32_t wakes = fixture.harness.wakes;
+    uint32_t wakes = fixture.base.wakes;
     server_end(writer, "notifying", true, true);
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     fixture_await_rows(&fixture);
     cr_assert_eq(fixture.count, 1);
     session_close(writer);
@@ -87,9 +87,9 @@ Test(wakeup, statement_in_the_binlog_notifies_as_rows_do)
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "stated", BINLOG);
     fixture_run(&fixture, "SET SESSION binlog_format = 'STATEMENT'");
-    uint32_t wakes = fixture.harness.wakes;
+    uint32_t wakes = fixture.base.wakes;
     fixture_run(&fixture, "INSERT INTO %s (event_id, aggregatetype, aggregateid, type) VALUES ('e', 'o', 'a', 't')");
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     fixture_close(&fixture);
 }
 
@@ -97,9 +97,9 @@ Test(wakeup, ended_stream_wakes_the_relay_and_reconnects)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "cut", BINLOG);
-    uint32_t wakes = fixture.harness.wakes;
+    uint32_t wakes = fixture.base.wakes;
     end_streams(&fixture);
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     wakeup_arm(&fixture);
     wakeup_expect_on_insert(&fixture);
     fixture_await_rows(&fixture);
@@ -110,10 +110,10 @@ Test(wakeup, ended_stream_wakes_the_relay_and_reconnects)
 /* The server is paused: the listener thread waits in a read or in a connect. Resumes the server. */
 static void stop_while_it_hangs(struct sql_fixture *fixture)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_instance_stop(fixture->store, &call.call, 200); /* the server does not read the goodbye */
-    int code = harness_wait(&fixture->harness, &call);
+    int code = loop_fixture_wait(&fixture->base, &call);
     server_do("resume");
     cr_assert_eq(code, 0, "%s", call.error.text);
     cr_assert_eq(obx_instance_in_flight(fixture->store), 0);
@@ -135,10 +135,10 @@ Test(wakeup, relay_stops_while_the_listener_connects_to_a_server_that_hangs)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "wakeup_connecting", BINLOG);
-    uint32_t wakes = fixture.harness.wakes;
+    uint32_t wakes = fixture.base.wakes;
     end_streams(&fixture);
     server_do("pause"); /* it connects again within 0.1 s, or has done so */
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     stop_while_it_hangs(&fixture);
     fixture_close(&fixture);
 }

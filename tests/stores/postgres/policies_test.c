@@ -12,7 +12,7 @@ Test(policies, row_level_security_that_hides_rows_is_refused)
     fixture_reconfigure(&fixture, &(struct server_place){.user = "limited"}, "");
     fixture_expect_start_error(
         &fixture, OUTBOX_E_PERMISSION,
-        "look at table public.policies: row level security hides rows from user limited; run ALTER ROLE limited "
+        "inspect table public.policies: row level security hides rows from user limited; run ALTER ROLE limited "
         "BYPASSRLS, or drop the policies");
     fixture_close(&fixture);
 }

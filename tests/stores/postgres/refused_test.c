@@ -48,7 +48,7 @@ Test(refused, host_that_asks_gets_the_rows_and_the_settle_succeeds)
 {
     struct sql_fixture fixture;
     struct outbox_refused refused = {.struct_size = sizeof refused};
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     fixture_open(&fixture, "kept_by_rule", true, "");
     fixture_run(&fixture, "CREATE RULE keep AS ON DELETE TO %s DO INSTEAD NOTHING");
     insert_three(&fixture);
@@ -56,9 +56,9 @@ Test(refused, host_that_asks_gets_the_rows_and_the_settle_succeeds)
     struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
     struct outbox_span span = {batch, 0, 3};
     struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span, .refused = &refused};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_settle(fixture.store, &call.call, 0, &settle);
-    cr_assert_eq(harness_wait(&fixture.harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), 0, "%s", call.error.text);
     cr_assert_eq(refused.rows, 3);
     cr_assert_str_eq(refused.reason,
                      "row 1, 2, 3: still there after DELETE, which a trigger or a rule of table kept_by_rule "
@@ -79,7 +79,7 @@ Test(refused, row_kept_by_a_trigger_is_no_dead_letter)
     cr_assert_eq(fixture_dead_letter(&fixture, &row), OUTBOX_E_AGAIN, "%s", fixture.error.text);
     cr_assert_str_eq(fixture.error.text,
                      "dead-letter rows of public.stays_alive: the server has deleted row 2 without an error, and it is "
-                     "still there; look for a trigger or a rule on DELETE");
+                     "still there; check the triggers and rules on DELETE");
     cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s_dead"), 0);
     cr_assert_eq(fixture_count_rows(&fixture), 3);
     fixture_close(&fixture);

@@ -12,6 +12,6 @@ Test(replaced_table, claim_returns_no_row_of_the_new_table)
     fixture_insert(&fixture, fixture.sql, "new");
     cr_assert_eq(fixture_claim(&fixture, 0, 10), OUTBOX_E_FENCED, "%s", fixture.error.text);
     cr_assert_str_eq(fixture.error.text, "table public.swapped_claim is another one than when this relay became its "
-                                         "owner: it was renamed or replaced; the relay starts anew");
+                                         "owner: it was renamed or replaced; the relay restarts");
     fixture_close(&fixture);
 }

@@ -5,7 +5,7 @@
 static uint32_t claim_flags_after(struct sql_fixture *fixture, uint32_t flags)
 {
     struct outbox_claim claim = {.struct_size = sizeof claim, .flags = flags, .max_rows = 100, .max_bytes = 1 << 20};
-    cr_assert_eq(harness_claim(&fixture->harness, fixture->store, &claim, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error), 0, "%s",
                  fixture->error.text);
     if (claim.batch)
         obx_store_release(fixture->store, claim.batch);
@@ -18,18 +18,18 @@ Test(wakeup, commit_notifies_only_a_sleeping_relay)
     fixture_open(&fixture, "notified", true, "  wakeup: true\n");
     fixture_begin(&fixture);
     cr_assert_eq(claim_flags_after(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), OUTBOX_CLAIM_ARM_WAKEUP);
-    uint32_t wakes = fixture.harness.wakes;
+    uint32_t wakes = fixture.base.wakes;
     fixture_insert(&fixture, fixture.sql, "a");
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     fixture_expect_rows(&fixture, IDS(1));
-    wakes = fixture.harness.wakes;
+    wakes = fixture.base.wakes;
     fixture_insert(&fixture, fixture.sql, "a"); /* awake: no notification */
     fixture_expect_rows(&fixture, IDS(2));
     fixture_expect_rows(&fixture, 0, NULL);
-    cr_assert_eq(fixture.harness.wakes, wakes);
+    cr_assert_eq(fixture.base.wakes, wakes);
     cr_assert_eq(claim_flags_after(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), OUTBOX_CLAIM_ARM_WAKEUP);
     fixture_insert(&fixture, fixture.sql, "a");
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     fixture_close(&fixture);
 }
 

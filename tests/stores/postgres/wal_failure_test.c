@@ -164,7 +164,7 @@ Test(wal_failure, outbox_is_polled_while_no_wal_sender_is_free)
     fixture_begin(&fixture);
     wakeup_await_warning(&fixture);
     cr_assert(strstr(log.warning, "number of requested standby connections exceeds ") &&
-                  strstr(log.warning, ": look at max_wal_senders"),
+                  strstr(log.warning, ": check max_wal_senders"),
               "%s", log.warning);
     for (int i = 0; i <= count && i < most; i++)
         PQfinish(others[i]);
@@ -180,9 +180,9 @@ Test(wal_failure, ended_stream_wakes_the_relay_and_reconnects)
     fixture_begin(&fixture);
     wakeup_arm(&fixture);
     wakeup_capture_log(&fixture, &log);
-    uint32_t wakes = fixture.harness.wakes;
+    uint32_t wakes = fixture.base.wakes;
     end_streams(&fixture);
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     expect_warning(&log, "follow the server's log: terminating connection due to administrator command (57P01)");
     expect_recovery(&fixture, &log);
     fixture_close(&fixture);
@@ -204,12 +204,12 @@ Test(wal_failure, stream_restarts_after_the_server_removed_its_segment)
     fixture_begin(&fixture);
     struct connecting connecting = {&fixture, descriptors()};
     kill(postmaster(), SIGSTOP);
-    bool connects = harness_poll(&fixture.harness, has_more_descriptors, &connecting);
+    bool connects = loop_fixture_poll(&fixture.base, has_more_descriptors, &connecting);
     fixture_run(&fixture, "SELECT pg_switch_wal()");
     fixture_run(&fixture, "CHECKPOINT");
     kill(postmaster(), SIGCONT);
     cr_assert(connects);
-    cr_assert(harness_poll(&fixture.harness, has_warned, &log),
+    cr_assert(loop_fixture_poll(&fixture.base, has_warned, &log),
               "no warning was logged"); /* no poll meanwhile: it would see a later end */
     cr_assert(strstr(log.warning, "follow the server's log: requested WAL segment ") &&
                   strstr(log.warning, " has already been removed (58P01)"),
@@ -227,7 +227,7 @@ Test(wal_failure, stream_restarts_after_the_server_removed_its_segment)
 static bool is_warned(void *arg)
 {
     struct sql_fixture *fixture = arg;
-    const struct wakeup_log *log = fixture->harness.log.arg;
+    const struct wakeup_log *log = fixture->base.log.arg;
     wakeup_armed(fixture);
     return log->warnings > 0;
 }
@@ -240,7 +240,7 @@ Test(wal_failure, silent_stream_is_closed)
     wakeup_capture_log(&fixture, &log);
     pid_t pid = (pid_t)fixture_run(&fixture, stream_pid);
     cr_assert(pid > 0 && !kill(pid, SIGSTOP));
-    bool closed = harness_poll(&fixture.harness, is_warned, &fixture);
+    bool closed = loop_fixture_poll(&fixture.base, is_warned, &fixture);
     kill(pid, SIGCONT);
     cr_assert(closed);
     expect_warning(&log, "follow the server's log: the server does not answer");
@@ -327,8 +327,8 @@ Test(wal_failure, relay_stops_while_the_listener_connects)
     fixture_begin(&fixture);
     int before = descriptors();
     kill(postmaster(), SIGSTOP);
-    bool connects = harness_poll(&fixture.harness, has_more_descriptors, &(struct connecting){&fixture, before});
-    int code = harness_stop(&fixture.harness, fixture.store, &fixture.error);
+    bool connects = loop_fixture_poll(&fixture.base, has_more_descriptors, &(struct connecting){&fixture, before});
+    int code = loop_fixture_stop(&fixture.base, fixture.store, &fixture.error);
     kill(postmaster(), SIGCONT);
     cr_assert(connects && !code, "%d, %s", code, fixture.error.text);
     cr_assert_eq(descriptors(), before - 2, "a connection is left");
@@ -340,12 +340,12 @@ Test(wal_failure, relay_stops_while_the_listener_connects)
 Test(wal_failure, relay_stops_while_the_server_hangs)
 {
     struct sql_fixture fixture;
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     wakeup_open_armed(&fixture, "wal_hung", WAL);
     server_do("pause");
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_instance_stop(fixture.store, &call.call, 200);
-    int code = harness_wait(&fixture.harness, &call);
+    int code = loop_fixture_wait(&fixture.base, &call);
     server_do("resume");
     cr_assert_eq(code, 0, "%s", call.error.text);
     fixture_begin_again(&fixture);

@@ -63,9 +63,9 @@ Test(wal_wakeup, transaction_open_before_the_sleep_notifies_at_its_commit)
     session_run(writer, "BEGIN");
     fixture_insert(&fixture, writer, "a");
     wakeup_arm(&fixture);
-    uint32_t wakes = fixture.harness.wakes;
+    uint32_t wakes = fixture.base.wakes;
     session_run(writer, "COMMIT");
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     fixture_await_rows(&fixture);
     cr_assert(fixture.count == 1 && fixture.ids[0] == 1);
     session_close(writer);
@@ -131,9 +131,9 @@ Test(wal_wakeup, outbox_is_polled_without_a_stream_while_the_log_grows)
 {
     struct sql_fixture fixture;
     open_armed_with_noise(&fixture, "wal_noisy");
-    uint32_t wakes = fixture.harness.wakes;
-    cr_assert(harness_poll(&fixture.harness, stream_is_closed_by_noise, &fixture));
-    cr_assert_leq(fixture.harness.wakes, wakes + 1);
+    uint32_t wakes = fixture.base.wakes;
+    cr_assert(loop_fixture_poll(&fixture.base, stream_is_closed_by_noise, &fixture));
+    cr_assert_leq(fixture.base.wakes, wakes + 1);
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_await_rows(&fixture);
     cr_assert_eq(fixture.count, 1);
@@ -153,12 +153,12 @@ static bool arming_takes_so_long(void *arg)
 {
     struct waking *waking = arg;
     struct sql_fixture *fixture = waking->fixture;
-    uint32_t wakes = fixture->harness.wakes;
+    uint32_t wakes = fixture->base.wakes;
     if (waking->rows)
         fixture_insert(fixture, fixture->sql, "a");
     else
         make_noise(fixture);
-    cr_assert(harness_until_woken(&fixture->harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture->base, wakes));
     if (waking->rows)
         fixture_await_rows(fixture);
     int64_t begin = fixture_now_ms();
@@ -170,8 +170,9 @@ Test(wal_wakeup, notifications_without_rows_lengthen_the_quiet_time_until_rows_a
 {
     struct sql_fixture fixture;
     open_armed_with_noise(&fixture, "wal_vain");
-    cr_assert(harness_poll(&fixture.harness, arming_takes_so_long, &(struct waking){&fixture, false, 700, INT64_MAX}));
-    cr_assert(harness_poll(&fixture.harness, arming_takes_so_long, &(struct waking){&fixture, true, 0, 350}));
+    cr_assert(
+        loop_fixture_poll(&fixture.base, arming_takes_so_long, &(struct waking){&fixture, false, 700, INT64_MAX}));
+    cr_assert(loop_fixture_poll(&fixture.base, arming_takes_so_long, &(struct waking){&fixture, true, 0, 350}));
     fixture_close(&fixture);
 }
 
@@ -189,7 +190,7 @@ Test(wal_wakeup, busy_relay_closes_the_stream)
 {
     struct sql_fixture fixture;
     wakeup_open_armed(&fixture, "wal_work", WAL);
-    cr_assert(harness_poll(&fixture.harness, stream_is_closed, &fixture));
+    cr_assert(loop_fixture_poll(&fixture.base, stream_is_closed, &fixture));
     wakeup_arm(&fixture);
     cr_assert_eq(fixture_run(&fixture, streams), 1);
     fixture_close(&fixture);
@@ -210,9 +211,9 @@ Test(wal_wakeup, relay_is_never_a_synchronous_replica)
     wakeup_poll_until(&fixture, "SELECT (current_setting('synchronous_standby_names') = '*')::int");
     fixture_run(&fixture, "CHECKPOINT"); /* it makes all sessions wait for a replica from now on */
     wakeup_arm(&fixture);
-    uint32_t wakes = fixture.harness.wakes;
+    uint32_t wakes = fixture.base.wakes;
     cr_assert(PQsendQuery(pg, "INSERT INTO wal_sync (aggregatetype, aggregateid, type) VALUES ('o', 'a', 't')"));
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     wakeup_poll_until(
         &fixture, "SELECT count(*) FROM pg_stat_replication r, pg_stat_activity a WHERE r.write_lsn = "
                   "pg_current_wal_flush_lsn() AND a.wait_event = 'SyncRep' AND a.query LIKE 'INSERT INTO wal_sync%'");

@@ -48,10 +48,10 @@ static uint64_t dead(struct sql_fixture *fixture, enum outbox_dead_action action
 {
     struct outbox_dead request = {
         .struct_size = sizeof request, .action = (uint32_t)action, .row = check_letter, .arg = letters};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_dead(fixture->store, &call.call, 0, &request);
-    cr_assert_eq(harness_wait(&fixture->harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
     return request.affected;
 }
 
@@ -74,7 +74,7 @@ Test(dead_letter, row_with_extra_columns_is_replayed_unchanged)
     fixture_open(&fixture, "custom", false, "  columns: { id: seq, event_id: id }\n");
     make_custom(&fixture);
     fixture_run(&fixture, "CREATE TABLE %s_before AS SELECT * FROM %s");
-    cr_assert_eq(harness_store_start(&fixture.harness, fixture.store, NULL, 0, &fixture.error), 0, "%s",
+    cr_assert_eq(loop_fixture_store_start(&fixture.base, fixture.store, NULL, 0, &fixture.error), 0, "%s",
                  fixture.error.text);
     cr_assert_eq(fixture_setup(&fixture, fixture.store), 0, "%s", fixture.error.text);
     fixture_stop(&fixture);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sql-suite/failover_test.c - the primary dies and its standby is promoted: the store follows */
+/* tests/stores/sql-suite/failover_test.c - the primary dies and its standby is promoted: the store connects to the new
+ * primary */
 #include <stdio.h>
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sql-suite/faults_test.c - the server stops, crashes, hangs: what the store says, and that it comes back
+/* tests/stores/sql-suite/faults_test.c - the server stops, crashes or hangs: the store reports it and recovers
  */
 #include <string.h>
 
 #include "fixture.h"
 
-/* One row is claimed and not settled when `verb` befalls the server; then it is started again. */
+/* One row is claimed and not settled when `verb` is applied to the server; then the server is started again. */
 static void crash_and_recover(const char *table, const char *verb)
 {
     struct sql_fixture fixture;
@@ -43,13 +43,13 @@ Test(faults, store_recovers_after_the_server_is_killed)
 
 static int stop_within(struct sql_fixture *fixture, uint64_t ms)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_instance_stop(fixture->store, &call.call, ms);
-    return harness_wait(&fixture->harness, &call);
+    return loop_fixture_wait(&fixture->base, &call);
 }
 
-/* What hangs is given up; nobody gets in; when the server goes on, so does the store. */
+/* The store drops a hung connection and cannot connect; when the server continues, so does the store. */
 static void give_up_and_recover(struct sql_fixture *fixture)
 {
     stop_within(fixture, 100);
@@ -59,23 +59,23 @@ static void give_up_and_recover(struct sql_fixture *fixture)
     cr_assert_eq(code, OUTBOX_E_TIMEOUT, "%s", fixture->error.text);
     cr_assert_not_null(strstr(fixture->error.text, "connect to 127.0.0.1:"), "%s", fixture->error.text);
     cr_assert_not_null(
-        strstr(fixture->error.text, BY_SERVER("", ": no answer in time; look at the network and the server")), "%s",
+        strstr(fixture->error.text, BY_SERVER("", ": no response in time; check the network and the server")), "%s",
         fixture->error.text);
-    fixture_begin_again(fixture); /* once the sessions from before have noticed that nobody is there */
+    fixture_begin_again(fixture); /* once the former sessions have noticed that their client has gone */
 }
 
 Test(faults, claim_times_out_while_the_server_hangs)
 {
     struct sql_fixture fixture;
     struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 10, .max_bytes = 1 << 20};
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     fixture_open(&fixture, "hangs", true, "  connect_timeout: 200ms\n");
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_begin(&fixture);
     server_do("pause");
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_claim(fixture.store, &call.call, 100, &claim);
-    cr_assert_eq(harness_wait(&fixture.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
     give_up_and_recover(&fixture);
     fixture_expect_rows(&fixture, IDS(1));
     fixture_close(&fixture);
@@ -84,7 +84,7 @@ Test(faults, claim_times_out_while_the_server_hangs)
 Test(faults, settle_times_out_while_the_server_hangs)
 {
     struct sql_fixture fixture;
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     fixture_open(&fixture, "hanging", true, "  connect_timeout: 200ms\n");
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_begin(&fixture);
@@ -92,9 +92,9 @@ Test(faults, settle_times_out_while_the_server_hangs)
     struct outbox_span span = {batch, 0, 1};
     struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
     server_do("pause");
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_settle(fixture.store, &call.call, 100, &settle);
-    cr_assert_eq(harness_wait(&fixture.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
     obx_store_release(fixture.store, batch);
     give_up_and_recover(&fixture);
     fixture_insert(&fixture, fixture.sql, "b"); /* the first may have been settled when the server woke, or not */

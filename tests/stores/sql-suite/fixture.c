@@ -16,7 +16,7 @@ static void configure(struct sql_fixture *fixture, const struct server_place *pl
     struct obx_buf text = {0};
     server_section(&text, place);
     obx_buf_printf(&text, "  table: %s\n%s", fixture->table, yaml);
-    cr_assert_eq(harness_configure(&fixture->harness, "test.yaml", obx_buf_text(&text), &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_configure(&fixture->base, "test.yaml", obx_buf_text(&text), &fixture->error), 0, "%s",
                  fixture->error.text);
     obx_buf_free(&text);
 }
@@ -24,9 +24,10 @@ static void configure(struct sql_fixture *fixture, const struct server_place *pl
 static void make_table(struct sql_fixture *fixture)
 {
     struct obx_instance *admin = fixture_another(fixture);
-    cr_assert_eq(harness_store_start(&fixture->harness, admin, NULL, 0, &fixture->error), 0, "%s", fixture->error.text);
+    cr_assert_eq(loop_fixture_store_start(&fixture->base, admin, NULL, 0, &fixture->error), 0, "%s",
+                 fixture->error.text);
     cr_assert_eq(fixture_setup(fixture, admin), 0, "%s", fixture->error.text);
-    cr_assert_eq(harness_stop(&fixture->harness, admin, &fixture->error), 0, "%s", fixture->error.text);
+    cr_assert_eq(loop_fixture_stop(&fixture->base, admin, &fixture->error), 0, "%s", fixture->error.text);
     obx_instance_free(admin);
 }
 
@@ -34,7 +35,7 @@ void fixture_open(struct sql_fixture *fixture, const char *table, bool made, con
 {
     *fixture = (struct sql_fixture){.table = table};
     fixture->sql = session_open();
-    cr_assert_eq(harness_open_uv(&fixture->harness, NULL, &fixture->error), 0, "%s", fixture->error.text);
+    cr_assert_eq(loop_fixture_open_uv(&fixture->base, NULL, &fixture->error), 0, "%s", fixture->error.text);
     configure(fixture, &(struct server_place){0}, yaml);
     if (made)
         make_table(fixture);
@@ -50,11 +51,11 @@ void fixture_reconfigure(struct sql_fixture *fixture, const struct server_place 
 
 void fixture_close(struct sql_fixture *fixture)
 {
-    harness_stop(&fixture->harness, fixture->store, &fixture->error);
+    loop_fixture_stop(&fixture->base, fixture->store, &fixture->error);
     struct obx_violations violations = obx_instance_violations(fixture->store);
     cr_assert_eq(violations.unknown_ops + violations.bad_outcomes, 0);
     obx_instance_free(fixture->store);
-    cr_assert_eq(harness_close(&fixture->harness), 0);
+    cr_assert_eq(loop_fixture_close(&fixture->base), 0);
     session_close(fixture->sql);
     cr_assert_eq(mem_live(), 0);
 }
@@ -115,39 +116,39 @@ void fixture_insert_large(struct sql_fixture *fixture, int count, int kilobytes)
 struct obx_instance *fixture_another(struct sql_fixture *fixture)
 {
     struct obx_instance *store;
-    cr_assert_eq(harness_instance(&fixture->harness, OUTBOX_STORE, "store", &store, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_instance(&fixture->base, OUTBOX_STORE, "store", &store, &fixture->error), 0, "%s",
                  fixture->error.text);
     return store;
 }
 
-static int wait_for(struct sql_fixture *fixture, struct harness_call *call)
+static int wait_for(struct sql_fixture *fixture, struct loop_fixture_call *call)
 {
-    int code = harness_wait(&fixture->harness, call);
+    int code = loop_fixture_wait(&fixture->base, call);
     fixture->error = call->error;
     return code;
 }
 
 int fixture_setup(struct sql_fixture *fixture, struct obx_instance *store)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_setup(store, &call.call, 0);
     return wait_for(fixture, &call);
 }
 
 int fixture_start(struct sql_fixture *fixture, struct obx_instance *store)
 {
-    return harness_store_start(&fixture->harness, store, columns, OBX_COUNT(columns), &fixture->error);
+    return loop_fixture_store_start(&fixture->base, store, columns, OBX_COUNT(columns), &fixture->error);
 }
 
 int fixture_acquire(struct sql_fixture *fixture, struct obx_instance *store, uint32_t lease_ms,
                     struct outbox_acquire *acquire)
 {
     struct outbox_acquire own;
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     acquire = acquire ? acquire : &own;
     *acquire = (struct outbox_acquire){.struct_size = sizeof *acquire, .lease_ms = lease_ms};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_acquire(store, &call.call, 0, acquire);
     return wait_for(fixture, &call);
 }
@@ -160,7 +161,7 @@ void fixture_begin(struct sql_fixture *fixture)
 
 void fixture_stop(struct sql_fixture *fixture)
 {
-    cr_assert_eq(harness_stop(&fixture->harness, fixture->store, &fixture->error), 0, "%s", fixture->error.text);
+    cr_assert_eq(loop_fixture_stop(&fixture->base, fixture->store, &fixture->error), 0, "%s", fixture->error.text);
 }
 
 static void pause_for(int milliseconds)
@@ -177,7 +178,7 @@ int64_t fixture_now_ms(void)
 
 void fixture_take_over(struct sql_fixture *fixture, uint32_t lease_ms)
 {
-    int64_t end = fixture_now_ms() + HARNESS_PATIENCE_MS;
+    int64_t end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
     while (fixture_acquire(fixture, fixture->store, lease_ms, NULL) == OUTBOX_E_STANDBY) {
         cr_assert_lt(fixture_now_ms(), end, "%s", fixture->error.text);
         pause_for(5);
@@ -188,7 +189,7 @@ void fixture_take_over(struct sql_fixture *fixture, uint32_t lease_ms)
 uint32_t fixture_begin_again(struct sql_fixture *fixture)
 {
     struct outbox_acquire acquire;
-    int64_t end = fixture_now_ms() + HARNESS_PATIENCE_MS;
+    int64_t end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
     fixture_stop(fixture);
     while (fixture_start(fixture, fixture->store) || fixture_acquire(fixture, fixture->store, 10000, &acquire)) {
         cr_assert_lt(fixture_now_ms(), end, "%s", fixture->error.text);
@@ -206,13 +207,13 @@ void fixture_expect_start_error(struct sql_fixture *fixture, int code, const cha
 static bool is_lost(void *arg)
 {
     const struct sql_fixture *fixture = arg;
-    return fixture->harness.losses > 0;
+    return fixture->base.losses > 0;
 }
 
 void fixture_await_loss(struct sql_fixture *fixture)
 {
-    cr_assert(harness_until(&fixture->harness, is_lost, fixture));
-    cr_assert_eq(fixture->harness.loss.code, OUTBOX_E_NOT_CONNECTED, "%s", fixture->harness.loss.text);
+    cr_assert(loop_fixture_until(&fixture->base, is_lost, fixture));
+    cr_assert_eq(fixture->base.loss.code, OUTBOX_E_NOT_CONNECTED, "%s", fixture->base.loss.text);
 }
 
 /* ---- claiming and settling --------------------------------------------------------------------------------------- */
@@ -221,7 +222,7 @@ int fixture_claim(struct sql_fixture *fixture, uint32_t flags, uint32_t max_rows
 {
     struct outbox_claim claim = {
         .struct_size = sizeof claim, .flags = flags, .max_rows = max_rows, .max_bytes = 1 << 20};
-    int code = harness_claim(&fixture->harness, fixture->store, &claim, &fixture->error);
+    int code = loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error);
     fixture->count = 0;
     if (code || !claim.batch)
         return code;
@@ -248,7 +249,7 @@ void fixture_expect_no_rows_for(struct sql_fixture *fixture, int milliseconds)
 
 void fixture_await_rows(struct sql_fixture *fixture)
 {
-    int64_t end = fixture_now_ms() + HARNESS_PATIENCE_MS;
+    int64_t end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
     do {
         pause_for(1);
         cr_assert_eq(fixture_claim(fixture, 0, 1000), 0, "%s", fixture->error.text);
@@ -258,7 +259,7 @@ void fixture_await_rows(struct sql_fixture *fixture)
 struct outbox_batch *fixture_claim_batch(struct sql_fixture *fixture, uint32_t max_rows, uint64_t max_bytes)
 {
     struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = max_rows, .max_bytes = max_bytes};
-    cr_assert_eq(harness_claim(&fixture->harness, fixture->store, &claim, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error), 0, "%s",
                  fixture->error.text);
     return claim.batch;
 }
@@ -266,7 +267,7 @@ struct outbox_batch *fixture_claim_batch(struct sql_fixture *fixture, uint32_t m
 int fixture_settle(struct sql_fixture *fixture, const struct outbox_batch *batch, uint32_t first, uint32_t count)
 {
     struct outbox_span span = {batch, first, count};
-    return harness_settle(&fixture->harness, fixture->store, &span, 1, &fixture->error);
+    return loop_fixture_settle(&fixture->base, fixture->store, &span, 1, &fixture->error);
 }
 
 void fixture_settle_all(struct sql_fixture *fixture, struct outbox_batch *batch)
@@ -279,8 +280,8 @@ void fixture_settle_all(struct sql_fixture *fixture, struct outbox_batch *batch)
 int fixture_dead_letter(struct sql_fixture *fixture, const struct outbox_dead_row *row)
 {
     struct outbox_dead_letter_rows rows = {.struct_size = sizeof rows, .count = 1, .rows = row};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_dead_letter(fixture->store, &call.call, 0, &rows);
     return wait_for(fixture, &call);
 }
@@ -299,10 +300,10 @@ static void note(void *arg, enum outbox_log_level level, const char *finding, co
 
 struct fixture_findings fixture_check(struct sql_fixture *fixture, const char *text)
 {
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct fixture_findings findings = {.text = text};
     struct outbox_check check = {.struct_size = sizeof check, .report = note, .arg = &findings};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_check(fixture->store, &call.call, 0, &check);
     cr_assert_eq(wait_for(fixture, &call), 0, "%s", call.error.text);
     return findings;

@@ -10,14 +10,14 @@
 #include <criterion/criterion.h>
 
 #include "base/mem.h"
-#include "harness.h"
+#include "loop_fixture.h"
 #include "mem_fault.h"
 #include "server.h"
 
 enum { FIXTURE_IDS = 4096 };
 
 struct sql_fixture {
-    struct harness harness;
+    struct loop_fixture base;
     struct obx_instance *store;
     struct session *sql;
     const char *table;

@@ -33,7 +33,7 @@ Test(ids, first_row_may_commit_last)
     session_run(late, "BEGIN");
     fixture_insert(&fixture, late, "a");
     fixture_insert(&fixture, fixture.sql, "b");
-    fixture_begin(&fixture); /* the relay knows nothing of what was before */
+    fixture_begin(&fixture); /* a new relay has no state */
     fixture_expect_rows(&fixture, IDS(2));
     session_run(late, "COMMIT");
     fixture_expect_rows(&fixture, IDS(1));

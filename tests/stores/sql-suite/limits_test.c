@@ -90,7 +90,7 @@ static int add(struct sql_fixture *fixture, size_t size)
                                        .type = {"placed", 6},
                                        .payload = {payload, size}};
     const struct outbox_event *events[] = {&event};
-    int code = harness_add(&fixture->harness, fixture->store, events, 1, &fixture->error);
+    int code = loop_fixture_add(&fixture->base, fixture->store, events, 1, &fixture->error);
     free(payload);
     return code;
 }
@@ -119,7 +119,7 @@ Test(limits, event_that_fits_into_one_packet_is_added_and_claimed)
 
 /* ---- disk -------------------------------------------------------------------------------------------------------- */
 
-/* A small file system for tables only, so that nothing else of the server suffers. */
+/* A small file system for tables only, so that it affects nothing else of the server. */
 static bool mount_at(const char *place)
 {
     char command[600];
@@ -171,12 +171,12 @@ static int dead_letter_all(struct sql_fixture *fixture, const struct outbox_batc
 {
     static struct outbox_dead_row rows[ROWS];
     struct outbox_dead_letter_rows move = {.struct_size = sizeof move, .count = ROWS, .rows = rows};
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     for (uint32_t i = 0; i < ROWS; i++)
         rows[i] = (struct outbox_dead_row){.position = batch->positions[i], .attempts = 1, .reason = "any"};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_dead_letter(fixture->store, &call.call, 0, &move);
-    int code = harness_wait(&fixture->harness, &call);
+    int code = loop_fixture_wait(&fixture->base, &call);
     fixture->error = call.error;
     return code;
 }

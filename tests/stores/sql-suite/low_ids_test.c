@@ -23,8 +23,8 @@ Test(low_ids, row_with_id_0_is_logged_at_the_start)
     struct sql_fixture fixture;
     char logged[200] = "";
     fixture_open(&fixture, "zero", true, "");
-    fixture.harness.log.write = capture_error;
-    fixture.harness.log.arg = logged;
+    fixture.base.log.write = capture_error;
+    fixture.base.log.arg = logged;
     insert_zero(&fixture);
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_begin(&fixture);
@@ -40,8 +40,8 @@ Test(low_ids, row_that_comes_later_is_logged_by_the_stray_scan)
     struct sql_fixture fixture;
     char logged[200] = "";
     fixture_open(&fixture, "zero_later", true, "  stray_scan_interval: 10ms\n");
-    fixture.harness.log.write = capture_error;
-    fixture.harness.log.arg = logged;
+    fixture.base.log.write = capture_error;
+    fixture.base.log.arg = logged;
     fixture_begin(&fixture);
     insert_zero(&fixture);
     fixture_expect_no_rows_for(&fixture, 300);

@@ -12,12 +12,12 @@
 
 static int claim(struct sql_fixture *fixture, struct outbox_claim *result)
 {
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     *result = (struct outbox_claim){
         .struct_size = sizeof *result, .flags = OUTBOX_CLAIM_REWIND, .max_rows = 100, .max_bytes = 1 << 20};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_claim(fixture->store, &call.call, 0, result);
-    int code = harness_wait(&fixture->harness, &call);
+    int code = loop_fixture_wait(&fixture->base, &call);
     fixture->error = call.error;
     return code;
 }

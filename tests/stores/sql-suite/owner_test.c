@@ -22,7 +22,7 @@ static void open_standby(struct standby_fixture *standby, const char *table)
 
 static void close_standby(struct standby_fixture *standby)
 {
-    harness_stop(&standby->fixture.harness, standby->second, NULL);
+    loop_fixture_stop(&standby->fixture.base, standby->second, NULL);
     obx_instance_free(standby->second);
     fixture_close(&standby->fixture);
 }
@@ -34,10 +34,10 @@ static int acquire_second(struct standby_fixture *standby, uint32_t lease_ms, st
 
 static int renew(struct sql_fixture *fixture, struct obx_instance *store)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_renew(store, &call.call, 0);
-    int code = harness_wait(&fixture->harness, &call);
+    int code = loop_fixture_wait(&fixture->base, &call);
     fixture->error = call.error;
     return code;
 }
@@ -80,7 +80,7 @@ Test(owner, terminated_owner_session_is_noticed_while_idle)
     fixture_begin(&fixture);
     server_end_owner(fixture.sql, fixture.table);
     fixture_await_loss(&fixture);
-    fixture_begin_again(&fixture); /* possible once the server has noticed, too */
+    fixture_begin_again(&fixture); /* possible once the server has noticed */
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_expect_rows(&fixture, IDS(1));
     fixture_close(&fixture);
@@ -124,7 +124,7 @@ Test(owner, same_database_is_recognized_after_a_restart)
 Test(owner, owner_that_waits_for_a_lock_keeps_the_ownership)
 {
     struct standby_fixture standby;
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct session *locker = session_open();
     open_standby(&standby, "locked");
     fixture_insert(&standby.fixture, standby.fixture.sql, "a");
@@ -132,14 +132,14 @@ Test(owner, owner_that_waits_for_a_lock_keeps_the_ownership)
     struct outbox_span span = {batch, 0, 1};
     struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
     fixture_run_on(&standby.fixture, locker, BY_SERVER("BEGIN; LOCK TABLE %s IN SHARE MODE", "LOCK TABLES %s READ"));
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_settle(standby.fixture.store, &call.call, 0, &settle);
     int64_t end = fixture_now_ms() + BY_SERVER(1500, 5000); /* MySQL counts seconds, and gives three leases */
     while (fixture_now_ms() < end)
         cr_assert_eq(acquire_second(&standby, BY_SERVER(300, 1000), NULL), OUTBOX_E_STANDBY, "%s",
                      standby.fixture.error.text);
     session_run(locker, BY_SERVER("COMMIT", "UNLOCK TABLES"));
-    cr_assert_eq(harness_wait(&standby.fixture.harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&standby.fixture.base, &call), 0, "%s", call.error.text);
     obx_store_release(standby.fixture.store, batch);
     cr_assert_eq(fixture_count_rows(&standby.fixture), 0);
     session_close(locker);
@@ -185,7 +185,7 @@ static void owner_process_start(struct owner_process *owner, const char *table)
     cr_assert_eq(pipe(up) + pipe(down), 0);
     owner->pid = fork();
     if (!owner->pid) {
-        alarm(HARNESS_CHILD_S);
+        alarm(LOOP_FIXTURE_CHILD_S);
         close(up[0]);
         close(down[1]);
         run_owner(table, up[1], down[0]);

@@ -6,7 +6,8 @@
 
 static void replace_table(struct sql_fixture *fixture)
 {
-    nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 200000000}, NULL); /* MySQL knows the second of a table */
+    nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 200000000}, NULL); /* MySQL records the creation time in
+                                                                             * seconds */
     if (server_kind() == POSTGRES) {
         fixture_run(fixture, "BEGIN; ALTER TABLE %s RENAME TO %s_old; CREATE TABLE %s (LIKE %s_old INCLUDING ALL); "
                              "COMMIT");
@@ -18,10 +19,10 @@ static void replace_table(struct sql_fixture *fixture)
 
 static int renew(struct sql_fixture *fixture)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_renew(fixture->store, &call.call, 0);
-    int code = harness_wait(&fixture->harness, &call);
+    int code = loop_fixture_wait(&fixture->base, &call);
     fixture->error = call.error;
     return code;
 }

@@ -25,7 +25,7 @@ static void open_kinds(struct sql_fixture *fixture, const char *table)
 
 static struct outbox_batch *claim_kinds(struct sql_fixture *fixture)
 {
-    cr_assert_eq(harness_store_start(&fixture->harness, fixture->store, kinds, VALUES, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_store_start(&fixture->base, fixture->store, kinds, VALUES, &fixture->error), 0, "%s",
                  fixture->error.text);
     cr_assert_eq(fixture_acquire(fixture, fixture->store, 10000, NULL), 0);
     struct outbox_batch *batch = fixture_claim_batch(fixture, 10, 1 << 20);

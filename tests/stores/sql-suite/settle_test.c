@@ -22,7 +22,7 @@ Test(settle, rows_that_others_deleted_are_settled)
 Test(settle, row_that_another_session_deletes_is_no_dead_letter)
 {
     struct sql_fixture fixture;
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     const struct outbox_dead_row row = {.position = {1, 0}, .attempts = 1, .reason = "too large"};
     const struct outbox_dead_letter_rows rows = {.struct_size = sizeof rows, .count = 1, .rows = &row};
     fixture_open(&fixture, "raced", true, "");
@@ -31,11 +31,11 @@ Test(settle, row_that_another_session_deletes_is_no_dead_letter)
     fixture_expect_rows(&fixture, IDS(1));
     session_run(fixture.sql, "BEGIN");
     fixture_run(&fixture, "DELETE FROM %s WHERE id = 1");
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_dead_letter(fixture.store, &call.call, 0, &rows);
     nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
     session_run(fixture.sql, "COMMIT");
-    cr_assert_eq(harness_wait(&fixture.harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), 0, "%s", call.error.text);
     cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s_dead"), 0);
     cr_assert_eq(fixture_count_rows(&fixture), 0);
     fixture_close(&fixture);

@@ -13,9 +13,9 @@ Test(start, missing_table_is_refused)
     fixture_open(&fixture, "nowhere", false, "");
     fixture_expect_start_error(
         &fixture, OUTBOX_E_NOT_FOUND,
-        BY_SERVER("look at table nowhere: there is none in database outbox that user outbox can see; run 'outbox "
+        BY_SERVER("inspect table nowhere: database outbox has no such table that user outbox can see; run 'outbox "
                   "init', or name the schema: table: SCHEMA.nowhere",
-                  "look at table nowhere: there is none in database outbox that user outbox@% can see; run "
+                  "inspect table nowhere: database outbox has no such table that user outbox@% can see; run "
                   "'outbox init', or name the database: table: DATABASE.nowhere"));
     fixture_close(&fixture);
 }
@@ -70,10 +70,10 @@ Test(start, debezium_table_with_an_added_sequence_is_accepted)
     bool mysql = server_kind() != POSTGRES;
     if (mysql) { /* who owns it, is written down there */
         struct obx_instance *admin = fixture_another(&fixture);
-        cr_assert_eq(harness_store_start(&fixture.harness, admin, NULL, 0, &fixture.error), 0, "%s",
+        cr_assert_eq(loop_fixture_store_start(&fixture.base, admin, NULL, 0, &fixture.error), 0, "%s",
                      fixture.error.text);
         cr_assert_eq(fixture_setup(&fixture, admin), 0, "%s", fixture.error.text);
-        harness_stop(&fixture.harness, admin, NULL);
+        loop_fixture_stop(&fixture.base, admin, NULL);
         obx_instance_free(admin);
     }
     fixture_begin(&fixture);
@@ -102,9 +102,10 @@ Test(start, view_is_refused)
     struct sql_fixture fixture;
     fixture_open(&fixture, "viewed", false, "");
     fixture_run(&fixture, "CREATE VIEW %s AS SELECT 1 AS id, 'a' AS aggregateid, 'x' AS payload");
-    fixture_expect_start_error(&fixture, OUTBOX_E_UNSUPPORTED,
-                               BY_SERVER("look at public.viewed: it is no table; rows must be deleted from it",
-                                         "look at outbox.viewed: it is no table; rows must be deleted from it"));
+    fixture_expect_start_error(
+        &fixture, OUTBOX_E_UNSUPPORTED,
+        BY_SERVER("inspect public.viewed: it is not a table, and the relay must delete rows from it",
+                  "inspect outbox.viewed: it is not a table, and the relay must delete rows from it"));
     fixture_close(&fixture);
 }
 
@@ -120,7 +121,7 @@ Test(start, user_without_delete_permission_is_refused)
     fixture_reconfigure(&fixture, &(struct server_place){.user = "reader_only"}, "");
     cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_PERMISSION, "%s", fixture.error.text);
     snprintf(text, sizeof text, "%s",
-             BY_SERVER("look at table public.rights: user reader_only may not delete from it; as its owner run: GRANT "
+             BY_SERVER("inspect table public.rights: user reader_only may not delete from it; as its owner run: GRANT "
                        "SELECT, DELETE ON public.rights TO reader_only",
                        "DELETE command denied to user 'reader_only'@"));
     cr_assert_not_null(strstr(fixture.error.text, text), "%s", fixture.error.text);
@@ -186,7 +187,7 @@ Test(start, unknown_host_is_not_connected)
     fixture_open(&fixture, "noname", true, "");
     fixture_reconfigure(&fixture, &(struct server_place){.hosts = "nowhere.invalid"}, "");
     cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%s", fixture.error.text);
-    cr_assert_not_null(strstr(fixture.error.text, BY_SERVER("look up host nowhere.invalid: ", "nowhere.invalid")), "%s",
+    cr_assert_not_null(strstr(fixture.error.text, BY_SERVER("resolve host nowhere.invalid: ", "nowhere.invalid")), "%s",
                        fixture.error.text);
     fixture_close(&fixture);
 }

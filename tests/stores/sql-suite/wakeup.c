@@ -9,7 +9,7 @@ bool wakeup_armed(struct sql_fixture *fixture)
 {
     struct outbox_claim claim = {
         .struct_size = sizeof claim, .flags = OUTBOX_CLAIM_ARM_WAKEUP, .max_rows = 100, .max_bytes = 1 << 20};
-    cr_assert_eq(harness_claim(&fixture->harness, fixture->store, &claim, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error), 0, "%s",
                  fixture->error.text);
     if (claim.batch)
         obx_store_release(fixture->store, claim.batch);
@@ -24,7 +24,7 @@ struct arming {
 static bool is_armed(void *arg)
 {
     struct arming *arming = arg;
-    arming->wakes = arming->fixture->harness.wakes;
+    arming->wakes = arming->fixture->base.wakes;
     return wakeup_armed(arming->fixture);
 }
 
@@ -33,8 +33,8 @@ void wakeup_arm(struct sql_fixture *fixture)
 {
     struct arming arming = {.fixture = fixture};
     do
-        cr_assert(harness_poll(&fixture->harness, is_armed, &arming), "the wake-up is never armed");
-    while (fixture->harness.wakes != arming.wakes);
+        cr_assert(loop_fixture_poll(&fixture->base, is_armed, &arming), "the wake-up is never armed");
+    while (fixture->base.wakes != arming.wakes);
 }
 
 struct waiting {
@@ -51,7 +51,7 @@ static bool query_returns_one(void *arg)
 
 void wakeup_poll_until(struct sql_fixture *fixture, const char *sql)
 {
-    cr_assert(harness_poll(&fixture->harness, query_returns_one, &(struct waiting){fixture, sql}), "%s", sql);
+    cr_assert(loop_fixture_poll(&fixture->base, query_returns_one, &(struct waiting){fixture, sql}), "%s", sql);
 }
 
 void wakeup_open_armed(struct sql_fixture *fixture, const char *table, const char *yaml)
@@ -63,9 +63,9 @@ void wakeup_open_armed(struct sql_fixture *fixture, const char *table, const cha
 
 void wakeup_expect_on_insert(struct sql_fixture *fixture)
 {
-    uint32_t wakes = fixture->harness.wakes;
+    uint32_t wakes = fixture->base.wakes;
     fixture_insert(fixture, fixture->sql, "a");
-    cr_assert(harness_until_woken(&fixture->harness, wakes), "a commit does not wake the relay");
+    cr_assert(loop_fixture_until_woken(&fixture->base, wakes), "a commit does not wake the relay");
 }
 
 void wakeup_expect_on_each_insert(struct sql_fixture *fixture)
@@ -100,19 +100,19 @@ static void note(void *arg, enum outbox_log_level level, const char *subject, co
 void wakeup_capture_log(struct sql_fixture *fixture, struct wakeup_log *log)
 {
     *log = (struct wakeup_log){0};
-    fixture->harness.log.write = note;
-    fixture->harness.log.arg = log;
+    fixture->base.log.write = note;
+    fixture->base.log.arg = log;
 }
 
 static bool is_warned(void *arg)
 {
     struct sql_fixture *fixture = arg;
-    const struct wakeup_log *log = fixture->harness.log.arg;
+    const struct wakeup_log *log = fixture->base.log.arg;
     cr_assert(log->warnings || !wakeup_armed(fixture));
     return log->warnings > 0;
 }
 
 void wakeup_await_warning(struct sql_fixture *fixture)
 {
-    cr_assert(harness_poll(&fixture->harness, is_warned, fixture), "no warning was logged");
+    cr_assert(loop_fixture_poll(&fixture->base, is_warned, fixture), "no warning was logged");
 }

@@ -27,13 +27,13 @@ static void add_finding(void *arg, enum outbox_log_level level, const char *find
 static void check(struct fixture *fixture, struct lines *lines)
 {
     struct outbox_check args = {sizeof args, add_finding, lines, NULL};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_check(fixture->store, &call.call, 0, &args);
-    cr_assert_eq(harness_wait(&fixture->harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
 }
 
-/* What is printed is what setup does: a database made with it will do. */
+/* The printed statements equal those of setup: a database made with them works. */
 Test(sqlite_admin, printed_sql_creates_the_tables)
 {
     struct fixture fixture;
@@ -111,7 +111,7 @@ Test(sqlite_admin, status_reports_a_missing_database)
     struct fixture fixture;
     struct outbox_store_status status;
     fixture_open(&fixture, NULL);
-    cr_assert_eq(harness_store_start(&fixture.harness, fixture.store, NULL, 0, &fixture.error), 0, "%s",
+    cr_assert_eq(loop_fixture_store_start(&fixture.base, fixture.store, NULL, 0, &fixture.error), 0, "%s",
                  fixture.error.text);
     fixture_status(&fixture, &status);
     fixture_expect(&fixture, OUTBOX_E_NOT_FOUND, "read the status of %s: no such file; create it with 'outbox init'",
@@ -155,13 +155,13 @@ Test(sqlite_admin, add_names_the_refused_event)
     bad.aggregate_id.data = NULL;
     const struct outbox_event *events[] = {&good, &bad};
     fixture_ready(&fixture, NULL);
-    harness_add(&fixture.harness, fixture.store, events, 2, &fixture.error);
+    loop_fixture_add(&fixture.base, fixture.store, events, 2, &fixture.error);
     fixture_expect(&fixture, OUTBOX_E_INVALID, "add event 2: aggregateid is missing; every event needs one");
     cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 0);
     fixture_sql(fixture.path, "CREATE UNIQUE INDEX once ON outbox (event_id)");
     good.event_id = (struct outbox_bytes){"e", 1};
     events[1] = &good;
-    harness_add(&fixture.harness, fixture.store, events, 2, &fixture.error);
+    loop_fixture_add(&fixture.base, fixture.store, events, 2, &fixture.error);
     fixture_expect(&fixture, OUTBOX_E_INVALID, "add event 2 of 2: UNIQUE constraint failed: outbox.event_id");
     cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 0);
     fixture_close(&fixture);

@@ -37,9 +37,9 @@ Test(sqlite_claim, stray_scan_finds_lower_ids)
                               "(5, 'a', '1', 't'), (15, 'a', '1', 't'), (12, 'a', '1', 't'), (30, 'a', '1', 't')");
     struct outbox_batch *late = fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP);
     cr_assert_str_eq(fixture_ids(late), "5 12 15 30");
-    cr_assert_null(fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), "rows were given a second time");
+    cr_assert_null(fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), "rows were returned a second time");
     cr_assert_eq(fixture_settle(&fixture, batch, 0, 2), 0, "%s", fixture.error.text);
-    cr_assert_null(fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), "rows were given a second time");
+    cr_assert_null(fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), "rows were returned a second time");
     fixture_release(&fixture, batch);
     fixture_release(&fixture, late);
     batch = fixture_claim(&fixture, OUTBOX_CLAIM_REWIND);
@@ -75,12 +75,12 @@ Test(sqlite_claim, settled_retry_leaves_rows_between_outstanding)
     fixture_release(&fixture, fixture_claim(&fixture, 0));
     const struct outbox_position exact[] = {{10, 0}, {50, 0}, {90, 0}};
     struct outbox_claim claim = {.max_rows = 3, .max_bytes = 1 << 20, .positions = exact, .position_count = 3};
-    cr_assert_eq(harness_claim(&fixture.harness, fixture.store, &claim, &fixture.error), 0, "%s", fixture.error.text);
+    cr_assert_eq(loop_fixture_claim(&fixture.base, fixture.store, &claim, &fixture.error), 0, "%s", fixture.error.text);
     cr_assert_str_eq(fixture_ids(claim.batch), "10 50 90");
     cr_assert_eq(fixture_settle(&fixture, claim.batch, 0, 3), 0, "%s", fixture.error.text);
     fixture_release(&fixture, claim.batch);
     cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 97);
-    cr_assert_null(fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), "rows were given a second time");
+    cr_assert_null(fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP), "rows were returned a second time");
     fixture_close(&fixture);
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sqlite/dead_test.c - the dead letters in their table: pages of them, keys, back to the outbox, and gone
+/* tests/stores/sqlite/dead_test.c - the dead-letter table: pages, keys, replay and drop
  */
 #include "fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
-struct told {
+struct letters {
     uint32_t count;
     uint64_t last;
     bool ascending;
@@ -15,26 +15,26 @@ struct told {
     int64_t died_us;
 };
 
-static void tell(void *arg, const struct outbox_dead_letter *letter)
+static void on_letter(void *arg, const struct outbox_dead_letter *letter)
 {
-    struct told *told = arg;
-    if (told->count == 0) {
-        told->ascending = true;
-        snprintf(told->first_payload, sizeof told->first_payload, "%.*s", (int)letter->event.payload.size,
+    struct letters *letters = arg;
+    if (letters->count == 0) {
+        letters->ascending = true;
+        snprintf(letters->first_payload, sizeof letters->first_payload, "%.*s", (int)letter->event.payload.size,
                  (const char *)letter->event.payload.data);
-        snprintf(told->first_reason, sizeof told->first_reason, "%.*s", (int)letter->reason.size,
+        snprintf(letters->first_reason, sizeof letters->first_reason, "%.*s", (int)letter->reason.size,
                  (const char *)letter->reason.data);
-        told->died_us = letter->died_us;
+        letters->died_us = letter->died_us;
     }
-    told->ascending = told->ascending && (letter->number > told->last || letter->number == 0);
-    told->last = letter->number;
-    told->count++;
-    size_t size = strlen(told->keys);
-    snprintf(told->keys + size, sizeof told->keys - size, "%.*s ", (int)letter->key.size,
+    letters->ascending = letters->ascending && (letter->number > letters->last || letter->number == 0);
+    letters->last = letter->number;
+    letters->count++;
+    size_t size = strlen(letters->keys);
+    snprintf(letters->keys + size, sizeof letters->keys - size, "%.*s ", (int)letter->key.size,
              (const char *)letter->key.data);
 }
 
-/* `rows` dead letters made with SQL, as park() would make them, in two topics and three keys. */
+/* `rows` dead letters made with SQL, as dead_letter() makes them, in two topics and three keys. */
 static void fill(const struct fixture *fixture, int rows)
 {
     char sql[512];
@@ -50,7 +50,7 @@ static void fill(const struct fixture *fixture, int rows)
 Test(sqlite_dead, dead_letter_has_every_column)
 {
     struct fixture fixture;
-    struct told told = {0};
+    struct letters letters = {0};
     fixture_ready(&fixture, NULL);
     fixture_insert(&fixture, 2);
     fixture_own(&fixture);
@@ -62,60 +62,61 @@ Test(sqlite_dead, dead_letter_has_every_column)
                                   "FROM outbox_dead"),
                      "2 order 2 Placed 2 orders 6BFF too large 3");
     cr_assert_eq(fixture_number(fixture.path, "SELECT length(event_id) FROM outbox_dead"), 36);
-    struct outbox_dead dead = {.action = OUTBOX_DEAD_LIST, .row = tell, .arg = &told};
+    struct outbox_dead dead = {.action = OUTBOX_DEAD_LIST, .row = on_letter, .arg = &letters};
     cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
-    cr_assert_eq(told.count, 1);
-    cr_assert_str_eq(told.first_reason, "too large");
-    cr_assert_gt(told.died_us, INT64_C(1600000000000000));
+    cr_assert_eq(letters.count, 1);
+    cr_assert_str_eq(letters.first_reason, "too large");
+    cr_assert_gt(letters.died_us, INT64_C(1600000000000000));
     fixture_close(&fixture);
 }
 
 Test(sqlite_dead, list_goes_over_pages)
 {
     struct fixture fixture;
-    struct told told = {0};
+    struct letters letters = {0};
     fixture_ready(&fixture, NULL);
     fill(&fixture, 1000);
-    struct outbox_dead dead = {.action = OUTBOX_DEAD_LIST, .row = tell, .arg = &told};
+    struct outbox_dead dead = {.action = OUTBOX_DEAD_LIST, .row = on_letter, .arg = &letters};
     cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
-    cr_assert_eq(told.count, 1000);
-    cr_assert(told.ascending);
+    cr_assert_eq(letters.count, 1000);
+    cr_assert(letters.ascending);
     cr_assert_eq(dead.affected, 1000);
-    cr_assert_str_eq(told.first_payload, "p1");
-    told = (struct told){0};
-    dead = (struct outbox_dead){.action = OUTBOX_DEAD_LIST, .limit = 300, .row = tell, .arg = &told};
+    cr_assert_str_eq(letters.first_payload, "p1");
+    letters = (struct letters){0};
+    dead = (struct outbox_dead){.action = OUTBOX_DEAD_LIST, .limit = 300, .row = on_letter, .arg = &letters};
     cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
-    cr_assert_eq(told.count, 300);
+    cr_assert_eq(letters.count, 300);
     fixture_close(&fixture);
 }
 
 Test(sqlite_dead, show_gives_the_requested_letters)
 {
     struct fixture fixture;
-    struct told told = {0};
+    struct letters letters = {0};
     uint64_t numbers[400];
     fixture_ready(&fixture, NULL);
     fill(&fixture, 500);
     for (uint64_t i = 0; i < 400; i++)
         numbers[i] = i + 101;
     numbers[399] = 9999;
-    struct outbox_dead dead = {.action = OUTBOX_DEAD_SHOW, .numbers = numbers, .count = 400, .row = tell, .arg = &told};
+    struct outbox_dead dead = {
+        .action = OUTBOX_DEAD_SHOW, .numbers = numbers, .count = 400, .row = on_letter, .arg = &letters};
     cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
-    cr_assert_eq(told.count, 399);
-    cr_assert_str_eq(told.first_payload, "p101");
+    cr_assert_eq(letters.count, 399);
+    cr_assert_str_eq(letters.first_payload, "p101");
     fixture_close(&fixture);
 }
 
 Test(sqlite_dead, keys_are_listed_once)
 {
     struct fixture fixture;
-    struct told told = {0};
+    struct letters letters = {0};
     fixture_ready(&fixture, NULL);
     fill(&fixture, 100);
-    struct outbox_dead dead = {.action = OUTBOX_DEAD_KEYS, .row = tell, .arg = &told};
+    struct outbox_dead dead = {.action = OUTBOX_DEAD_KEYS, .row = on_letter, .arg = &letters};
     cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
-    cr_assert_eq(told.count, 6);
-    cr_assert_str_eq(told.keys, "k1 k2 k0 k1 k2 k0 ");
+    cr_assert_eq(letters.count, 6);
+    cr_assert_str_eq(letters.keys, "k1 k2 k0 k1 k2 k0 ");
     fixture_close(&fixture);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sqlite/errors_test.c - what can be wrong with a database, each with its own words and its own way back
+/* tests/stores/sqlite/errors_test.c - faults of a database: each has its error text, and the store recovers from each
  */
 #include "fixture.h"
 
@@ -47,7 +47,7 @@ Test(sqlite_errors, missing_dead_letter_table_is_reported)
 {
     struct fixture fixture;
     fixture_ready(&fixture, NULL);
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     fixture_sql(fixture.path, "DROP TABLE outbox_dead");
     fixture_start(&fixture, fixture.store);
     fixture_expect(&fixture, OUTBOX_E_NOT_FOUND,
@@ -104,7 +104,7 @@ Test(sqlite_errors, rollback_journal_is_refused)
 {
     struct fixture fixture;
     fixture_ready(&fixture, NULL);
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     fixture_sql(fixture.path, "PRAGMA journal_mode = DELETE");
     fixture_start(&fixture, fixture.store);
     fixture_expect(
@@ -132,14 +132,14 @@ Test(sqlite_errors, other_file_is_refused)
     fixture_close(&fixture);
 }
 
-/* Destroy every page of the table's own, but not the schema. */
+/* Destroy all pages of the table, but not the schema. */
 Test(sqlite_errors, corrupt_page_is_reported)
 {
     struct fixture fixture;
     struct outbox_batch *batch;
     fixture_ready(&fixture, NULL);
     fixture_insert(&fixture, 1000);
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     int64_t root = fixture_number(fixture.path, "SELECT rootpage FROM sqlite_schema WHERE name = 'outbox'");
     FILE *file = fopen(fixture.path, "r+");
     cr_assert_not_null(file);
@@ -190,7 +190,7 @@ Test(sqlite_errors, file_permissions_are_checked)
     if (geteuid() != 0)
         cr_skip_test("needs to be root to become another user");
     fixture_ready(&fixture, NULL);
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     cr_assert_eq(chmod(fixture.dir, 0755), 0);
     cr_assert_eq(chmod(fixture.path, 0444), 0);
     cr_assert_eq(seteuid(65534), 0);
@@ -244,12 +244,12 @@ Test(sqlite_errors, replaced_file_is_noticed)
     fixture_expect(&fixture, OUTBOX_E_NOT_CONNECTED,
                    "claim rows from %s: the file was replaced by another while it was open; the relay opens it again",
                    fixture.path);
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     fixture_start(&fixture, fixture.store);
     fixture_close(&fixture);
 }
 
-/* A writer that comes then makes files of its own: its rows are found, and closing ours does not remove its log. */
+/* A later writer creates new files: its rows are found, and closing the store does not remove its log. */
 static void log_removed_while_open(const char *suffix)
 {
     struct fixture fixture;
@@ -267,7 +267,7 @@ static void log_removed_while_open(const char *suffix)
     cr_expect_eq(fixture.error.code, OUTBOX_E_NOT_CONNECTED);
     cr_expect_not_null(strstr(fixture.error.text, "somebody removed "));
     cr_expect_not_null(strstr(fixture.error.text, suffix));
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
     fixture_own(&fixture);
     batch = fixture_claim(&fixture, 0);
@@ -367,13 +367,13 @@ Test(sqlite_errors, bad_options_are_refused)
     };
     fixture_drop(&fixture, fixture.store);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        cr_assert_eq(harness_configure(&fixture.harness, "test.yaml", all[i].yaml, &fixture.error), 0, "%s",
+        cr_assert_eq(loop_fixture_configure(&fixture.base, "test.yaml", all[i].yaml, &fixture.error), 0, "%s",
                      fixture.error.text);
-        cr_assert_eq(harness_instance(&fixture.harness, OUTBOX_STORE, "s", &store, &fixture.error), OUTBOX_E_CONFIG);
+        cr_assert_eq(loop_fixture_instance(&fixture.base, OUTBOX_STORE, "s", &store, &fixture.error), OUTBOX_E_CONFIG);
         cr_assert_not_null(strstr(fixture.error.text, all[i].text), "%s", fixture.error.text);
     }
     cr_assert_eq(
-        harness_configure(&fixture.harness, "test.yaml", "store: {plugin: sqlite, path: a.db}", &fixture.error), 0);
+        loop_fixture_configure(&fixture.base, "test.yaml", "store: {plugin: sqlite, path: a.db}", &fixture.error), 0);
     fixture.store = fixture_another(&fixture);
     fixture_close(&fixture);
 }

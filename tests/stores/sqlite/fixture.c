@@ -18,8 +18,8 @@ void fixture_open(struct fixture *fixture, const char *extra)
     cr_assert_not_null(mkdtemp(fixture->dir));
     snprintf(fixture->path, sizeof fixture->path, "%s/shop.db", fixture->dir);
     snprintf(yaml, sizeof yaml, "store:\n  plugin: sqlite\n  path: %s\n%s", fixture->path, extra ? extra : "");
-    cr_assert_eq(harness_open_uv(&fixture->harness, NULL, &fixture->error), 0, "%s", fixture->error.text);
-    cr_assert_eq(harness_configure(&fixture->harness, "test.yaml", yaml, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_open_uv(&fixture->base, NULL, &fixture->error), 0, "%s", fixture->error.text);
+    cr_assert_eq(loop_fixture_configure(&fixture->base, "test.yaml", yaml, &fixture->error), 0, "%s",
                  fixture->error.text);
     fixture->store = fixture_another(fixture);
 }
@@ -27,7 +27,7 @@ void fixture_open(struct fixture *fixture, const char *extra)
 struct obx_instance *fixture_another(struct fixture *fixture)
 {
     struct obx_instance *store;
-    cr_assert_eq(harness_instance(&fixture->harness, OUTBOX_STORE, "store", &store, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_instance(&fixture->base, OUTBOX_STORE, "store", &store, &fixture->error), 0, "%s",
                  fixture->error.text);
     return store;
 }
@@ -48,7 +48,7 @@ void fixture_own(struct fixture *fixture)
 void fixture_drop(struct fixture *fixture, struct obx_instance *store)
 {
     struct outbox_error error;
-    cr_assert_eq(harness_stop(&fixture->harness, store, &error), 0, "%s", error.text);
+    cr_assert_eq(loop_fixture_stop(&fixture->base, store, &error), 0, "%s", error.text);
     cr_assert_eq(obx_instance_violations(store).unknown_ops, 0);
     obx_instance_free(store);
 }
@@ -57,7 +57,7 @@ void fixture_close(struct fixture *fixture)
 {
     char command[96];
     fixture_drop(fixture, fixture->store);
-    cr_assert_eq(harness_close(&fixture->harness), 0);
+    cr_assert_eq(loop_fixture_close(&fixture->base), 0);
     cr_assert_eq(mem_live(), 0, "%zu blocks of memory are left", mem_live());
     snprintf(command, sizeof command, "rm -rf %s", fixture->dir);
     cr_assert_eq(system(command), 0);
@@ -65,17 +65,17 @@ void fixture_close(struct fixture *fixture)
 
 /* ---- operations ---------------------------------------------------------------------------------------------- */
 
-static int finish(struct fixture *fixture, struct harness_call *call)
+static int finish(struct fixture *fixture, struct loop_fixture_call *call)
 {
-    int code = harness_wait(&fixture->harness, call);
+    int code = loop_fixture_wait(&fixture->base, call);
     fixture->error = call->error;
     return code;
 }
 
 int fixture_setup(struct fixture *fixture)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_setup(fixture->store, &call.call, 0);
     return finish(fixture, &call);
 }
@@ -84,14 +84,14 @@ int fixture_start(struct fixture *fixture, struct obx_instance *store)
 {
     static const struct outbox_column columns[FIXTURE_COLUMNS] = {
         {"event_id", OUTBOX_COLUMN_OPTIONAL}, {"payload", 0}, {"created_at", OUTBOX_COLUMN_OPTIONAL}};
-    return harness_store_start(&fixture->harness, store, columns, FIXTURE_COLUMNS, &fixture->error);
+    return loop_fixture_store_start(&fixture->base, store, columns, FIXTURE_COLUMNS, &fixture->error);
 }
 
 int fixture_acquire(struct fixture *fixture, struct obx_instance *store, uint32_t lease_ms,
                     struct outbox_acquire *acquire)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     *acquire = (struct outbox_acquire){.struct_size = sizeof *acquire, .lease_ms = lease_ms};
     obx_store_acquire(store, &call.call, 0, acquire);
     return finish(fixture, &call);
@@ -99,8 +99,8 @@ int fixture_acquire(struct fixture *fixture, struct obx_instance *store, uint32_
 
 int fixture_renew(struct fixture *fixture, struct obx_instance *store)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_renew(store, &call.call, 0);
     return finish(fixture, &call);
 }
@@ -108,23 +108,23 @@ int fixture_renew(struct fixture *fixture, struct obx_instance *store)
 int fixture_settle(struct fixture *fixture, struct outbox_batch *batch, uint32_t first, uint32_t count)
 {
     struct outbox_span span = {batch, first, count};
-    return harness_settle(&fixture->harness, fixture->store, &span, 1, &fixture->error);
+    return loop_fixture_settle(&fixture->base, fixture->store, &span, 1, &fixture->error);
 }
 
 int fixture_dead_letter(struct fixture *fixture, uint64_t id, const char *key, const char *reason)
 {
     struct outbox_dead_row row = {{id, 0}, 3, {"orders", 6}, {key, strlen(key)}, reason};
     struct outbox_dead_letter_rows park = {sizeof park, 1, &row};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_dead_letter(fixture->store, &call.call, 0, &park);
     return finish(fixture, &call);
 }
 
 int fixture_status(struct fixture *fixture, struct outbox_store_status *status)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     *status = (struct outbox_store_status){.struct_size = sizeof *status};
     obx_store_status(fixture->store, &call.call, 0, status);
     return finish(fixture, &call);
@@ -132,8 +132,8 @@ int fixture_status(struct fixture *fixture, struct outbox_store_status *status)
 
 int fixture_dead(struct fixture *fixture, struct outbox_dead *dead)
 {
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     dead->struct_size = sizeof *dead;
     obx_store_dead(fixture->store, &call.call, 0, dead);
     return finish(fixture, &call);
@@ -142,7 +142,7 @@ int fixture_dead(struct fixture *fixture, struct outbox_dead *dead)
 struct outbox_batch *fixture_claim(struct fixture *fixture, uint32_t flags)
 {
     struct outbox_claim claim = {.max_rows = 100000, .max_bytes = 1 << 30, .flags = flags};
-    cr_assert_eq(harness_claim(&fixture->harness, fixture->store, &claim, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error), 0, "%s",
                  fixture->error.text);
     return claim.batch;
 }
@@ -150,7 +150,7 @@ struct outbox_batch *fixture_claim(struct fixture *fixture, uint32_t flags)
 int fixture_claim_code(struct fixture *fixture, struct outbox_batch **batch)
 {
     struct outbox_claim claim = {.max_rows = 100000, .max_bytes = 1 << 30};
-    int code = harness_claim(&fixture->harness, fixture->store, &claim, &fixture->error);
+    int code = loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error);
     *batch = claim.batch;
     return code;
 }
@@ -240,7 +240,7 @@ void fixture_child_start(struct fixture_child *child, const char *path, void (*r
     cr_assert_geq(child->pid, 0);
     if (child->pid == 0) {
         struct fixture_link link = {path, up[1], down[0]};
-        alarm(HARNESS_CHILD_S);
+        alarm(LOOP_FIXTURE_CHILD_S);
         close(up[0]);
         close(down[1]);
         run(&link);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/sqlite/fixture.h - a database of its own for each test, stores over it, and other processes beside them
+ * tests/stores/sqlite/fixture.h - a separate database for each test, stores over it, and other processes
  *
- * Every helper that must not fail asserts that it does not. What a test checks of the database it asks with SQL
- * through a connection that is opened for the question.
+ * Helpers assert their own success. Tests check the database with SQL, on a connection that is opened for each query.
  */
 #ifndef OBX_TESTS_STORES_SQLITE_FIXTURE_H
 #define OBX_TESTS_STORES_SQLITE_FIXTURE_H
@@ -12,11 +11,11 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
-#include "harness.h"
+#include "loop_fixture.h"
 #include "mem_fault.h"
 
 struct fixture {
-    struct harness harness;
+    struct loop_fixture base;
     struct obx_instance *store; /* the first; fixture_close() stops and frees it */
     char dir[64];
     char path[96];             /* the database */
@@ -61,8 +60,8 @@ void fixture_expect(const struct fixture *fixture, int code, const char *format,
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Another process, which runs until it returns or is killed. It must open its own connections. tell() lets the
- * parent go on, which waits for that; it may be called again for fixture_child_wait().
+ * Another process, which runs until it returns or is killed. It must open its own connections. fixture_link_notify()
+ * lets the waiting parent continue; it may be called again for fixture_child_wait().
  */
 struct fixture_child {
     pid_t pid;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sqlite/lock_test.c - how the relay holds the write lock, and what it leaves to others; checkpoints ahead
+/* tests/stores/sqlite/lock_test.c - how the relay holds the write lock and shares it with writers; checkpoints ahead
  */
 #include "fixture.h"
 #include "vfs_fixture.h"
@@ -10,8 +10,8 @@
 #define ROWS 60000
 #define FIRST_ROWS 256u   /* of the first transaction of a start */
 #define MOST_ROWS 8192u   /* of any */
-#define LEAVE_NS 2300000u /* longer than a writer sleeps between its second and its third look */
-#define HOLD_NS 2000000u  /* the longest that is meant */
+#define LEAVE_NS 2300000u /* longer than a writer sleeps between its second and its third attempt */
+#define HOLD_NS 2000000u  /* the longest intended hold */
 #define LOOKS_NS 3000000u /* the third; then it sleeps for 5 ms */
 #define SLEEP_NS 5000000u
 #define SLOW_ROW_NS 100000u
@@ -22,7 +22,7 @@ static struct outbox_batch *prepare(struct fixture *fixture)
 {
     vfs_install();
     fixture_ready(fixture, NULL);
-    cr_assert_eq(harness_stop(&fixture->harness, fixture->store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture->base, fixture->store, NULL), 0);
     fixture_sql(fixture->path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) "
                                "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) "
                                "SELECT 'order', i, 'Placed', zeroblob(500) FROM n; PRAGMA wal_checkpoint(TRUNCATE)");
@@ -42,8 +42,8 @@ static void end(struct fixture *fixture, struct outbox_batch *batch)
     fixture_close(fixture);
 }
 
-/* What a writer's wait is bounded by: the work of one transaction, which grows only as fast as was learned and never
- * without end; the pause behind each, whoever has the lock; and no flush of the database inside. */
+/* The bounds of a writer's wait: the work of one transaction, which grows only as fast as measured and has a maximum;
+ * the pause after each transaction; and no flush of the database inside a transaction. */
 Test(sqlite_lock, write_lock_is_held_briefly_and_then_left_to_others)
 {
     struct fixture fixture;
@@ -61,7 +61,7 @@ Test(sqlite_lock, write_lock_is_held_briefly_and_then_left_to_others)
         cr_assert(!last || holds[i].begin_ns >= last + LEAVE_NS, "hold %u came too early", i);
         last = holds[i].end_ns;
         removed += holds[i].removed;
-        if (most < holds[i].removed * 2) /* one that was kept waiting removed less than it could have */
+        if (most < holds[i].removed * 2) /* a delayed transaction removed less than it could have */
             most = holds[i].removed * 2 < MOST_ROWS ? holds[i].removed * 2 : MOST_ROWS;
         transactions++;
     }
@@ -83,7 +83,7 @@ static struct outbox_batch *prepare_slow(struct fixture *fixture)
     return batch;
 }
 
-/* At most so many rows with one lock; and who met a long hold finds the lock free when he wakes up. */
+/* At most so many rows in one hold; a writer that met a long hold finds the lock free when it wakes up. */
 static void check_slow(uint32_t most)
 {
     const struct vfs_hold *holds;
@@ -100,7 +100,7 @@ static void check_slow(uint32_t most)
     cr_assert(longer || most * SLOW_ROW_NS < LOOKS_NS);
 }
 
-/* A transaction that is kept waiting ends with what it has, a quarter of what it meant to do; the next one waits. */
+/* A delayed transaction commits what it has, a quarter of the planned rows; the next one waits. */
 Test(sqlite_lock, slow_transaction_commits_early)
 {
     struct fixture fixture;
@@ -115,35 +115,35 @@ Test(sqlite_lock, write_lock_is_released_between_dead_letters)
 {
     struct fixture fixture;
     struct outbox_dead_row rows[SLOW_ROWS];
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct outbox_batch *batch = prepare_slow(&fixture);
     for (uint32_t i = 0; i < SLOW_ROWS; i++)
         rows[i] = (struct outbox_dead_row){batch->positions[i], 3, {"orders", 6}, {"1", 1}, "because"};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_dead_letter(fixture.store, &call.call, 0,
                           &(struct outbox_dead_letter_rows){sizeof(struct outbox_dead_letter_rows), SLOW_ROWS, rows});
-    cr_assert_eq(harness_wait(&fixture.harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), 0, "%s", call.error.text);
     check_slow(HOLD_NS / SLOW_ROW_NS);
     cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox_dead"), SLOW_ROWS);
     end(&fixture, batch);
 }
 
-/* Commits once in a millisecond until it is told to end, and leaves the log to the relay. */
+/* Commits once a millisecond until the parent ends it, and leaves the log to the relay. */
 static void write_on(struct fixture_link *link)
 {
     sqlite3 *db;
-    struct pollfd told = {.fd = link->command, .events = POLLIN};
+    struct pollfd command = {.fd = link->command, .events = POLLIN};
     sqlite3_open(link->path, &db);
     sqlite3_busy_timeout(db, 10000);
     sqlite3_wal_autocheckpoint(db, 0);
     fixture_link_notify(link);
-    while (poll(&told, 1, 1) == 0)
+    while (poll(&command, 1, 1) == 0)
         if (sqlite3_exec(db, "UPDATE beside SET n = n + 1", NULL, NULL, NULL) != SQLITE_OK)
             _exit(100);
     sqlite3_close(db);
 }
 
-/* A reader keeps the log from beginning anew; who would wait for it, with the lock, would make all writers wait. */
+/* A reader keeps the log from beginning anew; waiting for it with the write lock would block all writers. */
 Test(sqlite_lock, write_lock_is_not_held_to_wait_for_a_reader)
 {
     struct fixture fixture;
@@ -165,7 +165,7 @@ Test(sqlite_lock, write_lock_is_not_held_to_wait_for_a_reader)
     end(&fixture, batch);
 }
 
-/* The descriptor whose flush failed is used for no checkpoint any more; the others do its work. */
+/* The descriptor whose flush failed is not used for checkpoints again; the others do its work. */
 Test(sqlite_lock, failed_checkpoint_ahead_loses_nothing)
 {
     struct fixture fixture;

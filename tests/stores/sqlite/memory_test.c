@@ -36,17 +36,17 @@ static void administer(struct fixture *fixture)
     struct outbox_dead list = {.action = OUTBOX_DEAD_LIST, .row = ignore_letter};
     struct outbox_dead replay = {.action = OUTBOX_DEAD_REPLAY};
     struct outbox_check check = {sizeof check, ignore_finding, NULL, NULL};
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     fixture_status(fixture, &status);
     fixture_dead(fixture, &list);
     fixture_dead(fixture, &replay);
-    harness_add(&fixture->harness, fixture->store, events, 1, &fixture->error);
-    harness_reset(&call);
+    loop_fixture_add(&fixture->base, fixture->store, events, 1, &fixture->error);
+    loop_fixture_reset(&call);
     obx_store_check(fixture->store, &call.call, 0, &check);
-    harness_wait(&fixture->harness, &call);
+    loop_fixture_wait(&fixture->base, &call);
 }
 
-/* Everything that a store is asked to do, whatever comes of it. */
+/* All operations of a store, whatever their results. */
 static void work(struct fixture *fixture)
 {
     struct outbox_acquire acquire;
@@ -59,11 +59,11 @@ static void work(struct fixture *fixture)
     administer(fixture);
 }
 
-/* With memory again it works as if nothing had been, and every row is there or was settled or parked. */
+/* With memory again the store works, and every row is there, or was settled or dead-lettered. */
 static void recover(struct fixture *fixture)
 {
     struct outbox_batch *batch;
-    cr_assert_eq(harness_stop(&fixture->harness, fixture->store, &fixture->error), 0, "%s", fixture->error.text);
+    cr_assert_eq(loop_fixture_stop(&fixture->base, fixture->store, &fixture->error), 0, "%s", fixture->error.text);
     cr_assert_eq(fixture_start(fixture, fixture->store), 0, "%s", fixture->error.text);
     fixture_own(fixture);
     cr_assert_not_null(batch = fixture_claim(fixture, OUTBOX_CLAIM_REWIND));

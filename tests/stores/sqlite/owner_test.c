@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sqlite/owner_test.c - one owner at a time: standby, release, death, silence, fencing, knowing oneself
- * again */
+/* tests/stores/sqlite/owner_test.c - one owner at a time: standby, release, death, silence, fencing, recognising the
+ * former ownership */
 #include "fixture.h"
 
 #include <signal.h>
@@ -21,15 +21,15 @@ static const char *owner(const struct fixture *fixture)
     return fixture_text(fixture->path, "SELECT owner FROM outbox_relay");
 }
 
-/* Another process that owns the outbox, and answers each go with a renewal. */
+/* Another process that owns the outbox, and renews at each signal of the parent. */
 static void own(struct fixture_link *link)
 {
     struct fixture fixture = {.dir = ""};
     char yaml[256];
     struct outbox_acquire acquire;
     snprintf(yaml, sizeof yaml, "store: {plugin: sqlite, path: %s}", link->path);
-    if (harness_open_uv(&fixture.harness, NULL, &fixture.error) ||
-        harness_configure(&fixture.harness, "child", yaml, &fixture.error))
+    if (loop_fixture_open_uv(&fixture.base, NULL, &fixture.error) ||
+        loop_fixture_configure(&fixture.base, "child", yaml, &fixture.error))
         _exit(10);
     fixture.store = fixture_another(&fixture);
     if (fixture_start(&fixture, fixture.store) || fixture_acquire(&fixture, fixture.store, 15000, &acquire))
@@ -54,7 +54,7 @@ Test(sqlite_owner, standby_takes_over_after_stop)
     char pid[32];
     snprintf(pid, sizeof pid, "process %ld on ", (long)getpid());
     cr_assert_eq(strncmp(acquire.owner, pid, strlen(pid)), 0, "%s", acquire.owner);
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     cr_assert_str_eq(owner(&fixture), "");
     cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), 0, "%s", fixture.error.text);
     cr_assert_eq(acquire.flags, 0);
@@ -79,13 +79,14 @@ Test(sqlite_owner, standby_takes_over_from_a_dead_process_at_once)
     fixture_close(&fixture);
 }
 
-/* It has the lock and is not dead: only its heartbeat tells. When it goes on it must not believe that it owns. */
+/* The owner has the lock and is alive; only its heartbeat shows that it hangs. When it continues, it must not act as
+ * the owner. */
 Test(sqlite_owner, owner_that_hangs_loses_its_lease)
 {
     struct fixture fixture;
     struct fixture_child child;
     struct outbox_acquire acquire;
-    int code, looks = 0;
+    int code, polls = 0;
     fixture_open(&fixture, NULL);
     cr_assert_eq(fixture_setup(&fixture), 0, "%s", fixture.error.text);
     fixture_child_start(&child, fixture.path, own);
@@ -93,9 +94,9 @@ Test(sqlite_owner, owner_that_hangs_loses_its_lease)
     kill(child.pid, SIGSTOP);
     cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
     while ((code = fixture_acquire(&fixture, fixture.store, 200, &acquire)) == OUTBOX_E_STANDBY)
-        looks++;
+        polls++;
     cr_assert_eq(code, 0, "%s", fixture.error.text);
-    cr_assert_gt(looks, 0);
+    cr_assert_gt(polls, 0);
     cr_assert_eq(fixture_number(fixture.path, "SELECT epoch FROM outbox_relay"), 2);
     cr_assert_eq(fixture_renew(&fixture, fixture.store), 0, "%s", fixture.error.text);
     struct obx_instance *third = fixture_another(&fixture);
@@ -209,16 +210,16 @@ Test(sqlite_owner, acquire_recognizes_the_same_outbox)
     fixture_insert(&fixture, 5);
     fixture_own(&fixture);
     fixture_release(&fixture, fixture_claim(&fixture, 0));
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     snprintf(command, sizeof command, "cp %s %s/old.db", fixture.path, fixture.dir);
     cr_assert_eq(system(command), 0);
     cr_assert_eq(own_again(&fixture), OUTBOX_ACQUIRED_SAME, "nothing has happened in between");
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     fixture_sql(fixture.path, "UPDATE outbox_relay SET epoch = epoch + 1");
     cr_assert_eq(own_again(&fixture), 0, "somebody else has owned it");
     fixture_insert(&fixture, 5);
     fixture_release(&fixture, fixture_claim(&fixture, 0));
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     snprintf(command, sizeof command, "cat %s/old.db > %s", fixture.dir, fixture.path);
     cr_assert_eq(system(command), 0);
     fixture_sql(fixture.path, "UPDATE outbox_relay SET epoch = 4");
@@ -237,21 +238,21 @@ Test(sqlite_owner, symlink_leads_to_the_same_lock)
     snprintf(link, sizeof link, "%s/link.db", fixture.dir);
     cr_assert_eq(symlink(fixture.path, link), 0);
     snprintf(yaml, sizeof yaml, "store: {plugin: sqlite, path: %s, table: OutBox}", link);
-    second.harness = fixture.harness;
-    second.harness.config = NULL;
-    cr_assert_eq(harness_configure(&second.harness, "second", yaml, &fixture.error), 0, "%s", fixture.error.text);
+    second.base = fixture.base;
+    second.base.config = NULL;
+    cr_assert_eq(loop_fixture_configure(&second.base, "second", yaml, &fixture.error), 0, "%s", fixture.error.text);
     struct obx_instance *other = fixture_another(&second);
     cr_assert_eq(fixture_start(&fixture, other), 0, "%s", fixture.error.text);
     cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), OUTBOX_E_STANDBY);
     struct obx_instance *first = fixture.store;
     fixture.store = other;
     cr_assert_null(fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP));
-    uint32_t wakes = second.harness.wakes;
+    uint32_t wakes = second.base.wakes;
     fixture_insert(&fixture, 1);
-    cr_assert(harness_until_woken(&second.harness, wakes), "the doorbell hangs at the link");
+    cr_assert(loop_fixture_until_woken(&second.base, wakes), "the doorbell hangs at the link");
     fixture.store = first;
     fixture_drop(&fixture, other);
-    obx_config_free(second.harness.config);
+    obx_config_free(second.base.config);
     fixture_close(&fixture);
 }
 
@@ -264,9 +265,9 @@ Test(sqlite_owner, each_table_has_its_own_owner)
     fixture_ready(&fixture, NULL);
     fixture_own(&fixture);
     snprintf(yaml, sizeof yaml, "store: {plugin: sqlite, path: %s, table: other/table}", fixture.path);
-    struct fixture second = {.harness = fixture.harness};
-    second.harness.config = NULL;
-    cr_assert_eq(harness_configure(&second.harness, "second", yaml, &fixture.error), 0, "%s", fixture.error.text);
+    struct fixture second = {.base = fixture.base};
+    second.base.config = NULL;
+    cr_assert_eq(loop_fixture_configure(&second.base, "second", yaml, &fixture.error), 0, "%s", fixture.error.text);
     other = fixture_another(&second);
     struct obx_instance *first = fixture.store;
     fixture.store = other;
@@ -275,6 +276,6 @@ Test(sqlite_owner, each_table_has_its_own_owner)
     cr_assert_eq(fixture_start(&fixture, other), 0, "%s", fixture.error.text);
     cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), 0, "%s", fixture.error.text);
     fixture_drop(&fixture, other);
-    obx_config_free(second.harness.config);
+    obx_config_free(second.base.config);
     fixture_close(&fixture);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sqlite/refused_test.c - rows that the database refuses to remove: the others go, and nothing comes twice
+/* tests/stores/sqlite/refused_test.c - rows that the database refuses to remove: the other rows are removed, and no row
+ * is returned twice
  */
 #include "fixture.h"
 
@@ -18,17 +19,17 @@ static void open_with(struct fixture *fixture, int rows, const char *trigger)
 /* Settles the batch; how many rows stay. */
 static uint64_t settle_all(struct fixture *fixture, struct outbox_batch *batch, struct outbox_refused *refused)
 {
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct outbox_span span = {batch, 0, batch->rows};
     struct outbox_settle settle = {sizeof settle, 1, &span, refused};
     *refused = (struct outbox_refused){.struct_size = sizeof *refused};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_settle(fixture->store, &call.call, 0, &settle);
-    cr_assert_eq(harness_wait(&fixture->harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
     return refused->rows;
 }
 
-/* The settle of `rows` rows leaves `left`, which no claim gives again, not even from the beginning. */
+/* The settle of `rows` rows leaves `left`, which no claim returns again, not even after a rewind. */
 static void expect_left(int rows, const char *trigger, const char *left, uint64_t count, const char *why)
 {
     struct fixture fixture;
@@ -94,10 +95,10 @@ Test(sqlite_refused, host_that_does_not_ask_gets_an_error)
     struct outbox_batch *batch = fixture_claim(&fixture, 0);
     struct outbox_span span = {batch, 0, 2};
     struct outbox_settle settle = {offsetof(struct outbox_settle, refused), 1, &span, NULL};
-    struct harness_call call = {0};
-    harness_reset(&call);
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
     obx_store_settle(fixture.store, &call.call, 0, &settle);
-    cr_assert_eq(harness_wait(&fixture.harness, &call), OUTBOX_E_AGAIN, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), OUTBOX_E_AGAIN, "%s", call.error.text);
     cr_assert_str_eq(fixture_text(fixture.path, "SELECT group_concat(id, ' ') FROM outbox"), "2");
     fixture_release(&fixture, batch);
     fixture_close(&fixture);
@@ -142,7 +143,7 @@ Test(sqlite_refused, row_that_stays_leaves_no_dead_letter)
         "row 1 cannot be removed: no");
 }
 
-/* The connection, and with it the other keys, has nothing to do with it. */
+/* The connection stays open, so other keys are not affected. */
 Test(sqlite_refused, missing_dead_letter_table_keeps_the_connection)
 {
     struct fixture fixture;
@@ -172,11 +173,11 @@ static void add_finding(void *arg, enum outbox_log_level level, const char *find
 static void check(struct fixture *fixture)
 {
     struct outbox_check args = {sizeof args, add_finding, NULL, NULL};
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     findings[0] = '\0';
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_check(fixture->store, &call.call, 0, &args);
-    cr_assert_eq(harness_wait(&fixture->harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
 }
 
 Test(sqlite_refused, check_names_the_row)

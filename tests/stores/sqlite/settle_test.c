@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sqlite/settle_test.c - removing rows: only those given, beside writers, and with a log that stays short
+/* tests/stores/sqlite/settle_test.c - removing rows: only those listed, during writes of others, and with a log that
+ * stays short
  */
 #include "fixture.h"
 
@@ -44,7 +45,7 @@ static int backlog(sqlite3 *db)
     return rows;
 }
 
-/* Commits one row after the other until the backlog is gone. Exits with how many fell into the middle of it. */
+/* Commits one row after the other until the backlog is gone. Exits with the number of commits during the drain. */
 static void write_beside(struct fixture_link *link)
 {
     sqlite3 *db;
@@ -99,7 +100,7 @@ Test(sqlite_settle, settle_waits_for_a_writer)
 {
     struct fixture fixture;
     struct fixture_child child;
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct outbox_store_status status;
     fixture_ready(&fixture, NULL);
     fixture_insert(&fixture, 10);
@@ -109,26 +110,26 @@ Test(sqlite_settle, settle_waits_for_a_writer)
     fixture_child_wait(&child);
     struct outbox_span span = {batch, 0, batch->rows};
     struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_settle(fixture.store, &call.call, 0, &settle);
     cr_assert_null(fixture_claim(&fixture, 0), "a claim beside it waits for nobody");
     cr_assert_eq(fixture_status(&fixture, &status), 0, "%s", fixture.error.text);
     cr_assert_eq(status.pending, 10);
     cr_assert_not(call.done);
     fixture_child_go(&child);
-    cr_assert_eq(harness_wait(&fixture.harness, &call), 0, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), 0, "%s", call.error.text);
     cr_assert_eq(fixture_child_end(&child), 0);
     cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 1);
     fixture_release(&fixture, batch);
     fixture_close(&fixture);
 }
 
-/* The host gives up on it: it ends soon, and nothing half-done is left. */
+/* The host cancels it: it ends soon, and leaves nothing half-done. */
 Test(sqlite_settle, settle_is_canceled_while_it_waits)
 {
     struct fixture fixture;
     struct fixture_child child;
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     fixture_ready(&fixture, NULL);
     fixture_insert(&fixture, 10);
     fixture_own(&fixture);
@@ -137,9 +138,9 @@ Test(sqlite_settle, settle_is_canceled_while_it_waits)
     fixture_child_wait(&child);
     struct outbox_span span = {batch, 0, batch->rows};
     struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_settle(fixture.store, &call.call, 50, &settle);
-    cr_assert_eq(harness_wait(&fixture.harness, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), OUTBOX_E_TIMEOUT, "%s", call.error.text);
     fixture_child_go(&child);
     cr_assert_eq(fixture_child_end(&child), 0);
     cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 11);
@@ -162,7 +163,7 @@ Test(sqlite_settle, log_stays_short)
 {
     struct fixture fixture;
     fixture_ready(&fixture, NULL);
-    cr_assert_eq(harness_stop(&fixture.harness, fixture.store, NULL), 0);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     fixture_sql(fixture.path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) "
                               "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) "
                               "SELECT 'order', i, 'Placed', zeroblob(500) FROM n; PRAGMA wal_checkpoint(TRUNCATE)");
@@ -178,7 +179,7 @@ Test(sqlite_settle, log_stays_short)
     fixture_close(&fixture);
 }
 
-/* A limit of the process stands for a full disk. */
+/* A file size limit of the process simulates a full disk. */
 Test(sqlite_settle, full_disk_is_reported)
 {
     struct fixture fixture;
@@ -198,12 +199,13 @@ Test(sqlite_settle, full_disk_is_reported)
     limit = old;
     limit.rlim_cur = 200000;
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    harness_add(&fixture.harness, fixture.store, events, 1, &fixture.error);
+    loop_fixture_add(&fixture.base, fixture.store, events, 1, &fixture.error);
     cr_assert_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
     fixture_expect(&fixture, OUTBOX_E_FULL,
                    "add events to %s: disk I/O error; free space on its file system, or raise max_page_count",
                    fixture.path);
-    cr_assert_eq(harness_add(&fixture.harness, fixture.store, events, 1, &fixture.error), 0, "%s", fixture.error.text);
+    cr_assert_eq(loop_fixture_add(&fixture.base, fixture.store, events, 1, &fixture.error), 0, "%s",
+                 fixture.error.text);
     struct outbox_batch *batch = fixture_claim(&fixture, 0);
     cr_assert_eq(batch->rows, 1);
     fixture_release(&fixture, batch);

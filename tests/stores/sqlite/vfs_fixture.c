@@ -15,7 +15,7 @@ struct file {
     uint32_t number;   /* of database files, from 1; 0: another kind of file */
     bool holds;
     struct vfs_hold hold;
-    sqlite3_file *real; /* behind this struct */
+    sqlite3_file *real; /* after this struct */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -38,7 +38,7 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* ---- what is watched ----------------------------------------------------------------------------------------- */
+/* ---- recording ----------------------------------------------------------------------------------------------- */
 
 static void taken(struct file *file)
 {
@@ -99,7 +99,7 @@ static int connected(sqlite3 *db, const char **error, const struct sqlite3_api_r
     return SQLITE_OK;
 }
 
-/* ---- what is passed on --------------------------------------------------------------------------------------- */
+/* ---- forwarding ---------------------------------------------------------------------------------------------- */
 
 static int close_file(sqlite3_file *f)
 {

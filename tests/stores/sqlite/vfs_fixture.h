@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/stores/sqlite/vfs_fixture.h - SQLite's own file system layer with a witness in it
+ * tests/stores/sqlite/vfs_fixture.h - a file system layer over SQLite's own that records locks and flushes
  *
  * Installed as the default of the process, it sees every file that SQLite opens here. It keeps a list of holds: from
- * the taking of the write lock of a write-ahead log to its release, on whatever connection, with the rows removed and
- * the flushes of the database in between. And it can make the flushes of one database file fail, or removals slow.
+ * locking a write-ahead log for writing to the release, on any connection, with the removed rows and the flushes of the
+ * database in between. And it can make the flushes of one database file fail, or removals slow.
  */
 #ifndef OBX_TESTS_STORES_SQLITE_VFS_FIXTURE_H
 #define OBX_TESTS_STORES_SQLITE_VFS_FIXTURE_H
@@ -23,7 +23,7 @@ void vfs_install(void);
 void vfs_reset(void); /* forgets the holds; files are counted from here on */
 uint32_t vfs_holds(const struct vfs_hold **holds);
 
-/* From now on each row that is removed costs so much time, and no work: a disk that stalls, a busy processor. */
+/* From now on each removed row takes so much more time without work, like a stalled disk or a busy processor. */
 void vfs_slow_removals(uint32_t row_ns);
 
 /* The nth database file opened from the reset on cannot be flushed. */

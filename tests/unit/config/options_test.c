@@ -16,14 +16,14 @@ struct target {
     int64_t memory;
     int64_t idle;
     int64_t order;
-    int64_t bell;
+    int64_t volume;
     int64_t least;
     struct outbox_map headers;
     struct outbox_map client;
 };
 
 static const char *const orders[] = {"key", "global", "none", NULL};
-static const char *const bells[] = {"off", "loud", "soft", NULL};
+static const char *const volumes[] = {"off", "loud", "soft", NULL};
 #define AT(member) offsetof(struct target, member)
 static const struct outbox_option options[] = {
     {"table", OUTBOX_OPT_STRING, 0, AT(table), "outbox", 0, 0, NULL, "the table"},
@@ -34,7 +34,7 @@ static const struct outbox_option options[] = {
     {"memory", OUTBOX_OPT_SIZE, 0, AT(memory), "16MiB", 65536, 1 << 30, NULL, "bytes in flight"},
     {"idle", OUTBOX_OPT_DURATION, 0, AT(idle), "250ms", 0, 60000, NULL, "longest pause"},
     {"order", OUTBOX_OPT_ENUM, 0, AT(order), "global", 0, 0, orders, "which order is kept"},
-    {"bell", OUTBOX_OPT_ENUM, 0, AT(bell), "off", 0, 0, bells, "how it rings"},
+    {"volume", OUTBOX_OPT_ENUM, 0, AT(volume), "off", 0, 0, volumes, "how loud"},
     {"least", OUTBOX_OPT_INT, 0, AT(least), NULL, 5, INT64_MAX, NULL, "no upper bound"},
     {"headers", OUTBOX_OPT_MAP, OUTBOX_OPT_VERBATIM, AT(headers), "{ id: \"${event_id}\", type: a }", 0, 0, NULL,
      "headers"},
@@ -113,12 +113,12 @@ Test(options, choice_with_off_accepts_booleans)
         int64_t index;
     } words[] = {{"off", 0}, {"false", 0}, {"No", 0}, {"loud", 1}, {"true", 1}, {"On", 1}, {"YES", 1}, {"soft", 2}};
     for (size_t i = 0; i < OBX_COUNT(words); i++) {
-        struct target target = {.bell = -1};
+        struct target target = {.volume = -1};
         struct obx_config *config;
         char text[80];
-        snprintf(text, sizeof text, "store:\n  dsn: x\n  bell: %s\n", words[i].word);
+        snprintf(text, sizeof text, "store:\n  dsn: x\n  volume: %s\n", words[i].word);
         cr_expect_eq(apply(text, &target, &config, NULL), 0, "%s", words[i].word);
-        cr_expect_eq(target.bell, words[i].index, "%s is %lld", words[i].word, (long long)target.bell);
+        cr_expect_eq(target.volume, words[i].index, "%s is %lld", words[i].word, (long long)target.volume);
         obx_config_free(config);
     }
     cr_assert_eq(mem_live(), 0);
@@ -155,7 +155,7 @@ static const struct refusal refusals[] = {
     {"order: keys", "f.yaml:3:10: 'order' must be one of key, global, none, not 'keys'; did you mean 'key'?"},
     {"order: random", "f.yaml:3:10: 'order' must be one of key, global, none, not 'random'"},
     {"order: off", "f.yaml:3:10: 'order' must be one of key, global, none, not 'off'"},
-    {"bell: lout", "f.yaml:3:9: 'bell' must be one of off, loud, soft, not 'lout'; did you mean 'loud'?"},
+    {"volume: lout", "f.yaml:3:9: 'volume' must be one of off, loud, soft, not 'lout'; did you mean 'loud'?"},
     {"headers: x", "f.yaml:3:12: 'headers' must be a mapping; write 'name: value' lines below it, or {}"},
     {"headers: {a: {b: c}}", "f.yaml:3:13: 'a' must be one value, not a section"},
     {"headers: {a: }", "f.yaml:3:16: 'a' has no value; write a value (\"\" is the empty text) or remove the key"},

@@ -27,7 +27,7 @@ struct poster {
     struct obx_loop *loop;
     pthread_t thread;
     atomic_uint sent;
-    unsigned heard, plugin_heard;
+    unsigned run_count, plugin_run_count;
 };
 
 struct job {
@@ -37,16 +37,16 @@ struct job {
     unsigned done;
 };
 
-static void heard(struct obx_task *task)
+static void on_task(struct obx_task *task)
 {
     struct poster *poster = OBX_CONTAINER(task, struct poster, task);
-    poster->heard = atomic_load(&poster->sent);
+    poster->run_count = atomic_load(&poster->sent);
 }
 
-static void plugin_heard(struct outbox_task *task)
+static void on_plugin_task(struct outbox_task *task)
 {
     struct poster *poster = task->arg;
-    poster->plugin_heard = atomic_load(&poster->sent);
+    poster->plugin_run_count = atomic_load(&poster->sent);
 }
 
 static void *send(void *arg)
@@ -76,10 +76,10 @@ static void job_done(struct outbox_work *work)
         job->host->offload(job->host, &job->work);
 }
 
-static bool all_heard(const struct poster *posters, const struct job *job)
+static bool all_ran(const struct poster *posters, const struct job *job)
 {
     for (size_t i = 0; i < THREADS; i++)
-        if (posters[i].heard < ROUNDS || posters[i].plugin_heard < ROUNDS)
+        if (posters[i].run_count < ROUNDS || posters[i].plugin_run_count < ROUNDS)
             return false;
     return job->done == ROUNDS && job->worked == ROUNDS;
 }
@@ -92,11 +92,13 @@ static void run(struct obx_loop *loop, struct obx_instance *instance)
     job = (struct job){.work = {.work = job_work, .done = job_done, .arg = &job}, .host = host};
     host->offload(host, &job.work);
     for (size_t i = 0; i < THREADS; i++) {
-        posters[i] = (struct poster){
-            .task.run = heard, .plugin_task = {.run = plugin_heard, .arg = &posters[i]}, .host = host, .loop = loop};
+        posters[i] = (struct poster){.task.run = on_task,
+                                     .plugin_task = {.run = on_plugin_task, .arg = &posters[i]},
+                                     .host = host,
+                                     .loop = loop};
         pthread_create(&posters[i].thread, NULL, send, &posters[i]);
     }
-    while (!all_heard(posters, &job))
+    while (!all_ran(posters, &job))
         obx_uv_loop_turn(loop);
     for (size_t i = 0; i < THREADS; i++)
         pthread_join(posters[i].thread, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/plugin/descriptor_test.c - what is refused of a descriptor, each with its exact text */
+/* tests/unit/plugin/descriptor_test.c - each refusal of a descriptor, with its exact text */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -281,7 +281,7 @@ static void bend(struct subject *s, uint64_t *state)
     }
 }
 
-/* Whatever the numbers are: refused with a text, or what the host relies on is true. */
+/* For any numbers: refused with a text, or all requirements of the host hold. */
 Test(descriptor, random_numbers_never_break_the_check)
 {
     struct subject s;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/plugin/ops_test.c - operations: one done for each, deferred; rogue completions; timeouts; stopping */
+/* tests/unit/plugin/ops_test.c - operations: one done() for each, deferred; invalid completions; timeouts; stopping */
 #include "fixture.h"
 
 #define HOLD "{plugin: test, hold: true}"

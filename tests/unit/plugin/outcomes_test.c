@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/plugin/outcomes_test.c - each message of a publish gets exactly one outcome, whatever the plugin says */
+/* tests/unit/plugin/outcomes_test.c - each message of a publish gets exactly one outcome, whatever the plugin
+ * reports */
 #include "fixture.h"
 
 static struct outbox_message messages[200];
@@ -13,7 +14,7 @@ static void publish(struct fixture *f, struct recorded_call *call, uint32_t coun
     obx_broker_publish(f->instance, &call->call, &arguments);
 }
 
-static void tell(struct fixture *f, struct outbox_outcomes outcomes)
+static void report(struct fixture *f, struct outbox_outcomes outcomes)
 {
     struct plugin_fixture *plugin = fixture_plugin(f);
     outcomes.struct_size = sizeof outcomes;
@@ -48,7 +49,7 @@ Test(outcomes, range_of_all_messages_is_forwarded_unchanged)
     struct recorded_call call;
     open_broker(&f);
     publish(&f, &call, 200);
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 200});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 200});
     cr_assert_str_eq(call.outcomes, "D0-199");
     finish(&f);
     cr_assert_eq(call.reported, 200);
@@ -64,9 +65,9 @@ Test(outcomes, ranges_and_lists_may_cross_words)
     publish(&f, &call, 130);
     struct outbox_error why = {.code = OUTBOX_E_REJECTED, .text = "too large"};
     uint32_t odd[] = {129, 63, 64};
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 0, .count = 63});
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_REJECTED, .indexes = odd, .count = 3, .error = &why});
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 65, .count = 64});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 0, .count = 63});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_REJECTED, .indexes = odd, .count = 3, .error = &why});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 65, .count = 64});
     cr_assert_str_eq(call.outcomes, "D0-62 J129 J63 J64 D65-128");
     cr_assert_str_eq(call.why, "too large");
     finish(&f);
@@ -80,7 +81,7 @@ Test(outcomes, messages_without_a_report_are_unknown)
     struct recorded_call call;
     open_broker(&f);
     publish(&f, &call, 10);
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 3, .count = 2});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 3, .count = 2});
     finish(&f);
     cr_assert_str_eq(call.outcomes, "D3-4 U0-2 U5-9");
     cr_assert_str_eq(call.why, "broker test: publish: the plugin reported no outcome of this event");
@@ -111,9 +112,9 @@ Test(outcomes, repeated_report_is_counted_and_its_new_part_forwarded)
     open_broker(&f);
     publish(&f, &call, 8);
     uint32_t list[] = {6, 2, 7, 7};
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 2, .count = 2});
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_RETRY, .first = 0, .count = 6});
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_REJECTED, .indexes = list, .count = 4});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 2, .count = 2});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_RETRY, .first = 0, .count = 6});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_REJECTED, .indexes = list, .count = 4});
     cr_assert_str_eq(call.outcomes, "D2-3 R0-1 R4-5 J6 J7");
     finish(&f);
     cr_assert_eq(call.reported, 8);
@@ -128,9 +129,9 @@ Test(outcomes, report_out_of_range_is_refused)
     open_broker(&f);
     publish(&f, &call, 4);
     uint32_t list[] = {1, 4, UINT32_MAX, 3};
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 1, .count = 4});
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 5, .count = UINT32_MAX});
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .indexes = list, .count = 4});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 1, .count = 4});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .first = 5, .count = UINT32_MAX});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .indexes = list, .count = 4});
     cr_assert_str_eq(call.outcomes, "D1 D3");
     finish(&f);
     cr_assert_str_eq(call.outcomes, "D1 D3 U0 U2");
@@ -143,8 +144,8 @@ Test(outcomes, unknown_outcomes_are_refused)
     struct recorded_call call;
     open_broker(&f);
     publish(&f, &call, 1);
-    tell(&f, (struct outbox_outcomes){.outcome = 0, .count = 1});
-    tell(&f, (struct outbox_outcomes){.outcome = 6, .count = 1});
+    report(&f, (struct outbox_outcomes){.outcome = 0, .count = 1});
+    report(&f, (struct outbox_outcomes){.outcome = 6, .count = 1});
     finish(&f);
     cr_assert_str_eq(call.outcomes, "U0");
     close_broker(&f, 2, 0);
@@ -157,11 +158,11 @@ Test(outcomes, late_reports_and_reports_of_other_operations_are_refused)
     open_broker(&f);
     publish(&f, &call, 1);
     finish(&f);
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 1}); /* late */
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 1}); /* late */
     recorded_call_init(&check);
     struct outbox_check arguments = {.struct_size = sizeof arguments};
     obx_broker_check(f.instance, &check.call, 0, &arguments);
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 1}); /* not a publish */
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_DELIVERED, .count = 1}); /* not a publish */
     cr_assert_str_eq(call.outcomes, "U0");
     cr_assert_eq(check.reported, 0);
     finish(&f);
@@ -174,7 +175,7 @@ Test(outcomes, failed_outcome_without_a_reason_gets_one)
     struct recorded_call call;
     open_broker(&f);
     publish(&f, &call, 1);
-    tell(&f, (struct outbox_outcomes){.outcome = OUTBOX_RETRY, .count = 1});
+    report(&f, (struct outbox_outcomes){.outcome = OUTBOX_RETRY, .count = 1});
     cr_assert_str_eq(call.why, "the broker plugin gave no reason");
     finish(&f);
     close_broker(&f, 0, 0);

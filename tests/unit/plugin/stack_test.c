@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/plugin/stack_test.c - decorators: what they lack goes straight down, what they forward comes back up */
+/* tests/unit/plugin/stack_test.c - decorators: missing functions go to the inner plugin, forwarded calls complete
+ * through the decorator */
 #include "fixture.h"
 
 #define THREE "{plugin: wrap, wraps: {plugin: pass, wraps: {plugin: wrap, wraps: {plugin: test, hold: true}}}}"
@@ -72,8 +73,8 @@ Test(stack, outcomes_and_completions_pass_through_every_decorator)
     obx_broker_publish(f.instance, &call.call, &arguments);
     cr_assert_eq(plugin->publish_count, 4);
     cr_assert_eq(obx_instance_in_flight(f.instance), 4);
-    struct outbox_outcomes told = {.struct_size = sizeof told, .outcome = OUTBOX_DELIVERED, .count = 3};
-    plugin->host->outcomes(plugin->host, plugin->held[0], &told);
+    struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes, .outcome = OUTBOX_DELIVERED, .count = 3};
+    plugin->host->outcomes(plugin->host, plugin->held[0], &outcomes);
     cr_assert_str_eq(call.outcomes, "D0-2");
     plugin->host->op_done(plugin->host, plugin->held[0], NULL);
     fake_loop_settle(&f.loop);

@@ -2,8 +2,8 @@
 /*
  * tests/unit/relay/fixture.h - a relay over an in-memory store and an in-memory broker, on the virtual clock
  *
- * The store is a table in memory, the broker a log; both do what the knobs say, and complete at once. The knobs are
- * plain fields: a test sets them, runs the loop to a condition, and looks at the table and the log.
+ * The store is a table in memory, the broker a log; both follow the test's settings, and complete at once. The settings
+ * are plain fields: a test sets them, runs the loop to a condition, and looks at the table and the log.
  */
 #ifndef OBX_TESTS_UNIT_RELAY_FIXTURE_H
 #define OBX_TESTS_UNIT_RELAY_FIXTURE_H
@@ -85,7 +85,7 @@ void fixture_unordered(void); /* before fixture_new: the broker keeps no order *
 
 struct fixture *fixture_new(const char *settings);
 struct fixture *fixture_filled(const char *settings, uint32_t count, uint32_t keys); /* the same, and fixture_fill() */
-void fixture_refuses(const char *yaml, const char *text); /* no relay can be made of it; yaml with its plugins */
+void fixture_refuses(const char *yaml, const char *text); /* obx_relay_new() must fail; yaml with its plugins */
 void fixture_free(struct fixture *fixture);               /* stops it, checks that nothing leaked */
 
 void fixture_insert(struct fixture *fixture, const char *key, const char *text);

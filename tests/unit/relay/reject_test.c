@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/relay/reject_test.c - events that fail or are refused: retries, blocked keys, dead letters, who waits */
+/* tests/unit/relay/reject_test.c - events that fail or are refused: retries, blocked keys, dead letters, waiting
+ * keys */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -58,7 +59,7 @@ Test(relay, block_key_keeps_the_event_and_the_later_ones_of_its_key)
     cr_assert_str_empty(fixture_texts(fixture, "k1"));
     struct outbox_stats stats = fixture_stats(fixture);
     cr_assert_eq(stats.blocked_keys, 1);
-    cr_assert_eq(stats.deferred, 10);
+    cr_assert_eq(stats.blocked_events, 10);
     cr_assert_eq(stats.in_flight, 0);
     cr_assert_not_null(strstr(fixture->logged, "test: event 2 cannot be published and blocks its key 'k1' of topic "
                                                "'outbox.event.T': not admitted; correct it, or see on_reject\n"));
@@ -66,7 +67,7 @@ Test(relay, block_key_keeps_the_event_and_the_later_ones_of_its_key)
     fixture_run_for(fixture, 60000);
     cr_assert_lt(fixture->calls[FIXTURE_CLAIM] - claims, 42 * 60, "a blocked key is tried with pauses, not %u times",
                  fixture->calls[FIXTURE_CLAIM] - claims);
-    fixture->admit = NULL; /* the broker was mended */
+    fixture->admit = NULL; /* the broker was repaired */
     cr_assert(fixture_run(fixture, fixture_empty, 120000));
     cr_assert_str_eq(fixture_texts(fixture, "k1"), "0 1 2 3 4 5 6 7 8 9");
     fixture_free(fixture);
@@ -78,7 +79,7 @@ Test(relay, events_deleted_while_their_key_is_blocked_are_forgotten)
     fixture->admit = k1_0_not_admitted;
     fixture_start(fixture);
     cr_assert(fixture_run(fixture, fixture_drained, 60000));
-    fixture->rows[1].gone = true; /* the operator deleted the poison */
+    fixture->rows[1].gone = true; /* the operator deleted the rejected event */
     cr_assert(fixture_run(fixture, fixture_empty, 60000));
     cr_assert_str_eq(fixture_texts(fixture, "k1"), "1 2 3 4 5 6 7 8 9");
     fixture_free(fixture);
@@ -227,7 +228,7 @@ Test(relay, dead_lettered_event_does_not_end_the_pause_of_its_key)
     fixture_free(fixture);
 }
 
-/* Which takes its time, so that other keys are due by then. */
+/* The claim is slow, so that other keys are due by then. */
 static bool only_good_admitted(struct fixture *fixture, const struct outbox_message *message)
 {
     fixture->loop.now_ns += OBX_MS;
@@ -248,7 +249,7 @@ static void look_beside_poison(const char *settings, uint64_t row_bytes)
     fixture_fill(fixture, 100, 100);
     fixture_start(fixture);
     fixture_run_for(fixture, 2000);
-    cr_assert_eq(fixture_stats(fixture).deferred, 100);
+    cr_assert_eq(fixture_stats(fixture).blocked_events, 100);
     fixture_insert(fixture, "good", "0");
     cr_assert(fixture_run(fixture, good_went, 1000));
     fixture->admit = NULL;
@@ -261,7 +262,7 @@ Test(relay, keys_that_are_always_due_delay_no_new_rows)
     look_beside_poison("claim_rows: 10\nretry_min: 1ms\nretry_max: 1ms\n", 100);
 }
 
-/* While such keys are in flight there is no room for a look, and when there is, other keys are due. */
+/* While such keys are in flight there is no memory for a poll, and when there is, other keys are due. */
 Test(relay, keys_that_take_all_the_memory_delay_no_new_rows)
 {
     look_beside_poison("claim_rows: 10\nretry_min: 1ms\nretry_max: 1ms\nmax_in_flight_bytes: 64KiB\n", 8 * 1024);
@@ -327,7 +328,7 @@ Test(relay, max_blocked_events_pauses_claiming_and_is_logged)
         fixture_run_for(fixture, 100);
         fixture_release(fixture);
     }
-    cr_assert_lt(fixture_stats(fixture).deferred, 250);
+    cr_assert_lt(fixture_stats(fixture).blocked_events, 250);
     cr_assert_not_null(strstr(fixture->logged, "which is max_blocked_events: nothing more is claimed until they go"));
     fixture_release_all(fixture);
     cr_assert(fixture_run(fixture, fixture_empty, 60000));
@@ -390,7 +391,7 @@ Test(relay, blocked_keys_and_statistics_are_visible)
     fixture_free(fixture);
 }
 
-/* The dead-letter table is missing, say: other keys go on, and nobody is flooded. */
+/* The dead-letter table is missing, for example: other keys continue, and the log is not flooded. */
 Test(relay, failing_dead_letters_are_retried_with_growing_pauses)
 {
     struct fixture *fixture = fixture_filled("on_reject: park\n", 30, 3);
@@ -415,7 +416,7 @@ Test(relay, failing_dead_letters_are_retried_with_growing_pauses)
     fixture_free(fixture);
 }
 
-/* As Kafka has it: what was sent after an event that is rejected fails, too, and may go later. */
+/* As with Kafka: messages sent after a rejected event fail, too, and may go later. */
 static uint32_t k1_0_rejected_and_others_fail(struct fixture *fixture, const struct outbox_message *message,
                                               struct outbox_error *error)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/relay/relay_test.c - the pipeline: its flow, its bounds, what it refuses, and memory that fails */
+/* tests/unit/relay/relay_test.c - the pipeline: its flow, its bounds, its refusals, and failing allocations */
 #include <criterion/criterion.h>
 
 #include "mem_fault.h"

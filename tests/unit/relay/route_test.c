@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/relay/route_test.c - what a row becomes
+ * tests/unit/relay/route_test.c - rows to messages
  *
  * The golden rows are those of Debezium's outbox event router with its defaults: topic outbox.event.<aggregatetype>,
  * key aggregateid, value the payload's bytes, one header `id`.

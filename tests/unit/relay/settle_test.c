@@ -6,7 +6,7 @@
 #include "fixture.h"
 
 #define PAUSE_NS (20 * OBX_MS)
-#define SLACK_NS (OBX_MS / 2) /* a settle that waits for nothing is asked for within that */
+#define SLACK_NS (OBX_MS / 2) /* a settle without a reason to wait is submitted within that */
 
 static uint32_t wanted;
 
@@ -20,7 +20,7 @@ static bool enough_delivered(struct fixture *fixture)
     return fixture->delivered >= wanted;
 }
 
-/* When the store was asked for its n-th settle. */
+/* The time of the store's n-th settle. */
 static uint64_t settle_time(struct fixture *fixture, uint32_t n)
 {
     wanted = n;
@@ -105,7 +105,7 @@ static bool only_k_admitted(struct fixture *fixture, const struct outbox_message
     return message->key.size == 1;
 }
 
-/* A relay that has halted looks for nothing, and has no other reason to wake up. */
+/* A halted relay does not poll, and has no other reason to wake up. */
 Test(settle, pace_ends_without_further_events)
 {
     struct fixture *fixture = just_settled("on_reject: stop\n");
@@ -131,7 +131,7 @@ Test(settle, thousand_rows_do_not_wait)
     fixture_free(fixture);
 }
 
-/* ---- what does not bear it --------------------------------------------------------------------------------------- */
+/* ---- settles that must not pause --------------------------------------------------------------------------------- */
 
 Test(settle, stop_does_not_wait)
 {
@@ -143,7 +143,7 @@ Test(settle, stop_does_not_wait)
     fixture_free(fixture);
 }
 
-/* The rows of a claim that finds no memory are read again from the start, which what was delivered must not be. */
+/* The rows of a claim without memory are read again from the start; delivered rows must be settled before. */
 Test(settle, rewind_does_not_wait)
 {
     struct fixture *fixture = just_settled("");
@@ -152,14 +152,14 @@ Test(settle, rewind_does_not_wait)
     mem_fail_at(1, false);
     fixture_fill(fixture, 10, 1);
     uint64_t before = fixture->loop.now_ns;
-    cr_assert_lt(settle_time(fixture, 2) - before, OBX_MS + SLACK_NS); /* the next look is due in a millisecond */
+    cr_assert_lt(settle_time(fixture, 2) - before, OBX_MS + SLACK_NS); /* the next poll is due in a millisecond */
     cr_assert(mem_failed());
     cr_assert(fixture_run(fixture, fixture_empty, 100));
     cr_assert_eq(fixture->delivered, 12);
     fixture_free(fixture);
 }
 
-/* As what is behind them is claimed only when they are gone. */
+/* Rows after them are claimed only when they are removed. */
 Test(settle, retried_events_do_not_wait)
 {
     struct fixture *fixture = just_settled("retry_min: 1ms\nretry_max: 1ms\n");
@@ -189,7 +189,7 @@ Test(settle, quarter_of_the_memory_does_not_wait)
 
 /* ---- a store that is busy ---------------------------------------------------------------------------------------- */
 
-/* Its own pause is meant for the store, whatever waits. */
+/* The pause after a failure protects the store, whatever waits. */
 Test(settle, failed_settle_waits_with_any_number_of_rows)
 {
     struct fixture *fixture = just_settled("");
@@ -230,7 +230,7 @@ Test(settle, settle_that_fails_for_10_s_is_logged)
     fixture_free(fixture);
 }
 
-/* The store keeps such a row away from claims; here the cursor of the fixture does. */
+/* The store leaves such a row out of claims; here the cursor of the fixture does. */
 Test(settle, row_that_cannot_be_removed_is_no_success_of_a_drain)
 {
     struct fixture *fixture = fixture_filled("", 30, 3);

@@ -4,7 +4,8 @@
  *
  * As in Postgres, a transaction locks the table, then draws ids, and may get its transaction id before, between or
  * after; xmax of a snapshot is one above the highest transaction that has ended, so transactions in progress can lie
- * above it. Writers keep the contract: an id is drawn while the key is locked, until the end of the transaction.
+ * above it. Writers follow the contract: they draw an id while they hold the lock of the key, until the end of the
+ * transaction.
  */
 #ifndef OBX_TESTS_UNIT_SQL_GAPS_MODEL_H
 #define OBX_TESTS_UNIT_SQL_GAPS_MODEL_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/sql/sql_host.h - the few functions of the host that backends/sql uses, with a count of what is alive */
+/* tests/unit/sql/sql_host.h - the few functions of the host that backends/sql uses, with a count of live blocks */
 #ifndef OBX_TESTS_UNIT_SQL_SQL_HOST_H
 #define OBX_TESTS_UNIT_SQL_SQL_HOST_H
 
@@ -9,7 +9,7 @@
 
 static struct {
     long live;
-    long fail_at; /* the how-manieth allocation from now fails; 0: none does */
+    long fail_at; /* the n-th allocation from now fails; 0: none */
 } sql_memory;
 
 static bool sql_memory_fails(void)

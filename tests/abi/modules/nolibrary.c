@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/abi/modules/orphan.c - a store whose client library is not installed where it is loaded */
+/* tests/abi/modules/nolibrary.c - a store whose client library is not installed where it is loaded */
 #include "plain.h"
 
 int abi_gone(void);
@@ -12,4 +12,4 @@ static void setup(void *self, outbox_op_t op)
 
 static const struct outbox_store_ops ops = {.struct_size = sizeof ops, PLAIN_STORE_OPS, .setup = setup};
 
-OUTBOX_PLUGIN(store, orphan) = {PLAIN_DESCRIPTOR("orphan", &ops), .kind = OUTBOX_STORE};
+OUTBOX_PLUGIN(store, nolibrary) = {PLAIN_DESCRIPTOR("nolibrary", &ops), .kind = OUTBOX_STORE};
