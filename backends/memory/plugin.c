@@ -59,7 +59,7 @@ static int choose_columns(struct mstore *store, const struct outbox_store_start 
         store->columns[i] = find_field(start->columns[i].name);
         if (store->columns[i] == FIELD_ABSENT && !(start->columns[i].flags & OUTBOX_COLUMN_OPTIONAL))
             return outbox_error_set(error, OUTBOX_E_SCHEMA,
-                                    "start the memory store: it has no column \"%s\"; take it out of the route",
+                                    "start the memory store: it has no column \"%s\"; remove it from the route",
                                     start->columns[i].name);
     }
     return OUTBOX_OK;

@@ -2,8 +2,8 @@
 /*
  * backends/mysql/dead_letter.c - moving rows to the dead-letter table
  *
- * One transaction, after the fence. A row that is gone already is not inserted; one that is copied is locked, so that
- * nobody else deletes it before this transaction does. Columns that the relay has no name for
+ * One transaction, after the fence. A row that no longer exists is not inserted. A copied row is locked, so that no
+ * other session deletes it first. Columns that the relay has no name for
  * are kept as one JSON object, for the replay; bytes in it are in base64.
  */
 #include "sql/dead.h"

@@ -149,7 +149,7 @@ int mys_dial(struct mys_conn *conn, const struct mys_target *target, uint64_t ti
     mys_attempt_begin(&dial->attempt, host, target, timeout_ms);
     if (host->offload(host, &dial->work)) {
         host->release(host, dial);
-        return mys_fail(error, OUTBOX_E_NO_MEMORY, "connect: no worker to do it");
+        return mys_fail(error, OUTBOX_E_NO_MEMORY, "connect: no worker thread is available");
     }
     conn->dial = dial;
     conn->dials++;

@@ -59,7 +59,7 @@ bool mys_hosts_are_valid(const struct mys_store *store, struct outbox_error *err
     }
     for (unsigned i = 0; store->hosts && i < host_count(store); i++)
         if (host_of(store, i, host, sizeof host) < 1 || !*host) {
-            mys_fail(error, OUTBOX_E_CONFIG, "host: \"%s\" is no list of hosts; write for example db1,db2:3307",
+            mys_fail(error, OUTBOX_E_CONFIG, "host: \"%s\" is not a list of hosts; write for example db1,db2:3307",
                      store->hosts);
             return false;
         }

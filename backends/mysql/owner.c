@@ -43,7 +43,8 @@ bool mys_put_release(struct sql_request *request)
 
 /* ---- becoming the owner ------------------------------------------------------------------------------------------ */
 
-/* The same server process as before, or one that began at the same time: nothing was undone. */
+/* Has the same server process run since the last ownership, or one that started at the same time? Then no commit was
+ * lost. */
 bool mys_same_database(struct sql_store *sql)
 {
     struct mys_store *store = mys_store_of(sql);

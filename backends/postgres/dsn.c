@@ -198,7 +198,7 @@ static int check_values(const struct pg_target *target, struct outbox_error *err
     if (hides_host(target))
         return pg_fail(error, OUTBOX_E_CONFIG,
                        "dsn: a service (service=, PGSERVICE) hides its host from the relay, which resolves "
-                       "hosts up itself; write host= as well");
+                       "hosts itself; write host= as well");
     if (!are_ports(target))
         return pg_fail(error, OUTBOX_E_CONFIG,
                        "dsn: port is neither one number from 1 to 65535 nor a list with one for each host");

@@ -10,8 +10,7 @@
 enum { OPEN_FOR_MS = 60000, PAUSE_MS = 300000 };
 #define MS 1000000ull
 
-/* Of the transactions that have written to the outbox, the one that is open longest. $1 the relations, $2 the relay's
- * own pid. */
+/* The longest open transaction that has written to the outbox. $1 the relations, $2 the relay's own pid. */
 static const char oldest_sql[] =
     "SELECT CASE WHEN l.pid IS NULL THEN 'a prepared transaction; see pg_prepared_xacts' ELSE 'pid ' || l.pid || "
     "', application \"' || coalesce(a.application_name, '?') || '\"' || "

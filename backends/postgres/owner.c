@@ -76,7 +76,7 @@ bool pg_is_fenced(struct sql_store *store, struct outbox_error *error)
         return false;
     pg_fail(error, OUTBOX_E_FENCED,
             "table %s.%s is another one than when this relay became its owner: it was renamed or replaced; the relay "
-            "starts anew",
+            "restarts",
             store->table.schema, store->outbox.name);
     return true;
 }

@@ -141,7 +141,7 @@ static const struct outbox_option options[] = {
     {"columns", OUTBOX_OPT_MAP, 0, offsetof(struct pg_store, sql.column_names), NULL, 0, 0, NULL,
      "the table's own names for id, event_id, aggregatetype, aggregateid, type, payload, headers and created_at"},
     {"connect_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.connect_ms), "5s", 100, 600000, NULL,
-     "how long one address may take to let the relay in, unless the dsn has a connect_timeout"},
+     "longest time for a connection to one address, unless the dsn has a connect_timeout"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.statement_ms), "30s", 100, 3600000,
      NULL, "the server cancels a statement, or a wait for a lock, that takes longer"},
     {"wakeup", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, sql.wakeup), "off", 0, 0, wakeup_choices,

@@ -79,7 +79,7 @@ static int begin(struct pg_store *store, struct pg_lookup *lookup, struct outbox
         return OUTBOX_OK;
     }
     pg_target_free(&lookup->target);
-    return pg_fail(error, OUTBOX_E_NO_MEMORY, "connect: no worker to resolve names");
+    return pg_fail(error, OUTBOX_E_NO_MEMORY, "connect: no worker thread to resolve names");
 }
 
 void pg_resolve(struct sql_store *sql)

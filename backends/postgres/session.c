@@ -59,8 +59,8 @@ static void validate_sessions(struct sql_store *sql, struct outbox_error *error)
     const struct pg_store *store = pg_store_of(sql);
     if (!error->code && store->pooled)
         pg_fail(error, OUTBOX_E_UNSUPPORTED,
-                "connect to %s: a pooler in transaction mode lends sessions, and the ownership of an outbox needs a "
-                "session of its own; connect directly, or through a pool in session mode",
+                "connect to %s: a pooler in transaction mode shares sessions, and the owner of an outbox needs its own "
+                "session; connect directly, or through a pool in session mode",
                 pg_where(store->reader.pg).text);
 }
 

@@ -186,7 +186,7 @@ static bool append_statement(struct obx_sql_text *sql, const char *schema, unsig
     }
 }
 
-/* On a line of its own. */
+/* On a separate line. */
 static bool append_separated(struct obx_sql_text *sql, const char *schema, unsigned index)
 {
     uint32_t size = sql->size;

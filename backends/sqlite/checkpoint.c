@@ -10,7 +10,7 @@
 #define AHEAD_EVERY_PAGES 200       /* a checkpoint ahead, whenever so many were added */
 #define CHECKPOINT_PAGES 600        /* one between transactions, while others write */
 #define CHECKPOINT_ALONE_PAGES 1400 /* while nobody else writes */
-#define CHECKPOINT_REPEAT_PAGES 250 /* after one that did not let the log begin anew */
+#define CHECKPOINT_REPEAT_PAGES 250 /* pages, after a checkpoint that could not restart the log */
 /* times */
 #define CLAIM_WAIT_NS 10000000u /* the longest wait for a claim to end */
 #define AHEAD_WAIT_NS 10000000u /* the longest wait for a checkpoint ahead to end */

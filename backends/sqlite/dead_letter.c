@@ -64,7 +64,7 @@ static bool move_row(struct lite_conn *conn, const struct outbox_dead_row *row, 
     return moved;
 }
 
-/* A row that cannot be moved is no reason to give up the connection: the others are moved, and the host tries again. */
+/* A row that cannot be moved does not end the connection: the other rows are moved, and the host tries again. */
 static void keep_failure(struct dead_letter_op *move, const struct outbox_error *error)
 {
     switch (error->code) {

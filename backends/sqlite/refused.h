@@ -40,7 +40,7 @@ enum lite_removal lite_remove(struct lite_refused *refused, struct lite_conn *co
                               const char *what, struct outbox_error *error);
 /* Is the failure that SQLite reported last one of a row, and not of the database? */
 bool lite_is_row_failure(const struct lite_conn *conn);
-/* One row. False: it is still there, and `why` says why; the transaction may be gone. Records nothing. */
+/* One row. False: it is still there, `why` has the reason, and the transaction may have ended. Records nothing. */
 bool lite_remove_row(struct lite_conn *conn, int64_t id, char *why, size_t size);
 bool lite_refused_add(struct lite_refused *refused, struct lite_conn *conn, int64_t id, const char *why,
                       const char *what, struct outbox_error *error);

@@ -36,7 +36,7 @@ struct lite_schema {
 int lite_schema_init(struct lite_schema *schema, const struct outbox_host *host, struct outbox_error *error);
 void lite_schema_fini(struct lite_schema *schema, const struct outbox_host *host);
 
-/* The logical name's column, or COLUMN_COUNT for a column that has no meaning of its own. */
+/* The column of a logical name, or COLUMN_COUNT for a column without a logical name. */
 enum lite_column lite_schema_find(const char *logical);
 
 /* Statement `index` of those that create the tables, of sqlite3_mprintf(). NULL: there are no more, or no memory. */

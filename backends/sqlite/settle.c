@@ -78,7 +78,7 @@ static bool prefetch(struct lite_op *op, struct lite_conn *conn, struct cursor a
 }
 
 /*
- * A trigger has rolled the transaction back, so nothing can be said of its other rows. Begin again, in statements of
+ * A trigger has rolled the transaction back, so the state of its other rows is unknown. Begin again, in statements of
  * half as many rows, until the row is alone in its statement; then leave it out.
  */
 static void search_rollback(struct lite_op *op, struct lite_conn *conn, struct cursor *at, int64_t low, uint32_t count)

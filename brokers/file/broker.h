@@ -70,7 +70,7 @@ struct file_broker {
     struct file_op *job;                /* the publishes of the running job */
     outbox_op_t start, stop;            /* 0: none */
     bool busy;
-    uint32_t checks; /* running now, each on a worker of its own */
+    uint32_t checks; /* running now, each on its own worker */
     struct outbox_work work;
     struct file_sink sink;
     struct file_out out;

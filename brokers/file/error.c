@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* brokers/file/error.c - errno as an error that says what to do */
+/* brokers/file/error.c - errno as an error with advice */
 #include "sink.h"
 
 #include <errno.h>

@@ -76,7 +76,7 @@ int file_sink_append(struct file_sink *sink, const char *data, size_t size, stru
     return OUTBOX_OK;
 }
 
-/* The result does not matter: only the sync says what is durable. */
+/* The result is ignored: only the sync determines which bytes are durable. */
 void file_sink_start_writeback(struct file_sink *sink)
 {
     sink->sys->start_writeback(sink->fd, (off_t)sink->durable, (off_t)(sink->size - sink->durable));

@@ -191,8 +191,8 @@ int kafka_open_main(struct kafka_broker *self, struct outbox_error *error);
 void kafka_destroy_clients(struct kafka_broker *self);
 /* The handle for the topic's next message, and the client that it belongs to. NULL: there is none. */
 rd_kafka_topic_t *kafka_topic_handle(struct kafka_broker *self, struct kafka_topic *topic, bool alone, rd_kafka_t **rk);
-/* Worker: reads the errors of a queue so far. Gives the last one that says why no broker answers (ALL_BROKERS_DOWN does
- * not), with its text; `known` and an unchanged text if there is none. */
+/* Worker: reads the errors of a queue so far. Gives the last error with the reason why no broker responds
+ * (ALL_BROKERS_DOWN has none), with its text; `known` and an unchanged text if there is none. */
 rd_kafka_resp_err_t kafka_read_reason(rd_kafka_queue_t *queue, rd_kafka_resp_err_t known, char *text, size_t size);
 bool kafka_broker_answers(struct kafka_broker *self, rd_kafka_topic_t *topic, int within_ms); /* worker; blocks */
 void kafka_notify(rd_kafka_queue_t *queue, int fd);                                           /* -1: no more */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * brokers/kafka/limits_request.c - asking the broker for the settings of topics, without waiting
+ * brokers/kafka/limits_request.c - requests the settings of topics from the broker, without blocking
  *
- * Asked for only after the broker has refused some event: then the settings of every topic in use say which further
+ * Requested only after the broker has refused some event: then the settings of every topic in use say which further
  * events it would refuse, and these are rejected before they are sent. The answer comes through the main event queue.
  *
  * Failure modes: the broker does not show the settings (DescribeConfigs is not allowed), or does not answer. Then

@@ -51,7 +51,7 @@ static void on_topic_failure(struct kafka_broker *self, const struct kafka_resul
     kafka_report_failure(self, topic, result->publish, result->index, verdict->outcome, &topic->error);
 }
 
-/* The first refusal of all: from now on the topics' settings are asked for, so that further refusals cost nothing. */
+/* The first refusal of all: from now on the topics' settings are requested, so that further refusals cost nothing. */
 static void note_refusal(struct kafka_broker *self, struct kafka_topic *topic, bool alone)
 {
     self->refusals_seen = true;

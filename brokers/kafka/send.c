@@ -59,7 +59,7 @@ void kafka_answer_due(void *plugin)
     kafka_request_turn(self);
 }
 
-/* After the first refusal of all, the limits of each topic are asked for when it is used. Gives false if the broker
+/* After the first refusal of all, the limits of each topic are requested when it is used. Gives false if the broker
  * would refuse the message: it is reported. */
 static bool admit(struct kafka_broker *self, struct kafka_publish *publish, struct sending *sending)
 {

@@ -66,7 +66,7 @@ int64_t kafka_limits_clamp(const struct kafka_limits *limits, int64_t timestamp_
 int64_t kafka_timestamp_skew_ms(const struct outbox_message *message);
 bool kafka_is_size_error(rd_kafka_resp_err_t err);
 
-/* Bytes of the message as a record of Kafka: at most, and at least (in a batch of its own). */
+/* Bytes of the message as a record of Kafka: at most, and at least (in a separate batch). */
 uint64_t kafka_record_size_max(const struct outbox_message *message);
 uint64_t kafka_record_size_min(const struct outbox_message *message);
 

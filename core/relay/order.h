@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/order.h - may this row go now? The one place that decides it
+ * core/relay/order.h - decides whether a row may be published now; no other file does
  *
  * Events of one key reach the broker in insert order. Three rules keep that; order.c has their tables:
  *   1. before a publish   obx_order_step(): send the row, block it behind its key, or dead-letter it

@@ -21,7 +21,7 @@ void obx_ownership_step(struct obx_ownership *ownership);
 void obx_ownership_renew_step(struct obx_ownership *ownership);
 
 bool obx_ownership_standby(const struct obx_ownership *ownership);      /* another relay is the owner */
-bool obx_ownership_undecided(const struct obx_ownership *ownership);    /* the store is asked who is the owner */
+bool obx_ownership_undecided(const struct obx_ownership *ownership);    /* an acquire is in flight */
 const char *obx_ownership_owner(const struct obx_ownership *ownership); /* of a standby, for people; never NULL */
 
 #endif

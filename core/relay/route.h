@@ -32,8 +32,8 @@ void obx_route_free(struct obx_route *route);
 /* Before the first row of an arena generation. */
 void obx_route_forget(struct obx_route *route);
 
-/* One row to one message that borrows from the row and the arena. OUTBOX_OK; NO_MEMORY; or REJECTED: this row can
- * never be a message, error says why. position names an event that has no id of its own. */
+/* One row to one message that borrows from the row and the arena. OUTBOX_OK; NO_MEMORY; or REJECTED: this row can never
+ * be a message, error has the reason. position names an event that has no id of its own. */
 int obx_route_row(struct obx_route *route, const struct outbox_value *row, struct outbox_position position,
                   struct obx_arena *arena, struct outbox_message *message, struct outbox_error *error);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/stages.h - the stages of a relay, and who may call whom
+ * core/relay/stages.h - the stages of a relay, and the direction of their calls
  *
  * A stage is an opaque structure of its own file. Other files call its functions; none sees its fields. A file calls
  * only files that stand above it in this list, so there is no circle (tests/unit/relay/layers checks it):

@@ -22,7 +22,8 @@ struct obx_columns {
     struct obx_arena names;
 };
 
-/* Index of the column, added if it is new; negative: an error. A column is optional only if every call says so. */
+/* Index of the column, added if it is new; negative: an error. A column is optional only if every call passes
+ * `optional`. */
 int obx_columns_ask(struct obx_columns *columns, const char *name, size_t size, bool optional,
                     struct outbox_error *error);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/verbs/verbs.h - the verbs of the program; each has a file of its own */
+/* program/verbs/verbs.h - the verbs of the program; each has its own file */
 #ifndef OBX_PROGRAM_VERBS_VERBS_H
 #define OBX_PROGRAM_VERBS_VERBS_H
 

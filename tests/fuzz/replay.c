@@ -2,8 +2,8 @@
 /*
  * tests/fuzz/replay.c - run a target over the inputs of a folder, each once
  *
- *     fuzz-NAME DIRECTORY      exits with 1 when there are none; a broken property aborts it, after it has printed the
- * file's name
+ *     fuzz-NAME DIRECTORY      exits with 1 when there are none; prints the name of each file, and aborts at a
+ *                              broken property
  */
 #include <dirent.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Kills a consumer again and again beside a publisher that sends events twice.
+"""Kills a consumer again and again next to a publisher that sends events twice.
 
     kill_consumer.py KILLS FILE COMMAND...        COMMAND follows FILE; {} in it is the number of the run
 

@@ -165,7 +165,7 @@ class History:
 # remembered in the database since the last commit, and all that was in memory.
 
 class EventIds:
-    """A table of event ids: what `outbox init --inbox` creates. keep: of how many messages; None: for ever."""
+    """A table of event ids: what `outbox init --inbox` creates. keep: of how many messages; None: all."""
     def __init__(self, keep=None):
         self.keep, self.seen, self.batch, self.clock = keep, {}, {}, 0
 

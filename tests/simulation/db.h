@@ -38,7 +38,7 @@ struct sim_event {
     uint32_t appended;
     uint64_t reported_lives; /* reported DELIVERED to these lives of nodes, one bit each, modulo 64 */
     uint32_t reported_life, reported_generation;
-    uint64_t committed_ns, refused_ns; /* refused: for the first time, for a reason of its own; 0: never */
+    uint64_t committed_ns, refused_ns; /* when it was first refused because of itself; 0: never */
 };
 
 struct sim_txn {

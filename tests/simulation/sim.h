@@ -7,11 +7,11 @@
  * still, the clock does not) or crash (its loop and its memory are dropped) at any step. The loop with the earliest
  * event runs next; the oracle checks after every step.
  *
- *   plan.c    the seed's faults and settings        node.c      a relay's process: start, stop, pause, crash
+ *   plan.c    the seed's faults and settings   node.c      a relay's process: start, stop, pause, crash
  *   db.c      the table, commits, failover     store*.c    the store plugin, and its requests at the server
  *   writers.c transactions of the application  cluster.c   the broker; producer.c  the broker plugin
  *   disk.c    ... or files: disk, calls, sink  oracle.c    the promises, during the run
- *   chaos.c   the faults of all of them      verdict.c   the promises, at the end
+ *   chaos.c   the faults of all of them        verdict.c   the promises, at the end
  *
  * There is one run at a time in a process, and `sim` is it.
  */

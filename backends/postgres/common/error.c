@@ -15,7 +15,7 @@ static const struct {
     {"57014", OUTBOX_E_TIMEOUT, ""},
     {"57P", OUTBOX_E_NOT_CONNECTED, ""},
     {"53300", OUTBOX_E_NOT_CONNECTED, "; a relay needs two connections, with wakeup: wal three"},
-    {"53100", OUTBOX_E_FULL, "; make room on the server's disk"},
+    {"53100", OUTBOX_E_FULL, "; free space on the server's disk"},
     {"53", OUTBOX_E_AGAIN, ""},
     {"40", OUTBOX_E_AGAIN, ""},
     {"55P03", OUTBOX_E_AGAIN, ""},

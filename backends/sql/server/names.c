@@ -13,7 +13,7 @@ int sql_name_split(const struct sql_store *store, const char *option, const char
     snprintf(full, sizeof full, "%s%s", value ? value : store->table_name, value ? "" : suffix);
     if (obx_sql_split_table(full, name->schema, name->name, SQL_NAME))
         return OUTBOX_OK;
-    return outbox_error_set(error, OUTBOX_E_CONFIG, "%s: \"%s\" is no name of a table; write TABLE or %s.TABLE", option,
+    return outbox_error_set(error, OUTBOX_E_CONFIG, "%s: \"%s\" is not a table name; write TABLE or %s.TABLE", option,
                             full, store->driver->SCHEMA);
 }
 

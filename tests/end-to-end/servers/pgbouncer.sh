@@ -48,7 +48,7 @@ check "pool in transaction mode starts" pool transaction "$transaction"
 check "pool in session mode starts" pool session "$session"
 
 through "$transaction"
-why="connect to 127.0.0.1:$transaction as outbox: a pooler in transaction mode lends sessions, and the ownership of an outbox needs a session of its own; connect directly, or through a pool in session mode"
+why="connect to 127.0.0.1:$transaction as outbox: a pooler in transaction mode shares sessions, and the owner of an outbox needs its own session; connect directly, or through a pool in session mode"
 check "init works in transaction mode" works "$OUTBOX" init
 check "add works in transaction mode" works add 1 first
 check "check warns about the pool" eval 'fails 78 "$OUTBOX" check && has_match "warning: a pooler stands between here and the server"'

@@ -14,7 +14,7 @@
 struct blocking {
     unsigned calls;  /* that could have waited */
     char first[64];  /* which the first of them was; "" */
-    unsigned io;     /* reads and writes on sockets that do not block: that anything was looked at */
+    unsigned io;     /* reads and writes on non-blocking sockets: shows that the detector works */
     unsigned steps;  /* of the loop: from one wait for events to the next */
     double worst_ms; /* of these, by the clock */
     double worst_cpu_ms;

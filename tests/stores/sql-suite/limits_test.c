@@ -197,7 +197,7 @@ Test(limits, full_disk_is_reported_and_settles_still_succeed)
     struct outbox_batch *batch = fixture_claim_batch(&fixture, ROWS + 1, 100 << 20);
     cr_assert(batch && batch->rows == ROWS + 1);
     cr_assert_eq(dead_letter_all(&fixture, batch), OUTBOX_E_FULL, "%d: %s", fixture.error.code, fixture.error.text);
-    cr_assert_not_null(strstr(fixture.error.text, "; make room on the server's disk"), "%s", fixture.error.text);
+    cr_assert_not_null(strstr(fixture.error.text, "; free space on the server's disk"), "%s", fixture.error.text);
     cr_assert_eq(fixture_settle(&fixture, batch, ROWS, 1), 0, "settling takes no room: %s", fixture.error.text);
     cr_assert_eq(fixture_count_rows(&fixture), ROWS);
     session_run(fixture.sql, "DROP TABLE small.filler");

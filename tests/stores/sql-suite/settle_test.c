@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/sql-suite/settle_test.c - a settle proves that its rows are gone, whoever deleted them */
+/* tests/stores/sql-suite/settle_test.c - a settle proves that its rows are gone, whichever session deleted them */
 #include <time.h>
 
 #include "fixture.h"

@@ -52,7 +52,7 @@ Test(sqlite_wake, commit_of_another_process_wakes)
     fixture_close(&fixture);
 }
 
-/* Everybody else disconnects in between: the log is emptied, but it is the same file. */
+/* All other connections close in between: the log is emptied, but it is the same file. */
 Test(sqlite_wake, commit_wakes_after_the_log_began_anew)
 {
     struct fixture fixture;

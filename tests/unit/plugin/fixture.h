@@ -38,7 +38,7 @@ struct recorded_call {
     char why[OUTBOX_ERROR_TEXT_SIZE]; /* of the last outcome with an error */
 };
 
-/* yaml: the section of the plugin. On failure instance is NULL and status, error say why. */
+/* yaml: the section of the plugin. On failure instance is NULL; status and error have the reason. */
 void fixture_open(struct fixture *f, enum outbox_kind kind, const char *yaml);
 void fixture_close(struct fixture *f);
 struct plugin_fixture *fixture_plugin(struct fixture *f);
