@@ -33,7 +33,7 @@ Test(mysql, with_autocommit_off_a_transaction_is_always_open)
     client_close(a);
 }
 
-Test(mysql, without_the_table_the_error_says_what_to_run)
+Test(mysql, without_the_table_the_error_names_the_command)
 {
     struct session *a = fixture_open();
     struct outbox_error error = {0};
@@ -83,7 +83,7 @@ Test(mysql, the_printed_grants_are_enough)
 }
 
 /* Ids in the order of the primary key, of one day: a prune reads what it removes and no more. */
-Test(mysql, a_prune_reads_what_it_removes)
+Test(mysql, a_prune_reads_only_the_rows_that_it_removes)
 {
     struct session *a = fixture_open();
     struct batch batch;

@@ -13,7 +13,7 @@ static void refused(struct session *session, int code, const char *text)
     cr_assert_str_eq(error.text, text);
 }
 
-Test(postgres, without_the_function_the_error_says_what_to_run)
+Test(postgres, without_the_function_the_error_names_the_command)
 {
     struct session *a = fixture_open();
     run(a, "BEGIN");

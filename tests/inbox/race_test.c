@@ -62,7 +62,7 @@ Test(race, the_second_session_waits_and_sees_the_duplicate)
     client_close(a);
 }
 
-Test(race, the_second_session_waits_and_takes_what_the_first_gives_back)
+Test(race, the_second_session_waits_and_takes_the_ids_that_the_first_rolls_back)
 {
     struct session *a = fixture_open();
     struct other other;
@@ -77,7 +77,7 @@ Test(race, the_second_session_waits_and_takes_what_the_first_gives_back)
     client_close(a);
 }
 
-Test(race, a_session_that_dies_gives_back_what_it_took)
+Test(race, ids_of_a_session_that_dies_are_free_again)
 {
     struct session *a = fixture_open();
     struct session *dying = client_open(NULL);
@@ -186,7 +186,7 @@ Test(race, sessions_with_the_same_ids_apply_each_once_and_hardly_deadlock)
     client_close(a);
 }
 
-Test(race, a_prune_beside_consumers_disturbs_nothing)
+Test(race, a_prune_during_consumers_disturbs_nothing)
 {
     struct session *a = fixture_open();
     struct batch old;

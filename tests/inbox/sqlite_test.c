@@ -32,7 +32,7 @@ Test(sqlite, a_database_that_is_busy_is_an_error_to_try_again)
     client_close(b);
 }
 
-Test(sqlite, without_the_table_the_error_says_what_to_run)
+Test(sqlite, without_the_table_the_error_names_the_command)
 {
     struct session *a = fixture_open();
     struct outbox_error error = {0};

@@ -120,7 +120,7 @@ static void refused(struct session *session, const char *consumer, struct outbox
 #define ID ((struct outbox_bytes){"0a1b2c3d-4e5f-6789-abcd-ef0123456789", 36})
 #define BAD_NAME "take the events of a consumer: its name has 1 to 64 printable ASCII characters without spaces"
 
-Test(take, wrong_arguments_are_refused_before_the_database_is_asked)
+Test(take, wrong_arguments_are_refused_without_a_query)
 {
     struct session *a = fixture_open();
     char name[66];
@@ -187,7 +187,7 @@ Test(take, missing_pointers_and_too_many_ids_are_refused)
     client_close(a);
 }
 
-Test(take, without_a_transaction_it_is_refused)
+Test(take, take_without_a_transaction_is_refused)
 {
     struct session *a = fixture_open();
     refused(a, "billing", ID, OUTBOX_E_INVALID,
@@ -199,7 +199,7 @@ Test(take, without_a_transaction_it_is_refused)
 
 /* ---- init -------------------------------------------------------------------------------------------------------- */
 
-Test(init, may_be_repeated_and_keeps_what_is_there)
+Test(init, repeated_init_keeps_existing_ids)
 {
     struct session *a = fixture_open();
     char out[200];

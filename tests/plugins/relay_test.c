@@ -155,7 +155,7 @@ Test(relay, keeps_its_guarantees_when_events_are_retried)
     relay(NONE, BROKER("kind: retry, rate: 5"), false);
 }
 
-Test(relay, keeps_its_guarantees_when_the_broker_goes_away)
+Test(relay, guarantees_hold_when_the_broker_is_lost)
 {
     relay(NONE, BROKER("kind: not_connected, rate: 5"), false);
     relay(NONE, BROKER("kind: not_connected, every: 7"), false);

@@ -271,7 +271,7 @@ Test(job, waits_for_a_directory_that_went_away)
     fixture_end(&fixture);
 }
 
-Test(job, skips_events_that_it_rejects)
+Test(job, rejected_events_are_skipped)
 {
     struct fixture fixture;
     fixture_begin(&fixture, 0);

@@ -176,7 +176,7 @@ Test(open, refuses_anything_but_a_regular_file)
     fixture_end(&fixture);
 }
 
-Test(open, refuses_a_directory_that_everybody_may_write)
+Test(open, directory_writable_by_all_users_is_refused)
 {
     struct fixture fixture;
     fixture_make(&fixture, 0);
@@ -350,7 +350,7 @@ static void refused_with(const char *end)
     fixture_end(&fixture);
 }
 
-Test(open, refuses_a_file_that_everybody_may_write)
+Test(open, file_writable_by_all_users_is_refused)
 {
     fixture_make(&fixture, 0);
     fixture_put(&fixture, "events.ndjson", "", 0);

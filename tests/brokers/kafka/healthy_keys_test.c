@@ -137,7 +137,7 @@ Test(kafka_healthy_keys, timestamp_out_of_range_names_value_setting_and_cure)
     END();
 }
 
-Test(kafka_healthy_keys, timestamps_out_of_range_are_clamped_when_asked)
+Test(kafka_healthy_keys, timestamps_out_of_range_are_clamped_if_configured)
 {
     real_create("clamped", 1, (struct topic_setting){"message.timestamp.after.max.ms", "3600000"}, NONE);
     real_open(&t, "timestamp_out_of_range: clamp");

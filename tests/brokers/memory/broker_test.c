@@ -9,7 +9,7 @@
 
 #define MEMORY(options) "it: { plugin: memory" options " }\n"
 
-Test(memory_broker, keeps_what_it_delivered_in_order)
+Test(memory_broker, delivered_events_are_kept_in_order)
 {
     struct stack stack;
     stack_open(&stack, OUTBOX_BROKER, MEMORY(""));
@@ -20,7 +20,7 @@ Test(memory_broker, keeps_what_it_delivered_in_order)
     stack_close(&stack);
 }
 
-Test(memory_broker, takes_no_event_after_it_was_full)
+Test(memory_broker, no_event_is_accepted_after_the_limit)
 {
     struct stack stack;
     struct outbox_error error;

@@ -44,7 +44,7 @@ Test(refused, row_kept_by_a_trigger_is_reported_and_not_published_again)
     fixture_close(&fixture);
 }
 
-Test(refused, host_that_asks_gets_the_rows_and_the_settle_succeeds)
+Test(refused, settle_reports_the_rows_to_a_host_that_supports_it)
 {
     struct sql_fixture fixture;
     struct outbox_refused refused = {.struct_size = sizeof refused};

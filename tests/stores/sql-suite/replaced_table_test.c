@@ -27,7 +27,7 @@ static int renew(struct sql_fixture *fixture)
     return code;
 }
 
-Test(replaced_table, owner_loses_the_ownership_and_begins_anew)
+Test(replaced_table, owner_loses_the_ownership_and_restarts)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "swapped", true, "");
@@ -74,7 +74,7 @@ Test(replaced_table, dead_letter_is_no_row_of_the_new_table)
 }
 
 /* The rows that prove the identity of the table may be gone: then it is proven in another way. */
-Test(replaced_table, settle_goes_on_after_others_deleted_its_last_row)
+Test(replaced_table, settle_continues_after_others_deleted_its_last_row)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "last_row_gone", true, "");

@@ -70,7 +70,7 @@ Test(sqlite_dead, dead_letter_has_every_column)
     fixture_close(&fixture);
 }
 
-Test(sqlite_dead, list_goes_over_pages)
+Test(sqlite_dead, list_spans_pages)
 {
     struct fixture fixture;
     struct letters letters = {0};
@@ -89,7 +89,7 @@ Test(sqlite_dead, list_goes_over_pages)
     fixture_close(&fixture);
 }
 
-Test(sqlite_dead, show_gives_the_requested_letters)
+Test(sqlite_dead, show_returns_the_requested_letters)
 {
     struct fixture fixture;
     struct letters letters = {0};

@@ -125,7 +125,7 @@ Test(sqlite_settle, settle_waits_for_a_writer)
 }
 
 /* The host cancels it: it ends soon, and leaves nothing half-done. */
-Test(sqlite_settle, settle_is_canceled_while_it_waits)
+Test(sqlite_settle, waiting_settle_is_canceled)
 {
     struct fixture fixture;
     struct fixture_child child;

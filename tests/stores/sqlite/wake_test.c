@@ -53,7 +53,7 @@ Test(sqlite_wake, commit_of_another_process_wakes)
 }
 
 /* All other connections close in between: the log is emptied, but it is the same file. */
-Test(sqlite_wake, commit_wakes_after_the_log_began_anew)
+Test(sqlite_wake, commit_wakes_after_a_restart_of_the_log)
 {
     struct fixture fixture;
     fixture_ready(&fixture, NULL);

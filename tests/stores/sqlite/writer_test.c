@@ -161,7 +161,7 @@ static void refuse(sqlite3 *db, const char *table, const struct outbox_event *re
     cr_assert_eq(outbox_sqlite_add(db, table, refused, NULL, NULL), code);
 }
 
-Test(sqlite_writer, errors_say_what_to_do)
+Test(sqlite_writer, errors_contain_advice)
 {
     sqlite3 *db = open_memory(TABLE);
     struct outbox_event placed = event("p"), cut = placed;

@@ -202,7 +202,7 @@ Test(instance, instance_freed_while_work_runs_is_leaked_not_corrupted)
     cr_assert_eq(job.done, 1);
 }
 
-Test(instance, host_table_gives_log_random_time_and_memory)
+Test(instance, host_table_provides_log_random_time_and_memory)
 {
     struct fixture f;
     fixture_open(&f, OUTBOX_STORE, "plugin: test");

@@ -52,7 +52,7 @@ Test(order, row_of_a_key_that_is_not_blocked_is_sent)
             cr_assert_eq(obx_order_step(facts), OBX_STEP_SEND, "facts %u", facts);
 }
 
-Test(order, row_of_a_blocked_key_is_sent_only_as_its_retry_and_before_it_failed_again)
+Test(order, row_of_a_blocked_key_is_sent_only_by_a_retry_that_has_not_failed)
 {
     for (unsigned facts = 0; facts < FACTS; facts++) {
         if (!has(facts, OBX_KEY_BLOCKED) || has(facts, OBX_KEY_DEAD_LETTERED))

@@ -85,7 +85,7 @@ Test(relay, events_deleted_while_their_key_is_blocked_are_forgotten)
     fixture_free(fixture);
 }
 
-Test(relay, park_dead_letters_the_event_and_its_key_goes_on)
+Test(relay, park_dead_letters_the_event_and_its_key_continues)
 {
     struct fixture *fixture = fixture_filled("on_reject: park\n", 30, 3);
     fixture->admit = k1_0_not_admitted;
