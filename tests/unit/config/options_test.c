@@ -155,7 +155,7 @@ static const struct refusal refusals[] = {
     {"order: keys", "f.yaml:3:10: 'order' must be one of key, global, none, not 'keys'; did you mean 'key'?"},
     {"order: random", "f.yaml:3:10: 'order' must be one of key, global, none, not 'random'"},
     {"order: off", "f.yaml:3:10: 'order' must be one of key, global, none, not 'off'"},
-    {"volume: lout", "f.yaml:3:9: 'volume' must be one of off, loud, soft, not 'lout'; did you mean 'loud'?"},
+    {"volume: lout", "f.yaml:3:11: 'volume' must be one of off, loud, soft, not 'lout'; did you mean 'loud'?"},
     {"headers: x", "f.yaml:3:12: 'headers' must be a mapping; write 'name: value' lines below it, or {}"},
     {"headers: {a: {b: c}}", "f.yaml:3:13: 'a' must be one value, not a section"},
     {"headers: {a: }", "f.yaml:3:16: 'a' has no value; write a value (\"\" is the empty text) or remove the key"},
