@@ -166,13 +166,13 @@ Test(wakeup, outbox_is_polled_until_the_permission_is_granted)
     fixture_begin(&fixture);
     wakeup_await_warning(&fixture);
     cr_assert_str_eq(log.warning, BY_KIND("",
-                                          "wake-up notifications do not work; the relay polls until they do: ask "
-                                          "where the binlog ends: Access denied; you "
+                                          "wake-up notifications do not work; the relay polls until they do: read "
+                                          "the end of the binlog: Access denied; you "
                                           "need (at least one of) the SUPER, BINLOG MONITOR privilege(s) for this "
                                           "operation (1227); grant what 'outbox init "
                                           "--print-grants' prints, or set wakeup: off",
-                                          "wake-up notifications do not work; the relay polls until they do: ask "
-                                          "where the binlog ends: Access denied; you "
+                                          "wake-up notifications do not work; the relay polls until they do: read "
+                                          "the end of the binlog: Access denied; you "
                                           "need (at least one of) the SUPER, REPLICATION CLIENT privilege(s) for "
                                           "this operation (1227); grant what 'outbox "
                                           "init --print-grants' prints, or set wakeup: off"));
