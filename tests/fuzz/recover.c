@@ -39,7 +39,7 @@ static int cut_at(int fd, off_t size)
     return 0;
 }
 
-static int forget(int fd, off_t offset)
+static int drop_cache(int fd, off_t offset)
 {
     (void)fd, (void)offset;
     return 0;
@@ -63,7 +63,7 @@ static int recover(struct file_sink *sink)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct file_sys sys = {.pread = read_at, .ftruncate = cut_at, .drop_cache = forget};
+    static const struct file_sys sys = {.pread = read_at, .ftruncate = cut_at, .drop_cache = drop_cache};
     struct file_sink sink = {.host = &fuzz_host, .sys = &sys, .path = "/file", .name = "file"};
     content = data;
     length = (off_t)size;

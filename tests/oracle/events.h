@@ -34,7 +34,7 @@ struct oracle_key {
 struct oracle_transaction {
     uint32_t events;
     uint32_t seen;
-    enum oracle_fate fate;
+    enum oracle_outcome outcome;
 };
 
 struct oracle_index { /* open addressing over an array whose elements begin with their hash */

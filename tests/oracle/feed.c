@@ -19,11 +19,11 @@ int oracle_begin(struct oracle *oracle, struct outbox_error *error)
     return oracle_transaction_add(oracle) == ORACLE_NONE ? obx_error_no_memory(error) : OUTBOX_OK;
 }
 
-bool oracle_ended(struct oracle *oracle, enum oracle_fate fate)
+bool oracle_ended(struct oracle *oracle, enum oracle_outcome outcome)
 {
-    if (!current(oracle) || current(oracle)->fate != ORACLE_DOUBT)
+    if (!current(oracle) || current(oracle)->outcome != ORACLE_DOUBT)
         return false;
-    current(oracle)->fate = fate;
+    current(oracle)->outcome = outcome;
     return true;
 }
 
@@ -58,7 +58,8 @@ void oracle_excuse(struct oracle *oracle, const char *id, size_t size)
 static struct oracle_event *written(struct oracle *oracle, const char *id, size_t size, bool *rolled_back)
 {
     uint32_t at = oracle_event_find(oracle, id, size);
-    *rolled_back = at != ORACLE_NONE && oracle->transactions[oracle->events[at].transaction].fate == ORACLE_ROLLED_BACK;
+    *rolled_back =
+        at != ORACLE_NONE && oracle->transactions[oracle->events[at].transaction].outcome == ORACLE_ROLLED_BACK;
     return at == ORACLE_NONE || *rolled_back ? NULL : &oracle->events[at];
 }
 

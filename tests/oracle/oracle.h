@@ -26,7 +26,7 @@ struct oracle;
 
 /* Callers may also report committed, published and remaining events one by one, as the simulation does
  * (tests/simulation/verdict.c). Names are any bytes; a hash is the XXH3-64 of the bytes. */
-enum oracle_fate { ORACLE_DOUBT = 0, ORACLE_COMMITTED, ORACLE_ROLLED_BACK };
+enum oracle_outcome { ORACLE_DOUBT = 0, ORACLE_COMMITTED, ORACLE_ROLLED_BACK };
 
 /* One occurrence of an event. */
 struct oracle_sighting {
@@ -73,8 +73,8 @@ void oracle_free(struct oracle *oracle);
 /* A transaction begins; the next events belong to it. */
 int oracle_begin(struct oracle *oracle, struct outbox_error *error);
 int oracle_wrote(struct oracle *oracle, const struct oracle_sighting *event, uint32_t sequence,
-                 struct outbox_error *error);                    /* content is ignored */
-bool oracle_ended(struct oracle *oracle, enum oracle_fate fate); /* false: no transaction is open */
+                 struct outbox_error *error);                          /* content is ignored */
+bool oracle_ended(struct oracle *oracle, enum oracle_outcome outcome); /* false: no transaction is open */
 /* Do not check the order of this event: it was a dead letter for a while, or is rejected permanently. */
 void oracle_excuse(struct oracle *oracle, const char *id, size_t size);
 void oracle_saw(struct oracle *oracle, const struct oracle_sighting *sighting);

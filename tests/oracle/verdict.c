@@ -16,7 +16,7 @@ static void resolve_doubt(struct oracle *oracle)
         oracle->transactions[oracle->events[i].transaction].seen += is_found(&oracle->events[i]);
     for (size_t i = 0; i < oracle->transaction_count; i++) {
         struct oracle_transaction *transaction = &oracle->transactions[i];
-        if (transaction->fate != ORACLE_DOUBT)
+        if (transaction->outcome != ORACLE_DOUBT)
             continue;
         oracle->verdict.in_doubt += transaction->events;
         if (transaction->seen && transaction->seen != transaction->events)
@@ -27,10 +27,10 @@ static void resolve_doubt(struct oracle *oracle)
 
 static void check_event(struct oracle *oracle, const struct oracle_event *event)
 {
-    enum oracle_fate fate = oracle->transactions[event->transaction].fate;
-    oracle->verdict.committed += fate == ORACLE_COMMITTED;
-    oracle->verdict.rolled_back += fate == ORACLE_ROLLED_BACK;
-    if (fate == ORACLE_COMMITTED && !is_found(event))
+    enum oracle_outcome outcome = oracle->transactions[event->transaction].outcome;
+    oracle->verdict.committed += outcome == ORACLE_COMMITTED;
+    oracle->verdict.rolled_back += outcome == ORACLE_ROLLED_BACK;
+    if (outcome == ORACLE_COMMITTED && !is_found(event))
         oracle_fault(oracle, &oracle->verdict.lost, "lost: number %u of a key, event hash %016" PRIx64, event->sequence,
                      (uint64_t)event->id.high64);
     if (event->left && !event->published && !event->excused && event->key != ORACLE_NONE &&

@@ -29,8 +29,8 @@ static struct outbox_message message(const char *word)
 
 static enum order_verdict decide(struct order_guard *guard, const char *word)
 {
-    struct outbox_message asked = message(word);
-    return order_guard_check(guard, 1, &asked, false);
+    struct outbox_message decided = message(word);
+    return order_guard_check(guard, 1, &decided, false);
 }
 
 static enum order_verdict inject(struct order_guard *guard, const char *word)

@@ -139,7 +139,7 @@ static int call_list(int dir, void (*each)(void *arg, const char *name), void *a
     return 0;
 }
 
-static int call_forget(int fd, off_t offset)
+static int call_drop_cache(int fd, off_t offset)
 {
     (void)offset;
     sim_file_forget(file_of(fd));
@@ -284,7 +284,7 @@ const struct file_sys file_kernel = {.openat = call_openat,
                                      .statat = call_statat,
                                      .lock = call_lock,
                                      .pread = call_pread,
-                                     .drop_cache = call_forget,
+                                     .drop_cache = call_drop_cache,
                                      .write = call_write,
                                      .reserve = call_reserve,
                                      .fdatasync = call_fdatasync,

@@ -17,8 +17,8 @@ struct sim_block {
     size_t size;
 };
 
-static struct sim_owner nobody;
-static struct sim_owner *current = &nobody;
+static struct sim_owner no_owner;
+static struct sim_owner *current = &no_owner;
 
 struct sim_owner *sim_own(struct sim_owner *owner)
 {

@@ -136,7 +136,7 @@ void sim_node_stop(struct sim_node *node, uint32_t deadline_ms)
 }
 
 /* After an orderly stop no resource may be left. */
-static void bury(struct sim_node *node)
+static void free_life(struct sim_node *node)
 {
     SIM_TRACE("%s has stopped", node->name);
     oracle_stopped(node);
@@ -185,7 +185,7 @@ void sim_node_step(struct sim_node *node)
     else if (doom == SIM_DIED)
         sim_node_crash(node);
     else if (node->stopped)
-        bury(node);
+        free_life(node);
     else if (node->stop_by_ns && sim->now_ns > OBX_MAX(node->stop_by_ns, node->paused_until_ns + SIM_SECOND))
         sim_fail("%s was asked to stop and does not", node->name);
 }

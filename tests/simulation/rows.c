@@ -44,7 +44,7 @@ void sim_rows_inspect(struct sim_request *request)
     }
 }
 
-static bool asked_for(const struct sim_store *store, int64_t id)
+static bool is_in_claim(const struct sim_store *store, int64_t id)
 {
     if (!sim->plan.sql)
         return id >= store->returned_room || !store->returned[id];
@@ -84,7 +84,7 @@ static void select_next(const struct sim_store *store, struct sim_rows *rows, co
     int64_t id = sim->db->low_id;
     for (; id < sim->db->next_id && !rows->more; id++) {
         const struct sim_event *event = sim_db_row(id);
-        if (event && asked_for(store, id))
+        if (event && is_in_claim(store, id))
             rows->more = rows->count == claim->max_rows || !take(rows, event, &bytes, claim->max_bytes);
     }
 }
@@ -244,7 +244,7 @@ static enum obx_sql_accepted note(struct sim_store *store, struct sim_rows *rows
     return note_returned(store, rows) ? OBX_SQL_ACCEPTED : OBX_SQL_NO_MEMORY;
 }
 
-static void ask_again(struct sim_request *request)
+static void claim_again(struct sim_request *request)
 {
     obx_free(request->rows.numbers);
     obx_free(request->rows.ids);
@@ -279,7 +279,7 @@ void sim_rows_answer(struct sim_request *request)
     if (accepted == OBX_SQL_IMPOSSIBLE)
         sim_fail("the gap tracker reports an impossible claim");
     if (accepted == OBX_SQL_ASK_AGAIN) {
-        ask_again(request);
+        claim_again(request);
         return;
     }
     if (batch && accepted == OBX_SQL_ACCEPTED)

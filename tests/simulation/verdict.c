@@ -67,7 +67,7 @@ static struct oracle_sighting sighting_of(const struct sim_event *event, char te
 }
 
 /* The content of a commit that a failover lost is unknown. */
-static enum oracle_fate expectation_of(const struct sim_event *event)
+static enum oracle_outcome expectation_of(const struct sim_event *event)
 {
     if (event->state != SIM_COMMITTED)
         return ORACLE_ROLLED_BACK;

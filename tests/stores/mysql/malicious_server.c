@@ -67,11 +67,11 @@ static void set_receive_timeout(int fd, int seconds)
 static void serve(struct malicious_server *malicious, int fd)
 {
     static const char in_the_clear[] = "\xfemysql_clear_password", known[] = {1, 3}, ok[] = {0, 0, 0, 2, 0, 0, 0};
-    char ask[256];
+    char request[256];
     unsigned char number;
     if (!greet(fd) || read_packet(malicious, fd, &number) < 0)
         return;
-    if (malicious->asks_for_password) {
+    if (malicious->requests_password) {
         send_packet(fd, number, in_the_clear, sizeof in_the_clear);
         while (read_packet(malicious, fd, &number) >= 0)
             ;
@@ -84,8 +84,8 @@ static void serve(struct malicious_server *malicious, int fd)
         if (command != COM_QUERY)
             continue;
         malicious->statements++;
-        int size = snprintf(ask, sizeof ask, "\xfb%s", malicious->file);
-        send_packet(fd, number, ask, (size_t)size);
+        int size = snprintf(request, sizeof request, "\xfb%s", malicious->file);
+        send_packet(fd, number, request, (size_t)size);
         set_receive_timeout(fd, 1); /* a client that refuses to send a file may send nothing */
         while (read_packet(malicious, fd, &number) > 0)
             ;

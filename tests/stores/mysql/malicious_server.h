@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 struct malicious_server {
-    bool asks_for_password; /* request the password in clear text; else accept any login */
+    bool requests_password; /* request the password in clear text; else accept any login */
     const char *file;       /* that it asks for */
     unsigned port;
     int listener;

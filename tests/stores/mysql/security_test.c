@@ -134,7 +134,7 @@ Test(security, ended_session_is_not_replaced)
 
 Test(security, password_is_never_sent_in_clear_text)
 {
-    static struct malicious_server malicious = {.asks_for_password = true};
+    static struct malicious_server malicious = {.requests_password = true};
     struct mys_client client;
     malicious_server_start(&malicious);
     connect_to(&client, malicious.port, PASSWORD, false);

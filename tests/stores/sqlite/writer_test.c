@@ -35,7 +35,7 @@ static sqlite3 *open_memory(const char *sql)
     return db;
 }
 
-static const char *ask(sqlite3 *db, const char *sql)
+static const char *query(sqlite3 *db, const char *sql)
 {
     static char value[256];
     sqlite3_stmt *statement;
@@ -68,15 +68,15 @@ Test(sqlite_writer, commits_and_rolls_back_with_the_transaction)
     cr_assert_eq(outbox_sqlite_add(db, NULL, &placed, &id, &error), 0, "%s", error.text);
     cr_assert_eq(id, 1);
     run(db, "ROLLBACK");
-    cr_assert_str_eq(ask(db, "SELECT count(*) FROM outbox"), "0");
+    cr_assert_str_eq(query(db, "SELECT count(*) FROM outbox"), "0");
     run(db, "BEGIN; INSERT INTO orders VALUES (42)");
     cr_assert_eq(outbox_sqlite_add(db, NULL, &placed, &id, NULL), 0);
     run(db, "COMMIT");
     cr_assert_str_eq(
-        ask(db, "SELECT id || aggregatetype || aggregateid || type || payload || event_id || headers FROM outbox"),
+        query(db, "SELECT id || aggregatetype || aggregateid || type || payload || event_id || headers FROM outbox"),
         "1order42OrderPlaced{}made{}");
     cr_assert_eq(outbox_sqlite_add(db, NULL, &placed, NULL, &error), 0, "%s", error.text);
-    cr_assert_str_eq(ask(db, "SELECT count(*) FROM outbox"), "2");
+    cr_assert_str_eq(query(db, "SELECT count(*) FROM outbox"), "2");
     close_database(db);
 }
 
@@ -88,7 +88,7 @@ Test(sqlite_writer, every_part_is_stored)
     placed.event_id = text("0b9c1b5e-7d2f-4a55-9d0b-3a1f6e7c8d90");
     placed.headers = text("{\"a\":1}");
     cr_assert_eq(outbox_sqlite_add(db, "outbox", &placed, NULL, &error), 0, "%s", error.text);
-    cr_assert_str_eq(ask(db, "SELECT event_id || headers FROM outbox"),
+    cr_assert_str_eq(query(db, "SELECT event_id || headers FROM outbox"),
                      "0b9c1b5e-7d2f-4a55-9d0b-3a1f6e7c8d90{\"a\":1}");
     close_database(db);
 }
@@ -118,8 +118,9 @@ Test(sqlite_writer, payloads_keep_every_byte)
         struct outbox_event placed = event(NULL);
         placed.payload = all[i].bytes;
         cr_assert_eq(outbox_sqlite_add(db, NULL, &placed, NULL, &error), 0, "%s", error.text);
-        cr_assert_str_eq(ask(db, "SELECT typeof(payload) FROM outbox ORDER BY id DESC LIMIT 1"), all[i].type, "%zu", i);
-        cr_assert_str_eq(ask(db, "SELECT hex(payload) FROM outbox ORDER BY id DESC LIMIT 1"), all[i].hex, "%zu", i);
+        cr_assert_str_eq(query(db, "SELECT typeof(payload) FROM outbox ORDER BY id DESC LIMIT 1"), all[i].type, "%zu",
+                         i);
+        cr_assert_str_eq(query(db, "SELECT hex(payload) FROM outbox ORDER BY id DESC LIMIT 1"), all[i].hex, "%zu", i);
     }
     close_database(db);
 }
@@ -135,7 +136,7 @@ Test(sqlite_writer, large_payload_is_stored)
     struct outbox_event placed = event(NULL);
     placed.payload = (struct outbox_bytes){payload, size};
     cr_assert_eq(outbox_sqlite_add(db, NULL, &placed, NULL, &error), 0, "%s", error.text);
-    cr_assert_str_eq(ask(db, "SELECT length(payload) FROM outbox"), "5000000");
+    cr_assert_str_eq(query(db, "SELECT length(payload) FROM outbox"), "5000000");
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1000000);
     cr_assert_eq(outbox_sqlite_add(db, NULL, &placed, NULL, &error), OUTBOX_E_INVALID);
     cr_assert_str_eq(error.text, "add an event to outbox: string or blob too big");
@@ -149,7 +150,7 @@ Test(sqlite_writer, table_may_have_any_name)
     sqlite3 *db = open_memory("CREATE TABLE \"my \"\"events\"\"; --\" (aggregatetype, aggregateid, type, payload)");
     struct outbox_event placed = event("p");
     cr_assert_eq(outbox_sqlite_add(db, "my \"events\"; --", &placed, NULL, &error), 0, "%s", error.text);
-    cr_assert_str_eq(ask(db, "SELECT count(*) FROM \"my \"\"events\"\"; --\""), "1");
+    cr_assert_str_eq(query(db, "SELECT count(*) FROM \"my \"\"events\"\"; --\""), "1");
     close_database(db);
 }
 
@@ -200,7 +201,7 @@ Test(sqlite_writer, headers_must_be_a_json_object)
         db, NULL, &placed, OUTBOX_E_INVALID,
         "add an event to outbox: headers: a name in double quotes is missing, at byte 1; they must be a JSON object, "
         "or null");
-    cr_assert_str_eq(ask(db, "SELECT count(*) FROM outbox"), "0");
+    cr_assert_str_eq(query(db, "SELECT count(*) FROM outbox"), "0");
     close_database(db);
 }
 
@@ -253,7 +254,7 @@ Test(sqlite_writer, failed_add_leaves_the_transaction_open)
     cr_assert_eq(outbox_sqlite_add(db, "nothing", &placed, NULL, &error), OUTBOX_E_NOT_FOUND);
     cr_assert_not(sqlite3_get_autocommit(db));
     run(db, "COMMIT");
-    cr_assert_str_eq(ask(db, "SELECT count(*) FROM outbox"), "1");
+    cr_assert_str_eq(query(db, "SELECT count(*) FROM outbox"), "1");
     close_database(db);
 }
 

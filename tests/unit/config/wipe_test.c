@@ -17,7 +17,7 @@
 
 static size_t live, leaks;
 
-static void look_into(void *memory)
+static void search_block(void *memory)
 {
     leaks += memmem(memory, malloc_usable_size(memory), SECRET, strlen(SECRET)) != NULL;
 }
@@ -31,7 +31,7 @@ void *obx_alloc(size_t size)
 void *obx_resize(void *memory, size_t size)
 {
     if (memory)
-        look_into(memory);
+        search_block(memory);
     else
         live++;
     return realloc(memory, size ? size : 1);
@@ -41,7 +41,7 @@ void obx_free(void *memory)
 {
     if (!memory)
         return;
-    look_into(memory);
+    search_block(memory);
     live--;
     free(memory);
 }

@@ -49,7 +49,7 @@ static void push(struct fixture *f)
 }
 
 /* Let the loop poll the descriptors a few times. */
-static void look(struct fixture *f)
+static void poll_watches(struct fixture *f)
 {
     struct deadline wait = {.timer.fire = deadline_passed};
     f->loop->ops->timer_set(f->loop, &wait.timer, 2 * OBX_MS);
@@ -62,12 +62,12 @@ Test(uv_watch, ready_is_called_once_per_arm)
     struct fixture f;
     open_fixture(&f);
     push(&f);
-    look(&f);
+    poll_watches(&f);
     cr_assert_eq(f.reports, 0, "not armed");
     f.loop->ops->watch_arm(f.watch, OBX_READABLE);
     TURN_UNTIL(f.loop, f.reports == 1);
     cr_assert_eq(f.events, OBX_READABLE);
-    look(&f);
+    poll_watches(&f);
     cr_assert_eq(f.reports, 1, "still readable, but not armed");
     f.loop->ops->watch_arm(f.watch, OBX_READABLE | OBX_WRITABLE);
     TURN_UNTIL(f.loop, f.reports == 2);
@@ -85,7 +85,7 @@ Test(uv_watch, disarmed_watch_is_not_called_and_can_be_armed_again)
     f.loop->ops->watch_arm(f.watch, OBX_READABLE);
     f.loop->ops->watch_arm(f.watch, 0);
     push(&f);
-    look(&f);
+    poll_watches(&f);
     cr_assert_eq(f.reports, 0);
     f.loop->ops->watch_arm(f.watch, OBX_READABLE);
     TURN_UNTIL(f.loop, f.reports == 1);

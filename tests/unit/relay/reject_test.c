@@ -241,7 +241,7 @@ static bool good_went(struct fixture *fixture)
 }
 
 /* A hundred keys, ten of them in each claim. */
-static void look_beside_poison(const char *settings, uint64_t row_bytes)
+static void poll_with_poison(const char *settings, uint64_t row_bytes)
 {
     struct fixture *fixture = fixture_new(settings);
     fixture->row_bytes = row_bytes;
@@ -259,13 +259,13 @@ static void look_beside_poison(const char *settings, uint64_t row_bytes)
 
 Test(relay, keys_that_are_always_due_delay_no_new_rows)
 {
-    look_beside_poison("claim_rows: 10\nretry_min: 1ms\nretry_max: 1ms\n", 100);
+    poll_with_poison("claim_rows: 10\nretry_min: 1ms\nretry_max: 1ms\n", 100);
 }
 
 /* While such keys are in flight there is no memory for a poll, and when there is, other keys are due. */
 Test(relay, keys_that_take_all_the_memory_delay_no_new_rows)
 {
-    look_beside_poison("claim_rows: 10\nretry_min: 1ms\nretry_max: 1ms\nmax_in_flight_bytes: 64KiB\n", 8 * 1024);
+    poll_with_poison("claim_rows: 10\nretry_min: 1ms\nretry_max: 1ms\nmax_in_flight_bytes: 64KiB\n", 8 * 1024);
 }
 
 static bool slowly_admitted(struct fixture *fixture, const struct outbox_message *message)

@@ -120,7 +120,7 @@ static uint32_t snapshot_of(const struct model *model, struct obx_sql_snapshot *
     return count;
 }
 
-static bool asked_for(const struct obx_sql_gaps *gaps, int64_t id)
+static bool is_in_claim(const struct obx_sql_gaps *gaps, int64_t id)
 {
     for (uint32_t i = 0; i < gaps->hot.count; i++)
         if (id >= gaps->hot.items[i].lo && id <= gaps->hot.items[i].hi)
@@ -144,7 +144,7 @@ static enum obx_sql_accepted claim_once(struct model *model, uint32_t limit)
     uint64_t active[MODEL_TXNS];
     struct obx_sql_seen seen = {.ids = ids, .now_ns = model->now_ns};
     for (int64_t id = 1; id <= model->ids && seen.count < limit; id++)
-        if (model->rows[id].committed && asked_for(&model->gaps, id))
+        if (model->rows[id].committed && is_in_claim(&model->gaps, id))
             ids[seen.count++] = id;
     seen.truncated = seen.count == limit;
     snapshot_of(model, &seen.snapshot, active);
@@ -159,7 +159,7 @@ static enum obx_sql_accepted claim_once(struct model *model, uint32_t limit)
 void model_claim(struct model *model, uint32_t limit)
 {
     while (claim_once(model, limit) == OBX_SQL_ASK_AGAIN) {
-        model->asked_again++;
+        model->repeated++;
         if (pick(model, 2))
             model_write(model); /* the second statement has a later snapshot */
     }

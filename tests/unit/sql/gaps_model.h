@@ -38,7 +38,7 @@ struct model {
     uint64_t names, xids, ended;
     uint64_t now_ns;
     struct obx_sql_gaps gaps;
-    uint64_t asked_again;
+    uint64_t repeated;
     uint32_t most_hot, most_cold;
 };
 
