@@ -44,6 +44,7 @@ STORE_CALL(acquire, struct outbox_acquire)
 STORE_CALL(claim, struct outbox_claim)
 STORE_CALL(settle, const struct outbox_settle)
 STORE_CALL(dead_letter, const struct outbox_dead_letter_rows)
+STORE_CALL(spool, const struct outbox_spool)
 STORE_CALL(check, const struct outbox_check)
 STORE_CALL(status, struct outbox_store_status)
 STORE_CALL(add, const struct outbox_add)
@@ -75,8 +76,10 @@ int obx_store_print(struct obx_instance *store, enum outbox_print what, void (*l
     return at->plugin->ops.store.print(at->self, what, line, arg, error);
 }
 
-static void start_broker(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms,
-                         const struct outbox_broker_start *start)
+const struct outbox_broker_start obx_no_outbox = {.struct_size = sizeof obx_no_outbox, .outbox = ""};
+
+void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms,
+                      const struct outbox_broker_start *start)
 {
     outbox_op_t op;
     struct obx_instance *at = submit(broker, OBX_BROKER_OP(start), "start", call, timeout_ms, &op);
@@ -84,16 +87,11 @@ static void start_broker(struct obx_instance *broker, struct obx_call *call, uin
         at->plugin->ops.broker.start(at->self, op, start);
 }
 
-void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms)
-{
-    static const struct outbox_broker_start start = {.struct_size = sizeof start};
-    start_broker(broker, call, timeout_ms, &start);
-}
-
 void obx_broker_start_to_probe(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms)
 {
-    static const struct outbox_broker_start start = {.struct_size = sizeof start, .flags = OUTBOX_START_PROBE};
-    start_broker(broker, call, timeout_ms, &start);
+    static const struct outbox_broker_start start = {
+        .struct_size = sizeof start, .flags = OUTBOX_START_PROBE, .outbox = ""};
+    obx_broker_start(broker, call, timeout_ms, &start);
 }
 
 /* No op, so nothing was sent: report NOT_CONNECTED for each event. */
@@ -136,6 +134,28 @@ void obx_broker_check(struct obx_instance *broker, struct obx_call *call, uint32
     struct obx_instance *at = submit(broker, OBX_BROKER_OP(check), "check", call, timeout_ms, &op);
     if (at)
         at->plugin->ops.broker.check(at->self, op, check);
+}
+
+void obx_broker_settled(struct obx_instance *broker, const struct outbox_settled *settled)
+{
+    struct obx_instance *at = obx_instance_with(broker, OBX_BROKER_OP(settled));
+    if (at)
+        at->plugin->ops.broker.settled(at->self, settled);
+}
+
+int obx_transform_apply(struct obx_instance *transform, const struct outbox_transform *event,
+                        struct outbox_error *error)
+{
+    return transform->plugin->ops.transform.transform(transform->self, event, error);
+}
+
+void obx_transform_check(struct obx_instance *transform, struct obx_call *call, uint32_t timeout_ms,
+                         const struct outbox_check *check)
+{
+    outbox_op_t op;
+    struct obx_instance *at = submit(transform, OBX_TRANSFORM_OP(check), "check", call, timeout_ms, &op);
+    if (at)
+        at->plugin->ops.transform.check(at->self, op, check);
 }
 
 void obx_instance_stop(struct obx_instance *instance, struct obx_call *call, uint32_t timeout_ms)

@@ -16,6 +16,7 @@
 
 #define INSTANCE_MAX ((size_t)64 << 20) /* bytes; a larger size is an error */
 #define OP_MAX ((size_t)1 << 20)
+#define MESSAGE_MAX 65536u
 
 static_assert(offsetof(struct outbox_plugin, abi_major) == 0, "never moves");
 /* Descriptors end here in the first version of the ABI. */
@@ -52,6 +53,7 @@ static const struct function store_functions[] = {
     STORE(add, OUTBOX_CAP_ADMIN),
     STORE(setup_inbox, OUTBOX_CAP_INBOX),
     STORE(print, OUTBOX_CAP_INBOX),
+    STORE(spool, OUTBOX_CAP_LOG),
 };
 
 #define BROKER(name, cap)                                    \
@@ -67,26 +69,56 @@ static const struct function broker_functions[] = {
     BROKER(init, 0),
     BROKER(fini, 0),
     BROKER(admit, OUTBOX_CAP_ADMIT),
+    BROKER(settled, OUTBOX_CAP_EXACTLY_ONCE),
+};
+
+#define TRANSFORM(name)                                    \
+    {                                                      \
+#name, offsetof(struct outbox_transform_ops, name), 0 \
+    }
+static const struct function transform_functions[] = {
+    TRANSFORM(init),
+    TRANSFORM(fini),
+    TRANSFORM(transform),
+};
+
+struct kind {
+    const char *name;
+    const struct function *functions;
+    size_t count;
+    size_t ops_size;
+};
+static const struct kind kinds[] = {
+    [OUTBOX_STORE] = {"store", store_functions, OBX_COUNT(store_functions), sizeof(struct outbox_store_ops)},
+    [OUTBOX_BROKER] = {"broker", broker_functions, OBX_COUNT(broker_functions), sizeof(struct outbox_broker_ops)},
+    [OUTBOX_TRANSFORM] = {"transform", transform_functions, OBX_COUNT(transform_functions),
+                          sizeof(struct outbox_transform_ops)},
 };
 
 struct cap {
     const char *name;
     uint64_t bit;
-    uint32_t kind; /* 0: both */
+    uint32_t kind;     /* 0: stores and brokers */
+    uint64_t conflict; /* a capability that excludes it */
+    uint64_t needs;    /* a capability without which it means nothing */
 };
 static const struct cap caps[] = {
-    {"DECORATOR", OUTBOX_CAP_DECORATOR, 0},
-    {"WAKE", OUTBOX_CAP_WAKE, OUTBOX_STORE},
-    {"DEAD_LETTERS", OUTBOX_CAP_DEAD_LETTERS, OUTBOX_STORE},
-    {"ORDERED", OUTBOX_CAP_ORDERED, OUTBOX_BROKER},
-    {"ADMIT", OUTBOX_CAP_ADMIT, OUTBOX_BROKER},
-    {"ADMIN", OUTBOX_CAP_ADMIN, OUTBOX_STORE},
-    {"INBOX", OUTBOX_CAP_INBOX, OUTBOX_STORE},
+    {"DECORATOR", OUTBOX_CAP_DECORATOR, 0, 0, 0},
+    {"WAKE", OUTBOX_CAP_WAKE, OUTBOX_STORE, 0, 0},
+    {"DEAD_LETTERS", OUTBOX_CAP_DEAD_LETTERS, OUTBOX_STORE, 0, 0},
+    {"ORDERED", OUTBOX_CAP_ORDERED, OUTBOX_BROKER, OUTBOX_CAP_CONCURRENT, 0},
+    {"ADMIT", OUTBOX_CAP_ADMIT, OUTBOX_BROKER, 0, 0},
+    {"ADMIN", OUTBOX_CAP_ADMIN, OUTBOX_STORE, 0, 0},
+    {"INBOX", OUTBOX_CAP_INBOX, OUTBOX_STORE, 0, 0},
+    {"CONCURRENT", OUTBOX_CAP_CONCURRENT, OUTBOX_BROKER, OUTBOX_CAP_ORDERED, 0},
+    {"GLOBAL_ORDER", OUTBOX_CAP_GLOBAL_ORDER, OUTBOX_BROKER, 0, OUTBOX_CAP_ORDERED},
+    {"EXACTLY_ONCE", OUTBOX_CAP_EXACTLY_ONCE, OUTBOX_BROKER, 0, 0},
+    {"LOG", OUTBOX_CAP_LOG, OUTBOX_STORE, 0, 0},
 };
 
 const char *obx_kind_name(uint32_t kind)
 {
-    return kind == OUTBOX_STORE ? "store" : kind == OUTBOX_BROKER ? "broker" : "plugin";
+    return kind && kind < OBX_COUNT(kinds) ? kinds[kind].name : "plugin";
 }
 
 static const char *cap_name(uint64_t bit)
@@ -120,9 +152,10 @@ static int check_version(const struct outbox_plugin *from, const char *origin, s
 
 static int check_identity(const struct outbox_plugin *to, const char *origin, struct outbox_error *error)
 {
-    if (to->kind != OUTBOX_STORE && to->kind != OUTBOX_BROKER)
-        return obx_error_set(error, OUTBOX_E_ABI, "%s: kind is %u, expected %d (store) or %d (broker)", origin,
-                             to->kind, OUTBOX_STORE, OUTBOX_BROKER);
+    if (!to->kind || to->kind >= OBX_COUNT(kinds))
+        return obx_error_set(error, OUTBOX_E_ABI,
+                             "%s: kind is %u, expected %d (store), %d (broker) or %d (transform)", origin, to->kind,
+                             OUTBOX_STORE, OUTBOX_BROKER, OUTBOX_TRANSFORM);
     if (!to->name || !obx_plugin_name_ok(to->name))
         return obx_error_set(error, OUTBOX_E_ABI,
                              "%s: name is '%.40s', expected [a-z][a-z0-9_-]*, at most %d characters", origin,
@@ -141,6 +174,9 @@ static int check_sizes(const struct outbox_plugin *to, const char *origin, struc
     if (to->op_size > OP_MAX)
         return obx_error_set(error, OUTBOX_E_ABI, "%s: op_size is %zu, expected at most %zu", origin, to->op_size,
                              OP_MAX);
+    if (to->message_size > MESSAGE_MAX)
+        return obx_error_set(error, OUTBOX_E_ABI, "%s: message_size is %u, expected at most %u", origin,
+                             to->message_size, MESSAGE_MAX);
     return OUTBOX_OK;
 }
 
@@ -149,9 +185,19 @@ static int check_caps(const struct outbox_plugin *to, const char *origin, struct
     uint64_t known = 0;
     for (size_t i = 0; i < OBX_COUNT(caps); i++) {
         known |= caps[i].bit;
-        if ((to->caps & caps[i].bit) && caps[i].kind && caps[i].kind != to->kind)
+        if (!(to->caps & caps[i].bit))
+            continue;
+        bool fits = caps[i].kind ? caps[i].kind == to->kind : to->kind != OUTBOX_TRANSFORM;
+        if (!fits)
             return obx_error_set(error, OUTBOX_E_ABI, "%s: caps has %s, which is for a %s, but kind is %s", origin,
-                                 caps[i].name, obx_kind_name(caps[i].kind), obx_kind_name(to->kind));
+                                 caps[i].name, caps[i].kind ? obx_kind_name(caps[i].kind) : "store or a broker",
+                                 obx_kind_name(to->kind));
+        if (to->caps & caps[i].conflict)
+            return obx_error_set(error, OUTBOX_E_ABI, "%s: caps has %s and %s, expected one of them", origin,
+                                 caps[i].name, cap_name(caps[i].conflict));
+        if ((to->caps & caps[i].needs) != caps[i].needs && !(to->caps & OUTBOX_CAP_DECORATOR))
+            return obx_error_set(error, OUTBOX_E_ABI, "%s: caps has %s without %s, expected both", origin,
+                                 caps[i].name, cap_name(caps[i].needs));
     }
     if (to->caps & ~known)
         return obx_error_set(error, OUTBOX_E_ABI,
@@ -171,10 +217,8 @@ static bool required(const struct function *function, uint64_t caps_of_plugin)
 
 static int check_functions(const struct obx_plugin *plugin, const char *origin, struct outbox_error *error)
 {
-    bool store = plugin->descriptor.kind == OUTBOX_STORE;
-    const struct function *functions = store ? store_functions : broker_functions;
-    size_t count = store ? OBX_COUNT(store_functions) : OBX_COUNT(broker_functions);
-    for (const struct function *f = functions; f < functions + count; f++) {
+    const struct kind *kind = &kinds[plugin->descriptor.kind];
+    for (const struct function *f = kind->functions; f < kind->functions + kind->count; f++) {
         if (!required(f, plugin->descriptor.caps) || obx_ops_have(&plugin->ops, f->offset))
             continue;
         return obx_error_set(error, OUTBOX_E_ABI, "%s: ops.%s is NULL, expected a function%s%s", origin, f->name,
@@ -193,8 +237,7 @@ static int copy_ops(struct obx_plugin *to, const char *origin, struct outbox_err
     if (size < sizeof size)
         return obx_error_set(error, OUTBOX_E_ABI, "%s: ops.struct_size is %u, expected the size of the structure",
                              origin, size);
-    size_t mine = to->descriptor.kind == OUTBOX_STORE ? sizeof to->ops.store : sizeof to->ops.broker;
-    memcpy(&to->ops, to->descriptor.ops, OBX_MIN(size, mine));
+    memcpy(&to->ops, to->descriptor.ops, OBX_MIN(size, kinds[to->descriptor.kind].ops_size));
     return OUTBOX_OK;
 }
 

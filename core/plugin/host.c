@@ -72,6 +72,12 @@ static void *op_scratch(const struct outbox_host *host, outbox_op_t token)
     return op && op->instance->plugin->descriptor.op_size ? op->scratch : NULL;
 }
 
+static void *op_messages(const struct outbox_host *host, outbox_op_t token)
+{
+    struct obx_op *op = obx_op_find(obx_instance_of(host), token);
+    return op ? obx_op_messages(op) : NULL;
+}
+
 static void op_done(const struct outbox_host *host, outbox_op_t op, const struct outbox_error *error)
 {
     obx_op_done(obx_instance_of(host), op, error);
@@ -159,6 +165,7 @@ static const struct outbox_host table = {
     .outcomes = outcomes,
     .wake = wake,
     .lost = lost,
+    .op_messages = op_messages,
     .op_child = op_child,
 #ifdef OUTBOX_WITH_FAILPOINTS
     .failpoint = failpoint,

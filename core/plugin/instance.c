@@ -12,7 +12,8 @@
 
 #include <stdio.h>
 
-/* A decorator has the capabilities of the inner plugin, too. Functions that it lacks go to the inner plugin. */
+/* A decorator has the capabilities of the inner plugin, too. Functions that it lacks go to the inner plugin. Only
+ * GLOBAL_ORDER must be claimed by each plugin that handles publishes: most decorators think in keys. */
 #define INHERITED_CAPS (~OUTBOX_CAP_DECORATOR)
 
 static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, const struct obx_section *section,
@@ -21,7 +22,7 @@ static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, c
 static int name_instance(struct obx_instance *instance, const char *relay, struct outbox_error *error)
 {
     const struct outbox_plugin *d = &instance->plugin->descriptor;
-    size_t relay_size = strlen(relay), size = relay_size + strlen(d->name) + sizeof " broker ";
+    size_t relay_size = strlen(relay), size = relay_size + strlen(d->name) + sizeof " transform ";
     instance->relay = obx_strdup(relay);
     instance->subject = obx_alloc(size);
     if (!instance->relay || !instance->subject)
@@ -98,6 +99,19 @@ static void wrap_inner(struct obx_instance *instance)
     };
 }
 
+static int call_init(const struct obx_plugin *plugin, void *self, const struct outbox_init *arguments,
+                     struct outbox_error *error)
+{
+    switch (plugin->descriptor.kind) {
+    case OUTBOX_STORE:
+        return plugin->ops.store.init(self, arguments, error);
+    case OUTBOX_BROKER:
+        return plugin->ops.broker.init(self, arguments, error);
+    default:
+        return plugin->ops.transform.init(self, arguments, error);
+    }
+}
+
 static int init(struct obx_instance *instance, struct outbox_error *error)
 {
     const struct obx_plugin *plugin = instance->plugin;
@@ -111,8 +125,7 @@ static int init(struct obx_instance *instance, struct outbox_error *error)
     error = error ? error : &local;
     error->code = OUTBOX_OK;
     instance->inited = true; /* fini() is called also after a failure */
-    int status = plugin->descriptor.kind == OUTBOX_STORE ? plugin->ops.store.init(instance->self, &arguments, error)
-                                                         : plugin->ops.broker.init(instance->self, &arguments, error);
+    int status = call_init(plugin, instance->self, &arguments, error);
     if (status && !error->code)
         obx_error_set(error, status, "%s: init: %s", instance->label, obx_error_text(status));
     return status;
@@ -160,8 +173,10 @@ static void fini(struct obx_instance *instance)
         return;
     if (instance->plugin->descriptor.kind == OUTBOX_STORE)
         instance->plugin->ops.store.fini(instance->self);
-    else
+    else if (instance->plugin->descriptor.kind == OUTBOX_BROKER)
         instance->plugin->ops.broker.fini(instance->self);
+    else
+        instance->plugin->ops.transform.fini(instance->self);
 }
 
 /* A worker that still runs would write into freed memory, so then the instance is not freed. The outer instance is
@@ -188,10 +203,14 @@ void obx_instance_free(struct obx_instance *instance)
 
 uint64_t obx_instance_caps(const struct obx_instance *instance)
 {
-    uint64_t caps = instance->plugin->descriptor.caps;
-    while ((instance = instance->inner))
-        caps |= instance->plugin->descriptor.caps & INHERITED_CAPS;
-    return caps;
+    uint64_t caps = 0, kept = ~0ull;
+    for (; instance; instance = instance->inner) {
+        const struct obx_plugin *plugin = instance->plugin;
+        caps |= plugin->descriptor.caps & (caps ? INHERITED_CAPS : ~0ull);
+        if (plugin->descriptor.kind == OUTBOX_BROKER && plugin->ops.broker.publish)
+            kept &= plugin->descriptor.caps | ~OUTBOX_CAP_GLOBAL_ORDER;
+    }
+    return caps & kept;
 }
 
 const char *obx_instance_name(const struct obx_instance *instance)

@@ -104,9 +104,13 @@ void obx_store_status(struct obx_instance *store, struct obx_call *call, uint32_
                       struct outbox_store_status *status);
 void obx_store_add(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
                    const struct outbox_add *add);
+void obx_store_spool(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
+                     const struct outbox_spool *spool);
 void obx_store_dead(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms, struct outbox_dead *dead);
 
-void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms);
+void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms,
+                      const struct outbox_broker_start *start);
+extern const struct outbox_broker_start obx_no_outbox; /* order by key; of no outbox: for verbs and tests */
 /* Start for obx_broker_check() only: connects and changes nothing (OUTBOX_START_PROBE). */
 void obx_broker_start_to_probe(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms);
 /* No timeout: an event in flight is never given up while its broker may still take it. */
@@ -114,6 +118,14 @@ void obx_broker_publish(struct obx_instance *broker, struct obx_call *call, cons
 int obx_broker_admit(struct obx_instance *broker, const struct outbox_message *message, struct outbox_error *error);
 void obx_broker_check(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms,
                       const struct outbox_check *check);
+
+void obx_broker_settled(struct obx_instance *broker, const struct outbox_settled *settled); /* if it has the function */
+
+/* Worker threads. */
+int obx_transform_apply(struct obx_instance *transform, const struct outbox_transform *event,
+                        struct outbox_error *error);
+void obx_transform_check(struct obx_instance *transform, struct obx_call *call, uint32_t timeout_ms,
+                         const struct outbox_check *check);
 
 /* Store or broker: finish the ops in flight, disconnect. After the timeout the ops in flight are canceled. */
 void obx_instance_stop(struct obx_instance *instance, struct obx_call *call, uint32_t timeout_ms);

@@ -56,6 +56,8 @@ struct obx_op {
     uint32_t count, reported_count; /* messages of a publish, and how many of them have an outcome */
     uint64_t *reported;             /* a bit for each message that has one; kept for the next publish */
     size_t reported_words;
+    unsigned char *messages; /* message_size of the plugin for each message of a publish; kept for the next publish */
+    size_t messages_size;
 
     struct outbox_error error;
     alignas(max_align_t) unsigned char scratch[]; /* op_size of the plugin */
@@ -74,6 +76,7 @@ struct obx_ops {
 
 /* ---- instances --------------------------------------------------------------------------------------------------- */
 
+/* Of decorators: a transform wraps nothing. */
 union obx_any_ops {
     struct outbox_store_ops store;
     struct outbox_broker_ops broker;
@@ -126,6 +129,8 @@ static inline struct obx_instance *obx_instance_of_self(void *self)
 #define OBX_STORE_OP(name) offsetof(struct outbox_store_ops, name)
 #define OBX_BROKER_OP(name) offsetof(struct outbox_broker_ops, name)
 
+#define OBX_TRANSFORM_OP(name) offsetof(struct outbox_transform_ops, name)
+
 static inline bool obx_instance_has(const struct obx_instance *instance, size_t offset)
 {
     return obx_ops_have(&instance->plugin->ops, offset);
@@ -165,6 +170,7 @@ void obx_call_fail(struct obx_instance *instance, struct obx_call *call, const c
 
 /* outcomes.c */
 bool obx_op_publishes(struct obx_op *op, uint32_t count); /* false: no memory */
+void *obx_op_messages(struct obx_op *op);                 /* NULL: none */
 void obx_op_outcomes(struct obx_instance *instance, outbox_op_t token, const struct outbox_outcomes *outcomes);
 void obx_op_report_rest(struct obx_op *op, const struct outbox_error *error); /* messages without an outcome: UNKNOWN */
 void obx_op_fail_publish(struct obx_op *op, uint32_t count); /* no memory to submit: nothing was sent */

@@ -99,6 +99,7 @@ void obx_ops_free(struct obx_instance *instance)
         instance->loop->ops->cancel(instance->loop, &ops->all[i]->deliver);
         instance->loop->ops->timer_clear(instance->loop, &ops->all[i]->timer);
         obx_free(ops->all[i]->reported);
+        obx_free(ops->all[i]->messages);
         obx_free(ops->all[i]);
     }
     obx_free(ops->all);
@@ -292,6 +293,18 @@ static void cancel_children(struct obx_instance *inner, outbox_op_t parent)
     }
 }
 
+static void (*cancel_of(const struct obx_plugin *plugin))(void *self, outbox_op_t op)
+{
+    switch (plugin->descriptor.kind) {
+    case OUTBOX_STORE:
+        return plugin->ops.store.cancel;
+    case OUTBOX_BROKER:
+        return plugin->ops.broker.cancel;
+    default:
+        return plugin->ops.transform.cancel;
+    }
+}
+
 /* A decorator without cancel(): its ops of the inner plugin are canceled. */
 void obx_op_cancel(struct obx_op *op)
 {
@@ -299,9 +312,7 @@ void obx_op_cancel(struct obx_op *op)
     if (op->canceled || op->state != OBX_OP_IN_FLIGHT)
         return;
     op->canceled = true;
-    bool store = instance->plugin->descriptor.kind == OUTBOX_STORE;
-    void (*cancel)(void *self, outbox_op_t op) =
-        store ? instance->plugin->ops.store.cancel : instance->plugin->ops.broker.cancel;
+    void (*cancel)(void *self, outbox_op_t op) = cancel_of(instance->plugin);
     if (cancel)
         cancel(instance->self, op->token);
     else

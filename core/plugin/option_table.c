@@ -28,7 +28,8 @@ static const struct layout layouts[] = {
     [OUTBOX_OPT_MAP] = {sizeof(struct outbox_map), _Alignof(struct outbox_map)},
 };
 #define FLAGS \
-    (OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_RELOADABLE | OUTBOX_OPT_VERBATIM | OUTBOX_OPT_IDENTITY)
+    (OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_RELOADABLE | OUTBOX_OPT_VERBATIM | OUTBOX_OPT_IDENTITY | \
+     OUTBOX_OPT_TEMPLATE)
 
 /* Plugins of a newer ABI have larger entries. */
 static const struct outbox_option *option_at(const struct outbox_plugin *plugin, uint32_t index)
@@ -92,6 +93,18 @@ static int check_layout(const struct outbox_plugin *plugin, const struct outbox_
     return OUTBOX_OK;
 }
 
+static int check_template(const struct outbox_plugin *plugin, const struct outbox_option *option, const char *origin,
+                          struct outbox_error *error)
+{
+    bool fits = plugin->kind == OUTBOX_TRANSFORM && option->type == OUTBOX_OPT_STRING &&
+                option->flags & OUTBOX_OPT_VERBATIM;
+    if (fits || !(option->flags & OUTBOX_OPT_TEMPLATE))
+        return OUTBOX_OK;
+    return obx_error_set(error, OUTBOX_E_ABI,
+                         "%s: option %s: flags has TEMPLATE, expected it only on a VERBATIM string of a transform",
+                         origin, option->name);
+}
+
 static int check_values(const struct outbox_option *option, const char *origin, struct outbox_error *error)
 {
     if (option->flags & ~FLAGS)
@@ -115,6 +128,8 @@ int obx_option_table_check(const struct outbox_plugin *plugin, const char *origi
             status = check_layout(plugin, option_at(plugin, i), origin, error);
         if (!status)
             status = check_values(option_at(plugin, i), origin, error);
+        if (!status)
+            status = check_template(plugin, option_at(plugin, i), origin, error);
     }
     return status;
 }

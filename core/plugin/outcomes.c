@@ -17,8 +17,38 @@ static const struct outbox_error no_reason = {
     .text = "the broker plugin gave no reason",
 };
 
+/* Sizes are rounded up, so that each message's memory is aligned for every type. */
+static size_t message_stride(const struct obx_op *op)
+{
+    size_t align = alignof(max_align_t);
+    return ((size_t)op->instance->plugin->descriptor.message_size + align - 1) / align * align;
+}
+
+void *obx_op_messages(struct obx_op *op)
+{
+    return op->publishes && op->messages_size ? op->messages : NULL;
+}
+
+static bool has_message_memory(struct obx_op *op, uint32_t count)
+{
+    size_t size = message_stride(op) * count;
+    if (!size)
+        return true;
+    if (size > op->messages_size) {
+        unsigned char *messages = obx_resize(op->messages, size);
+        if (!messages)
+            return false;
+        op->messages = messages;
+        op->messages_size = size;
+    }
+    memset(op->messages, 0, size);
+    return true;
+}
+
 bool obx_op_publishes(struct obx_op *op, uint32_t count)
 {
+    if (!has_message_memory(op, count))
+        return false;
     size_t words = ((size_t)count + WORD_BITS - 1) / WORD_BITS;
     if (words > op->reported_words) {
         uint64_t *reported = obx_resize(op->reported, words * sizeof *reported);
@@ -179,7 +209,7 @@ void obx_op_outcomes(struct obx_instance *instance, outbox_op_t token, const str
         copy.error = &no_reason;
     if (!op->publishes)
         violate(op, "outcomes of an operation that is not a publish");
-    else if (copy.outcome < OUTBOX_DELIVERED || copy.outcome > OUTBOX_NOT_CONNECTED)
+    else if (copy.outcome < OUTBOX_DELIVERED || copy.outcome > OUTBOX_RETRY_UNKNOWN)
         violate(op, "outcomes of an unknown kind");
     else if (copy.indexes)
         report_list(op, &copy);

@@ -225,4 +225,5 @@ void obx_registry_each(struct obx_registry *registry, each_function *each, void 
 {
     each_of_kind(registry, OUTBOX_STORE, each, arg);
     each_of_kind(registry, OUTBOX_BROKER, each, arg);
+    each_of_kind(registry, OUTBOX_TRANSFORM, each, arg);
 }

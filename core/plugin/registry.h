@@ -2,7 +2,7 @@
 /*
  * core/plugin/registry.h - which plugins there are: built in first, then modules of the plugin directory, on demand
  *
- * A module is outbox-store-NAME.so or outbox-broker-NAME.so. It is opened once and never closed. A descriptor is
+ * A module is outbox-KIND-NAME.so, KIND one of store, broker, transform. It is opened once and never closed. A descriptor is
  * copied, smaller or larger as it may be, into one of this host's size and checked before any code of it runs.
  */
 #ifndef OBX_PLUGIN_REGISTRY_H
@@ -18,6 +18,7 @@ struct obx_plugin {
     union {
         struct outbox_store_ops store;
         struct outbox_broker_ops broker;
+        struct outbox_transform_ops transform;
     } ops;
     const char *path; /* of the module; NULL: built in */
 };

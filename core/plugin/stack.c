@@ -50,6 +50,7 @@ STORE_OP(acquire, struct outbox_acquire)
 STORE_OP(claim, struct outbox_claim)
 STORE_OP(settle, const struct outbox_settle)
 STORE_OP(dead_letter, const struct outbox_dead_letter_rows)
+STORE_OP(spool, const struct outbox_spool)
 STORE_OP(check, const struct outbox_check)
 STORE_OP(status, struct outbox_store_status)
 STORE_OP(add, const struct outbox_add)
@@ -122,6 +123,11 @@ static void broker_publish(void *self, outbox_op_t token, const struct outbox_pu
     }
 }
 
+static void broker_settled(void *self, const struct outbox_settled *settled)
+{
+    obx_broker_settled(obx_instance_of_self(self), settled);
+}
+
 static int broker_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
 {
     return obx_broker_admit(obx_instance_of_self(self), message, error);
@@ -144,6 +150,7 @@ static void store_table(struct obx_instance *instance, struct outbox_store_ops *
     OFFER(release)
     OFFER(settle)
     OFFER(dead_letter)
+    OFFER(spool)
     OFFER(setup)
     OFFER(print)
     OFFER(check)
@@ -165,6 +172,7 @@ static void broker_table(struct obx_instance *instance, struct outbox_broker_ops
     OFFER(stop)
     OFFER(publish)
     OFFER(admit)
+    OFFER(settled)
     OFFER(check)
 #undef OFFER
 }

@@ -47,6 +47,12 @@ enum obx_batch_stage {
     OBX_BATCH_STAGES
 };
 
+/* Why an event was not delivered. */
+struct obx_reason {
+    struct outbox_error error;
+    uint32_t retry_after_ms; /* the pause that the server asks for; 0: none */
+};
+
 struct obx_batch {
     struct obx_list link; /* in the pipeline's list of its stage */
     struct obx_stages *stages;
@@ -64,7 +70,7 @@ struct obx_batch {
     uint32_t row_limit; /* for so many rows these three have room */
     uint32_t message_count;
     uint32_t state_count[OBX_ROW_STATES];
-    const struct outbox_error **errors; /* by row, in the arena; NULL until an outcome is not DELIVERED */
+    const struct obx_reason **reasons; /* by row, in the arena; NULL until an outcome is not DELIVERED */
     struct obx_arena arena;
     struct outbox_publish publish;
     struct obx_request request;

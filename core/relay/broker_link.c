@@ -24,7 +24,21 @@ static void start(struct obx_stages *stages)
     struct obx_link *broker = stages->broker;
     struct obx_call *call = obx_link_begin(broker, broker, on_started);
     OBX_FAILPOINT(relay, before_broker_start);
-    obx_broker_start(obx_link_instance(broker), call, obx_relay_context_store_timeout(&stages->context));
+    obx_broker_start(obx_link_instance(broker), call, obx_relay_context_store_timeout(&stages->context),
+                     obx_ownership_broker_start(stages->ownership));
+}
+
+/* A broker that keeps a record of positions reads it after each acquire: another relay may have written it. */
+static bool keeps_record(const struct obx_stages *stages)
+{
+    return obx_instance_caps(obx_link_instance(stages->broker)) & OUTBOX_CAP_EXACTLY_ONCE;
+}
+
+static bool may_start(const struct obx_stages *stages, bool standby)
+{
+    if (standby || obx_ownership_undecided(stages->ownership))
+        return false;
+    return !keeps_record(stages) || obx_link_up(stages->store);
 }
 
 void obx_broker_link_step(struct obx_stages *stages)
@@ -34,8 +48,9 @@ void obx_broker_link_step(struct obx_stages *stages)
     obx_link_step(broker);
     if (stages->context.stopping || obx_link_busy(broker) || obx_pipeline_count(stages->pipeline, OBX_BATCH_IN_FLIGHT))
         return;
-    if (standby && obx_link_up(broker))
+    bool out_of_date = keeps_record(stages) && obx_ownership_changed(stages->ownership);
+    if (obx_link_up(broker) && (standby || out_of_date))
         obx_link_stop(broker, OBX_LINK_STOP_MS);
-    if (!standby && !obx_ownership_undecided(stages->ownership) && obx_link_may_start(broker))
+    if (may_start(stages, standby) && obx_link_may_start(broker))
         start(stages);
 }

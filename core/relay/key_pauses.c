@@ -5,6 +5,8 @@
 #include "relay/backoff.h"
 #include "relay/keys.h"
 
+#define RETRY_AFTER_MAX_MS 3600000u /* of a server's wish for a pause, which may be longer than retry_max */
+
 bool obx_is_not_event_fault(int code)
 {
     return code == OUTBOX_E_AGAIN || code == OUTBOX_E_PERMISSION || code == OUTBOX_E_NOT_FOUND ||
@@ -29,6 +31,8 @@ static void pause_key(struct obx_stages *stages, struct obx_key *key)
     context->stats.retried++;
     uint64_t pause =
         obx_backoff(context->loop, key->failures, (uint64_t)settings->retry_min_ms, (uint64_t)settings->retry_max_ms);
+    pause = OBX_MAX(pause, OBX_MIN(key->retry_after_ms, RETRY_AFTER_MAX_MS) * OBX_MS);
+    key->retry_after_ms = 0;
     OBX_RELAY_LOG(context, level_of(stages, key),
                   "event %s was not published, its key '%s' of topic '%s' waits %llu ms: %s", failure->event_id,
                   failure->key, failure->topic, (unsigned long long)(pause / OBX_MS), failure->reason);

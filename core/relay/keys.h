@@ -45,6 +45,7 @@ struct obx_key {
     bool draining;     /* its last retry succeeded: retry many events at once */
     bool exhausted;    /* its first event was rejected, or has no attempts left */
     int failed_code;   /* why an event came back */
+    uint32_t retry_after_ms; /* the pause that the server asked for then; 0: none */
     uint32_t failures; /* in a row, for the pause */
     uint32_t asked;    /* RETRYING: that many of its first events are being claimed or published */
     uint64_t since_ns;

@@ -20,6 +20,7 @@ static enum obx_row_state state_of(uint32_t outcome)
 {
     switch (outcome) {
     case OUTBOX_RETRY:
+    case OUTBOX_RETRY_UNKNOWN:
         return OBX_ROW_RETRY;
     case OUTBOX_REJECTED:
         return OBX_ROW_REJECTED;
@@ -28,32 +29,33 @@ static enum obx_row_state state_of(uint32_t outcome)
     }
 }
 
-static const struct outbox_error no_reason = {.code = OUTBOX_E_UNKNOWN_OUTCOME, .text = "the broker gave no reason"};
+static const struct obx_reason no_reason = {
+    .error = {.code = OUTBOX_E_UNKNOWN_OUTCOME, .text = "the broker gave no reason"}};
 
-static bool has_error_table(struct obx_batch *batch)
+static bool has_reason_table(struct obx_batch *batch)
 {
-    size_t size = batch->rows->rows * sizeof(struct outbox_error *);
-    if (batch->errors)
+    size_t size = batch->rows->rows * sizeof(struct obx_reason *);
+    if (batch->reasons)
         return true;
-    batch->errors = obx_arena_alloc(&batch->arena, size);
-    if (batch->errors)
-        memset(batch->errors, 0, size);
-    return batch->errors != NULL;
+    batch->reasons = obx_arena_alloc(&batch->arena, size);
+    if (batch->reasons)
+        memset(batch->reasons, 0, size);
+    return batch->reasons != NULL;
 }
 
 /* The reason of these messages, copied to the arena; core/plugin makes sure that there is one. */
-static const struct outbox_error *keep_error(struct obx_batch *batch, const struct outbox_error *error)
+static const struct obx_reason *keep_reason(struct obx_batch *batch, const struct outbox_outcomes *outcomes)
 {
-    struct outbox_error *copy = has_error_table(batch) ? obx_arena_alloc(&batch->arena, sizeof *copy) : NULL;
+    struct obx_reason *copy = has_reason_table(batch) ? obx_arena_alloc(&batch->arena, sizeof *copy) : NULL;
     if (!copy)
         return &no_reason; /* not covered: no memory just here */
-    *copy = *error;
+    *copy = (struct obx_reason){*outcomes->error, outcomes->retry_after_ms};
     return copy;
 }
 
-static const struct outbox_error *error_of(const struct obx_batch *batch, uint32_t row)
+static const struct obx_reason *reason_of(const struct obx_batch *batch, uint32_t row)
 {
-    return batch->errors && batch->errors[row] ? batch->errors[row] : &no_reason;
+    return batch->reasons && batch->reasons[row] ? batch->reasons[row] : &no_reason;
 }
 
 static uint32_t message_at(const struct outbox_outcomes *outcomes, uint32_t i)
@@ -74,13 +76,13 @@ static void note_delivered(struct obx_batch *batch, const struct outbox_outcomes
  * submitted earlier could overtake an event of its key. Brokers that keep order rely on this, too. */
 static void note_failed(struct obx_batch *batch, const struct outbox_outcomes *outcomes)
 {
-    const struct outbox_error *error = keep_error(batch, outcomes->error);
+    const struct obx_reason *reason = keep_reason(batch, outcomes);
     obx_pipeline_hold_order(batch->stages->pipeline, batch);
     for (uint32_t i = 0; i < outcomes->count; i++) {
         uint32_t row = batch->row_of[message_at(outcomes, i)];
         obx_batch_set_row_state(batch, row, state_of(outcomes->outcome));
-        if (batch->errors)
-            batch->errors[row] = error;
+        if (batch->reasons)
+            batch->reasons[row] = reason;
     }
 }
 
@@ -99,29 +101,30 @@ void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outco
 
 /* NULL: no memory. */
 static struct obx_key *block(struct obx_stages *stages, const struct outbox_message *message,
-                             struct outbox_position position, const struct outbox_error *error)
+                             struct outbox_position position, const struct obx_reason *reason)
 {
     struct obx_relay_context *context = &stages->context;
     uint64_t hash = obx_order_key(context->settings.order, message, position);
     struct obx_key *key = obx_keys_block(stages->keys, hash, position, context->now);
     if (key && (obx_key_is_first(key, position) || !obx_key_failed(key))) {
-        obx_keys_set_failure(stages->keys, key, message, error->text);
-        obx_keys_mark_failed(stages->keys, key, error->code);
+        obx_keys_set_failure(stages->keys, key, message, reason->error.text);
+        obx_keys_mark_failed(stages->keys, key, reason->error.code);
+        key->retry_after_ms = reason->retry_after_ms;
     }
     return key;
 }
 
 static bool on_retry(struct obx_stages *stages, const struct outbox_message *message, struct outbox_position position,
-                     const struct outbox_error *error)
+                     const struct obx_reason *reason)
 {
-    struct obx_key *key = block(stages, message, position, error);
+    struct obx_key *key = block(stages, message, position, reason);
     if (!key)
         return false;
-    if (!obx_key_is_first(key, position) || obx_is_not_event_fault(error->code))
+    if (!obx_key_is_first(key, position) || obx_is_not_event_fault(reason->error.code))
         return true;
     struct obx_blocked_event *event = obx_key_first(key);
     if (event->attempts + 1 >= (uint64_t)stages->context.settings.max_attempts)
-        return obx_reject(stages, message, position, error); /* which counts this attempt */
+        return obx_reject(stages, message, position, &reason->error); /* which counts this attempt */
     event->attempts++;
     return true;
 }
@@ -157,10 +160,10 @@ static void decide_row(struct obx_stages *stages, struct obx_batch *batch, uint3
             on_retry_delivered(stages, message, position);
         return;
     case OBX_ROW_RETRY:
-        noted = on_retry(stages, message, position, error_of(batch, row));
+        noted = on_retry(stages, message, position, reason_of(batch, row));
         break;
     case OBX_ROW_REJECTED:
-        noted = on_rejected(stages, message, position, error_of(batch, row));
+        noted = on_rejected(stages, message, position, &reason_of(batch, row)->error);
         break;
     default:
         return;
@@ -192,7 +195,7 @@ static const struct outbox_error *outage_error(const struct obx_batch *batch, co
         return error;
     for (uint32_t row = 0; row < batch->rows->rows; row++) {
         if (batch->row_states[row] == OBX_ROW_NOT_SENT)
-            return error_of(batch, row);
+            return &reason_of(batch, row)->error;
     }
     return error; /* not covered: some row is NOT_SENT */
 }

@@ -2,6 +2,8 @@
 /* core/relay/ownership.c - start, acquire, renew, and what each means for the other stages */
 #include "relay/ownership.h"
 
+#include <string.h>
+
 #include "base/failpoint.h"
 #include "relay/claim.h"
 #include "relay/dead_letter.h"
@@ -15,6 +17,9 @@ struct obx_ownership {
     struct obx_stages *stages;
     struct outbox_store_start start;
     struct outbox_acquire acquire;
+    struct outbox_broker_start broker_start; /* of the last acquire that succeeded */
+    char identity[sizeof(((struct outbox_acquire *)0)->identity)];
+    bool changed; /* acquired since the broker was started */
     bool standby;
     bool owns; /* since the last acquire that succeeded, until the next step after a loss */
     struct obx_request renew_request;
@@ -55,6 +60,20 @@ const char *obx_ownership_owner(const struct obx_ownership *ownership)
     return ownership->acquire.owner;
 }
 
+const struct outbox_broker_start *obx_ownership_broker_start(struct obx_ownership *ownership)
+{
+    ownership->changed = false;
+    ownership->broker_start.struct_size = sizeof ownership->broker_start;
+    ownership->broker_start.order = (uint32_t)ownership->stages->context.settings.order;
+    ownership->broker_start.outbox = ownership->identity;
+    return &ownership->broker_start;
+}
+
+bool obx_ownership_changed(const struct obx_ownership *ownership)
+{
+    return ownership->changed;
+}
+
 /* ---- acquiring --------------------------------------------------------------------------------------------------- */
 
 static uint64_t renew_interval(const struct obx_relay_context *context)
@@ -70,11 +89,19 @@ static void forget_rows(struct obx_stages *stages)
     obx_keys_clear(stages->keys);
 }
 
+static void note_identity(struct obx_ownership *ownership)
+{
+    ownership->changed = true;
+    ownership->broker_start.epoch = ownership->acquire.epoch;
+    memcpy(ownership->identity, ownership->acquire.identity, sizeof ownership->identity - 1);
+}
+
 static void become_owner(struct obx_ownership *ownership)
 {
     struct obx_stages *stages = ownership->stages;
     if (!(ownership->acquire.flags & OUTBOX_ACQUIRED_SAME))
         forget_rows(stages);
+    note_identity(ownership);
     ownership->standby = false;
     ownership->owns = true;
     ownership->renew_at = stages->context.now + renew_interval(&stages->context);

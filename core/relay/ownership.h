@@ -20,6 +20,11 @@ void obx_ownership_start(struct obx_ownership *ownership);          /* the relay
 void obx_ownership_step(struct obx_ownership *ownership);
 void obx_ownership_renew_step(struct obx_ownership *ownership);
 
+/* What the broker is started with: order, identity and epoch of the last acquire. obx_ownership_changed() is false from
+ * this call to the next acquire. */
+const struct outbox_broker_start *obx_ownership_broker_start(struct obx_ownership *ownership);
+bool obx_ownership_changed(const struct obx_ownership *ownership);
+
 bool obx_ownership_standby(const struct obx_ownership *ownership);      /* another relay is the owner */
 bool obx_ownership_undecided(const struct obx_ownership *ownership);    /* an acquire is in flight */
 const char *obx_ownership_owner(const struct obx_ownership *ownership); /* of a standby, for people; never NULL */

@@ -37,9 +37,13 @@ void obx_publisher_free(struct obx_publisher *publisher)
     obx_free(publisher);
 }
 
-static bool keeps_order(const struct obx_instance *broker)
+/* May events of one key be in flight together? */
+static bool keeps_order(const struct obx_stages *stages)
 {
-    return obx_instance_caps(broker) & OUTBOX_CAP_ORDERED;
+    uint64_t needed = OUTBOX_CAP_ORDERED;
+    if (stages->context.settings.order == OBX_ORDER_GLOBAL)
+        needed |= OUTBOX_CAP_GLOBAL_ORDER;
+    return (obx_instance_caps(obx_link_instance(stages->broker)) & needed) == needed;
 }
 
 /* A batch on its way from READY to IN_FLIGHT: one pass over its waiting rows. */
@@ -134,9 +138,9 @@ static bool begin_round(struct round *round)
     struct obx_batch *batch = round->batch;
     obx_arena_reset(&batch->arena);
     obx_route_forget(round->stages->route);
-    batch->errors = NULL;
+    batch->reasons = NULL;
     batch->message_count = 0;
-    return keeps_order(round->broker) || obx_batch_keys_init(&round->keys, batch);
+    return keeps_order(round->stages) || obx_batch_keys_init(&round->keys, batch);
 }
 
 /* Rows that are left WAITING go in the next round of this batch. */
@@ -164,11 +168,13 @@ static void send(struct obx_stages *stages, struct obx_batch *batch)
         obx_pipeline_hold_order(stages->pipeline, batch);
     if (batch->resend)
         stages->context.stats.resent += batch->message_count;
+    bool more = obx_pipeline_count(stages->pipeline, OBX_BATCH_READY) > 0;
     batch->resend = batch->outage = false;
     batch->publish = (struct outbox_publish){.struct_size = sizeof batch->publish,
                                              .count = batch->message_count,
                                              .messages = batch->messages,
-                                             .stride = sizeof *batch->messages};
+                                             .stride = sizeof *batch->messages,
+                                             .flags = more ? OUTBOX_PUBLISH_MORE : 0};
     struct obx_call *call = obx_request_begin(&batch->request, &stages->context, batch, obx_outcome_done);
     call->outcomes = obx_outcome_note;
     OBX_FAILPOINT(relay, before_publish);
@@ -191,7 +197,7 @@ static void keep(struct obx_publisher *publisher, struct obx_batch *batch)
 
 static bool has_room(const struct obx_stages *stages)
 {
-    uint32_t limit = keeps_order(obx_link_instance(stages->broker)) ? IN_FLIGHT_MAX : 1;
+    uint32_t limit = keeps_order(stages) ? IN_FLIGHT_MAX : 1;
     return obx_pipeline_count(stages->pipeline, OBX_BATCH_IN_FLIGHT) < limit;
 }
 

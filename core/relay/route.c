@@ -230,6 +230,7 @@ static int set_identity(struct obx_route *route, const struct outbox_value *row,
 {
     struct outbox_value number = {.as.integer = (int64_t)position.major, .type = OUTBOX_INT};
     const struct outbox_value *id = row[route->event_id].type == OUTBOX_NULL ? &number : &row[route->event_id];
+    message->position = position;
     message->created_us = time_of(&row[route->created_at]);
     int code = obx_column_text(id, arena, &message->id);
     return code ? code : obx_column_text(&row[route->type], arena, &message->type);

@@ -5,7 +5,7 @@
 
 #include "config/config.h"
 
-enum obx_order { OBX_ORDER_KEY, OBX_ORDER_GLOBAL, OBX_ORDER_NONE };
+enum obx_order { OBX_ORDER_KEY, OBX_ORDER_GLOBAL, OBX_ORDER_NONE }; /* the numbers of enum outbox_order */
 enum obx_on_reject { OBX_BLOCK_KEY, OBX_PARK, OBX_PARK_KEY, OBX_STOP };
 
 struct obx_route_settings {

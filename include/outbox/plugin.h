@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outbox/plugin.h - the plugin ABI: how a storage or broker backend is written
+ * outbox/plugin.h - the plugin ABI: how a broker, a transform or a store is written
  *
+ * The author of a broker or of a transform reads this file and no other. The author of a store also reads store.h.
  * A plugin is one const data symbol, struct outbox_plugin, with its options and its functions. It is loaded as a module
- * (outbox-store-NAME.so or outbox-broker-NAME.so in the plugin directory) or built in, from the same source. A plugin
- * links nothing of outbox: the host passes a table of functions. docs/PLUGINS.md is the guide, with an example;
- * plugins/template/ is a plugin to copy.
+ * (outbox-KIND-NAME.so in a plugin directory) or built in, from the same source. A plugin links nothing of outbox: the
+ * host passes a table of functions. A module is never unloaded. docs/PLUGINS.md is the guide, plugins/template/ has
+ * plugins to copy, plugin_util.h has helpers.
  *
  * THE COMPLETION CONTRACT
  *  1. A function that takes an outbox_op_t returns nothing. The plugin reports its success or failure by
@@ -15,10 +16,10 @@
  *  3. A plugin may complete an op inside the call that submitted it. The host delivers the completion after the
  *     caller's stack has unwound.
  *  4. Arguments are borrowed until the op completes. Workers may read them until then.
- *  5. The host owns the timeouts; a publish has none. The host calls cancel() at most once for an op. The plugin still
- *     completes that op soon, with OUTBOX_E_CANCELED, or with the real result if that came first.
+ *  5. The host owns the timeouts; a publish has no timeout. The host calls cancel() at most once for an op. The plugin
+ *     still completes that op soon, with OUTBOX_E_CANCELED, or with the real result if that came first.
  *  6. Between the call of stop() and its completion the host submits no op. The plugin completes the ops in flight,
- * then stop(). After that the host may call start() again: this is how it reconnects.
+ *     then stop(). After that the host may call start() again: this is how it reconnects.
  *  7. The host counts and ignores double, late and foreign completions. An op that never completes delays stop().
  *  8. op_done() reports the result of the operation; host->outcomes() reports the outcome of each event of a publish.
  *     A plugin has no retry policy: it reports, and the host decides.
@@ -46,31 +47,7 @@ typedef uint64_t outbox_op_t; /* identifies one operation in flight; 0: none */
 
 struct outbox_host;
 
-/* ---- values, rows, messages ---------------------------------------------------------------------------------- */
-
-enum outbox_type {
-    OUTBOX_NULL = 0,
-    OUTBOX_TEXT,  /* data, size: UTF-8 as the database returned it */
-    OUTBOX_BYTES, /* data, size */
-    OUTBOX_INT,   /* integer */
-    OUTBOX_FLOAT, /* real; size OUTBOX_FLOAT_SINGLE: it was a float, else 0. As text: the shortest digits that read back
-                   */
-    OUTBOX_BOOL,  /* integer, 0 or 1 */
-    OUTBOX_UUID,  /* data: 16 bytes in network order, size 16 */
-    OUTBOX_TIME   /* integer: microseconds since 1970-01-01 UTC */
-};
-
-#define OUTBOX_FLOAT_SINGLE 4u
-
-struct outbox_value {
-    union {
-        const void *data;
-        int64_t integer;
-        double real;
-    } as;
-    uint32_t size;
-    uint32_t type; /* enum outbox_type */
-};
+/* ---- messages -------------------------------------------------------------------------------------------------- */
 
 /* The place of a row in its outbox. Rows compare by major, then by minor. SQL stores put the id into major; a log
  * reader puts the log position into major and the index within it into minor. */
@@ -79,35 +56,13 @@ struct outbox_position {
     uint64_t minor;
 };
 
-/* A column that the routes need. name is the logical name (event_id, aggregatetype, aggregateid, type, payload,
- * headers, created_at); any other column has its own name. */
-#define OUTBOX_COLUMN_OPTIONAL 1u /* the table may lack it: its values are null */
-struct outbox_column {
-    const char *name;
-    uint32_t flags;
-};
-
-/*
- * The rows of one claim, in position order. The store owns them; the host borrows them until it calls release(), which
- * may be after stop() and after another start(). Values point into the result of the client library; nothing is copied.
- */
-struct outbox_batch {
-    uint32_t struct_size;
-    uint32_t rows;
-    uint32_t columns;                        /* as many as the store was started with */
-    uint32_t flags;                          /* OUTBOX_BATCH_* */
-    const struct outbox_position *positions; /* one for each row, strictly ascending */
-    const struct outbox_value *values;       /* rows x columns, row by row */
-    uint64_t bytes;                          /* memory that this batch keeps alive */
-};
-#define OUTBOX_BATCH_MORE 1u /* a limit was reached: there are probably more rows to claim */
-
 struct outbox_header {
     struct outbox_bytes name;
     struct outbox_bytes value; /* may be null */
 };
 
-/* One event as the broker receives it. Everything is borrowed until the publish completes. */
+/* One event as the broker receives it. Everything is borrowed until the publish completes. Its key, in the sense of
+ * order, is the pair of topic and key. Messages with a null key have no order. */
 struct outbox_message {
     struct outbox_bytes topic;
     struct outbox_bytes key;   /* null: no key */
@@ -119,17 +74,21 @@ struct outbox_message {
     struct outbox_bytes id;   /* the event id as text; equal in every re-send */
     struct outbox_bytes type; /* the event type; null: none */
     int64_t created_us;       /* created_at of the row; INT64_MIN: none */
+    struct outbox_position
+        position; /* of the row; a position names one event only together with the outbox and epoch */
 };
 
 /* The outcome of one event. Zero is deliberately no outcome. */
 enum outbox_outcome {
-    OUTBOX_DELIVERED = 1,    /* durable at the broker: acks=all, or fdatasync returned */
-    OUTBOX_RETRY = 2,        /* failed, certainly not delivered, may succeed later. Its key waits. It costs the event an
-                                attempt, unless the error names another cause: AGAIN (throttled, or an earlier event of
-                                its key failed), PERMISSION or NOT_FOUND (of the topic) */
-    OUTBOX_REJECTED = 3,     /* this event can never be delivered as it is */
-    OUTBOX_UNKNOWN = 4,      /* it may have been delivered */
-    OUTBOX_NOT_CONNECTED = 5 /* certainly not delivered; the cause is not this event */
+    OUTBOX_DELIVERED = 1, /* durable at the broker: acks=all, or fdatasync returned */
+    OUTBOX_RETRY = 2,     /* failed, certainly not delivered, may succeed later. Its key waits. It costs the event an
+                             attempt, unless the error names another cause: AGAIN (throttled, or an earlier event of
+                             its key failed), PERMISSION or NOT_FOUND (of the topic), NO_MEMORY */
+    OUTBOX_REJECTED = 3,  /* this event can never be delivered as it is */
+    OUTBOX_UNKNOWN = 4,   /* it may have been delivered, and the connection is not usable: the host restarts */
+    OUTBOX_NOT_CONNECTED = 5, /* certainly not delivered; the cause is not this event: the host restarts */
+    OUTBOX_RETRY_UNKNOWN = 6  /* it may have been delivered, and the broker works: one request timed out. As RETRY: its
+                                 key waits, an attempt is counted, the broker is not restarted */
 };
 
 /* ---- options --------------------------------------------------------------------------------------------------- */
@@ -161,6 +120,8 @@ struct outbox_map {
 /* Identifies the outbox, or a target that allows one writer. Not for maps. Two relays of one process with equal values
  * of all such options are refused. */
 #define OUTBOX_OPT_IDENTITY 16u
+/* Transforms, STRING with VERBATIM: a template with ${column}. The host renders it for each event. */
+#define OUTBOX_OPT_TEMPLATE 32u
 
 /* One key of the plugin's section in the configuration. The host parses and checks the value, and writes it to `offset`
  * of the instance before init(). Strings and maps live as long as the instance. */
@@ -206,7 +167,10 @@ struct outbox_outcomes {
     uint32_t first;
     uint32_t count;
     const struct outbox_error *error; /* why, for all but DELIVERED */
+    uint32_t retry_after_ms;          /* with RETRY and RETRY_UNKNOWN: the server asks for this pause; 0: it does not */
+    uint32_t flags;                   /* OUTBOX_OUTCOME_* */
 };
+#define OUTBOX_OUTCOME_ALREADY 1u /* with DELIVERED: an earlier start had delivered it; nothing was sent now */
 
 /* For decorators: the completions and outcomes of an op of the inner plugin. A NULL function forwards them to the
  * parent. */
@@ -275,6 +239,10 @@ struct outbox_host {
     /* The connection is lost, outside of any op. The host calls stop() and start(). */
     void (*lost)(const struct outbox_host *host, const struct outbox_error *error);
 
+    /* The plugin's memory of the messages of a publish in flight: an array with `message_size` bytes for each, zeroed
+     * at submission. NULL: not a publish in flight, or message_size is 0. */
+    void *(*op_messages)(const struct outbox_host *host, outbox_op_t op);
+
     /* Decorators only: an op of the inner plugin that works for `parent`. 0: no memory. */
     outbox_op_t (*op_child)(const struct outbox_host *host, outbox_op_t parent, const struct outbox_child *child);
 
@@ -309,29 +277,145 @@ struct outbox_check {
     const char *const *topics; /* broker: topics known from the configuration, ends with NULL; may be NULL */
 };
 
-/* ---- stores and brokers ------------------------------------------------------------------------------------------ */
+/* ---- brokers ----------------------------------------------------------------------------------------------------- */
+
+enum outbox_order { OUTBOX_ORDER_KEY = 0, OUTBOX_ORDER_GLOBAL, OUTBOX_ORDER_NONE };
+
+/* A standby starts no broker. */
+struct outbox_broker_start {
+    uint32_t struct_size;
+    uint32_t flags;     /* OUTBOX_START_* */
+    uint32_t order;     /* enum outbox_order: which events the relay keeps in order */
+    uint32_t reserved;  /* 0 */
+    uint64_t epoch;     /* raised by each change of the owner; 0: the store has none */
+    const char *outbox; /* identifies the outbox: another text, another outbox, so that positions mean other rows. The
+                           same for each start, of each relay. "": the store cannot tell. Borrowed */
+};
+/* Probe: only check() follows. Connect; create, lock and modify nothing. Another writer is not an error. */
+#define OUTBOX_START_PROBE (1u << 0)
+
+static inline bool outbox_broker_start_probes(const struct outbox_broker_start *start)
+{
+    return start->struct_size >= 2 * sizeof(uint32_t) && (start->flags & OUTBOX_START_PROBE);
+}
+
+struct outbox_publish {
+    uint32_t struct_size;
+    uint32_t count;
+    const struct outbox_message *messages; /* read through outbox_message_at() */
+    uint32_t stride;                       /* sizeof(struct outbox_message) of the host */
+    uint32_t flags;                        /* OUTBOX_PUBLISH_* */
+};
+#define OUTBOX_PUBLISH_MORE 1u /* another publish follows at once: a broker that writes in groups may wait for it */
+
+static inline const struct outbox_message *outbox_message_at(const struct outbox_publish *publish, uint32_t index)
+{
+    return (const struct outbox_message *)(const void *)((const char *)publish->messages +
+                                                         (size_t)index * publish->stride);
+}
+
+/* Published events that left the outbox: removed, or moved to the dead letters. */
+struct outbox_settled {
+    uint32_t struct_size;
+    uint32_t count;
+    const struct outbox_position *positions; /* ascending */
+};
+
+/* How many publishes are in flight, by capability:
+ *   none        one, with at most one event of each key
+ *   CONCURRENT  many; at most one event of each key in flight, over all of them. After the outcome of an event the host
+ *               sends the next one of its key in another publish, also while the first publish is incomplete. So report
+ *               each outcome as soon as it is certain. Right for servers that answer each message by itself.
+ *   ORDERED     many, with many events of each key. Messages of one key are appended in submission order. When a
+ *               message ends RETRY, RETRY_UNKNOWN, UNKNOWN or NOT_CONNECTED, no later message of its key that was
+ *               submitted before that report may be appended, unless the failed one was: report these RETRY with
+ *               OUTBOX_E_AGAIN, or NOT_CONNECTED. After the report the host submits no publish until the publish with
+ *               the failure has completed. Right only if the server or the protocol guarantees it: a server that can
+ *               refuse one message and take the next, which was sent already, breaks the promise.
+ *   GLOBAL_ORDER  with ORDERED: the same promise over all messages, if start said OUTBOX_ORDER_GLOBAL. Without it the
+ *               host has one event in flight when the relay has order: global.
+ */
+struct outbox_broker_ops {
+    uint32_t struct_size;
+
+    int (*init)(void *self, const struct outbox_init *init, struct outbox_error *error);
+    void (*fini)(void *self);
+
+    void (*start)(void *self, outbox_op_t op, const struct outbox_broker_start *start);
+    void (*stop)(void *self, outbox_op_t op);
+    void (*cancel)(void *self, outbox_op_t op); /* optional */
+
+    /* Send messages, report the outcome of each when it is certain, then complete. The op's own error is about the
+     * operation: a publish whose messages were all rejected succeeds. */
+    void (*publish)(void *self, outbox_op_t op, const struct outbox_publish *publish);
+
+    /* Optional, OUTBOX_CAP_ADMIT: OUTBOX_OK, or in error why this message can never be sent. The host calls it on a
+     * started broker before publish(), so that a message that is too large, or has an invalid topic, blocks its key
+     * before a later message overtakes it. Fast, no I/O; it may read what start() learned. */
+    int (*admit)(void *self, const struct outbox_message *message, struct outbox_error *error);
+
+    void (*check)(void *self, outbox_op_t op, const struct outbox_check *check); /* optional; on a started broker */
+
+    /* Optional, OUTBOX_CAP_EXACTLY_ONCE: these published events left the outbox, so no later start can send them again:
+     * a progress record may forget them. No I/O. */
+    void (*settled)(void *self, const struct outbox_settled *settled);
+};
+
+/* ---- transforms -------------------------------------------------------------------------------------------------- */
+
+/* One event between route and admit. alloc() gives memory that lives as long as the message; NULL: no memory. */
+struct outbox_transform {
+    uint32_t struct_size;
+    uint32_t value_count;
+    struct outbox_message *message;    /* in and out: all but topic, key, id, partition and position may be changed */
+    const struct outbox_bytes *values; /* the options with OUTBOX_OPT_TEMPLATE, rendered, in order of the table */
+    void *(*alloc)(const struct outbox_transform *transform, size_t size);
+    void *arena; /* of the host */
+};
+
+struct outbox_transform_ops {
+    uint32_t struct_size;
+
+    int (*init)(void *self, const struct outbox_init *init, struct outbox_error *error);
+    void (*fini)(void *self);
+
+    /* Worker threads, several at a time; may block. OUTBOX_OK; OUTBOX_E_REJECTED: this event can never be transformed,
+     * on_reject applies; any other code: it is tried again later, and its key waits. The host keeps the order. */
+    int (*transform)(void *self, const struct outbox_transform *transform, struct outbox_error *error);
+
+    void (*check)(void *self, outbox_op_t op, const struct outbox_check *check); /* optional */
+    void (*cancel)(void *self, outbox_op_t op);                                  /* optional; of check */
+};
+
+/* ---- stores ------------------------------------------------------------------------------------------------------ */
 
 #ifdef __cplusplus
 }
 #endif
 #include <outbox/store.h>
-#include <outbox/broker.h>
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* ---- the descriptor ---------------------------------------------------------------------------------------------- */
 
-enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2 };
+enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2, OUTBOX_TRANSFORM = 3 };
 
 /* Capabilities; each requires the functions named. Other bits are reserved and refused. */
 #define OUTBOX_CAP_DECORATOR (1ull << 0)    /* wraps another plugin of its kind: section `wraps:` */
 #define OUTBOX_CAP_WAKE (1ull << 1)         /* store: calls host->wake(); the host sleeps longer when idle */
 #define OUTBOX_CAP_DEAD_LETTERS (1ull << 2) /* store: dead_letter and dead */
-#define OUTBOX_CAP_ORDERED (1ull << 3)      /* broker: keeps order within a key over many messages in flight */
+#define OUTBOX_CAP_ORDERED (1ull << 3)      /* broker: see struct outbox_broker_ops */
 #define OUTBOX_CAP_ADMIT (1ull << 4)        /* broker: admit */
 #define OUTBOX_CAP_ADMIN (1ull << 5)        /* store: setup, print, check, status and add */
 #define OUTBOX_CAP_INBOX (1ull << 6)        /* store: setup_inbox, and print of an inbox */
+#define OUTBOX_CAP_CONCURRENT (1ull << 7)   /* broker: see struct outbox_broker_ops; not with ORDERED */
+#define OUTBOX_CAP_GLOBAL_ORDER (1ull << 8) /* broker: see struct outbox_broker_ops; only with ORDERED */
+/* Broker: settled. It writes events and a record of their positions in one transaction. start() reads the record, and
+ * publish() reports DELIVERED with OUTBOX_OUTCOME_ALREADY for the events in it. The host starts it only while it owns
+ * the outbox, and restarts it after each acquire. */
+#define OUTBOX_CAP_EXACTLY_ONCE (1ull << 9)
+#define OUTBOX_CAP_LOG (1ull << 10) /* store: positions are those of a log; spool. See store.h */
 
 struct outbox_plugin {
     uint32_t abi_major;   /* OUTBOX_ABI_MAJOR; always the first field */
@@ -346,8 +430,9 @@ struct outbox_plugin {
     size_t op_size;          /* bytes of memory for each op; 0: none */
     const struct outbox_option *options;
     uint32_t option_count;
-    uint32_t reserved;
-    const void *ops; /* struct outbox_store_ops or struct outbox_broker_ops */
+    uint32_t message_size;        /* bytes of memory for each message of a publish: op_messages(); 0: none */
+    const void *ops;              /* struct outbox_store_ops, outbox_broker_ops or outbox_transform_ops */
+    const char *(*library)(void); /* optional: client library and version in use, as "libpq 15.6"; static */
 };
 
 #define OUTBOX_PLUGIN_SYMBOL "outbox_plugin"

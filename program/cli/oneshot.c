@@ -63,7 +63,7 @@ int obx_oneshot_start(struct obx_oneshot *oneshot, enum outbox_kind kind, struct
     if (kind == OUTBOX_STORE)
         obx_store_start(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &start);
     else
-        obx_broker_start(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS);
+        obx_broker_start(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &obx_no_outbox);
     return finish_start(oneshot, error);
 }
 

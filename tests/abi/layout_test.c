@@ -47,6 +47,7 @@ Test(layout, batch)
     AT(outbox_batch, positions, 16);
     AT(outbox_batch, values, 24);
     AT(outbox_batch, bytes, 32);
+    AT(outbox_batch, floor, 40);
 }
 
 Test(layout, header)
@@ -67,6 +68,7 @@ Test(layout, message)
     AT(outbox_message, id, 72);
     AT(outbox_message, type, 88);
     AT(outbox_message, created_us, 104);
+    AT(outbox_message, position, 112);
 }
 
 Test(layout, pair)
@@ -117,6 +119,8 @@ Test(layout, outcomes)
     AT(outbox_outcomes, first, 16);
     AT(outbox_outcomes, count, 20);
     AT(outbox_outcomes, error, 24);
+    AT(outbox_outcomes, retry_after_ms, 32);
+    AT(outbox_outcomes, flags, 36);
 }
 
 Test(layout, child)
@@ -152,8 +156,9 @@ Test(layout, host)
     AT(outbox_host, outcomes, 152);
     AT(outbox_host, wake, 160);
     AT(outbox_host, lost, 168);
-    AT(outbox_host, op_child, 176);
-    AT(outbox_host, failpoint, 184);
+    AT(outbox_host, op_messages, 176);
+    AT(outbox_host, op_child, 184);
+    AT(outbox_host, failpoint, 192);
 }
 
 Test(layout, inner)
@@ -187,6 +192,8 @@ Test(layout, acquire)
     AT(outbox_acquire, lease_ms, 4);
     AT(outbox_acquire, flags, 8);
     AT(outbox_acquire, owner, 12);
+    AT(outbox_acquire, epoch, 112);
+    AT(outbox_acquire, identity, 120);
 }
 
 Test(layout, claim)
@@ -198,6 +205,7 @@ Test(layout, claim)
     AT(outbox_claim, positions, 24);
     AT(outbox_claim, position_count, 32);
     AT(outbox_claim, batch, 40);
+    AT(outbox_claim, result, 48);
 }
 
 Test(layout, span)
@@ -213,6 +221,7 @@ Test(layout, settle)
     AT(outbox_settle, span_count, 4);
     AT(outbox_settle, spans, 8);
     AT(outbox_settle, refused, 16);
+    AT(outbox_settle, low, 24);
 }
 
 Test(layout, dead_row)
@@ -257,6 +266,8 @@ Test(layout, store_status)
     AT(outbox_store_status, dead, 24);
     AT(outbox_store_status, owner, 32);
     AT(outbox_store_status, server, 128);
+    AT(outbox_store_status, log_bytes, 224);
+    AT(outbox_store_status, log_limit, 232);
 }
 
 Test(layout, dead_letter)
@@ -304,6 +315,7 @@ Test(layout, store_ops)
     AT(outbox_store_ops, add, 128);
     AT(outbox_store_ops, dead, 136);
     AT(outbox_store_ops, setup_inbox, 144);
+    AT(outbox_store_ops, spool, 152);
 }
 
 Test(layout, publish)
@@ -312,12 +324,17 @@ Test(layout, publish)
     AT(outbox_publish, count, 4);
     AT(outbox_publish, messages, 8);
     AT(outbox_publish, stride, 16);
+    AT(outbox_publish, flags, 20);
 }
 
 Test(layout, broker_start)
 {
     AT(outbox_broker_start, struct_size, 0);
     AT(outbox_broker_start, flags, 4);
+    AT(outbox_broker_start, order, 8);
+    AT(outbox_broker_start, reserved, 12);
+    AT(outbox_broker_start, epoch, 16);
+    AT(outbox_broker_start, outbox, 24);
 }
 
 Test(layout, broker_ops)
@@ -331,6 +348,42 @@ Test(layout, broker_ops)
     AT(outbox_broker_ops, publish, 48);
     AT(outbox_broker_ops, admit, 56);
     AT(outbox_broker_ops, check, 64);
+    AT(outbox_broker_ops, settled, 72);
+}
+
+Test(layout, settled)
+{
+    AT(outbox_settled, struct_size, 0);
+    AT(outbox_settled, count, 4);
+    AT(outbox_settled, positions, 8);
+}
+
+Test(layout, spool)
+{
+    AT(outbox_spool, struct_size, 0);
+    AT(outbox_spool, span_count, 4);
+    AT(outbox_spool, spans, 8);
+    AT(outbox_spool, low, 16);
+}
+
+Test(layout, transform)
+{
+    AT(outbox_transform, struct_size, 0);
+    AT(outbox_transform, value_count, 4);
+    AT(outbox_transform, message, 8);
+    AT(outbox_transform, values, 16);
+    AT(outbox_transform, alloc, 24);
+    AT(outbox_transform, arena, 32);
+}
+
+Test(layout, transform_ops)
+{
+    AT(outbox_transform_ops, struct_size, 0);
+    AT(outbox_transform_ops, init, 8);
+    AT(outbox_transform_ops, fini, 16);
+    AT(outbox_transform_ops, transform, 24);
+    AT(outbox_transform_ops, check, 32);
+    AT(outbox_transform_ops, cancel, 40);
 }
 
 Test(layout, plugin)
@@ -347,8 +400,9 @@ Test(layout, plugin)
     AT(outbox_plugin, op_size, 56);
     AT(outbox_plugin, options, 64);
     AT(outbox_plugin, option_count, 72);
-    AT(outbox_plugin, reserved, 76);
+    AT(outbox_plugin, message_size, 76);
     AT(outbox_plugin, ops, 80);
+    AT(outbox_plugin, library, 88);
 }
 
 Test(layout, structures_in_arrays_or_kept_by_the_other_side_keep_their_size)

@@ -258,7 +258,7 @@ int loop_fixture_broker_start(struct loop_fixture *base, struct obx_instance *br
 {
     struct loop_fixture_call call = {0};
     loop_fixture_reset(&call);
-    obx_broker_start(broker, &call.call, 0);
+    obx_broker_start(broker, &call.call, 0, &obx_no_outbox);
     return finish(base, &call, error);
 }
 

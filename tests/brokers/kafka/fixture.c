@@ -128,7 +128,7 @@ static int finish(struct fixture *t, struct waited *waited)
 int fixture_start_within(struct fixture *t, uint32_t timeout_ms)
 {
     struct waited waited = {.call = {.done = note_done}};
-    obx_broker_start(t->instance, &waited.call, timeout_ms);
+    obx_broker_start(t->instance, &waited.call, timeout_ms, &obx_no_outbox);
     return finish(t, &waited);
 }
 

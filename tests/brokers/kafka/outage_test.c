@@ -126,7 +126,7 @@ Test(kafka_outage, stop_ends_a_start)
     struct fixture t;
     struct obx_call call = {.done = note_done};
     cr_assert_eq(fixture_open(&t, "bootstrap.servers: 127.0.0.1:1"), OUTBOX_OK);
-    obx_broker_start(t.instance, &call, 0);
+    obx_broker_start(t.instance, &call, 0, &obx_no_outbox);
     cr_assert_eq(fixture_stop(&t), OUTBOX_OK);
     cr_assert_not(obx_call_busy(&call));
     cr_assert_eq(fixture_close(&t), 0);

@@ -95,7 +95,7 @@ Test(stack, failure_keeps_its_code_and_text)
     struct plugin_fixture *plugin = bottom(&f);
     struct recorded_call call;
     recorded_call_init(&call);
-    obx_broker_start(f.instance, &call.call, 0);
+    obx_broker_start(f.instance, &call.call, 0, &obx_no_outbox);
     struct outbox_error error = {.code = OUTBOX_E_NOT_CONNECTED, .native = 111, .text = "connect to b: refused"};
     plugin->host->op_done(plugin->host, plugin->held[0], &error);
     fake_loop_settle(&f.loop);
@@ -113,7 +113,7 @@ Test(stack, cancel_reaches_the_innermost_plugin)
     struct plugin_fixture *plugin = bottom(&f);
     struct recorded_call call;
     recorded_call_init(&call);
-    obx_broker_start(f.instance, &call.call, 50);
+    obx_broker_start(f.instance, &call.call, 50, &obx_no_outbox);
     fake_loop_run_for(&f.loop, 100 * OBX_MS);
     cr_assert_eq(plugin->canceled_count, 1);
     cr_assert_eq(plugin->canceled[0], plugin->held[0]);
