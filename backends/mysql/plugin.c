@@ -3,6 +3,8 @@
 #include "sql/server/lifecycle.h"
 #include "store.h"
 
+#include <stdio.h>
+
 #include <outbox/version.h>
 
 /* ---- connections ------------------------------------------------------------------------------------------------- */
@@ -177,10 +179,23 @@ static const struct outbox_option options[] = {
 
 static const struct outbox_store_ops ops = {SQL_STORE_OPS, .init = init, .fini = fini};
 
+static const char *library(void)
+{
+#ifdef MARIADB_BASE_VERSION
+    static const char name[] = "libmariadb";
+#else
+    static const char name[] = "libmysqlclient";
+#endif
+    static char text[64];
+    snprintf(text, sizeof text, "%s %s", name, mysql_get_client_info());
+    return text;
+}
+
 OUTBOX_PLUGIN(store, mysql) = {
     SQL_PLUGIN(struct mys_store, options),
     .name = "mysql",
     .version = OUTBOX_VERSION_STRING,
+    .library = library,
     .description = "an outbox table in MySQL 8.0 and later, or MariaDB 10.6 and later",
     .ops = &ops,
 };

@@ -3,6 +3,8 @@
 #include "sql/server/lifecycle.h"
 #include "store.h"
 
+#include <stdio.h>
+
 #include <outbox/version.h>
 
 /* ---- connections ------------------------------------------------------------------------------------------------- */
@@ -153,10 +155,19 @@ static const struct outbox_option options[] = {
 
 static const struct outbox_store_ops ops = {SQL_STORE_OPS, .init = init, .fini = fini};
 
+static const char *library(void)
+{
+    static char text[32];
+    int version = PQlibVersion();
+    snprintf(text, sizeof text, "libpq %d.%d", version / 10000, version % 10000);
+    return text;
+}
+
 OUTBOX_PLUGIN(store, postgres) = {
     SQL_PLUGIN(struct pg_store, options),
     .name = "postgres",
     .version = OUTBOX_VERSION_STRING,
+    .library = library,
     .description = "an outbox table in PostgreSQL 13 and later",
     .ops = &ops,
 };

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <stdio.h>
+
 #include <outbox/version.h>
 
 static int check_options(const struct lite_store *store, struct outbox_error *error)
@@ -93,6 +95,13 @@ static const struct outbox_store_ops ops = {
     .setup_inbox = lite_setup_inbox,
 };
 
+static const char *library(void)
+{
+    static char text[32];
+    snprintf(text, sizeof text, "SQLite %s", sqlite3_libversion());
+    return text;
+}
+
 OUTBOX_PLUGIN(store, sqlite) = {
     .abi_major = OUTBOX_ABI_MAJOR,
     .struct_size = sizeof(struct outbox_plugin),
@@ -101,6 +110,7 @@ OUTBOX_PLUGIN(store, sqlite) = {
     .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN | OUTBOX_CAP_INBOX,
     .name = "sqlite",
     .version = OUTBOX_VERSION_STRING,
+    .library = library,
     .description = "an outbox table in an SQLite database",
     .instance_size = sizeof(struct lite_store),
     .op_size = LITE_OP_SIZE,

@@ -7,6 +7,8 @@
  */
 #include "broker.h"
 
+#include <stdio.h>
+
 #include <outbox/version.h>
 
 static int open_timers(struct kafka_broker *self, struct outbox_error *error)
@@ -81,6 +83,13 @@ static const struct outbox_broker_ops ops = {
     .check = kafka_check,
 };
 
+static const char *library(void)
+{
+    static char text[64];
+    snprintf(text, sizeof text, "librdkafka %s", rd_kafka_version_str());
+    return text;
+}
+
 OUTBOX_PLUGIN(broker, kafka) = {
     .abi_major = OUTBOX_ABI_MAJOR,
     .struct_size = sizeof(struct outbox_plugin),
@@ -89,6 +98,7 @@ OUTBOX_PLUGIN(broker, kafka) = {
     .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT,
     .name = "kafka",
     .version = OUTBOX_VERSION_STRING,
+    .library = library,
     .description = "publishes to Apache Kafka with librdkafka",
     .instance_size = sizeof(struct kafka_broker),
     .op_size = sizeof(struct kafka_publish),

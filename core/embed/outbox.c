@@ -125,7 +125,7 @@ static int open_handle(struct outbox *handle, struct outbox_error *error)
         status = find_relay(handle, error);
     if (status)
         return status;
-    obx_plugin_dir(handle->options.plugin_dir, directory, sizeof directory);
+    obx_plugin_path(handle->options.plugin_dir, directory, sizeof directory);
     status = obx_registry_new(directory, obx_builtins, &handle->log, &handle->registry, error);
     return status ? status : obx_handle_build(handle, NULL, error);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/embed/plugin_dir.c - finds the plugin directory
+ * core/embed/plugin_dir.c - finds the plugin directories
  *
  * An installation can be moved as a whole: BINDIR/outbox finds BINDIR/../LIBDIR/outbox, and LIBDIR/liboutbox.so finds
  * LIBDIR/outbox. In the build tree the modules are in plugins/. This code is linked into the program
@@ -74,16 +74,15 @@ static void find_self(char *self, size_t size)
         snprintf(self, size, "%s", program);
 }
 
-void obx_plugin_dir(const char *given, char *directory, size_t size)
+void obx_plugin_path(const char *given, char *path, size_t size)
 {
+    char self[PATH_MAX], built_in[PATH_MAX];
     const char *chosen = given ? given : getenv("OUTBOX_PLUGIN_DIR");
-    if (chosen && *chosen) {
-        snprintf(directory, size, "%s", chosen);
-        return;
-    }
-    char self[PATH_MAX];
     find_self(self, sizeof self);
-    obx_plugin_dir_beside(self, directory, size);
-    if (!directory[0])
-        snprintf(directory, size, "%s", OBX_PLUGIN_DIR);
+    obx_plugin_dir_beside(self, built_in, sizeof built_in);
+    if (!built_in[0])
+        snprintf(built_in, sizeof built_in, "%s", OBX_PLUGIN_DIR);
+    if (chosen && !strcmp(chosen, built_in))
+        chosen = NULL;
+    snprintf(path, size, "%s%s%s", chosen ? chosen : "", chosen && *chosen ? ":" : "", built_in);
 }

@@ -72,8 +72,8 @@ static const struct function broker_functions[] = {
     BROKER(settled, OUTBOX_CAP_EXACTLY_ONCE),
 };
 
-#define TRANSFORM(name)                                    \
-    {                                                      \
+#define TRANSFORM(name)                                       \
+    {                                                         \
 #name, offsetof(struct outbox_transform_ops, name), 0 \
     }
 static const struct function transform_functions[] = {
@@ -153,9 +153,8 @@ static int check_version(const struct outbox_plugin *from, const char *origin, s
 static int check_identity(const struct outbox_plugin *to, const char *origin, struct outbox_error *error)
 {
     if (!to->kind || to->kind >= OBX_COUNT(kinds))
-        return obx_error_set(error, OUTBOX_E_ABI,
-                             "%s: kind is %u, expected %d (store), %d (broker) or %d (transform)", origin, to->kind,
-                             OUTBOX_STORE, OUTBOX_BROKER, OUTBOX_TRANSFORM);
+        return obx_error_set(error, OUTBOX_E_ABI, "%s: kind is %u, expected %d (store), %d (broker) or %d (transform)",
+                             origin, to->kind, OUTBOX_STORE, OUTBOX_BROKER, OUTBOX_TRANSFORM);
     if (!to->name || !obx_plugin_name_ok(to->name))
         return obx_error_set(error, OUTBOX_E_ABI,
                              "%s: name is '%.40s', expected [a-z][a-z0-9_-]*, at most %d characters", origin,
@@ -196,8 +195,8 @@ static int check_caps(const struct outbox_plugin *to, const char *origin, struct
             return obx_error_set(error, OUTBOX_E_ABI, "%s: caps has %s and %s, expected one of them", origin,
                                  caps[i].name, cap_name(caps[i].conflict));
         if ((to->caps & caps[i].needs) != caps[i].needs && !(to->caps & OUTBOX_CAP_DECORATOR))
-            return obx_error_set(error, OUTBOX_E_ABI, "%s: caps has %s without %s, expected both", origin,
-                                 caps[i].name, cap_name(caps[i].needs));
+            return obx_error_set(error, OUTBOX_E_ABI, "%s: caps has %s without %s, expected both", origin, caps[i].name,
+                                 cap_name(caps[i].needs));
     }
     if (to->caps & ~known)
         return obx_error_set(error, OUTBOX_E_ABI,

@@ -218,6 +218,11 @@ const char *obx_instance_name(const struct obx_instance *instance)
     return instance->plugin->descriptor.name;
 }
 
+const struct outbox_plugin *obx_instance_descriptor(const struct obx_instance *instance)
+{
+    return &instance->plugin->descriptor;
+}
+
 void *obx_instance_self(const struct obx_instance *instance)
 {
     return (void *)(uintptr_t)instance->self;

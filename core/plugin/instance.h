@@ -68,6 +68,7 @@ void obx_instance_free(struct obx_instance *instance);
 
 uint64_t obx_instance_caps(const struct obx_instance *instance); /* of the whole stack */
 const char *obx_instance_name(const struct obx_instance *instance);
+const struct outbox_plugin *obx_instance_descriptor(const struct obx_instance *instance);
 /* The plugin's own memory, the `self` of its functions. For tests that inspect a memory broker. */
 void *obx_instance_self(const struct obx_instance *instance);
 uint32_t obx_instance_in_flight(const struct obx_instance *instance);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/plugin/module.c - plugins as files of the plugin directory
+ * core/plugin/module.c - plugins as files of the plugin directories
  *
- * DIR/outbox-store-NAME.so is opened at its first use and never closed: a client library may have threads and handlers
- * that outlive any plugin. Loading runs its code. So file and directory must belong to root or to the effective user,
- * and no other user may write to them. Then the descriptor is checked, and its kind and name against the file's name.
- * Each error names the file and what to do.
+ * outbox-store-NAME.so of the first directory of the search path that has it is opened at its first use and never
+ * closed: a client library may have threads and handlers that outlive any plugin. Loading runs its code. So file and
+ * directory must belong to root or to the effective user, and no other user may write to them. Then the descriptor is
+ * checked, and its kind and name against the file's name. Each error names the file and what to do.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -21,13 +21,33 @@
 
 #define SUFFIX ".so"
 
-char *obx_module_path(const struct obx_registry *registry, enum outbox_kind kind, const char *name)
+static char *path_in(const char *directory, enum outbox_kind kind, const char *name)
 {
     const char *kind_name = obx_kind_name(kind);
-    size_t size = strlen(registry->directory) + strlen(kind_name) + strlen(name) + sizeof "/outbox--" SUFFIX;
+    size_t size = strlen(directory) + strlen(kind_name) + strlen(name) + sizeof "/outbox--" SUFFIX;
     char *path = obx_alloc(size);
     if (path)
-        snprintf(path, size, "%s/outbox-%s-%s" SUFFIX, registry->directory, kind_name, name);
+        snprintf(path, size, "%s/outbox-%s-%s" SUFFIX, directory, kind_name, name);
+    return path;
+}
+
+/* Index of the first directory that has the file; the last one if none has it. */
+static size_t find_directory(const struct obx_registry *registry, enum outbox_kind kind, const char *name, char **path)
+{
+    size_t i = 0;
+    struct stat info;
+    for (;; i++) {
+        *path = path_in(registry->directories[i], kind, name);
+        if (!*path || i + 1 == registry->count || !lstat(*path, &info) || (errno != ENOENT && errno != ENOTDIR))
+            return i;
+        obx_free(*path);
+    }
+}
+
+char *obx_module_path(const struct obx_registry *registry, enum outbox_kind kind, const char *name)
+{
+    char *path;
+    find_directory(registry, kind, name, &path);
     return path;
 }
 
@@ -55,18 +75,18 @@ static int check_owner(const struct stat *info, const char *what, const char *pa
     return OUTBOX_OK;
 }
 
-static int check_directory(const struct obx_registry *registry, struct outbox_error *error)
+static int check_directory(const char *directory, struct outbox_error *error)
 {
     struct stat info;
-    if (stat(registry->directory, &info))
+    if (stat(directory, &info))
         return obx_error_set(error,
                              errno == ENOENT   ? OUTBOX_E_NOT_FOUND
                              : errno == EACCES ? OUTBOX_E_PERMISSION
                                                : OUTBOX_E_IO,
-                             "plugin directory %s: %s", registry->directory, strerror(errno));
+                             "plugin directory %s: %s", directory, strerror(errno));
     if (!S_ISDIR(info.st_mode))
-        return obx_error_set(error, OUTBOX_E_CONFIG, "plugin directory %s is not a directory", registry->directory);
-    return check_owner(&info, "plugin directory", registry->directory, error);
+        return obx_error_set(error, OUTBOX_E_CONFIG, "plugin directory %s is not a directory", directory);
+    return check_owner(&info, "plugin directory", directory, error);
 }
 
 static int check_file(const char *path, struct outbox_error *error)
@@ -163,25 +183,39 @@ static int load(struct obx_entry *entry, enum outbox_kind kind, const char *name
     return status;
 }
 
+static int load_path(char *path, enum outbox_kind kind, const char *name, struct obx_entry **result,
+                     struct outbox_error *error)
+{
+    struct obx_entry *entry = obx_alloc(sizeof *entry);
+    if (!entry) {
+        obx_free(path);
+        return obx_error_no_memory(error);
+    }
+    entry->path = path;
+    int status = load(entry, kind, name, error);
+    if (status)
+        obx_entry_free(entry);
+    else
+        *result = entry;
+    return status;
+}
+
 int obx_module_load(struct obx_registry *registry, enum outbox_kind kind, const char *name, struct obx_entry **result,
                     struct outbox_error *error)
 {
+    char *path;
     *result = NULL;
-    int status = check_directory(registry, error);
-    if (status)
-        return status;
-    struct obx_entry *entry = obx_alloc(sizeof *entry);
-    if (!entry)
+    size_t index = find_directory(registry, kind, name, &path);
+    if (!path)
         return obx_error_no_memory(error);
-    entry->path = obx_module_path(registry, kind, name);
-    status = entry->path ? load(entry, kind, name, error) : obx_error_no_memory(error);
-    if (status) {
-        obx_entry_free(entry);
-        return status;
-    }
-    obx_list_append(&registry->entries, &entry->link);
-    *result = entry;
-    return OUTBOX_OK;
+    int status = check_directory(registry->directories[index], error);
+    if (status)
+        obx_free(path);
+    else
+        status = load_path(path, kind, name, result, error);
+    if (!status)
+        obx_list_append(&registry->entries, &(*result)->link);
+    return status;
 }
 
 /* ---- listing ----------------------------------------------------------------------------------------------------- */
@@ -199,8 +233,14 @@ static bool name_of(const char *file, enum outbox_kind kind, char **name)
     return *name != NULL;
 }
 
+/* Takes over name. False: no memory. */
 static bool add_name(struct obx_names *names, char *name)
 {
+    for (size_t i = 0; i < names->count; i++)
+        if (!strcmp(names->items[i], name)) {
+            obx_free(name); /* an earlier directory of the path has it */
+            return true;
+        }
     char **items = obx_resize(names->items, (names->count + 1) * sizeof *items);
     if (!items) {
         obx_free(name);
@@ -216,20 +256,28 @@ static int compare(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int obx_module_names(const struct obx_registry *registry, enum outbox_kind kind, struct obx_names *names)
+/* False: no memory. */
+static bool add_names(struct obx_names *names, enum outbox_kind kind, const char *path)
 {
-    *names = (struct obx_names){0};
-    DIR *directory = registry->directory ? opendir(registry->directory) : NULL;
-    if (!directory)
-        return OUTBOX_OK;
+    DIR *directory = opendir(path);
     bool room = true;
-    for (struct dirent *file; room && (file = readdir(directory));) {
+    for (struct dirent *file; directory && room && (file = readdir(directory));) {
         char *name;
         room = name_of(file->d_name, kind, &name);
         if (name)
             room = add_name(names, name);
     }
-    closedir(directory);
+    if (directory)
+        closedir(directory);
+    return room;
+}
+
+int obx_module_names(const struct obx_registry *registry, enum outbox_kind kind, struct obx_names *names)
+{
+    bool room = true;
+    *names = (struct obx_names){0};
+    for (size_t i = 0; room && i < registry->count; i++)
+        room = add_names(names, kind, registry->directories[i]);
     if (names->count)
         qsort(names->items, names->count, sizeof *names->items, compare);
     return room ? OUTBOX_OK : OUTBOX_E_NO_MEMORY;

@@ -27,7 +27,7 @@ static const struct layout layouts[] = {
     [OUTBOX_OPT_ENUM] = {sizeof(int64_t), _Alignof(int64_t)},
     [OUTBOX_OPT_MAP] = {sizeof(struct outbox_map), _Alignof(struct outbox_map)},
 };
-#define FLAGS \
+#define FLAGS                                                                                                      \
     (OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_RELOADABLE | OUTBOX_OPT_VERBATIM | OUTBOX_OPT_IDENTITY | \
      OUTBOX_OPT_TEMPLATE)
 
@@ -96,8 +96,8 @@ static int check_layout(const struct outbox_plugin *plugin, const struct outbox_
 static int check_template(const struct outbox_plugin *plugin, const struct outbox_option *option, const char *origin,
                           struct outbox_error *error)
 {
-    bool fits = plugin->kind == OUTBOX_TRANSFORM && option->type == OUTBOX_OPT_STRING &&
-                option->flags & OUTBOX_OPT_VERBATIM;
+    bool fits =
+        plugin->kind == OUTBOX_TRANSFORM && option->type == OUTBOX_OPT_STRING && option->flags & OUTBOX_OPT_VERBATIM;
     if (fits || !(option->flags & OUTBOX_OPT_TEMPLATE))
         return OUTBOX_OK;
     return obx_error_set(error, OUTBOX_E_ABI,

@@ -48,7 +48,25 @@ static int add_builtin(struct obx_registry *registry, const struct outbox_plugin
     return OUTBOX_OK;
 }
 
-int obx_registry_new(const char *directory, const struct outbox_plugin *const *builtins, const struct obx_log *log,
+/* "a:b" to two directories; empty ones are left out. False: no memory. */
+static bool set_path(struct obx_registry *registry, const char *path)
+{
+    size_t room = 1;
+    for (const char *at = path; (at = strchr(at, ':')); at++)
+        room++;
+    registry->path = obx_strdup(path);
+    registry->copy = obx_strdup(path);
+    registry->directories = obx_alloc(room * sizeof *registry->directories);
+    if (!registry->path || !registry->copy || !registry->directories)
+        return false;
+    char *rest = registry->copy;
+    for (char *directory; (directory = strsep(&rest, ":"));)
+        if (*directory)
+            registry->directories[registry->count++] = directory;
+    return true;
+}
+
+int obx_registry_new(const char *path, const struct outbox_plugin *const *builtins, const struct obx_log *log,
                      struct obx_registry **result, struct outbox_error *error)
 {
     *result = NULL;
@@ -58,7 +76,7 @@ int obx_registry_new(const char *directory, const struct outbox_plugin *const *b
     obx_list_init(&registry->entries);
     registry->log = log;
     int status = OUTBOX_OK;
-    if (directory && !(registry->directory = obx_strdup(directory)))
+    if (path && !set_path(registry, path))
         status = obx_error_no_memory(error);
     for (; !status && builtins && *builtins; builtins++)
         status = add_builtin(registry, *builtins, error);
@@ -76,7 +94,9 @@ void obx_registry_free(struct obx_registry *registry)
         return;
     for (struct obx_list *link; (link = obx_list_pop(&registry->entries));)
         obx_entry_free(OBX_CONTAINER(link, struct obx_entry, link));
-    obx_free(registry->directory);
+    obx_free(registry->directories);
+    obx_free(registry->copy);
+    obx_free(registry->path);
     obx_free(registry);
 }
 
@@ -130,7 +150,7 @@ static int not_found(const struct obx_registry *registry, enum outbox_kind kind,
     int status = obx_module_names(registry, kind, &modules);
     list_names(registry, kind, &modules, &suggestion, &list);
     const char *available = list.size ? obx_buf_text(&list) : "none";
-    const char *where = registry->directory ? registry->directory : "a plugin directory (none is set)";
+    const char *where = registry->count ? registry->path : "a plugin directory (none is set)";
     if (status || obx_buf_failed(&list))
         status = obx_error_no_memory(error);
     else if (is_known(kind, name))
@@ -151,7 +171,7 @@ static int not_found(const struct obx_registry *registry, enum outbox_kind kind,
 /* Logged once: the module of the same name has no effect, and its owner may not expect that. */
 static void log_shadow(const struct obx_registry *registry, struct obx_entry *entry)
 {
-    if (entry->shadow_logged || entry->path || !registry->directory)
+    if (entry->shadow_logged || entry->path || !registry->count)
         return;
     entry->shadow_logged = true;
     const struct outbox_plugin *d = &entry->plugin.descriptor;
@@ -174,7 +194,7 @@ int obx_registry_find(struct obx_registry *registry, enum outbox_kind kind, cons
     int status = OUTBOX_E_NOT_FOUND;
     if (entry)
         log_shadow(registry, entry);
-    else if (registry->directory && (status = obx_module_load(registry, kind, name, &entry, error)))
+    else if (registry->count && (status = obx_module_load(registry, kind, name, &entry, error)))
         entry = NULL;
     if (entry)
         *plugin = &entry->plugin;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/plugin/registry.h - which plugins there are: built in first, then modules of the plugin directory, on demand
+ * core/plugin/registry.h - which plugins there are: built in first, then modules of the plugin directories, on demand
  *
- * A module is outbox-KIND-NAME.so, KIND one of store, broker, transform. It is opened once and never closed. A descriptor is
- * copied, smaller or larger as it may be, into one of this host's size and checked before any code of it runs.
+ * A module is outbox-KIND-NAME.so, KIND one of store, broker, transform. It is opened once and never closed. A
+ * descriptor is copied, smaller or larger as it may be, into one of this host's size and checked before any code of it
+ * runs.
  */
 #ifndef OBX_PLUGIN_REGISTRY_H
 #define OBX_PLUGIN_REGISTRY_H
@@ -25,9 +26,9 @@ struct obx_plugin {
 
 struct obx_registry;
 
-/* directory: of modules, copied; NULL: built-in plugins only. builtins: ends with NULL, may be NULL; must outlive the
- * registry. */
-int obx_registry_new(const char *directory, const struct outbox_plugin *const *builtins, const struct obx_log *log,
+/* path: directories of modules, separated by colons, searched in that order; copied; NULL: built-in plugins only.
+ * builtins: ends with NULL, may be NULL; must outlive the registry. */
+int obx_registry_new(const char *path, const struct outbox_plugin *const *builtins, const struct obx_log *log,
                      struct obx_registry **registry, struct outbox_error *error);
 void obx_registry_free(struct obx_registry *registry);
 

@@ -14,20 +14,24 @@ struct obx_entry {
 };
 
 struct obx_registry {
-    char *directory; /* NULL: none */
+    char *path;         /* as it was given; NULL: none */
+    char **directories; /* of the path, in the order of the search; they point into a copy */
+    char *copy;
+    size_t count;
     const struct obx_log *log;
     struct obx_list entries;
 };
 
 void obx_entry_free(struct obx_entry *entry); /* NULL is fine */
 
-/* NULL: no memory. */
+/* The file of a module in the first directory that has it, else in the last one; NULL: no memory. */
 char *obx_module_path(const struct obx_registry *registry, enum outbox_kind kind, const char *name);
-/* Load, check, add to the registry. Errors: NOT_FOUND, PERMISSION, ABI, IO, CONFIG, NO_MEMORY. */
+/* Load from the first directory that has the file, check, add to the registry. Errors: NOT_FOUND, PERMISSION, ABI, IO,
+ * CONFIG, NO_MEMORY. */
 int obx_module_load(struct obx_registry *registry, enum outbox_kind kind, const char *name, struct obx_entry **entry,
                     struct outbox_error *error);
 
-/* The NAMEs of the modules in the directory, sorted; not checked. */
+/* The NAMEs of the modules in all directories, each once, sorted; not checked. */
 struct obx_names {
     char **items;
     size_t count;

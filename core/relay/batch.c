@@ -12,8 +12,21 @@ void obx_batch_pool_init(struct obx_batch_pool *pool)
     pool->count = 0;
 }
 
+void obx_batch_free_transformed(struct obx_batch *batch)
+{
+    struct obx_transformed *transformed = batch->transformed;
+    batch->transformed = NULL;
+    if (!transformed)
+        return;
+    for (uint32_t i = 0; i < OBX_TRANSFORM_JOBS; i++)
+        obx_arena_free(&transformed->jobs[i].arena);
+    obx_arena_free(&transformed->arena);
+    obx_free(transformed);
+}
+
 static void free_batch(struct obx_batch *batch)
 {
+    obx_batch_free_transformed(batch);
     obx_arena_free(&batch->arena);
     obx_free(batch->row_states);
     obx_free(batch->messages);
@@ -73,6 +86,7 @@ void obx_batch_recycle(struct obx_batch_pool *pool, struct obx_batch *batch)
         return;
     }
     obx_arena_reset(&batch->arena);
+    obx_batch_free_transformed(batch);
     *batch = (struct obx_batch){.row_states = batch->row_states,
                                 .messages = batch->messages,
                                 .row_of = batch->row_of,

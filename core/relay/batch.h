@@ -13,6 +13,7 @@
 #include "relay/context.h"
 
 struct obx_stages;
+struct obx_lane_row;
 
 /* The state of one row. Legal moves:
  *
@@ -53,6 +54,27 @@ struct obx_reason {
     uint32_t retry_after_ms; /* the pause that the server asks for; 0: none */
 };
 
+/* The messages of all rows of a batch after the transforms (transform_jobs.c); kept until the batch is released. */
+#define OBX_TRANSFORM_JOBS 4
+struct obx_transform_job {
+    struct obx_work work;
+    struct obx_transformed *transformed;
+    uint32_t first, end;    /* rows */
+    struct obx_arena arena; /* of its worker */
+};
+struct obx_transformed {
+    struct obx_stages *stages;
+    struct obx_batch *batch;
+    struct obx_arena arena;            /* routed messages, like the next three */
+    struct outbox_message *messages;   /* by row */
+    const struct obx_reason **reasons; /* by row; NULL: none. REJECTED: never; else: not now */
+    struct outbox_bytes *values;       /* rendered templates, row by row */
+    uint64_t bytes;                    /* counted in stats.in_flight_bytes */
+    uint32_t running;                  /* jobs; a batch with running jobs stays in READY */
+    bool done;
+    struct obx_transform_job jobs[OBX_TRANSFORM_JOBS];
+};
+
 struct obx_batch {
     struct obx_list link; /* in the pipeline's list of its stage */
     struct obx_stages *stages;
@@ -60,6 +82,7 @@ struct obx_batch {
     uint64_t seq;              /* order of claiming, which is the order of publishing */
     uint64_t epoch;            /* of the ownership under which it was claimed */
     bool is_retry;             /* claimed by position, for keys that are being retried */
+    bool holds_retry_slot;     /* no other retry may be claimed; until it is released, or joins the lanes */
     bool outage;               /* some of its rows came back NOT_SENT */
     bool resend;               /* after an outage: its next publish is a re-send */
     bool holds_order;          /* in flight, and no later batch may be published before it has completed */
@@ -72,8 +95,15 @@ struct obx_batch {
     uint32_t state_count[OBX_ROW_STATES];
     const struct obx_reason **reasons; /* by row, in the arena; NULL until an outcome is not DELIVERED */
     struct obx_arena arena;
-    struct outbox_publish publish;
+    struct obx_transformed *transformed; /* owned; NULL: no transforms, or not begun */
+    struct outbox_publish publish;       /* with the next one, of publish.c */
     struct obx_request request;
+
+    /* of lane_publish.c: row_of[row] is row, messages[row] the message of each row that joined */
+    struct obx_lane_row *lane_rows; /* by row, in the arena */
+    struct obx_list sendable;       /* its rows whose turn it is */
+    struct obx_list to_send, touched;
+    uint32_t publishes; /* in flight */
 };
 
 /* Recycled batches. */
@@ -95,6 +125,12 @@ static inline void obx_batch_set_row_state(struct obx_batch *batch, uint32_t row
     batch->state_count[batch->row_states[row]]--;
     batch->row_states[row] = (uint8_t)state;
     batch->state_count[state]++;
+}
+
+void obx_batch_free_transformed(struct obx_batch *batch); /* no job is running */
+static inline bool obx_batch_is_transforming(const struct obx_batch *batch)
+{
+    return batch->transformed && batch->transformed->running;
 }
 
 /* All rows in one state get another. */

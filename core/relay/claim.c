@@ -17,6 +17,10 @@
 #define NO_MEMORY_NS (10 * OBX_MS)
 #define RETRY_PAUSE_NS (100 * OBX_MS) /* of keys whose claim failed */
 #define AGAIN_MS 20
+/* Claims that fill max_in_flight_bytes. A slow event keeps the memory of its whole batch, and a concurrent broker has
+ * many slow events: small batches leave memory for the others. */
+#define LARGE_CLAIMS 4
+#define SMALL_CLAIMS 16
 
 struct obx_claimer {
     struct obx_stages *stages;
@@ -224,7 +228,8 @@ static void set_limits(struct obx_claimer *claimer)
     const struct obx_relay_context *context = &claimer->stages->context;
     uint64_t memory = (uint64_t)context->settings.max_in_flight_bytes;
     uint64_t left = memory - context->stats.in_flight_bytes;
-    claimer->claim.max_bytes = OBX_MIN(left, memory / 4);
+    bool small = claimer->stages->publish_mode == OBX_PUBLISH_CONCURRENT;
+    claimer->claim.max_bytes = OBX_MIN(left, memory / (small ? SMALL_CLAIMS : LARGE_CLAIMS));
     uint64_t rows = claimer->claim.max_bytes / (claimer->row_bytes + OBX_ROW_OVERHEAD);
     rows = OBX_MIN(rows, (uint64_t)context->settings.claim_rows);
     rows = OBX_MIN(rows, (uint64_t)claimer->ramp);

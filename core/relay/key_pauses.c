@@ -21,7 +21,7 @@ static enum outbox_log_level level_of(const struct obx_stages *stages, const str
     return key->failures == 1 && !is_known ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG;
 }
 
-static void pause_key(struct obx_stages *stages, struct obx_key *key)
+void obx_key_pauses_pause(struct obx_stages *stages, struct obx_key *key)
 {
     struct obx_relay_context *context = &stages->context;
     const struct obx_relay_settings *settings = &context->settings;
@@ -39,11 +39,11 @@ static void pause_key(struct obx_stages *stages, struct obx_key *key)
     obx_keys_wait(stages->keys, key, context->now + pause);
 }
 
-static void pause_failed_keys(struct obx_stages *stages)
+void obx_key_pauses_set_failed(struct obx_stages *stages)
 {
     for (struct obx_key *key; (key = OBX_LIST_FIRST(&stages->keys->failed, struct obx_key, failed));) {
         if (key->count)
-            pause_key(stages, key);
+            obx_key_pauses_pause(stages, key);
         else
             obx_keys_wait(stages->keys, key, stages->context.now); /* not covered: its failed event is still there */
     }
@@ -59,7 +59,7 @@ static void continue_retry(struct obx_stages *stages)
 
 void obx_key_pauses_set(struct obx_stages *stages, const struct obx_batch *batch)
 {
-    pause_failed_keys(stages);
+    obx_key_pauses_set_failed(stages);
     if (batch->is_retry && !batch->state_count[OBX_ROW_NOT_SENT] && !batch->state_count[OBX_ROW_WAITING])
         continue_retry(stages);
 }

@@ -9,10 +9,14 @@
 #define OBX_RELAY_KEY_PAUSES_H
 
 #include "relay/batch.h"
+#include "relay/keys.h"
 #include "relay/stages.h"
 
 /* The route, the broker or an earlier event caused the failure: it costs the event no attempt. code: of its error. */
 bool obx_is_not_event_fault(int code);
 void obx_key_pauses_set(struct obx_stages *stages, const struct obx_batch *batch);
+void obx_key_pauses_pause(struct obx_stages *stages, struct obx_key *key); /* a key that failed */
+/* Only the keys that failed. */
+void obx_key_pauses_set_failed(struct obx_stages *stages);
 
 #endif

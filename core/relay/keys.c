@@ -13,6 +13,7 @@ void obx_keys_init(struct obx_keys *keys)
 {
     *keys = (struct obx_keys){0};
     obx_list_init(&keys->retrying);
+    obx_list_init(&keys->sending);
     obx_list_init(&keys->failed);
 }
 
@@ -170,6 +171,7 @@ void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exh
 void obx_keys_start_retry(struct obx_keys *keys, struct obx_key *key)
 {
     key->retrying = true;
+    key->behind_lane = false;
     obx_heap_clear(&keys->waiting, &key->due);
     obx_list_append(&keys->retrying, &key->link);
 }
@@ -180,12 +182,28 @@ void obx_keys_wait(struct obx_keys *keys, struct obx_key *key, uint64_t due_ns)
         obx_list_remove(&key->link);
     if (obx_key_failed(key))
         obx_list_remove(&key->failed);
-    key->retrying = false;
+    key->retrying = key->behind_lane = false;
+    key->retry_seq = 0;
     key->asked = 0;
     if (key->count)
         obx_heap_set(&keys->waiting, &key->due, due_ns);
     else
         remove_key(keys, key);
+}
+
+void obx_keys_start_sending(struct obx_keys *keys, struct obx_key *key, uint64_t batch_seq)
+{
+    obx_list_remove(&key->link);
+    obx_list_append(&keys->sending, &key->link);
+    key->retry_seq = batch_seq;
+}
+
+void obx_keys_wait_for_lane(struct obx_keys *keys, struct obx_key *key)
+{
+    bool any = key->count > 0;
+    obx_keys_wait(keys, key, UINT64_MAX);
+    if (any)
+        key->behind_lane = true;
 }
 
 struct obx_key *obx_keys_next(const struct obx_keys *keys)

@@ -39,15 +39,17 @@ struct obx_key {
     uint64_t hash; /* of topic and key; two keys of one hash block each other, which is harmless */
     UT_hash_handle hh;
     struct obx_timer due;   /* WAITING: in keys->waiting; never fires, is only compared */
-    struct obx_list link;   /* RETRYING: in keys->retrying */
+    struct obx_list link;   /* RETRYING: in keys->retrying, or in keys->sending */
     struct obx_list failed; /* in keys->failed: an event came back and the pause is not set yet */
     bool retrying;
-    bool draining;     /* its last retry succeeded: retry many events at once */
-    bool exhausted;    /* its first event was rejected, or has no attempts left */
-    int failed_code;   /* why an event came back */
+    bool behind_lane;        /* WAITING, until its event in flight has an outcome (lane_publish.c) */
+    uint64_t retry_seq;      /* RETRYING: the batch with its rows, when that has joined the lanes; 0: none */
+    bool draining;           /* its last retry succeeded: retry many events at once */
+    bool exhausted;          /* its first event was rejected, or has no attempts left */
+    int failed_code;         /* why an event came back */
     uint32_t retry_after_ms; /* the pause that the server asked for then; 0: none */
-    uint32_t failures; /* in a row, for the pause */
-    uint32_t asked;    /* RETRYING: that many of its first events are being claimed or published */
+    uint32_t failures;       /* in a row, for the pause */
+    uint32_t asked;          /* RETRYING: that many of its first events are being claimed or published */
     uint64_t since_ns;
     struct obx_blocked_event *events;      /* owned; ascending by position */
     uint32_t first, count, room;           /* events[first .. first + count - 1]; room: entries of `events` */
@@ -73,7 +75,7 @@ static inline int obx_position_compare(struct outbox_position a, struct outbox_p
 struct obx_keys {
     struct obx_key *table;
     struct obx_heap waiting;
-    struct obx_list retrying, failed;
+    struct obx_list retrying, sending, failed;
     uint64_t events; /* of all keys */
     uint64_t exhausted_events;
     uint32_t last_failures;
@@ -131,6 +133,10 @@ static inline bool obx_key_failed(const struct obx_key *key)
 
 void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exhausted);
 void obx_keys_start_retry(struct obx_keys *keys, struct obx_key *key);
+/* RETRYING: its rows are in the lanes now, as part of this batch, apart from the claim. */
+void obx_keys_start_sending(struct obx_keys *keys, struct obx_key *key, uint64_t batch_seq);
+/* WAITING until obx_keys_wait() is called: an event of the key is in flight. */
+void obx_keys_wait_for_lane(struct obx_keys *keys, struct obx_key *key);
 /* Back to WAITING until due_ns. A key without events is removed. */
 void obx_keys_wait(struct obx_keys *keys, struct obx_key *key, uint64_t due_ns);
 

@@ -40,14 +40,22 @@ enum obx_order_step obx_order_step(unsigned facts)
     return before_rules[i].step;
 }
 
-unsigned obx_order_facts(const struct obx_stages *stages, uint64_t hash, bool batch_is_retry)
+/* Its key was claimed again for this batch, and not for another one since. */
+static bool is_retried(const struct obx_key *key, const struct obx_batch *batch)
+{
+    if (!batch->is_retry || !key->retrying)
+        return false;
+    return key->retry_seq ? key->retry_seq == batch->seq : batch->holds_retry_slot;
+}
+
+unsigned obx_order_facts(const struct obx_stages *stages, uint64_t hash, const struct obx_batch *batch)
 {
     const struct obx_key *key = obx_keys_find(stages->keys, hash);
     unsigned facts = obx_key_set_has(stages->dead_letter_keys, hash) ? OBX_KEY_DEAD_LETTERED : 0;
     if (!key)
         return facts;
     facts |= OBX_KEY_BLOCKED;
-    facts |= batch_is_retry && key->retrying ? OBX_ROW_IS_RETRIED : 0;
+    facts |= is_retried(key, batch) ? OBX_ROW_IS_RETRIED : 0;
     facts |= obx_key_failed(key) ? OBX_KEY_FAILED : 0;
     return facts;
 }

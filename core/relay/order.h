@@ -37,7 +37,7 @@ enum obx_order_step {
 
 enum obx_order_step obx_order_step(unsigned facts);
 /* The facts of a row with that key. */
-unsigned obx_order_facts(const struct obx_stages *stages, uint64_t key, bool batch_is_retry);
+unsigned obx_order_facts(const struct obx_stages *stages, uint64_t key, const struct obx_batch *batch);
 /* Is any key blocked or dead-lettered? If not, obx_order_step() gives SEND for every row. */
 static inline bool obx_order_any(const struct obx_stages *stages)
 {

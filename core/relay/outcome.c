@@ -15,10 +15,11 @@
 
 /* ---- noting ------------------------------------------------------------------------------------------------------ */
 
-/* After a failure; what was delivered goes through note_delivered(). */
 static enum obx_row_state state_of(uint32_t outcome)
 {
     switch (outcome) {
+    case OUTBOX_DELIVERED:
+        return OBX_ROW_DELIVERED;
     case OUTBOX_RETRY:
     case OUTBOX_RETRY_UNKNOWN:
         return OBX_ROW_RETRY;
@@ -43,9 +44,11 @@ static bool has_reason_table(struct obx_batch *batch)
     return batch->reasons != NULL;
 }
 
-/* The reason of these messages, copied to the arena; core/plugin makes sure that there is one. */
-static const struct obx_reason *keep_reason(struct obx_batch *batch, const struct outbox_outcomes *outcomes)
+/* Copied to the arena; core/plugin makes sure that there is one. */
+const struct obx_reason *obx_outcome_keep_reason(struct obx_batch *batch, const struct outbox_outcomes *outcomes)
 {
+    if (outcomes->outcome == OUTBOX_DELIVERED)
+        return NULL;
     struct obx_reason *copy = has_reason_table(batch) ? obx_arena_alloc(&batch->arena, sizeof *copy) : NULL;
     if (!copy)
         return &no_reason; /* not covered: no memory just here */
@@ -53,9 +56,16 @@ static const struct obx_reason *keep_reason(struct obx_batch *batch, const struc
     return copy;
 }
 
-static const struct obx_reason *reason_of(const struct obx_batch *batch, uint32_t row)
+const struct obx_reason *obx_outcome_reason(const struct obx_batch *batch, uint32_t row)
 {
     return batch->reasons && batch->reasons[row] ? batch->reasons[row] : &no_reason;
+}
+
+void obx_outcome_note_row(struct obx_batch *batch, uint32_t row, uint32_t outcome, const struct obx_reason *reason)
+{
+    obx_batch_set_row_state(batch, row, state_of(outcome));
+    if (batch->reasons)
+        batch->reasons[row] = reason;
 }
 
 static uint32_t message_at(const struct outbox_outcomes *outcomes, uint32_t i)
@@ -76,14 +86,10 @@ static void note_delivered(struct obx_batch *batch, const struct outbox_outcomes
  * submitted earlier could overtake an event of its key. Brokers that keep order rely on this, too. */
 static void note_failed(struct obx_batch *batch, const struct outbox_outcomes *outcomes)
 {
-    const struct obx_reason *reason = keep_reason(batch, outcomes);
+    const struct obx_reason *reason = obx_outcome_keep_reason(batch, outcomes);
     obx_pipeline_hold_order(batch->stages->pipeline, batch);
-    for (uint32_t i = 0; i < outcomes->count; i++) {
-        uint32_t row = batch->row_of[message_at(outcomes, i)];
-        obx_batch_set_row_state(batch, row, state_of(outcomes->outcome));
-        if (batch->reasons)
-            batch->reasons[row] = reason;
-    }
+    for (uint32_t i = 0; i < outcomes->count; i++)
+        obx_outcome_note_row(batch, batch->row_of[message_at(outcomes, i)], outcomes->outcome, reason);
 }
 
 void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes)
@@ -129,6 +135,21 @@ static bool on_retry(struct obx_stages *stages, const struct outbox_message *mes
     return true;
 }
 
+bool obx_outcome_not_now(struct obx_stages *stages, const struct outbox_message *message,
+                         struct outbox_position position, const struct obx_reason *reason)
+{
+    struct obx_reason cause = *reason;
+    uint64_t hash = obx_order_key(stages->context.settings.order, message, position);
+    if (cause.error.code == OUTBOX_E_NOT_CONNECTED || cause.error.code == OUTBOX_E_TIMEOUT)
+        cause.error.code = OUTBOX_E_AGAIN; /* an outage costs no attempt */
+    if (!on_retry(stages, message, position, &cause))
+        return false;
+    struct obx_key *key = obx_keys_find(stages->keys, hash);
+    if (key && obx_key_failed(key) && !key->retrying)
+        obx_key_pauses_pause(stages, key);
+    return true;
+}
+
 static bool on_rejected(struct obx_stages *stages, const struct outbox_message *message,
                         struct outbox_position position, const struct outbox_error *error)
 {
@@ -148,7 +169,7 @@ static void on_retry_delivered(struct obx_stages *stages, const struct outbox_me
 }
 
 /* Without memory to note it, a row is sent again with its batch. */
-static void decide_row(struct obx_stages *stages, struct obx_batch *batch, uint32_t i)
+void obx_outcome_decide(struct obx_stages *stages, struct obx_batch *batch, uint32_t i)
 {
     uint32_t row = batch->row_of[i];
     const struct outbox_message *message = &batch->messages[i];
@@ -160,10 +181,10 @@ static void decide_row(struct obx_stages *stages, struct obx_batch *batch, uint3
             on_retry_delivered(stages, message, position);
         return;
     case OBX_ROW_RETRY:
-        noted = on_retry(stages, message, position, reason_of(batch, row));
+        noted = on_retry(stages, message, position, obx_outcome_reason(batch, row));
         break;
     case OBX_ROW_REJECTED:
-        noted = on_rejected(stages, message, position, &reason_of(batch, row)->error);
+        noted = on_rejected(stages, message, position, &obx_outcome_reason(batch, row)->error);
         break;
     default:
         return;
@@ -195,7 +216,7 @@ static const struct outbox_error *outage_error(const struct obx_batch *batch, co
         return error;
     for (uint32_t row = 0; row < batch->rows->rows; row++) {
         if (batch->row_states[row] == OBX_ROW_NOT_SENT)
-            return &reason_of(batch, row)->error;
+            return &obx_outcome_reason(batch, row)->error;
     }
     return error; /* not covered: some row is NOT_SENT */
 }
@@ -228,7 +249,7 @@ static void decide_rows(struct obx_stages *stages, struct obx_batch *batch, cons
     apply_after_table(batch, OBX_ROW_RETRY, facts);
     apply_after_table(batch, OBX_ROW_REJECTED, facts);
     for (uint32_t i = 0; i < batch->message_count; i++)
-        decide_row(stages, batch, i);
+        obx_outcome_decide(stages, batch, i);
     batch->outage = batch->state_count[OBX_ROW_NOT_SENT] > 0;
     if (batch->outage)
         obx_link_lost(stages->broker, outage_error(batch, error));
@@ -237,7 +258,7 @@ static void decide_rows(struct obx_stages *stages, struct obx_batch *batch, cons
     obx_key_pauses_set(stages, batch);
 }
 
-static void finish(struct obx_stages *stages, struct obx_batch *batch)
+void obx_outcome_finish(struct obx_stages *stages, struct obx_batch *batch)
 {
     unsigned facts = obx_pipeline_after_facts(stages->pipeline, batch);
     apply_after_table(batch, OBX_ROW_WAITING, facts);
@@ -260,5 +281,5 @@ void obx_outcome_done(void *stage, const struct outbox_error *error)
     count_delivered(stages, batch);
     if (batch->is_retry || !all_delivered(batch))
         decide_rows(stages, batch, error);
-    finish(stages, batch);
+    obx_outcome_finish(stages, batch);
 }

@@ -29,6 +29,7 @@ struct obx_pipeline *obx_pipeline_new(struct obx_stages *stages)
     for (int stage = 0; stage < OBX_BATCH_STAGES; stage++)
         obx_list_init(&pipeline->lists[stage]);
     obx_batch_pool_init(&pipeline->pool);
+    pipeline->next_seq = 1; /* 0: none */
     return pipeline;
 }
 
@@ -108,6 +109,15 @@ static uint64_t memory_of(const struct outbox_batch *rows)
     return rows->bytes + (uint64_t)rows->rows * OBX_ROW_OVERHEAD + BATCH_OVERHEAD;
 }
 
+void obx_pipeline_count_transformed(struct obx_pipeline *pipeline, struct obx_batch *batch)
+{
+    struct obx_transformed *transformed = batch->transformed;
+    transformed->bytes = transformed->arena.total;
+    for (uint32_t i = 0; i < OBX_TRANSFORM_JOBS; i++)
+        transformed->bytes += transformed->jobs[i].arena.total;
+    pipeline->stages->context.stats.in_flight_bytes += transformed->bytes;
+}
+
 struct obx_batch *obx_pipeline_add(struct obx_pipeline *pipeline, struct outbox_batch *rows, bool is_retry)
 {
     struct outbox_stats *stats = &pipeline->stages->context.stats;
@@ -117,7 +127,7 @@ struct obx_batch *obx_pipeline_add(struct obx_pipeline *pipeline, struct outbox_
     batch->stages = pipeline->stages;
     batch->seq = pipeline->next_seq++;
     batch->epoch = pipeline->epoch;
-    batch->is_retry = is_retry;
+    batch->is_retry = batch->holds_retry_slot = is_retry;
     if (is_retry)
         obx_retry_claim_set_in_pipeline(pipeline->stages->retry_claim, true);
     stats->claimed += rows->rows;
@@ -125,6 +135,17 @@ struct obx_batch *obx_pipeline_add(struct obx_pipeline *pipeline, struct outbox_
     stats->in_flight_bytes += memory_of(rows);
     obx_pipeline_move(pipeline, batch, OBX_BATCH_READY);
     return batch;
+}
+
+/* Keys that are still RETRYING, and not in the lanes, were not answered. */
+void obx_pipeline_free_retry_slot(struct obx_pipeline *pipeline, struct obx_batch *batch)
+{
+    struct obx_retry_claim *retry_claim = pipeline->stages->retry_claim;
+    if (!batch->holds_retry_slot)
+        return;
+    batch->holds_retry_slot = false;
+    obx_retry_claim_set_in_pipeline(retry_claim, false);
+    obx_retry_claim_wait_again(retry_claim, 0);
 }
 
 void obx_pipeline_release(struct obx_pipeline *pipeline, struct obx_batch *batch)
@@ -135,11 +156,10 @@ void obx_pipeline_release(struct obx_pipeline *pipeline, struct obx_batch *batch
     OBX_FAILPOINT(relay, before_release);
     stages->context.stats.in_flight -= batch->rows->rows;
     stages->context.stats.in_flight_bytes -= memory_of(batch->rows);
+    if (batch->transformed)
+        stages->context.stats.in_flight_bytes -= batch->transformed->bytes;
     obx_store_release(obx_link_instance(stages->store), batch->rows);
-    if (batch->is_retry) {
-        obx_retry_claim_set_in_pipeline(stages->retry_claim, false);
-        obx_retry_claim_wait_again(stages->retry_claim, 0);
-    }
+    obx_pipeline_free_retry_slot(pipeline, batch);
     obx_batch_recycle(&pipeline->pool, batch);
 }
 
@@ -155,9 +175,12 @@ void obx_pipeline_release_finished(struct obx_pipeline *pipeline)
 
 void obx_pipeline_skip_ready(struct obx_pipeline *pipeline)
 {
-    for (struct obx_batch *batch; (batch = obx_pipeline_first(pipeline, OBX_BATCH_READY));) {
+    struct obx_batch *batch = obx_pipeline_first(pipeline, OBX_BATCH_READY);
+    for (struct obx_batch *next; batch; batch = next) {
+        next = obx_pipeline_next(pipeline, batch);
         obx_batch_change(batch, OBX_ROW_WAITING, OBX_ROW_SKIPPED);
-        obx_pipeline_move(pipeline, batch, OBX_BATCH_DONE);
+        if (!obx_batch_is_transforming(batch))
+            obx_pipeline_move(pipeline, batch, OBX_BATCH_DONE);
     }
 }
 
@@ -215,6 +238,11 @@ void obx_pipeline_next_epoch(struct obx_pipeline *pipeline)
 void obx_pipeline_set_reread(struct obx_pipeline *pipeline, bool reread)
 {
     pipeline->reread = reread;
+}
+
+bool obx_pipeline_rereading(const struct obx_pipeline *pipeline)
+{
+    return pipeline->reread;
 }
 
 unsigned obx_pipeline_after_facts(const struct obx_pipeline *pipeline, const struct obx_batch *batch)

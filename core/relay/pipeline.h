@@ -23,6 +23,10 @@ void obx_pipeline_free(struct obx_pipeline *pipeline);            /* all batches
 struct obx_batch *obx_pipeline_add(struct obx_pipeline *pipeline, struct outbox_batch *rows, bool is_retry);
 /* READY is kept in order of claiming; to the other lists a batch is appended. */
 void obx_pipeline_move(struct obx_pipeline *pipeline, struct obx_batch *batch, enum obx_batch_stage stage);
+/* A retry batch lets the next retry be claimed. Its keys that are in no lane wait again. */
+void obx_pipeline_free_retry_slot(struct obx_pipeline *pipeline, struct obx_batch *batch);
+/* The batch is transformed: its memory counts. */
+void obx_pipeline_count_transformed(struct obx_pipeline *pipeline, struct obx_batch *batch);
 /* Out of its list: give the rows back to the store, recycle the batch. */
 void obx_pipeline_release(struct obx_pipeline *pipeline, struct obx_batch *batch);
 
@@ -33,7 +37,7 @@ bool obx_pipeline_empty(const struct obx_pipeline *pipeline);
 
 void obx_pipeline_unsettle(struct obx_pipeline *pipeline);         /* SETTLING goes back to the head of DONE */
 void obx_pipeline_release_finished(struct obx_pipeline *pipeline); /* of DONE */
-/* Waiting rows of READY stay in the outbox, for a later claim. */
+/* Waiting rows of READY stay in the outbox, for a later claim. Batches that workers transform stay in READY. */
 void obx_pipeline_skip_ready(struct obx_pipeline *pipeline);
 /* Delivered rows of DONE cannot be settled any more; a later claim reads them again. */
 void obx_pipeline_skip_delivered(struct obx_pipeline *pipeline);
@@ -49,6 +53,7 @@ void obx_pipeline_next_epoch(struct obx_pipeline *pipeline);
 /* The ownership was lost, and ready rows were skipped. Rows that come back from a publish are skipped, too, until the
  * outbox is read again from its start: else they could overtake the skipped rows. */
 void obx_pipeline_set_reread(struct obx_pipeline *pipeline, bool reread);
+bool obx_pipeline_rereading(const struct obx_pipeline *pipeline);
 /* enum obx_after_fact of a batch that comes back from a publish. */
 unsigned obx_pipeline_after_facts(const struct obx_pipeline *pipeline, const struct obx_batch *batch);
 

@@ -2,19 +2,16 @@
 /* core/relay/publish.c - from READY to IN_FLIGHT */
 #include "relay/publish.h"
 
-#include <string.h>
-
-#include "base/error.h"
 #include "base/failpoint.h"
 #include "relay/dead_letter.h"
 #include "relay/key_pauses.h"
 #include "relay/link.h"
-#include "relay/order.h"
 #include "relay/outcome.h"
+#include "relay/order.h"
 #include "relay/pipeline.h"
-#include "relay/reject.h"
-#include "relay/route.h"
+#include "relay/prepare.h"
 #include "relay/stall_watchdog.h"
+#include "relay/transform_jobs.h"
 
 #define IN_FLIGHT_MAX 12 /* publishes, to a broker that keeps order */
 #define PUBLISH_AGAIN_NS (10 * OBX_MS)
@@ -37,126 +34,47 @@ void obx_publisher_free(struct obx_publisher *publisher)
     obx_free(publisher);
 }
 
-/* May events of one key be in flight together? */
 static bool keeps_order(const struct obx_stages *stages)
 {
-    uint64_t needed = OUTBOX_CAP_ORDERED;
-    if (stages->context.settings.order == OBX_ORDER_GLOBAL)
-        needed |= OUTBOX_CAP_GLOBAL_ORDER;
-    return (obx_instance_caps(obx_link_instance(stages->broker)) & needed) == needed;
+    return stages->publish_mode == OBX_PUBLISH_PIPELINED;
 }
 
 /* A batch on its way from READY to IN_FLIGHT: one pass over its waiting rows. */
 struct round {
     struct obx_stages *stages;
-    struct obx_instance *broker;
     struct obx_batch *batch;
     struct obx_batch_keys keys; /* of this publish; used when the broker keeps no order */
 };
 
-/* ---- one row ----------------------------------------------------------------------------------------------------- */
-
-enum row_result {
-    ROW_SENT,       /* its message is the next one of the batch */
-    ROW_NEXT_ROUND, /* the broker has an event of its key in this publish already */
-    ROW_SKIPPED,    /* blocked with its key, or on its way to the dead letters */
-    ROW_NO_MEMORY
-};
-
-static enum row_result skipped(bool noted)
-{
-    return noted ? ROW_SKIPPED : ROW_NO_MEMORY;
-}
-
-static enum row_result apply_order(const struct round *round, uint64_t key, const struct outbox_message *message,
-                                   struct outbox_position position)
-{
-    struct obx_stages *stages = round->stages;
-    switch (obx_order_step(obx_order_facts(stages, key, round->batch->is_retry))) {
-    case OBX_STEP_BLOCK:
-        return skipped(obx_order_block(stages, key, position));
-    case OBX_STEP_DEAD_LETTER:
-        return skipped(obx_reject_follower(stages, key, message, position));
-    default:
-        return ROW_SENT;
-    }
-}
-
-/* OUTBOX_OK, or why the event can never go. code: what routing gave. */
-static int admit(const struct round *round, const struct outbox_message *message, int code, struct outbox_error *error)
-{
-    if (!code)
-        code = obx_broker_admit(round->broker, message, error);
-    if (!code)
-        code = OBX_FAILPOINT_ERROR(relay, admit, error);
-    return code;
-}
-
-static int route_row(const struct round *round, uint32_t row, struct outbox_message *message,
-                     struct outbox_error *error)
+/* The row is a message of this publish, or SKIPPED, or stays WAITING for the next round: the broker has an event of its
+ * key in this publish already. False: no memory. */
+static bool add_row(struct round *round, uint32_t row)
 {
     struct obx_batch *batch = round->batch;
-    const struct outbox_value *values = batch->rows->values + (size_t)row * batch->rows->columns;
-    memset(message, 0, sizeof *message);
-    return obx_route_row(round->stages->route, values, batch->rows->positions[row], &batch->arena, message, error);
-}
-
-static enum row_result prepare_row(struct round *round, uint32_t row)
-{
-    struct outbox_message *message = &round->batch->messages[round->batch->message_count];
-    struct outbox_position position = round->batch->rows->positions[row];
-    bool any_blocked = obx_order_any(round->stages);
+    struct outbox_message *message = &batch->messages[batch->message_count];
     uint64_t key = 0;
-    struct outbox_error error;
-    int code = route_row(round, row, message, &error);
-    if (code == OUTBOX_E_NO_MEMORY)
-        return ROW_NO_MEMORY;
-    if (any_blocked || round->keys.slots)
-        key = obx_order_key(round->stages->context.settings.order, message, position);
-    enum row_result result = any_blocked ? apply_order(round, key, message, position) : ROW_SENT;
-    if (result != ROW_SENT)
-        return result;
-    if (admit(round, message, code, &error))
-        return skipped(obx_reject(round->stages, message, position, &error));
-    return round->keys.slots && !obx_batch_keys_add(&round->keys, key) ? ROW_NEXT_ROUND : ROW_SENT;
-}
-
-static void set_row(struct obx_batch *batch, uint32_t row, enum row_result result)
-{
-    if (result == ROW_SENT) {
-        batch->row_of[batch->message_count++] = row;
-        obx_batch_set_row_state(batch, row, OBX_ROW_IN_FLIGHT);
-    } else if (result == ROW_SKIPPED) {
+    enum obx_prepared result = obx_prepare_row(round->stages, batch, row, message, round->keys.slots, &key);
+    if (result == OBX_PREPARED_SKIPPED)
         obx_batch_set_row_state(batch, row, OBX_ROW_SKIPPED);
-    }
+    if (result != OBX_PREPARED_GO || (round->keys.slots && !obx_batch_keys_add(&round->keys, key)))
+        return result != OBX_PREPARED_NO_MEMORY;
+    batch->row_of[batch->message_count++] = row;
+    obx_batch_set_row_state(batch, row, OBX_ROW_IN_FLIGHT);
+    return true;
 }
 
 /* ---- one batch --------------------------------------------------------------------------------------------------- */
 
-static bool begin_round(struct round *round)
-{
-    struct obx_batch *batch = round->batch;
-    obx_arena_reset(&batch->arena);
-    obx_route_forget(round->stages->route);
-    batch->reasons = NULL;
-    batch->message_count = 0;
-    return keeps_order(round->stages) || obx_batch_keys_init(&round->keys, batch);
-}
-
 /* Rows that are left WAITING go in the next round of this batch. */
 static void prepare_batch(struct obx_stages *stages, struct obx_batch *batch)
 {
-    struct round round = {.stages = stages, .broker = obx_link_instance(stages->broker), .batch = batch};
-    if (!begin_round(&round))
+    struct round round = {.stages = stages, .batch = batch};
+    obx_prepare_begin(stages, batch);
+    if (!keeps_order(stages) && !obx_batch_keys_init(&round.keys, batch))
         return; /* not covered: no memory just here */
-    for (uint32_t row = 0; row < batch->rows->rows && !stages->context.halted; row++) {
-        if (batch->row_states[row] != OBX_ROW_WAITING)
-            continue;
-        enum row_result result = prepare_row(&round, row);
-        if (result == ROW_NO_MEMORY)
+    for (uint32_t row = 0; row < batch->rows->rows && !stages->context.halted; row++)
+        if (batch->row_states[row] == OBX_ROW_WAITING && !add_row(&round, row))
             return;
-        set_row(batch, row, result);
-    }
 }
 
 static void send(struct obx_stages *stages, struct obx_batch *batch)
@@ -204,9 +122,11 @@ static bool has_room(const struct obx_stages *stages)
 static bool may_publish(struct obx_publisher *publisher)
 {
     struct obx_stages *stages = publisher->stages;
-    if (!obx_pipeline_count(stages->pipeline, OBX_BATCH_READY))
+    if (stages->publish_mode == OBX_PUBLISH_CONCURRENT || !obx_pipeline_count(stages->pipeline, OBX_BATCH_READY))
         return false;
     if (!obx_link_up(stages->broker) || !obx_relay_context_accepts_rows(&stages->context))
+        return false;
+    if (!obx_transform_done(stages, obx_pipeline_first(stages->pipeline, OBX_BATCH_READY)))
         return false;
     if (obx_pipeline_order_held(stages->pipeline) || !obx_dead_letters_keys_known(stages->dead_letters))
         return false;

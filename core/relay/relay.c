@@ -13,6 +13,7 @@
 #include "relay/dead_letter.h"
 #include "relay/key_set.h"
 #include "relay/keys.h"
+#include "relay/lane_publish.h"
 #include "relay/link.h"
 #include "relay/ownership.h"
 #include "relay/pipeline.h"
@@ -24,12 +25,15 @@
 #include "relay/stall_watchdog.h"
 #include "relay/status.h"
 #include "relay/stop.h"
+#include "relay/transform_jobs.h"
+#include "relay/transforms.h"
 
 struct obx_relay {
     struct obx_stages stages;
     struct obx_keys keys;
     struct obx_key_set dead_letter_keys;
     struct obx_route route;
+    struct obx_transforms transforms;
     struct obx_status status;
     struct obx_timer timer;
     bool running; /* between start and stop */
@@ -61,7 +65,9 @@ static void step_all(struct obx_stages *stages)
     obx_ownership_step(stages->ownership);
     obx_broker_link_step(stages);
     step_store(stages); /* first: the store works while the relay hands over ready rows; */
+    obx_transform_step(stages);
     obx_publisher_step(stages->publisher);
+    obx_lane_publisher_step(stages->lane_publisher);
     obx_dead_letters_step(stages->dead_letters);
     step_store(stages); /* and again, for the result of that */
     obx_ownership_renew_step(stages->ownership);
@@ -119,6 +125,27 @@ static int check_capabilities(const struct obx_stages *stages, const struct obx_
                              obx_instance_name(store));
 }
 
+static enum obx_publish_mode publish_mode(uint64_t caps, int64_t order)
+{
+    uint64_t pipelined = OUTBOX_CAP_ORDERED | (order == OBX_ORDER_GLOBAL ? OUTBOX_CAP_GLOBAL_ORDER : 0);
+    if ((caps & pipelined) == pipelined)
+        return OBX_PUBLISH_PIPELINED;
+    return caps & OUTBOX_CAP_CONCURRENT ? OBX_PUBLISH_CONCURRENT : OBX_PUBLISH_ONE;
+}
+
+static void choose_publish_mode(struct obx_stages *stages)
+{
+    struct obx_relay_context *context = &stages->context;
+    const struct obx_instance *broker = obx_link_instance(stages->broker);
+    uint64_t caps = obx_instance_caps(broker);
+    stages->publish_mode = publish_mode(caps, context->settings.order);
+    if (context->settings.order == OBX_ORDER_GLOBAL && stages->publish_mode != OBX_PUBLISH_PIPELINED)
+        OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,
+                      "order: global: the broker '%s' keeps order only within a key, so one event at a time is in "
+                      "flight; order: key is faster",
+                      obx_instance_name(broker));
+}
+
 static bool make_stages(struct obx_stages *stages)
 {
     stages->store = obx_link_new(&stages->context, OUTBOX_STORE);
@@ -128,11 +155,13 @@ static bool make_stages(struct obx_stages *stages)
     stages->dead_letters = obx_dead_letters_new(stages);
     stages->stall_watchdog = obx_stall_watchdog_new(stages);
     stages->publisher = obx_publisher_new(stages);
+    stages->lane_publisher = obx_lane_publisher_new(stages);
     stages->claimer = obx_claimer_new(stages);
     stages->settler = obx_settler_new(stages);
     stages->ownership = obx_ownership_new(stages);
     return stages->store && stages->broker && stages->retry_claim && stages->pipeline && stages->dead_letters &&
-           stages->stall_watchdog && stages->publisher && stages->claimer && stages->settler && stages->ownership;
+           stages->stall_watchdog && stages->publisher && stages->lane_publisher && stages->claimer &&
+           stages->settler && stages->ownership;
 }
 
 static void free_stages(struct obx_stages *stages)
@@ -140,6 +169,7 @@ static void free_stages(struct obx_stages *stages)
     obx_ownership_free(stages->ownership);
     obx_settler_free(stages->settler);
     obx_claimer_free(stages->claimer);
+    obx_lane_publisher_free(stages->lane_publisher);
     obx_publisher_free(stages->publisher);
     obx_stall_watchdog_free(stages->stall_watchdog);
     obx_dead_letters_free(stages->dead_letters);
@@ -147,6 +177,13 @@ static void free_stages(struct obx_stages *stages)
     obx_retry_claim_free(stages->retry_claim);
     obx_link_free(stages->broker);
     obx_link_free(stages->store);
+}
+
+static int open_transforms(struct obx_relay *relay, const struct obx_relay_setup *setup, struct outbox_error *error)
+{
+    const struct obx_instance_setup transform = {
+        .loop = setup->loop, .registry = setup->registry, .log = setup->log, .relay = relay->stages.context.name};
+    return obx_transforms_open(&relay->transforms, &transform, setup->section, &relay->route.columns, error);
 }
 
 static int configure(struct obx_relay *relay, const struct obx_relay_setup *setup, struct outbox_error *error)
@@ -161,11 +198,15 @@ static int configure(struct obx_relay *relay, const struct obx_relay_setup *setu
     if (!code)
         code = obx_route_compile(&settings->route, route, &relay->route, error);
     if (!code)
+        code = open_transforms(relay, setup, error);
+    if (!code)
         code = obx_link_open(relay->stages.store, setup->registry, setup->section, wake, relay, error);
     if (!code)
         code = obx_link_open(relay->stages.broker, setup->registry, setup->section, NULL, NULL, error);
     if (!code)
         code = check_capabilities(&relay->stages, setup->section, error);
+    if (!code)
+        choose_publish_mode(&relay->stages);
     return code;
 }
 
@@ -179,6 +220,7 @@ static void prepare(struct obx_relay *relay, const struct obx_relay_setup *setup
     stages->keys = &relay->keys;
     stages->dead_letter_keys = &relay->dead_letter_keys;
     stages->route = &relay->route;
+    stages->transforms = &relay->transforms;
     relay->status.stages = stages;
     relay->timer.fire = timer_fired;
     obx_keys_init(&relay->keys);
@@ -212,6 +254,7 @@ void obx_relay_free(struct obx_relay *relay)
     if (relay->stages.pipeline && relay->stages.dead_letters)
         obx_stop_release(&relay->stages);
     free_stages(&relay->stages);
+    obx_transforms_free(&relay->transforms);
     obx_route_free(&relay->route);
     obx_free(relay->stages.context.name);
     obx_free(relay);

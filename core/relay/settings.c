@@ -127,7 +127,7 @@ int obx_relay_check_name(const struct obx_section *section, const char *name, st
 int obx_relay_settings_parse(const struct obx_section *section, struct obx_relay_settings *settings,
                              struct outbox_error *error)
 {
-    static const char *const others[] = {"store", "broker", "route", NULL};
+    static const char *const others[] = {"store", "broker", "route", "transforms", NULL};
     const struct obx_section *route;
     int code = obx_options_apply(obx_relay_options, obx_relay_option_count, sizeof *obx_relay_options, others, section,
                                  settings, error);

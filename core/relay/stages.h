@@ -17,7 +17,12 @@
  *   stall_watchdog  a broker that reports no outcome
  *   key_pauses      how long a key that failed waits
  *   outcome         IN_FLIGHT -> DONE or READY, or rows wait for their key
- *   publish         READY -> IN_FLIGHT: routes rows to messages
+ *   transform_jobs  routes READY batches and transforms them on workers
+ *   prepare         a row becomes a message that may go: route, order, admit
+ *   publish         READY -> IN_FLIGHT, one publish for a batch
+ *   lanes           which keys have an event in flight, and the rows that wait for their turn
+ *   lane_send       one publish for the rows of a batch whose turn it is
+ *   lane_publish    READY -> IN_FLIGHT -> DONE or READY for concurrent brokers: one event of a key in flight
  *   poll_schedule   when the outbox is polled next
  *   claim           rows of the store -> READY
  *   settle          DONE -> SETTLING -> released
@@ -36,15 +41,24 @@
 struct obx_keys;
 struct obx_key_set;
 struct obx_route;
+struct obx_transforms;
 struct obx_link;
 struct obx_retry_claim;
 struct obx_pipeline;
 struct obx_dead_letters;
 struct obx_stall_watchdog;
 struct obx_publisher;
+struct obx_lane_publisher;
 struct obx_claimer;
 struct obx_settler;
 struct obx_ownership;
+
+/* What may be in flight, by the capabilities of the broker and the order of the relay. */
+enum obx_publish_mode {
+    OBX_PUBLISH_ONE,        /* one publish, with one event of each key */
+    OBX_PUBLISH_CONCURRENT, /* many publishes, with one event of each key over all of them */
+    OBX_PUBLISH_PIPELINED   /* many publishes, with many events of each key */
+};
 
 /* Made once by relay.c, which owns them all; each pointer stays. */
 struct obx_stages {
@@ -53,12 +67,15 @@ struct obx_stages {
     struct obx_keys *keys;
     struct obx_key_set *dead_letter_keys;
     struct obx_route *route;
+    struct obx_transforms *transforms;
     struct obx_link *store, *broker;
     struct obx_retry_claim *retry_claim;
     struct obx_pipeline *pipeline;
     struct obx_dead_letters *dead_letters;
     struct obx_stall_watchdog *stall_watchdog;
+    enum obx_publish_mode publish_mode;
     struct obx_publisher *publisher;
+    struct obx_lane_publisher *lane_publisher;
     struct obx_claimer *claimer;
     struct obx_settler *settler;
     struct obx_ownership *ownership;

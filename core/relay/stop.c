@@ -70,6 +70,8 @@ bool obx_stop_step(struct obx_stages *stages, uint64_t deadline)
 {
     struct obx_relay_context *context = &stages->context;
     obx_pipeline_skip_ready(stages->pipeline);
+    if (obx_pipeline_count(stages->pipeline, OBX_BATCH_READY))
+        return false; /* workers have their rows */
     bool late = obx_due(context, deadline);
     if (!stop_broker(stages, deadline, late))
         return false;

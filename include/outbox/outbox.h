@@ -53,7 +53,7 @@ struct outbox_options {
     const char *config_path; /* a YAML file; or */
     const char *config_text; /* the YAML itself */
     const char *relay;       /* which of `relays:`; NULL: the only one */
-    const char *plugin_dir;  /* NULL: $OUTBOX_PLUGIN_DIR, else where outbox was installed */
+    const char *plugin_dir;  /* directories, as a:b; NULL: $OUTBOX_PLUGIN_DIR. The installed directory follows */
     int log_level;           /* 0 errors, 1 warnings, 2 info, 3 debug, 4 trace */
 
     /* Called on the relay's thread or on your loop. Must not block, and may call only outbox_wake() and outbox_stats()

@@ -147,7 +147,7 @@ static int open_all(struct obx_context *context, const struct obx_args *args, en
         status = open_log(context, kind, args->verbose, error);
     if (status)
         return status;
-    obx_plugin_dir(NULL, directory, sizeof directory);
+    obx_plugin_path(NULL, directory, sizeof directory);
     status = obx_registry_new(directory, obx_builtins, context->log, &context->registry, error);
     return status ? status : obx_uv_loop_new(NULL, &context->loop, error);
 }

@@ -33,14 +33,34 @@ static const struct {
     uint64_t bit;
     const char *name;
 } caps[] = {
-    {OUTBOX_CAP_DECORATOR, "decorator"}, {OUTBOX_CAP_WAKE, "wake"},   {OUTBOX_CAP_DEAD_LETTERS, "dead-letters"},
-    {OUTBOX_CAP_ORDERED, "ordered"},     {OUTBOX_CAP_ADMIT, "admit"}, {OUTBOX_CAP_ADMIN, "admin"},
+    {OUTBOX_CAP_DECORATOR, "decorator"},
+    {OUTBOX_CAP_WAKE, "wake"},
+    {OUTBOX_CAP_DEAD_LETTERS, "dead-letters"},
+    {OUTBOX_CAP_ORDERED, "ordered"},
+    {OUTBOX_CAP_ADMIT, "admit"},
+    {OUTBOX_CAP_ADMIN, "admin"},
     {OUTBOX_CAP_INBOX, "inbox"},
+    {OUTBOX_CAP_CONCURRENT, "concurrent"},
+    {OUTBOX_CAP_GLOBAL_ORDER, "global-order"},
+    {OUTBOX_CAP_EXACTLY_ONCE, "exactly-once"},
+    {OUTBOX_CAP_LOG, "log"},
 };
 
 static const char *kind_name(const struct obx_plugin *plugin)
 {
-    return plugin->descriptor.kind == OUTBOX_STORE ? "store" : "broker";
+    static const char *const names[] = {
+        [OUTBOX_STORE] = "store", [OUTBOX_BROKER] = "broker", [OUTBOX_TRANSFORM] = "transform"};
+    return names[plugin->descriptor.kind];
+}
+
+static const char *library(const struct obx_plugin *plugin)
+{
+    return plugin->descriptor.library ? plugin->descriptor.library() : NULL;
+}
+
+static const char *origin(const struct obx_plugin *plugin)
+{
+    return plugin->path ? plugin->path : "built in";
 }
 
 static const char *type_name(const struct outbox_option *option)
@@ -78,9 +98,9 @@ static json_t *plugin_json(const struct obx_plugin *plugin)
         struct outbox_option option = obx_option_at(descriptor->options, descriptor->option_size, i);
         json_array_append_new(options, option_json(&option));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o}", "kind", kind_name(plugin), "name", descriptor->name,
-                     "version", descriptor->version, "description", descriptor->description, "path",
-                     plugin->path ? plugin->path : "built in", "capabilities", names, "options", options);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o}", "kind", kind_name(plugin), "name", descriptor->name,
+                     "version", descriptor->version, "description", descriptor->description, "path", origin(plugin),
+                     "library", library(plugin), "capabilities", names, "options", options);
 }
 
 static void print_option(const struct outbox_option *option)
@@ -98,8 +118,11 @@ static void print_option(const struct outbox_option *option)
 static void print_details(const struct obx_plugin *plugin)
 {
     const struct outbox_plugin *descriptor = &plugin->descriptor;
-    printf("%s %s %s: %s\n  from: %s\n  capabilities:", kind_name(plugin), descriptor->name, descriptor->version,
-           descriptor->description, plugin->path ? plugin->path : "built in");
+    printf("%s %s %s: %s\n  from: %s\n", kind_name(plugin), descriptor->name, descriptor->version,
+           descriptor->description, origin(plugin));
+    if (library(plugin))
+        printf("  library: %s\n", library(plugin));
+    printf("  capabilities:");
     for (size_t i = 0; i < OBX_COUNT(caps); i++)
         if (descriptor->caps & caps[i].bit)
             printf(" %s", caps[i].name);
@@ -119,6 +142,19 @@ static void print_refused(struct listing *list, const char *path, const struct o
         fprintf(stderr, "outbox plugins: %s\n", error->text);
 }
 
+/* kind, name, version, description; library and directory */
+static void print_line(const struct obx_plugin *plugin)
+{
+    const struct outbox_plugin *descriptor = &plugin->descriptor;
+    const char *uses = library(plugin), *slash = plugin->path ? strrchr(plugin->path, '/') : NULL;
+    printf("%-7s %-12s %-8s %s (%s%s", kind_name(plugin), descriptor->name, descriptor->version,
+           descriptor->description, uses ? uses : "", uses ? "; " : "");
+    if (slash)
+        printf("%.*s)\n", (int)(slash - plugin->path), plugin->path);
+    else
+        puts("built in)");
+}
+
 static void list_plugin(void *arg, const struct obx_plugin *plugin, const char *path, const struct outbox_error *error)
 {
     struct listing *list = arg;
@@ -136,8 +172,7 @@ static void list_plugin(void *arg, const struct obx_plugin *plugin, const char *
     else if (list->name)
         print_details(plugin);
     else
-        printf("%-7s %-12s %-8s %s\n", kind_name(plugin), descriptor->name, descriptor->version,
-               descriptor->description);
+        print_line(plugin);
 }
 
 static int print_list(struct listing *list, struct obx_registry *registry, const char *directory)
@@ -174,7 +209,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     char directory[4096];
     struct obx_registry *registry;
     struct outbox_error error;
-    obx_plugin_dir(NULL, directory, sizeof directory);
+    obx_plugin_path(NULL, directory, sizeof directory);
     if (obx_registry_new(directory, obx_builtins, NULL, &registry, &error))
         return obx_exit_report(verb->name, &error);
     list.array = json_array();

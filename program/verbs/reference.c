@@ -100,7 +100,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
     char directory[4096];
     struct obx_registry *registry;
     struct outbox_error error;
-    obx_plugin_dir(NULL, directory, sizeof directory);
+    obx_plugin_path(NULL, directory, sizeof directory);
     if (obx_registry_new(directory, obx_builtins, NULL, &registry, &error))
         return obx_exit_report(verb->name, &error);
     int code = write_reference(registry);

@@ -224,7 +224,7 @@ int main(int argc, char **argv)
     struct outbox_error error = {0};
     char directory[4096];
     int code = 78;
-    obx_plugin_dir(arguments.directory, directory, sizeof directory);
+    obx_plugin_path(arguments.directory, directory, sizeof directory);
     if (read_file(arguments.file, &text, &error) ||
         obx_config_parse(arguments.file, obx_buf_text(&text), text.size, &config, &error) ||
         read_hints(config, &hints, &error)) {

@@ -96,8 +96,8 @@ Test(descriptor, bad_kinds_and_names_are_refused)
 {
     struct subject s;
     copy(&s, &plugin_fixture_store);
-    s.descriptor.kind = 3;
-    REFUSED(&s, "x.so: kind is 3, expected 1 (store) or 2 (broker)");
+    s.descriptor.kind = 4;
+    REFUSED(&s, "x.so: kind is 4, expected 1 (store), 2 (broker) or 3 (transform)");
     copy(&s, &plugin_fixture_store);
     s.descriptor.name = "Stub";
     REFUSED(&s, "x.so: name is 'Stub', expected [a-z][a-z0-9_-]*, at most 31 characters");
@@ -161,9 +161,22 @@ Test(descriptor, bad_capabilities_are_refused)
     copy(&s, &plugin_fixture_store);
     s.descriptor.caps |= OUTBOX_CAP_ORDERED;
     REFUSED(&s, "x.so: caps has ORDERED, which is for a broker, but kind is store");
+    copy(&s, &plugin_fixture_broker);
+    s.descriptor.caps |= OUTBOX_CAP_ORDERED | OUTBOX_CAP_CONCURRENT;
+    REFUSED(&s, "x.so: caps has ORDERED and CONCURRENT, expected one of them");
+    copy(&s, &plugin_fixture_broker);
+    s.descriptor.caps = (s.descriptor.caps & ~OUTBOX_CAP_ORDERED) | OUTBOX_CAP_GLOBAL_ORDER;
+    REFUSED(&s, "x.so: caps has GLOBAL_ORDER without ORDERED, expected both");
+    copy(&s, &plugin_fixture_broker);
+    s.descriptor.caps |= OUTBOX_CAP_EXACTLY_ONCE;
+    REFUSED(&s, "x.so: ops.settled is NULL, expected a function with capability EXACTLY_ONCE");
+    copy(&s, &plugin_fixture_store);
+    s.descriptor.caps |= OUTBOX_CAP_LOG;
+    REFUSED(&s, "x.so: ops.spool is NULL, expected a function with capability LOG");
     copy(&s, &plugin_fixture_store);
     s.descriptor.caps |= 1ull << 40;
-    REFUSED(&s, "x.so: caps has 0x10000000000, expected only bits of 0x7f: the plugin needs a newer version of outbox");
+    REFUSED(&s,
+            "x.so: caps has 0x10000000000, expected only bits of 0x7ff: the plugin needs a newer version of outbox");
 }
 
 Test(descriptor, bad_option_tables_are_refused)
@@ -216,7 +229,7 @@ Test(descriptor, bad_option_values_are_refused)
     struct subject s;
     copy(&s, &plugin_fixture_store);
     s.options[0].flags = 1u << 30;
-    REFUSED(&s, "x.so: option hold: flags is 0x40000000, expected only bits of 0x1f");
+    REFUSED(&s, "x.so: option hold: flags is 0x40000000, expected only bits of 0x3f");
     copy(&s, &plugin_fixture_store);
     s.options[3].min = 101;
     REFUSED(&s, "x.so: option number: min is 101, expected at most max, 100");

@@ -145,7 +145,7 @@ Test(outcomes, unknown_outcomes_are_refused)
     open_broker(&f);
     publish(&f, &call, 1);
     report(&f, (struct outbox_outcomes){.outcome = 0, .count = 1});
-    report(&f, (struct outbox_outcomes){.outcome = 6, .count = 1});
+    report(&f, (struct outbox_outcomes){.outcome = 7, .count = 1});
     finish(&f);
     cr_assert_str_eq(call.outcomes, "U0");
     close_broker(&f, 2, 0);

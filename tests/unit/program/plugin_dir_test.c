@@ -64,15 +64,23 @@ Test(plugin_dir, installed_library_and_build_tree_find_their_plugins)
     close_tree(&tree);
 }
 
-Test(plugin_dir, option_precedes_environment)
+static bool begins_with(const char *text, const char *start)
 {
-    char found[PATH_MAX];
-    setenv("OUTBOX_PLUGIN_DIR", "/from/environment", 1);
-    obx_plugin_dir("/from/option", found, sizeof found);
-    cr_expect_str_eq(found, "/from/option");
-    obx_plugin_dir(NULL, found, sizeof found);
-    cr_expect_str_eq(found, "/from/environment");
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+Test(plugin_dir, option_precedes_environment_and_both_precede_the_installed_directory)
+{
+    char found[PATH_MAX * 2], installed[PATH_MAX * 2], twice[PATH_MAX * 2];
     setenv("OUTBOX_PLUGIN_DIR", "", 1);
-    obx_plugin_dir(NULL, found, sizeof found);
-    cr_expect_str_neq(found, "");
+    obx_plugin_path(NULL, installed, sizeof installed);
+    cr_expect_str_neq(installed, "");
+    setenv("OUTBOX_PLUGIN_DIR", "/from/environment:/other", 1);
+    obx_plugin_path("/from/option", found, sizeof found);
+    cr_expect(begins_with(found, "/from/option:") && !strcmp(found + strlen("/from/option:"), installed), "%s", found);
+    obx_plugin_path(NULL, found, sizeof found);
+    cr_expect(begins_with(found, "/from/environment:/other:"), "%s", found);
+    cr_expect_str_eq(found + strlen("/from/environment:/other:"), installed);
+    obx_plugin_path(installed, twice, sizeof twice);
+    cr_expect_str_eq(twice, installed, "one directory is searched once");
 }

@@ -76,7 +76,8 @@ void fixture_refuses(const char *yaml, const char *text)
     struct outbox_plugin bare = fixture_store_plugin;
     bare.name = "bare"; /* a store without dead letters */
     bare.caps &= ~OUTBOX_CAP_DEAD_LETTERS;
-    const struct outbox_plugin *const plugins[] = {&fixture_store_plugin, &bare, &fixture_broker_plugin, NULL};
+    const struct outbox_plugin *const plugins[] = {&fixture_store_plugin, &bare, &fixture_broker_plugin,
+                                                   &fixture_transform_plugin, NULL};
     struct outbox_error error = {0};
     struct obx_log log = {.write = NULL};
     struct fake_loop loop;
@@ -98,7 +99,8 @@ void fixture_refuses(const char *yaml, const char *text)
 
 static void make_relay(struct fixture *fixture, const char *settings)
 {
-    static const struct outbox_plugin *const plugins[] = {&fixture_store_plugin, &fixture_broker_plugin, NULL};
+    static const struct outbox_plugin *const plugins[] = {&fixture_store_plugin, &fixture_broker_plugin,
+                                                          &fixture_transform_plugin, NULL};
     struct outbox_error error = {0};
     char text[2000];
     snprintf(text, sizeof text, "store: {plugin: fixture}\nbroker: {plugin: fixture}\n%s", settings);
@@ -152,6 +154,11 @@ void fixture_free(struct fixture *fixture)
     cr_assert(fake_loop_idle(&fixture->loop));
     cr_assert_eq(mem_live(), 0);
     free(fixture);
+}
+
+void fixture_key_ordered(void)
+{
+    fixture_broker_plugin.caps &= ~OUTBOX_CAP_GLOBAL_ORDER;
 }
 
 void fixture_unordered(void)

@@ -71,6 +71,17 @@ struct fixture {
     bool hold;                                            /* publishes do not complete until fixture_release() */
     bool stubborn;                                        /* a stop waits for what is held, until that is canceled */
     uint32_t publishes, most_in_flight;
+    /* of the concurrent broker */
+    uint64_t (*latency_ms)(struct fixture *fixture, const struct outbox_message *message); /* NULL: 1 */
+    uint32_t retry_after_ms; /* reported with each outcome */
+    uint32_t most_events_in_flight;
+
+    /* the transform `suffix`: what it does with events of these values; NULL: none */
+    const char *untransformable, *moves_topic;
+    const char *not_now; /* fails so many times, with that code */
+    uint32_t not_now_times;
+    int not_now_code;
+    uint32_t transformed; /* calls */
 
     /* failures: the next `count` calls of that kind end with the code */
     struct {
@@ -81,7 +92,9 @@ struct fixture {
 };
 
 /* settings: YAML lines of relays.test, without store and broker; "" for the defaults. */
-void fixture_unordered(void); /* before fixture_new: the broker keeps no order */
+void fixture_unordered(void);   /* before fixture_new: the broker keeps no order */
+void fixture_concurrent(void);  /* before fixture_new: it answers each event by itself */
+void fixture_key_ordered(void); /* before fixture_new: it keeps order only within a key */
 
 struct fixture *fixture_new(const char *settings);
 struct fixture *fixture_filled(const char *settings, uint32_t count, uint32_t keys); /* the same, and fixture_fill() */

@@ -17,7 +17,7 @@ static void broker_start(void *self, outbox_op_t op, const struct outbox_broker_
         fixture_done(self, op);
 }
 
-static void append(const struct outbox_message *message)
+void fixture_append(const struct outbox_message *message)
 {
     uint32_t at = the_fixture->published_count++;
     cr_assert_lt(at, OBX_COUNT(the_fixture->published));
@@ -75,7 +75,7 @@ static uint32_t publish_one(const struct outbox_message *message, struct outbox_
     }
     outcome = the_fixture->outcome ? the_fixture->outcome(the_fixture, message, error) : usual_outcome(message);
     if (outcome == OUTBOX_DELIVERED || outcome == OUTBOX_UNKNOWN)
-        append(message);
+        fixture_append(message);
     if (outcome != OUTBOX_DELIVERED && outcome != OUTBOX_REJECTED)
         fail_key(message, outcome);
     return outcome;
@@ -142,7 +142,7 @@ static void broker_cancel(void *self, outbox_op_t op)
     fixture_done(self, stop);
 }
 
-static int broker_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
+int fixture_broker_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
 {
     (void)self;
     if (!the_fixture->admit || the_fixture->admit(the_fixture, message))
@@ -158,12 +158,12 @@ static const struct outbox_broker_ops broker_ops = {.struct_size = sizeof broker
                                                     .cancel = broker_cancel,
                                                     .stop = broker_stop,
                                                     .publish = broker_publish,
-                                                    .admit = broker_admit};
+                                                    .admit = fixture_broker_admit};
 struct outbox_plugin fixture_broker_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                               .struct_size = sizeof fixture_broker_plugin,
                                               .kind = OUTBOX_BROKER,
                                               .option_size = sizeof(struct outbox_option),
-                                              .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT,
+                                              .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_GLOBAL_ORDER | OUTBOX_CAP_ADMIT,
                                               .name = "fixture",
                                               .version = "1",
                                               .description = "an in-memory broker",

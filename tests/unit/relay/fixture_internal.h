@@ -12,6 +12,7 @@
 extern struct fixture *the_fixture; /* one for each test process */
 extern const struct outbox_plugin fixture_store_plugin;
 extern struct outbox_plugin fixture_broker_plugin;
+extern const struct outbox_plugin fixture_transform_plugin;
 
 struct fixture_instance {
     const struct outbox_host *host;
@@ -23,6 +24,8 @@ void fixture_fini(void *self);
 bool fixture_fails(void *self, outbox_op_t op, enum fixture_op kind);
 void fixture_done(void *self, outbox_op_t op);
 
+void fixture_append(const struct outbox_message *message); /* to the log of the broker */
+int fixture_broker_admit(void *self, const struct outbox_message *message, struct outbox_error *error);
 void fixture_broker_release(void); /* complete the publishes that are held */
 void fixture_broker_reset(void);   /* a new fixture has a clock that begins anew */
 

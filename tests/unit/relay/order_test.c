@@ -64,17 +64,35 @@ Test(order, row_of_a_blocked_key_is_sent_only_by_a_retry_that_has_not_failed)
 
 Test(order, facts_of_a_row_are_those_of_its_key)
 {
+    const struct obx_batch retry = {.seq = 7, .is_retry = true, .holds_retry_slot = true}, poll = {.seq = 8};
     cr_assert_not(obx_order_any(&stages));
-    cr_assert_eq(obx_order_facts(&stages, 1, true), 0);
+    cr_assert_eq(obx_order_facts(&stages, 1, &retry), 0);
     struct obx_key *key = obx_keys_block(&keys, 1, at(5), 0);
     cr_assert(obx_order_any(&stages));
-    cr_assert_eq(obx_order_facts(&stages, 1, true), OBX_KEY_BLOCKED);
+    cr_assert_eq(obx_order_facts(&stages, 1, &retry), OBX_KEY_BLOCKED);
     obx_keys_start_retry(&keys, key);
-    cr_assert_eq(obx_order_facts(&stages, 1, true), OBX_KEY_BLOCKED | OBX_ROW_IS_RETRIED);
-    cr_assert_eq(obx_order_facts(&stages, 1, false), OBX_KEY_BLOCKED);
+    cr_assert_eq(obx_order_facts(&stages, 1, &retry), OBX_KEY_BLOCKED | OBX_ROW_IS_RETRIED);
+    cr_assert_eq(obx_order_facts(&stages, 1, &poll), OBX_KEY_BLOCKED);
     obx_keys_mark_failed(&keys, key, OUTBOX_E_REJECTED);
-    cr_assert_eq(obx_order_facts(&stages, 1, true), OBX_KEY_BLOCKED | OBX_ROW_IS_RETRIED | OBX_KEY_FAILED);
-    cr_assert_eq(obx_order_facts(&stages, 2, true), 0);
+    cr_assert_eq(obx_order_facts(&stages, 1, &retry), OBX_KEY_BLOCKED | OBX_ROW_IS_RETRIED | OBX_KEY_FAILED);
+    cr_assert_eq(obx_order_facts(&stages, 2, &retry), 0);
+    obx_keys_wait(&keys, key, 0);
+}
+
+Test(order, row_that_joined_the_lanes_is_retried_in_its_own_batch_only)
+{
+    const struct obx_batch first = {.seq = 7, .is_retry = true},
+                           second = {.seq = 9, .is_retry = true, .holds_retry_slot = true};
+    struct obx_key *key = obx_keys_block(&keys, 1, at(5), 0);
+    obx_keys_start_retry(&keys, key);
+    cr_assert_eq(obx_order_facts(&stages, 1, &first), OBX_KEY_BLOCKED);
+    obx_keys_start_sending(&keys, key, 7);
+    cr_assert_eq(obx_order_facts(&stages, 1, &first), OBX_KEY_BLOCKED | OBX_ROW_IS_RETRIED);
+    cr_assert_eq(obx_order_facts(&stages, 1, &second), OBX_KEY_BLOCKED);
+    obx_keys_wait(&keys, key, 0);
+    obx_keys_start_retry(&keys, key);
+    cr_assert_eq(obx_order_facts(&stages, 1, &first), OBX_KEY_BLOCKED);
+    cr_assert_eq(obx_order_facts(&stages, 1, &second), OBX_KEY_BLOCKED | OBX_ROW_IS_RETRIED);
     obx_keys_wait(&keys, key, 0);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/relay/relay_test.c - the pipeline: its flow, its bounds, its refusals, and failing allocations */
 #include <criterion/criterion.h>
+#include <string.h>
 
 #include "mem_fault.h"
 #include "fixture.h"
@@ -126,4 +127,38 @@ Test(relay, allocation_failures_lose_and_reorder_no_event)
         for (size_t n = 1; failed; n++)
             run_without_memory(n, persistent, &failed);
     }
+}
+
+/* ---- global order ------------------------------------------------------------------------------------------------ */
+
+Test(relay, global_order_over_a_broker_that_orders_keys_has_one_event_in_flight)
+{
+    fixture_key_ordered();
+    struct fixture *fixture = fixture_filled("order: global\n", 30, 3);
+    fixture->hold = true;
+    fixture_start(fixture);
+    for (uint32_t i = 1; i <= 5; i++) {
+        fixture_run_for(fixture, 100);
+        cr_assert_eq(fixture->publishes, i);
+        cr_assert_eq(fixture->most_in_flight, 1);
+        fixture_release(fixture);
+        cr_assert_eq(fixture->published_count, i);
+    }
+    cr_assert(strstr(fixture->logged, "order: global: the broker 'fixture' keeps order only within a key"));
+    fixture_release_all(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_free(fixture);
+}
+
+Test(relay, global_order_over_a_broker_that_keeps_it_is_pipelined)
+{
+    struct fixture *fixture = fixture_filled("order: global\nclaim_rows: 10\n", 500, 50);
+    fixture->hold = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 1000);
+    cr_assert_eq(fixture->most_in_flight, 12);
+    cr_assert_str_empty(fixture->logged);
+    fixture_release_all(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_free(fixture);
 }
