@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/server/check.c - what is wrong, or will be, and what to do about it
+ * backends/sql/server/check.c - the findings of `outbox check`: defects, risks, and advice
  *
  * The driver's first probe is about the server; then come findings about the columns, which the start has read; then
- * the probes about the table and the rights. Without a table there is nothing to ask about it.
+ * the probes about the table and the rights. Without a table the probes about it are skipped.
  */
 #include <string.h>
 

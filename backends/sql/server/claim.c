@@ -2,10 +2,9 @@
 /*
  * backends/sql/server/claim.c - claiming rows
  *
- * wake-up policy -> [inspect writers, when that is due] -> claim -> read -> take in -> batch. The tracker of gaps takes
- * the result in. It may ask for the same claim again with more gaps (a long transaction ended). So may a row that is
- * too large for the claim, if it comes first: driver->learn() then makes the next one fit. All this is inside one
- * operation.
+ * wake-up policy -> [inspect writers, when that is due] -> claim -> read -> take in -> batch. The gap tracker processes
+ * the result. It may require the same claim again with more gaps (a long transaction ended). A first row that is too
+ * large also causes another claim: driver->learn() makes it fit. All this happens within one operation.
  */
 #include "sql/server/claim.h"
 
@@ -80,7 +79,7 @@ static bool has_duplicates(const struct sql_store *store, const struct sql_readi
     return false;
 }
 
-/* Nothing of the result was taken in. */
+/* The result was discarded. */
 static void refuse(struct sql_op *op, enum obx_sql_accepted why, const struct sql_reading *reading)
 {
     if (why == OBX_SQL_ASK_AGAIN)

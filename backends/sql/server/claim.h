@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sql/server/claim.h - claims, the wake-up policy around them, and the scan for rows that they cannot find */
+/* backends/sql/server/claim.h - claims, the wake-up policy around them, and the stray scan */
 #ifndef OBX_BACKENDS_SQL_SERVER_CLAIM_H
 #define OBX_BACKENDS_SQL_SERVER_CLAIM_H
 
@@ -16,7 +16,7 @@ static inline struct outbox_claim *sql_claim_of(const struct sql_op *op)
 /* ---- wakeup.c ---------------------------------------------------------------------------------------------------- */
 
 void sql_wakeup_before(struct sql_store *store, const struct outbox_claim *claim);
-/* Takes OUTBOX_CLAIM_ARM_WAKEUP out of the flags if the host must go on polling. */
+/* Clears OUTBOX_CLAIM_ARM_WAKEUP in the flags if the host must continue to poll. */
 void sql_wakeup_after(struct sql_store *store, struct outbox_claim *claim, const struct sql_reading *reading);
 void sql_wakeup_stop(struct sql_store *store);
 /* Log lines; each once, until the other happens. source: "the server's log". */

@@ -79,7 +79,7 @@ static void report_letter(const struct sql_op *op, const struct sql_row *row, ui
     dead->row(dead->arg, &letter);
 }
 
-/* True: it was full, and the limit is not reached. */
+/* True: the page was full, and the limit is not reached. */
 static bool report_page(struct sql_op *op)
 {
     const struct sql_driver *driver = op->store->driver;

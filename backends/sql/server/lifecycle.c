@@ -2,9 +2,8 @@
 /*
  * backends/sql/server/lifecycle.c - init, stop, cancel, fini
  *
- * A stop waits for operations in flight, workers and threads, gives the ownership back, and closes the lanes. The lock
- * is released by a statement: a server may take its time to notice that a session has ended, and a standby waits for
- * that.
+ * A stop waits for operations in flight, workers and threads, gives the ownership back, and closes the lanes. A
+ * statement releases the lock: a server may notice the end of a session late, and a standby waits for that.
  */
 #include "sql/server/lifecycle.h"
 
@@ -45,7 +44,7 @@ static void stop_if_idle(struct sql_store *store)
     if (!store->stop_op || store->ops || store->start_op || store->giving_back || store->driver->is_busy(store))
         return;
     if (store->owns && sql_lane_is_open(store->owner))
-        give_back(store); /* and then comes by here again */
+        give_back(store); /* this function is then called again */
     else
         finish_stop(store);
 }
@@ -61,7 +60,7 @@ void sql_stop(void *self, outbox_op_t op)
         stop_if_idle(store);
 }
 
-/* A statement cannot be taken back without waiting; its connection can. */
+/* A statement cannot be canceled without blocking; its connection can be closed. */
 void sql_cancel(void *self, outbox_op_t op)
 {
     struct sql_store *store = self;

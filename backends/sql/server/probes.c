@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/server/probes.c - the questions of a verb, one after the other
+ * backends/sql/server/probes.c - runs the queries of a verb, one after the other
  *
- * What a server refuses may still be an answer: the user may not look there, the table is not there.
+ * A refusal may be a result, too: the user lacks the privilege, or the table does not exist.
  */
 #include "sql/server/verbs.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/server/setup.c - the tables: made, or only printed
+ * backends/sql/server/setup.c - creates the tables, or prints their SQL
  *
- * The outbox is made when there is none; one that exists is never altered. The dead-letter table takes the types of the
- * outbox's columns, so that a dead letter can be replayed byte by byte. After the statements the server looks at the
- * table again: the next verb on this store has to know it.
+ * Creates the outbox if it does not exist; an existing one is never altered. The dead-letter table gets the types of
+ * the outbox's columns, so that a dead letter can be replayed byte by byte. Afterwards the table is inspected again,
+ * for the next verb on this store.
  */
 #include "sql/server/table.h"
 #include "sql/server/verbs.h"

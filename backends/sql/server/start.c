@@ -3,9 +3,8 @@
  * backends/sql/server/start.c - connecting
  *
  * resolve addresses -> for each of them: connect the owner, take the driver's steps, connect the reader at the first
- * step that needs it -> started. An address that does not answer, or whose server is read-only, gives way to the next;
- * any other failure would be the same on each of them. A start begins anew each time: addresses are resolved and
- * secrets read again.
+ * step that needs it -> started. If an address does not respond, or its server is read-only, the next one is tried; any
+ * other failure would be the same on each of them. Each start resolves addresses and reads secrets again.
  */
 #include "sql/server/start.h"
 
@@ -13,7 +12,7 @@
 
 static void try_candidate(struct sql_store *store);
 
-/* ---- the end of it ----------------------------------------------------------------------------------------------- */
+/* ---- the end of a start ------------------------------------------------------------------------------------------ */
 
 void sql_close_all(struct sql_store *store, const struct outbox_error *why)
 {
@@ -47,7 +46,7 @@ static void fail(struct sql_store *store, const struct outbox_error *error)
     struct outbox_error kept = *error;
     if (!store->start_op || store->failing)
         return;
-    store->failing = true; /* requests in flight on the other lane fail as well, and come by here */
+    store->failing = true; /* requests in flight on the other lane fail as well, and call this function */
     sql_lane_close(store->owner, &kept);
     sql_lane_close(store->reader, &kept);
     store->failing = false;

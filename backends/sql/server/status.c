@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/server/status.c - how much waits, since when, who relays
+ * backends/sql/server/status.c - pending rows, the oldest of them, and the owner
  *
- * Counting a large outbox costs what reading its index costs. Above a million rows the server's estimate is given, if
- * it is higher.
+ * Counting a large outbox costs a scan of its index. Above a million rows the server's estimate is given, if it is
+ * higher.
  */
 #include "sql/server/table.h"
 #include "sql/server/verbs.h"

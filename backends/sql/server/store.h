@@ -60,7 +60,7 @@ enum sql_phase { SQL_STOPPED = 0, SQL_STARTING, SQL_STARTED };
 /* A claim's result, before the tracker of gaps takes it in. */
 struct sql_reading {
     int first;     /* index of the first row in the result */
-    uint32_t rows; /* that were asked for, up to one that is too large; their ids are in store->ids */
+    uint32_t rows; /* of the claim, up to a row that is too large; their ids are in store->ids */
     bool truncated;
     uint64_t oversize; /* bytes of a row that ended the batch, 1 if they are not known; 0: there was none */
     struct obx_sql_snapshot snapshot;
@@ -93,7 +93,7 @@ struct sql_store {
     /* start and stop */
     enum sql_phase phase;
     struct sql_lane *owner, *reader; /* the server's */
-    uint32_t candidate;              /* that is being tried */
+    uint32_t candidate;              /* the address that is being tried */
     outbox_op_t start_op, stop_op;
     const struct outbox_store_start *start; /* while starting */
     struct outbox_error start_error;        /* found in a result, not by the server */
@@ -102,7 +102,7 @@ struct sql_store {
     struct obx_sql_text step_sql;
     bool failing;                               /* in sql_start_failed() */
     bool giving_back;                           /* the ownership */
-    void (*when_idle)(struct sql_store *store); /* something has ended that a stop may wait for */
+    void (*when_idle)(struct sql_store *store); /* called when something has ended that a stop may wait for */
     uint32_t ops;                               /* in flight, but for start and stop */
 
     struct sql_table table;

@@ -3,9 +3,9 @@
  * backends/sql/server/stray_scan.c - the scan for rows that no claim can find
  *
  * Such rows have an id below the highest id seen, and in no gap: an id chosen by hand, a sequence that was set back, or
- * a gap that was given up too early. An idle relay compares the table, a page at a time, with the rows that it knows.
- * Rows that it finds are claimed next. Ids below 1 cannot be positions; the relay logs that once, at its start or
- * later.
+ * it belonged to a gap that was retired too early. An idle relay compares the table, a page at a time, with the rows
+ * that it knows. Rows that it finds are claimed next. Ids below 1 cannot be positions; the relay logs that once, at its
+ * start or later.
  */
 #include "sql/server/claim.h"
 #include "sql/server/table.h"
@@ -62,7 +62,7 @@ void sql_on_low_id(struct sql_request *request, void *result)
     store->driver->free_result(result);
 }
 
-/* Without memory it is as if there had been no scan. */
+/* Without memory the result of the scan is ignored. */
 static void on_page(struct sql_request *request, void *result)
 {
     struct sql_store *store = request->arg;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/server/table.c - the columns of the outbox, and how those of the route are read
+ * backends/sql/server/table.c - the columns of the outbox, and the encodings of the route's columns
  *
- * The server's probe lists all columns at each start. A column of the route that the table lacks fails the start, with
- * the columns that there are, unless the route does without it.
+ * The server's probe lists all columns at each start. If the table lacks a column of the route, the start fails and
+ * lists the existing columns, unless the route treats it as optional.
  */
 #include "sql/server/table.h"
 

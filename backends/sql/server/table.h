@@ -20,7 +20,7 @@ void sql_append_dead(const struct sql_store *store, struct obx_sql_text *sql);
 void sql_columns_read(struct sql_store *store, void *result);
 /* Chooses how the columns of the route are read; store->start names them. Errors: SCHEMA, NO_MEMORY. */
 int sql_columns_choose(struct sql_store *store, struct outbox_error *error);
-/* Whether the table is there, and is one. Errors: NOT_FOUND, UNSUPPORTED. */
+/* Does the table exist, and is it a table? Errors: NOT_FOUND, UNSUPPORTED. */
 int sql_table_validate(const struct sql_store *store, const char *user, const char *database,
                        struct outbox_error *error);
 const struct sql_column *sql_column_find(const struct sql_table *table, const char *name);
@@ -30,7 +30,7 @@ void sql_table_free(struct sql_store *store);
 /* ", a, b" of the columns that both tables have, by their names in the outbox or in the dead-letter table. */
 void sql_append_columns(const struct sql_store *store, struct obx_sql_text *sql, bool of_outbox, const char *prefix);
 
-/* ", json_object('a', a, ...)" of the columns that the relay has no name for; ", NULL" if there are none. */
+/* ", json_object('a', a, ...)" of the columns without a logical name; ", NULL" if there are none. */
 void sql_append_rest(const struct sql_store *store, struct obx_sql_text *sql);
 /* "INSERT INTO outbox (a, b) SELECT a, b" with the values of a dead letter; FROM is the server's. */
 void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql);

@@ -3,7 +3,7 @@
  * backends/sql/server/wakeup.c - wake-up notifications around a claim
  *
  * A claim that asks for it arms the source first: only what commits after the claim's snapshot has to wake the relay.
- * When the source cannot be armed, the flag is taken out of the claim, and the host goes on polling. A claim by
+ * When the source cannot be armed, the flag in the claim is cleared, and the host continues to poll. A claim by
  * position arms nothing.
  */
 #include "sql/server/claim.h"
