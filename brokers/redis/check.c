@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * brokers/redis/check.c - the verb check: would events survive, and can they be added?
+ *
+ * The server's settings come from INFO, which the start has read. Each topic that is known must be a stream, or absent.
+ */
+#include "broker.h"
+
+static void report(const struct redis_broker *broker, enum outbox_log_level level, const char *advice,
+                   const char *format, ...) OUTBOX_PRINTF(4, 5);
+static void report(const struct redis_broker *broker, enum outbox_log_level level, const char *advice,
+                   const char *format, ...)
+{
+    char text[400];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    broker->check->report(broker->check->arg, level, text, advice);
+}
+
+static void report_server(const struct redis_broker *broker)
+{
+    report(broker, OUTBOX_LOG_INFO, NULL, "connected to Redis %s at %s", broker->version, broker->name);
+    if (!broker->append_only)
+        report(broker, OUTBOX_LOG_WARN, "CONFIG SET appendonly yes, and CONFIG SET appendfsync always",
+               "Redis keeps no append-only file: a crash of the server loses events that were published");
+    if (!strncmp(broker->eviction, "allkeys", 7))
+        report(broker, OUTBOX_LOG_WARN, "CONFIG SET maxmemory-policy noeviction",
+               "maxmemory-policy is %s: the server may delete whole streams", broker->eviction);
+    if (broker->idempotent)
+        report(broker, OUTBOX_LOG_INFO, NULL, "the server drops entries that are sent twice (XADD IDMP)");
+}
+
+static void end(struct redis_broker *broker, const struct outbox_error *error)
+{
+    outbox_op_t op = broker->check_op;
+    broker->check_op = 0;
+    broker->host->op_done(broker->host, op, error);
+}
+
+static void on_type(redisAsyncContext *connection, void *answer, void *arg)
+{
+    struct redis_broker *broker = arg;
+    const redisReply *reply = answer;
+    (void)connection;
+    redis_note_reply(broker);
+    if (!broker->check_op || !reply)
+        return;
+    if (reply->type == REDIS_REPLY_ERROR)
+        report(broker, OUTBOX_LOG_ERROR, "allow the user TYPE and XADD on the streams", "read the type of a topic: %s",
+               reply->str);
+    else if (reply->str && strcmp(reply->str, "stream") != 0 && strcmp(reply->str, "none") != 0)
+        report(broker, OUTBOX_LOG_ERROR, "delete or rename that key, or choose another topic",
+               "a topic's key has the type %s, not stream", reply->str);
+}
+
+static void on_end(redisAsyncContext *connection, void *answer, void *arg)
+{
+    struct redis_broker *broker = arg;
+    struct outbox_error error;
+    (void)connection;
+    redis_note_reply(broker);
+    if (!broker->check_op)
+        return;
+    outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "check %s: the connection ended", broker->name);
+    end(broker, answer ? NULL : &error);
+}
+
+void redis_check(void *self, outbox_op_t op, const struct outbox_check *check)
+{
+    struct redis_broker *broker = self;
+    broker->check_op = op;
+    broker->check = check;
+    report_server(broker);
+    for (const char *const *topic = check->topics; topic && *topic; topic++) {
+        const char *words[] = {"TYPE", *topic};
+        redis_send(broker, on_type, broker, 2, words, (size_t[]){4, strlen(*topic)});
+    }
+    redis_send(broker, on_end, broker, 1, (const char *[]){"PING"}, (size_t[]){4});
+}

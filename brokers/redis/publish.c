@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * brokers/redis/publish.c - events as entries of streams
+ *
+ * The topic is the stream. An entry has the fields id, type, key, value, and one for each header ("header:NAME"). A null
+ * has no field; a tombstone has the field "tombstone" instead of a value. hiredis copies a command when it is sent.
+ *
+ * All commands of a publish go out at once; the answers come in the same order. With `replicas` a WAIT follows, and an
+ * event is delivered when so many replicas have it.
+ */
+#include <inttypes.h>
+
+#include "broker.h"
+
+enum { HEADERS_MAX = 256, WORDS_MAX = 32 + 2 * HEADERS_MAX, NAME_MAX_SIZE = 256 };
+#define VALUE_MAX (512u << 20) /* proto-max-bulk-len of a server that is not configured otherwise */
+
+/* ---- what can be sent -------------------------------------------------------------------------------------------- */
+
+int redis_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)self;
+    if (!message->topic.size)
+        return outbox_error_set(error, OUTBOX_E_REJECTED, "the topic is empty; a stream needs a name");
+    if (message->value.size > VALUE_MAX)
+        return outbox_error_set(error, OUTBOX_E_REJECTED, "the value has %zu bytes; Redis takes at most %u",
+                                message->value.size, VALUE_MAX);
+    if (message->header_count > HEADERS_MAX)
+        return outbox_error_set(error, OUTBOX_E_REJECTED, "the event has %u headers; at most %d can be sent",
+                                message->header_count, HEADERS_MAX);
+    for (uint32_t i = 0; i < message->header_count; i++)
+        if (message->headers[i].name.size > NAME_MAX_SIZE - 8)
+            return outbox_error_set(error, OUTBOX_E_REJECTED, "the name of header %u has %zu bytes; at most %d can be sent",
+                                    i, message->headers[i].name.size, NAME_MAX_SIZE - 8);
+    return OUTBOX_OK;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------- */
+
+struct command {
+    int count;
+    const char *words[WORDS_MAX];
+    size_t sizes[WORDS_MAX];
+};
+
+static void add(struct command *command, const void *data, size_t size)
+{
+    command->words[command->count] = data ? data : "";
+    command->sizes[command->count++] = size;
+}
+
+static void add_text(struct command *command, const char *text)
+{
+    add(command, text, strlen(text));
+}
+
+static void add_field(struct command *command, const char *name, struct outbox_bytes value)
+{
+    if (!value.data)
+        return;
+    add_text(command, name);
+    add(command, value.data, value.size);
+}
+
+static void add_headers(struct command *command, const struct outbox_message *message,
+                        char (*names)[NAME_MAX_SIZE])
+{
+    for (uint32_t i = 0; i < message->header_count; i++) {
+        const struct outbox_header *header = &message->headers[i];
+        if (!header->value.data)
+            continue;
+        add(command, names[i],
+            (size_t)snprintf(names[i], sizeof names[i], "header:%.*s", (int)header->name.size,
+                             (const char *)header->name.data));
+        add(command, header->value.data, header->value.size);
+    }
+}
+
+/* Loop thread. Static: a command is built and sent in one step. */
+static struct command *build(const struct redis_broker *broker, const struct outbox_message *message)
+{
+    static struct command command;
+    static char names[HEADERS_MAX][NAME_MAX_SIZE], length[24];
+    command.count = 0;
+    add_text(&command, "XADD");
+    add(&command, message->topic.data, message->topic.size);
+    if (broker->idempotent) {
+        add_text(&command, "IDMP");
+        add_text(&command, broker->relay);
+        add(&command, message->id.data, message->id.size);
+    }
+    if (broker->max_length) {
+        snprintf(length, sizeof length, "%" PRId64, broker->max_length);
+        add_text(&command, "MAXLEN");
+        add_text(&command, "~");
+        add_text(&command, length);
+    }
+    add_text(&command, "*");
+    add_field(&command, "id", message->id);
+    add_field(&command, "type", message->type);
+    add_field(&command, "key", message->key);
+    if (message->value.data)
+        add_field(&command, "value", message->value);
+    else
+        add_field(&command, "tombstone", (struct outbox_bytes){"true", 4});
+    add_headers(&command, message, names);
+    return &command;
+}
+
+/* ---- the answers ------------------------------------------------------------------------------------------------- */
+
+static void report(const struct redis_message *message, uint32_t outcome, const struct outbox_error *error)
+{
+    const struct redis_publish *publish = message->publish;
+    outbox_report_outcomes(publish->broker->host, publish->op, message->index, 1, outcome,
+                           outcome == OUTBOX_DELIVERED ? NULL : error);
+}
+
+static void count_reply(struct redis_publish *publish)
+{
+    struct redis_broker *broker = publish->broker;
+    if (--publish->unanswered)
+        return;
+    broker->publishes--;
+    broker->host->op_done(broker->host, publish->op, NULL);
+    redis_end_stop(broker);
+}
+
+static void on_added(redisAsyncContext *connection, void *answer, void *arg)
+{
+    struct redis_message *message = arg;
+    struct outbox_error error;
+    uint32_t outcome = redis_outcome(answer, &error);
+    (void)connection;
+    redis_note_reply(message->publish->broker);
+    message->added = outcome == OUTBOX_DELIVERED && message->publish->broker->replicas;
+    if (!message->added)
+        report(message, outcome, &error);
+    count_reply(message->publish);
+}
+
+/* ---- replicas ---------------------------------------------------------------------------------------------------- */
+
+static uint32_t wait_outcome(const struct redis_broker *broker, const redisReply *reply, struct outbox_error *error)
+{
+    if (!reply || reply->type != REDIS_REPLY_INTEGER)
+        return redis_outcome(reply, error) == OUTBOX_UNKNOWN ? OUTBOX_UNKNOWN : OUTBOX_RETRY_UNKNOWN;
+    if (reply->integer >= broker->replicas)
+        return OUTBOX_DELIVERED;
+    outbox_error_set(error, OUTBOX_E_AGAIN, "wait for %" PRId64 " replicas: %lld have the entry", broker->replicas,
+                     reply->integer);
+    return OUTBOX_RETRY_UNKNOWN;
+}
+
+static void on_waited(redisAsyncContext *connection, void *answer, void *arg)
+{
+    struct redis_publish *publish = arg;
+    struct redis_broker *broker = publish->broker;
+    const struct redis_message *messages = broker->host->op_messages(broker->host, publish->op);
+    struct outbox_error error;
+    uint32_t outcome = wait_outcome(broker, answer, &error);
+    (void)connection;
+    redis_note_reply(broker);
+    for (uint32_t i = 0; i < publish->count; i++)
+        if (messages[i].added)
+            report(&messages[i], outcome, &error);
+    count_reply(publish);
+}
+
+static void send_wait(struct redis_broker *broker, struct redis_publish *publish)
+{
+    char replicas[24], timeout[24];
+    const char *words[] = {"WAIT", replicas, timeout};
+    size_t sizes[] = {4, (size_t)snprintf(replicas, sizeof replicas, "%" PRId64, broker->replicas),
+                      (size_t)snprintf(timeout, sizeof timeout, "%" PRId64, broker->timeout_ms / 2)};
+    redis_send(broker, on_waited, publish, 3, words, sizes);
+}
+
+/* ---- a publish --------------------------------------------------------------------------------------------------- */
+
+static void send_message(struct redis_broker *broker, struct redis_message *message, const struct outbox_message *event)
+{
+    struct outbox_error refused;
+    if (redis_admit(broker, event, &refused)) {
+        report(message, OUTBOX_REJECTED, &refused);
+        count_reply(message->publish);
+        return;
+    }
+    struct command *command = build(broker, event);
+    redis_send(broker, on_added, message, command->count, command->words, command->sizes);
+}
+
+/* The publish counts one answer more than it has commands, so that it does not end before all are sent. */
+void redis_publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
+{
+    struct redis_broker *broker = self;
+    struct redis_publish *mine = broker->host->op_scratch(broker->host, op);
+    struct redis_message *messages = broker->host->op_messages(broker->host, op);
+    *mine = (struct redis_publish){.broker = broker, .op = op, .count = publish->count};
+    mine->unanswered = publish->count + 1 + (broker->replicas > 0);
+    broker->publishes++;
+    for (uint32_t i = 0; i < publish->count; i++) {
+        messages[i] = (struct redis_message){.publish = mine, .index = i};
+        send_message(broker, &messages[i], outbox_message_at(publish, i));
+    }
+    if (broker->replicas)
+        send_wait(broker, mine);
+    count_reply(mine);
+}
