@@ -2,8 +2,8 @@
 /*
  * brokers/redis/broker.h - the Redis broker: an event becomes an entry of a stream, by XADD
  *
- * Over the asynchronous interface of hiredis. Everything runs on the loop thread but the look-up of the host's name. The
- * capability is CONCURRENT: Redis answers each XADD by itself and may refuse one in the middle of a pipeline.
+ * Over the asynchronous interface of hiredis. Everything runs on the loop thread but the look-up of the host's name.
+ * The capability is CONCURRENT: Redis answers each XADD by itself and may refuse one in the middle of a pipeline.
  *
  *     connection.c   one connection: look-up, connect, the host's watch, time-outs, the end
  *     login.c        AUTH, SELECT, and what the server says about itself
@@ -49,7 +49,7 @@ struct redis_broker {
     uint32_t publishes; /* in flight */
 
     /* the server, by INFO */
-    bool idempotent;    /* XADD knows IDMP: Redis 8.6 */
+    bool idempotent; /* XADD knows IDMP: Redis 8.6 */
     bool append_only;
     char version[24], eviction[24];
 };

@@ -2,8 +2,8 @@
 /*
  * brokers/redis/connection.c - one connection to the server
  *
- * Happy path: a worker looks the name up, hiredis connects without blocking, login.c goes on. hiredis says what it waits
- * for (addRead, addWrite), and the host's watch waits for it.
+ * Happy path: a worker looks the name up, hiredis connects without blocking, login.c goes on. hiredis says what it
+ * waits for (addRead, addWrite), and the host's watch waits for it.
  *
  * Failure modes:
  *   no address answers                  start fails; the host tries again

@@ -4,8 +4,8 @@
  *
  *     AUTH -> SELECT -> CLIENT SETNAME -> INFO -> started
  *
- * All are sent at once; the first refusal fails the start. A replica and a node of a cluster are refused: a replica takes
- * no writes, and a cluster answers MOVED for most streams.
+ * All are sent at once; the first refusal fails the start. A replica and a node of a cluster are refused: a replica
+ * takes no writes, and a cluster answers MOVED for most streams.
  */
 #include <inttypes.h>
 
@@ -63,10 +63,11 @@ static void field(const char *info, const char *name, char *value, size_t size)
 
 static void read_info(struct redis_broker *broker, const char *info, struct outbox_error *error)
 {
-    char role[24], cluster[8], append_only[8];
+    char role[24], cluster[8], append_only[8], loading[8];
     int major = 0, minor = 0;
     field(info, "role", role, sizeof role);
     field(info, "cluster_enabled", cluster, sizeof cluster);
+    field(info, "loading", loading, sizeof loading);
     field(info, "aof_enabled", append_only, sizeof append_only);
     field(info, "redis_version", broker->version, sizeof broker->version);
     field(info, "maxmemory_policy", broker->eviction, sizeof broker->eviction);
@@ -77,6 +78,8 @@ static void read_info(struct redis_broker *broker, const char *info, struct outb
     if (*cluster == '1')
         outbox_error_set(error, OUTBOX_E_CONFIG, "%s is a node of a Redis Cluster, which this broker does not support",
                          broker->name);
+    else if (*loading == '1')
+        outbox_error_set(error, OUTBOX_E_NOT_CONNECTED, "%s still loads its data", broker->name);
     else if (!strcmp(role, "slave"))
         outbox_error_set(error, OUTBOX_E_NOT_CONNECTED, "%s is a replica; it takes no writes", broker->name);
 }

@@ -2,8 +2,9 @@
 /*
  * brokers/redis/publish.c - events as entries of streams
  *
- * The topic is the stream. An entry has the fields id, type, key, value, and one for each header ("header:NAME"). A null
- * has no field; a tombstone has the field "tombstone" instead of a value. hiredis copies a command when it is sent.
+ * The topic is the stream. An entry has the fields id, type, key, value, and one for each header ("header:NAME"). A
+ * null has no field; a tombstone has the field "tombstone" instead of a value. hiredis copies a command when it is
+ * sent.
  *
  * All commands of a publish go out at once; the answers come in the same order. With `replicas` a WAIT follows, and an
  * event is delivered when so many replicas have it.
@@ -30,8 +31,9 @@ int redis_admit(void *self, const struct outbox_message *message, struct outbox_
                                 message->header_count, HEADERS_MAX);
     for (uint32_t i = 0; i < message->header_count; i++)
         if (message->headers[i].name.size > NAME_MAX_SIZE - 8)
-            return outbox_error_set(error, OUTBOX_E_REJECTED, "the name of header %u has %zu bytes; at most %d can be sent",
-                                    i, message->headers[i].name.size, NAME_MAX_SIZE - 8);
+            return outbox_error_set(error, OUTBOX_E_REJECTED,
+                                    "the name of header %u has %zu bytes; at most %d can be sent", i,
+                                    message->headers[i].name.size, NAME_MAX_SIZE - 8);
     return OUTBOX_OK;
 }
 
@@ -62,8 +64,7 @@ static void add_field(struct command *command, const char *name, struct outbox_b
     add(command, value.data, value.size);
 }
 
-static void add_headers(struct command *command, const struct outbox_message *message,
-                        char (*names)[NAME_MAX_SIZE])
+static void add_headers(struct command *command, const struct outbox_message *message, char (*names)[NAME_MAX_SIZE])
 {
     for (uint32_t i = 0; i < message->header_count; i++) {
         const struct outbox_header *header = &message->headers[i];

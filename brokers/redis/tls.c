@@ -39,8 +39,7 @@ int redis_tls_begin(struct redis_broker *broker, redisAsyncContext *connection, 
         return error->code;
     if (redisInitiateSSL(&connection->c, ssl) == REDIS_OK)
         return OUTBOX_OK;
-    return outbox_error_set(error, OUTBOX_E_NOT_CONNECTED, "begin TLS with %s: %s", broker->name,
-                            connection->c.errstr);
+    return outbox_error_set(error, OUTBOX_E_NOT_CONNECTED, "begin TLS with %s: %s", broker->name, connection->c.errstr);
 }
 #else
 int redis_tls_begin(struct redis_broker *broker, redisAsyncContext *connection, struct outbox_error *error)
