@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * brokers/nats/check.c - the verb check: does a stream have the subject of each topic?
+ *
+ * A worker asks JetStream; the loop goes on serving the connection meanwhile.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "broker.h"
+
+enum { ANSWER_MS = 5000 };
+
+struct finding {
+    natsStatus status;
+    char stream[100]; /* "": no stream */
+};
+
+/* Worker. */
+static void ask(struct nats_broker *broker, const char *topic, struct finding *finding)
+{
+    char request[512];
+    natsMsg *answer = NULL;
+    snprintf(request, sizeof request, "{\"subject\":\"%.400s\"}", topic);
+    finding->status =
+        natsConnection_RequestString(&answer, broker->connection, "$JS.API.STREAM.NAMES", request, ANSWER_MS);
+    if (finding->status != NATS_OK)
+        return;
+    json_t *body = json_loadb(natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer), 0, NULL);
+    const char *name = json_string_value(json_array_get(json_object_get(body, "streams"), 0));
+    snprintf(finding->stream, sizeof finding->stream, "%s", name ? name : "");
+    json_decref(body);
+    natsMsg_Destroy(answer);
+}
+
+static void ask_all(struct outbox_work *work)
+{
+    struct nats_broker *broker = work->arg;
+    for (uint32_t i = 0; i < broker->finding_count; i++)
+        ask(broker, broker->check->topics[i], &broker->findings[i]);
+}
+
+static void report(const struct nats_broker *broker, const char *topic, const struct finding *finding)
+{
+    const struct outbox_check *check = broker->check;
+    char text[400];
+    if (finding->status != NATS_OK) {
+        snprintf(text, sizeof text, "subject %s: %s", topic, natsStatus_GetText(finding->status));
+        check->report(check->arg, OUTBOX_LOG_ERROR, text,
+                      "enable JetStream for the account, and allow it $JS.API.STREAM.NAMES");
+    } else if (*finding->stream) {
+        snprintf(text, sizeof text, "subject %s: stream %s", topic, finding->stream);
+        check->report(check->arg, OUTBOX_LOG_INFO, text, NULL);
+    } else {
+        snprintf(text, sizeof text, "subject %s: no stream has it", topic);
+        check->report(check->arg, OUTBOX_LOG_ERROR, text, "add a stream: nats stream add --subjects SUBJECT NAME");
+    }
+}
+
+static void end(struct nats_broker *broker, const struct outbox_error *error)
+{
+    outbox_op_t op = broker->check_op;
+    free(broker->findings);
+    broker->findings = NULL;
+    broker->check_op = 0;
+    broker->host->op_done(broker->host, op, error);
+}
+
+static void asked(struct outbox_work *work)
+{
+    struct nats_broker *broker = work->arg;
+    broker->working = false;
+    for (uint32_t i = 0; i < broker->finding_count; i++)
+        report(broker, broker->check->topics[i], &broker->findings[i]);
+    end(broker, NULL);
+    nats_end_stop(broker);
+}
+
+void nats_check(void *self, outbox_op_t op, const struct outbox_check *check)
+{
+    struct nats_broker *broker = self;
+    char url[256] = "";
+    broker->check_op = op;
+    broker->check = check;
+    broker->finding_count = 0;
+    natsConnection_GetConnectedUrl(broker->connection, url, sizeof url);
+    check->report(check->arg, OUTBOX_LOG_INFO, url, NULL);
+    while (check->topics && check->topics[broker->finding_count])
+        broker->finding_count++;
+    broker->findings = calloc(broker->finding_count + 1, sizeof *broker->findings);
+    outbox_error_set(&broker->work_error, OUTBOX_E_NO_MEMORY, "check NATS: out of memory");
+    if (!broker->findings || nats_offload(broker, ask_all, asked))
+        end(broker, &broker->work_error);
+}

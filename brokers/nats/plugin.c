@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* brokers/nats/plugin.c - the NATS broker: options, memory, descriptor */
+#include <stdlib.h>
+
+#include "broker.h"
+
+static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
+{
+    struct nats_broker *broker = self;
+    broker->host = init->host;
+    broker->relay = init->relay;
+    broker->notes_end = &broker->notes;
+    broker->task = (struct outbox_task){.run = nats_read_notes, .arg = broker};
+    pthread_mutex_init(&broker->mutex, NULL);
+    pthread_cond_init(&broker->ended, NULL);
+    if (broker->password && !broker->user)
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "password is set without user");
+    if (!broker->tls_cert != !broker->tls_key)
+        return outbox_error_set(error, OUTBOX_E_CONFIG, "set tls_cert and tls_key, or neither");
+    return OUTBOX_OK;
+}
+
+static void fini(void *self)
+{
+    struct nats_broker *broker = self;
+    if (!broker->host)
+        return;
+    broker->host->timer_close(broker->timer);
+    free(broker->slots);
+    pthread_cond_destroy(&broker->ended);
+    pthread_mutex_destroy(&broker->mutex);
+}
+
+#define TEXT_OPTION(key, field, flag, what)                                                                       \
+    {                                                                                                             \
+        .name = key, .type = OUTBOX_OPT_STRING, .flags = flag, .offset = offsetof(struct nats_broker, field),    \
+        .help = what                                                                                              \
+    }
+
+static const struct outbox_option options[] = {
+    {.name = "servers", .type = OUTBOX_OPT_STRING, .offset = offsetof(struct nats_broker, servers),
+     .default_value = "nats://localhost:4222", .help = "URLs of the servers, with commas between them"},
+    TEXT_OPTION("user", user, 0, "user name"),
+    TEXT_OPTION("password", password, OUTBOX_OPT_SECRET, "password of the user"),
+    TEXT_OPTION("token", token, OUTBOX_OPT_SECRET, "token, instead of user and password"),
+    TEXT_OPTION("credentials", credentials, 0, "file with a JWT and an NKey, instead of user and password"),
+    {.name = "tls", .type = OUTBOX_OPT_BOOL, .offset = offsetof(struct nats_broker, tls), .default_value = "false",
+     .help = "connect by TLS only, and verify the server's certificate and name"},
+    TEXT_OPTION("tls_ca", tls_ca, 0, "file of trusted certificates; unset: those of the system"),
+    TEXT_OPTION("tls_cert", tls_cert, 0, "file of the client's certificate"),
+    TEXT_OPTION("tls_key", tls_key, 0, "file of the key of tls_cert"),
+    {.name = "ack_timeout", .type = OUTBOX_OPT_DURATION, .offset = offsetof(struct nats_broker, ack_timeout_ms),
+     .default_value = "5s", .min = 100, .max = 3600000,
+     .help = "how long an event waits for JetStream's answer before it is sent again"},
+    {.name = "connect_timeout", .type = OUTBOX_OPT_DURATION,
+     .offset = offsetof(struct nats_broker, connect_timeout_ms), .default_value = "5s", .min = 100, .max = 3600000,
+     .help = "how long one server may take to accept a connection"},
+};
+
+static const struct outbox_broker_ops ops = {
+    .struct_size = sizeof(struct outbox_broker_ops),
+    .init = init,
+    .fini = fini,
+    .start = nats_start,
+    .stop = nats_stop,
+    .cancel = nats_cancel,
+    .publish = nats_publish,
+    .admit = nats_admit,
+    .check = nats_check,
+};
+
+static const char *library(void)
+{
+    return "libnats " NATS_VERSION_STRING;
+}
+
+OUTBOX_PLUGIN(broker, nats) = {
+    .abi_major = OUTBOX_ABI_MAJOR,
+    .struct_size = sizeof(struct outbox_plugin),
+    .kind = OUTBOX_BROKER,
+    .option_size = sizeof(struct outbox_option),
+    .caps = OUTBOX_CAP_ADMIT | OUTBOX_CAP_CONCURRENT,
+    .name = "nats",
+    .version = "0.1.0",
+    .description = "stores events in NATS JetStream",
+    .instance_size = sizeof(struct nats_broker),
+    .op_size = sizeof(struct nats_publish),
+    .message_size = sizeof(struct nats_message),
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .ops = &ops,
+    .library = library,
+};

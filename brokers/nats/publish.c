@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * brokers/nats/publish.c - messages out, and those that wait for an answer
+ *
+ * The topic is the subject. Headers: Nats-Msg-Id has the event id, by which JetStream drops what is sent twice within the
+ * stream's window; Outbox-Key and Outbox-Type; Outbox-Tombstone for a null value; then the route's headers. A header of
+ * NATS cannot have a line end: such a key goes as Outbox-Key-Base64, and an event with such a header is rejected.
+ *
+ * The reply subject ends with the number of the sending. An answer that comes after the deadline finds no message.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "broker.h"
+
+enum { SLOTS_MIN = 1024, NAME_ROOM = 256 };
+
+/* ---- what can be sent -------------------------------------------------------------------------------------------- */
+
+/* Tokens between dots, none empty; no blank, no wildcard. */
+static bool is_subject(struct outbox_bytes topic)
+{
+    const char *at = topic.data;
+    bool empty = true;
+    for (size_t i = 0; i < topic.size; i++) {
+        if ((unsigned char)at[i] <= ' ' || at[i] == 0x7f || at[i] == '*' || at[i] == '>' || (at[i] == '.' && empty))
+            return false;
+        empty = at[i] == '.';
+    }
+    return !empty;
+}
+
+static bool is_line(struct outbox_bytes text)
+{
+    const char *at = text.data;
+    for (size_t i = 0; i < text.size; i++)
+        if (at[i] == '\r' || at[i] == '\n' || !at[i])
+            return false;
+    return true;
+}
+
+static bool is_header_name(struct outbox_bytes name)
+{
+    const char *at = name.data;
+    for (size_t i = 0; i < name.size; i++)
+        if (at[i] <= ' ' || at[i] > '~' || at[i] == ':')
+            return false;
+    return name.size && name.size < NAME_ROOM;
+}
+
+static size_t size_of(const struct outbox_message *message)
+{
+    enum { LINE = 4, OWN = 120 }; /* ": ", "\r\n"; our own names */
+    size_t size = message->value.size + message->key.size * 4 / 3 + message->id.size + message->type.size + OWN;
+    for (uint32_t i = 0; i < message->header_count; i++)
+        size += message->headers[i].name.size + message->headers[i].value.size + LINE;
+    return size;
+}
+
+int nats_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    const struct nats_broker *broker = self;
+    if (!is_subject(message->topic))
+        return outbox_error_set(error, OUTBOX_E_REJECTED,
+                                "the topic is no subject of NATS: no blanks, no * or >, no empty part between dots");
+    if (broker->max_payload && size_of(message) > (size_t)broker->max_payload)
+        return outbox_error_set(error, OUTBOX_E_REJECTED, "the message has %zu bytes; max_payload of the server is %" PRId64,
+                                size_of(message), broker->max_payload);
+    for (uint32_t i = 0; i < message->header_count; i++)
+        if (!is_header_name(message->headers[i].name) || !is_line(message->headers[i].value))
+            return outbox_error_set(error, OUTBOX_E_REJECTED,
+                                    "header %u: NATS takes names of printable characters, and values of one line", i);
+    if (!is_line(message->id) || !is_line(message->type))
+        return outbox_error_set(error, OUTBOX_E_REJECTED, "the id or type of the event has a line end");
+    return OUTBOX_OK;
+}
+
+/* ---- the message ------------------------------------------------------------------------------------------------- */
+
+/* A copy that ends with a zero byte; the caller frees it. */
+static char *text_of(struct outbox_bytes bytes)
+{
+    return bytes.data ? strndup(bytes.data, bytes.size) : NULL;
+}
+
+static natsStatus add_header(natsMsg *message, const char *name, struct outbox_bytes value)
+{
+    if (!value.data)
+        return NATS_OK;
+    char *text = text_of(value);
+    natsStatus status = text ? natsMsgHeader_Add(message, name, text) : NATS_NO_MEMORY;
+    free(text);
+    return status;
+}
+
+static natsStatus add_key(natsMsg *message, struct outbox_bytes key)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    if (is_line(key))
+        return add_header(message, "Outbox-Key", key);
+    const unsigned char *in = key.data;
+    char *text = malloc(key.size / 3 * 4 + 5), *out = text;
+    if (!text)
+        return NATS_NO_MEMORY;
+    for (size_t i = 0; i < key.size; i += 3) {
+        size_t left = key.size - i;
+        unsigned bits = (unsigned)in[i] << 16 | (left > 1 ? (unsigned)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
+        *out++ = digits[bits >> 18];
+        *out++ = digits[bits >> 12 & 63];
+        *out++ = left > 1 ? digits[bits >> 6 & 63] : '=';
+        *out++ = left > 2 ? digits[bits & 63] : '=';
+    }
+    *out = '\0';
+    natsStatus status = natsMsgHeader_Add(message, "Outbox-Key-Base64", text);
+    free(text);
+    return status;
+}
+
+static natsStatus add_headers(natsMsg *message, const struct outbox_message *event)
+{
+    natsStatus status = add_header(message, "Nats-Msg-Id", event->id);
+    if (status == NATS_OK)
+        status = add_key(message, event->key);
+    if (status == NATS_OK)
+        status = add_header(message, "Outbox-Type", event->type);
+    if (status == NATS_OK && !event->value.data)
+        status = natsMsgHeader_Add(message, "Outbox-Tombstone", "true");
+    for (uint32_t i = 0; status == NATS_OK && i < event->header_count; i++) {
+        char name[NAME_ROOM];
+        snprintf(name, sizeof name, "%.*s", (int)event->headers[i].name.size, (const char *)event->headers[i].name.data);
+        status = add_header(message, name, event->headers[i].value);
+    }
+    return status;
+}
+
+static natsStatus send(struct nats_broker *broker, const struct nats_message *mine)
+{
+    const struct outbox_message *event = mine->event;
+    char reply[INBOX_SIZE + 20];
+    char *subject = text_of(event->topic);
+    natsMsg *message = NULL;
+    snprintf(reply, sizeof reply, "%s%" PRIx64, broker->inbox_subject, mine->number);
+    natsStatus status = !subject ? NATS_NO_MEMORY
+                                 : natsMsg_Create(&message, subject, reply, event->value.data, (int)event->value.size);
+    if (status == NATS_OK)
+        status = add_headers(message, event);
+    if (status == NATS_OK)
+        status = natsConnection_PublishMsg(broker->connection, message);
+    natsMsg_Destroy(message);
+    free(subject);
+    return status;
+}
+
+/* ---- messages that wait for an answer ---------------------------------------------------------------------------- */
+
+static bool grow(struct nats_broker *broker)
+{
+    uint64_t count = broker->slot_count ? 2 * broker->slot_count : SLOTS_MIN;
+    struct nats_message **slots = calloc(count, sizeof *slots);
+    if (!slots)
+        return false;
+    for (struct nats_message *message = broker->first; message; message = message->next)
+        slots[message->number % count] = message;
+    free(broker->slots);
+    broker->slots = slots;
+    broker->slot_count = count;
+    return true;
+}
+
+/* The next number whose slot is free. Half of the slots are. */
+static bool enter(struct nats_broker *broker, struct nats_message *message)
+{
+    if (2 * (uint64_t)broker->in_flight >= broker->slot_count && !grow(broker))
+        return false;
+    do
+        message->number = ++broker->number;
+    while (broker->slots[message->number % broker->slot_count]);
+    broker->slots[message->number % broker->slot_count] = message;
+    message->sent_ns = broker->host->now(broker->host);
+    message->before = broker->last;
+    *(broker->last ? &broker->last->next : &broker->first) = message;
+    broker->last = message;
+    if (!broker->in_flight++)
+        broker->host->timer_set(broker->timer, (uint64_t)broker->ack_timeout_ms * 1000);
+    return true;
+}
+
+static void leave(struct nats_broker *broker, struct nats_message *message)
+{
+    broker->slots[message->number % broker->slot_count] = NULL;
+    *(message->before ? &message->before->next : &broker->first) = message->next;
+    *(message->next ? &message->next->before : &broker->last) = message->before;
+    broker->in_flight--;
+}
+
+struct nats_message *nats_find(struct nats_broker *broker, uint64_t number)
+{
+    struct nats_message *message = broker->slot_count ? broker->slots[number % broker->slot_count] : NULL;
+    return message && message->number == number ? message : NULL;
+}
+
+static void count_answer(struct nats_broker *broker, outbox_op_t op)
+{
+    struct nats_publish *publish = broker->host->op_scratch(broker->host, op);
+    if (--publish->unanswered)
+        return;
+    broker->publishes--;
+    broker->host->op_done(broker->host, op, NULL);
+    nats_end_stop(broker);
+}
+
+static void report(struct nats_broker *broker, outbox_op_t op, uint32_t index, uint32_t outcome,
+                   const struct outbox_error *error)
+{
+    outbox_report_outcomes(broker->host, op, index, 1, outcome, outcome == OUTBOX_DELIVERED ? NULL : error);
+    count_answer(broker, op);
+}
+
+void nats_report(struct nats_message *message, uint32_t outcome, const struct outbox_error *error)
+{
+    struct nats_broker *broker = message->broker;
+    leave(broker, message);
+    report(broker, message->op, message->index, outcome, error);
+}
+
+void nats_fail_all(struct nats_broker *broker, const struct outbox_error *error)
+{
+    while (broker->first)
+        nats_report(broker->first, OUTBOX_UNKNOWN, error);
+}
+
+/* "Permissions Violation for Publish to \"SUBJECT\"": no answer will come. */
+void nats_refuse_subject(struct nats_broker *broker, const char *reason)
+{
+    const char *quote = strchr(reason, '"');
+    struct nats_message *next;
+    struct outbox_error error;
+    if (!quote || !strstr(reason, "ermissions"))
+        return;
+    size_t size = strcspn(++quote, "\"");
+    outbox_error_set(&error, OUTBOX_E_PERMISSION, "store in JetStream: %s", reason);
+    for (struct nats_message *message = broker->first; message; message = next) {
+        next = message->next;
+        if (message->event->topic.size == size && !strncasecmp(message->event->topic.data, quote, size))
+            nats_report(message, OUTBOX_RETRY, &error);
+    }
+}
+
+/* The oldest messages may be late. */
+void nats_on_timer(void *arg)
+{
+    struct nats_broker *broker = arg;
+    uint64_t limit = (uint64_t)broker->ack_timeout_ms * 1000000, now = broker->host->now(broker->host);
+    struct outbox_error error;
+    outbox_error_set(&error, OUTBOX_E_TIMEOUT, "store in JetStream: no answer within %" PRId64 " ms",
+                     broker->ack_timeout_ms);
+    while (broker->first && now - broker->first->sent_ns >= limit)
+        nats_report(broker->first, OUTBOX_RETRY_UNKNOWN, &error);
+    if (broker->first)
+        broker->host->timer_set(broker->timer, (broker->first->sent_ns + limit - now) / 1000 + 1);
+}
+
+/* ---- a publish --------------------------------------------------------------------------------------------------- */
+
+static void send_event(struct nats_broker *broker, struct nats_message *mine)
+{
+    struct outbox_error error;
+    uint32_t outcome = OUTBOX_REJECTED;
+    if (nats_admit(broker, mine->event, &error) == OUTBOX_OK) {
+        outcome = OUTBOX_NOT_CONNECTED;
+        natsStatus status = broker->ready && enter(broker, mine) ? send(broker, mine) : NATS_CONNECTION_CLOSED;
+        if (status == NATS_OK)
+            return;
+        outbox_error_set(&error, status == NATS_NO_MEMORY ? OUTBOX_E_NO_MEMORY : OUTBOX_E_NOT_CONNECTED,
+                         "send to NATS: %s", natsStatus_GetText(status));
+        if (mine->number)
+            leave(broker, mine);
+    }
+    report(broker, mine->op, mine->index, outcome, &error);
+}
+
+/* Counts one answer more than there are events, so that it does not end before all are sent. */
+void nats_publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
+{
+    struct nats_broker *broker = self;
+    struct nats_publish *mine = broker->host->op_scratch(broker->host, op);
+    struct nats_message *messages = broker->host->op_messages(broker->host, op);
+    mine->unanswered = publish->count + 1;
+    broker->publishes++;
+    for (uint32_t i = 0; i < publish->count; i++) {
+        messages[i] = (struct nats_message){
+            .broker = broker, .op = op, .index = i, .event = outbox_message_at(publish, i)};
+        send_event(broker, &messages[i]);
+    }
+    count_answer(broker, op);
+}
