@@ -32,6 +32,7 @@ static natsStatus attach(void **user, void *loop, natsConnection *connection, na
     (void)connection;
     *user = broker;
     pthread_mutex_lock(&broker->mutex);
+    broker->interest |= OUTBOX_READABLE; /* libnats does not ask for it */
     broker->socket = socket;
     pthread_mutex_unlock(&broker->mutex);
     return NATS_OK;
