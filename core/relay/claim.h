@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/claim.h - when to ask the store for rows, how many, and what to do with the answer
+ * core/relay/claim.h - when to claim rows, how many, and what to do with the answer
  *
  * When:   poll_schedule.h.
  * Bounds: max_in_flight_bytes, ready batches, blocked events (max_blocked_events), rejected events. Each only pauses.
@@ -23,7 +23,7 @@ void obx_claimer_wake(struct obx_claimer *claimer); /* there may be new rows: po
 void obx_claimer_rewind(struct obx_claimer *claimer);
 void obx_claimer_reset(struct obx_claimer *claimer); /* ownership is new: rewind, poll now, start with small claims */
 
-bool obx_claimer_rewinding(const struct obx_claimer *claimer); /* a rewind is asked for and not begun */
+bool obx_claimer_rewinding(const struct obx_claimer *claimer); /* a rewind is requested and not begun */
 bool obx_claimer_saw_empty(const struct obx_claimer *claimer); /* the last poll found no new rows */
 
 #endif

@@ -184,7 +184,7 @@ void obx_keys_wait(struct obx_keys *keys, struct obx_key *key, uint64_t due_ns)
         obx_list_remove(&key->failed);
     key->retrying = key->behind_lane = false;
     key->retry_seq = 0;
-    key->asked = 0;
+    key->claimed = 0;
     if (key->count)
         obx_heap_set(&keys->waiting, &key->due, due_ns);
     else

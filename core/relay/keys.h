@@ -49,7 +49,7 @@ struct obx_key {
     int failed_code;         /* why an event came back */
     uint32_t retry_after_ms; /* the pause that the server asked for then; 0: none */
     uint32_t failures;       /* in a row, for the pause */
-    uint32_t asked;          /* RETRYING: that many of its first events are being claimed or published */
+    uint32_t claimed;        /* RETRYING: so many of its first events are being claimed or published */
     uint64_t since_ns;
     struct obx_blocked_event *events;      /* owned; ascending by position */
     uint32_t first, count, room;           /* events[first .. first + count - 1]; room: entries of `events` */

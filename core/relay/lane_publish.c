@@ -27,11 +27,11 @@ struct obx_lane_publisher {
     struct obx_stages *stages;
     struct obx_lanes lanes;
     struct obx_lane_sender sender;
-    struct obx_list to_send;  /* batches with rows whose turn it is */
-    struct obx_list touched;  /* batches that may be finished */
-    uint64_t send_at; /* after a round without memory */
+    struct obx_list to_send; /* batches with rows whose turn it is */
+    struct obx_list touched; /* batches that may be finished */
+    uint64_t send_at;        /* after a round without memory */
     uint64_t relieve_at;
-    bool joined;               /* since the last withdrawal; else no row waits in a lane */
+    bool joined;                /* since the last withdrawal; else no row waits in a lane */
     struct outbox_error outage; /* of this step; code 0: none */
 };
 
@@ -236,8 +236,7 @@ static void decide(struct obx_stages *stages, struct obx_batch *batch, uint32_t 
 {
     enum obx_row_state state = (enum obx_row_state)batch->row_states[row];
     if (state == OBX_ROW_RETRY || state == OBX_ROW_REJECTED)
-        obx_batch_set_row_state(batch, row,
-                                obx_order_after(state, obx_pipeline_after_facts(stages->pipeline, batch)));
+        obx_batch_set_row_state(batch, row, obx_order_after(state, obx_pipeline_after_facts(stages->pipeline, batch)));
     obx_outcome_decide(stages, batch, row);
 }
 

@@ -7,9 +7,9 @@
  * though others of the first publish are still on their way. The batch is DONE when all its rows have left their lanes
  * and its publishes are complete.
  *
- * A slow key: its rows would fill the memory and stop the other keys. When half of max_in_flight_bytes is used, the rows
- * that wait for a key which has had no outcome for 100 ms leave their batches: only their positions stay, behind their
- * key, as those of a blocked key, until its event in flight has an outcome.
+ * A slow key: its rows would fill the memory and stop the other keys. When half of max_in_flight_bytes is used, the
+ * rows that wait for a key which has had no outcome for 100 ms leave their batches: only their positions stay, behind
+ * their key, as those of a blocked key, until its event in flight has an outcome.
  *
  * Failure modes: RETRY and REJECTED as in outcome.h; the rows behind in the lane leave with it. UNKNOWN, NOT_CONNECTED,
  * and a broker that stops: nothing more goes, batches without a publish in flight are READY again at once, the others

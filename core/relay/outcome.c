@@ -196,7 +196,7 @@ void obx_outcome_decide(struct obx_stages *stages, struct obx_batch *batch, uint
 
 /* The keys already have the rows of a retry. A row whose key failed before it must not be sent again with the batch,
  * where it would overtake, but with its key. */
-static void leave_behind_keys(struct obx_stages *stages, struct obx_batch *batch)
+static void leave_to_keys(struct obx_stages *stages, struct obx_batch *batch)
 {
     for (uint32_t i = 0; i < batch->message_count; i++) {
         uint32_t row = batch->row_of[i];
@@ -254,7 +254,7 @@ static void decide_rows(struct obx_stages *stages, struct obx_batch *batch, cons
     if (batch->outage)
         obx_link_lost(stages->broker, outage_error(batch, error));
     if (batch->is_retry)
-        leave_behind_keys(stages, batch);
+        leave_to_keys(stages, batch);
     obx_key_pauses_set(stages, batch);
 }
 

@@ -101,7 +101,7 @@ static void send(struct obx_stages *stages, struct obx_batch *batch)
 }
 
 /* No row of the batch is sent in this round. */
-static void keep(struct obx_publisher *publisher, struct obx_batch *batch)
+static void end_empty_round(struct obx_publisher *publisher, struct obx_batch *batch)
 {
     struct obx_stages *stages = publisher->stages;
     obx_key_pauses_set(stages, batch);
@@ -142,6 +142,6 @@ void obx_publisher_step(struct obx_publisher *publisher)
         if (batch->message_count)
             send(stages, batch);
         else
-            keep(publisher, batch);
+            end_empty_round(publisher, batch);
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/relay/retry_claim.c - the choice of blocked events to claim again, and the comparison with the answer */
+/* core/relay/retry_claim.c - chooses the blocked events to claim again, and compares them with the answer */
 #include "relay/retry_claim.h"
 
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 struct obx_retry_claim {
     struct obx_stages *stages;
     struct outbox_position *positions; /* owned; ascending; NULL before the first retry */
-    uint32_t room, count;              /* of positions; how many were asked for */
-    uint32_t limit;                    /* how many to ask for: no more than an answer takes */
+    uint32_t room, count;              /* of positions; of which this many are claimed */
+    uint32_t limit;                    /* most positions to claim: no more than fit into an answer */
     bool in_pipeline;
 };
 
@@ -65,15 +65,15 @@ bool obx_retry_claim_due(struct obx_retry_claim *retry)
 }
 
 /* Of a key that failed in its last retry only the first event is tried; after a success, all of them. */
-static uint32_t events_to_ask(const struct obx_retry_claim *retry, const struct obx_key *key)
+static uint32_t events_to_claim(const struct obx_retry_claim *retry, const struct obx_key *key)
 {
     return key->draining ? OBX_MIN(key->count, retry->limit - retry->count) : 1;
 }
 
-static void ask_for(struct obx_retry_claim *retry, struct obx_key *key)
+static void claim_events(struct obx_retry_claim *retry, struct obx_key *key)
 {
-    key->asked = events_to_ask(retry, key);
-    for (uint32_t i = 0; i < key->asked; i++)
+    key->claimed = events_to_claim(retry, key);
+    for (uint32_t i = 0; i < key->claimed; i++)
         retry->positions[retry->count++] = key->events[key->first + i].position;
 }
 
@@ -84,12 +84,12 @@ static struct obx_key *next_due_key(const struct obx_retry_claim *retry)
 }
 
 /* RETRYING keys without a claimed event wait again, and keep their due time. */
-static void put_back_unasked(struct obx_keys *keys)
+static void put_back_unclaimed(struct obx_keys *keys)
 {
     struct obx_list *retrying = &keys->retrying;
     for (struct obx_key *key = OBX_LIST_FIRST(retrying, struct obx_key, link), *next; key; key = next) {
         next = OBX_LIST_NEXT(retrying, key, struct obx_key, link);
-        if (!key->asked)
+        if (!key->claimed)
             obx_keys_wait(keys, key, key->due.due_ns);
     }
 }
@@ -105,12 +105,12 @@ uint32_t obx_retry_claim_collect(struct obx_retry_claim *retry)
     for (uint32_t visited = 0; visited < retry->room && retry->count < retry->limit && key; visited++) {
         obx_keys_start_retry(keys, key);
         if (key->exhausted == exhausted)
-            ask_for(retry, key);
+            claim_events(retry, key);
         else
-            key->asked = 0;
+            key->claimed = 0;
         key = next_due_key(retry);
     }
-    put_back_unasked(keys);
+    put_back_unclaimed(keys);
     qsort(retry->positions, retry->count, sizeof *retry->positions, by_position);
     return retry->count;
 }
@@ -159,18 +159,18 @@ static void adapt_limit(struct obx_retry_claim *retry, const struct outbox_batch
     }
 }
 
-/* Remove the events of a key that were asked for and are no longer in the outbox. An event that the key blocked
- * meanwhile was not claimed, and may come before the claimed ones. */
+/* Remove the claimed events of a key that are no longer in the outbox. An event that the key blocked meanwhile was not
+ * claimed, and may come before the claimed ones. */
 static void remove_vanished(struct obx_retry_claim *retry, struct obx_key *key, const struct outbox_batch *rows)
 {
     uint32_t found = rows ? rows->rows : 0;
     bool incomplete = rows && rows->flags & OUTBOX_BATCH_MORE;
-    for (uint32_t i = 0, left = key->asked; i < key->count && left;) {
+    for (uint32_t i = 0, left = key->claimed; i < key->count && left;) {
         struct outbox_position position = key->events[key->first + i].position;
-        bool asked = is_among(position, retry->positions, retry->count);
+        bool claimed = is_among(position, retry->positions, retry->count);
         bool unknown = incomplete && obx_position_before(rows->positions[found - 1], position);
-        left -= asked;
-        if (!asked || unknown || (found && is_among(position, rows->positions, found)))
+        left -= claimed;
+        if (!claimed || unknown || (found && is_among(position, rows->positions, found)))
             i++;
         else
             obx_keys_remove_event(retry->stages->keys, key, position);

@@ -5,8 +5,8 @@
  * Happy path: obx_retry_claim_due(), obx_retry_claim_collect(), the claim, obx_retry_claim_note() for its answer; the
  * rows go through the pipeline as one batch; obx_retry_claim_wait_again() when that is released.
  * Of the keys whose pause is over, those that have waited longest come first. One such batch is in the pipeline at a
- * time. Positions that exceed an answer are asked for next time; positions that are no longer in the outbox are
- * removed. After a claim that failed, or an answer without memory for it, the keys wait again. Loop thread only.
+ * time. Positions that exceed an answer are claimed next time; positions that are no longer in the outbox are removed.
+ * After a claim that failed, or an answer without memory for it, the keys wait again. Loop thread only.
  */
 #ifndef OBX_RELAY_RETRY_CLAIM_H
 #define OBX_RELAY_RETRY_CLAIM_H

@@ -85,13 +85,13 @@ static int compile_partition(const char *text, const struct obx_section *section
 }
 
 /* The columns that every message carries, in addition to those of the templates. */
-static int ask_standard(struct obx_route *route, const struct obx_section *section, struct outbox_error *error)
+static int add_standard_columns(struct obx_route *route, const struct obx_section *section, struct outbox_error *error)
 {
     struct outbox_error why;
     static const char *const names[] = {"event_id", "type", "created_at", "headers"};
     uint32_t *const indexes[] = {&route->event_id, &route->type, &route->created_at, &route->headers_column};
     for (size_t i = 0; i < OBX_COUNT(names); i++) {
-        int index = obx_columns_ask(&route->columns, names[i], strlen(names[i]), true, &why);
+        int index = obx_columns_add(&route->columns, names[i], strlen(names[i]), true, &why);
         if (index < 0)
             return locate(index, section, names[i], &why, error); /* not covered: no memory just here */
         *indexes[i] = (uint32_t)index;
@@ -120,7 +120,7 @@ int obx_route_compile(const struct obx_route_settings *settings, const struct ob
     if (!code)
         code = compile_headers(&settings->headers, section, route, error);
     if (!code)
-        code = ask_standard(route, section, error);
+        code = add_standard_columns(route, section, error);
     if (code)
         obx_route_free(route);
     return code;

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/float_text.h"
 
-int obx_columns_ask(struct obx_columns *columns, const char *name, size_t size, bool optional,
+int obx_columns_add(struct obx_columns *columns, const char *name, size_t size, bool optional,
                     struct outbox_error *error)
 {
     for (uint32_t i = 0; i < columns->count; i++) {
@@ -54,7 +54,7 @@ static int add_column(struct obx_template *template_, const char *at, const char
     const char *close = strchr(at, '}');
     if (!close || close == at)
         return obx_error_set(error, OUTBOX_E_INVALID, "'${' needs a column name and '}'; write '$$' for a dollar sign");
-    int column = obx_columns_ask(columns, at, (size_t)(close - at), optional, error);
+    int column = obx_columns_add(columns, at, (size_t)(close - at), optional, error);
     if (column < 0)
         return column;
     *end = close + 1;

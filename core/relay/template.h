@@ -24,7 +24,7 @@ struct obx_columns {
 
 /* Index of the column, added if it is new; negative: an error. A column is optional only if every call passes
  * `optional`. */
-int obx_columns_ask(struct obx_columns *columns, const char *name, size_t size, bool optional,
+int obx_columns_add(struct obx_columns *columns, const char *name, size_t size, bool optional,
                     struct outbox_error *error);
 
 struct obx_piece {

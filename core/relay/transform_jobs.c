@@ -35,9 +35,9 @@ static void run(struct obx_work *work)
         struct outbox_error error;
         if (transformed->reasons[row])
             continue;
-        int code = obx_transforms_apply(transforms, &transformed->messages[row],
-                                        transformed->values + (size_t)row * transforms->value_count, &job->arena,
-                                        &error);
+        int code =
+            obx_transforms_apply(transforms, &transformed->messages[row],
+                                 transformed->values + (size_t)row * transforms->value_count, &job->arena, &error);
         if (code)
             transformed->reasons[row] = keep_reason(&job->arena, code, &error);
     }
@@ -70,8 +70,8 @@ static bool route_rows(struct obx_stages *stages, struct obx_batch *batch, struc
     for (uint32_t row = 0; row < batch->rows->rows; row++) {
         const struct outbox_value *values = batch->rows->values + (size_t)row * batch->rows->columns;
         struct outbox_error error;
-        int code = obx_route_row(stages->route, values, batch->rows->positions[row], arena,
-                                 &transformed->messages[row], &error);
+        int code = obx_route_row(stages->route, values, batch->rows->positions[row], arena, &transformed->messages[row],
+                                 &error);
         if (!code)
             code = obx_transforms_render(stages->transforms, values, arena,
                                          transformed->values + (size_t)row * value_count);

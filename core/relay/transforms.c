@@ -161,8 +161,7 @@ static const char *changed(const struct outbox_message *before, const struct out
     return same ? NULL : "position";
 }
 
-static int apply(const struct obx_transform *transform, const struct outbox_transform *call,
-                 struct outbox_error *error)
+static int apply(const struct obx_transform *transform, const struct outbox_transform *call, struct outbox_error *error)
 {
     const struct outbox_message before = *call->message;
     const char *name = obx_instance_name(transform->instance);

@@ -17,7 +17,7 @@ struct obx_section;
 
 /* A transform of the chain and its templates. */
 struct obx_transform {
-    struct obx_instance *instance; /* owned */
+    struct obx_instance *instance;  /* owned */
     struct obx_template *templates; /* owned */
     uint32_t template_count;
 };

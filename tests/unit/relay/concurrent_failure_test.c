@@ -225,8 +225,7 @@ Test(concurrent_failure, stop_leaves_what_was_not_sent_in_the_outbox)
 
 static void run_without_memory(size_t n, bool persistent, bool *failed)
 {
-    struct fixture *fixture =
-        with_failing_key("on_reject: park\nclaim_rows: 20\nretry_max: 200ms\n", 2, OUTBOX_RETRY);
+    struct fixture *fixture = with_failing_key("on_reject: park\nclaim_rows: 20\nretry_max: 200ms\n", 2, OUTBOX_RETRY);
     mem_fail_at(n, persistent);
     fixture_start(fixture);
     fixture_run_for(fixture, 3000);

@@ -145,8 +145,9 @@ Test(concurrent, relieved_keys_keep_their_order)
     for (uint32_t k = 0; k < 40; k++) {
         char key[8];
         snprintf(key, sizeof key, "k%u", k);
-        cr_assert_str_eq(fixture_texts(fixture, key), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 "
-                                                      "25 26 27 28 29");
+        cr_assert_str_eq(fixture_texts(fixture, key),
+                         "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 "
+                         "25 26 27 28 29");
     }
     fixture_free(fixture);
 }

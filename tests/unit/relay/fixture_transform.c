@@ -41,8 +41,7 @@ static int append(const struct suffix *suffix, const struct outbox_transform *tr
 static int add_header(const struct outbox_transform *transform)
 {
     struct outbox_message *message = transform->message;
-    struct outbox_header *headers =
-        transform->alloc(transform, (message->header_count + 1) * sizeof *message->headers);
+    struct outbox_header *headers = transform->alloc(transform, (message->header_count + 1) * sizeof *message->headers);
     if (!headers)
         return OUTBOX_E_NO_MEMORY;
     memcpy(headers, message->headers, message->header_count * sizeof *headers);

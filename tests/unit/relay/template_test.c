@@ -18,8 +18,8 @@ static void expect(const char *source, const struct outbox_value *row, const cha
     struct obx_arena arena = {0};
     struct outbox_bytes out;
     struct outbox_error error = {0};
-    cr_assert_eq(obx_columns_ask(&columns, "a", 1, false, &error), 0);
-    cr_assert_eq(obx_columns_ask(&columns, "b", 1, false, &error), 1);
+    cr_assert_eq(obx_columns_add(&columns, "a", 1, false, &error), 0);
+    cr_assert_eq(obx_columns_add(&columns, "b", 1, false, &error), 1);
     cr_assert_eq(obx_template_compile(source, &columns, false, &template_, &error), 0, "%s", error.text);
     for (int again = 0; again < 2; again++) {
         cr_assert_eq(obx_template_render(&template_, row, &arena, &out), 0);
@@ -116,9 +116,9 @@ Test(template, bad_templates_are_refused)
 Test(template, column_used_twice_is_selected_once_and_required_wins)
 {
     struct obx_columns columns = {0};
-    cr_assert_eq(obx_columns_ask(&columns, "event_id", 8, true, NULL), 0);
+    cr_assert_eq(obx_columns_add(&columns, "event_id", 8, true, NULL), 0);
     cr_assert_eq(columns.list[0].flags, OUTBOX_COLUMN_OPTIONAL);
-    cr_assert_eq(obx_columns_ask(&columns, "event_id", 8, false, NULL), 0);
+    cr_assert_eq(obx_columns_add(&columns, "event_id", 8, false, NULL), 0);
     cr_assert_eq(columns.list[0].flags, 0);
     cr_assert_eq(columns.count, 1);
     obx_arena_free(&columns.names);
