@@ -36,7 +36,8 @@ static uint32_t error_outcome(const json_t *reason, struct outbox_error *error)
     for (unsigned i = 0; i < sizeof meanings / sizeof *meanings; i++)
         if (meanings[i].number == number)
             meaning = meanings[i];
-    outbox_error_set(error, meaning.code, "store in JetStream: %s (%d)", text ? text : "refused without a reason", number);
+    outbox_error_set(error, meaning.code, "store in JetStream: %s (%d)", text ? text : "refused without a reason",
+                     number);
     error->native = number;
     return meaning.outcome;
 }

@@ -2,17 +2,17 @@
 /*
  * brokers/nats/broker.h - the NATS broker: an event becomes a message of a JetStream stream
  *
- * Over libnats, attached to the host's loop: publishing appends to a buffer and never blocks. Only connecting and closing
- * block, on a worker. JetStream answers each message by itself and may refuse one in the middle: the capability is
- * CONCURRENT.
+ * Over libnats, attached to the host's loop: publishing appends to a buffer and never blocks. Only connecting and
+ * closing block, on a worker. JetStream answers each message by itself and may refuse one in the middle: the capability
+ * is CONCURRENT.
  *
  *     connection.c   connect on a worker, the host's watch, the end of a connection
  *     inbox.c        answers and errors, from threads of libnats to the loop
  *     publish.c      messages out; those that wait for an answer; their deadline
  *     answer.c       what an answer of JetStream means for an event
  *
- * Threads of libnats run on_answer(), on_error() and on_closed() of inbox.c, and add_write() of connection.c. They touch
- * nothing but `inbox` and `interest`, under the mutex.
+ * Threads of libnats run on_answer(), on_error() and on_closed() of inbox.c, and add_write() of connection.c. They
+ * touch nothing but `inbox` and `interest`, under the mutex.
  */
 #ifndef OBX_BROKERS_NATS_BROKER_H
 #define OBX_BROKERS_NATS_BROKER_H

@@ -129,7 +129,8 @@ static natsStatus set_servers(natsOptions *options, const struct nats_broker *br
     const char *list[SERVERS_MAX];
     char *copy = strdup(broker->servers), *rest = NULL;
     int count = 0;
-    for (char *at = copy ? strtok_r(copy, ", ", &rest) : NULL; at && count < SERVERS_MAX; at = strtok_r(NULL, ", ", &rest))
+    for (char *at = copy ? strtok_r(copy, ", ", &rest) : NULL; at && count < SERVERS_MAX;
+         at = strtok_r(NULL, ", ", &rest))
         list[count++] = at;
     natsStatus status = natsOptions_SetServers(options, list, count);
     free(copy);
@@ -209,8 +210,7 @@ static int subscribe(struct nats_broker *broker, struct outbox_error *error)
     broker->max_payload = natsConnection_GetMaxPayload(broker->connection);
     if (broker->host->watch_open(broker->host, broker->socket, socket_ready, broker, &broker->watch))
         return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "connect to NATS: out of memory");
-    natsStatus status =
-        natsConnection_Subscribe(&broker->answers, broker->connection, subject, nats_on_answer, broker);
+    natsStatus status = natsConnection_Subscribe(&broker->answers, broker->connection, subject, nats_on_answer, broker);
     if (status == NATS_OK)
         status = natsSubscription_SetPendingLimits(broker->answers, -1, -1);
     if (status == NATS_OK)

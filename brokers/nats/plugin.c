@@ -31,29 +31,43 @@ static void fini(void *self)
     pthread_mutex_destroy(&broker->mutex);
 }
 
-#define TEXT_OPTION(key, field, flag, what)                                                                       \
-    {                                                                                                             \
-        .name = key, .type = OUTBOX_OPT_STRING, .flags = flag, .offset = offsetof(struct nats_broker, field),    \
-        .help = what                                                                                              \
+#define TEXT_OPTION(key, field, flag, what)                                                                   \
+    {                                                                                                         \
+        .name = key, .type = OUTBOX_OPT_STRING, .flags = flag, .offset = offsetof(struct nats_broker, field), \
+        .help = what                                                                                          \
     }
 
 static const struct outbox_option options[] = {
-    {.name = "servers", .type = OUTBOX_OPT_STRING, .offset = offsetof(struct nats_broker, servers),
-     .default_value = "nats://localhost:4222", .help = "URLs of the servers, with commas between them"},
+    {.name = "servers",
+     .type = OUTBOX_OPT_STRING,
+     .offset = offsetof(struct nats_broker, servers),
+     .default_value = "nats://localhost:4222",
+     .help = "URLs of the servers, with commas between them"},
     TEXT_OPTION("user", user, 0, "user name"),
     TEXT_OPTION("password", password, OUTBOX_OPT_SECRET, "password of the user"),
     TEXT_OPTION("token", token, OUTBOX_OPT_SECRET, "token, instead of user and password"),
     TEXT_OPTION("credentials", credentials, 0, "file with a JWT and an NKey, instead of user and password"),
-    {.name = "tls", .type = OUTBOX_OPT_BOOL, .offset = offsetof(struct nats_broker, tls), .default_value = "false",
+    {.name = "tls",
+     .type = OUTBOX_OPT_BOOL,
+     .offset = offsetof(struct nats_broker, tls),
+     .default_value = "false",
      .help = "connect by TLS only, and verify the server's certificate and name"},
     TEXT_OPTION("tls_ca", tls_ca, 0, "file of trusted certificates; unset: those of the system"),
     TEXT_OPTION("tls_cert", tls_cert, 0, "file of the client's certificate"),
     TEXT_OPTION("tls_key", tls_key, 0, "file of the key of tls_cert"),
-    {.name = "ack_timeout", .type = OUTBOX_OPT_DURATION, .offset = offsetof(struct nats_broker, ack_timeout_ms),
-     .default_value = "5s", .min = 100, .max = 3600000,
+    {.name = "ack_timeout",
+     .type = OUTBOX_OPT_DURATION,
+     .offset = offsetof(struct nats_broker, ack_timeout_ms),
+     .default_value = "5s",
+     .min = 100,
+     .max = 3600000,
      .help = "how long an event waits for JetStream's answer before it is sent again"},
-    {.name = "connect_timeout", .type = OUTBOX_OPT_DURATION,
-     .offset = offsetof(struct nats_broker, connect_timeout_ms), .default_value = "5s", .min = 100, .max = 3600000,
+    {.name = "connect_timeout",
+     .type = OUTBOX_OPT_DURATION,
+     .offset = offsetof(struct nats_broker, connect_timeout_ms),
+     .default_value = "5s",
+     .min = 100,
+     .max = 3600000,
      .help = "how long one server may take to accept a connection"},
 };
 

@@ -2,9 +2,10 @@
 /*
  * brokers/nats/publish.c - messages out, and those that wait for an answer
  *
- * The topic is the subject. Headers: Nats-Msg-Id has the event id, by which JetStream drops what is sent twice within the
- * stream's window; Outbox-Key and Outbox-Type; Outbox-Tombstone for a null value; then the route's headers. A header of
- * NATS cannot have a line end: such a key goes as Outbox-Key-Base64, and an event with such a header is rejected.
+ * The topic is the subject. Headers: Nats-Msg-Id has the event id, by which JetStream drops what is sent twice within
+ * the stream's window; Outbox-Key and Outbox-Type; Outbox-Tombstone for a null value; then the route's headers. A
+ * header of NATS cannot have a line end: such a key goes as Outbox-Key-Base64, and an event with such a header is
+ * rejected.
  *
  * The reply subject ends with the number of the sending. An answer that comes after the deadline finds no message.
  */
@@ -64,8 +65,9 @@ int nats_admit(void *self, const struct outbox_message *message, struct outbox_e
         return outbox_error_set(error, OUTBOX_E_REJECTED,
                                 "the topic is no subject of NATS: no blanks, no * or >, no empty part between dots");
     if (broker->max_payload && size_of(message) > (size_t)broker->max_payload)
-        return outbox_error_set(error, OUTBOX_E_REJECTED, "the message has %zu bytes; max_payload of the server is %" PRId64,
-                                size_of(message), broker->max_payload);
+        return outbox_error_set(error, OUTBOX_E_REJECTED,
+                                "the message has %zu bytes; max_payload of the server is %" PRId64, size_of(message),
+                                broker->max_payload);
     for (uint32_t i = 0; i < message->header_count; i++)
         if (!is_header_name(message->headers[i].name) || !is_line(message->headers[i].value))
             return outbox_error_set(error, OUTBOX_E_REJECTED,
@@ -127,7 +129,8 @@ static natsStatus add_headers(natsMsg *message, const struct outbox_message *eve
         status = natsMsgHeader_Add(message, "Outbox-Tombstone", "true");
     for (uint32_t i = 0; status == NATS_OK && i < event->header_count; i++) {
         char name[NAME_ROOM];
-        snprintf(name, sizeof name, "%.*s", (int)event->headers[i].name.size, (const char *)event->headers[i].name.data);
+        snprintf(name, sizeof name, "%.*s", (int)event->headers[i].name.size,
+                 (const char *)event->headers[i].name.data);
         status = add_header(message, name, event->headers[i].value);
     }
     return status;
@@ -140,8 +143,8 @@ static natsStatus send(struct nats_broker *broker, const struct nats_message *mi
     char *subject = text_of(event->topic);
     natsMsg *message = NULL;
     snprintf(reply, sizeof reply, "%s%" PRIx64, broker->inbox_subject, mine->number);
-    natsStatus status = !subject ? NATS_NO_MEMORY
-                                 : natsMsg_Create(&message, subject, reply, event->value.data, (int)event->value.size);
+    natsStatus status =
+        !subject ? NATS_NO_MEMORY : natsMsg_Create(&message, subject, reply, event->value.data, (int)event->value.size);
     if (status == NATS_OK)
         status = add_headers(message, event);
     if (status == NATS_OK)
@@ -288,8 +291,8 @@ void nats_publish(void *self, outbox_op_t op, const struct outbox_publish *publi
     mine->unanswered = publish->count + 1;
     broker->publishes++;
     for (uint32_t i = 0; i < publish->count; i++) {
-        messages[i] = (struct nats_message){
-            .broker = broker, .op = op, .index = i, .event = outbox_message_at(publish, i)};
+        messages[i] =
+            (struct nats_message){.broker = broker, .op = op, .index = i, .event = outbox_message_at(publish, i)};
         send_event(broker, &messages[i]);
     }
     count_answer(broker, op);

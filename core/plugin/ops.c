@@ -192,7 +192,7 @@ static void deliver_later(struct obx_op *op)
     loop->ops->defer(loop, &op->deliver);
 }
 
-/* A stop that completes before what was in flight waits for it; its timeout, which cancels, goes on. */
+/* A stop that completes before the ops in flight waits for them; its timeout, which cancels them, continues. */
 static void finish_stop(struct obx_op *op)
 {
     struct obx_instance *instance = op->instance;

@@ -86,7 +86,7 @@ static void give_turn(struct obx_lane_publisher *publisher, struct obx_lane *lan
         obx_list_append(&publisher->to_send, &batch->to_send);
 }
 
-/* No event of the key is in flight: what waits behind it, by position, may be claimed. */
+/* No event of the key is in flight: its events that wait by position may be claimed. */
 static void resume_key(struct obx_stages *stages, uint64_t hash)
 {
     struct obx_key *key = obx_keys_any(stages->keys) ? obx_keys_find(stages->keys, hash) : NULL;
@@ -231,7 +231,7 @@ static void send_all(struct obx_lane_publisher *publisher)
 
 /* ---- resolving --------------------------------------------------------------------------------------------------- */
 
-/* A failure of an earlier ownership means nothing any more. */
+/* A failure of an earlier ownership is ignored. */
 static void decide(struct obx_stages *stages, struct obx_batch *batch, uint32_t row)
 {
     enum obx_row_state state = (enum obx_row_state)batch->row_states[row];
@@ -269,7 +269,7 @@ static void resolve_all(struct obx_lane_publisher *publisher)
     publisher->outage.code = OUTBOX_OK;
 }
 
-/* ---- relieving: rows behind a slow key --------------------------------------------------------------------------- */
+/* ---- relieving: rows that wait for a slow key -------------------------------------------------------------------- */
 
 static void relieve_lane(struct obx_lane_publisher *publisher, struct obx_lane *lane)
 {
@@ -305,7 +305,7 @@ static void relieve(struct obx_lane_publisher *publisher)
 
 /* ---- withdrawing and finishing ----------------------------------------------------------------------------------- */
 
-/* Rows leave the lane, but for one that is in flight. */
+/* All rows leave the lane, except a row in flight. */
 static void withdraw_lane(struct obx_lane_publisher *publisher, struct obx_lane *lane)
 {
     struct obx_lane_row *head = lane->head;
@@ -321,7 +321,7 @@ static void withdraw_lane(struct obx_lane_publisher *publisher, struct obx_lane 
         obx_lanes_drop(&publisher->lanes, lane);
 }
 
-/* Nothing more is sent: rows that were not sent wait in their batches. */
+/* Sending ends: unsent rows wait in their batches. */
 static void withdraw(struct obx_lane_publisher *publisher)
 {
     struct obx_pipeline *pipeline = publisher->stages->pipeline;

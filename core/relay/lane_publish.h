@@ -8,10 +8,10 @@
  * and its publishes are complete.
  *
  * A slow key: its rows would fill the memory and stop the other keys. When half of max_in_flight_bytes is used, the
- * rows that wait for a key which has had no outcome for 100 ms leave their batches: only their positions stay, behind
- * their key, as those of a blocked key, until its event in flight has an outcome.
+ * rows that wait for a key which has had no outcome for 100 ms leave their batches: only their positions stay, as those
+ * of a blocked key, until its event in flight has an outcome.
  *
- * Failure modes: RETRY and REJECTED as in outcome.h; the rows behind in the lane leave with it. UNKNOWN, NOT_CONNECTED,
+ * Failure modes: RETRY and REJECTED as in outcome.h; the later rows of the lane leave with it. UNKNOWN, NOT_CONNECTED,
  * and a broker that stops: nothing more goes, batches without a publish in flight are READY again at once, the others
  * when their publishes are complete; so all of them go again in the order of claiming. Loop thread only.
  */

@@ -44,7 +44,7 @@ void obx_lane_sender_free(struct obx_lane_sender *sender)
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
-/* May run inside publish(): it notes. The next step decides. */
+/* May run inside publish(): it only records. The next step decides. */
 static void on_outcomes(struct obx_call *call, const struct outbox_outcomes *outcomes)
 {
     struct lane_send *send = OBX_CONTAINER(call, struct lane_send, request.call);

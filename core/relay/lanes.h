@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/lanes.h - one event of a key in flight: which keys have one, and the rows that wait for their turn
+ * core/relay/lanes.h - lanes: the keys with an event in flight, and the rows that wait for their turn
  *
  * Used for brokers with OUTBOX_CAP_CONCURRENT. A key has a lane while a row of it is in flight or waits:
  *

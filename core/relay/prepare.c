@@ -38,7 +38,7 @@ enum obx_prepared obx_prepare_again(struct obx_stages *stages, const struct obx_
     }
 }
 
-/* OUTBOX_OK, or why the event can never go. code: what routing gave. */
+/* OUTBOX_OK, or why the event can never go. code: the result of routing. */
 static int admit(const struct obx_stages *stages, const struct outbox_message *message, int code,
                  struct outbox_error *error)
 {
@@ -49,7 +49,7 @@ static int admit(const struct obx_stages *stages, const struct outbox_message *m
     return code;
 }
 
-/* What transform_jobs.c made. failed: set when the event may go later. */
+/* The result of transform_jobs.c. failed: set when the event may go later. */
 static int take_transformed(const struct obx_batch *batch, uint32_t row, struct outbox_message *message,
                             struct outbox_error *error, const struct obx_reason **failed)
 {

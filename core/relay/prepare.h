@@ -2,9 +2,8 @@
 /*
  * core/relay/prepare.h - from a waiting row to a message that may be published now
  *
- * Routes the row, asks order.h about its key, and asks the broker whether it can ever take the message. A row that can
- * never be a message, or that the broker does not admit, is rejected here, before any later row of its key is sent.
- * Loop thread only.
+ * Routes the row, applies order.h to its key, and calls admit() of the broker. A row that can never be a message, or
+ * that the broker does not admit, is rejected here, before any later row of its key is sent. Loop thread only.
  */
 #ifndef OBX_RELAY_PREPARE_H
 #define OBX_RELAY_PREPARE_H
@@ -14,7 +13,7 @@
 
 enum obx_prepared {
     OBX_PREPARED_GO,      /* it may be published */
-    OBX_PREPARED_SKIPPED, /* it is behind its key, or on its way to the dead letters */
+    OBX_PREPARED_SKIPPED, /* it is blocked with its key, or on its way to the dead letters */
     OBX_PREPARED_NO_MEMORY
 };
 

@@ -146,7 +146,7 @@ static bool same_bytes(struct outbox_bytes a, struct outbox_bytes b)
     return !a.data == !b.data && a.size == b.size && (a.data == b.data || !a.size || !memcmp(a.data, b.data, a.size));
 }
 
-/* What a transform may not change; NULL: it did not. */
+/* The field that a transform changed and must not; NULL: none. */
 static const char *changed(const struct outbox_message *before, const struct outbox_message *after)
 {
     if (!same_bytes(before->topic, after->topic))
