@@ -234,17 +234,18 @@ const char *pg_target_ignored(const struct pg_target *target, unsigned index, co
 }
 
 /* A server that shuts down waits for the receivers of its log; this bounds the wait. */
-static void name_wakeup(struct pg_target *target, const char *relay)
+static void name_wakeup(struct pg_target *target)
 {
     const char *options = value_of(target, "options", "PGOPTIONS");
-    snprintf(target->wakeup, sizeof target->wakeup, "outbox %.40s wakeup", relay);
+    snprintf(target->wakeup, sizeof target->wakeup, "%.47s wakeup", target->application);
     int size =
         snprintf(target->options, sizeof target->options, "-c wal_sender_timeout=10s %s", options ? options : "");
     if (size >= (int)sizeof target->options)
         target->options[0] = '\0'; /* use those of the conninfo alone */
 }
 
-int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay, struct outbox_error *error)
+int pg_target_parse(struct pg_target *target, const char *dsn, const char *application, const char *relay,
+                    struct outbox_error *error)
 {
     char *why = NULL;
     pg_target_free(target);
@@ -259,11 +260,12 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay
     }
     if (check_values(target, error))
         return error->code;
-    snprintf(target->application, sizeof target->application, "outbox %.63s", relay);
+    snprintf(target->application, sizeof target->application, "%s%.63s", application ? "" : "outbox ",
+             application ? application : relay);
     const char *seconds = value_of(target, "connect_timeout", "PGCONNECT_TIMEOUT");
     long wish = seconds ? strtol(seconds, NULL, 10) : 0;
     target->connect_ms = wish > CONNECT_MOST_S ? CONNECT_MOST_S * 1000ll : wish < 0 ? 0 : wish * 1000ll;
-    name_wakeup(target, relay);
+    name_wakeup(target);
     list_candidates(target);
     note_security(target);
     return OUTBOX_OK;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backends/postgres/plugin.c - the Postgres store: driver table, options, descriptor */
+#include <string.h>
+
 #include "sql/server/lifecycle.h"
 #include "store.h"
 
@@ -103,6 +105,20 @@ static const struct sql_driver driver = {
 
 /* ---- the plugin -------------------------------------------------------------------------------------------------- */
 
+/* The server would cut a longer name, and replace other characters. */
+static int check_application(const char *name, struct outbox_error *error)
+{
+    size_t length = name ? strlen(name) : 1;
+    bool printable = true;
+    for (const char *at = name; at && *at; at++)
+        printable = printable && *at >= ' ' && *at <= '~';
+    if (length >= 1 && length <= 63 && printable)
+        return OUTBOX_OK;
+    return pg_fail(
+        error, OUTBOX_E_CONFIG,
+        "application_name: \"%s\" is no name that the server keeps; write 1 to 63 printable ASCII characters", name);
+}
+
 static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
 {
     struct pg_store *store = self;
@@ -113,7 +129,9 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
         return error->code;
     if (!PQisthreadsafe())
         return pg_fail(error, OUTBOX_E_UNSUPPORTED, "this libpq was built without threads");
-    return pg_target_parse(&store->target, store->dsn, store->sql.relay, error);
+    if (check_application(store->application, error))
+        return error->code;
+    return pg_target_parse(&store->target, store->dsn, store->application, store->sql.relay, error);
 }
 
 static void fini(void *self)
@@ -142,6 +160,9 @@ static const struct outbox_option options[] = {
      "the dead-letter table; by default the name of the outbox table and _dead"},
     {"columns", OUTBOX_OPT_MAP, 0, offsetof(struct pg_store, sql.column_names), NULL, 0, 0, NULL,
      "the table's own names for id, event_id, aggregatetype, aggregateid, type, payload, headers and created_at"},
+    {"application_name", OUTBOX_OPT_STRING, 0, offsetof(struct pg_store, application), NULL, 0, 0, NULL,
+     "the name of the connections in pg_stat_activity, unless the dsn has an application_name; by default outbox and "
+     "the relay's name"},
     {"connect_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.connect_ms), "5s", 100, 600000, NULL,
      "longest time for a connection to one address, unless the dsn has a connect_timeout"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.statement_ms), "30s", 100, 3600000,

@@ -69,7 +69,7 @@ static int begin(struct pg_store *store, struct pg_lookup *lookup, struct outbox
     const struct outbox_host *host = store->sql.host;
     if (!lookup)
         return pg_fail(error, OUTBOX_E_NO_MEMORY, "connect: out of memory");
-    if (pg_target_parse(&lookup->target, store->dsn, store->sql.relay, error))
+    if (pg_target_parse(&lookup->target, store->dsn, store->application, store->sql.relay, error))
         return error->code;
     lookup->store = store;
     lookup->work = (struct outbox_work){.work = resolve_hosts, .done = on_resolved, .arg = lookup};

@@ -57,7 +57,7 @@ struct pg_server {
 
 struct pg_store {
     struct sql_store sql; /* first */
-    const char *dsn;
+    const char *dsn, *application;
 
     struct pg_target target;
     struct pg_lookup *lookup; /* the look-up that the start waits for */

@@ -25,7 +25,9 @@ struct pg_target {
     bool insecure;      /* the conninfo has a weaker sslmode than verify-full for a remote host */
 };
 
-int pg_target_parse(struct pg_target *target, const char *dsn, const char *relay, struct outbox_error *error);
+/* application: the connections' application_name, if the dsn has none; NULL: made from the relay's name. */
+int pg_target_parse(struct pg_target *target, const char *dsn, const char *application, const char *relay,
+                    struct outbox_error *error);
 void pg_target_free(struct pg_target *target);
 /* Worker thread: fill the candidates. Fails only when no host has an address. */
 int pg_target_resolve(struct pg_target *target, struct outbox_error *error);

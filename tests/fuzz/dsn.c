@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct pg_target target = {0};
     struct outbox_error error = {0};
     char *dsn = fuzz_whole_text(data, size);
-    if (pg_target_parse(&target, dsn, "relay", &error) == OUTBOX_OK) {
+    if (pg_target_parse(&target, dsn, NULL, "relay", &error) == OUTBOX_OK) {
         FUZZ_CHECK(target.candidate_count && target.candidate_count <= PG_CANDIDATES);
         for (uint32_t i = 0; i < target.candidate_count; i++)
             check_choice(&target, i);

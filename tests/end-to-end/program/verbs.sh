@@ -309,6 +309,11 @@ Y
     check "target_session_attrs=$server is accepted" fails 69 "$OUTBOX" check -c server.yaml
   done
   check "unknown sslmode is refused" exits_with_match 78 '^outbox run: mode.yaml:3:5: dsn: there is no such sslmode; write verify-full, ' "$OUTBOX" run -c mode.yaml
+  for name in '' café "$(printf '%064d' 0)"; do
+    sed "s/connect_timeout=5\"/&, application_name: \"$name\"/" away.yaml >name.yaml
+    check "application_name '$name' is refused" exits_with_line 78 "outbox run: name.yaml:3:5: application_name: \"$name\" is no name that the server keeps; write 1 to 63 printable ASCII characters" \
+      "$OUTBOX" run -c name.yaml
+  done
   sed 's/host=127.0.0.1 port=1 /service=shop /' away.yaml >service.yaml
   check "service without a host is refused" exits_with_line 78 'outbox run: service.yaml:3:5: dsn: a service (service=, PGSERVICE) hides its host from the relay, which resolves hosts itself; write host= as well' \
     "$OUTBOX" run -c service.yaml

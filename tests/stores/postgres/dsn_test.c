@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/postgres/dsn_test.c - the options of a dsn that the store uses, and a report of those that it ignores */
+#include <stdio.h>
+
 #include "fixture.h"
 
 static void open_with(struct sql_fixture *fixture, const char *table, const char *more)
@@ -34,5 +36,44 @@ Test(dsn, primary_is_accepted_for_each_target_session_attrs)
         fixture_begin(&fixture);
         fixture_stop(&fixture);
     }
+    fixture_close(&fixture);
+}
+
+/* ---- application_name -------------------------------------------------------------------------------------------- */
+
+static int64_t count_named(struct sql_fixture *fixture, const char *name)
+{
+    char sql[160];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM pg_stat_activity WHERE application_name = '%s'", name);
+    return fixture_run(fixture, sql);
+}
+
+Test(dsn, application_name_names_the_connections)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "dsn_name", true, "  application_name: shop relay\n");
+    fixture_begin(&fixture);
+    cr_assert_eq(count_named(&fixture, "shop relay"), 2);
+    cr_assert_eq(count_named(&fixture, "outbox test"), 0);
+    fixture_close(&fixture);
+}
+
+Test(dsn, connections_are_named_after_the_relay_by_default)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "dsn_name_relay", true, "");
+    fixture_begin(&fixture);
+    cr_assert_eq(count_named(&fixture, "outbox test"), 2);
+    fixture_close(&fixture);
+}
+
+Test(dsn, application_name_in_the_dsn_is_kept)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "dsn_name_kept", true, "");
+    fixture_reconfigure(&fixture, &(struct server_place){.more = "application_name=mine"},
+                        "  application_name: shop relay\n");
+    fixture_begin(&fixture);
+    cr_assert_eq(count_named(&fixture, "mine"), 2);
     fixture_close(&fixture);
 }

@@ -30,6 +30,16 @@ Test(wal_wakeup, commit_wakes_a_sleeping_relay)
     wakeup_expect_by_commits("wal_commit", WAL);
 }
 
+Test(wal_wakeup, stream_is_named_after_application_name)
+{
+    struct sql_fixture fixture;
+    wakeup_open_armed(&fixture, "wal_name", WAL "  application_name: shop relay\n");
+    cr_assert_eq(
+        fixture_run(&fixture, "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'shop relay wakeup'"),
+        1);
+    fixture_close(&fixture);
+}
+
 static void end_tls(void)
 {
     server_do("plain");
