@@ -149,6 +149,7 @@ static void on_empty_poll(struct obx_claimer *claimer)
 static void on_nothing(struct obx_claimer *claimer, const struct outbox_error *error)
 {
     (void)error;
+    claimer->stages->context.stats.empty_claims++;
     obx_link_works(claimer->stages->store);
     if (!claimer->is_retry) {
         on_empty_poll(claimer);

@@ -103,6 +103,7 @@ struct outbox_stats {
     uint64_t violations;                     /* completions and outcomes that broke the plugin contract */
     uint64_t unready_since_ns;               /* monotonic nanoseconds; 0: relaying */
     char last_error[OUTBOX_ERROR_TEXT_SIZE]; /* "" when nothing fails */
+    uint64_t empty_claims;                   /* claim operations that returned no row */
 };
 OUTBOX_API int outbox_stats(struct outbox *relay, struct outbox_stats *stats);
 

@@ -35,6 +35,7 @@ static const struct number {
     NUMBER(store_connects, "counter", "successful connects to the store"),
     NUMBER(broker_connects, "counter", "successful connects to the broker"),
     NUMBER(claims, "counter", "claim operations, including empty ones"),
+    NUMBER(empty_claims, "counter", "claim operations that returned no row"),
     NUMBER(settles, "counter", "settle operations"),
     NUMBER(violations, "counter", "plugin completions that violated the ABI contract"),
 };

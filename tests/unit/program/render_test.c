@@ -14,7 +14,7 @@ static struct obx_snapshot two_relays(void)
     struct obx_snapshot snapshot = {0};
     struct obx_relay_view *a = obx_snapshot_more(&snapshot);
     snprintf(a->name, sizeof a->name, "a\"\n\\b");
-    a->stats = (struct outbox_stats){.state = OUTBOX_STATE_RELAYING, .settled = 7, .in_flight = 3};
+    a->stats = (struct outbox_stats){.state = OUTBOX_STATE_RELAYING, .settled = 7, .in_flight = 3, .empty_claims = 5};
     struct obx_relay_view *b = obx_snapshot_more(&snapshot);
     snprintf(b->name, sizeof b->name, "b");
     b->stats = (struct outbox_stats){.state = OUTBOX_STATE_CONNECTING, .blocked_keys = 1};
@@ -43,6 +43,8 @@ Test(render, metrics_follow_the_prometheus_format)
     expect_line(obx_buf_text(&text), "outbox_settled_total{relay=\"b\"} 0");
     expect_line(obx_buf_text(&text), "# TYPE outbox_in_flight gauge");
     expect_line(obx_buf_text(&text), "outbox_in_flight{relay=\"a\\\"\\n\\\\b\"} 3");
+    expect_line(obx_buf_text(&text), "# TYPE outbox_empty_claims_total counter");
+    expect_line(obx_buf_text(&text), "outbox_empty_claims_total{relay=\"a\\\"\\n\\\\b\"} 5");
     expect_line(obx_buf_text(&text), "outbox_relaying{relay=\"b\"} 0");
     expect_line(obx_buf_text(&text), "outbox_unready_seconds{relay=\"b\"} 1.500");
     expect_line(obx_buf_text(&text), "outbox_log_dropped_total 4");

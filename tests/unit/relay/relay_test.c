@@ -47,6 +47,21 @@ Test(relay, idle_outbox_is_polled_rarely)
     fixture_free(fixture);
 }
 
+Test(relay, claims_that_return_no_row_are_counted)
+{
+    struct fixture *fixture = fixture_filled("", 10, 1);
+    fixture->fail[FIXTURE_CLAIM].count = 1;
+    fixture->fail[FIXTURE_CLAIM].code = OUTBOX_E_AGAIN;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_drained, 1000));
+    fixture_run_for(fixture, 1000);
+    struct outbox_stats stats = fixture_stats(fixture);
+    cr_assert_eq(fixture->calls[FIXTURE_CLAIM], stats.claims);
+    cr_assert_geq(stats.empty_claims, 30);
+    cr_assert_eq(stats.empty_claims, stats.claims - 2, "one claim failed, one had the rows");
+    fixture_free(fixture);
+}
+
 Test(relay, first_claims_are_small_and_the_memory_limit_bounds_all)
 {
     struct fixture *fixture = fixture_filled("max_in_flight_bytes: 64KiB\nclaim_rows: 100\n", 2000, 50);
