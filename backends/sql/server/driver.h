@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/server/driver.h - what a server's store adds to the skeleton
+ * backends/sql/server/driver.h - the functions that a server's store adds to the skeleton
  *
  * The skeleton holds the life cycle, the start, ownership, claims, settles, dead letters and the verbs. A server brings
  * its connections, its SQL, and the reading of its results. Functions run on the loop thread and must not block.
@@ -30,7 +30,7 @@ struct sql_step {
     void (*validate)(struct sql_store *store, struct outbox_error *error);
 };
 
-/* One question of a verb. The table ends with what == NULL. */
+/* One query of a verb. The table ends with what == NULL. */
 struct sql_probe {
     const char *what;
     bool (*put)(struct sql_request *request); /* NULL: text */
@@ -43,12 +43,12 @@ struct sql_probe {
 /* A source of wake-up notifications. */
 struct sql_wakeup {
     void (*before)(struct sql_store *store, const struct outbox_claim *claim); /* a claim begins */
-    /* It ends well. May the host sleep until it is notified? */
+    /* The claim has succeeded. Returns whether the host may sleep until it is notified. */
     bool (*after)(struct sql_store *store, const struct outbox_claim *claim, const struct sql_reading *reading);
     void (*stop)(struct sql_store *store); /* NULL: there is nothing to be stopped */
 };
 
-/* How values of a type come, and whether their size counts toward a claim's bytes. */
+/* How values of a type are encoded, and whether their size counts toward a claim's bytes. */
 struct sql_column_type {
     const char *base;     /* the server's name for the type, or the whole type */
     int encoding;         /* not 0, which means that the table has no such column */
@@ -56,9 +56,9 @@ struct sql_column_type {
     const char *only_for; /* this logical column; NULL: all */
 };
 
-/* A row of a result that is read for a verb; never on the way of an event. */
+/* A row of a result that a verb reads; not used for events. */
 struct sql_row {
-    void *result; /* set by the caller; all else is the server's, zero at first */
+    void *result; /* set by the caller; all other fields are the server's, initially zero */
     int index;
     char **values;
     const unsigned long *sizes;
@@ -80,9 +80,10 @@ struct sql_driver {
     int (*open)(struct sql_store *store, struct sql_lane *lane, struct outbox_error *error); /* store->candidate */
     void (*close)(struct sql_lane *lane, const struct outbox_error *why);
     void (*submit)(struct sql_lane *lane, struct sql_request *request);
-    void (*resolve)(struct sql_store *store); /* begins to look addresses up: ends with sql_start_resolved() */
+    void (*resolve)(struct sql_store *store); /* begins to resolve addresses; ends with sql_start_resolved() */
     uint32_t (*candidates)(const struct sql_store *store);
-    bool (*is_busy)(const struct sql_store *store); /* workers or threads have not ended: then store->when_idle() */
+    bool (*is_busy)(const struct sql_store *store); /* workers or threads have not ended: call store->when_idle() at
+                                                     * their end */
     void (*close_others)(struct sql_store *store,
                          const struct outbox_error *why); /* connections other than the lanes */
     void (*begin_session)(struct sql_store *store);       /* the owner's lane is connected */
@@ -98,10 +99,10 @@ struct sql_driver {
     int64_t (*number)(const struct sql_row *row, unsigned column, int64_t default_value);
     bool (*read_ids)(struct sql_store *store, void *result, uint32_t *count); /* the first column, to store->ids */
     const struct sql_column_type *types;                                      /* ends with base == NULL */
-    int default_encoding; /* of all other types, whose values come as text */
+    int default_encoding; /* of all other types, whose values are sent as text */
 
     /* claims */
-    bool (*inspection_due)(const struct sql_store *store); /* of who writes, before the claim */
+    bool (*inspection_due)(const struct sql_store *store); /* inspects the writers, before the claim */
     void (*inspect_writers)(struct sql_op *op, void (*then)(struct sql_op *op));
     bool (*put_claim)(struct sql_request *request);
     int (*read_claim)(struct sql_op *op, struct sql_reading *reading, struct outbox_error *error);
@@ -122,10 +123,10 @@ struct sql_driver {
     uint32_t settle_ranges;                                                 /* of one transaction, at most */
     uint64_t settle_bytes;
     bool (*put_dead_letters)(struct sql_request *request);
-    unsigned dead_letter_effects; /* rows that the server counts for one that is moved */
+    unsigned dead_letter_effects; /* rows that the server counts for one moved row */
     void (*replay)(struct sql_op *op);
-    /* Expressions: what a letter has after its key, see sql/dead.h; a column that the relay has no name for, as a value
-     * of JSON, and taken out of the letter's `rest` again. */
+    /* Expressions: the columns of a letter after its key, see sql/dead.h; a column without a logical name as a JSON
+     * value, and its value extracted from the letter's `rest`. */
     void (*append_letter)(const struct sql_store *store, struct obx_sql_text *sql);
     void (*append_json_value)(struct obx_sql_text *sql, const struct sql_column *column);
     void (*append_kept_value)(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_column *column);
@@ -133,9 +134,9 @@ struct sql_driver {
 
     /* ownership */
     void (*acquire)(struct sql_op *op); /* ends with sql_become_owner(), sql_stand_by() or a failure */
-    /* Is it the database that was owned last, with nothing undone since? Remembers the one that is owned now. */
+    /* Is this the database that was owned last, with no commit lost since? Records the database that is owned now. */
     bool (*same_database)(struct sql_store *store);
-    /* A small statement that shows that the owner lives, and asks whether the table is the one that it owns. */
+    /* A small statement that shows that the owner is alive, and checks that the table is the owned one. */
     bool (*put_renew)(struct sql_request *request);
     void (*renew_result)(struct sql_request *request, void *result); /* may be NULL */
     bool (*put_release)(struct sql_request *request);                /* of the store */

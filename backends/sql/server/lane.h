@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/server/lane.h - a connection with a queue of requests; the ground floor of a store for an SQL server
+ * backends/sql/server/lane.h - a connection with a queue of requests; the lowest layer of a store for an SQL server
  *
- * A request is what the server is asked in one go: one statement, or several that are one transaction. It ends when all
- * of its results were taken in. Requests of a lane end in the order in which they were submitted. When the connection
- * breaks, every request on it ends with OUTBOX_E_NOT_CONNECTED; the outcome at the server is unknown.
+ * A request is one statement, or several that are one transaction. It ends when all of its results were processed.
+ * Requests of a lane end in the order in which they were submitted. When the connection breaks, every request on it
+ * ends with OUTBOX_E_NOT_CONNECTED; the outcome at the server is unknown.
  *
- * Each server embeds struct sql_lane first in its own connection: it sends and receives, this file queues. Libpq sends
- * several requests at once, MySQL one after the other: so the seam is the request, and never the text of a statement.
+ * Each server embeds struct sql_lane first in its own connection: it sends and receives, this file queues. libpq sends
+ * several requests at once, MySQL one after the other: so the interface is the request, not the text of a statement.
  *
  * All on the loop thread. A request is memory of the caller until its done() was called.
  */
@@ -23,18 +23,18 @@ struct sql_lane;
 struct sql_store;
 
 struct sql_request {
-    const char *what;                         /* what is attempted, for errors: "claim rows" */
+    const char *what;                         /* the attempt, for errors: "claim rows" */
     bool (*put)(struct sql_request *request); /* sends the statements, or appends them to sql; false: it could not */
     const char *text;                         /* without put(): a statement without values */
     /* Owns the result, which is NULL for a statement without rows. NULL: results are dropped. Not for failures. */
     void (*result)(struct sql_request *request, void *result);
-    /* error->code 0: committed. NULL: nobody waits for the end. */
+    /* error->code 0: committed. NULL: the end is ignored. */
     void (*done)(struct sql_request *request, const struct outbox_error *error);
     void *arg;
     struct sql_store *store;
     struct obx_sql_text *sql; /* of servers that are sent text; must stay until done() */
     bool transaction;         /* opens one: servers that are sent text roll back after a failure */
-    bool first;               /* goes before the requests that wait: the transaction before it is still open */
+    bool first;               /* goes before the queued requests: the previous transaction is still open */
 
     /* for result() */
     unsigned index;    /* of the statement that gave it */

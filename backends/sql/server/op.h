@@ -17,7 +17,7 @@ struct sql_op {
     const void *in;
     void *out;
     struct obx_sql_text sql;         /* of its requests; claims and settles use buffers of the store */
-    void (*then)(struct sql_op *op); /* what comes after the request in flight: sql_op_continue() */
+    void (*then)(struct sql_op *op); /* the next step after the request in flight: sql_op_continue() */
     void *result;                    /* owned */
     const struct sql_probe *probe;
     uint64_t cursor;                    /* the last number of the page before */
