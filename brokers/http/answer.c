@@ -22,14 +22,22 @@ static const struct meaning {
     uint32_t outcome;
     int code;
 } meanings[] = {
-    {401, OUTBOX_RETRY, OUTBOX_E_PERMISSION}, {403, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
-    {407, OUTBOX_RETRY, OUTBOX_E_PERMISSION}, {404, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
-    {405, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},  {410, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
-    {408, OUTBOX_RETRY, OUTBOX_E_IO},         {409, OUTBOX_RETRY, OUTBOX_E_IO},
-    {421, OUTBOX_RETRY, OUTBOX_E_IO},         {423, OUTBOX_RETRY, OUTBOX_E_IO},
-    {424, OUTBOX_RETRY, OUTBOX_E_IO},         {425, OUTBOX_RETRY, OUTBOX_E_IO},
-    {429, OUTBOX_RETRY, OUTBOX_E_AGAIN},      {503, OUTBOX_RETRY, OUTBOX_E_AGAIN},
-    {502, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_AGAIN}, {504, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_TIMEOUT},
+    {401, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
+    {403, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
+    {407, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
+    {404, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+    {405, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+    {410, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+    {408, OUTBOX_RETRY, OUTBOX_E_IO},
+    {409, OUTBOX_RETRY, OUTBOX_E_IO},
+    {421, OUTBOX_RETRY, OUTBOX_E_IO},
+    {423, OUTBOX_RETRY, OUTBOX_E_IO},
+    {424, OUTBOX_RETRY, OUTBOX_E_IO},
+    {425, OUTBOX_RETRY, OUTBOX_E_IO},
+    {429, OUTBOX_RETRY, OUTBOX_E_AGAIN},
+    {503, OUTBOX_RETRY, OUTBOX_E_AGAIN},
+    {502, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_AGAIN},
+    {504, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_TIMEOUT},
 };
 
 static struct meaning by_status(long status)
@@ -57,7 +65,7 @@ static struct http_meaning status_outcome(const struct http_request *request, st
     struct meaning meaning = by_status(status);
     if (meaning.code)
         outbox_error_set(error, meaning.code, "POST %s: the answer is %ld%s%.*s", request->url, status,
-                         location             ? ", moved to "
+                         location               ? ", moved to "
                          : request->answer_size ? ": "
                                                 : "",
                          location ? 160 : (int)request->answer_size, location ? location : request->answer);
@@ -103,8 +111,9 @@ struct http_meaning http_outcome(const struct http_request *request, CURLcode re
     if (result == CURLE_OK || (result == CURLE_WRITE_ERROR && status))
         return status_outcome(request, error);
     if (request->refused[0]) {
-        outbox_error_set(error, OUTBOX_E_PERMISSION, "POST %s: the address %s is not public; allow_private: true allows it",
-                         request->url, request->refused);
+        outbox_error_set(error, OUTBOX_E_PERMISSION,
+                         "POST %s: the address %s is not public; allow_private: true allows it", request->url,
+                         request->refused);
         return (struct http_meaning){OUTBOX_RETRY, 0};
     }
     bool was_sent = http_was_sent(request);

@@ -82,7 +82,8 @@ int http_structured_body(struct http_request *request, const struct outbox_messa
         json_object_set_new(object, "tombstone", json_true());
     } else if (is_json_data && is_json(event->value)) {
         raw = event->value;
-    } else if (is_json_data || json_object_set_new(object, "data", json_stringn(event->value.data, event->value.size))) {
+    } else if (is_json_data ||
+               json_object_set_new(object, "data", json_stringn(event->value.data, event->value.size))) {
         char *text = http_base64(event->value.data, event->value.size);
         json_object_set_new(object, "data_base64", json_string(text));
         free(text);

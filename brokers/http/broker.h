@@ -82,7 +82,10 @@ struct http_broker {
     uint32_t publishes;
     outbox_op_t stop_op, check_op;
     const struct outbox_check *check;
-    bool stopping;
+
+    bool is_down; /* the last requests could not be sent */
+    uint32_t failures;
+    uint64_t quiet_until_ns; /* no warning before */
 };
 
 /* connection.c */
@@ -95,8 +98,8 @@ void http_end_stop(struct http_broker *broker);
 void http_publish(void *self, outbox_op_t op, const struct outbox_publish *publish);
 void http_finish(struct http_request *request, CURLcode result);
 void http_send_queued(struct http_broker *broker);
-void http_drop_queue(struct http_broker *broker);  /* NOT_CONNECTED */
-void http_abort_all(struct http_broker *broker);   /* UNKNOWN, or NOT_CONNECTED if nothing was sent */
+void http_drop_queue(struct http_broker *broker); /* NOT_CONNECTED */
+void http_abort_all(struct http_broker *broker);  /* UNKNOWN, or NOT_CONNECTED if nothing was sent */
 
 /* request.c */
 struct http_request *http_request_open(struct http_broker *broker); /* NULL: no memory */
@@ -107,14 +110,15 @@ void http_request_free(struct http_request *request);
 /* target.c */
 int http_target_check(const struct http_broker *broker, struct outbox_error *error);
 int http_target_admit(const struct http_broker *broker, const struct outbox_message *event, struct outbox_error *error);
-char *http_target(const struct http_broker *broker, struct outbox_bytes topic); /* owned by the caller; NULL: no memory */
+char *http_target(const struct http_broker *broker,
+                  struct outbox_bytes topic);          /* owned by the caller; NULL: no memory */
 bool http_target_follow(struct http_request *request); /* the answer is a redirect that is followed: the URL is set */
 
 /* headers.c */
 int http_admit(void *self, const struct outbox_message *event, struct outbox_error *error);
 int http_add_headers(struct http_request *request, const struct outbox_message *event);
 const char *http_content_type(const struct http_broker *broker, const struct outbox_message *event, size_t *size);
-bool http_is_text(struct outbox_bytes text); /* UTF-8 without control characters */
+bool http_is_text(struct outbox_bytes text);       /* UTF-8 without control characters */
 char *http_base64(const void *bytes, size_t size); /* owned by the caller; NULL: no memory */
 const char *http_time(char text[40], int64_t us);  /* RFC 3339 */
 

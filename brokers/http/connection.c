@@ -40,7 +40,8 @@ static void on_socket(void *arg, uint32_t events)
 {
     struct socket_watch *watch = arg;
     struct http_broker *broker = watch->broker;
-    int running, flags = (events & OUTBOX_READABLE ? CURL_CSELECT_IN : 0) | (events & OUTBOX_WRITABLE ? CURL_CSELECT_OUT : 0);
+    int running,
+        flags = (events & OUTBOX_READABLE ? CURL_CSELECT_IN : 0) | (events & OUTBOX_WRITABLE ? CURL_CSELECT_OUT : 0);
     broker->host->watch_arm(watch->watch, watch->interest);
     curl_multi_socket_action(broker->multi, watch->socket, flags, &running);
     read_results(broker);
@@ -133,7 +134,6 @@ void http_start(void *self, outbox_op_t op, const struct outbox_broker_start *st
     struct http_broker *broker = self;
     struct outbox_error error;
     (void)start;
-    broker->stopping = false;
     outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "start libcurl: out of memory");
     broker->host->op_done(broker->host, op, broker->multi || open_multi(broker) ? NULL : &error);
 }
@@ -164,7 +164,6 @@ void http_stop(void *self, outbox_op_t op)
 {
     struct http_broker *broker = self;
     broker->stop_op = op;
-    broker->stopping = true;
     http_drop_queue(broker);
     http_end_stop(broker);
 }

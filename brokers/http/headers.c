@@ -49,9 +49,20 @@ static bool is_name(struct outbox_bytes name)
 /* Headers that frame the request, log in, or vouch for the event. */
 static bool is_reserved(struct outbox_bytes name)
 {
-    static const char *const names[] = {"host", "content-length", "transfer-encoding", "connection", "expect", "te",
-                                        "trailer", "upgrade", "keep-alive", "proxy-authorization", "authorization",
-                                        "webhook-id", "webhook-timestamp", "webhook-signature"};
+    static const char *const names[] = {"host",
+                                        "content-length",
+                                        "transfer-encoding",
+                                        "connection",
+                                        "expect",
+                                        "te",
+                                        "trailer",
+                                        "upgrade",
+                                        "keep-alive",
+                                        "proxy-authorization",
+                                        "authorization",
+                                        "webhook-id",
+                                        "webhook-timestamp",
+                                        "webhook-signature"};
     for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (strlen(names[i]) == name.size && !strncasecmp(names[i], name.data, name.size))
             return true;
@@ -68,7 +79,8 @@ int http_admit(void *self, const struct outbox_message *event, struct outbox_err
         const struct outbox_header *header = &event->headers[i];
         if (!is_name(header->name) || !is_line(header->value))
             return outbox_error_set(error, OUTBOX_E_REJECTED,
-                                    "header %u: HTTP takes names of letters, digits and '-', and values of one line", i);
+                                    "header %u: HTTP takes names of letters, digits and '-', and values of one line",
+                                    i);
         if (is_reserved(header->name))
             return outbox_error_set(error, OUTBOX_E_REJECTED, "header %u: an event cannot set the header %.*s", i,
                                     (int)header->name.size, (const char *)header->name.data);

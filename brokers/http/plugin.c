@@ -9,7 +9,8 @@ static int check_headers(const struct http_broker *broker, struct outbox_error *
     for (uint32_t i = 0; i < broker->headers.count; i++) {
         const struct outbox_pair *pair = &broker->headers.items[i];
         if (strpbrk(pair->name, ": \t\r\n") || strpbrk(pair->value, "\r\n") || !*pair->name)
-            return outbox_error_set(error, OUTBOX_E_CONFIG, "headers: '%s' is no header of HTTP with one line", pair->name);
+            return outbox_error_set(error, OUTBOX_E_CONFIG, "headers: '%s' is no header of HTTP with one line",
+                                    pair->name);
     }
     if (broker->authorization && strpbrk(broker->authorization, "\r\n"))
         return outbox_error_set(error, OUTBOX_E_CONFIG, "authorization: it has more than one line");
@@ -46,9 +47,10 @@ static void fini(void *self)
 /* ---- the plugin -------------------------------------------------------------------------------------------------- */
 
 #define AT(member) offsetof(struct http_broker, member)
-#define TEXT_OPTION(key, member, flag, what) \
-    {                                        \
-        .name = key, .type = OUTBOX_OPT_STRING, .flags = flag, .offset = AT(member), .help = what}
+#define TEXT_OPTION(key, member, flag, what)                                                      \
+    {                                                                                             \
+        .name = key, .type = OUTBOX_OPT_STRING, .flags = flag, .offset = AT(member), .help = what \
+    }
 
 static const char *const modes[] = {"plain", "cloudevents-binary", "cloudevents-structured", NULL};
 
@@ -66,7 +68,10 @@ static const struct outbox_option options[] = {
      .offset = AT(content_type),
      .default_value = "application/json",
      .help = "type of the payload of events without a header content-type"},
-    {.name = "headers", .type = OUTBOX_OPT_MAP, .offset = AT(headers), .help = "more headers, the same for each request"},
+    {.name = "headers",
+     .type = OUTBOX_OPT_MAP,
+     .offset = AT(headers),
+     .help = "more headers, the same for each request"},
     TEXT_OPTION("secret", secret, OUTBOX_OPT_SECRET,
                 "signs requests with HMAC-SHA256, as Standard Webhooks: 16 bytes or more, or whsec_ and base64"),
     TEXT_OPTION("previous_secret", previous_secret, OUTBOX_OPT_SECRET,

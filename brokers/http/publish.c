@@ -31,6 +31,27 @@ static void report(struct http_broker *broker, const struct http_message *messag
     count_answer(broker, message->op);
 }
 
+/* While the server is down each key fails by itself: that is logged once, at most once a minute. */
+static void log_outage(struct http_broker *broker, CURLcode result, uint32_t outcome, const struct outbox_error *error)
+{
+    const uint64_t minute_ns = 60000000000;
+    uint64_t now = broker->host->now(broker->host);
+    if (result != CURLE_OK && outcome == OUTBOX_RETRY) {
+        broker->failures++;
+        if (broker->is_down || now < broker->quiet_until_ns)
+            return;
+        broker->is_down = true;
+        broker->quiet_until_ns = now + minute_ns;
+        broker->host->log(broker->host, OUTBOX_LOG_WARN, "%s; events wait, and are sent again", error->text);
+    } else if (result == CURLE_OK) {
+        if (broker->is_down)
+            broker->host->log(broker->host, OUTBOX_LOG_INFO, "%s answers again after %u failed requests", broker->url,
+                              broker->failures);
+        broker->is_down = false;
+        broker->failures = 0;
+    }
+}
+
 /* Takes the request out of flight; its message has an outcome by then. */
 static void end_request(struct http_request *request)
 {
@@ -54,7 +75,9 @@ void http_finish(struct http_request *request, CURLcode result)
         if (curl_multi_add_handle(broker->multi, request->easy) == CURLM_OK)
             return;
     }
-    report(broker, request->message, http_outcome(request, result, &error), &error);
+    struct http_meaning meaning = http_outcome(request, result, &error);
+    log_outage(broker, result, meaning.outcome, &error);
+    report(broker, request->message, meaning, &error);
     end_request(request);
 }
 

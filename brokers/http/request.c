@@ -2,8 +2,8 @@
 /*
  * brokers/http/request.c - one request: its handle, its settings, the bytes of the answer
  *
- * Safe by default: certificates are verified, no redirect is followed by libcurl, no proxy is taken from the environment,
- * only http and https are spoken, and a socket to an address that is not public is not opened.
+ * Safe by default: certificates are verified, no redirect is followed by libcurl, no proxy is taken from the
+ * environment, only http and https are spoken, and a socket to an address that is not public is not opened.
  */
 #include <stdlib.h>
 #include <unistd.h>

@@ -35,8 +35,9 @@ static int read_secret(struct http_secret *secret, const char *name, const char 
         size = (size_t)count - padding;
     }
     if (size < SECRET_MIN)
-        return outbox_error_set(error, OUTBOX_E_CONFIG, "%s: has %zu bytes, at least %d are needed; openssl rand -base64 32",
-                                name, size, SECRET_MIN);
+        return outbox_error_set(error, OUTBOX_E_CONFIG,
+                                "%s: has %zu bytes, at least %d are needed; openssl rand -base64 32", name, size,
+                                SECRET_MIN);
     memcpy(secret->bytes, decoded, secret->size = size);
     return OUTBOX_OK;
 }

@@ -2,8 +2,9 @@
 /*
  * brokers/http/target.c - the URL of an event; redirects on the same host
  *
- * "{topic}" in the path or query of the option `url` becomes the topic, percent-encoded but for '/'. It cannot be in the
- * name of the host: an event never chooses the host. Nor can it leave the folder of the URL: "." and ".." are rejected.
+ * "{topic}" in the path or query of the option `url` becomes the topic, percent-encoded but for '/'. It cannot be in
+ * the name of the host: an event never chooses the host. Nor can it leave the folder of the URL: "." and ".." are
+ * rejected.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -48,8 +49,10 @@ int http_target_admit(const struct http_broker *broker, const struct outbox_mess
         const char *slash = memchr(at, '/', (size_t)(end - at));
         size_t size = (size_t)((slash ? slash : end) - at);
         if ((size == 1 && at[0] == '.') || (size == 2 && at[0] == '.' && at[1] == '.'))
-            return outbox_error_set(error, OUTBOX_E_REJECTED, "the topic has the path segment '%.*s', which leads out of "
-                                                              "the url", (int)size, at);
+            return outbox_error_set(error, OUTBOX_E_REJECTED,
+                                    "the topic has the path segment '%.*s', which leads out of "
+                                    "the url",
+                                    (int)size, at);
         at += size + 1;
     }
     return OUTBOX_OK;
