@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql/server/unreadable.h"
 #include "store.h"
 
 enum { TLS_BYTES = 1 << 20 };
@@ -21,7 +22,8 @@ enum { TLS_BYTES = 1 << 20 };
 
 static uint32_t row_limit(const struct mys_store *store, const struct outbox_claim *claim)
 {
-    return obx_sql_claim_budget_rows(&store->budget, claim);
+    uint32_t rows = obx_sql_claim_budget_rows(&store->budget, claim);
+    return rows < store->sql.claim_rows ? rows : store->sql.claim_rows;
 }
 
 /* The loop reads a whole result without a break, and decrypting makes that five times as long. */
@@ -44,7 +46,7 @@ static bool append_size(const struct sql_store *store, struct obx_sql_text *sql)
     bool any = false;
     for (uint32_t i = 0; i < store->selected_count; i++) {
         const struct sql_selected *selected = &store->selected[i];
-        if (!selected->counts || selected->encoding == MYS_ABSENT)
+        if (!selected->counts || sql_is_left_out(selected))
             continue;
         if (sql)
             obx_sql_text_format(sql, "%sIFNULL(LENGTH(%n), 0)", any ? " + " : "", selected->name);
@@ -57,7 +59,7 @@ static void append_column(const struct sql_store *store, struct obx_sql_text *sq
                           int64_t limit)
 {
     obx_sql_text_puts(sql, ", ");
-    if (selected->encoding == MYS_ABSENT) {
+    if (sql_is_left_out(selected)) {
         obx_sql_text_puts(sql, "NULL");
     } else if (limit < INT64_MAX && selected->counts) {
         obx_sql_text_puts(sql, "IF(");

@@ -106,6 +106,7 @@ static void on_refusal(struct mys_conn *conn)
         return;
     }
     lane->error = error;
+    lane->head->failed = lane->head->index;
     if (lane->head->transaction) {
         conn->rolling_back = true;
         conn->stage = MYS_QUERY;

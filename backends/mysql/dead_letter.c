@@ -7,6 +7,7 @@
  * are kept as one JSON object, for the replay; bytes in it are in base64.
  */
 #include "sql/dead.h"
+#include "sql/server/dead_letter.h"
 #include "store.h"
 
 void mys_append_json_value(struct obx_sql_text *sql, const struct sql_column *column)
@@ -40,15 +41,26 @@ static void append_from(const struct sql_store *store, struct obx_sql_text *sql,
     obx_sql_text_int(sql, (int64_t)row->position.major);
 }
 
+/* It moves nothing, and fails if the dead-letter table is missing, or the right to insert. */
+static void append_trial(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    static const struct outbox_dead_row none = {.reason = ""};
+    append_copy(store, sql, &none);
+    append_from(store, sql, &none);
+    obx_sql_text_puts(sql, " LIMIT 0; ");
+}
+
 bool mys_put_dead_letters(struct sql_request *request)
 {
-    const struct outbox_dead_letter_rows *rows = sql_op_of(request)->in;
-    mys_append_fence(request->store, request->sql, NULL);
-    for (uint32_t i = 0; i < rows->count; i++) {
-        append_copy(request->store, request->sql, &rows->rows[i]);
-        append_from(request->store, request->sql, &rows->rows[i]);
+    const struct outbox_dead_letter_rows rows = sql_dead_letter_rows(sql_op_of(request));
+    mys_append_fence(sql_op_of(request), request->sql, NULL);
+    if (!rows.count)
+        append_trial(request->store, request->sql);
+    for (uint32_t i = 0; i < rows.count; i++) {
+        append_copy(request->store, request->sql, &rows.rows[i]);
+        append_from(request->store, request->sql, &rows.rows[i]);
         obx_sql_text_puts(request->sql, " FOR UPDATE; DELETE");
-        append_from(request->store, request->sql, &rows->rows[i]);
+        append_from(request->store, request->sql, &rows.rows[i]);
         obx_sql_text_puts(request->sql, "; ");
     }
     obx_sql_text_puts(request->sql, "COMMIT");

@@ -19,6 +19,8 @@
 #include "sql/columns.h"
 #include "store.h"
 
+enum { FENCE = 1 }; /* index of the UPDATE among the statements of the transaction */
+
 /* When the table was made. */
 static void append_created(const struct sql_store *store, struct obx_sql_text *sql)
 {
@@ -92,45 +94,49 @@ static void append_full_proof(const struct sql_store *store, struct obx_sql_text
 /* ---- the fence --------------------------------------------------------------------------------------------------- */
 
 /* A failed condition sets epoch to NULL, which fails (NOT NULL, strict mode) and ends the whole packet. */
-void mys_append_fence(struct sql_store *sql_store, struct obx_sql_text *sql, const struct outbox_settle *settle)
+void mys_append_fence(struct sql_op *op, struct obx_sql_text *sql, const struct outbox_settle *settle)
 {
-    struct mys_store *store = mys_store_of(sql_store);
+    const struct sql_store *sql_store = op->store;
+    const struct mys_store *store = mys_store_in(sql_store);
     struct witness witness = {.id = 0};
-    if (settle && !store->witness_failed)
+    if (settle && !op->full_proof)
         witness = find_witness(sql_store, settle);
-    store->witness_failed = false;
-    store->witness_used = witness.event_id.data != NULL;
-    store->fence_passed = false;
+    op->witness_used = witness.event_id.data != NULL;
     obx_sql_text_puts(sql, "START TRANSACTION; UPDATE ");
     mys_append_relay(sql_store, sql);
     obx_sql_text_puts(sql, " SET epoch = IF(epoch = ");
     obx_sql_text_int(sql, (int64_t)store->epoch);
     obx_sql_text_puts(sql, " AND ");
-    if (store->witness_used)
+    if (op->witness_used)
         append_witness(sql_store, sql, &witness);
     else
         append_full_proof(sql_store, sql);
     obx_sql_text_puts(sql, ", epoch, NULL) WHERE id = 1; ");
 }
 
-enum { NOT_NULL = 1048 };
-
-bool mys_send_again(struct sql_store *sql_store, const struct outbox_error *error)
+/* The fence has failed. After it the same error is one of a trigger that puts NULL into a column. */
+static bool has_failed(const struct sql_request *request, const struct outbox_error *error)
 {
-    struct mys_store *store = mys_store_of(sql_store);
-    store->witness_failed = store->witness_used && !store->fence_passed && error->native == NOT_NULL;
-    return store->witness_failed;
+    enum { NOT_NULL = 1048 };
+    return error->native == NOT_NULL && request->transaction && request->failed == FENCE;
+}
+
+bool mys_send_again(const struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = sql_op_of(request);
+    if (!has_failed(request, error) || !op->witness_used)
+        return false;
+    op->full_proof = true;
+    return true;
 }
 
 /* Without the row of the relay table nothing distinguishes this owner from another: the ownership ends. */
 void mys_removal_result(struct sql_request *request, void *result)
 {
-    enum { FENCE = 1 };
     struct sql_store *store = request->store;
     mysql_free_result(result);
     if (request->index > FENCE)
         sql_op_of(request)->removed += request->affected;
-    mys_store_of(store)->fence_passed |= request->index == FENCE;
     if (request->index != FENCE || request->affected)
         return;
     store->owns = false;
@@ -139,10 +145,10 @@ void mys_removal_result(struct sql_request *request, void *result)
                      mys_store_in(store)->relay_table.name);
 }
 
-/* After the fence, the same error comes from a trigger. */
-bool mys_is_fenced(struct sql_store *store, struct outbox_error *error)
+bool mys_is_fenced(const struct sql_request *request, struct outbox_error *error)
 {
-    if (error->native != NOT_NULL || mys_store_of(store)->fence_passed)
+    const struct sql_store *store = request->store;
+    if (!has_failed(request, error))
         return false;
     mys_fail(error, OUTBOX_E_FENCED, "another relay has become the owner of outbox %s.%s, or its table was replaced",
              store->table.schema, store->outbox.name);

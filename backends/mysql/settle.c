@@ -27,10 +27,10 @@ static void append_delete(const struct sql_store *store, struct obx_sql_text *sq
 
 bool mys_put_settle(struct sql_request *request)
 {
-    const struct sql_store *store = request->store;
-    mys_append_fence(request->store, request->sql, sql_op_of(request)->in);
-    for (uint32_t i = 0; i < store->chunk.count; i++)
-        append_delete(store, request->sql, &store->chunk.items[i]);
+    struct sql_op *op = sql_op_of(request);
+    mys_append_fence(op, request->sql, op->in);
+    for (uint32_t i = 0; i < op->range_count; i++)
+        append_delete(op->store, request->sql, &op->ranges[i]);
     obx_sql_text_puts(request->sql, "COMMIT");
     return true;
 }

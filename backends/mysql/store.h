@@ -73,9 +73,6 @@ struct mys_store {
     char owned_created[32];
 
     uint64_t epoch;
-    bool witness_used; /* by the settle in flight: see fence.c */
-    bool fence_passed;
-    bool witness_failed;     /* in the settle that is sent again */
     uint64_t killed;         /* the connection of the silent owner that was ended last */
     struct mys_server owned; /* as it was when it was last owned; version "" never */
 
@@ -146,11 +143,11 @@ void mys_wakeup_init(struct mys_store *store);
 void mys_wakeup_fini(struct mys_store *store);
 
 /* fence.c */
-/* Opens the transaction, too. settle NULL: of dead letters. */
-void mys_append_fence(struct sql_store *sql_store, struct obx_sql_text *sql, const struct outbox_settle *settle);
+/* Opens the transaction, too. settle NULL: there is no witness, as for dead letters. */
+void mys_append_fence(struct sql_op *op, struct obx_sql_text *sql, const struct outbox_settle *settle);
 void mys_removal_result(struct sql_request *request, void *result); /* result() of such a transaction */
-bool mys_send_again(struct sql_store *sql_store, const struct outbox_error *error);
-bool mys_is_fenced(struct sql_store *store, struct outbox_error *error);
+bool mys_send_again(const struct sql_request *request, const struct outbox_error *error);
+bool mys_is_fenced(const struct sql_request *request, struct outbox_error *error);
 bool mys_put_renew(struct sql_request *request);
 void mys_on_renew(struct sql_request *request, void *result);
 

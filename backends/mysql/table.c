@@ -2,6 +2,7 @@
 /* backends/mysql/table.c - the columns of the table, and how values of their types are read */
 #include <string.h>
 
+#include "sql/server/unreadable.h"
 #include "store.h"
 
 static const char *schema_of(const struct sql_store *store)
@@ -129,7 +130,7 @@ int mys_columns_compare(const struct sql_store *store, MYSQL_RES *result, struct
 {
     const MYSQL_FIELD *fields = mysql_fetch_fields(result);
     for (uint32_t i = 0; i < store->selected_count; i++)
-        if (store->selected[i].encoding != MYS_ABSENT && !is_readable(&store->selected[i], &fields[i + 1]))
+        if (!sql_is_left_out(&store->selected[i]) && !is_readable(&store->selected[i], &fields[i + 1]))
             return mys_fail(error, OUTBOX_E_SCHEMA,
                             "claim rows: column \"%s\" of table %s.%s has another type than when the relay connected; "
                             "the relay connects again",

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sql/gaps/claim_budget.h"
+#include "sql/server/unreadable.h"
 #include "store.h"
 
 enum { GUARDED_FOR = 16 }; /* claims, after a large row */
@@ -47,6 +48,16 @@ static void bytes_param(const struct pg_store *store, const struct outbox_claim 
         pg_param_int4(params, each > INT32_MAX ? INT32_MAX : (int32_t)each);
 }
 
+static bool send_claim(struct sql_request *request, bool guarded, const struct pg_params *params)
+{
+    const struct pg_store *store = pg_store_of(request->store);
+    struct obx_sql_text sql = {.host = request->store->host};
+    if (!sql_unreadable_any(request->store))
+        return pg_send_prepared(request, guarded ? "claim_guarded" : "claim", params);
+    pg_claim_text(store, &sql, guarded);
+    return pg_send_sql(request, &sql, params);
+}
+
 /* A claim by position sets `hi` to the highest possible id, and passes each position as a gap of one id. */
 bool pg_put_claim(struct sql_request *request)
 {
@@ -62,9 +73,9 @@ bool pg_put_claim(struct sql_request *request)
     pg_param_int8(&params, claim->positions ? INT64_MAX : store->sql.gaps.hi);
     pg_param_buf(&params, &store->lo);
     pg_param_buf(&params, claim->positions ? &store->lo : &store->hi);
-    pg_param_int8(&params, claim->positions ? claim->position_count : claim->max_rows);
+    pg_param_int8(&params, sql_claim_rows(request->arg));
     bytes_param(store, claim, &params);
-    return pg_send_prepared(request, is_guarded(store, claim) ? "claim_guarded" : "claim", &params);
+    return send_claim(request, is_guarded(store, claim), &params);
 }
 
 /* ---- the result -------------------------------------------------------------------------------------------------- */
@@ -113,7 +124,7 @@ int pg_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox_
     if (!read_rows(pg_store_of(op->store), op->result, reading))
         return pg_fail(error, OUTBOX_E_NO_MEMORY,
                        "claim rows from %s: out of memory, or a result of an unexpected form", op->store->table_name);
-    reading->truncated = reading->oversize || reading->rows >= sql_claim_of(op)->max_rows;
+    reading->truncated = reading->oversize || reading->rows >= sql_claim_rows(op);
     return OUTBOX_OK;
 }
 

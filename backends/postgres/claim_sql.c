@@ -12,13 +12,14 @@
  * ends the batch before the first of them and goes on with the guarded one, in which $5 counts for all rows together.
  * Each function call counts here: the relay reads a backlog with the plain statement.
  */
+#include "sql/server/unreadable.h"
 #include "store.h"
 
 static const char mark[] = "''";
 
 static bool counts(const struct sql_selected *w)
 {
-    return w->counts && w->encoding != PG_ABSENT;
+    return w->counts && !sql_is_left_out(w);
 }
 
 /* How many bytes a column's value has: known without reading a value that is stored elsewhere. */
@@ -66,7 +67,7 @@ static void append_columns(struct obx_sql_text *sql, const struct pg_store *stor
     for (uint32_t i = 0; i < store->sql.selected_count; i++) {
         const struct sql_selected *w = &store->sql.selected[i];
         obx_sql_text_puts(sql, ", ");
-        if (w->encoding == PG_ABSENT) {
+        if (sql_is_left_out(w)) {
             obx_sql_text_puts(sql, "NULL::text");
         } else if (plain && w->counts) {
             obx_sql_text_puts(sql, "CASE WHEN ");
@@ -103,7 +104,7 @@ static void append_snapshot(struct obx_sql_text *sql, const struct pg_store *sto
     obx_sql_text_puts(sql, "SELECT 0::int8 AS id");
     for (uint32_t i = 0; i < store->sql.selected_count; i++)
         obx_sql_text_format(sql, ", NULL::%s AS c%d",
-                            store->sql.selected[i].encoding ? store->sql.selected[i].type : "text", (int)i);
+                            sql_is_left_out(&store->sql.selected[i]) ? "text" : store->sql.selected[i].type, (int)i);
     obx_sql_text_puts(sql, store->sql.wakeup == PG_WAKEUP_WAL
                                ? ", pg_current_snapshot()::text || ' ' || pg_current_wal_flush_lsn()::text AS mark"
                                : ", pg_current_snapshot()::text AS mark");
@@ -134,7 +135,7 @@ static void append_guarded(struct obx_sql_text *sql, const struct pg_store *stor
     static const char fits[] = "(before + size <= $5::int8 OR before = 0)";
     obx_sql_text_puts(sql, "SELECT id");
     for (uint32_t i = 0; i < store->sql.selected_count; i++) {
-        if (store->sql.selected[i].counts)
+        if (counts(&store->sql.selected[i]))
             obx_sql_text_format(sql, ", CASE WHEN %s THEN c%d END", fits, (int)i);
         else
             obx_sql_text_format(sql, ", c%d", (int)i);
@@ -151,6 +152,15 @@ static void append_plain(struct obx_sql_text *sql, const struct pg_store *store)
 {
     append_union(sql, store, true);
     obx_sql_text_puts(sql, " LIMIT $4::int8 + 1");
+}
+
+/* Without the values that cannot be read. */
+void pg_claim_text(const struct pg_store *store, struct obx_sql_text *sql, bool guarded)
+{
+    if (guarded)
+        append_guarded(sql, store);
+    else
+        append_plain(sql, store);
 }
 
 bool pg_claim_build(struct pg_store *store)

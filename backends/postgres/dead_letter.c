@@ -6,6 +6,7 @@
  * already is not inserted. Columns that the relay has no name for are kept as one JSON object, for the replay.
  */
 #include "sql/dead.h"
+#include "sql/server/dead_letter.h"
 #include "store.h"
 
 enum { ARRAYS = 5 };
@@ -53,7 +54,8 @@ bool pg_put_dead_letters(struct sql_request *request)
     const struct outbox_host *host = request->store->host;
     struct pg_buf arrays[ARRAYS] = {{.host = host}, {.host = host}, {.host = host}, {.host = host}, {.host = host}};
     struct obx_sql_text sql = {.host = host};
-    append_rows(arrays, sql_op_of(request)->in);
+    struct outbox_dead_letter_rows rows = sql_dead_letter_rows(sql_op_of(request));
+    append_rows(arrays, &rows);
     append_move(request->store, &sql);
     return pg_send_arrays(request, &sql, arrays, ARRAYS);
 }

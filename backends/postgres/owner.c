@@ -69,10 +69,11 @@ void pg_append_same_table(const struct sql_store *store, struct obx_sql_text *sq
     obx_sql_text_puts(sql, "::pg_catalog.int4) OPERATOR(pg_catalog.<>) ''");
 }
 
-bool pg_is_fenced(struct sql_store *store, struct outbox_error *error)
+/* What a trigger or a function of the application raises has the same SQLSTATE, and another native number. */
+bool pg_is_fenced(const struct sql_request *request, struct outbox_error *error)
 {
-    static const char chr_0[] = "54000";
-    if (strcmp(error->state, chr_0) != 0)
+    const struct sql_store *store = request->store;
+    if (error->native != PG_NATIVE_CHR)
         return false;
     pg_fail(error, OUTBOX_E_FENCED,
             "table %s.%s is another one than when this relay became its owner: it was renamed or replaced; the relay "

@@ -70,6 +70,7 @@ static const struct sql_driver driver = {
     .after_claim = pg_log_long_transaction,
     .put_settle = pg_put_settle,
     .is_fenced = pg_is_fenced,
+    .as_text = "::text",
     .removal_result = pg_removal_result,
     .put_remaining = pg_put_remaining,
     .settle_ranges = UINT32_MAX,

@@ -17,13 +17,13 @@ bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql)
 bool pg_put_settle(struct sql_request *request)
 {
     struct pg_store *store = pg_store_of(request->store);
-    const struct sql_chunk *chunk = &request->store->chunk;
+    const struct sql_op *op = sql_op_of(request);
     struct pg_params params = {0};
-    pg_array_begin(&store->lo, PG_OID_INT8, chunk->count);
-    pg_array_begin(&store->hi, PG_OID_INT8, chunk->count);
-    for (uint32_t i = 0; i < chunk->count; i++) {
-        pg_array_int8(&store->lo, chunk->items[i].lo);
-        pg_array_int8(&store->hi, chunk->items[i].hi);
+    pg_array_begin(&store->lo, PG_OID_INT8, op->range_count);
+    pg_array_begin(&store->hi, PG_OID_INT8, op->range_count);
+    for (uint32_t i = 0; i < op->range_count; i++) {
+        pg_array_int8(&store->lo, op->ranges[i].lo);
+        pg_array_int8(&store->hi, op->ranges[i].hi);
     }
     if (store->lo.failed || store->hi.failed)
         return false;

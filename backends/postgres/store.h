@@ -126,6 +126,7 @@ void pg_free_result(void *result);
 
 /* claim.c, claim_sql.c, inspect.c */
 bool pg_claim_build(struct pg_store *store); /* the statements; false: no memory */
+void pg_claim_text(const struct pg_store *store, struct obx_sql_text *sql, bool guarded);
 bool pg_put_claim(struct sql_request *request);
 int pg_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox_error *error);
 void pg_learn(struct sql_op *op, const struct sql_reading *reading);
@@ -147,7 +148,7 @@ void pg_log_long_transaction(struct sql_store *store); /* if that is due */
 /* "chr(...) <> ''": if another table has the outbox's name now, fails with an SQLSTATE that pg_is_fenced()
  * recognises. */
 void pg_append_same_table(const struct sql_store *store, struct obx_sql_text *sql);
-bool pg_is_fenced(struct sql_store *store, struct outbox_error *error);
+bool pg_is_fenced(const struct sql_request *request, struct outbox_error *error);
 bool pg_put_renew(struct sql_request *request);
 void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
 void pg_acquire(struct sql_op *op);

@@ -2,8 +2,23 @@
 /* backends/sqlite/claim_rows.c - see claim_rows.h */
 #include "claim_rows.h"
 
-/* Adds the rows of a statement that is bound. The last result code is SQLITE_ROW if the batch became full. */
-static void read_rows(struct lite_claim_op *claim, struct lite_conn *conn, sqlite3_stmt *statement)
+#include "unreadable.h"
+
+/* A row that cannot be read comes first, of those from low to high, or after other rows: then in the next batch. */
+static bool leave_unreadable(struct lite_claim_op *claim, struct lite_conn *conn, int code, int64_t low, int64_t high)
+{
+    if (!lite_may_be_content(code))
+        return false;
+    if (!lite_batch_rows(claim->batch)->rows)
+        return lite_claim_unreadable(claim, conn, low, high);
+    claim->more = true;
+    return true;
+}
+
+/* Adds the rows of a statement that is bound, with ids from low to high. The last result code is SQLITE_ROW if the
+ * batch became full. */
+static void read_rows(struct lite_claim_op *claim, struct lite_conn *conn, sqlite3_stmt *statement, int64_t low,
+                      int64_t high)
 {
     int code = SQLITE_OK, added = OUTBOX_OK;
     while (!added && (code = sqlite3_step(statement)) == SQLITE_ROW)
@@ -11,6 +26,8 @@ static void read_rows(struct lite_claim_op *claim, struct lite_conn *conn, sqlit
     if (code != SQLITE_DONE && code != SQLITE_ROW)
         lite_fail(conn, code, LITE_CLAIMING, &claim->op.error);
     sqlite3_reset(statement);
+    if (!lite_op_ok(&claim->op) && leave_unreadable(claim, conn, code, low, high))
+        claim->op.error.code = OUTBOX_OK;
     if (added == OUTBOX_E_NO_MEMORY)
         lite_fail_memory(conn, LITE_CLAIMING, &claim->op.error);
     claim->more = claim->more || added == OUTBOX_E_AGAIN;
@@ -24,7 +41,7 @@ void lite_claim_range(struct lite_claim_op *claim, struct lite_conn *conn, int64
     sqlite3_bind_int64(statement, 1, low);
     sqlite3_bind_int64(statement, 2, high);
     sqlite3_bind_int64(statement, 3, limit);
-    read_rows(claim, conn, statement);
+    read_rows(claim, conn, statement, low, high);
     claim->more = claim->more || rows->rows - before == limit;
 }
 
@@ -66,7 +83,8 @@ void lite_claim_positions(struct lite_claim_op *claim, struct lite_conn *conn)
     const struct outbox_claim *args = claim->args;
     sqlite3_stmt *statement = conn->statements[STATEMENT_POSITION];
     for (uint32_t i = 0; i < args->position_count && lite_op_ok(&claim->op) && !claim->more; i++) {
-        sqlite3_bind_int64(statement, 1, (int64_t)args->positions[i].major);
-        read_rows(claim, conn, statement);
+        int64_t id = (int64_t)args->positions[i].major;
+        sqlite3_bind_int64(statement, 1, id);
+        read_rows(claim, conn, statement, id, id);
     }
 }

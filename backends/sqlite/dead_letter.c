@@ -17,9 +17,9 @@
 struct dead_letter_op {
     struct lite_op op;
     const struct outbox_dead_letter_rows *args;
-    bool one_by_one; /* a trigger rolls transactions back: a row in each */
-    bool failure;    /* of a row */
-    char reason[224];
+    bool one_by_one;   /* a trigger rolls transactions back: a row in each */
+    uint32_t failures; /* of rows */
+    char reason[224];  /* of the first */
 };
 LITE_OP_FITS(struct dead_letter_op);
 
@@ -64,8 +64,13 @@ static bool move_row(struct lite_conn *conn, const struct outbox_dead_row *row, 
     return moved;
 }
 
+static bool host_asks(const struct outbox_dead_letter_rows *rows)
+{
+    return rows->struct_size >= sizeof *rows && rows->kept && rows->refused;
+}
+
 /* A row that cannot be moved does not end the connection: the other rows are moved, and the host tries again. */
-static void keep_failure(struct dead_letter_op *move, const struct outbox_error *error)
+static void keep_failure(struct dead_letter_op *move, uint32_t index, const struct outbox_error *error)
 {
     switch (error->code) {
     case OUTBOX_E_NOT_FOUND:
@@ -73,10 +78,10 @@ static void keep_failure(struct dead_letter_op *move, const struct outbox_error 
     case OUTBOX_E_INVALID:
     case OUTBOX_E_PERMISSION:
     case OUTBOX_E_AGAIN:
-        if (!move->failure) {
-            move->failure = true;
+        if (!move->failures++)
             snprintf(move->reason, sizeof move->reason, "%.*s", (int)sizeof move->reason - 1, error->text);
-        }
+        if (host_asks(move->args))
+            move->args->kept[index] = 1;
         break;
     default:
         move->op.error = *error;
@@ -94,8 +99,9 @@ static uint32_t move_chunk(struct dead_letter_op *move, struct lite_conn *conn, 
         return rows->count;
     do {
         struct outbox_error error = {0};
-        if (!move_row(conn, &rows->rows[next++], &error))
-            keep_failure(move, &error);
+        if (!move_row(conn, &rows->rows[next], &error))
+            keep_failure(move, next, &error);
+        next++;
         rolled_back = sqlite3_get_autocommit(conn->db);
     } while (next < rows->count && lite_op_ok(op) && !rolled_back && !move->one_by_one && !lite_write_is_over(op));
     if (rolled_back && lite_op_ok(op)) {
@@ -106,13 +112,25 @@ static uint32_t move_chunk(struct dead_letter_op *move, struct lite_conn *conn, 
     return next;
 }
 
+static void report_kept(struct dead_letter_op *move)
+{
+    const struct outbox_dead_letter_rows *rows = move->args;
+    if (!host_asks(rows)) {
+        outbox_error_set(&move->op.error, OUTBOX_E_AGAIN, "%s", move->reason);
+        return;
+    }
+    for (uint32_t i = 0; i < rows->count; i++)
+        rows->refused->rows += rows->kept[i];
+    snprintf(rows->refused->reason, sizeof rows->refused->reason, "%.199s", move->reason);
+}
+
 static void dead_letter_run(struct lite_op *op, struct lite_conn *conn)
 {
     struct dead_letter_op *move = (struct dead_letter_op *)op;
     for (uint32_t next = 0; next < move->args->count && lite_op_ok(op);)
         next = move_chunk(move, conn, next);
-    if (lite_op_ok(op) && move->failure)
-        outbox_error_set(&op->error, OUTBOX_E_AGAIN, "%s", move->reason);
+    if (lite_op_ok(op) && move->failures)
+        report_kept(move);
 }
 
 static void dead_letter_finish(struct lite_op *op)
@@ -121,6 +139,8 @@ static void dead_letter_finish(struct lite_op *op)
     const struct outbox_dead_letter_rows *rows = ((struct dead_letter_op *)op)->args;
     for (uint32_t i = 0; lite_op_ok(op) && i < rows->count; i++) {
         int64_t id = (int64_t)rows->rows[i].position.major;
+        if (host_asks(rows) && rows->kept[i])
+            continue;
         obx_sql_ranges_remove(store->host, &store->reader.outstanding, id, id);
     }
 }

@@ -31,12 +31,12 @@ static char *select_list(struct lite_store *store, struct lite_conn *conn, const
         enum lite_column column = lite_schema_find(wanted->name);
         const char *physical = column == COLUMN_COUNT ? wanted->name : schema->physical[column];
         store->rows.encodings[i] = encoding_of(column);
-        if (lite_schema_has_column(conn, schema->table, physical))
-            sqlite3_str_appendf(sql, ", \"%w\"", physical);
-        else if (wanted->flags & OUTBOX_COLUMN_OPTIONAL)
-            sqlite3_str_appendall(sql, ", NULL");
-        else
+        bool has = lite_schema_has_column(conn, schema->table, physical);
+        if (!has && !(wanted->flags & OUTBOX_COLUMN_OPTIONAL))
             fail_missing_column(conn, schema->table, wanted->name, physical, error);
+        sqlite3_free(store->rows.expressions[i]);
+        store->rows.expressions[i] = has ? sqlite3_mprintf("\"%w\"", physical) : sqlite3_mprintf("NULL");
+        sqlite3_str_appendf(sql, ", %s", store->rows.expressions[i]); /* without memory: an error of SQL */
     }
     sqlite3_str_appendf(sql, " FROM \"%w\"", schema->table);
     return sqlite3_str_finish(sql);

@@ -2,6 +2,7 @@
 /* backends/sqlite/rows.c - see rows.h */
 #include "rows.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "created_at.h"
@@ -24,7 +25,9 @@ struct lite_batch {
     uint32_t room;        /* rows */
     struct chunk *chunks; /* owned */
     struct chunk *filling;
-    size_t allocated; /* bytes */
+    size_t allocated;       /* bytes */
+    const char *reasons[1]; /* of a batch of one row that cannot be read */
+    char reason[240];
 };
 
 struct outbox_batch *lite_batch_rows(struct lite_batch *batch)
@@ -88,19 +91,30 @@ void lite_rows_trim(struct lite_rows *rows)
     rows->spare_bytes = 0;
 }
 
+static void free_columns(struct lite_rows *rows)
+{
+    for (uint32_t i = 0; rows->expressions && i < rows->column_count; i++)
+        sqlite3_free(rows->expressions[i]);
+    rows->host->release(rows->host, rows->expressions);
+    rows->host->release(rows->host, rows->encodings);
+    rows->expressions = NULL;
+    rows->encodings = NULL;
+}
+
 bool lite_rows_columns(struct lite_rows *rows, uint32_t count)
 {
-    size_t size = count * sizeof *rows->encodings;
-    rows->host->release(rows->host, rows->encodings);
-    rows->encodings = rows->host->alloc(rows->host, size ? size : 1);
+    const struct outbox_host *host = rows->host;
+    free_columns(rows);
+    rows->encodings = host->alloc(host, count * sizeof *rows->encodings + 1);
+    rows->expressions = host->alloc(host, count * sizeof *rows->expressions + 1);
     rows->column_count = count;
-    return rows->encodings;
+    return rows->encodings && rows->expressions;
 }
 
 void lite_rows_fini(struct lite_rows *rows)
 {
     lite_rows_trim(rows);
-    rows->host->release(rows->host, rows->encodings);
+    free_columns(rows);
 }
 
 /* ---- filling ------------------------------------------------------------------------------------------------- */
@@ -226,4 +240,11 @@ int lite_batch_add(const struct lite_rows *set, struct lite_batch *batch, sqlite
     rows->struct_size = sizeof *rows;
     rows->columns = set->column_count;
     return OUTBOX_OK;
+}
+
+void lite_batch_set_unreadable(struct lite_batch *batch, const char *why)
+{
+    snprintf(batch->reason, sizeof batch->reason, "%s", why);
+    batch->reasons[0] = batch->reason;
+    batch->rows.unreadable = batch->reasons;
 }

@@ -24,6 +24,7 @@ struct lite_batch;
 struct lite_rows {
     const struct outbox_host *host;
     enum lite_encoding *encodings; /* owned; one for each column that claims return */
+    char **expressions;            /* owned, by sqlite3_malloc; likewise: the column as SQL */
     uint32_t column_count;
     bool utf16; /* the encoding of the database's text */
     struct lite_batch *spare;
@@ -41,5 +42,7 @@ struct outbox_batch *lite_batch_rows(struct lite_batch *batch);
 /* Copy the row that the statement stands on: its id is column 0. NO_MEMORY, or AGAIN: the batch would exceed max_bytes,
  * and the row was not added. */
 int lite_batch_add(const struct lite_rows *rows, struct lite_batch *batch, sqlite3_stmt *statement, uint64_t max_bytes);
+/* Its one row cannot be read as a whole; why is copied. */
+void lite_batch_set_unreadable(struct lite_batch *batch, const char *why);
 
 #endif

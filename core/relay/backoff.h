@@ -15,4 +15,11 @@ static inline uint64_t obx_backoff(struct obx_loop *loop, uint32_t failures, uin
     return floor + loop->ops->random(loop) % (bound - floor + 1);
 }
 
+/* Of an operation or a connection, which many events wait for: after five failures at most one try a second. */
+static inline uint64_t obx_backoff_operation(struct obx_loop *loop, uint32_t failures, uint64_t min_ms, uint64_t max_ms)
+{
+    uint64_t pause = obx_backoff(loop, failures, min_ms, max_ms);
+    return failures < 5 ? pause : OBX_MAX(pause, OBX_MIN(max_ms, 1000u) * OBX_MS);
+}
+
 #endif

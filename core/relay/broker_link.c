@@ -14,7 +14,7 @@ static void on_started(void *stage, const struct outbox_error *error)
     if (obx_link_state(broker) != OBX_LINK_STARTING)
         return;
     if (error->code)
-        obx_link_lost(broker, error);
+        obx_link_lost(broker, OBX_WORK_CONNECT, error);
     else
         obx_link_started(broker);
 }

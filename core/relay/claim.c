@@ -3,8 +3,8 @@
 #include "relay/claim.h"
 
 #include "base/failpoint.h"
-#include "relay/backoff.h"
 #include "relay/dead_letter.h"
+#include "relay/failures.h"
 #include "relay/keys.h"
 #include "relay/link.h"
 #include "relay/pipeline.h"
@@ -16,7 +16,9 @@
 #define ROW_BYTES 1024 /* first estimate */
 #define NO_MEMORY_NS (10 * OBX_MS)
 #define RETRY_PAUSE_NS (100 * OBX_MS) /* of keys whose claim failed */
-#define AGAIN_MS 20
+#define AGAIN_MIN_MS 20
+#define AGAIN_MAX_MS 2000
+#define LOG_AFTER_NS (10000 * OBX_MS)
 /* Claims that fill max_in_flight_bytes. A slow event keeps the memory of its whole batch, and a concurrent broker has
  * many slow events: small batches leave memory for the others. */
 #define LARGE_CLAIMS 4
@@ -33,6 +35,8 @@ struct obx_claimer {
     uint64_t row_bytes; /* running estimate */
     uint32_t ramp;      /* rows of the next claim at most: the first claims are small */
     bool blocked_logged;
+    struct obx_failures failures; /* that may pass */
+    uint64_t claim_at;            /* after such a failure */
 };
 
 struct obx_claimer *obx_claimer_new(struct obx_stages *stages)
@@ -66,6 +70,7 @@ void obx_claimer_reset(struct obx_claimer *claimer)
     claimer->saw_empty = false;
     obx_poll_schedule_reset(&claimer->schedule, claimer->stages->context.now);
     claimer->ramp = FIRST_ROWS;
+    claimer->claim_at = claimer->stages->context.now;
 }
 
 void obx_claimer_wake(struct obx_claimer *claimer)
@@ -116,31 +121,63 @@ static void retry_again(struct obx_claimer *claimer, uint64_t pause_ns)
     obx_retry_claim_wait_again(claimer->stages->retry_claim, pause_ns);
 }
 
-static void on_failed(struct obx_claimer *claimer, const struct outbox_error *error)
+/* A lock or a deadlock passes and is not logged, unless it lasts. */
+static void on_again(struct obx_claimer *claimer, const struct outbox_error *error)
 {
     struct obx_relay_context *context = &claimer->stages->context;
+    claimer->claim_at = obx_failures_add(&claimer->failures, context, AGAIN_MIN_MS, AGAIN_MAX_MS);
+    if (!obx_failures_log_due(&claimer->failures, context, LOG_AFTER_NS))
+        return;
+    obx_trouble_show(context, "store", error->text);
+    OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,
+                  "store: %s; for %s events could not be claimed; trying again until it works", error->text,
+                  obx_duration(context->now - claimer->failures.since).text);
+}
+
+static void on_works(struct obx_claimer *claimer)
+{
+    struct obx_relay_context *context = &claimer->stages->context;
+    uint64_t since = claimer->failures.since;
+    obx_link_works(claimer->stages->store, OBX_WORK_CONNECT | OBX_WORK_CLAIM);
+    if (!obx_failures_end(&claimer->failures))
+        return;
+    OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "store: events are claimed again after %s",
+                  obx_duration(context->now - since).text);
+    obx_trouble_end(context, 0);
+}
+
+static void on_failed(struct obx_claimer *claimer, const struct outbox_error *error)
+{
     if (claimer->is_retry)
         retry_again(claimer, RETRY_PAUSE_NS);
     if (error->code == OUTBOX_E_AGAIN)
-        claimer->schedule.poll_at = context->now + obx_backoff(context->loop, 1, AGAIN_MS, AGAIN_MS);
+        on_again(claimer, error);
     else
-        obx_link_lost(claimer->stages->store, error);
+        obx_link_lost(claimer->stages->store, OBX_WORK_CLAIM, error);
 }
 
 /* The rows stay in the outbox, and are read again. */
 static void on_too_late(struct obx_claimer *claimer, const struct outbox_error *error)
 {
     (void)error;
-    obx_link_works(claimer->stages->store);
+    on_works(claimer);
     if (claimer->is_retry)
         retry_again(claimer, 0);
     else
         claimer->rewind = true;
 }
 
+/* Nothing is left to do: what failed with rows that are gone has ended, too. */
+static void end_outages(const struct obx_stages *stages)
+{
+    if (obx_pipeline_empty(stages->pipeline) && obx_dead_letters_idle(stages->dead_letters))
+        obx_link_works(stages->store, OBX_WORK_ALL & ~(unsigned)OBX_WORK_RENEW);
+}
+
 static void on_empty_poll(struct obx_claimer *claimer)
 {
     const struct obx_relay_context *context = &claimer->stages->context;
+    end_outages(claimer->stages);
     claimer->saw_empty = !claimer->schedule.woken;
     obx_poll_schedule_after_nothing(&claimer->schedule, context->now, claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP,
                                     (uint64_t)context->settings.poll_interval_max_ms * OBX_MS);
@@ -150,7 +187,7 @@ static void on_nothing(struct obx_claimer *claimer, const struct outbox_error *e
 {
     (void)error;
     claimer->stages->context.stats.empty_claims++;
-    obx_link_works(claimer->stages->store);
+    on_works(claimer);
     if (!claimer->is_retry) {
         on_empty_poll(claimer);
         return;
@@ -187,7 +224,7 @@ static void on_rows(struct obx_claimer *claimer, const struct outbox_error *erro
 {
     struct outbox_batch *rows = claimer->claim.batch;
     (void)error;
-    obx_link_works(claimer->stages->store);
+    on_works(claimer);
     if (claimer->is_retry)
         obx_retry_claim_note(claimer->stages->retry_claim, rows);
     else
@@ -284,13 +321,15 @@ static void poll(struct obx_claimer *claimer)
 
 /* ---- the step ---------------------------------------------------------------------------------------------------- */
 
-static bool may_claim(const struct obx_claimer *claimer)
+static bool may_claim(struct obx_claimer *claimer)
 {
-    const struct obx_stages *stages = claimer->stages;
-    const struct obx_relay_context *context = &stages->context;
+    struct obx_stages *stages = claimer->stages;
+    struct obx_relay_context *context = &stages->context;
     if (!obx_link_up(stages->store) || !obx_relay_context_accepts_rows(context) || obx_request_busy(&claimer->request))
         return false;
     if (!obx_dead_letters_keys_known(stages->dead_letters) || obx_dead_letters_full(stages->dead_letters))
+        return false;
+    if (!obx_due(context, claimer->claim_at))
         return false;
     return obx_pipeline_count(stages->pipeline, OBX_BATCH_READY) < READY_MAX &&
            context->stats.in_flight_bytes < (uint64_t)context->settings.max_in_flight_bytes;
@@ -302,7 +341,7 @@ static bool may_claim(const struct obx_claimer *claimer)
 static bool may_rewind(struct obx_claimer *claimer)
 {
     struct obx_stages *stages = claimer->stages;
-    if (!obx_pipeline_empty(stages->pipeline) || !obx_dead_letters_idle(stages->dead_letters))
+    if (!obx_pipeline_empty(stages->pipeline) || !obx_dead_letters_give_up(stages->dead_letters))
         return false;
     obx_keys_clear(stages->keys);
     return true;

@@ -257,11 +257,25 @@ static bool read_object(struct reader *in, struct outbox_header *headers, uint32
     return in->at == in->end || fail(in, "something follows the object");
 }
 
+/* What clients write for "none": nothing, null of JSON (SQLAlchemy's None), an empty array (PHP's empty map). */
+static bool is_none(struct outbox_bytes json)
+{
+    struct reader in = {.at = json.data, .end = (const char *)json.data + json.size};
+    if (take(&in, '[')) {
+        if (!take(&in, ']'))
+            return false;
+    } else if (in.end - in.at >= 4 && !memcmp(in.at, "null", 4)) {
+        in.at += 4;
+    }
+    skip_space(&in);
+    return in.at == in.end;
+}
+
 int obx_json_headers(struct outbox_bytes json, struct outbox_header *headers, uint32_t room, uint32_t *count,
                      struct obx_arena *arena, struct outbox_error *error)
 {
     struct reader in = {.at = json.data, .end = (const char *)json.data + json.size, .arena = arena};
-    if (read_object(&in, headers, room, count))
+    if (is_none(json) || read_object(&in, headers, room, count))
         return OUTBOX_OK;
     if (in.no_memory)
         return obx_error_no_memory(error);

@@ -249,7 +249,7 @@ static void resolve(struct obx_lane_publisher *publisher, struct obx_lane_row *r
     enum obx_row_state state = (enum obx_row_state)batch->row_states[row->row];
     if (state == OBX_ROW_DELIVERED) {
         stages->context.stats.delivered++;
-        obx_link_works(stages->broker);
+        obx_link_works(stages->broker, OBX_WORK_CONNECT | OBX_WORK_PUBLISH);
     }
     touch(publisher, batch);
     obx_lane_end(lane);
@@ -265,7 +265,7 @@ static void resolve_all(struct obx_lane_publisher *publisher)
         resolve(publisher, OBX_CONTAINER(link, struct obx_lane_row, link));
     obx_key_pauses_set_failed(publisher->stages);
     if (publisher->outage.code)
-        obx_link_lost(publisher->stages->broker, &publisher->outage);
+        obx_link_lost(publisher->stages->broker, OBX_WORK_PUBLISH, &publisher->outage);
     publisher->outage.code = OUTBOX_OK;
 }
 

@@ -5,10 +5,15 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "relay/backoff.h"
+#include "relay/failures.h"
 
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 10000
 #define STOP_AGAIN_NS (10 * OBX_MS)
+#define LOG_EVERY_NS (60000 * OBX_MS)     /* lines of one cause */
+#define REMIND_EVERY_NS (600000 * OBX_MS) /* within one outage */
+
+enum { CODES = 32 }; /* error codes, by number */
 
 struct obx_link {
     struct obx_relay_context *context;
@@ -21,7 +26,11 @@ struct obx_link {
     struct obx_request stop;
     uint32_t failures; /* in a row; reset by the first success of real work */
     uint64_t retry_at;
-    bool logged; /* the present failure */
+    unsigned broken;          /* enum obx_link_work: what failed and has not succeeded since; 0: no outage */
+    uint64_t broken_since;    /* the outage */
+    uint32_t outage_failures; /* of it */
+    bool logged;              /* a line has announced the outage */
+    uint64_t logged_at[CODES];
     void (*wake)(void *arg);
     void *wake_arg;
     struct outbox_error error;
@@ -57,7 +66,7 @@ static void on_lost(void *arg, const struct outbox_error *error)
 {
     struct obx_link *link = arg;
     obx_relay_context_update_now(link->context);
-    obx_link_lost(link, error);
+    obx_link_lost(link, OBX_WORK_CONNECT, error);
 }
 
 int obx_link_open(struct obx_link *link, struct obx_registry *registry, const struct obx_section *relay,
@@ -80,6 +89,7 @@ int obx_link_open(struct obx_link *link, struct obx_registry *registry, const st
 void obx_link_reset(struct obx_link *link)
 {
     link->failures = 0;
+    link->broken = 0;
     link->retry_at = link->context->now;
 }
 
@@ -150,12 +160,16 @@ struct obx_call *obx_link_begin(struct obx_link *link, void *stage,
     return obx_request_begin(&link->start, link->context, stage, done);
 }
 
-/* The link works again, as far as a connection can tell. */
-static void log_recovery(struct obx_link *link)
+/* The outage is over when nothing that failed is left. */
+static void mend(struct obx_link *link, unsigned works)
 {
-    if (link->logged) /* a late answer from before the failure may have reset the count */
-        OBX_RELAY_LOG(link->context, OUTBOX_LOG_INFO, "%s: works again after %u failures", link->name,
-                      OBX_MAX(link->failures, 1u));
+    bool was_broken = link->broken;
+    link->broken &= ~works;
+    if (!was_broken || link->broken)
+        return;
+    if (link->logged)
+        OBX_RELAY_LOG(link->context, OUTBOX_LOG_INFO, "%s: works again after %u failures in %s", link->name,
+                      link->outage_failures, obx_duration(link->context->now - link->broken_since).text);
     link->logged = false;
     link->error.code = OUTBOX_OK;
     obx_trouble_end(link->context, link->trouble);
@@ -170,19 +184,18 @@ void obx_link_started(struct obx_link *link)
     } else {
         link->context->stats.broker_connects++;
         move(link, OBX_LINK_UP);
-        log_recovery(link);
+        mend(link, OBX_WORK_CONNECT); /* the pause stays as it is until an event was delivered */
     }
 }
 
 void obx_link_acquired(struct obx_link *link)
 {
     move(link, OBX_LINK_UP);
-    log_recovery(link);
 }
 
 void obx_link_stand_by(struct obx_link *link, const struct outbox_error *error, uint64_t pause_ms)
 {
-    log_recovery(link);
+    mend(link, OBX_WORK_ALL);
     link->error = *error;
     link->retry_at = link->context->now + pause_ms * OBX_MS;
 }
@@ -202,7 +215,7 @@ static void on_stopped(void *stage, const struct outbox_error *error)
     move(link, OBX_LINK_DOWN);
     link->retry_at = context->now;
     if (link->failures)
-        link->retry_at += obx_backoff(context->loop, link->failures, PAUSE_MIN_MS, PAUSE_MAX_MS);
+        link->retry_at += obx_backoff_operation(context->loop, link->failures, PAUSE_MIN_MS, PAUSE_MAX_MS);
 }
 
 static void submit_stop(struct obx_link *link, uint32_t timeout_ms)
@@ -229,26 +242,51 @@ void obx_link_cancel(struct obx_link *link)
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
 
-void obx_link_works(struct obx_link *link)
+void obx_link_works(struct obx_link *link, unsigned works)
 {
-    link->failures = 0;
+    if (!link->broken && !link->failures)
+        return;
+    mend(link, works);
+    if (!link->broken)
+        link->failures = 0;
+}
+
+/* At most one line a minute for each cause. */
+static bool is_log_due(struct obx_link *link, int code)
+{
+    uint64_t now = link->context->now + 1, *logged_at = &link->logged_at[-code & (CODES - 1)];
+    if (*logged_at && now - *logged_at < (link->logged ? REMIND_EVERY_NS : LOG_EVERY_NS))
+        return false;
+    *logged_at = now;
+    return true;
 }
 
 static void log_failure(struct obx_link *link, const struct outbox_error *error)
 {
-    bool same = link->logged && link->error.code == error->code;
-    OBX_RELAY_LOG(link->context, same ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_WARN, "%s: %s; trying again until it works",
+    bool due = is_log_due(link, error->code);
+    OBX_RELAY_LOG(link->context, due ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG, "%s: %s; trying again until it works",
                   link->name, error->text[0] ? error->text : obx_error_text(error->code));
-    link->logged = true;
+    link->logged = link->logged || due;
     link->error = *error;
     obx_trouble_begin(link->context, link->trouble);
     obx_trouble_show(link->context, link->name, error->text);
 }
 
-void obx_link_lost(struct obx_link *link, const struct outbox_error *error)
+static void begin_outage(struct obx_link *link, enum obx_link_work work)
+{
+    if (!link->broken) {
+        link->broken_since = link->context->now;
+        link->outage_failures = 0;
+    }
+    link->broken |= work;
+    link->outage_failures++;
+}
+
+void obx_link_lost(struct obx_link *link, enum obx_link_work work, const struct outbox_error *error)
 {
     if (link->state == OBX_LINK_DOWN || link->state == OBX_LINK_STOPPING)
         return;
+    begin_outage(link, work);
     if (!(link->context->stopping && error->code == OUTBOX_E_CANCELED))
         log_failure(link, error);
     link->failures++;

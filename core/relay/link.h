@@ -5,8 +5,9 @@
  *   DOWN -> STARTING -> (store: ACQUIRING ->) UP -> STOPPING -> DOWN
  *
  * Every failure goes through STOPPING, where the plugin completes what is in flight, and back to DOWN. Then the pause
- * before the next start doubles, from 100 ms to 10 s; the relay never gives up. Only real work resets the pause: a
- * claim that succeeded, an event that was delivered. Each failure is logged once, and its end once. Loop thread only.
+ * before the next start doubles, from 100 ms to 10 s; the relay never gives up. Only real work ends an outage and
+ * resets the pause: the work that failed, such as a settle, and a claim or a delivery. A failure is logged at most once
+ * a minute for each cause, in a long outage every ten minutes; its end is logged with its duration. Loop thread only.
  */
 #ifndef OBX_RELAY_LINK_H
 #define OBX_RELAY_LINK_H
@@ -20,6 +21,17 @@ enum obx_link_state {
     OBX_LINK_UP,
     OBX_LINK_STOPPING, /* stop() completes what is in flight, then itself */
     OBX_LINK_STATES
+};
+
+/* What failed, or succeeded; or-ed. */
+enum obx_link_work {
+    OBX_WORK_CONNECT = 1, /* connections, starts, the ownership */
+    OBX_WORK_CLAIM = 2,
+    OBX_WORK_SETTLE = 4,
+    OBX_WORK_RENEW = 8,
+    OBX_WORK_DEAD_LETTER = 16,
+    OBX_WORK_PUBLISH = 32,
+    OBX_WORK_ALL = 63
 };
 
 struct obx_link;
@@ -56,9 +68,10 @@ void obx_link_acquired(struct obx_link *link);
 /* Another relay owns the outbox: acquire again after the pause. */
 void obx_link_stand_by(struct obx_link *link, const struct outbox_error *error, uint64_t pause_ms);
 
-void obx_link_works(struct obx_link *link); /* real work succeeded */
+/* Real work of these kinds succeeded. The outage is over when no kind of work that failed is left. */
+void obx_link_works(struct obx_link *link, unsigned works);
 /* A failure: log it, stop, start again later. No effect on a link that is DOWN or STOPPING. */
-void obx_link_lost(struct obx_link *link, const struct outbox_error *error);
+void obx_link_lost(struct obx_link *link, enum obx_link_work work, const struct outbox_error *error);
 /* Stop without a failure. The link must be neither DOWN nor STOPPING. */
 void obx_link_stop(struct obx_link *link, uint32_t timeout_ms);
 void obx_link_cancel(struct obx_link *link); /* cancel what its stop waits for */

@@ -229,7 +229,7 @@ static void count_delivered(struct obx_stages *stages, const struct obx_batch *b
         delivered += batch->row_states[batch->row_of[i]] == OBX_ROW_DELIVERED;
     stages->context.stats.delivered += delivered;
     if (delivered)
-        obx_link_works(stages->broker);
+        obx_link_works(stages->broker, OBX_WORK_CONNECT | OBX_WORK_PUBLISH);
 }
 
 static bool all_delivered(const struct obx_batch *batch)
@@ -252,7 +252,7 @@ static void decide_rows(struct obx_stages *stages, struct obx_batch *batch, cons
         obx_outcome_decide(stages, batch, i);
     batch->outage = batch->state_count[OBX_ROW_NOT_SENT] > 0;
     if (batch->outage)
-        obx_link_lost(stages->broker, outage_error(batch, error));
+        obx_link_lost(stages->broker, OBX_WORK_PUBLISH, outage_error(batch, error));
     if (batch->is_retry)
         leave_to_keys(stages, batch);
     obx_key_pauses_set(stages, batch);

@@ -7,6 +7,7 @@
 #include "base/failpoint.h"
 #include "relay/claim.h"
 #include "relay/dead_letter.h"
+#include "relay/failures.h"
 #include "relay/keys.h"
 #include "relay/link.h"
 #include "relay/pipeline.h"
@@ -24,7 +25,10 @@ struct obx_ownership {
     bool owns; /* since the last acquire that succeeded, until the next step after a loss */
     struct obx_request renew_request;
     uint64_t renew_at;
+    struct obx_failures renew_failures;
 };
+
+#define RENEW_AGAIN_MS 1000
 
 struct obx_ownership *obx_ownership_new(struct obx_stages *stages)
 {
@@ -135,7 +139,7 @@ static void on_acquired(void *stage, const struct outbox_error *error)
     else if (error->code == OUTBOX_E_STANDBY || error->code == OUTBOX_E_AGAIN)
         stand_by(ownership, error);
     else
-        obx_link_lost(store, error);
+        obx_link_lost(store, OBX_WORK_CONNECT, error);
 }
 
 static void acquire(struct obx_ownership *ownership)
@@ -158,7 +162,7 @@ static void on_started(void *stage, const struct outbox_error *error)
     if (obx_link_state(store) != OBX_LINK_STARTING)
         return;
     if (error->code)
-        obx_link_lost(store, error);
+        obx_link_lost(store, OBX_WORK_CONNECT, error);
     else
         obx_link_started(store);
 }
@@ -199,12 +203,27 @@ void obx_ownership_step(struct obx_ownership *ownership)
         acquire(ownership);
 }
 
+/* The next renewals follow in time. A standby takes over if none of them succeeds. */
+static void on_renew_again(struct obx_ownership *ownership, const struct outbox_error *error)
+{
+    struct obx_relay_context *context = &ownership->stages->context;
+    obx_failures_add(&ownership->renew_failures, context, RENEW_AGAIN_MS, RENEW_AGAIN_MS);
+    if (ownership->renew_failures.count > 1 && obx_failures_log_due(&ownership->renew_failures, context, 0))
+        OBX_RELAY_LOG(context, OUTBOX_LOG_WARN, "store: %s; a standby takes over if that lasts", error->text);
+}
+
 static void on_renewed(void *stage, const struct outbox_error *error)
 {
     struct obx_ownership *ownership = stage;
     OBX_FAILPOINT(relay, after_renew);
-    if (error->code && error->code != OUTBOX_E_AGAIN)
-        obx_link_lost(ownership->stages->store, error);
+    if (!error->code) {
+        obx_link_works(ownership->stages->store, OBX_WORK_RENEW);
+        obx_failures_end(&ownership->renew_failures);
+    } else if (obx_failure_keeps_connection(error)) {
+        on_renew_again(ownership, error);
+    } else {
+        obx_link_lost(ownership->stages->store, OBX_WORK_RENEW, error);
+    }
 }
 
 void obx_ownership_renew_step(struct obx_ownership *ownership)

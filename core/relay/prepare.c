@@ -66,9 +66,8 @@ static int take_transformed(const struct obx_batch *batch, uint32_t row, struct 
 static int route_row(const struct obx_stages *stages, struct obx_batch *batch, uint32_t row,
                      struct outbox_message *message, struct outbox_error *error)
 {
-    const struct outbox_value *values = batch->rows->values + (size_t)row * batch->rows->columns;
     memset(message, 0, sizeof *message);
-    return obx_route_row(stages->route, values, batch->rows->positions[row], &batch->arena, message, error);
+    return obx_route_claimed(stages->route, batch->rows, row, &batch->arena, message, error);
 }
 
 enum obx_prepared obx_prepare_row(struct obx_stages *stages, struct obx_batch *batch, uint32_t row,

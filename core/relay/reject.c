@@ -66,6 +66,8 @@ static bool dead_letter(struct obx_stages *stages, const struct outbox_message *
     struct obx_key *key = obx_keys_find(stages->keys, hash);
     struct obx_blocked_event *event = key ? obx_key_event(key, position) : NULL;
     uint32_t attempts = (event ? event->attempts : 0) + 1;
+    if (obx_dead_letters_stuck(stages->dead_letters)) /* the event waits where it costs less memory */
+        return block(stages, message, position, error);
     if (stages->context.settings.on_reject == OBX_PARK_KEY && !obx_key_set_add(stages->dead_letter_keys, hash))
         return false; /* not covered: no memory just here */
     if (!obx_dead_letters_add(stages->dead_letters, message, position, attempts, error->text))
@@ -80,6 +82,8 @@ static bool dead_letter(struct obx_stages *stages, const struct outbox_message *
 bool obx_reject_follower(struct obx_stages *stages, uint64_t key, const struct outbox_message *message,
                          struct outbox_position position)
 {
+    if (obx_dead_letters_stuck(stages->dead_letters))
+        return obx_order_block(stages, key, position);
     if (!obx_dead_letters_add(stages->dead_letters, message, position, 0, "follows a dead letter of its key"))
         return false; /* not covered: no memory just here */
     unblock(stages, obx_keys_find(stages->keys, key), position);

@@ -267,3 +267,21 @@ int obx_route_row(struct obx_route *route, const struct outbox_value *row, struc
         code = set_headers(route, row, arena, message, error);
     return code;
 }
+
+static const char *why_unreadable(const struct outbox_batch *rows, uint32_t row)
+{
+    bool has_reasons = rows->struct_size >= sizeof *rows && rows->unreadable;
+    return has_reasons ? rows->unreadable[row] : NULL;
+}
+
+int obx_route_claimed(struct obx_route *route, const struct outbox_batch *rows, uint32_t row, struct obx_arena *arena,
+                      struct outbox_message *message, struct outbox_error *error)
+{
+    const struct outbox_value *values = rows->values + (size_t)row * rows->columns;
+    const char *why = why_unreadable(rows, row);
+    int code = obx_route_row(route, values, rows->positions[row], arena, message, error);
+    if (!why || code == OUTBOX_E_NO_MEMORY)
+        return code;
+    return obx_error_set(error, OUTBOX_E_REJECTED, "row %llu cannot be read: %s",
+                         (unsigned long long)rows->positions[row].major, why);
+}

@@ -36,5 +36,9 @@ void obx_route_forget(struct obx_route *route);
  * be a message, error has the reason. position names an event that has no id of its own. */
 int obx_route_row(struct obx_route *route, const struct outbox_value *row, struct outbox_position position,
                   struct obx_arena *arena, struct outbox_message *message, struct outbox_error *error);
+/* Likewise, of a claimed row. A row that the store could not read as a whole is REJECTED. Its message has what can be
+ * read: if the columns of its key can, the event blocks its key like any other. */
+int obx_route_claimed(struct obx_route *route, const struct outbox_batch *rows, uint32_t row, struct obx_arena *arena,
+                      struct outbox_message *message, struct outbox_error *error);
 
 #endif

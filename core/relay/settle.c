@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 #include "base/failpoint.h"
-#include "relay/backoff.h"
 #include "relay/claim.h"
+#include "relay/failures.h"
 #include "relay/keys.h"
 #include "relay/link.h"
 #include "relay/pipeline.h"
@@ -30,9 +30,7 @@ struct obx_settler {
     uint32_t room;                 /* of spans */
     uint64_t settled_at;           /* when the last settle began */
     uint64_t settle_at;            /* after a failure that may pass */
-    uint32_t failures;             /* in a row */
-    uint64_t failing_since;
-    bool failure_logged;
+    struct obx_failures failures;  /* that may pass */
 };
 
 struct obx_settler *obx_settler_new(struct obx_stages *stages)
@@ -76,10 +74,10 @@ static void on_success(struct obx_settler *settler)
 {
     struct obx_pipeline *pipeline = settler->stages->pipeline;
     struct obx_relay_context *context = &settler->stages->context;
-    settler->failures = 0;
-    if (settler->failure_logged) {
-        settler->failure_logged = false;
-        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "store: delivered events are removed again");
+    obx_link_works(settler->stages->store, OBX_WORK_SETTLE);
+    if (obx_failures_end(&settler->failures)) {
+        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "store: delivered events are removed again after %s",
+                      obx_duration(context->now - settler->failures.since).text);
         obx_trouble_end(context, 0);
     }
     for (struct obx_batch *batch; (batch = obx_pipeline_first(pipeline, OBX_BATCH_SETTLING));) {
@@ -95,17 +93,14 @@ static void on_success(struct obx_settler *settler)
 static void on_again(struct obx_settler *settler, const struct outbox_error *error)
 {
     struct obx_relay_context *context = &settler->stages->context;
-    if (!settler->failures++)
-        settler->failing_since = context->now;
-    settler->settle_at = context->now + obx_backoff(context->loop, settler->failures, AGAIN_MIN_MS, AGAIN_MAX_MS);
-    if (settler->failure_logged || context->now - settler->failing_since < LOG_AFTER_NS)
+    settler->settle_at = obx_failures_add(&settler->failures, context, AGAIN_MIN_MS, AGAIN_MAX_MS);
+    if (!obx_failures_log_due(&settler->failures, context, LOG_AFTER_NS))
         return;
-    settler->failure_logged = true;
     obx_trouble_show(context, "store", error->text);
     OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,
-                  "store: %s; for 10 s delivered events could not be removed, which a restart would send again; trying "
+                  "store: %s; for %s delivered events could not be removed, which a restart would send again; trying "
                   "again until it works",
-                  error->text);
+                  error->text, obx_duration(context->now - settler->failures.since).text);
 }
 
 static void on_answer(void *stage, const struct outbox_error *error)
@@ -117,10 +112,10 @@ static void on_answer(void *stage, const struct outbox_error *error)
         return;
     }
     obx_pipeline_unsettle(settler->stages->pipeline);
-    if (error->code == OUTBOX_E_AGAIN)
+    if (obx_failure_keeps_connection(error))
         on_again(settler, error);
     else
-        obx_link_lost(settler->stages->store, error);
+        obx_link_lost(settler->stages->store, OBX_WORK_SETTLE, error);
 }
 
 /* ---- the spans --------------------------------------------------------------------------------------------------- */

@@ -5,9 +5,10 @@
  * Happy path: finished batches gather in DONE while one settle is in flight, and go together in the next. A settle is a
  * commit that competes with the commits of the application. So fewer than 1,000 rows wait until 20 ms after the
  * previous settle, unless a stop, a rewind, a retry or memory waits for them.
- * Failure modes: after AGAIN the settle is repeated; it is logged when that lasts 10 s. Any other failure means that
- * the connection or the ownership is lost. The rows then stay DELIVERED and are settled first when the ownership is
- * back, if the store guarantees that their positions still name the same rows. Loop thread only.
+ * Failure modes: after a failure that a new connection does not cure the settle is repeated; it is logged when that
+ * lasts 10 s. Any other failure means that the connection or the ownership is lost. The rows then stay DELIVERED and
+ * are settled first when the ownership is back, if the store guarantees that their positions still name the same rows.
+ * Loop thread only.
  */
 #ifndef OBX_RELAY_SETTLE_H
 #define OBX_RELAY_SETTLE_H

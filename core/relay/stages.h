@@ -6,6 +6,7 @@
  * only files that stand above it in this list, so there is no circle (tests/unit/relay/layers checks it):
  *
  *   context         time, ticks, settings, counters
+ *   failures        an operation that fails and is tried again
  *   batch           a claimed batch and the state of each of its rows
  *   keys, key_set   blocked keys with their events; keys that have dead letters
  *   order           may this row go now? the decision tables

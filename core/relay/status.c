@@ -69,8 +69,8 @@ static bool is_drained(const struct obx_stages *stages)
 {
     const struct obx_claimer *claimer = stages->claimer;
     return obx_claimer_saw_empty(claimer) && !obx_claimer_rewinding(claimer) && obx_pipeline_empty(stages->pipeline) &&
-           obx_dead_letters_idle(stages->dead_letters) && obx_link_up(stages->store) &&
-           stages->keys->events == stages->keys->exhausted_events;
+           (obx_dead_letters_idle(stages->dead_letters) || obx_dead_letters_failing(stages->dead_letters)) &&
+           obx_link_up(stages->store) && stages->keys->events == stages->keys->exhausted_events;
 }
 
 void obx_status_report_drained(struct obx_status *status)
@@ -82,7 +82,8 @@ void obx_status_report_drained(struct obx_status *status)
     status->drained_reported = true;
     status->drained_claimed = claimed;
     if (stages->events.drained)
-        stages->events.drained(stages->events.arg, stages->keys->events + obx_settler_refused(stages->settler));
+        stages->events.drained(stages->events.arg, stages->keys->events + obx_settler_refused(stages->settler) +
+                                                       obx_dead_letters_failing(stages->dead_letters));
 }
 
 /* ---- statistics -------------------------------------------------------------------------------------------------- */

@@ -70,8 +70,7 @@ static bool route_rows(struct obx_stages *stages, struct obx_batch *batch, struc
     for (uint32_t row = 0; row < batch->rows->rows; row++) {
         const struct outbox_value *values = batch->rows->values + (size_t)row * batch->rows->columns;
         struct outbox_error error;
-        int code = obx_route_row(stages->route, values, batch->rows->positions[row], arena, &transformed->messages[row],
-                                 &error);
+        int code = obx_route_claimed(stages->route, batch->rows, row, arena, &transformed->messages[row], &error);
         if (!code)
             code = obx_transforms_render(stages->transforms, values, arena,
                                          transformed->values + (size_t)row * value_count);

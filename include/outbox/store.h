@@ -69,6 +69,8 @@ struct outbox_batch {
     const struct outbox_value *values;       /* rows x columns, row by row */
     uint64_t bytes;                          /* memory that this batch keeps alive */
     struct outbox_position floor; /* no row that was not returned yet has a smaller position; zero: unknown */
+    /* NULL, or for each row: NULL, or why values of it cannot be read. Those are null; the host rejects the row. */
+    const char *const *unreadable;
 };
 #define OUTBOX_BATCH_MORE 1u    /* a limit was reached: there are probably more rows to claim */
 #define OUTBOX_BATCH_SPOOLED 2u /* OUTBOX_CAP_LOG: the rows are in the spool already */
@@ -145,7 +147,10 @@ struct outbox_dead_row {
 struct outbox_dead_letter_rows {
     uint32_t struct_size;
     uint32_t count;
-    const struct outbox_dead_row *rows; /* moved, in one transaction, from the outbox to the dead-letter table */
+    const struct outbox_dead_row *rows; /* each is inserted into the dead-letter table and removed here, or neither */
+    uint8_t *kept; /* out, zeros at first: not 0 for each row that could not be moved, though others were, if the
+                      operation succeeds. NULL: one such row makes it an AGAIN, after the others were moved */
+    struct outbox_refused *refused; /* out: their number, and why; not NULL with `kept` */
 };
 
 /* OUTBOX_CAP_LOG: rows to copy to the spool, in one transaction. A row that is there already stays as it is. */

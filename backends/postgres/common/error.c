@@ -67,6 +67,14 @@ static void one_line(char *to, size_t size, const char *from)
         to[--at] = '\0';
 }
 
+/* Not a function or a trigger that the statement has run: then there is a context. The name is of the server's source,
+ * and is not translated. */
+static bool is_own_chr(const PGresult *result)
+{
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    return function && !strcmp(function, "chr") && !PQresultErrorField(result, PG_DIAG_CONTEXT);
+}
+
 void pg_error_of_result(struct outbox_error *error, const char *what, const PGresult *result)
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -78,6 +86,7 @@ void pg_error_of_result(struct outbox_error *error, const char *what, const PGre
     one_line(own, sizeof own, PQresultErrorMessage(result));
     pg_fail(error, states[find(state)].code, "%s: %s%s%s (%s)%s", what, text ? text : own, detail ? ": " : "",
             detail ? detail : "", state, states[find(state)].advice);
+    error->native = is_own_chr(result) ? PG_NATIVE_CHR : 0;
     set_state(error, state);
 }
 

@@ -9,6 +9,9 @@
 
 #define pg_fail outbox_error_set
 
+/* error->native: the statement itself has called chr(0). */
+#define PG_NATIVE_CHR 1
+
 /* what: the attempt, "claim rows". Texts are one line. */
 void pg_error_of_result(struct outbox_error *error, const char *what, const PGresult *result);
 void pg_error_of_conn(struct outbox_error *error, const char *what, const PGconn *pg);

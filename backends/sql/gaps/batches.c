@@ -2,6 +2,8 @@
 /* backends/sql/gaps/batches.c - batches over a client library's result, and a few spare batches */
 #include "sql/gaps/batches.h"
 
+#include <stdio.h>
+
 #include "sql/memory.h"
 
 enum { SPARE_MAX = 16 };
@@ -48,6 +50,13 @@ void obx_sql_batch_seal(struct obx_sql_batch *batch, uint32_t rows, uint32_t col
         .bytes = bytes + (uint64_t)batch->position_room * sizeof *batch->positions +
                  (uint64_t)batch->value_room * sizeof *batch->values,
     };
+}
+
+void obx_sql_batch_set_unreadable(struct obx_sql_batch *batch, const char *why)
+{
+    snprintf(batch->reason, sizeof batch->reason, "%s", why);
+    batch->reasons[0] = batch->reason;
+    batch->batch.unreadable = batch->reasons;
 }
 
 void obx_sql_batch_put(struct obx_sql_batches *batches, const struct outbox_host *host, struct obx_sql_batch *batch)

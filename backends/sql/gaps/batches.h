@@ -17,6 +17,8 @@ struct obx_sql_batch {
     struct outbox_position *positions;
     struct outbox_value *values;
     uint32_t position_room, value_room;
+    const char *reasons[1]; /* of a batch of one row that cannot be read */
+    char reason[240];
 };
 
 struct obx_sql_batches {
@@ -29,6 +31,8 @@ struct obx_sql_batch *obx_sql_batch_get(struct obx_sql_batches *batches, const s
                                         uint32_t columns);
 /* Its positions and values are complete. bytes: the memory of the result. */
 void obx_sql_batch_seal(struct obx_sql_batch *batch, uint32_t rows, uint32_t columns, uint64_t bytes);
+/* Its one row cannot be read as a whole; why is copied. */
+void obx_sql_batch_set_unreadable(struct obx_sql_batch *batch, const char *why);
 /* Return it; its result was freed before. */
 void obx_sql_batch_put(struct obx_sql_batches *batches, const struct outbox_host *host, struct obx_sql_batch *batch);
 void obx_sql_batches_free(struct obx_sql_batches *batches, const struct outbox_host *host);

@@ -10,6 +10,7 @@
 
 #include "sql/server/owner.h"
 #include "sql/server/refused.h"
+#include "sql/server/unreadable.h"
 
 static void submit(struct sql_op *op);
 
@@ -45,7 +46,8 @@ static void give(struct sql_op *op, struct obx_sql_batch *batch, const struct sq
 {
     struct sql_store *store = op->store;
     struct outbox_claim *claim = sql_claim_of(op);
-    bool more = reading->truncated && !claim->positions;
+    bool more = reading->truncated && (!claim->positions || sql_claim_rows(op) < claim->position_count);
+    sql_unreadable_mark(op, batch);
     if (batch)
         batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
     claim->batch = batch ? &batch->batch : NULL;
@@ -96,6 +98,10 @@ static void on_rows(struct sql_op *op, const struct sql_reading *reading)
 {
     struct obx_sql_batch *batch = NULL;
     op->store->driver->learn(op, reading);
+    if (!sql_unreadable_is_found(op, reading)) {
+        submit(op);
+        return;
+    }
     if (reading->oversize && !reading->rows) {
         submit(op);
         return;
@@ -121,10 +127,12 @@ static void claimed(struct sql_request *request, const struct outbox_error *erro
     struct outbox_error verdict = *error;
     SQL_FAILPOINT(op->store, after_claim);
     if (op->store->owns)
-        verdict = sql_owner_verdict(op->store, error);
+        verdict = sql_owner_verdict(request, error);
     if (!verdict.code && !op->result)
         outbox_error_set(&verdict, OUTBOX_E_BUG, "claim rows from %s: the server gave no rows, and no reason",
                          op->store->table_name);
+    if (verdict.code && sql_unreadable_search(op, &verdict, submit))
+        return;
     if (verdict.code || op->store->driver->read_claim(op, &reading, &verdict))
         sql_op_complete(op, &verdict);
     else
@@ -170,6 +178,7 @@ void sql_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
     if (claim->flags & OUTBOX_CLAIM_REWIND)
         sql_claim_rewind(store);
     sql_wakeup_before(store, claim);
+    sql_unreadable_reset(store);
     if (!claim->max_rows)
         fail(op, OUTBOX_E_INVALID, "max_rows is 0");
     else if (SQL_FAILPOINT_ERROR(store, before_claim, &error))

@@ -1,13 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/server/dead_letter.c - moving rows to the dead-letter table, in one transaction of the owner
+ * backends/sql/server/dead_letter.c - moving rows to the dead-letter table, in transactions of the owner
  *
- * A row that is gone already counts as moved. A row that stays after its DELETE is not in the dead-letter table either:
- * the move ends with AGAIN, and names it.
+ *   window of rows -> INSERT, DELETE -> as many as rows -> next window, of twice as many rows
+ *                                    -> fewer: which of the rows remain? those are kept -> next window
+ *                                    -> it failed: does it work without rows? -> the same rows, in half the window
+ *                                                                             -> one row: it is kept -> next window
+ *
+ * Each row is inserted there and removed here, or neither. A row that is gone already counts as moved. Rows that cannot
+ * be moved are reported to a host that asks for them; to others the move ends with AGAIN, and names one. So does a move
+ * that fails without rows as well: the table is missing, or the right to insert.
  */
+#include "sql/server/dead_letter.h"
+
 #include "sql/server/owner.h"
-#include "sql/server/settle.h"
 #include "sql/server/refused.h"
+#include "sql/server/removal.h"
+#include "sql/server/settle.h"
+
+enum { FAILURES_MAX = 30 }; /* statements of one move */
+
+static void next_window(struct sql_op *op);
+
+struct outbox_dead_letter_rows sql_dead_letter_rows(const struct sql_op *op)
+{
+    struct outbox_dead_letter_rows rows = *(const struct outbox_dead_letter_rows *)op->in;
+    rows.rows += op->first;
+    rows.count = op->count;
+    return rows;
+}
+
+static const struct outbox_dead_letter_rows *all_rows(const struct sql_op *op)
+{
+    return op->in;
+}
+
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void finish(struct sql_op *op, const struct outbox_error *error)
 {
@@ -15,37 +43,136 @@ static void finish(struct sql_op *op, const struct outbox_error *error)
     sql_op_complete(op, error);
 }
 
-static void retire(struct sql_op *op)
+static bool host_asks(const struct outbox_dead_letter_rows *rows)
 {
-    obx_sql_outstanding_remove_dead_lettered(&op->store->outstanding, op->in);
-    finish(op, NULL);
+    return rows->struct_size >= sizeof *rows && rows->kept && rows->refused;
 }
+
+/* All rows were tried. */
+static void finish_all(struct sql_op *op)
+{
+    const struct outbox_dead_letter_rows *rows = all_rows(op);
+    struct outbox_error *error = &op->removal.error;
+    if (op->kept && host_asks(rows)) {
+        rows->refused->rows = op->kept;
+        snprintf(rows->refused->reason, sizeof rows->refused->reason, "%.199s", error->text);
+        error->code = OUTBOX_OK;
+    }
+    finish(op, op->kept ? error : NULL);
+}
+
+/* ---- rows that stay ---------------------------------------------------------------------------------------------- */
+
+static void keep_row(struct sql_op *op, uint32_t index)
+{
+    const struct outbox_dead_letter_rows *rows = all_rows(op);
+    if (host_asks(rows))
+        rows->kept[index] = 1;
+    op->kept++;
+}
+
+static void set_reason(struct sql_op *op, int64_t id)
+{
+    char why[200];
+    struct outbox_error *error = &op->removal.error;
+    sql_copy_reason(why, sizeof why, error);
+    outbox_error_set(error, OUTBOX_E_AGAIN, "dead-letter rows of %s.%s: row %lld: %s", op->store->table.schema,
+                     op->store->outbox.name, (long long)id, why);
+}
+
+static int64_t id_of(const struct sql_op *op, uint32_t index)
+{
+    return (int64_t)all_rows(op)->rows[index].position.major;
+}
+
+static void keep_window(struct sql_op *op)
+{
+    set_reason(op, id_of(op, op->first));
+    for (uint32_t i = op->first; i < op->first + op->count; i++)
+        keep_row(op, i);
+    op->first += op->count;
+}
+
+/* But for those that remain, the rows of the window are gone. */
+static void retire_window(struct sql_op *op, const struct obx_sql_ranges *remaining)
+{
+    for (uint32_t i = op->first; i < op->first + op->count; i++) {
+        int64_t id = id_of(op, i);
+        if (remaining && obx_sql_ranges_contain(remaining, id))
+            keep_row(op, i);
+        else
+            obx_sql_outstanding_remove(&op->store->outstanding, id, id);
+    }
+    op->first += op->count;
+    op->window = op->count * 2;
+    next_window(op);
+}
+
+/* ---- the answers ------------------------------------------------------------------------------------------------- */
 
 static void on_looked(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
     struct sql_store *store = op->store;
-    struct outbox_error verdict = *error;
-    if (!verdict.code && store->remaining.count)
-        outbox_error_set(&verdict, OUTBOX_E_AGAIN,
+    if (error->code) {
+        finish(op, error);
+        return;
+    }
+    if (store->remaining.count)
+        outbox_error_set(&op->removal.error, OUTBOX_E_AGAIN,
                          "dead-letter rows of %s.%s: the server has deleted row %s without an error, and it is still "
                          "there; check the triggers and rules on DELETE",
                          store->table.schema, store->outbox.name, sql_id_list(&store->remaining).text);
+    retire_window(op, &store->remaining);
+}
+
+static void divide(struct sql_op *op)
+{
+    bool over = op->removal.failures >= FAILURES_MAX || op->removal.error.code == OUTBOX_E_TIMEOUT;
+    if (over)
+        op->count = all_rows(op)->count - op->first; /* these are tried first in the next move */
+    if (over || op->count == 1)
+        keep_window(op);
+    else
+        op->window = op->count / 2;
+    next_window(op);
+}
+
+static void on_trial(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    struct outbox_error verdict = sql_owner_verdict(request, error);
+    op->removal.verified = true;
+    op->count = op->window;
+    sql_keep_connection(&verdict);
     if (verdict.code)
         finish(op, &verdict);
     else
-        retire(op);
+        divide(op);
 }
 
-static bool note_rows(struct sql_store *store, const struct outbox_dead_letter_rows *rows)
+static void submit(struct sql_op *op, void (*done)(struct sql_request *request, const struct outbox_error *error))
 {
-    obx_sql_ranges_clear(&store->letters);
-    for (uint32_t i = 0; i < rows->count; i++) {
-        int64_t id = (int64_t)rows->rows[i].position.major;
-        if (!obx_sql_ranges_add(store->host, &store->letters, id, id))
-            return false;
+    op->removed = 0;
+    op->request.transaction = true;
+    sql_op_submit(op, op->store->owner, "dead-letter rows", op->store->driver->put_dead_letters,
+                  op->store->driver->removal_result, done);
+}
+
+static void on_failed(struct sql_op *op, const struct outbox_error *error)
+{
+    struct sql_removal *removal = &op->removal;
+    removal->failures++;
+    removal->error = *error;
+    if (!sql_may_be_a_row(error)) {
+        sql_keep_connection(&removal->error);
+        finish(op, &removal->error);
+    } else if (removal->verified || error->code == OUTBOX_E_TIMEOUT) {
+        divide(op);
+    } else {
+        op->count = 0;
+        submit(op, on_trial);
     }
-    return true;
 }
 
 static void on_moved(struct sql_request *request, const struct outbox_error *error)
@@ -53,14 +180,43 @@ static void on_moved(struct sql_request *request, const struct outbox_error *err
     struct sql_op *op = request->arg;
     struct sql_store *store = op->store;
     const struct obx_sql_ranges *letters = &store->letters;
-    struct outbox_error verdict = sql_owner_verdict(store, error);
+    struct outbox_error verdict = sql_owner_verdict(request, error);
     uint64_t expected = sql_ranges_rows(letters->items, letters->count) * store->driver->dead_letter_effects;
     if (verdict.code)
-        finish(op, &verdict);
+        on_failed(op, &verdict);
     else if (op->removed < expected)
         sql_refused_look(op, letters->items, letters->count, on_looked);
     else
-        retire(op);
+        retire_window(op, NULL);
+}
+
+/* ---- the move ---------------------------------------------------------------------------------------------------- */
+
+static bool note_rows(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    obx_sql_ranges_clear(&store->letters);
+    for (uint32_t i = op->first; i < op->first + op->count; i++)
+        if (!obx_sql_ranges_add(store->host, &store->letters, id_of(op, i), id_of(op, i)))
+            return false;
+    return true;
+}
+
+static void next_window(struct sql_op *op)
+{
+    struct outbox_error error;
+    uint32_t left = all_rows(op)->count - op->first;
+    if (!left) {
+        finish_all(op);
+        return;
+    }
+    op->window = op->count = op->window < left ? op->window : left;
+    if (note_rows(op)) {
+        submit(op, on_moved);
+        return;
+    }
+    outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "dead-letter rows of %s: out of memory", op->store->table_name);
+    finish(op, &error);
 }
 
 void sql_dead_letter(void *self, outbox_op_t id, const struct outbox_dead_letter_rows *rows)
@@ -68,15 +224,10 @@ void sql_dead_letter(void *self, outbox_op_t id, const struct outbox_dead_letter
     struct sql_store *store = self;
     struct sql_op *op = sql_op_begin(store, id);
     op->in = rows;
+    op->window = rows->count;
     if (!sql_owner_may(op, "dead-letter rows"))
         return;
-    if (!note_rows(store, rows)) {
-        sql_op_fail(op, OUTBOX_E_NO_MEMORY, "dead-letter rows of %s: out of memory", store->table_name);
-        return;
-    }
     obx_sql_outstanding_removing(&store->outstanding);
-    op->request.transaction = true;
-    sql_op_submit(op, store->owner, "dead-letter rows", store->driver->put_dead_letters, store->driver->removal_result,
-                  on_moved);
+    next_window(op);
     SQL_FAILPOINT(store, dead_letter_sent);
 }

@@ -100,6 +100,7 @@ struct sql_driver {
     bool (*read_ids)(struct sql_store *store, void *result, uint32_t *count); /* the first column, to store->ids */
     const struct sql_column_type *types;                                      /* ends with base == NULL */
     int default_encoding; /* of all other types, whose values are sent as text */
+    const char *as_text;  /* appended to a column of those types; NULL: nothing */
 
     /* claims */
     bool (*inspection_due)(const struct sql_store *store); /* inspects the writers, before the claim */
@@ -113,14 +114,14 @@ struct sql_driver {
     void (*rewind)(struct sql_store *store);      /* may be NULL */
 
     /* settles, dead letters */
-    bool (*put_settle)(struct sql_request *request);                   /* store->chunk */
+    bool (*put_settle)(struct sql_request *request);                   /* op->ranges; of none it only fences */
     void (*removal_result)(struct sql_request *request, void *result); /* adds to op->removed */
     /* The settle failed. True: the same chunk is sent again, with a proof of ownership that costs more. May be NULL. */
-    bool (*send_again)(struct sql_store *store, const struct outbox_error *error);
+    bool (*send_again)(const struct sql_request *request, const struct outbox_error *error);
     /* A SELECT of the ids of these ranges that are in the table, ascending. */
     bool (*put_remaining)(struct sql_request *request, const struct obx_sql_range *ranges, uint32_t count);
-    bool (*is_fenced)(struct sql_store *store, struct outbox_error *error); /* another owns it; may be NULL */
-    uint32_t settle_ranges;                                                 /* of one transaction, at most */
+    bool (*is_fenced)(const struct sql_request *request, struct outbox_error *error); /* another owns it; may be NULL */
+    uint32_t settle_ranges;                                                           /* of one transaction, at most */
     uint64_t settle_bytes;
     bool (*put_dead_letters)(struct sql_request *request);
     unsigned dead_letter_effects; /* rows that the server counts for one moved row */

@@ -40,6 +40,8 @@ struct sql_request {
     unsigned index;    /* of the statement that gave it */
     uint64_t affected; /* rows, by that statement */
 
+    unsigned failed; /* for done(): the statement that failed, where one is sent after the other */
+
     /* private */
     struct sql_lane *lane;
     struct sql_request *next;

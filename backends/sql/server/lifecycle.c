@@ -94,6 +94,8 @@ int sql_store_init(struct sql_store *store, const struct sql_driver *driver, str
         *texts[i] = (struct obx_sql_text){.host = init->host, .dialect = driver->dialect};
     obx_sql_gaps_init(&store->gaps, init->host, driver->cold_after_ns);
     store->outstanding.host = init->host;
+    store->removal_rows = INT64_MAX;
+    store->claim_rows = UINT32_MAX;
     store->strays.gaps = &store->gaps;
     store->strays.outstanding = &store->outstanding;
     store->strays.before_first = driver->before_first;
@@ -113,6 +115,7 @@ void sql_store_fini(struct sql_store *store)
     obx_sql_ranges_free(host, &store->ranges);
     obx_sql_ranges_free(host, &store->remaining);
     obx_sql_ranges_free(host, &store->refused);
+    obx_sql_ranges_free(host, &store->retried);
     obx_sql_ranges_free(host, &store->letters);
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         obx_sql_text_free(texts[i]);

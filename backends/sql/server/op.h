@@ -10,6 +10,20 @@
 
 #include "sql/server/store.h"
 
+struct sql_op;
+
+/* Rows that are being removed: removal.h. */
+struct sql_removal {
+    struct obx_sql_ranges *ranges; /* borrowed; the range `first` and those after it are left */
+    uint32_t first;
+    unsigned failures;         /* statements that failed */
+    struct obx_sql_range rest; /* of the last range of the chunk in flight; lo > hi: nothing */
+    int64_t rows, limit;       /* of a chunk, at most: now, and ever */
+    bool verified;             /* the statement works where there are no rows */
+    struct outbox_error error; /* the last failure that may be a row's */
+    void (*done)(struct sql_op *op, const struct outbox_error *error);
+};
+
 struct sql_op {
     struct sql_request request;
     struct sql_store *store;
@@ -23,9 +37,17 @@ struct sql_op {
     uint64_t cursor;                    /* the last number of the page before */
     uint64_t session;                   /* of another relay, at the server */
     uint64_t removed;                   /* rows, as the server counts them */
-    const struct obx_sql_range *ranges; /* of rows that may still be there */
+    const struct obx_sql_range *ranges; /* of rows that are deleted, or may still be there */
     uint32_t range_count;
+    struct sql_removal removal;
+    bool witness_used, full_proof;       /* of the server's fence: how this operation proves the ownership */
+    uint32_t first, count, window, kept; /* of the rows of a move: dead_letter.c */
     unsigned tries;
+    /* of a claim that searches the row that makes it fail: unreadable.c */
+    bool found;
+    int64_t row_id;
+    uint32_t column; /* that is tried */
+    char reason[240];
 };
 
 struct sql_op *sql_op_begin(struct sql_store *store, outbox_op_t id);

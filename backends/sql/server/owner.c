@@ -8,6 +8,8 @@
  */
 #include "sql/server/owner.h"
 
+#include "sql/server/refused.h"
+
 void sql_become_owner(struct sql_op *op)
 {
     struct sql_store *store = op->store;
@@ -44,10 +46,11 @@ bool sql_owner_may(struct sql_op *op, const char *what)
     return false;
 }
 
-struct outbox_error sql_owner_verdict(struct sql_store *store, const struct outbox_error *error)
+struct outbox_error sql_owner_verdict(const struct sql_request *request, const struct outbox_error *error)
 {
     struct outbox_error verdict = *error;
-    if (verdict.code && store->driver->is_fenced && store->driver->is_fenced(store, &verdict))
+    struct sql_store *store = request->store;
+    if (verdict.code && store->driver->is_fenced && store->driver->is_fenced(request, &verdict))
         store->owns = false;
     return verdict;
 }
@@ -55,13 +58,16 @@ struct outbox_error sql_owner_verdict(struct sql_store *store, const struct outb
 static void on_renewed(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
-    struct outbox_error verdict = sql_owner_verdict(op->store, error);
+    struct outbox_error verdict = sql_owner_verdict(request, error);
     if (!verdict.code && !op->store->owns)
         outbox_error_set(&verdict, OUTBOX_E_FENCED,
                          "table %s.%s is another one than when this relay became its owner: it was renamed or "
                          "replaced; the relay restarts",
                          op->store->table.schema, op->store->outbox.name);
-    sql_op_complete(op, &verdict);
+    if (verdict.code)
+        sql_op_complete(op, &verdict);
+    else
+        sql_refused_retry(op);
 }
 
 void sql_renew(void *self, outbox_op_t id)

@@ -19,6 +19,6 @@ static inline struct outbox_acquire *sql_acquire_of(const struct sql_op *op)
 /* For an operation that only the owner may do: false, and the operation has failed with FENCED. what: "settle rows". */
 bool sql_owner_may(struct sql_op *op, const char *what);
 /* The verdict on such an operation's request: FENCED, and the ownership is over, if another has become the owner. */
-struct outbox_error sql_owner_verdict(struct sql_store *store, const struct outbox_error *error);
+struct outbox_error sql_owner_verdict(const struct sql_request *request, const struct outbox_error *error);
 
 #endif

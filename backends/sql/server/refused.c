@@ -3,8 +3,13 @@
 #include "sql/server/refused.h"
 
 #include <stdio.h>
+#include <string.h>
 
-#define INTERVAL_NS 60000000000ull /* of the log lines */
+#include "sql/server/removal.h"
+
+#define LOG_EVERY_NS 60000000000ull
+#define RETRY_MIN_NS 5000000000ull
+#define RETRY_MAX_NS 60000000000ull
 
 uint64_t sql_ranges_rows(const struct obx_sql_range *ranges, uint32_t count)
 {
@@ -57,65 +62,107 @@ void sql_refused_look(struct sql_op *op, const struct obx_sql_range *ranges, uin
     sql_op_submit(op, op->store->owner, "read the rows that were not removed", put_remaining, on_remaining, done);
 }
 
-/* ---- the rows that are ------------------------------------------------------------------------------------------- */
+/* ---- why --------------------------------------------------------------------------------------------------------- */
+
+/* "settle rows: TEXT; run 'outbox init'" -> "TEXT" */
+void sql_copy_reason(char *to, size_t size, const struct outbox_error *error)
+{
+    const char *from = strstr(error->text, ": ");
+    from = from ? from + 2 : error->text;
+    snprintf(to, size, "%s", from);
+    char *advice = strstr(to, "; run 'outbox");
+    advice = advice ? advice : strstr(to, "; see 'outbox");
+    if (advice)
+        *advice = '\0';
+}
+
+void sql_refused_set_reason(struct sql_store *store, const struct outbox_error *error)
+{
+    if (error)
+        sql_copy_reason(store->refused_reason, sizeof store->refused_reason, error);
+    else
+        snprintf(store->refused_reason, sizeof store->refused_reason,
+                 "still there after DELETE, which a trigger or a rule of table %.60s has prevented", store->table_name);
+}
+
+/* ---- recording --------------------------------------------------------------------------------------------------- */
 
 static unsigned long long count_rows(const struct obx_sql_ranges *ids)
 {
     return sql_ranges_rows(ids->items, ids->count);
 }
 
-static void log_rows(struct sql_store *store)
+const char *sql_refused_reason(const struct sql_store *store)
 {
-    store->refused_due_ns = store->host->now(store->host) + INTERVAL_NS;
-    store->refused_retry = true;
-    store->host->log(store->host, OUTBOX_LOG_ERROR,
-                     "table %s.%s: %llu published rows cannot be removed (%s): they are still there after DELETE; "
-                     "correct the triggers and rules of the table; a restart publishes these rows again",
-                     store->table.schema, store->outbox.name, count_rows(&store->refused),
-                     sql_id_list(&store->refused).text);
+    return store->refused_reason;
 }
 
-static void add_remaining(struct sql_store *store)
+bool sql_refused_has_room(const struct sql_store *store, int64_t id)
 {
-    for (uint32_t i = 0; i < store->remaining.count; i++) {
-        const struct obx_sql_range *range = &store->remaining.items[i];
+    return count_rows(&store->refused) < SQL_REFUSED_MAX || obx_sql_ranges_contain(&store->refused, id);
+}
+
+static void add_remaining(struct sql_store *store, const struct obx_sql_ranges *remaining)
+{
+    for (uint32_t i = 0; i < remaining->count; i++) {
+        const struct obx_sql_range *range = &remaining->items[i];
         if (!obx_sql_ranges_add(store->host, &store->refused, range->lo, range->hi) ||
             !obx_sql_ranges_add(store->host, &store->outstanding.ids, range->lo, range->hi))
             store->outstanding.incomplete = true;
     }
 }
 
-void sql_refused_note(struct sql_store *store, const struct obx_sql_range *ranges, uint32_t count, bool remain)
+static void begin_retries(struct sql_store *store)
+{
+    store->refused_cursor = INT64_MIN;
+    store->refused_pause_ns = RETRY_MIN_NS;
+    store->refused_retry_ns = store->host->now(store->host) + RETRY_MIN_NS;
+}
+
+static void log_gone(struct sql_store *store)
+{
+    if (store->refused_logged)
+        store->host->log(store->host, OUTBOX_LOG_INFO,
+                         "table %s.%s: the published rows that could not be removed are gone", store->table.schema,
+                         store->outbox.name);
+    store->refused_logged = false;
+}
+
+void sql_refused_note(struct sql_store *store, const struct obx_sql_range *ranges, uint32_t count,
+                      const struct obx_sql_ranges *remaining)
 {
     bool any = store->refused.count > 0;
     for (uint32_t i = 0; any && i < count; i++)
         obx_sql_ranges_remove(store->host, &store->refused, ranges[i].lo, ranges[i].hi);
-    if (remain)
-        add_remaining(store);
+    if (remaining)
+        add_remaining(store, remaining);
     if (!any && store->refused.count)
-        log_rows(store);
+        begin_retries(store);
     else if (any && !store->refused.count)
-        store->host->log(store->host, OUTBOX_LOG_INFO,
-                         "table %s.%s: the published rows that could not be removed are gone", store->table.schema,
-                         store->outbox.name);
+        log_gone(store);
 }
 
-void sql_refused_retry(struct sql_store *store)
+bool sql_refused_leave_out(struct sql_store *store, struct obx_sql_ranges *ranges)
 {
-    if (!store->refused_retry)
-        return;
-    store->refused_retry = false;
     for (uint32_t i = 0; i < store->refused.count; i++)
-        obx_sql_ranges_add(store->host, &store->ranges, store->refused.items[i].lo, store->refused.items[i].hi);
+        if (!obx_sql_ranges_remove(store->host, ranges, store->refused.items[i].lo, store->refused.items[i].hi))
+            return false;
+    return true;
 }
+
+void sql_refused_reset(struct sql_store *store)
+{
+    obx_sql_ranges_clear(&store->refused);
+}
+
+/* ---- reporting --------------------------------------------------------------------------------------------------- */
 
 bool sql_refused_report(const struct sql_store *store, const struct outbox_settle *settle, struct outbox_error *error)
 {
     char why[300];
     if (!store->refused.count)
         return true;
-    snprintf(why, sizeof why, "%s: still there after DELETE, which a trigger or a rule of table %.60s has prevented",
-             sql_id_list(&store->refused).text, store->table_name);
+    snprintf(why, sizeof why, "%s: %.160s", sql_id_list(&store->refused).text, store->refused_reason);
     if (settle->struct_size < sizeof *settle || !settle->refused)
         return !outbox_error_set(error, OUTBOX_E_AGAIN, "settle rows of %s: row %s", store->table_name, why);
     settle->refused->rows = count_rows(&store->refused);
@@ -125,12 +172,53 @@ bool sql_refused_report(const struct sql_store *store, const struct outbox_settl
 
 void sql_refused_log(struct sql_store *store)
 {
-    if (store->refused.count && store->host->now(store->host) >= store->refused_due_ns)
-        log_rows(store);
+    uint64_t now = store->host->now(store->host);
+    if (!store->refused.count || now < store->refused_log_ns)
+        return;
+    store->refused_log_ns = now + LOG_EVERY_NS;
+    store->refused_logged = true;
+    store->host->log(store->host, OUTBOX_LOG_ERROR,
+                     "table %s.%s: %llu published rows cannot be removed, row %s: %s; correct the triggers, rules and "
+                     "foreign keys of the table; the relay tries again every 60 s, and a restart publishes these rows "
+                     "again",
+                     store->table.schema, store->outbox.name, count_rows(&store->refused),
+                     sql_id_list(&store->refused).text, store->refused_reason);
 }
 
-void sql_refused_reset(struct sql_store *store)
+/* ---- later ------------------------------------------------------------------------------------------------------- */
+
+/* What is refused again is recorded again. Too many failing statements end this retry; the next one goes on there. */
+static void on_retried(struct sql_op *op, const struct outbox_error *error)
 {
-    obx_sql_ranges_clear(&store->refused);
-    store->refused_retry = false;
+    struct sql_store *store = op->store;
+    const struct sql_removal *removal = &op->removal;
+    bool done = removal->first == removal->ranges->count;
+    store->refused_cursor = done ? INT64_MIN : removal->ranges->items[removal->first].lo - 1;
+    obx_sql_outstanding_removed(&store->outstanding);
+    sql_refused_log(store);
+    sql_op_complete(op, error->code == OUTBOX_E_AGAIN ? NULL : error);
+}
+
+static bool list_rows(struct sql_store *store)
+{
+    obx_sql_ranges_clear(&store->retried);
+    for (uint32_t i = 0; i < store->refused.count; i++)
+        if (!obx_sql_ranges_add(store->host, &store->retried, store->refused.items[i].lo, store->refused.items[i].hi))
+            return false;
+    return store->refused_cursor == INT64_MIN ||
+           obx_sql_ranges_remove(store->host, &store->retried, INT64_MIN, store->refused_cursor);
+}
+
+void sql_refused_retry(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    uint64_t now = store->host->now(store->host), pause = store->refused_pause_ns * 2;
+    if (!store->refused.count || now < store->refused_retry_ns || !list_rows(store)) {
+        sql_op_complete(op, NULL);
+        return;
+    }
+    store->refused_pause_ns = pause < RETRY_MAX_NS ? pause : RETRY_MAX_NS;
+    store->refused_retry_ns = now + store->refused_pause_ns;
+    obx_sql_outstanding_removing(&store->outstanding);
+    sql_remove(op, &store->retried, INT64_MAX, on_retried);
 }

@@ -7,8 +7,8 @@
  *
  *   lane, op        requests and operations          start       connecting, and the steps on fresh connections
  *   names, table    the tables and their columns     owner       ownership and lease
- *   claim, wakeup   rows; the policy around a claim  stray_scan  rows that no claim can find
- *   settle, refused    deletes, and their proof      dead_letter, dead  moving rows there; the verb
+ *   claim, unreadable, wakeup  rows; the policy      stray_scan  rows that no claim can find
+ *   settle, removal, refused  deletes, their proof   dead_letter, dead  moving rows there; the verb
  *   setup, status, check, add, probes  the verbs     lifecycle   init, stop, cancel: the top
  *
  * All on the loop thread. The server's store has struct sql_store as its first member.
@@ -37,9 +37,10 @@ struct sql_column { /* of the table */
 struct sql_selected { /* by the route, in its order */
     char name[SQL_NAME];
     char type[96];
-    int encoding; /* of sql_column_type; 0: the table has no such column */
-    bool as_text; /* of a type that is only known as text */
-    bool counts;  /* its size counts toward the bytes of a claim */
+    int encoding;    /* of sql_column_type; 0: the table has no such column */
+    bool as_text;    /* of a type that is only known as text */
+    bool counts;     /* its size counts toward the bytes of a claim */
+    bool unreadable; /* in the row that the present claim is for */
 };
 
 struct sql_table_name {
@@ -65,13 +66,6 @@ struct sql_reading {
     uint64_t oversize; /* bytes of a row that ended the batch, 1 if they are not known; 0: there was none */
     struct obx_sql_snapshot snapshot;
     uint64_t log_end; /* of the server's log, at the claim; 0: unknown */
-};
-
-/* Ranges of a settle that one transaction deletes. The last may be cut: `rest` is what is left of it. */
-struct sql_chunk {
-    struct obx_sql_range *items;
-    uint32_t count;
-    struct obx_sql_range rest; /* lo > hi: nothing */
 };
 
 enum sql_wakeup_state { SQL_WAKEUP_NEW = 0, SQL_WAKEUP_ACTIVE, SQL_WAKEUP_FAILED };
@@ -117,6 +111,7 @@ struct sql_store {
     struct obx_sql_outstanding outstanding;
     struct obx_sql_batches batches;
     struct obx_sql_text claim_sql;
+    uint32_t claim_rows; /* of a claim, at most: with more of them it failed, see unreadable.h */
     int64_t *ids;
     uint32_t id_room;
     uint64_t inspected_ns; /* when writers were inspected last */
@@ -126,16 +121,20 @@ struct sql_store {
 
     /* settles */
     struct obx_sql_ranges ranges; /* of the settle in flight */
-    uint32_t settled_ranges;      /* of these, how many are gone */
-    struct sql_chunk chunk;
-    int64_t chunk_rows; /* at most */
     struct obx_sql_text settle_sql;
+    int64_t removal_rows; /* of one statement, at most: with more of them it took too long */
 
-    struct obx_sql_ranges remaining; /* of the settle or the move that ended last: rows still in the table */
-    struct obx_sql_ranges refused;   /* settled rows that are still in the table: refused.h */
-    uint64_t refused_due_ns;         /* to be logged again */
-    bool refused_retry;              /* by the next settle */
+    struct obx_sql_ranges remaining; /* of the statement that ended last: rows still in the table */
     struct obx_sql_ranges letters;   /* rows of the move in flight */
+
+    /* settled rows that are still in the table: refused.h */
+    struct obx_sql_ranges refused;
+    struct obx_sql_ranges retried; /* those that are being deleted again */
+    char refused_reason[200];      /* of the last one */
+    uint64_t refused_log_ns;       /* to be logged again */
+    uint64_t refused_retry_ns, refused_pause_ns;
+    int64_t refused_cursor; /* the last one that was deleted again; INT64_MIN: begin with the first */
+    bool refused_logged;
 
     struct obx_sql_stray_scan strays;
     struct sql_request stray_request;

@@ -99,7 +99,7 @@ Test(dead_letter, missing_dead_letter_table_leaves_the_row_in_place)
     fixture_begin(&fixture);
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_expect_rows(&fixture, IDS(1));
-    cr_assert_eq(dead_letter(&fixture, 1), OUTBOX_E_NOT_FOUND);
+    cr_assert_eq(dead_letter(&fixture, 1), OUTBOX_E_AGAIN, "the connection and the ownership stay");
     cr_assert_str_eq(
         fixture.error.text,
         BY_SERVER("dead-letter rows: relation \"public.undead_dead\" does not exist (42P01); run 'outbox init'",

@@ -38,6 +38,18 @@ Test(json_headers, strings_null_and_other_values_become_headers)
     cr_assert_eq(mem_live(), 0);
 }
 
+Test(json_headers, texts_that_clients_write_for_none_are_no_headers)
+{
+    static const char *const none[] = {"", " ", "null", " null ", "[]", " [ ] ", "{}"};
+    struct outbox_header headers[4];
+    struct obx_arena arena = {0};
+    uint32_t count;
+    for (unsigned i = 0; i < sizeof none / sizeof *none; i++) {
+        cr_assert_eq(parse(none[i], headers, &count, &arena, NULL), 0, "'%s'", none[i]);
+        cr_assert_eq(count, 0, "'%s'", none[i]);
+    }
+}
+
 Test(json_headers, escapes_are_decoded)
 {
     struct outbox_header headers[4];
@@ -65,8 +77,11 @@ static void refuse(const char *json, const char *text)
 
 Test(json_headers, broken_objects_are_refused_with_a_location)
 {
-    refuse("", "not a JSON object at byte 0");
-    refuse("[]", "not a JSON object at byte 0");
+    refuse("[1]", "not a JSON object at byte 0");
+    refuse("[", "not a JSON object at byte 0");
+    refuse("nul", "not a JSON object at byte 0");
+    refuse("null 1", "not a JSON object at byte 0");
+    refuse("0", "not a JSON object at byte 0");
     refuse("{\"a\":1", "',' or '}' expected at byte 6");
     refuse("{\"a\":\"x\"", "',' or '}' expected at byte 8");
     refuse("{\"a\"}", "':' expected at byte 4");

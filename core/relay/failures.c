@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* core/relay/failures.c - see failures.h */
+#include "relay/failures.h"
+
+#include <stdio.h>
+
+#include "relay/backoff.h"
+
+#define LOG_EVERY_NS (60000 * OBX_MS)
+
+bool obx_failure_keeps_connection(const struct outbox_error *error)
+{
+    switch (error->code) {
+    case OUTBOX_E_AGAIN:
+    case OUTBOX_E_INVALID:
+    case OUTBOX_E_PERMISSION:
+    case OUTBOX_E_NOT_FOUND:
+    case OUTBOX_E_SCHEMA:
+    case OUTBOX_E_FULL:
+    case OUTBOX_E_UNSUPPORTED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+uint64_t obx_failures_add(struct obx_failures *failures, struct obx_relay_context *context, uint64_t min_ms,
+                          uint64_t max_ms)
+{
+    if (!failures->count++) {
+        failures->since = context->now;
+        failures->logged = false;
+    }
+    return context->now + obx_backoff_operation(context->loop, failures->count, min_ms, max_ms);
+}
+
+bool obx_failures_log_due(struct obx_failures *failures, const struct obx_relay_context *context, uint64_t quiet_ns)
+{
+    if (context->now - failures->since < quiet_ns || context->now < failures->log_at)
+        return false;
+    failures->log_at = context->now + LOG_EVERY_NS;
+    failures->logged = true;
+    return true;
+}
+
+bool obx_failures_end(struct obx_failures *failures)
+{
+    bool logged = failures->count && failures->logged;
+    failures->count = 0;
+    failures->logged = false;
+    return logged;
+}
+
+struct obx_duration_text obx_duration(uint64_t ns)
+{
+    struct obx_duration_text duration;
+    unsigned long long ms = ns / OBX_MS;
+    if (ms < 1000)
+        snprintf(duration.text, sizeof duration.text, "%llu ms", ms);
+    else if (ms < 120000)
+        snprintf(duration.text, sizeof duration.text, "%llu.%llu s", ms / 1000, ms % 1000 / 100);
+    else
+        snprintf(duration.text, sizeof duration.text, "%llu min %llu s", ms / 60000, ms % 60000 / 1000);
+    return duration;
+}
