@@ -109,6 +109,15 @@ static int throttle_code(void)
     return codes[sim_pick(0, 2)];
 }
 
+/* To a concurrent broker one request may time out while the others are answered. */
+static void fail_unanswered(struct sim_message *message)
+{
+    if (sim->plan.concurrent && sim_pick(0, 1))
+        sim_message_fail(message, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_AGAIN);
+    else
+        sim_message_fail(message, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME);
+}
+
 /* The answer may be lost; the cluster's state stays the same. */
 static void decide(struct sim_message *message)
 {
@@ -123,7 +132,7 @@ static void decide(struct sim_message *message)
         sim_message_fail(message, sim_pick(0, 1) ? OUTBOX_UNKNOWN : OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED);
     } else if (sim_strikes(SIM_ACK_LOST, 15)) {
         sim_cluster_append(&message->record);
-        sim_message_fail(message, OUTBOX_UNKNOWN, OUTBOX_E_UNKNOWN_OUTCOME);
+        fail_unanswered(message);
     } else {
         sim_cluster_append(&message->record);
         message->outcome = OUTBOX_DELIVERED;

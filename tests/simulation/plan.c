@@ -170,6 +170,7 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t se
     if (seed % 10 == 2 || seed % 10 == 4)
         draw_letters(plan, random);
     draw_by_tens(plan, seed);
+    plan->concurrent = !plan->ordered && seed % 2 == 0;
 }
 
 const char *sim_plan_yaml(const struct sim_plan *plan)
@@ -203,10 +204,11 @@ void sim_plan_print(const struct sim_plan *plan)
            plan->relays, plan->writers, plan->events, plan->keys, (double)plan->busy_ns / 1e9, plan->partitions,
            plan->sql ? "gaps of backends/sql" : "knows the rows it returned", plan->wakeup ? ", a wake-up" : "",
            plan->renews ? ", renews" : "",
-           plan->file        ? "a file"
-           : !plan->ordered  ? "no order"
-           : plan->hold_keys ? "order by key"
-                             : "order by partition");
+           plan->file         ? "a file"
+           : plan->concurrent ? "one event of each key in flight"
+           : !plan->ordered   ? "no order"
+           : plan->hold_keys  ? "order by key"
+                              : "order by partition");
     for (int i = 0; i < SIM_ALL_FAULTS; i++) {
         if (sim_plan_has(plan, (enum sim_fault)i))
             printf("  %s\n", words[i]);

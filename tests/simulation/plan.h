@@ -92,6 +92,7 @@ struct sim_plan {
     bool wakeup;             /* the store has a wake-up */
     bool renews;
     bool ordered;        /* the broker keeps order */
+    bool concurrent;     /* not ordered: many publishes in flight, one event of each key */
     bool hold_keys;      /* ... by key; else by partition */
     bool file;           /* the broker is a file: brokers/file on the simulated disk */
     bool letters;        /* an operator works on the dead letters */

@@ -101,6 +101,23 @@ static void raise_barrier(struct sim_message *message)
         producer->barriers[message->lane] = producer->submitted;
 }
 
+/* What the host promises to a concurrent broker. NULL: this event has no order. */
+static uint32_t *in_flight_of(struct sim_producer *producer, const struct sim_event *event)
+{
+    if (!sim->plan.concurrent || !strcmp(sim->plan.order, "none"))
+        return NULL;
+    if (!strcmp(sim->plan.order, "global"))
+        return &producer->in_flight[0];
+    return event->key < SIM_MAX_KEYS ? &producer->in_flight[event->key] : NULL;
+}
+
+static void note_sent(struct sim_producer *producer, const struct sim_event *event)
+{
+    uint32_t *count = in_flight_of(producer, event);
+    if (count && (*count)++)
+        sim_fail("event %u is published while another one of its key is in flight", event->number);
+}
+
 /* Checks that the borrowed arguments are unchanged. */
 static void check_lent(const struct sim_message *message)
 {
@@ -124,11 +141,15 @@ static void note_health(struct sim_producer *producer, const struct sim_message 
 
 static void note_reported(struct sim_producer *producer, struct sim_message *message)
 {
-    static const char *const names[] = {"?", "DELIVERED", "RETRY", "REJECTED", "UNKNOWN", "NOT_CONNECTED"};
+    static const char *const names[] = {"?",       "DELIVERED",     "RETRY",        "REJECTED",
+                                        "UNKNOWN", "NOT_CONNECTED", "RETRY_UNKNOWN"};
     check_lent(message);
     if (sim_event(message->record.event)->poison != SIM_HEALTHY && message->outcome != OUTBOX_DELIVERED)
         prompt_refused(sim_event(message->record.event));
     raise_barrier(message);
+    uint32_t *in_flight = in_flight_of(producer, sim_event(message->record.event));
+    if (in_flight)
+        --*in_flight;
     note_health(producer, message);
     oracle_reported(producer->life, message->generation, sim_event(message->record.event), message->outcome);
     message->publish->untold--;
@@ -222,6 +243,7 @@ static struct sim_message *new_message(struct sim_publish *publish, uint32_t ind
     const struct outbox_message *borrowed = outbox_message_at(publish->args, index);
     const struct sim_event *event = oracle_submitted(publish->producer->node, borrowed);
     struct sim_message *message = obx_alloc(sizeof *message);
+    note_sent(publish->producer, event);
     uint32_t partition = event->key == SIM_NO_KEY ? event->number : event->key;
     message->publish = publish;
     message->index = index;
@@ -455,5 +477,9 @@ struct outbox_plugin sim_broker_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
 
 void sim_broker_shape(void)
 {
-    sim_broker_plugin.caps = OUTBOX_CAP_ADMIT | (sim->plan.ordered ? OUTBOX_CAP_ORDERED : 0);
+    sim_broker_plugin.caps = OUTBOX_CAP_ADMIT;
+    if (sim->plan.ordered)
+        sim_broker_plugin.caps |= OUTBOX_CAP_ORDERED;
+    if (sim->plan.concurrent)
+        sim_broker_plugin.caps |= OUTBOX_CAP_CONCURRENT;
 }

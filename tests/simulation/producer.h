@@ -80,7 +80,8 @@ struct sim_producer {
     struct obx_list line; /* of messages that there is no room for */
     uint32_t taken;       /* messages in queues and flights */
     struct obx_list flights, publishes;
-    uint64_t barriers[SIM_MAX_KEYS + 1]; /* of each lane: publishes up to this number are refused */
+    uint32_t in_flight[SIM_MAX_KEYS + 1]; /* events of each key, for a concurrent broker */
+    uint64_t barriers[SIM_MAX_KEYS + 1];  /* of each lane: publishes up to this number are refused */
 };
 
 struct sim_broker {
