@@ -96,26 +96,43 @@ static void resume_key(struct obx_stages *stages, uint64_t hash)
     obx_keys_wait(stages->keys, key, stages->context.now);
 }
 
+/* The same after an outage: rows of a key that is retried go again with their batch. */
+static void release_key(struct obx_stages *stages, uint64_t hash)
+{
+    struct obx_key *key = obx_keys_any(stages->keys) ? obx_keys_find(stages->keys, hash) : NULL;
+    if (key && key->behind_lane)
+        obx_keys_wait(stages->keys, key, stages->context.now);
+}
+
+/* Asked at its turn and not before: an event that is rejected must not hold those before it. */
+static enum obx_prepared prepare(struct obx_stages *stages, const struct obx_lane *lane, const struct obx_lane_row *row)
+{
+    const struct outbox_message *message = &row->batch->messages[row->row];
+    enum obx_prepared result = OBX_PREPARED_GO;
+    if (obx_order_any(stages))
+        result = obx_prepare_again(stages, row->batch, row->row, message, lane->hash);
+    if (result == OBX_PREPARED_GO)
+        result = obx_prepare_admit(stages, row->batch, row->row, message, row->reason);
+    return result;
+}
+
 /* The turn goes to the next row that may go. */
 static void advance(struct obx_lane_publisher *publisher, struct obx_lane *lane)
 {
-    struct obx_stages *stages = publisher->stages;
     for (struct obx_lane_row *row; (row = obx_lane_next(lane));) {
-        struct obx_batch *batch = row->batch;
-        enum obx_prepared result = OBX_PREPARED_GO;
-        if (obx_order_any(stages))
-            result = obx_prepare_again(stages, batch, row->row, &batch->messages[row->row], lane->hash);
+        enum obx_prepared result = prepare(publisher->stages, lane, row);
         if (result == OBX_PREPARED_GO)
             give_turn(publisher, lane);
         if (result == OBX_PREPARED_NO_MEMORY)
             no_memory(publisher);
         if (result != OBX_PREPARED_SKIPPED)
             return;
+        struct obx_batch *batch = row->batch;
         obx_lane_skip(lane);
         obx_batch_set_row_state(batch, row->row, OBX_ROW_SKIPPED);
         touch(publisher, batch);
     }
-    resume_key(stages, lane->hash);
+    resume_key(publisher->stages, lane->hash);
     obx_lanes_drop(&publisher->lanes, lane);
 }
 
@@ -138,21 +155,24 @@ static void note_retried(struct obx_stages *stages, const struct obx_batch *batc
 /* False: no memory. */
 static bool join_row(struct obx_lane_publisher *publisher, struct obx_batch *batch, uint32_t row)
 {
+    struct obx_stages *stages = publisher->stages;
     struct obx_lane_row *lane_row = &batch->lane_rows[row];
-    uint64_t hash = 0;
+    struct outbox_message *message = &batch->messages[row];
+    enum obx_prepared result = OBX_PREPARED_GO;
     batch->row_of[row] = row;
-    switch (obx_prepare_row(publisher->stages, batch, row, &batch->messages[row], true, &hash)) {
-    case OBX_PREPARED_SKIPPED:
-        obx_batch_set_row_state(batch, row, OBX_ROW_SKIPPED);
-        return true;
-    case OBX_PREPARED_GO:
-        note_retried(publisher->stages, batch, hash);
-        lane_row->batch = batch;
-        lane_row->row = row;
-        return obx_lanes_join(&publisher->lanes, hash, lane_row);
-    default:
+    if (!obx_prepare_route(stages, batch, row, message, &lane_row->reason))
         return false;
-    }
+    uint64_t hash = obx_order_key(stages->context.settings.order, message, batch->rows->positions[row]);
+    if (obx_order_any(stages))
+        result = obx_prepare_again(stages, batch, row, message, hash);
+    if (result == OBX_PREPARED_SKIPPED)
+        obx_batch_set_row_state(batch, row, OBX_ROW_SKIPPED);
+    if (result != OBX_PREPARED_GO)
+        return result == OBX_PREPARED_SKIPPED;
+    note_retried(stages, batch, hash);
+    lane_row->batch = batch;
+    lane_row->row = row;
+    return obx_lanes_join(&publisher->lanes, hash, lane_row);
 }
 
 /* All waiting rows enter the lanes of their keys, or none. */
@@ -253,10 +273,14 @@ static void resolve(struct obx_lane_publisher *publisher, struct obx_lane_row *r
     }
     touch(publisher, batch);
     obx_lane_end(lane);
-    if (state == OBX_ROW_NOT_SENT)
-        publisher->outage = obx_outcome_reason(batch, row->row)->error;
-    else
+    if (state != OBX_ROW_NOT_SENT) {
         advance(publisher, lane);
+        return;
+    }
+    publisher->outage = obx_outcome_reason(batch, row->row)->error;
+    release_key(stages, lane->hash);
+    if (obx_list_empty(&lane->rows))
+        obx_lanes_drop(&publisher->lanes, lane);
 }
 
 static void resolve_all(struct obx_lane_publisher *publisher)
@@ -317,8 +341,10 @@ static void withdraw_lane(struct obx_lane_publisher *publisher, struct obx_lane 
         obx_list_remove(&head->link);
         obx_lane_end(lane);
     }
-    if (!lane->head)
-        obx_lanes_drop(&publisher->lanes, lane);
+    if (lane->head)
+        return;
+    release_key(publisher->stages, lane->hash);
+    obx_lanes_drop(&publisher->lanes, lane);
 }
 
 /* Sending ends: unsent rows wait in their batches. */
@@ -372,19 +398,25 @@ static bool may_send(const struct obx_stages *stages)
            !obx_pipeline_rereading(stages->pipeline);
 }
 
+void obx_lane_publisher_resolve(struct obx_lane_publisher *publisher)
+{
+    if (publisher->stages->publish_mode != OBX_PUBLISH_CONCURRENT)
+        return;
+    resolve_all(publisher);
+    if (!may_send(publisher->stages))
+        withdraw(publisher);
+    finish_all(publisher);
+}
+
 void obx_lane_publisher_step(struct obx_lane_publisher *publisher)
 {
     struct obx_stages *stages = publisher->stages;
-    if (stages->publish_mode != OBX_PUBLISH_CONCURRENT)
+    if (stages->publish_mode != OBX_PUBLISH_CONCURRENT || !may_send(stages) ||
+        !obx_dead_letters_keys_known(stages->dead_letters) || !obx_due(&stages->context, publisher->send_at))
         return;
-    resolve_all(publisher);
-    if (!may_send(stages)) {
-        withdraw(publisher);
-    } else if (obx_dead_letters_keys_known(stages->dead_letters) && obx_due(&stages->context, publisher->send_at)) {
-        join_all(publisher);
-        relieve(publisher);
-        obx_key_pauses_set_failed(stages);
-        send_all(publisher);
-    }
+    join_all(publisher);
+    relieve(publisher);
+    obx_key_pauses_set_failed(stages);
+    send_all(publisher);
     finish_all(publisher);
 }

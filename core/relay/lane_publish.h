@@ -22,6 +22,9 @@
 
 struct obx_lane_publisher *obx_lane_publisher_new(struct obx_stages *stages); /* NULL: no memory */
 void obx_lane_publisher_free(struct obx_lane_publisher *publisher);           /* NULL is fine */
-void obx_lane_publisher_step(struct obx_lane_publisher *publisher);           /* does nothing for other brokers */
+/* Two steps of a tick; both do nothing for other brokers. The first decides what came back, before the broker's link
+ * asks whether anything is in flight; the second sends. */
+void obx_lane_publisher_resolve(struct obx_lane_publisher *publisher);
+void obx_lane_publisher_step(struct obx_lane_publisher *publisher);
 
 #endif

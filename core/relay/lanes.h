@@ -23,6 +23,7 @@ struct obx_lane_row {
     struct obx_list link;  /* in its lane, or in a list of the publisher */
     struct obx_lane *lane; /* NULL: not joined */
     struct obx_batch *batch;
+    const struct obx_reason *reason; /* it can never go, or not now; NULL: it can */
     uint32_t row;
 };
 

@@ -92,3 +92,45 @@ enum obx_prepared obx_prepare_row(struct obx_stages *stages, struct obx_batch *b
         return skipped(obx_reject(stages, message, position, &error));
     return OBX_PREPARED_GO;
 }
+
+/* ---- in steps ---------------------------------------------------------------------------------------------------- */
+
+static const struct obx_reason *keep_reason(struct obx_batch *batch, const struct outbox_error *error)
+{
+    struct obx_reason *reason = obx_arena_alloc(&batch->arena, sizeof *reason);
+    if (!reason)
+        return NULL; /* not covered: no memory just here */
+    *reason = (struct obx_reason){.error = *error};
+    reason->error.code = OUTBOX_E_REJECTED;
+    return reason;
+}
+
+bool obx_prepare_route(struct obx_stages *stages, struct obx_batch *batch, uint32_t row, struct outbox_message *message,
+                       const struct obx_reason **reason)
+{
+    struct outbox_error error;
+    if (batch->transformed) {
+        *message = batch->transformed->messages[row];
+        *reason = batch->transformed->reasons[row];
+        return true;
+    }
+    int code = route_row(stages, batch, row, message, &error);
+    if (code == OUTBOX_E_NO_MEMORY)
+        return false;
+    *reason = code ? keep_reason(batch, &error) : NULL;
+    return !code || *reason;
+}
+
+enum obx_prepared obx_prepare_admit(struct obx_stages *stages, const struct obx_batch *batch, uint32_t row,
+                                    const struct outbox_message *message, const struct obx_reason *reason)
+{
+    struct outbox_position position = batch->rows->positions[row];
+    struct outbox_error error;
+    if (reason && reason->error.code != OUTBOX_E_REJECTED)
+        return skipped(obx_outcome_not_now(stages, message, position, reason));
+    if (reason)
+        return skipped(obx_reject(stages, message, position, &reason->error));
+    if (admit(stages, message, OUTBOX_OK, &error))
+        return skipped(obx_reject(stages, message, position, &error));
+    return OBX_PREPARED_GO;
+}

@@ -63,6 +63,7 @@ static void step_store(struct obx_stages *stages)
 static void step_all(struct obx_stages *stages)
 {
     obx_ownership_step(stages->ownership);
+    obx_lane_publisher_resolve(stages->lane_publisher);
     obx_broker_link_step(stages);
     step_store(stages); /* first: the store works while the relay hands over ready rows; */
     obx_transform_step(stages);

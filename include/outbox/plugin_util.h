@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outbox/plugin_util.h - helpers for plugins: error texts by printf, outcomes of a range of messages
+ * outbox/plugin_util.h - helpers for plugins: errors and completions by printf, outcomes, two queues
  *
- * Not part of the ABI: the helpers are compiled into the plugin, which still links nothing of outbox. Any thread may
- * set an error; outcomes are reported on the loop thread.
+ *   outbox_error_set  outbox_complete              errors and the end of an operation, by printf
+ *   outbox_report_outcomes  outbox_report_outcome  outcomes of a range of messages, or of one by printf
+ *   outbox_message_scratch                         the memory of one message of a publish
+ *   outbox_bytes_equal  OUTBOX_BYTES_ARGS          bytes
+ *   struct outbox_serial                           jobs on worker threads, one at a time, in the order of submission
+ *   struct outbox_queue                            from the threads of a client library to the loop thread
+ *
+ * Not part of the ABI: the helpers are compiled into the plugin, which still links nothing of outbox. Functions are for
+ * the loop thread unless a comment says "any thread". A plugin that uses struct outbox_queue is compiled with -pthread.
  */
 #ifndef OUTBOX_PLUGIN_UTIL_H
 #define OUTBOX_PLUGIN_UTIL_H
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,6 +86,207 @@ static inline void outbox_report_outcomes(const struct outbox_host *host, outbox
     outcomes.count = count;
     outcomes.error = error;
     host->outcomes(host, op, &outcomes);
+}
+
+/* ---- completions and outcomes by printf ----------------------------------------------------------------------- */
+
+/* Complete an operation that failed. code: OUTBOX_E_*. */
+static inline void outbox_complete(const struct outbox_host *host, outbox_op_t op, int code, const char *format, ...)
+    OUTBOX_PRINTF(4, 5);
+static inline void outbox_complete(const struct outbox_host *host, outbox_op_t op, int code, const char *format, ...)
+{
+    struct outbox_error error;
+    va_list list;
+    va_start(list, format);
+    outbox_error_setv(&error, code, format, list);
+    va_end(list);
+    host->op_done(host, op, &error);
+}
+
+/* Report that one message was not delivered. */
+static inline void outbox_report_outcome(const struct outbox_host *host, outbox_op_t op, uint32_t index,
+                                         uint32_t outcome, int code, const char *format, ...) OUTBOX_PRINTF(6, 7);
+static inline void outbox_report_outcome(const struct outbox_host *host, outbox_op_t op, uint32_t index,
+                                         uint32_t outcome, int code, const char *format, ...)
+{
+    struct outbox_error error;
+    va_list list;
+    va_start(list, format);
+    outbox_error_setv(&error, code, format, list);
+    va_end(list);
+    outbox_report_outcomes(host, op, index, 1, outcome, &error);
+}
+
+/* The memory of one message: `message_size` of the descriptor, zeroed when the publish was submitted. NULL: none. */
+static inline void *outbox_message_scratch(const struct outbox_host *host, outbox_op_t op, size_t message_size,
+                                           uint32_t index)
+{
+    size_t align = 16; /* of the host, for every type */
+    char *all = (char *)host->op_messages(host, op);
+    return all ? all + (message_size + align - 1) / align * align * index : NULL;
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------------------------- */
+
+/* printf("%.*s", OUTBOX_BYTES_ARGS(message->topic)); null is printed as nothing */
+#define OUTBOX_BYTES_ARGS(bytes) \
+    (int)((bytes).size > INT32_MAX ? INT32_MAX : (bytes).size), ((bytes).data ? (const char *)(bytes).data : "")
+
+/* Null equals null only, not the empty string. Any thread. */
+static inline bool outbox_bytes_equal(struct outbox_bytes a, struct outbox_bytes b)
+{
+    return !a.data == !b.data && a.size == b.size && (!a.size || !memcmp(a.data, b.data, a.size));
+}
+
+/* ---- a serial worker queue -------------------------------------------------------------------------------------- */
+
+/* One job. Owned by the caller; stays in place until done() is called. */
+struct outbox_serial_job {
+    struct outbox_serial_job *next;                        /* private */
+    void (*work)(struct outbox_serial_job *job);           /* worker thread; may block */
+    void (*done)(struct outbox_serial_job *job, int code); /* loop thread; code: not OUTBOX_OK if no worker ran it */
+};
+
+/* Jobs run one at a time, in the order of submission; so a client library that is not thread-safe may be used. */
+struct outbox_serial {
+    const struct outbox_host *host;
+    struct outbox_serial_job *first, **last;
+    struct outbox_work running;
+    bool busy;
+};
+
+static inline void outbox_serial_init(struct outbox_serial *serial, const struct outbox_host *host)
+{
+    memset(serial, 0, sizeof *serial);
+    serial->host = host;
+    serial->last = &serial->first;
+}
+
+static inline bool outbox_serial_idle(const struct outbox_serial *serial)
+{
+    return !serial->busy;
+}
+
+static inline void outbox_serial_next(struct outbox_serial *serial);
+
+static inline void outbox_serial_finish(struct outbox_serial *serial, int code)
+{
+    struct outbox_serial_job *job = serial->first;
+    serial->first = job->next;
+    if (!serial->first)
+        serial->last = &serial->first;
+    serial->busy = serial->first != NULL;
+    job->done(job, code);
+}
+
+static inline void outbox_serial_run(struct outbox_work *work)
+{
+    struct outbox_serial *serial = (struct outbox_serial *)work->arg;
+    serial->first->work(serial->first);
+}
+
+static inline void outbox_serial_ran(struct outbox_work *work)
+{
+    struct outbox_serial *serial = (struct outbox_serial *)work->arg;
+    bool more = serial->first->next != NULL;
+    outbox_serial_finish(serial, OUTBOX_OK);
+    if (more)
+        outbox_serial_next(serial);
+}
+
+static inline void outbox_serial_next(struct outbox_serial *serial)
+{
+    int code = OUTBOX_E_NO_MEMORY;
+    while (serial->first && code) {
+        bool more = serial->first->next != NULL;
+        memset(&serial->running, 0, sizeof serial->running);
+        serial->running.work = outbox_serial_run;
+        serial->running.done = outbox_serial_ran;
+        serial->running.arg = serial;
+        code = serial->host->offload(serial->host, &serial->running);
+        if (code)
+            outbox_serial_finish(serial, code);
+        if (!more)
+            return;
+    }
+}
+
+/* job: work and done are set. done() may add the next job. */
+static inline void outbox_serial_add(struct outbox_serial *serial, struct outbox_serial_job *job)
+{
+    bool was_busy = serial->busy;
+    job->next = NULL;
+    *serial->last = job;
+    serial->last = &job->next;
+    serial->busy = true;
+    if (!was_busy)
+        outbox_serial_next(serial);
+}
+
+/* ---- from other threads to the loop thread ----------------------------------------------------------------------- */
+
+struct outbox_queue_item {
+    struct outbox_queue_item *next; /* private */
+};
+
+/* Threads of a client library push items; handle() gets each on the loop thread, in the order of pushing. */
+struct outbox_queue {
+    struct outbox_task task; /* private, like the next four */
+    const struct outbox_host *host;
+    pthread_mutex_t lock;
+    struct outbox_queue_item *first, **last;
+    void (*handle)(void *arg, struct outbox_queue_item *item); /* the item is the plugin's again */
+    void *arg;
+};
+
+/* Loop thread: hand over all items that were pushed, now. In stop(), after the library has stopped its threads. */
+static inline void outbox_queue_flush(struct outbox_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    struct outbox_queue_item *item = queue->first;
+    queue->first = NULL;
+    queue->last = &queue->first;
+    pthread_mutex_unlock(&queue->lock);
+    for (struct outbox_queue_item *next; item; item = next) {
+        next = item->next;
+        queue->handle(queue->arg, item);
+    }
+}
+
+static inline void outbox_queue_run(struct outbox_task *task)
+{
+    outbox_queue_flush((struct outbox_queue *)task->arg);
+}
+
+/* In init(). The queue must stay in place until fini(). */
+static inline void outbox_queue_init(struct outbox_queue *queue, const struct outbox_host *host,
+                                     void (*handle)(void *arg, struct outbox_queue_item *item), void *arg)
+{
+    memset(queue, 0, sizeof *queue);
+    queue->task.run = outbox_queue_run;
+    queue->task.arg = queue;
+    queue->host = host;
+    queue->last = &queue->first;
+    queue->handle = handle;
+    queue->arg = arg;
+    pthread_mutex_init(&queue->lock, NULL);
+}
+
+/* Any thread. item: in memory that the plugin owns; it is the queue's until handle(). */
+static inline void outbox_queue_push(struct outbox_queue *queue, struct outbox_queue_item *item)
+{
+    pthread_mutex_lock(&queue->lock);
+    item->next = NULL;
+    *queue->last = item;
+    queue->last = &item->next;
+    pthread_mutex_unlock(&queue->lock);
+    queue->host->post(queue->host, &queue->task);
+}
+
+/* In fini(): no thread pushes any more. Items that are left are not handed over. */
+static inline void outbox_queue_free(struct outbox_queue *queue)
+{
+    pthread_mutex_destroy(&queue->lock);
 }
 
 #ifdef __cplusplus

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "fixture.h"
 #include "../oracle/base64.h"
@@ -27,10 +29,20 @@ static struct outbox_bytes text(const char *from)
     return (struct outbox_bytes){from, strlen(from)};
 }
 
+void conf_event_id(char id[40], uint32_t number)
+{
+    static uint32_t run[2];
+    if (!run[0] && getrandom(run, sizeof run, 0) != (ssize_t)sizeof run)
+        run[0] = (uint32_t)getpid();
+    run[0] |= 1;
+    snprintf(id, 40, "%08" PRIx32 "-%04" PRIx32 "-4%03" PRIx32 "-8000-%012" PRIu32, run[0], run[1] >> 16,
+             run[1] & 0xfff, number);
+}
+
 static void make_message(struct outbox_message *message, char room[96], uint32_t number, uint32_t keys)
 {
     char *id = room, *key = room + 40, *value = room + 60;
-    snprintf(id, 40, "00000000-0000-4000-8000-%012" PRIu32, number);
+    conf_event_id(id, number);
     snprintf(key, 20, "key-%" PRIu32, number % keys);
     snprintf(value, 36, "{\"number\": %" PRIu32 "}", number);
     *message = (struct outbox_message){.topic = text(getenv("OUTBOX_TOPIC")),
@@ -71,7 +83,8 @@ void conf_burst_send(struct conf_fixture *fixture, struct conf_burst *burst)
 
 const char *conf_outcome_name(uint32_t outcome)
 {
-    static const char *const names[] = {"none", "DELIVERED", "RETRY", "REJECTED", "UNKNOWN", "NOT_CONNECTED"};
+    static const char *const names[] = {"none",    "DELIVERED",     "RETRY",        "REJECTED",
+                                        "UNKNOWN", "NOT_CONNECTED", "RETRY_UNKNOWN"};
     return outcome < sizeof names / sizeof names[0] ? names[outcome] : "unknown";
 }
 
@@ -196,7 +209,7 @@ static bool same(struct outbox_bytes a, struct outbox_bytes b)
     return !a.data == !b.data && a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-static uint32_t number_of(struct conf_fixture *fixture, const struct conf_event *event)
+uint32_t conf_event_number(struct conf_fixture *fixture, const struct conf_event *event)
 {
     uint32_t number = 0;
     char value[64] = "";
@@ -227,7 +240,7 @@ void conf_published_range(struct conf_fixture *fixture, const struct conf_events
     conf_require(fixture, reached, "out of memory");
     conf_require(fixture, events->count == count, "%u events can be read, %u were published", events->count, count);
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = number_of(fixture, &events->items[i]);
+        uint32_t number = conf_event_number(fixture, &events->items[i]);
         conf_require(fixture, number >= first && number < first + count, "event %u was never published", number);
         event_is(fixture, &events->items[i], number, keys);
         conf_require(fixture, number > reached[number % keys] || number == 0,

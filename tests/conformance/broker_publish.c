@@ -6,6 +6,12 @@
 
 #include "checks.h"
 
+static bool has_cap(const struct conf_fixture *fixture, uint64_t cap)
+{
+    return obx_instance_caps(fixture->broker) & cap;
+}
+
+/* Publishes events first .. first + count - 1 and requires their delivery. */
 static void deliver_at_once(struct conf_fixture *fixture, uint32_t first, uint32_t count, uint32_t keys)
 {
     struct conf_burst *burst = conf_burst_new(fixture, first, count, keys);
@@ -14,14 +20,38 @@ static void deliver_at_once(struct conf_fixture *fixture, uint32_t first, uint32
     free(burst);
 }
 
-/* Publishes events first .. first + count - 1 and requires their delivery. As the relay does, it has one event of each
- * key in flight, unless the broker is ORDERED. */
+#define PARTS 4u
+
+/* One event of each key, in several publishes at a time. */
+static void deliver_concurrently(struct conf_fixture *fixture, uint32_t first, uint32_t count, uint32_t keys)
+{
+    struct conf_burst *bursts[PARTS];
+    uint32_t each = (count + PARTS - 1) / PARTS, sent = 0, parts = 0;
+    for (; sent < count; parts++, sent += each) {
+        bursts[parts] = conf_burst_new(fixture, first + sent, count - sent < each ? count - sent : each, keys);
+        conf_burst_send(fixture, bursts[parts]);
+    }
+    for (uint32_t i = 0; i < parts; i++) {
+        conf_burst_delivered(fixture, bursts[i]);
+        free(bursts[i]);
+    }
+}
+
+/* As the relay does it: only a broker with ORDERED has two events of one key in flight. Consecutive events have
+ * consecutive keys. */
 static void deliver(struct conf_fixture *fixture, uint32_t first, uint32_t count, uint32_t keys)
 {
-    bool is_ordered = obx_instance_caps(fixture->broker) & OUTBOX_CAP_ORDERED;
-    uint32_t part = is_ordered || count < keys ? count : keys;
-    for (uint32_t done = 0; done < count; done += part)
-        deliver_at_once(fixture, first + done, part < count - done ? part : count - done, keys);
+    if (has_cap(fixture, OUTBOX_CAP_ORDERED)) {
+        deliver_at_once(fixture, first, count, keys);
+        return;
+    }
+    for (uint32_t sent = 0; sent < count; sent += keys) {
+        uint32_t part = count - sent < keys ? count - sent : keys;
+        if (has_cap(fixture, OUTBOX_CAP_CONCURRENT))
+            deliver_concurrently(fixture, first + sent, part, keys);
+        else
+            deliver_at_once(fixture, first + sent, part, keys);
+    }
 }
 
 void conf_broker_starts_and_stops_again(struct conf_fixture *fixture)
@@ -57,7 +87,7 @@ void conf_broker_publishes_many(struct conf_fixture *fixture)
 void conf_broker_keeps_order_over_publishes_in_flight(struct conf_fixture *fixture)
 {
     conf_broker_begin(fixture);
-    if (!(obx_instance_caps(fixture->broker) & OUTBOX_CAP_ORDERED))
+    if (!has_cap(fixture, OUTBOX_CAP_ORDERED))
         conf_skip(fixture, "the broker keeps no order over several publishes");
     struct conf_burst *bursts[BURSTS];
     for (uint32_t i = 0; i < BURSTS; i++) {
@@ -76,14 +106,16 @@ void conf_broker_keeps_order_over_publishes_in_flight(struct conf_fixture *fixtu
 void conf_broker_stop_completes_publishes(struct conf_fixture *fixture)
 {
     conf_broker_begin(fixture);
+    bool ordered = has_cap(fixture, OUTBOX_CAP_ORDERED);
+    uint32_t count = ordered || has_cap(fixture, OUTBOX_CAP_CONCURRENT) ? BURSTS : 1;
     struct conf_burst *bursts[BURSTS];
-    for (uint32_t i = 0; i < BURSTS; i++) {
-        bursts[i] = conf_burst_new(fixture, 1 + i * 100, 100, 7);
+    for (uint32_t i = 0; i < count; i++) {
+        bursts[i] = conf_burst_new(fixture, 1 + i * 100, 100, ordered ? 7 : BURSTS * 100);
         conf_burst_send(fixture, bursts[i]);
     }
     conf_must(fixture, loop_fixture_stop(&fixture->base, fixture->broker, error));
     struct conf_events events = conf_read(fixture);
-    for (uint32_t i = 0; i < BURSTS; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         conf_require(fixture, bursts[i]->call.done, "stop completed before publish %u that was in flight", i);
         for (uint32_t k = 0; k < 100; k++) {
             char id[40];

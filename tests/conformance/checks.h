@@ -55,22 +55,29 @@
     X(store_renews)                              \
     X(store_fenced_owner_settles_nothing)
 
-#define CONF_BROKER_CHECKS(X)                      \
-    /* broker_publish.c */                         \
-    X(broker_starts_and_stops_again)               \
-    X(broker_publishes_one)                        \
-    X(broker_publishes_many)                       \
-    X(broker_keeps_order_over_publishes_in_flight) \
-    X(broker_stop_completes_publishes)             \
-    X(broker_continues_after_a_restart)            \
-    X(broker_publishes_to_many_topics)             \
-    /* broker_values.c */                          \
-    X(broker_keeps_null_and_empty)                 \
-    X(broker_keeps_any_bytes)                      \
-    X(broker_keeps_large_payloads)                 \
-    X(broker_keeps_headers)                        \
-    X(broker_admits_and_rejects)                   \
-    X(broker_rejects_one_of_many)
+#define CONF_BROKER_CHECKS(X)                                 \
+    /* broker_publish.c */                                    \
+    X(broker_starts_and_stops_again)                          \
+    X(broker_publishes_one)                                   \
+    X(broker_publishes_many)                                  \
+    X(broker_keeps_order_over_publishes_in_flight)            \
+    X(broker_stop_completes_publishes)                        \
+    X(broker_continues_after_a_restart)                       \
+    X(broker_publishes_to_many_topics)                        \
+    /* broker_values.c */                                     \
+    X(broker_keeps_null_and_empty)                            \
+    X(broker_keeps_any_bytes)                                 \
+    X(broker_keeps_large_payloads)                            \
+    X(broker_keeps_headers)                                   \
+    X(broker_admits_and_rejects)                              \
+    X(broker_rejects_one_of_many)                             \
+    /* broker_faults.c */                                     \
+    X(broker_probe_changes_nothing)                           \
+    X(broker_keeps_order_when_the_server_refuses_some)        \
+    X(broker_keeps_global_order_when_the_server_refuses_some) \
+    X(broker_loses_nothing_when_the_server_dies)              \
+    X(broker_loses_nothing_when_the_server_pauses)            \
+    X(broker_stop_ends_while_the_server_pauses)
 
 #define CONF_DECLARE(name) void conf_##name(struct conf_fixture *fixture);
 CONF_STORE_CHECKS(CONF_DECLARE)

@@ -42,7 +42,12 @@ struct conf_subject {
     bool text_only;        /* payloads must be UTF-8 */
     const char *fence;     /* store: a shell command that ends the owner's session; NULL: not tested */
     const char *prepare;   /* a shell command to run before each check, e.g. to make topics; may be NULL */
-    const char *read;      /* broker: a shell command that prints what was published as NDJSON; NULL: use collect */
+    /* Broker: shell commands that hurt the server while events are published, and heal it; NULL: not tested. */
+    const char *refuse, *accept; /* it refuses some messages, one by one, and takes others */
+    const char *break_, *repair; /* it is gone, as after kill -9 */
+    const char *pause, *resume;  /* it does not answer, as after SIGSTOP */
+    bool in_process;             /* no fork: for a debugger */
+    const char *read; /* broker: a shell command that prints what was published as NDJSON; NULL: use collect */
     /* broker in memory: the same from inside; may be NULL */
     void (*collect)(struct obx_instance *broker, struct conf_events *events);
     size_t (*live)(void); /* blocks of memory not freed; may be NULL */

@@ -100,6 +100,11 @@ void conf_burst_send(struct conf_fixture *fixture, struct conf_burst *burst); /*
 /* Requires that it completes, and that each message was reported once, as DELIVERED. */
 void conf_burst_delivered(struct conf_fixture *fixture, struct conf_burst *burst);
 
+/* The id of event `number`: drawn for this check of this run, so that a server that drops known ids takes all. */
+void conf_event_id(char id[40], uint32_t number);
+/* The number in the value of an event that conf_burst_new() or conf_relay_add() made. */
+uint32_t conf_event_number(struct conf_fixture *fixture, const struct conf_event *event);
+
 /* The events that can be read now; freed with the process. Skips the check if the subject cannot read. */
 struct conf_events conf_read(struct conf_fixture *fixture);
 /* Requires these events, each once, in order within their keys. */

@@ -2,7 +2,7 @@
 /*
  * tests/conformance/main.c - outbox-conformance: checks the requirements of a store or a broker
  *
- *     outbox-conformance [-c FILE] [--plugin-dir DIR] [--only PART]
+ *     outbox-conformance [-c FILE] [--plugin-dir DIR] [--only PART | --no-fork NAME] [--json]
  *
  * The file has a section `store:` or `broker:` (or both) as a relay has, and may have `conformance:` with hints. Every
  * check prints one line; the last line counts. A failure that prevents every check (a missing plugin, a wrong option)
@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,13 @@ struct hints {
     const char *fence;
     const char *prepare;
     const char *read;
+    const char *refuse, *accept, *break_, *repair, *pause, *resume;
 };
+
+#define COMMAND(name_, member_, help_)                                                                     \
+    {                                                                                                      \
+        .name = name_, .type = OUTBOX_OPT_STRING, .offset = offsetof(struct hints, member_), .help = help_ \
+    }
 
 static const struct outbox_option hint_options[] = {
     {.name = "alone",
@@ -48,11 +55,17 @@ static const struct outbox_option hint_options[] = {
      .type = OUTBOX_OPT_STRING,
      .offset = offsetof(struct hints, read),
      .help = "a shell command that prints what was published, as NDJSON"},
+    COMMAND("refuse", refuse, "from this command on the server refuses some messages and takes others, until"),
+    COMMAND("accept", accept, "this command"),
+    COMMAND("break", break_, "this command ends the server, as kill -9 does, until"),
+    COMMAND("repair", repair, "this command"),
+    COMMAND("pause", pause, "from this command on the server does not answer, as after SIGSTOP, until"),
+    COMMAND("resume", resume, "this command"),
 };
 
 struct arguments {
     const char *file, *directory, *only;
-    bool help;
+    bool help, json, in_process;
 };
 
 static void print_usage(FILE *to)
@@ -65,6 +78,8 @@ static void print_usage(FILE *to)
           "  --plugin-dir DIR  where outbox-store-NAME.so and outbox-broker-NAME.so are;\n"
           "                    default $OUTBOX_PLUGIN_DIR, or where outbox is installed\n"
           "  --only PART       just the checks whose name contains this\n"
+          "  --no-fork NAME    run one check in this process: gdb --args outbox-conformance --no-fork NAME\n"
+          "  --json            one JSON object a line for each check\n"
           "\n"
           "`conformance:` in the file may hold:\n",
           to);
@@ -81,6 +96,8 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
 {
     static const struct option options[] = {{"plugin-dir", required_argument, NULL, 'd'},
                                             {"only", required_argument, NULL, 'o'},
+                                            {"no-fork", required_argument, NULL, 'n'},
+                                            {"json", no_argument, NULL, 'j'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
     *arguments = (struct arguments){.file = "outbox-conformance.yaml"};
@@ -92,6 +109,10 @@ static bool read_arguments(struct arguments *arguments, int argc, char **argv)
             arguments->directory = optarg;
         else if (option == 'o')
             arguments->only = optarg;
+        else if (option == 'n')
+            arguments->only = optarg, arguments->in_process = true;
+        else if (option == 'j')
+            arguments->json = true;
         else if (option == 'h')
             arguments->help = true;
         else
@@ -126,23 +147,32 @@ struct counts {
     unsigned passed, skipped, failed;
 };
 
-static void run_check(const struct conf_check *check, const struct conf_subject *subject, struct counts *counts)
+static void print_result(const struct conf_check *check, enum conf_result result, const char *why, bool json)
 {
-    char why[CONF_WHY_SIZE] = "";
-    switch (conf_run(check, subject, why)) {
-    case CONF_OK:
-        counts->passed++;
+    static const char *const words[] = {"ok     ", "skipped", "not ok "}, *const results[] = {"ok", "skipped",
+                                                                                              "failed"};
+    if (json) {
+        json_t *object = json_pack("{s:s, s:s, s:s}", "check", check->name, "result", results[result], "why", why);
+        json_dumpf(object, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        json_decref(object);
+        puts("");
+    } else if (result == CONF_OK) {
         printf("ok      %s\n", check->name);
-        break;
-    case CONF_SKIPPED:
-        counts->skipped++;
-        printf("skipped %s: %s\n", check->name, why);
-        break;
-    default:
-        counts->failed++;
-        printf("not ok  %s: %s\n", check->name, why);
+    } else {
+        printf("%s %s: %s\n", words[result], check->name, why);
     }
     fflush(stdout);
+}
+
+static void run_check(const struct conf_check *check, const struct conf_subject *subject, struct counts *counts,
+                      bool json)
+{
+    char why[CONF_WHY_SIZE] = "";
+    enum conf_result result = conf_run(check, subject, why);
+    counts->passed += result == CONF_OK;
+    counts->skipped += result == CONF_SKIPPED;
+    counts->failed += result == CONF_FAILED;
+    print_result(check, result, why, json);
 }
 
 static const char *section_of(enum outbox_kind kind)
@@ -193,20 +223,28 @@ static bool can_begin(const struct obx_section *root, const struct conf_subject 
     return any;
 }
 
-static int run_all(const struct obx_section *root, const struct conf_subject *subject, const char *only)
+static bool is_chosen(const struct conf_check *check, const struct arguments *arguments)
+{
+    if (arguments->in_process)
+        return strcmp(check->name, arguments->only) == 0;
+    return !arguments->only || strstr(check->name, arguments->only);
+}
+
+static int run_all(const struct obx_section *root, const struct conf_subject *subject,
+                   const struct arguments *arguments)
 {
     struct counts counts = {0};
-    if (!can_begin(root, subject))
+    if (!arguments->in_process && !can_begin(root, subject))
         return 78;
-    for (const struct conf_check *check = conf_checks; check->name; check++) {
-        if (obx_section_has(root, section_of(check->kind)) && (!only || strstr(check->name, only)))
-            run_check(check, subject, &counts);
-    }
+    for (const struct conf_check *check = conf_checks; check->name; check++)
+        if (obx_section_has(root, section_of(check->kind)) && is_chosen(check, arguments))
+            run_check(check, subject, &counts, arguments->json);
     if (!counts.passed && !counts.failed && !counts.skipped) {
-        fprintf(stderr, "outbox-conformance: no check of this plugin has '%s' in its name\n", only);
+        fprintf(stderr, "outbox-conformance: no check of this plugin has the name '%s'\n", arguments->only);
         return 64;
     }
-    printf("%u passed, %u failed, %u skipped\n", counts.passed, counts.failed, counts.skipped);
+    if (!arguments->json)
+        printf("%u passed, %u failed, %u skipped\n", counts.passed, counts.failed, counts.skipped);
     return counts.failed || !counts.passed;
 }
 
@@ -237,8 +275,15 @@ int main(int argc, char **argv)
                                        .text_only = hints.text_only,
                                        .fence = hints.fence,
                                        .prepare = hints.prepare,
-                                       .read = hints.read};
-        code = run_all(obx_config_root(config), &subject, arguments.only);
+                                       .read = hints.read,
+                                       .refuse = hints.refuse,
+                                       .accept = hints.accept,
+                                       .break_ = hints.break_,
+                                       .repair = hints.repair,
+                                       .pause = hints.pause,
+                                       .resume = hints.resume,
+                                       .in_process = arguments.in_process};
+        code = run_all(obx_config_root(config), &subject, &arguments);
     }
     obx_config_free(config);
     obx_buf_free(&text);

@@ -62,6 +62,8 @@ static enum conf_result run_in(const char *directory, const struct conf_check *c
     snprintf(topic, sizeof topic, "conformance.%.60s.%d", check->name, (int)getpid());
     setenv("OUTBOX_TOPIC", topic, 1);
     fflush(NULL);
+    if (subject->in_process)
+        run_child(check, subject, STDERR_FILENO);
     if (pipe2(pipes, O_CLOEXEC)) { /* a server that the prepare command started must not keep it open */
         snprintf(why, CONF_WHY_SIZE, "pipe: %s", strerror(errno));
         return CONF_FAILED;

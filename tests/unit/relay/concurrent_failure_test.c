@@ -245,3 +245,61 @@ Test(concurrent_failure, allocation_failures_lose_and_reorder_no_event)
             run_without_memory(n, persistent, &failed);
     }
 }
+
+/* ---- rejects in the middle of a batch ---------------------------------------------------------------------------- */
+
+static bool admits_no_five(struct fixture *fixture, const struct outbox_message *message)
+{
+    (void)fixture;
+    return message->value.size != 1 || *(const char *)message->value.data != '5';
+}
+
+Test(concurrent_failure, event_that_is_not_admitted_holds_only_those_after_it)
+{
+    fixture_concurrent();
+    struct fixture *fixture = fixture_filled("retry_max: 30s\n", 80, 4);
+    fixture->admit = admits_no_five;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 100);
+    cr_assert_str_eq(fixture_texts(fixture, "k1"), "0 1 2 3 4");
+    fixture->admit = NULL;
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    order_is_kept(fixture, 4);
+    fixture_free(fixture);
+}
+
+/* ---- slow keys and outages --------------------------------------------------------------------------------------- */
+
+static uint64_t slow_zero(struct fixture *fixture, const struct outbox_message *message)
+{
+    (void)fixture;
+    return has_key(message, "k0") ? 1000 : 1;
+}
+
+static uint32_t unknown_of_slow;
+
+static uint32_t lose_slow(struct fixture *fixture, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)fixture;
+    *error = (struct outbox_error){.code = OUTBOX_E_NOT_CONNECTED, .text = "simulated"};
+    if (!has_key(message, "k0") || !unknown_of_slow)
+        return OUTBOX_DELIVERED;
+    unknown_of_slow--;
+    return OUTBOX_UNKNOWN;
+}
+
+/* Its followers were relieved when the event in flight was lost: they must be claimed again. */
+Test(concurrent_failure, relieved_key_goes_on_after_an_outage)
+{
+    fixture_concurrent();
+    struct fixture *fixture = fixture_filled("max_in_flight_bytes: 128KiB\nclaim_rows: 20\n", 80, 4);
+    fixture->row_bytes = 2000;
+    fixture->latency_ms = slow_zero;
+    fixture->outcome = lose_slow;
+    unknown_of_slow = 3;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 120000), "%llu blocked, %s",
+              (unsigned long long)fixture_stats(fixture).blocked_keys, fixture->logged);
+    order_is_kept(fixture, 4);
+    fixture_free(fixture);
+}
