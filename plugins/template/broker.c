@@ -2,13 +2,11 @@
 /*
  * plugins/template/broker.c - a broker to copy: writes each event into a separate file, like a maildir
  *
- * The file TOPIC.ID has the event field by field: "NAME SIZE", the bytes, a line end. The size of a null is -1. A file
- * is written under a temporary name, synced, and renamed. When all files of a publish are there the directory is
- * synced, and then the events are reported as delivered. An event that is sent twice has the same id, so it replaces
- * its own file. read.py prints the events as NDJSON, in the order of their numbers.
+ * event_file.h has the format of the files. When all files of a publish are there the directory is synced, and then the
+ * events are reported as delivered. An event that is sent twice has the same id, so it replaces its own file.
  *
- * Each publish is one job on a worker thread; the op's scratch memory is its state. This broker does not claim
- * OUTBOX_CAP_ORDERED, so the host has one event of a key in flight at a time, and order needs no code here.
+ * Each publish is one job on a worker thread; the op's scratch memory is its state. This broker claims no
+ * capability about order, so the host has one publish in flight, with one event of each key.
  *
  * Failure modes:
  *   a topic or id that cannot be a file name     admit() rejects the event
@@ -17,14 +15,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <outbox/plugin_util.h>
-
-#define NAME_MAX_SIZE 250
+#include "event_file.h"
 
 struct maildir {
     const char *path; /* option */
@@ -53,93 +47,6 @@ static void fail_errno(struct job *job, const char *what)
     job->error.native = number;
 }
 
-/* ---- one event --------------------------------------------------------------------------------------------------- */
-
-static bool is_plain(struct outbox_bytes text)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    const char *at = text.data;
-    for (size_t i = 0; i < text.size; i++)
-        if (!at[i] || !strchr(allowed, at[i]))
-            return false;
-    return text.size && at[0] != '.';
-}
-
-/* Any thread: it reads only the message. */
-static int admit(void *self, const struct outbox_message *message, struct outbox_error *error)
-{
-    (void)self;
-    if (!is_plain(message->topic) || !is_plain(message->id))
-        return outbox_error_set(error, OUTBOX_E_REJECTED,
-                                "write an event: topic and id become a file name, and may have only A-Z a-z 0-9 . _ -");
-    if (message->topic.size + message->id.size + 1 > NAME_MAX_SIZE)
-        return outbox_error_set(error, OUTBOX_E_REJECTED,
-                                "write an event: topic and id together have more than %d bytes", NAME_MAX_SIZE - 1);
-    return OUTBOX_OK;
-}
-
-static void write_field(FILE *file, const char *name, struct outbox_bytes value)
-{
-    fprintf(file, "%s %lld\n", name, value.data ? (long long)value.size : -1ll);
-    fwrite(value.data ? value.data : "", 1, value.size, file);
-    fputc('\n', file);
-}
-
-static void write_fields(FILE *file, uint64_t number, const struct outbox_message *message)
-{
-    fprintf(file, "number %llu\n", (unsigned long long)number);
-    write_field(file, "topic", message->topic);
-    write_field(file, "key", message->key);
-    write_field(file, "id", message->id);
-    for (uint32_t i = 0; i < message->header_count; i++) {
-        write_field(file, "header", message->headers[i].name);
-        write_field(file, "value", message->headers[i].value);
-    }
-    write_field(file, "payload", message->value);
-}
-
-/* Microseconds since 1970, no number twice while the clock is not set back. */
-static uint64_t next_number(struct maildir *maildir)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t micros = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-    maildir->number = micros > maildir->number ? micros : maildir->number + 1;
-    return maildir->number;
-}
-
-/* 0, or an errno. */
-static int write_file(int dir, const char *name, uint64_t number, const struct outbox_message *message)
-{
-    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!file) {
-        int failed = errno;
-        if (fd >= 0)
-            close(fd);
-        return failed;
-    }
-    write_fields(file, number, message);
-    int failed = fflush(file) || fsync(fd) ? errno : 0;
-    fclose(file);
-    return failed;
-}
-
-static int write_event(struct maildir *maildir, const struct outbox_message *message)
-{
-    char name[NAME_MAX_SIZE + 8], temporary[NAME_MAX_SIZE + 8];
-    snprintf(name, sizeof name, "%.*s.%.*s", (int)message->topic.size, (const char *)message->topic.data,
-             (int)message->id.size, (const char *)message->id.data);
-    snprintf(temporary, sizeof temporary, ".new-%.240s", name);
-    int failed = write_file(maildir->dir, temporary, next_number(maildir), message);
-    if (!failed && renameat(maildir->dir, temporary, maildir->dir, name))
-        failed = errno;
-    if (failed)
-        unlinkat(maildir->dir, temporary, 0);
-    errno = failed;
-    return failed;
-}
-
 /* ---- jobs -------------------------------------------------------------------------------------------------------- */
 
 static void work_publish(struct outbox_work *work)
@@ -148,7 +55,10 @@ static void work_publish(struct outbox_work *work)
     struct outbox_error refused;
     for (; job->written < job->publish->count; job->written++) {
         const struct outbox_message *message = outbox_message_at(job->publish, job->written);
-        if (admit(job->maildir, message, &refused) == OUTBOX_OK && write_event(job->maildir, message)) {
+        if (event_file_admit(message, &refused))
+            continue;
+        errno = event_file_write(job->maildir->dir, &job->maildir->number, message);
+        if (errno) {
             fail_errno(job, "write to");
             break;
         }
@@ -172,7 +82,7 @@ static void report_outcomes(const struct job *job)
     const struct outbox_host *host = job->maildir->host;
     struct outbox_error refused;
     for (uint32_t i = 0; i < job->publish->count; i++) {
-        if (admit(job->maildir, outbox_message_at(job->publish, i), &refused))
+        if (event_file_admit(outbox_message_at(job->publish, i), &refused))
             outbox_report_outcomes(host, job->op, i, 1, OUTBOX_REJECTED, &refused);
         else if (i < job->written)
             outbox_report_outcomes(host, job->op, i, 1, OUTBOX_DELIVERED, NULL);
@@ -250,6 +160,12 @@ static void stop(void *self, outbox_op_t op)
     struct maildir *maildir = self;
     maildir->stop = op;
     complete_stop(maildir);
+}
+
+static int admit(void *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)self;
+    return event_file_admit(message, error);
 }
 
 static void publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
