@@ -45,6 +45,24 @@ static int print_part(struct obx_context *context, struct obx_print *print, enum
     return status ? status : print_plugin(context, print, kind, title, section, error);
 }
 
+static int print_transforms(struct obx_context *context, struct obx_print *print, const struct obx_section *relay,
+                            struct outbox_error *error)
+{
+    const struct obx_section *all, *section;
+    const char *name;
+    int status = obx_section_child(relay, "transforms", &all, error);
+    if (status || !obx_section_key(all, 0))
+        return status;
+    obx_print_open(print, "transforms");
+    for (uint32_t i = 0; !status && (name = obx_section_key(all, i)); i++) {
+        status = obx_section_child(all, name, &section, error);
+        if (!status)
+            status = print_plugin(context, print, OUTBOX_TRANSFORM, name, section, error);
+    }
+    obx_print_close(print);
+    return status;
+}
+
 static int print_relay(struct obx_context *context, struct obx_print *print, const char *name,
                        struct outbox_error *error)
 {
@@ -59,6 +77,8 @@ static int print_relay(struct obx_context *context, struct obx_print *print, con
     status = print_part(context, print, OUTBOX_STORE, "store", section, error);
     if (!status)
         status = print_part(context, print, OUTBOX_BROKER, "broker", section, error);
+    if (!status)
+        status = print_transforms(context, print, section, error);
     obx_print_open(print, "route");
     obx_print_options(print, obx_route_options, obx_route_option_count, sizeof *obx_route_options, &settings.route);
     obx_print_close(print);
