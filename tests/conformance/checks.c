@@ -4,5 +4,7 @@
 
 #define STORE_CHECK(name) {#name, OUTBOX_STORE, conf_##name},
 #define BROKER_CHECK(name) {#name, OUTBOX_BROKER, conf_##name},
+#define TRANSFORM_CHECK(name) {#name, OUTBOX_TRANSFORM, conf_##name},
 
-const struct conf_check conf_checks[] = {CONF_STORE_CHECKS(STORE_CHECK) CONF_BROKER_CHECKS(BROKER_CHECK){0}};
+const struct conf_check conf_checks[] = {CONF_STORE_CHECKS(STORE_CHECK) CONF_BROKER_CHECKS(BROKER_CHECK)
+                                             CONF_TRANSFORM_CHECKS(TRANSFORM_CHECK){0}};

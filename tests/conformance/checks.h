@@ -79,8 +79,16 @@
     X(broker_loses_nothing_when_the_server_pauses)            \
     X(broker_stop_ends_while_the_server_pauses)
 
+#define CONF_TRANSFORM_CHECKS(X)                     \
+    /* transform_checks.c */                         \
+    X(transform_keeps_the_identity_of_every_message) \
+    X(transform_gives_the_same_twice)                \
+    X(transform_runs_on_several_threads)             \
+    X(transform_survives_lack_of_memory)
+
 #define CONF_DECLARE(name) void conf_##name(struct conf_fixture *fixture);
 CONF_STORE_CHECKS(CONF_DECLARE)
 CONF_BROKER_CHECKS(CONF_DECLARE)
+CONF_TRANSFORM_CHECKS(CONF_DECLARE)
 
 #endif

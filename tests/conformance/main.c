@@ -72,7 +72,7 @@ static void print_usage(FILE *to)
 {
     fputs("usage: outbox-conformance [-c FILE] [--plugin-dir DIR] [--only PART]\n"
           "\n"
-          "  -c FILE           YAML with `store:` or `broker:` as in outbox.yaml; default outbox-conformance.yaml.\n"
+          "  -c FILE           YAML with `store:`, `broker:` or `transform:`; default outbox-conformance.yaml.\n"
           "                    ${OUTBOX_TMP} is an empty directory, ${OUTBOX_CHECK} the name of the running check,\n"
           "                    ${OUTBOX_TOPIC} what the names of its topics begin with\n"
           "  --plugin-dir DIR  where outbox-store-NAME.so and outbox-broker-NAME.so are;\n"
@@ -177,7 +177,7 @@ static void run_check(const struct conf_check *check, const struct conf_subject 
 
 static const char *section_of(enum outbox_kind kind)
 {
-    return kind == OUTBOX_STORE ? "store" : "broker";
+    return kind == OUTBOX_STORE ? "store" : kind == OUTBOX_BROKER ? "broker" : "transform";
 }
 
 static void configure(struct conf_fixture *fixture, enum outbox_kind kind)
@@ -199,11 +199,17 @@ static void configure_broker(struct conf_fixture *fixture)
     configure(fixture, OUTBOX_BROKER);
 }
 
+static void configure_transform(struct conf_fixture *fixture)
+{
+    configure(fixture, OUTBOX_TRANSFORM);
+}
+
 /* Can there be an instance of each plugin at all? */
 static bool can_begin(const struct obx_section *root, const struct conf_subject *subject)
 {
     static const struct conf_check checks[] = {{"configuration", OUTBOX_STORE, configure_store},
-                                               {"configuration", OUTBOX_BROKER, configure_broker}};
+                                               {"configuration", OUTBOX_BROKER, configure_broker},
+                                               {"configuration", OUTBOX_TRANSFORM, configure_transform}};
     bool any = false;
     for (size_t i = 0; i < OBX_COUNT(checks); i++) {
         char why[CONF_WHY_SIZE] = "";
@@ -217,7 +223,8 @@ static bool can_begin(const struct obx_section *root, const struct conf_subject 
     }
     if (!any)
         fprintf(stderr,
-                "outbox-conformance: %s has neither `store:` nor `broker:`; give the section of the plugin as in "
+                "outbox-conformance: %s has neither `store:`, `broker:` nor `transform:`; give the section of the "
+                "plugin as in "
                 "outbox.yaml\n",
                 subject->name);
     return any;

@@ -32,9 +32,10 @@ static void append_broker(struct conf_fixture *fixture, struct obx_config *confi
 void conf_relay_begin(struct conf_fixture *fixture, struct conf_relay *relay, const char *settings)
 {
     char yaml[1024];
-    snprintf(yaml, sizeof yaml,
-             "store: {plugin: memory}\nroute: {topic: %s}\nretry_min: 10ms\nretry_max: 200ms\nmax_attempts: 1000000\n%s",
-             getenv("OUTBOX_TOPIC"), settings);
+    snprintf(
+        yaml, sizeof yaml,
+        "store: {plugin: memory}\nroute: {topic: %s}\nretry_min: 10ms\nretry_max: 200ms\nmax_attempts: 1000000\n%s",
+        getenv("OUTBOX_TOPIC"), settings);
     *relay = (struct conf_relay){.fixture = fixture};
     conf_must(fixture, obx_config_parse("conformance", yaml, strlen(yaml), &relay->config, error));
     append_broker(fixture, relay->config);

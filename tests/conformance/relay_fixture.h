@@ -32,8 +32,8 @@ void conf_relay_runs_for(struct conf_relay *relay, uint32_t ms);
 void conf_relay_command(struct conf_relay *relay, const char *command);
 void conf_relay_end(struct conf_relay *relay); /* stops and frees it */
 
-/* Requires that each event can be read, and that the first occurrences keep the order of their keys; all: of all events.
- * Returns how many were read a second time. */
+/* Requires that each event can be read, and that the first occurrences keep the order of their keys; all: of all
+ * events. Returns how many were read a second time. */
 uint32_t conf_relay_published(struct conf_relay *relay, bool all);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * tests/conformance/unreliable.c - a broker that sends every message at once, over a server that can refuse one of them
  *
- * Two modules are made of it. `naive` claims OUTBOX_CAP_ORDERED, which it cannot keep: when the server refuses a message
- * it has taken later ones of the same key. outbox-conformance must find that. `lanes` is the same code with
+ * Two modules are made of it. `naive` claims OUTBOX_CAP_ORDERED, which it cannot keep: when the server refuses a
+ * message it has taken later ones of the same key. outbox-conformance must find that. `lanes` is the same code with
  * OUTBOX_CAP_CONCURRENT: the host keeps the order, and all checks pass.
  *
  * The "server" appends lines to the file `path`. While `path`.refuse exists it refuses one message in four, while
