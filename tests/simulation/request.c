@@ -6,6 +6,7 @@
  * Faults: it is lost on the way (a silent connection), refused (AGAIN), the server is down or has ended the session,
  * the answer is lost, so the outcome is unknown, or each step is slow.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include <outbox/error.h>
@@ -116,6 +117,17 @@ void sim_request_send(struct sim_request *request)
     sim_world_after(&request->arrive, delay);
 }
 
+/* Rows that the server could not move, as do_dead_letter() has noted. */
+static void report_kept(const struct sim_request *request)
+{
+    const struct outbox_dead_letter_rows *letters = request->args;
+    for (uint32_t i = 0; i < letters->count; i++) {
+        letters->kept[i] = request->ranges[i].hi != 0;
+        letters->refused->rows += letters->kept[i];
+    }
+    snprintf(letters->refused->reason, sizeof letters->refused->reason, "simulated");
+}
+
 /* ---- the server ------------------------------------------------------------------------------------------------- */
 
 static int do_settle(struct sim_request *request)
@@ -138,7 +150,8 @@ static int do_dead_letter(struct sim_request *request)
     uint32_t *numbers = obx_alloc((request->range_count + 1) * sizeof *numbers);
     for (uint32_t i = 0; i < request->range_count; i++) {
         struct sim_event *event = sim_db_row(request->ranges[i].lo);
-        if (!event)
+        request->ranges[i].hi = event && sim_strikes(SIM_AGAIN, 150);
+        if (!event || request->ranges[i].hi)
             continue;
         oracle_dead_lettered(event);
         numbers[count++] = event->number;
@@ -261,6 +274,8 @@ static void note_success(struct sim_request *request)
         store->owned = true;
         store->known_epoch = request->session->epoch;
     }
+    if (request->operation == SIM_OPERATION_DEAD_LETTER)
+        report_kept(request);
     if (request->operation == SIM_OPERATION_DEAD)
         give_dead_keys(request);
 }

@@ -11,6 +11,7 @@
 #include <outbox/error.h>
 
 #include "oracle.h"
+#include "prompt.h"
 #include "sim.h"
 #include "store.h"
 
@@ -119,7 +120,7 @@ struct borrowed {
 
 static size_t place_size(uint32_t rows, uint32_t columns)
 {
-    return rows * (sizeof(struct outbox_position) + columns * sizeof(struct outbox_value));
+    return rows * (sizeof(struct outbox_position) + columns * sizeof(struct outbox_value) + sizeof(const char *));
 }
 
 static size_t texts_size(const struct sim_rows *rows)
@@ -145,6 +146,20 @@ static struct outbox_value put_text(char **at, const char *from)
     return text(at, strlen(from));
 }
 
+/* Every other event that admit would refuse has a payload that the server cannot give out. */
+static bool is_unreadable(const struct sim_event *event)
+{
+    return event->poison == SIM_REFUSED && event->number % 2;
+}
+
+static const char *put_reason(struct sim_event *event)
+{
+    if (!is_unreadable(event))
+        return NULL;
+    prompt_refused(event);
+    return "column payload: simulated";
+}
+
 static struct outbox_value put_value(const struct sim_event *event, const char *column, char **at)
 {
     if (!strcmp(column, "aggregatetype"))
@@ -152,7 +167,7 @@ static struct outbox_value put_value(const struct sim_event *event, const char *
     if (!strcmp(column, "aggregateid"))
         return put_text(at, sim_key_text(event->key));
     if (!strcmp(column, "payload")) {
-        if (event->value == SIM_NULL)
+        if (event->value == SIM_NULL || is_unreadable(event))
             return put_text(at, NULL);
         sim_payload_write(event, *at);
         return text(at, sim_payload_size(event));
@@ -175,9 +190,11 @@ static struct outbox_batch *make_batch(const struct sim_store *store, const stru
         return NULL;
     struct outbox_position *positions = (void *)(borrowed + 1);
     struct outbox_value *values = (void *)(positions + rows->count);
-    char *at = (char *)(positions + rows->count) + rows->count * store->column_count * sizeof *values;
+    const char **reasons = (void *)(values + rows->count * store->column_count);
+    char *at = (char *)(reasons + rows->count);
     for (uint32_t i = 0; i < rows->count; i++) {
         positions[i] = (struct outbox_position){(uint64_t)rows->ids[i], 0};
+        reasons[i] = put_reason(sim_event(rows->numbers[i]));
         for (uint32_t c = 0; c < store->column_count; c++)
             values[i * store->column_count + c] = put_value(sim_event(rows->numbers[i]), store->columns[c], &at);
     }
@@ -188,7 +205,8 @@ static struct outbox_batch *make_batch(const struct sim_store *store, const stru
                                             .flags = rows->more ? OUTBOX_BATCH_MORE : 0,
                                             .positions = positions,
                                             .values = values,
-                                            .bytes = size};
+                                            .bytes = size,
+                                            .unreadable = reasons};
     return &borrowed->batch;
 }
 

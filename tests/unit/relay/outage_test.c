@@ -231,3 +231,75 @@ Test(relay, relay_stops_in_every_state_and_starts_again)
         fixture_free(fixture);
     }
 }
+
+/* ---- what is logged ---------------------------------------------------------------------------------------------- */
+
+static unsigned count_lines(const struct fixture *fixture, const char *text)
+{
+    unsigned lines = 0;
+    for (const char *at = fixture->logged; (at = strstr(at, text)); at++)
+        lines++;
+    return lines;
+}
+
+/* Claims succeed all the time; the settles that ended the connection do not. */
+Test(relay, connection_that_a_settle_ends_is_tried_once_a_second)
+{
+    struct fixture *fixture = fixture_filled("", 20, 2);
+    fixture->fail[FIXTURE_SETTLE].count = UINT32_MAX;
+    fixture->fail[FIXTURE_SETTLE].code = OUTBOX_E_IO;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 60000);
+    cr_assert_leq(fixture->calls[FIXTURE_START], 65, "%u starts in a minute", fixture->calls[FIXTURE_START]);
+    cr_assert_leq(count_lines(fixture, "test: store: "), 2, "%s", fixture->logged);
+    fixture->fail[FIXTURE_SETTLE].count = 0;
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_run_for(fixture, 2000);
+    cr_assert_str_eq(fixture_stats(fixture).last_error, "", "the outage is over");
+    fixture_free(fixture);
+}
+
+Test(relay, shown_error_stays_until_the_work_that_failed_succeeds)
+{
+    struct fixture *fixture = fixture_filled("", 20, 2);
+    fixture->fail[FIXTURE_SETTLE].count = 5;
+    fixture->fail[FIXTURE_SETTLE].code = OUTBOX_E_IO;
+    fixture_start(fixture);
+    while (fixture->fail[FIXTURE_SETTLE].count) {
+        fixture_run_for(fixture, 1);
+        cr_assert(fixture->fail[FIXTURE_SETTLE].count == 5 || fixture_stats(fixture).last_error[0],
+                  "the claims in between end no outage");
+    }
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_run_for(fixture, 100);
+    cr_assert_str_eq(fixture_stats(fixture).last_error, "");
+    fixture_free(fixture);
+}
+
+Test(relay, settle_that_is_not_allowed_keeps_the_connection)
+{
+    struct fixture *fixture = fixture_filled("", 20, 2);
+    fixture->fail[FIXTURE_SETTLE].count = 30;
+    fixture->fail[FIXTURE_SETTLE].code = OUTBOX_E_PERMISSION;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 120000));
+    cr_assert_eq(fixture_stats(fixture).store_connects, 1);
+    cr_assert_eq(fixture->published_count, 20);
+    cr_assert_eq(count_lines(fixture, "delivered events could not be removed"), 1, "%s", fixture->logged);
+    fixture_free(fixture);
+}
+
+Test(relay, claims_that_fail_for_long_are_tried_once_a_second)
+{
+    struct fixture *fixture = fixture_filled("", 20, 2);
+    fixture->fail[FIXTURE_CLAIM].count = UINT32_MAX;
+    fixture->fail[FIXTURE_CLAIM].code = OUTBOX_E_AGAIN;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 60000);
+    cr_assert_leq(fixture->calls[FIXTURE_CLAIM], 65, "%u claims in a minute", fixture->calls[FIXTURE_CLAIM]);
+    cr_assert_eq(count_lines(fixture, "could not be claimed"), 1, "%s", fixture->logged);
+    fixture->fail[FIXTURE_CLAIM].count = 0;
+    cr_assert(fixture_run(fixture, fixture_empty, 10000));
+    cr_assert_eq(fixture_stats(fixture).store_connects, 1);
+    fixture_free(fixture);
+}

@@ -416,6 +416,50 @@ Test(relay, failing_dead_letters_are_retried_with_growing_pauses)
     fixture_free(fixture);
 }
 
+/* A right is missing, or the table: a new connection would not help. */
+Test(relay, failing_dead_letters_restart_nothing)
+{
+    static const int codes[] = {OUTBOX_E_PERMISSION, OUTBOX_E_NOT_FOUND, OUTBOX_E_SCHEMA, OUTBOX_E_INVALID};
+    for (size_t i = 0; i < OBX_COUNT(codes); i++) {
+        struct fixture *fixture = fixture_filled("on_reject: park\n", 30, 3);
+        fixture->admit = k1_0_not_admitted;
+        fixture->fail[FIXTURE_DEAD_LETTER].count = 8;
+        fixture->fail[FIXTURE_DEAD_LETTER].code = codes[i];
+        fixture_start(fixture);
+        cr_assert(fixture_run(fixture, fixture_empty, 300000));
+        fixture_run_for(fixture, 100);
+        cr_assert_eq(fixture_stats(fixture).store_connects, 1);
+        cr_assert_eq(fixture_stats(fixture).broker_connects, 1);
+        cr_assert_eq(fixture_stats(fixture).dead_lettered, 1);
+        fixture_free(fixture);
+    }
+}
+
+static bool k0_not_admitted(struct fixture *fixture, const struct outbox_message *message)
+{
+    (void)fixture;
+    return memcmp(message->key.data, "k0", 2) != 0;
+}
+
+/* More rejected events than wait for the dead letters: those above wait as blocked events, and claims go on. */
+Test(relay, rejected_events_without_a_place_stop_no_other_key)
+{
+    struct fixture *fixture = fixture_filled("on_reject: park\n", 1500, 1);
+    fixture->admit = k0_not_admitted;
+    fixture->fail[FIXTURE_DEAD_LETTER].count = UINT32_MAX;
+    fixture->fail[FIXTURE_DEAD_LETTER].code = OUTBOX_E_NOT_FOUND;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 5000);
+    fixture_insert(fixture, "good", "0");
+    fixture_run_for(fixture, 1000);
+    cr_assert_str_eq(fixture_texts(fixture, "good"), "0");
+    fixture->fail[FIXTURE_DEAD_LETTER].count = 0;
+    cr_assert(fixture_run(fixture, fixture_empty, 300000));
+    fixture_run_for(fixture, 100);
+    cr_assert_eq(fixture_stats(fixture).dead_lettered, 1500);
+    fixture_free(fixture);
+}
+
 /* As with Kafka: messages sent after a rejected event fail, too, and may go later. */
 static uint32_t k1_0_rejected_and_others_fail(struct fixture *fixture, const struct outbox_message *message,
                                               struct outbox_error *error)
