@@ -67,11 +67,19 @@ static struct outbox_dead_row dead_row(const struct outbox_batch *batch, uint32_
 
 static void dead_letter(struct conf_fixture *fixture, const struct outbox_dead_row *rows, uint32_t count)
 {
-    struct outbox_dead_letter_rows request = {.struct_size = sizeof request, .count = count, .rows = rows};
+    uint8_t kept[16] = {0};
+    struct outbox_refused refused = {.struct_size = sizeof refused};
+    struct outbox_dead_letter_rows request = {
+        .struct_size = sizeof request, .count = count, .rows = rows, .kept = kept, .refused = &refused};
+    conf_require(fixture, count <= sizeof kept, "%u rows at once", count);
     struct loop_fixture_call call = {0};
     loop_fixture_reset(&call);
     obx_store_dead_letter(fixture->store, &call.call, 0, &request);
     conf_require(fixture, loop_fixture_wait(&fixture->base, &call) == OUTBOX_OK, "dead_letter: %s", call.error.text);
+    conf_require(fixture, !refused.rows, "dead_letter keeps %llu rows: %s", (unsigned long long)refused.rows,
+                 refused.reason);
+    for (uint32_t i = 0; i < count; i++)
+        conf_require(fixture, !kept[i], "dead_letter keeps row %u, and reports no refused row", i);
 }
 
 /* Six rows, of which number 2, 4 and 5 are dead letters; 4 and 5 have the same key. */

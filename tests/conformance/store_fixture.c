@@ -187,6 +187,9 @@ static void check_shape(struct conf_fixture *fixture, const struct outbox_batch 
     conf_require(fixture, batch->rows > 0, "a batch without rows; return NULL instead");
     conf_require(fixture, batch->rows <= rows, "%u rows where at most %u were asked for", batch->rows, rows);
     conf_require(fixture, batch->columns == COL_COUNT, "%u columns, %d were asked for", batch->columns, (int)COL_COUNT);
+    for (uint32_t i = 0; batch->unreadable && i < batch->rows; i++)
+        conf_require(fixture, !batch->unreadable[i], "row %u was added a moment ago, and cannot be read: %s", i,
+                     batch->unreadable[i]);
     for (uint32_t i = 1; i < batch->rows; i++)
         conf_require(fixture, ascends(batch, i), "positions of rows %u and %u do not ascend", i - 1, i);
 }
