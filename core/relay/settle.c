@@ -70,6 +70,20 @@ uint64_t obx_settler_refused(const struct obx_settler *settler)
     return settler->refused.rows;
 }
 
+/* For the record of an exactly-once broker. When rows were refused it is not known which: they may be read again. */
+static void report_settled(const struct obx_settler *settler)
+{
+    struct obx_instance *broker = obx_link_instance(settler->stages->broker);
+    if (!(obx_instance_caps(broker) & OUTBOX_CAP_EXACTLY_ONCE) || settler->refused.rows)
+        return;
+    for (uint32_t i = 0; i < settler->settle.span_count; i++) {
+        const struct outbox_span *span = &settler->spans[i];
+        obx_broker_settled(broker, &(struct outbox_settled){.struct_size = sizeof(struct outbox_settled),
+                                                            .count = span->count,
+                                                            .positions = span->batch->positions + span->first});
+    }
+}
+
 static void on_success(struct obx_settler *settler)
 {
     struct obx_pipeline *pipeline = settler->stages->pipeline;
@@ -80,6 +94,7 @@ static void on_success(struct obx_settler *settler)
                       obx_duration(context->now - settler->failures.since).text);
         obx_trouble_end(context, 0);
     }
+    report_settled(settler);
     for (struct obx_batch *batch; (batch = obx_pipeline_first(pipeline, OBX_BATCH_SETTLING));) {
         context->stats.settled += batch->state_count[OBX_ROW_DELIVERED];
         obx_batch_change(batch, OBX_ROW_DELIVERED, OBX_ROW_SETTLED);

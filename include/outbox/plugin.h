@@ -314,7 +314,7 @@ static inline const struct outbox_message *outbox_message_at(const struct outbox
                                                          (size_t)index * publish->stride);
 }
 
-/* Published events that left the outbox: removed, or moved to the dead letters. */
+/* Published events that were removed from the outbox. */
 struct outbox_settled {
     uint32_t struct_size;
     uint32_t count;

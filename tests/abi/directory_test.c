@@ -196,3 +196,22 @@ Test(directory, file_with_a_bad_name_is_reported)
     abi_close(&abi);
     remove_directory();
 }
+
+/* The directory of the modules built here is the second one. */
+Test(directory, directories_are_searched_in_order)
+{
+    struct abi abi;
+    char path[512];
+    make_directory();
+    snprintf(path, sizeof path, "/nowhere:%s:%s", directory, getenv("OUTBOX_ABI_DIR"));
+    abi_open(&abi, path, NULL);
+    cr_assert_eq(abi_find(&abi, OUTBOX_STORE, "good"), OUTBOX_OK, "%s", abi.error.text);
+    cr_assert_eq(strncmp(abi.plugin->path, getenv("OUTBOX_ABI_DIR"), strlen(getenv("OUTBOX_ABI_DIR"))), 0);
+    abi_close(&abi);
+    write_file("outbox-store-good.so", "no module", 0644);
+    abi_open(&abi, path, NULL);
+    cr_assert_eq(abi_find(&abi, OUTBOX_STORE, "good"), OUTBOX_E_ABI, "the first directory that has the file decides");
+    cr_assert(strstr(abi.error.text, directory), "%s", abi.error.text);
+    abi_close(&abi);
+    remove_directory();
+}

@@ -28,15 +28,24 @@ Test(http_broker, status_decides_the_outcome)
         uint32_t outcome;
         int code;
     } cases[] = {
-        {200, OUTBOX_DELIVERED, OUTBOX_OK},       {202, OUTBOX_DELIVERED, OUTBOX_OK},
-        {400, OUTBOX_REJECTED, OUTBOX_E_REJECTED}, {413, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
-        {422, OUTBOX_REJECTED, OUTBOX_E_REJECTED}, {401, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
-        {403, OUTBOX_RETRY, OUTBOX_E_PERMISSION}, {404, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
-        {410, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},  {302, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
-        {408, OUTBOX_RETRY, OUTBOX_E_IO},         {409, OUTBOX_RETRY, OUTBOX_E_IO},
-        {425, OUTBOX_RETRY, OUTBOX_E_IO},         {429, OUTBOX_RETRY, OUTBOX_E_AGAIN},
-        {500, OUTBOX_RETRY, OUTBOX_E_IO},         {503, OUTBOX_RETRY, OUTBOX_E_AGAIN},
-        {502, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_AGAIN}, {504, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_TIMEOUT},
+        {200, OUTBOX_DELIVERED, OUTBOX_OK},
+        {202, OUTBOX_DELIVERED, OUTBOX_OK},
+        {400, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+        {413, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+        {422, OUTBOX_REJECTED, OUTBOX_E_REJECTED},
+        {401, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
+        {403, OUTBOX_RETRY, OUTBOX_E_PERMISSION},
+        {404, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+        {410, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+        {302, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND},
+        {408, OUTBOX_RETRY, OUTBOX_E_IO},
+        {409, OUTBOX_RETRY, OUTBOX_E_IO},
+        {425, OUTBOX_RETRY, OUTBOX_E_IO},
+        {429, OUTBOX_RETRY, OUTBOX_E_AGAIN},
+        {500, OUTBOX_RETRY, OUTBOX_E_IO},
+        {503, OUTBOX_RETRY, OUTBOX_E_AGAIN},
+        {502, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_AGAIN},
+        {504, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_TIMEOUT},
     };
     fixture_open(PLAIN, url());
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -141,7 +150,8 @@ static size_t distinct_clients(void)
 {
     json_t *events = accepted(), *clients = json_object(), *event;
     size_t i;
-    json_array_foreach(events, i, event) {
+    json_array_foreach(events, i, event)
+    {
         char port[16];
         snprintf(port, sizeof port, "%d", (int)json_integer_value(json_object_get(event, "client")));
         json_object_set_new(clients, port, json_true());

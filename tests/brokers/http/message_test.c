@@ -146,7 +146,9 @@ Test(http_message, request_is_signed_with_both_secrets)
 {
     static const unsigned char decoded[] = "0123456789abcdef0123456789abcdef";
     char text[300], signatures[2][64], both[130];
-    fixture_open(PLAIN "secret: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n previous_secret: an-older-secret-of-us", url());
+    fixture_open(PLAIN
+                 "secret: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n previous_secret: an-older-secret-of-us",
+                 url());
     event_set(&publishing, 0, "orders", "k", "{\"a\": 1}");
     json_t *events = deliver(1), *event = json_array_get(events, 0);
     cr_assert_str_eq(header_of(event, "webhook-id"), "id-0");

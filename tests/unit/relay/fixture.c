@@ -161,6 +161,11 @@ void fixture_key_ordered(void)
     fixture_broker_plugin.caps &= ~OUTBOX_CAP_GLOBAL_ORDER;
 }
 
+void fixture_exactly_once(void)
+{
+    fixture_broker_plugin.caps |= OUTBOX_CAP_EXACTLY_ONCE;
+}
+
 void fixture_unordered(void)
 {
     fixture_broker_plugin.caps = OUTBOX_CAP_ADMIT;

@@ -71,6 +71,10 @@ struct fixture {
     bool hold;                                            /* publishes do not complete until fixture_release() */
     bool stubborn;                                        /* a stop waits for what is held, until that is canceled */
     uint32_t publishes, most_in_flight;
+    uint64_t epoch;        /* of the store; each acquire raises it */
+    uint64_t broker_epoch; /* what the broker was started with */
+    char broker_outbox[32];
+    uint32_t settled_reported; /* events, to an exactly-once broker */
     /* of the concurrent broker */
     uint64_t (*latency_ms)(struct fixture *fixture, const struct outbox_message *message); /* NULL: 1 */
     uint32_t retry_after_ms; /* reported with each outcome */
@@ -92,9 +96,10 @@ struct fixture {
 };
 
 /* settings: YAML lines of relays.test, without store and broker; "" for the defaults. */
-void fixture_unordered(void);   /* before fixture_new: the broker keeps no order */
-void fixture_concurrent(void);  /* before fixture_new: it answers each event by itself */
-void fixture_key_ordered(void); /* before fixture_new: it keeps order only within a key */
+void fixture_exactly_once(void); /* before fixture_new: it keeps a record of positions */
+void fixture_unordered(void);    /* before fixture_new: the broker keeps no order */
+void fixture_concurrent(void);   /* before fixture_new: it answers each event by itself */
+void fixture_key_ordered(void);  /* before fixture_new: it keeps order only within a key */
 
 struct fixture *fixture_new(const char *settings);
 struct fixture *fixture_filled(const char *settings, uint32_t count, uint32_t keys); /* the same, and fixture_fill() */

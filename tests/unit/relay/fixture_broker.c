@@ -12,7 +12,8 @@ static uint32_t held_count;
 
 static void broker_start(void *self, outbox_op_t op, const struct outbox_broker_start *start)
 {
-    (void)start;
+    the_fixture->broker_epoch = start->epoch;
+    snprintf(the_fixture->broker_outbox, sizeof the_fixture->broker_outbox, "%s", start->outbox);
     if (!fixture_fails(self, op, FIXTURE_BROKER_START))
         fixture_done(self, op);
 }
@@ -151,6 +152,14 @@ int fixture_broker_admit(void *self, const struct outbox_message *message, struc
     return OUTBOX_E_REJECTED;
 }
 
+static void broker_settled(void *self, const struct outbox_settled *settled)
+{
+    (void)self;
+    for (uint32_t i = 0; i < settled->count; i++)
+        cr_assert(settled->positions[i].major && (!i || settled->positions[i - 1].major < settled->positions[i].major));
+    the_fixture->settled_reported += settled->count;
+}
+
 static const struct outbox_broker_ops broker_ops = {.struct_size = sizeof broker_ops,
                                                     .init = fixture_init,
                                                     .fini = fixture_fini,
@@ -158,6 +167,7 @@ static const struct outbox_broker_ops broker_ops = {.struct_size = sizeof broker
                                                     .cancel = broker_cancel,
                                                     .stop = broker_stop,
                                                     .publish = broker_publish,
+                                                    .settled = broker_settled,
                                                     .admit = fixture_broker_admit};
 struct outbox_plugin fixture_broker_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                               .struct_size = sizeof fixture_broker_plugin,

@@ -37,6 +37,8 @@ static void store_acquire(void *self, outbox_op_t op, struct outbox_acquire *acq
         return;
     acquire->flags = the_fixture->not_same ? 0 : OUTBOX_ACQUIRED_SAME;
     snprintf(acquire->owner, sizeof acquire->owner, "the other");
+    snprintf(acquire->identity, sizeof acquire->identity, "fixture");
+    acquire->epoch = ++the_fixture->epoch;
     instance->host->op_done(instance->host, op, the_fixture->owned_by_other ? &standby : NULL);
 }
 

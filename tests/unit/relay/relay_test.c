@@ -177,3 +177,46 @@ Test(relay, global_order_over_a_broker_that_keeps_it_is_pipelined)
     cr_assert(fixture_run(fixture, fixture_empty, 60000));
     fixture_free(fixture);
 }
+
+/* ---- exactly once ------------------------------------------------------------------------------------------------ */
+
+static bool has_two_starts(struct fixture *fixture)
+{
+    return fixture->calls[FIXTURE_BROKER_START] == 2;
+}
+
+Test(relay, exactly_once_broker_learns_the_outbox_and_what_left_it_and_starts_after_each_acquire)
+{
+    fixture_exactly_once();
+    struct fixture *fixture = fixture_filled("", 40, 4);
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 5000));
+    cr_assert_str_eq(fixture->broker_outbox, "fixture");
+    cr_assert_eq(fixture->broker_epoch, 1);
+    fixture_run_for(fixture, 10);
+    cr_assert_eq(fixture->settled_reported, 40);
+    fixture->fail[FIXTURE_CLAIM].count = 1;
+    fixture->fail[FIXTURE_CLAIM].code = OUTBOX_E_NOT_CONNECTED;
+    cr_assert(fixture_run(fixture, has_two_starts, 5000));
+    cr_assert_eq(fixture->broker_epoch, 2);
+    fixture_fill(fixture, 20, 4);
+    cr_assert(fixture_run(fixture, fixture_empty, 5000));
+    fixture_run_for(fixture, 10);
+    cr_assert_eq(fixture->published_count, 60);
+    cr_assert_eq(fixture->settled_reported, 60);
+    fixture_free(fixture);
+}
+
+Test(relay, exactly_once_broker_is_started_only_by_the_owner)
+{
+    fixture_exactly_once();
+    struct fixture *fixture = fixture_new("");
+    fixture->fail[FIXTURE_START].count = 5;
+    fixture->fail[FIXTURE_START].code = OUTBOX_E_NOT_CONNECTED;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 300);
+    cr_assert_eq(fixture->calls[FIXTURE_BROKER_START], 0);
+    cr_assert(fixture_run(fixture, fixture_relaying, 60000));
+    cr_assert_eq(fixture->calls[FIXTURE_BROKER_START], 1);
+    fixture_free(fixture);
+}
