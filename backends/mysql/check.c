@@ -36,23 +36,24 @@ static const struct setting {
      "rows cannot be deleted in ranges, which takes several times as long"},
 };
 
-static void report_setting(const struct sql_op *op, MYSQL_ROW row)
+static void report_setting(const struct sql_op *op, const struct mys_row *row)
 {
+    const char *name = mys_text_of(row, 0), *value = mys_text_of(row, 1);
     for (unsigned i = 0; i < sizeof settings / sizeof *settings; i++) {
         const struct setting *s = &settings[i];
-        if (!strcmp(s->name, row[0]) && (strcmp(s->value, row[1]) != 0) == s->other)
-            sql_check_report(op, s->level, s->advice, "%s is %s: %s", row[0], row[1], s->finding);
+        if (name && value && !strcmp(s->name, name) && (strcmp(s->value, value) != 0) == s->other)
+            sql_check_report(op, s->level, s->advice, "%s is %s: %s", name, value, s->finding);
     }
 }
 
 static void report_server(struct sql_op *op)
 {
     const struct mys_server *server = &mys_store_of(op->store)->server;
-    MYSQL_ROW row;
+    struct mys_row row;
     sql_check_report(op, OUTBOX_LOG_INFO, NULL, "%s %s, database %s as user %s", server->mariadb ? "MariaDB" : "MySQL",
                      server->version, op->store->table.schema, server->user);
-    while (op->result && (row = mysql_fetch_row(op->result)))
-        report_setting(op, row);
+    while (mys_fetch(op->result, &row))
+        report_setting(op, &row);
 }
 
 const struct sql_probe mys_server_probes[] = {

@@ -124,7 +124,10 @@ bool mys_put_claim(struct sql_request *request)
     struct mys_store *store = mys_store_of(sql_store);
     const struct outbox_claim *claim = sql_claim_of(request->arg);
     struct obx_sql_text *sql = request->sql;
-    append_columns(sql_store, sql, append_size(sql_store, NULL) ? row_bytes_limit(store, claim) : INT64_MAX);
+    int64_t row_bytes = row_bytes_limit(store, claim);
+    append_columns(sql_store, sql, append_size(sql_store, NULL) ? row_bytes : INT64_MAX);
+    request->answer_bytes =
+        row_bytes == INT64_MAX ? SQL_ANSWER_LARGE : SQL_ANSWER_BYTES + 4 * obx_sql_claim_budget_bytes(claim);
     sql_append_outbox(sql_store, sql);
     if (claim->positions)
         append_positions(sql_store, sql, claim);
@@ -146,7 +149,7 @@ static bool is_in_claim(const struct mys_store *store, const struct outbox_claim
 /* strtoll() returns LLONG_MAX for any larger number. */
 static bool is_too_high(const char *text, int64_t id)
 {
-    return id == INT64_MAX && strcmp(text, "9223372036854775807") != 0;
+    return id == INT64_MAX && text && strcmp(text, "9223372036854775807") != 0;
 }
 
 /* The ids of the batch into store->ids. False: an id that no position can hold comes first. */
@@ -155,12 +158,12 @@ static bool read_rows(struct mys_store *store, const struct outbox_claim *claim,
 {
     struct sql_store *sql = &store->sql;
     uint32_t limit = row_limit(store, claim);
-    MYSQL_ROW row;
-    reading->truncated = mysql_num_rows(result) >= (uint64_t)result_limit(store, claim);
-    while ((row = mysql_fetch_row(result))) {
-        const char *size = row[sql->selected_count + 1];
-        int64_t id = strtoll(row[0], NULL, 10);
-        bool too_high = is_too_high(row[0], id);
+    struct mys_row row;
+    reading->truncated = mys_count(result) >= (uint64_t)result_limit(store, claim);
+    while (mys_fetch(result, &row)) {
+        const char *size = mys_text_of(&row, sql->selected_count + 1);
+        int64_t id = mys_integer_of(&row, 0, 0);
+        bool too_high = is_too_high(mys_text_of(&row, 0), id);
         if (!too_high && !is_in_claim(store, claim, id))
             continue;
         reading->oversize = size && !too_high ? strtoull(size, NULL, 10) : 0;
@@ -179,7 +182,7 @@ int mys_read_claim(struct sql_op *op, struct sql_reading *reading, struct outbox
     MYSQL_RES *result = op->result;
     if (mys_columns_compare(store, result, error))
         return error->code;
-    if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)mysql_num_rows(result) + 1,
+    if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)mys_count(result) + 1,
                       sizeof *store->ids))
         return mys_fail(error, OUTBOX_E_NO_MEMORY, "claim rows from %s: out of memory", store->table_name);
     if (!read_rows(mys_store_of(store), sql_claim_of(op), result, reading))

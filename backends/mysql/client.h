@@ -26,8 +26,9 @@ struct mys_target {
     const char *user, *password, *database; /* may be NULL */
     const char *tls_ca, *tls_cert, *tls_key;
     bool tls, tls_verify;
-    bool statements; /* many in one packet; only where no text of a user can be in it */
-    bool waits;      /* its thread may block: blocking calls follow */
+    bool ask_for_key; /* without TLS, a password may be encrypted with a key that the server itself names */
+    bool statements;  /* many in one packet; only where no text of a user can be in it */
+    bool waits;       /* its thread may block: blocking calls follow */
     unsigned timeout_s;
 };
 

@@ -56,7 +56,10 @@ static void set_tls(MYSQL *mysql, const struct mys_target *target)
 
 bool mys_new(struct mys_client *client, const struct mys_target *target)
 {
-    static const char methods[] = "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,parsec";
+    /* No cleartext. The SHA-2 methods encrypt a password with a key that they ask the server for, and send it: without
+     * TLS anybody on the way could name the key. */
+    static const char all[] = "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,parsec",
+                      without_key[] = "mysql_native_password,client_ed25519,parsec";
     unsigned off = 0,
              handshake_ms = target->timeout_s * 1000; /* the TLS handshake takes these seconds for milliseconds */
     unsigned long packet = 1ul << 30;
@@ -68,7 +71,7 @@ bool mys_new(struct mys_client *client, const struct mys_target *target)
     mysql_optionsv(mysql, MYSQL_OPT_NONBLOCK, 0);
     mysql_optionsv(mysql, MYSQL_OPT_LOCAL_INFILE, &off);
     mysql_optionsv(mysql, MYSQL_OPT_RECONNECT, &no);
-    mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, methods); /* no cleartext */
+    mysql_optionsv(mysql, MARIADB_OPT_RESTRICTED_AUTH, target->tls || target->ask_for_key ? all : without_key);
     mysql_optionsv(mysql, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
     mysql_optionsv(mysql, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_optionsv(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &handshake_ms);

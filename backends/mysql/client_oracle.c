@@ -36,7 +36,7 @@ static void set_tls(MYSQL *mysql, const struct mys_target *target)
     unsigned mode = target->tls_verify ? SSL_MODE_VERIFY_IDENTITY : target->tls ? SSL_MODE_REQUIRED : SSL_MODE_DISABLED;
     bool yes = true;
     mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
-    if (!target->tls) /* else a password that the server has not cached could not be sent */
+    if (!target->tls && target->ask_for_key) /* else a password that the server has not cached could not be sent */
         mysql_options(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &yes);
     if (target->tls && target->tls_ca)
         mysql_options(mysql, MYSQL_OPT_SSL_CA, target->tls_ca);

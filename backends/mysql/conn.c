@@ -182,6 +182,15 @@ static void arm(struct mys_conn *conn, struct mys_wait wait)
         host->timer_clear(conn->timer);
 }
 
+static void wait_or_refuse(struct mys_conn *conn, struct mys_wait wait)
+{
+    struct outbox_error error;
+    if (sql_lane_answer_fits(&conn->lane, mys_fd(&conn->client), &error))
+        arm(conn, wait);
+    else
+        fail_connection(conn, &error);
+}
+
 static void pump(struct mys_conn *conn, uint32_t events)
 {
     if (events && conn->stage == MYS_IDLE && !conn->lane.head)
@@ -196,7 +205,7 @@ static void pump(struct mys_conn *conn, uint32_t events)
         struct mys_wait wait = step(conn, events);
         if (mys_waits(wait)) {
             conn->busy = false;
-            arm(conn, wait);
+            wait_or_refuse(conn, wait);
             return;
         }
         events = 0;

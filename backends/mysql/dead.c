@@ -32,12 +32,12 @@ void mys_append_letter(const struct sql_store *store, struct obx_sql_text *sql)
 
 static void append_numbers(struct obx_sql_text *sql, MYSQL_RES *locked)
 {
-    MYSQL_ROW row;
+    struct mys_row row;
     const char *comma = " WHERE number IN (";
-    mysql_data_seek(locked, 0);
-    while ((row = mysql_fetch_row(locked))) {
+    mys_rewind_result(locked);
+    while (mys_fetch(locked, &row)) {
         obx_sql_text_puts(sql, comma);
-        obx_sql_text_int(sql, strtoll(row[0], NULL, 10));
+        obx_sql_text_int(sql, mys_integer_of(&row, 0, 0));
         comma = ", ";
     }
     obx_sql_text_puts(sql, ")");
@@ -64,7 +64,7 @@ static bool put_move(struct sql_request *request)
 {
     MYSQL_RES *locked = sql_op_of(request)->result;
     struct obx_sql_text *sql = request->sql;
-    if (!mysql_num_rows(locked)) {
+    if (!mys_count(locked)) {
         obx_sql_text_puts(sql, "ROLLBACK");
         return true;
     }
@@ -81,7 +81,7 @@ static bool put_move(struct sql_request *request)
 
 static void moved(struct sql_op *op)
 {
-    sql_dead_of(op)->affected = mysql_num_rows(op->result);
+    sql_dead_of(op)->affected = mys_count(op->result);
     sql_op_complete(op, NULL);
 }
 

@@ -168,8 +168,9 @@ bool mys_put_renew(struct sql_request *request)
 void mys_on_renew(struct sql_request *request, void *result)
 {
     struct sql_store *store = request->store;
-    MYSQL_ROW row = mysql_fetch_row(result);
-    if (!row || strcmp(row[0] ? row[0] : "0", mys_store_of(store)->created) != 0)
+    struct mys_row row;
+    const char *created = mys_first(result, &row) && mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "0";
+    if (!row.columns || strcmp(created, mys_store_of(store)->created) != 0)
         store->owns = false;
     mysql_free_result(result);
 }

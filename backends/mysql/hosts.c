@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql/loopback.h"
 #include "store.h"
 
 enum { TLS_AUTO, TLS_OFF, TLS_REQUIRE, TLS_VERIFY };
@@ -66,9 +67,10 @@ bool mys_hosts_are_valid(const struct mys_store *store, struct outbox_error *err
     return true;
 }
 
+/* "localhost" is connected to as 127.0.0.1, without a look-up. */
 static bool is_local(const char *host)
 {
-    return !strcmp(host, "localhost") || !strncmp(host, "127.", 4) || !strcmp(host, "::1");
+    return !strcmp(host, "localhost") || obx_sql_is_loopback(host);
 }
 
 struct mys_target mys_target(struct mys_store *store, bool statements)
@@ -91,6 +93,7 @@ struct mys_target mys_target(struct mys_store *store, bool statements)
     }
     target.tls_verify = store->tls == TLS_VERIFY || (store->tls == TLS_AUTO && !local);
     target.tls = target.tls_verify || store->tls == TLS_REQUIRE;
+    target.ask_for_key = local;
     return target;
 }
 

@@ -76,16 +76,17 @@ static bool put_locks(struct sql_request *request)
     return true;
 }
 
-/* Without memory the gaps just stay open a little longer. */
+/* Without memory, or an answer, the gaps just stay open a little longer. */
 static void on_locks(struct sql_op *op)
 {
     struct sql_store *store = op->store;
-    MYSQL_ROW row;
+    struct mys_row row;
     uint32_t count = 0;
-    bool fine = op->result && obx_sql_grow(store->host, (void **)&store->writers, &store->writer_room,
-                                           (uint32_t)mysql_num_rows(op->result) + 1, sizeof *store->writers);
-    while (fine && (row = mysql_fetch_row(op->result))) {
-        uint64_t thread = row[0] ? strtoull(row[0], NULL, 10) : 0, event = row[1] ? strtoull(row[1], NULL, 10) : 0;
+    bool fine =
+        mys_has_columns(op->result, 2) && obx_sql_grow(store->host, (void **)&store->writers, &store->writer_room,
+                                                       (uint32_t)mys_count(op->result) + 1, sizeof *store->writers);
+    while (fine && mys_fetch(op->result, &row)) {
+        uint64_t thread = (uint64_t)mys_integer_of(&row, 0, 0), event = (uint64_t)mys_integer_of(&row, 1, 0);
         store->writers[count++] = (struct obx_sql_writer){.name = thread << 40 | event, .session = thread};
     }
     if (fine)

@@ -20,6 +20,7 @@
 #include "wakeup.h"
 #include "binlog.h"
 #include "error.h"
+#include "result.h"
 #include "stream.h"
 
 #define PAUSE_MIN_NS UINT64_C(100000000)
@@ -69,20 +70,22 @@ static bool is_among(const char *list, const char *name)
 }
 
 /* File, position, databases that are logged (none: all), databases that are not. */
-static bool validate_end(const struct mys_wakeup *wakeup, MYSQL_ROW row, struct mys_stream_from *from,
+static bool validate_end(const struct mys_wakeup *wakeup, const struct mys_row *row, struct mys_stream_from *from,
                          struct outbox_error *error)
 {
-    unsigned long long position = row ? strtoull(row[1], NULL, 10) : 0;
-    if (!row)
+    enum { FILE_NAME, POSITION, ONLY, NOT };
+    uint64_t position = (uint64_t)mys_integer_of(row, POSITION, 0);
+    const char *only = mys_text_of(row, ONLY);
+    if (row->columns <= NOT || !mys_text_of(row, FILE_NAME))
         mys_fail(error, OUTBOX_E_UNSUPPORTED, "read the binlog: the server writes none; start it with log_bin");
-    else if ((row[2] && *row[2] && !is_among(row[2], wakeup->schema)) || is_among(row[3], wakeup->schema))
+    else if ((only && *only && !is_among(only, wakeup->schema)) || is_among(mys_text_of(row, NOT), wakeup->schema))
         mys_fail(error, OUTBOX_E_UNSUPPORTED,
                  "read the binlog: the server does not log database %s; check binlog_do_db and binlog_ignore_db",
                  wakeup->schema);
     else if (position > UINT32_MAX)
         mys_fail(error, OUTBOX_E_UNSUPPORTED,
                  "read the binlog: file %s is larger than 4 GiB; it can be read again when the next one begins",
-                 row[0]);
+                 mys_text_of(row, FILE_NAME));
     else
         from->position = (uint32_t)position;
     return !error->code;
@@ -94,9 +97,10 @@ static struct mys_stream *open_stream(struct mys_wakeup *wakeup, MYSQL *mysql, s
     const struct outbox_host *host = wakeup->host;
     struct mys_stream_from from = {.file = file, .server_id = SERVER_IDS | (uint32_t)(host->random(host) >> 40)};
     MYSQL_RES *result = init_replica_session(mysql, error) ? query_end(mysql) : NULL;
-    MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;
-    if (result && validate_end(wakeup, row, &from, error))
-        snprintf(file, sizeof file, "%s", row[0]);
+    struct mys_row row;
+    mys_fetch(result, &row);
+    if (result && validate_end(wakeup, &row, &from, error))
+        snprintf(file, sizeof file, "%s", mys_text_of(&row, 0));
     else if (!error->code)
         mys_error_of(error, "read the end of the binlog", mysql);
     mysql_free_result(result);

@@ -117,15 +117,16 @@ static struct holder find_holder(MYSQL_RES *list, uint64_t id)
     enum { ID, USER, HOST, DATABASE, COMMAND, TIME, STATE };
     static const char waiting[] = "Waiting for ";
     struct holder holder = {.id = id, .silent_s = -1};
-    MYSQL_ROW row;
-    while ((row = mysql_fetch_row(list))) {
-        if (!row[ID] || strtoull(row[ID], NULL, 10) != id)
+    struct mys_row row;
+    while (mys_fetch(list, &row)) {
+        const char *command = mys_text_of(&row, COMMAND), *state = mys_text_of(&row, STATE);
+        if ((uint64_t)mys_integer_of(&row, ID, 0) != id)
             continue;
         holder.seen = true;
-        holder.asleep = row[COMMAND] && !strcmp(row[COMMAND], "Sleep");
-        holder.waits = row[STATE] && !strncmp(row[STATE], waiting, sizeof waiting - 1) && strstr(row[STATE], "lock");
-        holder.silent_s = row[TIME] ? strtoll(row[TIME], NULL, 10) : -1;
-        mys_copy(holder.host, sizeof holder.host, row[HOST]);
+        holder.asleep = command && !strcmp(command, "Sleep");
+        holder.waits = state && !strncmp(state, waiting, sizeof waiting - 1) && strstr(state, "lock");
+        holder.silent_s = mys_integer_of(&row, TIME, -1);
+        mys_copy(holder.host, sizeof holder.host, mys_text_of(&row, HOST));
         holder.host[strcspn(holder.host, ":")] = '\0';
     }
     return holder;
@@ -181,8 +182,9 @@ static void on_holder(struct sql_request *request, void *result)
         sql_op_store_result(request, result);
         return;
     }
-    MYSQL_ROW row = mysql_fetch_row(result);
-    snprintf(acquire->owner, sizeof acquire->owner, "%.40s", row && row[0] ? row[0] : "");
+    struct mys_row row;
+    mys_first(result, &row);
+    snprintf(acquire->owner, sizeof acquire->owner, "%.40s", mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "");
     mysql_free_result(result);
 }
 

@@ -80,24 +80,31 @@ static struct outbox_value decode(enum mys_encoding encoding, const char *data, 
     return (struct outbox_value){.type = OUTBOX_NULL};
 }
 
-/* The rows of the result whose ids are in store->ids; the other rows belong to no gap. */
+static struct outbox_value value_of(const struct mys_row *row, unsigned column, int encoding)
+{
+    const char *text = row->values[column];
+    if (!text || (encoding == MYS_AS_UUID && row->sizes[column] != 16))
+        return (struct outbox_value){.type = OUTBOX_NULL};
+    return decode((enum mys_encoding)encoding, text, row->sizes[column]);
+}
+
+/* The rows of the result whose ids are in store->ids; the other rows belong to no gap. mys_columns_compare() has
+ * checked the columns, and these ids were read from the same result. */
 uint64_t mys_fill(const struct sql_store *store, struct obx_sql_batch *batch, const struct sql_reading *reading)
 {
     struct outbox_value *value = batch->values;
     uint64_t bytes = 0;
-    mysql_data_seek(batch->result, 0);
-    for (uint32_t r = 0; r < reading->rows;) {
-        MYSQL_ROW row = mysql_fetch_row(batch->result);
-        const unsigned long *sizes = mysql_fetch_lengths(batch->result);
-        if (strtoll(row[0], NULL, 10) != store->ids[r])
+    struct mys_row row;
+    mys_rewind_result(batch->result);
+    for (uint32_t r = 0; r < reading->rows && mys_fetch(batch->result, &row);) {
+        if (mys_integer_of(&row, 0, 0) != store->ids[r])
             continue;
         batch->positions[r] = (struct outbox_position){.major = (uint64_t)store->ids[r]};
         r++;
         bytes += ROW_OVERHEAD;
         for (uint32_t c = 0; c < store->selected_count; c++, value++) {
-            bytes += sizes[c + 1] + sizeof *row;
-            *value = row[c + 1] ? decode((enum mys_encoding)store->selected[c].encoding, row[c + 1], sizes[c + 1])
-                                : (struct outbox_value){.type = OUTBOX_NULL};
+            bytes += row.sizes[c + 1] + sizeof *row.values;
+            *value = value_of(&row, c + 1, store->selected[c].encoding);
         }
     }
     return bytes;
@@ -105,13 +112,13 @@ uint64_t mys_fill(const struct sql_store *store, struct obx_sql_batch *batch, co
 
 bool mys_read_ids(struct sql_store *store, void *result, uint32_t *count)
 {
-    MYSQL_ROW row;
+    struct mys_row row;
     *count = 0;
-    if (!obx_sql_grow(store->host, (void **)&store->ids, &store->id_room, (uint32_t)mysql_num_rows(result) + 1,
-                      sizeof *store->ids))
+    if (!mys_has_columns(result, 1) || !obx_sql_grow(store->host, (void **)&store->ids, &store->id_room,
+                                                     (uint32_t)mys_count(result) + 1, sizeof *store->ids))
         return false;
-    while ((row = mysql_fetch_row(result)))
-        store->ids[(*count)++] = strtoll(row[0], NULL, 10);
+    while (mys_fetch(result, &row))
+        store->ids[(*count)++] = mys_integer_of(&row, 0, 0);
     return true;
 }
 
@@ -124,17 +131,27 @@ void mys_free_result(void *result)
 
 bool mys_next_row(struct sql_row *row)
 {
-    row->values = mysql_fetch_row(row->result);
-    row->sizes = row->values ? mysql_fetch_lengths(row->result) : NULL;
-    return row->values != NULL;
+    struct mys_row next;
+    mys_fetch(row->result, &next);
+    row->values = next.values;
+    row->sizes = next.sizes;
+    row->columns = next.columns;
+    return next.columns > 0;
+}
+
+static struct mys_row row_of(const struct sql_row *row)
+{
+    return (struct mys_row){row->values, row->sizes, row->columns};
 }
 
 struct outbox_bytes mys_cell(const struct sql_row *row, unsigned column)
 {
-    return (struct outbox_bytes){row->values[column], row->values[column] ? row->sizes[column] : 0};
+    struct mys_row own = row_of(row);
+    return mys_bytes_of(&own, column);
 }
 
 int64_t mys_number(const struct sql_row *row, unsigned column, int64_t default_value)
 {
-    return row->values[column] ? strtoll(row->values[column], NULL, 10) : default_value;
+    struct mys_row own = row_of(row);
+    return mys_integer_of(&own, column, default_value);
 }

@@ -16,7 +16,7 @@
 #define WHOLE_RESULTS "NAMES utf8mb4, sql_select_limit = 18446744073709551615, sql_big_selects = 1"
 
 enum { PROBE_SETTINGS, PROBE_SERVER, PROBE_UPTIME, PROBE_TABLE, PROBE_COLUMNS };
-enum { S_VERSION, S_USER, S_NOW, S_READ_ONLY, S_PACKET, S_GALERA, S_STATEMENTS, S_IDENTITY };
+enum { S_VERSION, S_USER, S_NOW, S_READ_ONLY, S_PACKET, S_GALERA, S_STATEMENTS, S_IDENTITY, S_COLUMNS };
 
 /* Is it a node of a cluster? May the user see the statements of others? (MySQL shows their time in whole seconds, which
  * is too coarse.) */
@@ -43,12 +43,13 @@ static bool put_probe(struct sql_request *request)
 static void read_server(struct mys_store *store, MYSQL_RES *result)
 {
     struct mys_server *server = &store->server;
-    MYSQL_ROW row = mysql_fetch_row(result);
-    if (!row)
-        return;
-    mys_copy(server->version, sizeof server->version, row[S_VERSION]);
-    mys_copy(server->user, sizeof server->user, row[S_USER]);
-    mys_copy(server->identity, sizeof server->identity, row[S_IDENTITY]);
+    struct mys_row row;
+    mys_first(result, &row);
+    if (row.columns != S_COLUMNS)
+        mys_bad_shape(&store->sql.start_error, "look at the server");
+    mys_copy(server->version, sizeof server->version, mys_text_of(&row, S_VERSION));
+    mys_copy(server->user, sizeof server->user, mys_text_of(&row, S_USER));
+    mys_copy(server->identity, sizeof server->identity, mys_text_of(&row, S_IDENTITY));
     server->started_s = mys_value(result, S_NOW, 0);
     server->read_only = mys_value(result, S_READ_ONLY, 0) != 0;
     server->max_packet = (uint64_t)mys_value(result, S_PACKET, 1 << 20);
@@ -123,13 +124,14 @@ static const char charsets_sql[] =
 static void on_charsets(struct sql_request *request, void *result)
 {
     static const char wanted[] = "utf8mb4 utf8mb4 utf8mb4";
-    MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;
-    if (row && (!row[0] || strcmp(row[0], wanted) != 0))
+    struct mys_row row;
+    const char *sets = mys_first(result, &row) ? mys_text_of(&row, 0) : NULL;
+    if (!sets || strcmp(sets, wanted) != 0)
         mys_fail(
             &request->store->start_error, OUTBOX_E_UNSUPPORTED,
             "set the session up: the character sets (client, connection, results) are \"%.100s\" after SET NAMES "
             "utf8mb4, and events would be changed on their way; check the proxies between the relay and the server",
-            row[0] ? row[0] : "");
+            sets ? sets : "");
     mysql_free_result(result);
 }
 

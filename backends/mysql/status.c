@@ -37,10 +37,11 @@ static bool put_owner(struct sql_request *request)
 static void report_owner(struct sql_op *op)
 {
     struct outbox_store_status *status = op->out;
-    MYSQL_ROW row = op->result ? mysql_fetch_row(op->result) : NULL;
+    struct mys_row row;
+    mys_first(op->result, &row);
     if (op->session)
-        snprintf(status->owner, sizeof status->owner, "%.60s, connection %llu", row && row[0] ? row[0] : "",
-                 (unsigned long long)op->session);
+        snprintf(status->owner, sizeof status->owner, "%.60s, connection %llu",
+                 mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "", (unsigned long long)op->session);
 }
 
 const struct sql_probe mys_status_probes[] = {

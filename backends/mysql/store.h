@@ -16,6 +16,7 @@
 
 #include "conn.h"
 #include "error.h"
+#include "result.h"
 #include "sql/gaps/claim_budget.h"
 #include "sql/server/claim.h"
 #include "sql/server/owner.h"
@@ -99,8 +100,7 @@ bool mys_put(struct sql_request *request, const char *before, const struct sql_t
 void mys_append_hex(struct obx_sql_text *sql, struct outbox_bytes value);    /* x'..', or NULL */
 void mys_append_string(struct obx_sql_text *sql, struct outbox_bytes value); /* as text if it is UTF-8, else as bytes */
 void mys_append_relay(const struct sql_store *store, struct obx_sql_text *sql);
-int64_t mys_value(MYSQL_RES *result, unsigned column, int64_t default_value); /* of the first row */
-void mys_copy(char *to, size_t size, const char *from);                       /* NULL is "" */
+void mys_copy(char *to, size_t size, const char *from); /* NULL is "" */
 
 /* hosts.c */
 bool mys_hosts_are_valid(const struct mys_store *store, struct outbox_error *error);

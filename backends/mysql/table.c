@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backends/mysql/table.c - the columns of the table, and how values of their types are read */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sql/server/unreadable.h"
@@ -28,14 +30,26 @@ void mys_append_probe(const struct sql_store *store, struct obx_sql_text *sql)
 static void read_table(struct mys_store *store, MYSQL_RES *result)
 {
     struct sql_table *table = &store->sql.table;
-    MYSQL_ROW row = mysql_fetch_row(result);
-    mys_copy(store->kind, sizeof store->kind, row ? row[0] : NULL);
-    mys_copy(store->engine, sizeof store->engine, row ? row[1] : NULL);
-    mys_copy(store->created, sizeof store->created, row && row[2] ? row[2] : "0");
+    enum { KIND, ENGINE, CREATED };
+    struct mys_row row;
+    table->exists = mys_first(result, &row);
+    const char *created = mys_text_of(&row, CREATED);
+    mys_copy(store->kind, sizeof store->kind, mys_text_of(&row, KIND));
+    mys_copy(store->engine, sizeof store->engine, mys_text_of(&row, ENGINE));
+    snprintf(store->created, sizeof store->created, "%llu", created ? strtoull(created, NULL, 10) : 0);
+    if (!mys_has_columns(result, CREATED + 1))
+        mys_bad_shape(&store->sql.start_error, "look at the table");
     mys_copy(table->schema, sizeof table->schema, schema_of(&store->sql));
-    table->exists = row != NULL;
     table->is_table = !strcmp(store->kind, "BASE TABLE");
     mysql_free_result(result);
+}
+
+static void read_columns(struct sql_store *store, MYSQL_RES *result)
+{
+    enum { COLUMNS = 6 };
+    if (!mys_has_columns(result, COLUMNS))
+        mys_bad_shape(&store->start_error, "look at the columns");
+    sql_columns_read(store, result);
 }
 
 void mys_on_probe(struct sql_store *store, MYSQL_RES *result, unsigned index)
@@ -43,7 +57,7 @@ void mys_on_probe(struct sql_store *store, MYSQL_RES *result, unsigned index)
     if (index == 0)
         read_table(mys_store_of(store), result);
     else
-        sql_columns_read(store, result);
+        read_columns(store, result);
 }
 
 int mys_table_validate(const struct mys_store *store, struct outbox_error *error)
@@ -128,6 +142,8 @@ static bool is_readable(const struct sql_selected *selected, const MYSQL_FIELD *
 
 int mys_columns_compare(const struct sql_store *store, MYSQL_RES *result, struct outbox_error *error)
 {
+    if (!mys_has_columns(result, store->selected_count + 2))
+        return mys_bad_shape(error, "claim rows");
     const MYSQL_FIELD *fields = mysql_fetch_fields(result);
     for (uint32_t i = 0; i < store->selected_count; i++)
         if (!sql_is_left_out(&store->selected[i]) && !is_readable(&store->selected[i], &fields[i + 1]))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backends/mysql/text.c - values and names in statements */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "hex.h"
@@ -48,15 +47,6 @@ void mys_append_string(struct obx_sql_text *sql, struct outbox_bytes value)
 void mys_append_relay(const struct sql_store *store, struct obx_sql_text *sql)
 {
     sql_append_table(store, sql, &mys_store_in(store)->relay_table);
-}
-
-int64_t mys_value(MYSQL_RES *result, unsigned column, int64_t default_value)
-{
-    if (!result || column >= mysql_num_fields(result))
-        return default_value;
-    mysql_data_seek(result, 0);
-    MYSQL_ROW row = mysql_fetch_row(result);
-    return row && row[column] ? strtoll(row[column], NULL, 10) : default_value;
 }
 
 void mys_copy(char *to, size_t size, const char *from)

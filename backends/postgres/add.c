@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/add.c - adding events: one statement over arrays, in the order given */
+/*
+ * backends/postgres/add.c - adding events: one statement over arrays, in the order given
+ *
+ * It fires the application's triggers, with the role's own search path: all names are qualified.
+ */
 #include <string.h>
 
 #include "sql/event.h"
@@ -16,6 +20,29 @@ static bool is_bytea(const struct sql_store *store, int index)
     return column && !strcmp(column->base, PG_BASE_BYTEA);
 }
 
+/* Types that format_type() prints are looked up by the search path, but for those that are keywords. */
+static void append_type(struct obx_sql_text *sql, const char *type)
+{
+    static const char *const keywords[] = {"bigint", "integer", "smallint", "boolean", "real"};
+    bool plain = !type[strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789_")];
+    for (unsigned i = 0; plain && i < sizeof keywords / sizeof *keywords; i++)
+        plain = strcmp(type, keywords[i]) != 0;
+    if (!strcmp(type, "character")) /* which as a keyword is one character long */
+        type = "bpchar";
+    obx_sql_text_format(sql, "%s%s", plain ? "pg_catalog." : "", type);
+}
+
+static void append_value(const struct sql_column *column, int index, struct obx_sql_text *sql)
+{
+    obx_sql_text_format(sql, index ? "e.f%d::" : "coalesce(e.f%d::", index);
+    append_type(sql, column->type);
+    if (index)
+        return;
+    obx_sql_text_puts(sql, ", pg_catalog.gen_random_uuid()::");
+    append_type(sql, column->type);
+    obx_sql_text_puts(sql, ")");
+}
+
 static void append_insert(const struct sql_store *store, struct obx_sql_text *sql)
 {
     const char *comma = " SELECT ";
@@ -24,8 +51,8 @@ static void append_insert(const struct sql_store *store, struct obx_sql_text *sq
         const struct sql_column *column = column_of(store, i);
         if (!column)
             continue;
-        obx_sql_text_format(sql, i ? "%se.f%d::%s" : "%scoalesce(e.f%d::%s, gen_random_uuid()::%s)", comma, i,
-                            column->type, column->type);
+        obx_sql_text_puts(sql, comma);
+        append_value(column, i, sql);
         comma = ", ";
     }
 }
@@ -34,7 +61,7 @@ static void append_arrays(const struct sql_store *store, struct obx_sql_text *sq
 {
     obx_sql_text_puts(sql, " FROM ROWS FROM (");
     for (int i = 0; i < OBX_SQL_FIELDS; i++)
-        obx_sql_text_format(sql, i ? ", unnest($%d::%s)" : "unnest($%d::%s)", i + 1,
+        obx_sql_text_format(sql, "%spg_catalog.unnest($%d::pg_catalog.%s)", i ? ", " : "", i + 1,
                             is_bytea(store, i) ? "bytea[]" : "text[]");
     obx_sql_text_puts(sql, ") WITH ORDINALITY e(f0, f1, f2, f3, f4, f5, n) ORDER BY e.n");
 }

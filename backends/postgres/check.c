@@ -11,7 +11,7 @@
 
 static const char *fact(const struct sql_op *op, int index)
 {
-    return PQgetvalue(op->result, 0, index);
+    return pg_text(op->result, 0, index);
 }
 
 static bool is(const struct sql_op *op, int index, const char *value)

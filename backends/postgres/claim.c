@@ -38,10 +38,13 @@ static bool is_guarded(const struct pg_store *store, const struct outbox_claim *
 }
 
 /* $5: of each large value in the plain statement, of all together in the guarded one. */
-static void bytes_param(const struct pg_store *store, const struct outbox_claim *claim, struct pg_params *params)
+static void bytes_param(const struct pg_store *store, const struct outbox_claim *claim, struct sql_request *request,
+                        struct pg_params *params)
 {
     uint64_t bytes = obx_sql_claim_budget_bytes(claim);
     int64_t each = claim->positions ? INT64_MAX : obx_sql_claim_budget_per_row(bytes, claim->max_rows);
+    request->answer_bytes =
+        claim->positions || is_guarded(store, claim) ? SQL_ANSWER_LARGE : SQL_ANSWER_BYTES + 4 * bytes;
     if (is_guarded(store, claim))
         pg_param_int8(params, (int64_t)bytes);
     else
@@ -74,7 +77,7 @@ bool pg_put_claim(struct sql_request *request)
     pg_param_buf(&params, &store->lo);
     pg_param_buf(&params, claim->positions ? &store->lo : &store->hi);
     pg_param_int8(&params, sql_claim_rows(request->arg));
-    bytes_param(store, claim, &params);
+    bytes_param(store, claim, request, &params);
     return send_claim(request, is_guarded(store, claim), &params);
 }
 
@@ -106,10 +109,9 @@ static bool parse_snapshot(struct pg_store *store, const char *text, struct obx_
 static bool read_rows(struct pg_store *store, const PGresult *result, struct sql_reading *reading)
 {
     int mark = (int)store->sql.selected_count + 1, rows = PQntuples(result), row = 1;
-    if (rows < 1 || PQnfields(result) != mark + 1 ||
-        !parse_snapshot(store, PQgetvalue(result, 0, mark), &reading->snapshot))
+    if (!pg_rows_fit(&store->sql, result) || !parse_snapshot(store, pg_text(result, 0, mark), &reading->snapshot))
         return false;
-    const char *end = strchr(PQgetvalue(result, 0, mark), ' ');
+    const char *end = strchr(pg_text(result, 0, mark), ' ');
     reading->log_end = end ? pg_wal_position(end + 1) : 0;
     while (row < rows && PQgetisnull(result, row, mark))
         row++;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "result.h"
 
 static void ready(void *arg, uint32_t events);
 
@@ -109,14 +110,14 @@ static void step(struct pg_conn *conn, PostgresPollingStatusType status)
 static void quiet(void *arg, const PGresult *notice)
 {
     struct pg_conn *conn = arg;
-    conn->lane.host->log(conn->lane.host, OUTBOX_LOG_DEBUG, "%s connection: %s", conn->lane.name,
-                         PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY));
+    const char *text = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+    conn->lane.host->log(conn->lane.host, OUTBOX_LOG_DEBUG, "%s connection: %s", conn->lane.name, text ? text : "");
 }
 
 int pg_conn_open(struct pg_conn *conn, const char *const *keywords, const char *const *values, uint64_t timeout_us,
                  struct outbox_error *error)
 {
-    conn->connecting = conn->busy = false;
+    conn->connecting = conn->busy = conn->pinned = false;
     conn->lane.error.code = OUTBOX_OK;
     conn->pg = PQconnectStartParams(keywords, values, 0);
     if (!conn->pg)
@@ -140,18 +141,34 @@ int pg_conn_open(struct pg_conn *conn, const char *const *keywords, const char *
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
+/* No statement of ours copies; libpq would give out such a result without end. */
+static void on_copy(struct pg_conn *conn, PGresult *result)
+{
+    PQclear(result);
+    if (!conn->lane.error.code)
+        pg_bad_shape(&conn->lane.error, conn->lane.head->what);
+    fail(conn, conn->lane.head->what);
+}
+
 static void on_result(struct pg_conn *conn, PGresult *result)
 {
     struct sql_lane *lane = &conn->lane;
     struct sql_request *request = lane->head;
     switch (PQresultStatus(result)) {
+    case PGRES_COPY_IN:
+    case PGRES_COPY_OUT:
+    case PGRES_COPY_BOTH:
+        on_copy(conn, result);
+        return;
     case PGRES_PIPELINE_SYNC:
         PQclear(result);
         sql_lane_complete(lane);
         return;
     case PGRES_TUPLES_OK:
     case PGRES_COMMAND_OK:
-        if (request->result && !lane->error.code) {
+        if (request->answers_pin) {
+            request->answers_pin = false;
+        } else if (request->result && !lane->error.code) {
             request->affected = strtoull(PQcmdTuples(result), NULL, 10);
             request->result(request, result);
             return;
@@ -205,7 +222,8 @@ static void ready(void *arg, uint32_t events)
 {
     struct pg_conn *conn = arg;
     (void)events; /* reads also while writing: two sides that only write would block each other */
-    int fine = PQconsumeInput(conn->pg);
+    int fine = PQconsumeInput(conn->pg) &&
+               (conn->readable || sql_lane_answer_fits(&conn->lane, PQsocket(conn->pg), &conn->lane.error));
     conn->busy = true;
     if (conn->readable)
         conn->readable(conn);
@@ -264,11 +282,24 @@ bool pg_send_prepared(struct sql_request *request, const char *name, const struc
                                1) == 1;
 }
 
+static bool pin(struct pg_conn *conn, struct sql_request *request)
+{
+    request->answers_pin = !conn->pinned && !request->fires_triggers;
+    return !request->answers_pin ||
+           pg_send_text(request, "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)", NULL);
+}
+
+bool pg_pin_session(struct sql_request *request)
+{
+    pg_conn_of(request->lane)->pinned = true;
+    return pg_send_text(request, "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)", NULL);
+}
+
 void pg_conn_submit(struct sql_lane *lane, struct sql_request *request)
 {
     struct pg_conn *conn = pg_conn_of(lane);
     sql_lane_append(lane, request);
-    if (!request->put(request) || PQpipelineSync(conn->pg) != 1)
+    if (!pin(conn, request) || !request->put(request) || PQpipelineSync(conn->pg) != 1)
         fail(conn, request->what);
     else
         pg_conn_flush(conn);

@@ -6,6 +6,10 @@
  * in order. A request is one or more statements and a sync, thus one transaction; it ends when its sync has come back:
  * only then has the transaction committed.
  *
+ * Roles that may create objects in a schema of the search path could replace operators and functions in our statements.
+ * So each request first sets the path to pg_catalog, for its transaction only: that works through every pooler. A
+ * request that fires the application's triggers keeps the role's path, and qualifies all names.
+ *
  * A connection with readable() is not in pipeline mode and has no requests: its owner sends and reads directly.
  */
 #ifndef OBX_BACKENDS_POSTGRES_CONN_H
@@ -23,7 +27,8 @@ struct pg_conn {
     struct outbox_watch *watch;
     struct outbox_timer *timer;
     bool connecting;
-    bool busy; /* results are being read: a submit does not flush */
+    bool pinned; /* the session's own search path is pg_catalog: requests need not set it */
+    bool busy;   /* results are being read: a submit does not flush */
 };
 
 static inline struct pg_conn *pg_conn_of(const struct sql_lane *lane)
@@ -47,6 +52,8 @@ bool pg_put_text(struct sql_request *request, struct obx_sql_text *sql); /* with
 bool pg_send_sql(struct sql_request *request, struct obx_sql_text *sql, const struct pg_params *params);
 /* Each array is a parameter; frees them, too. */
 bool pg_send_arrays(struct sql_request *request, struct obx_sql_text *sql, struct pg_buf *arrays, int count);
+/* The path of the session, for all later requests: for a session that fires no triggers. */
+bool pg_pin_session(struct sql_request *request);
 bool pg_send_prepared(struct sql_request *request, const char *name, const struct pg_params *params);
 
 /* for the driver table */

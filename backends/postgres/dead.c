@@ -15,7 +15,7 @@ void pg_append_letter(const struct sql_store *store, struct obx_sql_text *sql)
 
 void pg_append_kept_value(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_column *column)
 {
-    obx_sql_text_puts(sql, "(jsonb_populate_record(NULL::");
+    obx_sql_text_puts(sql, "(pg_catalog.jsonb_populate_record(NULL::");
     sql_append_outbox(store, sql);
     obx_sql_text_format(sql, ", rest)).%n", column->name);
 }

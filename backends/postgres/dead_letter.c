@@ -3,7 +3,8 @@
  * backends/postgres/dead_letter.c - moving rows to the dead-letter table
  *
  * One statement, so one transaction: it inserts exactly the rows that it deletes from the outbox. A row that is gone
- * already is not inserted. Columns that the relay has no name for are kept as one JSON object, for the replay.
+ * already is not inserted. Columns that the relay has no name for are kept as one JSON object, for the replay. As in
+ * settle.c, all names are qualified.
  */
 #include "sql/dead.h"
 #include "sql/server/dead_letter.h"
@@ -18,11 +19,12 @@ void pg_append_json_value(struct obx_sql_text *sql, const struct sql_column *col
 
 static void append_move(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    obx_sql_text_puts(sql,
-                      "WITH p AS MATERIALIZED (SELECT * FROM unnest($1::int8[], $2::int4[], $3::text[], $4::bytea[], "
-                      "$5::text[]) p(id, attempts, topic, key, reason)), g AS (DELETE FROM ");
+    obx_sql_text_puts(sql, "WITH p AS MATERIALIZED (SELECT * FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.int8[]), "
+                           "pg_catalog.unnest($2::pg_catalog.int4[]), pg_catalog.unnest($3::pg_catalog.text[]), "
+                           "pg_catalog.unnest($4::pg_catalog.bytea[]), pg_catalog.unnest($5::pg_catalog.text[])) "
+                           "p(id, attempts, topic, key, reason)), g AS (DELETE FROM ");
     sql_append_outbox(store, sql);
-    obx_sql_text_format(sql, " t WHERE t.%n = ANY($1::int8[]) AND ", store->table.id);
+    obx_sql_text_format(sql, " t WHERE t.%n OPERATOR(pg_catalog.=) ANY($1::pg_catalog.int8[]) AND ", store->table.id);
     pg_append_same_table(store, sql);
     obx_sql_text_puts(sql, " RETURNING t.*) INSERT INTO ");
     sql_append_dead(store, sql);
@@ -31,7 +33,7 @@ static void append_move(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, ", rest) SELECT p.id, p.topic, p.key, p.reason, p.attempts");
     sql_append_columns(store, sql, true, "g.");
     sql_append_rest(store, sql);
-    obx_sql_text_format(sql, " FROM g JOIN p ON p.id = g.%n ORDER BY p.id", store->table.id);
+    obx_sql_text_format(sql, " FROM g JOIN p ON p.id OPERATOR(pg_catalog.=) g.%n ORDER BY p.id", store->table.id);
 }
 
 static void append_rows(struct pg_buf arrays[ARRAYS], const struct outbox_dead_letter_rows *rows)

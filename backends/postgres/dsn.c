@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "error.h"
+#include "sql/loopback.h"
 #include "target.h"
 
 enum { CONNECT_MOST_S = 24 * 60 * 60 };
@@ -54,10 +55,10 @@ static bool is_socket(const char *host)
     return !*host || *host == '/' || *host == '@';
 }
 
+/* libpq connects to the address where there is one, whatever the host is called. */
 static bool is_local(const struct pg_candidate *candidate)
 {
-    const char *host = *candidate->host ? candidate->host : candidate->address;
-    return is_socket(host) || !strcmp(host, "localhost") || !strncmp(host, "127.", 4) || !strcmp(host, "::1");
+    return *candidate->address ? obx_sql_is_loopback(candidate->address) : is_socket(candidate->host);
 }
 
 static void list_candidates(struct pg_target *target)
@@ -267,7 +268,6 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *appli
     target->connect_ms = wish > CONNECT_MOST_S ? CONNECT_MOST_S * 1000ll : wish < 0 ? 0 : wish * 1000ll;
     name_wakeup(target);
     list_candidates(target);
-    note_security(target);
     return OUTBOX_OK;
 }
 
@@ -316,6 +316,7 @@ int pg_target_resolve(struct pg_target *target, struct outbox_error *error)
         return error->code;
     memcpy(target->candidates, found, count * sizeof *found);
     target->candidate_count = count;
+    note_security(target);
     error->code = OUTBOX_OK;
     return OUTBOX_OK;
 }

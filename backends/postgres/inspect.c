@@ -55,19 +55,20 @@ static uint64_t name_of(const char *virtual)
     return (uint64_t)(uint32_t)backend << 32 | (uint32_t)local;
 }
 
-/* Without memory the gaps just stay open a little longer. */
+/* Without memory, or an answer, the gaps just stay open a little longer. */
 static void on_locks(struct sql_request *request, void *result)
 {
     struct sql_store *store = request->store;
     uint32_t count = (uint32_t)PQntuples(result);
-    bool fine = obx_sql_grow(store->host, (void **)&store->writers, &store->writer_room, count, sizeof *store->writers);
+    bool fine = pg_has_shape(result, 0, PG_ANY_ROWS, "ttt") &&
+                obx_sql_grow(store->host, (void **)&store->writers, &store->writer_room, count, sizeof *store->writers);
     for (uint32_t i = 0; fine && i < count; i++) {
         struct obx_sql_writer *writer = &store->writers[i];
-        uint64_t near = strtoull(PQgetvalue(result, (int)i, 2), NULL, 10);
-        writer->name = name_of(PQgetvalue(result, (int)i, 0));
+        uint64_t near = strtoull(pg_text(result, (int)i, 2), NULL, 10);
+        writer->name = name_of(pg_text(result, (int)i, 0));
         writer->xid = 0;
-        if (!PQgetisnull(result, (int)i, 1))
-            writer->xid = widen((uint32_t)strtoul(PQgetvalue(result, (int)i, 1), NULL, 10), near);
+        if (*pg_text(result, (int)i, 1))
+            writer->xid = widen((uint32_t)strtoul(pg_text(result, (int)i, 1), NULL, 10), near);
     }
     if (fine)
         obx_sql_gaps_resolve(&store->gaps, store->writers, count);

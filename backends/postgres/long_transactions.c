@@ -41,11 +41,11 @@ static void on_answer(struct sql_request *request, void *result)
 {
     const struct sql_store *store = request->store;
     const struct obx_sql_gap *gap = oldest(&store->gaps);
-    if (gap && PQntuples(result) == 1 && !PQgetisnull(result, 0, 0))
+    if (gap && pg_has_shape(result, 1, 1, "t") && *pg_text(result, 0, 0))
         store->host->log(store->host, OUTBOX_LOG_WARN,
                          "events with ids from %lld on may still be written by a transaction that stays open: %s; all "
                          "others are relayed meanwhile",
-                         (long long)gap->lo, PQgetvalue(result, 0, 0));
+                         (long long)gap->lo, pg_text(result, 0, 0));
     PQclear(result);
 }
 

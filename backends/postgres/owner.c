@@ -115,11 +115,10 @@ static bool put_acquire(struct sql_request *request)
 
 static void describe_holder(const PGresult *result, char *owner, size_t size)
 {
-    if (PQgetisnull(result, 0, PID))
-        owner[0] = '\0';
-    else
-        snprintf(owner, size, "%.40s at %.30s, pid %u", PQgetvalue(result, 0, NAME), PQgetvalue(result, 0, CLIENT),
-                 pg_get_int4(PQgetvalue(result, 0, PID)));
+    int pid = (int)pg_integer(result, 0, PID, -1);
+    owner[0] = '\0';
+    if (pid >= 0)
+        snprintf(owner, size, "%.40s at %.30s, pid %d", pg_text(result, 0, NAME), pg_text(result, 0, CLIENT), pid);
 }
 
 /* The lock is free as soon as the session has ended: tries again, a few times. */
@@ -128,7 +127,7 @@ static void acquire_again(struct sql_op *op)
     const struct outbox_host *host = op->store->host;
     if (!op->tries++)
         host->log(host, OUTBOX_LOG_WARN, "the owner (%s) has been silent for %lld ms: its database session was ended",
-                  sql_acquire_of(op)->owner, (long long)pg_get_int8(PQgetvalue(op->result, 0, SILENT_MS)));
+                  sql_acquire_of(op)->owner, (long long)pg_integer(op->result, 0, SILENT_MS, -1));
     pg_acquire(op);
 }
 
@@ -136,12 +135,12 @@ static void on_answer(struct sql_op *op)
 {
     enum { TRIES = 20 };
     struct outbox_acquire *acquire = sql_acquire_of(op);
-    if (*PQgetvalue(op->result, 0, GOT)) {
+    if (pg_integer(op->result, 0, GOT, 0)) {
         sql_become_owner(op);
         return;
     }
     describe_holder(op->result, acquire->owner, sizeof acquire->owner);
-    if (*PQgetvalue(op->result, 0, ENDED) && op->tries < TRIES)
+    if (pg_integer(op->result, 0, ENDED, 0) && op->tries < TRIES)
         acquire_again(op);
     else
         sql_stand_by(op);
@@ -150,11 +149,12 @@ static void on_answer(struct sql_op *op)
 static void acquired(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
+    struct outbox_error verdict = *error;
     SQL_FAILPOINT(op->store, after_acquire);
-    if (error->code)
-        sql_op_complete(op, error);
-    else if (!op->result || PQntuples(op->result) != 1)
-        sql_op_fail(op, OUTBOX_E_BUG, "own outbox %s: a result of an unexpected form", op->store->table_name);
+    if (!verdict.code && !pg_has_shape(op->result, 1, 1, "b4tt8b"))
+        pg_bad_shape(&verdict, request->what);
+    if (verdict.code)
+        sql_op_complete(op, &verdict);
     else
         on_answer(op);
 }

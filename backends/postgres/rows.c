@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "sql/server/unreadable.h"
 #include "store.h"
 
 static const int64_t epoch_us = 946684800000000; /* 2000-01-01, the epoch of Postgres */
@@ -73,8 +74,55 @@ static struct outbox_value decode(enum pg_encoding encoding, const char *data, i
     return (struct outbox_value){.type = OUTBOX_NULL};
 }
 
-/* Each access to a result is a call that checks its arguments, so this makes as few calls as possible: only a value
- * without bytes may be null. */
+/* ---- the shape of a claim's result ------------------------------------------------------------------------------- */
+
+/* Types with values of one size. */
+static const struct {
+    Oid oid, also;
+    int size;
+} fixed[] = {
+    [PG_AS_INT2] = {21, 21, 2},      [PG_AS_INT4] = {23, 23, 4},     [PG_AS_INT8] = {20, 20, 8},
+    [PG_AS_BOOL] = {16, 16, 1},      [PG_AS_FLOAT4] = {700, 700, 4}, [PG_AS_FLOAT8] = {701, 701, 8},
+    [PG_AS_UUID] = {2950, 2950, 16}, [PG_AS_TIME] = {1184, 1114, 8},
+};
+
+static bool has_size(const PGresult *result, int column, int size, bool nulls)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        int length = PQgetlength(result, row, column);
+        if (length != size && (length || !nulls || !PQgetisnull(result, row, column)))
+            return false;
+    }
+    return true;
+}
+
+static bool column_fits(const PGresult *result, int column, int encoding)
+{
+    Oid type = PQftype(result, column);
+    if (PQfformat(result, column) != 1)
+        return false;
+    if (encoding >= (int)(sizeof fixed / sizeof *fixed) || !fixed[encoding].size)
+        return true;
+    return (type == fixed[encoding].oid || type == fixed[encoding].also) &&
+           has_size(result, column, fixed[encoding].size, true);
+}
+
+bool pg_rows_fit(const struct sql_store *store, const PGresult *result)
+{
+    int columns = 1 + (int)store->selected_count; /* the id, and those of the route; then the mark */
+    if (PQnfields(result) != columns + 1 || PQntuples(result) < 1 || PQftype(result, 0) != PG_OID_INT8 ||
+        !has_size(result, 0, 8, false))
+        return false;
+    for (int i = 1; i < columns; i++)
+        if (!column_fits(result, i, sql_is_left_out(&store->selected[i - 1]) ? 0 : store->selected[i - 1].encoding))
+            return false;
+    return true;
+}
+
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
+
+/* Each access to a result is a call that checks its arguments again, so this makes as few as it can: only a value
+ * without bytes may be null. The result fits. */
 uint64_t pg_fill(const struct sql_store *store, struct obx_sql_batch *batch, const struct sql_reading *reading)
 {
     struct outbox_value *value = batch->values;
@@ -104,6 +152,9 @@ bool pg_ids_read(struct sql_store *store, const PGresult *result, int first, uin
 
 bool pg_read_ids(struct sql_store *store, void *result, uint32_t *count)
 {
+    *count = 0;
+    if (!pg_has_shape(result, 0, PG_ANY_ROWS, "8") || !has_size(result, 0, 8, false))
+        return false;
     *count = (uint32_t)PQntuples(result);
     return pg_ids_read(store, result, 0, *count);
 }
@@ -122,19 +173,10 @@ bool pg_next_row(struct sql_row *row)
 
 struct outbox_bytes pg_cell(const struct sql_row *row, unsigned column)
 {
-    int index = row->index - 1, field = (int)column;
-    if (PQgetisnull(row->result, index, field))
-        return (struct outbox_bytes){0};
-    return (struct outbox_bytes){PQgetvalue(row->result, index, field), (size_t)PQgetlength(row->result, index, field)};
+    return pg_value(row->result, row->index - 1, (int)column);
 }
 
-/* Of int8, int4, and bool. */
 int64_t pg_number(const struct sql_row *row, unsigned column, int64_t default_value)
 {
-    struct outbox_bytes cell = pg_cell(row, column);
-    if (!cell.data)
-        return default_value;
-    if (cell.size == 8)
-        return (int64_t)pg_get_int8(cell.data);
-    return cell.size == 4 ? (int32_t)pg_get_int4(cell.data) : *(const char *)cell.data;
+    return pg_integer(row->result, row->index - 1, (int)column, default_value);
 }

@@ -45,8 +45,10 @@ static const char identity_sql[] = "SELECT pg_backend_pid(), current_setting('ou
 static void on_identity(struct sql_request *request, void *result)
 {
     struct pg_store *store = request->arg;
-    bool same = (int)pg_get_int4(PQgetvalue(result, 0, 0)) == store->server.owner_pid;
-    bool marked = !strcmp(PQgetvalue(result, 0, 1), store->probe);
+    bool same = pg_integer(result, 0, 0, 0) == store->server.owner_pid;
+    bool marked = !strcmp(pg_text(result, 0, 1), store->probe);
+    if (!pg_has_shape(result, 1, 1, "4t"))
+        pg_bad_shape(&request->store->start_error, request->what);
     if (request->lane == request->store->reader)
         store->pooled = same || marked;
     else
@@ -69,10 +71,10 @@ static void validate_sessions(struct sql_store *sql, struct outbox_error *error)
 /* Claims must use the primary key's index whatever the statistics are: an outbox is often analysed while it is empty. A
  * SQL_ASCII database holds any bytes, and would refuse to return bytes that are not UTF-8. */
 static const char settings_sql[] =
-    "SELECT set_config('search_path', 'pg_catalog', false), set_config('plan_cache_mode', 'force_generic_plan', "
+    "SELECT set_config('plan_cache_mode', 'force_generic_plan', "
     "false), set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), "
     "set_config('enable_sort', 'off', false), set_config('jit', 'off', false), "
-    "set_config('max_parallel_workers_per_gather', '0', false), set_config('row_security', 'off', false), "
+    "set_config('max_parallel_workers_per_gather', '0', false), "
     "set_config('default_transaction_isolation', 'read committed', false), "
     "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
     "ELSE current_setting('synchronous_commit') END, false), "
@@ -89,6 +91,13 @@ static bool put_settings(struct sql_request *request)
     snprintf(timeout, sizeof timeout, "%lld", (long long)request->store->statement_ms);
     pg_param_text(&params, timeout);
     return pg_send_text(request, settings_sql, &params);
+}
+
+/* The reader reads, and fires no triggers. Policies that are made later are an error, and not rows that are missing. */
+static bool put_reader_settings(struct sql_request *request)
+{
+    return pg_pin_session(request) && put_settings(request) &&
+           pg_send_text(request, "SELECT set_config('row_security', 'off', false)", NULL);
 }
 
 /* ---- prepared statements ----------------------------------------------------------------------------------------- */
@@ -117,10 +126,13 @@ static bool put_prepare_reader(struct sql_request *request)
 static void on_prepared(struct sql_request *request, void *result)
 {
     struct pg_store *store = request->arg;
-    if (PQresultStatus(result) == PGRES_TUPLES_OK && !strcmp(PQfname(result, 0), "trigger"))
-        pg_trigger_found(store, *PQgetvalue(result, 0, 0));
-    else if (PQresultStatus(result) == PGRES_TUPLES_OK && PQntuples(result) == 1)
-        pg_buf_set(&store->relations, PQgetvalue(result, 0, 0), (uint32_t)PQgetlength(result, 0, 0));
+    struct outbox_bytes value = pg_value(result, 0, 0);
+    if (pg_has_shape(result, 1, 1, "b"))
+        pg_trigger_found(store, pg_integer(result, 0, 0, 0) != 0);
+    else if (pg_has_shape(result, 1, 1, "O") && value.data)
+        pg_buf_set(&store->relations, value.data, (uint32_t)value.size);
+    else if (PQresultStatus(result) != PGRES_COMMAND_OK)
+        pg_bad_shape(&request->store->start_error, request->what);
     PQclear(result);
 }
 
@@ -141,7 +153,7 @@ const struct sql_step pg_steps[] = {
     {"read the session's identity", SQL_READER, true, NULL, identity_sql, on_identity, NULL},
     {"read the session's identity", SQL_OWNER, true, NULL, identity_sql, on_identity, validate_sessions},
     {"set the session up", SQL_OWNER, true, put_settings, NULL, NULL, NULL},
-    {"set the session up", SQL_READER, true, put_settings, NULL, NULL, NULL},
+    {"set the session up", SQL_READER, true, put_reader_settings, NULL, NULL, NULL},
     {"prepare statements", SQL_READER, true, put_prepare_reader, NULL, on_prepared, validate_prepared},
     {"prepare statements", SQL_OWNER, true, put_prepare_owner, NULL, NULL, NULL},
     {"search for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/postgres/settle.c - deleting what was published: all ranges in one statement */
+/*
+ * backends/postgres/settle.c - deleting what was published: all ranges in one statement
+ *
+ * The DELETE runs with the role's own search path, for the application's triggers: it qualifies all that it names, and
+ * does without BETWEEN, whose operators cannot be qualified.
+ */
 #include "store.h"
 
 bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql)
@@ -7,9 +12,11 @@ bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql)
     obx_sql_text_clear(sql);
     obx_sql_text_puts(sql, "DELETE FROM ");
     sql_append_outbox(&store->sql, sql);
-    obx_sql_text_format(sql, " t USING unnest($1::int8[], $2::int8[]) r(lo, hi) WHERE t.%n BETWEEN r.lo AND r.hi",
-                        store->sql.table.id);
-    obx_sql_text_puts(sql, " AND ");
+    obx_sql_text_format(sql,
+                        " t USING ROWS FROM (pg_catalog.unnest($1::pg_catalog.int8[]), "
+                        "pg_catalog.unnest($2::pg_catalog.int8[])) r(lo, hi) WHERE t.%n OPERATOR(pg_catalog.>=) r.lo "
+                        "AND t.%n OPERATOR(pg_catalog.<=) r.hi AND ",
+                        store->sql.table.id, store->sql.table.id);
     pg_append_same_table(&store->sql, sql);
     return !sql->failed;
 }

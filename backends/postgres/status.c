@@ -16,9 +16,8 @@ static void report_status(struct sql_op *op)
     struct outbox_store_status *status = sql_report_status(op, &row);
     if (!status)
         return;
-    snprintf(status->owner, sizeof status->owner, "%s", PQgetvalue(op->result, 0, SQL_STATUS_OWNER));
-    snprintf(status->server, sizeof status->server, "PostgreSQL %.80s",
-             PQgetvalue(op->result, 0, SQL_STATUS_OWNER + 1));
+    snprintf(status->owner, sizeof status->owner, "%s", pg_text(op->result, 0, SQL_STATUS_OWNER));
+    snprintf(status->server, sizeof status->server, "PostgreSQL %.80s", pg_text(op->result, 0, SQL_STATUS_OWNER + 1));
 }
 
 const struct sql_probe pg_status_probes[] = {

@@ -16,6 +16,7 @@
 
 #include "conn.h"
 #include "error.h"
+#include "result.h"
 #include "sql/server/claim.h"
 #include "sql/server/owner.h"
 #include "sql/server/start.h"
@@ -119,6 +120,7 @@ extern const struct sql_column_type pg_types[];
 bool pg_next_row(struct sql_row *row);
 struct outbox_bytes pg_cell(const struct sql_row *row, unsigned column);
 int64_t pg_number(const struct sql_row *row, unsigned column, int64_t default_value);
+bool pg_rows_fit(const struct sql_store *store, const PGresult *result); /* of a claim: is it what was asked for? */
 bool pg_read_ids(struct sql_store *store, void *result, uint32_t *count);
 bool pg_ids_read(struct sql_store *store, const PGresult *result, int first, uint32_t rows);
 uint64_t pg_fill(const struct sql_store *store, struct obx_sql_batch *batch, const struct sql_reading *reading);

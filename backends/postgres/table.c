@@ -2,13 +2,20 @@
 /*
  * backends/postgres/table.c - the properties of the server and of the table
  *
- * The first query finds the outbox by its configured name; later ones name the schema in which it was found, so
- * search_path has no effect.
+ * The first query finds the outbox by its configured name and the role's search path; later ones name the schema in
+ * which it was found, and run with a search path to which no other role can add objects: see conn.h.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "store.h"
+
+/* By the role's own path, so without operators and with qualified functions. The answers are kept for the transaction.
+ */
+static const char find_sql[] =
+    "SELECT pg_catalog.set_config('outbox.table', coalesce(pg_catalog.to_regclass($1::pg_catalog.text)"
+    "::pg_catalog.oid::pg_catalog.text, '0'), true), "
+    "pg_catalog.set_config('outbox.schema', coalesce(pg_catalog.current_schema()::pg_catalog.text, ''), true)";
 
 /* identity: changes whenever committed data may have been lost: another cluster, another timeline, a restart of the
  * postmaster, or of all backends after one crashed (unflushed WAL is lost). */
@@ -19,26 +26,11 @@ static const char server_sql[] =
     "CASE WHEN pg_is_in_recovery() THEN '-' ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END || ' ' || "
     "pg_postmaster_start_time()::text || ' ' || coalesce((SELECT string_agg(pid::text, ',' ORDER BY pid) "
     "FROM pg_stat_activity WHERE datid IS NULL AND usesysid IS NULL), ''), "
-    "c.oid, coalesce(n.nspname, current_schema())::text, c.relkind::text, row_security_active(c.oid), "
+    "c.oid, coalesce(n.nspname::text, current_setting('outbox.schema')), c.relkind::text, row_security_active(c.oid), "
     "has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'DELETE') "
-    "FROM (SELECT to_regclass($1::text) AS oid) w LEFT JOIN pg_class c ON c.oid = w.oid "
+    "FROM (SELECT current_setting('outbox.table')::oid AS oid) w LEFT JOIN pg_class c ON c.oid = w.oid "
     "LEFT JOIN pg_namespace n ON n.oid = c.relnamespace";
-enum {
-    RECOVERY,
-    READ_ONLY,
-    VERSION,
-    PID,
-    USER,
-    DATABASE,
-    IDENTITY,
-    OID,
-    SCHEMA,
-    KIND,
-    SECURITY,
-    SELECT,
-    DELETE,
-    FACTS
-};
+enum { RECOVERY, READ_ONLY, VERSION, PID, USER, DATABASE, IDENTITY, OID, SCHEMA, KIND, SECURITY, SELECT, DELETE };
 
 /* A domain, of any depth, is read as its base type. */
 static const char columns_sql[] =
@@ -47,7 +39,7 @@ static const char columns_sql[] =
     "FROM pg_attribute a, LATERAL (WITH RECURSIVE d(oid, base) AS (SELECT t.oid, t.typbasetype FROM pg_type t "
     "WHERE t.oid = a.atttypid UNION ALL SELECT t.oid, t.typbasetype FROM d JOIN pg_type t ON t.oid = d.base) "
     "SELECT d.oid FROM d WHERE d.base = 0) b "
-    "WHERE a.attrelid = to_regclass($1::text) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    "WHERE a.attrelid = current_setting('outbox.table')::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
 const struct sql_column_type pg_types[] = {
     /* text, varchar, char(n), name, json, jsonb, bytea */
@@ -71,54 +63,71 @@ const struct sql_column_type pg_types[] = {
     {"1114", PG_AS_TIME, false, NULL},
     {NULL, 0, false, NULL}};
 
-/* The first statements of a request. Two results: the server and the table; the columns. */
-bool pg_put_probe(struct sql_request *request)
+static bool put_path(struct sql_request *request, const char *path)
+{
+    struct pg_params params = {0};
+    pg_param_text(&params, path);
+    return pg_send_text(request, "SELECT pg_catalog.set_config('search_path', $1::pg_catalog.text, true)", &params);
+}
+
+/* NULL: as it is without us. */
+static bool put_find(struct sql_request *request)
 {
     struct obx_sql_text name = {.host = request->store->host};
     struct pg_params params = {0};
     sql_append_outbox(request->store, &name);
     pg_param_text(&params, obx_sql_text_get(&name));
-    bool sent =
-        !name.failed && pg_send_text(request, server_sql, &params) && pg_send_text(request, columns_sql, &params);
+    bool sent = !name.failed && put_path(request, NULL) && pg_send_text(request, find_sql, &params);
     obx_sql_text_free(&name);
-    return sent;
+    return sent && put_path(request, "pg_catalog, pg_temp");
+}
+
+/* Two results that matter, of the server and the table, and of the columns; before them those of put_find(). */
+bool pg_put_probe(struct sql_request *request)
+{
+    return put_find(request) && pg_send_text(request, server_sql, NULL) && pg_send_text(request, columns_sql, NULL);
 }
 
 static void copy(char *to, size_t size, const PGresult *result, int column)
 {
-    snprintf(to, size, "%s", PQgetvalue(result, 0, column)); /* "" for null */
+    snprintf(to, size, "%s", pg_text(result, 0, column));
 }
 
 static void read_server(struct pg_store *store, PGresult *result)
 {
-    struct sql_row row = {.result = result};
     struct pg_server *server = &store->server;
     struct sql_table *table = &store->sql.table;
-    if (!pg_next_row(&row))
-        return;
-    server->in_recovery = pg_number(&row, RECOVERY, 0) != 0;
-    server->read_only = pg_number(&row, READ_ONLY, 0) != 0;
-    server->version = (int)pg_number(&row, VERSION, 0);
-    server->owner_pid = (int)pg_number(&row, PID, 0);
+    server->in_recovery = pg_integer(result, 0, RECOVERY, 0) != 0;
+    server->read_only = pg_integer(result, 0, READ_ONLY, 0) != 0;
+    server->version = (int)pg_integer(result, 0, VERSION, 0);
+    server->owner_pid = (int)pg_integer(result, 0, PID, 0);
     copy(server->user, sizeof server->user, result, USER);
     copy(server->database, sizeof server->database, result, DATABASE);
     copy(server->identity, sizeof server->identity, result, IDENTITY);
-    store->table_oid = (uint32_t)pg_number(&row, OID, 0);
-    store->row_security = pg_number(&row, SECURITY, 0) != 0;
-    store->may_select = pg_number(&row, SELECT, 0) != 0;
-    store->may_delete = pg_number(&row, DELETE, 0) != 0;
+    store->table_oid = (uint32_t)pg_integer(result, 0, OID, 0);
+    store->row_security = pg_integer(result, 0, SECURITY, 0) != 0;
+    store->may_select = pg_integer(result, 0, SELECT, 0) != 0;
+    store->may_delete = pg_integer(result, 0, DELETE, 0) != 0;
     copy(table->schema, sizeof table->schema, result, SCHEMA);
     table->exists = store->table_oid != 0;
-    table->is_table = strchr("rp", *PQgetvalue(result, 0, KIND)) != NULL && table->exists;
+    table->is_table = table->exists && strchr("rp", *pg_text(result, 0, KIND));
+}
+
+static bool is_answer_to_find(const PGresult *result)
+{
+    return pg_has_shape(result, 1, 1, "t") || pg_has_shape(result, 1, 1, "tt");
 }
 
 void pg_on_probe(struct sql_request *request, void *result)
 {
-    if (PQnfields(result) != FACTS) {
+    if (pg_has_shape(result, 0, PG_ANY_ROWS, "ttttbb")) {
         sql_columns_read(request->store, result);
         return;
     }
-    read_server(pg_store_of(request->store), result);
+    if (pg_has_shape(result, 1, 1, "bb44tttottbbb"))
+        read_server(pg_store_of(request->store), result);
+    else if (!is_answer_to_find(result))
+        pg_bad_shape(&request->store->start_error, request->what);
     PQclear(result);
 }
 

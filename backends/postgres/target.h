@@ -22,7 +22,7 @@ struct pg_target {
     struct pg_candidate candidates[PG_CANDIDATES];
     uint32_t candidate_count;
     int64_t connect_ms; /* of the conninfo's connect_timeout; 0: it has none */
-    bool insecure;      /* the conninfo has a weaker sslmode than verify-full for a remote host */
+    bool insecure;      /* resolved, and the conninfo has a weaker sslmode than verify-full for a remote host */
 };
 
 /* application: the connections' application_name, if the dsn has none; NULL: made from the relay's name. */

@@ -32,14 +32,15 @@ void pg_trigger_sql(const struct pg_store *store, struct obx_sql_text *sql, int 
     if (index == 0) {
         obx_sql_text_puts(sql, "CREATE OR REPLACE FUNCTION ");
         append_function(&store->sql, sql);
-        obx_sql_text_puts(sql, "() RETURNS trigger LANGUAGE plpgsql AS $$\n"
+        obx_sql_text_puts(sql, "() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$\n"
                                "BEGIN PERFORM pg_notify('outbox_' || TG_RELID, ''); RETURN NULL; END $$");
     } else if (index == 1) {
         obx_sql_text_format(sql, "DROP TRIGGER IF EXISTS outbox_wakeup ON %s", name);
     } else {
         obx_sql_text_format(sql,
                             "CREATE TRIGGER outbox_wakeup AFTER INSERT ON %s FOR EACH STATEMENT\n"
-                            "    WHEN (NOT pg_try_advisory_xact_lock_shared(1868719468, %l::regclass::oid::int4))\n"
+                            "    WHEN (NOT pg_catalog.pg_try_advisory_xact_lock_shared(1868719468,\n"
+                            "        %l::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int4))\n"
                             "    EXECUTE FUNCTION ",
                             name, name);
         append_function(&store->sql, sql);
@@ -88,7 +89,7 @@ static bool put_arming(struct sql_request *request)
 static void on_arming(struct sql_request *request, void *result)
 {
     struct pg_store *store = request->arg;
-    bool done = PQntuples(result) == 1 && *PQgetvalue(result, 0, 0);
+    bool done = pg_has_shape(result, 1, 1, "b") && pg_integer(result, 0, 0, 0);
     store->sleeping = !store->sleeping && done;
     PQclear(result);
 }

@@ -15,16 +15,17 @@ static void append_inbox(struct obx_sql_text *sql, const char *schema)
 
 /* ---- Postgres ---------------------------------------------------------------------------------------------------- */
 
-/* Tables and functions are created in the current schema; SET ... FROM CURRENT then fixes search_path in the
- * functions. */
+/* Tables and functions are created in the current schema; SET ... FROM CURRENT then fixes search_path in the functions.
+ * Other roles may create objects in that schema, so calls are qualified; operators are found in pg_catalog, by their
+ * exact types. */
 static void postgres_path(struct obx_sql_text *sql, const char *schema)
 {
-    obx_sql_text_puts(sql, "SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(");
+    obx_sql_text_puts(sql, "SELECT pg_catalog.set_config('search_path', pg_catalog.concat(pg_catalog.quote_ident(");
     if (schema && *schema)
         obx_sql_text_format(sql, "%l", schema);
     else
-        obx_sql_text_puts(sql, "current_schema()");
-    obx_sql_text_puts(sql, ") || ', pg_temp', true)");
+        obx_sql_text_puts(sql, "pg_catalog.current_schema()");
+    obx_sql_text_puts(sql, "), ', pg_temp'), true)");
 }
 
 static const char postgres_table[] = "CREATE TABLE IF NOT EXISTS outbox_inbox (\n"
@@ -48,28 +49,29 @@ static const char postgres_take[] =
     "DECLARE\n"
     "    fresh uuid[];\n"
     "BEGIN\n"
-    "    IF consumer IS NULL OR octet_length(consumer) NOT BETWEEN 1 AND 64 THEN\n"
+    "    IF consumer IS NULL OR pg_catalog.octet_length(consumer) NOT BETWEEN 1 AND 64 THEN\n"
     "        RAISE invalid_parameter_value USING MESSAGE =\n"
     "            'outbox_inbox_take: the name of a consumer has 1 to 64 bytes';\n"
-    "    ELSIF ids IS NULL OR array_ndims(ids) > 1 OR array_position(ids, NULL) IS NOT NULL THEN\n"
+    "    ELSIF ids IS NULL OR pg_catalog.array_ndims(ids) > 1 OR pg_catalog.array_position(ids, NULL) IS NOT NULL "
+    "THEN\n"
     "        RAISE invalid_parameter_value USING MESSAGE =\n"
     "            'outbox_inbox_take: ids is an array of event ids, none of them null';\n"
     "    END IF;\n"
     "    WITH inserted AS (\n"
     "        INSERT INTO outbox_inbox AS i (event_id, consumer)\n"
-    "        SELECT id, outbox_inbox_take.consumer FROM unnest(ids) AS u (id) ORDER BY id\n"
+    "        SELECT id, outbox_inbox_take.consumer FROM pg_catalog.unnest(ids) AS u (id) ORDER BY id\n"
     "        ON CONFLICT DO NOTHING RETURNING i.event_id\n"
     "    )\n"
-    "    SELECT array_agg(event_id) INTO fresh FROM inserted;\n"
-    "    IF cardinality(fresh) = cardinality(ids) THEN\n"
-    "        RETURN array_fill(true, ARRAY[cardinality(ids)]);\n"
+    "    SELECT pg_catalog.array_agg(event_id) INTO fresh FROM inserted;\n"
+    "    IF pg_catalog.cardinality(fresh) = pg_catalog.cardinality(ids) THEN\n"
+    "        RETURN pg_catalog.array_fill(true, ARRAY[pg_catalog.cardinality(ids)]);\n"
     "    END IF;\n"
     "    RETURN coalesce((\n"
-    "        SELECT array_agg(is_first AND f.id IS NOT NULL ORDER BY n)\n"
+    "        SELECT pg_catalog.array_agg(is_first AND f.id IS NOT NULL ORDER BY n)\n"
     "        FROM (\n"
-    "            SELECT id, n, row_number() OVER (PARTITION BY id ORDER BY n) = 1 AS is_first\n"
-    "            FROM unnest(ids) WITH ORDINALITY AS u (id, n)\n"
-    "        ) AS given LEFT JOIN unnest(fresh) AS f (id) USING (id)\n"
+    "            SELECT id, n, pg_catalog.row_number() OVER (PARTITION BY id ORDER BY n) = 1 AS is_first\n"
+    "            FROM pg_catalog.unnest(ids) WITH ORDINALITY AS u (id, n)\n"
+    "        ) AS given LEFT JOIN pg_catalog.unnest(fresh) AS f (id) USING (id)\n"
     "    ), '{}');\n"
     "END $function$";
 
@@ -84,11 +86,13 @@ static const char postgres_prune[] =
     "    IF keep_days IS NULL OR keep_days < 1 OR at_most IS NULL OR at_most < 1 THEN\n"
     "        RAISE invalid_parameter_value USING MESSAGE = 'outbox_inbox_prune: keep_days and at_most are at least "
     "1';\n"
-    "    ELSIF NOT pg_try_advisory_xact_lock(hashtext('outbox_inbox_prune'), hashtext(current_schema())) THEN\n"
+    "    ELSIF NOT pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtext('outbox_inbox_prune'), "
+    "pg_catalog.hashtext(pg_catalog.current_schema())) THEN\n"
     "        RETURN 0;\n"
     "    END IF;\n"
     "    DELETE FROM outbox_inbox WHERE ctid = ANY (ARRAY(\n"
-    "        SELECT ctid FROM outbox_inbox WHERE received_on < (now() AT TIME ZONE 'UTC')::date - keep_days\n"
+    "        SELECT ctid FROM outbox_inbox WHERE received_on < (pg_catalog.now() AT TIME ZONE 'UTC')::date - "
+    "keep_days\n"
     "        LIMIT at_most));\n"
     "    GET DIAGNOSTICS removed = ROW_COUNT;\n"
     "    RETURN removed;\n"

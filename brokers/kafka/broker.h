@@ -12,7 +12,8 @@
  *
  * Layers, lowest first; a file calls only files of lower layers:
  *
- *     error topic topic_limits limits_text topic_state      plain data: no I/O, no callbacks
+ *     error loopback topic topic_limits limits_text         plain data: no I/O, no callbacks
+ *     topic_state
  *     blocked_keys
  *     connection outcomes clients outage                    state of the connection; outcomes; the two clients
  *     result record partition_batching limits_request       one report; one message; order; settings of topics

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "loopback.h"
 
 #define ANSWER_MS 5000
 #define FIXED_VERSION 0x020503ff /* 2.5.3 */
@@ -52,11 +53,6 @@ static void check_library(struct kafka_broker *self, struct kafka_findings *find
         kafka_find(self, findings, OUTBOX_LOG_INFO, "", "librdkafka is %s", rd_kafka_version_str());
 }
 
-static bool is_loopback(const char *host)
-{
-    return !strncmp(host, "127.", 4) || !strcmp(host, "localhost") || !strcmp(host, "::1") || !strcmp(host, "[::1]");
-}
-
 static void check_security(struct kafka_broker *self, struct kafka_findings *findings,
                            const struct rd_kafka_metadata *metadata)
 {
@@ -66,7 +62,7 @@ static void check_security(struct kafka_broker *self, struct kafka_findings *fin
         !strstr(protocol, "plaintext"))
         return;
     for (int i = 0; i < metadata->broker_cnt; i++)
-        if (!is_loopback(metadata->brokers[i].host)) {
+        if (!kafka_is_loopback(metadata->brokers[i].host)) {
             kafka_find(self, findings, OUTBOX_LOG_WARN, "set options: security.protocol to ssl or sasl_ssl",
                        "events go to %s without encryption", metadata->brokers[i].host);
             return;

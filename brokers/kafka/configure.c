@@ -12,6 +12,7 @@
 #include <strings.h>
 
 #include "broker.h"
+#include "loopback.h"
 
 static const struct outbox_pair defaults[] = {
     /* promises */
@@ -72,6 +73,9 @@ static const struct {
     {"transactional.id", "transactions are not supported"},
     {"log.queue", "the log level of outbox decides what is logged"},
     {"enabled_events", "this broker sets it"},
+    {"plugin.library.paths", "it loads code into the relay"},
+    {"ssl.engine.location", "it loads code into the relay"},
+    {"ssl.providers", "it loads code into the relay"},
 };
 
 static int refuse(struct outbox_error *error, const struct outbox_pair *pair, const char *why)
@@ -160,6 +164,26 @@ static int check_security(const struct kafka_broker *self, struct outbox_error *
     return OUTBOX_OK;
 }
 
+/* Of brokers that answer later, check looks at the addresses. */
+static void warn_insecure(const struct kafka_broker *self)
+{
+    char protocol[32];
+    if (!strstr(get(self->conf, "security.protocol", protocol, sizeof protocol), "plaintext"))
+        return;
+    for (const char *at = self->bootstrap; *at; at += strcspn(at, ","), at += *at == ',') {
+        char host[256];
+        snprintf(host, sizeof host, "%.*s", (int)strcspn(at, ","), at);
+        if (kafka_is_loopback(host))
+            continue;
+        self->host->log(self->host, OUTBOX_LOG_WARN,
+                        "%s with %s, which is not this machine: %s; set security.protocol to ssl or sasl_ssl", protocol,
+                        host + strspn(host, " "),
+                        strstr(protocol, "sasl") ? "an attacker on the way can read the password, and events"
+                                                 : "an attacker on the way can read and change events");
+        return;
+    }
+}
+
 /* An event larger than the queue would never be sent. */
 static int check_sizes(struct kafka_broker *self, struct outbox_error *error)
 {
@@ -232,5 +256,7 @@ int kafka_configure(struct kafka_broker *self, struct outbox_error *error)
         rc = match_gapless(self, error);
     if (!rc)
         warn_partitioner(self);
+    if (!rc)
+        warn_insecure(self);
     return rc;
 }

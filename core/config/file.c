@@ -49,6 +49,12 @@ static int refuse(const char *path, int number, struct outbox_error *error)
             "read configuration %s: it is not a regular file, and reading gave nothing for %d s; name a regular file",
             path, PIPE_TIMEOUT_MS / 1000);
         break;
+    case EKEYREJECTED:
+        code = obx_error_set(error, OUTBOX_E_CONFIG,
+                             "read configuration %s: everyone can write it, and it names plugins, which are code; run "
+                             "chmod o-w on it",
+                             path);
+        break;
     default:
         code = obx_error_set(error, OUTBOX_E_IO, "read configuration %s: %s", path, strerror(number));
     }
@@ -65,6 +71,15 @@ static int wait_readable(int fd)
     if (found < 0)
         return errno == EINTR ? 0 : errno;
     return found ? 0 : ETIMEDOUT;
+}
+
+/* Whoever writes the configuration decides what runs. 0, or an errno. */
+static int check_mode(int fd)
+{
+    struct stat info;
+    if (fstat(fd, &info))
+        return errno;
+    return S_ISREG(info.st_mode) && info.st_mode & S_IWOTH ? EKEYREJECTED : 0;
 }
 
 /* Read one byte more than the limit, so that the parser detects a file that is too large. 0, or an errno. */
@@ -91,9 +106,11 @@ int obx_config_read(const char *path, struct obx_config **config, struct outbox_
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return refuse(path, errno, error);
-    size_t room = OBX_CONFIG_MAX_SIZE + 1, size;
+    size_t room = OBX_CONFIG_MAX_SIZE + 1, size = 0;
     char *text = obx_alloc(room);
-    int number = text ? read_all(fd, text, room, &size) : 0;
+    int number = check_mode(fd);
+    if (text && !number)
+        number = read_all(fd, text, room, &size);
     close(fd);
     if (!text)
         return obx_error_no_memory(error);

@@ -7,5 +7,7 @@
 #define OBX_CONFIG_MAX_DEPTH 16
 #define OBX_CONFIG_MAX_KEYS 1024 /* of one section */
 #define OBX_SECRET_MAX_SIZE 65536
+#define OBX_EXPANDED_MAX_SIZE 1048576  /* of one value, with its references to the environment; */
+#define OBX_EXPANDED_ALL_SIZE 67108864 /* and of all of a configuration, each time that they are read */
 
 #endif

@@ -123,6 +123,19 @@ void obx_print_text(struct obx_print *print, const char *name, const char *value
     obx_buf_putc(print->buf, '\n');
 }
 
+/* Where the plugin lists the names of values that are no secrets, all others are. */
+static bool may_show(const struct outbox_option *option, const char *name)
+{
+    if (option->flags & OUTBOX_OPT_SECRET)
+        return false;
+    if (!option->choices)
+        return !obx_name_is_secret(name);
+    for (const char *const *shown = option->choices; *shown; shown++)
+        if (!strcmp(*shown, name))
+            return true;
+    return false;
+}
+
 static void print_map(struct obx_print *print, const struct outbox_option *option, const struct outbox_map *map)
 {
     obx_buf_puts(print->buf, map->count ? "\n" : " {}\n");
@@ -130,10 +143,10 @@ static void print_map(struct obx_print *print, const struct outbox_option *optio
     for (uint32_t i = 0; i < map->count; i++) {
         print_key(print, map->items[i].name);
         obx_buf_putc(print->buf, ' ');
-        if (option->flags & OUTBOX_OPT_SECRET || obx_name_is_secret(map->items[i].name))
-            obx_buf_puts(print->buf, REDACTED);
-        else
+        if (may_show(option, map->items[i].name))
             print_string(print, option, map->items[i].value);
+        else
+            obx_buf_puts(print->buf, REDACTED);
         obx_buf_putc(print->buf, '\n');
     }
     print->depth--;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "config/limits.h"
 #include "config/tree.h"
 
 /* ---- ${NAME} ---- */
@@ -29,8 +30,8 @@ struct expansion {
 
 static void emit(struct output *out, const char *bytes, size_t size)
 {
-    if (out->to && out->size + size > out->room)
-        return; /* the environment has changed since measuring */
+    if ((out->to && out->size + size > out->room) || out->size > OBX_EXPANDED_MAX_SIZE)
+        return; /* the environment has changed since measuring; or it is too large already */
     if (out->to)
         memcpy(out->to + out->size, bytes, size);
     out->size += size;
@@ -120,6 +121,11 @@ static int expand(struct obx_config *config, const struct obx_entry *entry, cons
     if (code)
         return code;
     size_t room = expansion.out.size;
+    config->expanded += room;
+    if (room > OBX_EXPANDED_MAX_SIZE || config->expanded > OBX_EXPANDED_ALL_SIZE)
+        return REFUSE(&expansion, entry->text,
+                      "with what its references stand for, the value is larger than 1 MiB, or all values together are "
+                      "larger than 64 MiB");
     char *to = obx_config_alloc(config, room + 1);
     if (!to)
         return obx_error_no_memory(error);

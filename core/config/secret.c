@@ -4,8 +4,8 @@
  *
  * A path without a slash is tried in $CREDENTIALS_DIRECTORY first, where systemd puts credentials. Otherwise relative
  * paths start at the working directory. One newline at the end is removed. Failure: CONFIG at the location of the
- * reference, for a file that is missing, not regular, empty, larger than 64KiB, contains a NUL, is readable by everyone
- * or not readable by us.
+ * reference, for a file that is missing, not regular, empty, larger than 64KiB, contains a NUL, is readable or
+ * writable by everyone, or not readable by us.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +49,8 @@ static int check(const struct secret *secret, const struct stat *info)
     if (info->st_mode & S_IROTH)
         return refuse(secret,
                       "everyone can read it; run chmod o-r on it, or set mode 0440 where a container mounts it");
+    if (info->st_mode & S_IWOTH)
+        return refuse(secret, "everyone can write it; run chmod o-w on it");
     if (info->st_size > OBX_SECRET_MAX_SIZE)
         return refuse(secret, "it is larger than 64KiB; name a file that contains only the secret");
     return OUTBOX_OK;

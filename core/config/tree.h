@@ -19,6 +19,7 @@ struct obx_config {
     struct obx_section *root;
     struct obx_block *blocks;
     struct obx_secret *secrets; /* read from files */
+    size_t expanded;            /* bytes of all values with references, each time that they were read */
 };
 
 struct obx_entry;

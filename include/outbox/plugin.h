@@ -132,7 +132,8 @@ struct outbox_option {
     size_t offset;
     const char *default_value;  /* as it would be written in the file; NULL: zero bytes */
     int64_t min, max;           /* for numbers; both 0: no bound */
-    const char *const *choices; /* for ENUM, ends with NULL */
+    const char *const *choices; /* for ENUM, ends with NULL; for MAP the keys whose values may be shown, NULL: all but
+                                   those that are called like secrets */
     const char *help;           /* one sentence, lower case */
 };
 

@@ -20,7 +20,7 @@
 #include "cli/ndjson.h"
 
 #define BLOCK ((size_t)256 << 10)
-#define MAX_LINE ((size_t)256 << 20)
+#define MAX_LINE ((size_t)32 << 20) /* memory for it is needed several times */
 
 struct reader {
     struct obx_oneshot *oneshot;

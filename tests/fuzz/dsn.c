@@ -18,13 +18,13 @@ static const char *value_of(const struct pg_target *target, const char *keyword)
 
 static void check_choice(struct pg_target *target, uint32_t index)
 {
-    const char *host = target->candidates[index].host;
+    const char *host = target->candidates[index].host, *address = target->candidates[index].address;
     pg_target_choose(target, index, false);
     FUZZ_CHECK(!strcmp(value_of(target, "client_encoding"), "UTF8"));
     FUZZ_CHECK(!strcmp(value_of(target, "target_session_attrs"), "any"));
     FUZZ_CHECK(!strchr(value_of(target, "host"), ',') && !strcmp(value_of(target, "host"), host));
-    FUZZ_CHECK(*value_of(target, "sslmode") || !*host || *host == '/' || *host == '@' || !strcmp(host, "localhost") ||
-               !strncmp(host, "127.", 4) || !strcmp(host, "::1"));
+    FUZZ_CHECK(*value_of(target, "sslmode") || (!*address && (!*host || *host == '/' || *host == '@')) ||
+               !strncmp(address, "127.", 4) || strstr(address, ":127.") || !strcmp(address, "::1"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

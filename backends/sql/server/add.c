@@ -22,6 +22,7 @@ void sql_add(void *self, outbox_op_t id, const struct outbox_add *add)
     struct sql_op *op = sql_op_begin(self, id);
     struct outbox_error error = {.code = OUTBOX_OK};
     op->in = add;
+    op->request.fires_triggers = true;
     if (validate(op->store, add, &error) || !add->count)
         sql_op_complete(op, &error);
     else

@@ -16,13 +16,13 @@ static void read_page(struct sql_op *op);
 void sql_append_which(const struct sql_op *op, struct obx_sql_text *sql)
 {
     const struct outbox_dead *dead = sql_dead_of(op);
-    obx_sql_text_puts(sql, " WHERE number > ");
+    obx_sql_text_format(sql, " WHERE number %s ", op->store->driver->greater);
     obx_sql_text_int(sql, (int64_t)op->cursor);
     for (uint32_t i = 0; i < dead->count; i++) {
-        obx_sql_text_puts(sql, i ? ", " : " AND number IN (");
+        obx_sql_text_puts(sql, i ? ", " : op->store->driver->begin_number_list);
         obx_sql_text_int(sql, (int64_t)dead->numbers[i]);
     }
-    obx_sql_text_puts(sql, dead->count ? ")" : "");
+    obx_sql_text_puts(sql, dead->count ? op->store->driver->end_number_list : "");
 }
 
 static bool put_letters(struct sql_request *request)
@@ -36,6 +36,7 @@ static bool put_letters(struct sql_request *request)
     sql_append_dead(op->store, &sql);
     sql_append_which(op, &sql);
     obx_sql_text_format(&sql, " ORDER BY number LIMIT %d", OBX_SQL_LETTERS_PAGE);
+    request->answer_bytes = SQL_ANSWER_LARGE;
     return op->store->driver->put_text(request, &sql);
 }
 
@@ -121,6 +122,7 @@ static void on_moved(struct sql_request *request, void *result)
 
 void sql_dead_move(struct sql_op *op, bool (*put)(struct sql_request *request))
 {
+    op->request.fires_triggers = true;
     sql_op_submit(op, op->store->owner, obx_sql_dead_what(sql_dead_of(op)), put, on_moved, sql_op_end);
 }
 

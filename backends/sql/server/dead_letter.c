@@ -154,7 +154,7 @@ static void on_trial(struct sql_request *request, const struct outbox_error *err
 static void submit(struct sql_op *op, void (*done)(struct sql_request *request, const struct outbox_error *error))
 {
     op->removed = 0;
-    op->request.transaction = true;
+    op->request.transaction = op->request.fires_triggers = true;
     sql_op_submit(op, op->store->owner, "dead-letter rows", op->store->driver->put_dead_letters,
                   op->store->driver->removal_result, done);
 }

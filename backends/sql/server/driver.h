@@ -62,6 +62,7 @@ struct sql_row {
     int index;
     char **values;
     const unsigned long *sizes;
+    unsigned columns;
 };
 
 struct sql_driver {
@@ -132,6 +133,8 @@ struct sql_driver {
     void (*append_json_value)(struct obx_sql_text *sql, const struct sql_column *column);
     void (*append_kept_value)(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_column *column);
     const char *json_object; /* the function that makes an object of names and values */
+    /* "number > 1 AND number IN (2, 3)", in SQL that is safe with every search path. */
+    const char *greater, *begin_number_list, *end_number_list;
 
     /* ownership */
     void (*acquire)(struct sql_op *op); /* ends with sql_become_owner(), sql_stand_by() or a failure */

@@ -7,6 +7,7 @@
 void sql_setup_inbox(void *self, outbox_op_t id)
 {
     struct sql_op *op = sql_op_begin(self, id);
+    op->request.fires_triggers = true; /* none; but the inbox is where the role's own path leads */
     sql_op_submit(op, op->store->owner, "set up the inbox", op->store->driver->put_inbox, NULL, sql_op_end);
 }
 

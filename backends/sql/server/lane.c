@@ -2,6 +2,11 @@
 /* backends/sql/server/lane.c - the queue of a lane */
 #include "sql/server/lane.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
 #include <outbox/plugin_util.h>
 
 #include "sql/server/driver.h"
@@ -67,6 +72,7 @@ void sql_lane_complete(struct sql_lane *lane)
     struct sql_request *request = lane->head;
     struct outbox_error error = lane->error;
     lane->error.code = OUTBOX_OK;
+    lane->is_counting = false;
     lane->head = request->next;
     if (!lane->head)
         lane->tail = NULL;
@@ -83,4 +89,38 @@ void sql_lane_fail_all(struct sql_lane *lane, const struct outbox_error *why)
         sql_request_end(request, why);
         request = next;
     }
+}
+
+/* ---- how much a server may answer -------------------------------------------------------------------------------- */
+
+/* 0: it is not known. */
+static uint64_t received(int fd)
+{
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) ||
+        size < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received)
+        return 0;
+    return info.tcpi_bytes_received;
+}
+
+static uint64_t allowed(const struct sql_lane *lane)
+{
+    uint64_t bytes = SQL_ANSWER_BYTES; /* what the socket holds already */
+    for (const struct sql_request *request = lane->head; request; request = request->next)
+        bytes += request->answer_bytes ? request->answer_bytes : SQL_ANSWER_BYTES;
+    return bytes;
+}
+
+bool sql_lane_answer_fits(struct sql_lane *lane, int fd, struct outbox_error *error)
+{
+    uint64_t now = lane->head ? received(fd) : 0;
+    if (!lane->is_counting)
+        lane->counted_from = now;
+    lane->is_counting = lane->head;
+    if (!lane->head || now - lane->counted_from <= allowed(lane))
+        return true;
+    outbox_error_set(error, OUTBOX_E_CORRUPT, "%s: the server has answered %llu MB, more than the question can have",
+                     lane->head->what, (unsigned long long)(now - lane->counted_from) >> 20);
+    return false;
 }

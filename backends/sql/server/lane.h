@@ -35,6 +35,10 @@ struct sql_request {
     struct obx_sql_text *sql; /* of servers that are sent text; must stay until done() */
     bool transaction;         /* opens one: servers that are sent text roll back after a failure */
     bool first;               /* goes before the queued requests: the previous transaction is still open */
+    bool fires_triggers;      /* of the application, which find what they name by the role's own search path */
+
+    /* Bytes that the server may answer with; put() may set it. 0: SQL_ANSWER_BYTES. */
+    uint64_t answer_bytes;
 
     /* for result() */
     unsigned index;    /* of the statement that gave it */
@@ -43,9 +47,14 @@ struct sql_request {
     unsigned failed; /* for done(): the statement that failed, where one is sent after the other */
 
     /* private */
+    bool answers_pin; /* the first result is that of a statement of the lane's own */
     struct sql_lane *lane;
     struct sql_request *next;
 };
+
+#define SQL_ANSWER_BYTES (UINT64_C(64) << 20)
+/* Where one row may be as large as a server allows. */
+#define SQL_ANSWER_LARGE (UINT64_C(1280) << 20)
 
 struct sql_lane {
     const struct sql_driver *driver;
@@ -56,6 +65,8 @@ struct sql_lane {
     void (*lost)(struct sql_lane *lane, const struct outbox_error *error);      /* it broke, with no request on it */
     struct sql_request *head, *tail;
     struct outbox_error error; /* of the request at the head */
+    bool is_counting;          /* bytes of the answer to the request at the head */
+    uint64_t counted_from;     /* what the socket had received when that began */
 };
 
 /* done() may be called from inside when the lane is closed. */
@@ -72,6 +83,9 @@ void sql_request_end(struct sql_request *request, const struct outbox_error *err
 void sql_lane_append(struct sql_lane *lane, struct sql_request *request);
 void sql_lane_prepend(struct sql_lane *lane, struct sql_request *request);
 void sql_lane_complete(struct sql_lane *lane); /* ends the request at the head, with lane->error */
+/* While an answer comes: false, with an error, if it has more bytes than the requests in the queue allow. Only TCP is
+ * counted: a server on a socket of this machine is not a stranger's. */
+bool sql_lane_answer_fits(struct sql_lane *lane, int fd, struct outbox_error *error);
 /* Empties the queue, then ends all that was in it. */
 void sql_lane_fail_all(struct sql_lane *lane, const struct outbox_error *why);
 

@@ -60,7 +60,8 @@ void sql_op_submit(struct sql_op *op, struct sql_lane *lane, const char *what, b
                                        .store = op->store,
                                        .sql = op->request.sql,
                                        .transaction = op->request.transaction,
-                                       .first = op->request.first};
+                                       .first = op->request.first,
+                                       .fires_triggers = op->request.fires_triggers};
     sql_lane_submit(lane, &op->request);
 }
 

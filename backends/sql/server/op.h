@@ -53,7 +53,8 @@ struct sql_op {
 struct sql_op *sql_op_begin(struct sql_store *store, outbox_op_t id);
 void sql_op_complete(struct sql_op *op, const struct outbox_error *error); /* NULL: success */
 void sql_op_fail(struct sql_op *op, int code, const char *format, ...) OUTBOX_PRINTF(3, 4);
-/* Submits op->request with this. `transaction`, `first`, `sql` and, for put == NULL, `text` of the request are kept. */
+/* Submits op->request with this. `transaction`, `first`, `fires_triggers`, `sql` and, for put == NULL, `text` of the
+ * request are kept. */
 void sql_op_submit(struct sql_op *op, struct sql_lane *lane, const char *what, bool (*put)(struct sql_request *request),
                    void (*result)(struct sql_request *request, void *result),
                    void (*done)(struct sql_request *request, const struct outbox_error *error));

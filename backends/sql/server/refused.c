@@ -58,7 +58,7 @@ void sql_refused_look(struct sql_op *op, const struct obx_sql_range *ranges, uin
 {
     op->ranges = ranges;
     op->range_count = count;
-    op->request.transaction = false;
+    op->request.transaction = op->request.fires_triggers = false;
     sql_op_submit(op, op->store->owner, "read the rows that were not removed", put_remaining, on_remaining, done);
 }
 

@@ -144,7 +144,7 @@ static bool sends_again(struct sql_request *request, const struct outbox_error *
 static void submit(struct sql_op *op, void (*done)(struct sql_request *request, const struct outbox_error *error))
 {
     op->removed = 0;
-    op->request.transaction = true;
+    op->request.transaction = op->request.fires_triggers = true;
     sql_op_submit(op, op->store->owner, "settle rows", op->store->driver->put_settle, op->store->driver->removal_result,
                   done);
 }

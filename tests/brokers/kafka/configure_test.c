@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/brokers/kafka/configure_test.c - options: which are passed through, which are refused, and the texts */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fixture.h"
@@ -73,6 +74,9 @@ Test(kafka_configure, options_with_a_key_of_their_own_are_refused)
 {
     REFUSED("bootstrap.servers: other", "options: bootstrap.servers cannot be set here: set it in the section itself");
     REFUSED("transactional.id: me", "transactions are not supported");
+    REFUSED("plugin.library.paths: /tmp/other",
+            "plugin.library.paths cannot be set here: it loads code into the relay");
+    REFUSED("ssl.engine.location: /tmp/other", "ssl.engine.location cannot be set here: it loads code into the relay");
 }
 
 Test(kafka_configure, unchecked_certificates_are_refused)
@@ -92,6 +96,34 @@ Test(kafka_configure, queue_smaller_than_an_event_is_refused)
 {
     REFUSED("queue.buffering.max.kbytes: 100", "options: queue.buffering.max.kbytes holds 102400 bytes, less than one "
                                                "event of message.max.bytes=1000000; raise the former");
+}
+
+Test(kafka_configure, events_without_encryption_log_a_warning)
+{
+    static const char *const own[] = {"127.0.0.1:1", "localhost:1,[::1]:2", "PLAINTEXT://127.1.1.1:9092"};
+    static const char *const others[] = {"db:1", "127.0.0.1.example:1", "localhost:1, 10.0.0.1:2",
+                                         "PLAINTEXT://[::2]:9"};
+    char yaml[120];
+    for (unsigned i = 0; i < sizeof own / sizeof *own; i++) {
+        snprintf(yaml, sizeof yaml, "bootstrap.servers: '%s'\n", own[i]);
+        cr_assert_eq(fixture_open(&t, yaml), OUTBOX_OK);
+        cr_assert_str_eq(t.logged, "", "%s", own[i]);
+        cr_assert_eq(fixture_close(&t), 0);
+    }
+    for (unsigned i = 0; i < sizeof others / sizeof *others; i++) {
+        snprintf(yaml, sizeof yaml, "bootstrap.servers: '%s'\n", others[i]);
+        cr_assert_eq(fixture_open(&t, yaml), OUTBOX_OK);
+        cr_assert(strstr(t.logged, "1 plaintext with "), "%s: %s", others[i], t.logged);
+        cr_assert(strstr(t.logged, "an attacker on the way can read and change events"), "%s", t.logged);
+        cr_assert_eq(fixture_close(&t), 0);
+    }
+    cr_assert_eq(fixture_open(&t, "bootstrap.servers: db:1\noptions: {security.protocol: sasl_plaintext, "
+                                  "sasl.mechanisms: PLAIN, sasl.username: u, sasl.password: p}\n"),
+                 OUTBOX_OK);
+    cr_assert(strstr(t.logged, "1 sasl_plaintext with db:1, which is not this machine: an attacker on the way can read "
+                               "the password, and events; set security.protocol to ssl or sasl_ssl"),
+              "%s", t.logged);
+    cr_assert_eq(fixture_close(&t), 0);
 }
 
 Test(kafka_configure, other_partitioner_logs_a_warning)

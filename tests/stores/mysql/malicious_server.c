@@ -77,6 +77,12 @@ static void serve(struct malicious_server *malicious, int fd)
             ;
         return;
     }
+    if (malicious->wants_key) {
+        static const char in_full[] = {1, 4};
+        send_packet(fd, number, in_full, sizeof in_full);
+        malicious->was_asked_for_key = read_packet(malicious, fd, &number) == 2;
+        return;
+    }
     malicious->logins++;
     if (!send_packet(fd, number, known, sizeof known) || !send_packet(fd, (unsigned char)(number + 1), ok, sizeof ok))
         return;

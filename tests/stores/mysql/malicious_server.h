@@ -14,11 +14,13 @@
 
 struct malicious_server {
     bool requests_password; /* request the password in clear text; else accept any login */
+    bool wants_key;         /* wait for a request for the public key */
     const char *file;       /* that it asks for */
     unsigned port;
     int listener;
     pthread_t thread;
     unsigned logins, statements;
+    bool was_asked_for_key;
     char got[1 << 16]; /* all that came, one packet after the other, without their heads */
     size_t size;
 };

@@ -31,6 +31,8 @@ static uint32_t wait_for(const struct mys_client *client, struct mys_wait wait)
                                                           (descriptor.revents & POLLOUT ? OUTBOX_WRITABLE : 0);
 }
 
+static bool ask_for_key = true;
+
 static void connect_to(struct mys_client *client, unsigned port, const char *password, bool statements)
 {
     struct mys_target target = {.host = "127.0.0.1",
@@ -39,6 +41,7 @@ static void connect_to(struct mys_client *client, unsigned port, const char *pas
                                 .password = password,
                                 .database = "outbox",
                                 .statements = statements,
+                                .ask_for_key = ask_for_key,
                                 .timeout_s = 5};
     cr_assert_eq(mys_library(), 0);
     cr_assert(mys_new(client, &target));
@@ -144,6 +147,27 @@ Test(security, password_is_never_sent_in_clear_text)
     cr_assert_gt(malicious.size, 0);
     cr_assert(malicious_server_received(&malicious, "caching_sha2_password"));
     cr_assert_not(malicious_server_received(&malicious, PASSWORD));
+}
+
+/* The server answers "full authentication" to the scramble, and waits for what the client asks next. */
+static bool is_asked_for_key(void)
+{
+    struct malicious_server malicious = {.wants_key = true};
+    struct mys_client client;
+    malicious_server_start(&malicious);
+    connect_to(&client, malicious.port, PASSWORD, false);
+    cr_assert(client.failed);
+    mys_close(&client, true);
+    malicious_server_end(&malicious);
+    cr_assert_not(malicious_server_received(&malicious, PASSWORD));
+    return malicious.was_asked_for_key;
+}
+
+Test(security, key_of_a_server_on_another_machine_is_not_asked_for_without_tls)
+{
+    cr_assert(is_asked_for_key());
+    ask_for_key = false;
+    cr_assert_not(is_asked_for_key());
 }
 
 Test(security, server_that_requests_a_file_gets_none)

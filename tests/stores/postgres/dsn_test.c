@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/postgres/dsn_test.c - the options of a dsn that the store uses, and a report of those that it ignores */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "fixture.h"
+#include "../../../backends/postgres/target.h"
 
 static void open_with(struct sql_fixture *fixture, const char *table, const char *more)
 {
@@ -76,4 +79,40 @@ Test(dsn, application_name_in_the_dsn_is_kept)
     fixture_begin(&fixture);
     cr_assert_eq(count_named(&fixture, "mine"), 2);
     fixture_close(&fixture);
+/* ---- where the password goes ------------------------------------------------------------------------------------- */
+
+static const char *sslmode_of(const struct pg_target *target)
+{
+    for (unsigned i = 0; target->keywords[i]; i++)
+        if (!strcmp(target->keywords[i], "sslmode"))
+            return target->values[i];
+    return "";
+}
+
+static void expect_security(const char *dsn, const char *sslmode, bool insecure)
+{
+    struct pg_target target = {0};
+    struct outbox_error error;
+    unsetenv("PGSSLMODE");
+    cr_assert_eq(pg_target_parse(&target, dsn, "r", &error), 0, "%s: %s", dsn, error.text);
+    cr_assert_eq(pg_target_resolve(&target, &error), 0, "%s: %s", dsn, error.text);
+    for (uint32_t i = 0; i < target.candidate_count; i++) {
+        pg_target_choose(&target, i, false);
+        cr_expect_str_eq(sslmode_of(&target), sslmode, "%s", dsn);
+    }
+    cr_expect_eq(target.insecure, insecure, "%s", dsn);
+    pg_target_free(&target);
+}
+
+Test(dsn, address_decides_whether_a_server_is_on_this_machine)
+{
+    expect_security("host=127.0.0.1 user=u", "", false);
+    expect_security("host=localhost user=u", "", false);
+    expect_security("host=/run/postgresql user=u", "", false);
+    expect_security("host=db.example hostaddr=127.0.0.1 user=u", "", false);
+    expect_security("host=localhost hostaddr=192.0.2.1 user=u", "verify-full", false);
+    expect_security("host=127.0.0.1.example hostaddr=192.0.2.1 user=u", "verify-full", false);
+    expect_security("host=/run/postgresql hostaddr=192.0.2.1 user=u", "verify-full", false);
+    expect_security("host=localhost hostaddr=192.0.2.1 user=u sslmode=prefer", "prefer", true);
+    expect_security("host=localhost hostaddr=127.0.0.1 user=u sslmode=disable", "disable", false);
 }

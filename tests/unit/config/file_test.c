@@ -132,6 +132,18 @@ Test(file, unreadable_file_is_a_permission_error)
     cr_assert_eq(mem_live(), 0);
 }
 
+Test(file, file_that_everyone_can_write_is_refused)
+{
+    write_file("shared.yaml", "a: b\n", 5, 0600);
+    cr_assert_eq(chmod("shared.yaml", 0602), 0);
+    expect_unreadable(
+        "shared.yaml", OUTBOX_E_CONFIG,
+        "read configuration shared.yaml: everyone can write it, and it names plugins, which are code; run "
+        "chmod o-w on it");
+    leave();
+    cr_assert_eq(mem_live(), 0);
+}
+
 Test(file, too_large_file_is_refused)
 {
     size_t size = OBX_CONFIG_MAX_SIZE + 1;
@@ -243,6 +255,8 @@ Test(secret_file, unsuitable_file_is_refused)
     static char large[OBX_SECRET_MAX_SIZE + 1];
     memset(large, 'x', sizeof large);
     write_file("open", "x", 1, 0604);
+    write_file("shared", "x", 1, 0600);
+    cr_assert_eq(chmod("shared", 0602), 0);
     write_file("empty", "\n", 1, 0600);
     write_file("nul", "a\0b", 3, 0600);
     write_file("large", large, sizeof large, 0600);
@@ -251,6 +265,8 @@ Test(secret_file, unsuitable_file_is_refused)
     expect_dsn("dsn: 'file:'", "f.yaml:1:6: read secret file  for 'dsn': no path; write file:PATH");
     expect_dsn("dsn: file:open", "f.yaml:1:6: read secret file open for 'dsn': everyone can read it; run chmod o-r on "
                                  "it, or set mode 0440 where a container mounts it");
+    expect_dsn("dsn: file:shared",
+               "f.yaml:1:6: read secret file shared for 'dsn': everyone can write it; run chmod o-w on it");
     expect_dsn("dsn: file:empty",
                "f.yaml:1:6: read secret file empty for 'dsn': it is empty; write the secret into it");
     expect_dsn("dsn: file:nul", "f.yaml:1:6: read secret file nul for 'dsn': it contains a NUL character; name a text "

@@ -16,9 +16,10 @@ struct target {
     const char *unset;
     bool fast;
     int64_t batch, memory, idle, order, least;
-    struct outbox_map headers, client, login;
+    struct outbox_map headers, client, listed, login;
 };
 
+static const char *const shown[] = {"linger.ms", NULL};
 static const char *const orders[] = {"key", "no", NULL};
 #define AT(member) offsetof(struct target, member)
 static const struct outbox_option options[] = {
@@ -34,6 +35,7 @@ static const struct outbox_option options[] = {
     {"least", OUTBOX_OPT_INT, 0, AT(least), NULL, 5, INT64_MAX, NULL, ""},
     {"headers", OUTBOX_OPT_MAP, OUTBOX_OPT_VERBATIM, AT(headers), "{id: \"${event_id}\"}", 0, 0, NULL, ""},
     {"client", OUTBOX_OPT_MAP, 0, AT(client), NULL, 0, 0, NULL, ""},
+    {"listed", OUTBOX_OPT_MAP, 0, AT(listed), NULL, 0, 0, shown, ""},
     {"login", OUTBOX_OPT_MAP, OUTBOX_OPT_SECRET, AT(login), NULL, 0, 0, NULL, ""},
 };
 
@@ -68,7 +70,9 @@ Test(print, defaults_are_printed_and_secrets_redacted)
     struct obx_config *config;
     struct obx_buf buf = {0};
     cr_assert_eq(read_back("relays:\n  a b:\n    dsn: host=x password=y\n    table: 'yes'\n    memory: 1536k\n"
-                           "    client: {sasl.password: p, client.id: \"x ${OBX_NONE:-$}{\"}\n    login: {user: u}\n",
+                           "    client: {sasl.password: p, client.id: \"x ${OBX_NONE:-$}{\"}\n    listed: {linger.ms: "
+                           "5, sasl.pasword: p, "
+                           "kinit.cmd: k}\n    login: {user: u}\n",
                            &config, &target, NULL),
                  0);
     print(&buf, &target);
@@ -91,6 +95,10 @@ Test(print, defaults_are_printed_and_secrets_redacted)
                      "    client:\n"
                      "      sasl.password: \"***\"\n"
                      "      client.id: \"x $${\"\n"
+                     "    listed:\n"
+                     "      linger.ms: \"5\"\n"
+                     "      sasl.pasword: \"***\"\n"
+                     "      kinit.cmd: \"***\"\n"
                      "    login:\n"
                      "      user: \"***\"\n"
                      "last: \"\"\n",

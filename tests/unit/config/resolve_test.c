@@ -71,6 +71,18 @@ Test(resolve, refusal_has_the_location_of_the_reference, .init = set_environment
     cr_assert_eq(mem_live(), 0);
 }
 
+Test(resolve, value_that_grows_beyond_the_limit_is_refused)
+{
+    static char large[100001], line[30 * 12 + 8] = "k: ";
+    memset(large, 'x', sizeof large - 1);
+    cr_assert_eq(setenv("OBX_LARGE", large, 1), 0);
+    for (int i = 0; i < 20; i++)
+        strcat(line, "${OBX_LARGE}");
+    expect(line, "f.yaml:1:4: with what its references stand for, the value is larger than 1 MiB, or all values "
+                 "together are larger than 64 MiB");
+    cr_assert_eq(mem_live(), 0);
+}
+
 Test(resolve, very_long_name_counts_as_unset)
 {
     char line[400] = "k: ${";
