@@ -57,7 +57,7 @@ int64_t mys_value(MYSQL_RES *result, unsigned column, int64_t default_value)
 int mys_bad_shape(struct outbox_error *error, const char *what)
 {
     return outbox_error_set(error, OUTBOX_E_CORRUPT,
-                            "%s: the server's answer has another shape than the question; look at what is between the "
+                            "%s: the result has unexpected columns or rows; check the proxies between the "
                             "relay and the server",
                             what);
 }

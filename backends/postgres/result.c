@@ -79,7 +79,7 @@ int64_t pg_integer(const PGresult *result, int row, int column, int64_t default_
 int pg_bad_shape(struct outbox_error *error, const char *what)
 {
     return outbox_error_set(error, OUTBOX_E_CORRUPT,
-                            "%s: the server's answer has another shape than the question; look at what is between the "
+                            "%s: the result has unexpected columns or rows; check the proxies between the "
                             "relay and the server",
                             what);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* core/base/json.c - strings of RFC 8259: UTF-8 is kept; only mandatory characters and DEL are escaped */
+/* core/base/json.c - strings of RFC 8259: UTF-8 is kept; mandatory characters and controls (utf8.h) are escaped */
 #include "base/json.h"
 
 #include <stdbool.h>
@@ -22,6 +22,14 @@ static void escape(struct obx_buf *buf, unsigned char byte)
         obx_buf_printf(buf, "\\u%04x", byte);
 }
 
+/* Controls of more than one byte are below U+10000. */
+static unsigned code_of(const char *at, size_t length)
+{
+    const unsigned char *byte = (const unsigned char *)at;
+    return length == 2 ? (byte[0] & 0x1fu) << 6 | (byte[1] & 0x3fu)
+                       : (byte[0] & 0x0fu) << 12 | (byte[1] & 0x3fu) << 6 | (byte[2] & 0x3fu);
+}
+
 void obx_json_quote(struct obx_buf *buf, const void *bytes, size_t size)
 {
     const char *at = bytes, *end = size ? at + size : at;
@@ -34,7 +42,9 @@ void obx_json_quote(struct obx_buf *buf, const void *bytes, size_t size)
         if (at == end)
             break;
         size_t length = obx_utf8_length(at, (size_t)(end - at));
-        if (length > 1)
+        if (length > 1 && obx_utf8_is_control(at))
+            obx_buf_printf(buf, "\\u%04x", code_of(at, length));
+        else if (length > 1)
             obx_buf_add(buf, at, length);
         else if (length == 1)
             escape(buf, (unsigned char)*at);

@@ -78,8 +78,16 @@ size_t obx_utf8_count(const void *bytes, size_t size)
     return count;
 }
 
+/* Of characters of three bytes that begin with e2: U+2028 and U+2029 end lines, the others change the direction. */
+static bool is_layout(const unsigned char *at)
+{
+    return (at[1] == 0x80 && (at[2] == 0x8e || at[2] == 0x8f || (at[2] >= 0xa8 && at[2] <= 0xae))) ||
+           (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);
+}
+
 bool obx_utf8_is_control(const void *character)
 {
     const unsigned char *at = character;
-    return *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0);
+    return *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] < 0xa0) || (*at == 0xd8 && at[1] == 0x9c) ||
+           (*at == 0xe2 && is_layout(at));
 }

@@ -2,6 +2,7 @@
 /* program/cli/escape.c - makes control characters visible: a key may contain an escape sequence or a line end */
 #include "cli/escape.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -41,4 +42,15 @@ void obx_escape(FILE *to, const void *bytes, size_t size, bool keep_lines)
 void obx_escape_text(FILE *to, const char *text)
 {
     obx_escape(to, text, strlen(text), false);
+}
+
+void obx_escape_line(FILE *to, const char *format, ...)
+{
+    char text[4096];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    obx_escape_text(to, text);
+    putc('\n', to);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "cli/escape.h"
 
 enum obx_exit obx_exit_code(int status)
 {
@@ -48,6 +49,6 @@ enum obx_exit obx_exit_worse(enum obx_exit a, enum obx_exit b)
 
 enum obx_exit obx_exit_report(const char *verb, const struct outbox_error *error)
 {
-    fprintf(stderr, "outbox %s: %s\n", verb, error->text);
+    obx_escape_line(stderr, "outbox %s: %s", verb, error->text);
     return obx_exit_code(error->code);
 }

@@ -39,28 +39,10 @@ struct obx_logger {
 
 static const char *const level_names[] = {"error", "warn", "info", "debug", "trace"};
 
-static void add_quoted(struct obx_buf *line, const char *text)
+/* Both formats quote a text in the same way: whatever a server wrote into it, it is one field of one line. */
+static void add_string(struct obx_buf *line, const char *text)
 {
-    obx_buf_putc(line, '"');
-    for (const unsigned char *byte = (const unsigned char *)text; *byte; byte++) {
-        if (*byte == '"' || *byte == '\\')
-            obx_buf_printf(line, "\\%c", *byte);
-        else if (*byte == '\n')
-            obx_buf_puts(line, "\\n");
-        else if (*byte < ' ' || *byte == 127)
-            obx_buf_printf(line, "\\u%04x", *byte);
-        else
-            obx_buf_putc(line, (char)*byte);
-    }
-    obx_buf_putc(line, '"');
-}
-
-static void add_string(struct obx_buf *line, enum obx_log_format format, const char *text)
-{
-    if (format == OBX_LOG_JSON)
-        obx_json_quote(line, text, strlen(text));
-    else
-        add_quoted(line, text);
+    obx_json_quote(line, text, strlen(text));
 }
 
 static void add_time(struct obx_buf *line, int64_t wall_us)
@@ -79,9 +61,9 @@ void obx_logger_line(struct obx_buf *line, enum obx_log_format format, int64_t w
     obx_buf_puts(line, json ? "{\"time\":\"" : "time=");
     add_time(line, wall_us);
     obx_buf_printf(line, json ? "\",\"level\":\"%s\",\"subject\":" : " level=%s subject=", level_names[level]);
-    add_string(line, format, subject);
+    add_string(line, subject);
     obx_buf_puts(line, json ? ",\"msg\":" : " msg=");
-    add_string(line, format, text);
+    add_string(line, text);
     obx_buf_puts(line, json ? "}\n" : "\n");
 }
 

@@ -4,10 +4,12 @@
 
 #include <inttypes.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <outbox/version.h>
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 /* Every number: its name in JSON and Prometheus, the Prometheus kind, and its help text. */
 #define NUMBER(member, kind, help)                                                                             \
@@ -141,6 +143,22 @@ void obx_render_metrics(const struct obx_snapshot *snapshot, struct obx_buf *tex
     append_numbers(snapshot, text);
 }
 
+/* Errors have text of servers in them, and the page is for terminals, too. */
+static void append_visible(struct obx_buf *text, const char *error)
+{
+    size_t left = strlen(error);
+    while (left) {
+        size_t length = obx_utf8_length(error, left);
+        bool plain = length && !obx_utf8_is_control(error);
+        if (plain)
+            obx_buf_add(text, error, length);
+        else
+            obx_buf_printf(text, "\\x%02x", (unsigned char)*error);
+        error += plain ? length : 1;
+        left -= plain ? length : 1;
+    }
+}
+
 bool obx_render_readiness(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
     bool ready = true;
@@ -149,8 +167,10 @@ bool obx_render_readiness(const struct obx_snapshot *snapshot, struct obx_buf *t
         if (stats->state == OUTBOX_STATE_RELAYING || stats->state == OUTBOX_STATE_STANDBY)
             continue;
         ready = false;
-        obx_buf_printf(text, "%s: %s%s%s\n", snapshot->relays[i].name, outbox_state_name(stats->state),
-                       stats->last_error[0] ? ": " : "", stats->last_error);
+        obx_buf_printf(text, "%s: %s%s", snapshot->relays[i].name, outbox_state_name(stats->state),
+                       stats->last_error[0] ? ": " : "");
+        append_visible(text, stats->last_error);
+        obx_buf_putc(text, '\n');
     }
     if (ready)
         obx_buf_puts(text, "ready\n");

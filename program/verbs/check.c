@@ -12,6 +12,7 @@
 #include "relay/relay.h"
 #include "http/address.h"
 #include "daemon/relay_conflicts.h"
+#include "cli/escape.h"
 #include "cli/exit_code.h"
 #include "cli/print_config.h"
 #include "cli/oneshot.h"
@@ -28,8 +29,8 @@ static void report(void *arg, enum outbox_log_level level, const char *finding, 
     struct checked *checked = arg;
     const char *word = level == OUTBOX_LOG_ERROR ? "error" : level == OUTBOX_LOG_WARN ? "warning" : "ok";
     bool advise = advice && *advice && level <= OUTBOX_LOG_WARN;
-    printf("%s %s: %s: %s%s%s\n", checked->relay, checked->part, word, finding, advise ? "; " : "",
-           advise ? advice : "");
+    obx_escape_line(stdout, "%s %s: %s: %s%s%s", checked->relay, checked->part, word, finding, advise ? "; " : "",
+                    advise ? advice : "");
     checked->errors += level == OUTBOX_LOG_ERROR;
 }
 

@@ -121,8 +121,10 @@ static void print_blocked_key(void *arg, const struct obx_blocked_key *key)
     obx_escape_text(stderr, key->topic ? key->topic : "");
     putc('/', stderr);
     obx_escape_text(stderr, key->key ? key->key : "");
-    fprintf(stderr, " is blocked by event %s (row %" PRIu64 ", attempts %u), %" PRIu64 " waiting: ",
-            key->event_id ? key->event_id : "", key->position.major, key->attempts, key->events);
+    fputs(" is blocked by event ", stderr);
+    obx_escape_text(stderr, key->event_id ? key->event_id : "");
+    fprintf(stderr, " (row %" PRIu64 ", attempts %u), %" PRIu64 " waiting: ", key->position.major, key->attempts,
+            key->events);
     obx_escape_text(stderr, key->reason ? key->reason : "unknown");
     putc('\n', stderr);
 }
@@ -170,8 +172,8 @@ static void check_relay(void *arg, const struct obx_relay_info *info)
     bool standby = info->state == OUTBOX_STATE_STANDBY;
     const char *why = standby && !info->failure->code ? "another relay owns this outbox" : info->failure->text;
     clear_progress(drain);
-    fprintf(stderr, "outbox drain: %s: %s%s\n", info->name, why,
-            standby ? "; stop that relay, or let it drain the outbox" : "");
+    obx_escape_line(stderr, "outbox drain: %s: %s%s", info->name, why,
+                    standby ? "; stop that relay, or let it drain the outbox" : "");
     end(drain, code);
 }
 

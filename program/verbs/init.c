@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "cli/escape.h"
 #include "cli/exit_code.h"
 #include "cli/oneshot.h"
 #include "verbs/verbs.h"
@@ -43,7 +44,7 @@ static void report(void *arg, enum outbox_log_level level, const char *finding, 
     if (level != OUTBOX_LOG_ERROR)
         return;
     findings->errors++;
-    printf("%s: error: %s%s%s\n", findings->relay, finding, advise ? "; " : "", advise ? advice : "");
+    obx_escape_line(stdout, "%s: error: %s%s%s", findings->relay, finding, advise ? "; " : "", advise ? advice : "");
 }
 
 static int check_tables(struct obx_oneshot *oneshot, const char *relay, struct outbox_error *error)
@@ -109,7 +110,7 @@ static int report_ready(struct obx_context *context, const char *relay, struct o
     }
     obx_route_free(&route);
     if (failure.code == OUTBOX_E_SCHEMA)
-        printf("%s: the tables exist, but cannot be relayed as they are: %s\n", relay, failure.text);
+        obx_escape_line(stdout, "%s: the tables exist, but cannot be relayed as they are: %s", relay, failure.text);
     else
         printf("%s: the outbox is ready\n", relay);
     return OUTBOX_OK;

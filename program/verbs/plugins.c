@@ -16,6 +16,7 @@
 #include "plugin/builtin.h"
 #include "plugin/registry.h"
 #include "cli/args.h"
+#include "cli/escape.h"
 #include "cli/exit_code.h"
 #include "verbs/verbs.h"
 
@@ -139,7 +140,7 @@ static void print_refused(struct listing *list, const char *path, const struct o
     if (list->json)
         json_array_append_new(list->array, json_pack("{s:s*, s:s}", "path", path, "error", error->text));
     else
-        fprintf(stderr, "outbox plugins: %s\n", error->text);
+        obx_escape_line(stderr, "outbox plugins: %s", error->text);
 }
 
 /* kind, name, version, description; library and directory */

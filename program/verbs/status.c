@@ -87,12 +87,12 @@ static void print_count(const char *label, int64_t count)
 
 static void print_store(const struct outbox_store_status *status)
 {
-    printf("  %-10s %s\n", "store", status->server);
+    obx_escape_line(stdout, "  %-10s %s", "store", status->server);
     print_count("pending", status->pending);
     if (status->pending != 0 && status->oldest_us >= 0)
         printf("  %-10s %.1f s\n", "oldest", age_seconds(status->oldest_us));
     print_count("dead", status->dead);
-    printf("  %-10s %s\n", "owner", status->owner[0] ? status->owner : "none, or unknown");
+    obx_escape_line(stdout, "  %-10s %s", "owner", status->owner[0] ? status->owner : "none, or unknown");
 }
 
 static void print_blocked(const json_t *key)
@@ -101,7 +101,9 @@ static void print_blocked(const json_t *key)
     obx_escape_text(stdout, text_of(key, "topic"));
     putchar('/');
     obx_escape_text(stdout, text_of(key, "key"));
-    printf(" by event %s, %" JSON_INTEGER_FORMAT " attempts: ", text_of(key, "event_id"), number_of(key, "attempts"));
+    fputs(" by event ", stdout);
+    obx_escape_text(stdout, text_of(key, "event_id"));
+    printf(", %" JSON_INTEGER_FORMAT " attempts: ", number_of(key, "attempts"));
     obx_escape_text(stdout, text_of(key, "reason"));
     putchar('\n');
 }
@@ -110,12 +112,13 @@ static void print_relay(const json_t *relay)
 {
     size_t index;
     const json_t *key;
-    printf("  %-10s %s, %.0f events/s, %" JSON_INTEGER_FORMAT " in flight\n", "relay", text_of(relay, "state"),
-           json_number_value(json_object_get(relay, "rate")), number_of(relay, "in_flight"));
+    obx_escape_line(stdout, "  %-10s %s, %.0f events/s, %" JSON_INTEGER_FORMAT " in flight", "relay",
+                    text_of(relay, "state"), json_number_value(json_object_get(relay, "rate")),
+                    number_of(relay, "in_flight"));
     printf("  %-10s store %" JSON_INTEGER_FORMAT ", broker %" JSON_INTEGER_FORMAT "\n", "connects",
            number_of(relay, "store_connects"), number_of(relay, "broker_connects"));
     if (*text_of(relay, "last_error"))
-        printf("  %-10s %s\n", "last error", text_of(relay, "last_error"));
+        obx_escape_line(stdout, "  %-10s %s", "last error", text_of(relay, "last_error"));
     printf("  %-10s %" JSON_INTEGER_FORMAT " keys, %" JSON_INTEGER_FORMAT " events waiting\n", "blocked",
            number_of(relay, "blocked_keys"), number_of(relay, "blocked_events"));
     json_array_foreach(json_object_get(relay, "blocked"), index, key) print_blocked(key);
@@ -161,7 +164,7 @@ static int print_all_status(struct obx_context *context, void *arg, struct outbo
     if (json)
         json_dumpf(output.relays, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)), putchar('\n');
     else if (service_error.code)
-        printf("the service does not respond: %s\n", service_error.text);
+        obx_escape_line(stdout, "the service does not respond: %s", service_error.text);
     json_decref(output.relays);
     json_decref(service);
     return code;

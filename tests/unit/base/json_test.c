@@ -22,6 +22,9 @@ Test(json, mandatory_characters_are_escaped)
     expect_quoted("a\"b\\c/d", 7, "\"a\\\"b\\\\c/d\"");
     expect_quoted("\b\f\n\r\t", 5, "\"\\b\\f\\n\\r\\t\"");
     expect_quoted("\0\x01\x1f\x7f", 4, "\"\\u0000\\u0001\\u001f\\u007f\"");
+    expect_quoted("\xc2\x9b\xd8\x9c\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa8", 13,
+                  "\"\\u009b\\u061c\\u202e\\u2066\\u2028\"");
+    expect_quoted("\xc2\xa0\xe2\x80\x94\xd8\x9d", 7, "\"\xc2\xa0\xe2\x80\x94\xd8\x9d\"");
     expect_quoted("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", 9, "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"");
     expect_quoted("a\xff\xc3", 3, "\"a\xef\xbf\xbd\xef\xbf\xbd\"");
     cr_assert_eq(mem_live(), 0);

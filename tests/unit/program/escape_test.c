@@ -39,6 +39,27 @@ Test(escape, control_characters_and_invalid_utf8_are_made_visible)
     expect_escaped("\xff\x9b\xe6\x97", 4, false, "\\xff\\x9b\\xe6\\x97");
 }
 
+Test(escape, characters_that_change_the_direction_or_end_a_line_are_made_visible)
+{
+    expect_escaped("a\xe2\x80\xae"
+                   "b",
+                   5, false, "a\\xe2\\x80\\xaeb");
+    expect_escaped("\xe2\x81\xa6\xd8\x9c\xe2\x80\xa8", 8, true, "\\xe2\\x81\\xa6\\xd8\\x9c\\xe2\\x80\\xa8");
+    expect_escaped("\xe2\x80\x94\xe2\x81\xbf", 6, false, "\xe2\x80\x94\xe2\x81\xbf");
+}
+
+Test(escape, line_is_one_line_whatever_is_in_it)
+{
+    char *text;
+    size_t written;
+    FILE *to = open_memstream(&text, &written);
+    cr_assert_not_null(to);
+    obx_escape_line(to, "outbox %s: %s", "check", "no table \"a\nb\x1b]0;x\"");
+    cr_assert_eq(fclose(to), 0);
+    cr_expect_str_eq(text, "outbox check: no table \"a\\nb\\x1b]0;x\"\n");
+    free(text);
+}
+
 Test(escape, line_ends_stay_on_request)
 {
     expect_escaped("a\n\tb\x1b", 5, false, "a\\n\\tb\\x1b");

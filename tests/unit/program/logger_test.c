@@ -23,6 +23,16 @@ Test(logger, text_line_is_logfmt)
     cr_assert_eq(mem_live(), 0);
 }
 
+Test(logger, text_of_a_server_stays_in_its_field)
+{
+    struct obx_buf line = {0};
+    obx_logger_line(&line, OBX_LOG_TEXT, WALL, OUTBOX_LOG_WARN, "o", "\x1b[2J\xc2\x9b\xe2\x80\xae\xff\" level=info");
+    cr_expect_str_eq(obx_buf_text(&line), "time=2023-11-14T22:13:20.123Z level=warn subject=\"o\" "
+                                          "msg=\"\\u001b[2J\\u009b\\u202e\xef\xbf\xbd\\\" level=info\"\n");
+    obx_buf_free(&line);
+    cr_assert_eq(mem_live(), 0);
+}
+
 Test(logger, json_line_is_one_object)
 {
     struct obx_buf line = {0};
