@@ -15,6 +15,22 @@ static bool is_port(const char *text)
     return text[0] >= '0' && text[0] <= '9' && !*end && port <= 65535;
 }
 
+const char *obx_address_socket(const char *address)
+{
+    return strncmp(address, "unix:", 5) ? NULL : address + 5;
+}
+
+int obx_address_fill(const char *path, struct sockaddr_un *to, struct outbox_error *error)
+{
+    *to = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (*path != '/' || strlen(path) >= sizeof to->sun_path)
+        return obx_error_set(error, OUTBOX_E_CONFIG,
+                             "service.listen: 'unix:%s' needs an absolute path of at most %zu bytes", path,
+                             sizeof to->sun_path - 1);
+    strcpy(to->sun_path, path);
+    return OUTBOX_OK;
+}
+
 int obx_address_find(const char *address, int flags, struct addrinfo **found, struct outbox_error *error)
 {
     const char *colon = strrchr(address, ':');

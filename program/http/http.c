@@ -10,11 +10,15 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "http/connections.h"
+#include "http/hosts.h"
 #include "http/render.h"
 
 #define SNAPSHOT_TIMEOUT_MS 5000u
@@ -22,6 +26,8 @@
 struct obx_http {
     struct MHD_Daemon *daemon;
     struct obx_snapshots *snapshots;
+    struct obx_http_connections connections;
+    char hosts[1024]; /* service.hosts */
 };
 
 /* Fills text; returns the HTTP status. */
@@ -106,21 +112,73 @@ static const struct page *find_page(const char *path)
     return NULL;
 }
 
+/* ---- connections ---- */
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static struct obx_http_connection *connection_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct obx_http *http = arg;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        obx_http_connection_close(*context);
+        return;
+    }
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    *context = info ? obx_http_connection_open(&http->connections, info->connect_fd, now_ms()) : NULL;
+}
+
+static void on_answered(void *arg, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode how)
+{
+    (void)arg, (void)state, (void)how;
+    obx_http_connection_answered(connection_of(connection), now_ms());
+}
+
+/* ---- requests ---- */
+
+/* NULL: fine. Else the reply's code and text. */
+static const char *refuse(const struct obx_http *http, struct MHD_Connection *connection, const char *method,
+                          unsigned *code)
+{
+    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
+    *code = MHD_HTTP_METHOD_NOT_ALLOWED;
+    if (strcmp(method, "GET") && strcmp(method, "HEAD"))
+        return "only GET and HEAD are supported\n";
+    *code = MHD_HTTP_FORBIDDEN;
+    if (!obx_http_host_is_known(host, http->hosts))
+        return "this host name is not known here; use an address, or add the name to service.hosts\n";
+    return NULL;
+}
+
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
                               const char *version, const char *data, size_t *size, void **state)
 {
     struct obx_buf text = {0};
+    unsigned code;
     (void)version, (void)data, (void)size, (void)state;
-    if (strcmp(method, "GET") && strcmp(method, "HEAD")) {
-        obx_buf_puts(&text, "only GET and HEAD are supported\n");
-        return reply(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", &text);
+    obx_http_connection_requested(connection_of(connection));
+    const char *refusal = refuse(arg, connection, method, &code);
+    if (refusal) {
+        obx_buf_puts(&text, refusal);
+        return reply(connection, code, "text/plain", &text);
     }
     const struct page *page = find_page(url);
     if (!page) {
         obx_buf_puts(&text, "not found; the paths are /metrics, /healthz, /readyz and /status\n");
         return reply(connection, MHD_HTTP_NOT_FOUND, "text/plain", &text);
     }
-    unsigned code = render(arg, page, &text);
+    code = render(arg, page, &text);
     return reply(connection, code, code == MHD_HTTP_SERVICE_UNAVAILABLE ? "text/plain" : page->type, &text);
 }
 
@@ -128,9 +186,11 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
 static int start(struct obx_http *http, int fd, struct outbox_error *error)
 {
     errno = 0;
-    http->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_USE_ITC, 0, NULL, NULL, handle,
-                                    http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_TIMEOUT, 10u,
-                                    MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_END);
+    http->daemon =
+        MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_USE_ITC, 0, NULL, NULL, handle, http,
+                         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_TIMEOUT, 10u, MHD_OPTION_CONNECTION_LIMIT,
+                         2u * OBX_HTTP_CONNECTIONS, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_answered, http, MHD_OPTION_END);
     if (http->daemon)
         return OUTBOX_OK;
     int number = errno; /* 0 if the library does not set it */
@@ -141,7 +201,8 @@ static int start(struct obx_http *http, int fd, struct outbox_error *error)
                          number ? strerror(number) : "libmicrohttpd could not start its thread");
 }
 
-static int make_server(int fd, struct obx_snapshots *snapshots, struct obx_http **made, struct outbox_error *error)
+static int make_server(int fd, const char *hosts, struct obx_snapshots *snapshots, struct obx_http **made,
+                       struct outbox_error *error)
 {
     struct obx_http *http = obx_alloc(sizeof *http);
     if (!http) {
@@ -149,6 +210,8 @@ static int make_server(int fd, struct obx_snapshots *snapshots, struct obx_http 
         return obx_error_no_memory(error);
     }
     http->snapshots = snapshots;
+    snprintf(http->hosts, sizeof http->hosts, "%s", hosts ? hosts : "");
+    obx_http_connections_init(&http->connections);
     int status = start(http, fd, error);
     if (status)
         obx_free(http);
@@ -157,7 +220,7 @@ static int make_server(int fd, struct obx_snapshots *snapshots, struct obx_http 
     return status;
 }
 
-int obx_http_new(const char *address, struct obx_snapshots *snapshots, const struct obx_log *log,
+int obx_http_new(const char *address, const char *hosts, struct obx_snapshots *snapshots, const struct obx_log *log,
                  struct obx_http **made, struct outbox_error *error)
 {
     int fd;
@@ -166,9 +229,14 @@ int obx_http_new(const char *address, struct obx_snapshots *snapshots, const str
     int status = obx_http_listen(address, &fd, text, sizeof text, error);
     if (status)
         return status;
-    status = make_server(fd, snapshots, made, error);
+    status = make_server(fd, hosts, snapshots, made, error);
     if (status)
         return status;
+    if (!strncmp(text, "0.0.0.0:", 8) || !strncmp(text, "[::]:", 5))
+        obx_log_write(log, OUTBOX_LOG_WARN, "http",
+                      "service.listen %s accepts connections from every network of this machine, without a password; "
+                      "write 127.0.0.1:PORT or unix:PATH to accept only local ones",
+                      address);
     obx_log_write(log, OUTBOX_LOG_INFO, "http", "listening on %s: /metrics /healthz /readyz /status", text);
     return OUTBOX_OK;
 }

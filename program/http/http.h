@@ -12,9 +12,10 @@
 
 struct obx_http;
 
-/* address: "127.0.0.1:9464", "[::1]:9464", ":9464" (all interfaces). Errors: CONFIG (not an address, or the port is in
- * use), PERMISSION, UNSUPPORTED. */
-int obx_http_new(const char *address, struct obx_snapshots *snapshots, const struct obx_log *log,
+/* address: "127.0.0.1:9464", "[::1]:9464", ":9464" (all interfaces), "unix:PATH". hosts: names that a request may have
+ * in its Host header beside addresses and the machine's own; NULL: none. Errors: CONFIG (not an address, or the port is
+ * in use), PERMISSION, UNSUPPORTED. */
+int obx_http_new(const char *address, const char *hosts, struct obx_snapshots *snapshots, const struct obx_log *log,
                  struct obx_http **http, struct outbox_error *error);
 void obx_http_free(struct obx_http *http); /* joins the thread; NULL is fine */
 

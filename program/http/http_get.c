@@ -13,20 +13,29 @@
 
 #define MAX_RESPONSE ((size_t)64 << 20)
 
-static int open_connection(const char *address, unsigned timeout_ms, int *fd, struct outbox_error *error)
+static int connect_to(const struct sockaddr *to, socklen_t size, unsigned timeout_ms, int *fd)
 {
-    struct addrinfo *found;
-    int status = obx_address_find(address, 0, &found, error);
-    if (status)
-        return status;
     const struct timeval wait = {.tv_sec = timeout_ms / 1000, .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
-    *fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    *fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (*fd >= 0) {
         setsockopt(*fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
         setsockopt(*fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
     }
-    int failed = *fd < 0 || connect(*fd, found->ai_addr, found->ai_addrlen) != 0 ? errno : 0;
-    freeaddrinfo(found);
+    return *fd < 0 || connect(*fd, to, size) != 0 ? errno : 0;
+}
+
+static int open_connection(const char *address, unsigned timeout_ms, int *fd, struct outbox_error *error)
+{
+    const char *path = obx_address_socket(address);
+    struct addrinfo *found = NULL;
+    struct sockaddr_un name;
+    int status = path ? obx_address_fill(path, &name, error) : obx_address_find(address, 0, &found, error);
+    if (status)
+        return status;
+    int failed = path ? connect_to((const struct sockaddr *)&name, sizeof name, timeout_ms, fd)
+                      : connect_to(found->ai_addr, found->ai_addrlen, timeout_ms, fd);
+    if (found)
+        freeaddrinfo(found);
     if (!failed)
         return OUTBOX_OK;
     if (*fd >= 0)
@@ -73,7 +82,7 @@ int obx_http_get(const char *address, const char *path, unsigned timeout_ms, str
     if (status)
         return status;
     struct obx_buf text = {0};
-    obx_buf_printf(&text, "GET %s HTTP/1.0\r\nHost: %s\r\n\r\n", path, address);
+    obx_buf_printf(&text, "GET %s HTTP/1.0\r\n\r\n", path);
     if (obx_buf_failed(&text) || send(fd, text.data, text.size, MSG_NOSIGNAL) != (ssize_t)text.size)
         status = obx_error_set(error, OUTBOX_E_IO, "GET from %s: sending the request failed", address);
     obx_buf_clear(&text);

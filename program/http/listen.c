@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -52,8 +53,44 @@ static void describe(int fd, char *text, size_t size)
         snprintf(text, size, bound.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
+/* A socket that a service has left behind is removed; nothing else is, and no socket that somebody listens on. */
+static void remove_stale(const struct sockaddr_un *name)
+{
+    struct stat info;
+    int fd =
+        lstat(name->sun_path, &info) || !S_ISSOCK(info.st_mode) ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, (const struct sockaddr *)name, sizeof *name) && errno == ECONNREFUSED)
+        unlink(name->sun_path);
+    close(fd);
+}
+
+/* For the owner and the group of the service. */
+static int listen_on_path(const char *path, int *fd, struct outbox_error *error)
+{
+    struct sockaddr_un name;
+    int status = obx_address_fill(path, &name, error);
+    if (status)
+        return status;
+    remove_stale(&name);
+    const struct addrinfo info = {.ai_family = AF_UNIX,
+                                  .ai_socktype = SOCK_STREAM,
+                                  .ai_addr = (struct sockaddr *)&name,
+                                  .ai_addrlen = sizeof name};
+    mode_t before = umask(0117);
+    *fd = open_socket(&info);
+    int number = errno;
+    umask(before);
+    return *fd < 0 ? refuse(path, number, error) : OUTBOX_OK;
+}
+
 int obx_http_listen(const char *address, int *fd, char *text, size_t size, struct outbox_error *error)
 {
+    if (obx_address_socket(address)) {
+        snprintf(text, size, "%s", address);
+        return listen_on_path(obx_address_socket(address), fd, error);
+    }
     struct addrinfo *found;
     int status = obx_address_find(address, AI_PASSIVE, &found, error);
     if (status)

@@ -155,6 +155,10 @@ static enum obx_exit check_listen(const struct obx_context *context)
     struct outbox_error error;
     if (!context->settings.listen)
         return OBX_EXIT_OK;
+    const char *path = obx_address_socket(context->settings.listen);
+    struct sockaddr_un name;
+    if (path)
+        return obx_address_fill(path, &name, &error) ? obx_exit_report("check", &error) : OBX_EXIT_OK;
     if (obx_address_find(context->settings.listen, AI_PASSIVE, &found, &error))
         return obx_exit_report("check", &error);
     freeaddrinfo(found);

@@ -211,7 +211,7 @@ static int open_service(struct service *service, struct outbox_error *error)
     if (!status)
         status = obx_snapshots_new(context->loop, obx_relay_set_fill, service->relays, &service->snapshots, error);
     if (!status && listen)
-        status = obx_http_new(listen, service->snapshots, context->log, &service->http, error);
+        status = obx_http_new(listen, context->settings.hosts, service->snapshots, context->log, &service->http, error);
     if (!status)
         start_timers(service);
     return status;

@@ -30,6 +30,21 @@ check "/status has the state" eval 'get /status && has_match "\"state\": \"relay
 check "unknown path is 404" get_code /else 404
 check "POST is 405" eval '[ "$(curl -s -m 10 -o /dev/null -w "%{http_code}" -X POST "http://$(address)/metrics")" = 405 ]'
 
+# ---- hostile clients ----
+code_for_host() { [ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' -H "Host: $1" "http://$(address)/status")" = "$2" ]; }
+check "request for another site's name is 403" code_for_host rebound.example:9464 403
+check "request for localhost is answered" code_for_host localhost:9464 200
+check "request for the machine's name is answered" code_for_host "$(uname -n)" 200
+slow_clients() { # 100 connections that never finish a request
+  local host=${1%:*} port=${1##*:} fd
+  for _ in $(seq 100); do exec {fd}<>"/dev/tcp/$host/$port" && printf 'GET' >&"$fd"; done
+  sleep 30
+}
+slow_clients "$(address)" 2>/dev/null & slow=$!
+sleep 1
+check "/healthz answers beside 100 clients that do not finish a request" within 3 get_code /healthz 200
+kill "$slow"; wait "$slow" 2>/dev/null
+
 # ---- a busy port ----
 printf 'service: { listen: "%s" }\n' "$(address)" | { cp outbox.yaml keep.yaml; config; mv outbox.yaml taken.yaml; mv keep.yaml outbox.yaml; }
 check "busy port exits 78" fails 78 "$OUTBOX" run -c taken.yaml
@@ -56,6 +71,24 @@ sed 's/127.0.0.1:0/127.0.0.1:1/' good.yaml >outbox.yaml
 kill -HUP "$service"
 check "changed listen address needs a restart" within 5 logged "msg=\"SIGHUP: service.listen is '127.0.0.1:1' now; restart the service to apply it, until then it is '127.0.0.1:0'"
 cp good.yaml outbox.yaml
+
+# ---- a socket ----
+printf 'service: { listen: "unix:%s/http.sock" }\n' "$dir" | { cp outbox.yaml keep.yaml; config; sed 's/shop.db/other.db/; s/events.ndjson/other.ndjson/' outbox.yaml >socket.yaml; mv keep.yaml outbox.yaml; }
+socket_answers() { [ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' --unix-socket "$dir/http.sock" http://localhost/healthz)" = 200 ]; }
+works "$OUTBOX" init -c socket.yaml
+start "$OUTBOX" run -c socket.yaml; first=$pid
+check "service listens on a socket" within 10 socket_answers
+check "socket is for the owner and the group" eval '[ "$(stat -c %a http.sock)" = 660 ]'
+check "status asks by the socket" eval 'works "$OUTBOX" status -c socket.yaml && has_match "^  relay      relaying, "'
+kill -KILL "$first"; wait "$first" 2>/dev/null
+start "$OUTBOX" run -c socket.yaml; first=$pid
+check "socket of a killed service is replaced" within 10 socket_answers
+kill "$first"; ends "$first" 0
+check "relative path of a socket is refused" eval 'sed "s|unix:[^\"]*|unix:here|" socket.yaml >relative.yaml; fails 78 "$OUTBOX" run -c relative.yaml && has_match "needs an absolute path"'
+printf 'service: { listen: ":0" }\n' | { cp outbox.yaml keep.yaml; config; sed 's/shop.db/other.db/; s/events.ndjson/other.ndjson/' outbox.yaml >all.yaml; mv keep.yaml outbox.yaml; }
+start "$OUTBOX" run -c all.yaml; first=$pid
+check "listening on all addresses is logged as a warning" within 10 logged 'level=warn subject="http" msg="service.listen :0 accepts connections from every network'
+kill "$first"; ends "$first" 0
 
 # ---- the end ----
 kill -TERM "$service"

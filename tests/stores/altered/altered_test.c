@@ -23,20 +23,20 @@ static const struct outbox_column columns[] = {{"event_id", OUTBOX_COLUMN_OPTION
 struct altered {
     struct sql_fixture fixture;
     struct altering_proxy proxy;
-    struct harness_call call;
+    struct loop_fixture_call call;
     uint64_t seed, ended_well, failed;
 };
 
-static struct harness_call *next(struct altered *a)
+static struct loop_fixture_call *next(struct altered *a)
 {
-    harness_reset(&a->call);
+    loop_fixture_reset(&a->call);
     return &a->call;
 }
 
 /* True: it succeeded. */
 static bool wait_for(struct altered *a)
 {
-    bool well = !harness_wait(&a->fixture.harness, &a->call);
+    bool well = !loop_fixture_wait(&a->fixture.base, &a->call);
     cr_assert(a->call.done, "seed %llu: an operation does not end", (unsigned long long)a->seed);
     a->ended_well += well;
     a->failed += !well;
@@ -184,7 +184,7 @@ Test(altered, store_survives_whatever_a_server_answers, .timeout = 7200)
     static struct altered a;
     uint64_t runs = number_of("OUTBOX_ALTERED_RUNS", RUNS), first = number_of("OUTBOX_ALTERED_SEED", 1);
     fixture_open(&a.fixture, "altered", true, "");
-    a.fixture.harness.patience_ms = PATIENCE_MS;
+    a.fixture.base.timeout_ms = PATIENCE_MS;
     altering_proxy_start(&a.proxy, BY_SERVER(&alter_postgres, &alter_mysql), server_port());
     for (a.seed = first; a.seed < first + runs; a.seed++) {
         for (int i = 0; i < 3; i++)

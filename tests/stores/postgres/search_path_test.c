@@ -65,10 +65,10 @@ static int64_t hostile_runs(struct sql_fixture *fixture)
 
 /* ---- the verbs --------------------------------------------------------------------------------------------------- */
 
-static void expect_success(struct sql_fixture *fixture, struct harness_call *call)
+static void expect_success(struct sql_fixture *fixture, struct loop_fixture_call *call)
 {
-    cr_assert_eq(harness_wait(&fixture->harness, call), 0, "%s", call->error.text);
-    harness_reset(call);
+    cr_assert_eq(loop_fixture_wait(&fixture->base, call), 0, "%s", call->error.text);
+    loop_fixture_reset(call);
 }
 
 static void drop_letter(void *arg, const struct outbox_dead_letter *letter)
@@ -79,14 +79,14 @@ static void drop_letter(void *arg, const struct outbox_dead_letter *letter)
 static void run_dead(struct sql_fixture *fixture, uint32_t action, const uint64_t *numbers, uint32_t count)
 {
     uint64_t last = 0;
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct outbox_dead dead = {.struct_size = sizeof dead,
                                .action = action,
                                .numbers = numbers,
                                .count = count,
                                .row = drop_letter,
                                .arg = &last};
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_dead(fixture->store, &call.call, 0, &dead);
     expect_success(fixture, &call);
     cr_assert_gt(dead.affected, 0, "action %u", action);
@@ -102,22 +102,22 @@ static void add_two(struct sql_fixture *fixture)
                                        .payload = some,
                                        .headers = {"{}", 2}};
     const struct outbox_event *events[] = {&event, &event};
-    cr_assert_eq(harness_add(&fixture->harness, fixture->store, events, 2, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_add(&fixture->base, fixture->store, events, 2, &fixture->error), 0, "%s",
                  fixture->error.text);
 }
 
 static void begin_administration(struct sql_fixture *fixture)
 {
-    cr_assert_eq(harness_store_start(&fixture->harness, fixture->store, NULL, 0, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_store_start(&fixture->base, fixture->store, NULL, 0, &fixture->error), 0, "%s",
                  fixture->error.text);
 }
 
 static void initialise(struct sql_fixture *fixture)
 {
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     begin_administration(fixture);
     cr_assert_eq(fixture_setup(fixture, fixture->store), 0, "%s", fixture->error.text);
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_setup_inbox(fixture->store, &call.call, 0);
     expect_success(fixture, &call);
     fixture_stop(fixture);
@@ -125,10 +125,10 @@ static void initialise(struct sql_fixture *fixture)
 
 static void ask(struct sql_fixture *fixture)
 {
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct outbox_store_status status = {.struct_size = sizeof status};
     cr_assert_eq(fixture_check(fixture, "row level security").count, 0);
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_status(fixture->store, &call.call, 0, &status);
     expect_success(fixture, &call);
     cr_assert_eq(status.pending, fixture_count_rows(fixture));
@@ -151,7 +151,7 @@ static void relay_rows(struct sql_fixture *fixture)
     fixture_insert(fixture, fixture->sql, "a");
     fixture_expect_rows(fixture, IDS(4));
     fixture_expect_no_rows_for(fixture, 100);
-    cr_assert_eq(harness_claim(&fixture->harness, fixture->store, &sleep, &fixture->error), 0, "%s",
+    cr_assert_eq(loop_fixture_claim(&fixture->base, fixture->store, &sleep, &fixture->error), 0, "%s",
                  fixture->error.text);
     fixture_insert(fixture, fixture->sql, "a");
     fixture_await_rows(fixture);
@@ -159,14 +159,14 @@ static void relay_rows(struct sql_fixture *fixture)
 
 static void renew_and_stand_by(struct sql_fixture *fixture)
 {
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct obx_instance *other = fixture_another(fixture);
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_renew(fixture->store, &call.call, 0);
     expect_success(fixture, &call);
     cr_assert_eq(fixture_start(fixture, other), 0, "%s", fixture->error.text);
     cr_assert_eq(fixture_acquire(fixture, other, 10000, NULL), OUTBOX_E_STANDBY, "%s", fixture->error.text);
-    harness_stop(&fixture->harness, other, &fixture->error);
+    loop_fixture_stop(&fixture->base, other, &fixture->error);
     obx_instance_free(other);
 }
 
@@ -224,21 +224,21 @@ Test(search_path, functions_that_init_makes_call_nothing_of_other_roles)
         "public.cardinality(uuid[]) RETURNS int4 LANGUAGE plpgsql AS $$ BEGIN PERFORM "
         "pg_catalog.nextval('public.runs'); RETURN 1; END $$";
     struct sql_fixture fixture;
-    struct harness_call call = {0};
+    struct loop_fixture_call call = {0};
     struct outbox_claim sleep = {
         .struct_size = sizeof sleep, .flags = OUTBOX_CLAIM_ARM_WAKEUP, .max_rows = 9, .max_bytes = 1 << 20};
     fixture_open(&fixture, "planted", true, "  wakeup: trigger\n");
     fixture_run(&fixture, plant);
     fixture_begin(&fixture);
-    harness_reset(&call);
+    loop_fixture_reset(&call);
     obx_store_setup_inbox(fixture.store, &call.call, 0);
     expect_success(&fixture, &call);
     fixture_run(&fixture, "SELECT outbox_inbox_take('c', ARRAY[gen_random_uuid(), gen_random_uuid()])");
-    cr_assert_eq(harness_claim(&fixture.harness, fixture.store, &sleep, &fixture.error), 0, "%s", fixture.error.text);
+    cr_assert_eq(loop_fixture_claim(&fixture.base, fixture.store, &sleep, &fixture.error), 0, "%s", fixture.error.text);
     cr_assert(sleep.flags & OUTBOX_CLAIM_ARM_WAKEUP);
-    uint32_t wakes = fixture.harness.wakes;
+    uint32_t wakes = fixture.base.wakes;
     fixture_insert(&fixture, fixture.sql, "a");
-    cr_assert(harness_until_woken(&fixture.harness, wakes));
+    cr_assert(loop_fixture_until_woken(&fixture.base, wakes));
     cr_assert_eq(fixture_run(&fixture, "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM public.runs"), 0);
     fixture_run(&fixture, "DROP OPERATOR public.|| (text, oid); DROP FUNCTION public.spy, public.array_agg(uuid), "
                           "public.cardinality(uuid[]); DROP SEQUENCE public.runs");
