@@ -4,8 +4,9 @@
  *
  * outbox-store-NAME.so of the first directory of the search path that has it is opened at its first use and never
  * closed: a client library may have threads and handlers that outlive any plugin. Loading runs its code. So file and
- * directory must belong to root or to the effective user, and no other user may write to them. Then the descriptor is
- * checked, and its kind and name against the file's name. Each error names the file and what to do.
+ * directory must belong to root or to the effective user, and no other user may write to them, or replace a directory
+ * above (ancestors.c): then nobody can swap the file between its check and its use. Then the descriptor is checked, and
+ * its kind and name against the file's name. Each error names the file and what to do.
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -89,10 +90,10 @@ static int check_directory(const char *directory, struct outbox_error *error)
     return check_owner(&info, "plugin directory", directory, error);
 }
 
-static int check_file(const char *path, struct outbox_error *error)
+static int check_file(const char *canonical, const char *path, struct outbox_error *error)
 {
     struct stat info;
-    if (lstat(path, &info))
+    if (lstat(canonical, &info))
         return obx_error_set(error, errno == ENOENT ? OUTBOX_E_NOT_FOUND : OUTBOX_E_IO, "plugin %s: %s", path,
                              strerror(errno));
     if (!S_ISREG(info.st_mode))
@@ -128,9 +129,9 @@ static int temporary_error(const char *reason)
     return 0;
 }
 
-static int refuse(const char *path, struct outbox_error *error)
+static int refuse(const char *path, const char *canonical, struct outbox_error *error)
 {
-    const char *reason = linker_message(path);
+    const char *reason = linker_message(canonical);
     int number = temporary_error(reason);
     bool needs_library = !number && strstr(reason, "cannot open shared object file");
     return obx_error_set(error,
@@ -143,11 +144,13 @@ static int refuse(const char *path, struct outbox_error *error)
                                           : "");
 }
 
-static int open_file(const char *path, const struct outbox_plugin **descriptor, struct outbox_error *error)
+/* canonical: the same file, by a path without symbolic links. */
+static int open_file(const char *path, const char *canonical, const struct outbox_plugin **descriptor,
+                     struct outbox_error *error)
 {
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *handle = dlopen(canonical, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
-        return refuse(path, error);
+        return refuse(path, canonical, error);
     *descriptor = dlsym(handle, OUTBOX_PLUGIN_SYMBOL);
     if (*descriptor)
         return OUTBOX_OK;
@@ -169,12 +172,15 @@ static int check_name(const struct outbox_plugin *d, enum outbox_kind kind, cons
     return OUTBOX_OK;
 }
 
-static int load(struct obx_entry *entry, enum outbox_kind kind, const char *name, struct outbox_error *error)
+static int load(struct obx_entry *entry, enum outbox_kind kind, const char *name, const char *directory,
+                struct outbox_error *error)
 {
     const struct outbox_plugin *descriptor = NULL;
-    int status = check_file(entry->path, error);
+    char *canonical = path_in(directory, kind, name);
+    int status = canonical ? check_file(canonical, entry->path, error) : obx_error_no_memory(error);
     if (!status)
-        status = open_file(entry->path, &descriptor, error);
+        status = open_file(entry->path, canonical, &descriptor, error);
+    obx_free(canonical);
     if (!status)
         status = obx_plugin_check(descriptor, entry->path, &entry->plugin, error);
     if (!status)
@@ -183,8 +189,8 @@ static int load(struct obx_entry *entry, enum outbox_kind kind, const char *name
     return status;
 }
 
-static int load_path(char *path, enum outbox_kind kind, const char *name, struct obx_entry **result,
-                     struct outbox_error *error)
+static int load_path(char *path, enum outbox_kind kind, const char *name, const char *directory,
+                     struct obx_entry **result, struct outbox_error *error)
 {
     struct obx_entry *entry = obx_alloc(sizeof *entry);
     if (!entry) {
@@ -192,7 +198,7 @@ static int load_path(char *path, enum outbox_kind kind, const char *name, struct
         return obx_error_no_memory(error);
     }
     entry->path = path;
-    int status = load(entry, kind, name, error);
+    int status = load(entry, kind, name, directory, error);
     if (status)
         obx_entry_free(entry);
     else
@@ -203,16 +209,18 @@ static int load_path(char *path, enum outbox_kind kind, const char *name, struct
 int obx_module_load(struct obx_registry *registry, enum outbox_kind kind, const char *name, struct obx_entry **result,
                     struct outbox_error *error)
 {
-    char *path;
+    char *path, canonical[PATH_MAX];
     *result = NULL;
     size_t index = find_directory(registry, kind, name, &path);
     if (!path)
         return obx_error_no_memory(error);
     int status = check_directory(registry->directories[index], error);
+    if (!status)
+        status = obx_check_ancestors(registry->directories[index], canonical, error);
     if (status)
         obx_free(path);
     else
-        status = load_path(path, kind, name, result, error);
+        status = load_path(path, kind, name, canonical, result, error);
     if (!status)
         obx_list_append(&registry->entries, &(*result)->link);
     return status;

@@ -3,6 +3,8 @@
 #ifndef OBX_PLUGIN_REGISTRY_INTERNAL_H
 #define OBX_PLUGIN_REGISTRY_INTERNAL_H
 
+#include <limits.h>
+
 #include "base/list.h"
 #include "plugin/internal.h"
 
@@ -38,5 +40,9 @@ struct obx_names {
 };
 int obx_module_names(const struct obx_registry *registry, enum outbox_kind kind, struct obx_names *names);
 void obx_names_free(struct obx_names *names);
+
+/* Whether another user can replace the directory, by one above it. canonical: its path without symbolic links. Errors:
+ * PERMISSION, IO. */
+int obx_check_ancestors(const char *directory, char canonical[PATH_MAX], struct outbox_error *error);
 
 #endif

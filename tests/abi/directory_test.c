@@ -7,7 +7,7 @@
 #include "abi.h"
 #include "plugin_fixture.h"
 
-static char directory[64];
+static char directory[128];
 
 static void make_directory(void)
 {
@@ -17,7 +17,7 @@ static void make_directory(void)
 
 static void remove_directory(void)
 {
-    char command[128];
+    char command[200];
     snprintf(command, sizeof command, "rm -rf '%s'", directory);
     cr_assert_eq(system(command), 0);
 }
@@ -164,6 +164,37 @@ Test(directory, module_that_belongs_to_others_is_not_run)
         "%s/outbox-store-theirs.so");
     abi_close(&abi);
     remove_directory();
+}
+
+/* Needs to be root to give a directory away. */
+Test(directory, directory_that_others_may_replace_is_not_searched)
+{
+    if (geteuid())
+        cr_skip_test("only root can give directories away");
+    struct abi abi;
+    char above[64];
+    make_directory();
+    snprintf(above, sizeof above, "%.63s", directory);
+    snprintf(directory, sizeof directory, "%s/plugins", above);
+    cr_assert_eq(mkdir(directory, 0755), 0);
+    write_file("outbox-store-text.so", "", 0644);
+    cr_assert_eq(chmod(above, 0777), 0);
+    abi_open(&abi, directory, NULL);
+    cr_assert_neq(obx_registry_find(abi.registry, OUTBOX_STORE, "text", &abi.plugin, &abi.error), 0);
+    cr_assert(strstr(abi.error.text, " above the plugins has mode 0777, so other users may replace them: chmod o-w "),
+              "%s", abi.error.text);
+    cr_assert_eq(chmod(above, 01777), 0);
+    cr_assert_neq(obx_registry_find(abi.registry, OUTBOX_STORE, "text", &abi.plugin, &abi.error), 0);
+    cr_assert(strstr(abi.error.text, "load plugin "), "%s", abi.error.text);
+    cr_assert_eq(chown(above, 65534, (gid_t)-1), 0);
+    cr_assert_neq(obx_registry_find(abi.registry, OUTBOX_STORE, "text", &abi.plugin, &abi.error), 0);
+    cr_assert_eq(abi.error.code, OUTBOX_E_PERMISSION);
+    cr_assert(strstr(abi.error.text, " above the plugins belongs to user 65534, who may replace them"), "%s",
+              abi.error.text);
+    abi_close(&abi);
+    remove_directory();
+    snprintf(directory, sizeof directory, "%s", above);
+    cr_assert_eq(rmdir(directory), 0);
 }
 
 Test(directory, file_is_not_a_plugin_directory)

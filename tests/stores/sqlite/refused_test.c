@@ -242,3 +242,18 @@ Test(sqlite_refused, trigger_of_the_file_calls_no_dangerous_function)
     fixture_close(&fixture);
     sqlite3_reset_auto_extension();
 }
+
+/* A hostile database file: what its triggers and defaults would do in a connection that trusts the schema. */
+Test(sqlite_refused, trigger_cannot_write_a_shadow_table)
+{
+    expect_left(2,
+                "CREATE VIRTUAL TABLE f USING fts5(a); CREATE TRIGGER t AFTER DELETE ON outbox WHEN old.id = 2 BEGIN "
+                "INSERT INTO f_content VALUES (9, 'x'); END",
+                "2", 1, "f_content may not be modified");
+}
+
+Test(sqlite_refused, trigger_cannot_call_an_unsafe_function)
+{
+    expect_left(2, "CREATE TRIGGER t AFTER DELETE ON outbox WHEN old.id = 2 BEGIN SELECT load_extension('x'); END", "2",
+                1, "unsafe use of load_extension()");
+}
