@@ -94,7 +94,7 @@ static void expect_security(const char *dsn, const char *sslmode, bool insecure)
     struct pg_target target = {0};
     struct outbox_error error;
     unsetenv("PGSSLMODE");
-    cr_assert_eq(pg_target_parse(&target, dsn, "r", &error), 0, "%s: %s", dsn, error.text);
+    cr_assert_eq(pg_target_parse(&target, dsn, NULL, "r", &error), 0, "%s: %s", dsn, error.text);
     cr_assert_eq(pg_target_resolve(&target, &error), 0, "%s: %s", dsn, error.text);
     for (uint32_t i = 0; i < target.candidate_count; i++) {
         pg_target_choose(&target, i, false);
