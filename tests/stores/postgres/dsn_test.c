@@ -79,6 +79,8 @@ Test(dsn, application_name_in_the_dsn_is_kept)
     fixture_begin(&fixture);
     cr_assert_eq(count_named(&fixture, "mine"), 2);
     fixture_close(&fixture);
+}
+
 /* ---- where the password goes ------------------------------------------------------------------------------------- */
 
 static const char *sslmode_of(const struct pg_target *target)

@@ -243,17 +243,30 @@ Test(sqlite_refused, trigger_of_the_file_calls_no_dangerous_function)
     sqlite3_reset_auto_extension();
 }
 
-/* A hostile database file: what its triggers and defaults would do in a connection that trusts the schema. */
+/* A hostile database file: what its triggers would do in a connection that trusts the schema. SQLite refuses the DELETE
+ * as a whole, since it does not compile. */
+static void expect_unsafe(const char *trigger, const char *why)
+{
+    struct fixture fixture;
+    struct outbox_refused refused;
+    open_with(&fixture, 2, trigger);
+    struct outbox_batch *batch = fixture_claim(&fixture, 0);
+    cr_assert_eq(settle_all(&fixture, batch, &refused), 2);
+    cr_assert_not_null(strstr(refused.reason, why), "%s", refused.reason);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT COUNT(*) FROM outbox"), 2);
+    fixture_release(&fixture, batch);
+    fixture_close(&fixture);
+}
+
 Test(sqlite_refused, trigger_cannot_write_a_shadow_table)
 {
-    expect_left(2,
-                "CREATE VIRTUAL TABLE f USING fts5(a); CREATE TRIGGER t AFTER DELETE ON outbox WHEN old.id = 2 BEGIN "
-                "INSERT INTO f_content VALUES (9, 'x'); END",
-                "2", 1, "f_content may not be modified");
+    expect_unsafe("CREATE VIRTUAL TABLE f USING fts5(a); CREATE TRIGGER t AFTER DELETE ON outbox BEGIN INSERT INTO "
+                  "f_content VALUES (9, 'x'); END",
+                  "f_content may not be modified");
 }
 
 Test(sqlite_refused, trigger_cannot_call_an_unsafe_function)
 {
-    expect_left(2, "CREATE TRIGGER t AFTER DELETE ON outbox WHEN old.id = 2 BEGIN SELECT load_extension('x'); END", "2",
-                1, "unsafe use of load_extension()");
+    expect_unsafe("CREATE TRIGGER t AFTER DELETE ON outbox BEGIN SELECT load_extension('x'); END",
+                  "unsafe use of load_extension()");
 }
