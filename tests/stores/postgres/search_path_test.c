@@ -258,7 +258,7 @@ Test(search_path, trigger_of_the_application_finds_a_table_that_it_names_without
 {
     const struct outbox_dead_row row = {.position = {2, 0}, .attempts = 1, .reason = "too large"};
     struct sql_fixture fixture;
-    fixture_open(&fixture, "audited", true, "");
+    fixture_open(&fixture, "path_audited", true, "");
     audit_deletes(&fixture);
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_insert(&fixture, fixture.sql, "b");
