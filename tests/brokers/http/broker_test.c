@@ -4,11 +4,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "fixture.h"
+#include "../fixture.h"
 
 static struct publishing publishing;
 
-#define PLAIN "url: %s/hook/{topic}\n allow_private: true\n "
+#define PLAIN "plugin: http\n url: %s/hook/{topic}\n allow_private: true\n "
 
 static double seconds(void)
 {
@@ -17,7 +17,12 @@ static double seconds(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-TestSuite(http_broker, .init = accepted_clear, .timeout = 60);
+static void clear(void)
+{
+    service("clear");
+}
+
+TestSuite(http_broker, .init = clear, .timeout = 60);
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
@@ -47,7 +52,7 @@ Test(http_broker, status_decides_the_outcome)
         {502, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_AGAIN},
         {504, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_TIMEOUT},
     };
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char topic[40];
         snprintf(topic, sizeof topic, "do.status.%d", cases[i].status);
@@ -62,7 +67,7 @@ Test(http_broker, status_decides_the_outcome)
 
 Test(http_broker, retry_after_is_passed_on_in_seconds_and_as_a_date)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     cr_assert_eq(fixture_publish("do.status.429.7").retry_after_ms, 7000);
     cr_assert_eq(fixture_publish("do.status.503.2").retry_after_ms, 2000);
     cr_assert_eq(fixture_publish("do.status.503.99999").retry_after_ms, 3600000, "an hour at most");
@@ -73,7 +78,7 @@ Test(http_broker, retry_after_is_passed_on_in_seconds_and_as_a_date)
 
 Test(http_broker, refusal_in_the_middle_leaves_the_others_delivered)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     for (uint32_t i = 0; i < 9; i++)
         event_set(&publishing, i, i == 4 ? "do.status.503" : "fine", "k", "{}");
     fixture_submit(&publishing, 9);
@@ -85,7 +90,7 @@ Test(http_broker, refusal_in_the_middle_leaves_the_others_delivered)
 
 Test(http_broker, request_that_times_out_may_have_been_delivered)
 {
-    fixture_open(PLAIN "timeout: 300ms", url());
+    fixture_open(PLAIN "timeout: 300ms", server());
     struct result result = fixture_publish("do.hang");
     cr_assert_eq(result.outcome, OUTBOX_RETRY_UNKNOWN);
     cr_assert_eq(result.error.code, OUTBOX_E_TIMEOUT, "%s", result.error.text);
@@ -94,7 +99,7 @@ Test(http_broker, request_that_times_out_may_have_been_delivered)
 
 Test(http_broker, lost_answer_may_have_been_delivered_and_costs_no_attempt)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     struct result result = fixture_publish("do.lose");
     cr_assert_eq(result.outcome, OUTBOX_RETRY_UNKNOWN);
     cr_assert_eq(result.error.code, OUTBOX_E_AGAIN, "%s", result.error.text);
@@ -103,7 +108,7 @@ Test(http_broker, lost_answer_may_have_been_delivered_and_costs_no_attempt)
 
 Test(http_broker, request_that_was_not_sent_was_certainly_not_delivered)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     cr_assert_eq(fixture_publish("fine").outcome, OUTBOX_DELIVERED);
     service("kill");
     struct result result = fixture_publish("fine");
@@ -124,7 +129,7 @@ static size_t lines(const char *text)
 
 Test(http_broker, outage_is_logged_once)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     service("kill");
     for (int i = 0; i < 5; i++)
         cr_assert_eq(fixture_publish("fine").outcome, OUTBOX_RETRY);
@@ -139,7 +144,7 @@ Test(http_broker, outage_is_logged_once)
 
 Test(http_broker, endless_answer_is_cut_off_and_its_status_counts)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     cr_assert_eq(fixture_publish("do.flood").outcome, OUTBOX_DELIVERED);
     fixture_close();
 }
@@ -148,7 +153,7 @@ Test(http_broker, endless_answer_is_cut_off_and_its_status_counts)
 
 static size_t distinct_clients(void)
 {
-    json_t *events = accepted(), *clients = json_object(), *event;
+    json_t *events = stored(""), *clients = json_object(), *event;
     size_t i;
     json_array_foreach(events, i, event)
     {
@@ -164,7 +169,7 @@ static size_t distinct_clients(void)
 
 Test(http_broker, connections_are_reused)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     for (int i = 0; i < 20; i++)
         cr_assert_eq(fixture_publish("fine").outcome, OUTBOX_DELIVERED);
     cr_assert_eq(distinct_clients(), 1);
@@ -173,7 +178,7 @@ Test(http_broker, connections_are_reused)
 
 Test(http_broker, requests_in_flight_are_limited)
 {
-    fixture_open(PLAIN "max_requests: 4", url());
+    fixture_open(PLAIN "max_requests: 4", server());
     for (uint32_t i = 0; i < 20; i++)
         event_set(&publishing, i, "do.delay.100", "k", "{}");
     double before = seconds();
@@ -188,7 +193,7 @@ Test(http_broker, requests_in_flight_are_limited)
 
 Test(http_broker, stop_waits_for_requests_and_returns_the_queue)
 {
-    fixture_open(PLAIN "max_requests: 2", url());
+    fixture_open(PLAIN "max_requests: 2", server());
     for (uint32_t i = 0; i < 5; i++)
         event_set(&publishing, i, "do.delay.300", "k", "{}");
     fixture_submit(&publishing, 5);
@@ -201,7 +206,7 @@ Test(http_broker, stop_waits_for_requests_and_returns_the_queue)
 
 Test(http_broker, canceled_stop_gives_up_at_once)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     event_set(&publishing, 0, "do.hang", "k", "{}");
     fixture_submit(&publishing, 1);
     fixture_run_for(300);
@@ -219,12 +224,12 @@ Test(http_broker, canceled_stop_gives_up_at_once)
 
 Test(http_broker, redirects_are_not_followed_by_default)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     struct result result = fixture_publish("do.redirect");
     cr_assert_eq(result.outcome, OUTBOX_RETRY);
     cr_assert_eq(result.error.code, OUTBOX_E_NOT_FOUND);
     cr_assert(strstr(result.error.text, "/hook/redirected"), "%s", result.error.text);
-    json_t *events = accepted();
+    json_t *events = stored("");
     cr_assert_eq(json_array_size(events), 0);
     json_decref(events);
     fixture_close();
@@ -232,11 +237,11 @@ Test(http_broker, redirects_are_not_followed_by_default)
 
 Test(http_broker, redirects_are_followed_on_the_same_host_only)
 {
-    fixture_open(PLAIN "redirects: true", url());
+    fixture_open(PLAIN "redirects: true", server());
     cr_assert_eq(fixture_publish("do.redirect").outcome, OUTBOX_DELIVERED);
     cr_assert_eq(fixture_publish("do.away").error.code, OUTBOX_E_NOT_FOUND);
     cr_assert_eq(fixture_publish("do.loop").error.code, OUTBOX_E_NOT_FOUND, "a loop ends");
-    json_t *events = accepted();
+    json_t *events = stored("");
     cr_assert_eq(json_array_size(events), 1);
     cr_assert_str_eq(json_string_value(json_object_get(json_array_get(events, 0), "payload_base64")), "e30=");
     json_decref(events);
@@ -245,12 +250,12 @@ Test(http_broker, redirects_are_followed_on_the_same_host_only)
 
 Test(http_broker, private_addresses_are_refused_unless_allowed)
 {
-    fixture_open("url: %s/hook/{topic}", url());
+    fixture_open("plugin: http\n url: %s/hook/{topic}", server());
     struct result result = fixture_publish("fine");
     cr_assert_eq(result.outcome, OUTBOX_RETRY);
     cr_assert_eq(result.error.code, OUTBOX_E_PERMISSION, "%s", result.error.text);
     cr_assert(strstr(result.error.text, "127.0.0.1 is not public; allow_private"), "%s", result.error.text);
-    json_t *events = accepted();
+    json_t *events = stored("");
     cr_assert_eq(json_array_size(events), 0);
     json_decref(events);
     fixture_close();
@@ -260,8 +265,8 @@ Test(http_broker, private_addresses_are_refused_unless_allowed)
 
 static void open_tls(const char *ca)
 {
-    fixture_open("url: %s/hook/{topic}\n allow_private: true\n tls_ca: %s/%s", getenv("OUTBOX_TEST_HTTP_TLS"),
-                 getenv("OUTBOX_TEST_HTTP_DIR"), ca);
+    fixture_open("plugin: http\n url: %s/hook/{topic}\n allow_private: true\n tls_ca: %s/%s",
+                 getenv("OUTBOX_TEST_SERVER_TLS"), getenv("OUTBOX_TEST_DIR"), ca);
 }
 
 Test(http_broker, certificates_are_verified)
@@ -287,7 +292,7 @@ Test(http_broker, check_connects_and_sends_nothing)
     fixture_check(findings, sizeof findings);
     cr_assert_eq(findings[0], '0' + OUTBOX_LOG_ERROR, "%s", findings);
     fixture_close();
-    fixture_open("url: %s/hook", url());
+    fixture_open("plugin: http\n url: %s/hook", server());
     fixture_check(findings, sizeof findings);
     cr_assert(strstr(findings, "is not public"), "%s", findings);
     fixture_close();
@@ -310,7 +315,8 @@ Test(http_broker, senseless_configuration_is_refused)
     };
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
         struct outbox_error error;
-        cr_assert_eq(fixture_try(&error, "%s", sections[i]), OUTBOX_E_CONFIG, "%s: %s", sections[i], error.text);
+        cr_assert_eq(fixture_try(&error, "plugin: http\n %s", sections[i]), OUTBOX_E_CONFIG, "%s: %s", sections[i],
+                     error.text);
         loop_fixture_close(&base);
     }
 }

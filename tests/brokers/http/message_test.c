@@ -5,13 +5,18 @@
 #include <openssl/hmac.h>
 #include <string.h>
 
-#include "fixture.h"
+#include "../fixture.h"
 
 static struct publishing publishing;
 
-#define PLAIN "url: %s/hook/{topic}\n allow_private: true\n "
+#define PLAIN "plugin: http\n url: %s/hook/{topic}\n allow_private: true\n "
 
-TestSuite(http_message, .init = accepted_clear, .timeout = 60);
+static void clear(void)
+{
+    service("clear");
+}
+
+TestSuite(http_message, .init = clear, .timeout = 60);
 
 static const char *text_of(const json_t *event, const char *name)
 {
@@ -25,14 +30,14 @@ static json_t *deliver(uint32_t count)
     fixture_wait(&publishing);
     for (uint32_t i = 0; i < count; i++)
         cr_assert_eq(publishing.results[i].outcome, OUTBOX_DELIVERED, "%s", publishing.results[i].error.text);
-    json_t *events = accepted();
+    json_t *events = stored("");
     cr_assert_eq(json_array_size(events), count);
     return events;
 }
 
 Test(http_message, topic_is_a_path_and_a_header)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     event_set(&publishing, 0, "a b/\xc3\xbc?", "key", "{\"a\": 1}");
     json_t *events = deliver(1), *event = json_array_get(events, 0);
     cr_assert_str_eq(text_of(event, "path"), "/hook/a%20b/%C3%BC%3F");
@@ -48,7 +53,7 @@ Test(http_message, topic_is_a_path_and_a_header)
 
 Test(http_message, key_that_a_header_cannot_carry_goes_as_base64)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     event_set(&publishing, 0, "t", "two\nlines", "{}");
     event_set(&publishing, 1, "t", " spaces ", "{}");
     event_set(&publishing, 2, "t", "\xff", "{}");
@@ -63,7 +68,7 @@ Test(http_message, key_that_a_header_cannot_carry_goes_as_base64)
 
 Test(http_message, cloudevent_has_its_attributes_in_headers)
 {
-    fixture_open(PLAIN "mode: cloudevents-binary\n source: /shop", url());
+    fixture_open(PLAIN "mode: cloudevents-binary\n source: /shop", server());
     event_set(&publishing, 0, "orders", "\xe2\x82\xac 1", "{}");
     event_set(&publishing, 1, "orders", NULL, NULL);
     json_t *events = deliver(2), *event = json_array_get(events, 0);
@@ -99,7 +104,7 @@ static json_t *body_of(const json_t *event)
 static void check_structured(const char *content_type, const char *value, const char *member, const char *expected)
 {
     memset(&publishing, 0, sizeof publishing);
-    accepted_clear();
+    service("clear");
     struct outbox_header header = {{"Content-Type", 12}, {content_type, strlen(content_type)}};
     event_set(&publishing, 0, "orders", "k", value);
     publishing.messages[0].headers = &header;
@@ -121,7 +126,7 @@ static void check_structured(const char *content_type, const char *value, const 
 
 Test(http_message, structured_cloudevent_contains_the_payload)
 {
-    fixture_open(PLAIN "mode: cloudevents-structured", url());
+    fixture_open(PLAIN "mode: cloudevents-structured", server());
     check_structured("application/json", "{\"a\": [1, 2]}", "data", "{\"a\":[1,2]}");
     check_structured("application/order+json; charset=utf-8", "7", "data", "7");
     check_structured("application/json", "no json", "data_base64", "\"bm8ganNvbg==\"");
@@ -148,7 +153,7 @@ Test(http_message, request_is_signed_with_both_secrets)
     char text[300], signatures[2][64], both[130];
     fixture_open(PLAIN
                  "secret: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n previous_secret: an-older-secret-of-us",
-                 url());
+                 server());
     event_set(&publishing, 0, "orders", "k", "{\"a\": 1}");
     json_t *events = deliver(1), *event = json_array_get(events, 0);
     cr_assert_str_eq(header_of(event, "webhook-id"), "id-0");
@@ -165,16 +170,16 @@ Test(http_message, request_is_signed_with_both_secrets)
 
 Test(http_message, login_and_more_headers_are_sent)
 {
-    fixture_open(PLAIN "user: me\n password: you\n headers: { X-Tenant: seven }", url());
+    fixture_open(PLAIN "user: me\n password: you\n headers: { X-Tenant: seven }", server());
     event_set(&publishing, 0, "orders", "k", "{}");
     json_t *events = deliver(1);
     cr_assert_str_eq(header_of(json_array_get(events, 0), "Authorization"), "Basic bWU6eW91");
     cr_assert_str_eq(header_of(json_array_get(events, 0), "X-Tenant"), "seven");
     json_decref(events);
     fixture_close();
-    accepted_clear();
+    service("clear");
     memset(&publishing, 0, sizeof publishing);
-    fixture_open(PLAIN "authorization: Bearer abc", url());
+    fixture_open(PLAIN "authorization: Bearer abc", server());
     event_set(&publishing, 0, "orders", "k", "{}");
     events = deliver(1);
     cr_assert_str_eq(header_of(json_array_get(events, 0), "Authorization"), "Bearer abc");
@@ -200,7 +205,7 @@ static void check_rejected(const char *topic, const char *name, const char *valu
 
 Test(http_message, event_that_would_change_the_request_is_rejected)
 {
-    fixture_open(PLAIN, url());
+    fixture_open(PLAIN, server());
     check_rejected("", "a", "b");
     check_rejected("..", "a", "b");
     check_rejected("a/../../b", "a", "b");

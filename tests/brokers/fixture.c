@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/brokers/http/fixture.c - see fixture.h */
+/* tests/brokers/fixture.c - see fixture.h */
 #include "fixture.h"
 
 #include <criterion/criterion.h>
@@ -12,16 +12,21 @@ struct loop_fixture base;
 struct obx_instance *broker;
 char logged[4096];
 
-const char *url(void)
+const char *server(void)
 {
-    return getenv("OUTBOX_TEST_HTTP");
+    return getenv("OUTBOX_TEST_SERVER");
 }
 
-void service(const char *verb)
+void service(const char *verb, ...)
 {
-    char command[1024];
-    snprintf(command, sizeof command, "'%s' %s '%s' >/dev/null", getenv("OUTBOX_TEST_HTTP_SERVICE"), verb,
-             getenv("OUTBOX_TEST_HTTP_DIR"));
+    char words[512], command[1024];
+    va_list list;
+    va_start(list, verb);
+    vsnprintf(words, sizeof words, verb, list);
+    va_end(list);
+    size_t size = strcspn(words, " ");
+    snprintf(command, sizeof command, "'%s' %.*s '%s' %s >/dev/null", getenv("OUTBOX_TEST_SERVICE"), (int)size, words,
+             getenv("OUTBOX_TEST_DIR"), words + size);
     cr_assert_eq(system(command), 0, "%s", command);
 }
 
@@ -39,7 +44,7 @@ static int open_with(struct outbox_error *error, const char *yaml, va_list list)
 {
     char text[4096];
     memset(error, 0, sizeof *error);
-    int used = snprintf(text, sizeof text, "broker:\n plugin: http\n ");
+    int used = snprintf(text, sizeof text, "broker:\n ");
     vsnprintf(text + used, sizeof text - (size_t)used, yaml, list);
     int code = loop_fixture_open_uv(&base, NULL, error);
     base.log.write = write_log;
@@ -191,31 +196,20 @@ struct result fixture_publish(const char *topic)
     return publishing.results[0];
 }
 
-/* ---- the receiver ------------------------------------------------------------------------------------------------ */
+/* ---- the server -------------------------------------------------------------------------------------------------- */
 
-static void events_path(char *path, size_t size)
+json_t *stored(const char *queue)
 {
-    snprintf(path, size, "%s/events", getenv("OUTBOX_TEST_HTTP_DIR"));
-}
-
-json_t *accepted(void)
-{
-    char path[512];
+    char command[1024];
     json_t *events = json_array(), *event;
-    events_path(path, sizeof path);
-    FILE *file = fopen(path, "r");
-    cr_assert_not_null(file);
-    while ((event = json_loadf(file, JSON_DISABLE_EOF_CHECK, NULL)))
+    snprintf(command, sizeof command, "'%s' events '%s' %s", getenv("OUTBOX_TEST_SERVICE"), getenv("OUTBOX_TEST_DIR"),
+             queue);
+    FILE *from = popen(command, "re");
+    cr_assert_not_null(from);
+    while ((event = json_loadf(from, JSON_DISABLE_EOF_CHECK, NULL)))
         json_array_append_new(events, event);
-    fclose(file);
+    cr_assert_eq(pclose(from), 0, "%s", command);
     return events;
-}
-
-void accepted_clear(void)
-{
-    char path[512];
-    events_path(path, sizeof path);
-    fclose(fopen(path, "w"));
 }
 
 const char *header_of(const json_t *event, const char *name)

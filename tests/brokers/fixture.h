@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/brokers/http/fixture.h - an HTTP broker on a real loop, events to publish, and what the receiver accepted
+ * tests/brokers/fixture.h - a broker on a real loop, events to publish, and what the server has
  *
- *     fixture_open("url: %s/hook/{topic}", url());  ... fixture_publish(events, count) ...  fixture_close();
+ *     fixture_open("plugin: http\n url: %s/hook/{topic}", server());  ... fixture_publish("topic") ... fixture_close();
+ *
+ * The script that runs the test names the server: OUTBOX_TEST_SERVER, OUTBOX_TEST_DIR, and OUTBOX_TEST_SERVICE, a
+ * script of tests/services.
  */
-#ifndef OBX_TESTS_BROKERS_HTTP_FIXTURE_H
-#define OBX_TESTS_BROKERS_HTTP_FIXTURE_H
+#ifndef OBX_TESTS_BROKERS_FIXTURE_H
+#define OBX_TESTS_BROKERS_FIXTURE_H
 
 #include <jansson.h>
 
@@ -32,9 +35,9 @@ extern struct loop_fixture base;
 extern struct obx_instance *broker;
 extern char logged[4096]; /* warnings and information, a line each */
 
-const char *url(void); /* of the receiver without TLS */
+const char *server(void); /* without TLS */
 
-/* The broker's section without plugin, as printf. */
+/* The broker's section, as printf. */
 int fixture_try(struct outbox_error *error, const char *yaml, ...) __attribute__((format(printf, 2, 3)));
 void fixture_open(const char *yaml, ...) __attribute__((format(printf, 1, 2)));
 void fixture_close(void);
@@ -51,11 +54,10 @@ void fixture_wait(struct publishing *publishing);
 /* One event of the topic, to its outcome. */
 struct result fixture_publish(const char *topic);
 
-/* The accepted events, as a JSON array; the caller frees it. */
-json_t *accepted(void);
-void accepted_clear(void);
+/* What the server has, as a JSON array; the caller frees it. queue: "" for a server that has none. */
+json_t *stored(const char *queue);
 /* NULL: the header is missing. */
 const char *header_of(const json_t *event, const char *name);
-void service(const char *verb);
+void service(const char *verb, ...) __attribute__((format(printf, 1, 2))); /* with arguments for the shell */
 
 #endif

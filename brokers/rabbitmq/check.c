@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * brokers/rabbitmq/check.c - the verb check: does the exchange exist, or, without one, the queue of each topic?
+ *
+ * The thread asks, on a channel of its own, which each refusal closes. AMQP has no question for bindings: a topic without
+ * a queue shows by the first event.
+ */
+#include <stdlib.h>
+
+#include "broker.h"
+
+static void find(struct rabbit_broker *broker, enum outbox_log_level level, const char *format, ...) OUTBOX_PRINTF(3, 4);
+static void find(struct rabbit_broker *broker, enum outbox_log_level level, const char *format, ...)
+{
+    struct rabbit_finding *finding = &broker->findings[broker->finding_count++];
+    va_list list;
+    va_start(list, format);
+    finding->level = level;
+    vsnprintf(finding->text, sizeof finding->text, format, list);
+    va_end(list);
+}
+
+/* ---- thread ------------------------------------------------------------------------------------------------------ */
+
+static void ask(struct rabbit_broker *broker, const char *name, bool is_queue)
+{
+    struct outbox_error error;
+    char attempt[160];
+    amqp_bytes_t bytes = amqp_cstring_bytes(name);
+    snprintf(attempt, sizeof attempt, "%s '%.100s'", is_queue ? "queue" : "exchange", name);
+    amqp_channel_open(broker->connection, CHECK_CHANNEL);
+    if (is_queue)
+        amqp_queue_declare(broker->connection, CHECK_CHANNEL, bytes, 1, 0, 0, 0, amqp_empty_table);
+    else
+        amqp_exchange_declare(broker->connection, CHECK_CHANNEL, bytes, amqp_cstring_bytes("direct"), 1, 0, 0, 0,
+                              amqp_empty_table);
+    amqp_rpc_reply_t reply = amqp_get_rpc_reply(broker->connection);
+    if (rabbit_reply_error(&error, attempt, reply)) {
+        amqp_channel_close_ok_t ok = {0};
+        find(broker, OUTBOX_LOG_ERROR, "%s", error.text);
+        if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
+            amqp_send_method(broker->connection, CHECK_CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+    } else {
+        find(broker, OUTBOX_LOG_INFO, "%s: it exists", attempt);
+        amqp_channel_close(broker->connection, CHECK_CHANNEL, AMQP_REPLY_SUCCESS);
+    }
+}
+
+void rabbit_check_now(struct rabbit_broker *broker)
+{
+    const char *const *topics = broker->check->topics;
+    size_t count = 0;
+    while (topics && topics[count])
+        count++;
+    broker->finding_count = 0;
+    broker->findings = calloc(count + 2, sizeof *broker->findings);
+    if (broker->findings) {
+        find(broker, OUTBOX_LOG_INFO, "connected to %s", broker->server);
+        if (*broker->exchange)
+            ask(broker, broker->exchange, false);
+        for (size_t i = 0; i < count && !*broker->exchange; i++)
+            ask(broker, topics[i], true);
+    }
+    pthread_mutex_lock(&broker->shared.mutex);
+    broker->shared.has_checked = true;
+    pthread_mutex_unlock(&broker->shared.mutex);
+    broker->host->post(broker->host, &broker->task);
+}
+
+/* ---- loop -------------------------------------------------------------------------------------------------------- */
+
+void rabbit_end_check(struct rabbit_broker *broker, const struct outbox_error *error)
+{
+    const struct outbox_check *check = broker->check;
+    outbox_op_t op = broker->check_op;
+    if (!op)
+        return;
+    for (uint32_t i = 0; broker->findings && i < broker->finding_count; i++)
+        check->report(check->arg, broker->findings[i].level, broker->findings[i].text,
+                      broker->findings[i].level == OUTBOX_LOG_ERROR ? "declare it, and allow the user to write to it"
+                                                                    : NULL);
+    free(broker->findings);
+    broker->findings = NULL;
+    broker->check_op = 0;
+    broker->host->op_done(broker->host, op, error);
+}
+
+void rabbit_check(void *self, outbox_op_t op, const struct outbox_check *check)
+{
+    struct rabbit_broker *broker = self;
+    struct outbox_error error;
+    broker->check_op = op;
+    broker->check = check;
+    outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "check RabbitMQ: not connected");
+    if (!broker->is_ready) {
+        rabbit_end_check(broker, &error);
+        return;
+    }
+    pthread_mutex_lock(&broker->shared.mutex);
+    broker->shared.must_check = true;
+    broker->shared.has_checked = false;
+    pthread_mutex_unlock(&broker->shared.mutex);
+    rabbit_wake(broker);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * brokers/rabbitmq/confirm.c - messages without confirmation, and what the server says about them. Thread
+ *
+ *   basic.ack          delivered; or, after a basic.return, no queue is bound: the topic's trouble
+ *   basic.nack         a queue is full or has failed: later, and no attempt is counted
+ *   channel.close      one message was refused, and the server does not say which. All in flight are sent again, one by
+ *                      one: then it is known. A missing exchange or right is the topic's trouble; else it is rejected
+ *   connection.blocked nothing is sent until connection.unblocked
+ *   nothing            after `confirm_timeout` it is sent again
+ *
+ * Tags are counted from 1 by both sides, for each channel.
+ */
+#include <stdarg.h>
+
+#include "broker.h"
+
+/* ---- messages in flight ------------------------------------------------------------------------------------------ */
+
+void rabbit_enter(struct rabbit_broker *broker, struct rabbit_message *message)
+{
+    struct rabbit_message **slot = &broker->slots[broker->next_tag % SLOTS];
+    message->tag = broker->next_tag++;
+    message->sent_ns = broker->host->now(broker->host);
+    message->is_returned = false;
+    message->chain = *slot;
+    *slot = message;
+    rabbit_append(&broker->in_flight, message);
+    broker->in_flight_count++;
+}
+
+static void leave(struct rabbit_broker *broker, struct rabbit_message *message)
+{
+    struct rabbit_message **at = &broker->slots[message->tag % SLOTS];
+    while (*at != message)
+        at = &(*at)->chain;
+    *at = message->chain;
+    rabbit_remove(&broker->in_flight, message);
+    message->tag = 0;
+    broker->in_flight_count--;
+    if (broker->one_by_one)
+        broker->one_by_one--;
+}
+
+static struct rabbit_message *find(const struct rabbit_broker *broker, uint64_t tag)
+{
+    struct rabbit_message *message = broker->slots[tag % SLOTS];
+    while (message && message->tag != tag)
+        message = message->chain;
+    return message;
+}
+
+/* The loop reports it. */
+void rabbit_resolve(struct rabbit_broker *broker, struct rabbit_message *message, uint32_t outcome, int code,
+                    const char *format, ...)
+{
+    va_list list;
+    if (message->tag)
+        leave(broker, message);
+    message->outcome = outcome;
+    message->code = code;
+    va_start(list, format);
+    vsnprintf(message->reason, sizeof message->reason, format, list);
+    va_end(list);
+    pthread_mutex_lock(&broker->shared.mutex);
+    bool is_first = !broker->shared.results.first;
+    rabbit_append(&broker->shared.results, message);
+    pthread_mutex_unlock(&broker->shared.mutex);
+    if (is_first)
+        broker->host->post(broker->host, &broker->task);
+}
+
+void rabbit_expire(struct rabbit_broker *broker)
+{
+    uint64_t now = broker->host->now(broker->host), limit = (uint64_t)broker->confirm_timeout_ms * 1000000;
+    struct rabbit_message *message;
+    while (!broker->is_blocked && (message = broker->in_flight.first) && now - message->sent_ns >= limit)
+        rabbit_resolve(broker, message, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_TIMEOUT, "publish to RabbitMQ: no confirmation within %lld ms",
+                       (long long)broker->confirm_timeout_ms);
+}
+
+/* ---- confirmations ----------------------------------------------------------------------------------------------- */
+
+static void settle(struct rabbit_broker *broker, struct rabbit_message *message, bool is_ack)
+{
+    if (!is_ack)
+        rabbit_resolve(broker, message, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_AGAIN,
+                       "publish to RabbitMQ: the server answered basic.nack: a queue is full, or has failed");
+    else if (message->is_returned)
+        rabbit_resolve(broker, message, OUTBOX_RETRY, OUTBOX_E_NOT_FOUND,
+                       "publish to RabbitMQ: exchange '%.80s' has no queue for this topic; bind one", broker->exchange);
+    else
+        rabbit_resolve(broker, message, OUTBOX_DELIVERED, OUTBOX_OK, "%s", "");
+}
+
+static void on_confirm(struct rabbit_broker *broker, uint64_t tag, bool multiple, bool is_ack)
+{
+    struct rabbit_message *message;
+    if (!multiple && (message = find(broker, tag)))
+        settle(broker, message, is_ack);
+    while (multiple && (message = broker->in_flight.first) && (message->tag <= tag || !tag))
+        settle(broker, message, is_ack);
+}
+
+/* The message follows; of its own properties the id is enough. */
+static int on_return(struct rabbit_broker *broker, struct outbox_error *error)
+{
+    amqp_message_t returned;
+    amqp_rpc_reply_t reply = amqp_read_message(broker->connection, CHANNEL, &returned, 0);
+    if (rabbit_reply_error(error, "read a returned message", reply))
+        return error->code;
+    amqp_bytes_t id = returned.properties.message_id;
+    struct rabbit_message *message = broker->in_flight.first;
+    while (message && (message->is_returned || message->event->id.size != id.len ||
+                       (id.len && memcmp(message->event->id.data, id.bytes, id.len) != 0)))
+        message = message->next;
+    if (message)
+        message->is_returned = true;
+    amqp_destroy_message(&returned);
+    return OUTBOX_OK;
+}
+
+/* ---- the channel and the connection ------------------------------------------------------------------------------ */
+
+static void refuse_all(struct rabbit_broker *broker, const amqp_channel_close_t *close)
+{
+    uint32_t count = broker->in_flight_count;
+    int size = close->reply_text.len > 80 ? 80 : (int)close->reply_text.len;
+    bool is_topic = close->reply_code == AMQP_NOT_FOUND || close->reply_code == AMQP_ACCESS_REFUSED;
+    uint32_t outcome = count > 1 ? OUTBOX_RETRY_UNKNOWN : is_topic ? OUTBOX_RETRY : OUTBOX_REJECTED;
+    int code = count > 1                                 ? OUTBOX_E_AGAIN
+               : close->reply_code == AMQP_NOT_FOUND     ? OUTBOX_E_NOT_FOUND
+               : close->reply_code == AMQP_ACCESS_REFUSED ? OUTBOX_E_PERMISSION
+                                                          : OUTBOX_E_REJECTED;
+    while (broker->in_flight.first)
+        rabbit_resolve(broker, broker->in_flight.first, outcome, code, "publish to RabbitMQ: %s%.*s (%u)",
+                       count > 1 ? "one of several messages was refused: " : "", size,
+                       (const char *)close->reply_text.bytes, close->reply_code);
+    broker->one_by_one = count > 1 ? count : broker->one_by_one;
+}
+
+static int on_channel_close(struct rabbit_broker *broker, const amqp_channel_close_t *close, struct outbox_error *error)
+{
+    amqp_channel_close_ok_t ok = {0};
+    refuse_all(broker, close);
+    amqp_send_method(broker->connection, CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+    return rabbit_open_channel(broker, error);
+}
+
+static int on_connection_close(struct rabbit_broker *broker, const amqp_connection_close_t *close,
+                               struct outbox_error *error)
+{
+    amqp_connection_close_ok_t ok = {0};
+    outbox_error_set(error, OUTBOX_E_NOT_CONNECTED, "%s closed the connection: %.*s (%u)", broker->server,
+                     (int)close->reply_text.len, (const char *)close->reply_text.bytes, close->reply_code);
+    amqp_send_method(broker->connection, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
+    return error->code;
+}
+
+static void on_blocked(struct rabbit_broker *broker, amqp_bytes_t reason)
+{
+    broker->is_blocked = true;
+    broker->host->log(broker->host, OUTBOX_LOG_WARN, "RabbitMQ blocks publishers, events wait: %.*s", (int)reason.len,
+                      (const char *)reason.bytes);
+}
+
+static void on_unblocked(struct rabbit_broker *broker)
+{
+    uint64_t now = broker->host->now(broker->host);
+    broker->is_blocked = false;
+    for (struct rabbit_message *message = broker->in_flight.first; message; message = message->next)
+        message->sent_ns = now; /* the server did not read meanwhile */
+    broker->host->log(broker->host, OUTBOX_LOG_INFO, "RabbitMQ accepts messages again");
+}
+
+int rabbit_on_frame(struct rabbit_broker *broker, const amqp_frame_t *frame, struct outbox_error *error)
+{
+    const amqp_basic_ack_t *ack = frame->payload.method.decoded;
+    const amqp_basic_nack_t *nack = frame->payload.method.decoded;
+    const amqp_connection_blocked_t *blocked = frame->payload.method.decoded;
+    if (frame->frame_type != AMQP_FRAME_METHOD)
+        return OUTBOX_OK;
+    switch (frame->payload.method.id) {
+    case AMQP_BASIC_ACK_METHOD:
+        on_confirm(broker, ack->delivery_tag, ack->multiple, true);
+        return OUTBOX_OK;
+    case AMQP_BASIC_NACK_METHOD:
+        on_confirm(broker, nack->delivery_tag, nack->multiple, false);
+        return OUTBOX_OK;
+    case AMQP_BASIC_RETURN_METHOD:
+        return on_return(broker, error);
+    case AMQP_CHANNEL_CLOSE_METHOD:
+        return on_channel_close(broker, frame->payload.method.decoded, error);
+    case AMQP_CONNECTION_CLOSE_METHOD:
+        return on_connection_close(broker, frame->payload.method.decoded, error);
+    case AMQP_CONNECTION_BLOCKED_METHOD:
+        on_blocked(broker, blocked->reason);
+        return OUTBOX_OK;
+    case AMQP_CONNECTION_UNBLOCKED_METHOD:
+        on_unblocked(broker);
+        return OUTBOX_OK;
+    default:
+        return OUTBOX_OK;
+    }
+}
