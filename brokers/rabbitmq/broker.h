@@ -23,7 +23,15 @@
 
 #include <outbox/plugin_util.h>
 
-enum { REASON_SIZE = 184, SLOTS = 4096, CHANNEL = 1, CHECK_CHANNEL = 2, SHORT_MAX = 255, FRAME_MAX = 131072 };
+enum {
+    REASON_SIZE = 184,
+    SLOTS = 4096,
+    SUSPECTS = 8192,
+    CHANNEL = 1,
+    CHECK_CHANNEL = 2,
+    SHORT_MAX = 255,
+    FRAME_MAX = 131072
+};
 
 /* An event in the hands of the thread. Memory of the message; a multiple of 16 bytes: an array of it has no gaps. */
 struct rabbit_message {
@@ -64,7 +72,7 @@ struct rabbit_shared {
     bool give_up;               /* end at once */
     bool is_connected, has_ended;
     bool must_check, has_checked;
-    int socket; /* to shut down from the loop; -1: none */
+    int socket;                /* to shut down from the loop; -1: none */
     struct outbox_error error; /* why it ended; OK: it was told to */
 };
 
@@ -83,7 +91,7 @@ struct rabbit_broker {
     pthread_t thread;
     bool has_thread;
     bool is_ready; /* started, and not stopped or lost */
-    int wake[2]; /* a pipe: the loop writes, the thread reads */
+    int wake[2];   /* a pipe: the loop writes, the thread reads */
     outbox_op_t start_op, stop_op, check_op;
     const struct outbox_check *check;
     uint32_t publishes;
@@ -98,8 +106,9 @@ struct rabbit_broker {
     struct rabbit_message *slots[SLOTS]; /* in flight, by tag modulo SLOTS */
     uint64_t next_tag;
     uint32_t in_flight_count;
-    uint32_t one_by_one; /* so many messages are sent alone: one of them may close the channel */
+    uint8_t suspects[SUSPECTS]; /* by hash of the event id; 1: it may have closed the channel, and is sent alone */
     bool is_blocked;
+    bool has_expired; /* a message of this channel waited too long: it may be the one that closes the channel */
     struct rabbit_finding *findings; /* the loop reads and frees them after has_checked */
     uint32_t finding_count;
 };
@@ -152,6 +161,7 @@ int rabbit_status_error(struct outbox_error *error, const char *attempt, int sta
 int rabbit_send(struct rabbit_broker *broker, const struct rabbit_message *message); /* amqp_status_enum */
 
 /* confirm.c */
+uint8_t *rabbit_suspect(struct rabbit_broker *broker, const struct rabbit_message *message);
 void rabbit_enter(struct rabbit_broker *broker, struct rabbit_message *message); /* takes the next tag */
 void rabbit_resolve(struct rabbit_broker *broker, struct rabbit_message *message, uint32_t outcome, int code,
                     const char *format, ...) OUTBOX_PRINTF(5, 6);

@@ -2,14 +2,15 @@
 /*
  * brokers/rabbitmq/check.c - the verb check: does the exchange exist, or, without one, the queue of each topic?
  *
- * The thread asks, on a channel of its own, which each refusal closes. AMQP has no question for bindings: a topic without
- * a queue shows by the first event.
+ * The thread asks, on a channel of its own, which each refusal closes. AMQP has no question for bindings: a topic
+ * without a queue shows by the first event.
  */
 #include <stdlib.h>
 
 #include "broker.h"
 
-static void find(struct rabbit_broker *broker, enum outbox_log_level level, const char *format, ...) OUTBOX_PRINTF(3, 4);
+static void find(struct rabbit_broker *broker, enum outbox_log_level level, const char *format, ...)
+    OUTBOX_PRINTF(3, 4);
 static void find(struct rabbit_broker *broker, enum outbox_log_level level, const char *format, ...)
 {
     struct rabbit_finding *finding = &broker->findings[broker->finding_count++];

@@ -4,10 +4,10 @@
  *
  *   basic.ack          delivered; or, after a basic.return, no queue is bound: the topic's trouble
  *   basic.nack         a queue is full or has failed: later, and no attempt is counted
- *   channel.close      one message was refused, and the server does not say which. All in flight are sent again, one by
- *                      one: then it is known. A missing exchange or right is the topic's trouble; else it is rejected
- *   connection.blocked nothing is sent until connection.unblocked
- *   nothing            after `confirm_timeout` it is sent again
+ *   channel.close      one message was refused, and the server does not say which. Those in flight are suspects: each
+ * is sent alone the next time, so the cause is known. A missing exchange or right is the topic's trouble; else it is
+ * rejected connection.blocked nothing is sent until connection.unblocked nothing            after `confirm_timeout` it
+ * is sent again
  *
  * Tags are counted from 1 by both sides, for each channel.
  */
@@ -16,6 +16,16 @@
 #include "broker.h"
 
 /* ---- messages in flight ------------------------------------------------------------------------------------------ */
+
+/* Events may share a hash: then one more is sent alone. */
+uint8_t *rabbit_suspect(struct rabbit_broker *broker, const struct rabbit_message *message)
+{
+    const unsigned char *id = message->event->id.data;
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < message->event->id.size; i++)
+        hash = (hash ^ id[i]) * 16777619u;
+    return &broker->suspects[hash % SUSPECTS];
+}
 
 void rabbit_enter(struct rabbit_broker *broker, struct rabbit_message *message)
 {
@@ -38,8 +48,7 @@ static void leave(struct rabbit_broker *broker, struct rabbit_message *message)
     rabbit_remove(&broker->in_flight, message);
     message->tag = 0;
     broker->in_flight_count--;
-    if (broker->one_by_one)
-        broker->one_by_one--;
+    *rabbit_suspect(broker, message) = 0;
 }
 
 static struct rabbit_message *find(const struct rabbit_broker *broker, uint64_t tag)
@@ -74,9 +83,11 @@ void rabbit_expire(struct rabbit_broker *broker)
 {
     uint64_t now = broker->host->now(broker->host), limit = (uint64_t)broker->confirm_timeout_ms * 1000000;
     struct rabbit_message *message;
-    while (!broker->is_blocked && (message = broker->in_flight.first) && now - message->sent_ns >= limit)
-        rabbit_resolve(broker, message, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_TIMEOUT, "publish to RabbitMQ: no confirmation within %lld ms",
-                       (long long)broker->confirm_timeout_ms);
+    while (!broker->is_blocked && (message = broker->in_flight.first) && now - message->sent_ns >= limit) {
+        broker->has_expired = true;
+        rabbit_resolve(broker, message, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_TIMEOUT,
+                       "publish to RabbitMQ: no confirmation within %lld ms", (long long)broker->confirm_timeout_ms);
+    }
 }
 
 /* ---- confirmations ----------------------------------------------------------------------------------------------- */
@@ -124,19 +135,21 @@ static int on_return(struct rabbit_broker *broker, struct outbox_error *error)
 
 static void refuse_all(struct rabbit_broker *broker, const amqp_channel_close_t *close)
 {
-    uint32_t count = broker->in_flight_count;
+    bool is_known = broker->in_flight_count == 1 && !broker->has_expired;
     int size = close->reply_text.len > 80 ? 80 : (int)close->reply_text.len;
     bool is_topic = close->reply_code == AMQP_NOT_FOUND || close->reply_code == AMQP_ACCESS_REFUSED;
-    uint32_t outcome = count > 1 ? OUTBOX_RETRY_UNKNOWN : is_topic ? OUTBOX_RETRY : OUTBOX_REJECTED;
-    int code = count > 1                                 ? OUTBOX_E_AGAIN
-               : close->reply_code == AMQP_NOT_FOUND     ? OUTBOX_E_NOT_FOUND
+    uint32_t outcome = !is_known ? OUTBOX_RETRY_UNKNOWN : is_topic ? OUTBOX_RETRY : OUTBOX_REJECTED;
+    int code = !is_known                                  ? OUTBOX_E_AGAIN
+               : close->reply_code == AMQP_NOT_FOUND      ? OUTBOX_E_NOT_FOUND
                : close->reply_code == AMQP_ACCESS_REFUSED ? OUTBOX_E_PERMISSION
                                                           : OUTBOX_E_REJECTED;
-    while (broker->in_flight.first)
+    while (broker->in_flight.first) {
+        uint8_t *suspect = rabbit_suspect(broker, broker->in_flight.first);
         rabbit_resolve(broker, broker->in_flight.first, outcome, code, "publish to RabbitMQ: %s%.*s (%u)",
-                       count > 1 ? "one of several messages was refused: " : "", size,
+                       !is_known ? "one of several messages was refused: " : "", size,
                        (const char *)close->reply_text.bytes, close->reply_code);
-    broker->one_by_one = count > 1 ? count : broker->one_by_one;
+        *suspect = !is_known;
+    }
 }
 
 static int on_channel_close(struct rabbit_broker *broker, const amqp_channel_close_t *close, struct outbox_error *error)

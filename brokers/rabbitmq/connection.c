@@ -2,8 +2,8 @@
 /*
  * brokers/rabbitmq/connection.c - connect, log in, open the channel. Thread
  *
- * Tries the servers in turn. A dead server is found by heartbeats, 5 s. The server sends connection.blocked, because the
- * client says that it knows it.
+ * Tries the servers in turn. A dead server is found by heartbeats, 5 s. The server sends connection.blocked, because
+ * the client says that it knows it.
  */
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
@@ -145,8 +145,8 @@ static int log_in(struct rabbit_broker *broker, struct outbox_error *error)
         entry("connection.blocked", (amqp_field_value_t){.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1});
     amqp_table_entry_t properties[] = {
         entry("capabilities", (amqp_field_value_t){.kind = AMQP_FIELD_KIND_TABLE, .value.table = {1, &ability}}),
-        entry("connection_name", (amqp_field_value_t){.kind = AMQP_FIELD_KIND_UTF8,
-                                                      .value.bytes = amqp_cstring_bytes(broker->relay)}),
+        entry("connection_name",
+              (amqp_field_value_t){.kind = AMQP_FIELD_KIND_UTF8, .value.bytes = amqp_cstring_bytes(broker->relay)}),
     };
     amqp_table_t table = {2, properties};
     snprintf(attempt, sizeof attempt, "log in at %s", broker->server);
@@ -167,6 +167,7 @@ int rabbit_open_channel(struct rabbit_broker *broker, struct outbox_error *error
     int frame_max = amqp_get_frame_max(broker->connection);
     broker->headers_max = (size_t)(frame_max < FRAME_MIN ? FRAME_ROOM : frame_max) - FRAME_ROOM / 2;
     broker->next_tag = 1;
+    broker->has_expired = false;
     return code;
 }
 

@@ -51,7 +51,8 @@ static int publish(struct rabbit_broker *broker, const struct outbox_message *ev
         properties.timestamp = (uint64_t)event->created_us / 1000000;
     }
     return amqp_basic_publish(broker->connection, CHANNEL, amqp_cstring_bytes(broker->exchange),
-                              rabbit_bytes(event->topic), broker->mandatory, 0, &properties, rabbit_bytes(event->value));
+                              rabbit_bytes(event->topic), broker->mandatory, 0, &properties,
+                              rabbit_bytes(event->value));
 }
 
 int rabbit_send(struct rabbit_broker *broker, const struct rabbit_message *message)

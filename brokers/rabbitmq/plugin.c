@@ -39,10 +39,10 @@ static void fini(void *self)
 }
 
 #define AT(member) offsetof(struct rabbit_broker, member)
-#define TEXT_OPTION(key, member, value, flag, what)                                                    \
-    {                                                                                                  \
-        .name = key, .type = OUTBOX_OPT_STRING, .flags = flag, .offset = AT(member),                   \
-        .default_value = value, .help = what                                                           \
+#define TEXT_OPTION(key, member, value, flag, what)                                                          \
+    {                                                                                                        \
+        .name = key, .type = OUTBOX_OPT_STRING, .flags = flag, .offset = AT(member), .default_value = value, \
+        .help = what                                                                                         \
     }
 
 static const struct outbox_option options[] = {

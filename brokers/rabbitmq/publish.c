@@ -15,8 +15,8 @@ int rabbit_admit(void *self, const struct outbox_message *event, struct outbox_e
         enum { OWN = 8 };
         const struct outbox_header *header = &event->headers[i];
         if (!header->name.size || header->name.size > SHORT_MAX)
-            return outbox_error_set(error, OUTBOX_E_REJECTED, "header %u: the name has %zu bytes; AMQP takes 1 to %d", i,
-                                    header->name.size, SHORT_MAX);
+            return outbox_error_set(error, OUTBOX_E_REJECTED, "header %u: the name has %zu bytes; AMQP takes 1 to %d",
+                                    i, header->name.size, SHORT_MAX);
         size += header->name.size + header->value.size + OWN;
     }
     if (size > broker->headers_max)

@@ -28,10 +28,13 @@ static void take_queue(struct rabbit_broker *broker, bool *must_stop, bool *must
     pthread_mutex_unlock(&shared->mutex);
 }
 
-static bool may_send(const struct rabbit_broker *broker)
+/* A suspect is alone in flight: if the channel closes, it is the cause. */
+static bool may_send(struct rabbit_broker *broker)
 {
-    uint32_t limit = broker->one_by_one ? 1 : (uint32_t)broker->max_unconfirmed;
-    return broker->unsent.first && !broker->is_blocked && broker->in_flight_count < limit;
+    const struct rabbit_message *next = broker->unsent.first, *oldest = broker->in_flight.first;
+    if (!next || broker->is_blocked || broker->in_flight_count >= broker->max_unconfirmed)
+        return false;
+    return !oldest || (!*rabbit_suspect(broker, next) && !*rabbit_suspect(broker, oldest));
 }
 
 static int lost(const struct rabbit_broker *broker, int status, struct outbox_error *error)
@@ -152,7 +155,6 @@ void *rabbit_run(void *arg)
     struct rabbit_broker *broker = arg;
     struct outbox_error error = {.code = OUTBOX_OK};
     broker->next_tag = 1;
-    broker->one_by_one = 0;
     broker->is_blocked = false;
     if (!rabbit_connect(broker, &error)) {
         set_connected(broker);
