@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plugins/schema-id/schema_id.h - the id of a subject: cached, else asked from the registry */
+#ifndef OBX_PLUGINS_SCHEMA_ID_H
+#define OBX_PLUGINS_SCHEMA_ID_H
+
+#include <curl/curl.h>
+#include <pthread.h>
+
+#include "transform.h"
+
+enum { SUBJECT_SIZE = 512 };
+
+/* What is known of a subject. A failure is remembered for a moment, so that a registry that is away is asked seldom. */
+struct schema {
+    struct schema *next;
+    char subject[SUBJECT_SIZE];
+    uint32_t id;
+    struct outbox_error failure; /* code 0: id is valid */
+    uint64_t asked_ns;
+};
+
+struct schema_id {
+    /* options */
+    const char *registry, *subject, *version, *user, *password, *tls_ca;
+    int64_t id, timeout_ms;
+
+    const struct outbox_host *host;
+    pthread_mutex_t mutex; /* of what follows; held during a look-up, so that one worker asks and the others wait */
+    struct schema *schemas;
+    CURL *curl;
+    bool ready;
+};
+
+/* registry.c. Worker, under the mutex. Fills schema->id or schema->failure. */
+void schema_ask(struct schema_id *self, struct schema *schema);
+
+#endif
