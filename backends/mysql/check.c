@@ -219,6 +219,8 @@ const struct sql_probe mys_table_probes[] = {
     {"own the outbox", put_relay, NULL, NULL, sql_check_refused},
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
     {"inspect the dead-letter table", put_dead, NULL, NULL, sql_check_no_dead},
+    {"inspect the columns of the dead letters", sql_put_dead_columns, NULL, sql_report_dead_columns,
+     sql_probe_is_optional},
     {"read the locks", put_locks, NULL, report_locks, no_locks},
     {"read the settings of the binlog", NULL, binlog_sql, report_binlog, no_binlog},
     {.what = NULL},

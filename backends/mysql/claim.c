@@ -67,6 +67,8 @@ static void append_column(const struct sql_store *store, struct obx_sql_text *sq
         obx_sql_text_puts(sql, " <= ");
         obx_sql_text_int(sql, limit);
         obx_sql_text_format(sql, ", %n, NULL)", selected->name);
+    } else if (selected->encoding == MYS_AS_SINGLE) {
+        obx_sql_text_format(sql, "%n * 1e0", selected->name);
     } else {
         obx_sql_text_name(sql, selected->name);
     }

@@ -4,6 +4,7 @@
  *
  * A replay locks the letters, notes their numbers, and moves exactly these: two requests, one transaction.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,21 +44,39 @@ static void append_numbers(struct obx_sql_text *sql, MYSQL_RES *locked)
     obx_sql_text_puts(sql, ")");
 }
 
-/* The value of a column that was kept in `rest`; JSON's null is SQL's. */
+/* Of a member of an object, with what follows it. */
+struct path {
+    char text[2 * SQL_NAME + 8];
+};
+static struct path path_of(const char *name, const char *after)
+{
+    struct path path = {"$.\""};
+    size_t at = strlen(path.text);
+    for (const char *c = name; *c && at + 8 < sizeof path.text; c++) {
+        if (*c == '"' || *c == '\\')
+            path.text[at++] = '\\';
+        path.text[at++] = *c;
+    }
+    snprintf(path.text + at, sizeof path.text - at, "\"%s", after);
+    return path;
+}
+
+/* The value of a column that was kept in `rest`; JSON's null is SQL's. Bytes are taken as the bytes of a text in the
+ * character set of the column. */
 void mys_append_kept_value(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_column *column)
 {
+    static const char *const formats[] = {
+        [MYS_KEPT_BYTES] = "FROM_BASE64(JSON_UNQUOTE(JSON_EXTRACT(rest, %l)))",
+        [MYS_KEPT_PRINTED] = "JSON_UNQUOTE(JSON_EXTRACT(rest, %l))",
+        [MYS_KEPT_REAL] = "JSON_EXTRACT(rest, %l) * 1e0",
+        [MYS_KEPT_BITS] = "CAST(JSON_UNQUOTE(JSON_EXTRACT(rest, %l)) AS UNSIGNED)",
+        [MYS_KEPT_JSON] = "JSON_EXTRACT(rest, %l)",
+    };
+    enum mys_kept as = mys_kept_as(column);
     (void)store;
-    char path[2 * SQL_NAME + 8] = "$.\"";
-    size_t at = strlen(path);
-    for (const char *c = column->name; *c && at + 4 < sizeof path; c++) {
-        if (*c == '"' || *c == '\\')
-            path[at++] = '\\';
-        path[at++] = *c;
-    }
-    memcpy(path + at, "\"", 2);
-    obx_sql_text_format(
-        sql, "IF(JSON_TYPE(JSON_EXTRACT(rest, %l)) = 'NULL', NULL, %sJSON_UNQUOTE(JSON_EXTRACT(rest, %l)%s))", path,
-        mys_column_is_binary(column) ? "FROM_BASE64(" : "", path, mys_column_is_binary(column) ? ")" : "");
+    obx_sql_text_format(sql, "IF(JSON_TYPE(JSON_EXTRACT(rest, %l)) = 'NULL', NULL, ", path_of(column->name, "").text);
+    obx_sql_text_format(sql, formats[as], path_of(column->name, as == MYS_KEPT_JSON ? "[0]" : "").text);
+    obx_sql_text_puts(sql, ")");
 }
 
 static bool put_move(struct sql_request *request)

@@ -4,15 +4,24 @@
  *
  * One transaction, after the fence. A row that no longer exists is not inserted. A copied row is locked, so that no
  * other session deletes it first. Columns that the relay has no name for
- * are kept as one JSON object, for the replay; bytes in it are in base64.
+ * are kept as one JSON object, for the replay: see enum mys_kept.
  */
 #include "sql/dead.h"
 #include "sql/server/dead_letter.h"
 #include "store.h"
 
+/* TO_BASE64() gives null for what is larger than a packet: then the statement must fail, which the sum makes it do. A
+ * value of JSON is put into an array, where its null differs from that of SQL. */
 void mys_append_json_value(struct obx_sql_text *sql, const struct sql_column *column)
 {
-    obx_sql_text_format(sql, mys_column_is_binary(column) ? "TO_BASE64(%n)" : "%n", column->name);
+    static const char *const formats[] = {
+        [MYS_KEPT_BYTES] = "IFNULL(TO_BASE64(%n), ~0 + LENGTH(%n))",
+        [MYS_KEPT_PRINTED] = "CONCAT(%n)",
+        [MYS_KEPT_REAL] = "%n * 1e0",
+        [MYS_KEPT_BITS] = "CONCAT(%n + 0)",
+        [MYS_KEPT_JSON] = "IF(%n IS NULL, NULL, JSON_ARRAY(%n))",
+    };
+    obx_sql_text_format(sql, formats[mys_kept_as(column)], column->name, column->name);
 }
 
 static void append_copy(const struct sql_store *store, struct obx_sql_text *sql, const struct outbox_dead_row *row)

@@ -72,6 +72,8 @@ static struct outbox_value decode(enum mys_encoding encoding, const char *data, 
         return of_int(data, size);
     case MYS_AS_FLOAT:
         return (struct outbox_value){.as.real = strtod(data, NULL), .type = OUTBOX_FLOAT};
+    case MYS_AS_SINGLE:
+        return (struct outbox_value){.as.real = strtod(data, NULL), .size = OUTBOX_FLOAT_SINGLE, .type = OUTBOX_FLOAT};
     case MYS_AS_TIME:
         return of_time(data, size);
     case MYS_ABSENT:

@@ -2,7 +2,8 @@
 /*
  * backends/mysql/session.c - the steps of a start
  *
- * owner: probe the server and the table, set the session up, try the relay's statements -> reader: set up.
+ * owner: probe the server and the table, set the session up -> reader: set up -> owner: try the relay's statements. The
+ * reader is there before the first statement that may wait for a lock: it asks the server whose lock that is.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -108,7 +109,8 @@ static bool put_settings(struct sql_request *request)
     bool mariadb = mys_store_in(request->store)->server.mariadb;
     obx_sql_text_format(
         sql,
-        "SET " WHOLE_RESULTS ", sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', timestamp = DEFAULT, "
+        "SET " WHOLE_RESULTS
+        ", sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES', time_zone = '+00:00', timestamp = DEFAULT, "
         "autocommit = 1, completion_type = 'NO_CHAIN', %s = 0, %s = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, "
         "wait_timeout = 28800, lock_wait_timeout = ",
         mariadb ? "tx_read_only" : "transaction_read_only", mariadb ? "tx_isolation" : "transaction_isolation");
@@ -204,10 +206,10 @@ const struct sql_step mys_steps[] = {
     {"read the server's settings", SQL_OWNER, false, put_probe, NULL, on_probe, validate_probe},
     {"set the session up", SQL_OWNER, false, put_settings, NULL, NULL, NULL},
     {"read the character sets", SQL_OWNER, false, NULL, charsets_sql, on_charsets, NULL},
-    {"try what a relay does", SQL_OWNER, true, put_trial, NULL, NULL, validate_trial},
-    {"read the locks", SQL_OWNER, true, put_locks_trial, NULL, on_locks_trial, validate_locks_trial},
     {"set the session up", SQL_READER, true, put_settings, NULL, NULL, validate_reader},
     {"read the character sets", SQL_READER, true, NULL, charsets_sql, on_charsets, NULL},
+    {"try what a relay does", SQL_OWNER, true, put_trial, NULL, NULL, validate_trial},
+    {"read the locks", SQL_OWNER, true, put_locks_trial, NULL, on_locks_trial, validate_locks_trial},
     {"search for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},
     {.what = NULL},
 };

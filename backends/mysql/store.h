@@ -31,8 +31,18 @@ enum mys_encoding { /* how a value is read from its text */
                     MYS_AS_BYTES,
                     MYS_AS_INT,
                     MYS_AS_FLOAT,
-                    MYS_AS_UUID, /* 16 bytes */
+                    MYS_AS_SINGLE, /* asked for as a double: the server prints six digits of a float */
+                    MYS_AS_UUID,   /* 16 bytes */
                     MYS_AS_TIME
+};
+
+/* How a dead letter keeps a value of a column that the relay has no name for. */
+enum mys_kept {
+    MYS_KEPT_BYTES,   /* of text, too: in the character set of the column. As base64 */
+    MYS_KEPT_PRINTED, /* as the server prints it */
+    MYS_KEPT_REAL,    /* as a number: a float is printed with six digits, a double in 22 characters */
+    MYS_KEPT_BITS,    /* as a number */
+    MYS_KEPT_JSON     /* of MySQL: as it is, for a text has no types of its own for dates and decimals */
 };
 
 enum mys_wakeup_choice { MYS_WAKEUP_OFF, MYS_WAKEUP_BINLOG };
@@ -112,10 +122,12 @@ uint32_t mys_candidates(const struct sql_store *store);
 extern const struct sql_step mys_steps[];
 void mys_begin_session(struct sql_store *store);
 void mys_append_probe(const struct sql_store *store, struct obx_sql_text *sql); /* two statements */
-void mys_on_probe(struct sql_store *store, MYSQL_RES *result, unsigned index);  /* 0, 1; takes the result over */
+bool mys_put_columns(struct sql_request *request, const struct sql_table_name *table);
+void mys_on_probe(struct sql_store *store, MYSQL_RES *result, unsigned index); /* 0, 1; takes the result over */
 int mys_table_validate(const struct mys_store *store, struct outbox_error *error);
 extern const struct sql_column_type mys_types[];
 bool mys_column_is_binary(const struct sql_column *column);
+enum mys_kept mys_kept_as(const struct sql_column *column);
 /* E_SCHEMA: the table was altered, and the columns of a claim's result do not match. */
 int mys_columns_compare(const struct sql_store *store, MYSQL_RES *result, struct outbox_error *error);
 
@@ -136,6 +148,8 @@ void mys_rewind(struct sql_store *store);
 bool mys_append_gaps(const struct sql_store *store, struct obx_sql_text *sql, uint64_t noted_before_ns);
 bool mys_inspection_due(const struct sql_store *store);
 void mys_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op));
+
+extern bool (*const mys_lock_questions[])(struct sql_request *request); /* locks.c */
 
 /* wakeup.c */
 extern const struct sql_wakeup mys_binlog_wakeup;

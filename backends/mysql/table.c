@@ -12,19 +12,34 @@ static const char *schema_of(const struct sql_store *store)
     return *store->outbox.schema ? store->outbox.schema : store->default_schema;
 }
 
+/* A dead letter keeps the value of an ENUM or a SET as text. */
+static void append_columns(struct obx_sql_text *sql, const char *schema, const char *table)
+{
+    obx_sql_text_format(sql,
+                        "SELECT column_name, data_type, IF(data_type IN ('enum', 'set'), 'text', column_type), "
+                        "character_set_name, "
+                        "IFNULL(column_default <> 'NULL', 0) OR extra LIKE '%%auto_increment%%' OR "
+                        "extra LIKE '%%VIRTUAL GENERATED%%' OR extra LIKE '%%STORED GENERATED%%', "
+                        "extra LIKE '%%VIRTUAL GENERATED%%' OR extra LIKE '%%STORED GENERATED%%', '' "
+                        "FROM information_schema.columns WHERE table_schema = %l AND table_name = %l "
+                        "ORDER BY ordinal_position",
+                        schema, table);
+}
+
+bool mys_put_columns(struct sql_request *request, const struct sql_table_name *table)
+{
+    append_columns(request->sql, sql_schema_of(request->store, table), table->name);
+    return true;
+}
+
 void mys_append_probe(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_format(sql,
                         "SELECT table_type, engine, UNIX_TIMESTAMP(create_time) FROM information_schema.tables WHERE "
                         "table_schema = %l AND "
-                        "table_name = %l; "
-                        "SELECT column_name, data_type, column_type, character_set_name, "
-                        "IFNULL(column_default <> 'NULL', 0) OR extra LIKE '%%auto_increment%%' OR "
-                        "extra LIKE '%%VIRTUAL GENERATED%%' OR extra LIKE '%%STORED GENERATED%%', "
-                        "extra LIKE '%%VIRTUAL GENERATED%%' OR extra LIKE '%%STORED GENERATED%%' "
-                        "FROM information_schema.columns WHERE table_schema = %l AND table_name = %l "
-                        "ORDER BY ordinal_position",
-                        schema_of(store), store->outbox.name, schema_of(store), store->outbox.name);
+                        "table_name = %l; ",
+                        schema_of(store), store->outbox.name);
+    append_columns(sql, schema_of(store), store->outbox.name);
 }
 
 static void read_table(struct mys_store *store, MYSQL_RES *result)
@@ -46,7 +61,7 @@ static void read_table(struct mys_store *store, MYSQL_RES *result)
 
 static void read_columns(struct sql_store *store, MYSQL_RES *result)
 {
-    enum { COLUMNS = 6 };
+    enum { COLUMNS = 7 };
     if (!mys_has_columns(result, COLUMNS))
         mys_bad_shape(&store->start_error, "look at the columns");
     sql_columns_read(store, result);
@@ -96,7 +111,7 @@ const struct sql_column_type mys_types[] = {{"binary(16)", MYS_AS_UUID, true, "e
                                             {"int", MYS_AS_INT, false, NULL},
                                             {"bigint", MYS_AS_INT, false, NULL},
                                             {"year", MYS_AS_INT, false, NULL},
-                                            {"float", MYS_AS_FLOAT, false, NULL},
+                                            {"float", MYS_AS_SINGLE, false, NULL},
                                             {"double", MYS_AS_FLOAT, false, NULL},
                                             {"timestamp", MYS_AS_TIME, false, NULL},
                                             {"datetime", MYS_AS_TIME, false, NULL},
@@ -108,6 +123,25 @@ bool mys_column_is_binary(const struct sql_column *column)
     while (type->base && strcmp(type->base, column->base) != 0)
         type++;
     return type->base && type->encoding == MYS_AS_BYTES;
+}
+
+/* All other types are kept as their bytes. */
+static const struct {
+    const char *base;
+    enum mys_kept as;
+} kept[] = {{"json", MYS_KEPT_JSON},        {"bit", MYS_KEPT_BITS},          {"float", MYS_KEPT_REAL},
+            {"double", MYS_KEPT_REAL},      {"decimal", MYS_KEPT_PRINTED},   {"tinyint", MYS_KEPT_PRINTED},
+            {"smallint", MYS_KEPT_PRINTED}, {"mediumint", MYS_KEPT_PRINTED}, {"int", MYS_KEPT_PRINTED},
+            {"bigint", MYS_KEPT_PRINTED},   {"year", MYS_KEPT_PRINTED},      {"date", MYS_KEPT_PRINTED},
+            {"time", MYS_KEPT_PRINTED},     {"datetime", MYS_KEPT_PRINTED},  {"timestamp", MYS_KEPT_PRINTED},
+            {"uuid", MYS_KEPT_PRINTED},     {"inet4", MYS_KEPT_PRINTED},     {"inet6", MYS_KEPT_PRINTED}};
+
+enum mys_kept mys_kept_as(const struct sql_column *column)
+{
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (!strcmp(kept[i].base, column->base))
+            return kept[i].as;
+    return MYS_KEPT_BYTES;
 }
 
 /* ---- a table that was altered ------------------------------------------------------------------------------------ */
@@ -127,7 +161,7 @@ static bool is_readable(const struct sql_selected *selected, const MYSQL_FIELD *
         return encoding == MYS_AS_INT;
     case MYSQL_TYPE_FLOAT:
     case MYSQL_TYPE_DOUBLE:
-        return encoding == MYS_AS_FLOAT;
+        return encoding == MYS_AS_FLOAT || encoding == MYS_AS_SINGLE;
     case MYSQL_TYPE_TIMESTAMP:
     case MYSQL_TYPE_DATETIME:
         return encoding == MYS_AS_TIME;

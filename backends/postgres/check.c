@@ -232,6 +232,8 @@ const struct sql_probe pg_table_probes[] = {
     {"inspect the table", put_table, NULL, report_table, NULL},
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
     {"inspect the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead},
+    {"inspect the columns of the dead letters", sql_put_dead_columns, NULL, sql_report_dead_columns,
+     sql_probe_is_optional},
     {.what = NULL},
 };
 

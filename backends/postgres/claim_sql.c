@@ -22,10 +22,28 @@ static bool counts(const struct sql_selected *w)
     return w->counts && !sql_is_left_out(w);
 }
 
+/* As the type's output function gives it. A cast to text may differ: 10.0.0.1 becomes 10.0.0.1/32. */
+void pg_append_printed(struct obx_sql_text *sql, const char *table, const char *column)
+{
+    for (int part = 0; part < 2; part++) {
+        obx_sql_text_puts(sql, part ? " IS DISTINCT FROM NULL THEN pg_catalog.format('%s', " : "CASE WHEN ");
+        obx_sql_text_format(sql, "%s%s%n", table ? table : "", table ? "." : "", column);
+    }
+    obx_sql_text_puts(sql, ") END");
+}
+
+static void append_value(struct obx_sql_text *sql, const struct sql_selected *w)
+{
+    if (w->as_text)
+        pg_append_printed(sql, "t", w->name);
+    else
+        obx_sql_text_format(sql, "t.%n", w->name);
+}
+
 /* How many bytes a column's value has: known without reading a value that is stored elsewhere. */
 static void append_length(struct obx_sql_text *sql, const struct sql_selected *w)
 {
-    if (w->encoding == PG_AS_JSONB)
+    if (w->encoding == PG_AS_JSONB || w->as_text)
         obx_sql_text_format(sql, "pg_column_size(t.%n)", w->name);
     else
         obx_sql_text_format(sql, w->encoding == PG_AS_BYTES ? "octet_length(t.%n)" : "octet_length(t.%n::text)",
@@ -72,9 +90,11 @@ static void append_columns(struct obx_sql_text *sql, const struct pg_store *stor
         } else if (plain && w->counts) {
             obx_sql_text_puts(sql, "CASE WHEN ");
             append_length(sql, w);
-            obx_sql_text_format(sql, " <= $5::int4 THEN t.%n END", w->name);
+            obx_sql_text_puts(sql, " <= $5::int4 THEN ");
+            append_value(sql, w);
+            obx_sql_text_puts(sql, " END");
         } else {
-            obx_sql_text_format(sql, "t.%n%s", w->name, w->as_text ? "::text" : "");
+            append_value(sql, w);
         }
         obx_sql_text_format(sql, " AS c%d", (int)i);
     }

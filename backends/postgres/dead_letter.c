@@ -12,9 +12,11 @@
 
 enum { ARRAYS = 5 };
 
+/* As the server prints it: its input function reads the same value from that, whatever the type. A conversion to JSON
+ * would lose the bounds of an array, the text of a json value, the sign of a zero. */
 void pg_append_json_value(struct obx_sql_text *sql, const struct sql_column *column)
 {
-    obx_sql_text_format(sql, "g.%n", column->name);
+    pg_append_printed(sql, "g", column->name);
 }
 
 static void append_move(const struct sql_store *store, struct obx_sql_text *sql)

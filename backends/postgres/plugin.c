@@ -80,7 +80,9 @@ static const struct sql_driver driver = {
     .append_letter = pg_append_letter,
     .append_json_value = pg_append_json_value,
     .append_kept_value = pg_append_kept_value,
-    .json_object = "pg_catalog.jsonb_build_object",
+    .object_begin = "pg_catalog.jsonb_object(ARRAY[",
+    .object_end = "]::pg_catalog.text[])",
+    .insert_as_given = " OVERRIDING SYSTEM VALUE",
     .greater = "OPERATOR(pg_catalog.>)",
     .begin_number_list = " AND number OPERATOR(pg_catalog.=) ANY(ARRAY[",
     .end_number_list = "]::pg_catalog.int8[])",
@@ -101,8 +103,10 @@ static const struct sql_driver driver = {
     .epoch_us = "(extract(epoch FROM %n) * 1000000)::int8",
     .server_probes = pg_server_probes,
     .table_probes = pg_table_probes,
+    .put_columns = pg_put_columns,
     .place_of = place_of,
     .check_end = pg_check_end,
+    .lock_questions = pg_lock_questions,
     .wakeups = wakeups,
     .dialect = OBX_SQL_POSTGRES,
 };
@@ -174,7 +178,7 @@ static const struct outbox_option options[] = {
     {"wakeup", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, sql.wakeup), "off", 0, 0, wakeup_choices,
      "what wakes an idle relay. trigger or true: a trigger that 'outbox init' creates; wal: the server's WAL, which "
      "needs the rights of a replica; off: nothing, the relay polls"},
-    {"stray_scan_interval", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.strays.pause_ms), "10s", 10, 86400000,
+    {"stray_scan_interval", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.strays.pause_ms), "1s", 10, 86400000,
      NULL, "interval of the stray scan while idle: it finds rows below those read, such as ids chosen by hand"},
 };
 

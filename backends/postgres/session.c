@@ -78,6 +78,7 @@ static const char settings_sql[] =
     "set_config('default_transaction_isolation', 'read committed', false), "
     "set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
     "ELSE current_setting('synchronous_commit') END, false), "
+    "set_config('extra_float_digits', '1', false), "
     "set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' "
     "ELSE 'UTF8' END, false), "
     "set_config('statement_timeout', $1::text, false), set_config('lock_timeout', $1::text, false), "
@@ -93,11 +94,17 @@ static bool put_settings(struct sql_request *request)
     return pg_send_text(request, settings_sql, &params);
 }
 
+/* How values are printed that come as text. Not on the owner's session, where triggers run. */
+static const char printing_sql[] =
+    "SELECT set_config('DateStyle', 'ISO', false), set_config('IntervalStyle', 'postgres', false), "
+    "set_config('bytea_output', 'hex', false)";
+
 /* The reader reads, and fires no triggers. Policies that are made later are an error, and not rows that are missing. */
 static bool put_reader_settings(struct sql_request *request)
 {
     return pg_pin_session(request) && put_settings(request) &&
-           pg_send_text(request, "SELECT set_config('row_security', 'off', false)", NULL);
+           pg_send_text(request, "SELECT set_config('row_security', 'off', false)", NULL) &&
+           pg_send_text(request, printing_sql, NULL);
 }
 
 /* ---- prepared statements ----------------------------------------------------------------------------------------- */

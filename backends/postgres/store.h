@@ -28,7 +28,7 @@
 /* The format of a column in a result, and how its value is read. */
 enum pg_encoding {
     PG_ABSENT = 0, /* the table has no such column */
-    PG_AS_TEXT,    /* text, types whose binary form is their text, and types cast to text */
+    PG_AS_TEXT,    /* text, types whose binary form is their text, and others as the server prints them */
     PG_AS_BYTES,
     PG_AS_JSONB, /* text after a version byte */
     PG_AS_INT2,
@@ -44,6 +44,8 @@ enum pg_encoding {
 /* Base types of columns are OIDs in decimal: names of types are not unique. */
 #define PG_BASE_INT8 "20"
 #define PG_BASE_BYTEA "17"
+#define PG_BASE_JSON "114"
+#define PG_BASE_JSONB "3802"
 
 enum pg_wakeup { PG_WAKEUP_OFF = 0, PG_WAKEUP_TRIGGER, PG_WAKEUP_WAL };
 
@@ -111,6 +113,7 @@ uint64_t pg_connect_us(const struct pg_store *store); /* how long one address ma
 extern const struct sql_step pg_steps[];
 void pg_begin_session(struct sql_store *store);
 bool pg_put_probe(struct sql_request *request); /* of the server, the table, its columns */
+bool pg_put_columns(struct sql_request *request, const struct sql_table_name *table);
 void pg_on_probe(struct sql_request *request, void *result);
 int pg_server_validate(const struct pg_store *store, struct outbox_error *error);
 int pg_table_validate(const struct pg_store *store, struct outbox_error *error);
@@ -127,6 +130,8 @@ uint64_t pg_fill(const struct sql_store *store, struct obx_sql_batch *batch, con
 void pg_free_result(void *result);
 
 /* claim.c, claim_sql.c, inspect.c */
+/* A value as the server prints it: an expression of type text. table NULL: the column alone. */
+void pg_append_printed(struct obx_sql_text *sql, const char *table, const char *column);
 bool pg_claim_build(struct pg_store *store); /* the statements; false: no memory */
 void pg_claim_text(const struct pg_store *store, struct obx_sql_text *sql, bool guarded);
 bool pg_put_claim(struct sql_request *request);
@@ -135,6 +140,8 @@ void pg_learn(struct sql_op *op, const struct sql_reading *reading);
 extern const char pg_inspect_sql[];
 bool pg_inspection_due(const struct sql_store *store);
 void pg_inspect_writers(struct sql_op *op, void (*then)(struct sql_op *op));
+
+extern bool (*const pg_lock_questions[])(struct sql_request *request); /* locks.c */
 
 /* wakeup.c */
 extern const struct sql_wakeup pg_trigger_wakeup;

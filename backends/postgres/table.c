@@ -32,11 +32,14 @@ static const char server_sql[] =
     "LEFT JOIN pg_namespace n ON n.oid = c.relnamespace";
 enum { RECOVERY, READ_ONLY, VERSION, PID, USER, DATABASE, IDENTITY, OID, SCHEMA, KIND, SECURITY, SELECT, DELETE };
 
-/* A domain, of any depth, is read as its base type. */
+/* A domain, of any depth, is read as its base type. Without a limit of its length: "bpchar", not "character", which is
+ * one character. */
 static const char columns_sql[] =
     "SELECT a.attname::text, b.oid::text, "
-    "pg_catalog.format_type(b.oid, NULL), NULL, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '' "
-    "FROM pg_attribute a, LATERAL (WITH RECURSIVE d(oid, base) AS (SELECT t.oid, t.typbasetype FROM pg_type t "
+    "pg_catalog.format_type(b.oid, -1), NULL, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '', "
+    "quote_ident(n.nspname) || '.' || quote_ident(y.typname) "
+    "FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid JOIN pg_namespace n ON n.oid = y.typnamespace, LATERAL "
+    "(WITH RECURSIVE d(oid, base) AS (SELECT t.oid, t.typbasetype FROM pg_type t "
     "WHERE t.oid = a.atttypid UNION ALL SELECT t.oid, t.typbasetype FROM d JOIN pg_type t ON t.oid = d.base) "
     "SELECT d.oid FROM d WHERE d.base = 0) b "
     "WHERE a.attrelid = current_setting('outbox.table')::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
@@ -82,6 +85,20 @@ static bool put_find(struct sql_request *request)
     return sent && put_path(request, "pg_catalog, pg_temp");
 }
 
+bool pg_put_columns(struct sql_request *request, const struct sql_table_name *table)
+{
+    static const char choose_sql[] =
+        "SELECT pg_catalog.set_config('outbox.table', coalesce(pg_catalog.to_regclass($1::pg_catalog.text)"
+        "::pg_catalog.oid::pg_catalog.text, '0'), true)";
+    struct obx_sql_text name = {.host = request->store->host};
+    struct pg_params params = {0};
+    sql_append_table(request->store, &name, table);
+    pg_param_text(&params, obx_sql_text_get(&name));
+    bool sent = !name.failed && pg_send_text(request, choose_sql, &params);
+    obx_sql_text_free(&name);
+    return sent && pg_send_text(request, columns_sql, NULL);
+}
+
 /* Two results that matter, of the server and the table, and of the columns; before them those of put_find(). */
 bool pg_put_probe(struct sql_request *request)
 {
@@ -120,7 +137,7 @@ static bool is_answer_to_find(const PGresult *result)
 
 void pg_on_probe(struct sql_request *request, void *result)
 {
-    if (pg_has_shape(result, 0, PG_ANY_ROWS, "ttttbb")) {
+    if (pg_has_shape(result, 0, PG_ANY_ROWS, "ttttbbt")) {
         sql_columns_read(request->store, result);
         return;
     }

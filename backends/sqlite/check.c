@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "prepare.h"
+#include "rest.h"
 
 #define CHECKING "check outbox database"
 #define MAX_FINDINGS 16
@@ -58,6 +59,16 @@ static void check_columns(struct check_op *check, struct lite_conn *conn)
                         "add it, or name the one to use in `columns`", "table \"%s\" has no column \"%s\"",
                         schema->table, schema->physical[i]);
     }
+}
+
+static void check_rest(struct check_op *check, struct lite_conn *conn)
+{
+    const struct lite_schema *schema = &check->op.store->schema;
+    if (lite_schema_has_table(conn, schema->dead_table) && lite_rest_any(schema, conn) &&
+        !lite_schema_has_column(conn, schema->dead_table, "rest"))
+        add_finding(check, OUTBOX_LOG_ERROR, "run 'outbox init'",
+                    "table \"%s\" has columns of its own, and \"%s\" no column rest that could keep them",
+                    schema->table, schema->dead_table);
 }
 
 static void check_ids(struct check_op *check, struct lite_conn *conn)
@@ -146,6 +157,7 @@ static void check_run(struct lite_op *op, struct lite_conn *conn)
     add_finding(check, OUTBOX_LOG_INFO, NULL, "SQLite %s, %s, journal mode wal", sqlite3_libversion(), conn->path);
     if (lite_schema_has_table(conn, schema->table)) /* if it failed, the next statement reports it */
         check_columns(check, conn);
+    check_rest(check, conn);
     check_ids(check, conn);
     if (lite_op_ok(op))
         check_triggers(check, conn);

@@ -29,8 +29,21 @@ static void begin_reading(struct lite_op *op)
     }
 }
 
+/* Only claims that begin with the first row look for them. */
+static void count_unusable(struct lite_claim_op *claim, struct lite_conn *conn)
+{
+    struct lite_store *store = claim->op.store;
+    if (claim->from)
+        return;
+    store->reader.unusable = lite_query_int64(conn,
+                                              sqlite3_mprintf("SELECT count(*) FROM \"%w\" WHERE \"%w\" < 1",
+                                                              store->schema.table, store->schema.physical[COLUMN_ID]),
+                                              LITE_CLAIMING, &claim->op.error);
+}
+
 static void read_next(struct lite_claim_op *claim, struct lite_conn *conn)
 {
+    count_unusable(claim, conn);
     lite_stray_scan(claim, conn);
     if (lite_op_ok(&claim->op) && !claim->more && claim->from < INT64_MAX)
         lite_claim_around(claim, conn, claim->from + 1, INT64_MAX, &claim->refused);
@@ -71,11 +84,25 @@ static bool record_claimed(struct lite_store *store, const struct outbox_batch *
     return recorded;
 }
 
+static void report_unusable(struct lite_claim_op *claim)
+{
+    struct lite_store *store = claim->op.store;
+    struct lite_reader *reader = &store->reader;
+    bool any = reader->unusable > 0;
+    if (any && !reader->unusable_reported)
+        store->host->log(store->host, OUTBOX_LOG_ERROR,
+                         "%lld rows of table \"%s\" can not be relayed: ids must be above 0",
+                         (long long)reader->unusable, store->schema.table);
+    reader->unusable_reported = any;
+    claim->args->unusable = any ? (uint64_t)reader->unusable : 0;
+}
+
 static void claim_finish(struct lite_op *op)
 {
     struct lite_claim_op *claim = (struct lite_claim_op *)op;
     struct lite_store *store = op->store;
     struct outbox_batch *rows = lite_batch_rows(claim->batch);
+    report_unusable(claim);
     obx_sql_ranges_free(store->host, &claim->strays);
     obx_sql_ranges_free(store->host, &claim->refused);
     if (lite_op_ok(op) && rows->rows && !claim->args->positions && !record_claimed(store, rows))

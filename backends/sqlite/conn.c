@@ -14,10 +14,21 @@
 #include <time.h>
 
 #include "error.h"
+#include "lock_holder.h"
+#include "pack.h"
 
 int lite_fail(const struct lite_conn *conn, int code, const char *what, struct outbox_error *error)
 {
-    return lite_error_sqlite(error, conn->db, code, what, conn->path);
+    char holder[80];
+    int result = lite_error_sqlite(error, conn->db, code, what, conn->path);
+    if (error && (code & 0xff) == SQLITE_BUSY && lite_lock_holder(conn->path, holder, sizeof holder)) {
+        result = outbox_error_set(error, result,
+                                  "%s %s: the database is locked by %s; make its transactions shorter, or raise "
+                                  "busy_timeout",
+                                  what, conn->path, holder);
+        error->native = code;
+    }
+    return result;
 }
 
 int lite_fail_memory(const struct lite_conn *conn, const char *what, struct outbox_error *error)
@@ -77,7 +88,7 @@ static int fail_open(const struct lite_conn *conn, int code, bool create, const 
     return lite_fail(conn, code, what, error);
 }
 
-static void configure(struct lite_conn *conn)
+static int configure(struct lite_conn *conn)
 {
     sqlite3_extended_result_codes(conn->db, 1);
     sqlite3_db_config(conn->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -85,6 +96,7 @@ static void configure(struct lite_conn *conn)
     sqlite3_busy_handler(conn->db, on_busy, conn);
     sqlite3_progress_handler(conn->db, PROGRESS_STEPS, on_progress, conn);
     sqlite3_wal_autocheckpoint(conn->db, 0);
+    return lite_pack_register(conn->db);
 }
 
 int lite_conn_open(struct lite_conn *conn, bool create, const char *what, struct outbox_error *error)
@@ -100,8 +112,12 @@ int lite_conn_open(struct lite_conn *conn, bool create, const char *what, struct
         lite_conn_close(conn);
         return code;
     }
-    configure(conn);
-    return OUTBOX_OK;
+    code = configure(conn);
+    if (code == SQLITE_OK)
+        return OUTBOX_OK;
+    lite_fail(conn, code, what, error); /* not covered: no memory just here */
+    lite_conn_close(conn);
+    return error->code;
 }
 
 void lite_conn_close(struct lite_conn *conn)

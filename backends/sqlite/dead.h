@@ -3,8 +3,8 @@
  * backends/sqlite/dead.h - the op of `outbox dead`: list, show and keys in dead.c; replay and drop in replay.c
  *
  * Letters are read on a worker a page at a time and reported on the loop, so neither memory nor the loop depends on how
- * many there are. Replay and drop use short transactions like every other write of the relay: letters that were moved
- * stay moved if a later one fails.
+ * many there are. A replay is one transaction. A drop uses short ones: letters that were dropped stay dropped if a
+ * later one fails.
  */
 #ifndef OBX_BACKENDS_SQLITE_DEAD_H
 #define OBX_BACKENDS_SQLITE_DEAD_H

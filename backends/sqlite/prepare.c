@@ -2,6 +2,8 @@
 /* backends/sqlite/prepare.c - see prepare.h */
 #include "prepare.h"
 
+#include "rest.h"
+
 /* ---- READ ---------------------------------------------------------------------------------------------------- */
 
 static int fail_missing_column(const struct lite_conn *conn, const char *table, const char *logical,
@@ -66,11 +68,16 @@ int lite_prepare_reader(struct lite_store *store, struct lite_conn *conn, const 
 static char *dead_letter_sql(const struct lite_schema *schema, struct lite_conn *conn)
 {
     const char *id = schema->physical[COLUMN_ID];
+    bool keeps_rest = lite_rest_any(schema, conn);
     sqlite3_str *sql = sqlite3_str_new(conn->db);
     sqlite3_str_appendf(sql, "INSERT INTO \"%w\" (topic, \"key\", reason, attempts, id", schema->dead_table);
     lite_schema_append_columns(schema, conn, sql, false);
-    sqlite3_str_appendf(sql, ") SELECT ?2, ?3, ?4, ?5, \"%w\"", id);
+    sqlite3_str_appendf(sql, "%s) SELECT ?2, ?3, ?4, ?5, \"%w\"", keeps_rest ? ", rest" : "", id);
     lite_schema_append_columns(schema, conn, sql, true);
+    if (keeps_rest) {
+        sqlite3_str_appendall(sql, ", ");
+        lite_rest_append_pack(schema, conn, sql);
+    }
     sqlite3_str_appendf(sql, " FROM \"%w\" WHERE \"%w\" = ?1", schema->table, id);
     return sqlite3_str_finish(sql);
 }

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/sqlite/replay.c - put dead letters back into the outbox, or drop them; see dead.h */
+/*
+ * backends/sqlite/replay.c - put dead letters back into the outbox, or drop them; see dead.h
+ *
+ * A replay is one transaction: with on_reject: park-key a relay moves an event back as long as dead letters of its key
+ * are left. Drops leave the lock to others after each 50 letters.
+ */
 #include "dead.h"
+#include "rest.h"
 
-#define CHUNK_LETTERS 50      /* of one transaction */
+#define CHUNK_LETTERS 50      /* that one transaction drops */
 #define CHUNK_GAP_NS 1500000u /* the lock is left to others for so long after each */
 
 struct statements {
@@ -21,6 +27,7 @@ static char *columns(const struct lite_schema *schema, struct lite_conn *conn, b
 {
     sqlite3_str *list = sqlite3_str_new(conn->db);
     lite_schema_append_columns(schema, conn, list, of_outbox);
+    lite_rest_append_columns(schema, conn, list, !of_outbox);
     return sqlite3_str_finish(list);
 }
 
@@ -88,7 +95,9 @@ static bool move_chunk(struct lite_dead_op *dead, struct lite_conn *conn, const 
     uint64_t moved = 0, number = 1;
     if (lite_exec(conn, sqlite3_mprintf("BEGIN IMMEDIATE"), statements->what, &op->error))
         return false;
-    for (int i = 0; i < CHUNK_LETTERS && lite_op_ok(op) && (number = next_number(dead, conn, statements->next)); i++) {
+    for (int i = 0; (i < CHUNK_LETTERS || statements->replay) && lite_op_ok(op) &&
+                    (number = next_number(dead, conn, statements->next));
+         i++) {
         if (execute(dead, conn, statements->replay, number, statements->what) &&
             execute(dead, conn, statements->drop, number, statements->what))
             moved += (uint64_t)sqlite3_changes(conn->db);

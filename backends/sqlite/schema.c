@@ -104,7 +104,8 @@ static char *dead_sql(const struct lite_schema *schema)
                            "    \"key\" BLOB,\n"
                            "    reason TEXT,\n"
                            "    attempts INTEGER NOT NULL,\n"
-                           "    died_at TEXT NOT NULL DEFAULT " NOW "\n"
+                           "    died_at TEXT NOT NULL DEFAULT " NOW ",\n"
+                           "    rest BLOB\n"
                            ")",
                            schema->dead_table);
 }

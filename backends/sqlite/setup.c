@@ -2,7 +2,7 @@
 /*
  * backends/sqlite/setup.c - create the file and its tables, or print the SQL that does
  *
- * One transaction. Setup never alters a table that exists, but checks it: a table that cannot be relayed is an error,
+ * One transaction. Setup never alters an outbox that exists, but checks it: a table that cannot be relayed is an error,
  * and then nothing was created.
  */
 #include <fcntl.h>
@@ -38,12 +38,20 @@ static int set_wal(struct lite_conn *conn, struct outbox_error *error)
     return error->code;
 }
 
+/* The dead letters of an earlier version have no place for columns of the application. */
+static void add_rest(const struct lite_schema *schema, struct lite_conn *conn, struct outbox_error *error)
+{
+    if (!error->code && !lite_schema_has_column(conn, schema->dead_table, "rest"))
+        lite_exec(conn, sqlite3_mprintf("ALTER TABLE \"%w\" ADD COLUMN rest BLOB", schema->dead_table), MAKING, error);
+}
+
 static void make_tables(const struct lite_schema *schema, struct lite_conn *conn, struct outbox_error *error)
 {
     if (lite_exec(conn, sqlite3_mprintf("BEGIN IMMEDIATE"), MAKING, error))
         return;
     for (int i = 0; !error->code && i < LITE_SCHEMA_STATEMENTS; i++)
         lite_exec(conn, lite_schema_sql(schema, i), MAKING, error);
+    add_rest(schema, conn, error);
     if (!error->code && !lite_schema_check(schema, conn, MAKING, error))
         lite_exec(conn, sqlite3_mprintf("COMMIT"), MAKING, error);
     lite_rollback(conn);

@@ -39,7 +39,9 @@ struct lite_reader {
     struct obx_sql_ranges outstanding; /* claimed up to last_claimed, and not settled */
     struct obx_sql_ranges refused;     /* a copy of the store's `refused`: claims leave these rows out */
     uint64_t stray_scan_at;            /* when the next scan for rows below last_claimed is due */
-    atomic_bool reading;               /* READ lane: a claim reads */
+    int64_t unusable;                  /* rows with ids below 1, at the first claims; no claim returns them */
+    bool unusable_reported;
+    atomic_bool reading; /* READ lane: a claim reads */
 };
 
 /* The write-ahead log, in pages of the database; WRITE lane. See checkpoint.h. */

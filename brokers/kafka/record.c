@@ -33,6 +33,13 @@ static rd_kafka_vu_t memory_field(rd_kafka_vtype_t type, struct outbox_bytes byt
     return field;
 }
 
+/* librdkafka takes 0 for "none" and puts the time of sending: the first millisecond of 1970 is sent as the second. */
+static int64_t milliseconds(int64_t us)
+{
+    int64_t ms = us / 1000 - (us % 1000 < 0);
+    return ms ? ms : 1;
+}
+
 static size_t fill(rd_kafka_vu_t *fields, const struct outbox_message *message, rd_kafka_headers_t *headers,
                    int64_t timestamp_us)
 {
@@ -42,7 +49,7 @@ static size_t fill(rd_kafka_vu_t *fields, const struct outbox_message *message, 
     if (message->partition >= 0)
         fields[n++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = message->partition};
     if (timestamp_us != INT64_MIN)
-        fields[n++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = timestamp_us / 1000};
+        fields[n++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = milliseconds(timestamp_us)};
     if (headers)
         fields[n++] = (rd_kafka_vu_t){.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers};
     return n;

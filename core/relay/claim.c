@@ -30,7 +30,8 @@ struct obx_claimer {
     struct outbox_claim claim;
     bool is_retry; /* of the claim in flight, or of the last one */
     bool rewind;
-    bool saw_empty; /* the last poll found nothing new */
+    bool saw_empty;    /* the last poll found nothing new */
+    uint64_t unusable; /* rows that no claim returns, at the last claim */
     struct obx_poll_schedule schedule;
     uint64_t row_bytes; /* running estimate */
     uint32_t ramp;      /* rows of the next claim at most: the first claims are small */
@@ -86,6 +87,11 @@ bool obx_claimer_rewinding(const struct obx_claimer *claimer)
 bool obx_claimer_saw_empty(const struct obx_claimer *claimer)
 {
     return claimer->saw_empty;
+}
+
+uint64_t obx_claimer_unusable(const struct obx_claimer *claimer)
+{
+    return claimer->unusable;
 }
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
@@ -253,6 +259,8 @@ static void on_answer(void *stage, const struct outbox_error *error)
 {
     struct obx_claimer *claimer = stage;
     OBX_FAILPOINT(relay, after_claim);
+    if (!error->code)
+        claimer->unusable = claimer->claim.unusable;
     enum answer answer = answer_of(claimer, error);
     if (answers[answer].releases)
         release_rows(claimer);

@@ -25,5 +25,7 @@ void obx_claimer_reset(struct obx_claimer *claimer); /* ownership is new: rewind
 
 bool obx_claimer_rewinding(const struct obx_claimer *claimer); /* a rewind is requested and not begun */
 bool obx_claimer_saw_empty(const struct obx_claimer *claimer); /* the last poll found no new rows */
+/* Rows that the store never returns, for an id that is no position. */
+uint64_t obx_claimer_unusable(const struct obx_claimer *claimer);
 
 #endif

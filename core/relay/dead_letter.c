@@ -18,22 +18,31 @@
 #define LOG_AFTER_NS (250 * OBX_MS)
 #define READ_KEYS_NS (5000 * OBX_MS)
 #define GIVE_UP_FAILURES 3
+#define FOLLOWERS_COST 4 /* between readings for followers: a pause so many times as long as the last one took */
+#define FOLLOWERS_PAUSE_MAX_NS (500 * OBX_MS)
+#define FOLLOWS "it follows a dead letter of its key"
+#define ID_MAX 64 /* bytes of an event id in the log */
 
 struct waiting_row {
     struct obx_list link;
     struct outbox_position position;
+    uint64_t key; /* obx_order_key() */
     uint32_t attempts;
-    uint32_t topic_size, key_size;
+    uint32_t topic_size, key_size, id_size;
     bool key_is_null;
+    bool is_follower;
+    uint64_t reading; /* of a follower: the number of the first reading of keys that begins after it was claimed */
     char reason[200];
-    char bytes[]; /* topic, then key */
+    char bytes[]; /* topic, then key, then the event id */
 };
 
 struct obx_dead_letters {
     struct obx_stages *stages;
-    struct obx_list waiting; /* of struct waiting_row, owned */
-    struct obx_list kept;    /* likewise: rows that the store could not move, while it moved others */
-    uint32_t count;          /* of both */
+    struct obx_list waiting;   /* of struct waiting_row, owned */
+    struct obx_list kept;      /* likewise: rows that the store could not move, while it moved others */
+    uint32_t count;            /* of both */
+    struct obx_list followers; /* likewise: rows whose keys must be read first */
+    uint32_t follower_count;
     struct obx_request move_request;
     struct obx_list *source; /* of the move in flight: waiting or kept */
     struct outbox_dead_letter_rows move;
@@ -46,6 +55,8 @@ struct obx_dead_letters {
     struct outbox_dead keys;
     struct obx_key_set read; /* the keys, as far as they are read */
     uint64_t read_keys_at;
+    uint64_t readings, reading_began; /* how many have begun; when the last one did */
+    uint64_t read_for_followers_at;   /* not earlier */
     struct obx_failures keys_failures;
     bool keys_known, keys_incomplete;
 };
@@ -58,6 +69,7 @@ struct obx_dead_letters *obx_dead_letters_new(struct obx_stages *stages)
     letters->stages = stages;
     obx_list_init(&letters->waiting);
     obx_list_init(&letters->kept);
+    obx_list_init(&letters->followers);
     return letters;
 }
 
@@ -74,35 +86,67 @@ static void copy_bytes(char *to, struct outbox_bytes from)
         memcpy(to, from.data, from.size);
 }
 
-bool obx_dead_letters_add(struct obx_dead_letters *letters, const struct outbox_message *message,
-                          struct outbox_position position, uint32_t attempts, const char *reason)
+static struct waiting_row *new_row(const struct obx_dead_letters *letters, const struct outbox_message *message,
+                                   struct outbox_position position, const char *reason)
 {
-    struct waiting_row *row = obx_alloc(sizeof *row + message->topic.size + message->key.size);
+    const struct outbox_bytes id = {message->id.data, OBX_MIN(message->id.size, (size_t)ID_MAX)};
+    struct waiting_row *row = obx_alloc(sizeof *row + message->topic.size + message->key.size + id.size);
     if (!row)
-        return false;
+        return NULL;
     row->position = position;
-    row->attempts = attempts;
+    row->key = obx_order_key(letters->stages->context.settings.order, message, position);
+    row->id_size = (uint32_t)id.size;
     row->topic_size = (uint32_t)message->topic.size;
     row->key_size = (uint32_t)message->key.size;
     row->key_is_null = !message->key.data;
     snprintf(row->reason, sizeof row->reason, "%.*s", (int)sizeof row->reason - 1, reason);
     copy_bytes(row->bytes, message->topic);
     copy_bytes(row->bytes + message->topic.size, message->key);
+    copy_bytes(row->bytes + message->topic.size + message->key.size, id);
+    return row;
+}
+
+bool obx_dead_letters_add(struct obx_dead_letters *letters, const struct outbox_message *message,
+                          struct outbox_position position, uint32_t attempts, const char *reason)
+{
+    struct waiting_row *row = new_row(letters, message, position, reason);
+    if (!row)
+        return false;
+    row->attempts = attempts;
     obx_list_append(&letters->waiting, &row->link);
     letters->count++;
     return true;
 }
 
-static void drop_rows(struct obx_dead_letters *letters, struct obx_list *list)
+bool obx_dead_letters_add_follower(struct obx_dead_letters *letters, const struct outbox_message *message,
+                                   struct outbox_position position)
 {
-    for (struct obx_list *link; (link = obx_list_pop(list)); letters->count--)
+    struct waiting_row *row = new_row(letters, message, position, FOLLOWS);
+    if (!row)
+        return false; /* not covered: no memory just here */
+    row->is_follower = true;
+    row->reading = letters->readings + 1;
+    obx_list_append(&letters->followers, &row->link);
+    letters->follower_count++;
+    return true;
+}
+
+static void drop_rows(struct obx_list *list, uint32_t *count)
+{
+    for (struct obx_list *link; (link = obx_list_pop(list)); --*count)
         obx_free(OBX_CONTAINER(link, struct waiting_row, link));
+}
+
+static void drop_all_rows(struct obx_dead_letters *letters)
+{
+    drop_rows(&letters->waiting, &letters->count);
+    drop_rows(&letters->kept, &letters->count);
+    drop_rows(&letters->followers, &letters->follower_count);
 }
 
 void obx_dead_letters_clear(struct obx_dead_letters *letters)
 {
-    drop_rows(letters, &letters->waiting);
-    drop_rows(letters, &letters->kept);
+    drop_all_rows(letters);
     obx_key_set_clear(letters->stages->dead_letter_keys);
     obx_key_set_clear(&letters->read);
     letters->keys_known = false;
@@ -112,6 +156,7 @@ void obx_dead_letters_reset(struct obx_dead_letters *letters)
 {
     obx_dead_letters_clear(letters);
     letters->read_keys_at = letters->move_at = letters->kept_at = letters->stages->context.now;
+    letters->read_for_followers_at = letters->read_keys_at;
     letters->failures.count = letters->kept_failures.count = letters->keys_failures.count = 0;
 }
 
@@ -124,7 +169,7 @@ static bool is_failing(const struct obx_dead_letters *letters)
 
 bool obx_dead_letters_full(const struct obx_dead_letters *letters)
 {
-    return letters->count >= WAITING_MAX && !obx_dead_letters_stuck(letters);
+    return letters->count + letters->follower_count >= WAITING_MAX && !obx_dead_letters_stuck(letters);
 }
 
 bool obx_dead_letters_stuck(const struct obx_dead_letters *letters)
@@ -139,7 +184,7 @@ bool obx_dead_letters_waiting(const struct obx_dead_letters *letters)
 
 bool obx_dead_letters_idle(const struct obx_dead_letters *letters)
 {
-    return !letters->count && !obx_request_busy(&letters->move_request);
+    return !letters->count && !letters->follower_count && !obx_request_busy(&letters->move_request);
 }
 
 uint32_t obx_dead_letters_failing(const struct obx_dead_letters *letters)
@@ -151,8 +196,7 @@ bool obx_dead_letters_give_up(struct obx_dead_letters *letters)
 {
     if (obx_request_busy(&letters->move_request) || (letters->count && !is_failing(letters)))
         return false;
-    drop_rows(letters, &letters->waiting);
-    drop_rows(letters, &letters->kept);
+    drop_all_rows(letters);
     return true;
 }
 
@@ -178,10 +222,28 @@ static void log_end(const struct obx_dead_letters *letters, struct obx_failures 
     obx_trouble_end(context, 0);
 }
 
+/* Until the next move the operator may replay what they follow: they stand before the followers that came later. */
+static void take_followers_back(struct obx_dead_letters *letters)
+{
+    struct obx_list *before = letters->followers.next;
+    for (struct waiting_row *row = OBX_LIST_FIRST(&letters->waiting, struct waiting_row, link), *next; row;
+         row = next) {
+        next = OBX_LIST_NEXT(&letters->waiting, row, struct waiting_row, link);
+        if (!row->is_follower)
+            continue;
+        obx_list_remove(&row->link);
+        obx_list_append(before, &row->link);
+        row->reading = letters->readings + 1;
+        letters->count--;
+        letters->follower_count++;
+    }
+}
+
 /* Events of other keys go on meanwhile. A lock that passes is not logged. */
 static void on_again(struct obx_dead_letters *letters, const struct outbox_error *error)
 {
     struct obx_relay_context *context = &letters->stages->context;
+    take_followers_back(letters);
     letters->move_at = obx_failures_add(&letters->failures, context, AGAIN_MIN_MS, AGAIN_MAX_MS);
     log_failure(letters, &letters->failures, error->text);
 }
@@ -317,15 +379,54 @@ static void on_keys_again(struct obx_dead_letters *letters, const struct outbox_
 /* Of rows that are dead letters soon. */
 static bool add_keys(struct obx_dead_letters *letters, const struct obx_list *list)
 {
-    const struct obx_stages *stages = letters->stages;
     OBX_LIST_EACH(list, row, struct waiting_row, link)
     {
-        struct outbox_message message = {.topic = {row->bytes, row->topic_size}, .key = key_of(row)};
-        uint64_t key = obx_order_key(stages->context.settings.order, &message, row->position);
-        if (!obx_key_set_add(stages->dead_letter_keys, key))
+        if (!row->is_follower && !obx_key_set_add(letters->stages->dead_letter_keys, row->key))
             return false; /* not covered: no memory just here */
     }
     return true;
+}
+
+static void join(struct obx_dead_letters *letters, struct waiting_row *row)
+{
+    OBX_RELAY_LOG(&letters->stages->context, OUTBOX_LOG_WARN, "event %.*s goes to the dead letters: " FOLLOWS,
+                  (int)row->id_size, row->bytes + row->topic_size + row->key_size);
+    obx_list_remove(&row->link);
+    obx_list_append(&letters->waiting, &row->link);
+    letters->follower_count--;
+    letters->count++;
+}
+
+/* The dead letters of its key were replayed or dropped. It goes behind its key, which is due at once: that keeps the
+ * order of the events that come back. Without memory it is tried again after the next reading. */
+static void release(struct obx_dead_letters *letters, struct waiting_row *row)
+{
+    if (!obx_order_block(letters->stages, row->key, row->position))
+        return; /* not covered: no memory just here */
+    obx_list_remove(&row->link);
+    obx_free(row);
+    letters->follower_count--;
+}
+
+/* While moves pause after a failure, what was read would be old by the time of the next move. */
+static void decide_followers(struct obx_dead_letters *letters)
+{
+    const struct obx_key_set *keys = letters->stages->dead_letter_keys;
+    uint64_t now = letters->stages->context.now;
+    bool moves_now = now >= letters->move_at;
+    for (struct waiting_row *row = OBX_LIST_FIRST(&letters->followers, struct waiting_row, link), *next; row;
+         row = next) {
+        next = OBX_LIST_NEXT(&letters->followers, row, struct waiting_row, link);
+        if (row->reading > letters->readings)
+            continue;
+        if (!obx_key_set_has(keys, row->key))
+            release(letters, row);
+        else if (moves_now)
+            join(letters, row);
+    }
+    uint64_t pause = (now - letters->reading_began) * FOLLOWERS_COST;
+    letters->read_for_followers_at =
+        now + (moves_now ? OBX_MIN(pause, FOLLOWERS_PAUSE_MAX_NS) : FOLLOWERS_PAUSE_MAX_NS);
 }
 
 static void on_keys_read(void *stage, const struct outbox_error *error)
@@ -343,15 +444,17 @@ static void on_keys_read(void *stage, const struct outbox_error *error)
         letters->read = (struct obx_key_set){0};
         letters->keys_known =
             !letters->keys_incomplete && add_keys(letters, &letters->waiting) && add_keys(letters, &letters->kept);
+        if (letters->keys_known)
+            decide_followers(letters);
     }
 }
 
 static void read_keys(struct obx_dead_letters *letters)
 {
     struct obx_relay_context *context = &letters->stages->context;
-    if (obx_request_busy(&letters->keys_request) || !obx_due(context, letters->read_keys_at))
-        return;
     obx_key_set_clear(&letters->read);
+    letters->readings++;
+    letters->reading_began = context->now;
     letters->keys_incomplete = false;
     letters->read_keys_at = context->now + READ_KEYS_NS;
     letters->keys = (struct outbox_dead){
@@ -363,17 +466,30 @@ static void read_keys(struct obx_dead_letters *letters)
 
 bool obx_dead_letters_keys_known(const struct obx_dead_letters *letters)
 {
-    return !needs_keys(letters) || (letters->keys_known && !obx_request_busy(&letters->keys_request));
+    return !needs_keys(letters) || letters->keys_known;
+}
+
+static bool reading_due(const struct obx_dead_letters *letters)
+{
+    struct obx_relay_context *context = &letters->stages->context;
+    if (!needs_keys(letters) || context->stopping || obx_request_busy(&letters->keys_request))
+        return false;
+    bool rereads = obx_key_set_any(letters->stages->dead_letter_keys) || !letters->keys_known;
+    bool backs_off = letters->keys_failures.count > 0;
+    if (letters->follower_count && !backs_off && obx_due(context, letters->read_for_followers_at))
+        return true;
+    return rereads && obx_due(context, letters->read_keys_at);
 }
 
 /* No row is moved while the keys are read, and those that wait are added to the answer: so it has the keys of all rows
- * that were rejected. */
+ * that were rejected. A relay that stops reads no keys: followers stay in the outbox. */
 void obx_dead_letters_step(struct obx_dead_letters *letters)
 {
     const struct obx_stages *stages = letters->stages;
     if (!obx_link_up(stages->store) || obx_request_busy(&letters->move_request) || move_rows(letters))
         return;
-    bool rereads = obx_key_set_any(stages->dead_letter_keys) || !letters->keys_known;
-    if (needs_keys(letters) && rereads && !stages->context.stopping)
+    if (stages->context.stopping)
+        drop_rows(&letters->followers, &letters->follower_count);
+    if (reading_due(letters))
         read_keys(letters);
 }

@@ -84,7 +84,7 @@ bool obx_reject_follower(struct obx_stages *stages, uint64_t key, const struct o
 {
     if (obx_dead_letters_stuck(stages->dead_letters))
         return obx_order_block(stages, key, position);
-    if (!obx_dead_letters_add(stages->dead_letters, message, position, 0, "follows a dead letter of its key"))
+    if (!obx_dead_letters_add_follower(stages->dead_letters, message, position))
         return false; /* not covered: no memory just here */
     unblock(stages, obx_keys_find(stages->keys, key), position);
     return true;

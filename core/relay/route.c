@@ -247,6 +247,22 @@ static int set_payload(struct obx_route *route, const struct outbox_value *row, 
                          "payload is null; set route.tombstone: true to publish it as a tombstone");
 }
 
+/* "outbox.event.${aggregatetype}" without a type would be a topic that nobody meant. */
+static int check_topic(const struct obx_route *route, const struct outbox_value *row,
+                       const struct outbox_message *message, struct outbox_error *error)
+{
+    for (uint32_t i = 0; i < route->topic.count; i++) {
+        const struct obx_piece *piece = &route->topic.pieces[i];
+        if (!piece->literal && row[piece->column].type == OUTBOX_NULL)
+            return obx_error_set(error, OUTBOX_E_REJECTED,
+                                 "column '%s' is null, and the topic is made of it; check route.topic",
+                                 route->columns.list[piece->column].name);
+    }
+    if (!message->topic.size)
+        return obx_error_set(error, OUTBOX_E_REJECTED, "topic is empty; check route.topic and its column");
+    return OUTBOX_OK;
+}
+
 int obx_route_row(struct obx_route *route, const struct outbox_value *row, struct outbox_position position,
                   struct obx_arena *arena, struct outbox_message *message, struct outbox_error *error)
 {
@@ -256,9 +272,9 @@ int obx_route_row(struct obx_route *route, const struct outbox_value *row, struc
         return obx_error_no_memory(error);
     if (!route->key.count)
         message->key = (struct outbox_bytes){NULL, 0};
-    if (!message->topic.size)
-        return obx_error_set(error, OUTBOX_E_REJECTED, "topic is null or empty; check route.topic and its column");
-    int code = set_payload(route, row, arena, message, error);
+    int code = check_topic(route, row, message, error);
+    if (!code)
+        code = set_payload(route, row, arena, message, error);
     if (!code)
         code = set_partition(route, row, arena, message, error);
     if (!code)

@@ -83,7 +83,8 @@ void obx_status_report_drained(struct obx_status *status)
     status->drained_claimed = claimed;
     if (stages->events.drained)
         stages->events.drained(stages->events.arg, stages->keys->events + obx_settler_refused(stages->settler) +
-                                                       obx_dead_letters_failing(stages->dead_letters));
+                                                       obx_dead_letters_failing(stages->dead_letters) +
+                                                       obx_claimer_unusable(stages->claimer));
 }
 
 /* ---- statistics -------------------------------------------------------------------------------------------------- */

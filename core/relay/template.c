@@ -3,6 +3,7 @@
 #include "relay/template.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -100,6 +101,12 @@ static int format_uuid(const unsigned char *bytes, struct obx_arena *arena, stru
     return OUTBOX_OK;
 }
 
+/* ISO 8601: a year outside of 0 to 9999 has a sign; year 0 is 1 BC. */
+static const char *year_sign(int year)
+{
+    return year < 0 ? "-" : year > 9999 ? "+" : "";
+}
+
 static int format_time(int64_t us, struct obx_arena *arena, struct outbox_bytes *out)
 {
     time_t seconds = (time_t)(us / 1000000);
@@ -114,8 +121,9 @@ static int format_time(int64_t us, struct obx_arena *arena, struct outbox_bytes 
         return OUTBOX_E_NO_MEMORY; /* not covered: no memory just here */
     int size = 0;
     if (gmtime_r(&seconds, &tm))
-        size = snprintf(text, 64, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                        tm.tm_hour, tm.tm_min, tm.tm_sec, (int)fraction);
+        size = snprintf(text, 64, "%s%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", year_sign(tm.tm_year + 1900),
+                        abs(tm.tm_year + 1900), tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                        (int)fraction);
     obx_arena_give_back(arena, 64 - (size_t)size);
     *out = (struct outbox_bytes){text, (size_t)size};
     return OUTBOX_OK;

@@ -106,6 +106,7 @@ struct outbox_claim {
     /* out */
     struct outbox_batch *batch; /* NULL: no rows. The host calls release() once for each */
     uint32_t result;            /* OUTBOX_CLAIMED_* */
+    uint64_t unusable;          /* rows that no claim returns, for an id that is no position; 0: none are known */
 };
 #define OUTBOX_CLAIM_REWIND 1u /* begin with the first row of the outbox */
 #define OUTBOX_CLAIM_ARM_WAKEUP                                                                       \

@@ -276,3 +276,20 @@ bool obx_sql_gaps_reopen(struct obx_sql_gaps *gaps, int64_t lo, int64_t hi, uint
     obx_sql_ranges_free(gaps->host, &found);
     return fine;
 }
+
+static void cut_off(struct obx_sql_gap_list *list, int64_t hi)
+{
+    while (list->count && list->items[list->count - 1].lo > hi)
+        list->count--;
+    if (list->count && list->items[list->count - 1].hi > hi)
+        list->items[list->count - 1].hi = hi;
+}
+
+void obx_sql_gaps_lower(struct obx_sql_gaps *gaps, int64_t hi)
+{
+    if (hi >= gaps->hi)
+        return;
+    gaps->hi = hi;
+    cut_off(&gaps->hot, hi);
+    cut_off(&gaps->cold, hi);
+}

@@ -125,6 +125,10 @@ enum obx_sql_accepted obx_sql_gaps_accept(struct obx_sql_gaps *gaps, const struc
 /* Is this id in a gap, hot or cold? */
 bool obx_sql_gaps_contain(const struct obx_sql_gaps *gaps, int64_t id);
 
+/* The ids start again from below: no row above `hi` is in the table, or outstanding, and claims are to read from there
+ * once more. */
+void obx_sql_gaps_lower(struct obx_sql_gaps *gaps, int64_t hi);
+
 /* Rows were found below hi that no claim could return: a sequence was set back, or ids were chosen by hand. Makes lo ..
  * hi a gap, except ids that are in one already, and those in `outstanding` (NULL: none), which must not be claimed
  * again. */

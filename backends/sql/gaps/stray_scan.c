@@ -4,6 +4,9 @@
 
 #define MS 1000000ull
 #define COST 200 /* of the time, at most one part in so many goes into scans: many dead rows make them slow */
+#define HASTE_MS 100
+#define HASTY_COST 20
+#define HASTE_FOR_NS (60000 * MS)
 
 static uint64_t now_of(const struct obx_sql_stray_scan *scan)
 {
@@ -42,6 +45,16 @@ static bool is_known(const struct obx_sql_stray_scan *scan, int64_t id)
     return obx_sql_ranges_contain(&scan->outstanding->ids, id) || obx_sql_gaps_contain(scan->gaps, id);
 }
 
+/* The last page: so nothing of the table lies between these rows and the highest id seen. */
+static void follow_counter(struct obx_sql_stray_scan *scan, const struct obx_sql_found *found)
+{
+    const struct obx_sql_ranges *outstanding = &scan->outstanding->ids;
+    int64_t top = found->last;
+    if (outstanding->count && outstanding->items[outstanding->count - 1].hi > top)
+        top = outstanding->items[outstanding->count - 1].hi;
+    obx_sql_gaps_lower(scan->gaps, top);
+}
+
 /* Without memory for a gap the rows are found again by the next scan. */
 bool obx_sql_stray_scan_page(struct obx_sql_stray_scan *scan, const int64_t *ids, uint32_t count,
                              struct obx_sql_found *found)
@@ -58,16 +71,24 @@ bool obx_sql_stray_scan_page(struct obx_sql_stray_scan *scan, const int64_t *ids
     if (found->count &&
         !obx_sql_gaps_reopen(scan->gaps, found->first, found->last, now_of(scan), &scan->outstanding->ids))
         *found = (struct obx_sql_found){0};
+    if (found->count)
+        scan->hasty_until_ns = now_of(scan) + HASTE_FOR_NS;
+    if (found->count && count < OBX_SQL_STRAY_SCAN_PAGE)
+        follow_counter(scan, found);
     scan->cursor = count == OBX_SQL_STRAY_SCAN_PAGE ? ids[count - 1] : scan->before_first;
     return true;
 }
 
 void obx_sql_stray_scan_end(struct obx_sql_stray_scan *scan, bool failed)
 {
-    uint64_t now = now_of(scan), took = now - scan->begun_ns;
-    uint64_t pause = scan->cursor == scan->before_first ? (uint64_t)scan->pause_ms * MS : 0;
+    uint64_t now = now_of(scan), took = now - scan->begun_ns, pause_ms = (uint64_t)scan->pause_ms;
+    bool hasty = now < scan->hasty_until_ns;
+    if (hasty && pause_ms > HASTE_MS)
+        pause_ms = HASTE_MS;
+    uint64_t pause = scan->cursor == scan->before_first ? pause_ms * MS : 0;
+    uint64_t rest = took * (hasty ? HASTY_COST : COST);
     scan->busy = false;
-    scan->due_ns = now + (pause > took * COST ? pause : took * COST);
+    scan->due_ns = now + (pause > rest ? pause : rest);
     if (failed)
         scan->cursor = scan->before_first;
 }

@@ -11,6 +11,10 @@
  *
  * Claims continue meanwhile, on the same connection. A settle that ends during a scan invalidates the page, since its
  * rows may be gone; so does a rewind. Then page() ignores the page, and the same page is read again.
+ *
+ * A counter that was set back (TRUNCATE, RESTART IDENTITY, AUTO_INCREMENT = 1) goes on below: if no row stands between
+ * the rows that were found and the highest id seen, claims read from there again, so only the first rows are late. If
+ * an outstanding row stands there, the scan comes every 100 ms while it finds rows.
  */
 #ifndef OBX_BACKENDS_SQL_GAPS_STRAY_SCAN_H
 #define OBX_BACKENDS_SQL_GAPS_STRAY_SCAN_H
@@ -32,6 +36,7 @@ struct obx_sql_stray_scan {
     bool busy, stale;
     uint64_t removals; /* their number when the page was requested */
     uint64_t begun_ns, due_ns;
+    uint64_t hasty_until_ns; /* rows were found: the next scan comes soon */
 };
 
 /* The rows that were found: how many, from where to where. */

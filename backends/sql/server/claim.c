@@ -51,6 +51,7 @@ static void give(struct sql_op *op, struct obx_sql_batch *batch, const struct sq
     if (batch)
         batch->batch.flags = more ? OUTBOX_BATCH_MORE : 0;
     claim->batch = batch ? &batch->batch : NULL;
+    claim->unusable = store->unusable;
     sql_wakeup_after(store, claim, reading);
     sql_refused_log(store);
     if (!batch && !claim->positions)

@@ -16,6 +16,7 @@
 struct sql_column;
 struct sql_op;
 struct sql_reading;
+struct sql_table_name;
 
 /* One step of a start, on a fresh connection. The table ends with what == NULL. */
 enum sql_lane_role { SQL_OWNER, SQL_READER };
@@ -132,7 +133,9 @@ struct sql_driver {
     void (*append_letter)(const struct sql_store *store, struct obx_sql_text *sql);
     void (*append_json_value)(struct obx_sql_text *sql, const struct sql_column *column);
     void (*append_kept_value)(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_column *column);
-    const char *json_object; /* the function that makes an object of names and values */
+    const char *object_begin;    /* of an expression: names and values that become one value of JSON */
+    const char *object_end;      /* a format; %n is the id column */
+    const char *insert_as_given; /* after the columns of an INSERT: takes values of identity columns as they are */
     /* "number > 1 AND number IN (2, 3)", in SQL that is safe with every search path. */
     const char *greater, *begin_number_list, *end_number_list;
 
@@ -156,10 +159,15 @@ struct sql_driver {
     const struct sql_probe *status_probes;
     void (*append_estimate)(const struct sql_store *store, struct obx_sql_text *sql); /* of the outbox's rows */
     void (*append_owner)(const struct sql_store *store, struct obx_sql_text *sql);    /* who holds the lock */
-    const char *epoch_us;                                   /* a format: of a column of time, microseconds since 1970 */
-    const struct sql_probe *server_probes, *table_probes;   /* of check */
+    const char *epoch_us;                                 /* a format: of a column of time, microseconds since 1970 */
+    const struct sql_probe *server_probes, *table_probes; /* of check */
+    /* The columns of a table, in the form of sql_columns_read(). */
+    bool (*put_columns)(struct sql_request *request, const struct sql_table_name *table);
     const char *(*place_of)(const struct sql_store *store); /* where an outbox was looked for: a database */
     void (*check_end)(struct sql_op *op);                   /* may be NULL; ends the operation */
+
+    /* Which lock does the lane `request->arg` wait for, and who holds it? One row with one text, or none. NULL ends. */
+    bool (*const *lock_questions)(struct sql_request *request);
 
     const struct sql_wakeup *const *wakeups; /* by the option's value; NULL: none */
     enum obx_sql_dialect dialect;

@@ -37,6 +37,7 @@ void sql_lane_submit(struct sql_lane *lane, struct sql_request *request)
     if (!request->put)
         request->put = put_text;
     if (sql_lane_is_open(lane)) {
+        lane->sent(lane);
         lane->driver->submit(lane, request);
         return;
     }
@@ -50,19 +51,25 @@ void sql_lane_close(struct sql_lane *lane, const struct outbox_error *why)
         lane->driver->close(lane, why);
 }
 
+static void set_head(struct sql_lane *lane, struct sql_request *request)
+{
+    lane->head = request;
+    lane->head_since_ns = lane->host->now(lane->host);
+}
+
 void sql_lane_append(struct sql_lane *lane, struct sql_request *request)
 {
     if (lane->tail)
         lane->tail->next = request;
     else
-        lane->head = request;
+        set_head(lane, request);
     lane->tail = request;
 }
 
 void sql_lane_prepend(struct sql_lane *lane, struct sql_request *request)
 {
     request->next = lane->head;
-    lane->head = request;
+    set_head(lane, request);
     if (!lane->tail)
         lane->tail = request;
 }
@@ -73,7 +80,7 @@ void sql_lane_complete(struct sql_lane *lane)
     struct outbox_error error = lane->error;
     lane->error.code = OUTBOX_OK;
     lane->is_counting = false;
-    lane->head = request->next;
+    set_head(lane, request->next);
     if (!lane->head)
         lane->tail = NULL;
     sql_request_end(request, &error);

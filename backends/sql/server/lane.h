@@ -63,7 +63,9 @@ struct sql_lane {
     const char *name;                                                           /* "reader", "owner": for messages */
     void (*connected)(struct sql_lane *lane, const struct outbox_error *error); /* once after open(), unless closed */
     void (*lost)(struct sql_lane *lane, const struct outbox_error *error);      /* it broke, with no request on it */
+    void (*sent)(struct sql_lane *lane);                                        /* a request is about to be sent */
     struct sql_request *head, *tail;
+    uint64_t head_since_ns;    /* the request at the head is there since then */
     struct outbox_error error; /* of the request at the head */
     bool is_counting;          /* bytes of the answer to the request at the head */
     uint64_t counted_from;     /* what the socket had received when that began */

@@ -92,6 +92,7 @@ int sql_store_init(struct sql_store *store, const struct sql_driver *driver, str
     snprintf(store->relay, sizeof store->relay, "%s", init->relay);
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         *texts[i] = (struct obx_sql_text){.host = init->host, .dialect = driver->dialect};
+    store->lock_watch.sql = (struct obx_sql_text){.host = init->host, .dialect = driver->dialect};
     obx_sql_gaps_init(&store->gaps, init->host, driver->cold_after_ns);
     store->outstanding.host = init->host;
     store->removal_rows = INT64_MAX;
@@ -119,6 +120,7 @@ void sql_store_fini(struct sql_store *store)
     obx_sql_ranges_free(host, &store->letters);
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         obx_sql_text_free(texts[i]);
+    obx_sql_text_free(&store->lock_watch.sql);
     host->release(host, store->writers);
     host->release(host, store->ids);
 }

@@ -32,14 +32,18 @@ int sql_names_init(struct sql_store *store, struct outbox_error *error)
 }
 
 /* Tables that name no schema are where the outbox is. */
-void sql_append_table(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_table_name *name)
+const char *sql_schema_of(const struct sql_store *store, const struct sql_table_name *name)
 {
     const char *candidates[] = {name->schema, store->outbox.schema, store->table.schema, store->default_schema};
-    const char *schema = NULL;
-    for (unsigned i = 0; i < sizeof candidates / sizeof *candidates && !schema; i++)
+    for (unsigned i = 0; i < sizeof candidates / sizeof *candidates; i++)
         if (candidates[i] && *candidates[i])
-            schema = candidates[i];
-    obx_sql_text_table(sql, schema, name->name);
+            return candidates[i];
+    return NULL;
+}
+
+void sql_append_table(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_table_name *name)
+{
+    obx_sql_text_table(sql, sql_schema_of(store, name), name->name);
 }
 
 void sql_append_outbox(const struct sql_store *store, struct obx_sql_text *sql)
@@ -68,11 +72,11 @@ void sql_append_rest(const struct sql_store *store, struct obx_sql_text *sql)
         const struct sql_column *column = &store->table.columns[i];
         if (obx_sql_logical(&store->column_names, column->name) || column->generated)
             continue;
-        obx_sql_text_format(sql, ", %s%s%l, ", count ? "" : store->driver->json_object, count ? "" : "(", column->name);
+        obx_sql_text_format(sql, ", %s%l, ", count ? "" : store->driver->object_begin, column->name);
         store->driver->append_json_value(sql, column);
         count++;
     }
-    obx_sql_text_puts(sql, count ? ")" : ", NULL");
+    obx_sql_text_format(sql, count ? store->driver->object_end : ", NULL", store->table.id);
 }
 
 void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql)
@@ -80,7 +84,7 @@ void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, "INSERT INTO ");
     sql_append_outbox(store, sql);
     for (int pass = 0; pass < 2; pass++) {
-        const char *comma = pass ? ") SELECT " : " (";
+        const char *comma = pass ? " SELECT " : " (";
         for (uint32_t i = 0; i < store->table.column_count; i++) {
             const struct sql_column *column = &store->table.columns[i];
             const char *logical = obx_sql_logical(&store->column_names, column->name);
@@ -93,6 +97,8 @@ void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql)
             else
                 obx_sql_text_name(sql, pass ? logical : column->name);
         }
+        if (!pass)
+            obx_sql_text_format(sql, ")%s", store->driver->insert_as_given);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "sql/server/start.h"
 
 #include "sql/server/claim.h"
+#include "sql/server/lock_watch.h"
 
 static void try_candidate(struct sql_store *store);
 
@@ -19,6 +20,7 @@ void sql_close_all(struct sql_store *store, const struct outbox_error *why)
     store->owns = false;
     sql_lane_close(store->reader, why);
     sql_lane_close(store->owner, why);
+    sql_lock_watch_end(store);
     if (store->driver->close_others)
         store->driver->close_others(store, why);
 }
@@ -63,6 +65,9 @@ void sql_start_cancel(struct sql_store *store)
 {
     struct outbox_error error;
     outbox_error_set(&error, OUTBOX_E_CANCELED, "connect: canceled");
+    if (*sql_lock_watch_reason(store))
+        outbox_error_set(&error, OUTBOX_E_AGAIN, "%s: it waits for %s", store->step->what,
+                         sql_lock_watch_reason(store));
     if (store->start_op)
         finish(store, &error);
 }
@@ -82,6 +87,8 @@ static void step_done(struct sql_request *request, const struct outbox_error *er
     struct outbox_error verdict = error->code ? *error : store->start_error;
     if (!store->start_op || store->failing)
         return;
+    if (error->code && *sql_lock_watch_reason(store))
+        outbox_error_set(&verdict, error->code, "%.180s; it waited for %s", error->text, sql_lock_watch_reason(store));
     if (store->step->validate)
         store->step->validate(store, &verdict);
     if (verdict.code) {
@@ -107,6 +114,7 @@ static void take_step(struct sql_store *store)
     } else if (!sql_lane_is_open(lane)) {
         connect_lane(store, lane);
     } else {
+        sql_lock_watch_forget(store);
         store->step_request = (struct sql_request){.what = step->what,
                                                    .put = step->put,
                                                    .text = step->text,
@@ -144,6 +152,11 @@ static void lost(struct sql_lane *lane, const struct outbox_error *error)
         store->host->lost(store->host, error);
 }
 
+static void sent(struct sql_lane *lane)
+{
+    sql_lock_watch_begin(lane->store);
+}
+
 static void connect_lane(struct sql_store *store, struct sql_lane *lane)
 {
     struct outbox_error error;
@@ -152,7 +165,8 @@ static void connect_lane(struct sql_store *store, struct sql_lane *lane)
                               .store = store,
                               .name = lane == store->owner ? "owner" : "reader",
                               .connected = connected,
-                              .lost = lost};
+                              .lost = lost,
+                              .sent = sent};
     if (SQL_FAILPOINT_ERROR(store, before_connect, &error) || store->driver->open(store, lane, &error))
         fail(store, &error);
 }

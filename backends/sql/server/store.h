@@ -9,7 +9,8 @@
  *   names, table    the tables and their columns     owner       ownership and lease
  *   claim, unreadable, wakeup  rows; the policy      stray_scan  rows that no claim can find
  *   settle, removal, refused  deletes, their proof   dead_letter, dead  moving rows there; the verb
- *   setup, status, check, add, probes  the verbs     lifecycle   init, stop, cancel: the top
+ *   setup, status, check, add, probes  the verbs     lock_watch  who holds the lock that a statement waits for
+ *   lifecycle   init, stop, cancel: the top
  *
  * All on the loop thread. The server's store has struct sql_store as its first member.
  */
@@ -28,10 +29,11 @@ enum { SQL_NAME = 65 }; /* of a table, column, ...: the longest that a server al
 struct sql_column { /* of the table */
     char name[SQL_NAME];
     char base[SQL_NAME]; /* as in sql_column_type */
-    char type[96];       /* "varchar(255)", for SQL */
+    char type[96];       /* "varchar(255)", for SQL; of a domain, the type that it is of */
     char charset[SQL_NAME];
-    bool has_default; /* or draws its values from a sequence */
-    bool generated;   /* cannot be inserted */
+    char declared[300]; /* the type of the column itself, with its schema; only of servers that have such types */
+    bool has_default;   /* or draws its values from a sequence */
+    bool generated;     /* cannot be inserted */
 };
 
 struct sql_selected { /* by the route, in its order */
@@ -66,6 +68,17 @@ struct sql_reading {
     uint64_t oversize; /* bytes of a row that ended the batch, 1 if they are not known; 0: there was none */
     struct obx_sql_snapshot snapshot;
     uint64_t log_end; /* of the server's log, at the claim; 0: unknown */
+};
+
+/* Of statements without an answer: lock_watch.h. */
+struct sql_lock_watch {
+    struct outbox_timer *timer; /* NULL: not needed yet */
+    bool armed, asking;
+    unsigned question; /* of driver->lock_questions, the one that the server answers */
+    uint64_t log_at_ns;
+    char reason[300];
+    struct sql_request request;
+    struct obx_sql_text sql;
 };
 
 enum sql_wakeup_state { SQL_WAKEUP_NEW = 0, SQL_WAKEUP_ACTIVE, SQL_WAKEUP_FAILED };
@@ -139,6 +152,8 @@ struct sql_store {
     struct obx_sql_stray_scan strays;
     struct sql_request stray_request;
     struct obx_sql_text stray_sql;
+    struct sql_lock_watch lock_watch;
+    bool unusable; /* there is a row with an id below 1 */
     bool unusable_reported;
 };
 

@@ -35,12 +35,14 @@ static void report_found(struct sql_store *store, const struct obx_sql_found *fo
     store->host->wake(store->host);
 }
 
-static void report_unusable(struct sql_store *store, int64_t id)
+/* ids: the lowest of the table, ascending. */
+static void note_unusable(struct sql_store *store, const int64_t *ids, uint32_t count)
 {
-    if (!store->unusable_reported)
+    store->unusable = count && ids[0] < 1;
+    if (store->unusable && !store->unusable_reported)
         store->host->log(store->host, OUTBOX_LOG_ERROR, "row %lld of %s.%s can not be relayed: ids must be above 0",
-                         (long long)id, store->table.schema, store->outbox.name);
-    store->unusable_reported = true;
+                         (long long)ids[0], store->table.schema, store->outbox.name);
+    store->unusable_reported = store->unusable;
 }
 
 bool sql_put_low_id(struct sql_request *request)
@@ -57,8 +59,8 @@ void sql_on_low_id(struct sql_request *request, void *result)
 {
     struct sql_store *store = request->store;
     uint32_t rows = 0;
-    if (store->driver->read_ids(store, result, &rows) && rows)
-        report_unusable(store, store->ids[0]);
+    if (store->driver->read_ids(store, result, &rows))
+        note_unusable(store, store->ids, rows);
     store->driver->free_result(result);
 }
 
@@ -68,12 +70,12 @@ static void on_page(struct sql_request *request, void *result)
     struct sql_store *store = request->arg;
     struct obx_sql_found found = {0};
     uint32_t rows = 0;
-    bool fine = store->driver->read_ids(store, result, &rows);
+    bool fine = store->driver->read_ids(store, result, &rows), lowest = store->strays.cursor < 1;
     store->driver->free_result(result);
     if (!fine || !obx_sql_stray_scan_page(&store->strays, store->ids, rows, &found))
         return;
-    if (rows && store->ids[0] < 1)
-        report_unusable(store, store->ids[0]);
+    if (lowest)
+        note_unusable(store, store->ids, rows);
     if (found.count)
         report_found(store, &found);
 }

@@ -27,13 +27,14 @@ void sql_table_free(struct sql_store *store)
 
 static void read_column(const struct sql_driver *driver, struct sql_column *column, const struct sql_row *row)
 {
-    enum { NAME, BASE, TYPE, CHARSET, HAS_DEFAULT, GENERATED };
+    enum { NAME, BASE, TYPE, CHARSET, HAS_DEFAULT, GENERATED, DECLARED };
     copy(column->name, sizeof column->name, driver->cell(row, NAME));
     copy(column->base, sizeof column->base, driver->cell(row, BASE));
     copy(column->type, sizeof column->type, driver->cell(row, TYPE));
     copy(column->charset, sizeof column->charset, driver->cell(row, CHARSET));
     column->has_default = driver->number(row, HAS_DEFAULT, 0) != 0;
     column->generated = driver->number(row, GENERATED, 0) != 0;
+    copy(column->declared, sizeof column->declared, driver->cell(row, DECLARED));
 }
 
 void sql_columns_read(struct sql_store *store, void *result)
@@ -98,7 +99,7 @@ static void choose_encoding(const struct sql_store *store, struct sql_selected *
         type++;
     selected->as_text = !type->base;
     selected->encoding = type->base ? type->encoding : store->driver->default_encoding;
-    selected->counts = type->counts && obx_sql_may_be_large(logical);
+    selected->counts = (type->counts || selected->as_text) && obx_sql_may_be_large(logical);
     snprintf(selected->type, sizeof selected->type, "%s", selected->as_text ? "text" : column->type);
 }
 

@@ -10,13 +10,15 @@ int sql_names_init(struct sql_store *store, struct outbox_error *error);
 /* A table's name in two; `suffix` makes one from the outbox's where none is configured. Errors: CONFIG. */
 int sql_name_split(const struct sql_store *store, const char *option, const char *value, const char *suffix,
                    struct sql_table_name *name, struct outbox_error *error);
+/* The schema that a table is in; NULL: none is known yet. */
+const char *sql_schema_of(const struct sql_store *store, const struct sql_table_name *name);
 /* Quoted, with the schema as soon as one is known. */
 void sql_append_table(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_table_name *name);
 void sql_append_outbox(const struct sql_store *store, struct obx_sql_text *sql);
 void sql_append_dead(const struct sql_store *store, struct obx_sql_text *sql);
 
-/* One row for each column: name, base, type, character set, has a default (0, 1), is generated (0, 1). Takes the result
- * over. Errors, in store->start_error: NO_MEMORY. */
+/* One row for each column: name, base, type, character set, has a default (0, 1), is generated (0, 1), declared type.
+ * Takes the result over. Errors, in store->start_error: NO_MEMORY. */
 void sql_columns_read(struct sql_store *store, void *result);
 /* Chooses how the columns of the route are read; store->start names them. Errors: SCHEMA, NO_MEMORY. */
 int sql_columns_choose(struct sql_store *store, struct outbox_error *error);
@@ -30,7 +32,7 @@ void sql_table_free(struct sql_store *store);
 /* ", a, b" of the columns that both tables have, by their names in the outbox or in the dead-letter table. */
 void sql_append_columns(const struct sql_store *store, struct obx_sql_text *sql, bool of_outbox, const char *prefix);
 
-/* ", json_object('a', a, ...)" of the columns without a logical name; ", NULL" if there are none. */
+/* ", object('a', a, ...)" of the columns without a logical name; ", NULL" if there are none. */
 void sql_append_rest(const struct sql_store *store, struct obx_sql_text *sql);
 /* "INSERT INTO outbox (a, b) SELECT a, b" with the values of a dead letter; FROM is the server's. */
 void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql);

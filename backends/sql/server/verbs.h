@@ -38,6 +38,9 @@ void sql_report_dead_count(struct sql_op *op);
 /* advice may be NULL. */
 void sql_check_report(const struct sql_op *op, enum outbox_log_level level, const char *advice, const char *format, ...)
     OUTBOX_PRINTF(4, 5);
+/* What the dead letters cannot keep of the outbox's columns. */
+bool sql_put_dead_columns(struct sql_request *request);
+void sql_report_dead_columns(struct sql_op *op);
 /* refused(): the server's text is a finding, an error with advice. */
 bool sql_check_refused(struct sql_op *op, const struct outbox_error *error);
 /* refused(): there is no dead-letter table, or it may not be written. */

@@ -113,6 +113,33 @@ Test(kafka_partitioner, keeps_partition_timestamp_headers_and_nulls)
     MOCK_FIXTURE_END(&f);
 }
 
+/* 0 means "now" to librdkafka. */
+Test(kafka_partitioner, event_of_1970_keeps_its_time)
+{
+    struct batch batch;
+    struct topic_reader reader;
+    static const int64_t sent_us[] = {0, 999, 1000, 2000};
+    static const int64_t read_ms[] = {1, 1, 1, 2};
+    mock_fixture_open(&f, "");
+    rd_kafka_mock_topic_create(f.mock.cluster, "old", 1, 1);
+    batch_init(&batch, 4);
+    batch_fill(&batch, "old", 1, 0);
+    for (int i = 0; i < 4; i++)
+        batch.messages[i].timestamp_us = sent_us[i];
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    cr_assert(topic_reader_open(&reader, rd_kafka_mock_cluster_bootstraps(f.mock.cluster), "old"));
+    for (int i = 0; i < 4; i++) {
+        rd_kafka_message_t *message = topic_reader_next(&reader, false);
+        cr_assert_not_null(message);
+        cr_assert_eq(rd_kafka_message_timestamp(message, NULL), read_ms[i]);
+        rd_kafka_message_destroy(message);
+    }
+    topic_reader_close(&reader);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
+}
+
 Test(kafka_partitioner, a_partition_that_does_not_exist_is_the_events_fault)
 {
     struct batch batch;

@@ -26,7 +26,7 @@ check "too many events are refused" exits_with_match 64 '^outbox bench: --rate t
 
 # ---- an event that cannot be published ----
 printf '    route: { topic: "${shelf}" }\n' | config
-check "unroutable event is refused" exits_with_match 65 "^outbox bench: route an event of aggregate type 'outbox-bench': topic is null or empty" "$OUTBOX" bench --yes
+check "unroutable event is refused" exits_with_match 65 "^outbox bench: route an event of aggregate type 'outbox-bench': column 'shelf' is null, and the topic is made of it" "$OUTBOX" bench --yes
 config </dev/null
 
 # ---- measuring ----

@@ -72,3 +72,29 @@ python_with() { # MODULE: the Python that has the module; a machine may have sev
   echo python3
 }
 add() { timeout 30 "$OUTBOX" add --aggregate-type order --aggregate-id "$1" --type placed --payload "$2"; }
+
+# The relay of ./outbox.yaml, which must publish to events.ndjson with this route: culprit events have the type "bad".
+park_key_route='    route: { topic: all, partition: "${type}" }\n    on_reject: park-key\n'
+add_of_type() { timeout 30 "$OUTBOX" add --aggregate-type order --aggregate-id "$1" --type "$2" --payload "$3"; }
+dead_letters() { [ "$("$OUTBOX" dead list --json | grep -c '"number"')" = "$1" ]; }
+published_in_order() { # PAYLOAD...
+  [ "$(grep -oE '"payload":"[a-z0-9]*"' events.ndjson | cut -d'"' -f4 | grep -xE "$(IFS='|'; echo "$*")" | tr '\n' ' ')" = "$* " ]
+}
+replayed_events_go_out() {
+  start "$OUTBOX" run
+  local relay=$pid round
+  for round in 1 2; do
+    check "event that is refused is added ($round)" add_of_type replayed bad "culprit$round"
+    check "event that follows it is added ($round)" add_of_type replayed 0 "first$round"
+    check "another one is added ($round)" add_of_type replayed 0 "second$round"
+    check "all become dead letters ($round)" within 20 dead_letters 3
+    check "the culprit is dropped ($round)" eval '"$OUTBOX" dead drop "$("$OUTBOX" dead list --json | grep culprit | grep -oE "\"number\": ?[0-9]+" | grep -oE "[0-9]+")" >"$out" 2>"$err"'
+    check "the others are replayed ($round)" eval 'works "$OUTBOX" dead replay --all && has_line "orders: 2 back in the outbox"'
+    check "they are published at once, in order ($round)" within 5 published_in_order "first$round" "second$round"
+    sleep 1
+    check "they are no dead letters again ($round)" dead_letters 0
+  done
+  check "each follower was logged" eval '[ "$(grep -c "goes to the dead letters: it follows a dead letter of its key" .log)" = 4 ]'
+  kill "$relay"
+  check "the relay ends" ends "$relay" 0
+}

@@ -13,4 +13,13 @@ relays:
 Y
 sql() { "$OUTBOX_TEST_MYSQL_SERVICE" sql "$OUTBOX_TEST_MYSQL_DIR" -N -B -e "$1"; }
 orders_are_written order_mysql pymysql 127.0.0.1 "$OUTBOX_TEST_MYSQL_PORT" outbox outbox
+
+# ---- dead letters that come back while a relay runs; rows that cannot be relayed ----
+cp outbox.yaml plain.yaml
+printf "$park_key_route" >>outbox.yaml
+replayed_events_go_out
+cp plain.yaml outbox.yaml
+sql "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'; INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) VALUES (0, 'order', '1', 'placed', 'never')"
+check "drain with a row below id 1 exits 65" fails 65 "$OUTBOX" drain
+check "drain names the row" has_match 'row 0 of outbox.outbox can not be relayed: ids must be above 0'
 plan

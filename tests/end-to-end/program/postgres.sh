@@ -16,6 +16,15 @@ settings() { # STORE OPTIONS, BROKER; more lines of the relay on stdin
 settings "" "plugin: file, path: events.ndjson" </dev/null
 orders_are_written order_postgres psycopg2 "$OUTBOX_TEST_PG"
 
+# ---- dead letters that come back while a relay runs; rows that cannot be relayed ----
+printf "$park_key_route" | settings "" "plugin: file, path: events.ndjson"
+replayed_events_go_out
+settings "" "plugin: file, path: events.ndjson" </dev/null
+sql "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) OVERRIDING SYSTEM VALUE VALUES (0, 'order', '1', 'placed', 'never')"
+check "drain with a row below id 1 exits 65" fails 65 "$OUTBOX" drain
+check "drain names the row" has_match 'row 0 of public.outbox can not be relayed: ids must be above 0'
+sql "DELETE FROM outbox WHERE id = 0"
+
 # ---- a missing database ----
 sed 's/dbname=[a-z]*/dbname=nowhere/' outbox.yaml >nowhere.yaml
 check "missing database exits 78" fails 78 "$OUTBOX" init -c nowhere.yaml

@@ -221,11 +221,11 @@ check "event without a topic is added" works nameless 1 stuck
 check "later event of its key is added" works add 1 waits
 check "event of another key is added" works add 2 passes
 check "drain with a blocked key exits 65" fails 65 "$OUTBOX" drain
-check "drain lists the blocked key" has_match '^outbox drain: orders: .*/1 is blocked by event .*, 1 waiting: topic is null or empty'
+check "drain lists the blocked key" has_match '^outbox drain: orders: .*/1 is blocked by event .*, 1 waiting: topic is empty'
 check "other keys are published" grep -q '"key":"2".*"payload":"passes"' events.ndjson
 bad_route park
 check "drain with on_reject: park exits 0" exits_with_match 0 '^1 went to the dead letters; see outbox dead list$' "$OUTBOX" drain
-check "dead list prints the letter" exits_with_match 0 '^1 .* t  attempts 1: topic is null or empty' "$OUTBOX" dead list
+check "dead list prints the letter" exits_with_match 0 '^1 .* t  attempts 1: topic is empty' "$OUTBOX" dead list
 check "dead list --json has its payload" exits_with_match 0 '"number":1,.*"payload":"stuck"' "$OUTBOX" dead list --json
 check "dead show prints its payload" exits_with_match 0 '^  payload        stuck$' "$OUTBOX" dead show 1
 check "dead show names missing numbers" exits_with_line 65 'outbox dead: 2 of 3 numbers are no dead letters of orders: 99, 100' \
@@ -246,7 +246,7 @@ check "event with an escape sequence is added" nameless $'2\n\e[31m3' $'red\e[31
 check "drain prints its key on one line" eval 'bad_route block-key; fails 65 "$OUTBOX" drain && has_match "^outbox drain: orders: /2.n.x1b.31m3 is blocked by"'
 bad_route park
 check "it becomes a dead letter" works "$OUTBOX" drain
-check "dead list prints it on one line" exits_with_match 0 '^[0-9]+ .* /2\\n\\x1b\[31m3  t  attempts 1: topic is null' "$OUTBOX" dead list
+check "dead list prints it on one line" exits_with_match 0 '^[0-9]+ .* /2\\n\\x1b\[31m3  t  attempts 1: topic is empty' "$OUTBOX" dead list
 check "dead show prints its payload byte for byte" exits_with_line 0 $'  payload        red\e[31m' "$OUTBOX" dead show --all
 check "dead drop removes it" works "$OUTBOX" dead drop --all
 for size in 1 2 3; do
@@ -256,6 +256,18 @@ for size in 1 2 3; do
   check "dead list --json encodes key and payload" exits_with_match 0 "\"key\":\{\"base64\":\"$digits\"\},.*\"payload_base64\":\"$digits\"\}$" "$OUTBOX" dead list --json
   check "dead drop removes it" works "$OUTBOX" dead drop --all
 done
+
+# ---- dead letters that come back while a relay runs ----
+printf "$park_key_route" | config
+replayed_events_go_out
+
+# ---- rows that cannot be relayed ----
+config </dev/null
+sqlite3 shop.db "INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload) VALUES (0, 'order', '1', 'placed', 'never')"
+check "drain with a row below id 1 exits 65" fails 65 "$OUTBOX" drain
+check "drain names the rows" has_match '1 rows of table .*outbox.* can not be relayed: ids must be above 0'
+sqlite3 shop.db "DELETE FROM outbox WHERE id = 0"
+check "drain without it exits 0" works "$OUTBOX" drain
 config </dev/null
 
 # ---- limits of the process ----

@@ -62,3 +62,17 @@ Test(low_ids, check_counts_the_rows)
     cr_assert(findings.advised);
     fixture_close(&fixture);
 }
+
+/* So a drain does not end as if the outbox was empty. */
+Test(low_ids, claim_reports_the_rows)
+{
+    struct sql_fixture fixture;
+    struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 10, .max_bytes = 1 << 20};
+    fixture_open(&fixture, "zero_claimed", true, "");
+    insert_zero(&fixture);
+    fixture_begin(&fixture);
+    cr_assert_eq(loop_fixture_claim(&fixture.base, fixture.store, &claim, &fixture.error), 0, "%s", fixture.error.text);
+    cr_assert_null(claim.batch);
+    cr_assert_eq(claim.unusable, 1);
+    fixture_close(&fixture);
+}

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/sql-suite/stray_scan_test.c - rows outside all claims are logged and relayed */
+#include <time.h>
+
 #include "fixture.h"
 
 Test(stray_scan, row_inserted_with_a_lower_id_is_found)
@@ -43,5 +45,84 @@ Test(stray_scan, row_in_flight_is_not_claimed_again)
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_expect_rows(&fixture, IDS(1)); /* released, but not settled: a key may wait for long */
     fixture_expect_no_rows_for(&fixture, 200);
+    fixture_close(&fixture);
+}
+
+/* ---- counters that are set back while a relay relays --------------------------------------------------------------
+ */
+
+enum { NOTICED_MS = 3000, AT_ONCE_MS = 60 };
+
+/* Claims every millisecond until there is a row, or the ownership ends. Milliseconds; -1: never. */
+static int64_t await_row(struct sql_fixture *fixture, int64_t within_ms)
+{
+    int64_t began = fixture_now_ms();
+    while (fixture_now_ms() - began < within_ms) {
+        cr_assert_eq(fixture_claim(fixture, 0, 100), 0, "%s", fixture->error.text);
+        if (fixture->count)
+            return fixture_now_ms() - began;
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    return -1;
+}
+
+static void relay_some(struct sql_fixture *fixture, int rows)
+{
+    for (int i = 0; i < rows; i++)
+        fixture_insert(fixture, fixture->sql, "a");
+    fixture_settle_all(fixture, fixture_claim_batch(fixture, 100, 1 << 20));
+}
+
+static void expect_noticed(struct sql_fixture *fixture)
+{
+    fixture_insert(fixture, fixture->sql, "first");
+    int64_t first = await_row(fixture, NOTICED_MS);
+    cr_assert_geq(first, 0, "the first event is not noticed within %d ms", NOTICED_MS);
+    for (int i = 0; i < 20; i++) {
+        fixture_insert(fixture, fixture->sql, "later");
+        int64_t later = await_row(fixture, NOTICED_MS);
+        cr_assert(later >= 0 && later < AT_ONCE_MS, "event %d was %lld ms late", i, (long long)later);
+    }
+}
+
+Test(stray_scan, counter_that_is_set_back_delays_no_event_but_the_first)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "set_back", true, "");
+    fixture_begin(&fixture);
+    relay_some(&fixture, 50);
+    fixture_run(&fixture,
+                BY_SERVER("ALTER TABLE %s ALTER COLUMN id RESTART WITH 1", "ALTER TABLE %s AUTO_INCREMENT = 1"));
+    expect_noticed(&fixture);
+    fixture_close(&fixture);
+}
+
+Test(stray_scan, truncated_table_delays_no_event_but_the_first)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "truncated_ids", true, "");
+    fixture_begin(&fixture);
+    relay_some(&fixture, 50);
+    fixture_run(&fixture, BY_SERVER("TRUNCATE %s RESTART IDENTITY", "TRUNCATE TABLE %s"));
+    expect_noticed(&fixture);
+    fixture_close(&fixture);
+}
+
+/* Events of a blocked key keep their high ids, so the counter goes on below them. */
+Test(stray_scan, events_below_an_outstanding_one_are_found_soon)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "below_blocked", true, "");
+    fixture_begin(&fixture);
+    fixture_insert_id(&fixture, fixture.sql, 1000);
+    fixture_expect_rows(&fixture, IDS(1000)); /* and it is not settled */
+    fixture_expect_no_rows_for(&fixture, 300);
+    if (server_kind() == POSTGRES)
+        fixture_run(&fixture, "ALTER TABLE %s ALTER COLUMN id RESTART WITH 100");
+    for (int i = 0; i < 5; i++) {
+        fixture_insert_id(&fixture, fixture.sql, 100 + i);
+        cr_assert_geq(await_row(&fixture, NOTICED_MS), 0, "event %d", i);
+        cr_assert(fixture.count == 1 && fixture.ids[0] == 100 + i);
+    }
     fixture_close(&fixture);
 }

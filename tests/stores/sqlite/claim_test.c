@@ -48,6 +48,21 @@ Test(sqlite_claim, stray_scan_finds_lower_ids)
     fixture_close(&fixture);
 }
 
+/* So a drain does not end as if the outbox was empty. */
+Test(sqlite_claim, rows_with_ids_below_1_are_reported)
+{
+    struct fixture fixture;
+    struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 10, .max_bytes = 1 << 20};
+    fixture_ready(&fixture, NULL);
+    fixture_own(&fixture);
+    fixture_sql(fixture.path, "INSERT INTO outbox (id, aggregatetype, aggregateid, type) VALUES (0, 'a', '1', 't'), "
+                              "(-5, 'a', '1', 't')");
+    cr_assert_eq(loop_fixture_claim(&fixture.base, fixture.store, &claim, &fixture.error), 0, "%s", fixture.error.text);
+    cr_assert_null(claim.batch);
+    cr_assert_eq(claim.unusable, 2);
+    fixture_close(&fixture);
+}
+
 Test(sqlite_claim, highest_id_is_claimed_once)
 {
     struct fixture fixture;

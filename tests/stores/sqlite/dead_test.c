@@ -172,3 +172,106 @@ Test(sqlite_dead, failed_replay_moves_nothing)
     cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 0);
     fixture_close(&fixture);
 }
+
+/* ---- columns that the relay has no name for ------------------------------------------------------------------- */
+
+static void replay_first(struct fixture *fixture)
+{
+    struct outbox_dead dead = {.action = OUTBOX_DEAD_REPLAY};
+    cr_assert_eq(fixture_dead_letter(fixture, 1, "k", "too large"), 0, "%s", fixture->error.text);
+    cr_assert_eq(fixture_number(fixture->path, "SELECT count(*) FROM outbox"), 0);
+    cr_assert_eq(fixture_dead(fixture, &dead), 0, "%s", fixture->error.text);
+    cr_assert_eq(dead.affected, 1);
+    cr_assert_eq(fixture_number(fixture->path, "SELECT count(*) FROM outbox"), 1);
+}
+
+static void begin_again(struct fixture *fixture)
+{
+    loop_fixture_stop(&fixture->base, fixture->store, &fixture->error);
+    cr_assert_eq(fixture_start(fixture, fixture->store), 0, "%s", fixture->error.text);
+    fixture_own(fixture);
+    fixture_release(fixture, fixture_claim(fixture, 0));
+}
+
+Test(sqlite_dead, value_of_every_storage_class_comes_back)
+{
+    struct fixture fixture;
+    fixture_ready(&fixture, NULL);
+    fixture_sql(
+        fixture.path,
+        "ALTER TABLE outbox ADD COLUMN tenant INTEGER; ALTER TABLE outbox ADD COLUMN a; ALTER TABLE outbox ADD "
+        "COLUMN b REAL; ALTER TABLE outbox ADD COLUMN \"odd \"\"name\" TEXT; ALTER TABLE outbox ADD COLUMN d "
+        "NUMERIC; ALTER TABLE outbox ADD COLUMN e BLOB; ALTER TABLE outbox ADD COLUMN f; ALTER TABLE outbox ADD "
+        "COLUMN g; ALTER TABLE outbox ADD COLUMN twice AS (tenant * 2)");
+    fixture_sql(
+        fixture.path,
+        "INSERT INTO outbox (event_id, aggregatetype, aggregateid, type, payload, headers, created_at, tenant, a, "
+        "b, \"odd \"\"name\", d, e, f, g) VALUES (x'00112233445566778899aabbccddeeff', 'o', 7, 1.5, x'00ff', "
+        "x'7b7d', 12.5, 9007199254740993, 0.1 + 0.2, 3, CAST(x'61006200' AS TEXT), '1.0', x'00ff', -0.0, 'text')");
+    fixture_sql(fixture.path, "CREATE TABLE before AS SELECT * FROM outbox");
+    begin_again(&fixture);
+    replay_first(&fixture);
+    static const char *const columns[] = {"event_id",    "aggregatetype",
+                                          "aggregateid", "type",
+                                          "payload",     "headers",
+                                          "created_at",  "tenant",
+                                          "a",           "b",
+                                          "d",           "e",
+                                          "f",           "g",
+                                          "twice",       "\"odd \"\"name\""};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        char sql[200];
+        snprintf(sql, sizeof sql,
+                 "SELECT count(*) FROM outbox o, before b WHERE typeof(o.%s) = typeof(b.%s) AND o.%s IS b.%s AND "
+                 "hex(o.%s) = hex(b.%s)",
+                 columns[i], columns[i], columns[i], columns[i], columns[i], columns[i]);
+        cr_assert_eq(fixture_number(fixture.path, sql), 1, "%s", columns[i]);
+    }
+    fixture_close(&fixture);
+}
+
+Test(sqlite_dead, more_columns_than_a_function_takes_come_back)
+{
+    struct fixture fixture;
+    char sql[200];
+    fixture_ready(&fixture, NULL);
+    for (int i = 0; i < 120; i++) {
+        snprintf(sql, sizeof sql, "ALTER TABLE outbox ADD COLUMN c%d", i);
+        fixture_sql(fixture.path, sql);
+    }
+    fixture_insert(&fixture, 1);
+    for (int i = 0; i < 120; i++) {
+        snprintf(sql, sizeof sql, "UPDATE outbox SET c%d = 'v%d'", i, i);
+        fixture_sql(fixture.path, sql);
+    }
+    begin_again(&fixture);
+    replay_first(&fixture);
+    for (int i = 0; i < 120; i++) {
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM outbox WHERE c%d = 'v%d'", i, i);
+        cr_assert_eq(fixture_number(fixture.path, sql), 1, "c%d", i);
+    }
+    fixture_close(&fixture);
+}
+
+/* A column that was added after the event died takes its default. */
+Test(sqlite_dead, column_without_a_value_gets_its_default)
+{
+    struct fixture fixture;
+    struct outbox_dead dead = {.action = OUTBOX_DEAD_REPLAY};
+    fixture_ready(&fixture, NULL);
+    fill(&fixture, 1);
+    fixture_sql(fixture.path, "ALTER TABLE outbox ADD COLUMN tenant INTEGER NOT NULL DEFAULT 42");
+    cr_assert_eq(fixture_dead(&fixture, &dead), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT tenant FROM outbox"), 42);
+    fixture_close(&fixture);
+}
+
+Test(sqlite_dead, setup_adds_the_column_to_dead_letters_of_an_earlier_version)
+{
+    struct fixture fixture;
+    fixture_ready(&fixture, NULL);
+    fixture_sql(fixture.path, "ALTER TABLE outbox_dead DROP COLUMN rest; ALTER TABLE outbox ADD COLUMN tenant INTEGER");
+    cr_assert_eq(fixture_setup(&fixture), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT count(rest) FROM outbox_dead"), 0);
+    fixture_close(&fixture);
+}

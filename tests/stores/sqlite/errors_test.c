@@ -305,9 +305,9 @@ Test(sqlite_errors, exclusive_lock_of_another_process_is_reported)
     fixture_start(&fixture, fixture.store);
     fixture_expect(
         &fixture, OUTBOX_E_AGAIN,
-        "open outbox database %s: database is locked; another connection holds the lock: make its transactions "
+        "open outbox database %s: the database is locked by process %d (test-sqlite_err); make its transactions "
         "shorter, or raise busy_timeout",
-        fixture.path);
+        fixture.path, (int)child.pid);
     cr_assert_eq(fixture_child_end(&child), 0);
     cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
     fixture_close(&fixture);
@@ -336,9 +336,9 @@ Test(sqlite_errors, wait_for_a_writer_ends_after_busy_timeout)
     fixture_child_wait(&child);
     fixture_settle(&fixture, batch, 0, 3);
     fixture_expect(&fixture, OUTBOX_E_AGAIN,
-                   "settle rows of %s: database is locked; another connection holds the lock: make its transactions "
+                   "settle rows of %s: the database is locked by process %d (test-sqlite_err); make its transactions "
                    "shorter, or raise busy_timeout",
-                   fixture.path);
+                   fixture.path, (int)child.pid);
     cr_assert_eq(fixture_child_end(&child), 0);
     cr_assert_eq(fixture_settle(&fixture, batch, 0, 3), 0, "%s", fixture.error.text);
     cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 0);

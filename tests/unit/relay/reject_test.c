@@ -117,27 +117,6 @@ Test(relay, rows_are_dead_lettered_a_hundred_at_a_time)
     fixture_free(fixture);
 }
 
-Test(relay, park_key_dead_letters_all_of_the_key_until_it_is_replayed)
-{
-    struct fixture *fixture = fixture_filled("on_reject: park-key\n", 30, 3);
-    fixture->admit = k1_0_not_admitted;
-    fixture_start(fixture);
-    cr_assert(fixture_run(fixture, fixture_empty, 10000));
-    cr_assert_str_empty(fixture_texts(fixture, "k1"));
-    cr_assert_eq(fixture_stats(fixture).dead_lettered, 10);
-    fixture->admit = NULL;
-    fixture_insert(fixture, "k1", "later");
-    cr_assert(fixture_run(fixture, fixture_empty, 10000));
-    cr_assert(fixture->rows[30].dead_lettered);
-    for (uint32_t i = 0; i < fixture->row_count; i++)
-        fixture->rows[i].gone |= fixture->rows[i].dead_lettered, fixture->rows[i].dead_lettered = false;
-    fixture_run_for(fixture, 12000); /* the dead letters are read again */
-    fixture_insert(fixture, "k1", "free");
-    cr_assert(fixture_run(fixture, fixture_empty, 10000));
-    cr_assert_str_eq(fixture_texts(fixture, "k1"), "free");
-    fixture_free(fixture);
-}
-
 static bool halted(struct fixture *fixture)
 {
     return fixture->state == OUTBOX_STATE_HALTED;

@@ -229,7 +229,11 @@ static struct outbox_value text_value(const char *text)
 Test(route, impossible_rows_are_rejected_with_a_reason)
 {
     rejects("route: {topic: \"${aggregatetype}\"}", "aggregatetype", text_value(""),
-            "topic is null or empty; check route.topic and its column");
+            "topic is empty; check route.topic and its column");
+    rejects("{}", "aggregatetype", (struct outbox_value){.type = OUTBOX_NULL},
+            "column 'aggregatetype' is null, and the topic is made of it; check route.topic");
+    rejects("route: {topic: \"x.${b}\"}", "b", (struct outbox_value){.type = OUTBOX_NULL},
+            "column 'b' is null, and the topic is made of it; check route.topic");
     rejects("route: {partition: \"${p}\"}", "p", text_value("one"),
             "partition 'one' is not a number from 0 to 2147483647");
     rejects("route: {partition: \"${p}\"}", "p", text_value("2147483648"),

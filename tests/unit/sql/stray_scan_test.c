@@ -166,3 +166,79 @@ Test(stray_scan, is_disabled_while_the_outstanding_set_is_incomplete)
     cr_assert(obx_sql_stray_scan_due(&scan));
     end();
 }
+
+static void claim_all(const int64_t *ids, uint32_t count)
+{
+    const struct obx_sql_seen seen = {.ids = ids, .count = count};
+    cr_assert_eq(obx_sql_outstanding_accept(&outstanding, &gaps, &seen), OBX_SQL_ACCEPTED);
+}
+
+static void settle_all(void)
+{
+    obx_sql_outstanding_removing(&outstanding);
+    obx_sql_outstanding_remove(&outstanding, 1, 100);
+    obx_sql_outstanding_removed(&outstanding);
+}
+
+Test(stray_scan, claims_go_on_below_when_the_counter_was_set_back)
+{
+    begin();
+    claim_all((int64_t[]){50}, 1);
+    settle_all();
+    retire_gaps();
+    cr_assert_eq(scan_page((int64_t[]){1, 2}, 2).count, 2);
+    cr_assert_eq(gaps.hi, 2);
+    claim_all((int64_t[]){1, 2, 3}, 3);
+    cr_assert_eq(gaps.hi, 3);
+    end();
+}
+
+Test(stray_scan, claims_go_on_above_outstanding_rows)
+{
+    begin();
+    claim_all((int64_t[]){50}, 1);
+    obx_sql_outstanding_removing(&outstanding);
+    obx_sql_outstanding_remove(&outstanding, 1, 6);
+    obx_sql_outstanding_removed(&outstanding);
+    claim_all((int64_t[]){60}, 1);
+    obx_sql_outstanding_removing(&outstanding);
+    obx_sql_outstanding_remove(&outstanding, 60, 60);
+    obx_sql_outstanding_removed(&outstanding);
+    retire_gaps();
+    cr_assert_eq(scan_page((int64_t[]){1, 50}, 2).count, 1);
+    cr_assert_eq(gaps.hi, 50);
+    end();
+}
+
+Test(stray_scan, full_page_says_nothing_about_what_is_above)
+{
+    static int64_t ids[OBX_SQL_STRAY_SCAN_PAGE];
+    begin();
+    claim_all((int64_t[]){5000}, 1);
+    settle_all();
+    obx_sql_outstanding_removing(&outstanding);
+    obx_sql_outstanding_remove(&outstanding, 5000, 5000);
+    obx_sql_outstanding_removed(&outstanding);
+    retire_gaps();
+    for (int64_t i = 0; i < OBX_SQL_STRAY_SCAN_PAGE; i++)
+        ids[i] = i + 1;
+    scan_page(ids, OBX_SQL_STRAY_SCAN_PAGE);
+    cr_assert_eq(gaps.hi, 5000);
+    end();
+}
+
+Test(stray_scan, finds_come_soon_after_a_find)
+{
+    begin();
+    scan.pause_ms = 10000;
+    retire_gaps();
+    scan_page((int64_t[]){3}, 1);
+    sql_now_ns += 100 * MS;
+    cr_assert(obx_sql_stray_scan_due(&scan));
+    sql_now_ns += 61 * 1000 * MS;
+    scan_page((int64_t[]){5}, 1);
+    sql_now_ns += 100 * MS;
+    cr_assert(!obx_sql_stray_scan_due(&scan));
+    scan.pause_ms = 10;
+    end();
+}

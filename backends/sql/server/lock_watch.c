@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backends/sql/server/lock_watch.c - see lock_watch.h */
+#include "sql/server/lock_watch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MS 1000000ull
+#define WAIT_NS (2000 * MS)
+#define LOOK_EVERY_US 500000
+#define LOG_EVERY_NS (60000 * MS)
+
+static void ask(struct sql_store *store, struct sql_lane *waiting, struct sql_lane *other);
+
+static uint64_t now_of(const struct sql_store *store)
+{
+    return store->host->now(store->host);
+}
+
+static bool waits(const struct sql_store *store, const struct sql_lane *lane)
+{
+    return sql_lane_is_open(lane) && lane->head && now_of(store) - lane->head_since_ns >= WAIT_NS;
+}
+
+static void set_timer(struct sql_store *store)
+{
+    struct sql_lock_watch *watch = &store->lock_watch;
+    watch->armed = watch->timer != NULL;
+    if (watch->armed)
+        store->host->timer_set(watch->timer, LOOK_EVERY_US);
+}
+
+static void look(struct sql_store *store, struct sql_lane *waiting, struct sql_lane *other)
+{
+    if (waits(store, waiting) && sql_lane_is_open(other) && !other->head && !store->lock_watch.asking)
+        ask(store, waiting, other);
+}
+
+static void on_timer(void *arg)
+{
+    struct sql_store *store = arg;
+    store->lock_watch.armed = false;
+    look(store, store->owner, store->reader);
+    look(store, store->reader, store->owner);
+    if (store->owner->head || store->reader->head)
+        set_timer(store);
+}
+
+/* ---- the question ------------------------------------------------------------------------------------------------ */
+
+static void on_answer(struct sql_request *request, void *result)
+{
+    struct sql_store *store = request->store;
+    struct sql_row row = {.result = result};
+    struct outbox_bytes text = {0};
+    if (result && store->driver->next_row(&row))
+        text = store->driver->cell(&row, 0);
+    if (text.data)
+        snprintf(store->lock_watch.reason, sizeof store->lock_watch.reason, "%.*s", (int)text.size,
+                 (const char *)text.data);
+    store->driver->free_result(result);
+}
+
+static void log_reason(struct sql_store *store, const struct sql_lane *waiting)
+{
+    struct sql_lock_watch *watch = &store->lock_watch;
+    if (now_of(store) < watch->log_at_ns)
+        return;
+    watch->log_at_ns = now_of(store) + LOG_EVERY_NS;
+    store->host->log(store->host, OUTBOX_LOG_WARN, "%s: no answer for %llu s: it waits for %s", waiting->head->what,
+                     (unsigned long long)((now_of(store) - waiting->head_since_ns) / (1000 * MS)), watch->reason);
+}
+
+static void on_done(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_lane *waiting = request->arg, *other = request->lane;
+    struct sql_store *store = request->store;
+    struct sql_lock_watch *watch = &store->lock_watch;
+    watch->asking = false;
+    if (!waits(store, waiting))
+        watch->reason[0] = '\0';
+    else if (*watch->reason)
+        log_reason(store, waiting);
+    else if (error->code != OUTBOX_E_NOT_CONNECTED && store->driver->lock_questions[++watch->question])
+        ask(store, waiting, other);
+    else
+        watch->question = 0;
+}
+
+/* The next of the questions is for a server that does not answer the one before it. */
+static void ask(struct sql_store *store, struct sql_lane *waiting, struct sql_lane *other)
+{
+    struct sql_lock_watch *watch = &store->lock_watch;
+    watch->asking = true;
+    watch->reason[0] = '\0';
+    watch->request = (struct sql_request){.what = "look who holds a lock",
+                                          .put = store->driver->lock_questions[watch->question],
+                                          .result = on_answer,
+                                          .done = on_done,
+                                          .arg = waiting,
+                                          .store = store,
+                                          .sql = &watch->sql};
+    sql_lane_submit(other, &watch->request);
+}
+
+/* ---- for the lanes and the start --------------------------------------------------------------------------------- */
+
+void sql_lock_watch_begin(struct sql_store *store)
+{
+    struct sql_lock_watch *watch = &store->lock_watch;
+    if (watch->armed || watch->asking)
+        return;
+    if (!watch->timer && store->host->timer_open(store->host, on_timer, store, &watch->timer))
+        watch->timer = NULL; /* no memory: there is no watch this time */
+    set_timer(store);
+}
+
+void sql_lock_watch_end(struct sql_store *store)
+{
+    struct sql_lock_watch *watch = &store->lock_watch;
+    store->host->timer_close(watch->timer);
+    watch->timer = NULL;
+    watch->armed = watch->asking = false;
+    sql_lock_watch_forget(store);
+}
+
+void sql_lock_watch_forget(struct sql_store *store)
+{
+    store->lock_watch.reason[0] = '\0';
+    store->lock_watch.question = 0;
+}
+
+const char *sql_lock_watch_reason(struct sql_store *store)
+{
+    return store->lock_watch.reason;
+}
