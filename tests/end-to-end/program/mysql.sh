@@ -15,6 +15,7 @@ sql() { "$OUTBOX_TEST_MYSQL_SERVICE" sql "$OUTBOX_TEST_MYSQL_DIR" -N -B -e "$1";
 orders_are_written order_mysql pymysql 127.0.0.1 "$OUTBOX_TEST_MYSQL_PORT" outbox outbox
 
 # ---- dead letters that come back while a relay runs; rows that cannot be relayed ----
+check "init may be repeated" works "$OUTBOX" init
 cp outbox.yaml plain.yaml
 printf "$park_key_route" >>outbox.yaml
 replayed_events_go_out

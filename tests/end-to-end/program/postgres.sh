@@ -17,6 +17,7 @@ settings "" "plugin: file, path: events.ndjson" </dev/null
 orders_are_written order_postgres psycopg2 "$OUTBOX_TEST_PG"
 
 # ---- dead letters that come back while a relay runs; rows that cannot be relayed ----
+check "init may be repeated" works "$OUTBOX" init
 printf "$park_key_route" | settings "" "plugin: file, path: events.ndjson"
 replayed_events_go_out
 settings "" "plugin: file, path: events.ndjson" </dev/null
