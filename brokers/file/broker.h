@@ -77,6 +77,7 @@ struct file_broker {
     struct file_result result;
     struct file_probe probe; /* result of a start that only probes */
     bool probing;
+    uint64_t opened_logged_ns; /* 0: never */
 };
 
 /* Worker: appends and syncs everything in broker->job; fills broker->result. */

@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#define LOG_NS 60000000000u /* the line about the file at most once a minute */
+
 static int run_job(struct file_broker *broker, void (*work)(struct outbox_work *), void (*done)(struct outbox_work *))
 {
     memset(&broker->work, 0, sizeof broker->work);
@@ -88,6 +90,16 @@ static void work_probe(struct outbox_work *work)
     file_sink_probe(&broker->sink, &broker->probe, &broker->result.error);
 }
 
+/* At most once a minute, at this level. */
+static void log_opened(struct file_broker *broker)
+{
+    uint64_t now = broker->host->now(broker->host);
+    bool known = broker->opened_logged_ns && now - broker->opened_logged_ns < LOG_NS;
+    broker->host->log(broker->host, known ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_INFO, "opened %s", broker->path);
+    if (!known)
+        broker->opened_logged_ns = now;
+}
+
 static void done_open(struct outbox_work *work)
 {
     struct file_broker *broker = work->arg;
@@ -95,6 +107,8 @@ static void done_open(struct outbox_work *work)
     broker->busy = false;
     broker->start = 0;
     broker->state = broker->result.error.code || broker->probing ? FILE_CLOSED : FILE_OPEN;
+    if (broker->state == FILE_OPEN)
+        log_opened(broker);
     broker->host->op_done(broker->host, op, &broker->result.error);
     file_advance(broker);
 }

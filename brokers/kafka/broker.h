@@ -134,6 +134,7 @@ struct kafka_broker {
     struct outbox_task blocked_turn; /* of the blocked keys */
     struct kafka_outage outage;
     struct kafka_heartbeat heartbeat;
+    uint64_t connected_logged_ns; /* 0: never */
 
     struct kafka_topics topics;
     struct kafka_blocked_keys blocked;

@@ -14,7 +14,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define ANSWER_US 1000000u /* for requests in flight when the producer is broken */
+#define LOG_NS 60000000000u /* the line about the servers at most once a minute */
+#define ANSWER_US 1000000u  /* for requests in flight when the producer is broken */
 
 /* ---- the eventfd ------------------------------------------------------------------------------------------------- */
 
@@ -139,11 +140,21 @@ void kafka_cancel(void *plugin, outbox_op_t op)
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
+/* At most once a minute, at this level. */
+static void log_connected(struct kafka_broker *self)
+{
+    uint64_t now = self->host->now(self->host);
+    bool known = self->connected_logged_ns && now - self->connected_logged_ns < LOG_NS;
+    self->host->log(self->host, known ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_INFO, "connected to %s", self->bootstrap);
+    if (!known)
+        self->connected_logged_ns = now;
+}
+
 static void on_connected(struct kafka_broker *self)
 {
     OUTBOX_FAILPOINT(self->host, kafka, connected);
     kafka_move(self, KAFKA_RUNNING);
-    self->host->log(self->host, OUTBOX_LOG_INFO, "connected to %s", self->bootstrap);
+    log_connected(self);
     kafka_outage_reset(self);
     kafka_heartbeat_start(self);
     complete_start(self);

@@ -86,6 +86,8 @@ void kafka_outage_note_progress(struct kafka_broker *self)
     self->outage.progress_at = self->host->now(self->host);
     if (!self->outage.suspected && !self->outage.logged)
         return;
+    if (self->outage.suspected)
+        self->host->reconnected(self->host);
     if (self->outage.logged)
         self->host->log(self->host, OUTBOX_LOG_INFO, "the brokers answer again, after %llu s",
                         (unsigned long long)((self->outage.progress_at - self->outage.began_at) / 1000000000u));

@@ -136,6 +136,11 @@ static void lost(const struct outbox_host *host, const struct outbox_error *erro
     instance->loop->ops->defer(instance->loop, &instance->lost_task);
 }
 
+static void reconnected(const struct outbox_host *host)
+{
+    obx_instance_of(host)->reconnects++;
+}
+
 void obx_instance_violation(struct obx_instance *instance, uint64_t *counter, const char *what, outbox_op_t op)
 {
     ++*counter;
@@ -167,6 +172,7 @@ static const struct outbox_host table = {
     .lost = lost,
     .op_messages = op_messages,
     .op_child = op_child,
+    .reconnected = reconnected,
 #ifdef OUTBOX_WITH_FAILPOINTS
     .failpoint = failpoint,
 #endif

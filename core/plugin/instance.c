@@ -236,6 +236,14 @@ uint32_t obx_instance_in_flight(const struct obx_instance *instance)
     return in_flight;
 }
 
+uint64_t obx_instance_reconnects(const struct obx_instance *instance)
+{
+    uint64_t reconnects = 0;
+    for (; instance; instance = instance->inner)
+        reconnects += instance->reconnects;
+    return reconnects;
+}
+
 struct obx_violations obx_instance_violations(const struct obx_instance *instance)
 {
     struct obx_violations sum = {0};

@@ -73,6 +73,9 @@ const struct outbox_plugin *obx_instance_descriptor(const struct obx_instance *i
 void *obx_instance_self(const struct obx_instance *instance);
 uint32_t obx_instance_in_flight(const struct obx_instance *instance);
 
+/* Connections that came back by the client library's own work, so far. */
+uint64_t obx_instance_reconnects(const struct obx_instance *instance);
+
 /* Contract violations seen so far; all 0 with a correct plugin. */
 struct obx_violations {
     uint64_t unknown_ops;  /* double, late or foreign completions and outcomes */

@@ -100,6 +100,7 @@ struct obx_instance {
     union obx_any_ops inner_ops;
 
     struct obx_ops ops;
+    uint64_t reconnects;
     struct obx_violations violations;
     bool violation_logged;
 

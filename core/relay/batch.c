@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "relay/stages.h"
+
 #define IDLE_MAX 8 /* recycled batches that are kept */
 
 void obx_batch_pool_init(struct obx_batch_pool *pool)
@@ -28,6 +30,7 @@ static void free_batch(struct obx_batch *batch)
 {
     obx_batch_free_transformed(batch);
     obx_arena_free(&batch->arena);
+    obx_free(batch->uncertain);
     obx_free(batch->row_states);
     obx_free(batch->messages);
     obx_free(batch->row_of);
@@ -87,6 +90,7 @@ void obx_batch_recycle(struct obx_batch_pool *pool, struct obx_batch *batch)
     }
     obx_arena_reset(&batch->arena);
     obx_batch_free_transformed(batch);
+    obx_free(batch->uncertain);
     *batch = (struct obx_batch){.row_states = batch->row_states,
                                 .messages = batch->messages,
                                 .row_of = batch->row_of,
@@ -94,6 +98,32 @@ void obx_batch_recycle(struct obx_batch_pool *pool, struct obx_batch *batch)
                                 .arena = batch->arena};
     obx_list_append(&pool->idle, &batch->link);
     pool->count++;
+}
+
+void obx_batch_set_uncertain(struct obx_batch *batch, uint32_t row)
+{
+    if (!batch->uncertain)
+        batch->uncertain = obx_alloc(batch->rows->rows);
+    if (batch->uncertain) /* without memory it is only not counted */
+        batch->uncertain[row] = 1;
+}
+
+uint32_t obx_batch_count_repeated(const struct obx_batch *batch)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; batch->uncertain && i < batch->message_count; i++)
+        count += batch->uncertain[batch->row_of[i]];
+    return count;
+}
+
+void obx_batch_note_skipped(const struct obx_batch *batch, uint32_t row)
+{
+    struct obx_relay_context *context = &batch->stages->context;
+    bool repeated = batch->row_states[row] == OBX_ROW_DELIVERED || (batch->uncertain && batch->uncertain[row]);
+    if (context->stopping)
+        context->given_up += repeated;
+    else
+        context->stats.resent += repeated;
 }
 
 void obx_batch_change(struct obx_batch *batch, enum obx_row_state from, enum obx_row_state to)
@@ -105,6 +135,8 @@ void obx_batch_change(struct obx_batch *batch, enum obx_row_state from, enum obx
     batch->state_count[to] += left;
     for (uint32_t row = 0; left; row++) {
         if (batch->row_states[row] == from) {
+            if (to == OBX_ROW_SKIPPED)
+                obx_batch_note_skipped(batch, row);
             batch->row_states[row] = (uint8_t)to;
             left--;
         }

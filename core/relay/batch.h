@@ -84,7 +84,6 @@ struct obx_batch {
     bool is_retry;             /* claimed by position, for keys that are being retried */
     bool holds_retry_slot;     /* no other retry may be claimed; until it is released, or joins the lanes */
     bool outage;               /* some of its rows came back NOT_SENT */
-    bool resend;               /* after an outage: its next publish is a re-send */
     bool holds_order;          /* in flight, and no later batch may be published before it has completed */
     struct outbox_batch *rows; /* the store's */
     uint8_t *row_states;       /* enum obx_row_state, one for each row; owned, like the next two */
@@ -93,6 +92,7 @@ struct obx_batch {
     uint32_t row_limit; /* for so many rows these three have room */
     uint32_t message_count;
     uint32_t state_count[OBX_ROW_STATES];
+    uint8_t *uncertain;                /* by row: an attempt may have reached the broker; owned; NULL: none */
     const struct obx_reason **reasons; /* by row, in the arena; NULL until an outcome is not DELIVERED */
     struct obx_arena arena;
     struct obx_transformed *transformed; /* owned; NULL: no transforms, or not begun */
@@ -120,8 +120,17 @@ void obx_batch_pool_free(struct obx_batch_pool *pool);
 struct obx_batch *obx_batch_get(struct obx_batch_pool *pool, struct outbox_batch *rows);
 void obx_batch_recycle(struct obx_batch_pool *pool, struct obx_batch *batch); /* its rows are released already */
 
+/* The outcome of this row is unknown. */
+void obx_batch_set_uncertain(struct obx_batch *batch, uint32_t row);
+/* Of the messages of its next publish: how many may be in the broker already. */
+uint32_t obx_batch_count_repeated(const struct obx_batch *batch);
+/* The row stays in the outbox. If the broker has it, or may have it, it will be published again: that is counted. */
+void obx_batch_note_skipped(const struct obx_batch *batch, uint32_t row);
+
 static inline void obx_batch_set_row_state(struct obx_batch *batch, uint32_t row, enum obx_row_state state)
 {
+    if (state == OBX_ROW_SKIPPED)
+        obx_batch_note_skipped(batch, row);
     batch->state_count[batch->row_states[row]]--;
     batch->row_states[row] = (uint8_t)state;
     batch->state_count[state]++;

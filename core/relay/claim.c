@@ -38,6 +38,7 @@ struct obx_claimer {
     bool blocked_logged;
     struct obx_failures failures; /* that may pass */
     uint64_t claim_at;            /* after such a failure */
+    uint64_t behind_since; /* the last poll left rows in the outbox; 0: it took them all */
 };
 
 struct obx_claimer *obx_claimer_new(struct obx_stages *stages)
@@ -69,6 +70,7 @@ void obx_claimer_reset(struct obx_claimer *claimer)
 {
     claimer->rewind = true;
     claimer->saw_empty = false;
+    claimer->behind_since = 0;
     obx_poll_schedule_reset(&claimer->schedule, claimer->stages->context.now);
     claimer->ramp = FIRST_ROWS;
     claimer->claim_at = claimer->stages->context.now;
@@ -180,10 +182,24 @@ static void end_outages(const struct obx_stages *stages)
         obx_link_works(stages->store, OBX_WORK_ALL & ~(unsigned)OBX_WORK_RENEW);
 }
 
+static void note_behind(struct obx_claimer *claimer, bool behind)
+{
+    if (!behind)
+        claimer->behind_since = 0;
+    else if (!claimer->behind_since)
+        claimer->behind_since = claimer->stages->context.now;
+}
+
+uint64_t obx_claimer_behind_since(const struct obx_claimer *claimer)
+{
+    return claimer->behind_since;
+}
+
 static void on_empty_poll(struct obx_claimer *claimer)
 {
     const struct obx_relay_context *context = &claimer->stages->context;
     end_outages(claimer->stages);
+    note_behind(claimer, false);
     claimer->saw_empty = !claimer->schedule.woken;
     obx_poll_schedule_after_nothing(&claimer->schedule, context->now, claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP,
                                     (uint64_t)context->settings.poll_interval_max_ms * OBX_MS);
@@ -211,6 +227,7 @@ static void estimate_row(struct obx_claimer *claimer, const struct outbox_batch 
 static void on_polled_rows(struct obx_claimer *claimer, bool more)
 {
     const struct obx_relay_context *context = &claimer->stages->context;
+    note_behind(claimer, more);
     obx_poll_schedule_after_rows(&claimer->schedule, context->now, has_wakeup(claimer), more);
     if (more)
         claimer->ramp = OBX_MIN(claimer->ramp * 2, (uint32_t)context->settings.claim_rows);
@@ -355,7 +372,7 @@ static bool may_rewind(struct obx_claimer *claimer)
     return true;
 }
 
-static bool too_many_blocked(const struct obx_claimer *claimer)
+bool obx_claimer_too_many_blocked(const struct obx_claimer *claimer)
 {
     const struct obx_stages *stages = claimer->stages;
     return stages->keys->events >= (uint64_t)stages->context.settings.max_blocked_events;
@@ -370,13 +387,15 @@ static void log_too_many_blocked(struct obx_claimer *claimer)
                       "until they go; see 'outbox status'",
                       (unsigned long long)keys->events, (unsigned long long)obx_keys_count(keys));
     claimer->blocked_logged = true;
+    note_behind(claimer, true);
 }
 
 /* Polls and retries take turns. A poll may run while retried rows are in flight, too, unless these take all the memory:
  * then there is memory for either only between two retries. */
 static bool is_turn_of_poll(const struct obx_claimer *claimer)
 {
-    return claimer->is_retry && claimer->stages->context.now >= claimer->schedule.poll_at && !too_many_blocked(claimer);
+    return claimer->is_retry && claimer->stages->context.now >= claimer->schedule.poll_at &&
+           !obx_claimer_too_many_blocked(claimer);
 }
 
 static bool is_turn_of_retry(struct obx_claimer *claimer)
@@ -394,7 +413,7 @@ void obx_claimer_step(struct obx_claimer *claimer)
         retry(claimer);
         return;
     }
-    if (too_many_blocked(claimer)) { /* not before a rewind: it has cleared the keys */
+    if (obx_claimer_too_many_blocked(claimer)) { /* not before a rewind: it has cleared the keys */
         log_too_many_blocked(claimer);
         return;
     }

@@ -51,6 +51,17 @@ bool obx_failures_end(struct obx_failures *failures)
     return logged;
 }
 
+uint64_t obx_next_reminder(uint64_t began_at, uint64_t now)
+{
+    const uint64_t minute = 60000 * OBX_MS;
+    uint64_t age = now - began_at;
+    if (age < minute)
+        return began_at + minute;
+    if (age < 10 * minute)
+        return began_at + 10 * minute;
+    return began_at + (age / (60 * minute) + 1) * 60 * minute;
+}
+
 struct obx_duration_text obx_duration(uint64_t ns)
 {
     struct obx_duration_text duration;
@@ -59,7 +70,11 @@ struct obx_duration_text obx_duration(uint64_t ns)
         snprintf(duration.text, sizeof duration.text, "%llu ms", ms);
     else if (ms < 120000)
         snprintf(duration.text, sizeof duration.text, "%llu.%llu s", ms / 1000, ms % 1000 / 100);
-    else
+    else if (ms < 7200000)
         snprintf(duration.text, sizeof duration.text, "%llu min %llu s", ms / 60000, ms % 60000 / 1000);
+    else if (ms < 172800000)
+        snprintf(duration.text, sizeof duration.text, "%llu h %llu min", ms / 3600000, ms % 3600000 / 60000);
+    else
+        snprintf(duration.text, sizeof duration.text, "%llu d %llu h", ms / 86400000, ms % 86400000 / 3600000);
     return duration;
 }

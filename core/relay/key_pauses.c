@@ -6,6 +6,8 @@
 #include "relay/keys.h"
 
 #define RETRY_AFTER_MAX_MS 3600000u /* of a server's wish for a pause, which may be longer than retry_max */
+#define PEOPLE_NS (10000 * OBX_MS)  /* a topic that the first event creates exists by then */
+#define PEOPLE_FAILURES 3u
 
 bool obx_is_not_event_fault(int code)
 {
@@ -21,6 +23,13 @@ static enum outbox_log_level level_of(const struct obx_stages *stages, const str
     return key->failures == 1 && !is_known ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG;
 }
 
+/* A key that waits for something that only people change: nothing of it goes until they do. */
+static bool waits_for_people(const struct obx_stages *stages, const struct obx_key *key)
+{
+    bool changes_nothing_else = key->failed_code == OUTBOX_E_NOT_FOUND || key->failed_code == OUTBOX_E_PERMISSION;
+    return changes_nothing_else && key->failures >= PEOPLE_FAILURES && stages->context.now - key->since_ns >= PEOPLE_NS;
+}
+
 void obx_key_pauses_pause(struct obx_stages *stages, struct obx_key *key)
 {
     struct obx_relay_context *context = &stages->context;
@@ -29,6 +38,8 @@ void obx_key_pauses_pause(struct obx_stages *stages, struct obx_key *key)
     key->draining = false;
     key->failures++;
     context->stats.retried++;
+    if (waits_for_people(stages, key))
+        obx_keys_set_exhausted(stages->keys, key, true);
     uint64_t pause =
         obx_backoff(context->loop, key->failures, (uint64_t)settings->retry_min_ms, (uint64_t)settings->retry_max_ms);
     pause = OBX_MAX(pause, OBX_MIN(key->retry_after_ms, RETRY_AFTER_MAX_MS) * OBX_MS);

@@ -159,6 +159,7 @@ void obx_keys_remove_event(struct obx_keys *keys, struct obx_key *key, struct ou
 
 void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exhausted)
 {
+    key->reject_logged &= exhausted;
     if (key->exhausted == exhausted)
         return;
     key->exhausted = exhausted;
@@ -166,6 +167,15 @@ void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exh
         keys->exhausted_events += key->count;
     else
         keys->exhausted_events -= key->count;
+}
+
+void obx_keys_end_pauses(struct obx_keys *keys, uint64_t now)
+{
+    for (struct obx_key *key = keys->table; key; key = key->hh.next) {
+        key->failures = 0;
+        if (!key->retrying && !key->behind_lane)
+            obx_heap_set(&keys->waiting, &key->due, now);
+    }
 }
 
 void obx_keys_start_retry(struct obx_keys *keys, struct obx_key *key)
@@ -224,13 +234,14 @@ static void copy_text(char *to, size_t room, struct outbox_bytes from)
 }
 
 void obx_keys_set_failure(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message,
-                          const char *reason)
+                          struct outbox_position position, const char *reason)
 {
     if (!key->last_failure && keys->last_failures < LAST_FAILURES_MAX &&
         (key->last_failure = obx_alloc(sizeof *key->last_failure)))
         keys->last_failures++;
     if (!key->last_failure)
         return;
+    key->last_failure->position = position;
     copy_text(key->last_failure->topic, sizeof key->last_failure->topic, message->topic);
     copy_text(key->last_failure->key, sizeof key->last_failure->key, message->key);
     copy_text(key->last_failure->event_id, sizeof key->last_failure->event_id, message->id);
@@ -240,7 +251,7 @@ void obx_keys_set_failure(struct obx_keys *keys, struct obx_key *key, const stru
 
 const struct obx_last_failure *obx_key_last_failure(const struct obx_key *key)
 {
-    static const struct obx_last_failure none = {"?", "?", "?",
-                                                 "more than 1000 keys are blocked; no reason is kept for this one"};
+    static const struct obx_last_failure none = {
+        {0, 0}, "?", "?", "?", "more than 1000 keys are blocked; no reason is kept for this one"};
     return key->last_failure ? key->last_failure : &none;
 }

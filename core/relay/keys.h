@@ -32,6 +32,7 @@ struct obx_blocked_event {
 
 /* Why a key is blocked, for people. Kept for the first 1,000 blocked keys. */
 struct obx_last_failure {
+    struct outbox_position position; /* of the event that failed */
     char topic[64], key[64], event_id[40], reason[160];
 };
 
@@ -45,7 +46,8 @@ struct obx_key {
     bool behind_lane;        /* WAITING, until its event in flight has an outcome (lane_publish.c) */
     uint64_t retry_seq;      /* RETRYING: the batch with its rows, when that has joined the lanes; 0: none */
     bool draining;           /* its last retry succeeded: retry many events at once */
-    bool exhausted;          /* its first event was rejected, or has no attempts left */
+    bool exhausted;          /* its first event will not go unless somebody acts: see obx_keys_set_exhausted() */
+    bool reject_logged;      /* that its first event was rejected */
     int failed_code;         /* why an event came back */
     uint32_t retry_after_ms; /* the pause that the server asked for then; 0: none */
     uint32_t failures;       /* in a row, for the pause */
@@ -118,9 +120,9 @@ struct obx_blocked_event *obx_key_event(struct obx_key *key, struct outbox_posit
  * it is RETRYING. */
 void obx_keys_remove_event(struct obx_keys *keys, struct obx_key *key, struct outbox_position position);
 
-/* Note why the key is blocked. */
+/* Note why the key is blocked: the event at this position failed. */
 void obx_keys_set_failure(struct obx_keys *keys, struct obx_key *key, const struct outbox_message *message,
-                          const char *reason);
+                          struct outbox_position position, const char *reason);
 /* Never NULL. */
 const struct obx_last_failure *obx_key_last_failure(const struct obx_key *key);
 
@@ -131,7 +133,11 @@ static inline bool obx_key_failed(const struct obx_key *key)
     return obx_list_linked(&key->failed);
 }
 
+/* Exhausted: the first event was rejected, has no attempts left, or waits for 10 s already for something that only
+ * people change, such as a missing topic. It is still tried again, with pauses. */
 void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exhausted);
+/* The pauses of all WAITING keys are over, and the next ones are short. */
+void obx_keys_end_pauses(struct obx_keys *keys, uint64_t now);
 void obx_keys_start_retry(struct obx_keys *keys, struct obx_key *key);
 /* RETRYING: its rows are in the lanes now, as part of this batch, apart from the claim. */
 void obx_keys_start_sending(struct obx_keys *keys, struct obx_key *key, uint64_t batch_seq);

@@ -375,10 +375,7 @@ static bool is_finished(const struct obx_lane_publisher *publisher, const struct
 
 static void finish(struct obx_stages *stages, struct obx_batch *batch)
 {
-    uint32_t not_sent = batch->state_count[OBX_ROW_NOT_SENT];
     obx_outcome_finish(stages, batch);
-    if (batch->stage == OBX_BATCH_READY)
-        stages->context.stats.resent += not_sent;
 }
 
 static void finish_all(struct obx_lane_publisher *publisher)

@@ -5,6 +5,7 @@
 #include "base/failpoint.h"
 #include "relay/link.h"
 #include "relay/outcome.h"
+#include "relay/progress.h"
 #include "relay/stall_watchdog.h"
 
 #define IDLE_MAX 32 /* recycled publishes */
@@ -57,6 +58,8 @@ static void on_outcomes(struct obx_call *call, const struct outbox_outcomes *out
     for (uint32_t i = 0; i < outcomes->count; i++) {
         uint32_t message = outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i, row = send->rows[message];
         obx_outcome_note_row(batch, row, outcomes->outcome, reason);
+        if (outcomes->outcome == OUTBOX_DELIVERED)
+            obx_progress_published(sender->stages->progress, &sender->stages->context, &send->messages[message]);
         obx_list_append(&sender->returned, &batch->lane_rows[row].link);
         if (events->delivered && outcomes->outcome == OUTBOX_DELIVERED)
             events->delivered(events->arg, &send->messages[message]);
@@ -118,6 +121,7 @@ static void fill_send(struct lane_send *send, struct obx_batch *batch)
     for (struct obx_list *link; (link = obx_list_pop(&batch->sendable));) {
         uint32_t row = OBX_CONTAINER(link, struct obx_lane_row, link)->row;
         obx_batch_set_row_state(batch, row, OBX_ROW_IN_FLIGHT);
+        batch->stages->context.stats.resent += batch->uncertain && batch->uncertain[row];
         send->messages[count] = batch->messages[row];
         send->rows[count++] = row;
     }

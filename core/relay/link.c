@@ -2,6 +2,8 @@
 /* core/relay/link.c - the state machine of link.h, its failures and its pauses */
 #include "relay/link.h"
 
+#include <stdio.h>
+
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "relay/backoff.h"
@@ -10,8 +12,7 @@
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 10000
 #define STOP_AGAIN_NS (10 * OBX_MS)
-#define LOG_EVERY_NS (60000 * OBX_MS)     /* lines of one cause */
-#define REMIND_EVERY_NS (600000 * OBX_MS) /* within one outage */
+#define LOG_EVERY_NS (60000 * OBX_MS) /* lines of one cause; within one outage, after 1 and 10 minutes, then hourly */
 
 enum { CODES = 32 }; /* error codes, by number */
 
@@ -255,7 +256,9 @@ void obx_link_works(struct obx_link *link, unsigned works)
 static bool is_log_due(struct obx_link *link, int code)
 {
     uint64_t now = link->context->now + 1, *logged_at = &link->logged_at[-code & (CODES - 1)];
-    if (*logged_at && now - *logged_at < (link->logged ? REMIND_EVERY_NS : LOG_EVERY_NS))
+    uint64_t last = OBX_MAX(*logged_at, link->broken_since + 1) - 1;
+    uint64_t due = link->logged ? obx_next_reminder(link->broken_since, last) : *logged_at + LOG_EVERY_NS;
+    if (*logged_at && now < due)
         return false;
     *logged_at = now;
     return true;
@@ -264,8 +267,12 @@ static bool is_log_due(struct obx_link *link, int code)
 static void log_failure(struct obx_link *link, const struct outbox_error *error)
 {
     bool due = is_log_due(link, error->code);
-    OBX_RELAY_LOG(link->context, due ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG, "%s: %s; trying again until it works",
-                  link->name, error->text[0] ? error->text : obx_error_text(error->code));
+    char lasts[80] = "";
+    if (link->logged)
+        snprintf(lasts, sizeof lasts, "; %u failures in %s", link->outage_failures,
+                 obx_duration(link->context->now - link->broken_since).text);
+    OBX_RELAY_LOG(link->context, due ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG, "%s: %s; trying again until it works%s",
+                  link->name, error->text[0] ? error->text : obx_error_text(error->code), lasts);
     link->logged = link->logged || due;
     link->error = *error;
     obx_trouble_begin(link->context, link->trouble);

@@ -10,6 +10,7 @@
 #include "relay/link.h"
 #include "relay/order.h"
 #include "relay/pipeline.h"
+#include "relay/progress.h"
 #include "relay/reject.h"
 #include "relay/stall_watchdog.h"
 
@@ -64,6 +65,8 @@ const struct obx_reason *obx_outcome_reason(const struct obx_batch *batch, uint3
 void obx_outcome_note_row(struct obx_batch *batch, uint32_t row, uint32_t outcome, const struct obx_reason *reason)
 {
     obx_batch_set_row_state(batch, row, state_of(outcome));
+    if (outcome == OUTBOX_UNKNOWN || outcome == OUTBOX_RETRY_UNKNOWN)
+        obx_batch_set_uncertain(batch, row);
     if (batch->reasons)
         batch->reasons[row] = reason;
 }
@@ -76,6 +79,9 @@ static uint32_t message_at(const struct outbox_outcomes *outcomes, uint32_t i)
 static void note_delivered(struct obx_batch *batch, const struct outbox_outcomes *outcomes)
 {
     const struct obx_relay_events *events = &batch->stages->events;
+    if (outcomes->count)
+        obx_progress_published(batch->stages->progress, &batch->stages->context,
+                               &batch->messages[message_at(outcomes, 0)]);
     for (uint32_t i = 0; i < outcomes->count; i++)
         obx_batch_set_row_state(batch, batch->row_of[message_at(outcomes, i)], OBX_ROW_DELIVERED);
     for (uint32_t i = 0; events->delivered && i < outcomes->count; i++)
@@ -105,15 +111,20 @@ void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outco
 
 /* ---- one row ----------------------------------------------------------------------------------------------------- */
 
-/* NULL: no memory. */
+/* NULL: no memory. Only the first event of a key is the reason that the key is blocked: brokers fail the events that
+ * follow it, too. But a key that is being retried needs a new pause whichever event came back. */
 static struct obx_key *block(struct obx_stages *stages, const struct outbox_message *message,
                              struct outbox_position position, const struct obx_reason *reason)
 {
     struct obx_relay_context *context = &stages->context;
     uint64_t hash = obx_order_key(context->settings.order, message, position);
     struct obx_key *key = obx_keys_block(stages->keys, hash, position, context->now);
-    if (key && (obx_key_is_first(key, position) || !obx_key_failed(key))) {
-        obx_keys_set_failure(stages->keys, key, message, reason->error.text);
+    if (!key)
+        return NULL;
+    bool is_first = obx_key_is_first(key, position);
+    if (is_first)
+        obx_keys_set_failure(stages->keys, key, message, position, reason->error.text);
+    if (is_first || (key->retrying && !obx_key_failed(key))) {
         obx_keys_mark_failed(stages->keys, key, reason->error.code);
         key->retry_after_ms = reason->retry_after_ms;
     }
@@ -153,7 +164,6 @@ bool obx_outcome_not_now(struct obx_stages *stages, const struct outbox_message 
 static bool on_rejected(struct obx_stages *stages, const struct outbox_message *message,
                         struct outbox_position position, const struct outbox_error *error)
 {
-    stages->context.stats.rejected++;
     return obx_reject(stages, message, position, error);
 }
 
@@ -268,7 +278,6 @@ void obx_outcome_finish(struct obx_stages *stages, struct obx_batch *batch)
         obx_pipeline_move(stages->pipeline, batch, OBX_BATCH_DONE);
         return;
     }
-    batch->resend = batch->outage;
     obx_pipeline_move(stages->pipeline, batch, OBX_BATCH_READY);
 }
 

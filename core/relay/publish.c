@@ -84,10 +84,9 @@ static void send(struct obx_stages *stages, struct obx_batch *batch)
     obx_pipeline_move(stages->pipeline, batch, OBX_BATCH_IN_FLIGHT);
     if (batch->state_count[OBX_ROW_WAITING])
         obx_pipeline_hold_order(stages->pipeline, batch);
-    if (batch->resend)
-        stages->context.stats.resent += batch->message_count;
+    stages->context.stats.resent += obx_batch_count_repeated(batch);
     bool more = obx_pipeline_count(stages->pipeline, OBX_BATCH_READY) > 0;
-    batch->resend = batch->outage = false;
+    batch->outage = false;
     batch->publish = (struct outbox_publish){.struct_size = sizeof batch->publish,
                                              .count = batch->message_count,
                                              .messages = batch->messages,

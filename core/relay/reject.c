@@ -2,6 +2,7 @@
 /* core/relay/reject.c - the policies of on_reject */
 #include "relay/reject.h"
 
+#include "base/error.h"
 #include "relay/dead_letter.h"
 #include "relay/order.h"
 
@@ -10,7 +11,7 @@
 static void log_blocked(struct obx_stages *stages, const struct obx_key *key, const struct outbox_error *error)
 {
     const struct obx_last_failure *failure = obx_key_last_failure(key);
-    if (key->exhausted)
+    if (key->reject_logged)
         return;
     OBX_RELAY_LOG(
         &stages->context, OUTBOX_LOG_ERROR,
@@ -18,6 +19,21 @@ static void log_blocked(struct obx_stages *stages, const struct obx_key *key, co
         failure->event_id, failure->key, failure->topic, error->text);
 }
 
+static void block_by_first(struct obx_stages *stages, struct obx_key *key, const struct outbox_message *message,
+                           struct outbox_position position, const struct outbox_error *error)
+{
+    const struct obx_relay_context *context = &stages->context;
+    obx_keys_set_failure(stages->keys, key, message, position, error->text);
+    if (!context->halted) /* which is logged */
+        log_blocked(stages, key, error);
+    obx_keys_set_exhausted(stages->keys, key, true);
+    key->reject_logged = true;
+    key->failures = OBX_MAX(key->failures, BLOCKED_FAILURES);
+    if (!key->retrying)
+        obx_keys_wait(stages->keys, key, context->now + (uint64_t)context->settings.retry_max_ms * OBX_MS);
+}
+
+/* An event behind the first one of its key is judged when its turn comes. */
 static bool block(struct obx_stages *stages, const struct outbox_message *message, struct outbox_position position,
                   const struct outbox_error *error)
 {
@@ -27,14 +43,10 @@ static bool block(struct obx_stages *stages, const struct outbox_message *messag
     if (!key)
         return false; /* not covered: no memory just here */
     obx_key_event(key, position)->attempts++;
-    obx_keys_set_failure(stages->keys, key, message, error->text);
-    log_blocked(stages, key, error);
-    obx_keys_set_exhausted(stages->keys, key, true);
-    key->failures = OBX_MAX(key->failures, BLOCKED_FAILURES);
+    if (obx_key_is_first(key, position))
+        block_by_first(stages, key, message, position, error);
     if (key->retrying)
         obx_keys_mark_failed(stages->keys, key, error->code);
-    else
-        obx_keys_wait(stages->keys, key, context->now + (uint64_t)context->settings.retry_max_ms * OBX_MS);
     return true;
 }
 
@@ -90,18 +102,25 @@ bool obx_reject_follower(struct obx_stages *stages, uint64_t key, const struct o
     return true;
 }
 
+/* The first event is the reason. */
 static void halt(struct obx_stages *stages, const struct outbox_message *message, const struct outbox_error *error)
 {
-    if (!stages->context.halted)
-        OBX_RELAY_LOG(&stages->context, OUTBOX_LOG_ERROR,
-                      "event %.*s cannot be published, the relay stops (on_reject: stop): %s", id_size(message),
-                      id_text(message), error->text);
-    stages->context.halted = true;
+    struct obx_relay_context *context = &stages->context;
+    if (context->halted)
+        return;
+    context->halted = true;
+    obx_error_set(
+        &context->halt_reason, OUTBOX_E_REJECTED,
+        "event %.*s cannot be published, the relay has halted (on_reject: stop): %.180s; correct or delete the "
+        "event, then reload the configuration (SIGHUP)",
+        id_size(message), id_text(message), error->text);
+    OBX_RELAY_LOG(context, OUTBOX_LOG_ERROR, "%s", context->halt_reason.text);
 }
 
 bool obx_reject(struct obx_stages *stages, const struct outbox_message *message, struct outbox_position position,
                 const struct outbox_error *error)
 {
+    stages->context.stats.rejected++;
     switch (stages->context.settings.on_reject) {
     case OBX_PARK:
     case OBX_PARK_KEY:

@@ -17,6 +17,7 @@
 #include "relay/link.h"
 #include "relay/ownership.h"
 #include "relay/pipeline.h"
+#include "relay/progress.h"
 #include "relay/publish.h"
 #include "relay/retry_claim.h"
 #include "relay/route.h"
@@ -30,6 +31,7 @@
 
 struct obx_relay {
     struct obx_stages stages;
+    struct obx_progress progress;
     struct obx_keys keys;
     struct obx_key_set dead_letter_keys;
     struct obx_route route;
@@ -73,6 +75,7 @@ static void step_all(struct obx_stages *stages)
     step_store(stages); /* and again, for the result of that */
     obx_ownership_renew_step(stages->ownership);
     obx_stall_watchdog_step(stages->stall_watchdog);
+    obx_progress_step(stages->progress, &stages->context);
 }
 
 static void step_end(struct obx_relay *relay)
@@ -82,7 +85,7 @@ static void step_end(struct obx_relay *relay)
         obx_status_report_drained(&relay->status);
     } else if (obx_stop_step(&relay->stages, relay->stop_deadline)) {
         relay->running = context->stopping = false;
-        OBX_RELAY_LOG(context, OUTBOX_LOG_DEBUG, "stopped");
+        obx_progress_stopped(&relay->progress, context);
     }
 }
 
@@ -218,6 +221,7 @@ static void prepare(struct obx_relay *relay, const struct obx_relay_setup *setup
     stages->context.log = setup->log;
     stages->context.tick.run = tick;
     stages->events = setup->events;
+    stages->progress = &relay->progress;
     stages->keys = &relay->keys;
     stages->dead_letter_keys = &relay->dead_letter_keys;
     stages->route = &relay->route;
@@ -269,7 +273,9 @@ void obx_relay_start(struct obx_relay *relay)
     relay->running = true;
     relay->stopped = NULL;
     stages->context.stopping = stages->context.halted = false;
+    stages->context.given_up = 0;
     obx_relay_context_update_now(&stages->context);
+    obx_progress_start(stages->progress, &stages->context);
     obx_status_start(&relay->status);
     obx_ownership_start(stages->ownership);
     obx_link_reset(stages->store);
@@ -302,6 +308,22 @@ void obx_relay_wake(struct obx_relay *relay)
     obx_tick_soon(&relay->stages.context);
 }
 
+void obx_relay_retry(struct obx_relay *relay)
+{
+    struct obx_relay_context *context = &relay->stages.context;
+    if (!relay->running || context->stopping)
+        return;
+    obx_relay_context_update_now(context);
+    obx_keys_end_pauses(&relay->keys, context->now);
+    if (context->halted)
+        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "the halted relay goes on, and tries its blocked events again");
+    else if (obx_keys_any(&relay->keys))
+        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "%llu blocked keys are tried again now",
+                      (unsigned long long)obx_keys_count(&relay->keys));
+    context->halted = false;
+    obx_tick_soon(context);
+}
+
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 void obx_relay_stats(const struct obx_relay *relay, struct outbox_stats *stats)
@@ -317,7 +339,15 @@ enum outbox_state obx_relay_state(const struct obx_relay *relay)
 const struct outbox_error *obx_relay_failure(const struct obx_relay *relay)
 {
     const struct outbox_error *error = obx_link_error(relay->stages.store);
+    if (relay->stages.context.halted)
+        return &relay->stages.context.halt_reason;
     return error->code ? error : obx_link_error(relay->stages.broker);
+}
+
+const char *obx_relay_owner(const struct obx_relay *relay)
+{
+    const struct obx_ownership *ownership = relay->stages.ownership;
+    return obx_ownership_standby(ownership) ? obx_ownership_owner(ownership) : "";
 }
 
 struct obx_instance *obx_relay_store(struct obx_relay *relay)

@@ -34,11 +34,15 @@ void obx_relay_start(struct obx_relay *relay);
 /* Finish within the deadline, then stopped() once. A second call with a shorter deadline shortens it. */
 void obx_relay_stop(struct obx_relay *relay, uint32_t deadline_ms, void (*stopped)(void *arg), void *arg);
 void obx_relay_wake(struct obx_relay *relay);
+/* Somebody has mended something: blocked keys are tried now, and a halted relay goes on. */
+void obx_relay_retry(struct obx_relay *relay);
 
 void obx_relay_stats(const struct obx_relay *relay, struct outbox_stats *stats);
 enum outbox_state obx_relay_state(const struct obx_relay *relay);
 /* The last failure, for verbs that must end with the right exit code; code 0: none since the last recovery. */
 const struct outbox_error *obx_relay_failure(const struct obx_relay *relay);
+/* While it stands by: the owner of the outbox, for people; "": unknown, or it does not stand by. */
+const char *obx_relay_owner(const struct obx_relay *relay);
 struct obx_instance *obx_relay_store(struct obx_relay *relay);
 struct obx_instance *obx_relay_broker(struct obx_relay *relay);
 const struct obx_relay_settings *obx_relay_settings(const struct obx_relay *relay);

@@ -7,6 +7,7 @@
  *
  *   context         time, ticks, settings, counters
  *   failures        an operation that fails and is tried again
+ *   progress        the first event of a start, and totals now and then, in the log
  *   batch           a claimed batch and the state of each of its rows
  *   keys, key_set   blocked keys with their events; keys that have dead letters
  *   order           may this row go now? the decision tables
@@ -39,6 +40,7 @@
 #include "relay/context.h"
 #include "relay/events.h"
 
+struct obx_progress;
 struct obx_keys;
 struct obx_key_set;
 struct obx_route;
@@ -65,6 +67,7 @@ enum obx_publish_mode {
 struct obx_stages {
     struct obx_relay_context context;
     struct obx_relay_events events;
+    struct obx_progress *progress;
     struct obx_keys *keys;
     struct obx_key_set *dead_letter_keys;
     struct obx_route *route;

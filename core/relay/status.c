@@ -2,6 +2,8 @@
 /* core/relay/status.c - from the stages to states, reports and statistics */
 #include "relay/status.h"
 
+#include <stdio.h>
+
 #include "relay/claim.h"
 #include "relay/dead_letter.h"
 #include "relay/keys.h"
@@ -42,6 +44,8 @@ static enum outbox_state current_state(const struct obx_status *status, bool run
 
 static const char *reason(const struct obx_stages *stages)
 {
+    if (stages->context.halted)
+        return stages->context.halt_reason.text;
     if (obx_ownership_standby(stages->ownership))
         return obx_ownership_owner(stages->ownership);
     return stages->context.stats.last_error;
@@ -65,10 +69,13 @@ void obx_status_report_state(struct obx_status *status, bool running)
 
 /* ---- drained ----------------------------------------------------------------------------------------------------- */
 
+/* Nothing moves any more: all that is known is blocked, and the rest of the outbox is empty, or is not claimed because
+ * too many events are blocked. */
 static bool is_drained(const struct obx_stages *stages)
 {
     const struct obx_claimer *claimer = stages->claimer;
-    return obx_claimer_saw_empty(claimer) && !obx_claimer_rewinding(claimer) && obx_pipeline_empty(stages->pipeline) &&
+    bool at_end = obx_claimer_saw_empty(claimer) || obx_claimer_too_many_blocked(claimer);
+    return at_end && !obx_claimer_rewinding(claimer) && obx_pipeline_empty(stages->pipeline) &&
            (obx_dead_letters_idle(stages->dead_letters) || obx_dead_letters_failing(stages->dead_letters)) &&
            obx_link_up(stages->store) && stages->keys->events == stages->keys->exhausted_events;
 }
@@ -92,7 +99,7 @@ void obx_status_report_drained(struct obx_status *status)
 static uint64_t violations(const struct obx_link *link)
 {
     struct obx_violations seen = obx_instance_violations(obx_link_instance(link));
-    return seen.unknown_ops + seen.bad_outcomes;
+    return seen.unknown_ops + seen.bad_outcomes + seen.early_stops;
 }
 
 void obx_status_stats(const struct obx_status *status, struct outbox_stats *stats)
@@ -104,7 +111,12 @@ void obx_status_stats(const struct obx_status *status, struct outbox_stats *stat
     stats->blocked_events = stages->keys->events;
     stats->blocked_keys = obx_keys_count(stages->keys);
     stats->violations = violations(stages->store) + violations(stages->broker);
+    stats->store_connects += obx_instance_reconnects(obx_link_instance(stages->store));
+    stats->broker_connects += obx_instance_reconnects(obx_link_instance(stages->broker));
+    if (stages->context.halted)
+        snprintf(stats->last_error, sizeof stats->last_error, "%s", stages->context.halt_reason.text);
     stats->unready_since_ns = status->unready_since;
+    stats->behind_since_ns = obx_claimer_behind_since(stages->claimer);
 }
 
 void obx_status_each_blocked(const struct obx_status *status,
@@ -115,14 +127,15 @@ void obx_status_each_blocked(const struct obx_status *status,
             continue; /* not covered: keys without events are removed */
         const struct obx_blocked_event *first = obx_key_first(key);
         const struct obx_last_failure *failure = obx_key_last_failure(key);
+        bool is_reason = !key->last_failure || obx_position_same(failure->position, first->position);
         struct obx_blocked_key blocked = {.topic = failure->topic,
                                           .key = failure->key,
                                           .position = first->position,
-                                          .event_id = failure->event_id,
+                                          .event_id = is_reason ? failure->event_id : "",
                                           .attempts = first->attempts,
                                           .events = key->count,
                                           .since_ns = key->since_ns,
-                                          .reason = failure->reason};
+                                          .reason = is_reason ? failure->reason : "it is tried next"};
         each(arg, &blocked);
     }
 }

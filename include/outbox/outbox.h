@@ -33,13 +33,13 @@ extern "C" {
 struct outbox;
 
 /* X(name, text): the state of a relay. */
-#define OUTBOX_STATES(X)                                                                            \
-    X(STOPPED, "stopped")                                                                           \
-    X(CONNECTING, "connecting") /* to the store, to the broker or to both */                        \
-    X(STANDBY, "standby")       /* another relay owns the outbox */                                 \
-    X(RELAYING, "relaying")                                                                         \
-    X(RECOVERING, "recovering") /* a connection was lost, or the broker sent no outcome for 10 s */ \
-    X(HALTED, "halted")         /* on_reject: stop, and an event was rejected */                    \
+#define OUTBOX_STATES(X)                                                                                            \
+    X(STOPPED, "stopped")                                                                                           \
+    X(CONNECTING, "connecting") /* to the store, to the broker or to both */                                        \
+    X(STANDBY, "standby")       /* another relay owns the outbox */                                                 \
+    X(RELAYING, "relaying")                                                                                         \
+    X(RECOVERING, "recovering") /* a connection was lost, or the broker sent no outcome for 10 s */                 \
+    X(HALTED, "halted")         /* on_reject: stop, and an event was rejected; stop and start the relay to go on */ \
     X(DRAINING, "draining")     /* stopping: events in flight finish */
 
 enum outbox_state {
@@ -88,15 +88,15 @@ struct outbox_stats {
     uint32_t in_flight; /* events claimed and not settled */
     uint64_t in_flight_bytes;
     uint64_t claimed;        /* rows that the store returned; rows that are read again count again */
-    uint64_t delivered;      /* outcomes DELIVERED */
+    uint64_t delivered;      /* outcomes DELIVERED; an event that is sent again counts again */
     uint64_t settled;        /* removed from the outbox */
-    uint64_t retried;        /* pauses of a key after a failed attempt */
-    uint64_t resent;         /* events sent again after an outage or an unknown outcome: possible duplicates */
-    uint64_t rejected;       /* outcomes REJECTED */
+    uint64_t retried;        /* pauses of a key after a failed attempt: of its event, or of its topic */
+    uint64_t resent;         /* events published again that the broker has or may have: possible duplicates */
+    uint64_t rejected;       /* refusals: outcomes REJECTED, routing errors, no attempts left; at each try */
     uint64_t dead_lettered;  /* moved to the dead letters */
     uint64_t blocked_events; /* events that wait for blocked keys now */
     uint64_t blocked_keys;   /* now */
-    uint64_t store_connects; /* successful connects; less 1: reconnects */
+    uint64_t store_connects; /* connects, the first one included */
     uint64_t broker_connects;
     uint64_t claims;                         /* claim operations, empty ones included */
     uint64_t settles;                        /* settle operations */
@@ -104,6 +104,7 @@ struct outbox_stats {
     uint64_t unready_since_ns;               /* monotonic nanoseconds; 0: relaying */
     char last_error[OUTBOX_ERROR_TEXT_SIZE]; /* "" when nothing fails */
     uint64_t empty_claims;                   /* claim operations that returned no row */
+    uint64_t behind_since_ns; /* since when each claim leaves events in the outbox; 0: it took all */
 };
 OUTBOX_API int outbox_stats(struct outbox *relay, struct outbox_stats *stats);
 

@@ -6,6 +6,7 @@
  *   outbox_report_outcomes  outbox_report_outcome  outcomes of a range of messages, or of one by printf
  *   outbox_message_scratch                         the memory of one message of a publish
  *   outbox_bytes_equal  OUTBOX_BYTES_ARGS          bytes
+ *   outbox_describe_process                        how a store names the owner of an outbox
  *   struct outbox_serial                           jobs on worker threads, one at a time, in the order of submission
  *   struct outbox_queue                            from the threads of a client library to the loop thread
  *
@@ -19,6 +20,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <outbox/plugin.h>
 
@@ -287,6 +289,16 @@ static inline void outbox_queue_push(struct outbox_queue *queue, struct outbox_q
 static inline void outbox_queue_free(struct outbox_queue *queue)
 {
     pthread_mutex_destroy(&queue->lock);
+}
+
+/* "RELAY on HOST, process PID": how a store names the owner of an outbox to people. relay: of struct outbox_init. Any
+ * thread. */
+static inline void outbox_describe_process(char *text, size_t size, const char *relay)
+{
+    char host[64] = "";
+    if (gethostname(host, sizeof host - 1))
+        host[0] = '\0';
+    snprintf(text, size, "%.30s on %.40s, process %ld", relay, host[0] ? host : "localhost", (long)getpid());
 }
 
 #ifdef __cplusplus

@@ -159,6 +159,7 @@ Test(layout, host)
     AT(outbox_host, op_messages, 176);
     AT(outbox_host, op_child, 184);
     AT(outbox_host, failpoint, 192);
+    AT(outbox_host, reconnected, 200);
 }
 
 Test(layout, inner)

@@ -50,6 +50,9 @@ static void log_line(void *arg, enum outbox_log_level level, const char *subject
     size_t used = strlen(fixture->logged);
     if (level <= OUTBOX_LOG_WARN)
         snprintf(fixture->logged + used, sizeof fixture->logged - used, "%s: %s\n", subject, text);
+    size_t noted = strlen(fixture->noted);
+    if (level == OUTBOX_LOG_INFO)
+        snprintf(fixture->noted + noted, sizeof fixture->noted - noted, "%s: %s\n", subject, text);
 }
 
 static void on_state(void *arg, enum outbox_state state, const char *why)

@@ -44,6 +44,7 @@ struct fixture {
     uint32_t delivered; /* events that the relay reported as delivered */
     struct obx_log log;
     char logged[16 * 1024]; /* messages of level warn and worse, one a line */
+    char noted[16 * 1024];  /* likewise, of level info */
 
     /* the store */
     struct fixture_row rows[FIXTURE_ROWS];

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/relay/outage_log_test.c - what the log has of outages, of events that pass, and of a stop */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fixture.h"
+#include "relay/failures.h"
+
+#define MINUTE_MS 60000u
+#define HOUR_MS (60u * MINUTE_MS)
+
+static unsigned count(const char *text, const char *part)
+{
+    unsigned found = 0;
+    for (; (text = strstr(text, part)); text += strlen(part))
+        found++;
+    return found;
+}
+
+/* ---- texts and times --------------------------------------------------------------------------------------------- */
+
+Test(outage_log, durations_are_readable)
+{
+    static const struct {
+        uint64_t ns;
+        const char *text;
+    } durations[] = {{0, "0 ms"},
+                     {850 * OBX_MS, "850 ms"},
+                     {12345 * OBX_MS, "12.3 s"},
+                     {200000 * OBX_MS, "3 min 20 s"},
+                     {7500000ull * OBX_MS, "2 h 5 min"},
+                     {97200000ull * OBX_MS, "27 h 0 min"},
+                     {183600000ull * OBX_MS, "2 d 3 h"}};
+    for (size_t i = 0; i < OBX_COUNT(durations); i++)
+        cr_expect_str_eq(obx_duration(durations[i].ns).text, durations[i].text);
+}
+
+Test(outage_log, reminders_come_after_a_minute_ten_minutes_and_each_hour)
+{
+    static const uint64_t minutes[] = {1, 10, 60, 120, 180};
+    uint64_t now = 7;
+    for (size_t i = 0; i < OBX_COUNT(minutes); i++) {
+        now = obx_next_reminder(7, now);
+        cr_expect_eq(now, 7 + minutes[i] * MINUTE_MS * OBX_MS);
+    }
+}
+
+/* ---- outages ----------------------------------------------------------------------------------------------------- */
+
+static struct fixture *with_broker_down(const char *settings, uint32_t rows, uint32_t starts)
+{
+    struct fixture *fixture = fixture_filled(settings, rows, 1);
+    fixture->fail[FIXTURE_BROKER_START].count = starts;
+    fixture->fail[FIXTURE_BROKER_START].code = OUTBOX_E_NOT_CONNECTED;
+    fixture_start(fixture);
+    return fixture;
+}
+
+Test(outage_log, outage_of_a_day_is_remembered_and_its_end_says_how_long_it_lasted)
+{
+    struct fixture *fixture = with_broker_down("poll_interval_max: 1m\n", 10, UINT32_MAX);
+    fixture_run_for(fixture, 24 * HOUR_MS + 5 * MINUTE_MS);
+    cr_expect_eq(count(fixture->logged, "broker: simulated; trying again until it works\n"), 1);
+    cr_expect_eq(count(fixture->logged, " failures in 10 min "), 1);
+    cr_expect_eq(count(fixture->logged, "broker: simulated; trying again until it works; "), 2 + 24, "%s",
+                 fixture->logged);
+    cr_expect_null(strstr(fixture->noted, "works again"));
+    fixture->fail[FIXTURE_BROKER_START].count = 0;
+    cr_assert(fixture_run(fixture, fixture_empty, MINUTE_MS));
+    cr_expect_eq(count(fixture->noted, "broker: works again after "), 1);
+    cr_expect_eq(count(fixture->noted, " failures in 24 h "), 1, "%s", fixture->noted);
+    cr_expect_str_empty(fixture_stats(fixture).last_error);
+    fixture_free(fixture);
+}
+
+static uint32_t flips;
+
+static uint32_t two_causes(struct fixture *fixture, const struct outbox_message *message, struct outbox_error *error)
+{
+    (void)fixture;
+    (void)message;
+    bool even = flips++ % 2 == 0;
+    *error = (struct outbox_error){.code = even ? OUTBOX_E_TIMEOUT : OUTBOX_E_NOT_CONNECTED,
+                                   .text = "one of two causes"};
+    return OUTBOX_NOT_CONNECTED;
+}
+
+Test(outage_log, causes_that_alternate_are_one_line_each_and_reminder)
+{
+    struct fixture *fixture = fixture_filled("poll_interval_max: 10s\n", 1, 1);
+    flips = 0;
+    fixture->outcome = two_causes;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 5 * MINUTE_MS);
+    cr_assert_gt(flips, 10);
+    cr_expect_eq(count(fixture->logged, "broker: one of two causes; trying again"), 2 + 2, "%s", fixture->logged);
+    fixture_free(fixture);
+}
+
+Test(outage_log, broker_that_sends_no_outcome_is_remembered)
+{
+    struct fixture *fixture = fixture_filled("poll_interval_max: 1m\n", 5, 1);
+    fixture->hold = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 61 * MINUTE_MS);
+    cr_expect_eq(count(fixture->noted, "broker: no outcome for 10 s of the events in flight"), 1);
+    cr_expect_eq(count(fixture->logged, "broker: no outcome for "), 3, "%s", fixture->logged);
+    cr_expect_not_null(
+        strstr(fixture->logged, "broker: no outcome for 10 min 0 s of the events in flight; is the broker up"));
+    fixture_release_all(fixture);
+    fixture_run_for(fixture, 10);
+    cr_expect_not_null(strstr(fixture->noted, "broker: answers again, after 61 min 0 s\n"), "%s", fixture->noted);
+    fixture_free(fixture);
+}
+
+/* ---- progress ---------------------------------------------------------------------------------------------------- */
+
+Test(outage_log, first_event_of_a_start_and_totals_are_logged)
+{
+    struct fixture *fixture = fixture_filled("poll_interval_max: 10s\n", 30, 3);
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 1000));
+    cr_expect_eq(count(fixture->noted, "published the first event since the start: event 1, key 'k0', topic "
+                                       "'outbox.event.T'\n"),
+                 1, "%s", fixture->noted);
+    fixture_run_for(fixture, 5 * MINUTE_MS);
+    cr_expect_eq(count(fixture->noted, "published 30 events in 60.0 s, 30 since the start\n"), 1, "%s", fixture->noted);
+    fixture_insert(fixture, "k0", "more");
+    fixture_run_for(fixture, 55 * MINUTE_MS);
+    cr_expect_eq(count(fixture->noted, "published 1 events in 9 min 0 s, 31 since the start\n"), 1, "%s", fixture->noted);
+    fixture_stop(fixture, 1000);
+    cr_assert(fixture_run(fixture, fixture_stopped, 1000));
+    cr_expect_eq(count(fixture->noted,
+                       "stopped: published 31 events since the start, removed 31 from the outbox, moved 0 "
+                       "to the dead letters\n"),
+                 1, "%s", fixture->noted);
+    fixture_start(fixture);
+    fixture_insert(fixture, "k0", "again");
+    fixture_run_for(fixture, 11000);
+    cr_expect_eq(count(fixture->noted, "published the first event since the start"), 2);
+    fixture_free(fixture);
+}
+
+/* ---- events that are published twice ------------------------------------------------------------------------------
+ */
+
+static uint32_t not_connected, unknown;
+
+static uint32_t first_outcomes(struct fixture *fixture, const struct outbox_message *message,
+                               struct outbox_error *error)
+{
+    (void)fixture;
+    (void)message;
+    *error = (struct outbox_error){.code = OUTBOX_E_NOT_CONNECTED, .text = "away"};
+    if (unknown && unknown--)
+        return OUTBOX_UNKNOWN;
+    return not_connected && not_connected-- ? OUTBOX_NOT_CONNECTED : OUTBOX_DELIVERED;
+}
+
+/* Each row has a key of its own, so that the failures of one cause none of the others. */
+static struct outbox_stats resent_after(uint32_t unknown_count, uint32_t not_connected_count)
+{
+    struct fixture *fixture = fixture_filled("", 20, 20);
+    unknown = unknown_count;
+    not_connected = not_connected_count;
+    fixture->outcome = first_outcomes;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, MINUTE_MS));
+    struct outbox_stats stats = fixture_stats(fixture);
+    cr_expect_eq(fixture->published_count, 20 + unknown_count);
+    fixture_free(fixture);
+    return stats;
+}
+
+Test(outage_log, only_events_that_the_broker_may_have_count_as_resent)
+{
+    cr_expect_eq(resent_after(0, 20).resent, 0, "nothing had been sent");
+    cr_expect_eq(resent_after(3, 0).resent, 3);
+    cr_expect_eq(resent_after(3, 17).resent, 3);
+}
+
+Test(outage_log, events_that_were_published_and_are_read_again_count_as_resent)
+{
+    struct fixture *fixture = fixture_filled("claim_rows: 10\n", 50, 5);
+    fixture->not_same = true;
+    fixture->fail[FIXTURE_SETTLE].count = 1;
+    fixture->fail[FIXTURE_SETTLE].code = OUTBOX_E_FENCED;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, MINUTE_MS));
+    cr_assert_gt(fixture->published_count, 50);
+    cr_expect_eq(fixture_stats(fixture).resent, fixture->published_count - 50);
+    fixture_free(fixture);
+}
+
+Test(outage_log, stop_says_how_many_events_may_be_published_twice)
+{
+    struct fixture *fixture = fixture_filled("", 20, 20);
+    fixture->fail[FIXTURE_SETTLE].count = UINT32_MAX;
+    fixture->fail[FIXTURE_SETTLE].code = OUTBOX_E_AGAIN;
+    unknown = 4;
+    not_connected = 0;
+    fixture->outcome = first_outcomes;
+    fixture->hold = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 100);
+    fixture_stop(fixture, 500); /* the stop of the broker ends the publishes: 4 unknown, 16 delivered */
+    cr_assert(fixture_run(fixture, fixture_stopped, 5000));
+    cr_expect_eq(count(fixture->logged,
+                       "stopped with 20 events that the broker has or may have and that are still in the "
+                       "outbox: they may be published twice\n"),
+                 1, "%s", fixture->logged);
+    cr_expect_eq(fixture_stats(fixture).resent, 0);
+    fixture_free(fixture);
+}
+
+Test(outage_log, stop_that_gives_back_unpublished_events_warns_of_nothing)
+{
+    struct fixture *fixture = fixture_filled("", 20, 20);
+    unknown = 0;
+    not_connected = UINT32_MAX;
+    fixture->outcome = first_outcomes;
+    fixture->hold = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 100);
+    fixture_stop(fixture, 500);
+    cr_assert(fixture_run(fixture, fixture_stopped, 5000));
+    cr_expect_null(strstr(fixture->logged, "published twice"), "%s", fixture->logged);
+    fixture_free(fixture);
+}
