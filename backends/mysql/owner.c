@@ -60,9 +60,9 @@ static bool put_epoch(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
     struct obx_sql_text *sql = request->sql;
-    char owner[96];
+    char owner[96];                                                          /* as wide as the column */
     int64_t seconds = (int64_t)sql_acquire_of(request->arg)->lease_ms / 500; /* twice the lease */
-    snprintf(owner, sizeof owner, "outbox %.80s", store->relay);
+    outbox_describe_process(owner, sizeof owner, store->relay);
     obx_sql_text_puts(sql, "UPDATE ");
     mys_append_relay(store, sql);
     obx_sql_text_format(
@@ -184,7 +184,7 @@ static void on_holder(struct sql_request *request, void *result)
     }
     struct mys_row row;
     mys_first(result, &row);
-    snprintf(acquire->owner, sizeof acquire->owner, "%.40s", mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "");
+    snprintf(acquire->owner, sizeof acquire->owner, "%.64s", mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "");
     mysql_free_result(result);
 }
 
@@ -193,8 +193,7 @@ static void on_process_list(struct sql_op *op)
     struct outbox_acquire *acquire = sql_acquire_of(op);
     struct holder holder = find_holder(op->result, op->session);
     size_t used = strlen(acquire->owner);
-    snprintf(acquire->owner + used, sizeof acquire->owner - used, " at %.30s, connection %llu",
-             *holder.host ? holder.host : "?", (unsigned long long)holder.id);
+    snprintf(acquire->owner + used, sizeof acquire->owner - used, ", connection %llu", (unsigned long long)holder.id);
     if (is_silent(&holder, acquire->lease_ms) && op->tries++ < TRIES)
         kill_holder(op, &holder);
     else

@@ -22,6 +22,15 @@ static bool is_busy(const struct sql_store *sql)
     return store->reader.dials || store->owner.dials || store->wakeup.running;
 }
 
+static void describe(const struct sql_store *sql, char *text, size_t size)
+{
+    const struct mys_store *store = mys_store_in(sql);
+    const struct mys_server *server = &store->server;
+    const char *host = mysql_get_host_info(store->owner.client.mysql);
+    snprintf(text, size, "%s %.40s at %.60s as %.60s", server->mariadb ? "MariaDB" : "MySQL", server->version,
+             host ? host : "?", server->user);
+}
+
 static const char *place_of(const struct sql_store *store)
 {
     return store->table.schema;
@@ -48,6 +57,7 @@ static const struct sql_driver driver = {
     .candidates = mys_candidates,
     .is_busy = is_busy,
     .begin_session = mys_begin_session,
+    .describe = describe,
     .steps = mys_steps,
     .put_text = mys_put_text,
     .free_result = mys_free_result,

@@ -40,7 +40,7 @@ static void report_owner(struct sql_op *op)
     struct mys_row row;
     mys_first(op->result, &row);
     if (op->session)
-        snprintf(status->owner, sizeof status->owner, "%.60s, connection %llu",
+        snprintf(status->owner, sizeof status->owner, "%.64s, connection %llu",
                  mys_text_of(&row, 0) ? mys_text_of(&row, 0) : "", (unsigned long long)op->session);
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "sql/loopback.h"
@@ -235,14 +236,27 @@ const char *pg_target_ignored(const struct pg_target *target, unsigned index, co
 }
 
 /* A server that shuts down waits for the receivers of its log; this bounds the wait. */
-static void name_wakeup(struct pg_target *target)
+static void bound_wakeup(struct pg_target *target)
 {
     const char *options = value_of(target, "options", "PGOPTIONS");
-    snprintf(target->wakeup, sizeof target->wakeup, "%.47s wakeup", target->application);
     int size =
         snprintf(target->options, sizeof target->options, "-c wal_sender_timeout=10s %s", options ? options : "");
     if (size >= (int)sizeof target->options)
         target->options[0] = '\0'; /* use those of the conninfo alone */
+}
+
+/* The server keeps 63 bytes. By default the name is "outbox RELAY@HOST:PID": pg_describe_owner() reads it. */
+static void name_connections(struct pg_target *target, const char *application, const char *relay)
+{
+    char host[64] = "";
+    if (gethostname(host, sizeof host - 1) || !host[0])
+        snprintf(host, sizeof host, "localhost");
+    snprintf(target->application, sizeof target->application, "outbox %.20s@%.27s:%ld", relay, host, (long)getpid());
+    snprintf(target->wakeup, sizeof target->wakeup, "outbox %.40s wakeup", relay);
+    if (!application)
+        return;
+    snprintf(target->application, sizeof target->application, "%.63s", application);
+    snprintf(target->wakeup, sizeof target->wakeup, "%.47s wakeup", application);
 }
 
 int pg_target_parse(struct pg_target *target, const char *dsn, const char *application, const char *relay,
@@ -261,12 +275,11 @@ int pg_target_parse(struct pg_target *target, const char *dsn, const char *appli
     }
     if (check_values(target, error))
         return error->code;
-    snprintf(target->application, sizeof target->application, "%s%.63s", application ? "" : "outbox ",
-             application ? application : relay);
+    name_connections(target, application, relay);
     const char *seconds = value_of(target, "connect_timeout", "PGCONNECT_TIMEOUT");
     long wish = seconds ? strtol(seconds, NULL, 10) : 0;
     target->connect_ms = wish > CONNECT_MOST_S ? CONNECT_MOST_S * 1000ll : wish < 0 ? 0 : wish * 1000ll;
-    name_wakeup(target);
+    bound_wakeup(target);
     list_candidates(target);
     return OUTBOX_OK;
 }

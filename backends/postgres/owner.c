@@ -7,6 +7,7 @@
  * another session counts as alive; lock_timeout bounds that wait.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store.h"
@@ -31,13 +32,13 @@ static const char acquire_format[] =
     "CASE WHEN holder.silent > $3::int4 AND NOT holder.waits THEN pg_terminate_backend(holder.pid%s) ELSE false END "
     "FROM lock LEFT JOIN holder ON true";
 
-/* The owner as text, "" if there is none, and the server's version. */
+/* The owner as text for pg_describe_owner(), "" if there is none, and the server's version. */
 void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(
         sql,
-        "coalesce((SELECT coalesce(a.application_name, '') || ' at ' || coalesce(host(a.client_addr), 'local') || "
-        "', pid ' || l.pid FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = "
+        "coalesce((SELECT concat_ws(chr(10), l.pid, coalesce(host(a.client_addr), 'local'), a.application_name) FROM "
+        "pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = "
         "'advisory' AND l.granted AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = "
         "current_database()) AND l.classid = ");
     obx_sql_text_int(sql, LOCK_CLASS);
@@ -113,12 +114,41 @@ static bool put_acquire(struct sql_request *request)
     return pg_send_sql(request, &sql, &params);
 }
 
+/* Where in an application name is the host, "outbox RELAY@HOST:PROCESS"? NULL: it is another name. */
+static const char *find_host(const char *name)
+{
+    const char *host = strrchr(name, '@'), *process = strrchr(name, ':');
+    return !strncmp(name, "outbox ", 7) && host && process && host < process && process[1] ? host : NULL;
+}
+
+/* client: the address that the session comes from; session: its pid on the server. */
+static void describe_session(const char *name, const char *client, long session, char *owner, size_t size)
+{
+    const char *host = find_host(name);
+    int relay_size = host ? (int)(host - name) - 7 : 0;
+    int host_size = host ? (int)(strrchr(name, ':') - host) - 1 : 0;
+    if (host)
+        snprintf(owner, size, "%.*s on %.*s, process %.10s, session %ld", relay_size, name + 7, host_size, host + 1,
+                 host + host_size + 2, session);
+    else
+        snprintf(owner, size, "%.40s at %.30s, session %ld", *name ? name : "a relay", client, session);
+}
+
+void pg_describe_owner(const char *holder, char *owner, size_t size)
+{
+    char client[48] = "", name[80] = "";
+    long session = strtol(holder, NULL, 10);
+    owner[0] = '\0';
+    if (session && sscanf(holder, "%*d\n%47[^\n]\n%79[^\n]", client, name) >= 1)
+        describe_session(name, client, session, owner, size);
+}
+
 static void describe_holder(const PGresult *result, char *owner, size_t size)
 {
-    int pid = (int)pg_integer(result, 0, PID, -1);
+    long session = (long)pg_integer(result, 0, PID, -1);
     owner[0] = '\0';
-    if (pid >= 0)
-        snprintf(owner, size, "%.40s at %.30s, pid %d", pg_text(result, 0, NAME), pg_text(result, 0, CLIENT), pid);
+    if (session >= 0)
+        describe_session(pg_text(result, 0, NAME), pg_text(result, 0, CLIENT), session, owner, size);
 }
 
 /* The lock is free as soon as the session has ended: tries again, a few times. */

@@ -24,6 +24,14 @@ static int open_lane(struct sql_store *sql, struct sql_lane *lane, struct outbox
     return pg_conn_open(pg_conn_of(lane), target->keywords, target->values, pg_connect_us(store), error);
 }
 
+static void describe(const struct sql_store *sql, char *text, size_t size)
+{
+    const struct pg_store *store = pg_store_in(sql);
+    const char *version = PQparameterStatus(store->owner.pg, "server_version");
+    snprintf(text, size, "PostgreSQL %.20s at %s, database %.63s", version ? version : "?",
+             pg_where(store->owner.pg).text, store->server.database);
+}
+
 static const char *place_of(const struct sql_store *store)
 {
     return pg_store_in(store)->server.database;
@@ -52,6 +60,7 @@ static const struct sql_driver driver = {
     .is_busy = pg_is_resolving,
     .close_others = pg_wal_close,
     .begin_session = pg_begin_session,
+    .describe = describe,
     .steps = pg_steps,
     .put_text = pg_put_text,
     .free_result = pg_free_result,

@@ -16,7 +16,7 @@ static void report_status(struct sql_op *op)
     struct outbox_store_status *status = sql_report_status(op, &row);
     if (!status)
         return;
-    snprintf(status->owner, sizeof status->owner, "%s", pg_text(op->result, 0, SQL_STATUS_OWNER));
+    pg_describe_owner(pg_text(op->result, 0, SQL_STATUS_OWNER), status->owner, sizeof status->owner);
     snprintf(status->server, sizeof status->server, "PostgreSQL %.80s", pg_text(op->result, 0, SQL_STATUS_OWNER + 1));
 }
 

@@ -160,6 +160,8 @@ void pg_append_same_table(const struct sql_store *store, struct obx_sql_text *sq
 bool pg_is_fenced(const struct sql_request *request, struct outbox_error *error);
 bool pg_put_renew(struct sql_request *request);
 void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
+/* From the text of pg_append_owner(): "RELAY on HOST, process PID, session PID"; "": nobody. */
+void pg_describe_owner(const char *holder, char *owner, size_t size);
 void pg_acquire(struct sql_op *op);
 bool pg_same_database(struct sql_store *store);
 bool pg_put_release(struct sql_request *request);

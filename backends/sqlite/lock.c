@@ -89,6 +89,16 @@ int lite_lock_take(const struct lite_lock *lock, struct outbox_error *error)
     return -1;
 }
 
+bool lite_lock_is_taken(const struct lite_lock *lock)
+{
+    struct flock whole_file = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open(lock->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    bool taken = fd >= 0 && !fcntl(fd, F_OFD_GETLK, &whole_file) && whole_file.l_type != F_UNLCK;
+    if (fd >= 0)
+        close(fd);
+    return taken;
+}
+
 int lite_lock_replace(const struct lite_lock *lock, struct outbox_error *error)
 {
     size_t size = strlen(lock->path) + sizeof ".XXXXXX";

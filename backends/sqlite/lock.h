@@ -33,6 +33,8 @@ int lite_lock_name(struct lite_lock *lock, const char *table, struct outbox_erro
  * has the lock. */
 int lite_lock_take(const struct lite_lock *lock, struct outbox_error *error);
 int lite_lock_replace(const struct lite_lock *lock, struct outbox_error *error);
+/* A relay has the lock: it is alive. Takes nothing. The path must be known. */
+bool lite_lock_is_taken(const struct lite_lock *lock);
 bool lite_lock_is_named(const struct lite_lock *lock, int fd); /* is this the file that the path names? */
 int lite_lock_write_heartbeat(struct lite_lock *lock, int64_t epoch, struct outbox_error *error);
 void lite_lock_read_heartbeat(const struct lite_lock *lock, char text[LITE_HEARTBEAT_SIZE]); /* "" if there is none */

@@ -34,17 +34,6 @@ LITE_OP_FITS(struct acquire_op);
 
 /* ---- take over ----------------------------------------------------------------------------------------------- */
 
-static void describe_me(char *text, size_t size)
-{
-    char host[64] = "localhost", since[32] = "";
-    time_t now = time(NULL);
-    struct tm utc;
-    gethostname(host, sizeof host - 1);
-    if (gmtime_r(&now, &utc))
-        strftime(since, sizeof since, "%Y-%m-%dT%H:%M:%SZ", &utc);
-    snprintf(text, size, "process %ld on %.40s since %s", (long)getpid(), host, since);
-}
-
 /* The last id that the table ever assigned. A lower one than before: an older copy of the database was restored. */
 static int64_t last_id(struct lite_store *store, struct lite_conn *conn)
 {
@@ -69,7 +58,7 @@ static int take_over(struct acquire_op *acquire, struct lite_conn *conn, int64_t
     struct lite_epoch *epoch = &store->epoch;
     struct outbox_error *error = &acquire->op.error;
     char me[96];
-    describe_me(me, sizeof me);
+    outbox_describe_process(me, sizeof me, store->relay);
     char *sql = sqlite3_mprintf("UPDATE \"%w\" SET epoch = epoch + 1, owner = %Q WHERE singleton = 1 AND epoch = %lld",
                                 store->schema.relay_name, me, (long long)from);
     if (lite_exec(conn, sql, LITE_OWNING, error))

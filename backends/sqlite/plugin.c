@@ -4,6 +4,7 @@
  */
 #include "checkpoint.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
 {
     struct lite_store *store = self;
     store->host = init->host;
+    snprintf(store->relay, sizeof store->relay, "%s", init->relay);
     store->rows.host = store->lock.host = store->host;
     store->lock.file = &store->file;
     store->lock.fd = store->wakeup.fd = -1;

@@ -18,6 +18,8 @@
 #include "claim_rows.h"
 #include "prepare.h"
 
+#define LOG_NS 60000000000u /* the line about the database at most once a minute */
+
 struct start_op {
     struct lite_op op;
     const struct outbox_store_start *args;
@@ -152,6 +154,17 @@ static void start_run(struct lite_op *op, struct lite_conn *none)
         op->error.code = OUTBOX_OK;
 }
 
+/* At most once a minute, at this level. */
+static void log_opened(struct lite_store *store)
+{
+    uint64_t now = lite_now(store);
+    bool known = store->opened_logged_ns && now - store->opened_logged_ns < LOG_NS;
+    store->host->log(store->host, known ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_INFO, "opened %s with SQLite %s, table \"%s\"",
+                     store->file.path, sqlite3_libversion(), store->schema.table);
+    if (!known)
+        store->opened_logged_ns = now;
+}
+
 static void start_finish(struct lite_op *op)
 {
     struct lite_store *store = op->store;
@@ -164,6 +177,8 @@ static void start_finish(struct lite_op *op)
     lite_pace_reset(&store->pace);
     lite_log_reset(store);
     lite_rows_trim(&store->rows); /* their columns may be others now */
+    if (((struct start_op *)op)->args->column_count)
+        log_opened(store);
     if (store->lanes.conns[LANE_READ].db)
         lite_wakeup_start(store, &op->error);
 }

@@ -45,6 +45,17 @@ static int64_t read_oldest_us(struct lite_op *op, struct lite_conn *conn)
     return oldest == LITE_NO_TIME ? -1 : oldest;
 }
 
+/* The relay table names the last owner, also after it was killed. */
+static void read_owner(struct lite_op *op, struct lite_conn *conn, char *owner, size_t size)
+{
+    const struct lite_store *store = op->store;
+    struct lite_lock lock = {.host = store->host, .file = &store->file, .fd = -1};
+    struct outbox_error ignored;
+    if (!lite_lock_name(&lock, store->schema.table, &ignored) && lite_lock_is_taken(&lock))
+        lite_epoch_read_owner(&store->schema, conn, owner, size);
+    lite_lock_release(&lock);
+}
+
 static void status_run(struct lite_op *op, struct lite_conn *conn)
 {
     struct status_op *status = (struct status_op *)op;
@@ -54,7 +65,7 @@ static void status_run(struct lite_op *op, struct lite_conn *conn)
     status->dead = count_rows(op, conn, schema->dead_table);
     status->oldest_us = read_oldest_us(op, conn);
     if (lite_op_ok(op))
-        lite_epoch_read_owner(schema, conn, status->owner, sizeof status->owner);
+        read_owner(op, conn, status->owner, sizeof status->owner);
 }
 
 static void status_finish(struct lite_op *op)

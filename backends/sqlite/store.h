@@ -74,6 +74,7 @@ struct lite_wakeup {
 
 struct lite_store {
     const struct outbox_host *host;
+    char relay[64];          /* its name */
     int64_t busy_timeout_ms; /* option */
     struct lite_schema schema;
     struct lite_file file;
@@ -88,6 +89,7 @@ struct lite_store {
     struct lite_epoch epoch; /* WRITE lane */
     struct lite_observed observed;
     struct lite_wakeup wakeup;
+    uint64_t opened_logged_ns; /* 0: never */
 };
 
 static inline uint64_t lite_now(const struct lite_store *store)

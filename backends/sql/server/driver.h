@@ -89,6 +89,8 @@ struct sql_driver {
     void (*close_others)(struct sql_store *store,
                          const struct outbox_error *why); /* connections other than the lanes */
     void (*begin_session)(struct sql_store *store);       /* the owner's lane is connected */
+    /* After a start: the server, its address, database and user, for people. */
+    void (*describe)(const struct sql_store *store, char *text, size_t size);
     const struct sql_step *steps;
 
     /* A statement that is the same for every server: sends or appends it, and frees the text. False: it could not. */

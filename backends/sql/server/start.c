@@ -8,6 +8,9 @@
  */
 #include "sql/server/start.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "sql/server/claim.h"
 #include "sql/server/lock_watch.h"
 
@@ -35,6 +38,25 @@ static void finish(struct sql_store *store, const struct outbox_error *error)
         sql_close_all(store, error);
     store->host->op_done(store->host, op, error);
     store->when_idle(store);
+}
+
+#define LOG_NS 60000000000u /* the same line at most once a minute */
+
+/* To where: a dsn may name several hosts, and a name may lead elsewhere after a failover. */
+static void log_connected(struct sql_store *store)
+{
+    char server[200], text[sizeof store->connected_text];
+    uint64_t now = store->host->now(store->host);
+    if (!sql_start_is_for_relaying(store))
+        return;
+    store->driver->describe(store, server, sizeof server);
+    snprintf(text, sizeof text, "connected to %s, table %s.%s", server, store->table.schema, store->outbox.name);
+    bool known = !strcmp(text, store->connected_text) && now - store->connected_logged_ns < LOG_NS;
+    store->host->log(store->host, known ? OUTBOX_LOG_DEBUG : OUTBOX_LOG_INFO, "%s", text);
+    if (known)
+        return;
+    snprintf(store->connected_text, sizeof store->connected_text, "%s", text);
+    store->connected_logged_ns = now;
 }
 
 static bool another_may_do(const struct outbox_error *error)
@@ -110,6 +132,7 @@ static void take_step(struct sql_store *store)
     if (!step->what) {
         SQL_FAILPOINT(store, connected);
         sql_claim_rewind(store);
+        log_connected(store);
         finish(store, NULL);
     } else if (!sql_lane_is_open(lane)) {
         connect_lane(store, lane);

@@ -111,6 +111,8 @@ struct sql_store {
     bool giving_back;                           /* the ownership */
     void (*when_idle)(struct sql_store *store); /* called when something has ended that a stop may wait for */
     uint32_t ops;                               /* in flight, but for start and stop */
+    char connected_text[384];                   /* the last line of the log about it, and when */
+    uint64_t connected_logged_ns;
 
     struct sql_table table;
     struct sql_selected *selected; /* owned */

@@ -13,7 +13,7 @@ relays:
     broker: {plugin: file, path: events.ndjson}
 Y
 }
-sessions_with_tls() { sql "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) where ssl and application_name = 'outbox orders'"; }
+sessions_with_tls() { sql "select count(*) from pg_stat_ssl join pg_stat_activity using (pid) where ssl and application_name like 'outbox orders@%'"; }
 refused() { # HOST WHY
   fails 77 "$OUTBOX" check &&
     has_line "orders store: error: connect ($1:$db_port as outbox): connection to server at \"127.0.0.1\", port $db_port failed: $2"

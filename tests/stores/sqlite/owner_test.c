@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <outbox/plugin_util.h>
+
 static const char *lock_path(const struct fixture *fixture)
 {
     static char path[160];
@@ -51,9 +53,9 @@ Test(sqlite_owner, standby_takes_over_after_stop)
     cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), OUTBOX_E_STANDBY);
     cr_assert_str_eq(acquire.owner, owner(&fixture));
     fixture_expect(&fixture, OUTBOX_E_STANDBY, "own outbox %s: owned by %s", fixture.path, acquire.owner);
-    char pid[32];
-    snprintf(pid, sizeof pid, "process %ld on ", (long)getpid());
-    cr_assert_eq(strncmp(acquire.owner, pid, strlen(pid)), 0, "%s", acquire.owner);
+    char me[96];
+    outbox_describe_process(me, sizeof me, "test");
+    cr_assert_str_eq(acquire.owner, me);
     cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
     cr_assert_str_eq(owner(&fixture), "");
     cr_assert_eq(fixture_acquire(&fixture, other, 15000, &acquire), 0, "%s", fixture.error.text);
@@ -67,14 +69,19 @@ Test(sqlite_owner, standby_takes_over_from_a_dead_process_at_once)
     struct fixture fixture;
     struct fixture_child child;
     struct outbox_acquire acquire;
+    struct outbox_store_status status = {.struct_size = sizeof status};
     fixture_open(&fixture, NULL);
     cr_assert_eq(fixture_setup(&fixture), 0, "%s", fixture.error.text);
     fixture_child_start(&child, fixture.path, own);
     fixture_child_wait(&child);
     cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
     cr_assert_eq(fixture_acquire(&fixture, fixture.store, 15000, &acquire), OUTBOX_E_STANDBY);
+    cr_assert_eq(fixture_status(&fixture, &status), 0, "%s", fixture.error.text);
+    cr_expect_str_eq(status.owner, acquire.owner);
     kill(child.pid, SIGKILL);
     cr_assert_eq(fixture_child_end(&child), -1);
+    cr_assert_eq(fixture_status(&fixture, &status), 0, "%s", fixture.error.text);
+    cr_expect_str_eq(status.owner, "", "the dead process is still in the relay table");
     cr_assert_eq(fixture_acquire(&fixture, fixture.store, 15000, &acquire), 0, "%s", fixture.error.text);
     fixture_close(&fixture);
 }
