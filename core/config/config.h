@@ -50,6 +50,9 @@ void obx_section_locate(const struct obx_section *section, struct outbox_error *
  * files by content; locations are ignored. */
 bool obx_section_same(const struct obx_section *a, const struct obx_section *b);
 
+/* The keys of two sections that differ, as in "store.dsn, order is new": names, never values, cut at size. "": none. */
+void obx_section_difference(const struct obx_section *a, const struct obx_section *b, char *text, size_t size);
+
 /* Write the options of a table into base; absent keys get their default. Keys in `ignore` (ends with NULL; may be NULL)
  * are read elsewhere. Strings live as long as the config. stride: size of an entry of this table. After a failure base
  * is partly written. Errors: CONFIG, NO_MEMORY; BUG for a default that does not parse. */

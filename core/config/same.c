@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/config/same.c - compares sections of two configurations, to find the relays that a reload must restart
+ * core/config/same.c - compares sections of two configurations: which relays a reload must restart, and why
  *
  * Secrets in files are compared by content: the old configuration has the content that was used, for the new one the
  * file is read. A secret that cannot be read now counts as changed: using it then reports the reason.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "config/tree.h"
@@ -47,4 +48,70 @@ bool obx_section_same(const struct obx_section *a, const struct obx_section *b)
         right = right->next;
     }
     return !left && !right;
+}
+
+/* ---- what differs ------------------------------------------------------------------------------------------------ */
+
+struct difference {
+    char *text;
+    size_t size, used;
+};
+
+static void add(struct difference *difference, const char *prefix, const char *key, const char *what)
+{
+    if (difference->used >= difference->size)
+        return;
+    difference->used += (size_t)snprintf(difference->text + difference->used, difference->size - difference->used,
+                                         "%s%s%s%s", difference->used ? ", " : "", prefix, key, what);
+}
+
+static const struct obx_entry *find(const struct obx_section *section, const char *key)
+{
+    const struct obx_entry *entry = section->first;
+    while (entry && strcmp(entry->key, key))
+        entry = entry->next;
+    return entry;
+}
+
+static void compare(struct difference *difference, const char *prefix, const struct obx_section *a,
+                    const struct obx_section *b);
+
+static void compare_entries(struct difference *difference, const char *prefix, const struct obx_section *a,
+                            const struct obx_entry *left, const struct obx_section *b, const struct obx_entry *right)
+{
+    char inner[128];
+    if (same_entry(a, left, b, right))
+        return;
+    if (!left->section || !right->section) {
+        add(difference, prefix, left->key, "");
+        return;
+    }
+    snprintf(inner, sizeof inner, "%s%s.", prefix, left->key);
+    compare(difference, inner, left->section, right->section);
+}
+
+static void compare(struct difference *difference, const char *prefix, const struct obx_section *a,
+                    const struct obx_section *b)
+{
+    size_t before = difference->used;
+    for (const struct obx_entry *left = a->first; left; left = left->next) {
+        const struct obx_entry *right = find(b, left->key);
+        if (right)
+            compare_entries(difference, prefix, a, left, b, right);
+        else
+            add(difference, prefix, left->key, " is gone");
+    }
+    for (const struct obx_entry *right = b->first; right; right = right->next)
+        if (!find(a, right->key))
+            add(difference, prefix, right->key, " is new");
+    if (difference->used == before)
+        add(difference, prefix, "", "the order of keys");
+}
+
+void obx_section_difference(const struct obx_section *a, const struct obx_section *b, char *text, size_t size)
+{
+    struct difference difference = {text, size, 0};
+    text[0] = '\0';
+    if (!obx_section_same(a, b))
+        compare(&difference, "", a, b);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/exit_code.h"
+#include "config/value.h"
 
 static const char common_help[] = "  -c, --config FILE   the configuration; default: $OUTBOX_CONFIG, ./outbox.yaml,\n"
                                   "                      /etc/outbox/outbox.yaml\n"
@@ -118,4 +119,9 @@ bool obx_args_number(const char *word, uint64_t min, uint64_t max, uint64_t *num
     errno = 0;
     *number = strtoull(word, &end, 10);
     return word[0] >= '0' && word[0] <= '9' && !*end && !errno && *number >= min && *number <= max;
+}
+
+bool obx_args_duration(const char *word, int64_t *ms)
+{
+    return obx_value_duration(word, ms) == OBX_VALUE_OK && *ms > 0;
 }

@@ -51,6 +51,9 @@ bool obx_args_end(struct obx_args *args);
 /* A decimal number from min to max, without a sign or anything after it. */
 bool obx_args_number(const char *word, uint64_t min, uint64_t max, uint64_t *number);
 
+/* A duration above 0 with its unit, like 90s or 10m, in milliseconds. */
+bool obx_args_duration(const char *word, int64_t *ms);
+
 /* "outbox VERB: text; see outbox VERB --help" on stderr; returns the usage exit code. */
 int obx_args_refuse(const struct obx_verb *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -154,11 +154,22 @@ static int make_changed(struct obx_relay_set *set, struct obx_list *fresh, struc
     return status;
 }
 
+static void log_difference(struct obx_relay_set *set, const struct obx_relay_entry *old,
+                           const struct obx_relay_entry *replacement)
+{
+    char difference[256];
+    obx_section_difference(old->section, replacement->section, difference, sizeof difference);
+    obx_log_write(set->context->log, OUTBOX_LOG_INFO, old->name, "its configuration changed: restarting; different: %s",
+                  difference);
+}
+
 static void remove_entry(struct obx_relay_set *set, struct obx_relay_entry *old, struct obx_list *fresh)
 {
     struct obx_relay_entry *replacement = find_by_name(fresh, old->name);
-    obx_log_write(set->context->log, OUTBOX_LOG_INFO, old->name,
-                  replacement ? "its configuration changed: restarting" : "no longer configured: stopping");
+    if (replacement)
+        log_difference(set, old, replacement);
+    else
+        obx_log_write(set->context->log, OUTBOX_LOG_INFO, old->name, "no longer configured: stopping");
     obx_relay_entry_remove(old, replacement);
 }
 
@@ -169,8 +180,10 @@ static void adopt(struct obx_relay_set *set, struct obx_list *fresh)
     while ((link = obx_list_pop(fresh))) {
         struct obx_relay_entry *entry = OBX_CONTAINER(link, struct obx_relay_entry, link);
         obx_list_append(&set->entries, link);
-        if (entry->state == OBX_ENTRY_MADE)
-            obx_relay_entry_start(entry);
+        if (entry->state != OBX_ENTRY_MADE)
+            continue;
+        obx_log_write(set->context->log, OUTBOX_LOG_INFO, entry->name, "new in the configuration: starting");
+        obx_relay_entry_start(entry);
     }
 }
 
@@ -205,8 +218,12 @@ int obx_relay_set_reload(struct obx_relay_set *set, struct outbox_error *error)
         return status;
     }
     EACH_ENTRY(&set->entries, entry)
-    if (!entry->unchanged)
-        remove_entry(set, entry, &fresh);
+    {
+        if (entry->unchanged)
+            obx_relay_retry(entry->relay);
+        else
+            remove_entry(set, entry, &fresh);
+    }
     OBX_FAILPOINT(reload, relays_replaced);
     adopt(set, &fresh);
     return OUTBOX_OK;

@@ -6,6 +6,11 @@
  */
 #include "daemon/relay_view.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include <outbox/plugin_util.h>
+
 static struct outbox_stats read_stats(const struct obx_relay_entry *entry)
 {
     struct outbox_stats stats = {.struct_size = sizeof stats};
@@ -48,6 +53,30 @@ static void copy_blocked_key(void *arg, const struct obx_blocked_key *key)
     view->for_ns = copy->now - key->since_ns;
 }
 
+/* "HOST/PID" of "RELAY on HOST, process PID, ..."; "" for any other text. */
+void obx_relay_view_process(const char *owner, char *process, size_t size)
+{
+    const char *host = NULL, *pid = strstr(owner, ", process ");
+    process[0] = '\0';
+    for (const char *at = owner; pid && (at = strstr(at, " on ")) && at < pid; at++)
+        host = at + 4;
+    if (host)
+        snprintf(process, size, "%.*s/%.*s", (int)(pid - host), host, (int)strspn(pid + 10, "0123456789"), pid + 10);
+}
+
+static void fill_owner(struct obx_relay_view *view, const struct obx_relay_entry *entry)
+{
+    char owner[sizeof view->owner], own[sizeof view->owner];
+    outbox_describe_process(own, sizeof own, entry->name);
+    snprintf(owner, sizeof owner, "%s", obx_relay_owner(entry->relay));
+    if (view->stats.state == OUTBOX_STATE_RELAYING)
+        obx_relay_view_process(own, view->process, sizeof view->process);
+    else
+        obx_relay_view_process(owner, view->process, sizeof view->process);
+    obx_view_text(view->process, sizeof view->process, view->process);
+    obx_view_text(view->owner, sizeof view->owner, owner);
+}
+
 void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_entry *entry)
 {
     uint64_t now = obx_loop_now(entry->loop);
@@ -57,6 +86,8 @@ void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_ent
     obx_view_text(view->broker, sizeof view->broker, obx_instance_name(obx_relay_broker(entry->relay)));
     view->stats = read_stats(entry);
     obx_view_text(view->stats.last_error, sizeof view->stats.last_error, view->stats.last_error);
+    fill_owner(view, entry);
+    view->behind_ns = view->stats.behind_since_ns ? now - view->stats.behind_since_ns : 0;
     view->unready_ns = view->stats.unready_since_ns ? now - view->stats.unready_since_ns : 0;
     view->rate = events_per_second(entry, &view->stats, now);
     obx_relay_each_blocked(entry->relay, copy_blocked_key, &copy);

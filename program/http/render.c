@@ -26,16 +26,18 @@ static const struct number {
     NUMBER(in_flight, "gauge", "events claimed and not settled"),
     NUMBER(in_flight_bytes, "gauge", "bytes of the events in flight"),
     NUMBER(claimed, "counter", "rows claimed from the store, including rows claimed again after a recovery"),
-    NUMBER(delivered, "counter", "events confirmed by the broker"),
+    NUMBER(delivered, "counter", "confirmations by the broker; an event that is sent again counts again"),
     NUMBER(settled, "counter", "events removed from the outbox after delivery"),
-    NUMBER(retried, "counter", "delivery attempts that failed because of the event itself"),
-    NUMBER(resent, "counter", "events sent again after an outage or an unknown outcome; upper bound of duplicates"),
-    NUMBER(rejected, "counter", "events that the broker rejected permanently"),
+    NUMBER(retried, "counter", "pauses of a key after a failed attempt: of its event, or of its topic"),
+    NUMBER(resent, "counter", "events published again that the broker has or may have: the possible duplicates"),
+    NUMBER(rejected, "counter",
+           "refusals: by the broker, by the route, or after max_attempts; each try of a blocked event counts"),
     NUMBER(dead_lettered, "counter", "events moved to the dead-letter table"),
     NUMBER(blocked_events, "gauge", "events that wait for a blocked key"),
     NUMBER(blocked_keys, "gauge", "keys blocked by a failed event"),
-    NUMBER(store_connects, "counter", "successful connects to the store"),
-    NUMBER(broker_connects, "counter", "successful connects to the broker"),
+    NUMBER(store_connects, "counter", "connects to the store, the first one included"),
+    NUMBER(broker_connects, "counter",
+           "connects to the broker, the first one and reconnects of its client library included"),
     NUMBER(claims, "counter", "claim operations, including empty ones"),
     NUMBER(empty_claims, "counter", "claim operations that returned no row"),
     NUMBER(settles, "counter", "settle operations"),
@@ -61,9 +63,10 @@ static json_t *relay_json(const struct obx_relay_view *view)
     for (uint32_t i = 0; i < view->blocked_count; i++)
         json_array_append_new(blocked, blocked_json(&view->blocked[i]));
     json_t *object =
-        json_pack("{s:s, s:s, s:s, s:f, s:f, s:s, s:o}", "state", outbox_state_name(view->stats.state), "store",
-                  view->store, "broker", view->broker, "rate", view->rate, "unready_seconds",
-                  (double)view->unready_ns / 1e9, "last_error", view->stats.last_error, "blocked", blocked);
+        json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:s, s:o}", "state", outbox_state_name(view->stats.state),
+                  "store", view->store, "broker", view->broker, "owner", view->owner, "rate", view->rate,
+                  "unready_seconds", (double)view->unready_ns / 1e9, "behind_seconds", (double)view->behind_ns / 1e9,
+                  "last_error", view->stats.last_error, "blocked", blocked);
     for (size_t i = 0; object && i < OBX_COUNT(numbers); i++)
         json_object_set_new(object, numbers[i].name, json_integer((json_int_t)value_of(&view->stats, &numbers[i])));
     return object;
@@ -121,15 +124,45 @@ static void append_state(const struct obx_snapshot *snapshot, struct obx_buf *te
     }
 }
 
+static void append_seconds(const struct obx_snapshot *snapshot, struct obx_buf *text, const char *name,
+                           const char *help, size_t offset)
+{
+    append_head(text, name, "", "gauge", help);
+    for (uint32_t i = 0; i < snapshot->count; i++) {
+        const char *view = (const char *)&snapshot->relays[i];
+        append_sample(text, name, "", &snapshot->relays[i]);
+        obx_buf_printf(text, "%.3f\n", (double)*(const uint64_t *)(const void *)(view + offset) / 1e9);
+    }
+}
+
+/* So that a standby can be matched with the process that it waits for, also where two databases have relays of one
+ * name. */
+static void append_owners(const struct obx_snapshot *snapshot, struct obx_buf *text)
+{
+    append_head(text, "owner", "", "gauge",
+                "the process that owns the outbox, as HOST/PID: 1 if it is this one and relays, 0 seen by a standby");
+    for (uint32_t i = 0; i < snapshot->count; i++) {
+        const struct obx_relay_view *view = &snapshot->relays[i];
+        if (!view->process[0])
+            continue;
+        obx_buf_puts(text, "outbox_owner{relay=\"");
+        append_label(text, view->name);
+        obx_buf_puts(text, "\",process=\"");
+        append_label(text, view->process);
+        obx_buf_printf(text, "\"} %d\n", view->stats.state == OUTBOX_STATE_RELAYING);
+    }
+}
+
 static void append_states(const struct obx_snapshot *snapshot, struct obx_buf *text)
 {
     append_state(snapshot, text, "relaying", "1 while events are relayed", OUTBOX_STATE_RELAYING);
     append_state(snapshot, text, "standby", "1 while another relay owns the outbox", OUTBOX_STATE_STANDBY);
-    append_head(text, "unready_seconds", "", "gauge", "seconds since the relay last relayed; 0 while relaying");
-    for (uint32_t i = 0; i < snapshot->count; i++) {
-        append_sample(text, "unready_seconds", "", &snapshot->relays[i]);
-        obx_buf_printf(text, "%.3f\n", (double)snapshot->relays[i].unready_ns / 1e9);
-    }
+    append_owners(snapshot, text);
+    append_seconds(snapshot, text, "unready_seconds", "seconds since the relay last relayed; 0 while relaying",
+                   offsetof(struct obx_relay_view, unready_ns));
+    append_seconds(snapshot, text, "behind_seconds",
+                   "seconds for which each claim has left events in the outbox; 0 after one that took all",
+                   offsetof(struct obx_relay_view, behind_ns));
 }
 
 void obx_render_metrics(const struct obx_snapshot *snapshot, struct obx_buf *text)

@@ -3,8 +3,12 @@
  * program/verbs/drain.c - outbox drain: relay until the outbox is empty, then exit
  *
  * Before a relay has relayed anything, a failed connection or another owner of the outbox ends the verb with the
- * fitting exit code. Afterwards the relays wait for the end of an outage, as in `outbox run`. When only blocked events
- * are left, the verb lists them and exits with 65. On a terminal, a line on stderr shows the progress.
+ * fitting exit code. Afterwards the relays wait for the end of an outage, as in `outbox run`, or for --timeout.
+ *
+ * The verb gives up when nothing can move any more: each event that is left is behind a blocked key, and the first
+ * event of that key was refused, or has failed for at least 10 s and three attempts because its topic is missing or
+ * forbidden. It lists these keys and exits with 65. After 0 blocked events the rows are counted once more: rows that
+ * the relay could not read are no success. On a terminal, a line on stderr shows the progress.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -13,11 +17,10 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "cli/escape.h"
 #include "cli/exit_code.h"
-#include "cli/oneshot.h"
 #include "daemon/relay_set.h"
 #include "loop/uv_loop.h"
+#include "verbs/drain_left.h"
 #include "verbs/verbs.h"
 
 #define POLL_NS (50 * OBX_MS)
@@ -40,24 +43,11 @@ struct drain {
     bool log_muted;      /* until the first relay works: the verb prints the first failure itself */
     enum obx_exit code;
     uint64_t began_ns;
+    const char *timeout; /* as given; NULL: none */
+    int64_t timeout_ms;
     int64_t pending; /* rows at the start; -1: unknown */
     struct totals totals;
 };
-
-/* Rows in all outboxes; -1: unknown. On connections opened for this. */
-static int64_t count_pending(struct obx_context *context)
-{
-    struct outbox_store_status status;
-    struct outbox_error ignored;
-    const char *relay;
-    int64_t sum = 0;
-    for (uint32_t i = 0; (relay = obx_context_relay(context, i)); i++) {
-        if (obx_oneshot_store_status(context, relay, &status, &ignored) || status.pending < 0)
-            return -1;
-        sum += status.pending;
-    }
-    return sum;
-}
 
 /* ---- progress ---- */
 
@@ -115,28 +105,6 @@ static void end(struct drain *drain, enum obx_exit code)
     obx_relay_set_stop(drain->relays, false);
 }
 
-static void print_blocked_key(void *arg, const struct obx_blocked_key *key)
-{
-    fprintf(stderr, "outbox drain: %s: ", (const char *)arg);
-    obx_escape_text(stderr, key->topic ? key->topic : "");
-    putc('/', stderr);
-    obx_escape_text(stderr, key->key ? key->key : "");
-    fputs(" is blocked by event ", stderr);
-    obx_escape_text(stderr, key->event_id ? key->event_id : "");
-    fprintf(stderr, " (row %" PRIu64 ", attempts %u), %" PRIu64 " waiting: ", key->position.major, key->attempts,
-            key->events);
-    obx_escape_text(stderr, key->reason ? key->reason : "unknown");
-    putc('\n', stderr);
-}
-
-static void print_blocked(void *arg, const struct obx_relay_info *info)
-{
-    char name[64];
-    (void)arg;
-    snprintf(name, sizeof name, "%s", info->name);
-    obx_relay_each_blocked(info->relay, print_blocked_key, name);
-}
-
 /* From the first relaying on, outages are waited for, and the log reports them. */
 static void unmute_log(struct drain *drain)
 {
@@ -187,15 +155,24 @@ static void on_changed(void *arg)
     if (drain->ending || !drain->totals.all_drained)
         return;
     clear_progress(drain);
-    if (drain->totals.blocked)
-        obx_relay_set_each(drain->relays, print_blocked, NULL);
+    obx_drain_print_left(drain->relays);
     end(drain, drain->totals.blocked ? OBX_EXIT_DATA : OBX_EXIT_OK);
+}
+
+static void check_timeout(struct drain *drain)
+{
+    uint64_t limit_ns = (uint64_t)drain->timeout_ms * OBX_MS;
+    if (drain->ending || !drain->timeout || obx_loop_now(drain->context.loop) - drain->began_ns < limit_ns)
+        return;
+    clear_progress(drain);
+    end(drain, obx_drain_print_late(drain->relays, drain->timeout));
 }
 
 static void on_poll(struct obx_timer *timer)
 {
     struct drain *drain = OBX_CONTAINER(timer, struct drain, poll_timer);
     on_changed(drain);
+    check_timeout(drain);
     if (drain->on_terminal && ++drain->polls % POLLS_PER_PROGRESS == 0)
         show_progress(drain);
     drain->context.loop->ops->timer_set(drain->context.loop, timer, POLL_NS);
@@ -240,11 +217,25 @@ static void relay_until_drained(struct drain *drain)
     loop->ops->timer_clear(loop, &drain->poll_timer);
 }
 
+/* An outbox that a relay found empty may have rows that it cannot read, or new ones. */
+static void check_empty(struct drain *drain)
+{
+    int64_t rows = drain->code ? 0 : obx_drain_count_rows(&drain->context);
+    if (rows <= 0)
+        return;
+    fprintf(stderr,
+            "outbox drain: %" PRId64
+            " rows are in the outbox: they were added meanwhile, or the relay cannot read them; "
+            "drain again, or see outbox check\n",
+            rows);
+    drain->code = OBX_EXIT_AGAIN;
+}
+
 static int work(struct drain *drain, struct outbox_error *error)
 {
     const struct obx_relay_set_events events = {on_changed, on_stopped, drain};
     mute_log(drain);
-    drain->pending = drain->on_terminal ? count_pending(&drain->context) : -1;
+    drain->pending = drain->on_terminal ? obx_drain_count_rows(&drain->context) : -1;
     int status = obx_relay_set_new(&drain->context, &events, &drain->relays, error);
     if (status)
         return status;
@@ -255,18 +246,23 @@ static int work(struct drain *drain, struct outbox_error *error)
     if (drain->totals.dead_lettered)
         printf("%" PRIu64 " went to the dead letters; see outbox dead list\n", drain->totals.dead_lettered);
     obx_relay_set_free(drain->relays);
+    check_empty(drain);
     return OUTBOX_OK;
 }
 
 static int run(const struct obx_verb *verb, int argc, char **argv)
 {
-    static const struct option options[] = {OBX_ARGS_COMMON, {0}};
+    static const struct option options[] = {OBX_ARGS_COMMON, {"timeout", required_argument, NULL, 't'}, {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
-    obx_args_next(&args);
+    struct drain drain = {.on_terminal = isatty(STDERR_FILENO) == 1};
+    while (obx_args_next(&args) != -1) {
+        drain.timeout = optarg;
+        if (!obx_args_duration(optarg, &drain.timeout_ms))
+            return obx_args_refuse(verb, "--timeout needs a duration, like 90s or 10m, not '%s'", optarg);
+    }
     if (obx_args_end(&args))
         return args.exit;
 
-    struct drain drain = {.on_terminal = isatty(STDERR_FILENO) == 1};
     struct outbox_error error = {0};
     if (obx_context_open(&drain.context, &args, OBX_CONTEXT_ONESHOT, &error))
         return obx_exit_report(verb->name, &error);
@@ -276,4 +272,9 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
 }
 
 const struct obx_verb obx_verb_drain = {
-    "drain", "relay until the outbox is empty, then exit 0", "[-c FILE] [--relay NAME]", NULL, run, false};
+    "drain",
+    "relay until the outbox is empty, then exit 0",
+    "[-c FILE] [--relay NAME] [--timeout DURATION]",
+    "  --timeout DURATION  stop after this time, such as 90s or 10m; default: none\n",
+    run,
+    false};

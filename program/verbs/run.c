@@ -53,17 +53,27 @@ static void on_terminate(void *arg, int signum)
     obx_relay_set_stop(service->relays, again);
 }
 
+static void log_changed_log(const struct service *service, const struct obx_service_settings *before)
+{
+    const struct obx_service_settings *now = &service->context.settings;
+    if (before->log_level != now->log_level || before->log_format != now->log_format)
+        obx_log_write(service->context.log, OUTBOX_LOG_INFO, "service", "SIGHUP: service.log has changed");
+}
+
 static int reload(struct service *service, struct outbox_error *error)
 {
+    const struct obx_service_settings before = service->context.settings;
     OBX_FAILPOINT(reload, begin);
     int status = obx_context_reload(&service->context, error);
     OBX_FAILPOINT(reload, config_read);
     if (!status)
         status = obx_relay_set_reload(service->relays, error);
-    if (!status)
-        obx_logger_set(service->context.logger, (enum outbox_log_level)service->context.settings.log_level,
-                       (enum obx_log_format)service->context.settings.log_format);
-    return status;
+    if (status)
+        return status;
+    obx_logger_set(service->context.logger, (enum outbox_log_level)service->context.settings.log_level,
+                   (enum obx_log_format)service->context.settings.log_format);
+    log_changed_log(service, &before);
+    return OUTBOX_OK;
 }
 
 /* The listener is opened at the start only. */

@@ -3,7 +3,8 @@
  * program/verbs/status.c - outbox status: backlog and dead letters in the store, and the state of the running relay
  *
  * The verb reads the store itself. If service.listen is set, it also fetches /status of the running service; if that
- * fails it prints a line, and the exit code stays.
+ * fails it prints a line, and the exit code stays. With --check the exit code says whether the relay is healthy
+ * (health.h).
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -16,6 +17,7 @@
 #include "http/http_get.h"
 #include "cli/oneshot.h"
 #include "cli/escape.h"
+#include "verbs/health.h"
 #include "verbs/verbs.h"
 
 #define SERVICE_TIMEOUT_MS 3000u
@@ -108,6 +110,14 @@ static void print_blocked(const json_t *key)
     putchar('\n');
 }
 
+/* Blocked keys are in the memory of the running relay only. */
+static void print_no_service(void)
+{
+    printf("  %-10s unknown: only the running relay knows its state, rate and blocked keys; set service.listen, as in "
+           "\"127.0.0.1:9464\", or read its log\n",
+           "relay");
+}
+
 static void print_relay(const json_t *relay)
 {
     size_t index;
@@ -124,44 +134,98 @@ static void print_relay(const json_t *relay)
     json_array_foreach(json_object_get(relay, "blocked"), index, key) print_blocked(key);
 }
 
-struct output {
-    json_t *relays; /* NULL: human-readable */
-    const json_t *service;
+struct request {
+    bool json, check;
+    int64_t max_age_ms; /* 0: any */
 };
 
-static enum obx_exit print_status(struct obx_context *context, const char *name, struct output *output)
+struct output {
+    const struct request *request;
+    json_t *relays; /* NULL: human-readable */
+    const json_t *service;
+    bool has_service;
+    const char *service_error; /* "": it responds, or service.listen is not set */
+};
+
+static enum obx_exit check_health(const char *name, const struct outbox_store_status *status, const json_t *relay,
+                                  const struct output *output, json_t *problems)
+{
+    bool has_oldest = status->pending != 0 && status->oldest_us >= 0;
+    const struct obx_health health = {.relay = name,
+                                      .store = status,
+                                      .oldest_seconds = has_oldest ? age_seconds(status->oldest_us) : 0,
+                                      .max_age_seconds = (double)output->request->max_age_ms / 1e3,
+                                      .has_service = output->has_service,
+                                      .service_error = output->service_error,
+                                      .service_view = relay};
+    return obx_health_check(&health, problems);
+}
+
+static void print_json(const struct output *output, const char *name, const struct outbox_store_status *status,
+                       const json_t *relay, const json_t *problems, const char *error)
+{
+    json_t *object = to_json(status, relay);
+    if (error)
+        json_object_set_new(object, "error", json_string(error));
+    if (output->request->check)
+        json_object_set_new(object, "problems", json_deep_copy(problems));
+    json_object_set_new(output->relays, name, object);
+}
+
+static void print_text(const struct output *output, const char *name, const struct outbox_store_status *status,
+                       const json_t *relay, const json_t *problems)
+{
+    size_t index;
+    const json_t *problem;
+    printf("%s\n", name);
+    if (status)
+        print_store(status);
+    if (relay)
+        print_relay(relay);
+    else if (status && !output->has_service)
+        print_no_service();
+    json_array_foreach(problems, index, problem)
+    {
+        printf("  %-10s ", "problem");
+        obx_escape_text(stdout, json_string_value(problem));
+        putchar('\n');
+    }
+}
+
+static enum obx_exit print_status(struct obx_context *context, const char *name, const struct output *output)
 {
     struct outbox_store_status status;
     struct outbox_error error = {0};
     const json_t *relay = json_object_get(json_object_get(output->service, "relays"), name);
+    json_t *problems = json_array();
+    enum obx_exit code = OBX_EXIT_OK;
     int failed = obx_oneshot_store_status(context, name, &status, &error);
-    if (output->relays) {
-        json_t *object = to_json(&status, relay);
-        if (failed)
-            json_object_set_new(object, "error", json_string(error.text));
-        json_object_set_new(output->relays, name, object);
-    } else {
-        printf("%s\n", name);
-        if (!failed)
-            print_store(&status);
-        if (relay)
-            print_relay(relay);
-    }
-    return failed ? obx_exit_report("status", &error) : OBX_EXIT_OK;
+    if (!failed && output->request->check)
+        code = check_health(name, &status, relay, output, problems);
+    if (output->relays)
+        print_json(output, name, &status, relay, problems, failed ? error.text : NULL);
+    else
+        print_text(output, name, failed ? NULL : &status, relay, problems);
+    json_decref(problems);
+    return failed ? obx_exit_report("status", &error) : code;
 }
 
 static int print_all_status(struct obx_context *context, void *arg, struct outbox_error *error)
 {
-    const bool json = *(const bool *)arg;
+    const struct request *request = arg;
     (void)error;
-    struct outbox_error service_error;
+    struct outbox_error service_error = {0};
     json_t *service = fetch_service_status(context, &service_error);
-    struct output output = {json ? json_object() : NULL, service};
+    struct output output = {.request = request,
+                            .relays = request->json ? json_object() : NULL,
+                            .service = service,
+                            .has_service = context->settings.listen != NULL,
+                            .service_error = service_error.code ? service_error.text : ""};
     enum obx_exit code = OBX_EXIT_OK;
     const char *name;
     for (uint32_t i = 0; (name = obx_context_relay(context, i)); i++)
         code = obx_exit_worse(code, print_status(context, name, &output));
-    if (json)
+    if (request->json)
         json_dumpf(output.relays, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)), putchar('\n');
     else if (service_error.code)
         obx_escape_line(stdout, "the service does not respond: %s", service_error.text);
@@ -170,21 +234,41 @@ static int print_all_status(struct obx_context *context, void *arg, struct outbo
     return code;
 }
 
-static int run(const struct obx_verb *verb, int argc, char **argv)
+/* 0, or the exit code after printing what is wrong. */
+static int set_option(const struct obx_verb *verb, struct request *request, int option)
 {
-    static const struct option options[] = {OBX_ARGS_COMMON, {"json", no_argument, NULL, 'j'}, {0}};
-    struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
-    bool json = false;
-    while (obx_args_next(&args) != -1)
-        json = true;
-    if (obx_args_end(&args))
-        return args.exit;
-    return obx_context_run(&args, print_all_status, &json);
+    request->json |= option == 'j';
+    request->check |= option == 'k' || option == 'a';
+    if (option == 'a' && !obx_args_duration(optarg, &request->max_age_ms))
+        return obx_args_refuse(verb, "--max-age needs a duration, like 90s or 10m, not '%s'", optarg);
+    return 0;
 }
 
-const struct obx_verb obx_verb_status = {"status",
-                                         "print backlog, oldest age, rate, blocked keys, dead letters, connections",
-                                         "[-c FILE] [--relay NAME] [--json]",
-                                         "  --json              print one JSON object\n",
-                                         run,
-                                         false};
+static int run(const struct obx_verb *verb, int argc, char **argv)
+{
+    static const struct option options[] = {OBX_ARGS_COMMON,
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"check", no_argument, NULL, 'k'},
+                                            {"max-age", required_argument, NULL, 'a'},
+                                            {0}};
+    struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
+    struct request request = {0};
+    int option, refused;
+    while ((option = obx_args_next(&args)) != -1)
+        if ((refused = set_option(verb, &request, option)))
+            return refused;
+    if (obx_args_end(&args))
+        return args.exit;
+    return obx_context_run(&args, print_all_status, &request);
+}
+
+const struct obx_verb obx_verb_status = {
+    "status",
+    "print backlog, oldest age, rate, blocked keys, dead letters, connections",
+    "[-c FILE] [--relay NAME] [--json] [--check] [--max-age DURATION]",
+    "  --json              print one JSON object\n"
+    "  --check             print problems; exit 65 if an event waits for people, 69 if\n"
+    "                      nothing is relayed, 0 if all is well\n"
+    "  --max-age DURATION  --check, and exit 69 if the oldest event has waited longer\n",
+    run,
+    false};

@@ -4,6 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 command -v curl >/dev/null || { echo "1..0 # SKIP curl is not installed"; exit 0; }
 
+exits_with_match() { fails "$1" "${@:3}" && has_match "$2"; } # CODE PATTERN COMMAND...
+exits_with_line() { fails "$1" "${@:3}" && has_line "$2"; }   # CODE LINE COMMAND...
 logged() { grep -qE -- "$1" .log; }
 address() { sed -n 's/.*msg="listening on \([0-9.:]*\): .*/\1/p' .log | tail -n 1; }
 get() { curl -s -m 10 "http://$(address)$1" >"$out" 2>"$err"; }
@@ -17,6 +19,8 @@ check "service starts" within 10 logged 'msg="listening on '
 check "service becomes ready" within 10 get_code /readyz 200
 check "event is added" works add 1 first
 check "event is published" within 5 published 1
+check "log says which database and file it uses" eval 'logged "opened shop.db with SQLite .*, table .*outbox" && logged "opened events.ndjson"'
+check "log says that the first event was published" logged "msg=\"published the first event since the start: event [-0-9a-f]*, key '1', topic 'outbox.event.order'\""
 check "/healthz is 200" get_code /healthz 200
 check "/metrics counts the event" eval 'get /metrics && has_match "^outbox_settled_total\{relay=\"orders\"\} 1$"'
 documented() { # documents and alerts name exactly the metrics of the program
@@ -65,7 +69,7 @@ check "invalid configuration is logged on SIGHUP" within 5 logged 'SIGHUP: keepi
 check "service keeps relaying" get_code /readyz 200
 sed 's/events.ndjson/others.ndjson/' good.yaml >outbox.yaml
 kill -HUP "$service"
-check "changed relay restarts on SIGHUP" within 5 logged 'orders.*its configuration changed: restarting'
+check "changed relay restarts on SIGHUP" within 5 logged 'orders.*its configuration changed: restarting; different: broker.path"'
 check "new configuration takes effect" eval 'works add 1 second && within 5 lines others.ndjson 1'
 sed 's/127.0.0.1:0/127.0.0.1:1/' good.yaml >outbox.yaml
 kill -HUP "$service"
@@ -95,6 +99,7 @@ kill "$first"; ends "$first" 0
 kill -TERM "$service"
 check "SIGTERM exits 0" ends "$service" 0
 check "stop is logged" logged 'subject="service" msg="stopped"'
+check "stop says how much was published" logged 'subject="orders" msg="stopped: published 1 events since the start, removed 1 from the outbox, moved 0 to the dead letters"'
 
 # ---- signals during the start, and blocked by the parent ----
 signalled() { env --block-signal=TERM,INT,HUP sh -c 'kill -s "$0" $$; exec "$@"' "$@"; } # NAME COMMAND...: the signal is pending when the command starts
@@ -156,6 +161,30 @@ check "removed relay stops" within 5 logged 'subject="bills" msg="no longer conf
 check "remaining relay keeps relaying" eval 'works add 3 third && within 5 published 2'
 kill -TERM "$service"
 check "both relays stop" ends "$service" 0
+rm -f events.ndjson
+
+# ---- a halted relay ----
+printf '    route: { topic: "${aggregatetype}" }\n    on_reject: stop\nservice: { listen: "127.0.0.1:0" }\n' | config
+: >.log
+start "$OUTBOX" run; service=$pid
+check "service with on_reject: stop becomes ready" within 10 get_code /readyz 200
+check "relaying service passes --check" eval 'sed "s/127.0.0.1:0/$(address)/" outbox.yaml >live.yaml && works "$OUTBOX" status --check -c live.yaml'
+check "event without a topic is added" works "$OUTBOX" add --aggregate-type "" --aggregate-id 1 --type t --payload halts
+halt='event [-0-9a-f]* cannot be published, the relay has halted \(on_reject: stop\): topic is (null or )?empty.*; correct or delete the event, then reload the configuration \(SIGHUP\)'
+check "/readyz of a halted relay is 503" within 10 get_code /readyz 503
+check "/readyz says which event, why, and how to go on" has_match "^orders: halted: $halt"
+check "/status says it" eval 'get /status && has_match "\"last_error\": \"$halt"'
+check "status says it" eval 'works "$OUTBOX" status -c live.yaml && has_match "^  last error $halt"'
+check "status --check of a halted relay exits 65" exits_with_match 65 "^  problem    the relay is halted: $halt" "$OUTBOX" status --check -c live.yaml
+kill -HUP "$service"
+check "it halts again while the event is there" within 10 eval '[ "$(grep -cE "$halt" .log)" = 2 ]'
+check "operator deletes the event" eval 'sqlite3 shop.db "DELETE FROM outbox"'
+kill -HUP "$service"
+check "SIGHUP lets it go on" within 10 get_code /readyz 200
+check "it says so" logged 'msg="the halted relay goes on, and tries its blocked events again"'
+kill -9 "$service"; wait "$service" 2>/dev/null
+check "status --check of a killed relay exits 69" exits_with_line 69 '  problem    no relay owns the outbox: start outbox run' "$OUTBOX" status --check
+cp good.yaml outbox.yaml
 rm -f events.ndjson
 
 # ---- an embedded relay ----

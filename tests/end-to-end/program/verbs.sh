@@ -108,6 +108,13 @@ check "check fails for a missing column" fails 78 "$OUTBOX" check
 check "check names the missing column" has_match '^orders store: error: .* has no column "region"'
 config </dev/null
 check "status of an empty outbox is 0" exits_with_match 0 '^  pending    0$' "$OUTBOX" status
+check "status without a service says what it cannot know" has_line '  relay      unknown: only the running relay knows its state, rate and blocked keys; set service.listen, as in "127.0.0.1:9464", or read its log'
+check "status --check without a relay exits 69" exits_with_line 69 '  problem    no relay owns the outbox: start outbox run' "$OUTBOX" status --check
+check "status --check --json lists the problems" exits_with_match 69 '"no relay owns the outbox: start outbox run"' "$OUTBOX" status --check --json
+check "status without --check exits 0" works "$OUTBOX" status --json
+check "it has no problems then" eval '! grep problems "$out"'
+check "status --max-age needs a duration" exits_with_line 64 "outbox status: --max-age needs a duration, like 90s or 10m, not '5'; see outbox status --help" "$OUTBOX" status --max-age 5
+check "drain --timeout needs a duration" exits_with_line 64 "outbox drain: --timeout needs a duration, like 90s or 10m, not 'soon'; see outbox drain --help" "$OUTBOX" drain --timeout soon
 check "add reports one event" exits_with_line 0 'orders: added 1 event' add 7 '{"total": 12.50}'
 check "add requires an aggregate id" exits_with_line 64 'outbox add: --aggregate-id is missing; see outbox add --help' \
   "$OUTBOX" add --aggregate-type order --type placed --payload x
@@ -225,6 +232,7 @@ check "drain lists the blocked key" has_match '^outbox drain: orders: .*/1 is bl
 check "other keys are published" grep -q '"key":"2".*"payload":"passes"' events.ndjson
 bad_route park
 check "drain with on_reject: park exits 0" exits_with_match 0 '^1 went to the dead letters; see outbox dead list$' "$OUTBOX" drain
+check "status --check with dead letters exits 65" exits_with_line 65 '  problem    1 dead letters wait; see outbox dead list' "$OUTBOX" status --check
 check "dead list prints the letter" exits_with_match 0 '^1 .* t  attempts 1: topic is empty' "$OUTBOX" dead list
 check "dead list --json has its payload" exits_with_match 0 '"number":1,.*"payload":"stuck"' "$OUTBOX" dead list --json
 check "dead show prints its payload" exits_with_match 0 '^  payload        stuck$' "$OUTBOX" dead show 1
@@ -235,10 +243,20 @@ check "dead replay counts a repeated number once" exits_with_line 0 'orders: 1 b
 printf '    route: { topic: "all" }\n' | config
 check "replayed event is published" exits_with_match 0 '^relayed 1 events' "$OUTBOX" drain
 check "its payload is unchanged" grep -q '"topic":"all".*"payload":"stuck"' events.ndjson
+cat >late.yaml <<'Y'
+relays:
+  orders:
+    store: { plugin: sqlite, path: shop.db }
+    broker: { plugin: fault, calls: publish, kind: retry, wraps: { plugin: file, path: events.ndjson } }
+Y
+check "event for a broker that never takes it is added" works add 5 late
+check "drain --timeout with only blocked events exits 65" exits_with_match 65 '^outbox drain: orders: not drained within 1s: relaying, 0 events removed, 1 blocked$' "$OUTBOX" drain --timeout 1s -c late.yaml
+check "it lists what is left and why" has_match '^outbox drain: orders: outbox.event.order/5 is blocked by event .*, 1 waiting: .*publish: failed on purpose by the fault plugin: retry'
+check "the rest is drained" works "$OUTBOX" drain --timeout 1m
 bad_route stop
 check "another event without a topic is added" works nameless 1 halts
 check "drain with on_reject: stop exits 65" fails 65 "$OUTBOX" drain
-check "drain prints the reason" has_match '^outbox drain: orders: '
+check "drain prints the reason" has_match '^outbox drain: orders: event .* cannot be published, the relay has halted \(on_reject: stop\): topic is empty.*; correct or delete the event'
 bad_route park
 check "drain with on_reject: park moves it" works "$OUTBOX" drain
 check "dead drop --all reports the count" exits_with_line 0 'orders: 1 dropped' "$OUTBOX" dead drop --all

@@ -179,3 +179,25 @@ Test(resolve, changed_secret_file_changes_the_section)
     obx_config_free(config);
     cr_assert_eq(mem_live(), 0);
 }
+
+static void expect_difference(const char *before, const char *after, const char *wanted)
+{
+    char text[64];
+    struct obx_config *a = read_config(before), *b = read_config(after);
+    obx_section_difference(obx_config_root(a), obx_config_root(b), text, sizeof text);
+    cr_expect_str_eq(text, wanted);
+    obx_config_free(a);
+    obx_config_free(b);
+}
+
+Test(resolve, difference_names_the_keys_and_no_values)
+{
+    expect_difference("a: 1\n", "a: 1\n", "");
+    expect_difference("a: 1\nb: 2\n", "a: 1\nb: 3\n", "b");
+    expect_difference("s: {dsn: x, table: t}\nold: 1\n", "s: {dsn: y, table: t}\nnew: 1\n",
+                      "s.dsn, old is gone, new is new");
+    expect_difference("s: {dsn: x}\n", "s: x\n", "s");
+    expect_difference("a: 1\nb: 2\n", "b: 2\na: 1\n", "the order of keys");
+    expect_difference("a: {b: {c: 1}}\n", "a: {b: {c: 2, d: 1}}\n", "a.b.c, a.b.d is new");
+    cr_assert_eq(mem_live(), 0);
+}
