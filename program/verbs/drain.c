@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "cli/escape.h"
 #include "cli/exit_code.h"
 #include "daemon/relay_set.h"
 #include "loop/uv_loop.h"

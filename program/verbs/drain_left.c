@@ -35,7 +35,7 @@ static void print_key(void *arg, const struct obx_blocked_key *key)
 static void print_unremoved(const struct obx_relay_info *info, const struct outbox_stats *stats)
 {
     if (info->drained && info->blocked > stats->blocked_events)
-        fprintf(stderr, "outbox drain: %s: %s\n", info->name, stats->last_error);
+        obx_escape_line(stderr, "outbox drain: %s: %s", info->name, stats->last_error);
 }
 
 static void print_relay(void *arg, const struct obx_relay_info *info)
