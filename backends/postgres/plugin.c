@@ -178,8 +178,8 @@ static const struct outbox_option options[] = {
     {"columns", OUTBOX_OPT_MAP, 0, offsetof(struct pg_store, sql.column_names), NULL, 0, 0, NULL,
      "the table's own names for id, event_id, aggregatetype, aggregateid, type, payload, headers and created_at"},
     {"application_name", OUTBOX_OPT_STRING, 0, offsetof(struct pg_store, application), NULL, 0, 0, NULL,
-     "the name of the connections in pg_stat_activity, unless the dsn has an application_name; by default outbox and "
-     "the relay's name"},
+     "the name of the connections in pg_stat_activity, unless the dsn has an application_name; by default outbox, "
+     "the relay's name, host and process id"},
     {"connect_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.connect_ms), "5s", 100, 600000, NULL,
      "longest time for a connection to one address, unless the dsn has a connect_timeout"},
     {"statement_timeout", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.statement_ms), "30s", 100, 3600000,
