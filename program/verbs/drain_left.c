@@ -84,10 +84,10 @@ static void print_late(void *arg, const struct obx_relay_info *info)
     if (info->drained && !info->blocked)
         return;
     late->code = obx_exit_worse(late->code, code_of(info, &stats));
-    fprintf(stderr,
-            "outbox drain: %s: not drained within %s: %s, %" PRIu64 " events removed, %" PRIu64 " blocked%s%s\n",
-            info->name, late->timeout, outbox_state_name(info->state), stats.settled, stats.blocked_events,
-            stats.last_error[0] ? ": " : "", stats.last_error);
+    obx_escape_line(stderr,
+                    "outbox drain: %s: not drained within %s: %s, %" PRIu64 " events removed, %" PRIu64 " blocked%s%s",
+                    info->name, late->timeout, outbox_state_name(info->state), stats.settled, stats.blocked_events,
+                    stats.last_error[0] ? ": " : "", stats.last_error);
 }
 
 enum obx_exit obx_drain_print_late(struct obx_relay_set *relays, const char *timeout)
