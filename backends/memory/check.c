@@ -4,7 +4,8 @@
 
 void mstore_check(void *self, outbox_op_t op, const struct outbox_check *check)
 {
-    check->report(check->arg, OUTBOX_LOG_WARN, "the memory store forgets its events when the process ends",
-                  "use it for tests and measurements only");
+    outbox_report_finding(check, OUTBOX_SEVERITY_WARNING, "store",
+                          "the memory store forgets its events when the process ends",
+                          "use it for tests and measurements only");
     mstore_done(self, op, NULL);
 }

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "store.h"
+#include "check_facts.h"
 
 /* ---- the server -------------------------------------------------------------------------------------------------- */
 
@@ -18,20 +18,20 @@ static const char server_sql[] = "SHOW GLOBAL VARIABLES WHERE Variable_name IN (
 static const struct setting {
     const char *name, *value;
     bool other;
-    enum outbox_log_level level;
+    enum outbox_severity severity;
     const char *advice, *finding;
 } settings[] = {
-    {"read_only", "OFF", true, OUTBOX_LOG_ERROR,
+    {"read_only", "OFF", true, OUTBOX_SEVERITY_ERROR,
      "name the primary server in host:", "the server takes no writes, as a replica does"},
-    {"innodb_flush_log_at_trx_commit", "1", true, OUTBOX_LOG_WARN, "set innodb_flush_log_at_trx_commit = 1",
+    {"innodb_flush_log_at_trx_commit", "1", true, OUTBOX_SEVERITY_WARNING, "set innodb_flush_log_at_trx_commit = 1",
      "a crash of the server undoes the last commits, also those of events that were published"},
-    {"binlog_format", "STATEMENT", false, OUTBOX_LOG_ERROR, "set binlog_format = ROW",
+    {"binlog_format", "STATEMENT", false, OUTBOX_SEVERITY_ERROR, "set binlog_format = ROW",
      "the server refuses the deletes of a relay at READ COMMITTED"},
-    {"binlog_row_image", "FULL", false, OUTBOX_LOG_INFO,
+    {"binlog_row_image", "FULL", false, OUTBOX_SEVERITY_OK,
      "set binlog_row_image = MINIMAL, or NOBLOB, where no reader of the binlog needs full rows",
      "each event is written to the binlog a second time as it is removed, which is most of what large events cost the "
      "server"},
-    {"auto_increment_increment", "1", true, OUTBOX_LOG_WARN,
+    {"auto_increment_increment", "1", true, OUTBOX_SEVERITY_WARNING,
      "set auto_increment_increment = 1 where only one server is written to",
      "rows cannot be deleted in ranges, which takes several times as long"},
 };
@@ -42,7 +42,7 @@ static void report_setting(const struct sql_op *op, const struct mys_row *row)
     for (unsigned i = 0; i < sizeof settings / sizeof *settings; i++) {
         const struct setting *s = &settings[i];
         if (name && value && !strcmp(s->name, name) && (strcmp(s->value, value) != 0) == s->other)
-            sql_check_report(op, s->level, s->advice, "%s is %s: %s", name, value, s->finding);
+            sql_check_report(op, s->severity, s->advice, "%s is %s: %s", name, value, s->finding);
     }
 }
 
@@ -50,8 +50,8 @@ static void report_server(struct sql_op *op)
 {
     const struct mys_server *server = &mys_store_of(op->store)->server;
     struct mys_row row;
-    sql_check_report(op, OUTBOX_LOG_INFO, NULL, "%s %s, database %s as user %s", server->mariadb ? "MariaDB" : "MySQL",
-                     server->version, op->store->table.schema, server->user);
+    sql_check_report(op, OUTBOX_SEVERITY_OK, NULL, "%s %s, database %s as user %s",
+                     server->mariadb ? "MariaDB" : "MySQL", server->version, op->store->table.schema, server->user);
     while (mys_fetch(op->result, &row))
         report_setting(op, &row);
 }
@@ -63,40 +63,58 @@ const struct sql_probe mys_server_probes[] = {
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-enum { T_INDEXES, T_TRIGGERS };
+enum { T_INDEXES };
 
-/* Unique indexes that begin with the id; triggers on delete. */
+/* Unique indexes that begin with the id. */
 static bool put_table(struct sql_request *request)
 {
     const struct sql_table *table = &request->store->table;
     const char *name = request->store->outbox.name;
     obx_sql_text_format(request->sql,
                         "SELECT (SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = %l AND "
-                        "table_name = %l AND column_name = %l AND seq_in_index = 1 AND non_unique = 0), "
-                        "(SELECT COUNT(*) FROM information_schema.triggers WHERE event_object_schema = %l AND "
-                        "event_object_table = %l AND event_manipulation = 'DELETE')",
-                        table->schema, name, table->id, table->schema, name);
+                        "table_name = %l AND column_name = %l AND seq_in_index = 1 AND non_unique = 0)",
+                        table->schema, name, table->id);
     return true;
+}
+
+static void report_engine(const struct sql_op *op)
+{
+    const struct sql_table *table = &op->store->table;
+    struct sql_cure cure = sql_cure(op, NULL);
+    obx_sql_text_format(&cure.command, "ALTER TABLE %n.%n ENGINE = InnoDB;", table->schema, op->store->outbox.name);
+    sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure, "the engine of %s.%s is %s, which has no transactions",
+                   table->schema, op->store->outbox.name, mys_store_of(op->store)->engine);
+    sql_cure_free(&cure);
+}
+
+static void report_index(const struct sql_op *op)
+{
+    const struct sql_table *table = &op->store->table;
+    struct sql_cure cure = sql_cure(op, NULL);
+    obx_sql_text_format(&cure.command, "ALTER TABLE %n.%n ADD UNIQUE INDEX (%n);", table->schema,
+                        op->store->outbox.name, table->id);
+    sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure,
+                   "column \"%s\" has no unique index: every claim would read the whole table", table->id);
+    sql_cure_free(&cure);
 }
 
 static void report_table(struct sql_op *op)
 {
-    const struct mys_store *store = mys_store_of(op->store);
-    const struct sql_table *table = &op->store->table;
-    const char *name = op->store->outbox.name;
-    char advice[600];
-    snprintf(advice, sizeof advice, "ALTER TABLE `%s`.`%s` ENGINE = InnoDB", table->schema, name);
-    if (*store->engine && strcmp(store->engine, "InnoDB") != 0)
-        sql_check_report(op, OUTBOX_LOG_ERROR, advice, "the engine of %s.%s is %s, which has no transactions",
-                         table->schema, name, store->engine);
-    snprintf(advice, sizeof advice, "CREATE UNIQUE INDEX %s_by_%s ON `%s`.`%s` (`%s`)", name, table->id, table->schema,
-             name, table->id);
-    if (!mys_value(op->result, T_INDEXES, 0))
-        sql_check_unindexed(op, advice);
-    if (mys_value(op->result, T_TRIGGERS, 0))
-        sql_check_report(op, OUTBOX_LOG_WARN, "drop them if they are not meant to run for each relayed event",
-                         "table %s.%s has %lld triggers on delete, which run when the relay removes events",
-                         table->schema, name, (long long)mys_value(op->result, T_TRIGGERS, 0));
+    const char *engine = mys_store_of(op->store)->engine;
+    if (*engine && strcmp(engine, "InnoDB") != 0)
+        report_engine(op);
+    if (!mys_value(op->result, T_INDEXES, 0) && sql_column_find(&op->store->table, op->store->table.id))
+        report_index(op);
+    op->removal_suspect = true; /* triggers and foreign keys may be hidden from this user */
+}
+
+/* "GRANT what TO 'user'@'host';": the account by which the server knows this user. */
+static void append_grant(const struct sql_op *op, struct obx_sql_text *sql, const char *what)
+{
+    const char *account = mys_store_of(op->store)->server.user, *at = strrchr(account, '@');
+    char user[160];
+    snprintf(user, sizeof user, "%.*s", at ? (int)(at - account) : (int)strlen(account), account);
+    obx_sql_text_format(sql, "GRANT %s TO %l@%l;", what, user, at ? at + 1 : "%");
 }
 
 /* ---- the rights of the user -------------------------------------------------------------------------------------- */
@@ -104,6 +122,12 @@ static void report_table(struct sql_op *op)
 static bool put_select(struct sql_request *request)
 {
     return mys_put(request, "EXPLAIN SELECT * FROM ", &request->store->outbox, "");
+}
+
+static bool no_delete(struct sql_op *op, const struct outbox_error *error)
+{
+    op->removal_suspect = false; /* one finding is enough */
+    return sql_check_refused(op, error);
 }
 
 static bool put_delete(struct sql_request *request)
@@ -135,39 +159,43 @@ static bool put_locks(struct sql_request *request)
 }
 
 /* The user cannot read the locks: reports how gaps are resolved instead. */
-static void report_without_locks(struct sql_op *op, const char *hint)
+static void report_without_locks(struct sql_op *op, const struct sql_cure *cure)
 {
     if (mys_store_of(op->store)->server.statements_visible)
-        sql_check_report(op, OUTBOX_LOG_INFO, NULL,
+        sql_check_report(op, OUTBOX_SEVERITY_OK, NULL,
                          "the statements of others can be seen (PROCESS): late rows come in order");
     else
-        sql_check_report(op, OUTBOX_LOG_INFO, hint,
-                         "the relay cannot see which transactions write: a row that is inserted more than gap_timeout "
-                         "after its id was drawn (a slow INSERT .. SELECT) comes late, without order to others; and "
-                         "many unused ids make claims slow");
+        sql_check_find(op, OUTBOX_SEVERITY_WARNING, cure,
+                       "the relay cannot see which transactions write: a row that is inserted more than gap_timeout "
+                       "after its id was drawn (a slow INSERT .. SELECT) is published late, out of the order of its "
+                       "key; and many unused ids make claims slow");
 }
 
 static void report_locks(struct sql_op *op)
 {
+    const struct sql_cure instrument = {
+        .advice = "switch performance_schema on, with the instrument wait/lock/metadata/sql/mdl"};
     if (mys_store_of(op->store)->server.galera)
         sql_check_report(
-            op, OUTBOX_LOG_INFO, "let all applications write to the outbox on one node",
+            op, OUTBOX_SEVERITY_WARNING, "let all applications write to the outbox on one node",
             "this is a node of a Galera cluster: a row that another node's transaction commits more than gap_timeout "
-            "after its id was drawn comes late, without order to others");
+            "after its id was drawn is published late, out of the order of its key");
     else if (mys_value(op->result, 0, 0))
-        sql_check_report(op, OUTBOX_LOG_INFO, NULL,
+        sql_check_report(op, OUTBOX_SEVERITY_OK, NULL,
                          "metadata_locks can be read: late rows come in order however late they are");
     else
-        report_without_locks(op, "switch performance_schema on, with the instrument wait/lock/metadata/sql/mdl");
+        report_without_locks(op, &instrument);
 }
 
 static bool no_locks(struct sql_op *op, const struct outbox_error *error)
 {
+    struct sql_cure cure = sql_cure(op, NULL);
     (void)error;
-    report_without_locks(op, mys_store_of(op->store)->server.mariadb
-                                 ? "GRANT PROCESS ON *.*; see 'outbox init --print-grants'"
-                                 : "GRANT SELECT ON performance_schema.metadata_locks; see 'outbox init "
-                                   "--print-grants'");
+    append_grant(op, &cure.command,
+                 mys_store_of(op->store)->server.mariadb ? "PROCESS ON *.*"
+                                                         : "SELECT ON performance_schema.metadata_locks");
+    report_without_locks(op, &cure);
+    sql_cure_free(&cure);
     return true;
 }
 
@@ -181,13 +209,15 @@ static const char binlog_sql[] = "SELECT @@log_bin, (SELECT COUNT(DISTINCT privi
 
 static void report_use(struct sql_op *op, bool may)
 {
+    struct sql_cure cure = sql_cure(op, NULL);
+    append_grant(op, &cure.command, "REPLICATION SLAVE, REPLICATION CLIENT ON *.*");
     if (may)
-        sql_check_report(op, OUTBOX_LOG_INFO, NULL, "the binlog can be read: commits wake an idle relay");
+        sql_check_report(op, OUTBOX_SEVERITY_OK, NULL, "the binlog can be read: commits wake an idle relay");
     else
-        sql_check_report(op, OUTBOX_LOG_WARN,
-                         "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*; see 'outbox init --print-grants'",
-                         "user %s was not granted what wakeup: binlog needs to read the binlog: an idle relay polls",
-                         mys_store_of(op->store)->server.user);
+        sql_check_find(op, OUTBOX_SEVERITY_WARNING, &cure,
+                       "user %s was not granted what wakeup: binlog needs to read the binlog: an idle relay polls",
+                       mys_store_of(op->store)->server.user);
+    sql_cure_free(&cure);
 }
 
 static void report_binlog(struct sql_op *op)
@@ -197,10 +227,10 @@ static void report_binlog(struct sql_op *op)
     if (uses && exists)
         report_use(op, may);
     else if (uses)
-        sql_check_report(op, OUTBOX_LOG_WARN, "start the server with log_bin, or set wakeup: off",
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING, "start the server with log_bin, or set wakeup: off",
                          "the server writes no binlog, which wakeup: binlog reads: an idle relay polls");
     else if (exists)
-        sql_check_report(op, OUTBOX_LOG_INFO,
+        sql_check_report(op, OUTBOX_SEVERITY_OK,
                          may ? "set wakeup: binlog" : "set wakeup: binlog, and grant what it needs",
                          "an idle relay polls; commits could wake it (user %s %s the binlog)",
                          mys_store_of(op->store)->server.user, may ? "may read" : "was not granted to read");
@@ -208,14 +238,17 @@ static void report_binlog(struct sql_op *op)
 
 static bool no_binlog(struct sql_op *op, const struct outbox_error *error)
 {
-    sql_check_report(op, OUTBOX_LOG_WARN, NULL, "whether the binlog can be read is not known: %s", error->text);
+    sql_check_report(op, OUTBOX_SEVERITY_WARNING, NULL, "whether the binlog can be read is not known: %s", error->text);
     return true;
 }
 
 const struct sql_probe mys_table_probes[] = {
     {"inspect the table", put_table, NULL, report_table, sql_check_refused},
+    {"inspect triggers and foreign keys", mys_put_acts, NULL, sql_report_findings, sql_low_count_refused},
+    {"read the character sets", mys_put_charsets, NULL, sql_report_findings, sql_low_count_refused},
+    {"search for other tables", mys_put_other_tables, NULL, sql_report_findings, sql_low_count_refused},
     {"read events", put_select, NULL, NULL, sql_check_refused},
-    {"delete events", put_delete, NULL, NULL, sql_check_refused},
+    {"delete events", put_delete, NULL, NULL, no_delete},
     {"own the outbox", put_relay, NULL, NULL, sql_check_refused},
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
     {"inspect the dead-letter table", put_dead, NULL, NULL, sql_check_no_dead},

@@ -84,11 +84,60 @@ void mys_setup_result(struct sql_request *request, void *result)
         mysql_free_result(result);
 }
 
+/* ---- what is there -------------------------------------------------------------------------------------------------
+ */
+
+static const char *schema_of(const struct sql_store *store, const struct sql_table_name *name)
+{
+    const char *outbox = *store->outbox.schema ? store->outbox.schema : store->default_schema;
+    return *name->schema ? name->schema : outbox;
+}
+
+void mys_append_missing(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    const struct sql_table_name *names[] = {&store->outbox, &store->dead, &mys_store_in(store)->relay_table};
+    enum { NAMES = sizeof names / sizeof *names };
+    obx_sql_text_format(sql, "SELECT %d - COUNT(*) FROM information_schema.tables WHERE ", NAMES);
+    for (unsigned i = 0; i < NAMES; i++)
+        obx_sql_text_format(sql, "%s(table_schema = %l AND table_name = %l)", i ? " OR " : "",
+                            schema_of(store, names[i]), names[i]->name);
+}
+
+void mys_append_alike(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_format(
+        sql,
+        "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables WHERE table_type = "
+        "'BASE TABLE' AND table_schema = %l AND LOWER(REPLACE(table_name, '_', '')) = "
+        "LOWER(REPLACE(%l, '_', '')) LIMIT 1",
+        schema_of(store, &store->outbox), store->outbox.name);
+}
+
 /* ---- grants ------------------------------------------------------------------------------------------------------ */
 
 static void append_user(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_format(sql, " TO %l@'%%';\n", mys_store_in(store)->user);
+}
+
+/* What the configuration does not need is a comment, so that the text can be sent to a server as it is. */
+static void append_optional(const struct sql_store *store, struct obx_sql_text *sql, const char *why, const char *what,
+                            bool needed)
+{
+    obx_sql_text_format(sql, "-- %s\n%sGRANT %s", why, needed ? "" : "-- ", what);
+    append_user(store, sql);
+}
+
+/* RETURNING and LAST_INSERT_ID() of an object mapper read what the database has filled in. */
+static void append_application(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    static const char *const filled_in[] = {"id", "event_id", "created_at"};
+    obx_sql_text_puts(sql, "-- each application that writes events\nGRANT INSERT, SELECT (");
+    for (size_t i = 0; i < sizeof filled_in / sizeof *filled_in; i++)
+        obx_sql_text_format(sql, "%s%n", i ? ", " : "", obx_sql_column(&store->column_names, filled_in[i]));
+    obx_sql_text_puts(sql, ") ON ");
+    sql_append_outbox(store, sql);
+    obx_sql_text_puts(sql, " TO 'application'@'%';");
 }
 
 void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
@@ -102,19 +151,16 @@ void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, "GRANT SELECT, INSERT, DELETE ON ");
     sql_append_dead(store, sql);
     append_user(store, sql);
-    obx_sql_text_puts(
-        sql, "-- better: the relay then sees which transactions still write, and need not retire gaps by their age\n"
-             "GRANT SELECT ON performance_schema.metadata_locks");
-    append_user(store, sql);
-    obx_sql_text_puts(sql,
-                      "-- MariaDB without a performance schema: the same, by what others run\nGRANT PROCESS ON *.*");
-    append_user(store, sql);
-    obx_sql_text_puts(sql, "-- only for wakeup: binlog\nGRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*");
-    append_user(store, sql);
-    obx_sql_text_puts(sql, "-- only for 'outbox add' and 'outbox dead replay'\nGRANT INSERT ON ");
+    append_optional(
+        store, sql,
+        "better, on MySQL: the relay then sees which transactions still write, and retires no gap by its age",
+        "SELECT ON performance_schema.metadata_locks", false);
+    append_optional(store, sql, "MariaDB without a performance schema: the same, by what others run", "PROCESS ON *.*",
+                    false);
+    append_optional(store, sql, "for wakeup: binlog", "REPLICATION SLAVE, REPLICATION CLIENT ON *.*",
+                    store->wakeup == MYS_WAKEUP_BINLOG);
+    obx_sql_text_puts(sql, "-- for 'outbox add' and 'outbox dead replay'\n-- GRANT INSERT ON ");
     sql_append_outbox(store, sql);
     append_user(store, sql);
-    obx_sql_text_puts(sql, "-- each application that writes events\nGRANT INSERT ON ");
-    sql_append_outbox(store, sql);
-    obx_sql_text_puts(sql, " TO 'application'@'%';");
+    append_application(store, sql);
 }

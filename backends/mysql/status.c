@@ -29,6 +29,25 @@ static void report_status(struct sql_op *op)
     snprintf(status->server, sizeof status->server, "%s %.80s", server->mariadb ? "MariaDB" : "MySQL", server->version);
 }
 
+/* The names as the server has them: it may compare names without case. */
+static bool put_identity(struct sql_request *request)
+{
+    const struct sql_store *store = request->store;
+    obx_sql_text_format(request->sql,
+                        "SELECT SHA2(CONCAT_WS('.', %l, HEX(table_schema), HEX(table_name)), 256) FROM "
+                        "information_schema.tables WHERE table_schema = %l AND table_name = %l",
+                        mys_store_in(store)->server.identity, store->table.schema, store->outbox.name);
+    return true;
+}
+
+static void report_identity(struct sql_op *op)
+{
+    struct outbox_store_status *status = op->out;
+    struct mys_row row;
+    if (mys_fetch(op->result, &row) && mys_text_of(&row, 0))
+        snprintf(status->identity, sizeof status->identity, "mysql %s", mys_text_of(&row, 0));
+}
+
 static bool put_owner(struct sql_request *request)
 {
     return mys_put(request, "SELECT owner FROM ", &mys_store_of(request->store)->relay_table, " WHERE id = 1");
@@ -48,5 +67,6 @@ const struct sql_probe mys_status_probes[] = {
     {"read the status", sql_put_status, NULL, report_status, NULL},
     {"count dead letters", sql_put_dead_count, NULL, sql_report_dead_count, sql_probe_is_optional},
     {"read the owner's name", put_owner, NULL, report_owner, sql_probe_is_optional},
+    {"read the table's identity", put_identity, NULL, report_identity, sql_probe_is_optional},
     {.what = NULL},
 };

@@ -184,11 +184,15 @@ void mys_replay(struct sql_op *op);
 bool mys_statement(const struct sql_store *store, struct obx_sql_text *sql, int index);
 void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql);
 bool mys_put_setup(struct sql_request *request);
+void mys_append_missing(const struct sql_store *store, struct obx_sql_text *sql);
+void mys_append_alike(const struct sql_store *store, struct obx_sql_text *sql);
 bool mys_put_inbox(struct sql_request *request); /* inbox.c */
 void mys_setup_result(struct sql_request *request, void *result);
 extern const struct sql_probe mys_status_probes[], mys_server_probes[], mys_table_probes[];
 void mys_append_estimate(const struct sql_store *store, struct obx_sql_text *sql);
 void mys_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
 bool mys_put_add(struct sql_request *request);
+bool mys_put_removal_trial(struct sql_request *request); /* check_facts.c */
+const char *mys_removal_refusal(const struct outbox_error *error);
 
 #endif

@@ -20,7 +20,8 @@ static void append_columns(struct obx_sql_text *sql, const char *schema, const c
                         "character_set_name, "
                         "IFNULL(column_default <> 'NULL', 0) OR extra LIKE '%%auto_increment%%' OR "
                         "extra LIKE '%%VIRTUAL GENERATED%%' OR extra LIKE '%%STORED GENERATED%%', "
-                        "extra LIKE '%%VIRTUAL GENERATED%%' OR extra LIKE '%%STORED GENERATED%%', '' "
+                        "extra LIKE '%%VIRTUAL GENERATED%%' OR extra LIKE '%%STORED GENERATED%%', '', "
+                        "extra LIKE '%%auto_increment%%' "
                         "FROM information_schema.columns WHERE table_schema = %l AND table_name = %l "
                         "ORDER BY ordinal_position",
                         schema, table);
@@ -61,7 +62,7 @@ static void read_table(struct mys_store *store, MYSQL_RES *result)
 
 static void read_columns(struct sql_store *store, MYSQL_RES *result)
 {
-    enum { COLUMNS = 7 };
+    enum { COLUMNS = 8 };
     if (!mys_has_columns(result, COLUMNS))
         mys_bad_shape(&store->start_error, "look at the columns");
     sql_columns_read(store, result);

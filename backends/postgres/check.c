@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store.h"
+#include "check_facts.h"
 
 static const char *fact(const struct sql_op *op, int index)
 {
@@ -17,18 +17,6 @@ static const char *fact(const struct sql_op *op, int index)
 static bool is(const struct sql_op *op, int index, const char *value)
 {
     return !strcmp(fact(op, index), value);
-}
-
-/* Advice in the form of an SQL statement with the table's name. */
-struct advice {
-    char text[300];
-};
-static struct advice advice_of(const struct sql_op *op, const char *before, const char *after)
-{
-    struct advice advice;
-    snprintf(advice.text, sizeof advice.text, "%s\"%s\".\"%s\"%s", before, op->store->table.schema,
-             op->store->outbox.name, after);
-    return advice;
 }
 
 /* ---- the server -------------------------------------------------------------------------------------------------- */
@@ -49,39 +37,39 @@ static void report_dsn(const struct sql_op *op)
     const struct pg_target *target = &pg_store_in(op->store)->target;
     const char *keyword, *why;
     if (target->insecure)
-        sql_check_report(op, OUTBOX_LOG_WARN, "set sslmode=verify-full and sslrootcert in the dsn",
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING, "set sslmode=verify-full and sslrootcert in the dsn",
                          "sslmode is weaker than verify-full: others on the way can read and change events");
     for (unsigned i = 0; (keyword = pg_target_ignored(target, i, &why)); i++)
-        sql_check_report(op, OUTBOX_LOG_WARN, "leave it out", "%s in the dsn has no effect: %s", keyword, why);
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING, "leave it out", "%s in the dsn has no effect: %s", keyword, why);
 }
 
 static void report_transactions(const struct sql_op *op)
 {
     if (*fact(op, S_OLD_PID))
-        sql_check_report(op, OUTBOX_LOG_WARN,
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING,
                          "end it if it is not needed: deleted events cannot be cleared away before it ends",
                          "a transaction has been open for %s s: pid %s, application \"%s\"", fact(op, S_OLD_SECONDS),
                          fact(op, S_OLD_PID), fact(op, S_OLD_NAME));
     if (strtol(fact(op, S_PREPARED), NULL, 10) > 0)
-        sql_check_report(op, OUTBOX_LOG_WARN, "COMMIT PREPARED or ROLLBACK PREPARED; see pg_prepared_xacts",
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING, "COMMIT PREPARED or ROLLBACK PREPARED; see pg_prepared_xacts",
                          "%s prepared transactions have been waiting for more than a minute", fact(op, S_PREPARED));
 }
 
 static void report_server(struct sql_op *op)
 {
     const struct pg_store *store = pg_store_in(op->store);
-    sql_check_report(op, OUTBOX_LOG_INFO, NULL, "PostgreSQL %s, database %s as user %s", fact(op, S_VERSION),
+    sql_check_report(op, OUTBOX_SEVERITY_OK, NULL, "PostgreSQL %s, database %s as user %s", fact(op, S_VERSION),
                      store->server.database, store->server.user);
     if (strtol(fact(op, S_PID), NULL, 10) != PQbackendPID(store->owner.pg))
-        sql_check_report(op, OUTBOX_LOG_WARN, "connect directly, or make sure that the pool is in session mode",
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING, "connect directly, or make sure that the pool is in session mode",
                          "a pooler stands between here and the server");
     report_dsn(op);
     if (is(op, S_SYNCHRONOUS, "off"))
         sql_check_report(
-            op, OUTBOX_LOG_WARN, "leave synchronous_commit on for transactions that write events",
+            op, OUTBOX_SEVERITY_WARNING, "leave synchronous_commit on for transactions that write events",
             "synchronous_commit is off by default: a crash of the server can undo a commit whose event was published");
     if (is(op, S_FSYNC, "off"))
-        sql_check_report(op, OUTBOX_LOG_WARN, "turn fsync on",
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING, "turn fsync on",
                          "fsync is off: a crash of the machine loses or corrupts data");
     report_transactions(op);
 }
@@ -93,7 +81,7 @@ const struct sql_probe pg_server_probes[] = {
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
-enum { T_INDEXED, T_CACHE, T_INCREMENT, T_TRIGGERS, T_PUBLICATION, T_AUTOVACUUM, T_WAKEUP, T_LOG_END };
+enum { T_INDEXED, T_CACHE, T_INCREMENT, T_SEQUENCE, T_AUTOVACUUM, T_WAKEUP, T_LOG_END };
 
 static bool put_table(struct sql_request *request)
 {
@@ -104,76 +92,97 @@ static bool put_table(struct sql_request *request)
         request,
         "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = "
         "i.indkey[0] WHERE i.indrelid = $1::oid AND a.attname = $2::text AND i.indisvalid AND i.indisunique AND "
-        "i.indpred IS NULL)::text, "
-        "(SELECT max(s.seqcache)::text FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid "
-        "AND d.classid = 'pg_class'::regclass WHERE d.refobjid = $1::oid), "
-        "(SELECT max(s.seqincrement)::text FROM pg_sequence s JOIN pg_depend d ON d.objid = s.seqrelid "
-        "AND d.classid = 'pg_class'::regclass WHERE d.refobjid = $1::oid), "
-        "((SELECT count(*) FROM pg_trigger WHERE tgrelid = $1::oid AND NOT tgisinternal AND tgtype & 8 <> 0) + "
-        "(SELECT count(*) FROM pg_rewrite WHERE ev_class = $1::oid AND ev_type = '4'))::text, "
-        "(SELECT string_agg(p.pubname, ', ') FROM pg_publication p WHERE p.pubdelete AND (p.puballtables OR EXISTS "
-        "(SELECT FROM pg_publication_rel r WHERE r.prpubid = p.oid AND r.prrelid = $1::oid))), "
+        "i.indpred IS NULL)::text, s.seqcache::text, s.seqincrement::text, s.name, "
         "(SELECT (c.reloptions::text LIKE '%autovacuum%')::text FROM pg_class c WHERE c.oid = $1::oid), "
         "EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = 'outbox_wakeup' AND tgenabled <> "
-        "'D')::text, CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn()::text END",
+        "'D')::text, CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn()::text END "
+        "FROM (SELECT 1) one LEFT JOIN LATERAL (SELECT q.seqcache, q.seqincrement, format('%I.%I', n.nspname, "
+        "c.relname) AS name FROM pg_depend d JOIN pg_sequence q ON q.seqrelid = d.objid JOIN pg_class c ON c.oid = "
+        "q.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE d.classid = 'pg_class'::regclass AND "
+        "d.refobjid = $1::oid ORDER BY q.seqcache DESC, q.seqincrement DESC LIMIT 1) s ON true",
         &params);
 }
 
-static void report_rights(const struct sql_op *op)
+/* "BEFORE "schema"."outbox" AFTER", as the command of a finding. */
+static struct sql_cure cure_of_table(const struct sql_op *op, const char *advice, const char *before, const char *after)
+{
+    struct sql_cure cure = sql_cure(op, advice);
+    obx_sql_text_puts(&cure.command, before);
+    sql_append_outbox(op->store, &cure.command);
+    obx_sql_text_puts(&cure.command, after);
+    return cure;
+}
+
+static void report_privileges(const struct sql_op *op)
 {
     const struct pg_store *store = pg_store_in(op->store);
     const char *schema = op->store->table.schema, *name = op->store->outbox.name, *user = store->server.user;
-    char advice[300];
-    snprintf(advice, sizeof advice, "as the table's owner: GRANT SELECT, DELETE ON %s.%s TO %s", schema, name, user);
-    if (!store->may_select || !store->may_delete)
-        sql_check_report(op, OUTBOX_LOG_ERROR, advice, "user %s may not %s table %s.%s", user,
-                         store->may_select ? "delete from" : "read", schema, name);
-    if (store->row_security)
-        sql_check_report(op, OUTBOX_LOG_ERROR, "give the user BYPASSRLS, or drop the policies",
-                         "row level security hides rows of %s.%s from user %s", schema, name, user);
+    struct sql_cure cure = cure_of_table(op, "as the table's owner run", "GRANT SELECT, DELETE ON ", "");
+    obx_sql_text_format(&cure.command, " TO %n;", user);
+    sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure, "user %s may not %s table %s.%s", user,
+                   store->may_select ? "delete from" : "read", schema, name);
+    sql_cure_free(&cure);
+}
+
+static void report_row_security(const struct sql_op *op)
+{
+    const char *user = pg_store_in(op->store)->server.user;
+    struct sql_cure cure = sql_cure(op, "give the user BYPASSRLS, or drop the policies");
+    obx_sql_text_format(&cure.command, "ALTER ROLE %n BYPASSRLS;", user);
+    sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure, "row level security hides rows of %s.%s from user %s",
+                   op->store->table.schema, op->store->outbox.name, user);
+    sql_cure_free(&cure);
+}
+
+static void report_index(const struct sql_op *op)
+{
+    struct sql_cure cure = cure_of_table(op, NULL, "CREATE UNIQUE INDEX CONCURRENTLY ON ", "");
+    obx_sql_text_format(&cure.command, " (%n);", op->store->table.id);
+    sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure,
+                   "column \"%s\" has no unique index: every claim would read the whole table", op->store->table.id);
+    sql_cure_free(&cure);
+}
+
+static void report_sequence(const struct sql_op *op, enum outbox_severity severity, const char *finding,
+                            const char *clause)
+{
+    struct sql_cure cure = sql_cure(op, NULL);
+    obx_sql_text_format(&cure.command, "ALTER SEQUENCE %s %s;", fact(op, T_SEQUENCE), clause);
+    sql_check_find(op, severity, &cure, "%s", finding);
+    sql_cure_free(&cure);
 }
 
 static void report_id(const struct sql_op *op)
 {
     const char *id = op->store->table.id;
-    char column[SQL_NAME + 8];
+    char finding[300];
     if (!sql_column_find(&op->store->table, id))
         return;
-    snprintf(column, sizeof column, " (\"%s\")", id);
     if (is(op, T_INDEXED, "false"))
-        sql_check_unindexed(op, advice_of(op, "CREATE UNIQUE INDEX CONCURRENTLY ON ", column).text);
-    if (strtol(fact(op, T_CACHE), NULL, 10) > 1)
-        sql_check_report(
-            op, OUTBOX_LOG_ERROR, "ALTER SEQUENCE ... CACHE 1",
-            "the sequence of \"%s\" has CACHE %s: sessions draw blocks of ids, which breaks the order of events", id,
-            fact(op, T_CACHE));
-    if (*fact(op, T_INCREMENT) && !is(op, T_INCREMENT, "1"))
-        sql_check_report(
-            op, OUTBOX_LOG_WARN, "ALTER SEQUENCE ... INCREMENT 1",
-            "the sequence of \"%s\" goes up by %s: rows cannot be deleted in ranges, which takes twice as long", id,
-            fact(op, T_INCREMENT));
+        report_index(op);
+    if (strtol(fact(op, T_CACHE), NULL, 10) > 1) {
+        snprintf(finding, sizeof finding,
+                 "the sequence of \"%s\" has CACHE %s: sessions draw blocks of ids, which breaks the order of events",
+                 id, fact(op, T_CACHE));
+        report_sequence(op, OUTBOX_SEVERITY_ERROR, finding, "CACHE 1");
+    }
+    if (*fact(op, T_INCREMENT) && !is(op, T_INCREMENT, "1")) {
+        snprintf(finding, sizeof finding,
+                 "the sequence of \"%s\" goes up by %s: rows cannot be deleted in ranges, which takes twice as long",
+                 id, fact(op, T_INCREMENT));
+        report_sequence(op, OUTBOX_SEVERITY_WARNING, finding, "INCREMENT 1");
+    }
 }
 
-static void report_deletes(const struct sql_op *op)
+static void report_autovacuum(const struct sql_op *op)
 {
-    const char *schema = op->store->table.schema, *name = op->store->outbox.name;
-    if (strtol(fact(op, T_TRIGGERS), NULL, 10) > 0)
-        sql_check_report(op, OUTBOX_LOG_WARN,
-                         "drop them if they are not meant for each relayed event; where one keeps the rows, each start "
-                         "sends them again",
-                         "table %s.%s has %s triggers or rules on delete, which act when the relay removes events",
-                         schema, name, fact(op, T_TRIGGERS));
-    if (*fact(op, T_PUBLICATION))
-        sql_check_report(op, OUTBOX_LOG_WARN, "leave the table out of the publication, or publish its inserts only",
-                         "table %s.%s is in publication %s: its deletes are replicated as well", schema, name,
-                         fact(op, T_PUBLICATION));
-    if (!is(op, T_AUTOVACUUM, "true"))
-        sql_check_report(op, OUTBOX_LOG_WARN,
-                         advice_of(op, "ALTER TABLE ",
-                                   " SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000, "
-                                   "autovacuum_vacuum_cost_delay = 0)")
-                             .text,
-                         "table %s.%s is vacuumed like any other, which is late for an outbox", schema, name);
+    struct sql_cure cure = cure_of_table(op, NULL, "ALTER TABLE ",
+                                         " SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = "
+                                         "50000, autovacuum_vacuum_cost_delay = 0);");
+    sql_check_find(op, OUTBOX_SEVERITY_WARNING, &cure,
+                   "table %s.%s is vacuumed like any other, which is late for an outbox", op->store->table.schema,
+                   op->store->outbox.name);
+    sql_cure_free(&cure);
 }
 
 /* Each writing transaction pays for a trigger whose notification nothing uses. */
@@ -181,20 +190,27 @@ static void report_trigger(const struct sql_op *op)
 {
     const char *schema = op->store->table.schema, *name = op->store->outbox.name;
     bool uses = op->store->wakeup == PG_WAKEUP_TRIGGER;
+    struct sql_cure cure = cure_of_table(op, NULL, "DROP TRIGGER outbox_wakeup ON ", ";");
     if (uses && is(op, T_WAKEUP, "false"))
-        sql_check_report(op, OUTBOX_LOG_WARN, "run 'outbox init'",
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING, "run 'outbox init'",
                          "there is no wake-up trigger on %s.%s: an idle relay polls", schema, name);
     else if (!uses && is(op, T_WAKEUP, "true"))
-        sql_check_report(op, OUTBOX_LOG_WARN, advice_of(op, "DROP TRIGGER outbox_wakeup ON ", "").text,
-                         "writers of %s.%s run a wake-up trigger that no relay is to use", schema, name);
+        sql_check_find(op, OUTBOX_SEVERITY_WARNING, &cure,
+                       "writers of %s.%s run a wake-up trigger that no relay is to use", schema, name);
+    sql_cure_free(&cure);
 }
 
 /* Keeps the end of the log in op->cursor, for the last probe. */
 static void report_table(struct sql_op *op)
 {
-    report_rights(op);
+    const struct pg_store *store = pg_store_in(op->store);
+    if (!store->may_select || !store->may_delete)
+        report_privileges(op);
+    if (store->row_security)
+        report_row_security(op);
     report_id(op);
-    report_deletes(op);
+    if (!is(op, T_AUTOVACUUM, "true"))
+        report_autovacuum(op);
     report_trigger(op);
     op->cursor = pg_wal_position(fact(op, T_LOG_END));
 }
@@ -230,6 +246,9 @@ static void report_dead(struct sql_op *op)
 
 const struct sql_probe pg_table_probes[] = {
     {"inspect the table", put_table, NULL, report_table, NULL},
+    {"inspect triggers and foreign keys", pg_put_acts, NULL, sql_report_removal_findings, sql_low_count_refused},
+    {"read the publications", pg_put_replication, NULL, sql_report_findings, sql_low_count_refused},
+    {"search for other tables", pg_put_other_tables, NULL, sql_report_findings, sql_low_count_refused},
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
     {"inspect the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead},
     {"inspect the columns of the dead letters", sql_put_dead_columns, NULL, sql_report_dead_columns,
@@ -243,10 +262,10 @@ static void on_trial(void *arg, const struct outbox_error *error)
 {
     struct sql_op *op = arg;
     if (error->code)
-        sql_check_report(op, OUTBOX_LOG_WARN, "until then an idle relay polls", "wake-up notifications do not work: %s",
-                         error->text);
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING, "until then an idle relay polls",
+                         "wake-up notifications do not work: %s", error->text);
     else
-        sql_check_report(op, OUTBOX_LOG_INFO, NULL, "wake-up notifications work: the server sends its log");
+        sql_check_report(op, OUTBOX_SEVERITY_OK, NULL, "wake-up notifications work: the server sends its log");
     sql_op_complete(op, error->code == OUTBOX_E_CANCELED ? error : NULL);
 }
 

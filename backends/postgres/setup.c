@@ -68,6 +68,46 @@ void pg_setup_result(struct sql_request *request, void *result)
         PQclear(result);
 }
 
+/* ---- what is there -------------------------------------------------------------------------------------------------
+ */
+
+static void append_name(const struct sql_store *store, struct obx_sql_text *sql,
+                        void (*append)(const struct sql_store *store, struct obx_sql_text *sql))
+{
+    struct obx_sql_text name = sql_text(store);
+    append(store, &name);
+    obx_sql_text_literal(sql, obx_sql_text_get(&name));
+    obx_sql_text_free(&name);
+}
+
+void pg_append_missing(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_puts(sql, "SELECT pg_catalog.num_nulls(pg_catalog.to_regclass(");
+    append_name(store, sql, sql_append_outbox);
+    obx_sql_text_puts(sql, "), pg_catalog.to_regclass(");
+    append_name(store, sql, sql_append_dead);
+    obx_sql_text_puts(sql, ")");
+    if (store->wakeup == PG_WAKEUP_TRIGGER) {
+        obx_sql_text_puts(sql, ", (SELECT t.oid FROM pg_catalog.pg_trigger t WHERE t.tgname OPERATOR(pg_catalog.=) "
+                               "'outbox_wakeup' AND t.tgrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(");
+        append_name(store, sql, sql_append_outbox);
+        obx_sql_text_puts(sql, "))");
+    }
+    obx_sql_text_puts(sql, ")");
+}
+
+void pg_append_alike(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_format(
+        sql,
+        "SELECT pg_catalog.concat(n.nspname, '.', c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+        "ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN "
+        "('pg_catalog', 'information_schema') AND pg_catalog.lower(pg_catalog.replace(c.relname::pg_catalog.text, '_', "
+        "'')) OPERATOR(pg_catalog.=) pg_catalog.lower(pg_catalog.replace(%l, '_', '')) AND c.relname "
+        "OPERATOR(pg_catalog.<>) %l LIMIT 1",
+        store->outbox.name, store->outbox.name);
+}
+
 /* ---- grants -------------------------------------------------------------------------------------------------------
  */
 
@@ -79,6 +119,20 @@ static const char *relay_role(const struct sql_store *store)
     return "relay";
 }
 
+/* RETURNING of an object mapper reads what the database has filled in. */
+static void append_application(const struct sql_store *store, struct obx_sql_text *sql, const char *schema)
+{
+    static const char *const filled_in[] = {"id", "event_id", "created_at"};
+    obx_sql_text_format(sql, "-- each application that writes events\nGRANT USAGE ON SCHEMA %n TO \"application\";\n",
+                        schema);
+    obx_sql_text_puts(sql, "GRANT INSERT, SELECT (");
+    for (size_t i = 0; i < sizeof filled_in / sizeof *filled_in; i++)
+        obx_sql_text_format(sql, "%s%n", i ? ", " : "", obx_sql_column(&store->column_names, filled_in[i]));
+    obx_sql_text_puts(sql, ") ON ");
+    sql_append_outbox(store, sql);
+    obx_sql_text_puts(sql, " TO \"application\";");
+}
+
 void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
 {
     const char *role = relay_role(store), *schema = *store->outbox.schema ? store->outbox.schema : "public";
@@ -86,11 +140,10 @@ void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
     sql_append_outbox(store, sql);
     obx_sql_text_format(sql, " TO %n;\nGRANT SELECT, INSERT, DELETE ON ", role);
     sql_append_dead(store, sql);
-    obx_sql_text_format(sql, " TO %n;\n-- only for 'outbox add' and 'outbox dead replay'\nGRANT INSERT ON ", role);
+    obx_sql_text_format(sql, " TO %n;\n-- for 'outbox add' and 'outbox dead replay'\n-- GRANT INSERT ON ", role);
     sql_append_outbox(store, sql);
-    obx_sql_text_format(sql, " TO %n;\n-- each application that writes events\nGRANT INSERT ON ", role);
-    sql_append_outbox(store, sql);
-    obx_sql_text_puts(sql, " TO \"application\";");
+    obx_sql_text_format(sql, " TO %n;\n", role);
+    append_application(store, sql, schema);
     if (store->wakeup == PG_WAKEUP_WAL)
         obx_sql_text_format(sql,
                             "\n-- for wakeup: wal; a role with it may read all data of the server\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backends/postgres/status.c - the status queries that are specific to Postgres */
 #include <stdio.h>
+#include <string.h>
 
 #include "store.h"
 
@@ -10,12 +11,22 @@ void pg_append_estimate(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_int(sql, pg_store_in(store)->table_oid);
 }
 
+/* The first word of the server's identity is the cluster's; in it a table is known by its database and its OID. */
+static void report_identity(const struct pg_store *store, struct outbox_store_status *status)
+{
+    int cluster = (int)strcspn(store->server.identity, " ");
+    if (cluster)
+        snprintf(status->identity, sizeof status->identity, "postgres %.*s %s %u", cluster, store->server.identity,
+                 store->server.database, store->table_oid);
+}
+
 static void report_status(struct sql_op *op)
 {
     struct sql_row row;
     struct outbox_store_status *status = sql_report_status(op, &row);
     if (!status)
         return;
+    report_identity(pg_store_in(op->store), status);
     pg_describe_owner(pg_text(op->result, 0, SQL_STATUS_OWNER), status->owner, sizeof status->owner);
     snprintf(status->server, sizeof status->server, "PostgreSQL %.80s", pg_text(op->result, 0, SQL_STATUS_OWNER + 1));
 }

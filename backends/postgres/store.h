@@ -77,6 +77,7 @@ struct pg_store {
 
     uint32_t table_oid;
     bool row_security, may_select, may_delete;
+    bool unremovable;        /* the server refuses deletes of its rows, which it would have to publish */
     struct pg_buf relations; /* oids whose locks are inspected: the table, its partitions and sequences */
 
     struct obx_sql_text claim_plain, claim_guarded;
@@ -181,10 +182,14 @@ void pg_replay(struct sql_op *op);
 bool pg_statement(const struct sql_store *store, struct obx_sql_text *sql, int index);
 void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_put_setup(struct sql_request *request);
+void pg_append_missing(const struct sql_store *store, struct obx_sql_text *sql);
+void pg_append_alike(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_put_inbox(struct sql_request *request); /* inbox.c */
 void pg_setup_result(struct sql_request *request, void *result);
 extern const struct sql_probe pg_status_probes[], pg_server_probes[], pg_table_probes[];
 void pg_check_end(struct sql_op *op);
+bool pg_put_removal_trial(struct sql_request *request); /* check_facts.c */
+const char *pg_removal_refusal(const struct outbox_error *error);
 void pg_append_estimate(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_put_add(struct sql_request *request);
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store.h"
+#include "check_facts.h"
 
 /* By the role's own path, so without operators and with qualified functions. The answers are kept for the transaction.
  */
@@ -27,17 +27,36 @@ static const char server_sql[] =
     "pg_postmaster_start_time()::text || ' ' || coalesce((SELECT string_agg(pid::text, ',' ORDER BY pid) "
     "FROM pg_stat_activity WHERE datid IS NULL AND usesysid IS NULL), ''), "
     "c.oid, coalesce(n.nspname::text, current_setting('outbox.schema')), c.relkind::text, row_security_active(c.oid), "
-    "has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'DELETE') "
-    "FROM (SELECT current_setting('outbox.table')::oid AS oid) w LEFT JOIN pg_class c ON c.oid = w.oid "
-    "LEFT JOIN pg_namespace n ON n.oid = c.relnamespace";
-enum { RECOVERY, READ_ONLY, VERSION, PID, USER, DATABASE, IDENTITY, OID, SCHEMA, KIND, SECURITY, SELECT, DELETE };
+    "has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'DELETE'), "
+    "(" PG_LACKS_IDENTITY(
+        "w.oid") ") AND EXISTS (SELECT FROM pg_publication p, "
+                 "pg_get_publication_tables(p.pubname::text) g WHERE p.pubdelete AND g.relid = w.oid) "
+                 "FROM (SELECT current_setting('outbox.table')::oid AS oid) w LEFT JOIN pg_class c ON c.oid = w.oid "
+                 "LEFT JOIN pg_namespace n ON n.oid = c.relnamespace";
+enum {
+    RECOVERY,
+    READ_ONLY,
+    VERSION,
+    PID,
+    USER,
+    DATABASE,
+    IDENTITY,
+    OID,
+    SCHEMA,
+    KIND,
+    SECURITY,
+    SELECT,
+    DELETE,
+    UNREMOVABLE
+};
 
 /* A domain, of any depth, is read as its base type. Without a limit of its length: "bpchar", not "character", which is
  * one character. */
 static const char columns_sql[] =
     "SELECT a.attname::text, b.oid::text, "
     "pg_catalog.format_type(b.oid, -1), NULL, a.atthasdef OR a.attidentity <> '', a.attgenerated <> '', "
-    "quote_ident(n.nspname) || '.' || quote_ident(y.typname) "
+    "quote_ident(n.nspname) || '.' || quote_ident(y.typname), a.attidentity <> '' OR EXISTS (SELECT FROM pg_attrdef x "
+    "WHERE x.adrelid = a.attrelid AND x.adnum = a.attnum AND pg_get_expr(x.adbin, x.adrelid) LIKE 'nextval(%') "
     "FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid JOIN pg_namespace n ON n.oid = y.typnamespace, LATERAL "
     "(WITH RECURSIVE d(oid, base) AS (SELECT t.oid, t.typbasetype FROM pg_type t "
     "WHERE t.oid = a.atttypid UNION ALL SELECT t.oid, t.typbasetype FROM d JOIN pg_type t ON t.oid = d.base) "
@@ -125,6 +144,7 @@ static void read_server(struct pg_store *store, PGresult *result)
     store->row_security = pg_integer(result, 0, SECURITY, 0) != 0;
     store->may_select = pg_integer(result, 0, SELECT, 0) != 0;
     store->may_delete = pg_integer(result, 0, DELETE, 0) != 0;
+    store->unremovable = pg_integer(result, 0, UNREMOVABLE, 0) != 0;
     copy(table->schema, sizeof table->schema, result, SCHEMA);
     table->exists = store->table_oid != 0;
     table->is_table = table->exists && strchr("rp", *pg_text(result, 0, KIND));
@@ -137,11 +157,11 @@ static bool is_answer_to_find(const PGresult *result)
 
 void pg_on_probe(struct sql_request *request, void *result)
 {
-    if (pg_has_shape(result, 0, PG_ANY_ROWS, "ttttbbt")) {
+    if (pg_has_shape(result, 0, PG_ANY_ROWS, "ttttbbtb")) {
         sql_columns_read(request->store, result);
         return;
     }
-    if (pg_has_shape(result, 1, 1, "bb44tttottbbb"))
+    if (pg_has_shape(result, 1, 1, "bb44tttottbbbb"))
         read_server(pg_store_of(request->store), result);
     else if (!is_answer_to_find(result))
         pg_bad_shape(&request->store->start_error, request->what);
@@ -183,5 +203,11 @@ int pg_table_validate(const struct pg_store *store, struct outbox_error *error)
             "inspect table %s.%s: row level security hides rows from user %s; run ALTER ROLE %s BYPASSRLS, or "
             "drop the policies",
             schema, name, user, user);
+    if (store->unremovable)
+        return pg_fail(
+            error, OUTBOX_E_SCHEMA,
+            "inspect table %s.%s: a publication has its deletes, and it has neither a primary key nor another "
+            "replica identity: the server would refuse to remove events; see 'outbox check'",
+            schema, name);
     return OUTBOX_OK;
 }

@@ -7,17 +7,19 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "check_rows.h"
 #include "prepare.h"
 #include "rest.h"
 
 #define CHECKING "check outbox database"
-#define MAX_FINDINGS 16
+#define MAX_FINDINGS 24
 #define TRIED_ROWS 1000
 
 struct finding {
-    enum outbox_log_level level;
-    char text[256];
-    const char *advice;
+    enum outbox_severity severity;
+    char text[320];
+    const char *advice; /* a literal, or NULL */
+    char *command;      /* of sqlite3_mprintf(), owned; NULL: none */
 };
 
 struct check_op {
@@ -25,23 +27,34 @@ struct check_op {
     const struct outbox_check *args;
     struct finding *findings; /* owned */
     uint32_t count;
+    struct lite_check_rows rows;
 };
 LITE_OP_FITS(struct check_op);
 
-static void add_finding(struct check_op *check, enum outbox_log_level level, const char *advice, const char *format,
-                        ...) __attribute__((format(printf, 4, 5)));
-static void add_finding(struct check_op *check, enum outbox_log_level level, const char *advice, const char *format,
-                        ...)
+static struct finding *add_finding(struct check_op *check, enum outbox_severity severity, const char *advice,
+                                   const char *format, ...) __attribute__((format(printf, 4, 5)));
+static struct finding *add_finding(struct check_op *check, enum outbox_severity severity, const char *advice,
+                                   const char *format, ...)
 {
     if (check->count == MAX_FINDINGS)
-        return;
+        return NULL;
     struct finding *finding = &check->findings[check->count++];
     va_list args;
     va_start(args, format);
     vsnprintf(finding->text, sizeof finding->text, format, args);
     va_end(args);
-    finding->level = level;
+    finding->severity = severity;
     finding->advice = advice;
+    return finding;
+}
+
+/* command: of sqlite3_mprintf(); taken over. */
+static void set_command(struct finding *finding, char *command)
+{
+    if (finding)
+        finding->command = command;
+    else
+        sqlite3_free(command);
 }
 
 static int64_t count(struct check_op *check, struct lite_conn *conn, char *sql)
@@ -55,7 +68,7 @@ static void check_columns(struct check_op *check, struct lite_conn *conn)
     for (int i = 0; i < COLUMN_COUNT; i++) {
         bool required = i != COLUMN_EVENT_ID && i != COLUMN_HEADERS && i != COLUMN_CREATED_AT;
         if (!lite_schema_has_column(conn, schema->table, schema->physical[i]))
-            add_finding(check, required ? OUTBOX_LOG_ERROR : OUTBOX_LOG_WARN,
+            add_finding(check, required ? OUTBOX_SEVERITY_ERROR : OUTBOX_SEVERITY_WARNING,
                         "add it, or name the one to use in `columns`", "table \"%s\" has no column \"%s\"",
                         schema->table, schema->physical[i]);
     }
@@ -66,9 +79,18 @@ static void check_rest(struct check_op *check, struct lite_conn *conn)
     const struct lite_schema *schema = &check->op.store->schema;
     if (lite_schema_has_table(conn, schema->dead_table) && lite_rest_any(schema, conn) &&
         !lite_schema_has_column(conn, schema->dead_table, "rest"))
-        add_finding(check, OUTBOX_LOG_ERROR, "run 'outbox init'",
+        add_finding(check, OUTBOX_SEVERITY_ERROR, "run 'outbox init'",
                     "table \"%s\" has columns of its own, and \"%s\" no column rest that could keep them",
                     schema->table, schema->dead_table);
+}
+
+/* Moves them behind all others, in their order. */
+static char *raising_sql(const struct lite_schema *schema)
+{
+    const char *table = schema->table, *id = schema->physical[COLUMN_ID];
+    return sqlite3_mprintf("UPDATE \"%w\" SET \"%w\" = \"%w\" + 1 + max(0, (SELECT max(\"%w\") FROM \"%w\")) - (SELECT "
+                           "min(\"%w\") FROM \"%w\") WHERE \"%w\" < 1;",
+                           table, id, id, id, table, id, table, id);
 }
 
 static void check_ids(struct check_op *check, struct lite_conn *conn)
@@ -78,9 +100,10 @@ static void check_ids(struct check_op *check, struct lite_conn *conn)
         check, conn,
         sqlite3_mprintf("SELECT count(*) FROM \"%w\" WHERE \"%w\" < 1", schema->table, schema->physical[COLUMN_ID]));
     if (low > 0)
-        add_finding(check, OUTBOX_LOG_ERROR, "give them ids of 1 and above",
-                    "%lld rows of table \"%s\" have ids below 1; the relay never publishes them", (long long)low,
-                    schema->table);
+        set_command(add_finding(check, OUTBOX_SEVERITY_ERROR, "give them ids of 1 and above",
+                                "%lld rows of table \"%s\" have ids below 1; the relay never publishes them",
+                                (long long)low, schema->table),
+                    raising_sql(schema));
 }
 
 /* In a transaction that is rolled back: would the relay be able to remove the first rows? */
@@ -100,10 +123,10 @@ static void try_removal(struct check_op *check, struct lite_conn *conn)
     enum lite_removal removal = lite_remove(&refused, conn, 1, last, CHECKING, error);
     lite_rollback(conn);
     if (removal == LITE_ROLLED_BACK)
-        add_finding(check, OUTBOX_LOG_ERROR, "drop it, or let it raise ABORT",
+        add_finding(check, OUTBOX_SEVERITY_ERROR, "drop it, or let it raise ABORT",
                     "a trigger of table \"%s\" rolls back the transaction that removes a row", table);
     else if (refused.ids.count)
-        add_finding(check, OUTBOX_LOG_ERROR, "correct the triggers of the table",
+        add_finding(check, OUTBOX_SEVERITY_ERROR, "correct the triggers of the table",
                     "%llu of the first %d rows of table \"%s\" cannot be removed, the last is %s",
                     (unsigned long long)lite_refused_count(&refused), TRIED_ROWS, table, refused.reason);
     lite_refused_fini(&refused, conn->host);
@@ -112,15 +135,49 @@ static void try_removal(struct check_op *check, struct lite_conn *conn)
 static void check_triggers(struct check_op *check, struct lite_conn *conn)
 {
     const struct lite_schema *schema = &check->op.store->schema;
-    int64_t triggers = count(check, conn,
-                             sqlite3_mprintf("SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND "
-                                             "lower(tbl_name) = lower(%Q) AND sql LIKE '%%delete%%'",
-                                             schema->table));
-    if (triggers < 1)
+    bool any = false;
+    sqlite3_stmt *statement = lite_prepare_once(conn,
+                                                sqlite3_mprintf("SELECT name FROM sqlite_schema WHERE type = 'trigger' "
+                                                                "AND lower(tbl_name) = lower(%Q) AND sql LIKE "
+                                                                "'%%delete%%' ORDER BY name LIMIT 8",
+                                                                schema->table),
+                                                CHECKING, &check->op.error);
+    while (statement && sqlite3_step(statement) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
+        set_command(add_finding(check, OUTBOX_SEVERITY_WARNING, "drop it if it is not meant for each relayed event",
+                                "trigger \"%s\" of table \"%s\" runs when the relay removes events", name,
+                                schema->table),
+                    sqlite3_mprintf("DROP TRIGGER \"%w\";", name));
+        any = true;
+    }
+    sqlite3_finalize(statement);
+    if (any)
+        try_removal(check, conn);
+}
+
+/* A table that never had a row, and another one that might be meant: dead letters have other columns. */
+static void check_other_tables(struct check_op *check, struct lite_conn *conn)
+{
+    const struct lite_schema *schema = &check->op.store->schema;
+    int64_t ever =
+        count(check, conn,
+              sqlite3_mprintf("SELECT count(*) FROM sqlite_sequence WHERE lower(name) = lower(%Q)", schema->table));
+    if (ever || !lite_op_ok(&check->op))
         return;
-    add_finding(check, OUTBOX_LOG_WARN, "drop them if they are not meant to run for each relayed event",
-                "table \"%s\" has triggers on delete, which run when the relay removes an event", schema->table);
-    try_removal(check, conn);
+    sqlite3_stmt *statement = lite_prepare_once(
+        conn,
+        sqlite3_mprintf(
+            "SELECT t.name FROM sqlite_schema t WHERE t.type = 'table' AND lower(t.name) NOT IN (lower(%Q), "
+            "lower(%Q)) AND (SELECT count(*) FROM pragma_table_info(t.name) c WHERE lower(c.name) IN "
+            "(lower(%Q), lower(%Q))) = 2 LIMIT 1",
+            schema->table, schema->dead_table, schema->physical[COLUMN_AGGREGATE_TYPE],
+            schema->physical[COLUMN_AGGREGATE_ID]),
+        CHECKING, &check->op.error);
+    if (statement && sqlite3_step(statement) == SQLITE_ROW)
+        add_finding(check, OUTBOX_SEVERITY_WARNING, "name it in table:, if it is meant",
+                    "nothing was ever inserted into table \"%s\", and table \"%s\" has the columns of an outbox, too",
+                    schema->table, (const char *)sqlite3_column_text(statement, 0));
+    sqlite3_finalize(statement);
 }
 
 /* SQLite enforces foreign keys for each connection by itself, and not for the relay's. */
@@ -133,7 +190,7 @@ static void check_foreign_keys(struct check_op *check, struct lite_conn *conn)
                               "AS f WHERE t.type = 'table' AND lower(f.\"table\") = lower(%Q)",
                               table));
     if (references > 0)
-        add_finding(check, OUTBOX_LOG_WARN, "let no table refer to the outbox",
+        add_finding(check, OUTBOX_SEVERITY_WARNING, "let no table refer to the outbox",
                     "a foreign key refers to table \"%s\"; the relay removes rows without regard to it", table);
 }
 
@@ -143,7 +200,7 @@ static void check_mode(struct check_op *check)
     struct stat status;
     if (stat(path, &status) || !(status.st_mode & (S_IROTH | S_IWOTH)))
         return;
-    add_finding(check, OUTBOX_LOG_WARN, "run 'chmod o= FILE'", "every user of this machine can %s %s",
+    add_finding(check, OUTBOX_SEVERITY_WARNING, "run 'chmod o= FILE'", "every user of this machine can %s %s",
                 status.st_mode & S_IWOTH ? "change" : "read", path);
 }
 
@@ -154,7 +211,7 @@ static void check_run(struct lite_op *op, struct lite_conn *conn)
     lite_admin_open(op, conn, CHECKING);
     if (!lite_op_ok(op))
         return;
-    add_finding(check, OUTBOX_LOG_INFO, NULL, "SQLite %s, %s, journal mode wal", sqlite3_libversion(), conn->path);
+    add_finding(check, OUTBOX_SEVERITY_OK, NULL, "SQLite %s, %s, journal mode wal", sqlite3_libversion(), conn->path);
     if (lite_schema_has_table(conn, schema->table)) /* if it failed, the next statement reports it */
         check_columns(check, conn);
     check_rest(check, conn);
@@ -164,9 +221,26 @@ static void check_run(struct lite_op *op, struct lite_conn *conn)
     if (lite_op_ok(op))
         check_foreign_keys(check, conn);
     check_mode(check);
+    if (lite_op_ok(op))
+        check_other_tables(check, conn);
+    if (lite_op_ok(op))
+        lite_check_rows_read(&check->rows, schema, conn, check->args, CHECKING, &op->error);
     if (lite_op_ok(op) && check->count == 1)
-        add_finding(check, OUTBOX_LOG_INFO, NULL, "tables \"%s\", \"%s\" and \"%s\" are as they should be",
+        add_finding(check, OUTBOX_SEVERITY_OK, NULL, "tables \"%s\", \"%s\" and \"%s\" are as they should be",
                     schema->table, schema->dead_table, schema->relay_name);
+}
+
+static void report(const struct check_op *check, const struct finding *finding)
+{
+    char subject[160];
+    snprintf(subject, sizeof subject, "table %s", check->op.store->schema.table);
+    const struct outbox_finding found = {.struct_size = sizeof found,
+                                         .severity = finding->severity,
+                                         .subject = subject,
+                                         .reason = finding->text,
+                                         .advice = finding->advice,
+                                         .command = finding->command};
+    check->args->report(check->args->arg, &found);
 }
 
 static void check_finish(struct lite_op *op)
@@ -174,10 +248,11 @@ static void check_finish(struct lite_op *op)
     struct check_op *check = (struct check_op *)op;
     const struct outbox_host *host = op->store->host;
     for (uint32_t i = 0; i < check->count; i++) {
-        const struct finding *finding = &check->findings[i];
-        check->args->report(check->args->arg, finding->level, finding->text, finding->advice);
+        report(check, &check->findings[i]);
+        sqlite3_free(check->findings[i].command);
     }
     host->release(host, check->findings);
+    lite_check_rows_report(&check->rows, check->args);
 }
 
 void lite_check(void *self, outbox_op_t id, const struct outbox_check *args)

@@ -38,7 +38,7 @@ struct lite_op {
 };
 
 /* The scratch memory of an op: the largest structure that begins with a struct lite_op. LITE_OP_FITS() proves it. */
-#define LITE_OP_SIZE (sizeof(struct lite_op) + 256)
+#define LITE_OP_SIZE (sizeof(struct lite_op) + 512)
 #define LITE_OP_FITS(type) _Static_assert(sizeof(type) <= LITE_OP_SIZE, "LITE_OP_SIZE is too small")
 
 static inline bool lite_op_ok(const struct lite_op *op)

@@ -22,6 +22,29 @@ static void create_file(const char *path)
         close(fd);
 }
 
+/* The application writes to a table whose name differs in underscores only: a new, empty one would be relayed, and
+ * nothing would ever come. */
+static int refuse_alike(const struct lite_schema *schema, struct lite_conn *conn, struct outbox_error *error)
+{
+    if (lite_schema_has_table(conn, schema->table))
+        return OUTBOX_OK;
+    sqlite3_stmt *statement = lite_prepare_once(
+        conn,
+        sqlite3_mprintf("SELECT name FROM sqlite_schema WHERE type = 'table' AND lower(replace(name, '_', '')) = "
+                        "lower(replace(%Q, '_', '')) LIMIT 1",
+                        schema->table),
+        MAKING, error);
+    if (statement && sqlite3_step(statement) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
+        outbox_error_set(error, OUTBOX_E_CONFIG,
+                         "set up the tables: there is no table %s, but there is %s; set table: %s if that one is "
+                         "meant, or else run what 'outbox init --print-sql' prints",
+                         schema->table, name, name);
+    }
+    sqlite3_finalize(statement);
+    return error->code;
+}
+
 static int set_wal(struct lite_conn *conn, struct outbox_error *error)
 {
     sqlite3_stmt *statement = NULL;
@@ -65,7 +88,8 @@ static void setup_run(struct lite_op *op, struct lite_conn *none)
     lite_conn_init(&conn, store->host, store->file.path, (uint64_t)store->busy_timeout_ms);
     conn.canceled = &op->canceled;
     create_file(store->file.path);
-    if (!lite_conn_open(&conn, true, MAKING, &op->error) && !set_wal(&conn, &op->error))
+    if (!lite_conn_open(&conn, true, MAKING, &op->error) && !refuse_alike(&store->schema, &conn, &op->error) &&
+        !set_wal(&conn, &op->error))
         make_tables(&store->schema, &conn, &op->error);
     lite_conn_close(&conn);
 }

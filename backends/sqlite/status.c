@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backends/sqlite/status.c - how many rows are pending, since when, how many are dead letters, and who relays */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "created_at.h"
 #include "store.h"
@@ -13,6 +15,7 @@ struct status_op {
     struct outbox_store_status *args;
     int64_t pending, oldest_us, dead;
     char owner[sizeof(((struct outbox_store_status *)0)->owner)];
+    char identity[sizeof(((struct outbox_store_status *)0)->identity)];
 };
 LITE_OP_FITS(struct status_op);
 
@@ -56,6 +59,20 @@ static void read_owner(struct lite_op *op, struct lite_conn *conn, char *owner, 
     lite_lock_release(&lock);
 }
 
+/* Links and other spellings of the path lead to the same file; SQLite compares names without case. */
+static void read_identity(struct status_op *status, const struct lite_conn *conn)
+{
+    struct stat file;
+    size_t used;
+    if (stat(conn->path, &file))
+        return;
+    used = (size_t)snprintf(status->identity, sizeof status->identity, "sqlite %llx %llx ",
+                            (unsigned long long)file.st_dev, (unsigned long long)file.st_ino);
+    for (const char *at = status->op.store->schema.table; *at && used < sizeof status->identity - 1; at++)
+        status->identity[used++] = (char)tolower((unsigned char)*at);
+    status->identity[used] = '\0';
+}
+
 static void status_run(struct lite_op *op, struct lite_conn *conn)
 {
     struct status_op *status = (struct status_op *)op;
@@ -64,6 +81,8 @@ static void status_run(struct lite_op *op, struct lite_conn *conn)
     status->pending = count_rows(op, conn, schema->table);
     status->dead = count_rows(op, conn, schema->dead_table);
     status->oldest_us = read_oldest_us(op, conn);
+    if (lite_op_ok(op))
+        read_identity(status, conn);
     if (lite_op_ok(op))
         read_owner(op, conn, status->owner, sizeof status->owner);
 }
@@ -76,6 +95,7 @@ static void status_finish(struct lite_op *op)
     args->oldest_us = status->oldest_us;
     args->dead = status->dead;
     memcpy(args->owner, status->owner, sizeof args->owner);
+    memcpy(args->identity, status->identity, sizeof args->identity);
     snprintf(args->server, sizeof args->server, "SQLite %s", sqlite3_libversion());
 }
 

@@ -39,31 +39,37 @@ static void work(struct outbox_work *work)
     check->directory_read_only = access(dir, W_OK) != 0;
 }
 
+static void find(const struct file_check *check, enum outbox_severity severity, const char *reason, const char *advice)
+{
+    char subject[4200];
+    snprintf(subject, sizeof subject, "file %s", check->broker->path);
+    outbox_report_finding(check->check, severity, subject, reason, advice);
+}
+
 static void report(const struct file_check *check)
 {
-    const struct outbox_check *to = check->check;
     const struct file_broker *broker = check->broker;
     char text[512];
     if (check->number) {
         snprintf(text, sizeof text, "%s cannot be inspected: %s", broker->path, strerror(check->number));
-        to->report(to->arg, OUTBOX_LOG_ERROR, text, "find out which program removes it");
+        find(check, OUTBOX_SEVERITY_ERROR, text, "find out which program removes it");
         return;
     }
     if (check->network) {
         snprintf(text, sizeof text, "%s is on a network file system", broker->path);
-        to->report(to->arg, OUTBOX_LOG_WARN, text, "use a local disk: syncs and locks may not hold there");
+        find(check, OUTBOX_SEVERITY_WARNING, text, "use a local disk: syncs and locks may not hold there");
     }
     if (check->free < FREE_SPACE_MIN) {
         snprintf(text, sizeof text, "only %lld bytes are free for %s", (long long)check->free, broker->path);
-        to->report(to->arg, OUTBOX_LOG_WARN, text, "free some space; events wait in the outbox while there is none");
+        find(check, OUTBOX_SEVERITY_WARNING, text, "free some space; events wait in the outbox while there is none");
     }
     if (check->directory_read_only && broker->max_size) {
         snprintf(text, sizeof text, "this user cannot write the directory of %s", broker->path);
-        to->report(to->arg, OUTBOX_LOG_WARN, text, "allow this user to write it, or the file cannot be rotated");
+        find(check, OUTBOX_SEVERITY_WARNING, text, "allow this user to write it, or the file cannot be rotated");
     }
     snprintf(text, sizeof text, "%s can be %s, %lld MiB are free", broker->path,
              broker->probing && !broker->probe.exists ? "created" : "written", (long long)(check->free >> 20));
-    to->report(to->arg, OUTBOX_LOG_INFO, text, NULL);
+    find(check, OUTBOX_SEVERITY_OK, text, NULL);
 }
 
 static void report_probe(const struct file_check *check)
@@ -72,7 +78,7 @@ static void report_probe(const struct file_check *check)
     if (!check->broker->probing || !check->broker->probe.in_use)
         return;
     snprintf(text, sizeof text, "another process writes %s: a relay is running", check->broker->path);
-    check->check->report(check->check->arg, OUTBOX_LOG_INFO, text, NULL);
+    find(check, OUTBOX_SEVERITY_OK, text, NULL);
 }
 
 static void done(struct outbox_work *work)

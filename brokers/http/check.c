@@ -24,13 +24,15 @@ void http_checked(struct http_request *request, CURLcode result)
     curl_easy_getinfo(request->easy, CURLINFO_PRIMARY_IP, &address);
     if (result == CURLE_OK) {
         snprintf(text, sizeof text, "connected to %s, %s; no event was sent", broker->url, address ? address : "");
-        check->report(check->arg, OUTBOX_LOG_INFO, text, NULL);
+        outbox_report_finding(check, OUTBOX_SEVERITY_OK, "url", text, NULL);
         if (!strncmp(broker->url, "http://", 7) && address && strncmp(address, "127.", 4) && strcmp(address, "::1"))
-            check->report(check->arg, OUTBOX_LOG_WARN, "events and logins are sent without encryption",
-                          "use a URL that begins with https://");
+            outbox_report_finding(check, OUTBOX_SEVERITY_WARNING, "url",
+                                  "events and logins are sent without encryption",
+                                  "use a URL that begins with https://");
     } else {
         http_outcome(request, result, &error);
-        check->report(check->arg, OUTBOX_LOG_ERROR, error.text, "check url, tls_ca and allow_private, and the network");
+        outbox_report_finding(check, OUTBOX_SEVERITY_ERROR, "url", error.text,
+                              "check url, tls_ca and allow_private, and the network");
     }
     http_end_check(broker, NULL);
 }

@@ -16,7 +16,7 @@ static bool is_topic_character(unsigned char c)
            c == '-';
 }
 
-static int check_topic(struct outbox_bytes topic, struct outbox_error *error)
+int kafka_topic_name_validate(struct outbox_bytes topic, struct outbox_error *error)
 {
     const unsigned char *name = topic.data;
     if (!name || !topic.size)
@@ -80,7 +80,7 @@ static int check_limits(struct kafka_broker *self, const struct outbox_message *
 int kafka_admit(void *plugin, const struct outbox_message *message, struct outbox_error *error)
 {
     struct kafka_broker *self = plugin;
-    int rc = check_topic(message->topic, error);
+    int rc = kafka_topic_name_validate(message->topic, error);
     if (!rc)
         rc = check_headers(message, error);
     if (!rc)

@@ -20,7 +20,7 @@
  *     heartbeat connect                                     does a broker respond?
  *     send reports lifecycle                                messages out, reports in; start, stop, cancel
  *     turn                                                  publish; one round of reports, sending, completing
- *     plugin admit check check_brokers check_topics         the descriptor, and what it needs once
+ *     plugin admit check check_brokers check_topics check_missing         the descriptor, and what it needs once
  *     configure
  */
 #ifndef OBX_BROKERS_KAFKA_BROKER_H
@@ -275,6 +275,8 @@ void kafka_publish(void *plugin, outbox_op_t op, const struct outbox_publish *ar
 int kafka_configure(struct kafka_broker *self, struct outbox_error *error);
 void kafka_connect_work(struct outbox_work *work); /* worker */
 int kafka_admit(void *plugin, const struct outbox_message *message, struct outbox_error *error);
+/* Could Kafka have a topic of this name? REJECTED, with the reason. Any thread. */
+int kafka_topic_name_validate(struct outbox_bytes topic, struct outbox_error *error);
 void kafka_check(void *plugin, outbox_op_t op, const struct outbox_check *check);
 
 #endif

@@ -18,19 +18,23 @@
 
 struct kafka_finding {
     struct kafka_finding *next;
-    enum outbox_log_level level;
+    enum outbox_severity severity;
     const char *advice; /* a literal */
-    char text[320];
+    char subject[288];
+    char text[480];
+    char command[480]; /* "": none */
 };
 
-void kafka_find(struct kafka_broker *self, struct kafka_findings *findings, enum outbox_log_level level,
+void kafka_find(struct kafka_broker *self, struct kafka_findings *findings, enum outbox_severity severity,
                 const char *advice, const char *format, ...)
 {
     struct kafka_finding *finding = self->host->alloc(self->host, sizeof *finding);
     va_list arguments;
+    findings->last = finding;
     if (!finding)
         return;
-    finding->level = level;
+    finding->severity = severity;
+    snprintf(finding->subject, sizeof finding->subject, "%s", findings->subject);
     finding->advice = advice;
     va_start(arguments, format);
     vsnprintf(finding->text, sizeof finding->text, format, arguments);
@@ -39,18 +43,38 @@ void kafka_find(struct kafka_broker *self, struct kafka_findings *findings, enum
     findings->end = &finding->next;
 }
 
+void kafka_find_command(const struct kafka_findings *findings, const char *format, ...)
+{
+    va_list arguments;
+    struct kafka_finding *last = findings->last;
+    if (!last)
+        return;
+    va_start(arguments, format);
+    if (vsnprintf(last->command, sizeof last->command, format, arguments) >= (int)sizeof last->command)
+        last->command[0] = '\0'; /* half a command is worse than none */
+    va_end(arguments);
+}
+
+void kafka_find_about(struct kafka_findings *findings, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(findings->subject, sizeof findings->subject, format, arguments);
+    va_end(arguments);
+}
+
 /* ---- worker ------------------------------------------------------------------------------------------------------ */
 
 static void check_library(struct kafka_broker *self, struct kafka_findings *findings)
 {
     if (rd_kafka_version() < FIXED_VERSION)
-        kafka_find(self, findings, OUTBOX_LOG_WARN,
+        kafka_find(self, findings, OUTBOX_SEVERITY_WARNING,
                    "use 2.5.3 or later: earlier versions may end the producer after a broker's failure; the relay then "
                    "makes a new "
                    "one and may send duplicates, but loses no event",
                    "librdkafka is %s", rd_kafka_version_str());
     else
-        kafka_find(self, findings, OUTBOX_LOG_INFO, "", "librdkafka is %s", rd_kafka_version_str());
+        kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL, "librdkafka is %s", rd_kafka_version_str());
 }
 
 static void check_security(struct kafka_broker *self, struct kafka_findings *findings,
@@ -63,7 +87,7 @@ static void check_security(struct kafka_broker *self, struct kafka_findings *fin
         return;
     for (int i = 0; i < metadata->broker_cnt; i++)
         if (!kafka_is_loopback(metadata->brokers[i].host)) {
-            kafka_find(self, findings, OUTBOX_LOG_WARN, "set options: security.protocol to ssl or sasl_ssl",
+            kafka_find(self, findings, OUTBOX_SEVERITY_WARNING, "set options: security.protocol to ssl or sasl_ssl",
                        "events go to %s without encryption", metadata->brokers[i].host);
             return;
         }
@@ -94,25 +118,34 @@ static void check_work(struct outbox_work *work)
                     rd_kafka_err2str(err));
         return;
     }
-    kafka_find(self, findings, OUTBOX_LOG_INFO, "", "connected to %d broker%s", metadata->broker_cnt,
+    kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL, "connected to %d broker%s", metadata->broker_cnt,
                metadata->broker_cnt == 1 ? "" : "s");
     check_library(self, findings);
     check_security(self, findings, metadata);
     kafka_check_brokers(self, findings, metadata);
-    for (const char *const *topic = findings->check->topics; topic && *topic && !atomic_load(&self->cancel_workers);
-         topic++)
-        kafka_check_topic(self, findings, metadata, *topic);
+    kafka_check_topics(self, findings, metadata);
     rd_kafka_metadata_destroy(metadata);
 }
 
 /* ---- loop -------------------------------------------------------------------------------------------------------- */
+
+static void report_one(const struct outbox_check *check, const struct kafka_finding *finding)
+{
+    const struct outbox_finding found = {.struct_size = sizeof found,
+                                         .severity = finding->severity,
+                                         .subject = finding->subject,
+                                         .reason = finding->text,
+                                         .advice = finding->advice,
+                                         .command = finding->command[0] ? finding->command : NULL};
+    check->report(check->arg, &found);
+}
 
 static void report(struct kafka_broker *self, struct kafka_findings *findings)
 {
     const struct outbox_check *check = findings->check;
     for (struct kafka_finding *finding = findings->first, *next; finding; finding = next) {
         next = finding->next;
-        check->report(check->arg, finding->level, finding->text, finding->advice);
+        report_one(check, finding);
         self->host->release(self->host, finding);
     }
     self->host->release(self->host, findings);
@@ -139,6 +172,7 @@ void kafka_check(void *plugin, outbox_op_t op, const struct outbox_check *check)
         return;
     }
     findings->check = check;
+    kafka_find_about(findings, "cluster %s", self->bootstrap);
     findings->end = &findings->first;
     atomic_store(&self->cancel_workers, false);
     self->check = (struct kafka_job){.op = op, .findings = findings};

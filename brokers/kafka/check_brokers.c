@@ -73,7 +73,7 @@ static void check_some(struct kafka_broker *self, struct kafka_findings *finding
         }
         if (!attempt->answered && !atomic_load(&self->cancel_workers))
             kafka_find(
-                self, findings, OUTBOX_LOG_ERROR,
+                self, findings, OUTBOX_SEVERITY_ERROR,
                 "make the address reachable from here, or correct the broker's advertised.listeners: events of the "
                 "partitions that it leads wait",
                 "broker %d does not answer at its advertised address %s:%d: %.160s", attempt->broker->id,

@@ -6,6 +6,8 @@
  */
 #include "check.h"
 
+#include <outbox/plugin_util.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,17 +25,17 @@ static void check_setting(struct kafka_broker *self, struct kafka_findings *find
                           const char *name, const char *value)
 {
     if (!strcmp(name, "min.insync.replicas") && replicas > 1 && strtol(value, NULL, 10) < 2)
-        kafka_find(self, findings, OUTBOX_LOG_WARN, "set min.insync.replicas=2 on it",
+        kafka_find(self, findings, OUTBOX_SEVERITY_WARNING, "set min.insync.replicas=2 on it",
                    "topic '%s' has min.insync.replicas=%s: an event counts as durable with a single copy", topic,
                    value);
     if (!strcmp(name, "max.message.bytes") && strtoull(value, NULL, 10) < self->message_max)
         kafka_find(
-            self, findings, OUTBOX_LOG_WARN, "set options: message.max.bytes and batch.size below that",
+            self, findings, OUTBOX_SEVERITY_WARNING, "set options: message.max.bytes and batch.size below that",
             "topic '%s' takes batches of %s bytes, message.max.bytes is %llu: a batch that is refused is sent again "
             "one by one",
             topic, value, (unsigned long long)self->message_max);
     if (!strcmp(name, "cleanup.policy") && strstr(value, "compact") && !self->require_key)
-        kafka_find(self, findings, OUTBOX_LOG_WARN,
+        kafka_find(self, findings, OUTBOX_SEVERITY_WARNING,
                    "set require_key: true: the relay then rejects them before it sends them",
                    "topic '%s' is compacted: events without a key are refused by the broker", topic);
 }
@@ -46,7 +48,7 @@ static void check_settings(struct kafka_broker *self, struct kafka_findings *fin
         rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &resources);
     const rd_kafka_ConfigEntry_t **setting;
     if (!resources || rd_kafka_ConfigResource_error(resource[0])) {
-        kafka_find(self, findings, OUTBOX_LOG_INFO, "allow DescribeConfigs on it to check them",
+        kafka_find(self, findings, OUTBOX_SEVERITY_OK, "allow DescribeConfigs on it to check them",
                    "this user may not read the settings of topic '%s'", topic);
         return;
     }
@@ -65,6 +67,7 @@ static void request_settings(struct kafka_broker *self, struct kafka_findings *f
     rd_kafka_event_t *event;
     rd_kafka_DescribeConfigs(self->clients[KAFKA_MAIN].rk, &resource, 1, NULL, answers);
     event = rd_kafka_queue_poll(answers, ANSWER_MS);
+    findings->silent = !event;
     if (event && !rd_kafka_event_error(event))
         check_settings(self, findings, topic, replicas, event);
     if (event)
@@ -73,36 +76,41 @@ static void request_settings(struct kafka_broker *self, struct kafka_findings *f
     rd_kafka_queue_destroy(answers);
 }
 
-static void find_missing(struct kafka_broker *self, struct kafka_findings *findings,
-                         const struct rd_kafka_metadata *metadata, const char *name)
+static void check_one(struct kafka_broker *self, struct kafka_findings *findings,
+                      const struct rd_kafka_metadata *metadata, const char *name, bool pending)
 {
-    for (int i = 0; i < metadata->topic_cnt; i++)
-        if (kafka_topics_collide(name, metadata->topics[i].topic)) {
-            kafka_find(self, findings, OUTBOX_LOG_ERROR,
-                       "rename one of them in the route: Kafka takes '.' and '_' in a name for the same",
-                       "topic '%s' does not exist, and cannot be created while '%s' exists", name,
-                       metadata->topics[i].topic);
-            return;
-        }
-    kafka_find(self, findings, OUTBOX_LOG_WARN,
-               "create it, or allow this user to describe it; nothing to do if the brokers create topics on first use",
-               "topic '%s' does not exist, or this user may not describe it", name);
-}
-
-void kafka_check_topic(struct kafka_broker *self, struct kafka_findings *findings,
-                       const struct rd_kafka_metadata *metadata, const char *name)
-{
+    struct outbox_error error;
     const struct rd_kafka_metadata_topic *topic = topic_of(metadata, name);
+    kafka_find_about(findings, "topic %s", name);
+    if (kafka_topic_name_validate((struct outbox_bytes){name, strlen(name)}, &error)) {
+        kafka_find(self, findings, OUTBOX_SEVERITY_ERROR,
+                   "change route: topic:, or correct the rows that it takes the name from", "%s", error.text);
+        return;
+    }
     if (!topic) {
-        find_missing(self, findings, metadata, name);
+        kafka_check_missing(self, findings, metadata, name, pending);
         return;
     }
     if (topic->err || !topic->partition_cnt) {
-        kafka_find(self, findings, OUTBOX_LOG_ERROR, "", "topic '%s': %s", name, rd_kafka_err2str(topic->err));
+        kafka_find(self, findings, OUTBOX_SEVERITY_ERROR, NULL, "topic '%s': %s", name, rd_kafka_err2str(topic->err));
         return;
     }
     int replicas = topic->partitions[0].replica_cnt;
-    kafka_find(self, findings, OUTBOX_LOG_INFO, "", "topic '%s' has %d partition%s, %d replica%s", name,
+    kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL, "topic '%s' has %d partition%s, %d replica%s", name,
                topic->partition_cnt, topic->partition_cnt == 1 ? "" : "s", replicas, replicas == 1 ? "" : "s");
-    request_settings(self, findings, name, replicas);
+    if (!findings->silent) /* one answer that does not come is enough */
+        request_settings(self, findings, name, replicas);
+}
+
+void kafka_check_topics(struct kafka_broker *self, struct kafka_findings *findings,
+                        const struct rd_kafka_metadata *metadata)
+{
+    const char *topic;
+    bool pending;
+    for (uint32_t i = 0;
+         (topic = outbox_check_topic(findings->check, i, &pending)) && !atomic_load(&self->cancel_workers); i++)
+        check_one(self, findings, metadata, topic, pending);
+    if (findings->reader)
+        rd_kafka_destroy(findings->reader);
+    findings->reader = NULL;
 }

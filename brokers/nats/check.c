@@ -16,6 +16,12 @@ struct finding {
     char stream[100]; /* "": no stream */
 };
 
+static const char *topic_at(const struct nats_broker *broker, uint32_t index)
+{
+    bool pending;
+    return outbox_check_topic(broker->check, index, &pending);
+}
+
 /* Worker. */
 static void ask(struct nats_broker *broker, const char *topic, struct finding *finding)
 {
@@ -37,7 +43,7 @@ static void ask_all(struct outbox_work *work)
 {
     struct nats_broker *broker = work->arg;
     for (uint32_t i = 0; i < broker->finding_count; i++)
-        ask(broker, broker->check->topics[i], &broker->findings[i]);
+        ask(broker, topic_at(broker, i), &broker->findings[i]);
 }
 
 static void report(const struct nats_broker *broker, const char *topic, const struct finding *finding)
@@ -46,14 +52,15 @@ static void report(const struct nats_broker *broker, const char *topic, const st
     char text[400];
     if (finding->status != NATS_OK) {
         snprintf(text, sizeof text, "subject %s: %s", topic, natsStatus_GetText(finding->status));
-        check->report(check->arg, OUTBOX_LOG_ERROR, text,
-                      "enable JetStream for the account, and allow it $JS.API.STREAM.NAMES");
+        outbox_report_finding(check, OUTBOX_SEVERITY_ERROR, topic, text,
+                              "enable JetStream for the account, and allow it $JS.API.STREAM.NAMES");
     } else if (*finding->stream) {
         snprintf(text, sizeof text, "subject %s: stream %s", topic, finding->stream);
-        check->report(check->arg, OUTBOX_LOG_INFO, text, NULL);
+        outbox_report_finding(check, OUTBOX_SEVERITY_OK, topic, text, NULL);
     } else {
         snprintf(text, sizeof text, "subject %s: no stream has it", topic);
-        check->report(check->arg, OUTBOX_LOG_ERROR, text, "add a stream: nats stream add --subjects SUBJECT NAME");
+        outbox_report_finding(check, OUTBOX_SEVERITY_ERROR, topic, text,
+                              "add a stream: nats stream add --subjects SUBJECT NAME");
     }
 }
 
@@ -71,7 +78,7 @@ static void asked(struct outbox_work *work)
     struct nats_broker *broker = work->arg;
     broker->working = false;
     for (uint32_t i = 0; i < broker->finding_count; i++)
-        report(broker, broker->check->topics[i], &broker->findings[i]);
+        report(broker, topic_at(broker, i), &broker->findings[i]);
     end(broker, NULL);
     nats_end_stop(broker);
 }
@@ -84,8 +91,8 @@ void nats_check(void *self, outbox_op_t op, const struct outbox_check *check)
     broker->check = check;
     broker->finding_count = 0;
     natsConnection_GetConnectedUrl(broker->connection, url, sizeof url);
-    check->report(check->arg, OUTBOX_LOG_INFO, url, NULL);
-    while (check->topics && check->topics[broker->finding_count])
+    outbox_report_finding(check, OUTBOX_SEVERITY_OK, "server", url, NULL);
+    while (topic_at(broker, broker->finding_count))
         broker->finding_count++;
     broker->findings = calloc(broker->finding_count + 1, sizeof *broker->findings);
     outbox_error_set(&broker->work_error, OUTBOX_E_NO_MEMORY, "check NATS: out of memory");

@@ -59,7 +59,7 @@ struct rabbit_list {
 };
 
 struct rabbit_finding {
-    enum outbox_log_level level;
+    enum outbox_severity severity;
     char text[200];
 };
 

@@ -9,14 +9,14 @@
 
 #include "broker.h"
 
-static void find(struct rabbit_broker *broker, enum outbox_log_level level, const char *format, ...)
+static void find(struct rabbit_broker *broker, enum outbox_severity severity, const char *format, ...)
     OUTBOX_PRINTF(3, 4);
-static void find(struct rabbit_broker *broker, enum outbox_log_level level, const char *format, ...)
+static void find(struct rabbit_broker *broker, enum outbox_severity severity, const char *format, ...)
 {
     struct rabbit_finding *finding = &broker->findings[broker->finding_count++];
     va_list list;
     va_start(list, format);
-    finding->level = level;
+    finding->severity = severity;
     vsnprintf(finding->text, sizeof finding->text, format, list);
     va_end(list);
 }
@@ -38,29 +38,29 @@ static void ask(struct rabbit_broker *broker, const char *name, bool is_queue)
     amqp_rpc_reply_t reply = amqp_get_rpc_reply(broker->connection);
     if (rabbit_reply_error(&error, attempt, reply)) {
         amqp_channel_close_ok_t ok = {0};
-        find(broker, OUTBOX_LOG_ERROR, "%s", error.text);
+        find(broker, OUTBOX_SEVERITY_ERROR, "%s", error.text);
         if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
             amqp_send_method(broker->connection, CHECK_CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
     } else {
-        find(broker, OUTBOX_LOG_INFO, "%s: it exists", attempt);
+        find(broker, OUTBOX_SEVERITY_OK, "%s: it exists", attempt);
         amqp_channel_close(broker->connection, CHECK_CHANNEL, AMQP_REPLY_SUCCESS);
     }
 }
 
 void rabbit_check_now(struct rabbit_broker *broker)
 {
-    const char *const *topics = broker->check->topics;
-    size_t count = 0;
-    while (topics && topics[count])
+    uint32_t count = 0;
+    bool pending;
+    while (outbox_check_topic(broker->check, count, &pending))
         count++;
     broker->finding_count = 0;
     broker->findings = calloc(count + 2, sizeof *broker->findings);
     if (broker->findings) {
-        find(broker, OUTBOX_LOG_INFO, "connected to %s", broker->server);
+        find(broker, OUTBOX_SEVERITY_OK, "connected to %s", broker->server);
         if (*broker->exchange)
             ask(broker, broker->exchange, false);
-        for (size_t i = 0; i < count && !*broker->exchange; i++)
-            ask(broker, topics[i], true);
+        for (uint32_t i = 0; i < count && !*broker->exchange; i++)
+            ask(broker, outbox_check_topic(broker->check, i, &pending), true);
     }
     pthread_mutex_lock(&broker->shared.mutex);
     broker->shared.has_checked = true;
@@ -77,9 +77,10 @@ void rabbit_end_check(struct rabbit_broker *broker, const struct outbox_error *e
     if (!op)
         return;
     for (uint32_t i = 0; broker->findings && i < broker->finding_count; i++)
-        check->report(check->arg, broker->findings[i].level, broker->findings[i].text,
-                      broker->findings[i].level == OUTBOX_LOG_ERROR ? "declare it, and allow the user to write to it"
-                                                                    : NULL);
+        outbox_report_finding(check, broker->findings[i].severity, broker->server, broker->findings[i].text,
+                              broker->findings[i].severity == OUTBOX_SEVERITY_ERROR
+                                  ? "declare it, and allow the user to write to it"
+                                  : NULL);
     free(broker->findings);
     broker->findings = NULL;
     broker->check_op = 0;

@@ -6,9 +6,9 @@
  */
 #include "broker.h"
 
-static void report(const struct redis_broker *broker, enum outbox_log_level level, const char *advice,
+static void report(const struct redis_broker *broker, enum outbox_severity severity, const char *advice,
                    const char *format, ...) OUTBOX_PRINTF(4, 5);
-static void report(const struct redis_broker *broker, enum outbox_log_level level, const char *advice,
+static void report(const struct redis_broker *broker, enum outbox_severity severity, const char *advice,
                    const char *format, ...)
 {
     char text[400];
@@ -16,20 +16,20 @@ static void report(const struct redis_broker *broker, enum outbox_log_level leve
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    broker->check->report(broker->check->arg, level, text, advice);
+    outbox_report_finding(broker->check, severity, broker->name, text, advice);
 }
 
 static void report_server(const struct redis_broker *broker)
 {
-    report(broker, OUTBOX_LOG_INFO, NULL, "connected to Redis %s at %s", broker->version, broker->name);
+    report(broker, OUTBOX_SEVERITY_OK, NULL, "connected to Redis %s at %s", broker->version, broker->name);
     if (!broker->append_only)
-        report(broker, OUTBOX_LOG_WARN, "CONFIG SET appendonly yes, and CONFIG SET appendfsync always",
+        report(broker, OUTBOX_SEVERITY_WARNING, "CONFIG SET appendonly yes, and CONFIG SET appendfsync always",
                "Redis keeps no append-only file: a crash of the server loses events that were published");
     if (!strncmp(broker->eviction, "allkeys", 7))
-        report(broker, OUTBOX_LOG_WARN, "CONFIG SET maxmemory-policy noeviction",
+        report(broker, OUTBOX_SEVERITY_WARNING, "CONFIG SET maxmemory-policy noeviction",
                "maxmemory-policy is %s: the server may delete whole streams", broker->eviction);
     if (broker->idempotent)
-        report(broker, OUTBOX_LOG_INFO, NULL, "the server drops entries that are sent twice (XADD IDMP)");
+        report(broker, OUTBOX_SEVERITY_OK, NULL, "the server drops entries that are sent twice (XADD IDMP)");
 }
 
 static void end(struct redis_broker *broker, const struct outbox_error *error)
@@ -48,10 +48,10 @@ static void on_type(redisAsyncContext *connection, void *answer, void *arg)
     if (!broker->check_op || !reply)
         return;
     if (reply->type == REDIS_REPLY_ERROR)
-        report(broker, OUTBOX_LOG_ERROR, "allow the user TYPE and XADD on the streams", "read the type of a topic: %s",
-               reply->str);
+        report(broker, OUTBOX_SEVERITY_ERROR, "allow the user TYPE and XADD on the streams",
+               "read the type of a topic: %s", reply->str);
     else if (reply->str && strcmp(reply->str, "stream") != 0 && strcmp(reply->str, "none") != 0)
-        report(broker, OUTBOX_LOG_ERROR, "delete or rename that key, or choose another topic",
+        report(broker, OUTBOX_SEVERITY_ERROR, "delete or rename that key, or choose another topic",
                "a topic's key has the type %s, not stream", reply->str);
 }
 
@@ -73,9 +73,11 @@ void redis_check(void *self, outbox_op_t op, const struct outbox_check *check)
     broker->check_op = op;
     broker->check = check;
     report_server(broker);
-    for (const char *const *topic = check->topics; topic && *topic; topic++) {
-        const char *words[] = {"TYPE", *topic};
-        redis_send(broker, on_type, broker, 2, words, (size_t[]){4, strlen(*topic)});
+    const char *topic;
+    bool pending;
+    for (uint32_t i = 0; (topic = outbox_check_topic(check, i, &pending)); i++) {
+        const char *words[] = {"TYPE", topic};
+        redis_send(broker, on_type, broker, 2, words, (size_t[]){4, strlen(topic)});
     }
     redis_send(broker, on_end, broker, 1, (const char *[]){"PING"}, (size_t[]){4});
 }

@@ -274,12 +274,37 @@ struct outbox_init {
     const struct outbox_inner *inner; /* NULL but for decorators; lives as long as the instance */
 };
 
-/* Arguments of check(). level of a finding: OUTBOX_LOG_ERROR (fails), _WARN (works, with a defect), _INFO (works). */
+/* What check() found. Texts are UTF-8 of any length on one line each, borrowed during report(); the host escapes them.
+ */
+enum outbox_severity {
+    OUTBOX_SEVERITY_OK = 0,  /* works; or a fact that is worth knowing */
+    OUTBOX_SEVERITY_WARNING, /* works, with a defect, or only for now */
+    OUTBOX_SEVERITY_ERROR    /* an event is not published, not removed, or out of order: `outbox check` fails */
+};
+struct outbox_finding {
+    uint32_t struct_size;
+    uint32_t severity;   /* enum outbox_severity */
+    const char *subject; /* what it is about, by a name that the user knows: "table public.outbox", "topic orders" */
+    const char *reason;  /* what there is, and what follows from it */
+    const char *advice;  /* what to do; NULL: nothing, or `command` is enough */
+    const char *command; /* one line that corrects it when it is pasted as it is, into an SQL client or a shell, names
+                            quoted; NULL: there is none */
+};
+
+#define OUTBOX_CHECK_TIMESTAMP 1u /* store: the route takes the time of events from created_at */
 struct outbox_check {
     uint32_t struct_size;
-    void (*report)(void *arg, enum outbox_log_level level, const char *finding, const char *advice);
+    void (*report)(void *arg, const struct outbox_finding *finding);
     void *arg;
-    const char *const *topics; /* broker: topics known from the configuration, ends with NULL; may be NULL */
+    /* broker: each list ends with NULL, and may be NULL; no topic is in both. outbox_check_topic() reads them. */
+    const char *const *topics;         /* that the configuration names */
+    const char *const *pending_topics; /* of events that wait in the outbox */
+    /* store: report by row() each distinct combination of the texts that these columns have in pending rows; at least
+     * in the first 10,000 rows. The list ends with NULL, and may be NULL. A null has no data. */
+    const char *const *columns; /* logical names, as in struct outbox_column */
+    void (*row)(void *row_arg, const struct outbox_bytes *texts);
+    void *row_arg;
+    uint32_t flags; /* OUTBOX_CHECK_* */
 };
 
 /* ---- brokers ----------------------------------------------------------------------------------------------------- */

@@ -73,6 +73,35 @@ static inline const struct outbox_error *outbox_error_none(void)
     return &none;
 }
 
+/* Report what check() found, without a command. advice may be NULL. Loop thread. */
+static inline void outbox_report_finding(const struct outbox_check *check, enum outbox_severity severity,
+                                         const char *subject, const char *reason, const char *advice)
+{
+    struct outbox_finding finding;
+    memset(&finding, 0, sizeof finding);
+    finding.struct_size = sizeof finding;
+    finding.severity = severity;
+    finding.subject = subject;
+    finding.reason = reason;
+    finding.advice = advice;
+    check->report(check->arg, &finding);
+}
+
+/* The index-th topic that check() is to look at; NULL past the last. pending: events for it wait in the outbox. */
+static inline const char *outbox_check_topic(const struct outbox_check *check, uint32_t index, bool *pending)
+{
+    const char *const *list = check->topics;
+    *pending = false;
+    for (; list && *list; list++)
+        if (!index--)
+            return *list;
+    *pending = true;
+    for (list = check->pending_topics; list && *list; list++)
+        if (!index--)
+            return *list;
+    return NULL;
+}
+
 /* Report one outcome (enum outbox_outcome) of the messages first .. first + count - 1 of a publish; count 0: no call.
  * error: why; NULL for OUTBOX_DELIVERED. Loop thread. */
 static inline void outbox_report_outcomes(const struct outbox_host *host, outbox_op_t op, uint32_t first,

@@ -178,6 +178,7 @@ struct outbox_store_status {
     char server[96];   /* name and version of the database */
     int64_t log_bytes; /* OUTBOX_CAP_LOG: kept for this outbox; and how much may be kept */
     int64_t log_limit;
+    char identity[160]; /* which table it is, on which server: equal for all names that reach it; "": unknown */
 };
 
 enum outbox_dead_action {

@@ -5,8 +5,8 @@
  *   binary       the value stays; attributes are headers: ce_id, ce_source, ce_type, ce_time and more
  *   structured   the value becomes a JSON object with the attributes and the data: structured.c
  *
- * The templates of the options are rendered by the host, in the order of the table. An attribute without a value is left
- * out. A message without type or source is rejected: CloudEvents requires both.
+ * The templates of the options are rendered by the host, in the order of the table. An attribute without a value is
+ * left out. A message without type or source is rejected: CloudEvents requires both.
  */
 #include <time.h>
 
@@ -61,8 +61,7 @@ static bool copy(const struct outbox_transform *transform, struct outbox_bytes *
     return true;
 }
 
-static int make_binary(const struct cloudevents *self, const struct outbox_transform *transform,
-                       struct attributes *all)
+static int make_binary(const struct cloudevents *self, const struct outbox_transform *transform, struct attributes *all)
 {
     struct outbox_message *message = transform->message;
     struct outbox_header *headers = transform_headers(transform, CE_COUNT + 1);
@@ -74,8 +73,7 @@ static int make_binary(const struct cloudevents *self, const struct outbox_trans
             headers[count++] =
                 (struct outbox_header){transform_text(header_names[self->prefix][i]), all->list[i].value};
     if (message->value.data)
-        headers[count++] =
-            (struct outbox_header){transform_text("content-type"), transform_text(self->content_type)};
+        headers[count++] = (struct outbox_header){transform_text("content-type"), transform_text(self->content_type)};
     message->headers = headers;
     message->header_count = count;
     return OUTBOX_OK;

@@ -2,8 +2,9 @@
 /*
  * plugins/cloudevents/structured.c - a CloudEvent as one JSON object
  *
- * The payload is `data` as it stands where it is JSON and the content type says so; `data` as a string where it is other
- * text; else `data_base64`. A tombstone stays a tombstone: Kafka deletes by it, and it has no body to hold attributes.
+ * The payload is `data` as it stands where it is JSON and the content type says so; `data` as a string where it is
+ * other text; else `data_base64`. A tombstone stays a tombstone: Kafka deletes by it, and it has no body to hold
+ * attributes.
  */
 #include <jansson.h>
 #include <stdlib.h>

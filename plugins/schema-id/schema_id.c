@@ -2,8 +2,9 @@
 /*
  * plugins/schema-id/schema_id.c - a transform that puts Confluent's prefix before the value
  *
- * A zero byte, then the id of the schema in four bytes, the highest first. Consumers with a schema registry read the value
- * by that schema. The relay neither encodes nor checks the value: the application stores it in the schema's format.
+ * A zero byte, then the id of the schema in four bytes, the highest first. Consumers with a schema registry read the
+ * value by that schema. The relay neither encodes nor checks the value: the application stores it in the schema's
+ * format.
  *
  * The id is `id`, or that of `subject` in `registry`: asked once by a worker, then cached. If that fails, the key waits
  * and no attempt is counted; the registry is asked again after 5 s.
@@ -127,10 +128,10 @@ static const char *library(void)
     return "libcurl " LIBCURL_VERSION;
 }
 
-#define TEXT_OPTION(key, field, bits, what)                                                                     \
-    {                                                                                                           \
-        .name = key, .type = OUTBOX_OPT_STRING, .flags = bits, .offset = offsetof(struct schema_id, field),    \
-        .help = what                                                                                            \
+#define TEXT_OPTION(key, field, bits, what)                                                                 \
+    {                                                                                                       \
+        .name = key, .type = OUTBOX_OPT_STRING, .flags = bits, .offset = offsetof(struct schema_id, field), \
+        .help = what                                                                                        \
     }
 
 static const struct outbox_option options[] = {

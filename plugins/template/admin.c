@@ -72,13 +72,13 @@ static void report_check(struct job *job)
 {
     const struct outbox_check *check = job->argument;
     if (!job->missing)
-        check->report(check->arg, OUTBOX_LOG_INFO, "the directory of the events is writable", NULL);
+        outbox_report_finding(check, OUTBOX_SEVERITY_OK, "directory", "the directory of the events is writable", NULL);
     else if (job->missing == EBADF) /* it was missing at the start */
-        check->report(check->arg, OUTBOX_LOG_ERROR, "the directory of the events does not exist",
-                      "create it with 'outbox init'");
+        outbox_report_finding(check, OUTBOX_SEVERITY_ERROR, "directory", "the directory of the events does not exist",
+                              "create it with 'outbox init'");
     else
-        check->report(check->arg, OUTBOX_LOG_ERROR, "the directory of the events is not writable",
-                      "allow this user to write it: settle removes files");
+        outbox_report_finding(check, OUTBOX_SEVERITY_ERROR, "directory", "the directory of the events is not writable",
+                              "allow this user to write it: settle removes files");
 }
 
 void spool_check(void *self, outbox_op_t op, const struct outbox_check *check)

@@ -90,8 +90,8 @@ static int replace(const struct outbox_transform *transform, const char *data, s
     return OUTBOX_OK;
 }
 
-static int compress(const struct zstd_transform *self, struct context *context, const struct outbox_transform *transform,
-                    struct outbox_error *error)
+static int compress(const struct zstd_transform *self, struct context *context,
+                    const struct outbox_transform *transform, struct outbox_error *error)
 {
     struct outbox_bytes value = transform->message->value;
     size_t bound = ZSTD_compressBound(value.size);
@@ -99,7 +99,8 @@ static int compress(const struct zstd_transform *self, struct context *context, 
         return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "compress %zu bytes: out of memory", value.size);
     size_t size = ZSTD_compressCCtx(context->zstd, context->room, bound, value.data, value.size, (int)self->level);
     if (ZSTD_isError(size))
-        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "compress %zu bytes: %s", value.size, ZSTD_getErrorName(size));
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "compress %zu bytes: %s", value.size,
+                                ZSTD_getErrorName(size));
     if (size >= value.size)
         return OUTBOX_OK;
     int code = replace(transform, context->room, size);

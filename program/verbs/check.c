@@ -2,154 +2,66 @@
 /*
  * program/verbs/check.c - outbox check: would `outbox run` work? If not: what is wrong, and what to do
  *
- * Checks the configuration, then for each relay the store and the broker: connect, and run the plugin's own checks. It
- * goes on after a failure, so that one call finds everything. The exit code is the most important one.
+ * Checks the configuration, then each relay (check_relay.c), then whether two relays reach one table. It goes on after
+ * a failure, so that one call finds everything. The exit code is the most important one.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "relay/relay.h"
-#include "http/address.h"
+#include "base/mem.h"
 #include "daemon/relay_conflicts.h"
-#include "cli/escape.h"
-#include "cli/exit_code.h"
+#include "http/address.h"
+#include "cli/findings.h"
 #include "cli/print_config.h"
-#include "cli/oneshot.h"
+#include "verbs/check_relay.h"
 #include "verbs/verbs.h"
 
-struct checked {
+struct identity {
     const char *relay;
-    const char *part; /* "store" or "broker" */
-    uint32_t errors;
+    char text[160]; /* of the table; "": unknown */
 };
 
-static void report(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+/* Two names for one table escape the comparison of the configuration: the databases know. */
+static enum obx_exit check_identities(struct obx_findings *findings, const struct identity *all, uint32_t count)
 {
-    struct checked *checked = arg;
-    const char *word = level == OUTBOX_LOG_ERROR ? "error" : level == OUTBOX_LOG_WARN ? "warning" : "ok";
-    bool advise = advice && *advice && level <= OUTBOX_LOG_WARN;
-    obx_escape_line(stdout, "%s %s: %s: %s%s%s", checked->relay, checked->part, word, finding, advise ? "; " : "",
-                    advise ? advice : "");
-    checked->errors += level == OUTBOX_LOG_ERROR;
-}
-
-static enum obx_exit probe(struct obx_oneshot *oneshot, enum outbox_kind kind, struct checked *checked,
-                           const char *topic, struct outbox_error *error)
-{
-    const char *const topics[] = {topic, NULL};
-    const struct outbox_check check = {
-        .struct_size = sizeof check, .report = report, .arg = checked, .topics = topic ? topics : NULL};
-    int status =
-        kind == OUTBOX_STORE ? obx_oneshot_start(oneshot, kind, error) : obx_oneshot_start_probe(oneshot, error);
-    if (status)
-        return obx_exit_code(status);
-    char connected[96];
-    snprintf(connected, sizeof connected, "connected with the plugin '%s'", obx_instance_name(oneshot->instance));
-    report(checked, OUTBOX_LOG_INFO, connected, NULL);
-    if (kind == OUTBOX_STORE && !(obx_instance_caps(oneshot->instance) & OUTBOX_CAP_ADMIN))
-        return OBX_EXIT_OK;
-    if (kind == OUTBOX_STORE)
-        obx_store_check(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &check);
-    else
-        obx_broker_check(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &check);
-    status = obx_oneshot_wait(oneshot, error);
-    if (status == OUTBOX_E_UNSUPPORTED)
-        status = error->code = 0; /* the plugin has no checks */
-    if (status)
-        return obx_exit_code(status);
-    return checked->errors ? OBX_EXIT_CONFIG : OBX_EXIT_OK;
-}
-
-static enum obx_exit check_part(struct obx_context *context, const char *relay, enum outbox_kind kind,
-                                const char *topic)
-{
-    struct checked checked = {relay, kind == OUTBOX_STORE ? "store" : "broker", 0};
-    struct obx_oneshot oneshot;
-    struct outbox_error error = {0};
-    if (obx_oneshot_open(&oneshot, context, relay, kind, &error)) {
-        report(&checked, OUTBOX_LOG_ERROR, error.text, NULL);
-        return obx_exit_code(error.code);
-    }
-    enum obx_exit code = probe(&oneshot, kind, &checked, topic, &error);
-    if (error.code)
-        report(&checked, OUTBOX_LOG_ERROR, error.text, NULL);
-    obx_oneshot_close(&oneshot);
+    enum obx_exit code = OBX_EXIT_OK;
+    for (uint32_t i = 1; i < count; i++)
+        for (uint32_t k = 0; k < i; k++) {
+            struct obx_findings_part part = {.findings = findings, .relay = all[i].relay, .part = "store"};
+            if (!*all[i].text || strcmp(all[i].text, all[k].text) != 0)
+                continue;
+            obx_findings_add(
+                &part, OUTBOX_SEVERITY_ERROR, NULL, "name another table, or remove one of the relays",
+                "relays '%s' and '%s' reach the same table by different names; an outbox has one relay, so "
+                "one of them stays standby",
+                all[k].relay, all[i].relay);
+            code = OBX_EXIT_CONFIG;
+        }
     return code;
 }
 
-/*
- * Would the relay start? It needs the columns of the route, which the store's own checks do not know. verbose: print
- * the result. After failed checks it is not printed, but a missing privilege here decides the exit code.
- */
-static enum obx_exit try_columns(struct obx_context *context, const char *relay, bool verbose)
-{
-    struct checked checked = {relay, "store", 0};
-    struct obx_relay_settings settings;
-    struct obx_route route;
-    struct obx_oneshot oneshot;
-    struct outbox_error error = {0};
-    int status = obx_context_route(context, relay, &settings, &route, &error);
-    if (status)
-        return obx_exit_report("check", &error);
-    status = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, &error);
-    if (!status) {
-        status = obx_oneshot_start_columns(&oneshot, &route.columns, &error);
-        obx_oneshot_close(&oneshot);
-    }
-    obx_route_free(&route);
-    if (status && verbose)
-        report(&checked, OUTBOX_LOG_ERROR, error.text, NULL);
-    else if (verbose)
-        report(&checked, OUTBOX_LOG_INFO, "the table has the columns that the route needs", NULL);
-    return obx_exit_code(status);
-}
-
-/* Make the relay as `outbox run` does, which checks its whole section. topic: the configured topic, or "" if it depends
- * on the event. */
-static int try_relay(struct obx_context *context, const char *relay, char *topic, size_t size,
-                     struct outbox_error *error)
-{
-    const struct obx_section *section;
-    struct obx_relay *made;
-    int status = obx_relay_section(context->config, relay, &section, error);
-    if (status)
-        return status;
-    const struct obx_relay_setup setup = {
-        .loop = context->loop, .registry = context->registry, .log = context->log, .name = relay, .section = section};
-    status = obx_relay_new(&setup, &made, error);
-    if (status)
-        return status;
-    const char *template = obx_relay_settings(made)->route.topic;
-    snprintf(topic, size, "%s", template && !strstr(template, "${") ? template : "");
-    obx_relay_free(made);
-    return OUTBOX_OK;
-}
-
-static enum obx_exit check_relays(struct obx_context *context)
+static enum obx_exit check_relays(struct obx_context *context, struct obx_findings *findings, bool compared)
 {
     enum obx_exit code = OBX_EXIT_OK;
-    char topic[256];
-    const char *relay;
-    for (uint32_t i = 0; (relay = obx_context_relay(context, i)); i++) {
-        struct outbox_error error;
-        if (try_relay(context, relay, topic, sizeof topic, &error)) {
-            code = obx_exit_worse(code, obx_exit_report("check", &error));
-            continue;
-        }
-        enum obx_exit store = check_part(context, relay, OUTBOX_STORE, NULL);
-        if (!store)
-            store = try_columns(context, relay, true);
-        else if (store == OBX_EXIT_CONFIG && try_columns(context, relay, false) == OBX_EXIT_PERMISSION)
-            store = OBX_EXIT_PERMISSION;
-        code = obx_exit_worse(code, store);
-        code = obx_exit_worse(code, check_part(context, relay, OUTBOX_BROKER, *topic ? topic : NULL));
+    uint32_t count = 0;
+    while (obx_context_relay(context, count))
+        count++;
+    struct identity *identities = obx_alloc(count * sizeof *identities);
+    if (!identities)
+        return OBX_EXIT_UNAVAILABLE;
+    for (uint32_t i = 0; i < count; i++) {
+        identities[i].relay = obx_context_relay(context, i);
+        code = obx_exit_worse(code, obx_check_relay(context, findings, identities[i].relay, identities[i].text));
     }
+    if (compared)
+        code = obx_exit_worse(code, check_identities(findings, identities, count));
+    obx_free(identities);
     return code;
 }
 
 /* The port may be in use: by the running relay. */
-static enum obx_exit check_listen(const struct obx_context *context)
+static enum obx_exit check_listen(const struct obx_context *context, struct obx_findings *findings)
 {
     struct addrinfo *found;
     struct outbox_error error;
@@ -158,24 +70,34 @@ static enum obx_exit check_listen(const struct obx_context *context)
     const char *path = obx_address_socket(context->settings.listen);
     struct sockaddr_un name;
     if (path)
-        return obx_address_fill(path, &name, &error) ? obx_exit_report("check", &error) : OBX_EXIT_OK;
+        return obx_address_fill(path, &name, &error) ? obx_findings_fail(findings, NULL, &error) : OBX_EXIT_OK;
     if (obx_address_find(context->settings.listen, AI_PASSIVE, &found, &error))
-        return obx_exit_report("check", &error);
+        return obx_findings_fail(findings, NULL, &error);
     freeaddrinfo(found);
     return OBX_EXIT_OK;
 }
 
-static enum obx_exit check_conflicts(const struct obx_context *context)
+static enum obx_exit check_all(struct obx_context *context, struct obx_findings *findings)
 {
-    struct outbox_error error;
-    return obx_relay_conflicts_check(context, &error) ? obx_exit_report("check", &error) : OBX_EXIT_OK;
+    struct outbox_error error = {0};
+    enum obx_exit code = check_listen(context, findings);
+    bool conflict = obx_relay_conflicts_check(context, &error) != OUTBOX_OK;
+    if (conflict)
+        code = obx_exit_worse(code, obx_findings_fail(findings, NULL, &error));
+    return obx_exit_worse(code, check_relays(context, findings, !conflict));
 }
 
-static int check_all(struct obx_context *context, void *none, struct outbox_error *error)
+static int check(const struct obx_args *args, bool json)
 {
-    (void)none;
-    (void)error;
-    return obx_exit_worse(check_listen(context), obx_exit_worse(check_conflicts(context), check_relays(context)));
+    struct obx_context context;
+    struct obx_findings findings;
+    struct outbox_error error = {0};
+    obx_findings_open(&findings, args->verb->name, json);
+    if (obx_context_open(&context, args, OBX_CONTEXT_ONESHOT, &error))
+        return (int)obx_findings_close(&findings, obx_findings_fail(&findings, NULL, &error));
+    enum obx_exit code = check_all(&context, &findings);
+    obx_context_close(&context);
+    return (int)obx_findings_close(&findings, code);
 }
 
 static int print_config(struct obx_context *context, void *none, struct outbox_error *error)
@@ -191,20 +113,22 @@ static int print_config(struct obx_context *context, void *none, struct outbox_e
 
 static int run(const struct obx_verb *verb, int argc, char **argv)
 {
-    static const struct option options[] = {OBX_ARGS_COMMON, {"print-config", no_argument, NULL, 'P'}, {0}};
+    static const struct option options[] = {
+        OBX_ARGS_COMMON, {"json", no_argument, NULL, 'j'}, {"print-config", no_argument, NULL, 'P'}, {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
-    bool print = false;
-    while (obx_args_next(&args) != -1)
-        print = true;
+    bool print = false, json = false;
+    for (int found; (found = obx_args_next(&args)) != -1;)
+        *(found == 'P' ? &print : &json) = true;
     if (obx_args_end(&args))
         return args.exit;
-    return obx_context_run(&args, print ? print_config : check_all, NULL);
+    return print ? obx_context_run(&args, print_config, NULL) : check(&args, json);
 }
 
 const struct obx_verb obx_verb_check = {
     "check",
     "validate the configuration, connect, and list what to fix",
-    "[-c FILE] [--relay NAME] [--print-config]",
+    "[-c FILE] [--relay NAME] [--json] [--print-config]",
+    "  --json              print the findings as one JSON object\n"
     "  --print-config      only print the effective configuration, with secrets redacted\n",
     run,
     false};

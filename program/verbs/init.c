@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "cli/escape.h"
-#include "cli/exit_code.h"
+#include "cli/findings.h"
 #include "cli/oneshot.h"
 #include "verbs/verbs.h"
 
@@ -32,25 +32,12 @@ static int print(struct obx_oneshot *oneshot, int bits, struct outbox_error *err
 }
 
 /* An existing table may be unusable for a relay; then "ready" would be wrong. */
-struct findings {
-    const char *relay;
-    uint32_t errors;
-};
-
-static void report(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
-{
-    struct findings *findings = arg;
-    bool advise = advice && *advice;
-    if (level != OUTBOX_LOG_ERROR)
-        return;
-    findings->errors++;
-    obx_escape_line(stdout, "%s: error: %s%s%s", findings->relay, finding, advise ? "; " : "", advise ? advice : "");
-}
-
 static int check_tables(struct obx_oneshot *oneshot, const char *relay, struct outbox_error *error)
 {
-    struct findings findings = {.relay = relay};
-    const struct outbox_check check = {.struct_size = sizeof check, .report = report, .arg = &findings};
+    struct obx_findings findings;
+    obx_findings_open(&findings, "init", false);
+    struct obx_findings_part part = {.findings = &findings, .relay = relay, .part = "store", .errors_only = true};
+    const struct outbox_check check = {.struct_size = sizeof check, .report = obx_findings_report, .arg = &part};
     obx_store_check(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &check);
     int status = obx_oneshot_wait(oneshot, error);
     if (!status && findings.errors)

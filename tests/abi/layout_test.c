@@ -185,6 +185,21 @@ Test(layout, check)
     AT(outbox_check, report, 8);
     AT(outbox_check, arg, 16);
     AT(outbox_check, topics, 24);
+    AT(outbox_check, pending_topics, 32);
+    AT(outbox_check, columns, 40);
+    AT(outbox_check, row, 48);
+    AT(outbox_check, row_arg, 56);
+    AT(outbox_check, flags, 64);
+}
+
+Test(layout, finding)
+{
+    AT(outbox_finding, struct_size, 0);
+    AT(outbox_finding, severity, 4);
+    AT(outbox_finding, subject, 8);
+    AT(outbox_finding, reason, 16);
+    AT(outbox_finding, advice, 24);
+    AT(outbox_finding, command, 32);
 }
 
 Test(layout, acquire)

@@ -92,12 +92,11 @@ struct findings {
     size_t size;
 };
 
-static void note_finding(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+static void note_finding(void *arg, const struct outbox_finding *finding)
 {
     struct findings *findings = arg;
     size_t used = strlen(findings->text);
-    (void)advice;
-    snprintf(findings->text + used, findings->size - used, "%d %s\n", (int)level, finding);
+    snprintf(findings->text + used, findings->size - used, "%d %s\n", (int)finding->severity, finding->reason);
 }
 
 void fixture_check(char *text, size_t size)

@@ -43,7 +43,7 @@ void fixture_open(const char *yaml, ...) __attribute__((format(printf, 1, 2)));
 void fixture_close(void);
 /* The result of stop(), canceled after so long. */
 int fixture_stop_within(uint32_t timeout_ms);
-/* Findings of check() as lines "level finding". */
+/* Findings of check() as lines "severity finding". */
 void fixture_check(char *findings, size_t size);
 void fixture_run_for(uint32_t ms);
 

@@ -146,11 +146,10 @@ static void count_line(void *arg, const char *text)
     *(int *)arg += text[0] != '\0';
 }
 
-static void count_finding(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+static void count_finding(void *arg, const struct outbox_finding *finding)
 {
-    (void)level;
-    (void)advice;
-    *(int *)arg += finding && finding[0];
+    *(int *)arg +=
+        finding->struct_size && finding->severity <= OUTBOX_SEVERITY_ERROR && finding->reason && finding->reason[0];
 }
 
 void conf_store_prints_and_checks(struct conf_fixture *fixture)

@@ -7,23 +7,66 @@
  */
 #include <string.h>
 
-#include "sql/server/table.h"
-#include "sql/server/verbs.h"
+#include "sql/server/check_removal.h"
+#include "sql/server/check_rows.h"
+#include "sql/server/check_table.h"
 
-void sql_check_report(const struct sql_op *op, enum outbox_log_level level, const char *advice, const char *format, ...)
+/* What a probe is about: the server, until the questions about the table begin. */
+static void name_subject(const struct sql_op *op, char *to, size_t size)
+{
+    const struct sql_store *store = op->store;
+    if (op->probing_server)
+        snprintf(to, size, "server");
+    else if (store->table.exists)
+        snprintf(to, size, "table %s.%s", store->table.schema, store->outbox.name);
+    else
+        snprintf(to, size, "table %s", store->table_name);
+}
+
+void sql_check_find(const struct sql_op *op, enum outbox_severity severity, const struct sql_cure *cure,
+                    const char *format, ...)
 {
     const struct outbox_check *check = op->in;
-    char text[400];
+    char text[600], subject[200];
+    struct outbox_finding finding = {
+        .struct_size = sizeof finding, .severity = severity, .subject = subject, .reason = text};
     va_list list;
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    check->report(check->arg, level, text, advice);
+    name_subject(op, subject, sizeof subject);
+    if (cure) {
+        finding.advice = cure->advice;
+        finding.command = cure->command.size && !cure->command.failed ? cure->command.data : NULL;
+    }
+    check->report(check->arg, &finding);
+}
+
+void sql_check_report(const struct sql_op *op, enum outbox_severity severity, const char *advice, const char *format,
+                      ...)
+{
+    const struct sql_cure cure = {.advice = advice};
+    char text[600];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    sql_check_find(op, severity, &cure, "%s", text);
+}
+
+struct sql_cure sql_cure(const struct sql_op *op, const char *advice)
+{
+    return (struct sql_cure){.advice = advice, .command = sql_text(op->store)};
+}
+
+void sql_cure_free(struct sql_cure *cure)
+{
+    obx_sql_text_free(&cure->command);
 }
 
 bool sql_check_refused(struct sql_op *op, const struct outbox_error *error)
 {
-    sql_check_report(op, OUTBOX_LOG_ERROR,
+    sql_check_report(op, OUTBOX_SEVERITY_ERROR,
                      error->code == OUTBOX_E_NOT_FOUND ? "run 'outbox init'" : "see 'outbox init --print-grants'", "%s",
                      error->text);
     return true;
@@ -33,10 +76,10 @@ bool sql_check_no_dead(struct sql_op *op, const struct outbox_error *error)
 {
     const char *table = op->store->dead.name;
     if (error->code == OUTBOX_E_NOT_FOUND)
-        sql_check_report(op, OUTBOX_LOG_WARN, "run 'outbox init'",
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING, "run 'outbox init'",
                          "there is no dead-letter table %s: nothing can be dead-lettered", table);
     else
-        sql_check_report(op, OUTBOX_LOG_WARN, "see 'outbox init --print-grants'",
+        sql_check_report(op, OUTBOX_SEVERITY_WARNING, "see 'outbox init --print-grants'",
                          "the relay's user may not read, insert into and delete from the dead-letter table %s", table);
     return true;
 }
@@ -48,12 +91,42 @@ int64_t sql_check_number(const struct sql_op *op, unsigned column, int64_t defau
     return op->result && driver->next_row(&row) ? driver->number(&row, column, default_value) : default_value;
 }
 
-void sql_check_unindexed(const struct sql_op *op, const char *advice)
+static struct outbox_bytes text_at(const struct sql_op *op, const struct sql_row *row, unsigned column)
 {
-    if (sql_column_find(&op->store->table, op->store->table.id))
-        sql_check_report(op, OUTBOX_LOG_ERROR, advice,
-                         "column \"%s\" has no unique index: every claim would read the whole table",
-                         op->store->table.id);
+    return op->store->driver->cell(row, column);
+}
+
+/* cell() gives no NUL at its end. */
+static const char *copied(char *to, size_t size, struct outbox_bytes text)
+{
+    if (!text.data)
+        return NULL;
+    snprintf(to, size, "%.*s", (int)text.size, (const char *)text.data);
+    return to;
+}
+
+void sql_report_findings(struct sql_op *op)
+{
+    enum { SEVERITY, REASON, ADVICE, COMMAND };
+    struct sql_row row = {.result = op->result};
+    while (op->result && op->store->driver->next_row(&row)) {
+        char reason[600], advice[300];
+        struct sql_cure cure = sql_cure(op, copied(advice, sizeof advice, text_at(op, &row, ADVICE)));
+        struct outbox_bytes command = text_at(op, &row, COMMAND);
+        if (command.data)
+            obx_sql_text_add(&cure.command, command.data, command.size);
+        int64_t severity = op->store->driver->number(&row, SEVERITY, OUTBOX_SEVERITY_OK);
+        if (copied(reason, sizeof reason, text_at(op, &row, REASON)))
+            sql_check_find(op, (enum outbox_severity)severity, &cure, "%s", reason);
+        sql_cure_free(&cure);
+    }
+}
+
+void sql_report_removal_findings(struct sql_op *op)
+{
+    struct sql_row row = {.result = op->result};
+    op->removal_suspect |= op->result && op->store->driver->next_row(&row);
+    sql_report_findings(op);
 }
 
 bool sql_put_low_count(struct sql_request *request)
@@ -66,13 +139,35 @@ bool sql_put_low_count(struct sql_request *request)
     return store->driver->put_text(request, &sql);
 }
 
+/* Moves them behind all others, in their order. */
+static void append_raising(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    const char *schema = store->table.schema, *table = store->outbox.name, *id = store->table.id;
+    const struct sql_column *column = sql_column_find(&store->table, id);
+    if (store->driver->dialect == OBX_SQL_POSTGRES && column && column->numbered)
+        obx_sql_text_format(sql, "UPDATE %n.%n SET %n = DEFAULT WHERE %n < 1;", schema, table, id, id);
+    else if (store->driver->dialect == OBX_SQL_POSTGRES)
+        obx_sql_text_format(sql,
+                            "UPDATE %n.%n o SET %n = m.high + 1 + o.%n - m.low FROM (SELECT max(%n) high, min(%n) low "
+                            "FROM %n.%n) m WHERE o.%n < 1;",
+                            schema, table, id, id, id, id, schema, table, id);
+    else
+        obx_sql_text_format(sql,
+                            "UPDATE %n.%n o JOIN (SELECT MAX(%n) high, MIN(%n) low FROM %n.%n) m SET o.%n = m.high + 1 "
+                            "+ o.%n - m.low WHERE o.%n < 1; ALTER TABLE %n.%n AUTO_INCREMENT = 1;",
+                            schema, table, id, id, schema, table, id, id, id, schema, table);
+}
+
 void sql_report_low_count(struct sql_op *op)
 {
     long long rows = (long long)sql_check_number(op, 0, 0);
+    struct sql_cure cure = sql_cure(op, "give them ids of 1 and above");
+    append_raising(op->store, &cure.command);
     if (rows)
-        sql_check_report(op, OUTBOX_LOG_ERROR, "give them ids of 1 and above",
-                         "%lld rows of table %s.%s have ids below 1; the relay never publishes them", rows,
-                         op->store->table.schema, op->store->outbox.name);
+        sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure,
+                       "%lld rows of table %s.%s have ids below 1; the relay never publishes them", rows,
+                       op->store->table.schema, op->store->outbox.name);
+    sql_cure_free(&cure);
 }
 
 /* Other probes report a column that is not there, and rights that are missing. */
@@ -80,33 +175,6 @@ bool sql_low_count_refused(struct sql_op *op, const struct outbox_error *error)
 {
     (void)op;
     return error->code != OUTBOX_E_NOT_CONNECTED;
-}
-
-static void report_id(const struct sql_op *op)
-{
-    const struct sql_store *store = op->store;
-    const struct sql_table *table = &store->table;
-    const struct sql_column *id = sql_column_find(table, table->id);
-    struct obx_sql_text advice = {.host = store->host, .dialect = store->driver->dialect};
-    if (id && !strcmp(id->base, store->driver->id_base))
-        return;
-    obx_sql_text_puts(&advice, "ALTER TABLE ");
-    sql_append_outbox(store, &advice);
-    obx_sql_text_format(&advice, " ADD COLUMN seq %s; and set columns: { id: seq%s }", store->driver->add_id,
-                        id ? ", event_id: id" : "");
-    sql_check_report(op, OUTBOX_LOG_ERROR, obx_sql_text_get(&advice),
-                     "table %s.%s has no %s column that orders its rows: \"%s\" is %s", table->schema,
-                     store->outbox.name, store->driver->id_type, table->id, id ? id->type : "not there");
-    obx_sql_text_free(&advice);
-}
-
-static void report_payload(const struct sql_op *op)
-{
-    const struct sql_store *store = op->store;
-    if (!sql_column_of(store, "payload"))
-        sql_check_report(op, OUTBOX_LOG_WARN, "name the column that is under columns: { payload: NAME }",
-                         "table %s.%s has no column \"%s\"", store->table.schema, store->outbox.name,
-                         obx_sql_column(&store->column_names, "payload"));
 }
 
 static void end(struct sql_op *op)
@@ -117,27 +185,41 @@ static void end(struct sql_op *op)
         sql_op_complete(op, NULL);
 }
 
+static void try_removal(struct sql_op *op)
+{
+    sql_check_removal(op, end);
+}
+
+static void inspect_rows(struct sql_op *op)
+{
+    sql_check_rows(op, try_removal);
+}
+
+static void inspect_table(struct sql_op *op)
+{
+    sql_probes_run(op, op->store->driver->table_probes, inspect_rows);
+}
+
 static void report_missing(const struct sql_op *op)
 {
     const struct sql_store *store = op->store;
     char advice[80];
     snprintf(advice, sizeof advice, "run 'outbox init', or name the %s: table: %s.TABLE", store->driver->schema,
              store->driver->SCHEMA);
-    sql_check_report(op, OUTBOX_LOG_ERROR, advice, "there is no table %s in database %s", store->table_name,
+    sql_check_report(op, OUTBOX_SEVERITY_ERROR, advice, "there is no table %s in database %s", store->table_name,
                      store->driver->place_of(store));
 }
 
 static void report_table(struct sql_op *op)
 {
     const struct sql_store *store = op->store;
+    op->probing_server = false;
     if (store->table.exists && store->table.is_table) {
-        report_id(op);
-        report_payload(op);
-        sql_probes_run(op, store->driver->table_probes, end);
+        sql_probes_run(op, sql_column_probes, inspect_table);
         return;
     }
     if (store->table.exists)
-        sql_check_report(op, OUTBOX_LOG_ERROR, "name the table itself", "%s.%s is no table", store->table.schema,
+        sql_check_report(op, OUTBOX_SEVERITY_ERROR, "name the table itself", "%s.%s is no table", store->table.schema,
                          store->outbox.name);
     else
         report_missing(op);
@@ -148,5 +230,6 @@ void sql_check(void *self, outbox_op_t id, const struct outbox_check *check)
 {
     struct sql_op *op = sql_op_begin(self, id);
     op->in = check;
+    op->probing_server = true;
     sql_probes_run(op, op->store->driver->server_probes, report_table);
 }

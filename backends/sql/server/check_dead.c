@@ -68,13 +68,13 @@ static void report_column(const struct sql_op *op, const char *name, const struc
     append_cure(store, &cure, name, column, found->there);
     if (found->there)
         sql_check_report(
-            op, OUTBOX_LOG_WARN, obx_sql_text_get(&cure),
+            op, OUTBOX_SEVERITY_WARNING, obx_sql_text_get(&cure),
             "column %s of the dead letters is %s%s%s, and \"%s\" of the outbox is %s%s%s: a dead letter may "
             "be refused, or come back changed",
             name, found->type, *found->charset ? " in " : "", found->charset, column->name, column->type,
             *column->charset ? " in " : "", column->charset);
     else
-        sql_check_report(op, OUTBOX_LOG_ERROR, obx_sql_text_get(&cure),
+        sql_check_report(op, OUTBOX_SEVERITY_ERROR, obx_sql_text_get(&cure),
                          "the dead letters have no column %s, for \"%s\" of the outbox: no event can be dead-lettered",
                          name, column->name);
     obx_sql_text_free(&cure);
@@ -101,7 +101,7 @@ static void report_rest(const struct sql_op *op)
     sql_append_dead(store, &cure);
     obx_sql_text_puts(&cure, " ADD COLUMN rest ");
     obx_sql_text_puts(&cure, store->driver->dialect == OBX_SQL_POSTGRES ? "jsonb" : "JSON");
-    sql_check_report(op, OUTBOX_LOG_ERROR, obx_sql_text_get(&cure),
+    sql_check_report(op, OUTBOX_SEVERITY_ERROR, obx_sql_text_get(&cure),
                      "the dead letters have no column rest, for \"%s\" of the outbox: no event can be dead-lettered",
                      column->name);
     obx_sql_text_free(&cure);

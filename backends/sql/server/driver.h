@@ -155,6 +155,10 @@ struct sql_driver {
                       int index); /* of setup; false: no more */
     void (*put_grants)(const struct sql_store *store, struct obx_sql_text *sql);
     bool (*put_setup)(struct sql_request *request);
+    /* SELECT how many of the tables are missing; SELECT the name of a table whose name differs in case and underscores
+     * only from the outbox's, which does not exist. */
+    void (*append_missing)(const struct sql_store *store, struct obx_sql_text *sql);
+    void (*append_alike)(const struct sql_store *store, struct obx_sql_text *sql);
     void (*setup_result)(struct sql_request *request, void *result);
     bool (*put_inbox)(struct sql_request *request);
     bool (*put_add)(struct sql_request *request);
@@ -165,6 +169,10 @@ struct sql_driver {
     const struct sql_probe *server_probes, *table_probes; /* of check */
     /* The columns of a table, in the form of sql_columns_read(). */
     bool (*put_columns)(struct sql_request *request, const struct sql_table_name *table);
+    /* Of check: a transaction that removes the first SQL_TRIAL_ROWS rows and ends without effect; and what its end
+     * says: why rows stay, NULL if they go or nothing is known. The text may be in `error`. */
+    bool (*put_removal_trial)(struct sql_request *request);
+    const char *(*removal_refusal)(const struct outbox_error *error);
     const char *(*place_of)(const struct sql_store *store); /* where an outbox was looked for: a database */
     void (*check_end)(struct sql_op *op);                   /* may be NULL; ends the operation */
 

@@ -48,6 +48,8 @@ struct sql_op {
     int64_t row_id;
     uint32_t column; /* that is tried */
     char reason[240];
+    bool probing_server;  /* of check: the table comes after it */
+    bool removal_suspect; /* of check: something may keep rows from being removed */
 };
 
 struct sql_op *sql_op_begin(struct sql_store *store, outbox_op_t id);

@@ -6,6 +6,9 @@
  * the outbox's columns, so that a dead letter can be replayed byte by byte. Afterwards the table is inspected again,
  * for the next verb on this store.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "sql/server/table.h"
 #include "sql/server/verbs.h"
 
@@ -36,18 +39,94 @@ void sql_append_create_dead(const struct sql_store *store, struct obx_sql_text *
     obx_sql_text_puts(sql, end);
 }
 
+/* ---- a user without the right to create tables ---------------------------------------------------------------------
+ */
+
+static bool put_missing(struct sql_request *request)
+{
+    struct obx_sql_text sql = sql_text(request->store);
+    request->store->driver->append_missing(request->store, &sql);
+    return request->store->driver->put_text(request, &sql);
+}
+
+/* The refusal is kept in start_error. Without an answer it stands. */
+static void on_missing(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    struct outbox_error *refusal = &op->store->start_error;
+    char *advice = strstr(refusal->text, "; see 'outbox init --print-grants'");
+    if (!error->code && sql_check_number(op, 0, 1) == 0)
+        refusal->code = OUTBOX_OK; /* all is there: there was nothing to do */
+    else {
+        size_t used = advice ? (size_t)(advice - refusal->text) : strlen(refusal->text);
+        snprintf(refusal->text + used, sizeof refusal->text - used,
+                 "; run 'outbox init' as the owner of the tables, or let the owner run what 'outbox init --print-sql' "
+                 "prints");
+    }
+    sql_op_complete(op, refusal);
+}
+
 static void set_up(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
-    sql_op_complete(op, error->code ? error : &op->store->start_error);
+    if (error->code != OUTBOX_E_PERMISSION) {
+        sql_op_complete(op, error->code ? error : &op->store->start_error);
+        return;
+    }
+    op->store->start_error = *error;
+    op->request.text = NULL;
+    op->request.transaction = false;
+    sql_op_submit(op, op->store->owner, "look for the tables", put_missing, sql_op_store_result, on_missing);
+}
+
+static void create(struct sql_op *op)
+{
+    const struct sql_driver *driver = op->store->driver;
+    op->store->start_error.code = OUTBOX_OK;
+    sql_op_submit(op, op->store->owner, "set up the tables", driver->put_setup, driver->setup_result, set_up);
+}
+
+/* ---- a table with a like name --------------------------------------------------------------------------------------
+ */
+
+static bool put_alike(struct sql_request *request)
+{
+    struct obx_sql_text sql = sql_text(request->store);
+    request->store->driver->append_alike(request->store, &sql);
+    return request->store->driver->put_text(request, &sql);
+}
+
+/* The application writes to that one: a new, empty table would be relayed, and nothing would ever come. */
+static void on_alike(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    const struct sql_driver *driver = op->store->driver;
+    struct sql_row row = {.result = op->result};
+    if (error->code) {
+        sql_op_complete(op, error);
+        return;
+    }
+    if (op->result && driver->next_row(&row)) {
+        struct outbox_bytes name = driver->cell(&row, 0);
+        sql_op_fail(op, OUTBOX_E_CONFIG,
+                    "set up the tables: there is no table %s, but there is %.*s; set table: %.*s if that one is meant, "
+                    "or else run what 'outbox init --print-sql' prints",
+                    op->store->table_name, (int)name.size, (const char *)name.data, (int)name.size,
+                    (const char *)name.data);
+        return;
+    }
+    sql_op_drop_result(op);
+    obx_sql_text_clear(&op->sql);
+    create(op);
 }
 
 void sql_setup(void *self, outbox_op_t id)
 {
     struct sql_op *op = sql_op_begin(self, id);
-    const struct sql_driver *driver = op->store->driver;
-    op->store->start_error.code = OUTBOX_OK;
-    sql_op_submit(op, op->store->owner, "set up the tables", driver->put_setup, driver->setup_result, set_up);
+    if (op->store->table.exists)
+        create(op);
+    else
+        sql_op_submit(op, op->store->owner, "look for other tables", put_alike, sql_op_store_result, on_alike);
 }
 
 /* Line by line; the text is used up. */

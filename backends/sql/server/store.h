@@ -33,6 +33,7 @@ struct sql_column { /* of the table */
     char charset[SQL_NAME];
     char declared[300]; /* the type of the column itself, with its schema; only of servers that have such types */
     bool has_default;   /* or draws its values from a sequence */
+    bool numbered;      /* draws its values from a counter */
     bool generated;     /* cannot be inserted */
 };
 

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 static void copy(char *to, size_t size, struct outbox_bytes from)
 {
@@ -27,7 +28,7 @@ void sql_table_free(struct sql_store *store)
 
 static void read_column(const struct sql_driver *driver, struct sql_column *column, const struct sql_row *row)
 {
-    enum { NAME, BASE, TYPE, CHARSET, HAS_DEFAULT, GENERATED, DECLARED };
+    enum { NAME, BASE, TYPE, CHARSET, HAS_DEFAULT, GENERATED, DECLARED, NUMBERED };
     copy(column->name, sizeof column->name, driver->cell(row, NAME));
     copy(column->base, sizeof column->base, driver->cell(row, BASE));
     copy(column->type, sizeof column->type, driver->cell(row, TYPE));
@@ -35,6 +36,18 @@ static void read_column(const struct sql_driver *driver, struct sql_column *colu
     column->has_default = driver->number(row, HAS_DEFAULT, 0) != 0;
     column->generated = driver->number(row, GENERATED, 0) != 0;
     copy(column->declared, sizeof column->declared, driver->cell(row, DECLARED));
+    column->numbered = driver->number(row, NUMBERED, 0) != 0;
+}
+
+/* MySQL compares names of columns without case: the column gets the spelling of the configuration, by which all else
+ * compares it. */
+static void adopt_name(const struct sql_store *store, struct sql_column *column)
+{
+    const char *name = obx_sql_column(&store->column_names, "id");
+    for (int i = 0; strcasecmp(name, column->name) != 0 && i < OBX_SQL_COLUMNS; i++)
+        name = obx_sql_column(&store->column_names, obx_sql_columns[i]);
+    if (!strcasecmp(name, column->name))
+        snprintf(column->name, sizeof column->name, "%s", name);
 }
 
 void sql_columns_read(struct sql_store *store, void *result)
@@ -54,6 +67,8 @@ void sql_columns_read(struct sql_store *store, void *result)
             break;
         }
         read_column(driver, &table->columns[table->column_count++], &row);
+        if (driver->dialect == OBX_SQL_MYSQL)
+            adopt_name(store, &table->columns[table->column_count - 1]);
     }
     driver->free_result(result);
 }
@@ -124,23 +139,32 @@ static int validate_id(const struct sql_store *store, struct outbox_error *error
     if (!id)
         return outbox_error_set(
             error, OUTBOX_E_SCHEMA,
-            "table %s.%s has no column \"%s\" that orders its rows; add one: ALTER TABLE %s.%s ADD COLUMN %s %s, and "
-            "name it under columns: { id: ... } if it is not id",
-            table->schema, store->outbox.name, table->id, table->schema, store->outbox.name, table->id, driver->add_id);
+            "table %s.%s has no column \"%s\" that orders its rows; 'outbox check' names what to do", table->schema,
+            store->outbox.name, table->id);
     if (strcmp(id->base, driver->id_base) != 0)
-        return outbox_error_set(
-            error, OUTBOX_E_SCHEMA,
-            "column \"%s\" of table %s.%s is of type %s, which cannot order an outbox; it must be %s: add seq %s and "
-            "set columns: { id: seq, event_id: %s }",
-            table->id, table->schema, store->outbox.name, id->type, driver->id_type, driver->add_id, table->id);
+        return outbox_error_set(error, OUTBOX_E_SCHEMA,
+                                "column \"%s\" of table %s.%s is of type %s, which cannot order an outbox; it must be "
+                                "%s; 'outbox check' names "
+                                "what to do",
+                                table->id, table->schema, store->outbox.name, id->type, driver->id_type);
     return OUTBOX_OK;
+}
+
+static const struct sql_column *find_as_server(const struct sql_store *store, const char *name)
+{
+    const struct sql_table *table = &store->table;
+    const struct sql_column *found = sql_column_find(table, name);
+    for (uint32_t i = 0; !found && store->driver->dialect == OBX_SQL_MYSQL && i < table->column_count; i++)
+        if (!strcasecmp(table->columns[i].name, name))
+            found = &table->columns[i];
+    return found;
 }
 
 static int choose(struct sql_store *store, struct sql_selected *selected, const struct outbox_column *wish,
                   struct outbox_error *error)
 {
     snprintf(selected->name, sizeof selected->name, "%s", obx_sql_column(&store->column_names, wish->name));
-    const struct sql_column *column = sql_column_find(&store->table, selected->name);
+    const struct sql_column *column = find_as_server(store, selected->name);
     if (column)
         choose_encoding(store, selected, column, wish->name);
     else if (!(wish->flags & OUTBOX_COLUMN_OPTIONAL))

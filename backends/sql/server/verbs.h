@@ -35,9 +35,18 @@ void sql_report_dead_count(struct sql_op *op);
 
 /* ---- for check probes -------------------------------------------------------------------------------------------- */
 
-/* advice may be NULL. */
-void sql_check_report(const struct sql_op *op, enum outbox_log_level level, const char *advice, const char *format, ...)
-    OUTBOX_PRINTF(4, 5);
+/* What to do about a finding. command: a statement that works when it is pasted; empty: none. */
+struct sql_cure {
+    const char *advice; /* may be NULL */
+    struct obx_sql_text command;
+};
+struct sql_cure sql_cure(const struct sql_op *op, const char *advice); /* append to its command, then free it */
+void sql_cure_free(struct sql_cure *cure);
+void sql_check_find(const struct sql_op *op, enum outbox_severity severity, const struct sql_cure *cure,
+                    const char *format, ...) OUTBOX_PRINTF(4, 5);
+/* A finding without a command. advice may be NULL. */
+void sql_check_report(const struct sql_op *op, enum outbox_severity severity, const char *advice, const char *format,
+                      ...) OUTBOX_PRINTF(4, 5);
 /* What the dead letters cannot keep of the outbox's columns. */
 bool sql_put_dead_columns(struct sql_request *request);
 void sql_report_dead_columns(struct sql_op *op);
@@ -46,7 +55,11 @@ bool sql_check_refused(struct sql_op *op, const struct outbox_error *error);
 /* refused(): there is no dead-letter table, or it may not be written. */
 bool sql_check_no_dead(struct sql_op *op, const struct outbox_error *error);
 /* Findings that every server makes. */
-void sql_check_unindexed(const struct sql_op *op, const char *advice);
+/* report(): each row of the result is a finding: severity (enum outbox_severity), reason, advice, command; the last two
+ * may be null. A statement that makes them names the objects itself, and quotes them for the command. */
+void sql_report_findings(struct sql_op *op);
+void sql_report_removal_findings(struct sql_op *op); /* they concern removals: one is tried later */
+enum { SQL_TRIAL_ROWS = 100 };
 bool sql_put_low_count(struct sql_request *request); /* a probe of rows that have ids below 1 */
 void sql_report_low_count(struct sql_op *op);
 bool sql_low_count_refused(struct sql_op *op, const struct outbox_error *error);

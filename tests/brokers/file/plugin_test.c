@@ -264,12 +264,12 @@ struct findings {
     char last[200];
 };
 
-static void find(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+static void find(void *arg, const struct outbox_finding *finding)
 {
     struct findings *findings = arg;
-    findings->count[level]++;
-    snprintf(findings->last, sizeof findings->last, "%s", finding);
-    cr_assert((level == OUTBOX_LOG_INFO) == !advice);
+    findings->count[finding->severity]++;
+    snprintf(findings->last, sizeof findings->last, "%s", finding->reason);
+    cr_assert((finding->severity == OUTBOX_SEVERITY_OK) == !finding->advice);
 }
 
 static int check(struct test *test, struct findings *findings)
@@ -291,12 +291,12 @@ Test(file, check_reports_the_file_system)
     must_start(&test);
     submit(&test, 0);
     cr_assert_eq(check(&test, &found), OUTBOX_OK);
-    cr_assert(found.count[OUTBOX_LOG_INFO] == 1 && found.count[OUTBOX_LOG_ERROR] == 0);
+    cr_assert(found.count[OUTBOX_SEVERITY_OK] == 1 && found.count[OUTBOX_SEVERITY_ERROR] == 0);
     cr_assert_not_null(strstr(found.last, "can be written, "));
     finish(&test, 0);
     unlink(test.path);
     cr_assert_eq(check(&test, &found), OUTBOX_OK);
-    cr_assert_eq(found.count[OUTBOX_LOG_ERROR], 1);
+    cr_assert_eq(found.count[OUTBOX_SEVERITY_ERROR], 1);
     snprintf(expected, sizeof expected, "%s cannot be inspected: No such file or directory", test.path);
     cr_assert_str_eq(found.last, expected);
     test.fake.fail_offload = 1;
@@ -369,7 +369,7 @@ Test(file, waits_on_a_full_disk_until_there_is_space)
     char expected[200];
     cr_assert_eq(done, 4, "three fit");
     cr_assert_eq(check(&test, &found), OUTBOX_OK);
-    cr_assert_eq(found.count[OUTBOX_LOG_WARN], 1, "little space");
+    cr_assert_eq(found.count[OUTBOX_SEVERITY_WARNING], 1, "little space");
     snprintf(expected, sizeof expected, "%s can be written, 0 MiB are free", test.path);
     cr_assert_str_eq(found.last, expected);
     cr_assert_eq(lines(&test), 3, "nothing half written is left");

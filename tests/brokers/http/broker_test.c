@@ -290,7 +290,7 @@ Test(http_broker, check_connects_and_sends_nothing)
     fixture_close();
     open_tls("other-ca.pem");
     fixture_check(findings, sizeof findings);
-    cr_assert_eq(findings[0], '0' + OUTBOX_LOG_ERROR, "%s", findings);
+    cr_assert_eq(findings[0], '0' + OUTBOX_SEVERITY_ERROR, "%s", findings);
     fixture_close();
     fixture_open("plugin: http\n url: %s/hook", server());
     fixture_check(findings, sizeof findings);

@@ -138,19 +138,48 @@ Test(kafka_broker, check_reports_the_settings_of_topics)
     real_open(&t, "");
     batch_init(&batch, 0);
     cr_assert_eq(fixture_check(&t, topics, findings, sizeof findings), OUTBOX_OK, "%s", t.error.text);
-    cr_assert(strstr(findings, "2 connected to 1 broker; \n"), "%s", findings);
+    cr_assert(strstr(findings, "ok connected to 1 broker; \n"), "%s", findings);
     cr_assert(strstr(findings, " librdkafka is "), "%s", findings);
-    cr_assert(strstr(findings, "2 topic 'checked' has 3 partitions, 1 replica; \n"), "%s", findings);
+    cr_assert(strstr(findings, "ok topic 'checked' has 3 partitions, 1 replica; \n"), "%s", findings);
     cr_assert(strstr(findings,
-                     "1 topic 'checked' takes batches of 10000 bytes, message.max.bytes is 1000000: a batch that "
+                     "warning topic 'checked' takes batches of 10000 bytes, message.max.bytes is 1000000: a batch that "
                      "is refused is sent again one by one; set options: message.max.bytes and batch.size below that\n"),
               "%s", findings);
-    cr_assert(strstr(findings, "1 topic 'checked' is compacted: events without a key are refused by the broker; set "
-                               "require_key: true: the relay then rejects them before it sends them\n"),
+    cr_assert(strstr(findings,
+                     "warning topic 'checked' is compacted: events without a key are refused by the broker; set "
+                     "require_key: true: the relay then rejects them before it sends them\n"),
               "%s", findings);
-    cr_assert(strstr(findings, "1 topic 'absent' does not exist, or this user may not describe it; create it"), "%s",
-              findings);
+    cr_assert(strstr(findings, "error topic 'absent' does not exist; create it"), "%s", findings);
     cr_assert_null(strstr(findings, "without encryption"), "%s", findings);
+    END(&batch);
+}
+
+/* Runs a finding's command as a user who pastes it into a shell. */
+static void paste(const char *command)
+{
+    setenv("PASTED", command, 1);
+    cr_assert_eq(system("bash -c 'kafka-topics.sh() { shift 2; \"$OUTBOX_TEST_KAFKA_SERVICE\" tool "
+                        "\"$OUTBOX_TEST_KAFKA_DIR\" org.apache.kafka.tools.TopicCommand \"$@\"; }; eval \"$PASTED\"' "
+                        ">/dev/null"),
+                 0, "%s", command);
+}
+
+Test(kafka_broker, check_fails_for_a_missing_topic_of_waiting_events)
+{
+    static const char *const pending[] = {"awaited", "no topic", NULL};
+    char findings[4096];
+    real_open(&t, "");
+    batch_init(&batch, 0);
+    t.pending_topics = pending;
+    cr_assert_eq(fixture_check(&t, NULL, findings, sizeof findings), OUTBOX_OK, "%s", t.error.text);
+    cr_assert(
+        strstr(findings, "error topic 'awaited' does not exist, and events for it wait in the outbox; create it\n"),
+        "%s", findings);
+    cr_assert(strstr(findings, "error topic 'no topic' has a character (0x20 at 2) that Kafka does not allow"), "%s",
+              findings);
+    paste(t.command);
+    cr_assert_eq(fixture_check(&t, NULL, findings, sizeof findings), OUTBOX_OK, "%s", t.error.text);
+    cr_assert(strstr(findings, "ok topic 'awaited' has "), "%s", findings);
     END(&batch);
 }
 

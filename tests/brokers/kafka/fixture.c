@@ -152,21 +152,31 @@ int fixture_stop(struct fixture *t)
 struct found {
     char *text;
     size_t size;
+    char *command;
+    size_t command_size;
 };
 
-static void note_finding(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+static void note_finding(void *arg, const struct outbox_finding *finding)
 {
+    static const char *const words[] = {"ok", "warning", "error"};
     struct found *found = arg;
     size_t used = strlen(found->text);
-    snprintf(found->text + used, found->size - used, "%d %s; %s\n", (int)level, finding, advice);
+    snprintf(found->text + used, found->size - used, "%s %s; %s\n", words[finding->severity], finding->reason,
+             finding->advice ? finding->advice : "");
+    if (finding->command)
+        snprintf(found->command, found->command_size, "%s", finding->command);
 }
 
 int fixture_check(struct fixture *t, const char *const *topics, char *findings, size_t size)
 {
     struct waited waited = {.call = {.done = note_done}};
-    struct found found = {findings, size};
-    struct outbox_check check = {.struct_size = sizeof check, .report = note_finding, .arg = &found, .topics = topics};
-    findings[0] = '\0';
+    struct found found = {findings, size, t->command, sizeof t->command};
+    struct outbox_check check = {.struct_size = sizeof check,
+                                 .report = note_finding,
+                                 .arg = &found,
+                                 .topics = topics,
+                                 .pending_topics = t->pending_topics};
+    findings[0] = t->command[0] = '\0';
     obx_broker_check(t->instance, &waited.call, 0, &check);
     return finish(t, &waited);
 }

@@ -35,6 +35,8 @@ struct fixture {
     uint32_t lost_count;
     char logged[65536]; /* every message above debug, a line each; the first ones when there are too many */
     size_t logged_size;
+    const char *const *pending_topics; /* of fixture_check(); may be NULL */
+    char command[480];                 /* of the last finding that had one */
 };
 
 int fixture_open(struct fixture *t, const char *yaml); /* the broker's section without `plugin:` */

@@ -45,7 +45,7 @@ check "valid UTF-8 is published as text" grep -q '"key":"1",.*"payload":"grün"'
 sql "CREATE ROLE stranger LOGIN"
 sed -i 's/dsn: "\([^"]*\)"/dsn: "\1 user=stranger"/' outbox.yaml
 check "check without privileges exits 77" fails 77 "$OUTBOX" check
-check "check names the missing GRANT" has_match '^orders store: error: user stranger may not read table public.outbox; .*: GRANT SELECT, DELETE ON public.outbox TO stranger$'
+check "check names the missing GRANT" has_line '    GRANT SELECT, DELETE ON "public"."outbox" TO "stranger";'
 check "check prints one error" eval '[ "$(grep -c "^orders store: error" "$out")" = 1 ]'
 sql "DROP ROLE stranger"
 
@@ -71,10 +71,11 @@ sql "CREATE TABLE outbox (id uuid NOT NULL PRIMARY KEY, aggregatetype character 
   aggregateid character varying(255) NOT NULL, type character varying(255) NOT NULL, payload jsonb)"
 settings "" "plugin: kafka, bootstrap.servers: \"$OUTBOX_TEST_KAFKA\"" </dev/null
 check "check refuses Debezium's table" fails 78 "$OUTBOX" check
-check "check prints the ALTER TABLE" has_line 'orders store: error: table public.outbox has no bigint column that orders its rows: "id" is uuid; ALTER TABLE "public"."outbox" ADD COLUMN seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE; and set columns: { id: seq, event_id: id }'
-alter=$(sed -n 's/.*; \(ALTER TABLE .* UNIQUE\); and set columns: {.*}$/\1/p' "$out")
-columns=$(sed -n 's/.*; and set \(columns: {.*}\)$/\1/p' "$out")
-check "init refuses it, too" exits_with_match 78 '^orders: error: table public.outbox has no bigint column that orders its rows' "$OUTBOX" init
+check "check names the column to add" has_line 'orders store: error: table public.outbox has no bigint column that orders its rows: "id" is uuid; add a column, and set columns: { id: seq, event_id: id }'
+check "check prints the ALTER TABLE" has_line '    ALTER TABLE "public"."outbox" ADD COLUMN seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE;'
+alter=$(sed -n 's/^ *\(ALTER TABLE .* UNIQUE;\)$/\1/p' "$out")
+columns=$(sed -n 's/.*; add a column, and set \(columns: {.*}\)$/\1/p' "$out")
+check "init refuses it, too" exits_with_match 78 '^orders store: error: table public.outbox has no bigint column that orders its rows' "$OUTBOX" init
 check "run waits for a usable table" eval 'start "$OUTBOX" run; within 10 grep -q "cannot order an outbox" .log && kill -0 "$pid" && kill "$pid" && ends "$pid" 0'
 check "the printed ALTER TABLE works" sql "$alter"
 settings ", $columns" "plugin: kafka, bootstrap.servers: \"$OUTBOX_TEST_KAFKA\"" </dev/null

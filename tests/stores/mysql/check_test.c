@@ -2,7 +2,7 @@
 /* tests/stores/mysql/check_test.c - what `outbox check` finds in a server's settings */
 #include "fixture.h"
 
-Test(check, full_row_image_is_reported)
+Test(check_settings, full_row_image_is_reported)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "twice", true, "");
@@ -12,13 +12,13 @@ Test(check, full_row_image_is_reported)
     struct fixture_findings minimal = fixture_check(&fixture, "binlog_row_image");
     fixture_run(&fixture, "SET GLOBAL binlog_row_image = FULL");
     cr_assert_eq(full.count, 1);
-    cr_assert_eq(full.level, OUTBOX_LOG_INFO);
+    cr_assert_eq(full.severity, OUTBOX_SEVERITY_OK);
     cr_assert(full.advised);
     cr_assert_eq(minimal.count, 0);
     fixture_close(&fixture);
 }
 
-Test(check, statement_binlog_is_an_error)
+Test(check_settings, statement_binlog_is_an_error)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "statements", true, "");
@@ -28,11 +28,11 @@ Test(check, statement_binlog_is_an_error)
     struct fixture_findings statement = fixture_check(&fixture, "binlog_format is STATEMENT");
     fixture_run(&fixture, "SET GLOBAL binlog_format = ROW");
     cr_assert_eq(statement.count, 1);
-    cr_assert_eq(statement.level, OUTBOX_LOG_ERROR);
+    cr_assert_eq(statement.severity, OUTBOX_SEVERITY_ERROR);
     fixture_close(&fixture);
 }
 
-Test(check, permission_to_read_the_binlog_is_reported)
+Test(check_settings, permission_to_read_the_binlog_is_reported)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "binlog_granted", true, "");
@@ -47,8 +47,8 @@ Test(check, permission_to_read_the_binlog_is_reported)
         fixture_check(&fixture, "user binlog_denied@% was not granted what wakeup: binlog needs");
     fixture_run(&fixture, "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO binlog_denied@'%'");
     struct fixture_findings works = fixture_check(&fixture, "the binlog can be read: commits wake an idle relay");
-    cr_assert(could.count == 1 && could.level == OUTBOX_LOG_INFO && could.advised);
-    cr_assert(lacks.count == 1 && lacks.level == OUTBOX_LOG_WARN && lacks.advised);
-    cr_assert(works.count == 1 && works.level == OUTBOX_LOG_INFO && !works.advised);
+    cr_assert(could.count == 1 && could.severity == OUTBOX_SEVERITY_OK && could.advised);
+    cr_assert(lacks.count == 1 && lacks.severity == OUTBOX_SEVERITY_WARNING && lacks.advised);
+    cr_assert(works.count == 1 && works.severity == OUTBOX_SEVERITY_OK && !works.advised);
     fixture_close(&fixture);
 }

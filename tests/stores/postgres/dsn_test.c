@@ -20,7 +20,7 @@ Test(dsn, ignored_option_is_reported)
     struct sql_fixture fixture;
     open_with(&fixture, "dsn_latin", "client_encoding=LATIN1");
     struct fixture_findings ignored = fixture_check(&fixture, finding);
-    cr_assert(ignored.count == 1 && ignored.level == OUTBOX_LOG_WARN && ignored.advised);
+    cr_assert(ignored.count == 1 && ignored.severity == OUTBOX_SEVERITY_WARNING && ignored.advised);
     fixture_stop(&fixture);
     fixture_reconfigure(&fixture, &(struct server_place){.more = "client_encoding=utf8"}, "");
     fixture_begin(&fixture);

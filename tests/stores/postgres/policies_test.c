@@ -19,13 +19,17 @@ Test(policies, row_level_security_that_hides_rows_is_refused)
 
 Test(policies, rule_on_delete_is_reported)
 {
-    static const char text[] = "triggers or rules on delete";
+    static const char text[] = "rule keep of table public.ruled replaces deletes";
     struct sql_fixture fixture;
     fixture_open(&fixture, "ruled", true, "");
     fixture_begin(&fixture);
     cr_assert_eq(fixture_check(&fixture, text).count, 0);
     fixture_run(&fixture, "CREATE RULE keep AS ON DELETE TO %s DO INSTEAD NOTHING");
     struct fixture_findings finding = fixture_check(&fixture, text);
-    cr_assert(finding.count == 1 && finding.level == OUTBOX_LOG_WARN && finding.advised);
+    cr_assert(finding.count == 1 && finding.severity == OUTBOX_SEVERITY_ERROR && finding.advised);
+    fixture_insert(&fixture, fixture.sql, "a");
+    cr_assert_eq(fixture_check(&fixture, "a trigger or a rule keeps them, without an error").count, 1);
+    fixture_paste(&fixture, finding.command);
+    cr_assert_eq(fixture_check(&fixture, text).count, 0);
     fixture_close(&fixture);
 }

@@ -273,10 +273,10 @@ Test(wal_failure, check_opens_a_stream)
     struct wakeup_log log;
     open_as(&fixture, "wal_checked", "", &log);
     struct fixture_findings refused = fixture_check(&fixture, "wake-up notifications do not work: connect (127.0.0.1:");
-    cr_assert(refused.count == 1 && refused.level == OUTBOX_LOG_WARN && refused.advised);
+    cr_assert(refused.count == 1 && refused.severity == OUTBOX_SEVERITY_WARNING && refused.advised);
     fixture_run(&fixture, "ALTER ROLE wal_checked REPLICATION");
     struct fixture_findings works = fixture_check(&fixture, "wake-up notifications work: the server sends its log");
-    cr_assert(works.count == 1 && works.level == OUTBOX_LOG_INFO);
+    cr_assert(works.count == 1 && works.severity == OUTBOX_SEVERITY_OK);
     wakeup_arm(&fixture);
     cr_assert_eq(fixture_check(&fixture, "wake-up notifications work").count, 1, "while the stream is open");
     wakeup_expect_on_insert(&fixture);

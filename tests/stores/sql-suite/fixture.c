@@ -288,14 +288,15 @@ int fixture_dead_letter(struct sql_fixture *fixture, const struct outbox_dead_ro
 
 /* ---- checking ---------------------------------------------------------------------------------------------------- */
 
-static void note(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+static void note(void *arg, const struct outbox_finding *finding)
 {
     struct fixture_findings *findings = arg;
-    if (!strstr(finding, findings->text))
+    if (!strstr(finding->reason, findings->text))
         return;
     findings->count++;
-    findings->level = level;
-    findings->advised = advice != NULL;
+    findings->severity = finding->severity;
+    findings->advised = finding->advice != NULL || finding->command != NULL;
+    snprintf(findings->command, sizeof findings->command, "%s", finding->command ? finding->command : "");
 }
 
 struct fixture_findings fixture_check(struct sql_fixture *fixture, const char *text)
@@ -307,4 +308,14 @@ struct fixture_findings fixture_check(struct sql_fixture *fixture, const char *t
     obx_store_check(fixture->store, &call.call, 0, &check);
     cr_assert_eq(wait_for(fixture, &call), 0, "%s", call.error.text);
     return findings;
+}
+
+void fixture_paste(struct sql_fixture *fixture, const char *command)
+{
+    char statement[1024];
+    for (const char *end; (end = strchr(command, ';')); command = end + 1 + strspn(end + 1, " ")) {
+        snprintf(statement, sizeof statement, "%.*s", (int)(end - command), command);
+        session_run(fixture->sql, statement);
+    }
+    cr_assert_str_eq(command, "", "a statement ends with a semicolon");
 }

@@ -82,9 +82,12 @@ int fixture_setup(struct sql_fixture *fixture, struct obx_instance *store);
 struct fixture_findings {
     const char *text;
     unsigned count;
-    enum outbox_log_level level; /* of the last */
-    bool advised;                /* the last came with advice */
+    uint32_t severity;  /* of the last */
+    bool advised;       /* the last came with advice or a command */
+    char command[1024]; /* of the last; "": none */
 };
+/* Run a finding's command as a user who pastes it: one or more statements, with a semicolon after each. */
+void fixture_paste(struct sql_fixture *fixture, const char *command);
 struct fixture_findings fixture_check(struct sql_fixture *fixture, const char *text);
 
 #define IDS(...)                                                                \

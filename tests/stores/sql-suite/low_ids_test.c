@@ -58,7 +58,7 @@ Test(low_ids, check_counts_the_rows)
     insert_zero(&fixture);
     struct fixture_findings findings = fixture_check(&fixture, "1 rows of table ");
     cr_assert_eq(findings.count, 1);
-    cr_assert_eq(findings.level, OUTBOX_LOG_ERROR);
+    cr_assert_eq(findings.severity, OUTBOX_SEVERITY_ERROR);
     cr_assert(findings.advised);
     fixture_close(&fixture);
 }

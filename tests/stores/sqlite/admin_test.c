@@ -17,16 +17,18 @@ static void add_line(void *arg, const char *line)
     snprintf(lines->text + size, sizeof lines->text - size, "%s\n", line);
 }
 
-static void add_finding(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+static void add_finding(void *arg, const struct outbox_finding *finding)
 {
+    static const char *const words[] = {"ok", "warning", "error"};
     char line[512];
-    snprintf(line, sizeof line, "%d %s; %s", (int)level, finding, advice ? advice : "-");
+    snprintf(line, sizeof line, "%s %s; %s", words[finding->severity], finding->reason,
+             finding->advice ? finding->advice : "-");
     add_line(arg, line);
 }
 
 static void check(struct fixture *fixture, struct lines *lines)
 {
-    struct outbox_check args = {sizeof args, add_finding, lines, NULL};
+    struct outbox_check args = {.struct_size = sizeof args, .report = add_finding, .arg = lines};
     struct loop_fixture_call call = {0};
     loop_fixture_reset(&call);
     obx_store_check(fixture->store, &call.call, 0, &args);
@@ -74,8 +76,8 @@ Test(sqlite_admin, check_reports_a_correct_outbox)
     fixture_ready(&fixture, NULL);
     check(&fixture, &lines);
     snprintf(expected, sizeof expected,
-             "2 SQLite %s, %s, journal mode wal; -\n"
-             "2 tables \"outbox\", \"outbox_dead\" and \"outbox_relay\" are as they should be; -\n",
+             "ok SQLite %s, %s, journal mode wal; -\n"
+             "ok tables \"outbox\", \"outbox_dead\" and \"outbox_relay\" are as they should be; -\n",
              sqlite3_libversion(), fixture.path);
     cr_assert_str_eq(lines.text, expected);
     fixture_close(&fixture);
@@ -96,13 +98,15 @@ Test(sqlite_admin, check_reports_every_fault)
     check(&fixture, &lines);
     cr_assert_str_eq(
         strchr(lines.text, '\n') + 1,
-        "1 table \"outbox\" has no column \"event_id\"; add it, or name the one to use in `columns`\n"
-        "0 table \"outbox\" has no column \"type\"; add it, or name the one to use in `columns`\n"
-        "1 table \"outbox\" has no column \"headers\"; add it, or name the one to use in `columns`\n"
-        "1 table \"outbox\" has no column \"created_at\"; add it, or name the one to use in `columns`\n"
-        "0 2 rows of table \"outbox\" have ids below 1; the relay never publishes them; give them ids of 1 and above\n"
-        "1 table \"outbox\" has triggers on delete, which run when the relay removes an event; drop them if "
-        "they are not meant to run for each relayed event\n");
+        "warning table \"outbox\" has no column \"event_id\"; add it, or name the one to use in `columns`\n"
+        "error table \"outbox\" has no column \"type\"; add it, or name the one to use in `columns`\n"
+        "warning table \"outbox\" has no column \"headers\"; add it, or name the one to use in `columns`\n"
+        "warning table \"outbox\" has no column \"created_at\"; add it, or name the one to use in `columns`\n"
+        "error 2 rows of table \"outbox\" have ids below 1; the relay never publishes them; give them ids of 1 and "
+        "above\n"
+        "warning trigger \"t\" of table \"outbox\" runs when the relay removes events; drop it if it is not meant for "
+        "each "
+        "relayed event\n");
     fixture_close(&fixture);
 }
 

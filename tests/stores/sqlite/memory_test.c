@@ -9,12 +9,10 @@ static void ignore_letter(void *arg, const struct outbox_dead_letter *letter)
     (void)letter;
 }
 
-static void ignore_finding(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+static void ignore_finding(void *arg, const struct outbox_finding *finding)
 {
     (void)arg;
-    (void)level;
     (void)finding;
-    (void)advice;
 }
 
 static void settle_one(struct fixture *fixture)
@@ -35,7 +33,7 @@ static void administer(struct fixture *fixture)
     const struct outbox_event *events[] = {&event};
     struct outbox_dead list = {.action = OUTBOX_DEAD_LIST, .row = ignore_letter};
     struct outbox_dead replay = {.action = OUTBOX_DEAD_REPLAY};
-    struct outbox_check check = {sizeof check, ignore_finding, NULL, NULL};
+    struct outbox_check check = {.struct_size = sizeof check, .report = ignore_finding};
     struct loop_fixture_call call = {0};
     fixture_status(fixture, &status);
     fixture_dead(fixture, &list);

@@ -163,16 +163,18 @@ Test(sqlite_refused, missing_dead_letter_table_keeps_the_connection)
 
 static char findings[4096];
 
-static void add_finding(void *arg, enum outbox_log_level level, const char *finding, const char *advice)
+static void add_finding(void *arg, const struct outbox_finding *finding)
 {
+    static const char *const words[] = {"ok", "warning", "error"};
     size_t size = strlen(findings);
     (void)arg;
-    snprintf(findings + size, sizeof findings - size, "%d %s; %s\n", (int)level, finding, advice ? advice : "-");
+    snprintf(findings + size, sizeof findings - size, "%s %s; %s\n", words[finding->severity], finding->reason,
+             finding->advice ? finding->advice : "-");
 }
 
 static void check(struct fixture *fixture)
 {
-    struct outbox_check args = {sizeof args, add_finding, NULL, NULL};
+    struct outbox_check args = {.struct_size = sizeof args, .report = add_finding};
     struct loop_fixture_call call = {0};
     findings[0] = '\0';
     loop_fixture_reset(&call);
@@ -188,10 +190,10 @@ Test(sqlite_refused, check_names_the_row)
               "CREATE TABLE audit (event REFERENCES outbox (id))");
     check(&fixture);
     cr_assert_not_null(strstr(findings,
-                              "0 1 of the first 1000 rows of table \"outbox\" cannot be removed, the last is row "
+                              "error 1 of the first 1000 rows of table \"outbox\" cannot be removed, the last is row "
                               "17: audited; correct the triggers of the table\n"),
                        "%s", findings);
-    cr_assert_not_null(strstr(findings, "1 a foreign key refers to table \"outbox\""), "%s", findings);
+    cr_assert_not_null(strstr(findings, "warning a foreign key refers to table \"outbox\""), "%s", findings);
     cr_assert_eq(fixture_number(fixture.path, "SELECT count(*) FROM outbox"), 20, "check removes nothing");
     fixture_close(&fixture);
 }
@@ -209,7 +211,7 @@ Test(sqlite_refused, new_database_is_closed_to_other_users)
     cr_assert_null(strstr(findings, "every user"), "%s", findings);
     cr_assert_eq(chmod(fixture.path, 0644), 0);
     check(&fixture);
-    cr_assert_not_null(strstr(findings, "1 every user of this machine can read "), "%s", findings);
+    cr_assert_not_null(strstr(findings, "warning every user of this machine can read "), "%s", findings);
     fixture_close(&fixture);
 }
 
