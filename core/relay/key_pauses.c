@@ -15,12 +15,26 @@ bool obx_is_not_event_fault(int code)
            code == OUTBOX_E_NO_MEMORY;
 }
 
-/* A failure that is not the event's fault, as a missing topic, may
- * block thousands of keys, so it is a warning for the first of them only. */
+#define CAUSE_LOG_NS (60000 * OBX_MS)     /* the same cause, of another key */
+#define CAUSE_REMIND_NS (600000 * OBX_MS) /* the same cause, of a key that has waited before */
+
+/* A failure that is not the event's fault, as a missing topic, may block thousands of keys, in one turn: the first is a
+ * warning, and then one now and then. */
+static bool warns_of_cause(struct obx_keys *keys, const struct obx_key *key, uint64_t now)
+{
+    uint64_t pause = key->failures == 1 ? CAUSE_LOG_NS : CAUSE_REMIND_NS;
+    if (keys->warned_code == key->failed_code && now - keys->warned_at < pause)
+        return false;
+    keys->warned_code = key->failed_code;
+    keys->warned_at = now;
+    return true;
+}
+
 static enum outbox_log_level level_of(const struct obx_stages *stages, const struct obx_key *key)
 {
-    bool is_known = obx_is_not_event_fault(key->failed_code) && obx_keys_count(stages->keys) > 1;
-    return key->failures == 1 && !is_known ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG;
+    bool warns = obx_is_not_event_fault(key->failed_code) ? warns_of_cause(stages->keys, key, stages->context.now)
+                                                          : key->failures == 1;
+    return warns ? OUTBOX_LOG_WARN : OUTBOX_LOG_DEBUG;
 }
 
 /* A key that waits for something that only people change: nothing of it goes until they do. */

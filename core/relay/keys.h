@@ -81,6 +81,8 @@ struct obx_keys {
     uint64_t events; /* of all keys */
     uint64_t exhausted_events;
     uint32_t last_failures;
+    int warned_code; /* of the last warning about a cause that is not an event's: key_pauses.c */
+    uint64_t warned_at;
 };
 
 void obx_keys_init(struct obx_keys *keys);

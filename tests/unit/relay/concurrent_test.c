@@ -66,6 +66,36 @@ Test(concurrent, global_order_has_one_event_in_flight)
     fixture_free(fixture);
 }
 
+static uint32_t refused_by_topic(struct fixture *fixture, const struct outbox_message *message,
+                                 struct outbox_error *error)
+{
+    (void)fixture, (void)message;
+    *error = (struct outbox_error){.code = OUTBOX_E_NOT_FOUND, .text = "no such stream"};
+    return OUTBOX_RETRY;
+}
+
+static uint32_t lines_with(const char *text, const char *part)
+{
+    uint32_t count = 0;
+    for (const char *at = text; (at = strstr(at, part)); at++)
+        count++;
+    return count;
+}
+
+/* All keys fail in one turn. */
+Test(concurrent, missing_topic_of_many_keys_is_logged_once_a_minute)
+{
+    fixture_concurrent();
+    struct fixture *fixture = fixture_filled("", 40, 40);
+    fixture->outcome = refused_by_topic;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 30000);
+    cr_assert_eq(lines_with(fixture->logged, "no such stream"), 1, "%s", fixture->logged);
+    fixture->outcome = NULL;
+    cr_assert(fixture_run(fixture, fixture_empty, 120000));
+    fixture_free(fixture);
+}
+
 /* ---- slow keys --------------------------------------------------------------------------------------------------- */
 
 static uint64_t slow_ms; /* of the key k0; the other keys take 1 ms */
