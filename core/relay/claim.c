@@ -38,7 +38,7 @@ struct obx_claimer {
     bool blocked_logged;
     struct obx_failures failures; /* that may pass */
     uint64_t claim_at;            /* after such a failure */
-    uint64_t behind_since; /* the last poll left rows in the outbox; 0: it took them all */
+    uint64_t behind_since;        /* the last poll left rows in the outbox; 0: it took them all */
 };
 
 struct obx_claimer *obx_claimer_new(struct obx_stages *stages)

@@ -104,7 +104,7 @@ struct outbox_stats {
     uint64_t unready_since_ns;               /* monotonic nanoseconds; 0: relaying */
     char last_error[OUTBOX_ERROR_TEXT_SIZE]; /* "" when nothing fails */
     uint64_t empty_claims;                   /* claim operations that returned no row */
-    uint64_t behind_since_ns; /* since when each claim leaves events in the outbox; 0: it took all */
+    uint64_t behind_since_ns;                /* since when each claim leaves events in the outbox; 0: it took all */
 };
 OUTBOX_API int outbox_stats(struct outbox *relay, struct outbox_stats *stats);
 

@@ -81,8 +81,8 @@ static uint32_t two_causes(struct fixture *fixture, const struct outbox_message 
     (void)fixture;
     (void)message;
     bool even = flips++ % 2 == 0;
-    *error = (struct outbox_error){.code = even ? OUTBOX_E_TIMEOUT : OUTBOX_E_NOT_CONNECTED,
-                                   .text = "one of two causes"};
+    *error =
+        (struct outbox_error){.code = even ? OUTBOX_E_TIMEOUT : OUTBOX_E_NOT_CONNECTED, .text = "one of two causes"};
     return OUTBOX_NOT_CONNECTED;
 }
 
@@ -128,7 +128,8 @@ Test(outage_log, first_event_of_a_start_and_totals_are_logged)
     cr_expect_eq(count(fixture->noted, "published 30 events in 60.0 s, 30 since the start\n"), 1, "%s", fixture->noted);
     fixture_insert(fixture, "k0", "more");
     fixture_run_for(fixture, 55 * MINUTE_MS);
-    cr_expect_eq(count(fixture->noted, "published 1 events in 9 min 0 s, 31 since the start\n"), 1, "%s", fixture->noted);
+    cr_expect_eq(count(fixture->noted, "published 1 events in 9 min 0 s, 31 since the start\n"), 1, "%s",
+                 fixture->noted);
     fixture_stop(fixture, 1000);
     cr_assert(fixture_run(fixture, fixture_stopped, 1000));
     cr_expect_eq(count(fixture->noted,
