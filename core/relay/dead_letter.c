@@ -408,7 +408,10 @@ static void release(struct obx_dead_letters *letters, struct waiting_row *row)
     letters->follower_count--;
 }
 
-/* While moves pause after a failure, what was read would be old by the time of the next move. */
+/* Every follower of a key that is free goes behind it at once: the next event of the key follows no more. That is right
+ * also for one that was claimed while the keys were read, because nothing is moved meanwhile. Only a reading that began
+ * later proves that a key still has dead letters. While moves pause after a failure, what was read would be old by the
+ * time of the next move. */
 static void decide_followers(struct obx_dead_letters *letters)
 {
     const struct obx_key_set *keys = letters->stages->dead_letter_keys;
@@ -417,11 +420,9 @@ static void decide_followers(struct obx_dead_letters *letters)
     for (struct waiting_row *row = OBX_LIST_FIRST(&letters->followers, struct waiting_row, link), *next; row;
          row = next) {
         next = OBX_LIST_NEXT(&letters->followers, row, struct waiting_row, link);
-        if (row->reading > letters->readings)
-            continue;
         if (!obx_key_set_has(keys, row->key))
             release(letters, row);
-        else if (moves_now)
+        else if (moves_now && row->reading <= letters->readings)
             join(letters, row);
     }
     uint64_t pause = (now - letters->reading_began) * FOLLOWERS_COST;
