@@ -68,15 +68,29 @@ static void step(struct mys_attempt *attempt, const char *where)
     }
 }
 
+/* A TLS handshake that fails is like a wrong password: trying again does not help. */
+static void fail_connect(struct mys_attempt *attempt, const char *what)
+{
+    enum { TLS_ERROR = 2026 };
+    mys_error_of(&attempt->error, what, attempt->client.mysql);
+    if (attempt->error.native != TLS_ERROR)
+        return;
+    mys_fail(&attempt->error, OUTBOX_E_PERMISSION,
+             "%s: %s (%d); set tls_ca to the authority that signed the server's certificate, name the host as the "
+             "certificate does, and turn TLS on at the server",
+             what, mysql_error(attempt->client.mysql), TLS_ERROR);
+    attempt->error.native = TLS_ERROR;
+}
+
 static void validate(struct mys_attempt *attempt, const char *where)
 {
     char what[200];
     snprintf(what, sizeof what, "connect to %s", where);
     if (attempt->client.failed)
-        mys_error_of(&attempt->error, what, attempt->client.mysql);
+        fail_connect(attempt, what);
     else if (attempt->target.tls && !mysql_get_ssl_cipher(attempt->client.mysql))
-        mys_fail(&attempt->error, OUTBOX_E_NOT_CONNECTED,
-                 "%s: the server does not offer TLS, which tls: requires; set it up there, or set tls: off", what);
+        mys_fail(&attempt->error, OUTBOX_E_PERMISSION,
+                 "%s: the server does not offer TLS, which tls: requires; turn TLS on at the server", what);
     else
         mys_finish_connect(&attempt->client);
 }

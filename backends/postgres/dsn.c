@@ -193,6 +193,13 @@ static bool hides_host(const struct pg_target *target)
            !value_of(target, "hostaddr", "PGHOSTADDR");
 }
 
+/* An @ in the password of a URI ends the password: the rest would be a host, and be shown in errors. */
+static bool has_at_sign(const struct pg_target *target)
+{
+    const char *hosts = value_of(target, "host", "PGHOST"), *addresses = value_of(target, "hostaddr", "PGHOSTADDR");
+    return (hosts && *hosts != '/' && *hosts != '@' && strchr(hosts, '@')) || (addresses && strchr(addresses, '@'));
+}
+
 /* Errors that libpq reports only when it connects, where they would look temporary. The values are not shown: a
  * misplaced value of a conninfo may be a password. */
 static int check_values(const struct pg_target *target, struct outbox_error *error)
@@ -201,6 +208,9 @@ static int check_values(const struct pg_target *target, struct outbox_error *err
         return pg_fail(error, OUTBOX_E_CONFIG,
                        "dsn: a service (service=, PGSERVICE) hides its host from the relay, which resolves "
                        "hosts itself; write host= as well");
+    if (has_at_sign(target))
+        return pg_fail(error, OUTBOX_E_CONFIG,
+                       "dsn: a host has an @, which is probably a part of the password; write it as %%40 in a URI");
     if (!are_ports(target))
         return pg_fail(error, OUTBOX_E_CONFIG,
                        "dsn: port is neither one number from 1 to 65535 nor a list with one for each host");

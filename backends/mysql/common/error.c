@@ -23,6 +23,7 @@ static const struct {
      "; the client library lacks this login method, or must not use it without TLS: set tls: verify",
      {2059}},
     {OUTBOX_E_PERMISSION, "; connect with TLS, or by a socket", {2061}},
+    {OUTBOX_E_PERMISSION, "; the server requires TLS: set tls: verify and tls_ca", {3159}},
     {OUTBOX_E_CONFIG, "; set database:", {1046}},
     {OUTBOX_E_NOT_FOUND, "; create the database", {1049}},
     {OUTBOX_E_NOT_FOUND, "; run 'outbox init'", {1146}},

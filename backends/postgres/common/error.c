@@ -122,7 +122,8 @@ static const char *advice_on_tls(const char *text)
     } known[] = {
         {"certificate verify failed", "; set sslrootcert to the authority that signed the server's certificate"},
         {"does not match host name", "; name the host in the dsn as its certificate does"},
-        {"server does not support SSL", "; turn ssl on at the server, or write sslmode=disable into the dsn"},
+        {"root certificate file", "; write the certificate of the authority into that file, or set sslrootcert"},
+        {"server does not support SSL", "; turn ssl on at the server"},
     };
     for (unsigned i = 0; i < sizeof known / sizeof *known; i++)
         if (strstr(text, known[i].words))

@@ -339,6 +339,9 @@ Y
     check "target_session_attrs=$server is accepted" fails 69 "$OUTBOX" check -c server.yaml
   done
   check "unknown sslmode is refused" exits_with_match 78 '^outbox run: mode.yaml:3:5: dsn: there is no such sslmode; write verify-full, ' "$OUTBOX" run -c mode.yaml
+  sed 's|dsn: "[^"]*"|dsn: "postgresql://relay:half@secret@db/shop"|' mode.yaml >at.yaml
+  check "password with an unescaped @ is refused and not shown" exits_with_line 78 'outbox run: at.yaml:3:5: dsn: a host has an @, which is probably a part of the password; write it as %40 in a URI' \
+    "$OUTBOX" run -c at.yaml
   for name in '' café "$(printf '%064d' 0)"; do
     sed "s/connect_timeout=5\"/&, application_name: \"$name\"/" away.yaml >name.yaml
     check "application_name '$name' is refused" exits_with_line 78 "outbox run: name.yaml:3:5: application_name: \"$name\" is no name that the server keeps; write 1 to 63 printable ASCII characters" \

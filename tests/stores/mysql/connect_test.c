@@ -21,10 +21,10 @@ Test(connect, required_tls_is_enforced)
     struct sql_fixture fixture;
     fixture_open(&fixture, "tls", true, "");
     fixture_reconfigure(&fixture, &(struct server_place){0}, "  tls: verify\n"); /* no TLS, or no trusted certificate */
-    cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%s", fixture.error.text);
+    cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_PERMISSION, "%s", fixture.error.text);
     if (server_kind() == MARIADB) { /* the library itself would go on in plain text */
         fixture_reconfigure(&fixture, &(struct server_place){0}, "  tls: require\n");
-        cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%s", fixture.error.text);
+        cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_PERMISSION, "%s", fixture.error.text);
         cr_assert(strstr(fixture.error.text, "the server does not offer TLS, which tls: requires"), "%s",
                   fixture.error.text);
     }

@@ -49,7 +49,7 @@ Test(tls, certificate_of_another_authority_is_refused)
 {
     struct sql_fixture fixture;
     open_with(&fixture, "foreign", "  tls: verify\n  tls_ca: ${OUTBOX_TEST_MYSQL_DIR}/other-ca.pem\n");
-    cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%d: %s", fixture.error.code,
+    cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_PERMISSION, "%d: %s", fixture.error.code,
                  fixture.error.text);
     cr_assert(strstr(fixture.error.text, "connect to 127.0.0.1:"), "%s", fixture.error.text);
     fixture_close(&fixture);
