@@ -399,30 +399,33 @@ static void join(struct obx_dead_letters *letters, struct waiting_row *row)
 
 /* The dead letters of its key were replayed or dropped. It goes behind its key, which is due at once: that keeps the
  * order of the events that come back. Without memory it is tried again after the next reading. */
-static void release(struct obx_dead_letters *letters, struct waiting_row *row)
+static void release_followers(struct obx_dead_letters *letters, struct obx_list *list, uint32_t *count)
 {
-    if (!obx_order_block(letters->stages, row->key, row->position))
-        return; /* not covered: no memory just here */
-    obx_list_remove(&row->link);
-    obx_free(row);
-    letters->follower_count--;
+    for (struct waiting_row *row = OBX_LIST_FIRST(list, struct waiting_row, link), *next; row; row = next) {
+        next = OBX_LIST_NEXT(list, row, struct waiting_row, link);
+        if (!row->is_follower || obx_key_set_has(letters->stages->dead_letter_keys, row->key) ||
+            !obx_order_block(letters->stages, row->key, row->position))
+            continue;
+        obx_list_remove(&row->link);
+        obx_free(row);
+        --*count;
+    }
 }
 
-/* Every follower of a key that is free goes behind it at once: the next event of the key follows no more. That is right
- * also for one that was claimed while the keys were read, because nothing is moved meanwhile. Only a reading that began
- * later proves that a key still has dead letters. While moves pause after a failure, what was read would be old by the
- * time of the next move. */
+/* Every follower of a free key goes behind it at once, also one that was claimed during the reading or could not be
+ * moved: the next event of the key follows no more. Nothing is moved meanwhile. Only a reading that began later proves
+ * that a key has dead letters. While moves pause after a failure, what was read would be old by the next move. */
 static void decide_followers(struct obx_dead_letters *letters)
 {
-    const struct obx_key_set *keys = letters->stages->dead_letter_keys;
     uint64_t now = letters->stages->context.now;
     bool moves_now = now >= letters->move_at;
+    release_followers(letters, &letters->followers, &letters->follower_count);
+    release_followers(letters, &letters->waiting, &letters->count);
+    release_followers(letters, &letters->kept, &letters->count);
     for (struct waiting_row *row = OBX_LIST_FIRST(&letters->followers, struct waiting_row, link), *next; row;
          row = next) {
         next = OBX_LIST_NEXT(&letters->followers, row, struct waiting_row, link);
-        if (!obx_key_set_has(keys, row->key))
-            release(letters, row);
-        else if (moves_now && row->reading <= letters->readings)
+        if (moves_now && row->reading <= letters->readings)
             join(letters, row);
     }
     uint64_t pause = (now - letters->reading_began) * FOLLOWERS_COST;
