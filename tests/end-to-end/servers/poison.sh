@@ -35,10 +35,10 @@ fill() { # KIND: first, poison, after, other
 }
 notes() { sort | sed "s/^$n-//" | paste -s -d ' '; }
 left() { sql 'select note from outbox' | notes; }
-dead_rest() { # user-defined columns are in a JSON column
+dead_rest() { # user-defined columns are in a JSON column, on MySQL and MariaDB as base64 of their bytes
   case $kind in
   postgres) sql "select rest->>'note' from outbox_dead" ;;
-  *) sql "select json_unquote(json_extract(rest, '\$.note')) from outbox_dead" ;;
+  *) sql "select convert(from_base64(json_unquote(json_extract(rest, '\$.note'))) using utf8mb4) from outbox_dead" ;;
   esac
 }
 dead() { dead_rest | notes; }
