@@ -2,6 +2,7 @@
 /* backends/sqlite/status.c - how many rows are pending, since when, how many are dead letters, and who relays */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -48,15 +49,18 @@ static int64_t read_oldest_us(struct lite_op *op, struct lite_conn *conn)
     return oldest == LITE_NO_TIME ? -1 : oldest;
 }
 
-/* The relay table names the last owner, also after it was killed. */
+/* The relay table names the last owner, also after it was killed. The path without links is found anew: that of the
+ * store is there only after a start, which may be under way in another thread. */
 static void read_owner(struct lite_op *op, struct lite_conn *conn, char *owner, size_t size)
 {
     const struct lite_store *store = op->store;
-    struct lite_lock lock = {.host = store->host, .file = &store->file, .fd = -1};
+    const struct lite_file file = {.path = store->file.path, .real = realpath(store->file.path, NULL)};
+    struct lite_lock lock = {.host = store->host, .file = &file, .fd = -1};
     struct outbox_error ignored;
-    if (!lite_lock_name(&lock, store->schema.table, &ignored) && lite_lock_is_taken(&lock))
+    if (file.real && !lite_lock_name(&lock, store->schema.table, &ignored) && lite_lock_is_taken(&lock))
         lite_epoch_read_owner(&store->schema, conn, owner, size);
     lite_lock_release(&lock);
+    free(file.real);
 }
 
 /* Links and other spellings of the path lead to the same file; SQLite compares names without case. */

@@ -127,6 +127,19 @@ Test(sqlite_admin, status_reports_a_missing_database)
     fixture_close(&fixture);
 }
 
+Test(sqlite_admin, status_needs_no_start)
+{
+    struct fixture fixture;
+    struct outbox_store_status status;
+    fixture_open(&fixture, NULL);
+    cr_assert_eq(fixture_setup(&fixture), 0, "%s", fixture.error.text);
+    fixture_insert(&fixture, 2);
+    cr_assert_eq(fixture_status(&fixture, &status), 0, "%s", fixture.error.text);
+    cr_assert_eq(status.pending, 2);
+    cr_assert_str_empty(status.owner);
+    fixture_close(&fixture);
+}
+
 Test(sqlite_admin, status_counts_rows)
 {
     struct fixture fixture;
