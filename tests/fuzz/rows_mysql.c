@@ -90,6 +90,14 @@ static void check_time(const struct outbox_value *value, const char *text, unsig
     FUZZ_CHECK(value->type == OUTBOX_TIME && value->as.integer == (int64_t)timegm(&tm) * 1000000);
 }
 
+/* Single: the value of a FLOAT, which is told by its size. */
+static void check_real(const struct outbox_value *value, const char *text, bool single)
+{
+    double real = atof(text);
+    FUZZ_CHECK(value->type == OUTBOX_FLOAT && value->size == (single ? OUTBOX_FLOAT_SINGLE : 0));
+    FUZZ_CHECK(!memcmp(&value->as.real, &real, sizeof real));
+}
+
 static void check(enum mys_encoding encoding, const struct outbox_value *value, const char *text, unsigned long size)
 {
     if (!text || encoding == MYS_ABSENT || (encoding == MYS_AS_UUID && size != 16))
@@ -98,7 +106,9 @@ static void check(enum mys_encoding encoding, const struct outbox_value *value, 
         check_int(value, text, size);
     else if (encoding == MYS_AS_TIME)
         check_time(value, text, size);
-    else if (encoding != MYS_AS_FLOAT)
+    else if (encoding == MYS_AS_FLOAT || encoding == MYS_AS_SINGLE)
+        check_real(value, text, encoding == MYS_AS_SINGLE);
+    else
         FUZZ_CHECK(value->as.data == text && value->size == size);
 }
 
