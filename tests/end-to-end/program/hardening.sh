@@ -16,8 +16,12 @@ stack()   { readelf -lW "$1" | grep GNU_STACK | grep -q ' RW ' || echo "executab
 pie()     { readelf -hW "$1" | grep -qE 'Type: +DYN' || echo "no position independent code"; }
 no_path() { ! readelf -dW "$1" | grep -qE 'RPATH|RUNPATH' || echo "has a search path"; }
 canary()  { readelf -sW "$1" | grep -q __stack_chk_fail || echo "no stack protector"; }
-# The note about it is only there where the C library's start files have it, too; so look at the functions themselves.
-ibt()     { [ "$(uname -m)" != x86_64 ] || [ "$(objdump -d "$1" | grep -c endbr64)" -gt 10 ] || echo "no control-flow protection"; }
+# The note about it is only there where the C library's start files have it, too; so look at the functions themselves:
+# those that are called through a pointer. A small plugin has few: its init, its fini, its work. Those of the start files
+# do not count.
+start_files='<(_start|_init|_fini|frame_dummy|__do_global_dtors_aux|(de)?register_tm_clones|[^>]*@plt)>'
+protected() { objdump -d --no-show-raw-insn "$1" | grep -B 1 -w endbr64 | grep '>:$' | grep -vcE "$start_files"; }
+ibt()     { [ "$(uname -m)" != x86_64 ] || [ "$(protected "$1")" -gt 2 ] || echo "no control-flow protection"; }
 # A binary that calls one of these calls the fortified one: some calls are left where the size is not known.
 fortify() {
   local plain fortified
