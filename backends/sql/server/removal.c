@@ -28,7 +28,7 @@ bool sql_may_be_a_row(const struct outbox_error *error)
 
 void sql_keep_connection(struct outbox_error *error)
 {
-    if (sql_may_be_a_row(error) || error->code == OUTBOX_E_FULL)
+    if (sql_may_be_a_row(error))
         error->code = OUTBOX_E_AGAIN;
 }
 

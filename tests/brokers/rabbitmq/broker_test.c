@@ -294,6 +294,6 @@ Test(rabbitmq, check_finds_the_exchange)
     fixture_close();
     fixture_open(PLAIN "exchange: nowhere", server());
     fixture_check(findings, sizeof findings);
-    cr_assert(strstr(findings, "0 exchange 'nowhere'"), "%s", findings);
+    cr_assert(strstr(findings, "2 exchange 'nowhere'"), "%s", findings);
     fixture_close();
 }
