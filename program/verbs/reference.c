@@ -38,6 +38,8 @@ static const char head[] =
     "    broker:          # where events go\n"
     "      plugin: ...\n"
     "    route: { ... }   # from columns to topic, key, value and headers\n"
+    "    transforms:      # optional: what changes messages after the route, in this order\n"
+    "      NAME: { plugin: ... }\n"
     "    order: key       # and the other keys of a relay\n"
     "service: { ... }     # the process: HTTP and log\n"
     "```\n";
@@ -61,7 +63,9 @@ static void append_plugin(void *arg, const struct obx_plugin *plugin, const char
     if (!plugin || plugin->descriptor.kind != (uint32_t)section->kind)
         return;
     const struct outbox_plugin *descriptor = &plugin->descriptor;
-    const char *kind = section->kind == OUTBOX_STORE ? "store" : "broker";
+    static const char *const kinds[] = {
+        [OUTBOX_STORE] = "store", [OUTBOX_BROKER] = "broker", [OUTBOX_TRANSFORM] = "transform"};
+    const char *kind = kinds[section->kind];
     obx_buf_printf(section->text, "\n## %s: `plugin: %s`\n\n%c%s.\n\n", kind, descriptor->name,
                    descriptor->description[0] & ~0x20, descriptor->description + 1);
     if (descriptor->caps & OUTBOX_CAP_DECORATOR)
@@ -83,6 +87,8 @@ static int write_reference(struct obx_registry *registry)
     append_table(&text, "Its log: `service.log`", obx_service_log_options, obx_service_log_option_count);
     obx_registry_each(registry, append_plugin, &section);
     section.kind = OUTBOX_BROKER;
+    obx_registry_each(registry, append_plugin, &section);
+    section.kind = OUTBOX_TRANSFORM;
     obx_registry_each(registry, append_plugin, &section);
     bool failed = obx_buf_failed(&text);
     fputs(obx_buf_text(&text), stdout);
