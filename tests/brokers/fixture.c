@@ -40,6 +40,7 @@ static void write_log(void *arg, enum outbox_log_level level, const char *subjec
         snprintf(logged + used, sizeof logged - used, "%d %s\n", (int)level, text);
 }
 
+static int open_with(struct outbox_error *error, const char *yaml, va_list list) __attribute__((format(printf, 2, 0)));
 static int open_with(struct outbox_error *error, const char *yaml, va_list list)
 {
     char text[4096];
