@@ -201,7 +201,7 @@ static void refuses_to_go_without_tls(const char *table, const char *tls)
     cr_assert_eq(loop_fixture_configure(&fixture.base, "test.yaml", yaml, &fixture.error), 0, "%s", fixture.error.text);
     obx_instance_free(fixture.store);
     fixture.store = fixture_another(&fixture);
-    cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_NOT_CONNECTED, "%d: %s", fixture.error.code,
+    cr_assert_eq(fixture_start(&fixture, fixture.store), OUTBOX_E_PERMISSION, "%d: %s", fixture.error.code,
                  fixture.error.text);
     fixture_close(&fixture);
     malicious_server_end(&malicious);
