@@ -41,7 +41,7 @@ static char *rows_sql(const struct lite_schema *schema, struct lite_conn *conn, 
 
 static bool copy_row(struct lite_check_rows *rows, sqlite3_stmt *statement)
 {
-    char **grown = sqlite3_realloc64(rows->cells, (rows->count + 1) * rows->columns * sizeof *grown);
+    char **grown = sqlite3_realloc64(rows->cells, ((size_t)rows->count + 1) * rows->columns * sizeof *grown);
     if (!grown)
         return false;
     rows->cells = grown;
@@ -72,7 +72,7 @@ void lite_check_rows_report(struct lite_check_rows *rows, const struct outbox_ch
 {
     for (uint32_t r = 0; r < rows->count; r++) {
         struct outbox_bytes texts[MOST_COLUMNS];
-        char **cells = &rows->cells[r * rows->columns];
+        char **cells = &rows->cells[(size_t)r * rows->columns];
         for (uint32_t i = 0; i < rows->columns; i++)
             texts[i] = (struct outbox_bytes){cells[i], cells[i] ? strlen(cells[i]) : 0};
         args->row(args->row_arg, texts);

@@ -21,6 +21,7 @@ static int writer_of(const char *line, const struct stat *file, const struct byt
     int pid;
     unsigned major_number, minor_number;
     unsigned long long inode, first, last;
+    /* NOLINTNEXTLINE(cert-err34-c): the kernel's own numbers */
     if (sscanf(line, "%*d: %15s %*s %15s %d %x:%x:%llu %llu %llu", kind, mode, &pid, &major_number, &minor_number,
                &inode, &first, &last) != 8)
         return 0; /* "EOF" as its end, too: a lock of the whole file */

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <stdio.h>
-
 #include <outbox/version.h>
 
 static int check_options(const struct lite_store *store, struct outbox_error *error)

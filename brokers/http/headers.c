@@ -102,7 +102,7 @@ char *http_base64(const void *bytes, size_t size)
 const char *http_time(char text[40], int64_t us)
 {
     struct tm parts;
-    int64_t fraction = us % 1000000 + (us % 1000000 < 0) * 1000000;
+    int64_t fraction = us % 1000000 + (us % 1000000 < 0 ? 1000000 : 0);
     time_t seconds = (time_t)((us - fraction) / 1000000);
     text[0] = '\0';
     if (us == INT64_MIN || !gmtime_r(&seconds, &parts) || parts.tm_year < -1900 || parts.tm_year > 8099)

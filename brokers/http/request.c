@@ -46,7 +46,7 @@ static void set_login(CURL *easy, const struct http_broker *broker)
 {
     if (broker->tls_ca) { /* and no other certificates */
         curl_easy_setopt(easy, CURLOPT_CAINFO, broker->tls_ca);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, (char *)NULL);
     }
     curl_easy_setopt(easy, CURLOPT_SSLCERT, broker->tls_cert);
     curl_easy_setopt(easy, CURLOPT_SSLKEY, broker->tls_key);

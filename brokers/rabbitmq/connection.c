@@ -94,10 +94,10 @@ static int split_server(const char *text, int port, char host[SHORT_MAX])
     if (is_address)
         colon = end && end[1] == ':' ? end + 1 : NULL;
     size_t size = end ? (size_t)(end - text) : strlen(text);
-    if (size <= is_address || size >= SHORT_MAX || (is_address && !end))
+    if (size <= (is_address ? 1 : 0) || size >= SHORT_MAX || (is_address && !end))
         return 0;
     snprintf(host, SHORT_MAX, "%.*s", (int)(size - is_address), text + is_address);
-    return colon ? atoi(colon + 1) : port;
+    return colon ? (int)strtol(colon + 1, NULL, 10) : port;
 }
 
 static bool set_socket(struct rabbit_broker *broker, int socket)

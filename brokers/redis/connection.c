@@ -245,7 +245,7 @@ void redis_connect_next(struct redis_broker *broker)
         if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST))
             continue;
         warn_of_clear_text(broker, text);
-        if (attach(broker, redisAsyncConnect(text, atoi(broker->port)), &broker->start_error))
+        if (attach(broker, redisAsyncConnect(text, (int)strtol(broker->port, NULL, 10)), &broker->start_error))
             return;
     }
     redis_start_failed(broker, &broker->start_error);

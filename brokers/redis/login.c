@@ -8,6 +8,7 @@
  * takes no writes, and a cluster answers MOVED for most streams.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "broker.h"
 
@@ -64,7 +65,7 @@ static void field(const char *info, const char *name, char *value, size_t size)
 static void read_info(struct redis_broker *broker, const char *info, struct outbox_error *error)
 {
     char role[24], cluster[8], append_only[8], loading[8];
-    int major = 0, minor = 0;
+    char *rest;
     field(info, "role", role, sizeof role);
     field(info, "cluster_enabled", cluster, sizeof cluster);
     field(info, "loading", loading, sizeof loading);
@@ -72,7 +73,7 @@ static void read_info(struct redis_broker *broker, const char *info, struct outb
     field(info, "redis_version", broker->version, sizeof broker->version);
     field(info, "maxmemory_policy", broker->eviction, sizeof broker->eviction);
     broker->append_only = *append_only == '1';
-    sscanf(broker->version, "%d.%d", &major, &minor);
+    long major = strtol(broker->version, &rest, 10), minor = *rest == '.' ? strtol(rest + 1, NULL, 10) : 0;
     broker->idempotent = major > 8 || (major == 8 && minor >= 6);
     *error = (struct outbox_error){.code = OUTBOX_OK};
     if (*cluster == '1')

@@ -40,7 +40,7 @@ int obx_check_ancestors(const char *directory, char canonical[PATH_MAX], struct 
     int status = OUTBOX_OK;
     if (!realpath(directory, canonical))
         return obx_error_set(error, OUTBOX_E_IO, "plugin directory %s: %s", directory, strerror(errno));
-    strcpy(above, canonical);
+    memcpy(above, canonical, strlen(canonical) + 1);
     for (char *slash; !status && (slash = strrchr(above, '/')) && slash != above;) {
         *slash = '\0';
         status = check_one(above, error);

@@ -221,7 +221,7 @@ int obx_module_load(struct obx_registry *registry, enum outbox_kind kind, const 
         obx_free(path);
     else
         status = load_path(path, kind, name, canonical, result, error);
-    if (!status)
+    if (!status && *result)
         obx_list_append(&registry->entries, &(*result)->link);
     return status;
 }

@@ -82,7 +82,7 @@ void obx_dead_letters_free(struct obx_dead_letters *letters)
 
 static void copy_bytes(char *to, struct outbox_bytes from)
 {
-    if (from.size)
+    if (from.size && from.data)
         memcpy(to, from.data, from.size);
 }
 

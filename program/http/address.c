@@ -27,7 +27,7 @@ int obx_address_fill(const char *path, struct sockaddr_un *to, struct outbox_err
         return obx_error_set(error, OUTBOX_E_CONFIG,
                              "service.listen: 'unix:%s' needs an absolute path of at most %zu bytes", path,
                              sizeof to->sun_path - 1);
-    strcpy(to->sun_path, path);
+    memcpy(to->sun_path, path, strlen(path) + 1);
     return OUTBOX_OK;
 }
 

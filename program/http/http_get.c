@@ -32,8 +32,8 @@ static int open_connection(const char *address, unsigned timeout_ms, int *fd, st
     int status = path ? obx_address_fill(path, &name, error) : obx_address_find(address, 0, &found, error);
     if (status)
         return status;
-    int failed = path ? connect_to((const struct sockaddr *)&name, sizeof name, timeout_ms, fd)
-                      : connect_to(found->ai_addr, found->ai_addrlen, timeout_ms, fd);
+    int failed = found ? connect_to(found->ai_addr, found->ai_addrlen, timeout_ms, fd)
+                       : connect_to((const struct sockaddr *)&name, sizeof name, timeout_ms, fd);
     if (found)
         freeaddrinfo(found);
     if (!failed)
