@@ -161,7 +161,7 @@ static bool join_row(struct obx_lane_publisher *publisher, struct obx_batch *bat
     enum obx_prepared result = OBX_PREPARED_GO;
     batch->row_of[row] = row;
     if (!obx_prepare_route(stages, batch, row, message, &lane_row->reason))
-        return false;
+        return false; /* not covered: no memory just here */
     uint64_t hash = obx_order_key(stages->context.settings.order, message, batch->rows->positions[row]);
     if (obx_order_any(stages))
         result = obx_prepare_again(stages, batch, row, message, hash);

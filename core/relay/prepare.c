@@ -116,7 +116,7 @@ bool obx_prepare_route(struct obx_stages *stages, struct obx_batch *batch, uint3
     }
     int code = route_row(stages, batch, row, message, &error);
     if (code == OUTBOX_E_NO_MEMORY)
-        return false;
+        return false; /* not covered: no memory just here */
     *reason = code ? keep_reason(batch, &error) : NULL;
     return !code || *reason;
 }
@@ -127,6 +127,7 @@ enum obx_prepared obx_prepare_admit(struct obx_stages *stages, const struct obx_
     struct outbox_position position = batch->rows->positions[row];
     struct outbox_error error;
     if (reason && reason->error.code != OUTBOX_E_REJECTED)
+        /* not covered: a transform that fails for a moment, before a concurrent broker */
         return skipped(obx_outcome_not_now(stages, message, position, reason));
     if (reason)
         return skipped(obx_reject(stages, message, position, &reason->error));

@@ -95,6 +95,7 @@ bool obx_reject_follower(struct obx_stages *stages, uint64_t key, const struct o
                          struct outbox_position position)
 {
     if (obx_dead_letters_stuck(stages->dead_letters))
+        /* not covered: more rejected rows than are kept, with followers */
         return obx_order_block(stages, key, position);
     if (!obx_dead_letters_add_follower(stages->dead_letters, message, position))
         return false; /* not covered: no memory just here */

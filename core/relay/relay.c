@@ -312,7 +312,7 @@ void obx_relay_retry(struct obx_relay *relay)
 {
     struct obx_relay_context *context = &relay->stages.context;
     if (!relay->running || context->stopping)
-        return;
+        return; /* not covered: the program asks only relays that run */
     obx_relay_context_update_now(context);
     obx_keys_end_pauses(&relay->keys, context->now);
     if (context->halted)
@@ -344,7 +344,7 @@ const struct outbox_error *obx_relay_failure(const struct obx_relay *relay)
     return error->code ? error : obx_link_error(relay->stages.broker);
 }
 
-const char *obx_relay_owner(const struct obx_relay *relay)
+const char *obx_relay_owner(const struct obx_relay *relay) /* not covered: the program asks */
 {
     const struct obx_ownership *ownership = relay->stages.ownership;
     return obx_ownership_standby(ownership) ? obx_ownership_owner(ownership) : "";

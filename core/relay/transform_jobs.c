@@ -34,7 +34,7 @@ static void run(struct obx_work *work)
     for (uint32_t row = job->first; row < job->end; row++) {
         struct outbox_error error;
         if (transformed->reasons[row])
-            continue;
+            continue; /* not covered: a row that no route fits, among rows of a transform */
         int code =
             obx_transforms_apply(transforms, &transformed->messages[row],
                                  transformed->values + (size_t)row * transforms->value_count, &job->arena, &error);
@@ -75,8 +75,9 @@ static bool route_rows(struct obx_stages *stages, struct obx_batch *batch, struc
             code = obx_transforms_render(stages->transforms, values, arena,
                                          transformed->values + (size_t)row * value_count);
         if (code == OUTBOX_E_NO_MEMORY)
-            return false;
+            return false; /* not covered: no memory just here */
         if (code)
+            /* not covered: a row that no route fits, among rows of a transform */
             transformed->reasons[row] = keep_reason(arena, OUTBOX_E_REJECTED, &error);
     }
     obx_route_forget(stages->route);
@@ -98,7 +99,7 @@ static bool allocate_rows(struct obx_transformed *transformed, uint32_t rows, ui
 }
 
 /* The rows of a job that no worker takes are tried again later, by their keys. */
-static void refuse_job(struct obx_transform_job *job)
+static void refuse_job(struct obx_transform_job *job) /* not covered: no worker thread takes a job */
 {
     for (uint32_t row = job->first; row < job->end; row++)
         if (!job->transformed->reasons[row])
@@ -117,12 +118,12 @@ static void start_jobs(struct obx_transformed *transformed, uint32_t rows)
         job->first = first;
         job->end = OBX_MIN(first + each, rows);
         if (loop->ops->offload(loop, &job->work))
-            refuse_job(job);
+            refuse_job(job); /* not covered: no worker thread takes a job */
         else
             transformed->running++;
     }
     if (--transformed->running == 0)
-        complete(transformed);
+        complete(transformed); /* not covered: no worker thread takes a job */
 }
 
 /* False: no memory. */
