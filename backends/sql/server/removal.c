@@ -234,6 +234,7 @@ static void next_chunk(struct sql_op *op)
     static const struct outbox_error none;
     struct sql_removal *removal = &op->removal;
     struct sql_store *store = op->store;
+    (void)store; /* only failpoints read it */
     if (removal->first == removal->ranges->count) {
         finish(op, &none);
         return;
