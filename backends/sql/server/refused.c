@@ -69,7 +69,9 @@ void sql_copy_reason(char *to, size_t size, const struct outbox_error *error)
 {
     const char *from = strstr(error->text, ": ");
     from = from ? from + 2 : error->text;
-    snprintf(to, size, "%s", from);
+    size_t length = strnlen(from, size - 1);
+    memcpy(to, from, length);
+    to[length] = '\0';
     char *advice = strstr(to, "; run 'outbox");
     advice = advice ? advice : strstr(to, "; see 'outbox");
     if (advice)
