@@ -55,8 +55,7 @@ struct pg_server {
     char database[SQL_NAME];
     bool in_recovery, read_only;
     int owner_pid;
-    char identity[512]; /* changes whenever committed data may have been lost: "SYSTEM TIMELINE ..." */
-    uint32_t database_oid;
+    char identity[512]; /* changes whenever committed data may have been lost */
 };
 
 struct pg_store {

@@ -13,6 +13,8 @@
 
 #include <string.h>
 
+#include <outbox/plugin_util.h>
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #define BLOCK 16u
@@ -164,21 +166,6 @@ static void append_text(struct file_out *out, struct outbox_bytes text)
 
 /* ---- base64 ------------------------------------------------------------------------------------------------------ */
 
-static char *base64(char *to, const unsigned char *at, size_t size)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (; size; to += 4) {
-        uint32_t bits = (uint32_t)at[0] << 16 | (size > 1 ? (uint32_t)at[1] << 8 : 0) | (size > 2 ? at[2] : 0u);
-        to[0] = digits[bits >> 18];
-        to[1] = digits[bits >> 12 & 63];
-        to[2] = size > 1 ? digits[bits >> 6 & 63] : '=';
-        to[3] = size > 2 ? digits[bits & 63] : '=';
-        at += size > 3 ? 3 : size;
-        size -= size > 3 ? 3 : size;
-    }
-    return to;
-}
-
 static void append_base64(struct file_out *out, struct outbox_bytes bytes)
 {
     const unsigned char *at = bytes.data;
@@ -186,7 +173,7 @@ static void append_base64(struct file_out *out, struct outbox_bytes bytes)
     for (size_t left = bytes.size, step; left; left -= step, at += step) {
         step = left < FILE_STEP / 3 * 3 ? left : FILE_STEP / 3 * 3;
         char *to = room_for(out, 2 * FILE_STEP);
-        out->size += (size_t)(base64(to, at, step) - to);
+        out->size += outbox_base64(to, at, step);
     }
     APPEND(out, "\"");
 }

@@ -97,22 +97,12 @@ static natsStatus add_header(natsMsg *message, const char *name, struct outbox_b
 
 static natsStatus add_key(natsMsg *message, struct outbox_bytes key)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     if (is_line(key))
         return add_header(message, "Outbox-Key", key);
-    const unsigned char *in = key.data;
-    char *text = malloc(key.size / 3 * 4 + 5), *out = text;
+    char *text = malloc(OUTBOX_BASE64_SIZE(key.size));
     if (!text)
         return NATS_NO_MEMORY;
-    for (size_t i = 0; i < key.size; i += 3) {
-        size_t left = key.size - i;
-        unsigned bits = (unsigned)in[i] << 16 | (left > 1 ? (unsigned)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
-        *out++ = digits[bits >> 18];
-        *out++ = digits[bits >> 12 & 63];
-        *out++ = left > 1 ? digits[bits >> 6 & 63] : '=';
-        *out++ = left > 2 ? digits[bits & 63] : '=';
-    }
-    *out = '\0';
+    outbox_base64(text, key.data, key.size);
     natsStatus status = natsMsgHeader_Add(message, "Outbox-Key-Base64", text);
     free(text);
     return status;

@@ -65,14 +65,6 @@ static void add(struct difference *difference, const char *prefix, const char *k
                                          "%s%s%s%s", difference->used ? ", " : "", prefix, key, what);
 }
 
-static const struct obx_entry *find(const struct obx_section *section, const char *key)
-{
-    const struct obx_entry *entry = section->first;
-    while (entry && strcmp(entry->key, key))
-        entry = entry->next;
-    return entry;
-}
-
 static void compare(struct difference *difference, const char *prefix, const struct obx_section *a,
                     const struct obx_section *b);
 
@@ -95,14 +87,14 @@ static void compare(struct difference *difference, const char *prefix, const str
 {
     size_t before = difference->used;
     for (const struct obx_entry *left = a->first; left; left = left->next) {
-        const struct obx_entry *right = find(b, left->key);
+        const struct obx_entry *right = obx_section_entry(b, left->key);
         if (right)
             compare_entries(difference, prefix, a, left, b, right);
         else
             add(difference, prefix, left->key, " is gone");
     }
     for (const struct obx_entry *right = b->first; right; right = right->next)
-        if (!find(a, right->key))
+        if (!obx_section_entry(a, right->key))
             add(difference, prefix, right->key, " is new");
     if (difference->used == before)
         add(difference, prefix, "", "the order of keys");

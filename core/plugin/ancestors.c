@@ -26,10 +26,10 @@ static int check_one(const char *directory, struct outbox_error *error)
             "directory %s above the plugins belongs to user %u, who may replace them; expected root or "
             "user %u: put the plugins elsewhere, or change its owner",
             directory, (unsigned)info.st_uid, (unsigned)geteuid());
-    if (info.st_mode & S_IWOTH && !(info.st_mode & S_ISVTX))
+    if (obx_others_may_write(&info) && !(info.st_mode & S_ISVTX))
         return obx_error_set(
             error, OUTBOX_E_PERMISSION,
-            "directory %s above the plugins has mode %04o, so other users may replace them: chmod o-w %s", directory,
+            "directory %s above the plugins has mode %04o, so other users may replace them: chmod go-w %s", directory,
             (unsigned)(info.st_mode & 07777), directory);
     return OUTBOX_OK;
 }

@@ -23,7 +23,6 @@
 
 /* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
-const char *obx_kind_name(uint32_t kind); /* "store" */
 bool obx_plugin_name_ok(const char *name);
 int obx_option_table_check(const struct outbox_plugin *plugin, const char *origin, struct outbox_error *error);
 

@@ -54,8 +54,7 @@ char *obx_module_path(const struct obx_registry *registry, enum outbox_kind kind
 
 /* ---- who may write to it ----------------------------------------------------------------------------------------- */
 
-/* The group of this process may write: build trees look like that where every user has a group. */
-static bool others_may_write(const struct stat *info)
+bool obx_others_may_write(const struct stat *info)
 {
     if (info->st_mode & S_IWOTH)
         return true;
@@ -69,7 +68,7 @@ static int check_owner(const struct stat *info, const char *what, const char *pa
             error, OUTBOX_E_PERMISSION,
             "%s %s belongs to user %u, expected root or user %u, who would run its code: change its owner", what, path,
             (unsigned)info->st_uid, (unsigned)geteuid());
-    if (others_may_write(info))
+    if (obx_others_may_write(info))
         return obx_error_set(error, OUTBOX_E_PERMISSION,
                              "%s %s has mode %04o, so other users may change the code that runs: chmod go-w %s", what,
                              path, (unsigned)(info->st_mode & 07777), path);

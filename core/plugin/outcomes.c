@@ -6,6 +6,10 @@
  * forwarded unchanged. Wrong parts of a report are counted, and the rest is forwarded in pieces. A message without an
  * outcome is UNKNOWN when the op completes. This runs once or more for every event: no allocation, no copies.
  */
+#include <assert.h>
+
+#include <outbox/plugin_util.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 #include "plugin/internal.h"
@@ -17,12 +21,7 @@ static const struct outbox_error no_reason = {
     .text = "the broker plugin gave no reason",
 };
 
-/* Sizes are rounded up, so that each message's memory is aligned for every type. */
-static size_t message_stride(const struct obx_op *op)
-{
-    size_t align = alignof(max_align_t);
-    return ((size_t)op->instance->plugin->descriptor.message_size + align - 1) / align * align;
-}
+static_assert(OUTBOX_MESSAGE_ALIGN % alignof(max_align_t) == 0, "the memory of a message is aligned for every type");
 
 void *obx_op_messages(struct obx_op *op)
 {
@@ -31,7 +30,7 @@ void *obx_op_messages(struct obx_op *op)
 
 static bool has_message_memory(struct obx_op *op, uint32_t count)
 {
-    size_t size = message_stride(op) * count;
+    size_t size = outbox_message_stride(op->instance->plugin->descriptor.message_size) * count;
     if (!size)
         return true;
     if (size > op->messages_size) {

@@ -24,6 +24,8 @@ struct obx_plugin {
     const char *path; /* of the module; NULL: built in */
 };
 
+const char *obx_kind_name(uint32_t kind); /* "store", "broker", "transform"; else "plugin" */
+
 struct obx_registry;
 
 /* path: directories of modules, separated by colons, searched in that order; copied; NULL: built-in plugins only.

@@ -4,6 +4,7 @@
 #define OBX_PLUGIN_REGISTRY_INTERNAL_H
 
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "base/list.h"
 #include "plugin/internal.h"
@@ -41,6 +42,9 @@ struct obx_names {
 int obx_module_names(const struct obx_registry *registry, enum outbox_kind kind, struct obx_names *names);
 void obx_names_free(struct obx_names *names);
 
+/* Users beside root and the effective one. The group of this process may write: build trees look like that where every
+ * user has a group. */
+bool obx_others_may_write(const struct stat *info);
 /* Whether another user can replace the directory, by one above it. canonical: its path without symbolic links. Errors:
  * PERMISSION, IO. */
 int obx_check_ancestors(const char *directory, char canonical[PATH_MAX], struct outbox_error *error);

@@ -70,8 +70,7 @@ struct obx_transformed {
     const struct obx_reason **reasons; /* by row; NULL: none. REJECTED: never; else: not now */
     struct outbox_bytes *values;       /* rendered templates, row by row */
     uint64_t bytes;                    /* counted in stats.in_flight_bytes */
-    uint32_t running;                  /* jobs; a batch with running jobs stays in READY */
-    bool done;
+    uint32_t running;                  /* jobs; a batch with running jobs stays in READY; 0: transformed */
     struct obx_transform_job jobs[OBX_TRANSFORM_JOBS];
 };
 
@@ -83,7 +82,6 @@ struct obx_batch {
     uint64_t epoch;            /* of the ownership under which it was claimed */
     bool is_retry;             /* claimed by position, for keys that are being retried */
     bool holds_retry_slot;     /* no other retry may be claimed; until it is released, or joins the lanes */
-    bool outage;               /* some of its rows came back NOT_SENT */
     bool holds_order;          /* in flight, and no later batch may be published before it has completed */
     struct outbox_batch *rows; /* the store's */
     uint8_t *row_states;       /* enum obx_row_state, one for each row; owned, like the next two */

@@ -64,12 +64,21 @@ static bool has_wakeup(const struct obx_claimer *claimer)
 void obx_claimer_rewind(struct obx_claimer *claimer)
 {
     claimer->rewind = true;
+    claimer->saw_empty = false;
+}
+
+void obx_claimer_reread(struct obx_claimer *claimer)
+{
+    struct obx_pipeline *pipeline = claimer->stages->pipeline;
+    obx_claimer_rewind(claimer);
+    obx_pipeline_skip_ready(pipeline);
+    obx_pipeline_set_reread(pipeline, true);
+    obx_claimer_wake(claimer);
 }
 
 void obx_claimer_reset(struct obx_claimer *claimer)
 {
-    claimer->rewind = true;
-    claimer->saw_empty = false;
+    obx_claimer_rewind(claimer);
     claimer->behind_since = 0;
     obx_poll_schedule_reset(&claimer->schedule, claimer->stages->context.now);
     claimer->ramp = FIRST_ROWS;
@@ -100,7 +109,7 @@ uint64_t obx_claimer_unusable(const struct obx_claimer *claimer)
 
 enum answer {
     ANSWER_FAILED,
-    ANSWER_TOO_LATE, /* rows, but the connection is lost or the relay stops */
+    ANSWER_TOO_LATE, /* the connection is lost, the relay stops, or the outbox is to be read again from its start */
     ANSWER_NOTHING,
     ANSWER_ROWS,
     ANSWERS
@@ -112,6 +121,8 @@ static enum answer answer_of(const struct obx_claimer *claimer, const struct out
     const struct outbox_batch *rows = claimer->claim.batch;
     if (error->code)
         return ANSWER_FAILED;
+    if (claimer->rewind)
+        return ANSWER_TOO_LATE;
     if (!rows || !rows->rows)
         return ANSWER_NOTHING;
     return obx_link_up(stages->store) && !stages->context.stopping ? ANSWER_ROWS : ANSWER_TOO_LATE;
@@ -172,7 +183,7 @@ static void on_too_late(struct obx_claimer *claimer, const struct outbox_error *
     if (claimer->is_retry)
         retry_again(claimer, 0);
     else
-        claimer->rewind = true;
+        obx_claimer_rewind(claimer);
 }
 
 /* Nothing is left to do: what failed with rows that are gone has ended, too. */
@@ -239,7 +250,7 @@ static void no_memory_for_rows(struct obx_claimer *claimer)
     if (claimer->is_retry)
         retry_again(claimer, RETRY_PAUSE_NS); /* not covered: batches are recycled, a retry takes no memory */
     else
-        claimer->rewind = true;
+        obx_claimer_rewind(claimer);
     claimer->schedule.poll_at = claimer->stages->context.now + NO_MEMORY_NS;
 }
 

@@ -6,8 +6,9 @@
  * Bounds: max_in_flight_bytes, ready batches, blocked events (max_blocked_events), rejected events. Each only pauses.
  * Keys whose pause is over (retry_claim.h) go first. When a poll is due, too, the two take turns, so that keys that
  * fail again and again delay no others.
- * Failure modes: the link handles a claim whose connection is lost. Rows that arrive too late, or without memory for
- * them, are read again by a rewind, once the pipeline is empty. Loop thread only.
+ * Failure modes: the link handles a claim whose connection is lost. Rows that arrive too late, such as after the
+ * request of a rewind, or without memory for them, are read again by a rewind, once the pipeline is empty. Loop thread
+ * only.
  */
 #ifndef OBX_RELAY_CLAIM_H
 #define OBX_RELAY_CLAIM_H
@@ -19,8 +20,10 @@ void obx_claimer_free(struct obx_claimer *claimer);             /* NULL is fine 
 
 void obx_claimer_step(struct obx_claimer *claimer);
 void obx_claimer_wake(struct obx_claimer *claimer); /* there may be new rows: poll soon */
-/* The next poll begins with the first row of the outbox. */
+/* The next poll begins with the first row of the outbox. Rows of a claim in flight are not used. */
 void obx_claimer_rewind(struct obx_claimer *claimer);
+/* The same, soon, when rows were skipped: until then nothing is published that could overtake them. */
+void obx_claimer_reread(struct obx_claimer *claimer);
 void obx_claimer_reset(struct obx_claimer *claimer); /* ownership is new: rewind, poll now, start with small claims */
 
 bool obx_claimer_rewinding(const struct obx_claimer *claimer); /* a rewind is requested and not begun */

@@ -27,7 +27,7 @@ struct obx_relay_context {
     uint64_t now;              /* nanoseconds, at the start of this tick or completion */
     uint64_t next_due;         /* earliest moment that a step of this tick waits for; UINT64_MAX: none */
     bool stopping;             /* obx_relay_stop() was called */
-    bool halted;               /* on_reject: stop, and an event was rejected; halt_reason says which */
+    bool halted;               /* on_reject: stop, and an event was rejected; halt_reason names it */
     struct outbox_error halt_reason;
     uint64_t given_up; /* by this stop: events that the broker has or may have, and that stay in the outbox */
     unsigned troubles; /* enum obx_trouble, or-ed */

@@ -34,8 +34,9 @@ void obx_dead_letters_reset(struct obx_dead_letters *letters); /* ownership is n
 bool obx_dead_letters_full(const struct obx_dead_letters *letters);
 /* So many rows wait, and moving them fails: take no more. */
 bool obx_dead_letters_stuck(const struct obx_dead_letters *letters);
-/* How many rows wait that cannot be moved. */
+/* How many rows wait that cannot be moved; and why. */
 uint32_t obx_dead_letters_failing(const struct obx_dead_letters *letters);
+const char *obx_dead_letters_why(const struct obx_dead_letters *letters);
 /* Rows that cannot be moved are forgotten: they are in the outbox. False: others wait, or are being moved. */
 bool obx_dead_letters_give_up(struct obx_dead_letters *letters);
 bool obx_dead_letters_waiting(const struct obx_dead_letters *letters); /* rows will be handed to the store soon */

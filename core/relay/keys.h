@@ -19,6 +19,7 @@
 
 #include "base/list.h"
 #include "loop/heap.h"
+#include "relay/position.h"
 
 #define HASH_NONFATAL_OOM 1
 #define uthash_malloc(size) obx_alloc(size)
@@ -57,22 +58,6 @@ struct obx_key {
     uint32_t first, count, room;           /* events[first .. first + count - 1]; room: entries of `events` */
     struct obx_last_failure *last_failure; /* owned; may be NULL */
 };
-
-static inline bool obx_position_before(struct outbox_position a, struct outbox_position b)
-{
-    return a.major != b.major ? a.major < b.major : a.minor < b.minor;
-}
-
-static inline bool obx_position_same(struct outbox_position a, struct outbox_position b)
-{
-    return a.major == b.major && a.minor == b.minor;
-}
-
-/* For qsort(). */
-static inline int obx_position_compare(struct outbox_position a, struct outbox_position b)
-{
-    return obx_position_before(b, a) - obx_position_before(a, b);
-}
 
 struct obx_keys {
     struct obx_key *table;

@@ -116,10 +116,18 @@ static enum obx_prepared prepare(struct obx_stages *stages, const struct obx_lan
     return result;
 }
 
-/* The turn goes to the next row that may go. */
+static bool may_send(const struct obx_stages *stages)
+{
+    return obx_link_up(stages->broker) && obx_relay_context_accepts_rows(&stages->context) &&
+           !obx_pipeline_rereading(stages->pipeline);
+}
+
+/* The turn goes to the next row that may go. When nothing may be sent any more, the next step withdraws the rows. */
 static void advance(struct obx_lane_publisher *publisher, struct obx_lane *lane)
 {
     for (struct obx_lane_row *row; (row = obx_lane_next(lane));) {
+        if (publisher->outage.code || !may_send(publisher->stages))
+            return;
         enum obx_prepared result = prepare(publisher->stages, lane, row);
         if (result == OBX_PREPARED_GO)
             give_turn(publisher, lane);
@@ -373,27 +381,16 @@ static bool is_finished(const struct obx_lane_publisher *publisher, const struct
            !(publisher->joined && batch->state_count[OBX_ROW_WAITING]);
 }
 
-static void finish(struct obx_stages *stages, struct obx_batch *batch)
-{
-    obx_outcome_finish(stages, batch);
-}
-
 static void finish_all(struct obx_lane_publisher *publisher)
 {
     for (struct obx_list *link; (link = obx_list_pop(&publisher->touched));) {
         struct obx_batch *batch = OBX_CONTAINER(link, struct obx_batch, touched);
         if (is_finished(publisher, batch))
-            finish(publisher->stages, batch);
+            obx_outcome_finish(publisher->stages, batch);
     }
 }
 
 /* ---- the step ---------------------------------------------------------------------------------------------------- */
-
-static bool may_send(const struct obx_stages *stages)
-{
-    return obx_link_up(stages->broker) && obx_relay_context_accepts_rows(&stages->context) &&
-           !obx_pipeline_rereading(stages->pipeline);
-}
 
 void obx_lane_publisher_resolve(struct obx_lane_publisher *publisher)
 {
@@ -414,6 +411,9 @@ void obx_lane_publisher_step(struct obx_lane_publisher *publisher)
     join_all(publisher);
     relieve(publisher);
     obx_key_pauses_set_failed(stages);
-    send_all(publisher);
+    if (may_send(stages))
+        send_all(publisher);
+    else
+        withdraw(publisher);
     finish_all(publisher);
 }

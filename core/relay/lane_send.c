@@ -2,6 +2,8 @@
 /* core/relay/lane_send.c - publishes of rows of one batch, and the noting of their outcomes */
 #include "relay/lane_send.h"
 
+#include <outbox/plugin_util.h>
+
 #include "base/failpoint.h"
 #include "relay/link.h"
 #include "relay/outcome.h"
@@ -56,7 +58,7 @@ static void on_outcomes(struct obx_call *call, const struct outbox_outcomes *out
     obx_stall_watchdog_restart(sender->stages->stall_watchdog);
     const struct obx_reason *reason = obx_outcome_keep_reason(batch, outcomes);
     for (uint32_t i = 0; i < outcomes->count; i++) {
-        uint32_t message = outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i, row = send->rows[message];
+        uint32_t message = outbox_outcomes_index(outcomes, i), row = send->rows[message];
         obx_outcome_note_row(batch, row, outcomes->outcome, reason);
         if (outcomes->outcome == OUTBOX_DELIVERED)
             obx_progress_published(sender->stages->progress, &sender->stages->context, &send->messages[message]);

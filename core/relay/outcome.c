@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <outbox/plugin_util.h>
+
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "relay/key_pauses.h"
@@ -71,21 +73,16 @@ void obx_outcome_note_row(struct obx_batch *batch, uint32_t row, uint32_t outcom
         batch->reasons[row] = reason;
 }
 
-static uint32_t message_at(const struct outbox_outcomes *outcomes, uint32_t i)
-{
-    return outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i;
-}
-
 static void note_delivered(struct obx_batch *batch, const struct outbox_outcomes *outcomes)
 {
     const struct obx_relay_events *events = &batch->stages->events;
     if (outcomes->count)
         obx_progress_published(batch->stages->progress, &batch->stages->context,
-                               &batch->messages[message_at(outcomes, 0)]);
+                               &batch->messages[outbox_outcomes_index(outcomes, 0)]);
     for (uint32_t i = 0; i < outcomes->count; i++)
-        obx_batch_set_row_state(batch, batch->row_of[message_at(outcomes, i)], OBX_ROW_DELIVERED);
+        obx_batch_set_row_state(batch, batch->row_of[outbox_outcomes_index(outcomes, i)], OBX_ROW_DELIVERED);
     for (uint32_t i = 0; events->delivered && i < outcomes->count; i++)
-        events->delivered(events->arg, &batch->messages[message_at(outcomes, i)]);
+        events->delivered(events->arg, &batch->messages[outbox_outcomes_index(outcomes, i)]);
 }
 
 /* Until this publish has completed, no later batch is published: the failed events are decided only then, and a batch
@@ -95,7 +92,7 @@ static void note_failed(struct obx_batch *batch, const struct outbox_outcomes *o
     const struct obx_reason *reason = obx_outcome_keep_reason(batch, outcomes);
     obx_pipeline_hold_order(batch->stages->pipeline, batch);
     for (uint32_t i = 0; i < outcomes->count; i++)
-        obx_outcome_note_row(batch, batch->row_of[message_at(outcomes, i)], outcomes->outcome, reason);
+        obx_outcome_note_row(batch, batch->row_of[outbox_outcomes_index(outcomes, i)], outcomes->outcome, reason);
 }
 
 void obx_outcome_note(struct obx_call *call, const struct outbox_outcomes *outcomes)
@@ -161,12 +158,6 @@ bool obx_outcome_not_now(struct obx_stages *stages, const struct outbox_message 
     return true;
 }
 
-static bool on_rejected(struct obx_stages *stages, const struct outbox_message *message,
-                        struct outbox_position position, const struct outbox_error *error)
-{
-    return obx_reject(stages, message, position, error);
-}
-
 static void on_retry_delivered(struct obx_stages *stages, const struct outbox_message *message,
                                struct outbox_position position)
 {
@@ -194,7 +185,7 @@ void obx_outcome_decide(struct obx_stages *stages, struct obx_batch *batch, uint
         noted = on_retry(stages, message, position, obx_outcome_reason(batch, row));
         break;
     case OBX_ROW_REJECTED:
-        noted = on_rejected(stages, message, position, &obx_outcome_reason(batch, row)->error);
+        noted = obx_reject(stages, message, position, &obx_outcome_reason(batch, row)->error);
         break;
     default:
         return;
@@ -260,8 +251,7 @@ static void decide_rows(struct obx_stages *stages, struct obx_batch *batch, cons
     apply_after_table(batch, OBX_ROW_REJECTED, facts);
     for (uint32_t i = 0; i < batch->message_count; i++)
         obx_outcome_decide(stages, batch, i);
-    batch->outage = batch->state_count[OBX_ROW_NOT_SENT] > 0;
-    if (batch->outage)
+    if (batch->state_count[OBX_ROW_NOT_SENT])
         obx_link_lost(stages->broker, OBX_WORK_PUBLISH, outage_error(batch, error));
     if (batch->is_retry)
         leave_to_keys(stages, batch);

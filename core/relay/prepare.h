@@ -26,11 +26,11 @@ enum obx_prepared obx_prepare_row(struct obx_stages *stages, struct obx_batch *b
 /* 1. The message. *reason: why it can never go, or not now; NULL: it can. False: no memory. */
 bool obx_prepare_route(struct obx_stages *stages, struct obx_batch *batch, uint32_t row, struct outbox_message *message,
                        const struct obx_reason **reason);
-/* 3. Its turn has come: apply the reason, or ask the broker whether it admits the message. */
-enum obx_prepared obx_prepare_admit(struct obx_stages *stages, const struct obx_batch *batch, uint32_t row,
-                                    const struct outbox_message *message, const struct obx_reason *reason);
 /* 2. Rule 1 of order.h for a message that was prepared before: its key may be blocked since then. */
 enum obx_prepared obx_prepare_again(struct obx_stages *stages, const struct obx_batch *batch, uint32_t row,
                                     const struct outbox_message *message, uint64_t key);
+/* 3. Its turn has come: apply the reason, or ask the broker whether it admits the message. */
+enum obx_prepared obx_prepare_admit(struct obx_stages *stages, const struct obx_batch *batch, uint32_t row,
+                                    const struct outbox_message *message, const struct obx_reason *reason);
 
 #endif

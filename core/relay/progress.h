@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/progress.h - the log says that events pass: the first one of a start, totals now and then, and the end
+ * core/relay/progress.h - the log shows that events pass: the first one of a start, totals now and then, and the end
  *
  * Totals are logged after one minute, ten minutes and then every hour, if events were published since the last line.
  * Loop thread only.

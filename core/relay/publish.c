@@ -85,13 +85,10 @@ static void send(struct obx_stages *stages, struct obx_batch *batch)
     if (batch->state_count[OBX_ROW_WAITING])
         obx_pipeline_hold_order(stages->pipeline, batch);
     stages->context.stats.resent += obx_batch_count_repeated(batch);
-    bool more = obx_pipeline_count(stages->pipeline, OBX_BATCH_READY) > 0;
-    batch->outage = false;
     batch->publish = (struct outbox_publish){.struct_size = sizeof batch->publish,
                                              .count = batch->message_count,
                                              .messages = batch->messages,
-                                             .stride = sizeof *batch->messages,
-                                             .flags = more ? OUTBOX_PUBLISH_MORE : 0};
+                                             .stride = sizeof *batch->messages};
     struct obx_call *call = obx_request_begin(&batch->request, &stages->context, batch, obx_outcome_done);
     call->outcomes = obx_outcome_note;
     OBX_FAILPOINT(relay, before_publish);

@@ -308,19 +308,27 @@ void obx_relay_wake(struct obx_relay *relay)
     obx_tick_soon(&relay->stages.context);
 }
 
+/* The halt has skipped rows of its batch, and rows that came back: they may stand before those that are ready. */
+static void leave_halt(struct obx_relay *relay)
+{
+    struct obx_relay_context *context = &relay->stages.context;
+    context->halted = false;
+    obx_claimer_reread(relay->stages.claimer);
+    OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "the halted relay goes on, and reads the outbox again from its start");
+}
+
 void obx_relay_retry(struct obx_relay *relay)
 {
     struct obx_relay_context *context = &relay->stages.context;
     if (!relay->running || context->stopping)
         return; /* not covered: the program asks only relays that run */
     obx_relay_context_update_now(context);
-    obx_keys_end_pauses(&relay->keys, context->now);
     if (context->halted)
-        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "the halted relay goes on, and tries its blocked events again");
+        leave_halt(relay);
     else if (obx_keys_any(&relay->keys))
         OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "%llu blocked keys are tried again now",
                       (unsigned long long)obx_keys_count(&relay->keys));
-    context->halted = false;
+    obx_keys_end_pauses(&relay->keys, context->now);
     obx_tick_soon(context);
 }
 
@@ -369,4 +377,9 @@ void obx_relay_each_blocked(const struct obx_relay *relay, void (*each)(void *ar
                             void *arg)
 {
     obx_status_each_blocked(&relay->status, each, arg);
+}
+
+void obx_relay_each_left(const struct obx_relay *relay, void (*each)(void *arg, const char *why), void *arg)
+{
+    obx_status_each_left(&relay->status, each, arg);
 }

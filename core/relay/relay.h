@@ -60,5 +60,7 @@ struct obx_blocked_key {
 };
 void obx_relay_each_blocked(const struct obx_relay *relay, void (*each)(void *arg, const struct obx_blocked_key *key),
                             void *arg);
+/* The kinds of rows that stay in the outbox beside the blocked events, each with a text: how many, and why. */
+void obx_relay_each_left(const struct obx_relay *relay, void (*each)(void *arg, const char *why), void *arg);
 
 #endif

@@ -27,11 +27,6 @@ static int compile(const char *key, const char *text, const struct obx_section *
     return locate(code, section, key, &why, error);
 }
 
-static bool optional_column(const char *text)
-{
-    return !strcmp(text, "${event_id}") || !strcmp(text, "${created_at}");
-}
-
 static int compile_headers(const struct outbox_map *map, const struct obx_section *section, struct obx_route *route,
                            struct outbox_error *error)
 {
@@ -39,7 +34,7 @@ static int compile_headers(const struct outbox_map *map, const struct obx_sectio
         return obx_section_error(section, "headers", error, "more than %d headers", OBX_MAX_HEADERS);
     for (uint32_t i = 0; i < map->count; i++) {
         const struct outbox_pair *pair = &map->items[i];
-        int code = compile("headers", pair->value, section, optional_column(pair->value), &route->columns,
+        int code = compile("headers", pair->value, section, obx_template_is_optional(pair->value), &route->columns,
                            &route->headers[i], error);
         if (code)
             return code;
@@ -116,7 +111,8 @@ int obx_route_compile(const struct obx_route_settings *settings, const struct ob
     if (!code)
         code = compile_partition(settings->partition, section, route, error);
     if (!code)
-        code = compile("timestamp", timestamp, section, optional_column(timestamp), columns, &route->timestamp, error);
+        code = compile("timestamp", timestamp, section, obx_template_is_optional(timestamp), columns, &route->timestamp,
+                       error);
     if (!code)
         code = compile_headers(&settings->headers, section, route, error);
     if (!code)
@@ -133,10 +129,10 @@ void obx_route_free(struct obx_route *route)
 
 void obx_route_forget(struct obx_route *route)
 {
-    obx_template_forget(&route->topic);
-    obx_template_forget(&route->key);
-    obx_template_forget(&route->value);
-    obx_template_forget(&route->partition);
+    struct obx_template *const templates[] = {&route->topic, &route->key, &route->value, &route->partition,
+                                              &route->timestamp};
+    for (size_t i = 0; i < OBX_COUNT(templates); i++)
+        obx_template_forget(templates[i]);
     for (uint32_t i = 0; i < route->header_count; i++)
         obx_template_forget(&route->headers[i]);
 }

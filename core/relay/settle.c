@@ -56,12 +56,17 @@ void obx_settler_reset(struct obx_settler *settler)
 
 /* ---- the answer -------------------------------------------------------------------------------------------------- */
 
+void obx_settler_describe_refused(const struct obx_settler *settler, char *text, size_t size)
+{
+    snprintf(text, size, "%llu published rows cannot be removed, one is %s", (unsigned long long)settler->refused.rows,
+             settler->refused.reason);
+}
+
 /* Published rows that the database refuses to remove: the store logs them and tries again. */
-static void show_refused(struct obx_settler *settler)
+static void show_refused(const struct obx_settler *settler)
 {
     char text[OUTBOX_ERROR_TEXT_SIZE];
-    snprintf(text, sizeof text, "%llu published rows cannot be removed, one is %s",
-             (unsigned long long)settler->refused.rows, settler->refused.reason);
+    obx_settler_describe_refused(settler, text, sizeof text);
     obx_trouble_show(&settler->stages->context, "store", text);
 }
 

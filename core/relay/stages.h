@@ -14,7 +14,10 @@
  *   link            one connection: started, up, lost, stopped
  *   retry_claim     which blocked events are claimed again, by position
  *   pipeline        where each batch is: READY, IN_FLIGHT, DONE, SETTLING
- *   dead_letter     moves rejected rows to the dead letters
+ *   dead_letter_rows  the rows that wait to become dead letters
+ *   dead_letter_move  moves them, in operations of the store
+ *   dead_letter_keys  which keys have dead letters, and the rows that follow these
+ *   dead_letter     the three of them for the other stages
  *   reject          on_reject: what happens to an event that can never go
  *   stall_watchdog  a broker that reports no outcome
  *   key_pauses      how long a key that failed waits

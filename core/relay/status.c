@@ -139,3 +139,21 @@ void obx_status_each_blocked(const struct obx_status *status,
         each(arg, &blocked);
     }
 }
+
+void obx_status_each_left(const struct obx_status *status, void (*each)(void *arg, const char *why), void *arg)
+{
+    const struct obx_stages *stages = status->stages;
+    uint32_t failing = obx_dead_letters_failing(stages->dead_letters);
+    char text[OUTBOX_ERROR_TEXT_SIZE];
+    if (obx_settler_refused(stages->settler)) {
+        obx_settler_describe_refused(stages->settler, text, sizeof text);
+        each(arg, text);
+    }
+    if (failing) {
+        snprintf(text, sizeof text, "%u rejected events cannot become dead letters: %.300s", failing,
+                 obx_dead_letters_why(stages->dead_letters));
+        each(arg, text);
+    }
+    if (obx_claimer_unusable(stages->claimer))
+        each(arg, "there are rows with ids that no relay can use, such as 0; outbox check names one");
+}

@@ -85,6 +85,11 @@ int obx_template_compile(const char *text, struct obx_columns *columns, bool opt
     return code;
 }
 
+bool obx_template_is_optional(const char *text)
+{
+    return text && (!strcmp(text, "${event_id}") || !strcmp(text, "${created_at}"));
+}
+
 static int format_uuid(const unsigned char *bytes, struct obx_arena *arena, struct outbox_bytes *out)
 {
     static const char hex[] = "0123456789abcdef";

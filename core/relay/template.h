@@ -46,6 +46,9 @@ struct obx_template {
 int obx_template_compile(const char *text, struct obx_columns *columns, bool optional, struct obx_template *template_,
                          struct outbox_error *error);
 
+/* A table without the one column of this template is fine. text: NULL is fine. */
+bool obx_template_is_optional(const char *text);
+
 /* row: the values of one row. A template of one column gives that column's bytes, null as null; in one of several
  * pieces null is empty. Fails only for lack of memory. */
 int obx_template_render(struct obx_template *template_, const struct outbox_value *row, struct obx_arena *arena,

@@ -48,7 +48,6 @@ static void run(struct obx_work *work)
 /* All jobs are back. */
 static void complete(struct obx_transformed *transformed)
 {
-    transformed->done = true;
     obx_pipeline_count_transformed(transformed->stages->pipeline, transformed->batch);
     obx_tick_soon(&transformed->stages->context);
 }
@@ -149,7 +148,7 @@ static bool start(struct obx_stages *stages, struct obx_batch *batch)
 /* Its rows were skipped while workers had them. */
 static bool is_abandoned(const struct obx_batch *batch)
 {
-    return batch->transformed && batch->transformed->done && !batch->state_count[OBX_ROW_WAITING];
+    return batch->transformed && !batch->transformed->running && !batch->state_count[OBX_ROW_WAITING];
 }
 
 void obx_transform_step(struct obx_stages *stages)

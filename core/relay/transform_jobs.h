@@ -21,7 +21,7 @@ void obx_transform_step(struct obx_stages *stages);
 /* May a publisher take the batch? */
 static inline bool obx_transform_done(const struct obx_stages *stages, const struct obx_batch *batch)
 {
-    return !stages->transforms->count || (batch->transformed && batch->transformed->done);
+    return !stages->transforms->count || (batch->transformed && !batch->transformed->running);
 }
 
 #endif

@@ -4,10 +4,13 @@
 
 #include <string.h>
 
+#include <outbox/plugin_util.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 #include "config/config.h"
 #include "config/table.h"
+#include "relay/position.h"
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
@@ -33,17 +36,11 @@ static const char *text_of(const struct obx_instance *instance, const struct out
     return text;
 }
 
-/* A table without these is fine; the route treats them in the same way. */
-static bool is_optional(const char *text)
-{
-    return text && (!strcmp(text, "${event_id}") || !strcmp(text, "${created_at}"));
-}
-
 static int compile(const struct outbox_option *option, const char *text, const struct obx_section *section,
                    struct obx_columns *columns, struct obx_template *template_, struct outbox_error *error)
 {
     struct outbox_error why;
-    int code = obx_template_compile(text, columns, is_optional(text), template_, &why);
+    int code = obx_template_compile(text, columns, obx_template_is_optional(text), template_, &why);
     if (code == OUTBOX_E_INVALID)
         return obx_section_error(section, option->name, error, "%s: %s", option->name, why.text);
     return code ? obx_error_no_memory(error) : OUTBOX_OK;
@@ -142,35 +139,29 @@ static void *alloc_in_arena(const struct outbox_transform *call, size_t size)
     return obx_arena_alloc(call->arena, size);
 }
 
-static bool same_bytes(struct outbox_bytes a, struct outbox_bytes b)
-{
-    return !a.data == !b.data && a.size == b.size && (a.data == b.data || !a.size || !memcmp(a.data, b.data, a.size));
-}
-
 /* The field that a transform changed and must not; NULL: none. */
 static const char *changed(const struct outbox_message *before, const struct outbox_message *after)
 {
-    if (!same_bytes(before->topic, after->topic))
+    if (!outbox_bytes_equal(before->topic, after->topic))
         return "topic";
-    if (!same_bytes(before->key, after->key))
-        return "key"; /* not covered: the test changes the topic only */
-    if (!same_bytes(before->id, after->id))
-        return "id"; /* not covered: likewise */
+    if (!outbox_bytes_equal(before->key, after->key))
+        return "key";
+    if (!outbox_bytes_equal(before->id, after->id))
+        return "id";
     if (before->partition != after->partition)
-        return "partition"; /* not covered: likewise */
-    bool same = before->position.major == after->position.major && before->position.minor == after->position.minor;
-    return same ? NULL : "position";
+        return "partition";
+    return obx_position_same(before->position, after->position) ? NULL : "position";
 }
 
-static int apply(const struct obx_transform *transform, const struct outbox_transform *call, struct outbox_error *error)
+static int apply(const struct obx_transform *transform, const struct outbox_transform *call,
+                 const struct outbox_message *routed, struct outbox_error *error)
 {
-    const struct outbox_message before = *call->message;
     const char *name = obx_instance_name(transform->instance);
     error->code = OUTBOX_OK;
     int code = obx_transform_apply(transform->instance, call, error);
     if (code && !error->code)
         return obx_error_set(error, code, "transform %s: %s", name, obx_error_text(code));
-    const char *what = code ? NULL : changed(&before, call->message);
+    const char *what = code ? NULL : changed(routed, call->message);
     if (what)
         return obx_error_set(error, OUTBOX_E_REJECTED,
                              "transform %s changed the %s of the event, which no transform may; report this to its "
@@ -182,7 +173,9 @@ static int apply(const struct obx_transform *transform, const struct outbox_tran
 int obx_transforms_apply(const struct obx_transforms *transforms, struct outbox_message *message,
                          const struct outbox_bytes *values, struct obx_arena *arena, struct outbox_error *error)
 {
-    for (uint32_t i = 0; i < transforms->count; i++) {
+    const struct outbox_message routed = *message;
+    int code = OUTBOX_OK;
+    for (uint32_t i = 0; i < transforms->count && !code; i++) {
         const struct obx_transform *transform = &transforms->list[i];
         const struct outbox_transform call = {.struct_size = sizeof call,
                                               .value_count = transform->template_count,
@@ -190,10 +183,10 @@ int obx_transforms_apply(const struct obx_transforms *transforms, struct outbox_
                                               .values = values,
                                               .alloc = alloc_in_arena,
                                               .arena = arena};
-        int code = apply(transform, &call, error);
-        if (code)
-            return code;
+        code = apply(transform, &call, &routed, error);
         values += transform->template_count;
     }
-    return OUTBOX_OK;
+    if (code)
+        *message = routed;
+    return code;
 }

@@ -37,8 +37,8 @@ void obx_transforms_free(struct obx_transforms *transforms);
 int obx_transforms_render(struct obx_transforms *transforms, const struct outbox_value *row, struct obx_arena *arena,
                           struct outbox_bytes *values);
 void obx_transforms_forget(struct obx_transforms *transforms); /* before the arena is another one */
-/* Any thread: apply all to a message. New memory comes from the arena. Not OUTBOX_OK: the message is undefined, and
- * error has the reason. */
+/* Any thread: apply all to a message. New memory comes from the arena. Not OUTBOX_OK: the message is as it was routed,
+ * so that it keeps its key, and error has the reason. */
 int obx_transforms_apply(const struct obx_transforms *transforms, struct outbox_message *message,
                          const struct outbox_bytes *values, struct obx_arena *arena, struct outbox_error *error);
 

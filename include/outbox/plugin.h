@@ -159,7 +159,6 @@ struct outbox_work {
     void *host_private[20];
 };
 
-#define OUTBOX_NO_OUTCOME_INDEXES NULL
 /* The same outcome for many messages of one publish: `count` of them from `first`, or those listed in indexes. */
 struct outbox_outcomes {
     uint32_t struct_size;
@@ -240,8 +239,8 @@ struct outbox_host {
     /* The connection is lost, outside of any op. The host calls stop() and start(). */
     void (*lost)(const struct outbox_host *host, const struct outbox_error *error);
 
-    /* The plugin's memory of the messages of a publish in flight: an array with `message_size` bytes for each, zeroed
-     * at submission. NULL: not a publish in flight, or message_size is 0. */
+    /* The plugin's memory of the messages of a publish in flight: an array with `message_size` bytes for each, rounded
+     * up to a multiple of 16, zeroed at submission. NULL: not a publish in flight, or message_size is 0. */
     void *(*op_messages)(const struct outbox_host *host, outbox_op_t op);
 
     /* Decorators only: an op of the inner plugin that works for `parent`. 0: no memory. */
@@ -334,9 +333,8 @@ struct outbox_publish {
     uint32_t count;
     const struct outbox_message *messages; /* read through outbox_message_at() */
     uint32_t stride;                       /* sizeof(struct outbox_message) of the host */
-    uint32_t flags;                        /* OUTBOX_PUBLISH_* */
+    uint32_t flags;                        /* 0; a plugin ignores bits that it does not know */
 };
-#define OUTBOX_PUBLISH_MORE 1u /* another publish follows at once: a broker that writes in groups may wait for it */
 
 static inline const struct outbox_message *outbox_message_at(const struct outbox_publish *publish, uint32_t index)
 {

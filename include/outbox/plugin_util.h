@@ -4,14 +4,16 @@
  *
  *   outbox_error_set  outbox_complete              errors and the end of an operation, by printf
  *   outbox_report_outcomes  outbox_report_outcome  outcomes of a range of messages, or of one by printf
- *   outbox_message_scratch                         the memory of one message of a publish
+ *   outbox_outcomes_index                          which message an outcome of a report is about
+ *   outbox_message_scratch  outbox_message_stride  the memory of one message of a publish
  *   outbox_bytes_equal  OUTBOX_BYTES_ARGS          bytes
+ *   outbox_base64  OUTBOX_BASE64_SIZE              base64
  *   outbox_describe_process                        how a store names the owner of an outbox
  *   struct outbox_serial                           jobs on worker threads, one at a time, in the order of submission
  *   struct outbox_queue                            from the threads of a client library to the loop thread
  *
  * Not part of the ABI: the helpers are compiled into the plugin, which still links nothing of outbox. Functions are for
- * the loop thread unless a comment says "any thread". A plugin that uses struct outbox_queue is compiled with -pthread.
+ * the loop thread unless a comment has "any thread". A plugin that uses struct outbox_queue is compiled with -pthread.
  */
 #ifndef OUTBOX_PLUGIN_UTIL_H
 #define OUTBOX_PLUGIN_UTIL_H
@@ -119,6 +121,12 @@ static inline void outbox_report_outcomes(const struct outbox_host *host, outbox
     host->outcomes(host, op, &outcomes);
 }
 
+/* The message that outcome number `i` of a report is about; i is below count. Any thread. */
+static inline uint32_t outbox_outcomes_index(const struct outbox_outcomes *outcomes, uint32_t i)
+{
+    return outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i;
+}
+
 /* ---- completions and outcomes by printf ----------------------------------------------------------------------- */
 
 /* Complete an operation that failed. code: OUTBOX_E_*. */
@@ -148,13 +156,20 @@ static inline void outbox_report_outcome(const struct outbox_host *host, outbox_
     outbox_report_outcomes(host, op, index, 1, outcome, &error);
 }
 
+#define OUTBOX_MESSAGE_ALIGN 16u /* the memory of a message is aligned for every type */
+
+/* Bytes from the memory of one message to that of the next: see op_messages() in plugin.h. Any thread. */
+static inline size_t outbox_message_stride(size_t message_size)
+{
+    return (message_size + OUTBOX_MESSAGE_ALIGN - 1) / OUTBOX_MESSAGE_ALIGN * OUTBOX_MESSAGE_ALIGN;
+}
+
 /* The memory of one message: `message_size` of the descriptor, zeroed when the publish was submitted. NULL: none. */
 static inline void *outbox_message_scratch(const struct outbox_host *host, outbox_op_t op, size_t message_size,
                                            uint32_t index)
 {
-    size_t align = 16; /* of the host, for every type */
     char *all = (char *)host->op_messages(host, op);
-    return all ? all + (message_size + align - 1) / align * align * index : NULL;
+    return all ? all + outbox_message_stride(message_size) * index : NULL;
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------------------------- */
@@ -167,6 +182,29 @@ static inline void *outbox_message_scratch(const struct outbox_host *host, outbo
 static inline bool outbox_bytes_equal(struct outbox_bytes a, struct outbox_bytes b)
 {
     return !a.data == !b.data && a.size == b.size && (!a.size || !memcmp(a.data, b.data, a.size));
+}
+
+/* Bytes of the base64 text of so many bytes, with padding and the NUL at its end. */
+#define OUTBOX_BASE64_SIZE(size) (((size) + 2) / 3 * 4 + 1)
+
+/* Write the base64 text (RFC 4648, with padding) of `size` bytes and a NUL; to: OUTBOX_BASE64_SIZE(size) bytes. Returns
+ * the length of the text. bytes may be NULL with size 0. Any thread. */
+static inline size_t outbox_base64(char *to, const void *bytes, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *at = (const unsigned char *)bytes;
+    char *begin = to;
+    for (; size; to += 4) {
+        uint32_t bits = (uint32_t)at[0] << 16 | (size > 1 ? (uint32_t)at[1] << 8 : 0) | (size > 2 ? at[2] : 0u);
+        to[0] = digits[bits >> 18];
+        to[1] = digits[bits >> 12 & 63];
+        to[2] = size > 1 ? digits[bits >> 6 & 63] : '=';
+        to[3] = size > 2 ? digits[bits & 63] : '=';
+        at += size > 3 ? 3 : size;
+        size -= size > 3 ? 3 : size;
+    }
+    *to = '\0';
+    return (size_t)(to - begin);
 }
 
 /* ---- a serial worker queue -------------------------------------------------------------------------------------- */

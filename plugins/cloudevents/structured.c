@@ -2,7 +2,7 @@
 /*
  * plugins/cloudevents/structured.c - a CloudEvent as one JSON object
  *
- * The payload is `data` as it stands where it is JSON and the content type says so; `data` as a string where it is
+ * The payload is `data` as it stands where it is JSON and the content type names JSON; `data` as a string where it is
  * other text; else `data_base64`. A tombstone stays a tombstone: Kafka deletes by it, and it has no body to hold
  * attributes.
  */
@@ -25,22 +25,11 @@ static bool is_json(struct outbox_bytes text)
     return value != NULL;
 }
 
+/* NULL: no memory. */
 static json_t *base64(struct outbox_bytes value)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = value.data;
-    char *text = malloc(value.size / 3 * 4 + 5), *out = text;
-    if (!text)
-        return NULL;
-    for (size_t i = 0; i < value.size; i += 3) {
-        size_t left = value.size - i;
-        unsigned bits = (unsigned)in[i] << 16 | (left > 1 ? (unsigned)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
-        *out++ = digits[bits >> 18];
-        *out++ = digits[bits >> 12 & 63];
-        *out++ = left > 1 ? digits[bits >> 6 & 63] : '=';
-        *out++ = left > 2 ? digits[bits & 63] : '=';
-    }
-    json_t *json = json_stringn(text, (size_t)(out - text));
+    char *text = malloc(OUTBOX_BASE64_SIZE(value.size));
+    json_t *json = text ? json_stringn(text, outbox_base64(text, value.data, value.size)) : NULL;
     free(text);
     return json;
 }

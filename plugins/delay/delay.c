@@ -119,7 +119,7 @@ static void on_inner_outcomes(void *arg, outbox_op_t child, const struct outbox_
     if (outcomes->error && !collected->errors[outcomes->outcome].code)
         collected->errors[outcomes->outcome] = *outcomes->error;
     for (uint32_t i = 0; i < outcomes->count; i++) {
-        uint32_t index = outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i;
+        uint32_t index = outbox_outcomes_index(outcomes, i);
         collected->outcomes[index] = (uint8_t)outcomes->outcome;
     }
 }

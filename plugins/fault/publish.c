@@ -68,7 +68,7 @@ static void on_inner_outcomes(void *arg, outbox_op_t child, const struct outbox_
     unknown.outcomes.outcome = OUTBOX_UNKNOWN;
     unknown.outcomes.error = &dropped;
     for (uint32_t i = 0; i < outcomes->count; i++) {
-        uint32_t index = outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i;
+        uint32_t index = outbox_outcomes_index(outcomes, i);
         bool drop = entry->plan->verdicts[index] == DROP && outcomes->outcome == OUTBOX_DELIVERED;
         add_to_group(drop ? &unknown : &passed_on, entry->plan->index[index]);
     }

@@ -181,7 +181,12 @@ Test(directory, directory_that_others_may_replace_is_not_searched)
     cr_assert_eq(chmod(above, 0777), 0);
     abi_open(&abi, directory, NULL);
     cr_assert_neq(obx_registry_find(abi.registry, OUTBOX_STORE, "text", &abi.plugin, &abi.error), 0);
-    cr_assert(strstr(abi.error.text, " above the plugins has mode 0777, so other users may replace them: chmod o-w "),
+    cr_assert(strstr(abi.error.text, " above the plugins has mode 0777, so other users may replace them: chmod go-w "),
+              "%s", abi.error.text);
+    cr_assert_eq(chown(above, (uid_t)-1, 65534), 0);
+    cr_assert_eq(chmod(above, 0775), 0);
+    cr_assert_neq(obx_registry_find(abi.registry, OUTBOX_STORE, "text", &abi.plugin, &abi.error), 0);
+    cr_assert(strstr(abi.error.text, " above the plugins has mode 0775, so other users may replace them: chmod go-w "),
               "%s", abi.error.text);
     cr_assert_eq(chmod(above, 01777), 0);
     cr_assert_neq(obx_registry_find(abi.registry, OUTBOX_STORE, "text", &abi.plugin, &abi.error), 0);

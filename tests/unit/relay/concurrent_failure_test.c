@@ -157,6 +157,35 @@ Test(concurrent_failure, relay_halts_at_a_rejected_event)
     fixture_free(fixture);
 }
 
+static uint32_t late_admissions;
+static bool has_refused;
+
+static bool admits_until_k1(struct fixture *fixture, const struct outbox_message *message)
+{
+    (void)fixture;
+    late_admissions += has_refused;
+    has_refused |= has_key(message, "k1");
+    return !has_key(message, "k1");
+}
+
+Test(concurrent_failure, nothing_is_admitted_or_sent_after_the_halt)
+{
+    fixture_concurrent();
+    struct fixture *fixture = fixture_filled("on_reject: stop\n", 80, 4);
+    fixture->admit = admits_until_k1;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 1000);
+    cr_assert_eq(fixture->state, OUTBOX_STATE_HALTED);
+    cr_assert_eq(late_admissions, 0, "%u", late_admissions);
+    cr_assert_eq(fixture->publishes, 0, "%u", fixture->publishes);
+    fixture->admit = NULL;
+    obx_relay_retry(fixture->relay);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000), "%s", fixture->logged);
+    order_is_kept(fixture, 4);
+    cr_assert_eq(fixture->published_count, 80);
+    fixture_free(fixture);
+}
+
 /* ---- the broker, the store, and stops ---------------------------------------------------------------------------- */
 
 static uint32_t outages;
@@ -218,6 +247,31 @@ Test(concurrent_failure, stop_leaves_what_was_not_sent_in_the_outbox)
     cr_assert(fixture_run(fixture, fixture_empty, 60000));
     order_is_kept(fixture, 4);
     cr_assert_eq(fixture->published_count, 80, "a stop in time repeats nothing");
+    fixture_free(fixture);
+}
+
+static bool counts_late(struct fixture *fixture, const struct outbox_message *message)
+{
+    (void)message;
+    late_admissions += fixture->broker_lost;
+    return true;
+}
+
+/* The outcomes of the stop end the turns of their rows; the next rows stay in their batches. */
+Test(concurrent_failure, nothing_is_admitted_while_the_broker_is_being_stopped)
+{
+    fixture_concurrent();
+    struct fixture *fixture = fixture_filled("", 80, 4);
+    fixture->admit = counts_late;
+    fixture->stop_delivers = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 3);
+    cr_assert_lt(fixture->published_count, 80);
+    fixture_lose_broker(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000), "%s", fixture->logged);
+    cr_assert_eq(late_admissions, 0, "%u", late_admissions);
+    order_is_kept(fixture, 4);
+    cr_assert_eq(fixture->published_count, 80);
     fixture_free(fixture);
 }
 

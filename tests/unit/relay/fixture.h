@@ -55,7 +55,8 @@ struct fixture {
     uint64_t unremovable;   /* the row with this id stays at a settle, which reports it; 0: none */
     uint64_t wrong_settles; /* rows settled that were not delivered */
     uint64_t max_claim_rows;
-    uint64_t row_bytes; /* that a claim says a row takes */
+    uint64_t row_bytes;   /* that a claim reports for a row */
+    uint32_t claims_done; /* later claims do not complete until fixture_release_claim(); 0: all do */
 
     /* the broker */
     struct {
@@ -80,10 +81,15 @@ struct fixture {
     uint64_t (*latency_ms)(struct fixture *fixture, const struct outbox_message *message); /* NULL: 1 */
     uint32_t retry_after_ms; /* reported with each outcome */
     uint32_t most_events_in_flight;
+    bool stop_delivers; /* what is in flight at a stop is answered as delivered */
+    bool broker_lost;   /* since fixture_lose_broker(), until the next start */
 
     /* the transform `suffix`: what it does with events of these values; NULL: none */
-    const char *untransformable, *moves_topic;
-    const char *not_now; /* fails so many times, with that code */
+    const char *untransformable;
+    const char *moves_event; /* its field of this name gets another content */
+    const char *moves;       /* "topic", "key", "id", "partition", "position" */
+    bool moves_and_fails;    /* and then the transform rejects the event */
+    const char *not_now;     /* fails so many times, with that code */
     uint32_t not_now_times;
     int not_now_code;
     uint32_t transformed; /* calls */
@@ -114,8 +120,10 @@ void fixture_start(struct fixture *fixture);
 void fixture_stop(struct fixture *fixture, uint32_t deadline_ms); /* begins a stop; see fixture_stopped */
 bool fixture_run(struct fixture *fixture, bool (*done)(struct fixture *fixture), uint64_t within_ms);
 void fixture_run_for(struct fixture *fixture, uint64_t ms);
-void fixture_release(struct fixture *fixture);     /* complete what is held */
-void fixture_release_all(struct fixture *fixture); /* the same, and hold no more */
+void fixture_release(struct fixture *fixture);       /* complete what is held */
+void fixture_release_all(struct fixture *fixture);   /* the same, and hold no more */
+void fixture_release_claim(struct fixture *fixture); /* complete the claim that is held, and hold no more */
+void fixture_lose_broker(struct fixture *fixture);   /* the concurrent one reports that its connection is lost */
 struct outbox_stats fixture_stats(struct fixture *fixture);
 
 /* Common conditions. */

@@ -106,6 +106,7 @@ static void start(void *self, outbox_op_t op, const struct outbox_broker_start *
 {
     (void)start_;
     broker.host = ((struct fixture_instance *)self)->host;
+    the_fixture->broker_lost = false;
     struct outbox_error error = {.code = OUTBOX_E_NO_MEMORY, .text = "out of memory"};
     if (!broker.timer && broker.host->timer_open(broker.host, answer_due, NULL, &broker.timer))
         broker.host->op_done(broker.host, op, &error);
@@ -113,15 +114,22 @@ static void start(void *self, outbox_op_t op, const struct outbox_broker_start *
         fixture_done(self, op);
 }
 
-/* Events in flight are not answered any more. */
+/* Events in flight are answered now. */
 static void stop(void *self, outbox_op_t op)
 {
     struct outbox_error error = {.code = OUTBOX_E_NOT_CONNECTED, .text = "stopped"};
     for (uint32_t i = 0; i < broker.end; i++)
         if (broker.flying[i].op)
-            answer(&broker.flying[i], OUTBOX_NOT_CONNECTED, &error);
+            answer(&broker.flying[i], the_fixture->stop_delivers ? OUTBOX_DELIVERED : OUTBOX_NOT_CONNECTED, &error);
     broker.end = broker.publish_end = 0;
     fixture_done(self, op);
+}
+
+void fixture_lose_broker(struct fixture *fixture)
+{
+    struct outbox_error error = {.code = OUTBOX_E_NOT_CONNECTED, .text = "lost"};
+    fixture->broker_lost = true;
+    broker.host->lost(broker.host, &error);
 }
 
 static struct flying *free_place(void)

@@ -24,8 +24,21 @@ static void store_start(void *self, outbox_op_t op, const struct outbox_store_st
         fixture_done(self, op);
 }
 
+static outbox_op_t held_claim; /* 0: none */
+static void *held_self;
+
+void fixture_release_claim(struct fixture *fixture)
+{
+    outbox_op_t op = held_claim;
+    fixture->claims_done = 0;
+    held_claim = 0;
+    if (op)
+        fixture_done(held_self, op);
+}
+
 static void stop(void *self, outbox_op_t op)
 {
+    fixture_release_claim(the_fixture);
     fixture_done(self, op);
 }
 
@@ -110,6 +123,11 @@ static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
         claim->batch = &borrowed->batch;
     } else {
         free(borrowed);
+    }
+    if (the_fixture->claims_done && the_fixture->calls[FIXTURE_CLAIM] > the_fixture->claims_done) {
+        held_claim = op;
+        held_self = self;
+        return;
     }
     fixture_done(self, op);
 }

@@ -51,21 +51,43 @@ static int add_header(const struct outbox_transform *transform)
     return OUTBOX_OK;
 }
 
+static void move(struct outbox_message *message, const char *field)
+{
+    static const struct outbox_bytes elsewhere = {"elsewhere", 9};
+    if (!strcmp(field, "topic"))
+        message->topic = elsewhere;
+    else if (!strcmp(field, "key"))
+        message->key = elsewhere;
+    else if (!strcmp(field, "id"))
+        message->id = elsewhere;
+    else if (!strcmp(field, "partition"))
+        message->partition = 7;
+    else
+        message->position.minor++;
+}
+
+static int reject(struct outbox_error *error)
+{
+    *error = (struct outbox_error){.code = OUTBOX_E_REJECTED, .text = "no such schema"};
+    return OUTBOX_E_REJECTED;
+}
+
 static int apply(void *self, const struct outbox_transform *transform, struct outbox_error *error)
 {
     const struct outbox_message *message = transform->message;
     the_fixture->transformed++;
-    if (value_is(message, the_fixture->untransformable)) {
-        *error = (struct outbox_error){.code = OUTBOX_E_REJECTED, .text = "no such schema"};
-        return OUTBOX_E_REJECTED;
-    }
+    if (value_is(message, the_fixture->untransformable))
+        return reject(error);
     if (value_is(message, the_fixture->not_now) && the_fixture->not_now_times) {
         the_fixture->not_now_times--;
         *error = (struct outbox_error){.code = the_fixture->not_now_code, .text = "registry is away"};
         return the_fixture->not_now_code;
     }
-    if (value_is(message, the_fixture->moves_topic))
-        transform->message->topic = (struct outbox_bytes){"elsewhere", 9};
+    if (value_is(message, the_fixture->moves_event)) {
+        move(transform->message, the_fixture->moves);
+        if (the_fixture->moves_and_fails)
+            return reject(error);
+    }
     int code = append(self, transform);
     return code ? code : add_header(transform);
 }

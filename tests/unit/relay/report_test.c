@@ -201,6 +201,51 @@ Test(report, outbox_is_drained_when_max_blocked_events_ends_the_claims)
     fixture_free(fixture);
 }
 
+static char left[2000];
+
+static void note_left(void *arg, const char *why)
+{
+    (void)arg;
+    snprintf(left + strlen(left), sizeof left - strlen(left), "%s\n", why);
+}
+
+static const char *what_is_left(struct fixture *fixture)
+{
+    left[0] = '\0';
+    obx_relay_each_left(fixture->relay, note_left, NULL);
+    return left;
+}
+
+/* Other troubles that have ended since then must not hide it. */
+Test(report, rows_that_cannot_be_removed_are_reported_with_the_reason_while_they_are_there)
+{
+    struct fixture *fixture = fixture_filled("poll_interval_max: 100ms\n", 30, 3);
+    fixture->unremovable = 7;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_drained, 60000));
+    fixture->fail[FIXTURE_CLAIM].count = 30;
+    fixture->fail[FIXTURE_CLAIM].code = OUTBOX_E_AGAIN;
+    fixture_run_for(fixture, 120000);
+    cr_expect_str_eq(what_is_left(fixture), "1 published rows cannot be removed, one is row 7: kept\n", "%s", left);
+    fixture_free(fixture);
+}
+
+Test(report, rejected_events_that_cannot_be_moved_are_reported_with_the_reason)
+{
+    struct fixture *fixture = fixture_filled("on_reject: park\n", 30, 3);
+    fixture->outcome = k1_0_refused_and_followers_fail;
+    fixture->fail[FIXTURE_DEAD_LETTER].count = 1000;
+    fixture->fail[FIXTURE_DEAD_LETTER].code = OUTBOX_E_NOT_FOUND;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 60000);
+    cr_expect_str_eq(what_is_left(fixture), "1 rejected events cannot become dead letters: simulated\n", "%s", left);
+    fixture->fail[FIXTURE_DEAD_LETTER].count = 0;
+    fixture->outcome = NULL;
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    cr_expect_str_empty(what_is_left(fixture), "%s", left);
+    fixture_free(fixture);
+}
+
 /* ---- halted ------------------------------------------------------------------------------------------------------ */
 
 static bool halted(struct fixture *fixture)
@@ -260,6 +305,58 @@ Test(report, halted_relay_halts_again_while_nothing_was_mended)
     fixture->outcome = NULL;
     cr_assert(fixture_run(fixture, fixture_empty, 1000));
     cr_expect_str_eq(fixture_texts(fixture, "k1"), "1 2 3 4 5 6 7 8 9");
+    fixture_free(fixture);
+}
+
+static void twenty_of_each_key_are_in_order(struct fixture *fixture)
+{
+    for (int k = 0; k < 3; k++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%d", k);
+        cr_assert_str_eq(fixture_texts(fixture, key), "0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19", "%s: %s",
+                         key, fixture_texts(fixture, key));
+    }
+}
+
+/* The halt came while other rows of the batch had not been sent, and a claim was under way. */
+Test(report, halted_relay_reads_the_outbox_again_when_it_goes_on)
+{
+    for (uint32_t rows = 1; rows < 30; rows += 4) {
+        char settings[64];
+        snprintf(settings, sizeof settings, "on_reject: stop\nclaim_rows: %u\n", rows);
+        fixture_unordered();
+        struct fixture *fixture = fixture_filled(settings, 60, 3);
+        fixture->outcome = k1_0_refused_and_followers_fail;
+        fixture_start(fixture);
+        cr_assert(fixture_run(fixture, halted, 10000));
+        fixture->outcome = NULL;
+        obx_relay_retry(fixture->relay);
+        cr_assert(fixture_run(fixture, fixture_empty, 10000), "%u: %s", rows, fixture->logged);
+        twenty_of_each_key_are_in_order(fixture);
+        fixture_free(fixture);
+    }
+}
+
+static bool second_claim_is_held(struct fixture *fixture)
+{
+    return halted(fixture) && fixture->calls[FIXTURE_CLAIM] == 2;
+}
+
+/* Its rows stand behind those that the halt has skipped. */
+Test(report, claim_that_ends_after_a_rewind_was_requested_is_not_used)
+{
+    fixture_unordered();
+    struct fixture *fixture = fixture_filled("on_reject: stop\nclaim_rows: 6\n", 60, 3);
+    fixture->outcome = k1_0_refused_and_followers_fail;
+    fixture->claims_done = 1;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, second_claim_is_held, 10000));
+    fixture->outcome = NULL;
+    obx_relay_retry(fixture->relay);
+    fixture_run_for(fixture, 10);
+    fixture_release_claim(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 10000), "%s", fixture->logged);
+    twenty_of_each_key_are_in_order(fixture);
     fixture_free(fixture);
 }
 

@@ -7,6 +7,7 @@
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/config.h"
@@ -150,7 +151,35 @@ Test(route, every_part_of_a_message_can_be_a_template)
     close_fixture(&f);
 }
 
-/* W3C trace context, in columns of the table's own. */
+/* The rows of a released batch, and what was made of them, are gone. */
+Test(route, nothing_of_a_released_batch_is_used_again)
+{
+    struct fixture f;
+    open_fixture(&f, "route:\n"
+                     "  topic: \"t-${a}\"\n"
+                     "  key: \"k-${a}\"\n"
+                     "  value: \"v-${a}\"\n"
+                     "  partition: \"1${a}\"\n"
+                     "  timestamp: \"${a}000\"\n"
+                     "  headers: {h: \"h-${a}\"}\n");
+    for (int batch = 0; batch < 2; batch++) {
+        char *column = malloc(2);
+        memcpy(column, "7", 2);
+        set(&f, "a", (struct outbox_value){.as.data = column, .size = 1, .type = OUTBOX_TEXT});
+        obx_route_forget(&f.route);
+        cr_assert_eq(route(&f), 0, "%s", f.error.text);
+        is(f.message.topic, "t-7");
+        is(f.message.headers[0].value, "h-7");
+        cr_assert_eq(f.message.partition, 17);
+        cr_assert_eq(f.message.timestamp_us, 7000000);
+        obx_arena_reset(&f.arena);
+        memset(obx_arena_bytes(&f.arena, 2000), 'x', 2000);
+        obx_arena_reset(&f.arena);
+        free(column);
+    }
+    close_fixture(&f);
+}
+
 Test(route, empty_templates_set_nothing)
 {
     struct fixture f;
@@ -168,6 +197,7 @@ Test(route, empty_templates_set_nothing)
     close_fixture(&f);
 }
 
+/* W3C trace context, in columns of the table's own. */
 Test(route, trace_columns_become_headers)
 {
     static const char parent[] = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -113,15 +113,47 @@ Test(transform, failure_of_the_event_itself_counts_attempts)
     fixture_free(fixture);
 }
 
-Test(transform, topic_may_not_change)
+/* The event keeps its key: those that follow wait behind it. */
+static void may_not_change(const char *field)
 {
-    struct fixture *fixture = fixture_filled(SUFFIX "on_reject: park\n", 40, 4);
-    fixture->moves_topic = "3";
+    struct fixture *fixture = fixture_filled(SUFFIX, 40, 4);
+    char text[100];
+    snprintf(text, sizeof text, "transform suffix changed the %s of the event", field);
+    fixture->moves_event = "3";
+    fixture->moves = field;
     fixture_start(fixture);
-    cr_assert(fixture_run(fixture, fixture_empty, 5000));
-    cr_assert_eq(fixture_stats(fixture).dead_lettered, 4);
-    cr_assert(strstr(fixture->logged, "transform suffix changed the topic of the event"));
+    fixture_run_for(fixture, 5000);
+    cr_assert(strstr(fixture->logged, text), "%s", fixture->logged);
+    cr_assert_eq(fixture_stats(fixture).blocked_keys, 4, "%s", field);
+    cr_assert_str_eq(fixture_texts(fixture, "k1"), "0! 1! 2!", "%s: %s", field, fixture_texts(fixture, "k1"));
+    fixture->moves_event = NULL;
+    obx_relay_retry(fixture->relay);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    order_is_kept(fixture, 4);
     fixture_free(fixture);
+}
+
+Test(transform, fields_that_identify_an_event_may_not_change)
+{
+    static const char *const fields[] = {"topic", "key", "id", "partition", "position"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        may_not_change(fields[i]);
+}
+
+Test(transform, event_that_a_transform_changed_and_rejected_blocks_its_own_key)
+{
+    static const char *const fields[] = {"topic", "key"};
+    for (int i = 0; i < 2; i++) {
+        struct fixture *fixture = fixture_filled(SUFFIX, 40, 4);
+        fixture->moves_event = "3";
+        fixture->moves = fields[i];
+        fixture->moves_and_fails = true;
+        fixture_start(fixture);
+        fixture_run_for(fixture, 5000);
+        cr_assert_str_eq(fixture_texts(fixture, "k1"), "0! 1! 2!");
+        cr_assert_eq(fixture_stats(fixture).blocked_keys, 4);
+        fixture_free(fixture);
+    }
 }
 
 static uint32_t down;
