@@ -2,7 +2,9 @@
 /* program/cli/escape.c - makes control characters visible: a key may contain an escape sequence or a line end */
 #include "cli/escape.h"
 
+#include <jansson.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -53,4 +55,29 @@ void obx_escape_line(FILE *to, const char *format, ...)
     va_end(list);
     obx_escape_text(to, text);
     putc('\n', to);
+}
+
+/* NULL: no memory. */
+static char *escape_dup(const char *text)
+{
+    char *escaped = NULL;
+    size_t size;
+    FILE *memory = open_memstream(&escaped, &size);
+    if (!memory)
+        return NULL;
+    obx_escape_text(memory, text);
+    if (!fclose(memory))
+        return escaped;
+    free(escaped);
+    return NULL;
+}
+
+struct json_t *obx_escape_json(const char *text)
+{
+    json_t *value = json_string(text);
+    char *escaped = value ? NULL : escape_dup(text);
+    if (escaped)
+        value = json_string(escaped);
+    free(escaped);
+    return value ? value : json_null();
 }

@@ -14,5 +14,8 @@ void obx_escape_text(FILE *to, const char *text); /* on one line */
 /* One line, for whatever has text of a server, a plugin or an event in it; the line end is added. A text of
  * 4096 bytes and more is cut. */
 void obx_escape_line(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A JSON string of a text from outside: as it is, or escaped if it is not UTF-8; null without memory. Owned by the
+ * caller. */
+struct json_t *obx_escape_json(const char *text);
 
 #endif

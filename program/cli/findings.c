@@ -35,24 +35,9 @@ enum obx_exit obx_findings_close(struct obx_findings *findings, enum obx_exit co
     return code;
 }
 
-/* Bytes that are no UTF-8 may come from a server: they are escaped as in a line. */
 static json_t *text_or_null(const char *text)
 {
-    if (!text || !*text)
-        return json_null();
-    json_t *value = json_string(text);
-    if (value)
-        return value;
-    char *escaped = NULL;
-    size_t size = 0;
-    FILE *memory = open_memstream(&escaped, &size);
-    if (!memory)
-        return json_null();
-    obx_escape_text(memory, text);
-    fclose(memory);
-    value = json_string(escaped);
-    free(escaped);
-    return value ? value : json_null();
+    return text && *text ? obx_escape_json(text) : json_null();
 }
 
 static void collect(const struct obx_findings_part *part, const struct outbox_finding *finding)
@@ -93,7 +78,6 @@ void obx_findings_report(void *arg, const struct outbox_finding *given)
     if (!finding.reason || (part->errors_only && !error))
         return;
     part->errors += error;
-    part->findings->errors += error;
     if (part->findings->list)
         collect(part, &finding);
     else

@@ -17,7 +17,6 @@ struct json_t;
 struct obx_findings {
     const char *verb;
     struct json_t *list; /* owned; NULL: text */
-    uint32_t errors;     /* so far */
 };
 
 /* Findings about one part of one relay. */

@@ -66,15 +66,12 @@ void obx_relay_view_process(const char *owner, char *process, size_t size)
 
 static void fill_owner(struct obx_relay_view *view, const struct obx_relay_entry *entry)
 {
-    char owner[sizeof view->owner], own[sizeof view->owner];
+    char own[sizeof view->owner];
     outbox_describe_process(own, sizeof own, entry->name);
-    snprintf(owner, sizeof owner, "%s", obx_relay_owner(entry->relay));
-    if (view->stats.state == OUTBOX_STATE_RELAYING)
-        obx_relay_view_process(own, view->process, sizeof view->process);
-    else
-        obx_relay_view_process(owner, view->process, sizeof view->process);
-    obx_view_text(view->process, sizeof view->process, view->process);
-    obx_view_text(view->owner, sizeof view->owner, owner);
+    obx_view_text(own, sizeof own, own);
+    obx_view_text(view->owner, sizeof view->owner, obx_relay_owner(entry->relay));
+    bool owns = view->stats.state == OUTBOX_STATE_RELAYING;
+    obx_relay_view_process(owns ? own : view->owner, view->process, sizeof view->process);
 }
 
 void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_entry *entry)

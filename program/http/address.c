@@ -23,10 +23,17 @@ const char *obx_address_socket(const char *address)
 int obx_address_fill(const char *path, struct sockaddr_un *to, struct outbox_error *error)
 {
     *to = (struct sockaddr_un){.sun_family = AF_UNIX};
-    if (*path != '/' || strlen(path) >= sizeof to->sun_path)
+    size_t size = strlen(path), limit = sizeof to->sun_path - 1;
+    if (*path != '/')
         return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "service.listen: 'unix:%s' needs an absolute path of at most %zu bytes", path,
-                             sizeof to->sun_path - 1);
+                             "service.listen: 'unix:%.200s' is no absolute path; write one, such as "
+                             "unix:/run/outbox/http.sock",
+                             path);
+    if (size > limit)
+        return obx_error_set(error, OUTBOX_E_CONFIG,
+                             "service.listen: the path of 'unix:%.120s...' has %zu bytes, and a socket takes at most "
+                             "%zu: choose a shorter one, such as unix:/run/outbox/http.sock",
+                             path, size, limit);
     memcpy(to->sun_path, path, strlen(path) + 1);
     return OUTBOX_OK;
 }

@@ -27,7 +27,7 @@ struct obx_http {
     struct MHD_Daemon *daemon;
     struct obx_snapshots *snapshots;
     struct obx_http_connections connections;
-    char hosts[1024]; /* service.hosts */
+    char *hosts; /* service.hosts; owned; NULL: none */
 };
 
 /* Fills text; returns the HTTP status. */
@@ -201,22 +201,28 @@ static int start(struct obx_http *http, int fd, struct outbox_error *error)
                          number ? strerror(number) : "libmicrohttpd could not start its thread");
 }
 
+static int no_memory(int fd, struct outbox_error *error)
+{
+    close(fd);
+    return obx_error_no_memory(error);
+}
+
 static int make_server(int fd, const char *hosts, struct obx_snapshots *snapshots, struct obx_http **made,
                        struct outbox_error *error)
 {
     struct obx_http *http = obx_alloc(sizeof *http);
-    if (!http) {
-        close(fd);
-        return obx_error_no_memory(error);
-    }
+    if (!http)
+        return no_memory(fd, error);
     http->snapshots = snapshots;
-    snprintf(http->hosts, sizeof http->hosts, "%s", hosts ? hosts : "");
+    http->hosts = hosts ? obx_strdup(hosts) : NULL;
     obx_http_connections_init(&http->connections);
-    int status = start(http, fd, error);
-    if (status)
-        obx_free(http);
-    else
+    int status = !hosts || http->hosts ? start(http, fd, error) : no_memory(fd, error);
+    if (!status) {
         *made = http;
+        return OUTBOX_OK;
+    }
+    obx_free(http->hosts);
+    obx_free(http);
     return status;
 }
 
@@ -224,7 +230,7 @@ int obx_http_new(const char *address, const char *hosts, struct obx_snapshots *s
                  struct obx_http **made, struct outbox_error *error)
 {
     int fd;
-    char text[96];
+    char text[128];
     *made = NULL;
     int status = obx_http_listen(address, &fd, text, sizeof text, error);
     if (status)
@@ -247,5 +253,6 @@ void obx_http_free(struct obx_http *http)
         return;
     obx_snapshots_close(http->snapshots);
     MHD_stop_daemon(http->daemon);
+    obx_free(http->hosts);
     obx_free(http);
 }

@@ -25,6 +25,27 @@ static int refuse(const char *address, int number, struct outbox_error *error)
     return obx_error_set(error, OUTBOX_E_CONFIG, "listen on %s: %s; correct service.listen", address, strerror(number));
 }
 
+static int refuse_path(const char *path, int number, struct outbox_error *error)
+{
+    if (number == EADDRINUSE)
+        return obx_error_set(
+            error, OUTBOX_E_CONFIG,
+            "listen on unix:%s: a file of that name is there, or another service listens on it; remove "
+            "it, stop that service, or choose another path in service.listen",
+            path);
+    if (number == ENOENT || number == ENOTDIR)
+        return obx_error_set(error, OUTBOX_E_CONFIG,
+                             "listen on unix:%s: its directory does not exist; make it, or correct service.listen",
+                             path);
+    if (number == EACCES || number == EPERM || number == EROFS)
+        return obx_error_set(error, OUTBOX_E_PERMISSION,
+                             "listen on unix:%s: %s; let this user write to the directory, or choose another one in "
+                             "service.listen",
+                             path, strerror(number));
+    return obx_error_set(error, OUTBOX_E_CONFIG, "listen on unix:%s: %s; correct service.listen", path,
+                         strerror(number));
+}
+
 static int open_socket(const struct addrinfo *info)
 {
     int yes = 1;
@@ -82,7 +103,7 @@ static int listen_on_path(const char *path, int *fd, struct outbox_error *error)
     *fd = open_socket(&info);
     int number = errno;
     umask(before);
-    return *fd < 0 ? refuse(path, number, error) : OUTBOX_OK;
+    return *fd < 0 ? refuse_path(path, number, error) : OUTBOX_OK;
 }
 
 int obx_http_listen(const char *address, int *fd, char *text, size_t size, struct outbox_error *error)

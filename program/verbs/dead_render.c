@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <outbox/plugin_util.h>
+
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "cli/escape.h"
@@ -21,28 +23,13 @@ static void format_time(int64_t micros, char text[TIME_TEXT])
     strftime(text, TIME_TEXT, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &utc));
 }
 
-/* NULL without memory. The file broker has its own copy: a plugin cannot use the core, and a dozen lines do not justify
- * a public header. */
+/* NULL: no memory. */
 static json_t *base64(struct outbox_bytes bytes)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *from = bytes.data;
-    char *text = obx_alloc((bytes.size + 2) / 3 * 4 + 1), *to = text;
-    if (!text)
-        return NULL;
-    for (size_t i = 0; i < bytes.size; i += 3) {
-        size_t left = bytes.size - i;
-        uint32_t three = (uint32_t)from[i] << 16; /* NOLINT(clang-analyzer-core.NullDereference): a null has size 0 */
-        three |= left > 1 ? (uint32_t)from[i + 1] << 8 : 0;
-        three |= left > 2 ? from[i + 2] : 0;
-        *to++ = digits[three >> 18];
-        *to++ = digits[three >> 12 & 63];
-        *to++ = left > 1 ? digits[three >> 6 & 63] : '=';
-        *to++ = left > 2 ? digits[three & 63] : '=';
-    }
-    json_t *value = json_string(text);
+    char *text = obx_alloc(OUTBOX_BASE64_SIZE(bytes.size));
+    json_t *json = text ? json_stringn(text, outbox_base64(text, bytes.data, bytes.size)) : NULL;
     obx_free(text);
-    return value;
+    return json;
 }
 
 /* Invalid UTF-8 is written as in the lines of the file broker: {"base64": ...}. */

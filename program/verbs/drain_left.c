@@ -32,10 +32,10 @@ static void print_key(void *arg, const struct obx_blocked_key *key)
     putc('\n', stderr);
 }
 
-static void print_unremoved(const struct obx_relay_info *info, const struct outbox_stats *stats)
+static void print_rows(void *arg, const char *why)
 {
-    if (info->drained && info->blocked > stats->blocked_events)
-        obx_escape_line(stderr, "outbox drain: %s: %s", info->name, stats->last_error);
+    const struct printed *printed = arg;
+    obx_escape_line(stderr, "outbox drain: %s: %s", printed->relay, why);
 }
 
 static void print_relay(void *arg, const struct obx_relay_info *info)
@@ -53,7 +53,7 @@ static void print_relay(void *arg, const struct obx_relay_info *info)
                 "outbox drain: %s: %" PRIu64 " events are blocked, which is max_blocked_events: the outbox may have "
                 "more events that were not read\n",
                 info->name, stats.blocked_events);
-    print_unremoved(info, &stats);
+    obx_relay_each_left(info->relay, print_rows, &printed);
 }
 
 void obx_drain_print_left(struct obx_relay_set *relays)
@@ -76,6 +76,13 @@ static enum obx_exit code_of(const struct obx_relay_info *info, const struct out
     return only_blocked ? OBX_EXIT_DATA : OBX_EXIT_AGAIN;
 }
 
+/* What keeps the relay from working, if anything does; else the last trouble that lasts. "": none. */
+static const char *reason_of(const struct obx_relay_info *info, const struct outbox_stats *stats)
+{
+    bool failed = info->failure->code && info->state != OUTBOX_STATE_RELAYING;
+    return failed ? info->failure->text : stats->last_error;
+}
+
 static void print_late(void *arg, const struct obx_relay_info *info)
 {
     struct late *late = arg;
@@ -84,10 +91,11 @@ static void print_late(void *arg, const struct obx_relay_info *info)
     if (info->drained && !info->blocked)
         return;
     late->code = obx_exit_worse(late->code, code_of(info, &stats));
+    const char *why = reason_of(info, &stats);
     obx_escape_line(stderr,
                     "outbox drain: %s: not drained within %s: %s, %" PRIu64 " events removed, %" PRIu64 " blocked%s%s",
                     info->name, late->timeout, outbox_state_name(info->state), stats.settled, stats.blocked_events,
-                    stats.last_error[0] ? ": " : "", stats.last_error);
+                    why[0] ? ": " : "", why);
 }
 
 enum obx_exit obx_drain_print_late(struct obx_relay_set *relays, const char *timeout)

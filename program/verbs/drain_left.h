@@ -6,7 +6,7 @@
 #include "cli/exit_code.h"
 #include "daemon/relay_set.h"
 
-/* The blocked keys of each relay, at most 100, and published rows that cannot be removed. */
+/* The blocked keys of each relay, at most 100; rows that cannot be removed, moved or claimed, and why. */
 void obx_drain_print_left(struct obx_relay_set *relays);
 
 /* --timeout: print which relays are not finished. Returns the exit code: DATA if each of them waits for blocked events

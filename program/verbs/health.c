@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/escape.h"
+#include "cli/json_fields.h"
+
 struct findings {
     json_t *problems;
     enum obx_exit code;
@@ -22,21 +25,15 @@ static void find(struct findings *findings, enum obx_exit code, const char *form
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    json_array_append_new(findings->problems, json_string(text));
+    json_array_append_new(findings->problems, obx_escape_json(text));
     findings->code = obx_exit_worse(findings->code, code);
-}
-
-static const char *text_of(const json_t *view, const char *name)
-{
-    const char *text = json_string_value(json_object_get(view, name));
-    return text ? text : "";
 }
 
 static void check_state(struct findings *findings, const json_t *view)
 {
-    const char *state = text_of(view, "state"), *why = text_of(view, "last_error");
-    json_int_t keys = json_integer_value(json_object_get(view, "blocked_keys"));
-    json_int_t events = json_integer_value(json_object_get(view, "blocked_events"));
+    const char *state = obx_json_text(view, "state"), *why = obx_json_text(view, "last_error");
+    json_int_t keys = obx_json_number(view, "blocked_keys");
+    json_int_t events = obx_json_number(view, "blocked_events");
     bool halted = !strcmp(state, "halted");
     if (strcmp(state, "relaying") && strcmp(state, "standby"))
         find(findings, halted ? OBX_EXIT_DATA : OBX_EXIT_UNAVAILABLE, "the relay is %s%s%s", state, *why ? ": " : "",

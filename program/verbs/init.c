@@ -40,7 +40,7 @@ static int check_tables(struct obx_oneshot *oneshot, const char *relay, struct o
     const struct outbox_check check = {.struct_size = sizeof check, .report = obx_findings_report, .arg = &part};
     obx_store_check(oneshot->instance, obx_oneshot_call(oneshot), OBX_ONESHOT_TIMEOUT_MS, &check);
     int status = obx_oneshot_wait(oneshot, error);
-    if (!status && findings.errors)
+    if (!status && part.errors)
         status =
             obx_error_set(error, OUTBOX_E_SCHEMA, "%s: the tables exist, but cannot be relayed as they are", relay);
     return status;

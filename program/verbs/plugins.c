@@ -47,13 +47,6 @@ static const struct {
     {OUTBOX_CAP_LOG, "log"},
 };
 
-static const char *kind_name(const struct obx_plugin *plugin)
-{
-    static const char *const names[] = {
-        [OUTBOX_STORE] = "store", [OUTBOX_BROKER] = "broker", [OUTBOX_TRANSFORM] = "transform"};
-    return names[plugin->descriptor.kind];
-}
-
 static const char *library(const struct obx_plugin *plugin)
 {
     return plugin->descriptor.library ? plugin->descriptor.library() : NULL;
@@ -99,9 +92,9 @@ static json_t *plugin_json(const struct obx_plugin *plugin)
         struct outbox_option option = obx_option_at(descriptor->options, descriptor->option_size, i);
         json_array_append_new(options, option_json(&option));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o}", "kind", kind_name(plugin), "name", descriptor->name,
-                     "version", descriptor->version, "description", descriptor->description, "path", origin(plugin),
-                     "library", library(plugin), "capabilities", names, "options", options);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:o, s:o}", "kind", obx_kind_name(plugin->descriptor.kind),
+                     "name", descriptor->name, "version", descriptor->version, "description", descriptor->description,
+                     "path", origin(plugin), "library", library(plugin), "capabilities", names, "options", options);
 }
 
 static void print_option(const struct outbox_option *option)
@@ -119,7 +112,7 @@ static void print_option(const struct outbox_option *option)
 static void print_details(const struct obx_plugin *plugin)
 {
     const struct outbox_plugin *descriptor = &plugin->descriptor;
-    printf("%s %s %s: %s\n  from: %s\n", kind_name(plugin), descriptor->name, descriptor->version,
+    printf("%s %s %s: %s\n  from: %s\n", obx_kind_name(plugin->descriptor.kind), descriptor->name, descriptor->version,
            descriptor->description, origin(plugin));
     if (library(plugin))
         printf("  library: %s\n", library(plugin));
@@ -148,7 +141,7 @@ static void print_line(const struct obx_plugin *plugin)
 {
     const struct outbox_plugin *descriptor = &plugin->descriptor;
     const char *uses = library(plugin), *slash = plugin->path ? strrchr(plugin->path, '/') : NULL;
-    printf("%-7s %-12s %-8s %s (%s%s", kind_name(plugin), descriptor->name, descriptor->version,
+    printf("%-7s %-12s %-8s %s (%s%s", obx_kind_name(plugin->descriptor.kind), descriptor->name, descriptor->version,
            descriptor->description, uses ? uses : "", uses ? "; " : "");
     if (slash)
         printf("%.*s)\n", (int)(slash - plugin->path), plugin->path);

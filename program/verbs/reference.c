@@ -63,9 +63,7 @@ static void append_plugin(void *arg, const struct obx_plugin *plugin, const char
     if (!plugin || plugin->descriptor.kind != (uint32_t)section->kind)
         return;
     const struct outbox_plugin *descriptor = &plugin->descriptor;
-    static const char *const kinds[] = {
-        [OUTBOX_STORE] = "store", [OUTBOX_BROKER] = "broker", [OUTBOX_TRANSFORM] = "transform"};
-    const char *kind = kinds[section->kind];
+    const char *kind = obx_kind_name(descriptor->kind);
     obx_buf_printf(section->text, "\n## %s: `plugin: %s`\n\n%c%s.\n\n", kind, descriptor->name,
                    descriptor->description[0] & ~0x20, descriptor->description + 1);
     if (descriptor->caps & OUTBOX_CAP_DECORATOR)

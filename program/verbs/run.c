@@ -34,7 +34,7 @@ struct service {
     struct obx_timer trim_timer;
     struct obx_work trim_work;
     uint64_t watchdog_ns;
-    char listen[300]; /* service.listen at the start; "": no server */
+    char *listen, *hosts; /* of service:, at the start; owned; NULL: not set */
     bool stopping, stopped;
     bool trimming; /* a worker has trim_work */
 };
@@ -76,14 +76,21 @@ static int reload(struct service *service, struct outbox_error *error)
     return OUTBOX_OK;
 }
 
-/* The listener is opened at the start only. */
-static void warn_if_listen_changed(const struct service *service)
+static void warn_if_changed(const struct service *service, const char *option, const char *now, const char *before)
 {
-    const char *listen = service->context.settings.listen ? service->context.settings.listen : "";
-    if (strncmp(listen, service->listen, sizeof service->listen - 1) != 0)
+    now = now ? now : "";
+    before = before ? before : "";
+    if (strcmp(now, before) != 0)
         obx_log_write(service->context.log, OUTBOX_LOG_WARN, "service",
-                      "SIGHUP: service.listen is '%s' now; restart the service to apply it, until then it is '%s'",
-                      listen, service->listen);
+                      "SIGHUP: service.%s is '%s' now; restart the service to apply it, until then it is '%s'", option,
+                      now, before);
+}
+
+/* The listener is made at the start only. */
+static void warn_if_listener_changed(const struct service *service)
+{
+    warn_if_changed(service, "listen", service->context.settings.listen, service->listen);
+    warn_if_changed(service, "hosts", service->context.settings.hosts, service->hosts);
 }
 
 static void on_reload(void *arg, int signum)
@@ -99,7 +106,7 @@ static void on_reload(void *arg, int signum)
                       error.text);
     } else {
         obx_log_write(service->context.log, OUTBOX_LOG_INFO, "service", "SIGHUP: reloaded %s", service->context.path);
-        warn_if_listen_changed(service);
+        warn_if_listener_changed(service);
     }
     obx_notify("READY=1");
 }
@@ -208,20 +215,30 @@ static void on_stopped(void *arg)
 
 /* ---- life ---- */
 
+/* A reload frees the settings. */
+static int keep_settings(struct service *service, struct outbox_error *error)
+{
+    const struct obx_service_settings *settings = &service->context.settings;
+    service->listen = settings->listen ? obx_strdup(settings->listen) : NULL;
+    service->hosts = settings->hosts ? obx_strdup(settings->hosts) : NULL;
+    bool kept = !settings->listen == !service->listen && !settings->hosts == !service->hosts;
+    return kept ? OUTBOX_OK : obx_error_no_memory(error);
+}
+
 static int open_service(struct service *service, struct outbox_error *error)
 {
     const struct obx_relay_set_events events = {on_changed, on_stopped, service};
     struct obx_context *context = &service->context;
-    const char *listen = context->settings.listen;
     service->sample_timer.fire = on_sample;
     service->watchdog_timer.fire = on_watchdog;
     service->trim_timer.fire = on_trim;
-    snprintf(service->listen, sizeof service->listen, "%s", listen ? listen : "");
-    int status = obx_relay_set_new(context, &events, &service->relays, error);
+    int status = keep_settings(service, error);
+    if (!status)
+        status = obx_relay_set_new(context, &events, &service->relays, error);
     if (!status)
         status = obx_snapshots_new(context->loop, obx_relay_set_fill, service->relays, &service->snapshots, error);
-    if (!status && listen)
-        status = obx_http_new(listen, context->settings.hosts, service->snapshots, context->log, &service->http, error);
+    if (!status && service->listen)
+        status = obx_http_new(service->listen, service->hosts, service->snapshots, context->log, &service->http, error);
     if (!status)
         start_timers(service);
     return status;
@@ -251,6 +268,8 @@ static void close_service(struct service *service)
     loop->ops->timer_clear(loop, &service->trim_timer);
     obx_relay_set_free(service->relays);
     obx_context_close(&service->context);
+    obx_free(service->listen);
+    obx_free(service->hosts);
 }
 
 static int run(const struct obx_verb *verb, int argc, char **argv)

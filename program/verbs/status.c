@@ -3,7 +3,7 @@
  * program/verbs/status.c - outbox status: backlog and dead letters in the store, and the state of the running relay
  *
  * The verb reads the store itself. If service.listen is set, it also fetches /status of the running service; if that
- * fails it prints a line, and the exit code stays. With --check the exit code says whether the relay is healthy
+ * fails it prints a line, and the exit code stays. With --check the exit code depends on the health of the relay
  * (health.h).
  */
 #include <inttypes.h>
@@ -14,9 +14,10 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "cli/exit_code.h"
-#include "http/http_get.h"
-#include "cli/oneshot.h"
 #include "cli/escape.h"
+#include "cli/json_fields.h"
+#include "cli/oneshot.h"
+#include "http/http_get.h"
 #include "verbs/health.h"
 #include "verbs/verbs.h"
 
@@ -60,24 +61,13 @@ static json_t *to_json(const struct outbox_store_status *status, const json_t *r
     set_number(object, "pending", status->pending);
     json_object_set_new(object, "oldest_seconds", has_oldest ? json_real(age_seconds(status->oldest_us)) : json_null());
     set_number(object, "dead", status->dead);
-    json_object_set_new(object, "owner", json_string(status->owner));
-    json_object_set_new(object, "server", json_string(status->server));
+    json_object_set_new(object, "owner", obx_escape_json(status->owner));
+    json_object_set_new(object, "server", obx_escape_json(status->server));
     json_object_set_new(object, "relay", relay ? json_deep_copy(relay) : json_null());
     return object;
 }
 
 /* ---- human-readable output ---- */
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return text ? text : "";
-}
-
-static json_int_t number_of(const json_t *object, const char *name)
-{
-    return json_integer_value(json_object_get(object, name));
-}
 
 static void print_count(const char *label, int64_t count)
 {
@@ -100,13 +90,13 @@ static void print_store(const struct outbox_store_status *status)
 static void print_blocked(const json_t *key)
 {
     fputs("    ", stdout);
-    obx_escape_text(stdout, text_of(key, "topic"));
+    obx_escape_text(stdout, obx_json_text(key, "topic"));
     putchar('/');
-    obx_escape_text(stdout, text_of(key, "key"));
+    obx_escape_text(stdout, obx_json_text(key, "key"));
     fputs(" by event ", stdout);
-    obx_escape_text(stdout, text_of(key, "event_id"));
-    printf(", %" JSON_INTEGER_FORMAT " attempts: ", number_of(key, "attempts"));
-    obx_escape_text(stdout, text_of(key, "reason"));
+    obx_escape_text(stdout, obx_json_text(key, "event_id"));
+    printf(", %" JSON_INTEGER_FORMAT " attempts: ", obx_json_number(key, "attempts"));
+    obx_escape_text(stdout, obx_json_text(key, "reason"));
     putchar('\n');
 }
 
@@ -123,14 +113,14 @@ static void print_relay(const json_t *relay)
     size_t index;
     const json_t *key;
     obx_escape_line(stdout, "  %-10s %s, %.0f events/s, %" JSON_INTEGER_FORMAT " in flight", "relay",
-                    text_of(relay, "state"), json_number_value(json_object_get(relay, "rate")),
-                    number_of(relay, "in_flight"));
+                    obx_json_text(relay, "state"), json_number_value(json_object_get(relay, "rate")),
+                    obx_json_number(relay, "in_flight"));
     printf("  %-10s store %" JSON_INTEGER_FORMAT ", broker %" JSON_INTEGER_FORMAT "\n", "connects",
-           number_of(relay, "store_connects"), number_of(relay, "broker_connects"));
-    if (*text_of(relay, "last_error"))
-        obx_escape_line(stdout, "  %-10s %s", "last error", text_of(relay, "last_error"));
+           obx_json_number(relay, "store_connects"), obx_json_number(relay, "broker_connects"));
+    if (*obx_json_text(relay, "last_error"))
+        obx_escape_line(stdout, "  %-10s %s", "last error", obx_json_text(relay, "last_error"));
     printf("  %-10s %" JSON_INTEGER_FORMAT " keys, %" JSON_INTEGER_FORMAT " events waiting\n", "blocked",
-           number_of(relay, "blocked_keys"), number_of(relay, "blocked_events"));
+           obx_json_number(relay, "blocked_keys"), obx_json_number(relay, "blocked_events"));
     json_array_foreach(json_object_get(relay, "blocked"), index, key) print_blocked(key);
 }
 
@@ -166,7 +156,7 @@ static void print_json(const struct output *output, const char *name, const stru
 {
     json_t *object = to_json(status, relay);
     if (error)
-        json_object_set_new(object, "error", json_string(error));
+        json_object_set_new(object, "error", obx_escape_json(error));
     if (output->request->check)
         json_object_set_new(object, "problems", json_deep_copy(problems));
     json_object_set_new(output->relays, name, object);

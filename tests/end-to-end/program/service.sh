@@ -20,7 +20,7 @@ check "service becomes ready" within 10 get_code /readyz 200
 check "event is added" works add 1 first
 check "event is published" within 5 published 1
 check "log says which database and file it uses" eval 'logged "opened shop.db with SQLite .*, table .*outbox" && logged "opened events.ndjson"'
-check "log says that the first event was published" logged "msg=\"published the first event since the start: event [-0-9a-f]*, key '1', topic 'outbox.event.order'\""
+check "log says that the first event was published" within 5 logged "msg=\"published the first event since the start: event [-0-9a-f]*, key '1', topic 'outbox.event.order'\""
 check "/healthz is 200" get_code /healthz 200
 check "/metrics counts the event" eval 'get /metrics && has_match "^outbox_settled_total\{relay=\"orders\"\} 1$"'
 documented() { # documents and alerts name exactly the metrics of the program
@@ -71,9 +71,10 @@ sed 's/events.ndjson/others.ndjson/' good.yaml >outbox.yaml
 kill -HUP "$service"
 check "changed relay restarts on SIGHUP" within 5 logged 'orders.*its configuration changed: restarting; different: broker.path"'
 check "new configuration takes effect" eval 'works add 1 second && within 5 lines others.ndjson 1'
-sed 's/127.0.0.1:0/127.0.0.1:1/' good.yaml >outbox.yaml
+sed 's/127.0.0.1:0"/127.0.0.1:1", hosts: "relay.example"/' good.yaml >outbox.yaml
 kill -HUP "$service"
 check "changed listen address needs a restart" within 5 logged "msg=\"SIGHUP: service.listen is '127.0.0.1:1' now; restart the service to apply it, until then it is '127.0.0.1:0'"
+check "changed hosts need a restart" within 5 logged "msg=\"SIGHUP: service.hosts is 'relay.example' now; restart the service to apply it, until then it is ''"
 cp good.yaml outbox.yaml
 
 # ---- a socket ----
@@ -89,7 +90,13 @@ kill -KILL "$first"; wait "$first" 2>/dev/null
 start "$OUTBOX" run -c socket.yaml; first=$pid
 check "socket of a killed service is replaced" within 10 socket_answers
 kill "$first"; ends "$first" 0
-check "relative path of a socket is refused" eval 'sed "s|unix:[^\"]*|unix:here|" socket.yaml >relative.yaml; fails 78 "$OUTBOX" run -c relative.yaml && has_match "needs an absolute path"'
+check "relative path of a socket is refused" eval 'sed "s|unix:[^\"]*|unix:here|" socket.yaml >relative.yaml; fails 78 "$OUTBOX" run -c relative.yaml && has_match "is no absolute path"'
+unusable() { sed "s|unix:[^\"]*|unix:$2|" socket.yaml >unusable.yaml; exits_with_match "$1" "$3" "$OUTBOX" run -c unusable.yaml; } # CODE PATH TEXT
+check "path of a socket that is too long is refused" unusable 78 "/$(printf '%0110d' 0)" 'has 111 bytes, and a socket takes at most 107: choose a shorter one'
+check "socket in a directory that does not exist is refused" unusable 78 "$dir/none/http.sock" 'its directory does not exist; make it, or correct service.listen'
+: >taken.sock
+check "socket in the place of a file is refused" unusable 78 "$dir/taken.sock" 'a file of that name is there, or another service listens on it'
+check "the file stays" [ -f taken.sock ]
 printf 'service: { listen: ":0" }\n' | { cp outbox.yaml keep.yaml; config; sed 's/shop.db/other.db/; s/events.ndjson/other.ndjson/' outbox.yaml >all.yaml; mv keep.yaml outbox.yaml; }
 start "$OUTBOX" run -c all.yaml; first=$pid
 check "listening on all addresses is logged as a warning" within 10 logged 'level=warn subject="http" msg="service.listen :0 accepts connections from every network'
@@ -181,7 +188,7 @@ check "it halts again while the event is there" within 10 eval '[ "$(grep -cE "$
 check "operator deletes the event" eval 'sqlite3 shop.db "DELETE FROM outbox"'
 kill -HUP "$service"
 check "SIGHUP lets it go on" within 10 get_code /readyz 200
-check "it says so" logged 'msg="the halted relay goes on, and tries its blocked events again"'
+check "it says so" logged 'msg="the halted relay goes on, and reads the outbox again from its start"'
 kill -9 "$service"; wait "$service" 2>/dev/null
 check "status --check of a killed relay exits 69" exits_with_line 69 '  problem    no relay owns the outbox: start outbox run' "$OUTBOX" status --check
 cp good.yaml outbox.yaml

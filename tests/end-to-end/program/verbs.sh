@@ -253,6 +253,19 @@ check "event for a broker that never takes it is added" works add 5 late
 check "drain --timeout with only blocked events exits 65" exits_with_match 65 '^outbox drain: orders: not drained within 1s: relaying, 0 events removed, 1 blocked$' "$OUTBOX" drain --timeout 1s -c late.yaml
 check "it lists what is left and why" has_match '^outbox drain: orders: outbox.event.order/5 is blocked by event .*, 1 waiting: .*publish: failed on purpose by the fault plugin: retry'
 check "the rest is drained" works "$OUTBOX" drain --timeout 1m
+check "event that cannot be removed is added" works add 6 kept
+sqlite3 shop.db "CREATE TRIGGER keeps BEFORE DELETE ON outbox BEGIN SELECT raise(abort, 'kept on purpose'); END"
+check "drain with a row that cannot be removed exits 65" fails 65 "$OUTBOX" drain --timeout 1m
+check "it prints why" has_match '^outbox drain: orders: 1 published rows cannot be removed, one is row [0-9]+.*kept on purpose'
+sqlite3 shop.db 'DROP TRIGGER keeps'
+check "it is removed later" works "$OUTBOX" drain
+bad_route park
+sqlite3 shop.db "CREATE TRIGGER refuses BEFORE INSERT ON outbox_dead BEGIN SELECT raise(abort, 'refused on purpose'); END"
+check "event without a topic is added once more" works nameless 7 parked
+check "drain with a row that cannot become a dead letter exits 65" fails 65 "$OUTBOX" drain --timeout 1m
+check "it prints why" has_match '^outbox drain: orders: 1 rejected events cannot become dead letters: .*refused on purpose'
+sqlite3 shop.db 'DROP TRIGGER refuses'
+check "it is moved later" eval 'works "$OUTBOX" drain && works "$OUTBOX" dead drop --all'
 bad_route stop
 check "another event without a topic is added" works nameless 1 halts
 check "drain with on_reject: stop exits 65" fails 65 "$OUTBOX" drain
