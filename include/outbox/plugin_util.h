@@ -7,7 +7,7 @@
  *   outbox_outcomes_index                          which message an outcome of a report is about
  *   outbox_message_scratch  outbox_message_stride  the memory of one message of a publish
  *   outbox_bytes_equal  OUTBOX_BYTES_ARGS          bytes
- *   outbox_base64  OUTBOX_BASE64_SIZE              base64
+ *   outbox_base64  outbox_time_text                texts for headers
  *   outbox_describe_process                        how a store names the owner of an outbox
  *   struct outbox_serial                           jobs on worker threads, one at a time, in the order of submission
  *   struct outbox_queue                            from the threads of a client library to the loop thread
@@ -22,6 +22,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <outbox/plugin.h>
@@ -205,6 +206,25 @@ static inline size_t outbox_base64(char *to, const void *bytes, size_t size)
     }
     *to = '\0';
     return (size_t)(to - begin);
+}
+
+#define OUTBOX_TIME_SIZE 28 /* "2026-11-29T17:00:00.123456Z" and a zero byte */
+
+/* Microseconds since 1970 as RFC 3339 in UTC. Returns the length; 0 and "" outside of the years 0000 to 9999, and for
+ * INT64_MIN, which is no time. Any thread. */
+static inline size_t outbox_time_text(char text[OUTBOX_TIME_SIZE], int64_t us)
+{
+    struct tm parts;
+    int fraction = (int)(us % 1000000);
+    time_t seconds = (time_t)(us / 1000000 - (fraction < 0));
+    text[0] = '\0';
+    if (us == INT64_MIN || !gmtime_r(&seconds, &parts) || parts.tm_year < -1900 || parts.tm_year > 8099)
+        return 0;
+    snprintf(text, OUTBOX_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)(parts.tm_year + 1900) % 10000,
+             (unsigned)(parts.tm_mon + 1) % 100, (unsigned)parts.tm_mday % 100, (unsigned)parts.tm_hour % 100,
+             (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100,
+             (unsigned)(fraction < 0 ? fraction + 1000000 : fraction) % 1000000);
+    return OUTBOX_TIME_SIZE - 1;
 }
 
 /* ---- a serial worker queue -------------------------------------------------------------------------------------- */
