@@ -11,9 +11,7 @@
  */
 #include <ctype.h>
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "broker.h"
 
@@ -92,23 +90,9 @@ int http_admit(void *self, const struct outbox_message *event, struct outbox_err
 
 char *http_base64(const void *bytes, size_t size)
 {
-    char *text = size < INT32_MAX / 2 ? malloc(size / 3 * 4 + 5) : NULL;
+    char *text = malloc(OUTBOX_BASE64_SIZE(size));
     if (text)
-        EVP_EncodeBlock((unsigned char *)text, size ? bytes : (const void *)"", (int)size);
-    return text;
-}
-
-/* "" outside of the years 0000 to 9999, or without a time. */
-const char *http_time(char text[40], int64_t us)
-{
-    struct tm parts;
-    int64_t fraction = us % 1000000 + (us % 1000000 < 0 ? 1000000 : 0);
-    time_t seconds = (time_t)((us - fraction) / 1000000);
-    text[0] = '\0';
-    if (us == INT64_MIN || !gmtime_r(&seconds, &parts) || parts.tm_year < -1900 || parts.tm_year > 8099)
-        return text;
-    size_t size = strftime(text, 40, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text + size, 40 - size, ".%06dZ", (int)fraction);
+        outbox_base64(text, bytes, size);
     return text;
 }
 
@@ -202,7 +186,7 @@ static int add_plain(struct http_request *request, const struct outbox_message *
 
 static int add_binary(struct http_request *request, const struct outbox_message *event)
 {
-    char time[40];
+    char time[OUTBOX_TIME_SIZE];
     const char *source = request->broker->source;
     int code = add_text(request, "ce-specversion", "1.0");
     if (!code)
@@ -211,7 +195,7 @@ static int add_binary(struct http_request *request, const struct outbox_message 
         code = add_attribute(request, "ce-source", (struct outbox_bytes){source, strlen(source)});
     if (!code)
         code = add_attribute(request, "ce-type", event->type.size ? event->type : event->topic);
-    if (!code && *http_time(time, event->created_us))
+    if (!code && outbox_time_text(time, event->created_us))
         code = add_text(request, "ce-time", time);
     if (!code)
         code = add_attribute(request, "ce-topic", event->topic);

@@ -8,36 +8,27 @@
  * The templates of the options are rendered by the host, in the order of the table. An attribute without a value is
  * left out. A message without type or source is rejected: CloudEvents requires both.
  */
-#include <time.h>
-
 #include "cloudevents.h"
 
 /* ---- attributes -------------------------------------------------------------------------------------------------- */
-
-/* RFC 3339 in UTC; "" if there is no time, or a year that has no four digits. */
-static struct outbox_bytes time_of(int64_t us, char *text, size_t size)
-{
-    struct tm tm;
-    time_t seconds = (time_t)(us / 1000000 - (us % 1000000 < 0));
-    if (us == INT64_MIN || !gmtime_r(&seconds, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099)
-        return (struct outbox_bytes){NULL, 0};
-    int length = snprintf(text, size, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-                          tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(us - (int64_t)seconds * 1000000));
-    return (struct outbox_bytes){text, (size_t)length};
-}
 
 static int read_attributes(const struct outbox_transform *transform, struct attributes *all, struct outbox_error *error)
 {
     const struct outbox_message *message = transform->message;
     const struct outbox_bytes *values = transform->values;
-    all->list[CE_SPECVERSION] = (struct attribute){"specversion", transform_text("1.0")};
-    all->list[CE_ID] = (struct attribute){"id", message->id};
-    all->list[CE_SOURCE] = (struct attribute){"source", values[SOURCE]};
-    all->list[CE_TYPE] = (struct attribute){"type", values[TYPE].data ? values[TYPE] : message->type};
-    all->list[CE_SUBJECT] = (struct attribute){"subject", values[SUBJECT]};
-    all->list[CE_TIME] = (struct attribute){"time", time_of(message->created_us, all->time, sizeof all->time)};
-    all->list[CE_DATASCHEMA] = (struct attribute){"dataschema", values[DATASCHEMA]};
-    all->list[CE_PARTITIONKEY] = (struct attribute){"partitionkey", message->key};
+    size_t time_size = outbox_time_text(all->time, message->created_us);
+    memset(all->list, 0, sizeof all->list);
+    all->list[CE_SPECVERSION] = (struct attribute){"specversion", NULL, transform_text("1.0")};
+    all->list[CE_ID] = (struct attribute){"id", NULL, message->id};
+    all->list[CE_SOURCE] = (struct attribute){"source", NULL, values[SOURCE]};
+    all->list[CE_TYPE] = (struct attribute){"type", NULL, values[TYPE].data ? values[TYPE] : message->type};
+    all->list[CE_SUBJECT] = (struct attribute){"subject", NULL, values[SUBJECT]};
+    all->list[CE_TIME] = (struct attribute){"time", NULL, {time_size ? all->time : NULL, time_size}};
+    all->list[CE_DATASCHEMA] = (struct attribute){"dataschema", NULL, values[DATASCHEMA]};
+    all->list[CE_PARTITIONKEY] = (struct attribute){"partitionkey", "partitionkeybase64", message->key};
+    for (unsigned i = 0; i < CE_COUNT; i++)
+        if (!all->list[i].binary_name)
+            all->list[i].binary_name = all->list[i].name;
     if (!all->list[CE_SOURCE].value.size)
         return outbox_error_set(error, OUTBOX_E_REJECTED, "make a CloudEvent: source is empty for this event");
     if (!all->list[CE_TYPE].value.size)
@@ -63,19 +54,17 @@ static bool copy(const struct outbox_transform *transform, struct outbox_bytes *
 
 static int make_binary(const struct cloudevents *self, const struct outbox_transform *transform, struct attributes *all)
 {
-    struct outbox_message *message = transform->message;
-    struct outbox_header *headers = transform_headers(transform, CE_COUNT + 1);
-    uint32_t count = message->header_count;
-    if (!headers || (all->list[CE_TIME].value.data && !copy(transform, &all->list[CE_TIME].value)))
+    const struct outbox_message *message = transform->message;
+    struct transform_headers headers;
+    if (!transform_headers(transform, CE_COUNT + 1, &headers) ||
+        (all->list[CE_TIME].value.data && !copy(transform, &all->list[CE_TIME].value)))
         return OUTBOX_E_NO_MEMORY;
     for (unsigned i = 0; i < CE_COUNT; i++)
         if (all->list[i].value.data)
-            headers[count++] =
-                (struct outbox_header){transform_text(header_names[self->prefix][i]), all->list[i].value};
+            transform_set(&headers, header_names[self->prefix][i], all->list[i].value);
     if (message->value.data)
-        headers[count++] = (struct outbox_header){transform_text("content-type"), transform_text(self->content_type)};
-    message->headers = headers;
-    message->header_count = count;
+        transform_set(&headers, "content-type", transform_text(self->content_type));
+    transform_use(transform, &headers);
     return OUTBOX_OK;
 }
 

@@ -26,12 +26,12 @@ struct cloudevents {
 };
 
 struct attribute {
-    const char *name;
-    struct outbox_bytes value; /* data NULL: left out */
+    const char *name, *binary_name; /* the second in JSON, where the value is no text and goes in base64 */
+    struct outbox_bytes value;      /* data NULL: left out */
 };
 struct attributes {
     struct attribute list[CE_COUNT];
-    char time[40];
+    char time[OUTBOX_TIME_SIZE];
 };
 
 /* structured.c: the value becomes a JSON object. OUTBOX_OK, or OUTBOX_E_NO_MEMORY. Any thread. */

@@ -3,7 +3,8 @@
  * plugins/zstd/zstd.c - a transform that compresses the value with Zstandard
  *
  * A compressed message has the header "content-encoding: zstd". A value that is null, smaller than `min_size`, or that
- * would not get smaller, stays as it is, without the header. A consumer looks at the header of each message.
+ * would not get smaller, stays as it is, without the header. So does a value that has a content-encoding already. A
+ * consumer looks at the header of each message.
  *
  * Worker threads. A context of the library serves one thread at a time: idle ones wait in a list under a mutex.
  */
@@ -78,15 +79,14 @@ static bool make_room(struct context *context, size_t size)
 static int replace(const struct outbox_transform *transform, const char *data, size_t size)
 {
     struct outbox_message *message = transform->message;
-    struct outbox_header *headers = transform_headers(transform, 1);
+    struct transform_headers headers;
     char *value = transform->alloc(transform, size);
-    if (!headers || !value)
+    if (!value || !transform_headers(transform, 1, &headers))
         return OUTBOX_E_NO_MEMORY;
     memcpy(value, data, size); /* NOLINT(clang-analyzer-core.NonNullParamChecker): compress() has made the room */
     message->value = (struct outbox_bytes){value, size};
-    headers[message->header_count++] =
-        (struct outbox_header){transform_text("content-encoding"), transform_text("zstd")};
-    message->headers = headers;
+    transform_set(&headers, "content-encoding", transform_text("zstd"));
+    transform_use(transform, &headers);
     return OUTBOX_OK;
 }
 
@@ -107,10 +107,20 @@ static int compress(const struct zstd_transform *self, struct context *context,
     return code ? outbox_error_set(error, code, "compress %zu bytes: out of memory", value.size) : OUTBOX_OK;
 }
 
+/* By the application, or by an earlier transform. */
+static bool is_encoded(const struct outbox_message *message)
+{
+    for (uint32_t i = 0; i < message->header_count; i++)
+        if (transform_is_named(&message->headers[i], "content-encoding") && message->headers[i].value.size)
+            return true;
+    return false;
+}
+
 static int transform(void *arg, const struct outbox_transform *transform, struct outbox_error *error)
 {
     struct zstd_transform *self = arg;
-    if (!transform->message->value.data || (int64_t)transform->message->value.size < self->min_size)
+    const struct outbox_message *message = transform->message;
+    if (!message->value.data || (int64_t)message->value.size < self->min_size || is_encoded(message))
         return OUTBOX_OK;
     struct context *context = borrow(self);
     if (!context)
