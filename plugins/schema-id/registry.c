@@ -33,15 +33,16 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 
 static bool set_up(const struct schema_id *self, CURL *curl, const char *url, struct answer *answer)
 {
-    curl_easy_reset(curl);
     bool fine = curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK;
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)self->timeout_ms);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "outbox");
-    if (self->tls_ca)
+    if (self->tls_ca) { /* and no other certificates */
         fine &= curl_easy_setopt(curl, CURLOPT_CAINFO, self->tls_ca) == CURLE_OK;
+        curl_easy_setopt(curl, CURLOPT_CAPATH, (char *)NULL);
+    }
     if (self->user)
         fine &= curl_easy_setopt(curl, CURLOPT_USERNAME, self->user) == CURLE_OK;
     if (self->password)
@@ -49,56 +50,62 @@ static bool set_up(const struct schema_id *self, CURL *curl, const char *url, st
     return fine;
 }
 
-static void read_id(struct schema *schema, const struct answer *answer)
+static void read_id(const char *subject, const struct answer *answer, uint32_t *id, struct outbox_error *failure)
 {
     json_t *body = json_loadb(answer->text ? answer->text : "", answer->size, 0, NULL);
-    const json_t *id = json_object_get(body, "id");
-    json_int_t number = json_integer_value(id);
-    if (!json_is_integer(id) || number < 0 || number > UINT32_MAX)
-        outbox_error_set(&schema->failure, OUTBOX_E_AGAIN, "look up subject %s: the registry's answer has no id",
-                         schema->subject);
-    schema->id = (uint32_t)number;
+    const json_t *value = json_object_get(body, "id");
+    json_int_t number = json_integer_value(value);
+    if (!json_is_integer(value) || number < 0 || number > UINT32_MAX)
+        outbox_error_set(failure, OUTBOX_E_AGAIN, "look up subject %s: the registry's answer has no id", subject);
+    *id = (uint32_t)number;
     json_decref(body);
 }
 
 /* No failure counts an attempt of the event: the registry or the subject is at fault. */
-static void read_answer(struct schema *schema, CURL *curl, CURLcode code, const struct answer *answer)
+static void read_failure(const char *subject, CURLcode code, long status, struct outbox_error *failure)
 {
-    long status = 0;
-    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     if (code != CURLE_OK)
-        outbox_error_set(&schema->failure, code == CURLE_OPERATION_TIMEDOUT ? OUTBOX_E_TIMEOUT : OUTBOX_E_NOT_CONNECTED,
-                         "look up subject %s: %s", schema->subject, curl_easy_strerror(code));
+        outbox_error_set(failure, code == CURLE_OPERATION_TIMEDOUT ? OUTBOX_E_TIMEOUT : OUTBOX_E_NOT_CONNECTED,
+                         "look up subject %s: %s", subject, curl_easy_strerror(code));
     else if (status == 404)
-        outbox_error_set(&schema->failure, OUTBOX_E_AGAIN,
-                         "look up subject %s: the registry has no such subject or version; register a schema",
-                         schema->subject);
+        outbox_error_set(failure, OUTBOX_E_AGAIN,
+                         "look up subject %s: the registry has no such subject or version; register a schema", subject);
     else if (status != 200)
-        outbox_error_set(&schema->failure, OUTBOX_E_AGAIN, "look up subject %s: the registry answered %ld",
-                         schema->subject, status);
-    else
-        read_id(schema, answer);
+        outbox_error_set(failure, OUTBOX_E_AGAIN, "look up subject %s: the registry answered %ld", subject, status);
 }
 
-void schema_ask(struct schema_id *self, struct schema *schema)
+/* False: no memory, or too long. */
+static bool write_url(const struct schema_id *self, CURL *curl, const char *subject, char *url, size_t size)
+{
+    size_t base = strlen(self->registry);
+    char *escaped = curl_easy_escape(curl, subject, 0), *version = curl_easy_escape(curl, self->version, 0);
+    while (base && self->registry[base - 1] == '/')
+        base--;
+    int used = snprintf(url, size, "%.*s/subjects/%s/versions/%s", (int)base, self->registry, escaped ? escaped : "",
+                        version ? version : "");
+    bool fine = escaped && version && used < (int)size;
+    curl_free(escaped);
+    curl_free(version);
+    return fine;
+}
+
+/* A handle for each look-up: each subject has one, and several workers may look up at a time. */
+void schema_ask(const struct schema_id *self, const char *subject, uint32_t *id, struct outbox_error *failure)
 {
     char url[2048];
     struct answer answer = {NULL, 0};
-    size_t base = strlen(self->registry);
-    schema->failure = (struct outbox_error){.code = OUTBOX_OK};
-    if (!self->curl)
-        self->curl = curl_easy_init();
-    char *subject = self->curl ? curl_easy_escape(self->curl, schema->subject, 0) : NULL;
-    char *version = self->curl ? curl_easy_escape(self->curl, self->version, 0) : NULL;
-    while (base && self->registry[base - 1] == '/')
-        base--;
-    int size = snprintf(url, sizeof url, "%.*s/subjects/%s/versions/%s", (int)base, self->registry,
-                        subject ? subject : "", version ? version : "");
-    if (!subject || !version || size >= (int)sizeof url || !set_up(self, self->curl, url, &answer))
-        outbox_error_set(&schema->failure, OUTBOX_E_NO_MEMORY, "look up subject %s: out of memory", schema->subject);
-    else
-        read_answer(schema, self->curl, curl_easy_perform(self->curl), &answer);
-    curl_free(subject);
-    curl_free(version);
+    CURL *curl = curl_easy_init();
+    long status = 0;
+    *failure = (struct outbox_error){.code = OUTBOX_OK};
+    if (!curl || !write_url(self, curl, subject, url, sizeof url) || !set_up(self, curl, url, &answer)) {
+        outbox_error_set(failure, OUTBOX_E_NO_MEMORY, "look up subject %s: out of memory", subject);
+    } else {
+        CURLcode code = curl_easy_perform(curl);
+        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+        read_failure(subject, code, status, failure);
+        if (!failure->code)
+            read_id(subject, &answer, id, failure);
+    }
+    curl_easy_cleanup(curl);
     free(answer.text);
 }

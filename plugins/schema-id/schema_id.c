@@ -6,7 +6,8 @@
  * value by that schema. The relay neither encodes nor checks the value: the application stores it in the schema's
  * format.
  *
- * The id is `id`, or that of `subject` in `registry`: asked once by a worker, then cached. If that fails, the key waits
+ * The id is `id`, or that of `subject` in `registry`: asked once by a worker, then cached. Workers with
+ * other subjects go on meanwhile. If that fails, the key waits
  * and no attempt is counted; the registry is asked again after 5 s.
  */
 #include <stdlib.h>
@@ -41,17 +42,33 @@ static struct schema *find(struct schema_id *self, const char *subject)
     return schema;
 }
 
+/* Under the mutex, which is released while the registry is asked. Schemas are never freed before fini(). */
+static void ask(struct schema_id *self, struct schema *schema)
+{
+    struct outbox_error failure;
+    uint32_t id = 0;
+    schema->asking = true;
+    pthread_mutex_unlock(&self->mutex);
+    schema_ask(self, schema->subject, &id, &failure);
+    pthread_mutex_lock(&self->mutex);
+    schema->id = id;
+    schema->failure = failure;
+    schema->asked_ns = self->host->now(self->host);
+    schema->asking = false;
+    pthread_cond_broadcast(&self->answered);
+}
+
 /* Under the mutex. */
 static int look_up(struct schema_id *self, const char *subject, uint32_t *id, struct outbox_error *error)
 {
     struct schema *schema = find(self, subject);
-    uint64_t now = self->host->now(self->host);
     if (!schema)
         return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "look up subject %s: out of memory", subject);
-    if (schema->failure.code && (!schema->asked_ns || now - schema->asked_ns >= FAILURE_NS)) {
-        schema_ask(self, schema);
-        schema->asked_ns = self->host->now(self->host);
-    }
+    while (schema->asking)
+        pthread_cond_wait(&self->answered, &self->mutex);
+    uint64_t now = self->host->now(self->host);
+    if (schema->failure.code && (!schema->asked_ns || now - schema->asked_ns >= FAILURE_NS))
+        ask(self, schema);
     *id = schema->id;
     if (schema->failure.code)
         *error = schema->failure;
@@ -105,6 +122,7 @@ static int init(void *arg, const struct outbox_init *init, struct outbox_error *
     if (self->registry && strncmp(self->registry, "http://", 7) != 0 && strncmp(self->registry, "https://", 8) != 0)
         return outbox_error_set(error, OUTBOX_E_CONFIG, "registry: must begin with http:// or https://");
     pthread_mutex_init(&self->mutex, NULL);
+    pthread_cond_init(&self->answered, NULL);
     self->ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
     return self->ready ? OUTBOX_OK : outbox_error_set(error, OUTBOX_E_NO_MEMORY, "libcurl cannot be initialised");
 }
@@ -119,7 +137,7 @@ static void fini(void *arg)
         next = schema->next;
         free(schema);
     }
-    curl_easy_cleanup(self->curl);
+    pthread_cond_destroy(&self->answered);
     pthread_mutex_destroy(&self->mutex);
 }
 

@@ -16,7 +16,8 @@ struct schema {
     char subject[SUBJECT_SIZE];
     uint32_t id;
     struct outbox_error failure; /* code 0: id is valid */
-    uint64_t asked_ns;
+    uint64_t asked_ns;           /* 0: never */
+    bool asking;                 /* a worker asks the registry; others wait for its result */
 };
 
 struct schema_id {
@@ -25,13 +26,13 @@ struct schema_id {
     int64_t id, timeout_ms;
 
     const struct outbox_host *host;
-    pthread_mutex_t mutex; /* of what follows; held during a look-up, so that one worker asks and the others wait */
+    pthread_mutex_t mutex; /* of the schemas; not held while the registry is asked */
+    pthread_cond_t answered;
     struct schema *schemas;
-    CURL *curl;
     bool ready;
 };
 
-/* registry.c. Worker, under the mutex. Fills schema->id or schema->failure. */
-void schema_ask(struct schema_id *self, struct schema *schema);
+/* registry.c. Worker; may block for `timeout`. Fills *id, or *failure with its reason. */
+void schema_ask(const struct schema_id *self, const char *subject, uint32_t *id, struct outbox_error *failure);
 
 #endif

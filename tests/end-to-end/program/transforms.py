@@ -72,6 +72,22 @@ def relayed(transforms, *rows):
     return code, text, out
 
 
+def names_of_headers(transforms, *names):
+    """The names of one message's headers, in lower case, when the route sets some of them, too."""
+    directory = setup(transforms)
+    with open(directory + "/outbox.yaml") as file:
+        text = file.read().replace('key: "${aggregateid}"', 'key: "${aggregateid}", headers: {%s}' %
+                                   ", ".join("%s: from-the-route" % name for name in names))
+    with open(directory + "/outbox.yaml", "w") as file:
+        file.write(text)
+    insert(directory, ("order", "7", "Created", "{}"))
+    code, text = outbox(directory, "drain")
+    with open(directory + "/events") as file:
+        line = file.read()
+    shutil.rmtree(directory)
+    return [name.lower() for name, _ in dict(json.loads(line, object_pairs_hook=list))["headers"]]
+
+
 # ---- cloudevents ----
 if has("cloudevents"):
     rows = [("order", "7", "Created", '{"a": 1}'), ("order", "7", "Deleted", None), ("order", "8", "Note", "plain"),
@@ -100,6 +116,16 @@ if has("cloudevents"):
     check("structured CloudEvent has other text as a string", code == 0 and json.loads(value(out[2]))["data"] == "plain",
           (text, out))
 
+    code, text, out = relayed('ce: {plugin: cloudevents, source: /s, mode: structured}', ("order", b"\xff", "T", "{}"))
+    body = json.loads(value(out[0])) if out else {}
+    check("structured CloudEvent has a key that is no text under a name of its own", body.get("partitionkeybase64") == "/w==" and
+          "partitionkey" not in body, (text, out))
+
+    for mode in ("binary", "structured"):
+        names = names_of_headers('ce: {plugin: cloudevents, source: /s, mode: %s}' % mode, "Content-Type", "ce_type")
+        check("header of the route is replaced by that of the %s CloudEvent" % mode, names.count("content-type") == 1 and
+              names.count("ce_type") <= 1, names)
+
     directory = setup('ce: {plugin: cloudevents, source: "${headers}"}', "on_reject: park")
     insert(directory, rows[0])
     code, text = outbox(directory, "drain")
@@ -120,6 +146,9 @@ if has("zstd") and shutil.which("zstd"):
           [value(e) for e in out[1:]] == [b"x", None, rows[3][3]] and
           not any("content-encoding" in e["headers"] for e in out[1:]), out[1:])
 
+    names = names_of_headers("zip: {plugin: zstd, min_size: 1}, again: {plugin: zstd, min_size: 1}", "Content-Encoding")
+    check("value that is encoded already stays as it is", names == ["content-encoding"], names)
+
     code, text, out = relayed("zip: {plugin: zstd, min_size: 1}",
                               *[("order", str(i % 7), "T", json.dumps([i] * 200)) for i in range(5000)])
     last, fine = {}, code == 0 and len(out) == 5000
@@ -131,13 +160,17 @@ if has("zstd") and shutil.which("zstd"):
     check("5,000 events keep their order over all workers", fine, (text, len(out)))
 
 # ---- schema-id ----
-asked, away = [], [False]
+asked, away, other_asked, waited = [], [False], threading.Event(), []
 
 
 class Registry(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         asked.append(self.path)
-        found = self.path == "/subjects/order-value/versions/latest"
+        if "/first-value/" in self.path:  # answered when another subject was asked for meanwhile
+            waited.append(other_asked.wait(20))
+        if "/second-value/" in self.path:
+            other_asked.set()
+        found = self.path.split("/")[2] in ("order-value", "first-value", "second-value")
         self.send_response(503 if away[0] else 200 if found else 404)
         self.end_headers()
         self.wfile.write(json.dumps({"id": 258} if found else {"error_code": 40401}).encode())
@@ -147,7 +180,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
 
 
 if has("schema-id"):
-    server = http.server.HTTPServer(("127.0.0.1", 0), Registry)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     registry = "http://127.0.0.1:%d/" % server.server_port
     code, text, out = relayed('s: {plugin: schema-id, registry: "%s"}' % registry,
@@ -156,6 +189,12 @@ if has("schema-id"):
           all(value(e) == b"\0\0\0\1\2" + b"v" + e["key"].encode() for e in out if e["key"] != "x"), (text, out[:2]))
     check("tombstone has no prefix", [value(e) for e in out if e["key"] == "x"] == [None], out[-1:])
     check("registry is asked once for a subject", asked == ["/subjects/order-value/versions/latest"], asked)
+
+    directory = setup('s: {plugin: schema-id, registry: "%s", timeout: 60s}' % registry, "claim_rows: 1")
+    insert(directory, ("first", "1", "T", "v"), ("second", "2", "T", "v"))
+    code, text = outbox(directory, "drain")
+    check("a subject that is slow to look up does not delay another", code == 0 and waited == [True], (text, waited))
+    shutil.rmtree(directory)
 
     code, text, out = relayed("s: {plugin: schema-id, id: 1}", ("order", "1", "T", "v"))
     check("id can be configured", code == 0 and value(out[0]) == b"\0\0\0\0\1v", (text, out))
