@@ -17,6 +17,16 @@
 
 #include <outbox/plugin_util.h>
 
+enum { HEADERS_MAX = 256, WORDS_MAX = 32 + 2 * HEADERS_MAX, FIELD_SIZE = 256, PRODUCER_SIZE = 256 };
+
+/* One command, which is built and sent in one step. */
+struct redis_command {
+    int count;
+    const char *words[WORDS_MAX];
+    size_t sizes[WORDS_MAX];
+    char fields[HEADERS_MAX][FIELD_SIZE], length[24];
+};
+
 struct redis_broker {
     /* options */
     const char *server, *socket, *user, *password, *tls_ca;
@@ -34,11 +44,11 @@ struct redis_broker {
     bool looking_up;
     redisAsyncContext *connection;
     struct outbox_watch *watch;
-    uint32_t interest; /* OUTBOX_READABLE | OUTBOX_WRITABLE */
-    bool in_hiredis;   /* the watch is armed after the call */
-    bool refused;      /* the address did not answer: the next one is tried after the call */
-    bool warned;       /* of a password in clear text */
-    struct outbox_timer *timer;
+    uint32_t interest;          /* OUTBOX_READABLE | OUTBOX_WRITABLE */
+    bool in_hiredis;            /* the watch is armed after the call */
+    bool refused;               /* the address refused: the next one is tried after the call */
+    bool warned;                /* of a password in clear text */
+    struct outbox_timer *timer; /* until the start: of one address; then: of the next PING */
     uint64_t last_reply_ns;
     uint32_t commands; /* without a reply */
     bool ready;        /* started */
@@ -48,8 +58,11 @@ struct redis_broker {
     const struct outbox_check *check;
     uint32_t publishes; /* in flight */
 
+    struct redis_command command;
+
+    char producer[PRODUCER_SIZE]; /* for IDMP: the outbox, so that ids of another outbox are other ids */
     /* the server, by INFO */
-    bool idempotent; /* XADD knows IDMP: Redis 8.6 */
+    bool idempotent; /* XADD knows IDMP: Redis 8.6; until the server refuses it */
     bool append_only;
     char version[24], eviction[24];
 };
@@ -79,11 +92,13 @@ struct redis_publish { /* memory of the op */
     uint32_t count;
     uint32_t unanswered;
 };
-struct redis_message { /* memory of the message; 16 bytes: an array of it has no gaps */
+struct redis_message { /* memory of the message */
     struct redis_publish *publish;
     uint32_t index;
-    bool added; /* and not reported: replicas are waited for */
+    bool added;  /* and not reported: replicas are waited for */
+    bool proven; /* was sent with IDMP */
 };
+_Static_assert(sizeof(struct redis_message) % 16 == 0, "an array of it has no gaps");
 void redis_publish(void *self, outbox_op_t op, const struct outbox_publish *publish);
 int redis_admit(void *self, const struct outbox_message *message, struct outbox_error *error);
 
@@ -95,5 +110,6 @@ int redis_error_code(const char *text);
 
 /* check.c */
 void redis_check(void *self, outbox_op_t op, const struct outbox_check *check);
+void redis_cancel_check(struct redis_broker *broker);
 
 #endif

@@ -67,6 +67,14 @@ static void on_end(redisAsyncContext *connection, void *answer, void *arg)
     end(broker, answer ? NULL : &error);
 }
 
+/* Replies that still come find no operation. */
+void redis_cancel_check(struct redis_broker *broker)
+{
+    struct outbox_error error;
+    outbox_error_set(&error, OUTBOX_E_CANCELED, "check %s: canceled", broker->name);
+    end(broker, &error);
+}
+
 void redis_check(void *self, outbox_op_t op, const struct outbox_check *check)
 {
     struct redis_broker *broker = self;

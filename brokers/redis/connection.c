@@ -2,10 +2,11 @@
 /*
  * brokers/redis/connection.c - one connection to the server
  *
- * Happy path: a worker looks the name up, hiredis connects without blocking, login.c goes on. hiredis says what it
+ * Happy path: a worker looks the name up, hiredis connects without blocking, login.c goes on. hiredis reports what it
  * waits for (addRead, addWrite), and the host's watch waits for it.
  *
  * Failure modes:
+ *   an address does not answer          after 3 s the next one is tried
  *   no address answers                  start fails; the host tries again
  *   no answer for `timeout`             the connection ends: what was sent is UNKNOWN, and the host restarts
  *   the server is silent while idle     a PING every 3 s finds it
@@ -17,7 +18,7 @@
 
 #include "broker.h"
 
-enum { PING_US = 3000000 };
+enum { PING_US = 3000000, CONNECT_MS = 3000 };
 
 /* ---- the watch --------------------------------------------------------------------------------------------------- */
 
@@ -84,10 +85,12 @@ static void ready(void *arg, uint32_t events)
 
 void redis_disconnect(struct redis_broker *broker)
 {
+    redisAsyncContext *connection = broker->connection;
     broker->ready = false;
+    broker->connection = NULL; /* before the replies that are missing */
     broker->host->timer_clear(broker->timer);
-    if (broker->connection)
-        redisAsyncFree(broker->connection);
+    if (connection)
+        redisAsyncFree(connection);
 }
 
 static void free_addresses(struct redis_broker *broker)
@@ -166,9 +169,8 @@ static void on_pong(redisAsyncContext *connection, void *answer, void *arg)
 }
 
 /* Each 3 s: is an answer late? Is the server there? */
-static void on_timer(void *arg)
+static void check_silence(struct redis_broker *broker)
 {
-    struct redis_broker *broker = arg;
     static const char *words[] = {"PING"};
     static const size_t sizes[] = {4};
     struct outbox_error error;
@@ -182,6 +184,19 @@ static void on_timer(void *arg)
     broker->host->timer_set(broker->timer, PING_US);
     if (!broker->commands)
         redis_send(broker, on_pong, broker, 1, words, sizes);
+}
+
+static void on_timer(void *arg)
+{
+    struct redis_broker *broker = arg;
+    if (!broker->start_op) {
+        check_silence(broker);
+        return;
+    }
+    outbox_error_set(&broker->start_error, OUTBOX_E_TIMEOUT, "connect to %s: no answer within %d ms", broker->name,
+                     CONNECT_MS);
+    redis_disconnect(broker);
+    redis_connect_next(broker);
 }
 
 /* ---- connecting -------------------------------------------------------------------------------------------------- */
@@ -217,7 +232,9 @@ static bool attach(struct redis_broker *broker, redisAsyncContext *connection, s
         connection->ev.delWrite = stop_write;
         connection->ev.cleanup = clean_up;
         redisAsyncSetDisconnectCallback(connection, on_disconnected);
-        return redisAsyncSetConnectCallback(connection, on_connected) == REDIS_OK;
+        redisAsyncSetConnectCallback(connection, on_connected);
+        host->timer_set(broker->timer, CONNECT_MS * 1000);
+        return true;
     }
     host->watch_close(broker->watch);
     broker->watch = NULL;
@@ -240,6 +257,9 @@ void redis_connect_next(struct redis_broker *broker)
 {
     struct addrinfo *at;
     char text[64];
+    if (!broker->start_error.code)
+        outbox_error_set(&broker->start_error, OUTBOX_E_NOT_CONNECTED, "connect to %s: it has no address",
+                         broker->name);
     while ((at = broker->addresses)) {
         broker->addresses = at->ai_next;
         if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST))
@@ -289,6 +309,7 @@ static void begin_lookup(struct redis_broker *broker)
 void redis_connect(struct redis_broker *broker)
 {
     struct outbox_error error = {.code = OUTBOX_OK};
+    broker->start_error = error;
     if (!broker->timer && broker->host->timer_open(broker->host, on_timer, broker, &broker->timer)) {
         outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "connect to %s: out of memory", broker->name);
         redis_start_failed(broker, &error);

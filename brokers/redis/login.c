@@ -16,7 +16,7 @@ static bool refused(struct redis_broker *broker, const redisReply *reply, const 
 {
     struct outbox_error error;
     redis_note_reply(broker);
-    if (!broker->start_op)
+    if (!broker->start_op || !broker->connection) /* given up */
         return true;
     if (reply && reply->type != REDIS_REPLY_ERROR)
         return false;

@@ -50,7 +50,7 @@ static void fini(void *self)
 static void start(void *self, outbox_op_t op, const struct outbox_broker_start *start)
 {
     struct redis_broker *broker = self;
-    (void)start;
+    snprintf(broker->producer, sizeof broker->producer, "%s", *start->outbox ? start->outbox : broker->relay);
     broker->start_op = op;
     redis_connect(broker);
 }
@@ -65,21 +65,29 @@ void redis_end_stop(struct redis_broker *broker)
     broker->host->op_done(broker->host, op, NULL);
 }
 
+static void give_up_start(struct redis_broker *broker)
+{
+    struct outbox_error error;
+    outbox_error_set(&error, OUTBOX_E_CANCELED, "connect to %s: canceled", broker->name);
+    redis_start_failed(broker, &error);
+}
+
 /* Answers are waited for as long as any other answer: see connection.c. */
 static void stop(void *self, outbox_op_t op)
 {
     struct redis_broker *broker = self;
     broker->stop_op = op;
+    give_up_start(broker);
     redis_end_stop(broker);
 }
 
 static void cancel(void *self, outbox_op_t op)
 {
     struct redis_broker *broker = self;
-    struct outbox_error error;
-    outbox_error_set(&error, OUTBOX_E_CANCELED, "canceled");
     if (op == broker->start_op)
-        redis_start_failed(broker, &error);
+        give_up_start(broker);
+    else if (op == broker->check_op)
+        redis_cancel_check(broker);
     else
         redis_disconnect(broker);
     redis_end_stop(broker);

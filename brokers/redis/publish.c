@@ -13,7 +13,7 @@
 
 #include "broker.h"
 
-enum { HEADERS_MAX = 256, WORDS_MAX = 32 + 2 * HEADERS_MAX, NAME_MAX_SIZE = 256 };
+enum { NAME_MAX_SIZE = FIELD_SIZE - sizeof "header:" };
 #define VALUE_MAX (512u << 20) /* proto-max-bulk-len of a server that is not configured otherwise */
 
 /* ---- what can be sent -------------------------------------------------------------------------------------------- */
@@ -30,33 +30,27 @@ int redis_admit(void *self, const struct outbox_message *message, struct outbox_
         return outbox_error_set(error, OUTBOX_E_REJECTED, "the event has %u headers; at most %d can be sent",
                                 message->header_count, HEADERS_MAX);
     for (uint32_t i = 0; i < message->header_count; i++)
-        if (message->headers[i].name.size > NAME_MAX_SIZE - 8)
+        if (message->headers[i].name.size > NAME_MAX_SIZE)
             return outbox_error_set(error, OUTBOX_E_REJECTED,
                                     "the name of header %u has %zu bytes; at most %d can be sent", i,
-                                    message->headers[i].name.size, NAME_MAX_SIZE - 8);
+                                    message->headers[i].name.size, (int)NAME_MAX_SIZE);
     return OUTBOX_OK;
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------- */
 
-struct command {
-    int count;
-    const char *words[WORDS_MAX];
-    size_t sizes[WORDS_MAX];
-};
-
-static void add(struct command *command, const void *data, size_t size)
+static void add(struct redis_command *command, const void *data, size_t size)
 {
     command->words[command->count] = data ? data : "";
     command->sizes[command->count++] = size;
 }
 
-static void add_text(struct command *command, const char *text)
+static void add_text(struct redis_command *command, const char *text)
 {
     add(command, text, strlen(text));
 }
 
-static void add_field(struct command *command, const char *name, struct outbox_bytes value)
+static void add_field(struct redis_command *command, const char *name, struct outbox_bytes value)
 {
     if (!value.data)
         return;
@@ -64,48 +58,46 @@ static void add_field(struct command *command, const char *name, struct outbox_b
     add(command, value.data, value.size);
 }
 
-static void add_headers(struct command *command, const struct outbox_message *message, char (*names)[NAME_MAX_SIZE])
+static void add_headers(struct redis_command *command, const struct outbox_message *message)
 {
     for (uint32_t i = 0; i < message->header_count; i++) {
         const struct outbox_header *header = &message->headers[i];
         if (!header->value.data)
             continue;
-        add(command, names[i],
-            (size_t)snprintf(names[i], sizeof names[i], "header:%.*s", (int)header->name.size,
+        char *field = command->fields[i];
+        add(command, field,
+            (size_t)snprintf(field, FIELD_SIZE, "header:%.*s", (int)header->name.size,
                              (const char *)header->name.data));
         add(command, header->value.data, header->value.size);
     }
 }
 
-/* Loop thread. Static: a command is built and sent in one step. */
-static struct command *build(const struct redis_broker *broker, const struct outbox_message *message)
+static void build(struct redis_broker *broker, const struct outbox_message *message, bool proven)
 {
-    static struct command command;
-    static char names[HEADERS_MAX][NAME_MAX_SIZE], length[24];
-    command.count = 0;
-    add_text(&command, "XADD");
-    add(&command, message->topic.data, message->topic.size);
-    if (broker->idempotent) {
-        add_text(&command, "IDMP");
-        add_text(&command, broker->relay);
-        add(&command, message->id.data, message->id.size);
+    struct redis_command *command = &broker->command;
+    command->count = 0;
+    add_text(command, "XADD");
+    add(command, message->topic.data, message->topic.size);
+    if (proven) {
+        add_text(command, "IDMP");
+        add_text(command, broker->producer);
+        add(command, message->id.data, message->id.size);
     }
     if (broker->max_length) {
-        snprintf(length, sizeof length, "%" PRId64, broker->max_length);
-        add_text(&command, "MAXLEN");
-        add_text(&command, "~");
-        add_text(&command, length);
+        snprintf(command->length, sizeof command->length, "%" PRId64, broker->max_length);
+        add_text(command, "MAXLEN");
+        add_text(command, "~");
+        add_text(command, command->length);
     }
-    add_text(&command, "*");
-    add_field(&command, "id", message->id);
-    add_field(&command, "type", message->type);
-    add_field(&command, "key", message->key);
+    add_text(command, "*");
+    add_field(command, "id", message->id);
+    add_field(command, "type", message->type);
+    add_field(command, "key", message->key);
     if (message->value.data)
-        add_field(&command, "value", message->value);
+        add_field(command, "value", message->value);
     else
-        add_field(&command, "tombstone", (struct outbox_bytes){"true", 4});
-    add_headers(&command, message, names);
-    return &command;
+        add_field(command, "tombstone", (struct outbox_bytes){"true", 4});
+    add_headers(command, message);
 }
 
 /* ---- the answers ------------------------------------------------------------------------------------------------- */
@@ -127,6 +119,19 @@ static void count_reply(struct redis_publish *publish)
     redis_end_stop(broker);
 }
 
+/* The version promises IDMP, and the server refuses it: another product, or a proxy. From now on without it. */
+static void note_refused_proof(struct redis_message *message, const redisReply *reply, struct outbox_error *error)
+{
+    struct redis_broker *broker = message->publish->broker;
+    if (!message->proven || !reply || reply->type != REDIS_REPLY_ERROR || strncmp(reply->str, "ERR ", 4) != 0)
+        return;
+    if (broker->idempotent)
+        broker->host->log(broker->host, OUTBOX_LOG_WARN, "%s does not know XADD IDMP, though it reports version %s: %s",
+                          broker->name, broker->version, reply->str);
+    broker->idempotent = false;
+    error->code = OUTBOX_E_AGAIN; /* costs no attempt */
+}
+
 static void on_added(redisAsyncContext *connection, void *answer, void *arg)
 {
     struct redis_message *message = arg;
@@ -134,6 +139,7 @@ static void on_added(redisAsyncContext *connection, void *answer, void *arg)
     uint32_t outcome = redis_outcome(answer, &error);
     (void)connection;
     redis_note_reply(message->publish->broker);
+    note_refused_proof(message, answer, &error);
     message->added = outcome == OUTBOX_DELIVERED && message->publish->broker->replicas;
     if (!message->added)
         report(message, outcome, &error);
@@ -179,16 +185,26 @@ static void send_wait(struct redis_broker *broker, struct redis_publish *publish
 
 /* ---- a publish --------------------------------------------------------------------------------------------------- */
 
+static void report_unsent(struct redis_message *message, uint32_t outcome, const struct outbox_error *error)
+{
+    report(message, outcome, error);
+    count_reply(message->publish);
+}
+
 static void send_message(struct redis_broker *broker, struct redis_message *message, const struct outbox_message *event)
 {
-    struct outbox_error refused;
-    if (redis_admit(broker, event, &refused)) {
-        report(message, OUTBOX_REJECTED, &refused);
-        count_reply(message->publish);
-        return;
+    struct outbox_error error;
+    if (redis_admit(broker, event, &error)) {
+        report_unsent(message, OUTBOX_REJECTED, &error);
+    } else if (!broker->ready) {
+        outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "add an entry: %s is not connected", broker->name);
+        report_unsent(message, OUTBOX_NOT_CONNECTED, &error);
+    } else {
+        /* without an id nothing distinguishes the event from the next one */
+        message->proven = broker->idempotent && event->id.size;
+        build(broker, event, message->proven);
+        redis_send(broker, on_added, message, broker->command.count, broker->command.words, broker->command.sizes);
     }
-    struct command *command = build(broker, event);
-    redis_send(broker, on_added, message, command->count, command->words, command->sizes);
 }
 
 /* The publish counts one answer more than it has commands, so that it does not end before all are sent. */
