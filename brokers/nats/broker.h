@@ -7,12 +7,12 @@
  * is CONCURRENT.
  *
  *     connection.c   connect on a worker, the host's watch, the end of a connection
- *     inbox.c        answers and errors, from threads of libnats to the loop
+ *     inbox.c        answers and errors, from threads of libnats to the loop, by a queue
  *     publish.c      messages out; those that wait for an answer; their deadline
  *     answer.c       what an answer of JetStream means for an event
  *
  * Threads of libnats run on_answer(), on_error() and on_closed() of inbox.c, and add_write() of connection.c. They
- * touch nothing but `inbox` and `interest`, under the mutex.
+ * touch nothing but the queue, and what is under the mutex.
  */
 #ifndef OBX_BROKERS_NATS_BROKER_H
 #define OBX_BROKERS_NATS_BROKER_H
@@ -33,8 +33,9 @@ struct nats_message {
     uint64_t sent_ns;
     const struct outbox_message *event;
     uint32_t index;
-    uint32_t reserved[3]; /* a multiple of 16 bytes: an array of it has no gaps */
+    uint32_t reserved;
 };
+_Static_assert(sizeof(struct nats_message) % 16 == 0, "an array of it has no gaps");
 
 struct nats_publish { /* memory of the op */
     uint32_t unanswered;
@@ -42,8 +43,9 @@ struct nats_publish { /* memory of the op */
 
 /* What a thread of libnats has for the loop. */
 struct nats_note {
-    struct nats_note *next;
-    natsMsg *answer; /* owned; NULL: an error that the server reported, in text */
+    struct outbox_queue_item item; /* first */
+    struct nats_note *next;        /* while it is spare */
+    natsMsg *answer;               /* owned; NULL: an error that the server reported, in text */
     char text[REASON_SIZE];
 };
 
@@ -61,19 +63,21 @@ struct nats_broker {
     natsSubscription *answers;
     char inbox_subject[INBOX_SIZE]; /* "_INBOX.x." */
     int64_t max_payload;
+    int socket; /* a duplicate: libnats closes its own at any time, on any thread; -1: none */
     struct outbox_watch *watch;
     struct outbox_timer *timer;
     bool ready;
+    struct outbox_queue notes;
 
     pthread_mutex_t mutex; /* of what follows, up to the blank line */
     pthread_cond_t ended;
     bool closed, answers_ended; /* no callback of the connection, of the subscription, comes any more */
     char closed_text[REASON_SIZE];
-    struct nats_note *notes, **notes_end;
+    struct nats_note *spare; /* used again, so that an answer allocates nothing */
+    bool check_canceled;
     uint32_t interest; /* OUTBOX_READABLE | OUTBOX_WRITABLE */
-    int socket;
 
-    struct outbox_task task; /* reads the notes, arms the watch */
+    struct outbox_task task; /* arms the watch, and finds that the connection is closed */
     struct outbox_work work; /* connects, closes or checks; one at a time */
     bool working;
     struct outbox_error work_error;
@@ -100,13 +104,14 @@ void nats_arm(struct nats_broker *broker);
 int nats_offload(struct nats_broker *broker, void (*work)(struct outbox_work *work),
                  void (*done)(struct outbox_work *work));
 
-/* inbox.c: threads of libnats; but for nats_read_notes() */
+/* inbox.c: threads of libnats; the last three: the loop */
 void nats_on_answer(natsConnection *connection, natsSubscription *subscription, natsMsg *answer, void *arg);
 void nats_on_error(natsConnection *connection, natsSubscription *subscription, natsStatus status, void *arg);
 void nats_on_closed(natsConnection *connection, void *arg);
 void nats_on_answers_ended(void *arg);
-void nats_read_notes(struct outbox_task *task);
-void nats_drop_notes(struct nats_broker *broker);
+void nats_read_note(void *arg, struct outbox_queue_item *item);
+void nats_on_task(struct outbox_task *task);
+void nats_free_notes(struct nats_broker *broker); /* none is in the queue */
 
 /* publish.c */
 void nats_publish(void *self, outbox_op_t op, const struct outbox_publish *publish);
@@ -122,5 +127,6 @@ uint32_t nats_outcome(natsMsg *answer, struct outbox_error *error);
 
 /* check.c */
 void nats_check(void *self, outbox_op_t op, const struct outbox_check *check);
+void nats_cancel_check(struct nats_broker *broker);
 
 #endif

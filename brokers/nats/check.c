@@ -2,14 +2,15 @@
 /*
  * brokers/nats/check.c - the verb check: does a stream have the subject of each topic?
  *
- * A worker asks JetStream; the loop goes on serving the connection meanwhile.
+ * A worker asks JetStream; the loop goes on serving the connection meanwhile. After cancel() the worker asks for no
+ * further topic.
  */
 #include <jansson.h>
 #include <stdlib.h>
 
 #include "broker.h"
 
-enum { ANSWER_MS = 5000 };
+enum { ANSWER_MS = 2000 };
 
 struct finding {
     natsStatus status;
@@ -39,10 +40,18 @@ static void ask(struct nats_broker *broker, const char *topic, struct finding *f
     natsMsg_Destroy(answer);
 }
 
+static bool is_canceled(struct nats_broker *broker)
+{
+    pthread_mutex_lock(&broker->mutex);
+    bool canceled = broker->check_canceled;
+    pthread_mutex_unlock(&broker->mutex);
+    return canceled;
+}
+
 static void ask_all(struct outbox_work *work)
 {
     struct nats_broker *broker = work->arg;
-    for (uint32_t i = 0; i < broker->finding_count; i++)
+    for (uint32_t i = 0; i < broker->finding_count && !is_canceled(broker); i++)
         ask(broker, topic_at(broker, i), &broker->findings[i]);
 }
 
@@ -76,11 +85,21 @@ static void end(struct nats_broker *broker, const struct outbox_error *error)
 static void asked(struct outbox_work *work)
 {
     struct nats_broker *broker = work->arg;
+    struct outbox_error canceled;
     broker->working = false;
-    for (uint32_t i = 0; i < broker->finding_count; i++)
+    outbox_error_set(&canceled, OUTBOX_E_CANCELED, "check %s: canceled", broker->servers);
+    bool is_complete = !is_canceled(broker);
+    for (uint32_t i = 0; is_complete && i < broker->finding_count; i++)
         report(broker, topic_at(broker, i), &broker->findings[i]);
-    end(broker, NULL);
+    end(broker, is_complete ? NULL : &canceled);
     nats_end_stop(broker);
+}
+
+void nats_cancel_check(struct nats_broker *broker)
+{
+    pthread_mutex_lock(&broker->mutex);
+    broker->check_canceled = true;
+    pthread_mutex_unlock(&broker->mutex);
 }
 
 void nats_check(void *self, outbox_op_t op, const struct outbox_check *check)
@@ -90,12 +109,18 @@ void nats_check(void *self, outbox_op_t op, const struct outbox_check *check)
     broker->check_op = op;
     broker->check = check;
     broker->finding_count = 0;
+    broker->check_canceled = false; /* no worker runs */
+    if (!broker->ready) {
+        outbox_error_set(&broker->work_error, OUTBOX_E_NOT_CONNECTED, "check %s: not connected", broker->servers);
+        end(broker, &broker->work_error);
+        return;
+    }
     natsConnection_GetConnectedUrl(broker->connection, url, sizeof url);
     outbox_report_finding(check, OUTBOX_SEVERITY_OK, "server", url, NULL);
     while (topic_at(broker, broker->finding_count))
         broker->finding_count++;
     broker->findings = calloc(broker->finding_count + 1, sizeof *broker->findings);
-    outbox_error_set(&broker->work_error, OUTBOX_E_NO_MEMORY, "check NATS: out of memory");
+    outbox_error_set(&broker->work_error, OUTBOX_E_NO_MEMORY, "check %s: out of memory", broker->servers);
     if (!broker->findings || nats_offload(broker, ask_all, asked))
         end(broker, &broker->work_error);
 }

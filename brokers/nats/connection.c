@@ -2,10 +2,11 @@
 /*
  * brokers/nats/connection.c - one connection: made on a worker, served by the host's watch, closed on a worker
  *
- * libnats does not reconnect: the host does, by stop() and start(). It asks for the watch through add_read() and
- * add_write(), from any thread; the loop arms it. A server that is silent is found by PING, every 3 s, two without an
- * answer.
+ * libnats does not reconnect: the host does, by stop() and start(). It requests events through add_read() and
+ * add_write(), from any thread; the loop arms the watch. A server that is silent is found by PING, every 3 s, two
+ * without an answer. libnats then closes its socket on a thread of its own, so the watch has a duplicate.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -20,22 +21,24 @@ int nats_offload(struct nats_broker *broker, void (*work)(struct outbox_work *wo
     broker->work_error = (struct outbox_error){.code = OUTBOX_OK};
     broker->working = !broker->host->offload(broker->host, &broker->work);
     if (!broker->working)
-        return outbox_error_set(&broker->work_error, OUTBOX_E_NO_MEMORY, "no worker thread is available");
+        return outbox_error_set(&broker->work_error, OUTBOX_E_NO_MEMORY, "connect to %s: no worker thread is available",
+                                broker->servers);
     return OUTBOX_OK;
 }
 
 /* ---- the watch --------------------------------------------------------------------------------------------------- */
 
+/* Worker, within the connect. */
 static natsStatus attach(void **user, void *loop, natsConnection *connection, natsSock socket)
 {
     struct nats_broker *broker = loop;
     (void)connection;
     *user = broker;
     pthread_mutex_lock(&broker->mutex);
-    broker->interest |= OUTBOX_READABLE; /* libnats does not ask for it */
-    broker->socket = socket;
+    broker->interest |= OUTBOX_READABLE; /* libnats does not request it */
     pthread_mutex_unlock(&broker->mutex);
-    return NATS_OK;
+    broker->socket = fcntl(socket, F_DUPFD_CLOEXEC, 0);
+    return broker->socket < 0 ? NATS_IO_ERROR : NATS_OK;
 }
 
 static natsStatus detach(void *user)
@@ -194,8 +197,8 @@ static void connect_now(struct outbox_work *work)
         status = natsInbox_Create(&inbox);
     if (status != NATS_OK) {
         const char *why = nats_GetLastError(NULL);
-        outbox_error_set(&broker->work_error, error_code(status), "connect to NATS: %s%s%s", natsStatus_GetText(status),
-                         why && *why ? ": " : "", why && *why ? why : "");
+        outbox_error_set(&broker->work_error, error_code(status), "connect to %s: %s%s%s", broker->servers,
+                         natsStatus_GetText(status), why && *why ? ": " : "", why && *why ? why : "");
     } else {
         snprintf(broker->inbox_subject, sizeof broker->inbox_subject, "%.40s.", inbox);
     }
@@ -209,16 +212,19 @@ static int subscribe(struct nats_broker *broker, struct outbox_error *error)
     snprintf(subject, sizeof subject, "%s*", broker->inbox_subject);
     broker->max_payload = natsConnection_GetMaxPayload(broker->connection);
     if (broker->host->watch_open(broker->host, broker->socket, socket_ready, broker, &broker->watch))
-        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "connect to NATS: out of memory");
+        return outbox_error_set(error, OUTBOX_E_NO_MEMORY, "connect to %s: out of memory", broker->servers);
     natsStatus status = natsConnection_Subscribe(&broker->answers, broker->connection, subject, nats_on_answer, broker);
     if (status == NATS_OK)
         status = natsSubscription_SetPendingLimits(broker->answers, -1, -1);
     if (status == NATS_OK)
         status = natsSubscription_SetOnCompleteCB(broker->answers, nats_on_answers_ended, broker);
     if (status != NATS_OK)
-        return outbox_error_set(error, error_code(status), "subscribe to answers: %s", natsStatus_GetText(status));
+        return outbox_error_set(error, error_code(status), "subscribe to answers at %s: %s", broker->servers,
+                                natsStatus_GetText(status));
     if (natsConnection_HasHeaderSupport(broker->connection) != NATS_OK)
-        return outbox_error_set(error, OUTBOX_E_UNSUPPORTED, "the server has no headers; NATS 2.2 has");
+        return outbox_error_set(error, OUTBOX_E_UNSUPPORTED,
+                                "connect to %s: the server knows no headers of messages; NATS 2.2 and later do",
+                                broker->servers);
     nats_arm(broker);
     return OUTBOX_OK;
 }
@@ -230,7 +236,7 @@ static void closed(struct outbox_work *work)
     struct nats_broker *broker = work->arg;
     outbox_op_t op = broker->stop_op;
     broker->working = false;
-    nats_drop_notes(broker);
+    outbox_queue_flush(&broker->notes); /* for messages that are gone */
     broker->stop_op = 0;
     broker->host->op_done(broker->host, op, NULL);
 }
@@ -240,6 +246,9 @@ static void leave_loop(struct nats_broker *broker)
     broker->ready = false;
     broker->host->watch_close(broker->watch);
     broker->watch = NULL;
+    if (broker->socket >= 0)
+        close(broker->socket);
+    broker->socket = -1;
     broker->host->timer_clear(broker->timer);
 }
 
@@ -295,7 +304,7 @@ void nats_start(void *self, outbox_op_t op, const struct outbox_broker_start *st
     if (broker->working) /* an earlier start, which was canceled, still connects: it serves this one */
         return;
     if (!broker->timer && broker->host->timer_open(broker->host, nats_on_timer, broker, &broker->timer))
-        outbox_error_set(&broker->work_error, OUTBOX_E_NO_MEMORY, "connect to NATS: out of memory");
+        outbox_error_set(&broker->work_error, OUTBOX_E_NO_MEMORY, "connect to %s: out of memory", broker->servers);
     else if (nats_offload(broker, connect_now, connected) == OUTBOX_OK)
         return;
     end_start(broker, &broker->work_error);
@@ -316,6 +325,8 @@ void nats_cancel(void *self, outbox_op_t op)
     outbox_error_set(&error, OUTBOX_E_CANCELED, "canceled");
     if (op == broker->start_op)
         end_start(broker, &error);
+    else if (op == broker->check_op)
+        nats_cancel_check(broker);
     else
         nats_fail_all(broker, &error);
     nats_end_stop(broker);

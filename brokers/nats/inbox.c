@@ -2,8 +2,8 @@
 /*
  * brokers/nats/inbox.c - answers and errors, from threads of libnats to the loop
  *
- * Each becomes a note in a list, and the task on the loop takes the whole list. A note that cannot be allocated is an
- * answer that never comes: its event gets the outcome of a time-out.
+ * Each becomes a note in a queue. The loop uses the memory of a note again for a later answer. A note that cannot be
+ * allocated is an answer that never comes: its event gets the outcome of a time-out.
  */
 #include <stdlib.h>
 
@@ -11,20 +11,26 @@
 
 /* ---- threads of libnats ------------------------------------------------------------------------------------------ */
 
+static struct nats_note *new_note(struct nats_broker *broker)
+{
+    pthread_mutex_lock(&broker->mutex);
+    struct nats_note *note = broker->spare;
+    if (note)
+        broker->spare = note->next;
+    pthread_mutex_unlock(&broker->mutex);
+    return note ? note : malloc(sizeof *note);
+}
+
 static void append(struct nats_broker *broker, natsMsg *answer, const char *text)
 {
-    struct nats_note *note = calloc(1, sizeof *note);
+    struct nats_note *note = new_note(broker);
     if (!note) {
         natsMsg_Destroy(answer);
         return;
     }
     note->answer = answer;
     snprintf(note->text, sizeof note->text, "%s", text);
-    pthread_mutex_lock(&broker->mutex);
-    *broker->notes_end = note;
-    broker->notes_end = &note->next;
-    pthread_mutex_unlock(&broker->mutex);
-    broker->host->post(broker->host, &broker->task);
+    outbox_queue_push(&broker->notes, &note->item);
 }
 
 void nats_on_answer(natsConnection *connection, natsSubscription *subscription, natsMsg *answer, void *arg)
@@ -70,17 +76,6 @@ void nats_on_answers_ended(void *arg)
 
 /* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
-static struct nats_note *take(struct nats_broker *broker, bool *closed)
-{
-    pthread_mutex_lock(&broker->mutex);
-    struct nats_note *notes = broker->notes;
-    *closed = broker->closed;
-    broker->notes = NULL;
-    broker->notes_end = &broker->notes;
-    pthread_mutex_unlock(&broker->mutex);
-    return notes;
-}
-
 static void read_answer(struct nats_broker *broker, natsMsg *answer)
 {
     const char *subject = natsMsg_GetSubject(answer);
@@ -95,42 +90,43 @@ static void read_answer(struct nats_broker *broker, natsMsg *answer)
     }
 }
 
-static void read_notes(struct nats_broker *broker, struct nats_note *notes)
+void nats_read_note(void *arg, struct outbox_queue_item *item)
 {
-    struct nats_note *next;
-    for (struct nats_note *note = notes; note; note = next) {
-        next = note->next;
-        if (note->answer)
-            read_answer(broker, note->answer);
-        else if (broker->ready)
-            nats_refuse_subject(broker, note->text);
-        natsMsg_Destroy(note->answer);
-        free(note);
-    }
+    struct nats_broker *broker = arg;
+    struct nats_note *note = (struct nats_note *)(void *)item;
+    if (note->answer)
+        read_answer(broker, note->answer);
+    else if (broker->ready)
+        nats_refuse_subject(broker, note->text);
+    natsMsg_Destroy(note->answer);
+    pthread_mutex_lock(&broker->mutex);
+    note->next = broker->spare;
+    broker->spare = note;
+    pthread_mutex_unlock(&broker->mutex);
 }
 
-void nats_read_notes(struct outbox_task *task)
+/* Answers that came before the end of the connection count. */
+void nats_on_task(struct outbox_task *task)
 {
     struct nats_broker *broker = task->arg;
     struct outbox_error error;
-    bool closed;
-    struct nats_note *notes = take(broker, &closed);
-    read_notes(broker, notes);
+    outbox_queue_flush(&broker->notes);
+    pthread_mutex_lock(&broker->mutex);
+    bool closed = broker->closed;
+    pthread_mutex_unlock(&broker->mutex);
     if (!closed) {
         nats_arm(broker);
     } else if (broker->ready) {
-        outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "the connection to NATS ended: %s", broker->closed_text);
+        outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "connection to %s: ended: %s", broker->servers,
+                         broker->closed_text);
         nats_connection_lost(broker, &error);
     }
 }
 
-void nats_drop_notes(struct nats_broker *broker)
+void nats_free_notes(struct nats_broker *broker)
 {
-    bool closed;
-    struct nats_note *notes = take(broker, &closed), *next;
-    for (struct nats_note *note = notes; note; note = next) {
-        next = note->next;
-        natsMsg_Destroy(note->answer);
+    for (struct nats_note *note; (note = broker->spare);) {
+        broker->spare = note->next;
         free(note);
     }
 }

@@ -9,10 +9,14 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     struct nats_broker *broker = self;
     broker->host = init->host;
     broker->relay = init->relay;
-    broker->notes_end = &broker->notes;
-    broker->task = (struct outbox_task){.run = nats_read_notes, .arg = broker};
+    broker->socket = -1;
+    broker->task = (struct outbox_task){.run = nats_on_task, .arg = broker};
+    outbox_queue_init(&broker->notes, init->host, nats_read_note, broker);
     pthread_mutex_init(&broker->mutex, NULL);
     pthread_cond_init(&broker->ended, NULL);
+    if (strchr(broker->servers, '@'))
+        return outbox_error_set(error, OUTBOX_E_CONFIG,
+                                "servers: a URL has a login, which would be logged; set user and password, or token");
     if (broker->password && !broker->user)
         return outbox_error_set(error, OUTBOX_E_CONFIG, "password is set without user");
     if (!broker->tls_cert != !broker->tls_key)
@@ -27,6 +31,8 @@ static void fini(void *self)
         return;
     broker->host->timer_close(broker->timer);
     free(broker->slots);
+    nats_free_notes(broker);
+    outbox_queue_free(&broker->notes);
     pthread_cond_destroy(&broker->ended);
     pthread_mutex_destroy(&broker->mutex);
 }

@@ -4,8 +4,8 @@
  *
  * The topic is the subject. Headers: Nats-Msg-Id has the event id, by which JetStream drops what is sent twice within
  * the stream's window; Outbox-Key and Outbox-Type; Outbox-Tombstone for a null value; then the route's headers. A
- * header of NATS cannot have a line end: such a key goes as Outbox-Key-Base64, and an event with such a header is
- * rejected.
+ * header of NATS cannot have a line end, and clients cut blanks at its ends: such a key goes as Outbox-Key-Base64, and
+ * an event with a line end in a header is rejected.
  *
  * The reply subject ends with the number of the sending. An answer that comes after the deadline finds no message.
  */
@@ -40,6 +40,13 @@ static bool is_line(struct outbox_bytes text)
     return true;
 }
 
+static bool keeps_as_header(struct outbox_bytes text)
+{
+    static const char blanks[] = " \t";
+    const char *at = text.data;
+    return is_line(text) && (!text.size || (!strchr(blanks, at[0]) && !strchr(blanks, at[text.size - 1])));
+}
+
 static bool is_header_name(struct outbox_bytes name)
 {
     const char *at = name.data;
@@ -72,8 +79,9 @@ int nats_admit(void *self, const struct outbox_message *message, struct outbox_e
         if (!is_header_name(message->headers[i].name) || !is_line(message->headers[i].value))
             return outbox_error_set(error, OUTBOX_E_REJECTED,
                                     "header %u: NATS takes names of printable characters, and values of one line", i);
-    if (!is_line(message->id) || !is_line(message->type))
-        return outbox_error_set(error, OUTBOX_E_REJECTED, "the id or type of the event has a line end");
+    if (!keeps_as_header(message->id) || !is_line(message->type)) /* JetStream drops what has a known id */
+        return outbox_error_set(error, OUTBOX_E_REJECTED,
+                                "the id or type of the event has a line end, or the id begins or ends with a blank");
     return OUTBOX_OK;
 }
 
@@ -97,7 +105,7 @@ static natsStatus add_header(natsMsg *message, const char *name, struct outbox_b
 
 static natsStatus add_key(natsMsg *message, struct outbox_bytes key)
 {
-    if (is_line(key))
+    if (keeps_as_header(key))
         return add_header(message, "Outbox-Key", key);
     char *text = malloc(OUTBOX_BASE64_SIZE(key.size));
     if (!text)
