@@ -5,8 +5,6 @@
  * The thread asks, on a channel of its own, which each refusal closes. AMQP has no question for bindings: a topic
  * without a queue shows by the first event.
  */
-#include <stdlib.h>
-
 #include "broker.h"
 
 static void find(struct rabbit_broker *broker, enum outbox_severity severity, const char *format, ...)
@@ -54,7 +52,8 @@ void rabbit_check_now(struct rabbit_broker *broker)
     while (outbox_check_topic(broker->check, count, &pending))
         count++;
     broker->finding_count = 0;
-    broker->findings = calloc(count + 2, sizeof *broker->findings);
+    broker->findings =
+        broker->host->alloc(broker->host, (count + 2) * sizeof *broker->findings); /* NULL: see the end */
     if (broker->findings) {
         find(broker, OUTBOX_SEVERITY_OK, "connected to %s", broker->server);
         if (*broker->exchange)
@@ -74,14 +73,19 @@ void rabbit_end_check(struct rabbit_broker *broker, const struct outbox_error *e
 {
     const struct outbox_check *check = broker->check;
     outbox_op_t op = broker->check_op;
+    struct outbox_error no_memory;
     if (!op)
         return;
+    if (!error && !broker->findings) {
+        outbox_error_set(&no_memory, OUTBOX_E_NO_MEMORY, "check %s: out of memory", broker->server);
+        error = &no_memory;
+    }
     for (uint32_t i = 0; broker->findings && i < broker->finding_count; i++)
         outbox_report_finding(check, broker->findings[i].severity, broker->server, broker->findings[i].text,
                               broker->findings[i].severity == OUTBOX_SEVERITY_ERROR
                                   ? "declare it, and allow the user to write to it"
                                   : NULL);
-    free(broker->findings);
+    broker->host->release(broker->host, broker->findings);
     broker->findings = NULL;
     broker->check_op = 0;
     broker->host->op_done(broker->host, op, error);

@@ -100,11 +100,12 @@ static int split_server(const char *text, int port, char host[SHORT_MAX])
     return colon ? (int)strtol(colon + 1, NULL, 10) : port;
 }
 
+/* False: the broker stops, and nobody waits for the connection. */
 static bool set_socket(struct rabbit_broker *broker, int socket)
 {
     pthread_mutex_lock(&broker->shared.mutex);
     broker->shared.socket = socket;
-    bool goes_on = !broker->shared.give_up;
+    bool goes_on = !broker->shared.give_up && !broker->shared.stop;
     pthread_mutex_unlock(&broker->shared.mutex);
     return goes_on;
 }
@@ -129,7 +130,7 @@ static int open_socket(struct rabbit_broker *broker, struct outbox_error *error)
     if (status)
         return rabbit_status_error(error, attempt, status);
     if (!set_socket(broker, amqp_get_sockfd(broker->connection)))
-        return outbox_error_set(error, OUTBOX_E_CANCELED, "canceled");
+        return outbox_error_set(error, OUTBOX_E_CANCELED, "connect to %s: canceled", broker->server);
     return OUTBOX_OK;
 }
 
@@ -174,11 +175,14 @@ int rabbit_open_channel(struct rabbit_broker *broker, struct outbox_error *error
 int rabbit_connect(struct rabbit_broker *broker, struct outbox_error *error)
 {
     char *list = strdup(broker->servers), *rest = NULL;
-    int code = outbox_error_set(error, OUTBOX_E_CONFIG, "servers: no server is named");
-    for (char *at = list ? strtok_r(list, ", ", &rest) : NULL; at && code; at = strtok_r(NULL, ", ", &rest)) {
+    int code = list ? outbox_error_set(error, OUTBOX_E_CONFIG, "servers: no server is named")
+                    : outbox_error_set(error, OUTBOX_E_NO_MEMORY, "connect to %s: out of memory", broker->servers);
+    for (char *at = list ? strtok_r(list, ", ", &rest) : NULL; at && code && code != OUTBOX_E_CANCELED;
+         at = strtok_r(NULL, ", ", &rest)) {
         snprintf(broker->server, sizeof broker->server, "%s", at);
         rabbit_disconnect(broker, false);
-        code = open_socket(broker, error);
+        code = set_socket(broker, -1) ? open_socket(broker, error)
+                                      : outbox_error_set(error, OUTBOX_E_CANCELED, "connect to %s: canceled", at);
         if (!code)
             code = log_in(broker, error);
         if (!code)

@@ -85,6 +85,8 @@ void rabbit_stop(void *self, outbox_op_t op)
     broker->is_ready = false;
     pthread_mutex_lock(&broker->shared.mutex);
     broker->shared.stop = true;
+    if (broker->start_op && broker->shared.socket >= 0)
+        shutdown(broker->shared.socket, SHUT_RDWR); /* it still logs in, and nobody waits for that */
     pthread_mutex_unlock(&broker->shared.mutex);
     rabbit_wake(broker);
     broker->host->timer_set(broker->timer, (uint64_t)broker->confirm_timeout_ms * 1000);
@@ -115,7 +117,7 @@ static void on_ended(struct rabbit_broker *broker)
     pthread_join(broker->thread, NULL);
     broker->has_thread = broker->is_ready = false;
     rabbit_end_check(broker, &error);
-    if (broker->start_op && was_canceled)
+    if (broker->start_op && was_canceled && !broker->stop_op)
         begin_thread(broker);
     else if (broker->start_op)
         end_start(broker, &error);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/brokers/rabbitmq/broker_test.c - messages, refusals, outages, stop, login, TLS, check; against a real server */
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "../fixture.h"
 
@@ -212,6 +215,30 @@ Test(rabbitmq, canceled_stop_gives_up_at_once)
     cr_assert_lt(seconds() - before, 5);
     cr_assert_eq(publishing.results[0].outcome, OUTBOX_UNKNOWN);
     fixture_close();
+}
+
+/* The kernel accepts the connection, and nobody answers for an hour. */
+Test(rabbitmq, stop_ends_a_start_that_still_connects)
+{
+    struct outbox_error error;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    struct loop_fixture_call call = {0};
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(bind(listener, (struct sockaddr *)&address, size), 0);
+    cr_assert_eq(listen(listener, 8), 0);
+    cr_assert_eq(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    cr_assert_eq(fixture_try(&error, "plugin: rabbitmq\n connect_timeout: 1h\n servers: 127.0.0.1:%d, 127.0.0.1:%d",
+                             ntohs(address.sin_port), ntohs(address.sin_port)),
+                 OUTBOX_OK);
+    loop_fixture_reset(&call);
+    obx_broker_start(broker, &call.call, 0, &obx_no_outbox);
+    int logging_in = accept(listener, NULL, NULL); /* the thread waits for an answer to its login */
+    cr_assert_eq(fixture_stop_within(0), OUTBOX_OK);
+    cr_assert_eq(loop_fixture_wait(&base, &call), OUTBOX_E_CANCELED, "%s", call.error.text);
+    fixture_close();
+    close(logging_in);
+    close(listener);
 }
 
 static bool is_published(void *arg)
