@@ -72,7 +72,8 @@ static struct http_meaning status_outcome(const struct http_request *request, st
     error->native = (int32_t)status;
     bool is_later = meaning.outcome == OUTBOX_RETRY || meaning.outcome == OUTBOX_RETRY_UNKNOWN;
     enum { HOUR = 3600 };
-    uint32_t seconds = retry_after > HOUR ? HOUR : (uint32_t)retry_after;
+    /* a date of the past gives a negative number */
+    uint32_t seconds = retry_after > HOUR ? HOUR : retry_after > 0 ? (uint32_t)retry_after : 0;
     return (struct http_meaning){meaning.outcome, is_later ? seconds * 1000 : 0};
 }
 

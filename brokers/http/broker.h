@@ -32,7 +32,7 @@ struct http_secret {
     size_t size; /* 0: none */
 };
 
-/* An event that waits or is sent. Memory of the message; a multiple of 16 bytes: an array of it has no gaps. */
+/* An event that waits or is sent. Memory of the message. */
 struct http_message {
     struct http_message *next; /* in the queue */
     outbox_op_t op;
@@ -40,6 +40,7 @@ struct http_message {
     uint32_t index;
     uint32_t reserved;
 };
+_Static_assert(sizeof(struct http_message) % 16 == 0, "an array of it has no gaps");
 
 struct http_publish { /* memory of the op */
     uint32_t unanswered;
@@ -99,7 +100,8 @@ void http_publish(void *self, outbox_op_t op, const struct outbox_publish *publi
 void http_finish(struct http_request *request, CURLcode result);
 void http_send_queued(struct http_broker *broker);
 void http_drop_queue(struct http_broker *broker); /* NOT_CONNECTED */
-void http_abort_all(struct http_broker *broker);  /* UNKNOWN, or NOT_CONNECTED if nothing was sent */
+/* UNKNOWN, or NOT_CONNECTED if nothing was sent. check_only: the connection of check() alone. */
+void http_abort(struct http_broker *broker, bool check_only);
 
 /* request.c */
 struct http_request *http_request_open(struct http_broker *broker); /* NULL: no memory */
@@ -120,7 +122,6 @@ int http_add_headers(struct http_request *request, const struct outbox_message *
 const char *http_content_type(const struct http_broker *broker, const struct outbox_message *event, size_t *size);
 bool http_is_text(struct outbox_bytes text);       /* UTF-8 without control characters */
 char *http_base64(const void *bytes, size_t size); /* owned by the caller; NULL: no memory */
-const char *http_time(char text[40], int64_t us);  /* RFC 3339 */
 
 /* body.c */
 int http_structured_body(struct http_request *request, const struct outbox_message *event);

@@ -168,12 +168,12 @@ void http_stop(void *self, outbox_op_t op)
     http_end_stop(broker);
 }
 
-/* Of stop, of check, or of a publish: nothing is waited for. */
+/* Of stop or of a publish: nothing is waited for. */
 void http_cancel(void *self, outbox_op_t op)
 {
     struct http_broker *broker = self;
-    (void)op;
-    http_drop_queue(broker);
-    http_abort_all(broker);
+    if (op != broker->check_op)
+        http_drop_queue(broker);
+    http_abort(broker, op == broker->check_op);
     http_end_stop(broker);
 }

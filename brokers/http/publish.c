@@ -81,13 +81,16 @@ void http_finish(struct http_request *request, CURLcode result)
     end_request(request);
 }
 
-void http_abort_all(struct http_broker *broker)
+void http_abort(struct http_broker *broker, bool check_only)
 {
     struct outbox_error error;
+    struct http_request *next;
     outbox_error_set(&error, OUTBOX_E_CANCELED, "send to %s: canceled", broker->url);
-    while (broker->requests) {
-        struct http_request *request = broker->requests;
+    for (struct http_request *request = broker->requests; request; request = next) {
         struct http_meaning meaning = {http_was_sent(request) ? OUTBOX_UNKNOWN : OUTBOX_NOT_CONNECTED, 0};
+        next = request->next;
+        if (check_only && request->message)
+            continue;
         if (request->message)
             report(broker, request->message, meaning, &error);
         else

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""http-server.py DIR PORT [PEM]: a receiver of webhooks for tests.
+"""http-server.py DIR PORT [PEM]: a receiver of webhooks for tests. The file DIR/ready with its process id is its sign that
+it listens.
 
 Appends each accepted event to DIR/events before it answers. The topic is the last part of the path, or a header. Topics
 that begin with "do." order an answer; all others are accepted with 204.
@@ -10,6 +11,7 @@ that begin with "do." order an answer; all others are accepted with 204.
     do.nth.K.N           the Kth request of this topic gets status N; the others are accepted
     do.delay.MS          accepted after MS milliseconds
     do.lose              accepted, but the connection ends without an answer
+    do.die               accepted, but the server ends, as by kill -9
     do.hang              no answer for 30 s
     do.flood             accepted, with an answer that does not end
     do.redirect          307 to /hook/redirected on the same server
@@ -19,6 +21,8 @@ that begin with "do." order an answer; all others are accepted with 204.
 import base64
 import email.utils
 import json
+import os
+import signal
 import ssl
 import sys
 import threading
@@ -119,6 +123,9 @@ class Handler(BaseHTTPRequestHandler):
         elif verb == "lose":
             self.keep()
             self.close_connection = True
+        elif verb == "die":
+            self.keep()
+            os.kill(os.getpid(), signal.SIGKILL)
         elif verb == "hang":
             time.sleep(30)
             self.close_connection = True
@@ -156,4 +163,6 @@ if len(sys.argv) > 3:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[3])
     server.socket = context.wrap_socket(server.socket, server_side=True)
+with open(directory + "/ready", "w") as ready:
+    ready.write(str(os.getpid()))
 server.serve_forever()

@@ -73,6 +73,8 @@ Test(http_broker, retry_after_is_passed_on_in_seconds_and_as_a_date)
     cr_assert_eq(fixture_publish("do.status.503.99999").retry_after_ms, 3600000, "an hour at most");
     struct result result = fixture_publish("do.date.30");
     cr_assert(result.retry_after_ms >= 20000 && result.retry_after_ms <= 30000, "%u", result.retry_after_ms);
+    cr_assert_eq(fixture_publish("do.date.-100").retry_after_ms, 0, "a date of the past");
+    cr_assert_eq(fixture_publish("do.status.503.-5").retry_after_ms, 0);
     fixture_close();
 }
 
@@ -103,6 +105,18 @@ Test(http_broker, lost_answer_may_have_been_delivered_and_costs_no_attempt)
     struct result result = fixture_publish("do.lose");
     cr_assert_eq(result.outcome, OUTBOX_RETRY_UNKNOWN);
     cr_assert_eq(result.error.code, OUTBOX_E_AGAIN, "%s", result.error.text);
+    fixture_close();
+}
+
+/* The server reads the event on a connection that it kept, and dies. libcurl sends the request again, on a new
+ * connection, which is refused. */
+Test(http_broker, request_that_was_sent_before_the_connection_is_refused_may_have_been_delivered)
+{
+    fixture_open(PLAIN, server());
+    cr_assert_eq(fixture_publish("fine").outcome, OUTBOX_DELIVERED);
+    struct result result = fixture_publish("do.die");
+    service("restart");
+    cr_assert_eq(result.outcome, OUTBOX_RETRY_UNKNOWN, "%s", result.error.text);
     fixture_close();
 }
 
