@@ -15,6 +15,8 @@
  * Failure modes:
  *   the library cannot be opened     start() fails; the host pauses and tries again
  *   a message is not written         NOT_CONNECTED: the host stops and starts the broker, and sends it again
+ *   a message may have been written  UNKNOWN: the same, but the host knows that it may be there twice
+ *   stop() during start()            the library is closed as soon as it is open
  *   a message cannot be a file       admit() rejects the event
  */
 #include <string.h>
@@ -28,7 +30,8 @@ struct async {
     struct outbox_queue answers;
     uint32_t publishes; /* in flight */
     outbox_op_t stop;   /* completes after the publishes; 0: none */
-    bool closing;       /* a worker closes the client */
+    bool opening;       /* a worker opens the client */
+    bool closing;       /* a worker closes it */
 };
 
 /* The memory of each message. */
@@ -70,14 +73,15 @@ static void report(const struct request *request)
         outbox_report_outcome(host, request->op, request->index, OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED,
                               "write to %s: the broker stops", request->async->path);
     else
-        outbox_report_outcome(host, request->op, request->index, OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED,
+        outbox_report_outcome(host, request->op, request->index,
+                              request->client.maybe ? OUTBOX_UNKNOWN : OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED,
                               "write to %s: %s", request->async->path, strerror(status));
 }
 
 static void finish_stop(struct async *async)
 {
     outbox_op_t op = async->stop;
-    if (!op || async->publishes || async->closing)
+    if (!op || async->publishes || async->opening || async->closing)
         return;
     async->stop = 0;
     async->host->op_done(async->host, op, NULL);
@@ -176,21 +180,27 @@ static void open_client(struct outbox_work *work)
     state->status = client_open(state->async->path, &state->async->client);
 }
 
+static void begin_close(struct async *async);
+
 static void on_opened(struct outbox_work *work)
 {
     struct op_state *state = work->arg;
-    const struct outbox_host *host = state->async->host;
+    struct async *async = state->async;
+    async->opening = false;
     if (!state->status)
-        host->op_done(host, state->op, NULL);
+        async->host->op_done(async->host, state->op, NULL);
     else
-        outbox_complete(host, state->op, OUTBOX_E_NOT_CONNECTED, "open %s: %s", state->async->path,
+        outbox_complete(async->host, state->op, OUTBOX_E_NOT_CONNECTED, "open %s: %s", async->path,
                         strerror(state->status));
+    begin_close(async); /* if stop() came meanwhile */
 }
 
 static void start(void *self, outbox_op_t op, const struct outbox_broker_start *start)
 {
+    struct async *async = self;
     (void)start;
-    submit(self, op, open_client, on_opened);
+    async->opening = true;
+    submit(async, op, open_client, on_opened);
 }
 
 static void close_client(struct outbox_work *work)
@@ -207,15 +217,22 @@ static void on_closed(struct outbox_work *work)
     finish_stop(async);
 }
 
+static void begin_close(struct async *async)
+{
+    if (!async->stop || async->opening)
+        return;
+    async->closing = async->client != NULL;
+    if (async->client)
+        submit(async, async->stop, close_client, on_closed);
+    else
+        finish_stop(async);
+}
+
 static void stop(void *self, outbox_op_t op)
 {
     struct async *async = self;
     async->stop = op;
-    async->closing = async->client != NULL;
-    if (async->client)
-        submit(async, op, close_client, on_closed);
-    else
-        finish_stop(async);
+    begin_close(async);
 }
 
 /* ---- the plugin -------------------------------------------------------------------------------------------------- */

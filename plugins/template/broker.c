@@ -12,6 +12,8 @@
  *   a topic or id that cannot be a file name     admit() rejects the event
  *   an event that cannot be written              not connected, with the reason: the host stops and starts the broker,
  *                                                pauses longer each time, and sends the event again
+ *   a directory that cannot be synced            unknown: the files are there, but may not survive a crash; the same
+ *                                                follows, and the host knows that these events may be there twice
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +38,7 @@ struct job {
     outbox_op_t op;
     const struct outbox_publish *publish; /* NULL: start */
     uint32_t written;                     /* so many of the first events are done, rejected ones included */
+    bool unsynced;                        /* they may be lost in a crash */
     struct outbox_error error;
 };
 
@@ -65,7 +68,7 @@ static void work_publish(struct outbox_work *work)
     }
     if (fsync(job->maildir->dir)) {
         fail_errno(job, "sync");
-        job->written = 0;
+        job->unsynced = true;
     }
 }
 
@@ -84,8 +87,10 @@ static void report_outcomes(const struct job *job)
     for (uint32_t i = 0; i < job->publish->count; i++) {
         if (event_file_admit(outbox_message_at(job->publish, i), &refused))
             outbox_report_outcomes(host, job->op, i, 1, OUTBOX_REJECTED, &refused);
-        else if (i < job->written)
+        else if (i < job->written && !job->unsynced)
             outbox_report_outcomes(host, job->op, i, 1, OUTBOX_DELIVERED, NULL);
+        else if (i < job->written)
+            outbox_report_outcomes(host, job->op, i, 1, OUTBOX_UNKNOWN, &job->error);
         else
             outbox_report_outcomes(host, job->op, i, 1, OUTBOX_NOT_CONNECTED, &job->error);
     }

@@ -42,8 +42,10 @@ static void *run(void *arg)
     for (struct client_request *request; (request = next_request(client));) {
         if (request->status != CLIENT_CLOSED)
             request->status = event_file_write(client->dir, &client->number, request->message);
-        if (!request->status && fsync(client->dir))
+        if (!request->status && fsync(client->dir)) {
             request->status = errno;
+            request->maybe = true; /* the file is there, but its name may not survive a crash */
+        }
         request->answered(request);
     }
     return NULL;
@@ -76,6 +78,7 @@ void client_send(struct client *client, struct client_request *request)
     pthread_mutex_lock(&client->lock);
     request->next = NULL;
     request->status = 0;
+    request->maybe = false;
     *client->last = request;
     client->last = &request->next;
     pthread_cond_signal(&client->wake);

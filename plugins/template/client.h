@@ -17,6 +17,7 @@ struct client_request {
     struct client_request *next; /* private */
     const struct outbox_message *message;
     int status;                                       /* 0, an errno, or CLIENT_CLOSED */
+    bool maybe;                                       /* with an errno: it may have been written all the same */
     void (*answered)(struct client_request *request); /* on the client's thread */
 };
 #define CLIENT_CLOSED (-1) /* it was not sent */

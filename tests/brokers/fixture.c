@@ -47,7 +47,7 @@ static int open_with(struct outbox_error *error, const char *yaml, va_list list)
     memset(error, 0, sizeof *error);
     int used = snprintf(text, sizeof text, "broker:\n ");
     vsnprintf(text + used, sizeof text - (size_t)used, yaml, list);
-    int code = loop_fixture_open_uv(&base, NULL, error);
+    int code = loop_fixture_open_uv(&base, getenv("OUTBOX_TEST_PLUGINS"), error);
     base.log.write = write_log;
     if (!code)
         code = loop_fixture_configure(&base, "test.yaml", text, error);

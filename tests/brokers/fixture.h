@@ -5,7 +5,7 @@
  *     fixture_open("plugin: http\n url: %s/hook/{topic}", server());  ... fixture_publish("topic") ... fixture_close();
  *
  * The script that runs the test names the server: OUTBOX_TEST_SERVER, OUTBOX_TEST_DIR, and OUTBOX_TEST_SERVICE, a
- * script of tests/services.
+ * script of tests/services. OUTBOX_TEST_PLUGINS is a directory of modules; the plugins of this tree are linked in.
  */
 #ifndef OBX_TESTS_BROKERS_FIXTURE_H
 #define OBX_TESTS_BROKERS_FIXTURE_H
