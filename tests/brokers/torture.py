@@ -4,8 +4,8 @@
 
 stdin is the broker's section of the configuration. SERVICE is a script of tests/services, DIR its running instance; READ
 is a shell command that prints what can be read, as NDJSON with id, key and payload_base64. kill -9 of the relay, and
-kill -9 and a restart of the server, until the outbox is empty. Then every event is there, in order within its key
-(first occurrences). Prints the number of duplicates.
+kill -9 and a restart of the server, in turn, each after some more events were published, until the outbox is empty. A run
+with fewer than two kills of each kind proves nothing and fails. Then every event is there, in order within its key (first occurrences). Prints the number of duplicates.
 """
 import base64
 import json
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 
-KEYS, DEADLINE_S = 40, 150
+KEYS, DEADLINE_S, KILLS_AT_LEAST = 40, 150, 2
 outbox, service, directory, read, count = sys.argv[1:5] + [int(sys.argv[5])]
 broker = "".join("      " + line for line in sys.stdin)
 
@@ -33,7 +33,7 @@ def prepare(work):
     with open(config, "w") as file:
         file.write("relays:\n  r:\n    store: { plugin: sqlite, path: %s/db }\n    broker:\n%s"
                    "    route: { topic: '${aggregatetype}', key: '${aggregateid}' }\n"
-                   "    retry_min: 20ms\n    retry_max: 300ms\n" % (work, broker))
+                   "    retry_min: 20ms\n    retry_max: 300ms\n    claim_rows: 100\n    max_in_flight_bytes: 64KiB\n" % (work, broker))
     subprocess.run([outbox, "init", "-c", config], check=True, stdout=subprocess.DEVNULL)
     database = sqlite3.connect(work + "/db", timeout=30)
     database.executemany(
@@ -47,26 +47,43 @@ def left(database):
     return database.execute("select count(*) from outbox").fetchone()[0]
 
 
-def kill_until_empty(config, database, log):
-    relay, relay_kills, server_kills = None, 0, 0
-    deadline = time.monotonic() + DEADLINE_S
-    while left(database):
+def kill(relay):
+    relay.kill()
+    relay.wait()
+
+
+def kill_server():
+    subprocess.run([service, "kill", directory], check=True)
+    subprocess.run([service, "restart", directory], check=True, stdout=subprocess.DEVNULL)
+
+
+def until_left(database, goal, relay, deadline):
+    while left(database) > goal:
         check(time.monotonic() < deadline, "%d events are left after %d s" % (left(database), DEADLINE_S))
+        check(relay.poll() is None, "the relay ended by itself, with %s" % relay.returncode)
+        time.sleep(0.01)
+
+
+def kill_until_empty(config, database, log):
+    kills = [0, 0]  # of the relay, of the server
+    deadline = time.monotonic() + DEADLINE_S
+    relay = None
+    while True:
         if relay is None or relay.poll() is not None:
             relay = subprocess.Popen([outbox, "run", "-c", config], stdout=log, stderr=log)
-        time.sleep(random.uniform(0.2, 1.0))
-        if random.random() < 0.5:
-            relay.kill()
-            relay.wait()
-            relay_kills += 1
+        until_left(database, max(0, left(database) - int(count * random.uniform(0.1, 0.22))), relay, deadline)
+        if not left(database):
+            break
+        if sum(kills) % 2:
+            kill_server()
+            kills[1] += 1
         else:
-            subprocess.run([service, "kill", directory], check=True)
-            subprocess.run([service, "restart", directory], check=True, stdout=subprocess.DEVNULL)
-            server_kills += 1
-    if relay.poll() is None:
-        relay.send_signal(signal.SIGTERM)
-        check(relay.wait(60) == 0, "the relay ended with %s after SIGTERM" % relay.returncode)
-    return relay_kills, server_kills
+            kill(relay)
+            kills[0] += 1
+    check(min(kills) >= KILLS_AT_LEAST, "the outbox was empty after %d kills of the relay and %d of the server" % tuple(kills))
+    relay.send_signal(signal.SIGTERM)
+    check(relay.wait(60) == 0, "the relay ended with %s after SIGTERM" % relay.returncode)
+    return kills
 
 
 def verify():
