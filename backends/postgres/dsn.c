@@ -269,19 +269,76 @@ static void name_connections(struct pg_target *target, const char *application, 
     snprintf(target->wakeup, sizeof target->wakeup, "%.47s wakeup", application);
 }
 
+/* Of other clients: libpq has none of them. */
+static const struct {
+    const char *name, *cure;
+} foreign[] = {
+    {"schema", "write the schema into the option table"},
+    {"currentSchema", "write the schema into the option table"},
+    {"connection_limit", "leave it out"},
+    {"pool_timeout", "leave it out"},
+    {"socket_timeout", "leave it out"},
+    {"statement_cache_size", "leave it out"},
+    {"pgbouncer", "leave it out"},
+    {"sslaccept", "write sslmode=verify-full"},
+    {"sslidentity", "write sslcert and sslkey"},
+    {"loginTimeout", "write connect_timeout"},
+    {"socketTimeout", "leave it out"},
+    {"connectTimeout", "write connect_timeout"},
+    {"ApplicationName", "write application_name"},
+    {"prepareThreshold", "leave it out"},
+    {"stringtype", "leave it out"},
+    {"reWriteBatchedInserts", "leave it out"},
+    {"tcpKeepAlive", "write keepalives=1"},
+    {"prepared_statement_cache_size", "leave it out"},
+    {"async_fallback", "leave it out"},
+    {"command_timeout", "leave it out"},
+    {"charset", "leave it out"},
+    {"serverTimezone", "leave it out"},
+};
+
+/* Schemes of Java, Python and others, such as jdbc:postgresql://. Up to the "://" there is no secret. */
+static int check_scheme(const char *dsn, struct outbox_error *error)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-_:";
+    size_t size = strspn(dsn, letters);
+    if (strncmp(dsn + size, "//", 2) != 0 || !size || dsn[size - 1] != ':')
+        return OUTBOX_OK;
+    int length = (int)size - 1;
+    if ((length == 10 && !strncmp(dsn, "postgresql", 10)) || (length == 8 && !strncmp(dsn, "postgres", 8)))
+        return OUTBOX_OK;
+    return pg_fail(error, OUTBOX_E_CONFIG,
+                   "dsn: '%.*s:' is no scheme of libpq; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE", length,
+                   dsn);
+}
+
+/* libpq's text may quote a part of the conninfo, the password even: not shown. Known names of parameters are. */
+static int refuse_conninfo(const char *why, struct outbox_error *error)
+{
+    char quoted[64];
+    for (size_t i = 0; why && i < sizeof foreign / sizeof *foreign; i++) {
+        snprintf(quoted, sizeof quoted, "\"%s\"", foreign[i].name);
+        if (strstr(why, quoted))
+            return pg_fail(error, OUTBOX_E_CONFIG, "dsn: libpq has no parameter %s; %s", quoted, foreign[i].cure);
+    }
+    return pg_fail(error, OUTBOX_E_CONFIG,
+                   "dsn: not a conninfo string%s; write for example host=db.example dbname=shop user=relay, or "
+                   "postgresql://relay@db.example/shop",
+                   why && strstr(why, "missing \"=\"") ? ": a \"=\" is missing" : "");
+}
+
 int pg_target_parse(struct pg_target *target, const char *dsn, const char *application, const char *relay,
                     struct outbox_error *error)
 {
     char *why = NULL;
     pg_target_free(target);
+    if (check_scheme(dsn ? dsn : "", error))
+        return error->code;
     target->parsed = PQconninfoParse(dsn ? dsn : "", &why);
-    if (!target->parsed) { /* libpq's text may quote a part of the conninfo, the password even: not shown */
-        bool equals = why && strstr(why, "missing \"=\"");
+    if (!target->parsed) {
+        refuse_conninfo(why, error);
         PQfreemem(why);
-        return pg_fail(error, OUTBOX_E_CONFIG,
-                       "dsn: not a conninfo string%s; write for example host=db.example dbname=shop user=relay, or "
-                       "postgresql://relay@db.example/shop",
-                       equals ? ": a \"=\" is missing" : "");
+        return error->code;
     }
     if (check_values(target, error))
         return error->code;

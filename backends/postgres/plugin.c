@@ -172,9 +172,9 @@ static void fini(void *self)
 
 static const char *const wakeup_choices[] = {"off", "trigger", "wal", NULL};
 static const struct outbox_option options[] = {
-    {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_IDENTITY,
+    {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_IDENTITY | OUTBOX_OPT_CONNINFO,
      offsetof(struct pg_store, dsn), NULL, 0, 0, NULL,
-     "a conninfo string or URI of libpq; several hosts are tried in turn"},
+     "a conninfo string or URI of libpq; several hosts are tried in turn; the values of ${...} are quoted"},
     {"table", OUTBOX_OPT_STRING, OUTBOX_OPT_IDENTITY, offsetof(struct pg_store, sql.table_name), "outbox", 0, 0, NULL,
      "the outbox table, with its schema if that is not in the search path"},
     {"dead_table", OUTBOX_OPT_STRING, 0, offsetof(struct pg_store, sql.dead_name), NULL, 0, 0, NULL,

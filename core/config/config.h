@@ -43,7 +43,8 @@ const char *obx_section_scalar(const struct obx_section *section, const char *ke
 /* A CONFIG error "file:line:col: text" at a key; if key is NULL or absent, at the section itself. */
 int obx_section_error(const struct obx_section *section, const char *key, struct outbox_error *error,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* Prepend the location of the section to a CONFIG error that has none, for example a plugin's. */
+/* Prepend a location to a CONFIG error that has none, for example a plugin's: of the key with which its text begins, or
+ * of the section. */
 void obx_section_locate(const struct obx_section *section, struct outbox_error *error);
 
 /* True if two sections have the same keys and values in the same order. References are compared unexpanded, secret

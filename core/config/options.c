@@ -20,7 +20,8 @@
 static uint32_t entry_how(const struct outbox_option *option, const char *key)
 {
     bool secret = option->flags & OUTBOX_OPT_SECRET || (option->type == OUTBOX_OPT_MAP && obx_name_is_secret(key));
-    return (option->flags & OUTBOX_OPT_VERBATIM ? OBX_RESOLVE_VERBATIM : 0) | (secret ? OBX_RESOLVE_FILE : 0);
+    return (option->flags & OUTBOX_OPT_VERBATIM ? OBX_RESOLVE_VERBATIM : 0) | (secret ? OBX_RESOLVE_FILE : 0) |
+           (option->flags & OUTBOX_OPT_CONNINFO ? OBX_RESOLVE_CONNINFO : 0);
 }
 
 static int set_map_from(const struct obx_option_field *field, const struct obx_section *from, bool is_default)

@@ -3,13 +3,15 @@
  * core/config/resolve.c - the effective text of a scalar: ${NAME} from the environment, file:PATH from a file
  *
  * Only the text of the file is expanded. A value from the environment is not expanded again, even if it contains "${"
- * or begins with "file:". Failure: CONFIG at the location of the reference, which the error names.
+ * or begins with "file:". In a connection string it is quoted (conninfo.h). Failure: CONFIG at the location of the
+ * reference, which the error names.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "config/conninfo.h"
 #include "config/limits.h"
 #include "config/tree.h"
 
@@ -25,11 +27,13 @@ struct expansion {
     struct obx_config *config;
     const struct obx_entry *entry;
     struct output out;
+    struct obx_conninfo *conninfo; /* NULL: values are put in as they are */
     struct outbox_error *error;
 };
 
-static void emit(struct output *out, const char *bytes, size_t size)
+static void emit(void *arg, const char *bytes, size_t size)
 {
+    struct output *out = arg;
     if ((out->to && out->size + size > out->room) || out->size > OBX_EXPANDED_MAX_SIZE)
         return; /* the environment has changed since measuring; or it is too large already */
     if (out->to)
@@ -66,6 +70,22 @@ static const char *lookup(const char *name, size_t size)
     return getenv(copy);
 }
 
+/* begin, end: of the reference in the text. */
+static void emit_value(struct expansion *expansion, const char *begin, const char *end, const char *value, size_t size)
+{
+    if (expansion->conninfo)
+        obx_conninfo_value(expansion->conninfo, begin, end, value, size, emit, &expansion->out);
+    else
+        emit(&expansion->out, value, size);
+}
+
+static void emit_literal(struct expansion *expansion, const char *bytes, size_t size)
+{
+    emit(&expansion->out, bytes, size);
+    for (size_t i = 0; expansion->conninfo && i < size; i++)
+        obx_conninfo_literal(expansion->conninfo, bytes[i]);
+}
+
 /* at: at a "${"; moved past its "}". */
 static int expand_one(struct expansion *expansion, const char **at)
 {
@@ -83,9 +103,9 @@ static int expand_one(struct expansion *expansion, const char **at)
         return REFUSE(expansion, begin, "environment variable '%.*s' is not set; set it, or write ${%.*s:-default}",
                       (int)size, name, (int)size, name);
     if (has_default && (!value || !*value))
-        emit(&expansion->out, rest + 2, (size_t)(end - rest - 2));
+        emit_value(expansion, begin, end + 1, rest + 2, (size_t)(end - rest - 2));
     else
-        emit(&expansion->out, value, strlen(value));
+        emit_value(expansion, begin, end + 1, value, strlen(value));
     *at = end + 1;
     return OUTBOX_OK;
 }
@@ -93,15 +113,17 @@ static int expand_one(struct expansion *expansion, const char **at)
 static int expand_all(struct expansion *expansion)
 {
     const char *at = expansion->entry->text;
+    if (expansion->conninfo)
+        obx_conninfo_begin(expansion->conninfo, at);
     while (*at) {
         int code = OUTBOX_OK;
         if (!strncmp(at, "$${", 3)) {
-            emit(&expansion->out, "${", 2);
+            emit_literal(expansion, "${", 2);
             at += 3;
         } else if (!strncmp(at, "${", 2)) {
             code = expand_one(expansion, &at);
         } else {
-            emit(&expansion->out, at++, 1);
+            emit_literal(expansion, at++, 1);
         }
         if (code)
             return code;
@@ -110,13 +132,15 @@ static int expand_all(struct expansion *expansion)
 }
 
 /* Expanded twice, to measure and to write, so that a secret is in one block only, which is wiped at the end. */
-static int expand(struct obx_config *config, const struct obx_entry *entry, const char **text,
+static int expand(struct obx_config *config, const struct obx_entry *entry, bool quotes, const char **text,
                   struct outbox_error *error)
 {
+    struct obx_conninfo conninfo;
     *text = entry->text;
     if (!strstr(entry->text, "${"))
         return OUTBOX_OK;
-    struct expansion expansion = {.config = config, .entry = entry, .error = error};
+    struct expansion expansion = {
+        .config = config, .entry = entry, .conninfo = quotes ? &conninfo : NULL, .error = error};
     int code = expand_all(&expansion);
     if (code)
         return code;
@@ -157,7 +181,7 @@ int obx_entry_resolve(const struct obx_section *section, const struct obx_entry 
                                   "'%s' has no value; write a value (\"\" is the empty text) or remove the key",
                                   entry->key);
     *text = entry->text;
-    int code = how & OBX_RESOLVE_VERBATIM ? OUTBOX_OK : expand(config, entry, text, error);
+    int code = how & OBX_RESOLVE_VERBATIM ? OUTBOX_OK : expand(config, entry, how & OBX_RESOLVE_CONNINFO, text, error);
     if (code || !(how & OBX_RESOLVE_FILE) || strncmp(entry->text, "file:", 5))
         return code;
     return obx_secret_read(config, entry, *text + 5, text, error);

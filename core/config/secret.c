@@ -3,9 +3,9 @@
  * core/config/secret.c - reads a secret from its file
  *
  * A path without a slash is tried in $CREDENTIALS_DIRECTORY first, where systemd puts credentials. Otherwise relative
- * paths start at the working directory. One newline at the end is removed. Failure: CONFIG at the location of the
- * reference, for a file that is missing, not regular, empty, larger than 64KiB, contains a NUL, is readable or
- * writable by everyone, or not readable by us.
+ * paths start at the working directory. One line end, LF or CR LF, is removed at the end. Failure: CONFIG at the
+ * location of the reference, for a file that is missing, not regular, empty, larger than 64KiB, contains a NUL, is
+ * readable or writable by everyone, or not readable by us.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +61,8 @@ static int trim(const struct secret *secret, char *text, size_t size)
     if (memchr(text, '\0', size))
         return refuse(secret, "it contains a NUL character; name a text file");
     if (size && text[size - 1] == '\n')
+        size--;
+    if (size && text[size - 1] == '\r')
         size--;
     text[size] = '\0';
     return size ? OUTBOX_OK : refuse(secret, "it is empty; write the secret into it");

@@ -168,6 +168,10 @@ void obx_section_locate(const struct obx_section *section, struct outbox_error *
     size_t size = strlen(section->config->name);
     if (!error || error->code != OUTBOX_E_CONFIG)
         return;
-    if (strncmp(error->text, section->config->name, size) || error->text[size] != ':')
-        obx_section_error(section, NULL, error, "%s", error->text);
+    if (!strncmp(error->text, section->config->name, size) && error->text[size] == ':')
+        return;
+    char key[64];
+    size_t length = strcspn(error->text, ":"); /* "dsn: port is not ..." */
+    snprintf(key, sizeof key, "%.*s", (int)length, error->text);
+    obx_section_error(section, length < sizeof key ? key : NULL, error, "%s", error->text);
 }

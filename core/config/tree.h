@@ -72,6 +72,7 @@ int obx_yaml_read(struct obx_config *config, const char *name, const char *text,
 /* The effective text of a scalar entry; it lives as long as the config. Errors: CONFIG for a mapping or no value. */
 #define OBX_RESOLVE_VERBATIM 1u /* do not expand ${...} */
 #define OBX_RESOLVE_FILE 2u     /* replace file:PATH by the content of the file */
+#define OBX_RESOLVE_CONNINFO 4u /* quote what ${...} stands for */
 int obx_entry_resolve(const struct obx_section *section, const struct obx_entry *entry, uint32_t how, const char **text,
                       struct outbox_error *error);
 int obx_secret_read(struct obx_config *config, const struct obx_entry *entry, const char *path, const char **text,

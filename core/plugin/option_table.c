@@ -29,7 +29,7 @@ static const struct layout layouts[] = {
 };
 #define FLAGS                                                                                                      \
     (OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_RELOADABLE | OUTBOX_OPT_VERBATIM | OUTBOX_OPT_IDENTITY | \
-     OUTBOX_OPT_TEMPLATE)
+     OUTBOX_OPT_TEMPLATE | OUTBOX_OPT_CONNINFO)
 
 /* Plugins of a newer ABI have larger entries. */
 static const struct outbox_option *option_at(const struct outbox_plugin *plugin, uint32_t index)

@@ -122,6 +122,8 @@ struct outbox_map {
 #define OUTBOX_OPT_IDENTITY 16u
 /* Transforms, STRING with VERBATIM: a template with ${column}. The host renders it for each event. */
 #define OUTBOX_OPT_TEMPLATE 32u
+/* STRING: a connection string of libpq. What ${...} stands for is quoted or percent-encoded at its place. */
+#define OUTBOX_OPT_CONNINFO 64u
 
 /* One key of the plugin's section in the configuration. The host parses and checks the value, and writes it to `offset`
  * of the instance before init(). Strings and maps live as long as the instance. */

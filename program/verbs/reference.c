@@ -27,7 +27,7 @@ static const char head[] =
     "`${NAME}` and `${NAME:-default}` in a value come from the environment (not in templates, where `${name}` is a\n"
     "column); `$${` is a plain `${`. A secret may be `file:PATH`, which reads the value from a regular file without "
     "its\n"
-    "last newline. Other users must not be able to read that file. A relative PATH starts at the working directory. A\n"
+    "last line end. Other users must not be able to read that file. A relative PATH starts at the working directory. A\n"
     "PATH without a slash starts at `$CREDENTIALS_DIRECTORY`, if systemd has set it. Sizes take `KiB`, `MiB`, `GiB`;\n"
     "durations take `us`, `ms`, `s`, `m`, `h`. `outbox check --print-config` prints the configuration in force.\n\n"
     "```yaml\n"

@@ -333,35 +333,50 @@ Y
   done
   for port in abc 0 65536 1,2 ',x'; do
     sed "s/port=1 /port=$port /" away.yaml >port.yaml
-    check "port $port is refused" exits_with_line 78 'outbox run: port.yaml:3:5: dsn: port is neither one number from 1 to 65535 nor a list with one for each host' \
+    check "port $port is refused" exits_with_line 78 'outbox run: port.yaml:3:32: dsn: port is neither one number from 1 to 65535 nor a list with one for each host' \
       "$OUTBOX" run -c port.yaml
   done
   sed 's/port=1 /sslmode=full /' away.yaml >mode.yaml
   for seconds in abc 5s ' '; do
     sed "s/connect_timeout=5/connect_timeout='$seconds'/" away.yaml >seconds.yaml
-    check "connect_timeout '$seconds' is refused" exits_with_line 78 'outbox run: seconds.yaml:3:5: dsn: connect_timeout is not a number of seconds' \
+    check "connect_timeout '$seconds' is refused" exits_with_line 78 'outbox run: seconds.yaml:3:32: dsn: connect_timeout is not a number of seconds' \
       "$OUTBOX" run -c seconds.yaml
   done
   for server in standby read-only prefer-standby none; do
     sed "s/port=1 /port=1 target_session_attrs=$server /" away.yaml >server.yaml
-    check "target_session_attrs=$server is refused" exits_with_match 78 '^outbox run: server.yaml:3:5: dsn: target_session_attrs is neither any nor read-write nor primary; ' \
+    check "target_session_attrs=$server is refused" exits_with_match 78 '^outbox run: server.yaml:3:32: dsn: target_session_attrs is neither any nor read-write nor primary; ' \
       "$OUTBOX" run -c server.yaml
   done
   for server in any read-write primary; do
     sed "s/port=1 /port=1 target_session_attrs=$server /" away.yaml >server.yaml
     check "target_session_attrs=$server is accepted" fails 69 "$OUTBOX" check -c server.yaml
   done
-  check "unknown sslmode is refused" exits_with_match 78 '^outbox run: mode.yaml:3:5: dsn: there is no such sslmode; write verify-full, ' "$OUTBOX" run -c mode.yaml
+  check "unknown sslmode is refused" exits_with_match 78 '^outbox run: mode.yaml:3:32: dsn: there is no such sslmode; write verify-full, ' "$OUTBOX" run -c mode.yaml
   sed 's|dsn: "[^"]*"|dsn: "postgresql://relay:half@secret@db/shop"|' mode.yaml >at.yaml
-  check "password with an unescaped @ is refused and not shown" exits_with_line 78 'outbox run: at.yaml:3:5: dsn: a host has an @, which is probably a part of the password; write it as %40 in a URI' \
+  check "password with an unescaped @ is refused and not shown" exits_with_line 78 'outbox run: at.yaml:3:32: dsn: a host has an @, which is probably a part of the password; write it as %40 in a URI' \
     "$OUTBOX" run -c at.yaml
   for name in '' café "$(printf '%064d' 0)"; do
     sed "s/connect_timeout=5\"/&, application_name: \"$name\"/" away.yaml >name.yaml
-    check "application_name '$name' is refused" exits_with_line 78 "outbox run: name.yaml:3:5: application_name: \"$name\" is no name that the server keeps; write 1 to 63 printable ASCII characters" \
+    check "application_name '$name' is refused" exits_with_line 78 "outbox run: name.yaml:3:103: application_name: \"$name\" is no name that the server keeps; write 1 to 63 printable ASCII characters" \
       "$OUTBOX" run -c name.yaml
   done
+  refuses_dsn() { # DSN TEXT
+    sed "s|dsn: \"[^\"]*\"|dsn: \"$1\"|" away.yaml >foreign.yaml
+    exits_with_line 78 "outbox run: foreign.yaml:3:32: dsn: $2" "$OUTBOX" run -c foreign.yaml
+  }
+  for scheme in jdbc:postgresql postgresql+psycopg2 mysql; do
+    check "dsn of $scheme is refused" refuses_dsn "$scheme://u:secret@db/shop" "'$scheme:' is no scheme of libpq; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+  done
+  check "parameter of Prisma is named" refuses_dsn 'postgresql://u:secret@db/shop?schema=public' 'libpq has no parameter "schema"; write the schema into the option table'
+  check "parameter of JDBC is named" refuses_dsn 'postgresql://u:secret@db/shop?currentSchema=public' 'libpq has no parameter "currentSchema"; write the schema into the option table'
+  sed 's/user=relay/user=relay password=${OBX_TEST_PASSWORD}/' away.yaml >quoted.yaml
+  for password in 'a b' "it's" 'back\slash' ''; do
+    check "password '$password' of the environment is one value" exits_with_match 69 '127\.0\.0\.1' env OBX_TEST_PASSWORD="$password" "$OUTBOX" check -c quoted.yaml
+  done
+  sed 's/dsn: "[^"]*"/dsn: "host=${OBX_TEST_HOST} port=1 dbname=shop user=relay connect_timeout=5"/' away.yaml >host.yaml
+  check "a space of the environment stays in its value" exits_with_match 69 'no such\.host' env OBX_TEST_HOST='no such.host' "$OUTBOX" check -c host.yaml
   sed 's/host=127.0.0.1 port=1 /service=shop /' away.yaml >service.yaml
-  check "service without a host is refused" exits_with_line 78 'outbox run: service.yaml:3:5: dsn: a service (service=, PGSERVICE) hides its host from the relay, which resolves hosts itself; write host= as well' \
+  check "service without a host is refused" exits_with_line 78 'outbox run: service.yaml:3:32: dsn: a service (service=, PGSERVICE) hides its host from the relay, which resolves hosts itself; write host= as well' \
     "$OUTBOX" run -c service.yaml
   sed 's/host=127.0.0.1 port=1 /host=127.0.0.1,127.0.0.1 port=1,1 /' away.yaml >both.yaml
   check "one port per host is accepted" fails 69 "$OUTBOX" check -c both.yaml

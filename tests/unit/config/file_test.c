@@ -200,11 +200,13 @@ Test(secret_file, content_replaces_the_reference)
     write_file("two", "no newline", 10, 0640);
     write_file("three", "two\n\n", 5, 0600);
     cr_assert_eq(mkdir("d", 0700), 0);
+    write_file("four", "postgresql://u@h/db\r\n", 21, 0600);
     write_file("d/one", "in d", 4, 0400);
     setenv("OBX_WHERE", "d", 1);
     expect_dsn("dsn: file:one", "host=a password=b");
     expect_dsn("dsn: 'file:two'", "no newline");
     expect_dsn("dsn: file:three", "two\n");
+    expect_dsn("dsn: file:four", "postgresql://u@h/db");
     expect_dsn("dsn: file:${OBX_WHERE}/one", "in d");
     expect_dsn("dsn: ' file:one'", " file:one");
     leave();

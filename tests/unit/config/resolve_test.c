@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/config/resolve_test.c - ${NAME} is replaced or refused */
 #include <criterion/criterion.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,4 +203,61 @@ Test(resolve, difference_names_the_keys_and_no_values)
     expect_difference("a: 1\nb: 2\n", "b: 2\na: 1\n", "the order of keys");
     expect_difference("a: {b: {c: 1}}\n", "a: {b: {c: 2, d: 1}}\n", "a.b.c, a.b.d is new");
     cr_assert_eq(mem_live(), 0);
+}
+
+/* ---- connection strings ------------------------------------------------------------------------------------------ */
+
+static void set_passwords(void)
+{
+    setenv("OBX_PW", "a b\\c'd", 1);
+    setenv("OBX_URI_PW", "p@ss:w/o?r%d é", 1);
+    setenv("OBX_BOTH", "ada:se cret", 1);
+    setenv("OBX_MORE", "port=5433 user='x y'", 1);
+    setenv("OBX_HOSTS", "a:1,b:2", 1);
+    setenv("OBX_URI", "postgresql://ada:p%40ss@db/shop", 1);
+    setenv("OBX_EMPTY", "", 1);
+    setenv("OBX_CRLF", "x\r\n", 1);
+}
+
+struct target {
+    const char *dsn;
+};
+
+static void expect_dsn(const char *text, const char *expected)
+{
+    static const struct outbox_option option = {
+        .name = "dsn", .type = OUTBOX_OPT_STRING, .flags = OUTBOX_OPT_CONNINFO, .offset = offsetof(struct target, dsn)};
+    struct obx_config *config;
+    struct outbox_error error = {0};
+    struct target target;
+    char yaml[400];
+    snprintf(yaml, sizeof yaml, "dsn: \"%s\"", text);
+    cr_assert_eq(obx_config_parse("f.yaml", yaml, strlen(yaml), &config, &error), 0, "%s", error.text);
+    cr_assert_eq(obx_options_apply(&option, 1, sizeof option, NULL, obx_config_root(config), &target, &error), 0, "%s",
+                 error.text);
+    cr_expect_str_eq(target.dsn, expected, "%s: %s", text, target.dsn);
+    obx_config_free(config);
+}
+
+Test(resolve, values_are_quoted_in_connection_strings, .init = set_passwords)
+{
+    expect_dsn("host=db password=${OBX_PW} user=u", "host=db password=a\\ b\\\\c\\'d user=u");
+    expect_dsn("password='${OBX_PW}' user=u", "password='a\\ b\\\\c\\'d' user=u");
+    expect_dsn("password = x${OBX_PW}y user=u", "password = xa\\ b\\\\c\\'dy user=u");
+    expect_dsn("password=${OBX_EMPTY} user=u", "password='' user=u");
+    expect_dsn("password=${OBX_EMPTY}", "password=''");
+    expect_dsn("password='${OBX_EMPTY}' user=u", "password='' user=u");
+    expect_dsn("password=${OBX_NOT_SET:-a b} user=u", "password=a\\ b user=u");
+    expect_dsn("host=db ${OBX_MORE} password=${OBX_PW}", "host=db port=5433 user='x y' password=a\\ b\\\\c\\'d");
+    expect_dsn("password=${OBX_CRLF} user=u", "password=x\\\r\\\n user=u");
+}
+
+Test(resolve, values_are_encoded_in_uris, .init = set_passwords)
+{
+    expect_dsn("postgresql://u:${OBX_URI_PW}@db/shop", "postgresql://u:p%40ss%3Aw%2Fo%3Fr%25d%20%C3%A9@db/shop");
+    expect_dsn("postgresql://${OBX_BOTH}@db/shop", "postgresql://ada:se%20cret@db/shop");
+    expect_dsn("postgresql://u@${OBX_HOSTS}/shop?application_name=${OBX_PW}",
+               "postgresql://u@a:1,b:2/shop?application_name=a%20b%5Cc%27d");
+    expect_dsn("postgresql://u:${OBX_NOT_SET:-a/b}@db/shop", "postgresql://u:a%2Fb@db/shop");
+    expect_dsn("${OBX_URI}", "postgresql://ada:p%40ss@db/shop");
 }
