@@ -61,51 +61,82 @@ static void read_id(const char *subject, const struct answer *answer, uint32_t *
     json_decref(body);
 }
 
-/* No failure counts an attempt of the event: the registry or the subject is at fault. */
-static void read_failure(const char *subject, CURLcode code, long status, struct outbox_error *failure)
+/* No failure counts an attempt of the event: the registry or the subject is at fault. what: the attempt. */
+static void read_failure(const char *what, CURLcode code, long status, struct outbox_error *failure)
 {
     if (code != CURLE_OK)
         outbox_error_set(failure, code == CURLE_OPERATION_TIMEDOUT ? OUTBOX_E_TIMEOUT : OUTBOX_E_NOT_CONNECTED,
-                         "look up subject %s: %s", subject, curl_easy_strerror(code));
+                         "%s: %s", what, curl_easy_strerror(code));
     else if (status == 404)
-        outbox_error_set(failure, OUTBOX_E_AGAIN,
-                         "look up subject %s: the registry has no such subject or version; register a schema", subject);
+        outbox_error_set(failure, OUTBOX_E_AGAIN, "%s: the registry has no such subject or version; register a schema",
+                         what);
     else if (status != 200)
-        outbox_error_set(failure, OUTBOX_E_AGAIN, "look up subject %s: the registry answered %ld", subject, status);
+        outbox_error_set(failure, OUTBOX_E_AGAIN, "%s: the registry answered %ld", what, status);
+}
+
+static size_t base_length(const struct schema_id *self)
+{
+    size_t size = strlen(self->registry);
+    while (size && self->registry[size - 1] == '/')
+        size--;
+    return size;
 }
 
 /* False: no memory, or too long. */
 static bool write_url(const struct schema_id *self, CURL *curl, const char *subject, char *url, size_t size)
 {
-    size_t base = strlen(self->registry);
     char *escaped = curl_easy_escape(curl, subject, 0), *version = curl_easy_escape(curl, self->version, 0);
-    while (base && self->registry[base - 1] == '/')
-        base--;
-    int used = snprintf(url, size, "%.*s/subjects/%s/versions/%s", (int)base, self->registry, escaped ? escaped : "",
-                        version ? version : "");
+    int used = snprintf(url, size, "%.*s/subjects/%s/versions/%s", (int)base_length(self), self->registry,
+                        escaped ? escaped : "", version ? version : "");
     bool fine = escaped && version && used < (int)size;
     curl_free(escaped);
     curl_free(version);
     return fine;
 }
 
+/* answer: to be freed by the caller, also after a failure. */
+static void get(const struct schema_id *self, CURL *curl, const char *url, const char *what, struct answer *answer,
+                struct outbox_error *failure)
+{
+    long status = 0;
+    if (!set_up(self, curl, url, answer)) {
+        outbox_error_set(failure, OUTBOX_E_NO_MEMORY, "%s: out of memory", what);
+        return;
+    }
+    CURLcode code = curl_easy_perform(curl);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    read_failure(what, code, status, failure);
+}
+
 /* A handle for each look-up: each subject has one, and several workers may look up at a time. */
 void schema_ask(const struct schema_id *self, const char *subject, uint32_t *id, struct outbox_error *failure)
 {
+    char url[2048], what[SUBJECT_SIZE + 32];
+    struct answer answer = {NULL, 0};
+    CURL *curl = curl_easy_init();
+    *failure = (struct outbox_error){.code = OUTBOX_OK};
+    snprintf(what, sizeof what, "look up subject %s", subject);
+    if (!curl || !write_url(self, curl, subject, url, sizeof url))
+        outbox_error_set(failure, OUTBOX_E_NO_MEMORY, "%s: out of memory", what);
+    else
+        get(self, curl, url, what, &answer, failure);
+    if (!failure->code)
+        read_id(subject, &answer, id, failure);
+    curl_easy_cleanup(curl);
+    free(answer.text);
+}
+
+void schema_reach(const struct schema_id *self, struct outbox_error *failure)
+{
+    static const char what[] = "list the subjects of the registry";
     char url[2048];
     struct answer answer = {NULL, 0};
     CURL *curl = curl_easy_init();
-    long status = 0;
     *failure = (struct outbox_error){.code = OUTBOX_OK};
-    if (!curl || !write_url(self, curl, subject, url, sizeof url) || !set_up(self, curl, url, &answer)) {
-        outbox_error_set(failure, OUTBOX_E_NO_MEMORY, "look up subject %s: out of memory", subject);
-    } else {
-        CURLcode code = curl_easy_perform(curl);
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-        read_failure(subject, code, status, failure);
-        if (!failure->code)
-            read_id(subject, &answer, id, failure);
-    }
+    if (!curl || snprintf(url, sizeof url, "%.*s/subjects", (int)base_length(self), self->registry) >= (int)sizeof url)
+        outbox_error_set(failure, OUTBOX_E_NO_MEMORY, "%s: out of memory", what);
+    else
+        get(self, curl, url, what, &answer, failure);
     curl_easy_cleanup(curl);
     free(answer.text);
 }

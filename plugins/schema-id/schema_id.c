@@ -180,8 +180,11 @@ static const struct outbox_option options[] = {
      .help = "how long the registry may take to answer"},
 };
 
-static const struct outbox_transform_ops ops = {
-    .struct_size = sizeof(struct outbox_transform_ops), .init = init, .fini = fini, .transform = transform};
+static const struct outbox_transform_ops ops = {.struct_size = sizeof(struct outbox_transform_ops),
+                                                .init = init,
+                                                .fini = fini,
+                                                .transform = transform,
+                                                .check = schema_check};
 
 OUTBOX_PLUGIN(transform, schema_id) = {
     .abi_major = OUTBOX_ABI_MAJOR,
@@ -192,6 +195,7 @@ OUTBOX_PLUGIN(transform, schema_id) = {
     .version = "0.1.0",
     .description = "puts the id of a schema before each value, in Confluent's format",
     .instance_size = sizeof(struct schema_id),
+    .op_size = sizeof(struct schema_check),
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .ops = &ops,

@@ -32,6 +32,19 @@ struct schema_id {
     bool ready;
 };
 
+/* The memory of an op: a check. */
+struct schema_check {
+    struct outbox_work work;
+    struct schema_id *self;
+    outbox_op_t op;
+    const struct outbox_check *check;
+    struct outbox_error failure; /* code 0: the registry answers */
+};
+
+void schema_check(void *arg, outbox_op_t op, const struct outbox_check *check); /* check.c; `check` of the ops */
+
+/* registry.c. Worker; may block for `timeout`: *failure has code 0 if the registry lists its subjects. */
+void schema_reach(const struct schema_id *self, struct outbox_error *failure);
 /* registry.c. Worker; may block for `timeout`. Fills *id, or *failure with its reason. */
 void schema_ask(const struct schema_id *self, const char *subject, uint32_t *id, struct outbox_error *failure);
 

@@ -97,6 +97,14 @@ void obx_findings_add(struct obx_findings_part *part, enum outbox_severity sever
     obx_findings_report(part, &finding);
 }
 
+enum obx_exit obx_findings_end(struct obx_findings_part *part, const struct outbox_error *error)
+{
+    if (!error->code)
+        return part->errors ? OBX_EXIT_CONFIG : OBX_EXIT_OK;
+    obx_findings_add(part, OUTBOX_SEVERITY_ERROR, NULL, NULL, "%s", error->text);
+    return obx_exit_code(error->code);
+}
+
 enum obx_exit obx_findings_fail(struct obx_findings *findings, const char *relay, const struct outbox_error *error)
 {
     struct obx_findings_part part = {.findings = findings, .relay = relay, .part = "configuration"};

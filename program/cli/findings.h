@@ -23,7 +23,7 @@ struct obx_findings {
 struct obx_findings_part {
     struct obx_findings *findings;
     const char *relay;
-    const char *part; /* "configuration", "store", "broker" */
+    const char *part; /* "configuration", "store", "transform NAME", "broker" */
     bool errors_only; /* drop all others */
     uint32_t errors;  /* so far */
 };
@@ -37,6 +37,8 @@ void obx_findings_report(void *arg, const struct outbox_finding *finding);
 /* subject and advice may be NULL. */
 void obx_findings_add(struct obx_findings_part *part, enum outbox_severity severity, const char *subject,
                       const char *advice, const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* The checks of the part are done; error: what ended them early, code 0: nothing. Reports it. Returns the exit code. */
+enum obx_exit obx_findings_end(struct obx_findings_part *part, const struct outbox_error *error);
 /* An error that kept the verb from looking further: of the configuration (as text on stderr, "outbox VERB: ...").
  * Returns its exit code. relay: NULL: of the whole file. */
 enum obx_exit obx_findings_fail(struct obx_findings *findings, const char *relay, const struct outbox_error *error);

@@ -7,21 +7,26 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "loop/uv_loop.h"
+#include "plugin/registry.h"
+
+int obx_oneshot_open_section(struct obx_oneshot *oneshot, struct obx_context *context, const char *relay,
+                             const struct obx_section *section, enum outbox_kind kind, struct outbox_error *error)
+{
+    const struct obx_instance_setup setup = {
+        .loop = context->loop, .registry = context->registry, .log = context->log, .relay = relay, .section = section};
+    memset(oneshot, 0, sizeof *oneshot);
+    oneshot->context = context;
+    return obx_instance_new(&setup, kind, &oneshot->instance, error);
+}
 
 int obx_oneshot_open(struct obx_oneshot *oneshot, struct obx_context *context, const char *relay, enum outbox_kind kind,
                      struct outbox_error *error)
 {
     const struct obx_section *section;
-    memset(oneshot, 0, sizeof *oneshot);
-    oneshot->context = context;
     int status = obx_relay_section(context->config, relay, &section, error);
     if (!status)
-        status = obx_section_child(section, kind == OUTBOX_STORE ? "store" : "broker", &section, error);
-    if (status)
-        return status;
-    const struct obx_instance_setup setup = {
-        .loop = context->loop, .registry = context->registry, .log = context->log, .relay = relay, .section = section};
-    return obx_instance_new(&setup, kind, &oneshot->instance, error);
+        status = obx_section_child(section, obx_kind_name(kind), &section, error);
+    return status ? status : obx_oneshot_open_section(oneshot, context, relay, section, kind, error);
 }
 
 static void on_done(struct obx_call *call, const struct outbox_error *error)

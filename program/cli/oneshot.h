@@ -29,6 +29,9 @@ struct obx_oneshot {
 /* Make the instance; no I/O. After a failure there is nothing to close. */
 int obx_oneshot_open(struct obx_oneshot *oneshot, struct obx_context *context, const char *relay, enum outbox_kind kind,
                      struct outbox_error *error);
+/* The same for the section of any plugin, such as a transform. */
+int obx_oneshot_open_section(struct obx_oneshot *oneshot, struct obx_context *context, const char *relay,
+                             const struct obx_section *section, enum outbox_kind kind, struct outbox_error *error);
 /* Connect a broker, or a store for administration. */
 int obx_oneshot_start(struct obx_oneshot *oneshot, enum outbox_kind kind, struct outbox_error *error);
 /* Connect a broker for obx_broker_check() only: it changes nothing there. */

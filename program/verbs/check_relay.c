@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/verbs/check_relay.c - the section of one relay, its store, and its broker
+ * program/verbs/check_relay.c - the section of one relay, its store, its transforms, and its broker
  *
  * Happy path: the section is valid; the store connects, and its own checks find no error; the columns of the route are
- * there; the broker connects, and knows the topics that the configuration names and that pending rows go to. The checks
- * go on after a failure, so that one call finds everything.
+ * there; the own checks of the transforms find no error; the broker connects, and knows the topics that the
+ * configuration names and that pending rows go to. The checks go on after a failure, so that one call finds everything.
  */
 #include "verbs/check_relay.h"
 
@@ -15,6 +15,7 @@
 #include "cli/oneshot.h"
 #include "relay/relay.h"
 #include "verbs/check_topics.h"
+#include "verbs/check_transforms.h"
 
 struct relay_check {
     struct obx_context *context;
@@ -105,14 +106,6 @@ static enum obx_exit try_columns(struct relay_check *check, bool verbose)
     return obx_exit_code(status);
 }
 
-static enum obx_exit after(struct obx_findings_part *part, const struct outbox_error *error)
-{
-    if (!error->code)
-        return part->errors ? OBX_EXIT_CONFIG : OBX_EXIT_OK;
-    obx_findings_add(part, OUTBOX_SEVERITY_ERROR, NULL, NULL, "%s", error->text);
-    return obx_exit_code(error->code);
-}
-
 static enum obx_exit check_store(struct relay_check *check)
 {
     struct obx_findings_part part = part_of(check, "store");
@@ -122,7 +115,7 @@ static enum obx_exit check_store(struct relay_check *check)
         run_store(check, &oneshot, &part, &error);
         obx_oneshot_close(&oneshot);
     }
-    enum obx_exit code = after(&part, &error);
+    enum obx_exit code = obx_findings_end(&part, &error);
     if (!code)
         return try_columns(check, true);
     return code == OBX_EXIT_CONFIG && try_columns(check, false) == OBX_EXIT_PERMISSION ? OBX_EXIT_PERMISSION : code;
@@ -160,7 +153,7 @@ static enum obx_exit check_broker(struct relay_check *check)
         run_broker(check, &oneshot, &part, &error);
         obx_oneshot_close(&oneshot);
     }
-    return after(&part, &error);
+    return obx_findings_end(&part, &error);
 }
 
 /* ---- the relay --------------------------------------------------------------------------------------------------- */
@@ -195,6 +188,7 @@ enum obx_exit obx_check_relay(struct obx_context *context, struct obx_findings *
         return obx_findings_fail(findings, relay, &error);
     obx_check_topics_open(&check.topics, &check.route);
     enum obx_exit code = check_store(&check);
+    code = obx_exit_worse(code, obx_check_transforms(context, findings, relay));
     code = obx_exit_worse(code, check_broker(&check));
     memcpy(identity, check.status.identity, sizeof check.status.identity);
     obx_check_topics_free(&check.topics);

@@ -170,7 +170,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
             waited.append(other_asked.wait(20))
         if "/second-value/" in self.path:
             other_asked.set()
-        found = self.path.split("/")[2] in ("order-value", "first-value", "second-value")
+        found = self.path == "/subjects" or self.path.split("/")[2] in ("order-value", "first-value", "second-value")
         self.send_response(503 if away[0] else 200 if found else 404)
         self.end_headers()
         self.wfile.write(json.dumps({"id": 258} if found else {"error_code": 40401}).encode())
@@ -198,6 +198,25 @@ if has("schema-id"):
 
     code, text, out = relayed("s: {plugin: schema-id, id: 1}", ("order", "1", "T", "v"))
     check("id can be configured", code == 0 and value(out[0]) == b"\0\0\0\0\1v", (text, out))
+
+    def checked(options):
+        directory = setup("s: {plugin: schema-id, %s}" % options)
+        result = outbox(directory, "check")
+        shutil.rmtree(directory)
+        return result
+
+    code, text = checked('registry: "%s"' % registry)
+    check("check reaches the registry", code == 0 and "orders transform s: ok: the registry answers" in text, text)
+    code, text = checked('registry: "%s", subject: order-value' % registry)
+    check("check finds a subject that is configured", code == 0 and "transform s: ok: the registry has the subject" in text, text)
+    code, text = checked('registry: "%s", subject: none-value' % registry)
+    check("check names a subject that is missing", code == 78 and "transform s: error: look up subject none-value: "
+          "the registry has no such subject or version; register a schema" in text, (code, text))
+    code, text = checked('registry: "http://127.0.0.1:1"')
+    check("check names a registry that is away", code == 78 and "transform s: error: list the subjects of the registry: " in text,
+          (code, text))
+    code, text = checked("id: 1")
+    check("check of a configured id needs no registry", code == 0 and "transform" not in text, text)
 
     away[0] = True
     directory = setup('s: {plugin: schema-id, registry: "%s"}' % registry)
