@@ -32,6 +32,7 @@ static void free_batch(struct obx_batch *batch)
     obx_arena_free(&batch->arena);
     obx_free(batch->uncertain);
     obx_free(batch->row_states);
+    obx_free(batch->spool_marks);
     obx_free(batch->messages);
     obx_free(batch->row_of);
     obx_free(batch);
@@ -51,13 +52,16 @@ static bool make_room(struct obx_batch *batch, uint32_t rows)
     uint8_t *row_states = obx_resize(batch->row_states, rows);
     if (row_states)
         batch->row_states = row_states;
+    uint8_t *spool_marks = obx_resize(batch->spool_marks, rows);
+    if (spool_marks)
+        batch->spool_marks = spool_marks;
     struct outbox_message *messages = obx_resize(batch->messages, rows * sizeof *messages);
     if (messages)
         batch->messages = messages;
     uint32_t *row_of = obx_resize(batch->row_of, rows * sizeof *row_of);
     if (row_of)
         batch->row_of = row_of;
-    if (!row_states || !messages || !row_of)
+    if (!row_states || !spool_marks || !messages || !row_of)
         return false;
     batch->row_limit = rows;
     return true;
@@ -92,6 +96,7 @@ void obx_batch_recycle(struct obx_batch_pool *pool, struct obx_batch *batch)
     obx_batch_free_transformed(batch);
     obx_free(batch->uncertain);
     *batch = (struct obx_batch){.row_states = batch->row_states,
+                                .spool_marks = batch->spool_marks,
                                 .messages = batch->messages,
                                 .row_of = batch->row_of,
                                 .row_limit = batch->row_limit,
@@ -141,4 +146,47 @@ void obx_batch_change(struct obx_batch *batch, enum obx_row_state from, enum obx
             left--;
         }
     }
+}
+
+/* ---- rows of a log ----------------------------------------------------------------------------------------------- */
+
+void obx_batch_begin_log(struct obx_batch *batch, uint64_t now)
+{
+    batch->in_log = true;
+    batch->claimed_at = now;
+    memset(batch->spool_marks, OBX_SPOOL_NONE, batch->rows->rows);
+}
+
+void obx_batch_set_spool_mark(struct obx_batch *batch, uint32_t row, enum obx_spool_mark mark)
+{
+    static const uint8_t waits[] = {[OBX_SPOOL_WANTED] = 1, [OBX_SPOOL_COPYING] = 1, [OBX_SPOOL_DONE] = 0};
+    uint8_t before = batch->spool_marks[row];
+    batch->unspooled += waits[mark];
+    batch->unspooled -= waits[before];
+    batch->stages->context.to_spool += mark == OBX_SPOOL_WANTED;
+    batch->stages->context.to_spool -= before == OBX_SPOOL_WANTED;
+    batch->spool_marks[row] = (uint8_t)mark;
+}
+
+void obx_batch_want_spool(struct obx_batch *batch, uint32_t row)
+{
+    if (batch->spool_marks[row] == OBX_SPOOL_NONE)
+        obx_batch_set_spool_mark(batch, row, OBX_SPOOL_WANTED);
+}
+
+/* Rows that are being copied are decided by the end of that. */
+void obx_batch_forget_spool(struct obx_batch *batch)
+{
+    for (uint32_t row = 0; row < batch->rows->rows && batch->unspooled; row++)
+        if (batch->spool_marks[row] == OBX_SPOOL_WANTED)
+            obx_batch_set_spool_mark(batch, row, OBX_SPOOL_NONE);
+}
+
+void obx_batch_pass_rows(struct obx_batch *batch)
+{
+    uint32_t rows = batch->rows->rows;
+    if (batch->state_count[OBX_ROW_SETTLED] == rows)
+        batch->passed_rows = rows;
+    while (batch->passed_rows < rows && obx_batch_is_passed(batch, batch->passed_rows))
+        batch->passed_rows++;
 }

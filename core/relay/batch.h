@@ -25,7 +25,7 @@ struct obx_lane_row;
  *   NOT_SENT  -> WAITING, SKIPPED
  *
  * RETRY, REJECTED and NOT_SENT exist only between the outcomes of a publish and its completion. A batch is finished
- * when all rows are SETTLED or SKIPPED. */
+ * when all rows are SETTLED or SKIPPED, and none waits for the spool. */
 enum obx_row_state {
     OBX_ROW_WAITING,   /* to be published */
     OBX_ROW_IN_FLIGHT, /* part of a publish in flight */
@@ -37,6 +37,11 @@ enum obx_row_state {
     OBX_ROW_NOT_SENT, /* NOT_CONNECTED or UNKNOWN: the batch sends it again */
     OBX_ROW_STATES
 };
+
+/* Of a row of a log: is it copied to the spool? Apart from its state: a row in flight may be in the spool, too.
+ *
+ *   NONE -> WANTED -> COPYING -> DONE      back to WANTED, or to NONE without the ownership, when a copy failed */
+enum obx_spool_mark { OBX_SPOOL_NONE, OBX_SPOOL_WANTED, OBX_SPOOL_COPYING, OBX_SPOOL_DONE };
 
 /* Where the batch is; pipeline.c has the legal moves. */
 enum obx_batch_stage {
@@ -97,6 +102,15 @@ struct obx_batch {
     struct outbox_publish publish;       /* with the next one, of publish.c */
     struct obx_request request;
 
+    /* of low_mark.c and spool.c: rows of a log, while the ownership lasts in which they were claimed */
+    bool in_log;
+    struct obx_list log_link;
+    struct outbox_position log_end; /* all rows between its last one and this position are passed */
+    uint64_t claimed_at;
+    uint8_t *spool_marks; /* enum obx_spool_mark, by row; owned; valid in_log */
+    uint32_t passed_rows; /* of its first rows */
+    uint32_t unspooled;   /* rows that are WANTED or COPYING */
+
     /* of lane_publish.c: row_of[row] is row, messages[row] the message of each row that joined */
     struct obx_lane_row *lane_rows; /* by row, in the arena */
     struct obx_list sendable;       /* its rows whose turn it is */
@@ -134,6 +148,27 @@ static inline void obx_batch_set_row_state(struct obx_batch *batch, uint32_t row
     batch->state_count[state]++;
 }
 
+/* ---- rows of a log ---- */
+
+void obx_batch_begin_log(struct obx_batch *batch, uint64_t now); /* no row is passed */
+void obx_batch_want_spool(struct obx_batch *batch,
+                          uint32_t row);              /* no effect on a row that is in the spool, or wanted */
+void obx_batch_forget_spool(struct obx_batch *batch); /* no row is WANTED any more */
+void obx_batch_set_spool_mark(struct obx_batch *batch, uint32_t row, enum obx_spool_mark mark);
+void obx_batch_pass_rows(struct obx_batch *batch); /* advance passed_rows */
+static inline bool obx_batch_is_passed(const struct obx_batch *batch, uint32_t row)
+{
+    return batch->row_states[row] == OBX_ROW_SETTLED || batch->spool_marks[row] == OBX_SPOOL_DONE;
+}
+
+/* The row waits for its key, or for its move to the dead letters: SKIPPED. */
+static inline void obx_batch_leave_row(struct obx_batch *batch, uint32_t row)
+{
+    obx_batch_set_row_state(batch, row, OBX_ROW_SKIPPED);
+    if (batch->in_log)
+        obx_batch_want_spool(batch, row);
+}
+
 void obx_batch_free_transformed(struct obx_batch *batch); /* no job is running */
 static inline bool obx_batch_is_transforming(const struct obx_batch *batch)
 {
@@ -145,7 +180,8 @@ void obx_batch_change(struct obx_batch *batch, enum obx_row_state from, enum obx
 
 static inline bool obx_batch_finished(const struct obx_batch *batch)
 {
-    return batch->state_count[OBX_ROW_SETTLED] + batch->state_count[OBX_ROW_SKIPPED] == batch->rows->rows;
+    return batch->state_count[OBX_ROW_SETTLED] + batch->state_count[OBX_ROW_SKIPPED] == batch->rows->rows &&
+           !batch->unspooled;
 }
 
 #endif

@@ -3,38 +3,36 @@
 #include "relay/claim.h"
 
 #include "base/failpoint.h"
+#include "relay/claim_limits.h"
 #include "relay/dead_letter.h"
 #include "relay/failures.h"
 #include "relay/keys.h"
 #include "relay/link.h"
+#include "relay/log_room.h"
+#include "relay/low_mark.h"
 #include "relay/pipeline.h"
 #include "relay/poll_schedule.h"
 #include "relay/retry_claim.h"
 
-#define READY_MAX 8    /* batches claimed and not yet published */
-#define FIRST_ROWS 64  /* of the first claim; doubles */
-#define ROW_BYTES 1024 /* first estimate */
+#define READY_MAX 8 /* batches claimed and not yet published */
 #define NO_MEMORY_NS (10 * OBX_MS)
 #define RETRY_PAUSE_NS (100 * OBX_MS) /* of keys whose claim failed */
 #define AGAIN_MIN_MS 20
 #define AGAIN_MAX_MS 2000
 #define LOG_AFTER_NS (10000 * OBX_MS)
-/* Claims that fill max_in_flight_bytes. A slow event keeps the memory of its whole batch, and a concurrent broker has
- * many slow events: small batches leave memory for the others. */
-#define LARGE_CLAIMS 4
-#define SMALL_CLAIMS 16
 
 struct obx_claimer {
     struct obx_stages *stages;
     struct obx_request request;
     struct outbox_claim claim;
     bool is_retry; /* of the claim in flight, or of the last one */
+    bool measures; /* the claim in flight returns no rows */
+    bool log_lost; /* the relay has halted, for the log no longer has a position that is needed */
     bool rewind;
     bool saw_empty;    /* the last poll found nothing new */
     uint64_t unusable; /* rows that no claim returns, at the last claim */
     struct obx_poll_schedule schedule;
-    uint64_t row_bytes; /* running estimate */
-    uint32_t ramp;      /* rows of the next claim at most: the first claims are small */
+    struct obx_claim_limits limits;
     bool blocked_logged;
     struct obx_failures failures; /* that may pass */
     uint64_t claim_at;            /* after such a failure */
@@ -47,7 +45,7 @@ struct obx_claimer *obx_claimer_new(struct obx_stages *stages)
     if (!claimer)
         return NULL;
     claimer->stages = stages;
-    claimer->row_bytes = ROW_BYTES;
+    obx_claim_limits_init(&claimer->limits);
     return claimer;
 }
 
@@ -79,9 +77,10 @@ void obx_claimer_reread(struct obx_claimer *claimer)
 void obx_claimer_reset(struct obx_claimer *claimer)
 {
     obx_claimer_rewind(claimer);
+    claimer->log_lost = false;
     claimer->behind_since = 0;
     obx_poll_schedule_reset(&claimer->schedule, claimer->stages->context.now);
-    claimer->ramp = FIRST_ROWS;
+    obx_claim_limits_restart(&claimer->limits);
     claimer->claim_at = claimer->stages->context.now;
 }
 
@@ -111,6 +110,7 @@ enum answer {
     ANSWER_FAILED,
     ANSWER_TOO_LATE, /* the connection is lost, the relay stops, or the outbox is to be read again from its start */
     ANSWER_NOTHING,
+    ANSWER_MEASURED,
     ANSWER_ROWS,
     ANSWERS
 };
@@ -121,7 +121,9 @@ static enum answer answer_of(const struct obx_claimer *claimer, const struct out
     const struct outbox_batch *rows = claimer->claim.batch;
     if (error->code)
         return ANSWER_FAILED;
-    if (claimer->rewind)
+    if (claimer->measures)
+        return ANSWER_MEASURED;
+    if (claimer->rewind && !(claimer->claim.flags & OUTBOX_CLAIM_LOG_ONLY))
         return ANSWER_TOO_LATE;
     if (!rows || !rows->rows)
         return ANSWER_NOTHING;
@@ -167,12 +169,21 @@ static void on_works(struct obx_claimer *claimer)
 
 static void on_failed(struct obx_claimer *claimer, const struct outbox_error *error)
 {
-    if (claimer->is_retry)
+    if (claimer->is_retry && !claimer->measures)
         retry_again(claimer, RETRY_PAUSE_NS);
     if (error->code == OUTBOX_E_AGAIN)
         on_again(claimer, error);
+    else if (obx_log_room_halts(claimer->stages->log_room, error))
+        claimer->log_lost = claimer->rewind = true;
     else
         obx_link_lost(claimer->stages->store, OBX_WORK_CLAIM, error);
+}
+
+/* Claimed rows did not reach the pipeline. */
+static void rewind_for_rows(struct obx_claimer *claimer)
+{
+    obx_low_mark_seal(claimer->stages->low_mark);
+    obx_claimer_rewind(claimer);
 }
 
 /* The rows stay in the outbox, and are read again. */
@@ -183,7 +194,7 @@ static void on_too_late(struct obx_claimer *claimer, const struct outbox_error *
     if (claimer->is_retry)
         retry_again(claimer, 0);
     else
-        obx_claimer_rewind(claimer);
+        rewind_for_rows(claimer);
 }
 
 /* Nothing is left to do: what failed with rows that are gone has ended, too. */
@@ -206,10 +217,20 @@ uint64_t obx_claimer_behind_since(const struct obx_claimer *claimer)
     return claimer->behind_since;
 }
 
+static void on_measured(struct obx_claimer *claimer, const struct outbox_error *error)
+{
+    (void)error;
+    on_works(claimer);
+}
+
 static void on_empty_poll(struct obx_claimer *claimer)
 {
     const struct obx_relay_context *context = &claimer->stages->context;
     end_outages(claimer->stages);
+    if (claimer->claim.result & OUTBOX_CLAIMED_BEHIND) {
+        obx_poll_schedule_after_rows(&claimer->schedule, context->now, has_wakeup(claimer), false);
+        return;
+    }
     note_behind(claimer, false);
     claimer->saw_empty = !claimer->schedule.woken;
     obx_poll_schedule_after_nothing(&claimer->schedule, context->now, claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP,
@@ -229,19 +250,13 @@ static void on_nothing(struct obx_claimer *claimer, const struct outbox_error *e
     retry_again(claimer, 0);
 }
 
-static void estimate_row(struct obx_claimer *claimer, const struct outbox_batch *rows)
-{
-    uint64_t bytes = rows->bytes / rows->rows;
-    claimer->row_bytes = OBX_MAX(bytes, (claimer->row_bytes * 7 + bytes) / 8);
-}
-
 static void on_polled_rows(struct obx_claimer *claimer, bool more)
 {
     const struct obx_relay_context *context = &claimer->stages->context;
     note_behind(claimer, more);
     obx_poll_schedule_after_rows(&claimer->schedule, context->now, has_wakeup(claimer), more);
     if (more)
-        claimer->ramp = OBX_MIN(claimer->ramp * 2, (uint32_t)context->settings.claim_rows);
+        obx_claim_limits_raise(&claimer->limits, context);
 }
 
 static void no_memory_for_rows(struct obx_claimer *claimer)
@@ -250,7 +265,7 @@ static void no_memory_for_rows(struct obx_claimer *claimer)
     if (claimer->is_retry)
         retry_again(claimer, RETRY_PAUSE_NS); /* not covered: batches are recycled, a retry takes no memory */
     else
-        obx_claimer_rewind(claimer);
+        rewind_for_rows(claimer);
     claimer->schedule.poll_at = claimer->stages->context.now + NO_MEMORY_NS;
 }
 
@@ -263,7 +278,7 @@ static void on_rows(struct obx_claimer *claimer, const struct outbox_error *erro
         obx_retry_claim_note(claimer->stages->retry_claim, rows);
     else
         on_polled_rows(claimer, rows->flags & OUTBOX_BATCH_MORE);
-    estimate_row(claimer, rows);
+    obx_claim_limits_note(&claimer->limits, rows);
     if (!obx_pipeline_add(claimer->stages->pipeline, rows, claimer->is_retry)) {
         no_memory_for_rows(claimer);
         return;
@@ -277,19 +292,29 @@ static const struct {
     void (*handle)(struct obx_claimer *claimer, const struct outbox_error *error);
     bool releases;
 } answers[ANSWERS] = {
-    [ANSWER_FAILED] = {on_failed, true},
-    [ANSWER_TOO_LATE] = {on_too_late, true},
-    [ANSWER_NOTHING] = {on_nothing, true},
+    [ANSWER_FAILED] = {on_failed, true},   [ANSWER_TOO_LATE] = {on_too_late, true},
+    [ANSWER_NOTHING] = {on_nothing, true}, [ANSWER_MEASURED] = {on_measured, true},
     [ANSWER_ROWS] = {on_rows, false},
 };
+
+/* Relief: what is ready goes to the spool, which is read again after it. */
+static void note_results(struct obx_claimer *claimer)
+{
+    if (!claimer->measures)
+        claimer->unusable = claimer->claim.unusable;
+    if (!obx_log_room_note(claimer->stages->log_room, &claimer->claim))
+        return;
+    obx_pipeline_set_reread(claimer->stages->pipeline, true);
+    obx_claimer_rewind(claimer);
+}
 
 static void on_answer(void *stage, const struct outbox_error *error)
 {
     struct obx_claimer *claimer = stage;
     OBX_FAILPOINT(relay, after_claim);
-    if (!error->code)
-        claimer->unusable = claimer->claim.unusable;
     enum answer answer = answer_of(claimer, error);
+    if (!error->code)
+        note_results(claimer);
     if (answers[answer].releases)
         release_rows(claimer);
     answers[answer].handle(claimer, error);
@@ -299,15 +324,7 @@ static void on_answer(void *stage, const struct outbox_error *error)
 
 static void set_limits(struct obx_claimer *claimer)
 {
-    const struct obx_relay_context *context = &claimer->stages->context;
-    uint64_t memory = (uint64_t)context->settings.max_in_flight_bytes;
-    uint64_t left = memory - context->stats.in_flight_bytes;
-    bool small = claimer->stages->publish_mode == OBX_PUBLISH_CONCURRENT;
-    claimer->claim.max_bytes = OBX_MIN(left, memory / (small ? SMALL_CLAIMS : LARGE_CLAIMS));
-    uint64_t rows = claimer->claim.max_bytes / (claimer->row_bytes + OBX_ROW_OVERHEAD);
-    rows = OBX_MIN(rows, (uint64_t)context->settings.claim_rows);
-    rows = OBX_MIN(rows, (uint64_t)claimer->ramp);
-    claimer->claim.max_rows = (uint32_t)OBX_MAX(rows, 1u);
+    obx_claim_limits_set(&claimer->limits, claimer->stages, &claimer->claim);
 }
 
 static void submit(struct obx_claimer *claimer)
@@ -321,6 +338,14 @@ static void submit(struct obx_claimer *claimer)
                     obx_relay_context_store_timeout(context), &claimer->claim);
 }
 
+/* No rows, as there is no room for them. */
+static void measure(struct obx_claimer *claimer)
+{
+    claimer->claim = (struct outbox_claim){.struct_size = sizeof claimer->claim, .flags = OUTBOX_CLAIM_MEASURE};
+    claimer->measures = true;
+    submit(claimer);
+}
+
 static void retry(struct obx_claimer *claimer)
 {
     struct obx_retry_claim *retry_claim = claimer->stages->retry_claim;
@@ -331,15 +356,31 @@ static void retry(struct obx_claimer *claimer)
     set_limits(claimer);
     claimer->claim.max_rows = count;
     claimer->is_retry = true;
+    claimer->measures = false;
     submit(claimer);
+}
+
+/* Relief: rows of the log go to the spool. Not before a rewind, if the log has earlier rows that were not kept. */
+static bool moves_rows_only(const struct obx_claimer *claimer)
+{
+    return obx_log_room_relieving(claimer->stages->log_room) && !obx_low_mark_sealed(claimer->stages->low_mark);
 }
 
 static uint32_t poll_flags(const struct obx_claimer *claimer)
 {
     uint32_t flags = claimer->rewind ? OUTBOX_CLAIM_REWIND : 0;
+    if (moves_rows_only(claimer))
+        flags = OUTBOX_CLAIM_LOG_ONLY;
     if (has_wakeup(claimer) && obx_poll_schedule_arms_wakeup(&claimer->schedule))
         flags |= OUTBOX_CLAIM_ARM_WAKEUP;
     return flags;
+}
+
+static void begin_rewind(struct obx_claimer *claimer)
+{
+    obx_pipeline_set_reread(claimer->stages->pipeline, false);
+    obx_low_mark_rewind(claimer->stages->low_mark);
+    claimer->rewind = false;
 }
 
 /* The next rows, of any key. */
@@ -348,24 +389,32 @@ static void poll(struct obx_claimer *claimer)
     claimer->claim = (struct outbox_claim){.struct_size = sizeof claimer->claim, .flags = poll_flags(claimer)};
     set_limits(claimer);
     claimer->schedule.arms_wakeup = claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP;
-    claimer->is_retry = false;
-    if (claimer->rewind)
-        obx_pipeline_set_reread(claimer->stages->pipeline, false);
-    claimer->rewind = false;
+    claimer->is_retry = claimer->measures = false;
+    if (claimer->claim.flags & OUTBOX_CLAIM_REWIND)
+        begin_rewind(claimer);
     submit(claimer);
 }
 
 /* ---- the step ---------------------------------------------------------------------------------------------------- */
 
-static bool may_claim(struct obx_claimer *claimer)
+/* May anything be claimed, with or without rows? */
+static bool is_open(struct obx_claimer *claimer)
 {
     struct obx_stages *stages = claimer->stages;
     struct obx_relay_context *context = &stages->context;
-    if (!obx_link_up(stages->store) || !obx_relay_context_accepts_rows(context) || obx_request_busy(&claimer->request))
-        return false;
-    if (!obx_dead_letters_keys_known(stages->dead_letters) || obx_dead_letters_full(stages->dead_letters))
-        return false;
-    if (!obx_due(context, claimer->claim_at))
+    claimer->log_lost = claimer->log_lost && context->halted;
+    return obx_link_up(stages->store) && !context->stopping && !claimer->log_lost &&
+           !obx_request_busy(&claimer->request) && obx_due(context, claimer->claim_at);
+}
+
+/* Relief only moves rows: it needs no key, and a halted relay needs it, too. */
+static bool has_place(const struct obx_claimer *claimer)
+{
+    const struct obx_stages *stages = claimer->stages;
+    const struct obx_relay_context *context = &stages->context;
+    bool may_publish = obx_relay_context_accepts_rows(context) && obx_dead_letters_keys_known(stages->dead_letters) &&
+                       !obx_dead_letters_full(stages->dead_letters);
+    if (!may_publish && !obx_log_room_relieving(stages->log_room))
         return false;
     return obx_pipeline_count(stages->pipeline, OBX_BATCH_READY) < READY_MAX &&
            context->stats.in_flight_bytes < (uint64_t)context->settings.max_in_flight_bytes;
@@ -414,21 +463,28 @@ static bool is_turn_of_retry(struct obx_claimer *claimer)
     return !claimer->rewind && !is_turn_of_poll(claimer) && obx_retry_claim_due(claimer->stages->retry_claim);
 }
 
-void obx_claimer_step(struct obx_claimer *claimer)
+/* False: nothing can be claimed now. */
+static bool claim(struct obx_claimer *claimer)
 {
-    if (!may_claim(claimer))
-        return;
-    if (claimer->rewind && !may_rewind(claimer))
-        return;
+    bool moves_only = moves_rows_only(claimer);
+    if (!has_place(claimer) || (claimer->rewind && !moves_only && !may_rewind(claimer)))
+        return false;
     if (is_turn_of_retry(claimer)) {
         retry(claimer);
-        return;
+        return true;
     }
-    if (obx_claimer_too_many_blocked(claimer)) { /* not before a rewind: it has cleared the keys */
+    if (!moves_only && obx_claimer_too_many_blocked(claimer)) { /* not before a rewind: it has cleared the keys */
         log_too_many_blocked(claimer);
-        return;
+        return false;
     }
     claimer->blocked_logged = false;
     if (obx_due(&claimer->stages->context, claimer->schedule.poll_at))
         poll(claimer);
+    return true;
+}
+
+void obx_claimer_step(struct obx_claimer *claimer)
+{
+    if (is_open(claimer) && !claim(claimer) && obx_log_room_measure_due(claimer->stages->log_room))
+        measure(claimer);
 }

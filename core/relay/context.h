@@ -31,6 +31,9 @@ struct obx_relay_context {
     struct outbox_error halt_reason;
     uint64_t given_up; /* by this stop: events that the broker has or may have, and that stay in the outbox */
     unsigned troubles; /* enum obx_trouble, or-ed */
+    bool reads_log;    /* the store owns a log, not a table: OUTBOX_ACQUIRED_LOG */
+    bool passing;      /* a settle or a spool is in flight: for a log there is one of them at a time */
+    uint64_t to_spool; /* rows of the log that are to be copied to the spool, and are not being copied */
 };
 
 #define OBX_RELAY_LOG(context, level, ...) obx_log_write((context)->log, level, (context)->name, __VA_ARGS__)

@@ -6,6 +6,7 @@
 
 #include "base/failpoint.h"
 #include "relay/link.h"
+#include "relay/low_mark.h"
 
 #define AGAIN_MIN_MS 100
 #define AGAIN_MAX_MS 30000
@@ -122,19 +123,20 @@ static struct outbox_bytes key_of(const struct obx_dead_letter_row *row)
     return (struct outbox_bytes){row->key_is_null ? NULL : row->bytes + row->topic_size, row->key_size};
 }
 
-static void fill_move(struct obx_dead_letters *letters)
+/* Of a log: rows that are not in the spool yet wait. */
+static bool fill_move(struct obx_dead_letters *letters)
 {
     uint32_t count = 0;
     OBX_LIST_EACH(letters->source, row, struct obx_dead_letter_row, link)
     {
+        if (count == OBX_DEAD_LETTER_MOVE_ROWS || !obx_low_mark_in_spool(letters->stages->low_mark, row->position))
+            break;
         letters->move_kept[count] = 0;
         letters->move_rows[count++] = (struct outbox_dead_row){.position = row->position,
                                                                .attempts = row->attempts,
                                                                .topic = {row->bytes, row->topic_size},
                                                                .key = key_of(row),
                                                                .reason = row->reason};
-        if (count == OBX_DEAD_LETTER_MOVE_ROWS)
-            break;
     }
     letters->refused = (struct outbox_refused){.struct_size = sizeof letters->refused};
     letters->move = (struct outbox_dead_letter_rows){.struct_size = sizeof letters->move,
@@ -142,6 +144,7 @@ static void fill_move(struct obx_dead_letters *letters)
                                                      .rows = letters->move_rows,
                                                      .kept = letters->move_kept,
                                                      .refused = &letters->refused};
+    return count > 0;
 }
 
 /* New rows first. */
@@ -156,9 +159,8 @@ static bool choose_rows(struct obx_dead_letters *letters)
 bool obx_dead_letter_move(struct obx_dead_letters *letters)
 {
     struct obx_relay_context *context = &letters->stages->context;
-    if (!letters->count || obx_request_busy(&letters->keys_request) || !choose_rows(letters))
+    if (!letters->count || obx_request_busy(&letters->keys_request) || !choose_rows(letters) || !fill_move(letters))
         return false;
-    fill_move(letters);
     OBX_FAILPOINT(relay, before_dead_letter);
     obx_store_dead_letter(obx_link_instance(letters->stages->store),
                           obx_request_begin(&letters->move_request, context, letters, on_moved),

@@ -137,7 +137,7 @@ static void advance(struct obx_lane_publisher *publisher, struct obx_lane *lane)
             return;
         struct obx_batch *batch = row->batch;
         obx_lane_skip(lane);
-        obx_batch_set_row_state(batch, row->row, OBX_ROW_SKIPPED);
+        obx_batch_leave_row(batch, row->row);
         touch(publisher, batch);
     }
     resume_key(publisher->stages, lane->hash);
@@ -174,7 +174,7 @@ static bool join_row(struct obx_lane_publisher *publisher, struct obx_batch *bat
     if (obx_order_any(stages))
         result = obx_prepare_again(stages, batch, row, message, hash);
     if (result == OBX_PREPARED_SKIPPED)
-        obx_batch_set_row_state(batch, row, OBX_ROW_SKIPPED);
+        obx_batch_leave_row(batch, row);
     if (result != OBX_PREPARED_GO)
         return result == OBX_PREPARED_SKIPPED;
     note_retried(stages, batch, hash);
@@ -313,9 +313,11 @@ static void relieve_lane(struct obx_lane_publisher *publisher, struct obx_lane *
             break;
         }
         row->lane = NULL;
-        obx_batch_set_row_state(row->batch, row->row, OBX_ROW_SKIPPED);
+        obx_batch_leave_row(row->batch, row->row);
         touch(publisher, row->batch);
     }
+    if (lane->head && lane->head->batch->in_log) /* it must not hold the log, and those behind it go to the spool */
+        obx_batch_want_spool(lane->head->batch, lane->head->row);
     struct obx_key *key = obx_keys_find(stages->keys, lane->hash);
     if (key && !obx_key_failed(key))
         obx_keys_wait_for_lane(stages->keys, key);

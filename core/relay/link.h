@@ -32,7 +32,8 @@ enum obx_link_work {
     OBX_WORK_RENEW = 8,
     OBX_WORK_DEAD_LETTER = 16,
     OBX_WORK_PUBLISH = 32,
-    OBX_WORK_ALL = 63
+    OBX_WORK_SPOOL = 64,
+    OBX_WORK_ALL = 127
 };
 
 struct obx_link;

@@ -190,7 +190,10 @@ void obx_outcome_decide(struct obx_stages *stages, struct obx_batch *batch, uint
     default:
         return;
     }
-    obx_batch_set_row_state(batch, row, noted ? OBX_ROW_SKIPPED : OBX_ROW_NOT_SENT);
+    if (noted)
+        obx_batch_leave_row(batch, row);
+    else
+        obx_batch_set_row_state(batch, row, OBX_ROW_NOT_SENT);
 }
 
 /* ---- the batch --------------------------------------------------------------------------------------------------- */
@@ -207,7 +210,7 @@ static void leave_to_keys(struct obx_stages *stages, struct obx_batch *batch)
         uint64_t hash = obx_order_key(stages->context.settings.order, &batch->messages[i], position);
         struct obx_key *key = obx_keys_find(stages->keys, hash);
         if (key && obx_key_failed(key) && obx_key_event(key, position))
-            obx_batch_set_row_state(batch, row, OBX_ROW_SKIPPED);
+            obx_batch_leave_row(batch, row);
     }
 }
 

@@ -10,9 +10,12 @@
 #include "relay/failures.h"
 #include "relay/keys.h"
 #include "relay/link.h"
+#include "relay/log_room.h"
+#include "relay/low_mark.h"
 #include "relay/pipeline.h"
 #include "relay/route.h"
 #include "relay/settle.h"
+#include "relay/spool.h"
 
 struct obx_ownership {
     struct obx_stages *stages;
@@ -106,11 +109,14 @@ static void become_owner(struct obx_ownership *ownership)
     if (!(ownership->acquire.flags & OUTBOX_ACQUIRED_SAME))
         forget_rows(stages);
     note_identity(ownership);
+    stages->context.reads_log = ownership->acquire.flags & OUTBOX_ACQUIRED_LOG;
     ownership->standby = false;
     ownership->owns = true;
     ownership->renew_at = stages->context.now + renew_interval(&stages->context);
     obx_dead_letters_reset(stages->dead_letters);
     obx_settler_reset(stages->settler);
+    obx_spool_reset(stages->spool);
+    obx_log_room_reset(stages->log_room);
     obx_claimer_reset(stages->claimer);
     obx_link_acquired(stages->store);
     OBX_RELAY_LOG(&stages->context, OUTBOX_LOG_INFO, "store: this relay owns the outbox");
@@ -185,6 +191,7 @@ static void start(struct obx_ownership *ownership)
 static void on_loss(struct obx_ownership *ownership)
 {
     ownership->owns = false;
+    obx_low_mark_close(ownership->stages->low_mark);
     obx_pipeline_skip_ready(ownership->stages->pipeline);
     obx_pipeline_set_reread(ownership->stages->pipeline, true);
 }

@@ -4,6 +4,7 @@
 
 #include "base/failpoint.h"
 #include "relay/link.h"
+#include "relay/low_mark.h"
 #include "relay/order.h"
 #include "relay/retry_claim.h"
 
@@ -133,6 +134,8 @@ struct obx_batch *obx_pipeline_add(struct obx_pipeline *pipeline, struct outbox_
     stats->claimed += rows->rows;
     stats->in_flight += rows->rows;
     stats->in_flight_bytes += memory_of(rows);
+    if (pipeline->stages->context.reads_log)
+        obx_low_mark_add(pipeline->stages->low_mark, batch, !is_retry && !(rows->flags & OUTBOX_BATCH_SPOOLED));
     obx_pipeline_move(pipeline, batch, OBX_BATCH_READY);
     return batch;
 }
@@ -153,6 +156,8 @@ void obx_pipeline_release(struct obx_pipeline *pipeline, struct obx_batch *batch
     struct obx_stages *stages = pipeline->stages;
     check_move(pipeline, batch, OBX_BATCH_NEW);
     unlink_batch(pipeline, batch);
+    if (batch->in_log)
+        obx_low_mark_remove(stages->low_mark, batch);
     OBX_FAILPOINT(relay, before_release);
     stages->context.stats.in_flight -= batch->rows->rows;
     stages->context.stats.in_flight_bytes -= memory_of(batch->rows);

@@ -5,7 +5,8 @@
  *   claim -> READY -> IN_FLIGHT -> DONE -> SETTLING -> released
  *
  * A batch is in exactly one list, so the lists are the gauges. A batch goes back from IN_FLIGHT to READY to be sent
- * again, and from SETTLING to DONE when a settle failed. A batch in DONE without delivered rows is released at once.
+ * again, and from SETTLING to DONE when a settle failed, or when rows of it wait for the spool. A batch in DONE without
+ * delivered rows is released at once, unless rows of it wait for the spool.
  * The pipeline also knows which ownership of the outbox its rows are from (the epoch). Loop thread only.
  */
 #ifndef OBX_RELAY_PIPELINE_H

@@ -55,7 +55,7 @@ static bool add_row(struct round *round, uint32_t row)
     uint64_t key = 0;
     enum obx_prepared result = obx_prepare_row(round->stages, batch, row, message, round->keys.slots, &key);
     if (result == OBX_PREPARED_SKIPPED)
-        obx_batch_set_row_state(batch, row, OBX_ROW_SKIPPED);
+        obx_batch_leave_row(batch, row);
     if (result != OBX_PREPARED_GO || (round->keys.slots && !obx_batch_keys_add(&round->keys, key)))
         return result != OBX_PREPARED_NO_MEMORY;
     batch->row_of[batch->message_count++] = row;

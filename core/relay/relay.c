@@ -15,6 +15,8 @@
 #include "relay/keys.h"
 #include "relay/lane_publish.h"
 #include "relay/link.h"
+#include "relay/log_room.h"
+#include "relay/low_mark.h"
 #include "relay/ownership.h"
 #include "relay/pipeline.h"
 #include "relay/progress.h"
@@ -22,6 +24,7 @@
 #include "relay/retry_claim.h"
 #include "relay/route.h"
 #include "relay/settle.h"
+#include "relay/spool.h"
 #include "relay/stages.h"
 #include "relay/stall_watchdog.h"
 #include "relay/status.h"
@@ -58,6 +61,7 @@ static void set_timer(struct obx_relay *relay)
 
 static void step_store(struct obx_stages *stages)
 {
+    obx_spool_step(stages->spool);
     obx_settler_step(stages->settler);
     obx_claimer_step(stages->claimer);
 }
@@ -154,6 +158,8 @@ static bool make_stages(struct obx_stages *stages)
 {
     stages->store = obx_link_new(&stages->context, OUTBOX_STORE);
     stages->broker = obx_link_new(&stages->context, OUTBOX_BROKER);
+    stages->low_mark = obx_low_mark_new(stages);
+    stages->log_room = obx_log_room_new(stages);
     stages->retry_claim = obx_retry_claim_new(stages);
     stages->pipeline = obx_pipeline_new(stages);
     stages->dead_letters = obx_dead_letters_new(stages);
@@ -162,15 +168,17 @@ static bool make_stages(struct obx_stages *stages)
     stages->lane_publisher = obx_lane_publisher_new(stages);
     stages->claimer = obx_claimer_new(stages);
     stages->settler = obx_settler_new(stages);
+    stages->spool = obx_spool_new(stages);
     stages->ownership = obx_ownership_new(stages);
     return stages->store && stages->broker && stages->retry_claim && stages->pipeline && stages->dead_letters &&
            stages->stall_watchdog && stages->publisher && stages->lane_publisher && stages->claimer &&
-           stages->settler && stages->ownership;
+           stages->settler && stages->spool && stages->low_mark && stages->log_room && stages->ownership;
 }
 
 static void free_stages(struct obx_stages *stages)
 {
     obx_ownership_free(stages->ownership);
+    obx_spool_free(stages->spool);
     obx_settler_free(stages->settler);
     obx_claimer_free(stages->claimer);
     obx_lane_publisher_free(stages->lane_publisher);
@@ -179,6 +187,8 @@ static void free_stages(struct obx_stages *stages)
     obx_dead_letters_free(stages->dead_letters);
     obx_pipeline_free(stages->pipeline);
     obx_retry_claim_free(stages->retry_claim);
+    obx_log_room_free(stages->log_room);
+    obx_low_mark_free(stages->low_mark);
     obx_link_free(stages->broker);
     obx_link_free(stages->store);
 }

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 
 #include "relay/link.h"
+#include "relay/low_mark.h"
 
 #define POSITIONS_MAX 1000 /* of one claim */
 #define NO_MEMORY_PAUSE_NS (100 * OBX_MS)
+#define SPOOL_PAUSE_NS (5 * OBX_MS) /* of a key whose first event is not in the spool yet */
 
 struct obx_retry_claim {
     struct obx_stages *stages;
@@ -50,10 +52,26 @@ static bool has_room(struct obx_retry_claim *retry)
     return retry->positions != NULL;
 }
 
+static bool is_claimable(const struct obx_retry_claim *retry, struct outbox_position position)
+{
+    return obx_low_mark_in_spool(retry->stages->low_mark, position);
+}
+
+/* Of a log: events that are not in the spool yet cannot be claimed by position. */
+static struct obx_key *next_key(const struct obx_retry_claim *retry)
+{
+    struct obx_stages *stages = retry->stages;
+    struct obx_key *key;
+    while ((key = obx_keys_next(stages->keys)) && key->due.due_ns <= stages->context.now &&
+           !is_claimable(retry, obx_key_first(key)->position))
+        obx_keys_wait(stages->keys, key, stages->context.now + SPOOL_PAUSE_NS);
+    return key;
+}
+
 bool obx_retry_claim_due(struct obx_retry_claim *retry)
 {
     struct obx_relay_context *context = &retry->stages->context;
-    struct obx_key *key = obx_keys_next(retry->stages->keys);
+    struct obx_key *key = next_key(retry);
     if (!key || retry->in_pipeline || !obx_link_up(retry->stages->broker))
         return false;
     if (!obx_due(context, key->due.due_ns))
@@ -72,14 +90,18 @@ static uint32_t events_to_claim(const struct obx_retry_claim *retry, const struc
 
 static void claim_events(struct obx_retry_claim *retry, struct obx_key *key)
 {
-    key->claimed = events_to_claim(retry, key);
-    for (uint32_t i = 0; i < key->claimed; i++)
-        retry->positions[retry->count++] = key->events[key->first + i].position;
+    uint32_t most = events_to_claim(retry, key);
+    for (key->claimed = 0; key->claimed < most; key->claimed++) {
+        struct outbox_position position = key->events[key->first + key->claimed].position;
+        if (!is_claimable(retry, position))
+            return;
+        retry->positions[retry->count++] = position;
+    }
 }
 
 static struct obx_key *next_due_key(const struct obx_retry_claim *retry)
 {
-    struct obx_key *key = obx_keys_next(retry->stages->keys);
+    struct obx_key *key = next_key(retry);
     return key && key->due.due_ns <= retry->stages->context.now ? key : NULL;
 }
 

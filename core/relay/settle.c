@@ -10,12 +10,14 @@
 #include "relay/failures.h"
 #include "relay/keys.h"
 #include "relay/link.h"
+#include "relay/low_mark.h"
 #include "relay/pipeline.h"
 #include "relay/retry_claim.h"
 
-#define SETTLE_MIN_ROWS 1000  /* fewer wait for the pace */
-#define SETTLE_MAX_ROWS 20000 /* of one settle, about */
-#define PACE_NS (20 * OBX_MS) /* from one settle to the next */
+#define SETTLE_MIN_ROWS 1000    /* fewer wait for the pace */
+#define SETTLE_MAX_ROWS 20000   /* of one settle, about */
+#define PACE_NS (20 * OBX_MS)   /* from one settle to the next */
+#define IDLE_NS (5000 * OBX_MS) /* from one settle of a log to the next, when nothing is delivered */
 #define NO_MEMORY_NS (10 * OBX_MS)
 #define LOG_AFTER_NS (10000 * OBX_MS)
 #define AGAIN_MIN_MS 20
@@ -103,7 +105,10 @@ static void on_success(struct obx_settler *settler)
     for (struct obx_batch *batch; (batch = obx_pipeline_first(pipeline, OBX_BATCH_SETTLING));) {
         context->stats.settled += batch->state_count[OBX_ROW_DELIVERED];
         obx_batch_change(batch, OBX_ROW_DELIVERED, OBX_ROW_SETTLED);
-        obx_pipeline_release(pipeline, batch);
+        if (obx_batch_finished(batch))
+            obx_pipeline_release(pipeline, batch);
+        else
+            obx_pipeline_move(pipeline, batch, OBX_BATCH_DONE); /* rows of it wait for the spool */
     }
     if (settler->refused.rows)
         show_refused(settler);
@@ -127,6 +132,7 @@ static void on_answer(void *stage, const struct outbox_error *error)
 {
     struct obx_settler *settler = stage;
     OBX_FAILPOINT(relay, after_settle);
+    settler->stages->context.passing = false;
     if (!error->code) {
         on_success(settler);
         return;
@@ -184,8 +190,12 @@ static void gather(struct obx_settler *settler)
     struct obx_pipeline *pipeline = settler->stages->pipeline;
     uint32_t rows = 0;
     settler->settle = (struct outbox_settle){.struct_size = sizeof settler->settle};
-    for (struct obx_batch *batch; (batch = obx_pipeline_first(pipeline, OBX_BATCH_DONE)) && rows < SETTLE_MAX_ROWS;) {
+    for (struct obx_batch *batch = obx_pipeline_first(pipeline, OBX_BATCH_DONE), *next; batch && rows < SETTLE_MAX_ROWS;
+         batch = next) {
         uint32_t spans = settler->settle.span_count;
+        next = obx_pipeline_next(pipeline, batch);
+        if (!batch->state_count[OBX_ROW_DELIVERED])
+            continue; /* its rows wait for the spool */
         if (!add_spans(settler, batch)) {
             settler->settle.span_count = spans;
             break;
@@ -198,6 +208,8 @@ static void gather(struct obx_settler *settler)
     settler->settle.spans = settler->spans;
     settler->refused = (struct outbox_refused){.struct_size = sizeof settler->refused};
     settler->settle.refused = &settler->refused;
+    if (settler->stages->context.reads_log)
+        settler->settle.low = obx_low_mark_settling(settler->stages->low_mark);
 }
 
 /* ---- the step ---------------------------------------------------------------------------------------------------- */
@@ -220,6 +232,23 @@ static bool is_awaited(const struct obx_stages *stages)
            context->stats.in_flight_bytes >= (uint64_t)context->settings.max_in_flight_bytes / 4;
 }
 
+bool obx_settler_has_rows(const struct obx_settler *settler)
+{
+    const struct obx_pipeline *pipeline = settler->stages->pipeline;
+    const struct obx_batch *batch = obx_pipeline_first(pipeline, OBX_BATCH_DONE);
+    while (batch && !batch->state_count[OBX_ROW_DELIVERED])
+        batch = obx_pipeline_next(pipeline, batch);
+    return batch != NULL;
+}
+
+/* A log goes on also without events of this outbox. */
+static bool is_idle_settle_due(struct obx_settler *settler)
+{
+    struct obx_relay_context *context = &settler->stages->context;
+    return context->reads_log && !context->stopping && !obx_claimer_rewinding(settler->stages->claimer) &&
+           obx_due(context, settler->settled_at + IDLE_NS) && obx_due(context, settler->settle_at);
+}
+
 static bool is_time(struct obx_settler *settler)
 {
     struct obx_relay_context *context = &settler->stages->context;
@@ -233,6 +262,7 @@ static void submit(struct obx_settler *settler)
 {
     struct obx_relay_context *context = &settler->stages->context;
     settler->settled_at = context->now;
+    context->passing = true;
     context->stats.settles++;
     OBX_FAILPOINT(relay, before_settle);
     obx_store_settle(obx_link_instance(settler->stages->store),
@@ -244,11 +274,13 @@ void obx_settler_step(struct obx_settler *settler)
 {
     struct obx_stages *stages = settler->stages;
     obx_pipeline_release_finished(stages->pipeline);
-    if (!obx_link_up(stages->store) || obx_request_busy(&settler->request) ||
-        !obx_pipeline_count(stages->pipeline, OBX_BATCH_DONE) || !is_time(settler))
+    if (!obx_link_up(stages->store) || obx_request_busy(&settler->request) || stages->context.passing)
+        return;
+    bool has_rows = obx_settler_has_rows(settler);
+    if (has_rows ? !is_time(settler) : !is_idle_settle_due(settler))
         return;
     gather(settler);
-    if (settler->settle.span_count) {
+    if (settler->settle.span_count || !has_rows) {
         submit(settler);
         return;
     }

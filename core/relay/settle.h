@@ -4,7 +4,8 @@
  *
  * Happy path: finished batches gather in DONE while one settle is in flight, and go together in the next. A settle is a
  * commit that competes with the commits of the application. So fewer than 1,000 rows wait until 20 ms after the
- * previous settle, unless a stop, a rewind, a retry or memory waits for them.
+ * previous settle, unless a stop, a rewind, a retry or memory waits for them. A settle of a log also stores the low
+ * mark; when nothing is delivered, a settle without rows every 5 s lets the store pass what it has read.
  * Failure modes: after a failure that a new connection does not cure the settle is repeated; it is logged when that
  * lasts 10 s. Any other failure means that the connection or the ownership is lost. The rows then stay DELIVERED and
  * are settled first when the ownership is back, if the store guarantees that their positions still name the same rows.
@@ -18,6 +19,7 @@
 struct obx_settler *obx_settler_new(struct obx_stages *stages); /* NULL: no memory */
 void obx_settler_free(struct obx_settler *settler);             /* NULL is fine */
 void obx_settler_step(struct obx_settler *settler);
+bool obx_settler_has_rows(const struct obx_settler *settler);    /* delivered rows wait to be settled */
 uint64_t obx_settler_refused(const struct obx_settler *settler); /* published rows that cannot be removed */
 void obx_settler_describe_refused(const struct obx_settler *settler, char *text, size_t size); /* how many, one, why */
 void obx_settler_reset(struct obx_settler *settler); /* ownership is new: settle now */

@@ -10,6 +10,7 @@
  *   progress        the first event of a start, and totals now and then, in the log
  *   batch           a claimed batch and the state of each of its rows
  *   keys, key_set   blocked keys with their events; keys that have dead letters
+ *   low_mark        of stores that read a log: up to where it is not needed any more
  *   order           may this row go now? the decision tables
  *   link            one connection: started, up, lost, stopped
  *   retry_claim     which blocked events are claimed again, by position
@@ -29,8 +30,11 @@
  *   lane_send       one publish for the rows of a batch whose turn it is
  *   lane_publish    READY -> IN_FLIGHT -> DONE or READY for concurrent brokers: one event of a key in flight
  *   poll_schedule   when the outbox is polled next
+ *   log_room        how much of the log may still be kept
+ *   claim_limits    how much the next claim may return
  *   claim           rows of the store -> READY
  *   settle          DONE -> SETTLING -> released
+ *   spool           rows of the log that wait -> the spool
  *   ownership       the store's connection, the ownership of the outbox and its renewal
  *   broker_link     the broker's connection
  *   stop            the end of a relay
@@ -48,6 +52,8 @@ struct obx_keys;
 struct obx_key_set;
 struct obx_route;
 struct obx_transforms;
+struct obx_low_mark;
+struct obx_log_room;
 struct obx_link;
 struct obx_retry_claim;
 struct obx_pipeline;
@@ -57,6 +63,7 @@ struct obx_publisher;
 struct obx_lane_publisher;
 struct obx_claimer;
 struct obx_settler;
+struct obx_spool;
 struct obx_ownership;
 
 /* What may be in flight, by the capabilities of the broker and the order of the relay. */
@@ -75,6 +82,8 @@ struct obx_stages {
     struct obx_key_set *dead_letter_keys;
     struct obx_route *route;
     struct obx_transforms *transforms;
+    struct obx_low_mark *low_mark;
+    struct obx_log_room *log_room;
     struct obx_link *store, *broker;
     struct obx_retry_claim *retry_claim;
     struct obx_pipeline *pipeline;
@@ -85,6 +94,7 @@ struct obx_stages {
     struct obx_lane_publisher *lane_publisher;
     struct obx_claimer *claimer;
     struct obx_settler *settler;
+    struct obx_spool *spool;
     struct obx_ownership *ownership;
 };
 

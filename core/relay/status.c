@@ -8,9 +8,12 @@
 #include "relay/dead_letter.h"
 #include "relay/keys.h"
 #include "relay/link.h"
+#include "relay/log_room.h"
+#include "relay/low_mark.h"
 #include "relay/ownership.h"
 #include "relay/pipeline.h"
 #include "relay/settle.h"
+#include "relay/spool.h"
 #include "relay/stall_watchdog.h"
 
 void obx_status_start(struct obx_status *status)
@@ -77,7 +80,8 @@ static bool is_drained(const struct obx_stages *stages)
     bool at_end = obx_claimer_saw_empty(claimer) || obx_claimer_too_many_blocked(claimer);
     return at_end && !obx_claimer_rewinding(claimer) && obx_pipeline_empty(stages->pipeline) &&
            (obx_dead_letters_idle(stages->dead_letters) || obx_dead_letters_failing(stages->dead_letters)) &&
-           obx_link_up(stages->store) && stages->keys->events == stages->keys->exhausted_events;
+           obx_link_up(stages->store) && obx_spool_idle(stages->spool) &&
+           stages->keys->events == stages->keys->exhausted_events;
 }
 
 void obx_status_report_drained(struct obx_status *status)
@@ -117,6 +121,9 @@ void obx_status_stats(const struct obx_status *status, struct outbox_stats *stat
         snprintf(stats->last_error, sizeof stats->last_error, "%s", stages->context.halt_reason.text);
     stats->unready_since_ns = status->unready_since;
     stats->behind_since_ns = obx_claimer_behind_since(stages->claimer);
+    stats->log_bytes = obx_log_room_bytes(stages->log_room);
+    stats->log_percent = obx_log_room_percent(stages->log_room);
+    stats->held_since_ns = obx_low_mark_held_since(stages->low_mark);
 }
 
 void obx_status_each_blocked(const struct obx_status *status,

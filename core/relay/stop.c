@@ -7,6 +7,7 @@
 #include "relay/keys.h"
 #include "relay/link.h"
 #include "relay/pipeline.h"
+#include "relay/spool.h"
 
 #define STOP_GRACE_MS 200 /* at least that for the stop of each plugin */
 
@@ -20,7 +21,7 @@ static bool has_rows_to_settle(const struct obx_stages *stages)
 {
     const struct obx_pipeline *pipeline = stages->pipeline;
     bool any = obx_pipeline_count(pipeline, OBX_BATCH_DONE) || obx_pipeline_count(pipeline, OBX_BATCH_SETTLING) ||
-               obx_dead_letters_waiting(stages->dead_letters);
+               obx_dead_letters_waiting(stages->dead_letters) || !obx_spool_idle(stages->spool);
     return any && obx_link_up(stages->store);
 }
 

@@ -43,6 +43,8 @@
     X(relay, after_publish, NONE, "a publish is complete, its outcomes are noted, nothing is decided")               \
     X(relay, before_settle, NONE, "delivered rows are to be settled")                                                \
     X(relay, after_settle, NONE, "the store has answered to a settle")                                               \
+    X(relay, before_spool, NONE, "rows of a log are to be copied to the spool")                                      \
+    X(relay, after_spool, NONE, "the store has answered to a copy to the spool")                                     \
     X(relay, before_release, NONE, "a batch is finished and is to be released")                                      \
     X(relay, before_dead_letter, NONE, "rejected rows are to be moved to the dead letters")                          \
     X(relay, after_dead_letter, NONE, "the store has answered to that")                                              \

@@ -4,16 +4,28 @@
  *
  * The contract at the beginning of plugin.h applies.
  *
- * STORES THAT READ A LOG (OUTBOX_CAP_LOG). Positions are those of a log, which keeps everything after the first event
- * that is not settled. Three things differ from a table:
- *  - An event that cannot go now must not hold the log. The host calls spool() for it, and for the events of its key
- * that follow. The store copies them to a table of its own, under the same positions, in the transaction that passes
- *    them. Afterwards they are rows like any other: claims by position, settle() and dead_letter() reach them.
- *  - A claim with OUTBOX_CLAIM_REWIND returns the rows of the spool first, in batches with OUTBOX_BATCH_SPOOLED, then
- *    the log from its first event that is neither settled nor spooled. So order within a key holds.
- *  - settle->low says how far the log is not needed. The store stores that position first, then reports it to the
- *    server. When the log grows towards its limit the store sets OUTBOX_CLAIMED_RELIEVE: the host spools what it has.
- * A position that the log no longer has is OUTBOX_E_SCHEMA with what to do: a log store never skips.
+ * STORES THAT READ A LOG (OUTBOX_CAP_LOG, and OUTBOX_ACQUIRED_LOG with the ownership). Claims return committed events
+ * from the log of the server, in its order, from a stored position on. An event that cannot go now must not hold the
+ * log: the host has it copied to the spool, a table of the store. At every moment, also after a crash:
+ *
+ *     positions of copies in the spool  <=  stored position  <  positions that a rewind returns from the log
+ *
+ *  - `low` of a settle and of a spool() is a position that the store may store: all events up to it are settled,
+ * spooled or dead letters. low of a spool() is at or after its last row; copies and position are one transaction. A
+ * settle and a spool() are never in flight together.
+ *  - spool() copies whole rows, also columns that no claim asked for, under their positions. Then they are rows like
+ * any other: claims by position, settle() and dead_letter() reach them; the host names no others there. In a settle,
+ * rows at or before the stored position are in the spool, later ones are of the log.
+ *  - OUTBOX_CLAIM_REWIND: first all rows of the spool, in batches with OUTBOX_BATCH_SPOOLED, then the log after the
+ *    stored position. So order within a key holds. Rows that others put into that table may come at any later claim.
+ *    The store remembers what this instance settled after the stored position, and does not return it again while the
+ *    ownership is the same (OUTBOX_ACQUIRED_SAME). After a restart it may come again.
+ *  - A settle without spans comes every 5 s. When nothing is unsettled (low is the last position that a claim returned;
+ *    or zero, and the log returned nothing since the rewind) the store may store the end of what it has read. So a log
+ *    without events of this outbox is not kept.
+ *  - The end of the log: OUTBOX_CLAIMED_BEHIND. Its limit: log_percent, OUTBOX_CLAIMED_RELIEVE.
+ *  - A position that the log no longer has: a claim ends with OUTBOX_E_SCHEMA, and names what is lost and what to do.
+ *    The host halts the relay. A log store never skips. When people let the relay go on, a claim with REWIND follows.
  */
 #ifndef OUTBOX_STORE_H
 #define OUTBOX_STORE_H
@@ -73,7 +85,7 @@ struct outbox_batch {
     const char *const *unreadable;
 };
 #define OUTBOX_BATCH_MORE 1u    /* a limit was reached: there are probably more rows to claim */
-#define OUTBOX_BATCH_SPOOLED 2u /* OUTBOX_CAP_LOG: the rows are in the spool already */
+#define OUTBOX_BATCH_SPOOLED 2u /* OUTBOX_CAP_LOG: the rows are of the spool; a batch has rows of one place only */
 
 struct outbox_store_start {
     uint32_t struct_size;
@@ -95,6 +107,8 @@ struct outbox_acquire {
 #define OUTBOX_ACQUIRED_SAME                                                                     \
     1u /* the same database as before, and no committed data was lost since: rows claimed before \
           the loss of the connection may still be settled by their positions */
+#define OUTBOX_ACQUIRED_LOG \
+    2u /* this instance reads a log, as at the head of this file; without it a store with OUTBOX_CAP_LOG is a table */
 
 struct outbox_claim {
     uint32_t struct_size;
@@ -107,13 +121,27 @@ struct outbox_claim {
     struct outbox_batch *batch; /* NULL: no rows. The host calls release() once for each */
     uint32_t result;            /* OUTBOX_CLAIMED_* */
     uint64_t unusable;          /* rows that no claim returns, for an id that is no position; 0: none are known */
+    /* OUTBOX_CAP_LOG, out, with every claim that succeeds: bytes of log kept for this outbox; and what part of that
+     * which may be kept, by bytes or by age, whichever is more. The host warns from 50 % on. 0: unknown */
+    uint64_t log_bytes;
+    uint32_t log_percent;
 };
 #define OUTBOX_CLAIM_REWIND 1u /* begin with the first row of the outbox */
 #define OUTBOX_CLAIM_ARM_WAKEUP                                                                       \
     2u /* if this claim returns nothing, the host sleeps until a wake-up: arm the wake-up, then read; \
           a store that cannot arm it clears this flag in `flags` */
+/* OUTBOX_CAP_LOG: the host has no room for rows (max_rows is 0). Return none, and the results as below. Once a second.
+ */
+#define OUTBOX_CLAIM_MEASURE 4u
+/* OUTBOX_CAP_LOG: no rows of the spool, also if a rewind has not returned all of them: the next rewind does. */
+#define OUTBOX_CLAIM_LOG_ONLY 8u
 
-#define OUTBOX_CLAIMED_RELIEVE 1u /* OUTBOX_CAP_LOG: too much log is kept; spool what is not settled */
+/* OUTBOX_CAP_LOG: too much log is kept. Set from 75 % of what may be kept until less than 70 % is. Until it is clear
+ * the host spools everything that is not settled, and what claims return then; it rewinds afterwards. */
+#define OUTBOX_CLAIMED_RELIEVE 1u
+/* OUTBOX_CAP_LOG, with no rows: the store has not yet read to where the log ended when the last rewind was claimed, or
+ * later. Without it, a claim without rows means that every event that was committed before that was returned. */
+#define OUTBOX_CLAIMED_BEHIND 2u
 
 /* Rows first .. first + count - 1 of a batch. */
 struct outbox_span {
@@ -135,7 +163,7 @@ struct outbox_settle {
     const struct outbox_span *spans; /* ascending by position; rows not listed must stay in the table */
     struct outbox_refused *refused;  /* out: filled if the settle succeeds; NULL: a refused row is an AGAIN */
     struct outbox_position low; /* OUTBOX_CAP_LOG: with this settle all events up to it are settled, spooled or dead
-                                   letters; zero: nothing is known. spans may then be empty */
+                                   letters; it never goes back in an ownership; zero: nothing is known */
 };
 
 struct outbox_dead_row {
@@ -154,12 +182,13 @@ struct outbox_dead_letter_rows {
     struct outbox_refused *refused; /* out: their number, and why; not NULL with `kept` */
 };
 
-/* OUTBOX_CAP_LOG: rows to copy to the spool, in one transaction. A row that is there already stays as it is. */
+/* OUTBOX_CAP_LOG: claimed rows of the log to copy to the spool, in one transaction with the position `low`. Some may be
+ * in flight to the broker. A row that is there already stays as it is. */
 struct outbox_spool {
     uint32_t struct_size;
     uint32_t span_count;
     const struct outbox_span *spans; /* ascending by position */
-    struct outbox_position low;      /* as in a settle, with these rows spooled */
+    struct outbox_position low;      /* as in a settle, with these rows spooled; at or after the last of them */
 };
 
 struct outbox_add {
@@ -254,8 +283,9 @@ struct outbox_store_ops {
     /* Create the inbox of consumers, which needs no outbox in the same database; may be repeated. OUTBOX_CAP_INBOX */
     void (*setup_inbox)(void *self, outbox_op_t op);
 
-    /* OUTBOX_CAP_LOG: copy rows to the spool durably. One at a time, concurrent with claims. OUTBOX_E_FENCED: no longer
-     * the owner, and nothing was copied. */
+    /* OUTBOX_CAP_LOG: copy rows to the spool durably. One at a time, concurrent with claims and with dead_letter().
+     * Their batches are not released before it completes. OUTBOX_E_FENCED: no longer the owner, and nothing was copied.
+     */
     void (*spool)(void *self, outbox_op_t op, const struct outbox_spool *spool);
 };
 

@@ -222,6 +222,9 @@ Test(layout, claim)
     AT(outbox_claim, position_count, 32);
     AT(outbox_claim, batch, 40);
     AT(outbox_claim, result, 48);
+    AT(outbox_claim, unusable, 56);
+    AT(outbox_claim, log_bytes, 64);
+    AT(outbox_claim, log_percent, 72);
 }
 
 Test(layout, span)
