@@ -6,6 +6,7 @@
  *   outbox_report_outcomes  outbox_report_outcome  outcomes of a range of messages, or of one by printf
  *   outbox_outcomes_index                          which message an outcome of a report is about
  *   outbox_message_scratch  outbox_message_stride  the memory of one message of a publish
+ *   struct outbox_answers                          a publish whose messages are answered one by one
  *   outbox_bytes_equal  OUTBOX_BYTES_ARGS          bytes
  *   outbox_base64  outbox_time_text                texts for headers
  *   outbox_describe_process                        how a store names the owner of an outbox
@@ -171,6 +172,44 @@ static inline void *outbox_message_scratch(const struct outbox_host *host, outbo
 {
     char *all = (char *)host->op_messages(host, op);
     return all ? all + outbox_message_stride(message_size) * index : NULL;
+}
+
+/* ---- a publish whose messages are answered one by one ---------------------------------------------------------- */
+
+/* The first bytes of the scratch memory of a publish. The op completes with its last answer. */
+struct outbox_answers {
+    uint32_t missing; /* private */
+};
+
+static inline bool outbox_answers_count(const struct outbox_host *host, outbox_op_t op)
+{
+    struct outbox_answers *answers = (struct outbox_answers *)host->op_scratch(host, op);
+    if (--answers->missing)
+        return false;
+    host->op_done(host, op, NULL);
+    return true;
+}
+
+/* First in publish(). */
+static inline void outbox_answers_begin(const struct outbox_host *host, outbox_op_t op, uint32_t count)
+{
+    struct outbox_answers *answers = (struct outbox_answers *)host->op_scratch(host, op);
+    answers->missing = count + 1; /* so that it does not complete before all messages are sent */
+}
+
+/* Last in publish(). True: all messages have their outcome, and the op is complete. */
+static inline bool outbox_answers_end(const struct outbox_host *host, outbox_op_t op)
+{
+    return outbox_answers_count(host, op);
+}
+
+/* The outcome of one message; error: NULL for OUTBOX_DELIVERED. True: it was the last, and the op is complete; its
+ * memory is gone. */
+static inline bool outbox_answer(const struct outbox_host *host, outbox_op_t op, uint32_t index, uint32_t outcome,
+                                 const struct outbox_error *error)
+{
+    outbox_report_outcomes(host, op, index, 1, outcome, error);
+    return outbox_answers_count(host, op);
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------------------------- */

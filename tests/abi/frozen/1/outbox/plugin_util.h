@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * outbox/plugin_util.h - helpers for plugins: errors and completions by printf, outcomes, two queues
+ *
+ *   outbox_error_set  outbox_complete              errors and the end of an operation, by printf
+ *   outbox_report_outcomes  outbox_report_outcome  outcomes of a range of messages, or of one by printf
+ *   outbox_outcomes_index                          which message an outcome of a report is about
+ *   outbox_message_scratch  outbox_message_stride  the memory of one message of a publish
+ *   struct outbox_answers                          a publish whose messages are answered one by one
+ *   outbox_bytes_equal  OUTBOX_BYTES_ARGS          bytes
+ *   outbox_base64  outbox_time_text                texts for headers
+ *   outbox_describe_process                        how a store names the owner of an outbox
+ *   struct outbox_serial                           jobs on worker threads, one at a time, in the order of submission
+ *   struct outbox_queue                            from the threads of a client library to the loop thread
+ *
+ * Not part of the ABI: the helpers are compiled into the plugin, which still links nothing of outbox. Functions are for
+ * the loop thread unless a comment has "any thread". A plugin that uses struct outbox_queue is compiled with -pthread.
+ */
+#ifndef OUTBOX_PLUGIN_UTIL_H
+#define OUTBOX_PLUGIN_UTIL_H
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <outbox/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define OUTBOX_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define OUTBOX_PRINTF(text, first)
+#endif
+
+static inline int outbox_error_set(struct outbox_error *error, int code, const char *format, ...) OUTBOX_PRINTF(3, 4);
+static inline int outbox_error_setv(struct outbox_error *error, int code, const char *format, va_list list)
+    OUTBOX_PRINTF(3, 0);
+
+/* Overwrite *error, which may be NULL. Returns the code, for `return outbox_error_set(...)`. A text that is too long is
+ * cut between two characters of UTF-8. Set `native` and `state` after this call, which clears them. */
+static inline int outbox_error_set(struct outbox_error *error, int code, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    outbox_error_setv(error, code, format, list);
+    va_end(list);
+    return code;
+}
+
+static inline int outbox_error_setv(struct outbox_error *error, int code, const char *format, va_list list)
+{
+    if (!error)
+        return code;
+    memset(error, 0, sizeof *error);
+    error->code = code;
+    if (vsnprintf(error->text, sizeof error->text, format, list) >= (int)sizeof error->text) {
+        size_t end = sizeof error->text - 1;
+        while (end && ((unsigned char)error->text[end - 1] & 0xc0) == 0x80)
+            end--;
+        if (end && (unsigned char)error->text[end - 1] >= 0xc0)
+            end--;
+        error->text[end] = '\0';
+    }
+    return code;
+}
+
+/* The error of a success, for callbacks whose error is never NULL. */
+static inline const struct outbox_error *outbox_error_none(void)
+{
+    static const struct outbox_error none = {0, 0, "", ""};
+    return &none;
+}
+
+/* Report what check() found, without a command. advice may be NULL. Loop thread. */
+static inline void outbox_report_finding(const struct outbox_check *check, enum outbox_severity severity,
+                                         const char *subject, const char *reason, const char *advice)
+{
+    struct outbox_finding finding;
+    memset(&finding, 0, sizeof finding);
+    finding.struct_size = sizeof finding;
+    finding.severity = severity;
+    finding.subject = subject;
+    finding.reason = reason;
+    finding.advice = advice;
+    check->report(check->arg, &finding);
+}
+
+/* The index-th topic that check() is to look at; NULL past the last. pending: events for it wait in the outbox. */
+static inline const char *outbox_check_topic(const struct outbox_check *check, uint32_t index, bool *pending)
+{
+    const char *const *list = check->topics;
+    *pending = false;
+    for (; list && *list; list++)
+        if (!index--)
+            return *list;
+    *pending = true;
+    for (list = check->pending_topics; list && *list; list++)
+        if (!index--)
+            return *list;
+    return NULL;
+}
+
+/* Report one outcome (enum outbox_outcome) of the messages first .. first + count - 1 of a publish; count 0: no call.
+ * error: why; NULL for OUTBOX_DELIVERED. Loop thread. */
+static inline void outbox_report_outcomes(const struct outbox_host *host, outbox_op_t op, uint32_t first,
+                                          uint32_t count, uint32_t outcome, const struct outbox_error *error)
+{
+    struct outbox_outcomes outcomes;
+    if (!count)
+        return;
+    memset(&outcomes, 0, sizeof outcomes);
+    outcomes.struct_size = sizeof outcomes;
+    outcomes.outcome = outcome;
+    outcomes.first = first;
+    outcomes.count = count;
+    outcomes.error = error;
+    host->outcomes(host, op, &outcomes);
+}
+
+/* The message that outcome number `i` of a report is about; i is below count. Any thread. */
+static inline uint32_t outbox_outcomes_index(const struct outbox_outcomes *outcomes, uint32_t i)
+{
+    return outcomes->indexes ? outcomes->indexes[i] : outcomes->first + i;
+}
+
+/* ---- completions and outcomes by printf ----------------------------------------------------------------------- */
+
+/* Complete an operation that failed. code: OUTBOX_E_*. */
+static inline void outbox_complete(const struct outbox_host *host, outbox_op_t op, int code, const char *format, ...)
+    OUTBOX_PRINTF(4, 5);
+static inline void outbox_complete(const struct outbox_host *host, outbox_op_t op, int code, const char *format, ...)
+{
+    struct outbox_error error;
+    va_list list;
+    va_start(list, format);
+    outbox_error_setv(&error, code, format, list);
+    va_end(list);
+    host->op_done(host, op, &error);
+}
+
+/* Report that one message was not delivered. */
+static inline void outbox_report_outcome(const struct outbox_host *host, outbox_op_t op, uint32_t index,
+                                         uint32_t outcome, int code, const char *format, ...) OUTBOX_PRINTF(6, 7);
+static inline void outbox_report_outcome(const struct outbox_host *host, outbox_op_t op, uint32_t index,
+                                         uint32_t outcome, int code, const char *format, ...)
+{
+    struct outbox_error error;
+    va_list list;
+    va_start(list, format);
+    outbox_error_setv(&error, code, format, list);
+    va_end(list);
+    outbox_report_outcomes(host, op, index, 1, outcome, &error);
+}
+
+#define OUTBOX_MESSAGE_ALIGN 16u /* the memory of a message is aligned for every type */
+
+/* Bytes from the memory of one message to that of the next: see op_messages() in plugin.h. Any thread. */
+static inline size_t outbox_message_stride(size_t message_size)
+{
+    return (message_size + OUTBOX_MESSAGE_ALIGN - 1) / OUTBOX_MESSAGE_ALIGN * OUTBOX_MESSAGE_ALIGN;
+}
+
+/* The memory of one message: `message_size` of the descriptor, zeroed when the publish was submitted. NULL: none. */
+static inline void *outbox_message_scratch(const struct outbox_host *host, outbox_op_t op, size_t message_size,
+                                           uint32_t index)
+{
+    char *all = (char *)host->op_messages(host, op);
+    return all ? all + outbox_message_stride(message_size) * index : NULL;
+}
+
+/* ---- a publish whose messages are answered one by one ---------------------------------------------------------- */
+
+/* The first bytes of the scratch memory of a publish. The op completes with its last answer. */
+struct outbox_answers {
+    uint32_t missing; /* private */
+};
+
+static inline bool outbox_answers_count(const struct outbox_host *host, outbox_op_t op)
+{
+    struct outbox_answers *answers = (struct outbox_answers *)host->op_scratch(host, op);
+    if (--answers->missing)
+        return false;
+    host->op_done(host, op, NULL);
+    return true;
+}
+
+/* First in publish(). */
+static inline void outbox_answers_begin(const struct outbox_host *host, outbox_op_t op, uint32_t count)
+{
+    struct outbox_answers *answers = (struct outbox_answers *)host->op_scratch(host, op);
+    answers->missing = count + 1; /* so that it does not complete before all messages are sent */
+}
+
+/* Last in publish(). True: all messages have their outcome, and the op is complete. */
+static inline bool outbox_answers_end(const struct outbox_host *host, outbox_op_t op)
+{
+    return outbox_answers_count(host, op);
+}
+
+/* The outcome of one message; error: NULL for OUTBOX_DELIVERED. True: it was the last, and the op is complete; its
+ * memory is gone. */
+static inline bool outbox_answer(const struct outbox_host *host, outbox_op_t op, uint32_t index, uint32_t outcome,
+                                 const struct outbox_error *error)
+{
+    outbox_report_outcomes(host, op, index, 1, outcome, error);
+    return outbox_answers_count(host, op);
+}
+
+/* ---- bytes ----------------------------------------------------------------------------------------------------- */
+
+/* printf("%.*s", OUTBOX_BYTES_ARGS(message->topic)); null is printed as nothing */
+#define OUTBOX_BYTES_ARGS(bytes) \
+    (int)((bytes).size > INT32_MAX ? INT32_MAX : (bytes).size), ((bytes).data ? (const char *)(bytes).data : "")
+
+/* Null equals null only, not the empty string. Any thread. */
+static inline bool outbox_bytes_equal(struct outbox_bytes a, struct outbox_bytes b)
+{
+    return !a.data == !b.data && a.size == b.size && (!a.size || !memcmp(a.data, b.data, a.size));
+}
+
+/* Bytes of the base64 text of so many bytes, with padding and the NUL at its end. */
+#define OUTBOX_BASE64_SIZE(size) (((size) + 2) / 3 * 4 + 1)
+
+/* Write the base64 text (RFC 4648, with padding) of `size` bytes and a NUL; to: OUTBOX_BASE64_SIZE(size) bytes. Returns
+ * the length of the text. bytes may be NULL with size 0. Any thread. */
+static inline size_t outbox_base64(char *to, const void *bytes, size_t size)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *at = (const unsigned char *)bytes;
+    char *begin = to;
+    for (; size; to += 4) {
+        uint32_t bits = (uint32_t)at[0] << 16 | (size > 1 ? (uint32_t)at[1] << 8 : 0) | (size > 2 ? at[2] : 0u);
+        to[0] = digits[bits >> 18];
+        to[1] = digits[bits >> 12 & 63];
+        to[2] = size > 1 ? digits[bits >> 6 & 63] : '=';
+        to[3] = size > 2 ? digits[bits & 63] : '=';
+        at += size > 3 ? 3 : size;
+        size -= size > 3 ? 3 : size;
+    }
+    *to = '\0';
+    return (size_t)(to - begin);
+}
+
+#define OUTBOX_TIME_SIZE 28 /* "2026-11-29T17:00:00.123456Z" and a zero byte */
+
+/* Microseconds since 1970 as RFC 3339 in UTC. Returns the length; 0 and "" outside of the years 0000 to 9999, and for
+ * INT64_MIN, which is no time. Any thread. */
+static inline size_t outbox_time_text(char text[OUTBOX_TIME_SIZE], int64_t us)
+{
+    struct tm parts;
+    int fraction = (int)(us % 1000000);
+    time_t seconds = (time_t)(us / 1000000 - (fraction < 0));
+    text[0] = '\0';
+    if (us == INT64_MIN || !gmtime_r(&seconds, &parts) || parts.tm_year < -1900 || parts.tm_year > 8099)
+        return 0;
+    snprintf(text, OUTBOX_TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%06uZ", (unsigned)(parts.tm_year + 1900) % 10000,
+             (unsigned)(parts.tm_mon + 1) % 100, (unsigned)parts.tm_mday % 100, (unsigned)parts.tm_hour % 100,
+             (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100,
+             (unsigned)(fraction < 0 ? fraction + 1000000 : fraction) % 1000000);
+    return OUTBOX_TIME_SIZE - 1;
+}
+
+/* ---- a serial worker queue -------------------------------------------------------------------------------------- */
+
+/* One job. Owned by the caller; stays in place until done() is called. */
+struct outbox_serial_job {
+    struct outbox_serial_job *next;                        /* private */
+    void (*work)(struct outbox_serial_job *job);           /* worker thread; may block */
+    void (*done)(struct outbox_serial_job *job, int code); /* loop thread; code: not OUTBOX_OK if no worker ran it */
+};
+
+/* Jobs run one at a time, in the order of submission; so a client library that is not thread-safe may be used. */
+struct outbox_serial {
+    const struct outbox_host *host;
+    struct outbox_serial_job *first, **last;
+    struct outbox_work running;
+    bool busy;
+};
+
+static inline void outbox_serial_init(struct outbox_serial *serial, const struct outbox_host *host)
+{
+    memset(serial, 0, sizeof *serial);
+    serial->host = host;
+    serial->last = &serial->first;
+}
+
+static inline bool outbox_serial_idle(const struct outbox_serial *serial)
+{
+    return !serial->busy;
+}
+
+static inline void outbox_serial_next(struct outbox_serial *serial);
+
+static inline void outbox_serial_finish(struct outbox_serial *serial, int code)
+{
+    struct outbox_serial_job *job = serial->first;
+    serial->first = job->next;
+    if (!serial->first)
+        serial->last = &serial->first;
+    serial->busy = serial->first != NULL;
+    job->done(job, code);
+}
+
+static inline void outbox_serial_run(struct outbox_work *work)
+{
+    struct outbox_serial *serial = (struct outbox_serial *)work->arg;
+    serial->first->work(serial->first);
+}
+
+static inline void outbox_serial_ran(struct outbox_work *work)
+{
+    struct outbox_serial *serial = (struct outbox_serial *)work->arg;
+    bool more = serial->first->next != NULL;
+    outbox_serial_finish(serial, OUTBOX_OK);
+    if (more)
+        outbox_serial_next(serial);
+}
+
+static inline void outbox_serial_next(struct outbox_serial *serial)
+{
+    int code = OUTBOX_E_NO_MEMORY;
+    while (serial->first && code) {
+        bool more = serial->first->next != NULL;
+        memset(&serial->running, 0, sizeof serial->running);
+        serial->running.work = outbox_serial_run;
+        serial->running.done = outbox_serial_ran;
+        serial->running.arg = serial;
+        code = serial->host->offload(serial->host, &serial->running);
+        if (code)
+            outbox_serial_finish(serial, code);
+        if (!more)
+            return;
+    }
+}
+
+/* job: work and done are set. done() may add the next job. */
+static inline void outbox_serial_add(struct outbox_serial *serial, struct outbox_serial_job *job)
+{
+    bool was_busy = serial->busy;
+    job->next = NULL;
+    *serial->last = job;
+    serial->last = &job->next;
+    serial->busy = true;
+    if (!was_busy)
+        outbox_serial_next(serial);
+}
+
+/* ---- from other threads to the loop thread ----------------------------------------------------------------------- */
+
+struct outbox_queue_item {
+    struct outbox_queue_item *next; /* private */
+};
+
+/* Threads of a client library push items; handle() gets each on the loop thread, in the order of pushing. */
+struct outbox_queue {
+    struct outbox_task task; /* private, like the next four */
+    const struct outbox_host *host;
+    pthread_mutex_t lock;
+    struct outbox_queue_item *first, **last;
+    void (*handle)(void *arg, struct outbox_queue_item *item); /* the item is the plugin's again */
+    void *arg;
+};
+
+/* Loop thread: hand over all items that were pushed, now. In stop(), after the library has stopped its threads. */
+static inline void outbox_queue_flush(struct outbox_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    struct outbox_queue_item *item = queue->first;
+    queue->first = NULL;
+    queue->last = &queue->first;
+    pthread_mutex_unlock(&queue->lock);
+    for (struct outbox_queue_item *next; item; item = next) {
+        next = item->next;
+        queue->handle(queue->arg, item);
+    }
+}
+
+static inline void outbox_queue_run(struct outbox_task *task)
+{
+    outbox_queue_flush((struct outbox_queue *)task->arg);
+}
+
+/* In init(). The queue must stay in place until fini(). */
+static inline void outbox_queue_init(struct outbox_queue *queue, const struct outbox_host *host,
+                                     void (*handle)(void *arg, struct outbox_queue_item *item), void *arg)
+{
+    memset(queue, 0, sizeof *queue);
+    queue->task.run = outbox_queue_run;
+    queue->task.arg = queue;
+    queue->host = host;
+    queue->last = &queue->first;
+    queue->handle = handle;
+    queue->arg = arg;
+    pthread_mutex_init(&queue->lock, NULL);
+}
+
+/* Any thread. item: in memory that the plugin owns; it is the queue's until handle(). */
+static inline void outbox_queue_push(struct outbox_queue *queue, struct outbox_queue_item *item)
+{
+    pthread_mutex_lock(&queue->lock);
+    item->next = NULL;
+    *queue->last = item;
+    queue->last = &item->next;
+    pthread_mutex_unlock(&queue->lock);
+    queue->host->post(queue->host, &queue->task);
+}
+
+/* In fini(): no thread pushes any more. Items that are left are not handed over. */
+static inline void outbox_queue_free(struct outbox_queue *queue)
+{
+    pthread_mutex_destroy(&queue->lock);
+}
+
+/* "RELAY on HOST, process PID": how a store names the owner of an outbox to people. relay: of struct outbox_init. Any
+ * thread. */
+static inline void outbox_describe_process(char *text, size_t size, const char *relay)
+{
+    char host[64] = "";
+    if (gethostname(host, sizeof host - 1))
+        host[0] = '\0';
+    snprintf(text, size, "%.30s on %.40s, process %ld", relay, host[0] ? host : "localhost", (long)getpid());
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * outbox/store.h - a part of plugin.h, which includes it: rows, the functions of a store, and their arguments
+ *
+ * The contract at the beginning of plugin.h applies.
+ *
+ * STORES THAT READ A LOG (OUTBOX_CAP_LOG). Positions are those of a log, which keeps everything after the first event
+ * that is not settled. Three things differ from a table:
+ *  - An event that cannot go now must not hold the log. The host calls spool() for it, and for the events of its key
+ * that follow. The store copies them to a table of its own, under the same positions, in the transaction that passes
+ *    them. Afterwards they are rows like any other: claims by position, settle() and dead_letter() reach them.
+ *  - A claim with OUTBOX_CLAIM_REWIND returns the rows of the spool first, in batches with OUTBOX_BATCH_SPOOLED, then
+ *    the log from its first event that is neither settled nor spooled. So order within a key holds.
+ *  - settle->low says how far the log is not needed. The store stores that position first, then reports it to the
+ *    server. When the log grows towards its limit the store sets OUTBOX_CLAIMED_RELIEVE: the host spools what it has.
+ * A position that the log no longer has is OUTBOX_E_SCHEMA with what to do: a log store never skips.
+ */
+#ifndef OUTBOX_STORE_H
+#define OUTBOX_STORE_H
+
+#include <outbox/plugin.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum outbox_type {
+    OUTBOX_NULL = 0,
+    OUTBOX_TEXT,  /* data, size: UTF-8 as the database returned it */
+    OUTBOX_BYTES, /* data, size */
+    OUTBOX_INT,   /* integer */
+    OUTBOX_FLOAT, /* real; size OUTBOX_FLOAT_SINGLE: it was a float, else 0. As text: the shortest digits that read back
+                   */
+    OUTBOX_BOOL,  /* integer, 0 or 1 */
+    OUTBOX_UUID,  /* data: 16 bytes in network order, size 16 */
+    OUTBOX_TIME   /* integer: microseconds since 1970-01-01 UTC */
+};
+
+#define OUTBOX_FLOAT_SINGLE 4u
+
+struct outbox_value {
+    union {
+        const void *data;
+        int64_t integer;
+        double real;
+    } as;
+    uint32_t size;
+    uint32_t type; /* enum outbox_type */
+};
+
+/* A column that the routes need. name is the logical name (event_id, aggregatetype, aggregateid, type, payload,
+ * headers, created_at); any other column has its own name. */
+#define OUTBOX_COLUMN_OPTIONAL 1u /* the table may lack it: its values are null */
+struct outbox_column {
+    const char *name;
+    uint32_t flags;
+};
+
+/*
+ * The rows of one claim, in position order. The store owns them; the host borrows them until it calls release(), which
+ * may be after stop() and after another start(). Values point into the result of the client library; nothing is copied.
+ */
+struct outbox_batch {
+    uint32_t struct_size;
+    uint32_t rows;
+    uint32_t columns;                        /* as many as the store was started with */
+    uint32_t flags;                          /* OUTBOX_BATCH_* */
+    const struct outbox_position *positions; /* one for each row, strictly ascending */
+    const struct outbox_value *values;       /* rows x columns, row by row */
+    uint64_t bytes;                          /* memory that this batch keeps alive */
+    struct outbox_position floor; /* no row that was not returned yet has a smaller position; zero: unknown */
+    /* NULL, or for each row: NULL, or why values of it cannot be read. Those are null; the host rejects the row. */
+    const char *const *unreadable;
+};
+#define OUTBOX_BATCH_MORE 1u    /* a limit was reached: there are probably more rows to claim */
+#define OUTBOX_BATCH_SPOOLED 2u /* OUTBOX_CAP_LOG: the rows are in the spool already */
+
+struct outbox_store_start {
+    uint32_t struct_size;
+    uint32_t column_count;
+    const struct outbox_column *columns; /* the columns that claims return, in this order */
+};
+
+struct outbox_acquire {
+    uint32_t struct_size;
+    uint32_t lease_ms; /* milliseconds; a standby may take over from an owner that has not renewed for so long */
+    /* out */
+    uint32_t flags; /* OUTBOX_ACQUIRED_* */
+    char owner[96]; /* with OUTBOX_E_STANDBY: the owner, for people; "": unknown */
+    uint64_t epoch; /* raised by each acquire by another session, durable in the database; 0: unknown */
+    /* Identifies the outbox: server or file, and table. Another text, another outbox. It changes whenever positions may
+     * mean other rows: another server, a restored backup, a table made anew. "": unknown */
+    char identity[96];
+};
+#define OUTBOX_ACQUIRED_SAME                                                                     \
+    1u /* the same database as before, and no committed data was lost since: rows claimed before \
+          the loss of the connection may still be settled by their positions */
+
+struct outbox_claim {
+    uint32_t struct_size;
+    uint32_t flags; /* OUTBOX_CLAIM_* */
+    uint32_t max_rows;
+    uint64_t max_bytes;                      /* soft limit; a larger single row is returned alone */
+    const struct outbox_position *positions; /* not NULL: only these rows, ascending, if they are still there */
+    uint32_t position_count;
+    /* out */
+    struct outbox_batch *batch; /* NULL: no rows. The host calls release() once for each */
+    uint32_t result;            /* OUTBOX_CLAIMED_* */
+    uint64_t unusable;          /* rows that no claim returns, for an id that is no position; 0: none are known */
+};
+#define OUTBOX_CLAIM_REWIND 1u /* begin with the first row of the outbox */
+#define OUTBOX_CLAIM_ARM_WAKEUP                                                                       \
+    2u /* if this claim returns nothing, the host sleeps until a wake-up: arm the wake-up, then read; \
+          a store that cannot arm it clears this flag in `flags` */
+
+#define OUTBOX_CLAIMED_RELIEVE 1u /* OUTBOX_CAP_LOG: too much log is kept; spool what is not settled */
+
+/* Rows first .. first + count - 1 of a batch. */
+struct outbox_span {
+    const struct outbox_batch *batch;
+    uint32_t first;
+    uint32_t count;
+};
+/* Published rows that the database refuses to remove, each by itself: a trigger or a constraint. The store has removed
+ * the others, does not claim these again, and tries to remove them from time to time. */
+struct outbox_refused {
+    uint32_t struct_size;
+    uint32_t reserved;
+    uint64_t rows;    /* that are in the table now, of all settles of this ownership; 0: none */
+    char reason[200]; /* names one of them, and why */
+};
+struct outbox_settle {
+    uint32_t struct_size;
+    uint32_t span_count;
+    const struct outbox_span *spans; /* ascending by position; rows not listed must stay in the table */
+    struct outbox_refused *refused;  /* out: filled if the settle succeeds; NULL: a refused row is an AGAIN */
+    struct outbox_position low; /* OUTBOX_CAP_LOG: with this settle all events up to it are settled, spooled or dead
+                                   letters; zero: nothing is known. spans may then be empty */
+};
+
+struct outbox_dead_row {
+    struct outbox_position position;
+    uint32_t attempts;
+    struct outbox_bytes topic;
+    struct outbox_bytes key;
+    const char *reason;
+};
+struct outbox_dead_letter_rows {
+    uint32_t struct_size;
+    uint32_t count;
+    const struct outbox_dead_row *rows; /* each is inserted into the dead-letter table and removed here, or neither */
+    uint8_t *kept; /* out, zeros at first: not 0 for each row that could not be moved, though others were, if the
+                      operation succeeds. NULL: one such row makes it an AGAIN, after the others were moved */
+    struct outbox_refused *refused; /* out: their number, and why; not NULL with `kept` */
+};
+
+/* OUTBOX_CAP_LOG: rows to copy to the spool, in one transaction. A row that is there already stays as it is. */
+struct outbox_spool {
+    uint32_t struct_size;
+    uint32_t span_count;
+    const struct outbox_span *spans; /* ascending by position */
+    struct outbox_position low;      /* as in a settle, with these rows spooled */
+};
+
+struct outbox_add {
+    uint32_t struct_size;
+    uint32_t count;
+    const struct outbox_event *const *events; /* added in one transaction */
+};
+
+struct outbox_store_status {
+    uint32_t struct_size;
+    /* out; -1: unknown */
+    int64_t pending;   /* committed rows in the outbox */
+    int64_t oldest_us; /* created_at of the first of them, microseconds since 1970 */
+    int64_t dead;      /* rows in the dead-letter table */
+    char owner[96];    /* the relay that owns the outbox; "": none or unknown */
+    char server[96];   /* name and version of the database */
+    int64_t log_bytes; /* OUTBOX_CAP_LOG: kept for this outbox; and how much may be kept */
+    int64_t log_limit;
+    char identity[160]; /* which table it is, on which server: equal for all names that reach it; "": unknown */
+};
+
+enum outbox_dead_action {
+    OUTBOX_DEAD_LIST = 0,
+    OUTBOX_DEAD_SHOW,
+    OUTBOX_DEAD_REPLAY,
+    OUTBOX_DEAD_DROP,
+    OUTBOX_DEAD_KEYS
+};
+/* One dead letter, for list and show. Borrowed during the call. */
+struct outbox_dead_letter {
+    uint32_t struct_size;
+    uint64_t number; /* identifies it for show, replay and drop */
+    struct outbox_event event;
+    struct outbox_bytes topic;
+    struct outbox_bytes key;
+    struct outbox_bytes reason;
+    int64_t attempts;
+    int64_t died_us;
+};
+struct outbox_dead {
+    uint32_t struct_size;
+    uint32_t action;         /* enum outbox_dead_action; KEYS: each distinct topic and key */
+    const uint64_t *numbers; /* of the dead letters; count 0: all */
+    uint32_t count;
+    uint32_t limit;                                                  /* of list; 0: no limit */
+    void (*row)(void *arg, const struct outbox_dead_letter *letter); /* for list, show and keys */
+    void *arg;
+    /* out */
+    uint64_t affected;
+};
+
+/* Of the outbox; or of the inbox, which is for consumers: only with OUTBOX_CAP_INBOX. */
+enum outbox_print { OUTBOX_PRINT_SQL = 0, OUTBOX_PRINT_GRANTS, OUTBOX_PRINT_INBOX_SQL, OUTBOX_PRINT_INBOX_GRANTS };
+
+struct outbox_store_ops {
+    uint32_t struct_size;
+
+    /* Check the options beyond the table's checks. No I/O. fini() follows also after a failure. */
+    int (*init)(void *self, const struct outbox_init *init, struct outbox_error *error);
+    void (*fini)(void *self); /* nothing is in flight; must not block */
+
+    /* Connect, and check that the table has what the relay needs. Without columns only administration follows: the
+     * table need not exist. */
+    void (*start)(void *self, outbox_op_t op, const struct outbox_store_start *start);
+    void (*stop)(void *self, outbox_op_t op);   /* releases the ownership */
+    void (*cancel)(void *self, outbox_op_t op); /* optional */
+
+    /* Become the owner, without waiting: OUTBOX_E_STANDBY when another relay is the owner; the host tries again. The
+     * ownership must be part of the session that settles, so that a former owner cannot settle. */
+    void (*acquire)(void *self, outbox_op_t op, struct outbox_acquire *acquire);
+    /* Optional: renew the lease; called four times in a lease. OUTBOX_E_FENCED: no longer the owner. */
+    void (*renew)(void *self, outbox_op_t op);
+
+    /* Return rows that were not returned yet, in position order, without waiting for rows. One claim at a time. */
+    void (*claim)(void *self, outbox_op_t op, struct outbox_claim *claim);
+    void (*release)(void *self, struct outbox_batch *batch); /* the host needs its rows no more */
+
+    /* Remove rows durably. Succeeds also for rows that do not exist. Batches are not released before it completes. One
+     * settle at a time, concurrent with claims. OUTBOX_E_FENCED: no longer the owner, and nothing was removed. */
+    void (*settle)(void *self, outbox_op_t op, const struct outbox_settle *settle);
+    void (*dead_letter)(void *self, outbox_op_t op,
+                        const struct outbox_dead_letter_rows *rows); /* OUTBOX_CAP_DEAD_LETTERS */
+
+    /* Administration; on a started store that is not the owner. */
+    void (*setup)(void *self, outbox_op_t op); /* create or migrate the tables */
+    int (*print)(void *self, enum outbox_print what, void (*line)(void *arg, const char *text), void *arg,
+                 struct outbox_error *error); /* the statements of setup, or the minimal grants; no I/O */
+    void (*check)(void *self, outbox_op_t op, const struct outbox_check *check);
+    void (*status)(void *self, outbox_op_t op, struct outbox_store_status *status);
+    void (*add)(void *self, outbox_op_t op, const struct outbox_add *add);
+    void (*dead)(void *self, outbox_op_t op, struct outbox_dead *dead); /* OUTBOX_CAP_DEAD_LETTERS */
+    /* Create the inbox of consumers, which needs no outbox in the same database; may be repeated. OUTBOX_CAP_INBOX */
+    void (*setup_inbox)(void *self, outbox_op_t op);
+
+    /* OUTBOX_CAP_LOG: copy rows to the spool durably. One at a time, concurrent with claims. OUTBOX_E_FENCED: no longer
+     * the owner, and nothing was copied. */
+    void (*spool)(void *self, outbox_op_t op, const struct outbox_spool *spool);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
