@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/brokers/http/broker_test.c - outcomes by answer, limits, stop, redirects, addresses, TLS */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -333,4 +334,46 @@ Test(http_broker, senseless_configuration_is_refused)
                      error.text);
         loop_fixture_close(&base);
     }
+}
+
+/* ---- HTTP/2 ------------------------------------------------------------------------------------------------------ */
+
+/* "[id=1] [  0.120] recv (stream_id=13) :method: POST": requests, and the connections that they came by. */
+static void count_requests(unsigned *requests, unsigned *connections)
+{
+    char path[300], line[1000], seen[64] = "";
+    snprintf(path, sizeof path, "%s/http2", getenv("OUTBOX_TEST_DIR"));
+    FILE *log = fopen(path, "re");
+    cr_assert_not_null(log);
+    *requests = *connections = 0;
+    while (fgets(line, sizeof line, log)) {
+        const char *id = strstr(line, "[id=");
+        unsigned long number = id ? strtoul(id + 4, NULL, 10) : 0;
+        if (!strstr(line, ":method: POST") || number >= sizeof seen)
+            continue;
+        ++*requests;
+        *connections += !seen[number];
+        seen[number] = 1;
+    }
+    fclose(log);
+}
+
+Test(http_broker, requests_are_streams_of_one_connection_of_http2)
+{
+    unsigned requests, connections;
+    fixture_open("plugin: http\n url: %s/hook/{topic}\n allow_private: true\n tls_ca: %s/ca.pem",
+                 getenv("OUTBOX_TEST_SERVER_2"), getenv("OUTBOX_TEST_DIR"));
+    for (uint32_t i = 0; i < 40; i++)
+        event_set(&publishing, i, "two", "k", "{\"a\": 1}");
+    memset(publishing.results, 0, sizeof publishing.results);
+    publishing.is_done = false;
+    fixture_submit(&publishing, 40);
+    fixture_wait(&publishing);
+    for (uint32_t i = 0; i < 40; i++)
+        cr_assert_eq(publishing.results[i].outcome, OUTBOX_DELIVERED, "event %u: %s", i,
+                     publishing.results[i].error.text);
+    fixture_close();
+    count_requests(&requests, &connections);
+    cr_assert_eq(requests, 40);
+    cr_assert_eq(connections, 1, "%u connections", connections);
 }
