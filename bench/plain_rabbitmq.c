@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/plain_rabbitmq.c - the plainest publisher over librabbitmq: PORT QUEUE EVENTS BYTES; 2,000 without confirmation */
+/* bench/plain_rabbitmq.c - the plainest publisher over librabbitmq: PORT QUEUE EVENTS BYTES; 2,000 without confirmation
+ */
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 #include <stdio.h>
@@ -33,7 +34,8 @@ int main(int argc, char **argv)
     amqp_basic_properties_t properties = {._flags = AMQP_BASIC_DELIVERY_MODE_FLAG, .delivery_mode = PERSISTENT};
     memset(payload, 'x', bytes);
     if (amqp_socket_open(socket, "127.0.0.1", (int)strtol(argv[1], NULL, 10)) ||
-        amqp_login(connection, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest").reply_type != AMQP_RESPONSE_NORMAL)
+        amqp_login(connection, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest").reply_type !=
+            AMQP_RESPONSE_NORMAL)
         return 1;
     amqp_channel_open(connection, 1);
     amqp_confirm_select(connection, 1);

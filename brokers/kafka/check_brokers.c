@@ -56,9 +56,11 @@ static void close_attempt(struct attempt *attempt)
     rd_kafka_destroy(attempt->rk);
 }
 
-static void check_some(struct kafka_broker *self, struct kafka_findings *findings,
-                       const struct rd_kafka_metadata_broker *brokers, int count)
+/* How many answered. */
+static int check_some(struct kafka_broker *self, struct kafka_findings *findings,
+                      const struct rd_kafka_metadata_broker *brokers, int count)
 {
+    int answered = 0;
     struct attempt attempts[PARALLEL] = {{0}};
     uint64_t deadline = self->host->now(self->host) + DEADLINE_NS;
     for (int i = 0; i < count; i++) {
@@ -71,6 +73,7 @@ static void check_some(struct kafka_broker *self, struct kafka_findings *finding
             query_broker(self, attempt, deadline);
             close_attempt(attempt);
         }
+        answered += attempt->answered;
         if (!attempt->answered && !atomic_load(&self->cancel_workers))
             kafka_find(
                 self, findings, OUTBOX_SEVERITY_ERROR,
@@ -80,13 +83,18 @@ static void check_some(struct kafka_broker *self, struct kafka_findings *finding
                 attempt->broker->host, attempt->broker->port,
                 attempt->reason[0] ? attempt->reason : "no answer within 4 s");
     }
+    return answered;
 }
 
 void kafka_check_brokers(struct kafka_broker *self, struct kafka_findings *findings,
                          const struct rd_kafka_metadata *metadata)
 {
+    int answered = 0;
     for (int i = 0; i < metadata->broker_cnt && !atomic_load(&self->cancel_workers); i += PARALLEL) {
         int left = metadata->broker_cnt - i;
-        check_some(self, findings, &metadata->brokers[i], left < PARALLEL ? left : PARALLEL);
+        answered += check_some(self, findings, &metadata->brokers[i], left < PARALLEL ? left : PARALLEL);
     }
+    if (answered && answered == metadata->broker_cnt)
+        kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL, "%s at the address that it advertises",
+                   answered == 1 ? "the broker answers" : "each broker answers");
 }

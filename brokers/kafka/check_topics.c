@@ -40,16 +40,24 @@ static void check_setting(struct kafka_broker *self, struct kafka_findings *find
                    "topic '%s' is compacted: events without a key are refused by the broker", topic);
 }
 
+static void report_unread(struct kafka_broker *self, struct kafka_findings *findings, const char *topic,
+                          const char *reason)
+{
+    kafka_find(self, findings, OUTBOX_SEVERITY_OK, "allow DescribeConfigs on it to check them",
+               "the settings of topic '%s' could not be read: %s", topic, reason);
+}
+
 static void check_settings(struct kafka_broker *self, struct kafka_findings *findings, const char *topic, int replicas,
                            rd_kafka_event_t *event)
 {
+    const struct kafka_finding *before = findings->last;
     size_t resources = 0, settings = 0;
     const rd_kafka_ConfigResource_t **resource =
         rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &resources);
     const rd_kafka_ConfigEntry_t **setting;
     if (!resources || rd_kafka_ConfigResource_error(resource[0])) {
-        kafka_find(self, findings, OUTBOX_SEVERITY_OK, "allow DescribeConfigs on it to check them",
-                   "this user may not read the settings of topic '%s'", topic);
+        report_unread(self, findings, topic,
+                      resources ? rd_kafka_err2str(rd_kafka_ConfigResource_error(resource[0])) : "no answer");
         return;
     }
     setting = rd_kafka_ConfigResource_configs(resource[0], &settings);
@@ -57,6 +65,8 @@ static void check_settings(struct kafka_broker *self, struct kafka_findings *fin
         const char *value = rd_kafka_ConfigEntry_value(setting[i]);
         check_setting(self, findings, topic, replicas, rd_kafka_ConfigEntry_name(setting[i]), value ? value : "");
     }
+    if (findings->last == before)
+        kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL, "the settings of topic '%s' suit the relay", topic);
 }
 
 static void request_settings(struct kafka_broker *self, struct kafka_findings *findings, const char *topic,
@@ -70,6 +80,9 @@ static void request_settings(struct kafka_broker *self, struct kafka_findings *f
     findings->silent = !event;
     if (event && !rd_kafka_event_error(event))
         check_settings(self, findings, topic, replicas, event);
+    else
+        report_unread(self, findings, topic,
+                      event ? rd_kafka_event_error_string(event) : "no answer within the time of a check");
     if (event)
         rd_kafka_event_destroy(event);
     rd_kafka_ConfigResource_destroy(resource);

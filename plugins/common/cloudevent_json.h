@@ -2,8 +2,8 @@
 /*
  * plugins/common/cloudevent_json.h - a CloudEvent as one JSON object: for the transform cloudevents and the HTTP broker
  *
- * The payload is `data` as it stands where it is JSON and the content type says so, `data` as a string where it is other
- * text, else `data_base64`. JSON is checked, not encoded again. Needs jansson. Any thread.
+ * The payload is `data` as it stands where it is JSON and the content type says so, `data` as a string where it is
+ * other text, else `data_base64`. JSON is checked, not encoded again. Needs jansson. Any thread.
  */
 #ifndef OBX_PLUGINS_COMMON_CLOUDEVENT_JSON_H
 #define OBX_PLUGINS_COMMON_CLOUDEVENT_JSON_H
@@ -54,7 +54,8 @@ static inline bool ce_is_json_type(struct outbox_bytes type)
 
 static inline bool ce_is_json(struct outbox_bytes text)
 {
-    json_t *value = json_loadb(text.size ? (const char *)text.data : "", text.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *value =
+        json_loadb(text.size ? (const char *)text.data : "", text.size, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     json_decref(value);
     return value != NULL;
 }

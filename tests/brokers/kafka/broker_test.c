@@ -141,6 +141,7 @@ Test(kafka_broker, check_reports_the_settings_of_topics)
     cr_assert(strstr(findings, "ok connected to 1 broker; \n"), "%s", findings);
     cr_assert(strstr(findings, " librdkafka is "), "%s", findings);
     cr_assert(strstr(findings, "ok topic 'checked' has 3 partitions, 1 replica; \n"), "%s", findings);
+    cr_assert(strstr(findings, "ok the broker answers at the address that it advertises; \n"), "%s", findings);
     cr_assert(strstr(findings,
                      "warning topic 'checked' takes batches of 10000 bytes, message.max.bytes is 1000000: a batch that "
                      "is refused is sent again one by one; set options: message.max.bytes and batch.size below that\n"),
@@ -180,6 +181,7 @@ Test(kafka_broker, check_fails_for_a_missing_topic_of_waiting_events)
     paste(t.command);
     cr_assert_eq(fixture_check(&t, NULL, findings, sizeof findings), OUTBOX_OK, "%s", t.error.text);
     cr_assert(strstr(findings, "ok topic 'awaited' has "), "%s", findings);
+    cr_assert(strstr(findings, "ok the settings of topic 'awaited' suit the relay"), "%s", findings);
     END(&batch);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/brokers/redis/broker_test.c - outages, a silent server, login, ids that Redis 8.6 knows; against real servers */
+/* tests/brokers/redis/broker_test.c - outages, a silent server, login, ids that Redis 8.6 knows; against real servers
+ */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/brokers/template/failing_sync.c - fsync() of the plugins under test: fails for directories while the test wants it */
+/* tests/brokers/template/failing_sync.c - fsync() of the plugins under test: fails for directories while the test wants
+ * it */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
