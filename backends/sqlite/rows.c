@@ -210,10 +210,13 @@ static bool copy_bytes(const struct lite_rows *set, struct lite_batch *batch, st
     for (uint32_t i = 0; i < set->column_count; i++) {
         if (!has_bytes(&values[i]))
             continue;
-        if (values[i].size)
-            /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): `size` is the sum of these */
-            memcpy(to, values[i].as.data, values[i].size);
-        values[i].as.data = values[i].size ? to : "";
+        if (!values[i].size) {
+            values[i].as.data = "";
+            continue;
+        }
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): `size` is the sum of these */
+        memcpy(to, values[i].as.data, values[i].size);
+        values[i].as.data = to;
         to += values[i].size;
     }
     return true;
