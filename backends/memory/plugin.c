@@ -2,6 +2,7 @@
 /*
  * backends/memory/plugin.c - the memory store: options, life cycle and descriptor
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "store.h"
@@ -20,6 +21,7 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     store->host = init->host;
     store->next_id = 1;
     store->ungenerated = (uint64_t)store->events;
+    store->identity = init->host->random(init->host);
     return OUTBOX_OK;
 }
 
@@ -87,6 +89,8 @@ static void acquire(void *self, outbox_op_t op, struct outbox_acquire *acquire)
     struct mstore *store = self;
     acquire->flags = store->owned_before ? OUTBOX_ACQUIRED_SAME : 0;
     acquire->owner[0] = '\0';
+    acquire->epoch = ++store->epoch;
+    snprintf(acquire->identity, sizeof acquire->identity, "memory %016llx", (unsigned long long)store->identity);
     store->owned = store->owned_before = true;
     mstore_done(store, op, NULL);
 }

@@ -67,6 +67,7 @@ struct mstore {
     uint64_t ungenerated; /* of `events`: rows that exist and are not generated yet */
     uint64_t cursor;      /* the last id that was claimed */
     bool owned, owned_before;
+    uint64_t epoch, identity; /* how often it was acquired; which instance it is */
 
     enum mstore_field *columns; /* the columns that start() named */
     uint32_t column_count;

@@ -66,8 +66,9 @@ static bool put_epoch(struct sql_request *request)
     obx_sql_text_puts(sql, "UPDATE ");
     mys_append_relay(store, sql);
     obx_sql_text_format(
-        sql, " SET epoch = epoch + 1, owner = %l, since = CURRENT_TIMESTAMP(6) WHERE id = 1; SELECT epoch FROM ",
-        owner);
+        sql, " SET epoch = epoch + 1, owner = %l, since = CURRENT_TIMESTAMP(6) WHERE id = 1; SELECT epoch, (", owner);
+    mys_append_identity(store, sql, "create_time");
+    obx_sql_text_puts(sql, ") FROM ");
     mys_append_relay(store, sql);
     obx_sql_text_puts(sql, " WHERE id = 1; SET SESSION wait_timeout = ");
     obx_sql_text_int(sql, seconds < 10 ? 10 : seconds);
@@ -76,8 +77,13 @@ static bool put_epoch(struct sql_request *request)
 
 static void on_epoch(struct sql_request *request, void *result)
 {
-    if (result)
-        mys_store_of(request->store)->epoch = (uint64_t)mys_value(result, 0, 0);
+    enum { EPOCH, IDENTITY };
+    struct outbox_acquire *acquire = sql_acquire_of(request->arg);
+    struct mys_row row;
+    if (mys_first(result, &row)) {
+        acquire->epoch = mys_store_of(request->store)->epoch = (uint64_t)mys_integer_of(&row, EPOCH, 0);
+        mys_copy(acquire->identity, sizeof acquire->identity, mys_text_of(&row, IDENTITY));
+    }
     mysql_free_result(result);
 }
 

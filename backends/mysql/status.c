@@ -30,13 +30,17 @@ static void report_status(struct sql_op *op)
 }
 
 /* The names as the server has them: it may compare names without case. */
+void mys_append_identity(const struct sql_store *store, struct obx_sql_text *sql, const char *more)
+{
+    obx_sql_text_format(sql,
+                        "SELECT CONCAT('mysql ', SHA2(CONCAT_WS('.', %l, HEX(table_schema), HEX(table_name), %s), "
+                        "256)) FROM information_schema.tables WHERE table_schema = %l AND table_name = %l",
+                        mys_store_in(store)->server.identity, more, store->table.schema, store->outbox.name);
+}
+
 static bool put_identity(struct sql_request *request)
 {
-    const struct sql_store *store = request->store;
-    obx_sql_text_format(request->sql,
-                        "SELECT SHA2(CONCAT_WS('.', %l, HEX(table_schema), HEX(table_name)), 256) FROM "
-                        "information_schema.tables WHERE table_schema = %l AND table_name = %l",
-                        mys_store_in(store)->server.identity, store->table.schema, store->outbox.name);
+    mys_append_identity(request->store, request->sql, "NULL");
     return true;
 }
 
@@ -45,7 +49,7 @@ static void report_identity(struct sql_op *op)
     struct outbox_store_status *status = op->out;
     struct mys_row row;
     if (mys_fetch(op->result, &row) && mys_text_of(&row, 0))
-        snprintf(status->identity, sizeof status->identity, "mysql %s", mys_text_of(&row, 0));
+        mys_copy(status->identity, sizeof status->identity, mys_text_of(&row, 0));
 }
 
 static bool put_owner(struct sql_request *request)

@@ -191,6 +191,8 @@ void mys_setup_result(struct sql_request *request, void *result);
 extern const struct sql_probe mys_status_probes[], mys_server_probes[], mys_table_probes[];
 void mys_append_estimate(const struct sql_store *store, struct obx_sql_text *sql);
 void mys_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
+/* A SELECT of one text: which table it is, on which server. more: an expression that distinguishes, too; "NULL". */
+void mys_append_identity(const struct sql_store *store, struct obx_sql_text *sql, const char *more);
 bool mys_put_add(struct sql_request *request);
 bool mys_put_removal_trial(struct sql_request *request); /* check_facts.c */
 const char *mys_removal_refusal(const struct outbox_error *error);

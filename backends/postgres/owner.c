@@ -15,9 +15,12 @@
 enum { LOCK_CLASS = 0x6f626f78 }; /* "obox" */
 
 /* One row: whether the lock was acquired; else pid, name, address and idle time of its owner, and whether this
- * statement ended the owner's session. $1, $2 the lock; $3 the lease in milliseconds. A role that may not see the
- * owner's times never ends its session. %s: from version 14 on, wait for the end of that session. */
-enum { GOT, PID, NAME, CLIENT, SILENT_MS, ENDED };
+ * statement ended the owner's session; the epoch. $1, $2 the lock; $3 the lease in milliseconds. A role that may not
+ * see the owner's times never ends its session. %s: from version 14 on, wait for the end of that session.
+ *
+ * The epoch is the id of the transaction that acquired: such ids only rise. A commit that wrote nothing is not flushed,
+ * and a crash would give its id away again; the message makes the commit wait for the disk. */
+enum { GOT, PID, NAME, CLIENT, SILENT_MS, ENDED, EPOCH };
 static const char acquire_format[] =
     "WITH lock AS MATERIALIZED (SELECT pg_try_advisory_lock($1::int4, $2::int4) AS got), "
     "holder AS MATERIALIZED (SELECT a.pid, a.application_name, coalesce(host(a.client_addr), 'local') AS client, "
@@ -29,7 +32,9 @@ static const char acquire_format[] =
     "AND l.classid = $1::int4::oid AND l.objid = ($2::int4::int8 & 4294967295)::oid LIMIT 1) "
     "SELECT lock.got, holder.pid, coalesce(holder.application_name, ''), coalesce(holder.client, ''), "
     "coalesce(holder.silent, -1)::int8, "
-    "CASE WHEN holder.silent > $3::int4 AND NOT holder.waits THEN pg_terminate_backend(holder.pid%s) ELSE false END "
+    "CASE WHEN holder.silent > $3::int4 AND NOT holder.waits THEN pg_terminate_backend(holder.pid%s) ELSE false END, "
+    "CASE WHEN lock.got AND pg_logical_emit_message(true, 'outbox owner', ''::text) IS NOT NULL "
+    "THEN pg_current_xact_id()::text::int8 ELSE 0 END "
     "FROM lock LEFT JOIN holder ON true";
 
 /* The owner as text for pg_describe_owner(), "" if there is none, and the server's version. */
@@ -161,11 +166,22 @@ static void acquire_again(struct sql_op *op)
     pg_acquire(op);
 }
 
+/* "SYSTEM TIMELINE": another cluster, or one that was promoted or restored, has other rows at these positions. */
+static void name_outbox(const struct pg_store *store, char *identity, size_t size)
+{
+    size_t system = strcspn(store->server.identity, " ");
+    size_t timeline = strcspn(store->server.identity + system + 1, " ");
+    snprintf(identity, size, "postgres %.*s %u %u", (int)(system + 1 + timeline), store->server.identity,
+             store->server.database_oid, store->table_oid);
+}
+
 static void on_answer(struct sql_op *op)
 {
     enum { TRIES = 20 };
     struct outbox_acquire *acquire = sql_acquire_of(op);
     if (pg_integer(op->result, 0, GOT, 0)) {
+        acquire->epoch = (uint64_t)pg_integer(op->result, 0, EPOCH, 0);
+        name_outbox(pg_store_of(op->store), acquire->identity, sizeof acquire->identity);
         sql_become_owner(op);
         return;
     }
@@ -181,7 +197,7 @@ static void acquired(struct sql_request *request, const struct outbox_error *err
     struct sql_op *op = request->arg;
     struct outbox_error verdict = *error;
     SQL_FAILPOINT(op->store, after_acquire);
-    if (!verdict.code && !pg_has_shape(op->result, 1, 1, "b4tt8b"))
+    if (!verdict.code && !pg_has_shape(op->result, 1, 1, "b4tt8b8"))
         pg_bad_shape(&verdict, request->what);
     if (verdict.code)
         sql_op_complete(op, &verdict);

@@ -55,7 +55,8 @@ struct pg_server {
     char database[SQL_NAME];
     bool in_recovery, read_only;
     int owner_pid;
-    char identity[512]; /* changes whenever committed data may have been lost */
+    char identity[512]; /* changes whenever committed data may have been lost: "SYSTEM TIMELINE ..." */
+    uint32_t database_oid;
 };
 
 struct pg_store {

@@ -30,7 +30,8 @@ static const char server_sql[] =
     "has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'DELETE'), "
     "(" PG_LACKS_IDENTITY(
         "w.oid") ") AND EXISTS (SELECT FROM pg_publication p, "
-                 "pg_get_publication_tables(p.pubname::text) g WHERE p.pubdelete AND g.relid = w.oid) "
+                 "pg_get_publication_tables(p.pubname::text) g WHERE p.pubdelete AND g.relid = w.oid), "
+                 "(SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) "
                  "FROM (SELECT current_setting('outbox.table')::oid AS oid) w LEFT JOIN pg_class c ON c.oid = w.oid "
                  "LEFT JOIN pg_namespace n ON n.oid = c.relnamespace";
 enum {
@@ -47,7 +48,8 @@ enum {
     SECURITY,
     SELECT,
     DELETE,
-    UNREMOVABLE
+    UNREMOVABLE,
+    DATABASE_OID
 };
 
 /* A domain, of any depth, is read as its base type. Without a limit of its length: "bpchar", not "character", which is
@@ -140,6 +142,7 @@ static void read_server(struct pg_store *store, PGresult *result)
     copy(server->user, sizeof server->user, result, USER);
     copy(server->database, sizeof server->database, result, DATABASE);
     copy(server->identity, sizeof server->identity, result, IDENTITY);
+    server->database_oid = (uint32_t)pg_integer(result, 0, DATABASE_OID, 0);
     store->table_oid = (uint32_t)pg_integer(result, 0, OID, 0);
     store->row_security = pg_integer(result, 0, SECURITY, 0) != 0;
     store->may_select = pg_integer(result, 0, SELECT, 0) != 0;
@@ -161,7 +164,7 @@ void pg_on_probe(struct sql_request *request, void *result)
         sql_columns_read(request->store, result);
         return;
     }
-    if (pg_has_shape(result, 1, 1, "bb44tttottbbbb"))
+    if (pg_has_shape(result, 1, 1, "bb44tttottbbbbo"))
         read_server(pg_store_of(request->store), result);
     else if (!is_answer_to_find(result))
         pg_bad_shape(&request->store->start_error, request->what);

@@ -19,6 +19,7 @@
 
 #include "checkpoint.h"
 #include "claim_rows.h"
+#include "identity.h"
 #include "write.h"
 
 #define RELEASE_WAIT_MS 200 /* for a writer that holds the lock, at the end of the relay */
@@ -28,7 +29,9 @@ struct acquire_op {
     struct outbox_acquire *args;
     int64_t highest_claimed; /* by the last ownership */
     uint32_t flags;
+    int64_t epoch;
     char owner[sizeof(((struct outbox_acquire *)0)->owner)];
+    char identity[sizeof(((struct outbox_acquire *)0)->identity)];
 };
 LITE_OP_FITS(struct acquire_op);
 
@@ -97,6 +100,21 @@ static void fail_standby(struct acquire_op *acquire, struct lite_conn *conn)
                      acquire->owner[0] ? acquire->owner : "another relay");
 }
 
+/* The lock file has seen a later owner: an older copy of the database was restored, and ids mean other rows. */
+static bool is_restored(const struct lite_lock *lock, int64_t epoch)
+{
+    char heartbeat[LITE_HEARTBEAT_SIZE];
+    long long last = 0;
+    lite_lock_read_heartbeat(lock, heartbeat);
+    return sscanf(heartbeat, "epoch %lld", &last) == 1 && last > epoch;
+}
+
+static int name_outbox(struct acquire_op *acquire, struct lite_conn *conn, bool anew)
+{
+    return lite_identity(acquire->op.store, conn, anew, acquire->identity, sizeof acquire->identity,
+                         &acquire->op.error);
+}
+
 /* The lock, then the epoch; for an owner that hangs the epoch, then a new lock. The descriptor, or -1. */
 static int take_lock_and_epoch(struct acquire_op *acquire, struct lite_conn *conn, int64_t epoch)
 {
@@ -106,7 +124,8 @@ static int take_lock_and_epoch(struct acquire_op *acquire, struct lite_conn *con
     bool expired = fd < 0 && lite_op_ok(op) && lease_is_over(acquire, epoch);
     if (fd < 0 && lite_op_ok(op) && !expired)
         fail_standby(acquire, conn);
-    if (lite_op_ok(op) && !take_over(acquire, conn, epoch) && expired)
+    if (lite_op_ok(op) && !name_outbox(acquire, conn, is_restored(&store->lock, epoch)) &&
+        !take_over(acquire, conn, epoch) && expired)
         fd = lite_lock_replace(&store->lock, &op->error);
     return fd;
 }
@@ -137,10 +156,13 @@ static void acquire_run(struct lite_op *op, struct lite_conn *conn)
         OUTBOX_FAILPOINT_ERROR(store->host, sqlite, before_acquire, &op->error) ||
         lite_epoch_read(conn, LITE_OWNING, &epoch, &op->error))
         return;
-    if (store->lock.fd >= 0 && store->epoch.current == epoch) /* the owner already */
+    if (store->lock.fd >= 0 && store->epoch.current == epoch) { /* the owner already */
         acquire->flags = OUTBOX_ACQUIRED_SAME;
-    else if (!lite_lock_name(&store->lock, store->schema.table, &op->error))
+        name_outbox(acquire, conn, false);
+    } else if (!lite_lock_name(&store->lock, store->schema.table, &op->error)) {
         become_owner(acquire, conn, epoch);
+    }
+    acquire->epoch = store->epoch.current;
 }
 
 static void acquire_finish(struct lite_op *op)
@@ -150,7 +172,9 @@ static void acquire_finish(struct lite_op *op)
     args->flags = lite_op_ok(op) ? acquire->flags : 0;
     if (lite_op_ok(op) && !(args->flags & OUTBOX_ACQUIRED_SAME))
         op->store->reader.highest_claimed = 0;
+    args->epoch = lite_op_ok(op) ? (uint64_t)acquire->epoch : 0;
     memcpy(args->owner, acquire->owner, sizeof args->owner);
+    memcpy(args->identity, acquire->identity, sizeof args->identity);
 }
 
 void lite_acquire(void *self, outbox_op_t id, struct outbox_acquire *args)

@@ -8,7 +8,7 @@
  *     2  conn file schema                              a connection, the files of a database, the tables
  *     3  op lane                                       ops on workers
  *     4  rows lock epoch refused                       claimed rows, the lock file, who owns, rows that stay
- *     5  write checkpoint unreadable claim_rows prepare wakeup    transactions, the log, reading, statements
+ *     5  write checkpoint unreadable claim_rows prepare wakeup identity    transactions, the log, reading
  *     6  stray_scan settle dead_letter claim owner add check dead setup status
  *     7  start plugin
  *

@@ -101,7 +101,9 @@ struct outbox_acquire {
     char owner[96]; /* with OUTBOX_E_STANDBY: the owner, for people; "": unknown */
     uint64_t epoch; /* raised by each acquire by another session, durable in the database; 0: unknown */
     /* Identifies the outbox: server or file, and table. Another text, another outbox. It changes whenever positions may
-     * mean other rows: another server, a restored backup, a table made anew. "": unknown */
+     * mean other rows: another server, a restored backup, a table made anew. What a store cannot see: a counter of ids
+     * that was set back, a server that lost its last commits, a copy of all its files. So who keeps positions also
+     * keeps the epoch, which is then not higher than before, and compares event ids. "": unknown */
     char identity[96];
 };
 #define OUTBOX_ACQUIRED_SAME                                                                     \

@@ -52,6 +52,7 @@
     /* store_owner.c */                          \
     X(store_second_instance_stands_by)           \
     X(store_takes_over_after_stop)               \
+    X(store_identity_stays_and_epoch_rises)      \
     X(store_renews)                              \
     X(store_fenced_owner_settles_nothing)
 

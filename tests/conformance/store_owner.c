@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/conformance/store_owner.c - one relay owns an outbox: standby, take-over, fencing */
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "checks.h"
 
@@ -48,6 +50,40 @@ void conf_store_takes_over_after_stop(struct conf_fixture *fixture)
     conf_row_is(fixture, batch, 0, 3);
     conf_release(fixture, batch);
     conf_store_start(fixture, fixture->other);
+}
+
+static struct outbox_acquire acquire(struct conf_fixture *fixture, struct obx_instance *store)
+{
+    struct outbox_acquire acquire;
+    conf_must(fixture, loop_fixture_acquire(&fixture->base, store, &acquire, error));
+    return acquire;
+}
+
+static void expect_later(struct conf_fixture *fixture, const struct outbox_acquire *before,
+                         const struct outbox_acquire *now)
+{
+    conf_require(fixture, strcmp(before->identity, now->identity) == 0, "the identity was \"%s\", and is \"%s\" now",
+                 before->identity, now->identity);
+    conf_require(fixture, before->epoch ? now->epoch > before->epoch : now->epoch == 0,
+                 "the epoch was %" PRIu64 ", and is %" PRIu64 " after an acquire by another session", before->epoch,
+                 now->epoch);
+}
+
+/* A store that does not know them has "" and 0. */
+void conf_store_identity_stays_and_epoch_rises(struct conf_fixture *fixture)
+{
+    conf_store_open(fixture);
+    struct outbox_acquire first = acquire(fixture, fixture->store), again, other;
+    conf_must(fixture, loop_fixture_stop(&fixture->base, fixture->store, error));
+    conf_store_start(fixture, fixture->store);
+    again = acquire(fixture, fixture->store);
+    expect_later(fixture, &first, &again);
+    if (fixture->subject->alone)
+        return;
+    conf_must(fixture, loop_fixture_stop(&fixture->base, fixture->store, error));
+    other = acquire(fixture, fixture->other);
+    expect_later(fixture, &again, &other);
+    conf_store_start(fixture, fixture->store);
 }
 
 void conf_store_renews(struct conf_fixture *fixture)

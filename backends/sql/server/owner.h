@@ -8,7 +8,7 @@
 void sql_acquire(void *self, outbox_op_t id, struct outbox_acquire *acquire);
 void sql_renew(void *self, outbox_op_t id);
 
-/* How driver->acquire() ends, but for failures. acquire->owner: the owner's name, "" if it is not known. */
+/* How driver->acquire() ends, but for failures. It fills in acquire->epoch and ->identity, or the owner's name. */
 void sql_become_owner(struct sql_op *op);
 void sql_stand_by(struct sql_op *op);
 static inline struct outbox_acquire *sql_acquire_of(const struct sql_op *op)

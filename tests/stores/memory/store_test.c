@@ -38,6 +38,24 @@ static void fixture_close(struct fixture *fixture)
     cr_assert_eq(mem_live(), 0);
 }
 
+Test(memory_store, each_instance_has_an_identity_of_its_own)
+{
+    struct fixture fixture;
+    struct obx_instance *other;
+    struct outbox_acquire first, second;
+    fixture_open(&fixture, "store: {plugin: memory}");
+    cr_assert_eq(loop_fixture_instance(&fixture.base, OUTBOX_STORE, "store", &other, &fixture.error), 0);
+    cr_assert_eq(loop_fixture_store_start(&fixture.base, other, columns, 3, &fixture.error), 0);
+    cr_assert_eq(loop_fixture_acquire(&fixture.base, fixture.store, &first, &fixture.error), 0);
+    cr_assert_eq(loop_fixture_acquire(&fixture.base, other, &second, &fixture.error), 0);
+    cr_assert_eq(strncmp(first.identity, "memory ", 7), 0);
+    cr_assert_str_neq(first.identity, second.identity);
+    cr_assert(first.epoch && second.epoch);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, other, &fixture.error), 0);
+    obx_instance_free(other);
+    fixture_close(&fixture);
+}
+
 static struct outbox_batch *claim(struct fixture *fixture, uint32_t rows)
 {
     struct outbox_claim args = {.max_rows = rows, .max_bytes = 1 << 30};

@@ -41,6 +41,27 @@ Test(faults, store_recovers_after_the_server_is_killed)
     crash_and_recover("killed", "kill");
 }
 
+/* The server is killed right after the relay has become the owner: the next epoch is a higher one all the same. */
+Test(faults, epoch_survives_the_death_of_the_server)
+{
+    struct sql_fixture fixture;
+    struct outbox_acquire first, second;
+    fixture_open(&fixture, "epoch_killed", true, "");
+    cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_acquire(&fixture, fixture.store, 10000, &first), 0, "%s", fixture.error.text);
+    server_do("kill");
+    fixture_await_loss(&fixture);
+    server_do("restart");
+    session_close(fixture.sql);
+    fixture.sql = session_open();
+    fixture_stop(&fixture);
+    cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_acquire(&fixture, fixture.store, 10000, &second), 0, "%s", fixture.error.text);
+    cr_assert_gt(second.epoch, first.epoch);
+    cr_assert_str_eq(second.identity, first.identity);
+    fixture_close(&fixture);
+}
+
 static int stop_within(struct sql_fixture *fixture, uint64_t ms)
 {
     struct loop_fixture_call call = {0};

@@ -125,6 +125,25 @@ Test(owner, same_database_is_recognized_after_a_restart)
     fixture_close(&fixture);
 }
 
+static struct outbox_acquire acquire_once(const char *table)
+{
+    struct sql_fixture fixture;
+    struct outbox_acquire acquire;
+    fixture_open(&fixture, table, true, "");
+    cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_acquire(&fixture, fixture.store, 10000, &acquire), 0, "%s", fixture.error.text);
+    fixture_close(&fixture);
+    return acquire;
+}
+
+Test(owner, outbox_has_an_identity_and_each_ownership_an_epoch)
+{
+    struct outbox_acquire first = acquire_once("named"), second = acquire_once("named_else");
+    cr_assert_eq(strncmp(first.identity, BY_SERVER("postgres ", "mysql "), 6), 0, "%s", first.identity);
+    cr_assert_str_neq(first.identity, second.identity);
+    cr_assert(first.epoch && second.epoch);
+}
+
 /* As CREATE INDEX and ALTER TABLE do: the owner's DELETE waits for longer than its lease. */
 Test(owner, owner_that_waits_for_a_lock_keeps_the_ownership)
 {

@@ -42,6 +42,27 @@ Test(replaced_table, owner_loses_the_ownership_and_restarts)
     fixture_close(&fixture);
 }
 
+static struct outbox_acquire own(struct sql_fixture *fixture)
+{
+    struct outbox_acquire acquire;
+    cr_assert_eq(fixture_start(fixture, fixture->store), 0, "%s", fixture->error.text);
+    cr_assert_eq(fixture_acquire(fixture, fixture->store, 10000, &acquire), 0, "%s", fixture->error.text);
+    return acquire;
+}
+
+Test(replaced_table, new_table_has_another_identity)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "swapped_identity", true, "");
+    struct outbox_acquire first = own(&fixture);
+    fixture_stop(&fixture);
+    replace_table(&fixture);
+    struct outbox_acquire second = own(&fixture);
+    cr_assert_str_neq(first.identity, second.identity);
+    cr_assert_gt(second.epoch, first.epoch);
+    fixture_close(&fixture);
+}
+
 Test(replaced_table, settle_deletes_no_row_of_the_new_table)
 {
     struct sql_fixture fixture;

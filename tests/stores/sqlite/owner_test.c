@@ -234,6 +234,57 @@ Test(sqlite_owner, acquire_recognizes_the_same_outbox)
     fixture_close(&fixture);
 }
 
+static struct outbox_acquire acquire_anew(struct fixture *fixture, const char *sql)
+{
+    struct outbox_acquire acquire;
+    cr_assert_eq(loop_fixture_stop(&fixture->base, fixture->store, NULL), 0);
+    if (sql)
+        fixture_sql(fixture->path, sql);
+    cr_assert_eq(fixture_start(fixture, fixture->store), 0, "%s", fixture->error.text);
+    cr_assert_eq(fixture_acquire(fixture, fixture->store, 15000, &acquire), 0, "%s", fixture->error.text);
+    return acquire;
+}
+
+/* SQLite gives the new table the page that the old one had, and it has had more rows. */
+Test(sqlite_owner, table_made_anew_has_another_identity)
+{
+    struct fixture fixture;
+    fixture_ready(&fixture, NULL);
+    struct outbox_acquire first = acquire_anew(&fixture, NULL);
+    cr_assert_eq(strncmp(first.identity, "sqlite ", 7), 0, "%s", first.identity);
+    fixture_insert(&fixture, 3);
+    struct outbox_acquire again = acquire_anew(&fixture, "DELETE FROM outbox");
+    cr_assert_str_eq(again.identity, first.identity);
+    cr_assert_gt(again.epoch, first.epoch);
+    cr_assert_eq(fixture_number(fixture.path, "SELECT seq FROM sqlite_sequence WHERE name = 'outbox'"), 3);
+    struct outbox_acquire anew = acquire_anew(
+        &fixture,
+        "DROP TABLE outbox; CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, event_id, "
+        "aggregatetype, aggregateid, type, payload, headers, created_at); INSERT INTO outbox (payload) VALUES "
+        "(1), (2), (3), (4)");
+    cr_assert_str_neq(anew.identity, first.identity);
+    cr_assert_gt(anew.epoch, again.epoch);
+    fixture_close(&fixture);
+}
+
+Test(sqlite_owner, restored_backup_has_another_identity)
+{
+    struct fixture fixture;
+    char command[512];
+    fixture_ready(&fixture, NULL);
+    struct outbox_acquire first = acquire_anew(&fixture, NULL);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
+    snprintf(command, sizeof command, "cp %s %s/old.db", fixture.path, fixture.dir);
+    cr_assert_eq(system(command), 0);
+    cr_assert_eq(own_again(&fixture), OUTBOX_ACQUIRED_SAME);
+    cr_assert_eq(loop_fixture_stop(&fixture.base, fixture.store, NULL), 0);
+    snprintf(command, sizeof command, "cat %s/old.db > %s", fixture.dir, fixture.path);
+    cr_assert_eq(system(command), 0);
+    struct outbox_acquire restored = acquire_anew(&fixture, NULL);
+    cr_assert_str_neq(restored.identity, first.identity);
+    fixture_close(&fixture);
+}
+
 /* The same table by another name of the file, and in capitals. */
 Test(sqlite_owner, symlink_leads_to_the_same_lock)
 {

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* backends/mysql/binlog/query.c - which kind of statement a QUERY event has */
+#include "query.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <strings.h>
+
+static void skip_blanks(struct mys_cursor *text)
+{
+    while (text->at < text->end && isspace(*text->at))
+        text->at++;
+}
+
+/* White space, and comments that stand before a statement. */
+static void skip_comments(struct mys_cursor *text)
+{
+    for (skip_blanks(text); mys_left(text) > 3 && !memcmp(text->at, "/*", 2); skip_blanks(text)) {
+        if (text->at[2] == '!') { /* its content is executed */
+            text->at += 3;
+            while (text->at < text->end && isdigit(*text->at))
+                text->at++;
+            continue;
+        }
+        const unsigned char *end = memmem(text->at + 2, mys_left(text) - 2, "*/", 2);
+        text->at = end ? end + 2 : text->end;
+    }
+}
+
+static bool is_part_of_name(unsigned char byte)
+{
+    return isalnum(byte) || byte == '_' || byte == '$' || byte >= 0x80;
+}
+
+/* Takes one word if it is this one. */
+static bool take_word(struct mys_cursor *text, const char *word)
+{
+    size_t size = strlen(word);
+    if (mys_left(text) < size || strncasecmp((const char *)text->at, word, size))
+        return false;
+    if (mys_left(text) > size && is_part_of_name(text->at[size]))
+        return false;
+    text->at += size;
+    skip_blanks(text);
+    return true;
+}
+
+/* The name, as a word of its own. Other tables may have it in another database: a false alarm is better than a loss. */
+static bool mentions(struct mys_cursor text, const char *name)
+{
+    size_t size = strlen(name), left = mys_left(&text);
+    for (size_t i = 0; i + size <= left; i++) {
+        if (strncasecmp((const char *)text.at + i, name, size))
+            continue;
+        if ((i == 0 || !is_part_of_name(text.at[i - 1])) && (i + size == left || !is_part_of_name(text.at[i + size])))
+            return true;
+    }
+    return false;
+}
+
+static enum mys_query xa_kind(struct mys_cursor text)
+{
+    if (take_word(&text, "COMMIT"))
+        return MYS_QUERY_XA_COMMIT;
+    return take_word(&text, "ROLLBACK") ? MYS_QUERY_XA_ROLLBACK : MYS_QUERY_INSIDE;
+}
+
+static bool is_changing(struct mys_cursor text)
+{
+    static const char *const words[] = {"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD",
+                                        "CALL",   "WITH",    "DO",     "SELECT"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (take_word(&text, words[i]))
+            return true;
+    return false;
+}
+
+static enum mys_query kind_of(struct mys_cursor text)
+{
+    skip_comments(&text);
+    if (take_word(&text, "BEGIN") || take_word(&text, "START"))
+        return MYS_QUERY_BEGIN;
+    if (take_word(&text, "COMMIT"))
+        return MYS_QUERY_COMMIT;
+    if (take_word(&text, "ROLLBACK"))
+        return mys_left(&text) ? MYS_QUERY_INSIDE : MYS_QUERY_ROLLBACK; /* TO a savepoint */
+    if (take_word(&text, "SAVEPOINT") || take_word(&text, "RELEASE"))
+        return MYS_QUERY_INSIDE;
+    if (take_word(&text, "XA"))
+        return xa_kind(text);
+    return is_changing(text) ? MYS_QUERY_CHANGES : MYS_QUERY_DEFINITION;
+}
+
+struct mys_statement mys_query_read(struct mys_cursor body, const struct mys_log_name *name)
+{
+    enum { THREAD_TIME = 8, CODE = 2 };
+    struct mys_statement statement = {.kind = MYS_QUERY_BAD};
+    mys_take(&body, THREAD_TIME);
+    uint64_t schema = mys_take_int(&body, 1);
+    mys_take(&body, CODE);
+    mys_take(&body, (size_t)mys_take_int(&body, 2)); /* the session's variables */
+    statement.schema = mys_take_part(&body, schema);
+    mys_take(&body, 1);
+    statement.text = body;
+    if (body.bad)
+        return statement;
+    statement.kind = kind_of(body);
+    statement.names_table = mentions(body, name->table);
+    return statement;
+}
+
+/* ---- XA ---------------------------------------------------------------------------------------------------------- */
+
+bool mys_xid_of_query(const struct mys_statement *statement, char xid[MYS_XID])
+{
+    struct mys_cursor text = statement->text;
+    size_t size = 0;
+    skip_comments(&text);
+    take_word(&text, "XA");
+    if (!take_word(&text, "COMMIT"))
+        take_word(&text, "ROLLBACK");
+    for (; text.at < text.end && !isspace(*text.at); text.at++) {
+        if (size + 1 >= MYS_XID)
+            return false;
+        xid[size++] = (char)tolower(*text.at);
+    }
+    xid[size] = '\0';
+    return size > 0;
+}
+
+static size_t print_hex(struct mys_cursor bytes, char *to)
+{
+    static const char digits[] = "0123456789abcdef";
+    char *at = to;
+    *at++ = 'x';
+    *at++ = '\'';
+    for (; bytes.at < bytes.end; bytes.at++) {
+        *at++ = digits[*bytes.at >> 4];
+        *at++ = digits[*bytes.at & 15];
+    }
+    *at++ = '\'';
+    *at++ = ',';
+    return (size_t)(at - to);
+}
+
+bool mys_xid_of_prepare(struct mys_cursor body, char xid[MYS_XID], bool *one_phase)
+{
+    enum { PART_MAX = 64 };
+    *one_phase = mys_take_int(&body, 1) != 0;
+    unsigned format = (unsigned)mys_take_int(&body, 4);
+    uint64_t global = mys_take_int(&body, 4), branch = mys_take_int(&body, 4);
+    if (body.bad || global > PART_MAX || branch > PART_MAX)
+        return false;
+    struct mys_cursor first = mys_take_part(&body, global), second = mys_take_part(&body, branch);
+    if (body.bad)
+        return false;
+    size_t size = print_hex(first, xid);
+    size += print_hex(second, xid + size);
+    snprintf(xid + size, MYS_XID - size, "%u", format);
+    return true;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/mysql/binlog/temporal.c - dates and times of rows
+ *
+ * DATETIME and TIMESTAMP become microseconds since 1970 in UTC; a DATETIME has no zone and counts as UTC, as in a
+ * SELECT of the relay. DATE and TIME become the server's text. A date without a month is no time: null.
+ */
+#include <stdio.h>
+
+#include "row.h"
+
+static unsigned fraction_bytes(const struct mys_log_column *column)
+{
+    return (column->meta + 1u) / 2;
+}
+
+unsigned mys_temporal_size(const struct mys_log_column *column)
+{
+    switch (column->type) {
+    case MYS_LT_DATE:
+    case MYS_LT_TIME:
+        return 3;
+    case MYS_LT_TIMESTAMP:
+        return 4;
+    case MYS_LT_DATETIME:
+        return 8;
+    case MYS_LT_TIME2:
+        return 3 + fraction_bytes(column);
+    case MYS_LT_TIMESTAMP2:
+        return 4 + fraction_bytes(column);
+    case MYS_LT_DATETIME2:
+        return 5 + fraction_bytes(column);
+    default:
+        return 0;
+    }
+}
+
+/* Days since 1970-01-01 in the Gregorian calendar. */
+static int64_t days(int64_t year, int64_t month, int64_t day)
+{
+    year -= month <= 2;
+    int64_t era = (year < 0 ? year - 399 : year) / 400, of_era = year - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+struct moment {
+    int64_t year, month, day, hour, minute, second, us;
+};
+
+static void set_moment(struct outbox_value *value, const struct moment *at)
+{
+    int64_t seconds = ((days(at->year, at->month, at->day) * 24 + at->hour) * 60 + at->minute) * 60 + at->second;
+    *value = (struct outbox_value){.as.integer = seconds * 1000000 + at->us, .type = OUTBOX_TIME};
+    if (!at->month)
+        *value = (struct outbox_value){.type = OUTBOX_NULL};
+}
+
+/* Digits after the second, of which two are in one byte. */
+static int64_t fraction(const struct mys_log_column *column, const unsigned char *at)
+{
+    static const int64_t unit[] = {0, 10000, 100, 1};
+    unsigned bytes = fraction_bytes(column);
+    return bytes < 4 ? (int64_t)mys_big(at, bytes) * unit[bytes] : 0;
+}
+
+static struct moment unpack(int64_t packed) /* the number that MySQL has for a date and time, without its fraction */
+{
+    int64_t months = packed >> 22;
+    return (struct moment){.year = months / 13,
+                           .month = months % 13,
+                           .day = packed >> 17 & 31,
+                           .hour = packed >> 12 & 31,
+                           .minute = packed >> 6 & 63,
+                           .second = packed & 63};
+}
+
+static void read_datetime2(const struct mys_log_column *column, const unsigned char *at, struct outbox_value *value)
+{
+    struct moment moment = unpack((int64_t)mys_big(at, 5) & 0x7fffffffff);
+    moment.us = fraction(column, at + 5);
+    set_moment(value, &moment);
+}
+
+static void read_datetime(const unsigned char *at, struct outbox_value *value)
+{
+    int64_t number = (int64_t)mys_little(at, 8), date = number / 1000000, time = number % 1000000;
+    const struct moment moment = {.year = date / 10000,
+                                  .month = date / 100 % 100,
+                                  .day = date % 100,
+                                  .hour = time / 10000,
+                                  .minute = time / 100 % 100,
+                                  .second = time % 100};
+    set_moment(value, &moment);
+}
+
+static void set_timestamp(struct outbox_value *value, int64_t seconds, int64_t us)
+{
+    *value = (struct outbox_value){.as.integer = seconds * 1000000 + us, .type = OUTBOX_TIME};
+    if (!seconds && !us)
+        *value = (struct outbox_value){.type = OUTBOX_NULL};
+}
+
+/* ---- as text ----------------------------------------------------------------------------------------------------- */
+
+static void set_text(struct outbox_value *value, const struct obx_sql_text *text)
+{
+    *value = (struct outbox_value){.as.data = obx_sql_text_get(text), .size = text->size, .type = OUTBOX_TEXT};
+}
+
+static void print_time(struct obx_sql_text *text, bool negative, int64_t hms, int64_t us, unsigned digits)
+{
+    char piece[48];
+    snprintf(piece, sizeof piece, "%s%02d:%02d:%02d", negative ? "-" : "", (int)(hms >> 12 & 1023),
+             (int)(hms >> 6 & 63), (int)(hms & 63));
+    obx_sql_text_puts(text, piece);
+    if (!digits)
+        return;
+    snprintf(piece, sizeof piece, ".%06d", (int)(us % 1000000));
+    obx_sql_text_add(text, piece, 1 + (digits < 6 ? digits : 6));
+}
+
+/* The whole is one number, with the fraction in its lowest bytes; negative ones are below the middle. */
+static void read_time2(const struct mys_log_column *column, const unsigned char *at, struct obx_sql_text *text)
+{
+    static const int64_t unit[] = {0, 10000, 100, 1};
+    unsigned bytes = fraction_bytes(column) < 4 ? fraction_bytes(column) : 3;
+    int64_t whole = (int64_t)mys_big(at, 3 + bytes) - ((int64_t)0x800000 << 8 * bytes);
+    bool negative = whole < 0;
+    whole = negative ? -whole : whole;
+    int64_t part = whole & (((int64_t)1 << 8 * bytes) - 1);
+    print_time(text, negative, whole >> 8 * bytes, part * unit[bytes], column->meta);
+}
+
+static void read_time(const unsigned char *at, struct obx_sql_text *text)
+{
+    int64_t number = (int64_t)mys_little(at, 3);
+    number = number >= 0x800000 ? number - 0x1000000 : number;
+    bool negative = number < 0;
+    number = negative ? -number : number;
+    print_time(text, negative, number / 10000 << 12 | number / 100 % 100 << 6 | number % 100, 0, 0);
+}
+
+static void read_date(const unsigned char *at, struct obx_sql_text *text)
+{
+    char piece[32];
+    unsigned number = (unsigned)mys_little(at, 3);
+    snprintf(piece, sizeof piece, "%04u-%02u-%02u", number >> 9, number >> 5 & 15, number & 31);
+    obx_sql_text_puts(text, piece);
+}
+
+void mys_temporal_print_packed(struct obx_sql_text *text, unsigned kind, int64_t packed)
+{
+    char piece[64];
+    bool negative = packed < 0;
+    uint64_t whole = negative ? 0 - (uint64_t)packed : (uint64_t)packed;
+    int64_t us = (int64_t)(whole & 0xffffff);
+    struct moment at = unpack((int64_t)(whole >> 24));
+    if (kind == MYS_LT_TIME) {
+        print_time(text, negative, (int64_t)(whole >> 24), us, 6);
+        return;
+    }
+    snprintf(piece, sizeof piece, "%04d-%02d-%02d", (int)at.year, (int)at.month, (int)at.day);
+    obx_sql_text_puts(text, piece);
+    if (kind == MYS_LT_DATE)
+        return;
+    snprintf(piece, sizeof piece, " %02d:%02d:%02d.%06d", (int)at.hour, (int)at.minute, (int)at.second,
+             (int)(us % 1000000));
+    obx_sql_text_puts(text, piece);
+}
+
+void mys_temporal_read(const struct mys_log_column *column, struct mys_cursor part, struct obx_sql_text *scratch,
+                       struct outbox_value *value)
+{
+    const unsigned char *at = part.at;
+    switch (column->type) {
+    case MYS_LT_TIMESTAMP:
+        set_timestamp(value, (int64_t)mys_little(at, 4), 0);
+        return;
+    case MYS_LT_TIMESTAMP2:
+        set_timestamp(value, (int64_t)mys_big(at, 4), fraction(column, at + 4));
+        return;
+    case MYS_LT_DATETIME:
+        read_datetime(at, value);
+        return;
+    case MYS_LT_DATETIME2:
+        read_datetime2(column, at, value);
+        return;
+    case MYS_LT_DATE:
+        read_date(at, scratch);
+        break;
+    case MYS_LT_TIME:
+        read_time(at, scratch);
+        break;
+    default:
+        read_time2(column, at, scratch);
+        break;
+    }
+    set_text(value, scratch);
+}
