@@ -61,16 +61,18 @@ static void append_trial(const struct sql_store *store, struct obx_sql_text *sql
 
 bool mys_put_dead_letters(struct sql_request *request)
 {
-    const struct outbox_dead_letter_rows rows = sql_dead_letter_rows(sql_op_of(request));
-    mys_append_fence(sql_op_of(request), request->sql, NULL);
+    struct sql_op *op = sql_op_of(request);
+    const struct outbox_dead_letter_rows rows = sql_dead_letter_rows(op);
+    bool skip = op->removal.mode == SQL_LOCKED_SKIP;
+    mys_append_fence(op, request->sql, NULL);
     if (!rows.count)
         append_trial(request->store, request->sql);
     for (uint32_t i = 0; i < rows.count; i++) {
+        int64_t id = (int64_t)rows.rows[i].position.major;
         append_copy(request->store, request->sql, &rows.rows[i]);
         append_from(request->store, request->sql, &rows.rows[i]);
-        obx_sql_text_puts(request->sql, " FOR UPDATE; DELETE");
-        append_from(request->store, request->sql, &rows.rows[i]);
-        obx_sql_text_puts(request->sql, "; ");
+        obx_sql_text_puts(request->sql, skip ? " FOR UPDATE SKIP LOCKED; " : " FOR UPDATE; ");
+        mys_append_delete(op, request->sql, &(struct obx_sql_range){id, id});
     }
     obx_sql_text_puts(request->sql, "COMMIT");
     return true;

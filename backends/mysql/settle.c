@@ -12,9 +12,9 @@
  */
 #include "store.h"
 
-static void append_delete(const struct sql_store *store, struct obx_sql_text *sql, const struct obx_sql_range *range)
+static void append_range(const struct sql_store *store, struct obx_sql_text *sql, const struct obx_sql_range *range)
 {
-    obx_sql_text_puts(sql, "DELETE FROM ");
+    obx_sql_text_puts(sql, " FROM ");
     sql_append_outbox(store, sql);
     obx_sql_text_format(sql, " WHERE %n BETWEEN ", store->table.id);
     obx_sql_text_int(sql, range->lo);
@@ -22,7 +22,30 @@ static void append_delete(const struct sql_store *store, struct obx_sql_text *sq
     obx_sql_text_int(sql, range->hi);
     obx_sql_text_format(sql, " ORDER BY %n LIMIT ", store->table.id);
     obx_sql_text_int(sql, range->hi - range->lo + 1);
-    obx_sql_text_puts(sql, "; ");
+}
+
+/* A DELETE cannot skip; the join reads its rows one by one, by their ids. The LIMIT keeps the server from merging both
+ * parts. */
+void mys_append_delete(const struct sql_op *op, struct obx_sql_text *sql, const struct obx_sql_range *range)
+{
+    const struct sql_store *store = op->store;
+    if (op->removal.mode == SQL_LOCKED_SKIP) {
+        obx_sql_text_format(sql, "DELETE o FROM (SELECT %n AS id", store->table.id);
+        append_range(store, sql, range);
+        obx_sql_text_puts(sql, " FOR UPDATE SKIP LOCKED) k STRAIGHT_JOIN ");
+        sql_append_outbox(store, sql);
+        obx_sql_text_format(sql, " o ON o.%n = k.id; ", store->table.id);
+    } else {
+        obx_sql_text_puts(sql, "DELETE");
+        append_range(store, sql, range);
+        obx_sql_text_puts(sql, "; ");
+    }
+}
+
+bool mys_is_lock_wait(const struct outbox_error *error)
+{
+    enum { LOCK_WAIT_TIMEOUT = 1205 };
+    return error->native == LOCK_WAIT_TIMEOUT;
 }
 
 bool mys_put_settle(struct sql_request *request)
@@ -30,7 +53,7 @@ bool mys_put_settle(struct sql_request *request)
     struct sql_op *op = sql_op_of(request);
     mys_append_fence(op, request->sql, op->in);
     for (uint32_t i = 0; i < op->range_count; i++)
-        append_delete(op->store, request->sql, &op->ranges[i]);
+        mys_append_delete(op, request->sql, &op->ranges[i]);
     obx_sql_text_puts(request->sql, "COMMIT");
     return true;
 }

@@ -173,6 +173,8 @@ bool mys_put_release(struct sql_request *request);
 
 /* settle.c, dead_letter.c, dead.c */
 bool mys_put_settle(struct sql_request *request);
+void mys_append_delete(const struct sql_op *op, struct obx_sql_text *sql, const struct obx_sql_range *range);
+bool mys_is_lock_wait(const struct outbox_error *error);
 bool mys_put_remaining(struct sql_request *request, const struct obx_sql_range *ranges, uint32_t count);
 bool mys_put_dead_letters(struct sql_request *request);
 void mys_append_letter(const struct sql_store *store, struct obx_sql_text *sql);

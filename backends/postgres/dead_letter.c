@@ -59,6 +59,8 @@ bool pg_put_dead_letters(struct sql_request *request)
     struct pg_buf arrays[ARRAYS] = {{.host = host}, {.host = host}, {.host = host}, {.host = host}, {.host = host}};
     struct obx_sql_text sql = {.host = host};
     struct outbox_dead_letter_rows rows = sql_dead_letter_rows(sql_op_of(request));
+    if (!pg_put_hurry(request))
+        return false;
     append_rows(arrays, &rows);
     append_move(request->store, &sql);
     return pg_send_arrays(request, &sql, arrays, ARRAYS);

@@ -24,7 +24,7 @@ static void validate_probe(struct sql_store *sql, struct outbox_error *error)
     if (error->code || pg_server_validate(store, error) || !sql_start_is_for_relaying(sql) ||
         pg_table_validate(store, error) || sql_columns_choose(sql, error))
         return;
-    if (!pg_claim_build(store) || !pg_settle_build(store, &sql->settle_sql))
+    if (!pg_claim_build(store) || !pg_settle_build(store, &sql->settle_sql, false))
         pg_fail(error, OUTBOX_E_NO_MEMORY, "build the statements: out of memory");
 }
 
@@ -154,6 +154,19 @@ static bool put_prepare_owner(struct sql_request *request)
     return PQsendPrepare(pg_of(request), "settle", obx_sql_text_get(&request->store->settle_sql), 0, NULL) == 1;
 }
 
+/* From now on the owner waits for rows that others have locked: not for long, but so long that lock_watch.h can name
+ * the holder of a lock on the table. */
+static bool put_lock_timeout(struct sql_request *request)
+{
+    enum { MOST_MS = 3000 };
+    char timeout[24];
+    struct pg_params params = {0};
+    int64_t half = request->store->statement_ms / 2;
+    snprintf(timeout, sizeof timeout, "%lld", (long long)(half < MOST_MS ? half : MOST_MS));
+    pg_param_text(&params, timeout);
+    return pg_send_text(request, "SELECT set_config('lock_timeout', $1::text, false)", &params);
+}
+
 const struct sql_step pg_steps[] = {
     {"read the server's settings", SQL_OWNER, false, pg_put_probe, NULL, pg_on_probe, validate_probe},
     {"mark the session", SQL_OWNER, true, put_mark, NULL, NULL, NULL},
@@ -163,6 +176,7 @@ const struct sql_step pg_steps[] = {
     {"set the session up", SQL_READER, true, put_reader_settings, NULL, NULL, NULL},
     {"prepare statements", SQL_READER, true, put_prepare_reader, NULL, on_prepared, validate_prepared},
     {"prepare statements", SQL_OWNER, true, put_prepare_owner, NULL, NULL, NULL},
+    {"limit the wait for locks", SQL_OWNER, true, put_lock_timeout, NULL, NULL, NULL},
     {"search for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},
     {.what = NULL},
 };

@@ -4,10 +4,16 @@
  *
  * The DELETE runs with the role's own search path, for the application's triggers: it qualifies all that it names, and
  * does without BETWEEN, whose operators cannot be qualified.
+ *
+ * A row that another session has locked has the running transaction in xmax, and such a transaction the lock of its own
+ * id. So a statement can leave it out; FOR UPDATE SKIP LOCKED would need the right to update. Of a row that several
+ * sessions have locked, xmax names none of them: that statement waits, and rows are tried one by one.
  */
+#include <string.h>
+
 #include "store.h"
 
-bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql)
+bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql, bool skip)
 {
     obx_sql_text_clear(sql);
     obx_sql_text_puts(sql, "DELETE FROM ");
@@ -18,7 +24,20 @@ bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql)
                         "AND t.%n OPERATOR(pg_catalog.<=) r.hi AND ",
                         store->sql.table.id, store->sql.table.id);
     pg_append_same_table(&store->sql, sql);
+    if (skip)
+        obx_sql_text_puts(sql, " AND t.xmax OPERATOR(pg_catalog.<>) ALL (ARRAY(SELECT l.transactionid FROM "
+                               "pg_catalog.pg_locks l WHERE l.locktype OPERATOR(pg_catalog.=) 'transactionid' AND "
+                               "l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock' AND l.granted))");
     return !sql->failed;
+}
+
+static bool send_settle(struct sql_request *request, const struct pg_params *params)
+{
+    struct obx_sql_text sql = {.host = request->store->host};
+    if (sql_op_of(request)->removal.mode != SQL_LOCKED_SKIP)
+        return pg_put_hurry(request) && pg_send_prepared(request, "settle", params);
+    pg_settle_build(pg_store_of(request->store), &sql, true);
+    return pg_send_sql(request, &sql, params);
 }
 
 bool pg_put_settle(struct sql_request *request)
@@ -36,12 +55,24 @@ bool pg_put_settle(struct sql_request *request)
         return false;
     pg_param_buf(&params, &store->lo);
     pg_param_buf(&params, &store->hi);
-    return pg_send_prepared(request, "settle", &params);
+    return send_settle(request, &params);
+}
+
+bool pg_put_hurry(struct sql_request *request)
+{
+    static const char sql[] = "SELECT pg_catalog.set_config('lock_timeout', '100ms', true)";
+    return sql_op_of(request)->removal.mode != SQL_LOCKED_HURRY || pg_send_text(request, sql, NULL);
+}
+
+bool pg_is_lock_wait(const struct outbox_error *error)
+{
+    return !strcmp(error->state, "55P03");
 }
 
 void pg_removal_result(struct sql_request *request, void *result)
 {
-    sql_op_of(request)->removed += request->affected;
+    if (PQresultStatus(result) == PGRES_COMMAND_OK)
+        sql_op_of(request)->removed += request->affected;
     PQclear(result);
 }
 

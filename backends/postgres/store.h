@@ -169,7 +169,11 @@ bool pg_same_database(struct sql_store *store);
 bool pg_put_release(struct sql_request *request);
 
 /* settle.c, dead_letter.c, dead.c */
-bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql);
+/* skip: without rows that another session has locked. */
+bool pg_settle_build(const struct pg_store *store, struct obx_sql_text *sql, bool skip);
+bool pg_put_hurry(
+    struct sql_request *request); /* before a removal: a short wait for locks, where its mode asks for it */
+bool pg_is_lock_wait(const struct outbox_error *error);
 bool pg_put_settle(struct sql_request *request);
 void pg_removal_result(struct sql_request *request, void *result);
 bool pg_put_remaining(struct sql_request *request, const struct obx_sql_range *ranges, uint32_t count);

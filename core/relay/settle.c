@@ -77,11 +77,12 @@ uint64_t obx_settler_refused(const struct obx_settler *settler)
     return settler->refused.rows;
 }
 
-/* For the record of an exactly-once broker. When rows were refused it is not known which: they may be read again. */
+/* For the record of an exactly-once broker. When some rows are still in the table it is not known which: they may be
+ * read again. */
 static void report_settled(const struct obx_settler *settler)
 {
     struct obx_instance *broker = obx_link_instance(settler->stages->broker);
-    if (!(obx_instance_caps(broker) & OUTBOX_CAP_EXACTLY_ONCE) || settler->refused.rows)
+    if (!(obx_instance_caps(broker) & OUTBOX_CAP_EXACTLY_ONCE) || settler->refused.rows || settler->refused.locked)
         return;
     for (uint32_t i = 0; i < settler->settle.span_count; i++) {
         const struct outbox_span *span = &settler->spans[i];

@@ -157,7 +157,8 @@ struct outbox_refused {
     uint32_t struct_size;
     uint32_t reserved;
     uint64_t rows;    /* that are in the table now, of all settles of this ownership; 0: none */
-    char reason[200]; /* names one of them, and why */
+    char reason[200]; /* names one of them, and why; "": there is none */
+    uint64_t locked;  /* rows that another session has locked: not removed yet, and not in `rows` unless that lasts */
 };
 struct outbox_settle {
     uint32_t struct_size;

@@ -2,9 +2,9 @@
 /*
  * backends/sql/server/check_removal.c - can the first rows be removed? Tried in a transaction that is rolled back
  *
- * Triggers, rules and foreign keys decide that; a trigger may raise for one row only, and the user may not be allowed
- * to see it. Asked where something acts on a removal, or may do so unseen. Rows that another session holds are no
- * finding.
+ * Triggers, rules and foreign keys decide that, and run as they do for the relay; a trigger may raise for one row only,
+ * and the user may not be allowed to see it. Asked where something acts on a removal, or may do so unseen. Rows that
+ * another session holds are no finding.
  */
 #include "sql/server/check_removal.h"
 
@@ -17,7 +17,7 @@ static void tried(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = sql_op_of(request);
     const struct sql_store *store = op->store;
-    op->request.transaction = false;
+    op->request.transaction = op->request.fires_triggers = false;
     if (error->code == OUTBOX_E_NOT_CONNECTED || error->code == OUTBOX_E_CANCELED) {
         sql_op_complete(op, error);
         return;
@@ -41,6 +41,6 @@ void sql_check_removal(struct sql_op *op, void (*then)(struct sql_op *op))
     sql_op_drop_result(op);
     op->then = then;
     op->request.text = NULL;
-    op->request.transaction = true;
+    op->request.transaction = op->request.fires_triggers = true;
     sql_op_submit(op, op->store->owner, "try to remove events", put_trial, NULL, tried);
 }

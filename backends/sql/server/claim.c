@@ -8,6 +8,7 @@
  */
 #include "sql/server/claim.h"
 
+#include "sql/server/locked_rows.h"
 #include "sql/server/owner.h"
 #include "sql/server/refused.h"
 #include "sql/server/unreadable.h"
@@ -164,6 +165,7 @@ void sql_claim_rewind(struct sql_store *store)
     obx_sql_outstanding_reset(&store->outstanding);
     obx_sql_stray_scan_reset(&store->strays);
     sql_refused_reset(store);
+    sql_locked_reset(store);
     if (store->driver->rewind)
         store->driver->rewind(store);
 }

@@ -6,6 +6,7 @@
  *                                    -> fewer: which of the rows remain? those are kept -> next window
  *                                    -> it failed: does it work without rows? -> the same rows, in half the window
  *                                                                             -> one row: it is kept -> next window
+ *                                    -> it waited for a lock in vain -> the same rows, without waiting
  *
  * Each row is inserted there and removed here, or neither. A row that is gone already counts as moved. Rows that cannot
  * be moved are reported to a host that asks for them; to others the move ends with AGAIN, and names one. So does a move
@@ -13,6 +14,7 @@
  */
 #include "sql/server/dead_letter.h"
 
+#include "sql/server/locked_rows.h"
 #include "sql/server/owner.h"
 #include "sql/server/refused.h"
 #include "sql/server/removal.h"
@@ -41,6 +43,12 @@ static void finish(struct sql_op *op, const struct outbox_error *error)
 {
     obx_sql_outstanding_removed(&op->store->outstanding);
     sql_op_complete(op, error);
+}
+
+static void finish_again(struct sql_op *op)
+{
+    op->removal.error.code = OUTBOX_E_AGAIN;
+    finish(op, &op->removal.error);
 }
 
 static bool host_asks(const struct outbox_dead_letter_rows *rows)
@@ -75,7 +83,10 @@ static void set_reason(struct sql_op *op, int64_t id)
 {
     char why[200];
     struct outbox_error *error = &op->removal.error;
-    sql_copy_reason(why, sizeof why, error);
+    if (op->store->driver->is_lock_wait(error))
+        snprintf(why, sizeof why, "another session has locked it");
+    else
+        sql_copy_reason(why, sizeof why, error);
     outbox_error_set(error, OUTBOX_E_AGAIN, "dead-letter rows of %s.%s: row %lld: %s", op->store->table.schema,
                      op->store->outbox.name, (long long)id, why);
 }
@@ -110,20 +121,28 @@ static void retire_window(struct sql_op *op, const struct obx_sql_ranges *remain
 
 /* ---- the answers ------------------------------------------------------------------------------------------------- */
 
-static void on_looked(struct sql_request *request, const struct outbox_error *error)
+static void set_reason_of_remaining(struct sql_op *op)
+{
+    const struct sql_store *store = op->store;
+    bool locked = op->removal.mode == SQL_LOCKED_SKIP;
+    outbox_error_set(&op->removal.error, OUTBOX_E_AGAIN, "dead-letter rows of %s.%s: %s row %s%s", store->table.schema,
+                     store->outbox.name, locked ? "another session has locked" : "the server has deleted",
+                     sql_id_list(&store->remaining).text,
+                     locked ? "" : " without an error, and it is still there; check the triggers and rules on DELETE");
+}
+
+static void on_remaining(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
-    struct sql_store *store = op->store;
+    struct outbox_error verdict = *error;
     if (error->code) {
-        finish(op, error);
+        sql_keep_connection(&verdict);
+        finish(op, &verdict);
         return;
     }
-    if (store->remaining.count)
-        outbox_error_set(&op->removal.error, OUTBOX_E_AGAIN,
-                         "dead-letter rows of %s.%s: the server has deleted row %s without an error, and it is still "
-                         "there; check the triggers and rules on DELETE",
-                         store->table.schema, store->outbox.name, sql_id_list(&store->remaining).text);
-    retire_window(op, &store->remaining);
+    if (op->store->remaining.count)
+        set_reason_of_remaining(op);
+    retire_window(op, &op->store->remaining);
 }
 
 static void divide(struct sql_op *op)
@@ -144,34 +163,60 @@ static void on_trial(struct sql_request *request, const struct outbox_error *err
     struct outbox_error verdict = sql_owner_verdict(request, error);
     op->removal.verified = true;
     op->count = op->window;
-    sql_keep_connection(&verdict);
-    if (verdict.code)
-        finish(op, &verdict);
-    else
+    if (!verdict.code)
         divide(op);
+    else if (sql_may_be_a_row(&verdict))
+        finish_again(op); /* the first failure, which was no row's */
+    else
+        finish(op, &verdict);
 }
 
 static void submit(struct sql_op *op, void (*done)(struct sql_request *request, const struct outbox_error *error))
 {
     op->removed = 0;
+    op->removal.sent_ns = op->store->host->now(op->store->host);
     op->request.transaction = op->request.fires_triggers = true;
     sql_op_submit(op, op->store->owner, "dead-letter rows", op->store->driver->put_dead_letters,
                   op->store->driver->removal_result, done);
 }
 
-static void on_failed(struct sql_op *op, const struct outbox_error *error)
+static void try_without_rows(struct sql_op *op)
+{
+    op->count = 0;
+    submit(op, on_trial);
+}
+
+/* The same rows, without waiting. A wait that took long may have been for a lock of the table. */
+static void on_lock(struct sql_op *op)
 {
     struct sql_removal *removal = &op->removal;
-    removal->failures++;
-    removal->error = *error;
-    if (!sql_may_be_a_row(error)) {
-        sql_keep_connection(&removal->error);
-        finish(op, &removal->error);
-    } else if (removal->verified || error->code == OUTBOX_E_TIMEOUT) {
+    sql_locked_found(op->store, SQL_LOCKED_SKIP);
+    if (removal->mode == SQL_LOCKED_HURRY && removal->verified) {
         divide(op);
+    } else if (removal->mode == SQL_LOCKED_HURRY) {
+        try_without_rows(op);
+    } else if (removal->mode == SQL_LOCKED_SKIP || sql_removal_took_long(op)) {
+        finish_again(op);
     } else {
-        op->count = 0;
-        submit(op, on_trial);
+        removal->mode = op->store->driver->retry_mode;
+        next_window(op);
+    }
+}
+
+static void on_failed(struct sql_op *op, const struct outbox_error *error)
+{
+    switch (sql_removal_failed(op, error, op->count)) {
+    case SQL_FAILURE_OF_ROWS:
+        divide(op);
+        break;
+    case SQL_FAILURE_UNPROVEN:
+        try_without_rows(op);
+        break;
+    case SQL_FAILURE_OF_LOCK:
+        on_lock(op);
+        break;
+    default:
+        finish(op, &op->removal.error);
     }
 }
 
@@ -185,7 +230,7 @@ static void on_moved(struct sql_request *request, const struct outbox_error *err
     if (verdict.code)
         on_failed(op, &verdict);
     else if (op->removed < expected)
-        sql_refused_look(op, letters->items, letters->count, on_looked);
+        sql_remaining_read(op, letters->items, letters->count, on_remaining);
     else
         retire_window(op, NULL);
 }
@@ -225,6 +270,7 @@ void sql_dead_letter(void *self, outbox_op_t id, const struct outbox_dead_letter
     struct sql_op *op = sql_op_begin(store, id);
     op->in = rows;
     op->window = rows->count;
+    op->removal.mode = sql_locked_mode(store) == SQL_LOCKED_WAIT ? SQL_LOCKED_WAIT : store->driver->retry_mode;
     if (!sql_owner_may(op, "dead-letter rows"))
         return;
     obx_sql_outstanding_removing(&store->outstanding);

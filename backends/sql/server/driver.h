@@ -66,6 +66,13 @@ struct sql_row {
     unsigned columns;
 };
 
+/* How a statement that removes rows treats those that another session has locked. */
+enum sql_locked_mode {
+    SQL_LOCKED_WAIT = 0, /* waits for the lock, up to the time that a server allows */
+    SQL_LOCKED_SKIP,     /* leaves out what is locked, or may be */
+    SQL_LOCKED_HURRY     /* waits for a moment only: of one row */
+};
+
 struct sql_driver {
     const char *name; /* of failpoints */
 
@@ -120,6 +127,9 @@ struct sql_driver {
     /* settles, dead letters */
     bool (*put_settle)(struct sql_request *request);                   /* op->ranges; of none it only fences */
     void (*removal_result)(struct sql_request *request, void *result); /* adds to op->removed */
+    /* Both statements above follow op->removal.mode. */
+    enum sql_locked_mode retry_mode;                        /* for rows that were locked */
+    bool (*is_lock_wait)(const struct outbox_error *error); /* it has waited for a lock of another session in vain */
     /* The settle failed. True: the same chunk is sent again, with a proof of ownership that costs more. May be NULL. */
     bool (*send_again)(const struct sql_request *request, const struct outbox_error *error);
     /* A SELECT of the ids of these ranges that are in the table, ascending. */

@@ -7,6 +7,8 @@
  */
 #include "sql/server/lifecycle.h"
 
+#include "sql/server/locked_rows.h"
+
 static void finish_stop(struct sql_store *store)
 {
     struct outbox_error error;
@@ -96,6 +98,7 @@ int sql_store_init(struct sql_store *store, const struct sql_driver *driver, str
     obx_sql_gaps_init(&store->gaps, init->host, driver->cold_after_ns);
     store->outstanding.host = init->host;
     store->removal_rows = INT64_MAX;
+    sql_locked_reset(store);
     store->claim_rows = UINT32_MAX;
     store->strays.gaps = &store->gaps;
     store->strays.outstanding = &store->outstanding;
@@ -121,6 +124,7 @@ void sql_store_fini(struct sql_store *store)
     for (unsigned i = 0; i < sizeof texts / sizeof *texts; i++)
         obx_sql_text_free(texts[i]);
     obx_sql_text_free(&store->lock_watch.sql);
+    host->release(host, store->locked.rows);
     host->release(host, store->writers);
     host->release(host, store->ids);
 }

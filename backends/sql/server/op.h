@@ -16,10 +16,14 @@ struct sql_op;
 struct sql_removal {
     struct obx_sql_ranges *ranges; /* borrowed; the range `first` and those after it are left */
     uint32_t first;
-    unsigned failures;         /* statements that failed */
-    struct obx_sql_range rest; /* of the last range of the chunk in flight; lo > hi: nothing */
-    int64_t rows, limit;       /* of a chunk, at most: now, and ever */
-    bool verified;             /* the statement works where there are no rows */
+    unsigned failures, failures_max; /* statements that failed */
+    struct obx_sql_range rest;       /* of the last range of the chunk in flight; lo > hi: nothing */
+    int64_t rows, limit;             /* of a chunk, at most: now, and ever */
+    bool verified;                   /* the statement works where there are no rows */
+    bool timed_out;                  /* a statement has; there may be no time for more of them */
+    enum sql_locked_mode mode;       /* of the statement in flight */
+    uint64_t sent_ns;                /* when it was sent */
+    void (*then)(struct sql_op *op);
     struct outbox_error error; /* the last failure that may be a row's */
     void (*done)(struct sql_op *op, const struct outbox_error *error);
 };

@@ -8,6 +8,7 @@
  */
 #include "sql/server/owner.h"
 
+#include "sql/server/locked_rows.h"
 #include "sql/server/refused.h"
 
 void sql_become_owner(struct sql_op *op)
@@ -68,7 +69,7 @@ static void on_renewed(struct sql_request *request, const struct outbox_error *e
     if (verdict.code)
         sql_op_complete(op, &verdict);
     else
-        sql_refused_retry(op);
+        sql_locked_retry(op, sql_refused_retry);
 }
 
 void sql_renew(void *self, outbox_op_t id)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sql/server/locked_rows.h"
 #include "sql/server/removal.h"
 
 #define LOG_EVERY_NS 60000000000ull
@@ -53,8 +54,8 @@ static void on_remaining(struct sql_request *request, void *result)
         store->outstanding.incomplete = true; /* then there are no stray scans, which would return the rows again */
 }
 
-void sql_refused_look(struct sql_op *op, const struct obx_sql_range *ranges, uint32_t count,
-                      void (*done)(struct sql_request *request, const struct outbox_error *error))
+void sql_remaining_read(struct sql_op *op, const struct obx_sql_range *ranges, uint32_t count,
+                        void (*done)(struct sql_request *request, const struct outbox_error *error))
 {
     op->ranges = ranges;
     op->range_count = count;
@@ -162,13 +163,14 @@ void sql_refused_reset(struct sql_store *store)
 bool sql_refused_report(const struct sql_store *store, const struct outbox_settle *settle, struct outbox_error *error)
 {
     char why[300];
-    if (!store->refused.count)
-        return true;
-    snprintf(why, sizeof why, "%s: %.160s", sql_id_list(&store->refused).text, store->refused_reason);
+    uint64_t lasting = sql_locked_lasting(store, why, sizeof why), rows = count_rows(&store->refused) + lasting;
+    if (store->refused.count)
+        snprintf(why, sizeof why, "row %s: %.160s", sql_id_list(&store->refused).text, store->refused_reason);
     if (settle->struct_size < sizeof *settle || !settle->refused)
-        return !outbox_error_set(error, OUTBOX_E_AGAIN, "settle rows of %s: row %s", store->table_name, why);
-    settle->refused->rows = count_rows(&store->refused);
-    snprintf(settle->refused->reason, sizeof settle->refused->reason, "row %.190s", why);
+        return !rows || !outbox_error_set(error, OUTBOX_E_AGAIN, "settle rows of %s: %s", store->table_name, why);
+    settle->refused->rows = rows;
+    settle->refused->locked = store->locked.count - lasting;
+    snprintf(settle->refused->reason, sizeof settle->refused->reason, "%.199s", why);
     return true;
 }
 
@@ -198,6 +200,7 @@ static void on_retried(struct sql_op *op, const struct outbox_error *error)
     store->refused_cursor = done ? INT64_MIN : removal->ranges->items[removal->first].lo - 1;
     obx_sql_outstanding_removed(&store->outstanding);
     sql_refused_log(store);
+    sql_locked_log(store);
     sql_op_complete(op, error->code == OUTBOX_E_AGAIN ? NULL : error);
 }
 
@@ -216,6 +219,7 @@ void sql_refused_retry(struct sql_op *op)
     struct sql_store *store = op->store;
     uint64_t now = store->host->now(store->host), pause = store->refused_pause_ns * 2;
     if (!store->refused.count || now < store->refused_retry_ns || !list_rows(store)) {
+        sql_locked_log(store);
         sql_op_complete(op, NULL);
         return;
     }

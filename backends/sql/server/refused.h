@@ -16,10 +16,10 @@ enum { SQL_REFUSED_MAX = 1000 };
 
 uint64_t sql_ranges_rows(const struct obx_sql_range *ranges, uint32_t count); /* how many ids */
 
-/* Asks which rows of the ranges are still in the table, on the owner's lane. Then store->remaining has them, and done()
- * is called. The ranges must stay until then. */
-void sql_refused_look(struct sql_op *op, const struct obx_sql_range *ranges, uint32_t count,
-                      void (*done)(struct sql_request *request, const struct outbox_error *error));
+/* Reads which rows of the ranges are still in the table, on the owner's lane. Then store->remaining has them, and
+ * done() is called. The ranges must stay until then. */
+void sql_remaining_read(struct sql_op *op, const struct obx_sql_range *ranges, uint32_t count,
+                        void (*done)(struct sql_request *request, const struct outbox_error *error));
 
 /* The rows of the ranges were deleted. All are gone but `remaining`, or all, if it is NULL. */
 void sql_refused_note(struct sql_store *store, const struct obx_sql_range *ranges, uint32_t count,

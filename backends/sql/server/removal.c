@@ -2,10 +2,12 @@
 /* backends/sql/server/removal.c - see removal.h */
 #include "sql/server/removal.h"
 
+#include "sql/server/locked_rows.h"
 #include "sql/server/owner.h"
 #include "sql/server/refused.h"
 
-enum { FAILURES_MAX = 200 }; /* statements of one removal */
+enum { FAILURES_MAX = 200, HURRIED_MAX = 20 }; /* statements of one removal */
+#define LONG_NS UINT64_C(2500000000)
 
 bool sql_may_be_a_row(const struct outbox_error *error)
 {
@@ -30,6 +32,26 @@ void sql_keep_connection(struct outbox_error *error)
 {
     if (sql_may_be_a_row(error))
         error->code = OUTBOX_E_AGAIN;
+}
+
+enum sql_failure sql_removal_failed(struct sql_op *op, const struct outbox_error *error, uint64_t rows)
+{
+    struct sql_removal *removal = &op->removal;
+    bool timed_out = error->code == OUTBOX_E_TIMEOUT;
+    removal->failures++;
+    removal->error = *error;
+    removal->timed_out |= timed_out;
+    if (op->store->driver->is_lock_wait(error))
+        return SQL_FAILURE_OF_LOCK;
+    if (!sql_may_be_a_row(error))
+        return SQL_FAILURE_OF_ALL;
+    return removal->verified || (timed_out && rows > 1) ? SQL_FAILURE_OF_ROWS : SQL_FAILURE_UNPROVEN;
+}
+
+bool sql_removal_took_long(const struct sql_op *op)
+{
+    const struct outbox_host *host = op->store->host;
+    return host->now(host) - op->removal.sent_ns >= LONG_NS;
 }
 
 /* ---- chunks ------------------------------------------------------------------------------------------------------ */
@@ -61,14 +83,15 @@ static void put_chunk_back(struct sql_op *op)
         removal->ranges->items[removal->first + op->range_count - 1].hi = removal->rest.hi;
 }
 
-/* The rows of the chunk are gone, but for `remaining`; NULL: all. */
-static void retire_chunk(struct sql_op *op, const struct obx_sql_ranges *remaining)
+/* The rows of the chunk are gone, but for those that are refused or locked. NULL: none are. */
+static void retire_chunk(struct sql_op *op, const struct obx_sql_ranges *refused, const struct obx_sql_ranges *locked)
 {
     struct sql_removal *removal = &op->removal;
     struct sql_store *store = op->store;
     for (uint32_t i = 0; i < op->range_count; i++)
         obx_sql_outstanding_remove(&store->outstanding, op->ranges[i].lo, op->ranges[i].hi);
-    sql_refused_note(store, op->ranges, op->range_count, remaining);
+    sql_refused_note(store, op->ranges, op->range_count, refused);
+    sql_locked_note(store, op->ranges, op->range_count, locked);
     removal->first += op->range_count;
     if (removal->rest.lo <= removal->rest.hi)
         removal->ranges->items[--removal->first] = removal->rest;
@@ -78,8 +101,30 @@ static void retire_chunk(struct sql_op *op, const struct obx_sql_ranges *remaini
 
 static void next_chunk(struct sql_op *op);
 
+/* A row that proves the ownership may be locked. */
+static void set_mode(struct sql_op *op, enum sql_locked_mode mode)
+{
+    op->removal.mode = mode;
+    op->full_proof = op->full_proof || mode != SQL_LOCKED_WAIT;
+    if (mode == SQL_LOCKED_HURRY)
+        op->removal.failures_max = op->removal.failures + HURRIED_MAX;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t twice(int64_t rows)
+{
+    return rows > INT64_MAX / 2 ? INT64_MAX : rows * 2;
+}
+
+/* After a time-out statements grow again from one removal to the next, so that each of them gets as far. */
 static void finish(struct sql_op *op, const struct outbox_error *error)
 {
+    if (!error->code && !op->removal.timed_out)
+        op->store->removal_rows = twice(op->store->removal_rows);
     op->removal.done(op, error);
 }
 
@@ -87,11 +132,6 @@ static void finish_again(struct sql_op *op)
 {
     op->removal.error.code = OUTBOX_E_AGAIN;
     finish(op, &op->removal.error);
-}
-
-static int64_t twice(int64_t rows)
-{
-    return rows > INT64_MAX / 2 ? INT64_MAX : rows * 2;
 }
 
 static void refuse_row(struct sql_op *op)
@@ -110,28 +150,49 @@ static void refuse_row(struct sql_op *op)
     obx_sql_ranges_clear(&store->remaining);
     if (!obx_sql_ranges_add(store->host, &store->remaining, id, id))
         store->outstanding.incomplete = true; /* as if it were gone, but no stray scan returns it */
-    retire_chunk(op, &store->remaining);
+    retire_chunk(op, &store->remaining, NULL);
     next_chunk(op);
 }
 
-/* A statement that took too long may leave no time for another one in this operation. */
+/* Their ids are noted; nothing else is known of them yet. */
+static void leave_locked(struct sql_op *op, const struct obx_sql_ranges *locked)
+{
+    struct sql_store *store = op->store;
+    if (sql_locked_has_room(store, locked)) {
+        retire_chunk(op, NULL, locked);
+        next_chunk(op);
+        return;
+    }
+    put_chunk_back(op);
+    outbox_error_set(&op->removal.error, OUTBOX_E_AGAIN,
+                     "settle rows of %s: another session has locked more than %d published rows, %s among them",
+                     store->table_name, SQL_LOCKED_MAX, sql_id_list(locked).text);
+    finish_again(op);
+}
+
+/* Of one row that is still locked after a moment. */
+static void leave_row_locked(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    obx_sql_ranges_clear(&store->remaining);
+    if (!obx_sql_ranges_add(store->host, &store->remaining, op->ranges[0].lo, op->ranges[0].lo))
+        store->outstanding.incomplete = true;
+    leave_locked(op, &store->remaining);
+}
+
 static void divide(struct sql_op *op)
 {
     struct sql_removal *removal = &op->removal;
     uint64_t rows = sql_ranges_rows(op->ranges, op->range_count);
-    bool timed_out = removal->error.code == OUTBOX_E_TIMEOUT;
     if (rows == 1) {
         refuse_row(op);
         return;
     }
     put_chunk_back(op);
     removal->rows = (int64_t)(rows / 2);
-    if (timed_out)
+    if (removal->error.code == OUTBOX_E_TIMEOUT)
         op->store->removal_rows = removal->rows;
-    if (timed_out || removal->failures >= FAILURES_MAX)
-        finish_again(op);
-    else
-        next_chunk(op);
+    next_chunk(op);
 }
 
 /* With a proof of ownership that costs more. */
@@ -144,11 +205,42 @@ static bool sends_again(struct sql_request *request, const struct outbox_error *
 static void submit(struct sql_op *op, void (*done)(struct sql_request *request, const struct outbox_error *error))
 {
     op->removed = 0;
+    op->removal.sent_ns = op->store->host->now(op->store->host);
     op->request.transaction = op->request.fires_triggers = true;
     sql_op_submit(op, op->store->owner, "settle rows", op->store->driver->put_settle, op->store->driver->removal_result,
                   done);
 }
 
+/* ---- failures ---------------------------------------------------------------------------------------------------- */
+
+/* Another session has locked some of these rows. Which? */
+static void divide_locked(struct sql_op *op)
+{
+    uint64_t rows = sql_ranges_rows(op->ranges, op->range_count);
+    if (rows == 1) {
+        leave_row_locked(op);
+        return;
+    }
+    put_chunk_back(op);
+    op->removal.rows = (int64_t)(rows / 2);
+    next_chunk(op);
+}
+
+/* The statement works without rows, so the last failure was one of its rows'. */
+static void on_proof(struct sql_op *op)
+{
+    cut_chunk(op);
+    if (!op->store->driver->is_lock_wait(&op->removal.error)) {
+        divide(op);
+        return;
+    }
+    sql_locked_found(op->store, SQL_LOCKED_HURRY);
+    if (op->removal.mode != SQL_LOCKED_HURRY)
+        set_mode(op, SQL_LOCKED_HURRY);
+    divide_locked(op);
+}
+
+/* If the statement fails without rows as well, the failure was no row's: it is the result. */
 static void on_trial(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
@@ -158,13 +250,12 @@ static void on_trial(struct sql_request *request, const struct outbox_error *err
     }
     struct outbox_error verdict = sql_owner_verdict(request, error);
     op->removal.verified = true;
-    if (!verdict.code) {
-        cut_chunk(op);
-        divide(op);
-        return;
-    }
-    sql_keep_connection(&verdict);
-    finish(op, &verdict);
+    if (!verdict.code)
+        on_proof(op);
+    else if (sql_may_be_a_row(&verdict))
+        finish_again(op);
+    else
+        finish(op, &verdict);
 }
 
 /* Does the statement work at all? */
@@ -175,31 +266,64 @@ static void try_without_rows(struct sql_op *op)
     submit(op, on_trial);
 }
 
-static void on_failed(struct sql_op *op, const struct outbox_error *error)
+/* After a first wait the rows go that are not locked. A wait that took long may have been for a lock of the table, and
+ * leaves no time for another one in this operation. */
+static void on_lock(struct sql_op *op)
 {
     struct sql_removal *removal = &op->removal;
-    removal->failures++;
-    removal->error = *error;
-    if (!sql_may_be_a_row(error)) {
-        sql_keep_connection(&removal->error);
-        finish(op, &removal->error);
-    } else if (!removal->verified && error->code != OUTBOX_E_TIMEOUT) {
+    bool hurries = op->store->driver->retry_mode == SQL_LOCKED_HURRY, waited = removal->mode == SQL_LOCKED_WAIT;
+    sql_locked_found(op->store, SQL_LOCKED_SKIP);
+    if (!waited && hurries && removal->verified) {
+        divide_locked(op);
+    } else if (!waited && hurries) {
         try_without_rows(op);
     } else {
-        divide(op);
+        put_chunk_back(op);
+        if (!waited || sql_removal_took_long(op)) {
+            finish_again(op);
+            return;
+        }
+        set_mode(op, SQL_LOCKED_SKIP);
+        next_chunk(op);
     }
 }
 
-static void on_looked(struct sql_request *request, const struct outbox_error *error)
+static void on_failed(struct sql_op *op, const struct outbox_error *error)
+{
+    switch (sql_removal_failed(op, error, sql_ranges_rows(op->ranges, op->range_count))) {
+    case SQL_FAILURE_OF_ROWS:
+        divide(op);
+        break;
+    case SQL_FAILURE_UNPROVEN:
+        try_without_rows(op);
+        break;
+    case SQL_FAILURE_OF_LOCK:
+        on_lock(op);
+        break;
+    default:
+        finish(op, &op->removal.error);
+    }
+}
+
+/* What remains of a statement that leaves locked rows out is locked. What remains of another one is refused. */
+static void on_remaining(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
+    struct sql_store *store = op->store;
     if (error->code) {
-        finish(op, error);
+        struct outbox_error verdict = *error;
+        put_chunk_back(op);
+        sql_keep_connection(&verdict);
+        finish(op, &verdict);
         return;
     }
-    if (op->store->remaining.count)
-        sql_refused_set_reason(op->store, NULL);
-    retire_chunk(op, &op->store->remaining);
+    if (op->removal.mode == SQL_LOCKED_SKIP) {
+        leave_locked(op, &store->remaining);
+        return;
+    }
+    if (store->remaining.count)
+        sql_refused_set_reason(store, NULL);
+    retire_chunk(op, &store->remaining, NULL);
     next_chunk(op);
 }
 
@@ -220,12 +344,11 @@ static void on_removed(struct sql_request *request, const struct outbox_error *e
         return;
     }
     removal->rows = twice(removal->rows);
-    op->store->removal_rows = twice(op->store->removal_rows);
     if (op->removed < rows) {
-        sql_refused_look(op, op->ranges, op->range_count, on_looked);
+        sql_remaining_read(op, op->ranges, op->range_count, on_remaining);
         return;
     }
-    retire_chunk(op, NULL);
+    retire_chunk(op, NULL, NULL);
     next_chunk(op);
 }
 
@@ -234,24 +357,44 @@ static void next_chunk(struct sql_op *op)
     static const struct outbox_error none;
     struct sql_removal *removal = &op->removal;
     struct sql_store *store = op->store;
-    (void)store; /* only failpoints read it */
     if (removal->first == removal->ranges->count) {
         finish(op, &none);
         return;
     }
-    if (removal->failures >= FAILURES_MAX) {
+    if (removal->failures >= removal->failures_max || removal->timed_out) {
         finish_again(op);
         return;
     }
-    removal->rows = removal->rows < removal->limit ? removal->rows : removal->limit;
+    removal->rows = least(removal->rows, least(removal->limit, store->removal_rows));
     cut_chunk(op);
     submit(op, on_removed);
     SQL_FAILPOINT(store, settle_sent); /* op may have ended */
 }
 
+static void begin(struct sql_op *op, enum sql_locked_mode mode)
+{
+    op->full_proof = false;
+    set_mode(op, mode);
+    next_chunk(op);
+}
+
 void sql_remove(struct sql_op *op, struct obx_sql_ranges *ranges, int64_t limit,
                 void (*done)(struct sql_op *op, const struct outbox_error *error))
 {
-    op->removal = (struct sql_removal){.ranges = ranges, .limit = limit, .rows = op->store->removal_rows, .done = done};
-    next_chunk(op);
+    op->removal = (struct sql_removal){
+        .ranges = ranges, .limit = limit, .rows = op->store->removal_rows, .failures_max = FAILURES_MAX, .done = done};
+    begin(op, sql_locked_mode(op->store));
+}
+
+void sql_remove_locked(struct sql_op *op, struct obx_sql_ranges *ranges, void (*then)(struct sql_op *op),
+                       void (*done)(struct sql_op *op, const struct outbox_error *error))
+{
+    enum sql_locked_mode mode = op->store->driver->retry_mode;
+    op->removal = (struct sql_removal){.ranges = ranges,
+                                       .limit = mode == SQL_LOCKED_HURRY ? 1 : INT64_MAX,
+                                       .rows = op->store->removal_rows,
+                                       .failures_max = FAILURES_MAX,
+                                       .then = then,
+                                       .done = done};
+    begin(op, mode);
 }

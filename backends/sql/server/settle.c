@@ -5,11 +5,13 @@
  * Only on the owner's lane, only ids that were claimed, as ranges of consecutive ids. A row that is gone already is
  * settled as well. A server may bound the ranges and the bytes of one transaction: then a settle is a series of chunks,
  * one after the other; see removal.h. What a chunk has deleted is gone, whatever becomes of the next. Rows that the
- * server refuses to delete are recorded and left out: see refused.h.
+ * server refuses to delete are recorded and left out: see refused.h. So are rows that another session has locked: see
+ * locked_rows.h.
  */
 #include "sql/server/settle.h"
 
 #include "sql/gaps/id_ranges.h"
+#include "sql/server/locked_rows.h"
 #include "sql/server/owner.h"
 #include "sql/server/refused.h"
 #include "sql/server/removal.h"
@@ -20,13 +22,24 @@ static void finish(struct sql_op *op, const struct outbox_error *error)
     sql_op_complete(op, error);
 }
 
+static void conclude(struct sql_op *op)
+{
+    struct outbox_error verdict = {.code = OUTBOX_OK};
+    sql_refused_log(op->store);
+    sql_locked_log(op->store);
+    sql_refused_report(op->store, op->in, &verdict);
+    finish(op, &verdict);
+}
+
 static void on_removed(struct sql_op *op, const struct outbox_error *error)
 {
-    struct outbox_error verdict = *error;
+    if (!error->code) {
+        sql_locked_retry(op, conclude);
+        return;
+    }
     sql_refused_log(op->store);
-    if (!verdict.code)
-        sql_refused_report(op->store, op->in, &verdict);
-    finish(op, &verdict);
+    sql_locked_log(op->store);
+    finish(op, error);
 }
 
 /* How many rows one transaction may delete: by the bytes that they have on average. */
@@ -52,7 +65,8 @@ void sql_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
     if (!sql_owner_may(op, "settle rows"))
         return;
     obx_sql_outstanding_removing(&store->outstanding);
-    if (!obx_sql_id_ranges(store->host, &store->ranges, settle) || !sql_refused_leave_out(store, &store->ranges))
+    if (!obx_sql_id_ranges(store->host, &store->ranges, settle) || !sql_refused_leave_out(store, &store->ranges) ||
+        !sql_locked_leave_out(store, &store->ranges))
         outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
     if (error.code || SQL_FAILPOINT_ERROR(store, before_settle, &error))
         finish(op, &error);

@@ -8,7 +8,7 @@
  *   lane, op        requests and operations          start       connecting, and the steps on fresh connections
  *   names, table    the tables and their columns     owner       ownership and lease
  *   claim, unreadable, wakeup  rows; the policy      stray_scan  rows that no claim can find
- *   settle, removal, refused  deletes, their proof   dead_letter, dead  moving rows there; the verb
+ *   settle, removal, refused, locked_rows  deletes   dead_letter, dead  moving rows there; the verb
  *   setup, status, check, add, probes  the verbs     lock_watch  who holds the lock that a statement waits for
  *   lifecycle   init, stop, cancel: the top
  *
@@ -82,6 +82,21 @@ struct sql_lock_watch {
     struct obx_sql_text sql;
 };
 
+/* Rows that were locked: locked_rows.h. */
+struct sql_locked_row {
+    int64_t id;
+    uint64_t since_ns;
+};
+struct sql_locked {
+    struct sql_locked_row *rows; /* owned */
+    uint32_t count, room;
+    int64_t cursor;            /* the last one that was deleted again; INT64_MIN: begin with the first */
+    uint64_t retry_ns;         /* they are deleted again then */
+    enum sql_locked_mode mode; /* of removals, until that time */
+    uint64_t until_ns;
+    uint64_t log_ns;
+};
+
 enum sql_wakeup_state { SQL_WAKEUP_NEW = 0, SQL_WAKEUP_ACTIVE, SQL_WAKEUP_FAILED };
 
 struct sql_store {
@@ -151,12 +166,13 @@ struct sql_store {
     uint64_t refused_retry_ns, refused_pause_ns;
     int64_t refused_cursor; /* the last one that was deleted again; INT64_MIN: begin with the first */
     bool refused_logged;
+    struct sql_locked locked; /* settled rows that another session has locked */
 
     struct obx_sql_stray_scan strays;
     struct sql_request stray_request;
     struct obx_sql_text stray_sql;
     struct sql_lock_watch lock_watch;
-    bool unusable; /* there is a row with an id below 1 */
+    uint64_t unusable; /* rows with ids below 1 */
     bool unusable_reported;
 };
 

@@ -54,9 +54,13 @@ static bool put_column(struct sql_request *request)
     return store->driver->put_text(request, &sql);
 }
 
-static void drop_result(struct sql_request *request, void *result)
+/* A look-up that fails does not hide why the claim failed, unless the connection is gone. */
+static void give_up(struct sql_op *op, const struct outbox_error *error)
 {
-    request->store->driver->free_result(result);
+    bool gone = error->code == OUTBOX_E_NOT_CONNECTED || error->code == OUTBOX_E_CANCELED;
+    op->found = false;
+    sql_unreadable_reset(op->store);
+    sql_op_complete(op, gone ? error : &op->removal.error);
 }
 
 static void on_column(struct sql_request *request, const struct outbox_error *error)
@@ -65,7 +69,7 @@ static void on_column(struct sql_request *request, const struct outbox_error *er
     struct sql_selected *selected = &op->store->selected[op->column];
     char why[160];
     if (error->code && !may_be_content(error)) {
-        sql_op_complete(op, error);
+        give_up(op, error);
         return;
     }
     if (error->code && !sql_unreadable_any(op->store)) {
@@ -86,7 +90,7 @@ static void try_column(struct sql_op *op)
     if (op->column == store->selected_count)
         op->then(op);
     else
-        sql_op_submit(op, store->reader, "claim rows", put_column, drop_result, on_column);
+        sql_op_submit(op, store->reader, "claim rows", put_column, NULL, on_column);
 }
 
 /* ---- which row? -------------------------------------------------------------------------------------------------- */
@@ -143,8 +147,7 @@ static void on_id(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
     if (error->code || !op->found) {
-        op->found = false;
-        sql_op_complete(op, &op->removal.error); /* why the claim failed */
+        give_up(op, error);
         return;
     }
     op->column = 0;

@@ -66,6 +66,7 @@ static int renew(struct sql_fixture *fixture)
     return code;
 }
 
+/* The wait for its lock times out; the settle does not fail for that. */
 Test(limits, settle_of_a_locked_row_times_out, .timeout = 60)
 {
     struct sql_fixture fixture;
@@ -76,17 +77,13 @@ Test(limits, settle_of_a_locked_row_times_out, .timeout = 60)
     struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
     session_run(other, "BEGIN");
     fixture_run_on(&fixture, other, "SELECT id FROM %s WHERE id = 1 FOR UPDATE");
-    cr_assert_eq(fixture_settle(&fixture, batch, 0, 1), OUTBOX_E_AGAIN, "%s", fixture.error.text);
-    cr_assert_str_eq(fixture.error.text,
-                     BY_SERVER("settle rows of locked: row 1: canceling statement due to statement timeout (57014)",
-                               "settle rows: Lock wait timeout exceeded; try restarting transaction (1205)"));
+    cr_assert_eq(fixture_settle(&fixture, batch, 0, 1), 0, "%s", fixture.error.text);
+    cr_assert_eq(fixture_count_rows(&fixture), 1);
     session_run(other, "ROLLBACK");
-    if (server_kind() != POSTGRES)
-        cr_assert_eq(fixture_settle(&fixture, batch, 0, 1), 0, "%s", fixture.error.text);
     obx_store_release(fixture.store, batch);
     for (int i = 0; i < 200 && fixture_count_rows(&fixture); i++, usleep(100000))
         cr_assert_eq(renew(&fixture), 0, "%s", fixture.error.text);
-    cr_assert_eq(fixture_count_rows(&fixture), 0, "a row that was refused is removed later, without a settle");
+    cr_assert_eq(fixture_count_rows(&fixture), 0, "a row that was locked is removed later, without a settle");
     session_close(other);
     fixture_close(&fixture);
 }

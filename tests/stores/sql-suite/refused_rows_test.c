@@ -170,6 +170,27 @@ Test(refused_rows, constraint_that_is_checked_at_commit_keeps_its_row_and_no_oth
     fixture_close(&fixture);
 }
 
+/* Which rows remain is asked by another statement, which may fail by itself. */
+Test(refused_rows, failed_look_up_costs_neither_connection_nor_ownership)
+{
+    struct sql_fixture fixture;
+    struct outbox_refused refused;
+    if (server_kind() != POSTGRES)
+        return; /* in MySQL no trigger keeps its row without an error */
+    fixture_open(&fixture, "blinded", true, "");
+    insert_rows(&fixture, 5);
+    fixture_run(&fixture, "CREATE ROLE blinded_role");
+    make_trigger(&fixture, "PERFORM set_config('role', 'blinded_role', false); RETURN NULL;", "");
+    fixture_begin(&fixture);
+    struct outbox_batch *batch = fixture_claim_batch(&fixture, 1000, 1 << 20);
+    cr_assert_not_null(batch);
+    cr_assert_eq(settle_asking(&fixture, batch, &refused), OUTBOX_E_AGAIN, "%s", fixture.error.text);
+    cr_assert_eq(renew(&fixture), 0, "%s", fixture.error.text);
+    obx_store_release(fixture.store, batch);
+    cr_assert_eq(fixture.base.losses, 0);
+    fixture_close(&fixture);
+}
+
 /* ---- many rows --------------------------------------------------------------------------------------------------- */
 
 static void insert_many(struct sql_fixture *fixture, int doublings)
