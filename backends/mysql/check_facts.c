@@ -10,14 +10,6 @@
 
 #include <string.h>
 
-static void append_outbox_name(const struct sql_store *store, struct obx_sql_text *sql)
-{
-    struct obx_sql_text name = sql_text(store);
-    sql_append_outbox(store, &name);
-    obx_sql_text_literal(sql, obx_sql_text_get(&name));
-    obx_sql_text_free(&name);
-}
-
 /* ---- removals ---------------------------------------------------------------------------------------------------- */
 
 /* Their columns s, t, n, r: schema, table, name, delete rule. */
@@ -61,8 +53,7 @@ bool mys_put_removal_trial(struct sql_request *request)
 const char *mys_removal_refusal(const struct outbox_error *error)
 {
     enum { SYNTAX_ERROR = 1064 };
-    bool none = !error->code || error->code == OUTBOX_E_AGAIN || error->code == OUTBOX_E_TIMEOUT;
-    return none || error->native == SYNTAX_ERROR ? NULL : error->text;
+    return !error->code || error->native == SYNTAX_ERROR ? NULL : error->text;
 }
 
 /* ---- texts ------------------------------------------------------------------------------------------------------- */
@@ -75,7 +66,7 @@ bool mys_put_charsets(struct sql_request *request)
                       "SELECT 1, CONCAT('column \"', GROUP_CONCAT(column_name ORDER BY ordinal_position SEPARATOR '\", "
                       "\"'), '\" has the character set ', character_set_name, ', which cannot hold every text: such "
                       "an event is refused or changed as it is inserted'), NULL, CONCAT('ALTER TABLE ', ");
-    append_outbox_name(store, request->sql);
+    sql_append_table_literal(store, request->sql, &store->outbox);
     obx_sql_text_format(request->sql,
                         ", ' CONVERT TO CHARACTER SET utf8mb4;') FROM information_schema.columns WHERE table_schema = "
                         "%l AND table_name = %l AND character_set_name IS NOT NULL AND character_set_name NOT IN "

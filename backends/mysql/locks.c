@@ -2,8 +2,11 @@
 /*
  * backends/mysql/locks.c - which metadata lock a session waits for, and who holds it
  *
- * MySQL has that in its performance schema, MariaDB in the plugin metadata_lock_info. Where neither can be read, the
- * process list shows at least that the session waits.
+ * Both servers have that in the performance schema, MariaDB also in the plugin metadata_lock_info. Where neither can be
+ * read, the process list shows at least that the session waits.
+ *
+ * Several sessions may wait, one behind the other: for a transaction that has read the table an ALTER TABLE waits, and
+ * for that the relay. The ALTER TABLE has a lock of the table, too. So a session that does not wait itself comes first.
  */
 #include "store.h"
 
@@ -13,7 +16,7 @@ static uint64_t connection_of(const struct sql_request *request)
     return mysql_thread_id(waiting->client.mysql);
 }
 
-static bool put_holder_mysql(struct sql_request *request)
+static bool put_holder(struct sql_request *request)
 {
     obx_sql_text_puts(
         request->sql,
@@ -26,30 +29,32 @@ static bool put_holder_mysql(struct sql_request *request)
         "h.OWNER_THREAD_ID <> w.OWNER_THREAD_ID JOIN performance_schema.threads t ON t.THREAD_ID = h.OWNER_THREAD_ID "
         "WHERE m.PROCESSLIST_ID = ");
     obx_sql_text_int(request->sql, (int64_t)connection_of(request));
-    obx_sql_text_puts(request->sql, " ORDER BY h.LOCK_TYPE LIKE 'SHARED_READ' OR h.LOCK_TYPE LIKE 'SHARED_WRITE', "
-                                    "t.PROCESSLIST_TIME DESC LIMIT 1");
+    obx_sql_text_puts(request->sql,
+                      " ORDER BY EXISTS (SELECT 1 FROM performance_schema.metadata_locks p WHERE p.OWNER_THREAD_ID = "
+                      "h.OWNER_THREAD_ID AND p.LOCK_STATUS = 'PENDING'), h.LOCK_TYPE LIKE 'SHARED_READ' OR h.LOCK_TYPE "
+                      "LIKE 'SHARED_WRITE', t.PROCESSLIST_TIME DESC LIMIT 1");
     return true;
 }
 
-static bool put_holder_mariadb(struct sql_request *request)
+/* Only if the session does wait for such a lock: the plugin lists all locks of the table. On MySQL it is a query of a
+ * table that is not there. */
+static bool put_holder_by_plugin(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
     obx_sql_text_format(
         request->sql,
         "SELECT CONCAT('the metadata lock of ', l.TABLE_SCHEMA, '.', l.TABLE_NAME, ', which connection ', l.THREAD_ID, "
         "' (', CONCAT_WS(', ', CONCAT('user ', p.USER), p.HOST, CONCAT(p.COMMAND, ' for ', p.TIME, ' s'), "
-        "l.LOCK_MODE), "
-        "') holds') FROM information_schema.METADATA_LOCK_INFO l LEFT JOIN information_schema.PROCESSLIST p ON p.ID = "
-        "l.THREAD_ID WHERE l.TABLE_SCHEMA = %l AND l.TABLE_NAME = %l AND l.THREAD_ID <> ",
+        "l.LOCK_MODE), ') holds') FROM information_schema.METADATA_LOCK_INFO l LEFT JOIN "
+        "information_schema.PROCESSLIST p ON p.ID = l.THREAD_ID WHERE l.TABLE_SCHEMA = %l AND l.TABLE_NAME = %l AND "
+        "EXISTS (SELECT 1 FROM information_schema.PROCESSLIST w WHERE w.STATE LIKE 'Waiting for %%lock%%' AND w.ID = ",
         sql_schema_of(store, &store->outbox), store->outbox.name);
     obx_sql_text_int(request->sql, (int64_t)connection_of(request));
-    obx_sql_text_puts(request->sql, " ORDER BY p.TIME DESC LIMIT 1");
+    obx_sql_text_puts(request->sql, ") AND l.THREAD_ID <> ");
+    obx_sql_text_int(request->sql, (int64_t)connection_of(request));
+    obx_sql_text_puts(request->sql, " ORDER BY EXISTS (SELECT 1 FROM information_schema.PROCESSLIST o WHERE o.ID = "
+                                    "l.THREAD_ID AND o.STATE LIKE 'Waiting for %lock%'), p.TIME DESC LIMIT 1");
     return true;
-}
-
-static bool put_holder(struct sql_request *request)
-{
-    return mys_store_of(request->store)->server.mariadb ? put_holder_mariadb(request) : put_holder_mysql(request);
 }
 
 static bool put_state(struct sql_request *request)
@@ -62,4 +67,4 @@ static bool put_state(struct sql_request *request)
     return true;
 }
 
-bool (*const mys_lock_questions[])(struct sql_request *request) = {put_holder, put_state, NULL};
+bool (*const mys_lock_questions[])(struct sql_request *request) = {put_holder, put_holder_by_plugin, put_state, NULL};

@@ -53,11 +53,3 @@ int64_t mys_value(MYSQL_RES *result, unsigned column, int64_t default_value)
     struct mys_row row;
     return mys_first(result, &row) ? mys_integer_of(&row, column, default_value) : default_value;
 }
-
-int mys_bad_shape(struct outbox_error *error, const char *what)
-{
-    return outbox_error_set(error, OUTBOX_E_CORRUPT,
-                            "%s: the result has unexpected columns or rows; check the proxies between the "
-                            "relay and the server",
-                            what);
-}

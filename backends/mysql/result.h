@@ -36,7 +36,4 @@ int64_t mys_integer_of(const struct mys_row *row, unsigned column, int64_t defau
 /* Of the first row. */
 int64_t mys_value(MYSQL_RES *result, unsigned column, int64_t default_value);
 
-/* Fails an operation or a start over a result of another shape. what: "look at the server". Returns the code. */
-int mys_bad_shape(struct outbox_error *error, const char *what);
-
 #endif

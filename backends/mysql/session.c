@@ -47,7 +47,7 @@ static void read_server(struct mys_store *store, MYSQL_RES *result)
     struct mys_row row;
     mys_first(result, &row);
     if (row.columns != S_COLUMNS)
-        mys_bad_shape(&store->sql.start_error, "look at the server");
+        sql_bad_shape(&store->sql.start_error, "look at the server");
     mys_copy(server->version, sizeof server->version, mys_text_of(&row, S_VERSION));
     mys_copy(server->user, sizeof server->user, mys_text_of(&row, S_USER));
     mys_copy(server->identity, sizeof server->identity, mys_text_of(&row, S_IDENTITY));

@@ -87,12 +87,6 @@ void mys_setup_result(struct sql_request *request, void *result)
 /* ---- what is there -------------------------------------------------------------------------------------------------
  */
 
-static const char *schema_of(const struct sql_store *store, const struct sql_table_name *name)
-{
-    const char *outbox = *store->outbox.schema ? store->outbox.schema : store->default_schema;
-    return *name->schema ? name->schema : outbox;
-}
-
 void mys_append_missing(const struct sql_store *store, struct obx_sql_text *sql)
 {
     const struct sql_table_name *names[] = {&store->outbox, &store->dead, &mys_store_in(store)->relay_table};
@@ -100,7 +94,7 @@ void mys_append_missing(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_format(sql, "SELECT %d - COUNT(*) FROM information_schema.tables WHERE ", NAMES);
     for (unsigned i = 0; i < NAMES; i++)
         obx_sql_text_format(sql, "%s(table_schema = %l AND table_name = %l)", i ? " OR " : "",
-                            schema_of(store, names[i]), names[i]->name);
+                            sql_schema_of(store, names[i]), names[i]->name);
 }
 
 void mys_append_alike(const struct sql_store *store, struct obx_sql_text *sql)
@@ -110,7 +104,7 @@ void mys_append_alike(const struct sql_store *store, struct obx_sql_text *sql)
         "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables WHERE table_type = "
         "'BASE TABLE' AND table_schema = %l AND LOWER(REPLACE(table_name, '_', '')) = "
         "LOWER(REPLACE(%l, '_', '')) LIMIT 1",
-        schema_of(store, &store->outbox), store->outbox.name);
+        sql_schema_of(store, &store->outbox), store->outbox.name);
 }
 
 /* ---- grants ------------------------------------------------------------------------------------------------------ */

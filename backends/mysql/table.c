@@ -7,11 +7,6 @@
 #include "sql/server/unreadable.h"
 #include "store.h"
 
-static const char *schema_of(const struct sql_store *store)
-{
-    return *store->outbox.schema ? store->outbox.schema : store->default_schema;
-}
-
 /* A dead letter keeps the value of an ENUM or a SET as text. */
 static void append_columns(struct obx_sql_text *sql, const char *schema, const char *table)
 {
@@ -39,8 +34,8 @@ void mys_append_probe(const struct sql_store *store, struct obx_sql_text *sql)
                         "SELECT table_type, engine, UNIX_TIMESTAMP(create_time) FROM information_schema.tables WHERE "
                         "table_schema = %l AND "
                         "table_name = %l; ",
-                        schema_of(store), store->outbox.name);
-    append_columns(sql, schema_of(store), store->outbox.name);
+                        sql_schema_of(store, &store->outbox), store->outbox.name);
+    append_columns(sql, sql_schema_of(store, &store->outbox), store->outbox.name);
 }
 
 static void read_table(struct mys_store *store, MYSQL_RES *result)
@@ -54,8 +49,8 @@ static void read_table(struct mys_store *store, MYSQL_RES *result)
     mys_copy(store->engine, sizeof store->engine, mys_text_of(&row, ENGINE));
     snprintf(store->created, sizeof store->created, "%llu", created ? strtoull(created, NULL, 10) : 0);
     if (!mys_has_columns(result, CREATED + 1))
-        mys_bad_shape(&store->sql.start_error, "look at the table");
-    mys_copy(table->schema, sizeof table->schema, schema_of(&store->sql));
+        sql_bad_shape(&store->sql.start_error, "look at the table");
+    mys_copy(table->schema, sizeof table->schema, sql_schema_of(&store->sql, &store->sql.outbox));
     table->is_table = !strcmp(store->kind, "BASE TABLE");
     mysql_free_result(result);
 }
@@ -64,7 +59,7 @@ static void read_columns(struct sql_store *store, MYSQL_RES *result)
 {
     enum { COLUMNS = 8 };
     if (!mys_has_columns(result, COLUMNS))
-        mys_bad_shape(&store->start_error, "look at the columns");
+        sql_bad_shape(&store->start_error, "look at the columns");
     sql_columns_read(store, result);
 }
 
@@ -178,7 +173,7 @@ static bool is_readable(const struct sql_selected *selected, const MYSQL_FIELD *
 int mys_columns_compare(const struct sql_store *store, MYSQL_RES *result, struct outbox_error *error)
 {
     if (!mys_has_columns(result, store->selected_count + 2))
-        return mys_bad_shape(error, "claim rows");
+        return sql_bad_shape(error, "claim rows");
     const MYSQL_FIELD *fields = mysql_fetch_fields(result);
     for (uint32_t i = 0; i < store->selected_count; i++)
         if (!sql_is_left_out(&store->selected[i]) && !is_readable(&store->selected[i], &fields[i + 1]))

@@ -73,7 +73,7 @@ bool pg_put_removal_trial(struct sql_request *request)
 
 const char *pg_removal_refusal(const struct outbox_error *error)
 {
-    if (!error->code || error->code == OUTBOX_E_AGAIN || error->code == OUTBOX_E_TIMEOUT)
+    if (!error->code)
         return NULL;
     if (strcmp(error->state, "OB001") != 0)
         return error->text;

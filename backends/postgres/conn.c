@@ -146,7 +146,7 @@ static void on_copy(struct pg_conn *conn, PGresult *result)
 {
     PQclear(result);
     if (!conn->lane.error.code)
-        pg_bad_shape(&conn->lane.error, conn->lane.head->what);
+        sql_bad_shape(&conn->lane.error, conn->lane.head->what);
     fail(conn, conn->lane.head->what);
 }
 

@@ -58,14 +58,11 @@ void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql)
  * that it uses, so the name cannot change during it. */
 static void append_is_same(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    struct obx_sql_text name = {.host = store->host};
-    sql_append_outbox(store, &name);
-    obx_sql_text_format(sql, "(pg_catalog.to_regclass(%l)::pg_catalog.oid OPERATOR(pg_catalog.=) ",
-                        obx_sql_text_get(&name));
+    obx_sql_text_puts(sql, "(pg_catalog.to_regclass(");
+    sql_append_table_literal(store, sql, &store->outbox);
+    obx_sql_text_puts(sql, ")::pg_catalog.oid OPERATOR(pg_catalog.=) ");
     obx_sql_text_int(sql, pg_store_in(store)->table_oid);
     obx_sql_text_puts(sql, "::pg_catalog.oid)");
-    sql->failed = sql->failed || name.failed;
-    obx_sql_text_free(&name);
 }
 
 void pg_append_same_table(const struct sql_store *store, struct obx_sql_text *sql)
@@ -198,7 +195,7 @@ static void acquired(struct sql_request *request, const struct outbox_error *err
     struct outbox_error verdict = *error;
     SQL_FAILPOINT(op->store, after_acquire);
     if (!verdict.code && !pg_has_shape(op->result, 1, 1, "b4tt8b8"))
-        pg_bad_shape(&verdict, request->what);
+        sql_bad_shape(&verdict, request->what);
     if (verdict.code)
         sql_op_complete(op, &verdict);
     else

@@ -75,11 +75,3 @@ int64_t pg_integer(const PGresult *result, int row, int column, int64_t default_
         return default_value;
     }
 }
-
-int pg_bad_shape(struct outbox_error *error, const char *what)
-{
-    return outbox_error_set(error, OUTBOX_E_CORRUPT,
-                            "%s: the result has unexpected columns or rows; check the proxies between the "
-                            "relay and the server",
-                            what);
-}

@@ -27,7 +27,4 @@ const char *pg_text(const PGresult *result, int row, int column);          /* ""
 /* Of int8, int4, int2, oid and bool. */
 int64_t pg_integer(const PGresult *result, int row, int column, int64_t default_value);
 
-/* Fails an operation or a start over a result of another shape. what: "look at the server". Returns the code. */
-int pg_bad_shape(struct outbox_error *error, const char *what);
-
 #endif

@@ -48,7 +48,7 @@ static void on_identity(struct sql_request *request, void *result)
     bool same = pg_integer(result, 0, 0, 0) == store->server.owner_pid;
     bool marked = !strcmp(pg_text(result, 0, 1), store->probe);
     if (!pg_has_shape(result, 1, 1, "4t"))
-        pg_bad_shape(&request->store->start_error, request->what);
+        sql_bad_shape(&request->store->start_error, request->what);
     if (request->lane == request->store->reader)
         store->pooled = same || marked;
     else
@@ -139,7 +139,7 @@ static void on_prepared(struct sql_request *request, void *result)
     else if (pg_has_shape(result, 1, 1, "O") && value.data)
         pg_buf_set(&store->relations, value.data, (uint32_t)value.size);
     else if (PQresultStatus(result) != PGRES_COMMAND_OK)
-        pg_bad_shape(&request->store->start_error, request->what);
+        sql_bad_shape(&request->store->start_error, request->what);
     PQclear(result);
 }
 

@@ -71,26 +71,17 @@ void pg_setup_result(struct sql_request *request, void *result)
 /* ---- what is there -------------------------------------------------------------------------------------------------
  */
 
-static void append_name(const struct sql_store *store, struct obx_sql_text *sql,
-                        void (*append)(const struct sql_store *store, struct obx_sql_text *sql))
-{
-    struct obx_sql_text name = sql_text(store);
-    append(store, &name);
-    obx_sql_text_literal(sql, obx_sql_text_get(&name));
-    obx_sql_text_free(&name);
-}
-
 void pg_append_missing(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "SELECT pg_catalog.num_nulls(pg_catalog.to_regclass(");
-    append_name(store, sql, sql_append_outbox);
+    sql_append_table_literal(store, sql, &store->outbox);
     obx_sql_text_puts(sql, "), pg_catalog.to_regclass(");
-    append_name(store, sql, sql_append_dead);
+    sql_append_table_literal(store, sql, &store->dead);
     obx_sql_text_puts(sql, ")");
     if (store->wakeup == PG_WAKEUP_TRIGGER) {
         obx_sql_text_puts(sql, ", (SELECT t.oid FROM pg_catalog.pg_trigger t WHERE t.tgname OPERATOR(pg_catalog.=) "
                                "'outbox_wakeup' AND t.tgrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(");
-        append_name(store, sql, sql_append_outbox);
+        sql_append_table_literal(store, sql, &store->outbox);
         obx_sql_text_puts(sql, "))");
     }
     obx_sql_text_puts(sql, ")");
@@ -101,11 +92,10 @@ void pg_append_alike(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_format(
         sql,
         "SELECT pg_catalog.concat(n.nspname, '.', c.relname) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
-        "ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN "
-        "('pg_catalog', 'information_schema') AND pg_catalog.lower(pg_catalog.replace(c.relname::pg_catalog.text, '_', "
-        "'')) OPERATOR(pg_catalog.=) pg_catalog.lower(pg_catalog.replace(%l, '_', '')) AND c.relname "
-        "OPERATOR(pg_catalog.<>) %l LIMIT 1",
-        store->outbox.name, store->outbox.name);
+        "ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE c.relkind IN ('r', 'p') AND n.nspname "
+        "OPERATOR(pg_catalog.=) %l AND pg_catalog.lower(pg_catalog.replace(c.relname::pg_catalog.text, '_', '')) "
+        "OPERATOR(pg_catalog.=) pg_catalog.lower(pg_catalog.replace(%l, '_', '')) LIMIT 1",
+        sql_schema_of(store, &store->outbox), store->outbox.name);
 }
 
 /* ---- grants -------------------------------------------------------------------------------------------------------

@@ -167,7 +167,7 @@ void pg_on_probe(struct sql_request *request, void *result)
     if (pg_has_shape(result, 1, 1, "bb44tttottbbbbo"))
         read_server(pg_store_of(request->store), result);
     else if (!is_answer_to_find(result))
-        pg_bad_shape(&request->store->start_error, request->what);
+        sql_bad_shape(&request->store->start_error, request->what);
     PQclear(result);
 }
 

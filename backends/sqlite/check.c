@@ -84,13 +84,16 @@ static void check_rest(struct check_op *check, struct lite_conn *conn)
                     schema->table, schema->dead_table);
 }
 
-/* Moves them behind all others, in their order. */
+/* Moves them behind all others, in their order. The counter of the table must know of these ids, so that they are not
+ * used again. */
 static char *raising_sql(const struct lite_schema *schema)
 {
     const char *table = schema->table, *id = schema->physical[COLUMN_ID];
-    return sqlite3_mprintf("UPDATE \"%w\" SET \"%w\" = \"%w\" + 1 + max(0, (SELECT max(\"%w\") FROM \"%w\")) - (SELECT "
-                           "min(\"%w\") FROM \"%w\") WHERE \"%w\" < 1;",
-                           table, id, id, id, table, id, table, id);
+    return sqlite3_mprintf(
+        "UPDATE \"%w\" SET \"%w\" = \"%w\" + 1 + max(0, (SELECT max(\"%w\") FROM \"%w\")) - (SELECT "
+        "min(\"%w\") FROM \"%w\") WHERE \"%w\" < 1; UPDATE sqlite_sequence SET seq = max(seq, (SELECT "
+        "max(\"%w\") FROM \"%w\")) WHERE name = %Q COLLATE NOCASE;",
+        table, id, id, id, table, id, table, id, id, table, table);
 }
 
 static void check_ids(struct check_op *check, struct lite_conn *conn)

@@ -35,14 +35,6 @@ void obx_sql_outstanding_remove(struct obx_sql_outstanding *outstanding, int64_t
         outstanding->incomplete = true;
 }
 
-void obx_sql_outstanding_remove_dead_lettered(struct obx_sql_outstanding *outstanding,
-                                              const struct outbox_dead_letter_rows *rows)
-{
-    for (uint32_t i = 0; i < rows->count; i++)
-        obx_sql_outstanding_remove(outstanding, (int64_t)rows->rows[i].position.major,
-                                   (int64_t)rows->rows[i].position.major);
-}
-
 void obx_sql_outstanding_removed(struct obx_sql_outstanding *outstanding)
 {
     outstanding->removing--;

@@ -28,8 +28,6 @@ enum obx_sql_accepted obx_sql_outstanding_accept(struct obx_sql_outstanding *out
 /* Around each settle and each move to the dead letters: removing(), remove() of the rows that are gone, removed(). */
 void obx_sql_outstanding_removing(struct obx_sql_outstanding *outstanding);
 void obx_sql_outstanding_remove(struct obx_sql_outstanding *outstanding, int64_t lo, int64_t hi);
-void obx_sql_outstanding_remove_dead_lettered(struct obx_sql_outstanding *outstanding,
-                                              const struct outbox_dead_letter_rows *rows);
 void obx_sql_outstanding_removed(struct obx_sql_outstanding *outstanding);
 
 #endif

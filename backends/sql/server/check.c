@@ -96,13 +96,11 @@ static struct outbox_bytes text_at(const struct sql_op *op, const struct sql_row
     return op->store->driver->cell(row, column);
 }
 
-/* cell() gives no NUL at its end. */
+/* NULL: there is none. */
 static const char *copied(char *to, size_t size, struct outbox_bytes text)
 {
-    if (!text.data)
-        return NULL;
-    snprintf(to, size, "%.*s", (int)text.size, (const char *)text.data);
-    return to;
+    sql_copy_cell(to, size, text);
+    return text.data ? to : NULL;
 }
 
 void sql_report_findings(struct sql_op *op)
@@ -139,22 +137,26 @@ bool sql_put_low_count(struct sql_request *request)
     return store->driver->put_text(request, &sql);
 }
 
-/* Moves them behind all others, in their order. */
+/* Moves them behind all others, in their order. A counter gives the ids, where there is one: it must know of them. */
 static void append_raising(const struct sql_store *store, struct obx_sql_text *sql)
 {
     const char *schema = store->table.schema, *table = store->outbox.name, *id = store->table.id;
     const struct sql_column *column = sql_column_find(&store->table, id);
     if (store->driver->dialect == OBX_SQL_POSTGRES && column && column->numbered)
-        obx_sql_text_format(sql, "UPDATE %n.%n SET %n = DEFAULT WHERE %n < 1;", schema, table, id, id);
+        obx_sql_text_format(sql,
+                            "DO $outbox$ DECLARE outbox_low_id bigint; BEGIN FOR outbox_low_id IN SELECT %n FROM %n.%n "
+                            "WHERE %n < 1 ORDER BY %n LOOP UPDATE %n.%n SET %n = DEFAULT WHERE %n = outbox_low_id; END "
+                            "LOOP; END $outbox$;",
+                            id, schema, table, id, id, schema, table, id, id);
     else if (store->driver->dialect == OBX_SQL_POSTGRES)
         obx_sql_text_format(sql,
-                            "UPDATE %n.%n o SET %n = m.high + 1 + o.%n - m.low FROM (SELECT max(%n) high, min(%n) low "
-                            "FROM %n.%n) m WHERE o.%n < 1;",
+                            "UPDATE %n.%n o SET %n = m.high + 1 + o.%n - m.low FROM (SELECT greatest(max(%n), 0) high, "
+                            "min(%n) low FROM %n.%n) m WHERE o.%n < 1;",
                             schema, table, id, id, id, id, schema, table, id);
     else
         obx_sql_text_format(sql,
-                            "UPDATE %n.%n o JOIN (SELECT MAX(%n) high, MIN(%n) low FROM %n.%n) m SET o.%n = m.high + 1 "
-                            "+ o.%n - m.low WHERE o.%n < 1; ALTER TABLE %n.%n AUTO_INCREMENT = 1;",
+                            "UPDATE %n.%n o JOIN (SELECT GREATEST(MAX(%n), 0) high, MIN(%n) low FROM %n.%n) m SET o.%n "
+                            "= m.high + 1 + o.%n - m.low WHERE o.%n < 1; ALTER TABLE %n.%n AUTO_INCREMENT = 1;",
                             schema, table, id, id, schema, table, id, id, id, schema, table);
 }
 

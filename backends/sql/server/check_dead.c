@@ -21,24 +21,19 @@ struct dead_table {
     struct found found[OBX_SQL_COLUMNS];
 };
 
-static void copy(char *to, size_t size, struct outbox_bytes from)
-{
-    snprintf(to, size, "%.*s", (int)from.size, from.data ? (const char *)from.data : "");
-}
-
 static void read_column(const struct sql_driver *driver, struct dead_table *table, const struct sql_row *row)
 {
     enum { NAME, BASE, TYPE, CHARSET };
     char name[SQL_NAME];
-    copy(name, sizeof name, driver->cell(row, NAME));
+    sql_copy_cell(name, sizeof name, driver->cell(row, NAME));
     table->columns++;
     table->has_rest = table->has_rest || !strcmp(name, "rest");
     for (int i = 0; i < OBX_SQL_COLUMNS; i++) {
         if (strcmp(name, obx_sql_columns[i]) != 0)
             continue;
         table->found[i].there = true;
-        copy(table->found[i].type, sizeof table->found[i].type, driver->cell(row, TYPE));
-        copy(table->found[i].charset, sizeof table->found[i].charset, driver->cell(row, CHARSET));
+        sql_copy_cell(table->found[i].type, sizeof table->found[i].type, driver->cell(row, TYPE));
+        sql_copy_cell(table->found[i].charset, sizeof table->found[i].charset, driver->cell(row, CHARSET));
     }
 }
 
@@ -55,29 +50,28 @@ static void append_cure(const struct sql_store *store, struct obx_sql_text *sql,
         obx_sql_text_format(sql, " %s %n %s", there ? "MODIFY" : "ADD COLUMN", name, column->type);
     if (*column->charset)
         obx_sql_text_format(sql, " CHARACTER SET %s", column->charset);
+    obx_sql_text_puts(sql, ";");
 }
 
 static void report_column(const struct sql_op *op, const char *name, const struct sql_column *column,
                           const struct found *found)
 {
-    const struct sql_store *store = op->store;
-    struct obx_sql_text cure = {.host = store->host, .dialect = store->driver->dialect};
+    struct sql_cure cure = sql_cure(op, NULL);
     bool same = !strcmp(found->type, column->type) && !strcmp(found->charset, column->charset);
     if (found->there && same)
         return;
-    append_cure(store, &cure, name, column, found->there);
+    append_cure(op->store, &cure.command, name, column, found->there);
     if (found->there)
-        sql_check_report(
-            op, OUTBOX_SEVERITY_WARNING, obx_sql_text_get(&cure),
-            "column %s of the dead letters is %s%s%s, and \"%s\" of the outbox is %s%s%s: a dead letter may "
-            "be refused, or come back changed",
-            name, found->type, *found->charset ? " in " : "", found->charset, column->name, column->type,
-            *column->charset ? " in " : "", column->charset);
+        sql_check_find(op, OUTBOX_SEVERITY_WARNING, &cure,
+                       "column %s of the dead letters is %s%s%s, and \"%s\" of the outbox is %s%s%s: a dead letter may "
+                       "be refused, or come back changed",
+                       name, found->type, *found->charset ? " in " : "", found->charset, column->name, column->type,
+                       *column->charset ? " in " : "", column->charset);
     else
-        sql_check_report(op, OUTBOX_SEVERITY_ERROR, obx_sql_text_get(&cure),
-                         "the dead letters have no column %s, for \"%s\" of the outbox: no event can be dead-lettered",
-                         name, column->name);
-    obx_sql_text_free(&cure);
+        sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure,
+                       "the dead letters have no column %s, for \"%s\" of the outbox: no event can be dead-lettered",
+                       name, column->name);
+    sql_cure_free(&cure);
 }
 
 static const struct sql_column *first_of_rest(const struct sql_store *store)
@@ -94,17 +88,17 @@ static void report_rest(const struct sql_op *op)
 {
     const struct sql_store *store = op->store;
     const struct sql_column *column = first_of_rest(store);
-    struct obx_sql_text cure = {.host = store->host, .dialect = store->driver->dialect};
+    struct sql_cure cure = sql_cure(op, NULL);
     if (!column)
         return;
-    obx_sql_text_puts(&cure, "ALTER TABLE ");
-    sql_append_dead(store, &cure);
-    obx_sql_text_puts(&cure, " ADD COLUMN rest ");
-    obx_sql_text_puts(&cure, store->driver->dialect == OBX_SQL_POSTGRES ? "jsonb" : "JSON");
-    sql_check_report(op, OUTBOX_SEVERITY_ERROR, obx_sql_text_get(&cure),
-                     "the dead letters have no column rest, for \"%s\" of the outbox: no event can be dead-lettered",
-                     column->name);
-    obx_sql_text_free(&cure);
+    obx_sql_text_puts(&cure.command, "ALTER TABLE ");
+    sql_append_dead(store, &cure.command);
+    obx_sql_text_puts(&cure.command, " ADD COLUMN rest ");
+    obx_sql_text_puts(&cure.command, store->driver->dialect == OBX_SQL_POSTGRES ? "jsonb;" : "JSON;");
+    sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure,
+                   "the dead letters have no column rest, for \"%s\" of the outbox: no event can be dead-lettered",
+                   column->name);
+    sql_cure_free(&cure);
 }
 
 bool sql_put_dead_columns(struct sql_request *request)

@@ -22,7 +22,8 @@ static void tried(struct sql_request *request, const struct outbox_error *error)
         sql_op_complete(op, error);
         return;
     }
-    const char *reason = store->driver->removal_refusal(error);
+    bool unknown = error->code == OUTBOX_E_AGAIN || error->code == OUTBOX_E_TIMEOUT;
+    const char *reason = unknown ? NULL : store->driver->removal_refusal(error);
     if (reason)
         sql_check_report(op, OUTBOX_SEVERITY_ERROR,
                          "correct the triggers, rules and foreign keys that act on a removal; until then such events "

@@ -132,11 +132,10 @@ static void report_payload(const struct sql_op *op)
                          obx_sql_column(&store->column_names, "payload"));
 }
 
-static bool is_text(const struct sql_store *store, const struct sql_column *column)
+static bool is_text(const struct sql_column *column)
 {
     static const char *const texts[] = {"25",       "1043", "1042",       "char",    "varchar",
                                         "tinytext", "text", "mediumtext", "longtext"};
-    (void)store;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!strcmp(column->base, texts[i]))
             return true;
@@ -149,7 +148,7 @@ static void report_created_at(const struct sql_op *op)
     const struct outbox_check *check = op->in;
     const struct sql_column *column = sql_column_of(store, "created_at");
     bool used = check->struct_size >= sizeof *check && (check->flags & OUTBOX_CHECK_TIMESTAMP);
-    if (column && is_text(store, column))
+    if (column && is_text(column))
         sql_check_report(op, used ? OUTBOX_SEVERITY_ERROR : OUTBOX_SEVERITY_WARNING,
                          "set route: { timestamp: \"\" }, or name a column of a time type under columns: { created_at: "
                          "NAME }",

@@ -22,6 +22,14 @@ void sql_request_end(struct sql_request *request, const struct outbox_error *err
         request->done(request, error);
 }
 
+int sql_bad_shape(struct outbox_error *error, const char *what)
+{
+    return outbox_error_set(error, OUTBOX_E_CORRUPT,
+                            "%s: the result has unexpected columns or rows; check the proxies between the relay and "
+                            "the server",
+                            what);
+}
+
 static bool put_text(struct sql_request *request)
 {
     struct obx_sql_text sql = {.host = request->lane->host};

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sql/server/op.h"
+
 #define MS 1000000ull
 #define WAIT_NS (2000 * MS)
 #define LOOK_EVERY_US 500000
@@ -55,9 +57,7 @@ static void on_answer(struct sql_request *request, void *result)
     struct outbox_bytes text = {0};
     if (result && store->driver->next_row(&row))
         text = store->driver->cell(&row, 0);
-    if (text.data)
-        snprintf(store->lock_watch.reason, sizeof store->lock_watch.reason, "%.*s", (int)text.size,
-                 (const char *)text.data);
+    sql_copy_cell(store->lock_watch.reason, sizeof store->lock_watch.reason, text);
     store->driver->free_result(result);
 }
 

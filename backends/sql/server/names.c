@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sql/event.h"
+#include "sql/server/op.h"
 #include "sql/server/table.h"
 
 int sql_name_split(const struct sql_store *store, const char *option, const char *value, const char *suffix,
@@ -44,6 +45,16 @@ const char *sql_schema_of(const struct sql_store *store, const struct sql_table_
 void sql_append_table(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_table_name *name)
 {
     obx_sql_text_table(sql, sql_schema_of(store, name), name->name);
+}
+
+void sql_append_table_literal(const struct sql_store *store, struct obx_sql_text *sql,
+                              const struct sql_table_name *name)
+{
+    struct obx_sql_text quoted = sql_text(store);
+    sql_append_table(store, &quoted, name);
+    obx_sql_text_literal(sql, obx_sql_text_get(&quoted));
+    sql->failed = sql->failed || quoted.failed;
+    obx_sql_text_free(&quoted);
 }
 
 void sql_append_outbox(const struct sql_store *store, struct obx_sql_text *sql)

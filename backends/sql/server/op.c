@@ -7,6 +7,11 @@ struct obx_sql_text sql_text(const struct sql_store *store)
     return (struct obx_sql_text){.host = store->host, .dialect = store->driver->dialect};
 }
 
+void sql_copy_cell(char *to, size_t size, struct outbox_bytes cell)
+{
+    snprintf(to, size, "%.*s", (int)cell.size, cell.data ? (const char *)cell.data : "");
+}
+
 struct sql_op *sql_op_begin(struct sql_store *store, outbox_op_t id)
 {
     struct sql_op *op = store->host->op_scratch(store->host, id);

@@ -66,6 +66,9 @@ void sql_op_submit(struct sql_op *op, struct sql_lane *lane, const char *what, b
                    void (*done)(struct sql_request *request, const struct outbox_error *error));
 void sql_op_drop_result(struct sql_op *op);
 
+/* A cell of a result, which has no NUL at its end, as a string; cut to the size. NULL is "". */
+void sql_copy_cell(char *to, size_t size, struct outbox_bytes cell);
+
 /* An empty text in the server's dialect, for driver->put_text(). */
 struct obx_sql_text sql_text(const struct sql_store *store);
 

@@ -73,6 +73,7 @@ static void fail(struct sql_store *store, const struct outbox_error *error)
     store->failing = true; /* requests in flight on the other lane fail as well, and call this function */
     sql_lane_close(store->owner, &kept);
     sql_lane_close(store->reader, &kept);
+    sql_lock_watch_end(store);
     store->failing = false;
     if (!another_may_do(&kept) || store->candidate + 1 >= store->driver->candidates(store)) {
         finish(store, &kept);

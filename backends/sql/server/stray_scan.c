@@ -10,6 +10,8 @@
 #include "sql/server/claim.h"
 #include "sql/server/table.h"
 
+enum { COUNTED = 100000 }; /* rows with ids below 1, at a start */
+
 static bool put_page(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
@@ -35,14 +37,17 @@ static void report_found(struct sql_store *store, const struct obx_sql_found *fo
     store->host->wake(store->host);
 }
 
-/* ids: the lowest of the table, ascending. */
+/* ids: ascending; those below 1 are new, and all others of the table are above them or were noted before. */
 static void note_unusable(struct sql_store *store, const int64_t *ids, uint32_t count)
 {
-    store->unusable = count && ids[0] < 1;
-    if (store->unusable && !store->unusable_reported)
+    uint32_t low = 0;
+    while (low < count && ids[low] < 1)
+        low++;
+    store->unusable += low;
+    if (low && !store->unusable_reported)
         store->host->log(store->host, OUTBOX_LOG_ERROR, "row %lld of %s.%s can not be relayed: ids must be above 0",
                          (long long)ids[0], store->table.schema, store->outbox.name);
-    store->unusable_reported = store->unusable;
+    store->unusable_reported = store->unusable > 0;
 }
 
 bool sql_put_low_id(struct sql_request *request)
@@ -51,7 +56,7 @@ bool sql_put_low_id(struct sql_request *request)
     struct obx_sql_text sql = sql_text(store);
     obx_sql_text_format(&sql, "SELECT %n FROM ", store->table.id);
     sql_append_outbox(store, &sql);
-    obx_sql_text_format(&sql, " WHERE %n < 1 ORDER BY %n LIMIT 1", store->table.id, store->table.id);
+    obx_sql_text_format(&sql, " WHERE %n < 1 ORDER BY %n LIMIT %d", store->table.id, store->table.id, COUNTED);
     return store->driver->put_text(request, &sql);
 }
 
@@ -59,6 +64,7 @@ void sql_on_low_id(struct sql_request *request, void *result)
 {
     struct sql_store *store = request->store;
     uint32_t rows = 0;
+    store->unusable = 0;
     if (store->driver->read_ids(store, result, &rows))
         note_unusable(store, store->ids, rows);
     store->driver->free_result(result);
@@ -71,9 +77,12 @@ static void on_page(struct sql_request *request, void *result)
     struct obx_sql_found found = {0};
     uint32_t rows = 0;
     bool fine = store->driver->read_ids(store, result, &rows), lowest = store->strays.cursor < 1;
+    bool first = store->strays.cursor == store->driver->before_first;
     store->driver->free_result(result);
     if (!fine || !obx_sql_stray_scan_page(&store->strays, store->ids, rows, &found))
         return;
+    if (first)
+        store->unusable = 0;
     if (lowest)
         note_unusable(store, store->ids, rows);
     if (found.count)

@@ -11,10 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-static void copy(char *to, size_t size, struct outbox_bytes from)
-{
-    snprintf(to, size, "%.*s", (int)from.size, from.data ? (const char *)from.data : "");
-}
+#include "sql/server/op.h"
 
 void sql_table_free(struct sql_store *store)
 {
@@ -29,13 +26,13 @@ void sql_table_free(struct sql_store *store)
 static void read_column(const struct sql_driver *driver, struct sql_column *column, const struct sql_row *row)
 {
     enum { NAME, BASE, TYPE, CHARSET, HAS_DEFAULT, GENERATED, DECLARED, NUMBERED };
-    copy(column->name, sizeof column->name, driver->cell(row, NAME));
-    copy(column->base, sizeof column->base, driver->cell(row, BASE));
-    copy(column->type, sizeof column->type, driver->cell(row, TYPE));
-    copy(column->charset, sizeof column->charset, driver->cell(row, CHARSET));
+    sql_copy_cell(column->name, sizeof column->name, driver->cell(row, NAME));
+    sql_copy_cell(column->base, sizeof column->base, driver->cell(row, BASE));
+    sql_copy_cell(column->type, sizeof column->type, driver->cell(row, TYPE));
+    sql_copy_cell(column->charset, sizeof column->charset, driver->cell(row, CHARSET));
     column->has_default = driver->number(row, HAS_DEFAULT, 0) != 0;
     column->generated = driver->number(row, GENERATED, 0) != 0;
-    copy(column->declared, sizeof column->declared, driver->cell(row, DECLARED));
+    sql_copy_cell(column->declared, sizeof column->declared, driver->cell(row, DECLARED));
     column->numbered = driver->number(row, NUMBERED, 0) != 0;
 }
 

@@ -106,6 +106,23 @@ Test(check, trigger_that_raises_for_one_row_is_found)
     fixture_close(&fixture);
 }
 
+/* The trial runs the triggers as they run for the relay: with the path of the role. */
+Test(check, trigger_that_names_a_table_without_schema_is_no_obstacle)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "auditing", true, "");
+    fixture_run(&fixture, "CREATE TABLE audit_of_events (note TEXT)");
+    make_trigger(&fixture, BY_SERVER("INSERT INTO audit_of_events VALUES ('gone'); RETURN old;",
+                                     "INSERT INTO audit_of_events VALUES ('gone');"));
+    fixture_insert(&fixture, fixture.sql, "a");
+    struct fixture_findings trigger = check_anew(&fixture, "trigger Odd One of table ");
+    cr_assert_eq(trigger.count, 1);
+    expect_gone(&fixture, "cannot be removed");
+    cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM audit_of_events"), 0, "the trial is undone");
+    fixture_paste(&fixture, trigger.command);
+    fixture_close(&fixture);
+}
+
 Test(check, row_with_id_0_gets_another_id)
 {
     struct sql_fixture fixture;
@@ -322,6 +339,17 @@ Test(check, setup_without_the_right_to_create_names_the_owner)
                               "what 'outbox init --print-sql' prints"),
                        "%s", fixture.error.text);
     cr_assert_null(strstr(fixture.error.text, "--print-grants"), "%s", fixture.error.text);
+    fixture_close(&fixture);
+}
+
+Test(check, setup_ignores_a_table_of_a_like_name_in_another_schema)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "alike_elsewhere", false, "");
+    session_run(fixture.sql, BY_SERVER("CREATE SCHEMA elsewhere", "CREATE DATABASE elsewhere"));
+    session_run(fixture.sql, "CREATE TABLE elsewhere.AlikeElsewhere (id INT PRIMARY KEY)");
+    start_for_verbs(&fixture);
+    cr_assert_eq(fixture_setup(&fixture, fixture.store), 0, "%s", fixture.error.text);
     fixture_close(&fixture);
 }
 

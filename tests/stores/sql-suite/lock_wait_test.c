@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/sql-suite/lock_wait_test.c - a relay that waits for a lock of another session says which, and whose */
+#include <arpa/inet.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "fixture.h"
 
@@ -31,15 +36,18 @@ static void unlock_table(struct session *session)
     session_run(session, BY_SERVER("COMMIT", "UNLOCK TABLES"));
 }
 
-/* MariaDB tells that only with a plugin. */
-static void expect_holder(const char *text, struct session *holder)
+static long long id_of(struct session *session)
 {
-    char who[80] = "a lock of another session (Waiting for table metadata lock)";
-    long long id = session_run(holder, BY_SERVER("SELECT pg_backend_pid()", "SELECT CONNECTION_ID()"));
-    if (server_kind() == POSTGRES)
-        snprintf(who, sizeof who, "public.lock_waited, which pid %lld (user outbox", id);
-    if (server_kind() == MYSQL_SERVER)
-        snprintf(who, sizeof who, "outbox.lock_waited, which connection %lld (user outbox", id);
+    return session_run(session, BY_SERVER("SELECT pg_backend_pid()", "SELECT CONNECTION_ID()"));
+}
+
+static void expect_holder(const char *text, long long id)
+{
+    char who[80];
+    snprintf(who, sizeof who,
+             BY_SERVER("public.lock_waited, which pid %lld (user outbox",
+                       "outbox.lock_waited, which connection %lld (user outbox"),
+             id);
     cr_assert_not_null(strstr(text, who), "'%s' is not in '%s'", who, text);
 }
 
@@ -67,8 +75,8 @@ Test(lock_wait, start_names_the_lock_and_its_holder)
     start_within(&fixture, 5000);
     cr_assert_eq(fixture.error.code, OUTBOX_E_TIMEOUT, "%s", fixture.error.text);
     cr_assert_not_null(strstr(fixture.error.text, "no answer within 5000 ms: "), "%s", fixture.error.text);
-    expect_holder(fixture.error.text, other);
-    expect_holder(logged.text, other);
+    expect_holder(fixture.error.text, id_of(other));
+    expect_holder(logged.text, id_of(other));
     unlock_table(other);
     fixture_stop(&fixture);
     cr_assert_eq(fixture_start(&fixture, fixture.store), 0, "%s", fixture.error.text);
@@ -84,8 +92,79 @@ Test(lock_wait, start_that_fails_has_the_reason_in_its_error)
     struct session *other = session_open();
     lock_table(&fixture, other);
     cr_assert_neq(fixture_start(&fixture, fixture.store), 0);
-    expect_holder(fixture.error.text, other);
+    expect_holder(fixture.error.text, id_of(other));
     unlock_table(other);
     session_close(other);
+    fixture_close(&fixture);
+}
+
+/* ---- several sessions wait --------------------------------------------------------------------------------------- */
+
+static void *alter_table(void *session)
+{
+    session_try(session, "ALTER TABLE lock_waited ADD COLUMN later int");
+    return NULL;
+}
+
+/* For a transaction that has read the table an ALTER TABLE waits, and behind that the relay. */
+Test(lock_wait, session_that_waits_itself_is_not_named)
+{
+    struct sql_fixture fixture;
+    pthread_t thread;
+    if (server_kind() == POSTGRES)
+        return; /* there a session "holds or waits for" the lock: the next one in the queue is named */
+    fixture_open(&fixture, "lock_waited", true, "");
+    struct session *reader = session_open(), *altering = session_open();
+    long long id = id_of(reader);
+    session_run(reader, "BEGIN");
+    fixture_run_on(&fixture, reader, "SELECT COUNT(*) FROM %s");
+    cr_assert_eq(pthread_create(&thread, NULL, alter_table, altering), 0);
+    for (int i = 0; i < 1000 && !session_run(fixture.sql, "SELECT COUNT(*) FROM information_schema.processlist WHERE "
+                                                          "state LIKE 'Waiting for table metadata lock'");
+         i++)
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    start_within(&fixture, 5000);
+    cr_assert_eq(fixture.error.code, OUTBOX_E_TIMEOUT, "%s", fixture.error.text);
+    expect_holder(fixture.error.text, id);
+    session_run(reader, "COMMIT");
+    pthread_join(thread, NULL);
+    session_close(reader);
+    session_close(altering);
+    fixture_close(&fixture);
+}
+
+/* ---- the next server --------------------------------------------------------------------------------------------- */
+
+/* A server that takes connections and never answers. */
+static int open_silent(int *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert(fd >= 0 && !bind(fd, (struct sockaddr *)&address, size) && !listen(fd, 5) &&
+              !getsockname(fd, (struct sockaddr *)&address, &size));
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+Test(lock_wait, lock_of_one_server_is_not_the_reason_of_the_next)
+{
+    struct sql_fixture fixture;
+    char ports[32];
+    int port, silent = open_silent(&port);
+    if (server_kind() != POSTGRES)
+        return; /* a wait for a lock that ends is no reason to try the next server there */
+    fixture_open(&fixture, "lock_waited", true, "");
+    snprintf(ports, sizeof ports, "%d,%d", server_port(), port);
+    fixture_reconfigure(&fixture, &(struct server_place){.hosts = "127.0.0.1,127.0.0.1", .ports = ports},
+                        "  statement_timeout: 3s\n  connect_timeout: 60s\n");
+    struct session *other = session_open();
+    lock_table(&fixture, other);
+    start_within(&fixture, 7000);
+    cr_assert_eq(fixture.error.code, OUTBOX_E_TIMEOUT, "%s", fixture.error.text);
+    cr_assert_null(strstr(fixture.error.text, "waits for"), "%s", fixture.error.text);
+    unlock_table(other);
+    session_close(other);
+    close(silent);
     fixture_close(&fixture);
 }

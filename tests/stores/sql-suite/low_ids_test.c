@@ -63,16 +63,42 @@ Test(low_ids, check_counts_the_rows)
     fixture_close(&fixture);
 }
 
+/* Without any other row: none must stay below 1, and their order is kept. */
+Test(low_ids, command_of_check_raises_negative_ids)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "zero_raised", true, "");
+    session_run(fixture.sql, BY_SERVER("SELECT 1", "ALTER TABLE zero_raised MODIFY id BIGINT NOT NULL AUTO_INCREMENT"));
+    insert_zero(&fixture);
+    fixture_insert_id(&fixture, fixture.sql, -7);
+    fixture_insert_id(&fixture, fixture.sql, -2);
+    fixture_run(&fixture, "UPDATE %s SET aggregateid = 'first' WHERE id = -7");
+    fixture_begin(&fixture);
+    struct fixture_findings findings = fixture_check(&fixture, "3 rows of table ");
+    cr_assert_eq(findings.count, 1);
+    fixture_paste(&fixture, findings.command);
+    cr_assert_eq(fixture_check(&fixture, "ids below 1").count, 0);
+    cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s WHERE id > 0"), 3);
+    cr_assert_eq(fixture_run(&fixture, "SELECT id - (SELECT MIN(id) FROM %s) FROM %s WHERE aggregateid = 'first'"), 0);
+    fixture_insert(&fixture, fixture.sql, "later"); /* the counter is behind them */
+    cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s"), 4);
+    cr_assert_eq(fixture_run(&fixture, "SELECT id - (SELECT MAX(id) FROM %s) FROM %s WHERE aggregateid = 'later'"), 0);
+    fixture_close(&fixture);
+}
+
 /* So a drain does not end as if the outbox was empty. */
 Test(low_ids, claim_reports_the_rows)
 {
     struct sql_fixture fixture;
     struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 10, .max_bytes = 1 << 20};
     fixture_open(&fixture, "zero_claimed", true, "");
+    session_run(fixture.sql,
+                BY_SERVER("SELECT 1", "ALTER TABLE zero_claimed MODIFY id BIGINT NOT NULL AUTO_INCREMENT"));
     insert_zero(&fixture);
+    fixture_insert_id(&fixture, fixture.sql, -3);
     fixture_begin(&fixture);
     cr_assert_eq(loop_fixture_claim(&fixture.base, fixture.store, &claim, &fixture.error), 0, "%s", fixture.error.text);
     cr_assert_null(claim.batch);
-    cr_assert_eq(claim.unusable, 1);
+    cr_assert_eq(claim.unusable, 2);
     fixture_close(&fixture);
 }

@@ -110,6 +110,36 @@ Test(sqlite_admin, check_reports_every_fault)
     fixture_close(&fixture);
 }
 
+static void note_command(void *arg, const struct outbox_finding *finding)
+{
+    if (finding->command && strstr(finding->reason, "ids below 1"))
+        snprintf(arg, 1000, "%s", finding->command);
+}
+
+/* Their order is kept, and no id is used again once they are gone. */
+Test(sqlite_admin, command_of_check_raises_negative_ids)
+{
+    struct fixture fixture;
+    char command[1000] = "";
+    struct outbox_check args = {.struct_size = sizeof args, .report = note_command, .arg = command};
+    struct loop_fixture_call call = {0};
+    fixture_ready(&fixture, NULL);
+    fixture_sql(fixture.path, "INSERT INTO outbox (id, aggregatetype, aggregateid, type) VALUES (0, 'o', 'c', 't'), "
+                              "(-7, 'o', 'a', 't'), (-2, 'o', 'b', 't')");
+    loop_fixture_reset(&call);
+    obx_store_check(fixture.store, &call.call, 0, &args);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), 0, "%s", call.error.text);
+    fixture_sql(fixture.path, command);
+    cr_assert_str_eq(fixture_text(fixture.path, "SELECT group_concat(aggregateid, ' ') FROM (SELECT aggregateid FROM "
+                                                "outbox WHERE id > 0 ORDER BY id)"),
+                     "a b c");
+    int64_t last = fixture_number(fixture.path, "SELECT max(id) FROM outbox");
+    fixture_sql(fixture.path, "DELETE FROM outbox");
+    fixture_insert(&fixture, 1);
+    cr_assert_gt(fixture_number(fixture.path, "SELECT max(id) FROM outbox"), last);
+    fixture_close(&fixture);
+}
+
 Test(sqlite_admin, status_reports_a_missing_database)
 {
     struct fixture fixture;

@@ -97,9 +97,8 @@ Test(stray_scan, removed_row_is_no_longer_outstanding)
     obx_sql_outstanding_removing(&outstanding);
     obx_sql_outstanding_remove(&outstanding, 1, 2);
     obx_sql_outstanding_removed(&outstanding);
-    const struct outbox_dead_row row = {.position = {.major = 5}};
     obx_sql_outstanding_removing(&outstanding);
-    obx_sql_outstanding_remove_dead_lettered(&outstanding, &(struct outbox_dead_letter_rows){.rows = &row, .count = 1});
+    obx_sql_outstanding_remove(&outstanding, 5, 5);
     obx_sql_outstanding_removed(&outstanding);
     struct obx_sql_found found = scan_page((int64_t[]){2, 5, 6}, 3);
     cr_assert_eq(found.count, 2, "they were inserted again");
