@@ -51,7 +51,7 @@ bool mys_same_database(struct sql_store *sql)
     const struct mys_server *was = &store->owned, *is = &store->server;
     bool same = !strcmp(was->identity, is->identity) && *was->version && llabs(was->started_s - is->started_s) <= 2 &&
                 is->owner_id > was->owner_id && !strcmp(store->created, store->owned_created);
-    snprintf(store->owned_created, sizeof store->owned_created, "%s", store->created);
+    memcpy(store->owned_created, store->created, sizeof store->owned_created);
     store->owned = store->server;
     return same;
 }
