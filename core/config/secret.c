@@ -5,14 +5,18 @@
  * A path without a slash is tried in $CREDENTIALS_DIRECTORY first, where systemd puts credentials. Otherwise relative
  * paths start at the working directory. One line end, LF or CR LF, is removed at the end. Failure: CONFIG at the
  * location of the reference, for a file that is missing, not regular, empty, larger than 64KiB, contains a NUL, is
- * readable or writable by everyone, or not readable by us.
+ * readable or writable by everyone, or not readable by us. Kubernetes and Swarm mount secrets with mode 0644 or
+ * 0444 on a tmpfs that is read-only for the container: there everyone may read.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -42,11 +46,18 @@ static int refuse_errno(const struct secret *secret, int number)
     return refuse(secret, strerror(number));
 }
 
-static int check(const struct secret *secret, const struct stat *info)
+/* A mount that only the runtime of the container can have made: no file that somebody forgot to protect is here. */
+static bool container_mounted(int fd)
+{
+    struct statfs mount;
+    return !fstatfs(fd, &mount) && mount.f_type == TMPFS_MAGIC && (mount.f_flags & ST_RDONLY);
+}
+
+static int check(const struct secret *secret, int fd, const struct stat *info)
 {
     if (!S_ISREG(info->st_mode))
         return refuse(secret, "it is not a regular file; name a file that contains only the secret");
-    if (info->st_mode & S_IROTH)
+    if ((info->st_mode & S_IROTH) && !container_mounted(fd))
         return refuse(secret,
                       "everyone can read it; run chmod o-r on it, or set mode 0440 where a container mounts it");
     if (info->st_mode & S_IWOTH)
@@ -74,7 +85,7 @@ static int read_fd(const struct secret *secret, int fd, const char **text)
     struct stat info;
     if (fstat(fd, &info))
         return refuse_errno(secret, errno);
-    int code = check(secret, &info);
+    int code = check(secret, fd, &info);
     if (code)
         return code;
     size_t room = (size_t)info.st_size, size = 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -280,6 +281,24 @@ Test(secret_file, unsuitable_file_is_refused)
     expect_dsn("dsn: file:pipe", "f.yaml:1:6: read secret file pipe for 'dsn': it is not a regular file; name a file "
                                  "that contains only the secret");
     expect_dsn("dsn: file:empty/x", "f.yaml:1:6: read secret file empty/x for 'dsn': Not a directory");
+    leave();
+    cr_assert_eq(mem_live(), 0);
+}
+
+/* As Kubernetes mounts a secret of default mode. */
+Test(secret_file, everyone_may_read_a_secret_on_a_read_only_tmpfs)
+{
+    cr_assert_eq(mkdir("d", 0755), 0);
+    if (mount("tmpfs", "d", "tmpfs", 0, "size=1m")) {
+        leave();
+        cr_skip_test("needs root to mount a tmpfs");
+    }
+    write_file("d/one", "mounted", 7, 0644);
+    expect_dsn("dsn: file:d/one", "f.yaml:1:6: read secret file d/one for 'dsn': everyone can read it; run chmod o-r on "
+                                  "it, or set mode 0440 where a container mounts it");
+    cr_expect_eq(mount(NULL, "d", NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    expect_dsn("dsn: file:d/one", "mounted");
+    cr_expect_eq(umount("d"), 0);
     leave();
     cr_assert_eq(mem_live(), 0);
 }
