@@ -42,10 +42,11 @@ bool mys_put_removal_trial(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
     const char *schema = store->table.schema, *name = store->outbox.name, *id = store->table.id;
+    obx_sql_text_format(request->sql, "START TRANSACTION; DELETE o FROM (SELECT %n AS id FROM %n.%n", id, schema, name);
+    sql_append_trial_rows(sql_op_of(request), request->sql);
     obx_sql_text_format(request->sql,
-                        "START TRANSACTION; DELETE FROM %n.%n WHERE %n IN (SELECT id FROM (SELECT %n AS id FROM %n.%n "
-                        "ORDER BY %n LIMIT %d FOR UPDATE SKIP LOCKED) first_rows); ROLLBACK",
-                        schema, name, id, id, schema, name, id, SQL_TRIAL_ROWS);
+                        " FOR UPDATE SKIP LOCKED) first_rows STRAIGHT_JOIN %n.%n o ON o.%n = first_rows.id; ROLLBACK",
+                        schema, name, id);
     return true;
 }
 

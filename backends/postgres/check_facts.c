@@ -58,16 +58,19 @@ bool pg_put_removal_trial(struct sql_request *request)
     const struct sql_store *store = request->store;
     const char *schema = store->table.schema, *table = store->outbox.name, *id = store->table.id;
     struct obx_sql_text sql = sql_text(store);
+    obx_sql_text_format(&sql,
+                        "DO $outbox$ DECLARE ids pg_catalog.int8[]; kept pg_catalog.int8; BEGIN "
+                        "SET LOCAL lock_timeout = '200ms'; SET CONSTRAINTS ALL IMMEDIATE; "
+                        "SELECT pg_catalog.array_agg(t.id) INTO ids FROM (SELECT %n AS id FROM %n.%n",
+                        id, schema, table);
+    sql_append_trial_rows(sql_op_of(request), &sql);
     obx_sql_text_format(
         &sql,
-        "DO $outbox$ DECLARE ids pg_catalog.int8[]; kept pg_catalog.int8; BEGIN "
-        "SET LOCAL lock_timeout = '200ms'; SET CONSTRAINTS ALL IMMEDIATE; "
-        "SELECT pg_catalog.array_agg(t.id) INTO ids FROM (SELECT %n AS id FROM %n.%n ORDER BY %n LIMIT %d) t; "
-        "DELETE FROM %n.%n WHERE %n OPERATOR(pg_catalog.=) ANY (ids); "
+        ") t; DELETE FROM %n.%n WHERE %n OPERATOR(pg_catalog.=) ANY (ids); "
         "SELECT pg_catalog.count(*) INTO kept FROM %n.%n WHERE %n OPERATOR(pg_catalog.=) ANY (ids); "
         "RAISE EXCEPTION USING ERRCODE = 'OB001', MESSAGE = pg_catalog.concat('the trial of outbox check is "
         "undone, rows that stayed: ', kept); END $outbox$",
-        id, schema, table, id, SQL_TRIAL_ROWS, schema, table, id, schema, table, id);
+        schema, table, id, schema, table, id);
     return pg_send_sql(request, &sql, NULL);
 }
 

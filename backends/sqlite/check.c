@@ -6,8 +6,10 @@
  */
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "check_rows.h"
+#include "created_at.h"
 #include "prepare.h"
 #include "rest.h"
 
@@ -197,6 +199,31 @@ static void check_foreign_keys(struct check_op *check, struct lite_conn *conn)
                     "a foreign key refers to table \"%s\"; the relay removes rows without regard to it", table);
 }
 
+/* One hour is what Kafka allows by default. */
+static void check_time(struct check_op *check, struct lite_conn *conn)
+{
+    enum { HOUR_S = 3600 };
+    const struct lite_schema *schema = &check->op.store->schema;
+    const char *column = schema->physical[COLUMN_CREATED_AT];
+    if (check->args->struct_size < sizeof *check->args || !(check->args->flags & OUTBOX_CHECK_TIMESTAMP) ||
+        !lite_schema_has_column(conn, schema->table, column))
+        return;
+    sqlite3_stmt *statement =
+        lite_prepare_once(conn,
+                          sqlite3_mprintf("SELECT \"%w\" FROM \"%w\" ORDER BY \"%w\" DESC LIMIT 1", column,
+                                          schema->table, schema->physical[COLUMN_ID]),
+                          CHECKING, &check->op.error);
+    int64_t now_s = (int64_t)time(NULL);
+    if (statement && sqlite3_step(statement) == SQLITE_ROW && lite_time(statement, 0) != LITE_NO_TIME &&
+        lite_time(statement, 0) / 1000000 > now_s + HOUR_S)
+        add_finding(check, OUTBOX_SEVERITY_WARNING,
+                    "store UTC, or set route: { timestamp: \"\" }; Kafka also has timestamp_out_of_range: clamp",
+                    "the time of the newest event of table \"%s\" (column \"%s\") is %lld minutes ahead of this "
+                    "machine's clock: Kafka refuses an event that is more than an hour ahead",
+                    schema->table, column, (long long)(lite_time(statement, 0) / 1000000 - now_s) / 60);
+    sqlite3_finalize(statement);
+}
+
 static void check_mode(struct check_op *check)
 {
     const char *path = check->op.store->file.path;
@@ -224,6 +251,8 @@ static void check_run(struct lite_op *op, struct lite_conn *conn)
     if (lite_op_ok(op))
         check_foreign_keys(check, conn);
     check_mode(check);
+    if (lite_op_ok(op))
+        check_time(check, conn);
     if (lite_op_ok(op))
         check_other_tables(check, conn);
     if (lite_op_ok(op))

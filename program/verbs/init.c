@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* program/verbs/init.c - outbox init: create or migrate the tables of each relay's store, or print the statements.
  * With --inbox the table for consumers of events instead; the outbox itself need not exist in that database. */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -77,6 +78,16 @@ static int create_inbox(struct obx_oneshot *oneshot, const char *relay, struct o
     return status;
 }
 
+/* Old rows may be meant for nobody. */
+static void print_pending(struct obx_context *context, const char *relay)
+{
+    struct outbox_store_status status = {.struct_size = sizeof status, .pending = -1};
+    struct outbox_error ignored;
+    if (!obx_oneshot_store_status(context, relay, &status, &ignored) && status.pending > 0)
+        printf("%s: %" PRId64 " event%s pending: the first run publishes them\n", relay, status.pending,
+               status.pending == 1 ? " is" : "s are");
+}
+
 /*
  * The store's own checks do not know the columns that the route needs. A missing column is reported but is no failure:
  * users add their own columns after this. Other errors here are ignored: privileges are those of the caller, who may
@@ -100,6 +111,7 @@ static int report_ready(struct obx_context *context, const char *relay, struct o
         obx_escape_line(stdout, "%s: the tables exist, but cannot be relayed as they are: %s", relay, failure.text);
     else
         printf("%s: the outbox is ready\n", relay);
+    print_pending(context, relay);
     return OUTBOX_OK;
 }
 

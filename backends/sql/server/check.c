@@ -7,9 +7,9 @@
  */
 #include <string.h>
 
-#include "sql/server/check_removal.h"
 #include "sql/server/check_rows.h"
 #include "sql/server/check_table.h"
+#include "sql/server/check_trial.h"
 
 /* What a probe is about: the server, until the questions about the table begin. */
 static void name_subject(const struct sql_op *op, char *to, size_t size)
@@ -187,14 +187,14 @@ static void end(struct sql_op *op)
         sql_op_complete(op, NULL);
 }
 
-static void try_removal(struct sql_op *op)
+static void try_rows(struct sql_op *op)
 {
-    sql_check_removal(op, end);
+    sql_check_trial(op, end);
 }
 
 static void inspect_rows(struct sql_op *op)
 {
-    sql_check_rows(op, try_removal);
+    sql_check_rows(op, try_rows);
 }
 
 static void inspect_table(struct sql_op *op)

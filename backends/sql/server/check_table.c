@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 /* ---- the column of the id ---------------------------------------------------------------------------------------- */
 
@@ -186,7 +187,58 @@ static bool report_columns_alone(struct sql_op *op, const struct outbox_error *e
     return true;
 }
 
+/* ---- the time of the newest event -------------------------------------------------------------------------------- */
+
+static const struct sql_column *time_column(const struct sql_op *op)
+{
+    const struct outbox_check *check = op->in;
+    const struct sql_column *column = sql_column_of(op->store, "created_at");
+    bool used = check->struct_size >= sizeof *check && (check->flags & OUTBOX_CHECK_TIMESTAMP);
+    return used && column && !is_text(column) && sql_column_find(&op->store->table, op->store->table.id) ? column
+                                                                                                         : NULL;
+}
+
+static bool put_newest(struct sql_request *request)
+{
+    const struct sql_op *op = sql_op_of(request);
+    const struct sql_column *column = time_column(op);
+    struct obx_sql_text sql = sql_text(op->store);
+    obx_sql_text_puts(&sql, "SELECT ");
+    if (column) {
+        obx_sql_text_format(&sql, op->store->driver->epoch_us, column->name);
+        obx_sql_text_puts(&sql, " FROM ");
+        sql_append_outbox(op->store, &sql);
+        obx_sql_text_format(&sql, " ORDER BY %n DESC LIMIT 1", op->store->table.id);
+    } else {
+        obx_sql_text_puts(&sql, "NULL");
+    }
+    return op->store->driver->put_text(request, &sql);
+}
+
+/* One hour is what Kafka allows by default. */
+static void report_newest(struct sql_op *op)
+{
+    enum { HOUR_S = 3600 };
+    const struct sql_store *store = op->store;
+    int64_t now_s = (int64_t)time(NULL), newest_s = sql_check_number(op, 0, INT64_MIN) / 1000000;
+    if (newest_s > now_s + HOUR_S)
+        sql_check_report(
+            op, OUTBOX_SEVERITY_WARNING,
+            "store UTC, or use a column with a time zone; or set route: { timestamp: \"\" }; Kafka also has "
+            "timestamp_out_of_range: clamp",
+            "the time of the newest event of table %s.%s (column \"%s\") is %lld minutes ahead of this "
+            "machine's clock: Kafka refuses an event that is more than an hour ahead",
+            store->table.schema, store->outbox.name, time_column(op)->name, (long long)(newest_s - now_s) / 60);
+}
+
+static bool ignore_refusal(struct sql_op *op, const struct outbox_error *error)
+{
+    (void)op;
+    return error->code != OUTBOX_E_NOT_CONNECTED;
+}
+
 const struct sql_probe sql_column_probes[] = {
     {"inspect the columns", put_any_row, NULL, report_columns, report_columns_alone},
+    {"read the time of the newest event", put_newest, NULL, report_newest, ignore_refusal},
     {.what = NULL},
 };

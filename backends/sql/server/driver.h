@@ -179,8 +179,8 @@ struct sql_driver {
     const struct sql_probe *server_probes, *table_probes; /* of check */
     /* The columns of a table, in the form of sql_columns_read(). */
     bool (*put_columns)(struct sql_request *request, const struct sql_table_name *table);
-    /* Of check: a transaction that removes the first SQL_TRIAL_ROWS rows and ends without effect; and what its end
-     * says: why rows stay, NULL if they go or nothing is known. The text may be in `error`. */
+    /* Of check: a transaction that removes the rows of sql_append_trial_rows() and ends without effect; and what its
+     * end shows: why rows stay, NULL if they go or nothing is known. The text may be in `error`. */
     bool (*put_removal_trial)(struct sql_request *request);
     const char *(*removal_refusal)(const struct outbox_error *error);
     const char *(*place_of)(const struct sql_store *store); /* where an outbox was looked for: a database */

@@ -60,6 +60,8 @@ bool sql_check_no_dead(struct sql_op *op, const struct outbox_error *error);
 void sql_report_findings(struct sql_op *op);
 void sql_report_removal_findings(struct sql_op *op); /* they concern removals: one is tried later */
 enum { SQL_TRIAL_ROWS = 100 };
+/* " WHERE ... ORDER BY ... LIMIT ...": the rows that a trial is about. */
+void sql_append_trial_rows(const struct sql_op *op, struct obx_sql_text *sql);
 bool sql_put_low_count(struct sql_request *request); /* a probe of rows that have ids below 1 */
 void sql_report_low_count(struct sql_op *op);
 bool sql_low_count_refused(struct sql_op *op, const struct outbox_error *error);

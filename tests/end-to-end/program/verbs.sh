@@ -122,6 +122,7 @@ check "add refuses two payloads" exits_with_line 64 'outbox add: --null and a pa
   "$OUTBOX" add --aggregate-type order --aggregate-id 7 --type placed --null --payload x
 stdin_payload() { printf 'from stdin' | "$OUTBOX" add --aggregate-type order --aggregate-id 8 --type placed - >"$out" 2>"$err"; }
 check "add reads a payload from stdin" stdin_payload
+check "init reports what the first run will publish" exits_with_line 0 'orders: 2 events are pending: the first run publishes them' "$OUTBOX" init
 check "status counts two events" exits_with_match 0 '^  pending    2$' "$OUTBOX" status
 check "status --json has the count" exits_with_match 0 '"pending": 2' "$OUTBOX" status --json
 check "drain reports two events" exits_with_match 0 '^relayed 2 events in ' "$OUTBOX" drain

@@ -192,6 +192,58 @@ Test(check, text_is_no_time)
     fixture_close(&fixture);
 }
 
+static void count_ahead(void *arg, const struct outbox_finding *finding)
+{
+    if (strstr(finding->reason, "ahead of this machine's clock"))
+        ++*(unsigned *)arg;
+}
+
+static unsigned findings_of_time(struct sql_fixture *fixture)
+{
+    unsigned count = 0;
+    struct outbox_check check = {
+        .struct_size = sizeof check, .report = count_ahead, .arg = &count, .flags = OUTBOX_CHECK_TIMESTAMP};
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
+    obx_store_check(fixture->store, &call.call, 0, &check);
+    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
+    return count;
+}
+
+/* As a local time is that is taken as UTC. */
+Test(check, newest_event_is_compared_with_the_clock)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "hours_ahead", true, "");
+    start_for_verbs(&fixture);
+    cr_assert_eq(findings_of_time(&fixture), 0, "there is no event");
+    fixture_insert(&fixture, fixture.sql, "a");
+    cr_assert_eq(findings_of_time(&fixture), 0);
+    fixture_run(&fixture, BY_SERVER("UPDATE %s SET created_at = now() + interval '2 hours'",
+                                    "UPDATE %s SET created_at = DATE_ADD(UTC_TIMESTAMP(), INTERVAL 20 HOUR)"));
+    cr_assert_eq(findings_of_time(&fixture), 1);
+    fixture_close(&fixture);
+}
+
+Test(check, row_that_cannot_be_removed_is_named)
+{
+    struct sql_fixture fixture;
+    fixture_open(&fixture, "named_rows", true, "");
+    for (int i = 0; i < 9; i++)
+        fixture_insert(&fixture, fixture.sql, i == 3 || i == 6 ? "audited" : "a");
+    make_trigger(&fixture, BY_SERVER("IF old.aggregateid = 'audited' THEN RAISE EXCEPTION 'row is audited'; END IF; "
+                                     "RETURN old;",
+                                     "IF old.aggregateid = 'audited' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = "
+                                     "'row is audited'; END IF;"));
+    cr_assert_eq(check_anew(&fixture, "cannot be removed: ").count, 2);
+    cr_assert_eq(check_anew(&fixture, "row 4 of table ").count, 1);
+    cr_assert_eq(check_anew(&fixture, "row 7 of table ").count, 1);
+    fixture_paste(&fixture, check_anew(&fixture, "trigger Odd One of table ").command);
+    expect_gone(&fixture, "cannot be removed");
+    cr_assert_eq(fixture_count_rows(&fixture), 9, "the trial removes nothing");
+    fixture_close(&fixture);
+}
+
 Test(check, table_that_was_never_written_is_compared_with_others)
 {
     static const char text[] = "nothing was ever inserted into table ";

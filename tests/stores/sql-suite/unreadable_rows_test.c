@@ -95,6 +95,26 @@ static void expect_states(const char *table, const char *expected)
     fixture_close(&fixture);
 }
 
+/* ---- check ------------------------------------------------------------------------------------------------------- */
+
+Test(unreadable_rows, check_names_each_of_them)
+{
+    struct sql_fixture fixture;
+    open_table(&fixture, "unreadable_checked");
+    insert_states(&fixture, "..x.x.");
+    spoil(&fixture);
+    cr_assert_eq(loop_fixture_store_start(&fixture.base, fixture.store, NULL, 0, &fixture.error), 0, "%s",
+                 fixture.error.text);
+    cr_assert_eq(fixture_check(&fixture, "cannot be read: ").count, can_fail() ? 2 : 0);
+    const char *schema = BY_SERVER("public", "outbox");
+    for (int id = 1; id <= 6; id++) {
+        char text[80];
+        snprintf(text, sizeof text, "row %d of table %s.unreadable_checked cannot be read: ", id, schema);
+        cr_assert_eq(fixture_check(&fixture, text).count, can_fail() && (id == 3 || id == 5), "row %d", id);
+    }
+    fixture_close(&fixture);
+}
+
 /* ---- claims ------------------------------------------------------------------------------------------------------ */
 
 Test(unreadable_rows, row_in_the_middle_stops_no_other)
