@@ -57,7 +57,7 @@ static void report_server(struct sql_op *op)
 }
 
 const struct sql_probe mys_server_probes[] = {
-    {"read the server's settings", NULL, server_sql, report_server, sql_check_refused},
+    {"read the server's settings", NULL, server_sql, report_server, sql_check_refused, 2},
     {.what = NULL},
 };
 
@@ -243,18 +243,18 @@ static bool no_binlog(struct sql_op *op, const struct outbox_error *error)
 }
 
 const struct sql_probe mys_table_probes[] = {
-    {"inspect the table", put_table, NULL, report_table, sql_check_refused},
-    {"inspect triggers and foreign keys", mys_put_acts, NULL, sql_report_findings, sql_low_count_refused},
-    {"read the character sets", mys_put_charsets, NULL, sql_report_findings, sql_low_count_refused},
-    {"search for other tables", mys_put_other_tables, NULL, sql_report_findings, sql_low_count_refused},
+    {"inspect the table", put_table, NULL, report_table, sql_check_refused, 1},
+    {"inspect triggers and foreign keys", mys_put_acts, NULL, sql_report_findings, sql_low_count_refused, 4},
+    {"read the character sets", mys_put_charsets, NULL, sql_report_findings, sql_low_count_refused, 4},
+    {"search for other tables", mys_put_other_tables, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"read events", put_select, NULL, NULL, sql_check_refused},
     {"delete events", put_delete, NULL, NULL, no_delete},
     {"own the outbox", put_relay, NULL, NULL, sql_check_refused},
-    {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
+    {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 1},
     {"inspect the dead-letter table", put_dead, NULL, NULL, sql_check_no_dead},
     {"inspect the columns of the dead letters", sql_put_dead_columns, NULL, sql_report_dead_columns,
-     sql_probe_is_optional},
-    {"read the locks", put_locks, NULL, report_locks, no_locks},
-    {"read the settings of the binlog", NULL, binlog_sql, report_binlog, no_binlog},
+     sql_probe_is_optional, 8},
+    {"read the locks", put_locks, NULL, report_locks, no_locks, 2},
+    {"read the settings of the binlog", NULL, binlog_sql, report_binlog, no_binlog, 2},
     {.what = NULL},
 };

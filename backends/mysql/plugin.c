@@ -61,6 +61,7 @@ static const struct sql_driver driver = {
     .steps = mys_steps,
     .put_text = mys_put_text,
     .free_result = mys_free_result,
+    .column_count = mys_column_count,
     .next_row = mys_next_row,
     .cell = mys_cell,
     .number = mys_number,

@@ -131,6 +131,11 @@ void mys_free_result(void *result)
 
 /* ---- for the verbs ----------------------------------------------------------------------------------------------- */
 
+unsigned mys_column_count(const void *result)
+{
+    return result ? mysql_num_fields((MYSQL_RES *)(uintptr_t)result) : 0;
+}
+
 bool mys_next_row(struct sql_row *row)
 {
     struct mys_row next;

@@ -68,9 +68,9 @@ static void report_owner(struct sql_op *op)
 }
 
 const struct sql_probe mys_status_probes[] = {
-    {"read the status", sql_put_status, NULL, report_status, NULL},
-    {"count dead letters", sql_put_dead_count, NULL, sql_report_dead_count, sql_probe_is_optional},
-    {"read the owner's name", put_owner, NULL, report_owner, sql_probe_is_optional},
-    {"read the table's identity", put_identity, NULL, report_identity, sql_probe_is_optional},
+    {"read the status", sql_put_status, NULL, report_status, NULL, 3},
+    {"count dead letters", sql_put_dead_count, NULL, sql_report_dead_count, sql_probe_is_optional, 1},
+    {"read the owner's name", put_owner, NULL, report_owner, sql_probe_is_optional, 1},
+    {"read the table's identity", put_identity, NULL, report_identity, sql_probe_is_optional, 1},
     {.what = NULL},
 };

@@ -132,6 +132,7 @@ enum mys_kept mys_kept_as(const struct sql_column *column);
 int mys_columns_compare(const struct sql_store *store, MYSQL_RES *result, struct outbox_error *error);
 
 /* rows.c */
+unsigned mys_column_count(const void *result);
 bool mys_next_row(struct sql_row *row);
 struct outbox_bytes mys_cell(const struct sql_row *row, unsigned column);
 int64_t mys_number(const struct sql_row *row, unsigned column, int64_t default_value);

@@ -75,7 +75,7 @@ static void report_server(struct sql_op *op)
 }
 
 const struct sql_probe pg_server_probes[] = {
-    {"read the server's settings", NULL, server_sql, report_server, NULL},
+    {"read the server's settings", NULL, server_sql, report_server, NULL, 8},
     {.what = NULL},
 };
 
@@ -245,14 +245,14 @@ static void report_dead(struct sql_op *op)
 }
 
 const struct sql_probe pg_table_probes[] = {
-    {"inspect the table", put_table, NULL, report_table, NULL},
-    {"inspect triggers and foreign keys", pg_put_acts, NULL, sql_report_removal_findings, sql_low_count_refused},
-    {"read the publications", pg_put_replication, NULL, sql_report_findings, sql_low_count_refused},
-    {"search for other tables", pg_put_other_tables, NULL, sql_report_findings, sql_low_count_refused},
-    {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused},
-    {"inspect the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead},
+    {"inspect the table", put_table, NULL, report_table, NULL, 7},
+    {"inspect triggers and foreign keys", pg_put_acts, NULL, sql_report_removal_findings, sql_low_count_refused, 4},
+    {"read the publications", pg_put_replication, NULL, sql_report_findings, sql_low_count_refused, 4},
+    {"search for other tables", pg_put_other_tables, NULL, sql_report_findings, sql_low_count_refused, 4},
+    {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 1},
+    {"inspect the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead, 2},
     {"inspect the columns of the dead letters", sql_put_dead_columns, NULL, sql_report_dead_columns,
-     sql_probe_is_optional},
+     sql_probe_is_optional, 8},
     {.what = NULL},
 };
 

@@ -64,6 +64,7 @@ static const struct sql_driver driver = {
     .steps = pg_steps,
     .put_text = pg_put_text,
     .free_result = pg_free_result,
+    .column_count = pg_column_count,
     .next_row = pg_next_row,
     .cell = pg_cell,
     .number = pg_number,

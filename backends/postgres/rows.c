@@ -166,6 +166,11 @@ void pg_free_result(void *result)
 
 /* ---- for the verbs ----------------------------------------------------------------------------------------------- */
 
+unsigned pg_column_count(const void *result)
+{
+    return result ? (unsigned)PQnfields(result) : 0;
+}
+
 bool pg_next_row(struct sql_row *row)
 {
     return row->index++ < PQntuples(row->result); /* so the row's own index is one less */

@@ -32,7 +32,7 @@ static void report_status(struct sql_op *op)
 }
 
 const struct sql_probe pg_status_probes[] = {
-    {"read the status", sql_put_status, NULL, report_status, NULL},
-    {"count dead letters", sql_put_dead_count, NULL, sql_report_dead_count, sql_probe_is_optional},
+    {"read the status", sql_put_status, NULL, report_status, NULL, 4},
+    {"count dead letters", sql_put_dead_count, NULL, sql_report_dead_count, sql_probe_is_optional, 1},
     {.what = NULL},
 };

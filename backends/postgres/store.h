@@ -122,6 +122,7 @@ int pg_table_validate(const struct pg_store *store, struct outbox_error *error);
 extern const struct sql_column_type pg_types[];
 
 /* results: rows.c */
+unsigned pg_column_count(const void *result);
 bool pg_next_row(struct sql_row *row);
 struct outbox_bytes pg_cell(const struct sql_row *row, unsigned column);
 int64_t pg_number(const struct sql_row *row, unsigned column, int64_t default_value);

@@ -238,7 +238,7 @@ static bool ignore_refusal(struct sql_op *op, const struct outbox_error *error)
 }
 
 const struct sql_probe sql_column_probes[] = {
-    {"inspect the columns", put_any_row, NULL, report_columns, report_columns_alone},
-    {"read the time of the newest event", put_newest, NULL, report_newest, ignore_refusal},
+    {"inspect the columns", put_any_row, NULL, report_columns, report_columns_alone, 1},
+    {"read the time of the newest event", put_newest, NULL, report_newest, ignore_refusal, 1},
     {.what = NULL},
 };

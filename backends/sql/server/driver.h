@@ -39,6 +39,7 @@ struct sql_probe {
     void (*report)(struct sql_op *op); /* op->result; may be NULL */
     /* The server refused. True: the verb goes on. NULL: it fails. */
     bool (*refused)(struct sql_op *op, const struct outbox_error *error);
+    unsigned columns; /* of the result that report() reads; another number fails the verb. 0: it looks itself */
 };
 
 /* A source of wake-up notifications. */
@@ -104,7 +105,8 @@ struct sql_driver {
     bool (*put_text)(struct sql_request *request, struct obx_sql_text *text);
 
     /* results */
-    void (*free_result)(void *result); /* NULL is fine */
+    void (*free_result)(void *result);            /* NULL is fine */
+    unsigned (*column_count)(const void *result); /* NULL: 0 */
     bool (*next_row)(struct sql_row *row);
     struct outbox_bytes (*cell)(const struct sql_row *row, unsigned column); /* as text; data NULL: null */
     int64_t (*number)(const struct sql_row *row, unsigned column, int64_t default_value);

@@ -2,7 +2,8 @@
 /*
  * backends/sql/server/probes.c - runs the queries of a verb, one after the other
  *
- * A refusal may be a result, too: the user lacks the privilege, or the table does not exist.
+ * A refusal may be a result, too: the user lacks the privilege, or the table does not exist. A result of another shape
+ * than the query has, which only something between here and the server can give, fails the verb.
  */
 #include "sql/server/verbs.h"
 
@@ -14,6 +15,17 @@ static bool is_fatal(const struct outbox_error *error)
            error->code == OUTBOX_E_CANCELED;
 }
 
+/* False: the operation has failed. */
+static bool has_shape(struct sql_op *op, const struct sql_probe *probe)
+{
+    struct outbox_error wrong;
+    if (!probe->columns || op->store->driver->column_count(op->result) == probe->columns)
+        return true;
+    sql_bad_shape(&wrong, probe->what);
+    sql_op_complete(op, &wrong);
+    return false;
+}
+
 static void answered(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
@@ -22,6 +34,8 @@ static void answered(struct sql_request *request, const struct outbox_error *err
         sql_op_complete(op, error);
         return;
     }
+    if (!error->code && !has_shape(op, probe))
+        return;
     if (!error->code && probe->report)
         probe->report(op);
     next(op);
