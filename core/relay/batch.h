@@ -61,6 +61,7 @@ struct obx_reason {
 
 /* The messages of all rows of a batch after the transforms (transform_jobs.c); kept until the batch is released. */
 #define OBX_TRANSFORM_JOBS 4
+#define OBX_TRANSFORM_ROWS 32u /* of one job, at least */
 struct obx_transform_job {
     struct obx_work work;
     struct obx_transformed *transformed;
@@ -74,7 +75,6 @@ struct obx_transformed {
     struct outbox_message *messages;   /* by row */
     const struct obx_reason **reasons; /* by row; NULL: none. REJECTED: never; else: not now */
     struct outbox_bytes *values;       /* rendered templates, row by row */
-    uint64_t bytes;                    /* counted in stats.in_flight_bytes */
     uint32_t running;                  /* jobs; a batch with running jobs stays in READY; 0: transformed */
     struct obx_transform_job jobs[OBX_TRANSFORM_JOBS];
 };
@@ -99,6 +99,7 @@ struct obx_batch {
     const struct obx_reason **reasons; /* by row, in the arena; NULL until an outcome is not DELIVERED */
     struct obx_arena arena;
     struct obx_transformed *transformed; /* owned; NULL: no transforms, or not begun */
+    uint64_t transformed_bytes;          /* in stats.in_flight_bytes: reserved, then those of `transformed` */
     struct outbox_publish publish;       /* with the next one, of publish.c */
     struct obx_request request;
 

@@ -3,6 +3,7 @@
 #include "relay/claim_limits.h"
 
 #include "relay/batch.h"
+#include "relay/transforms.h"
 
 #define FIRST_ROWS 64  /* of the first claim */
 #define ROW_BYTES 1024 /* first estimate */
@@ -40,6 +41,8 @@ void obx_claim_limits_set(const struct obx_claim_limits *limits, const struct ob
     uint64_t left = memory - context->stats.in_flight_bytes;
     bool small = stages->publish_mode == OBX_PUBLISH_CONCURRENT;
     claim->max_bytes = OBX_MIN(left, memory / (small ? SMALL_CLAIMS : LARGE_CLAIMS));
+    if (stages->transforms->count)
+        claim->max_bytes /= 2; /* as much again for the transformed messages */
     uint64_t rows = claim->max_bytes / (limits->row_bytes + OBX_ROW_OVERHEAD);
     rows = OBX_MIN(rows, (uint64_t)context->settings.claim_rows);
     rows = OBX_MIN(rows, (uint64_t)limits->ramp);

@@ -7,6 +7,7 @@
 #include "relay/low_mark.h"
 #include "relay/order.h"
 #include "relay/retry_claim.h"
+#include "relay/transforms.h"
 
 #define BATCH_OVERHEAD 16384 /* bytes */
 
@@ -110,13 +111,28 @@ static uint64_t memory_of(const struct outbox_batch *rows)
     return rows->bytes + (uint64_t)rows->rows * OBX_ROW_OVERHEAD + BATCH_OVERHEAD;
 }
 
+static void count_transformed(struct obx_pipeline *pipeline, struct obx_batch *batch, uint64_t bytes)
+{
+    pipeline->stages->context.stats.in_flight_bytes += bytes - batch->transformed_bytes;
+    batch->transformed_bytes = bytes;
+}
+
 void obx_pipeline_count_transformed(struct obx_pipeline *pipeline, struct obx_batch *batch)
 {
-    struct obx_transformed *transformed = batch->transformed;
-    transformed->bytes = transformed->arena.total;
+    const struct obx_transformed *transformed = batch->transformed;
+    uint64_t bytes = transformed->arena.total;
     for (uint32_t i = 0; i < OBX_TRANSFORM_JOBS; i++)
-        transformed->bytes += transformed->jobs[i].arena.total;
-    pipeline->stages->context.stats.in_flight_bytes += transformed->bytes;
+        bytes += transformed->jobs[i].arena.total;
+    count_transformed(pipeline, batch, bytes);
+}
+
+/* From the claim on, so that claims leave room for it: messages as large as the rows, and a block of each arena. */
+static uint64_t reserve_of(const struct obx_pipeline *pipeline, const struct outbox_batch *rows)
+{
+    uint32_t arenas = 1 + OBX_MIN(rows->rows / OBX_TRANSFORM_ROWS + 1, (uint32_t)OBX_TRANSFORM_JOBS);
+    if (!pipeline->stages->transforms->count)
+        return 0;
+    return rows->bytes + (uint64_t)rows->rows * OBX_ROW_OVERHEAD + (uint64_t)arenas * BATCH_OVERHEAD;
 }
 
 struct obx_batch *obx_pipeline_add(struct obx_pipeline *pipeline, struct outbox_batch *rows, bool is_retry)
@@ -134,6 +150,7 @@ struct obx_batch *obx_pipeline_add(struct obx_pipeline *pipeline, struct outbox_
     stats->claimed += rows->rows;
     stats->in_flight += rows->rows;
     stats->in_flight_bytes += memory_of(rows);
+    count_transformed(pipeline, batch, reserve_of(pipeline, rows));
     if (pipeline->stages->context.reads_log)
         obx_low_mark_add(pipeline->stages->low_mark, batch, !is_retry && !(rows->flags & OUTBOX_BATCH_SPOOLED));
     obx_pipeline_move(pipeline, batch, OBX_BATCH_READY);
@@ -161,8 +178,7 @@ void obx_pipeline_release(struct obx_pipeline *pipeline, struct obx_batch *batch
     OBX_FAILPOINT(relay, before_release);
     stages->context.stats.in_flight -= batch->rows->rows;
     stages->context.stats.in_flight_bytes -= memory_of(batch->rows);
-    if (batch->transformed)
-        stages->context.stats.in_flight_bytes -= batch->transformed->bytes;
+    count_transformed(pipeline, batch, 0);
     obx_store_release(obx_link_instance(stages->store), batch->rows);
     obx_pipeline_free_retry_slot(pipeline, batch);
     obx_batch_recycle(&pipeline->pool, batch);

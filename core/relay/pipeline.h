@@ -26,7 +26,7 @@ struct obx_batch *obx_pipeline_add(struct obx_pipeline *pipeline, struct outbox_
 void obx_pipeline_move(struct obx_pipeline *pipeline, struct obx_batch *batch, enum obx_batch_stage stage);
 /* A retry batch lets the next retry be claimed. Its keys that are in no lane wait again. */
 void obx_pipeline_free_retry_slot(struct obx_pipeline *pipeline, struct obx_batch *batch);
-/* The batch is transformed: its memory counts. */
+/* The batch is transformed: its memory counts, and no longer what was reserved for it at the claim. */
 void obx_pipeline_count_transformed(struct obx_pipeline *pipeline, struct obx_batch *batch);
 /* Out of its list: give the rows back to the store, recycle the batch. */
 void obx_pipeline_release(struct obx_pipeline *pipeline, struct obx_batch *batch);

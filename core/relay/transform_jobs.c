@@ -9,7 +9,6 @@
 #include "relay/route.h"
 #include "relay/transforms.h"
 
-#define ROWS_OF_JOB 32u /* at least */
 #define AGAIN_NS (10 * OBX_MS)
 
 /* ---- on a worker ------------------------------------------------------------------------------------------------- */
@@ -108,7 +107,7 @@ static void refuse_job(struct obx_transform_job *job) /* not covered: no worker 
 static void start_jobs(struct obx_transformed *transformed, uint32_t rows)
 {
     struct obx_loop *loop = transformed->stages->context.loop;
-    uint32_t each = OBX_MAX(ROWS_OF_JOB, (rows + OBX_TRANSFORM_JOBS - 1) / OBX_TRANSFORM_JOBS), first = 0;
+    uint32_t each = OBX_MAX(OBX_TRANSFORM_ROWS, (rows + OBX_TRANSFORM_JOBS - 1) / OBX_TRANSFORM_JOBS), first = 0;
     transformed->running = 1; /* until all are started */
     for (uint32_t i = 0; first < rows; i++, first += each) {
         struct obx_transform_job *job = &transformed->jobs[i];

@@ -10,7 +10,7 @@
 #include "store.h"
 
 static struct obx_timer next;
-static struct obx_timer writable, broker_up, space, long_outage;
+static struct obx_timer writable, broker_up, space, long_outage, lock;
 
 static struct sim_node *any_node(void)
 {
@@ -113,6 +113,18 @@ static void take_ownership(void)
     sim->db->owner = NULL;
 }
 
+/* CREATE INDEX, a migration, a backup. */
+static void lock_table(struct obx_timer *timer)
+{
+    if (sim->healed)
+        return;
+    if (sim->plan.swaps && sim_pick(0, 3) == 0)
+        sim_db_swap();
+    else
+        sim->db->locked_until_ns = sim->now_ns + sim_pick(1, sim_pick(1, 20000)) * OBX_MS;
+    sim_world_after(timer, sim_pick(1, 8000) * OBX_MS);
+}
+
 /* Some of the dead letters, in any order; a replayed event may still be rejected. */
 static void work_on_letters(bool drop)
 {
@@ -211,6 +223,9 @@ void sim_chaos_start(void)
     next = writable = broker_up = space = (struct obx_timer){.fire = happen};
     long_outage = (struct obx_timer){.fire = begin_long_outage};
     sim_world_after(&next, sim_pick(0, 2 * sim->plan.fault_every_ns));
+    lock = (struct obx_timer){.fire = lock_table};
+    if (sim->plan.locks)
+        sim_world_after(&lock, sim_pick(1, 4000) * OBX_MS);
     if (sim_has(SIM_LONG_DOWN))
         sim_world_after(&long_outage, sim_pick(0, sim->plan.busy_ns - sim->plan.outage_ns));
 }
@@ -222,6 +237,7 @@ void sim_chaos_heal(void)
     prompt_healed();
     SIM_TRACE("no more faults");
     sim->db->read_only = false;
+    sim->db->locked_until_ns = 0;
     sim_db_come_up();
     end_outage(NULL);
     sim_leaders_elect();

@@ -55,7 +55,7 @@ const char *sim_key_text(uint32_t key)
 
 /* ---- events ----------------------------------------------------------------------------------------------------- */
 
-static uint8_t draw_poison(void)
+static uint8_t draw_poison(uint32_t key)
 {
     static const struct {
         enum sim_fault fault;
@@ -64,6 +64,8 @@ static uint8_t draw_poison(void)
                  {SIM_POISON_AFTER, SIM_REJECTED},
                  {SIM_POISON_RETRY, SIM_FAILING},
                  {SIM_SICK, SIM_FAILING_NOW}};
+    if (sim->plan.refusals)
+        return !sim->healed && key % 3 == 0 && sim_pick(0, 2) ? SIM_REJECTED : SIM_HEALTHY;
     for (size_t i = 0; i < OBX_COUNT(kinds); i++) {
         if (sim_strikes(kinds[i].fault, 20))
             return kinds[i].poison;
@@ -107,7 +109,7 @@ static struct sim_event *add_event(uint32_t key)
     }
     struct sim_event *event = &db->events[db->count];
     *event = (struct sim_event){
-        .id = draw_id(db->count), .number = db->count, .key = key, .size = draw_size(), .poison = draw_poison()};
+        .id = draw_id(db->count), .number = db->count, .key = key, .size = draw_size(), .poison = draw_poison(key)};
     event->value = draw_value();
     if (event->value == SIM_NULL && sim->plan.nulls_refused)
         event->poison = SIM_REFUSED;

@@ -59,6 +59,7 @@ struct sim_session {
     uint32_t life, epoch;
     bool dead;
     uint64_t seen_ns, dies_ns; /* dies: when the server notices that the client is gone; 0: it is not */
+    uint32_t waits;            /* statements that wait for a lock */
 };
 
 #define SIM_COMMITS 32 /* that a failover can lose */
@@ -75,8 +76,9 @@ struct sim_db {
     uint64_t commit_count;
 
     bool up, read_only;
-    uint32_t epoch;      /* grows with each failover */
-    uint32_t generation; /* of ownership: grows when a re-send is allowed */
+    uint64_t locked_until_ns; /* by another session: a statement that deletes waits */
+    uint32_t epoch;           /* grows with each failover */
+    uint32_t generation;      /* of ownership: grows when a re-send is allowed */
     struct sim_session *sessions, *owner;
     uint32_t last_owner_life;
     uint32_t fenced_life; /* of the last owner that a standby fenced; 0: none */
@@ -114,5 +116,7 @@ int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool sam
 void sim_db_restart(uint64_t down_ns);
 void sim_db_failover(uint64_t down_ns);
 void sim_db_come_up(void);
+/* Another session renames the table and creates a new one of its name. False: transactions are open. */
+bool sim_db_swap(void);
 
 #endif

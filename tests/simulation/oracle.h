@@ -53,6 +53,10 @@ uint64_t oracle_digest(void);
 size_t sim_payload_size(const struct sim_event *event);
 void sim_payload_write(const struct sim_event *event, char *to);
 const char *sim_topic_text(const struct sim_event *event); /* the aggregatetype */
+/* The header that a transform adds, with the id of the event. */
+#define SIM_TRANSFORMED "transformed"
+struct sim_event *
+sim_message_find(const struct outbox_message *message); /* by its payload or id; nothing is compared */
 /* The event of the message, after comparing all of it. */
 struct sim_event *sim_message_event(const struct outbox_message *message);
 

@@ -128,6 +128,42 @@ static void draw_by_tens(struct sim_plan *plan, uint64_t seed)
         draw_peace(plan, &random);
 }
 
+/* Hundreds of refused events, and nothing else that fails. */
+static void draw_refusals(struct sim_plan *plan, struct sim_random *random)
+{
+    static const char *const policies[] = {"block-key", "block-key", "park", "park-key"};
+    draw_peace(plan, random);
+    plan->refusals = true;
+    plan->faults |= BIT(POISON_AFTER);
+    plan->on_reject = pick(random, policies, 4);
+    plan->keys = OBX_MAX(plan->keys, 9u);
+    plan->events = (uint32_t)sim_between(random, 400, 2500);
+}
+
+/* Half of the runs have rejected events whose followers must wait. */
+static void draw_transforms(struct sim_plan *plan, struct sim_random *random)
+{
+    plan->transforms = true;
+    if (one_in_n(random, 2))
+        return;
+    plan->faults |= BIT(POISON_ADMIT);
+    plan->order = "key";
+    plan->on_reject = one_in_n(random, 3) ? "park-key" : "block-key";
+}
+
+/* By the seed's ten millions. */
+static void draw_kind(struct sim_plan *plan, uint64_t seed)
+{
+    struct sim_random random = {.state = seed * 0x9e6c63d0876a9a47 + 1};
+    uint64_t kind = seed / 10000000;
+    if (kind == 1)
+        draw_transforms(plan, &random);
+    if (kind == 2 && !plan->file)
+        draw_refusals(plan, &random);
+    plan->locks = kind == 3 && !plan->peace;
+    plan->swaps = plan->locks && one_in_n(&random, 2);
+}
+
 static void draw_settings(struct sim_plan *plan, struct sim_random *random)
 {
     static const char *const orders[] = {"key", "key", "key", "key", "key", "key", "global", "none"};
@@ -170,6 +206,7 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t se
     if (seed % 10 == 2 || seed % 10 == 4)
         draw_letters(plan, random);
     draw_by_tens(plan, seed);
+    draw_kind(plan, seed);
     plan->concurrent = !plan->ordered && seed % 2 == 0;
 }
 
@@ -185,10 +222,11 @@ const char *sim_plan_yaml(const struct sim_plan *plan)
              "%u\nmax_attempts: %u\n"
              "retry_min: %ums\nretry_max: %ums\npoll_interval_max: %ums\nlease: %ums\nstandby_poll_interval: "
              "%ums\nstore_timeout: %ums\n"
-             "store: {plugin: sim}\nbroker: %s\nroute: {tombstone: %s}\n",
+             "store: {plugin: sim}\nbroker: %s\nroute: {tombstone: %s}\n%s",
              plan->order, plan->on_reject, plan->batch, plan->memory_kib, plan->max_blocked_events, plan->max_attempts,
              plan->retry_min_ms, plan->retry_max_ms, plan->idle_ms, plan->lease_ms, plan->standby_ms, plan->timeout_ms,
-             broker, plan->nulls_refused ? "false" : "true");
+             broker, plan->nulls_refused ? "false" : "true",
+             plan->transforms ? "transforms: {t: {plugin: sim}}\n" : "");
     return text;
 }
 
@@ -213,5 +251,8 @@ void sim_plan_print(const struct sim_plan *plan)
         if (sim_plan_has(plan, (enum sim_fault)i))
             printf("  %s\n", words[i]);
     }
+    printf("%s%s%s%s", plan->transforms ? "  events are transformed\n" : "",
+           plan->refusals ? "  two thirds of the events of some keys are refused\n" : "",
+           plan->locks ? "  other sessions lock the table\n" : "", plan->swaps ? "  the table is replaced\n" : "");
     printf("%s\n", sim_plan_yaml(plan));
 }

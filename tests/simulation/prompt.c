@@ -14,6 +14,9 @@
 /* Events after a failing event in its partition are refused with it, and pause; three times in a row is rare enough. */
 #define REFUSALS_MS(retry_min) (7u * (retry_min))
 
+#define TRANSFORM_MS 2300u /* the longest pause of a key whose event could not be transformed */
+#define LOCK_MS 17000u     /* a statement that waited for a lock has ended its session, which is made anew */
+
 static uint64_t calm_ns; /* time since when only events fail; UINT64_MAX: not yet */
 
 void prompt_init(void)
@@ -70,6 +73,8 @@ static const struct {
 static uint64_t bound_ns(void)
 {
     uint64_t ms = POLL_MS + EVENT_MS * sim->db->count + REFUSALS_MS(sim->plan.retry_min_ms);
+    ms += sim->plan.transforms ? TRANSFORM_MS : 0;
+    ms += sim->plan.locks ? LOCK_MS : 0;
     for (size_t i = 0; i < OBX_COUNT(remains) && !sim->plan.peace; i++)
         ms += sim->plan.faults & remains[i].faults ? remains[i].ms : 0;
     return ms * OBX_MS;

@@ -168,7 +168,8 @@ static int do_acquire(const struct sim_request *request)
     if (!store)
         return OUTBOX_E_CANCELED;
     struct outbox_acquire *acquire = request->args;
-    bool same = store->owned && store->known_epoch == request->session->epoch && !sim_has(SIM_NEVER_SAME);
+    bool same = store->owned && store->known_epoch == sim->db->epoch && !sim_has(SIM_NEVER_SAME);
+    request->session->epoch = sim->db->epoch;
     int code = sim_session_acquire(request->session, acquire->lease_ms, same);
     acquire->flags = same ? OUTBOX_ACQUIRED_SAME : 0;
     return code;
@@ -224,10 +225,25 @@ static void inspect(struct obx_timer *timer)
         sim_rows_inspect(request);
 }
 
+/* A lock on the table stops who deletes. The statement goes on when the lock is gone, also if nobody waits for it. */
+static bool waits_for_lock(struct sim_request *request)
+{
+    bool deletes = request->operation == SIM_OPERATION_SETTLE || request->operation == SIM_OPERATION_DEAD_LETTER;
+    bool locked = deletes && sim->db->up && sim->now_ns < sim->db->locked_until_ns;
+    request->session->waits += locked && !request->waits;
+    request->session->waits -= !locked && request->waits;
+    request->waits = locked;
+    if (locked)
+        sim_world_after(&request->arrive, sim_pick(1, 50) * OBX_MS);
+    return locked;
+}
+
 static void arrive(struct obx_timer *timer)
 {
     struct sim_request *request = OBX_CONTAINER(timer, struct sim_request, arrive);
     bool connects = request->operation == SIM_OPERATION_START;
+    if (!connects && sim->plan.locks && waits_for_lock(request))
+        return;
     if (!sim->db->up || (!connects && !sim_session_alive(request->session))) {
         request->code = OUTBOX_E_NOT_CONNECTED;
         request->breaks = true;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/simulation/server.c - the database server: sessions, the lock, restart, failover */
+#include <string.h>
+
 #include <outbox/error.h>
 
 #include "db.h"
@@ -38,7 +40,7 @@ int sim_session_acquire(struct sim_session *session, uint32_t lease_ms, bool sam
     struct sim_db *db = sim->db;
     struct sim_session *owner = db->owner;
     if (owner && owner != session && sim_session_alive(owner)) {
-        if (sim->now_ns - owner->seen_ns <= lease_ms * OBX_MS)
+        if (owner->waits || sim->now_ns - owner->seen_ns <= lease_ms * OBX_MS) /* who waits for a lock is alive */
             return OUTBOX_E_STANDBY;
         db->fenced_life = owner->life;
         end_session(owner, "fenced by a standby");
@@ -145,4 +147,39 @@ void sim_db_failover(uint64_t down_ns)
     set_back_sequence();
     db->epoch++;
     db->generation++;
+}
+
+/* ---- a new table of the same name -------------------------------------------------------------------------------- */
+
+/* What is left in the old table is no longer in the outbox, and no failover brings it back. */
+static void retire_rows(void)
+{
+    struct sim_db *db = sim->db;
+    for (uint32_t i = 0; i < db->count; i++) {
+        struct sim_event *event = sim_event(i);
+        if (sim_event_stays(event))
+            event->gone = event->dropped = true;
+    }
+    for (uint32_t i = 0; i < SIM_COMMITS; i++) {
+        obx_free(db->commits[i].events);
+        db->commits[i] = (struct sim_commit){0};
+    }
+    db->commit_count = 0;
+    memset(db->by_id, 0, (size_t)db->id_room * sizeof *db->by_id);
+}
+
+/* The lock is on the old table: the new one has no owner, and its ids begin anew. */
+bool sim_db_swap(void)
+{
+    struct sim_db *db = sim->db;
+    for (uint32_t i = 0; i < SIM_TXNS; i++)
+        if (db->txns[i].open)
+            return false;
+    SIM_TRACE("the table is replaced by a new one of its name");
+    retire_rows();
+    db->next_id = db->low_id = 1;
+    db->owner = NULL;
+    db->epoch++;
+    db->generation++;
+    return true;
 }

@@ -17,6 +17,7 @@
 #include "prompt.h"
 #include "sink.h"
 #include "store.h"
+#include "transform.h"
 #include "verdict.h"
 #include "writers.h"
 
@@ -128,8 +129,8 @@ static void run_until(uint64_t end_ns, bool (*done)(void))
 
 static void make_registry(void)
 {
-    static const struct outbox_plugin *const plugins[] = {&sim_store_plugin, &sim_broker_plugin, &sim_watch_plugin,
-                                                          &outbox_broker_file, NULL};
+    static const struct outbox_plugin *const plugins[] = {&sim_store_plugin,     &sim_broker_plugin,  &sim_watch_plugin,
+                                                          &sim_transform_plugin, &outbox_broker_file, NULL};
     struct outbox_error error = {0};
     sim_store_shape();
     sim_broker_shape();
@@ -171,7 +172,7 @@ static void begin(struct sim *run, uint64_t seed, bool trace)
 static void stop_one(void)
 {
     bool slow = sim_plan_has(&sim->plan, SIM_SLOW_STORE) || sim_plan_has(&sim->plan, SIM_BROKER_SLOW) ||
-                sim_plan_has(&sim->plan, SIM_DISK_SLOW);
+                sim_plan_has(&sim->plan, SIM_DISK_SLOW) || sim->plan.locks;
     run_until(sim->now_ns + sim_pick(0, sim_pick(1, 300)) * OBX_MS, NULL);
     for (uint32_t i = 0; i < sim->plan.relays && !slow; i++) {
         struct sim_node *node = &sim->nodes[i];

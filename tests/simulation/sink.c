@@ -20,6 +20,12 @@ static bool is(const json_t *object, const char *name, const char *text)
     return text ? there && !strcmp(there, text) : json_is_null(json_object_get(object, name));
 }
 
+static bool has_headers(const json_t *headers, const char *id)
+{
+    bool transformed = json_object_size(headers) == 2 && is(headers, SIM_TRANSFORMED, id);
+    return is(headers, "id", id) && (sim->plan.transforms ? transformed : json_object_size(headers) == 1);
+}
+
 /* Compares every byte except the payload's, which the hash represents. */
 static bool matches(const struct oracle_line *line, const struct sim_event *event)
 {
@@ -29,8 +35,8 @@ static bool matches(const struct oracle_line *line, const struct sim_event *even
     snprintf(topic, sizeof topic, "outbox.event.%s", sim_topic_text(event));
     snprintf(time, sizeof time, "1970-01-01T00:00:00.%06uZ", event->number);
     return is(line->object, "topic", topic) && is(line->object, "key", sim_key_text(event->key)) &&
-           is(line->object, "type", NULL) && is(line->object, "time", time) && json_object_size(headers) == 1 &&
-           is(headers, "id", id) && line->seen.payload == sim_payload_hash(event);
+           is(line->object, "type", NULL) && is(line->object, "time", time) && has_headers(headers, id) &&
+           line->seen.payload == sim_payload_hash(event);
 }
 
 static struct sim_event *event_of(const struct oracle_line *line)

@@ -56,6 +56,7 @@ struct sim_request {
     void *args;                   /* the core's; only while the client waits */
     int code;                     /* of the answer */
     bool breaks;                  /* the connection is gone with the answer */
+    bool waits;                   /* at the server, for a lock */
     struct obx_sql_range *ranges; /* of a settle, of a dead-letter move */
     uint32_t range_count;
     struct sim_rows rows;

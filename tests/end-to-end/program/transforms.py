@@ -206,7 +206,7 @@ if has("schema-id"):
         return result
 
     code, text = checked('registry: "%s"' % registry)
-    check("check reaches the registry", code == 0 and "orders transform s: ok: the registry answers" in text, text)
+    check("check reaches the registry", code == 0 and "r transform s: ok: the registry answers" in text, text)
     code, text = checked('registry: "%s", subject: order-value' % registry)
     check("check finds a subject that is configured", code == 0 and "transform s: ok: the registry has the subject" in text, text)
     code, text = checked('registry: "%s", subject: none-value' % registry)
@@ -216,7 +216,7 @@ if has("schema-id"):
     check("check names a registry that is away", code == 78 and "transform s: error: list the subjects of the registry: " in text,
           (code, text))
     code, text = checked("id: 1")
-    check("check of a configured id needs no registry", code == 0 and "transform" not in text, text)
+    check("check of a configured id needs no registry", code == 0 and "r transform" not in text, text)
 
     away[0] = True
     directory = setup('s: {plugin: schema-id, registry: "%s"}' % registry)
