@@ -75,6 +75,52 @@ fault_disk_full() {
   incident
 }
 
+# ---- the table, and single rows ----
+# Of a healthy key, from its insert until it is removed. It must go while the fault lasts.
+probe() {
+  local began=$EPOCHREALTIME
+  sql "insert into outbox (aggregatetype, aggregateid, type, payload) values ('probe', 'probe-$RANDOM', 'probe', '1')" || die "no probe"
+  until_true 60 probes_are_gone || die "an event of a healthy key is not removed in 60 s during $1"
+  echo "# during $1 a healthy event was removed after $(echo "$EPOCHREALTIME $began" | awk '{ printf "%.1f s", $1 - $2 }')"
+}
+probes_are_gone() { [ "$(sql "select count(*) from outbox where aggregatetype = 'probe' and type = 'probe'")" = 0 ]; }
+insert_many() { # AGGREGATETYPE SIZE: 300 events
+  local i rows=
+  for i in $(seq 300); do rows+="${rows:+, }('$1', 'key-$((i % 50))', '$1', repeat('x', $2))"; done
+  sql "insert into outbox (aggregatetype, aggregateid, type, payload) values $rows"
+}
+fault_events_refused() { # by the broker: their topic takes 1,000 bytes
+  insert_many refused 3000 || die "no events to refuse"
+  probe "300 refused events"
+}
+# Writers that hold transactions open would keep the lock from being granted, and wait for it.
+quiet_writers() {
+  stop_writers
+  [ -z "$held" ] || kill "$held" 2>/dev/null
+  held=
+}
+fault_table_locked() { # for longer than a lease, while events are on their way: the owner waits, and stays the owner
+  local i
+  quiet_writers
+  insert_many probe 10 && hold_lock 5 || die "the table is not locked"
+  for i in 0 1 2; do start_writer $i; done
+}
+fault_row_kept() { # by a trigger: all others are removed
+  sql "insert into outbox (aggregatetype, aggregateid, type, payload) values ('probe', 'kept', 'kept', '1')" || die "no row to keep"
+  probe "a row that cannot be removed"
+  sql "update outbox set type = 'probe' where type = 'kept'" || die "the row stays"
+}
+fault_table_replaced() { # by an empty one of its name, with writers stopped; rows that are left would be lost
+  local i
+  quiet_writers
+  end_sessions >/dev/null
+  until_true 180 is_empty || die "the outbox is not empty before its table is replaced"
+  replace_table && keep_rows || die "the table is not replaced"
+  incident
+  for i in 0 1 2; do start_writer $i; done
+  probe "the use of a new table"
+}
+
 # ---- the broker ----
 fault_broker_killed() { kafka kill; short_pause; kafka restart; incident; }
 fault_broker_paused() { kafka pause; hold_fault 3 30; kafka resume; incident; }
@@ -104,6 +150,9 @@ fault_broker_narrow() { of_network 2 10 kafka rate 50000; }
 fault_broker_reset() { proxy "kafka reset"; short_pause; proxy "kafka reset"; incident; }
 fault_broker_away() { proxy "kafka reset"; of_network 2 20 kafka down; }
 
-every_fault() { declare -F | sed -n 's/^declare -f fault_//p' | if [ "${OUTBOX_TEST_DISK:-}" ]; then cat; else grep -vx disk_full; fi; }
+every_fault() {
+  declare -F | sed -n 's/^declare -f fault_//p' | grep -E "${OUTBOX_TORTURE_FAULTS:-.}" |
+    if [ "${OUTBOX_TEST_DISK:-}" ]; then cat; else grep -vx disk_full; fi
+}
 # The short run omits faults that are similar to others.
 short_deck() { every_fault | grep -vE '_(narrow|away|restarted)$'; }

@@ -33,6 +33,15 @@ if [ $kind = postgres ]; then
   hold_open() { # SECONDS STATEMENT: within a transaction that is rolled back in the end
     sql "begin; $2; select pg_sleep($1); rollback"
   }
+  hold_lock() { sql "begin; lock table outbox in share mode; select pg_sleep($1); commit" >/dev/null; } # SECONDS
+  keep_rows() { # of the type kept
+    sql "create or replace function keep_row() returns trigger language plpgsql as \$\$ begin raise exception 'kept on purpose'; end \$\$;
+      create trigger keep_row before delete on outbox for each row when (old.type = 'kept') execute function keep_row()"
+  }
+  replace_table() {
+    sql "begin; alter table outbox rename to outbox_replaced; create table outbox (like outbox_replaced including all);
+      alter table outbox owner to outbox; commit; drop table outbox_replaced"
+  }
   # SEED: other settings for half of the seeds; sets $binary if payloads may be any bytes
   vary() {
     binary=$((1 - $1 % 2))
@@ -48,6 +57,14 @@ else
     done
   }
   hold_open() { sql "begin; $2; do sleep($1); rollback"; }
+  hold_lock() { sql "lock tables outbox read; do sleep($1); unlock tables"; }
+  keep_rows() {
+    sql "create trigger keep_row before delete on outbox for each row
+      if old.type = 'kept' then signal sqlstate '45000' set message_text = 'kept on purpose'; end if"
+  }
+  replace_table() {
+    sql "create table outbox_new like outbox; rename table outbox to outbox_replaced, outbox_new to outbox; drop table outbox_replaced"
+  }
   vary() { # ids with steps between, until the server is restarted
     binary=1
     [ $(($1 % 2)) = 0 ] || sql 'set global auto_increment_increment = 3'
