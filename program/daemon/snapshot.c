@@ -56,6 +56,14 @@ struct obx_relay_view *obx_snapshot_more(struct obx_snapshot *snapshot)
     return view;
 }
 
+const struct obx_relay_view *obx_snapshot_find(const struct obx_snapshot *snapshot, const char *relay)
+{
+    for (uint32_t i = 0; i < snapshot->count; i++)
+        if (!strcmp(snapshot->relays[i].name, relay))
+            return &snapshot->relays[i];
+    return NULL;
+}
+
 void obx_snapshot_free(struct obx_snapshot *snapshot)
 {
     obx_free(snapshot->relays);

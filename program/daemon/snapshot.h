@@ -53,6 +53,8 @@ void obx_view_text(char *to, size_t size, const char *from);
 /* Append a zeroed view; NULL without memory. */
 struct obx_relay_view *obx_snapshot_more(struct obx_snapshot *snapshot);
 void obx_snapshot_free(struct obx_snapshot *snapshot);
+/* The relay of this name; NULL: there is none. */
+const struct obx_relay_view *obx_snapshot_find(const struct obx_snapshot *snapshot, const char *relay);
 
 struct obx_snapshots;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/http/http.c - the HTTP server: libmicrohttpd on one thread, GET only, four paths
+ * program/http/http.c - the HTTP server: libmicrohttpd on one thread, GET only
  *
  * A handler requests a snapshot and renders it; it never touches a relay. If the loop does not fill the snapshot in
  * time, every path returns 503; /healthz exists for this. At the end the snapshots are closed before the server, so
@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "http/connections.h"
 #include "http/hosts.h"
+#include "http/page.h"
 #include "http/render.h"
 
 #define SNAPSHOT_TIMEOUT_MS 5000u
@@ -30,29 +31,35 @@ struct obx_http {
     char *hosts; /* service.hosts; owned; NULL: none */
 };
 
-/* Fills text; returns the HTTP status. */
-typedef unsigned page_function(const struct obx_snapshot *snapshot, struct obx_buf *text);
+/* Fills text; returns the HTTP status. relay: NULL: all. */
+typedef unsigned page_function(const struct obx_snapshot *snapshot, const char *relay, struct obx_buf *text);
 
-static unsigned metrics(const struct obx_snapshot *snapshot, struct obx_buf *text)
+static unsigned metrics(const struct obx_snapshot *snapshot, const char *relay, struct obx_buf *text)
 {
+    (void)relay;
     obx_render_metrics(snapshot, text);
     return MHD_HTTP_OK;
 }
 
-static unsigned healthy(const struct obx_snapshot *snapshot, struct obx_buf *text)
+static unsigned healthy(const struct obx_snapshot *snapshot, const char *relay, struct obx_buf *text)
 {
-    (void)snapshot; /* the loop filled it in time: this is the result */
+    (void)relay, (void)snapshot; /* the loop filled it in time: this is the result */
     obx_buf_puts(text, "ok\n");
     return MHD_HTTP_OK;
 }
 
-static unsigned ready(const struct obx_snapshot *snapshot, struct obx_buf *text)
+static unsigned ready(const struct obx_snapshot *snapshot, const char *relay, struct obx_buf *text)
 {
-    return obx_render_readiness(snapshot, text) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+    if (relay && !obx_snapshot_find(snapshot, relay)) {
+        obx_buf_puts(text, "not found: the service has no relay of this name\n");
+        return MHD_HTTP_NOT_FOUND;
+    }
+    return obx_render_readiness(snapshot, relay, text) ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
-static unsigned status(const struct obx_snapshot *snapshot, struct obx_buf *text)
+static unsigned status(const struct obx_snapshot *snapshot, const char *relay, struct obx_buf *text)
 {
+    (void)relay;
     json_t *json = obx_render_json(snapshot);
     char *dumped = json ? json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
     obx_buf_puts(text, dumped ? dumped : "{}");
@@ -65,13 +72,21 @@ static unsigned status(const struct obx_snapshot *snapshot, struct obx_buf *text
 static const struct page {
     const char *path;
     const char *type;
-    page_function *render;
+    page_function *render; /* NULL: page.html */
+    bool of_relay;         /* PATH/RELAY, too */
 } pages[] = {
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics},
-    {"/healthz", "text/plain; charset=utf-8", healthy},
-    {"/readyz", "text/plain; charset=utf-8", ready},
-    {"/status", "application/json", status},
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics, false},
+    {"/healthz", "text/plain; charset=utf-8", healthy, false},
+    {"/readyz", "text/plain; charset=utf-8", ready, true},
+    {"/status", "application/json", status, false},
+    {"/", "text/html; charset=utf-8", NULL, false},
 };
+
+#define PATHS "/ /metrics /healthz /readyz /readyz/RELAY /status"
+/* The page loads nothing but itself and /status, and is shown in no frame. */
+#define POLICY                                                                                                         \
+    "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; base-uri 'none'; " \
+    "frame-ancestors 'none'"
 
 static enum MHD_Result reply(struct MHD_Connection *connection, unsigned code, const char *type, struct obx_buf *text)
 {
@@ -86,29 +101,43 @@ static enum MHD_Result reply(struct MHD_Connection *connection, unsigned code, c
         return MHD_NO;
     MHD_add_response_header(response, "Content-Type", type);
     MHD_add_response_header(response, "Cache-Control", "no-store");
+    MHD_add_response_header(response, "Content-Security-Policy", POLICY);
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     enum MHD_Result result = MHD_queue_response(connection, code, response);
     MHD_destroy_response(response);
     return result;
 }
 
-static unsigned render(struct obx_http *http, const struct page *page, struct obx_buf *text)
+static unsigned render(struct obx_http *http, const struct page *page, const char *relay, struct obx_buf *text)
 {
     struct obx_snapshot snapshot;
+    if (!page->render) {
+        obx_buf_add(text, obx_http_page, obx_http_page_size);
+        return MHD_HTTP_OK;
+    }
     int failed = obx_snapshots_get(http->snapshots, SNAPSHOT_TIMEOUT_MS, &snapshot);
     if (failed) {
         obx_buf_puts(text, failed == OUTBOX_E_TIMEOUT ? "the event loop does not respond\n" : "stopping\n");
         return MHD_HTTP_SERVICE_UNAVAILABLE;
     }
-    unsigned code = page->render(&snapshot, text);
+    unsigned code = page->render(&snapshot, relay, text);
     obx_snapshot_free(&snapshot);
     return code;
 }
 
-static const struct page *find_page(const char *path)
+/* relay: of "/readyz/RELAY"; else NULL. */
+static const struct page *find_page(const char *path, const char **relay)
 {
-    for (size_t i = 0; i < OBX_COUNT(pages); i++)
+    *relay = NULL;
+    for (size_t i = 0; i < OBX_COUNT(pages); i++) {
+        size_t size = strlen(pages[i].path);
         if (!strcmp(path, pages[i].path))
             return &pages[i];
+        if (!pages[i].of_relay || strncmp(path, pages[i].path, size) || path[size] != '/' || !path[size + 1])
+            continue;
+        *relay = path + size + 1;
+        return &pages[i];
+    }
     return NULL;
 }
 
@@ -173,13 +202,14 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         obx_buf_puts(&text, refusal);
         return reply(connection, code, "text/plain", &text);
     }
-    const struct page *page = find_page(url);
+    const char *relay;
+    const struct page *page = find_page(url, &relay);
     if (!page) {
-        obx_buf_puts(&text, "not found; the paths are /metrics, /healthz, /readyz and /status\n");
+        obx_buf_puts(&text, "not found; the paths are " PATHS "\n");
         return reply(connection, MHD_HTTP_NOT_FOUND, "text/plain", &text);
     }
-    code = render(arg, page, &text);
-    return reply(connection, code, code == MHD_HTTP_SERVICE_UNAVAILABLE ? "text/plain" : page->type, &text);
+    code = render(arg, page, relay, &text);
+    return reply(connection, code, code == MHD_HTTP_OK ? page->type : "text/plain", &text);
 }
 
 /* Takes the descriptor, also on failure. */
@@ -243,7 +273,7 @@ int obx_http_new(const char *address, const char *hosts, struct obx_snapshots *s
                       "service.listen %s accepts connections from every network of this machine, without a password; "
                       "write 127.0.0.1:PORT or unix:PATH to accept only local ones",
                       address);
-    obx_log_write(log, OUTBOX_LOG_INFO, "http", "listening on %s: /metrics /healthz /readyz /status", text);
+    obx_log_write(log, OUTBOX_LOG_INFO, "http", "listening on %s: " PATHS, text);
     return OUTBOX_OK;
 }
 

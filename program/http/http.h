@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program/http/http.h - the HTTP server: /metrics, /healthz, /readyz and /status, on its own thread
+ * program/http/http.h - the HTTP server: /metrics, /healthz, /readyz, /status and a page at /, on its own thread
  *
  * In a build without libmicrohttpd, obx_http_new() is UNSUPPORTED.
  */

@@ -192,12 +192,13 @@ static void append_visible(struct obx_buf *text, const char *error)
     }
 }
 
-bool obx_render_readiness(const struct obx_snapshot *snapshot, struct obx_buf *text)
+bool obx_render_readiness(const struct obx_snapshot *snapshot, const char *relay, struct obx_buf *text)
 {
     bool ready = true;
     for (uint32_t i = 0; i < snapshot->count; i++) {
         const struct outbox_stats *stats = &snapshot->relays[i].stats;
-        if (stats->state == OUTBOX_STATE_RELAYING || stats->state == OUTBOX_STATE_STANDBY)
+        bool asked = !relay || !strcmp(snapshot->relays[i].name, relay);
+        if (!asked || stats->state == OUTBOX_STATE_RELAYING || stats->state == OUTBOX_STATE_STANDBY)
             continue;
         ready = false;
         obx_buf_printf(text, "%s: %s%s", snapshot->relays[i].name, outbox_state_name(stats->state),

@@ -12,8 +12,8 @@
 json_t *obx_render_json(const struct obx_snapshot *snapshot);
 void obx_render_metrics(const struct obx_snapshot *snapshot, struct obx_buf *text);
 
-/* True if every relay is relaying or standby (then another relay is active). Else text gets a line for each other
- * relay. */
-bool obx_render_readiness(const struct obx_snapshot *snapshot, struct obx_buf *text);
+/* True if every relay, or the one of this name, is relaying or standby (then another relay is active). Else text gets a
+ * line for each other relay. relay: NULL: all. */
+bool obx_render_readiness(const struct obx_snapshot *snapshot, const char *relay, struct obx_buf *text);
 
 #endif

@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/error.h"
@@ -22,6 +23,7 @@
 #include "verbs/verbs.h"
 
 #define SERVICE_TIMEOUT_MS 3000u
+#define WATCH_MS 2000 /* --watch */
 
 /* /status of the running service. NULL: error has the reason, or code 0 if service.listen is not set. */
 static json_t *fetch_service_status(const struct obx_context *context, struct outbox_error *error)
@@ -127,6 +129,7 @@ static void print_relay(const json_t *relay)
 struct request {
     bool json, check;
     int64_t max_age_ms; /* 0: any */
+    int64_t every_ms;   /* --watch; 0: once */
 };
 
 struct output {
@@ -229,9 +232,29 @@ static int set_option(const struct obx_verb *verb, struct request *request, int 
 {
     request->json |= option == 'j';
     request->check |= option == 'k' || option == 'a';
+    request->every_ms = option == 'w' ? WATCH_MS : request->every_ms;
+    if (option == 'w' && optarg && !obx_args_duration(optarg, &request->every_ms))
+        return obx_args_refuse(verb, "--watch needs a duration, like 2s, not '%s'", optarg);
     if (option == 'a' && !obx_args_duration(optarg, &request->max_age_ms))
         return obx_args_refuse(verb, "--max-age needs a duration, like 90s or 10m, not '%s'", optarg);
     return 0;
+}
+
+/* Until a signal ends the process, or nobody reads any more. A new context each time: the file may change meanwhile. */
+static int watch(const struct obx_args *args, struct request *request)
+{
+    const struct timespec pause = {request->every_ms / 1000, request->every_ms % 1000 * 1000000};
+    bool on_terminal = isatty(STDOUT_FILENO) == 1;
+    int code = OBX_EXIT_OK;
+    for (;;) {
+        fputs(on_terminal ? "\033[H\033[J" : "", stdout);
+        code = obx_context_run(args, print_all_status, request);
+        if (fflush(stdout) || ferror(stdout))
+            return code;
+        nanosleep(&pause, NULL);
+        if (!on_terminal && !request->json)
+            putchar('\n');
+    }
 }
 
 static int run(const struct obx_verb *verb, int argc, char **argv)
@@ -240,6 +263,7 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
                                             {"json", no_argument, NULL, 'j'},
                                             {"check", no_argument, NULL, 'k'},
                                             {"max-age", required_argument, NULL, 'a'},
+                                            {"watch", optional_argument, NULL, 'w'},
                                             {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
     struct request request = {0};
@@ -249,16 +273,17 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
             return refused;
     if (obx_args_end(&args))
         return args.exit;
-    return obx_context_run(&args, print_all_status, &request);
+    return request.every_ms ? watch(&args, &request) : obx_context_run(&args, print_all_status, &request);
 }
 
 const struct obx_verb obx_verb_status = {
     "status",
     "print backlog, oldest age, rate, blocked keys, dead letters, connections",
-    "[-c FILE] [--relay NAME] [--json] [--check] [--max-age DURATION]",
+    "[-c FILE] [--relay NAME] [--json] [--check] [--max-age DURATION] [--watch[=DURATION]]",
     "  --json              print one JSON object\n"
     "  --check             print problems; exit 65 if an event waits for people, 69 if\n"
     "                      nothing is relayed, 0 if all is well\n"
-    "  --max-age DURATION  --check, and exit 69 if the oldest event has waited longer\n",
+    "  --max-age DURATION  --check, and exit 69 if the oldest event has waited longer\n"
+    "  --watch[=DURATION]  print it again and again, every 2s by default, until Ctrl-C\n",
     run,
     false};

@@ -30,8 +30,14 @@ documented() { # documents and alerts name exactly the metrics of the program
   [ "$have" = "$named" ] || { diff <(echo "$have") <(echo "$named") | sed 's/^/# /'; return 1; }
 }
 check "documents list exactly the metrics" eval 'get /metrics && documented'
+check "/readyz/RELAY is 200" get_code /readyz/orders 200
+check "/readyz of a relay that is not there is 404" eval 'get_code /readyz/bills 404 && has_line "not found: the service has no relay of this name"'
+header_of() { curl -s -m 10 -o /dev/null -D - "http://$(address)$1" | tr -d '\r' | grep -i "^$2: "; } # PATH NAME
+check "/ is a page" eval 'get / && has_line "<title>outbox</title>" && [[ $(header_of / content-type) = *"text/html; charset=utf-8" ]]'
+check "the page loads nothing from elsewhere" eval '! grep -E "(src|href|url\()=?" "$out" && ! grep -o "https\?://[a-z0-9.]*" "$out" | grep -v "http://www.w3.org"'
+check "the page may fetch only from its server" eval '[[ $(header_of / content-security-policy) = *"default-src '"'none'; connect-src 'self';"'"* ]]'
 check "/status has the state" eval 'get /status && has_match "\"state\": \"relaying\""'
-check "unknown path is 404" get_code /else 404
+check "unknown path is 404" eval 'get_code /else 404 && has_line "not found; the paths are / /metrics /healthz /readyz /readyz/RELAY /status"'
 check "POST is 405" eval '[ "$(curl -s -m 10 -o /dev/null -w "%{http_code}" -X POST "http://$(address)/metrics")" = 405 ]'
 
 # ---- hostile clients ----
@@ -181,6 +187,7 @@ check "relaying service passes --check" eval 'sed "s/127.0.0.1:0/$(address)/" ou
 check "event without a topic is added" works "$OUTBOX" add --aggregate-type "" --aggregate-id 1 --type t --payload halts
 halt='event [-0-9a-f]* cannot be published, the relay has halted \(on_reject: stop\): topic is (null or )?empty.*; correct or delete the event, then reload the configuration \(SIGHUP\)'
 check "/readyz of a halted relay is 503" within 10 get_code /readyz 503
+check "/readyz/RELAY of a halted relay is 503" get_code /readyz/orders 503
 check "/readyz says which event, why, and how to go on" has_match "^orders: halted: $halt"
 check "/status says it" eval 'get /status && has_match "\"last_error\": \"$halt"'
 check "status says it" eval 'works "$OUTBOX" status -c live.yaml && has_match "^  last error $halt"'

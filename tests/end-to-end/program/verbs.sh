@@ -233,6 +233,10 @@ check "drain lists the blocked key" has_match '^outbox drain: orders: .*/1 is bl
 check "other keys are published" grep -q '"key":"2".*"payload":"passes"' events.ndjson
 bad_route park
 check "drain with on_reject: park exits 0" exits_with_match 0 '^1 went to the dead letters; see outbox dead list$' "$OUTBOX" drain
+twice_in_watch() { [ "$(timeout 20 "$OUTBOX" status --watch=50ms "$@" 2>"$err" | grep -m 2 -c pending)" = 2 ]; }
+check "status --watch prints the status again" twice_in_watch
+check "status --watch --json prints the object again" twice_in_watch --json
+check "status --watch needs a duration" exits_with_line 64 "outbox status: --watch needs a duration, like 2s, not 'soon'; see outbox status --help" "$OUTBOX" status --watch=soon
 check "status --check with dead letters exits 65" exits_with_line 65 '  problem    1 dead letters wait; see outbox dead list' "$OUTBOX" status --check
 check "dead list prints the letter" exits_with_match 0 '^1 .* t  attempts 1: topic is empty' "$OUTBOX" dead list
 check "dead list --json has its payload" exits_with_match 0 '"number":1,.*"payload":"stuck"' "$OUTBOX" dead list --json

@@ -72,11 +72,14 @@ Test(render, ready_if_every_relay_is_relaying_or_standby)
 {
     struct obx_snapshot snapshot = two_relays();
     struct obx_buf text = {0};
-    cr_expect_not(obx_render_readiness(&snapshot, &text));
+    cr_expect(obx_render_readiness(&snapshot, snapshot.relays[0].name, &text), "the other relay is not asked for");
+    cr_expect_not(obx_render_readiness(&snapshot, "b", &text));
+    obx_buf_clear(&text);
+    cr_expect_not(obx_render_readiness(&snapshot, NULL, &text));
     cr_expect_str_eq(obx_buf_text(&text), "b: connecting: store: connection refused\n");
     obx_buf_clear(&text);
     snapshot.relays[1].stats.state = OUTBOX_STATE_STANDBY;
-    cr_expect(obx_render_readiness(&snapshot, &text), "a standby is ready");
+    cr_expect(obx_render_readiness(&snapshot, NULL, &text), "a standby is ready");
     cr_expect_str_eq(obx_buf_text(&text), "ready\n");
     obx_buf_free(&text);
     obx_snapshot_free(&snapshot);
