@@ -2,7 +2,9 @@
 /* backends/sqlite/lock_holder.c - see lock_holder.h */
 #include "lock_holder.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -57,14 +59,16 @@ static void append_name(int pid, char *text, size_t size)
         fclose(comm);
 }
 
+/* SQLite has its files beside the database, not beside a symbolic link to it. */
 bool lite_lock_holder(const char *path, char *text, size_t size)
 {
-    char shared[4096];
-    if (snprintf(shared, sizeof shared, "%s-shm", path) >= (int)sizeof shared)
+    char real[PATH_MAX], shared[PATH_MAX + sizeof "-shm"];
+    if (!realpath(path, real))
         return false;
+    snprintf(shared, sizeof shared, "%s-shm", real);
     int pid = find_writer(shared, &of_log);
     if (!pid)
-        pid = find_writer(path, &of_database);
+        pid = find_writer(real, &of_database);
     if (pid <= 0)
         return false;
     snprintf(text, size, "process %d", pid);

@@ -59,8 +59,9 @@ else
   hold_open() { sql "begin; $2; do sleep($1); rollback"; }
   hold_lock() { sql "lock tables outbox read; do sleep($1); unlock tables"; }
   keep_rows() {
-    sql "create trigger keep_row before delete on outbox for each row
-      if old.type = 'kept' then signal sqlstate '45000' set message_text = 'kept on purpose'; end if"
+    sql "delimiter //
+create trigger keep_row before delete on outbox for each row
+  if old.type = 'kept' then signal sqlstate '45000' set message_text = 'kept on purpose'; end if//"
   }
   replace_table() {
     sql "create table outbox_new like outbox; rename table outbox to outbox_replaced, outbox_new to outbox; drop table outbox_replaced"

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../../backends/sqlite/lock_holder.h"
+
 static void write_file(const char *path, const char *text)
 {
     FILE *file = fopen(path, "w");
@@ -313,6 +315,18 @@ Test(sqlite_errors, exclusive_lock_of_another_process_is_reported)
     fixture_close(&fixture);
 }
 
+/* A store of the fixture's database under another name. */
+static void expect_holder_by_link(struct fixture *fixture, int pid)
+{
+    char link[128], text[100], expected[100];
+    snprintf(link, sizeof link, "%s.link", fixture->path);
+    snprintf(expected, sizeof expected, "process %d (test-sqlite_err)", pid);
+    cr_assert_eq(symlink(fixture->path, link), 0);
+    cr_expect(lite_lock_holder(link, text, sizeof text));
+    cr_expect_str_eq(text, expected);
+    cr_assert_eq(unlink(link), 0);
+}
+
 static void hold_write_lock(struct fixture_link *link)
 {
     sqlite3 *db;
@@ -334,6 +348,7 @@ Test(sqlite_errors, wait_for_a_writer_ends_after_busy_timeout)
     struct outbox_batch *batch = fixture_claim(&fixture, 0);
     fixture_child_start(&child, fixture.path, hold_write_lock);
     fixture_child_wait(&child);
+    expect_holder_by_link(&fixture, (int)child.pid);
     fixture_settle(&fixture, batch, 0, 3);
     fixture_expect(&fixture, OUTBOX_E_AGAIN,
                    "settle rows of %s: the database is locked by process %d (test-sqlite_err); make its transactions "
