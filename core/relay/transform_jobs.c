@@ -85,11 +85,11 @@ static bool route_rows(struct obx_stages *stages, struct obx_batch *batch, struc
 static bool allocate_rows(struct obx_transformed *transformed, uint32_t rows, uint32_t value_count)
 {
     struct obx_arena *arena = &transformed->arena;
-    size_t values = (size_t)rows * value_count * sizeof *transformed->values;
+    size_t values = ((size_t)rows * value_count + 1) * sizeof *transformed->values; /* never NULL: it is counted from */
     transformed->messages = obx_arena_alloc(arena, rows * sizeof *transformed->messages);
     transformed->reasons = obx_arena_alloc(arena, rows * sizeof(struct obx_reason *));
-    transformed->values = values ? obx_arena_alloc(arena, values) : NULL;
-    if (!transformed->messages || !transformed->reasons || (values && !transformed->values))
+    transformed->values = obx_arena_alloc(arena, values);
+    if (!transformed->messages || !transformed->reasons || !transformed->values)
         return false;
     memset(transformed->messages, 0, rows * sizeof *transformed->messages);
     memset(transformed->reasons, 0, rows * sizeof(struct obx_reason *));
