@@ -302,7 +302,7 @@ static int check_scheme(const char *dsn, struct outbox_error *error)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-_:";
     size_t size = strspn(dsn, letters);
-    if (strncmp(dsn + size, "//", 2) != 0 || !size || dsn[size - 1] != ':')
+    if (!size || dsn[size - 1] != ':' || dsn[size] != '/' || dsn[size + 1] != '/')
         return OUTBOX_OK;
     int length = (int)size - 1;
     if ((length == 10 && !strncmp(dsn, "postgresql", 10)) || (length == 8 && !strncmp(dsn, "postgres", 8)))
