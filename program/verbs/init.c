@@ -3,6 +3,7 @@
  * With --inbox the table for consumers of events instead; the outbox itself need not exist in that database. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "cli/escape.h"
@@ -13,24 +14,62 @@
 /* Bits of one number. Neither PRINT_SQL nor PRINT_GRANTS: create the tables. */
 enum { PRINT_SQL = 1, PRINT_GRANTS = 2, INBOX = 4 };
 
-static void print_line(void *arg, const char *text)
+struct request {
+    int bits;
+    const char *role; /* of applications or consumers, in printed grants; NULL: as the store names it */
+};
+
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
+
+/* The placeholder, with its quotes, that a line begins with; 0: none. */
+static size_t placeholder_size(const char *text)
 {
-    (void)arg;
-    puts(text);
+    static const char *const all[] = {"\"application\"", "'application'", "\"consumer\"", "'consumer'"};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!strncmp(text, all[i], strlen(all[i])))
+            return strlen(all[i]);
+    return 0;
 }
 
-static int print(struct obx_oneshot *oneshot, int bits, struct outbox_error *error)
+static void print_quoted(const char *role, char quote)
 {
-    bool inbox = bits & INBOX;
+    putchar(quote);
+    for (; *role; role++) {
+        if (*role == quote)
+            putchar(quote);
+        putchar(*role);
+    }
+    putchar(quote);
+}
+
+static void print_line(void *arg, const char *text)
+{
+    const char *role = arg;
+    while (*text) {
+        size_t size = role ? placeholder_size(text) : 0;
+        if (size)
+            print_quoted(role, *text);
+        else
+            putchar(*text);
+        text += size ? size : 1;
+    }
+    putchar('\n');
+}
+
+static int print(struct obx_oneshot *oneshot, const struct request *request, struct outbox_error *error)
+{
+    bool inbox = request->bits & INBOX;
     int status = OUTBOX_OK;
-    if (bits & PRINT_SQL)
+    if (request->bits & PRINT_SQL)
         status = obx_store_print(oneshot->instance, inbox ? OUTBOX_PRINT_INBOX_SQL : OUTBOX_PRINT_SQL, print_line, NULL,
                                  error);
-    if (!status && bits & PRINT_GRANTS)
+    if (!status && request->bits & PRINT_GRANTS)
         status = obx_store_print(oneshot->instance, inbox ? OUTBOX_PRINT_INBOX_GRANTS : OUTBOX_PRINT_GRANTS, print_line,
-                                 NULL, error);
+                                 (void *)(uintptr_t)request->role, error);
     return status;
 }
+
+/* ---- creating ---------------------------------------------------------------------------------------------------- */
 
 /* An existing table may be unusable for a relay; then "ready" would be wrong. */
 static int check_tables(struct obx_oneshot *oneshot, const char *relay, struct outbox_error *error)
@@ -115,9 +154,11 @@ static int report_ready(struct obx_context *context, const char *relay, struct o
     return OUTBOX_OK;
 }
 
-static int init_relay(struct obx_context *context, const char *relay, int bits, struct outbox_error *error)
+static int init_relay(struct obx_context *context, const char *relay, const struct request *request,
+                      struct outbox_error *error)
 {
     struct obx_oneshot oneshot;
+    int bits = request->bits;
     bool inbox = bits & INBOX;
     int status = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, error);
     if (status)
@@ -125,7 +166,7 @@ static int init_relay(struct obx_context *context, const char *relay, int bits, 
     status = obx_oneshot_require(&oneshot, inbox ? OUTBOX_CAP_INBOX : OUTBOX_CAP_ADMIN,
                                  inbox ? "set up an inbox" : "set up the tables", error);
     if (!status && bits & (PRINT_SQL | PRINT_GRANTS))
-        status = print(&oneshot, bits, error);
+        status = print(&oneshot, request, error);
     else if (!status)
         status = inbox ? create_inbox(&oneshot, relay, error) : create_tables(&oneshot, relay, error);
     obx_oneshot_close(&oneshot);
@@ -134,11 +175,11 @@ static int init_relay(struct obx_context *context, const char *relay, int bits, 
 
 static int init_all(struct obx_context *context, void *arg, struct outbox_error *error)
 {
-    const int *bits = arg;
+    const struct request *request = arg;
     const char *relay;
     int status = OUTBOX_OK;
     for (uint32_t i = 0; !status && (relay = obx_context_relay(context, i)); i++)
-        status = init_relay(context, relay, *bits, error);
+        status = init_relay(context, relay, request, error);
     return status;
 }
 
@@ -148,22 +189,30 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
                                             {"inbox", no_argument, NULL, INBOX},
                                             {"print-sql", no_argument, NULL, PRINT_SQL},
                                             {"print-grants", no_argument, NULL, PRINT_GRANTS},
+                                            {"for", required_argument, NULL, 'f'},
                                             {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
-    int bits = 0, found;
-    while ((found = obx_args_next(&args)) != -1)
-        bits |= found;
+    struct request request = {0};
+    for (int found; (found = obx_args_next(&args)) != -1;) {
+        if (found == 'f')
+            request.role = optarg;
+        else
+            request.bits |= found;
+    }
     if (obx_args_end(&args))
         return args.exit;
-    return obx_context_run(&args, init_all, &bits);
+    if (request.role && !(request.bits & PRINT_GRANTS))
+        return obx_args_refuse(verb, "--for names a role in printed grants: it needs --print-grants");
+    return obx_context_run(&args, init_all, &request);
 }
 
 const struct obx_verb obx_verb_init = {
     "init",
     "create or migrate the outbox tables; can be repeated",
-    "[-c FILE] [--relay NAME] [--inbox] [--print-sql] [--print-grants]",
+    "[-c FILE] [--relay NAME] [--inbox] [--print-sql] [--print-grants [--for ROLE]]",
     "  --inbox             the inbox of consumers instead, by which they drop duplicates; see docs/INBOX.md\n"
     "  --print-sql         only print the SQL statements\n"
-    "  --print-grants      only print the minimal GRANTs for the relay and for writers\n",
+    "  --print-grants      only print the minimal GRANTs for the relay and for writers\n"
+    "  --for ROLE          the role of the writers in them, or with --inbox of the consumers\n",
     run,
     false};

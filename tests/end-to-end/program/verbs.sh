@@ -75,6 +75,7 @@ check "init --print-sql prints the tables" exits_with_match 0 'CREATE TABLE' "$O
 check "init --print-sql creates nothing" test ! -e shop.db
 check "init --print-grants prints the grants" exits_with_line 0 "-- SQLite has no grants: the relay's user must be able to write the database file and its directory" \
   "$OUTBOX" init --print-grants
+check "--for needs --print-grants" exits_with_line 64 "outbox init: --for names a role in printed grants: it needs --print-grants; see outbox init --help" "$OUTBOX" init --for app
 check "init prints SQL and grants together" eval 'exits_with_match 0 "CREATE TABLE" "$OUTBOX" init --print-grants --print-sql && has_match "^-- SQLite has no grants"'
 check "init --inbox prints the inbox alone" exits_with_match 0 'CREATE TABLE IF NOT EXISTS outbox_inbox' "$OUTBOX" init --inbox --print-sql
 check "it prints no outbox" eval '! grep -q "\"outbox\"" "$out" && [ ! -e shop.db ]'
@@ -387,6 +388,9 @@ Y
   check "one port per host is accepted" fails 69 "$OUTBOX" check -c both.yaml
   check "init --print-sql needs no server" exits_with_match 0 '^CREATE TABLE IF NOT EXISTS "outbox" \($' "$OUTBOX" init --print-sql -c away.yaml
   check "init --print-grants needs no server" exits_with_match 0 '^GRANT SELECT, DELETE ON "outbox" TO "relay";$' "$OUTBOX" init --print-grants -c away.yaml
+  check "--for names the role of the writers" exits_with_match 0 ' TO "shop ""app""";$' "$OUTBOX" init --print-grants --for 'shop "app"' -c away.yaml
+  check "--for names the role of the consumers" exits_with_match 0 ' TO "mailer";$' "$OUTBOX" init --inbox --print-grants --for mailer -c away.yaml
+  check "no placeholder is left" eval '! grep -E "application|\"consumer\"" "$out"'
   check "add without its server exits 69" fails 69 "$OUTBOX" add -c away.yaml --aggregate-type a --aggregate-id 1 --type t --payload p
 fi
 
