@@ -56,6 +56,7 @@ struct fixture {
     uint64_t wrong_settles; /* rows settled that were not delivered */
     uint64_t max_claim_rows;
     uint64_t row_bytes;   /* that a claim reports for a row */
+    uint64_t unusable;    /* rows that no claim returns, which a claim reports */
     uint32_t claims_done; /* later claims do not complete until fixture_release_claim(); 0: all do */
 
     /* the broker */

@@ -101,6 +101,7 @@ static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
         return;
     if (claim->flags & OUTBOX_CLAIM_REWIND)
         the_fixture->cursor = 0;
+    claim->unusable = the_fixture->unusable;
     struct borrowed *borrowed = calloc(1, sizeof *borrowed);
     borrowed->batch = (struct outbox_batch){.struct_size = sizeof borrowed->batch,
                                             .columns = column_count,

@@ -230,6 +230,18 @@ Test(report, rows_that_cannot_be_removed_are_reported_with_the_reason_while_they
     fixture_free(fixture);
 }
 
+Test(report, rows_with_ids_that_no_relay_can_use_are_reported)
+{
+    struct fixture *fixture = fixture_filled("", 30, 3);
+    fixture->unusable = 1;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_drained, 60000));
+    cr_expect_eq(fixture->drained_blocked, 1);
+    cr_expect_str_eq(what_is_left(fixture),
+                     "there are rows with ids that no relay can use, such as 0; outbox check names one\n");
+    fixture_free(fixture);
+}
+
 Test(report, rejected_events_that_cannot_be_moved_are_reported_with_the_reason)
 {
     struct fixture *fixture = fixture_filled("on_reject: park\n", 30, 3);
