@@ -77,10 +77,22 @@ static int check_limits(struct kafka_broker *self, const struct outbox_message *
     return error->code;
 }
 
+/* Positions alone do not name an event: see progress.h. */
+static int check_id(const struct kafka_broker *self, const struct outbox_message *message, struct outbox_error *error)
+{
+    if (!self->exactly_once || (message->id.data && message->id.size))
+        return OUTBOX_OK;
+    return kafka_error(error, OUTBOX_E_REJECTED, 0, "the event has no id, which delivery: exactly-once needs");
+}
+
 int kafka_admit(void *plugin, const struct outbox_message *message, struct outbox_error *error)
 {
     struct kafka_broker *self = plugin;
+    if (self->exactly_once && kafka_progress_has(&self->transaction.progress, message))
+        return OUTBOX_OK; /* it is not sent again */
     int rc = kafka_topic_name_validate(message->topic, error);
+    if (!rc)
+        rc = check_id(self, message, error);
     if (!rc)
         rc = check_headers(message, error);
     if (!rc)

@@ -13,15 +13,17 @@
  * Layers, lowest first; a file calls only files of lower layers:
  *
  *     error loopback topic topic_limits limits_text         plain data: no I/O, no callbacks
+ *     progress progress_format
  *     topic_state
  *     blocked_keys
  *     connection outcomes clients outage                    state of the connection; outcomes; the two clients
  *     result record partition_batching limits_request       one report; one message; order; settings of topics
+ *     transactional progress_read commit                    delivery: exactly-once, on a worker
  *     heartbeat connect                                     does a broker respond?
- *     send reports lifecycle                                messages out, reports in; start, stop, cancel
+ *     send reports transaction lifecycle                    messages out, reports in; commits; start, stop, cancel
  *     turn                                                  publish; one round of reports, sending, completing
- *     plugin admit check check_brokers check_topics check_missing         the descriptor, and what it needs once
- *     configure
+ *     plugin admit check check_brokers check_topics check_missing check_progress         the descriptor, and what it
+ * needs once configure
  */
 #ifndef OBX_BROKERS_KAFKA_BROKER_H
 #define OBX_BROKERS_KAFKA_BROKER_H
@@ -30,6 +32,7 @@
 
 #include "blocked_keys.h"
 #include "topic.h"
+#include "transaction.h"
 
 #define KAFKA_ERRSTR 512
 #define KAFKA_INDEX_BITS (sizeof(void *) * 4u) /* of a message's opaque: its index; the rest is the slot */
@@ -42,13 +45,15 @@ struct kafka_publish {
     const struct outbox_publish *args; /* borrowed until op_done */
     struct kafka_publish *next;        /* pending */
     struct kafka_publish *next_changed;
+    struct kafka_publish *next_in_transaction;
     uint64_t number; /* of submission */
     uint32_t slot;
     uint32_t cursor;    /* messages before it, in the slot's order, were passed to librdkafka or reported */
     uint32_t reported;  /* outcomes that the host has */
     uint32_t delivered; /* messages to report as delivered: in the slot's indexes */
     bool changed;
-    bool has_failure; /* an event got RETRY or REJECTED */
+    bool in_transaction; /* what is delivered is not reported before the commit */
+    bool has_failure;    /* an event got RETRY or REJECTED */
 };
 
 struct kafka_slot {
@@ -112,6 +117,10 @@ struct kafka_broker {
     const char *bootstrap;
     struct outbox_map options;
     const char *client_id;
+    const char *transactional_id;
+    const char *progress_topic;
+    int64_t progress_partition;
+    int64_t transaction_ms;
     int64_t out_of_range; /* enum kafka_out_of_range */
     bool insecure;
     bool unsafe;
@@ -119,6 +128,9 @@ struct kafka_broker {
 
     const struct outbox_host *host;
     const char *relay;
+    bool exactly_once;     /* the relay has delivery: exactly-once */
+    uint32_t order;        /* enum outbox_order of the start */
+    bool probing;          /* only check() follows the start */
     rd_kafka_conf_t *conf; /* complete; each client gets a copy */
     uint64_t message_max;  /* message.max.bytes */
     bool compressed;       /* the size of a batch on the wire is not known before it is sent */
@@ -150,7 +162,8 @@ struct kafka_broker {
     bool limits_due;               /* some topic's are */
 
     outbox_op_t stop_op;
-    struct kafka_job connect, disconnect, check;
+    struct kafka_transaction transaction; /* used with exactly_once */
+    struct kafka_job connect, disconnect, check, commit;
     atomic_bool cancel_workers; /* any thread: they end soon */
 };
 
@@ -183,6 +196,8 @@ void kafka_report(struct kafka_broker *self, struct kafka_publish *publish, cons
 /* One event failed: reports it, and blocks its key. With NOT_CONNECTED the producer is replaced, which blocks all. */
 void kafka_report_failure(struct kafka_broker *self, const struct kafka_topic *topic, struct kafka_publish *publish,
                           uint32_t index, uint32_t outcome, const struct outbox_error *error);
+/* kafka_complete_publishes() looks at it. */
+void kafka_publish_changed(struct kafka_broker *self, struct kafka_publish *publish);
 /* Call with no publish in hand: completed ones are gone. */
 void kafka_complete_publishes(struct kafka_broker *self);
 
@@ -216,6 +231,7 @@ struct kafka_result {
     rd_kafka_resp_err_t err;
     rd_kafka_msg_status_t status;
     bool alone; /* no other message shared its batch */
+    bool local; /* librdkafka did not take it: the transaction is not affected */
 };
 
 void kafka_on_result(struct kafka_broker *self, const struct kafka_result *result);
@@ -234,6 +250,38 @@ void kafka_learn_partitions(struct kafka_topic *topic, const rd_kafka_message_t 
 void kafka_request_limits(struct kafka_broker *self, struct kafka_topic *topic);
 void kafka_request_due_limits(struct kafka_broker *self);
 void kafka_on_limits(struct kafka_broker *self, rd_kafka_event_t *event);
+
+/* ---- transactional.c, progress_read.c, commit.c: on a worker, which alone uses the producer and the lists of the
+ * progress that are not the loop thread's ---- */
+
+/* NULL: text says why. */
+rd_kafka_conf_t *kafka_transactional_conf(struct kafka_broker *self, char *text, size_t size);
+/* Fences earlier producers, reads the progress record, begins the first transaction. */
+int kafka_transactions_open(struct kafka_broker *self, struct outbox_error *error);
+int kafka_transaction_begin(struct kafka_broker *self, struct outbox_error *error);
+/* Fills error with what failed, and destroys cause. Gives the code: FENCED, PERMISSION, CONFIG, NOT_CONNECTED. */
+int kafka_transaction_error(struct kafka_broker *self, const char *what, rd_kafka_error_t *cause,
+                            struct outbox_error *error);
+int kafka_progress_read(struct kafka_broker *self, struct outbox_error *error);
+void kafka_commit_work(struct outbox_work *work);
+
+/* ---- transaction.c: all do nothing without exactly_once ---------------------------------------------------------- */
+
+void kafka_transaction_start(struct kafka_broker *self, const struct outbox_broker_start *start);
+void kafka_transaction_close(struct kafka_broker *self);
+bool kafka_transaction_takes(const struct kafka_broker *self); /* may a message be handed over now? */
+/* Room for a message that is to be handed over. False: no memory, and the producer is replaced. */
+bool kafka_transaction_reserve(struct kafka_broker *self);
+void kafka_transaction_sent(struct kafka_broker *self, struct kafka_publish *publish,
+                            const struct outbox_message *message);
+/* A message was taken, and its transaction has ended without it. */
+void kafka_transaction_report_late(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index);
+void kafka_transaction_break(struct kafka_broker *self);  /* an open transaction is not committed any more */
+void kafka_transaction_cancel(struct kafka_broker *self); /* the same, and a commit under way is given up */
+void kafka_transaction_step(struct kafka_broker *self);   /* call with no publish in hand */
+bool kafka_transaction_idle(const struct kafka_broker *self);
+void kafka_transaction_due(void *plugin);
+void kafka_settled(void *plugin, const struct outbox_settled *settled);
 
 /* ---- outage.c, heartbeat.c: is a broker there? ------------------------------------------------------------------- */
 

@@ -124,6 +124,8 @@ static void check_work(struct outbox_work *work)
     check_security(self, findings, metadata);
     kafka_check_brokers(self, findings, metadata);
     kafka_check_topics(self, findings, metadata);
+    if (self->exactly_once)
+        kafka_check_progress(self, findings, metadata);
     rd_kafka_metadata_destroy(metadata);
 }
 

@@ -41,6 +41,9 @@ void kafka_check_brokers(struct kafka_broker *self, struct kafka_findings *findi
 /* Worker: do the topics of the configuration and of pending events exist, and do their settings suit the relay's? */
 void kafka_check_topics(struct kafka_broker *self, struct kafka_findings *findings,
                         const struct rd_kafka_metadata *metadata);
+/* Worker: with delivery: exactly-once, its topic, its record and the time-outs of transactions. */
+void kafka_check_progress(struct kafka_broker *self, struct kafka_findings *findings,
+                          const struct rd_kafka_metadata *metadata);
 /* Worker: the topic is not in the metadata of all topics. pending: events for it wait. */
 void kafka_check_missing(struct kafka_broker *self, struct kafka_findings *findings,
                          const struct rd_kafka_metadata *metadata, const char *name, bool pending);

@@ -8,6 +8,9 @@
  * message of a topic at a time. When a topic changes from one to the other none of its messages is in flight, so the
  * change keeps order.
  *
+ * With delivery: exactly-once there is one producer: whatever fails ends its transaction, so nothing that follows
+ * becomes visible, and the producer is replaced.
+ *
  * The probe producer is made when it is first needed and lives as long as the main one. Failure mode: it cannot be
  * made; its topics then fail with NO_MEMORY and are tried again.
  */
@@ -30,7 +33,12 @@ static int make(struct kafka_broker *self, enum kafka_client which, rd_kafka_con
 
 int kafka_open_main(struct kafka_broker *self, struct outbox_error *error)
 {
-    return make(self, KAFKA_MAIN, rd_kafka_conf_dup(self->conf), error);
+    char text[KAFKA_ERRSTR];
+    rd_kafka_conf_t *conf =
+        self->exactly_once ? kafka_transactional_conf(self, text, sizeof text) : rd_kafka_conf_dup(self->conf);
+    if (!conf)
+        return kafka_error(error, OUTBOX_E_CONFIG, 0, "make a transactional producer: %s", text);
+    return make(self, KAFKA_MAIN, conf, error);
 }
 
 /* On the loop thread: it starts threads, and waits for nothing. */
@@ -79,7 +87,8 @@ static rd_kafka_topic_t *open_topic(rd_kafka_t *rk, struct kafka_topic *topic)
 
 rd_kafka_topic_t *kafka_topic_handle(struct kafka_broker *self, struct kafka_topic *topic, bool alone, rd_kafka_t **rk)
 {
-    enum kafka_client which = alone || kafka_topic_uses_probe(topic, self->refusals_seen) ? KAFKA_PROBE : KAFKA_MAIN;
+    bool probe = !self->exactly_once && (alone || kafka_topic_uses_probe(topic, self->refusals_seen));
+    enum kafka_client which = probe ? KAFKA_PROBE : KAFKA_MAIN;
     rd_kafka_topic_t **handle = &topic->handles[which];
     if (!self->clients[which].rk && (which == KAFKA_MAIN || open_probe(self)))
         return NULL;

@@ -40,6 +40,7 @@ static const struct outbox_pair defaults[] = {
     {"topic.metadata.refresh.fast.interval.ms", "100"},
     {"topic.metadata.propagation.max.ms", "1000"},
     {"log.connection.close", "false"},
+    {"transaction.timeout.ms", "15000"}, /* so long a relay that hangs delays the readers of its topics */
 };
 
 /* Guarantees, with librdkafka's aliases. `only`: the one value that keeps them. */
@@ -70,7 +71,8 @@ static const struct {
     {"bootstrap.servers", "set it in the section itself"},
     {"metadata.broker.list", "set it in the section itself"},
     {"client.id", "set it in the section itself"},
-    {"transactional.id", "transactions are not supported"},
+    {"transactional.id", "set it in the section itself"},
+    {"isolation.level", "this broker sets it"},
     {"log.queue", "the log level of outbox decides what is logged"},
     {"enabled_events", "this broker sets it"},
     {"plugin.library.paths", "it loads code into the relay"},
@@ -208,6 +210,26 @@ static int match_gapless(struct kafka_broker *self, struct outbox_error *error)
     return set(self->conf, "enable.gapless.guarantee", "false", error);
 }
 
+static int check_transactions(const struct kafka_broker *self, struct outbox_error *error)
+{
+    char value[32];
+    if (!self->exactly_once)
+        return OUTBOX_OK;
+    if (!self->transactional_id || !*self->transactional_id)
+        return kafka_error(
+            error, OUTBOX_E_CONFIG, 0,
+            "delivery: exactly-once needs transactional.id: a name that no other relay of the cluster has, "
+            "and that stays");
+    int64_t timeout = strtoll(get(self->conf, "transaction.timeout.ms", value, sizeof value), NULL, 10);
+    int64_t socket = strtoll(get(self->conf, "socket.timeout.ms", value, sizeof value), NULL, 10);
+    if (timeout < socket)
+        return kafka_error(
+            error, OUTBOX_E_CONFIG, 0,
+            "options: transaction.timeout.ms=%lld is shorter than socket.timeout.ms=%lld; make it longer",
+            (long long)timeout, (long long)socket);
+    return OUTBOX_OK;
+}
+
 static void warn_partitioner(const struct kafka_broker *self)
 {
     char value[64];
@@ -254,6 +276,8 @@ int kafka_configure(struct kafka_broker *self, struct outbox_error *error)
         rc = check_sizes(self, error);
     if (!rc)
         rc = match_gapless(self, error);
+    if (!rc)
+        rc = check_transactions(self, error);
     if (!rc)
         warn_partitioner(self);
     if (!rc)

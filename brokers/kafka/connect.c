@@ -68,6 +68,8 @@ void kafka_connect_work(struct outbox_work *work)
         rc = kafka_open_main(self, &self->connect.error);
     if (!rc)
         rc = await_broker(self, &self->connect.error);
+    if (!rc && self->exactly_once && !self->probing)
+        rc = kafka_transactions_open(self, &self->connect.error);
     if (rc)
         kafka_destroy_clients(self);
 }

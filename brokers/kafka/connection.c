@@ -56,6 +56,7 @@ enum kafka_admission kafka_admit_to_topic(struct kafka_broker *self, struct kafk
 
 void kafka_replace_producer(struct kafka_broker *self, const struct outbox_error *error)
 {
+    kafka_transaction_break(self);
     if (self->state != KAFKA_RUNNING)
         return;
     kafka_move(self, KAFKA_BROKEN);

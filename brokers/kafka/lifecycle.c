@@ -94,6 +94,7 @@ static void close_clients(struct kafka_broker *self)
     kafka_outage_reset(self);
     close_notify(self);
     kafka_close_topics(self);
+    kafka_transaction_close(self);
     self->disconnect = (struct kafka_job){0};
     kafka_run_job(self, &self->disconnect, destroy_work, destroy_done);
 }
@@ -101,13 +102,15 @@ static void close_clients(struct kafka_broker *self)
 void kafka_advance_stop(struct kafka_broker *self)
 {
     if (self->state == KAFKA_STOPPING && !self->in_flight && !self->pending && !self->check.op &&
-        !self->heartbeat.job.running)
+        !self->heartbeat.job.running && kafka_transaction_idle(self))
         close_clients(self);
 }
 
 void kafka_purge_due(void *plugin)
 {
+    kafka_transaction_cancel(plugin);
     kafka_purge(plugin, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    kafka_request_turn(plugin);
 }
 
 void kafka_stop(void *plugin, outbox_op_t op)
@@ -122,7 +125,9 @@ void kafka_stop(void *plugin, outbox_op_t op)
         self->host->op_done(self->host, op, NULL);
         return;
     }
-    if (self->state == KAFKA_BROKEN) {
+    if (self->state == KAFKA_BROKEN && self->exactly_once) {
+        kafka_purge_due(self); /* nothing of it is committed */
+    } else if (self->state == KAFKA_BROKEN) {
         kafka_purge(self, RD_KAFKA_PURGE_F_QUEUE);
         self->host->timer_set(self->purge_timer, ANSWER_US);
     }
@@ -178,7 +183,8 @@ static void connect_done(struct outbox_work *work)
 void kafka_start(void *plugin, outbox_op_t op, const struct outbox_broker_start *start)
 {
     struct kafka_broker *self = plugin;
-    (void)start;
+    self->probing = outbox_broker_start_probes(start);
+    kafka_transaction_start(self, start);
     kafka_move(self, KAFKA_STARTING);
     atomic_store(&self->cancel_workers, false);
     self->connect = (struct kafka_job){.op = op};

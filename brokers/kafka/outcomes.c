@@ -73,7 +73,7 @@ void kafka_free_slots(struct kafka_broker *self)
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
-static void mark_changed(struct kafka_broker *self, struct kafka_publish *publish)
+void kafka_publish_changed(struct kafka_broker *self, struct kafka_publish *publish)
 {
     if (publish->changed)
         return;
@@ -84,8 +84,12 @@ static void mark_changed(struct kafka_broker *self, struct kafka_publish *publis
 
 void kafka_note_delivered(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index)
 {
+    if (self->exactly_once && !publish->in_transaction) {
+        kafka_transaction_report_late(self, publish, index);
+        return;
+    }
     self->slots[publish->slot].indexes[publish->delivered++] = index;
-    mark_changed(self, publish);
+    kafka_publish_changed(self, publish);
 }
 
 void kafka_report(struct kafka_broker *self, struct kafka_publish *publish, const uint32_t *indexes, uint32_t count,
@@ -97,7 +101,7 @@ void kafka_report(struct kafka_broker *self, struct kafka_publish *publish, cons
         return;
     self->host->outcomes(self->host, publish->op, &outcomes);
     publish->reported += count;
-    mark_changed(self, publish);
+    kafka_publish_changed(self, publish);
 }
 
 static int block_key(struct kafka_broker *self, const struct kafka_topic *topic, struct kafka_publish *publish,
@@ -111,11 +115,19 @@ static int block_key(struct kafka_broker *self, const struct kafka_topic *topic,
     return kafka_block_key(&self->blocked, topic->hash, key, publish->number);
 }
 
+/* With order: global nothing may become visible before an event that waits: its transaction is not committed. */
+static void keep_global_order(struct kafka_broker *self, uint32_t outcome, const struct outbox_error *error)
+{
+    if (self->exactly_once && self->order == OUTBOX_ORDER_GLOBAL && outcome == OUTBOX_RETRY)
+        kafka_replace_producer(self, error);
+}
+
 void kafka_report_failure(struct kafka_broker *self, const struct kafka_topic *topic, struct kafka_publish *publish,
                           uint32_t index, uint32_t outcome, const struct outbox_error *error)
 {
     struct outbox_error memory;
     kafka_report(self, publish, &index, 1, outcome, error);
+    keep_global_order(self, outcome, error);
     if (outcome == OUTBOX_NOT_CONNECTED ||
         !block_key(self, topic, publish, outbox_message_at(publish->args, index)->key))
         return;
@@ -126,7 +138,7 @@ void kafka_report_failure(struct kafka_broker *self, const struct kafka_topic *t
 static void report_delivered(struct kafka_broker *self, struct kafka_publish *publish)
 {
     uint32_t count = publish->delivered;
-    if (!count)
+    if (!count || publish->in_transaction)
         return;
     publish->delivered = 0;
     OUTBOX_FAILPOINT(self->host, kafka, before_report);

@@ -15,6 +15,7 @@ static int open_timers(struct kafka_broker *self, struct outbox_error *error)
 {
     if (self->host->timer_open(self->host, kafka_purge_due, self, &self->purge_timer) ||
         self->host->timer_open(self->host, kafka_answer_due, self, &self->answer_timer) ||
+        self->host->timer_open(self->host, kafka_transaction_due, self, &self->transaction.timer) ||
         self->host->timer_open(self->host, kafka_outage_due, self, &self->outage.timer) ||
         self->host->timer_open(self->host, kafka_heartbeat_due, self, &self->heartbeat.timer))
         return kafka_error(error, OUTBOX_E_NO_MEMORY, 0, "make timers: out of memory");
@@ -26,6 +27,7 @@ static int init(void *plugin, const struct outbox_init *init, struct outbox_erro
     struct kafka_broker *self = plugin;
     self->host = self->blocked.host = init->host;
     self->relay = init->relay;
+    self->exactly_once = init->flags & OUTBOX_INIT_EXACTLY_ONCE;
     self->notify_fd = -1;
     self->pending_end = &self->pending;
     self->turn = (struct outbox_task){.run = kafka_turn, .arg = self};
@@ -41,6 +43,7 @@ static void fini(void *plugin)
         return;
     self->host->timer_close(self->purge_timer);
     self->host->timer_close(self->answer_timer);
+    self->host->timer_close(self->transaction.timer);
     self->host->timer_close(self->outage.timer);
     self->host->timer_close(self->heartbeat.timer);
     if (self->conf)
@@ -48,6 +51,8 @@ static void fini(void *plugin)
     kafka_topics_free(&self->topics, self->host);
     kafka_blocked_keys_free(&self->blocked);
     kafka_free_slots(self);
+    kafka_progress_free(&self->transaction.progress);
+    self->host->release(self->host, self->transaction.buffer);
 }
 
 static const char *const out_of_range_choices[] = {"reject", "clamp", NULL};
@@ -116,6 +121,7 @@ static const char *const shown_options[] = {
     "topic.metadata.refresh.fast.interval.ms",
     "topic.metadata.refresh.interval.ms",
     "topic.metadata.refresh.sparse",
+    "transaction.timeout.ms",
     NULL,
 };
 
@@ -127,6 +133,15 @@ static const struct outbox_option options[] = {
      .help = "passed through to librdkafka, by its own names"},
     {"client.id", OUTBOX_OPT_STRING, 0, AT(client_id),
      .help = "name of this client in the brokers' logs and quotas; outbox-RELAY if empty"},
+    {"transactional.id", OUTBOX_OPT_STRING, 0, AT(transactional_id),
+     .help = "of delivery: exactly-once, which requires it: a name of this relay's producer that no other has and that "
+             "stays; it fences former owners"},
+    {"progress_topic", OUTBOX_OPT_STRING, 0, AT(progress_topic), .default_value = "outbox-progress",
+     .help = "compacted topic of the progress records of delivery: exactly-once"},
+    {"progress_partition", OUTBOX_OPT_INT, 0, AT(progress_partition), .default_value = "0", .min = 0, .max = 1000000,
+     .help = "its partition for this relay, which no other relay may use"},
+    {"transaction", OUTBOX_OPT_DURATION, 0, AT(transaction_ms), .default_value = "50ms", .min = 1, .max = 5000,
+     .help = "longest time from the first event of a transaction to its commit"},
     {"require_key", OUTBOX_OPT_BOOL, 0, AT(require_key), .default_value = "false",
      .help = "reject events without a key, as compacted topics do"},
     {"timestamp_out_of_range", OUTBOX_OPT_ENUM, 0, AT(out_of_range), .default_value = "reject",
@@ -149,6 +164,7 @@ static const struct outbox_broker_ops ops = {
     .publish = kafka_publish,
     .admit = kafka_admit,
     .check = kafka_check,
+    .settled = kafka_settled,
 };
 
 static const char *library(void)
@@ -163,7 +179,7 @@ OUTBOX_PLUGIN(broker, kafka) = {
     .struct_size = sizeof(struct outbox_plugin),
     .kind = OUTBOX_BROKER,
     .option_size = sizeof(struct outbox_option),
-    .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT,
+    .caps = OUTBOX_CAP_ORDERED | OUTBOX_CAP_ADMIT | OUTBOX_CAP_EXACTLY_ONCE,
     .name = "kafka",
     .version = OUTBOX_VERSION_STRING,
     .library = library,

@@ -43,6 +43,8 @@ static uint32_t on_reports(struct kafka_broker *self, rd_kafka_event_t *event)
             handle = message->rkt;
             topic = rd_kafka_topic_opaque(handle);
         }
+        if (!topic)
+            continue; /* of a progress record: the commit reports a failure */
         delivered = delivered || !message->err;
         on_report(self, topic, message);
         count++;

@@ -122,10 +122,26 @@ static void on_delivered(struct kafka_broker *self, const struct kafka_result *r
     kafka_note_delivered(self, result->publish, result->index);
 }
 
-void kafka_on_result(struct kafka_broker *self, const struct kafka_result *result)
+/* A message that was taken and failed ends its transaction, which is not committed then: so no outcome is unknown. */
+static void end_transaction(struct kafka_broker *self, const struct kafka_result *result)
+{
+    struct outbox_error error;
+    kafka_error(&error, OUTBOX_E_NOT_CONNECTED, result->err,
+                "publish to topic '%s': %s; its transaction is not committed, and a new producer is made",
+                result->topic->name, rd_kafka_err2str(result->err));
+    kafka_replace_producer(self, &error);
+}
+
+static struct kafka_verdict verdict_of(const struct kafka_broker *self, const struct kafka_result *result)
 {
     bool chosen = outbox_message_at(result->publish->args, result->index)->partition >= 0;
-    struct kafka_verdict verdict = kafka_classify(result->err, result->status, chosen);
+    bool known = self->exactly_once && result->err;
+    return kafka_classify(result->err, known ? RD_KAFKA_MSG_STATUS_NOT_PERSISTED : result->status, chosen);
+}
+
+void kafka_on_result(struct kafka_broker *self, const struct kafka_result *result)
+{
+    struct kafka_verdict verdict = verdict_of(self, result);
     if (verdict.outcome == OUTBOX_DELIVERED)
         on_delivered(self, result);
     else if (verdict.fault == KAFKA_FAULT_PRODUCER)
@@ -136,6 +152,8 @@ void kafka_on_result(struct kafka_broker *self, const struct kafka_result *resul
         on_event_refused(self, result, &verdict);
     else
         on_topic_failure(self, result, &verdict);
+    if (self->exactly_once && result->err && !result->local)
+        end_transaction(self, result);
 }
 
 void kafka_on_no_answer(struct kafka_broker *self, struct kafka_topic *topic)

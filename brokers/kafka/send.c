@@ -103,10 +103,13 @@ static enum step hand_over(struct kafka_broker *self, struct kafka_publish *publ
                                       .index = sending->index,
                                       .err = err,
                                       .status = RD_KAFKA_MSG_STATUS_NOT_PERSISTED,
-                                      .alone = true};
+                                      .alone = true,
+                                      .local = true};
         kafka_on_result(self, &result);
         return STEP_NEXT;
     }
+    if (self->exactly_once)
+        kafka_transaction_sent(self, publish, sending->message);
     kafka_topic_sent(topic, sending->suspect, sending->size);
     self->in_flight++;
     if (topic->state != KAFKA_TOPIC_OPEN)
@@ -137,11 +140,42 @@ static void fail_without_topic(struct kafka_broker *self)
     kafka_replace_producer(self, &error);
 }
 
+/* An earlier start committed it, and did not see it leave the outbox. */
+static void report_already(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index)
+{
+    struct outbox_outcomes outcomes = {.struct_size = sizeof outcomes,
+                                       .outcome = OUTBOX_DELIVERED,
+                                       .first = index,
+                                       .count = 1,
+                                       .flags = OUTBOX_OUTCOME_ALREADY};
+    self->host->outcomes(self->host, publish->op, &outcomes);
+    publish->reported++;
+    kafka_publish_changed(self, publish);
+}
+
+/* The part of delivery: exactly-once. Gives true if the message is to be sent; else step says how to go on. */
+static bool enter_transaction(struct kafka_broker *self, struct kafka_publish *publish, const struct sending *sending,
+                              enum step *step)
+{
+    *step = STEP_WAIT;
+    if (!kafka_transaction_takes(self))
+        return false;
+    if (kafka_progress_has(&self->transaction.progress, sending->message)) {
+        report_already(self, publish, sending->index);
+        *step = STEP_NEXT;
+        return false;
+    }
+    return kafka_transaction_reserve(self);
+}
+
 /* The message at the cursor. */
 static enum step send_next(struct kafka_broker *self, struct kafka_publish *publish)
 {
+    enum step step;
     struct sending sending = {.index = self->slots[publish->slot].order[publish->cursor]};
     sending.message = outbox_message_at(publish->args, sending.index);
+    if (self->exactly_once && !enter_transaction(self, publish, &sending, &step))
+        return step;
     sending.topic = kafka_topics_get(&self->topics, self->host, sending.message->topic);
     if (!sending.topic) {
         fail_without_topic(self);

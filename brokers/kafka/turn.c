@@ -11,6 +11,7 @@ static void send_and_complete(struct kafka_broker *self)
 {
     kafka_request_due_limits(self);
     kafka_send_pending(self);
+    kafka_transaction_step(self);
     kafka_complete_publishes(self);
 }
 

@@ -112,7 +112,7 @@ static int call_init(const struct obx_plugin *plugin, void *self, const struct o
     }
 }
 
-static int init(struct obx_instance *instance, struct outbox_error *error)
+static int init(struct obx_instance *instance, const struct obx_instance_setup *setup, struct outbox_error *error)
 {
     const struct obx_plugin *plugin = instance->plugin;
     struct outbox_init arguments = {
@@ -120,6 +120,7 @@ static int init(struct obx_instance *instance, struct outbox_error *error)
         .host = &instance->host,
         .relay = instance->relay,
         .inner = instance->inner ? &instance->inner_view : NULL,
+        .flags = setup->exactly_once ? OUTBOX_INIT_EXACTLY_ONCE : 0,
     };
     struct outbox_error local;
     error = error ? error : &local;
@@ -151,7 +152,7 @@ static int make(const struct obx_instance_setup *setup, enum outbox_kind kind, c
     if (!status)
         status = obx_plugin_section_apply(plugin, section, instance->self, error);
     if (!status)
-        status = init(instance, error);
+        status = init(instance, setup, error);
     if (status) {
         obx_section_locate(section, error); /* a plugin does not know locations in the file */
         obx_instance_free(instance);

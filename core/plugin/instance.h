@@ -55,6 +55,7 @@ struct obx_instance_setup {
     struct obx_registry *registry;
     const struct obx_log *log;
     const char *relay;                 /* its name; copied */
+    bool exactly_once;                 /* the relay has delivery: exactly-once */
     const struct obx_section *section; /* `store:` or `broker:`, with plugin:, options and, for decorators, wraps: */
     struct obx_instance_events events;
 };

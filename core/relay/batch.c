@@ -107,6 +107,8 @@ void obx_batch_recycle(struct obx_batch_pool *pool, struct obx_batch *batch)
 
 void obx_batch_set_uncertain(struct obx_batch *batch, uint32_t row)
 {
+    if (obx_relay_context_exactly_once(&batch->stages->context))
+        return;
     if (!batch->uncertain)
         batch->uncertain = obx_alloc(batch->rows->rows);
     if (batch->uncertain) /* without memory it is only not counted */
@@ -124,6 +126,8 @@ uint32_t obx_batch_count_repeated(const struct obx_batch *batch)
 void obx_batch_note_skipped(const struct obx_batch *batch, uint32_t row)
 {
     struct obx_relay_context *context = &batch->stages->context;
+    if (obx_relay_context_exactly_once(context))
+        return; /* the broker's record has it */
     bool repeated = batch->row_states[row] == OBX_ROW_DELIVERED || (batch->uncertain && batch->uncertain[row]);
     if (context->stopping)
         context->given_up += repeated;

@@ -133,7 +133,7 @@ void obx_batch_pool_free(struct obx_batch_pool *pool);
 struct obx_batch *obx_batch_get(struct obx_batch_pool *pool, struct outbox_batch *rows);
 void obx_batch_recycle(struct obx_batch_pool *pool, struct obx_batch *batch); /* its rows are released already */
 
-/* The outcome of this row is unknown. */
+/* The outcome of this row is unknown: with delivery: at-least-once it may be published twice. */
 void obx_batch_set_uncertain(struct obx_batch *batch, uint32_t row);
 /* Of the messages of its next publish: how many may be in the broker already. */
 uint32_t obx_batch_count_repeated(const struct obx_batch *batch);

@@ -3,6 +3,7 @@
 #include "relay/broker_link.h"
 
 #include "base/failpoint.h"
+#include "relay/exactly_once.h"
 #include "relay/link.h"
 #include "relay/ownership.h"
 #include "relay/pipeline.h"
@@ -28,17 +29,11 @@ static void start(struct obx_stages *stages)
                      obx_ownership_broker_start(stages->ownership));
 }
 
-/* A broker that keeps a record of positions reads it after each acquire: another relay may have written it. */
-static bool keeps_record(const struct obx_stages *stages)
-{
-    return obx_instance_caps(obx_link_instance(stages->broker)) & OUTBOX_CAP_EXACTLY_ONCE;
-}
-
-static bool may_start(const struct obx_stages *stages, bool standby)
+static bool may_start(struct obx_stages *stages, bool standby)
 {
     if (standby || obx_ownership_undecided(stages->ownership))
         return false;
-    return !keeps_record(stages) || obx_link_up(stages->store);
+    return !obx_relay_context_exactly_once(&stages->context) || obx_exactly_once_may_start(stages);
 }
 
 void obx_broker_link_step(struct obx_stages *stages)
@@ -48,8 +43,7 @@ void obx_broker_link_step(struct obx_stages *stages)
     obx_link_step(broker);
     if (stages->context.stopping || obx_link_busy(broker) || obx_pipeline_count(stages->pipeline, OBX_BATCH_IN_FLIGHT))
         return;
-    bool out_of_date = keeps_record(stages) && obx_ownership_changed(stages->ownership);
-    if (obx_link_up(broker) && (standby || out_of_date))
+    if (obx_link_up(broker) && (standby || obx_exactly_once_out_of_date(stages)))
         obx_link_stop(broker, OBX_LINK_STOP_MS);
     if (may_start(stages, standby) && obx_link_may_start(broker))
         start(stages);

@@ -50,6 +50,12 @@ static inline bool obx_relay_context_accepts_rows(const struct obx_relay_context
     return !context->stopping && !context->halted;
 }
 
+/* The broker keeps a record of what it has published, so no event is published twice. */
+static inline bool obx_relay_context_exactly_once(const struct obx_relay_context *context)
+{
+    return context->settings.delivery == OBX_EXACTLY_ONCE;
+}
+
 static inline uint32_t obx_relay_context_store_timeout(const struct obx_relay_context *context)
 {
     return (uint32_t)context->settings.store_timeout_ms;

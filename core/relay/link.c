@@ -27,6 +27,7 @@ struct obx_link {
     struct obx_request stop;
     uint32_t failures; /* in a row; reset by the first success of real work */
     uint64_t retry_at;
+    uint64_t fenced_at;       /* the last failure OUTBOX_E_FENCED; 0: none */
     unsigned broken;          /* enum obx_link_work: what failed and has not succeeded since; 0: no outage */
     uint64_t broken_since;    /* the outage */
     uint32_t outage_failures; /* of it */
@@ -77,6 +78,7 @@ int obx_link_open(struct obx_link *link, struct obx_registry *registry, const st
                                        .registry = registry,
                                        .log = link->context->log,
                                        .relay = link->context->name,
+                                       .exactly_once = obx_relay_context_exactly_once(link->context),
                                        .events = {.wake = on_wake, .lost = on_lost, .arg = link}};
     link->wake = wake;
     link->wake_arg = arg;
@@ -134,6 +136,11 @@ bool obx_link_up(const struct obx_link *link)
 bool obx_link_busy(const struct obx_link *link)
 {
     return obx_request_busy(&link->start);
+}
+
+uint64_t obx_link_fenced_at(const struct obx_link *link)
+{
+    return link->fenced_at;
 }
 
 const struct outbox_error *obx_link_error(const struct obx_link *link)
@@ -297,6 +304,8 @@ void obx_link_lost(struct obx_link *link, enum obx_link_work work, const struct 
     if (!(link->context->stopping && error->code == OUTBOX_E_CANCELED))
         log_failure(link, error);
     link->failures++;
+    if (error->code == OUTBOX_E_FENCED)
+        link->fenced_at = link->context->now;
     OBX_FAILPOINT(relay, connection_lost);
     obx_link_stop(link, OBX_LINK_STOP_MS);
     obx_tick_soon(link->context);

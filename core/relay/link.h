@@ -53,6 +53,8 @@ enum obx_link_state obx_link_state(const struct obx_link *link);
 bool obx_link_up(const struct obx_link *link);
 /* A start or an acquire is in flight. */
 bool obx_link_busy(const struct obx_link *link);
+/* When the last failure with OUTBOX_E_FENCED came; nanoseconds, 0: none came. */
+uint64_t obx_link_fenced_at(const struct obx_link *link);
 /* The last failure; code 0: none since the link works. */
 const struct outbox_error *obx_link_error(const struct obx_link *link);
 

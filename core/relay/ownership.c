@@ -28,6 +28,8 @@ struct obx_ownership {
     bool owns; /* since the last acquire that succeeded, until the next step after a loss */
     struct obx_request renew_request;
     uint64_t renew_at;
+    uint64_t asked_at;  /* when the last acquire or renewal was submitted */
+    uint64_t proven_at; /* the same of the last that succeeded */
     struct obx_failures renew_failures;
 };
 
@@ -112,6 +114,7 @@ static void become_owner(struct obx_ownership *ownership)
     stages->context.reads_log = ownership->acquire.flags & OUTBOX_ACQUIRED_LOG;
     ownership->standby = false;
     ownership->owns = true;
+    ownership->proven_at = ownership->asked_at;
     ownership->renew_at = stages->context.now + renew_interval(&stages->context);
     obx_dead_letters_reset(stages->dead_letters);
     obx_settler_reset(stages->settler);
@@ -154,6 +157,7 @@ static void acquire(struct obx_ownership *ownership)
     struct obx_link *store = ownership->stages->store;
     ownership->acquire = (struct outbox_acquire){.struct_size = sizeof ownership->acquire,
                                                  .lease_ms = (uint32_t)context->settings.lease_ms};
+    ownership->asked_at = context->now;
     OBX_FAILPOINT(relay, before_acquire);
     obx_store_acquire(obx_link_instance(store), obx_link_begin(store, ownership, on_acquired),
                       obx_relay_context_store_timeout(context), &ownership->acquire);
@@ -225,6 +229,7 @@ static void on_renewed(void *stage, const struct outbox_error *error)
     struct obx_ownership *ownership = stage;
     OBX_FAILPOINT(relay, after_renew);
     if (!error->code) {
+        ownership->proven_at = ownership->asked_at;
         obx_link_works(ownership->stages->store, OBX_WORK_RENEW);
         obx_failures_end(&ownership->renew_failures);
     } else if (obx_failure_keeps_connection(error)) {
@@ -232,6 +237,20 @@ static void on_renewed(void *stage, const struct outbox_error *error)
     } else {
         obx_link_lost(ownership->stages->store, OBX_WORK_RENEW, error);
     }
+}
+
+bool obx_ownership_prove(struct obx_ownership *ownership, uint64_t since, const struct outbox_error *why)
+{
+    struct obx_link *store = ownership->stages->store;
+    if (ownership->proven_at > since)
+        return true;
+    if (!obx_link_up(store))
+        return false;
+    if (!obx_store_can_renew(obx_link_instance(store)))
+        obx_link_lost(store, OBX_WORK_RENEW, why);
+    else if (ownership->asked_at <= since)
+        ownership->renew_at = since + 1;
+    return false;
 }
 
 void obx_ownership_renew_step(struct obx_ownership *ownership)
@@ -242,6 +261,7 @@ void obx_ownership_renew_step(struct obx_ownership *ownership)
         obx_request_busy(&ownership->renew_request) || !obx_due(context, ownership->renew_at))
         return;
     ownership->renew_at = context->now + renew_interval(context);
+    ownership->asked_at = context->now;
     OBX_FAILPOINT(relay, before_renew);
     obx_store_renew(obx_link_instance(store),
                     obx_request_begin(&ownership->renew_request, context, ownership, on_renewed),

@@ -25,6 +25,10 @@ void obx_ownership_renew_step(struct obx_ownership *ownership);
 const struct outbox_broker_start *obx_ownership_broker_start(struct obx_ownership *ownership);
 bool obx_ownership_changed(const struct obx_ownership *ownership);
 
+/* Has the store confirmed the ownership after `since` (nanoseconds)? If not: renews it at once; a store without renewal
+ * is started again, with the reason `why`. Call it in each step until it gives true. */
+bool obx_ownership_prove(struct obx_ownership *ownership, uint64_t since, const struct outbox_error *why);
+
 bool obx_ownership_standby(const struct obx_ownership *ownership);      /* another relay is the owner */
 bool obx_ownership_undecided(const struct obx_ownership *ownership);    /* an acquire is in flight */
 const char *obx_ownership_owner(const struct obx_ownership *ownership); /* of a standby, for people; never NULL */

@@ -11,6 +11,7 @@
 #include "relay/broker_link.h"
 #include "relay/claim.h"
 #include "relay/dead_letter.h"
+#include "relay/exactly_once.h"
 #include "relay/key_set.h"
 #include "relay/keys.h"
 #include "relay/lane_publish.h"
@@ -133,9 +134,11 @@ static int check_capabilities(const struct obx_stages *stages, const struct obx_
                              obx_instance_name(store));
 }
 
-static enum obx_publish_mode publish_mode(uint64_t caps, int64_t order)
+/* One transaction is open at a time, and it becomes visible as a whole: that keeps global order, too. */
+static enum obx_publish_mode publish_mode(uint64_t caps, int64_t order, bool exactly_once)
 {
-    uint64_t pipelined = OUTBOX_CAP_ORDERED | (order == OBX_ORDER_GLOBAL ? OUTBOX_CAP_GLOBAL_ORDER : 0);
+    bool global = order == OBX_ORDER_GLOBAL && !exactly_once;
+    uint64_t pipelined = OUTBOX_CAP_ORDERED | (global ? OUTBOX_CAP_GLOBAL_ORDER : 0);
     if ((caps & pipelined) == pipelined)
         return OBX_PUBLISH_PIPELINED;
     return caps & OUTBOX_CAP_CONCURRENT ? OBX_PUBLISH_CONCURRENT : OBX_PUBLISH_ONE;
@@ -146,7 +149,7 @@ static void choose_publish_mode(struct obx_stages *stages)
     struct obx_relay_context *context = &stages->context;
     const struct obx_instance *broker = obx_link_instance(stages->broker);
     uint64_t caps = obx_instance_caps(broker);
-    stages->publish_mode = publish_mode(caps, context->settings.order);
+    stages->publish_mode = publish_mode(caps, context->settings.order, obx_relay_context_exactly_once(context));
     if (context->settings.order == OBX_ORDER_GLOBAL && stages->publish_mode != OBX_PUBLISH_PIPELINED)
         OBX_RELAY_LOG(context, OUTBOX_LOG_WARN,
                       "order: global: the broker '%s' keeps order only within a key, so one event at a time is in "
@@ -219,6 +222,8 @@ static int configure(struct obx_relay *relay, const struct obx_relay_setup *setu
         code = obx_link_open(relay->stages.broker, setup->registry, setup->section, NULL, NULL, error);
     if (!code)
         code = check_capabilities(&relay->stages, setup->section, error);
+    if (!code)
+        code = obx_exactly_once_check(&relay->stages, setup->section, error);
     if (!code)
         choose_publish_mode(&relay->stages);
     return code;

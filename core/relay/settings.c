@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 
 static const char *const orders[] = {"key", "global", "none", NULL};
+static const char *const deliveries[] = {"at-least-once", "exactly-once", NULL};
 static const char *const policies[] = {"block-key", "park", "park-key", "stop", NULL};
 
 #define FIELD(name) offsetof(struct obx_relay_settings, name)
@@ -30,6 +31,13 @@ const struct outbox_option obx_relay_options[] = {
      .default_value = "key",
      .choices = orders,
      .help = "which events keep their order: those of one key, all, or none"},
+    {.name = "delivery",
+     .type = OUTBOX_OPT_ENUM,
+     .offset = FIELD(delivery),
+     .default_value = "at-least-once",
+     .choices = deliveries,
+     .help = "how often an event reaches the broker: at least once, or exactly once for consumers that read committed "
+             "data; the latter needs a broker with the capability"},
     {.name = "on_reject",
      .type = OUTBOX_OPT_ENUM,
      .offset = FIELD(on_reject),

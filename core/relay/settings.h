@@ -6,6 +6,7 @@
 #include "config/config.h"
 
 enum obx_order { OBX_ORDER_KEY, OBX_ORDER_GLOBAL, OBX_ORDER_NONE }; /* the numbers of enum outbox_order */
+enum obx_delivery { OBX_AT_LEAST_ONCE, OBX_EXACTLY_ONCE };
 enum obx_on_reject { OBX_BLOCK_KEY, OBX_PARK, OBX_PARK_KEY, OBX_STOP };
 
 struct obx_route_settings {
@@ -20,6 +21,7 @@ struct obx_route_settings {
 
 struct obx_relay_settings {
     int64_t order;               /* enum obx_order */
+    int64_t delivery;            /* enum obx_delivery */
     int64_t on_reject;           /* enum obx_on_reject */
     int64_t claim_rows;          /* rows of one claim */
     int64_t max_in_flight_bytes; /* bytes of events in flight */

@@ -82,7 +82,8 @@ uint64_t obx_settler_refused(const struct obx_settler *settler)
 static void report_settled(const struct obx_settler *settler)
 {
     struct obx_instance *broker = obx_link_instance(settler->stages->broker);
-    if (!(obx_instance_caps(broker) & OUTBOX_CAP_EXACTLY_ONCE) || settler->refused.rows || settler->refused.locked)
+    bool refused = settler->refused.rows || settler->refused.locked;
+    if (!obx_relay_context_exactly_once(&settler->stages->context) || refused)
         return;
     for (uint32_t i = 0; i < settler->settle.span_count; i++) {
         const struct outbox_span *span = &settler->spans[i];

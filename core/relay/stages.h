@@ -36,6 +36,7 @@
  *   settle          DONE -> SETTLING -> released
  *   spool           rows of the log that wait -> the spool
  *   ownership       the store's connection, the ownership of the outbox and its renewal
+ *   exactly_once    delivery: exactly-once: the capability, and when the broker may start
  *   broker_link     the broker's connection
  *   stop            the end of a relay
  *   status          state, drained, statistics

@@ -268,8 +268,10 @@ struct outbox_inner {
     const char *name;
 };
 
+#define OUTBOX_INIT_EXACTLY_ONCE 1u /* the relay has delivery: exactly-once; see OUTBOX_CAP_EXACTLY_ONCE */
 struct outbox_init {
     uint32_t struct_size;
+    uint32_t flags;                   /* OUTBOX_INIT_* */
     const struct outbox_host *host;   /* lives as long as the instance */
     const char *relay;                /* the relay's name in the configuration */
     const struct outbox_inner *inner; /* NULL but for decorators; lives as long as the instance */
@@ -441,9 +443,10 @@ enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2, OUTBOX_TRANSFORM = 3 };
 #define OUTBOX_CAP_INBOX (1ull << 6)        /* store: setup_inbox, and print of an inbox */
 #define OUTBOX_CAP_CONCURRENT (1ull << 7)   /* broker: see struct outbox_broker_ops; not with ORDERED */
 #define OUTBOX_CAP_GLOBAL_ORDER (1ull << 8) /* broker: see struct outbox_broker_ops; only with ORDERED */
-/* Broker: settled. It writes events and a record of their positions in one transaction. start() reads the record, and
- * publish() reports DELIVERED with OUTBOX_OUTCOME_ALREADY for the events in it. The host starts it only while it owns
- * the outbox, and restarts it after each acquire. */
+/* Broker: settled. With OUTBOX_INIT_EXACTLY_ONCE it writes events and a record of their positions in one transaction at
+ * a time; order: global then holds with ORDERED, too. start() reads the record, and publish() reports DELIVERED with
+ * OUTBOX_OUTCOME_ALREADY for the events in it. The host starts it only while it owns the outbox, again after each
+ * acquire, and after OUTBOX_E_FENCED only when the store has confirmed the ownership. */
 #define OUTBOX_CAP_EXACTLY_ONCE (1ull << 9)
 #define OUTBOX_CAP_LOG (1ull << 10) /* store: positions are those of a log; spool. See store.h */
 

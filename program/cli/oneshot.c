@@ -8,25 +8,37 @@
 #include "base/mem.h"
 #include "loop/uv_loop.h"
 #include "plugin/registry.h"
+#include "relay/settings.h"
+
+static int open_section(struct obx_oneshot *oneshot, const struct obx_instance_setup *setup, struct obx_context *context,
+                        enum outbox_kind kind, struct outbox_error *error)
+{
+    memset(oneshot, 0, sizeof *oneshot);
+    oneshot->context = context;
+    return obx_instance_new(setup, kind, &oneshot->instance, error);
+}
 
 int obx_oneshot_open_section(struct obx_oneshot *oneshot, struct obx_context *context, const char *relay,
                              const struct obx_section *section, enum outbox_kind kind, struct outbox_error *error)
 {
     const struct obx_instance_setup setup = {
         .loop = context->loop, .registry = context->registry, .log = context->log, .relay = relay, .section = section};
-    memset(oneshot, 0, sizeof *oneshot);
-    oneshot->context = context;
-    return obx_instance_new(&setup, kind, &oneshot->instance, error);
+    return open_section(oneshot, &setup, context, kind, error);
 }
 
 int obx_oneshot_open(struct obx_oneshot *oneshot, struct obx_context *context, const char *relay, enum outbox_kind kind,
                      struct outbox_error *error)
 {
-    const struct obx_section *section;
-    int status = obx_relay_section(context->config, relay, &section, error);
+    struct obx_relay_settings settings = {0};
+    struct obx_instance_setup setup = {
+        .loop = context->loop, .registry = context->registry, .log = context->log, .relay = relay};
+    int status = obx_relay_section(context->config, relay, &setup.section, error);
     if (!status)
-        status = obx_section_child(section, obx_kind_name(kind), &section, error);
-    return status ? status : obx_oneshot_open_section(oneshot, context, relay, section, kind, error);
+        status = obx_relay_settings_parse(setup.section, &settings, error);
+    if (!status)
+        status = obx_section_child(setup.section, obx_kind_name(kind), &setup.section, error);
+    setup.exactly_once = settings.delivery == OBX_EXACTLY_ONCE;
+    return status ? status : open_section(oneshot, &setup, context, kind, error);
 }
 
 static void on_done(struct obx_call *call, const struct outbox_error *error)

@@ -21,6 +21,7 @@ enum fixture_op {
     FIXTURE_DEAD_LETTER,
     FIXTURE_PUBLISH,
     FIXTURE_BROKER_START,
+    FIXTURE_RENEW,
     FIXTURE_OPS
 };
 
@@ -105,6 +106,7 @@ struct fixture {
 
 /* settings: YAML lines of relays.test, without store and broker; "" for the defaults. */
 void fixture_exactly_once(void); /* before fixture_new: it keeps a record of positions */
+void fixture_renews(void);       /* before fixture_new: the store renews the ownership */
 void fixture_unordered(void);    /* before fixture_new: the broker keeps no order */
 void fixture_concurrent(void);   /* before fixture_new: it answers each event by itself */
 void fixture_key_ordered(void);  /* before fixture_new: it keeps order only within a key */

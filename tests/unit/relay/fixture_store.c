@@ -196,17 +196,23 @@ static void store_dead(void *self, outbox_op_t op, struct outbox_dead *dead)
     fixture_done(self, op);
 }
 
-static const struct outbox_store_ops store_ops = {.struct_size = sizeof store_ops,
-                                                  .init = fixture_init,
-                                                  .fini = fixture_fini,
-                                                  .start = store_start,
-                                                  .stop = stop,
-                                                  .acquire = store_acquire,
-                                                  .claim = store_claim,
-                                                  .release = store_release,
-                                                  .settle = store_settle,
-                                                  .dead_letter = store_dead_letter,
-                                                  .dead = store_dead};
+static void store_renew(void *self, outbox_op_t op)
+{
+    if (!fixture_fails(self, op, FIXTURE_RENEW))
+        fixture_done(self, op);
+}
+
+static struct outbox_store_ops store_ops = {.struct_size = sizeof store_ops,
+                                            .init = fixture_init,
+                                            .fini = fixture_fini,
+                                            .start = store_start,
+                                            .stop = stop,
+                                            .acquire = store_acquire,
+                                            .claim = store_claim,
+                                            .release = store_release,
+                                            .settle = store_settle,
+                                            .dead_letter = store_dead_letter,
+                                            .dead = store_dead};
 const struct outbox_plugin fixture_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                                    .struct_size = sizeof fixture_store_plugin,
                                                    .kind = OUTBOX_STORE,
@@ -217,3 +223,8 @@ const struct outbox_plugin fixture_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR
                                                    .description = "an in-memory store",
                                                    .instance_size = sizeof(struct fixture_instance),
                                                    .ops = &store_ops};
+
+void fixture_renews(void)
+{
+    store_ops.renew = store_renew;
+}

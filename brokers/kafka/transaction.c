@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* brokers/kafka/transaction.c - when a transaction ends, and what its events are reported as; see transaction.h */
+#include <stdio.h>
+
+#include "broker.h"
+
+#define IDLE_NS 10000000u /* nothing has come for so long: commit what there is */
+
+/* ---- start ------------------------------------------------------------------------------------------------------- */
+
+void kafka_transaction_start(struct kafka_broker *self, const struct outbox_broker_start *start)
+{
+    struct kafka_transaction *transaction = &self->transaction;
+    transaction->progress.host = self->host;
+    transaction->epoch = start->epoch;
+    snprintf(transaction->outbox, sizeof transaction->outbox, "%s", start->outbox ? start->outbox : "");
+    transaction->state = KAFKA_TRANSACTION_OPEN;
+    transaction->broken = false;
+    transaction->rows = 0;
+    transaction->publishes = NULL;
+    atomic_store(&transaction->cancel, false);
+    self->order = start->order;
+}
+
+/* The clients are to be destroyed. */
+void kafka_transaction_close(struct kafka_broker *self)
+{
+    struct kafka_transaction *transaction = &self->transaction;
+    self->host->timer_clear(transaction->timer);
+    if (transaction->topic)
+        rd_kafka_topic_destroy(transaction->topic);
+    transaction->topic = NULL;
+    self->host->release(self->host, transaction->buffer);
+    transaction->buffer = NULL;
+    kafka_progress_free(&transaction->progress);
+}
+
+/* ---- handing over ------------------------------------------------------------------------------------------------ */
+
+bool kafka_transaction_takes(const struct kafka_broker *self)
+{
+    const struct kafka_transaction *transaction = &self->transaction;
+    return !self->exactly_once ||
+           (transaction->state == KAFKA_TRANSACTION_OPEN && transaction->rows < KAFKA_TRANSACTION_ROWS);
+}
+
+bool kafka_transaction_reserve(struct kafka_broker *self)
+{
+    struct outbox_error error;
+    if (!kafka_progress_reserve(&self->transaction.progress))
+        return true;
+    kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "publish: out of memory for the progress record");
+    kafka_replace_producer(self, &error);
+    return false;
+}
+
+static void join(struct kafka_transaction *transaction, struct kafka_publish *publish)
+{
+    if (publish->in_transaction)
+        return;
+    publish->in_transaction = true;
+    publish->next_in_transaction = transaction->publishes;
+    transaction->publishes = publish;
+}
+
+void kafka_transaction_sent(struct kafka_broker *self, struct kafka_publish *publish,
+                            const struct outbox_message *message)
+{
+    struct kafka_transaction *transaction = &self->transaction;
+    uint64_t now = self->host->now(self->host);
+    if (!transaction->rows++)
+        transaction->began_at = now;
+    transaction->last_at = now;
+    kafka_progress_add(&transaction->progress, message);
+    join(transaction, publish);
+}
+
+/* ---- outcomes ---------------------------------------------------------------------------------------------------- */
+
+static void report_kept(struct kafka_broker *self, struct kafka_publish *publish, uint32_t outcome,
+                        const struct outbox_error *error)
+{
+    uint32_t count = publish->delivered;
+    publish->delivered = 0;
+    kafka_report(self, publish, self->slots[publish->slot].indexes, count, outcome, error);
+}
+
+/* The transaction is over: each of its publishes gets rid of what was kept back. error NULL: committed. */
+static void release(struct kafka_broker *self, uint32_t outcome, const struct outbox_error *error)
+{
+    struct kafka_transaction *transaction = &self->transaction;
+    for (struct kafka_publish *publish = transaction->publishes, *next; publish; publish = next) {
+        next = publish->next_in_transaction;
+        publish->in_transaction = false;
+        if (error)
+            report_kept(self, publish, outcome, error);
+        kafka_publish_changed(self, publish);
+    }
+    transaction->publishes = NULL;
+    transaction->rows = 0;
+}
+
+void kafka_transaction_report_late(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index)
+{
+    struct outbox_error error;
+    kafka_error(&error, OUTBOX_E_UNKNOWN_OUTCOME, 0, "publish: reported after its transaction was given up");
+    kafka_report(self, publish, &index, 1, OUTBOX_UNKNOWN, &error);
+}
+
+void kafka_transaction_break(struct kafka_broker *self)
+{
+    if (self->exactly_once && self->transaction.state == KAFKA_TRANSACTION_OPEN)
+        self->transaction.broken = true;
+}
+
+void kafka_transaction_cancel(struct kafka_broker *self)
+{
+    atomic_store(&self->transaction.cancel, true);
+    kafka_transaction_break(self);
+}
+
+static void release_broken(struct kafka_broker *self)
+{
+    struct outbox_error error;
+    kafka_error(&error, OUTBOX_E_NOT_CONNECTED, 0, "publish: its transaction is not committed");
+    release(self, OUTBOX_NOT_CONNECTED, &error);
+}
+
+/* ---- the commit -------------------------------------------------------------------------------------------------- */
+
+static void log_forgotten(struct kafka_broker *self)
+{
+    struct kafka_progress *progress = &self->transaction.progress;
+    if (!progress->forgotten)
+        return;
+    self->host->log(
+        self->host, OUTBOX_LOG_WARN,
+        "%u published events are not known to have left the outbox, and the progress record has no room for "
+        "more than %u: should they still be there at the next start, they are published again",
+        progress->forgotten, KAFKA_PROGRESS_MAX);
+    progress->forgotten = 0;
+}
+
+static void commit_done(struct outbox_work *work)
+{
+    struct kafka_broker *self = work->arg;
+    struct kafka_transaction *transaction = &self->transaction;
+    const struct outbox_error *error = &self->commit.error;
+    self->commit.running = false;
+    kafka_read_reports(self);
+    transaction->state = KAFKA_TRANSACTION_OPEN;
+    log_forgotten(self);
+    if (transaction->committed)
+        release(self, OUTBOX_DELIVERED, NULL);
+    else
+        release(self, transaction->attempted ? OUTBOX_UNKNOWN : OUTBOX_NOT_CONNECTED, error);
+    if (error->code) {
+        transaction->broken = true;
+        kafka_replace_producer(self, error);
+    }
+    kafka_request_turn(self);
+}
+
+static void begin_commit(struct kafka_broker *self)
+{
+    struct kafka_transaction *transaction = &self->transaction;
+    self->host->timer_clear(transaction->timer);
+    transaction->state = KAFKA_TRANSACTION_COMMITTING;
+    transaction->attempted = transaction->committed = false;
+    kafka_progress_take_settled(&transaction->progress);
+    self->commit = (struct kafka_job){0};
+    kafka_run_job(self, &self->commit, kafka_commit_work, commit_done);
+}
+
+static uint64_t due_at(const struct kafka_broker *self)
+{
+    const struct kafka_transaction *transaction = &self->transaction;
+    uint64_t interval = transaction->began_at + (uint64_t)self->transaction_ms * 1000000u;
+    uint64_t idle = transaction->last_at + IDLE_NS;
+    return !self->pending && idle < interval ? idle : interval;
+}
+
+static bool is_due(struct kafka_broker *self)
+{
+    const struct kafka_transaction *transaction = &self->transaction;
+    uint64_t now = self->host->now(self->host), due = due_at(self);
+    if (transaction->rows >= KAFKA_TRANSACTION_ROWS || self->state == KAFKA_STOPPING || now >= due)
+        return true;
+    self->host->timer_set(transaction->timer, (due - now) / 1000 + 1);
+    return false;
+}
+
+void kafka_transaction_step(struct kafka_broker *self)
+{
+    struct kafka_transaction *transaction = &self->transaction;
+    if (!self->exactly_once || transaction->state != KAFKA_TRANSACTION_OPEN || !transaction->rows)
+        return;
+    if (transaction->broken && !self->in_flight)
+        release_broken(self); /* all that it has was reported */
+    else if (!transaction->broken && is_due(self))
+        begin_commit(self);
+}
+
+void kafka_transaction_due(void *plugin)
+{
+    kafka_request_turn(plugin);
+}
+
+bool kafka_transaction_idle(const struct kafka_broker *self)
+{
+    const struct kafka_transaction *transaction = &self->transaction;
+    return !self->exactly_once || (transaction->state == KAFKA_TRANSACTION_OPEN && !transaction->rows);
+}
+
+void kafka_settled(void *plugin, const struct outbox_settled *settled)
+{
+    struct kafka_broker *self = plugin;
+    if (self->exactly_once && kafka_has_clients(self))
+        kafka_progress_settled(&self->transaction.progress, settled->positions, settled->count);
+}
