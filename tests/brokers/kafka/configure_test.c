@@ -73,7 +73,7 @@ Test(kafka_configure, list_without_a_broker_is_refused)
 Test(kafka_configure, options_with_a_key_of_their_own_are_refused)
 {
     REFUSED("bootstrap.servers: other", "options: bootstrap.servers cannot be set here: set it in the section itself");
-    REFUSED("transactional.id: me", "transactions are not supported");
+    REFUSED("transactional.id: me", "set it in the section itself");
     REFUSED("plugin.library.paths: /tmp/other",
             "plugin.library.paths cannot be set here: it loads code into the relay");
     REFUSED("ssl.engine.location: /tmp/other", "ssl.engine.location cannot be set here: it loads code into the relay");
