@@ -4,6 +4,7 @@
  *
  *     ROUTE VERB [up | down] [NUMBER [NUMBER]]     ROUTE may be "all"; without a direction: both
  *       latency MS [JITTER]   rate BYTES_PER_SECOND   stall   blackhole   cut BYTES     rules, until "clear"
+ *       hold                  the links that are open now stall, new ones pass, until "clear"
  *       down                  new clients are reset, until "clear"
  *       reset                 all links end now; no rule changes
  *       clear                 removes all rules; links that lost bytes end now
@@ -68,6 +69,7 @@ static void clear(struct proxy_route *route)
 {
     memset(route->rules, 0, sizeof route->rules);
     route->down = false;
+    proxy_route_release(route);
     proxy_route_reset(route, true);
     proxy_route_changed(route);
 }
@@ -91,6 +93,8 @@ static bool apply(struct proxy_route *route, const struct command *command, char
         clear(route);
     else if (!strcmp(command->verb, "reset"))
         proxy_route_reset(route, false);
+    else if (!strcmp(command->verb, "hold"))
+        proxy_route_hold(route, command->directions);
     else if (!strcmp(command->verb, "down"))
         route->down = true;
     else {

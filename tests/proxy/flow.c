@@ -61,7 +61,7 @@ static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *buf)
         uv_read_stop(stream);
     if (is_blackhole(flow)) {
         flow->link->lost = true;
-    } else if (size == UV_EOF) {
+    } else if (size == UV_EOF || flow->rule->mode == PROXY_STALL) { /* what has come waits */
         flow->ended = true;
         pump(flow);
     } else {

@@ -139,6 +139,22 @@ void proxy_route_changed(struct proxy_route *route)
             proxy_flow_changed(&link->flows[i]);
 }
 
+void proxy_route_hold(struct proxy_route *route, const bool directions[PROXY_DIRECTIONS])
+{
+    static const struct proxy_rule held = {.mode = PROXY_STALL};
+    for (struct proxy_link *link = route->links; link; link = link->next)
+        for (int i = 0; i < PROXY_DIRECTIONS; i++)
+            if (directions[i])
+                link->flows[i].rule = &held;
+}
+
+void proxy_route_release(struct proxy_route *route)
+{
+    for (struct proxy_link *link = route->links; link; link = link->next)
+        for (int i = 0; i < PROXY_DIRECTIONS; i++)
+            link->flows[i].rule = &route->rules[i];
+}
+
 void proxy_route_reset(struct proxy_route *route, bool only_lost)
 {
     for (struct proxy_link *link = route->links; link; link = link->next)

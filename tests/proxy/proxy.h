@@ -7,6 +7,7 @@
  *
  * - latency: bytes arrive later, in order; jitter adds a random delay
  * - rate: maximum bytes a second
+ * - hold: the bytes of the links that are open now wait, also after the sender has closed; new links pass
  * - stall: nothing passes, nothing is lost; a network that is interrupted for a while
  * - blackhole: everything is discarded, FIN and RST included; a peer that disappears. New clients are accepted and get
  * no data. At the end, links that lost bytes are reset, as by a host that rebooted
@@ -86,6 +87,9 @@ void proxy_control(struct proxy_route *routes, const char *line, char response[2
 /* The rules of the route have changed: apply them to its links. */
 void proxy_route_changed(struct proxy_route *route);
 void proxy_route_reset(struct proxy_route *route, bool only_lost);
+/* Bytes of the open links in these directions wait until proxy_route_release(). */
+void proxy_route_hold(struct proxy_route *route, const bool directions[PROXY_DIRECTIONS]);
+void proxy_route_release(struct proxy_route *route);
 
 /* link.c, for flow.c */
 void proxy_link_reset(struct proxy_link *link);

@@ -43,19 +43,32 @@ static int make(struct fixture *t, const char *yaml)
         .registry = t->registry,
         .log = &t->log,
         .relay = "orders",
+        .exactly_once = t->exactly_once,
         .section = obx_config_root(t->config),
         .events = {.lost = note_lost, .arg = t},
     };
     return obx_instance_new(&setup, OUTBOX_BROKER, &t->instance, &t->error);
 }
 
-int fixture_open(struct fixture *t, const char *yaml)
+static int open_as(struct fixture *t, const char *yaml, bool exactly_once)
 {
     memset(t, 0, sizeof *t);
+    t->exactly_once = exactly_once;
+    t->start = obx_no_outbox;
     t->log = (struct obx_log){
         .write = write_log, .arg = t, .level = getenv("OUTBOX_TEST_LOG") ? OUTBOX_LOG_TRACE : OUTBOX_LOG_DEBUG};
     int status = obx_uv_loop_new(NULL, &t->loop, &t->error);
     return status ? status : make(t, yaml);
+}
+
+int fixture_open(struct fixture *t, const char *yaml)
+{
+    return open_as(t, yaml, false);
+}
+
+int fixture_open_exactly_once(struct fixture *t, const char *yaml)
+{
+    return open_as(t, yaml, true);
 }
 
 int fixture_close(struct fixture *t)
@@ -128,7 +141,7 @@ static int finish(struct fixture *t, struct waited *waited)
 int fixture_start_within(struct fixture *t, uint32_t timeout_ms)
 {
     struct waited waited = {.call = {.done = note_done}};
-    obx_broker_start(t->instance, &waited.call, timeout_ms, &obx_no_outbox);
+    obx_broker_start(t->instance, &waited.call, timeout_ms, &t->start);
     return finish(t, &waited);
 }
 
@@ -201,6 +214,7 @@ static void batch_outcomes(struct obx_call *call, const struct outbox_outcomes *
         if (outcomes->error)
             batch->errors[at] = *outcomes->error;
         batch->reported++;
+        batch->already += outcomes->flags & OUTBOX_OUTCOME_ALREADY ? 1 : 0;
     }
 }
 

@@ -37,9 +37,12 @@ struct fixture {
     size_t logged_size;
     const char *const *pending_topics; /* of fixture_check(); may be NULL */
     char command[480];                 /* of the last finding that had one */
+    bool exactly_once;
+    struct outbox_broker_start start; /* what the broker is started with */
 };
 
-int fixture_open(struct fixture *t, const char *yaml); /* the broker's section without `plugin:` */
+int fixture_open(struct fixture *t, const char *yaml);              /* the broker's section without `plugin:` */
+int fixture_open_exactly_once(struct fixture *t, const char *yaml); /* of a relay with delivery: exactly-once */
 int fixture_start(struct fixture *t);
 int fixture_start_within(struct fixture *t, uint32_t timeout_ms);
 int fixture_stop(struct fixture *t);
@@ -66,6 +69,7 @@ struct batch {
     struct outbox_error error; /* of the op */
     struct batch_text *texts;  /* made by batch_fill() */
     uint32_t reported;
+    uint32_t already; /* reported as delivered by an earlier start */
     uint32_t completed;
     uint64_t order; /* in which it completed, from 1 */
 };
