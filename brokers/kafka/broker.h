@@ -270,6 +270,9 @@ void kafka_commit_work(struct outbox_work *work);
 void kafka_transaction_start(struct kafka_broker *self, const struct outbox_broker_start *start);
 void kafka_transaction_close(struct kafka_broker *self);
 bool kafka_transaction_takes(const struct kafka_broker *self); /* may a message be handed over now? */
+/* May one that may fail? Only as the first; with others in the transaction that is committed now. */
+bool kafka_transaction_takes_alone(struct kafka_broker *self);
+void kafka_transaction_fill(struct kafka_broker *self); /* that one is in it */
 /* Room for a message that is to be handed over. False: no memory, and the producer is replaced. */
 bool kafka_transaction_reserve(struct kafka_broker *self);
 void kafka_transaction_sent(struct kafka_broker *self, struct kafka_publish *publish,

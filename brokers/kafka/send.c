@@ -86,6 +86,11 @@ static void report_blocked(struct kafka_broker *self, struct kafka_publish *publ
     kafka_report_failure(self, sending->topic, publish, sending->index, OUTBOX_RETRY, &error);
 }
 
+static bool may_fail(const struct sending *sending)
+{
+    return sending->suspect || sending->topic->state != KAFKA_TOPIC_OPEN;
+}
+
 static enum step hand_over(struct kafka_broker *self, struct kafka_publish *publish, const struct sending *sending,
                            bool alone)
 {
@@ -110,6 +115,8 @@ static enum step hand_over(struct kafka_broker *self, struct kafka_publish *publ
     }
     if (self->exactly_once)
         kafka_transaction_sent(self, publish, sending->message);
+    if (self->exactly_once && may_fail(sending))
+        kafka_transaction_fill(self);
     kafka_topic_sent(topic, sending->suspect, sending->size);
     self->in_flight++;
     if (topic->state != KAFKA_TOPIC_OPEN)
@@ -183,6 +190,9 @@ static enum step send_next(struct kafka_broker *self, struct kafka_publish *publ
     }
     if (publish->number > sending.topic->barrier && !admit(self, publish, &sending))
         return STEP_NEXT;
+    if (self->exactly_once && may_fail(&sending) && publish->number > sending.topic->barrier &&
+        !kafka_transaction_takes_alone(self))
+        return STEP_WAIT;
     return pass_gate(self, publish, &sending);
 }
 

@@ -15,7 +15,7 @@ void kafka_transaction_start(struct kafka_broker *self, const struct outbox_brok
     transaction->epoch = start->epoch;
     snprintf(transaction->outbox, sizeof transaction->outbox, "%s", start->outbox ? start->outbox : "");
     transaction->state = KAFKA_TRANSACTION_OPEN;
-    transaction->broken = false;
+    transaction->broken = transaction->full = false;
     transaction->rows = 0;
     transaction->publishes = NULL;
     atomic_store(&transaction->cancel, false);
@@ -40,8 +40,21 @@ void kafka_transaction_close(struct kafka_broker *self)
 bool kafka_transaction_takes(const struct kafka_broker *self)
 {
     const struct kafka_transaction *transaction = &self->transaction;
-    return !self->exactly_once ||
-           (transaction->state == KAFKA_TRANSACTION_OPEN && transaction->rows < KAFKA_TRANSACTION_ROWS);
+    return transaction->state == KAFKA_TRANSACTION_OPEN && !transaction->full &&
+           transaction->rows < KAFKA_TRANSACTION_ROWS;
+}
+
+bool kafka_transaction_takes_alone(struct kafka_broker *self)
+{
+    struct kafka_transaction *transaction = &self->transaction;
+    if (transaction->rows)
+        transaction->full = true; /* it comes with the next one */
+    return !transaction->rows;
+}
+
+void kafka_transaction_fill(struct kafka_broker *self)
+{
+    self->transaction.full = true;
 }
 
 bool kafka_transaction_reserve(struct kafka_broker *self)
@@ -98,6 +111,7 @@ static void release(struct kafka_broker *self, uint32_t outcome, const struct ou
     }
     transaction->publishes = NULL;
     transaction->rows = 0;
+    transaction->full = false;
 }
 
 void kafka_transaction_report_late(struct kafka_broker *self, struct kafka_publish *publish, uint32_t index)
@@ -184,7 +198,7 @@ static bool is_due(struct kafka_broker *self)
 {
     const struct kafka_transaction *transaction = &self->transaction;
     uint64_t now = self->host->now(self->host), due = due_at(self);
-    if (transaction->rows >= KAFKA_TRANSACTION_ROWS || self->state == KAFKA_STOPPING || now >= due)
+    if (transaction->full || transaction->rows >= KAFKA_TRANSACTION_ROWS || self->state == KAFKA_STOPPING || now >= due)
         return true;
     self->host->timer_set(transaction->timer, (due - now) / 1000 + 1);
     return false;

@@ -8,6 +8,9 @@
  * Happy path: the interval is over, or KAFKA_TRANSACTION_ROWS are in it, or nothing has come for 10 ms -> COMMITTING ->
  * committed: what was kept back is reported as DELIVERED, and the next transaction is open.
  *
+ * A message that may fail is alone in its transaction: one of a topic that has not taken any with this producer, or has
+ * refused one. So its failure, which no transaction survives, holds up no other event for ever.
+ *
  * The rules that keep events from being lost or doubled (docs/decisions/043-exactly-once-into-kafka.md):
  *  - A producer goes on only after a commit that succeeded with EndTxn sent exactly once. After any other end it is
  *    thrown away, unaborted: a delayed EndTxn would end the next transaction of the same producer.
@@ -32,6 +35,7 @@ enum kafka_transaction_state { KAFKA_TRANSACTION_OPEN, KAFKA_TRANSACTION_COMMITT
 struct kafka_transaction {
     struct outbox_timer *timer;
     enum kafka_transaction_state state;
+    bool full;         /* it is to be committed now, and takes no more */
     bool broken;       /* it is never committed: its events are reported as not delivered */
     uint32_t rows;     /* handed over */
     uint64_t began_at; /* host->now() of the first row, and of the last */

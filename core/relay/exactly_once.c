@@ -27,7 +27,19 @@ bool obx_exactly_once_may_start(struct obx_stages *stages)
     return !fenced_at || obx_ownership_prove(stages->ownership, fenced_at, obx_link_error(stages->broker));
 }
 
+bool obx_exactly_once_may_publish(struct obx_stages *stages)
+{
+    uint64_t answered_at = obx_link_answered_at(stages->broker);
+    if (!obx_link_up(stages->store))
+        return false;
+    return !obx_store_can_renew(obx_link_instance(stages->store)) ||
+           obx_ownership_prove(stages->ownership, answered_at, obx_link_error(stages->broker));
+}
+
 bool obx_exactly_once_out_of_date(const struct obx_stages *stages)
 {
-    return obx_relay_context_exactly_once(&stages->context) && obx_ownership_changed(stages->ownership);
+    if (!obx_relay_context_exactly_once(&stages->context))
+        return false;
+    bool unconfirmed = obx_link_answered_at(stages->broker) != 0;
+    return obx_ownership_changed(stages->ownership) || (unconfirmed && !obx_link_up(stages->store));
 }

@@ -28,6 +28,7 @@ struct obx_link {
     uint32_t failures; /* in a row; reset by the first success of real work */
     uint64_t retry_at;
     uint64_t fenced_at;       /* the last failure OUTBOX_E_FENCED; 0: none */
+    uint64_t answered_at;     /* the start succeeded, and the link is STARTING still; 0: no */
     unsigned broken;          /* enum obx_link_work: what failed and has not succeeded since; 0: no outage */
     uint64_t broken_since;    /* the outage */
     uint32_t outage_failures; /* of it */
@@ -138,6 +139,16 @@ bool obx_link_busy(const struct obx_link *link)
     return obx_request_busy(&link->start);
 }
 
+void obx_link_answered(struct obx_link *link)
+{
+    link->answered_at = link->context->now;
+}
+
+uint64_t obx_link_answered_at(const struct obx_link *link)
+{
+    return link->state == OBX_LINK_STARTING ? link->answered_at : 0;
+}
+
 uint64_t obx_link_fenced_at(const struct obx_link *link)
 {
     return link->fenced_at;
@@ -163,6 +174,7 @@ bool obx_link_may_acquire(struct obx_link *link)
 struct obx_call *obx_link_begin(struct obx_link *link, void *stage,
                                 void (*done)(void *stage, const struct outbox_error *error))
 {
+    link->answered_at = 0;
     if (link->state == OBX_LINK_DOWN)
         move(link, OBX_LINK_STARTING);
     return obx_request_begin(&link->start, link->context, stage, done);

@@ -53,6 +53,9 @@ enum obx_link_state obx_link_state(const struct obx_link *link);
 bool obx_link_up(const struct obx_link *link);
 /* A start or an acquire is in flight. */
 bool obx_link_busy(const struct obx_link *link);
+/* The start succeeded, and obx_link_started() has to wait; when that was, in nanoseconds; 0: nothing waits. */
+void obx_link_answered(struct obx_link *link);
+uint64_t obx_link_answered_at(const struct obx_link *link);
 /* When the last failure with OUTBOX_E_FENCED came; nanoseconds, 0: none came. */
 uint64_t obx_link_fenced_at(const struct obx_link *link);
 /* The last failure; code 0: none since the link works. */

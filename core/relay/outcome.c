@@ -247,8 +247,17 @@ static void apply_after_table(struct obx_batch *batch, enum obx_row_state state,
     obx_batch_change(batch, state, obx_order_after(state, facts));
 }
 
+/* An event that fails ends its transaction, and with it the producer: that is no outage, for the broker has answered.
+ */
+static void end_outage(struct obx_stages *stages, bool answered)
+{
+    if (answered && obx_relay_context_exactly_once(&stages->context))
+        obx_link_works(stages->broker, OBX_WORK_CONNECT | OBX_WORK_PUBLISH);
+}
+
 static void decide_rows(struct obx_stages *stages, struct obx_batch *batch, const struct outbox_error *error)
 {
+    bool answered = batch->state_count[OBX_ROW_RETRY] || batch->state_count[OBX_ROW_REJECTED];
     unsigned facts = obx_pipeline_after_facts(stages->pipeline, batch);
     apply_after_table(batch, OBX_ROW_RETRY, facts);
     apply_after_table(batch, OBX_ROW_REJECTED, facts);
@@ -256,6 +265,7 @@ static void decide_rows(struct obx_stages *stages, struct obx_batch *batch, cons
         obx_outcome_decide(stages, batch, i);
     if (batch->state_count[OBX_ROW_NOT_SENT])
         obx_link_lost(stages->broker, OBX_WORK_PUBLISH, outage_error(batch, error));
+    end_outage(stages, answered);
     if (batch->is_retry)
         leave_to_keys(stages, batch);
     obx_key_pauses_set(stages, batch);

@@ -7,6 +7,7 @@
 #include "prompt.h"
 #include "sink.h"
 #include "sim.h"
+#include "transactions.h"
 #include "store.h"
 
 static struct obx_timer next;
@@ -143,6 +144,14 @@ static void work_on_letters(bool drop)
     sim_store_notify();
 }
 
+static void lose_producer(struct sim_node *node)
+{
+    if (sim->plan.once)
+        sim_once_lose(node);
+    else
+        sim_producer_lose(node);
+}
+
 static void strike(enum sim_fault fault)
 {
     switch (fault) {
@@ -180,7 +189,7 @@ static void strike(enum sim_fault fault)
         change_leaders();
         break;
     case SIM_BROKER_LOST:
-        sim_producer_lose(busy_node());
+        lose_producer(busy_node());
         break;
     case SIM_REPLAY:
     case SIM_DROP:

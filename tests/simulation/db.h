@@ -31,9 +31,11 @@ struct sim_event {
     uint8_t poison, state, value;
     bool gone, dead; /* out of the table: settled, dead-lettered */
     bool ever_dead;
-    bool dropped; /* of the dead letters, by the operator */
-    bool lost;    /* its commit was lost in a failover */
-    bool on_disk; /* where the broker is a file */
+    bool dropped;  /* of the dead letters, by the operator */
+    bool lost;     /* its commit was lost in a failover */
+    bool suspect;  /* transactions.c: a transaction failed because of it */
+    bool returned; /* its delete was lost in a failover */
+    bool on_disk;  /* where the broker is a file */
     /* the oracle's */
     uint32_t appended;
     uint64_t reported_lives; /* reported DELIVERED to these lives of nodes, one bit each, modulo 64 */

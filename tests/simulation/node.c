@@ -11,6 +11,7 @@
 #include "sink.h"
 #include "sim.h"
 #include "store.h"
+#include "transactions.h"
 
 static const char *const state_names[] = {"stopped",    "connecting", "standby", "relaying",
                                           "recovering", "halted",     "draining"};
@@ -102,6 +103,7 @@ void sim_node_crash(struct sim_node *node)
     SIM_TRACE("%s crashes", node->name);
     sim_store_crash(node);
     sim_producer_crash(node);
+    sim_once_crash(node);
     sim_calls_crash(node);
     sim_owner_drop(&node->memory);
     node->relay = NULL;

@@ -13,6 +13,7 @@
 
 struct sim_store;
 struct sim_broker;
+struct sim_once;
 
 struct sim_node {
     uint32_t index;
@@ -25,6 +26,7 @@ struct sim_node {
     struct obx_relay *relay;
     struct sim_store *store; /* the plugins' own state, while there is one */
     struct sim_broker *broker;
+    struct sim_once *once; /* instead of broker, with delivery: exactly-once */
     uint64_t paused_until_ns;
     uint64_t stop_by_ns;    /* 0: not stopping */
     bool stopped;           /* to be freed */

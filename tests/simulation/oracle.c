@@ -102,6 +102,8 @@ void oracle_appended(struct sim_event *event)
     if (!event->appended)
         prompt_appended(event);
     digest = digest * 31 + event->number + sim->now_ns;
+    if (event->appended && sim->plan.once && !event->returned)
+        sim_fail("duplicate: event %u is committed twice with delivery: exactly-once", event->number);
     if (event->appended++)
         duplicates++;
     else if (event->key != SIM_NO_KEY && !order_is("none"))

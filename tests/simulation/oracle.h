@@ -5,7 +5,8 @@
  * 1 no loss, 5 settled after durable   oracle_settled: only events that were appended, and reported so, leave the table
  * 2 no phantom, byte-identical         oracle_submitted: every message is the event of a committed row, in every byte
  * 3 order                              oracle_appended: no first occurrence before that of an earlier event of its key
- * 4 duplicates only after a fault      oracle_submitted: an event reported DELIVERED is not sent again by its owner
+ * 4 no duplicates, exactly-once        oracle_appended: no event is committed twice
+ *   duplicates only after a fault      oracle_submitted: an event reported DELIVERED is not sent again by its owner
  * 6 no outage costs an attempt         oracle_dead_lettered: only events that can never go, or follow such an event
  *   ... and is not hammered at         oracle_reconnects: after many failures a second passes before the next start
  * 7 memory                             oracle_step: the budget, and one batch

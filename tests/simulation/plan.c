@@ -182,6 +182,19 @@ static void draw_settings(struct sim_plan *plan, struct sim_random *random)
     plan->timeout_ms = (uint32_t)sim_between(random, 200, 4000);
 }
 
+/* Of the broker, what transactions.c has: outages, lost producers, EndTxn requests that are late or not answered. */
+static void draw_once(struct sim_plan *plan, struct sim_random *random)
+{
+    static const uint64_t others =
+        BIT(NOT_SENT) | BIT(THROTTLED) | BIT(NO_MEMORY) | BIT(LEADER) | BIT(QUEUE_FULL) | BIT(LONG_DOWN);
+    plan->once = plan->ordered = plan->renews = true;
+    plan->faults &= ~others;
+    plan->faults |= one_in_n(random, 2) ? BIT(BROKER_SLOW) : 0;
+    plan->faults |= one_in_n(random, 2) ? BIT(ACK_LOST) : 0;
+    plan->queue_room = UINT32_MAX;
+    plan->relays = (uint32_t)sim_between(random, 1, 3);
+}
+
 void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed)
 {
     *plan = (struct sim_plan){0};
@@ -201,6 +214,10 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t se
     plan->hold_keys = one_in_n(random, 2);
     plan->exact_limited = one_in_n(random, 2);
     plan->queue_room = UINT32_MAX;
+    if (seed >= SIM_ONCE_SEEDS) {
+        draw_once(plan, random);
+        return;
+    }
     if (seed % 5 == 1)
         draw_file(plan, random);
     if (seed % 10 == 2 || seed % 10 == 4)
@@ -214,6 +231,8 @@ const char *sim_plan_yaml(const struct sim_plan *plan)
 {
     static char text[1024];
     char broker[128] = "{plugin: sim}";
+    if (plan->once)
+        snprintf(broker, sizeof broker, "{plugin: once}\ndelivery: exactly-once");
     if (plan->file)
         snprintf(broker, sizeof broker,
                  "{plugin: watch, wraps: {plugin: file, path: /disk/events.ndjson, max_size: %uKiB}}", plan->file_kib);
@@ -242,7 +261,8 @@ void sim_plan_print(const struct sim_plan *plan)
            plan->relays, plan->writers, plan->events, plan->keys, (double)plan->busy_ns / 1e9, plan->partitions,
            plan->sql ? "gaps of backends/sql" : "knows the rows it returned", plan->wakeup ? ", a wake-up" : "",
            plan->renews ? ", renews" : "",
-           plan->file         ? "a file"
+           plan->once         ? "transactions, exactly once"
+           : plan->file       ? "a file"
            : plan->concurrent ? "one event of each key in flight"
            : !plan->ordered   ? "no order"
            : plan->hold_keys  ? "order by key"

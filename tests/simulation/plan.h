@@ -98,6 +98,7 @@ struct sim_plan {
     bool letters;        /* an operator works on the dead letters */
     uint32_t file_kib;   /* max_size; 0: no rotation */
     bool exact_limited;  /* claims by position obey max_bytes */
+    bool once;           /* delivery: exactly-once, with the broker of transactions.h */
     bool peace;          /* no faults but poisoned events, which block their keys */
     bool patient;        /* the producer never drops a message that it has accepted, like Kafka's by default */
     bool nulls_refused;  /* route.tombstone: false */
@@ -112,6 +113,8 @@ struct sim_plan {
     uint32_t batch, memory_kib, max_blocked_events, max_attempts, retry_min_ms, retry_max_ms, idle_ms, lease_ms,
         standby_ms, timeout_ms;
 };
+
+#define SIM_ONCE_SEEDS 1000000 /* seeds from here on have delivery: exactly-once, and none of the following */
 
 /* What was added later than the first regressions goes by the last digits of the seed, so that the other seeds keep
  * their meaning. The last: with 1 and 6 the broker is a file, with 2 and 4 an operator works on the dead letters. The

@@ -26,12 +26,14 @@ void prompt_init(void)
 
 void prompt_healed(void)
 {
-    if (!sim->plan.peace)
+    if (!sim->plan.peace && !sim->plan.once)
         calm_ns = sim->now_ns;
 }
 
 void prompt_stopped(void)
 {
+    if (sim->plan.once)
+        return; /* a refused event ends the transaction of all keys */
     calm_ns = sim->now_ns + 3 * SIM_SECOND + (sim->plan.lease_ms + sim->plan.standby_ms) * OBX_MS;
 }
 

@@ -99,7 +99,7 @@ static void undo(const struct sim_commit *commit)
     for (uint32_t i = 0; i < commit->count; i++) {
         struct sim_event *event = sim_event(commit->events[i]);
         if (commit->kind == SIM_DELETES)
-            event->gone = false;
+            event->gone = !(event->returned = true);
         else if (commit->kind == SIM_PARKS)
             event->dead = false;
         else if (commit->kind == SIM_REPLAYS)

@@ -17,6 +17,7 @@
 #include "prompt.h"
 #include "sink.h"
 #include "store.h"
+#include "transactions.h"
 #include "transform.h"
 #include "verdict.h"
 #include "writers.h"
@@ -129,8 +130,9 @@ static void run_until(uint64_t end_ns, bool (*done)(void))
 
 static void make_registry(void)
 {
-    static const struct outbox_plugin *const plugins[] = {&sim_store_plugin,     &sim_broker_plugin,  &sim_watch_plugin,
-                                                          &sim_transform_plugin, &outbox_broker_file, NULL};
+    static const struct outbox_plugin *const plugins[] = {
+        &sim_store_plugin,     &sim_broker_plugin,  &sim_once_plugin, &sim_watch_plugin,
+        &sim_transform_plugin, &outbox_broker_file, NULL};
     struct outbox_error error = {0};
     sim_store_shape();
     sim_broker_shape();
@@ -154,6 +156,7 @@ static void begin(struct sim *run, uint64_t seed, bool trace)
     verdict_init();
     sim_db_init();
     sim_cluster_init();
+    sim_coordinator_init();
     sim_calls_init();
     if (run->plan.file)
         sim_disk_init();

@@ -10,6 +10,7 @@
  *   plan.c    the seed's faults and settings   node.c      a relay's process: start, stop, pause, crash
  *   db.c      the table, commits, failover     store*.c    the store plugin, and its requests at the server
  *   writers.c transactions of the application  cluster.c   the broker; producer.c  the broker plugin
+ *   transactions.c coordinator.c   ... or transactions
  *   disk.c    ... or files: disk, calls, sink  oracle.c    the promises, during the run
  *   chaos.c   the faults of all of them        verdict.c   the promises, at the end
  *
