@@ -86,7 +86,7 @@ void kafka_commit_work(struct outbox_work *work)
     struct kafka_broker *self = work->arg;
     struct kafka_transaction *transaction = &self->transaction;
     struct outbox_error *error = &self->commit.error;
-    int rc = OUTBOX_FAILPOINT_ERROR(self->host, kafka, before_commit, error);
+    int rc = OUTBOX_FAILPOINT_ERROR(self->host, kafka_transaction, before_commit, error);
     if (!rc)
         rc = prepare(self, error);
     if (!rc)
@@ -95,10 +95,10 @@ void kafka_commit_work(struct outbox_work *work)
         return;
     unsigned before = atomic_load(&transaction->ends);
     transaction->attempted = true;
-    OUTBOX_FAILPOINT(self->host, kafka, in_commit);
+    OUTBOX_FAILPOINT(self->host, kafka_transaction, in_commit);
     if (commit(self, error))
         return;
     transaction->committed = true;
-    OUTBOX_FAILPOINT(self->host, kafka, committed);
+    OUTBOX_FAILPOINT(self->host, kafka_transaction, committed);
     go_on(self, atomic_load(&transaction->ends) - before, error);
 }

@@ -124,7 +124,7 @@ int kafka_transaction_begin(struct kafka_broker *self, struct outbox_error *erro
 
 int kafka_transactions_open(struct kafka_broker *self, struct outbox_error *error)
 {
-    int rc = OUTBOX_FAILPOINT_ERROR(self->host, kafka, before_init_transactions, error);
+    int rc = OUTBOX_FAILPOINT_ERROR(self->host, kafka_transaction, before_init, error);
     if (!rc)
         rc = init_transactions(self, error);
     if (!rc)

@@ -106,10 +106,10 @@
     X(kafka, before_report, NONE, "reports are noted, the host does not know")                                       \
     X(kafka, reported, NONE, "the host knows")                                                                       \
     X(kafka, before_close, NONE, "the producer is to be destroyed")                                                  \
-    X(kafka, before_init_transactions, CODE, "worker: the transactional producer is to be started")                  \
-    X(kafka, before_commit, CODE, "worker: a transaction is to be ended; error: it is not committed")                \
-    X(kafka, in_commit, NONE, "worker: the progress record was handed over, the commit is to be sent")               \
-    X(kafka, committed, NONE, "worker: a transaction is committed, the host does not know")
+    X(kafka_transaction, before_init, CODE, "worker: the transactional producer is to be started")                   \
+    X(kafka_transaction, before_commit, CODE, "worker: a transaction is to be ended; error: it is not committed")    \
+    X(kafka_transaction, in_commit, NONE, "worker: the progress record was handed over, the commit is to be sent")   \
+    X(kafka_transaction, committed, NONE, "worker: a transaction is committed, the host does not know")
 
 #ifdef OUTBOX_WITH_FAILPOINTS
 

@@ -234,7 +234,7 @@ Test(kafka_exactly_once, late_end_of_a_transaction_does_not_end_the_next_one)
     struct proxy_process proxy;
     struct outbox_error error;
     proxy_process_open(&proxy);
-    cr_assert_eq(obx_failpoints_arm("kafka.in_commit=delay(2s)@2", &error), OUTBOX_OK, "%s", error.text);
+    cr_assert_eq(obx_failpoints_arm("kafka_transaction.in_commit=delay(2s)@2", &error), OUTBOX_OK, "%s", error.text);
     create("late");
     open_relay(&t, "late", proxy.bootstrap, "options: {socket.timeout.ms: 2000, request.timeout.ms: 2000}");
     cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
