@@ -163,7 +163,7 @@ void kafka_complete_publishes(struct kafka_broker *self)
         report_delivered(self, publish);
         self->changed = publish->next_changed;
         publish->changed = false;
-        if (publish->reported == publish->args->count)
-            complete(self, publish);
+        if (publish->reported == publish->args->count && !publish->in_transaction)
+            complete(self, publish); /* the list of the transaction names it until then */
     }
 }

@@ -14,9 +14,11 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "broker.h"
 
+#define UNKNOWN_TRIES 10
 #define STEP_MIN 8 /* offsets; eight times as many after each step without a whole record */
 
 struct reading {
@@ -86,19 +88,28 @@ static bool may_pass(rd_kafka_resp_err_t err)
            err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
 }
 
-/* By the transactional client, which is read_uncommitted: see kafka_transactional_conf(). */
+static bool is_unknown(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART || err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+           err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+}
+
+/* A topic that was just created is unknown to some brokers for a moment. By the transactional client, which is
+ * read_uncommitted: see kafka_transactional_conf(). */
 static int get_bounds(struct kafka_broker *self, int64_t *low, int64_t *high, struct outbox_error *error)
 {
-    for (;;) {
+    const struct timespec pause = {.tv_nsec = 100000000};
+    for (int tries = 0;; tries++) {
         rd_kafka_resp_err_t err =
             rd_kafka_query_watermark_offsets(self->clients[KAFKA_MAIN].rk, self->progress_topic,
                                              (int32_t)self->progress_partition, low, high, KAFKA_SLICE_MS * 5);
         if (!err)
             return OUTBOX_OK;
-        if (!may_pass(err))
+        if (!may_pass(err) && !(is_unknown(err) && tries < UNKNOWN_TRIES))
             return error_of(self, err, error);
         if (atomic_load(&self->cancel_workers))
             return canceled(self, error);
+        nanosleep(&pause, NULL);
     }
 }
 

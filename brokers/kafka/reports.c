@@ -59,7 +59,7 @@ static void on_fatal(struct kafka_broker *self)
     char text[KAFKA_ERRSTR];
     struct outbox_error error;
     rd_kafka_resp_err_t err = kafka_fatal_error(self, text, sizeof text);
-    kafka_error(&error, OUTBOX_E_NOT_CONNECTED, err, "the producer failed for good, a new one is needed: %s: %s",
+    kafka_error(&error, kafka_transaction_code(err), err, "the producer failed for good, a new one is needed: %s: %s",
                 rd_kafka_err2name(err), text);
     kafka_replace_producer(self, &error);
 }

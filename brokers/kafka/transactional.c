@@ -61,7 +61,7 @@ rd_kafka_conf_t *kafka_transactional_conf(struct kafka_broker *self, char *text,
 
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
 
-static int code_of(rd_kafka_resp_err_t err)
+int kafka_transaction_code(rd_kafka_resp_err_t err)
 {
     switch (err) {
     case RD_KAFKA_RESP_ERR__FENCED:
@@ -91,7 +91,7 @@ int kafka_transaction_error(struct kafka_broker *self, const char *what, rd_kafk
         rd_kafka_resp_err_t fatal = kafka_fatal_error(self, text, sizeof text);
         err = fatal ? fatal : err;
     }
-    int code = code_of(err);
+    int code = kafka_transaction_code(err);
     return kafka_error(error, code, err, "%s of transactional.id '%s': %s%s", what, self->transactional_id, text,
                        code == OUTBOX_E_PERMISSION ? "; allow this user Write and Describe on the TransactionalId"
                        : code == OUTBOX_E_CONFIG

@@ -109,10 +109,10 @@ Test(kafka_exactly_once, committed_event_is_not_sent_again_after_a_restart)
     settle(0, 1400); /* left the outbox; the next record forgets them */
     cr_assert_eq(publish("again", 1500, 1, NULL), 1);
     restart();
-    cr_assert_eq(publish("again", 1390, 111, NULL), 111);
+    cr_assert_eq(publish("again", 1380, 121, NULL), 121);
     cr_assert_eq(batch.already, 101);
     end(&t);
-    check_topic("again", 1511, 1501); /* ten were sent again: they had left the outbox */
+    check_topic("again", 1521, 1501); /* twenty were sent again: they had left the outbox */
     batch_free(&batch);
     cr_assert_eq(mem_live(), 0);
 }
@@ -147,8 +147,6 @@ Test(kafka_exactly_once, partition_of_another_relay_is_refused)
 {
     begin("shared");
     cr_assert_eq(publish("shared", 0, 1, NULL), 1);
-    open_relay(&other, "shared", NULL, "");
-    cr_assert_eq(fixture_close(&other), 0);
     char yaml[512];
     snprintf(yaml, sizeof yaml, "bootstrap.servers: %s\ntransactional.id: stranger\nprogress_topic: shared-progress\n",
              getenv("OUTBOX_TEST_KAFKA"));
@@ -234,7 +232,7 @@ Test(kafka_exactly_once, late_end_of_a_transaction_does_not_end_the_next_one)
     struct proxy_process proxy;
     struct outbox_error error;
     proxy_process_open(&proxy);
-    cr_assert_eq(obx_failpoints_arm("kafka_transaction.in_commit=delay(2s)@2", &error), OUTBOX_OK, "%s", error.text);
+    cr_assert_eq(obx_failpoints_arm("kafka_transaction.in_commit=delay(2s)@3", &error), OUTBOX_OK, "%s", error.text);
     create("late");
     open_relay(&t, "late", proxy.bootstrap, "options: {socket.timeout.ms: 2000, request.timeout.ms: 2000}");
     cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
@@ -249,13 +247,13 @@ Test(kafka_exactly_once, late_end_of_a_transaction_does_not_end_the_next_one)
     cr_assert(fixture_run_until(&t, is_lost, &t, FIXTURE_WAIT_MS));
     cr_assert(strstr(t.lost_error.text, "its end was sent 2 times"), "%s", t.lost_error.text);
     restart();
-    fill("late", 200, 50, NULL);
+    fill("late", 200, 60, NULL);
     fixture_publish(&t, &batch); /* the first half of the next transaction */
     fixture_run_for(&t, 15);
     proxy_process_command(&proxy, "kafka clear");
     cr_assert(fixture_wait(&t, &batch));
-    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 50);
-    cr_assert_eq(publish("late", 250, 50, NULL), 50);
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 60);
+    cr_assert_eq(publish("late", 260, 40, NULL), 40);
     end(&t);
     check_topic("late", 300, 300);
     batch_free(&batch);
