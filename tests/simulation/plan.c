@@ -214,7 +214,7 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t se
     plan->hold_keys = one_in_n(random, 2);
     plan->exact_limited = one_in_n(random, 2);
     plan->queue_room = UINT32_MAX;
-    if (seed >= SIM_ONCE_SEEDS) {
+    if (seed / 10000000 == SIM_ONCE_KIND) {
         draw_once(plan, random);
         return;
     }

@@ -114,7 +114,7 @@ struct sim_plan {
         standby_ms, timeout_ms;
 };
 
-#define SIM_ONCE_SEEDS 1000000 /* seeds from here on have delivery: exactly-once, and none of the following */
+#define SIM_ONCE_KIND 7 /* seeds from 70,000,000 on have delivery: exactly-once, and none of the following */
 
 /* What was added later than the first regressions goes by the last digits of the seed, so that the other seeds keep
  * their meaning. The last: with 1 and 6 the broker is a file, with 2 and 4 an operator works on the dead letters. The
