@@ -32,6 +32,7 @@ struct obx_sql_batch *obx_sql_batch_get(struct obx_sql_batches *batches, const s
     if (!batch)
         return NULL;
     batch->result = NULL;
+    batch->captured = false;
     if (obx_sql_grow(host, (void **)&batch->positions, &batch->position_room, rows, sizeof *batch->positions) &&
         obx_sql_grow(host, (void **)&batch->values, &batch->value_room, rows * columns + 1, sizeof *batch->values))
         return batch;

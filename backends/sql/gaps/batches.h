@@ -13,7 +13,8 @@
 struct obx_sql_batch {
     struct outbox_batch batch; /* first: release() gets this */
     struct obx_sql_batch *next;
-    void *result; /* the client library's, owned; NULL: none */
+    void *result;  /* the client library's, owned; NULL: none */
+    bool captured; /* result is the first of a list of events of the log: sql/capture/ */
     struct outbox_position *positions;
     struct outbox_value *values;
     uint32_t position_room, value_room;

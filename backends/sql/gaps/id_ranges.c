@@ -2,7 +2,7 @@
 /* backends/sql/gaps/id_ranges.c - spans of batches become ranges of consecutive ids, across the ends of batches */
 #include "sql/gaps/id_ranges.h"
 
-static bool add_id(const struct outbox_host *host, struct obx_sql_ranges *ranges, int64_t id)
+bool obx_sql_id_range_add(const struct outbox_host *host, struct obx_sql_ranges *ranges, int64_t id)
 {
     struct obx_sql_range *last = ranges->count ? &ranges->items[ranges->count - 1] : NULL;
     if (last && id > last->hi && id - 1 == last->hi) {
@@ -24,7 +24,7 @@ bool obx_sql_id_ranges(const struct outbox_host *host, struct obx_sql_ranges *ra
     for (uint32_t s = 0; s < settle->span_count; s++) {
         const struct outbox_span *span = &settle->spans[s];
         for (uint32_t i = 0; i < span->count; i++)
-            if (!add_id(host, ranges, (int64_t)span->batch->positions[span->first + i].major))
+            if (!obx_sql_id_range_add(host, ranges, (int64_t)span->batch->positions[span->first + i].major))
                 return false;
     }
     return true;

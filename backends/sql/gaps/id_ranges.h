@@ -13,5 +13,7 @@
 /* Replaces what is in `ranges`. The memory is kept from one settle to the next. */
 bool obx_sql_id_ranges(const struct outbox_host *host, struct obx_sql_ranges *ranges,
                        const struct outbox_settle *settle);
+/* Adds one. False: no memory. */
+bool obx_sql_id_range_add(const struct outbox_host *host, struct obx_sql_ranges *ranges, int64_t id);
 
 #endif

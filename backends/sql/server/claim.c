@@ -8,6 +8,7 @@
  */
 #include "sql/server/claim.h"
 
+#include "sql/capture/capture.h"
 #include "sql/server/locked_rows.h"
 #include "sql/server/owner.h"
 #include "sql/server/refused.h"
@@ -39,7 +40,10 @@ void sql_release(void *self, struct outbox_batch *released)
 {
     struct sql_store *store = self;
     struct obx_sql_batch *batch = (struct obx_sql_batch *)(void *)released;
-    store->driver->free_result(batch->result);
+    if (batch->captured)
+        sql_capture_release(store, batch);
+    else
+        store->driver->free_result(batch->result);
     obx_sql_batch_put(&store->batches, store->host, batch);
 }
 
@@ -59,7 +63,12 @@ static void give(struct sql_op *op, struct obx_sql_batch *batch, const struct sq
         sql_stray_scan_if_due(store);
     if (!claim->positions && store->driver->after_claim)
         store->driver->after_claim(store);
-    sql_op_complete(op, NULL);
+    if (sql_captures(store) && batch)
+        sql_capture_table_rows(op, batch);
+    if (sql_captures(store) && !batch && !claim->positions)
+        sql_capture_table_end(op);
+    else
+        sql_op_complete(op, NULL);
 }
 
 static enum obx_sql_accepted accept(struct sql_op *op, const struct sql_reading *reading)
@@ -70,7 +79,7 @@ static enum obx_sql_accepted accept(struct sql_op *op, const struct sql_reading 
                                       .truncated = reading->truncated,
                                       .snapshot = reading->snapshot,
                                       .now_ns = store->host->now(store->host)};
-    if (sql_claim_of(op)->positions)
+    if (sql_claim_of(op)->positions || sql_capture_is_spool_claim(op))
         return OBX_SQL_ACCEPTED;
     return obx_sql_outstanding_accept(&store->outstanding, &store->gaps, &seen);
 }
@@ -159,6 +168,11 @@ static void submit(struct sql_op *op)
         send_claim(op);
 }
 
+void sql_claim_table(struct sql_op *op)
+{
+    submit(op);
+}
+
 void sql_claim_rewind(struct sql_store *store)
 {
     obx_sql_gaps_reset(&store->gaps);
@@ -178,14 +192,18 @@ void sql_claim(void *self, outbox_op_t id, struct outbox_claim *claim)
     op->out = claim;
     store->claim_op = id;
     claim->batch = NULL;
-    if (claim->flags & OUTBOX_CLAIM_REWIND)
+    if (claim->flags & OUTBOX_CLAIM_REWIND) {
         sql_claim_rewind(store);
+        sql_capture_rewind(store);
+    }
     sql_wakeup_before(store, claim);
     sql_unreadable_reset(store);
-    if (!claim->max_rows)
+    if (!claim->max_rows && !(claim->flags & OUTBOX_CLAIM_MEASURE))
         fail(op, OUTBOX_E_INVALID, "max_rows is 0");
     else if (SQL_FAILPOINT_ERROR(store, before_claim, &error))
         sql_op_complete(op, &error);
+    else if (sql_captures(store) && !claim->positions)
+        sql_capture_claim(op);
     else
         submit(op);
 }

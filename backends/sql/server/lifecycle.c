@@ -7,6 +7,7 @@
  */
 #include "sql/server/lifecycle.h"
 
+#include "sql/capture/capture.h"
 #include "sql/server/locked_rows.h"
 
 static void finish_stop(struct sql_store *store)
@@ -56,6 +57,7 @@ void sql_stop(void *self, outbox_op_t op)
     struct sql_store *store = self;
     store->stop_op = op;
     sql_wakeup_stop(store);
+    sql_capture_stop(store);
     if (store->start_op)
         sql_start_cancel(store);
     else
@@ -70,6 +72,8 @@ void sql_cancel(void *self, outbox_op_t op)
     outbox_error_set(&error, OUTBOX_E_CANCELED, "canceled: the connection was closed");
     if (op == store->start_op) {
         sql_start_cancel(store);
+    } else if (op == store->claim_op && store->capture.waiting) {
+        sql_capture_stop(store);
     } else if (op == store->claim_op) {
         sql_lane_close(store->reader, &error);
     } else if (op == store->stop_op) {
@@ -113,6 +117,7 @@ void sql_store_fini(struct sql_store *store)
     if (!host)
         return;
     sql_table_free(store);
+    sql_capture_free(store);
     obx_sql_batches_free(&store->batches, host);
     obx_sql_gaps_free(&store->gaps);
     obx_sql_outstanding_free(&store->outstanding);

@@ -7,6 +7,7 @@
 #ifndef OBX_BACKENDS_SQL_SERVER_LIFECYCLE_H
 #define OBX_BACKENDS_SQL_SERVER_LIFECYCLE_H
 
+#include "sql/capture/capture.h"
 #include "sql/server/claim.h"
 #include "sql/server/owner.h"
 #include "sql/server/settle.h"
@@ -25,14 +26,14 @@ void sql_cancel(void *self, outbox_op_t op);
     .struct_size = sizeof(struct outbox_store_ops), .start = sql_start, .stop = sql_stop, .cancel = sql_cancel,   \
     .acquire = sql_acquire, .renew = sql_renew, .claim = sql_claim, .release = sql_release, .settle = sql_settle, \
     .dead_letter = sql_dead_letter, .setup = sql_setup, .setup_inbox = sql_setup_inbox, .print = sql_print,       \
-    .check = sql_check, .status = sql_status, .add = sql_add, .dead = sql_dead
+    .check = sql_check, .status = sql_status, .add = sql_add, .dead = sql_dead, .spool = sql_spool
 
 /* What the descriptors of all these plugins have. */
-#define SQL_PLUGIN(store, table)                                                                      \
-    .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin), .kind = OUTBOX_STORE, \
-    .option_size = sizeof(struct outbox_option),                                                      \
-    .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN | OUTBOX_CAP_INBOX,          \
-    .instance_size = sizeof(store), .op_size = sizeof(struct sql_op), .options = (table),             \
+#define SQL_PLUGIN(store, table)                                                                              \
+    .abi_major = OUTBOX_ABI_MAJOR, .struct_size = sizeof(struct outbox_plugin), .kind = OUTBOX_STORE,         \
+    .option_size = sizeof(struct outbox_option),                                                              \
+    .caps = OUTBOX_CAP_WAKE | OUTBOX_CAP_DEAD_LETTERS | OUTBOX_CAP_ADMIN | OUTBOX_CAP_INBOX | OUTBOX_CAP_LOG, \
+    .instance_size = sizeof(store), .op_size = sizeof(struct sql_op), .options = (table),                     \
     .option_count = sizeof(table) / sizeof *(table)
 
 #endif

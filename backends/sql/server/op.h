@@ -52,7 +52,9 @@ struct sql_op {
     int64_t row_id;
     uint32_t column; /* that is tried */
     char reason[240];
-    bool probing_server;  /* of check: the table comes after it */
+    void (*recorded)(struct sql_op *op, const struct outbox_error *error); /* of sql_capture_record() */
+    int64_t sequence;                                                      /* that it records */
+    bool probing_server;                                                   /* of check: the table comes after it */
     bool removal_suspect; /* of check: something may keep rows from being removed */
 };
 

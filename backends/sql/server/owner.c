@@ -8,6 +8,7 @@
  */
 #include "sql/server/owner.h"
 
+#include "sql/capture/capture.h"
 #include "sql/server/locked_rows.h"
 #include "sql/server/refused.h"
 
@@ -16,7 +17,10 @@ void sql_become_owner(struct sql_op *op)
     struct sql_store *store = op->store;
     sql_acquire_of(op)->flags = store->driver->same_database(store) ? OUTBOX_ACQUIRED_SAME : 0;
     store->owns = true;
-    sql_op_complete(op, NULL);
+    if (sql_captures(store))
+        sql_capture_take_over(op);
+    else
+        sql_op_complete(op, NULL);
 }
 
 void sql_stand_by(struct sql_op *op)
@@ -68,8 +72,10 @@ static void on_renewed(struct sql_request *request, const struct outbox_error *e
                          op->store->table.schema, op->store->outbox.name);
     if (verdict.code)
         sql_op_complete(op, &verdict);
-    else
+    else {
+        sql_capture_renewed(op->store);
         sql_locked_retry(op, sql_refused_retry);
+    }
 }
 
 void sql_renew(void *self, outbox_op_t id)

@@ -10,6 +10,7 @@
  */
 #include "sql/server/settle.h"
 
+#include "sql/capture/capture.h"
 #include "sql/gaps/id_ranges.h"
 #include "sql/server/locked_rows.h"
 #include "sql/server/owner.h"
@@ -22,13 +23,23 @@ static void finish(struct sql_op *op, const struct outbox_error *error)
     sql_op_complete(op, error);
 }
 
+static struct outbox_position low_of(const struct outbox_settle *settle)
+{
+    if (settle->struct_size < sizeof *settle)
+        return (struct outbox_position){0};
+    return settle->low;
+}
+
 static void conclude(struct sql_op *op)
 {
     struct outbox_error verdict = {.code = OUTBOX_OK};
     sql_refused_log(op->store);
     sql_locked_log(op->store);
     sql_refused_report(op->store, op->in, &verdict);
-    finish(op, &verdict);
+    if (!verdict.code && sql_captures(op->store))
+        sql_capture_record(op, low_of(op->in), finish);
+    else
+        finish(op, &verdict);
 }
 
 static void on_removed(struct sql_op *op, const struct outbox_error *error)
@@ -65,8 +76,9 @@ void sql_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
     if (!sql_owner_may(op, "settle rows"))
         return;
     obx_sql_outstanding_removing(&store->outstanding);
-    if (!obx_sql_id_ranges(store->host, &store->ranges, settle) || !sql_refused_leave_out(store, &store->ranges) ||
-        !sql_locked_leave_out(store, &store->ranges))
+    bool fine = sql_captures(store) ? sql_capture_ranges(store, settle)
+                                    : obx_sql_id_ranges(store->host, &store->ranges, settle);
+    if (!fine || !sql_refused_leave_out(store, &store->ranges) || !sql_locked_leave_out(store, &store->ranges))
         outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
     if (error.code || SQL_FAILPOINT_ERROR(store, before_settle, &error))
         finish(op, &error);

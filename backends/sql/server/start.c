@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sql/capture/capture.h"
 #include "sql/server/claim.h"
 #include "sql/server/lock_watch.h"
 
@@ -21,6 +22,7 @@ static void try_candidate(struct sql_store *store);
 void sql_close_all(struct sql_store *store, const struct outbox_error *why)
 {
     store->owns = false;
+    sql_capture_stop(store);
     sql_lane_close(store->reader, why);
     sql_lane_close(store->owner, why);
     sql_lock_watch_end(store);

@@ -10,7 +10,7 @@
  *   claim, unreadable, wakeup  rows; the policy      stray_scan  rows that no claim can find
  *   settle, removal, refused, locked_rows  deletes   dead_letter, dead  moving rows there; the verb
  *   setup, status, check, add, probes  the verbs     lock_watch  who holds the lock that a statement waits for
- *   lifecycle   init, stop, cancel: the top
+ *   lifecycle   init, stop, cancel: the top          ../capture/  stores that read a log
  *
  * All on the loop thread. The server's store has struct sql_store as its first member.
  */
@@ -20,6 +20,7 @@
 #include <outbox/failpoint.h>
 #include <outbox/plugin_util.h>
 
+#include "sql/capture/state.h"
 #include "sql/columns.h"
 #include "sql/server/driver.h"
 #include "sql/gaps/stray_scan.h"
@@ -172,7 +173,8 @@ struct sql_store {
     struct sql_request stray_request;
     struct obx_sql_text stray_sql;
     struct sql_lock_watch lock_watch;
-    uint64_t unusable; /* rows with ids below 1 */
+    struct sql_capture capture; /* of a store that reads a log */
+    uint64_t unusable;          /* rows with ids below 1 */
     bool unusable_reported;
 };
 

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/capture/claim.c - claims of a store that reads a log
+ *
+ * rewind -> rows of the table, by the gap tracker -> spooled rows, by id -> the log. Later the log, and once a second
+ * the table: an application may insert rows there. A claim of the log takes events that are visible to other sessions:
+ * a commit is in the log before that, and a synchronous standby may not have it yet. So one statement per claim gives
+ * the snapshot, unless everything that waits is known to be visible.
+ *
+ * A claim that finds nothing waits until the reader has come to where the log ended when the statement ran: so a claim
+ * without rows is exact.
+ */
+#include "sql/capture/capture.h"
+#include "sql/server/claim.h"
+#include "sql/server/unreadable.h"
+
+enum { QUEUE_BYTES = 8 << 20, QUEUE_RESUME = 4 << 20 };
+#define TABLE_EVERY_NS UINT64_C(1000000000)
+
+static void claim_log(struct sql_op *op);
+
+/* ---- the reader -------------------------------------------------------------------------------------------------- */
+
+bool sql_capture_commit(struct sql_store *store, struct sql_capture_list *events,
+                        const uint64_t marks[SQL_CAPTURE_MARKS], uint64_t index, bool whole)
+{
+    struct outbox_error error;
+    if (sql_capture_queue_commit(&store->capture.queue, events, marks, index, whole))
+        return true;
+    outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "read the log: out of memory");
+    sql_capture_fail(store, &error);
+    return false;
+}
+
+void sql_capture_advance(struct sql_store *store, const uint64_t marks[SQL_CAPTURE_MARKS])
+{
+    sql_capture_queue_advance(&store->capture.queue, marks);
+}
+
+bool sql_capture_is_full(struct sql_store *store)
+{
+    struct sql_capture *capture = &store->capture;
+    capture->paused = capture->queue.events.bytes >= QUEUE_BYTES;
+    return capture->paused;
+}
+
+static void end_waiting(struct sql_store *store, const struct outbox_error *error)
+{
+    struct sql_op *op = store->capture.waiting;
+    store->capture.waiting = NULL;
+    if (op)
+        sql_op_complete(op, error);
+}
+
+void sql_capture_progress(struct sql_store *store)
+{
+    struct sql_capture *capture = &store->capture;
+    struct sql_op *op = capture->waiting;
+    bool events = sql_capture_queue_hidden(&capture->queue) || capture->queue.ready;
+    if (op && (events || !capture->source->put_horizon || capture->source->has_reached(store))) {
+        capture->waiting = NULL;
+        claim_log(op);
+    } else if (!op && events && capture->hungry) {
+        capture->hungry = false;
+        store->host->wake(store->host);
+    }
+}
+
+void sql_capture_fail(struct sql_store *store, const struct outbox_error *error)
+{
+    struct sql_capture *capture = &store->capture;
+    struct outbox_error kept = *error;
+    capture->reading = capture->paused = false;
+    if (capture->waiting)
+        end_waiting(store, &kept);
+    else if (store->phase == SQL_STARTED && kept.code == OUTBOX_E_SCHEMA)
+        capture->failure = kept; /* the next claim gives it */
+    else if (store->phase == SQL_STARTED)
+        store->host->lost(store->host, &kept);
+}
+
+void sql_capture_stop(struct sql_store *store)
+{
+    struct sql_capture *capture = &store->capture;
+    if (!capture->source)
+        return;
+    if (capture->reading)
+        capture->source->end(store);
+    capture->reading = capture->paused = false;
+    end_waiting(store, NULL);
+}
+
+static void begin_reading(struct sql_store *store)
+{
+    struct sql_capture *capture = &store->capture;
+    if (capture->reading)
+        return;
+    capture->reading = true;
+    capture->failure.code = OUTBOX_OK;
+    capture->source->begin(store);
+}
+
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
+
+bool sql_capture_is_event(const struct outbox_batch *batch)
+{
+    return ((const struct obx_sql_batch *)(const void *)batch)->captured;
+}
+
+const struct sql_capture_event *sql_capture_event_at(const struct outbox_batch *batch, uint32_t row)
+{
+    const struct sql_capture_event *event = ((const struct obx_sql_batch *)(const void *)batch)->result;
+    while (row--)
+        event = event->next;
+    return event;
+}
+
+void sql_capture_release(struct sql_store *store, struct obx_sql_batch *batch)
+{
+    struct sql_capture_event *event = batch->result;
+    for (uint32_t i = batch->batch.rows; i; i--) {
+        struct sql_capture_event *next = event->next;
+        sql_capture_event_drop(&store->capture.queue.memory, event);
+        event = next;
+    }
+}
+
+/* An event that cannot be read is a batch of its own. */
+static uint32_t fill(struct sql_op *op, struct obx_sql_batch *batch, uint32_t rows, uint64_t *bytes)
+{
+    struct sql_store *store = op->store;
+    struct sql_capture_queue *queue = &store->capture.queue;
+    uint64_t room = sql_claim_of(op)->max_bytes;
+    const char *why = NULL;
+    uint32_t n = 0;
+    for (; n < rows && !why; n++) {
+        const struct sql_capture_event *event = queue->events.head;
+        uint64_t size = sql_capture_event_bytes(event);
+        if (n && *bytes + size > room)
+            break;
+        why = store->capture.source->decode(store, event, batch->values + (size_t)n * store->selected_count);
+        if (why && n) {
+            why = NULL; /* the next batch */
+            break;
+        }
+        batch->positions[n] = (struct outbox_position){.major = event->order};
+        *bytes += size;
+        batch->result = n ? batch->result : sql_capture_queue_take(queue);
+        if (n)
+            sql_capture_queue_take(queue);
+    }
+    obx_sql_batch_seal(batch, n, store->selected_count, *bytes);
+    if (why)
+        obx_sql_batch_set_unreadable(batch, why);
+    return n;
+}
+
+static void resume_reading(struct sql_store *store)
+{
+    struct sql_capture *capture = &store->capture;
+    if (!capture->paused || capture->queue.events.bytes > QUEUE_RESUME)
+        return;
+    capture->paused = false;
+    capture->source->go_on(store);
+}
+
+/* ---- the result of a claim --------------------------------------------------------------------------------------- */
+
+static void report_log(struct sql_store *store, struct outbox_claim *claim)
+{
+    struct sql_capture *capture = &store->capture;
+    if (claim->struct_size < offsetof(struct outbox_claim, log_percent) + sizeof claim->log_percent)
+        return;
+    claim->log_bytes = capture->log_bytes > 0 ? (uint64_t)capture->log_bytes : 0;
+    claim->log_percent = sql_capture_percent(store);
+    claim->result |= capture->relieving ? OUTBOX_CLAIMED_RELIEVE : 0;
+}
+
+static void give_nothing(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    struct outbox_claim *claim = sql_claim_of(op);
+    store->capture.hungry = true;
+    if (sql_capture_queue_hidden(&store->capture.queue)) /* nothing will tell when it becomes visible */
+        claim->flags &= ~OUTBOX_CLAIM_ARM_WAKEUP;
+    report_log(store, claim);
+    sql_op_complete(op, NULL);
+}
+
+static void give_events(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    struct outbox_claim *claim = sql_claim_of(op);
+    struct sql_capture_queue *queue = &store->capture.queue;
+    uint32_t rows = queue->ready < claim->max_rows ? (uint32_t)queue->ready : claim->max_rows;
+    struct obx_sql_batch *batch = obx_sql_batch_get(&store->batches, store->host, rows, store->selected_count);
+    uint64_t bytes = 0;
+    if (!batch) {
+        sql_op_fail(op, OUTBOX_E_NO_MEMORY, "claim events of %s: out of memory", store->table_name);
+        return;
+    }
+    batch->captured = true;
+    fill(op, batch, rows, &bytes);
+    batch->batch.flags = queue->events.count ? OUTBOX_BATCH_MORE : 0;
+    claim->batch = &batch->batch;
+    store->capture.hungry = false;
+    report_log(store, claim);
+    resume_reading(store);
+    sql_op_complete(op, NULL);
+}
+
+/* ---- the log ----------------------------------------------------------------------------------------------------- */
+
+static void look_at_visibility(struct sql_store *store)
+{
+    struct sql_capture *capture = &store->capture;
+    const struct sql_capture_commit *commit;
+    while ((commit = sql_capture_queue_hidden(&capture->queue)) &&
+           (!capture->source->put_horizon || capture->source->is_visible(store, commit)))
+        sql_capture_queue_make_visible(&capture->queue);
+}
+
+static void on_horizon(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    struct sql_store *store = op->store;
+    struct sql_capture *capture = &store->capture;
+    void *result = op->result;
+    op->result = NULL;
+    if (error->code) {
+        store->driver->free_result(result);
+        sql_op_complete(op, error);
+        return;
+    }
+    if (!capture->source->horizon_result(store, result)) {
+        sql_op_fail(op, OUTBOX_E_BUG, "look at the log: the server's answer has another form");
+        return;
+    }
+    look_at_visibility(store);
+    if (capture->queue.ready)
+        give_events(op);
+    else if (capture->failure.code)
+        sql_op_complete(op, &capture->failure);
+    else if (!capture->source->has_reached(store) && !store->stop_op && capture->reading)
+        capture->waiting = op;
+    else
+        give_nothing(op);
+}
+
+/* Enough is known to be visible, or all of it; else the server is asked. */
+static void claim_log(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    struct sql_capture *capture = &store->capture;
+    look_at_visibility(store);
+    bool all = capture->queue.ready && !sql_capture_queue_hidden(&capture->queue);
+    if (capture->failure.code && !capture->queue.ready)
+        sql_op_complete(op, &capture->failure);
+    else if (all || capture->queue.ready >= sql_claim_of(op)->max_rows)
+        give_events(op);
+    else if (capture->source->put_horizon)
+        sql_op_submit(op, store->reader, "look at the log", capture->source->put_horizon, sql_op_store_result,
+                      on_horizon);
+    else
+        give_nothing(op);
+}
+
+/* ---- the table --------------------------------------------------------------------------------------------------- */
+
+struct sql_capture_window sql_capture_window(const struct sql_store *store)
+{
+    if (store->capture.phase == SQL_CAPTURE_SPOOL)
+        return (struct sql_capture_window){store->capture.spool_cursor, INT64_MAX};
+    return (struct sql_capture_window){store->gaps.hi, SQL_CAPTURE_BASE - 1};
+}
+
+bool sql_capture_is_spool_claim(const struct sql_op *op)
+{
+    return sql_captures(op->store) && op->store->capture.phase == SQL_CAPTURE_SPOOL;
+}
+
+void sql_capture_table_rows(struct sql_op *op, struct obx_sql_batch *batch)
+{
+    struct sql_capture *capture = &op->store->capture;
+    struct outbox_claim *claim = sql_claim_of(op);
+    if (capture->phase == SQL_CAPTURE_SPOOL && !claim->positions)
+        capture->spool_cursor = (int64_t)batch->positions[batch->batch.rows - 1].major;
+    batch->batch.flags |= OUTBOX_BATCH_SPOOLED;
+    if (capture->phase != SQL_CAPTURE_LOG && !claim->positions)
+        batch->batch.flags |= OUTBOX_BATCH_MORE;
+    report_log(op->store, claim);
+}
+
+void sql_capture_table_end(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    struct sql_capture *capture = &store->capture;
+    sql_op_drop_result(op);
+    if (capture->phase == SQL_CAPTURE_TABLE) {
+        capture->phase = SQL_CAPTURE_SPOOL;
+        sql_claim_table(op);
+        return;
+    }
+    capture->phase = SQL_CAPTURE_LOG;
+    begin_reading(store);
+    claim_log(op);
+}
+
+/* ---- the claim --------------------------------------------------------------------------------------------------- */
+
+void sql_capture_rewind(struct sql_store *store)
+{
+    struct sql_capture *capture = &store->capture;
+    if (!capture->source)
+        return;
+    sql_capture_stop(store);
+    sql_capture_queue_reset(&capture->queue, capture->queue.low);
+    capture->phase = SQL_CAPTURE_TABLE;
+    capture->spool_cursor = SQL_CAPTURE_BASE;
+    capture->failure.code = OUTBOX_OK;
+}
+
+void sql_capture_claim(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    struct sql_capture *capture = &store->capture;
+    const struct outbox_claim *claim = sql_claim_of(op);
+    uint64_t now = store->host->now(store->host);
+    if (claim->flags & OUTBOX_CLAIM_MEASURE) {
+        report_log(store, sql_claim_of(op));
+        sql_op_complete(op, NULL);
+    } else if (claim->flags & OUTBOX_CLAIM_LOG_ONLY) {
+        capture->phase = SQL_CAPTURE_LOG;
+        begin_reading(store);
+        claim_log(op);
+    } else if (capture->phase != SQL_CAPTURE_LOG || now - capture->table_polled_ns > TABLE_EVERY_NS) {
+        capture->table_polled_ns = now;
+        sql_claim_table(op);
+    } else {
+        begin_reading(store);
+        claim_log(op);
+    }
+}

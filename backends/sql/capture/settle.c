@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/sql/capture/settle.c - settles and spools of a store that reads a log
+ *
+ * settle: rows of the table are deleted by the removal of backends/sql/server; events of the log need nothing. Then the
+ * position is recorded, if it has moved. spool: the events are inserted first, under their numbers. If the relay dies
+ * between the two, the next owner finds events above the position in the table, and drops them from the log.
+ */
+#include "sql/capture/capture.h"
+#include "sql/gaps/id_ranges.h"
+#include "sql/server/owner.h"
+#include "sql/server/settle.h"
+
+/* ---- the position ------------------------------------------------------------------------------------------------ */
+
+static bool put_record(struct sql_request *request)
+{
+    struct sql_store *store = request->store;
+    struct obx_sql_text sql = sql_text(store);
+    sql_capture_append_record(store, &sql);
+    return store->driver->put_text(request, &sql);
+}
+
+static void on_recorded(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    struct sql_store *store = op->store;
+    struct outbox_error verdict = sql_owner_verdict(request, error);
+    if (!verdict.code)
+        sql_capture_recorded(store, op->sequence, op->removed, &verdict);
+    op->recorded(op, &verdict);
+}
+
+/* The position is recorded when it has moved: by `low`, over events that were settled before, or over log without
+ * events.
+ */
+static bool has_moved(struct sql_store *store, struct outbox_position low)
+{
+    struct sql_capture *capture = &store->capture;
+    int64_t before = capture->queue.low;
+    uint64_t index = sql_capture_queue_pass(&capture->queue, low.major > INT64_MAX ? before : (int64_t)low.major,
+                                            capture->source->pass, store);
+    if (capture->queue.low == before)
+        return sql_capture_pass_idle(store);
+    capture->passed_index = index;
+    return true;
+}
+
+void sql_capture_record(struct sql_op *op, struct outbox_position low,
+                        void (*done)(struct sql_op *op, const struct outbox_error *error))
+{
+    static const struct outbox_error none;
+    struct sql_store *store = op->store;
+    if (!has_moved(store, low)) {
+        done(op, &none);
+        return;
+    }
+    op->recorded = done;
+    op->sequence = store->capture.queue.low;
+    op->removed = 0;
+    op->request.transaction = op->request.fires_triggers = true;
+    sql_op_submit(op, store->owner, "record the position", put_record, store->driver->removal_result, on_recorded);
+}
+
+/* ---- settle ------------------------------------------------------------------------------------------------------ */
+
+static bool is_of_table(const struct sql_store *store, const struct outbox_batch *batch, int64_t id)
+{
+    const struct sql_capture_queue *queue = &store->capture.queue;
+    return !sql_capture_is_event(batch) || id <= queue->low || obx_sql_ranges_contain(&queue->done, id);
+}
+
+/* Events of the log above `low` are remembered: a rewind of this owner does not return them. */
+static bool note_settled(struct sql_store *store, const struct outbox_settle *settle, struct sql_capture_queue *queue)
+{
+    int64_t low = (int64_t)settle->low.major < queue->last ? (int64_t)settle->low.major : queue->last;
+    for (uint32_t s = 0; s < settle->span_count; s++) {
+        const struct outbox_span *span = &settle->spans[s];
+        for (uint32_t i = 0; i < span->count; i++) {
+            int64_t id = (int64_t)span->batch->positions[span->first + i].major;
+            if (id > queue->low && id > low && sql_capture_is_event(span->batch) &&
+                !obx_sql_ranges_add(store->host, &queue->done, id, id))
+                return false;
+        }
+    }
+    return true;
+}
+
+bool sql_capture_ranges(struct sql_store *store, const struct outbox_settle *settle)
+{
+    obx_sql_ranges_clear(&store->ranges);
+    for (uint32_t s = 0; s < settle->span_count; s++) {
+        const struct outbox_span *span = &settle->spans[s];
+        for (uint32_t i = 0; i < span->count; i++) {
+            int64_t id = (int64_t)span->batch->positions[span->first + i].major;
+            if (is_of_table(store, span->batch, id) && !obx_sql_id_range_add(store->host, &store->ranges, id))
+                return false;
+        }
+    }
+    return note_settled(store, settle, &store->capture.queue);
+}
+
+/* ---- spool ------------------------------------------------------------------------------------------------------- */
+
+static void finish(struct sql_op *op, const struct outbox_error *error)
+{
+    sql_op_complete(op, error);
+}
+
+static bool note_spooled(struct sql_store *store, const struct outbox_spool *spool)
+{
+    for (uint32_t s = 0; s < spool->span_count; s++) {
+        const struct outbox_span *span = &spool->spans[s];
+        for (uint32_t i = 0; i < span->count; i++) {
+            int64_t id = (int64_t)span->batch->positions[span->first + i].major;
+            if (id > store->capture.queue.low && !obx_sql_ranges_add(store->host, &store->capture.queue.done, id, id))
+                return false;
+        }
+    }
+    return true;
+}
+
+static void on_spooled(struct sql_request *request, const struct outbox_error *error)
+{
+    struct sql_op *op = request->arg;
+    const struct outbox_spool *spool = op->in;
+    struct outbox_error verdict = sql_owner_verdict(request, error);
+    if (!verdict.code && !note_spooled(op->store, spool))
+        outbox_error_set(&verdict, OUTBOX_E_NO_MEMORY, "spool events of %s: out of memory", op->store->table_name);
+    if (verdict.code)
+        sql_op_complete(op, &verdict);
+    else
+        sql_capture_record(op, spool->low, finish);
+}
+
+void sql_spool(void *self, outbox_op_t id, const struct outbox_spool *spool)
+{
+    struct sql_store *store = self;
+    struct sql_op *op = sql_op_begin(store, id);
+    op->in = spool;
+    if (!sql_owner_may(op, "spool events"))
+        return;
+    if (!sql_captures(store)) {
+        sql_op_fail(op, OUTBOX_E_UNSUPPORTED, "spool events of %s: this store does not read a log", store->table_name);
+        return;
+    }
+    op->request.transaction = op->request.fires_triggers = true;
+    sql_op_submit(op, store->owner, "spool events", store->capture.source->put_spool, store->driver->removal_result,
+                  on_spooled);
+}
