@@ -21,7 +21,7 @@ static bool is_bytea(const struct sql_store *store, int index)
 }
 
 /* Types that format_type() prints are looked up by the search path, but for those that are keywords. */
-static void append_type(struct obx_sql_text *sql, const char *type)
+void pg_append_type(struct obx_sql_text *sql, const char *type)
 {
     static const char *const keywords[] = {"bigint", "integer", "smallint", "boolean", "real"};
     bool plain = !type[strspn(type, "abcdefghijklmnopqrstuvwxyz0123456789_")];
@@ -35,11 +35,11 @@ static void append_type(struct obx_sql_text *sql, const char *type)
 static void append_value(const struct sql_column *column, int index, struct obx_sql_text *sql)
 {
     obx_sql_text_format(sql, index ? "e.f%d::" : "coalesce(e.f%d::", index);
-    append_type(sql, column->type);
+    pg_append_type(sql, column->type);
     if (index)
         return;
     obx_sql_text_puts(sql, ", pg_catalog.gen_random_uuid()::");
-    append_type(sql, column->type);
+    pg_append_type(sql, column->type);
     obx_sql_text_puts(sql, ")");
 }
 

@@ -248,6 +248,7 @@ const struct sql_probe pg_table_probes[] = {
     {"inspect the table", put_table, NULL, report_table, NULL, 7},
     {"inspect triggers and foreign keys", pg_put_acts, NULL, sql_report_removal_findings, sql_low_count_refused, 4},
     {"read the publications", pg_put_replication, NULL, sql_report_findings, sql_low_count_refused, 4},
+    {"inspect the capture", pg_put_capture_findings, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"search for other tables", pg_put_other_tables, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 1},
     {"inspect the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead, 2},

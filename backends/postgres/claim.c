@@ -14,12 +14,13 @@
 
 enum { GUARDED_FOR = 16 }; /* claims, after a large row */
 
-static void append_gaps(struct pg_store *store)
+static void append_gaps(struct pg_store *store, bool none)
 {
     const struct obx_sql_gap_list *list = &store->sql.gaps.hot;
-    pg_array_begin(&store->lo, PG_OID_INT8, list->count);
-    pg_array_begin(&store->hi, PG_OID_INT8, list->count);
-    for (uint32_t i = 0; i < list->count; i++) {
+    uint32_t count = none ? 0 : list->count;
+    pg_array_begin(&store->lo, PG_OID_INT8, count);
+    pg_array_begin(&store->hi, PG_OID_INT8, count);
+    for (uint32_t i = 0; i < count; i++) {
         pg_array_int8(&store->lo, list->items[i].lo);
         pg_array_int8(&store->hi, list->items[i].hi);
     }
@@ -70,14 +71,19 @@ bool pg_put_claim(struct sql_request *request)
     if (claim->positions)
         append_positions(store, claim);
     else
-        append_gaps(store);
+        append_gaps(store, sql_capture_is_spool_claim(request->arg));
     if (store->lo.failed || store->hi.failed)
         return false;
-    pg_param_int8(&params, claim->positions ? INT64_MAX : store->sql.gaps.hi);
+    struct sql_capture_window window = {store->sql.gaps.hi, INT64_MAX};
+    if (sql_captures(&store->sql))
+        window = sql_capture_window(&store->sql);
+    pg_param_int8(&params, claim->positions ? INT64_MAX : window.after);
     pg_param_buf(&params, &store->lo);
     pg_param_buf(&params, claim->positions ? &store->lo : &store->hi);
     pg_param_int8(&params, sql_claim_rows(request->arg));
     bytes_param(store, claim, request, &params);
+    if (sql_captures(&store->sql))
+        pg_param_int8(&params, window.last);
     return send_claim(request, is_guarded(store, claim), &params);
 }
 

@@ -146,7 +146,10 @@ static void append_union(struct obx_sql_text *sql, const struct pg_store *store,
                         id);
     obx_sql_text_puts(sql, " UNION ALL (");
     append_row(sql, store, plain);
-    obx_sql_text_format(sql, " WHERE t.%n > $1::int8 ORDER BY t.%n LIMIT $4::int8)", id, id);
+    obx_sql_text_format(sql, " WHERE t.%n > $1::int8", id);
+    if (sql_captures(&store->sql)) /* spooled rows are claimed after the others */
+        obx_sql_text_format(sql, " AND t.%n <= $6::int8", id);
+    obx_sql_text_format(sql, " ORDER BY t.%n LIMIT $4::int8)", id);
 }
 
 /* Sizes are cut to $5, so that the first row that does not fit is always in the result, with its mark. */

@@ -117,7 +117,7 @@ static void quiet(void *arg, const PGresult *notice)
 int pg_conn_open(struct pg_conn *conn, const char *const *keywords, const char *const *values, uint64_t timeout_us,
                  struct outbox_error *error)
 {
-    conn->connecting = conn->busy = conn->pinned = false;
+    conn->connecting = conn->busy = conn->pinned = conn->held = false;
     conn->lane.error.code = OUTBOX_OK;
     conn->pg = PQconnectStartParams(keywords, values, 0);
     if (!conn->pg)
@@ -215,7 +215,13 @@ static void flush(struct pg_conn *conn)
     if (more < 0)
         fail(conn, conn->lane.head ? conn->lane.head->what : "send");
     else
-        conn->lane.host->watch_arm(conn->watch, more ? OUTBOX_READABLE | OUTBOX_WRITABLE : OUTBOX_READABLE);
+        conn->lane.host->watch_arm(conn->watch, (conn->held ? 0 : OUTBOX_READABLE) | (more ? OUTBOX_WRITABLE : 0));
+}
+
+void pg_conn_hold(struct pg_conn *conn, bool held)
+{
+    conn->held = held;
+    pg_conn_flush(conn);
 }
 
 static void ready(void *arg, uint32_t events)

@@ -29,6 +29,7 @@ struct pg_conn {
     bool connecting;
     bool pinned; /* the session's own search path is pg_catalog: requests need not set it */
     bool busy;   /* results are being read: a submit does not flush */
+    bool held;   /* nothing is read: the server waits */
 };
 
 static inline struct pg_conn *pg_conn_of(const struct sql_lane *lane)
@@ -43,6 +44,8 @@ static inline PGconn *pg_of(const struct sql_request *request)
 /* keywords and values as for PQconnectStartParams; copied by libpq. timeout_us bounds this one attempt. */
 int pg_conn_open(struct pg_conn *conn, const char *const *keywords, const char *const *values, uint64_t timeout_us,
                  struct outbox_error *error);
+/* Of a connection with readable(): read nothing, so that the server waits; and go on. */
+void pg_conn_hold(struct pg_conn *conn, bool held);
 void pg_conn_flush(struct pg_conn *conn); /* sends libpq's pending output; may call lost() */
 
 /* Send one statement of a request, with its parameters; params NULL: none. False: libpq failed, or the text has failed.

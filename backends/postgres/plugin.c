@@ -155,6 +155,8 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
         return pg_fail(error, OUTBOX_E_UNSUPPORTED, "this libpq was built without threads");
     if (check_application(store->application, error))
         return error->code;
+    if (store->capture_mode != PG_CAPTURE_OFF && pg_capture_init(store, error))
+        return error->code;
     return pg_target_parse(&store->target, store->dsn, store->application, store->sql.relay, error);
 }
 
@@ -167,12 +169,14 @@ static void fini(void *self)
     pg_buf_free(&store->lo);
     pg_buf_free(&store->hi);
     pg_buf_free(&store->relations);
+    pg_capture_free(store);
     obx_sql_text_free(&store->claim_plain);
     obx_sql_text_free(&store->claim_guarded);
     store->sql.host->release(store->sql.host, store->active);
     sql_store_fini(&store->sql);
 }
 
+static const char *const capture_choices[] = {"off", "wal", NULL};
 static const char *const wakeup_choices[] = {"off", "trigger", "wal", NULL};
 static const struct outbox_option options[] = {
     {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_IDENTITY | OUTBOX_OPT_CONNINFO,
@@ -194,6 +198,9 @@ static const struct outbox_option options[] = {
     {"wakeup", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, sql.wakeup), "off", 0, 0, wakeup_choices,
      "what wakes an idle relay. trigger or true: a trigger that 'outbox init' creates; wal: the server's WAL, which "
      "needs the rights of a replica; off: nothing, the relay polls"},
+    {"capture", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, capture_mode), "off", 0, 0, capture_choices,
+     "where events come from. off: rows of the table; wal: messages of NAME_emit() in the WAL of PostgreSQL 14 to 18, "
+     "which needs the rights of a replica"},
     {"stray_scan_interval", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.strays.pause_ms), "1s", 10, 86400000,
      NULL, "interval of the stray scan while idle: it finds rows below those read, such as ids chosen by hand"},
 };

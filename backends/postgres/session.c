@@ -24,7 +24,8 @@ static void validate_probe(struct sql_store *sql, struct outbox_error *error)
     if (error->code || pg_server_validate(store, error) || !sql_start_is_for_relaying(sql) ||
         pg_table_validate(store, error) || sql_columns_choose(sql, error))
         return;
-    if (!pg_claim_build(store) || !pg_settle_build(store, &sql->settle_sql, false))
+    if (!pg_claim_build(store) || (sql_captures(sql) && !pg_capture_choose_parts(store)) ||
+        !pg_settle_build(store, &sql->settle_sql, false))
         pg_fail(error, OUTBOX_E_NO_MEMORY, "build the statements: out of memory");
 }
 
@@ -149,9 +150,25 @@ static void validate_prepared(struct sql_store *sql, struct outbox_error *error)
         pg_fail(error, OUTBOX_E_NO_MEMORY, "inspect the table: out of memory");
 }
 
+/* With the database's OID, which is in each message of the log. */
 static bool put_prepare_owner(struct sql_request *request)
 {
-    return PQsendPrepare(pg_of(request), "settle", obx_sql_text_get(&request->store->settle_sql), 0, NULL) == 1;
+    return PQsendPrepare(pg_of(request), "settle", obx_sql_text_get(&request->store->settle_sql), 0, NULL) == 1 &&
+           (!sql_captures(request->store) ||
+            pg_send_text(request, "SELECT oid FROM pg_database WHERE datname = current_database()", NULL));
+}
+
+static void on_owner_prepared(struct sql_request *request, void *result)
+{
+    struct pg_store *store = request->arg;
+    if (pg_has_shape(result, 1, 1, "o")) {
+        store->capture.database = (uint32_t)pg_integer(result, 0, 0, 0);
+        pg_capture_name(store);
+        pg_capture_name_slot(store);
+    } else if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+        sql_bad_shape(&request->store->start_error, request->what);
+    }
+    PQclear(result);
 }
 
 /* From now on the owner waits for rows that others have locked: not for long, but so long that lock_watch.h can name
@@ -175,7 +192,7 @@ const struct sql_step pg_steps[] = {
     {"set the session up", SQL_OWNER, true, put_settings, NULL, NULL, NULL},
     {"set the session up", SQL_READER, true, put_reader_settings, NULL, NULL, NULL},
     {"prepare statements", SQL_READER, true, put_prepare_reader, NULL, on_prepared, validate_prepared},
-    {"prepare statements", SQL_OWNER, true, put_prepare_owner, NULL, NULL, NULL},
+    {"prepare statements", SQL_OWNER, true, put_prepare_owner, NULL, on_owner_prepared, NULL},
     {"limit the wait for locks", SQL_OWNER, true, put_lock_timeout, NULL, NULL, NULL},
     {"search for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},
     {.what = NULL},

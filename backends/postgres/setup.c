@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backends/postgres/setup.c - the SQL of the tables and of the grants; setup is one transaction */
+#include <stdio.h>
 #include <string.h>
 
 #include "store.h"
@@ -9,22 +10,28 @@
     "WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50000,\n" \
     "      autovacuum_vacuum_cost_delay = 0)"
 
+/* NAME_emit() takes any bytes. */
+static const char *payload_type(const struct sql_store *store)
+{
+    return sql_captures(store) ? "bytea" : "text";
+}
+
 static void create_outbox(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    static const char *const types[] = {"bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-                                        "uuid NOT NULL DEFAULT gen_random_uuid()",
-                                        "text NOT NULL",
-                                        "text NOT NULL",
-                                        "text NOT NULL",
-                                        "text",
-                                        "json",
-                                        "timestamptz NOT NULL DEFAULT now()"};
+    const char *const types[] = {"bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+                                 "uuid NOT NULL DEFAULT gen_random_uuid()",
+                                 "text NOT NULL",
+                                 "text NOT NULL",
+                                 "text NOT NULL",
+                                 payload_type(store),
+                                 "json",
+                                 "timestamptz NOT NULL DEFAULT now()"};
     sql_append_create_outbox(store, sql, types, "\n) " STORAGE);
 }
 
 static void create_dead(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    static const char *const types[] = {"uuid", "text", "text", "text", "text", "json", "timestamptz"};
+    const char *const types[] = {"uuid", "text", "text", "text", payload_type(store), "json", "timestamptz"};
     sql_append_create_dead(
         store, sql,
         " (\n    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,\n"
@@ -41,6 +48,8 @@ bool pg_statement(const struct sql_store *store, struct obx_sql_text *sql, int i
         create_outbox(store, sql);
     else if (index == 1)
         create_dead(store, sql);
+    else if (sql_captures(store))
+        return pg_capture_statement(store, sql, index - 2);
     else if (store->wakeup == PG_WAKEUP_TRIGGER && index < 2 + PG_TRIGGER_STATEMENTS)
         pg_trigger_sql(pg_store_in(store), sql, index - 2);
     else
@@ -73,11 +82,18 @@ void pg_setup_result(struct sql_request *request, void *result)
 
 void pg_append_missing(const struct sql_store *store, struct obx_sql_text *sql)
 {
+    struct sql_table_name position = store->outbox;
+    snprintf(position.name, sizeof position.name, "%.64s", store->capture.position_name);
     obx_sql_text_puts(sql, "SELECT pg_catalog.num_nulls(pg_catalog.to_regclass(");
     sql_append_table_literal(store, sql, &store->outbox);
     obx_sql_text_puts(sql, "), pg_catalog.to_regclass(");
     sql_append_table_literal(store, sql, &store->dead);
     obx_sql_text_puts(sql, ")");
+    if (sql_captures(store)) {
+        obx_sql_text_puts(sql, ", pg_catalog.to_regclass(");
+        sql_append_table_literal(store, sql, &position);
+        obx_sql_text_puts(sql, ")");
+    }
     if (store->wakeup == PG_WAKEUP_TRIGGER) {
         obx_sql_text_puts(sql, ", (SELECT t.oid FROM pg_catalog.pg_trigger t WHERE t.tgname OPERATOR(pg_catalog.=) "
                                "'outbox_wakeup' AND t.tgrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass(");
@@ -133,10 +149,17 @@ void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_format(sql, " TO %n;\n-- for 'outbox add' and 'outbox dead replay'\n-- GRANT INSERT ON ", role);
     sql_append_outbox(store, sql);
     obx_sql_text_format(sql, " TO %n;\n", role);
+    if (sql_captures(store)) {
+        obx_sql_text_puts(sql, "GRANT INSERT ON ");
+        sql_append_outbox(store, sql);
+        obx_sql_text_format(sql, " TO %n;\nGRANT SELECT, UPDATE ON ", role);
+        sql_capture_append_table(store, sql);
+        obx_sql_text_format(sql, " TO %n;\n", role);
+    }
     append_application(store, sql, schema);
-    if (store->wakeup == PG_WAKEUP_WAL)
+    if (store->wakeup == PG_WAKEUP_WAL || sql_captures(store))
         obx_sql_text_format(sql,
-                            "\n-- for wakeup: wal; a role with it may read all data of the server\n"
+                            "\n-- for the server's log; a role with it may read all data of the server\n"
                             "ALTER ROLE %n REPLICATION;\n-- and in pg_hba.conf: host replication %n ADDRESS METHOD",
                             role, role);
 }

@@ -33,6 +33,7 @@ static void report_status(struct sql_op *op)
 
 const struct sql_probe pg_status_probes[] = {
     {"read the status", sql_put_status, NULL, report_status, NULL, 4},
+    {"read how much log is kept", pg_put_log_status, NULL, pg_report_log_status, sql_probe_is_optional, 3},
     {"count dead letters", sql_put_dead_count, NULL, sql_report_dead_count, sql_probe_is_optional, 1},
     {.what = NULL},
 };

@@ -14,6 +14,7 @@
 #ifndef OBX_BACKENDS_POSTGRES_STORE_H
 #define OBX_BACKENDS_POSTGRES_STORE_H
 
+#include "capture/capture.h"
 #include "conn.h"
 #include "error.h"
 #include "result.h"
@@ -72,6 +73,8 @@ struct pg_store {
 
     struct pg_conn reader, owner;
     struct pg_wal wal;
+    int64_t capture_mode; /* enum pg_capture_mode */
+    struct pg_capture capture;
     struct pg_server server;
     char owned_identity[512]; /* of the server when it was last owned; "" never */
     uint32_t owned_oid;       /* of the table */
@@ -198,5 +201,6 @@ bool pg_put_removal_trial(struct sql_request *request); /* check_facts.c */
 const char *pg_removal_refusal(const struct outbox_error *error);
 void pg_append_estimate(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_put_add(struct sql_request *request);
+void pg_append_type(struct obx_sql_text *sql, const char *type); /* qualified, but for those that are keywords */
 
 #endif

@@ -6,8 +6,8 @@
 #include "cli/context.h"
 #include "cli/findings.h"
 
-/* Checks the relay's section, its store, its transforms and its broker. Returns the most important exit code. identity: of the table
- * that the relay reaches, as in struct outbox_store_status; "": unknown. */
+/* Checks the relay's section, its store, its transforms and its broker. Returns the most important exit code. identity:
+ * of the table that the relay reaches, as in struct outbox_store_status; "": unknown. */
 enum obx_exit obx_check_relay(struct obx_context *context, struct obx_findings *findings, const char *relay,
                               char identity[static 160]);
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/postgres/capture/findings.c - what `outbox check` and `outbox status` say about the capture
+ *
+ * Each row of the statement is a finding: severity, reason, advice, command. Without capture there are none.
+ */
+#include "../store.h"
+
+/* $1 the table's OID, $2 the position table, $3 the function. n: the slot's name, as in position.c. */
+#define SLOT "(SELECT concat('outbox_', d.oid, '_', $1::oid) FROM pg_database d WHERE d.datname = current_database())"
+static const char findings_sql[] =
+    "WITH n AS (SELECT " SLOT " AS slot), s AS (SELECT wal_status, pg_wal_lsn_diff(CASE WHEN NOT pg_is_in_recovery() "
+                              "THEN pg_current_wal_lsn() END, "
+    "restart_lsn) AS kept FROM pg_replication_slots WHERE slot_name = (SELECT slot FROM n)), "
+    "l AS (SELECT setting::int8 * 1048576 AS bytes FROM pg_settings WHERE name = 'max_slot_wal_keep_size'), "
+    "v AS (SELECT current_setting('server_version_num')::int4 / 10000 AS major) "
+    /* the server */
+    "SELECT 2, format('capture: wal reads the log of PostgreSQL 14 to 18, and this is %s', major), 'set capture: off', "
+    "NULL FROM v WHERE major NOT BETWEEN 14 AND 18 "
+    "UNION ALL SELECT 2, 'wal_level is minimal: the server sends no log', 'then restart the server', "
+    "'ALTER SYSTEM SET wal_level = replica;' WHERE current_setting('wal_level') = 'minimal' "
+    "UNION ALL SELECT 2, format('user %s may not read the log', current_user), 'this right shows all data of the "
+    "server', format('ALTER ROLE %I REPLICATION;', current_user) FROM pg_roles WHERE rolname = current_user AND NOT "
+    "(rolreplication OR rolsuper) "
+    "UNION ALL SELECT 0, format('synchronous_standby_names is \"%s\": an event is published when these standbys have "
+    "it', current_setting('synchronous_standby_names')), NULL, NULL WHERE current_setting('synchronous_standby_names') "
+    "<> '' "
+    /* the slot */
+    "UNION ALL SELECT 2, format('there is no slot %s: the server may remove log that was not read', n.slot), NULL, "
+    "format('SELECT pg_create_physical_replication_slot(%L, true);', n.slot) FROM n WHERE NOT EXISTS (SELECT FROM s) "
+    "UNION ALL SELECT 2, format('the slot %s is %s: the server has removed log that was not read', n.slot, "
+    "s.wal_status), 'see docs/CAPTURE-POSTGRES.md, \"A position that the log does not have\"', NULL FROM s, n WHERE "
+    "s.wal_status = "
+    "'lost' "
+    "UNION ALL SELECT 1, 'max_slot_wal_keep_size has no limit: while the relay is away, log fills the disk', 'set a "
+    "limit that the disk has room for, then reload', 'ALTER SYSTEM SET max_slot_wal_keep_size = ''10GB'';' FROM l "
+    "WHERE l.bytes < 0 "
+    "UNION ALL SELECT 1, format('%s of %s of log are kept for the slot', pg_size_pretty(s.kept), "
+    "pg_size_pretty(l.bytes)), 'start the relay, or find out what it waits for', NULL FROM s, l WHERE l.bytes > 0 AND "
+    "s.kept * 2 > l.bytes "
+    /* the objects that init makes */
+    "UNION ALL SELECT 2, format('there is no table %s, which has the position', $2::text), 'run ''outbox init''', NULL "
+    "WHERE to_regclass($2::text) IS NULL "
+    "UNION ALL SELECT 2, format('user %s may not read and update table %s', current_user, $2::text), 'as its owner "
+    "run', "
+    "format('GRANT SELECT, UPDATE ON %s TO %I;', $2::text, current_user) WHERE to_regclass($2::text) IS NOT NULL AND "
+    "NOT "
+    "(has_table_privilege(to_regclass($2::text), 'SELECT') AND has_table_privilege(to_regclass($2::text), 'UPDATE')) "
+    "UNION ALL SELECT 2, format('there is no function %s', $3::text), 'run ''outbox init''', NULL WHERE "
+    "NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace m ON m.oid = p.pronamespace WHERE concat('\"', m.nspname, "
+    "'\".\"', p.proname, '\"') = $3::text) "
+    "UNION ALL SELECT 2, format('user %s may not insert into table %s.%s: an event that cannot go now is copied to "
+    "it', "
+    "current_user, m.nspname, c.relname), 'as its owner run', format('GRANT INSERT ON %I.%I TO %I;', m.nspname, "
+    "c.relname, current_user) FROM pg_class c JOIN pg_namespace m ON m.oid = c.relnamespace WHERE c.oid = $1::oid AND "
+    "NOT has_table_privilege(c.oid, 'INSERT')";
+
+static void add_name(const struct sql_store *store, struct obx_sql_text *name, const char *suffix)
+{
+    char text[SQL_NAME + 16];
+    snprintf(text, sizeof text, "%s%s", store->outbox.name, suffix);
+    obx_sql_text_table(name, store->table.schema, text);
+}
+
+bool pg_put_capture_findings(struct sql_request *request)
+{
+    struct pg_store *store = pg_store_of(request->store);
+    struct obx_sql_text position = sql_text(&store->sql), function = sql_text(&store->sql);
+    struct pg_params params = {0};
+    if (!sql_captures(&store->sql))
+        return pg_send_text(request, "SELECT 0, '', NULL, NULL WHERE false", NULL);
+    add_name(&store->sql, &position, "_position");
+    add_name(&store->sql, &function, "_emit");
+    pg_param_int4(&params, (int32_t)store->table_oid);
+    pg_param_text(&params, obx_sql_text_get(&position));
+    pg_param_text(&params, obx_sql_text_get(&function));
+    bool sent = !position.failed && !function.failed && pg_send_text(request, findings_sql, &params);
+    obx_sql_text_free(&position);
+    obx_sql_text_free(&function);
+    return sent;
+}
+
+/* ---- status ------------------------------------------------------------------------------------------------------ */
+
+bool pg_put_log_status(struct sql_request *request)
+{
+    const struct pg_store *store = pg_store_of(request->store);
+    struct pg_params params = {0};
+    struct obx_sql_text sql = sql_text(&store->sql);
+    if (!sql_captures(&store->sql))
+        return pg_send_text(request, "SELECT -1::int8, -1::int8, ''", NULL);
+    obx_sql_text_puts(&sql, "SELECT ");
+    pg_capture_append_distance(&sql);
+    obx_sql_text_puts(&sql, " FROM pg_replication_slots WHERE slot_name = " SLOT);
+    pg_param_int4(&params, (int32_t)store->table_oid);
+    return pg_send_sql(request, &sql, &params);
+}
+
+void pg_report_log_status(struct sql_op *op)
+{
+    struct outbox_store_status *status = op->out;
+    if (status->struct_size < offsetof(struct outbox_store_status, log_limit) + sizeof status->log_limit)
+        return;
+    status->log_bytes = pg_integer(op->result, 0, 0, -1);
+    status->log_limit = pg_integer(op->result, 0, 1, -1);
+}

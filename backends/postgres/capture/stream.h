@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * backends/postgres/capture/stream.h - a connection on which the server sends its log, from a position on
+ *
+ *   connect -> IDENTIFY_SYSTEM -> SHOW wal_segment_size -> opened() -> START_REPLICATION PHYSICAL -> data() ...
+ * failed()
+ *
+ * At the end of an old timeline the stream goes on with the next one. What was received is reported as written and
+ * never as flushed: so no commit waits for the relay, whatever synchronous_standby_names is. The slot is not used by
+ * the stream: it is moved by a statement (horizon.c), and another owner can begin at once.
+ *
+ * All on the loop thread. Failure modes: the connection, the right of a replica, a position that the server does not
+ * have (OUTBOX_E_SCHEMA), silence of the server.
+ */
+#ifndef OBX_BACKENDS_POSTGRES_CAPTURE_STREAM_H
+#define OBX_BACKENDS_POSTGRES_CAPTURE_STREAM_H
+
+#include "../conn.h"
+
+struct pg_store;
+
+enum pg_log_state {
+    PG_LOG_CLOSED = 0,
+    PG_LOG_CONNECTING,
+    PG_LOG_IDENTIFYING, /* IDENTIFY_SYSTEM was sent */
+    PG_LOG_MEASURING,   /* SHOW wal_segment_size was sent */
+    PG_LOG_OPENED,
+    PG_LOG_STARTING, /* START_REPLICATION was sent */
+    PG_LOG_STREAMING,
+    PG_LOG_TURNING /* the timeline has ended: the next one is to come */
+};
+
+struct pg_log_server {
+    char system[32]; /* its identifier */
+    uint32_t timeline, segment;
+    unsigned major;
+};
+
+/* Each may end the stream. */
+struct pg_log_events {
+    void (*opened)(void *arg);
+    void (*data)(void *arg, const unsigned char *bytes, size_t size);
+    void (*drained)(void *arg);                                  /* all that has arrived was given */
+    void (*failed)(void *arg, const struct outbox_error *error); /* it has ended */
+};
+
+struct pg_log_stream {
+    struct pg_conn conn; /* first */
+    const struct pg_log_events *events;
+    void *arg;
+    enum pg_log_state state;
+    struct pg_log_server server;
+    struct outbox_timer *timer; /* reports, and looks for silence; NULL: not needed yet */
+    uint64_t next;              /* place of the next byte */
+    uint32_t timeline;
+    bool paused;
+    bool answer_due; /* of the server */
+    uint64_t heard_ns;
+};
+
+void pg_log_open(struct pg_log_stream *stream, struct pg_store *store, const struct pg_log_events *events, void *arg);
+/* After opened(): from `lsn` on, which is on this timeline. */
+void pg_log_start(struct pg_log_stream *stream, uint64_t lsn, uint32_t timeline);
+void pg_log_close(struct pg_log_stream *stream); /* calls nothing back; closed already: nothing happens */
+/* Read no more, for now; and again: data() may be called at once. */
+void pg_log_pause(struct pg_log_stream *stream);
+void pg_log_resume(struct pg_log_stream *stream);
+
+#endif

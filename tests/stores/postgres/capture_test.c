@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/stores/postgres/capture_test.c - `capture: wal`: events of a real server's WAL, their positions, and the spool
+ */
+#include <libpq-fe.h>
+
+#include "capture.h"
+
+/* ---- which events come ------------------------------------------------------------------------------------------- */
+
+Test(capture, events_from_init_on_come_in_commit_order)
+{
+    struct sql_fixture fixture;
+    struct session *other = session_open();
+    open_capture(&fixture, "cap_order");
+    session_run(other, "BEGIN");
+    emit_on(&fixture, other, "b");
+    emit(&fixture, "a");
+    emit_on(&fixture, other, "c");
+    session_run(other, "COMMIT");
+    fixture_begin(&fixture);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "abc");
+    emit(&fixture, "d");
+    expect_keys(&fixture, 0, "d");
+    session_close(other);
+    close_capture(&fixture);
+}
+
+Test(capture, rolled_back_work_does_not_come)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_rollback");
+    fixture_begin(&fixture);
+    fixture_run(&fixture, "BEGIN");
+    emit(&fixture, "x");
+    fixture_run(&fixture, "ROLLBACK");
+    fixture_run(&fixture, "BEGIN");
+    fixture_run(&fixture, "SAVEPOINT s");
+    emit(&fixture, "a");
+    fixture_run(&fixture, "SAVEPOINT t");
+    emit(&fixture, "x");
+    fixture_run(&fixture, "ROLLBACK TO t");
+    fixture_run(&fixture, "RELEASE s");
+    emit(&fixture, "b");
+    fixture_run(&fixture, "SAVEPOINT u");
+    emit(&fixture, "c");
+    fixture_run(&fixture, "COMMIT");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "abc");
+    close_capture(&fixture);
+}
+
+Test(capture, prepared_transactions_come_when_they_are_committed)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_prepared");
+    fixture_begin(&fixture);
+    fixture_run(&fixture, "BEGIN");
+    emit(&fixture, "p");
+    fixture_run(&fixture, "PREPARE TRANSACTION 'one'");
+    fixture_run(&fixture, "BEGIN");
+    emit(&fixture, "x");
+    fixture_run(&fixture, "PREPARE TRANSACTION 'two'");
+    emit(&fixture, "a");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "a");
+    fixture_run(&fixture, "ROLLBACK PREPARED 'two'");
+    fixture_run(&fixture, "COMMIT PREPARED 'one'");
+    expect_keys(&fixture, 0, "p");
+    close_capture(&fixture);
+}
+
+Test(capture, messages_of_others_do_not_come)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_others");
+    fixture_begin(&fixture);
+    fixture_run(&fixture, "SELECT pg_logical_emit_message(false, 'outbox:%s', 'x')");
+    fixture_run(&fixture, "SELECT pg_logical_emit_message(true, 'outbox:%s_', 'x')");
+    fixture_run(&fixture, "SELECT pg_logical_emit_message(true, 'outbox', 'x')");
+    emit(&fixture, "a");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "a");
+    close_capture(&fixture);
+}
+
+Test(capture, a_message_that_is_no_event_is_given_alone_and_unreadable)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_unreadable");
+    fixture_begin(&fixture);
+    emit(&fixture, "a");
+    fixture_run(&fixture, "SELECT pg_logical_emit_message(true, 'outbox:%s', 'hello')");
+    emit(&fixture, "b");
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 10);
+    cr_assert(batch->rows == 1 && !batch->unreadable);
+    obx_store_release(fixture.store, batch);
+    batch = claim_events(&fixture, 0, 10);
+    cr_assert(batch->rows == 1 && batch->unreadable && strstr(batch->unreadable[0], "unknown version"));
+    cr_assert_eq(spool(&fixture, &(struct outbox_span){batch, 0, 1}, BASE + 2), 0, "%s", fixture.error.text);
+    obx_store_release(fixture.store, batch);
+    cr_assert_eq(fixture_run(&fixture, "SELECT count(*) FROM %s WHERE payload = 'hello'::bytea"), 1);
+    expect_keys(&fixture, 0, "b");
+    close_capture(&fixture);
+}
+
+Test(capture, a_log_file_that_is_switched_is_followed)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_switch");
+    fixture_begin(&fixture);
+    emit(&fixture, "a");
+    fixture_run(&fixture, "SELECT 1 FROM pg_switch_wal()");
+    emit(&fixture, "b");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "ab");
+    fixture_run(&fixture, "SELECT 1 FROM pg_switch_wal()");
+    fixture_run(&fixture, "CHECKPOINT");
+    emit(&fixture, "c");
+    expect_keys(&fixture, 0, "c");
+    close_capture(&fixture);
+}
+
+Test(capture, a_large_transaction_keeps_its_place_in_bounded_memory)
+{
+    struct sql_fixture fixture;
+    struct session *other = session_open();
+    open_capture(&fixture, "cap_large");
+    fixture_begin(&fixture);
+    emit(&fixture, "a");
+    session_run(other, "BEGIN");
+    fixture_run_on(&fixture, other,
+                   "SELECT count(%s_emit('o', 'k' || n, 't', repeat('x', 20000))) FROM generate_series(1, 1500) n");
+    emit(&fixture, "b");
+    session_run(other, "SAVEPOINT s");
+    emit_on(&fixture, other, "l");
+    session_run(other, "ROLLBACK TO s");
+    emit_on(&fixture, other, "m");
+    session_run(other, "COMMIT");
+    emit(&fixture, "c");
+    uint32_t flags = OUTBOX_CLAIM_REWIND, large = 0;
+    char order[16] = "";
+    for (unsigned used = 0; used < 4;) {
+        struct outbox_batch *batch = claim_events(&fixture, flags, 1000);
+        flags = 0;
+        for (uint32_t i = 0; i < batch->rows; i++) {
+            const struct outbox_value *key = &batch->values[i * batch->columns + 1];
+            if (key->size > 1)
+                large++;
+            else
+                order[used++] = *(const char *)key->as.data;
+            cr_assert(key->size == 1 || used == 2, "the large transaction comes after a, b and before m, c");
+        }
+        obx_store_release(fixture.store, batch);
+    }
+    cr_assert_str_eq(order, "abmc");
+    cr_assert_eq(large, 1500);
+    session_close(other);
+    close_capture(&fixture);
+}
+
+/* ---- visibility -------------------------------------------------------------------------------------------------- */
+
+/* A statement that commits; false: it waits for a standby. */
+static bool ends(struct sql_fixture *fixture, struct session *writer, const char *statement)
+{
+    PGconn *pg = session_handle(writer);
+    bool waits = false;
+    cr_assert(PQsendQuery(pg, statement));
+    while (!waits && PQconsumeInput(pg) && PQisBusy(pg))
+        waits = fixture_run(fixture, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == 1;
+    for (PGresult *result; !waits && (result = PQgetResult(pg));)
+        PQclear(result);
+    return !waits;
+}
+
+static void set_standbys(struct sql_fixture *fixture, const char *setting)
+{
+    fixture_run(fixture, "SET synchronous_commit = local");
+    fixture_run(fixture, setting);
+    fixture_run(fixture, "SELECT pg_reload_conf()");
+}
+
+/* A commit that waits for a synchronous standby is in the log, and must not be published. */
+Test(capture, an_event_comes_when_its_commit_is_visible)
+{
+    struct sql_fixture fixture;
+    struct session *writer = session_open();
+    PGconn *pg = session_handle(writer);
+    open_capture(&fixture, "cap_visible");
+    fixture_begin(&fixture);
+    set_standbys(&fixture, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    while (ends(&fixture, writer, "SELECT pg_logical_emit_message(true, 'other', 'x')"))
+        ; /* until the server has read the setting */
+    PGcancel *cancel = PQgetCancel(pg);
+    char text[256];
+    cr_assert(PQcancel(cancel, text, sizeof text));
+    PQfreeCancel(cancel);
+    for (PGresult *result; (result = PQgetResult(pg));)
+        PQclear(result);
+    cr_assert(!ends(&fixture, writer, "SELECT cap_visible_emit('order', 'a', 'placed', 'x'::text)"));
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "");
+    set_standbys(&fixture, "ALTER SYSTEM RESET synchronous_standby_names");
+    for (PGresult *result; (result = PQgetResult(pg));)
+        PQclear(result);
+    expect_keys(&fixture, 0, "a");
+    session_close(writer);
+    close_capture(&fixture);
+}
