@@ -50,6 +50,23 @@ OUTBOX_API int outbox_mysql_add(MYSQL *mysql, const char *table, const struct ou
                                 struct outbox_error *error);
 
 /*
+ * Insert many events, in the order given: all of them, or none.
+ *
+ * mysql   as above
+ * table   as above
+ * events  `count` events, as above; borrowed during the call
+ * count   0 succeeds; all are one statement, which must fit into max_allowed_packet
+ * error   gets the reason of the first failure, with the number of its event; may be NULL
+ *
+ * Returns what outbox_mysql_add() returns. Outside of a transaction the call is one transaction by itself. After an
+ * error no event of the call is there.
+ *
+ * Blocks: one round trip.
+ */
+OUTBOX_API int outbox_mysql_add_many(MYSQL *mysql, const char *table, const struct outbox_event *const *events,
+                                     uint32_t count, struct outbox_error *error);
+
+/*
  * For consumers: which of these events has this consumer not applied yet? Uses the table that
  * 'outbox init --inbox' creates, in the connection's database; see docs/INBOX.md.
  *

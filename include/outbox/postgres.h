@@ -52,6 +52,23 @@ OUTBOX_API int outbox_pg_add(PGconn *pg, const char *table, const struct outbox_
                              struct outbox_error *error);
 
 /*
+ * Insert many events, in the order given: all of them, or none.
+ *
+ * pg      as above
+ * table   as above
+ * events  `count` events, as above; borrowed during the call
+ * count   0 succeeds; events are sent 100 at a time
+ * error   gets the reason of the first failure, with the number of its event; may be NULL
+ *
+ * Returns what outbox_pg_add() returns. Outside of a transaction the call is one transaction by itself. In a
+ * transaction roll back after an error: earlier events may be there.
+ *
+ * Blocks: one round trip for each 100 events.
+ */
+OUTBOX_API int outbox_pg_add_many(PGconn *pg, const char *table, const struct outbox_event *const *events,
+                                  uint32_t count, struct outbox_error *error);
+
+/*
  * For consumers: which of these events has this consumer not applied yet? Calls the function
  * that 'outbox init --inbox' creates; see docs/INBOX.md.
  *

@@ -45,6 +45,23 @@ OUTBOX_API int outbox_sqlite_add(sqlite3 *db, const char *table, const struct ou
                                  struct outbox_error *error);
 
 /*
+ * Insert many events, in the order given: all of them, or none.
+ *
+ * db      as above
+ * table   as above
+ * events  `count` events, as above; borrowed during the call
+ * count   0 succeeds; each is a statement within one savepoint
+ * error   gets the reason of the first failure, with the number of its event; may be NULL
+ *
+ * Returns what outbox_sqlite_add() returns. Outside of a transaction the call is one transaction by itself. After an
+ * error no event of the call is there.
+ *
+ * Blocks: as sqlite3_step() does.
+ */
+OUTBOX_API int outbox_sqlite_add_many(sqlite3 *db, const char *table, const struct outbox_event *const *events,
+                                      uint32_t count, struct outbox_error *error);
+
+/*
  * For consumers: which of these events has this consumer not applied yet? Uses the table that
  * 'outbox init --inbox' creates; see docs/INBOX.md.
  *

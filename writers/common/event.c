@@ -49,6 +49,13 @@ int obx_event_check(const struct outbox_event *event, const char *what, struct o
     return check_headers(event->headers, what, error);
 }
 
+struct obx_event_what obx_event_what_of(const char *table, uint32_t index)
+{
+    struct obx_event_what what;
+    snprintf(what.text, sizeof what.text, "add event %u to %.70s", index + 1, table);
+    return what;
+}
+
 struct obx_event_what obx_event_what(const char *table)
 {
     struct obx_event_what what;

@@ -42,5 +42,7 @@ struct obx_event_what {
     char text[96];
 };
 struct obx_event_what obx_event_what(const char *table);
+/* The same of one of many events; the first is 0. */
+struct obx_event_what obx_event_what_of(const char *table, uint32_t index);
 
 #endif

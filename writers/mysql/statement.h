@@ -12,6 +12,6 @@
 #include <outbox/event.h>
 
 /* table: TABLE or DATABASE.TABLE. The caller frees the text, which does not end with a NUL. NULL: no memory. */
-char *mys_insert_statement(const char *table, const struct outbox_event *event, size_t *size);
+char *mys_insert_statement(const char *table, const struct outbox_event *const *events, uint32_t count, size_t *size);
 
 #endif

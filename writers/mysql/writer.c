@@ -13,6 +13,7 @@
 #include "event.h"
 #include "hex.h"
 #include "statement.h"
+#include "writer.h"
 
 static int check_utf8(const struct outbox_event *event, const char *what, struct outbox_error *error)
 {
@@ -23,12 +24,18 @@ static int check_utf8(const struct outbox_event *event, const char *what, struct
     return OUTBOX_OK;
 }
 
-static int execute(MYSQL *mysql, const char *table, const struct outbox_event *event, const char *what,
-                   struct outbox_error *error)
+int mys_event_check(const struct outbox_event *event, const char *what, struct outbox_error *error)
+{
+    int code = obx_event_check(event, what, error);
+    return code ? code : check_utf8(event, what, error);
+}
+
+int mys_execute(MYSQL *mysql, const char *table, const struct outbox_event *const *events, uint32_t count,
+                const char *what, struct outbox_error *error)
 {
     struct outbox_error own;
     size_t size;
-    char *sql = mys_insert_statement(table, event, &size);
+    char *sql = mys_insert_statement(table, events, count, &size);
     if (!sql)
         return mys_fail(error, OUTBOX_E_NO_MEMORY, "%s: out of memory", what);
     int failed = mysql_real_query(mysql, sql, (unsigned long)size);
@@ -39,9 +46,7 @@ static int execute(MYSQL *mysql, const char *table, const struct outbox_event *e
     return error ? error->code : own.code;
 }
 
-/* An INSERT has no result set. If there is one, the server or a proxy is not what it seems: read it, so that the
- * connection stays usable, and fail. */
-static int refuse_result(MYSQL *mysql, const char *what, struct outbox_error *error)
+int mys_refuse_result(MYSQL *mysql, const char *what, struct outbox_error *error)
 {
     mysql_free_result(mysql_store_result(mysql));
     return mys_fail(error, OUTBOX_E_BUG, "%s: the server answered an INSERT with rows; roll back", what);
@@ -50,7 +55,7 @@ static int refuse_result(MYSQL *mysql, const char *what, struct outbox_error *er
 static int prove_inserted(MYSQL *mysql, const char *what, int64_t *id, struct outbox_error *error)
 {
     if (mysql_field_count(mysql))
-        return refuse_result(mysql, what, error);
+        return mys_refuse_result(mysql, what, error);
     if (mysql_affected_rows(mysql) != 1)
         return mys_fail(error, OUTBOX_E_INVALID, "%s: the server reports %llu inserted rows instead of 1; roll back",
                         what, (unsigned long long)mysql_affected_rows(mysql));
@@ -73,10 +78,8 @@ int outbox_mysql_add(MYSQL *mysql, const char *table, const struct outbox_event 
     struct obx_event_what what = obx_event_what(table);
     if (!mysql)
         return mys_fail(error, OUTBOX_E_INVALID, "%s: mysql is NULL", what.text);
-    int code = obx_event_check(event, what.text, error);
+    int code = mys_event_check(event, what.text, error);
     if (!code)
-        code = check_utf8(event, what.text, error);
-    if (!code)
-        code = execute(mysql, table, event, what.text, error);
+        code = mys_execute(mysql, table, &event, 1, what.text, error);
     return code ? code : prove_inserted(mysql, what.text, id, error);
 }

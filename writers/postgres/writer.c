@@ -14,6 +14,7 @@
 #include "error.h"
 #include "payload_type.h"
 #include "statement.h"
+#include "writer.h"
 
 static int check_sizes(const struct outbox_event *event, const char *what, struct outbox_error *error)
 {
@@ -23,6 +24,12 @@ static int check_sizes(const struct outbox_event *event, const char *what, struc
                            obx_event_columns[i], obx_event_value(event, i).size, INT32_MAX - 1);
     }
     return OUTBOX_OK;
+}
+
+int pg_event_check(const struct outbox_event *event, const char *what, struct outbox_error *error)
+{
+    int code = obx_event_check(event, what, error);
+    return code ? code : check_sizes(event, what, error);
 }
 
 /* ---- the result ---------------------------------------------------------------------------------------------- */
@@ -54,7 +61,7 @@ static int read_id(const PGresult *result, const char *what, int64_t *id, struct
                    "%s: the id of the row is not one integer; the table's id must be bigint; roll back", what);
 }
 
-static int prove_inserted(PGresult *result, const char *what, int64_t *id, struct outbox_error *error)
+int pg_prove_inserted(PGresult *result, const char *what, int64_t *id, struct outbox_error *error)
 {
     if (strcmp(PQcmdTuples(result), "1") != 0)
         return pg_fail(error, OUTBOX_E_INVALID,
@@ -70,7 +77,7 @@ static int execute(PGconn *pg, const char *sql, const struct pg_params *params, 
     PGresult *result = PQexecParams(pg, sql, params->count, NULL, params->values, params->lengths, params->formats, 1);
     if (PQresultStatus(result) != (id ? PGRES_TUPLES_OK : PGRES_COMMAND_OK))
         return pg_insert_failed(pg, result, what, error);
-    int code = prove_inserted(result, what, id, error);
+    int code = pg_prove_inserted(result, what, id, error);
     PQclear(result);
     return code;
 }
@@ -98,9 +105,7 @@ int outbox_pg_add(PGconn *pg, const char *table, const struct outbox_event *even
     struct obx_event_what what = obx_event_what(table);
     if (!pg)
         return pg_fail(error, OUTBOX_E_INVALID, "%s: pg is NULL", what.text);
-    int code = obx_event_check(event, what.text, error);
-    if (!code)
-        code = check_sizes(event, what.text, error);
+    int code = pg_event_check(event, what.text, error);
     if (!code)
         code = pg_payload_type(pg, table, what.text, &payload_type, error);
     if (code)

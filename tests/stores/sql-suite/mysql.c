@@ -151,3 +151,9 @@ int server_add(struct session *session, const char *table, const struct outbox_e
 {
     return outbox_mysql_add(session->mysql, table, event, id, error);
 }
+
+int server_add_many(struct session *session, const char *table, const struct outbox_event *const *events,
+                    uint32_t count, struct outbox_error *error)
+{
+    return outbox_mysql_add_many(session->mysql, table, events, count, error);
+}

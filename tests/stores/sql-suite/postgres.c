@@ -136,3 +136,9 @@ int server_add(struct session *session, const char *table, const struct outbox_e
 {
     return outbox_pg_add(session->pg, table, event, id, error);
 }
+
+int server_add_many(struct session *session, const char *table, const struct outbox_event *const *events,
+                    uint32_t count, struct outbox_error *error)
+{
+    return outbox_pg_add_many(session->pg, table, events, count, error);
+}

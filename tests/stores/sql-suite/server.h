@@ -65,5 +65,7 @@ void server_end(struct session *session, const char *name, bool prepared, bool c
 /* The writer's library. */
 int server_add(struct session *session, const char *table, const struct outbox_event *event, int64_t *id,
                struct outbox_error *error);
+int server_add_many(struct session *session, const char *table, const struct outbox_event *const *events,
+                    uint32_t count, struct outbox_error *error);
 
 #endif

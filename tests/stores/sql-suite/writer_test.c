@@ -225,3 +225,75 @@ Test(writer, row_without_an_integer_id_is_an_error)
     cr_assert_eq(id, 7);
     fixture_close(&fixture);
 }
+
+/* ---- many events ------------------------------------------------------------------------------------------------- */
+
+enum { MANY = 350 };
+
+struct many {
+    struct outbox_event events[MANY];
+    const struct outbox_event *list[MANY];
+    char keys[MANY][12];
+};
+
+/* Each third event has an id of its own, each fifth headers. */
+static void make_many(struct many *many)
+{
+    for (int i = 0; i < MANY; i++) {
+        snprintf(many->keys[i], sizeof many->keys[i], "%d", i);
+        many->events[i] = event_with("x", 1);
+        many->events[i].aggregate_id = text(many->keys[i]);
+        many->events[i].headers = i % 5 ? (struct outbox_bytes){0} : text("{\"tenant\": \"a\"}");
+        many->events[i].event_id = i % 3 ? (struct outbox_bytes){0} : text("0b9c1b5e-7d2f-4a55-9d0b-3a1f6e7c8d90");
+        many->list[i] = &many->events[i];
+    }
+}
+
+Test(writer, many_events_are_added_in_their_order)
+{
+    struct sql_fixture fixture;
+    static struct many many;
+    fixture_open(&fixture, "many_written", true, "");
+    make_many(&many);
+    session_run(fixture.sql, "BEGIN");
+    cr_assert_eq(server_add_many(fixture.sql, fixture.table, many.list, MANY, &fixture.error), 0, "%s",
+                 fixture.error.text);
+    session_run(fixture.sql, "ROLLBACK");
+    cr_assert_eq(fixture_count_rows(&fixture), 0);
+    cr_assert_eq(server_add_many(fixture.sql, fixture.table, many.list, MANY, &fixture.error), 0, "%s",
+                 fixture.error.text);
+    cr_assert_eq(server_add_many(fixture.sql, fixture.table, NULL, 0, &fixture.error), 0);
+    cr_assert_eq(fixture_count_rows(&fixture), MANY);
+    cr_assert_eq(fixture_run(&fixture, BY_SERVER("SELECT COUNT(*) FROM %s WHERE id - (SELECT MIN(id) FROM %s) = "
+                                                 "aggregateid::int",
+                                                 "SELECT COUNT(*) FROM %s WHERE id - (SELECT MIN(id) FROM %s) = "
+                                                 "aggregateid")),
+                 MANY);
+    cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s WHERE headers IS NOT NULL"), MANY / 5);
+    cr_assert_eq(fixture_run(&fixture, "SELECT COUNT(*) FROM %s WHERE event_id IS NULL"), 0);
+    cr_assert_eq(add(&fixture, &many.events[1]) > MANY, true, "the connection works on");
+    fixture_close(&fixture);
+}
+
+Test(writer, all_of_many_events_are_added_or_none)
+{
+    struct sql_fixture fixture;
+    static struct many many;
+    fixture_open(&fixture, "all_or_none", true, "");
+    make_many(&many);
+    many.events[200].headers = text("[1]");
+    cr_assert_eq(server_add_many(fixture.sql, fixture.table, many.list, MANY, &fixture.error), OUTBOX_E_INVALID);
+    cr_assert_eq(strncmp(fixture.error.text, "add event 201 to all_or_none: headers: ", 39), 0, "%s",
+                 fixture.error.text);
+    make_many(&many);
+    fixture_run(&fixture, "ALTER TABLE %s ADD CONSTRAINT not_201 CHECK (aggregateid <> '200')");
+    cr_assert_eq(server_add_many(fixture.sql, fixture.table, many.list, MANY, &fixture.error), OUTBOX_E_INVALID, "%s",
+                 fixture.error.text);
+    cr_assert_not_null(strstr(fixture.error.text, "not_201"), "%s", fixture.error.text);
+    cr_assert_eq(fixture_count_rows(&fixture), 0);
+    cr_assert_gt(add(&fixture, &many.events[1]), 0, "the connection works on");
+    many.list[3] = NULL;
+    cr_assert_eq(server_add_many(fixture.sql, fixture.table, many.list, MANY, &fixture.error), OUTBOX_E_INVALID);
+    cr_assert_str_eq(fixture.error.text, "add event 4 to all_or_none: event is NULL");
+    fixture_close(&fixture);
+}

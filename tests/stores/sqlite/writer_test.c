@@ -285,3 +285,26 @@ Test(sqlite_writer, busy_and_full_databases_are_reported)
     cr_assert_eq(unlink(path), 0);
     cr_assert_eq(rmdir(dir), 0);
 }
+
+Test(sqlite_writer, many_events_are_added_or_none)
+{
+    sqlite3 *db = open_memory(TABLE);
+    struct outbox_error error;
+    struct outbox_event first = event("a"), second = event("b"), bad = event("c");
+    const struct outbox_event *list[] = {&first, &second, &bad};
+    cr_assert_eq(outbox_sqlite_add_many(db, NULL, list, 3, &error), OUTBOX_OK, "%s", error.text);
+    cr_assert_str_eq(query(db, "SELECT group_concat(payload, ' ') FROM (SELECT payload FROM outbox ORDER BY id)"),
+                     "a b c");
+    cr_assert(sqlite3_get_autocommit(db));
+    bad.type = (struct outbox_bytes){0};
+    cr_assert_eq(outbox_sqlite_add_many(db, NULL, list, 3, &error), OUTBOX_E_INVALID);
+    cr_assert_str_eq(query(db, "SELECT count(*) FROM outbox"), "3");
+    cr_assert(sqlite3_get_autocommit(db));
+    run(db, "BEGIN");
+    cr_assert_eq(outbox_sqlite_add_many(db, NULL, list, 2, &error), OUTBOX_OK, "%s", error.text);
+    cr_assert_eq(outbox_sqlite_add_many(db, NULL, list, 3, &error), OUTBOX_E_INVALID);
+    run(db, "COMMIT");
+    cr_assert_str_eq(query(db, "SELECT count(*) FROM outbox"), "5", "what the transaction had before stays");
+    cr_assert_eq(outbox_sqlite_add_many(NULL, NULL, list, 1, &error), OUTBOX_E_INVALID);
+    close_database(db);
+}

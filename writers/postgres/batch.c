@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * writers/postgres/batch.c - liboutbox-postgres: add many events in one round trip or few
+ *
+ * check all events -> enter libpq's pipeline mode -> send up to FLIGHT inserts -> read their results -> ... -> one
+ * sync, so one transaction outside of the caller's -> leave pipeline mode. The server's answers are so small that
+ * neither side waits for the other to read.
+ *
+ * Failure modes: after the first insert that fails the server skips the rest, and so does this file. The connection
+ * leaves pipeline mode in any case, unless it is broken.
+ */
+#include <outbox/postgres.h>
+
+#include <stdlib.h>
+
+#include "error.h"
+#include "payload_type.h"
+#include "statement.h"
+#include "writer.h"
+
+enum { FLIGHT = 100 };
+
+struct batch {
+    PGconn *pg;
+    const char *table;
+    const struct outbox_event *const *events;
+    Oid payload_type;
+    struct outbox_error *error; /* may be NULL */
+    int code;                   /* of the first failure */
+};
+
+static void send_one(struct batch *batch, uint32_t index)
+{
+    const struct outbox_event *event = batch->events[index];
+    struct obx_event_what what = obx_event_what_of(batch->table, index);
+    struct pg_params params = {0};
+    char *sql = pg_insert_statement(batch->table, event, false), *room = malloc(pg_insert_room(event));
+    int column = sql && room ? pg_insert_params(event, batch->payload_type, &params, room) : -1;
+    if (column < 0)
+        batch->code = pg_fail(batch->error, OUTBOX_E_NO_MEMORY, "%s: out of memory", what.text);
+    else if (column < EVENT_COLUMNS)
+        batch->code = pg_fail(batch->error, OUTBOX_E_INVALID, "%s: there is a NUL in %s, which only bytea can hold",
+                              what.text, obx_event_columns[column]);
+    else if (!PQsendQueryParams(batch->pg, sql, params.count, NULL, params.values, params.lengths, params.formats, 1))
+        batch->code = pg_insert_failed(batch->pg, NULL, what.text, batch->error);
+    free(room);
+    free(sql);
+}
+
+static void receive_one(struct batch *batch, uint32_t index)
+{
+    struct obx_event_what what = obx_event_what_of(batch->table, index);
+    PGresult *result = PQgetResult(batch->pg);
+    if (batch->code) {
+        PQclear(result);
+    } else if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+        batch->code = pg_insert_failed(batch->pg, result, what.text, batch->error);
+    } else {
+        batch->code = pg_prove_inserted(result, what.text, NULL, batch->error);
+        PQclear(result);
+    }
+    if (result)
+        PQclear(PQgetResult(batch->pg)); /* NULL: the end of this statement */
+}
+
+static void send_and_receive(struct batch *batch, uint32_t first, uint32_t count)
+{
+    uint32_t sent = 0;
+    while (sent < count && !batch->code) {
+        send_one(batch, first + sent);
+        sent += !batch->code;
+    }
+    if (!PQsendFlushRequest(batch->pg) && !batch->code)
+        batch->code = pg_insert_failed(batch->pg, NULL, obx_event_what_of(batch->table, first).text, batch->error);
+    for (uint32_t i = 0; i < sent; i++)
+        receive_one(batch, first + i);
+}
+
+/* Outside of a transaction the sync commits. */
+static void finish(struct batch *batch)
+{
+    PGresult *result = NULL;
+    bool synced = PQpipelineSync(batch->pg);
+    while (synced && (result = PQgetResult(batch->pg)) && PQresultStatus(result) != PGRES_PIPELINE_SYNC &&
+           PQstatus(batch->pg) == CONNECTION_OK) {
+        if (PQresultStatus(result) == PGRES_FATAL_ERROR && !batch->code)
+            batch->code = pg_insert_failed(batch->pg, result, "commit the events", batch->error);
+        else
+            PQclear(result);
+    }
+    if ((!synced || !result) && !batch->code)
+        batch->code = pg_insert_failed(batch->pg, NULL, "commit the events", batch->error);
+    PQclear(result);
+    PQexitPipelineMode(batch->pg);
+}
+
+static int check_all(const struct batch *batch, uint32_t count)
+{
+    int code = OUTBOX_OK;
+    for (uint32_t i = 0; i < count && !code; i++)
+        code = pg_event_check(batch->events[i], obx_event_what_of(batch->table, i).text, batch->error);
+    return code;
+}
+
+int outbox_pg_add_many(PGconn *pg, const char *table, const struct outbox_event *const *events, uint32_t count,
+                       struct outbox_error *error)
+{
+    struct batch batch = {.pg = pg, .table = table ? table : "outbox", .events = events, .error = error};
+    struct obx_event_what what = obx_event_what(batch.table);
+    if (!pg || (!events && count))
+        return pg_fail(error, OUTBOX_E_INVALID, "%s: %s is NULL", what.text, pg ? "events" : "pg");
+    if (!count)
+        return OUTBOX_OK;
+    int code = check_all(&batch, count);
+    if (!code)
+        code = pg_payload_type(pg, batch.table, what.text, &batch.payload_type, error);
+    if (code)
+        return code;
+    if (!PQenterPipelineMode(pg))
+        return pg_fail(error, OUTBOX_E_INVALID, "%s: a statement is in progress on this connection", what.text);
+    for (uint32_t first = 0; first < count && !batch.code; first += FLIGHT)
+        send_and_receive(&batch, first, count - first < FLIGHT ? count - first : FLIGHT);
+    finish(&batch);
+    return batch.code;
+}
