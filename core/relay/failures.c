@@ -6,8 +6,6 @@
 
 #include "relay/backoff.h"
 
-#define LOG_EVERY_NS (60000 * OBX_MS)
-
 bool obx_failure_keeps_connection(const struct outbox_error *error)
 {
     switch (error->code) {
@@ -38,7 +36,7 @@ bool obx_failures_log_due(struct obx_failures *failures, const struct obx_relay_
 {
     if (context->now - failures->since < quiet_ns || context->now < failures->log_at)
         return false;
-    failures->log_at = context->now + LOG_EVERY_NS;
+    failures->log_at = context->now + OBX_LOG_EVERY_NS;
     failures->logged = true;
     return true;
 }

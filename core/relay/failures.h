@@ -11,6 +11,8 @@
 
 #include "relay/context.h"
 
+#define OBX_LOG_EVERY_NS (60000 * OBX_MS) /* from one line of a cause to the next */
+
 /* Zeroed: none. */
 struct obx_failures {
     uint32_t count;  /* in a row */

@@ -3,6 +3,7 @@
 #include "relay/key_pauses.h"
 
 #include "relay/backoff.h"
+#include "relay/failures.h"
 #include "relay/keys.h"
 
 #define RETRY_AFTER_MAX_MS 3600000u /* of a server's wish for a pause, which may be longer than retry_max */
@@ -15,14 +16,13 @@ bool obx_is_not_event_fault(int code)
            code == OUTBOX_E_NO_MEMORY;
 }
 
-#define CAUSE_LOG_NS (60000 * OBX_MS)     /* the same cause, of another key */
 #define CAUSE_REMIND_NS (600000 * OBX_MS) /* the same cause, of a key that has waited before */
 
 /* A failure that is not the event's fault, as a missing topic, may block thousands of keys, in one turn: the first is a
  * warning, and then one now and then. */
 static bool warns_of_cause(struct obx_keys *keys, const struct obx_key *key, uint64_t now)
 {
-    uint64_t pause = key->failures == 1 ? CAUSE_LOG_NS : CAUSE_REMIND_NS;
+    uint64_t pause = key->failures == 1 ? OBX_LOG_EVERY_NS : CAUSE_REMIND_NS;
     if (keys->warned_code == key->failed_code && now - keys->warned_at < pause)
         return false;
     keys->warned_code = key->failed_code;

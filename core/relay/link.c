@@ -12,7 +12,6 @@
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 10000
 #define STOP_AGAIN_NS (10 * OBX_MS)
-#define LOG_EVERY_NS (60000 * OBX_MS) /* lines of one cause; within one outage, after 1 and 10 minutes, then hourly */
 
 enum { CODES = 32 }; /* error codes, by number */
 
@@ -271,12 +270,12 @@ void obx_link_works(struct obx_link *link, unsigned works)
         link->failures = 0;
 }
 
-/* At most one line a minute for each cause. */
+/* At most one line a minute for each cause; within one outage after 1 and 10 minutes, then hourly. */
 static bool is_log_due(struct obx_link *link, int code)
 {
     uint64_t now = link->context->now + 1, *logged_at = &link->logged_at[-code & (CODES - 1)];
     uint64_t last = OBX_MAX(*logged_at, link->broken_since + 1) - 1;
-    uint64_t due = link->logged ? obx_next_reminder(link->broken_since, last) : *logged_at + LOG_EVERY_NS;
+    uint64_t due = link->logged ? obx_next_reminder(link->broken_since, last) : *logged_at + OBX_LOG_EVERY_NS;
     if (*logged_at && now < due)
         return false;
     *logged_at = now;
