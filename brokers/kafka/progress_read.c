@@ -18,7 +18,7 @@
 
 #include "broker.h"
 
-#define UNKNOWN_TRIES 10
+#define UNKNOWN_TRIES 30
 #define STEP_MIN 8 /* offsets; eight times as many after each step without a whole record */
 
 struct reading {
