@@ -165,7 +165,8 @@ static void retire_rows(void)
         db->commits[i] = (struct sim_commit){0};
     }
     db->commit_count = 0;
-    memset(db->by_id, 0, (size_t)db->id_room * sizeof *db->by_id);
+    if (db->id_room)
+        memset(db->by_id, 0, (size_t)db->id_room * sizeof *db->by_id);
 }
 
 /* The lock is on the old table: the new one has no owner, and its ids begin anew. */
