@@ -12,7 +12,8 @@ static const char *const formats[] = {"text", "json", NULL};
 
 const struct outbox_option obx_service_options[] = {
     {"listen", OUTBOX_OPT_STRING, 0, offsetof(struct obx_service_settings, listen), NULL, 0, 0, NULL,
-     "ADDRESS:PORT or unix:PATH of the HTTP server for /metrics, /healthz, /readyz, /status and the page at /; no server if absent"},
+     "ADDRESS:PORT or unix:PATH of the HTTP server for /metrics, /healthz, /readyz, /status and the page at /; no "
+     "server if absent"},
     {"hosts", OUTBOX_OPT_STRING, 0, offsetof(struct obx_service_settings, hosts), NULL, 0, 0, NULL,
      "names by which clients may address the HTTP server, separated by commas; addresses, localhost and the machine's "
      "own name are always accepted"},

@@ -10,7 +10,7 @@
 #define SLOT "(SELECT concat('outbox_', d.oid, '_', $1::oid) FROM pg_database d WHERE d.datname = current_database())"
 static const char findings_sql[] =
     "WITH n AS (SELECT " SLOT " AS slot), s AS (SELECT wal_status, pg_wal_lsn_diff(CASE WHEN NOT pg_is_in_recovery() "
-                              "THEN pg_current_wal_lsn() END, "
+    "THEN pg_current_wal_lsn() END, "
     "restart_lsn) AS kept FROM pg_replication_slots WHERE slot_name = (SELECT slot FROM n)), "
     "l AS (SELECT setting::int8 * 1048576 AS bytes FROM pg_settings WHERE name = 'max_slot_wal_keep_size'), "
     "v AS (SELECT current_setting('server_version_num')::int4 / 10000 AS major) "

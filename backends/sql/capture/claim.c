@@ -187,6 +187,13 @@ static void give_nothing(struct sql_op *op)
     sql_op_complete(op, NULL);
 }
 
+/* The reader has not come to where the log ended: more events are on their way. */
+static bool is_behind(const struct sql_store *store)
+{
+    const struct sql_capture *capture = &store->capture;
+    return capture->reading && capture->source->put_horizon && !capture->source->has_reached(store);
+}
+
 static void give_events(struct sql_op *op)
 {
     struct sql_store *store = op->store;
@@ -201,7 +208,7 @@ static void give_events(struct sql_op *op)
     }
     batch->captured = true;
     fill(op, batch, rows, &bytes);
-    batch->batch.flags = queue->events.count ? OUTBOX_BATCH_MORE : 0;
+    batch->batch.flags = queue->events.count || is_behind(store) ? OUTBOX_BATCH_MORE : 0;
     claim->batch = &batch->batch;
     store->capture.hungry = false;
     report_log(store, claim);

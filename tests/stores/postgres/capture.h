@@ -79,10 +79,8 @@ static inline struct outbox_batch *claim_events(struct sql_fixture *fixture, uin
 
 static inline int settle(struct sql_fixture *fixture, const struct outbox_span *span, int64_t low)
 {
-    struct outbox_settle settle = {.struct_size = sizeof settle,
-                                   .span_count = span != NULL,
-                                   .spans = span,
-                                   .low = {.major = (uint64_t)low}};
+    struct outbox_settle settle = {
+        .struct_size = sizeof settle, .span_count = span != NULL, .spans = span, .low = {.major = (uint64_t)low}};
     struct loop_fixture_call call = {0};
     loop_fixture_reset(&call);
     obx_store_settle(fixture->store, &call.call, 0, &settle);

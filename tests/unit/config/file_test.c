@@ -294,8 +294,9 @@ Test(secret_file, everyone_may_read_a_secret_on_a_read_only_tmpfs)
         cr_skip_test("needs root to mount a tmpfs");
     }
     write_file("d/one", "mounted", 7, 0644);
-    expect_dsn("dsn: file:d/one", "f.yaml:1:6: read secret file d/one for 'dsn': everyone can read it; run chmod o-r on "
-                                  "it, or set mode 0440 where a container mounts it");
+    expect_dsn("dsn: file:d/one",
+               "f.yaml:1:6: read secret file d/one for 'dsn': everyone can read it; run chmod o-r on "
+               "it, or set mode 0440 where a container mounts it");
     cr_expect_eq(mount(NULL, "d", NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
     expect_dsn("dsn: file:d/one", "mounted");
     cr_expect_eq(umount("d"), 0);
