@@ -86,7 +86,8 @@ void sql_capture_claim(struct sql_op *op);        /* not by position */
 void sql_capture_table_rows(struct sql_op *op, struct obx_sql_batch *batch);
 void sql_capture_table_end(struct sql_op *op);
 void sql_capture_release(struct sql_store *store, struct obx_sql_batch *batch);
-void sql_capture_stop(struct sql_store *store); /* reads no more; a claim that waits ends */
+void sql_capture_cancel(struct sql_store *store); /* ends a claim that waits */
+void sql_capture_stop(struct sql_store *store);   /* reads no more; a claim that waits ends */
 /* Ids of the rows that the claim in flight may return, if it is one of the table: above `after`, up to `last`. */
 struct sql_capture_window {
     int64_t after, last;

@@ -14,10 +14,11 @@
 #include "sql/server/claim.h"
 #include "sql/server/unreadable.h"
 
-enum { QUEUE_BYTES = 8 << 20, QUEUE_RESUME = 4 << 20 };
+enum { QUEUE_BYTES = 8 << 20, QUEUE_RESUME = 4 << 20, PATIENCE_US = 500000 };
 #define TABLE_EVERY_NS UINT64_C(1000000000)
 
 static void claim_log(struct sql_op *op);
+static void report_log(struct sql_store *store, struct outbox_claim *claim);
 
 /* ---- the reader -------------------------------------------------------------------------------------------------- */
 
@@ -28,6 +29,7 @@ bool sql_capture_commit(struct sql_store *store, struct sql_capture_list *events
     if (sql_capture_queue_commit(&store->capture.queue, events, marks, index, whole))
         return true;
     outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "read the log: out of memory");
+    store->capture.source->end(store);
     sql_capture_fail(store, &error);
     return false;
 }
@@ -44,12 +46,58 @@ bool sql_capture_is_full(struct sql_store *store)
     return capture->paused;
 }
 
-static void end_waiting(struct sql_store *store, const struct outbox_error *error)
+static struct sql_op *stop_waiting(struct sql_store *store)
 {
     struct sql_op *op = store->capture.waiting;
     store->capture.waiting = NULL;
+    if (op && store->capture.patience)
+        store->host->timer_clear(store->capture.patience);
+    return op;
+}
+
+static void end_waiting(struct sql_store *store, const struct outbox_error *error)
+{
+    struct sql_op *op = stop_waiting(store);
     if (op)
         sql_op_complete(op, error);
+}
+
+void sql_capture_cancel(struct sql_store *store)
+{
+    struct outbox_error error;
+    outbox_error_set(&error, OUTBOX_E_CANCELED, "claim events: canceled");
+    end_waiting(store, &error);
+}
+
+/* Not all that was committed before has come. */
+static void end_behind(struct sql_store *store)
+{
+    struct sql_op *op = stop_waiting(store);
+    if (!op)
+        return;
+    report_log(store, sql_claim_of(op));
+    sql_claim_of(op)->result |= OUTBOX_CLAIMED_BEHIND;
+    sql_op_complete(op, NULL);
+}
+
+/* A long log without events: the host learns that the reader is behind. */
+static void on_patience(void *arg)
+{
+    struct sql_store *store = arg;
+    end_behind(store);
+}
+
+static void wait_for_reader(struct sql_op *op)
+{
+    struct sql_store *store = op->store;
+    struct sql_capture *capture = &store->capture;
+    if (!capture->patience && store->host->timer_open(store->host, on_patience, store, &capture->patience)) {
+        sql_op_fail(op, OUTBOX_E_NO_MEMORY, "claim events of %s: no timer", store->table_name);
+        return;
+    }
+    capture->waiting = op;
+    capture->hungry = true;
+    store->host->timer_set(capture->patience, PATIENCE_US);
 }
 
 void sql_capture_progress(struct sql_store *store)
@@ -58,8 +106,7 @@ void sql_capture_progress(struct sql_store *store)
     struct sql_op *op = capture->waiting;
     bool events = sql_capture_queue_hidden(&capture->queue) || capture->queue.ready;
     if (op && (events || !capture->source->put_horizon || capture->source->has_reached(store))) {
-        capture->waiting = NULL;
-        claim_log(op);
+        claim_log(stop_waiting(store));
     } else if (!op && events && capture->hungry) {
         capture->hungry = false;
         store->host->wake(store->host);
@@ -87,7 +134,7 @@ void sql_capture_stop(struct sql_store *store)
     if (capture->reading)
         capture->source->end(store);
     capture->reading = capture->paused = false;
-    end_waiting(store, NULL);
+    end_behind(store);
 }
 
 static void begin_reading(struct sql_store *store)
@@ -249,7 +296,7 @@ static void on_horizon(struct sql_request *request, const struct outbox_error *e
     else if (capture->failure.code)
         sql_op_complete(op, &capture->failure);
     else if (!capture->source->has_reached(store) && !store->stop_op && capture->reading)
-        capture->waiting = op;
+        wait_for_reader(op);
     else
         give_nothing(op);
 }

@@ -39,6 +39,8 @@ int sql_capture_init(struct sql_store *store, const struct sql_capture_source *s
 void sql_capture_free(struct sql_store *store)
 {
     struct sql_capture *capture = &store->capture;
+    if (capture->patience)
+        store->host->timer_close(capture->patience);
     sql_capture_queue_free(&capture->queue);
     obx_sql_text_free(&capture->row.position);
     obx_sql_text_free(&capture->measure_sql);

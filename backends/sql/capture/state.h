@@ -83,10 +83,11 @@ struct sql_capture {
 
     /* claims */
     enum sql_capture_phase phase;
-    int64_t spool_cursor;     /* the last spooled row that was claimed since the rewind */
-    uint64_t table_polled_ns; /* when the table was read last */
-    struct sql_op *waiting;   /* the claim in flight waits for the reader */
-    bool hungry;              /* the last claim gave nothing: new events wake the host */
+    int64_t spool_cursor;          /* the last spooled row that was claimed since the rewind */
+    uint64_t table_polled_ns;      /* when the table was read last */
+    struct sql_op *waiting;        /* the claim in flight waits for the reader, */
+    struct outbox_timer *patience; /* so long at most; NULL: not needed yet */
+    bool hungry;                   /* the last claim gave nothing: new events wake the host */
 
     /* the position row */
     uint64_t passed_index; /* of the transaction after the last that was passed */

@@ -73,7 +73,7 @@ void sql_cancel(void *self, outbox_op_t op)
     if (op == store->start_op) {
         sql_start_cancel(store);
     } else if (op == store->claim_op && store->capture.waiting) {
-        sql_capture_stop(store);
+        sql_capture_cancel(store);
     } else if (op == store->claim_op) {
         sql_lane_close(store->reader, &error);
     } else if (op == store->stop_op) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/postgres/capture_failover_test.c - `capture: wal`: a promoted standby, and a log that grows to its limit */
+/* tests/stores/postgres/capture_failover_test.c - `capture: wal`: a promoted standby, and a log that grows to its limit
+ */
 #include "capture.h"
 
 static void wait_for_replay(struct sql_fixture *fixture, int port)
