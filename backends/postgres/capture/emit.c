@@ -90,6 +90,16 @@ static void append_slot_name(const struct sql_store *store, struct obx_sql_text 
     obx_sql_text_free(&name);
 }
 
+/* The server has removed what it kept: it keeps nothing any more. */
+static void drop_lost_slot(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_puts(sql,
+                      "SELECT pg_catalog.pg_drop_replication_slot(s.slot_name) FROM pg_catalog.pg_replication_slots "
+                      "s WHERE s.wal_status OPERATOR(pg_catalog.=) 'lost'\n    AND s.slot_name::pg_catalog.text "
+                      "OPERATOR(pg_catalog.=) ");
+    append_slot_name(store, sql);
+}
+
 static void create_slot(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "SELECT pg_catalog.pg_create_physical_replication_slot(n.name, true) FROM (SELECT ");
@@ -133,7 +143,7 @@ static void create_row(const struct sql_store *store, struct obx_sql_text *sql)
 bool pg_capture_statement(const struct sql_store *store, struct obx_sql_text *sql, int index)
 {
     static void (*const statements[])(const struct sql_store *store, struct obx_sql_text *sql) = {
-        create_slot, NULL, create_emit, create_emit_text, create_row};
+        drop_lost_slot, create_slot, NULL, create_emit, create_emit_text, create_row};
     if (index >= (int)(sizeof statements / sizeof *statements))
         return false;
     pg_capture_name(pg_store_of((struct sql_store *)(uintptr_t)store));
