@@ -13,6 +13,7 @@
  * Failure modes: STANDBY, another relay is the owner, or was faster to become it.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,10 +104,10 @@ static void fail_standby(struct acquire_op *acquire, struct lite_conn *conn)
 /* The lock file has seen a later owner: an older copy of the database was restored, and ids mean other rows. */
 static bool is_restored(const struct lite_lock *lock, int64_t epoch)
 {
+    static const char word[] = "epoch ";
     char heartbeat[LITE_HEARTBEAT_SIZE];
-    long long last = 0;
     lite_lock_read_heartbeat(lock, heartbeat);
-    return sscanf(heartbeat, "epoch %lld", &last) == 1 && last > epoch;
+    return !strncmp(heartbeat, word, sizeof word - 1) && strtoll(heartbeat + sizeof word - 1, NULL, 10) > epoch;
 }
 
 static int name_outbox(struct acquire_op *acquire, struct lite_conn *conn, bool anew)
