@@ -36,7 +36,7 @@ int main(int argc, char **argv)
     if (amqp_socket_open(socket, "127.0.0.1", (int)strtol(argv[1], NULL, 10)) ||
         amqp_login(connection, "/", 0, 131072, 0, AMQP_SASL_METHOD_PLAIN, "guest", "guest").reply_type !=
             AMQP_RESPONSE_NORMAL)
-        return 1;
+        exit(1);
     amqp_channel_open(connection, 1);
     amqp_confirm_select(connection, 1);
     for (uint64_t sent = 0; sent < events || confirmed < sent;) {

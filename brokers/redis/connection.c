@@ -233,7 +233,7 @@ static bool attach(struct redis_broker *broker, redisAsyncContext *connection, s
         connection->ev.cleanup = clean_up;
         redisAsyncSetDisconnectCallback(connection, on_disconnected);
         redisAsyncSetConnectCallback(connection, on_connected);
-        host->timer_set(broker->timer, CONNECT_MS * 1000);
+        host->timer_set(broker->timer, (uint64_t)CONNECT_MS * 1000);
         return true;
     }
     host->watch_close(broker->watch);

@@ -157,7 +157,8 @@ int spool_remove(int dir, uint64_t position)
 
 static void make_id(const struct outbox_host *host, char text[37])
 {
-    uint64_t high = host->random(host), low = host->random(host);
+    uint64_t high = host->random(host);
+    uint64_t low = ~host->random(host); /* another number */
     snprintf(text, 37, "%08x-%04x-4%03x-%04x-%012" PRIx64, (unsigned)(high >> 32), (unsigned)(high >> 16 & 0xffff),
              (unsigned)(high & 0xfff), (unsigned)(0x8000 | (low >> 48 & 0x3fff)), low & 0xffffffffffffu);
 }
