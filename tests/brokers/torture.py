@@ -7,6 +7,7 @@ is a shell command that prints what can be read, as NDJSON with id, key and payl
 kill -9 and a restart of the server, in turn, each after some more events were published, until the outbox is empty. A run
 with fewer than two kills of each kind proves nothing and fails. Then every event is there, in order within its key (first occurrences). Prints the number of duplicates.
 """
+import atexit
 import base64
 import json
 import os
@@ -71,6 +72,7 @@ def kill_until_empty(config, database, log):
     while True:
         if relay is None or relay.poll() is not None:
             relay = subprocess.Popen([outbox, "run", "-c", config], stdout=log, stderr=log)
+            atexit.register(relay.kill)  # also after a failure; one that has ended is left alone
         until_left(database, max(0, left(database) - int(count * random.uniform(0.1, 0.22))), relay, deadline)
         if not left(database):
             break
