@@ -171,6 +171,7 @@ static void on_failed(struct obx_claimer *claimer, const struct outbox_error *er
 {
     if (claimer->is_retry && !claimer->measures)
         retry_again(claimer, RETRY_PAUSE_NS);
+    claimer->rewind |= claimer->claim.flags & OUTBOX_CLAIM_REWIND;
     if (error->code == OUTBOX_E_AGAIN)
         on_again(claimer, error);
     else if (obx_log_room_halts(claimer->stages->log_room, error))
@@ -380,6 +381,7 @@ static void begin_rewind(struct obx_claimer *claimer)
 {
     obx_pipeline_set_reread(claimer->stages->pipeline, false);
     obx_low_mark_rewind(claimer->stages->low_mark);
+    obx_log_room_rewound(claimer->stages->log_room);
     claimer->rewind = false;
 }
 

@@ -12,7 +12,7 @@ struct obx_log_room {
     struct obx_stages *stages;
     uint64_t bytes, noted_at;
     uint32_t percent;
-    bool warned, relieving;
+    bool warned, relieving, moves_rows;
 };
 
 struct obx_log_room *obx_log_room_new(struct obx_stages *stages)
@@ -77,6 +77,7 @@ bool obx_log_room_note(struct obx_log_room *room, const struct outbox_claim *cla
     room->percent = claim->log_percent;
     warn(room);
     set_relieving(room, claim->result & OUTBOX_CLAIMED_RELIEVE);
+    room->moves_rows |= room->relieving;
     return room->relieving;
 }
 
@@ -94,6 +95,16 @@ bool obx_log_room_halts(struct obx_log_room *room, const struct outbox_error *er
 bool obx_log_room_relieving(const struct obx_log_room *room)
 {
     return room->relieving;
+}
+
+bool obx_log_room_moves_rows(const struct obx_log_room *room)
+{
+    return room->moves_rows;
+}
+
+void obx_log_room_rewound(struct obx_log_room *room)
+{
+    room->moves_rows = false;
 }
 
 bool obx_log_room_measure_due(const struct obx_log_room *room)

@@ -20,6 +20,9 @@ void obx_log_room_reset(struct obx_log_room *room);               /* ownership i
 /* The answer of a claim that succeeded. True: the store demands relief. */
 bool obx_log_room_note(struct obx_log_room *room, const struct outbox_claim *claim);
 bool obx_log_room_relieving(const struct obx_log_room *room);
+/* Rows go to the spool, and none is published: from a demand for relief to the rewind after it. */
+bool obx_log_room_moves_rows(const struct obx_log_room *room);
+void obx_log_room_rewound(struct obx_log_room *room); /* a rewind begins */
 /* A claim that failed: the log no longer has a position that is needed. Events are lost, and only people can decide
  * what is right: the relay halts, and claims again, from its first event, when they let it go on. False: not such a
  * failure. */

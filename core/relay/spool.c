@@ -12,6 +12,7 @@
 
 #define COPY_ROWS 1000        /* of one operation */
 #define COPY_SPANS 512        /* likewise */
+#define COPY_BYTES (4u << 20) /* likewise, of values; a larger row is copied alone */
 #define PACE_NS (20 * OBX_MS) /* from one copy to the next, unless there are many rows */
 #define HOLD_NS (3000 * OBX_MS)
 #define LOG_AFTER_NS (10000 * OBX_MS)
@@ -25,6 +26,7 @@ struct obx_spool {
     struct outbox_span spans[COPY_SPANS];
     struct obx_batch *batches[COPY_SPANS]; /* of each span */
     uint32_t rows;                         /* of the copy */
+    uint64_t bytes;                        /* likewise, of values */
     uint64_t copied_at;                    /* when the last copy began */
     uint64_t copy_at;                      /* after a failure */
     uint64_t settles;                      /* stats.settles at the last copy */
@@ -113,15 +115,30 @@ static void on_answer(void *stage, const struct outbox_error *error)
 
 /* ---- the spans --------------------------------------------------------------------------------------------------- */
 
-static bool has_room(const struct obx_spool *spool)
+static uint64_t bytes_of(const struct obx_batch *batch, uint32_t row)
 {
-    return spool->rows < COPY_ROWS && spool->copy.span_count < COPY_SPANS;
+    const struct outbox_value *values = batch->rows->values + (size_t)row * batch->rows->columns;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < batch->rows->columns; i++)
+        bytes += values[i].type == OUTBOX_TEXT || values[i].type == OUTBOX_BYTES ? values[i].size : sizeof values[i];
+    return bytes;
+}
+
+static bool has_room(const struct obx_spool *spool, const struct obx_batch *batch, uint32_t row)
+{
+    return spool->rows < COPY_ROWS && (!spool->rows || spool->bytes + bytes_of(batch, row) <= COPY_BYTES);
+}
+
+static bool may_add(const struct obx_spool *spool, const struct obx_batch *batch, uint32_t row)
+{
+    return batch->spool_marks[row] == OBX_SPOOL_WANTED && has_room(spool, batch, row);
 }
 
 static uint32_t add_span(struct obx_spool *spool, struct obx_batch *batch, uint32_t first)
 {
     uint32_t row = first, at = spool->copy.span_count++;
-    while (row < batch->rows->rows && batch->spool_marks[row] == OBX_SPOOL_WANTED && spool->rows < COPY_ROWS) {
+    while (row < batch->rows->rows && may_add(spool, batch, row)) {
+        spool->bytes += bytes_of(batch, row);
         obx_batch_set_spool_mark(batch, row++, OBX_SPOOL_COPYING);
         spool->rows++;
     }
@@ -137,7 +154,7 @@ static bool gather_batch(struct obx_spool *spool, struct obx_batch *batch)
     while (row < rows) {
         if (obx_batch_is_passed(batch, row))
             row++;
-        else if (batch->spool_marks[row] == OBX_SPOOL_WANTED && has_room(spool))
+        else if (spool->copy.span_count < COPY_SPANS && may_add(spool, batch, row))
             row = add_span(spool, batch, row);
         else
             break;
@@ -152,6 +169,7 @@ static bool gather(struct obx_spool *spool)
 {
     struct obx_low_mark *mark = spool->stages->low_mark;
     spool->rows = 0;
+    spool->bytes = 0;
     spool->copy = (struct outbox_spool){
         .struct_size = sizeof spool->copy, .spans = spool->spans, .low = obx_low_mark_advance(mark)};
     struct obx_batch *batch = obx_low_mark_first(mark);
@@ -239,7 +257,7 @@ static void want_more(struct obx_stages *stages)
 {
     if (stages->context.stopping)
         want_given_up(stages);
-    else if (obx_log_room_relieving(stages->log_room))
+    else if (obx_log_room_moves_rows(stages->log_room))
         want_all(stages);
     else
         want_held(stages);

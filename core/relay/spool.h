@@ -4,8 +4,9 @@
  *
  * Happy path: a row that waits for its key or for the dead letters is WANTED (obx_batch_leave_row()). A step takes the
  * wanted rows from the low mark on, up to the first row that is neither passed nor wanted, and copies up to 1,000 of
- * them in one operation. Then their batches can be released. So at every moment all rows of the spool precede all rows
- * of the log that are still needed, and a restart that reads the spool first keeps the order of each key.
+ * them, or 4 MiB, in one operation. Then their batches can be released. So at every moment all rows of the spool
+ * precede all rows of the log that are still needed, and a restart that reads the spool first keeps the order of each
+ * key.
  * Also wanted are: rows in flight for 3 s that hold others up; given-up rows before delivered ones, when the relay
  * stops; everything, while the log is too long (log_room.h).
  * Failure modes: a copy that fails is repeated after a pause that grows; logged when that lasts 10 s. When the

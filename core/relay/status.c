@@ -121,8 +121,8 @@ void obx_status_stats(const struct obx_status *status, struct outbox_stats *stat
         snprintf(stats->last_error, sizeof stats->last_error, "%s", stages->context.halt_reason.text);
     stats->unready_since_ns = status->unready_since;
     stats->behind_since_ns = obx_claimer_behind_since(stages->claimer);
-    stats->log_bytes = obx_log_room_bytes(stages->log_room);
-    stats->log_percent = obx_log_room_percent(stages->log_room);
+    stats->kept_log_bytes = obx_log_room_bytes(stages->log_room);
+    stats->kept_log_percent = obx_log_room_percent(stages->log_room);
     stats->held_since_ns = obx_low_mark_held_since(stages->low_mark);
 }
 

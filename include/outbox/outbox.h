@@ -106,10 +106,10 @@ struct outbox_stats {
     uint64_t empty_claims;                   /* claim operations that returned no row */
     uint64_t behind_since_ns;                /* since when each claim leaves events in the outbox; 0: it took all */
     /* of a store that reads a log */
-    uint64_t spooled;       /* events copied to the spool, so that they do not hold the log */
-    uint64_t log_bytes;     /* of the log that is kept for this outbox now; 0: unknown */
-    uint32_t log_percent;   /* of what may be kept, by bytes or by age; 0: unknown */
-    uint64_t held_since_ns; /* monotonic: when the oldest event was claimed that still holds the log; 0: none does */
+    uint64_t spooled;          /* events copied to the spool, so that they do not hold the log */
+    uint64_t kept_log_bytes;   /* of the log that is kept for this outbox now; 0: unknown */
+    uint32_t kept_log_percent; /* of what may be kept, by bytes or by age; 0: unknown */
+    uint64_t held_since_ns;    /* monotonic: when the oldest event was claimed that still holds the log; 0: none does */
 };
 OUTBOX_API int outbox_stats(struct outbox *relay, struct outbox_stats *stats);
 

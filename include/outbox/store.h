@@ -11,11 +11,14 @@
  *     positions of copies in the spool  <=  stored position  <  positions that a rewind returns from the log
  *
  *  - `low` of a settle and of a spool() is a position that the store may store: all events up to it are settled,
- * spooled or dead letters. low of a spool() is at or after its last row; copies and position are one transaction. A
- * settle and a spool() are never in flight together.
- *  - spool() copies whole rows, also columns that no claim asked for, under their positions. Then they are rows like
- * any other: claims by position, settle() and dead_letter() reach them; the host names no others there. In a settle,
- * rows at or before the stored position are in the spool, later ones are of the log.
+ *    spooled or dead letters. The store passes the events directly after it, too, that are settled: by this settle, or
+ *    before, as it remembers (below); from the stored position on, if low is zero. A low at or before the stored
+ *    position changes nothing. low of a spool() is at or after its last row; copies and position are one transaction.
+ *    A settle and a spool() are never in flight together.
+ *  - spool() copies whole rows, also columns that no claim asked for, under their positions; at most 4 MiB of the
+ * values that were claimed, unless one row has more. Then they are rows like any other: claims by position, settle()
+ * and dead_letter() reach them; the host names no others there. In a settle, rows at or before the stored position are
+ *    in the spool, later ones are of the log.
  *  - OUTBOX_CLAIM_REWIND: first all rows of the spool, in batches with OUTBOX_BATCH_SPOOLED, then the log after the
  *    stored position. So order within a key holds. Rows that others put into that table may come at any later claim.
  *    The store remembers what this instance settled after the stored position, and does not return it again while the

@@ -122,7 +122,8 @@ int obx_oneshot_store_status(struct obx_context *context, const char *relay, str
                              struct outbox_error *error)
 {
     struct obx_oneshot oneshot;
-    *status = (struct outbox_store_status){.struct_size = sizeof *status, .pending = -1, .oldest_us = -1, .dead = -1};
+    *status = (struct outbox_store_status){
+        .struct_size = sizeof *status, .pending = -1, .oldest_us = -1, .dead = -1, .log_bytes = -1, .log_limit = -1};
     int failed = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, error);
     if (failed)
         return failed;

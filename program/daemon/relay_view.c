@@ -85,6 +85,7 @@ void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_ent
     obx_view_text(view->stats.last_error, sizeof view->stats.last_error, view->stats.last_error);
     fill_owner(view, entry);
     view->behind_ns = view->stats.behind_since_ns ? now - view->stats.behind_since_ns : 0;
+    view->held_ns = view->stats.held_since_ns ? now - view->stats.held_since_ns : 0;
     view->unready_ns = view->stats.unready_since_ns ? now - view->stats.unready_since_ns : 0;
     view->rate = events_per_second(entry, &view->stats, now);
     obx_relay_each_blocked(entry->relay, copy_blocked_key, &copy);

@@ -35,6 +35,7 @@ struct obx_relay_view {
     char owner[96];         /* while it stands by: the owner, for people */
     uint64_t unready_ns;    /* since it last relayed; 0: it is relaying */
     uint64_t behind_ns;     /* since when events are left in the outbox; 0: none are */
+    uint64_t held_ns;       /* of a log: since when the oldest event that holds it is claimed; 0: none does */
     double rate;            /* events settled in a second, over the last few seconds */
     uint32_t blocked_count; /* entries of `blocked`; stats.blocked_keys counts all keys */
     struct obx_blocked_view blocked[OBX_VIEW_BLOCKED];

@@ -41,6 +41,9 @@ static const struct number {
     NUMBER(claims, "counter", "claim operations, including empty ones"),
     NUMBER(empty_claims, "counter", "claim operations that returned no row"),
     NUMBER(settles, "counter", "settle operations"),
+    NUMBER(spooled, "counter", "events of a log that were copied to the spool, as they could not go at once"),
+    NUMBER(kept_log_bytes, "gauge", "bytes of the server's log that are kept for the outbox"),
+    NUMBER(kept_log_percent, "gauge", "percent of the server's log that may be kept for the outbox"),
     NUMBER(violations, "counter", "plugin completions that violated the ABI contract"),
 };
 
@@ -62,11 +65,11 @@ static json_t *relay_json(const struct obx_relay_view *view)
     json_t *blocked = json_array();
     for (uint32_t i = 0; i < view->blocked_count; i++)
         json_array_append_new(blocked, blocked_json(&view->blocked[i]));
-    json_t *object =
-        json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:s, s:o}", "state", outbox_state_name(view->stats.state),
-                  "store", view->store, "broker", view->broker, "owner", view->owner, "rate", view->rate,
-                  "unready_seconds", (double)view->unready_ns / 1e9, "behind_seconds", (double)view->behind_ns / 1e9,
-                  "last_error", view->stats.last_error, "blocked", blocked);
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:s, s:o}", "state", outbox_state_name(view->stats.state), "store",
+        view->store, "broker", view->broker, "owner", view->owner, "rate", view->rate, "unready_seconds",
+        (double)view->unready_ns / 1e9, "behind_seconds", (double)view->behind_ns / 1e9, "held_seconds",
+        (double)view->held_ns / 1e9, "last_error", view->stats.last_error, "blocked", blocked);
     for (size_t i = 0; object && i < OBX_COUNT(numbers); i++)
         json_object_set_new(object, numbers[i].name, json_integer((json_int_t)value_of(&view->stats, &numbers[i])));
     return object;
@@ -163,6 +166,9 @@ static void append_states(const struct obx_snapshot *snapshot, struct obx_buf *t
     append_seconds(snapshot, text, "behind_seconds",
                    "seconds for which each claim has left events in the outbox; 0 after one that took all",
                    offsetof(struct obx_relay_view, behind_ns));
+    append_seconds(snapshot, text, "held_seconds",
+                   "seconds since the oldest event was claimed for which the server's log is kept; 0: there is none",
+                   offsetof(struct obx_relay_view, held_ns));
 }
 
 void obx_render_metrics(const struct obx_snapshot *snapshot, struct obx_buf *text)

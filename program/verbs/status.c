@@ -63,6 +63,8 @@ static json_t *to_json(const struct outbox_store_status *status, const json_t *r
     set_number(object, "pending", status->pending);
     json_object_set_new(object, "oldest_seconds", has_oldest ? json_real(age_seconds(status->oldest_us)) : json_null());
     set_number(object, "dead", status->dead);
+    set_number(object, "kept_log_bytes", status->log_bytes);
+    set_number(object, "kept_log_limit", status->log_limit);
     json_object_set_new(object, "owner", obx_escape_json(status->owner));
     json_object_set_new(object, "server", obx_escape_json(status->server));
     json_object_set_new(object, "relay", relay ? json_deep_copy(relay) : json_null());
@@ -79,6 +81,17 @@ static void print_count(const char *label, int64_t count)
         printf("  %-10s %" PRId64 "\n", label, count);
 }
 
+/* Only of a store that reads a log. */
+static void print_log(const struct outbox_store_status *status)
+{
+    if (status->log_bytes < 0)
+        return;
+    printf("  %-10s %" PRId64 " bytes kept", "log", status->log_bytes);
+    if (status->log_limit > 0)
+        printf(", %.0f %% of what may be kept", 100.0 * (double)status->log_bytes / (double)status->log_limit);
+    putchar('\n');
+}
+
 static void print_store(const struct outbox_store_status *status)
 {
     obx_escape_line(stdout, "  %-10s %s", "store", status->server);
@@ -86,6 +99,7 @@ static void print_store(const struct outbox_store_status *status)
     if (status->pending != 0 && status->oldest_us >= 0)
         printf("  %-10s %.1f s\n", "oldest", age_seconds(status->oldest_us));
     print_count("dead", status->dead);
+    print_log(status);
     obx_escape_line(stdout, "  %-10s %s", "owner", status->owner[0] ? status->owner : "none, or unknown");
 }
 

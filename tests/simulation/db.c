@@ -108,8 +108,11 @@ static struct sim_event *add_event(uint32_t key)
         db->events = grow(db->events, db->room, sizeof *db->events);
     }
     struct sim_event *event = &db->events[db->count];
-    *event = (struct sim_event){
-        .id = draw_id(db->count), .number = db->count, .key = key, .size = draw_size(), .poison = draw_poison(key)};
+    *event = (struct sim_event){.id = sim->plan.log ? 0 : draw_id(db->count),
+                                .number = db->count,
+                                .key = key,
+                                .size = draw_size(),
+                                .poison = draw_poison(key)};
     event->value = draw_value();
     if (event->value == SIM_NULL && sim->plan.nulls_refused)
         event->poison = SIM_REFUSED;
@@ -154,16 +157,40 @@ void sim_txn_insert(uint32_t slot, uint32_t number)
     sim_event(number)->state = SIM_INSERTED;
 }
 
-static void commit(const struct sim_txn *txn)
+/* Savepoints that were rolled back: the events left are moved together. */
+static void roll_back_part(struct sim_txn *txn)
 {
+    uint32_t first = (uint32_t)sim_pick(0, txn->count - 1), kept = first;
+    uint32_t end = (uint32_t)sim_pick(first, txn->count);
+    for (uint32_t i = first; i < txn->count; i++) {
+        if (i < end)
+            sim_event(txn->events[i])->state = SIM_ROLLED_BACK;
+        else
+            txn->events[kept++] = txn->events[i];
+    }
+    txn->count = kept;
+}
+
+static void commit(struct sim_txn *txn)
+{
+    if (sim->plan.log && txn->count && sim_pick(0, 7) == 0)
+        roll_back_part(txn);
     for (uint32_t i = 0; i < txn->count; i++) {
         struct sim_event *event = sim_event(txn->events[i]);
         event->state = SIM_COMMITTED;
+        if (sim->plan.log)
+            event->id = draw_id(event->number);
         sim->db->low_id = OBX_MIN(sim->db->low_id, event->id);
         oracle_committed(event);
     }
     if (txn->count)
         sim_db_log(SIM_INSERTS, txn->events, txn->count);
+    sim_log_check_limit();
+}
+
+void sim_txn_prepare(uint32_t slot)
+{
+    sim->db->txns[slot].prepared = true;
 }
 
 void sim_txn_end(uint32_t slot, bool commits)
@@ -238,7 +265,8 @@ void sim_db_log(enum sim_commit_kind kind, const uint32_t *numbers, uint32_t cou
         return;
     }
     obx_free(commit->events);
-    *commit = (struct sim_commit){.kind = kind, .count = count, .events = grow(NULL, count, sizeof *numbers)};
+    *commit = (struct sim_commit){
+        .kind = kind, .count = count, .low = sim->db->low, .events = grow(NULL, count, sizeof *numbers)};
     memcpy(commit->events, numbers, count * sizeof *numbers);
     if (kind != SIM_INSERTS)
         sim->db->ended = ++sim->db->xids;

@@ -21,6 +21,8 @@
 #define SIM_TXN_EVENTS 100
 #define SIM_NONE UINT32_MAX
 
+struct obx_sql_range;
+
 enum sim_poison { SIM_HEALTHY, SIM_REFUSED, SIM_REJECTED, SIM_FAILING, SIM_FAILING_NOW };
 enum sim_value { SIM_BYTES, SIM_EMPTY, SIM_NULL }; /* what the payload is */
 enum sim_event_state { SIM_DRAWN, SIM_INSERTED, SIM_COMMITTED, SIM_ROLLED_BACK };
@@ -30,6 +32,7 @@ struct sim_event {
     uint32_t number, key, size, chain; /* chain: its place among the committed of its key */
     uint8_t poison, state, value;
     bool gone, dead; /* out of the table: settled, dead-lettered */
+    bool spooled;    /* of a log: it is in the spool */
     bool ever_dead;
     bool dropped;  /* of the dead letters, by the operator */
     bool lost;     /* its commit was lost in a failover */
@@ -44,16 +47,20 @@ struct sim_event {
 };
 
 struct sim_txn {
-    bool open, locks;
+    bool open, locks, prepared;
     uint64_t name, xid; /* xid 0: none yet */
     uint32_t events[SIM_TXN_EVENTS], count;
 };
 
-enum sim_commit_kind { SIM_INSERTS, SIM_DELETES, SIM_PARKS, SIM_REPLAYS, SIM_DROPS };
+enum sim_commit_kind { SIM_INSERTS, SIM_DELETES, SIM_PARKS, SIM_REPLAYS, SIM_DROPS, SIM_PASSES };
 struct sim_commit {
     enum sim_commit_kind kind;
     uint32_t *events, count;
+    int64_t low; /* before a commit that changes it */
 };
+/* In the list of SIM_PASSES, with the number of an event: what it was before. */
+#define SIM_WAS_SPOOLED 0x80000000u
+#define SIM_WAS_IN_LOG 0x40000000u
 
 /* A client's connection as the server sees it. */
 struct sim_session {
@@ -76,6 +83,9 @@ struct sim_db {
     uint64_t names, xids, ended;
     struct sim_commit commits[SIM_COMMITS];
     uint64_t commit_count;
+    int64_t low;      /* of a log: the stored position. Ids are places in the log, drawn at the commit */
+    uint64_t over_ns; /* since when more than the limit is kept; 0: it is not */
+    bool relieve;
 
     bool up, read_only;
     uint64_t locked_until_ns; /* by another session: a statement that deletes waits */
@@ -99,10 +109,24 @@ void sim_txn_begin(uint32_t slot, bool with_xid);
 uint32_t sim_txn_draw(uint32_t slot, uint32_t key); /* the event; SIM_NONE: the key is another's */
 void sim_txn_insert(uint32_t slot, uint32_t number);
 void sim_txn_end(uint32_t slot, bool commits);
+void sim_txn_prepare(uint32_t slot); /* it survives a restart */
 
 /* ---- statements of relays: at once, and committed --------------------------------------------------------------- */
 void sim_db_delete(const struct sim_session *session, int64_t lo, int64_t hi, uint32_t *numbers, uint32_t *count);
 void sim_db_log(enum sim_commit_kind kind, const uint32_t *numbers, uint32_t count);
+/* Of a log (log.c): one commit that settles rows, copies rows to the spool, and stores the position `low`. */
+struct sim_pass {
+    const struct obx_sql_range *ranges;
+    uint32_t range_count;
+    bool spools;
+    int64_t low;            /* 0: unknown */
+    const uint8_t *settled; /* by id: what the relay settled before; so many; NULL: none */
+    int64_t settled_room;
+};
+void sim_log_pass(uint32_t life, const struct sim_pass *pass);
+void sim_log_undo(const struct sim_commit *commit);
+uint32_t sim_log_percent(void); /* of the limit; 0: there is none */
+void sim_log_check_limit(void);
 /* The operator replays a dead letter (it gets a new id), or drops it. */
 void sim_db_replay(uint32_t number, bool mended);
 void sim_db_drop(uint32_t number);

@@ -164,6 +164,18 @@ static void draw_kind(struct sim_plan *plan, uint64_t seed)
     plan->swaps = plan->locks && one_in_n(&random, 2);
 }
 
+static void draw_log(struct sim_plan *plan, uint64_t seed)
+{
+    struct sim_random random = {.state = seed * 0xd1342543de82ef95};
+    plan->log = seed < 10000000 && seed / 1000 % 10 == 3 && seed / 10000 % 10 < 5;
+    if (!plan->log)
+        return;
+    plan->sql = false;
+    plan->log_limit = one_in_n(&random, 2) ? scale(&random, 10, 300) : 0;
+    if (plan->letters) /* the place of a replayed event is not kept for that */
+        plan->faults &= ~BIT(FAILOVER);
+}
+
 static void draw_settings(struct sim_plan *plan, struct sim_random *random)
 {
     static const char *const orders[] = {"key", "key", "key", "key", "key", "key", "global", "none"};
@@ -224,6 +236,7 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t se
         draw_letters(plan, random);
     draw_by_tens(plan, seed);
     draw_kind(plan, seed);
+    draw_log(plan, seed);
     plan->concurrent = !plan->ordered && seed % 2 == 0;
 }
 
@@ -259,8 +272,10 @@ void sim_plan_print(const struct sim_plan *plan)
     };
     printf("%u relays, %u writers, %u events of %u keys in %.1f s, %u partitions; store: %s%s%s; broker: %s\n",
            plan->relays, plan->writers, plan->events, plan->keys, (double)plan->busy_ns / 1e9, plan->partitions,
-           plan->sql ? "gaps of backends/sql" : "knows the rows it returned", plan->wakeup ? ", a wake-up" : "",
-           plan->renews ? ", renews" : "",
+           plan->log   ? "a log"
+           : plan->sql ? "gaps of backends/sql"
+                       : "knows the rows it returned",
+           plan->wakeup ? ", a wake-up" : "", plan->renews ? ", renews" : "",
            plan->once         ? "transactions, exactly once"
            : plan->file       ? "a file"
            : plan->concurrent ? "one event of each key in flight"
@@ -274,5 +289,7 @@ void sim_plan_print(const struct sim_plan *plan)
     printf("%s%s%s%s", plan->transforms ? "  events are transformed\n" : "",
            plan->refusals ? "  two thirds of the events of some keys are refused\n" : "",
            plan->locks ? "  other sessions lock the table\n" : "", plan->swaps ? "  the table is replaced\n" : "");
+    if (plan->log_limit)
+        printf("  of the log %u events may be kept\n", plan->log_limit);
     printf("%s\n", sim_plan_yaml(plan));
 }

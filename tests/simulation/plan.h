@@ -108,6 +108,8 @@ struct sim_plan {
     bool swaps;          /* the table is replaced by a new one of its name */
     uint32_t queue_room; /* messages that the producer accepts before earlier ones are reported */
     uint64_t outage_ns;  /* of LONG_DOWN */
+    bool log;            /* the store reads a log */
+    uint32_t log_limit;  /* events that may be kept in it; 0: unlimited */
     /* settings of the relay */
     const char *order, *on_reject;
     uint32_t batch, memory_kib, max_blocked_events, max_attempts, retry_min_ms, retry_max_ms, idle_ms, lease_ms,
@@ -119,8 +121,9 @@ struct sim_plan {
 /* What was added later than the first regressions goes by the last digits of the seed, so that the other seeds keep
  * their meaning. The last: with 1 and 6 the broker is a file, with 2 and 4 an operator works on the dead letters. The
  * one before: with 4 and 6 payloads may be null; if the broker is no file, with 4 to 7 it may have the faults of
- * SIM_TENS_FAULTS, with 8 there is peace but for poisoned events. Seeds from 10,000,000: by the ten millions, 1:
- * transforms; 2: many refused events; 3: locks and replaced tables. */
+ * SIM_TENS_FAULTS, with 8 there is peace but for poisoned events. The thousands, below 10,000,000: with 3 the store
+ * reads a log, if the digit before is below 5. Seeds from 10,000,000: by the ten millions, 1: transforms; 2: many
+ * refused events; 3: locks and replaced tables. */
 void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed);
 /* The configuration of a relay; static memory. */
 const char *sim_plan_yaml(const struct sim_plan *plan);

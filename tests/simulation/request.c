@@ -77,6 +77,7 @@ static void copy_settle(struct sim_request *request)
 {
     struct sim_store *store = request->store;
     const struct outbox_settle *settle = request->args;
+    request->low = (int64_t)settle->low.major;
     if (!obx_sql_id_ranges(store->host, &store->runs, settle))
         return; /* nothing is deleted, and the client gets that answer */
     request->range_count = store->runs.count;
@@ -85,6 +86,14 @@ static void copy_settle(struct sim_request *request)
     sim_own(before);
     if (request->range_count)
         memcpy(request->ranges, store->runs.items, request->range_count * sizeof *request->ranges);
+}
+
+static void copy_spool(struct sim_request *request)
+{
+    const struct outbox_spool *spool = request->args;
+    request->args = &(struct outbox_settle){.span_count = spool->span_count, .spans = spool->spans, .low = spool->low};
+    copy_settle(request);
+    request->args = NULL;
 }
 
 static void copy_dead_letter(struct sim_request *request)
@@ -103,7 +112,9 @@ void sim_request_send(struct sim_request *request)
     struct sim_store *store = request->store;
     if (request->operation == SIM_OPERATION_SETTLE)
         copy_settle(request);
-    if (request->operation == SIM_OPERATION_SETTLE && !request->ranges) {
+    if (request->operation == SIM_OPERATION_SPOOL)
+        copy_spool(request);
+    if ((request->operation == SIM_OPERATION_SETTLE || request->operation == SIM_OPERATION_SPOOL) && !request->ranges) {
         sim_request_complete(request, OUTBOX_E_AGAIN);
         return;
     }
@@ -130,6 +141,18 @@ static void report_kept(const struct sim_request *request)
 
 /* ---- the server ------------------------------------------------------------------------------------------------- */
 
+static int do_pass(const struct sim_request *request)
+{
+    const struct sim_pass pass = {.ranges = request->ranges,
+                                  .range_count = request->range_count,
+                                  .spools = request->operation == SIM_OPERATION_SPOOL,
+                                  .low = request->low,
+                                  .settled = request->store ? request->store->returned : NULL,
+                                  .settled_room = request->store ? request->store->returned_room : 0};
+    sim_log_pass(request->life, &pass);
+    return OUTBOX_OK;
+}
+
 static int do_settle(struct sim_request *request)
 {
     uint32_t rows = 0, count = 0;
@@ -153,6 +176,9 @@ static int do_dead_letter(struct sim_request *request)
         request->ranges[i].hi = event && sim_strikes(SIM_AGAIN, 150);
         if (!event || request->ranges[i].hi)
             continue;
+        if (sim->plan.log && !event->spooled)
+            sim_fail("event %u goes to the dead letters, and is not in the spool", event->number);
+        event->spooled = false;
         oracle_dead_lettered(event);
         numbers[count++] = event->number;
         SIM_TRACE("life %u dead-letters event %u", request->life, event->number);
@@ -171,7 +197,7 @@ static int do_acquire(const struct sim_request *request)
     bool same = store->owned && store->known_epoch == sim->db->epoch && !sim_has(SIM_NEVER_SAME);
     request->session->epoch = sim->db->epoch;
     int code = sim_session_acquire(request->session, acquire->lease_ms, same);
-    acquire->flags = same ? OUTBOX_ACQUIRED_SAME : 0;
+    acquire->flags = (same ? OUTBOX_ACQUIRED_SAME : 0) | (sim->plan.log ? OUTBOX_ACQUIRED_LOG : 0);
     return code;
 }
 
@@ -186,7 +212,8 @@ static int carry_out(struct sim_request *request)
 {
     struct sim_session *session = request->session;
     bool owns = sim->db->owner == session;
-    bool writes = request->operation == SIM_OPERATION_SETTLE || request->operation == SIM_OPERATION_DEAD_LETTER;
+    bool writes = request->operation == SIM_OPERATION_SETTLE || request->operation == SIM_OPERATION_DEAD_LETTER ||
+                  request->operation == SIM_OPERATION_SPOOL;
     session->seen_ns = sim->now_ns;
     if (request->operation != SIM_OPERATION_ACQUIRE && !owns)
         return OUTBOX_E_FENCED;
@@ -200,7 +227,9 @@ static int carry_out(struct sim_request *request)
     case SIM_OPERATION_CLAIM:
         return do_claim(request);
     case SIM_OPERATION_SETTLE:
-        return do_settle(request);
+        return sim->plan.log ? do_pass(request) : do_settle(request);
+    case SIM_OPERATION_SPOOL:
+        return do_pass(request);
     case SIM_OPERATION_DEAD_LETTER:
         return do_dead_letter(request);
     default:
@@ -281,9 +310,29 @@ static void give_dead_keys(const struct sim_request *request)
     }
 }
 
+/* Another relay may have owned the outbox: what this one settled may be needed again. */
+static void forget_settled(struct sim_store *store, uint32_t flags)
+{
+    if (store->returned_room && !(flags & OUTBOX_ACQUIRED_SAME))
+        memset(store->returned, 0, (size_t)store->returned_room);
+}
+
+static void note_log(struct sim_request *request)
+{
+    struct sim_store *store = request->store;
+    struct sim_owner *before = sim_own(&sim->memory);
+    if (request->operation == SIM_OPERATION_ACQUIRE)
+        forget_settled(store, ((const struct outbox_acquire *)request->args)->flags);
+    for (uint32_t i = 0; request->operation == SIM_OPERATION_SETTLE && i < request->range_count; i++)
+        sim_rows_note(store, request->ranges[i].lo, request->ranges[i].hi);
+    sim_own(before);
+}
+
 static void note_success(struct sim_request *request)
 {
     struct sim_store *store = request->store;
+    if (sim->plan.log)
+        note_log(request);
     if (request->operation == SIM_OPERATION_START)
         store->session = request->session;
     if (request->operation == SIM_OPERATION_ACQUIRE) {

@@ -22,6 +22,9 @@
 void sim_rows_rewind(struct sim_store *store)
 {
     obx_sql_gaps_reset(&store->gaps);
+    store->spool_at = store->log_at = 0;
+    if (sim->plan.log)
+        return;
     if (store->returned_room)
         memset(store->returned, 0, (size_t)store->returned_room);
 }
@@ -75,8 +78,52 @@ static void select_exact(struct sim_rows *rows, const struct outbox_claim *claim
     uint64_t bytes = 0, most = sim->plan.exact_limited ? claim->max_bytes : UINT64_MAX;
     for (uint32_t i = 0; i < claim->position_count && !rows->more; i++) {
         const struct sim_event *event = sim_db_row((int64_t)claim->positions[i].major);
+        if (event && sim->plan.log && !event->spooled)
+            sim_fail("event %u is claimed by its position, and is not in the spool", event->number);
         rows->more = event && !take(rows, event, &bytes, most);
     }
+}
+
+static void select_spool(const struct sim_store *store, struct sim_rows *rows, const struct outbox_claim *claim)
+{
+    uint64_t bytes = 0;
+    for (int64_t id = store->spool_at + 1; id <= sim->db->low && !rows->more; id++) {
+        const struct sim_event *event = sim_db_row(id);
+        if (event && event->spooled)
+            rows->more = rows->count == claim->max_rows || !take(rows, event, &bytes, claim->max_bytes);
+    }
+    rows->spooled = rows->count > 0;
+    rows->ended = !rows->count;
+    rows->more = rows->spooled;
+}
+
+static void select_log(const struct sim_store *store, struct sim_rows *rows, const struct outbox_claim *claim)
+{
+    uint64_t bytes = 0;
+    int64_t id = (store->log_at ? store->log_at : sim->db->low) + 1;
+    for (; id < sim->db->next_id && !rows->more; id++) {
+        const struct sim_event *event = sim_db_row(id);
+        if (event && event->spooled)
+            sim_fail("event %u is in the spool, and the stored position before it", event->number);
+        if (event && (id >= store->returned_room || !store->returned[id]))
+            rows->more = rows->count == claim->max_rows || !take(rows, event, &bytes, claim->max_bytes);
+    }
+}
+
+/* The spool first, then the log. */
+static void select_of_log(const struct sim_store *store, struct sim_rows *rows, const struct outbox_claim *claim)
+{
+    rows->percent = sim_log_percent();
+    rows->result = sim->db->relieve ? OUTBOX_CLAIMED_RELIEVE : 0;
+    if (claim->flags & OUTBOX_CLAIM_MEASURE)
+        return;
+    rows->ended = claim->flags & OUTBOX_CLAIM_LOG_ONLY || store->spool_at == INT64_MAX;
+    if (!rows->ended)
+        select_spool(store, rows, claim);
+    if (!rows->spooled)
+        select_log(store, rows, claim);
+    if (!rows->count && sim_pick(0, 7) == 0)
+        rows->result |= OUTBOX_CLAIMED_BEHIND;
 }
 
 static void select_next(const struct sim_store *store, struct sim_rows *rows, const struct outbox_claim *claim)
@@ -101,12 +148,14 @@ void sim_rows_select(struct sim_request *request)
 {
     const struct outbox_claim *claim = request->args;
     struct sim_rows *rows = &request->rows;
-    uint32_t most = claim->positions ? claim->position_count : claim->max_rows;
+    uint32_t most = claim->positions ? claim->position_count : claim->max_rows + 1;
     rows->numbers = obx_alloc(most * sizeof *rows->numbers);
     rows->ids = obx_alloc(most * sizeof *rows->ids);
     take_snapshot(rows);
     if (claim->positions)
         select_exact(rows, claim);
+    else if (sim->plan.log)
+        select_of_log(request->store, rows, claim);
     else
         select_next(request->store, rows, claim);
 }
@@ -202,7 +251,8 @@ static struct outbox_batch *make_batch(const struct sim_store *store, const stru
     borrowed->batch = (struct outbox_batch){.struct_size = sizeof borrowed->batch,
                                             .rows = rows->count,
                                             .columns = store->column_count,
-                                            .flags = rows->more ? OUTBOX_BATCH_MORE : 0,
+                                            .flags = (rows->more ? OUTBOX_BATCH_MORE : 0u) |
+                                                     (rows->spooled ? OUTBOX_BATCH_SPOOLED : 0u),
                                             .positions = positions,
                                             .values = values,
                                             .bytes = size,
@@ -221,9 +271,9 @@ void sim_rows_release(void *self, struct outbox_batch *batch)
 
 /* ---- at the client ---------------------------------------------------------------------------------------------- */
 
-static bool note_returned(struct sim_store *store, const struct sim_rows *rows)
+bool sim_rows_note(struct sim_store *store, int64_t lo, int64_t hi)
 {
-    int64_t last = rows->count ? rows->ids[rows->count - 1] : 0;
+    int64_t last = hi;
     if (last >= store->returned_room) {
         int64_t room = OBX_MAX(last + 1, store->returned_room * 2);
         uint8_t *returned = store->host->resize(store->host, store->returned, (size_t)room);
@@ -233,9 +283,28 @@ static bool note_returned(struct sim_store *store, const struct sim_rows *rows)
         store->returned = returned;
         store->returned_room = room;
     }
+    memset(store->returned + lo, 1, (size_t)(hi - lo + 1));
+    return true;
+}
+
+static bool note_returned(struct sim_store *store, const struct sim_rows *rows)
+{
+    if (rows->count && !sim_rows_note(store, rows->ids[rows->count - 1], rows->ids[rows->count - 1]))
+        return false;
     for (uint32_t i = 0; i < rows->count; i++)
         store->returned[rows->ids[i]] = 1;
     return true;
+}
+
+static void note_log(struct sim_store *store, const struct sim_rows *rows)
+{
+    int64_t last = rows->count ? rows->ids[rows->count - 1] : 0;
+    if (rows->ended)
+        store->spool_at = INT64_MAX;
+    if (rows->spooled)
+        store->spool_at = last;
+    else if (last)
+        store->log_at = last;
 }
 
 static enum obx_sql_accepted accept(struct sim_store *store, struct sim_rows *rows)
@@ -257,6 +326,10 @@ static enum obx_sql_accepted note(struct sim_store *store, struct sim_rows *rows
 {
     if (exact)
         return OBX_SQL_ACCEPTED;
+    if (sim->plan.log) {
+        note_log(store, rows);
+        return OBX_SQL_ACCEPTED;
+    }
     if (sim->plan.sql)
         return accept(store, rows);
     return note_returned(store, rows) ? OBX_SQL_ACCEPTED : OBX_SQL_NO_MEMORY;
@@ -287,6 +360,8 @@ void sim_rows_answer(struct sim_request *request)
     struct outbox_claim *claim = request->args;
     struct sim_rows *rows = &request->rows;
     struct outbox_batch *batch = rows->count ? make_batch(store, rows) : NULL;
+    claim->result = rows->result;
+    claim->log_percent = rows->percent;
     if (rows->count && !batch) {
         sim_request_complete(request, OUTBOX_E_AGAIN);
         return;

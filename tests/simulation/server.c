@@ -78,7 +78,7 @@ static void go_down(uint64_t down_ns)
     for (struct sim_session *session = db->sessions; session; session = session->next)
         end_session(session, "the server goes down");
     for (uint32_t i = 0; i < SIM_TXNS; i++) {
-        if (db->txns[i].open)
+        if (db->txns[i].open && !db->txns[i].prepared)
             sim_txn_end(i, false);
     }
     db->up = false;
@@ -96,6 +96,10 @@ void sim_db_restart(uint64_t down_ns)
 
 static void undo(const struct sim_commit *commit)
 {
+    if (commit->kind == SIM_PASSES) {
+        sim_log_undo(commit);
+        return;
+    }
     for (uint32_t i = 0; i < commit->count; i++) {
         struct sim_event *event = sim_event(commit->events[i]);
         if (commit->kind == SIM_DELETES)
@@ -108,6 +112,8 @@ static void undo(const struct sim_commit *commit)
             event->dead = !(event->gone = event->dropped = false);
         else
             oracle_lost(event);
+        if (commit->kind == SIM_PARKS)
+            event->spooled = sim->plan.log;
         if (commit->kind == SIM_PARKS)
             sim->db->by_id[event->id] = event->number + 1;
         if (commit->kind == SIM_INSERTS)
@@ -125,7 +131,7 @@ static void set_back_sequence(void)
         if (db->events[i].state == SIM_COMMITTED && !db->events[i].lost)
             highest = OBX_MAX(highest, db->events[i].id);
     }
-    if (sim_pick(0, 1))
+    if (sim_pick(0, 1) || sim->plan.log)
         db->next_id = highest + 1;
 }
 

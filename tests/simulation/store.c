@@ -74,8 +74,27 @@ static void claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     submit(store, SIM_OPERATION_CLAIM, op, claim);
 }
 
+/* The position has one writer. */
+static void check_alone(const struct sim_store *store)
+{
+    if (!sim->plan.log)
+        return;
+    OBX_LIST_EACH(&store->requests, request, const struct sim_request, link)
+    {
+        if (request->operation == SIM_OPERATION_SETTLE || request->operation == SIM_OPERATION_SPOOL)
+            sim_fail("a settle and a spool are in flight together");
+    }
+}
+
+static void spool(void *self, outbox_op_t op, const struct outbox_spool *spool)
+{
+    check_alone(self);
+    submit(self, SIM_OPERATION_SPOOL, op, spool);
+}
+
 static void settle(void *self, outbox_op_t op, const struct outbox_settle *settle)
 {
+    check_alone(self);
     submit(self, SIM_OPERATION_SETTLE, op, settle);
 }
 
@@ -224,6 +243,7 @@ static struct outbox_store_ops ops = {.struct_size = sizeof ops,
                                       .release = sim_rows_release,
                                       .settle = settle,
                                       .dead_letter = letters,
+                                      .spool = spool,
                                       .dead = dead};
 struct outbox_plugin sim_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                          .struct_size = sizeof sim_store_plugin,
@@ -237,6 +257,7 @@ struct outbox_plugin sim_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
 
 void sim_store_shape(void)
 {
-    sim_store_plugin.caps = OUTBOX_CAP_DEAD_LETTERS | (sim->plan.wakeup ? OUTBOX_CAP_WAKE : 0);
+    sim_store_plugin.caps =
+        OUTBOX_CAP_DEAD_LETTERS | (sim->plan.wakeup ? OUTBOX_CAP_WAKE : 0) | (sim->plan.log ? OUTBOX_CAP_LOG : 0);
     ops.renew = sim->plan.renews ? renew : NULL;
 }

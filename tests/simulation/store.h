@@ -25,6 +25,7 @@ enum sim_operation {
     SIM_OPERATION_RENEW,
     SIM_OPERATION_CLAIM,
     SIM_OPERATION_SETTLE,
+    SIM_OPERATION_SPOOL,
     SIM_OPERATION_DEAD_LETTER,
     SIM_OPERATION_DEAD
 };
@@ -40,6 +41,9 @@ struct sim_rows {
     bool inspected;
     struct obx_sql_writer holders[SIM_TXNS];
     uint32_t holder_count;
+    /* of a log */
+    bool spooled, ended; /* rows of the spool; it has no more */
+    uint32_t result, percent;
 };
 
 struct sim_request {
@@ -59,6 +63,7 @@ struct sim_request {
     bool waits;                   /* at the server, for a lock */
     struct obx_sql_range *ranges; /* of a settle, of a dead-letter move */
     uint32_t range_count;
+    int64_t low; /* of a settle and of a spool */
     struct sim_rows rows;
 };
 
@@ -78,6 +83,8 @@ struct sim_store {
     /* plain tracking: rows returned since the last rewind */
     uint8_t *returned;
     int64_t returned_room;
+    /* of a log, where `returned` are the rows that are settled: the last rows that were returned */
+    int64_t spool_at, log_at; /* spool_at INT64_MAX: no more; log_at 0: the stored position */
     /* tracking by backends/sql */
     struct obx_sql_gaps gaps;
     struct obx_sql_ranges runs;
@@ -102,9 +109,10 @@ void sim_request_complete(struct sim_request *request, int code); /* at the clie
 void sim_store_break(struct sim_store *store, int code);          /* all requests fail, the session has ended */
 
 /* rows.c */
-void sim_rows_inspect(struct sim_request *request); /* at the server */
-void sim_rows_select(struct sim_request *request);  /* at the server */
-void sim_rows_answer(struct sim_request *request);  /* at the client; completes or asks again */
+void sim_rows_inspect(struct sim_request *request);                  /* at the server */
+void sim_rows_select(struct sim_request *request);                   /* at the server */
+void sim_rows_answer(struct sim_request *request);                   /* at the client; completes or asks again */
+bool sim_rows_note(struct sim_store *store, int64_t lo, int64_t hi); /* `returned`; false: no memory */
 void sim_rows_rewind(struct sim_store *store);
 void sim_rows_release(void *self, struct outbox_batch *batch);
 

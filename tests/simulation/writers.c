@@ -88,6 +88,11 @@ static void step(struct obx_timer *timer)
         }
         if (sim_strikes(SIM_LONG_TXN, 100))
             delay = sim_pick(100, 8000) * OBX_MS;
+    } else if (sim->plan.log && !sim->db->txns[writer->slot].prepared && sim_pick(0, 5) == 0) {
+        sim_txn_prepare(writer->slot);
+        delay = sim_pick(0, 3000) * OBX_MS;
+    } else if (sim->plan.log && (!sim->db->up || sim->db->read_only)) {
+        delay = sim_pick(1, 100) * OBX_MS;
     } else {
         end(writer);
         delay = pace();

@@ -14,7 +14,13 @@ static struct obx_snapshot two_relays(void)
     struct obx_snapshot snapshot = {0};
     struct obx_relay_view *a = obx_snapshot_more(&snapshot);
     snprintf(a->name, sizeof a->name, "a\"\n\\b");
-    a->stats = (struct outbox_stats){.state = OUTBOX_STATE_RELAYING, .settled = 7, .in_flight = 3, .empty_claims = 5};
+    a->stats = (struct outbox_stats){.state = OUTBOX_STATE_RELAYING,
+                                     .settled = 7,
+                                     .in_flight = 3,
+                                     .empty_claims = 5,
+                                     .spooled = 6,
+                                     .kept_log_percent = 52};
+    a->held_ns = 2500000000;
     struct obx_relay_view *b = obx_snapshot_more(&snapshot);
     snprintf(b->name, sizeof b->name, "b");
     b->stats = (struct outbox_stats){.state = OUTBOX_STATE_CONNECTING, .blocked_keys = 1};
@@ -45,6 +51,9 @@ Test(render, metrics_follow_the_prometheus_format)
     expect_line(obx_buf_text(&text), "outbox_in_flight{relay=\"a\\\"\\n\\\\b\"} 3");
     expect_line(obx_buf_text(&text), "# TYPE outbox_empty_claims_total counter");
     expect_line(obx_buf_text(&text), "outbox_empty_claims_total{relay=\"a\\\"\\n\\\\b\"} 5");
+    expect_line(obx_buf_text(&text), "outbox_spooled_total{relay=\"a\\\"\\n\\\\b\"} 6");
+    expect_line(obx_buf_text(&text), "outbox_kept_log_percent{relay=\"a\\\"\\n\\\\b\"} 52");
+    expect_line(obx_buf_text(&text), "outbox_held_seconds{relay=\"a\\\"\\n\\\\b\"} 2.500");
     expect_line(obx_buf_text(&text), "outbox_relaying{relay=\"b\"} 0");
     expect_line(obx_buf_text(&text), "outbox_unready_seconds{relay=\"b\"} 1.500");
     expect_line(obx_buf_text(&text), "outbox_log_dropped_total 4");

@@ -19,6 +19,7 @@ enum fixture_op {
     FIXTURE_CLAIM,
     FIXTURE_SETTLE,
     FIXTURE_DEAD_LETTER,
+    FIXTURE_SPOOL,
     FIXTURE_PUBLISH,
     FIXTURE_BROKER_START,
     FIXTURE_RENEW,
@@ -30,7 +31,8 @@ struct fixture_row {
     char key[16]; /* "": null key */
     char text[24];
     bool committed, gone, dead_lettered;
-    uint32_t attempts; /* reported with the dead letter */
+    bool spooled, settled; /* of a log */
+    uint32_t attempts;     /* reported with the dead letter */
 };
 
 struct fixture {
@@ -58,6 +60,13 @@ struct fixture {
     uint64_t max_claim_rows;
     uint64_t row_bytes;   /* that a claim reports for a row */
     uint64_t unusable;    /* rows that no claim returns, which a claim reports */
+    /* of a log */
+    uint64_t low;              /* the stored position */
+    uint64_t spool_at, log_at; /* claims give rows above them: of the spool, and of the log */
+    bool claims_spool;
+    uint32_t log_percent; /* reported with each claim, like the next */
+    bool relieve, behind;
+    uint32_t measures, rewinds, idle_settles;
     uint32_t claims_done; /* later claims do not complete until fixture_release_claim(); 0: all do */
 
     /* the broker */
@@ -107,6 +116,7 @@ struct fixture {
 /* settings: YAML lines of relays.test, without store and broker; "" for the defaults. */
 void fixture_exactly_once(void); /* before fixture_new: it keeps a record of positions */
 void fixture_renews(void);       /* before fixture_new: the store renews the ownership */
+void fixture_log(void);          /* before fixture_new: the store reads a log */
 void fixture_unordered(void);    /* before fixture_new: the broker keeps no order */
 void fixture_concurrent(void);   /* before fixture_new: it answers each event by itself */
 void fixture_key_ordered(void);  /* before fixture_new: it keeps order only within a key */

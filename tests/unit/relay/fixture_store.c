@@ -48,7 +48,8 @@ static void store_acquire(void *self, outbox_op_t op, struct outbox_acquire *acq
     static const struct outbox_error standby = {.code = OUTBOX_E_STANDBY, .text = "owned by the other"};
     if (fixture_fails(self, op, FIXTURE_ACQUIRE))
         return;
-    acquire->flags = the_fixture->not_same ? 0 : OUTBOX_ACQUIRED_SAME;
+    acquire->flags =
+        (the_fixture->not_same ? 0u : OUTBOX_ACQUIRED_SAME) | (fixture_is_log() ? OUTBOX_ACQUIRED_LOG : 0u);
     snprintf(acquire->owner, sizeof acquire->owner, "the other");
     snprintf(acquire->identity, sizeof acquire->identity, "fixture");
     acquire->epoch = ++the_fixture->epoch;
@@ -77,8 +78,10 @@ static bool wanted(const struct outbox_claim *claim, const struct fixture_row *r
 {
     if (!row->committed || row->gone || row->dead_lettered)
         return false;
+    if (fixture_is_log() && !fixture_log_wants(claim, row))
+        return false;
     if (!claim->positions)
-        return row->id > the_fixture->cursor;
+        return row->id > the_fixture->cursor || fixture_is_log();
     for (uint32_t i = 0; i < claim->position_count; i++) {
         if (claim->positions[i].major == row->id)
             return true;
@@ -102,6 +105,8 @@ static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
     if (claim->flags & OUTBOX_CLAIM_REWIND)
         the_fixture->cursor = 0;
     claim->unusable = the_fixture->unusable;
+    if (fixture_is_log())
+        fixture_log_claim(claim);
     struct borrowed *borrowed = calloc(1, sizeof *borrowed);
     borrowed->batch = (struct outbox_batch){.struct_size = sizeof borrowed->batch,
                                             .columns = column_count,
@@ -118,6 +123,8 @@ static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
         add_row(borrowed, &the_fixture->rows[i]);
         if (!claim->positions)
             the_fixture->cursor = the_fixture->rows[i].id;
+        if (!claim->positions && fixture_is_log())
+            borrowed->batch.flags |= fixture_log_took(&the_fixture->rows[i]);
     }
     if (borrowed->batch.rows) {
         the_fixture->borrowed++;
@@ -159,9 +166,14 @@ static void store_settle(void *self, outbox_op_t op, const struct outbox_settle 
         for (uint32_t i = 0; i < settle->spans[s].count; i++) {
             uint64_t id = settle->spans[s].batch->positions[settle->spans[s].first + i].major;
             the_fixture->wrong_settles += !was_published(id);
-            the_fixture->rows[id - 1].gone = id != the_fixture->unremovable;
+            struct fixture_row *row = &the_fixture->rows[id - 1];
+            row->gone = id != the_fixture->unremovable && (!fixture_is_log() || row->spooled);
+            row->settled = true;
         }
     }
+    if (fixture_is_log())
+        fixture_log_pass(settle->low.major);
+    the_fixture->idle_settles += !settle->span_count;
     if (the_fixture->unremovable) {
         settle->refused->rows = 1;
         snprintf(settle->refused->reason, sizeof settle->refused->reason, "row %llu: kept",
@@ -176,6 +188,8 @@ static void store_dead_letter(void *self, outbox_op_t op, const struct outbox_de
         return;
     for (uint32_t i = 0; i < letters->count; i++) {
         struct fixture_row *row = &the_fixture->rows[letters->rows[i].position.major - 1];
+        cr_assert(!fixture_is_log() || row->spooled, "row %llu becomes a dead letter from the log",
+                  (unsigned long long)row->id);
         row->dead_lettered = true;
         row->attempts = letters->rows[i].attempts;
     }
@@ -212,17 +226,18 @@ static struct outbox_store_ops store_ops = {.struct_size = sizeof store_ops,
                                             .release = store_release,
                                             .settle = store_settle,
                                             .dead_letter = store_dead_letter,
+                                            .spool = fixture_log_spool,
                                             .dead = store_dead};
-const struct outbox_plugin fixture_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
-                                                   .struct_size = sizeof fixture_store_plugin,
-                                                   .kind = OUTBOX_STORE,
-                                                   .option_size = sizeof(struct outbox_option),
-                                                   .caps = OUTBOX_CAP_DEAD_LETTERS,
-                                                   .name = "fixture",
-                                                   .version = "1",
-                                                   .description = "an in-memory store",
-                                                   .instance_size = sizeof(struct fixture_instance),
-                                                   .ops = &store_ops};
+struct outbox_plugin fixture_store_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
+                                             .struct_size = sizeof fixture_store_plugin,
+                                             .kind = OUTBOX_STORE,
+                                             .option_size = sizeof(struct outbox_option),
+                                             .caps = OUTBOX_CAP_DEAD_LETTERS,
+                                             .name = "fixture",
+                                             .version = "1",
+                                             .description = "an in-memory store",
+                                             .instance_size = sizeof(struct fixture_instance),
+                                             .ops = &store_ops};
 
 void fixture_renews(void)
 {
