@@ -69,6 +69,18 @@ OUTBOX_API int outbox_pg_add_many(PGconn *pg, const char *table, const struct ou
                                   uint32_t count, struct outbox_error *error);
 
 /*
+ * Write one event into the server's log, for a relay with `capture: wal`: calls the function TABLE_emit() that 'outbox
+ * init' makes. The event commits or rolls back with the transaction, or with its savepoint.
+ *
+ * Arguments and errors as of outbox_pg_add(), but that NOT_FOUND is a function that is missing, and there is no id: the
+ * event id identifies the event. Values together have less than 1 GB.
+ *
+ * Blocks until the server has answered: one round trip. One thread at a time for each connection.
+ */
+OUTBOX_API int outbox_pg_emit(PGconn *pg, const char *table, const struct outbox_event *event,
+                              struct outbox_error *error);
+
+/*
  * For consumers: which of these events has this consumer not applied yet? Calls the function
  * that 'outbox init --inbox' creates; see docs/INBOX.md.
  *

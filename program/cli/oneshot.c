@@ -10,8 +10,8 @@
 #include "plugin/registry.h"
 #include "relay/settings.h"
 
-static int open_section(struct obx_oneshot *oneshot, const struct obx_instance_setup *setup, struct obx_context *context,
-                        enum outbox_kind kind, struct outbox_error *error)
+static int open_section(struct obx_oneshot *oneshot, const struct obx_instance_setup *setup,
+                        struct obx_context *context, enum outbox_kind kind, struct outbox_error *error)
 {
     memset(oneshot, 0, sizeof *oneshot);
     oneshot->context = context;

@@ -130,9 +130,13 @@ static void run_until(uint64_t end_ns, bool (*done)(void))
 
 static void make_registry(void)
 {
-    static const struct outbox_plugin *const plugins[] = {
-        &sim_store_plugin,     &sim_broker_plugin,  &sim_once_plugin, &sim_watch_plugin,
-        &sim_transform_plugin, &outbox_broker_file, NULL};
+    static const struct outbox_plugin *const plugins[] = {&sim_store_plugin,
+                                                          &sim_broker_plugin,
+                                                          &sim_once_plugin,
+                                                          &sim_watch_plugin,
+                                                          &sim_transform_plugin,
+                                                          &outbox_broker_file,
+                                                          NULL};
     struct outbox_error error = {0};
     sim_store_shape();
     sim_broker_shape();

@@ -57,6 +57,35 @@ char *pg_insert_statement(const char *table, const struct outbox_event *event, b
     return sql;
 }
 
+/* The name of the function: TABLE with the suffix, quoted. */
+static void append_function(char **to, const char *table)
+{
+    append_table(to, table);
+    --*to; /* the quote */
+    append(to, "_emit\"");
+}
+
+char *pg_emit_statement(const char *table, const struct outbox_event *event)
+{
+    static const char *const types[EVENT_COLUMNS] = {"uuid", "text", "text", "text", "bytea", "jsonb"};
+    char *sql = malloc(2 * strlen(table) + 600), *to = sql, number[80];
+    int count = 0;
+    if (!sql)
+        return NULL;
+    append(&to, "SELECT ");
+    append_function(&to, table);
+    for (int i = 0; i < EVENT_COLUMNS; i++) {
+        if (!obx_event_has(event, i))
+            continue;
+        snprintf(number, sizeof number, "%s%s => $%d::pg_catalog.%s", count ? ", " : "(", obx_event_columns[i],
+                 count + 1, types[i]);
+        append(&to, number);
+        count++;
+    }
+    append(&to, ")");
+    return sql;
+}
+
 size_t pg_insert_room(const struct outbox_event *event)
 {
     size_t size = 0;

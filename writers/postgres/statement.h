@@ -14,6 +14,10 @@
 /* table: TABLE or SCHEMA.TABLE, quoted as identifiers. The caller frees the text. NULL: no memory. */
 char *pg_insert_statement(const char *table, const struct outbox_event *event, bool returning_id);
 
+/* "SELECT name_emit(...)" with the event's values as parameters, without the defaults; `headers` and the event id are
+ * named. As above. */
+char *pg_emit_statement(const char *table, const struct outbox_event *event);
+
 /* Bytes that the copies need. */
 size_t pg_insert_room(const struct outbox_event *event);
 /* payload_type: the OID of the column's type. room: where values are copied that need a NUL; the caller's until the

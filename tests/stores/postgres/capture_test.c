@@ -3,6 +3,8 @@
  */
 #include <libpq-fe.h>
 
+#include <outbox/postgres.h>
+
 #include "capture.h"
 
 /* ---- which events come ------------------------------------------------------------------------------------------- */
@@ -151,6 +153,35 @@ Test(capture, a_large_transaction_keeps_its_place_in_bounded_memory)
     cr_assert_str_eq(order, "abmc");
     cr_assert_eq(large, 1500);
     session_close(other);
+    close_capture(&fixture);
+}
+
+Test(capture, the_library_writes_events)
+{
+    struct sql_fixture fixture;
+    static const char payload[] = "\0\xff";
+    struct outbox_event event = {.struct_size = sizeof event,
+                                 .aggregate_type = {"order", 5},
+                                 .aggregate_id = {"a", 1},
+                                 .type = {"placed", 6},
+                                 .payload = {payload, 2},
+                                 .headers = {"{\"h\": 1}", 8}};
+    PGconn *pg;
+    open_capture(&fixture, "cap_library");
+    pg = session_handle(fixture.sql);
+    cr_assert_eq(outbox_pg_emit(pg, "cap_library", &event, &fixture.error), 0, "%s", fixture.error.text);
+    event.event_id = (struct outbox_bytes){"00112233-4455-6677-8899-aabbccddeeff", 36};
+    event.payload = event.headers = (struct outbox_bytes){0};
+    cr_assert_eq(outbox_pg_emit(pg, "public.cap_library", &event, NULL), 0);
+    cr_assert_eq(outbox_pg_emit(pg, "cap_missing", &event, &fixture.error), OUTBOX_E_NOT_FOUND, "%s",
+                 fixture.error.text);
+    fixture_begin(&fixture);
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 1);
+    cr_assert(batch->values[2].size == 2 && !memcmp(batch->values[2].as.data, payload, 2));
+    obx_store_release(fixture.store, batch);
+    batch = claim_events(&fixture, 0, 1);
+    cr_assert(batch->values[2].type == OUTBOX_NULL && ((const char *)batch->values[0].as.data)[1] == 0x11);
+    obx_store_release(fixture.store, batch);
     close_capture(&fixture);
 }
 
