@@ -12,7 +12,7 @@
 # BENCH_SECONDS: of each latency (10). BENCH_KAFKA: options of the relay's producer (none), such as "linger.ms: 5".
 # BENCH_CODEC: compression of both sides' batches (none). BENCH_PAYLOAD: random (incompressible); json (as repetitive as
 # events of an application); in run-kafka also bytes (random, in a column of bytes).
-# BENCH_ONLY: drains; latencies and everything after them; in run-mysql also writers (default: all).
+# BENCH_ONLY: drains; in run-mysql also capture; latencies and everything after them; in run-mysql also writers (default: all).
 events=${BENCH_EVENTS:-1000000}
 runs=${BENCH_RUNS:-3}
 seconds=${BENCH_SECONDS:-10}
@@ -105,9 +105,9 @@ drain() {
         counted ours "$outbox" drain -c "$root/outbox.yaml"
         [ "$(left)" = 0 ] || stop_with_log "rows were left"
         echo "$(cat "$root/plain.all") $(cat "$root/ours.all")"
-    done | awk '{ print $1 / $7, $0 }' | sort -n | awk -v n="$1" -v b="$2" -v plain="$plain" '{ line[NR] = $0 } END {
+    done | awk '{ print $1 / $7, $0 }' | sort -n | awk -v n="$1" -v b="$2" -v plain="$plain" -v what="${what:-}" '{ line[NR] = $0 } END {
         split(line[int((NR + 1) / 2)], f, " ")
-        printf "| drain %d events of %d B | %d ev/s | %.2f of %s (%d ev/s) | %.2f / %.2f / %.2f | %.1f MB peak |", n, b, n / f[8], f[1],
+        printf "| %sdrain %d events of %d B | %d ev/s | %.2f of %s (%d ev/s) | %.2f / %.2f / %.2f | %.1f MB peak |", what, n, b, n / f[8], f[1],
             plain, n / f[2], f[9] * 1e6 / n, f[11] / n, f[12] / n, f[10] / 1024
         printf " %s |\n", f[13] ? sprintf("%d B of log an event", f[13] / n) : "" }'
 }

@@ -36,12 +36,18 @@ static const struct setting {
      "rows cannot be deleted in ranges, which takes several times as long"},
 };
 
+/* Nothing is removed from a captured table; capture/check.c has the settings of the binlog. */
+static bool concerns(const struct sql_op *op, const struct setting *setting)
+{
+    return !sql_captures(op->store) || strncmp(setting->name, "binlog", 6) != 0;
+}
+
 static void report_setting(const struct sql_op *op, const struct mys_row *row)
 {
     const char *name = mys_text_of(row, 0), *value = mys_text_of(row, 1);
     for (unsigned i = 0; i < sizeof settings / sizeof *settings; i++) {
         const struct setting *s = &settings[i];
-        if (name && value && !strcmp(s->name, name) && (strcmp(s->value, value) != 0) == s->other)
+        if (name && value && !strcmp(s->name, name) && (strcmp(s->value, value) != 0) == s->other && concerns(op, s))
             sql_check_report(op, s->severity, s->advice, "%s is %s: %s", name, value, s->finding);
     }
 }
@@ -207,6 +213,20 @@ static const char binlog_sql[] = "SELECT @@log_bin, (SELECT COUNT(DISTINCT privi
                                  "'REPLICATION CLIENT', 'BINLOG MONITOR') AND grantee = CONCAT(QUOTE(SUBSTRING_INDEX("
                                  "CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1))))";
 
+static void report_capture(struct sql_op *op, bool may)
+{
+    struct sql_cure cure = sql_cure(op, NULL);
+    append_grant(op, &cure.command, "REPLICATION SLAVE, REPLICATION CLIENT ON *.*");
+    if (may)
+        sql_check_report(op, OUTBOX_SEVERITY_OK, NULL, "user %s may read the binlog",
+                         mys_store_of(op->store)->server.user);
+    else
+        sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure,
+                       "user %s was not granted what capture: binlog needs to read the binlog",
+                       mys_store_of(op->store)->server.user);
+    sql_cure_free(&cure);
+}
+
 static void report_use(struct sql_op *op, bool may)
 {
     struct sql_cure cure = sql_cure(op, NULL);
@@ -224,7 +244,9 @@ static void report_binlog(struct sql_op *op)
 {
     bool uses = op->store->wakeup == MYS_WAKEUP_BINLOG, may = mys_value(op->result, 1, 0) == 2;
     bool exists = mys_value(op->result, 0, 0) != 0;
-    if (uses && exists)
+    if (sql_captures(op->store))
+        report_capture(op, may);
+    else if (uses && exists)
         report_use(op, may);
     else if (uses)
         sql_check_report(op, OUTBOX_SEVERITY_WARNING, "start the server with log_bin, or set wakeup: off",
@@ -256,5 +278,7 @@ const struct sql_probe mys_table_probes[] = {
      sql_probe_is_optional, 8},
     {"read the locks", put_locks, NULL, report_locks, no_locks, 2},
     {"read the settings of the binlog", NULL, binlog_sql, report_binlog, no_binlog, 2},
+    {"read what capture needs", mys_put_capture_settings, NULL, mys_report_capture_settings, sql_check_refused},
+    {"inspect the captured table", mys_put_capture_table, NULL, mys_report_capture_table, sql_check_refused},
     {.what = NULL},
 };

@@ -84,6 +84,10 @@ bool mys_put_other_tables(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
     const char *schema = store->table.schema, *name = store->outbox.name;
+    if (sql_captures(store)) { /* the spool is empty, and the captured table has the same columns */
+        obx_sql_text_puts(request->sql, "SELECT 1, NULL, NULL, NULL FROM DUAL WHERE 0");
+        return true;
+    }
     obx_sql_text_format(
         request->sql,
         "SELECT 1, CONCAT('nothing was ever inserted into table ', o.table_schema, '.', o.table_name, ', and table ', "

@@ -93,11 +93,25 @@ static void append_columns(const struct sql_store *store, struct obx_sql_text *s
     obx_sql_text_puts(sql, ") FROM ");
 }
 
-static void append_where(struct mys_store *store, struct obx_sql_text *sql)
+/* Of a store that captures, this is the spool: first rows of before the switch, then spooled events. */
+static void append_window(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    struct sql_capture_window window = sql_capture_window(store);
+    obx_sql_text_int(sql, window.after);
+    if (window.last < INT64_MAX) {
+        obx_sql_text_format(sql, " AND %n <= ", store->table.id);
+        obx_sql_text_int(sql, window.last);
+    }
+}
+
+static void append_where(struct mys_store *store, struct obx_sql_text *sql, bool spool)
 {
     obx_sql_text_format(sql, " WHERE (%n > ", store->sql.table.id);
-    obx_sql_text_int(sql, store->sql.gaps.hi);
-    store->together = mys_append_gaps(&store->sql, sql, UINT64_MAX);
+    if (sql_captures(&store->sql))
+        append_window(&store->sql, sql);
+    else
+        obx_sql_text_int(sql, store->sql.gaps.hi);
+    store->together = !spool && mys_append_gaps(&store->sql, sql, UINT64_MAX);
     obx_sql_text_puts(sql, ")");
 }
 
@@ -134,7 +148,7 @@ bool mys_put_claim(struct sql_request *request)
     if (claim->positions)
         append_positions(sql_store, sql, claim);
     else
-        append_where(store, sql);
+        append_where(store, sql, sql_capture_is_spool_claim(request->arg));
     obx_sql_text_format(sql, " ORDER BY %n LIMIT ", sql_store->table.id);
     obx_sql_text_int(sql, result_limit(store, claim));
     return true;

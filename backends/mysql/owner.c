@@ -20,12 +20,19 @@
 
 enum { LOCK_NAME_MAX = 64, TRIES = 5 };
 
+/* Of a captured table: a relay that polls it and one that captures it exclude each other. */
+static const char *name_of(const struct sql_store *store)
+{
+    const struct mys_capture *capture = &mys_store_in(store)->capture;
+    return mys_captures(capture) ? capture->table.name : store->outbox.name;
+}
+
 /* "outbox:shop.outbox", or a hash where that is too long. */
 void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql)
 {
     char name[2 * SQL_NAME + 16];
     uint64_t hash = 14695981039346656037u;
-    int size = snprintf(name, sizeof name, "outbox:%s.%s", store->table.schema, store->outbox.name);
+    int size = snprintf(name, sizeof name, "outbox:%s.%s", store->table.schema, name_of(store));
     for (const char *at = name; *at; at++)
         hash = (hash ^ (unsigned char)*at) * 1099511628211u;
     if (size > LOCK_NAME_MAX)

@@ -19,7 +19,7 @@ static int open_lane(struct sql_store *sql, struct sql_lane *lane, struct outbox
 static bool is_busy(const struct sql_store *sql)
 {
     const struct mys_store *store = mys_store_in(sql);
-    return store->reader.dials || store->owner.dials || store->wakeup.running;
+    return store->reader.dials || store->owner.dials || store->wakeup.running || store->capture.dump.works;
 }
 
 static void describe(const struct sql_store *sql, char *text, size_t size)
@@ -145,7 +145,7 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     mys_wakeup_init(store);
     if (mys_library())
         return mys_fail(error, OUTBOX_E_UNSUPPORTED, "the client library of MySQL does not start");
-    if (code || init_tables(store, error) || !mys_hosts_are_valid(store, error))
+    if (code || init_tables(store, error) || mys_capture_init(store, error) || !mys_hosts_are_valid(store, error))
         return error->code;
     return OUTBOX_OK;
 }
@@ -156,10 +156,12 @@ static void fini(void *self)
     if (!store->sql.host)
         return;
     mys_wakeup_fini(store);
+    mys_capture_fini(store);
     sql_store_fini(&store->sql);
 }
 
 static const char *const tls_choices[] = {"auto", "off", "require", "verify", NULL};
+static const char *const capture_choices[] = {"off", "binlog", NULL};
 static const char *const wakeup_choices[] = {"off", "binlog", NULL};
 
 #define AT(field) offsetof(struct mys_store, field)
@@ -196,6 +198,9 @@ static const struct outbox_option options[] = {
      "interval of the stray scan while idle: it finds rows with ids chosen by hand, or committed very late"},
     {"gap_timeout", OUTBOX_OPT_DURATION, 0, AT(gap_timeout_ms), "10s", 10, 86400000, NULL,
      "how long a gap is kept if the relay may not see which transactions are open"},
+    {"capture", OUTBOX_OPT_ENUM, 0, AT(capture.choice), "off", 0, 0, capture_choices,
+     "binlog: events are read from the server's binlog, and the table needs no rows: see CAPTURE.md; off: the table is "
+     "polled"},
     {"wakeup", OUTBOX_OPT_ENUM, 0, AT(sql.wakeup), "off", 0, 0, wakeup_choices,
      "binlog: the relay follows the server's binlog while idle, which needs the rights of a replica; off: an idle "
      "relay polls"},

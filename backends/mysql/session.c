@@ -17,7 +17,7 @@
 #define WHOLE_RESULTS "NAMES utf8mb4, sql_select_limit = 18446744073709551615, sql_big_selects = 1"
 
 enum { PROBE_SETTINGS, PROBE_SERVER, PROBE_UPTIME, PROBE_TABLE, PROBE_COLUMNS };
-enum { S_VERSION, S_USER, S_NOW, S_READ_ONLY, S_PACKET, S_GALERA, S_STATEMENTS, S_IDENTITY, S_COLUMNS };
+enum { S_VERSION, S_USER, S_NOW, S_READ_ONLY, S_PACKET, S_GALERA, S_STATEMENTS, S_IDENTITY, S_EXPIRY, S_COLUMNS };
 
 /* Is it a node of a cluster? May the user see the statements of others? (MySQL shows their time in whole seconds, which
  * is too coarse.) */
@@ -35,7 +35,8 @@ static bool put_probe(struct sql_request *request)
                            "@@global.innodb_read_only, @@max_allowed_packet, ");
     obx_sql_text_puts(sql, mariadb ? sees_mariadb : "0, 0");
     obx_sql_text_puts(sql, ", CONCAT_WS(' ', @@hostname, @@port, @@server_id, @@datadir");
-    obx_sql_text_puts(sql, mariadb ? "); " : ", @@server_uuid); ");
+    obx_sql_text_puts(sql, mariadb ? "), " : ", @@server_uuid), ");
+    obx_sql_text_puts(sql, "@@global.binlog_expire_logs_seconds; ");
     obx_sql_text_puts(sql, "SHOW GLOBAL STATUS LIKE 'Uptime'; ");
     mys_append_probe(request->store, sql);
     return true;
@@ -55,6 +56,7 @@ static void read_server(struct mys_store *store, MYSQL_RES *result)
     server->read_only = mys_value(result, S_READ_ONLY, 0) != 0;
     server->max_packet = (uint64_t)mys_value(result, S_PACKET, 1 << 20);
     store->owner.max_packet = server->max_packet;
+    server->expiry_s = mys_value(result, S_EXPIRY, 0);
     server->galera = mys_value(result, S_GALERA, 0) != 0;
     server->statements_visible = !server->galera && mys_value(result, S_STATEMENTS, 0) != 0;
 }
@@ -137,6 +139,14 @@ static void on_charsets(struct sql_request *request, void *result)
     mysql_free_result(result);
 }
 
+static bool put_captured(struct sql_request *request)
+{
+    if (mys_captures(&mys_store_in(request->store)->capture))
+        return mys_put_captured(request);
+    obx_sql_text_puts(request->sql, "DO 0");
+    return true;
+}
+
 /* The statements of the relay, without effect. */
 static bool put_trial(struct sql_request *request)
 {
@@ -205,6 +215,7 @@ void mys_begin_session(struct sql_store *sql)
 const struct sql_step mys_steps[] = {
     {"read the server's settings", SQL_OWNER, false, put_probe, NULL, on_probe, validate_probe},
     {"set the session up", SQL_OWNER, false, put_settings, NULL, NULL, NULL},
+    {"inspect the captured table", SQL_OWNER, false, put_captured, NULL, mys_on_captured, mys_validate_captured},
     {"read the character sets", SQL_OWNER, false, NULL, charsets_sql, on_charsets, NULL},
     {"set the session up", SQL_READER, true, put_settings, NULL, NULL, validate_reader},
     {"read the character sets", SQL_READER, true, NULL, charsets_sql, on_charsets, NULL},

@@ -6,7 +6,7 @@
 
 #define STORAGE "\n) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin"
 
-static void create_outbox(const struct sql_store *store, struct obx_sql_text *sql)
+static void outbox_sql(const struct sql_store *store, struct obx_sql_text *sql)
 {
     static const char *const types[] = {"BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
                                         "CHAR(36) CHARACTER SET ascii NOT NULL DEFAULT (UUID())",
@@ -17,6 +17,29 @@ static void create_outbox(const struct sql_store *store, struct obx_sql_text *sq
                                         "JSON",
                                         "TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"};
     sql_append_create_outbox(store, sql, types, STORAGE);
+}
+
+/* MySQL refuses DEFAULT (UUID()) with this engine: a trigger fills the id in. */
+static void captured_sql(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    static const char *const types[] = {"BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
+                                        "CHAR(36) CHARACTER SET ascii NOT NULL DEFAULT ''",
+                                        "VARCHAR(255) NOT NULL",
+                                        "VARCHAR(255) NOT NULL",
+                                        "VARCHAR(255) NOT NULL",
+                                        "LONGBLOB",
+                                        "JSON",
+                                        "TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"};
+    sql_append_create_outbox(store, sql, types,
+                             "\n) ENGINE = BLACKHOLE DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin");
+}
+
+static void create_outbox(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    if (mys_captures(&mys_store_in(store)->capture))
+        captured_sql(store, sql);
+    else
+        outbox_sql(store, sql);
 }
 
 static void create_dead(const struct sql_store *store, struct obx_sql_text *sql)
@@ -57,29 +80,49 @@ static void (*const statements[])(const struct sql_store *store,
                                   struct obx_sql_text *sql) = {create_outbox, create_dead, relay_sql, row_sql};
 enum { STATEMENTS = sizeof statements / sizeof *statements };
 
+static unsigned statement_count(const struct sql_store *store)
+{
+    return STATEMENTS + mys_capture_statements(store);
+}
+
+static void append_statement(const struct sql_store *store, struct obx_sql_text *sql, unsigned index)
+{
+    if (index < STATEMENTS)
+        statements[index](store, sql);
+    else
+        mys_capture_statement(store, sql, index - STATEMENTS);
+}
+
 bool mys_statement(const struct sql_store *store, struct obx_sql_text *sql, int index)
 {
-    if (index >= STATEMENTS)
+    if (index >= (int)statement_count(store))
         return false;
     obx_sql_text_clear(sql);
-    statements[index](store, sql);
+    append_statement(store, sql, (unsigned)index);
     return true;
 }
 
 bool mys_put_setup(struct sql_request *request)
 {
-    for (int i = 0; i < STATEMENTS; i++) {
-        statements[i](request->store, request->sql);
+    for (unsigned i = 0; i < statement_count(request->store); i++) {
+        append_statement(request->store, request->sql, i);
         obx_sql_text_puts(request->sql, "; ");
     }
     mys_append_probe(request->store, request->sql);
-    return true;
+    if (!sql_captures(request->store))
+        return true;
+    obx_sql_text_puts(request->sql, "; ");
+    return mys_put_captured(request);
 }
 
 void mys_setup_result(struct sql_request *request, void *result)
 {
-    if (request->index >= STATEMENTS)
-        mys_on_probe(request->store, result, request->index - STATEMENTS);
+    unsigned count = statement_count(request->store);
+    enum { PROBES = 2 };
+    if (request->index >= count + PROBES)
+        mys_take_captured(mys_store_of(request->store), result, request->index - count - PROBES);
+    else if (request->index >= count)
+        mys_on_probe(request->store, result, request->index - count);
     else
         mysql_free_result(result);
 }
@@ -151,8 +194,9 @@ void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
         "SELECT ON performance_schema.metadata_locks", false);
     append_optional(store, sql, "MariaDB without a performance schema: the same, by what others run", "PROCESS ON *.*",
                     false);
-    append_optional(store, sql, "for wakeup: binlog", "REPLICATION SLAVE, REPLICATION CLIENT ON *.*",
-                    store->wakeup == MYS_WAKEUP_BINLOG);
+    append_optional(store, sql, "for wakeup: binlog and capture: binlog",
+                    "REPLICATION SLAVE, REPLICATION CLIENT ON *.*",
+                    store->wakeup == MYS_WAKEUP_BINLOG || sql_captures(store));
     obx_sql_text_puts(sql, "-- for 'outbox add' and 'outbox dead replay'\n-- GRANT INSERT ON ");
     sql_append_outbox(store, sql);
     append_user(store, sql);

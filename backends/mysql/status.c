@@ -72,5 +72,7 @@ const struct sql_probe mys_status_probes[] = {
     {"count dead letters", sql_put_dead_count, NULL, sql_report_dead_count, sql_probe_is_optional, 1},
     {"read the owner's name", put_owner, NULL, report_owner, sql_probe_is_optional, 1},
     {"read the table's identity", put_identity, NULL, report_identity, sql_probe_is_optional, 1},
+    {"read the place in the binlog", mys_put_place, NULL, mys_report_place, sql_probe_is_optional},
+    {"read the files of the binlog", mys_put_files, NULL, mys_report_files, sql_probe_is_optional},
     {.what = NULL},
 };

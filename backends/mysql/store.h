@@ -7,6 +7,7 @@
  *
  *   client*, dial, hosts, conn  connections   session, table  the steps of a start   owner  lock, epoch, lease
  *   claim, rows, gaps, inspect  claims        settle, dead_letter, dead              wakeup, listen, binlog, stream*
+ *   capture/, binlog/  capture: binlog
  *   setup, check, status, add  for the verbs  text, hex, error  values, and the server's numbers as error codes
  *
  * All on the loop thread but for connecting and for listen.c. Functions shared between files begin with mys_.
@@ -14,6 +15,7 @@
 #ifndef OBX_BACKENDS_MYSQL_STORE_H
 #define OBX_BACKENDS_MYSQL_STORE_H
 
+#include "capture/capture.h"
 #include "conn.h"
 #include "error.h"
 #include "result.h"
@@ -57,6 +59,7 @@ struct mys_server {
     uint64_t owner_id, reader_id; /* connection ids */
     uint64_t max_packet;
     bool tls;                /* the reader's connection is encrypted */
+    int64_t expiry_s;        /* when the server deletes a file of its binlog; 0: never, or unknown */
     bool galera;             /* other servers draw ids, too: the locks and statements visible here prove nothing */
     bool locks_visible;      /* performance_schema.metadata_locks can be read, and shows something */
     bool statements_visible; /* statements of other users are visible, with their running time in milliseconds */
@@ -92,6 +95,7 @@ struct mys_store {
     uint64_t old_ns; /* of the inspection in flight: gaps noted until then may be retired */
     void (*inspected)(struct sql_op *op);
     struct mys_wakeup wakeup;
+    struct mys_capture capture; /* capture: binlog */
 };
 
 static inline struct mys_store *mys_store_of(struct sql_store *store)
@@ -191,6 +195,14 @@ void mys_append_missing(const struct sql_store *store, struct obx_sql_text *sql)
 void mys_append_alike(const struct sql_store *store, struct obx_sql_text *sql);
 bool mys_put_inbox(struct sql_request *request); /* inbox.c */
 void mys_setup_result(struct sql_request *request, void *result);
+/* capture/check.c: nothing for a store that polls */
+bool mys_put_capture_settings(struct sql_request *request);
+void mys_report_capture_settings(struct sql_op *op);
+bool mys_put_capture_table(struct sql_request *request);
+void mys_report_capture_table(struct sql_op *op);
+/* capture/setup.c */
+unsigned mys_capture_statements(const struct sql_store *store);
+void mys_capture_statement(const struct sql_store *store, struct obx_sql_text *sql, unsigned index);
 extern const struct sql_probe mys_status_probes[], mys_server_probes[], mys_table_probes[];
 void mys_append_estimate(const struct sql_store *store, struct obx_sql_text *sql);
 void mys_append_owner(const struct sql_store *store, struct obx_sql_text *sql);

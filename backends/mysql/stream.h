@@ -26,4 +26,14 @@ struct mys_stream *mys_stream_open(const struct outbox_host *host, MYSQL *mysql,
 bool mys_stream_next(struct mys_stream *stream, struct outbox_bytes *event, struct outbox_error *error);
 void mys_stream_close(struct mys_stream *stream); /* NULL is fine; the connection is the caller's to close */
 
+/* For capture/dump.c, with TLS: sends the command (a number of the protocol) with these bytes. Blocks. NULL: see
+ * *error.
+ */
+struct mys_dump_stream;
+struct mys_dump_stream *mys_dump_stream_open(const struct outbox_host *host, MYSQL *mysql, unsigned command,
+                                             struct outbox_bytes bytes, struct outbox_error *error);
+/* The next packet; data NULL: the stream has ended, or broke. */
+struct outbox_bytes mys_dump_stream_packet(struct mys_dump_stream *stream);
+void mys_dump_stream_free(struct mys_dump_stream *stream); /* NULL is fine; the connection stays */
+
 #endif

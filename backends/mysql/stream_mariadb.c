@@ -72,3 +72,49 @@ void mys_stream_close(struct mys_stream *stream)
     mariadb_rpl_close(stream->rpl);
     stream->host->release(stream->host, stream);
 }
+
+/* ---- capture ----------------------------------------------------------------------------------------------------- */
+
+/* Exported by the library, but in no header. A packet of several pieces comes as one. */
+unsigned long STDCALL mysql_net_read_packet(MYSQL *mysql);
+
+struct mys_dump_stream {
+    const struct outbox_host *host;
+    MYSQL *mysql;
+};
+
+struct mys_dump_stream *mys_dump_stream_open(const struct outbox_host *host, MYSQL *mysql, unsigned command,
+                                             struct outbox_bytes bytes, struct outbox_error *error)
+{
+    enum { NO_ANSWER = 1 };
+    struct mys_dump_stream *stream = host->alloc(host, sizeof *stream);
+    if (!stream) {
+        mys_fail(error, OUTBOX_E_NO_MEMORY, "read the binlog: out of memory");
+        return NULL;
+    }
+    *stream = (struct mys_dump_stream){.host = host, .mysql = mysql};
+    if (!mysql->methods->db_command(mysql, (enum enum_server_command)command, bytes.data, bytes.size, NO_ANSWER, NULL))
+        return stream;
+    mys_error_of(error, "read the binlog", mysql);
+    mys_dump_stream_free(stream);
+    return NULL;
+}
+
+/* A refusal of the server is a packet for the library, and an error: it is given on as the packet that it was. */
+struct outbox_bytes mys_dump_stream_packet(struct mys_dump_stream *stream)
+{
+    enum { REFUSED = 0xff };
+    unsigned long size = mysql_net_read_packet(stream->mysql);
+    if (size != (unsigned long)-1)
+        return (struct outbox_bytes){stream->mysql->net.read_pos, size};
+    if (mysql_errno(stream->mysql) < CER_MIN_ERROR && stream->mysql->net.read_pos &&
+        *stream->mysql->net.read_pos == REFUSED)
+        return (struct outbox_bytes){stream->mysql->net.read_pos, 9 + strlen(mysql_error(stream->mysql))};
+    return (struct outbox_bytes){0};
+}
+
+void mys_dump_stream_free(struct mys_dump_stream *stream)
+{
+    if (stream)
+        stream->host->release(stream->host, stream);
+}

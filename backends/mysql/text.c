@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* backends/mysql/text.c - values and names in statements */
-#include <stdio.h>
 #include <string.h>
 
 #include "hex.h"
@@ -51,5 +50,7 @@ void mys_append_relay(const struct sql_store *store, struct obx_sql_text *sql)
 
 void mys_copy(char *to, size_t size, const char *from)
 {
-    snprintf(to, size, "%s", from ? from : "");
+    size_t length = from ? strnlen(from, size - 1) : 0;
+    memmove(to, from ? from : "", length); /* both may be the same memory */
+    to[length] = '\0';
 }

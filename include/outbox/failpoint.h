@@ -83,6 +83,11 @@
     X(mysql, settle_sent, NONE, "the deletes were sent, they may be committed or not")                               \
     X(mysql, after_settle, NONE, "the deletes are committed")                                                        \
     X(mysql, dead_letter_sent, NONE, "the move to the dead letters was sent")                                        \
+    X(capture, log_opened, NONE, "the server is to send its log")                                                    \
+    X(capture, before_record, CODE, "the position is to be recorded")                                                \
+    X(capture, recorded, NONE, "the position is committed")                                                          \
+    X(capture, before_spool, CODE, "events are to be copied to the spool")                                           \
+    X(capture, spooled, NONE, "events are in the spool, the position does not pass them yet")                        \
     X(file, before_open, ERRNO, "worker: the file is to be opened")                                                  \
     X(file, before_cut, ERRNO, "worker: a torn end is to be cut off")                                                \
     X(file, after_cut, NONE, "worker: it was")                                                                       \

@@ -83,10 +83,12 @@ static void read_mysql(struct mys_cursor *body, struct mys_gtid *gtid)
 
 static void read_mariadb(struct mys_cursor *body, struct mys_gtid *gtid)
 {
-    enum { STANDALONE = 1 };
+    enum { STANDALONE = 1, PREPARED_XA = 64 };
     gtid->number = mys_take_int(body, 8);
     gtid->domain = (uint32_t)mys_take_int(body, 4);
-    gtid->standalone = mys_take_int(body, 1) & STANDALONE;
+    unsigned flags = (unsigned)mys_take_int(body, 1);
+    gtid->standalone = flags & STANDALONE;
+    gtid->prepares = flags & PREPARED_XA;
 }
 
 int mys_gtid_read(const struct mys_event *event, struct mys_gtid *gtid, struct outbox_error *error)

@@ -23,6 +23,7 @@ struct mys_gtid {
     uint32_t domain, server;  /* MariaDB */
     uint64_t number;          /* 0: the transaction has none */
     bool standalone;          /* MariaDB: one event follows, without an end */
+    bool prepares;            /* MariaDB: an XA transaction that is prepared */
 };
 
 /* Of an event of one of the four types. Errors: E_SCHEMA. */

@@ -132,9 +132,12 @@ static void add_domain(struct mys_gtid_set *set, const struct mys_gtid *gtid)
         set->failed = true;
         return;
     }
-    if (!domain)
+    if (!domain) {
         domain = &set->domains[set->domain_count++];
-    *domain = (struct mys_domain){gtid->domain, gtid->server, gtid->number};
+        domain->number = 0;
+    }
+    if (gtid->number > domain->number) /* what is read again does not set it back */
+        *domain = (struct mys_domain){gtid->domain, gtid->server, gtid->number};
 }
 
 /* ---- both -------------------------------------------------------------------------------------------------------- */

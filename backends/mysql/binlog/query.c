@@ -62,6 +62,8 @@ static enum mys_query xa_kind(struct mys_cursor text)
 {
     if (take_word(&text, "COMMIT"))
         return MYS_QUERY_XA_COMMIT;
+    if (take_word(&text, "START") || take_word(&text, "BEGIN"))
+        return MYS_QUERY_XA_START;
     return take_word(&text, "ROLLBACK") ? MYS_QUERY_XA_ROLLBACK : MYS_QUERY_INSIDE;
 }
 

@@ -16,7 +16,8 @@ enum mys_query {
     MYS_QUERY_BEGIN,
     MYS_QUERY_COMMIT,
     MYS_QUERY_ROLLBACK,
-    MYS_QUERY_INSIDE, /* SAVEPOINT, XA START, XA END: nothing changes */
+    MYS_QUERY_INSIDE, /* SAVEPOINT, XA END: nothing changes */
+    MYS_QUERY_XA_START,
     MYS_QUERY_XA_COMMIT,
     MYS_QUERY_XA_ROLLBACK,
     MYS_QUERY_DEFINITION, /* DDL: it has ended its transaction */

@@ -126,6 +126,9 @@ static int query(struct mys_reader *reader, struct mys_item *item, struct mys_cu
     case MYS_QUERY_BEGIN:
     case MYS_QUERY_INSIDE:
         return OUTBOX_OK;
+    case MYS_QUERY_XA_START:
+        item->kind = MYS_ITEM_XA;
+        return OUTBOX_OK;
     case MYS_QUERY_COMMIT:
     case MYS_QUERY_ROLLBACK:
         end(reader, item, statement.kind == MYS_QUERY_COMMIT ? MYS_ITEM_COMMIT : MYS_ITEM_ROLLBACK);

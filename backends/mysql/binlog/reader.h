@@ -25,6 +25,7 @@ enum mys_item_kind {
     MYS_ITEM_XA_COMMIT, /* xid is committed, or rolled back, by this transaction, which has no rows */
     MYS_ITEM_XA_ROLLBACK,
     MYS_ITEM_ALTERED,   /* the table was defined anew; the transaction has ended */
+    MYS_ITEM_XA,        /* the transaction is an XA one */
     MYS_ITEM_STATEMENT, /* rows of other tables were changed by a statement: `text` */
     MYS_ITEM_FILE,      /* a file of the log begins: `text`, `offset` */
     MYS_ITEM_HEARTBEAT
@@ -53,7 +54,6 @@ struct mys_reader {
     bool in_transaction;
     bool has_rows;   /* rows of `rows` were not read yet */
     bool standalone; /* MariaDB: the event after the GTID has no end */
-    bool xa;         /* MariaDB: the transaction is an XA one */
     struct mys_rows rows;
     struct mys_event event;  /* that was fed; body.at NULL: done */
     unsigned char *unpacked; /* owned */

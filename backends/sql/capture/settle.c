@@ -21,11 +21,20 @@ static bool put_record(struct sql_request *request)
     return store->driver->put_text(request, &sql);
 }
 
+/* The driver's removal_result() may expect a fence before the UPDATE. */
+static void count_rows(struct sql_request *request, void *result)
+{
+    struct sql_op *op = request->arg;
+    op->removed += request->affected;
+    op->store->driver->free_result(result);
+}
+
 static void on_recorded(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
     struct sql_store *store = op->store;
     struct outbox_error verdict = sql_owner_verdict(request, error);
+    OUTBOX_FAILPOINT(store->host, capture, recorded);
     if (!verdict.code)
         sql_capture_recorded(store, op->sequence, op->removed, &verdict);
     op->recorded(op, &verdict);
@@ -51,15 +60,20 @@ void sql_capture_record(struct sql_op *op, struct outbox_position low,
 {
     static const struct outbox_error none;
     struct sql_store *store = op->store;
+    struct outbox_error error;
     if (!has_moved(store, low)) {
         done(op, &none);
+        return;
+    }
+    if (OUTBOX_FAILPOINT_ERROR(store->host, capture, before_record, &error)) {
+        done(op, &error);
         return;
     }
     op->recorded = done;
     op->sequence = store->capture.queue.low;
     op->removed = 0;
     op->request.transaction = op->request.fires_triggers = true;
-    sql_op_submit(op, store->owner, "record the position", put_record, store->driver->removal_result, on_recorded);
+    sql_op_submit(op, store->owner, "record the position", put_record, count_rows, on_recorded);
 }
 
 /* ---- settle ------------------------------------------------------------------------------------------------------ */
@@ -125,6 +139,7 @@ static void on_spooled(struct sql_request *request, const struct outbox_error *e
     struct sql_op *op = request->arg;
     const struct outbox_spool *spool = op->in;
     struct outbox_error verdict = sql_owner_verdict(request, error);
+    OUTBOX_FAILPOINT(op->store->host, capture, spooled);
     if (!verdict.code && !note_spooled(op->store, spool))
         outbox_error_set(&verdict, OUTBOX_E_NO_MEMORY, "spool events of %s: out of memory", op->store->table_name);
     if (verdict.code)
@@ -142,6 +157,11 @@ void sql_spool(void *self, outbox_op_t id, const struct outbox_spool *spool)
         return;
     if (!sql_captures(store)) {
         sql_op_fail(op, OUTBOX_E_UNSUPPORTED, "spool events of %s: this store does not read a log", store->table_name);
+        return;
+    }
+    struct outbox_error error;
+    if (OUTBOX_FAILPOINT_ERROR(store->host, capture, before_spool, &error)) {
+        sql_op_complete(op, &error);
         return;
     }
     op->request.transaction = op->request.fires_triggers = true;

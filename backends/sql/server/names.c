@@ -62,6 +62,11 @@ void sql_append_outbox(const struct sql_store *store, struct obx_sql_text *sql)
     sql_append_table(store, sql, &store->outbox);
 }
 
+void sql_append_inserts(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    sql_append_table(store, sql, store->inserts ? store->inserts : &store->outbox);
+}
+
 void sql_append_dead(const struct sql_store *store, struct obx_sql_text *sql)
 {
     sql_append_table(store, sql, &store->dead);
@@ -93,7 +98,7 @@ void sql_append_rest(const struct sql_store *store, struct obx_sql_text *sql)
 void sql_append_replay(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "INSERT INTO ");
-    sql_append_outbox(store, sql);
+    sql_append_inserts(store, sql);
     for (int pass = 0; pass < 2; pass++) {
         const char *comma = pass ? " SELECT " : " (";
         for (uint32_t i = 0; i < store->table.column_count; i++) {
@@ -117,7 +122,7 @@ void sql_append_fields(const struct sql_store *store, struct obx_sql_text *sql)
 {
     const char *comma = " (";
     obx_sql_text_puts(sql, "INSERT INTO ");
-    sql_append_outbox(store, sql);
+    sql_append_inserts(store, sql);
     for (int i = 0; i < OBX_SQL_FIELDS; i++) {
         const struct sql_column *column = sql_column_of(store, obx_sql_columns[i]);
         if (!column)

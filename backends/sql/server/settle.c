@@ -82,6 +82,8 @@ void sql_settle(void *self, outbox_op_t id, const struct outbox_settle *settle)
         outbox_error_set(&error, OUTBOX_E_NO_MEMORY, "settle rows of %s: out of memory", store->table_name);
     if (error.code || SQL_FAILPOINT_ERROR(store, before_settle, &error))
         finish(op, &error);
+    else if (sql_captures(store) && !store->ranges.count)
+        on_removed(op, &error);
     else
         sql_remove(op, &store->ranges, rows_of_chunk(settle, store->driver->settle_bytes), on_removed);
 }

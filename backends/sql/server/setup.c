@@ -16,7 +16,7 @@ void sql_append_create_outbox(const struct sql_store *store, struct obx_sql_text
                               const char *end)
 {
     obx_sql_text_puts(sql, "CREATE TABLE IF NOT EXISTS ");
-    sql_append_outbox(store, sql);
+    sql_append_inserts(store, sql);
     obx_sql_text_format(sql, " (\n    %n %s", obx_sql_column(&store->column_names, "id"), *types++);
     for (int i = 0; i < OBX_SQL_COLUMNS; i++)
         obx_sql_text_format(sql, ",\n    %n %s", obx_sql_column(&store->column_names, obx_sql_columns[i]), types[i]);

@@ -112,7 +112,8 @@ struct sql_store {
     int64_t wakeup; /* index into driver->wakeups */
 
     struct sql_table_name outbox, dead;
-    const char *default_schema; /* of tables that name none; NULL: the server finds it */
+    const struct sql_table_name *inserts; /* where events are added and replayed to; NULL: the outbox */
+    const char *default_schema;           /* of tables that name none; NULL: the server finds it */
 
     /* start and stop */
     enum sql_phase phase;

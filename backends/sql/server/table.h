@@ -18,6 +18,8 @@ void sql_append_outbox(const struct sql_store *store, struct obx_sql_text *sql);
 /* The same as a string literal, for functions that take the name of a table. */
 void sql_append_table_literal(const struct sql_store *store, struct obx_sql_text *sql,
                               const struct sql_table_name *name);
+/* Where an application adds events: the outbox, but for a store that captures another table. */
+void sql_append_inserts(const struct sql_store *store, struct obx_sql_text *sql);
 void sql_append_dead(const struct sql_store *store, struct obx_sql_text *sql);
 
 /* One row for each column: name, base, type, character set, has a default (0, 1), is generated (0, 1), declared type,

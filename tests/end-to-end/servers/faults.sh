@@ -78,7 +78,11 @@ fault_disk_full() {
 # ---- the table, and single rows ----
 # Of a healthy key, from its insert until it is removed. It must go while the fault lasts.
 probe() {
-  local began=$EPOCHREALTIME
+  local began=$EPOCHREALTIME last
+  if [ "${OUTBOX_TEST_CAPTURE:-}" ]; then
+    mark && until_true 60 is_marker_passed "$last" || die "the position does not pass a healthy event in 60 s during $1"
+    return
+  fi
   sql "insert into outbox (aggregatetype, aggregateid, type, payload) values ('probe', 'probe-$RANDOM', 'probe', '1')" || die "no probe"
   until_true 60 probes_are_gone || die "an event of a healthy key is not removed in 60 s during $1"
   echo "# during $1 a healthy event was removed after $(echo "$EPOCHREALTIME $began" | awk '{ printf "%.1f s", $1 - $2 }')"
@@ -150,9 +154,12 @@ fault_broker_narrow() { of_network 2 10 kafka rate 50000; }
 fault_broker_reset() { proxy "kafka reset"; short_pause; proxy "kafka reset"; incident; }
 fault_broker_away() { proxy "kafka reset"; of_network 2 20 kafka down; }
 
+# A MariaDB that is killed on a full disk leaves half an event at the end of a file, which no replica reads over: CAPTURE.md.
+may_fill_disk() { [ "${OUTBOX_TEST_DISK:-}" ] && [ "$kind${OUTBOX_TEST_CAPTURE:-}" != mariadbbinlog ]; }
 every_fault() {
   declare -F | sed -n 's/^declare -f fault_//p' | grep -E "${OUTBOX_TORTURE_FAULTS:-.}" |
-    if [ "${OUTBOX_TEST_DISK:-}" ]; then cat; else grep -vx disk_full; fi
+    if may_fill_disk; then cat; else grep -vx disk_full; fi |
+    if [ "${OUTBOX_TEST_CAPTURE:-}" ]; then grep -vxE 'row_kept|table_(locked|replaced)'; else cat; fi # of a table that is polled
 }
 # The short run omits faults that are similar to others.
 short_deck() { every_fault | grep -vE '_(narrow|away|restarted)$'; }

@@ -48,7 +48,9 @@ if [ $kind = postgres ]; then
     [ $binary = 0 ] || sql 'alter table outbox alter payload type bytea using null; alter table outbox_dead alter payload type bytea using null'
   }
 else
-  store() { echo "plugin: mysql, host: 127.0.0.1, port: ${1:-$db_port}, user: outbox, password: outbox, database: outbox"; }
+  store() {
+    echo "plugin: mysql, host: 127.0.0.1, port: ${1:-$db_port}, user: outbox, password: outbox, database: outbox${OUTBOX_TEST_CAPTURE:+, capture: $OUTBOX_TEST_CAPTURE}"
+  }
   sql() { "$db_service" sql "$db_dir" -N -B -e "$1" 2>>"$dir/services.log"; }
   end_sessions() {
     local id
@@ -95,5 +97,27 @@ until_true() { # SECONDS COMMAND...
     sleep 0.2 # each poll starts a client process
   done
 }
-pending() { sql 'select count(*) from outbox'; }
+kept=outbox # the table of rows that wait
+pending() { sql "select count(*) from $kept"; }
 is_empty() { [ "$(pending)" = 0 ]; }
+
+# ---- a captured outbox: rows that wait are in the log ----
+# A marker is an event whose transaction has a number that the test chooses. It is passed when the position has that number.
+marker=0
+mark() { # sets $last
+  local values="insert into outbox (aggregatetype, aggregateid, type) values ('marker', 'marker', 'marker')"
+  marker=$((marker + 1))
+  if [ $kind = mariadb ]; then sql "set gtid_domain_id = 99; set gtid_seq_no = $marker; $values"
+  else sql "set gtid_next = '99999999-9999-9999-9999-999999999999:$marker'; $values; set gtid_next = automatic"; fi && last=$marker
+}
+is_marker_passed() { # NUMBER
+  local position
+  position=$(sql "select log_position from outbox_position") || return
+  if [ $kind = mariadb ]; then position=${position##*99-"$db_port"-} position=${position%%[, ]*}
+  else position=${position##*99999999-9999-9999-9999-999999999999:} position=${position%%[, ]*} position=${position#*-}; fi
+  [ "${position:-0}" -ge "$1" ] 2>/dev/null
+}
+if [ "${OUTBOX_TEST_CAPTURE:-}" ]; then
+  kept=outbox_spool
+  is_empty() { [ "$(pending)" = 0 ] && mark && until_true 20 is_marker_passed "$last"; }
+fi

@@ -131,9 +131,9 @@ static void print_value(FILE *out, const struct outbox_value *value)
 
 static void print_item(struct log_fixture *fixture, const struct mys_item *item)
 {
-    static const char *const names[] = {"",         "begin",     "row",         "commit",  "rollback",
-                                        "prepared", "xa commit", "xa rollback", "altered", "statement"};
-    if (item->kind >= sizeof names / sizeof *names)
+    static const char *const names[] = {"",          "begin",       "row",     "commit", "rollback", "prepared",
+                                        "xa commit", "xa rollback", "altered", "",       "statement"};
+    if (item->kind >= sizeof names / sizeof *names || !*names[item->kind])
         return;
     if (item->kind == MYS_ITEM_BEGIN)
         mys_gtid_set_add(&fixture->seen, &item->gtid);
