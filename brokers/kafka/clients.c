@@ -59,6 +59,9 @@ static int open_probe(struct kafka_broker *self)
 
 void kafka_destroy_clients(struct kafka_broker *self)
 {
+    if (self->transaction.topic) /* of a start that failed */
+        rd_kafka_topic_destroy(self->transaction.topic);
+    self->transaction.topic = NULL;
     for (int i = KAFKA_CLIENTS - 1; i >= 0; i--) {
         struct kafka_connection *client = &self->clients[i];
         if (client->queue)

@@ -18,7 +18,7 @@
 
 #include "broker.h"
 
-#define UNKNOWN_TRIES 10
+#define UNKNOWN_TRIES 30
 #define STEP_MIN 8 /* offsets; eight times as many after each step without a whole record */
 
 struct reading {
@@ -110,6 +110,7 @@ static int get_bounds(struct kafka_broker *self, int64_t *low, int64_t *high, st
         if (atomic_load(&self->cancel_workers))
             return canceled(self, error);
         nanosleep(&pause, NULL);
+        kafka_broker_answers(self, self->transaction.topic, KAFKA_SLICE_MS); /* else "unknown" is remembered */
     }
 }
 
@@ -278,6 +279,8 @@ int kafka_progress_read(struct kafka_broker *self, struct outbox_error *error)
     if (!reading.rk)
         return error->code;
     kafka_progress_clear(&self->transaction.progress);
+    if (!self->transaction.topic)
+        self->transaction.topic = rd_kafka_topic_new(self->clients[KAFKA_MAIN].rk, self->progress_topic, NULL);
     reading.topic = rd_kafka_topic_new(reading.rk, self->progress_topic, NULL);
     int rc = reading.topic ? read_back(&reading, error) : error_of(self, rd_kafka_last_error(), error);
     if (!rc)
