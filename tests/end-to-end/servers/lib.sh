@@ -25,7 +25,7 @@ kafka() { log_services "$OUTBOX_TEST_KAFKA_SERVICE" "$1" "$OUTBOX_TEST_KAFKA_DIR
 topic() { kafka tool org.apache.kafka.tools.TopicCommand --create --topic "$@"; }
 
 if [ $kind = postgres ]; then
-  store() { echo "plugin: postgres, dsn: \"host=127.0.0.1 port=${1:-$db_port} user=outbox dbname=outbox\""; }
+  store() { echo "plugin: postgres, dsn: \"host=127.0.0.1 port=${1:-$db_port} user=outbox dbname=outbox\"${OUTBOX_TEST_CAPTURE:+, capture: $OUTBOX_TEST_CAPTURE}"; }
   sql() { "$db_service" psql "$db_dir" -qAt -v ON_ERROR_STOP=1 -c "$1" 2>>"$dir/services.log"; }
   end_sessions() {
     sql "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
@@ -107,17 +107,23 @@ marker=0
 mark() { # sets $last
   local values="insert into outbox (aggregatetype, aggregateid, type) values ('marker', 'marker', 'marker')"
   marker=$((marker + 1))
+  # Of Postgres: everything before this place in the log, and the marker passes the position over it.
+  if [ $kind = postgres ]; then last=$(sql "select pg_current_wal_insert_lsn() - '0/0'") && sql "select outbox_emit('marker', 'marker', 'marker', '')" >/dev/null; return; fi
   if [ $kind = mariadb ]; then sql "set gtid_domain_id = 99; set gtid_seq_no = $marker; $values"
   else sql "set gtid_next = '99999999-9999-9999-9999-999999999999:$marker'; $values; set gtid_next = automatic"; fi && last=$marker
 }
 is_marker_passed() { # NUMBER
   local position
+  if [ $kind = postgres ]; then
+    [ "$(sql "select split_part(log_position, ' ', 3)::pg_lsn - '0/0' >= $1 from outbox_position")" = t ]
+    return
+  fi
   position=$(sql "select log_position from outbox_position") || return
   if [ $kind = mariadb ]; then position=${position##*99-"$db_port"-} position=${position%%[, ]*}
   else position=${position##*99999999-9999-9999-9999-999999999999:} position=${position%%[, ]*} position=${position#*-}; fi
   [ "${position:-0}" -ge "$1" ] 2>/dev/null
 }
 if [ "${OUTBOX_TEST_CAPTURE:-}" ]; then
-  kept=outbox_spool
+  [ $kind = postgres ] || kept=outbox_spool
   is_empty() { [ "$(pending)" = 0 ] && mark && until_true 20 is_marker_passed "$last"; }
 fi

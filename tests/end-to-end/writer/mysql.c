@@ -113,8 +113,14 @@ bool writer_db_insert(struct writer_db *db, const struct writer_event *events, u
 }
 
 /* Error codes of the client library: the connection is lost. Error codes of the server: it refused. */
-enum writer_end writer_db_commit(struct writer_db *db)
+bool writer_db_undo(struct writer_db *db, const struct writer_event *event)
 {
+    return run(db, "savepoint undone") && writer_db_insert(db, event, 1) && run(db, "rollback to savepoint undone");
+}
+
+enum writer_end writer_db_commit(struct writer_db *db, bool prepares)
+{
+    (void)prepares;
     if (!mysql_query(db->connection, "commit"))
         return WRITER_COMMITTED;
     print_error(db, "commit");

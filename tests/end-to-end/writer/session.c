@@ -112,7 +112,12 @@ void writer_session_insert(struct writer_session *session, struct writer_event *
     session->intact = session->intact && writer_db_insert(session->db, events, count);
 }
 
-bool writer_session_end(struct writer_session *session, bool commit)
+void writer_session_undo(struct writer_session *session, const struct writer_event *event)
+{
+    session->intact = session->intact && writer_db_undo(session->db, event);
+}
+
+bool writer_session_end(struct writer_session *session, bool commit, bool prepares)
 {
     char text[32];
     enum writer_end end = WRITER_ROLLED_BACK;
@@ -120,7 +125,7 @@ bool writer_session_end(struct writer_session *session, bool commit)
     if (!write_ledger(session, session->lines, session->size))
         return false;
     if (session->intact && commit)
-        end = writer_db_commit(session->db);
+        end = writer_db_commit(session->db, prepares);
     else
         writer_db_rollback(session->db);
     int size =

@@ -93,8 +93,14 @@ bool writer_db_insert(struct writer_db *db, const struct writer_event *events, u
     return true;
 }
 
-enum writer_end writer_db_commit(struct writer_db *db)
+bool writer_db_undo(struct writer_db *db, const struct writer_event *event)
 {
+    return run(db, "savepoint undone") && writer_db_insert(db, event, 1) && run(db, "rollback to savepoint undone");
+}
+
+enum writer_end writer_db_commit(struct writer_db *db, bool prepares)
+{
+    (void)prepares;
     if (run(db, "commit"))
         return WRITER_COMMITTED;
     writer_db_rollback(db);

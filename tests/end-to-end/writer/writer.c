@@ -3,6 +3,8 @@
  * tests/end-to-end/writer/writer.c - transactions of random length, some rolled back, until --events or SIGTERM
  *
  *     outbox-writer-DATABASE --db WHERE --ledger FILE [--table NAME] [--writer N] [--seed N] [--events N]
+ *             [--undo PERCENT: an event within a savepoint that is rolled back] [--prepare PERCENT: in two phases]
+ *             [--huge EVENTS: of a transaction now and then]
  *             [--keys N] [--rollback PERCENT] [--transaction MAX] [--rate EVENTS_PER_SECOND]
  *             [--late PERCENT] [--large BYTES] [--binary] [--nulls]
  *     outbox-writer-DATABASE --db WHERE --left     prints the ids of the events that are in the outbox
@@ -28,11 +30,12 @@
 
 #define LATE_KEYS 8
 #define LATE_FOR 30
-#define FAILING_S 120 /* longer than a full disk or a server restart takes */
+#define HUGE_EVERY 300 /* transactions */
+#define FAILING_S 120  /* longer than a full disk or a server restart takes */
 
 struct writer {
     const char *where, *ledger_path, *table;
-    uint64_t number, seed, events, keys, rollback, transaction, rate, late;
+    uint64_t number, seed, events, keys, rollback, transaction, rate, late, undo, prepare, huge;
     struct writer_payloads payloads;
     bool left;
     struct writer_random random;
@@ -75,7 +78,8 @@ static uint64_t next_key(struct writer *writer, uint64_t key, uint64_t keys, uin
 
 static void insert_events(struct writer *writer, struct writer_session *session, const char *prefix, uint64_t keys)
 {
-    uint64_t count = 1 + draw(writer, writer->transaction), key = 0;
+    bool is_huge = writer->huge && draw(writer, HUGE_EVERY) == 0;
+    uint64_t count = is_huge ? writer->huge : 1 + draw(writer, writer->transaction), key = 0;
     while (count && session->intact) {
         struct writer_event events[WRITER_STATEMENT_MAX];
         unsigned made = 0, wanted = draw(writer, 4) ? 1 : 1 + (unsigned)draw(writer, WRITER_STATEMENT_MAX);
@@ -88,6 +92,23 @@ static void insert_events(struct writer *writer, struct writer_session *session,
         while (made)
             free(events[--made].payload);
     }
+}
+
+static void insert_undone(struct writer *writer, struct writer_session *session)
+{
+    struct writer_event event;
+    if (draw(writer, 100) >= writer->undo)
+        return;
+    if (!make_event(writer, &event, "key", draw(writer, writer->keys)))
+        abort();
+    writer_session_undo(session, &event);
+    free(event.payload);
+}
+
+static bool end(struct writer *writer, struct writer_session *session, bool commit)
+{
+    insert_undone(writer, session);
+    return writer_session_end(session, commit, draw(writer, 100) < writer->prepare);
 }
 
 static bool begin_aside(struct writer *writer)
@@ -110,9 +131,9 @@ static bool one_transaction(struct writer *writer)
     time_t now = time(NULL);
     if (writer->main.intact || !writer->intact_at)
         writer->intact_at = now;
-    fine = writer_session_end(&writer->main, commit) && now - writer->intact_at < FAILING_S;
+    fine = end(writer, &writer->main, commit) && now - writer->intact_at < FAILING_S;
     if (fine && writer->aside.open && --writer->aside_left == 0)
-        fine = writer_session_end(&writer->aside, draw(writer, 100) >= writer->rollback);
+        fine = end(writer, &writer->aside, draw(writer, 100) >= writer->rollback);
     return fine;
 }
 
@@ -149,7 +170,7 @@ static int work(struct writer *writer)
         keep_rate(writer);
     }
     if (ok && writer->aside.open)
-        ok = writer_session_end(&writer->aside, true);
+        ok = writer_session_end(&writer->aside, true, false);
     writer_session_close(&writer->main);
     writer_session_close(&writer->aside);
     return ok ? 0 : 1;
@@ -157,15 +178,29 @@ static int work(struct writer *writer)
 
 static bool read_arguments(struct writer *writer, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"db", 1, NULL, 0},      {"ledger", 1, NULL, 1},      {"table", 1, NULL, 2}, {"writer", 1, NULL, 3},
-        {"seed", 1, NULL, 4},    {"events", 1, NULL, 5},      {"keys", 1, NULL, 6},  {"rollback", 1, NULL, 7},
-        {"rate", 1, NULL, 8},    {"transaction", 1, NULL, 9}, {"late", 1, NULL, 10}, {"large", 1, NULL, 11},
-        {"binary", 0, NULL, 12}, {"nulls", 0, NULL, 13},      {"left", 0, NULL, 14}, {0}};
+    static const struct option options[] = {{"db", 1, NULL, 0},
+                                            {"ledger", 1, NULL, 1},
+                                            {"table", 1, NULL, 2},
+                                            {"writer", 1, NULL, 3},
+                                            {"seed", 1, NULL, 4},
+                                            {"events", 1, NULL, 5},
+                                            {"keys", 1, NULL, 6},
+                                            {"rollback", 1, NULL, 7},
+                                            {"rate", 1, NULL, 8},
+                                            {"transaction", 1, NULL, 9},
+                                            {"late", 1, NULL, 10},
+                                            {"large", 1, NULL, 11},
+                                            {"undo", 1, NULL, 12},
+                                            {"prepare", 1, NULL, 13},
+                                            {"huge", 1, NULL, 14},
+                                            {"binary", 0, NULL, 15},
+                                            {"nulls", 0, NULL, 16},
+                                            {"left", 0, NULL, 17},
+                                            {0}};
     const char **texts[] = {&writer->where, &writer->ledger_path, &writer->table};
-    uint64_t *numbers[] = {&writer->number,      &writer->seed,     &writer->events,
-                           &writer->keys,        &writer->rollback, &writer->rate,
-                           &writer->transaction, &writer->late,     &writer->payloads.large};
+    uint64_t *numbers[] = {&writer->number,         &writer->seed, &writer->events,      &writer->keys,
+                           &writer->rollback,       &writer->rate, &writer->transaction, &writer->late,
+                           &writer->payloads.large, &writer->undo, &writer->prepare,     &writer->huge};
     bool *flags[] = {&writer->payloads.binary, &writer->payloads.nulls, &writer->left};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -173,10 +208,10 @@ static bool read_arguments(struct writer *writer, int argc, char **argv)
             return false;
         if (option < 3)
             *texts[option] = optarg;
-        else if (option < 12)
+        else if (option < 15)
             *numbers[option - 3] = strtoull(optarg, NULL, 10);
         else
-            *flags[option - 12] = true;
+            *flags[option - 15] = true;
     }
     return writer->where && (writer->ledger_path || writer->left) && writer->keys && writer->transaction &&
            writer->payloads.large && optind == argc;

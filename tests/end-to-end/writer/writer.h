@@ -33,7 +33,10 @@ bool writer_db_begin(struct writer_db *db);
 /* False: roll back. An event's place within its key is drawn before it is inserted, with others in one statement. */
 bool writer_db_draw(struct writer_db *db, struct writer_event *event);
 bool writer_db_insert(struct writer_db *db, const struct writer_event *events, unsigned count);
-enum writer_end writer_db_commit(struct writer_db *db);
+/* Insert it within a savepoint that is rolled back: it must never be published. */
+bool writer_db_undo(struct writer_db *db, const struct writer_event *event);
+/* prepares: in two phases, where the database can. */
+enum writer_end writer_db_commit(struct writer_db *db, bool prepares);
 void writer_db_rollback(struct writer_db *db);
 bool writer_db_left(struct writer_db *db, const char *table); /* the event ids of all rows to stdout, one a line */
 
@@ -73,6 +76,8 @@ bool writer_session_begin(struct writer_session *session);
 /* A few events in one statement; what fails is remembered until the end of the transaction. */
 void writer_session_insert(struct writer_session *session, struct writer_event *events, unsigned count);
 /* Write the ledger, then commit or roll back, and write down which; false: the ledger cannot be written. */
-bool writer_session_end(struct writer_session *session, bool commit);
+/* Within a savepoint that is rolled back: it is in no ledger, for it must never be published. */
+void writer_session_undo(struct writer_session *session, const struct writer_event *event);
+bool writer_session_end(struct writer_session *session, bool commit, bool prepares);
 
 #endif
