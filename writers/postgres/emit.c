@@ -25,7 +25,8 @@ static int fail(PGconn *pg, PGresult *result, const char *what, struct outbox_er
     return own.code;
 }
 
-static int run(PGconn *pg, const char *sql, const struct pg_params *params, const char *what, struct outbox_error *error)
+static int run(PGconn *pg, const char *sql, const struct pg_params *params, const char *what,
+               struct outbox_error *error)
 {
     PGresult *result = PQexecParams(pg, sql, params->count, NULL, params->values, params->lengths, params->formats, 1);
     if (PQresultStatus(result) != PGRES_TUPLES_OK)

@@ -58,8 +58,8 @@ struct fixture {
     uint64_t unremovable;   /* the row with this id stays at a settle, which reports it; 0: none */
     uint64_t wrong_settles; /* rows settled that were not delivered */
     uint64_t max_claim_rows;
-    uint64_t row_bytes;   /* that a claim reports for a row */
-    uint64_t unusable;    /* rows that no claim returns, which a claim reports */
+    uint64_t row_bytes; /* that a claim reports for a row */
+    uint64_t unusable;  /* rows that no claim returns, which a claim reports */
     /* of a log */
     uint64_t low;              /* the stored position */
     uint64_t spool_at, log_at; /* claims give rows above them: of the spool, and of the log */
