@@ -13,12 +13,13 @@
  *  - `low` of a settle and of a spool() is a position that the store may store: all events up to it are settled,
  *    spooled or dead letters. The store passes the events directly after it, too, that are settled: by this settle, or
  *    before, as it remembers (below); from the stored position on, if low is zero. A low at or before the stored
- *    position changes nothing. low of a spool() is at or after its last row; copies and position are one transaction.
+ *    position changes nothing. low of a spool() is at or after its last row. The copies are committed with the position
+ *    or before it; a store that commits them before it drops, after a crash, the events of the log that have a copy.
  *    A settle and a spool() are never in flight together.
  *  - spool() copies whole rows, also columns that no claim asked for, under their positions; at most 4 MiB of the
- * values that were claimed, unless one row has more. Then they are rows like any other: claims by position, settle()
- * and dead_letter() reach them; the host names no others there. In a settle, rows at or before the stored position are
- *    in the spool, later ones are of the log.
+ *    values that were claimed, unless one row has more. Then they are rows like any other: claims by position, settle()
+ *    and dead_letter() reach them; the host names no others there. In a settle, rows at or before the stored position
+ *    are in the spool, later ones are of the log.
  *  - OUTBOX_CLAIM_REWIND: first all rows of the spool, in batches with OUTBOX_BATCH_SPOOLED, then the log after the
  *    stored position. So order within a key holds. Rows that others put into that table may come at any later claim.
  *    The store remembers what this instance settled after the stored position, and does not return it again while the
@@ -188,8 +189,8 @@ struct outbox_dead_letter_rows {
     struct outbox_refused *refused; /* out: their number, and why; not NULL with `kept` */
 };
 
-/* OUTBOX_CAP_LOG: claimed rows of the log to copy to the spool, in one transaction with the position `low`. Some may be
- * in flight to the broker. A row that is there already stays as it is. */
+/* OUTBOX_CAP_LOG: claimed rows of the log to copy to the spool, committed with the position `low` or before it. Some
+ * may be in flight to the broker. A row that is there already stays as it is. */
 struct outbox_spool {
     uint32_t struct_size;
     uint32_t span_count;
