@@ -62,7 +62,7 @@ Test(kafka_configure, unsafe_allows_them_and_logs_a_warning)
 Test(kafka_configure, list_without_a_broker_is_refused)
 {
     cr_assert_eq(fixture_open(&t, "bootstrap.servers: ', ,'"), OUTBOX_E_CONFIG);
-    cr_assert_str_eq(t.error.text, "test.yaml:1:1: bootstrap.servers: no broker in ', ,'; write for example "
+    cr_assert_str_eq(t.error.text, "test.yaml:2:1: bootstrap.servers: no broker in ', ,'; write for example "
                                    "kafka1:9092,kafka2:9092");
     cr_assert_eq(fixture_close(&t), 0);
     cr_assert_eq(fixture_open(&t, "bootstrap.servers: ''"), OUTBOX_E_CONFIG);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The completions of packaging/completion: completion.sh OUTBOX SOURCE (TAP). zsh and fish are run where they are installed.
 set -uo pipefail
-program=$1 source=$2 tests=0 failed=0
+program=$(realpath "$1") source=$2 tests=0 failed=0
 dir=$(mktemp -d /tmp/outbox-completion.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 ln -s "$program" "$dir/outbox"

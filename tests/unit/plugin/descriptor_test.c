@@ -229,7 +229,7 @@ Test(descriptor, bad_option_values_are_refused)
     struct subject s;
     copy(&s, &plugin_fixture_store);
     s.options[0].flags = 1u << 30;
-    REFUSED(&s, "x.so: option hold: flags is 0x40000000, expected only bits of 0x3f");
+    REFUSED(&s, "x.so: option hold: flags is 0x40000000, expected only bits of 0x7f");
     copy(&s, &plugin_fixture_store);
     s.options[3].min = 101;
     REFUSED(&s, "x.so: option number: min is 101, expected at most max, 100");
