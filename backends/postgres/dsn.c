@@ -297,14 +297,15 @@ static const struct {
     {"serverTimezone", "leave it out"},
 };
 
-/* Schemes of Java, Python and others, such as jdbc:postgresql://. Up to the "://" there is no secret. */
+/* Schemes of Java, Python and others, such as jdbc:postgresql://. A scheme is no secret; USER:PASSWORD:// is no scheme.
+ */
 static int check_scheme(const char *dsn, struct outbox_error *error)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-_:";
-    size_t size = strspn(dsn, letters);
-    if (!size || dsn[size - 1] != ':' || dsn[size] != '/' || dsn[size + 1] != '/')
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-_";
+    size_t java = strncmp(dsn, "jdbc:", 5) ? 0 : 5, size = java + strspn(dsn + java, letters);
+    if (size == java || strncmp(dsn + size, "://", 3))
         return OUTBOX_OK;
-    int length = (int)size - 1;
+    int length = size > 40 ? 40 : (int)size;
     if ((length == 10 && !strncmp(dsn, "postgresql", 10)) || (length == 8 && !strncmp(dsn, "postgres", 8)))
         return OUTBOX_OK;
     return pg_fail(error, OUTBOX_E_CONFIG,

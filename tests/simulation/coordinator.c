@@ -68,6 +68,8 @@ static void copy(struct kafka_progress_list *to, const struct kafka_progress_lis
 
 static void append(const struct sim_record *records, uint32_t count)
 {
+    if (!count)
+        return;
     if (coordinator.count + count > coordinator.room) {
         coordinator.room = (coordinator.count + count) * 2;
         coordinator.records = obx_resize(coordinator.records, coordinator.room * sizeof *coordinator.records);
