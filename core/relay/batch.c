@@ -186,6 +186,13 @@ void obx_batch_forget_spool(struct obx_batch *batch)
             obx_batch_set_spool_mark(batch, row, OBX_SPOOL_NONE);
 }
 
+void obx_batch_unwant_settled(struct obx_batch *batch)
+{
+    for (uint32_t row = 0; row < batch->rows->rows && batch->unspooled; row++)
+        if (batch->row_states[row] == OBX_ROW_SETTLED && batch->spool_marks[row] == OBX_SPOOL_WANTED)
+            obx_batch_set_spool_mark(batch, row, OBX_SPOOL_NONE);
+}
+
 void obx_batch_pass_rows(struct obx_batch *batch)
 {
     uint32_t rows = batch->rows->rows;

@@ -40,7 +40,8 @@ enum obx_row_state {
 
 /* Of a row of a log: is it copied to the spool? Apart from its state: a row in flight may be in the spool, too.
  *
- *   NONE -> WANTED -> COPYING -> DONE      back to WANTED, or to NONE without the ownership, when a copy failed */
+ *   NONE -> WANTED -> COPYING -> DONE      back to WANTED, or to NONE without the ownership, when a copy failed
+ *   WANTED -> NONE                         the row was settled before its turn */
 enum obx_spool_mark { OBX_SPOOL_NONE, OBX_SPOOL_WANTED, OBX_SPOOL_COPYING, OBX_SPOOL_DONE };
 
 /* Where the batch is; pipeline.c has the legal moves. */
@@ -153,8 +154,9 @@ static inline void obx_batch_set_row_state(struct obx_batch *batch, uint32_t row
 
 void obx_batch_begin_log(struct obx_batch *batch, uint64_t now); /* no row is passed */
 void obx_batch_want_spool(struct obx_batch *batch,
-                          uint32_t row);              /* no effect on a row that is in the spool, or wanted */
-void obx_batch_forget_spool(struct obx_batch *batch); /* no row is WANTED any more */
+                          uint32_t row);                /* no effect on a row that is in the spool, or wanted */
+void obx_batch_forget_spool(struct obx_batch *batch);   /* no row is WANTED any more */
+void obx_batch_unwant_settled(struct obx_batch *batch); /* no SETTLED row is: a copy would be published again */
 void obx_batch_set_spool_mark(struct obx_batch *batch, uint32_t row, enum obx_spool_mark mark);
 void obx_batch_pass_rows(struct obx_batch *batch); /* advance passed_rows */
 static inline bool obx_batch_is_passed(const struct obx_batch *batch, uint32_t row)

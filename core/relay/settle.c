@@ -107,6 +107,8 @@ static void on_success(struct obx_settler *settler)
     for (struct obx_batch *batch; (batch = obx_pipeline_first(pipeline, OBX_BATCH_SETTLING));) {
         context->stats.settled += batch->state_count[OBX_ROW_DELIVERED];
         obx_batch_change(batch, OBX_ROW_DELIVERED, OBX_ROW_SETTLED);
+        if (batch->in_log)
+            obx_batch_unwant_settled(batch);
         if (obx_batch_finished(batch))
             obx_pipeline_release(pipeline, batch);
         else

@@ -131,7 +131,8 @@ static bool has_room(const struct obx_spool *spool, const struct obx_batch *batc
 
 static bool may_add(const struct obx_spool *spool, const struct obx_batch *batch, uint32_t row)
 {
-    return batch->spool_marks[row] == OBX_SPOOL_WANTED && has_room(spool, batch, row);
+    bool wanted = batch->spool_marks[row] == OBX_SPOOL_WANTED && batch->row_states[row] != OBX_ROW_SETTLED;
+    return wanted && has_room(spool, batch, row);
 }
 
 static uint32_t add_span(struct obx_spool *spool, struct obx_batch *batch, uint32_t first)

@@ -284,6 +284,28 @@ Test(log, relief_copies_what_is_in_flight_too)
     fixture_free(fixture);
 }
 
+/* The copies fail for a while: rows that are wanted are settled before their turn. */
+Test(log, row_that_is_settled_before_its_turn_is_not_copied)
+{
+    struct fixture *fixture = log_of("claim_rows: 500", 2400, 4);
+    fixture->hold = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 500);
+    uint64_t in_flight = fixture_stats(fixture).in_flight;
+    cr_assert_gt(in_flight, 1000);
+    fixture->fail[FIXTURE_SPOOL].count = 3;
+    fixture->fail[FIXTURE_SPOOL].code = OUTBOX_E_AGAIN;
+    fixture->relieve = true;
+    fixture_run_for(fixture, 30);
+    fixture_release_all(fixture);
+    runs_until(fixture, nothing_in_flight);
+    fixture->relieve = false;
+    runs_until(fixture, passed_and_empty);
+    cr_assert_eq(fixture->published_count, 2400);
+    cr_assert_lt(fixture_stats(fixture).spooled, 2400, "settled rows are not copied");
+    fixture_free(fixture);
+}
+
 Test(log, a_halted_relay_is_relieved)
 {
     struct fixture *fixture = log_of("on_reject: stop", 20, 2);
