@@ -117,12 +117,15 @@ void sql_capture_fail(struct sql_store *store, const struct outbox_error *error)
 {
     struct sql_capture *capture = &store->capture;
     struct outbox_error kept = *error;
+    bool is_started = store->phase == SQL_STARTED, lasts = kept.code == OUTBOX_E_SCHEMA;
+    if (kept.code == OUTBOX_E_AGAIN) /* a claim that is tried again does not read the log again: a rewind does */
+        kept.code = OUTBOX_E_NOT_CONNECTED;
     capture->reading = capture->paused = false;
+    if (is_started && (lasts || capture->waiting))
+        capture->failure = kept;
     if (capture->waiting)
         end_waiting(store, &kept);
-    else if (store->phase == SQL_STARTED && kept.code == OUTBOX_E_SCHEMA)
-        capture->failure = kept; /* the next claim gives it */
-    else if (store->phase == SQL_STARTED)
+    else if (is_started && !lasts)
         store->host->lost(store->host, &kept);
 }
 
@@ -137,13 +140,13 @@ void sql_capture_stop(struct sql_store *store)
     end_behind(store);
 }
 
+/* The numbers of the queue are those of one reading: after a failure the next one begins with a rewind. */
 static void begin_reading(struct sql_store *store)
 {
     struct sql_capture *capture = &store->capture;
-    if (capture->reading)
+    if (capture->reading || capture->failure.code)
         return;
     capture->reading = true;
-    capture->failure.code = OUTBOX_OK;
     capture->source->begin(store);
 }
 

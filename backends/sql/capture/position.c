@@ -177,6 +177,7 @@ static void begin_at_row(struct sql_store *store, struct outbox_error *error)
     struct sql_capture *capture = &store->capture;
     obx_sql_ranges_clear(&capture->queue.done);
     sql_capture_queue_reset(&capture->queue, capture->row.sequence);
+    capture->failure.code = OUTBOX_OK;
     capture->passed_index = capture->row.index;
     capture->source->read_position(store, error);
 }

@@ -79,7 +79,7 @@ struct sql_capture {
     /* the reader */
     bool reading;                /* begin() was called */
     bool paused;                 /* go_on() is due when there is room */
-    struct outbox_error failure; /* the position is not in the log: claims fail with it until the next rewind */
+    struct outbox_error failure; /* the reading ended: claims fail with it until the next rewind */
 
     /* claims */
     enum sql_capture_phase phase;
