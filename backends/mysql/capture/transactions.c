@@ -98,7 +98,7 @@ static int roll_back(struct mys_store *store, struct outbox_error *error)
     struct mys_open *open = &store->capture.open;
     char gtid[MYS_GTID_TEXT];
     sql_capture_list_drop(&store->sql.capture.queue.memory, &open->events);
-    if (!open->parted) {
+    if (!open->given) {
         end(store);
         advance(store);
         return OUTBOX_OK;

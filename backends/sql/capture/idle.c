@@ -17,7 +17,6 @@ bool sql_capture_pass_idle(struct sql_store *store)
         return false;
     capture->source->pass(store, capture->queue.advanced_marks);
     capture->queue.advanced = false;
-    capture->passed_index = 0;
     return true;
 }
 

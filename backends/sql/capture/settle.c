@@ -41,18 +41,19 @@ static void on_recorded(struct sql_request *request, const struct outbox_error *
 }
 
 /* The position is recorded when it has moved: by `low`, over events that were settled before, or over log without
- * events.
+ * events. The index belongs to the transaction after the position: it changes with the queue only. While the queue is
+ * empty, that transaction was not read yet, or the index is 0.
  */
 static bool has_moved(struct sql_store *store, struct outbox_position low)
 {
     struct sql_capture *capture = &store->capture;
     int64_t before = capture->queue.low;
+    uint32_t had = capture->queue.count;
     uint64_t index = sql_capture_queue_pass(&capture->queue, low.major > INT64_MAX ? before : (int64_t)low.major,
                                             capture->source->pass, store);
-    if (capture->queue.low == before)
-        return sql_capture_pass_idle(store);
-    capture->passed_index = index;
-    return true;
+    if (had)
+        capture->passed_index = index;
+    return capture->queue.low != before || sql_capture_pass_idle(store);
 }
 
 void sql_capture_record(struct sql_op *op, struct outbox_position low,

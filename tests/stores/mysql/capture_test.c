@@ -183,6 +183,22 @@ Test(capture, xa_transaction_is_relayed_when_it_is_committed)
     capture_close(&capture);
 }
 
+/* The relay died after the last event of a transaction was passed, and before the transaction was. */
+Test(capture, index_of_a_passed_transaction_is_not_that_of_the_next)
+{
+    struct capture capture;
+    capture_open(&capture, "indexed");
+    capture_run(&capture, EVENT("a"));
+    capture_expect(&capture, "a");
+    capture_run(&capture, "UPDATE %s_position SET log_index = 1, sequence = sequence + 1");
+    capture_restart(&capture);
+    capture_run(&capture, EVENT("b"));
+    capture_expect(&capture, "b");
+    cr_assert_eq(capture_settle(&capture, 0, 0, capture.last - 1), 0, "%s", capture.base.error.text);
+    capture_expect_rewound(&capture, "b");
+    capture_close(&capture);
+}
+
 /* M16 */
 Test(capture, huge_transaction_is_claimed_in_parts_and_resumed_inside)
 {
