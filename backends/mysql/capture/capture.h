@@ -38,7 +38,6 @@ struct mys_open {
     bool open;
     bool ignored; /* it was passed before: read again because of an older one that is held */
     bool xa;      /* its end is not yet known to be a commit */
-    bool parted;  /* a part of its events is in the queue */
     struct sql_capture_list events;
     uint64_t given; /* events that were skipped, or are in the queue */
     struct mys_place place;

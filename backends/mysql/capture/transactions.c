@@ -31,7 +31,6 @@ static int give(struct mys_store *store, struct sql_capture_list *events, uint64
     if (!sql_capture_commit(&store->sql, events, marks, open->given, whole))
         return fail_memory(error);
     open->given += count;
-    open->parted = true;
     return OUTBOX_OK;
 }
 

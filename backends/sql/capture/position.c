@@ -106,6 +106,7 @@ int sql_capture_recorded(struct sql_store *store, int64_t sequence, uint64_t row
                                 store->outbox.name);
     }
     store->capture.row.sequence = sequence;
+    store->capture.unrecorded = false;
     store->capture.source->recorded(store);
     return OUTBOX_OK;
 }
@@ -178,6 +179,7 @@ static void begin_at_row(struct sql_store *store, struct outbox_error *error)
     obx_sql_ranges_clear(&capture->queue.done);
     sql_capture_queue_reset(&capture->queue, capture->row.sequence);
     capture->failure.code = OUTBOX_OK;
+    capture->unrecorded = false;
     capture->passed_index = capture->row.index;
     capture->source->read_position(store, error);
 }

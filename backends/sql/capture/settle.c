@@ -40,7 +40,7 @@ static void on_recorded(struct sql_request *request, const struct outbox_error *
     op->recorded(op, &verdict);
 }
 
-/* The position is recorded when it has moved: by `low`, over events that were settled before, or over log without
+/* The position is recorded when it has moved, until that is committed: by `low`, over events that were settled before, or over log without
  * events. The index belongs to the transaction after the position: it changes with the queue only. While the queue is
  * empty, that transaction was not read yet, or the index is 0.
  */
@@ -53,7 +53,8 @@ static bool has_moved(struct sql_store *store, struct outbox_position low)
                                             capture->source->pass, store);
     if (had)
         capture->passed_index = index;
-    return capture->queue.low != before || sql_capture_pass_idle(store);
+    capture->unrecorded |= capture->queue.low != before || sql_capture_pass_idle(store);
+    return capture->unrecorded;
 }
 
 void sql_capture_record(struct sql_op *op, struct outbox_position low,

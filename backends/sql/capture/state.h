@@ -91,6 +91,7 @@ struct sql_capture {
 
     /* the position row */
     uint64_t passed_index; /* of the transaction after the last that was passed */
+    bool unrecorded;       /* the position has moved since the last record that is known to be committed */
 
     /* the safety valve */
     struct sql_request measurer;

@@ -199,6 +199,24 @@ Test(capture, index_of_a_passed_transaction_is_not_that_of_the_next)
     capture_close(&capture);
 }
 
+Test(capture, record_that_failed_is_made_by_the_repetition)
+{
+    struct capture capture;
+    capture_open(&capture, "unrecorded");
+    struct session *other = session_open();
+    capture_run(&capture, EVENT("a") "; " EVENT("b"));
+    capture_expect(&capture, "a b");
+    session_run(other, "BEGIN");
+    session_run(other, "SELECT id FROM unrecorded_position FOR UPDATE");
+    cr_assert_eq(capture_settle(&capture, 0, 1, capture.last - 1), OUTBOX_E_AGAIN, "%s", capture.base.error.text);
+    session_run(other, "ROLLBACK");
+    cr_assert_eq(capture_settle(&capture, 0, 1, capture.last - 1), 0, "%s", capture.base.error.text);
+    capture_restart(&capture);
+    capture_expect(&capture, "b");
+    session_close(other);
+    capture_close(&capture);
+}
+
 /* M16 */
 Test(capture, huge_transaction_is_claimed_in_parts_and_resumed_inside)
 {
