@@ -6,6 +6,20 @@
 #include <stdio.h>
 #include <strings.h>
 
+static bool is_line_comment(const struct mys_cursor *text)
+{
+    size_t left = mys_left(text);
+    if (left && *text->at == '#')
+        return true;
+    return left >= 3 && !memcmp(text->at, "--", 2) && (isspace(text->at[2]) || iscntrl(text->at[2]));
+}
+
+static void skip_line(struct mys_cursor *text)
+{
+    const unsigned char *end = memchr(text->at, '\n', mys_left(text));
+    text->at = end ? end + 1 : text->end;
+}
+
 static void skip_blanks(struct mys_cursor *text)
 {
     while (text->at < text->end && isspace(*text->at))
@@ -15,9 +29,16 @@ static void skip_blanks(struct mys_cursor *text)
 /* White space, and comments that stand before a statement. */
 static void skip_comments(struct mys_cursor *text)
 {
-    for (skip_blanks(text); mys_left(text) > 3 && !memcmp(text->at, "/*", 2); skip_blanks(text)) {
-        if (text->at[2] == '!') { /* its content is executed */
-            text->at += 3;
+    for (skip_blanks(text);; skip_blanks(text)) {
+        if (is_line_comment(text)) {
+            skip_line(text);
+            continue;
+        }
+        if (mys_left(text) <= 3 || memcmp(text->at, "/*", 2))
+            return;
+        bool executed = text->at[2] == '!', executed_by_mariadb = text->at[2] == 'M' && text->at[3] == '!';
+        if (executed || executed_by_mariadb) {
+            text->at += executed ? 3 : 4;
             while (text->at < text->end && isdigit(*text->at))
                 text->at++;
             continue;
@@ -67,10 +88,15 @@ static enum mys_query xa_kind(struct mys_cursor text)
     return take_word(&text, "ROLLBACK") ? MYS_QUERY_XA_ROLLBACK : MYS_QUERY_INSIDE;
 }
 
-static bool is_changing(struct mys_cursor text)
+/* SET STATEMENT .. FOR precedes any statement. Words that are not known are taken for changes: an alarm without need is
+ * better than a loss. */
+static bool is_definition(struct mys_cursor text)
 {
-    static const char *const words[] = {"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD",
-                                        "CALL",   "WITH",    "DO",     "SELECT"};
+    static const char *const words[] = {"ALTER",    "ANALYZE", "CACHE",    "CHECK",     "CREATE", "DROP",   "FLUSH",
+                                        "GRANT",    "IMPORT",  "LOCK",     "INSTALL",   "RENAME", "REPAIR", "RESET",
+                                        "OPTIMIZE", "REVOKE",  "TRUNCATE", "UNINSTALL", "UNLOCK"};
+    if (take_word(&text, "SET"))
+        return !take_word(&text, "STATEMENT");
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (take_word(&text, words[i]))
             return true;
@@ -90,17 +116,19 @@ static enum mys_query kind_of(struct mys_cursor text)
         return MYS_QUERY_INSIDE;
     if (take_word(&text, "XA"))
         return xa_kind(text);
-    return is_changing(text) ? MYS_QUERY_CHANGES : MYS_QUERY_DEFINITION;
+    return is_definition(text) ? MYS_QUERY_DEFINITION : MYS_QUERY_CHANGES;
 }
 
-struct mys_statement mys_query_read(struct mys_cursor body, const struct mys_log_name *name)
+static struct mys_statement read_query(struct mys_cursor body, size_t more, const struct mys_log_name *name)
 {
     enum { THREAD_TIME = 8, CODE = 2 };
     struct mys_statement statement = {.kind = MYS_QUERY_BAD};
     mys_take(&body, THREAD_TIME);
     uint64_t schema = mys_take_int(&body, 1);
     mys_take(&body, CODE);
-    mys_take(&body, (size_t)mys_take_int(&body, 2)); /* the session's variables */
+    size_t variables = (size_t)mys_take_int(&body, 2);
+    mys_take(&body, more);
+    mys_take(&body, variables); /* of the session */
     statement.schema = mys_take_part(&body, schema);
     mys_take(&body, 1);
     statement.text = body;
@@ -109,6 +137,37 @@ struct mys_statement mys_query_read(struct mys_cursor body, const struct mys_log
     statement.kind = kind_of(body);
     statement.names_table = mentions(body, name->table);
     return statement;
+}
+
+struct mys_statement mys_query_read(struct mys_cursor body, const struct mys_log_name *name)
+{
+    return read_query(body, 0, name);
+}
+
+struct mys_statement mys_load_read(struct mys_cursor body, const struct mys_log_name *name)
+{
+    enum { FILE_AND_PLACE = 13 };
+    struct mys_statement statement = read_query(body, FILE_AND_PLACE, name);
+    if (statement.kind != MYS_QUERY_BAD)
+        statement.kind = MYS_QUERY_CHANGES;
+    return statement;
+}
+
+bool mys_query_starts_transaction(const struct mys_statement *statement)
+{
+    static const char mark[] = "\n) START TRANSACTION"; /* options of the table may follow */
+    struct mys_cursor text = statement->text;
+    return take_word(&text, "CREATE") && memmem(text.at, mys_left(&text), mark, sizeof mark - 1);
+}
+
+struct outbox_bytes mys_query_verb(const struct mys_statement *statement)
+{
+    struct mys_cursor text = statement->text;
+    skip_comments(&text);
+    uint32_t size = 0;
+    while (size < mys_left(&text) && size < MYS_VERB && isalpha(text.at[size]))
+        size++;
+    return (struct outbox_bytes){text.at, size};
 }
 
 /* ---- XA ---------------------------------------------------------------------------------------------------------- */

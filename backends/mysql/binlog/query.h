@@ -32,6 +32,13 @@ struct mys_statement {
 };
 
 struct mys_statement mys_query_read(struct mys_cursor body, const struct mys_log_name *name);
+/* Of an EXECUTE_LOAD_QUERY event: LOAD DATA, as CHANGES. */
+struct mys_statement mys_load_read(struct mys_cursor body, const struct mys_log_name *name);
+/* MySQL: CREATE TABLE .. SELECT, whose rows follow. */
+bool mys_query_starts_transaction(const struct mys_statement *statement);
+/* Its first word, for logs and errors: the rest may be data of the application. */
+enum { MYS_VERB = 20 };
+struct outbox_bytes mys_query_verb(const struct mys_statement *statement);
 
 /* Identifies an XA transaction in both forms that the log has: "X'6162',X'',1", in lower case. */
 enum { MYS_XID = 2 * 128 + 32 };

@@ -36,7 +36,8 @@ void mys_reader_free(struct mys_reader *reader)
 void mys_reader_restart(struct mys_reader *reader, bool has_checksum)
 {
     reader->has_checksum = has_checksum;
-    reader->in_payload = reader->in_transaction = reader->has_rows = reader->standalone = false;
+    reader->in_payload = reader->in_transaction = reader->has_rows = false;
+    reader->standalone = reader->has_end = false;
     reader->event = (struct mys_event){0};
     reader->map.id = UINT64_MAX;
     reader->map.copy_size = 0;
@@ -49,13 +50,16 @@ static int begin(struct mys_reader *reader, struct mys_item *item, struct outbox
     char text[MYS_GTID_TEXT];
     if (mys_gtid_read(&reader->event, &item->gtid, error))
         return error->code;
-    mys_gtid_print(&item->gtid, text);
-    if (reader->in_transaction)
+    if (reader->in_transaction) {
+        mys_gtid_print(&item->gtid, text);
         return mys_fail(error, OUTBOX_E_SCHEMA,
                         "read the binlog: transaction %s begins before the one before it has ended; the log is damaged",
                         text);
+    }
     reader->in_transaction = true;
+    reader->gtid = item->gtid;
     reader->standalone = item->gtid.standalone;
+    reader->has_end = item->gtid.mariadb && !item->gtid.standalone;
     reader->map.id = UINT64_MAX;
     item->kind = MYS_ITEM_BEGIN;
     return OUTBOX_OK;
@@ -65,7 +69,7 @@ static void end(struct mys_reader *reader, struct mys_item *item, enum mys_item_
 {
     if (!reader->in_transaction) /* of one that began before the stream, or of none */
         return;
-    reader->in_transaction = reader->standalone = false;
+    reader->in_transaction = reader->standalone = reader->has_end = false;
     reader->map.id = UINT64_MAX;
     item->kind = kind;
 }
@@ -92,17 +96,26 @@ static int decided(struct mys_reader *reader, struct mys_item *item, const struc
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
 
+static int fail_statement(const struct mys_reader *reader, const struct mys_item *item, struct outbox_error *error)
+{
+    char gtid[MYS_GTID_TEXT];
+    mys_gtid_print(&reader->gtid, gtid);
+    return mys_fail(error, OUTBOX_E_SCHEMA,
+                    "read the binlog: a session with binlog_format STATEMENT or MIXED wrote a statement (%.*s, schema "
+                    "%.*s, transaction %s) in place of the rows of table %s: the events of this statement are not in "
+                    "the log. Find the session, set binlog_format = ROW, add the lost events again, then pass the "
+                    "statement: see CAPTURE.md",
+                    (int)item->text.size, (const char *)item->text.data, (int)item->schema.size,
+                    (const char *)item->schema.data, gtid, reader->name.table);
+}
+
 static int changed_by_statement(struct mys_reader *reader, struct mys_item *item, const struct mys_statement *statement,
                                 struct outbox_error *error)
 {
-    size_t size = mys_left(&statement->text);
+    item->text = mys_query_verb(statement);
+    item->schema = (struct outbox_bytes){statement->schema.at, mys_left(&statement->schema)};
     if (statement->names_table)
-        return mys_fail(error, OUTBOX_E_SCHEMA,
-                        "read the binlog: a session with binlog_format STATEMENT or MIXED wrote \"%.*s\" in place of "
-                        "the rows of table %s: the events of this statement are not in the log. Find the session, set "
-                        "binlog_format = ROW, add the lost events again, then pass the statement: see CAPTURE.md",
-                        (int)(size > 120 ? 120 : size), (const char *)statement->text.at, reader->name.table);
-    item->text = (struct outbox_bytes){statement->text.at, size};
+        return fail_statement(reader, item, error);
     if (reader->standalone)
         end(reader, item, MYS_ITEM_COMMIT);
     else
@@ -110,18 +123,21 @@ static int changed_by_statement(struct mys_reader *reader, struct mys_item *item
     return OUTBOX_OK;
 }
 
-/* A definition ends its transaction, but for CREATE TABLE .. SELECT, whose rows follow up to an XID. */
+/* A definition ends its transaction. It does not in a transaction of MariaDB that has an end, as DROP TEMPORARY TABLE
+ * and CREATE TABLE .. SELECT may; MySQL marks the latter. */
 static void defined(struct mys_reader *reader, struct mys_item *item, const struct mys_statement *statement)
 {
     item->text = (struct outbox_bytes){statement->text.at, mys_left(&statement->text)};
     if (statement->names_table)
         reader->map.copy_size = 0;
+    if (reader->has_end || mys_query_starts_transaction(statement))
+        return;
     end(reader, item, statement->names_table ? MYS_ITEM_ALTERED : MYS_ITEM_COMMIT);
 }
 
-static int query(struct mys_reader *reader, struct mys_item *item, struct mys_cursor body, struct outbox_error *error)
+static int take_statement(struct mys_reader *reader, struct mys_item *item, struct mys_statement statement,
+                          struct outbox_error *error)
 {
-    struct mys_statement statement = mys_query_read(body, &reader->name);
     switch (statement.kind) {
     case MYS_QUERY_BEGIN:
     case MYS_QUERY_INSIDE:
@@ -145,6 +161,11 @@ static int query(struct mys_reader *reader, struct mys_item *item, struct mys_cu
         break;
     }
     return mys_fail(error, OUTBOX_E_SCHEMA, "read the binlog: a statement cannot be read; the log is damaged");
+}
+
+static int query(struct mys_reader *reader, struct mys_item *item, struct mys_cursor body, struct outbox_error *error)
+{
+    return take_statement(reader, item, mys_query_read(body, &reader->name), error);
 }
 
 static int query_packed(struct mys_reader *reader, struct mys_item *item, struct outbox_error *error)
@@ -242,6 +263,8 @@ static int take(struct mys_reader *reader, struct mys_item *item, struct outbox_
         return begin(reader, item, error);
     case MYS_EV_QUERY:
         return query(reader, item, reader->event.body, error);
+    case MYS_EV_EXECUTE_LOAD_QUERY:
+        return take_statement(reader, item, mys_load_read(reader->event.body, &reader->name), error);
     case MYS_EV_QUERY_COMPRESSED:
         return query_packed(reader, item, error);
     case MYS_EV_TABLE_MAP:

@@ -26,7 +26,7 @@ enum mys_item_kind {
     MYS_ITEM_XA_ROLLBACK,
     MYS_ITEM_ALTERED,   /* the table was defined anew; the transaction has ended */
     MYS_ITEM_XA,        /* the transaction is an XA one */
-    MYS_ITEM_STATEMENT, /* rows of other tables were changed by a statement: `text` */
+    MYS_ITEM_STATEMENT, /* rows of other tables were changed by a statement: `text`, `schema` */
     MYS_ITEM_FILE,      /* a file of the log begins: `text`, `offset` */
     MYS_ITEM_HEARTBEAT
 };
@@ -36,7 +36,7 @@ struct mys_item {
     struct mys_gtid gtid;              /* of BEGIN */
     const char *xid;                   /* until the next call */
     const struct outbox_value *values; /* until the next call */
-    struct outbox_bytes text;
+    struct outbox_bytes text, schema;  /* of a statement: its first word, and the session's schema */
     uint64_t offset;
     uint32_t timestamp_s; /* of the event */
     uint64_t end;         /* position after the event in its file, cut to 32 bits */
@@ -52,8 +52,10 @@ struct mys_reader {
     bool has_checksum;
     bool in_payload;
     bool in_transaction;
-    bool has_rows;   /* rows of `rows` were not read yet */
-    bool standalone; /* MariaDB: the event after the GTID has no end */
+    bool has_rows;        /* rows of `rows` were not read yet */
+    bool standalone;      /* MariaDB: the event after the GTID has no end */
+    bool has_end;         /* MariaDB: the transaction has one, whatever statements are in it */
+    struct mys_gtid gtid; /* of the transaction */
     struct mys_rows rows;
     struct mys_event event;  /* that was fed; body.at NULL: done */
     unsigned char *unpacked; /* owned */

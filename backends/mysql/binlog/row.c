@@ -111,6 +111,9 @@ int mys_rows_open(struct mys_rows *rows, struct mys_cursor body, bool v2, uint64
     for (uint32_t i = 0; i < rows->columns; i++)
         rows->included_count += bit(rows->included, i);
     rows->body = body;
+    if (!rows->included_count && !mys_rows_end(rows)) /* such rows would have no size, and no end */
+        return mys_fail(error, OUTBOX_E_SCHEMA,
+                        "read the binlog: rows without columns cannot be read; the log is damaged");
     return OUTBOX_OK;
 }
 
