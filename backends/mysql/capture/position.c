@@ -60,6 +60,7 @@ void mys_position_restart(struct mys_position *position)
 {
     struct obx_sql_text text = {.host = position->host};
     mys_gtid_set_print(&position->done, &text);
+    position->replays = !is_same(&position->done, &position->from);
     position->failed |= text.failed || !mys_gtid_set_parse(&position->read, obx_sql_text_get(&text));
     obx_sql_text_free(&text);
     position->first = position->count = 0;

@@ -36,7 +36,8 @@ struct mys_position {
     uint64_t read_ordinal, done_ordinal, from_ordinal;
     struct mys_run *runs; /* owned; those after from_ordinal */
     uint32_t first, count, room;
-    bool failed; /* no memory: the position is of no use */
+    bool replays; /* since the restart: `from` was behind `done`, so transactions of `done` come again */
+    bool failed;  /* no memory: the position is of no use */
 };
 
 void mys_position_init(struct mys_position *position, const struct outbox_host *host, bool mariadb);

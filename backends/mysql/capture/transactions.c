@@ -38,7 +38,12 @@ static int row(struct mys_store *store, const struct mys_item *item, struct outb
 {
     struct mys_capture *capture = &store->capture;
     struct mys_open *open = &capture->open;
-    if (!open->open || (open->ignored && !open->xa))
+    if (!open->open)
+        return mys_fail(error, OUTBOX_E_SCHEMA,
+                        "read the binlog: it has rows of table %s.%s outside a transaction; the log is damaged, or of "
+                        "a newer server",
+                        store->sql.table.schema, capture->table.name);
+    if (open->ignored && !open->xa)
         return OUTBOX_OK;
     if (capture->skip && !open->xa) {
         capture->skip--;
@@ -220,10 +225,12 @@ static int begin(struct mys_store *store, const struct mys_item *item, struct ou
     if (!item->gtid.number)
         return mys_fail(error, OUTBOX_E_UNSUPPORTED,
                         "read the binlog: it has a transaction without a GTID; set gtid_mode = ON");
+    /* A number of MariaDB stands for those before it, but without gtid_strict_mode a lower one may come later. */
+    bool comparable = !item->gtid.mariadb || capture->position.replays;
     capture->open = (struct mys_open){.gtid = item->gtid,
                                       .open = true,
                                       .xa = item->gtid.prepares,
-                                      .ignored = mys_gtid_set_has(&capture->position.done, &item->gtid),
+                                      .ignored = comparable && mys_gtid_set_has(&capture->position.done, &item->gtid),
                                       .place = {.timestamp_s = item->timestamp_s,
                                                 .file = file_number(capture->file),
                                                 .offset = capture->file_position}};
@@ -249,11 +256,14 @@ static void log_statement(struct mys_store *store, const struct mys_item *item)
 {
     if (store->capture.statement_logged)
         return;
+    char gtid[MYS_GTID_TEXT];
+    mys_gtid_print(&store->capture.open.gtid, gtid);
     store->capture.statement_logged = true;
     store->sql.host->log(store->sql.host, OUTBOX_LOG_WARN,
-                         "a session logs statements in place of rows: \"%.*s\"; events that its triggers insert are "
-                         "not in the log; set binlog_format = ROW in all sessions",
-                         (int)(item->text.size < 200 ? item->text.size : 200), (const char *)item->text.data);
+                         "a session logs statements in place of rows (%.*s, schema %.*s, transaction %s); events that "
+                         "its triggers insert are not in the log; set binlog_format = ROW in all sessions",
+                         (int)item->text.size, (const char *)item->text.data, (int)item->schema.size,
+                         (const char *)item->schema.data, gtid);
 }
 
 static void note_file(struct mys_capture *capture, const struct mys_item *item)
