@@ -40,9 +40,9 @@ static void on_recorded(struct sql_request *request, const struct outbox_error *
     op->recorded(op, &verdict);
 }
 
-/* The position is recorded when it has moved, until that is committed: by `low`, over events that were settled before, or over log without
- * events. The index belongs to the transaction after the position: it changes with the queue only. While the queue is
- * empty, that transaction was not read yet, or the index is 0.
+/* The position is recorded when it has moved, until that is committed: by `low`, over events that were settled before,
+ * or over log without events. The index belongs to the transaction after the position: it changes with the queue only.
+ * While the queue is empty, that transaction was not read yet, or the index is 0.
  */
 static bool has_moved(struct sql_store *store, struct outbox_position low)
 {
