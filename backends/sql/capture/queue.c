@@ -138,7 +138,7 @@ uint64_t sql_capture_queue_pass(struct sql_capture_queue *queue, int64_t low,
 {
     low = low > queue->low ? low : queue->low;
     queue->low = over_done(queue, low < queue->last ? low : queue->last);
-    while (queue->count && end_of(commit_at(queue, 0)) <= queue->low && queue->visible) {
+    while (queue->count && end_of(commit_at(queue, 0)) <= queue->low) {
         struct sql_capture_commit *commit = commit_at(queue, 0);
         if (!commit->whole && queue->count == 1)
             break; /* its next part begins after it */
@@ -146,7 +146,8 @@ uint64_t sql_capture_queue_pass(struct sql_capture_queue *queue, int64_t low,
             pass(arg, commit->marks);
         queue->head = (queue->head + 1) & (queue->room - 1);
         queue->count--;
-        queue->visible--;
+        if (queue->visible) /* 0: all its events are in the table, so none had to become visible */
+            queue->visible--;
     }
     if (!queue->count || commit_at(queue, 0)->first > queue->low + 1)
         return 0;

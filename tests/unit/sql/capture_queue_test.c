@@ -161,6 +161,19 @@ Test(capture_queue, events_that_are_in_the_table_keep_their_numbers_and_do_not_c
     cr_assert_eq(queue.done.count, 0);
 }
 
+/* No claim looks whether they are visible: nothing waits for it. */
+Test(capture_queue, hidden_commits_whose_events_are_in_the_table_are_passed)
+{
+    cr_assert(obx_sql_ranges_add(&sql_host, &queue.done, BASE + 1, BASE + 3));
+    commit(10, 2);
+    commit(20, 1);
+    cr_assert_eq(pass(BASE + 3), 0);
+    cr_assert(passed_count == 2 && passed[0] == 10 && passed[1] == 20);
+    commit(30, 2);
+    take_all();
+    cr_assert_eq(pass(BASE + 4), 1);
+}
+
 Test(capture_queue, what_is_in_the_table_is_known_until_it_was_read)
 {
     cr_assert(obx_sql_ranges_add(&sql_host, &queue.done, BASE + 2, BASE + 5));
