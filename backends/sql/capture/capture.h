@@ -16,8 +16,10 @@
  * events of the transaction after it are passed, the sequence number at that place, and the epoch. Only the owner's
  * session writes it, `WHERE epoch = N`. It is the only truth: a slot of the server is told afterwards, and never more.
  *
- * An event is inserted into the table before the position passes it. An event above the position that is in the table
- * is known by its number, and dropped when the log is read again.
+ * An event is inserted into the table before the position passes it. The host copies only events that directly follow
+ * settled or copied ones (store.h). So the last copy above the position proves that all events up to it are settled or
+ * copied: they are known by their numbers, and dropped when the log is read again. Without this an event that was
+ * settled before the copies of a later one of its key would come again after it.
  *
  * Failure modes: a source fails with sql_capture_fail(): the claim that waits fails, or the host is told that the
  * connection is lost. A position that the log does not have is OUTBOX_E_SCHEMA; nothing is ever skipped.

@@ -151,14 +151,23 @@ static bool put_spooled(struct sql_request *request)
     return store->driver->put_text(request, &sql);
 }
 
+/* The host copies only what directly follows events that are settled or copied. So the last copy proves that everything
+ * before it is: also events that were settled, whose relay died before it recorded the position. */
+static bool note_spooled(struct sql_store *store, void *result)
+{
+    struct obx_sql_ranges *done = &store->capture.queue.done;
+    int64_t first = store->capture.row.sequence + 1;
+    uint32_t rows = 0;
+    return store->driver->read_ids(store, result, &rows) &&
+           (!rows || obx_sql_ranges_add(store->host, done, first, store->ids[rows - 1]));
+}
+
 static void on_spooled(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
     struct sql_store *store = op->store;
     struct outbox_error verdict = *error;
-    uint32_t rows = 0;
-    if (!verdict.code && (!store->driver->read_ids(store, op->result, &rows) ||
-                          !obx_sql_ranges_add_ids(store->host, &store->capture.queue.done, store->ids, rows)))
+    if (!verdict.code && !note_spooled(store, op->result))
         outbox_error_set(&verdict, OUTBOX_E_NO_MEMORY, "read spooled rows of %s: out of memory", store->table_name);
     if (verdict.code) {
         fail(op, &verdict);

@@ -188,6 +188,25 @@ Test(capture, an_event_that_was_spooled_before_the_position_passed_it_comes_once
     close_capture(&fixture);
 }
 
+/* The relay had settled event 1 and copied event 2 of the same key, and died before it recorded the position. */
+Test(capture, events_before_a_copy_are_settled_and_do_not_come_after_it)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_before_copy");
+    fixture_run(&fixture, "BEGIN");
+    emit(&fixture, "a");
+    emit(&fixture, "b");
+    emit(&fixture, "c");
+    fixture_run(&fixture, "COMMIT");
+    fixture_run(&fixture, "INSERT INTO %s (id, aggregatetype, aggregateid, type) OVERRIDING SYSTEM VALUE VALUES "
+                          "(4611686018427387906, 'order', 'b', 'placed')");
+    fixture_begin(&fixture);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "bc");
+    cr_assert_eq(settle(&fixture, NULL, 0), 0, "%s", fixture.error.text);
+    cr_assert_eq(sequence(&fixture), 2);
+    close_capture(&fixture);
+}
+
 Test(capture, rows_of_the_table_come_first_and_later_ones_are_found)
 {
     struct sql_fixture fixture;
