@@ -57,6 +57,8 @@ struct sql_capture_source {
      * reader's lane. NULL: unknown. */
     bool (*put_distance)(struct sql_request *request);
     void (*distance_result)(struct sql_request *request, void *result);
+    /* Too much log is kept: would less be kept if all events were in the table? NULL: yes. May log why not. */
+    bool (*can_relieve)(struct sql_store *store);
 };
 
 /* The position row, as it is in the database. */
