@@ -113,9 +113,9 @@ struct pg_open_ended pg_open_end(struct pg_open *open, const struct pg_wal_end *
     struct pg_open_ended ended = {0};
     if (!open->count)
         return ended;
-    collect(open, end->xid, &ended);
     for (uint32_t i = 0; i < end->subxid_count && open->count; i++)
         collect(open, pg_wal_xid_at(end->subxids, i), &ended);
+    collect(open, end->xid, &ended); /* last: else each merge would walk over its events */
     if (ended.spilled || !end->commits)
         sql_capture_list_drop(open->memory, &ended.events);
     return ended;
