@@ -96,10 +96,32 @@ static bool on_record(void *arg, const struct pg_wal_record *record)
 
 /* ---- the stream -------------------------------------------------------------------------------------------------- */
 
+/* A failover between the two connections: the places of the main stream are of another log. */
+static bool is_other_server(const struct pg_capture *capture)
+{
+    const struct pg_log_server *main = &capture->stream.server, *again = &capture->again.server;
+    return strcmp(main->system, again->system) || main->timeline != again->timeline;
+}
+
+static void fail_other_server(struct pg_store *store)
+{
+    const struct pg_log_server *main = &store->capture.stream.server, *again = &store->capture.again.server;
+    struct outbox_error error;
+    pg_fail(&error, OUTBOX_E_NOT_CONNECTED,
+            "read a large transaction again: the server is %s on timeline %u now, and the log was read from %s on "
+            "timeline %u: the relay connects again",
+            again->system, again->timeline, main->system, main->timeline);
+    pg_capture_fail(store, &error);
+}
+
 static void on_opened(void *arg)
 {
     struct pg_store *store = arg;
     struct pg_capture *capture = &store->capture;
+    if (is_other_server(capture)) {
+        fail_other_server(store);
+        return;
+    }
     capture->again_pages.major = capture->again.server.major;
     capture->again_pages.segment = capture->again.server.segment;
     pg_wal_pages_begin(&capture->again_pages, capture->again_from);
