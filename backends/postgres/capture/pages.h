@@ -71,6 +71,12 @@ static inline uint64_t pg_wal_page_of(uint64_t lsn)
 {
     return lsn - lsn % PG_WAL_PAGE;
 }
+/* Where to begin in order to read all records from `end` on, the end of a record. The log may end there: a server that
+ * was promoted has the page before such a place in its history, and need not have the page after it. */
+static inline uint64_t pg_wal_restart_at(uint64_t end)
+{
+    return end - (end % PG_WAL_PAGE == 0);
+}
 /* False: the log cannot be read further, for the reason in error; or record() has stopped it: error->code is 0. */
 bool pg_wal_pages_read(struct pg_wal_pages *pages, const unsigned char *bytes, size_t size, struct outbox_error *error);
 /* All before it was given: where reading may begin again. */

@@ -67,7 +67,7 @@ static bool on_message(struct pg_store *store, const struct pg_wal_message *mess
 static void restart_of(const struct pg_capture *capture, uint64_t end, uint64_t xid, uint64_t marks[SQL_CAPTURE_MARKS])
 {
     const struct pg_open_entry *oldest = capture->open.oldest;
-    marks[PG_MARK_RESTART] = oldest ? oldest->first_lsn : end;
+    marks[PG_MARK_RESTART] = oldest ? oldest->first_lsn : pg_wal_restart_at(end);
     marks[PG_MARK_TIMELINE_XID] = (uint64_t)(oldest ? oldest->timeline : capture->pages.timeline) << 32 | xid;
 }
 
@@ -248,6 +248,8 @@ void pg_capture_begin(struct sql_store *sql)
     capture->open.limit = OPEN_BYTES;
     capture->skip = sql->capture.passed_index;
     capture->begun_passed = capture->position.passed;
+    capture->xmin = capture->xmax = capture->log_end = 0; /* another server may answer now */
+    capture->running_count = 0;
     pg_log_open(&capture->stream, store, &events, store);
 }
 

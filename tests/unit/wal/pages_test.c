@@ -97,6 +97,29 @@ Test(wal_pages, reading_begins_at_any_record)
     free(wal.bytes);
 }
 
+/* The log may end there, so that no server has the next page. */
+Test(wal_pages, reading_from_the_end_of_a_page_begins_at_that_page)
+{
+    struct wal wal = wal_new(15), before;
+    struct outbox_error error;
+    wal_message(&wal, 1, true, "outbox:a", 100, 'x');
+    before = wal;
+    for (uint32_t size = 8; wal.lsn == before.lsn || wal.lsn % PG_WAL_PAGE; size++) {
+        cr_assert_lt(size, PG_WAL_PAGE);
+        wal = before;
+        wal_filler(&wal, size);
+    }
+    uint64_t end = wal.lsn;
+    wal_message(&wal, 2, true, "outbox:a", 100, 'y');
+    struct pg_wal_pages pages = pages_of(15, pg_wal_restart_at(end));
+    cr_assert_eq(pages.lsn, end - PG_WAL_PAGE);
+    cr_assert(read_all(&wal, &pages, 1000, &error), "%s", error.text);
+    cr_assert(seen.count == 1 && seen.xids[0] == 2);
+    cr_assert_eq(pg_wal_restart_at(end + 8), end + 8);
+    pg_wal_pages_free(&pages);
+    free(wal.bytes);
+}
+
 Test(wal_pages, a_switch_skips_the_rest_of_the_segment)
 {
     struct wal wal = wal_new(17);
