@@ -259,21 +259,40 @@ const struct sql_probe pg_table_probes[] = {
 
 /* ---- the server's log -------------------------------------------------------------------------------------------- */
 
-static void on_trial(void *arg, const struct outbox_error *error)
+static void report_capture(const struct sql_op *op, const struct outbox_error *error)
 {
-    struct sql_op *op = arg;
+    if (error->code)
+        sql_check_report(op, OUTBOX_SEVERITY_ERROR, "until then the relay reads no events from the log",
+                         "the server does not send its log: %s", error->text);
+    else
+        sql_check_report(op, OUTBOX_SEVERITY_OK, NULL, "the server sends its log");
+}
+
+static void report_wakeup(const struct sql_op *op, const struct outbox_error *error)
+{
     if (error->code)
         sql_check_report(op, OUTBOX_SEVERITY_WARNING, "until then an idle relay polls",
                          "wake-up notifications do not work: %s", error->text);
     else
         sql_check_report(op, OUTBOX_SEVERITY_OK, NULL, "wake-up notifications work: the server sends its log");
-    sql_op_complete(op, error->code == OUTBOX_E_CANCELED ? error : NULL);
+}
+
+/* The connection that `capture: wal` and `wakeup: wal` need: the right of a replica, and pg_hba.conf. */
+static void on_trial(void *arg, const struct outbox_error *error)
+{
+    struct sql_op *op = arg;
+    bool canceled = error->code == OUTBOX_E_CANCELED;
+    if (sql_captures(op->store) && !canceled)
+        report_capture(op, error);
+    if (op->store->wakeup == PG_WAKEUP_WAL)
+        report_wakeup(op, error);
+    sql_op_complete(op, canceled ? error : NULL);
 }
 
 /* If the table was not probed, or the server is a standby, the end of the log is unknown. */
 void pg_check_end(struct sql_op *op)
 {
-    if (op->store->wakeup == PG_WAKEUP_WAL && op->cursor)
+    if ((op->store->wakeup == PG_WAKEUP_WAL || sql_captures(op->store)) && op->cursor)
         pg_wal_try(pg_store_of(op->store), op->cursor, on_trial, op);
     else
         sql_op_complete(op, NULL);
