@@ -72,6 +72,8 @@ struct pg_capture {
     struct obx_sql_text slot_sql;
     bool moving_slot;
     uint64_t slot_moved_to, slot_moved_ns;
+    bool slot_gone;    /* it is missing or lost, which was logged */
+    uint32_t held_xid; /* the open transaction that the log is kept for, which was logged; 0: none */
 
     /* of each selected column: the part of the envelope, PG_PARTS if it has none */
     uint8_t *parts; /* owned */
@@ -121,6 +123,10 @@ void pg_capture_recorded(struct sql_store *store);
 void pg_capture_append_distance(struct obx_sql_text *sql);
 bool pg_capture_put_distance(struct sql_request *request);
 void pg_capture_distance_result(struct sql_request *request, void *result);
+/* Of a result of these columns: the slot has a row, and its log is not lost. */
+bool pg_capture_keeps_log(const PGresult *result);
+void pg_capture_warn_of_slot(const struct pg_store *store);
+bool pg_capture_can_relieve(struct sql_store *store);
 
 /* findings.c */
 bool pg_put_capture_findings(struct sql_request *request);

@@ -99,6 +99,10 @@ bool pg_put_log_status(struct sql_request *request)
 void pg_report_log_status(struct sql_op *op)
 {
     struct outbox_store_status *status = op->out;
+    if (sql_captures(op->store) && !pg_capture_keeps_log(op->result)) {
+        pg_capture_warn_of_slot(pg_store_in(op->store));
+        return; /* how much is kept stays unknown */
+    }
     if (status->struct_size < offsetof(struct outbox_store_status, log_limit) + sizeof status->log_limit)
         return;
     status->log_bytes = pg_integer(op->result, 0, 0, -1);

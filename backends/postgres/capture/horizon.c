@@ -159,12 +159,52 @@ void pg_capture_append_distance(struct obx_sql_text *sql)
                       "'max_slot_wal_keep_size'), coalesce(wal_status, '')");
 }
 
+bool pg_capture_keeps_log(const PGresult *result)
+{
+    return PQntuples(result) > 0 && strcmp(pg_text(result, 0, 2), "lost");
+}
+
+void pg_capture_warn_of_slot(const struct pg_store *store)
+{
+    store->sql.host->log(store->sql.host, OUTBOX_LOG_WARN,
+                         "the server keeps no log for this outbox: slot %s is missing or lost; run 'outbox init'",
+                         store->capture.slot);
+}
+
+static void note_slot(struct pg_store *store, bool gone)
+{
+    if (gone && !store->capture.slot_gone)
+        pg_capture_warn_of_slot(store);
+    store->capture.slot_gone = gone;
+}
+
+/* How much is kept for a slot that keeps nothing is unknown. */
 void pg_capture_distance_result(struct sql_request *request, void *result)
 {
     struct sql_store *store = request->store;
     if (pg_has_shape(result, 0, 1, "88t")) {
-        store->capture.log_bytes = pg_integer(result, 0, 0, -1);
+        bool keeps = pg_capture_keeps_log(result);
+        store->capture.log_bytes = keeps ? pg_integer(result, 0, 0, -1) : -1;
         store->capture.log_limit = pg_integer(result, 0, 1, -1);
+        note_slot(pg_store_of(store), !keeps);
     }
     PQclear(result);
+}
+
+/* Reading begins at the first event of the oldest open transaction: a position after it frees no log. */
+bool pg_capture_can_relieve(struct sql_store *sql)
+{
+    enum { WORTH_BYTES = 16 << 20 };
+    struct pg_capture *capture = &pg_store_of(sql)->capture;
+    const struct pg_open_entry *oldest = capture->open.oldest;
+    if (capture->stream.state != PG_LOG_STREAMING)
+        return sql->capture.relieving; /* what is open is not known yet */
+    bool can = !oldest || oldest->first_lsn > capture->recorded.restart + WORTH_BYTES;
+    if (!can && capture->held_xid != oldest->xid)
+        sql->host->log(sql->host, OUTBOX_LOG_WARN,
+                       "transaction %u is open, and the server keeps the log from its first event on: end it, or, if "
+                       "it is prepared, commit it or roll it back; see pg_stat_activity and pg_prepared_xacts",
+                       oldest->xid);
+    capture->held_xid = can ? 0 : oldest->xid;
+    return can;
 }

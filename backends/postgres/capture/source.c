@@ -20,4 +20,5 @@ const struct sql_capture_source pg_capture_wal = {
     .put_spool = pg_capture_put_spool,
     .put_distance = pg_capture_put_distance,
     .distance_result = pg_capture_distance_result,
+    .can_relieve = pg_capture_can_relieve,
 };

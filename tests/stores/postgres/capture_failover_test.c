@@ -52,6 +52,25 @@ Test(capture_failover, reading_goes_on_over_the_end_of_a_timeline)
     server_do("restart"); /* for others */
 }
 
+struct warnings {
+    const char *text; /* that they contain */
+    unsigned count;
+};
+
+static void count_warning(void *arg, enum outbox_log_level level, const char *subject, const char *text)
+{
+    struct warnings *warnings = arg;
+    (void)subject;
+    warnings->count += level == OUTBOX_LOG_WARN && strstr(text, warnings->text);
+}
+
+static void count_warnings(struct sql_fixture *fixture, struct warnings *warnings, const char *text)
+{
+    *warnings = (struct warnings){.text = text};
+    fixture->base.log.write = count_warning;
+    fixture->base.log.arg = warnings;
+}
+
 static void write_log(struct sql_fixture *fixture, int megabytes)
 {
     for (int i = 0; i < megabytes; i++)
@@ -74,6 +93,14 @@ static uint32_t measure(struct sql_fixture *fixture, uint32_t *percent)
     cr_assert_eq(loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error), 0);
     *percent = claim.log_percent;
     return claim.result;
+}
+
+/* A new slot keeps the log from the last checkpoint on: that of the next test is to keep little. */
+static void reset_limit(struct sql_fixture *fixture)
+{
+    fixture_run(fixture, "ALTER SYSTEM RESET max_slot_wal_keep_size");
+    fixture_run(fixture, "SELECT pg_reload_conf()");
+    fixture_run(fixture, "CHECKPOINT");
 }
 
 Test(capture_limit, the_host_is_asked_to_relieve_the_log_near_its_limit)
@@ -103,8 +130,72 @@ Test(capture_limit, the_host_is_asked_to_relieve_the_log_near_its_limit)
     while (measure(&fixture, &percent) & OUTBOX_CLAIMED_RELIEVE)
         cr_assert_lt(fixture_now_ms(), end, "%u %%", percent);
     expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "a");
-    fixture_run(&fixture, "ALTER SYSTEM RESET max_slot_wal_keep_size");
+    reset_limit(&fixture);
+    close_capture(&fixture);
+}
+
+/* A prepared transaction keeps the log: copying events would free none, and would only stop publishing. */
+Test(capture_limit, an_open_transaction_that_keeps_the_log_does_not_stop_publishing)
+{
+    struct sql_fixture fixture;
+    struct warnings warnings;
+    uint32_t percent = 0;
+    open_capture(&fixture, "cap_held");
+    fixture_run(&fixture, "ALTER SYSTEM SET max_slot_wal_keep_size = '64MB'");
     fixture_run(&fixture, "SELECT pg_reload_conf()");
+    count_warnings(&fixture, &warnings, "is open, and the server keeps the log");
+    fixture_begin(&fixture);
+    fixture_run(&fixture, "BEGIN");
+    emit(&fixture, "x");
+    fixture_run(&fixture, "PREPARE TRANSACTION 'cap_held'");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "");
+    while (fixture_run(&fixture, "SELECT (current_setting('max_slot_wal_keep_size') = '64MB')::int") != 1)
+        ;
+    write_log(&fixture, 52);
+    for (int i = 0; i < 200 && percent < 75; i++)
+        measure(&fixture, &percent);
+    cr_assert_geq(percent, 75);
+    cr_assert(!(measure(&fixture, &percent) & OUTBOX_CLAIMED_RELIEVE), "%u %%", percent);
+    cr_assert_eq(warnings.count, 1, "%u warnings", warnings.count);
+    emit(&fixture, "a");
+    expect_keys(&fixture, 0, "a");
+    fixture_run(&fixture, "ROLLBACK PREPARED 'cap_held'");
+    expect_keys(&fixture, 0, "");
+    int64_t end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
+    while (!(measure(&fixture, &percent) & OUTBOX_CLAIMED_RELIEVE))
+        cr_assert_lt(fixture_now_ms(), end, "%u %%", percent);
+    reset_limit(&fixture);
+    close_capture(&fixture);
+}
+
+Test(capture_limit, a_slot_that_vanishes_is_reported_once)
+{
+    struct sql_fixture fixture;
+    struct warnings warnings;
+    uint32_t percent = 0;
+    open_capture(&fixture, "cap_vanished");
+    count_warnings(&fixture, &warnings, "the server keeps no log for this outbox: slot outbox_");
+    fixture_begin(&fixture);
+    measure(&fixture, &percent);
+    cr_assert_eq(warnings.count, 0);
+    drop_slot(&fixture);
+    int64_t end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
+    while (!warnings.count) {
+        measure(&fixture, &percent); /* it may be the answer of before */
+        cr_assert_lt(fixture_now_ms(), end);
+    }
+    measure(&fixture, &percent);
+    measure(&fixture, &percent);
+    cr_assert_eq(warnings.count, 1, "%u warnings", warnings.count);
+    cr_assert_eq(percent, 0);
+
+    struct outbox_store_status status = {.struct_size = sizeof status, .log_bytes = -1, .log_limit = -1};
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
+    obx_store_status(fixture.store, &call.call, 0, &status);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), 0, "%s", call.error.text);
+    cr_assert_eq(warnings.count, 2);
+    cr_assert_eq(status.log_bytes, -1);
     close_capture(&fixture);
 }
 
@@ -128,5 +219,28 @@ Test(capture_check, names_what_is_missing)
     cr_assert_eq(fixture_check(&fixture, "there is no function").count, 1);
     fixture_run(&fixture, "DROP TABLE %s_position");
     cr_assert_eq(fixture_check(&fixture, "which has the position").count, 1);
+    close_capture(&fixture);
+}
+
+Test(capture_check, opens_the_connection_that_reads_the_log)
+{
+    struct sql_fixture fixture;
+    open_capture(&fixture, "cap_connection");
+    fixture_begin(&fixture);
+    struct fixture_findings works = fixture_check(&fixture, "the server sends its log");
+    cr_assert(works.count == 1 && works.severity == OUTBOX_SEVERITY_OK);
+    fixture_run(&fixture, "ALTER SYSTEM SET max_wal_senders = 0");
+    server_do("kill");
+    server_do("restart");
+    session_close(fixture.sql);
+    fixture.sql = session_open();
+    fixture_begin_again(&fixture);
+    struct fixture_findings refused = fixture_check(&fixture, "the server does not send its log: connect (");
+    cr_assert(refused.count == 1 && refused.severity == OUTBOX_SEVERITY_ERROR && refused.advised);
+    fixture_run(&fixture, "ALTER SYSTEM RESET max_wal_senders");
+    server_do("kill");
+    server_do("restart");
+    session_close(fixture.sql);
+    fixture.sql = session_open();
     close_capture(&fixture);
 }
