@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "base/failpoint.h"
 #include "relay/claim.h"
 #include "relay/dead_letter.h"
@@ -136,6 +137,27 @@ static void stand_by(struct obx_ownership *ownership, const struct outbox_error 
     obx_link_stand_by(ownership->stages->store, error, (uint64_t)context->settings.standby_poll_interval_ms);
 }
 
+/* A log that is read again from its stored position brings events that the record of the broker has forgotten. */
+static int check_delivery(const struct obx_ownership *ownership, struct outbox_error *error)
+{
+    if (!obx_relay_context_exactly_once(&ownership->stages->context) ||
+        !(ownership->acquire.flags & OUTBOX_ACQUIRED_LOG))
+        return OUTBOX_OK;
+    return obx_error_set(error, OUTBOX_E_CONFIG,
+                         "delivery: exactly-once: not with a store that reads a log: after a restart the log brings "
+                         "events again that the record of the broker has forgotten; remove capture from the store, or "
+                         "set delivery: at-least-once");
+}
+
+static void on_owned(struct obx_ownership *ownership)
+{
+    struct outbox_error error;
+    if (check_delivery(ownership, &error))
+        obx_link_lost(ownership->stages->store, OBX_WORK_CONNECT, &error);
+    else
+        become_owner(ownership);
+}
+
 static void on_acquired(void *stage, const struct outbox_error *error)
 {
     struct obx_ownership *ownership = stage;
@@ -144,7 +166,7 @@ static void on_acquired(void *stage, const struct outbox_error *error)
     if (obx_link_state(store) != OBX_LINK_ACQUIRING)
         return;
     if (!error->code)
-        become_owner(ownership);
+        on_owned(ownership);
     else if (error->code == OUTBOX_E_STANDBY || error->code == OUTBOX_E_AGAIN)
         stand_by(ownership, error);
     else

@@ -56,6 +56,26 @@ Test(exactly_once, broker_without_the_capability_is_refused)
                     "at-least-once, or a broker that 'outbox plugins' lists with exactly-once");
 }
 
+/* The record forgets what was settled, and a log brings it again after a restart. */
+Test(exactly_once, store_that_reads_a_log_is_refused)
+{
+    fixture_exactly_once();
+    fixture_log();
+    struct fixture *fixture = fixture_filled(DELIVERY, 8, 4);
+    fixture_start(fixture);
+    fixture_run_for(fixture, 5000);
+    cr_assert_eq(fixture->state, OUTBOX_STATE_CONNECTING);
+    cr_assert_eq(obx_relay_failure(fixture->relay)->code, OUTBOX_E_CONFIG);
+    cr_assert_gt(fixture->calls[FIXTURE_ACQUIRE], 1);
+    cr_assert_eq(fixture->calls[FIXTURE_CLAIM], 0);
+    cr_assert_eq(fixture->calls[FIXTURE_BROKER_START], 0);
+    cr_assert(strstr(fixture->logged, "delivery: exactly-once: not with a store that reads a log"), "%s",
+              fixture->logged);
+    cr_assert(strstr(fixture->logged, "remove capture from the store, or set delivery: at-least-once"), "%s",
+              fixture->logged);
+    fixture_free(fixture);
+}
+
 Test(exactly_once, broker_with_the_capability_works_as_any_other_by_default)
 {
     fixture_exactly_once();
