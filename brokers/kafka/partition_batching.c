@@ -48,10 +48,11 @@ static void sort_by_group(struct kafka_broker *self, struct kafka_slot *slot, co
         slot->order[starts[slot->indexes[i]]++] = i;
 }
 
+/* With order: global the rows keep their order over all topics: a transaction may end between any two of them. */
 void kafka_order_by_partition(struct kafka_broker *self, struct kafka_publish *publish)
 {
     struct kafka_slot *slot = &self->slots[publish->slot];
-    if (publish->args->count >= MESSAGES_MIN) {
+    if (publish->args->count >= MESSAGES_MIN && self->order != OUTBOX_ORDER_GLOBAL) {
         sort_by_group(self, slot, publish->args);
         return;
     }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/failpoint.h"
 #include "mock_fixture.h"
 
 static struct mock_fixture f;
@@ -128,4 +129,42 @@ Test(kafka_mock, keys_keep_their_order_over_several_partitions)
     cr_assert_eq(seen, ROUNDS * COUNT);
     free(content);
     MOCK_FIXTURE_END(&f);
+}
+
+static void verify_two_topics(uint32_t order)
+{
+    mock_fixture_open(&f, "");
+    cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
+    f.broker.start.order = order;
+    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    mock_fixture_verify(&f, "even");
+    mock_fixture_verify(&f, "odd");
+}
+
+/* Which of 64 events over two topics is the 33rd that is handed over? Its failpoint makes it fail. */
+static uint32_t index_of_33rd(uint32_t order)
+{
+    struct batch batch;
+    struct outbox_error error;
+    uint32_t index = 0;
+    verify_two_topics(order);
+    batch_init(&batch, 64);
+    batch_fill(&batch, "even", 64, 0);
+    for (uint32_t i = 1; i < 64; i += 2)
+        batch.messages[i].topic = (struct outbox_bytes){"odd", 3};
+    cr_assert_eq(obx_failpoints_arm("kafka.before_produce=error@33", &error), OUTBOX_OK, "%s", error.text);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    while (index < 64 && batch.outcomes[index] != OUTBOX_RETRY)
+        index++;
+    cr_assert_eq(obx_failpoints_arm(NULL, &error), OUTBOX_OK);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
+    return index;
+}
+
+Test(kafka_mock, order_global_keeps_the_rows_in_order_over_all_topics)
+{
+    cr_assert_eq(index_of_33rd(OUTBOX_ORDER_GLOBAL), 32);
+    cr_assert_leq(index_of_33rd(OUTBOX_ORDER_KEY), 1); /* the second topic begins */
 }
