@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/brokers/kafka/transaction_test.c - delivery: exactly-once against librdkafka's mock cluster: how a transaction
+ * ends when a message, the record or the producer fails
+ *
+ * The mock cluster answers the requests of transactions, and shows readers also what was not committed.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mock_fixture.h"
+
+static struct mock_fixture f;
+
+/* A started broker, to which "open" is open. */
+static void begin(uint32_t order, uint64_t epoch, const char *options)
+{
+    char yaml[1024];
+    mock_open(&f.mock, 1);
+    rd_kafka_mock_topic_create(f.mock.cluster, "outbox-progress", 1, 1);
+    rd_kafka_mock_topic_create(f.mock.cluster, "open", 1, 1);
+    snprintf(yaml, sizeof yaml, "%s\ntransactional.id: orders\noptions: {%s}", f.mock.yaml, options);
+    cr_assert_eq(fixture_open_exactly_once(&f.broker, yaml), OUTBOX_OK, "%s", f.broker.error.text);
+    f.broker.start = (struct outbox_broker_start){
+        .struct_size = sizeof f.broker.start, .epoch = epoch, .outbox = "one", .order = order};
+    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+}
+
+/* Positions, ids and values are the numbers of the events. */
+static void fill(struct batch *batch, uint64_t first, uint32_t count)
+{
+    batch_init(batch, count);
+    batch_fill(batch, "open", 1, first);
+    for (uint32_t i = 0; i < count; i++) {
+        batch->messages[i].position.major = first + i + 1;
+        batch->messages[i].id = batch->messages[i].value;
+    }
+}
+
+static uint32_t publish(uint64_t first, uint32_t count)
+{
+    struct batch batch;
+    fill(&batch, first, count);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    uint32_t delivered = fixture_count(&batch, OUTBOX_DELIVERED);
+    batch_free(&batch);
+    return delivered;
+}
+
+/* librdkafka itself refuses the second of three events. */
+static void publish_too_large(struct batch *batch)
+{
+    static char large[1100000];
+    fill(batch, 1, 3);
+    batch->messages[1].value = (struct outbox_bytes){large, sizeof large};
+    fixture_publish(&f.broker, batch);
+    cr_assert(fixture_wait(&f.broker, batch));
+    cr_assert_eq(batch->outcomes[1], OUTBOX_REJECTED);
+}
+
+Test(kafka_transaction, rejected_event_ends_the_transaction_with_order_global)
+{
+    struct batch batch;
+    begin(OUTBOX_ORDER_GLOBAL, 1, "");
+    cr_assert_eq(publish(0, 1), 1);
+    publish_too_large(&batch);
+    cr_assert_eq(f.broker.lost_count, 1);
+    cr_assert_eq(batch.outcomes[0], OUTBOX_NOT_CONNECTED);
+    cr_assert_eq(batch.outcomes[2], OUTBOX_NOT_CONNECTED);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
+}
+
+Test(kafka_transaction, rejected_event_leaves_the_transaction_with_order_key)
+{
+    struct batch batch;
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(publish(0, 1), 1);
+    publish_too_large(&batch);
+    cr_assert_eq(f.broker.lost_count, 0);
+    cr_assert_eq(batch.outcomes[0], OUTBOX_DELIVERED);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
+}
