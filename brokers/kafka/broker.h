@@ -259,8 +259,6 @@ rd_kafka_conf_t *kafka_transactional_conf(struct kafka_broker *self, char *text,
 /* Fences earlier producers, reads the progress record, begins the first transaction. */
 int kafka_transactions_open(struct kafka_broker *self, struct outbox_error *error);
 int kafka_transaction_begin(struct kafka_broker *self, struct outbox_error *error);
-/* FENCED, PERMISSION, CONFIG, or NOT_CONNECTED. Any thread. */
-int kafka_transaction_code(rd_kafka_resp_err_t err);
 /* Fills error with what failed, and destroys cause. Gives the code: FENCED, PERMISSION, CONFIG, NOT_CONNECTED. */
 int kafka_transaction_error(struct kafka_broker *self, const char *what, rd_kafka_error_t *cause,
                             struct outbox_error *error);

@@ -54,13 +54,31 @@ enum kafka_admission kafka_admit_to_topic(struct kafka_broker *self, struct kafk
     return admission;
 }
 
+/* A takeover fails messages before its fatal error comes as an event, and only the first error reaches the host. It
+ * must be FENCED then: with any other the host starts again without proof that it owns the outbox. */
+static bool is_fenced(const struct kafka_broker *self, const struct outbox_error *cause, struct outbox_error *error)
+{
+    char text[KAFKA_ERRSTR];
+    if (!self->exactly_once || cause->code == OUTBOX_E_FENCED)
+        return false;
+    rd_kafka_resp_err_t err = kafka_fatal_error(self, text, sizeof text);
+    if (!err)
+        err = (rd_kafka_resp_err_t)cause->native;
+    if (kafka_transaction_code(err) != OUTBOX_E_FENCED)
+        return false;
+    kafka_error(error, OUTBOX_E_FENCED, err, "the producer of transactional.id '%s' is fenced: %s: %s",
+                self->transactional_id, rd_kafka_err2name(err), cause->text);
+    return true;
+}
+
 void kafka_replace_producer(struct kafka_broker *self, const struct outbox_error *error)
 {
+    struct outbox_error fence;
     kafka_transaction_break(self);
     if (self->state != KAFKA_RUNNING)
         return;
     kafka_move(self, KAFKA_BROKEN);
-    self->host->lost(self->host, error);
+    self->host->lost(self->host, is_fenced(self, error, &fence) ? &fence : error);
 }
 
 void kafka_request_turn(struct kafka_broker *self)

@@ -82,6 +82,24 @@ int kafka_connect_code(rd_kafka_resp_err_t err)
     }
 }
 
+int kafka_transaction_code(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
+    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
+        return OUTBOX_E_FENCED;
+    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+        return OUTBOX_E_PERMISSION;
+    case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
+        return OUTBOX_E_CONFIG;
+    default:
+        return OUTBOX_E_NOT_CONNECTED;
+    }
+}
+
 int kafka_error(struct outbox_error *error, int code, rd_kafka_resp_err_t native, const char *format, ...)
 {
     va_list arguments;

@@ -27,6 +27,8 @@ struct kafka_verdict {
 struct kafka_verdict kafka_classify(rd_kafka_resp_err_t err, rd_kafka_msg_status_t status, bool chosen_partition);
 /* The enum outbox_status of an error that kept the producer from connecting. */
 int kafka_connect_code(rd_kafka_resp_err_t err);
+/* The enum outbox_status of an error of a transaction: FENCED, PERMISSION, CONFIG, or NOT_CONNECTED. Any thread. */
+int kafka_transaction_code(rd_kafka_resp_err_t err);
 /* Fills error, which may be NULL; gives code. */
 int kafka_error(struct outbox_error *error, int code, rd_kafka_resp_err_t native, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

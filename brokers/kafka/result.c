@@ -134,6 +134,8 @@ static void end_transaction(struct kafka_broker *self, const struct kafka_result
 
 static struct kafka_verdict verdict_of(const struct kafka_broker *self, const struct kafka_result *result)
 {
+    if (self->exactly_once && kafka_transaction_code(result->err) == OUTBOX_E_FENCED)
+        return (struct kafka_verdict){OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_FAULT_PRODUCER};
     bool chosen = outbox_message_at(result->publish->args, result->index)->partition >= 0;
     bool known = self->exactly_once && result->err;
     return kafka_classify(result->err, known ? RD_KAFKA_MSG_STATUS_NOT_PERSISTED : result->status, chosen);

@@ -161,6 +161,8 @@ static void commit_done(struct outbox_work *work)
     struct kafka_transaction *transaction = &self->transaction;
     const struct outbox_error *error = &self->commit.error;
     self->commit.running = false;
+    if (error->code == OUTBOX_E_FENCED)
+        kafka_replace_producer(self, error); /* before messages that failed for it give another reason */
     kafka_read_reports(self);
     transaction->state = KAFKA_TRANSACTION_OPEN;
     log_forgotten(self);

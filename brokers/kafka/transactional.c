@@ -61,24 +61,6 @@ rd_kafka_conf_t *kafka_transactional_conf(struct kafka_broker *self, char *text,
 
 /* ---- errors ------------------------------------------------------------------------------------------------------ */
 
-int kafka_transaction_code(rd_kafka_resp_err_t err)
-{
-    switch (err) {
-    case RD_KAFKA_RESP_ERR__FENCED:
-    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
-    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
-        return OUTBOX_E_FENCED;
-    case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-        return OUTBOX_E_PERMISSION;
-    case RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT:
-        return OUTBOX_E_CONFIG;
-    default:
-        return OUTBOX_E_NOT_CONNECTED;
-    }
-}
-
 /* A fatal error of the producer is the cause of what librdkafka returns after it. */
 int kafka_transaction_error(struct kafka_broker *self, const char *what, rd_kafka_error_t *cause,
                             struct outbox_error *error)

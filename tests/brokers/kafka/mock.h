@@ -12,6 +12,7 @@
 
 #define MOCK_PRODUCE 0 /* request types */
 #define MOCK_INIT_PRODUCER_ID 22
+#define MOCK_END_TXN 26
 
 struct mock {
     rd_kafka_t *host; /* the client that the mock cluster lives in */

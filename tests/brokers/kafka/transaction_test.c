@@ -85,3 +85,48 @@ Test(kafka_transaction, rejected_event_leaves_the_transaction_with_order_key)
     batch_free(&batch);
     MOCK_FIXTURE_END(&f);
 }
+
+static bool is_lost(void *arg)
+{
+    return ((struct fixture *)arg)->lost_count > 0;
+}
+
+/* A takeover is seen first by a message that fails. */
+static void fence_at_a_message(rd_kafka_resp_err_t err)
+{
+    struct batch batch;
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(publish(0, 1), 1);
+    rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_PRODUCE, 1, err);
+    fill(&batch, 1, 10);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    cr_assert(fixture_run_until(&f.broker, is_lost, &f.broker, FIXTURE_WAIT_MS));
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 0);
+    cr_assert_eq(fixture_count(&batch, OUTBOX_RETRY), 0, "a fence is no fault of the topic");
+    cr_assert_eq(f.broker.lost_count, 1);
+    cr_assert_eq(f.broker.lost_error.code, OUTBOX_E_FENCED, "%s", f.broker.lost_error.text);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
+}
+
+Test(kafka_transaction, fence_that_a_message_meets_is_reported_as_one)
+{
+    fence_at_a_message(RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+    fence_at_a_message(RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
+}
+
+Test(kafka_transaction, fence_at_the_end_of_a_transaction_is_reported_as_one)
+{
+    struct batch batch;
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(publish(0, 1), 1);
+    rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_END_TXN, 1, RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
+    fill(&batch, 1, 10);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    cr_assert_eq(fixture_count(&batch, OUTBOX_UNKNOWN), 10);
+    cr_assert_eq(f.broker.lost_error.code, OUTBOX_E_FENCED, "%s", f.broker.lost_error.text);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
+}
