@@ -133,6 +133,7 @@ struct kafka_broker {
     bool probing;          /* only check() follows the start */
     rd_kafka_conf_t *conf; /* complete; each client gets a copy */
     uint64_t message_max;  /* message.max.bytes */
+    uint64_t queue_max;    /* queue.buffering.max.kbytes, in bytes */
     bool compressed;       /* the size of a batch on the wire is not known before it is sent */
 
     enum kafka_state state;

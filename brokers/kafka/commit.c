@@ -11,21 +11,34 @@
  * the next start finds out. A commit that succeeded with more than one EndTxn: committed, and the producer is replaced.
  */
 #include <string.h>
+#include <time.h>
 
 #include "broker.h"
 
-static int produce_part(struct kafka_broker *self, const struct kafka_progress_part *part, struct outbox_error *error)
+#define QUEUE_FULL_NS 5000000 /* until the next attempt to put a record into a full queue */
+
+static rd_kafka_resp_err_t produce(struct kafka_broker *self, size_t size)
 {
     struct kafka_transaction *transaction = &self->transaction;
-    size_t size = kafka_progress_encode(&transaction->progress, part, transaction->buffer);
     const char *key = self->transactional_id;
     int failed = rd_kafka_produce(transaction->topic, (int32_t)self->progress_partition, RD_KAFKA_MSG_F_COPY,
                                   transaction->buffer, size, key, strlen(key), NULL);
-    if (!failed)
+    return failed ? rd_kafka_last_error() : RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* The events of the transaction may fill librdkafka's queue. Their reports, which the loop thread reads, empty it. */
+static int produce_part(struct kafka_broker *self, const struct kafka_progress_part *part, struct outbox_error *error)
+{
+    const struct timespec pause = {.tv_nsec = QUEUE_FULL_NS};
+    struct kafka_transaction *transaction = &self->transaction;
+    size_t size = kafka_progress_encode(&transaction->progress, part, transaction->buffer);
+    rd_kafka_resp_err_t err;
+    while ((err = produce(self, size)) == RD_KAFKA_RESP_ERR__QUEUE_FULL && !atomic_load(&transaction->cancel))
+        nanosleep(&pause, NULL);
+    if (!err)
         return OUTBOX_OK;
-    return kafka_error(error, OUTBOX_E_NOT_CONNECTED, rd_kafka_last_error(),
-                       "write the progress record to topic '%s': %s", self->progress_topic,
-                       rd_kafka_err2str(rd_kafka_last_error()));
+    return kafka_error(error, OUTBOX_E_NOT_CONNECTED, err, "write the progress record to topic '%s': %s",
+                       self->progress_topic, rd_kafka_err2str(err));
 }
 
 static int prepare(struct kafka_broker *self, struct outbox_error *error)

@@ -190,15 +190,15 @@ static void warn_insecure(const struct kafka_broker *self)
 static int check_sizes(struct kafka_broker *self, struct outbox_error *error)
 {
     char value[64];
-    uint64_t queue = strtoull(get(self->conf, "queue.buffering.max.kbytes", value, sizeof value), NULL, 10) * 1024;
+    self->queue_max = strtoull(get(self->conf, "queue.buffering.max.kbytes", value, sizeof value), NULL, 10) * 1024;
     self->message_max = strtoull(get(self->conf, "message.max.bytes", value, sizeof value), NULL, 10);
     self->compressed = strcmp(get(self->conf, "compression.codec", value, sizeof value), "none") != 0;
-    if (queue >= self->message_max)
+    if (self->queue_max >= self->message_max)
         return OUTBOX_OK;
     return kafka_error(error, OUTBOX_E_CONFIG, 0,
                        "options: queue.buffering.max.kbytes holds %llu bytes, less than one event of "
                        "message.max.bytes=%llu; raise the former",
-                       (unsigned long long)queue, (unsigned long long)self->message_max);
+                       (unsigned long long)self->queue_max, (unsigned long long)self->message_max);
 }
 
 /* Gapless needs the idempotent producer, which `unsafe` may turn off. */
@@ -208,6 +208,23 @@ static int match_gapless(struct kafka_broker *self, struct outbox_error *error)
     if (!strcmp(get(self->conf, "enable.idempotence", value, sizeof value), "true"))
         return OUTBOX_OK;
     return set(self->conf, "enable.gapless.guarantee", "false", error);
+}
+
+/* A progress record that is too large, or has no room beside an event, would throw away each transaction. */
+static int check_progress_size(const struct kafka_broker *self, struct outbox_error *error)
+{
+    unsigned long long message = KAFKA_PROGRESS_BYTES + 1024, queue = self->message_max + KAFKA_PROGRESS_BYTES;
+    if (self->message_max < message)
+        return kafka_error(error, OUTBOX_E_CONFIG, 0,
+                           "options: message.max.bytes=%llu is less than the %llu bytes that a progress record of "
+                           "delivery: exactly-once may need; raise it",
+                           (unsigned long long)self->message_max, message);
+    if (self->queue_max < queue)
+        return kafka_error(error, OUTBOX_E_CONFIG, 0,
+                           "options: queue.buffering.max.kbytes holds %llu bytes, less than one event and a progress "
+                           "record of delivery: exactly-once, %llu bytes; raise it",
+                           (unsigned long long)self->queue_max, queue);
+    return OUTBOX_OK;
 }
 
 static int check_transactions(const struct kafka_broker *self, struct outbox_error *error)
@@ -227,7 +244,7 @@ static int check_transactions(const struct kafka_broker *self, struct outbox_err
             error, OUTBOX_E_CONFIG, 0,
             "options: transaction.timeout.ms=%lld is shorter than socket.timeout.ms=%lld; make it longer",
             (long long)timeout, (long long)socket);
-    return OUTBOX_OK;
+    return check_progress_size(self, error);
 }
 
 static void warn_partitioner(const struct kafka_broker *self)

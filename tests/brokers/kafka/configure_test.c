@@ -133,3 +133,27 @@ Test(kafka_configure, other_partitioner_logs_a_warning)
                                "client and the default do\n");
     cr_assert_eq(fixture_close(&t), 0);
 }
+
+/* A progress record has to fit into one message, and into the queue beside an event. */
+Test(kafka_configure, progress_record_needs_room)
+{
+    static const char *const refused[][2] = {
+        {"message.max.bytes: 525311", "message.max.bytes=525311 is less than the 525312 bytes that a progress record"},
+        {"queue.buffering.max.kbytes: 1400", "holds 1433600 bytes, less than one event and a progress record of "
+                                             "delivery: exactly-once, 1524288 bytes; raise it"}};
+    char yaml[256];
+    for (int i = 0; i < 2; i++) {
+        snprintf(yaml, sizeof yaml, "bootstrap.servers: 127.0.0.1:1\ntransactional.id: me\noptions: {%s}",
+                 refused[i][0]);
+        cr_assert_eq(fixture_open_exactly_once(&t, yaml), OUTBOX_E_CONFIG);
+        cr_assert(strstr(t.error.text, refused[i][1]), "%s", t.error.text);
+        cr_assert_eq(fixture_close(&t), 0);
+        cr_assert_eq(fixture_open(&t, yaml), OUTBOX_OK, "%s", t.error.text); /* at least once */
+        cr_assert_eq(fixture_close(&t), 0);
+    }
+    cr_assert_eq(fixture_open_exactly_once(&t, "bootstrap.servers: 127.0.0.1:1\ntransactional.id: me\noptions: "
+                                               "{message.max.bytes: 525312, queue.buffering.max.kbytes: 1025}"),
+                 OUTBOX_OK, "%s", t.error.text);
+    cr_assert_eq(fixture_close(&t), 0);
+    cr_assert_eq(mem_live(), 0);
+}

@@ -130,3 +130,31 @@ Test(kafka_transaction, fence_at_the_end_of_a_transaction_is_reported_as_one)
     batch_free(&batch);
     MOCK_FIXTURE_END(&f);
 }
+
+/* All events fit into the queue and wait there for linger.ms; the record comes after 10 ms. */
+Test(kafka_transaction, record_waits_for_room_in_a_full_queue)
+{
+    begin(OUTBOX_ORDER_KEY, 1, "queue.buffering.max.messages: 10, linger.ms: 300");
+    cr_assert_eq(publish(0, 1), 1);
+    cr_assert_eq(publish(1, 10), 10);
+    cr_assert_eq(f.broker.lost_count, 0, "%s", f.broker.lost_error.text);
+    MOCK_FIXTURE_END(&f);
+}
+
+/* No report ever makes room. */
+Test(kafka_transaction, stop_ends_the_wait_for_room_in_a_full_queue)
+{
+    struct batch batch;
+    begin(OUTBOX_ORDER_KEY, 1, "queue.buffering.max.messages: 10, linger.ms: 300");
+    cr_assert_eq(publish(0, 1), 1);
+    rd_kafka_mock_broker_set_down(f.mock.cluster, 1);
+    fill(&batch, 1, 10);
+    fixture_publish(&f.broker, &batch);
+    fixture_run_for(&f.broker, 100);
+    cr_assert_eq(fixture_stop_within(&f.broker, 200), OUTBOX_OK);
+    cr_assert_eq(batch.completed, 1);
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 0);
+    rd_kafka_mock_broker_set_up(f.mock.cluster, 1);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
+}
