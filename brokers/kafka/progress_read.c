@@ -10,7 +10,8 @@
  * record.
  *
  * Failure modes: no topic or partition (NOT_FOUND), not readable (PERMISSION), records of another outbox (CONFIG), of a
- * later owner of this outbox (FENCED), or that cannot be understood (CORRUPT). Each ends the start with what to do.
+ * later owner of this outbox (FENCED, once for each record), or that cannot be understood (CORRUPT). Each ends the
+ * start with what to do.
  */
 #include <stdio.h>
 #include <string.h>
@@ -229,6 +230,25 @@ static bool is_used_twice(const struct kafka_transaction *transaction, const str
            !strcmp(transaction->written_outbox, transaction->outbox) && strcmp(last->outbox, transaction->outbox) != 0;
 }
 
+/* The host proves its ownership before the next start. If the same record is found again, the database has lost the
+ * commits of that owner. */
+static int judge_later(struct kafka_broker *self, const struct kafka_progress_part *last, struct outbox_error *error)
+{
+    struct kafka_transaction *transaction = &self->transaction;
+    if (transaction->fenced_by != last->sequence) {
+        transaction->fenced_by = last->sequence;
+        return kafka_error(error, OUTBOX_E_FENCED, 0,
+                           "read the progress record of transactional.id '%s': a later owner of the outbox wrote it",
+                           self->transactional_id);
+    }
+    self->host->log(
+        self->host, OUTBOX_LOG_WARN,
+        "the progress record is of epoch %llu, and this relay owns the outbox with epoch %llu: the database "
+        "lost commits, as after a restore; each event is compared with the record by its event id, too",
+        (unsigned long long)last->epoch, (unsigned long long)transaction->epoch);
+    return OUTBOX_OK;
+}
+
 static int judge(const struct reading *reading, struct outbox_error *error)
 {
     struct kafka_broker *self = reading->self;
@@ -243,10 +263,8 @@ static int judge(const struct reading *reading, struct outbox_error *error)
                            "transactional.id '%s' is also used for another outbox, '%s': give each its own",
                            self->transactional_id, last->outbox);
     bool same = !strcmp(last->outbox, transaction->outbox);
-    if (same && transaction->epoch && last->epoch > transaction->epoch)
-        return kafka_error(error, OUTBOX_E_FENCED, 0,
-                           "read the progress record of transactional.id '%s': a later owner of the outbox wrote it",
-                           self->transactional_id);
+    if (same && transaction->epoch && last->epoch > transaction->epoch && judge_later(self, last, error))
+        return error->code;
     if (!same && last->outbox[0] && transaction->outbox[0])
         self->host->log(self->host, OUTBOX_LOG_WARN,
                         "the progress record is of '%s', the outbox is '%s' now: its positions may mean other events, "

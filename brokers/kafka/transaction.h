@@ -42,8 +42,9 @@ struct kafka_transaction {
     uint64_t last_at;
     struct kafka_publish *publishes; /* with messages in it */
     struct kafka_progress progress;
-    uint64_t sequence; /* of the last record */
-    uint64_t epoch;    /* what start() said, like the next */
+    uint64_t sequence;  /* of the last record */
+    uint64_t epoch;     /* what start() said, like the next */
+    uint64_t fenced_by; /* sequence of the last record that a start found to be of a later owner; 0: none */
     char outbox[96];
     char written_outbox[96]; /* what the last record that this instance wrote has there; "": none */
     rd_kafka_topic_t *topic; /* of the progress records; NULL: not made */

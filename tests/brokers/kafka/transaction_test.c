@@ -158,3 +158,27 @@ Test(kafka_transaction, stop_ends_the_wait_for_room_in_a_full_queue)
     batch_free(&batch);
     MOCK_FIXTURE_END(&f);
 }
+
+static void start_with_epoch(uint64_t epoch, int expected)
+{
+    cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
+    f.broker.start.epoch = epoch;
+    cr_assert_eq(fixture_start(&f.broker), expected, "%s", f.broker.error.text);
+}
+
+/* A snapshot of the database was restored: the owner's epoch is lower than that of the record. */
+Test(kafka_transaction, record_of_a_later_owner_fences_once)
+{
+    begin(OUTBOX_ORDER_KEY, 7, "");
+    cr_assert_eq(publish(0, 10), 10);
+    start_with_epoch(3, OUTBOX_E_FENCED);
+    cr_assert_null(strstr(f.broker.logged, "the database lost commits"), "%s", f.broker.logged);
+    start_with_epoch(3, OUTBOX_OK);
+    cr_assert(strstr(f.broker.logged, "is of epoch 7, and this relay owns the outbox with epoch 3"), "%s",
+              f.broker.logged);
+    cr_assert_eq(publish(0, 20), 20);
+    start_with_epoch(4, OUTBOX_OK);
+    cr_assert_eq(publish(20, 10), 10);
+    start_with_epoch(3, OUTBOX_E_FENCED); /* another record, another proof */
+    MOCK_FIXTURE_END(&f);
+}
