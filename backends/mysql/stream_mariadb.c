@@ -76,6 +76,7 @@ void mys_stream_close(struct mys_stream *stream)
 /* ---- capture ----------------------------------------------------------------------------------------------------- */
 
 /* Exported by the library, but in no header. A packet of several pieces comes as one. */
+/* NOLINTNEXTLINE(readability-redundant-declaration): some releases have it in a header */
 unsigned long STDCALL mysql_net_read_packet(MYSQL *mysql);
 
 struct mys_dump_stream {

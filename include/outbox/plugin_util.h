@@ -221,7 +221,9 @@ static inline bool outbox_answer(const struct outbox_host *host, outbox_op_t op,
 /* Null equals null only, not the empty string. Any thread. */
 static inline bool outbox_bytes_equal(struct outbox_bytes a, struct outbox_bytes b)
 {
-    return !a.data == !b.data && a.size == b.size && (!a.size || !memcmp(a.data, b.data, a.size));
+    if (!a.data || !b.data)
+        return !a.data && !b.data && a.size == b.size;
+    return a.size == b.size && !memcmp(a.data, b.data, a.size);
 }
 
 /* Bytes of the base64 text of so many bytes, with padding and the NUL at its end. */
@@ -234,7 +236,7 @@ static inline size_t outbox_base64(char *to, const void *bytes, size_t size)
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *at = (const unsigned char *)bytes;
     char *begin = to;
-    for (; size; to += 4) {
+    for (; size && at; to += 4) {
         uint32_t bits = (uint32_t)at[0] << 16 | (size > 1 ? (uint32_t)at[1] << 8 : 0) | (size > 2 ? at[2] : 0u);
         to[0] = digits[bits >> 18];
         to[1] = digits[bits >> 12 & 63];

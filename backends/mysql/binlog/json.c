@@ -103,7 +103,7 @@ static int shortest(double number, char digits[24], int *point)
     for (const char *at = text; *at && *at != 'e'; at++)
         if (*at >= '0' && *at <= '9')
             digits[count++] = *at;
-    *point = atoi(strchr(text, 'e') + 1) + 1;
+    *point = (int)strtol(strchr(text, 'e') + 1, NULL, 10) + 1;
     while (count > 1 && digits[count - 1] == '0')
         count--;
     return count;
@@ -219,7 +219,7 @@ static struct mys_cursor at_offset(const struct container *container, uint64_t o
 static bool print_key(struct obx_sql_text *text, const struct container *container, uint64_t index)
 {
     unsigned width = container->width;
-    struct mys_cursor entry = at_offset(container, 2 * width + index * (width + 2));
+    struct mys_cursor entry = at_offset(container, 2 * (size_t)width + (size_t)index * (width + 2));
     uint64_t offset = mys_take_int(&entry, width), size = mys_take_int(&entry, 2);
     struct mys_cursor key = at_offset(container, offset), bytes = mys_take_part(&key, size);
     if (entry.bad || bytes.bad)
@@ -233,8 +233,8 @@ static bool print_element(struct obx_sql_text *text, const struct container *con
                           struct limit limit)
 {
     unsigned width = container->width;
-    uint64_t keys = container->object ? container->count * (width + 2) : 0;
-    struct mys_cursor entry = at_offset(container, 2 * width + keys + index * (width + 1));
+    uint64_t keys = container->object ? (uint64_t)container->count * (width + 2) : 0;
+    struct mys_cursor entry = at_offset(container, 2 * (size_t)width + keys + (size_t)index * (width + 1));
     unsigned type = (unsigned)mys_take_int(&entry, 1);
     struct mys_cursor value = entry;
     if (!is_inline(type, width))

@@ -374,8 +374,8 @@ void mys_dump_open(struct mys_dump *dump, const struct mys_target *target, uint6
                    const struct mys_dump_from *from)
 {
     struct outbox_error error;
-    if (!dump->buffer && (dump->buffer = dump->host->alloc(dump->host, 2 * ROOM)))
-        dump->room = 2 * ROOM;
+    if (!dump->buffer && (dump->buffer = dump->host->alloc(dump->host, 2 * (size_t)ROOM)))
+        dump->room = 2 * (size_t)ROOM;
     struct mys_dump_job *job = dump->buffer ? new_job(dump, target, timeout_ms, from) : NULL;
     dump->job = job;
     if (job && !dump->host->offload(dump->host, &job->work))

@@ -41,7 +41,8 @@ const char *pg_envelope_read(const unsigned char *bytes, size_t size, struct pg_
         return "a size in the message is larger than the message";
     if (bytes[1] & PG_ENVELOPE_NO_HEADERS)
         parts[PG_PART_HEADERS] = (struct outbox_bytes){0};
-    parts[PG_PART_PAYLOAD] =
-        bytes[1] & PG_ENVELOPE_NO_PAYLOAD ? (struct outbox_bytes){0} : (struct outbox_bytes){at, left};
+    parts[PG_PART_PAYLOAD] = (struct outbox_bytes){at, left};
+    if (bytes[1] & PG_ENVELOPE_NO_PAYLOAD)
+        parts[PG_PART_PAYLOAD] = (struct outbox_bytes){0};
     return NULL;
 }

@@ -34,7 +34,7 @@ static struct pg_open_entry *entry_new(struct pg_open *open, struct pg_open_entr
 static void entry_remove(struct pg_open *open, struct pg_open_entry **at)
 {
     struct pg_open_entry *entry = *at;
-    *at = entry->next;
+    *at = entry->next; /* NOLINT(clang-analyzer-core.NullDereference): at points to an entry */
     *(entry->older ? &entry->older->newer : &open->oldest) = entry->newer;
     *(entry->newer ? &entry->newer->older : &open->newest) = entry->older;
     open->bytes -= entry->events.bytes;
@@ -54,7 +54,7 @@ static void entry_drop(struct pg_open *open, struct pg_open_entry **at)
 
 static void spill(struct pg_open *open, struct pg_open_entry *entry)
 {
-    open->bytes -= entry->events.bytes;
+    open->bytes -= entry->events.bytes; /* NOLINT(clang-analyzer-core.NullDereference): there is one with events */
     sql_capture_list_drop(open->memory, &entry->events);
     entry->spilled = true;
 }

@@ -67,6 +67,7 @@ int pg_capture_read_position(struct sql_store *sql, struct outbox_error *error)
     const char *text = obx_sql_text_get(&sql->capture.row.position);
     char restart[24], passed[24];
     struct pg_position *position = &capture->position;
+    /* NOLINTNEXTLINE(cert-err34-c): a timeline that does not fit is not that of the server */
     if (sscanf(text, "%u %23s %23s", &position->timeline, restart, passed) != 3 || !position->timeline ||
         !(position->restart = pg_wal_position(restart)) || !(position->passed = pg_wal_position(passed)) ||
         strlen(sql->capture.row.identity) >= sizeof capture->system)

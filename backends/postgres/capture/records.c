@@ -47,6 +47,12 @@ static const unsigned char *take_array(struct view *view, uint32_t element, uint
 }
 
 /* The main data: what follows the ids. */
+static uint8_t take_u8(struct view *view)
+{
+    const unsigned char *at = take(view, 1);
+    return at ? *at : 0;
+}
+
 static struct view main_data(const struct pg_wal_record *record)
 {
     struct view view = {record->body, record->size, false};
@@ -59,8 +65,8 @@ static struct view main_data(const struct pg_wal_record *record)
             take(&view, 2);
         else if (*id == ID_TOP_XID)
             take(&view, 4);
-        else if (*id == ID_SHORT && (id = take(&view, 1)))
-            size = *id;
+        else if (*id == ID_SHORT)
+            size = take_u8(&view);
         else if (*id == ID_LONG)
             size = take_u32(&view);
         else

@@ -49,7 +49,9 @@ const char *pg_capture_decode(const struct sql_store *store, const struct sql_ca
     struct pg_envelope envelope;
     const char *why = pg_envelope_read(event->data, event->size, &envelope);
     for (uint32_t i = 0; i < store->selected_count; i++)
-        values[i] = why ? (struct outbox_value){.type = OUTBOX_NULL}
-                        : value_of(&envelope, parts[i], store->selected[i].encoding);
+        if (why)
+            values[i] = (struct outbox_value){.type = OUTBOX_NULL};
+        else
+            values[i] = value_of(&envelope, parts[i], store->selected[i].encoding);
     return why;
 }

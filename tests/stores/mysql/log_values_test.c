@@ -150,9 +150,8 @@ Test(log_values, json_as_the_server_prints_it)
         "'{\"b\": 1, \"a\": [true, false, null, -1, 70000, -70000, 5000000000, 18446744073709551615]}'",
         "'{\"s\": \"quote \\\\\" slash \\\\\\\\ tab \\\\t \\\\u0001 \xc3\xbc\", \"e\": {}, \"l\": []}'",
         "'[1.0, 0.1, -2.5, 1e20, 1e-20, 123456789012345.0, 1234567890123456.0, 0.001, 1.7976931348623157e308, 0.0]'",
-        "'\"text\"'",
-        "'17'",
-        "JSON_OBJECT('x', REPEAT('y', 70000), 'z', 70000)",
+        "'\"text\"'", "'17'", "JSON_OBJECT('x', REPEAT('y', 70000), 'z', 70000)",
+        /* NOLINTNEXTLINE(bugprone-suspicious-missing-comma) */
         "JSON_OBJECT('d', CAST('2026-11-29 17:00:00.5' AS DATETIME(6)), 'e', CAST('2026-11-29' AS DATE), 'n', "
         "CAST(-1.50 "
         "AS DECIMAL(10, 2)))",
