@@ -114,9 +114,11 @@ fault_table_locked() { # for longer than a lease, while events are on their way:
   for i in 0 1 2; do start_writer $i; done
 }
 fault_row_kept() { # by a trigger: all others are removed
+  local id
   sql "insert into outbox (aggregatetype, aggregateid, type, payload) values ('probe', 'kept', 'kept', '1')" || die "no row to keep"
   probe "a row that cannot be removed"
-  sql "update outbox set type = 'probe' where type = 'kept'" || die "the row stays"
+  id=$(sql "select id from outbox where type = 'kept'") # by its id: an UPDATE that reads all rows locks them on MySQL
+  sql "update outbox set type = 'probe' where id = $id" || die "the row stays"
 }
 fault_table_replaced() { # by an empty one of its name, with writers stopped; rows that are left would be lost
   local i
