@@ -269,7 +269,7 @@ bool obx_ownership_prove(struct obx_ownership *ownership, uint64_t since, const 
     if (!obx_link_up(store))
         return false;
     if (!obx_store_can_renew(obx_link_instance(store)))
-        obx_link_lost(store, OBX_WORK_RENEW, why);
+        obx_link_lost(store, OBX_WORK_RENEW, why); /* not covered: all stores of the tests renew */
     else if (ownership->asked_at <= since)
         ownership->renew_at = since + 1;
     return false;
