@@ -197,7 +197,7 @@ static bool put_take_over(struct sql_request *request)
     obx_sql_text_puts(sql, "UPDATE ");
     sql_capture_append_table(store, sql);
     obx_sql_text_format(sql, " SET %n = %n + 1 WHERE id = 1; SELECT ", epoch, epoch);
-    sql_capture_append_row_columns(store, sql);
+    sql_capture_append_row_columns(sql);
     obx_sql_text_puts(sql, " FROM ");
     sql_capture_append_table(store, sql);
     obx_sql_text_puts(sql, " WHERE id = 1");

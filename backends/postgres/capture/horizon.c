@@ -86,7 +86,7 @@ bool pg_capture_has_reached(const struct sql_store *sql)
 
 /* ---- the slot ---------------------------------------------------------------------------------------------------- */
 
-/* Forward only; one that is gone or lost is the business of check and of the distance. */
+/* Forward only. A slot that is missing or lost is reported by check and with the distance. */
 static bool put_move_slot(struct sql_request *request)
 {
     struct pg_store *store = pg_store_of(request->store);

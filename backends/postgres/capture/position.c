@@ -57,7 +57,7 @@ bool pg_capture_put_take_over(struct sql_request *request)
     obx_sql_text_puts(&sql, "UPDATE ");
     sql_capture_append_table(store, &sql);
     obx_sql_text_format(&sql, " SET %n = %n + 1, %n = %n + 1 WHERE id = 1 RETURNING ", epoch, epoch, writes, writes);
-    sql_capture_append_row_columns(store, &sql);
+    sql_capture_append_row_columns(&sql);
     return pg_put_text(request, &sql);
 }
 

@@ -4,7 +4,7 @@
  *
  *   acquire  position.c: raise the epoch of the position row, and read it
  *   claim    claim.c: rewind -> rows of the table -> spooled rows of the table -> the log; later the table now and then
- *   settle   settle.c: DELETE of rows of the table, then UPDATE of the position row; then the server's slot is told
+ *   settle   settle.c: DELETE of rows of the table, then UPDATE of the position row; then the server's slot is moved
  *   spool    settle.c: INSERT of events into the table, then UPDATE of the position row
  *   renew    idle.c: the position of a quiet outbox; the safety valve
  *
@@ -14,7 +14,8 @@
  *
  * The position row (table NAME_position, one row) has the log's identity, the position as the source's text, how many
  * events of the transaction after it are passed, the sequence number at that place, and the epoch. Only the owner's
- * session writes it, `WHERE epoch = N`. It is the only truth: a slot of the server is told afterwards, and never more.
+ * session writes it, `WHERE epoch = N`. It is the only truth: a slot of the server is moved afterwards, never beyond
+ * it.
  *
  * An event is inserted into the table before the position passes it. The host copies only events that directly follow
  * settled or copied ones (store.h). So the last copy above the position proves that all events up to it are settled or
@@ -72,7 +73,7 @@ void sql_capture_append_table(const struct sql_store *store, struct obx_sql_text
 void sql_capture_append_create(const struct sql_store *store, struct obx_sql_text *sql, const char *text,
                                const char *bigint, const char *end);
 /* "log_identity, log_position, ..." of the position row: what sql_capture_on_row() reads. */
-void sql_capture_append_row_columns(const struct sql_store *store, struct obx_sql_text *sql);
+void sql_capture_append_row_columns(struct obx_sql_text *sql);
 /* This session has become the owner: read the position, then complete the operation. */
 void sql_capture_take_over(struct sql_op *op);
 /* "UPDATE ... WHERE epoch = N", with all that was passed. */

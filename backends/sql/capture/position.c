@@ -65,9 +65,8 @@ void sql_capture_append_create(const struct sql_store *store, struct obx_sql_tex
     obx_sql_text_puts(sql, end);
 }
 
-void sql_capture_append_row_columns(const struct sql_store *store, struct obx_sql_text *sql)
+void sql_capture_append_row_columns(struct obx_sql_text *sql)
 {
-    (void)store;
     for (int i = SQL_CAPTURE_IDENTITY; i <= SQL_CAPTURE_EPOCH; i++)
         obx_sql_text_format(sql, "%s%n", i > SQL_CAPTURE_IDENTITY ? ", " : "", sql_capture_columns[i]);
 }

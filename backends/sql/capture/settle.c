@@ -118,11 +118,6 @@ bool sql_capture_ranges(struct sql_store *store, const struct outbox_settle *set
 
 /* ---- spool ------------------------------------------------------------------------------------------------------- */
 
-static void finish(struct sql_op *op, const struct outbox_error *error)
-{
-    sql_op_complete(op, error);
-}
-
 static bool note_spooled(struct sql_store *store, const struct outbox_spool *spool)
 {
     for (uint32_t s = 0; s < spool->span_count; s++) {
@@ -147,7 +142,7 @@ static void on_spooled(struct sql_request *request, const struct outbox_error *e
     if (verdict.code)
         sql_op_complete(op, &verdict);
     else
-        sql_capture_record(op, spool->low, finish);
+        sql_capture_record(op, spool->low, sql_op_complete);
 }
 
 void sql_spool(void *self, outbox_op_t id, const struct outbox_spool *spool)
