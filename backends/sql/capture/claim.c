@@ -290,7 +290,7 @@ static void on_horizon(struct sql_request *request, const struct outbox_error *e
         return;
     }
     if (!capture->source->horizon_result(store, result)) {
-        sql_op_fail(op, OUTBOX_E_BUG, "look at the log: the server's answer has another form");
+        sql_op_fail(op, OUTBOX_E_BUG, "read the end of the log: the server's answer has another form");
         return;
     }
     look_at_visibility(store);
@@ -316,7 +316,7 @@ static void claim_log(struct sql_op *op)
     else if (all || capture->queue.ready >= sql_claim_of(op)->max_rows)
         give_events(op);
     else if (capture->source->put_horizon)
-        sql_op_submit(op, store->reader, "look at the log", capture->source->put_horizon, sql_op_store_result,
+        sql_op_submit(op, store->reader, "read the end of the log", capture->source->put_horizon, sql_op_store_result,
                       on_horizon);
     else
         give_nothing(op);
