@@ -12,7 +12,7 @@
 # BENCH_SECONDS: of each latency (10). BENCH_KAFKA: options of the relay's producer (none), such as "linger.ms: 5".
 # BENCH_CODEC: compression of both sides' batches (none). BENCH_PAYLOAD: random (incompressible); json (as repetitive as
 # events of an application); in run-kafka also bytes (random, in a column of bytes).
-# BENCH_ONLY: drains; in run-mysql also capture; latencies and everything after them; in run-mysql also writers (default: all).
+# BENCH_ONLY: drains; capture; latencies and everything after them; in run-mysql also writers (default: all).
 events=${BENCH_EVENTS:-1000000}
 runs=${BENCH_RUNS:-3}
 seconds=${BENCH_SECONDS:-10}
