@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench/plain_rabbitmq.c - the plainest publisher over librabbitmq: PORT QUEUE EVENTS BYTES; 2,000 without confirmation
  */
-#include <amqp.h>
-#include <amqp_tcp_socket.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "../brokers/rabbitmq/librabbitmq.h"
 
 /* The highest tag that is confirmed; the server confirms in order, mostly several at a time. */
 static uint64_t read_confirmation(amqp_connection_state_t connection, uint64_t confirmed)

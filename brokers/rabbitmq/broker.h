@@ -17,11 +17,11 @@
 #ifndef OBX_BROKERS_RABBITMQ_BROKER_H
 #define OBX_BROKERS_RABBITMQ_BROKER_H
 
-#include <amqp.h>
-#include <amqp_framing.h>
 #include <pthread.h>
 
 #include <outbox/plugin_util.h>
+
+#include "librabbitmq.h"
 
 enum {
     REASON_SIZE = 184,

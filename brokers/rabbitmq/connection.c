@@ -5,8 +5,6 @@
  * Tries the servers in turn. A dead server is found by heartbeats, 5 s. The server sends connection.blocked, because
  * the client says that it knows it.
  */
-#include <amqp_ssl_socket.h>
-#include <amqp_tcp_socket.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 
