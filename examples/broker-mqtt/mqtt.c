@@ -14,10 +14,13 @@
  */
 #include <fcntl.h>
 #include <mosquitto.h>
-#include <mqtt_protocol.h>
 #include <stdlib.h>
 
 #include <outbox/plugin_util.h>
+
+#if LIBMOSQUITTO_VERSION_NUMBER < 2001000
+#include <mqtt_protocol.h> /* later in mosquitto.h */
+#endif
 
 enum { IDS = 65536, SENT_MAX = 50000, TICK_US = 500000, KEEPALIVE_S = 5 };
 
