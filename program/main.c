@@ -15,8 +15,9 @@
 #include "verbs/verbs.h"
 
 static const struct obx_verb *const verbs[] = {
-    &obx_verb_init,   &obx_verb_check, &obx_verb_run,     &obx_verb_drain, &obx_verb_add,
-    &obx_verb_status, &obx_verb_dead,  &obx_verb_plugins, &obx_verb_bench, &obx_verb_reference,
+    &obx_verb_init,   &obx_verb_check,   &obx_verb_run,   &obx_verb_drain,     &obx_verb_add,
+    &obx_verb_status, &obx_verb_dead,    &obx_verb_pause, &obx_verb_resume,    &obx_verb_retry,
+    &obx_verb_skip,   &obx_verb_plugins, &obx_verb_bench, &obx_verb_reference,
 };
 
 static int help(void)

@@ -45,6 +45,7 @@ struct obx_claimer *obx_claimer_new(struct obx_stages *stages)
     if (!claimer)
         return NULL;
     claimer->stages = stages;
+    claimer->request.timing = &stages->context.timings.claim;
     obx_claim_limits_init(&claimer->limits);
     return claimer;
 }

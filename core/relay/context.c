@@ -9,6 +9,8 @@ static void complete(struct obx_call *call, const struct outbox_error *error)
     struct obx_request *request = OBX_CONTAINER(call, struct obx_request, call);
     struct obx_relay_context *context = request->context;
     obx_relay_context_update_now(context);
+    if (request->timing)
+        obx_histogram_add(request->timing, (context->now - request->began_ns) / 1000);
     request->done(request->stage, error); /* the request may be in use again, or its memory recycled */
     obx_tick_soon(context);
 }
@@ -20,6 +22,7 @@ struct obx_call *obx_request_begin(struct obx_request *request, struct obx_relay
     request->context = context;
     request->done = done;
     request->stage = stage;
+    request->began_ns = obx_loop_now(context->loop);
     return &request->call;
 }
 

@@ -13,6 +13,8 @@
 
 #include "plugin/instance.h"
 #include "relay/settings.h"
+#include "relay/skips.h"
+#include "relay/timings.h"
 
 /* What may keep an error in stats.last_error. */
 enum obx_trouble { OBX_TROUBLE_STORE = 1, OBX_TROUBLE_BROKER = 2, OBX_TROUBLE_STALL = 4 };
@@ -23,12 +25,18 @@ struct obx_relay_context {
     char *name; /* of the relay; owned by relay.c */
     struct obx_relay_settings settings;
     struct outbox_stats stats; /* each stage counts its own events */
-    struct obx_task tick;      /* run by relay.c */
-    uint64_t now;              /* nanoseconds, at the start of this tick or completion */
-    uint64_t next_due;         /* earliest moment that a step of this tick waits for; UINT64_MAX: none */
-    bool stopping;             /* obx_relay_stop() was called */
-    bool halted;               /* on_reject: stop, and an event was rejected; halt_reason names it */
+    struct obx_timings timings;
+    uint64_t resent_before; /* stats.resent when the last outage began */
+    struct obx_task tick;   /* run by relay.c */
+    uint64_t now;           /* nanoseconds, at the start of this tick or completion */
+    uint64_t next_due;      /* earliest moment that a step of this tick waits for; UINT64_MAX: none */
+    bool stopping;          /* obx_relay_stop() was called */
+    bool halted;            /* on_reject: stop, and an event was rejected; halt_reason names it */
     struct outbox_error halt_reason;
+    struct obx_skip culprit; /* the event that halted it; position zero: the reason is another one */
+    bool paused;             /* by an operator: control.c */
+    char paused_by[128];
+    struct obx_skips skips;
     uint64_t given_up; /* by this stop: events that the broker has or may have, and that stay in the outbox */
     unsigned troubles; /* enum obx_trouble, or-ed */
     bool reads_log;    /* the store owns a log, not a table: OUTBOX_ACQUIRED_LOG */
@@ -47,7 +55,7 @@ static inline void obx_relay_context_update_now(struct obx_relay_context *contex
 /* New rows may be claimed and published. */
 static inline bool obx_relay_context_accepts_rows(const struct obx_relay_context *context)
 {
-    return !context->stopping && !context->halted;
+    return !context->stopping && !context->halted && !context->paused;
 }
 
 /* The broker keeps a record of what it has published, so no event is published twice. */
@@ -84,6 +92,8 @@ struct obx_request {
     struct obx_relay_context *context;
     void (*done)(void *stage, const struct outbox_error *error); /* error is never NULL; code 0: success */
     void *stage;
+    struct obx_histogram *timing; /* of such operations; set by the stage; NULL: they are not measured */
+    uint64_t began_ns;
 };
 
 /* The request must not be in flight. It gives the call to submit. */

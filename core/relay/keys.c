@@ -169,13 +169,17 @@ void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exh
         keys->exhausted_events -= key->count;
 }
 
+void obx_keys_end_pause(struct obx_keys *keys, struct obx_key *key, uint64_t now)
+{
+    key->failures = 0;
+    if (!key->retrying && !key->behind_lane)
+        obx_heap_set(&keys->waiting, &key->due, now);
+}
+
 void obx_keys_end_pauses(struct obx_keys *keys, uint64_t now)
 {
-    for (struct obx_key *key = keys->table; key; key = key->hh.next) {
-        key->failures = 0;
-        if (!key->retrying && !key->behind_lane)
-            obx_heap_set(&keys->waiting, &key->due, now);
-    }
+    for (struct obx_key *key = keys->table; key; key = key->hh.next)
+        obx_keys_end_pause(keys, key, now);
 }
 
 void obx_keys_start_retry(struct obx_keys *keys, struct obx_key *key)
@@ -242,6 +246,7 @@ void obx_keys_set_failure(struct obx_keys *keys, struct obx_key *key, const stru
     if (!key->last_failure)
         return;
     key->last_failure->position = position;
+    key->last_failure->created_us = message->created_us;
     copy_text(key->last_failure->topic, sizeof key->last_failure->topic, message->topic);
     copy_text(key->last_failure->key, sizeof key->last_failure->key, message->key);
     copy_text(key->last_failure->event_id, sizeof key->last_failure->event_id, message->id);
@@ -252,6 +257,6 @@ void obx_keys_set_failure(struct obx_keys *keys, struct obx_key *key, const stru
 const struct obx_last_failure *obx_key_last_failure(const struct obx_key *key)
 {
     static const struct obx_last_failure none = {
-        {0, 0}, "?", "?", "?", "more than 1000 keys are blocked; no reason is kept for this one"};
+        {0, 0}, INT64_MIN, "?", "?", "?", "more than 1000 keys are blocked; no reason is kept for this one"};
     return key->last_failure ? key->last_failure : &none;
 }

@@ -34,6 +34,7 @@ struct obx_blocked_event {
 /* Why a key is blocked, for people. Kept for the first 1,000 blocked keys. */
 struct obx_last_failure {
     struct outbox_position position; /* of the event that failed */
+    int64_t created_us;              /* created_at of its row; INT64_MIN: unknown */
     char topic[64], key[64], event_id[40], reason[160];
 };
 
@@ -123,8 +124,9 @@ static inline bool obx_key_failed(const struct obx_key *key)
 /* Exhausted: the first event was rejected, has no attempts left, or waits for 10 s already for something that only
  * people change, such as a missing topic. It is still tried again, with pauses. */
 void obx_keys_set_exhausted(struct obx_keys *keys, struct obx_key *key, bool exhausted);
-/* The pauses of all WAITING keys are over, and the next ones are short. */
-void obx_keys_end_pauses(struct obx_keys *keys, uint64_t now);
+/* The pause of a WAITING key is over, and the next ones are short. */
+void obx_keys_end_pause(struct obx_keys *keys, struct obx_key *key, uint64_t now);
+void obx_keys_end_pauses(struct obx_keys *keys, uint64_t now); /* of all keys */
 void obx_keys_start_retry(struct obx_keys *keys, struct obx_key *key);
 /* RETRYING: its rows are in the lanes now, as part of this batch, apart from the claim. */
 void obx_keys_start_sending(struct obx_keys *keys, struct obx_key *key, uint64_t batch_seq);

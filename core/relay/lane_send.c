@@ -47,24 +47,31 @@ void obx_lane_sender_free(struct obx_lane_sender *sender)
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
+static void note_delivered(struct obx_stages *stages, const struct outbox_message *message, int64_t wall_us)
+{
+    const struct obx_relay_events *events = &stages->events;
+    obx_progress_published(stages->progress, &stages->context, message);
+    obx_timings_delivered(&stages->context.timings, message->created_us, wall_us);
+    if (events->delivered)
+        events->delivered(events->arg, message);
+}
+
 /* May run inside publish(): it only records. The next step decides. */
 static void on_outcomes(struct obx_call *call, const struct outbox_outcomes *outcomes)
 {
     struct lane_send *send = OBX_CONTAINER(call, struct lane_send, request.call);
     struct obx_lane_sender *sender = send->sender;
     struct obx_batch *batch = send->batch;
-    const struct obx_relay_events *events = &sender->stages->events;
     OBX_FAILPOINT(relay, outcomes_reported);
     obx_stall_watchdog_restart(sender->stages->stall_watchdog);
     const struct obx_reason *reason = obx_outcome_keep_reason(batch, outcomes);
+    int64_t wall_us = sender->stages->context.loop->ops->wall(sender->stages->context.loop);
     for (uint32_t i = 0; i < outcomes->count; i++) {
         uint32_t message = outbox_outcomes_index(outcomes, i), row = send->rows[message];
         obx_outcome_note_row(batch, row, outcomes->outcome, reason);
-        if (outcomes->outcome == OUTBOX_DELIVERED)
-            obx_progress_published(sender->stages->progress, &sender->stages->context, &send->messages[message]);
         obx_list_append(&sender->returned, &batch->lane_rows[row].link);
-        if (events->delivered && outcomes->outcome == OUTBOX_DELIVERED)
-            events->delivered(events->arg, &send->messages[message]);
+        if (outcomes->outcome == OUTBOX_DELIVERED)
+            note_delivered(sender->stages, &send->messages[message], wall_us);
     }
     obx_tick_soon(&sender->stages->context);
 }
@@ -146,6 +153,7 @@ bool obx_lane_send(struct obx_lane_sender *sender, struct obx_batch *batch)
     obx_list_remove(&batch->to_send);
     fill_send(send, batch);
     batch->publishes++;
+    send->request.timing = &stages->context.timings.publish;
     struct obx_call *call = obx_request_begin(&send->request, &stages->context, send, on_done);
     call->outcomes = on_outcomes;
     OBX_FAILPOINT(relay, before_publish);

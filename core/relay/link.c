@@ -179,6 +179,17 @@ struct obx_call *obx_link_begin(struct obx_link *link, void *stage,
     return obx_request_begin(&link->start, link->context, stage, done);
 }
 
+static void log_end(const struct obx_link *link)
+{
+    const struct obx_relay_context *context = link->context;
+    uint64_t resent = context->stats.resent - context->resent_before;
+    char twice[80] = "";
+    if (resent)
+        snprintf(twice, sizeof twice, "; %llu events may be published twice", (unsigned long long)resent);
+    OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "%s: works again after %u failures in %s%s", link->name,
+                  link->outage_failures, obx_duration(context->now - link->broken_since).text, twice);
+}
+
 /* The outage is over when nothing that failed is left. */
 static void mend(struct obx_link *link, unsigned works)
 {
@@ -187,8 +198,7 @@ static void mend(struct obx_link *link, unsigned works)
     if (!was_broken || link->broken)
         return;
     if (link->logged)
-        OBX_RELAY_LOG(link->context, OUTBOX_LOG_INFO, "%s: works again after %u failures in %s", link->name,
-                      link->outage_failures, obx_duration(link->context->now - link->broken_since).text);
+        log_end(link);
     link->logged = false;
     link->error.code = OUTBOX_OK;
     obx_trouble_end(link->context, link->trouble);
@@ -302,6 +312,7 @@ static void begin_outage(struct obx_link *link, enum obx_link_work work)
     if (!link->broken) {
         link->broken_since = link->context->now;
         link->outage_failures = 0;
+        link->context->resent_before = link->context->stats.resent;
     }
     link->broken |= work;
     link->outage_failures++;

@@ -75,12 +75,16 @@ void obx_outcome_note_row(struct obx_batch *batch, uint32_t row, uint32_t outcom
 
 static void note_delivered(struct obx_batch *batch, const struct outbox_outcomes *outcomes)
 {
+    struct obx_relay_context *context = &batch->stages->context;
     const struct obx_relay_events *events = &batch->stages->events;
+    int64_t wall_us = context->loop->ops->wall(context->loop);
     if (outcomes->count)
-        obx_progress_published(batch->stages->progress, &batch->stages->context,
-                               &batch->messages[outbox_outcomes_index(outcomes, 0)]);
-    for (uint32_t i = 0; i < outcomes->count; i++)
-        obx_batch_set_row_state(batch, batch->row_of[outbox_outcomes_index(outcomes, i)], OBX_ROW_DELIVERED);
+        obx_progress_published(batch->stages->progress, context, &batch->messages[outbox_outcomes_index(outcomes, 0)]);
+    for (uint32_t i = 0; i < outcomes->count; i++) {
+        uint32_t index = outbox_outcomes_index(outcomes, i);
+        obx_batch_set_row_state(batch, batch->row_of[index], OBX_ROW_DELIVERED);
+        obx_timings_delivered(&context->timings, batch->messages[index].created_us, wall_us);
+    }
     for (uint32_t i = 0; events->delivered && i < outcomes->count; i++)
         events->delivered(events->arg, &batch->messages[outbox_outcomes_index(outcomes, i)]);
 }

@@ -97,6 +97,7 @@ static void forget_rows(struct obx_stages *stages)
     obx_pipeline_next_epoch(stages->pipeline);
     obx_pipeline_skip_delivered(stages->pipeline);
     obx_keys_clear(stages->keys);
+    obx_skips_clear(&stages->context.skips);
 }
 
 static void note_identity(struct obx_ownership *ownership)

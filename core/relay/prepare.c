@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/error.h"
 #include "base/failpoint.h"
 #include "relay/link.h"
 #include "relay/order.h"
@@ -39,9 +40,12 @@ enum obx_prepared obx_prepare_again(struct obx_stages *stages, const struct obx_
 }
 
 /* OUTBOX_OK, or why the event can never go. code: the result of routing. */
-static int admit(const struct obx_stages *stages, const struct outbox_message *message, int code,
-                 struct outbox_error *error)
+static int admit(const struct obx_stages *stages, const struct outbox_message *message, struct outbox_position position,
+                 int code, struct outbox_error *error)
 {
+    const struct obx_skip *skip = obx_skips_find(&stages->context.skips, message, position);
+    if (skip)
+        return obx_error_set(error, OUTBOX_E_REJECTED, "%s", skip->reason);
     if (!code)
         code = obx_broker_admit(obx_link_instance(stages->broker), message, error);
     if (!code)
@@ -86,9 +90,9 @@ enum obx_prepared obx_prepare_row(struct obx_stages *stages, struct obx_batch *b
     enum obx_prepared result = any_blocked ? obx_prepare_again(stages, batch, row, message, *key) : OBX_PREPARED_GO;
     if (result != OBX_PREPARED_GO)
         return result;
-    if (failed)
+    if (failed && !obx_skips_find(&stages->context.skips, message, position))
         return skipped(obx_outcome_not_now(stages, message, position, failed));
-    if (admit(stages, message, code, &error))
+    if (admit(stages, message, position, code, &error))
         return skipped(obx_reject(stages, message, position, &error));
     return OBX_PREPARED_GO;
 }
@@ -126,12 +130,13 @@ enum obx_prepared obx_prepare_admit(struct obx_stages *stages, const struct obx_
 {
     struct outbox_position position = batch->rows->positions[row];
     struct outbox_error error;
-    if (reason && reason->error.code != OUTBOX_E_REJECTED)
+    bool skips = obx_skips_find(&stages->context.skips, message, position);
+    if (reason && reason->error.code != OUTBOX_E_REJECTED && !skips)
         /* not covered: a transform that fails for a moment, before a concurrent broker */
         return skipped(obx_outcome_not_now(stages, message, position, reason));
-    if (reason)
+    if (reason && !skips)
         return skipped(obx_reject(stages, message, position, &reason->error));
-    if (admit(stages, message, OUTBOX_OK, &error))
+    if (admit(stages, message, position, OUTBOX_OK, &error))
         return skipped(obx_reject(stages, message, position, &error));
     return OBX_PREPARED_GO;
 }

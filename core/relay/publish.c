@@ -89,6 +89,7 @@ static void send(struct obx_stages *stages, struct obx_batch *batch)
                                              .count = batch->message_count,
                                              .messages = batch->messages,
                                              .stride = sizeof *batch->messages};
+    batch->request.timing = &stages->context.timings.publish;
     struct obx_call *call = obx_request_begin(&batch->request, &stages->context, batch, obx_outcome_done);
     call->outcomes = obx_outcome_note;
     OBX_FAILPOINT(relay, before_publish);

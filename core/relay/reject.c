@@ -90,6 +90,16 @@ static bool dead_letter(struct obx_stages *stages, const struct outbox_message *
     return true;
 }
 
+/* By an operator, whatever on_reject is. */
+static bool skip_event(struct obx_stages *stages, const struct obx_skip *skip, const struct outbox_message *message,
+                       const struct outbox_error *error)
+{
+    if (!dead_letter(stages, message, skip->position, error))
+        return false; /* not covered: no memory just here */
+    obx_skips_remove(&stages->context.skips, skip);
+    return true;
+}
+
 /* Its key may have blocked it: the key must not retry it while it waits to be moved. */
 bool obx_reject_follower(struct obx_stages *stages, uint64_t key, const struct outbox_message *message,
                          struct outbox_position position)
@@ -104,12 +114,14 @@ bool obx_reject_follower(struct obx_stages *stages, uint64_t key, const struct o
 }
 
 /* The first event is the reason. */
-static void halt(struct obx_stages *stages, const struct outbox_message *message, const struct outbox_error *error)
+static void halt(struct obx_stages *stages, const struct outbox_message *message, struct outbox_position position,
+                 const struct outbox_error *error)
 {
     struct obx_relay_context *context = &stages->context;
     if (context->halted)
         return;
     context->halted = true;
+    obx_skip_set(&context->culprit, position, message->id, error->text);
     obx_error_set(
         &context->halt_reason, OUTBOX_E_REJECTED,
         "event %.*s cannot be published, the relay has halted (on_reject: stop): %.180s; correct or delete the "
@@ -121,13 +133,16 @@ static void halt(struct obx_stages *stages, const struct outbox_message *message
 bool obx_reject(struct obx_stages *stages, const struct outbox_message *message, struct outbox_position position,
                 const struct outbox_error *error)
 {
+    const struct obx_skip *skip = obx_skips_find(&stages->context.skips, message, position);
+    if (skip)
+        return skip_event(stages, skip, message, error);
     stages->context.stats.rejected++;
     switch (stages->context.settings.on_reject) {
     case OBX_PARK:
     case OBX_PARK_KEY:
         return dead_letter(stages, message, position, error);
     case OBX_STOP:
-        halt(stages, message, error);
+        halt(stages, message, position, error);
         return block(stages, message, position, error);
     default:
         return block(stages, message, position, error);

@@ -7,9 +7,12 @@
  */
 #include "relay/relay.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "relay/broker_link.h"
 #include "relay/claim.h"
+#include "relay/control.h"
 #include "relay/dead_letter.h"
 #include "relay/exactly_once.h"
 #include "relay/key_set.h"
@@ -323,28 +326,41 @@ void obx_relay_wake(struct obx_relay *relay)
     obx_tick_soon(&relay->stages.context);
 }
 
-/* The halt has skipped rows of its batch, and rows that came back: they may stand before those that are ready. */
-static void leave_halt(struct obx_relay *relay)
-{
-    struct obx_relay_context *context = &relay->stages.context;
-    context->halted = false;
-    obx_claimer_reread(relay->stages.claimer);
-    OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "the halted relay goes on, and reads the outbox again from its start");
-}
-
 void obx_relay_retry(struct obx_relay *relay)
 {
     struct obx_relay_context *context = &relay->stages.context;
     if (!relay->running || context->stopping)
         return; /* not covered: the program asks only relays that run */
     obx_relay_context_update_now(context);
-    if (context->halted)
-        leave_halt(relay);
-    else if (obx_keys_any(&relay->keys))
-        OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "%llu blocked keys are tried again now",
-                      (unsigned long long)obx_keys_count(&relay->keys));
-    obx_keys_end_pauses(&relay->keys, context->now);
+    obx_control_retry(&relay->stages);
     obx_tick_soon(context);
+}
+
+int obx_relay_control(struct obx_relay *relay, const struct obx_control_request *request, struct outbox_error *answer)
+{
+    struct obx_relay_context *context = &relay->stages.context;
+    if (!relay->running || context->stopping)
+        return obx_error_set(answer, OUTBOX_E_AGAIN, "the relay stops, or has stopped");
+    obx_relay_context_update_now(context);
+    int code = obx_control(&relay->stages, request, answer);
+    obx_tick_soon(context);
+    return code;
+}
+
+const char *obx_relay_paused_by(const struct obx_relay *relay)
+{
+    return relay->stages.context.paused ? relay->stages.context.paused_by : NULL;
+}
+
+void obx_relay_inherit_pause(struct obx_relay *relay, const struct obx_relay *replaced)
+{
+    struct obx_relay_context *context = &relay->stages.context;
+    const struct obx_relay_context *from = &replaced->stages.context;
+    if (!from->paused)
+        return;
+    context->paused = true;
+    memcpy(context->paused_by, from->paused_by, sizeof context->paused_by);
+    OBX_RELAY_LOG(context, OUTBOX_LOG_WARN, "still paused by %s", context->paused_by);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -392,6 +408,11 @@ void obx_relay_each_blocked(const struct obx_relay *relay, void (*each)(void *ar
                             void *arg)
 {
     obx_status_each_blocked(&relay->status, each, arg);
+}
+
+void obx_relay_measure(const struct obx_relay *relay, struct obx_relay_measures *measures)
+{
+    obx_status_measure(&relay->status, measures);
 }
 
 void obx_relay_each_left(const struct obx_relay *relay, void (*each)(void *arg, const char *why), void *arg)

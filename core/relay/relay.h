@@ -14,6 +14,7 @@
 #include "plugin/instance.h"
 #include "relay/events.h"
 #include "relay/settings.h"
+#include "relay/timings.h"
 
 struct obx_relay;
 
@@ -36,6 +37,21 @@ void obx_relay_stop(struct obx_relay *relay, uint32_t deadline_ms, void (*stoppe
 void obx_relay_wake(struct obx_relay *relay);
 /* Somebody has mended something: blocked keys are tried now, and a halted relay goes on. */
 void obx_relay_retry(struct obx_relay *relay);
+
+/* What an operator does to a relay; see control.h. */
+enum obx_control_action { OBX_CONTROL_PAUSE, OBX_CONTROL_RESUME, OBX_CONTROL_RETRY, OBX_CONTROL_SKIP };
+struct obx_control_request {
+    enum obx_control_action action;
+    const char *topic, *key; /* of a blocked key, for retry and skip; NULL: any */
+    const char *by;          /* who, for the log */
+};
+/* answer: what happens now, or why not, for people; its code is the result. Errors: REJECTED (there is no such key, or
+ * there are several), AGAIN, STANDBY, UNSUPPORTED. */
+int obx_relay_control(struct obx_relay *relay, const struct obx_control_request *request, struct outbox_error *answer);
+/* Who has paused it; NULL: it is not paused. */
+const char *obx_relay_paused_by(const struct obx_relay *relay);
+/* Before its start: it is paused if the relay that it replaces is. */
+void obx_relay_inherit_pause(struct obx_relay *relay, const struct obx_relay *replaced);
 
 void obx_relay_stats(const struct obx_relay *relay, struct outbox_stats *stats);
 enum outbox_state obx_relay_state(const struct obx_relay *relay);
@@ -60,6 +76,14 @@ struct obx_blocked_key {
 };
 void obx_relay_each_blocked(const struct obx_relay *relay, void (*each)(void *arg, const struct obx_blocked_key *key),
                             void *arg);
+/* For metrics. */
+struct obx_relay_measures {
+    struct obx_timings timings;
+    uint64_t recovery_resent; /* since the last outage began: events published again that the broker has or may have */
+    int64_t oldest_us; /* created_at of the oldest claimed event that is not confirmed; INT64_MAX: there is none */
+    uint64_t blocked_since_ns; /* since when the key is blocked that is blocked longest; 0: none is */
+};
+void obx_relay_measure(const struct obx_relay *relay, struct obx_relay_measures *measures);
 /* The kinds of rows that stay in the outbox beside the blocked events, each with a text: how many, and why. */
 void obx_relay_each_left(const struct obx_relay *relay, void (*each)(void *arg, const char *why), void *arg);
 

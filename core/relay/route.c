@@ -161,6 +161,11 @@ static int64_t time_of(const struct outbox_value *value)
     return value->type == OUTBOX_TIME ? value->as.integer : INT64_MIN;
 }
 
+int64_t obx_route_created_us(const struct obx_route *route, const struct outbox_batch *rows, uint32_t row)
+{
+    return time_of(&rows->values[(size_t)row * rows->columns + route->created_at]);
+}
+
 static int set_timestamp(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,
                          struct outbox_message *message, struct outbox_error *error)
 {

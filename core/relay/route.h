@@ -29,6 +29,9 @@ int obx_route_compile(const struct obx_route_settings *settings, const struct ob
                       struct obx_route *route, struct outbox_error *error);
 void obx_route_free(struct obx_route *route);
 
+/* created_at of a claimed row, microseconds since 1970; INT64_MIN: unknown. */
+int64_t obx_route_created_us(const struct obx_route *route, const struct outbox_batch *rows, uint32_t row);
+
 /* Before the first row of an arena generation. */
 void obx_route_forget(struct obx_route *route);
 

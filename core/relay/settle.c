@@ -38,8 +38,10 @@ struct obx_settler {
 struct obx_settler *obx_settler_new(struct obx_stages *stages)
 {
     struct obx_settler *settler = obx_alloc(sizeof *settler);
-    if (settler)
-        settler->stages = stages;
+    if (!settler)
+        return NULL;
+    settler->stages = stages;
+    settler->request.timing = &stages->context.timings.settle;
     return settler;
 }
 

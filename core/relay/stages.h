@@ -5,6 +5,8 @@
  * A stage is an opaque structure of its own file. Other files call its functions; none sees its fields. A file calls
  * only files that stand above it in this list, so there is no circle (tests/unit/relay/layers checks it):
  *
+ *   skips           events that an operator wants out of the way
+ *   timings         histograms of durations
  *   context         time, ticks, settings, counters
  *   failures        an operation that fails and is tried again
  *   progress        the first event of a start, and totals now and then, in the log
@@ -38,6 +40,7 @@
  *   ownership       the store's connection, the ownership of the outbox and its renewal
  *   exactly_once    delivery: exactly-once: the capability, and when the broker may start
  *   broker_link     the broker's connection
+ *   control         pause, resume, retry, skip
  *   stop            the end of a relay
  *   status          state, drained, statistics
  *   relay           the tick, which runs a step of every stage

@@ -2,6 +2,7 @@
 /* core/relay/status.c - from the stages to states, reports and statistics */
 #include "relay/status.h"
 
+#include <stdint.h>
 #include <stdio.h>
 
 #include "relay/claim.h"
@@ -12,6 +13,7 @@
 #include "relay/low_mark.h"
 #include "relay/ownership.h"
 #include "relay/pipeline.h"
+#include "relay/route.h"
 #include "relay/settle.h"
 #include "relay/spool.h"
 #include "relay/stall_watchdog.h"
@@ -23,9 +25,9 @@ void obx_status_start(struct obx_status *status)
 
 /* ---- the state --------------------------------------------------------------------------------------------------- */
 
-static bool is_relaying(const struct obx_stages *stages)
+static bool is_connected(const struct obx_stages *stages)
 {
-    return obx_link_up(stages->store) && obx_link_up(stages->broker) && !obx_claimer_rewinding(stages->claimer) &&
+    return obx_link_up(stages->store) && obx_link_up(stages->broker) &&
            !obx_stall_watchdog_stalled(stages->stall_watchdog);
 }
 
@@ -40,9 +42,16 @@ static enum outbox_state current_state(const struct obx_status *status, bool run
         return OUTBOX_STATE_HALTED;
     if (obx_ownership_standby(stages->ownership))
         return OUTBOX_STATE_STANDBY;
-    if (is_relaying(stages))
+    if (stages->context.paused && is_connected(stages))
+        return OUTBOX_STATE_PAUSED;
+    if (is_connected(stages) && !obx_claimer_rewinding(stages->claimer))
         return OUTBOX_STATE_RELAYING;
     return status->has_relayed ? OUTBOX_STATE_RECOVERING : OUTBOX_STATE_CONNECTING;
+}
+
+static void describe_pause(const struct obx_relay_context *context, char *text, size_t size)
+{
+    snprintf(text, size, "paused by %s; 'outbox resume %s' lets it go on", context->paused_by, context->name);
 }
 
 static const char *reason(const struct obx_stages *stages)
@@ -119,11 +128,50 @@ void obx_status_stats(const struct obx_status *status, struct outbox_stats *stat
     stats->broker_connects += obx_instance_reconnects(obx_link_instance(stages->broker));
     if (stages->context.halted)
         snprintf(stats->last_error, sizeof stats->last_error, "%s", stages->context.halt_reason.text);
+    else if (status->state == OUTBOX_STATE_PAUSED)
+        describe_pause(&stages->context, stats->last_error, sizeof stats->last_error);
     stats->unready_since_ns = status->unready_since;
     stats->behind_since_ns = obx_claimer_behind_since(stages->claimer);
     stats->kept_log_bytes = obx_log_room_bytes(stages->log_room);
     stats->kept_log_percent = obx_log_room_percent(stages->log_room);
     stats->held_since_ns = obx_low_mark_held_since(stages->low_mark);
+}
+
+/* Rows are in the order of their positions, about the order of their times. */
+static int64_t oldest_of_batch(const struct obx_stages *stages, const struct obx_batch *batch)
+{
+    for (uint32_t row = 0; row < batch->rows->rows; row++)
+        if (batch->row_states[row] == OBX_ROW_WAITING || batch->row_states[row] == OBX_ROW_IN_FLIGHT)
+            return obx_route_created_us(stages->route, batch->rows, row);
+    return INT64_MAX;
+}
+
+static int64_t oldest_in_flight(const struct obx_stages *stages)
+{
+    int64_t oldest = INT64_MAX;
+    for (int stage = OBX_BATCH_READY; stage <= OBX_BATCH_IN_FLIGHT; stage++) {
+        const struct obx_batch *batch = obx_pipeline_first(stages->pipeline, (enum obx_batch_stage)stage);
+        for (; batch; batch = obx_pipeline_next(stages->pipeline, batch)) {
+            int64_t created = oldest_of_batch(stages, batch);
+            oldest = created == INT64_MIN ? oldest : OBX_MIN(oldest, created);
+        }
+    }
+    return oldest;
+}
+
+void obx_status_measure(const struct obx_status *status, struct obx_relay_measures *measures)
+{
+    const struct obx_stages *stages = status->stages;
+    const struct obx_key *key = stages->keys->table;
+    *measures =
+        (struct obx_relay_measures){.timings = stages->context.timings,
+                                    .recovery_resent = stages->context.stats.resent - stages->context.resent_before,
+                                    .oldest_us = oldest_in_flight(stages),
+                                    .blocked_since_ns = key ? key->since_ns : 0};
+    for (; key; key = key->hh.next) {
+        int64_t created = obx_key_last_failure(key)->created_us;
+        measures->oldest_us = created == INT64_MIN ? measures->oldest_us : OBX_MIN(measures->oldest_us, created);
+    }
 }
 
 void obx_status_each_blocked(const struct obx_status *status,

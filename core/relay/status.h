@@ -27,6 +27,7 @@ void obx_status_report_drained(struct obx_status *status);
 void obx_status_stats(const struct obx_status *status, struct outbox_stats *stats);
 void obx_status_each_blocked(const struct obx_status *status,
                              void (*each)(void *arg, const struct obx_blocked_key *key), void *arg);
+void obx_status_measure(const struct obx_status *status, struct obx_relay_measures *measures);
 /* See obx_relay_each_left(). */
 void obx_status_each_left(const struct obx_status *status, void (*each)(void *arg, const char *why), void *arg);
 

@@ -40,7 +40,8 @@ struct outbox;
     X(RELAYING, "relaying")                                                                                         \
     X(RECOVERING, "recovering") /* a connection was lost, or the broker sent no outcome for 10 s */                 \
     X(HALTED, "halted")         /* on_reject: stop, and an event was rejected; stop and start the relay to go on */ \
-    X(DRAINING, "draining")     /* stopping: events in flight finish */
+    X(DRAINING, "draining")     /* stopping: events in flight finish */                                             \
+    X(PAUSED, "paused")         /* by an operator of the program: it owns the outbox and claims nothing */
 
 enum outbox_state {
 #define OUTBOX_STATE_ENUM(name, text) OUTBOX_STATE_##name,

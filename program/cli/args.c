@@ -11,10 +11,10 @@
 #include "cli/exit_code.h"
 #include "config/value.h"
 
-static const char common_help[] = "  -c, --config FILE   the configuration; default: $OUTBOX_CONFIG, ./outbox.yaml,\n"
-                                  "                      /etc/outbox/outbox.yaml\n"
-                                  "  --relay NAME        only this relay of the configuration\n"
-                                  "  --verbose           log to stderr from level debug on\n";
+static const char config_help[] = "  -c, --config FILE   the configuration; default: $OUTBOX_CONFIG, ./outbox.yaml,\n"
+                                  "                      /etc/outbox/outbox.yaml\n";
+static const char relay_help[] = "  --relay NAME        only this relay of the configuration\n";
+static const char verbose_help[] = "  --verbose           log to stderr from level debug on\n";
 
 int obx_args_refuse(const struct obx_verb *verb, const char *format, ...)
 {
@@ -47,8 +47,9 @@ static int print_help(struct obx_args *args)
     printf("usage: outbox %s %s\n\n%s\n\n", args->verb->name, args->verb->synopsis, args->verb->summary);
     if (args->verb->help)
         fputs(args->verb->help, stdout);
-    if (has_option(args, "config"))
-        fputs(common_help, stdout);
+    fputs(has_option(args, "config") ? config_help : "", stdout);
+    fputs(has_option(args, "relay") ? relay_help : "", stdout);
+    fputs(has_option(args, "verbose") ? verbose_help : "", stdout);
     printf("  --help              print this text\n");
     return finish(args, OBX_EXIT_OK);
 }

@@ -17,6 +17,8 @@ const struct outbox_option obx_service_options[] = {
     {"hosts", OUTBOX_OPT_STRING, 0, offsetof(struct obx_service_settings, hosts), NULL, 0, 0, NULL,
      "names by which clients may address the HTTP server, separated by commas; addresses, localhost and the machine's "
      "own name are always accepted"},
+    {"control", OUTBOX_OPT_STRING, 0, offsetof(struct obx_service_settings, control), NULL, 0, 0, NULL,
+     "unix:PATH of the socket for `outbox pause`, `resume`, `retry` and `skip`, with mode 0600; none if absent"},
 };
 const uint32_t obx_service_option_count = OBX_COUNT(obx_service_options);
 

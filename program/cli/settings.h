@@ -8,10 +8,11 @@
 enum obx_log_format { OBX_LOG_TEXT, OBX_LOG_JSON };
 
 struct obx_service_settings {
-    const char *listen; /* ADDRESS:PORT of the HTTP server, or unix:PATH; NULL: none */
-    const char *hosts;  /* names of this server, separated by commas */
-    int64_t log_level;  /* enum outbox_log_level */
-    int64_t log_format; /* enum obx_log_format */
+    const char *listen;  /* ADDRESS:PORT of the HTTP server, or unix:PATH; NULL: none */
+    const char *hosts;   /* names of this server, separated by commas */
+    const char *control; /* unix:PATH of the control socket; NULL: none */
+    int64_t log_level;   /* enum outbox_log_level */
+    int64_t log_format;  /* enum obx_log_format */
 };
 
 /* For parsing and for the generated reference. */

@@ -166,10 +166,12 @@ static void log_difference(struct obx_relay_set *set, const struct obx_relay_ent
 static void remove_entry(struct obx_relay_set *set, struct obx_relay_entry *old, struct obx_list *fresh)
 {
     struct obx_relay_entry *replacement = find_by_name(fresh, old->name);
-    if (replacement)
+    if (replacement) {
         log_difference(set, old, replacement);
-    else
+        obx_relay_inherit_pause(replacement->relay, old->relay);
+    } else {
         obx_log_write(set->context->log, OUTBOX_LOG_INFO, old->name, "no longer configured: stopping");
+    }
     obx_relay_entry_remove(old, replacement);
 }
 
@@ -245,6 +247,19 @@ void obx_relay_set_each(struct obx_relay_set *set, void (*each)(void *arg, const
                                             .relay = entry->relay};
         each(arg, &info);
     }
+}
+
+void obx_relay_set_control(struct obx_relay_set *set, const char *relay, const struct obx_control_request *request,
+                           struct outbox_error *answer)
+{
+    struct obx_relay_entry *entry = find_by_name(&set->entries, relay);
+    char names[200];
+    if (entry) {
+        obx_relay_control(entry->relay, request, answer);
+        return;
+    }
+    obx_context_list_relays(set->context->config, names, sizeof names);
+    obx_error_set(answer, OUTBOX_E_CONFIG, "the service has no relay of this name; it has: %s", names);
 }
 
 void obx_relay_set_sample(struct obx_relay_set *set)

@@ -46,6 +46,10 @@ int obx_relay_set_reload(struct obx_relay_set *set, struct outbox_error *error);
 /* In the order of the configuration; relays that a reload removed are included until they have stopped. */
 void obx_relay_set_each(struct obx_relay_set *set, void (*each)(void *arg, const struct obx_relay_info *info),
                         void *arg);
+/* Carry out what an operator wants of the relay of this name. answer: as in obx_relay_control(); CONFIG: there is none.
+ */
+void obx_relay_set_control(struct obx_relay_set *set, const char *relay, const struct obx_control_request *request,
+                           struct outbox_error *answer);
 void obx_relay_set_sample(struct obx_relay_set *set);              /* for rates; call every few seconds */
 void obx_relay_set_fill(void *arg, struct obx_snapshot *snapshot); /* arg: the set; for obx_snapshots_new() */
 

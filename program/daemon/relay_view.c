@@ -74,6 +74,15 @@ static void fill_owner(struct obx_relay_view *view, const struct obx_relay_entry
     obx_relay_view_process(owns ? own : view->owner, view->process, sizeof view->process);
 }
 
+static void fill_measures(struct obx_relay_view *view, const struct obx_relay_entry *entry, uint64_t now)
+{
+    int64_t wall_us = entry->loop->ops->wall(entry->loop);
+    obx_relay_measure(entry->relay, &view->measures);
+    view->oldest_ns = view->measures.oldest_us < wall_us ? (uint64_t)(wall_us - view->measures.oldest_us) * 1000 : 0;
+    view->blocked_ns = view->measures.blocked_since_ns ? now - view->measures.blocked_since_ns : 0;
+    view->paused = obx_relay_paused_by(entry->relay) != NULL;
+}
+
 void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_entry *entry)
 {
     uint64_t now = obx_loop_now(entry->loop);
@@ -88,5 +97,6 @@ void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_ent
     view->held_ns = view->stats.held_since_ns ? now - view->stats.held_since_ns : 0;
     view->unready_ns = view->stats.unready_since_ns ? now - view->stats.unready_since_ns : 0;
     view->rate = events_per_second(entry, &view->stats, now);
+    fill_measures(view, entry, now);
     obx_relay_each_blocked(entry->relay, copy_blocked_key, &copy);
 }

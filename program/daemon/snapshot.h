@@ -11,6 +11,7 @@
 #include <outbox/outbox.h>
 
 #include "loop/loop.h"
+#include "relay/relay.h"
 #include "relay/settings.h"
 
 #define OBX_VIEW_BLOCKED 16u
@@ -31,11 +32,15 @@ struct obx_relay_view {
     char store[32];
     char broker[32];
     struct outbox_stats stats;
-    char process[80];       /* the process of the owner, "HOST/PID": this one while it relays; "": unknown */
-    char owner[96];         /* while it stands by: the owner, for people */
-    uint64_t unready_ns;    /* since it last relayed; 0: it is relaying */
-    uint64_t behind_ns;     /* since when events are left in the outbox; 0: none are */
-    uint64_t held_ns;       /* of a log: since when the oldest event that holds it is claimed; 0: none does */
+    char process[80];    /* the process of the owner, "HOST/PID": this one while it relays; "": unknown */
+    char owner[96];      /* while it stands by: the owner, for people */
+    uint64_t unready_ns; /* since it last relayed; 0: it is relaying */
+    uint64_t behind_ns;  /* since when events are left in the outbox; 0: none are */
+    uint64_t held_ns;    /* of a log: since when the oldest event that holds it is claimed; 0: none does */
+    struct obx_relay_measures measures;
+    uint64_t oldest_ns;     /* age of the oldest claimed event that is not confirmed; 0: there is none */
+    uint64_t blocked_ns;    /* since when the key is blocked that is blocked longest; 0: none is */
+    uint64_t paused;        /* 1: by an operator */
     double rate;            /* events settled in a second, over the last few seconds */
     uint32_t blocked_count; /* entries of `blocked`; stats.blocked_keys counts all keys */
     struct obx_blocked_view blocked[OBX_VIEW_BLOCKED];
@@ -46,6 +51,8 @@ struct obx_snapshot {
     uint32_t room;
     struct obx_relay_view *relays; /* owned */
     uint64_t log_dropped;
+    uint64_t reloaded;    /* 1: the last reload of the configuration succeeded, or the start did; 0: it failed */
+    double reloaded_at_s; /* when the configuration in force was read; seconds since 1970 */
 };
 
 /* Copy any bytes as UTF-8: each invalid byte becomes '?', and no character is cut. from may be NULL, or `to`. */

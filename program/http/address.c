@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/http/address.c - splits "HOST:PORT" and resolves it */
+/* program/http/address.c - see address.h */
 #include "http/address.h"
 
 #include <stdlib.h>
@@ -20,22 +20,32 @@ const char *obx_address_socket(const char *address)
     return strncmp(address, "unix:", 5) ? NULL : address + 5;
 }
 
-int obx_address_fill(const char *path, struct sockaddr_un *to, struct outbox_error *error)
+int obx_address_fill(const char *option, const char *path, struct sockaddr_un *to, struct outbox_error *error)
 {
     *to = (struct sockaddr_un){.sun_family = AF_UNIX};
     size_t size = strlen(path), limit = sizeof to->sun_path - 1;
     if (*path != '/')
         return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "service.listen: 'unix:%.200s' is no absolute path; write one, such as "
-                             "unix:/run/outbox/http.sock",
-                             path);
+                             "service.%s: 'unix:%.200s' is no absolute path; write one, such as "
+                             "unix:/run/outbox/%s.sock",
+                             option, path, option);
     if (size > limit)
         return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "service.listen: the path of 'unix:%.120s...' has %zu bytes, and a socket takes at most "
-                             "%zu: choose a shorter one, such as unix:/run/outbox/http.sock",
-                             path, size, limit);
+                             "service.%s: the path of 'unix:%.120s...' has %zu bytes, and a socket takes at most "
+                             "%zu: choose a shorter one, such as unix:/run/outbox/%s.sock",
+                             option, path, size, limit, option);
     memcpy(to->sun_path, path, strlen(path) + 1);
     return OUTBOX_OK;
+}
+
+int obx_address_control(const char *control, struct sockaddr_un *to, struct outbox_error *error)
+{
+    const char *path = obx_address_socket(control);
+    if (!path)
+        return obx_error_set(error, OUTBOX_E_CONFIG,
+                             "service.control: '%.200s' is not unix:PATH, such as unix:/run/outbox/control.sock",
+                             control);
+    return obx_address_fill("control", path, to, error);
 }
 
 int obx_address_find(const char *address, int flags, struct addrinfo **found, struct outbox_error *error)

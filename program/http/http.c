@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "http/connections.h"
 #include "http/hosts.h"
+#include "http/metrics.h"
 #include "http/page.h"
 #include "http/render.h"
 
@@ -37,7 +38,14 @@ typedef unsigned page_function(const struct obx_snapshot *snapshot, const char *
 static unsigned metrics(const struct obx_snapshot *snapshot, const char *relay, struct obx_buf *text)
 {
     (void)relay;
-    obx_render_metrics(snapshot, text);
+    obx_metrics_render(snapshot, false, text);
+    return MHD_HTTP_OK;
+}
+
+static unsigned open_metrics(const struct obx_snapshot *snapshot, const char *relay, struct obx_buf *text)
+{
+    (void)relay;
+    obx_metrics_render(snapshot, true, text);
     return MHD_HTTP_OK;
 }
 
@@ -74,12 +82,13 @@ static const struct page {
     const char *type;
     page_function *render; /* NULL: page.html */
     bool of_relay;         /* PATH/RELAY, too */
-} pages[] = {
-    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics, false},
-    {"/healthz", "text/plain; charset=utf-8", healthy, false},
-    {"/readyz", "text/plain; charset=utf-8", ready, true},
-    {"/status", "application/json", status, false},
-    {"/", "text/html; charset=utf-8", NULL, false},
+} open_metrics_page = {"/metrics", "application/openmetrics-text; version=1.0.0; charset=utf-8", open_metrics, false},
+  pages[] = {
+      {"/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics, false},
+      {"/healthz", "text/plain; charset=utf-8", healthy, false},
+      {"/readyz", "text/plain; charset=utf-8", ready, true},
+      {"/status", "application/json", status, false},
+      {"/", "text/html; charset=utf-8", NULL, false},
 };
 
 #define PATHS "/ /metrics /healthz /readyz /readyz/RELAY /status"
@@ -190,6 +199,12 @@ static const char *refuse(const struct obx_http *http, struct MHD_Connection *co
     return NULL;
 }
 
+static bool accepts(struct MHD_Connection *connection, const char *type)
+{
+    const char *header = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept");
+    return header && strstr(header, type);
+}
+
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
                               const char *version, const char *data, size_t *size, void **state)
 {
@@ -208,6 +223,8 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         obx_buf_puts(&text, "not found; the paths are " PATHS "\n");
         return reply(connection, MHD_HTTP_NOT_FOUND, "text/plain", &text);
     }
+    if (page->render == metrics && accepts(connection, "application/openmetrics-text"))
+        page = &open_metrics_page;
     code = render(arg, page, relay, &text);
     return reply(connection, code, code == MHD_HTTP_OK ? page->type : "text/plain", &text);
 }

@@ -29,7 +29,7 @@ static int open_connection(const char *address, unsigned timeout_ms, int *fd, st
     const char *path = obx_address_socket(address);
     struct addrinfo *found = NULL;
     struct sockaddr_un name = {.sun_family = AF_UNIX};
-    int status = path ? obx_address_fill(path, &name, error) : obx_address_find(address, 0, &found, error);
+    int status = path ? obx_address_fill("listen", path, &name, error) : obx_address_find(address, 0, &found, error);
     if (status)
         return status;
     int failed = found ? connect_to(found->ai_addr, found->ai_addrlen, timeout_ms, fd)

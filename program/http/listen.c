@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -23,27 +22,6 @@ static int refuse(const char *address, int number, struct outbox_error *error)
         return obx_error_set(error, OUTBOX_E_PERMISSION, "listen on %s: %s; choose a port above 1023 in service.listen",
                              address, strerror(number));
     return obx_error_set(error, OUTBOX_E_CONFIG, "listen on %s: %s; correct service.listen", address, strerror(number));
-}
-
-static int refuse_path(const char *path, int number, struct outbox_error *error)
-{
-    if (number == EADDRINUSE)
-        return obx_error_set(
-            error, OUTBOX_E_CONFIG,
-            "listen on unix:%s: a file of that name is there, or another service listens on it; remove "
-            "it, stop that service, or choose another path in service.listen",
-            path);
-    if (number == ENOENT || number == ENOTDIR)
-        return obx_error_set(error, OUTBOX_E_CONFIG,
-                             "listen on unix:%s: its directory does not exist; make it, or correct service.listen",
-                             path);
-    if (number == EACCES || number == EPERM || number == EROFS)
-        return obx_error_set(error, OUTBOX_E_PERMISSION,
-                             "listen on unix:%s: %s; let this user write to the directory, or choose another one in "
-                             "service.listen",
-                             path, strerror(number));
-    return obx_error_set(error, OUTBOX_E_CONFIG, "listen on unix:%s: %s; correct service.listen", path,
-                         strerror(number));
 }
 
 static int open_socket(const struct addrinfo *info)
@@ -74,43 +52,11 @@ static void describe(int fd, char *text, size_t size)
         snprintf(text, size, bound.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* A socket that a service has left behind is removed; nothing else is, and no socket that somebody listens on. */
-static void remove_stale(const struct sockaddr_un *name)
-{
-    struct stat info;
-    int fd =
-        lstat(name->sun_path, &info) || !S_ISSOCK(info.st_mode) ? -1 : socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    if (connect(fd, (const struct sockaddr *)name, sizeof *name) && errno == ECONNREFUSED)
-        unlink(name->sun_path);
-    close(fd);
-}
-
-/* For the owner and the group of the service. */
-static int listen_on_path(const char *path, int *fd, struct outbox_error *error)
-{
-    struct sockaddr_un name;
-    int status = obx_address_fill(path, &name, error);
-    if (status)
-        return status;
-    remove_stale(&name);
-    const struct addrinfo info = {.ai_family = AF_UNIX,
-                                  .ai_socktype = SOCK_STREAM,
-                                  .ai_addr = (struct sockaddr *)&name,
-                                  .ai_addrlen = sizeof name};
-    mode_t before = umask(0117);
-    *fd = open_socket(&info);
-    int number = errno;
-    umask(before);
-    return *fd < 0 ? refuse_path(path, number, error) : OUTBOX_OK;
-}
-
 int obx_http_listen(const char *address, int *fd, char *text, size_t size, struct outbox_error *error)
 {
     if (obx_address_socket(address)) {
         snprintf(text, size, "%s", address);
-        return listen_on_path(obx_address_socket(address), fd, error);
+        return obx_listen_on_path("listen", obx_address_socket(address), 0660, fd, error);
     }
     struct addrinfo *found;
     int status = obx_address_find(address, AI_PASSIVE, &found, error);

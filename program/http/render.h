@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/http/render.h - a snapshot as text: JSON for /status, Prometheus format for /metrics */
+/* program/http/render.h - a snapshot as text: JSON for /status, lines for /readyz */
 #ifndef OBX_PROGRAM_HTTP_RENDER_H
 #define OBX_PROGRAM_HTTP_RENDER_H
 
@@ -10,7 +10,6 @@
 
 /* {"relays": {NAME: {...}}}. The caller owns it; NULL: no memory. */
 json_t *obx_render_json(const struct obx_snapshot *snapshot);
-void obx_render_metrics(const struct obx_snapshot *snapshot, struct obx_buf *text);
 
 /* True if every relay, or the one of this name, is relaying or standby (then another relay is active). Else text gets a
  * line for each other relay. relay: NULL: all. */

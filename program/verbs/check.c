@@ -70,17 +70,27 @@ static enum obx_exit check_listen(const struct obx_context *context, struct obx_
     const char *path = obx_address_socket(context->settings.listen);
     struct sockaddr_un name;
     if (path)
-        return obx_address_fill(path, &name, &error) ? obx_findings_fail(findings, NULL, &error) : OBX_EXIT_OK;
+        return obx_address_fill("listen", path, &name, &error) ? obx_findings_fail(findings, NULL, &error)
+                                                               : OBX_EXIT_OK;
     if (obx_address_find(context->settings.listen, AI_PASSIVE, &found, &error))
         return obx_findings_fail(findings, NULL, &error);
     freeaddrinfo(found);
     return OBX_EXIT_OK;
 }
 
+static enum obx_exit check_control(const struct obx_context *context, struct obx_findings *findings)
+{
+    struct sockaddr_un name;
+    struct outbox_error error;
+    if (!context->settings.control || !obx_address_control(context->settings.control, &name, &error))
+        return OBX_EXIT_OK;
+    return obx_findings_fail(findings, NULL, &error);
+}
+
 static enum obx_exit check_all(struct obx_context *context, struct obx_findings *findings)
 {
     struct outbox_error error = {0};
-    enum obx_exit code = check_listen(context, findings);
+    enum obx_exit code = obx_exit_worse(check_listen(context, findings), check_control(context, findings));
     bool conflict = obx_relay_conflicts_check(context, &error) != OUTBOX_OK;
     if (conflict)
         code = obx_exit_worse(code, obx_findings_fail(findings, NULL, &error));

@@ -34,10 +34,10 @@ static void check_state(struct findings *findings, const json_t *view)
     const char *state = obx_json_text(view, "state"), *why = obx_json_text(view, "last_error");
     json_int_t keys = obx_json_number(view, "blocked_keys");
     json_int_t events = obx_json_number(view, "blocked_events");
-    bool halted = !strcmp(state, "halted");
+    bool waits_for_people = !strcmp(state, "halted") || !strcmp(state, "paused");
     if (strcmp(state, "relaying") && strcmp(state, "standby"))
-        find(findings, halted ? OBX_EXIT_DATA : OBX_EXIT_UNAVAILABLE, "the relay is %s%s%s", state, *why ? ": " : "",
-             why);
+        find(findings, waits_for_people ? OBX_EXIT_DATA : OBX_EXIT_UNAVAILABLE, "the relay is %s%s%s", state,
+             *why ? ": " : "", why);
     if (keys)
         find(findings, OBX_EXIT_DATA,
              "%" JSON_INTEGER_FORMAT " keys are blocked, and %" JSON_INTEGER_FORMAT " events wait", keys, events);

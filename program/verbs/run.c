@@ -13,6 +13,7 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "cli/exit_code.h"
+#include "control/control.h"
 #include "daemon/notify.h"
 #include "daemon/relay_set.h"
 #include "daemon/signals.h"
@@ -29,13 +30,16 @@ struct service {
     struct obx_relay_set *relays;
     struct obx_snapshots *snapshots;
     struct obx_http *http;
+    struct obx_control_server *control;
     struct obx_timer sample_timer;
     struct obx_timer watchdog_timer;
     struct obx_timer trim_timer;
     struct obx_work trim_work;
     uint64_t watchdog_ns;
-    char *listen, *hosts; /* of service:, at the start; owned; NULL: not set */
-    bool stopping, stopped;
+    char *listen, *hosts, *control_address; /* of service:, at the start; owned; NULL: not set */
+    bool reload_failed;
+    double configured_at_s; /* seconds since 1970 */
+    bool stopping, stopped, control_idle;
     bool trimming; /* a worker has trim_work */
 };
 
@@ -91,6 +95,12 @@ static void warn_if_listener_changed(const struct service *service)
 {
     warn_if_changed(service, "listen", service->context.settings.listen, service->listen);
     warn_if_changed(service, "hosts", service->context.settings.hosts, service->hosts);
+    warn_if_changed(service, "control", service->context.settings.control, service->control_address);
+}
+
+static void note_configured(struct service *service)
+{
+    service->configured_at_s = (double)service->context.loop->ops->wall(service->context.loop) / 1e6;
 }
 
 static void on_reload(void *arg, int signum)
@@ -101,11 +111,13 @@ static void on_reload(void *arg, int signum)
     if (service->stopping)
         return;
     obx_notify_reloading();
-    if (reload(service, &error)) {
+    service->reload_failed = reload(service, &error);
+    if (service->reload_failed) {
         obx_log_write(service->context.log, OUTBOX_LOG_ERROR, "service", "SIGHUP: keeping the old configuration: %s",
                       error.text);
     } else {
         obx_log_write(service->context.log, OUTBOX_LOG_INFO, "service", "SIGHUP: reloaded %s", service->context.path);
+        note_configured(service);
         warn_if_listener_changed(service);
     }
     obx_notify("READY=1");
@@ -149,7 +161,7 @@ static void start_timers(struct service *service)
 
 static void stop_loop_if_done(struct service *service)
 {
-    if (service->stopped && !service->trimming)
+    if (service->stopped && !service->trimming && service->control_idle)
         obx_uv_loop_stop(service->context.loop);
 }
 
@@ -210,19 +222,62 @@ static void on_stopped(void *arg)
     OBX_FAILPOINT(stop, done);
     obx_log_write(service->context.log, OUTBOX_LOG_INFO, "service", "stopped");
     service->stopped = true;
+    service->control_idle = obx_control_server_close(service->control);
+    stop_loop_if_done(service);
+}
+
+/* ---- operators ---- */
+
+static void on_control(void *arg, const char *relay, const struct obx_control_request *request,
+                       struct outbox_error *answer)
+{
+    struct service *service = arg;
+    if (service->stopping)
+        obx_error_set(answer, OUTBOX_E_AGAIN, "the service stops");
+    else
+        obx_relay_set_control(service->relays, relay, request, answer);
+}
+
+static void on_control_idle(void *arg)
+{
+    struct service *service = arg;
+    service->control_idle = true;
     stop_loop_if_done(service);
 }
 
 /* ---- life ---- */
 
+/* False: no memory. */
+static bool keep(const char *setting, char **kept)
+{
+    *kept = setting ? obx_strdup(setting) : NULL;
+    return !setting == !*kept;
+}
+
 /* A reload frees the settings. */
 static int keep_settings(struct service *service, struct outbox_error *error)
 {
     const struct obx_service_settings *settings = &service->context.settings;
-    service->listen = settings->listen ? obx_strdup(settings->listen) : NULL;
-    service->hosts = settings->hosts ? obx_strdup(settings->hosts) : NULL;
-    bool kept = !settings->listen == !service->listen && !settings->hosts == !service->hosts;
+    bool kept = keep(settings->listen, &service->listen) && keep(settings->hosts, &service->hosts) &&
+                keep(settings->control, &service->control_address);
     return kept ? OUTBOX_OK : obx_error_no_memory(error);
+}
+
+static int open_control(struct service *service, struct outbox_error *error)
+{
+    const struct obx_control_events events = {on_control, on_control_idle, service};
+    if (!service->control_address)
+        return OUTBOX_OK;
+    return obx_control_server_new(service->control_address, service->context.loop, service->context.log, &events,
+                                  &service->control, error);
+}
+
+static void fill_snapshot(void *arg, struct obx_snapshot *snapshot)
+{
+    const struct service *service = arg;
+    obx_relay_set_fill(service->relays, snapshot);
+    snapshot->reloaded = !service->reload_failed;
+    snapshot->reloaded_at_s = service->configured_at_s;
 }
 
 static int open_service(struct service *service, struct outbox_error *error)
@@ -232,11 +287,14 @@ static int open_service(struct service *service, struct outbox_error *error)
     service->sample_timer.fire = on_sample;
     service->watchdog_timer.fire = on_watchdog;
     service->trim_timer.fire = on_trim;
+    note_configured(service);
     int status = keep_settings(service, error);
     if (!status)
         status = obx_relay_set_new(context, &events, &service->relays, error);
     if (!status)
-        status = obx_snapshots_new(context->loop, obx_relay_set_fill, service->relays, &service->snapshots, error);
+        status = obx_snapshots_new(context->loop, fill_snapshot, service, &service->snapshots, error);
+    if (!status)
+        status = open_control(service, error);
     if (!status && service->listen)
         status = obx_http_new(service->listen, service->hosts, service->snapshots, context->log, &service->http, error);
     if (!status)
@@ -262,6 +320,8 @@ static void close_service(struct service *service)
 {
     struct obx_loop *loop = service->context.loop;
     obx_http_free(service->http);
+    obx_control_server_close(service->control); /* after a failed start; else it is closed */
+    obx_control_server_free(service->control);
     obx_snapshots_free(service->snapshots);
     loop->ops->timer_clear(loop, &service->sample_timer);
     loop->ops->timer_clear(loop, &service->watchdog_timer);
@@ -270,6 +330,7 @@ static void close_service(struct service *service)
     obx_context_close(&service->context);
     obx_free(service->listen);
     obx_free(service->hosts);
+    obx_free(service->control_address);
 }
 
 static int run(const struct obx_verb *verb, int argc, char **argv)

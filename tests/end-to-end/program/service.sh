@@ -23,13 +23,19 @@ check "log says which database and file it uses" eval 'logged "opened shop.db wi
 check "log says that the first event was published" within 5 logged "msg=\"published the first event since the start: event [-0-9a-f]*, key '1', topic 'outbox.event.order'\""
 check "/healthz is 200" get_code /healthz 200
 check "/metrics counts the event" eval 'get /metrics && has_match "^outbox_settled_total\{relay=\"orders\"\} 1$"'
-documented() { # documents and alerts name exactly the metrics of the program
-  local have named
-  have=$(grep -o '^outbox_[a-z_]*' "$out" | sort -u)
-  named=$(grep -oh 'outbox_[a-z_]*' "$source_root/examples/prometheus-alerts.yml" "$source_root/docs/OPERATIONS.md" | grep -v '_add$' | sort -u)
-  [ "$have" = "$named" ] || { diff <(echo "$have") <(echo "$named") | sed 's/^/# /'; return 1; }
+documented() { # the document lists exactly the metrics of the program, and other documents name no others
+  local have listed named
+  have=$(sed -n 's/^# TYPE \([a-z_]*\) .*/\1/p' "$out" | sort -u)
+  listed=$(sed -n 's/^| `\([a-z_]*\)` .*/\1/p' "$source_root/docs/METRICS.md" | sort -u)
+  [ "$have" = "$listed" ] || { diff <(echo "$have") <(echo "$listed") | sed 's/^/# /'; return 1; }
+  named=$(grep -oh '\boutbox_[a-z_]*' "$source_root/examples/prometheus-alerts.yml" "$source_root"/docs/OPERATIONS.md "$source_root"/docs/faults/*.md | grep -v '_add$' | sort -u)
+  named=$(comm -13 <(echo "$have") <(sed 's/_\(bucket\|count\|sum\)$//' <<<"$named" | sort -u))
+  [ -z "$named" ] || { echo "# not a metric: $named"; return 1; }
 }
-check "documents list exactly the metrics" eval 'get /metrics && documented'
+check "documents name exactly the metrics" eval 'get /metrics && documented'
+check "OpenMetrics are sent to who accepts them" eval 'curl -s -m 10 -D "$err" -H "Accept: application/openmetrics-text;version=1.0.0" "http://$(address)/metrics" >"$out" && has_line "# EOF" && has_match "^Content-Type: application/openmetrics-text"'
+check "/metrics has the latency of the event" eval 'get /metrics && has_match "^outbox_delivery_seconds_count\{relay=\"orders\"\} 1$"'
+check "/metrics has the last reload" has_match "^outbox_config_last_reload_successful 1$"
 check "/readyz/RELAY is 200" get_code /readyz/orders 200
 check "/readyz of a relay that is not there is 404" eval 'get_code /readyz/bills 404 && has_line "not found: the service has no relay of this name"'
 header_of() { curl -s -m 10 -o /dev/null -D - "http://$(address)$1" | tr -d '\r' | grep -i "^$2: "; } # PATH NAME
@@ -75,6 +81,7 @@ echo 'nonsense: true' >>outbox.yaml
 kill -HUP "$service"
 check "invalid configuration is logged on SIGHUP" within 5 logged 'SIGHUP: keeping the old configuration: ./outbox.yaml:6:1: unknown key'
 check "service keeps relaying" get_code /readyz 200
+check "/metrics has the failed reload" eval 'get /metrics && has_match "^outbox_config_last_reload_successful 0$"'
 sed 's/events.ndjson/others.ndjson/' good.yaml >outbox.yaml
 kill -HUP "$service"
 check "changed relay restarts on SIGHUP" within 5 logged 'orders.*its configuration changed: restarting; different: broker.path"'

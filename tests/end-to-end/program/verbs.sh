@@ -20,7 +20,7 @@ check "unknown verb is refused" exits_with_line 64 "outbox: unknown verb 'frob';
 verbs() { works "$OUTBOX" --help && sed -n 's/^  \([a-z]*\)  .*/\1/p' "$out"; }
 manual() { sed -n '/^.SH VERBS/,/^.SH SIGNALS/s/^.SS \([a-z]*\)$/\1/p' "$source_root/docs/man/outbox.1.in"; }
 check "manual page has all verbs" eval '[ "$(verbs)" = "$(manual)" ]'
-for verb in init check run drain add status dead plugins bench; do
+for verb in init check run drain add status dead pause resume retry skip plugins bench; do
   check "$verb --help prints its usage" exits_with_match 0 "^usage: outbox $verb " "$OUTBOX" $verb --help
   check "$verb refuses an unknown option" exits_with_line 64 "outbox $verb: unknown or ambiguous option --frob; see outbox $verb --help" "$OUTBOX" $verb --frob
 done
@@ -214,7 +214,7 @@ check "drain publishes them" works "$OUTBOX" drain
 check "dead list of none succeeds" works "$OUTBOX" dead list
 check "dead requires an action" exits_with_line 64 'outbox dead: an argument is missing; see outbox dead --help' "$OUTBOX" dead
 check "dead refuses an unknown action" exits_with_line 64 "outbox dead: unknown action 'bury': list, show, replay or drop; see outbox dead --help" "$OUTBOX" dead bury
-check "dead drop requires numbers" exits_with_line 64 'outbox dead: numbers are missing: give the numbers of dead letters, or --all; see outbox dead --help' "$OUTBOX" dead drop
+check "dead drop requires numbers" exits_with_line 64 'outbox dead: numbers are missing: give the numbers of dead letters, a filter, or --all; see outbox dead --help' "$OUTBOX" dead drop
 check "dead drop of an unknown number is an error" exits_with_line 65 'outbox dead: 1 of 1 numbers are no dead letters of orders: 99' "$OUTBOX" dead drop 99
 check "plugins lists the installed ones" exits_with_match 0 '^store   sqlite ' "$OUTBOX" plugins
 check "plugins NAME lists its options" exits_with_match 0 '^    path' "$OUTBOX" plugins sqlite

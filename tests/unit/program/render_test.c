@@ -2,11 +2,13 @@
 /* tests/unit/program/render_test.c - metrics, readiness and /status; exit codes; addresses */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "mem_fault.h"
 #include "http/address.h"
 #include "cli/exit_code.h"
+#include "http/metrics.h"
 #include "http/render.h"
 
 static struct obx_snapshot two_relays(void)
@@ -43,7 +45,7 @@ Test(render, metrics_follow_the_prometheus_format)
     struct obx_snapshot snapshot = two_relays();
     struct obx_buf text = {0};
     snapshot.log_dropped = 4;
-    obx_render_metrics(&snapshot, &text);
+    obx_metrics_render(&snapshot, false, &text);
     expect_line(obx_buf_text(&text), "# TYPE outbox_settled_total counter");
     expect_line(obx_buf_text(&text), "outbox_settled_total{relay=\"a\\\"\\n\\\\b\"} 7");
     expect_line(obx_buf_text(&text), "outbox_settled_total{relay=\"b\"} 0");
@@ -60,6 +62,52 @@ Test(render, metrics_follow_the_prometheus_format)
     obx_buf_free(&text);
     obx_snapshot_free(&snapshot);
     cr_assert_eq(mem_live(), 0);
+}
+
+Test(render, histograms_are_cumulative)
+{
+    struct obx_snapshot snapshot = {0};
+    struct obx_relay_view *view = obx_snapshot_more(&snapshot);
+    struct obx_timings *timings = &view->measures.timings;
+    struct obx_buf text = {0};
+    snprintf(view->name, sizeof view->name, "r");
+    obx_timings_delivered(timings, 1000000, 1000400);
+    obx_timings_delivered(timings, 1000000, 1001000);
+    obx_timings_delivered(timings, 1000000, 999000);
+    obx_timings_delivered(timings, 0, INT64_C(4000000000));
+    obx_timings_delivered(timings, INT64_MIN, 1000000);
+    obx_metrics_render(&snapshot, false, &text);
+    expect_line(obx_buf_text(&text), "# TYPE outbox_delivery_seconds histogram");
+    expect_line(obx_buf_text(&text), "outbox_delivery_seconds_bucket{relay=\"r\",le=\"0.0005\"} 2");
+    expect_line(obx_buf_text(&text), "outbox_delivery_seconds_bucket{relay=\"r\",le=\"0.001\"} 3");
+    expect_line(obx_buf_text(&text), "outbox_delivery_seconds_bucket{relay=\"r\",le=\"3600.0\"} 3");
+    expect_line(obx_buf_text(&text), "outbox_delivery_seconds_bucket{relay=\"r\",le=\"+Inf\"} 4");
+    expect_line(obx_buf_text(&text), "outbox_delivery_seconds_sum{relay=\"r\"} 4000.001400");
+    expect_line(obx_buf_text(&text), "outbox_delivery_seconds_count{relay=\"r\"} 4");
+    expect_line(obx_buf_text(&text), "outbox_claim_seconds_count{relay=\"r\"} 0");
+    obx_buf_free(&text);
+    obx_snapshot_free(&snapshot);
+}
+
+static double number_after(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+    return at ? strtod(at + strlen(name), NULL) : -1;
+}
+
+Test(render, open_metrics_name_a_counter_without_total_and_end_with_eof)
+{
+    struct obx_snapshot snapshot = two_relays();
+    struct obx_buf text = {0};
+    obx_metrics_render(&snapshot, true, &text);
+    expect_line(obx_buf_text(&text), "# TYPE outbox_settled counter");
+    expect_line(obx_buf_text(&text), "outbox_settled_total{relay=\"b\"} 0");
+    cr_expect_str_eq(obx_buf_text(&text) + text.size - strlen("\n# EOF\n"), "\n# EOF\n");
+    cr_expect_gt(number_after(obx_buf_text(&text), "\nprocess_resident_memory_bytes "), 1e6);
+    cr_expect_gt(number_after(obx_buf_text(&text), "\nprocess_open_fds "), 2);
+    cr_expect_gt(number_after(obx_buf_text(&text), "\nprocess_start_time_seconds "), 1e9);
+    obx_buf_free(&text);
+    obx_snapshot_free(&snapshot);
 }
 
 Test(render, invalid_utf8_becomes_question_marks)

@@ -33,6 +33,7 @@ struct fixture_row {
     bool committed, gone, dead_lettered;
     bool spooled, settled; /* of a log */
     uint32_t attempts;     /* reported with the dead letter */
+    int64_t created_us;    /* 0: null */
 };
 
 struct fixture {

@@ -71,6 +71,8 @@ static struct outbox_value value_of(const struct fixture_row *row, const char *c
         return text_value(row->text);
     if (!strcmp(column, "event_id"))
         return (struct outbox_value){.as.integer = (int64_t)row->id, .type = OUTBOX_INT};
+    if (!strcmp(column, "created_at") && row->created_us)
+        return (struct outbox_value){.as.integer = row->created_us, .type = OUTBOX_TIME};
     return (struct outbox_value){.type = OUTBOX_NULL};
 }
 

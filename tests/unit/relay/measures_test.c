@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/relay/measures_test.c - what a relay measures: latencies, the oldest event, possible duplicates */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "fixture.h"
+
+static struct obx_relay_measures measures_of(struct fixture *fixture)
+{
+    struct obx_relay_measures measures;
+    obx_relay_measure(fixture->relay, &measures);
+    return measures;
+}
+
+static uint64_t count_of(const struct obx_histogram *histogram)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i <= OBX_HISTOGRAM_BUCKETS; i++)
+        count += histogram->counts[i];
+    return count;
+}
+
+static int64_t wall_us(struct fixture *fixture)
+{
+    return fixture->loop.base.ops->wall(&fixture->loop.base);
+}
+
+/* The first row was written 100 s ago, each later one a second later. */
+static void set_times(struct fixture *fixture)
+{
+    for (uint32_t i = 0; i < fixture->row_count; i++)
+        fixture->rows[i].created_us = wall_us(fixture) + ((int64_t)i - 100) * 1000000;
+}
+
+static void each_event_is_measured_once(struct fixture *fixture)
+{
+    set_times(fixture);
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_run_for(fixture, 1);
+    struct obx_relay_measures measures = measures_of(fixture);
+    cr_assert_eq(count_of(&measures.timings.delivery), 30);
+    cr_assert_eq(measures.timings.delivery.counts[OBX_HISTOGRAM_BUCKETS - 2], 30, "between 60 and 300 s");
+    cr_assert_eq(count_of(&measures.timings.claim), fixture->calls[FIXTURE_CLAIM]);
+    cr_assert_eq(count_of(&measures.timings.settle), fixture->calls[FIXTURE_SETTLE]);
+    cr_assert_gt(count_of(&measures.timings.publish), 0);
+    cr_assert_eq(measures.oldest_us, INT64_MAX, "all are confirmed");
+    cr_assert_eq(measures.blocked_since_ns, 0);
+    fixture_free(fixture);
+}
+
+Test(measures, each_event_is_measured_once)
+{
+    each_event_is_measured_once(fixture_filled("", 30, 3));
+}
+
+Test(measures, each_event_is_measured_once_with_a_concurrent_broker)
+{
+    fixture_concurrent();
+    each_event_is_measured_once(fixture_filled("", 30, 3));
+}
+
+Test(measures, oldest_event_is_in_flight_or_blocked)
+{
+    struct fixture *fixture = fixture_filled("claim_rows: 10\n", 30, 3);
+    set_times(fixture);
+    fixture->hold = true;
+    fixture->k1_failures = 1000;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 100);
+    cr_assert_eq(measures_of(fixture).oldest_us, fixture->rows[0].created_us, "in flight");
+    fixture_release_all(fixture);
+    fixture_run_for(fixture, 1000);
+    cr_assert_eq(measures_of(fixture).oldest_us, fixture->rows[1].created_us, "the event that blocks k1");
+    cr_assert_gt(measures_of(fixture).blocked_since_ns, 0);
+    fixture_free(fixture);
+}
+
+Test(measures, events_without_a_time_are_not_measured)
+{
+    struct fixture *fixture = fixture_filled("", 30, 3);
+    fixture->hold = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 100);
+    cr_assert_eq(measures_of(fixture).oldest_us, INT64_MAX);
+    fixture_release_all(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 1000));
+    struct obx_relay_measures measures = measures_of(fixture);
+    cr_assert_eq(count_of(&measures.timings.delivery), 0);
+    fixture_free(fixture);
+}
+
+static uint32_t unknown_once;
+
+static uint32_t all_unknown_once(struct fixture *fixture, const struct outbox_message *message,
+                                 struct outbox_error *error)
+{
+    (void)fixture, (void)message;
+    if (!unknown_once)
+        return OUTBOX_DELIVERED;
+    unknown_once--;
+    *error = (struct outbox_error){.code = OUTBOX_E_TIMEOUT, .text = "no answer"};
+    return OUTBOX_UNKNOWN;
+}
+
+Test(measures, recovery_names_its_possible_duplicates)
+{
+    struct fixture *fixture = fixture_filled("", 30, 3);
+    fixture->outcome = all_unknown_once;
+    for (uint32_t outage = 1; outage <= 2; outage++) {
+        unknown_once = 30;
+        if (outage == 1)
+            fixture_start(fixture);
+        cr_assert(fixture_run(fixture, fixture_empty, 60000));
+        cr_assert_eq(measures_of(fixture).recovery_resent, 30, "of this outage");
+        cr_assert_eq(fixture_stats(fixture).resent, outage * 30);
+        fixture_fill(fixture, 30, 3);
+    }
+    const char *line = "broker: works again after ";
+    const char *found = strstr(fixture->noted, line);
+    cr_assert_not_null(found, "%s", fixture->noted);
+    cr_assert_not_null(strstr(found, "; 30 events may be published twice\n"), "%s", found);
+    fixture_free(fixture);
+}
