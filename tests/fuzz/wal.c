@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input input = {data, data + size};
     uint8_t choice = (uint8_t)fuzz_int(&input, 1);
     memory = (struct sql_capture_memory){.host = &fuzz_host};
-    transactions = (struct pg_open){.memory = &memory, .limit = 100000};
+    pg_open_begin(&transactions, &memory, 100000);
     major = 14 + (unsigned)(choice >> 4) % 5;
     if (choice % 3 == 0)
         read_pages(&input);

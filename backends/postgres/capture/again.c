@@ -173,8 +173,8 @@ void pg_again_begin(struct pg_store *store, const struct pg_open_ended *ended, c
     store->sql.host->log(store->sql.host, OUTBOX_LOG_DEBUG, "transaction %u is large: its events are read again",
                          end->xid);
     capture->reading_again = true;
-    capture->again_from = ended->first_lsn;
-    capture->again_timeline = ended->timeline;
+    capture->again_from = ended->first.lsn;
+    capture->again_timeline = ended->first.timeline;
     capture->again_end = record->lsn;
     capture->again_index = 0;
     memcpy(capture->again_marks, marks, sizeof capture->again_marks);

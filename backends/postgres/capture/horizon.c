@@ -196,15 +196,15 @@ bool pg_capture_can_relieve(struct sql_store *sql)
 {
     enum { WORTH_BYTES = 16 << 20 };
     struct pg_capture *capture = &pg_store_of(sql)->capture;
-    const struct pg_open_entry *oldest = capture->open.oldest;
+    struct pg_open_place oldest = pg_open_oldest(&capture->open);
     if (capture->stream.state != PG_LOG_STREAMING)
         return sql->capture.relieving; /* what is open is not known yet */
-    bool can = !oldest || oldest->first_lsn > capture->recorded.restart + WORTH_BYTES;
-    if (!can && capture->held_xid != oldest->xid)
+    bool can = !oldest.lsn || oldest.lsn > capture->recorded.restart + WORTH_BYTES;
+    if (!can && capture->held_xid != oldest.xid)
         sql->host->log(sql->host, OUTBOX_LOG_WARN,
                        "transaction %u is open, and the server keeps the log from its first event on: end it, or, if "
                        "it is prepared, commit it or roll it back; see pg_stat_activity and pg_prepared_xacts",
-                       oldest->xid);
-    capture->held_xid = can ? 0 : oldest->xid;
+                       oldest.xid);
+    capture->held_xid = can ? 0 : oldest.xid;
     return can;
 }

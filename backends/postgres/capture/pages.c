@@ -8,6 +8,7 @@
 #include "crc32c.h"
 
 enum { CONTINUES = 0x0001, OVERWRITES = 0x0008 }; /* of a page's header */
+enum { BODY_KEEP = 1 << 20 };                     /* a larger buffer is given back when it is not needed */
 #define LENGTH_MAX (UINT32_C(1) << 30)
 #define LSN "%X/%X"
 #define LSN_OF(lsn) (unsigned)((lsn) >> 32), (unsigned)(lsn)
@@ -152,8 +153,9 @@ static bool set_length(struct pg_wal_pages *pages, const unsigned char *at, stru
 static bool make_room(struct pg_wal_pages *pages, struct outbox_error *error)
 {
     uint32_t need = pages->length - PG_WAL_RECORD_HEAD;
+    bool fits = need <= pages->body_room && (need > BODY_KEEP || pages->body_room <= BODY_KEEP);
     pages->crc = ~UINT32_C(0);
-    if (!matters(pages->head) || need <= pages->body_room)
+    if (!matters(pages->head) || fits)
         return true;
     pages->host->release(pages->host, pages->body);
     pages->body_room = 0;

@@ -66,9 +66,9 @@ static bool on_message(struct pg_store *store, const struct pg_wal_message *mess
 /* Where reading must begin to find all that is not passed, if it is passed up to here. */
 static void restart_of(const struct pg_capture *capture, uint64_t end, uint64_t xid, uint64_t marks[SQL_CAPTURE_MARKS])
 {
-    const struct pg_open_entry *oldest = capture->open.oldest;
-    marks[PG_MARK_RESTART] = oldest ? oldest->first_lsn : pg_wal_restart_at(end);
-    marks[PG_MARK_TIMELINE_XID] = (uint64_t)(oldest ? oldest->timeline : capture->pages.timeline) << 32 | xid;
+    struct pg_open_place oldest = pg_open_oldest(&capture->open);
+    marks[PG_MARK_RESTART] = oldest.lsn ? oldest.lsn : pg_wal_restart_at(end);
+    marks[PG_MARK_TIMELINE_XID] = (uint64_t)(oldest.lsn ? oldest.timeline : capture->pages.timeline) << 32 | xid;
 }
 
 bool pg_capture_commit(struct pg_store *store, struct sql_capture_list *events, const uint64_t marks[SQL_CAPTURE_MARKS],
@@ -85,7 +85,7 @@ static bool on_end(struct pg_store *store, const struct pg_wal_end *end, const s
     struct pg_capture *capture = &store->capture;
     struct pg_open_ended ended = pg_open_end(&capture->open, end);
     uint64_t marks[SQL_CAPTURE_MARKS] = {[PG_MARK_PASSED] = record->lsn + 1};
-    if (!ended.any || !end->commits)
+    if (!ended.first.lsn || !end->commits)
         return true;
     if (record->lsn < capture->begun_passed) {
         sql_capture_list_drop(&store->sql.capture.queue.memory, &ended.events);
@@ -244,8 +244,7 @@ void pg_capture_begin(struct sql_store *sql)
     capture->pages.host = sql->host;
     capture->pages.record = on_record;
     capture->pages.arg = store;
-    capture->open.memory = &sql->capture.queue.memory;
-    capture->open.limit = OPEN_BYTES;
+    pg_open_begin(&capture->open, &sql->capture.queue.memory, OPEN_BYTES);
     capture->skip = sql->capture.passed_index;
     capture->begun_passed = capture->position.passed;
     capture->xmin = capture->xmax = capture->log_end = 0; /* another server may answer now */

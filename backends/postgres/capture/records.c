@@ -149,6 +149,16 @@ static enum pg_wal_kind read_running(const struct pg_wal_record *record, struct 
     return view.failed ? PG_WAL_OTHER : PG_WAL_RUNNING;
 }
 
+bool pg_wal_runs(const struct pg_wal_running *running, uint32_t xid)
+{
+    if (!pg_wal_precedes(xid, running->next) || (!running->complete && !pg_wal_precedes(xid, running->oldest)))
+        return true;
+    for (uint32_t i = 0; i < running->count; i++)
+        if (pg_wal_xid_at(running->xids, i) == xid)
+            return true;
+    return false;
+}
+
 enum pg_wal_kind pg_wal_record_read(const struct pg_wal_record *record, unsigned major, struct pg_wal_meaning *meaning)
 {
     if (record->manager == PG_RM_MESSAGE)

@@ -50,5 +50,6 @@ static inline bool pg_wal_precedes(uint32_t a, uint32_t b)
 {
     return (int32_t)(a - b) < 0;
 }
+bool pg_wal_runs(const struct pg_wal_running *running, uint32_t xid);
 
 #endif

@@ -150,6 +150,7 @@ static void on_identity(struct pg_log_stream *stream, const PGresult *result)
     struct pg_log_server *server = &stream->server;
     snprintf(server->system, sizeof server->system, "%.31s", pg_text(result, 0, 0));
     server->timeline = (uint32_t)strtoul(pg_text(result, 0, 1), NULL, 10);
+    snprintf(server->end, sizeof server->end, "%.23s", pg_text(result, 0, 2));
     server->major = (unsigned)PQserverVersion(stream->conn.pg) / 10000;
 }
 
@@ -200,6 +201,15 @@ static void next_command(struct pg_log_stream *stream)
     }
 }
 
+void pg_log_lost(const struct pg_log_stream *stream, uint64_t from, const char *why, struct outbox_error *error)
+{
+    pg_fail(error, OUTBOX_E_SCHEMA,
+            "%s from %X/%X on: %s; events that were committed from there up to %s, the present end of the log, may be "
+            "lost: see docs/CAPTURE-POSTGRES.md, \"A position that the log does not have\"",
+            what, (unsigned)(from >> 32), (unsigned)from, why ? why : "the server does not have it",
+            stream->server.end);
+}
+
 /* 58P01: the file is gone. 55000 and others without a class of their own: the position is not of this server's log. */
 static void on_refusal(struct pg_log_stream *stream, const PGresult *result)
 {
@@ -210,12 +220,7 @@ static void on_refusal(struct pg_log_stream *stream, const PGresult *result)
     bool starts =
         stream->state == PG_LOG_STARTING || stream->state == PG_LOG_STREAMING || stream->state == PG_LOG_TURNING;
     if (starts && state && (!strcmp(state, "58P01") || !strcmp(state, "XX000") || !strcmp(state, "55000")))
-        pg_fail(&error, OUTBOX_E_SCHEMA,
-                "%s from %X/%X on: %s; events from there on may be lost: see docs/CAPTURE-POSTGRES.md, \"A position "
-                "that the log "
-                "does not have\"",
-                what, (unsigned)(stream->next >> 32), (unsigned)stream->next,
-                text ? text : "the server does not have it");
+        pg_log_lost(stream, stream->next, text, &error);
     else if (state && (!strncmp(state, "57P", 3) || !strncmp(state, "08", 2)))
         error.code = OUTBOX_E_NOT_CONNECTED;
     fail(stream, &error);

@@ -34,6 +34,7 @@ struct pg_log_server {
     char system[32]; /* its identifier */
     uint32_t timeline, segment;
     unsigned major;
+    char end[24]; /* of its log, when the stream was opened */
 };
 
 /* Each may end the stream. */
@@ -62,6 +63,8 @@ void pg_log_open(struct pg_log_stream *stream, struct pg_store *store, const str
 /* After opened(): from `lsn` on, which is on this timeline. */
 void pg_log_start(struct pg_log_stream *stream, uint64_t lsn, uint32_t timeline);
 void pg_log_close(struct pg_log_stream *stream); /* calls nothing back; closed already: nothing happens */
+/* Why a position is not in the log, and which events that may concern. */
+void pg_log_lost(const struct pg_log_stream *stream, uint64_t from, const char *why, struct outbox_error *error);
 /* Read no more, for now; and again: data() may be called at once. */
 void pg_log_pause(struct pg_log_stream *stream);
 void pg_log_resume(struct pg_log_stream *stream);

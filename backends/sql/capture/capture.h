@@ -76,6 +76,8 @@ void sql_capture_append_create(const struct sql_store *store, struct obx_sql_tex
 void sql_capture_append_row_columns(struct obx_sql_text *sql);
 /* This session has become the owner: read the position, then complete the operation. */
 void sql_capture_take_over(struct sql_op *op);
+/* Up to this event all are settled or in the table: no claim of the log returns them. False: no memory. */
+bool sql_capture_note_copied(struct sql_store *store, int64_t last);
 /* "UPDATE ... WHERE epoch = N", with all that was passed. */
 void sql_capture_append_record(const struct sql_store *store, struct obx_sql_text *sql);
 /* The UPDATE is committed, of so many rows. Fails with FENCED if it was none. */

@@ -21,7 +21,7 @@ static struct sql_capture_chunk *chunk_new(struct sql_capture_memory *memory, ui
             return NULL;
         chunk->size = size;
     }
-    chunk->used = chunk->events = 0;
+    chunk->used = chunk->events = chunk->held = 0;
     return chunk;
 }
 
@@ -137,8 +137,10 @@ void sql_capture_list_drop(struct sql_capture_memory *memory, struct sql_capture
 void sql_capture_list_merge(struct sql_capture_list *list, struct sql_capture_list *from)
 {
     struct sql_capture_list merged = {0};
-    if (list->tail && from->head && list->tail->order < from->head->order) {
-        list->tail->next = from->head;
+    if (!from->head)
+        return;
+    if (!list->tail || list->tail->order < from->head->order) {
+        *(list->tail ? &list->tail->next : &list->head) = from->head;
         list->tail = from->tail;
         list->count += from->count;
         list->bytes += from->bytes;

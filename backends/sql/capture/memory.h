@@ -17,6 +17,7 @@ struct sql_capture_chunk {
     struct sql_capture_chunk *next; /* of the spare ones */
     uint32_t size, used;            /* bytes after this header */
     uint32_t events;                /* in it, that were not dropped; the memory's own use counts as one */
+    uint32_t held;                  /* of them, of transactions that are open: the source counts */
 };
 
 /* One event. `data` is the source's: it alone writes and reads it. Aligned to 8 bytes. */

@@ -152,13 +152,17 @@ static bool put_spooled(struct sql_request *request)
 
 /* The host copies only what directly follows events that are settled or copied. So the last copy proves that everything
  * before it is: also events that were settled, whose relay died before it recorded the position. */
-static bool note_spooled(struct sql_store *store, void *result)
+bool sql_capture_note_copied(struct sql_store *store, int64_t last)
 {
-    struct obx_sql_ranges *done = &store->capture.queue.done;
-    int64_t first = store->capture.row.sequence + 1;
+    struct sql_capture_queue *queue = &store->capture.queue;
+    return last <= queue->low || obx_sql_ranges_add(store->host, &queue->done, queue->low + 1, last);
+}
+
+static bool note_rows(struct sql_store *store, void *result)
+{
     uint32_t rows = 0;
     return store->driver->read_ids(store, result, &rows) &&
-           (!rows || obx_sql_ranges_add(store->host, done, first, store->ids[rows - 1]));
+           (!rows || sql_capture_note_copied(store, store->ids[rows - 1]));
 }
 
 static void on_spooled(struct sql_request *request, const struct outbox_error *error)
@@ -166,7 +170,7 @@ static void on_spooled(struct sql_request *request, const struct outbox_error *e
     struct sql_op *op = request->arg;
     struct sql_store *store = op->store;
     struct outbox_error verdict = *error;
-    if (!verdict.code && !note_spooled(store, op->result))
+    if (!verdict.code && !note_rows(store, op->result))
         outbox_error_set(&verdict, OUTBOX_E_NO_MEMORY, "read spooled rows of %s: out of memory", store->table_name);
     if (verdict.code) {
         fail(op, &verdict);

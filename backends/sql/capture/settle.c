@@ -118,26 +118,13 @@ bool sql_capture_ranges(struct sql_store *store, const struct outbox_settle *set
 
 /* ---- spool ------------------------------------------------------------------------------------------------------- */
 
-static bool note_spooled(struct sql_store *store, const struct outbox_spool *spool)
-{
-    for (uint32_t s = 0; s < spool->span_count; s++) {
-        const struct outbox_span *span = &spool->spans[s];
-        for (uint32_t i = 0; i < span->count; i++) {
-            int64_t id = (int64_t)span->batch->positions[span->first + i].major;
-            if (id > store->capture.queue.low && !obx_sql_ranges_add(store->host, &store->capture.queue.done, id, id))
-                return false;
-        }
-    }
-    return true;
-}
-
 static void on_spooled(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
     const struct outbox_spool *spool = op->in;
     struct outbox_error verdict = sql_owner_verdict(request, error);
     OUTBOX_FAILPOINT(op->store->host, capture, spooled);
-    if (!verdict.code && !note_spooled(op->store, spool))
+    if (!verdict.code && !sql_capture_note_copied(op->store, (int64_t)spool->low.major))
         outbox_error_set(&verdict, OUTBOX_E_NO_MEMORY, "spool events of %s: out of memory", op->store->table_name);
     if (verdict.code)
         sql_op_complete(op, &verdict);

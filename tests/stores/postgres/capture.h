@@ -9,7 +9,14 @@
 
 #include "fixture.h"
 
+/* The cases of `capture: wal` are those of `logical`, too: a second program is built with this defined. */
+#ifdef CAPTURE_LOGICAL
+#define CAPTURE "  capture: logical\n"
+#define BY_CAPTURE(wal, logical) (logical)
+#else
 #define CAPTURE "  capture: wal\n"
+#define BY_CAPTURE(wal, logical) (wal)
+#endif
 #define BASE (INT64_C(1) << 62)
 
 static inline void emit_on(struct sql_fixture *fixture, struct session *session, const char *key)
@@ -29,8 +36,12 @@ static inline void open_capture(struct sql_fixture *fixture, const char *table)
     fixture_open(fixture, table, true, CAPTURE);
 }
 
+/* The stream of `logical` has it. */
 static inline void drop_slot(struct sql_fixture *fixture)
 {
+    int64_t end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
+    while (fixture_run(fixture, "SELECT count(pg_terminate_backend(active_pid)) FROM pg_replication_slots"))
+        cr_assert_lt(fixture_now_ms(), end);
     fixture_run(fixture, "SELECT count(pg_drop_replication_slot(slot_name)) FROM pg_replication_slots");
 }
 
@@ -104,6 +115,35 @@ static inline int spool(struct sql_fixture *fixture, const struct outbox_span *s
 static inline int64_t sequence(struct sql_fixture *fixture)
 {
     return fixture_run(fixture, "SELECT sequence FROM %s_position") - BASE;
+}
+
+static inline void write_log(struct sql_fixture *fixture, int megabytes)
+{
+    for (int i = 0; i < megabytes; i++)
+        fixture_run(fixture, "SELECT pg_logical_emit_message(false, 'other', repeat('x', 1048576))");
+}
+
+static inline void init_again(struct sql_fixture *fixture)
+{
+    struct obx_instance *admin = fixture_another(fixture);
+    cr_assert_eq(loop_fixture_store_start(&fixture->base, admin, NULL, 0, &fixture->error), 0, "%s",
+                 fixture->error.text);
+    cr_assert_eq(fixture_setup(fixture, admin), 0, "%s", fixture->error.text);
+    cr_assert_eq(loop_fixture_stop(&fixture->base, admin, &fixture->error), 0, "%s", fixture->error.text);
+    obx_instance_free(admin);
+}
+
+static inline bool is_lost(struct sql_fixture *fixture)
+{
+    return fixture_run(fixture, "SELECT count(*) FROM pg_replication_slots WHERE wal_status = 'lost' AND slot_name ~ "
+                                "concat('_', '%s'::regclass::oid, '(_|$)')") == 1;
+}
+
+static inline void write_and_remove_log(struct sql_fixture *fixture)
+{
+    write_log(fixture, 1);
+    fixture_run(fixture, "SELECT 1 FROM pg_switch_wal()");
+    fixture_run(fixture, "CHECKPOINT");
 }
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/stores/postgres/capture_failover_test.c - `capture: wal`: a promoted standby, and a log that grows to its limit
  */
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "capture.h"
 
 static void wait_for_replay(struct sql_fixture *fixture, int port)
@@ -52,6 +55,65 @@ Test(capture_failover, reading_goes_on_over_the_end_of_a_timeline)
     server_do("restart"); /* for others */
 }
 
+/* DIR/.s.PGSQL.5432 is a link to the socket of a server: the place where new connections lead can be changed. */
+static void lead_to(const char *dir, const char *socket_dir, int port)
+{
+    char link[300], target[300];
+    snprintf(link, sizeof link, "%s/.s.PGSQL.5432", dir);
+    snprintf(target, sizeof target, "%s/.s.PGSQL.%d", socket_dir, port);
+    unlink(link);
+    cr_assert_eq(symlink(target, link), 0);
+}
+
+/* Claims until one fails, or the store is lost; why. */
+static struct outbox_error await_failure(struct sql_fixture *fixture)
+{
+    int64_t end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
+    for (;;) {
+        struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 10, .max_bytes = 1 << 20};
+        if (loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error))
+            return fixture->error;
+        if (fixture->base.losses)
+            return fixture->base.loss;
+        cr_assert_null(claim.batch);
+        cr_assert_lt(fixture_now_ms(), end);
+    }
+}
+
+/* The places that were read are those of the first server's log. */
+Test(capture_failover, a_large_transaction_is_read_again_from_the_same_server_only)
+{
+    struct sql_fixture fixture;
+    struct session *other = session_open();
+    int port = server_port() + 1;
+    char dir[200], standby[200];
+    snprintf(dir, sizeof dir, "%s/link", server_dir());
+    snprintf(standby, sizeof standby, "%s/standby", server_dir());
+    open_capture(&fixture, "cap_again");
+    cr_assert_eq(mkdir(dir, 0755), 0);
+    server_standby("start", port);
+    lead_to(dir, server_dir(), server_port());
+    fixture_reconfigure(&fixture, &(struct server_place){.hosts = dir, .ports = "5432"}, CAPTURE);
+    fixture_begin(&fixture);
+    session_run(other, "BEGIN");
+    fixture_run_on(&fixture, other,
+                   "SELECT count(%s_emit('o', 'k', 't', repeat('x', 20000))) FROM generate_series(1, 600)");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "");
+    wait_for_replay(&fixture, port);
+    server_standby("promote", port);
+    lead_to(dir, standby, port);
+    session_run(other, "COMMIT");
+    struct outbox_error error = await_failure(&fixture);
+    cr_assert_eq(error.code, OUTBOX_E_NOT_CONNECTED);
+    cr_assert(strstr(error.text, "on timeline 2 now, and the log was read from"), "%s", error.text);
+    session_close(other);
+    server_standby("stop", port);
+    lead_to(dir, server_dir(), server_port());
+    fixture_begin_again(&fixture);
+    obx_store_release(fixture.store, claim_events(&fixture, OUTBOX_CLAIM_REWIND, 1));
+    close_capture(&fixture);
+}
+
 struct warnings {
     const char *text; /* that they contain */
     unsigned count;
@@ -69,12 +131,6 @@ static void count_warnings(struct sql_fixture *fixture, struct warnings *warning
     *warnings = (struct warnings){.text = text};
     fixture->base.log.write = count_warning;
     fixture->base.log.arg = warnings;
-}
-
-static void write_log(struct sql_fixture *fixture, int megabytes)
-{
-    for (int i = 0; i < megabytes; i++)
-        fixture_run(fixture, "SELECT pg_logical_emit_message(false, 'other', repeat('x', 1048576))");
 }
 
 static int renew(struct sql_fixture *fixture)
@@ -196,6 +252,33 @@ Test(capture_limit, a_slot_that_vanishes_is_reported_once)
     cr_assert_eq(loop_fixture_wait(&fixture.base, &call), 0, "%s", call.error.text);
     cr_assert_eq(warnings.count, 2);
     cr_assert_eq(status.log_bytes, -1);
+    close_capture(&fixture);
+}
+
+/* The server has removed log that was not read. The error names what may be lost; the steps of the manual help. */
+Test(capture_limit, a_slot_that_is_lost_halts_and_is_given_up_by_hand)
+{
+    struct sql_fixture fixture;
+    struct outbox_claim claim = {.struct_size = sizeof claim, .flags = OUTBOX_CLAIM_REWIND, .max_rows = 10};
+    open_capture(&fixture, "cap_lost");
+    fixture_run(&fixture, "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'");
+    fixture_run(&fixture, "SELECT pg_reload_conf()");
+    emit(&fixture, "a");
+    for (int i = 0; i < 50 && !is_lost(&fixture); i++)
+        write_and_remove_log(&fixture);
+    cr_assert(is_lost(&fixture));
+    fixture_begin(&fixture);
+    cr_assert_eq(loop_fixture_claim(&fixture.base, fixture.store, &claim, &fixture.error), OUTBOX_E_SCHEMA);
+    cr_assert(strstr(fixture.error.text, "events that were committed from there up to 0/"), "%s", fixture.error.text);
+    fixture_stop(&fixture);
+    fixture_reconfigure(&fixture, &(struct server_place){0}, CAPTURE);
+    fixture_run(&fixture, "UPDATE %s_position SET log_position = ''");
+    init_again(&fixture);
+    cr_assert(!is_lost(&fixture));
+    emit(&fixture, "b");
+    fixture_begin(&fixture);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "b");
+    reset_limit(&fixture);
     close_capture(&fixture);
 }
 

@@ -14,7 +14,8 @@ static unsigned committed_count, unknown;
 static void set_up(void)
 {
     memory = (struct sql_capture_memory){.host = &sql_host};
-    transactions = (struct pg_open){.memory = &memory, .limit = 1 << 20};
+    transactions = (struct pg_open){0};
+    pg_open_begin(&transactions, &memory, 1 << 20);
     committed_count = unknown = 0;
 }
 
@@ -203,9 +204,123 @@ Test(wal_open, the_largest_transaction_is_spilled_at_the_limit)
     read_wal(&wal);
     cr_assert_leq(transactions.bytes, 1 << 20);
     struct pg_open_ended ended = pg_open_end(&transactions, &end);
-    cr_assert(ended.any && ended.spilled && !ended.events.count && ended.first_lsn > WAL_BEGIN);
+    cr_assert(ended.spilled && !ended.events.count && ended.first.lsn > WAL_BEGIN);
     end.xid = 11;
     ended = pg_open_end(&transactions, &end);
-    cr_assert(ended.any && !ended.spilled && ended.events.count == 1);
+    cr_assert(ended.first.lsn && !ended.spilled && ended.events.count == 1);
     sql_capture_list_drop(&memory, &ended.events);
+}
+
+/* ---- how much open transactions hold ----------------------------------------------------------------------------- */
+
+static void add(uint32_t xid, uint64_t lsn, uint32_t size)
+{
+    struct sql_capture_event *event = sql_capture_event_new(&memory, size);
+    event->order = lsn;
+    cr_assert(pg_open_add(&transactions, xid, 1, event));
+}
+
+static struct pg_open_ended end_of(uint32_t xid, bool commits, const uint32_t *children, uint32_t count)
+{
+    return pg_open_end(&transactions, &(struct pg_wal_end){.commits = commits,
+                                                           .xid = xid,
+                                                           .subxids = (const unsigned char *)children,
+                                                           .subxid_count = count});
+}
+
+/* With work or memory for each pair of savepoints this would not end, or not fit. */
+Test(wal_open, a_million_savepoints_cost_little)
+{
+    enum { COUNT = 1000000, FIRST = 5000 };
+    uint32_t *children = malloc(COUNT * sizeof *children);
+    add(10, 1, 20);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        children[i] = FIRST + i;
+        add(FIRST + i, 100 + i, 20);
+    }
+    cr_assert_leq(transactions.bytes, 1 << 20);
+    cr_assert_leq(sql_memory.peak, 3 << 20, "%ld bytes", sql_memory.peak);
+    cr_assert_eq(pg_open_oldest(&transactions).lsn, 1);
+    struct pg_open_ended ended = end_of(FIRST - 1, true, children, COUNT);
+    cr_assert(ended.spilled && !ended.events.count);
+    cr_assert_leq(ended.first.lsn, 100);
+    cr_assert_eq(transactions.spilled.count + transactions.count, 1, "only transaction 10 is open");
+    end_of(10, false, NULL, 0);
+    cr_assert_eq(pg_open_oldest(&transactions).lsn, 0);
+    free(children);
+}
+
+/* Each event of the slow transaction would keep a chunk that is else empty. */
+Test(wal_open, a_slow_transaction_between_many_others_holds_little)
+{
+    enum { ROUNDS = 2000, OTHERS = 700 };
+    uint64_t lsn = 1;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        add(10, lsn++, 50);
+        for (uint32_t i = 0; i < OTHERS; i++)
+            add(11, lsn++, 50);
+        struct pg_open_ended ended = end_of(11, true, NULL, 0);
+        sql_capture_list_drop(&memory, &ended.events);
+    }
+    cr_assert_leq(sql_memory.peak, 6 << 20, "%ld bytes", sql_memory.peak);
+    struct pg_open_ended ended = end_of(10, true, NULL, 0);
+    cr_assert(ended.spilled);
+    cr_assert_eq(ended.first.lsn, 1);
+}
+
+Test(wal_open, a_small_transaction_stays_when_a_large_one_is_spilled)
+{
+    add(10, 1, 100);
+    for (uint64_t i = 0; i < 100; i++)
+        add(20000, 2 + i, 20000);
+    struct pg_open_ended ended = end_of(10, true, NULL, 0);
+    cr_assert(!ended.spilled && ended.events.count == 1);
+    sql_capture_list_drop(&memory, &ended.events);
+    ended = end_of(20000, true, NULL, 0);
+    cr_assert(ended.spilled);
+    cr_assert_eq(ended.first.lsn, 2, "not that of the other one");
+}
+
+/* Outer savepoints with events before, between and after those of inner ones. */
+Test(wal_open, savepoints_that_overlap_are_merged)
+{
+    enum { COUNT = 1000 };
+    uint32_t children[COUNT];
+    for (uint32_t i = 0; i < COUNT; i++)
+        children[i] = 100 + i;
+    for (uint64_t lsn = 1; lsn <= 3 * COUNT; lsn++)
+        add(children[lsn * 7919 % COUNT], lsn, 20);
+    struct pg_open_ended ended = end_of(99, true, children, COUNT);
+    struct sql_capture_event *event;
+    for (uint64_t lsn = 1; (event = sql_capture_list_take(&ended.events)); lsn++) {
+        cr_assert_eq(event->order, lsn);
+        sql_capture_event_drop(&memory, event);
+    }
+    cr_assert_eq(transactions.bytes, 0);
+    cr_assert_eq(transactions.weight, 0);
+}
+
+Test(wal_open, spilled_transactions_of_before_a_crash_are_dropped)
+{
+    unsigned char runs[4];
+    const struct pg_wal_running running = {.next = 70000, .oldest = 10, .xids = runs, .count = 1, .complete = true};
+    for (uint32_t xid = 10; xid < 60000; xid += 4000)
+        for (uint64_t i = 0; i < 30; i++)
+            add(xid, 1000 * xid + i, 60000);
+    cr_assert_gt(transactions.spilled.count, 10);
+    wal_put(runs, 10 + 8000, 4);
+    pg_open_prune(&transactions, &running);
+    cr_assert_eq(transactions.spilled.count + transactions.count, 1);
+    cr_assert_eq(pg_open_oldest(&transactions).xid, 10 + 8000);
+}
+
+Test(wal_open, memory_that_is_missing_is_an_error)
+{
+    for (uint64_t i = 0; i < 17; i++)
+        add(10, 1 + i, 60000);
+    sql_memory.fail_at = 2; /* after the event itself: the set of spilled ids */
+    struct sql_capture_event *event = sql_capture_event_new(&memory, 60000);
+    event->order = 100;
+    cr_assert(!pg_open_add(&transactions, 10, 1, event));
+    sql_memory.fail_at = 0;
 }
