@@ -249,6 +249,7 @@ const struct sql_probe pg_table_probes[] = {
     {"inspect triggers and foreign keys", pg_put_acts, NULL, sql_report_removal_findings, sql_low_count_refused, 4},
     {"read the publications", pg_put_replication, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"inspect the capture", pg_put_capture_findings, NULL, sql_report_findings, sql_low_count_refused, 4},
+    {"inspect the logical slot", pg_put_logical_findings, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"search for other tables", pg_put_other_tables, NULL, sql_report_findings, sql_low_count_refused, 4},
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 1},
     {"inspect the dead-letter table", put_dead, NULL, report_dead, sql_check_no_dead, 2},
@@ -277,14 +278,14 @@ static void report_wakeup(const struct sql_op *op, const struct outbox_error *er
         sql_check_report(op, OUTBOX_SEVERITY_OK, NULL, "wake-up notifications work: the server sends its log");
 }
 
-/* The connection that `capture: wal` and `wakeup: wal` need: the right of a replica, and pg_hba.conf. */
+/* The connection that capture and `wakeup: wal` need: the right of a replica, and pg_hba.conf. */
 static void on_trial(void *arg, const struct outbox_error *error)
 {
     struct sql_op *op = arg;
     bool canceled = error->code == OUTBOX_E_CANCELED;
     if (sql_captures(op->store) && !canceled)
         report_capture(op, error);
-    if (op->store->wakeup == PG_WAKEUP_WAL)
+    if (op->store->wakeup == PG_WAKEUP_WAL && pg_store_in(op->store)->capture_mode != PG_CAPTURE_LOGICAL)
         report_wakeup(op, error);
     sql_op_complete(op, canceled ? error : NULL);
 }
@@ -292,8 +293,11 @@ static void on_trial(void *arg, const struct outbox_error *error)
 /* If the table was not probed, or the server is a standby, the end of the log is unknown. */
 void pg_check_end(struct sql_op *op)
 {
-    if ((op->store->wakeup == PG_WAKEUP_WAL || sql_captures(op->store)) && op->cursor)
-        pg_wal_try(pg_store_of(op->store), op->cursor, on_trial, op);
+    struct pg_store *store = pg_store_of(op->store);
+    if (store->capture_mode == PG_CAPTURE_LOGICAL)
+        pg_slot_try(store, on_trial, op);
+    else if ((op->store->wakeup == PG_WAKEUP_WAL || sql_captures(op->store)) && op->cursor)
+        pg_wal_try(store, op->cursor, on_trial, op);
     else
         sql_op_complete(op, NULL);
 }

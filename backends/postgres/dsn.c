@@ -99,13 +99,13 @@ static bool ours(const char *keyword)
     return false;
 }
 
-void pg_target_choose(struct pg_target *target, uint32_t index, bool for_wal)
+void pg_target_choose(struct pg_target *target, uint32_t index, enum pg_target_use use)
 {
     const struct pg_candidate *candidate = &target->candidates[index];
     unsigned at = 0;
     target->keywords[0] = NULL;
-    if (for_wal) {
-        at = put(target, at, "replication", "true");
+    if (use != PG_FOR_STATEMENTS) {
+        at = put(target, at, "replication", use == PG_FOR_LOG ? "true" : "database");
         at = put(target, at, "application_name", target->wakeup);
         at = put(target, at, "options", *target->options ? target->options : NULL);
     }
@@ -245,12 +245,14 @@ const char *pg_target_ignored(const struct pg_target *target, unsigned index, co
     return NULL;
 }
 
-/* A server that shuts down waits for the receivers of its log; this bounds the wait. */
+/* A server that shuts down waits for the receivers of its log; the first option bounds the wait. The others are for the
+ * values of rows (capture/rows.c). */
 static void bound_wakeup(struct pg_target *target)
 {
     const char *options = value_of(target, "options", "PGOPTIONS");
-    int size =
-        snprintf(target->options, sizeof target->options, "-c wal_sender_timeout=10s %s", options ? options : "");
+    int size = snprintf(target->options, sizeof target->options,
+                        "-c wal_sender_timeout=10s %s -c datestyle=ISO -c timezone=UTC -c bytea_output=hex",
+                        options ? options : "");
     if (size >= (int)sizeof target->options)
         target->options[0] = '\0'; /* use those of the conninfo alone */
 }

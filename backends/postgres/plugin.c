@@ -20,7 +20,7 @@ static int open_lane(struct sql_store *sql, struct sql_lane *lane, struct outbox
 {
     struct pg_store *store = pg_store_of(sql);
     struct pg_target *target = &store->target;
-    pg_target_choose(target, sql->candidate, false);
+    pg_target_choose(target, sql->candidate, PG_FOR_STATEMENTS);
     return pg_conn_open(pg_conn_of(lane), target->keywords, target->values, pg_connect_us(store), error);
 }
 
@@ -40,6 +40,12 @@ static const char *place_of(const struct sql_store *store)
 static const struct sql_wakeup *const wakeups[] = {
     [PG_WAKEUP_OFF] = NULL, [PG_WAKEUP_TRIGGER] = &pg_trigger_wakeup, [PG_WAKEUP_WAL] = &pg_wal_wakeup};
 
+static void close_others(struct sql_store *sql, const struct outbox_error *why)
+{
+    pg_wal_close(sql, why);
+    pg_slot_end_trial(pg_store_of(sql), why);
+}
+
 static const struct sql_driver driver = {
     .name = "postgres",
     .schema = "schema",
@@ -58,7 +64,7 @@ static const struct sql_driver driver = {
     .resolve = pg_resolve,
     .candidates = candidates,
     .is_busy = pg_is_resolving,
-    .close_others = pg_wal_close,
+    .close_others = close_others,
     .begin_session = pg_begin_session,
     .describe = describe,
     .steps = pg_steps,
@@ -108,6 +114,7 @@ static const struct sql_driver driver = {
     .append_missing = pg_append_missing,
     .append_alike = pg_append_alike,
     .put_setup = pg_put_setup,
+    .setup_goes_on = pg_setup_goes_on,
     .setup_result = pg_setup_result,
     .put_inbox = pg_put_inbox,
     .put_add = pg_put_add,
@@ -155,6 +162,8 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
         return pg_fail(error, OUTBOX_E_UNSUPPORTED, "this libpq was built without threads");
     if (check_application(store->application, error))
         return error->code;
+    if (store->capture_rows && store->capture_mode != PG_CAPTURE_LOGICAL)
+        return pg_fail(error, OUTBOX_E_CONFIG, "capture_rows: only capture: logical reads inserted rows from the log");
     if (store->capture_mode != PG_CAPTURE_OFF && pg_capture_init(store, error))
         return error->code;
     return pg_target_parse(&store->target, store->dsn, store->application, store->sql.relay, error);
@@ -176,7 +185,7 @@ static void fini(void *self)
     sql_store_fini(&store->sql);
 }
 
-static const char *const capture_choices[] = {"off", "wal", NULL};
+static const char *const capture_choices[] = {"off", "wal", "logical", NULL};
 static const char *const wakeup_choices[] = {"off", "trigger", "wal", NULL};
 static const struct outbox_option options[] = {
     {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_IDENTITY | OUTBOX_OPT_CONNINFO,
@@ -199,8 +208,11 @@ static const struct outbox_option options[] = {
      "what wakes an idle relay. trigger or true: a trigger that 'outbox init' creates; wal: the server's WAL, which "
      "needs the rights of a replica; off: nothing, the relay polls"},
     {"capture", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, capture_mode), "off", 0, 0, capture_choices,
-     "where events come from. off: rows of the table; wal: messages of NAME_emit() in the WAL of PostgreSQL 14 to 18, "
-     "which needs the rights of a replica"},
+     "where events come from. off: rows of the table; wal: messages of NAME_emit() in the WAL of PostgreSQL 14 to 18; "
+     "logical: the same, slower, by a logical slot"},
+    {"capture_rows", OUTBOX_OPT_BOOL, 0, offsetof(struct pg_store, capture_rows), "false", 0, 0, NULL,
+     "with capture: logical, rows that are inserted into the table are events of the log, also those that their "
+     "transaction deletes; the table is not read"},
     {"stray_scan_interval", OUTBOX_OPT_DURATION, 0, offsetof(struct pg_store, sql.strays.pause_ms), "1s", 10, 86400000,
      NULL, "interval of the stray scan while idle: it finds rows below those read, such as ids chosen by hand"},
 };

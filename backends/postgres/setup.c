@@ -57,16 +57,28 @@ bool pg_statement(const struct sql_store *store, struct obx_sql_text *sql, int i
     return true;
 }
 
+static int step_of(const struct sql_store *store, int index)
+{
+    return index < 2 || !sql_captures(store) ? 0 : pg_capture_step_of(store, index - 2);
+}
+
+/* One transaction of those that `capture: logical` needs; else there is one. */
 bool pg_put_setup(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
     struct obx_sql_text sql = {.host = store->host};
+    int64_t step = sql_op_of(request)->sequence;
     /* A session that waits for a lock on the table blocks all later requests: so the wait is short. */
     bool fine = pg_send_text(request, "SELECT set_config('lock_timeout', '5s', true)", NULL);
     for (int n = 0; fine && pg_statement(store, &sql, n); n++)
-        fine = !sql.failed && pg_send_text(request, obx_sql_text_get(&sql), NULL);
+        fine = step_of(store, n) != step || (!sql.failed && pg_send_text(request, obx_sql_text_get(&sql), NULL));
     obx_sql_text_free(&sql);
     return fine && pg_put_probe(request);
+}
+
+bool pg_setup_goes_on(struct sql_op *op)
+{
+    return pg_store_in(op->store)->capture_mode == PG_CAPTURE_LOGICAL && op->sequence++ < PG_CAPTURE_STEPS - 1;
 }
 
 void pg_setup_result(struct sql_request *request, void *result)
@@ -157,7 +169,9 @@ void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
         obx_sql_text_format(sql, " TO %n;\n", role);
     }
     append_application(store, sql, schema);
-    if (store->wakeup == PG_WAKEUP_WAL || sql_captures(store))
+    if (pg_store_in(store)->capture_mode == PG_CAPTURE_LOGICAL)
+        obx_sql_text_format(sql, "\n-- for the logical slot\nALTER ROLE %n REPLICATION;", role);
+    else if (store->wakeup == PG_WAKEUP_WAL || sql_captures(store))
         obx_sql_text_format(sql,
                             "\n-- for the server's log; a role with it may read all data of the server\n"
                             "ALTER ROLE %n REPLICATION;\n-- and in pg_hba.conf: host replication %n ADDRESS METHOD",

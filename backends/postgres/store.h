@@ -74,6 +74,7 @@ struct pg_store {
     struct pg_conn reader, owner;
     struct pg_wal wal;
     int64_t capture_mode; /* enum pg_capture_mode */
+    bool capture_rows;
     struct pg_capture capture;
     struct pg_server server;
     char owned_identity[512]; /* of the server when it was last owned; "" never */
@@ -191,6 +192,7 @@ void pg_replay(struct sql_op *op);
 bool pg_statement(const struct sql_store *store, struct obx_sql_text *sql, int index);
 void pg_put_grants(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_put_setup(struct sql_request *request);
+bool pg_setup_goes_on(struct sql_op *op);
 void pg_append_missing(const struct sql_store *store, struct obx_sql_text *sql);
 void pg_append_alike(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_put_inbox(struct sql_request *request); /* inbox.c */

@@ -33,6 +33,8 @@ void pg_target_free(struct pg_target *target);
 int pg_target_resolve(struct pg_target *target, struct outbox_error *error);
 /* The index-th option of the dsn that the store ignores, and why; NULL past the last. */
 const char *pg_target_ignored(const struct pg_target *target, unsigned index, const char **why);
-void pg_target_choose(struct pg_target *target, uint32_t candidate, bool for_wal); /* keywords and values for it */
+/* Statements; the log of the server; or a logical slot, and statements. */
+enum pg_target_use { PG_FOR_STATEMENTS = 0, PG_FOR_LOG, PG_FOR_SLOT };
+void pg_target_choose(struct pg_target *target, uint32_t candidate, enum pg_target_use use); /* keywords and values */
 
 #endif

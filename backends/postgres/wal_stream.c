@@ -186,7 +186,7 @@ void pg_wal_begin(struct pg_store *store, const struct pg_wal_events *events)
                                  .readable = readable};
     wal->events = events;
     wal->begun_ns = store->sql.host->now(store->sql.host);
-    pg_target_choose(&store->target, store->sql.candidate, true);
+    pg_target_choose(&store->target, store->sql.candidate, PG_FOR_LOG);
     if (pg_conn_open(&wal->conn, store->target.keywords, store->target.values, pg_connect_us(store), &error))
         fail_stream(store, &error);
 }

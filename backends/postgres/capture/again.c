@@ -40,16 +40,9 @@ static bool note_xids(struct pg_store *store, const struct pg_wal_end *end)
     return true;
 }
 
-static void no_memory(struct pg_store *store)
-{
-    struct outbox_error error;
-    pg_fail(&error, OUTBOX_E_NO_MEMORY, "read a large transaction again: out of memory");
-    pg_capture_fail(store, &error);
-}
-
 /* ---- parts ------------------------------------------------------------------------------------------------------- */
 
-static bool give_part(struct pg_store *store, bool whole)
+bool pg_again_give(struct pg_store *store, bool whole)
 {
     struct pg_capture *capture = &store->capture;
     uint64_t index = capture->again_index;
@@ -59,7 +52,7 @@ static bool give_part(struct pg_store *store, bool whole)
 
 static void finish(struct pg_store *store)
 {
-    if (!give_part(store, true))
+    if (!pg_again_give(store, true))
         return;
     pg_log_close(&store->capture.again);
     store->capture.reading_again = false;
@@ -74,11 +67,10 @@ static bool on_message(struct pg_store *store, const struct pg_wal_message *mess
         return true;
     struct sql_capture_event *event = pg_capture_event(store, message, lsn);
     if (!event) {
-        no_memory(store);
-        return false;
+        return pg_capture_no_memory(store);
     }
     sql_capture_list_append(&capture->again_events, event);
-    return capture->again_events.bytes < PART_BYTES || give_part(store, false);
+    return capture->again_events.bytes < PART_BYTES || pg_again_give(store, false);
 }
 
 static bool on_record(void *arg, const struct pg_wal_record *record)
@@ -139,18 +131,8 @@ static void on_data(void *arg, const unsigned char *bytes, size_t size)
         pg_log_pause(&capture->again);
 }
 
-static void on_drained(void *arg)
-{
-    struct pg_store *store = arg;
-    sql_capture_progress(&store->sql);
-}
-
-static void on_failed(void *arg, const struct outbox_error *error)
-{
-    pg_capture_fail(arg, error);
-}
-
-static const struct pg_log_events events = {on_opened, on_data, on_drained, on_failed};
+static const struct pg_log_events events = {
+    .opened = on_opened, .data = on_data, .drained = pg_capture_drained, .failed = pg_capture_failed};
 
 /* The stream was closed in a function that it called: the rest is done by the loop. */
 static void on_finished(struct outbox_task *task)
@@ -167,7 +149,7 @@ void pg_again_begin(struct pg_store *store, const struct pg_open_ended *ended, c
 {
     struct pg_capture *capture = &store->capture;
     if (!note_xids(store, end)) {
-        no_memory(store);
+        pg_capture_no_memory(store);
         return;
     }
     store->sql.host->log(store->sql.host, OUTBOX_LOG_DEBUG, "transaction %u is large: its events are read again",

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * backends/postgres/capture/capture.h - `capture: wal`: the store reads messages of pg_logical_emit_message() from the
- * WAL
+ * WAL; and `capture: logical`, which is in logical.h
  *
  *   stream.c  a connection with the log        pages.c, crc32c.c  bytes -> records        records.c  what they mean
- *   open.c    transactions that have not ended  reader.c  the above -> sql/capture       again.c    large transactions
+ *   open.c, spilled.c  transactions that have not ended   reader.c  the above -> sql/capture   again.c  large ones
  *   horizon.c visible transactions, the slot   envelope.c, values.c  an event            spool.c    INSERT of events
  *   emit.c    the SQL of init                  findings.c  check and status    position.c the position row
  *
@@ -15,13 +15,14 @@
 #define OBX_BACKENDS_POSTGRES_CAPTURE_CAPTURE_H
 
 #include "envelope.h"
+#include "logical.h"
 #include "open.h"
 #include "sql/capture/capture.h"
 #include "stream.h"
 
 struct pg_store;
 
-enum pg_capture_mode { PG_CAPTURE_OFF = 0, PG_CAPTURE_WAL };
+enum pg_capture_mode { PG_CAPTURE_OFF = 0, PG_CAPTURE_WAL, PG_CAPTURE_LOGICAL };
 
 /* Marks of a commit, in sql_capture_commit. */
 enum { PG_MARK_PASSED = 0, PG_MARK_RESTART, PG_MARK_TIMELINE_XID };
@@ -37,7 +38,9 @@ struct pg_capture {
     struct pg_position recorded;
     char system[32]; /* the identity of the log */
     char prefix[2 * SQL_NAME + 16], slot[64];
-    uint32_t database; /* oid */
+    const char *publication; /* of `logical`: it has the name of the prefix */
+    uint32_t published;      /* of captured rows: the OID of the table's entry in it; 0: not known */
+    uint32_t database;       /* oid */
 
     /* the reader */
     struct pg_log_stream stream;
@@ -49,7 +52,9 @@ struct pg_capture {
     unsigned char *rest; /* of the input, behind a commit whose transaction is read again; owned */
     uint32_t rest_at, rest_size, rest_room;
 
-    /* a spilled transaction that is read again */
+    struct pg_logical logical;
+
+    /* a spilled transaction that is read again; of `logical`: the transaction that is read */
     struct pg_log_stream again;
     struct pg_wal_pages again_pages;
     struct sql_capture_list again_events;
@@ -79,14 +84,17 @@ struct pg_capture {
     uint8_t *parts; /* owned */
 };
 
-extern const struct sql_capture_source pg_capture_wal;
+extern const struct sql_capture_source pg_capture_wal, pg_capture_logical;
 
-/* emit.c: statements of init, by index from 0; false: no more */
+/* emit.c: statements of init, by index from 0; false: no more. And in which transaction each is, from 0. */
+enum { PG_CAPTURE_STEPS = 3 }; /* of `logical` */
 bool pg_capture_statement(const struct sql_store *store, struct obx_sql_text *sql, int index);
+int pg_capture_step_of(const struct sql_store *store, int index);
 
 /* position.c */
 void pg_capture_name(struct pg_store *store);      /* the prefix of its messages */
 void pg_capture_name_slot(struct pg_store *store); /* once the OIDs are known */
+const char *pg_capture_slot_suffix(const struct pg_store *store);
 int pg_capture_init(struct pg_store *store, struct outbox_error *error);
 void pg_capture_free(struct pg_store *store);
 bool pg_capture_put_take_over(struct sql_request *request);
@@ -101,6 +109,12 @@ void pg_capture_begin(struct sql_store *store);
 void pg_capture_end(struct sql_store *store);
 void pg_capture_go_on(struct sql_store *store);
 void pg_capture_fail(struct pg_store *store, const struct outbox_error *error);
+bool pg_capture_no_memory(struct pg_store *store); /* fails; false */
+void pg_capture_begin_at_position(struct pg_store *store);
+/* Is the server that of the position? */
+int pg_capture_server_fits(const struct pg_store *store, struct outbox_error *error);
+void pg_capture_drained(void *store); /* of a stream */
+void pg_capture_failed(void *store, const struct outbox_error *error);
 bool pg_capture_is_ours(const struct pg_capture *capture, const struct pg_wal_message *message);
 struct sql_capture_event *pg_capture_event(struct pg_store *store, const struct pg_wal_message *message, uint64_t lsn);
 /* Gives the events of a transaction to the queue. False: the reading has failed. */
@@ -110,6 +124,8 @@ bool pg_capture_commit(struct pg_store *store, struct sql_capture_list *events, 
 void pg_again_begin(struct pg_store *store, const struct pg_open_ended *ended, const struct pg_wal_end *end,
                     const struct pg_wal_record *record, const uint64_t marks[SQL_CAPTURE_MARKS]);
 void pg_again_end(struct pg_store *store);
+/* Gives the part that was read. whole: it is the last one. */
+bool pg_again_give(struct pg_store *store, bool whole);
 void pg_again_go_on(struct pg_store *store);
 void pg_capture_after_again(struct pg_store *store); /* its events are in the queue */
 
@@ -130,6 +146,7 @@ bool pg_capture_can_relieve(struct sql_store *store);
 
 /* findings.c */
 bool pg_put_capture_findings(struct sql_request *request);
+bool pg_put_logical_findings(struct sql_request *request);
 bool pg_put_log_status(struct sql_request *request);
 void pg_report_log_status(struct sql_op *op);
 

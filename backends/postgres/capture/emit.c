@@ -1,15 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/postgres/capture/emit.c - the SQL of init for `capture: wal`
+ * backends/postgres/capture/emit.c - the SQL of init for `capture: wal` and `logical`
  *
- * The position table and its row, a physical slot that keeps the log, and the function NAME_emit(), with which an
- * application writes an event: one transactional message with the envelope of envelope.h. The row is made with the end
- * of the log: so an event that was written between init and the first run is relayed. All is one transaction, but for
- * the slot, which stays if the transaction fails; it may be made again.
+ * The position table and its row, a slot that keeps the log, and the function NAME_emit(), with which an application
+ * writes an event: one transactional message with the envelope of envelope.h. The row is made with the end of the log,
+ * or the position of the logical slot: so an event that was written between init and the first run is relayed. All is
+ * one transaction, but for the slot, which stays if the transaction fails; it may be made again.
+ *
+ * `logical` has a publication, too. A server before 18 can never read changes that precede it. And a transaction that
+ * has written cannot make a logical slot. So there are three transactions: tables and publication; slot; the rest. The
+ * slot waits for the end of all transactions that have written, so it is made while no table is locked.
  */
 #include <string.h>
 
 #include "../store.h"
+
+static bool is_logical(const struct sql_store *store)
+{
+    return pg_store_in(store)->capture_mode == PG_CAPTURE_LOGICAL;
+}
 
 static void append_function_name(const struct sql_store *store, struct obx_sql_text *sql)
 {
@@ -84,8 +93,8 @@ static void append_slot_name(const struct sql_store *store, struct obx_sql_text 
     obx_sql_text_format(sql,
                         "pg_catalog.concat('outbox_', (SELECT oid FROM pg_catalog.pg_database WHERE datname "
                         "OPERATOR(pg_catalog.=) pg_catalog.current_database()), '_', "
-                        "%l::pg_catalog.regclass::pg_catalog.oid)",
-                        obx_sql_text_get(&name));
+                        "%l::pg_catalog.regclass::pg_catalog.oid%s)",
+                        obx_sql_text_get(&name), is_logical(store) ? ", '_logical'" : "");
     sql->failed = sql->failed || name.failed;
     obx_sql_text_free(&name);
 }
@@ -108,6 +117,37 @@ static void create_slot(const struct sql_store *store, struct obx_sql_text *sql)
                            "s.slot_name::pg_catalog.text OPERATOR(pg_catalog.=) n.name)");
 }
 
+/* From 17 on, the slot goes to the standbys that synchronise slots. */
+static void create_logical_slot(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    obx_sql_text_puts(sql, "DO $outbox$\nDECLARE\n    slot pg_catalog.text := ");
+    append_slot_name(store, sql);
+    obx_sql_text_puts(
+        sql, ";\n    failover pg_catalog.text := CASE WHEN "
+             "pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.>=) 170000\n"
+             "        THEN ', false, false, true' ELSE '' END;\n"
+             "BEGIN\n    IF NOT EXISTS (SELECT FROM pg_catalog.pg_replication_slots s WHERE "
+             "s.slot_name::pg_catalog.text OPERATOR(pg_catalog.=) slot) THEN\n"
+             "        EXECUTE pg_catalog.format('SELECT pg_catalog.pg_create_logical_replication_slot(%L, "
+             "''pgoutput''%s)', slot, failover);\n    END IF;\nEND\n$outbox$");
+}
+
+/* Without rows it is empty: the server requires that it exists. */
+static void create_publication(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    const struct pg_store *pg = pg_store_in(store);
+    obx_sql_text_format(sql,
+                        "DO $outbox$\nBEGIN\n    IF NOT EXISTS (SELECT FROM pg_catalog.pg_publication p WHERE "
+                        "p.pubname OPERATOR(pg_catalog.=) %l) THEN\n        CREATE PUBLICATION %n",
+                        pg->capture.publication, pg->capture.publication);
+    if (pg->capture_rows) {
+        obx_sql_text_puts(sql, " FOR TABLE ");
+        sql_append_outbox(store, sql);
+    }
+    obx_sql_text_puts(sql,
+                      " WITH (publish = 'insert', publish_via_partition_root = true);\n    END IF;\nEND\n$outbox$");
+}
+
 /* Numbers are never used twice, also if the row was lost: those in the table are above. An operator who gives up log
  * that is lost empties the position: then it becomes the end of the log, and the numbers leave room for what was in
  * flight. */
@@ -122,6 +162,18 @@ static void append_upsert(const struct sql_store *store, struct obx_sql_text *sq
                         store->capture.position_name, names[SQL_CAPTURE_POSITION]);
 }
 
+static void append_places(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    if (!is_logical(store)) {
+        obx_sql_text_puts(sql, "pg_catalog.pg_current_wal_insert_lsn() w(lsn)");
+        return;
+    }
+    obx_sql_text_puts(sql, "(SELECT s.confirmed_flush_lsn, s.restart_lsn FROM pg_catalog.pg_replication_slots s\n"
+                           "    WHERE s.slot_name::pg_catalog.text OPERATOR(pg_catalog.=) ");
+    append_slot_name(store, sql);
+    obx_sql_text_puts(sql, ") w(lsn, restart)");
+}
+
 static void create_row(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "INSERT INTO ");
@@ -129,27 +181,56 @@ static void create_row(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, " (id");
     for (int i = SQL_CAPTURE_IDENTITY; i < SQL_CAPTURE_COLUMNS; i++)
         obx_sql_text_format(sql, ", %n", sql_capture_columns[i]);
-    obx_sql_text_puts(
-        sql, ")\n    SELECT 1, (SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()), "
-             "pg_catalog.concat(('x' OPERATOR(pg_catalog.||) pg_catalog.substr(pg_catalog.pg_walfile_name(w.lsn), "
-             "1, 8))::pg_catalog.\"bit\"(32)::pg_catalog.int4, ' ', w.lsn, ' ', w.lsn), 0,\n    greatest(");
+    obx_sql_text_format(
+        sql,
+        ")\n    SELECT 1, (SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()), "
+        "pg_catalog.concat(('x' OPERATOR(pg_catalog.||) pg_catalog.substr(pg_catalog.pg_walfile_name(w.lsn), "
+        "1, 8))::pg_catalog.\"bit\"(32)::pg_catalog.int4, ' ', w.%s, ' ', w.lsn), 0,\n    greatest(",
+        is_logical(store) ? "restart" : "lsn");
     obx_sql_text_int(sql, SQL_CAPTURE_BASE);
     obx_sql_text_format(sql, ", (SELECT max(%n) FROM ", obx_sql_column(&store->column_names, "id"));
     sql_append_outbox(store, sql);
-    obx_sql_text_puts(sql, ")), 0, 0 FROM pg_catalog.pg_current_wal_insert_lsn() w(lsn)");
+    obx_sql_text_puts(sql, ")), 0, 0 FROM ");
+    append_places(store, sql);
     append_upsert(store, sql);
+}
+
+static void create_position(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    sql_capture_append_create(store, sql, "text", "bigint", "\n) WITH (fillfactor = 10)");
+}
+
+/* The statements, and in which transaction each is. */
+struct statement {
+    void (*append)(const struct sql_store *store, struct obx_sql_text *sql);
+    int step;
+};
+static const struct statement wal_statements[] = {
+    {drop_lost_slot, 0}, {create_slot, 0}, {create_position, 0}, {create_emit, 0}, {create_emit_text, 0},
+    {create_row, 0},     {NULL, 0}};
+static const struct statement logical_statements[] = {
+    {create_position, 0}, {create_publication, 0}, {drop_lost_slot, 1}, {create_logical_slot, 1},
+    {create_emit, 2},     {create_emit_text, 2},   {create_row, 2},     {NULL, 2}};
+
+static const struct statement *statement_at(const struct sql_store *store, int index)
+{
+    const struct statement *at = is_logical(store) ? logical_statements : wal_statements;
+    while (at->append && index--)
+        at++;
+    return at;
+}
+
+int pg_capture_step_of(const struct sql_store *store, int index)
+{
+    return statement_at(store, index)->step;
 }
 
 bool pg_capture_statement(const struct sql_store *store, struct obx_sql_text *sql, int index)
 {
-    static void (*const statements[])(const struct sql_store *store, struct obx_sql_text *sql) = {
-        drop_lost_slot, create_slot, NULL, create_emit, create_emit_text, create_row};
-    if (index >= (int)(sizeof statements / sizeof *statements))
+    const struct statement *statement = statement_at(store, index);
+    if (!statement->append)
         return false;
     pg_capture_name(pg_store_of((struct sql_store *)(uintptr_t)store));
-    if (statements[index])
-        statements[index](store, sql);
-    else
-        sql_capture_append_create(store, sql, "text", "bigint", "\n) WITH (fillfactor = 10)");
+    statement->append(store, sql);
     return true;
 }

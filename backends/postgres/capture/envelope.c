@@ -2,7 +2,11 @@
 /* backends/postgres/capture/envelope.c - see envelope.h */
 #include "envelope.h"
 
-static const int64_t epoch_us = 946684800000000; /* 2000-01-01 */
+static const uint8_t null_flags[PG_PART_CREATED_AT] = {[PG_PART_AGGREGATE_TYPE] = PG_ENVELOPE_NO_AGGREGATE_TYPE,
+                                                       [PG_PART_AGGREGATE_ID] = PG_ENVELOPE_NO_AGGREGATE_ID,
+                                                       [PG_PART_TYPE] = PG_ENVELOPE_NO_TYPE,
+                                                       [PG_PART_PAYLOAD] = PG_ENVELOPE_NO_PAYLOAD,
+                                                       [PG_PART_HEADERS] = PG_ENVELOPE_NO_HEADERS};
 
 static uint64_t number(const unsigned char *at, unsigned size)
 {
@@ -35,14 +39,13 @@ const char *pg_envelope_read(const unsigned char *bytes, size_t size, struct pg_
         return "the message is too short for an event";
     size_t left = size - PG_ENVELOPE_HEAD;
     parts[PG_PART_EVENT_ID] = (struct outbox_bytes){bytes + 2, 16};
-    envelope->created_us = (int64_t)(number(bytes + 18, 8) + (uint64_t)epoch_us);
+    envelope->created_us = (int64_t)(number(bytes + 18, 8) + (uint64_t)PG_ENVELOPE_EPOCH_US);
     if (!take(&at, &left, &parts[PG_PART_AGGREGATE_TYPE]) || !take(&at, &left, &parts[PG_PART_AGGREGATE_ID]) ||
         !take(&at, &left, &parts[PG_PART_TYPE]) || !take(&at, &left, &parts[PG_PART_HEADERS]))
         return "a size in the message is larger than the message";
-    if (bytes[1] & PG_ENVELOPE_NO_HEADERS)
-        parts[PG_PART_HEADERS] = (struct outbox_bytes){0};
     parts[PG_PART_PAYLOAD] = (struct outbox_bytes){at, left};
-    if (bytes[1] & PG_ENVELOPE_NO_PAYLOAD)
-        parts[PG_PART_PAYLOAD] = (struct outbox_bytes){0};
+    for (int i = 0; i < PG_PART_CREATED_AT; i++)
+        if (bytes[1] & null_flags[i])
+            parts[i] = (struct outbox_bytes){0};
     return NULL;
 }

@@ -5,12 +5,12 @@
  * Version 1, numbers in network order:
  *
  *    0  version: 1                              26  size of aggregatetype, int4; its bytes
- *    1  flags: 1 payload is null, 2 no headers      size of aggregateid; its bytes
+ *    1  flags: parts that are null                  size of aggregateid; its bytes
  *    2  event id, 16 bytes                          size of type; its bytes
  *   18  created_at, int8: microseconds              size of headers; their bytes, a JSON object
  *       since 2000-01-01 UTC                        the rest: the payload
  *
- * Texts are UTF-8. The function NAME_emit() of the database makes it: emit_sql.c. Pure.
+ * Texts are UTF-8. The function NAME_emit() of the database makes it: emit.c; or rows.c, of an inserted row. Pure.
  */
 #ifndef OBX_BACKENDS_POSTGRES_CAPTURE_ENVELOPE_H
 #define OBX_BACKENDS_POSTGRES_CAPTURE_ENVELOPE_H
@@ -19,7 +19,16 @@
 
 #include <outbox/event.h>
 
-enum { PG_ENVELOPE_VERSION = 1, PG_ENVELOPE_NO_PAYLOAD = 1, PG_ENVELOPE_NO_HEADERS = 2, PG_ENVELOPE_HEAD = 26 };
+enum {
+    PG_ENVELOPE_VERSION = 1,
+    PG_ENVELOPE_NO_PAYLOAD = 1,
+    PG_ENVELOPE_NO_HEADERS = 2,
+    PG_ENVELOPE_NO_AGGREGATE_TYPE = 4, /* this and the next two: of a row only */
+    PG_ENVELOPE_NO_AGGREGATE_ID = 8,
+    PG_ENVELOPE_NO_TYPE = 16,
+    PG_ENVELOPE_HEAD = 26
+};
+#define PG_ENVELOPE_EPOCH_US INT64_C(946684800000000) /* 2000-01-01 */
 
 /* In the order of obx_sql_columns. */
 enum pg_envelope_part {

@@ -6,8 +6,12 @@
  */
 #include "../store.h"
 
-/* $1 the table's OID, $2 the position table, $3 the function. n: the slot's name, as in position.c. */
-#define SLOT "(SELECT concat('outbox_', d.oid, '_', $1::oid) FROM pg_database d WHERE d.datname = current_database())"
+/* $1 the table's OID, $2 the suffix of the slot, of a logical one; $3 the position table, $4 the function. n: the
+ * slot's name, as in position.c. */
+#define SLOT                                                                                         \
+    "(SELECT concat('outbox_', d.oid, '_', $1::oid, $2::text) FROM pg_database d WHERE d.datname = " \
+    "current_database())"
+#define PHYSICAL "$2::text = ''"
 static const char findings_sql[] =
     "WITH n AS (SELECT " SLOT " AS slot), s AS (SELECT wal_status, pg_wal_lsn_diff(CASE WHEN NOT pg_is_in_recovery() "
     "THEN pg_current_wal_lsn() END, "
@@ -16,18 +20,22 @@ static const char findings_sql[] =
     "v AS (SELECT current_setting('server_version_num')::int4 / 10000 AS major) "
     /* the server */
     "SELECT 2, format('capture: wal reads the log of PostgreSQL 14 to 18, and this is %s', major), 'set capture: off', "
-    "NULL FROM v WHERE major NOT BETWEEN 14 AND 18 "
+    "NULL FROM v WHERE major < 14 OR (major > 18 AND " PHYSICAL ") "
     "UNION ALL SELECT 2, 'wal_level is minimal: the server sends no log', 'then restart the server', "
-    "'ALTER SYSTEM SET wal_level = replica;' WHERE current_setting('wal_level') = 'minimal' "
+    "'ALTER SYSTEM SET wal_level = replica;' WHERE " PHYSICAL " AND current_setting('wal_level') = 'minimal' "
     "UNION ALL SELECT 2, format('user %s may not read the log', current_user), 'this right shows all data of the "
-    "server', format('ALTER ROLE %I REPLICATION;', current_user) FROM pg_roles WHERE rolname = current_user AND NOT "
-    "(rolreplication OR rolsuper) "
+    "server', format('ALTER ROLE %I REPLICATION;', current_user) FROM pg_roles WHERE " PHYSICAL " AND rolname = "
+    "current_user AND NOT (rolreplication OR rolsuper) "
     "UNION ALL SELECT 0, format('synchronous_standby_names is \"%s\": an event is published when these standbys have "
     "it', current_setting('synchronous_standby_names')), NULL, NULL WHERE current_setting('synchronous_standby_names') "
     "<> '' "
     /* the slot */
-    "UNION ALL SELECT 2, format('there is no slot %s: the server may remove log that was not read', n.slot), NULL, "
-    "format('SELECT pg_create_physical_replication_slot(%L, true);', n.slot) FROM n WHERE NOT EXISTS (SELECT FROM s) "
+    "UNION ALL SELECT 2, format('there is no slot %s: the server may remove log that was not read', n.slot), CASE "
+    "WHEN NOT " PHYSICAL
+    " THEN 'run ''outbox init'' if there was none; else see docs/CAPTURE-POSTGRES.md, \"A position that "
+    "the log does not have\"' END, CASE WHEN " PHYSICAL " THEN "
+    "format('SELECT pg_create_physical_replication_slot(%L, true);', n.slot) END FROM n WHERE NOT EXISTS (SELECT FROM "
+    "s) "
     "UNION ALL SELECT 2, format('the slot %s is %s: the server has removed log that was not read', n.slot, "
     "s.wal_status), 'see docs/CAPTURE-POSTGRES.md, \"A position that the log does not have\"', NULL FROM s, n WHERE "
     "s.wal_status = "
@@ -39,21 +47,41 @@ static const char findings_sql[] =
     "pg_size_pretty(l.bytes)), 'start the relay, or find out what it waits for', NULL FROM s, l WHERE l.bytes > 0 AND "
     "s.kept * 2 > l.bytes "
     /* the objects that init makes */
-    "UNION ALL SELECT 2, format('there is no table %s, which has the position', $2::text), 'run ''outbox init''', NULL "
-    "WHERE to_regclass($2::text) IS NULL "
-    "UNION ALL SELECT 2, format('user %s may not read and update table %s', current_user, $2::text), 'as its owner "
+    "UNION ALL SELECT 2, format('there is no table %s, which has the position', $3::text), 'run ''outbox init''', NULL "
+    "WHERE to_regclass($3::text) IS NULL "
+    "UNION ALL SELECT 2, format('user %s may not read and update table %s', current_user, $3::text), 'as its owner "
     "run', "
-    "format('GRANT SELECT, UPDATE ON %s TO %I;', $2::text, current_user) WHERE to_regclass($2::text) IS NOT NULL AND "
+    "format('GRANT SELECT, UPDATE ON %s TO %I;', $3::text, current_user) WHERE to_regclass($3::text) IS NOT NULL AND "
     "NOT "
-    "(has_table_privilege(to_regclass($2::text), 'SELECT') AND has_table_privilege(to_regclass($2::text), 'UPDATE')) "
-    "UNION ALL SELECT 2, format('there is no function %s', $3::text), 'run ''outbox init''', NULL WHERE "
+    "(has_table_privilege(to_regclass($3::text), 'SELECT') AND has_table_privilege(to_regclass($3::text), 'UPDATE')) "
+    "UNION ALL SELECT 2, format('there is no function %s', $4::text), 'run ''outbox init''', NULL WHERE "
     "NOT EXISTS (SELECT FROM pg_proc p JOIN pg_namespace m ON m.oid = p.pronamespace WHERE concat('\"', m.nspname, "
-    "'\".\"', p.proname, '\"') = $3::text) "
+    "'\".\"', p.proname, '\"') = $4::text) "
     "UNION ALL SELECT 2, format('user %s may not insert into table %s.%s: an event that cannot go now is copied to "
     "it', "
     "current_user, m.nspname, c.relname), 'as its owner run', format('GRANT INSERT ON %I.%I TO %I;', m.nspname, "
     "c.relname, current_user) FROM pg_class c JOIN pg_namespace m ON m.oid = c.relnamespace WHERE c.oid = $1::oid AND "
     "NOT has_table_privilege(c.oid, 'INSERT')";
+
+/* Of a logical slot; $3 its publication, $4 whether that has the table. */
+static const char logical_sql[] =
+    "SELECT 2, format('wal_level is %s: the server decodes no log', current_setting('wal_level')), 'then restart the "
+    "server', 'ALTER SYSTEM SET wal_level = logical;' WHERE current_setting('wal_level') <> 'logical' "
+    "UNION ALL SELECT 2, 'synchronous_standby_names has a *, which takes the relay for a standby: commits wait for it, "
+    "and it waits for the commits', 'name the standbys', NULL WHERE current_setting('synchronous_standby_names') LIKE "
+    "'%*%' "
+    "UNION ALL SELECT 1, format('slot %s does not go to standbys: after a failover, events that were not read are "
+    "lost', s.slot_name), 'make it anew with failover => true', NULL FROM pg_replication_slots s WHERE s.slot_name "
+    "= " SLOT " AND to_jsonb(s) ->> 'failover' = 'false' "
+    "UNION ALL SELECT 2, format('there is no publication \"%s\"', $3::text), 'run ''outbox init'', and write events "
+    "again that were committed while it was missing', NULL WHERE NOT EXISTS (SELECT FROM pg_publication WHERE pubname "
+    "= "
+    "$3::text) "
+    "UNION ALL SELECT 2, format('the publication \"%s\" has no inserts into the table: such rows are lost', $3::text), "
+    "'then write these events again', format('ALTER PUBLICATION %I ADD TABLE %s;', $3::text, $1::oid::regclass) WHERE "
+    "$4::text = 'true' AND NOT EXISTS (SELECT FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid "
+    "WHERE p.pubname = $3::text AND p.pubinsert AND r.prrelid = $1::oid)";
+static const char no_finding[] = "SELECT 0, '', NULL, NULL WHERE false";
 
 static void add_name(const struct sql_store *store, struct obx_sql_text *name, const char *suffix)
 {
@@ -68,16 +96,31 @@ bool pg_put_capture_findings(struct sql_request *request)
     struct obx_sql_text position = sql_text(&store->sql), function = sql_text(&store->sql);
     struct pg_params params = {0};
     if (!sql_captures(&store->sql))
-        return pg_send_text(request, "SELECT 0, '', NULL, NULL WHERE false", NULL);
+        return pg_send_text(request, no_finding, NULL);
     add_name(&store->sql, &position, "_position");
     add_name(&store->sql, &function, "_emit");
     pg_param_int4(&params, (int32_t)store->table_oid);
+    pg_param_text(&params, pg_capture_slot_suffix(store));
     pg_param_text(&params, obx_sql_text_get(&position));
     pg_param_text(&params, obx_sql_text_get(&function));
     bool sent = !position.failed && !function.failed && pg_send_text(request, findings_sql, &params);
     obx_sql_text_free(&position);
     obx_sql_text_free(&function);
     return sent;
+}
+
+bool pg_put_logical_findings(struct sql_request *request)
+{
+    struct pg_store *store = pg_store_of(request->store);
+    struct pg_params params = {0};
+    if (store->capture_mode != PG_CAPTURE_LOGICAL)
+        return pg_send_text(request, no_finding, NULL);
+    pg_capture_name(store);
+    pg_param_int4(&params, (int32_t)store->table_oid);
+    pg_param_text(&params, pg_capture_slot_suffix(store));
+    pg_param_text(&params, store->capture.publication);
+    pg_param_text(&params, store->capture_rows ? "true" : "");
+    return pg_send_text(request, logical_sql, &params);
 }
 
 /* ---- status ------------------------------------------------------------------------------------------------------ */
@@ -93,6 +136,7 @@ bool pg_put_log_status(struct sql_request *request)
     pg_capture_append_distance(&sql);
     obx_sql_text_puts(&sql, " FROM pg_replication_slots WHERE slot_name = " SLOT);
     pg_param_int4(&params, (int32_t)store->table_oid);
+    pg_param_text(&params, pg_capture_slot_suffix(store));
     return pg_send_sql(request, &sql, &params);
 }
 

@@ -147,7 +147,9 @@ bool pg_capture_put_distance(struct sql_request *request)
     struct obx_sql_text sql = sql_text(&store->sql);
     obx_sql_text_puts(&sql, "SELECT ");
     pg_capture_append_distance(&sql);
-    obx_sql_text_format(&sql, " FROM pg_replication_slots WHERE slot_name = %l", store->capture.slot);
+    obx_sql_text_format(&sql,
+                        ", pg_wal_lsn_diff(restart_lsn, '0/0')::int8 FROM pg_replication_slots WHERE slot_name = %l",
+                        store->capture.slot);
     return pg_put_text(request, &sql);
 }
 
@@ -182,10 +184,12 @@ static void note_slot(struct pg_store *store, bool gone)
 void pg_capture_distance_result(struct sql_request *request, void *result)
 {
     struct sql_store *store = request->store;
-    if (pg_has_shape(result, 0, 1, "88t")) {
+    if (pg_has_shape(result, 0, 1, "88t8")) {
+        struct pg_logical *logical = &pg_store_of(store)->capture.logical;
         bool keeps = pg_capture_keeps_log(result);
         store->capture.log_bytes = keeps ? pg_integer(result, 0, 0, -1) : -1;
         store->capture.log_limit = pg_integer(result, 0, 1, -1);
+        logical->slot_restart = (uint64_t)pg_integer(result, 0, 3, (int64_t)logical->slot_restart);
         note_slot(pg_store_of(store), !keeps);
     }
     PQclear(result);

@@ -2,8 +2,9 @@
 /*
  * backends/postgres/capture/position.c - the position in the WAL, and its row
  *
- * As text: "TIMELINE RESTART PASSED", "1 0/16B3748 0/16B3800". The identity is the cluster's system identifier. The row
- * is replicated with the data, so after a failover it names a place that the new primary has.
+ * As text: "TIMELINE RESTART PASSED", "1 0/16B3748 0/16B3800". The identity is the cluster's system identifier; with
+ * captured rows also the OID of the table's entry in the publication (slot.c). The row is replicated with the data, so
+ * after a failover it names a place that the new primary has.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,19 +18,33 @@ void pg_capture_name(struct pg_store *store)
     bool plain = !*schema || !strcmp(schema, "public");
     snprintf(store->capture.prefix, sizeof store->capture.prefix, "outbox:%s%s%s", plain ? "" : schema,
              plain ? "" : ".", store->sql.outbox.name);
+    store->capture.publication = store->capture.prefix;
 }
 
 /* Slots belong to the server: their names have the database's and the table's OID. Letters, digits and _ only. */
 void pg_capture_name_slot(struct pg_store *store)
 {
-    snprintf(store->capture.slot, sizeof store->capture.slot, "outbox_%u_%u", store->capture.database,
-             store->table_oid);
+    snprintf(store->capture.slot, sizeof store->capture.slot, "outbox_%u_%u%s", store->capture.database,
+             store->table_oid, pg_capture_slot_suffix(store));
+}
+
+const char *pg_capture_slot_suffix(const struct pg_store *store)
+{
+    return store->capture_mode == PG_CAPTURE_LOGICAL ? "_logical" : "";
 }
 
 int pg_capture_init(struct pg_store *store, struct outbox_error *error)
 {
+    bool logical = store->capture_mode == PG_CAPTURE_LOGICAL;
+    enum { NAME_MAX_BYTES = 63 };
     store->capture.slot_sql.host = store->sql.host;
-    return sql_capture_init(&store->sql, &pg_capture_wal, error);
+    pg_capture_name(store);
+    if (logical && strlen(store->capture.publication) > NAME_MAX_BYTES)
+        return pg_fail(error, OUTBOX_E_CONFIG,
+                       "table: \"%s\" is too long for capture: logical, whose publication \"%s\" may have %d bytes",
+                       store->sql.table_name, store->capture.publication, NAME_MAX_BYTES);
+    store->sql.capture.table_in_log = store->capture_rows;
+    return sql_capture_init(&store->sql, logical ? &pg_capture_logical : &pg_capture_wal, error);
 }
 
 void pg_capture_free(struct pg_store *store)
@@ -69,14 +84,15 @@ int pg_capture_read_position(struct sql_store *sql, struct outbox_error *error)
     struct pg_position *position = &capture->position;
     /* NOLINTNEXTLINE(cert-err34-c): a timeline that does not fit is not that of the server */
     if (sscanf(text, "%u %23s %23s", &position->timeline, restart, passed) != 3 || !position->timeline ||
-        !(position->restart = pg_wal_position(restart)) || !(position->passed = pg_wal_position(passed)) ||
-        strlen(sql->capture.row.identity) >= sizeof capture->system)
+        !(position->restart = pg_wal_position(restart)) || !(position->passed = pg_wal_position(passed)))
         return pg_fail(
             error, OUTBOX_E_SCHEMA,
             "read the position of %s: \"%.100s\" in %s is not a position in the WAL; run 'outbox init' if it is "
             "empty: the relay then begins at the end of the log",
             sql->table_name, text, sql->capture.position_name);
-    snprintf(capture->system, sizeof capture->system, "%s", sql->capture.row.identity);
+    capture->published = 0;
+    /* NOLINTNEXTLINE(cert-err34-c): what does not fit is not that of the server */
+    sscanf(sql->capture.row.identity, "%31s %u", capture->system, &capture->published);
     capture->recorded = *position;
     return OUTBOX_OK;
 }
@@ -98,6 +114,10 @@ void pg_capture_put_position(const struct sql_store *store, struct obx_sql_text 
     snprintf(text, sizeof text, "%u %X/%X %X/%X", at->timeline, (unsigned)(at->restart >> 32), (unsigned)at->restart,
              (unsigned)(at->passed >> 32), (unsigned)at->passed);
     obx_sql_text_puts(identity, capture->system);
+    if (capture->published) {
+        obx_sql_text_puts(identity, " ");
+        obx_sql_text_int(identity, capture->published);
+    }
     obx_sql_text_puts(position, text);
 }
 

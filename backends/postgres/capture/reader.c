@@ -44,7 +44,7 @@ struct sql_capture_event *pg_capture_event(struct pg_store *store, const struct 
     return event;
 }
 
-static bool no_memory(struct pg_store *store)
+bool pg_capture_no_memory(struct pg_store *store)
 {
     struct outbox_error error;
     pg_fail(&error, OUTBOX_E_NO_MEMORY, "read the server's log: out of memory");
@@ -58,7 +58,8 @@ static bool on_message(struct pg_store *store, const struct pg_wal_message *mess
     if (!pg_capture_is_ours(capture, message))
         return true;
     struct sql_capture_event *event = pg_capture_event(store, message, lsn);
-    return (event && pg_open_add(&capture->open, message->xid, capture->pages.timeline, event)) || no_memory(store);
+    return (event && pg_open_add(&capture->open, message->xid, capture->pages.timeline, event)) ||
+           pg_capture_no_memory(store);
 }
 
 /* ---- ends of transactions ---------------------------------------------------------------------------------------- */
@@ -125,16 +126,21 @@ static bool on_record(void *arg, const struct pg_wal_record *record)
 
 /* ---- the stream -------------------------------------------------------------------------------------------------- */
 
-static int server_fits(const struct pg_capture *capture, struct outbox_error *error)
+int pg_capture_server_fits(const struct pg_store *store, struct outbox_error *error)
 {
-    const struct pg_log_server *server = &capture->stream.server;
-    if (strcmp(server->system, capture->system))
-        return pg_fail(
-            error, OUTBOX_E_SCHEMA,
-            "read the server's log: this server is %s, and the position is of server %s: a dump was restored, "
-            "or the dsn leads elsewhere; to begin at the end of this log, set log_position to '' and run "
-            "'outbox init'; see docs/CAPTURE-POSTGRES.md",
-            server->system, capture->system);
+    const struct pg_capture *capture = &store->capture;
+    if (!strcmp(capture->stream.server.system, capture->system))
+        return OUTBOX_OK;
+    return pg_fail(error, OUTBOX_E_SCHEMA,
+                   "read the server's log: this server is %s, and the position is of server %s: a dump was restored, "
+                   "or the dsn leads elsewhere; to begin at the end of this log, set log_position to '' and run "
+                   "'outbox init'; see docs/CAPTURE-POSTGRES.md",
+                   capture->stream.server.system, capture->system);
+}
+
+static int format_fits(const struct pg_store *store, struct outbox_error *error)
+{
+    const struct pg_log_server *server = &store->capture.stream.server;
     if (!pg_wal_magic(server->major))
         return pg_fail(error, OUTBOX_E_UNSUPPORTED,
                        "read the server's log: the format of PostgreSQL %u is not known; 14 to 18 are", server->major);
@@ -148,7 +154,7 @@ static void on_opened(void *arg)
     struct pg_store *store = store_of(arg);
     struct pg_capture *capture = &store->capture;
     struct outbox_error error;
-    if (server_fits(capture, &error)) {
+    if (pg_capture_server_fits(store, &error) || format_fits(store, &error)) {
         pg_capture_fail(store, &error);
         return;
     }
@@ -191,7 +197,7 @@ static bool keep_rest(struct pg_store *store, const unsigned char *bytes, size_t
     capture->rest_at = 0;
     capture->rest_size = (uint32_t)size;
     if (!obx_sql_grow(store->sql.host, (void **)&capture->rest, &capture->rest_room, (uint32_t)size + 1, 1))
-        return no_memory(store);
+        return pg_capture_no_memory(store);
     memcpy(capture->rest, bytes, size);
     return true;
 }
@@ -206,20 +212,25 @@ static void on_data(void *arg, const unsigned char *bytes, size_t size)
         pg_log_pause(&store->capture.stream);
 }
 
-static void on_drained(void *arg)
+void pg_capture_drained(void *arg)
 {
-    struct pg_store *store = store_of(arg);
-    advance(store);
+    struct pg_store *store = arg;
     sql_capture_progress(&store->sql);
 }
 
-static void on_failed(void *arg, const struct outbox_error *error)
+static void on_drained(void *arg)
 {
-    struct pg_store *store = store_of(arg);
-    pg_capture_fail(store, error);
+    advance(arg);
+    pg_capture_drained(arg);
 }
 
-static const struct pg_log_events events = {on_opened, on_data, on_drained, on_failed};
+void pg_capture_failed(void *arg, const struct outbox_error *error)
+{
+    pg_capture_fail(arg, error);
+}
+
+static const struct pg_log_events events = {
+    .opened = on_opened, .data = on_data, .drained = on_drained, .failed = pg_capture_failed};
 
 void pg_capture_after_again(struct pg_store *store)
 {
@@ -237,18 +248,25 @@ void pg_capture_after_again(struct pg_store *store)
 
 /* ---- begin and end ----------------------------------------------------------------------------------------------- */
 
+/* Nothing is visible until this server has answered: another one may have before. */
+void pg_capture_begin_at_position(struct pg_store *store)
+{
+    struct pg_capture *capture = &store->capture;
+    capture->skip = store->sql.capture.passed_index;
+    capture->begun_passed = capture->position.passed;
+    capture->xmin = capture->xmax = capture->log_end = 0;
+    capture->running_count = 0;
+}
+
 void pg_capture_begin(struct sql_store *sql)
 {
     struct pg_store *store = pg_store_of(sql);
     struct pg_capture *capture = &store->capture;
+    pg_capture_begin_at_position(store);
     capture->pages.host = sql->host;
     capture->pages.record = on_record;
     capture->pages.arg = store;
     pg_open_begin(&capture->open, &sql->capture.queue.memory, OPEN_BYTES);
-    capture->skip = sql->capture.passed_index;
-    capture->begun_passed = capture->position.passed;
-    capture->xmin = capture->xmax = capture->log_end = 0; /* another server may answer now */
-    capture->running_count = 0;
     pg_log_open(&capture->stream, store, &events, store);
 }
 

@@ -12,11 +12,17 @@
 #define SILENCE_NS (10000 * MS) /* without an answer: then the stream is dead */
 enum {
     REPORT_US = 2000000, /* well below wal_sender_timeout */
+    BUSY_US = 50000,     /* until the slot is tried again */
     DATA_HEAD = 25,      /* 'w', where it begins, where the log ends, when it was sent; then the log */
     KEEPALIVE_SIZE = 18, /* 'k', where the log ends, when it was sent, whether to answer */
     REPORT_SIZE = 34     /* 'r', what was written, flushed, applied, when it is sent, whether to answer */
 };
 static const char what[] = "read the server's log";
+
+static bool is_logical(const struct pg_log_stream *stream)
+{
+    return stream->events->put_slot != NULL;
+}
 
 static uint64_t now_of(const struct pg_log_stream *stream)
 {
@@ -60,7 +66,11 @@ static void report(struct pg_log_stream *stream, bool wants_answer)
     char text[REPORT_SIZE] = {'r'};
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
-    pg_put_int8(text + 1, stream->next);
+    pg_put_int8(text + 1, is_logical(stream) ? stream->confirmed : stream->next);
+    if (is_logical(stream)) {
+        pg_put_int8(text + 9, stream->confirmed);
+        stream->confirmed = stream->recorded;
+    }
     pg_put_int8(text + 25, (uint64_t)((t.tv_sec - EPOCH) * 1000000 + t.tv_nsec / 1000));
     text[REPORT_SIZE - 1] = wants_answer;
     stream->answer_due = stream->answer_due || wants_answer;
@@ -68,19 +78,24 @@ static void report(struct pg_log_stream *stream, bool wants_answer)
         pg_conn_flush(&stream->conn); /* if not, the answer will not come */
 }
 
+static void inspect_slot(struct pg_log_stream *stream);
+
 /* A connection may die silently. A paused stream hears nothing. */
 static void on_timer(void *arg)
 {
     struct pg_log_stream *stream = arg;
     struct outbox_error error;
     if (!stream->paused && now_of(stream) - stream->heard_ns > SILENCE_NS) {
-        pg_fail(&error, OUTBOX_E_NOT_CONNECTED, "%s: the server does not answer", what);
+        pg_fail(&error, OUTBOX_E_NOT_CONNECTED, "%s: %s", what,
+                stream->slot_busy ? "another session has the slot and does not end" : "the server does not answer");
         fail(stream, &error);
         return;
     }
     stream->conn.lane.host->timer_set(stream->timer, REPORT_US);
     if (stream->state == PG_LOG_STREAMING)
         report(stream, !stream->paused);
+    else if (stream->state == PG_LOG_OPENED)
+        inspect_slot(stream);
 }
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
@@ -88,7 +103,7 @@ static void on_timer(void *arg)
 static void on_data(struct pg_log_stream *stream, const char *data, int size)
 {
     struct outbox_error error;
-    if (pg_get_int8(data + 1) != stream->next) {
+    if (!is_logical(stream) && pg_get_int8(data + 1) != stream->next) {
         pg_fail(&error, OUTBOX_E_BUG, "%s: the server has left a part of it out", what);
         fail(stream, &error);
         return;
@@ -97,14 +112,22 @@ static void on_data(struct pg_log_stream *stream, const char *data, int size)
     stream->events->data(stream->arg, (const unsigned char *)data + DATA_HEAD, (size_t)(size - DATA_HEAD));
 }
 
+static void on_keepalive(struct pg_log_stream *stream, const char *data)
+{
+    if (data[KEEPALIVE_SIZE - 1])
+        report(stream, false);
+    if (is_logical(stream))
+        stream->events->reached(stream->arg, pg_get_int8(data + 1));
+}
+
 static void on_message(struct pg_log_stream *stream, const char *data, int size)
 {
     stream->heard_ns = now_of(stream);
     stream->answer_due = false;
     if (data[0] == 'w' && size > DATA_HEAD)
         on_data(stream, data, size);
-    else if (data[0] == 'k' && size >= KEEPALIVE_SIZE && data[KEEPALIVE_SIZE - 1])
-        report(stream, false);
+    else if (data[0] == 'k' && size >= KEEPALIVE_SIZE)
+        on_keepalive(stream, data);
 }
 
 /* The timeline has ended: the server gives the next one when both sides have ended the copy. Or it failed: then there
@@ -116,6 +139,14 @@ static void turn(struct pg_log_stream *stream)
         pg_conn_flush(&stream->conn);
 }
 
+/* What came before it was given. */
+static void fail_warned(struct pg_log_stream *stream)
+{
+    struct outbox_error error;
+    pg_log_lost(stream, stream->recorded, stream->warning, &error);
+    fail(stream, &error);
+}
+
 /* False: no complete message now, or the stream has ended. */
 static bool read_data(struct pg_log_stream *stream)
 {
@@ -123,6 +154,11 @@ static bool read_data(struct pg_log_stream *stream)
     if (stream->paused)
         return false;
     int size = PQgetCopyData(stream->conn.pg, &data, 1);
+    if (*stream->warning) {
+        PQfreemem(data);
+        fail_warned(stream);
+        return false;
+    }
     if (size > 0) {
         on_message(stream, data, size);
         PQfreemem(data);
@@ -162,6 +198,21 @@ static void on_segment_size(struct pg_log_stream *stream, const PGresult *result
     stream->server.segment = (uint32_t)(size << (*unit == 'G' ? 30 : *unit == 'M' ? 20 : 0));
 }
 
+/* Again and again, while another session has the slot. */
+static void inspect_slot(struct pg_log_stream *stream)
+{
+    struct obx_sql_text sql = {.host = stream->conn.lane.host};
+    struct outbox_error error;
+    stream->slot_busy = false;
+    if (stream->events->put_slot(stream->arg, &sql) && !sql.failed) {
+        send(stream, obx_sql_text_get(&sql), PG_LOG_MEASURING);
+    } else {
+        pg_fail(&error, OUTBOX_E_NO_MEMORY, "%s: out of memory", what);
+        fail(stream, &error);
+    }
+    obx_sql_text_free(&sql);
+}
+
 /* The place of the next timeline: it begins where the old one ends. */
 static bool on_next_timeline(struct pg_log_stream *stream, const PGresult *result)
 {
@@ -174,6 +225,8 @@ static void on_tuples(struct pg_log_stream *stream, const PGresult *result)
     struct outbox_error error;
     if (stream->state == PG_LOG_IDENTIFYING)
         on_identity(stream, result);
+    else if (stream->state == PG_LOG_MEASURING && is_logical(stream))
+        stream->events->slot_result(stream->arg, result);
     else if (stream->state == PG_LOG_MEASURING)
         on_segment_size(stream, result);
     else if (stream->state != PG_LOG_TURNING || !on_next_timeline(stream, result)) {
@@ -188,8 +241,13 @@ static void on_tuples(struct pg_log_stream *stream, const PGresult *result)
 static void next_command(struct pg_log_stream *stream)
 {
     struct outbox_error error;
-    if (stream->state == PG_LOG_IDENTIFYING) {
+    if (stream->state == PG_LOG_IDENTIFYING && is_logical(stream)) {
+        inspect_slot(stream);
+    } else if (stream->state == PG_LOG_IDENTIFYING) {
         send(stream, "SHOW wal_segment_size", PG_LOG_MEASURING);
+    } else if (stream->state == PG_LOG_STARTING && stream->slot_busy) {
+        stream->state = PG_LOG_OPENED;
+        stream->conn.lane.host->timer_set(stream->timer, BUSY_US);
     } else if (stream->state == PG_LOG_MEASURING) {
         stream->state = PG_LOG_OPENED;
         stream->events->opened(stream->arg);
@@ -210,7 +268,13 @@ void pg_log_lost(const struct pg_log_stream *stream, uint64_t from, const char *
             stream->server.end);
 }
 
-/* 58P01: the file is gone. 55000 and others without a class of their own: the position is not of this server's log. */
+/* 58P01: the file is gone. 42704: the slot or its publication is. 55000 and others without a class of their own: the
+ * position is not of this server's log, or the slot is lost. */
+static bool is_of_position(const char *state)
+{
+    return !strcmp(state, "58P01") || !strcmp(state, "42704") || !strcmp(state, "XX000") || !strcmp(state, "55000");
+}
+
 static void on_refusal(struct pg_log_stream *stream, const PGresult *result)
 {
     struct outbox_error error;
@@ -219,7 +283,11 @@ static void on_refusal(struct pg_log_stream *stream, const PGresult *result)
     pg_error_of_result(&error, what, result);
     bool starts =
         stream->state == PG_LOG_STARTING || stream->state == PG_LOG_STREAMING || stream->state == PG_LOG_TURNING;
-    if (starts && state && (!strcmp(state, "58P01") || !strcmp(state, "XX000") || !strcmp(state, "55000")))
+    if (stream->state == PG_LOG_STARTING && state && !strcmp(state, "55006")) {
+        stream->slot_busy = true;
+        return;
+    }
+    if (starts && state && is_of_position(state))
         pg_log_lost(stream, stream->next, text, &error);
     else if (state && (!strncmp(state, "57P", 3) || !strncmp(state, "08", 2)))
         error.code = OUTBOX_E_NOT_CONNECTED;
@@ -283,14 +351,19 @@ static void connected(struct sql_lane *lane, const struct outbox_error *error)
     send(stream, "IDENTIFY_SYSTEM", PG_LOG_IDENTIFYING);
 }
 
+void pg_log_start_slot(struct pg_log_stream *stream, uint64_t lsn, const char *command)
+{
+    stream->next = stream->recorded = stream->confirmed = lsn;
+    stream->timeline = 0; /* of the next one; not known */
+    send(stream, command, PG_LOG_STARTING);
+}
+
 void pg_log_start(struct pg_log_stream *stream, uint64_t lsn, uint32_t timeline)
 {
     char sql[96];
-    stream->next = lsn;
-    stream->timeline = 0; /* of the next one; not known */
     snprintf(sql, sizeof sql, "START_REPLICATION PHYSICAL %X/%X TIMELINE %u", (unsigned)(lsn >> 32), (unsigned)lsn,
              timeline);
-    send(stream, sql, PG_LOG_STARTING);
+    pg_log_start_slot(stream, lsn, sql);
 }
 
 void pg_log_pause(struct pg_log_stream *stream)
@@ -325,9 +398,10 @@ void pg_log_open(struct pg_log_stream *stream, struct pg_store *store, const str
     stream->events = events;
     stream->arg = arg;
     stream->state = PG_LOG_CONNECTING;
-    stream->paused = stream->answer_due = false;
+    stream->paused = stream->answer_due = stream->slot_busy = false;
+    stream->warning[0] = '\0';
     stream->heard_ns = host->now(host);
-    pg_target_choose(&store->target, store->sql.candidate, true);
+    pg_target_choose(&store->target, store->sql.candidate, is_logical(stream) ? PG_FOR_SLOT : PG_FOR_LOG);
     if (host->timer_open(host, on_timer, stream, &stream->timer)) {
         pg_fail(&error, OUTBOX_E_NO_MEMORY, "%s: no timer", what);
         fail(stream, &error);

@@ -372,7 +372,7 @@ void sql_capture_rewind(struct sql_store *store)
         return;
     sql_capture_stop(store);
     sql_capture_queue_reset(&capture->queue, capture->queue.low);
-    capture->phase = SQL_CAPTURE_TABLE;
+    capture->phase = capture->table_in_log ? SQL_CAPTURE_SPOOL : SQL_CAPTURE_TABLE;
     capture->spool_cursor = SQL_CAPTURE_BASE;
     capture->failure.code = OUTBOX_OK;
 }
@@ -390,7 +390,8 @@ void sql_capture_claim(struct sql_op *op)
         capture->phase = SQL_CAPTURE_LOG;
         begin_reading(store);
         claim_log(op);
-    } else if (capture->phase != SQL_CAPTURE_LOG || now - capture->table_polled_ns > TABLE_EVERY_NS) {
+    } else if (capture->phase != SQL_CAPTURE_LOG ||
+               (!capture->table_in_log && now - capture->table_polled_ns > TABLE_EVERY_NS)) {
         capture->table_polled_ns = now;
         sql_claim_table(op);
     } else {

@@ -84,6 +84,7 @@ struct sql_capture {
     struct outbox_error failure; /* the reading ended: claims fail with it until the next rewind */
 
     /* claims */
+    bool table_in_log; /* its rows are events of the log: of the table only copies are read. Set at the start */
     enum sql_capture_phase phase;
     int64_t spool_cursor;          /* the last spooled row that was claimed since the rewind */
     uint64_t table_polled_ns;      /* when the table was read last */

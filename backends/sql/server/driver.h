@@ -167,6 +167,7 @@ struct sql_driver {
                       int index); /* of setup; false: no more */
     void (*put_grants)(const struct sql_store *store, struct obx_sql_text *sql);
     bool (*put_setup)(struct sql_request *request);
+    bool (*setup_goes_on)(struct sql_op *op); /* to another transaction; NULL: there is one */
     /* SELECT how many of the tables are missing; SELECT the name of a table whose name differs in case and underscores
      * only from the outbox's, which does not exist. */
     void (*append_missing)(const struct sql_store *store, struct obx_sql_text *sql);

@@ -66,11 +66,18 @@ static void on_missing(struct sql_request *request, const struct outbox_error *e
     sql_op_complete(op, refusal);
 }
 
+static void create(struct sql_op *op);
+
 static void set_up(struct sql_request *request, const struct outbox_error *error)
 {
     struct sql_op *op = request->arg;
+    const struct outbox_error *verdict = error->code ? error : &op->store->start_error;
+    if (!verdict->code && op->store->driver->setup_goes_on && op->store->driver->setup_goes_on(op)) {
+        create(op);
+        return;
+    }
     if (error->code != OUTBOX_E_PERMISSION) {
-        sql_op_complete(op, error->code ? error : &op->store->start_error);
+        sql_op_complete(op, verdict);
         return;
     }
     op->store->start_error = *error;

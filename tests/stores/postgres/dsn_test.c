@@ -99,7 +99,7 @@ static void expect_security(const char *dsn, const char *sslmode, bool insecure)
     cr_assert_eq(pg_target_parse(&target, dsn, NULL, "r", &error), 0, "%s: %s", dsn, error.text);
     cr_assert_eq(pg_target_resolve(&target, &error), 0, "%s: %s", dsn, error.text);
     for (uint32_t i = 0; i < target.candidate_count; i++) {
-        pg_target_choose(&target, i, false);
+        pg_target_choose(&target, i, PG_FOR_STATEMENTS);
         cr_expect_str_eq(sslmode_of(&target), sslmode, "%s", dsn);
     }
     cr_expect_eq(target.insecure, insecure, "%s", dsn);

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/stores/postgres/capture_rows_test.c - `capture_rows`: inserted rows are events of the log */
+#include "capture.h"
+
+#define ROWS CAPTURE "  capture_rows: true\n"
+
+static void open_rows(struct sql_fixture *fixture, const char *table)
+{
+    fixture_open(fixture, table, true, ROWS);
+}
+
+/* The habit of Debezium: the row is there for the log only. */
+static void insert_and_delete(struct sql_fixture *fixture, const char *key)
+{
+    fixture_run(fixture, "BEGIN");
+    fixture_insert(fixture, fixture->sql, key);
+    fixture_run(fixture, "DELETE FROM %s WHERE id < 4611686018427387904");
+    fixture_run(fixture, "COMMIT");
+}
+
+Test(capture_rows, rows_that_their_transaction_deletes_come)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_deleted");
+    fixture_begin(&fixture);
+    insert_and_delete(&fixture, "a");
+    emit(&fixture, "b");
+    insert_and_delete(&fixture, "c");
+    fixture_run(&fixture, "BEGIN");
+    fixture_insert(&fixture, fixture.sql, "x");
+    fixture_run(&fixture, "ROLLBACK");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "abc");
+    cr_assert_eq(fixture_count_rows(&fixture), 0);
+    close_capture(&fixture);
+}
+
+Test(capture_rows, a_row_that_stays_comes_once)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_stays");
+    fixture_begin(&fixture);
+    fixture_insert(&fixture, fixture.sql, "a");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "a");
+    cr_assert_eq(settle(&fixture, NULL, BASE + 1), 0, "%s", fixture.error.text);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "");
+    close_capture(&fixture);
+}
+
+Test(capture_rows, a_copy_does_not_come_again_from_the_log)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_copy");
+    fixture_begin(&fixture);
+    insert_and_delete(&fixture, "a");
+    insert_and_delete(&fixture, "b");
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 1);
+    cr_assert_eq(spool(&fixture, &(struct outbox_span){batch, 0, 1}, BASE + 1), 0, "%s", fixture.error.text);
+    obx_store_release(fixture.store, batch);
+    expect_keys(&fixture, 0, "b");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "ab");
+    close_capture(&fixture);
+}
+
+Test(capture_rows, values_are_those_of_the_row)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_values");
+    fixture_begin(&fixture);
+    fixture_run(&fixture, "INSERT INTO %s (event_id, aggregatetype, aggregateid, type, payload, created_at) VALUES "
+                          "('00112233-4455-6677-8899-aabbccddeeff', 'order', 'a', 'placed', '\\x00ff', '2001-02-03 "
+                          "04:05:06.789+02')");
+    fixture_run(&fixture, "INSERT INTO %s (aggregatetype, aggregateid, type, payload) VALUES ('o', '', 't', NULL)");
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 1);
+    const struct outbox_value *values = batch->values;
+    cr_assert(values[0].type == OUTBOX_UUID && ((const unsigned char *)values[0].as.data)[15] == 0xff);
+    cr_assert(values[2].type == OUTBOX_BYTES && values[2].size == 2 && !memcmp(values[2].as.data, "\0\xff", 2));
+    cr_assert(values[3].type == OUTBOX_TIME);
+    cr_assert_eq(values[3].as.integer, INT64_C(981165906789000));
+    obx_store_release(fixture.store, batch);
+    batch = claim_events(&fixture, 0, 1);
+    values = batch->values;
+    cr_assert(values[1].type == OUTBOX_TEXT && values[1].size == 0);
+    cr_assert_eq(values[2].type, OUTBOX_NULL);
+    obx_store_release(fixture.store, batch);
+    close_capture(&fixture);
+}
+
+/* P14. */
+Test(capture_rows, columns_that_change_are_followed)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_alter");
+    fixture_begin(&fixture);
+    insert_and_delete(&fixture, "a");
+    fixture_run(&fixture, "ALTER TABLE %s ADD COLUMN tenant text DEFAULT 't'");
+    insert_and_delete(&fixture, "b");
+    fixture_run(&fixture, "ALTER TABLE %s DROP COLUMN headers");
+    insert_and_delete(&fixture, "c");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "abc");
+    close_capture(&fixture);
+}
+
+/* P17. */
+Test(capture_rows, a_large_value_comes_whole)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_toast");
+    fixture_begin(&fixture);
+    fixture_run(&fixture, "INSERT INTO %s (aggregatetype, aggregateid, type, payload) SELECT 'o', 'a', 't', "
+                          "string_agg(sha512(n::text::bytea), '') FROM generate_series(1, 4096) n");
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 1);
+    cr_assert_eq(batch->values[2].size, 4096 * 64);
+    obx_store_release(fixture.store, batch);
+    close_capture(&fixture);
+}
+
+/* P4: what is inserted while the table is out of the publication is lost. */
+Test(capture_rows, a_table_that_left_the_publication_is_refused_and_named_by_check)
+{
+    struct sql_fixture fixture;
+    struct outbox_claim claim = {.struct_size = sizeof claim, .flags = OUTBOX_CLAIM_REWIND, .max_rows = 10};
+    open_rows(&fixture, "row_left");
+    fixture_begin(&fixture);
+    fixture_run(&fixture, "ALTER PUBLICATION \"outbox:%s\" DROP TABLE %s");
+    struct fixture_findings found = fixture_check(&fixture, "has no inserts into the table");
+    cr_assert(found.count == 1 && found.severity == OUTBOX_SEVERITY_ERROR && *found.command);
+    cr_assert_eq(loop_fixture_claim(&fixture.base, fixture.store, &claim, &fixture.error), OUTBOX_E_SCHEMA);
+    cr_assert(strstr(fixture.error.text, "for inserts into the table"), "%s", fixture.error.text);
+    close_capture(&fixture);
+}
+
+static int claim_until_failure(struct sql_fixture *fixture)
+{
+    int64_t end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
+    for (;;) {
+        struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 10, .max_bytes = 1 << 20};
+        int code = loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error);
+        if (code)
+            return code;
+        if (claim.batch)
+            obx_store_release(fixture->store, claim.batch);
+        cr_assert_lt(fixture_now_ms(), end);
+    }
+}
+
+/* P4, while the log is read: the server repeats the columns, and the entry has another OID. */
+Test(capture_rows, a_table_that_left_the_publication_and_came_back_is_noticed)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_back");
+    fixture_begin(&fixture);
+    insert_and_delete(&fixture, "a");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "a");
+    cr_assert_eq(settle(&fixture, NULL, BASE + 1), 0, "%s", fixture.error.text);
+    fixture_run(&fixture, "ALTER PUBLICATION \"outbox:%s\" DROP TABLE %s");
+    insert_and_delete(&fixture, "x");
+    fixture_run(&fixture, "ALTER PUBLICATION \"outbox:%s\" ADD TABLE %s");
+    insert_and_delete(&fixture, "b");
+    cr_assert_eq(claim_until_failure(&fixture), OUTBOX_E_SCHEMA);
+    cr_assert(strstr(fixture.error.text, "the table has left the publication outbox:row_back and come back"), "%s",
+              fixture.error.text);
+    fixture_stop(&fixture);
+    fixture_reconfigure(&fixture, &(struct server_place){0}, ROWS); /* another process knows it, too */
+    fixture_begin(&fixture);
+    cr_assert_eq(claim_until_failure(&fixture), OUTBOX_E_SCHEMA);
+    close_capture(&fixture);
+}
+
+/* P3, while the log is read: 14 to 17 give an error, 18 a warning. */
+Test(capture_rows, a_publication_that_is_dropped_ends_the_reading)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_dropped");
+    fixture_begin(&fixture);
+    insert_and_delete(&fixture, "a");
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "a");
+    fixture_run(&fixture, "DROP PUBLICATION \"outbox:%s\"");
+    insert_and_delete(&fixture, "x");
+    cr_assert_eq(claim_until_failure(&fixture), OUTBOX_E_SCHEMA);
+    cr_assert(strstr(fixture.error.text, "outbox:row_dropped\""), "%s", fixture.error.text);
+    close_capture(&fixture);
+}
+
+Test(capture_rows, a_table_whose_rows_cannot_be_events_is_refused)
+{
+    struct sql_fixture fixture;
+    struct outbox_claim claim = {.struct_size = sizeof claim, .flags = OUTBOX_CLAIM_REWIND, .max_rows = 10};
+    open_rows(&fixture, "row_refused");
+    fixture_run(&fixture, "ALTER TABLE %s ALTER COLUMN event_id DROP DEFAULT, ALTER COLUMN event_id TYPE text");
+    fixture_begin(&fixture);
+    cr_assert_eq(loop_fixture_claim(&fixture.base, fixture.store, &claim, &fixture.error), OUTBOX_E_SCHEMA);
+    cr_assert(strstr(fixture.error.text, "its event id is no uuid"), "%s", fixture.error.text);
+    close_capture(&fixture);
+}
