@@ -42,10 +42,6 @@ struct http_message {
 };
 _Static_assert(sizeof(struct http_message) % 16 == 0, "an array of it has no gaps");
 
-struct http_publish { /* memory of the op */
-    uint32_t unanswered;
-};
-
 /* One request in flight, or a spare one, whose handle is used again. */
 struct http_request {
     struct http_request *next, **link; /* of the list it is in: in flight, or spare */

@@ -9,15 +9,6 @@
 
 /* ---- outcomes ---------------------------------------------------------------------------------------------------- */
 
-static void count_answer(struct http_broker *broker, outbox_op_t op)
-{
-    struct http_publish *publish = broker->host->op_scratch(broker->host, op);
-    if (--publish->unanswered)
-        return;
-    broker->publishes--;
-    broker->host->op_done(broker->host, op, NULL);
-}
-
 static void report(struct http_broker *broker, const struct http_message *message, struct http_meaning meaning,
                    const struct outbox_error *error)
 {
@@ -28,7 +19,7 @@ static void report(struct http_broker *broker, const struct http_message *messag
                                              .error = meaning.outcome == OUTBOX_DELIVERED ? NULL : error,
                                              .retry_after_ms = meaning.retry_after_ms};
     broker->host->outcomes(broker->host, message->op, &outcomes);
-    count_answer(broker, message->op);
+    broker->publishes -= outbox_answers_count(broker->host, message->op);
 }
 
 /* While the server is down each key fails by itself: that is logged once, at most once a minute. */
@@ -151,18 +142,16 @@ static void queue(struct http_broker *broker, struct http_message *message)
     broker->last = &message->next;
 }
 
-/* Counts one answer more than there are events, so that it does not end before all are queued. */
 void http_publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
 {
     struct http_broker *broker = self;
-    struct http_publish *mine = broker->host->op_scratch(broker->host, op);
     struct http_message *messages = broker->host->op_messages(broker->host, op);
-    mine->unanswered = publish->count + 1;
+    outbox_answers_begin(broker->host, op, publish->count);
     broker->publishes++;
     for (uint32_t i = 0; i < publish->count; i++) {
         messages[i] = (struct http_message){.op = op, .index = i, .event = outbox_message_at(publish, i)};
         queue(broker, &messages[i]);
     }
     http_send_queued(broker);
-    count_answer(broker, op);
+    broker->publishes -= outbox_answers_end(broker->host, op);
 }

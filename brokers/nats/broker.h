@@ -24,22 +24,16 @@
 
 enum { INBOX_SIZE = 48, REASON_SIZE = 200 };
 
-/* An event that was sent. Memory of the message. */
+/* An event that was sent. Memory of the message. The number of the sending is the last part of the reply subject. */
 struct nats_message {
+    struct outbox_in_flight_item sent; /* first */
     struct nats_broker *broker;
-    struct nats_message *next, *before; /* in the order of sending */
     outbox_op_t op;
-    uint64_t number; /* of the sending: the last part of the reply subject */
-    uint64_t sent_ns;
     const struct outbox_message *event;
     uint32_t index;
-    uint32_t reserved;
+    uint32_t reserved[3];
 };
 _Static_assert(sizeof(struct nats_message) % 16 == 0, "an array of it has no gaps");
-
-struct nats_publish { /* memory of the op */
-    uint32_t unanswered;
-};
 
 /* What a thread of libnats has for the loop. */
 struct nats_note {
@@ -49,7 +43,6 @@ struct nats_note {
     char text[REASON_SIZE];
 };
 
-struct finding;
 struct nats_broker {
     /* options */
     const char *servers, *user, *password, *token, *credentials, *tls_ca, *tls_cert, *tls_key;
@@ -83,14 +76,9 @@ struct nats_broker {
     struct outbox_error work_error;
     outbox_op_t start_op, stop_op, check_op;
     const struct outbox_check *check;
-    struct finding *findings; /* of check.c, owned; one for each topic */
-    uint32_t finding_count;
+    struct outbox_findings findings; /* of the worker of check */
 
-    struct nats_message *first, *last; /* sent, without an answer; oldest first */
-    struct nats_message **slots;       /* by number modulo slot_count */
-    uint64_t slot_count;
-    uint64_t number;
-    uint32_t in_flight;
+    struct outbox_in_flight in_flight; /* sent, without an answer */
     uint32_t publishes;
 };
 
@@ -116,7 +104,6 @@ void nats_free_notes(struct nats_broker *broker); /* none is in the queue */
 /* publish.c */
 void nats_publish(void *self, outbox_op_t op, const struct outbox_publish *publish);
 int nats_admit(void *self, const struct outbox_message *message, struct outbox_error *error);
-struct nats_message *nats_find(struct nats_broker *broker, uint64_t number);
 void nats_report(struct nats_message *message, uint32_t outcome, const struct outbox_error *error);
 void nats_fail_all(struct nats_broker *broker, const struct outbox_error *error); /* UNKNOWN */
 void nats_refuse_subject(struct nats_broker *broker, const char *reason);

@@ -6,16 +6,10 @@
  * further topic.
  */
 #include <jansson.h>
-#include <stdlib.h>
 
 #include "broker.h"
 
 enum { ANSWER_MS = 2000 };
-
-struct finding {
-    natsStatus status;
-    char stream[100]; /* "": no stream */
-};
 
 static const char *topic_at(const struct nats_broker *broker, uint32_t index)
 {
@@ -24,18 +18,28 @@ static const char *topic_at(const struct nats_broker *broker, uint32_t index)
 }
 
 /* Worker. */
-static void ask(struct nats_broker *broker, const char *topic, struct finding *finding)
+static void ask(struct nats_broker *broker, const char *topic)
 {
     char request[512];
     natsMsg *answer = NULL;
+    struct outbox_findings *findings = &broker->findings;
+    outbox_findings_about(findings, "%s", topic);
     snprintf(request, sizeof request, "{\"subject\":\"%.400s\"}", topic);
-    finding->status =
+    natsStatus status =
         natsConnection_RequestString(&answer, broker->connection, "$JS.API.STREAM.NAMES", request, ANSWER_MS);
-    if (finding->status != NATS_OK)
+    if (status != NATS_OK) {
+        outbox_find(findings, OUTBOX_SEVERITY_ERROR,
+                    "enable JetStream for the account, and allow it $JS.API.STREAM.NAMES", "subject %s: %s", topic,
+                    natsStatus_GetText(status));
         return;
+    }
     json_t *body = json_loadb(natsMsg_GetData(answer), (size_t)natsMsg_GetDataLength(answer), 0, NULL);
-    const char *name = json_string_value(json_array_get(json_object_get(body, "streams"), 0));
-    snprintf(finding->stream, sizeof finding->stream, "%s", name ? name : "");
+    const char *stream = json_string_value(json_array_get(json_object_get(body, "streams"), 0));
+    if (stream)
+        outbox_find(findings, OUTBOX_SEVERITY_OK, NULL, "subject %s: stream %s", topic, stream);
+    else
+        outbox_find(findings, OUTBOX_SEVERITY_ERROR, "add a stream: nats stream add --subjects SUBJECT NAME",
+                    "subject %s: no stream has it", topic);
     json_decref(body);
     natsMsg_Destroy(answer);
 }
@@ -51,33 +55,14 @@ static bool is_canceled(struct nats_broker *broker)
 static void ask_all(struct outbox_work *work)
 {
     struct nats_broker *broker = work->arg;
-    for (uint32_t i = 0; i < broker->finding_count && !is_canceled(broker); i++)
-        ask(broker, topic_at(broker, i), &broker->findings[i]);
-}
-
-static void report(const struct nats_broker *broker, const char *topic, const struct finding *finding)
-{
-    const struct outbox_check *check = broker->check;
-    char text[400];
-    if (finding->status != NATS_OK) {
-        snprintf(text, sizeof text, "subject %s: %s", topic, natsStatus_GetText(finding->status));
-        outbox_report_finding(check, OUTBOX_SEVERITY_ERROR, topic, text,
-                              "enable JetStream for the account, and allow it $JS.API.STREAM.NAMES");
-    } else if (*finding->stream) {
-        snprintf(text, sizeof text, "subject %s: stream %s", topic, finding->stream);
-        outbox_report_finding(check, OUTBOX_SEVERITY_OK, topic, text, NULL);
-    } else {
-        snprintf(text, sizeof text, "subject %s: no stream has it", topic);
-        outbox_report_finding(check, OUTBOX_SEVERITY_ERROR, topic, text,
-                              "add a stream: nats stream add --subjects SUBJECT NAME");
-    }
+    const char *topic;
+    for (uint32_t i = 0; (topic = topic_at(broker, i)) && !is_canceled(broker); i++)
+        ask(broker, topic);
 }
 
 static void end(struct nats_broker *broker, const struct outbox_error *error)
 {
     outbox_op_t op = broker->check_op;
-    free(broker->findings);
-    broker->findings = NULL;
     broker->check_op = 0;
     broker->host->op_done(broker->host, op, error);
 }
@@ -89,8 +74,7 @@ static void asked(struct outbox_work *work)
     broker->working = false;
     outbox_error_set(&canceled, OUTBOX_E_CANCELED, "check %s: canceled", broker->servers);
     bool is_complete = !is_canceled(broker);
-    for (uint32_t i = 0; is_complete && i < broker->finding_count; i++)
-        report(broker, topic_at(broker, i), &broker->findings[i]);
+    outbox_findings_report(&broker->findings, is_complete ? broker->check : NULL);
     end(broker, is_complete ? NULL : &canceled);
     nats_end_stop(broker);
 }
@@ -108,7 +92,7 @@ void nats_check(void *self, outbox_op_t op, const struct outbox_check *check)
     char url[256] = "";
     broker->check_op = op;
     broker->check = check;
-    broker->finding_count = 0;
+    broker->findings = (struct outbox_findings){.host = broker->host};
     broker->check_canceled = false; /* no worker runs */
     if (!broker->ready) {
         outbox_error_set(&broker->work_error, OUTBOX_E_NOT_CONNECTED, "check %s: not connected", broker->servers);
@@ -117,10 +101,6 @@ void nats_check(void *self, outbox_op_t op, const struct outbox_check *check)
     }
     natsConnection_GetConnectedUrl(broker->connection, url, sizeof url);
     outbox_report_finding(check, OUTBOX_SEVERITY_OK, "server", url, NULL);
-    while (topic_at(broker, broker->finding_count))
-        broker->finding_count++;
-    broker->findings = calloc(broker->finding_count + 1, sizeof *broker->findings);
-    outbox_error_set(&broker->work_error, OUTBOX_E_NO_MEMORY, "check %s: out of memory", broker->servers);
-    if (!broker->findings || nats_offload(broker, ask_all, asked))
+    if (nats_offload(broker, ask_all, asked))
         end(broker, &broker->work_error);
 }

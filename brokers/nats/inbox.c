@@ -83,7 +83,8 @@ static void read_answer(struct nats_broker *broker, natsMsg *answer)
     struct outbox_error error;
     if (strncmp(subject, broker->inbox_subject, prefix) != 0)
         return; /* of an earlier connection */
-    struct nats_message *message = nats_find(broker, strtoull(subject + prefix, NULL, 16));
+    uint64_t number = strtoull(subject + prefix, NULL, 16);
+    struct nats_message *message = (struct nats_message *)(void *)outbox_in_flight_find(&broker->in_flight, number);
     if (message) {
         uint32_t outcome = nats_outcome(answer, &error);
         nats_report(message, outcome, &error);

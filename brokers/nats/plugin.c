@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brokers/nats/plugin.c - the NATS broker: options, memory, descriptor */
-#include <stdlib.h>
-
 #include "broker.h"
 
 static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
@@ -10,6 +8,7 @@ static int init(void *self, const struct outbox_init *init, struct outbox_error 
     broker->host = init->host;
     broker->relay = init->relay;
     broker->socket = -1;
+    broker->in_flight.next_number = 1;
     broker->task = (struct outbox_task){.run = nats_on_task, .arg = broker};
     outbox_queue_init(&broker->notes, init->host, nats_read_note, broker);
     pthread_mutex_init(&broker->mutex, NULL);
@@ -30,51 +29,30 @@ static void fini(void *self)
     if (!broker->host)
         return;
     broker->host->timer_close(broker->timer);
-    free(broker->slots);
     nats_free_notes(broker);
     outbox_queue_free(&broker->notes);
     pthread_cond_destroy(&broker->ended);
     pthread_mutex_destroy(&broker->mutex);
 }
 
-#define TEXT_OPTION(key, field, flag, what)                                                                   \
-    {                                                                                                         \
-        .name = key, .type = OUTBOX_OPT_STRING, .flags = flag, .offset = offsetof(struct nats_broker, field), \
-        .help = what                                                                                          \
-    }
+#define OPTION(key, kind, member, ...) OUTBOX_OPTION(struct nats_broker, key, kind, member, __VA_ARGS__)
 
 static const struct outbox_option options[] = {
-    {.name = "servers",
-     .type = OUTBOX_OPT_STRING,
-     .offset = offsetof(struct nats_broker, servers),
-     .default_value = "nats://localhost:4222",
-     .help = "URLs of the servers, with commas between them"},
-    TEXT_OPTION("user", user, 0, "user name"),
-    TEXT_OPTION("password", password, OUTBOX_OPT_SECRET, "password of the user"),
-    TEXT_OPTION("token", token, OUTBOX_OPT_SECRET, "token, instead of user and password"),
-    TEXT_OPTION("credentials", credentials, 0, "file with a JWT and an NKey, instead of user and password"),
-    {.name = "tls",
-     .type = OUTBOX_OPT_BOOL,
-     .offset = offsetof(struct nats_broker, tls),
-     .default_value = "false",
-     .help = "connect by TLS only, and verify the server's certificate and name"},
-    TEXT_OPTION("tls_ca", tls_ca, 0, "file of trusted certificates; unset: those of the system"),
-    TEXT_OPTION("tls_cert", tls_cert, 0, "file of the client's certificate"),
-    TEXT_OPTION("tls_key", tls_key, 0, "file of the key of tls_cert"),
-    {.name = "ack_timeout",
-     .type = OUTBOX_OPT_DURATION,
-     .offset = offsetof(struct nats_broker, ack_timeout_ms),
-     .default_value = "5s",
-     .min = 100,
-     .max = 3600000,
-     .help = "how long an event waits for JetStream's answer before it is sent again"},
-    {.name = "connect_timeout",
-     .type = OUTBOX_OPT_DURATION,
-     .offset = offsetof(struct nats_broker, connect_timeout_ms),
-     .default_value = "5s",
-     .min = 100,
-     .max = 3600000,
-     .help = "how long one server may take to accept a connection"},
+    OPTION("servers", STRING, servers, .default_value = "nats://localhost:4222",
+           .help = "URLs of the servers, with commas between them"),
+    OPTION("user", STRING, user, .help = "user name"),
+    OPTION("password", STRING, password, .flags = OUTBOX_OPT_SECRET, .help = "password of the user"),
+    OPTION("token", STRING, token, .flags = OUTBOX_OPT_SECRET, .help = "token, instead of user and password"),
+    OPTION("credentials", STRING, credentials, .help = "file with a JWT and an NKey, instead of user and password"),
+    OPTION("tls", BOOL, tls, .default_value = "false",
+           .help = "connect by TLS only, and verify the server's certificate and name"),
+    OPTION("tls_ca", STRING, tls_ca, .help = "file of trusted certificates; unset: those of the system"),
+    OPTION("tls_cert", STRING, tls_cert, .help = "file of the client's certificate"),
+    OPTION("tls_key", STRING, tls_key, .help = "file of the key of tls_cert"),
+    OPTION("ack_timeout", DURATION, ack_timeout_ms, .default_value = "5s", .min = 100, .max = 3600000,
+           .help = "how long an event waits for JetStream's answer before it is sent again"),
+    OPTION("connect_timeout", DURATION, connect_timeout_ms, .default_value = "5s", .min = 100, .max = 3600000,
+           .help = "how long one server may take to accept a connection"),
 };
 
 static const struct outbox_broker_ops ops = {
@@ -104,7 +82,7 @@ OUTBOX_PLUGIN(broker, nats) = {
     .version = "0.1.0",
     .description = "stores events in NATS JetStream",
     .instance_size = sizeof(struct nats_broker),
-    .op_size = sizeof(struct nats_publish),
+    .op_size = sizeof(struct outbox_answers),
     .message_size = sizeof(struct nats_message),
     .options = options,
     .option_count = sizeof options / sizeof options[0],

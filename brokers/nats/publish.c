@@ -14,7 +14,7 @@
 
 #include "broker.h"
 
-enum { SLOTS_MIN = 1024, NAME_ROOM = 256 };
+enum { NAME_ROOM = 256 };
 
 /* ---- what can be sent -------------------------------------------------------------------------------------------- */
 
@@ -140,7 +140,7 @@ static natsStatus send(struct nats_broker *broker, const struct nats_message *mi
     char reply[INBOX_SIZE + 20];
     char *subject = text_of(event->topic);
     natsMsg *message = NULL;
-    snprintf(reply, sizeof reply, "%s%" PRIx64, broker->inbox_subject, mine->number);
+    snprintf(reply, sizeof reply, "%s%" PRIx64, broker->inbox_subject, mine->sent.number);
     natsStatus status =
         !subject ? NATS_NO_MEMORY : natsMsg_Create(&message, subject, reply, event->value.data, (int)event->value.size);
     if (status == NATS_OK)
@@ -154,80 +154,29 @@ static natsStatus send(struct nats_broker *broker, const struct nats_message *mi
 
 /* ---- messages that wait for an answer ---------------------------------------------------------------------------- */
 
-static bool grow(struct nats_broker *broker)
+static struct nats_message *oldest(const struct nats_broker *broker)
 {
-    uint64_t count = broker->slot_count ? 2 * broker->slot_count : SLOTS_MIN;
-    struct nats_message **slots = calloc(count, sizeof *slots);
-    if (!slots)
-        return false;
-    for (struct nats_message *message = broker->first; message; message = message->next)
-        slots[message->number % count] = message;
-    free(broker->slots);
-    broker->slots = slots;
-    broker->slot_count = count;
-    return true;
-}
-
-/* The next number whose slot is free. Half of the slots are. */
-static bool enter(struct nats_broker *broker, struct nats_message *message)
-{
-    if (2 * (uint64_t)broker->in_flight >= broker->slot_count && !grow(broker))
-        return false;
-    do
-        message->number = ++broker->number;
-    while (broker->slots[message->number % broker->slot_count]);
-    broker->slots[message->number % broker->slot_count] = message;
-    message->sent_ns = broker->host->now(broker->host);
-    message->before = broker->last;
-    *(broker->last ? &broker->last->next : &broker->first) = message;
-    broker->last = message;
-    if (!broker->in_flight++)
-        broker->host->timer_set(broker->timer, (uint64_t)broker->ack_timeout_ms * 1000);
-    return true;
-}
-
-static void leave(struct nats_broker *broker, struct nats_message *message)
-{
-    broker->slots[message->number % broker->slot_count] = NULL;
-    *(message->before ? &message->before->next : &broker->first) = message->next;
-    *(message->next ? &message->next->before : &broker->last) = message->before;
-    broker->in_flight--;
-}
-
-struct nats_message *nats_find(struct nats_broker *broker, uint64_t number)
-{
-    struct nats_message *message = broker->slot_count ? broker->slots[number % broker->slot_count] : NULL;
-    return message && message->number == number ? message : NULL;
-}
-
-static void count_answer(struct nats_broker *broker, outbox_op_t op)
-{
-    struct nats_publish *publish = broker->host->op_scratch(broker->host, op);
-    if (--publish->unanswered)
-        return;
-    broker->publishes--;
-    broker->host->op_done(broker->host, op, NULL);
-    nats_end_stop(broker);
+    return (struct nats_message *)(void *)broker->in_flight.first;
 }
 
 static void report(struct nats_broker *broker, outbox_op_t op, uint32_t index, uint32_t outcome,
                    const struct outbox_error *error)
 {
-    outbox_report_outcomes(broker->host, op, index, 1, outcome, outcome == OUTBOX_DELIVERED ? NULL : error);
-    count_answer(broker, op);
+    broker->publishes -= outbox_answer(broker->host, op, index, outcome, outcome == OUTBOX_DELIVERED ? NULL : error);
+    nats_end_stop(broker);
 }
 
 void nats_report(struct nats_message *message, uint32_t outcome, const struct outbox_error *error)
 {
     struct nats_broker *broker = message->broker;
-    leave(broker, message);
+    outbox_in_flight_remove(&broker->in_flight, &message->sent);
     report(broker, message->op, message->index, outcome, error);
 }
 
 void nats_fail_all(struct nats_broker *broker, const struct outbox_error *error)
 {
-    while (broker->first)
-        nats_report(broker->first, OUTBOX_UNKNOWN, error);
+    while (oldest(broker))
+        nats_report(oldest(broker), OUTBOX_UNKNOWN, error);
 }
 
 /* "Permissions Violation for Publish to \"SUBJECT\"": no answer will come. */
@@ -240,8 +189,8 @@ void nats_refuse_subject(struct nats_broker *broker, const char *reason)
         return;
     size_t size = strcspn(++quote, "\"");
     outbox_error_set(&error, OUTBOX_E_PERMISSION, "store in JetStream: %s", reason);
-    for (struct nats_message *message = broker->first; message; message = next) {
-        next = message->next;
+    for (struct nats_message *message = oldest(broker); message; message = next) {
+        next = (struct nats_message *)(void *)message->sent.next;
         if (message->event->topic.size == size && !strncasecmp(message->event->topic.data, quote, size))
             nats_report(message, OUTBOX_RETRY, &error);
     }
@@ -255,43 +204,50 @@ void nats_on_timer(void *arg)
     struct outbox_error error;
     outbox_error_set(&error, OUTBOX_E_TIMEOUT, "store in JetStream: no answer within %" PRId64 " ms",
                      broker->ack_timeout_ms);
-    while (broker->first && now - broker->first->sent_ns >= limit)
-        nats_report(broker->first, OUTBOX_RETRY_UNKNOWN, &error);
-    if (broker->first)
-        broker->host->timer_set(broker->timer, (broker->first->sent_ns + limit - now) / 1000 + 1);
+    while (oldest(broker) && now - oldest(broker)->sent.sent_ns >= limit)
+        nats_report(oldest(broker), OUTBOX_RETRY_UNKNOWN, &error);
+    if (oldest(broker))
+        broker->host->timer_set(broker->timer, (oldest(broker)->sent.sent_ns + limit - now) / 1000 + 1);
 }
 
 /* ---- a publish --------------------------------------------------------------------------------------------------- */
 
+static void enter(struct nats_broker *broker, struct nats_message *mine)
+{
+    if (!broker->in_flight.count)
+        broker->host->timer_set(broker->timer, (uint64_t)broker->ack_timeout_ms * 1000);
+    outbox_in_flight_add(&broker->in_flight, &mine->sent, broker->host->now(broker->host));
+}
+
 static void send_event(struct nats_broker *broker, struct nats_message *mine)
 {
     struct outbox_error error;
-    uint32_t outcome = OUTBOX_REJECTED;
-    if (nats_admit(broker, mine->event, &error) == OUTBOX_OK) {
-        outcome = OUTBOX_NOT_CONNECTED;
-        natsStatus status = broker->ready && enter(broker, mine) ? send(broker, mine) : NATS_CONNECTION_CLOSED;
+    if (nats_admit(broker, mine->event, &error)) {
+        report(broker, mine->op, mine->index, OUTBOX_REJECTED, &error);
+    } else if (!broker->ready) {
+        outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "send to NATS: not connected");
+        report(broker, mine->op, mine->index, OUTBOX_NOT_CONNECTED, &error);
+    } else {
+        enter(broker, mine);
+        natsStatus status = send(broker, mine);
         if (status == NATS_OK)
             return;
         outbox_error_set(&error, status == NATS_NO_MEMORY ? OUTBOX_E_NO_MEMORY : OUTBOX_E_NOT_CONNECTED,
                          "send to NATS: %s", natsStatus_GetText(status));
-        if (mine->number)
-            leave(broker, mine);
+        nats_report(mine, OUTBOX_NOT_CONNECTED, &error);
     }
-    report(broker, mine->op, mine->index, outcome, &error);
 }
 
-/* Counts one answer more than there are events, so that it does not end before all are sent. */
 void nats_publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
 {
     struct nats_broker *broker = self;
-    struct nats_publish *mine = broker->host->op_scratch(broker->host, op);
     struct nats_message *messages = broker->host->op_messages(broker->host, op);
-    mine->unanswered = publish->count + 1;
+    outbox_answers_begin(broker->host, op, publish->count);
     broker->publishes++;
     for (uint32_t i = 0; i < publish->count; i++) {
         messages[i] =
             (struct nats_message){.broker = broker, .op = op, .index = i, .event = outbox_message_at(publish, i)};
         send_event(broker, &messages[i]);
     }
-    count_answer(broker, op);
+    broker->publishes -= outbox_answers_end(broker->host, op);
 }

@@ -23,24 +23,14 @@
 
 #include "librabbitmq.h"
 
-enum {
-    REASON_SIZE = 184,
-    SLOTS = 4096,
-    SUSPECTS = 8192,
-    CHANNEL = 1,
-    CHECK_CHANNEL = 2,
-    SHORT_MAX = 255,
-    FRAME_MAX = 131072
-};
+enum { REASON_SIZE = 192, SUSPECTS = 8192, CHANNEL = 1, CHECK_CHANNEL = 2, SHORT_MAX = 255, FRAME_MAX = 131072 };
 
 /* An event in the hands of the thread. Memory of the message; a multiple of 16 bytes: an array of it has no gaps. */
 struct rabbit_message {
-    struct rabbit_message *next, *before; /* queue, in flight (oldest first), results */
-    struct rabbit_message *chain;         /* of its slot */
+    struct outbox_in_flight_item sent; /* first; its number is the tag of the confirmation */
+    struct rabbit_message *next;       /* in the queue, or the results */
     const struct outbox_message *event;
     outbox_op_t op;
-    uint64_t tag; /* of the confirmation */
-    uint64_t sent_ns;
     uint32_t index;
     uint32_t outcome;
     int32_t code;
@@ -50,17 +40,8 @@ struct rabbit_message {
 };
 _Static_assert(sizeof(struct rabbit_message) % 16 == 0, "an array of it has no gaps");
 
-struct rabbit_publish { /* memory of the op */
-    uint32_t unanswered;
-};
-
 struct rabbit_list {
     struct rabbit_message *first, *last;
-};
-
-struct rabbit_finding {
-    enum outbox_severity severity;
-    char text[200];
 };
 
 /* What both threads see, under the mutex. */
@@ -102,29 +83,33 @@ struct rabbit_broker {
     amqp_connection_state_t connection;
     char server[SHORT_MAX];
     size_t headers_max; /* bytes of key and headers; the loop reads it once connected */
-    struct rabbit_list unsent, in_flight;
-    struct rabbit_message *slots[SLOTS]; /* in flight, by tag modulo SLOTS */
-    uint64_t next_tag;
-    uint32_t in_flight_count;
+    struct rabbit_list unsent;
+    struct outbox_in_flight in_flight;
     uint8_t suspects[SUSPECTS]; /* by hash of the event id; 1: it may have closed the channel, and is sent alone */
     bool is_blocked;
     bool has_expired; /* a message of this channel waited too long: it may be the one that closes the channel */
-    struct rabbit_finding *findings; /* the loop reads and frees them after has_checked */
-    uint32_t finding_count;
+    struct outbox_findings findings; /* the loop's after has_checked */
 };
 
 static inline void rabbit_append(struct rabbit_list *list, struct rabbit_message *message)
 {
     message->next = NULL;
-    message->before = list->last;
     *(list->last ? &list->last->next : &list->first) = message;
     list->last = message;
 }
 
-static inline void rabbit_remove(struct rabbit_list *list, struct rabbit_message *message)
+/* NULL: it is empty. */
+static inline struct rabbit_message *rabbit_take(struct rabbit_list *list)
 {
-    *(message->before ? &message->before->next : &list->first) = message->next;
-    *(message->next ? &message->next->before : &list->last) = message->before;
+    struct rabbit_message *message = list->first;
+    if (message && !(list->first = message->next))
+        list->last = NULL;
+    return message;
+}
+
+static inline struct rabbit_message *rabbit_oldest(const struct rabbit_broker *broker)
+{
+    return (struct rabbit_message *)(void *)broker->in_flight.first;
 }
 
 static inline amqp_bytes_t rabbit_bytes(struct outbox_bytes bytes)
@@ -162,7 +147,6 @@ int rabbit_send(struct rabbit_broker *broker, const struct rabbit_message *messa
 
 /* confirm.c */
 uint8_t *rabbit_suspect(struct rabbit_broker *broker, const struct rabbit_message *message);
-void rabbit_enter(struct rabbit_broker *broker, struct rabbit_message *message); /* takes the next tag */
 void rabbit_resolve(struct rabbit_broker *broker, struct rabbit_message *message, uint32_t outcome, int code,
                     const char *format, ...) OUTBOX_PRINTF(5, 6);
 int rabbit_on_frame(struct rabbit_broker *broker, const amqp_frame_t *frame, struct outbox_error *error);

@@ -7,18 +7,6 @@
  */
 #include "broker.h"
 
-static void find(struct rabbit_broker *broker, enum outbox_severity severity, const char *format, ...)
-    OUTBOX_PRINTF(3, 4);
-static void find(struct rabbit_broker *broker, enum outbox_severity severity, const char *format, ...)
-{
-    struct rabbit_finding *finding = &broker->findings[broker->finding_count++];
-    va_list list;
-    va_start(list, format);
-    finding->severity = severity;
-    vsnprintf(finding->text, sizeof finding->text, format, list);
-    va_end(list);
-}
-
 /* ---- thread ------------------------------------------------------------------------------------------------------ */
 
 static void ask(struct rabbit_broker *broker, const char *name, bool is_queue)
@@ -36,31 +24,27 @@ static void ask(struct rabbit_broker *broker, const char *name, bool is_queue)
     amqp_rpc_reply_t reply = amqp_get_rpc_reply(broker->connection);
     if (rabbit_reply_error(&error, attempt, reply)) {
         amqp_channel_close_ok_t ok = {0};
-        find(broker, OUTBOX_SEVERITY_ERROR, "%s", error.text);
+        outbox_find(&broker->findings, OUTBOX_SEVERITY_ERROR, "declare it, and allow the user to write to it", "%s",
+                    error.text);
         if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
             amqp_send_method(broker->connection, CHECK_CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
     } else {
-        find(broker, OUTBOX_SEVERITY_OK, "%s: it exists", attempt);
+        outbox_find(&broker->findings, OUTBOX_SEVERITY_OK, NULL, "%s: it exists", attempt);
         amqp_channel_close(broker->connection, CHECK_CHANNEL, AMQP_REPLY_SUCCESS);
     }
 }
 
 void rabbit_check_now(struct rabbit_broker *broker)
 {
-    uint32_t count = 0;
+    const char *topic;
     bool pending;
-    while (outbox_check_topic(broker->check, count, &pending))
-        count++;
-    broker->finding_count = 0;
-    broker->findings =
-        broker->host->alloc(broker->host, (count + 2) * sizeof *broker->findings); /* NULL: see the end */
-    if (broker->findings) {
-        find(broker, OUTBOX_SEVERITY_OK, "connected to %s", broker->server);
-        if (*broker->exchange)
-            ask(broker, broker->exchange, false);
-        for (uint32_t i = 0; i < count && !*broker->exchange; i++)
-            ask(broker, outbox_check_topic(broker->check, i, &pending), true);
-    }
+    broker->findings = (struct outbox_findings){.host = broker->host};
+    outbox_findings_about(&broker->findings, "%s", broker->server);
+    outbox_find(&broker->findings, OUTBOX_SEVERITY_OK, NULL, "connected to %s", broker->server);
+    if (*broker->exchange)
+        ask(broker, broker->exchange, false);
+    for (uint32_t i = 0; !*broker->exchange && (topic = outbox_check_topic(broker->check, i, &pending)); i++)
+        ask(broker, topic, true);
     pthread_mutex_lock(&broker->shared.mutex);
     broker->shared.has_checked = true;
     pthread_mutex_unlock(&broker->shared.mutex);
@@ -71,22 +55,10 @@ void rabbit_check_now(struct rabbit_broker *broker)
 
 void rabbit_end_check(struct rabbit_broker *broker, const struct outbox_error *error)
 {
-    const struct outbox_check *check = broker->check;
     outbox_op_t op = broker->check_op;
-    struct outbox_error no_memory;
     if (!op)
         return;
-    if (!error && !broker->findings) {
-        outbox_error_set(&no_memory, OUTBOX_E_NO_MEMORY, "check %s: out of memory", broker->server);
-        error = &no_memory;
-    }
-    for (uint32_t i = 0; broker->findings && i < broker->finding_count; i++)
-        outbox_report_finding(check, broker->findings[i].severity, broker->server, broker->findings[i].text,
-                              broker->findings[i].severity == OUTBOX_SEVERITY_ERROR
-                                  ? "declare it, and allow the user to write to it"
-                                  : NULL);
-    broker->host->release(broker->host, broker->findings);
-    broker->findings = NULL;
+    outbox_findings_report(&broker->findings, broker->check);
     broker->check_op = 0;
     broker->host->op_done(broker->host, op, error);
 }
@@ -97,6 +69,7 @@ void rabbit_check(void *self, outbox_op_t op, const struct outbox_check *check)
     struct outbox_error error;
     broker->check_op = op;
     broker->check = check;
+    broker->findings = (struct outbox_findings){.host = broker->host};
     outbox_error_set(&error, OUTBOX_E_NOT_CONNECTED, "check RabbitMQ: not connected");
     if (!broker->is_ready) {
         rabbit_end_check(broker, &error);

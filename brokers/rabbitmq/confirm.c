@@ -27,45 +27,15 @@ uint8_t *rabbit_suspect(struct rabbit_broker *broker, const struct rabbit_messag
     return &broker->suspects[hash % SUSPECTS];
 }
 
-void rabbit_enter(struct rabbit_broker *broker, struct rabbit_message *message)
-{
-    struct rabbit_message **slot = &broker->slots[broker->next_tag % SLOTS];
-    message->tag = broker->next_tag++;
-    message->sent_ns = broker->host->now(broker->host);
-    message->is_returned = false;
-    message->chain = *slot;
-    *slot = message;
-    rabbit_append(&broker->in_flight, message);
-    broker->in_flight_count++;
-}
-
-static void leave(struct rabbit_broker *broker, struct rabbit_message *message)
-{
-    struct rabbit_message **at = &broker->slots[message->tag % SLOTS];
-    while (*at != message)
-        at = &(*at)->chain;
-    *at = message->chain;
-    rabbit_remove(&broker->in_flight, message);
-    message->tag = 0;
-    broker->in_flight_count--;
-    *rabbit_suspect(broker, message) = 0;
-}
-
-static struct rabbit_message *find(const struct rabbit_broker *broker, uint64_t tag)
-{
-    struct rabbit_message *message = broker->slots[tag % SLOTS];
-    while (message && message->tag != tag)
-        message = message->chain;
-    return message;
-}
-
 /* The loop reports it. */
 void rabbit_resolve(struct rabbit_broker *broker, struct rabbit_message *message, uint32_t outcome, int code,
                     const char *format, ...)
 {
     va_list list;
-    if (message->tag)
-        leave(broker, message);
+    if (message->sent.number) {
+        outbox_in_flight_remove(&broker->in_flight, &message->sent);
+        *rabbit_suspect(broker, message) = 0;
+    }
     message->outcome = outcome;
     message->code = code;
     va_start(list, format);
@@ -83,7 +53,7 @@ void rabbit_expire(struct rabbit_broker *broker)
 {
     uint64_t now = broker->host->now(broker->host), limit = (uint64_t)broker->confirm_timeout_ms * 1000000;
     struct rabbit_message *message;
-    while (!broker->is_blocked && (message = broker->in_flight.first) && now - message->sent_ns >= limit) {
+    while (!broker->is_blocked && (message = rabbit_oldest(broker)) && now - message->sent.sent_ns >= limit) {
         broker->has_expired = true;
         rabbit_resolve(broker, message, OUTBOX_RETRY_UNKNOWN, OUTBOX_E_TIMEOUT,
                        "publish to RabbitMQ: no confirmation within %lld ms", (long long)broker->confirm_timeout_ms);
@@ -107,9 +77,9 @@ static void settle(struct rabbit_broker *broker, struct rabbit_message *message,
 static void on_confirm(struct rabbit_broker *broker, uint64_t tag, bool multiple, bool is_ack)
 {
     struct rabbit_message *message;
-    if (!multiple && (message = find(broker, tag)))
+    if (!multiple && (message = (struct rabbit_message *)(void *)outbox_in_flight_find(&broker->in_flight, tag)))
         settle(broker, message, is_ack);
-    while (multiple && (message = broker->in_flight.first) && (message->tag <= tag || !tag))
+    while (multiple && (message = rabbit_oldest(broker)) && (message->sent.number <= tag || !tag))
         settle(broker, message, is_ack);
 }
 
@@ -121,10 +91,10 @@ static int on_return(struct rabbit_broker *broker, struct outbox_error *error)
     if (rabbit_reply_error(error, "read a returned message", reply))
         return error->code;
     amqp_bytes_t id = returned.properties.message_id;
-    struct rabbit_message *message = broker->in_flight.first;
+    struct rabbit_message *message = rabbit_oldest(broker);
     while (message && (message->is_returned || message->event->id.size != id.len ||
                        (id.len && memcmp(message->event->id.data, id.bytes, id.len) != 0)))
-        message = message->next;
+        message = (struct rabbit_message *)(void *)message->sent.next;
     if (message)
         message->is_returned = true;
     amqp_destroy_message(&returned);
@@ -135,7 +105,7 @@ static int on_return(struct rabbit_broker *broker, struct outbox_error *error)
 
 static void refuse_all(struct rabbit_broker *broker, const amqp_channel_close_t *close)
 {
-    bool is_known = broker->in_flight_count == 1 && !broker->has_expired;
+    bool is_known = broker->in_flight.count == 1 && !broker->has_expired;
     int size = close->reply_text.len > 80 ? 80 : (int)close->reply_text.len;
     bool is_topic = close->reply_code == AMQP_NOT_FOUND || close->reply_code == AMQP_ACCESS_REFUSED;
     uint32_t outcome = !is_known ? OUTBOX_RETRY_UNKNOWN : is_topic ? OUTBOX_RETRY : OUTBOX_REJECTED;
@@ -143,9 +113,9 @@ static void refuse_all(struct rabbit_broker *broker, const amqp_channel_close_t 
                : close->reply_code == AMQP_NOT_FOUND      ? OUTBOX_E_NOT_FOUND
                : close->reply_code == AMQP_ACCESS_REFUSED ? OUTBOX_E_PERMISSION
                                                           : OUTBOX_E_REJECTED;
-    while (broker->in_flight.first) {
-        uint8_t *suspect = rabbit_suspect(broker, broker->in_flight.first);
-        rabbit_resolve(broker, broker->in_flight.first, outcome, code, "publish to RabbitMQ: %s%.*s (%u)",
+    for (struct rabbit_message *message; (message = rabbit_oldest(broker));) {
+        uint8_t *suspect = rabbit_suspect(broker, message);
+        rabbit_resolve(broker, message, outcome, code, "publish to RabbitMQ: %s%.*s (%u)",
                        !is_known ? "one of several messages was refused: " : "", size,
                        (const char *)close->reply_text.bytes, close->reply_code);
         *suspect = !is_known;
@@ -181,8 +151,8 @@ static void on_unblocked(struct rabbit_broker *broker)
 {
     uint64_t now = broker->host->now(broker->host);
     broker->is_blocked = false;
-    for (struct rabbit_message *message = broker->in_flight.first; message; message = message->next)
-        message->sent_ns = now; /* the server did not read meanwhile */
+    for (struct outbox_in_flight_item *item = broker->in_flight.first; item; item = item->next)
+        item->sent_ns = now; /* the server did not read meanwhile */
     broker->host->log(broker->host, OUTBOX_LOG_INFO, "RabbitMQ accepts messages again");
 }
 

@@ -84,20 +84,6 @@ static struct timeval time_of(int64_t ms)
     return (struct timeval){ms / 1000, ms % 1000 * 1000};
 }
 
-/* "HOST", "HOST:PORT", "[ADDRESS]:PORT". The port; 0: the text is none of them. */
-static int split_server(const char *text, int port, char host[SHORT_MAX])
-{
-    bool is_address = *text == '[';
-    const char *end = is_address ? strchr(text, ']') : strrchr(text, ':'), *colon = end;
-    if (is_address)
-        colon = end && end[1] == ':' ? end + 1 : NULL;
-    size_t size = end ? (size_t)(end - text) : strlen(text);
-    if (size <= (is_address ? 1 : 0) || size >= SHORT_MAX || (is_address && !end))
-        return 0;
-    snprintf(host, SHORT_MAX, "%.*s", (int)(size - is_address), text + is_address);
-    return colon ? (int)strtol(colon + 1, NULL, 10) : port;
-}
-
 /* False: the broker stops, and nobody waits for the connection. */
 static bool set_socket(struct rabbit_broker *broker, int socket)
 {
@@ -112,9 +98,9 @@ static int open_socket(struct rabbit_broker *broker, struct outbox_error *error)
 {
     char host[SHORT_MAX], attempt[SHORT_MAX + 40];
     struct timeval timeout = time_of(broker->connect_timeout_ms);
-    int port = split_server(broker->server, broker->tls ? PORT_TLS : PORT, host);
+    int port = outbox_split_address(broker->server, broker->tls ? PORT_TLS : PORT, host, sizeof host);
     outbox_error_set(error, OUTBOX_E_NO_MEMORY, "connect to %s: out of memory", broker->server);
-    if (port <= 0 || port > 65535)
+    if (!port)
         return outbox_error_set(error, OUTBOX_E_CONFIG, "servers: '%s' is not HOST:PORT", broker->server);
     if (!(broker->connection = amqp_new_connection()))
         return error->code;
@@ -165,7 +151,7 @@ int rabbit_open_channel(struct rabbit_broker *broker, struct outbox_error *error
     }
     int frame_max = amqp_get_frame_max(broker->connection);
     broker->headers_max = (size_t)(frame_max < FRAME_MIN ? FRAME_ROOM : frame_max) - FRAME_ROOM / 2;
-    broker->next_tag = 1;
+    broker->in_flight.next_number = 1;
     broker->has_expired = false;
     return code;
 }

@@ -38,55 +38,32 @@ static void fini(void *self)
     pthread_mutex_destroy(&broker->shared.mutex);
 }
 
-#define AT(member) offsetof(struct rabbit_broker, member)
-#define TEXT_OPTION(key, member, value, flag, what)                                                          \
-    {                                                                                                        \
-        .name = key, .type = OUTBOX_OPT_STRING, .flags = flag, .offset = AT(member), .default_value = value, \
-        .help = what                                                                                         \
-    }
+#define OPTION(key, kind, member, ...) OUTBOX_OPTION(struct rabbit_broker, key, kind, member, __VA_ARGS__)
 
 static const struct outbox_option options[] = {
-    TEXT_OPTION("servers", servers, "localhost", 0, "HOST or HOST:PORT of the servers, with commas between them"),
-    TEXT_OPTION("user", user, "guest", 0, "user name"),
-    TEXT_OPTION("password", password, "guest", OUTBOX_OPT_SECRET, "password of the user"),
-    TEXT_OPTION("virtual_host", virtual_host, "/", 0, "name of the virtual host"),
-    TEXT_OPTION("exchange", exchange, "", 0,
-                "exchange that gets the messages; it must exist. Empty: the topic is the name of a queue"),
-    {.name = "mandatory",
-     .type = OUTBOX_OPT_BOOL,
-     .offset = AT(mandatory),
-     .default_value = "true",
-     .help = "a message that reaches no queue is not published; false: RabbitMQ drops it"},
-    TEXT_OPTION("content_type", content_type, "application/json", 0, "content type of the messages"),
-    {.name = "tls",
-     .type = OUTBOX_OPT_BOOL,
-     .offset = AT(tls),
-     .default_value = "false",
-     .help = "connect by TLS, and verify the server's certificate and name"},
-    TEXT_OPTION("tls_ca", tls_ca, NULL, 0, "file of trusted certificates; unset: those of the system"),
-    TEXT_OPTION("tls_cert", tls_cert, NULL, 0, "file of the client's certificate"),
-    TEXT_OPTION("tls_key", tls_key, NULL, 0, "file of the key of tls_cert"),
-    {.name = "max_unconfirmed",
-     .type = OUTBOX_OPT_INT,
-     .offset = AT(max_unconfirmed),
-     .default_value = "2000",
-     .min = 1,
-     .max = 65536,
-     .help = "messages that are sent and not yet confirmed, at a time"},
-    {.name = "confirm_timeout",
-     .type = OUTBOX_OPT_DURATION,
-     .offset = AT(confirm_timeout_ms),
-     .default_value = "30s",
-     .min = 100,
-     .max = 3600000,
-     .help = "how long an event waits for its confirmation before it is sent again"},
-    {.name = "connect_timeout",
-     .type = OUTBOX_OPT_DURATION,
-     .offset = AT(connect_timeout_ms),
-     .default_value = "5s",
-     .min = 100,
-     .max = 3600000,
-     .help = "how long connecting and each request to the server may take"},
+    OPTION("servers", STRING, servers, .default_value = "localhost",
+           .help = "HOST or HOST:PORT of the servers, with commas between them"),
+    OPTION("user", STRING, user, .default_value = "guest", .help = "user name"),
+    OPTION("password", STRING, password, .default_value = "guest", .flags = OUTBOX_OPT_SECRET,
+           .help = "password of the user"),
+    OPTION("virtual_host", STRING, virtual_host, .default_value = "/", .help = "name of the virtual host"),
+    OPTION("exchange", STRING, exchange, .default_value = "",
+           .help = "exchange that gets the messages; it must exist. Empty: the topic is the name of a queue"),
+    OPTION("mandatory", BOOL, mandatory, .default_value = "true",
+           .help = "a message that reaches no queue is not published; false: RabbitMQ drops it"),
+    OPTION("content_type", STRING, content_type, .default_value = "application/json",
+           .help = "content type of the messages"),
+    OPTION("tls", BOOL, tls, .default_value = "false",
+           .help = "connect by TLS, and verify the server's certificate and name"),
+    OPTION("tls_ca", STRING, tls_ca, .help = "file of trusted certificates; unset: those of the system"),
+    OPTION("tls_cert", STRING, tls_cert, .help = "file of the client's certificate"),
+    OPTION("tls_key", STRING, tls_key, .help = "file of the key of tls_cert"),
+    OPTION("max_unconfirmed", INT, max_unconfirmed, .default_value = "2000", .min = 1, .max = 65536,
+           .help = "messages that are sent and not yet confirmed, at a time"),
+    OPTION("confirm_timeout", DURATION, confirm_timeout_ms, .default_value = "30s", .min = 100, .max = 3600000,
+           .help = "how long an event waits for its confirmation before it is sent again"),
+    OPTION("connect_timeout", DURATION, connect_timeout_ms, .default_value = "5s", .min = 100, .max = 3600000,
+           .help = "how long connecting and each request to the server may take"),
 };
 
 static const struct outbox_broker_ops ops = {
@@ -118,7 +95,7 @@ OUTBOX_PLUGIN(broker, rabbitmq) = {
     .version = "0.1.0",
     .description = "publishes events to an exchange of RabbitMQ",
     .instance_size = sizeof(struct rabbit_broker),
-    .op_size = sizeof(struct rabbit_publish),
+    .op_size = sizeof(struct outbox_answers),
     .message_size = sizeof(struct rabbit_message),
     .options = options,
     .option_count = sizeof options / sizeof options[0],

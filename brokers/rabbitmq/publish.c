@@ -25,20 +25,10 @@ int rabbit_admit(void *self, const struct outbox_message *event, struct outbox_e
     return OUTBOX_OK;
 }
 
-static void count_answer(struct rabbit_broker *broker, outbox_op_t op)
-{
-    struct rabbit_publish *publish = broker->host->op_scratch(broker->host, op);
-    if (--publish->unanswered)
-        return;
-    broker->publishes--;
-    broker->host->op_done(broker->host, op, NULL);
-}
-
 static void report(struct rabbit_broker *broker, const struct rabbit_message *message, uint32_t outcome,
                    const struct outbox_error *error)
 {
-    outbox_report_outcomes(broker->host, message->op, message->index, 1, outcome, error);
-    count_answer(broker, message->op);
+    broker->publishes -= outbox_answer(broker->host, message->op, message->index, outcome, error);
 }
 
 void rabbit_report_results(struct rabbit_broker *broker)
@@ -71,15 +61,13 @@ static bool queue(struct rabbit_broker *broker, struct rabbit_message *message, 
     return true;
 }
 
-/* Counts one answer more than there are events, so that it does not end before all are queued. Once the thread has
- * ended nobody takes the queue: but has_ended is set with it, under the same lock. */
+/* Once the thread has ended nobody takes the queue: but has_ended is set with it, under the same lock. */
 void rabbit_publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
 {
     struct rabbit_broker *broker = self;
-    struct rabbit_publish *mine = broker->host->op_scratch(broker->host, op);
     struct rabbit_message *messages = broker->host->op_messages(broker->host, op);
     bool any = false;
-    mine->unanswered = publish->count + 1;
+    outbox_answers_begin(broker->host, op, publish->count);
     broker->publishes++;
     pthread_mutex_lock(&broker->shared.mutex);
     bool is_open = broker->is_ready && !broker->shared.has_ended;
@@ -92,5 +80,5 @@ void rabbit_publish(void *self, outbox_op_t op, const struct outbox_publish *pub
     pthread_mutex_unlock(&broker->shared.mutex);
     if (any)
         rabbit_wake(broker);
-    count_answer(broker, op);
+    broker->publishes -= outbox_answers_end(broker->host, op);
 }

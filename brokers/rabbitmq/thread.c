@@ -17,10 +17,8 @@ static void take_queue(struct rabbit_broker *broker, bool *must_stop, bool *must
 {
     struct rabbit_shared *shared = &broker->shared;
     pthread_mutex_lock(&shared->mutex);
-    for (struct rabbit_message *message; (message = shared->queue.first);) {
-        rabbit_remove(&shared->queue, message);
+    for (struct rabbit_message *message; (message = rabbit_take(&shared->queue));)
         rabbit_append(&broker->unsent, message);
-    }
     *must_stop = shared->stop;
     *must_give_up = shared->give_up;
     *must_check = shared->must_check;
@@ -31,8 +29,8 @@ static void take_queue(struct rabbit_broker *broker, bool *must_stop, bool *must
 /* A suspect is alone in flight: if the channel closes, it is the cause. */
 static bool may_send(struct rabbit_broker *broker)
 {
-    const struct rabbit_message *next = broker->unsent.first, *oldest = broker->in_flight.first;
-    if (!next || broker->is_blocked || broker->in_flight_count >= broker->max_unconfirmed)
+    const struct rabbit_message *next = broker->unsent.first, *oldest = rabbit_oldest(broker);
+    if (!next || broker->is_blocked || broker->in_flight.count >= broker->max_unconfirmed)
         return false;
     return !oldest || (!*rabbit_suspect(broker, next) && !*rabbit_suspect(broker, oldest));
 }
@@ -47,9 +45,9 @@ static int lost(const struct rabbit_broker *broker, int status, struct outbox_er
 static int send_burst(struct rabbit_broker *broker, struct outbox_error *error)
 {
     for (int i = 0; i < BURST && may_send(broker); i++) {
-        struct rabbit_message *message = broker->unsent.first;
-        rabbit_remove(&broker->unsent, message);
-        rabbit_enter(broker, message);
+        struct rabbit_message *message = rabbit_take(&broker->unsent);
+        message->is_returned = false;
+        outbox_in_flight_add(&broker->in_flight, &message->sent, broker->host->now(broker->host));
         int status = rabbit_send(broker, message);
         if (status != AMQP_STATUS_OK)
             return lost(broker, status, error);
@@ -87,12 +85,9 @@ static void wait(struct rabbit_broker *broker)
 
 static void return_unsent(struct rabbit_broker *broker, const struct outbox_error *error)
 {
-    while (broker->unsent.first) {
-        struct rabbit_message *message = broker->unsent.first;
-        rabbit_remove(&broker->unsent, message);
+    for (struct rabbit_message *message; (message = rabbit_take(&broker->unsent));)
         rabbit_resolve(broker, message, OUTBOX_NOT_CONNECTED, error->code ? error->code : OUTBOX_E_NOT_CONNECTED, "%s",
                        error->code ? error->text : "publish to RabbitMQ: the broker stops");
-    }
 }
 
 /* Until stop() or an error. */
@@ -105,7 +100,7 @@ static int serve(struct rabbit_broker *broker, struct outbox_error *error)
             return outbox_error_set(error, OUTBOX_E_CANCELED, "canceled");
         if (must_stop)
             return_unsent(broker, error);
-        if (must_stop && !broker->in_flight_count)
+        if (must_stop && !broker->in_flight.count)
             return OUTBOX_OK;
         if (must_check)
             rabbit_check_now(broker);
@@ -132,15 +127,14 @@ static void set_connected(struct rabbit_broker *broker)
 static void end(struct rabbit_broker *broker, const struct outbox_error *error)
 {
     bool unused[3];
-    while (broker->in_flight.first)
-        rabbit_resolve(broker, broker->in_flight.first, OUTBOX_UNKNOWN, error->code, "%s", error->text);
+    while (rabbit_oldest(broker))
+        rabbit_resolve(broker, rabbit_oldest(broker), OUTBOX_UNKNOWN, error->code, "%s", error->text);
     take_queue(broker, &unused[0], &unused[1], &unused[2]);
     return_unsent(broker, error);
     pthread_mutex_lock(&broker->shared.mutex);
     broker->shared.error = *error;
     broker->shared.has_ended = true;
-    for (struct rabbit_message *message; (message = broker->shared.queue.first);) { /* came since */
-        rabbit_remove(&broker->shared.queue, message);
+    for (struct rabbit_message *message; (message = rabbit_take(&broker->shared.queue));) { /* came since */
         message->outcome = OUTBOX_NOT_CONNECTED;
         message->code = OUTBOX_E_NOT_CONNECTED;
         snprintf(message->reason, sizeof message->reason, "publish to RabbitMQ: the connection has ended");
@@ -154,7 +148,7 @@ void *rabbit_run(void *arg)
 {
     struct rabbit_broker *broker = arg;
     struct outbox_error error = {.code = OUTBOX_OK};
-    broker->next_tag = 1;
+    broker->in_flight.next_number = 1;
     broker->is_blocked = false;
     if (!rabbit_connect(broker, &error)) {
         set_connected(broker);

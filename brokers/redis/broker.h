@@ -37,9 +37,10 @@ struct redis_broker {
     const char *relay;
 
     /* the connection; all NULL when there is none */
-    char name[256], port[8]; /* of the server */
-    void *addresses;         /* struct addrinfo, not tried yet */
-    void *address_list;      /* owned; NULL: none */
+    char name[256]; /* of the server */
+    int port;
+    void *addresses;    /* struct addrinfo, not tried yet */
+    void *address_list; /* owned; NULL: none */
     struct outbox_work lookup;
     bool looking_up;
     redisAsyncContext *connection;
@@ -86,11 +87,11 @@ void redis_log_in(struct redis_broker *broker);
 int redis_tls_begin(struct redis_broker *broker, redisAsyncContext *connection, struct outbox_error *error);
 
 /* publish.c */
-struct redis_publish { /* memory of the op */
+struct redis_publish {             /* memory of the op */
+    struct outbox_answers answers; /* first */
+    uint32_t count;
     struct redis_broker *broker;
     outbox_op_t op;
-    uint32_t count;
-    uint32_t unanswered;
 };
 struct redis_message { /* memory of the message */
     struct redis_publish *publish;

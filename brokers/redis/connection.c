@@ -12,7 +12,6 @@
  *   the server is silent while idle     a PING every 3 s finds it
  */
 #include <netdb.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -265,7 +264,7 @@ void redis_connect_next(struct redis_broker *broker)
         if (getnameinfo(at->ai_addr, at->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST))
             continue;
         warn_of_clear_text(broker, text);
-        if (attach(broker, redisAsyncConnect(text, (int)strtol(broker->port, NULL, 10)), &broker->start_error))
+        if (attach(broker, redisAsyncConnect(text, broker->port), &broker->start_error))
             return;
     }
     redis_start_failed(broker, &broker->start_error);
@@ -276,7 +275,7 @@ static void look_up(struct outbox_work *work)
     struct redis_broker *broker = work->arg;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
     struct addrinfo *list = NULL;
-    int failed = getaddrinfo(broker->name, broker->port, &hints, &list);
+    int failed = getaddrinfo(broker->name, NULL, &hints, &list);
     broker->address_list = list;
     if (failed)
         outbox_error_set(&broker->start_error, OUTBOX_E_NOT_CONNECTED, "look up %s: %s", broker->name,

@@ -1,37 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brokers/redis/plugin.c - the Redis broker: options, life cycle, descriptor */
-#include <stdlib.h>
-
 #include "broker.h"
 
 /* ---- life cycle -------------------------------------------------------------------------------------------------- */
-
-/* "HOST", "HOST:PORT", "[ADDRESS]:PORT". */
-static bool split_server(struct redis_broker *broker)
-{
-    const char *text = broker->server, *end, *colon;
-    if (*text == '[') {
-        end = strchr(++text, ']');
-        colon = end && end[1] == ':' ? end + 1 : NULL;
-    } else {
-        colon = strrchr(text, ':');
-        end = colon ? colon : text + strlen(text);
-    }
-    if (!end || end == text || (size_t)(end - text) >= sizeof broker->name)
-        return false;
-    snprintf(broker->name, sizeof broker->name, "%.*s", (int)(end - text), text);
-    snprintf(broker->port, sizeof broker->port, "%s", colon ? colon + 1 : "6379");
-    char *rest;
-    long port = strtol(broker->port, &rest, 10);
-    return !*rest && port > 0 && port < 65536;
-}
 
 static int init(void *self, const struct outbox_init *init, struct outbox_error *error)
 {
     struct redis_broker *broker = self;
     broker->host = init->host;
     broker->relay = init->relay;
-    if (!broker->socket && !split_server(broker))
+    broker->port = outbox_split_address(broker->server, 6379, broker->name, sizeof broker->name);
+    if (!broker->socket && !broker->port)
         return outbox_error_set(error, OUTBOX_E_CONFIG, "server: '%s' is not HOST:PORT", broker->server);
     if (broker->user && !broker->password)
         return outbox_error_set(error, OUTBOX_E_CONFIG, "user is set without password");
@@ -95,59 +74,24 @@ static void cancel(void *self, outbox_op_t op)
 
 /* ---- the plugin -------------------------------------------------------------------------------------------------- */
 
-#define AT(member) offsetof(struct redis_broker, member)
+#define OPTION(key, kind, member, ...) OUTBOX_OPTION(struct redis_broker, key, kind, member, __VA_ARGS__)
 
 static const struct outbox_option options[] = {
-    {.name = "server",
-     .type = OUTBOX_OPT_STRING,
-     .flags = OUTBOX_OPT_RELOADABLE,
-     .offset = AT(server),
-     .default_value = "localhost:6379",
-     .help = "HOST:PORT of the server"},
-    {.name = "socket",
-     .type = OUTBOX_OPT_STRING,
-     .offset = AT(socket),
-     .help = "path of a Unix socket, instead of server"},
-    {.name = "user", .type = OUTBOX_OPT_STRING, .offset = AT(user), .help = "user of an access list; unset: default"},
-    {.name = "password",
-     .type = OUTBOX_OPT_STRING,
-     .flags = OUTBOX_OPT_SECRET,
-     .offset = AT(password),
-     .help = "password"},
-    {.name = "database",
-     .type = OUTBOX_OPT_INT,
-     .offset = AT(database),
-     .default_value = "0",
-     .max = 1 << 20,
-     .help = "number of the database"},
-    {.name = "tls",
-     .type = OUTBOX_OPT_BOOL,
-     .offset = AT(tls),
-     .default_value = "false",
-     .help = "connect by TLS, and verify the server's certificate and name"},
-    {.name = "tls_ca",
-     .type = OUTBOX_OPT_STRING,
-     .offset = AT(tls_ca),
-     .help = "file of trusted certificates; unset: those of the system"},
-    {.name = "maxlen",
-     .type = OUTBOX_OPT_INT,
-     .offset = AT(max_length),
-     .default_value = "0",
-     .max = INT64_MAX,
-     .help = "entries that a stream keeps, about; 0: all. Older ones are deleted, read or not"},
-    {.name = "replicas",
-     .type = OUTBOX_OPT_INT,
-     .offset = AT(replicas),
-     .default_value = "0",
-     .max = 16,
-     .help = "replicas that must have an event before it counts as published"},
-    {.name = "timeout",
-     .type = OUTBOX_OPT_DURATION,
-     .offset = AT(timeout_ms),
-     .default_value = "10s",
-     .min = 1000,
-     .max = 3600000,
-     .help = "time without an answer after which the connection counts as lost"},
+    OPTION("server", STRING, server, .flags = OUTBOX_OPT_RELOADABLE, .default_value = "localhost:6379",
+           .help = "HOST:PORT of the server"),
+    OPTION("socket", STRING, socket, .help = "path of a Unix socket, instead of server"),
+    OPTION("user", STRING, user, .help = "user of an access list; unset: default"),
+    OPTION("password", STRING, password, .flags = OUTBOX_OPT_SECRET, .help = "password"),
+    OPTION("database", INT, database, .default_value = "0", .max = 1 << 20, .help = "number of the database"),
+    OPTION("tls", BOOL, tls, .default_value = "false",
+           .help = "connect by TLS, and verify the server's certificate and name"),
+    OPTION("tls_ca", STRING, tls_ca, .help = "file of trusted certificates; unset: those of the system"),
+    OPTION("maxlen", INT, max_length, .default_value = "0", .max = INT64_MAX,
+           .help = "entries that a stream keeps, about; 0: all. Older ones are deleted, read or not"),
+    OPTION("replicas", INT, replicas, .default_value = "0", .max = 16,
+           .help = "replicas that must have an event before it counts as published"),
+    OPTION("timeout", DURATION, timeout_ms, .default_value = "10s", .min = 1000, .max = 3600000,
+           .help = "time without an answer after which the connection counts as lost"),
 };
 
 static const struct outbox_broker_ops ops = {

@@ -112,10 +112,7 @@ static void report(const struct redis_message *message, uint32_t outcome, const 
 static void count_reply(struct redis_publish *publish)
 {
     struct redis_broker *broker = publish->broker;
-    if (--publish->unanswered)
-        return;
-    broker->publishes--;
-    broker->host->op_done(broker->host, publish->op, NULL);
+    broker->publishes -= outbox_answers_count(broker->host, publish->op);
     redis_end_stop(broker);
 }
 
@@ -207,14 +204,13 @@ static void send_message(struct redis_broker *broker, struct redis_message *mess
     }
 }
 
-/* The publish counts one answer more than it has commands, so that it does not end before all are sent. */
 void redis_publish(void *self, outbox_op_t op, const struct outbox_publish *publish)
 {
     struct redis_broker *broker = self;
     struct redis_publish *mine = broker->host->op_scratch(broker->host, op);
     struct redis_message *messages = broker->host->op_messages(broker->host, op);
     *mine = (struct redis_publish){.broker = broker, .op = op, .count = publish->count};
-    mine->unanswered = publish->count + 1 + (broker->replicas > 0);
+    outbox_answers_begin(broker->host, op, publish->count + (broker->replicas > 0));
     broker->publishes++;
     for (uint32_t i = 0; i < publish->count; i++) {
         messages[i] = (struct redis_message){.publish = mine, .index = i};

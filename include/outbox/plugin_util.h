@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * outbox/plugin_util.h - helpers for plugins: errors and completions by printf, outcomes, two queues
+ * outbox/plugin_util.h - helpers for plugins: errors and completions by printf, outcomes, two queues. It includes
+ * outbox/broker_util.h
  *
+ *   OUTBOX_OPTION                                  one line of the options table
  *   outbox_error_set  outbox_complete              errors and the end of an operation, by printf
  *   outbox_report_outcomes  outbox_report_outcome  outcomes of a range of messages, or of one by printf
  *   outbox_outcomes_index                          which message an outcome of a report is about
  *   outbox_message_scratch  outbox_message_stride  the memory of one message of a publish
- *   struct outbox_answers                          a publish whose messages are answered one by one
+ *   struct outbox_findings                         findings of check() from a worker
  *   outbox_bytes_equal  OUTBOX_BYTES_ARGS          bytes
  *   outbox_base64  outbox_time_text                texts for headers
  *   outbox_describe_process                        how a store names the owner of an outbox
@@ -21,7 +23,9 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +41,12 @@ extern "C" {
 #else
 #define OUTBOX_PRINTF(text, first)
 #endif
+
+/* OUTBOX_OPTION(struct my_broker, "timeout", DURATION, timeout_ms, .default_value = "5s", .help = "...") */
+#define OUTBOX_OPTION(owner, key, kind, member, ...)                                             \
+    {                                                                                            \
+        .name = (key), .type = OUTBOX_OPT_##kind, .offset = offsetof(owner, member), __VA_ARGS__ \
+    }
 
 static inline int outbox_error_set(struct outbox_error *error, int code, const char *format, ...) OUTBOX_PRINTF(3, 4);
 static inline int outbox_error_setv(struct outbox_error *error, int code, const char *format, va_list list)
@@ -174,42 +184,85 @@ static inline void *outbox_message_scratch(const struct outbox_host *host, outbo
     return all ? all + outbox_message_stride(message_size) * index : NULL;
 }
 
-/* ---- a publish whose messages are answered one by one ---------------------------------------------------------- */
+/* ---- findings of check() from a worker --------------------------------------------------------------------------- */
 
-/* The first bytes of the scratch memory of a publish. The op completes with its last answer. */
-struct outbox_answers {
-    uint32_t missing; /* private */
+struct outbox_found {
+    struct outbox_found *next;
+    enum outbox_severity severity;
+    const char *advice; /* a literal, or NULL */
+    char subject[288], text[480], command[480];
 };
 
-static inline bool outbox_answers_count(const struct outbox_host *host, outbox_op_t op)
+/* Collected on one thread, then reported on the loop thread. Zeroed, then host is set. */
+struct outbox_findings {
+    const struct outbox_host *host;
+    struct outbox_found *first, *last; /* private */
+    char subject[288];                 /* private, too */
+};
+
+/* What the findings to come are about. */
+static inline void outbox_findings_about(struct outbox_findings *findings, const char *format, ...) OUTBOX_PRINTF(2, 3);
+static inline void outbox_findings_about(struct outbox_findings *findings, const char *format, ...)
 {
-    struct outbox_answers *answers = (struct outbox_answers *)host->op_scratch(host, op);
-    if (--answers->missing)
-        return false;
-    host->op_done(host, op, NULL);
-    return true;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(findings->subject, sizeof findings->subject, format, list);
+    va_end(list);
 }
 
-/* First in publish(). */
-static inline void outbox_answers_begin(const struct outbox_host *host, outbox_op_t op, uint32_t count)
+/* advice: a literal, or NULL. Without memory the finding is dropped, and the result is NULL. */
+static inline struct outbox_found *outbox_find(struct outbox_findings *findings, enum outbox_severity severity,
+                                               const char *advice, const char *format, ...) OUTBOX_PRINTF(4, 5);
+static inline struct outbox_found *outbox_find(struct outbox_findings *findings, enum outbox_severity severity,
+                                               const char *advice, const char *format, ...)
 {
-    struct outbox_answers *answers = (struct outbox_answers *)host->op_scratch(host, op);
-    answers->missing = count + 1; /* so that it does not complete before all messages are sent */
+    struct outbox_found *found = (struct outbox_found *)findings->host->alloc(findings->host, sizeof *found);
+    va_list list;
+    if (!found)
+        return NULL;
+    memset(found, 0, sizeof *found);
+    found->severity = severity;
+    found->advice = advice;
+    memcpy(found->subject, findings->subject, sizeof found->subject);
+    va_start(list, format);
+    vsnprintf(found->text, sizeof found->text, format, list);
+    va_end(list);
+    *(findings->last ? &findings->last->next : &findings->first) = found;
+    findings->last = found;
+    return found;
 }
 
-/* Last in publish(). True: all messages have their outcome, and the op is complete. */
-static inline bool outbox_answers_end(const struct outbox_host *host, outbox_op_t op)
+/* A command that corrects it; found may be NULL. Half a command is worse than none. */
+static inline void outbox_find_command(struct outbox_found *found, const char *format, ...) OUTBOX_PRINTF(2, 3);
+static inline void outbox_find_command(struct outbox_found *found, const char *format, ...)
 {
-    return outbox_answers_count(host, op);
+    va_list list;
+    if (!found)
+        return;
+    va_start(list, format);
+    if (vsnprintf(found->command, sizeof found->command, format, list) >= (int)sizeof found->command)
+        found->command[0] = '\0';
+    va_end(list);
 }
 
-/* The outcome of one message; error: NULL for OUTBOX_DELIVERED. True: it was the last, and the op is complete; its
- * memory is gone. */
-static inline bool outbox_answer(const struct outbox_host *host, outbox_op_t op, uint32_t index, uint32_t outcome,
-                                 const struct outbox_error *error)
+/* Loop thread: reports and frees them. check NULL: only frees them. */
+static inline void outbox_findings_report(struct outbox_findings *findings, const struct outbox_check *check)
 {
-    outbox_report_outcomes(host, op, index, 1, outcome, error);
-    return outbox_answers_count(host, op);
+    for (struct outbox_found *found; (found = findings->first);) {
+        struct outbox_finding finding;
+        memset(&finding, 0, sizeof finding);
+        finding.struct_size = sizeof finding;
+        finding.severity = found->severity;
+        finding.subject = found->subject;
+        finding.reason = found->text;
+        finding.advice = found->advice;
+        finding.command = found->command[0] ? found->command : NULL;
+        if (check)
+            check->report(check->arg, &finding);
+        findings->first = found->next;
+        findings->host->release(findings->host, found);
+    }
+    findings->last = NULL;
 }
 
 /* ---- bytes ----------------------------------------------------------------------------------------------------- */
@@ -432,4 +485,6 @@ static inline void outbox_describe_process(char *text, size_t size, const char *
 #ifdef __cplusplus
 }
 #endif
+
+#include <outbox/broker_util.h>
 #endif

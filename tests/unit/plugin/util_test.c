@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/unit/plugin/util_test.c - the helpers of plugin_util.h that need no host */
+/* tests/unit/plugin/util_test.c - the helpers of plugin_util.h and broker_util.h that need no host, or its memory only
+ */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <outbox/plugin_util.h>
@@ -43,4 +46,104 @@ Test(plugin_util, indexes_of_outcomes_are_a_range_or_a_list)
     struct outbox_outcomes range = {.first = 5, .count = 2}, listed = {.indexes = list, .count = 2};
     cr_assert_eq(outbox_outcomes_index(&range, 1), 6);
     cr_assert_eq(outbox_outcomes_index(&listed, 1), 2);
+}
+
+/* ---- messages in flight ------------------------------------------------------------------------------------------ */
+
+enum { MESSAGES = 3 * OUTBOX_IN_FLIGHT_SLOTS };
+
+/* More than there are slots, answered in an order of their own. */
+Test(plugin_util, message_in_flight_is_found_by_its_number)
+{
+    static struct outbox_in_flight set;
+    static struct outbox_in_flight_item items[MESSAGES];
+    set.next_number = 1;
+    for (uint64_t i = 0; i < MESSAGES; i++)
+        outbox_in_flight_add(&set, &items[i], 100 + i);
+    cr_assert(set.first == &items[0] && set.last == &items[MESSAGES - 1]);
+    for (uint64_t i = 0; i < MESSAGES; i += 2) {
+        cr_assert_eq(outbox_in_flight_find(&set, i + 1), &items[i]);
+        outbox_in_flight_remove(&set, &items[i]);
+        cr_assert_null(outbox_in_flight_find(&set, i + 1), "an answer that is late finds nothing");
+        cr_assert_eq(items[i].number, 0);
+    }
+    cr_assert_eq(set.count, MESSAGES / 2);
+    for (uint64_t i = 1; set.first; i += 2) {
+        cr_assert(set.first == &items[i] && set.first->sent_ns == 100 + i, "the oldest is the first");
+        outbox_in_flight_remove(&set, set.first);
+    }
+    cr_assert(!set.last && !set.count && set.next_number == MESSAGES + 1);
+}
+
+/* ---- findings ---------------------------------------------------------------------------------------------------- */
+
+static int blocks;
+static bool has_memory;
+
+static void *take(const struct outbox_host *host, size_t size)
+{
+    (void)host;
+    blocks += has_memory;
+    return has_memory ? malloc(size) : NULL;
+}
+
+static void give_back(const struct outbox_host *host, void *block)
+{
+    (void)host;
+    blocks--;
+    free(block);
+}
+
+static void print(void *arg, const struct outbox_finding *finding)
+{
+    char *text = arg;
+    snprintf(text + strlen(text), 200, "%u|%s|%s|%s|%s\n", finding->severity, finding->subject, finding->reason,
+             finding->advice ? finding->advice : "", finding->command ? finding->command : "");
+}
+
+Test(plugin_util, findings_are_reported_in_their_order)
+{
+    char text[600] = "", large[600];
+    const struct outbox_host host = {.alloc = take, .release = give_back};
+    const struct outbox_check check = {.struct_size = sizeof check, .report = print, .arg = text};
+    struct outbox_findings findings = {.host = &host};
+    memset(large, 'x', sizeof large);
+    large[sizeof large - 1] = '\0';
+    has_memory = true;
+    outbox_findings_about(&findings, "topic %d", 1);
+    outbox_find_command(outbox_find(&findings, OUTBOX_SEVERITY_ERROR, "make it", "no %s", "topic"), "make %d", 1);
+    outbox_findings_about(&findings, "topic %d", 2);
+    outbox_find_command(outbox_find(&findings, OUTBOX_SEVERITY_OK, NULL, "fine"), "%s", large);
+    has_memory = false;
+    outbox_find_command(outbox_find(&findings, OUTBOX_SEVERITY_OK, NULL, "dropped"), "nothing");
+    outbox_findings_report(&findings, &check);
+    cr_assert_str_eq(text, "2|topic 1|no topic|make it|make 1\n0|topic 2|fine||\n");
+    has_memory = true;
+    outbox_find(&findings, OUTBOX_SEVERITY_OK, NULL, "of a check that was canceled");
+    outbox_findings_report(&findings, NULL);
+    cr_assert_eq(blocks, 0);
+}
+
+/* ---- addresses --------------------------------------------------------------------------------------------------- */
+
+static void splits(const char *text, const char *host, int port)
+{
+    char out[16] = "";
+    cr_expect_eq(outbox_split_address(text, 7, out, sizeof out), port, "%s", text);
+    if (port)
+        cr_expect_str_eq(out, host, "%s", text);
+}
+
+Test(plugin_util, address_is_a_host_and_maybe_a_port)
+{
+    splits("host", "host", 7);
+    splits("host:1", "host", 1);
+    splits("host:65535", "host", 65535);
+    splits("[::1]", "::1", 7);
+    splits("[::1]:9", "::1", 9);
+    splits("a.name.of.15.cc", "a.name.of.15.cc", 7);
+    static const char *const wrong[] = {"",     ":1", "host:0", "host:65536",       "host:x", "host:1x",
+                                        "[::1", "[]", "[]:1",   "a.name.of.16.ccc", "host:"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        splits(wrong[i], "", 0);
 }
