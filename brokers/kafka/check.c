@@ -6,7 +6,6 @@
  * topics that the configuration names (check_topics.c). The findings are reported on the loop thread. Failure mode: the
  * cluster does not list its topics; then the check itself fails.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,65 +15,19 @@
 #define ANSWER_MS 5000
 #define FIXED_VERSION 0x020503ff /* 2.5.3 */
 
-struct kafka_finding {
-    struct kafka_finding *next;
-    enum outbox_severity severity;
-    const char *advice; /* a literal */
-    char subject[288];
-    char text[480];
-    char command[480]; /* "": none */
-};
-
-void kafka_find(struct kafka_broker *self, struct kafka_findings *findings, enum outbox_severity severity,
-                const char *advice, const char *format, ...)
-{
-    struct kafka_finding *finding = self->host->alloc(self->host, sizeof *finding);
-    va_list arguments;
-    findings->last = finding;
-    if (!finding)
-        return;
-    finding->severity = severity;
-    snprintf(finding->subject, sizeof finding->subject, "%s", findings->subject);
-    finding->advice = advice;
-    va_start(arguments, format);
-    vsnprintf(finding->text, sizeof finding->text, format, arguments);
-    va_end(arguments);
-    *findings->end = finding;
-    findings->end = &finding->next;
-}
-
-void kafka_find_command(const struct kafka_findings *findings, const char *format, ...)
-{
-    va_list arguments;
-    struct kafka_finding *last = findings->last;
-    if (!last)
-        return;
-    va_start(arguments, format);
-    if (vsnprintf(last->command, sizeof last->command, format, arguments) >= (int)sizeof last->command)
-        last->command[0] = '\0'; /* half a command is worse than none */
-    va_end(arguments);
-}
-
-void kafka_find_about(struct kafka_findings *findings, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(findings->subject, sizeof findings->subject, format, arguments);
-    va_end(arguments);
-}
-
 /* ---- worker ------------------------------------------------------------------------------------------------------ */
 
-static void check_library(struct kafka_broker *self, struct kafka_findings *findings)
+static void check_library(struct kafka_findings *findings)
 {
     if (rd_kafka_version() < FIXED_VERSION)
-        kafka_find(self, findings, OUTBOX_SEVERITY_WARNING,
-                   "use 2.5.3 or later: earlier versions may end the producer after a broker's failure; the relay then "
-                   "makes a new "
-                   "one and may send duplicates, but loses no event",
-                   "librdkafka is %s", rd_kafka_version_str());
+        outbox_find(
+            &findings->list, OUTBOX_SEVERITY_WARNING,
+            "use 2.5.3 or later: earlier versions may end the producer after a broker's failure; the relay then "
+            "makes a new "
+            "one and may send duplicates, but loses no event",
+            "librdkafka is %s", rd_kafka_version_str());
     else
-        kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL, "librdkafka is %s", rd_kafka_version_str());
+        outbox_find(&findings->list, OUTBOX_SEVERITY_OK, NULL, "librdkafka is %s", rd_kafka_version_str());
 }
 
 static void check_security(struct kafka_broker *self, struct kafka_findings *findings,
@@ -87,8 +40,8 @@ static void check_security(struct kafka_broker *self, struct kafka_findings *fin
         return;
     for (int i = 0; i < metadata->broker_cnt; i++)
         if (!kafka_is_loopback(metadata->brokers[i].host)) {
-            kafka_find(self, findings, OUTBOX_SEVERITY_WARNING, "set options: security.protocol to ssl or sasl_ssl",
-                       "events go to %s without encryption", metadata->brokers[i].host);
+            outbox_find(&findings->list, OUTBOX_SEVERITY_WARNING, "set options: security.protocol to ssl or sasl_ssl",
+                        "events go to %s without encryption", metadata->brokers[i].host);
             return;
         }
 }
@@ -118,9 +71,9 @@ static void check_work(struct outbox_work *work)
                     rd_kafka_err2str(err));
         return;
     }
-    kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL, "connected to %d broker%s", metadata->broker_cnt,
-               metadata->broker_cnt == 1 ? "" : "s");
-    check_library(self, findings);
+    outbox_find(&findings->list, OUTBOX_SEVERITY_OK, NULL, "connected to %d broker%s", metadata->broker_cnt,
+                metadata->broker_cnt == 1 ? "" : "s");
+    check_library(findings);
     check_security(self, findings, metadata);
     kafka_check_brokers(self, findings, metadata);
     kafka_check_topics(self, findings, metadata);
@@ -131,33 +84,13 @@ static void check_work(struct outbox_work *work)
 
 /* ---- loop -------------------------------------------------------------------------------------------------------- */
 
-static void report_one(const struct outbox_check *check, const struct kafka_finding *finding)
-{
-    const struct outbox_finding found = {.struct_size = sizeof found,
-                                         .severity = finding->severity,
-                                         .subject = finding->subject,
-                                         .reason = finding->text,
-                                         .advice = finding->advice,
-                                         .command = finding->command[0] ? finding->command : NULL};
-    check->report(check->arg, &found);
-}
-
-static void report(struct kafka_broker *self, struct kafka_findings *findings)
-{
-    const struct outbox_check *check = findings->check;
-    for (struct kafka_finding *finding = findings->first, *next; finding; finding = next) {
-        next = finding->next;
-        report_one(check, finding);
-        self->host->release(self->host, finding);
-    }
-    self->host->release(self->host, findings);
-}
-
 static void check_done(struct outbox_work *work)
 {
     struct kafka_broker *self = work->arg;
+    struct kafka_findings *findings = self->check.findings;
     outbox_op_t op = self->check.op;
-    report(self, self->check.findings);
+    outbox_findings_report(&findings->list, findings->check);
+    self->host->release(self->host, findings);
     self->check.op = 0;
     self->host->op_done(self->host, op, &self->check.error);
     kafka_request_turn(self);
@@ -174,8 +107,8 @@ void kafka_check(void *plugin, outbox_op_t op, const struct outbox_check *check)
         return;
     }
     findings->check = check;
-    kafka_find_about(findings, "cluster %s", self->bootstrap);
-    findings->end = &findings->first;
+    findings->list.host = self->host;
+    outbox_findings_about(&findings->list, "cluster %s", self->bootstrap);
     atomic_store(&self->cancel_workers, false);
     self->check = (struct kafka_job){.op = op, .findings = findings};
     kafka_run_job(self, &self->check, check_work, check_done);

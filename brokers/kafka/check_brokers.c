@@ -75,8 +75,8 @@ static int check_some(struct kafka_broker *self, struct kafka_findings *findings
         }
         answered += attempt->answered;
         if (!attempt->answered && !atomic_load(&self->cancel_workers))
-            kafka_find(
-                self, findings, OUTBOX_SEVERITY_ERROR,
+            outbox_find(
+                &findings->list, OUTBOX_SEVERITY_ERROR,
                 "make the address reachable from here, or correct the broker's advertised.listeners: events of the "
                 "partitions that it leads wait",
                 "broker %d does not answer at its advertised address %s:%d: %.160s", attempt->broker->id,
@@ -95,6 +95,6 @@ void kafka_check_brokers(struct kafka_broker *self, struct kafka_findings *findi
         answered += check_some(self, findings, &metadata->brokers[i], left < PARALLEL ? left : PARALLEL);
     }
     if (answered && answered == metadata->broker_cnt)
-        kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL, "%s at the address that it advertises",
-                   answered == 1 ? "the broker answers" : "each broker answers");
+        outbox_find(&findings->list, OUTBOX_SEVERITY_OK, NULL, "%s at the address that it advertises",
+                    answered == 1 ? "the broker answers" : "each broker answers");
 }

@@ -29,75 +29,53 @@ static rd_kafka_t *open_reader(struct kafka_broker *self)
     return rk;
 }
 
-/* NO_ERROR: not known. */
-static rd_kafka_resp_err_t error_of_topic(struct kafka_broker *self, struct kafka_findings *findings, const char *name)
+/* Owned by the caller; NULL: no answer. */
+static const struct rd_kafka_metadata *ask_for(struct kafka_broker *self, struct kafka_findings *findings,
+                                               const char *name)
 {
-    const struct rd_kafka_metadata *metadata;
-    rd_kafka_resp_err_t found = RD_KAFKA_RESP_ERR_NO_ERROR;
+    const struct rd_kafka_metadata *metadata = NULL;
     if (!findings->reader)
         findings->reader = open_reader(self);
     rd_kafka_topic_t *topic = findings->reader ? rd_kafka_topic_new(findings->reader, name, NULL) : NULL;
     if (!topic)
-        return found;
-    if (!rd_kafka_metadata(findings->reader, 0, topic, &metadata, ANSWER_MS)) {
-        if (metadata->topic_cnt == 1)
-            found = metadata->topics[0].err;
-        rd_kafka_metadata_destroy(metadata);
-    }
+        return NULL;
+    if (rd_kafka_metadata(findings->reader, 0, topic, &metadata, ANSWER_MS))
+        metadata = NULL;
     rd_kafka_topic_destroy(topic);
-    return found;
+    return metadata;
 }
 
 /* ---- do the brokers create topics? ------------------------------------------------------------------------------- */
 
-static enum kafka_creation read_creation(rd_kafka_event_t *event)
+static void read_creation(void *arg, const char *name, const char *value)
 {
-    size_t resources = 0, settings = 0;
-    const rd_kafka_ConfigResource_t **resource =
-        rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &resources);
-    if (!resources || rd_kafka_ConfigResource_error(resource[0]))
-        return KAFKA_CREATION_HIDDEN;
-    const rd_kafka_ConfigEntry_t **setting = rd_kafka_ConfigResource_configs(resource[0], &settings);
-    for (size_t i = 0; i < settings; i++) {
-        const char *value = rd_kafka_ConfigEntry_value(setting[i]);
-        if (value && !strcmp(rd_kafka_ConfigEntry_name(setting[i]), "auto.create.topics.enable"))
-            return !strcmp(value, "true") ? KAFKA_CREATION_ON : KAFKA_CREATION_OFF;
-    }
-    return KAFKA_CREATION_HIDDEN;
+    if (!strcmp(name, "auto.create.topics.enable"))
+        *(enum kafka_creation *)arg = !strcmp(value, "true") ? KAFKA_CREATION_ON : KAFKA_CREATION_OFF;
 }
 
-static enum kafka_creation ask_creation(struct kafka_broker *self, const struct rd_kafka_metadata *metadata)
+static enum kafka_creation ask_creation(struct kafka_broker *self, struct kafka_findings *findings,
+                                        const struct rd_kafka_metadata *metadata)
 {
     char id[16];
     enum kafka_creation creation = KAFKA_CREATION_HIDDEN;
     if (!metadata->broker_cnt)
         return creation;
     snprintf(id, sizeof id, "%d", metadata->brokers[0].id);
-    rd_kafka_t *rk = self->clients[KAFKA_MAIN].rk;
-    rd_kafka_queue_t *answers = rd_kafka_queue_new(rk);
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, id);
-    rd_kafka_DescribeConfigs(rk, &resource, 1, NULL, answers);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(answers, ANSWER_MS);
-    if (event && !rd_kafka_event_error(event))
-        creation = read_creation(event);
-    if (event)
-        rd_kafka_event_destroy(event);
-    rd_kafka_ConfigResource_destroy(resource);
-    rd_kafka_queue_destroy(answers);
-    return creation;
+    rd_kafka_resp_err_t err =
+        kafka_check_settings(self, findings, RD_KAFKA_RESOURCE_BROKER, id, read_creation, &creation);
+    return err == RD_KAFKA_RESP_ERR__TIMED_OUT ? KAFKA_CREATION_SILENT : creation;
 }
 
 /* ---- findings ---------------------------------------------------------------------------------------------------- */
 
-static bool collides(struct kafka_broker *self, struct kafka_findings *findings,
-                     const struct rd_kafka_metadata *metadata, const char *name)
+static bool collides(struct kafka_findings *findings, const struct rd_kafka_metadata *metadata, const char *name)
 {
     for (int i = 0; i < metadata->topic_cnt; i++)
         if (kafka_topics_collide(name, metadata->topics[i].topic)) {
-            kafka_find(self, findings, OUTBOX_SEVERITY_ERROR,
-                       "rename one of them in the route: Kafka takes '.' and '_' in a name for the same",
-                       "topic '%s' does not exist, and cannot be created while '%s' exists", name,
-                       metadata->topics[i].topic);
+            outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR,
+                        "rename one of them in the route: Kafka takes '.' and '_' in a name for the same",
+                        "topic '%s' does not exist, and cannot be created while '%s' exists", name,
+                        metadata->topics[i].topic);
             return true;
         }
     return false;
@@ -107,44 +85,53 @@ static void find_forbidden(struct kafka_broker *self, struct kafka_findings *fin
 {
     char user[128];
     size_t size = sizeof user;
-    kafka_find(self, findings, OUTBOX_SEVERITY_ERROR, "allow this user to describe it and to write to it",
-               "topic '%s': this user may not describe it: %s", name,
-               rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED));
+    struct outbox_found *found =
+        outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR, "allow this user to describe it and to write to it",
+                    "topic '%s': this user may not describe it: %s", name,
+                    rd_kafka_err2str(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED));
     if (rd_kafka_conf_get(self->conf, "sasl.username", user, &size) == RD_KAFKA_CONF_OK && size > 1 &&
         !strchr(user, '\''))
-        kafka_find_command(findings,
-                           "kafka-acls.sh --bootstrap-server '%s' --add --allow-principal 'User:%s' --operation "
-                           "Describe --operation Write --topic '%s'",
-                           self->bootstrap, user, name);
+        outbox_find_command(found,
+                            "kafka-acls.sh --bootstrap-server '%s' --add --allow-principal 'User:%s' --operation "
+                            "Describe --operation Write --topic '%s'",
+                            self->bootstrap, user, name);
 }
 
 static void find_absent(struct kafka_broker *self, struct kafka_findings *findings, const char *name, bool pending)
 {
     if (findings->creation == KAFKA_CREATION_ON) {
-        kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL,
-                   "topic '%s' does not exist; the brokers create it with the first event", name);
+        outbox_find(&findings->list, OUTBOX_SEVERITY_OK, NULL,
+                    "topic '%s' does not exist; the brokers create it with the first event", name);
         return;
     }
-    bool certain = findings->creation == KAFKA_CREATION_OFF;
-    kafka_find(self, findings, certain || pending ? OUTBOX_SEVERITY_ERROR : OUTBOX_SEVERITY_WARNING,
-               certain ? "create it"
-                       : "create it; nothing to do if the brokers create topics on first use, which this user may not "
-                         "read",
-               "topic '%s' does not exist%s", name, pending ? ", and events for it wait in the outbox" : "");
-    kafka_find_command(findings, "kafka-topics.sh --bootstrap-server '%s' --create --topic '%s'", self->bootstrap,
-                       name);
+    static const char *const advice[] = {
+        [KAFKA_CREATION_OFF] = "create it",
+        [KAFKA_CREATION_HIDDEN] = "create it; nothing to do if the brokers create topics on first use, which this user "
+                                  "may not read",
+        [KAFKA_CREATION_SILENT] = "create it; nothing to do if the brokers create topics on first use, for which the "
+                                  "check got no answer"};
+    bool certain = findings->creation == KAFKA_CREATION_OFF || pending;
+    struct outbox_found *found = outbox_find(&findings->list, certain ? OUTBOX_SEVERITY_ERROR : OUTBOX_SEVERITY_WARNING,
+                                             advice[findings->creation], "topic '%s' does not exist%s", name,
+                                             pending ? ", and events for it wait in the outbox" : "");
+    outbox_find_command(found, "kafka-topics.sh --bootstrap-server '%s' --create --topic '%s'", self->bootstrap, name);
 }
 
+/* The list may be older than the topic: a broker learns of a new one late. */
 void kafka_check_missing(struct kafka_broker *self, struct kafka_findings *findings,
                          const struct rd_kafka_metadata *metadata, const char *name, bool pending)
 {
-    if (collides(self, findings, metadata, name))
-        return;
-    if (error_of_topic(self, findings, name) == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+    const struct rd_kafka_metadata *asked = ask_for(self, findings, name);
+    const struct rd_kafka_metadata_topic *topic = asked && asked->topic_cnt == 1 ? asked->topics : NULL;
+    if (topic && !topic->err) {
+        kafka_check_present(self, findings, topic);
+    } else if (topic && topic->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
         find_forbidden(self, findings, name);
-        return;
+    } else if (!collides(findings, metadata, name)) {
+        if (findings->creation == KAFKA_CREATION_UNASKED)
+            findings->creation = ask_creation(self, findings, metadata);
+        find_absent(self, findings, name, pending);
     }
-    if (findings->creation == KAFKA_CREATION_UNASKED)
-        findings->creation = ask_creation(self, metadata);
-    find_absent(self, findings, name, pending);
+    if (asked)
+        rd_kafka_metadata_destroy(asked);
 }

@@ -10,72 +10,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_MS 5000
-
 struct expectation {
     struct kafka_broker *self;
     struct kafka_findings *findings;
     int replicas;
 };
 
-/* ---- settings of a topic or of a broker -------------------------------------------------------------------------- */
-
-static void each_setting(const rd_kafka_event_t *event,
-                         void (*each)(const struct expectation *, const char *, const char *),
-                         const struct expectation *expectation)
-{
-    size_t resources = 0, count = 0;
-    const rd_kafka_ConfigResource_t **resource = rd_kafka_DescribeConfigs_result_resources(
-        rd_kafka_event_DescribeConfigs_result((rd_kafka_event_t *)(uintptr_t)event), &resources);
-    if (!resources || rd_kafka_ConfigResource_error(resource[0]))
-        return;
-    const rd_kafka_ConfigEntry_t **settings = rd_kafka_ConfigResource_configs(resource[0], &count);
-    for (size_t i = 0; i < count; i++) {
-        const char *value = rd_kafka_ConfigEntry_value(settings[i]);
-        each(expectation, rd_kafka_ConfigEntry_name(settings[i]), value ? value : "");
-    }
-}
-
-static void describe(const struct expectation *expectation, rd_kafka_ResourceType_t type, const char *name,
-                     void (*each)(const struct expectation *, const char *, const char *))
-{
-    rd_kafka_t *rk = expectation->self->clients[KAFKA_MAIN].rk;
-    rd_kafka_queue_t *answers = rd_kafka_queue_new(rk);
-    rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(type, name);
-    rd_kafka_DescribeConfigs(rk, &resource, 1, NULL, answers);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(answers, ANSWER_MS);
-    expectation->findings->silent = !event;
-    if (event && !rd_kafka_event_error(event))
-        each_setting(event, each, expectation);
-    if (event)
-        rd_kafka_event_destroy(event);
-    rd_kafka_ConfigResource_destroy(resource);
-    rd_kafka_queue_destroy(answers);
-}
-
 /* ---- the topic --------------------------------------------------------------------------------------------------- */
 
-static void check_topic_setting(const struct expectation *expectation, const char *name, const char *value)
+static void check_topic_setting(void *arg, const char *name, const char *value)
 {
+    const struct expectation *expectation = arg;
     struct kafka_broker *self = expectation->self;
     struct kafka_findings *findings = expectation->findings;
     if (!strcmp(name, "cleanup.policy") && strcmp(value, "compact") != 0) {
-        kafka_find(self, findings, OUTBOX_SEVERITY_ERROR, NULL,
-                   "topic '%s' has cleanup.policy=%s: a record expires, and events are published again after it",
-                   self->progress_topic, value);
-        kafka_find_command(findings,
-                           "kafka-configs.sh --bootstrap-server '%s' --alter --entity-type topics --entity-name '%s' "
-                           "--add-config cleanup.policy=compact",
-                           self->bootstrap, self->progress_topic);
+        struct outbox_found *found =
+            outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR, NULL,
+                        "topic '%s' has cleanup.policy=%s: a record expires, and events are published again after it",
+                        self->progress_topic, value);
+        outbox_find_command(found,
+                            "kafka-configs.sh --bootstrap-server '%s' --alter --entity-type topics --entity-name '%s' "
+                            "--add-config cleanup.policy=compact",
+                            self->bootstrap, self->progress_topic);
     }
     if (!strcmp(name, "min.insync.replicas") && expectation->replicas > 1 && strtol(value, NULL, 10) < 2)
-        kafka_find(self, findings, OUTBOX_SEVERITY_WARNING, "set min.insync.replicas=2 on it",
-                   "topic '%s' has min.insync.replicas=%s: a record counts as durable with a single copy",
-                   self->progress_topic, value);
+        outbox_find(&findings->list, OUTBOX_SEVERITY_WARNING, "set min.insync.replicas=2 on it",
+                    "topic '%s' has min.insync.replicas=%s: a record counts as durable with a single copy",
+                    self->progress_topic, value);
     if (!strcmp(name, "max.message.bytes") && strtoull(value, NULL, 10) < KAFKA_PROGRESS_BYTES + 1024)
-        kafka_find(self, findings, OUTBOX_SEVERITY_ERROR, "set max.message.bytes=1048588 on it",
-                   "topic '%s' takes messages of %s bytes, a progress record has up to %u", self->progress_topic, value,
-                   KAFKA_PROGRESS_BYTES);
+        outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR, "set max.message.bytes=1048588 on it",
+                    "topic '%s' takes messages of %s bytes, a progress record has up to %u", self->progress_topic,
+                    value, KAFKA_PROGRESS_BYTES);
 }
 
 static const struct rd_kafka_metadata_topic *topic_of(const struct rd_kafka_metadata *metadata, const char *name)
@@ -93,12 +58,12 @@ static bool check_partition(struct kafka_broker *self, struct kafka_findings *fi
     long long partitions = self->progress_partition + 1;
     if (topic && topic->partition_cnt >= partitions)
         return true;
-    kafka_find(self, findings, OUTBOX_SEVERITY_ERROR, NULL, "topic '%s' %s", self->progress_topic,
-               topic ? "has too few partitions for progress_partition"
-                     : "does not exist, or this user may not describe it");
-    kafka_find_command(findings, "kafka-topics.sh --bootstrap-server '%s' %s --topic '%s' --partitions %lld%s",
-                       self->bootstrap, topic ? "--alter" : "--create", self->progress_topic, partitions,
-                       topic ? "" : " --config cleanup.policy=compact");
+    struct outbox_found *found = outbox_find(
+        &findings->list, OUTBOX_SEVERITY_ERROR, NULL, "topic '%s' %s", self->progress_topic,
+        topic ? "has too few partitions for progress_partition" : "does not exist, or this user may not describe it");
+    outbox_find_command(found, "kafka-topics.sh --bootstrap-server '%s' %s --topic '%s' --partitions %lld%s",
+                        self->bootstrap, topic ? "--alter" : "--create", self->progress_topic, partitions,
+                        topic ? "" : " --config cleanup.policy=compact");
     return false;
 }
 
@@ -106,52 +71,55 @@ static void check_record(struct kafka_broker *self, struct kafka_findings *findi
 {
     struct outbox_error error = {0};
     if (kafka_progress_read(self, &error))
-        kafka_find(self, findings, OUTBOX_SEVERITY_ERROR, NULL, "%s", error.text);
+        outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR, NULL, "%s", error.text);
     else
-        kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL, "the progress record in partition %lld can be read",
-                   (long long)self->progress_partition);
+        outbox_find(&findings->list, OUTBOX_SEVERITY_OK, NULL, "the progress record in partition %lld can be read",
+                    (long long)self->progress_partition);
     kafka_progress_free(&self->transaction.progress);
 }
 
-static void check_topic(const struct expectation *expectation, const struct rd_kafka_metadata *metadata,
+static void check_topic(struct expectation *expectation, const struct rd_kafka_metadata *metadata,
                         const struct rd_kafka_metadata_topic *topic)
 {
     struct kafka_broker *self = expectation->self;
     if (expectation->replicas == 1 && metadata->broker_cnt > 1)
-        kafka_find(self, expectation->findings, OUTBOX_SEVERITY_WARNING, "give it three replicas",
-                   "topic '%s' has one replica: with it the record is lost, and events are published again",
-                   topic->topic);
-    describe(expectation, RD_KAFKA_RESOURCE_TOPIC, self->progress_topic, check_topic_setting);
+        outbox_find(&expectation->findings->list, OUTBOX_SEVERITY_WARNING, "give it three replicas",
+                    "topic '%s' has one replica: with it the record is lost, and events are published again",
+                    topic->topic);
+    kafka_check_settings(self, expectation->findings, RD_KAFKA_RESOURCE_TOPIC, self->progress_topic,
+                         check_topic_setting, expectation);
 }
 
 /* ---- the cluster ------------------------------------------------------------------------------------------------- */
 
-static void check_broker_setting(const struct expectation *expectation, const char *name, const char *value)
+static void check_broker_setting(void *arg, const char *name, const char *value)
 {
     char own[32];
     size_t size = sizeof own;
+    const struct expectation *expectation = arg;
     struct kafka_broker *self = expectation->self;
     if (strcmp(name, "transaction.max.timeout.ms") ||
         rd_kafka_conf_get(self->conf, "transaction.timeout.ms", own, &size) ||
         strtoll(own, NULL, 10) <= strtoll(value, NULL, 10))
         return;
-    kafka_find(self, expectation->findings, OUTBOX_SEVERITY_ERROR,
-               "set options: transaction.timeout.ms to at most that",
-               "the brokers allow transactions of %s ms, transaction.timeout.ms is %s", value, own);
+    outbox_find(&expectation->findings->list, OUTBOX_SEVERITY_ERROR,
+                "set options: transaction.timeout.ms to at most that",
+                "the brokers allow transactions of %s ms, transaction.timeout.ms is %s", value, own);
 }
 
-static void check_cluster(const struct expectation *expectation, const struct rd_kafka_metadata *metadata)
+static void check_cluster(struct expectation *expectation, const struct rd_kafka_metadata *metadata)
 {
     char id[16];
     struct kafka_broker *self = expectation->self;
     const struct rd_kafka_metadata_topic *log = topic_of(metadata, "__transaction_state");
     if (log && log->partition_cnt && log->partitions[0].replica_cnt == 1 && metadata->broker_cnt > 1)
-        kafka_find(self, expectation->findings, OUTBOX_SEVERITY_WARNING,
-                   "set transaction.state.log.replication.factor=3 before the first transaction of the cluster",
-                   "__transaction_state has one replica: without that broker no transaction ends");
-    if (metadata->broker_cnt && !expectation->findings->silent) {
+        outbox_find(&expectation->findings->list, OUTBOX_SEVERITY_WARNING,
+                    "set transaction.state.log.replication.factor=3 before the first transaction of the cluster",
+                    "__transaction_state has one replica: without that broker no transaction ends");
+    if (metadata->broker_cnt) {
         snprintf(id, sizeof id, "%d", metadata->brokers[0].id);
-        describe(expectation, RD_KAFKA_RESOURCE_BROKER, id, check_broker_setting);
+        kafka_check_settings(self, expectation->findings, RD_KAFKA_RESOURCE_BROKER, id, check_broker_setting,
+                             expectation);
     }
 }
 
@@ -160,15 +128,15 @@ void kafka_check_progress(struct kafka_broker *self, struct kafka_findings *find
 {
     const struct rd_kafka_metadata_topic *topic = topic_of(metadata, self->progress_topic);
     struct expectation expectation = {.self = self, .findings = findings};
-    kafka_find_about(findings, "delivery: exactly-once");
+    outbox_findings_about(&findings->list, "delivery: exactly-once");
     if (check_partition(self, findings, topic)) {
         expectation.replicas = topic->partitions[0].replica_cnt;
         check_topic(&expectation, metadata, topic);
         check_record(self, findings);
     }
     check_cluster(&expectation, metadata);
-    kafka_find(self, findings, OUTBOX_SEVERITY_OK, NULL,
-               "consumers see each event once with isolation.level=read_committed; others see repeated events after a "
-               "failure. The rights Write and Describe on TransactionalId '%s' show at the start only",
-               self->transactional_id);
+    outbox_find(&findings->list, OUTBOX_SEVERITY_OK, NULL,
+                "consumers see each event once with isolation.level=read_committed; others see repeated events after a "
+                "failure. The rights Write and Describe on TransactionalId '%s' show at the start only",
+                self->transactional_id);
 }

@@ -2,6 +2,7 @@
 /* tests/brokers/kafka/fixture.c - see fixture.h */
 #include "fixture.h"
 
+#include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,8 +133,9 @@ static bool is_done(void *arg)
 
 static int finish(struct fixture *t, struct waited *waited)
 {
-    if (!fixture_run_until(t, is_done, waited, FIXTURE_WAIT_MS))
-        abort(); /* the op refers to this stack */
+    /* A failure ends the test: the op refers to this stack. */
+    cr_assert(fixture_run_until(t, is_done, waited, FIXTURE_WAIT_MS), "an operation has not ended after %d ms: %s",
+              FIXTURE_WAIT_MS, t->logged);
     t->error = waited->error;
     return waited->error.code;
 }
