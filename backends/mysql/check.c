@@ -272,7 +272,7 @@ const struct sql_probe mys_table_probes[] = {
     {"read events", put_select, NULL, NULL, sql_check_refused},
     {"delete events", put_delete, NULL, NULL, no_delete},
     {"own the outbox", put_relay, NULL, NULL, sql_check_refused},
-    {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 1},
+    {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 3},
     {"inspect the dead-letter table", put_dead, NULL, NULL, sql_check_no_dead},
     {"inspect the columns of the dead letters", sql_put_dead_columns, NULL, sql_report_dead_columns,
      sql_probe_is_optional, 8},
@@ -280,5 +280,18 @@ const struct sql_probe mys_table_probes[] = {
     {"read the settings of the binlog", NULL, binlog_sql, report_binlog, no_binlog, 2},
     {"read what capture needs", mys_put_capture_settings, NULL, mys_report_capture_settings, sql_check_refused},
     {"inspect the captured table", mys_put_capture_table, NULL, mys_report_capture_table, sql_check_refused},
+    {.what = NULL},
+};
+
+/* Triggers and foreign keys may be hidden from this user. */
+static void report_locked(struct sql_op *op)
+{
+    op->removal_suspect = true;
+    sql_report_findings(op);
+}
+
+const struct sql_probe mys_row_probes[] = {
+    {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 3},
+    {"search for locked rows", mys_put_locked, NULL, report_locked, sql_low_count_refused, 4},
     {.what = NULL},
 };

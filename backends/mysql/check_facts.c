@@ -37,6 +37,21 @@ bool mys_put_acts(struct sql_request *request)
     return true;
 }
 
+/* A derived table that leaves them out; the statement keeps its locks until it ends. */
+bool mys_put_locked(struct sql_request *request)
+{
+    const struct sql_store *store = request->store;
+    const char *schema = store->table.schema, *name = store->outbox.name, *id = store->table.id;
+    obx_sql_text_format(request->sql,
+                        "SELECT 1, CONCAT('row ', a.id, ' of table ', %l, '.', %l, ' is locked by another session: the "
+                        "relay cannot remove it until that transaction ends'), 'end the transaction if it is not "
+                        "needed; see information_schema.innodb_trx', NULL FROM (SELECT %n AS id FROM %n.%n ORDER BY %n "
+                        "LIMIT %d) a WHERE a.id NOT IN (SELECT id FROM (SELECT %n AS id FROM %n.%n ORDER BY %n LIMIT "
+                        "%d FOR UPDATE SKIP LOCKED) b) LIMIT 5",
+                        schema, name, id, schema, name, id, SQL_TRIAL_ROWS, id, schema, name, id, SQL_TRIAL_ROWS);
+    return true;
+}
+
 /* Rows that others lock are left out, not waited for. */
 bool mys_put_removal_trial(struct sql_request *request)
 {

@@ -115,6 +115,7 @@ static const struct sql_driver driver = {
     .epoch_us = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', %n)",
     .server_probes = mys_server_probes,
     .table_probes = mys_table_probes,
+    .row_probes = mys_row_probes,
     .put_columns = mys_put_columns,
     .put_removal_trial = mys_put_removal_trial,
     .removal_refusal = mys_removal_refusal,

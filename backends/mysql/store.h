@@ -203,7 +203,7 @@ void mys_report_capture_table(struct sql_op *op);
 /* capture/setup.c */
 unsigned mys_capture_statements(const struct sql_store *store);
 void mys_capture_statement(const struct sql_store *store, struct obx_sql_text *sql, unsigned index);
-extern const struct sql_probe mys_status_probes[], mys_server_probes[], mys_table_probes[];
+extern const struct sql_probe mys_status_probes[], mys_server_probes[], mys_table_probes[], mys_row_probes[];
 void mys_append_estimate(const struct sql_store *store, struct obx_sql_text *sql);
 void mys_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
 /* A SELECT of one text: which table it is, on which server. more: an expression that distinguishes, too; "NULL". */

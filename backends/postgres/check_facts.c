@@ -51,6 +51,27 @@ bool pg_put_acts(struct sql_request *request)
     return put_for_table(request, acts_sql);
 }
 
+/* As settle.c finds them, and for so long that it is not the relay's own removal. */
+bool pg_put_locked(struct sql_request *request)
+{
+    const struct sql_store *store = request->store;
+    const char *schema = store->table.schema, *table = store->outbox.name, *id = store->table.id;
+    struct obx_sql_text sql = sql_text(store);
+    obx_sql_text_format(
+        &sql,
+        "SELECT 1, concat('row ', o.id, ' of table ', %l, '.', %l, ' is locked by process ', l.pid, "
+        "a.since, ': the relay cannot remove it until that transaction ends'), 'end the transaction if "
+        "it is not needed', concat('SELECT pg_terminate_backend(', l.pid, ');') FROM (SELECT %n AS id, "
+        "xmax AS holder FROM %n.%n ORDER BY %n LIMIT %d) o JOIN pg_locks l ON l.locktype = "
+        "'transactionid' AND l.transactionid = o.holder AND l.mode = 'ExclusiveLock' AND l.granted "
+        "LEFT JOIN LATERAL (SELECT xact_start, concat(', application \"', application_name, '\", for ', "
+        "extract(epoch FROM clock_timestamp() - xact_start)::int8, ' s') AS since FROM "
+        "pg_stat_activity WHERE pid = l.pid) a ON true WHERE coalesce(a.xact_start < clock_timestamp() "
+        "- interval '5 s', true) LIMIT 5",
+        schema, table, id, schema, table, id, SQL_TRIAL_ROWS);
+    return pg_send_sql(request, &sql, NULL);
+}
+
 /* In one block: its end undoes it in any case. Rows that others lock are not waited for. Operators are qualified: the
  * session has the path that the triggers of the application expect. */
 bool pg_put_removal_trial(struct sql_request *request)

@@ -6,6 +6,7 @@
 #include "store.h"
 
 bool pg_put_acts(struct sql_request *request);         /* triggers, rules, foreign keys */
+bool pg_put_locked(struct sql_request *request);       /* rows that another session has locked for a while */
 bool pg_put_replication(struct sql_request *request);  /* publications, slots */
 bool pg_put_other_tables(struct sql_request *request); /* that might be meant; and the encoding */
 

@@ -124,6 +124,7 @@ static const struct sql_driver driver = {
     .epoch_us = "(extract(epoch FROM %n) * 1000000)::int8",
     .server_probes = pg_server_probes,
     .table_probes = pg_table_probes,
+    .row_probes = pg_row_probes,
     .put_columns = pg_put_columns,
     .put_removal_trial = pg_put_removal_trial,
     .removal_refusal = pg_removal_refusal,

@@ -197,7 +197,7 @@ void pg_append_missing(const struct sql_store *store, struct obx_sql_text *sql);
 void pg_append_alike(const struct sql_store *store, struct obx_sql_text *sql);
 bool pg_put_inbox(struct sql_request *request); /* inbox.c */
 void pg_setup_result(struct sql_request *request, void *result);
-extern const struct sql_probe pg_status_probes[], pg_server_probes[], pg_table_probes[];
+extern const struct sql_probe pg_status_probes[], pg_server_probes[], pg_table_probes[], pg_row_probes[];
 void pg_check_end(struct sql_op *op);
 bool pg_put_removal_trial(struct sql_request *request); /* check_facts.c */
 const char *pg_removal_refusal(const struct outbox_error *error);

@@ -8,39 +8,19 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "check_rows.h"
+#include "check_trial.h"
 #include "created_at.h"
-#include "prepare.h"
 #include "rest.h"
 
-#define CHECKING "check outbox database"
+#define CHECKING LITE_CHECKING
 #define MAX_FINDINGS 24
-#define TRIED_ROWS 1000
 
-struct finding {
-    enum outbox_severity severity;
-    char text[320];
-    const char *advice; /* a literal, or NULL */
-    char *command;      /* of sqlite3_mprintf(), owned; NULL: none */
-};
-
-struct check_op {
-    struct lite_op op;
-    const struct outbox_check *args;
-    struct finding *findings; /* owned */
-    uint32_t count;
-    struct lite_check_rows rows;
-};
-LITE_OP_FITS(struct check_op);
-
-static struct finding *add_finding(struct check_op *check, enum outbox_severity severity, const char *advice,
-                                   const char *format, ...) __attribute__((format(printf, 4, 5)));
-static struct finding *add_finding(struct check_op *check, enum outbox_severity severity, const char *advice,
-                                   const char *format, ...)
+struct lite_finding *lite_check_find(struct lite_check_op *check, enum outbox_severity severity, const char *advice,
+                                     const char *format, ...)
 {
     if (check->count == MAX_FINDINGS)
         return NULL;
-    struct finding *finding = &check->findings[check->count++];
+    struct lite_finding *finding = &check->findings[check->count++];
     va_list args;
     va_start(args, format);
     vsnprintf(finding->text, sizeof finding->text, format, args);
@@ -51,7 +31,7 @@ static struct finding *add_finding(struct check_op *check, enum outbox_severity 
 }
 
 /* command: of sqlite3_mprintf(); taken over. */
-static void set_command(struct finding *finding, char *command)
+static void set_command(struct lite_finding *finding, char *command)
 {
     if (finding)
         finding->command = command;
@@ -59,31 +39,36 @@ static void set_command(struct finding *finding, char *command)
         sqlite3_free(command);
 }
 
-static int64_t count(struct check_op *check, struct lite_conn *conn, char *sql)
+static bool wants_rows_only(const struct lite_check_op *check)
+{
+    return check->args->struct_size >= sizeof *check->args && check->args->flags & OUTBOX_CHECK_ROWS;
+}
+
+static int64_t count(struct lite_check_op *check, struct lite_conn *conn, char *sql)
 {
     return lite_query_int64(conn, sql, CHECKING, &check->op.error);
 }
 
-static void check_columns(struct check_op *check, struct lite_conn *conn)
+static void check_columns(struct lite_check_op *check, struct lite_conn *conn)
 {
     const struct lite_schema *schema = &check->op.store->schema;
     for (int i = 0; i < COLUMN_COUNT; i++) {
         bool required = i != COLUMN_EVENT_ID && i != COLUMN_HEADERS && i != COLUMN_CREATED_AT;
         if (!lite_schema_has_column(conn, schema->table, schema->physical[i]))
-            add_finding(check, required ? OUTBOX_SEVERITY_ERROR : OUTBOX_SEVERITY_WARNING,
-                        "add it, or name the one to use in `columns`", "table \"%s\" has no column \"%s\"",
-                        schema->table, schema->physical[i]);
+            lite_check_find(check, required ? OUTBOX_SEVERITY_ERROR : OUTBOX_SEVERITY_WARNING,
+                            "add it, or name the one to use in `columns`", "table \"%s\" has no column \"%s\"",
+                            schema->table, schema->physical[i]);
     }
 }
 
-static void check_rest(struct check_op *check, struct lite_conn *conn)
+static void check_rest(struct lite_check_op *check, struct lite_conn *conn)
 {
     const struct lite_schema *schema = &check->op.store->schema;
     if (lite_schema_has_table(conn, schema->dead_table) && lite_rest_any(schema, conn) &&
         !lite_schema_has_column(conn, schema->dead_table, "rest"))
-        add_finding(check, OUTBOX_SEVERITY_ERROR, "run 'outbox init'",
-                    "table \"%s\" has columns of its own, and \"%s\" no column rest that could keep them",
-                    schema->table, schema->dead_table);
+        lite_check_find(check, OUTBOX_SEVERITY_ERROR, "run 'outbox init'",
+                        "table \"%s\" has columns of its own, and \"%s\" no column rest that could keep them",
+                        schema->table, schema->dead_table);
 }
 
 /* Moves them behind all others, in their order. The counter of the table must know of these ids, so that they are not
@@ -98,46 +83,23 @@ static char *raising_sql(const struct lite_schema *schema)
         table, id, id, id, table, id, table, id, id, table, table);
 }
 
-static void check_ids(struct check_op *check, struct lite_conn *conn)
-{
-    const struct lite_schema *schema = &check->op.store->schema;
-    int64_t low = count(
-        check, conn,
-        sqlite3_mprintf("SELECT count(*) FROM \"%w\" WHERE \"%w\" < 1", schema->table, schema->physical[COLUMN_ID]));
-    if (low > 0)
-        set_command(add_finding(check, OUTBOX_SEVERITY_ERROR, "give them ids of 1 and above",
-                                "%lld rows of table \"%s\" have ids below 1; the relay never publishes them",
-                                (long long)low, schema->table),
-                    raising_sql(schema));
-}
-
-/* In a transaction that is rolled back: would the relay be able to remove the first rows? */
-static void try_removal(struct check_op *check, struct lite_conn *conn)
+static void check_ids(struct lite_check_op *check, struct lite_conn *conn)
 {
     const struct lite_schema *schema = &check->op.store->schema;
     const char *table = schema->table, *id = schema->physical[COLUMN_ID];
-    struct outbox_error *error = &check->op.error;
-    struct lite_refused refused = {0};
-    int64_t last = count(check, conn,
-                         sqlite3_mprintf("SELECT max(\"%w\") FROM (SELECT \"%w\" FROM \"%w\" WHERE \"%w\" > 0 ORDER BY "
-                                         "\"%w\" LIMIT %d)",
-                                         id, id, table, id, id, TRIED_ROWS));
-    if (last < 1 || lite_prepare_removal(schema, conn, CHECKING, error) ||
-        lite_exec(conn, sqlite3_mprintf("BEGIN IMMEDIATE"), CHECKING, error))
-        return;
-    enum lite_removal removal = lite_remove(&refused, conn, 1, last, CHECKING, error);
-    lite_rollback(conn);
-    if (removal == LITE_ROLLED_BACK)
-        add_finding(check, OUTBOX_SEVERITY_ERROR, "drop it, or let it raise ABORT",
-                    "a trigger of table \"%s\" rolls back the transaction that removes a row", table);
-    else if (refused.ids.count)
-        add_finding(check, OUTBOX_SEVERITY_ERROR, "correct the triggers of the table",
-                    "%llu of the first %d rows of table \"%s\" cannot be removed, the last is %s",
-                    (unsigned long long)lite_refused_count(&refused), TRIED_ROWS, table, refused.reason);
-    lite_refused_fini(&refused, conn->host);
+    int64_t low = count(check, conn, sqlite3_mprintf("SELECT count(*) FROM \"%w\" WHERE \"%w\" < 1", table, id));
+    int64_t first = count(check, conn, sqlite3_mprintf("SELECT min(\"%w\") FROM \"%w\"", id, table));
+    int64_t last =
+        count(check, conn, sqlite3_mprintf("SELECT max(\"%w\") FROM \"%w\" WHERE \"%w\" < 1", id, table, id));
+    if (low > 0)
+        set_command(lite_check_find(check, OUTBOX_SEVERITY_ERROR, "give them ids of 1 and above",
+                                    "%lld rows of table \"%s\" have ids below 1, from %lld to %lld; the relay never "
+                                    "publishes them",
+                                    (long long)low, table, (long long)first, (long long)last),
+                    raising_sql(schema));
 }
 
-static void check_triggers(struct check_op *check, struct lite_conn *conn)
+static void check_triggers(struct lite_check_op *check, struct lite_conn *conn)
 {
     const struct lite_schema *schema = &check->op.store->schema;
     bool any = false;
@@ -149,19 +111,20 @@ static void check_triggers(struct check_op *check, struct lite_conn *conn)
                                                 CHECKING, &check->op.error);
     while (statement && sqlite3_step(statement) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(statement, 0);
-        set_command(add_finding(check, OUTBOX_SEVERITY_WARNING, "drop it if it is not meant for each relayed event",
-                                "trigger \"%s\" of table \"%s\" runs when the relay removes events", name,
-                                schema->table),
-                    sqlite3_mprintf("DROP TRIGGER \"%w\";", name));
         any = true;
+        if (!wants_rows_only(check))
+            set_command(lite_check_find(
+                            check, OUTBOX_SEVERITY_WARNING, "drop it if it is not meant for each relayed event",
+                            "trigger \"%s\" of table \"%s\" runs when the relay removes events", name, schema->table),
+                        sqlite3_mprintf("DROP TRIGGER \"%w\";", name));
     }
     sqlite3_finalize(statement);
     if (any)
-        try_removal(check, conn);
+        lite_try_removal(check, conn);
 }
 
 /* A table that never had a row, and another one that might be meant: dead letters have other columns. */
-static void check_other_tables(struct check_op *check, struct lite_conn *conn)
+static void check_other_tables(struct lite_check_op *check, struct lite_conn *conn)
 {
     const struct lite_schema *schema = &check->op.store->schema;
     int64_t ever =
@@ -179,14 +142,15 @@ static void check_other_tables(struct check_op *check, struct lite_conn *conn)
             schema->physical[COLUMN_AGGREGATE_ID]),
         CHECKING, &check->op.error);
     if (statement && sqlite3_step(statement) == SQLITE_ROW)
-        add_finding(check, OUTBOX_SEVERITY_WARNING, "name it in table:, if it is meant",
-                    "nothing was ever inserted into table \"%s\", and table \"%s\" has the columns of an outbox, too",
-                    schema->table, (const char *)sqlite3_column_text(statement, 0));
+        lite_check_find(
+            check, OUTBOX_SEVERITY_WARNING, "name it in table:, if it is meant",
+            "nothing was ever inserted into table \"%s\", and table \"%s\" has the columns of an outbox, too",
+            schema->table, (const char *)sqlite3_column_text(statement, 0));
     sqlite3_finalize(statement);
 }
 
 /* SQLite enforces foreign keys for each connection by itself, and not for the relay's. */
-static void check_foreign_keys(struct check_op *check, struct lite_conn *conn)
+static void check_foreign_keys(struct lite_check_op *check, struct lite_conn *conn)
 {
     const char *table = check->op.store->schema.table;
     int64_t references =
@@ -195,12 +159,12 @@ static void check_foreign_keys(struct check_op *check, struct lite_conn *conn)
                               "AS f WHERE t.type = 'table' AND lower(f.\"table\") = lower(%Q)",
                               table));
     if (references > 0)
-        add_finding(check, OUTBOX_SEVERITY_WARNING, "let no table refer to the outbox",
-                    "a foreign key refers to table \"%s\"; the relay removes rows without regard to it", table);
+        lite_check_find(check, OUTBOX_SEVERITY_WARNING, "let no table refer to the outbox",
+                        "a foreign key refers to table \"%s\"; the relay removes rows without regard to it", table);
 }
 
 /* One hour is what Kafka allows by default. */
-static void check_time(struct check_op *check, struct lite_conn *conn)
+static void check_time(struct lite_check_op *check, struct lite_conn *conn)
 {
     enum { HOUR_S = 3600 };
     const struct lite_schema *schema = &check->op.store->schema;
@@ -216,53 +180,73 @@ static void check_time(struct check_op *check, struct lite_conn *conn)
     int64_t now_s = (int64_t)time(NULL);
     if (statement && sqlite3_step(statement) == SQLITE_ROW && lite_time(statement, 0) != LITE_NO_TIME &&
         lite_time(statement, 0) / 1000000 > now_s + HOUR_S)
-        add_finding(check, OUTBOX_SEVERITY_WARNING,
-                    "store UTC, or set route: { timestamp: \"\" }; Kafka also has timestamp_out_of_range: clamp",
-                    "the time of the newest event of table \"%s\" (column \"%s\") is %lld minutes ahead of this "
-                    "machine's clock: Kafka refuses an event that is more than an hour ahead",
-                    schema->table, column, (long long)(lite_time(statement, 0) / 1000000 - now_s) / 60);
+        lite_check_find(check, OUTBOX_SEVERITY_WARNING,
+                        "store UTC, or set route: { timestamp: \"\" }; Kafka also has timestamp_out_of_range: clamp",
+                        "the time of the newest event of table \"%s\" (column \"%s\") is %lld minutes ahead of this "
+                        "machine's clock: Kafka refuses an event that is more than an hour ahead",
+                        schema->table, column, (long long)(lite_time(statement, 0) / 1000000 - now_s) / 60);
     sqlite3_finalize(statement);
 }
 
-static void check_mode(struct check_op *check)
+static void check_mode(struct lite_check_op *check)
 {
     const char *path = check->op.store->file.path;
     struct stat status;
     if (stat(path, &status) || !(status.st_mode & (S_IROTH | S_IWOTH)))
         return;
-    add_finding(check, OUTBOX_SEVERITY_WARNING, "run 'chmod o= FILE'", "every user of this machine can %s %s",
-                status.st_mode & S_IWOTH ? "change" : "read", path);
+    lite_check_find(check, OUTBOX_SEVERITY_WARNING, "run 'chmod o= FILE'", "every user of this machine can %s %s",
+                    status.st_mode & S_IWOTH ? "change" : "read", path);
+}
+
+static void check_table(struct lite_check_op *check, struct lite_conn *conn)
+{
+    const struct lite_schema *schema = &check->op.store->schema;
+    lite_check_find(check, OUTBOX_SEVERITY_OK, NULL, "SQLite %s, %s, journal mode wal", sqlite3_libversion(),
+                    conn->path);
+    if (lite_schema_has_table(conn, schema->table)) /* if it failed, the next statement reports it */
+        check_columns(check, conn);
+    check_rest(check, conn);
+}
+
+static void check_surroundings(struct lite_check_op *check, struct lite_conn *conn)
+{
+    const struct lite_schema *schema = &check->op.store->schema;
+    check_foreign_keys(check, conn);
+    check_mode(check);
+    if (lite_op_ok(&check->op))
+        check_time(check, conn);
+    if (lite_op_ok(&check->op))
+        check_other_tables(check, conn);
+    if (lite_op_ok(&check->op))
+        lite_check_rows_read(&check->rows, schema, conn, check->args, CHECKING, &check->op.error);
+}
+
+static void check_rows(struct lite_check_op *check, struct lite_conn *conn)
+{
+    check_ids(check, conn);
+    if (lite_op_ok(&check->op))
+        lite_try_reading(check, conn);
+    if (lite_op_ok(&check->op))
+        check_triggers(check, conn);
 }
 
 static void check_run(struct lite_op *op, struct lite_conn *conn)
 {
-    struct check_op *check = (struct check_op *)op;
+    struct lite_check_op *check = (struct lite_check_op *)op;
     const struct lite_schema *schema = &op->store->schema;
     lite_admin_open(op, conn, CHECKING);
-    if (!lite_op_ok(op))
-        return;
-    add_finding(check, OUTBOX_SEVERITY_OK, NULL, "SQLite %s, %s, journal mode wal", sqlite3_libversion(), conn->path);
-    if (lite_schema_has_table(conn, schema->table)) /* if it failed, the next statement reports it */
-        check_columns(check, conn);
-    check_rest(check, conn);
-    check_ids(check, conn);
+    if (lite_op_ok(op) && !wants_rows_only(check))
+        check_table(check, conn);
     if (lite_op_ok(op))
-        check_triggers(check, conn);
-    if (lite_op_ok(op))
-        check_foreign_keys(check, conn);
-    check_mode(check);
-    if (lite_op_ok(op))
-        check_time(check, conn);
-    if (lite_op_ok(op))
-        check_other_tables(check, conn);
-    if (lite_op_ok(op))
-        lite_check_rows_read(&check->rows, schema, conn, check->args, CHECKING, &op->error);
-    if (lite_op_ok(op) && check->count == 1)
-        add_finding(check, OUTBOX_SEVERITY_OK, NULL, "tables \"%s\", \"%s\" and \"%s\" are as they should be",
-                    schema->table, schema->dead_table, schema->relay_name);
+        check_rows(check, conn);
+    if (lite_op_ok(op) && !wants_rows_only(check))
+        check_surroundings(check, conn);
+    if (lite_op_ok(op) && !wants_rows_only(check) && check->count == 1)
+        lite_check_find(check, OUTBOX_SEVERITY_OK, NULL, "tables \"%s\", \"%s\" and \"%s\" are as they should be",
+                        schema->table, schema->dead_table, schema->relay_name);
 }
 
-static void report(const struct check_op *check, const struct finding *finding)
+static void report(const struct lite_check_op *check, const struct lite_finding *finding)
 {
     char subject[160];
     snprintf(subject, sizeof subject, "table %s", check->op.store->schema.table);
@@ -277,7 +261,7 @@ static void report(const struct check_op *check, const struct finding *finding)
 
 static void check_finish(struct lite_op *op)
 {
-    struct check_op *check = (struct check_op *)op;
+    struct lite_check_op *check = (struct lite_check_op *)op;
     const struct outbox_host *host = op->store->host;
     for (uint32_t i = 0; i < check->count; i++) {
         report(check, &check->findings[i]);
@@ -290,7 +274,7 @@ static void check_finish(struct lite_op *op)
 void lite_check(void *self, outbox_op_t id, const struct outbox_check *args)
 {
     struct lite_store *store = self;
-    struct check_op *check = lite_op_begin(&store->lanes, id, LANE_ADMIN, check_run);
+    struct lite_check_op *check = lite_op_begin(&store->lanes, id, LANE_ADMIN, check_run);
     check->args = args;
     check->findings = store->host->alloc(store->host, MAX_FINDINGS * sizeof *check->findings);
     if (!check->findings) {

@@ -295,6 +295,7 @@ struct outbox_finding {
 };
 
 #define OUTBOX_CHECK_TIMESTAMP 1u /* store: the route takes the time of events from created_at */
+#define OUTBOX_CHECK_ROWS 2u      /* store: only rows that cannot be read, published or removed, or are locked: by id */
 struct outbox_check {
     uint32_t struct_size;
     void (*report)(void *arg, const struct outbox_finding *finding);

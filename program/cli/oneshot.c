@@ -119,9 +119,10 @@ int obx_oneshot_require(const struct obx_oneshot *oneshot, uint64_t caps, const 
 }
 
 int obx_oneshot_store_status(struct obx_context *context, const char *relay, struct outbox_store_status *status,
-                             struct outbox_error *error)
+                             const struct outbox_check *rows, struct outbox_error *error)
 {
     struct obx_oneshot oneshot;
+    struct outbox_error ignored;
     *status = (struct outbox_store_status){
         .struct_size = sizeof *status, .pending = -1, .oldest_us = -1, .dead = -1, .log_bytes = -1, .log_limit = -1};
     int failed = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, error);
@@ -133,6 +134,10 @@ int obx_oneshot_store_status(struct obx_context *context, const char *relay, str
     if (!failed) {
         obx_store_status(oneshot.instance, obx_oneshot_call(&oneshot), OBX_ONESHOT_TIMEOUT_MS, status);
         failed = obx_oneshot_wait(&oneshot, error);
+    }
+    if (!failed && rows && status->pending != 0) {
+        obx_store_check(oneshot.instance, obx_oneshot_call(&oneshot), OBX_ONESHOT_TIMEOUT_MS, rows);
+        obx_oneshot_wait(&oneshot, &ignored);
     }
     obx_oneshot_close(&oneshot);
     return failed;

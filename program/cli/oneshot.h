@@ -48,8 +48,9 @@ int obx_oneshot_wait(struct obx_oneshot *oneshot, struct outbox_error *error);
 /* OUTBOX_OK, or UNSUPPORTED with a text that names the store and `what`. */
 int obx_oneshot_require(const struct obx_oneshot *oneshot, uint64_t caps, const char *what, struct outbox_error *error);
 
-/* Open a store, read its status, close it. Unknown numbers are -1, also after a failure. */
+/* Open a store, read its status, close it. Unknown numbers are -1, also after a failure. rows: a check with
+ * OUTBOX_CHECK_ROWS in the same session, whose failure is ignored; NULL: none. */
 int obx_oneshot_store_status(struct obx_context *context, const char *relay, struct outbox_store_status *status,
-                             struct outbox_error *error);
+                             const struct outbox_check *rows, struct outbox_error *error);
 
 #endif

@@ -115,7 +115,7 @@ int64_t obx_drain_count_rows(struct obx_context *context)
     const char *relay;
     int64_t sum = 0;
     for (uint32_t i = 0; (relay = obx_context_relay(context, i)); i++) {
-        if (obx_oneshot_store_status(context, relay, &status, &ignored) || status.pending < 0)
+        if (obx_oneshot_store_status(context, relay, &status, NULL, &ignored) || status.pending < 0)
             return -1;
         sum += status.pending;
     }

@@ -3,8 +3,9 @@
  * program/verbs/status.c - outbox status: backlog and dead letters in the store, and the state of the running relay
  *
  * The verb reads the store itself. If service.listen is set, it also fetches /status of the running service; if that
- * fails it prints a line, and the exit code stays. With --check the exit code depends on the health of the relay
- * (health.h).
+ * fails it prints a line, and the exit code stays. Without the service it names rows that the relay cannot publish or
+ * remove, as far as the store finds them; not with --watch, since the store tries a removal for that. With --check the
+ * exit code depends on the health of the relay (health.h).
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -56,7 +57,7 @@ static void set_number(json_t *object, const char *name, int64_t number)
     json_object_set_new(object, name, number < 0 ? json_null() : json_integer(number));
 }
 
-static json_t *to_json(const struct outbox_store_status *status, const json_t *relay)
+static json_t *to_json(const struct outbox_store_status *status, const json_t *relay, const json_t *rows)
 {
     json_t *object = json_object();
     bool has_oldest = status->pending != 0 && status->oldest_us >= 0;
@@ -67,6 +68,7 @@ static json_t *to_json(const struct outbox_store_status *status, const json_t *r
     set_number(object, "kept_log_limit", status->log_limit);
     json_object_set_new(object, "owner", obx_escape_json(status->owner));
     json_object_set_new(object, "server", obx_escape_json(status->server));
+    json_object_set_new(object, "rows", rows ? json_deep_copy(rows) : json_null());
     json_object_set_new(object, "relay", relay ? json_deep_copy(relay) : json_null());
     return object;
 }
@@ -168,35 +170,69 @@ static enum obx_exit check_health(const char *name, const struct outbox_store_st
     return obx_health_check(&health, problems);
 }
 
-static void print_json(const struct output *output, const char *name, const struct outbox_store_status *status,
-                       const json_t *relay, const json_t *problems, const char *error)
+struct view {
+    const char *name;
+    const struct outbox_store_status *status; /* NULL: it could not be read */
+    const json_t *relay;                      /* of the service; NULL: none */
+    const json_t *rows;                       /* texts; NULL: not asked for */
+    const json_t *problems;
+};
+
+static void print_json(const struct output *output, const struct view *view, const struct outbox_store_status *status,
+                       const char *error)
 {
-    json_t *object = to_json(status, relay);
+    json_t *object = to_json(status, view->relay, view->rows);
     if (error)
         json_object_set_new(object, "error", obx_escape_json(error));
     if (output->request->check)
-        json_object_set_new(object, "problems", json_deep_copy(problems));
-    json_object_set_new(output->relays, name, object);
+        json_object_set_new(object, "problems", json_deep_copy(view->problems));
+    json_object_set_new(output->relays, view->name, object);
 }
 
-static void print_text(const struct output *output, const char *name, const struct outbox_store_status *status,
-                       const json_t *relay, const json_t *problems)
+static void print_texts(const char *label, const json_t *texts)
 {
     size_t index;
-    const json_t *problem;
-    printf("%s\n", name);
-    if (status)
-        print_store(status);
-    if (relay)
-        print_relay(relay);
-    else if (status && !output->has_service)
-        print_no_service();
-    json_array_foreach(problems, index, problem)
+    const json_t *text;
+    json_array_foreach(texts, index, text)
     {
-        printf("  %-10s ", "problem");
-        obx_escape_text(stdout, json_string_value(problem));
+        printf("  %-10s ", label);
+        obx_escape_text(stdout, json_string_value(text));
         putchar('\n');
     }
+}
+
+static void print_text(const struct output *output, const struct view *view)
+{
+    printf("%s\n", view->name);
+    if (view->status)
+        print_store(view->status);
+    print_texts("row", view->rows);
+    if (view->relay)
+        print_relay(view->relay);
+    else if (view->status && !output->has_service)
+        print_no_service();
+    print_texts("problem", view->problems);
+}
+
+struct rows {
+    json_t *texts; /* NULL: not asked for */
+    bool any_stays;
+};
+
+static void note_row(void *arg, const struct outbox_finding *finding)
+{
+    struct rows *rows = arg;
+    if (finding->severity != OUTBOX_SEVERITY_OK)
+        json_array_append_new(rows->texts, obx_escape_json(finding->reason));
+    rows->any_stays |= finding->severity == OUTBOX_SEVERITY_ERROR;
+}
+
+static enum obx_exit check_rows(const struct rows *rows, json_t *problems)
+{
+    if (!rows->any_stays)
+        return OBX_EXIT_OK;
+    json_array_append_new(problems, json_string("rows stay in the outbox until they are corrected"));
+    return OBX_EXIT_DATA;
 }
 
 static enum obx_exit print_status(struct obx_context *context, const char *name, const struct output *output)
@@ -205,15 +241,20 @@ static enum obx_exit print_status(struct obx_context *context, const char *name,
     struct outbox_error error = {0};
     const json_t *relay = json_object_get(json_object_get(output->service, "relays"), name);
     json_t *problems = json_array();
+    struct rows rows = {.texts = relay || output->request->every_ms ? NULL : json_array()};
+    const struct outbox_check check = {
+        .struct_size = sizeof check, .report = note_row, .arg = &rows, .flags = OUTBOX_CHECK_ROWS};
     enum obx_exit code = OBX_EXIT_OK;
-    int failed = obx_oneshot_store_status(context, name, &status, &error);
+    int failed = obx_oneshot_store_status(context, name, &status, rows.texts ? &check : NULL, &error);
     if (!failed && output->request->check)
-        code = check_health(name, &status, relay, output, problems);
+        code = obx_exit_worse(check_health(name, &status, relay, output, problems), check_rows(&rows, problems));
+    const struct view view = {name, failed ? NULL : &status, relay, rows.texts, problems};
     if (output->relays)
-        print_json(output, name, &status, relay, problems, failed ? error.text : NULL);
+        print_json(output, &view, &status, failed ? error.text : NULL);
     else
-        print_text(output, name, failed ? NULL : &status, relay, problems);
+        print_text(output, &view);
     json_decref(problems);
+    json_decref(rows.texts);
     return failed ? obx_exit_report("status", &error) : code;
 }
 

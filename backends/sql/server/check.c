@@ -3,7 +3,8 @@
  * backends/sql/server/check.c - the findings of `outbox check`: defects, risks, and advice
  *
  * The driver's first probe is about the server; then come findings about the columns, which the start has read; then
- * the probes about the table and the rights. Without a table the probes about it are skipped.
+ * the probes about the table and the rights. Without a table the probes about it are skipped. With OUTBOX_CHECK_ROWS
+ * only single rows are looked at.
  */
 #include <string.h>
 
@@ -120,10 +121,15 @@ void sql_report_findings(struct sql_op *op)
     }
 }
 
-void sql_report_removal_findings(struct sql_op *op)
+void sql_note_removal_facts(struct sql_op *op)
 {
     struct sql_row row = {.result = op->result};
     op->removal_suspect |= op->result && op->store->driver->next_row(&row);
+}
+
+void sql_report_removal_findings(struct sql_op *op)
+{
+    sql_note_removal_facts(op);
     sql_report_findings(op);
 }
 
@@ -131,7 +137,7 @@ bool sql_put_low_count(struct sql_request *request)
 {
     const struct sql_store *store = request->store;
     struct obx_sql_text sql = sql_text(store);
-    obx_sql_text_puts(&sql, "SELECT count(*) FROM ");
+    obx_sql_text_format(&sql, "SELECT count(*), min(%n), max(%n) FROM ", store->table.id, store->table.id);
     sql_append_outbox(store, &sql);
     obx_sql_text_format(&sql, " WHERE %n < 1", store->table.id);
     return store->driver->put_text(request, &sql);
@@ -162,13 +168,16 @@ static void append_raising(const struct sql_store *store, struct obx_sql_text *s
 
 void sql_report_low_count(struct sql_op *op)
 {
-    long long rows = (long long)sql_check_number(op, 0, 0);
+    const struct sql_driver *driver = op->store->driver;
+    struct sql_row row = {.result = op->result};
+    long long rows = op->result && driver->next_row(&row) ? (long long)driver->number(&row, 0, 0) : 0;
     struct sql_cure cure = sql_cure(op, "give them ids of 1 and above");
     append_raising(op->store, &cure.command);
     if (rows)
         sql_check_find(op, OUTBOX_SEVERITY_ERROR, &cure,
-                       "%lld rows of table %s.%s have ids below 1; the relay never publishes them", rows,
-                       op->store->table.schema, op->store->outbox.name);
+                       "%lld rows of table %s.%s have ids below 1, from %lld to %lld; the relay never publishes them",
+                       rows, op->store->table.schema, op->store->outbox.name, (long long)driver->number(&row, 1, 0),
+                       (long long)driver->number(&row, 2, 0));
     sql_cure_free(&cure);
 }
 
@@ -179,9 +188,15 @@ bool sql_low_count_refused(struct sql_op *op, const struct outbox_error *error)
     return error->code != OUTBOX_E_NOT_CONNECTED;
 }
 
+static bool wants_rows_only(const struct sql_op *op)
+{
+    const struct outbox_check *check = op->in;
+    return check->struct_size >= sizeof *check && check->flags & OUTBOX_CHECK_ROWS;
+}
+
 static void end(struct sql_op *op)
 {
-    if (op->store->driver->check_end)
+    if (op->store->driver->check_end && !wants_rows_only(op))
         op->store->driver->check_end(op);
     else
         sql_op_complete(op, NULL);
@@ -232,6 +247,11 @@ void sql_check(void *self, outbox_op_t id, const struct outbox_check *check)
 {
     struct sql_op *op = sql_op_begin(self, id);
     op->in = check;
-    op->probing_server = true;
-    sql_probes_run(op, op->store->driver->server_probes, report_table);
+    op->probing_server = !wants_rows_only(op);
+    if (op->probing_server)
+        sql_probes_run(op, op->store->driver->server_probes, report_table);
+    else if (op->store->table.exists && op->store->table.is_table)
+        sql_probes_run(op, op->store->driver->row_probes, try_rows);
+    else
+        end(op);
 }

@@ -180,6 +180,7 @@ struct sql_driver {
     void (*append_owner)(const struct sql_store *store, struct obx_sql_text *sql);    /* who holds the lock */
     const char *epoch_us;                                 /* a format: of a column of time, microseconds since 1970 */
     const struct sql_probe *server_probes, *table_probes; /* of check */
+    const struct sql_probe *row_probes;                   /* of check with OUTBOX_CHECK_ROWS */
     /* The columns of a table, in the form of sql_columns_read(). */
     bool (*put_columns)(struct sql_request *request, const struct sql_table_name *table);
     /* Of check: a transaction that removes the rows of sql_append_trial_rows() and ends without effect; and what its

@@ -59,6 +59,7 @@ bool sql_check_no_dead(struct sql_op *op, const struct outbox_error *error);
  * may be null. A statement that makes them names the objects itself, and quotes them for the command. */
 void sql_report_findings(struct sql_op *op);
 void sql_report_removal_findings(struct sql_op *op); /* they concern removals: one is tried later */
+void sql_note_removal_facts(struct sql_op *op);      /* of the same result, without findings */
 enum { SQL_TRIAL_ROWS = 100 };
 /* " WHERE ... ORDER BY ... LIMIT ...": the rows that a trial is about. */
 void sql_append_trial_rows(const struct sql_op *op, struct obx_sql_text *sql);

@@ -263,6 +263,9 @@ check "event that cannot be removed is added" works add 6 kept
 sqlite3 shop.db "CREATE TRIGGER keeps BEFORE DELETE ON outbox BEGIN SELECT raise(abort, 'kept on purpose'); END"
 check "drain with a row that cannot be removed exits 65" fails 65 "$OUTBOX" drain --timeout 1m
 check "it prints why" has_match '^outbox drain: orders: 1 published rows cannot be removed, one is row [0-9]+.*kept on purpose'
+check "status names the row" exits_with_match 0 '^  row        1 of the first 1000 rows .* cannot be removed, [0-9]+; .*kept on purpose' "$OUTBOX" status
+check "status --json names it" exits_with_match 0 'cannot be removed, .*kept on purpose' "$OUTBOX" status --json
+check "status --check exits 65" exits_with_line 65 '  problem    rows stay in the outbox until they are corrected' "$OUTBOX" status --check
 sqlite3 shop.db 'DROP TRIGGER keeps'
 check "it is removed later" works "$OUTBOX" drain
 bad_route park

@@ -244,6 +244,72 @@ Test(check, row_that_cannot_be_removed_is_named)
     fixture_close(&fixture);
 }
 
+/* ---- only rows, for `outbox status` ------------------------------------------------------------------------------ */
+
+static void add_reason(void *arg, const struct outbox_finding *finding)
+{
+    char *reasons = arg;
+    size_t used = strlen(reasons);
+    snprintf(reasons + used, 2000 - used, "%u %s\n", finding->severity, finding->reason);
+}
+
+static void check_rows(struct sql_fixture *fixture, char reasons[static 2000])
+{
+    struct outbox_check check = {
+        .struct_size = sizeof check, .report = add_reason, .arg = reasons, .flags = OUTBOX_CHECK_ROWS};
+    struct loop_fixture_call call = {0};
+    reasons[0] = '\0';
+    loop_fixture_reset(&call);
+    obx_store_check(fixture->store, &call.call, 0, &check);
+    cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
+}
+
+Test(check, only_rows_are_named_if_asked_for)
+{
+    struct sql_fixture fixture;
+    char reasons[2000];
+    fixture_open(&fixture, "only_rows", true, "");
+    for (int i = 0; i < 5; i++)
+        fixture_insert(&fixture, fixture.sql, i == 3 ? "audited" : "a");
+    session_run(fixture.sql, BY_SERVER("SELECT 1", "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'"));
+    start_for_verbs(&fixture);
+    check_rows(&fixture, reasons);
+    cr_assert_str_eq(reasons, "");
+    fixture_insert_id(&fixture, fixture.sql, 0);
+    make_trigger(&fixture, BY_SERVER("IF old.aggregateid = 'audited' THEN RAISE EXCEPTION 'row is audited'; END IF; "
+                                     "RETURN old;",
+                                     "IF old.aggregateid = 'audited' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = "
+                                     "'row is audited'; END IF;"));
+    check_rows(&fixture, reasons);
+    cr_assert(strstr(reasons, " have ids below 1, from 0 to 0; "), "%s", reasons);
+    cr_assert(strstr(reasons, "row 4 of table "), "%s", reasons);
+    cr_assert_null(strstr(reasons, "trigger "), "%s", reasons);
+    cr_assert_null(strstr(reasons, "is locked"), "%s", reasons);
+    session_run(fixture.sql, BY_SERVER("SELECT 1", "DROP TRIGGER `Odd One`"));
+    fixture_close(&fixture);
+}
+
+/* On Postgres after 5 s, so that no removal of the relay is taken for it. */
+Test(check, row_that_another_session_has_locked_is_named)
+{
+    struct sql_fixture fixture;
+    char reasons[2000] = "";
+    fixture_open(&fixture, "locked_checked", true, "");
+    for (int i = 0; i < 5; i++)
+        fixture_insert(&fixture, fixture.sql, "a");
+    start_for_verbs(&fixture);
+    session_run(fixture.sql, "BEGIN");
+    fixture_run(&fixture, "UPDATE %s SET type = 'held' WHERE id = 3");
+    int64_t began = fixture_now_ms();
+    while (!strstr(reasons, "row 3 of table ") && fixture_now_ms() - began < 30000)
+        check_rows(&fixture, reasons);
+    cr_assert(strstr(reasons, "row 3 of table ") && strstr(reasons, " is locked by "), "%s", reasons);
+    session_run(fixture.sql, "ROLLBACK");
+    check_rows(&fixture, reasons);
+    cr_assert_str_eq(reasons, "");
+    fixture_close(&fixture);
+}
+
 Test(check, table_that_was_never_written_is_compared_with_others)
 {
     static const char text[] = "nothing was ever inserted into table ";

@@ -102,8 +102,8 @@ Test(sqlite_admin, check_reports_every_fault)
         "error table \"outbox\" has no column \"type\"; add it, or name the one to use in `columns`\n"
         "warning table \"outbox\" has no column \"headers\"; add it, or name the one to use in `columns`\n"
         "warning table \"outbox\" has no column \"created_at\"; add it, or name the one to use in `columns`\n"
-        "error 2 rows of table \"outbox\" have ids below 1; the relay never publishes them; give them ids of 1 and "
-        "above\n"
+        "error 2 rows of table \"outbox\" have ids below 1, from -7 to 0; the relay never publishes them; give "
+        "them ids of 1 and above\n"
         "warning trigger \"t\" of table \"outbox\" runs when the relay removes events; drop it if it is not meant for "
         "each "
         "relayed event\n");
