@@ -147,7 +147,12 @@ static const char other_sql[] =
     "AND NOT a.attisdropped AND lower(a.attname) IN (lower($2::text), lower($3::text))) = 2 ORDER BY 2 LIMIT 3) "
     "UNION ALL SELECT 1, 'the database has the encoding SQL_ASCII: its texts are published as they are, and as base64 "
     "where they are no UTF-8', 'make a new database with the encoding UTF8', NULL "
-    "WHERE pg_encoding_to_char((SELECT encoding FROM pg_database WHERE datname = current_database())) = 'SQL_ASCII'";
+    "WHERE pg_encoding_to_char((SELECT encoding FROM pg_database WHERE datname = current_database())) = 'SQL_ASCII' "
+    "UNION ALL SELECT 1, format('table %s is unlogged: a crash of the server empties it, and events that wait in it "
+    "are "
+    "lost', " OUTBOX_NAME "), NULL, format('ALTER TABLE %s SET LOGGED;', " OUTBOX_NAME
+    ") FROM pg_class u WHERE u.oid = "
+    "$1::oid AND u.relpersistence = 'u'";
 
 bool pg_put_other_tables(struct sql_request *request)
 {
