@@ -12,6 +12,7 @@
 #include "config/tree.h"
 
 #define ADD_MAX 200u /* events of one transaction */
+#define LARGE 500    /* bytes more: a server that refuses by size refuses some */
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
@@ -59,18 +60,19 @@ static void add_some(struct conf_relay *relay, uint32_t first, uint32_t count)
 {
     static struct outbox_event events[ADD_MAX];
     static const struct outbox_event *list[ADD_MAX];
-    static char text[ADD_MAX][3][48];
+    static char text[ADD_MAX][2][48], payloads[ADD_MAX][LARGE + 64];
     for (uint32_t i = 0; i < count; i++) {
         uint32_t number = first + i;
         conf_event_id(text[i][0], number);
         snprintf(text[i][1], sizeof text[i][1], "key-%" PRIu32, number % relay->keys);
-        snprintf(text[i][2], sizeof text[i][2], "{\"number\": %" PRIu32 "}", number);
+        int size = snprintf(payloads[i], sizeof payloads[i], "{\"number\": %" PRIu32 ", \"blanks\": \"%*s\"}", number,
+                            number % 5 ? 0 : LARGE, "");
         events[i] = (struct outbox_event){.struct_size = sizeof events[i],
                                           .event_id = {text[i][0], strlen(text[i][0])},
                                           .aggregate_type = {"t", 1},
                                           .aggregate_id = {text[i][1], strlen(text[i][1])},
                                           .type = {"placed", 6},
-                                          .payload = {text[i][2], strlen(text[i][2])}};
+                                          .payload = {payloads[i], (size_t)size}};
         list[i] = &events[i];
     }
     conf_must(relay->fixture,

@@ -17,11 +17,14 @@ that begin with "do." order an answer; all others are accepted with 204.
     do.redirect          307 to /hook/redirected on the same server
     do.loop              307 to itself
     do.away              307 to the same server under another name
+
+While the file DIR/refuse exists, one event in four of other topics gets the status 503.
 """
 import base64
 import email.utils
 import json
 import os
+import random
 import signal
 import ssl
 import sys
@@ -146,6 +149,8 @@ class Handler(BaseHTTPRequestHandler):
         words = topic.split(".")
         if words[0] == "do":
             self.obey(topic, words[1], words[2:])
+        elif os.path.exists(directory + "/refuse") and random.random() < 0.25:
+            self.answer(503, body=b"refused")
         else:
             self.accept()
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# nats-client.py PORT stream NAME SUBJECTS [JSON] | events NAME: a client of JetStream's API, for tests. It speaks NATS's text
-# protocol. NATS_LOGIN is user:password.
-import base64, json, os, socket, sys
+# nats-client.py PORT stream NAME SUBJECTS [JSON] | events NAME | refuse NAME: a client of JetStream's API, for tests. It
+# speaks NATS's text protocol. NATS_LOGIN is user:password. refuse: the stream has room for few messages more, again and again,
+# until SIGTERM.
+import base64, json, os, signal, socket, sys, time
 
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20)
 lines = connection.makefile("rb")
@@ -53,6 +54,17 @@ def event(message):
     return out
 
 
+def info(name):
+    return request("$JS.API.STREAM.INFO." + name, None)
+
+
+def limit(name, messages):
+    config = dict(info(name)["config"], discard="new", max_msgs=messages)
+    answer = request("$JS.API.STREAM.UPDATE." + name, config)
+    if "error" in answer:
+        raise SystemExit("nats-client: " + json.dumps(answer["error"]))
+
+
 verb, name = sys.argv[2:4]
 if verb == "stream":
     config = {"name": name, "subjects": sys.argv[4].split(","), "storage": "file"}
@@ -60,8 +72,16 @@ if verb == "stream":
     answer = request("$JS.API.STREAM.CREATE." + name, config)
     if "error" in answer:
         raise SystemExit("nats-client: " + json.dumps(answer["error"]))
+elif verb == "refuse":
+    ended = []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    while not ended:
+        limit(name, info(name)["state"]["messages"] + 1)
+        print("refuses", flush=True)
+        time.sleep(0.02)
+    limit(name, -1)
 else:
-    state = request("$JS.API.STREAM.INFO." + name, None)["state"]
+    state = info(name)["state"]
     for number in range(state["first_seq"], state["last_seq"] + 1):
         answer = request("$JS.API.STREAM.MSG.GET." + name, {"seq": number})
         if "message" in answer:

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""rabbitmq-client.py PORT bind EXCHANGE QUEUE KEY [JSON] | events QUEUE: see tests/services/rabbitmq. Needs python3-pika."""
+"""rabbitmq-client.py PORT bind EXCHANGE QUEUE KEY [JSON] | refuse EXCHANGE QUEUE KEY | events QUEUE: see tests/services/rabbitmq. Needs python3-pika."""
 import base64
 import json
+import signal
 import sys
+import time
 
 import pika
 
@@ -35,6 +37,16 @@ if verb == "bind":
     if exchange:
         channel.exchange_declare(exchange, "topic", durable=True)
         channel.queue_bind(queue, exchange, key)
+elif verb == "refuse":
+    exchange, queue, key = arguments
+    ended = []
+    signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    while not ended:
+        channel.queue_unbind(queue, exchange, key)
+        print("refuses", flush=True)
+        time.sleep(0.005)
+        channel.queue_bind(queue, exchange, key)
+        time.sleep(0.005)
 else:
     while True:
         method, properties, body = channel.basic_get(arguments[0])
