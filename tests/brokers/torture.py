@@ -1,11 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""torture.py OUTBOX SERVICE DIR READ EVENTS <BROKER: a relay from SQLite to a real server, both killed again and again.
+"""torture.py OUTBOX SERVICE DIR READ EVENTS REJECTED <BROKER: a relay from SQLite to a broker under mixed faults.
 
-stdin is the broker's section of the configuration. SERVICE is a script of tests/services, DIR its running instance; READ
-is a shell command that prints what can be read, as NDJSON with id, key and payload_base64. kill -9 of the relay, and
-kill -9 and a restart of the server, in turn, each after some more events were published, until the outbox is empty. A run
-with fewer than two kills of each kind proves nothing and fails. Then every event is there, in order within its key (first occurrences). Prints the number of duplicates.
+stdin is the broker's section of the configuration. SERVICE is a script of tests/services, DIR its running instance; "":
+there is no server to kill. READ is a shell command that prints what can be read, as NDJSON with id, key and payload_base64.
+REJECTED is a topic whose events the broker rejects.
+
+kill -9 of the relay, kill -9 and a restart of the server, and one more fault, in turn, each after some more events were
+published: rejected events, a row that a trigger keeps with and without an error, a locked
+database, a replaced table. During a fault of rows a probe, an event of a healthy key, must leave the outbox; its longest
+delay is printed.
+
+Then every event is there unchanged, in order within its key (first occurrences), rejected events are dead letters, and there
+are no more duplicates than the window of each incident allows. Prints their number.
 """
 import atexit
 import base64
@@ -19,8 +26,10 @@ import sys
 import tempfile
 import time
 
-KEYS, DEADLINE_S, KILLS_AT_LEAST = 40, 150, 2
-outbox, service, directory, read, count = sys.argv[1:5] + [int(sys.argv[5])]
+DEADLINE_S, KILLS_AT_LEAST, PROBE_S = 150, 2, 60
+WINDOW = 64 * 1024 // 192  # events: max_in_flight_bytes by the least that a row counts
+KEYS = ["k%d" % n for n in range(30)] + ["日本", "本日", "ключ", "😀", "e\u0301", "\u00e9", " blank ", "a\tb", "\"'\\", "k" * 200]
+outbox, service, directory, read, count, rejected = sys.argv[1:5] + [int(sys.argv[5]), sys.argv[6]]
 broker = "".join("      " + line for line in sys.stdin)
 
 
@@ -29,84 +38,175 @@ def check(holds, text):
         sys.exit("torture: " + text)
 
 
-def prepare(work):
-    config = work + "/outbox.yaml"
-    with open(config, "w") as file:
-        file.write("relays:\n  r:\n    store: { plugin: sqlite, path: %s/db }\n    broker:\n%s"
-                   "    route: { topic: '${aggregatetype}', key: '${aggregateid}' }\n"
-                   "    retry_min: 20ms\n    retry_max: 300ms\n    claim_rows: 100\n    max_in_flight_bytes: 64KiB\n" % (work, broker))
-    subprocess.run([outbox, "init", "-c", config], check=True, stdout=subprocess.DEVNULL)
-    database = sqlite3.connect(work + "/db", timeout=30)
-    database.executemany(
-        "insert into outbox (event_id, aggregatetype, aggregateid, type, payload) values (?, 'torture', ?, 'placed', ?)",
-        [("id-%d" % n, "k%d" % (n % KEYS), '{"number": %d}' % n) for n in range(count)])
-    database.commit()
-    return config, database
+def key_of(number):
+    return KEYS[number % len(KEYS)]
 
 
-def left(database):
-    return database.execute("select count(*) from outbox").fetchone()[0]
+class Outbox:
+    """The application's side: its table, and the events that it added."""
+
+    def __init__(self, work):
+        self.config, self.added, self.rejected = work + "/outbox.yaml", 0, 0
+        with open(self.config, "w") as file:
+            file.write("relays:\n  r:\n    store: { plugin: sqlite, path: %s/db }\n    broker:\n%s"
+                       "    route: { topic: '${aggregatetype}', key: '${aggregateid}' }\n    on_reject: park\n"
+                       "    retry_min: 20ms\n    retry_max: 300ms\n    claim_rows: 100\n    max_in_flight_bytes: 64KiB\n" % (work, broker))
+        subprocess.run([outbox, "init", "-c", self.config], check=True, stdout=subprocess.DEVNULL)
+        self.database = sqlite3.connect(work + "/db", timeout=30, isolation_level=None)
+
+    def ask(self, sql, *values):
+        return self.database.execute(sql, values).fetchone()[0]
+
+    def insert(self, rows):
+        self.database.execute("begin immediate")
+        self.database.executemany(
+            "insert into outbox (event_id, aggregatetype, aggregateid, type, payload) values (?, ?, ?, 'placed', ?)", rows)
+        self.database.execute("commit")
+
+    def add(self, number_of_events):
+        first, self.added = self.added, self.added + number_of_events
+        self.insert([("id-%d" % n, "torture", key_of(n), '{"number": %d}' % n) for n in range(first, self.added)])
+
+    def add_rejected(self, number_of_events):
+        first, self.rejected = self.rejected, self.rejected + number_of_events
+        self.insert([("rejected-%d" % n, rejected, key_of(n), "{}") for n in range(first, self.rejected)])
+
+    def left(self):
+        return self.ask("select count(*) from outbox")
+
+    def left_of(self, number):
+        return self.ask("select count(*) from outbox where event_id = ?", "id-%d" % number)
 
 
-def kill(relay):
-    relay.kill()
-    relay.wait()
+class Run:
+    def __init__(self, table, log):
+        self.table, self.log, self.relay = table, log, None
+        self.deadline = time.monotonic() + DEADLINE_S
+        self.kills = {"relay": 0, "server": 0} if service else {"relay": 0}
+        self.incidents, self.probe_s = 0, 0
+
+    def start_relay(self):
+        self.relay = subprocess.Popen([outbox, "run", "-c", self.table.config], stdout=self.log, stderr=self.log)
+        atexit.register(self.relay.kill)  # also after a failure; one that has ended is left alone
+
+    def until(self, holds, what):
+        while not holds():
+            check(time.monotonic() < self.deadline, "%s: not in %d s; %d events are left" % (what, DEADLINE_S, self.table.left()))
+            check(self.relay.poll() is None, "the relay ended by itself, with %s" % self.relay.returncode)
+            time.sleep(0.01)
+
+    def until_empty(self):
+        self.until(lambda: not self.table.left(), "the outbox is empty")
+
+    # ---- faults ----
+
+    def kill_relay(self):
+        self.relay.kill()
+        self.relay.wait()
+        self.kills["relay"] += 1
+        self.start_relay()
+
+    def kill_server(self):
+        subprocess.run([service, "kill", directory], check=True)
+        subprocess.run([service, "restart", directory], check=True, stdout=subprocess.DEVNULL)
+        self.kills["server"] += 1
+
+    def probe(self, what):
+        """The next event, behind the backlog, which is waited for before."""
+        self.until(lambda: self.table.left() <= 1, "the backlog during " + what)
+        number, began = self.table.added, time.monotonic()
+        self.table.add(1)
+        self.until(lambda: not self.table.left_of(number), "a probe during " + what)
+        self.probe_s = max(self.probe_s, time.monotonic() - began)
+
+    def reject(self):
+        self.table.add_rejected(300)
+        self.until(lambda: not self.table.ask("select count(*) from outbox where aggregatetype = ?", rejected), "rejected events")
+        self.table.add_rejected(100)
+        number, began = self.table.added, time.monotonic()
+        self.table.add(1)
+        self.until(lambda: not self.table.left_of(number), "a probe beside rejected events")
+        self.probe_s = max(self.probe_s, time.monotonic() - began)
+
+    def keep_row(self, how):
+        number = self.table.added
+        self.table.database.execute("create trigger keep before delete on outbox when old.event_id = 'id-%d' begin select %s; end" %
+                                    (number, how))
+        self.table.add(3)
+        self.probe("a row that cannot be removed")
+        check(self.table.left() == 1, "%d rows are left beside one that cannot be removed" % self.table.left())
+        self.table.database.execute("drop trigger keep")
+        self.until_empty()
+
+    def keep_row_with_error(self):
+        self.keep_row("raise(abort, 'kept')")
+
+    def keep_row_silently(self):
+        self.keep_row("raise(ignore)")
+
+    def lock(self):
+        self.table.add(200)
+        self.table.database.execute("begin exclusive")
+        time.sleep(3)
+        self.table.database.execute("rollback")
+
+    def replace_table(self):
+        """By an empty one, whose ids begin with 1 again."""
+        self.until_empty()
+        sql = self.table.ask("select sql from sqlite_schema where name = 'outbox'")
+        for statement in ("begin immediate", "drop table outbox", sql, "commit"):
+            self.table.database.execute(statement)
+        self.table.add(200)
+        self.probe("the use of a new table")
+
+    def publish_some(self):
+        if self.table.left() < count // 4:
+            self.table.add(count // 4)
+        goal = self.table.left() - int(count * random.uniform(0.05, 0.15))
+        self.until(lambda: self.table.left() <= goal, "some more events")
+
+    def run(self):
+        kills = [self.kill_relay, self.kill_server] if service else [self.kill_relay]
+        faults = [self.reject, self.keep_row_with_error, self.keep_row_silently, self.lock, self.replace_table]
+        random.shuffle(faults)
+        self.start_relay()
+        while faults or min(self.kills.values()) < KILLS_AT_LEAST:
+            for fault in kills + faults[:1]:
+                self.publish_some()
+                fault()
+                self.incidents += 1
+            faults = faults[1:]
+        self.until_empty()
+        self.relay.send_signal(signal.SIGTERM)
+        check(self.relay.wait(60) == 0, "the relay ended with %s after SIGTERM" % self.relay.returncode)
 
 
-def kill_server():
-    subprocess.run([service, "kill", directory], check=True)
-    subprocess.run([service, "restart", directory], check=True, stdout=subprocess.DEVNULL)
-
-
-def until_left(database, goal, relay, deadline):
-    while left(database) > goal:
-        check(time.monotonic() < deadline, "%d events are left after %d s" % (left(database), DEADLINE_S))
-        check(relay.poll() is None, "the relay ended by itself, with %s" % relay.returncode)
-        time.sleep(0.01)
-
-
-def kill_until_empty(config, database, log):
-    kills = [0, 0]  # of the relay, of the server
-    deadline = time.monotonic() + DEADLINE_S
-    relay = None
-    while True:
-        if relay is None or relay.poll() is not None:
-            relay = subprocess.Popen([outbox, "run", "-c", config], stdout=log, stderr=log)
-            atexit.register(relay.kill)  # also after a failure; one that has ended is left alone
-        until_left(database, max(0, left(database) - int(count * random.uniform(0.1, 0.22))), relay, deadline)
-        if not left(database):
-            break
-        if sum(kills) % 2:
-            kill_server()
-            kills[1] += 1
-        else:
-            kill(relay)
-            kills[0] += 1
-    check(min(kills) >= KILLS_AT_LEAST, "the outbox was empty after %d kills of the relay and %d of the server" % tuple(kills))
-    relay.send_signal(signal.SIGTERM)
-    check(relay.wait(60) == 0, "the relay ended with %s after SIGTERM" % relay.returncode)
-    return kills
-
-
-def verify():
+def verify(table, incidents):
     seen, reached, duplicates = set(), {}, 0
     for line in subprocess.run(read, shell=True, check=True, stdout=subprocess.PIPE).stdout.splitlines():
         event = json.loads(line)
-        number = json.loads(base64.b64decode(event["payload_base64"]))["number"]
-        check(event["id"] == "id-%d" % number and event["key"] == "k%d" % (number % KEYS), "event %s is changed" % event)
+        payload = base64.b64decode(event["payload_base64"]) if "payload_base64" in event else event["payload"]
+        number = json.loads(payload)["number"]
+        check(event["id"] == "id-%d" % number and event["key"] == key_of(number), "event %s is changed" % event)
         if number in seen:
             duplicates += 1
             continue
         seen.add(number)
-        last = reached.get(event["key"], -1)
-        check(number > last, "event %d of %s comes after %d" % (number, event["key"], last))
+        check(number > reached.get(event["key"], -1), "event %d of %s comes too late" % (number, event["key"]))
         reached[event["key"]] = number
-    check(len(seen) == count, "%d of %d events are missing" % (count - len(seen), count))
+    check(len(seen) == table.added, "%d of %d events are missing" % (table.added - len(seen), table.added))
+    dead = table.ask("select count(distinct event_id) from outbox_dead")
+    check(dead == table.rejected == table.ask("select count(*) from outbox_dead"),
+          "%d dead letters of %d rejected events" % (dead, table.rejected))
+    check(duplicates <= incidents * WINDOW, "%d events twice, after %d incidents of %d" % (duplicates, incidents, WINDOW))
     return duplicates
 
 
 with tempfile.TemporaryDirectory() as work, open(os.environ.get("OUTBOX_TEST_LOG", work + "/log"), "w") as log:
-    config, database = prepare(work)
-    relay_kills, server_kills = kill_until_empty(config, database, log)
-    print("%d events, %d kills of the relay, %d of the server: none missing, none out of order, %d twice" %
-          (count, relay_kills, server_kills, verify()))
+    table = Outbox(work)
+    table.add(count)
+    run = Run(table, log)
+    run.run()
+    print("%d events, %d rejected, %d kills of the relay, %d of the server: none missing, none out of order, %d twice; "
+          "an event of a healthy key left the outbox after at most %.2f s" %
+          (table.added, table.rejected, run.kills["relay"], run.kills.get("server", 0), verify(table, run.incidents), run.probe_s))
