@@ -49,15 +49,15 @@ bool obx_failures_end(struct obx_failures *failures)
     return logged;
 }
 
-uint64_t obx_next_reminder(uint64_t began_at, uint64_t now)
+uint64_t obx_next_reminder(uint64_t began_at, uint64_t now, unsigned minutes)
 {
-    const uint64_t minute = 60000 * OBX_MS;
+    const uint64_t minute = 60000 * OBX_MS, every = minutes * minute;
     uint64_t age = now - began_at;
     if (age < minute)
         return began_at + minute;
     if (age < 10 * minute)
         return began_at + 10 * minute;
-    return began_at + (age / (60 * minute) + 1) * 60 * minute;
+    return began_at + (age / every + 1) * every;
 }
 
 struct obx_duration_text obx_duration(uint64_t ns)

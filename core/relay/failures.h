@@ -32,8 +32,10 @@ bool obx_failures_log_due(struct obx_failures *failures, const struct obx_relay_
 /* The operation has succeeded. True: the end of the failures is to be logged. */
 bool obx_failures_end(struct obx_failures *failures);
 
-/* When the next reminder of something that began is due: after 1 minute, 10 minutes, 1 hour, 2 hours and so on. */
-uint64_t obx_next_reminder(uint64_t began_at, uint64_t now);
+/* When the next reminder of something that began is due: after 1 minute, 10 minutes, and then every `minutes`. */
+#define OBX_REMIND_OUTAGE 10u
+#define OBX_REMIND_TOTALS 60u
+uint64_t obx_next_reminder(uint64_t began_at, uint64_t now, unsigned minutes);
 
 /* "850 ms", "12.3 s", "5 min 20 s", "3 h 5 min", "2 d 3 h" */
 struct obx_duration_text {

@@ -280,12 +280,13 @@ void obx_link_works(struct obx_link *link, unsigned works)
         link->failures = 0;
 }
 
-/* At most one line a minute for each cause; within one outage after 1 and 10 minutes, then hourly. */
+/* At most one line a minute for each cause; within one outage after a minute, then every 10 minutes. */
 static bool is_log_due(struct obx_link *link, int code)
 {
     uint64_t now = link->context->now + 1, *logged_at = &link->logged_at[-code & (CODES - 1)];
     uint64_t last = OBX_MAX(*logged_at, link->broken_since + 1) - 1;
-    uint64_t due = link->logged ? obx_next_reminder(link->broken_since, last) : *logged_at + OBX_LOG_EVERY_NS;
+    uint64_t due =
+        link->logged ? obx_next_reminder(link->broken_since, last, OBX_REMIND_OUTAGE) : *logged_at + OBX_LOG_EVERY_NS;
     if (*logged_at && now < due)
         return false;
     *logged_at = now;

@@ -7,7 +7,7 @@
  * Every failure goes through STOPPING, where the plugin completes what is in flight, and back to DOWN. Then the pause
  * before the next start doubles, from 100 ms to 10 s; the relay never gives up. Only real work ends an outage and
  * resets the pause: the work that failed, such as a settle, and a claim or a delivery. A failure is logged at most once
- * a minute for each cause, in a long outage after 1 minute, 10 minutes and every hour; its end is logged with its
+ * a minute for each cause, in a long outage after 1 minute and every 10 minutes; its end is logged with its
  * duration. Loop thread only.
  */
 #ifndef OBX_RELAY_LINK_H

@@ -40,7 +40,7 @@ void obx_progress_step(struct obx_progress *progress, struct obx_relay_context *
 {
     uint64_t delivered = context->stats.delivered;
     if (delivered == progress->reported ||
-        !obx_due(context, obx_next_reminder(progress->began_at, progress->reported_at)))
+        !obx_due(context, obx_next_reminder(progress->began_at, progress->reported_at, OBX_REMIND_TOTALS)))
         return;
     OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "published %llu events in %s, %llu since the start",
                   (unsigned long long)(delivered - progress->reported),

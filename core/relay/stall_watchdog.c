@@ -49,7 +49,7 @@ static void report(struct obx_stall_watchdog *watchdog)
     struct obx_relay_context *context = &watchdog->stages->context;
     if (watchdog->stalled) {
         watchdog->stalled_since = watchdog->restarted_at;
-        watchdog->remind_at = obx_next_reminder(watchdog->restarted_at, context->now);
+        watchdog->remind_at = obx_next_reminder(watchdog->restarted_at, context->now, OBX_REMIND_OUTAGE);
         snprintf(text, sizeof text, "no outcome for 10 s of the events in flight; %s", question);
         OBX_RELAY_LOG(context, OUTBOX_LOG_INFO, "broker: %s", text);
         obx_trouble_begin(context, OBX_TROUBLE_STALL);
@@ -67,7 +67,7 @@ static void remind(struct obx_stall_watchdog *watchdog)
     struct obx_relay_context *context = &watchdog->stages->context;
     if (!obx_due(context, watchdog->remind_at))
         return;
-    watchdog->remind_at = obx_next_reminder(watchdog->restarted_at, context->now);
+    watchdog->remind_at = obx_next_reminder(watchdog->restarted_at, context->now, OBX_REMIND_OUTAGE);
     OBX_RELAY_LOG(context, OUTBOX_LOG_WARN, "broker: no outcome for %s of the events in flight; %s",
                   obx_duration(context->now - watchdog->restarted_at).text, question);
     obx_due(context, watchdog->remind_at);

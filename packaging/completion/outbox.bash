@@ -21,6 +21,7 @@ _outbox_words() { # VERB WORD: what may stand here
   *:-*) _outbox_options "$1" ;;
   dead:*) echo list show replay drop ;;
   plugins:*) _outbox_plugins ;;
+  pause:* | resume:* | retry:* | skip:*) _outbox_relays "$(_outbox_config)" ;;
   esac
 }
 

@@ -31,6 +31,7 @@ offers "--json" plugins --j;                  ok $? "an option of a verb without
 offers "drop list replay show" dead "";       ok $? "the actions of dead"
 offers "memory" plugins mem;                  ok $? "a plugin"
 offers "invoices orders" run -c "$dir/outbox.yaml" --relay ""; ok $? "the relays of the configuration that -c names"
+(cd "$dir" && offers "invoices orders" pause "");  ok $? "the relays that pause takes"
 complete_words "" | sort >"$dir/offered"
 outbox --help | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p' | cat - <(printf '%s\n' --help --version) | sort >"$dir/verbs"
 cmp -s "$dir/offered" "$dir/verbs";           ok $? "all verbs of --help"
