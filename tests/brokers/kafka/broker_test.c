@@ -4,6 +4,7 @@
  * refuse
  */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,6 +153,22 @@ Test(kafka_broker, check_reports_the_settings_of_topics)
               "%s", findings);
     cr_assert(strstr(findings, "error topic 'absent' does not exist; create it"), "%s", findings);
     cr_assert_null(strstr(findings, "without encryption"), "%s", findings);
+    END(&batch);
+}
+
+/* The listener behind the proxy answers, and advertises the proxy, which does not run. */
+Test(kafka_broker, check_names_the_advertised_address_that_does_not_answer)
+{
+    char findings[4096], text[100];
+    snprintf(text, sizeof text, "bootstrap.servers: 127.0.0.1:%s", getenv("OUTBOX_TEST_KAFKA_BEHIND"));
+    cr_assert_eq(fixture_open(&t, text), OUTBOX_OK, "%s", t.error.text);
+    cr_assert_eq(fixture_start(&t), OUTBOX_OK, "%s", t.error.text);
+    batch_init(&batch, 0);
+    cr_assert_eq(fixture_check(&t, NULL, findings, sizeof findings), OUTBOX_OK, "%s", t.error.text);
+    snprintf(text, sizeof text,
+             " does not answer at its advertised address 127.0.0.1:%s: ", getenv("OUTBOX_TEST_KAFKA_PROXY"));
+    cr_assert(strstr(findings, "error broker "), "%s", findings);
+    cr_assert(strstr(findings, text), "%s", findings);
     END(&batch);
 }
 

@@ -162,21 +162,6 @@ Test(kafka_outage, idle_connection_to_a_living_broker_is_kept)
     MOCK_FIXTURE_END(&f);
 }
 
-/* One of two brokers is gone: bootstrap.servers works, the address that it advertises does not. */
-Test(kafka_outage, check_names_the_broker_that_does_not_answer)
-{
-    char findings[4096], yaml[600];
-    mock_open(&f.mock, 2);
-    snprintf(yaml, sizeof yaml, "%s", f.mock.yaml);
-    cr_assert_eq(fixture_open(&f.broker, yaml), OUTBOX_OK);
-    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
-    rd_kafka_mock_broker_set_down(f.mock.cluster, 2);
-    cr_assert_eq(fixture_check(&f.broker, NULL, findings, sizeof findings), OUTBOX_OK, "%s", f.broker.error.text);
-    cr_assert(strstr(findings, "error broker 2 does not answer at its advertised address 127.0.0.1:"), "%s", findings);
-    cr_assert_null(strstr(findings, "error broker 1 "), "%s", findings);
-    MOCK_FIXTURE_END(&f);
-}
-
 /* The leader of a topic does not answer, while another broker does. */
 Test(kafka_outage, warning_of_an_unreachable_leader_has_the_reason)
 {
