@@ -24,7 +24,7 @@ void mys_append_json_value(struct obx_sql_text *sql, const struct sql_column *co
     obx_sql_text_format(sql, formats[mys_kept_as(column)], column->name, column->name);
 }
 
-static void append_copy(const struct sql_store *store, struct obx_sql_text *sql, const struct outbox_dead_row *row)
+void mys_append_dead_copy(const struct sql_store *store, struct obx_sql_text *sql, const struct outbox_dead_row *row)
 {
     obx_sql_text_puts(sql, "INSERT INTO ");
     sql_append_dead(store, sql);
@@ -54,7 +54,7 @@ static void append_from(const struct sql_store *store, struct obx_sql_text *sql,
 static void append_trial(const struct sql_store *store, struct obx_sql_text *sql)
 {
     static const struct outbox_dead_row none = {.reason = ""};
-    append_copy(store, sql, &none);
+    mys_append_dead_copy(store, sql, &none);
     append_from(store, sql, &none);
     obx_sql_text_puts(sql, " LIMIT 0; ");
 }
@@ -69,7 +69,7 @@ bool mys_put_dead_letters(struct sql_request *request)
         append_trial(request->store, request->sql);
     for (uint32_t i = 0; i < rows.count; i++) {
         int64_t id = (int64_t)rows.rows[i].position.major;
-        append_copy(request->store, request->sql, &rows.rows[i]);
+        mys_append_dead_copy(request->store, request->sql, &rows.rows[i]);
         append_from(request->store, request->sql, &rows.rows[i]);
         obx_sql_text_puts(request->sql, skip ? " FOR UPDATE SKIP LOCKED; " : " FOR UPDATE; ");
         mys_append_delete(op, request->sql, &(struct obx_sql_range){id, id});

@@ -111,14 +111,16 @@ static bool put_settings(struct sql_request *request)
     bool mariadb = mys_store_in(request->store)->server.mariadb;
     obx_sql_text_format(
         sql,
-        "SET " WHOLE_RESULTS
-        ", sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES', time_zone = '+00:00', timestamp = DEFAULT, "
+        "SET " WHOLE_RESULTS ", sql_mode = 'STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', time_zone = "
+        "'+00:00', timestamp = DEFAULT, "
         "autocommit = 1, completion_type = 'NO_CHAIN', %s = 0, %s = 'READ-COMMITTED', innodb_lock_wait_timeout = 1, "
         "wait_timeout = 28800, lock_wait_timeout = ",
         mariadb ? "tx_read_only" : "transaction_read_only", mariadb ? "tx_isolation" : "transaction_isolation");
     obx_sql_text_int(sql, seconds);
     obx_sql_text_puts(sql, mariadb ? ", max_statement_time = " : ", max_execution_time = ");
     obx_sql_text_int(sql, mariadb ? seconds : milliseconds);
+    if (mariadb && sql_captures(request->store)) /* the spool takes what the log had */
+        obx_sql_text_puts(sql, ", check_constraint_checks = 0");
     return true;
 }
 
@@ -143,6 +145,14 @@ static bool put_captured(struct sql_request *request)
 {
     if (mys_captures(&mys_store_in(request->store)->capture))
         return mys_put_captured(request);
+    obx_sql_text_puts(request->sql, "DO 0");
+    return true;
+}
+
+static bool put_captured_locked(struct sql_request *request)
+{
+    if (mys_captures(&mys_store_in(request->store)->capture))
+        return mys_put_captured_locked(request);
     obx_sql_text_puts(request->sql, "DO 0");
     return true;
 }
@@ -219,6 +229,8 @@ const struct sql_step mys_steps[] = {
     {"read the character sets", SQL_OWNER, false, NULL, charsets_sql, on_charsets, NULL},
     {"set the session up", SQL_READER, true, put_settings, NULL, NULL, validate_reader},
     {"read the character sets", SQL_READER, true, NULL, charsets_sql, on_charsets, NULL},
+    {"inspect the captured table", SQL_OWNER, true, put_captured_locked, NULL, mys_on_captured_locked,
+     mys_validate_captured},
     {"try what a relay does", SQL_OWNER, true, put_trial, NULL, NULL, validate_trial},
     {"read the locks", SQL_OWNER, true, put_locks_trial, NULL, on_locks_trial, validate_locks_trial},
     {"search for ids below 1", SQL_READER, true, sql_put_low_id, NULL, sql_on_low_id, NULL},

@@ -182,6 +182,8 @@ void mys_append_delete(const struct sql_op *op, struct obx_sql_text *sql, const 
 bool mys_is_lock_wait(const struct outbox_error *error);
 bool mys_put_remaining(struct sql_request *request, const struct obx_sql_range *ranges, uint32_t count);
 bool mys_put_dead_letters(struct sql_request *request);
+/* "INSERT INTO the dead letters .. SELECT ..", which a FROM with the columns of the outbox follows. */
+void mys_append_dead_copy(const struct sql_store *store, struct obx_sql_text *sql, const struct outbox_dead_row *row);
 void mys_append_letter(const struct sql_store *store, struct obx_sql_text *sql);
 void mys_append_json_value(struct obx_sql_text *sql, const struct sql_column *column);
 void mys_append_kept_value(const struct sql_store *store, struct obx_sql_text *sql, const struct sql_column *column);

@@ -27,6 +27,7 @@ struct obx_spool {
     struct obx_batch *batches[COPY_SPANS]; /* of each span */
     uint32_t rows;                         /* of the copy */
     uint64_t bytes;                        /* likewise, of values */
+    uint64_t refused;                      /* of the copy: dead letters now */
     uint64_t copied_at;                    /* when the last copy began */
     uint64_t copy_at;                      /* after a failure */
     uint64_t settles;                      /* stats.settles at the last copy */
@@ -80,7 +81,8 @@ static void on_success(struct obx_spool *spool)
     }
     mark_rows(spool, OBX_SPOOL_DONE);
     obx_low_mark_set_spooled(spool->stages->low_mark, spool->copy.low);
-    context->stats.spooled += spool->rows;
+    context->stats.spooled += spool->rows - spool->refused;
+    context->stats.dead_lettered += spool->refused;
 }
 
 /* A deadlock or a wait for a lock passes and is not logged, unless it lasts. */
@@ -170,9 +172,11 @@ static bool gather(struct obx_spool *spool)
 {
     struct obx_low_mark *mark = spool->stages->low_mark;
     spool->rows = 0;
-    spool->bytes = 0;
-    spool->copy = (struct outbox_spool){
-        .struct_size = sizeof spool->copy, .spans = spool->spans, .low = obx_low_mark_advance(mark)};
+    spool->bytes = spool->refused = 0;
+    spool->copy = (struct outbox_spool){.struct_size = sizeof spool->copy,
+                                        .spans = spool->spans,
+                                        .low = obx_low_mark_advance(mark),
+                                        .refused = &spool->refused};
     struct obx_batch *batch = obx_low_mark_first(mark);
     while (batch && gather_batch(spool, batch))
         batch = obx_low_mark_next(mark, batch);

@@ -196,6 +196,7 @@ struct outbox_spool {
     uint32_t span_count;
     const struct outbox_span *spans; /* ascending by position */
     struct outbox_position low;      /* as in a settle, with these rows spooled; at or after the last of them */
+    uint64_t *refused; /* out: rows that the spool refuses, each by itself: dead letters now, and logged; or NULL */
 };
 
 struct outbox_add {

@@ -135,6 +135,12 @@ static bool read_column(struct mys_row_reader *reader, const struct mys_log_colu
            mys_value_read(column, part, reader->wanted[wanted].as, &reader->scratch[wanted], &reader->values[wanted]);
 }
 
+static void set_null(struct mys_row_reader *reader, const struct mys_log_column *column)
+{
+    if (column->wanted != MYS_NOT_WANTED)
+        reader->values[column->wanted] = (struct outbox_value){.type = OUTBOX_NULL};
+}
+
 int mys_row_read(struct mys_row_reader *reader, const struct mys_table_map *map, struct mys_rows *rows,
                  struct outbox_error *error)
 {
@@ -146,11 +152,13 @@ int mys_row_read(struct mys_row_reader *reader, const struct mys_table_map *map,
                         "damaged",
                         rows->columns, map->count);
     for (uint32_t i = 0; i < reader->count; i++)
-        reader->values[i] = (struct outbox_value){.type = OUTBOX_NULL};
+        reader->values[i] = (struct outbox_value){.type = OUTBOX_NULL, .size = MYS_NULL_ABSENT};
     for (uint32_t i = 0, k = 0; i < map->count; i++) {
-        if (!bit(rows->included, i) || bit(nulls, k++))
+        if (!bit(rows->included, i))
             continue;
-        if (!read_column(reader, &map->columns[i], body))
+        if (bit(nulls, k++))
+            set_null(reader, &map->columns[i]);
+        else if (!read_column(reader, &map->columns[i], body))
             return fail_value(&map->columns[i], i, error);
     }
     return OUTBOX_OK;

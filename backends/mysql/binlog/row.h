@@ -22,6 +22,10 @@ enum mys_log_as { /* what the bytes of a column are; numbers and times are known
                   MYS_LOG_AS_INET6
 };
 
+/* What an OUTBOX_NULL was in the log, as the size of the value. A date without a month is no time, and comes as null:
+ * as.integer has it as digits, YYYYMMDDhhmmss. */
+enum { MYS_NULL, MYS_NULL_ABSENT, MYS_NULL_DATE };
+
 struct mys_log_wanted {
     char name[65];
     enum mys_log_as as;
@@ -72,6 +76,8 @@ struct mys_cursor mys_value_take(const struct mys_log_column *column, struct mys
 void mys_temporal_read(const struct mys_log_column *column, struct mys_cursor part, struct obx_sql_text *scratch,
                        struct outbox_value *value);
 unsigned mys_temporal_size(const struct mys_log_column *column);
+/* Microseconds since 1970, in the form of a DATETIME(6). */
+void mys_temporal_print(struct obx_sql_text *text, int64_t us);
 /* A date and time in the form that JSON values have; kind: enum mys_log_type. */
 void mys_temporal_print_packed(struct obx_sql_text *text, unsigned kind, int64_t packed);
 unsigned mys_decimal_size(unsigned precision, unsigned scale);

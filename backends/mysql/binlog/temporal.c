@@ -48,12 +48,19 @@ struct moment {
     int64_t year, month, day, hour, minute, second, us;
 };
 
+static void set_null_date(struct outbox_value *value, const struct moment *at)
+{
+    int64_t date = (at->year * 100 + at->month) * 100 + at->day;
+    int64_t time = (at->hour * 100 + at->minute) * 100 + at->second;
+    *value = (struct outbox_value){.as.integer = date * 1000000 + time, .size = MYS_NULL_DATE, .type = OUTBOX_NULL};
+}
+
 static void set_moment(struct outbox_value *value, const struct moment *at)
 {
     int64_t seconds = ((days(at->year, at->month, at->day) * 24 + at->hour) * 60 + at->minute) * 60 + at->second;
     *value = (struct outbox_value){.as.integer = seconds * 1000000 + at->us, .type = OUTBOX_TIME};
     if (!at->month)
-        *value = (struct outbox_value){.type = OUTBOX_NULL};
+        set_null_date(value, at);
 }
 
 /* Digits after the second, of which two are in one byte. */
@@ -98,7 +105,34 @@ static void set_timestamp(struct outbox_value *value, int64_t seconds, int64_t u
 {
     *value = (struct outbox_value){.as.integer = seconds * 1000000 + us, .type = OUTBOX_TIME};
     if (!seconds && !us)
-        *value = (struct outbox_value){.type = OUTBOX_NULL};
+        set_null_date(value, &(struct moment){.year = 0});
+}
+
+/* The inverse of days(). */
+static struct moment moment_of(int64_t us)
+{
+    int64_t day_us = INT64_C(86400) * 1000000, of_day = us % day_us + (us % day_us < 0 ? day_us : 0);
+    int64_t day = (us - of_day) / day_us + 719468, era = (day < 0 ? day - 146096 : day) / 146097;
+    int64_t of_era = day - era * 146097;
+    int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
+    struct moment at = {.day = of_year - (153 * month + 2) / 5 + 1, .us = of_day % 1000000};
+    of_day /= 1000000;
+    at.month = month + (month < 10 ? 3 : -9);
+    at.year = year + era * 400 + (at.month <= 2);
+    at.hour = of_day / 3600;
+    at.minute = of_day / 60 % 60;
+    at.second = of_day % 60;
+    return at;
+}
+
+void mys_temporal_print(struct obx_sql_text *text, int64_t us)
+{
+    char piece[100];
+    struct moment at = moment_of(us);
+    snprintf(piece, sizeof piece, "%04d-%02d-%02d %02d:%02d:%02d.%06d", (int)at.year, (int)at.month, (int)at.day,
+             (int)at.hour, (int)at.minute, (int)at.second, (int)at.us);
+    obx_sql_text_puts(text, piece);
 }
 
 /* ---- as text ----------------------------------------------------------------------------------------------------- */

@@ -32,10 +32,11 @@ static const struct {
     {OUTBOX_E_READ_ONLY, "", {1792, 1874}},
     {OUTBOX_E_TIMEOUT, "", {1968, 1969, 3024}},
     {OUTBOX_E_FULL, "; free space on the server's disk", {1021, 1026, 1114}},
-    {OUTBOX_E_INVALID, "", {1048, 1062, 1264, 1364, 1366, 1406, 3140, 3144, 3819, 4025}},
+    {OUTBOX_E_INVALID, "", {1048, 1062, 1264, 1265, 1292, 1364, 1366, 1406, 1441, 1690, 3140, 3144, 3819, 4025}},
     {OUTBOX_E_INVALID, "; raise max_allowed_packet of the server", {1153, 1301}},
     {OUTBOX_E_CORRUPT, "", {1194, 1712}},
     {OUTBOX_E_UNSUPPORTED, "; set binlog_format = ROW", {1665}},
+    {OUTBOX_E_UNSUPPORTED, "; in MariaDB, INSTALL SONAME 'ha_blackhole' (package mariadb-server)", {1286}},
     {OUTBOX_E_NO_MEMORY, "", {2008}},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };

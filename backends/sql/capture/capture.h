@@ -5,7 +5,7 @@
  *   acquire  position.c: raise the epoch of the position row, and read it
  *   claim    claim.c: rewind -> rows of the table -> spooled rows of the table -> the log; later the table now and then
  *   settle   settle.c: DELETE of rows of the table, then UPDATE of the position row; then the server's slot is moved
- *   spool    settle.c: INSERT of events into the table, then UPDATE of the position row
+ *   spool    spool.c: INSERT of events into the table, then UPDATE of the position row
  *   renew    idle.c: the position of a quiet outbox; the safety valve
  *
  * The table is an outbox as polling reads it. In it are rows from before the switch, rows that an application inserts,
@@ -87,6 +87,7 @@ int sql_capture_recorded(struct sql_store *store, int64_t sequence, uint64_t row
 
 void sql_capture_rewind(struct sql_store *store); /* a claim begins with the first row */
 void sql_capture_claim(struct sql_op *op);        /* not by position */
+void sql_capture_resume(struct sql_store *store); /* reading that paused goes on, if there is room */
 /* A claim of the table gave these rows; or nothing: go on. */
 void sql_capture_table_rows(struct sql_op *op, struct obx_sql_batch *batch);
 void sql_capture_table_end(struct sql_op *op);
@@ -100,7 +101,7 @@ struct sql_capture_window {
 struct sql_capture_window sql_capture_window(const struct sql_store *store);
 bool sql_capture_is_spool_claim(const struct sql_op *op); /* its rows are no business of the gaps */
 
-/* ---- settle.c, idle.c -------------------------------------------------------------------------------------------- */
+/* ---- settle.c, spool.c, idle.c ----------------------------------------------------------------------------------- */
 
 /* store->ranges: the rows of the settle that are in the table. False: no memory. */
 bool sql_capture_ranges(struct sql_store *store, const struct outbox_settle *settle);

@@ -39,11 +39,17 @@ void sql_capture_advance(struct sql_store *store, const uint64_t marks[SQL_CAPTU
     sql_capture_queue_advance(&store->capture.queue, marks);
 }
 
+static uint64_t bytes_of(const struct sql_store *store)
+{
+    const struct sql_capture *capture = &store->capture;
+    uint64_t bytes = sql_capture_queue_bytes(&capture->queue);
+    return bytes + (capture->source->bytes ? capture->source->bytes(store) : 0);
+}
+
 bool sql_capture_is_full(struct sql_store *store)
 {
-    struct sql_capture *capture = &store->capture;
-    capture->paused = capture->queue.events.bytes >= QUEUE_BYTES;
-    return capture->paused;
+    store->capture.paused = bytes_of(store) >= QUEUE_BYTES;
+    return store->capture.paused;
 }
 
 static struct sql_op *stop_waiting(struct sql_store *store)
@@ -205,10 +211,10 @@ static uint32_t fill(struct sql_op *op, struct obx_sql_batch *batch, uint32_t ro
     return n;
 }
 
-static void resume_reading(struct sql_store *store)
+void sql_capture_resume(struct sql_store *store)
 {
     struct sql_capture *capture = &store->capture;
-    if (!capture->paused || capture->queue.events.bytes > QUEUE_RESUME)
+    if (!capture->paused || bytes_of(store) > QUEUE_RESUME)
         return;
     capture->paused = false;
     capture->source->go_on(store);
@@ -262,7 +268,7 @@ static void give_events(struct sql_op *op)
     claim->batch = &batch->batch;
     store->capture.hungry = false;
     report_log(store, claim);
-    resume_reading(store);
+    sql_capture_resume(store);
     sql_op_complete(op, NULL);
 }
 

@@ -44,6 +44,7 @@ void sql_capture_free(struct sql_store *store)
     sql_capture_queue_free(&capture->queue);
     obx_sql_text_free(&capture->row.position);
     obx_sql_text_free(&capture->measure_sql);
+    store->host->release(store->host, capture->part_spans);
 }
 
 /* ---- statements -------------------------------------------------------------------------------------------------- */
@@ -146,7 +147,13 @@ static bool put_spooled(struct sql_request *request)
     sql_append_outbox(store, &sql);
     obx_sql_text_format(&sql, " WHERE %n > ", store->table.id);
     obx_sql_text_int(&sql, store->capture.row.sequence);
-    obx_sql_text_format(&sql, " ORDER BY %n", store->table.id);
+    if (store->capture.source->put_dead) {
+        obx_sql_text_puts(&sql, " UNION SELECT outbox_id FROM ");
+        sql_append_dead(store, &sql);
+        obx_sql_text_puts(&sql, " WHERE outbox_id > ");
+        obx_sql_text_int(&sql, store->capture.row.sequence);
+    }
+    obx_sql_text_puts(&sql, " ORDER BY 1");
     return store->driver->put_text(request, &sql);
 }
 

@@ -61,6 +61,12 @@ bool sql_capture_queue_commit(struct sql_capture_queue *queue, struct sql_captur
 /* The log was read up to here, and nothing that was read is open: the position once all events are passed. */
 void sql_capture_queue_advance(struct sql_capture_queue *queue, const uint64_t marks[SQL_CAPTURE_MARKS]);
 
+/* Of the events, and of what is remembered of transactions that low has not passed. */
+static inline uint64_t sql_capture_queue_bytes(const struct sql_capture_queue *queue)
+{
+    return queue->events.bytes + (uint64_t)queue->count * sizeof *queue->commits;
+}
+
 /* The commit after those that are visible; NULL: none. make_visible(): it may be taken now. */
 const struct sql_capture_commit *sql_capture_queue_hidden(const struct sql_capture_queue *queue);
 void sql_capture_queue_make_visible(struct sql_capture_queue *queue);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backends/sql/capture/settle.c - settles and spools of a store that reads a log
+ * backends/sql/capture/settle.c - settles of a store that reads a log
  *
- * settle: rows of the table are deleted by the removal of backends/sql/server; events of the log need nothing. Then the
- * position is recorded, if it has moved. spool: the events are inserted first, under their numbers. If the relay dies
- * between the two, the next owner finds events above the position in the table, and drops them from the log.
+ * Rows of the table are deleted by the removal of backends/sql/server; events of the log need nothing. Then the
+ * position is recorded, if it has moved.
  */
 #include "sql/capture/capture.h"
 #include "sql/gaps/id_ranges.h"
@@ -54,6 +53,7 @@ static bool has_moved(struct sql_store *store, struct outbox_position low)
     if (had)
         capture->passed_index = index;
     capture->unrecorded |= capture->queue.low != before || sql_capture_pass_idle(store);
+    sql_capture_resume(store);
     return capture->unrecorded;
 }
 
@@ -114,41 +114,4 @@ bool sql_capture_ranges(struct sql_store *store, const struct outbox_settle *set
         }
     }
     return note_settled(store, settle, &store->capture.queue);
-}
-
-/* ---- spool ------------------------------------------------------------------------------------------------------- */
-
-static void on_spooled(struct sql_request *request, const struct outbox_error *error)
-{
-    struct sql_op *op = request->arg;
-    const struct outbox_spool *spool = op->in;
-    struct outbox_error verdict = sql_owner_verdict(request, error);
-    OUTBOX_FAILPOINT(op->store->host, capture, spooled);
-    if (!verdict.code && !sql_capture_note_copied(op->store, (int64_t)spool->low.major))
-        outbox_error_set(&verdict, OUTBOX_E_NO_MEMORY, "spool events of %s: out of memory", op->store->table_name);
-    if (verdict.code)
-        sql_op_complete(op, &verdict);
-    else
-        sql_capture_record(op, spool->low, sql_op_complete);
-}
-
-void sql_spool(void *self, outbox_op_t id, const struct outbox_spool *spool)
-{
-    struct sql_store *store = self;
-    struct sql_op *op = sql_op_begin(store, id);
-    op->in = spool;
-    if (!sql_owner_may(op, "spool events"))
-        return;
-    if (!sql_captures(store)) {
-        sql_op_fail(op, OUTBOX_E_UNSUPPORTED, "spool events of %s: this store does not read a log", store->table_name);
-        return;
-    }
-    struct outbox_error error;
-    if (OUTBOX_FAILPOINT_ERROR(store->host, capture, before_spool, &error)) {
-        sql_op_complete(op, &error);
-        return;
-    }
-    op->request.transaction = op->request.fires_triggers = true;
-    sql_op_submit(op, store->owner, "spool events", store->capture.source->put_spool, store->driver->removal_result,
-                  on_spooled);
 }

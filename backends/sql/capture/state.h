@@ -37,6 +37,9 @@ struct sql_capture_source {
     /* Is what was read, with nothing open, so far from what was recorded that it should be recorded? Each record is log
      * as well. */
     bool (*worth_recording)(const struct sql_store *store);
+    /* What the source remembers of transactions that are not passed: it counts as the events of the queue do, and only
+     * passing them frees it. NULL: nothing that can grow. */
+    uint64_t (*bytes)(const struct sql_store *store);
 
     /* One statement: which transactions other sessions see, and where the log ends now. Of the operation, on the
      * reader's lane. NULL: each commit that is read is visible, and nothing is known of the end. */
@@ -52,6 +55,12 @@ struct sql_capture_source {
     /* INSERT of the rows of op->in (struct outbox_spool) that are events, their numbers as ids; a row that is there
      * stays. Of the operation, on the owner's lane. sql_capture_event_of() has the event of a row. */
     bool (*put_spool)(struct sql_request *request);
+    /* The spool refused the one row of op->in: INSERT of a dead letter with op->reason, unless the event has one. Of
+     * the operation, on the owner's lane. NULL: such a row fails the spool. */
+    bool (*put_dead)(struct sql_request *request);
+    /* The event's id, and why it was refused: for a log and the dead letter. With put_dead(). */
+    void (*name_event)(const struct sql_store *store, const struct sql_capture_event *event,
+                       const struct outbox_error *why, char *text, size_t size);
 
     /* One statement: how many bytes of log are kept, and how many may be. Sets capture.log_bytes and log_limit. On the
      * reader's lane. NULL: unknown. */
@@ -95,6 +104,12 @@ struct sql_capture {
     /* the position row */
     uint64_t passed_index; /* of the transaction after the last that was passed */
     bool unrecorded;       /* the position has moved since the last record that is known to be committed */
+
+    /* the spool in flight */
+    const struct outbox_spool *spool;
+    struct outbox_spool part;       /* the rows of it that are being inserted */
+    struct outbox_span *part_spans; /* owned */
+    uint32_t part_room;
 
     /* the safety valve */
     struct sql_request measurer;

@@ -139,8 +139,14 @@ int capture_settle(struct capture *capture, uint32_t first, uint32_t count, uint
 
 int capture_spool(struct capture *capture, uint32_t first, uint32_t count, uint64_t low)
 {
+    return capture_spool_counting(capture, first, count, low, NULL);
+}
+
+int capture_spool_counting(struct capture *capture, uint32_t first, uint32_t count, uint64_t low, uint64_t *refused)
+{
     static struct outbox_span spans[CAPTURE_BATCHES];
-    struct outbox_spool spool = {.struct_size = sizeof spool, .spans = spans, .low = {.major = low}};
+    struct outbox_spool spool = {
+        .struct_size = sizeof spool, .spans = spans, .low = {.major = low}, .refused = refused};
     struct loop_fixture_call call = {0};
     spool.span_count = make_spans(capture, first, count, spans);
     loop_fixture_reset(&call);
@@ -148,6 +154,15 @@ int capture_spool(struct capture *capture, uint32_t first, uint32_t count, uint6
     int code = loop_fixture_wait(&capture->base.base, &call);
     capture->base.error = call.error;
     return code;
+}
+
+void capture_replay(struct capture *capture)
+{
+    struct outbox_dead dead = {.struct_size = sizeof dead, .action = OUTBOX_DEAD_REPLAY};
+    struct loop_fixture_call call = {0};
+    loop_fixture_reset(&call);
+    obx_store_dead(capture->base.store, &call.call, 0, &dead);
+    cr_assert_eq(loop_fixture_wait(&capture->base.base, &call), 0, "%s", call.error.text);
 }
 
 void capture_settle_all(struct capture *capture)

@@ -39,6 +39,8 @@ void capture_forget(struct capture *capture);
 /* Settles rows `first` up to first + count - 1 of those that were claimed, with this low mark. */
 int capture_settle(struct capture *capture, uint32_t first, uint32_t count, uint64_t low);
 int capture_spool(struct capture *capture, uint32_t first, uint32_t count, uint64_t low);
+int capture_spool_counting(struct capture *capture, uint32_t first, uint32_t count, uint64_t low, uint64_t *refused);
+void capture_replay(struct capture *capture);     /* all dead letters */
 void capture_settle_all(struct capture *capture); /* that were claimed; then forgets them */
 /* Claims until this error comes. */
 void capture_expect_failure(struct capture *capture, int code, const char *part);

@@ -67,6 +67,7 @@ struct fixture {
     bool claims_spool;
     uint32_t log_percent; /* reported with each claim, like the next */
     bool relieve, behind;
+    uint64_t spool_refuses; /* of a log: the row with this id becomes a dead letter in place of a copy; 0: none */
     uint32_t measures, rewinds, idle_settles;
     uint32_t claims_done; /* later claims do not complete until fixture_release_claim(); 0: all do */
 

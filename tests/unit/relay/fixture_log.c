@@ -93,6 +93,10 @@ void fixture_log_spool(void *self, outbox_op_t op, const struct outbox_spool *sp
             uint64_t id = spool->spans[s].batch->positions[spool->spans[s].first + i].major;
             cr_assert(id > last && id > the_fixture->low);
             the_fixture->rows[id - 1].spooled = true;
+            if (id == the_fixture->spool_refuses) {
+                the_fixture->rows[id - 1].dead_lettered = true;
+                ++*spool->refused;
+            }
             last = id;
         }
     }

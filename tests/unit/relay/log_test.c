@@ -75,6 +75,23 @@ Test(log, a_blocked_key_moves_to_the_spool_and_holds_nothing)
     fixture_free(fixture);
 }
 
+/* The store has made a dead letter of it. The later events of its key go on without it. */
+Test(log, an_event_that_the_spool_refuses_is_counted_as_a_dead_letter)
+{
+    struct fixture *fixture = log_of("retry_max: 30s", 40, 4);
+    fixture->refuse = refuses_k1;
+    fixture->spool_refuses = 2;
+    fixture_start(fixture);
+    runs_until(fixture, all_passed);
+    fixture_run_for(fixture, 100);
+    cr_assert_eq(fixture_stats(fixture).spooled, 9);
+    cr_assert_eq(fixture_stats(fixture).dead_lettered, 1);
+    fixture->refuse = NULL;
+    runs_until(fixture, passed_and_empty);
+    cr_assert_eq(fixture->published_count, 39);
+    fixture_free(fixture);
+}
+
 Test(log, an_event_that_fails_for_a_moment_is_retried_from_the_spool)
 {
     struct fixture *fixture = log_of("claim_rows: 10\nmax_attempts: 100", 100, 2);
