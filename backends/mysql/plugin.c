@@ -200,7 +200,8 @@ static const struct outbox_option options[] = {
     {"gap_timeout", OUTBOX_OPT_DURATION, 0, AT(gap_timeout_ms), "10s", 10, 86400000, NULL,
      "how long a gap is kept if the relay may not see which transactions are open"},
     {"capture", OUTBOX_OPT_ENUM, 0, AT(capture.choice), "off", 0, 0, capture_choices,
-     "binlog: events are read from the server's binlog, and the table needs no rows: see CAPTURE.md; off: the table is "
+     "binlog: events are read from the server's binlog, and the table needs no rows: see CAPTURE-MYSQL.md; off: the "
+     "table is "
      "polled"},
     {"wakeup", OUTBOX_OPT_ENUM, 0, AT(sql.wakeup), "off", 0, 0, wakeup_choices,
      "binlog: the relay follows the server's binlog while idle, which needs the rights of a replica; off: an idle "

@@ -173,8 +173,24 @@ static void append_application(const struct sql_store *store, struct obx_sql_tex
     for (size_t i = 0; i < sizeof filled_in / sizeof *filled_in; i++)
         obx_sql_text_format(sql, "%s%n", i ? ", " : "", obx_sql_column(&store->column_names, filled_in[i]));
     obx_sql_text_puts(sql, ") ON ");
-    sql_append_outbox(store, sql);
+    sql_append_inserts(store, sql);
     obx_sql_text_puts(sql, " TO 'application'@'%';");
+}
+
+/* The spool is an outbox that the relay fills. Its columns are read while the captured table is held fast. */
+static void append_capture(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    if (!sql_captures(store))
+        return;
+    obx_sql_text_puts(sql, "GRANT INSERT, UPDATE ON ");
+    sql_append_outbox(store, sql);
+    append_user(store, sql);
+    obx_sql_text_puts(sql, "GRANT SELECT ON ");
+    sql_append_inserts(store, sql);
+    append_user(store, sql);
+    obx_sql_text_puts(sql, "GRANT SELECT, UPDATE ON ");
+    sql_capture_append_table(store, sql);
+    append_user(store, sql);
 }
 
 void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
@@ -182,6 +198,7 @@ void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
     obx_sql_text_puts(sql, "-- the relay\nGRANT SELECT, DELETE ON ");
     sql_append_outbox(store, sql);
     append_user(store, sql);
+    append_capture(store, sql);
     obx_sql_text_puts(sql, "GRANT SELECT, UPDATE ON ");
     mys_append_relay(store, sql);
     append_user(store, sql);
@@ -198,7 +215,7 @@ void mys_put_grants(const struct sql_store *store, struct obx_sql_text *sql)
                     "REPLICATION SLAVE, REPLICATION CLIENT ON *.*",
                     store->wakeup == MYS_WAKEUP_BINLOG || sql_captures(store));
     obx_sql_text_puts(sql, "-- for 'outbox add' and 'outbox dead replay'\n-- GRANT INSERT ON ");
-    sql_append_outbox(store, sql);
+    sql_append_inserts(store, sql);
     append_user(store, sql);
     append_application(store, sql);
 }

@@ -185,3 +185,19 @@ bool mys_gtid_set_covers(const struct mys_gtid_set *set, const struct mys_gtid_s
     }
     return true;
 }
+
+void mys_gtid_set_copy(struct mys_gtid_set *to, const struct mys_gtid_set *from)
+{
+    mys_gtid_set_clear(to);
+    to->mariadb = from->mariadb;
+    for (uint32_t i = 0; i < from->domain_count; i++)
+        add_domain(to, &(struct mys_gtid){.mariadb = true,
+                                          .domain = from->domains[i].domain,
+                                          .server = from->domains[i].server,
+                                          .number = from->domains[i].number});
+    for (uint32_t i = 0; i < from->source_count; i++)
+        for (uint32_t k = 0; k < from->sources[i].count; k++)
+            mys_gtid_set_add_interval(to, &from->sources[i].source, from->sources[i].intervals[k].first,
+                                      from->sources[i].intervals[k].after);
+    to->failed |= from->failed;
+}

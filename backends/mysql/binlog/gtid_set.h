@@ -38,6 +38,8 @@ struct mys_gtid_set {
 void mys_gtid_set_init(struct mys_gtid_set *set, const struct outbox_host *host, bool mariadb);
 void mys_gtid_set_free(struct mys_gtid_set *set);
 void mys_gtid_set_clear(struct mys_gtid_set *set);
+/* Both are initialised; what `to` had is gone. */
+void mys_gtid_set_copy(struct mys_gtid_set *to, const struct mys_gtid_set *from);
 
 void mys_gtid_set_add(struct mys_gtid_set *set, const struct mys_gtid *gtid);
 bool mys_gtid_set_has(const struct mys_gtid_set *set, const struct mys_gtid *gtid);

@@ -86,6 +86,15 @@ void mys_payload_free(struct mys_payload *payload)
     mys_payload_init(payload, payload->host);
 }
 
+void mys_payload_shrink(struct mys_payload *payload, uint32_t room)
+{
+    if (payload->room <= room)
+        return;
+    payload->host->release(payload->host, payload->buffer);
+    payload->buffer = NULL;
+    payload->room = 0;
+}
+
 int mys_payload_open(struct mys_payload *payload, struct mys_cursor body, struct outbox_error *error)
 {
     enum { END = 0, COMPRESSION = 2, ZSTD = 0, NONE = 255 };

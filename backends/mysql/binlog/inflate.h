@@ -22,6 +22,8 @@ struct mys_payload {
 
 void mys_payload_init(struct mys_payload *payload, const struct outbox_host *host);
 void mys_payload_free(struct mys_payload *payload);
+/* Between two transactions: frees a buffer above this size. */
+void mys_payload_shrink(struct mys_payload *payload, uint32_t room);
 /* body: of a TRANSACTION_PAYLOAD; it must stay until the last event was read. Errors: E_SCHEMA, E_UNSUPPORTED. */
 int mys_payload_open(struct mys_payload *payload, struct mys_cursor body, struct outbox_error *error);
 /* The next event, without a checksum, until the next call. data NULL: there are no more. Errors: E_SCHEMA, NO_MEMORY.

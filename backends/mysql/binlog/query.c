@@ -119,6 +119,19 @@ static enum mys_query kind_of(struct mys_cursor text)
     return is_definition(text) ? MYS_QUERY_DEFINITION : MYS_QUERY_CHANGES;
 }
 
+static bool take_part(struct mys_cursor *text, const char *word)
+{
+    bool taken = take_word(text, word);
+    skip_comments(text);
+    return taken;
+}
+
+static bool drops_database(struct mys_cursor text)
+{
+    skip_comments(&text);
+    return take_part(&text, "DROP") && (take_part(&text, "DATABASE") || take_part(&text, "SCHEMA"));
+}
+
 static struct mys_statement read_query(struct mys_cursor body, size_t more, const struct mys_log_name *name)
 {
     enum { THREAD_TIME = 8, CODE = 2 };
@@ -135,7 +148,7 @@ static struct mys_statement read_query(struct mys_cursor body, size_t more, cons
     if (body.bad)
         return statement;
     statement.kind = kind_of(body);
-    statement.names_table = mentions(body, name->table);
+    statement.names_table = mentions(body, name->table) || (drops_database(body) && mentions(body, name->schema));
     return statement;
 }
 
@@ -158,6 +171,30 @@ bool mys_query_starts_transaction(const struct mys_statement *statement)
     static const char mark[] = "\n) START TRANSACTION"; /* options of the table may follow */
     struct mys_cursor text = statement->text;
     return take_word(&text, "CREATE") && memmem(text.at, mys_left(&text), mark, sizeof mark - 1);
+}
+
+static bool changes_columns(struct mys_cursor text)
+{
+    static const char *const words[] = {"ADD", "CHANGE", "CONVERT", "DROP", "MODIFY", "RENAME"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (mentions(text, words[i]))
+            return true;
+    return false;
+}
+
+bool mys_query_redefines(const struct mys_statement *statement)
+{
+    struct mys_cursor text = statement->text;
+    skip_comments(&text);
+    bool alters = take_part(&text, "ALTER"), replaces = take_part(&text, "CREATE") && take_part(&text, "OR");
+    if (!alters && !replaces && !take_part(&text, "DROP") && !take_part(&text, "RENAME"))
+        return false;
+    bool more;
+    do
+        more = take_part(&text, "REPLACE") || take_part(&text, "ONLINE") || take_part(&text, "IGNORE");
+    while (more);
+    bool table = take_part(&text, "TABLE") || take_part(&text, "TABLES");
+    return (table && (!alters || changes_columns(text))) || drops_database(statement->text);
 }
 
 struct outbox_bytes mys_query_verb(const struct mys_statement *statement)

@@ -28,7 +28,7 @@ enum mys_query {
 struct mys_statement {
     enum mys_query kind;
     struct mys_cursor schema, text;
-    bool names_table; /* CHANGES and DEFINITION: the table of the reader is in it */
+    bool names_table; /* CHANGES and DEFINITION: the table of the reader is in it, or DROP of its database */
 };
 
 struct mys_statement mys_query_read(struct mys_cursor body, const struct mys_log_name *name);
@@ -36,6 +36,9 @@ struct mys_statement mys_query_read(struct mys_cursor body, const struct mys_log
 struct mys_statement mys_load_read(struct mys_cursor body, const struct mys_log_name *name);
 /* MySQL: CREATE TABLE .. SELECT, whose rows follow. */
 bool mys_query_starts_transaction(const struct mys_statement *statement);
+/* A definition that names the table: may its columns be others afterwards? CREATE TABLE alone changes none: a DROP or a
+ * RENAME comes before it. */
+bool mys_query_redefines(const struct mys_statement *statement);
 /* Its first word, for logs and errors: the rest may be data of the application. */
 enum { MYS_VERB = 20 };
 struct outbox_bytes mys_query_verb(const struct mys_statement *statement);

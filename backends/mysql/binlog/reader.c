@@ -13,6 +13,8 @@
 
 #define mys_fail outbox_error_set
 
+enum { SLICE_BYTES = 4 << 20, /* some milliseconds */ KEPT_BYTES = 2 << 20 };
+
 int mys_reader_init(struct mys_reader *reader, const struct outbox_host *host, const struct mys_log_name *name,
                     const struct mys_log_wanted *wanted, uint32_t count, struct outbox_error *error)
 {
@@ -37,6 +39,7 @@ void mys_reader_restart(struct mys_reader *reader, bool has_checksum)
 {
     reader->has_checksum = has_checksum;
     reader->in_payload = reader->in_transaction = reader->has_rows = false;
+    reader->unpacked_bytes = 0;
     reader->standalone = reader->has_end = false;
     reader->event = (struct mys_event){0};
     reader->map.id = UINT64_MAX;
@@ -104,7 +107,7 @@ static int fail_statement(const struct mys_reader *reader, const struct mys_item
                     "read the binlog: a session with binlog_format STATEMENT or MIXED wrote a statement (%.*s, schema "
                     "%.*s, transaction %s) in place of the rows of table %s: the events of this statement are not in "
                     "the log. Find the session, set binlog_format = ROW, add the lost events again, then pass the "
-                    "statement: see CAPTURE.md",
+                    "statement: see CAPTURE-MYSQL.md",
                     (int)item->text.size, (const char *)item->text.data, (int)item->schema.size,
                     (const char *)item->schema.data, gtid, reader->name.table);
 }
@@ -130,9 +133,12 @@ static void defined(struct mys_reader *reader, struct mys_item *item, const stru
     item->text = (struct outbox_bytes){statement->text.at, mys_left(&statement->text)};
     if (statement->names_table)
         reader->map.copy_size = 0;
-    if (reader->has_end || mys_query_starts_transaction(statement))
-        return;
-    end(reader, item, statement->names_table ? MYS_ITEM_ALTERED : MYS_ITEM_COMMIT);
+    bool redefined = statement->names_table && mys_query_redefines(statement);
+    item->inside = redefined && (reader->has_end || mys_query_starts_transaction(statement));
+    if (item->inside)
+        item->kind = MYS_ITEM_ALTERED;
+    else if (!reader->has_end && !mys_query_starts_transaction(statement))
+        end(reader, item, redefined ? MYS_ITEM_ALTERED : MYS_ITEM_COMMIT);
 }
 
 static int take_statement(struct mys_reader *reader, struct mys_item *item, struct mys_statement statement,
@@ -242,7 +248,7 @@ static int incident(struct outbox_error *error)
     return mys_fail(error, OUTBOX_E_SCHEMA,
                     "read the binlog: the server records an incident: it could not write events to its log, and they "
                     "are lost. Compare the application's tables with what was published, then pass the incident: see "
-                    "CAPTURE.md");
+                    "CAPTURE-MYSQL.md");
 }
 
 static int open_payload(struct mys_reader *reader, struct outbox_error *error)
@@ -298,17 +304,30 @@ static int take(struct mys_reader *reader, struct mys_item *item, struct outbox_
     }
 }
 
+/* What a large event needed is given back. */
 int mys_reader_feed(struct mys_reader *reader, struct outbox_bytes raw, struct outbox_error *error)
 {
+    if (reader->unpacked_room > KEPT_BYTES) {
+        reader->host->release(reader->host, reader->unpacked);
+        reader->unpacked = NULL;
+        reader->unpacked_room = 0;
+    }
+    mys_payload_shrink(&reader->payload, KEPT_BYTES);
     return mys_event_open(raw, reader->has_checksum, &reader->event, error);
 }
 
-static int next_of_payload(struct mys_reader *reader, struct outbox_error *error)
+static int next_of_payload(struct mys_reader *reader, struct mys_item *item, struct outbox_error *error)
 {
     struct outbox_bytes inner;
+    if (reader->unpacked_bytes >= SLICE_BYTES) {
+        reader->unpacked_bytes = 0;
+        item->kind = MYS_ITEM_TURN;
+        return OUTBOX_OK;
+    }
     if (mys_payload_next(&reader->payload, &inner, error))
         return error->code;
     reader->in_payload = inner.data != NULL;
+    reader->unpacked_bytes += inner.size;
     return inner.data ? mys_event_open(inner, false, &reader->event, error) : OUTBOX_OK;
 }
 
@@ -318,7 +337,7 @@ int mys_reader_next(struct mys_reader *reader, struct mys_item *item, struct out
     while (item->kind == MYS_ITEM_NONE) {
         if (reader->has_rows)
             return next_row(reader, item, error);
-        if (!reader->event.body.at && reader->in_payload && next_of_payload(reader, error))
+        if (!reader->event.body.at && reader->in_payload && next_of_payload(reader, item, error))
             return error->code;
         if (!reader->event.body.at)
             return OUTBOX_OK;

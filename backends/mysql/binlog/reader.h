@@ -24,11 +24,12 @@ enum mys_item_kind {
     MYS_ITEM_PREPARED,  /* XA: the rows exist if xid is committed */
     MYS_ITEM_XA_COMMIT, /* xid is committed, or rolled back, by this transaction, which has no rows */
     MYS_ITEM_XA_ROLLBACK,
-    MYS_ITEM_ALTERED,   /* the table was defined anew; the transaction has ended */
+    MYS_ITEM_ALTERED,   /* the table was defined anew; the transaction has ended, unless `inside` */
     MYS_ITEM_XA,        /* the transaction is an XA one */
     MYS_ITEM_STATEMENT, /* rows of other tables were changed by a statement: `text`, `schema` */
     MYS_ITEM_FILE,      /* a file of the log begins: `text`, `offset` */
-    MYS_ITEM_HEARTBEAT
+    MYS_ITEM_HEARTBEAT,
+    MYS_ITEM_TURN /* much was unpacked: the caller should let others run before it goes on */
 };
 
 struct mys_item {
@@ -38,6 +39,7 @@ struct mys_item {
     const struct outbox_value *values; /* until the next call */
     struct outbox_bytes text, schema;  /* of a statement: its first word, and the session's schema */
     uint64_t offset;
+    bool inside;          /* of ALTERED: CREATE TABLE .. SELECT, whose rows follow */
     uint32_t timestamp_s; /* of the event */
     uint64_t end;         /* position after the event in its file, cut to 32 bits */
 };
@@ -51,6 +53,7 @@ struct mys_reader {
     struct mys_payload payload;
     bool has_checksum;
     bool in_payload;
+    size_t unpacked_bytes; /* of the payload, since the last TURN */
     bool in_transaction;
     bool has_rows;        /* rows of `rows` were not read yet */
     bool standalone;      /* MariaDB: the event after the GTID has no end */

@@ -12,7 +12,6 @@
 
 enum { AT_ENGINE, AT_EXECUTED, AT_COLUMNS };
 
-/* What was executed comes before the columns: an ALTER between the two is read again, and harmless. */
 bool mys_put_captured(struct sql_request *request)
 {
     const struct mys_store *store = mys_store_in(request->store);
@@ -95,19 +94,43 @@ void mys_take_captured(struct mys_store *store, void *result, unsigned index)
     struct mys_row row;
     bool first = index != AT_COLUMNS && mys_first(result, &row);
     const char *text = first ? mys_text_of(&row, 0) : NULL;
-    store->capture.columns_at.mariadb = store->server.mariadb;
+    store->capture.layout.known_at.mariadb = store->server.mariadb;
     if (index == AT_ENGINE)
         mys_copy(store->capture.engine, sizeof store->capture.engine, text);
-    else if (index == AT_EXECUTED && !mys_gtid_set_parse(&store->capture.columns_at, text ? text : ""))
-        mys_gtid_set_clear(&store->capture.columns_at);
+    else if (index == AT_EXECUTED && !mys_gtid_set_parse(&store->capture.layout.known_at, text ? text : ""))
+        mys_gtid_set_clear(&store->capture.layout.known_at);
     else if (index == AT_COLUMNS)
         read_columns(store, result);
+    store->capture.layout.altered_by.number = 0;
     mysql_free_result(result);
 }
 
 void mys_on_captured(struct sql_request *request, void *result)
 {
     mys_take_captured(mys_store_of(request->store), result, request->index);
+}
+
+/* The transaction has read the table, so no other session defines it anew until its end: what is executed and the
+ * columns belong together. */
+enum { LOCK_STATEMENTS = 2 };
+
+bool mys_put_captured_locked(struct sql_request *request)
+{
+    const struct mys_store *store = mys_store_in(request->store);
+    const struct sql_table_name *table = &store->capture.table;
+    obx_sql_text_format(request->sql, "START TRANSACTION; SELECT 1 FROM %n.%n LIMIT 0; ",
+                        sql_schema_of(request->store, table), table->name);
+    mys_put_captured(request);
+    obx_sql_text_puts(request->sql, "; COMMIT");
+    return true;
+}
+
+void mys_on_captured_locked(struct sql_request *request, void *result)
+{
+    if (request->index < LOCK_STATEMENTS)
+        mysql_free_result(result);
+    else
+        mys_take_captured(mys_store_of(request->store), result, request->index - LOCK_STATEMENTS);
 }
 
 /* ---- which value of an event is which column of the route -------------------------------------------------------- */

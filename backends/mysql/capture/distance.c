@@ -14,14 +14,18 @@
 
 void mys_distance_print(const struct mys_capture *capture, char text[200])
 {
-    const struct mys_run *oldest = mys_position_oldest(&capture->position);
+    const struct mys_run *run = mys_position_oldest(&capture->position);
+    const struct mys_held *held = mys_transactions_oldest(capture);
+    const struct mys_place *oldest = run ? &run->place : NULL;
+    if (held && (!run || held->prepared < run->ordinal))
+        oldest = &held->place;
     const char *point = strrchr(capture->file, '.');
     int base = point ? (int)(point - capture->file) : 0;
     if (!point)
         snprintf(text, 200, "-");
     else if (oldest)
-        snprintf(text, 200, "%.*s.%06u:%llu %u", base > 100 ? 100 : base, capture->file, oldest->place.file,
-                 (unsigned long long)oldest->place.offset, oldest->place.timestamp_s);
+        snprintf(text, 200, "%.*s.%06u:%llu %u", base > 100 ? 100 : base, capture->file, oldest->file,
+                 (unsigned long long)oldest->offset, oldest->timestamp_s);
     else
         snprintf(text, 200, "%.100s:%llu %lld", capture->file, (unsigned long long)capture->file_position,
                  (long long)time(NULL));

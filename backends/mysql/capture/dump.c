@@ -16,7 +16,7 @@
 #include "error.h"
 #include "mysql/stream.h"
 
-enum { ROOM = 256 << 10, HEAD = 4, PIECE = 0xffffff, SILENT_TICKS = 3 };
+enum { ROOM = 256 << 10, ROOM_KEPT = 2 << 20, HEAD = 4, PIECE = 0xffffff, SILENT_TICKS = 3 };
 #define TICK_US UINT64_C(5000000)
 #define SERVER_IDS UINT32_C(0x6f000000) /* and the 2^24 above */
 #define EVENT_MAX ((size_t)1 << 30)
@@ -73,7 +73,8 @@ void mys_dump_close(struct mys_dump *dump)
     dump->host->watch_close(dump->watch);
     dump->watch = NULL;
     dump->host->timer_close(dump->timer);
-    dump->timer = NULL;
+    dump->host->timer_close(dump->turn);
+    dump->timer = dump->turn = NULL;
     dump->at = dump->have = dump->packet = 0;
     dump->paused = false;
     if (job)
@@ -169,7 +170,7 @@ static void fail_by_server(struct mys_dump *dump, const unsigned char *packet, s
     else if (lost)
         mys_fail(&error, OUTBOX_E_SCHEMA,
                  "read the binlog: %.*s (%u): the log does not have the relay's position any more. Find out what is "
-                 "lost, then set a position: see \"A position that is lost\" in CAPTURE.md",
+                 "lost, then set a position: see \"A position that is lost\" in CAPTURE-MYSQL.md",
                  length, text, number);
     else
         mys_fail(&error, OUTBOX_E_NOT_CONNECTED, "read the binlog: %.*s (%u)", length, text, number);
@@ -204,7 +205,9 @@ static void drain(struct mys_dump *dump)
         enum mys_dump_answer answer = take(dump, joined);
         if (answer == MYS_DUMP_CLOSED)
             return;
-        dump->paused = answer == MYS_DUMP_PAUSED;
+        dump->paused = answer != MYS_DUMP_NEXT;
+        if (answer == MYS_DUMP_TURN)
+            mys_dump_go_on_soon(dump);
         if (dump->paused)
             break;
         dump->at += size;
@@ -217,7 +220,8 @@ static void drain(struct mys_dump *dump)
 
 /* ---- the socket -------------------------------------------------------------------------------------------------- */
 
-/* So that there is room for the packet at `at`, and for as much as the socket gives. */
+/* So that there is room for the packet at `at`, and for as much as the socket gives. What a large one needed is given
+ * back. */
 static bool make_room(struct mys_dump *dump)
 {
     bool whole;
@@ -225,11 +229,11 @@ static bool make_room(struct mys_dump *dump)
     memmove(dump->buffer, dump->buffer + dump->at, dump->have - dump->at);
     dump->have -= dump->at;
     dump->at = 0;
-    if (need <= dump->room)
+    if (need <= dump->room && (dump->room <= ROOM_KEPT || need > ROOM_KEPT / 2))
         return true;
     unsigned char *grown = need < 2 * EVENT_MAX ? dump->host->resize(dump->host, dump->buffer, need) : NULL;
     if (!grown)
-        return false;
+        return need <= dump->room;
     dump->buffer = grown;
     dump->room = need;
     return true;
@@ -280,12 +284,27 @@ void mys_dump_go_on(struct mys_dump *dump)
     if (!dump->paused || !dump->watch)
         return;
     enum mys_dump_answer answer = dump->event(dump->arg, (struct outbox_bytes){0});
+    if (answer == MYS_DUMP_TURN) {
+        mys_dump_go_on_soon(dump);
+        dump->drained(dump->arg);
+    }
     if (answer != MYS_DUMP_NEXT)
         return;
     dump->paused = false;
     dump->at += dump->packet;
     dump->packet = 0;
     drain(dump);
+}
+
+void mys_dump_go_on_soon(struct mys_dump *dump)
+{
+    if (dump->turn)
+        dump->host->timer_set(dump->turn, 0);
+}
+
+static void on_turn(void *arg)
+{
+    mys_dump_go_on(arg);
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
@@ -299,7 +318,7 @@ static int begin_reading(struct mys_dump *dump, struct mys_dump_job *job, struct
     dump->fd = tls ? job->ends[0] : mys_fd(&job->attempt.client);
     fcntl(dump->fd, F_SETFL, fcntl(dump->fd, F_GETFL) | O_NONBLOCK);
     if (host->watch_open(host, dump->fd, on_readable, dump, &dump->watch) ||
-        host->timer_open(host, on_tick, dump, &dump->timer))
+        host->timer_open(host, on_tick, dump, &dump->timer) || host->timer_open(host, on_turn, dump, &dump->turn))
         return mys_fail(error, OUTBOX_E_NO_MEMORY, "read the binlog: the loop has no memory for it");
     return OUTBOX_OK;
 }
@@ -338,12 +357,11 @@ static void connected(struct outbox_work *work)
     dump->opened(dump->arg, &facts);
 }
 
-static bool copy_set(struct mys_gtid_set *to, const struct mys_gtid_set *from, struct obx_sql_text *scratch)
+static bool copy_set(struct mys_gtid_set *to, const struct mys_gtid_set *from)
 {
     mys_gtid_set_init(to, from->host, from->mariadb);
-    obx_sql_text_clear(scratch);
-    mys_gtid_set_print(from, scratch);
-    return !scratch->failed && mys_gtid_set_parse(to, obx_sql_text_get(scratch));
+    mys_gtid_set_copy(to, from);
+    return !to->failed;
 }
 
 static struct mys_dump_job *new_job(struct mys_dump *dump, const struct mys_target *target, uint64_t timeout_ms,
@@ -364,7 +382,7 @@ static struct mys_dump_job *new_job(struct mys_dump *dump, const struct mys_targ
     snprintf(job->identity, sizeof job->identity, "%s", from->identity);
     mys_attempt_begin(&job->attempt, host, target, timeout_ms);
     dump->works++;
-    if (copy_set(&job->from, from->from, &job->sql) && copy_set(&job->done, from->done, &job->sql))
+    if (copy_set(&job->from, from->from) && copy_set(&job->done, from->done))
         return job;
     free_job(job);
     return NULL;

@@ -23,6 +23,7 @@
 enum mys_dump_answer {
     MYS_DUMP_NEXT,   /* the event was processed */
     MYS_DUMP_PAUSED, /* not completely: its bytes stay; mys_dump_go_on() */
+    MYS_DUMP_TURN,   /* the same, and the stream goes on by itself in the next turn of the loop */
     MYS_DUMP_CLOSED  /* mys_dump_close() was called: nothing is touched any more */
 };
 
@@ -57,6 +58,7 @@ struct mys_dump {
     int fd;                   /* that is read */
     struct outbox_watch *watch;
     struct outbox_timer *timer; /* for silence */
+    struct outbox_timer *turn;
     unsigned char *buffer;
     size_t room, at, have;
     size_t packet; /* bytes of the event that is being processed, with its head; 0: none */
@@ -69,7 +71,8 @@ struct mys_dump {
 void mys_dump_open(struct mys_dump *dump, const struct mys_target *target, uint64_t timeout_ms,
                    const struct mys_dump_from *from);
 void mys_dump_go_on(struct mys_dump *dump);
-void mys_dump_close(struct mys_dump *dump); /* nothing is called back, but for idle() */
-void mys_dump_free(struct mys_dump *dump);  /* closed, and works is 0 */
+void mys_dump_go_on_soon(struct mys_dump *dump); /* in the next turn of the loop */
+void mys_dump_close(struct mys_dump *dump);      /* nothing is called back, but for idle() */
+void mys_dump_free(struct mys_dump *dump);       /* closed, and works is 0 */
 
 #endif

@@ -103,7 +103,7 @@ static void fail_unknown(struct mys_dump_job *job, const char *executed)
         &job->error, OUTBOX_E_SCHEMA,
         "read the binlog: the server has not executed transactions whose events were published: it was restored from "
         "a backup, or is another server. Compare what was published with the tables, then set a position: see \"A "
-        "position that is lost\" in CAPTURE.md. Published up to %s; executed %.100s",
+        "position that is lost\" in CAPTURE-MYSQL.md. Published up to %s; executed %.100s",
         cut(&job->sql, &job->done), *executed ? executed : "nothing");
 }
 
@@ -112,7 +112,8 @@ static void fail_purged(struct mys_dump_job *job, const char *purged)
     mys_fail(
         &job->error, OUTBOX_E_SCHEMA,
         "read the binlog: the server has purged events that were not published; they are lost. Publish them from the "
-        "application's tables, then set a position: see \"A position that is lost\" in CAPTURE.md. The relay needs "
+        "application's tables, then set a position: see \"A position that is lost\" in CAPTURE-MYSQL.md. The relay "
+        "needs "
         "the log after %s; purged is %.100s",
         cut(&job->sql, &job->from), purged);
 }

@@ -21,7 +21,8 @@ int mys_capture_init(struct mys_store *store, struct outbox_error *error)
         return error->code;
     capture->table = sql->outbox;
     sql->inserts = &capture->table;
-    mys_gtid_set_init(&capture->columns_at, sql->host, false);
+    mys_gtid_set_init(&capture->layout.known_at, sql->host, false);
+    mys_gtid_set_init(&capture->layout.searched, sql->host, false);
     mys_gtid_set_init(&capture->horizon, sql->host, false);
     if (snprintf(sql->outbox.name, sizeof sql->outbox.name, "%.50s_spool", capture->table.name) !=
         (int)strlen(capture->table.name) + 6)
@@ -40,7 +41,8 @@ void mys_capture_fini(struct mys_store *store)
     mys_dump_free(&capture->dump);
     mys_reader_free(&capture->reader);
     mys_position_free(&capture->position);
-    mys_gtid_set_free(&capture->columns_at);
+    mys_gtid_set_free(&capture->layout.known_at);
+    mys_gtid_set_free(&capture->layout.searched);
     mys_gtid_set_free(&capture->horizon);
     host->release(host, capture->wanted);
     host->release(host, capture->selected);
@@ -75,11 +77,38 @@ static void spool_sql(const struct sql_store *store, struct obx_sql_text *sql)
     sql_append_inserts(store, sql);
 }
 
-static void engine_sql(const struct sql_store *store, struct obx_sql_text *sql)
+/* The spool numbers its rows itself. The captured table may have that column, of any type; or another primary key and
+ * no such column, as Debezium's has. No server has an ALTER with conditions, so the text is chosen by a SELECT. */
+static void alter_sql(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    obx_sql_text_puts(sql, "ALTER TABLE ");
-    sql_append_outbox(store, sql);
-    obx_sql_text_puts(sql, " ENGINE = InnoDB");
+    static const char type[] = "BIGINT UNSIGNED NOT NULL AUTO_INCREMENT";
+    struct obx_sql_text modify = sql_text(store), add = sql_text(store);
+    obx_sql_text_puts(&modify, "ALTER TABLE ");
+    sql_append_outbox(store, &modify);
+    obx_sql_text_puts(&add, obx_sql_text_get(&modify));
+    obx_sql_text_format(&modify, " MODIFY %n %s, ENGINE = InnoDB", store->table.id, type);
+    obx_sql_text_format(&add, " DROP PRIMARY KEY, ADD COLUMN %n %s PRIMARY KEY FIRST, ENGINE = InnoDB", store->table.id,
+                        type);
+    obx_sql_text_format(sql,
+                        "SET @outbox_spool = (SELECT IF(COUNT(*), %l, %l) FROM information_schema.columns WHERE "
+                        "table_schema = %l AND table_name = %l AND column_name = %l)",
+                        obx_sql_text_get(&modify), obx_sql_text_get(&add), sql_schema_of(store, &store->outbox),
+                        store->outbox.name, store->table.id);
+    sql->failed = sql->failed || modify.failed || add.failed;
+    obx_sql_text_free(&modify);
+    obx_sql_text_free(&add);
+}
+
+static void prepare_sql(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    (void)store;
+    obx_sql_text_puts(sql, "PREPARE outbox_spool FROM @outbox_spool");
+}
+
+static void execute_sql(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    (void)store;
+    obx_sql_text_puts(sql, "EXECUTE outbox_spool");
 }
 
 static void position_sql(const struct sql_store *store, struct obx_sql_text *sql)
@@ -103,7 +132,7 @@ static void position_row_sql(const struct sql_store *store, struct obx_sql_text 
 }
 
 static void (*const statements[])(const struct sql_store *store, struct obx_sql_text *sql) = {
-    trigger_sql, spool_sql, engine_sql, position_sql, position_row_sql};
+    trigger_sql, spool_sql, alter_sql, prepare_sql, execute_sql, position_sql, position_row_sql};
 
 unsigned mys_capture_statements(const struct sql_store *store)
 {

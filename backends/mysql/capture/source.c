@@ -21,8 +21,9 @@
 static void stop_reading(struct mys_store *store)
 {
     store->capture.reading = store->capture.mid_event = false;
+    store->capture.layout.searching = store->capture.layout.waiting = false;
     mys_dump_close(&store->capture.dump);
-    mys_transactions_reset(store);
+    mys_transactions_close(store);
 }
 
 static void fail_reading(struct mys_store *store, const struct outbox_error *error)
@@ -40,6 +41,27 @@ static void opened(void *arg, const struct mys_dump_facts *facts)
     OUTBOX_FAILPOINT(store->sql.host, capture, log_opened);
 }
 
+static void open_stream(struct mys_store *store)
+{
+    struct mys_capture *capture = &store->capture;
+    const struct mys_dump_from from = {
+        .from = &capture->position.read, .done = &capture->position.done, .identity = store->server.identity};
+    struct mys_target target = mys_target(store, false);
+    target.waits = true;
+    mys_dump_open(&capture->dump, &target, (uint64_t)store->sql.connect_ms, &from);
+}
+
+/* The log was searched, and is read now. */
+static enum mys_dump_answer open_again(struct mys_store *store)
+{
+    store->capture.layout.searching = false;
+    store->capture.recorded_bytes = 0;
+    mys_transactions_close(store);
+    mys_dump_close(&store->capture.dump);
+    open_stream(store);
+    return MYS_DUMP_CLOSED;
+}
+
 /* Items of the event that was fed last. */
 static enum mys_dump_answer take_items(struct mys_store *store, struct outbox_error *error)
 {
@@ -48,6 +70,12 @@ static enum mys_dump_answer take_items(struct mys_store *store, struct outbox_er
     while (!mys_reader_next(&capture->reader, &item, error) && item.kind != MYS_ITEM_NONE) {
         if (mys_transactions_take(store, &item, error))
             break;
+        if (mys_layout_found(capture))
+            return open_again(store);
+        if (item.kind == MYS_ITEM_TURN)
+            return MYS_DUMP_TURN;
+        if (capture->layout.waiting)
+            return mys_layout_must_renew(store, error) ? MYS_DUMP_NEXT : MYS_DUMP_PAUSED;
         if (item.kind != MYS_ITEM_ROW && item.kind != MYS_ITEM_COMMIT)
             continue;
         if (sql_capture_is_full(&store->sql))
@@ -61,7 +89,9 @@ static enum mys_dump_answer on_event(void *arg, struct outbox_bytes event)
     struct mys_store *store = arg;
     struct outbox_error error = {.code = OUTBOX_OK};
     enum mys_dump_answer answer = MYS_DUMP_NEXT;
-    if (!event.data || !mys_reader_feed(&store->capture.reader, event, &error))
+    if (mys_layout_must_renew(store, &error))
+        answer = MYS_DUMP_CLOSED;
+    else if (!event.data || !mys_reader_feed(&store->capture.reader, event, &error))
         answer = take_items(store, &error);
     if (store->capture.position.failed && !error.code)
         mys_fail(&error, OUTBOX_E_NO_MEMORY, "read the binlog: no memory for the position");
@@ -103,12 +133,10 @@ static void begin(struct sql_store *sql)
 {
     struct mys_store *store = mys_store_of(sql);
     struct mys_capture *capture = &store->capture;
-    const struct mys_dump_from from = {
-        .from = &capture->position.from, .done = &capture->position.done, .identity = store->server.identity};
-    struct mys_target target = mys_target(store, false);
     struct outbox_error error = {.code = OUTBOX_OK};
+    mys_position_restart(&capture->position, mys_transactions_held(capture));
     mys_transactions_reset(store);
-    mys_position_restart(&capture->position);
+    capture->layout.proven = false;
     capture->skip = sql->capture.passed_index;
     capture->recorded_ordinal = capture->recorded_bytes = 0;
     capture->reading = true;
@@ -119,11 +147,10 @@ static void begin(struct sql_store *sql)
     capture->dump.drained = on_drained;
     capture->dump.failed = on_failed;
     capture->dump.idle = on_idle;
-    target.waits = true;
     if (open_reader(store, &error))
         fail_reading(store, &error);
     else
-        mys_dump_open(&capture->dump, &target, (uint64_t)sql->connect_ms, &from);
+        open_stream(store);
 }
 
 static void end(struct sql_store *sql)
@@ -144,6 +171,7 @@ static int read_position(struct sql_store *sql, struct outbox_error *error)
     struct mys_store *store = mys_store_of(sql);
     struct mys_capture *capture = &store->capture;
     const char *text = obx_sql_text_get(&sql->capture.row.position);
+    mys_transactions_reset(store);
     mys_position_free(&capture->position);
     mys_position_init(&capture->position, sql->host, store->server.mariadb);
     capture->recorded_ns = sql->host->now(sql->host);
@@ -160,7 +188,7 @@ static void pass(void *arg, const uint64_t marks[SQL_CAPTURE_MARKS])
 {
     struct mys_store *store = arg;
     mys_transactions_passed(store, marks[0]);
-    mys_position_pass(&store->capture.position, marks[0], mys_transactions_held(&store->capture));
+    mys_position_pass(&store->capture.position, marks[0]);
 }
 
 static void put_position(const struct sql_store *sql, struct obx_sql_text *identity, struct obx_sql_text *position)
@@ -170,7 +198,7 @@ static void put_position(const struct sql_store *sql, struct obx_sql_text *ident
     mys_distance_print(&store->capture, place);
     snprintf(text, sizeof text, "%.80s %.100s", place, store->server.identity);
     obx_sql_text_puts(identity, text);
-    mys_position_print(&store->capture.position, position);
+    mys_position_print(&store->capture.position, mys_transactions_held(&store->capture), position);
 }
 
 static void recorded(struct sql_store *sql)
@@ -179,6 +207,8 @@ static void recorded(struct sql_store *sql)
     capture->recorded_ns = sql->host->now(sql->host);
     capture->recorded_bytes = capture->dump.bytes;
     capture->recorded_ordinal = capture->position.read_ordinal;
+    if (capture->layout.waiting)
+        mys_dump_go_on_soon(&capture->dump);
 }
 
 static bool worth_recording(const struct sql_store *sql)
@@ -187,6 +217,12 @@ static bool worth_recording(const struct sql_store *sql)
     uint64_t now = sql->host->now(sql->host);
     return capture->position.read_ordinal > capture->recorded_ordinal + 1 &&
            (now - capture->recorded_ns > RECORD_NS || capture->dump.bytes - capture->recorded_bytes > RECORD_BYTES);
+}
+
+/* Of what it remembers of transactions that are not passed. */
+static uint64_t bytes(const struct sql_store *sql)
+{
+    return mys_position_bytes(&mys_store_in(sql)->capture.position);
 }
 
 static bool put_take_over(struct sql_request *request)
@@ -247,11 +283,14 @@ const struct sql_capture_source mys_capture_source = {.put_take_over = put_take_
                                                       .put_position = put_position,
                                                       .recorded = recorded,
                                                       .worth_recording = worth_recording,
+                                                      .bytes = bytes,
                                                       .put_horizon = put_horizon,
                                                       .horizon_result = horizon_result,
                                                       .is_visible = is_visible,
                                                       .has_reached = has_reached,
                                                       .decode = mys_event_decode,
                                                       .put_spool = mys_put_spool,
+                                                      .put_dead = mys_put_dead_event,
+                                                      .name_event = mys_name_event,
                                                       .put_distance = mys_put_distance,
                                                       .distance_result = mys_on_distance};

@@ -45,6 +45,8 @@ static int row(struct mys_store *store, const struct mys_item *item, struct outb
                         store->sql.table.schema, capture->table.name);
     if (open->ignored && !open->xa)
         return OUTBOX_OK;
+    if (!mys_layout_is_known(store, error))
+        return error->code;
     if (capture->skip && !open->xa) {
         capture->skip--;
         open->given++;
@@ -68,12 +70,13 @@ static int row(struct mys_store *store, const struct mys_item *item, struct outb
 
 /* ---- ends -------------------------------------------------------------------------------------------------------- */
 
-static uint64_t end(struct mys_store *store)
+/* has_events: they are in the queue, or held. */
+static uint64_t end(struct mys_store *store, bool has_events)
 {
     struct mys_capture *capture = &store->capture;
     struct mys_open *open = &capture->open;
     open->open = false;
-    return mys_position_read(&capture->position, &open->gtid, open->place);
+    return mys_position_read(&capture->position, &open->gtid, open->place, has_events);
 }
 
 static void advance(struct mys_store *store)
@@ -86,7 +89,7 @@ static int commit(struct mys_store *store, struct outbox_error *error)
 {
     struct mys_open *open = &store->capture.open;
     bool has_events = open->events.count || open->given;
-    uint64_t ordinal = end(store);
+    uint64_t ordinal = end(store, has_events && !open->ignored);
     if (has_events && !open->ignored && give(store, &open->events, ordinal, true, error))
         return error->code;
     if (has_events && open->ignored)
@@ -103,7 +106,7 @@ static int roll_back(struct mys_store *store, struct outbox_error *error)
     char gtid[MYS_GTID_TEXT];
     sql_capture_list_drop(&store->sql.capture.queue.memory, &open->events);
     if (!open->given) {
-        end(store);
+        end(store, false);
         advance(store);
         return OUTBOX_OK;
     }
@@ -112,7 +115,7 @@ static int roll_back(struct mys_store *store, struct outbox_error *error)
                          "transaction %s was rolled back after %llu of its events were published: it was large, and "
                          "changed a table without transactions; convert that table to InnoDB",
                          gtid, (unsigned long long)open->given);
-    return give(store, &open->events, end(store), true, error);
+    return give(store, &open->events, end(store, true), true, error);
 }
 
 /* ---- XA ---------------------------------------------------------------------------------------------------------- */
@@ -122,15 +125,19 @@ static int hold(struct mys_store *store, const char *xid, struct outbox_error *e
     struct mys_capture *capture = &store->capture;
     struct mys_open *open = &capture->open;
     const struct outbox_host *host = store->sql.host;
-    uint64_t ordinal = end(store);
     if (!open->events.count) {
+        end(store, false);
         advance(store);
         return OUTBOX_OK;
     }
     struct mys_held *held = host->alloc(host, sizeof *held);
     if (!held)
         return fail_memory(error);
-    held->prepared = ordinal;
+    mys_gtid_set_init(&held->before, host, open->gtid.mariadb);
+    mys_gtid_set_copy(&held->before, &capture->position.read);
+    capture->position.failed |= held->before.failed;
+    held->place = open->place;
+    held->prepared = end(store, true);
     held->events = open->events;
     held->next = capture->held;
     snprintf(held->xid, sizeof held->xid, "%s", xid);
@@ -152,6 +159,7 @@ static void forget(struct mys_store *store, struct mys_held **at)
 {
     struct mys_held *held = *at;
     *at = held->next;
+    mys_gtid_set_free(&held->before);
     sql_capture_list_drop(&store->sql.capture.queue.memory, &held->events);
     store->sql.host->release(store->sql.host, held);
 }
@@ -161,15 +169,15 @@ static int decide(struct mys_store *store, const char *xid, bool committed, stru
 {
     struct mys_capture *capture = &store->capture;
     struct mys_held *held = find(capture, xid);
-    bool ignored = capture->open.ignored;
-    uint64_t ordinal = end(store);
+    bool given = held && committed && !capture->open.ignored;
+    uint64_t ordinal = end(store, given);
     if (!held) {
         advance(store);
         return OUTBOX_OK;
     }
     held->decided = ordinal;
     capture->held_bytes -= held->events.bytes;
-    if (!committed || ignored) {
+    if (!given) {
         sql_capture_list_drop(&store->sql.capture.queue.memory, &held->events);
         mys_transactions_passed(store, capture->position.done_ordinal);
         advance(store);
@@ -181,13 +189,18 @@ static int decide(struct mys_store *store, const char *xid, bool committed, stru
     return give(store, &held->events, ordinal, true, error);
 }
 
-uint64_t mys_transactions_held(const struct mys_capture *capture)
+const struct mys_held *mys_transactions_oldest(const struct mys_capture *capture)
 {
-    uint64_t first = UINT64_MAX;
-    for (const struct mys_held *held = capture->held; held; held = held->next)
-        if (held->prepared < first)
-            first = held->prepared;
-    return first;
+    const struct mys_held *oldest = capture->held;
+    for (const struct mys_held *held = oldest; held; held = held->next)
+        oldest = held->prepared < oldest->prepared ? held : oldest;
+    return oldest;
+}
+
+const struct mys_gtid_set *mys_transactions_held(const struct mys_capture *capture)
+{
+    const struct mys_held *oldest = mys_transactions_oldest(capture);
+    return oldest && oldest->prepared <= capture->position.done_ordinal ? &oldest->before : NULL;
 }
 
 void mys_transactions_passed(struct mys_store *store, uint64_t ordinal)
@@ -202,11 +215,17 @@ void mys_transactions_passed(struct mys_store *store, uint64_t ordinal)
 
 /* ---- items ------------------------------------------------------------------------------------------------------- */
 
-void mys_transactions_reset(struct mys_store *store)
+void mys_transactions_close(struct mys_store *store)
 {
     struct mys_capture *capture = &store->capture;
     sql_capture_list_drop(&store->sql.capture.queue.memory, &capture->open.events);
     capture->open = (struct mys_open){.open = false};
+}
+
+void mys_transactions_reset(struct mys_store *store)
+{
+    struct mys_capture *capture = &store->capture;
+    mys_transactions_close(store);
     while (capture->held)
         forget(store, &capture->held);
     capture->held_bytes = 0;
@@ -237,19 +256,11 @@ static int begin(struct mys_store *store, const struct mys_item *item, struct ou
     return OUTBOX_OK;
 }
 
-/* Without names in the log the columns must be read again, unless that was after this ALTER. */
-static int altered(struct mys_store *store, struct outbox_error *error)
+static int altered(struct mys_store *store, bool inside, struct outbox_error *error)
 {
-    struct mys_capture *capture = &store->capture;
-    bool known = capture->reader.map.has_names || mys_gtid_set_has(&capture->columns_at, &capture->open.gtid);
-    if (commit(store, error))
+    if (!inside && commit(store, error))
         return error->code;
-    if (known)
-        return OUTBOX_OK;
-    return mys_fail(error, OUTBOX_E_NOT_CONNECTED,
-                    "read the binlog: table %s.%s was altered, and the log has no names of columns "
-                    "(binlog_row_metadata); the relay connects again to read them",
-                    store->sql.table.schema, capture->table.name);
+    return mys_layout_altered(store, inside, error);
 }
 
 static void log_statement(struct mys_store *store, const struct mys_item *item)
@@ -276,6 +287,8 @@ int mys_transactions_take(struct mys_store *store, const struct mys_item *item, 
 {
     if (item->end)
         store->capture.file_position = item->end;
+    if (store->capture.layout.searching && item->kind != MYS_ITEM_FILE)
+        return mys_layout_search(store, item, error);
     switch (item->kind) {
     case MYS_ITEM_BEGIN:
         return begin(store, item, error);
@@ -294,7 +307,7 @@ int mys_transactions_take(struct mys_store *store, const struct mys_item *item, 
     case MYS_ITEM_XA_ROLLBACK:
         return decide(store, item->xid, item->kind == MYS_ITEM_XA_COMMIT, error);
     case MYS_ITEM_ALTERED:
-        return altered(store, error);
+        return altered(store, item->inside, error);
     case MYS_ITEM_STATEMENT:
         log_statement(store, item);
         return OUTBOX_OK;

@@ -29,7 +29,7 @@ Test(capture_lost, statement_that_names_the_table_fails_the_claim)
     capture_expect_failure(&capture, OUTBOX_E_SCHEMA, "are not in the log"); /* and stays */
     cr_assert_neq(capture_claim(&capture, 0, 1000), 0);
     cr_assert_eq(capture.rows, 1); /* the log was not read again under other numbers */
-    pass_last(&capture);           /* as docs/CAPTURE.md says */
+    pass_last(&capture);           /* as docs/CAPTURE-MYSQL.md says */
     capture_run(&capture, EVENT("c"));
     capture_restart(&capture);
     capture_expect(&capture, "c");

@@ -133,6 +133,7 @@ static void print_item(struct log_fixture *fixture, const struct mys_item *item)
 {
     static const char *const names[] = {"",          "begin",       "row",     "commit", "rollback", "prepared",
                                         "xa commit", "xa rollback", "altered", "",       "statement"};
+    fixture->turns += item->kind == MYS_ITEM_TURN;
     if (item->kind >= sizeof names / sizeof *names || !*names[item->kind])
         return;
     if (item->kind == MYS_ITEM_BEGIN)
@@ -210,6 +211,7 @@ int log_read(struct log_fixture *fixture)
     error->code = 0;
     cr_assert_eq(mys_reader_init(&fixture->reader, &log_host, &name, fixture->wanted, fixture->wanted_count, error), 0);
     fixture->reader.table_columns = fixture->wanted_count;
+    fixture->turns = 0;
     mys_reader_restart(&fixture->reader, false);
     int code = read_file(fixture, fixture->file, fixture->position);
     fclose(fixture->out);

@@ -28,6 +28,7 @@ struct log_fixture {
     char file[512];            /* the mark */
     unsigned long position;
     struct mys_gtid_set seen;
+    unsigned turns; /* items MYS_ITEM_TURN */
 };
 
 extern const struct outbox_host log_host;
