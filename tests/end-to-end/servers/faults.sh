@@ -160,7 +160,7 @@ fault_broker_narrow() { of_network 2 10 kafka rate 50000; }
 fault_broker_reset() { proxy "kafka reset"; short_pause; proxy "kafka reset"; incident; }
 fault_broker_away() { proxy "kafka reset"; of_network 2 20 kafka down; }
 
-# A MariaDB that is killed on a full disk leaves half an event at the end of a file, which no replica reads over: CAPTURE.md.
+# A MariaDB that is killed on a full disk leaves half an event at the end of a file, which no replica reads over: CAPTURE-MYSQL.md.
 may_fill_disk() { [ "${OUTBOX_TEST_DISK:-}" ] && [ "$kind${OUTBOX_TEST_CAPTURE:-}" != mariadbbinlog ]; }
 every_fault() {
   declare -F | sed -n 's/^declare -f fault_//p' | grep -E "${OUTBOX_TORTURE_FAULTS:-.}" |
