@@ -143,7 +143,8 @@ static const char other_sql[] =
     ", n.nspname, c.relname), format('if that one is meant, set table: %s.%s', n.nspname, c.relname), NULL "
     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p') AND c.oid <> $1::oid "
     "AND NOT c.relispartition AND c.relname <> $4::text AND n.nspname NOT IN ('pg_catalog', 'information_schema') "
-    "AND pg_stat_get_tuples_inserted($1::oid) = 0 AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid "
+    "AND pg_stat_get_tuples_inserted($1::oid) = 0 AND NOT EXISTS (SELECT FROM pg_partition_tree($1::oid) p WHERE "
+    "pg_stat_get_tuples_inserted(p.relid) > 0) AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid "
     "AND NOT a.attisdropped AND lower(a.attname) IN (lower($2::text), lower($3::text))) = 2 ORDER BY 2 LIMIT 3) "
     "UNION ALL SELECT 1, 'the database has the encoding SQL_ASCII: its texts are published as they are, and as base64 "
     "where they are no UTF-8', 'make a new database with the encoding UTF8', NULL "
@@ -152,7 +153,11 @@ static const char other_sql[] =
     "are "
     "lost', " OUTBOX_NAME "), NULL, format('ALTER TABLE %s SET LOGGED;', " OUTBOX_NAME
     ") FROM pg_class u WHERE u.oid = "
-    "$1::oid AND u.relpersistence = 'u'";
+    "$1::oid AND u.relpersistence = 'u' "
+    "UNION ALL SELECT 1, format('table %s inherits from table %s: ids are unique in each of them only, and the relay "
+    "stops when two rows have the same', i.inhrelid::regclass, " OUTBOX_NAME "), 'give both the same sequence of ids, "
+    "and insert none by hand', format('ALTER TABLE %s NO INHERIT %s;', i.inhrelid::regclass, " OUTBOX_NAME ") FROM "
+    "pg_inherits i JOIN pg_class r ON r.oid = i.inhparent WHERE r.oid = $1::oid AND r.relkind = 'r'";
 
 bool pg_put_other_tables(struct sql_request *request)
 {
