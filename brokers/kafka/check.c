@@ -60,6 +60,14 @@ static rd_kafka_resp_err_t list_topics(struct kafka_broker *self, const struct r
     return err;
 }
 
+const struct rd_kafka_metadata_topic *kafka_check_listed(const struct rd_kafka_metadata *metadata, const char *name)
+{
+    for (int i = 0; i < metadata->topic_cnt; i++)
+        if (!strcmp(metadata->topics[i].topic, name))
+            return &metadata->topics[i];
+    return NULL;
+}
+
 static void check_work(struct outbox_work *work)
 {
     struct kafka_broker *self = work->arg;
@@ -79,6 +87,8 @@ static void check_work(struct outbox_work *work)
     kafka_check_topics(self, findings, metadata);
     if (self->exactly_once)
         kafka_check_progress(self, findings, metadata);
+    if (findings->reader)
+        rd_kafka_destroy(findings->reader);
     rd_kafka_metadata_destroy(metadata);
 }
 

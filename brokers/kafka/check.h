@@ -33,6 +33,12 @@ void kafka_check_brokers(struct kafka_broker *self, struct kafka_findings *findi
 /* Worker: do the topics of the configuration and of pending events exist, and do their settings suit the relay's? */
 void kafka_check_topics(struct kafka_broker *self, struct kafka_findings *findings,
                         const struct rd_kafka_metadata *metadata);
+/* The topic in the list of all topics; NULL: it is not there. */
+const struct rd_kafka_metadata_topic *kafka_check_listed(const struct rd_kafka_metadata *metadata, const char *name);
+/* Worker: asks for one topic by its name, for the list may be older than the topic: a broker learns of a new one late.
+ * topics[0] of the result, which is the caller's; NULL: no answer. */
+const struct rd_kafka_metadata *kafka_check_ask(struct kafka_broker *self, struct kafka_findings *findings,
+                                                const char *name);
 /* Worker: the topic is in the metadata. */
 void kafka_check_present(struct kafka_broker *self, struct kafka_findings *findings,
                          const struct rd_kafka_metadata_topic *topic);

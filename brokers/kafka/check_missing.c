@@ -29,9 +29,8 @@ static rd_kafka_t *open_reader(struct kafka_broker *self)
     return rk;
 }
 
-/* Owned by the caller; NULL: no answer. */
-static const struct rd_kafka_metadata *ask_for(struct kafka_broker *self, struct kafka_findings *findings,
-                                               const char *name)
+const struct rd_kafka_metadata *kafka_check_ask(struct kafka_broker *self, struct kafka_findings *findings,
+                                                const char *name)
 {
     const struct rd_kafka_metadata *metadata = NULL;
     if (!findings->reader)
@@ -42,7 +41,11 @@ static const struct rd_kafka_metadata *ask_for(struct kafka_broker *self, struct
     if (rd_kafka_metadata(findings->reader, 0, topic, &metadata, ANSWER_MS))
         metadata = NULL;
     rd_kafka_topic_destroy(topic);
-    return metadata;
+    if (metadata && metadata->topic_cnt == 1)
+        return metadata;
+    if (metadata)
+        rd_kafka_metadata_destroy(metadata);
+    return NULL;
 }
 
 /* ---- do the brokers create topics? ------------------------------------------------------------------------------- */
@@ -117,12 +120,11 @@ static void find_absent(struct kafka_broker *self, struct kafka_findings *findin
     outbox_find_command(found, "kafka-topics.sh --bootstrap-server '%s' --create --topic '%s'", self->bootstrap, name);
 }
 
-/* The list may be older than the topic: a broker learns of a new one late. */
 void kafka_check_missing(struct kafka_broker *self, struct kafka_findings *findings,
                          const struct rd_kafka_metadata *metadata, const char *name, bool pending)
 {
-    const struct rd_kafka_metadata *asked = ask_for(self, findings, name);
-    const struct rd_kafka_metadata_topic *topic = asked && asked->topic_cnt == 1 ? asked->topics : NULL;
+    const struct rd_kafka_metadata *asked = kafka_check_ask(self, findings, name);
+    const struct rd_kafka_metadata_topic *topic = asked ? asked->topics : NULL;
     if (topic && !topic->err) {
         kafka_check_present(self, findings, topic);
     } else if (topic && topic->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {

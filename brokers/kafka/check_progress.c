@@ -43,14 +43,6 @@ static void check_topic_setting(void *arg, const char *name, const char *value)
                     value, KAFKA_PROGRESS_BYTES);
 }
 
-static const struct rd_kafka_metadata_topic *topic_of(const struct rd_kafka_metadata *metadata, const char *name)
-{
-    for (int i = 0; i < metadata->topic_cnt; i++)
-        if (!strcmp(metadata->topics[i].topic, name))
-            return &metadata->topics[i];
-    return NULL;
-}
-
 /* True: the partition is there. */
 static bool check_partition(struct kafka_broker *self, struct kafka_findings *findings,
                             const struct rd_kafka_metadata_topic *topic)
@@ -111,7 +103,7 @@ static void check_cluster(struct expectation *expectation, const struct rd_kafka
 {
     char id[16];
     struct kafka_broker *self = expectation->self;
-    const struct rd_kafka_metadata_topic *log = topic_of(metadata, "__transaction_state");
+    const struct rd_kafka_metadata_topic *log = kafka_check_listed(metadata, "__transaction_state");
     if (log && log->partition_cnt && log->partitions[0].replica_cnt == 1 && metadata->broker_cnt > 1)
         outbox_find(&expectation->findings->list, OUTBOX_SEVERITY_WARNING,
                     "set transaction.state.log.replication.factor=3 before the first transaction of the cluster",
@@ -126,8 +118,11 @@ static void check_cluster(struct expectation *expectation, const struct rd_kafka
 void kafka_check_progress(struct kafka_broker *self, struct kafka_findings *findings,
                           const struct rd_kafka_metadata *metadata)
 {
-    const struct rd_kafka_metadata_topic *topic = topic_of(metadata, self->progress_topic);
+    const struct rd_kafka_metadata_topic *topic = kafka_check_listed(metadata, self->progress_topic);
+    const struct rd_kafka_metadata *asked = topic ? NULL : kafka_check_ask(self, findings, self->progress_topic);
     struct expectation expectation = {.self = self, .findings = findings};
+    if (asked && !asked->topics[0].err)
+        topic = asked->topics;
     outbox_findings_about(&findings->list, "delivery: exactly-once");
     if (check_partition(self, findings, topic)) {
         expectation.replicas = topic->partitions[0].replica_cnt;
@@ -139,4 +134,6 @@ void kafka_check_progress(struct kafka_broker *self, struct kafka_findings *find
                 "consumers see each event once with isolation.level=read_committed; others see repeated events after a "
                 "failure. The rights Write and Describe on TransactionalId '%s' show at the start only",
                 self->transactional_id);
+    if (asked)
+        rd_kafka_metadata_destroy(asked);
 }

@@ -11,14 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct rd_kafka_metadata_topic *topic_of(const struct rd_kafka_metadata *metadata, const char *name)
-{
-    for (int i = 0; i < metadata->topic_cnt; i++)
-        if (!strcmp(metadata->topics[i].topic, name))
-            return &metadata->topics[i];
-    return NULL;
-}
-
 struct topic_check {
     struct kafka_broker *self;
     struct kafka_findings *findings;
@@ -83,7 +75,7 @@ static void check_one(struct kafka_broker *self, struct kafka_findings *findings
                       const struct rd_kafka_metadata *metadata, const char *name, bool pending)
 {
     struct outbox_error error;
-    const struct rd_kafka_metadata_topic *topic = topic_of(metadata, name);
+    const struct rd_kafka_metadata_topic *topic = kafka_check_listed(metadata, name);
     outbox_findings_about(&findings->list, "topic %s", name);
     if (kafka_topic_name_validate((struct outbox_bytes){name, strlen(name)}, &error)) {
         outbox_find(&findings->list, OUTBOX_SEVERITY_ERROR,
@@ -104,7 +96,4 @@ void kafka_check_topics(struct kafka_broker *self, struct kafka_findings *findin
     for (uint32_t i = 0;
          (topic = outbox_check_topic(findings->check, i, &pending)) && !atomic_load(&self->cancel_workers); i++)
         check_one(self, findings, metadata, topic, pending);
-    if (findings->reader)
-        rd_kafka_destroy(findings->reader);
-    findings->reader = NULL;
 }
