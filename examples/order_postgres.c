@@ -2,11 +2,14 @@
 /*
  * examples/order_postgres.c - one order and its event, in one transaction of Postgres
  *
- *     order_postgres CONNINFO CUSTOMER AMOUNT
+ *     order_postgres [--emit] CONNINFO CUSTOMER AMOUNT
+ *
+ * --emit: the relay captures the log (docs/CAPTURE-POSTGRES.md), so the event is a message in it, and not a row.
  *
  * It creates the tables `customers` and `orders` if they are missing; `outbox init` creates the outbox. It locks the
  * customer's row before it adds the event, so the events of a customer have the order of that customer's orders.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +36,7 @@ static int run(PGconn *pg, const char *sql, char *value, size_t size)
 }
 
 /* Everything between BEGIN and COMMIT. */
-static int take_order(PGconn *pg, long customer, long amount)
+static int take_order(PGconn *pg, bool emits, long customer, long amount)
 {
     char sql[200], id[32], order[32], payload[100];
     snprintf(sql, sizeof sql,
@@ -53,7 +56,7 @@ static int take_order(PGconn *pg, long customer, long amount)
                                        .type = text("placed"),
                                        .payload = text(payload)};
     struct outbox_error error;
-    if (!outbox_pg_add(pg, NULL, &event, NULL, &error))
+    if (!(emits ? outbox_pg_emit(pg, NULL, &event, &error) : outbox_pg_add(pg, NULL, &event, NULL, &error)))
         return 0;
     fprintf(stderr, "order_postgres: %s\n", error.text);
     return 1;
@@ -61,8 +64,11 @@ static int take_order(PGconn *pg, long customer, long amount)
 
 int main(int argc, char **argv)
 {
+    bool emits = argc > 1 && !strcmp(argv[1], "--emit");
+    argc -= emits;
+    argv += emits;
     if (argc != 4) {
-        fprintf(stderr, "usage: order_postgres CONNINFO CUSTOMER AMOUNT\n");
+        fprintf(stderr, "usage: order_postgres [--emit] CONNINFO CUSTOMER AMOUNT\n");
         return 64;
     }
     PGconn *pg = PQconnectdb(argv[1]);
@@ -80,7 +86,7 @@ int main(int argc, char **argv)
             NULL, 0) ||
         run(pg, "BEGIN", NULL, 0);
     if (!failed)
-        failed = take_order(pg, strtol(argv[2], NULL, 10), strtol(argv[3], NULL, 10));
+        failed = take_order(pg, emits, strtol(argv[2], NULL, 10), strtol(argv[3], NULL, 10));
     if (run(pg, failed ? "ROLLBACK" : "COMMIT", NULL, 0))
         failed = 1;
     PQfinish(pg);

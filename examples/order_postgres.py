@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One order and its event, in one transaction of Postgres: plain SQL, from any language.
 
-    order_postgres.py CONNINFO CUSTOMER AMOUNT
+    order_postgres.py [--emit] CONNINFO CUSTOMER AMOUNT
+
+--emit: the relay captures the log (docs/CAPTURE-POSTGRES.md), so the event is a message in it, and not a row.
 
 Needs psycopg2 (Debian: python3-psycopg2).
 
@@ -19,9 +21,11 @@ CREATE TABLE IF NOT EXISTS customers (id bigint PRIMARY KEY, orders bigint NOT N
 CREATE TABLE IF NOT EXISTS orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
                                    customer bigint NOT NULL, amount bigint NOT NULL);
 """
+ADD = "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES (%s, %s, %s, %s)"
+EMIT = "SELECT outbox_emit(%s, %s, %s, %s)"
 
 
-def take_order(cursor, customer, amount):
+def take_order(cursor, write, customer, amount):
     cursor.execute(
         "INSERT INTO customers (id, orders) VALUES (%s, 1) "
         "ON CONFLICT (id) DO UPDATE SET orders = customers.orders + 1",
@@ -29,20 +33,21 @@ def take_order(cursor, customer, amount):
     )  # locks the customer until the end of the transaction
     cursor.execute("INSERT INTO orders (customer, amount) VALUES (%s, %s) RETURNING id", (customer, amount))
     (order,) = cursor.fetchone()
-    cursor.execute(
-        "INSERT INTO outbox (aggregatetype, aggregateid, type, payload) VALUES (%s, %s, %s, %s)",
-        ("order", str(customer), "placed", json.dumps({"order": order, "amount": amount})),
-    )
+    payload = json.dumps({"order": order, "amount": amount})
+    cursor.execute(write, ("order", str(customer), "placed", payload))
 
 
 def main():
-    if len(sys.argv) != 4:
+    arguments = sys.argv[1:]
+    write = EMIT if arguments[:1] == ["--emit"] else ADD
+    arguments = arguments[write is EMIT:]
+    if len(arguments) != 3:
         sys.exit(__doc__)
-    connection = psycopg2.connect(sys.argv[1])
+    connection = psycopg2.connect(arguments[0])
     with connection, connection.cursor() as cursor:
         cursor.execute(TABLES)
     with connection, connection.cursor() as cursor:  # one transaction: commits, or rolls back after an exception
-        take_order(cursor, int(sys.argv[2]), int(sys.argv[3]))
+        take_order(cursor, write, int(arguments[1]), int(arguments[2]))
     connection.close()
 
 

@@ -6,18 +6,6 @@
 
 #include "capture.h"
 
-static void wait_for_replay(struct sql_fixture *fixture, int port)
-{
-    struct session *session = session_open_at(port);
-    char sql[120];
-    int64_t end = fixture_run(fixture, "SELECT pg_current_wal_flush_lsn() - '0/0'");
-    snprintf(sql, sizeof sql, "SELECT (pg_last_wal_replay_lsn() - '0/0' >= %lld)::int", (long long)end);
-    for (int i = 0; i < 1000 && session_run(session, sql) != 1; i++)
-        session_run(session, "SELECT pg_sleep(0.01)");
-    cr_assert_eq(session_run(session, sql), 1);
-    session_close(session);
-}
-
 /* The position row is replicated with the data, so the new primary's log has its place, on the old timeline. */
 Test(capture_failover, reading_goes_on_over_the_end_of_a_timeline)
 {
