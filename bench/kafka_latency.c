@@ -2,14 +2,15 @@
 /*
  * bench/kafka_latency.c - from the return of COMMIT to the append in the broker's log
  *
- *     kafka-latency DATABASE WHERE BROKERS TOPIC RATE SECONDS       BROKERS "-": only the writers' own times
+ *     kafka-latency DATABASE WHERE BROKERS TOPIC RATE SECONDS [received]     BROKERS "-": only the writers' own times
  *
  * Inserts a row a transaction at times fixed beforehand, over as many connections as the rate needs, and records when
  * COMMIT returned. It is an open loop: a slow commit does not delay later ones, and is counted from its due time. Then
  * it reads the topic and compares with the time at which the broker appended each event. That needs one clock and
  * message.timestamp.type=LogAppendTime. The time is in whole milliseconds, so half a millisecond is added. An event
- * that was appended before its COMMIT had returned counts as 0. Prints "COUNT P50 P99 MAX P50 P99 MAX" in milliseconds:
- * to the append, and of the commits themselves. Exit code 1 if an event did not arrive within 20 s.
+ * that was appended before its COMMIT had returned counts as 0. With `received` a consumer of committed data runs
+ * beside the writers, and its own clock counts: the topic must be there. Prints "COUNT P50 P99 MAX P50 P99 MAX" in
+ * milliseconds: to the append, and of the commits themselves. Exit code 1 if an event did not arrive within 20 s.
  */
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
@@ -33,8 +34,11 @@ struct run {
     uint32_t count, writers;
     uint64_t begin_ns, gap_ns;
     char name[32];                        /* distinguishes this run's events from others in the topic */
-    double *committed, *commit, *latency; /* milliseconds; latency < 0: not yet */
+    double *committed, *commit, *latency; /* milliseconds; latency: when it arrived, at first; < 0: not yet */
     uint32_t arrived;
+    bool received;
+    const char *brokers, *topic;
+    bool complete; /* all events have arrived */
 };
 
 struct writer {
@@ -103,7 +107,7 @@ static void take(struct run *run, const rd_kafka_message_t *message)
         run->latency[number] >= 0)
         return;
     double appended = (double)rd_kafka_message_timestamp(message, NULL) + 0.5;
-    run->latency[number] = appended > run->committed[number] ? appended - run->committed[number] : 0;
+    run->latency[number] = run->received ? (double)now_ns(CLOCK_REALTIME) / 1e6 : appended;
     run->arrived++;
 }
 
@@ -124,11 +128,12 @@ static rd_kafka_t *consume(const char *brokers, const char *topic)
     return consumer;
 }
 
-static bool read_back(const char *brokers, const char *topic, struct run *run)
+static void *read_back(void *arg)
 {
-    rd_kafka_t *consumer = consume(brokers, topic);
-    uint64_t begin = now_ns(CLOCK_MONOTONIC);
-    while (run->arrived < run->count && now_ns(CLOCK_MONOTONIC) - begin < PATIENCE_MS * 1000000ull) {
+    struct run *run = arg;
+    rd_kafka_t *consumer = consume(run->brokers, run->topic);
+    uint64_t end = now_ns(CLOCK_MONOTONIC) + PATIENCE_MS * 1000000ull + run->count * run->gap_ns;
+    while (run->arrived < run->count && now_ns(CLOCK_MONOTONIC) < end) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 100);
         if (message && !message->err)
             take(run, message);
@@ -139,7 +144,25 @@ static bool read_back(const char *brokers, const char *topic, struct run *run)
     rd_kafka_destroy(consumer);
     if (run->arrived < run->count)
         fprintf(stderr, "kafka-latency: %u of %u events came\n", run->arrived, run->count);
-    return run->arrived == run->count;
+    run->complete = run->arrived == run->count;
+    return NULL;
+}
+
+/* The reader is beside the writers, or after them. */
+static bool write_and_read(struct run *run)
+{
+    pthread_t reader;
+    bool wrote;
+    if (run->received && pthread_create(&reader, NULL, read_back, run))
+        return false;
+    wrote = write_rows(run);
+    if (run->received)
+        pthread_join(reader, NULL);
+    else if (wrote && run->brokers)
+        read_back(run);
+    for (uint32_t i = 0; i < run->count; i++)
+        run->latency[i] = run->latency[i] > run->committed[i] ? run->latency[i] - run->committed[i] : 0;
+    return wrote && (run->complete || !run->brokers);
 }
 
 /* ---- the figures ------------------------------------------------------------------------------------------------- */
@@ -168,13 +191,17 @@ static const struct latency_db *find(const char *name)
 
 int main(int argc, char **argv)
 {
-    uint32_t rate = argc == 7 ? (uint32_t)strtoul(argv[5], NULL, 10) : 0;
+    bool received = argc == 8 && !strcmp(argv[7], "received");
+    uint32_t rate = argc == 7 || received ? (uint32_t)strtoul(argv[5], NULL, 10) : 0;
     if (!rate || !find(argv[1])) {
-        fputs("usage: kafka-latency DATABASE WHERE BROKERS TOPIC RATE SECONDS\n", stderr);
+        fputs("usage: kafka-latency DATABASE WHERE BROKERS TOPIC RATE SECONDS [received]\n", stderr);
         return 64;
     }
     struct run run = {.db = find(argv[1]),
                       .where = argv[2],
+                      .brokers = strcmp(argv[3], "-") ? argv[3] : NULL,
+                      .topic = argv[4],
+                      .received = received,
                       .count = rate * (uint32_t)strtoul(argv[6], NULL, 10),
                       .writers = 1 + rate / RATE_OF_ONE,
                       .gap_ns = 1000000000u / rate};
@@ -185,10 +212,9 @@ int main(int argc, char **argv)
     if (!run.count || !run.committed || !run.commit || !run.latency)
         exit(1);
     snprintf(run.name, sizeof run.name, "run-%ld", (long)getpid());
-    bool to_broker = strcmp(argv[3], "-") != 0;
     for (uint32_t i = 0; i < run.count; i++)
-        run.latency[i] = to_broker ? -1 : 0;
-    if (!write_rows(&run) || (to_broker && !read_back(argv[3], argv[4], &run)))
+        run.latency[i] = -1;
+    if (!write_and_read(&run))
         return 1;
     printf("%u", run.count);
     print(run.latency, run.count, "");

@@ -12,7 +12,8 @@
 # BENCH_SECONDS: of each latency (10). BENCH_KAFKA: options of the relay's producer (none), such as "linger.ms: 5".
 # BENCH_CODEC: compression of both sides' batches (none). BENCH_PAYLOAD: random (incompressible); json (as repetitive as
 # events of an application); in run-kafka also bytes (random, in a column of bytes).
-# BENCH_ONLY: drains; capture; latencies and everything after them; in run-mysql also writers (default: all).
+# BENCH_ONLY: drains; capture; latencies and everything after them; in run-kafka also exactly-once; in run-mysql also
+# writers (default: all).
 events=${BENCH_EVENTS:-1000000}
 runs=${BENCH_RUNS:-3}
 seconds=${BENCH_SECONDS:-10}
@@ -23,7 +24,7 @@ export OUTBOX_PLUGIN_DIR=${OUTBOX_PLUGIN_DIR:-$build/plugins}
 outbox=$build/program/outbox
 measure=$build/bench/measure
 latency=$build/bench/kafka-latency
-relay= service=
+relay= service= delivery=at-least-once
 
 finish() {
     if [ -n "$relay" ]; then kill -9 "$relay" 2>/dev/null || true; fi
@@ -53,7 +54,8 @@ configure() {
 	relays:
 	  bench:
 	    store: $store
-	    broker: {plugin: kafka, bootstrap.servers: "$brokers", options: {$producer}}
+	    delivery: $delivery
+	    broker: {plugin: kafka, bootstrap.servers: "$brokers", transactional.id: bench, options: {$producer}}
 	    route: {topic: "$1", headers: {id: "\${event_id}"}}
 	Y
 }
@@ -110,6 +112,48 @@ drain() {
         printf "| %sdrain %d events of %d B | %d ev/s | %.2f of %s (%d ev/s) | %.2f / %.2f / %.2f | %.1f MB peak |", what, n, b, n / f[8], f[1],
             plain, n / f[2], f[9] * 1e6 / n, f[11] / n, f[12] / n, f[10] / 1024
         printf " %s |\n", f[13] ? sprintf("%d B of log an event", f[13] / n) : "" }'
+}
+
+# The figures of both deliveries, in turn: a drain at-least-once, then the same exactly-once.
+deliveries() {
+    want exactly-once || return 0
+    kcat -b "$brokers" -L -t outbox-progress >>"$root/log" 2>&1 || true # the broker makes the topic
+    drain_both "$events" 128
+    drain_both "$((events * 3 / 10))" 1024
+    latency_of_both 1000
+    delivery=at-least-once
+}
+drain_both() { # COUNT BYTES: one line of the table
+    local topic="deliveries-$2"
+    configure "$topic"
+    fill "$1" "$2"
+    warm "$topic"
+    for _ in $(seq "$runs"); do
+        for delivery in at-least-once exactly-once; do
+            configure "$topic"
+            fill "$1" "$2"
+            counted "$delivery" "$outbox" drain -c "$root/outbox.yaml"
+            [ "$(left)" = 0 ] || stop_with_log "rows were left"
+        done
+        echo "$(cat "$root/at-least-once.all") $(cat "$root/exactly-once.all")"
+    done | awk '{ print $1 / $7, $0 }' | sort -n | awk -v n="$1" -v b="$2" '{ line[NR] = $0 } END {
+        split(line[int((NR + 1) / 2)], f, " ")
+        printf "| exactly-once, drain %d events of %d B | %d ev/s | %.2f of at-least-once (%d ev/s) | %.2f / %.2f / %.2f | %.1f MB peak, at-least-once %.1f MB | |\n",
+            n, b, n / f[8], f[1], n / f[2], f[9] * 1e6 / n, f[11] / n, f[12] / n, f[10] / 1024, f[4] / 1024 }'
+}
+latency_of_both() { # RATE: from COMMIT to a consumer of committed data
+    local figures=
+    for delivery in at-least-once exactly-once; do
+        configure "received-$1"
+        fill 0 1
+        start_relay
+        "$latency" "$kind" "$where" "$brokers" "received-$1" "$1" 2 >/dev/null # warm: the topic is made
+        figures+=" $("$latency" "$kind" "$where" "$brokers" "received-$1" "$1" "$seconds" received | cut -d ' ' -f 2,3)"
+        stop_relay
+    done
+    awk -v rate="$1" -v figures="$figures" 'BEGIN { split(figures, f, " ")
+        printf "| commit to a consumer of committed data at %d ev/s | exactly-once p50 %.1f ms, p99 %.1f ms | at-least-once p50 %.1f ms, p99 %.1f ms | | | |\n",
+            rate, f[3], f[4], f[1], f[2] }'
 }
 
 start_relay() {

@@ -53,7 +53,7 @@ fault_relay_paused() { # until the other one has relayed newer rows: a paused ow
     die "the other relay does not take over from a paused one"
   short_pause
   kill -CONT "$pid"
-  incident
+  pauses=$((pauses + 1)); incident
 }
 fault_writer_killed() {
   draw ${#writers[@]}
