@@ -6,6 +6,7 @@
 #include "relay/dead_letter_move.h"
 #include "relay/dead_letter_rows.h"
 #include "relay/link.h"
+#include "relay/low_mark.h"
 
 #define WAITING_MAX 1000 /* rows; more of them pause claiming */
 
@@ -108,9 +109,18 @@ const char *obx_dead_letters_why(const struct obx_dead_letters *letters)
     return letters->why;
 }
 
+/* Of a log: a row that was rejected after the ownership was lost is not in the spool, and gets there only after the
+ * rewind. */
+static bool waits_for_rewind(const struct obx_dead_letters *letters)
+{
+    const struct obx_dead_letter_row *row = OBX_LIST_FIRST(&letters->waiting, struct obx_dead_letter_row, link);
+    return row && !obx_low_mark_in_spool(letters->stages->low_mark, row->position);
+}
+
 bool obx_dead_letters_give_up(struct obx_dead_letters *letters)
 {
-    if (obx_request_busy(&letters->move_request) || (letters->count && !obx_dead_letter_move_fails(letters)))
+    bool moves = letters->count && !obx_dead_letter_move_fails(letters) && !waits_for_rewind(letters);
+    if (obx_request_busy(&letters->move_request) || moves)
         return false;
     drop_all_rows(letters);
     return true;
