@@ -74,6 +74,17 @@ uint64_t lite_refused_count(const struct lite_refused *refused)
     return obx_sql_ranges_size(&refused->ids);
 }
 
+uint32_t lite_refused_list(struct lite_refused *refused, const struct outbox_host *host)
+{
+    uint32_t count = 0, most = (uint32_t)lite_refused_count(refused);
+    if (!obx_sql_grow(host, (void **)&refused->positions, &refused->room, most, sizeof *refused->positions))
+        return 0;
+    for (uint32_t i = 0; i < refused->ids.count; i++)
+        for (int64_t id = refused->ids.items[i].lo; id <= refused->ids.items[i].hi; id++)
+            refused->positions[count++] = (struct outbox_position){(uint64_t)id, 0};
+    return count;
+}
+
 bool lite_refused_add(struct lite_refused *refused, struct lite_conn *conn, int64_t id, const char *why,
                       const char *what, struct outbox_error *error)
 {
@@ -167,6 +178,7 @@ void lite_refused_fini(struct lite_refused *refused, const struct outbox_host *h
 {
     obx_sql_ranges_free(host, &refused->ids);
     obx_sql_ranges_free(host, &refused->gone);
+    host->release(host, refused->positions);
 }
 
 void lite_refused_log(struct lite_refused *refused, const struct lite_conn *conn)

@@ -27,6 +27,8 @@ struct lite_refused {
     char reason[200];           /* "row 17: ...", the last one */
     uint64_t retry_at_ns, pause_ns;
     uint64_t log_at_ns;
+    struct outbox_position *positions; /* owned: of ids, as the last settle reported them */
+    uint32_t room;
 };
 
 enum lite_removal {
@@ -46,6 +48,8 @@ bool lite_refused_add(struct lite_refused *refused, struct lite_conn *conn, int6
                       const char *what, struct outbox_error *error);
 
 uint64_t lite_refused_count(const struct lite_refused *refused);
+/* Fills refused->positions, ascending. Gives how many; without memory none. */
+uint32_t lite_refused_list(struct lite_refused *refused, const struct outbox_host *host);
 bool lite_refused_is_due(const struct lite_refused *refused, uint64_t now);
 /* In a transaction: try each recorded row once more. */
 enum lite_removal lite_refused_retry(struct lite_refused *refused, struct lite_conn *conn);

@@ -136,7 +136,7 @@ static bool settle_chunk(struct lite_op *op, struct lite_conn *conn, struct curs
 /* The host reads the remaining rows from the arguments, or gets an error. */
 static void report_refused(struct lite_op *op, struct lite_conn *conn)
 {
-    const struct lite_refused *refused = &op->store->refused;
+    struct lite_refused *refused = &op->store->refused;
     const struct outbox_settle *args = ((struct settle_op *)op)->args;
     bool reports_refused = args->struct_size >= sizeof *args && args->refused;
     if (!refused->ids.count || !lite_op_ok(op))
@@ -147,6 +147,10 @@ static void report_refused(struct lite_op *op, struct lite_conn *conn)
     }
     args->refused->rows = lite_refused_count(refused);
     snprintf(args->refused->reason, sizeof args->refused->reason, "%s", refused->reason);
+    if (args->refused->struct_size >= sizeof *args->refused) {
+        args->refused->position_count = lite_refused_list(refused, op->store->host);
+        args->refused->positions = refused->positions;
+    }
 }
 
 static void settle_run(struct lite_op *op, struct lite_conn *conn)

@@ -19,6 +19,7 @@
  *     connection outcomes clients outage                    state of the connection; outcomes; the two clients
  *     result record partition_batching limits_request       one report; one message; order; settings of topics
  *     transactional progress_read commit                    delivery: exactly-once, on a worker
+ *     verify                                                delivery: exactly-once: can a topic be written?
  *     heartbeat connect                                     does a broker respond?
  *     send reports transaction lifecycle                    messages out, reports in; commits; start, stop, cancel
  *     turn                                                  publish; one round of reports, sending, completing
@@ -112,6 +113,15 @@ struct kafka_heartbeat {
     uint32_t failures;       /* in a row */
 };
 
+/* Asks whether a topic can be written (verify.c). */
+struct kafka_verify {
+    struct kafka_job job;
+    struct kafka_topic *topic;
+    rd_kafka_topic_t *handle; /* what the worker asks about */
+    bool answered;            /* the worker's result, and what it found */
+    rd_kafka_resp_err_t err;
+};
+
 struct kafka_broker {
     /* options */
     const char *bootstrap;
@@ -147,6 +157,7 @@ struct kafka_broker {
     struct outbox_task blocked_turn; /* of the blocked keys */
     struct kafka_outage outage;
     struct kafka_heartbeat heartbeat;
+    struct kafka_verify verify;
     uint64_t connected_logged_ns; /* 0: never */
 
     struct kafka_topics topics;
@@ -236,6 +247,9 @@ struct kafka_result {
 };
 
 void kafka_on_result(struct kafka_broker *self, const struct kafka_result *result);
+/* None of its messages can be written now. Logged once for each reason. */
+void kafka_topic_trouble(struct kafka_broker *self, struct kafka_topic *topic, rd_kafka_resp_err_t err,
+                         const struct kafka_verdict *verdict);
 /* Messages that were sent alone were not reported in time. */
 void kafka_on_no_answer(struct kafka_broker *self, struct kafka_topic *topic);
 /* All reports of this turn were seen. */
@@ -274,7 +288,8 @@ bool kafka_transaction_takes(const struct kafka_broker *self); /* may a message 
 /* May one that may fail? Only as the first; with others in the transaction that is committed now. */
 bool kafka_transaction_takes_alone(struct kafka_broker *self);
 void kafka_transaction_fill(struct kafka_broker *self); /* that one is in it */
-/* Room for a message that is to be handed over. False: no memory, and the producer is replaced. */
+/* Before a look-up in the record: that is current, and has room for a message. False: no memory, and the producer is
+ * replaced. */
 bool kafka_transaction_reserve(struct kafka_broker *self);
 void kafka_transaction_sent(struct kafka_broker *self, struct kafka_publish *publish,
                             const struct outbox_message *message);
@@ -285,7 +300,13 @@ void kafka_transaction_cancel(struct kafka_broker *self); /* the same, and a com
 void kafka_transaction_step(struct kafka_broker *self);   /* call with no publish in hand */
 bool kafka_transaction_idle(const struct kafka_broker *self);
 void kafka_transaction_due(void *plugin);
-void kafka_settled(void *plugin, const struct outbox_settled *settled);
+void kafka_record(void *plugin, const struct outbox_record *record);
+
+/* ---- verify.c ---------------------------------------------------------------------------------------------------- */
+
+/* May the first message of a topic be handed over? Asks the brokers if that is not known. */
+enum kafka_gate kafka_verify_gate(struct kafka_broker *self, struct kafka_topic *topic);
+void kafka_verify_hanging(struct kafka_broker *self); /* now and then */
 
 /* ---- outage.c, heartbeat.c: is a broker there? ------------------------------------------------------------------- */
 

@@ -109,7 +109,7 @@ static void close_topic(struct kafka_topic *topic)
         topic->handles[i] = NULL;
     }
     topic->in_flight = 0;
-    topic->order_broken = false;
+    topic->order_broken = topic->verified = false;
     kafka_limits_close(&topic->limits);
     kafka_topic_on(topic, KAFKA_TOPIC_CLOSED);
 }

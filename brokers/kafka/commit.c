@@ -17,12 +17,13 @@
 
 #define QUEUE_FULL_NS 5000000 /* until the next attempt to put a record into a full queue */
 
-static rd_kafka_resp_err_t produce(struct kafka_broker *self, size_t size)
+static rd_kafka_resp_err_t produce(struct kafka_broker *self, uint32_t part, size_t size)
 {
+    char key[KAFKA_PROGRESS_KEY];
     struct kafka_transaction *transaction = &self->transaction;
-    const char *key = self->transactional_id;
+    size_t key_size = kafka_progress_key(self->transactional_id, part, key);
     int failed = rd_kafka_produce(transaction->topic, (int32_t)self->progress_partition, RD_KAFKA_MSG_F_COPY,
-                                  transaction->buffer, size, key, strlen(key), NULL);
+                                  transaction->buffer, size, key, key_size, NULL);
     return failed ? rd_kafka_last_error() : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -33,7 +34,8 @@ static int produce_part(struct kafka_broker *self, const struct kafka_progress_p
     struct kafka_transaction *transaction = &self->transaction;
     size_t size = kafka_progress_encode(&transaction->progress, part, transaction->buffer);
     rd_kafka_resp_err_t err;
-    while ((err = produce(self, size)) == RD_KAFKA_RESP_ERR__QUEUE_FULL && !atomic_load(&transaction->cancel))
+    while ((err = produce(self, part->part, size)) == RD_KAFKA_RESP_ERR__QUEUE_FULL &&
+           !atomic_load(&transaction->cancel))
         nanosleep(&pause, NULL);
     if (!err)
         return OUTBOX_OK;

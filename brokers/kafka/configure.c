@@ -237,6 +237,9 @@ static int check_transactions(const struct kafka_broker *self, struct outbox_err
             error, OUTBOX_E_CONFIG, 0,
             "delivery: exactly-once needs transactional.id: a name that no other relay of the cluster has, "
             "and that stays");
+    if (strlen(self->transactional_id) > KAFKA_PROGRESS_ID)
+        return kafka_error(error, OUTBOX_E_CONFIG, 0, "transactional.id has more than %d bytes; take a shorter one",
+                           KAFKA_PROGRESS_ID);
     int64_t timeout = strtoll(get(self->conf, "transaction.timeout.ms", value, sizeof value), NULL, 10);
     int64_t socket = strtoll(get(self->conf, "socket.timeout.ms", value, sizeof value), NULL, 10);
     if (timeout < socket)

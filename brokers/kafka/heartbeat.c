@@ -71,6 +71,8 @@ void kafka_heartbeat_due(void *plugin)
 {
     struct kafka_broker *self = plugin;
     kafka_outage_check_progress(self);
+    if (self->state == KAFKA_RUNNING)
+        kafka_verify_hanging(self);
     if (is_idle(self))
         send_request(self);
     else if (self->state == KAFKA_RUNNING)

@@ -102,7 +102,7 @@ static void close_clients(struct kafka_broker *self)
 void kafka_advance_stop(struct kafka_broker *self)
 {
     if (self->state == KAFKA_STOPPING && !self->in_flight && !self->pending && !self->check.op &&
-        !self->heartbeat.job.running && kafka_transaction_idle(self))
+        !self->heartbeat.job.running && !self->verify.job.running && kafka_transaction_idle(self))
         close_clients(self);
 }
 

@@ -164,7 +164,7 @@ static const struct outbox_broker_ops ops = {
     .publish = kafka_publish,
     .admit = kafka_admit,
     .check = kafka_check,
-    .settled = kafka_settled,
+    .record = kafka_record,
 };
 
 static const char *library(void)

@@ -94,7 +94,8 @@ void kafka_progress_settled(struct kafka_progress *progress, const struct outbox
         settled->items = items;
         settled->room = room;
     }
-    memcpy(settled->items + settled->count, positions, count * sizeof *positions);
+    if (count)
+        memcpy(settled->items + settled->count, positions, count * sizeof *positions);
     settled->count += count;
 }
 
@@ -104,6 +105,72 @@ void kafka_progress_take_settled(struct kafka_progress *progress)
     progress->taken = progress->settled;
     progress->settled = taken;
     progress->settled.count = 0;
+}
+
+void kafka_progress_end_commit(struct kafka_progress *progress, bool committed)
+{
+    if (!committed)
+        kafka_progress_settled(progress, progress->taken.items, progress->taken.count);
+    progress->taken.count = 0;
+}
+
+/* ---- what is in the outbox --------------------------------------------------------------------------------------- */
+
+static void forget_unseen(struct kafka_progress *progress)
+{
+    progress->host->release(progress->host, progress->unseen);
+    progress->unseen = NULL;
+    progress->unseen_count = 0;
+}
+
+void kafka_progress_rewind(struct kafka_progress *progress)
+{
+    const struct kafka_progress_list *recovered = &progress->recovered;
+    progress->rewound = true;
+    forget_unseen(progress);
+    if (recovered->count)
+        progress->unseen = progress->host->resize(progress->host, NULL, recovered->count * sizeof *progress->unseen);
+    if (!progress->unseen)
+        return;
+    for (uint32_t i = 0; i < recovered->count; i++)
+        progress->unseen[i] = (struct kafka_progress_unseen){.position = recovered->items[i].position};
+    progress->unseen_count = recovered->count;
+}
+
+int kafka_progress_refresh(struct kafka_progress *progress)
+{
+    return progress->rewound ? kafka_progress_recover(progress) : OUTBOX_OK;
+}
+
+/* The first one at or after the position. */
+static uint32_t find_unseen(const struct kafka_progress *progress, struct outbox_position position)
+{
+    uint32_t low = 0, high = progress->unseen_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (compare(progress->unseen[middle].position, position) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void kafka_progress_present(struct kafka_progress *progress, const struct outbox_position *positions, uint32_t count)
+{
+    for (uint32_t i = 0; progress->unseen_count && i < count; i++) {
+        uint32_t at = find_unseen(progress, positions[i]);
+        if (at < progress->unseen_count && !compare(progress->unseen[at].position, positions[i]))
+            progress->unseen[at].seen = true;
+    }
+}
+
+void kafka_progress_complete(struct kafka_progress *progress)
+{
+    for (uint32_t i = 0; i < progress->unseen_count; i++)
+        if (!progress->unseen[i].seen)
+            kafka_progress_settled(progress, &progress->unseen[i].position, 1);
+    forget_unseen(progress);
 }
 
 /* ---- folding ----------------------------------------------------------------------------------------------------- */
@@ -133,7 +200,6 @@ static void remove_taken(struct kafka_progress *progress)
             known->items[kept++] = known->items[i];
     }
     known->count = kept;
-    taken->count = 0;
 }
 
 /* From the end, in place. Of equal positions the later event stays: the position was used again. */
@@ -186,23 +252,46 @@ int kafka_progress_recover(struct kafka_progress *progress)
     if (known->count)
         memcpy(progress->recovered.items, known->items, known->count * sizeof *known->items);
     progress->recovered.count = known->count;
+    progress->rewound = false;
     return OUTBOX_OK;
 }
 
 void kafka_progress_clear(struct kafka_progress *progress)
 {
     progress->recovered.count = progress->known.count = progress->current.count = 0;
-    progress->settled.count = progress->taken.count = 0;
+}
+
+static void free_list(struct kafka_progress *progress, struct kafka_progress_list *list)
+{
+    progress->host->release(progress->host, list->items);
+    *list = (struct kafka_progress_list){0};
+}
+
+static void free_positions(struct kafka_progress *progress, struct kafka_progress_positions *list)
+{
+    progress->host->release(progress->host, list->items);
+    *list = (struct kafka_progress_positions){0};
+}
+
+void kafka_progress_close(struct kafka_progress *progress)
+{
+    free_list(progress, &progress->recovered);
+    free_list(progress, &progress->known);
+    free_list(progress, &progress->current);
+    free_positions(progress, &progress->taken);
+    progress->forgotten = 0;
+}
+
+void kafka_progress_forget(struct kafka_progress *progress)
+{
+    free_positions(progress, &progress->settled);
+    forget_unseen(progress);
 }
 
 void kafka_progress_free(struct kafka_progress *progress)
 {
     if (!progress->host)
         return;
-    progress->host->release(progress->host, progress->recovered.items);
-    progress->host->release(progress->host, progress->known.items);
-    progress->host->release(progress->host, progress->current.items);
-    progress->host->release(progress->host, progress->settled.items);
-    progress->host->release(progress->host, progress->taken.items);
-    *progress = (struct kafka_progress){.host = progress->host};
+    kafka_progress_close(progress);
+    kafka_progress_forget(progress);
 }

@@ -2,6 +2,7 @@
 /*
  * brokers/kafka/progress_format.c - the bytes of a progress record
  *
+ *     key: the transactional.id, and in later parts a zero byte and the part's number
  *     "OBXP" version:1   epoch sequence part parts   size outbox   count   { major minor hash:8 } ...
  *
  * Numbers are unsigned LEB128, except the version and the hash (little endian). An event's major is the difference from
@@ -9,6 +10,7 @@
  * each part begins with the differences from zero. Reading checks every length: a message that anybody else wrote is an
  * error, not a crash.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "progress.h"
@@ -69,6 +71,20 @@ size_t kafka_progress_encode(const struct kafka_progress *progress, const struct
         last = entry->position;
     }
     return (size_t)(at - (uint8_t *)to);
+}
+
+size_t kafka_progress_key(const char *id, uint32_t part, char to[KAFKA_PROGRESS_KEY])
+{
+    size_t size = strnlen(id, KAFKA_PROGRESS_ID);
+    memcpy(to, id, size);
+    to[size] = '\0';
+    return part ? size + 1 + (size_t)snprintf(to + size + 1, KAFKA_PROGRESS_KEY - size - 1, "%u", part) : size;
+}
+
+bool kafka_progress_is_key(const char *id, const void *key, size_t size)
+{
+    size_t length = strlen(id);
+    return size >= length && !memcmp(key, id, length) && (size == length || !((const char *)key)[length]);
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */

@@ -117,12 +117,6 @@ static int get_bounds(struct kafka_broker *self, int64_t *low, int64_t *high, st
 
 /* ---- messages ---------------------------------------------------------------------------------------------------- */
 
-static bool is_ours(const struct kafka_broker *self, const rd_kafka_message_t *message)
-{
-    size_t size = strlen(self->transactional_id);
-    return message->key_len == size && !memcmp(message->key, self->transactional_id, size);
-}
-
 static void note_stranger(struct reading *reading, const rd_kafka_message_t *message)
 {
     if (message->payload && !reading->stranger[0])
@@ -158,7 +152,7 @@ static int on_message(struct reading *reading, const rd_kafka_message_t *message
     *position = next > *position ? next : *position;
     if (message->err)
         return OUTBOX_OK;
-    if (is_ours(reading->self, message))
+    if (message->key && kafka_progress_is_key(reading->self->transactional_id, message->key, message->key_len))
         return note_ours(reading, message, error);
     note_stranger(reading, message);
     return OUTBOX_OK;

@@ -34,19 +34,26 @@ static const char *advice_for(const struct kafka_broker *self, const struct kafk
     return "; create it; its events wait";
 }
 
-static void on_topic_failure(struct kafka_broker *self, const struct kafka_result *result,
-                             const struct kafka_verdict *verdict)
+void kafka_topic_trouble(struct kafka_broker *self, struct kafka_topic *topic, rd_kafka_resp_err_t err,
+                         const struct kafka_verdict *verdict)
 {
     char advice[256];
     struct outbox_error error;
-    struct kafka_topic *topic = result->topic;
-    kafka_error(&error, verdict->code, result->err, "publish to topic '%s': %s%s", topic->name,
-                rd_kafka_err2str(result->err), advice_for(self, topic, verdict->code, advice, sizeof advice));
+    kafka_error(&error, verdict->code, err, "publish to topic '%s': %s%s", topic->name, rd_kafka_err2str(err),
+                advice_for(self, topic, verdict->code, advice, sizeof advice));
     /* librdkafka has two errors for a missing topic, so the code counts */
     if (topic->state != KAFKA_TOPIC_FAILING || topic->error.code != verdict->code)
         self->host->log(self->host, OUTBOX_LOG_WARN, "%s", error.text);
     kafka_topic_fail(topic, self->submitted, verdict->outcome, &error);
     kafka_topic_on(topic, KAFKA_TOPIC_FAILED);
+    kafka_topic_pause(topic, self->host->now(self->host));
+}
+
+static void on_topic_failure(struct kafka_broker *self, const struct kafka_result *result,
+                             const struct kafka_verdict *verdict)
+{
+    struct kafka_topic *topic = result->topic;
+    kafka_topic_trouble(self, topic, result->err, verdict);
     self->order_broken = self->order_broken || topic->order_broken;
     kafka_report_failure(self, topic, result->publish, result->index, verdict->outcome, &topic->error);
 }
@@ -117,6 +124,7 @@ static void on_producer_failure(struct kafka_broker *self, const struct kafka_re
 
 static void on_delivered(struct kafka_broker *self, const struct kafka_result *result)
 {
+    result->topic->failures = 0;
     if (kafka_topic_delivered(result->topic))
         self->host->log(self->host, OUTBOX_LOG_INFO, "topic '%s' takes events again", result->topic->name);
     kafka_note_delivered(self, result->publish, result->index);
@@ -136,6 +144,8 @@ static struct kafka_verdict verdict_of(const struct kafka_broker *self, const st
 {
     if (self->exactly_once && kafka_transaction_code(result->err) == OUTBOX_E_FENCED)
         return (struct kafka_verdict){OUTBOX_NOT_CONNECTED, OUTBOX_E_NOT_CONNECTED, KAFKA_FAULT_PRODUCER};
+    if (self->exactly_once && result->err == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT && !self->outage.suspected)
+        return (struct kafka_verdict){OUTBOX_RETRY, OUTBOX_E_AGAIN, KAFKA_FAULT_TOPIC}; /* brokers are there */
     bool chosen = outbox_message_at(result->publish->args, result->index)->partition >= 0;
     bool known = self->exactly_once && result->err;
     return kafka_classify(result->err, known ? RD_KAFKA_MSG_STATUS_NOT_PERSISTED : result->status, chosen);
@@ -160,6 +170,7 @@ void kafka_on_result(struct kafka_broker *self, const struct kafka_result *resul
 
 void kafka_on_no_answer(struct kafka_broker *self, struct kafka_topic *topic)
 {
+    struct outbox_error error;
     if (!kafka_topic_on(topic, KAFKA_TOPIC_NO_ANSWER))
         return;
     kafka_error(&topic->error, OUTBOX_E_AGAIN, 0,
@@ -167,6 +178,12 @@ void kafka_on_no_answer(struct kafka_broker *self, struct kafka_topic *topic)
                 self->outage.reason[0] ? ": " : "", self->outage.reason);
     topic->outcome = OUTBOX_RETRY;
     self->host->log(self->host, OUTBOX_LOG_WARN, "%s", topic->error.text);
+    kafka_topic_pause(topic, self->host->now(self->host));
+    if (self->exactly_once) { /* it holds up its transaction */
+        error = topic->error;
+        error.code = OUTBOX_E_NOT_CONNECTED;
+        kafka_replace_producer(self, &error);
+    }
 }
 
 void kafka_check_order(struct kafka_broker *self)

@@ -165,14 +165,25 @@ static bool enter_transaction(struct kafka_broker *self, struct kafka_publish *p
                               enum step *step)
 {
     *step = STEP_WAIT;
-    if (!kafka_transaction_takes(self))
+    if (!kafka_transaction_takes(self) || !kafka_transaction_reserve(self))
         return false;
-    if (kafka_progress_has(&self->transaction.progress, sending->message)) {
-        report_already(self, publish, sending->index);
-        *step = STEP_NEXT;
-        return false;
-    }
-    return kafka_transaction_reserve(self);
+    if (!kafka_progress_has(&self->transaction.progress, sending->message))
+        return true;
+    report_already(self, publish, sending->index);
+    *step = STEP_NEXT;
+    return false;
+}
+
+/* A message that may fail. Gives false as the function above. */
+static bool enters_alone(struct kafka_broker *self, struct kafka_publish *publish, const struct sending *sending,
+                         enum step *step)
+{
+    struct kafka_topic *topic = sending->topic;
+    enum kafka_gate gate = kafka_verify_gate(self, topic);
+    *step = gate == KAFKA_REFUSE ? STEP_NEXT : STEP_WAIT;
+    if (gate == KAFKA_REFUSE)
+        kafka_report_failure(self, topic, publish, sending->index, topic->outcome, &topic->error);
+    return gate == KAFKA_SEND && (!may_fail(sending) || kafka_transaction_takes_alone(self));
 }
 
 /* The message at the cursor. */
@@ -188,11 +199,12 @@ static enum step send_next(struct kafka_broker *self, struct kafka_publish *publ
         fail_without_topic(self);
         return STEP_WAIT;
     }
-    if (publish->number > sending.topic->barrier && !admit(self, publish, &sending))
+    if (publish->number <= sending.topic->barrier)
+        return pass_gate(self, publish, &sending);
+    if (!admit(self, publish, &sending))
         return STEP_NEXT;
-    if (self->exactly_once && may_fail(&sending) && publish->number > sending.topic->barrier &&
-        !kafka_transaction_takes_alone(self))
-        return STEP_WAIT;
+    if (self->exactly_once && !enters_alone(self, publish, &sending, &step))
+        return step;
     return pass_gate(self, publish, &sending);
 }
 

@@ -59,6 +59,11 @@ struct kafka_topic {
     uint32_t outcome;          /* of the last failure, and of what was refused because of it */
     struct outbox_error error; /* of the last failure */
 
+    /* with delivery: exactly-once (verify.c) */
+    bool verified;     /* a broker knows it, and its partitions have leaders */
+    uint32_t failures; /* in a row */
+    uint64_t retry_at; /* FAILING: host->now() of the next attempt */
+
     size_t size;
     char name[]; /* NUL-terminated */
 };
@@ -103,6 +108,8 @@ bool kafka_topic_delivered(struct kafka_topic *topic);
 void kafka_topic_refused(struct kafka_topic *topic, bool alone);
 /* Nothing of the publishes up to `barrier` may be sent any more: the host submits them again in order. */
 void kafka_topic_fail(struct kafka_topic *topic, uint64_t barrier, uint32_t outcome, const struct outbox_error *error);
+/* After a failure: when the next attempt may be made. The pauses grow from 0.1 to 10 s. */
+void kafka_topic_pause(struct kafka_topic *topic, uint64_t now);
 /* The first message of each topic goes through the probe producer once the broker has refused an event. */
 bool kafka_topic_uses_probe(const struct kafka_topic *topic, bool refusals_seen);
 

@@ -12,6 +12,9 @@
     64u /* deliveries one at a time after the first refusal; four times as many after each further one \
          */
 #define SINGLE_MAX 65536u
+#define PAUSE_MIN_NS 100000000ull
+#define PAUSE_MAX_NS 10000000000ull
+#define PAUSE_DOUBLINGS 7u
 
 #define U KAFKA_TOPIC_UNVERIFIED
 #define O KAFKA_TOPIC_OPEN
@@ -99,6 +102,14 @@ void kafka_topic_fail(struct kafka_topic *topic, uint64_t barrier, uint32_t outc
     topic->outcome = outcome;
     topic->error = *error;
     topic->order_broken = topic->order_broken || topic->in_flight;
+}
+
+void kafka_topic_pause(struct kafka_topic *topic, uint64_t now)
+{
+    uint64_t pause = PAUSE_MIN_NS << (topic->failures < PAUSE_DOUBLINGS ? topic->failures : PAUSE_DOUBLINGS);
+    topic->failures++;
+    topic->verified = false;
+    topic->retry_at = now + (pause < PAUSE_MAX_NS ? pause : PAUSE_MAX_NS);
 }
 
 bool kafka_topic_uses_probe(const struct kafka_topic *topic, bool refusals_seen)

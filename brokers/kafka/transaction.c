@@ -1,19 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* brokers/kafka/transaction.c - when a transaction ends, and what its events are reported as; see transaction.h */
 #include <stdio.h>
+#include <string.h>
 
 #include "broker.h"
 
 #define IDLE_NS 10000000u /* nothing has come for so long: commit what there is */
+/* After the last commit, when nothing comes: a record without the events that have left the outbox since. */
+#define CLEAR_NS 1000000000u
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
+
+/* What the relay knows of positions holds for one ownership. */
+static bool is_same_ownership(const struct kafka_transaction *transaction, const struct outbox_broker_start *start)
+{
+    return start->epoch && start->epoch == transaction->epoch && start->outbox &&
+           !strcmp(start->outbox, transaction->outbox);
+}
 
 void kafka_transaction_start(struct kafka_broker *self, const struct outbox_broker_start *start)
 {
     struct kafka_transaction *transaction = &self->transaction;
     transaction->progress.host = self->host;
+    if (!is_same_ownership(transaction, start))
+        kafka_progress_forget(&transaction->progress);
     transaction->epoch = start->epoch;
     snprintf(transaction->outbox, sizeof transaction->outbox, "%s", start->outbox ? start->outbox : "");
+    transaction->ended_at = self->host->now(self->host);
     transaction->state = KAFKA_TRANSACTION_OPEN;
     transaction->broken = transaction->full = false;
     transaction->rows = 0;
@@ -32,7 +45,7 @@ void kafka_transaction_close(struct kafka_broker *self)
     transaction->topic = NULL;
     self->host->release(self->host, transaction->buffer);
     transaction->buffer = NULL;
-    kafka_progress_free(&transaction->progress);
+    kafka_progress_close(&transaction->progress);
 }
 
 /* ---- handing over ------------------------------------------------------------------------------------------------ */
@@ -60,7 +73,7 @@ void kafka_transaction_fill(struct kafka_broker *self)
 bool kafka_transaction_reserve(struct kafka_broker *self)
 {
     struct outbox_error error;
-    if (!kafka_progress_reserve(&self->transaction.progress))
+    if (!kafka_progress_reserve(&self->transaction.progress) && !kafka_progress_refresh(&self->transaction.progress))
         return true;
     kafka_error(&error, OUTBOX_E_NO_MEMORY, 0, "publish: out of memory for the progress record");
     kafka_replace_producer(self, &error);
@@ -165,6 +178,8 @@ static void commit_done(struct outbox_work *work)
         kafka_replace_producer(self, error); /* before messages that failed for it give another reason */
     kafka_read_reports(self);
     transaction->state = KAFKA_TRANSACTION_OPEN;
+    transaction->ended_at = self->host->now(self->host);
+    kafka_progress_end_commit(&transaction->progress, transaction->committed);
     log_forgotten(self);
     if (transaction->committed)
         release(self, OUTBOX_DELIVERED, NULL);
@@ -196,24 +211,38 @@ static uint64_t due_at(const struct kafka_broker *self)
     return !self->pending && idle < interval ? idle : interval;
 }
 
+static bool is_over(struct kafka_broker *self, uint64_t due)
+{
+    uint64_t now = self->host->now(self->host);
+    if (now >= due)
+        return true;
+    self->host->timer_set(self->transaction.timer, (due - now) / 1000 + 1);
+    return false;
+}
+
 static bool is_due(struct kafka_broker *self)
 {
     const struct kafka_transaction *transaction = &self->transaction;
-    uint64_t now = self->host->now(self->host), due = due_at(self);
-    if (transaction->full || transaction->rows >= KAFKA_TRANSACTION_ROWS || self->state == KAFKA_STOPPING || now >= due)
-        return true;
-    self->host->timer_set(transaction->timer, (due - now) / 1000 + 1);
-    return false;
+    return transaction->full || transaction->rows >= KAFKA_TRANSACTION_ROWS || self->state == KAFKA_STOPPING ||
+           is_over(self, due_at(self));
+}
+
+/* Without events: only the record is to be written again. */
+static bool is_clear_due(struct kafka_broker *self)
+{
+    const struct kafka_transaction *transaction = &self->transaction;
+    return transaction->progress.settled.count && self->state == KAFKA_RUNNING &&
+           is_over(self, transaction->ended_at + CLEAR_NS);
 }
 
 void kafka_transaction_step(struct kafka_broker *self)
 {
     struct kafka_transaction *transaction = &self->transaction;
-    if (!self->exactly_once || transaction->state != KAFKA_TRANSACTION_OPEN || !transaction->rows)
+    if (!self->exactly_once || transaction->state != KAFKA_TRANSACTION_OPEN)
         return;
-    if (transaction->broken && !self->in_flight)
+    if (transaction->broken && transaction->rows && !self->in_flight)
         release_broken(self); /* all that it has was reported */
-    else if (!transaction->broken && is_due(self))
+    else if (!transaction->broken && (transaction->rows ? is_due(self) : is_clear_due(self)))
         begin_commit(self);
 }
 
@@ -228,9 +257,22 @@ bool kafka_transaction_idle(const struct kafka_broker *self)
     return !self->exactly_once || (transaction->state == KAFKA_TRANSACTION_OPEN && !transaction->rows);
 }
 
-void kafka_settled(void *plugin, const struct outbox_settled *settled)
+/* ---- what the relay knows ---------------------------------------------------------------------------------------- */
+
+void kafka_record(void *plugin, const struct outbox_record *record)
 {
     struct kafka_broker *self = plugin;
-    if (self->exactly_once && kafka_has_clients(self))
-        kafka_progress_settled(&self->transaction.progress, settled->positions, settled->count);
+    struct kafka_progress *progress = &self->transaction.progress;
+    if (!self->exactly_once || !progress->host)
+        return;
+    if (record->what == OUTBOX_RECORD_SETTLED)
+        kafka_progress_settled(progress, record->positions, record->count);
+    else if (record->what == OUTBOX_RECORD_REWIND && self->state != KAFKA_STARTING) /* a worker reads the record */
+        kafka_progress_rewind(progress);
+    else if (record->what == OUTBOX_RECORD_PRESENT)
+        kafka_progress_present(progress, record->positions, record->count);
+    else if (record->what == OUTBOX_RECORD_COMPLETE)
+        kafka_progress_complete(progress);
+    if (progress->settled.count && !self->transaction.rows)
+        kafka_request_turn(self); /* kafka_transaction_step() */
 }

@@ -8,6 +8,9 @@
  * Happy path: the interval is over, or KAFKA_TRANSACTION_ROWS are in it, or nothing has come for 10 ms -> COMMITTING ->
  * committed: what was kept back is reported as DELIVERED, and the next transaction is open.
  *
+ * When nothing comes for a second after a commit, a transaction of a record alone follows: without the events that have
+ * left the outbox since. So the record of an idle relay names none.
+ *
  * A message that may fail is alone in its transaction: one of a topic that has not taken any with this producer, or has
  * refused one. So its failure, which no transaction survives, holds up no other event for ever.
  *
@@ -40,6 +43,7 @@ struct kafka_transaction {
     uint32_t rows;     /* handed over */
     uint64_t began_at; /* host->now() of the first row, and of the last */
     uint64_t last_at;
+    uint64_t ended_at;               /* of the start, and then of the last commit */
     struct kafka_publish *publishes; /* with messages in it */
     struct kafka_progress progress;
     uint64_t sequence;  /* of the last record */

@@ -136,11 +136,11 @@ void obx_broker_check(struct obx_instance *broker, struct obx_call *call, uint32
         at->plugin->ops.broker.check(at->self, op, check);
 }
 
-void obx_broker_settled(struct obx_instance *broker, const struct outbox_settled *settled)
+void obx_broker_record(struct obx_instance *broker, const struct outbox_record *record)
 {
-    struct obx_instance *at = obx_instance_with(broker, OBX_BROKER_OP(settled));
+    struct obx_instance *at = obx_instance_with(broker, OBX_BROKER_OP(record));
     if (at)
-        at->plugin->ops.broker.settled(at->self, settled);
+        at->plugin->ops.broker.record(at->self, record);
 }
 
 int obx_transform_apply(struct obx_instance *transform, const struct outbox_transform *event,

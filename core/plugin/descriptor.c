@@ -69,7 +69,7 @@ static const struct function broker_functions[] = {
     BROKER(init, 0),
     BROKER(fini, 0),
     BROKER(admit, OUTBOX_CAP_ADMIT),
-    BROKER(settled, OUTBOX_CAP_EXACTLY_ONCE),
+    BROKER(record, OUTBOX_CAP_EXACTLY_ONCE),
 };
 
 #define TRANSFORM(name)                                       \

@@ -124,7 +124,7 @@ int obx_broker_admit(struct obx_instance *broker, const struct outbox_message *m
 void obx_broker_check(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms,
                       const struct outbox_check *check);
 
-void obx_broker_settled(struct obx_instance *broker, const struct outbox_settled *settled); /* if it has the function */
+void obx_broker_record(struct obx_instance *broker, const struct outbox_record *record); /* if it has the function */
 
 /* Worker threads. */
 int obx_transform_apply(struct obx_instance *transform, const struct outbox_transform *event,

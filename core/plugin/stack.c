@@ -123,9 +123,9 @@ static void broker_publish(void *self, outbox_op_t token, const struct outbox_pu
     }
 }
 
-static void broker_settled(void *self, const struct outbox_settled *settled)
+static void broker_record(void *self, const struct outbox_record *record)
 {
-    obx_broker_settled(obx_instance_of_self(self), settled);
+    obx_broker_record(obx_instance_of_self(self), record);
 }
 
 static int broker_admit(void *self, const struct outbox_message *message, struct outbox_error *error)
@@ -172,7 +172,7 @@ static void broker_table(struct obx_instance *instance, struct outbox_broker_ops
     OFFER(stop)
     OFFER(publish)
     OFFER(admit)
-    OFFER(settled)
+    OFFER(record)
     OFFER(check)
 #undef OFFER
 }

@@ -12,6 +12,7 @@
 #include "relay/low_mark.h"
 #include "relay/pipeline.h"
 #include "relay/poll_schedule.h"
+#include "relay/record.h"
 #include "relay/retry_claim.h"
 
 #define READY_MAX 8 /* batches claimed and not yet published */
@@ -234,6 +235,8 @@ static void on_empty_poll(struct obx_claimer *claimer)
         return;
     }
     note_behind(claimer, false);
+    if (!(claimer->claim.flags & OUTBOX_CLAIM_LOG_ONLY))
+        obx_record_complete(claimer->stages->record);
     claimer->saw_empty = !claimer->schedule.woken;
     obx_poll_schedule_after_nothing(&claimer->schedule, context->now, claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP,
                                     (uint64_t)context->settings.poll_interval_max_ms * OBX_MS);
@@ -255,6 +258,7 @@ static void on_nothing(struct obx_claimer *claimer, const struct outbox_error *e
 static void on_polled_rows(struct obx_claimer *claimer, bool more)
 {
     const struct obx_relay_context *context = &claimer->stages->context;
+    obx_record_claimed(claimer->stages->record, claimer->claim.batch);
     note_behind(claimer, more);
     obx_poll_schedule_after_rows(&claimer->schedule, context->now, has_wakeup(claimer), more);
     if (more)
@@ -382,6 +386,7 @@ static void begin_rewind(struct obx_claimer *claimer)
 {
     obx_pipeline_set_reread(claimer->stages->pipeline, false);
     obx_low_mark_rewind(claimer->stages->low_mark);
+    obx_record_rewind(claimer->stages->record);
     obx_log_room_rewound(claimer->stages->log_room);
     claimer->rewind = false;
 }
@@ -429,6 +434,8 @@ static bool has_place(const struct obx_claimer *claimer)
 static bool may_rewind(struct obx_claimer *claimer)
 {
     struct obx_stages *stages = claimer->stages;
+    if (!obx_record_may_rewind(stages->record) && !obx_log_room_relieving(stages->log_room))
+        return false;
     if (!obx_pipeline_empty(stages->pipeline) || !obx_dead_letters_give_up(stages->dead_letters))
         return false;
     obx_keys_clear(stages->keys);

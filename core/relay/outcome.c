@@ -78,6 +78,8 @@ static void note_delivered(struct obx_batch *batch, const struct outbox_outcomes
     struct obx_relay_context *context = &batch->stages->context;
     const struct obx_relay_events *events = &batch->stages->events;
     int64_t wall_us = context->loop->ops->wall(context->loop);
+    if (outcomes->flags & OUTBOX_OUTCOME_ALREADY)
+        context->stats.recovered += outcomes->count;
     if (outcomes->count)
         obx_progress_published(batch->stages->progress, context, &batch->messages[outbox_outcomes_index(outcomes, 0)]);
     for (uint32_t i = 0; i < outcomes->count; i++) {

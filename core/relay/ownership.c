@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "base/error.h"
 #include "base/failpoint.h"
 #include "relay/claim.h"
 #include "relay/dead_letter.h"
@@ -14,6 +13,7 @@
 #include "relay/log_room.h"
 #include "relay/low_mark.h"
 #include "relay/pipeline.h"
+#include "relay/record.h"
 #include "relay/route.h"
 #include "relay/settle.h"
 #include "relay/spool.h"
@@ -120,6 +120,7 @@ static void become_owner(struct obx_ownership *ownership)
     ownership->renew_at = stages->context.now + renew_interval(&stages->context);
     obx_dead_letters_reset(stages->dead_letters);
     obx_settler_reset(stages->settler);
+    obx_record_reset(stages->record, ownership->acquire.flags & OUTBOX_ACQUIRED_SAME);
     obx_spool_reset(stages->spool);
     obx_log_room_reset(stages->log_room);
     obx_claimer_reset(stages->claimer);
@@ -138,27 +139,6 @@ static void stand_by(struct obx_ownership *ownership, const struct outbox_error 
     obx_link_stand_by(ownership->stages->store, error, (uint64_t)context->settings.standby_poll_interval_ms);
 }
 
-/* A log that is read again from its stored position brings events that the record of the broker has forgotten. */
-static int check_delivery(const struct obx_ownership *ownership, struct outbox_error *error)
-{
-    if (!obx_relay_context_exactly_once(&ownership->stages->context) ||
-        !(ownership->acquire.flags & OUTBOX_ACQUIRED_LOG))
-        return OUTBOX_OK;
-    return obx_error_set(error, OUTBOX_E_CONFIG,
-                         "delivery: exactly-once: not with a store that reads a log: after a restart the log brings "
-                         "events again that the record of the broker has forgotten; remove capture from the store, or "
-                         "set delivery: at-least-once");
-}
-
-static void on_owned(struct obx_ownership *ownership)
-{
-    struct outbox_error error;
-    if (check_delivery(ownership, &error))
-        obx_link_lost(ownership->stages->store, OBX_WORK_CONNECT, &error);
-    else
-        become_owner(ownership);
-}
-
 static void on_acquired(void *stage, const struct outbox_error *error)
 {
     struct obx_ownership *ownership = stage;
@@ -167,7 +147,7 @@ static void on_acquired(void *stage, const struct outbox_error *error)
     if (obx_link_state(store) != OBX_LINK_ACQUIRING)
         return;
     if (!error->code)
-        on_owned(ownership);
+        become_owner(ownership);
     else if (error->code == OUTBOX_E_STANDBY || error->code == OUTBOX_E_AGAIN)
         stand_by(ownership, error);
     else

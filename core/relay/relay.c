@@ -25,6 +25,7 @@
 #include "relay/pipeline.h"
 #include "relay/progress.h"
 #include "relay/publish.h"
+#include "relay/record.h"
 #include "relay/retry_claim.h"
 #include "relay/route.h"
 #include "relay/settle.h"
@@ -172,12 +173,13 @@ static bool make_stages(struct obx_stages *stages)
     stages->stall_watchdog = obx_stall_watchdog_new(stages);
     stages->publisher = obx_publisher_new(stages);
     stages->lane_publisher = obx_lane_publisher_new(stages);
+    stages->record = obx_record_new(stages);
     stages->claimer = obx_claimer_new(stages);
     stages->settler = obx_settler_new(stages);
     stages->spool = obx_spool_new(stages);
     stages->ownership = obx_ownership_new(stages);
     return stages->store && stages->broker && stages->retry_claim && stages->pipeline && stages->dead_letters &&
-           stages->stall_watchdog && stages->publisher && stages->lane_publisher && stages->claimer &&
+           stages->stall_watchdog && stages->publisher && stages->lane_publisher && stages->record && stages->claimer &&
            stages->settler && stages->spool && stages->low_mark && stages->log_room && stages->ownership;
 }
 
@@ -187,6 +189,7 @@ static void free_stages(struct obx_stages *stages)
     obx_spool_free(stages->spool);
     obx_settler_free(stages->settler);
     obx_claimer_free(stages->claimer);
+    obx_record_free(stages->record);
     obx_lane_publisher_free(stages->lane_publisher);
     obx_publisher_free(stages->publisher);
     obx_stall_watchdog_free(stages->stall_watchdog);

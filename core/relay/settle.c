@@ -12,6 +12,7 @@
 #include "relay/link.h"
 #include "relay/low_mark.h"
 #include "relay/pipeline.h"
+#include "relay/record.h"
 #include "relay/retry_claim.h"
 
 #define SETTLE_MIN_ROWS 1000    /* fewer wait for the pace */
@@ -79,22 +80,6 @@ uint64_t obx_settler_refused(const struct obx_settler *settler)
     return settler->refused.rows;
 }
 
-/* For the record of an exactly-once broker. When some rows are still in the table it is not known which: they may be
- * read again. */
-static void report_settled(const struct obx_settler *settler)
-{
-    struct obx_instance *broker = obx_link_instance(settler->stages->broker);
-    bool refused = settler->refused.rows || settler->refused.locked;
-    if (!obx_relay_context_exactly_once(&settler->stages->context) || refused)
-        return;
-    for (uint32_t i = 0; i < settler->settle.span_count; i++) {
-        const struct outbox_span *span = &settler->spans[i];
-        obx_broker_settled(broker, &(struct outbox_settled){.struct_size = sizeof(struct outbox_settled),
-                                                            .count = span->count,
-                                                            .positions = span->batch->positions + span->first});
-    }
-}
-
 static void on_success(struct obx_settler *settler)
 {
     struct obx_pipeline *pipeline = settler->stages->pipeline;
@@ -105,7 +90,7 @@ static void on_success(struct obx_settler *settler)
                       obx_duration(context->now - settler->failures.since).text);
         obx_trouble_end(context, 0);
     }
-    report_settled(settler);
+    obx_record_settled(settler->stages->record, &settler->settle);
     for (struct obx_batch *batch; (batch = obx_pipeline_first(pipeline, OBX_BATCH_SETTLING));) {
         context->stats.settled += batch->state_count[OBX_ROW_DELIVERED];
         obx_batch_change(batch, OBX_ROW_DELIVERED, OBX_ROW_SETTLED);

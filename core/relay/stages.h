@@ -34,6 +34,7 @@
  *   poll_schedule   when the outbox is polled next
  *   log_room        how much of the log may still be kept
  *   claim_limits    how much the next claim may return
+ *   record          delivery: exactly-once: what the record of the broker may forget
  *   claim           rows of the store -> READY
  *   settle          DONE -> SETTLING -> released
  *   spool           rows of the log that wait -> the spool
@@ -65,6 +66,7 @@ struct obx_dead_letters;
 struct obx_stall_watchdog;
 struct obx_publisher;
 struct obx_lane_publisher;
+struct obx_record;
 struct obx_claimer;
 struct obx_settler;
 struct obx_spool;
@@ -96,6 +98,7 @@ struct obx_stages {
     enum obx_publish_mode publish_mode;
     struct obx_publisher *publisher;
     struct obx_lane_publisher *lane_publisher;
+    struct obx_record *record;
     struct obx_claimer *claimer;
     struct obx_settler *settler;
     struct obx_spool *spool;

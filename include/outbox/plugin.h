@@ -347,11 +347,13 @@ static inline const struct outbox_message *outbox_message_at(const struct outbox
                                                          (size_t)index * publish->stride);
 }
 
-/* Published events that were removed from the outbox. */
-struct outbox_settled {
+/* SETTLED: they left the outbox for good. From REWIND to COMPLETE all events in the outbox are named PRESENT. */
+enum outbox_record_what { OUTBOX_RECORD_SETTLED, OUTBOX_RECORD_REWIND, OUTBOX_RECORD_PRESENT, OUTBOX_RECORD_COMPLETE };
+struct outbox_record {
     uint32_t struct_size;
-    uint32_t count;
-    const struct outbox_position *positions; /* ascending */
+    uint32_t what;  /* enum outbox_record_what; a plugin ignores values that it does not know */
+    uint32_t count; /* 0 but for SETTLED and PRESENT */
+    const struct outbox_position *positions; /* in any order */
 };
 
 /* How many publishes are in flight, by capability:
@@ -389,9 +391,8 @@ struct outbox_broker_ops {
 
     void (*check)(void *self, outbox_op_t op, const struct outbox_check *check); /* optional; on a started broker */
 
-    /* Optional, OUTBOX_CAP_EXACTLY_ONCE: these published events left the outbox, so no later start can send them again:
-     * a progress record may forget them. No I/O. */
-    void (*settled)(void *self, const struct outbox_settled *settled);
+    /* Optional, OUTBOX_CAP_EXACTLY_ONCE: a record may forget what is SETTLED, or at COMPLETE not PRESENT. No I/O. */
+    void (*record)(void *self, const struct outbox_record *record);
 };
 
 /* ---- transforms -------------------------------------------------------------------------------------------------- */
@@ -444,7 +445,7 @@ enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2, OUTBOX_TRANSFORM = 3 };
 #define OUTBOX_CAP_INBOX (1ull << 6)        /* store: setup_inbox, and print of an inbox */
 #define OUTBOX_CAP_CONCURRENT (1ull << 7)   /* broker: see struct outbox_broker_ops; not with ORDERED */
 #define OUTBOX_CAP_GLOBAL_ORDER (1ull << 8) /* broker: see struct outbox_broker_ops; only with ORDERED */
-/* Broker: settled. With OUTBOX_INIT_EXACTLY_ONCE it writes events and a record of their positions in one transaction at
+/* Broker: record. With OUTBOX_INIT_EXACTLY_ONCE it writes events and a record of their positions in one transaction at
  * a time; order: global then holds with ORDERED, too. start() reads the record, and publish() reports DELIVERED with
  * OUTBOX_OUTCOME_ALREADY for the events in it. The host starts it only while it owns the outbox, again after each
  * acquire, and after OUTBOX_E_FENCED only when the store has confirmed the ownership. */

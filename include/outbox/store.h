@@ -163,6 +163,12 @@ struct outbox_refused {
     uint64_t rows;    /* that are in the table now, of all settles of this ownership; 0: none */
     char reason[200]; /* names one of them, and why; "": there is none */
     uint64_t locked;  /* rows that another session has locked: not removed yet, and not in `rows` unless that lasts */
+    /* Of a settle: all rows that `rows` and `locked` count, ascending; the store's, until its next settle. Fewer: the
+     * store does not know them, and a relay with delivery: exactly-once remembers what it settles until the next start.
+     */
+    const struct outbox_position *positions;
+    uint32_t position_count;
+    uint32_t reserved2;
 };
 struct outbox_settle {
     uint32_t struct_size;

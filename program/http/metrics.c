@@ -237,6 +237,9 @@ static const struct metric metrics[] = {
     NUMBER(kept_log_bytes, GAUGE,
            "the server's log that is kept for the outbox; 0: unknown, or the store reads a table"),
     NUMBER(kept_log_percent, GAUGE, "the part of what may be kept"),
+    NUMBER(recovered, COUNTER,
+           "events that the progress record of a start names: removed without being published again "
+           "(`delivery: exactly-once`)"),
     NUMBER(spooled, COUNTER, "events of a log that were copied to the spool, as they could not go at once"),
     NUMBER(violations, COUNTER, "completions by plugins that violate the contract"),
     PROCESS("cpu_seconds", cpu_s, COUNTER, "CPU time used, by the program and by the kernel for it"),

@@ -367,14 +367,15 @@ Test(layout, broker_ops)
     AT(outbox_broker_ops, publish, 48);
     AT(outbox_broker_ops, admit, 56);
     AT(outbox_broker_ops, check, 64);
-    AT(outbox_broker_ops, settled, 72);
+    AT(outbox_broker_ops, record, 72);
 }
 
-Test(layout, settled)
+Test(layout, record)
 {
-    AT(outbox_settled, struct_size, 0);
-    AT(outbox_settled, count, 4);
-    AT(outbox_settled, positions, 8);
+    AT(outbox_record, struct_size, 0);
+    AT(outbox_record, what, 4);
+    AT(outbox_record, count, 8);
+    AT(outbox_record, positions, 16);
 }
 
 Test(layout, spool)

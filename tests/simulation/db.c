@@ -223,6 +223,9 @@ void sim_db_delete(const struct sim_session *session, int64_t lo, int64_t hi, ui
         if (!event)
             continue;
         oracle_settled(session->life, event);
+        event->kept = sim->plan.keeps && sim_pick(0, 9) == 0 ? session->life : 0;
+        if (event->kept)
+            continue;
         event->gone = true;
         numbers[(*count)++] = event->number;
     }

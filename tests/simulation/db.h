@@ -38,6 +38,7 @@ struct sim_event {
     bool lost;     /* its commit was lost in a failover */
     bool suspect;  /* transactions.c: a transaction failed because of it */
     bool returned; /* its delete was lost in a failover */
+    uint32_t kept; /* the life whose settle the database has refused, while it is not claimed again; 0: none */
     bool on_disk;  /* where the broker is a file */
     /* the oracle's */
     uint32_t appended;

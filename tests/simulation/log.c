@@ -105,6 +105,7 @@ void sim_log_undo(const struct sim_commit *commit)
     for (uint32_t i = 0; i < commit->count; i++) {
         struct sim_event *event = sim_event(commit->events[i] & ~(SIM_WAS_SPOOLED | SIM_WAS_IN_LOG));
         event->gone = false;
+        event->returned = true;
         event->spooled = commit->events[i] & SIM_WAS_SPOOLED;
     }
     sim->db->low = commit->low;

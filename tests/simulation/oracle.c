@@ -119,7 +119,7 @@ struct sim_event *oracle_submitted(const struct sim_node *node, const struct out
     struct sim_event *event = sim_message_event(message);
     if (event->state != SIM_COMMITTED)
         sim_fail("invention: event %u is published and was not committed", event->number);
-    if (event->reported_life == node->life && event->reported_generation == sim->db->generation)
+    if (event->reported_life == node->life && event->reported_generation == sim->db->generation && !sim->plan.keeps)
         sim_fail("duplicate: event %u is published again by its owner, which knows that it was delivered",
                  event->number);
     return event;
@@ -220,7 +220,7 @@ void oracle_settled_all(const struct sim_node *node)
 {
     for (uint32_t i = 0; i < sim->db->count; i++) {
         const struct sim_event *event = sim_event(i);
-        if (sim_event_stays(event) && event->reported_life == node->life &&
+        if (sim_event_stays(event) && !event->kept && event->reported_life == node->life &&
             event->reported_generation == sim->db->generation)
             sim_fail("%s has stopped in time, and event %u is delivered and not settled", node->name, i);
     }

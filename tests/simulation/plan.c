@@ -195,7 +195,7 @@ static void draw_settings(struct sim_plan *plan, struct sim_random *random)
 }
 
 /* Of the broker, what transactions.c has: outages, lost producers, EndTxn requests that are late or not answered. */
-static void draw_once(struct sim_plan *plan, struct sim_random *random)
+static void draw_once(struct sim_plan *plan, struct sim_random *random, uint64_t seed)
 {
     static const uint64_t others =
         BIT(NOT_SENT) | BIT(THROTTLED) | BIT(NO_MEMORY) | BIT(LEADER) | BIT(QUEUE_FULL) | BIT(LONG_DOWN);
@@ -205,6 +205,9 @@ static void draw_once(struct sim_plan *plan, struct sim_random *random)
     plan->faults |= one_in_n(random, 2) ? BIT(ACK_LOST) : 0;
     plan->queue_room = UINT32_MAX;
     plan->relays = (uint32_t)sim_between(random, 1, 3);
+    plan->log = seed / 100 % 4 == 3;
+    plan->sql = plan->sql && !plan->log;
+    plan->keeps = seed / 10 % 2 == 1 && !plan->log;
 }
 
 void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed)
@@ -227,7 +230,7 @@ void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t se
     plan->exact_limited = one_in_n(random, 2);
     plan->queue_room = UINT32_MAX;
     if (seed / 10000000 == SIM_ONCE_KIND) {
-        draw_once(plan, random);
+        draw_once(plan, random, seed);
         return;
     }
     if (seed % 5 == 1)
@@ -286,7 +289,8 @@ void sim_plan_print(const struct sim_plan *plan)
         if (sim_plan_has(plan, (enum sim_fault)i))
             printf("  %s\n", words[i]);
     }
-    printf("%s%s%s%s", plan->transforms ? "  events are transformed\n" : "",
+    printf("%s%s%s%s%s", plan->keeps ? "  some rows cannot be removed for a while\n" : "",
+           plan->transforms ? "  events are transformed\n" : "",
            plan->refusals ? "  two thirds of the events of some keys are refused\n" : "",
            plan->locks ? "  other sessions lock the table\n" : "", plan->swaps ? "  the table is replaced\n" : "");
     if (plan->log_limit)

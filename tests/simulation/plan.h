@@ -99,6 +99,7 @@ struct sim_plan {
     uint32_t file_kib;   /* max_size; 0: no rotation */
     bool exact_limited;  /* claims by position obey max_bytes */
     bool once;           /* delivery: exactly-once, with the broker of transactions.h */
+    bool keeps;          /* the database refuses to remove some rows for a while */
     bool peace;          /* no faults but poisoned events, which block their keys */
     bool patient;        /* the producer never drops a message that it has accepted, like Kafka's by default */
     bool nulls_refused;  /* route.tombstone: false */

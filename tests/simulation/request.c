@@ -139,6 +139,24 @@ static void report_kept(const struct sim_request *request)
     snprintf(letters->refused->reason, sizeof letters->refused->reason, "simulated");
 }
 
+/* All rows that settles of this life did not remove, by position. */
+static void report_staying(struct sim_request *request)
+{
+    struct sim_store *store = request->store;
+    struct outbox_refused *refused = ((const struct outbox_settle *)request->args)->refused;
+    if (!obx_sql_grow(store->host, (void **)&store->staying, &store->staying_room, sim->db->count + 1,
+                      sizeof *store->staying))
+        return;
+    for (int64_t id = 1; id < sim->db->next_id; id++) {
+        const struct sim_event *event = sim_db_row(id);
+        if (event && event->kept == request->life)
+            store->staying[refused->rows++] = (struct outbox_position){(uint64_t)id, 0};
+    }
+    refused->positions = store->staying;
+    refused->position_count = (uint32_t)refused->rows;
+    snprintf(refused->reason, sizeof refused->reason, "simulated");
+}
+
 /* ---- the server ------------------------------------------------------------------------------------------------- */
 
 static int do_pass(const struct sim_request *request)
@@ -197,8 +215,24 @@ static int do_acquire(const struct sim_request *request)
     bool same = store->owned && store->known_epoch == sim->db->epoch && !sim_has(SIM_NEVER_SAME);
     request->session->epoch = sim->db->epoch;
     int code = sim_session_acquire(request->session, acquire->lease_ms, same);
+    acquire->epoch = sim->db->generation;
     acquire->flags = (same ? OUTBOX_ACQUIRED_SAME : 0) | (sim->plan.log ? OUTBOX_ACQUIRED_LOG : 0);
     return code;
+}
+
+/* The store tries to remove the rows again that the database has refused. */
+static int do_renew(const struct sim_request *request)
+{
+    uint32_t count = 0;
+    uint32_t *numbers = obx_alloc((sim->db->count + 1) * sizeof *numbers);
+    for (int64_t id = 1; id < sim->db->next_id; id++) {
+        const struct sim_event *event = sim_db_row(id);
+        if (event && event->kept && event->kept == request->life)
+            sim_db_delete(request->session, id, id, numbers, &count);
+    }
+    sim_db_log(SIM_DELETES, numbers, count);
+    obx_free(numbers);
+    return OUTBOX_OK;
 }
 
 static int do_claim(struct sim_request *request)
@@ -232,6 +266,8 @@ static int carry_out(struct sim_request *request)
         return do_pass(request);
     case SIM_OPERATION_DEAD_LETTER:
         return do_dead_letter(request);
+    case SIM_OPERATION_RENEW:
+        return sim->plan.keeps ? do_renew(request) : OUTBOX_OK;
     default:
         return OUTBOX_OK;
     }
@@ -341,6 +377,8 @@ static void note_success(struct sim_request *request)
     }
     if (request->operation == SIM_OPERATION_DEAD_LETTER)
         report_kept(request);
+    if (request->operation == SIM_OPERATION_SETTLE && sim->plan.keeps)
+        report_staying(request);
     if (request->operation == SIM_OPERATION_DEAD)
         give_dead_keys(request);
 }

@@ -23,6 +23,9 @@ void sim_rows_rewind(struct sim_store *store)
 {
     obx_sql_gaps_reset(&store->gaps);
     store->spool_at = store->log_at = 0;
+    for (uint32_t i = 0; i < sim->db->count; i++) /* rows that settles did not remove are claimed again */
+        if (sim_event(i)->kept == store->node->life)
+            sim_event(i)->kept = 0;
     if (sim->plan.log)
         return;
     if (store->returned_room)

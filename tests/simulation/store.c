@@ -25,6 +25,7 @@ static void fini(void *self)
     obx_sql_gaps_free(&store->gaps);
     obx_sql_ranges_free(store->host, &store->runs);
     store->host->release(store->host, store->returned);
+    store->host->release(store->host, store->staying);
     obx_heap_clear(&store->node->loop.heap, &store->wakeup_timer);
     obx_heap_clear(&store->node->loop.heap, &store->lost_timer);
     store->node->store = NULL;

@@ -90,6 +90,8 @@ struct sim_store {
     struct obx_sql_ranges runs;
     uint64_t inspected_ns;
     uint32_t borrowed;
+    struct outbox_position *staying; /* owned: rows that settles did not remove */
+    uint32_t staying_room;
 };
 
 extern struct outbox_plugin sim_store_plugin;

@@ -11,6 +11,7 @@
 #define ROWS_MAX 256u             /* of a transaction */
 #define ANSWER_NS (1500 * OBX_MS) /* for EndTxn; then it is sent again */
 #define ENDS_MAX 4u               /* then the outcome is unknown */
+#define CLEAR_NS (1000 * OBX_MS)  /* without events: a record without what was settled since */
 
 enum stage { OPEN, FIRST_HALF, SECOND_HALF, ENDING };
 
@@ -40,7 +41,8 @@ struct sim_once {
     uint32_t count, room;   /* of the queue */
     uint32_t sent;          /* rows at its front that are in the transaction */
     enum stage stage;
-    uint32_t ends; /* EndTxn requests of this transaction */
+    uint32_t ends;  /* EndTxn requests of this transaction */
+    uint64_t epoch; /* of the ownership */
     bool broken;
     struct outbox_error error; /* why */
 };
@@ -108,7 +110,9 @@ static void finish_start(struct obx_timer *timer)
 static void start(void *self, outbox_op_t op, const struct outbox_broker_start *start)
 {
     struct sim_once *once = self;
-    (void)start;
+    if (!start->epoch || start->epoch != once->epoch)
+        kafka_progress_forget(&once->progress);
+    once->epoch = start->epoch;
     once->start_op = op;
     once->stage = OPEN;
     once->broken = false;
@@ -180,6 +184,7 @@ static void throw_away(struct sim_once *once, bool attempted, int code, const ch
     once->count = once->sent = 0;
     once->stage = OPEN;
     once->broken = true;
+    kafka_progress_end_commit(&once->progress, false);
     obx_heap_clear(&once->node->loop.heap, &once->timer);
     if (once->client)
         once->client->plugin = NULL;
@@ -235,9 +240,9 @@ static uint32_t rows_to_send(const struct sim_once *once)
 static void begin(struct obx_timer *timer)
 {
     struct sim_once *once = OBX_CONTAINER(timer, struct sim_once, timer);
-    if (!once->count || once->stage != OPEN || once->broken)
+    if ((!once->count && !once->progress.settled.count) || once->stage != OPEN || once->broken)
         return;
-    once->sent = rows_to_send(once);
+    once->sent = once->count ? rows_to_send(once) : 0;
     for (uint32_t i = 0; i < once->sent; i++) {
         kafka_progress_reserve(&once->progress);
         kafka_progress_add(&once->progress, outbox_message_at(once->queue[i].publish->args, once->queue[i].index));
@@ -281,13 +286,14 @@ static void committed(struct sim_once *once)
     for (uint32_t i = 0; i < once->sent; i++)
         report(once, &once->queue[i], OUTBOX_DELIVERED, NULL, 0);
     drop_rows(once, once->sent);
+    kafka_progress_end_commit(&once->progress, true);
     once->stage = OPEN;
     if (must_replace(once)) {
         throw_away(once, false, OUTBOX_E_NOT_CONNECTED, "EndTxn was sent twice");
         return;
     }
     complete(once);
-    arm(once, 0);
+    arm(once, once->count ? 0 : CLEAR_NS);
     finish_stop(once);
 }
 
@@ -319,6 +325,7 @@ void sim_once_answered(struct sim_client *client, enum sim_answer answer)
 static void take(struct sim_once *once, struct once_publish *publish, uint32_t index)
 {
     const struct outbox_message *borrowed = outbox_message_at(publish->args, index);
+    kafka_progress_refresh(&once->progress); /* the queue was empty at the rewind */
     struct once_row row = {.publish = publish, .index = index, .generation = sim->db->generation};
     row.record.event = oracle_submitted(once->node, borrowed)->number;
     verdict_hash(borrowed, &row.record.payload, &row.record.content);
@@ -351,11 +358,19 @@ static void publish(void *self, outbox_op_t op, const struct outbox_publish *arg
         arm(once, sim_pick(1, 50) * OBX_MS);
 }
 
-static void settled(void *self, const struct outbox_settled *settled)
+static void note_record(void *self, const struct outbox_record *record)
 {
     struct sim_once *once = self;
-    if (once->client)
-        kafka_progress_settled(&once->progress, settled->positions, settled->count);
+    if (record->what == OUTBOX_RECORD_SETTLED)
+        kafka_progress_settled(&once->progress, record->positions, record->count);
+    else if (record->what == OUTBOX_RECORD_REWIND)
+        kafka_progress_rewind(&once->progress);
+    else if (record->what == OUTBOX_RECORD_PRESENT)
+        kafka_progress_present(&once->progress, record->positions, record->count);
+    else
+        kafka_progress_complete(&once->progress);
+    if (once->progress.settled.count && !once->count && once->client && once->stage == OPEN && !once->broken)
+        arm(once, CLEAR_NS);
 }
 
 /* ---- stop -------------------------------------------------------------------------------------------------------- */
@@ -421,7 +436,7 @@ static const struct outbox_broker_ops ops = {.struct_size = sizeof ops,
                                              .cancel = cancel,
                                              .publish = publish,
                                              .admit = sim_broker_admit,
-                                             .settled = settled};
+                                             .record = note_record};
 const struct outbox_plugin sim_once_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                               .struct_size = sizeof sim_once_plugin,
                                               .kind = OUTBOX_BROKER,

@@ -130,6 +130,7 @@ void sql_store_fini(struct sql_store *store)
         obx_sql_text_free(texts[i]);
     obx_sql_text_free(&store->lock_watch.sql);
     host->release(host, store->locked.rows);
+    host->release(host, store->staying);
     host->release(host, store->writers);
     host->release(host, store->ids);
 }

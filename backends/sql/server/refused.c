@@ -3,8 +3,10 @@
 #include "sql/server/refused.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "sql/memory.h"
 #include "sql/server/locked_rows.h"
 #include "sql/server/removal.h"
 
@@ -160,7 +162,29 @@ void sql_refused_reset(struct sql_store *store)
 
 /* ---- reporting --------------------------------------------------------------------------------------------------- */
 
-bool sql_refused_report(const struct sql_store *store, const struct outbox_settle *settle, struct outbox_error *error)
+static int by_position(const void *left, const void *right)
+{
+    const struct outbox_position *a = left, *b = right;
+    return (a->major > b->major) - (a->major < b->major);
+}
+
+/* Without memory none is named. */
+static uint32_t list_staying(struct sql_store *store)
+{
+    uint32_t count = 0, most = (uint32_t)count_rows(&store->refused) + store->locked.count;
+    if (!obx_sql_grow(store->host, (void **)&store->staying, &store->staying_room, most, sizeof *store->staying))
+        return 0;
+    for (uint32_t i = 0; i < store->refused.count; i++)
+        for (int64_t id = store->refused.items[i].lo; id <= store->refused.items[i].hi; id++)
+            store->staying[count++] = (struct outbox_position){(uint64_t)id, 0};
+    for (uint32_t i = 0; i < store->locked.count; i++)
+        store->staying[count++] = (struct outbox_position){(uint64_t)store->locked.rows[i].id, 0};
+    if (count)
+        qsort(store->staying, count, sizeof *store->staying, by_position);
+    return count;
+}
+
+bool sql_refused_report(struct sql_store *store, const struct outbox_settle *settle, struct outbox_error *error)
 {
     char why[300];
     uint64_t lasting = sql_locked_lasting(store, why, sizeof why), rows = count_rows(&store->refused) + lasting;
@@ -171,6 +195,10 @@ bool sql_refused_report(const struct sql_store *store, const struct outbox_settl
     settle->refused->rows = rows;
     settle->refused->locked = store->locked.count - lasting;
     snprintf(settle->refused->reason, sizeof settle->refused->reason, "%.199s", why);
+    if (settle->refused->struct_size >= sizeof *settle->refused) {
+        settle->refused->position_count = list_staying(store);
+        settle->refused->positions = store->staying;
+    }
     return true;
 }
 

@@ -168,7 +168,9 @@ struct sql_store {
     uint64_t refused_retry_ns, refused_pause_ns;
     int64_t refused_cursor; /* the last one that was deleted again; INT64_MIN: begin with the first */
     bool refused_logged;
-    struct sql_locked locked; /* settled rows that another session has locked */
+    struct sql_locked locked;        /* settled rows that another session has locked */
+    struct outbox_position *staying; /* owned: refused and locked rows, as the last settle reported them */
+    uint32_t staying_room;
 
     struct obx_sql_stray_scan strays;
     struct sql_request stray_request;

@@ -78,7 +78,10 @@ static void settle(uint64_t first, uint32_t count)
     struct outbox_position positions[4096];
     for (uint32_t i = 0; i < count; i++)
         positions[i] = (struct outbox_position){first + i + 1, 0};
-    obx_broker_settled(t.instance, &(struct outbox_settled){sizeof(struct outbox_settled), count, positions});
+    obx_broker_record(t.instance, &(struct outbox_record){.struct_size = sizeof(struct outbox_record),
+                                                          .what = OUTBOX_RECORD_SETTLED,
+                                                          .count = count,
+                                                          .positions = positions});
 }
 
 static void check_topic(const char *topic, uint64_t records, uint64_t distinct)

@@ -45,6 +45,7 @@ static void fold(void)
 {
     kafka_progress_take_settled(&progress);
     cr_assert_eq(kafka_progress_fold(&progress), OUTBOX_OK);
+    kafka_progress_end_commit(&progress, true);
 }
 
 static void check_ascending(uint32_t count)
@@ -89,6 +90,71 @@ Test(kafka_progress, position_with_another_id_is_another_event)
     cr_assert(kafka_progress_has(&progress, &new));
     cr_assert(!kafka_progress_has(&progress, &old));
     kafka_progress_free(&progress);
+}
+
+Test(kafka_progress, what_was_settled_outlives_a_commit_that_failed_and_its_producer)
+{
+    for (uint64_t i = 1; i <= 4; i++)
+        add(i, "id");
+    fold();
+    settle(1, 2);
+    kafka_progress_take_settled(&progress);
+    cr_assert_eq(kafka_progress_fold(&progress), OUTBOX_OK);
+    settle(3, 3);
+    kafka_progress_end_commit(&progress, false);
+    kafka_progress_close(&progress);
+    for (uint64_t i = 1; i <= 4; i++)
+        add(i, "id"); /* as the next start reads the record */
+    cr_assert_eq(kafka_progress_fold(&progress), OUTBOX_OK);
+    check_ascending(4);
+    fold();
+    check_ascending(1);
+    settle(4, 4);
+    kafka_progress_forget(&progress);
+    fold();
+    check_ascending(1);
+    kafka_progress_free(&progress);
+}
+
+static void present(uint64_t major, uint64_t minor)
+{
+    kafka_progress_present(&progress, &(struct outbox_position){major, minor}, 1);
+}
+
+Test(kafka_progress, event_that_is_not_in_the_outbox_any_more_is_forgotten)
+{
+    for (uint64_t i = 1; i <= 5; i++)
+        add(i * 10, "id");
+    fold();
+    kafka_progress_recover(&progress);
+    kafka_progress_rewind(&progress);
+    present(10, 0), present(20, 1), present(25, 0), present(50, 0), present(60, 0);
+    add(70, "id"); /* published since */
+    fold();
+    check_ascending(6);
+    kafka_progress_complete(&progress);
+    fold();
+    check_ascending(3);
+    struct outbox_message message = message_at(10, 0, "id");
+    kafka_progress_recover(&progress);
+    cr_assert(kafka_progress_has(&progress, &message));
+    kafka_progress_complete(&progress); /* of no rewind */
+    fold();
+    check_ascending(3);
+    kafka_progress_free(&progress);
+}
+
+Test(kafka_progress, parts_have_keys_of_their_own)
+{
+    char key[KAFKA_PROGRESS_KEY];
+    cr_assert_eq(kafka_progress_key("orders", 0, key), 6);
+    cr_assert(kafka_progress_is_key("orders", key, 6));
+    cr_assert_eq(kafka_progress_key("orders", 12, key), 9);
+    cr_assert_eq(memcmp(key, "orders\00012", 9), 0);
+    cr_assert(kafka_progress_is_key("orders", key, 9));
+    cr_assert(!kafka_progress_is_key("order", key, 9));
+    cr_assert(!kafka_progress_is_key("orders1", key, 9));
+    cr_assert(!kafka_progress_is_key("orders", key, 5));
 }
 
 static void encode_all(struct kafka_progress *from, struct kafka_progress *to)
@@ -169,6 +235,17 @@ Test(kafka_progress, missing_memory_is_reported_and_loses_nothing)
     settle(1, 1);
     cr_assert_eq(kafka_progress_fold(&progress), OUTBOX_OK);
     cr_assert_eq(progress.known.count, 1);
+    resizes_left = UINT32_MAX;
+    kafka_progress_recover(&progress);
+    resizes_left = 0;
+    kafka_progress_rewind(&progress);
+    kafka_progress_complete(&progress);
+    fold();
+    check_ascending(1);
+    kafka_progress_close(&progress);
+    resizes_left = UINT32_MAX;
+    add(1, "a");
+    fold();
     resizes_left = 0;
     cr_assert_eq(kafka_progress_recover(&progress), OUTBOX_E_NO_MEMORY);
     resizes_left = UINT32_MAX;

@@ -182,3 +182,220 @@ Test(kafka_transaction, record_of_a_later_owner_fences_once)
     start_with_epoch(3, OUTBOX_E_FENCED); /* another record, another proof */
     MOCK_FIXTURE_END(&f);
 }
+
+/* ---- what has left the outbox ------------------------------------------------------------------------------------ */
+
+static void report(enum outbox_record_what what, uint64_t first, uint32_t count)
+{
+    struct outbox_position positions[100];
+    for (uint32_t i = 0; i < count; i++)
+        positions[i] = (struct outbox_position){first + i + 1, 0};
+    obx_broker_record(f.broker.instance, &(struct outbox_record){.struct_size = sizeof(struct outbox_record),
+                                                                 .what = (uint32_t)what,
+                                                                 .count = count,
+                                                                 .positions = positions});
+}
+
+static int64_t awaited_records;
+
+static bool has_records(void *arg)
+{
+    int64_t low, high = 0;
+    rd_kafka_query_watermark_offsets(arg, "outbox-progress", 0, &low, &high, 1000);
+    return high >= awaited_records;
+}
+
+static void wait_for_records(int64_t count)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(f.mock.cluster), text, sizeof text);
+    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    awaited_records = count;
+    cr_assert(fixture_run_until(&f.broker, has_records, client, FIXTURE_WAIT_MS));
+    rd_kafka_destroy(client);
+    fixture_run_for(&f.broker, 50); /* the commit ends */
+}
+
+/* How many of these events does the record name? They are published by another owner. */
+static uint32_t named(uint64_t epoch, uint64_t first, uint32_t count)
+{
+    struct batch batch;
+    start_with_epoch(epoch, OUTBOX_OK);
+    fill(&batch, first, count);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), count);
+    uint32_t already = batch.already;
+    batch_free(&batch);
+    return already;
+}
+
+Test(kafka_transaction, idle_broker_writes_a_record_without_what_has_left_the_outbox)
+{
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(publish(0, 10), 10);
+    report(OUTBOX_RECORD_SETTLED, 0, 10);
+    wait_for_records(3); /* of the first event, of the others, of none */
+    cr_assert_eq(named(2, 0, 10), 0);
+    cr_assert_eq(f.broker.lost_count, 0, "%s", f.broker.lost_error.text);
+    MOCK_FIXTURE_END(&f);
+}
+
+Test(kafka_transaction, what_was_settled_is_known_to_the_next_producer)
+{
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(publish(0, 10), 10);
+    report(OUTBOX_RECORD_SETTLED, 0, 4);
+    cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
+    report(OUTBOX_RECORD_SETTLED, 4, 4);
+    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    wait_for_records(3);
+    cr_assert_eq(named(2, 0, 10), 2);
+    MOCK_FIXTURE_END(&f);
+}
+
+Test(kafka_transaction, event_that_a_rewind_does_not_find_is_forgotten)
+{
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(publish(0, 10), 10);
+    start_with_epoch(2, OUTBOX_OK); /* after a crash */
+    report(OUTBOX_RECORD_REWIND, 0, 0);
+    report(OUTBOX_RECORD_PRESENT, 6, 20);
+    report(OUTBOX_RECORD_COMPLETE, 0, 0);
+    wait_for_records(3);
+    cr_assert_eq(named(3, 0, 10), 4);
+    MOCK_FIXTURE_END(&f);
+}
+
+/* ---- topics in trouble ------------------------------------------------------------------------------------------- */
+
+static void fill_two_topics(struct batch *batch, const char *topic, uint64_t first)
+{
+    fill(batch, first, 20);
+    for (uint32_t i = 0; i < 20; i += 2)
+        batch->messages[i].topic = (struct outbox_bytes){topic, strlen(topic)};
+}
+
+/* Others are not delayed, and the producer is not replaced. Then the topic works again. */
+static void is_no_trouble_of_others(const char *topic, int code, const char *text, void (*mend)(const char *topic))
+{
+    struct batch batch;
+    for (uint64_t round = 1; round < 8; round++) {
+        fill_two_topics(&batch, topic, round * 100);
+        fixture_publish(&f.broker, &batch);
+        cr_assert(fixture_wait(&f.broker, &batch));
+        cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 10, "round %u: %u delivered, %u to be retried: %s",
+                     (unsigned)round, fixture_count(&batch, OUTBOX_DELIVERED), fixture_count(&batch, OUTBOX_RETRY),
+                     f.broker.lost_error.text);
+        cr_assert_eq(fixture_count(&batch, OUTBOX_RETRY), 10);
+        cr_assert_eq(batch.errors[18].code, code);
+        cr_assert_str_eq(batch.errors[18].text, text);
+        batch_free(&batch);
+        fixture_run_for(&f.broker, 150);
+    }
+    cr_assert_eq(f.broker.lost_count, 0, "%s", f.broker.lost_error.text);
+    mend(topic);
+    for (uint32_t delivered = 0, tries = 0; delivered < 20; tries++) {
+        cr_assert_lt(tries, 1000);
+        fill_two_topics(&batch, topic, 1000 + tries * 20);
+        fixture_publish(&f.broker, &batch);
+        cr_assert(fixture_wait(&f.broker, &batch));
+        delivered = fixture_count(&batch, OUTBOX_DELIVERED);
+        batch_free(&batch);
+        fixture_run_for(&f.broker, 20);
+    }
+    cr_assert_eq(f.broker.lost_count, 0, "%s", f.broker.lost_error.text);
+    MOCK_FIXTURE_END(&f);
+}
+
+static void mend_error(const char *topic)
+{
+    rd_kafka_mock_topic_set_error(f.mock.cluster, topic, RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+static void mend_leader(const char *topic)
+{
+    rd_kafka_mock_partition_set_leader(f.mock.cluster, topic, 0, 1);
+}
+
+Test(kafka_transaction, missing_topic_delays_no_other)
+{
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(publish(0, 1), 1);
+    rd_kafka_mock_topic_set_error(f.mock.cluster, "bad", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    is_no_trouble_of_others("bad", OUTBOX_E_NOT_FOUND,
+                            "publish to topic 'bad': Broker: Unknown topic or partition; create it; its events wait",
+                            mend_error);
+}
+
+Test(kafka_transaction, topic_without_a_leader_delays_no_other)
+{
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(publish(0, 1), 1);
+    rd_kafka_mock_topic_create(f.mock.cluster, "leaderless", 2, 1);
+    rd_kafka_mock_partition_set_leader(f.mock.cluster, "leaderless", 0, -1);
+    is_no_trouble_of_others("leaderless", OUTBOX_E_IO,
+                            "publish to topic 'leaderless': Broker: Leader not available; its events wait",
+                            mend_leader);
+}
+
+/* The messages in flight end their transaction; what follows does not. */
+Test(kafka_transaction, topic_that_loses_its_leader_delays_others_once)
+{
+    struct batch batch;
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    rd_kafka_mock_topic_create(f.mock.cluster, "left", 1, 1);
+    cr_assert_eq(publish(0, 1), 1);
+    fill_two_topics(&batch, "left", 5000);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 20);
+    batch_free(&batch);
+    rd_kafka_mock_partition_set_leader(f.mock.cluster, "left", 0, -1);
+    fill_two_topics(&batch, "left", 5100);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_run_until(&f.broker, is_lost, &f.broker, FIXTURE_WAIT_MS));
+    cr_assert(strstr(f.broker.lost_error.text, "publish to topic 'left': Broker: Leader not available"), "%s",
+              f.broker.lost_error.text);
+    cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 0);
+    batch_free(&batch);
+    f.broker.lost_count = 0;
+    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    is_no_trouble_of_others("left", OUTBOX_E_IO,
+                            "publish to topic 'left': Broker: Leader not available; its events wait", mend_leader);
+}
+
+/* Metadata shows the topic, and its messages are refused: that costs a producer. Until the pause is over nothing is
+ * tried, whatever is published. */
+Test(kafka_transaction, forbidden_topic_is_not_tried_for_each_event)
+{
+    struct batch batch;
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(publish(0, 1), 1);
+    rd_kafka_mock_push_request_errors(f.mock.cluster, MOCK_PRODUCE, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    fill(&batch, 100, 50);
+    for (uint32_t i = 0; i < 50; i++)
+        batch.messages[i].topic = (struct outbox_bytes){"forbidden", 9};
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 0);
+    cr_assert_eq(batch.errors[0].code, OUTBOX_E_PERMISSION, "%s", batch.errors[0].text);
+    cr_assert_eq(f.broker.lost_count, 1);
+    batch_free(&batch);
+    cr_assert_eq(fixture_stop(&f.broker), OUTBOX_OK);
+    cr_assert_eq(fixture_start(&f.broker), OUTBOX_OK, "%s", f.broker.error.text);
+    for (uint32_t delivered = 0, tries = 0; delivered < 20; tries++) {
+        cr_assert_lt(tries, 1000);
+        fill_two_topics(&batch, "forbidden", 1000 + tries * 20);
+        fixture_publish(&f.broker, &batch);
+        cr_assert(fixture_wait(&f.broker, &batch));
+        delivered = fixture_count(&batch, OUTBOX_DELIVERED);
+        cr_assert_geq(delivered, 10);
+        batch_free(&batch);
+        fixture_run_for(&f.broker, 20);
+    }
+    cr_assert_eq(f.broker.lost_count, 1);
+    MOCK_FIXTURE_END(&f);
+}

@@ -86,6 +86,8 @@ Test(locked_rows, locked_row_stops_no_other, .timeout = 60)
     cr_assert_eq(fixture_count_rows(&locked.fixture), 1, "the other rows are gone");
     cr_assert_eq(locked.refused.rows, 0, "it is not refused: %s", locked.refused.reason);
     cr_assert_eq(locked.refused.locked, 1);
+    cr_assert_eq(locked.refused.position_count, 1);
+    cr_assert_geq(locked.refused.positions[0].major, 1);
     fixture_expect_rows(&locked.fixture, 0, NULL);
     await_empty(&locked);
     close_locked(&locked);

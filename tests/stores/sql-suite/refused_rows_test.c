@@ -82,6 +82,8 @@ static void expect_row_2_stays(struct sql_fixture *fixture, const char *reason)
     cr_assert_eq(settle_asking(fixture, batch, &refused), 0, "%s", fixture->error.text);
     obx_store_release(fixture->store, batch);
     cr_assert_eq(refused.rows, 1);
+    cr_assert_eq(refused.position_count, 1);
+    cr_assert_eq(refused.positions[0].major, 2);
     cr_assert_eq(strncmp(refused.reason, "row 2: ", 7), 0, "%s", refused.reason);
     cr_assert_not_null(strstr(refused.reason, reason), "%s", refused.reason);
     cr_assert_eq(fixture_count_rows(fixture), 1);
@@ -92,6 +94,8 @@ static void expect_row_2_stays(struct sql_fixture *fixture, const char *reason)
     cr_assert_eq(batch->rows, 1, "the row that stays is not claimed again");
     cr_assert_eq(settle_asking(fixture, batch, &refused), 0, "%s", fixture->error.text);
     cr_assert_eq(refused.rows, 1, "it is reported until it is gone");
+    cr_assert_eq(refused.position_count, 1);
+    cr_assert_eq(refused.positions[0].major, 2);
     obx_store_release(fixture->store, batch);
     cr_assert_eq(fixture_count_rows(fixture), 1);
     cr_assert_eq(fixture->base.losses, 0);
@@ -215,6 +219,9 @@ Test(refused_rows, few_among_thousands_stay_alone, .timeout = 60)
     cr_assert_eq(batch->rows, 2048);
     cr_assert_eq(settle_asking(&fixture, batch, &refused), 0, "%s", fixture.error.text);
     cr_assert_eq((int64_t)refused.rows, stay);
+    cr_assert_eq((int64_t)refused.position_count, stay);
+    for (int64_t i = 1; i < stay; i++)
+        cr_assert_lt(refused.positions[i - 1].major, refused.positions[i].major);
     cr_assert_eq(fixture_count_rows(&fixture), stay);
     obx_store_release(fixture.store, batch);
     cr_assert_eq(fixture.base.losses, 0);

@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -26,6 +27,9 @@ static uint64_t settle_all(struct fixture *fixture, struct outbox_batch *batch, 
     loop_fixture_reset(&call);
     obx_store_settle(fixture->store, &call.call, 0, &settle);
     cr_assert_eq(loop_fixture_wait(&fixture->base, &call), 0, "%s", call.error.text);
+    cr_assert_eq(refused->position_count, refused->rows);
+    for (uint32_t i = 1; i < refused->position_count; i++)
+        cr_assert_lt(refused->positions[i - 1].major, refused->positions[i].major);
     return refused->rows;
 }
 
@@ -38,6 +42,7 @@ static void expect_left(int rows, const char *trigger, const char *left, uint64_
     struct outbox_batch *batch = fixture_claim(&fixture, 0);
     cr_assert_eq(settle_all(&fixture, batch, &refused), count);
     cr_assert_str_eq(fixture_text(fixture.path, "SELECT group_concat(id, ' ') FROM outbox"), left);
+    cr_assert_eq(refused.positions[0].major, strtoull(left, NULL, 10));
     cr_assert_not_null(strstr(refused.reason, why), "%s", refused.reason);
     fixture_release(&fixture, batch);
     cr_assert_null(fixture_claim(&fixture, OUTBOX_CLAIM_ARM_WAKEUP));

@@ -169,7 +169,7 @@ Test(descriptor, bad_capabilities_are_refused)
     REFUSED(&s, "x.so: caps has GLOBAL_ORDER without ORDERED, expected both");
     copy(&s, &plugin_fixture_broker);
     s.descriptor.caps |= OUTBOX_CAP_EXACTLY_ONCE;
-    REFUSED(&s, "x.so: ops.settled is NULL, expected a function with capability EXACTLY_ONCE");
+    REFUSED(&s, "x.so: ops.record is NULL, expected a function with capability EXACTLY_ONCE");
     copy(&s, &plugin_fixture_store);
     s.descriptor.caps |= OUTBOX_CAP_LOG;
     REFUSED(&s, "x.so: ops.spool is NULL, expected a function with capability LOG");

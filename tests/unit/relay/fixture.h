@@ -31,9 +31,10 @@ struct fixture_row {
     char key[16]; /* "": null key */
     char text[24];
     bool committed, gone, dead_lettered;
-    bool spooled, settled; /* of a log */
-    uint32_t attempts;     /* reported with the dead letter */
-    int64_t created_us;    /* 0: null */
+    bool spooled, settled;         /* of a log */
+    bool there_at_rewind, present; /* for the record of an exactly-once broker */
+    uint32_t attempts;             /* reported with the dead letter */
+    int64_t created_us;            /* 0: null */
 };
 
 struct fixture {
@@ -57,6 +58,7 @@ struct fixture {
     uint64_t borrowed; /* batches not released */
     bool owned_by_other, not_same, no_wakeup;
     uint64_t unremovable;   /* the row with this id stays at a settle, which reports it; 0: none */
+    bool names_unremovable; /* also its position */
     uint64_t wrong_settles; /* rows settled that were not delivered */
     uint64_t max_claim_rows;
     uint64_t row_bytes; /* that a claim reports for a row */
@@ -90,6 +92,8 @@ struct fixture {
     uint64_t broker_epoch; /* what the broker was started with */
     char broker_outbox[32];
     uint32_t settled_reported; /* events, to an exactly-once broker */
+    uint32_t complete_reported;
+    bool already; /* it reports each event as delivered by an earlier start */
     /* of the concurrent broker */
     uint64_t (*latency_ms)(struct fixture *fixture, const struct outbox_message *message); /* NULL: 1 */
     uint32_t retry_after_ms; /* reported with each outcome */

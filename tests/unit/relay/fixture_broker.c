@@ -92,6 +92,7 @@ static void finish(void *self, outbox_op_t op, const struct outbox_publish *publ
                                          .first = i,
                                          .count = 1,
                                          .error = &error};
+        report.flags = the_fixture->already && report.outcome == OUTBOX_DELIVERED ? OUTBOX_OUTCOME_ALREADY : 0;
         instance->host->outcomes(instance->host, op, &report);
     }
     instance->host->op_done(instance->host, op, NULL);
@@ -152,12 +153,22 @@ int fixture_broker_admit(void *self, const struct outbox_message *message, struc
     return OUTBOX_E_REJECTED;
 }
 
-static void broker_settled(void *self, const struct outbox_settled *settled)
+static void broker_record(void *self, const struct outbox_record *record)
 {
     (void)self;
-    for (uint32_t i = 0; i < settled->count; i++)
-        cr_assert(settled->positions[i].major && (!i || settled->positions[i - 1].major < settled->positions[i].major));
-    the_fixture->settled_reported += settled->count;
+    for (uint32_t i = 0; i < record->count; i++) {
+        cr_assert(record->positions[i].major);
+        struct fixture_row *row = &the_fixture->rows[record->positions[i].major - 1];
+        row->present = row->present || record->what == OUTBOX_RECORD_PRESENT;
+        if (record->what == OUTBOX_RECORD_SETTLED)
+            cr_assert(row->gone, "row %llu may come again", (unsigned long long)row->id);
+    }
+    the_fixture->settled_reported += record->what == OUTBOX_RECORD_SETTLED ? record->count : 0;
+    the_fixture->complete_reported += record->what == OUTBOX_RECORD_COMPLETE;
+    for (uint32_t i = 0; record->what == OUTBOX_RECORD_REWIND && i < the_fixture->row_count; i++)
+        the_fixture->rows[i].present = false;
+    for (uint32_t i = 0; record->what == OUTBOX_RECORD_COMPLETE && i < the_fixture->row_count; i++)
+        cr_assert(the_fixture->rows[i].present || !the_fixture->rows[i].there_at_rewind, "row %u is not named", i + 1);
 }
 
 static const struct outbox_broker_ops broker_ops = {.struct_size = sizeof broker_ops,
@@ -167,7 +178,7 @@ static const struct outbox_broker_ops broker_ops = {.struct_size = sizeof broker
                                                     .cancel = broker_cancel,
                                                     .stop = broker_stop,
                                                     .publish = broker_publish,
-                                                    .settled = broker_settled,
+                                                    .record = broker_record,
                                                     .admit = fixture_broker_admit};
 struct outbox_plugin fixture_broker_plugin = {.abi_major = OUTBOX_ABI_MAJOR,
                                               .struct_size = sizeof fixture_broker_plugin,

@@ -104,8 +104,11 @@ static void store_claim(void *self, outbox_op_t op, struct outbox_claim *claim)
 {
     if (fixture_fails(self, op, FIXTURE_CLAIM))
         return;
-    if (claim->flags & OUTBOX_CLAIM_REWIND)
+    if (claim->flags & OUTBOX_CLAIM_REWIND) {
         the_fixture->cursor = 0;
+        for (struct fixture_row *row = the_fixture->rows; row < the_fixture->rows + the_fixture->row_count; row++)
+            row->there_at_rewind = row->committed && !row->gone && !row->dead_lettered;
+    }
     claim->unusable = the_fixture->unusable;
     if (fixture_is_log())
         fixture_log_claim(claim);
@@ -177,7 +180,11 @@ static void store_settle(void *self, outbox_op_t op, const struct outbox_settle 
         fixture_log_pass(settle->low.major);
     the_fixture->idle_settles += !settle->span_count;
     if (the_fixture->unremovable) {
-        settle->refused->rows = 1;
+        static struct outbox_position staying;
+        staying.major = the_fixture->unremovable;
+        settle->refused->rows = !the_fixture->rows[staying.major - 1].gone;
+        settle->refused->positions = &staying;
+        settle->refused->position_count = the_fixture->names_unremovable ? (uint32_t)settle->refused->rows : 0;
         snprintf(settle->refused->reason, sizeof settle->refused->reason, "row %llu: kept",
                  (unsigned long long)the_fixture->unremovable);
     }
