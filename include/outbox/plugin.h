@@ -445,10 +445,9 @@ enum outbox_kind { OUTBOX_STORE = 1, OUTBOX_BROKER = 2, OUTBOX_TRANSFORM = 3 };
 #define OUTBOX_CAP_INBOX (1ull << 6)        /* store: setup_inbox, and print of an inbox */
 #define OUTBOX_CAP_CONCURRENT (1ull << 7)   /* broker: see struct outbox_broker_ops; not with ORDERED */
 #define OUTBOX_CAP_GLOBAL_ORDER (1ull << 8) /* broker: see struct outbox_broker_ops; only with ORDERED */
-/* Broker: record. With OUTBOX_INIT_EXACTLY_ONCE it writes events and a record of their positions in one transaction at
- * a time; order: global then holds with ORDERED, too. start() reads the record, and publish() reports DELIVERED with
- * OUTBOX_OUTCOME_ALREADY for the events in it. The host starts it only while it owns the outbox, again after each
- * acquire, and after OUTBOX_E_FENCED only when the store has confirmed the ownership. */
+/* Broker: record. With OUTBOX_INIT_EXACTLY_ONCE events and a record of their positions are one transaction at a time:
+ * with ORDERED, order: global holds, too. start() reads the record; publish() reports events in it DELIVERED, with
+ * OUTBOX_OUTCOME_ALREADY. The host starts it only while the outbox is owned, and again after each acquire. */
 #define OUTBOX_CAP_EXACTLY_ONCE (1ull << 9)
 #define OUTBOX_CAP_LOG (1ull << 10) /* store: positions are those of a log; spool. See store.h */
 
