@@ -268,6 +268,22 @@ Test(kafka_transaction, event_that_a_rewind_does_not_find_is_forgotten)
     MOCK_FIXTURE_END(&f);
 }
 
+/* The database keeps their rows, and the relay reads the outbox again. */
+Test(kafka_transaction, event_that_comes_again_with_a_rewind_is_not_sent_again)
+{
+    struct batch batch;
+    begin(OUTBOX_ORDER_KEY, 1, "");
+    cr_assert_eq(publish(0, 10), 10);
+    report(OUTBOX_RECORD_REWIND, 0, 0);
+    fill(&batch, 0, 20);
+    fixture_publish(&f.broker, &batch);
+    cr_assert(fixture_wait(&f.broker, &batch));
+    cr_assert_eq(fixture_count(&batch, OUTBOX_DELIVERED), 20);
+    cr_assert_eq(batch.already, 10);
+    batch_free(&batch);
+    MOCK_FIXTURE_END(&f);
+}
+
 /* ---- topics in trouble ------------------------------------------------------------------------------------------- */
 
 static void fill_two_topics(struct batch *batch, const char *topic, uint64_t first)

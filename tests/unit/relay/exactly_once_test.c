@@ -133,6 +133,44 @@ Test(exactly_once, row_that_stays_and_is_claimed_again_is_not_reported)
     fixture_free(fixture);
 }
 
+static bool is_halted(struct fixture *fixture)
+{
+    return fixture->state == OUTBOX_STATE_HALTED;
+}
+
+static bool refuses_last(struct fixture *fixture, const struct outbox_message *message)
+{
+    (void)fixture;
+    return message->value.size == 4 && !memcmp(message->value.data, "last", 4);
+}
+
+/* The rewind of a halted relay: row 3 comes first, and the store names row 7 no more until that is claimed again. */
+Test(exactly_once, row_that_stays_is_not_reported_before_a_rewind_has_claimed_it)
+{
+    fixture_exactly_once();
+    struct fixture *fixture = fixture_filled(DELIVERY "on_reject: stop\nclaim_rows: 1", 8, 4);
+    fixture->rows[2].committed = false;
+    fixture->unremovable = 7;
+    fixture->names_unremovable = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 1000);
+    expect_settled(fixture, 6);
+    fixture->refuse = refuses_last;
+    fixture_insert(fixture, "k1", "last");
+    cr_assert(fixture_run(fixture, is_halted, 5000));
+    fixture->refuse = NULL;
+    fixture->unremovable = 0;
+    fixture->rows[2].committed = true;
+    fixture->claims_done = fixture->calls[FIXTURE_CLAIM] + 1;
+    obx_relay_retry(fixture->relay);
+    fixture_run_for(fixture, 100);
+    expect_settled(fixture, 7);
+    fixture_release_claim(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 5000));
+    expect_settled(fixture, 9);
+    fixture_free(fixture);
+}
+
 Test(exactly_once, broker_learns_what_is_there_when_the_outbox_was_read)
 {
     fixture_exactly_once();
