@@ -127,6 +127,8 @@ static void check_triggers(struct lite_check_op *check, struct lite_conn *conn)
 static void check_other_tables(struct lite_check_op *check, struct lite_conn *conn)
 {
     const struct lite_schema *schema = &check->op.store->schema;
+    if (!lite_schema_has_table(conn, "sqlite_sequence")) /* no id of any table is AUTOINCREMENT: the start reports it */
+        return;
     int64_t ever =
         count(check, conn,
               sqlite3_mprintf("SELECT count(*) FROM sqlite_sequence WHERE lower(name) = lower(%Q)", schema->table));

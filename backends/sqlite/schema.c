@@ -141,9 +141,20 @@ bool lite_schema_has_table(struct lite_conn *conn, const char *table)
     return lite_schema_has_column(conn, table, NULL);
 }
 
-static int fail_missing_table(const struct lite_conn *conn, const char *table, const char *what,
-                              struct outbox_error *error)
+static bool is_view(struct lite_conn *conn, const char *name, const char *what, struct outbox_error *error)
 {
+    return lite_query_int64(
+               conn,
+               sqlite3_mprintf("SELECT count(*) FROM sqlite_schema WHERE type = 'view' AND lower(name) = lower(%Q)",
+                               name),
+               what, error) > 0;
+}
+
+static int fail_missing_table(struct lite_conn *conn, const char *table, const char *what, struct outbox_error *error)
+{
+    if (is_view(conn, table, what, error))
+        return outbox_error_set(error, OUTBOX_E_SCHEMA, "%s %s: \"%s\" is a view; name the table itself", what,
+                                conn->path, table);
     return outbox_error_set(error, OUTBOX_E_NOT_FOUND, "%s %s: there is no table \"%s\"; create it with 'outbox init'",
                             what, conn->path, table);
 }

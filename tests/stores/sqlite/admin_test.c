@@ -140,6 +140,21 @@ Test(sqlite_admin, command_of_check_raises_negative_ids)
     fixture_close(&fixture);
 }
 
+/* No table of the file has a counter of ids: what is wrong is reported by the start. */
+Test(sqlite_admin, check_of_a_table_without_autoincrement_ends)
+{
+    struct fixture fixture;
+    struct lines lines = {""};
+    fixture_open(&fixture, NULL);
+    fixture_sql(fixture.path, "PRAGMA journal_mode = WAL; CREATE TABLE outbox (id INTEGER PRIMARY KEY, event_id, "
+                              "aggregatetype, aggregateid, type, payload, headers, created_at)");
+    cr_assert_eq(loop_fixture_store_start(&fixture.base, fixture.store, NULL, 0, &fixture.error), 0, "%s",
+                 fixture.error.text);
+    check(&fixture, &lines);
+    cr_assert_null(strstr(lines.text, "sqlite_sequence"), "%s", lines.text);
+    fixture_close(&fixture);
+}
+
 Test(sqlite_admin, status_reports_a_missing_database)
 {
     struct fixture fixture;

@@ -45,6 +45,21 @@ Test(sqlite_errors, missing_table_is_reported)
     fixture_close(&fixture);
 }
 
+Test(sqlite_errors, view_is_refused)
+{
+    struct fixture fixture;
+    fixture_open(&fixture, NULL);
+    fixture_sql(fixture.path, "PRAGMA journal_mode = WAL; CREATE TABLE orders (id INTEGER PRIMARY KEY); CREATE VIEW "
+                              "outbox AS SELECT * FROM orders");
+    fixture_setup(&fixture);
+    fixture_expect(&fixture, OUTBOX_E_SCHEMA, "set up outbox database %s: \"outbox\" is a view; name the table itself",
+                   fixture.path);
+    fixture_start(&fixture, fixture.store);
+    fixture_expect(&fixture, OUTBOX_E_SCHEMA, "open outbox database %s: \"outbox\" is a view; name the table itself",
+                   fixture.path);
+    fixture_close(&fixture);
+}
+
 Test(sqlite_errors, missing_dead_letter_table_is_reported)
 {
     struct fixture fixture;

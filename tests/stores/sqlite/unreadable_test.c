@@ -3,6 +3,7 @@
  */
 #include "fixture.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The payload is computed from another column. For 'x' that is out of range. */
@@ -77,5 +78,29 @@ Test(sqlite_unreadable, claim_by_position_gives_the_row_and_the_reason)
     cr_assert_eq(claim.batch->rows, 2, "a row that was corrected comes as a whole");
     cr_assert_null(claim.batch->unreadable);
     fixture_release(&fixture, claim.batch);
+    fixture_close(&fixture);
+}
+
+static void add_reason(void *arg, const struct outbox_finding *finding)
+{
+    char *reasons = arg;
+    size_t used = strlen(reasons);
+    if (strstr(finding->reason, "cannot be read"))
+        snprintf(reasons + used, 1000 - used, "%s\n", finding->reason);
+}
+
+Test(sqlite_unreadable, check_names_each_of_them)
+{
+    struct fixture fixture;
+    char reasons[1000] = "";
+    struct outbox_check check = {
+        .struct_size = sizeof check, .report = add_reason, .arg = reasons, .flags = OUTBOX_CHECK_ROWS};
+    struct loop_fixture_call call = {0};
+    open_with(&fixture, "..x.x");
+    loop_fixture_reset(&call);
+    obx_store_check(fixture.store, &call.call, 0, &check);
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), 0, "%s", call.error.text);
+    cr_assert_str_eq(reasons, "row 3 of table \"outbox\" cannot be read: integer overflow\n"
+                              "row 5 of table \"outbox\" cannot be read: integer overflow\n");
     fixture_close(&fixture);
 }
