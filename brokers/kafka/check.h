@@ -22,7 +22,8 @@ struct kafka_findings {
     const struct outbox_check *check; /* borrowed until the op completes */
     rd_kafka_t *reader;               /* asks for topics by name; NULL: not needed yet */
     enum kafka_creation creation;
-    bool silent; /* a request for settings was not answered */
+    unsigned asked_again; /* for topics that a broker may not know yet */
+    bool silent;          /* a request for settings was not answered */
 };
 
 typedef void kafka_each_setting(void *arg, const char *name, const char *value);
@@ -35,7 +36,7 @@ void kafka_check_topics(struct kafka_broker *self, struct kafka_findings *findin
                         const struct rd_kafka_metadata *metadata);
 /* The topic in the list of all topics; NULL: it is not there. */
 const struct rd_kafka_metadata_topic *kafka_check_listed(const struct rd_kafka_metadata *metadata, const char *name);
-/* Worker: asks for one topic by its name, for the list may be older than the topic: a broker learns of a new one late.
+/* Worker: asks for one topic by its name, for up to two seconds in all, for a broker learns of a new topic late.
  * topics[0] of the result, which is the caller's; NULL: no answer. */
 const struct rd_kafka_metadata *kafka_check_ask(struct kafka_broker *self, struct kafka_findings *findings,
                                                 const char *name);

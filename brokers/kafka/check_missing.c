@@ -3,15 +3,19 @@
  * brokers/kafka/check_missing.c - why a topic is not in the list of the cluster's topics, and what follows
  *
  * The list leaves out a topic that this user may not describe. Asking for it by name tells the two cases apart; it is
- * asked by a client that lets the broker create no topic. A topic that does not exist is no trouble where the brokers
- * create topics on first use; whether they do is in their settings, which a user may not be allowed to read. On a
- * worker.
+ * asked by a client that lets the broker create no topic, and for two seconds again, since a broker learns of a new
+ * topic late. A topic that does not exist is no trouble where the brokers create topics on first use; whether they do
+ * is in their settings, which a user may not be allowed to read. On a worker.
  */
 #include "check.h"
 
 #include <string.h>
+#include <time.h>
 
 #define ANSWER_MS 2000
+/* In all, so that topics that do not exist cost 2 s. */
+#define AGAIN_NS 100000000
+#define AGAIN_MAX 20
 
 /* ---- one topic by its name --------------------------------------------------------------------------------------- */
 
@@ -29,13 +33,10 @@ static rd_kafka_t *open_reader(struct kafka_broker *self)
     return rk;
 }
 
-const struct rd_kafka_metadata *kafka_check_ask(struct kafka_broker *self, struct kafka_findings *findings,
-                                                const char *name)
+static const struct rd_kafka_metadata *ask_once(struct kafka_findings *findings, const char *name)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    if (!findings->reader)
-        findings->reader = open_reader(self);
-    rd_kafka_topic_t *topic = findings->reader ? rd_kafka_topic_new(findings->reader, name, NULL) : NULL;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(findings->reader, name, NULL);
     if (!topic)
         return NULL;
     if (rd_kafka_metadata(findings->reader, 0, topic, &metadata, ANSWER_MS))
@@ -46,6 +47,22 @@ const struct rd_kafka_metadata *kafka_check_ask(struct kafka_broker *self, struc
     if (metadata)
         rd_kafka_metadata_destroy(metadata);
     return NULL;
+}
+
+const struct rd_kafka_metadata *kafka_check_ask(struct kafka_broker *self, struct kafka_findings *findings,
+                                                const char *name)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (!findings->reader && !(findings->reader = open_reader(self)))
+        return NULL;
+    while ((metadata = ask_once(findings, name)) &&
+           metadata->topics[0].err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && findings->asked_again < AGAIN_MAX &&
+           !atomic_load(&self->cancel_workers)) {
+        findings->asked_again++;
+        rd_kafka_metadata_destroy(metadata);
+        nanosleep(&(struct timespec){.tv_nsec = AGAIN_NS}, NULL);
+    }
+    return metadata;
 }
 
 /* ---- do the brokers create topics? ------------------------------------------------------------------------------- */
