@@ -12,7 +12,7 @@
 #define SILENCE_NS (10000 * MS) /* without an answer: then the stream is dead */
 enum {
     REPORT_US = 2000000, /* well below wal_sender_timeout */
-    BUSY_US = 50000,     /* until the slot is tried again */
+    BUSY_US = 200000,    /* until the slot is tried again */
     DATA_HEAD = 25,      /* 'w', where it begins, where the log ends, when it was sent; then the log */
     KEEPALIVE_SIZE = 18, /* 'k', where the log ends, when it was sent, whether to answer */
     REPORT_SIZE = 34     /* 'r', what was written, flushed, applied, when it is sent, whether to answer */
@@ -80,12 +80,20 @@ static void report(struct pg_log_stream *stream, bool wants_answer)
 
 static void inspect_slot(struct pg_log_stream *stream);
 
-/* A connection may die silently. A paused stream hears nothing. */
+/* A connection may die silently. A paused stream hears nothing. A server that decodes a transaction with many
+ * savepoints is silent for minutes: it would begin again on each new connection. Then TCP alone notices that the
+ * connection died. */
+static bool is_silent(const struct pg_log_stream *stream)
+{
+    bool decodes = is_logical(stream) && stream->state == PG_LOG_STREAMING;
+    return !stream->paused && !decodes && now_of(stream) - stream->heard_ns > SILENCE_NS;
+}
+
 static void on_timer(void *arg)
 {
     struct pg_log_stream *stream = arg;
     struct outbox_error error;
-    if (!stream->paused && now_of(stream) - stream->heard_ns > SILENCE_NS) {
+    if (is_silent(stream)) {
         pg_fail(&error, OUTBOX_E_NOT_CONNECTED, "%s: %s", what,
                 stream->slot_busy ? "another session has the slot and does not end" : "the server does not answer");
         fail(stream, &error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/postgres/capture_slot_failover_test.c - `capture: logical` with a slot that goes to a standby (17 and later)
+/* tests/stores/postgres/capture_slot_failover_test.c - `capture: logical` with a slot that goes to a standby (17 and
+ * later)
  */
 #include "capture.h"
 
