@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "relay/json_headers.h"
 
@@ -34,13 +35,13 @@ static int compile_headers(const struct outbox_map *map, const struct obx_sectio
         return obx_section_error(section, "headers", error, "more than %d headers", OBX_MAX_HEADERS);
     for (uint32_t i = 0; i < map->count; i++) {
         const struct outbox_pair *pair = &map->items[i];
+        route->header_count = i + 1;
         int code = compile("headers", pair->value, section, obx_template_is_optional(pair->value), &route->columns,
                            &route->headers[i], error);
         if (code)
             return code;
         route->header_names[i] = (struct outbox_bytes){pair->name, strlen(pair->name)};
     }
-    route->header_count = map->count;
     return OUTBOX_OK;
 }
 
@@ -94,11 +95,18 @@ static int add_standard_columns(struct obx_route *route, const struct obx_sectio
     return OUTBOX_OK;
 }
 
+/* "{"id": ${json(id)}}": several pieces, of which the first opens a bracket. */
+static bool is_json(const struct obx_template *value)
+{
+    const struct obx_piece *first = &value->pieces[0];
+    return value->count > 1 && first->literal && (*first->literal == '{' || *first->literal == '[');
+}
+
 int obx_route_compile(const struct obx_route_settings *settings, const struct obx_section *section,
                       struct obx_route *route, struct outbox_error *error)
 {
     struct obx_columns *columns = &route->columns;
-    *route = (struct obx_route){.tombstone = settings->tombstone};
+    *route = (struct obx_route){.tombstone = (enum obx_tombstone)settings->tombstone};
     const char *timestamp = settings->timestamp ? settings->timestamp : "";
     int code = compile("topic", settings->topic, section, false, columns, &route->topic, error);
     if (!code && !route->topic.count)
@@ -108,6 +116,7 @@ int obx_route_compile(const struct obx_route_settings *settings, const struct ob
         code = compile("key", settings->key, section, false, columns, &route->key, error);
     if (!code)
         code = compile("value", settings->value, section, false, columns, &route->value, error);
+    route->value_is_json = is_json(&route->value);
     if (!code)
         code = compile_partition(settings->partition, section, route, error);
     if (!code)
@@ -122,19 +131,25 @@ int obx_route_compile(const struct obx_route_settings *settings, const struct ob
     return code;
 }
 
+static void each_template(struct obx_route *route, void (*action)(struct obx_template *template_))
+{
+    struct obx_template *const templates[] = {&route->topic, &route->key, &route->value, &route->partition,
+                                              &route->timestamp};
+    for (size_t i = 0; i < OBX_COUNT(templates); i++)
+        action(templates[i]);
+    for (uint32_t i = 0; i < route->header_count; i++)
+        action(&route->headers[i]);
+}
+
 void obx_route_free(struct obx_route *route)
 {
+    each_template(route, obx_template_free);
     obx_arena_free(&route->columns.names);
 }
 
 void obx_route_forget(struct obx_route *route)
 {
-    struct obx_template *const templates[] = {&route->topic, &route->key, &route->value, &route->partition,
-                                              &route->timestamp};
-    for (size_t i = 0; i < OBX_COUNT(templates); i++)
-        obx_template_forget(templates[i]);
-    for (uint32_t i = 0; i < route->header_count; i++)
-        obx_template_forget(&route->headers[i]);
+    each_template(route, obx_template_forget);
 }
 
 static int set_partition(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,
@@ -175,7 +190,7 @@ static int set_timestamp(struct obx_route *route, const struct outbox_value *row
     if (!route->timestamp.count)
         return OUTBOX_OK;
     const struct outbox_value *value = &row[route->timestamp.pieces[0].column];
-    if (route->timestamp.count == 1 && !route->timestamp.pieces[0].literal && value->type == OUTBOX_TIME) {
+    if (obx_template_is_column(&route->timestamp) && value->type == OUTBOX_TIME) {
         message->timestamp_us = value->as.integer;
         return OUTBOX_OK;
     }
@@ -192,7 +207,7 @@ static int set_timestamp(struct obx_route *route, const struct outbox_value *row
 
 static bool is_column(const struct obx_template *template_, uint32_t column)
 {
-    return template_->count == 1 && !template_->pieces[0].literal && template_->pieces[0].column == column;
+    return obx_template_is_column(template_) && template_->pieces[0].column == column;
 }
 
 /* Headers of the configuration first, then those of the column. One array, sized for both, in the arena. */
@@ -237,28 +252,56 @@ static int set_identity(struct obx_route *route, const struct outbox_value *row,
     return code ? code : obx_column_text(&row[route->type], arena, &message->type);
 }
 
+/* Empty as Debezium's router has it: nothing but characters up to the blank. */
+static bool is_empty(struct outbox_bytes value)
+{
+    const unsigned char *at = value.data, *end = at + value.size;
+    while (at < end && *at <= ' ')
+        at++;
+    return at == end;
+}
+
 static int set_payload(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,
                        struct outbox_message *message, struct outbox_error *error)
 {
     if (obx_template_render(&route->value, row, arena, &message->value))
         return obx_error_no_memory(error); /* not covered: no memory just here */
-    if (message->value.data || route->tombstone)
-        return OUTBOX_OK;
-    return obx_error_set(error, OUTBOX_E_REJECTED,
-                         "payload is null; set route.tombstone: true to publish it as a tombstone");
+    if (route->tombstone == OBX_TOMBSTONE_EMPTY && message->value.data && is_empty(message->value))
+        message->value = (struct outbox_bytes){NULL, 0};
+    if (!message->value.data && route->tombstone == OBX_TOMBSTONE_NEVER)
+        return obx_error_set(error, OUTBOX_E_REJECTED,
+                             "payload is null; set route.tombstone: true to publish it as a tombstone");
+    if (route->value_is_json && !obx_json_valid(message->value.data, message->value.size))
+        return obx_error_set(error, OUTBOX_E_REJECTED,
+                             "value is no valid JSON; write ${json(column)} for a text in route.value, and "
+                             "${default(column, 'null')} for JSON that may be null");
+    return OUTBOX_OK;
+}
+
+static bool has_function(const struct obx_piece *piece, enum obx_function function)
+{
+    return !piece->literal && piece->call.function == function;
 }
 
 /* "outbox.event.${aggregatetype}" without a type would be a topic that nobody meant. */
 static int check_topic(const struct obx_route *route, const struct outbox_value *row,
                        const struct outbox_message *message, struct outbox_error *error)
 {
-    for (uint32_t i = 0; i < route->topic.count; i++) {
+    const char *expression = NULL;
+    for (uint32_t i = 0; route->topic.has_null && i < route->topic.count; i++) {
         const struct obx_piece *piece = &route->topic.pieces[i];
-        if (!piece->literal && row[piece->column].type == OUTBOX_NULL)
+        bool may_be_null =
+            has_function(piece, OBX_AS_IS) || has_function(piece, OBX_LOWER) || has_function(piece, OBX_MATCH);
+        if (may_be_null && row[piece->column].type == OUTBOX_NULL)
             return obx_error_set(error, OUTBOX_E_REJECTED,
                                  "column '%s' is null, and the topic is made of it; check route.topic",
                                  route->columns.list[piece->column].name);
+        if (has_function(piece, OBX_MATCH))
+            expression = piece->call.argument.data;
     }
+    if (route->topic.has_null)
+        return obx_error_set(error, OUTBOX_E_REJECTED, "nothing matches '%.80s' of the topic; check route.topic",
+                             expression);
     if (!message->topic.size)
         return obx_error_set(error, OUTBOX_E_REJECTED, "topic is empty; check route.topic and its column");
     return OUTBOX_OK;

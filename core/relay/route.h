@@ -20,7 +20,8 @@ struct obx_route {
     struct obx_template headers[OBX_MAX_HEADERS];
     struct outbox_bytes header_names[OBX_MAX_HEADERS];
     uint32_t header_count;
-    bool tombstone;
+    enum obx_tombstone tombstone;
+    bool value_is_json; /* by its template: each value is checked */
     uint32_t event_id, type, created_at, headers_column;
 };
 

@@ -10,6 +10,7 @@
 
 static const char *const orders[] = {"key", "global", "none", NULL};
 static const char *const deliveries[] = {"at-least-once", "exactly-once", NULL};
+static const char *const tombstones[] = {"true", "false", "empty", NULL};
 static const char *const policies[] = {"block-key", "park", "park-key", "stop", NULL};
 
 #define FIELD(name) offsetof(struct obx_relay_settings, name)
@@ -73,7 +74,8 @@ const struct outbox_option obx_route_options[] = {
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(topic),
      .default_value = "outbox.event.${aggregatetype}",
-     .help = "template of the topic; ${name} is a column of the row"},
+     .help = "template of the topic; ${name} is a column of the row, ${json(name)}, ${lower(name)}, ${default(name, "
+             "'text')} and ${match(name, 'expression')} are made of it"},
     {.name = "key",
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_VERBATIM,
@@ -85,7 +87,8 @@ const struct outbox_option obx_route_options[] = {
      .flags = OUTBOX_OPT_VERBATIM,
      .offset = FIELD(value),
      .default_value = "${payload}",
-     .help = "template of the value; a single column is published byte for byte"},
+     .help = "template of the value; a single column is published byte for byte; a value that begins with { or [ in "
+             "the template must be valid JSON"},
     {.name = "partition",
      .type = OUTBOX_OPT_STRING,
      .flags = OUTBOX_OPT_VERBATIM,
@@ -104,10 +107,12 @@ const struct outbox_option obx_route_options[] = {
      .default_value = "{id: \"${event_id}\"}",
      .help = "templates of headers by name; a single column that is null omits the header"},
     {.name = "tombstone",
-     .type = OUTBOX_OPT_BOOL,
+     .type = OUTBOX_OPT_ENUM,
      .offset = FIELD(tombstone),
      .default_value = "true",
-     .help = "publish a null value as a tombstone; false: reject it"},
+     .choices = tombstones,
+     .help = "true: a null value is published as a tombstone; false: it is rejected; empty: empty and blank values are "
+             "tombstones, too"},
 };
 const uint32_t obx_route_option_count = OBX_COUNT(obx_route_options);
 

@@ -9,6 +9,8 @@ enum obx_order { OBX_ORDER_KEY, OBX_ORDER_GLOBAL, OBX_ORDER_NONE }; /* the numbe
 enum obx_delivery { OBX_AT_LEAST_ONCE, OBX_EXACTLY_ONCE };
 enum obx_on_reject { OBX_BLOCK_KEY, OBX_PARK, OBX_PARK_KEY, OBX_STOP };
 
+enum obx_tombstone { OBX_TOMBSTONE_NULL, OBX_TOMBSTONE_NEVER, OBX_TOMBSTONE_EMPTY };
+
 struct obx_route_settings {
     const char *topic;
     const char *key;
@@ -16,7 +18,7 @@ struct obx_route_settings {
     const char *partition;
     const char *timestamp;
     struct outbox_map headers;
-    bool tombstone; /* a null payload is published as null; else it is rejected */
+    int64_t tombstone; /* enum obx_tombstone: which values are published as null */
 };
 
 struct obx_relay_settings {

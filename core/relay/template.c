@@ -48,18 +48,20 @@ static int add_literal(struct obx_template *template_, const char *text, size_t 
     return add_piece(template_, (struct obx_piece){.literal = text, .size = (uint32_t)size}, error);
 }
 
-/* at: after "${"; *end: after "}". */
-static int add_column(struct obx_template *template_, const char *at, const char **end, struct obx_columns *columns,
-                      bool optional, struct outbox_error *error)
+/* *at: after "${"; at the end, after "}". */
+static int add_column(struct obx_template *template_, const char **at, struct obx_columns *columns, bool optional,
+                      struct outbox_error *error)
 {
-    const char *close = strchr(at, '}');
-    if (!close || close == at)
-        return obx_error_set(error, OUTBOX_E_INVALID, "'${' needs a column name and '}'; write '$$' for a dollar sign");
-    int column = obx_columns_add(columns, at, (size_t)(close - at), optional, error);
-    if (column < 0)
-        return column;
-    *end = close + 1;
-    return add_piece(template_, (struct obx_piece){.column = (uint32_t)column}, error);
+    struct obx_piece piece = {0};
+    int code = obx_function_parse(at, &columns->names, &piece.call, error);
+    if (code)
+        return code;
+    int column = obx_columns_add(columns, piece.call.column.data, piece.call.column.size, optional, error);
+    piece.column = (uint32_t)column;
+    code = column < 0 ? column : add_piece(template_, piece, error);
+    if (code)
+        obx_function_free(&piece.call);
+    return code;
 }
 
 int obx_template_compile(const char *text, struct obx_columns *columns, bool optional, struct obx_template *template_,
@@ -74,7 +76,8 @@ int obx_template_compile(const char *text, struct obx_columns *columns, bool opt
         if (code || !*text)
             break;
         if (text[1] == '{') {
-            code = add_column(template_, text + 2, &text, columns, optional, error);
+            text += 2;
+            code = add_column(template_, &text, columns, optional, error);
         } else if (text[1] == '$') {
             code = add_literal(template_, text, 1, error);
             text += 2;
@@ -82,7 +85,21 @@ int obx_template_compile(const char *text, struct obx_columns *columns, bool opt
             code = obx_error_set(error, OUTBOX_E_INVALID, "'$' must be followed by '{column}' or '$'");
         }
     }
+    if (code)
+        obx_template_free(template_);
     return code;
+}
+
+void obx_template_free(struct obx_template *template_)
+{
+    for (uint32_t i = 0; i < template_->count; i++)
+        obx_function_free(&template_->pieces[i].call);
+}
+
+bool obx_template_is_column(const struct obx_template *template_)
+{
+    const struct obx_piece *piece = &template_->pieces[0];
+    return template_->count == 1 && !piece->literal && piece->call.function == OBX_AS_IS;
 }
 
 bool obx_template_is_optional(const char *text)
@@ -189,18 +206,27 @@ static int only_column(const struct obx_template *template_)
     return found;
 }
 
-static int concatenate(const struct obx_template *template_, const struct outbox_value *row, struct obx_arena *arena,
+static int piece_text(const struct obx_piece *piece, const struct outbox_value *row, struct obx_arena *arena,
+                      struct outbox_bytes *out)
+{
+    *out = (struct outbox_bytes){piece->literal, piece->size};
+    if (piece->literal)
+        return OUTBOX_OK;
+    int code = obx_column_text(&row[piece->column], arena, out);
+    return code ? code : obx_function_apply(&piece->call, &row[piece->column], arena, out);
+}
+
+static int concatenate(struct obx_template *template_, const struct outbox_value *row, struct obx_arena *arena,
                        struct outbox_bytes *out)
 {
     struct outbox_bytes parts[OBX_MAX_PIECES];
     size_t size = 0;
     for (uint32_t i = 0; i < template_->count; i++) {
-        const struct obx_piece *piece = &template_->pieces[i];
-        parts[i] = (struct outbox_bytes){piece->literal, piece->size};
-        int code = piece->literal ? OUTBOX_OK : obx_column_text(&row[piece->column], arena, &parts[i]);
+        int code = piece_text(&template_->pieces[i], row, arena, &parts[i]);
         if (code)
             return code; /* not covered: no memory just here */
         size += parts[i].size;
+        template_->has_null |= !parts[i].data;
     }
     char *text = obx_arena_bytes(arena, size + 1);
     if (!text)
@@ -221,8 +247,12 @@ int obx_template_render(struct obx_template *template_, const struct outbox_valu
         *out = (struct outbox_bytes){"", 0};
         return OUTBOX_OK;
     }
-    if (template_->count == 1 && !template_->pieces[0].literal)
-        return obx_column_text(&row[template_->pieces[0].column], arena, out);
+    if (template_->count == 1 && !template_->pieces[0].literal) {
+        int code = piece_text(&template_->pieces[0], row, arena, out);
+        template_->has_null = !out->data;
+        return code;
+    }
+    template_->has_null = false;
     int column = only_column(template_);
     struct outbox_bytes now = {NULL, 0};
     if (column >= 0 && (row[column].type == OUTBOX_TEXT || row[column].type == OUTBOX_BYTES)) {
@@ -233,7 +263,7 @@ int obx_template_render(struct obx_template *template_, const struct outbox_valu
         }
     }
     int code = concatenate(template_, row, arena, out);
-    if (!code && now.data) {
+    if (!code && now.data && !template_->has_null) {
         template_->memo_column = now;
         template_->memo = *out;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * core/relay/template.h - "outbox.event.${aggregatetype}": literals and columns
+ * core/relay/template.h - "outbox.event.${aggregatetype}": literals and columns, these through functions if wanted
  *
  * Compiled once, against the list of columns that the route asks the store for; rendered for each row without
  * allocating beyond the batch's arena. "$$" is a dollar sign.
@@ -11,6 +11,7 @@
 #include <outbox/plugin.h>
 
 #include "base/arena.h"
+#include "relay/template_function.h"
 
 #define OBX_MAX_COLUMNS 32
 #define OBX_MAX_PIECES 16
@@ -31,6 +32,7 @@ struct obx_piece {
     const char *literal; /* NULL: a column */
     uint32_t size;
     uint32_t column;
+    struct obx_function_call call; /* what is done with the column's text; zeros: nothing */
 };
 
 struct obx_template {
@@ -39,12 +41,17 @@ struct obx_template {
     /* The last rendering of a template of several pieces, with the one column's bytes that gave it: rows in a row
      * mostly go to the same topic. Valid within one arena generation. */
     struct outbox_bytes memo_column, memo;
+    bool has_null; /* the last rendering has an empty place, because of a null */
 };
 
 /* text: borrowed, must live as long as the template. NULL text: an empty template (count 0). Errors: INVALID, whose
  * text has no location yet; NO_MEMORY. */
 int obx_template_compile(const char *text, struct obx_columns *columns, bool optional, struct obx_template *template_,
                          struct outbox_error *error);
+void obx_template_free(struct obx_template *template_);
+
+/* True for a template of one column and nothing else. */
+bool obx_template_is_column(const struct obx_template *template_);
 
 /* A table without the one column of this template is fine. text: NULL is fine. */
 bool obx_template_is_optional(const char *text);

@@ -104,6 +104,8 @@ void obx_transforms_free(struct obx_transforms *transforms)
 {
     for (uint32_t i = 0; i < transforms->count; i++) {
         obx_instance_free(transforms->list[i].instance);
+        for (uint32_t k = 0; k < transforms->list[i].template_count; k++)
+            obx_template_free(&transforms->list[i].templates[k]);
         obx_free(transforms->list[i].templates);
     }
     *transforms = (struct obx_transforms){0};

@@ -58,7 +58,7 @@ static void read_status(struct relay_check *check, struct obx_oneshot *oneshot, 
 static bool uses_created_at(const struct obx_route *route)
 {
     const struct obx_template *timestamp = &route->timestamp;
-    return timestamp->count == 1 && !timestamp->pieces[0].literal && timestamp->pieces[0].column == route->created_at;
+    return obx_template_is_column(timestamp) && timestamp->pieces[0].column == route->created_at;
 }
 
 static int run_store(struct relay_check *check, struct obx_oneshot *oneshot, struct obx_findings_part *part,

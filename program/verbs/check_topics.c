@@ -70,7 +70,7 @@ void obx_check_topics_row(void *arg, const struct outbox_bytes *texts)
     obx_template_forget(&topics->route->topic);
     if (obx_template_render(&topics->route->topic, row, &topics->names, &topic))
         topics->more = true;
-    else if (!topic.size)
+    else if (!topic.size || topics->route->topic.has_null)
         topics->empty = true;
     else
         add(topics, topic);

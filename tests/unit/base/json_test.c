@@ -57,3 +57,58 @@ Test(json, failure_is_reported_by_the_buffer)
     obx_buf_free(&buf);
     cr_assert_eq(mem_live(), 0);
 }
+
+static bool is_valid(const char *text)
+{
+    return obx_json_valid(text, strlen(text));
+}
+
+Test(json, valid_texts_are_recognised)
+{
+    static const char *const good[] = {"null",
+                                       " true ",
+                                       "-0.5e+10",
+                                       "0",
+                                       "1E9",
+                                       "\"\"",
+                                       "\"a\\u00e9\\n\\\"é\"",
+                                       "[]",
+                                       "{}",
+                                       "[1, [2, {}], \"x\"]",
+                                       "{\"a\": {\"b\": [null, false]}, \"c\": -1}",
+                                       "\t[\n1\r]"};
+    static const char *const bad[] = {
+        "",           " ",       "nul",         "truex", "01",  "-",    "1.",   ".5",    "1e", "+1",      "\"",
+        "\"a\nb\"",   "\"\\x\"", "\"\\u12g4\"", "\"\\",  "[",   "]",    "[1,]", "[1 2]", "[}", "{\"a\"}", "{\"a\":}",
+        "{\"a\":1,}", "{a:1}",   "{1:2}",       "{} {}", "1 2", "[1]]", "\xff", "'a'",   ","};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        cr_expect(is_valid(good[i]), "%s", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        cr_expect_not(is_valid(bad[i]), "%s", bad[i]);
+    cr_expect_not(obx_json_valid("1\0", 2));
+    cr_expect_not(obx_json_valid(NULL, 0));
+}
+
+Test(json, nesting_has_a_limit)
+{
+    char text[2 * 513];
+    memset(text, '[', 513);
+    memset(text + 513, ']', 513);
+    cr_assert(obx_json_valid(text + 1, 2 * 512));
+    cr_assert_not(obx_json_valid(text, sizeof text));
+}
+
+/* Each text of up to five characters that JSON is made of, as jansson has it. */
+Test(json, short_texts_are_judged_as_by_another_parser)
+{
+    static const char letters[] = "[]{},:\"\\1e-. ";
+    char text[6];
+    for (unsigned n = 0; n < 13u * 13 * 13 * 13 * 13; n++) {
+        unsigned rest = n;
+        for (int i = 0; i < 5; i++, rest /= 13)
+            text[i] = letters[rest % 13];
+        json_t *value = json_loadb(text, 5, JSON_DECODE_ANY, NULL);
+        cr_assert_eq(obx_json_valid(text, 5), value != NULL, "%.5s", text);
+        json_decref(value);
+    }
+}

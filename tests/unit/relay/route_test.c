@@ -118,6 +118,65 @@ Test(route, null_payload_is_a_tombstone_and_null_key_is_no_key)
     close_fixture(&f);
 }
 
+static void expect_tombstone(const char *yaml, const char *payload, bool expected)
+{
+    struct fixture f;
+    open_fixture(&f, yaml);
+    set_text(&f, "payload", payload);
+    cr_assert_eq(route(&f), 0);
+    cr_assert_eq(!f.message.value.data, expected, "%s: '%s'", yaml, payload);
+    close_fixture(&f);
+}
+
+Test(route, empty_and_blank_payloads_are_tombstones_if_wanted)
+{
+    expect_tombstone("route: {tombstone: empty}", "", true);
+    expect_tombstone("route: {tombstone: empty}", " \t\n", true);
+    expect_tombstone("route: {tombstone: empty}", " x", false);
+    expect_tombstone("route: {tombstone: true}", " ", false);
+    expect_tombstone("route: {tombstone: true}", "", false);
+}
+
+Test(route, value_of_a_json_template_must_be_json)
+{
+    struct fixture f;
+    open_fixture(&f, "route: {value: '{\"type\":${json(type)},\"data\":${payload}}'}");
+    set_text(&f, "type", "it's \"new\"");
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    is(f.message.value, "{\"type\":\"it's \\\"new\\\"\",\"data\":{\"id\": 4711}}");
+    set(&f, "payload", (struct outbox_value){.type = OUTBOX_NULL});
+    cr_assert_eq(route(&f), OUTBOX_E_REJECTED);
+    cr_assert_str_eq(f.error.text, "value is no valid JSON; write ${json(column)} for a text in route.value, and "
+                                   "${default(column, 'null')} for JSON that may be null");
+    close_fixture(&f);
+    open_fixture(&f, "route: {value: '[${default(payload, ''null'')}]'}");
+    set(&f, "payload", (struct outbox_value){.type = OUTBOX_NULL});
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    is(f.message.value, "[null]");
+    close_fixture(&f);
+}
+
+Test(route, topic_without_a_match_is_rejected)
+{
+    struct fixture f;
+    open_fixture(&f, "route: {topic: \"${lower(tenant)}.${match(aggregatetype, '^[A-Z][a-z]+')}\"}");
+    set_text(&f, "tenant", "ACME");
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    is(f.message.topic, "acme.Order");
+    set_text(&f, "aggregatetype", "7");
+    cr_assert_eq(route(&f), OUTBOX_E_REJECTED);
+    cr_assert_str_eq(f.error.text, "nothing matches '^[A-Z][a-z]+' of the topic; check route.topic");
+    set(&f, "tenant", (struct outbox_value){.type = OUTBOX_NULL});
+    cr_assert_eq(route(&f), OUTBOX_E_REJECTED);
+    cr_assert_str_eq(f.error.text, "column 'tenant' is null, and the topic is made of it; check route.topic");
+    close_fixture(&f);
+    open_fixture(&f, "route: {topic: \"${default(tenant, 'none')}\"}");
+    set(&f, "tenant", (struct outbox_value){.type = OUTBOX_NULL});
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    is(f.message.topic, "none");
+    close_fixture(&f);
+}
+
 Test(route, empty_payload_is_not_null)
 {
     struct fixture f;

@@ -30,6 +30,7 @@ static void expect(const char *source, const struct outbox_value *row, const cha
             cr_assert_arr_eq(out.data, expected, out.size);
         }
     }
+    obx_template_free(&template_);
     obx_arena_free(&arena);
     obx_arena_free(&columns.names);
     cr_assert_eq(mem_live(), 0);
@@ -75,6 +76,64 @@ Test(template, values_of_all_types_become_text)
     expect("${b}", row, "1969-12-31T23:59:59.999999Z");
 }
 
+Test(template, json_gives_valid_json)
+{
+    struct outbox_value row[] = {text("a\"b\\c\b\f\n\r\t\x01/é"), {.type = OUTBOX_NULL}};
+    expect("${json(a)}", row, "\"a\\\"b\\\\c\\b\\f\\n\\r\\t\\u0001/é\"");
+    expect("{\"a\":${json(a)},\"b\":${json(b)}}", row, "{\"a\":\"a\\\"b\\\\c\\b\\f\\n\\r\\t\\u0001/é\",\"b\":null}");
+    row[0] = text("\x1f\x7f日😀\U0010ffff");
+    expect("${json(a)}", row, "\"\\u001F\x7f日\\uD83D\\uDE00\\uDBFF\\uDFFF\"");
+    row[0] = (struct outbox_value){.as.integer = -42, .type = OUTBOX_INT};
+    row[1] = (struct outbox_value){.as.integer = 1, .type = OUTBOX_BOOL};
+    expect("[${json(a)},${json(b)}]", row, "[-42,true]");
+    row[0] = (struct outbox_value){.as.real = 19.99, .type = OUTBOX_FLOAT};
+    row[1] = (struct outbox_value){.as.real = 1.0 / 0.0, .type = OUTBOX_FLOAT};
+    expect("[${json(a)},${json(b)}]", row, "[19.99,\"Infinity\"]");
+    row[0] = (struct outbox_value){.as.data = "\xff", .size = 1, .type = OUTBOX_BYTES};
+    row[1] = (struct outbox_value){.as.data = "\xff\x00\x01\x02\x03", .size = 5, .type = OUTBOX_BYTES};
+    expect("${json(a)}${json(b)}", row, "\"/w==\"\"/wABAgM=\"");
+    row[0] = (struct outbox_value){.as.data = "\xff\xfe\xfd", .size = 3, .type = OUTBOX_BYTES};
+    row[1] = text("");
+    expect("${json(a)}${json(b)}", row, "\"//79\"\"\"");
+}
+
+Test(template, lower_default_and_match_change_a_text)
+{
+    struct outbox_value row[] = {text("Order.V2"), {.type = OUTBOX_NULL}};
+    expect("${lower(a)}${lower(b)}", row, "order.v2");
+    expect("${lower(b)}", row, NULL);
+    expect("${default(a, 'none')} ${default( b , 'it''s' )}", row, "Order.V2 it's");
+    expect("${match(a, '^([A-Z][a-z]+)')}", row, "Order");
+    expect("${match(a, 'V[0-9]{1}')}", row, "V2");
+    expect("${match(a, '(x)|V')}", row, NULL); /* the group takes no part */
+    expect("${match(a, 'z')}", row, NULL);
+    expect("${match(b, '.*')}", row, NULL);
+    char long_text[1100];
+    memset(long_text, 'x', sizeof long_text);
+    row[0] = (struct outbox_value){.as.data = long_text, .size = 1024, .type = OUTBOX_TEXT};
+    expect("<${match(a, '^x')}>", row, "<x>");
+    row[0].size = 1025;
+    expect("<${match(a, '^x')}>", row, "<>");
+}
+
+Test(template, null_in_the_last_rendering_is_known)
+{
+    struct obx_columns columns = {0};
+    struct obx_template template_;
+    struct obx_arena arena = {0};
+    struct outbox_bytes out;
+    struct outbox_value good = text("ab"), bad = text("zz");
+    cr_assert_eq(obx_template_compile("t.${match(a, '^a(.)')}", &columns, false, &template_, NULL), 0);
+    const struct outbox_value *rows[] = {&good, &bad, &good, &bad};
+    for (size_t i = 0; i < 4; i++) {
+        cr_assert_eq(obx_template_render(&template_, rows[i], &arena, &out), 0);
+        cr_assert_eq(template_.has_null, i % 2 == 1);
+    }
+    obx_template_free(&template_);
+    obx_arena_free(&arena);
+    obx_arena_free(&columns.names);
+}
+
 Test(template, repeated_column_is_rendered_once)
 {
     struct obx_columns columns = {0};
@@ -110,6 +169,16 @@ Test(template, bad_templates_are_refused)
     refuse("${a", braces);
     refuse("a$b", "'$' must be followed by '{column}' or '$'");
     refuse("$", "'$' must be followed by '{column}' or '$'");
+    refuse("${upper(a)}", "no function 'upper'; there are json, lower, default and match");
+    refuse("${json(a", "write ${json(column)}");
+    refuse("${json()}", "write ${json(column)}");
+    refuse("${json(a, 'b')}", "write ${json(column)}");
+    refuse("${default(a)}", "write ${default(column, 'text')}");
+    refuse("${default(a, b)}", "write ${default(column, 'text')}");
+    refuse("${default(a, 'b'}", "write ${default(column, 'text')}");
+    refuse("${default(a, 'b)}", "the text after 'b)} does not end; write '' for a quote");
+    refuse("${match(a, '(')}", "match: '(' is no regular expression: Unmatched ( or \\(");
+    refuse("${match(a, 'x')}$", "'$' must be followed by '{column}' or '$'");
     refuse("${a}.${b}.${c}.${d}.${e}.${f}.${g}.${h}.${i}", "template has more than 16 pieces");
 }
 
