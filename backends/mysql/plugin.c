@@ -163,6 +163,7 @@ static void fini(void *self)
 
 static const char *const tls_choices[] = {"auto", "off", "require", "verify", NULL};
 static const char *const capture_choices[] = {"off", "binlog", NULL};
+static const char *const payload_choices[] = {"text", "json", "bytea", NULL};
 static const char *const wakeup_choices[] = {"off", "binlog", NULL};
 
 #define AT(field) offsetof(struct mys_store, field)
@@ -199,6 +200,9 @@ static const struct outbox_option options[] = {
      "interval of the stray scan while idle: it finds rows with ids chosen by hand, or committed very late"},
     {"gap_timeout", OUTBOX_OPT_DURATION, 0, AT(gap_timeout_ms), "10s", 10, 86400000, NULL,
      "how long a gap is kept if the relay may not see which transactions are open"},
+    {"payload_type", OUTBOX_OPT_ENUM, 0, AT(sql.payload_type), "bytea", 0, 0, payload_choices,
+     "type of the payload in tables that 'outbox init' creates: LONGTEXT, JSON or LONGBLOB; init --payload overrides "
+     "it"},
     {"capture", OUTBOX_OPT_ENUM, 0, AT(capture.choice), "off", 0, 0, capture_choices,
      "binlog: events are read from the server's binlog, and the table needs no rows: see CAPTURE-MYSQL.md; off: the "
      "table is "

@@ -6,30 +6,37 @@
 
 #define STORAGE "\n) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin"
 
+static const char *payload_type(const struct sql_store *store)
+{
+    static const char *const types[] = {
+        [SQL_PAYLOAD_TEXT] = "LONGTEXT", [SQL_PAYLOAD_JSON] = "JSON", [SQL_PAYLOAD_BYTEA] = "LONGBLOB"};
+    return types[store->payload_type];
+}
+
 static void outbox_sql(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    static const char *const types[] = {"BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
-                                        "CHAR(36) CHARACTER SET ascii NOT NULL DEFAULT (UUID())",
-                                        "VARCHAR(255) NOT NULL",
-                                        "VARCHAR(255) NOT NULL",
-                                        "VARCHAR(255) NOT NULL",
-                                        "LONGBLOB",
-                                        "JSON",
-                                        "TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"};
+    const char *const types[] = {"BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
+                                 "CHAR(36) CHARACTER SET ascii NOT NULL DEFAULT (UUID())",
+                                 "VARCHAR(255) NOT NULL",
+                                 "VARCHAR(255) NOT NULL",
+                                 "VARCHAR(255) NOT NULL",
+                                 payload_type(store),
+                                 "JSON",
+                                 "TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"};
     sql_append_create_outbox(store, sql, types, STORAGE);
 }
 
 /* MySQL refuses DEFAULT (UUID()) with this engine: a trigger fills the id in. */
 static void captured_sql(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    static const char *const types[] = {"BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
-                                        "CHAR(36) CHARACTER SET ascii NOT NULL DEFAULT ''",
-                                        "VARCHAR(255) NOT NULL",
-                                        "VARCHAR(255) NOT NULL",
-                                        "VARCHAR(255) NOT NULL",
-                                        "LONGBLOB",
-                                        "JSON",
-                                        "TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"};
+    const char *const types[] = {"BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY",
+                                 "CHAR(36) CHARACTER SET ascii NOT NULL DEFAULT ''",
+                                 "VARCHAR(255) NOT NULL",
+                                 "VARCHAR(255) NOT NULL",
+                                 "VARCHAR(255) NOT NULL",
+                                 payload_type(store),
+                                 "JSON",
+                                 "TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6)"};
     sql_append_create_outbox(store, sql, types,
                              "\n) ENGINE = BLACKHOLE DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin");
 }
@@ -44,13 +51,13 @@ static void create_outbox(const struct sql_store *store, struct obx_sql_text *sq
 
 static void create_dead(const struct sql_store *store, struct obx_sql_text *sql)
 {
-    static const char *const types[] = {"CHAR(36) CHARACTER SET ascii",
-                                        "VARCHAR(255)",
-                                        "VARCHAR(255)",
-                                        "VARCHAR(255)",
-                                        "LONGBLOB",
-                                        "JSON",
-                                        "TIMESTAMP(6)"};
+    const char *const types[] = {"CHAR(36) CHARACTER SET ascii",
+                                 "VARCHAR(255)",
+                                 "VARCHAR(255)",
+                                 "VARCHAR(255)",
+                                 payload_type(store),
+                                 "JSON",
+                                 "TIMESTAMP(6)"};
     sql_append_create_dead(
         store, sql,
         " (\n    number BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,\n    outbox_id BIGINT UNSIGNED NOT "

@@ -188,6 +188,7 @@ static void fini(void *self)
 
 static const char *const capture_choices[] = {"off", "wal", "logical", NULL};
 static const char *const wakeup_choices[] = {"off", "trigger", "wal", NULL};
+static const char *const payload_choices[] = {"text", "json", "bytea", NULL};
 static const struct outbox_option options[] = {
     {"dsn", OUTBOX_OPT_STRING, OUTBOX_OPT_REQUIRED | OUTBOX_OPT_SECRET | OUTBOX_OPT_IDENTITY | OUTBOX_OPT_CONNINFO,
      offsetof(struct pg_store, dsn), NULL, 0, 0, NULL,
@@ -198,6 +199,8 @@ static const struct outbox_option options[] = {
      "the dead-letter table; by default the name of the outbox table and _dead"},
     {"columns", OUTBOX_OPT_MAP, 0, offsetof(struct pg_store, sql.column_names), NULL, 0, 0, NULL,
      "the table's own names for id, event_id, aggregatetype, aggregateid, type, payload, headers and created_at"},
+    {"payload_type", OUTBOX_OPT_ENUM, 0, offsetof(struct pg_store, sql.payload_type), "text", 0, 0, payload_choices,
+     "type of the payload in tables that 'outbox init' creates; init --payload overrides it"},
     {"application_name", OUTBOX_OPT_STRING, 0, offsetof(struct pg_store, application), NULL, 0, 0, NULL,
      "the name of the connections in pg_stat_activity, unless the dsn has an application_name; by default outbox, "
      "the relay's name, host and process id"},

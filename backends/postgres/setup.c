@@ -13,7 +13,9 @@
 /* NAME_emit() takes any bytes. */
 static const char *payload_type(const struct sql_store *store)
 {
-    return sql_captures(store) ? "bytea" : "text";
+    static const char *const types[] = {
+        [SQL_PAYLOAD_TEXT] = "text", [SQL_PAYLOAD_JSON] = "json", [SQL_PAYLOAD_BYTEA] = "bytea"};
+    return types[sql_captures(store) ? SQL_PAYLOAD_BYTEA : store->payload_type];
 }
 
 static void create_outbox(const struct sql_store *store, struct obx_sql_text *sql)

@@ -35,6 +35,8 @@ const struct obx_section *obx_config_root(const struct obx_config *config);
 int obx_section_child(const struct obx_section *section, const char *key, const struct obx_section **child,
                       struct outbox_error *error);
 bool obx_section_has(const struct obx_section *section, const char *key);
+/* A scalar that precedes one of the same key in the file, such as an option of the command line. Errors: NO_MEMORY. */
+int obx_section_set(const struct obx_section *section, const char *key, const char *text);
 /* Keys in file order; NULL past the end. */
 const char *obx_section_key(const struct obx_section *section, uint32_t index);
 /* The scalar (references expanded), or NULL with error->code 0 if absent. */

@@ -94,6 +94,23 @@ bool obx_section_has(const struct obx_section *section, const char *key)
     return obx_section_entry(section, key) != NULL;
 }
 
+int obx_section_set(const struct obx_section *section, const char *key, const char *text)
+{
+    struct obx_section *changed = (struct obx_section *)(uintptr_t)section; /* of a config, which is not const */
+    struct obx_entry *entry = obx_config_alloc(section->config, sizeof *entry);
+    char *name = obx_config_strndup(section->config, key, strlen(key));
+    char *copy = obx_config_strndup(section->config, text, strlen(text));
+    if (!entry || !name || !copy)
+        return OUTBOX_E_NO_MEMORY;
+    *entry = (struct obx_entry){.next = section->first, .key = name, .text = copy, .size = strlen(text)};
+    entry->key_location = entry->value_location = section->location;
+    if (!section->first)
+        changed->last = &entry->next;
+    changed->first = entry;
+    changed->count++;
+    return OUTBOX_OK;
+}
+
 const char *obx_section_key(const struct obx_section *section, uint32_t index)
 {
     const struct obx_entry *entry = section->first;

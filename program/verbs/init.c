@@ -16,7 +16,8 @@ enum { PRINT_SQL = 1, PRINT_GRANTS = 2, INBOX = 4 };
 
 struct request {
     int bits;
-    const char *role; /* of applications or consumers, in printed grants; NULL: as the store names it */
+    const char *role;    /* of applications or consumers, in printed grants; NULL: as the store names it */
+    const char *payload; /* type of the payload in new tables; NULL: as configured */
 };
 
 /* ---- printing ---------------------------------------------------------------------------------------------------- */
@@ -154,13 +155,27 @@ static int report_ready(struct obx_context *context, const char *relay, struct o
     return OUTBOX_OK;
 }
 
+static int set_payload(struct obx_context *context, const char *relay, const char *type, struct outbox_error *error)
+{
+    const struct obx_section *section, *store;
+    int status = obx_relay_section(context->config, relay, &section, error);
+    if (!status)
+        status = obx_section_child(section, "store", &store, error);
+    if (!status && obx_section_set(store, "payload_type", type))
+        status = obx_error_no_memory(error);
+    return status;
+}
+
 static int init_relay(struct obx_context *context, const char *relay, const struct request *request,
                       struct outbox_error *error)
 {
     struct obx_oneshot oneshot;
     int bits = request->bits;
     bool inbox = bits & INBOX;
-    int status = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, error);
+    int status = request->payload ? set_payload(context, relay, request->payload, error) : OUTBOX_OK;
+    if (status)
+        return status;
+    status = obx_oneshot_open(&oneshot, context, relay, OUTBOX_STORE, error);
     if (status)
         return status;
     status = obx_oneshot_require(&oneshot, inbox ? OUTBOX_CAP_INBOX : OUTBOX_CAP_ADMIN,
@@ -190,12 +205,15 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
                                             {"print-sql", no_argument, NULL, PRINT_SQL},
                                             {"print-grants", no_argument, NULL, PRINT_GRANTS},
                                             {"for", required_argument, NULL, 'f'},
+                                            {"payload", required_argument, NULL, 'p'},
                                             {0}};
     struct obx_args args = {.verb = verb, .options = options, .argc = argc, .argv = argv};
     struct request request = {0};
     for (int found; (found = obx_args_next(&args)) != -1;) {
         if (found == 'f')
             request.role = optarg;
+        else if (found == 'p')
+            request.payload = optarg;
         else
             request.bits |= found;
     }
@@ -209,8 +227,9 @@ static int run(const struct obx_verb *verb, int argc, char **argv)
 const struct obx_verb obx_verb_init = {
     "init",
     "create or migrate the outbox tables; can be repeated",
-    "[-c FILE] [--relay NAME] [--inbox] [--print-sql] [--print-grants [--for ROLE]]",
+    "[-c FILE] [--relay NAME] [--inbox] [--payload TYPE] [--print-sql] [--print-grants [--for ROLE]]",
     "  --inbox             the inbox of consumers instead, by which they drop duplicates; see docs/INBOX.md\n"
+    "  --payload TYPE      of the payload in new tables: text, json or bytea (binary)\n"
     "  --print-sql         only print the SQL statements\n"
     "  --print-grants      only print the minimal GRANTs for the relay and for writers\n"
     "  --for ROLE          the role of the writers in them, or with --inbox of the consumers\n",

@@ -60,6 +60,12 @@ struct sql_table {
     char id[SQL_NAME];
 };
 
+enum sql_payload_type {
+    SQL_PAYLOAD_TEXT,
+    SQL_PAYLOAD_JSON,
+    SQL_PAYLOAD_BYTEA
+}; /* in the order of the option's choices */
+
 enum sql_phase { SQL_STOPPED = 0, SQL_STARTING, SQL_STARTED };
 
 /* A claim's result, before the tracker of gaps takes it in. */
@@ -109,7 +115,8 @@ struct sql_store {
     const char *table_name, *dead_name;
     struct outbox_map column_names;
     int64_t connect_ms, statement_ms;
-    int64_t wakeup; /* index into driver->wakeups */
+    int64_t wakeup;       /* index into driver->wakeups */
+    int64_t payload_type; /* enum sql_payload_type, of tables that setup creates */
 
     struct sql_table_name outbox, dead;
     const struct sql_table_name *inserts; /* where events are added and replayed to; NULL: the outbox */

@@ -391,6 +391,8 @@ Y
   check "one port per host is accepted" fails 69 "$OUTBOX" check -c both.yaml
   check "init --print-sql needs no server" exits_with_match 0 '^CREATE TABLE IF NOT EXISTS "outbox" \($' "$OUTBOX" init --print-sql -c away.yaml
   check "init --print-grants needs no server" exits_with_match 0 '^GRANT SELECT, DELETE ON "outbox" TO "relay";$' "$OUTBOX" init --print-grants -c away.yaml
+  check "init --payload chooses the type of the payload" exits_with_match 0 '^    "payload" bytea,$' "$OUTBOX" init --print-sql --payload bytea -c away.yaml
+  check "unknown type of a payload is refused" exits_with_match 78 "'payload_type' must be one of text, json, bytea, not 'blob'" "$OUTBOX" init --print-sql --payload blob -c away.yaml
   check "--for names the role of the writers" exits_with_match 0 ' TO "shop ""app""";$' "$OUTBOX" init --print-grants --for 'shop "app"' -c away.yaml
   check "--for names the role of the consumers" exits_with_match 0 ' TO "mailer";$' "$OUTBOX" init --inbox --print-grants --for mailer -c away.yaml
   check "no placeholder is left" eval '! grep -E "application|\"consumer\"" "$out"'
