@@ -14,9 +14,14 @@
 
 int outbox_attach(struct outbox *handle, uv_loop_t *uv, struct outbox_error *error)
 {
+    int status = obx_handle_check(handle, "attach relay", error);
+    if (status)
+        return status;
+    if (!uv)
+        return obx_error_set(error, OUTBOX_E_INVALID, "attach relay %s: the loop is NULL", handle->name);
     if (handle->mode != OBX_IDLE)
         return obx_error_set(error, OUTBOX_E_INVALID, "attach relay %s: it is already running", handle->name);
-    int status = obx_handle_build(handle, uv, error);
+    status = obx_handle_build(handle, uv, error);
     if (status)
         return status;
     handle->mode = OBX_ATTACHED;
@@ -52,8 +57,13 @@ static void on_stopped(void *arg)
 int outbox_detach(struct outbox *handle, uint32_t deadline_ms, void (*detached)(void *arg), void *arg,
                   struct outbox_error *error)
 {
+    int status = obx_handle_check(handle, "detach relay", error);
+    if (status)
+        return status;
     if (handle->mode != OBX_ATTACHED)
-        return obx_error_set(error, OUTBOX_E_INVALID, "detach relay %s: it is not attached to a loop", handle->name);
+        return obx_error_set(error, OUTBOX_E_INVALID, "detach relay %s: it is %s", handle->name,
+                             handle->mode == OBX_DETACHING ? "being detached" : "not attached to a loop");
+    handle->mode = OBX_DETACHING;
     handle->detached = detached;
     handle->detached_arg = arg;
     obx_relay_stop(handle->relay, deadline_ms, on_stopped, handle);

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include <outbox/outbox.h>
 
@@ -13,7 +14,7 @@
 #include "loop/loop.h"
 #include "relay/relay.h"
 
-enum obx_handle_mode { OBX_IDLE, OBX_ON_THREAD, OBX_ATTACHED };
+enum obx_handle_mode { OBX_IDLE, OBX_ON_THREAD, OBX_ATTACHED, OBX_DETACHING };
 
 struct outbox {
     struct outbox_options options; /* callbacks; strings belong to the caller and are read in outbox_new() only */
@@ -25,6 +26,7 @@ struct outbox {
     struct obx_loop *loop; /* owned, or on the host's loop while attached */
     struct obx_relay *relay;
 
+    pid_t process;    /* that made the handle; a child of fork() has neither its thread nor its descriptors alone */
     atomic_int mode;  /* enum obx_handle_mode; changed by start, stop, attach and detach */
     pthread_t thread; /* valid in mode OBX_ON_THREAD */
     struct obx_task wake_task, stop_task, stats_task, detach_task;
@@ -39,6 +41,9 @@ struct outbox {
     void (*detached)(void *arg);
     void *detached_arg;
 };
+
+/* An error if the handle is NULL, or of another process. attempt: "start relay". */
+int obx_handle_check(const struct outbox *handle, const char *attempt, struct outbox_error *error);
 
 /* Make the relay on uv, or on an own loop if uv is NULL. Frees a previous relay and loop. Errors: those of
  * obx_relay_new(). */

@@ -6,6 +6,7 @@
  * makes the relay again on the host's loop. Callbacks run on the thread of the relay.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include <outbox/version.h>
 
@@ -37,6 +38,20 @@ const char *outbox_error_name(int code)
 const char *outbox_version(void)
 {
     return OUTBOX_VERSION_STRING;
+}
+
+/* ---- the handle ---- */
+
+int obx_handle_check(const struct outbox *handle, const char *attempt, struct outbox_error *error)
+{
+    if (!handle)
+        return obx_error_set(error, OUTBOX_E_INVALID, "%s: the handle is NULL", attempt);
+    if (handle->process == getpid())
+        return OUTBOX_OK;
+    return obx_error_set(
+        error, OUTBOX_E_INVALID,
+        "%s %s: the handle belongs to process %d, from which this one was forked; make a new handle here", attempt,
+        handle->name, (int)handle->process);
 }
 
 /* ---- the relay ---- */
@@ -130,14 +145,8 @@ static int open_handle(struct outbox *handle, struct outbox_error *error)
     return status ? status : obx_handle_build(handle, NULL, error);
 }
 
-int outbox_new(const struct outbox_options *options, struct outbox **relay, struct outbox_error *error)
+static void init_handle(struct outbox *handle, const struct outbox_options *options)
 {
-    struct outbox_error ignored;
-    struct outbox *handle = obx_alloc(sizeof *handle);
-    error = error ? error : &ignored;
-    *relay = NULL;
-    if (!handle)
-        return obx_error_no_memory(error);
     memcpy(&handle->options, options, OBX_MIN(options->struct_size, sizeof *options));
     pthread_mutex_init(&handle->lock, NULL);
     pthread_condattr_t attributes;
@@ -145,9 +154,25 @@ int outbox_new(const struct outbox_options *options, struct outbox **relay, stru
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&handle->changed, &attributes);
     pthread_condattr_destroy(&attributes);
+    handle->process = getpid();
     handle->log.write = handle->options.on_log ? pass_log : NULL;
     handle->log.arg = handle;
     handle->log.level = (enum outbox_log_level)OBX_MIN(OBX_MAX(handle->options.log_level, 0), (int)OUTBOX_LOG_TRACE);
+}
+
+int outbox_new(const struct outbox_options *options, struct outbox **relay, struct outbox_error *error)
+{
+    struct outbox_error ignored;
+    error = error ? error : &ignored;
+    if (relay)
+        *relay = NULL;
+    if (!relay || !options || options->struct_size < offsetof(struct outbox_options, relay))
+        return obx_error_set(error, OUTBOX_E_INVALID,
+                             "make a relay: give options, with struct_size set, and a place for the handle");
+    struct outbox *handle = obx_alloc(sizeof *handle);
+    if (!handle)
+        return obx_error_no_memory(error);
+    init_handle(handle, options);
     int status = open_handle(handle, error);
     if (status)
         outbox_free(handle);
@@ -156,10 +181,25 @@ int outbox_new(const struct outbox_options *options, struct outbox **relay, stru
     return status;
 }
 
+/* In a child of fork(): closing what the parent uses too would end its connections and stop its loop. */
+static void forget(struct outbox *handle)
+{
+    obx_config_free(handle->config);
+    obx_free(handle);
+}
+
 void outbox_free(struct outbox *handle)
 {
     if (!handle)
         return;
+    if (handle->process != getpid()) {
+        forget(handle);
+        return;
+    }
+    if (handle->mode != OBX_IDLE) {
+        obx_log_write(&handle->log, OUTBOX_LOG_ERROR, handle->name, "free the relay: it runs; stop or detach it first");
+        return;
+    }
     free_relay(handle);
     obx_registry_free(handle->registry);
     obx_config_free(handle->config);

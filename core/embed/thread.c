@@ -57,6 +57,7 @@ static void stop(struct obx_task *task)
 static void *run(void *arg)
 {
     struct outbox *handle = arg;
+    pthread_setname_np(pthread_self(), "outbox-relay");
     pthread_mutex_lock(&handle->lock);
     handle->thread = pthread_self();
     handle->thread_runs = true;
@@ -83,6 +84,9 @@ static int create_thread(struct outbox *handle, pthread_t *thread)
 int outbox_start(struct outbox *handle, struct outbox_error *error)
 {
     pthread_t thread;
+    int status = obx_handle_check(handle, "start relay", error);
+    if (status)
+        return status;
     if (handle->mode != OBX_IDLE)
         return obx_error_set(error, OUTBOX_E_INVALID, "start relay %s: it is already running", handle->name);
     if (!handle->relay && obx_handle_build(handle, NULL, error))
@@ -92,7 +96,7 @@ int outbox_start(struct outbox *handle, struct outbox_error *error)
     handle->stats_task.run = fill_stats;
     handle->thread_runs = false;
     handle->mode = OBX_ON_THREAD;
-    int status = create_thread(handle, &thread);
+    status = create_thread(handle, &thread);
     if (status) {
         handle->mode = OBX_IDLE;
         return obx_error_set(error, OUTBOX_E_NO_MEMORY, "start relay %s: create its thread: %s", handle->name,
@@ -112,9 +116,10 @@ static bool on_own_thread(const struct outbox *handle)
 
 int outbox_stop(struct outbox *handle, uint32_t deadline_ms, struct outbox_error *error)
 {
-    if (handle->mode == OBX_IDLE)
-        return OUTBOX_OK;
-    if (handle->mode == OBX_ATTACHED)
+    int status = obx_handle_check(handle, "stop relay", error);
+    if (status || handle->mode == OBX_IDLE)
+        return status;
+    if (handle->mode != OBX_ON_THREAD)
         return obx_error_set(error, OUTBOX_E_INVALID, "stop relay %s: it is attached to a loop; call outbox_detach",
                              handle->name);
     if (on_own_thread(handle))
@@ -132,6 +137,8 @@ int outbox_stop(struct outbox *handle, uint32_t deadline_ms, struct outbox_error
 
 void outbox_wake(struct outbox *handle)
 {
+    if (obx_handle_check(handle, "wake relay", NULL))
+        return;
     if (handle->mode == OBX_ON_THREAD)
         handle->loop->ops->post(handle->loop, &handle->wake_task);
     else if (handle->mode == OBX_ATTACHED)
@@ -158,8 +165,9 @@ static struct outbox_stats request_stats(struct outbox *handle)
 
 int outbox_stats(struct outbox *handle, struct outbox_stats *stats)
 {
-    size_t size = stats->struct_size;
-    if (size < sizeof stats->struct_size + sizeof stats->state)
+    size_t size = stats ? stats->struct_size : 0;
+    if (size < sizeof stats->struct_size + sizeof stats->state ||
+        obx_handle_check(handle, "read statistics of relay", NULL))
         return OUTBOX_E_INVALID;
     bool on_other_thread = handle->mode == OBX_ON_THREAD && !on_own_thread(handle);
     struct outbox_stats found = on_other_thread ? request_stats(handle) : read_stats(handle);

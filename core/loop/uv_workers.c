@@ -6,6 +6,7 @@
  * cannot create its workers. It also aborts if its first loop gets no descriptors, so this is tested first.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -28,6 +29,23 @@ static int try_pipes(unsigned count)
     close(ends[0]);
     close(ends[1]);
     return status;
+}
+
+/* ---- after a fork ---- */
+
+static atomic_int used_by; /* the process that last gave work to the workers; 0: none did */
+
+void obx_uv_workers_used(void)
+{
+    used_by = (int)getpid();
+}
+
+/* libuv joins its workers when the process exits, and aborts if there are none, as in a child of fork(). In the child
+ * the first work item makes new ones. This runs before the exit handler of libuv, a library of this one. */
+__attribute__((destructor)) static void replace_lost_workers(void)
+{
+    if (used_by && used_by != (int)getpid())
+        (void)obx_uv_workers_start(NULL);
 }
 
 int obx_uv_workers_start(struct outbox_error *error)

@@ -12,9 +12,14 @@
  *     outbox_free(relay);
  *
  * A handle is one relay of a configuration. It has no globals, installs no signal handlers, never exits and writes
- * nothing to stderr. The relay runs on a thread of the handle, or on your libuv loop through <outbox/uv.h>. Handles are
- * independent of each other. Functions may be called from any thread, one at a time per handle, unless their comment
- * differs. Applications write events with <outbox/sqlite.h>, <outbox/postgres.h>, <outbox/mysql.h>, or with plain SQL.
+ * nothing to stderr. The relay runs on a thread of the handle, "outbox-relay", or on your libuv loop through
+ * <outbox/uv.h>. Handles are independent of each other. Functions may be called from any thread, one at a time per
+ * handle, unless their comment differs. A NULL handle is an error (INVALID) where there is no comment.
+ *
+ * After fork() a handle belongs to the parent alone. In the child its calls are errors and have no effect;
+ * outbox_free() frees its memory, but for that of the relay, and closes nothing. The child may make handles of its own.
+ * Client libraries of plugins may ignore SIGPIPE for the process, as those of MySQL do. Applications write events with
+ * <outbox/sqlite.h>, <outbox/postgres.h>, <outbox/mysql.h>, or with plain SQL.
  */
 #ifndef OUTBOX_OUTBOX_H
 #define OUTBOX_OUTBOX_H
@@ -50,6 +55,7 @@ enum outbox_state {
 };
 
 struct outbox_options {
+    /* The texts are read in outbox_new() and need not live longer. */
     size_t struct_size;      /* sizeof(struct outbox_options) */
     const char *config_path; /* a YAML file; or */
     const char *config_text; /* the YAML itself */
@@ -75,7 +81,7 @@ OUTBOX_API int outbox_start(struct outbox *relay, struct outbox_error *error);
  * that are not settled within deadline_ms (milliseconds) stay in the outbox. Blocks until the thread has ended. */
 OUTBOX_API int outbox_stop(struct outbox *relay, uint32_t deadline_ms, struct outbox_error *error);
 
-/* The relay must be stopped. NULL is fine. */
+/* The relay must be stopped or detached; one that runs is not freed, and that is logged as an error. NULL is fine. */
 OUTBOX_API void outbox_free(struct outbox *relay);
 
 /* There are new rows: poll at once. For programs that write and relay. Cheap; any thread. */

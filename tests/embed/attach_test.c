@@ -93,8 +93,17 @@ Test(attach, calls_in_the_wrong_mode_are_refused)
     cr_expect_eq(outbox_start(host.relay, &error), OUTBOX_E_INVALID);
     cr_expect_eq(outbox_stop(host.relay, 0, &error), OUTBOX_E_INVALID);
     cr_expect_str_eq(error.text, "stop relay orders: it is attached to a loop; call outbox_detach");
+    outbox_free(host.relay);
+    cr_expect_eq(outbox_attach(host.relay, NULL, &error), OUTBOX_E_INVALID);
+    cr_expect_eq(outbox_attach(NULL, &host.loop, &error), OUTBOX_E_INVALID);
+    cr_expect_eq(outbox_detach(NULL, 0, NULL, NULL, &error), OUTBOX_E_INVALID);
     cr_assert_eq(outbox_detach(host.relay, 0, free_detached, &host, &error), OUTBOX_OK);
+    cr_expect_eq(outbox_detach(host.relay, 0, NULL, NULL, &error), OUTBOX_E_INVALID);
+    cr_expect_str_eq(error.text, "detach relay orders: it is being detached");
+    outbox_wake(host.relay);
+    cr_expect_eq(outbox_stop(host.relay, 0, &error), OUTBOX_E_INVALID);
     cr_assert_eq(uv_run(&host.loop, UV_RUN_DEFAULT), 0);
+    cr_assert(host.detached);
     cr_assert_eq(uv_loop_close(&host.loop), 0);
     cr_assert_eq(mem_live(), 0);
 }

@@ -14,7 +14,7 @@
 struct recorder {
     atomic_int states[16]; /* count of each */
     atomic_int last;
-    atomic_int logs;
+    atomic_int logs, errors;
     struct outbox *relay;
     atomic_int stop_inside;
 };
@@ -32,6 +32,7 @@ static void on_state(void *arg, enum outbox_state state, const char *why)
 static void on_log(void *arg, int level, const char *subject, const char *text)
 {
     struct recorder *recorder = arg;
+    recorder->errors += level == 0;
     recorder->logs += level <= 2 && subject[0] && text[0];
 }
 
@@ -123,6 +124,45 @@ Test(embed, calls_in_the_wrong_mode_are_refused)
     cr_expect_eq(outbox_stats(relay, &tiny), OUTBOX_E_INVALID);
     outbox_free(relay);
     outbox_free(NULL);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(embed, null_arguments_are_refused)
+{
+    struct outbox_options options = {.struct_size = 0, .config_text = CONFIG(1)};
+    struct outbox_stats stats = {.struct_size = sizeof stats};
+    struct outbox_error error;
+    struct outbox *relay;
+    const char *make_relay = "make a relay: give options, with struct_size set, and a place for the handle";
+    expect_refused(&options, make_relay);
+    expect_refused(NULL, make_relay);
+    options.struct_size = sizeof options;
+    cr_expect_eq(outbox_new(&options, NULL, NULL), OUTBOX_E_INVALID);
+    cr_expect_eq(outbox_start(NULL, &error), OUTBOX_E_INVALID);
+    cr_expect_str_eq(error.text, "start relay: the handle is NULL");
+    cr_expect_eq(outbox_stop(NULL, 0, &error), OUTBOX_E_INVALID);
+    cr_expect_str_eq(error.text, "stop relay: the handle is NULL");
+    cr_expect_eq(outbox_stats(NULL, &stats), OUTBOX_E_INVALID);
+    outbox_wake(NULL);
+    cr_assert_eq(outbox_new(&options, &relay, NULL), OUTBOX_OK);
+    cr_expect_eq(outbox_stats(relay, NULL), OUTBOX_E_INVALID);
+    cr_expect_eq(outbox_start(relay, NULL), OUTBOX_OK);
+    cr_expect_eq(outbox_stop(relay, 5000, NULL), OUTBOX_OK);
+    outbox_free(relay);
+    cr_assert_eq(mem_live(), 0);
+}
+
+Test(embed, running_relay_is_not_freed)
+{
+    struct recorder recorder = {0};
+    struct outbox_error error;
+    struct outbox *relay = make(CONFIG(5), &recorder);
+    cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
+    outbox_free(relay);
+    wait_settled(relay, 5);
+    cr_expect_eq(recorder.errors, 1);
+    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    outbox_free(relay);
     cr_assert_eq(mem_live(), 0);
 }
 
