@@ -210,6 +210,22 @@ static bool is_column(const struct obx_template *template_, uint32_t column)
     return obx_template_is_column(template_) && template_->pieces[0].column == column;
 }
 
+/* Headers of the configuration win: consumers drop duplicates by `id`, which no row may choose. */
+static uint32_t drop_repeated(const struct obx_route *route, struct outbox_header *headers, uint32_t own,
+                              uint32_t count)
+{
+    uint32_t kept = own;
+    for (uint32_t i = own; i < count; i++) {
+        bool repeated = false;
+        for (uint32_t k = 0; k < route->header_count; k++)
+            repeated |= headers[i].name.size == route->header_names[k].size &&
+                        !memcmp(headers[i].name.data, route->header_names[k].data, headers[i].name.size);
+        if (!repeated)
+            headers[kept++] = headers[i];
+    }
+    return kept;
+}
+
 /* Headers of the configuration first, then those of the column. One array, sized for both, in the arena. */
 static int set_headers(struct obx_route *route, const struct outbox_value *row, struct obx_arena *arena,
                        struct outbox_message *message, struct outbox_error *error)
@@ -232,9 +248,11 @@ static int set_headers(struct obx_route *route, const struct outbox_value *row, 
         struct outbox_bytes json;
         if (obx_column_text(column, arena, &json))
             return obx_error_no_memory(error);
+        uint32_t own = count;
         int code = obx_json_headers(json, headers, room, &count, arena, error);
         if (code)
             return code;
+        count = drop_repeated(route, headers, own, count);
     }
     message->headers = headers;
     message->header_count = count;

@@ -289,6 +289,20 @@ Test(route, headers_column_is_added)
     close_fixture(&f);
 }
 
+Test(route, headers_column_cannot_replace_a_header_of_the_route)
+{
+    struct fixture f;
+    open_fixture(&f, "route: {headers: {id: \"${event_id}\", note: \"${note}\"}}");
+    set(&f, "note", (struct outbox_value){.type = OUTBOX_NULL});
+    set_text(&f, "headers", "{\"id\": \"mine\", \"idx\": \"1\", \"\": \"2\", \"note\": \"3\"}");
+    cr_assert_eq(route(&f), 0, "%s", f.error.text);
+    cr_assert_eq(f.message.header_count, 3);
+    is(f.message.headers[0].value, "9bb83344-25c7-49d0-b2f1-ed72f8891a5c");
+    is(f.message.headers[1].name, "idx");
+    is(f.message.headers[2].value, "2");
+    close_fixture(&f);
+}
+
 Test(route, event_without_an_id_is_named_by_its_position)
 {
     struct fixture f;
