@@ -69,6 +69,17 @@ static void pass_log(void *arg, enum outbox_log_level level, const char *subject
     handle->options.on_log(handle->options.arg, (int)level, subject, text);
 }
 
+static void pass_confirmed(void *arg, const struct outbox_message *message)
+{
+    struct outbox *handle = arg;
+    const struct outbox_confirmed event = {.struct_size = sizeof event,
+                                           .event_id = message->id,
+                                           .topic = message->topic,
+                                           .key = message->key,
+                                           .id = message->position.major};
+    handle->options.on_confirmed(handle->options.arg, &event);
+}
+
 /* Free relay and loop. Nothing runs. */
 static void free_relay(struct outbox *handle)
 {
@@ -95,7 +106,9 @@ int obx_handle_build(struct outbox *handle, struct uv_loop_s *uv, struct outbox_
                                           .log = &handle->log,
                                           .name = handle->name,
                                           .section = handle->section,
-                                          .events = {.state = pass_state, .arg = handle}};
+                                          .events = {.state = pass_state,
+                                                     .delivered = handle->options.on_confirmed ? pass_confirmed : NULL,
+                                                     .arg = handle}};
     return obx_relay_new(&setup, &handle->relay, error);
 }
 

@@ -54,6 +54,13 @@ enum outbox_state {
 #undef OUTBOX_STATE_ENUM
 };
 
+/* An event that the broker has confirmed. Everything is borrowed during the callback. */
+struct outbox_confirmed {
+    size_t struct_size;
+    struct outbox_bytes event_id, topic, key; /* key: null if the event has none */
+    uint64_t id;                              /* of the row; of a store that reads a log, the transaction */
+};
+
 struct outbox_options {
     /* The texts are read in outbox_new() and need not live longer. */
     size_t struct_size;      /* sizeof(struct outbox_options) */
@@ -68,6 +75,8 @@ struct outbox_options {
     void (*on_state)(void *arg, enum outbox_state state, const char *why);
     void (*on_log)(void *arg, int level, const char *subject, const char *text); /* any thread */
     void *arg;
+    /* For each event, before its row is removed: after a crash it may be called again for the same event. */
+    void (*on_confirmed)(void *arg, const struct outbox_confirmed *event);
 };
 
 /* Read the configuration, load the plugins, check everything that needs no connection. On failure *relay is NULL.
@@ -80,6 +89,11 @@ OUTBOX_API int outbox_start(struct outbox *relay, struct outbox_error *error);
 /* Stop: the relay claims no more rows, finishes and settles the events in flight, and releases the ownership. Events
  * that are not settled within deadline_ms (milliseconds) stay in the outbox. Blocks until the thread has ended. */
 OUTBOX_API int outbox_stop(struct outbox *relay, uint32_t deadline_ms, struct outbox_error *error);
+
+/* Wait until the events that are committed now are published and removed, at most timeout_ms (milliseconds). The relay
+ * goes on. Not on the relay's thread, and only for a relay on its own thread. Errors: AGAIN if events of blocked keys
+ * remain; STANDBY; REJECTED if the relay has halted; TIMEOUT with the relay's last error; INVALID. */
+OUTBOX_API int outbox_drain(struct outbox *relay, uint32_t timeout_ms, struct outbox_error *error);
 
 /* The relay must be stopped or detached; one that runs is not freed, and that is logged as an error. NULL is fine. */
 OUTBOX_API void outbox_free(struct outbox *relay);

@@ -2,6 +2,7 @@
 /* tests/embed/embed_test.c - the embedding API on its own thread: life cycle, statistics, callbacks, refusals */
 #include <criterion/criterion.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -14,7 +15,7 @@
 struct recorder {
     atomic_int states[16]; /* count of each */
     atomic_int last;
-    atomic_int logs, errors;
+    atomic_int logs, errors, confirmed;
     struct outbox *relay;
     atomic_int stop_inside;
 };
@@ -163,6 +164,61 @@ Test(embed, running_relay_is_not_freed)
     cr_expect_eq(recorder.errors, 1);
     cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
     outbox_free(relay);
+    cr_assert_eq(mem_live(), 0);
+}
+
+static void on_confirmed(void *arg, const struct outbox_confirmed *event)
+{
+    struct recorder *recorder = arg;
+    recorder->confirmed +=
+        event->struct_size == sizeof *event && event->event_id.size && event->topic.size && event->id;
+}
+
+Test(embed, drain_waits_until_all_events_are_out)
+{
+    struct recorder recorder = {0};
+    struct outbox_error error;
+    const struct outbox_options options = {
+        .struct_size = sizeof options, .config_text = CONFIG(3000), .on_confirmed = on_confirmed, .arg = &recorder};
+    struct outbox *relay;
+    cr_assert_eq(outbox_new(&options, &relay, &error), OUTBOX_OK);
+    cr_expect_eq(outbox_drain(relay, 1000, &error), OUTBOX_E_INVALID);
+    cr_expect_str_eq(error.text, "drain relay orders: it is not running on another thread");
+    cr_assert_eq(outbox_start(relay, &error), OUTBOX_OK);
+    cr_assert_eq(outbox_drain(relay, 60000, &error), OUTBOX_OK, "%s", error.text);
+    cr_expect_eq(stats_of(relay).settled, 3000);
+    cr_expect_eq(recorder.confirmed, 3000);
+    cr_assert_eq(outbox_drain(relay, 60000, &error), OUTBOX_OK, "a second time, with nothing to do");
+    cr_assert_eq(outbox_stop(relay, 5000, &error), OUTBOX_OK);
+    outbox_free(relay);
+    cr_expect_eq(outbox_drain(NULL, 0, NULL), OUTBOX_E_INVALID);
+    cr_assert_eq(mem_live(), 0);
+}
+
+/* The broker refuses some events, or is not there. */
+static int drain_with(const char *more, struct outbox_error *error)
+{
+    char text[400];
+    snprintf(text, sizeof text,
+             "relays: {orders: {store: {plugin: memory, events: 20}, broker: {plugin: fault, wraps: "
+             "{plugin: memory}, calls: publish, %s}}\n",
+             more);
+    struct outbox *relay = make(text, NULL);
+    cr_assert_eq(outbox_start(relay, error), OUTBOX_OK);
+    int status = outbox_drain(relay, 300, error);
+    cr_assert_eq(outbox_stop(relay, 0, NULL), OUTBOX_OK);
+    outbox_free(relay);
+    return status;
+}
+
+Test(embed, drain_reports_why_events_remain)
+{
+    struct outbox_error error;
+    cr_expect_eq(drain_with("kind: not_connected}", &error), OUTBOX_E_TIMEOUT);
+    cr_expect_eq(strncmp(error.text, "drain relay orders: not within the time: ", 41), 0, "%s", error.text);
+    cr_expect_eq(drain_with("kind: rejected, key: k7}", &error), OUTBOX_E_AGAIN);
+    cr_expect_eq(drain_with("kind: rejected}, on_reject: stop", &error), OUTBOX_E_REJECTED);
+    cr_expect_eq(strncmp(error.text, "drain relay orders: it has halted: ", 35), 0, "%s", error.text);
     cr_assert_eq(mem_live(), 0);
 }
 
