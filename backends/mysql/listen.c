@@ -226,6 +226,7 @@ void *mys_listen(void *arg)
     struct mys_wakeup *wakeup = arg;
     uint64_t not_before_ns = 0, pause_ns = PAUSE_MIN_NS;
     struct outbox_error error;
+    pthread_setname_np(pthread_self(), "outbox-binlog");
     mysql_thread_init();
     while (next(wakeup, not_before_ns)) {
         read_once(wakeup, &error);

@@ -148,6 +148,7 @@ void *rabbit_run(void *arg)
 {
     struct rabbit_broker *broker = arg;
     struct outbox_error error = {.code = OUTBOX_OK};
+    pthread_setname_np(pthread_self(), "outbox-amqp");
     broker->in_flight.next_number = 1;
     broker->is_blocked = false;
     if (!rabbit_connect(broker, &error)) {

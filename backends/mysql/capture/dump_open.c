@@ -275,6 +275,7 @@ static void *read_tls(void *arg)
 {
     struct mys_dump_job *job = arg;
     struct outbox_bytes packet;
+    pthread_setname_np(pthread_self(), "outbox-binlog");
     mysql_thread_init();
     let_wait(&job->attempt.client, 0); /* no limit: the loop ends a silent connection */
     do
