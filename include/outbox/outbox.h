@@ -95,6 +95,23 @@ OUTBOX_API int outbox_stop(struct outbox *relay, uint32_t deadline_ms, struct ou
  * remain; STANDBY; REJECTED if the relay has halted; TIMEOUT with the relay's last error; INVALID. */
 OUTBOX_API int outbox_drain(struct outbox *relay, uint32_t timeout_ms, struct outbox_error *error);
 
+/* Create or migrate the tables of the outbox, as `outbox init` does; may be repeated. timeout_ms (milliseconds) limits
+ * the connecting, not the migration. Blocks; the relay need not run. Errors: PERMISSION, NOT_CONNECTED, TIMEOUT,
+ * CONFIG, SCHEMA, UNSUPPORTED, INVALID, NO_MEMORY. */
+OUTBOX_API int outbox_init(struct outbox *relay, uint32_t timeout_ms, struct outbox_error *error);
+
+/* Set struct_size to sizeof(struct outbox_backlog). -1: unknown. */
+struct outbox_backlog {
+    size_t struct_size;
+    int64_t pending;   /* committed events in the outbox */
+    int64_t oldest_us; /* created_at of the first of them, microseconds since 1970 */
+    int64_t dead;      /* dead letters */
+};
+/* Ask the database, by a connection of its own. Blocks; the relay need not run. Errors as of outbox_init(), and
+ * NOT_FOUND without a table. */
+OUTBOX_API int outbox_backlog(struct outbox *relay, uint32_t timeout_ms, struct outbox_backlog *backlog,
+                              struct outbox_error *error);
+
 /* The relay must be stopped or detached; one that runs is not freed, and that is logged as an error. NULL is fine. */
 OUTBOX_API void outbox_free(struct outbox *relay);
 

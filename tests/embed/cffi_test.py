@@ -11,7 +11,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 
 try:
     import cffi
@@ -68,6 +67,12 @@ class Relay:
         self.must(self.library.outbox_stop(self.handle, 10000, self.error))
         self.library.outbox_free(self.handle)
 
+    def pending(self):
+        """Events in the outbox, or an error code."""
+        backlog = self.ffi.new("struct outbox_backlog *")
+        backlog.struct_size = self.ffi.sizeof("struct outbox_backlog")
+        return self.library.outbox_backlog(self.handle, 5000, backlog, self.error) or backlog.pending
+
     def settled(self):
         stats = self.ffi.new("struct outbox_stats *")
         stats.struct_size = self.ffi.sizeof("struct outbox_stats")
@@ -88,9 +93,12 @@ def relay_events(ffi, program, library, plugins, directory):
     config, path = CONFIG.format(dir=directory), os.path.join(directory, "outbox.yaml")
     with open(path, "w") as file:
         file.write(config)
-    subprocess.run([program, "init", "-c", path], check=True, env=dict(os.environ, OUTBOX_PLUGIN_DIR=plugins))
-    database = sqlite3.connect(os.path.join(directory, "shop.db"))
     relay = Relay(ffi, library, plugins, config)
+    assert relay.pending() == library.OUTBOX_E_NOT_FOUND, relay.pending()
+    relay.must(library.outbox_init(relay.handle, 5000, relay.error))
+    subprocess.run([program, "check", "-c", path], check=True, env=dict(os.environ, OUTBOX_PLUGIN_DIR=plugins))
+    database = sqlite3.connect(os.path.join(directory, "shop.db"))
+    assert relay.pending() == 0
     relay.start()
     for number in range(EVENTS):
         with database:  # a transaction
@@ -99,9 +107,8 @@ def relay_events(ffi, program, library, plugins, directory):
                 ("event-%d" % number, json.dumps({"n": number})),
             )
         library.outbox_wake(relay.handle)
-    deadline = time.monotonic() + 60
-    while relay.settled() < EVENTS and time.monotonic() < deadline:
-        time.sleep(0.005)
+    relay.must(library.outbox_drain(relay.handle, 60000, relay.error))
+    assert relay.settled() == EVENTS and relay.pending() == 0
     relay.stop()
     assert "relaying" in relay.states and relay.states[-1] == "stopped", relay.states
     with open(os.path.join(directory, "events.ndjson")) as lines:

@@ -312,3 +312,19 @@ Test(embed, states_errors_and_version_have_names)
     cr_expect_str_eq(outbox_error_name(OUTBOX_E_FENCED), "FENCED");
     cr_expect_neq(outbox_version()[0], '\0');
 }
+
+Test(embed, backlog_is_read_without_a_relay)
+{
+    struct outbox_error error;
+    struct outbox *relay = make(CONFIG(7), NULL);
+    struct outbox_backlog backlog = {.struct_size = sizeof backlog}, tiny = {.struct_size = 8};
+    cr_assert_eq(outbox_init(relay, 5000, &error), OUTBOX_OK, "%s", error.text);
+    cr_assert_eq(outbox_backlog(relay, 5000, &backlog, &error), OUTBOX_OK, "%s", error.text);
+    cr_expect_eq(backlog.pending, 7);
+    cr_expect_eq(backlog.dead, 0);
+    cr_expect_eq(outbox_backlog(relay, 5000, &tiny, &error), OUTBOX_E_INVALID);
+    cr_expect_eq(outbox_backlog(NULL, 5000, &backlog, NULL), OUTBOX_E_INVALID);
+    cr_expect_eq(outbox_init(NULL, 5000, NULL), OUTBOX_E_INVALID);
+    outbox_free(relay);
+    cr_assert_eq(mem_live(), 0);
+}
