@@ -3,12 +3,14 @@
  * tests/end-to-end/writer/mysql.c - the writer's database: MySQL or MariaDB, reconnects until it succeeds
  *
  * WHERE is the port on this machine. If the connection breaks before COMMIT is sent, the transaction is rolled back. If
- * it breaks at COMMIT, the outcome is unknown.
+ * it breaks at COMMIT, the outcome is unknown. In two phases: XA. A transaction that a lost connection left prepared is
+ * rolled back as soon as the server has ended that connection; until then the others are ordinary ones.
  */
 #include <mysql.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "writer.h"
 
@@ -16,6 +18,10 @@ struct writer_db {
     unsigned port;
     char *insert; /* owned; up to the values */
     MYSQL *connection;
+    unsigned prepared; /* XA transactions so far */
+    bool xa;           /* the open transaction is one */
+    bool in_doubt;     /* the last one may be prepared */
+    char xid[64];      /* its name, quoted */
 };
 
 static bool print_error(struct writer_db *db, const char *what)
@@ -44,6 +50,51 @@ static bool connect_again(struct writer_db *db)
     return writer_keep_trying(db, connect_once) || print_error(db, "connect");
 }
 
+/* ---- two phases -------------------------------------------------------------------------------------------------- */
+
+static bool run_xa(struct writer_db *db, const char *verb)
+{
+    char sql[100];
+    snprintf(sql, sizeof sql, "xa %s %s", verb, db->xid);
+    return run(db, sql);
+}
+
+/* Is it still prepared, and held by no connection? Unknown: it may be. */
+static bool is_prepared(struct writer_db *db)
+{
+    bool found = mysql_query(db->connection, "xa recover") != 0;
+    MYSQL_RES *result = found ? NULL : mysql_store_result(db->connection);
+    MYSQL_ROW row;
+    while (result && (row = mysql_fetch_row(result)))
+        found |= !strncmp(row[3], db->xid + 1, strlen(db->xid) - 2);
+    mysql_free_result(result);
+    return found;
+}
+
+static void settle_doubt(struct writer_db *db)
+{
+    if (!db->in_doubt || mysql_ping(db->connection))
+        return;
+    run_xa(db, "rollback"); /* it may have ended */
+    db->in_doubt = is_prepared(db);
+}
+
+static bool start_xa(struct writer_db *db)
+{
+    snprintf(db->xid, sizeof db->xid, "'writer-%d-%p-%u'", (int)getpid(), (void *)db, ++db->prepared);
+    db->xa = run_xa(db, "start");
+    return db->xa;
+}
+
+static enum writer_end commit_xa(struct writer_db *db)
+{
+    db->in_doubt = true;
+    if (!run_xa(db, "end") || !run_xa(db, "prepare") || !run_xa(db, "commit"))
+        return WRITER_IN_DOUBT;
+    db->in_doubt = false;
+    return WRITER_COMMITTED;
+}
+
 struct writer_db *writer_db_open(const char *where, const char *table)
 {
     struct writer_db *db = calloc(1, sizeof *db);
@@ -59,17 +110,31 @@ struct writer_db *writer_db_open(const char *where, const char *table)
     return NULL;
 }
 
+/* No transaction stays prepared: it would hold rows, and the log. */
 void writer_db_close(struct writer_db *db)
 {
+    for (int i = 0; i < 300 && db->in_doubt; i++) {
+        settle_doubt(db);
+        usleep(db->in_doubt ? 100000 : 0);
+        if (mysql_ping(db->connection))
+            connect_again(db);
+    }
     if (db->connection)
         mysql_close(db->connection);
     free(db->insert);
     free(db);
 }
 
-bool writer_db_begin(struct writer_db *db)
+static bool begin_once(struct writer_db *db, bool prepares)
 {
-    return run(db, "begin") || (connect_again(db) && run(db, "begin"));
+    settle_doubt(db);
+    db->xa = false;
+    return prepares && !db->in_doubt ? start_xa(db) : run(db, "begin");
+}
+
+bool writer_db_begin(struct writer_db *db, bool prepares)
+{
+    return begin_once(db, prepares) || (connect_again(db) && begin_once(db, prepares));
 }
 
 bool writer_db_draw(struct writer_db *db, struct writer_event *event)
@@ -120,7 +185,9 @@ bool writer_db_undo(struct writer_db *db, const struct writer_event *event)
 
 enum writer_end writer_db_commit(struct writer_db *db, bool prepares)
 {
-    (void)prepares;
+    (void)prepares; /* none does while the outcome of one is unknown */
+    if (db->xa)
+        return commit_xa(db);
     if (!mysql_query(db->connection, "commit"))
         return WRITER_COMMITTED;
     print_error(db, "commit");
@@ -131,7 +198,11 @@ enum writer_end writer_db_commit(struct writer_db *db, bool prepares)
 
 void writer_db_rollback(struct writer_db *db)
 {
-    if (!mysql_ping(db->connection))
+    if (mysql_ping(db->connection))
+        return;
+    if (db->xa)
+        run_xa(db, "end");
+    if (!db->xa || !run_xa(db, "rollback"))
         run(db, "rollback");
 }
 

@@ -76,8 +76,9 @@ void writer_db_close(struct writer_db *db)
     free(db);
 }
 
-bool writer_db_begin(struct writer_db *db)
+bool writer_db_begin(struct writer_db *db, bool prepares)
 {
+    (void)prepares;
     return run(db, "begin") || (connect_again(db) && run(db, "begin"));
 }
 

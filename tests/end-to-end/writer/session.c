@@ -92,10 +92,11 @@ static void append_event(struct writer_session *session, const struct writer_eve
                                       event->key, event->sequence, hash);
 }
 
-bool writer_session_begin(struct writer_session *session)
+bool writer_session_begin(struct writer_session *session, bool prepares)
 {
-    if (!writer_db_begin(session->db))
+    if (!writer_db_begin(session->db, prepares))
         return false;
+    session->prepares = prepares;
     session->size = 0;
     session->size = (size_t)snprintf(line(session), LINE_MAX_SIZE, "B %" PRIu64 "\n", ++session->transactions);
     session->open = session->intact = true;
@@ -117,7 +118,7 @@ void writer_session_undo(struct writer_session *session, const struct writer_eve
     session->intact = session->intact && writer_db_undo(session->db, event);
 }
 
-bool writer_session_end(struct writer_session *session, bool commit, bool prepares)
+bool writer_session_end(struct writer_session *session, bool commit)
 {
     char text[32];
     enum writer_end end = WRITER_ROLLED_BACK;
@@ -125,7 +126,7 @@ bool writer_session_end(struct writer_session *session, bool commit, bool prepar
     if (!write_ledger(session, session->lines, session->size))
         return false;
     if (session->intact && commit)
-        end = writer_db_commit(session->db, prepares);
+        end = writer_db_commit(session->db, session->prepares);
     else
         writer_db_rollback(session->db);
     int size =

@@ -58,8 +58,9 @@ void writer_db_close(struct writer_db *db)
     free(db);
 }
 
-bool writer_db_begin(struct writer_db *db)
+bool writer_db_begin(struct writer_db *db, bool prepares)
 {
+    (void)prepares;
     return run(db, "begin immediate");
 }
 

@@ -105,10 +105,15 @@ static void insert_undone(struct writer *writer, struct writer_session *session)
     free(event.payload);
 }
 
+static bool begin(struct writer *writer, struct writer_session *session)
+{
+    return writer_session_begin(session, draw(writer, 100) < writer->prepare);
+}
+
 static bool end(struct writer *writer, struct writer_session *session, bool commit)
 {
     insert_undone(writer, session);
-    return writer_session_end(session, commit, draw(writer, 100) < writer->prepare);
+    return writer_session_end(session, commit);
 }
 
 static bool begin_aside(struct writer *writer)
@@ -116,7 +121,7 @@ static bool begin_aside(struct writer *writer)
     char prefix[32];
     snprintf(prefix, sizeof prefix, "late-%" PRIu64, writer->number);
     writer->aside_left = 1 + draw(writer, LATE_FOR);
-    if (!writer_session_begin(&writer->aside))
+    if (!begin(writer, &writer->aside))
         return false;
     insert_events(writer, &writer->aside, prefix, LATE_KEYS);
     return true;
@@ -125,7 +130,7 @@ static bool begin_aside(struct writer *writer)
 static bool one_transaction(struct writer *writer)
 {
     bool commit = draw(writer, 100) >= writer->rollback, fine;
-    if (!writer_session_begin(&writer->main))
+    if (!begin(writer, &writer->main))
         return false;
     insert_events(writer, &writer->main, "key", writer->keys);
     time_t now = time(NULL);
@@ -170,7 +175,7 @@ static int work(struct writer *writer)
         keep_rate(writer);
     }
     if (ok && writer->aside.open)
-        ok = writer_session_end(&writer->aside, true, false);
+        ok = writer_session_end(&writer->aside, true);
     writer_session_close(&writer->main);
     writer_session_close(&writer->aside);
     return ok ? 0 : 1;

@@ -29,14 +29,13 @@ enum writer_end { WRITER_COMMITTED, WRITER_ROLLED_BACK, WRITER_IN_DOUBT };
 /* After a failure: false or NULL, and a message on stderr. */
 struct writer_db *writer_db_open(const char *where, const char *table);
 void writer_db_close(struct writer_db *db);
-bool writer_db_begin(struct writer_db *db);
+bool writer_db_begin(struct writer_db *db, bool prepares); /* in two phases, where the database can */
 /* False: roll back. An event's place within its key is drawn before it is inserted, with others in one statement. */
 bool writer_db_draw(struct writer_db *db, struct writer_event *event);
 bool writer_db_insert(struct writer_db *db, const struct writer_event *events, unsigned count);
 /* Insert it within a savepoint that is rolled back: it must never be published. */
 bool writer_db_undo(struct writer_db *db, const struct writer_event *event);
-/* prepares: in two phases, where the database can. */
-enum writer_end writer_db_commit(struct writer_db *db, bool prepares);
+enum writer_end writer_db_commit(struct writer_db *db, bool prepares); /* as at its begin */
 void writer_db_rollback(struct writer_db *db);
 bool writer_db_left(struct writer_db *db, const char *table); /* the event ids of all rows to stdout, one a line */
 
@@ -68,16 +67,17 @@ struct writer_session {
     char *lines; /* the ledger lines of the open transaction */
     size_t size, room;
     bool open, intact; /* intact: nothing failed since its begin */
+    bool prepares;     /* the open transaction */
 };
 bool writer_session_open(struct writer_session *session, const char *where, const char *table, const char *ledger,
                          const char *suffix);
 void writer_session_close(struct writer_session *session);
-bool writer_session_begin(struct writer_session *session);
+bool writer_session_begin(struct writer_session *session, bool prepares);
 /* A few events in one statement; what fails is remembered until the end of the transaction. */
 void writer_session_insert(struct writer_session *session, struct writer_event *events, unsigned count);
 /* Write the ledger, then commit or roll back, and write down which; false: the ledger cannot be written. */
 /* Within a savepoint that is rolled back: it is in no ledger, for it must never be published. */
 void writer_session_undo(struct writer_session *session, const struct writer_event *event);
-bool writer_session_end(struct writer_session *session, bool commit, bool prepares);
+bool writer_session_end(struct writer_session *session, bool commit);
 
 #endif
