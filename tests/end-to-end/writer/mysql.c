@@ -7,6 +7,7 @@
  * rolled back as soon as the server has ended that connection; until then the others are ordinary ones.
  */
 #include <mysql.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,25 @@ static enum writer_end commit_xa(struct writer_db *db)
     return WRITER_COMMITTED;
 }
 
+/* Rolls back what writers that were killed have left prepared. False: there was some. */
+static bool roll_back_orphans(struct writer_db *db)
+{
+    MYSQL_RES *result = mysql_query(db->connection, "xa recover") ? NULL : mysql_store_result(db->connection);
+    MYSQL_ROW row;
+    bool none = true;
+    while (result && (row = mysql_fetch_row(result))) {
+        char sql[120];
+        int pid = !strncmp(row[3], "writer-", 7) ? atoi(row[3] + 7) : 0;
+        if (pid <= 0 || !kill(pid, 0))
+            continue;
+        snprintf(sql, sizeof sql, "xa rollback '%.80s'", row[3]);
+        run(db, sql); /* not while the server still has its connection */
+        none = false;
+    }
+    mysql_free_result(result);
+    return none;
+}
+
 struct writer_db *writer_db_open(const char *where, const char *table)
 {
     struct writer_db *db = calloc(1, sizeof *db);
@@ -104,8 +124,11 @@ struct writer_db *writer_db_open(const char *where, const char *table)
     }
     db->port = (unsigned)strtoul(where, NULL, 10);
     static const char keys[] = "create table if not exists writer_keys (k varchar(64) primary key, n bigint not null)";
-    if (connect_again(db) && run(db, keys))
+    if (connect_again(db) && run(db, keys)) {
+        for (int i = 0; i < 50 && !roll_back_orphans(db); i++)
+            usleep(100000);
         return db;
+    }
     writer_db_close(db);
     return NULL;
 }
