@@ -44,7 +44,8 @@ size_t mem_grown(void)
 /* memory NULL: nothing. */
 static void count(void *memory)
 {
-    size_t now = bytes += memory ? malloc_usable_size(memory) : 0, before = peak;
+    size_t size = memory ? malloc_usable_size(memory) : 0, before = peak;
+    size_t now = atomic_fetch_add(&bytes, size) + size;
     while (now > before && !atomic_compare_exchange_weak(&peak, &before, now)) {
     }
 }
