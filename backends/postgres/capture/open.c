@@ -16,10 +16,12 @@ static struct pg_open_entry *entry_new(struct pg_open *open, struct pg_open_entr
 {
     const struct outbox_host *host = open->memory->host;
     struct pg_open_entry *entry = open->spare;
-    if (entry)
+    if (entry) {
         open->spare = entry->next;
-    else if (!(entry = host->alloc(host, sizeof *entry)))
+        open->spare_count--;
+    } else if (!(entry = host->alloc(host, sizeof *entry))) {
         return NULL;
+    }
     *entry = (struct pg_open_entry){.first = first, .older = open->newest};
     *at = entry;
     if (open->newest)
@@ -64,7 +66,18 @@ static struct pg_open_entry *entry_remove(struct pg_open *open, struct pg_open_e
     open->bytes -= sizeof *entry;
     open->count--;
     entry->next = open->spare;
+    open->spare_count++;
     return open->spare = entry;
+}
+
+static void release_spare(struct pg_open *open, uint32_t keep)
+{
+    while (open->spare_count > keep) {
+        struct pg_open_entry *entry = open->spare;
+        open->spare = entry->next;
+        open->spare_count--;
+        open->memory->host->release(open->memory->host, entry);
+    }
 }
 
 static void entry_drop(struct pg_open *open, struct pg_open_entry **at)
@@ -87,6 +100,7 @@ static bool spill(struct pg_open *open)
             return false;
         entry_drop(open, find(open, entry->first.xid));
     }
+    release_spare(open, PG_OPEN_SPARE_MAX);
     return true;
 }
 
@@ -166,6 +180,7 @@ struct pg_open_ended pg_open_end(struct pg_open *open, const struct pg_wal_end *
         collect(open, pg_wal_xid_at(end->subxids, i), &ended, &merge);
     collect(open, end->xid, &ended, &merge);
     ended.events = merge_all(&merge);
+    release_spare(open, PG_OPEN_SPARE_MAX);
     if (ended.spilled || !end->commits)
         sql_capture_list_drop(open->memory, &ended.events);
     return ended;
@@ -210,8 +225,5 @@ void pg_open_free(struct pg_open *open)
     if (!open->memory)
         return;
     pg_open_clear(open);
-    for (struct pg_open_entry *entry; (entry = open->spare);) {
-        open->spare = entry->next;
-        open->memory->host->release(open->memory->host, entry);
-    }
+    release_spare(open, 0);
 }

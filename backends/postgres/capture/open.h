@@ -16,7 +16,7 @@
 #include "spilled.h"
 #include "sql/capture/memory.h"
 
-enum { PG_OPEN_BUCKETS = 8192 };
+enum { PG_OPEN_BUCKETS = 8192, PG_OPEN_SPARE_MAX = 1024 };
 
 struct pg_open_entry {
     struct pg_open_entry *next;          /* of its bucket, or of the spare ones */
@@ -33,6 +33,7 @@ struct pg_open {
     uint64_t weight; /* of all entries: a chunk counts for each entry that has events in it */
     uint32_t count;  /* entries */
     struct pg_open_entry *buckets[PG_OPEN_BUCKETS], *oldest, *newest, *spare;
+    uint32_t spare_count;
     struct pg_spilled spilled;
 };
 

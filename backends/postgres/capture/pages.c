@@ -8,7 +8,7 @@
 #include "crc32c.h"
 
 enum { CONTINUES = 0x0001, OVERWRITES = 0x0008 }; /* of a page's header */
-enum { BODY_KEEP = 1 << 20 };                     /* a larger buffer is given back when it is not needed */
+enum { BODY_KEEP = 1 << 20 };                     /* a larger buffer is given back after its record */
 #define LENGTH_MAX (UINT32_C(1) << 30)
 #define LSN "%X/%X"
 #define LSN_OF(lsn) (unsigned)((lsn) >> 32), (unsigned)(lsn)
@@ -150,12 +150,20 @@ static bool set_length(struct pg_wal_pages *pages, const unsigned char *at, stru
            fail(pages, error, "a record of an impossible length");
 }
 
+static void give_back_large(struct pg_wal_pages *pages)
+{
+    if (pages->body_room <= BODY_KEEP)
+        return;
+    pages->host->release(pages->host, pages->body);
+    pages->body = NULL;
+    pages->body_room = 0;
+}
+
 static bool make_room(struct pg_wal_pages *pages, struct outbox_error *error)
 {
     uint32_t need = pages->length - PG_WAL_RECORD_HEAD;
-    bool fits = need <= pages->body_room && (need > BODY_KEEP || pages->body_room <= BODY_KEEP);
     pages->crc = ~UINT32_C(0);
-    if (!matters(pages->head) || fits)
+    if (!matters(pages->head) || need <= pages->body_room)
         return true;
     pages->host->release(pages->host, pages->body);
     pages->body_room = 0;
@@ -197,8 +205,11 @@ static bool continue_record(struct pg_wal_pages *pages, struct input *input, str
     } else {
         continue_body(pages, input);
     }
-    return pages->have < PG_WAL_RECORD_HEAD || pages->have < pages->length ||
-           end_record(pages, pages->head, pages->body, pages->crc, error);
+    if (pages->have < PG_WAL_RECORD_HEAD || pages->have < pages->length)
+        return true;
+    bool goes_on = end_record(pages, pages->head, pages->body, pages->crc, error);
+    give_back_large(pages);
+    return goes_on;
 }
 
 static bool begin_record(struct pg_wal_pages *pages, struct input *input, struct outbox_error *error)

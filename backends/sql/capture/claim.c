@@ -14,7 +14,7 @@
 #include "sql/server/claim.h"
 #include "sql/server/unreadable.h"
 
-enum { QUEUE_BYTES = 8 << 20, QUEUE_RESUME = 4 << 20, PATIENCE_US = 500000 };
+enum { QUEUE_BYTES = 6 << 20, QUEUE_RESUME = 3 << 20, PATIENCE_US = 500000 };
 #define TABLE_EVERY_NS UINT64_C(1000000000)
 
 static void claim_log(struct sql_op *op);
