@@ -205,9 +205,9 @@ static void draw_once(struct sim_plan *plan, struct sim_random *random, uint64_t
     plan->faults |= one_in_n(random, 2) ? BIT(ACK_LOST) : 0;
     plan->queue_room = UINT32_MAX;
     plan->relays = (uint32_t)sim_between(random, 1, 3);
-    plan->log = seed / 100 % 4 == 3;
+    plan->log = seed / 1000 % 10 == 7;
     plan->sql = plan->sql && !plan->log;
-    plan->keeps = seed / 10 % 2 == 1 && !plan->log;
+    plan->keeps = seed / 100 % 10 >= 6 && !plan->log;
 }
 
 void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed)

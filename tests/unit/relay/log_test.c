@@ -201,6 +201,33 @@ Test(log, a_copy_that_fails_is_repeated_and_logged)
     fixture_free(fixture);
 }
 
+static bool is_owned_again(struct fixture *fixture)
+{
+    return fixture->calls[FIXTURE_ACQUIRE] > 1 && fixture_stats(fixture).store_connects > 1;
+}
+
+static bool rejected_rows_are_dead(struct fixture *fixture)
+{
+    return fixture->rows[1].dead_lettered && fixture->rows[5].dead_lettered;
+}
+
+/* It is not in the spool, and gets there only after the rewind. */
+Test(log, a_row_that_is_rejected_after_a_reconnect_does_not_stop_the_rewind)
+{
+    struct fixture *fixture = log_of("on_reject: park", 8, 4);
+    fixture->refuse = refuses_k1;
+    fixture->hold = true;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 50);
+    fixture->fail[FIXTURE_CLAIM].count = 1;
+    fixture->fail[FIXTURE_CLAIM].code = OUTBOX_E_NOT_CONNECTED;
+    runs_until(fixture, is_owned_again);
+    fixture_run_for(fixture, 50);
+    fixture_release_all(fixture);
+    runs_until(fixture, rejected_rows_are_dead);
+    fixture_free(fixture);
+}
+
 /* ---- a log that is not kept, or too long --------------------------------------------------------------------------
  */
 
