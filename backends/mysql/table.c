@@ -76,6 +76,11 @@ int mys_table_validate(const struct mys_store *store, struct outbox_error *error
     const char *schema = store->sql.table.schema, *name = store->sql.outbox.name;
     if (sql_table_validate(&store->sql, store->server.user, schema, error))
         return error->code;
+    if (!store->sql.table.column_count) /* the server hides them from a user without rights */
+        return mys_fail(error, OUTBOX_E_PERMISSION,
+                        "inspect table %s.%s: user %s may not read its columns; grant what 'outbox init "
+                        "--print-grants' prints",
+                        schema, name, store->server.user);
     if (strcmp(store->engine, "InnoDB") != 0)
         return mys_fail(
             error, OUTBOX_E_UNSUPPORTED,

@@ -101,6 +101,11 @@ bool obx_claimer_saw_empty(const struct obx_claimer *claimer)
     return claimer->saw_empty;
 }
 
+bool obx_claimer_fails(const struct obx_claimer *claimer)
+{
+    return obx_failures_last(&claimer->failures);
+}
+
 uint64_t obx_claimer_unusable(const struct obx_claimer *claimer)
 {
     return claimer->unusable;
@@ -157,8 +162,9 @@ static void on_again(struct obx_claimer *claimer, const struct outbox_error *err
                   obx_duration(context->now - claimer->failures.since).text);
 }
 
-static void on_works(struct obx_claimer *claimer)
+static void on_works(struct obx_claimer *claimer, const struct outbox_error *error)
 {
+    (void)error;
     struct obx_relay_context *context = &claimer->stages->context;
     uint64_t since = claimer->failures.since;
     obx_link_works(claimer->stages->store, OBX_WORK_CONNECT | OBX_WORK_CLAIM);
@@ -192,8 +198,7 @@ static void rewind_for_rows(struct obx_claimer *claimer)
 /* The rows stay in the outbox, and are read again. */
 static void on_too_late(struct obx_claimer *claimer, const struct outbox_error *error)
 {
-    (void)error;
-    on_works(claimer);
+    on_works(claimer, error);
     if (claimer->is_retry)
         retry_again(claimer, 0);
     else
@@ -220,12 +225,6 @@ uint64_t obx_claimer_behind_since(const struct obx_claimer *claimer)
     return claimer->behind_since;
 }
 
-static void on_measured(struct obx_claimer *claimer, const struct outbox_error *error)
-{
-    (void)error;
-    on_works(claimer);
-}
-
 static void on_empty_poll(struct obx_claimer *claimer)
 {
     const struct obx_relay_context *context = &claimer->stages->context;
@@ -244,9 +243,8 @@ static void on_empty_poll(struct obx_claimer *claimer)
 
 static void on_nothing(struct obx_claimer *claimer, const struct outbox_error *error)
 {
-    (void)error;
     claimer->stages->context.stats.empty_claims++;
-    on_works(claimer);
+    on_works(claimer, error);
     if (!claimer->is_retry) {
         on_empty_poll(claimer);
         return;
@@ -278,8 +276,7 @@ static void no_memory_for_rows(struct obx_claimer *claimer)
 static void on_rows(struct obx_claimer *claimer, const struct outbox_error *error)
 {
     struct outbox_batch *rows = claimer->claim.batch;
-    (void)error;
-    on_works(claimer);
+    on_works(claimer, error);
     if (claimer->is_retry)
         obx_retry_claim_note(claimer->stages->retry_claim, rows);
     else
@@ -299,7 +296,7 @@ static const struct {
     bool releases;
 } answers[ANSWERS] = {
     [ANSWER_FAILED] = {on_failed, true},   [ANSWER_TOO_LATE] = {on_too_late, true},
-    [ANSWER_NOTHING] = {on_nothing, true}, [ANSWER_MEASURED] = {on_measured, true},
+    [ANSWER_NOTHING] = {on_nothing, true}, [ANSWER_MEASURED] = {on_works, true},
     [ANSWER_ROWS] = {on_rows, false},
 };
 

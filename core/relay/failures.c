@@ -43,7 +43,7 @@ bool obx_failures_log_due(struct obx_failures *failures, const struct obx_relay_
 
 bool obx_failures_end(struct obx_failures *failures)
 {
-    bool logged = failures->count && failures->logged;
+    bool logged = obx_failures_last(failures);
     failures->count = 0;
     failures->logged = false;
     return logged;

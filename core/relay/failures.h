@@ -29,6 +29,11 @@ uint64_t obx_failures_add(struct obx_failures *failures, struct obx_relay_contex
                           uint64_t max_ms);
 /* Is it time for a line? For quiet_ns after the first failure it is not. If so, the caller logs. */
 bool obx_failures_log_due(struct obx_failures *failures, const struct obx_relay_context *context, uint64_t quiet_ns);
+/* They have lasted so long that they were logged: what the operation does is not done any more. */
+static inline bool obx_failures_last(const struct obx_failures *failures)
+{
+    return failures->count && failures->logged;
+}
 /* The operation has succeeded. True: the end of the failures is to be logged. */
 bool obx_failures_end(struct obx_failures *failures);
 

@@ -75,6 +75,11 @@ static void show_refused(const struct obx_settler *settler)
     obx_trouble_show(&settler->stages->context, "store", text);
 }
 
+bool obx_settler_fails(const struct obx_settler *settler)
+{
+    return obx_failures_last(&settler->failures);
+}
+
 uint64_t obx_settler_refused(const struct obx_settler *settler)
 {
     return settler->refused.rows;

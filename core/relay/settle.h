@@ -20,6 +20,7 @@ struct obx_settler *obx_settler_new(struct obx_stages *stages); /* NULL: no memo
 void obx_settler_free(struct obx_settler *settler);             /* NULL is fine */
 void obx_settler_step(struct obx_settler *settler);
 bool obx_settler_has_rows(const struct obx_settler *settler);    /* delivered rows wait to be settled */
+bool obx_settler_fails(const struct obx_settler *settler);       /* for so long that it was logged */
 uint64_t obx_settler_refused(const struct obx_settler *settler); /* published rows that cannot be removed */
 void obx_settler_describe_refused(const struct obx_settler *settler, char *text, size_t size); /* how many, one, why */
 void obx_settler_reset(struct obx_settler *settler); /* ownership is new: settle now */

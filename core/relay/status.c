@@ -25,10 +25,11 @@ void obx_status_start(struct obx_status *status)
 
 /* ---- the state --------------------------------------------------------------------------------------------------- */
 
-static bool is_connected(const struct obx_stages *stages)
+static bool works(const struct obx_stages *stages)
 {
     return obx_link_up(stages->store) && obx_link_up(stages->broker) &&
-           !obx_stall_watchdog_stalled(stages->stall_watchdog);
+           !obx_stall_watchdog_stalled(stages->stall_watchdog) && !obx_claimer_fails(stages->claimer) &&
+           !obx_settler_fails(stages->settler);
 }
 
 static enum outbox_state current_state(const struct obx_status *status, bool running)
@@ -42,9 +43,9 @@ static enum outbox_state current_state(const struct obx_status *status, bool run
         return OUTBOX_STATE_HALTED;
     if (obx_ownership_standby(stages->ownership))
         return OUTBOX_STATE_STANDBY;
-    if (stages->context.paused && is_connected(stages))
+    if (stages->context.paused && works(stages))
         return OUTBOX_STATE_PAUSED;
-    if (is_connected(stages) && !obx_claimer_rewinding(stages->claimer))
+    if (works(stages) && !obx_claimer_rewinding(stages->claimer))
         return OUTBOX_STATE_RELAYING;
     return status->has_relayed ? OUTBOX_STATE_RECOVERING : OUTBOX_STATE_CONNECTING;
 }

@@ -43,7 +43,7 @@ struct outbox;
     X(CONNECTING, "connecting") /* to the store, to the broker or to both */                                        \
     X(STANDBY, "standby")       /* another relay owns the outbox */                                                 \
     X(RELAYING, "relaying")                                                                                         \
-    X(RECOVERING, "recovering") /* a connection was lost, or the broker sent no outcome for 10 s */                 \
+    X(RECOVERING, "recovering") /* a connection was lost, or nothing is confirmed, claimed or removed for 10 s */   \
     X(HALTED, "halted")         /* on_reject: stop, and an event was rejected; stop and start the relay to go on */ \
     X(DRAINING, "draining")     /* stopping: events in flight finish */                                             \
     X(PAUSED, "paused")         /* by an operator of the program: it owns the outbox and claims nothing */

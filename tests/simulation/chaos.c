@@ -11,7 +11,7 @@
 #include "store.h"
 
 static struct obx_timer next;
-static struct obx_timer writable, broker_up, space, long_outage, lock;
+static struct obx_timer writable, broker_up, space, long_outage, lock, operator_;
 
 static struct sim_node *any_node(void)
 {
@@ -126,6 +126,16 @@ static void lock_table(struct obx_timer *timer)
     sim_world_after(timer, sim_pick(1, 8000) * OBX_MS);
 }
 
+static void operate(struct obx_timer *timer)
+{
+    static const enum obx_control_action actions[] = {OBX_CONTROL_PAUSE, OBX_CONTROL_PAUSE, OBX_CONTROL_RESUME,
+                                                      OBX_CONTROL_RETRY};
+    if (sim->healed)
+        return;
+    sim_node_control(busy_node(), actions[sim_pick(0, 3)]);
+    sim_world_after(timer, sim_pick(1, 2000) * OBX_MS);
+}
+
 /* Some of the dead letters, in any order; a replayed event may still be rejected. */
 static void work_on_letters(bool drop)
 {
@@ -235,6 +245,9 @@ void sim_chaos_start(void)
     lock = (struct obx_timer){.fire = lock_table};
     if (sim->plan.locks)
         sim_world_after(&lock, sim_pick(1, 4000) * OBX_MS);
+    operator_ = (struct obx_timer){.fire = operate};
+    if (sim->plan.operators)
+        sim_world_after(&operator_, sim_pick(1, 2000) * OBX_MS);
     if (sim_has(SIM_LONG_DOWN))
         sim_world_after(&long_outage, sim_pick(0, sim->plan.busy_ns - sim->plan.outage_ns));
 }
@@ -256,6 +269,8 @@ void sim_chaos_heal(void)
         if (node->stop_by_ns)
             node->stop_by_ns = OBX_MAX(node->stop_by_ns, sim->now_ns + SIM_STOP_GRACE_MS * OBX_MS);
         node->paused_until_ns = 0;
+        if (sim->plan.operators)
+            sim_node_control(node, OBX_CONTROL_RESUME);
         node->memory.fail_one_in = 0;
         node->loop.fail_offload = 0;
         node->loop.work_max_ns = OBX_MS;

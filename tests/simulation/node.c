@@ -137,6 +137,19 @@ void sim_node_stop(struct sim_node *node, uint32_t deadline_ms)
     sim_own(before);
 }
 
+void sim_node_control(struct sim_node *node, enum obx_control_action action)
+{
+    const struct obx_control_request request = {.action = action, .by = "the simulation"};
+    struct outbox_error answer;
+    if (!sim_node_alive(node) || node->stopped)
+        return;
+    node->loop.now_ns = OBX_MAX(node->loop.now_ns, sim->now_ns);
+    struct sim_owner *before = sim_own(&node->memory);
+    obx_relay_control(node->relay, &request, &answer);
+    sim_own(before);
+    SIM_TRACE("operator of %s: %s", node->name, answer.text);
+}
+
 /* After an orderly stop no resource may be left. */
 static void free_life(struct sim_node *node)
 {

@@ -39,6 +39,7 @@ void sim_node_born_after(struct sim_node *node, uint64_t delay_ns);
 void sim_node_crash(struct sim_node *node);
 void sim_node_pause(struct sim_node *node, uint64_t ns);
 void sim_node_stop(struct sim_node *node, uint32_t deadline_ms);
+void sim_node_control(struct sim_node *node, enum obx_control_action action); /* by an operator; of any key */
 /* When its next step is due; UINT64_MAX: nothing to do. */
 uint64_t sim_node_due(const struct sim_node *node);
 void sim_node_step(struct sim_node *node);

@@ -161,6 +161,7 @@ static void draw_kind(struct sim_plan *plan, uint64_t seed)
     if (kind == 2 && !plan->file)
         draw_refusals(plan, &random);
     plan->locks = kind == 3 && !plan->peace;
+    plan->operators = kind == 8 && !plan->peace;
     plan->swaps = plan->locks && one_in_n(&random, 2);
 }
 

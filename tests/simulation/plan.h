@@ -106,6 +106,7 @@ struct sim_plan {
     bool transforms;     /* the relay has a transform */
     bool refusals;       /* two thirds of the events of some keys can never go */
     bool locks;          /* other sessions lock the table: who deletes waits */
+    bool operators;      /* relays are paused, and go on */
     bool swaps;          /* the table is replaced by a new one of its name */
     uint32_t queue_room; /* messages that the producer accepts before earlier ones are reported */
     uint64_t outage_ns;  /* of LONG_DOWN */
@@ -124,7 +125,7 @@ struct sim_plan {
  * one before: with 4 and 6 payloads may be null; if the broker is no file, with 4 to 7 it may have the faults of
  * SIM_TENS_FAULTS, with 8 there is peace but for poisoned events. The thousands, below 10,000,000: with 3 the store
  * reads a log, if the digit before is below 5. Seeds from 10,000,000: by the ten millions, 1: transforms; 2: many
- * refused events; 3: locks and replaced tables. */
+ * refused events; 3: locks and replaced tables; 8: relays are paused and resumed. */
 void sim_plan_draw(struct sim_plan *plan, struct sim_random *random, uint64_t seed);
 /* The configuration of a relay; static memory. */
 const char *sim_plan_yaml(const struct sim_plan *plan);

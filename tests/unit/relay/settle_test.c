@@ -246,3 +246,33 @@ Test(settle, row_that_cannot_be_removed_is_no_success_of_a_drain)
     cr_assert_eq(fixture_stats(fixture).store_connects, 1);
     fixture_free(fixture);
 }
+
+/* A relay that cannot remove, or claim, is not ready. */
+static void is_not_ready_while_it_fails(enum fixture_op op)
+{
+    struct fixture *fixture = fixture_filled("poll_interval_max: 100ms\n", 30, 3);
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, fixture_relaying, 1000));
+    fixture->fail[op].count = UINT32_MAX;
+    fixture->fail[op].code = OUTBOX_E_AGAIN;
+    fixture_insert(fixture, "k", "more");
+    fixture_run_for(fixture, 5000);
+    cr_assert(fixture_relaying(fixture), "a lock for some seconds is no trouble");
+    fixture_run_for(fixture, 10000);
+    cr_assert_eq(fixture->state, OUTBOX_STATE_RECOVERING);
+    cr_assert_str_eq(fixture_stats(fixture).last_error, "store: simulated");
+    fixture->fail[op].count = 0;
+    cr_assert(fixture_run(fixture, fixture_relaying, 5000));
+    cr_assert(fixture_run(fixture, fixture_empty, 5000));
+    fixture_free(fixture);
+}
+
+Test(settle, relay_that_cannot_remove_is_not_ready)
+{
+    is_not_ready_while_it_fails(FIXTURE_SETTLE);
+}
+
+Test(settle, relay_that_cannot_claim_is_not_ready)
+{
+    is_not_ready_while_it_fails(FIXTURE_CLAIM);
+}
