@@ -27,17 +27,34 @@ static const char *name_of(const struct sql_store *store)
     return mys_captures(capture) ? capture->table.name : store->outbox.name;
 }
 
-/* "outbox:shop.outbox", or a hash where that is too long. */
-void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql)
+/* As the server found it; of a store that is not started, as it is configured. */
+static const char *schema_of(const struct sql_store *store)
+{
+    const char *configured = sql_schema_of(store, &store->outbox);
+    return *store->table.schema || !configured ? store->table.schema : configured;
+}
+
+/* "PREFIX:shop.outbox", or a hash where that is too long. */
+static void append_lock(const struct sql_store *store, const char *prefix, struct obx_sql_text *sql)
 {
     char name[2 * SQL_NAME + 16];
     uint64_t hash = 14695981039346656037u;
-    int size = snprintf(name, sizeof name, "outbox:%s.%s", store->table.schema, name_of(store));
+    int size = snprintf(name, sizeof name, "%s:%s.%s", prefix, schema_of(store), name_of(store));
     for (const char *at = name; *at; at++)
         hash = (hash ^ (unsigned char)*at) * 1099511628211u;
     if (size > LOCK_NAME_MAX)
-        snprintf(name, sizeof name, "outbox:%016llx", (unsigned long long)hash);
+        snprintf(name, sizeof name, "%s:%016llx", prefix, (unsigned long long)hash);
     obx_sql_text_literal(sql, name);
+}
+
+void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    append_lock(store, "outbox", sql);
+}
+
+void mys_append_wish(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    append_lock(store, "outbox-wish", sql);
 }
 
 bool mys_put_release(struct sql_request *request)
@@ -150,6 +167,13 @@ static bool is_silent(const struct holder *holder, uint32_t lease_ms)
 {
     int64_t allowed_ms = holder->asleep ? (int64_t)lease_ms : 3 * (int64_t)lease_ms;
     return holder->seen && !holder->waits && holder->silent_s * 1000 >= allowed_ms;
+}
+
+bool mys_session_is_silent(MYSQL_RES *process_list, uint64_t session, uint32_t lease_ms)
+{
+    struct holder holder = find_holder(process_list, session);
+    mys_rewind_result(process_list);
+    return is_silent(&holder, lease_ms);
 }
 
 static bool put_kill(struct sql_request *request)

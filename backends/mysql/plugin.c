@@ -101,6 +101,7 @@ static const struct sql_driver driver = {
     .put_renew = mys_put_renew,
     .renew_result = mys_on_renew,
     .put_release = mys_put_release,
+    .survey = mys_survey,
     .statement = mys_statement,
     .put_grants = mys_put_grants,
     .append_missing = mys_append_missing,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backends/mysql/setup.c - the SQL of the tables and of the grants; the relay table has one row: epoch and owner */
+/* backends/mysql/setup.c - the SQL of the tables and of the grants; the relay table has two rows:
+ * the epoch and the owner; and the session and the name of a process that wishes to own the outbox */
 #include <string.h>
 
 #include "store.h"
@@ -80,7 +81,7 @@ static void row_sql(const struct sql_store *store, struct obx_sql_text *sql)
 {
     obx_sql_text_puts(sql, "INSERT IGNORE INTO ");
     mys_append_relay(store, sql);
-    obx_sql_text_puts(sql, " (id, epoch) VALUES (1, 0)");
+    obx_sql_text_puts(sql, " (id, epoch) VALUES (1, 0), (2, 0)");
 }
 
 static void (*const statements[])(const struct sql_store *store,

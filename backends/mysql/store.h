@@ -172,7 +172,11 @@ void mys_on_renew(struct sql_request *request, void *result);
 
 /* owner.c */
 void mys_append_lock(const struct sql_store *store, struct obx_sql_text *sql); /* the lock's name, as a literal */
+void mys_append_wish(const struct sql_store *store, struct obx_sql_text *sql); /* of the wish to own: survey.c */
 void mys_acquire(struct sql_op *op);
+/* Of SHOW PROCESSLIST: has the session, which owns an outbox, been silent for the lease? */
+bool mys_session_is_silent(MYSQL_RES *process_list, uint64_t session, uint32_t lease_ms);
+void mys_survey(struct sql_op *op); /* survey.c */
 bool mys_same_database(struct sql_store *store);
 bool mys_put_release(struct sql_request *request);
 

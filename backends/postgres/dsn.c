@@ -260,10 +260,9 @@ static void bound_wakeup(struct pg_target *target)
 /* The server keeps 63 bytes. By default the name is "outbox RELAY@HOST:PID": pg_describe_owner() reads it. */
 static void name_connections(struct pg_target *target, const char *application, const char *relay)
 {
-    char host[64] = "";
-    if (gethostname(host, sizeof host - 1) || !host[0])
-        snprintf(host, sizeof host, "localhost");
-    snprintf(target->application, sizeof target->application, "outbox %.20s@%.27s:%ld", relay, host, (long)getpid());
+    char host[28];
+    outbox_host_name(host, sizeof host);
+    snprintf(target->application, sizeof target->application, "outbox %.20s@%s:%ld", relay, host, (long)getpid());
     snprintf(target->wakeup, sizeof target->wakeup, "outbox %.40s wakeup", relay);
     if (!application)
         return;

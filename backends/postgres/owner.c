@@ -12,8 +12,6 @@
 
 #include "store.h"
 
-enum { LOCK_CLASS = 0x6f626f78 }; /* "obox" */
-
 /* One row: whether the lock was acquired; else pid, name, address and idle time of its owner, and whether this
  * statement ended the owner's session; the epoch. $1, $2 the lock; $3 the lease in milliseconds. A role that may not
  * see the owner's times never ends its session. %s: from version 14 on, wait for the end of that session.
@@ -46,7 +44,7 @@ void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql)
         "pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = "
         "'advisory' AND l.granted AND l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = "
         "current_database()) AND l.classid = ");
-    obx_sql_text_int(sql, LOCK_CLASS);
+    obx_sql_text_int(sql, PG_LOCK_CLASS);
     obx_sql_text_puts(sql, " AND l.objid = ");
     obx_sql_text_int(sql, pg_store_in(store)->table_oid);
     obx_sql_text_puts(sql, " LIMIT 1), ''), current_setting('server_version')");
@@ -109,7 +107,7 @@ static bool put_acquire(struct sql_request *request)
     const struct pg_store *store = pg_store_of(request->store);
     struct pg_params params = {0};
     struct obx_sql_text sql = {.host = request->store->host};
-    pg_param_int4(&params, LOCK_CLASS);
+    pg_param_int4(&params, PG_LOCK_CLASS);
     pg_param_int4(&params, (int32_t)store->table_oid);
     pg_param_int4(&params, (int32_t)sql_acquire_of(request->arg)->lease_ms);
     obx_sql_text_format(&sql, acquire_format, store->server.version >= 140000 ? ", 2000" : "");
@@ -121,6 +119,11 @@ static const char *find_host(const char *name)
 {
     const char *host = strrchr(name, '@'), *process = strrchr(name, ':');
     return !strncmp(name, "outbox ", 7) && host && process && host < process && process[1] ? host : NULL;
+}
+
+bool pg_names_process(const char *name)
+{
+    return find_host(name) != NULL;
 }
 
 /* client: the address that the session comes from; session: its pid on the server. */

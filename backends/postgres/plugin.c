@@ -109,6 +109,7 @@ static const struct sql_driver driver = {
     .same_database = pg_same_database,
     .put_renew = pg_put_renew,
     .put_release = pg_put_release,
+    .survey = pg_survey,
     .statement = pg_statement,
     .put_grants = pg_put_grants,
     .append_missing = pg_append_missing,

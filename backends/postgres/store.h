@@ -118,6 +118,8 @@ uint64_t pg_connect_us(const struct pg_store *store); /* how long one address ma
 /* session.c, table.c */
 extern const struct sql_step pg_steps[];
 void pg_begin_session(struct sql_store *store);
+bool pg_put_path(struct sql_request *request,
+                 const char *path);             /* the search path of the transaction; NULL: the role's */
 bool pg_put_probe(struct sql_request *request); /* of the server, the table, its columns */
 bool pg_put_columns(struct sql_request *request, const struct sql_table_name *table);
 void pg_on_probe(struct sql_request *request, void *result);
@@ -169,7 +171,10 @@ bool pg_put_renew(struct sql_request *request);
 void pg_append_owner(const struct sql_store *store, struct obx_sql_text *sql);
 /* From the text of pg_append_owner(): "RELAY on HOST, process PID, session PID"; "": nobody. */
 void pg_describe_owner(const char *holder, char *owner, size_t size);
+enum { PG_LOCK_CLASS = 0x6f626f78 }; /* "obox": of the ownership */
 void pg_acquire(struct sql_op *op);
+void pg_survey(struct sql_op *op);       /* survey.c */
+bool pg_names_process(const char *name); /* is it an application name that dsn.c makes? */
 bool pg_same_database(struct sql_store *store);
 bool pg_put_release(struct sql_request *request);
 

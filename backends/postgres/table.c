@@ -87,23 +87,23 @@ const struct sql_column_type pg_types[] = {
     {"1114", PG_AS_TIME, false, NULL},
     {NULL, 0, false, NULL}};
 
-static bool put_path(struct sql_request *request, const char *path)
+/* NULL: as it is without us. Of the transaction. */
+bool pg_put_path(struct sql_request *request, const char *path)
 {
     struct pg_params params = {0};
     pg_param_text(&params, path);
     return pg_send_text(request, "SELECT pg_catalog.set_config('search_path', $1::pg_catalog.text, true)", &params);
 }
 
-/* NULL: as it is without us. */
 static bool put_find(struct sql_request *request)
 {
     struct obx_sql_text name = {.host = request->store->host};
     struct pg_params params = {0};
     sql_append_outbox(request->store, &name);
     pg_param_text(&params, obx_sql_text_get(&name));
-    bool sent = !name.failed && put_path(request, NULL) && pg_send_text(request, find_sql, &params);
+    bool sent = !name.failed && pg_put_path(request, NULL) && pg_send_text(request, find_sql, &params);
     obx_sql_text_free(&name);
-    return sent && put_path(request, "pg_catalog, pg_temp");
+    return sent && pg_put_path(request, "pg_catalog, pg_temp");
 }
 
 bool pg_put_columns(struct sql_request *request, const struct sql_table_name *table)

@@ -49,6 +49,7 @@ STORE_CALL(check, const struct outbox_check)
 STORE_CALL(status, struct outbox_store_status)
 STORE_CALL(add, const struct outbox_add)
 STORE_CALL(dead, struct outbox_dead)
+STORE_CALL(survey, struct outbox_survey)
 STORE_PLAIN_CALL(renew)
 STORE_PLAIN_CALL(setup)
 STORE_PLAIN_CALL(setup_inbox)
@@ -57,6 +58,14 @@ bool obx_store_can_renew(const struct obx_instance *store)
 {
     for (; store; store = store->inner)
         if (store->plugin->ops.store.renew)
+            return true;
+    return false;
+}
+
+bool obx_store_can_survey(const struct obx_instance *store)
+{
+    for (; store; store = store->inner)
+        if (store->plugin->ops.store.survey)
             return true;
     return false;
 }

@@ -214,6 +214,13 @@ uint64_t obx_instance_caps(const struct obx_instance *instance)
     return caps & kept;
 }
 
+const struct obx_instance *obx_instance_innermost(const struct obx_instance *instance)
+{
+    while (instance->inner)
+        instance = instance->inner;
+    return instance;
+}
+
 const char *obx_instance_name(const struct obx_instance *instance)
 {
     return instance->plugin->descriptor.name;

@@ -111,6 +111,11 @@ void obx_store_add(struct obx_instance *store, struct obx_call *call, uint32_t t
                    const struct outbox_add *add);
 void obx_store_spool(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
                      const struct outbox_spool *spool);
+void obx_store_survey(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms,
+                      struct outbox_survey *survey);
+bool obx_store_can_survey(const struct obx_instance *store);
+/* Of a stack of decorators: the plugin that reaches the server. The instance itself without decorators. */
+const struct obx_instance *obx_instance_innermost(const struct obx_instance *instance);
 void obx_store_dead(struct obx_instance *store, struct obx_call *call, uint32_t timeout_ms, struct outbox_dead *dead);
 
 void obx_broker_start(struct obx_instance *broker, struct obx_call *call, uint32_t timeout_ms,

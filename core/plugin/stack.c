@@ -55,6 +55,7 @@ STORE_OP(check, const struct outbox_check)
 STORE_OP(status, struct outbox_store_status)
 STORE_OP(add, const struct outbox_add)
 STORE_OP(dead, struct outbox_dead)
+STORE_OP(survey, struct outbox_survey)
 STORE_PLAIN_OP(stop)
 STORE_PLAIN_OP(renew)
 STORE_PLAIN_OP(setup)
@@ -158,6 +159,7 @@ static void store_table(struct obx_instance *instance, struct outbox_store_ops *
     OFFER(add)
     OFFER(dead)
     OFFER(setup_inbox)
+    OFFER(survey)
 #undef OFFER
 }
 

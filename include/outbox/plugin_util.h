@@ -11,7 +11,7 @@
  *   struct outbox_findings                         findings of check() from a worker
  *   outbox_bytes_equal  OUTBOX_BYTES_ARGS          bytes
  *   outbox_base64  outbox_time_text                texts for headers
- *   outbox_describe_process                        how a store names the owner of an outbox
+ *   outbox_host_name, outbox_describe_process      how a store names the owner of an outbox
  *   struct outbox_serial                           jobs on worker threads, one at a time, in the order of submission
  *   struct outbox_queue                            from the threads of a client library to the loop thread
  *
@@ -472,14 +472,22 @@ static inline void outbox_queue_free(struct outbox_queue *queue)
     pthread_mutex_destroy(&queue->lock);
 }
 
-/* "RELAY on HOST, process PID": how a store names the owner of an outbox to people. relay: of struct outbox_init. Any
- * thread. */
+/* The name of this machine; of a long one, both ends, as pods differ at the end. size: at least 16. Any thread. */
+static inline void outbox_host_name(char *text, size_t size)
+{
+    char host[256] = "";
+    if (gethostname(host, sizeof host - 1) || !host[0])
+        snprintf(host, sizeof host, "localhost");
+    size_t length = strlen(host), half = size / 2 - 1, cut = length < size ? length : half;
+    snprintf(text, size, "%.*s%s%s", (int)cut, host, length < size ? "" : "~", length < size ? "" : host + length - half);
+}
+
+/* "RELAY on HOST, process PID": how a store names an owner to people. relay: of struct outbox_init. Any thread. */
 static inline void outbox_describe_process(char *text, size_t size, const char *relay)
 {
-    char host[64] = "";
-    if (gethostname(host, sizeof host - 1))
-        host[0] = '\0';
-    snprintf(text, size, "%.30s on %.40s, process %ld", relay, host[0] ? host : "localhost", (long)getpid());
+    char host[41];
+    outbox_host_name(host, sizeof host);
+    snprintf(text, size, "%.30s on %s, process %ld", relay, host, (long)getpid());
 }
 
 #ifdef __cplusplus

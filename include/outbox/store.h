@@ -254,6 +254,33 @@ struct outbox_dead {
     uint64_t affected;
 };
 
+/* One outbox of a survey. */
+struct outbox_surveyed {
+    uint32_t flags;    /* OUTBOX_SURVEY_WISH or 0 */
+    uint32_t lease_ms; /* as in an acquire */
+    const void *store; /* which outbox: `self` of a store of the same plugin in the same database, not necessarily
+                          started; borrowed until the survey completes */
+    /* out */
+    uint32_t result; /* OUTBOX_SURVEYED_* */
+    uint32_t reserved;
+    uint64_t owner_session, wisher_session; /* as their server numbers sessions; 0: unknown */
+    char owner[96]; /* "RELAY on HOST, process PID", perhaps with more at the end; "": nobody, or unknown */
+    char wisher[96];
+};
+/* This session holds the wish for the outbox from now on, unless another session does. Without the flag it gives its
+ * wish up. A wish is part of the session, as the ownership is, and changes nothing for the owner. A session that holds
+ * a wish and was silent for the lease may be ended by others. */
+#define OUTBOX_SURVEY_WISH 1u
+#define OUTBOX_SURVEYED_OWNED 1u  /* a session owns it */
+#define OUTBOX_SURVEYED_SILENT 2u /* and was silent for the lease: an acquire may end that session */
+#define OUTBOX_SURVEYED_WISHED 4u /* a session holds the wish; */
+#define OUTBOX_SURVEYED_OURS 8u   /* this one does */
+struct outbox_survey {
+    uint32_t struct_size;
+    uint32_t count;
+    struct outbox_surveyed *outboxes;
+};
+
 /* Of the outbox; or of the inbox, which is for consumers: only with OUTBOX_CAP_INBOX. */
 enum outbox_print { OUTBOX_PRINT_SQL = 0, OUTBOX_PRINT_GRANTS, OUTBOX_PRINT_INBOX_SQL, OUTBOX_PRINT_INBOX_GRANTS };
 
@@ -301,6 +328,11 @@ struct outbox_store_ops {
      * Their batches are not released before it completes. OUTBOX_E_FENCED: no longer the owner, and nothing was copied.
      */
     void (*spool)(void *self, outbox_op_t op, const struct outbox_spool *spool);
+
+    /* Optional: who owns each of these outboxes, and who wishes to; for processes that share outboxes evenly. On a
+     * store that was started without columns, and is not the owner. One at a time. An outbox that cannot be read counts
+     * as not owned: its own relay finds the reason. */
+    void (*survey)(void *self, outbox_op_t op, struct outbox_survey *survey);
 };
 
 #ifdef __cplusplus

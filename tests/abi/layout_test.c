@@ -335,6 +335,7 @@ Test(layout, store_ops)
     AT(outbox_store_ops, dead, 136);
     AT(outbox_store_ops, setup_inbox, 144);
     AT(outbox_store_ops, spool, 152);
+    AT(outbox_store_ops, survey, 160);
 }
 
 Test(layout, publish)
@@ -384,6 +385,21 @@ Test(layout, spool)
     AT(outbox_spool, span_count, 4);
     AT(outbox_spool, spans, 8);
     AT(outbox_spool, low, 16);
+}
+
+Test(layout, survey)
+{
+    AT(outbox_survey, struct_size, 0);
+    AT(outbox_survey, count, 4);
+    AT(outbox_survey, outboxes, 8);
+    AT(outbox_surveyed, flags, 0);
+    AT(outbox_surveyed, lease_ms, 4);
+    AT(outbox_surveyed, store, 8);
+    AT(outbox_surveyed, result, 16);
+    AT(outbox_surveyed, owner_session, 24);
+    AT(outbox_surveyed, wisher_session, 32);
+    AT(outbox_surveyed, owner, 40);
+    AT(outbox_surveyed, wisher, 136);
 }
 
 Test(layout, transform)

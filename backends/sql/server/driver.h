@@ -161,6 +161,7 @@ struct sql_driver {
     bool (*put_renew)(struct sql_request *request);
     void (*renew_result)(struct sql_request *request, void *result); /* may be NULL */
     bool (*put_release)(struct sql_request *request);                /* of the store */
+    void (*survey)(struct sql_op *op); /* op->out: struct outbox_survey, with empty results */
 
     /* verbs */
     bool (*statement)(const struct sql_store *store, struct obx_sql_text *sql,

@@ -26,7 +26,8 @@ void sql_cancel(void *self, outbox_op_t op);
     .struct_size = sizeof(struct outbox_store_ops), .start = sql_start, .stop = sql_stop, .cancel = sql_cancel,   \
     .acquire = sql_acquire, .renew = sql_renew, .claim = sql_claim, .release = sql_release, .settle = sql_settle, \
     .dead_letter = sql_dead_letter, .setup = sql_setup, .setup_inbox = sql_setup_inbox, .print = sql_print,       \
-    .check = sql_check, .status = sql_status, .add = sql_add, .dead = sql_dead, .spool = sql_spool
+    .check = sql_check, .status = sql_status, .add = sql_add, .dead = sql_dead, .spool = sql_spool,               \
+    .survey = sql_survey
 
 /* What the descriptors of all these plugins have. */
 #define SQL_PLUGIN(store, table)                                                                              \

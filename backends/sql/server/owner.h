@@ -21,4 +21,10 @@ bool sql_owner_may(struct sql_op *op, const char *what);
 /* The verdict on such an operation's request: FENCED, and the ownership is over, if another has become the owner. */
 struct outbox_error sql_owner_verdict(const struct sql_request *request, const struct outbox_error *error);
 
+/* survey.c: who owns several outboxes, and who wishes to. */
+void sql_survey(void *self, outbox_op_t id, struct outbox_survey *survey);
+static inline struct outbox_survey *sql_survey_of(const struct sql_op *op)
+{
+    return op->out;
+}
 #endif
