@@ -13,7 +13,8 @@
 
 static const char config_help[] = "  -c, --config FILE   the configuration; default: $OUTBOX_CONFIG, ./outbox.yaml,\n"
                                   "                      /etc/outbox/outbox.yaml\n";
-static const char relay_help[] = "  --relay NAME        only this relay of the configuration\n";
+static const char relay_help[] =
+    "  --relay NAME        only this relay of the configuration, or those that match a pattern: 'shop-*'\n";
 static const char verbose_help[] = "  --verbose           log to stderr from level debug on\n";
 
 int obx_args_refuse(const struct obx_verb *verb, const char *format, ...)

@@ -77,18 +77,11 @@ static int read_settings(const struct obx_config *config, struct obx_service_set
     return status ? status : obx_service_settings_parse(service, settings, error);
 }
 
-static bool has_relay(const struct obx_config *config, const char *name)
-{
-    const struct obx_section *relays;
-    struct outbox_error ignored;
-    return !obx_section_child(obx_config_root(config), "relays", &relays, &ignored) && obx_section_has(relays, name);
-}
-
 static int check_relay_name(const struct obx_context *context, const struct obx_config *config,
                             struct outbox_error *error)
 {
     char names[256];
-    if (!context->relay || has_relay(config, context->relay))
+    if (obx_context_relay_in(config, context->relay, 0))
         return OUTBOX_OK;
     obx_context_list_relays(config, names, sizeof names);
     return obx_error_set(error, OUTBOX_E_CONFIG, "%s has no relay '%s'; it has: %s", context->path, context->relay,

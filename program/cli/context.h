@@ -15,7 +15,7 @@
 struct obx_context {
     const struct obx_verb *verb;
     char path[4096];                   /* of the configuration file */
-    const char *relay;                 /* --relay, or NULL */
+    const char *relay;                 /* --relay, a pattern, or NULL */
     struct obx_config_ref *config_ref; /* owns the configuration; */
     const struct obx_config *config;   /* the same one, for reading */
     struct obx_service_settings settings;
@@ -42,9 +42,11 @@ int obx_context_run(const struct obx_args *args,
  * obx_config_ref_acquire(). */
 int obx_context_reload(struct obx_context *context, struct outbox_error *error);
 
-/* Names of the relays that the verb is for: all, or the one of --relay. NULL past the end. obx_context_open() has
- * checked that --relay exists. */
+/* Names of the relays that the verb is for: all, or those that match --relay. NULL past the end. obx_context_open() has
+ * checked that there is one. */
 const char *obx_context_relay(const struct obx_context *context, uint32_t index);
+/* The same of any configuration. pattern: as for fnmatch(); NULL: all. */
+const char *obx_context_relay_in(const struct obx_config *config, const char *pattern, uint32_t index);
 /* "a, b, c": all relays of a configuration, cut at size. */
 void obx_context_list_relays(const struct obx_config *config, char *text, size_t size);
 /* The only relay that the verb is for. Errors: CONFIG with the list of relays if there are several. */

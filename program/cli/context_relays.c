@@ -2,6 +2,7 @@
 /* program/cli/context_relays.c - which relays of the configuration a verb is for, and their sections and routes */
 #include "cli/context.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 
 #include "base/error.h"
@@ -34,11 +35,19 @@ static const struct obx_section *relays_in(const struct obx_config *config)
     return relays;
 }
 
+const char *obx_context_relay_in(const struct obx_config *config, const char *pattern, uint32_t index)
+{
+    const struct obx_section *relays = relays_in(config);
+    const char *name;
+    for (uint32_t i = 0; (name = obx_section_key(relays, i)); i++)
+        if ((!pattern || !fnmatch(pattern, name, 0)) && !index--)
+            return name;
+    return NULL;
+}
+
 const char *obx_context_relay(const struct obx_context *context, uint32_t index)
 {
-    if (context->relay)
-        return index == 0 ? context->relay : NULL;
-    return obx_section_key(relays_in(context->config), index);
+    return obx_context_relay_in(context->config, context->relay, index);
 }
 
 void obx_context_list_relays(const struct obx_config *config, char *text, size_t size)
