@@ -19,6 +19,8 @@ const struct outbox_option obx_service_options[] = {
      "own name are always accepted"},
     {"control", OUTBOX_OPT_STRING, 0, offsetof(struct obx_service_settings, control), NULL, 0, 0, NULL,
      "unix:PATH of the socket for `outbox pause`, `resume`, `retry` and `skip`, with mode 0600; none if absent"},
+    {"balance", OUTBOX_OPT_BOOL, 0, offsetof(struct obx_service_settings, balance), "false", 0, 0, NULL,
+     "share the relays evenly with all other processes that have the same relays: see SCALE-OUT.md"},
 };
 const uint32_t obx_service_option_count = OBX_COUNT(obx_service_options);
 

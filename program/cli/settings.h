@@ -11,6 +11,7 @@ struct obx_service_settings {
     const char *listen;  /* ADDRESS:PORT of the HTTP server, or unix:PATH; NULL: none */
     const char *hosts;   /* names of this server, separated by commas */
     const char *control; /* unix:PATH of the control socket; NULL: none */
+    bool balance;        /* share the relays with other processes */
     int64_t log_level;   /* enum outbox_log_level */
     int64_t log_format;  /* enum obx_log_format */
 };

@@ -92,7 +92,7 @@ static bool same_text(const char *a, const char *b)
     return a && b ? !strcmp(a, b) : a == b;
 }
 
-static bool same_value(const struct outbox_option *option, const void *a, const void *b)
+bool obx_relay_same_value(const struct outbox_option *option, const void *a, const void *b)
 {
     const char *texts[2];
     switch (option->type) {
@@ -119,7 +119,8 @@ static void compare(const struct target *a, const struct target *b, char *names,
         struct outbox_option option = obx_option_at(descriptor->options, descriptor->option_size, i);
         if (!(option.flags & OUTBOX_OPT_IDENTITY))
             continue;
-        if (!same_value(&option, (const char *)a->options + option.offset, (const char *)b->options + option.offset)) {
+        if (!obx_relay_same_value(&option, (const char *)a->options + option.offset,
+                                  (const char *)b->options + option.offset)) {
             names[0] = '\0';
             return;
         }

@@ -10,4 +10,7 @@
  */
 int obx_relay_conflicts_check(const struct obx_context *context, struct outbox_error *error);
 
+/* Do two values of an option, in the memory of two instances, mean the same? A map never does. */
+bool obx_relay_same_value(const struct outbox_option *option, const void *a, const void *b);
+
 #endif

@@ -16,12 +16,12 @@
 
 /* By state: where it may go next. A state without moves is left by freeing the entry only. */
 static const unsigned legal_moves[OBX_ENTRY_STATES] = {
-    [OBX_ENTRY_MADE] = TO(WAITING) | TO(RUNNING),
-    [OBX_ENTRY_WAITING] = TO(RUNNING),
+    [OBX_ENTRY_MADE] = TO(WAITING) | TO(RUNNING) | TO(REAPABLE),
+    [OBX_ENTRY_WAITING] = TO(RUNNING) | TO(MADE),
     [OBX_ENTRY_RUNNING] = TO(STOPPING) | TO(REMOVING),
-    [OBX_ENTRY_STOPPING] = TO(STOPPED_UNWINDING),
-    [OBX_ENTRY_STOPPED_UNWINDING] = TO(STOPPED),
-    [OBX_ENTRY_STOPPED] = 0,
+    [OBX_ENTRY_STOPPING] = TO(STOPPED_UNWINDING) | TO(REMOVING),
+    [OBX_ENTRY_STOPPED_UNWINDING] = TO(STOPPED) | TO(REAPABLE),
+    [OBX_ENTRY_STOPPED] = TO(RUNNING) | TO(REAPABLE),
     [OBX_ENTRY_REMOVING] = TO(REAPABLE),
     [OBX_ENTRY_REAPABLE] = 0,
 };
@@ -60,12 +60,17 @@ static void on_unwound(struct obx_task *task)
     entry->events->unwound(entry->events->arg, entry);
 }
 
+static void defer_unwound(struct obx_relay_entry *entry)
+{
+    entry->unwound.run = on_unwound;
+    entry->loop->ops->defer(entry->loop, &entry->unwound);
+}
+
 static void on_stopped(void *arg)
 {
     struct obx_relay_entry *entry = arg;
     move(entry, entry->state == OBX_ENTRY_REMOVING ? OBX_ENTRY_REAPABLE : OBX_ENTRY_STOPPED_UNWINDING);
-    entry->unwound.run = on_unwound;
-    entry->loop->ops->defer(entry->loop, &entry->unwound);
+    defer_unwound(entry);
 }
 
 /* ---- life ---- */
@@ -122,6 +127,11 @@ void obx_relay_entry_start(struct obx_relay_entry *entry)
     obx_relay_start(entry->relay);
 }
 
+void obx_relay_entry_release(struct obx_relay_entry *entry)
+{
+    move(entry, OBX_ENTRY_MADE);
+}
+
 static void stop_relay(struct obx_relay_entry *entry, bool now)
 {
     uint32_t deadline_ms = now ? 0 : (uint32_t)obx_relay_settings(entry->relay)->stop_timeout_ms;
@@ -138,11 +148,15 @@ void obx_relay_entry_stop(struct obx_relay_entry *entry, bool now)
 
 void obx_relay_entry_remove(struct obx_relay_entry *entry, struct obx_relay_entry *replacement)
 {
-    move(entry, OBX_ENTRY_REMOVING);
+    bool runs = entry->state == OBX_ENTRY_RUNNING || entry->state == OBX_ENTRY_STOPPING;
+    move(entry, runs ? OBX_ENTRY_REMOVING : OBX_ENTRY_REAPABLE);
     entry->replacement = replacement;
     if (replacement)
         move(replacement, OBX_ENTRY_WAITING);
-    stop_relay(entry, false);
+    if (runs)
+        stop_relay(entry, false);
+    else
+        defer_unwound(entry);
 }
 
 bool obx_relay_entry_is_busy(const struct obx_relay_entry *entry)

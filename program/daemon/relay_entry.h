@@ -3,7 +3,8 @@
  * program/daemon/relay_entry.h - one relay of a relay set, and the states that it goes through
  *
  *     MADE --start--> RUNNING --stop--> STOPPING --relay stopped--> STOPPED_UNWINDING --stack unwound--> STOPPED
- *     WAITING --its predecessor was reaped--> RUNNING
+ *     WAITING --its predecessor was reaped--> RUNNING, or MADE where processes share the relays
+ *     STOPPED --this process takes it again--> RUNNING
  *                     RUNNING --reload--> REMOVING --relay stopped--> REAPABLE --stack unwound--> freed
  *
  * relay_entry.c has the table of legal moves; any other move is a bug and aborts. The set owns its entries and is the
@@ -42,6 +43,14 @@ struct obx_rate_sample {
     uint64_t at_ns, settled;
 };
 
+/* Of a relay that the balancer has not started here. */
+struct obx_entry_elsewhere {
+    bool balanced;               /* the balancer starts it */
+    bool known;                  /* the last survey of its database succeeded */
+    char owner[96];              /* for people; "": nobody, or unknown */
+    struct outbox_error failure; /* of the last survey; code 0: none */
+};
+
 struct obx_relay_entry {
     struct obx_list link; /* of the set */
     enum obx_entry_state state;
@@ -58,6 +67,7 @@ struct obx_relay_entry {
     bool unchanged;                              /* during a reload: the new configuration has it as it is */
     uint64_t blocked;
     struct obx_rate_sample previous, latest;
+    struct obx_entry_elsewhere elsewhere; /* with service.balance */
 };
 
 /* Make the relay of relays.NAME; no I/O. *entry is NULL on failure. Errors: those of obx_relay_new(). */
@@ -66,10 +76,11 @@ int obx_relay_entry_new(struct obx_context *context, const char *name, const str
 /* Not linked, and MADE, WAITING, STOPPED or REAPABLE. NULL is fine. */
 void obx_relay_entry_free(struct obx_relay_entry *entry);
 
-void obx_relay_entry_start(struct obx_relay_entry *entry); /* from MADE or WAITING */
+void obx_relay_entry_start(struct obx_relay_entry *entry);   /* from MADE, WAITING or STOPPED */
+void obx_relay_entry_release(struct obx_relay_entry *entry); /* from WAITING to MADE: it may be started later */
 /* The whole set stops. Within the relay's own stop_timeout; now: at once, also when it stops already. */
 void obx_relay_entry_stop(struct obx_relay_entry *entry, bool now);
-/* A reload dropped or changed it. replacement: waits for it; NULL: none. */
+/* A reload dropped or changed it; in any state but WAITING. replacement: waits for it; NULL: none. */
 void obx_relay_entry_remove(struct obx_relay_entry *entry, struct obx_relay_entry *replacement);
 
 bool obx_relay_entry_is_busy(const struct obx_relay_entry *entry);    /* it has not finished */

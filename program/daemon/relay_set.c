@@ -4,7 +4,7 @@
  *
  * A reload makes the new relays before it stops any, so that a wrong configuration changes nothing. A replacement
  * starts when its predecessor has stopped and was reaped: two relays of one process would contend for the same outbox.
- * relay_entry.c has the states of one relay.
+ * relay_entry.c has the states of one relay. With service.balance the balancer starts relays, and nothing else does.
  */
 #include "daemon/relay_set.h"
 
@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/failpoint.h"
 #include "base/mem.h"
+#include "daemon/balancer.h"
 #include "daemon/relay_conflicts.h"
 #include "daemon/relay_entry.h"
 #include "daemon/relay_view.h"
@@ -22,6 +23,9 @@ struct obx_relay_set {
     struct obx_relay_set_events events;
     struct obx_relay_entry_events entry_events;
     struct obx_list entries;
+    bool balanced;                 /* service.balance at the start */
+    struct obx_balancer *balancer; /* owned; NULL: every relay runs. A reload replaces it */
+    uint32_t balancers;            /* that were started and have not ended */
     bool stopping;
 };
 
@@ -36,7 +40,8 @@ static void report_if_stopped(struct obx_relay_set *set)
     EACH_ENTRY(&set->entries, entry)
     if (obx_relay_entry_is_busy(entry))
         return;
-    set->events.stopped(set->events.arg);
+    if (!set->balancers)
+        set->events.stopped(set->events.arg);
 }
 
 static void on_changed(void *arg)
@@ -51,7 +56,9 @@ static void reap(struct obx_relay_set *set, struct obx_relay_entry *entry)
     struct obx_relay_entry *replacement = entry->replacement;
     obx_list_remove(&entry->link);
     obx_relay_entry_free(entry);
-    if (replacement && !set->stopping)
+    if (replacement && set->balancer)
+        obx_relay_entry_release(replacement);
+    else if (replacement && !set->stopping)
         obx_relay_entry_start(replacement);
 }
 
@@ -60,6 +67,13 @@ static void on_unwound(void *arg, struct obx_relay_entry *entry)
     struct obx_relay_set *set = arg;
     if (obx_relay_entry_is_removed(entry))
         reap(set, entry);
+    report_if_stopped(set);
+}
+
+static void on_balancer_ended(void *arg)
+{
+    struct obx_relay_set *set = arg;
+    set->balancers--;
     report_if_stopped(set);
 }
 
@@ -81,6 +95,23 @@ static int add_entry(struct obx_relay_set *set, const char *name, struct obx_lis
     return status;
 }
 
+/* *balancer stays NULL without service.balance. */
+static int make_balancer(struct obx_relay_set *set, struct obx_balancer **balancer, struct outbox_error *error)
+{
+    const struct obx_balancer_events events = {on_changed, on_balancer_ended, set};
+    *balancer = NULL;
+    return set->balanced ? obx_balancer_new(set->context, &set->entries, &events, balancer, error) : OUTBOX_OK;
+}
+
+static void start_balancer(struct obx_relay_set *set, struct obx_balancer *balancer)
+{
+    set->balancer = balancer;
+    if (!balancer)
+        return;
+    set->balancers++;
+    obx_balancer_start(balancer);
+}
+
 int obx_relay_set_new(struct obx_context *context, const struct obx_relay_set_events *events,
                       struct obx_relay_set **made, struct outbox_error *error)
 {
@@ -90,6 +121,7 @@ int obx_relay_set_new(struct obx_context *context, const struct obx_relay_set_ev
         return obx_error_no_memory(error);
     set->context = context;
     set->events = *events;
+    set->balanced = context->settings.balance;
     set->entry_events = (struct obx_relay_entry_events){on_changed, on_unwound, set};
     obx_list_init(&set->entries);
     const char *name;
@@ -98,6 +130,8 @@ int obx_relay_set_new(struct obx_context *context, const struct obx_relay_set_ev
         status = add_entry(set, name, &set->entries, error);
     if (!status)
         status = obx_relay_conflicts_check(context, error);
+    if (!status)
+        status = make_balancer(set, &set->balancer, error);
     if (!status)
         return OUTBOX_OK;
     obx_relay_set_free(set);
@@ -109,19 +143,25 @@ void obx_relay_set_free(struct obx_relay_set *set)
 {
     if (!set)
         return;
+    obx_balancer_free(set->balancer);
     free_entries(&set->entries);
     obx_free(set);
 }
 
 void obx_relay_set_start(struct obx_relay_set *set)
 {
+    start_balancer(set, set->balancer);
     EACH_ENTRY(&set->entries, entry)
-    obx_relay_entry_start(entry);
+    if (!set->balancer)
+        obx_relay_entry_start(entry);
 }
 
 void obx_relay_set_stop(struct obx_relay_set *set, bool now)
 {
     set->stopping = true;
+    if (set->balancer)
+        obx_balancer_end(set->balancer);
+    set->balancer = NULL;
     EACH_ENTRY(&set->entries, entry)
     obx_relay_entry_stop(entry, now);
     report_if_stopped(set);
@@ -182,7 +222,7 @@ static void adopt(struct obx_relay_set *set, struct obx_list *fresh)
     while ((link = obx_list_pop(fresh))) {
         struct obx_relay_entry *entry = OBX_CONTAINER(link, struct obx_relay_entry, link);
         obx_list_append(&set->entries, link);
-        if (entry->state != OBX_ENTRY_MADE)
+        if (entry->state != OBX_ENTRY_MADE || set->balancer)
             continue;
         obx_log_write(set->context->log, OUTBOX_LOG_INFO, entry->name, "new in the configuration: starting");
         obx_relay_entry_start(entry);
@@ -197,25 +237,30 @@ static bool is_reloading(struct obx_relay_set *set)
     return false;
 }
 
-static int make_fresh(struct obx_relay_set *set, struct obx_list *fresh, struct outbox_error *error)
+static int make_fresh(struct obx_relay_set *set, struct obx_list *fresh, struct obx_balancer **balancer,
+                      struct outbox_error *error)
 {
     EACH_ENTRY(&set->entries, entry)
     entry->unchanged = false;
     int status = make_changed(set, fresh, error);
     if (!status)
         status = obx_relay_conflicts_check(set->context, error);
+    if (!status)
+        status = make_balancer(set, balancer, error);
     return status ? status : OBX_FAILPOINT_ERROR(reload, relays_made, error);
 }
 
 int obx_relay_set_reload(struct obx_relay_set *set, struct outbox_error *error)
 {
     struct obx_list fresh;
+    struct obx_balancer *balancer = NULL;
     obx_list_init(&fresh);
     if (is_reloading(set))
         return obx_error_set(error, OUTBOX_E_AGAIN,
                              "reload: relays of the last reload are still stopping; send SIGHUP again later");
-    int status = make_fresh(set, &fresh, error);
+    int status = make_fresh(set, &fresh, &balancer, error);
     if (status) {
+        obx_balancer_free(balancer);
         free_entries(&fresh);
         return status;
     }
@@ -227,7 +272,12 @@ int obx_relay_set_reload(struct obx_relay_set *set, struct outbox_error *error)
             remove_entry(set, entry, &fresh);
     }
     OBX_FAILPOINT(reload, relays_replaced);
+    if (set->balancer && balancer) {
+        obx_balancer_continue(balancer, set->balancer);
+        obx_balancer_end(set->balancer);
+    }
     adopt(set, &fresh);
+    start_balancer(set, balancer);
     return OUTBOX_OK;
 }
 
@@ -272,6 +322,9 @@ void obx_relay_set_fill(void *arg, struct obx_snapshot *snapshot)
 {
     struct obx_relay_set *set = arg;
     snapshot->log_dropped = obx_logger_dropped(set->context->logger);
+    if (set->balancer)
+        snapshot->balance = (struct obx_balance_view){.taken = obx_balancer_balance(set->balancer)->taken,
+                                                      .given = obx_balancer_balance(set->balancer)->given};
     EACH_ENTRY(&set->entries, entry)
     {
         struct obx_relay_view *view = obx_relay_entry_is_removed(entry) ? NULL : obx_snapshot_more(snapshot);

@@ -83,6 +83,18 @@ static void fill_measures(struct obx_relay_view *view, const struct obx_relay_en
     view->paused = obx_relay_paused_by(entry->relay) != NULL;
 }
 
+/* A relay that is not started here, because another process owns its outbox or nobody could be seen to. */
+static void fill_elsewhere(struct obx_relay_view *view, const struct obx_relay_entry *entry)
+{
+    const struct obx_entry_elsewhere *elsewhere = &entry->elsewhere;
+    if (!elsewhere->balanced || obx_relay_entry_is_busy(entry))
+        return;
+    view->stats.state = elsewhere->known && elsewhere->owner[0] ? OUTBOX_STATE_STANDBY : OUTBOX_STATE_CONNECTING;
+    obx_view_text(view->owner, sizeof view->owner, elsewhere->owner);
+    obx_view_text(view->stats.last_error, sizeof view->stats.last_error, elsewhere->failure.text);
+    obx_relay_view_process(view->owner, view->process, sizeof view->process);
+}
+
 void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_entry *entry)
 {
     uint64_t now = obx_loop_now(entry->loop);
@@ -93,6 +105,7 @@ void obx_relay_view_fill(struct obx_relay_view *view, const struct obx_relay_ent
     view->stats = read_stats(entry);
     obx_view_text(view->stats.last_error, sizeof view->stats.last_error, view->stats.last_error);
     fill_owner(view, entry);
+    fill_elsewhere(view, entry);
     view->behind_ns = view->stats.behind_since_ns ? now - view->stats.behind_since_ns : 0;
     view->held_ns = view->stats.held_since_ns ? now - view->stats.held_since_ns : 0;
     view->unready_ns = view->stats.unready_since_ns ? now - view->stats.unready_since_ns : 0;

@@ -46,6 +46,10 @@ struct obx_relay_view {
     struct obx_blocked_view blocked[OBX_VIEW_BLOCKED];
 };
 
+struct obx_balance_view {
+    uint64_t taken, given; /* outboxes, since the start: by this process, and to others by hand-over */
+};
+
 struct obx_snapshot {
     uint32_t count;
     uint32_t room;
@@ -53,6 +57,7 @@ struct obx_snapshot {
     uint64_t log_dropped;
     uint64_t reloaded;    /* 1: the last reload of the configuration succeeded, or the start did; 0: it failed */
     double reloaded_at_s; /* when the configuration in force was read; seconds since 1970 */
+    struct obx_balance_view balance; /* zeros without service.balance */
 };
 
 /* Copy any bytes as UTF-8: each invalid byte becomes '?', and no character is cut. from may be NULL, or `to`. */

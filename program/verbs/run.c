@@ -37,6 +37,7 @@ struct service {
     struct obx_work trim_work;
     uint64_t watchdog_ns;
     char *listen, *hosts, *control_address; /* of service:, at the start; owned; NULL: not set */
+    bool balance;                           /* likewise */
     bool reload_failed;
     double configured_at_s; /* seconds since 1970 */
     bool stopping, stopped, control_idle;
@@ -90,11 +91,13 @@ static void warn_if_changed(const struct service *service, const char *option, c
                       now, before);
 }
 
-/* The listener is made at the start only. */
-static void warn_if_listener_changed(const struct service *service)
+/* Listener, control socket and balancer are made at the start only. */
+static void warn_if_fixed_changed(const struct service *service)
 {
     warn_if_changed(service, "listen", service->context.settings.listen, service->listen);
     warn_if_changed(service, "hosts", service->context.settings.hosts, service->hosts);
+    warn_if_changed(service, "balance", service->context.settings.balance ? "true" : "false",
+                    service->balance ? "true" : "false");
     warn_if_changed(service, "control", service->context.settings.control, service->control_address);
 }
 
@@ -118,7 +121,7 @@ static void on_reload(void *arg, int signum)
     } else {
         obx_log_write(service->context.log, OUTBOX_LOG_INFO, "service", "SIGHUP: reloaded %s", service->context.path);
         note_configured(service);
-        warn_if_listener_changed(service);
+        warn_if_fixed_changed(service);
     }
     obx_notify("READY=1");
 }
@@ -258,6 +261,7 @@ static bool keep(const char *setting, char **kept)
 static int keep_settings(struct service *service, struct outbox_error *error)
 {
     const struct obx_service_settings *settings = &service->context.settings;
+    service->balance = settings->balance;
     bool kept = keep(settings->listen, &service->listen) && keep(settings->hosts, &service->hosts) &&
                 keep(settings->control, &service->control_address);
     return kept ? OUTBOX_OK : obx_error_no_memory(error);
