@@ -479,7 +479,8 @@ static inline void outbox_host_name(char *text, size_t size)
     if (gethostname(host, sizeof host - 1) || !host[0])
         snprintf(host, sizeof host, "localhost");
     size_t length = strlen(host), half = size / 2 - 1, cut = length < size ? length : half;
-    snprintf(text, size, "%.*s%s%s", (int)cut, host, length < size ? "" : "~", length < size ? "" : host + length - half);
+    snprintf(text, size, "%.*s%s%s", (int)cut, host, length < size ? "" : "~",
+             length < size ? "" : host + length - half);
 }
 
 /* "RELAY on HOST, process PID": how a store names an owner to people. relay: of struct outbox_init. Any thread. */
