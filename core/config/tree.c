@@ -56,6 +56,8 @@ int obx_config_parse(const char *name, const char *text, size_t size, struct obx
     made->name = obx_config_strndup(made, name, strlen(name));
     int code =
         made->name ? obx_yaml_read(made, made->name, text, size, &made->root, error) : obx_error_no_memory(error);
+    if (!code)
+        code = obx_config_expand_each(made->root, error);
     if (code)
         obx_config_free(made);
     else

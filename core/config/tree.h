@@ -69,6 +69,9 @@ int obx_location_verror(const char *name, struct obx_location location, struct o
 int obx_yaml_read(struct obx_config *config, const char *name, const char *text, size_t size, struct obx_section **root,
                   struct outbox_error *error);
 
+/* Replace the relays that have the key `each` by one for each item. Errors: CONFIG, NO_MEMORY. */
+int obx_config_expand_each(struct obx_section *root, struct outbox_error *error);
+
 /* The effective text of a scalar entry; it lives as long as the config. Errors: CONFIG for a mapping or no value. */
 #define OBX_RESOLVE_VERBATIM 1u /* do not expand ${...} */
 #define OBX_RESOLVE_FILE 2u     /* replace file:PATH by the content of the file */

@@ -35,6 +35,7 @@ static const char head[] =
     "```yaml\n"
     "relays:\n"
     "  NAME:              # as many as you like, of 63 bytes at most; each is independent\n"
+    "    each: a, b       # optional: a relay for each item, which ${each} in NAME and in values stands for\n"
     "    store:           # where the outbox is\n"
     "      plugin: ...\n"
     "    broker:          # where events go\n"
