@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/embed/fork.c - fork() in a program with a relay; has a main(), for the sanitizers
+ * tests/embed/fork.c - fork() in a program with a relay; has a main(), for the sanitizer of addresses
  *
  * Each child does one thing and exits as programs do, with all exit handlers. Then the relay of the parent must go on:
  * it publishes new events, and stops. A call that hangs ends the test by SIGALRM.
@@ -24,16 +24,8 @@
 
 static pid_t parent;
 
-/* The names that the sanitizers call. */
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-const char *__tsan_default_options(void);
+/* NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the name that the sanitizer calls */
 int __lsan_is_turned_off(void);
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
-
-const char *__tsan_default_options(void)
-{
-    return "die_after_fork=0"; /* children make threads */
-}
 
 int __lsan_is_turned_off(void)
 {
