@@ -283,15 +283,15 @@ const struct sql_probe mys_table_probes[] = {
     {.what = NULL},
 };
 
-/* Triggers and foreign keys may be hidden from this user. */
-static void report_locked(struct sql_op *op)
+/* Triggers and foreign keys may be hidden from this user. One who may only read tries no removal. */
+static void may_delete(struct sql_op *op)
 {
     op->removal_suspect = true;
-    sql_report_findings(op);
 }
 
 const struct sql_probe mys_row_probes[] = {
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 3},
-    {"search for locked rows", mys_put_locked, NULL, report_locked, sql_low_count_refused, 4},
+    {"search for locked rows", mys_put_locked, NULL, sql_report_findings, sql_low_count_refused, 4},
+    {"delete events", put_delete, NULL, may_delete, sql_low_count_refused},
     {.what = NULL},
 };

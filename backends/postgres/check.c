@@ -259,10 +259,17 @@ const struct sql_probe pg_table_probes[] = {
     {.what = NULL},
 };
 
+/* A user who may only read tries no removal. */
+static void note_acts(struct sql_op *op)
+{
+    if (pg_store_in(op->store)->may_delete)
+        sql_note_removal_facts(op);
+}
+
 const struct sql_probe pg_row_probes[] = {
     {"search for ids below 1", sql_put_low_count, NULL, sql_report_low_count, sql_low_count_refused, 3},
     {"search for locked rows", pg_put_locked, NULL, sql_report_findings, sql_low_count_refused, 4},
-    {"inspect triggers and foreign keys", pg_put_acts, NULL, sql_note_removal_facts, sql_low_count_refused, 4},
+    {"inspect triggers and foreign keys", pg_put_acts, NULL, note_acts, sql_low_count_refused, 4},
     {.what = NULL},
 };
 

@@ -289,6 +289,25 @@ Test(check, only_rows_are_named_if_asked_for)
     fixture_close(&fixture);
 }
 
+/* As for a monitoring tool that runs `outbox status`. */
+Test(check, user_who_may_only_read_gets_no_finding_about_rows)
+{
+    struct sql_fixture fixture;
+    char reasons[2000];
+    fixture_open(&fixture, "only_read", true, "");
+    fixture_insert(&fixture, fixture.sql, "a");
+    make_trigger(&fixture, BY_SERVER("RETURN old;", "SET @seen = 1;"));
+    server_make_user(fixture.sql, BY_SERVER("reader", "'reader'"), "");
+    fixture_run(&fixture, BY_SERVER("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader",
+                                    "GRANT SELECT ON outbox.* TO 'reader'@'%'"));
+    fixture_reconfigure(&fixture, &(struct server_place){.user = "reader"}, "");
+    start_for_verbs(&fixture);
+    check_rows(&fixture, reasons);
+    cr_assert_str_eq(reasons, "");
+    session_run(fixture.sql, BY_SERVER("SELECT 1", "DROP TRIGGER `Odd One`"));
+    fixture_close(&fixture);
+}
+
 /* On Postgres after 5 s, so that no removal of the relay is taken for it. */
 Test(check, row_that_another_session_has_locked_is_named)
 {
