@@ -165,7 +165,7 @@ static size_t put_pair(char *to, const unsigned char *from)
 /* As Jackson writes it, so that JSON converters of Kafka Connect give the same bytes. NULL to: only the size. */
 static size_t put_string(char *to, const unsigned char *from, size_t size)
 {
-    char ignored[ESCAPE_MAX + 1];
+    char ignored[ESCAPE_MAX + 1] = "";
     size_t used = 0;
     for (size_t i = 0; i < size; i++) {
         char *at = to ? to + used : ignored;
