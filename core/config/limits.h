@@ -5,7 +5,7 @@
 
 #define OBX_CONFIG_MAX_SIZE 1048576
 #define OBX_CONFIG_MAX_DEPTH 16
-#define OBX_CONFIG_MAX_KEYS 1024 /* of one section */
+#define OBX_CONFIG_MAX_KEYS 1024   /* of one section */
 #define OBX_EACH_MAX_SIZE 16777216 /* of the text that `each` makes */
 #define OBX_SECRET_MAX_SIZE 65536
 #define OBX_EXPANDED_MAX_SIZE 1048576  /* of one value, with its references to the environment; */
