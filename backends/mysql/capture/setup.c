@@ -55,8 +55,8 @@ static const struct sql_table_name *captured(const struct sql_store *store)
     return &mys_store_in(store)->capture.table;
 }
 
-/* IF NOT EXISTS, for a captured table may be there, with a trigger of its own or none. Not for an InnoDB table: it has a
- * default value, and a trigger waits for all who write to the table, while others wait for it. */
+/* IF NOT EXISTS, for a captured table may be there, with a trigger of its own or none. Not for an InnoDB table: it has
+ * a default value, and a trigger waits for all who write to the table, while others wait for it. */
 static void trigger_sql(const struct sql_store *store, struct obx_sql_text *sql)
 {
     if (!strcmp(mys_store_in(store)->capture.engine, "InnoDB")) {
