@@ -19,7 +19,7 @@ static const char findings_sql[] =
     "l AS (SELECT setting::int8 * 1048576 AS bytes FROM pg_settings WHERE name = 'max_slot_wal_keep_size'), "
     "v AS (SELECT current_setting('server_version_num')::int4 / 10000 AS major) "
     /* the server */
-    "SELECT 2, format('capture: wal reads the log of PostgreSQL 14 to 18, and this is %s', major), 'set capture: off', "
+    "SELECT 2, format('log capture reads the log of PostgreSQL 14 to 18, and this is %s', major), 'set capture: off', "
     "NULL FROM v WHERE major < 14 OR (major > 18 AND " PHYSICAL ") "
     "UNION ALL SELECT 2, 'wal_level is minimal: the server sends no log', 'then restart the server', "
     "'ALTER SYSTEM SET wal_level = replica;' WHERE " PHYSICAL " AND current_setting('wal_level') = 'minimal' "
