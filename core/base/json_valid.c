@@ -161,9 +161,9 @@ static bool step(struct scan *scan)
 
 bool obx_json_valid(const void *bytes, size_t size)
 {
-    struct scan scan = {.at = bytes, .end = (const char *)bytes + size};
     if (!size || !obx_utf8_valid(bytes, size))
         return false;
+    struct scan scan = {.at = bytes, .end = (const char *)bytes + size};
     for (skip_blanks(&scan); scan.at < scan.end; skip_blanks(&scan))
         if (!step(&scan))
             return false;

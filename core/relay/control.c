@@ -78,8 +78,8 @@ static bool is_wanted(const struct obx_key *key, const struct obx_control_reques
 {
     const struct obx_last_failure *failure = obx_key_last_failure(key);
     if (!request->topic && !request->key)
-        return true;
-    return key->last_failure && is_like(failure->topic, sizeof failure->topic, request->topic) &&
+        return key->count; /* 0: it is retried, and its last event has gone */
+    return key->count && key->last_failure && is_like(failure->topic, sizeof failure->topic, request->topic) &&
            is_like(failure->key, sizeof failure->key, request->key);
 }
 

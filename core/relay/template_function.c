@@ -124,7 +124,7 @@ int obx_function_parse(const char **at, struct obx_arena *arena, struct obx_func
         code = bad_form(call, error);
     if (!code && call->function == OBX_MATCH)
         code = compile_expression(call, error);
-    *at = rest + 2;
+    *at = code ? *at : rest + 2;
     return code;
 }
 
@@ -207,11 +207,19 @@ static int quote(struct obx_arena *arena, struct outbox_bytes *text)
     return OUTBOX_OK;
 }
 
-/* NaN and Infinity are no numbers of JSON. */
+/* NaN and Infinity are no numbers of JSON. The text does not end with a NUL. */
+static bool is_number(struct outbox_bytes text)
+{
+    size_t i = 0;
+    while (i < text.size && memchr("+-.0123456789e", ((const char *)text.data)[i], 14))
+        i++;
+    return i == text.size;
+}
+
 static bool is_plain(const struct outbox_value *value, struct outbox_bytes text)
 {
     if (value->type == OUTBOX_FLOAT)
-        return strspn(text.data, "+-.0123456789e") >= text.size;
+        return is_number(text);
     return value->type == OUTBOX_INT || value->type == OUTBOX_BOOL;
 }
 

@@ -98,7 +98,7 @@ static void carry_out(struct obx_control_server *server, struct outbox_error *an
     struct obx_control_request request = {.by = server->peer};
     const char *relay = server->request + strlen(server->request) + 1;
     if (!obx_control_find_action(server->request, &request.action) || relay >= server->request + server->size) {
-        obx_error_set(answer, OUTBOX_E_INVALID, "the service does not know this request: '%.40s'", server->request);
+        obx_error_set(answer, OUTBOX_E_INVALID, "unknown request: '%.40s'", server->request);
         return;
     }
     request.key = find_field(server, "key=");

@@ -146,7 +146,6 @@ static void step(struct obx_balancer *balancer)
         obey(balancer, item);
         show(balancer, item);
     }
-    balancer->events.changed(balancer->events.arg);
 }
 
 /* ---- surveys ----------------------------------------------------------------------------------------------------- */
@@ -261,7 +260,9 @@ static struct obx_surveyor *surveyor_for(struct obx_balancer *balancer, const st
 static int add_store(struct obx_balancer *balancer, struct item *item, struct obx_instance *store,
                      const struct obx_relay_settings *settings, struct outbox_error *error)
 {
-    uint64_t interval_ns = (uint64_t)settings->standby_poll_interval_ms * OBX_MS;
+    /* A wish that is silent for a lease is ended by others. */
+    uint64_t interval_ms = OBX_MIN((uint64_t)settings->standby_poll_interval_ms, (uint64_t)settings->lease_ms / 4);
+    uint64_t interval_ns = interval_ms * OBX_MS;
     item->surveyor = surveyor_for(balancer, store, interval_ns);
     if (!item->surveyor) {
         obx_instance_free(store);

@@ -16,7 +16,6 @@
 struct obx_balancer;
 
 struct obx_balancer_events {
-    void (*changed)(void *arg); /* what is known of relays elsewhere */
     void (*ended)(void *arg);   /* obx_balancer_end() is complete; it is freed after this call */
     void *arg;
 };

@@ -98,7 +98,7 @@ static int add_entry(struct obx_relay_set *set, const char *name, struct obx_lis
 /* *balancer stays NULL without service.balance. */
 static int make_balancer(struct obx_relay_set *set, struct obx_balancer **balancer, struct outbox_error *error)
 {
-    const struct obx_balancer_events events = {on_changed, on_balancer_ended, set};
+    const struct obx_balancer_events events = {on_balancer_ended, set};
     *balancer = NULL;
     return set->balanced ? obx_balancer_new(set->context, &set->entries, &events, balancer, error) : OUTBOX_OK;
 }
@@ -304,6 +304,11 @@ void obx_relay_set_control(struct obx_relay_set *set, const char *relay, const s
 {
     struct obx_relay_entry *entry = find_by_name(&set->entries, relay);
     char names[200];
+    if (entry && entry->elsewhere.balanced && !obx_relay_entry_is_busy(entry)) {
+        obx_error_set(answer, OUTBOX_E_STANDBY, "this process does not own the outbox; its owner is %s",
+                      entry->elsewhere.owner[0] ? entry->elsewhere.owner : "unknown");
+        return;
+    }
     if (entry) {
         obx_relay_control(entry->relay, request, answer);
         return;

@@ -70,7 +70,7 @@ static void fill_owner(struct obx_relay_view *view, const struct obx_relay_entry
     outbox_describe_process(own, sizeof own, entry->name);
     obx_view_text(own, sizeof own, own);
     obx_view_text(view->owner, sizeof view->owner, obx_relay_owner(entry->relay));
-    bool owns = view->stats.state == OUTBOX_STATE_RELAYING;
+    bool owns = view->stats.state == OUTBOX_STATE_RELAYING || view->stats.state == OUTBOX_STATE_PAUSED;
     obx_relay_view_process(owns ? own : view->owner, view->process, sizeof view->process);
 }
 

@@ -3,8 +3,8 @@
  * program/verbs/dead.c - outbox dead: list dead letters, publish them again, or delete them
  *
  * A filter, --limit and --dry-run first read the letters and note the numbers of those that fit. The action is one
- * operation of the store, on these numbers: later letters are not touched. Nothing is dropped on a terminal before
- * somebody has confirmed the number.
+ * operation of the store, on these numbers: later letters are not touched, but by --all with more than MAX_NUMBERS.
+ * Nothing is dropped on a terminal before somebody has confirmed the number.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -175,7 +175,7 @@ static int act_on_selection(struct obx_oneshot *oneshot, struct request *request
     bool drops = request->action == OUTBOX_DEAD_DROP;
     if (request->dry_run || !count || (drops && !confirms(request, count)))
         return OUTBOX_OK;
-    if (means_all(request))
+    if (means_all(request) && request->matched > request->count) /* more than one operation takes by their numbers */
         request->count = 0;
     return run_action(oneshot, request->action, request, NULL, affected, error);
 }

@@ -236,6 +236,7 @@ static int work(struct drain *drain, struct outbox_error *error)
 {
     const struct obx_relay_set_events events = {on_changed, on_stopped, drain};
     mute_log(drain);
+    drain->context.settings.balance = false; /* every outbox is drained here, or the verb ends */
     drain->pending = drain->on_terminal ? obx_drain_count_rows(&drain->context) : -1;
     int status = obx_relay_set_new(&drain->context, &events, &drain->relays, error);
     if (status)

@@ -153,7 +153,8 @@ static void complete(struct sim_once *once)
 
 static void drop_rows(struct sim_once *once, uint32_t count)
 {
-    memmove(once->queue, once->queue + count, (once->count - count) * sizeof *once->queue);
+    if (count < once->count)
+        memmove(once->queue, once->queue + count, (once->count - count) * sizeof *once->queue);
     once->count -= count;
     once->sent = 0;
 }

@@ -82,8 +82,8 @@ by_hand() { # TEXT: what the service answers to it
 s = socket.socket(socket.AF_UNIX); s.connect("control.sock"); s.sendall(sys.argv[1].encode().decode("unicode_escape").encode("latin1")); s.shutdown(1)
 print(s.recv(1000).decode(), end="")' "$1" >"$out" 2>"$err"
 }
-check "unknown request is refused" eval 'by_hand "dance\0orders\0" && has_line "78 the service does not know this request: '"'dance'"'"'
-check "request without a relay is refused" eval 'by_hand "pause" && has_line "78 the service does not know this request: '"'pause'"'"'
+check "unknown request is refused" eval 'by_hand "dance\0orders\0" && has_line "78 unknown request: '"'dance'"'"'
+check "request without a relay is refused" eval 'by_hand "pause" && has_line "78 unknown request: '"'pause'"'"'
 python3 -c 'import socket, time
 s = socket.socket(socket.AF_UNIX); s.connect("control.sock"); s.sendall(b"pause"); time.sleep(60)' & silent=$!
 started+=("$silent")
