@@ -88,7 +88,8 @@ int outbox_init(struct outbox *handle, uint32_t timeout_ms, struct outbox_error 
     if (status)
         return status;
     status = begin(&visit, handle, timeout_ms, error);
-    if (!status || status == OUTBOX_E_NOT_FOUND || status == OUTBOX_E_SCHEMA) { /* setup corrects these */
+    bool corrects = status == OUTBOX_E_NOT_FOUND || status == OUTBOX_E_SCHEMA; /* these are corrected by setup */
+    if (!status || (visit.started && corrects)) {
         obx_store_setup(visit.store, next(&visit), 0); /* no timeout: a migration may take long */
         status = wait_for(&visit, error);
     }

@@ -234,8 +234,11 @@ static void on_empty_poll(struct obx_claimer *claimer)
         return;
     }
     note_behind(claimer, false);
-    if (!(claimer->claim.flags & OUTBOX_CLAIM_LOG_ONLY))
+    /* A store whose connection is lost may end a claim before all was read. */
+    if (!(claimer->claim.flags & OUTBOX_CLAIM_LOG_ONLY) && obx_link_up(claimer->stages->store)) {
+        claimer->stages->context.stats.empty_claims++;
         obx_record_complete(claimer->stages->record);
+    }
     claimer->saw_empty = !claimer->schedule.woken;
     obx_poll_schedule_after_nothing(&claimer->schedule, context->now, claimer->claim.flags & OUTBOX_CLAIM_ARM_WAKEUP,
                                     (uint64_t)context->settings.poll_interval_max_ms * OBX_MS);
@@ -243,7 +246,6 @@ static void on_empty_poll(struct obx_claimer *claimer)
 
 static void on_nothing(struct obx_claimer *claimer, const struct outbox_error *error)
 {
-    claimer->stages->context.stats.empty_claims++;
     on_works(claimer, error);
     if (!claimer->is_retry) {
         on_empty_poll(claimer);

@@ -6,6 +6,7 @@
 #include "relay/position.h"
 
 #define ROOM_MIN 64u
+#define WAITING_MAX 1000000u /* ten times what the record of Kafka names */
 
 /* A settled row that may come again. rewound: a rewind has begun since. A store may return the row of the table again,
  * or name it with a settle; until then it is not known to be gone. */
@@ -72,9 +73,11 @@ void obx_record_reset(struct obx_record *record, bool same)
     record->reading = false;
 }
 
-/* Without memory the record of the broker keeps the row. */
+/* Without memory, or with too many rows, the record of the broker keeps the row. */
 static void add(struct obx_record *record, struct outbox_position position, bool of_log)
 {
+    if (record->count == WAITING_MAX)
+        return; /* not covered: a million rows that the log holds */
     if (record->count == record->room) {
         uint32_t room = OBX_MAX(ROOM_MIN, record->room * 2);
         struct waiting *waiting = obx_resize(record->waiting, room * sizeof *waiting);
@@ -99,10 +102,11 @@ static bool contains(const struct outbox_position *positions, uint32_t count, st
     return low < count && obx_position_same(positions[low], position);
 }
 
-static bool may_come_again(const struct outbox_settle *settle, struct waiting *row)
+/* Once all is read again, a row that is still there was claimed again, or each settle names it. */
+static bool may_come_again(const struct obx_record *record, const struct outbox_settle *settle, struct waiting *row)
 {
     bool stays = contains(settle->refused->positions, settle->refused->position_count, row->position);
-    row->rewound = row->rewound && !stays;
+    row->rewound = row->rewound && !stays && record->reading;
     return stays || row->rewound || (row->of_log && obx_position_before(settle->low, row->position));
 }
 
@@ -118,7 +122,7 @@ static void take_span(struct obx_record *record, const struct outbox_settle *set
     const struct outbox_position *positions = span->batch->positions + span->first;
     bool of_log = is_of_log(record, span->batch);
     if (!settle->refused->position_count &&
-        !may_come_again(settle, &(struct waiting){positions[span->count - 1], of_log, false})) {
+        !may_come_again(record, settle, &(struct waiting){positions[span->count - 1], of_log, false})) {
         report(record, OUTBOX_RECORD_SETTLED, positions, span->count);
         return;
     }
@@ -131,7 +135,7 @@ static void report_gone(struct obx_record *record, const struct outbox_settle *s
     uint32_t kept = 0;
     for (uint32_t i = 0; i < record->count; i++) {
         struct waiting row = record->waiting[i];
-        if (may_come_again(settle, &row))
+        if (may_come_again(record, settle, &row))
             record->waiting[kept++] = row;
         else
             report(record, OUTBOX_RECORD_SETTLED, &row.position, 1);

@@ -141,7 +141,7 @@ struct outbox_stats {
     uint64_t violations;                     /* completions and outcomes that broke the plugin contract */
     uint64_t unready_since_ns;               /* monotonic nanoseconds; 0: relaying */
     char last_error[OUTBOX_ERROR_TEXT_SIZE]; /* "" when nothing fails */
-    uint64_t empty_claims;                   /* claim operations that returned no row */
+    uint64_t empty_claims;                   /* polls that found the outbox empty */
     uint64_t behind_since_ns;                /* since when each claim leaves events in the outbox; 0: it took all */
     /* of a store that reads a log */
     uint64_t spooled;          /* events copied to the spool, so that they do not hold the log */

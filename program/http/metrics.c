@@ -231,8 +231,7 @@ static const struct metric metrics[] = {
         "connects to the broker; each after the first is a reconnect, also of the client library by itself. A refused "
         "event costs none."),
     NUMBER(claims, COUNTER, "claim operations"),
-    NUMBER(empty_claims, COUNTER,
-           "claim operations that returned no row, while idle mostly; a failed claim is not counted"),
+    NUMBER(empty_claims, COUNTER, "polls that found the outbox empty, while idle mostly; a failed one is not counted"),
     NUMBER(settles, COUNTER, "settle operations"),
     SECONDS(
         "held", held_ns,

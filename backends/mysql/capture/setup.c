@@ -131,9 +131,13 @@ static void position_row_sql(const struct sql_store *store, struct obx_sql_text 
     for (int i = SQL_CAPTURE_IDENTITY; i < SQL_CAPTURE_COLUMNS; i++)
         obx_sql_text_format(sql, ", %n", sql_capture_columns[i]);
     obx_sql_text_puts(sql, ") VALUES (1, @@hostname, @@global.");
-    obx_sql_text_puts(sql, "/*M! gtid_binlog_pos */ /*!80000 gtid_executed */, 0, ");
+    obx_sql_text_puts(sql, "/*M! gtid_binlog_pos */ /*!80000 gtid_executed */, 0, GREATEST(");
     obx_sql_text_int(sql, SQL_CAPTURE_BASE);
-    obx_sql_text_puts(sql, ", 0, 0)");
+    obx_sql_text_format(sql, ", (SELECT COALESCE(MAX(%n), 0) FROM ", store->table.id);
+    sql_append_outbox(store, sql);
+    obx_sql_text_puts(sql, "), (SELECT COALESCE(MAX(outbox_id), 0) FROM ");
+    sql_append_dead(store, sql);
+    obx_sql_text_puts(sql, ")), 0, 0)"); /* numbers are never used twice */
 }
 
 static void (*const statements[])(const struct sql_store *store, struct obx_sql_text *sql) = {

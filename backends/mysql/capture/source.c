@@ -91,6 +91,8 @@ static enum mys_dump_answer on_event(void *arg, struct outbox_bytes event)
     enum mys_dump_answer answer = MYS_DUMP_NEXT;
     if (mys_layout_must_renew(store, &error))
         answer = MYS_DUMP_CLOSED;
+    else if (store->capture.layout.waiting)
+        answer = MYS_DUMP_PAUSED; /* not all events before the ALTER are passed */
     else if (!event.data || !mys_reader_feed(&store->capture.reader, event, &error))
         answer = take_items(store, &error);
     if (store->capture.position.failed && !error.code)

@@ -146,6 +146,11 @@ static bool is_bytea(const struct pg_store *store, int part)
 }
 
 /* "\x6f6b" */
+static bool is_hex(struct outbox_bytes value)
+{
+    return value.size >= 2 && value.size % 2 == 0 && !memcmp(value.data, "\\x", 2);
+}
+
 static size_t size_of(const struct pg_store *store, int part, struct outbox_bytes value)
 {
     return is_bytea(store, part) && value.size >= 2 ? (value.size - 2) / 2 : value.size;
@@ -162,6 +167,7 @@ static const struct {
              {PG_PART_PAYLOAD, PG_ENVELOPE_NO_PAYLOAD}}; /* whose size is the rest */
 enum { SIZED = sizeof sized / sizeof *sized };
 
+/* NULL: the value of a bytea column is no hex. */
 static unsigned char *put_part(const struct pg_store *store, int part, struct outbox_bytes value, unsigned char *at)
 {
     size_t size = size_of(store, part, value);
@@ -169,10 +175,10 @@ static unsigned char *put_part(const struct pg_store *store, int part, struct ou
         for (int shift = 24; shift >= 0; shift -= 8)
             *at++ = (unsigned char)(size >> shift);
     }
-    if (is_bytea(store, part) && value.data)
-        read_hex((struct outbox_bytes){(const char *)value.data + 2, value.size - 2}, at, size);
-    else if (value.data)
-        memcpy(at, value.data, size);
+    if (!is_bytea(store, part) || !value.data)
+        memcpy(at, value.data ? value.data : "", size);
+    else if (!is_hex(value) || !read_hex((struct outbox_bytes){(const char *)value.data + 2, value.size - 2}, at, size))
+        return NULL;
     return at + size;
 }
 
@@ -191,6 +197,8 @@ static const char *put_envelope(const struct pg_store *store, const struct outbo
     for (int i = 0; i < SIZED; i++) {
         data[1] |= values[sized[i].part].data ? 0 : sized[i].null_flag;
         at = put_part(store, sized[i].part, values[sized[i].part], at);
+        if (!at)
+            return "a value of a bytea column is no hex: the column had another type when the row was written";
     }
     return NULL;
 }

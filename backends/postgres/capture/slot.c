@@ -145,6 +145,9 @@ void pg_slot_start(struct pg_store *store)
                         "START_REPLICATION SLOT %n LOGICAL %s (proto_version '1', messages 'true', publication_names "
                         "%l)",
                         capture->slot, lsn, obx_sql_text_get(&names));
+    /* `from` may not be recorded yet, and the slot must not pass the record. */
+    capture->stream.recorded = capture->stream.confirmed = capture->recorded.passed;
+    capture->stream.warning[0] = '\0'; /* of the statements before */
     if (store->capture_rows)
         PQsetNoticeReceiver(capture->stream.conn.pg, on_notice, &capture->stream);
     if (sql.failed || names.failed)

@@ -58,7 +58,11 @@ static void append_insert(const struct sql_store *store, struct obx_sql_text *sq
                             i == PG_PART_CREATED_AT ? "int8[]"
                             : is_bytea(store, i)    ? "bytea[]"
                                                     : "text[]");
-    obx_sql_text_puts(sql, ") e(id, f0, f1, f2, f3, f4, f5, f6) ON CONFLICT DO NOTHING");
+    /* A copy that is there stays. Any other conflict is an error: the position must not pass an event without a copy.
+     */
+    obx_sql_text_puts(sql, ") e(id, f0, f1, f2, f3, f4, f5, f6) WHERE NOT EXISTS (SELECT 1 FROM ");
+    sql_append_outbox(store, sql);
+    obx_sql_text_format(sql, " t WHERE t.%n OPERATOR(pg_catalog.=) e.id)", store->table.id);
 }
 
 /* ---- the rows ---------------------------------------------------------------------------------------------------- */

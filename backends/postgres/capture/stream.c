@@ -296,7 +296,7 @@ static void on_refusal(struct pg_log_stream *stream, const PGresult *result)
         return;
     }
     if (starts && state && is_of_position(state))
-        pg_log_lost(stream, stream->next, text, &error);
+        pg_log_lost(stream, is_logical(stream) ? stream->recorded : stream->next, text, &error);
     else if (state && (!strncmp(state, "57P", 3) || !strncmp(state, "08", 2)))
         error.code = OUTBOX_E_NOT_CONNECTED;
     fail(stream, &error);
@@ -361,7 +361,7 @@ static void connected(struct sql_lane *lane, const struct outbox_error *error)
 
 void pg_log_start_slot(struct pg_log_stream *stream, uint64_t lsn, const char *command)
 {
-    stream->next = stream->recorded = stream->confirmed = lsn;
+    stream->next = lsn;
     stream->timeline = 0; /* of the next one; not known */
     send(stream, command, PG_LOG_STARTING);
 }

@@ -150,7 +150,7 @@ void sql_capture_stop(struct sql_store *store)
 static void begin_reading(struct sql_store *store)
 {
     struct sql_capture *capture = &store->capture;
-    if (capture->reading || capture->failure.code)
+    if (capture->reading || capture->failure.code || store->stop_op)
         return;
     capture->reading = true;
     capture->source->begin(store);
@@ -240,6 +240,8 @@ static void give_nothing(struct sql_op *op)
     if (sql_capture_queue_hidden(&store->capture.queue)) /* nothing will tell when it becomes visible */
         claim->flags &= ~OUTBOX_CLAIM_ARM_WAKEUP;
     report_log(store, claim);
+    if (store->capture.source->put_horizon && !store->capture.source->has_reached(store))
+        claim->result |= OUTBOX_CLAIMED_BEHIND; /* the reading was ended */
     sql_op_complete(op, NULL);
 }
 

@@ -28,7 +28,7 @@ documented() { # the document lists exactly the metrics of the program, and othe
   have=$(sed -n 's/^# TYPE \([a-z_]*\) .*/\1/p' "$out" | sort -u)
   listed=$(sed -n 's/^| `\([a-z_]*\)` .*/\1/p' "$source_root/docs/METRICS.md" | sort -u)
   [ "$have" = "$listed" ] || { diff <(echo "$have") <(echo "$listed") | sed 's/^/# /'; return 1; }
-  named=$(grep -oh '\boutbox_[a-z_]*' "$source_root/examples/prometheus-alerts.yml" "$source_root"/docs/OPERATIONS.md "$source_root"/docs/faults/*.md | grep -v '_add$' | sort -u)
+  named=$(grep -oh '\boutbox_[a-z][a-z_]*' "$source_root/examples/prometheus-alerts.yml" "$source_root"/docs/OPERATIONS.md "$source_root"/docs/faults/*.md | grep -v '_add$' | sort -u)
   named=$(comm -13 <(echo "$have") <(sed 's/_\(bucket\|count\|sum\)$//' <<<"$named" | sort -u))
   [ -z "$named" ] || { echo "# not a metric: $named"; return 1; }
 }
