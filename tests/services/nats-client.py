@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 # nats-client.py PORT stream NAME SUBJECTS [JSON] | events NAME | refuse NAME: a client of JetStream's API, for tests. It
-# speaks NATS's text protocol. NATS_LOGIN is user:password. refuse: the stream has room for few messages more, again and again,
-# until SIGTERM.
+# speaks NATS's text protocol. NATS_LOGIN is user:password. refuse: the stream is full after 100 messages more, and then has
+# room for one more, again and again, until SIGTERM.
 import base64, json, os, signal, socket, sys, time
 
 connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20)
@@ -75,9 +75,14 @@ if verb == "stream":
 elif verb == "refuse":
     ended = []
     signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
+    # Below the number of messages a limit removes the oldest ones: the first is well above it, and later ones are higher.
+    most = info(name)["state"]["messages"] + 100
+    limit(name, most)
+    print("refuses", flush=True)
     while not ended:
-        limit(name, info(name)["state"]["messages"] + 1)
-        print("refuses", flush=True)
+        if info(name)["state"]["messages"] >= most:
+            most += 1
+            limit(name, most)
         time.sleep(0.02)
     limit(name, -1)
 else:
