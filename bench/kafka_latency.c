@@ -151,7 +151,7 @@ static void *read_back(void *arg)
 /* The reader is beside the writers, or after them. */
 static bool write_and_read(struct run *run)
 {
-    pthread_t reader;
+    pthread_t reader = 0;
     bool wrote;
     if (run->received && pthread_create(&reader, NULL, read_back, run))
         return false;

@@ -104,10 +104,10 @@ int outbox_backlog(struct outbox *handle, uint32_t timeout_ms, struct outbox_bac
     struct visit visit;
     error = error ? error : &ignored;
     int status = obx_handle_check(handle, "count the events of relay", error);
-    if (!status && (!backlog || backlog->struct_size < sizeof *backlog))
-        status = obx_error_set(error, OUTBOX_E_INVALID, "count the events of relay %s: set struct_size", handle->name);
     if (status)
         return status;
+    if (!backlog || backlog->struct_size < sizeof *backlog)
+        return obx_error_set(error, OUTBOX_E_INVALID, "count the events of relay %s: set struct_size", handle->name);
     struct outbox_store_status found = {.struct_size = sizeof found, .pending = -1, .oldest_us = -1, .dead = -1};
     status = begin(&visit, handle, timeout_ms, error);
     if (!status) {

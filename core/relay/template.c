@@ -233,7 +233,7 @@ static int concatenate(struct obx_template *template_, const struct outbox_value
         return OUTBOX_E_NO_MEMORY;
     *out = (struct outbox_bytes){text, size};
     for (uint32_t i = 0; i < template_->count; i++) {
-        if (parts[i].size)
+        if (parts[i].data)
             memcpy(text, parts[i].data, parts[i].size);
         text += parts[i].size;
     }

@@ -63,9 +63,9 @@ static void remove_one(struct pg_spilled *spilled, struct pg_spilled_group **at,
 struct pg_open_place pg_spilled_take(struct pg_spilled *spilled, uint32_t xid)
 {
     struct pg_open_place first = {0};
-    if (!pg_spilled_contains(spilled, xid))
-        return first;
     struct pg_spilled_group **at = find(spilled, xid);
+    if (!*at || !pg_spilled_contains(spilled, xid))
+        return first;
     first = (*at)->first;
     remove_one(spilled, at, xid);
     return first;

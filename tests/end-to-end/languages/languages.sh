@@ -45,7 +45,8 @@ go_builds() {
   sources go && cd "$work" || return
   "${quickly[@]}" go mod tidy || because "no pgx: go mod tidy failed" || return
   "${quickly[@]}" go build -o "$dir/order-go" ./order || because "no pgx: go build failed" || return
-  "${quickly[@]}" go build -o "$dir/embed-go" ./embed
+  # Go's cache does not notice another path of pkg-config.
+  CGO_LDFLAGS=-L$BUILD/core/embed/liboutbox "${quickly[@]}" go build -o "$dir/embed-go" ./embed
   local status=$?
   cd "$dir" || return
   order=("$dir/order-go" "$OUTBOX_TEST_PG") embed=("$dir/embed-go")
@@ -66,7 +67,7 @@ node_builds() {
   order=(node "$work/order.js" "$uri") embed=()
 }
 java_builds() {
-  has mvn || because "no Maven" || return
+  has mvn && has javac || because "no Maven, or no Java compiler" || return
   sources java
   [ -d "$work/target/dependency" ] ||
     (cd "$work" && "${quickly[@]}" mvn -q -B -Dstyle.color=never package dependency:copy-dependencies) ||
