@@ -119,6 +119,28 @@ Test(capture_layout, events_before_an_alter_are_passed_first)
     close(&capture);
 }
 
+/* A relay that read on with events left would lose the connection, and the next one would refuse those. */
+Test(capture_layout, settle_before_the_last_one_reads_nothing_after_an_alter)
+{
+    struct capture capture;
+    open_without_names(&capture, "swapped_waiting");
+    capture_run(&capture, EVENT("a") "; " EVENT("b") "; " EVENT("c"));
+    capture_expect(&capture, "a b c");
+    uint64_t last = capture.last;
+    capture_run(&capture, SWAP "; " EVENT("d"));
+    for (uint32_t i = 0; i < 2; i++) {
+        cr_assert_eq(capture_settle(&capture, i, 1, last - 2 + i), 0, "%s", capture.base.error.text);
+        capture_expect(&capture, "");
+    }
+    cr_assert_eq(capture_settle(&capture, 2, 1, last), 0, "%s", capture.base.error.text);
+    capture_forget(&capture);
+    capture_expect_failure(&capture, OUTBOX_E_NOT_CONNECTED, "was altered, and the log has no names of columns");
+    capture_restart(&capture);
+    capture_expect(&capture, "d"); /* the key: 'e' with the columns of before */
+    cr_assert_eq(capture.last, last + 1);
+    close(&capture);
+}
+
 /* Names were in the log when the table was altered, and are not any more. */
 Test(capture_layout, names_that_end_after_an_alter_make_it_read_the_columns_again)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tests/stores/mysql/capture_lost_test.c - positions that the log does not have, statements in place of rows */
+/* tests/stores/mysql/capture_lost_test.c - positions that are lost, statements in place of rows */
 #include "capture_fixture.h"
 
 #include <mysql.h>
@@ -68,6 +68,40 @@ Test(capture_lost, purged_log_is_named)
     purge(&capture);
     fixture_begin(&capture.base);
     capture_expect_failure(&capture, OUTBOX_E_SCHEMA, "A position that is lost");
+    capture_close(&capture);
+}
+
+/* What `outbox init` does. */
+static void init(struct capture *capture)
+{
+    struct sql_fixture *base = &capture->base;
+    cr_assert_eq(loop_fixture_store_start(&base->base, base->store, NULL, 0, &base->error), 0, "%s", base->error.text);
+    cr_assert_eq(fixture_setup(base, base->store), 0, "%s", base->error.text);
+    fixture_stop(base);
+}
+
+/* A dead letter counts as done, and so do the events up to it: a new position must not give their numbers again. */
+Test(capture_lost, new_position_row_takes_no_number_of_a_dead_letter)
+{
+    struct capture capture;
+    capture_open(&capture, "renumbered");
+    capture_run(&capture, EVENT("x") "; " EVENT("y") "; " EVENT("z"));
+    capture_expect(&capture, "x y z");
+    uint64_t last = capture.last;
+    cr_assert_eq(last, (UINT64_C(1) << 62) + 3);
+    cr_assert_eq(capture_settle(&capture, 0, 2, last - 1), 0, "%s", capture.base.error.text);
+    cr_assert_eq(capture_spool(&capture, 2, 1, last), 0, "%s", capture.base.error.text);
+    struct outbox_dead_row row = {.position = {.major = last}, .attempts = 1, .reason = "too bad"};
+    cr_assert_eq(fixture_dead_letter(&capture.base, &row), 0, "%s", capture.base.error.text);
+    capture_forget(&capture);
+    fixture_stop(&capture.base);
+    capture_run(&capture, "DROP TABLE %s_position");
+    init(&capture);
+    capture_run(&capture, EVENT("a") "; " EVENT("b") "; " EVENT("c") "; " EVENT("d"));
+    fixture_begin(&capture.base);
+    capture_expect(&capture, "a b c d");
+    cr_assert_eq(capture.last, last + 4);
+    cr_assert_eq(fixture_run(&capture.base, "SELECT outbox_id - (1 << 62) FROM %s_dead"), 3);
     capture_close(&capture);
 }
 
