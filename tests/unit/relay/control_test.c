@@ -301,6 +301,37 @@ Test(control, event_that_has_not_been_tried_is_not_skipped)
     fixture_free(fixture);
 }
 
+static uint32_t publishes_before;
+
+static bool next_publish_is_held(struct fixture *fixture)
+{
+    return fixture->publishes > publishes_before;
+}
+
+/* One claim tries both. It does not return the only event of k1, and k1 goes when that of k2 has its outcome. */
+Test(control, key_whose_last_event_has_gone_is_no_blocked_key)
+{
+    static const char none[] = "no such key is blocked; 'outbox status' lists blocked keys";
+    struct fixture *fixture = fixture_filled("retry_max: 1h\n", 3, 3);
+    refused_keys = "k1 k2";
+    fixture->outcome = first_is_refused;
+    fixture_start(fixture);
+    cr_assert(fixture_run(fixture, a_key_is_blocked, 1000));
+    fixture_run_for(fixture, 1000);
+    fixture->rows[1].gone = true; /* somebody deletes it */
+    fixture->hold = true;
+    publishes_before = fixture->publishes;
+    works(fixture, OBX_CONTROL_RETRY, NULL, "everything that waits is tried again now");
+    cr_assert(fixture_run(fixture, next_publish_is_held, 1000));
+    is_refused(fixture, OBX_CONTROL_SKIP, "k1", OUTBOX_E_REJECTED, none);
+    is_refused(fixture, OBX_CONTROL_RETRY, "k1", OUTBOX_E_REJECTED, none);
+    works(fixture, OBX_CONTROL_SKIP, NULL, "event 3 goes to the dead letters");
+    fixture->outcome = NULL;
+    fixture_release_all(fixture);
+    cr_assert(fixture_run(fixture, fixture_empty, 10000));
+    fixture_free(fixture);
+}
+
 Test(control, skip_of_a_position_spares_another_event)
 {
     struct obx_skips skips = {0};

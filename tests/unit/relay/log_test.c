@@ -394,8 +394,10 @@ Test(log, an_empty_claim_is_the_end_only_when_the_store_is_not_behind)
     fixture_run_for(fixture, 2000);
     cr_assert(passed_and_empty(fixture));
     cr_assert_eq(fixture->drained, 0);
+    cr_assert_eq(fixture_stats(fixture).empty_claims, 0);
     fixture->behind = false;
     runs_until(fixture, fixture_drained);
+    cr_assert_gt(fixture_stats(fixture).empty_claims, 0);
     fixture_free(fixture);
 }
 

@@ -122,3 +122,30 @@ Test(measures, recovery_names_its_possible_duplicates)
     cr_assert_not_null(strstr(found, "; 30 events may be published twice\n"), "%s", found);
     fixture_free(fixture);
 }
+
+/* ---- events that wait in the outbox ------------------------------------------------------------------------------ */
+
+static bool stands_by(struct fixture *fixture)
+{
+    return fixture->state == OUTBOX_STATE_STANDBY;
+}
+
+/* What its last claim left is now for the other relay. */
+Test(measures, standby_is_not_behind)
+{
+    struct fixture *fixture = fixture_filled("claim_rows: 5\n", 60, 3);
+    fixture->hold = true;
+    fixture->claims_done = 1;
+    fixture->fail[FIXTURE_SETTLE].count = 1;
+    fixture->fail[FIXTURE_SETTLE].code = OUTBOX_E_NOT_CONNECTED;
+    fixture_start(fixture);
+    fixture_run_for(fixture, 10);
+    cr_assert_gt(fixture_stats(fixture).behind_since_ns, 0);
+    fixture->owned_by_other = true;
+    fixture_release_all(fixture);
+    cr_assert(fixture_run(fixture, stands_by, 5000));
+    cr_assert_eq(fixture_stats(fixture).behind_since_ns, 0);
+    fixture->owned_by_other = false;
+    cr_assert(fixture_run(fixture, fixture_empty, 60000));
+    fixture_free(fixture);
+}

@@ -2,9 +2,12 @@
 /* tests/unit/relay/template_test.c - templates: compiling, rendering, every value type */
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "mem_fault.h"
 #include "relay/template.h"
+#include "relay/template_function.h"
 
 static struct outbox_value text(const char *value)
 {
@@ -95,6 +98,22 @@ Test(template, json_gives_valid_json)
     row[0] = (struct outbox_value){.as.data = "\xff\xfe\xfd", .size = 3, .type = OUTBOX_BYTES};
     row[1] = text("");
     expect("${json(a)}${json(b)}", row, "\"//79\"\"\"");
+}
+
+/* The process may not read the page behind the text. */
+Test(template, json_of_a_number_reads_nothing_behind_its_text)
+{
+    const struct obx_function_call call = {.function = OBX_JSON};
+    const struct outbox_value value = {.as.real = 19.99, .type = OUTBOX_FLOAT};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(pages, MAP_FAILED);
+    cr_assert_eq(mprotect(pages + page, page, PROT_NONE), 0);
+    struct outbox_bytes number = {memcpy(pages + page - 5, "19.99", 5), 5};
+    cr_assert_eq(obx_function_apply(&call, &value, NULL, &number), OUTBOX_OK);
+    cr_assert_eq(number.data, pages + page - 5, "it is not quoted");
+    cr_assert_eq(number.size, 5);
+    munmap(pages, 2 * page);
 }
 
 Test(template, lower_default_and_match_change_a_text)
