@@ -6,6 +6,7 @@
  * and nothing is read that is not there: a build with sanitizers sees that. OUTBOX_ALTERED_RUNS says how many runs
  * there are, OUTBOX_ALTERED_SEED which is the first: 10,000 runs are some ten minutes.
  */
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -179,9 +180,20 @@ static uint64_t number_of(const char *variable, uint64_t default_value)
     return text ? strtoull(text, NULL, 10) : default_value;
 }
 
+/* A fault of the library itself: it writes to address 0 for some answers. 3.3.20 is part of MariaDB 10.11.19. */
+static bool client_crashes(void)
+{
+    unsigned long (*version)(void) = NULL;
+    *(void **)&version = dlsym(RTLD_DEFAULT, "mysql_get_client_version");
+    bool connector_c = dlsym(RTLD_DEFAULT, "mariadb_get_infov");
+    return version && connector_c && version() < 30320;
+}
+
 Test(altered, store_survives_whatever_a_server_answers, .timeout = 7200)
 {
     static struct altered a;
+    if (client_crashes())
+        cr_skip_test("MariaDB Connector/C before 3.3.20 crashes on malformed answers");
     uint64_t runs = number_of("OUTBOX_ALTERED_RUNS", RUNS), first = number_of("OUTBOX_ALTERED_SEED", 1);
     fixture_open(&a.fixture, "altered", true, "");
     a.fixture.base.timeout_ms = PATIENCE_MS;
