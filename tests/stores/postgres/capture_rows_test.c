@@ -61,6 +61,23 @@ Test(capture_rows, a_copy_does_not_come_again_from_the_log)
     close_capture(&fixture);
 }
 
+/* The row of the table has the event id already: the event cannot be copied, so the log has to keep it. */
+Test(capture_rows, a_copy_that_conflicts_with_another_unique_key_is_an_error)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_conflict");
+    fixture_run(&fixture, "CREATE UNIQUE INDEX ON %s (event_id)");
+    fixture_begin(&fixture);
+    fixture_insert(&fixture, fixture.sql, "a");
+    struct outbox_batch *batch = claim_events(&fixture, OUTBOX_CLAIM_REWIND, 1);
+    cr_assert_neq(spool(&fixture, &(struct outbox_span){batch, 0, 1}, BASE + 1), 0);
+    cr_assert(strstr(fixture.error.text, "duplicate key"), "%s", fixture.error.text);
+    obx_store_release(fixture.store, batch);
+    cr_assert_eq(sequence(&fixture), 0);
+    expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "a");
+    close_capture(&fixture);
+}
+
 Test(capture_rows, values_are_those_of_the_row)
 {
     struct sql_fixture fixture;
@@ -129,11 +146,11 @@ Test(capture_rows, a_table_that_left_the_publication_is_refused_and_named_by_che
     close_capture(&fixture);
 }
 
-static int claim_until_failure(struct sql_fixture *fixture)
+static int claim_until_failure(struct sql_fixture *fixture, uint32_t flags)
 {
     int64_t end = fixture_now_ms() + LOOP_FIXTURE_TIMEOUT_MS;
-    for (;;) {
-        struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 10, .max_bytes = 1 << 20};
+    for (;; flags = 0) {
+        struct outbox_claim claim = {.struct_size = sizeof claim, .flags = flags, .max_rows = 10, .max_bytes = 1 << 20};
         int code = loop_fixture_claim(&fixture->base, fixture->store, &claim, &fixture->error);
         if (code)
             return code;
@@ -156,13 +173,13 @@ Test(capture_rows, a_table_that_left_the_publication_and_came_back_is_noticed)
     insert_and_delete(&fixture, "x");
     fixture_run(&fixture, "ALTER PUBLICATION \"outbox:%s\" ADD TABLE %s");
     insert_and_delete(&fixture, "b");
-    cr_assert_eq(claim_until_failure(&fixture), OUTBOX_E_SCHEMA);
+    cr_assert_eq(claim_until_failure(&fixture, 0), OUTBOX_E_SCHEMA);
     cr_assert(strstr(fixture.error.text, "the table has left the publication outbox:row_back and come back"), "%s",
               fixture.error.text);
     fixture_stop(&fixture);
     fixture_reconfigure(&fixture, &(struct server_place){0}, ROWS); /* another process knows it, too */
     fixture_begin(&fixture);
-    cr_assert_eq(claim_until_failure(&fixture), OUTBOX_E_SCHEMA);
+    cr_assert_eq(claim_until_failure(&fixture, 0), OUTBOX_E_SCHEMA);
     close_capture(&fixture);
 }
 
@@ -176,8 +193,70 @@ Test(capture_rows, a_publication_that_is_dropped_ends_the_reading)
     expect_keys(&fixture, OUTBOX_CLAIM_REWIND, "a");
     fixture_run(&fixture, "DROP PUBLICATION \"outbox:%s\"");
     insert_and_delete(&fixture, "x");
-    cr_assert_eq(claim_until_failure(&fixture), OUTBOX_E_SCHEMA);
+    cr_assert_eq(claim_until_failure(&fixture, 0), OUTBOX_E_SCHEMA);
     cr_assert(strstr(fixture.error.text, "outbox:row_dropped\""), "%s", fixture.error.text);
+    close_capture(&fixture);
+}
+
+/* The server prints a value by the type that its column had when the row was written. */
+static void insert_payload(struct sql_fixture *fixture, const char *payload)
+{
+    char sql[160];
+    snprintf(sql, sizeof sql,
+             "INSERT INTO %%s (aggregatetype, aggregateid, type, payload) VALUES ('o', 'a', 't', '%s')", payload);
+    fixture_run(fixture, sql);
+}
+
+#define TO_TEXT "ALTER TABLE %s ALTER COLUMN payload TYPE text USING convert_from(payload, 'UTF8')"
+#define TO_BYTEA "ALTER TABLE %s ALTER COLUMN payload TYPE bytea USING convert_to(payload, 'UTF8')"
+
+static void expect_refusal(struct sql_fixture *fixture, uint32_t flags)
+{
+    cr_assert_eq(claim_until_failure(fixture, flags), OUTBOX_E_SCHEMA);
+    cr_assert(strstr(fixture->error.text, "a value of a bytea column is no hex"), "%s", fixture->error.text);
+}
+
+static void expect_payload_after_rewind(struct sql_fixture *fixture, const char *text)
+{
+    struct outbox_batch *batch = claim_events(fixture, OUTBOX_CLAIM_REWIND, 1);
+    const struct outbox_value *payload = &batch->values[2];
+    cr_assert(payload->size == strlen(text) && !memcmp(payload->as.data, text, payload->size));
+    obx_store_release(fixture->store, batch);
+}
+
+/* Less than a prefix, half a byte, no digits: each is another size of memory that is not to be given. */
+Test(capture_rows, a_text_is_not_read_as_bytea)
+{
+    static const char *const texts[] = {"", "x", "hello", "\\x6", "\\x6g"};
+    for (size_t i = 0; i < OBX_COUNT(texts); i++) {
+        struct sql_fixture fixture;
+        char table[32];
+        snprintf(table, sizeof table, "row_text_%d", (int)i);
+        open_rows(&fixture, table);
+        fixture_run(&fixture, TO_TEXT);
+        insert_payload(&fixture, texts[i]);
+        fixture_run(&fixture, TO_BYTEA);
+        fixture_begin(&fixture);
+        expect_refusal(&fixture, OUTBOX_CLAIM_REWIND);
+        close_capture(&fixture);
+    }
+}
+
+Test(capture_rows, a_bytea_column_that_becomes_text_ends_the_reading_until_the_next_start)
+{
+    struct sql_fixture fixture;
+    open_rows(&fixture, "row_retyped");
+    fixture_begin(&fixture);
+    insert_payload(&fixture, "before");
+    expect_payload_after_rewind(&fixture, "before");
+    cr_assert_eq(settle(&fixture, NULL, BASE + 1), 0, "%s", fixture.error.text);
+    fixture_run(&fixture, TO_TEXT);
+    insert_payload(&fixture, "after");
+    expect_refusal(&fixture, 0);
+    fixture_stop(&fixture);
+    fixture_reconfigure(&fixture, &(struct server_place){0}, ROWS);
+    fixture_begin(&fixture);
+    expect_payload_after_rewind(&fixture, "after");
     close_capture(&fixture);
 }
 
