@@ -250,7 +250,11 @@ static void match(const struct obx_function_call *call, struct outbox_bytes *tex
 {
     regmatch_t found[2] = {{.rm_so = 0, .rm_eo = (regoff_t)text->size}};
     const char *from = text->data;
-    bool matches = text->size <= MATCH_MAX && !regexec(call->expression, from, 2, found, REG_STARTEND);
+    char copy[MATCH_MAX + 1]; /* REG_STARTEND needs no NUL behind the text, but a sanitizer's regexec() does */
+    size_t size = text->size <= MATCH_MAX ? text->size : 0;
+    memcpy(copy, from, size);
+    copy[size] = '\0';
+    bool matches = text->size <= MATCH_MAX && !regexec(call->expression, copy, 2, found, REG_STARTEND);
     const regmatch_t *part = &found[call->expression->re_nsub > 0];
     if (matches && part->rm_so >= 0)
         *text = (struct outbox_bytes){from + part->rm_so, (size_t)(part->rm_eo - part->rm_so)};

@@ -34,6 +34,7 @@ struct outbox_bytes pg_message_text(struct pg_message *message); /* without its 
 struct pg_row_columns {
     uint32_t relation; /* 0: not known yet */
     int16_t of[PG_PARTS + 1];
+    bool bytea[PG_PARTS + 1]; /* when the row was written */
 };
 
 struct pg_logical {

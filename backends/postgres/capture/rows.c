@@ -14,6 +14,7 @@
 #include "../store.h"
 
 enum { ID = PG_PARTS, VALUES };
+enum { BYTEA_OID = 17, FIRST_OWN_OID = 16384 }; /* of types that were created, such as domains */
 #define PG_BASE_UUID "2950"
 #define PG_BASE_TIMESTAMP "1114"
 #define PG_BASE_TIMESTAMPTZ "1184"
@@ -67,9 +68,13 @@ void pg_row_relation(struct pg_store *store, struct pg_message *message)
         pg_message_int(message, 1);
         const char *name = pg_message_text(message).data;
         int value = name ? value_of_column(store, name) : VALUES;
-        pg_message_bytes(message, 8);
-        if (value < VALUES)
+        uint32_t type = (uint32_t)pg_message_int(message, 4);
+        pg_message_int(message, 4);
+        if (value < VALUES) {
             columns->of[value] = (int16_t)i;
+            columns->bytea[value] =
+                type < FIRST_OWN_OID ? type == BYTEA_OID : value < PG_PARTS && has_base(store, value, PG_BASE_BYTEA);
+        }
     }
 }
 
@@ -142,7 +147,7 @@ static bool read_time(struct outbox_bytes text, int64_t *us)
 
 static bool is_bytea(const struct pg_store *store, int part)
 {
-    return has_base(store, part, PG_BASE_BYTEA);
+    return store->capture.logical.columns.bytea[part];
 }
 
 /* "\x6f6b" */
