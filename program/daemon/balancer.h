@@ -16,7 +16,7 @@
 struct obx_balancer;
 
 struct obx_balancer_events {
-    void (*ended)(void *arg);   /* obx_balancer_end() is complete; it is freed after this call */
+    void (*ended)(void *arg); /* obx_balancer_end() is complete; it is freed after this call */
     void *arg;
 };
 
