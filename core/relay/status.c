@@ -134,8 +134,8 @@ void obx_status_stats(const struct obx_status *status, struct outbox_stats *stat
     stats->unready_since_ns = status->unready_since;
     bool elsewhere = status->state == OUTBOX_STATE_STANDBY || status->state == OUTBOX_STATE_STOPPED;
     stats->behind_since_ns = elsewhere ? 0 : obx_claimer_behind_since(stages->claimer);
-    stats->kept_log_bytes = obx_log_room_bytes(stages->log_room);
-    stats->kept_log_percent = obx_log_room_percent(stages->log_room);
+    stats->kept_log_bytes = elsewhere ? 0 : obx_log_room_bytes(stages->log_room);
+    stats->kept_log_percent = elsewhere ? 0 : obx_log_room_percent(stages->log_room);
     stats->held_since_ns = obx_low_mark_held_since(stages->low_mark);
 }
 
