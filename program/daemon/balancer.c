@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 #include "daemon/relay_view.h"
@@ -51,11 +54,9 @@ static struct obx_relay_entry *entry_of(const struct obx_balancer *balancer, con
 static uint64_t process_number(const char *owner)
 {
     char process[96];
-    uint64_t hash = 14695981039346656037u;
     obx_relay_view_process(owner, process, sizeof process);
-    for (const char *at = *process ? process : owner; *at; at++)
-        hash = (hash ^ (unsigned char)*at) * 1099511628211u;
-    return *owner ? hash : 0;
+    const char *name = *process ? process : owner;
+    return *owner ? XXH3_64bits(name, strlen(name)) : 0;
 }
 
 static void read_survey(struct item *item, const struct outbox_error *error)
