@@ -2,7 +2,7 @@
 /*
  * brokers/kafka/verify.c - delivery: exactly-once: has a topic what a transaction needs, before anything is sent to it
  *
- * A message that fails ends its transaction, and one that finds no leader holds it up, with the events of all topics.
+ * A message that fails ends its transaction. A message without a leader holds it up, with the events of all topics.
  * So a worker asks for the metadata of a topic before the first message of each producer, and after a failure.
  *
  *     not verified -> metadata: it exists, and each partition has a leader -> verified: its first message goes alone

@@ -3,8 +3,7 @@
  * core/embed/drain.c - waits until the events of now are out
  *
  * The second empty claim after the call began after it, and saw every event that was committed before. What earlier
- * claims had read is removed as soon as nothing is in flight. So both together are the proof; nothing is asked of the
- * relay but its statistics.
+ * claims had read is removed as soon as nothing is in flight. Both together are the proof; only statistics are read.
  */
 #include <string.h>
 #include <time.h>

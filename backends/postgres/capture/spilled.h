@@ -3,8 +3,8 @@
  * backends/postgres/capture/spilled.h - the ids of open transactions whose events are to be read again
  *
  * A bit for each id: the 4,096 ids of a group share a bitmap, and the place of the first event of all of them. So a
- * transaction with a million savepoints costs 140 KB. The place may precede the first event of the one that is looked
- * up: then more of the log is read again than needed. Pure; all on the loop thread.
+ * transaction with a million savepoints costs 140 KB. The place may precede the first event of a transaction: then
+ * more of the log is read again than needed. Pure; all on the loop thread.
  */
 #ifndef OBX_BACKENDS_POSTGRES_CAPTURE_SPILLED_H
 #define OBX_BACKENDS_POSTGRES_CAPTURE_SPILLED_H
