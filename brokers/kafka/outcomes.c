@@ -115,8 +115,8 @@ static int block_key(struct kafka_broker *self, const struct kafka_topic *topic,
     return kafka_block_key(&self->blocked, topic->hash, key, publish->number);
 }
 
-/* With order: global nothing may become visible before an event that waits: its transaction is not committed. A rejected
- * event waits, too: it goes to the dead letters, or halts the relay, before what follows it. */
+/* With order: global nothing may become visible before an event that waits: its transaction is not committed. A
+ * rejected event waits, too: it goes to the dead letters, or halts the relay, before what follows it. */
 static void keep_global_order(struct kafka_broker *self, uint32_t outcome, const struct outbox_error *error)
 {
     bool waits = outcome == OUTBOX_RETRY || outcome == OUTBOX_REJECTED;
