@@ -218,10 +218,12 @@ static void relay_until_drained(struct drain *drain)
     loop->ops->timer_clear(loop, &drain->poll_timer);
 }
 
-/* An outbox that a relay found empty may have rows that it cannot read, or new ones. */
+/* An outbox in which the relays found no event may have rows that they cannot read. After a drain of many events, the
+ * count would read the remains of all their rows: 15 % of the drain's time on Postgres. */
 static void check_empty(struct drain *drain)
 {
-    int64_t rows = drain->code ? 0 : obx_drain_count_rows(&drain->context);
+    bool found_none = !drain->code && !drain->totals.settled;
+    int64_t rows = found_none ? obx_drain_count_rows(&drain->context) : 0;
     if (rows <= 0)
         return;
     fprintf(stderr,

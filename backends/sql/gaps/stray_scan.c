@@ -7,6 +7,7 @@
 #define HASTE_MS 100
 #define HASTY_COST 20
 #define HASTE_FOR_NS (60000 * MS)
+#define UNKNOWN UINT64_MAX /* until a claim has found nothing */
 
 static uint64_t now_of(const struct obx_sql_stray_scan *scan)
 {
@@ -17,11 +18,14 @@ void obx_sql_stray_scan_reset(struct obx_sql_stray_scan *scan)
 {
     scan->cursor = scan->before_first;
     scan->stale = scan->busy;
-    scan->due_ns = now_of(scan) + (uint64_t)scan->pause_ms * MS;
+    scan->due_ns = UNKNOWN;
 }
 
-bool obx_sql_stray_scan_due(const struct obx_sql_stray_scan *scan)
+/* Claims that began at the lowest id have just read the table: a drain ends before the first scan. */
+bool obx_sql_stray_scan_due(struct obx_sql_stray_scan *scan)
 {
+    if (scan->due_ns == UNKNOWN)
+        scan->due_ns = now_of(scan) + (uint64_t)scan->pause_ms * MS;
     return !scan->busy && !scan->outstanding->incomplete && !scan->outstanding->removing &&
            now_of(scan) >= scan->due_ns;
 }

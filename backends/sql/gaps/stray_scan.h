@@ -46,7 +46,7 @@ struct obx_sql_found {
 };
 
 void obx_sql_stray_scan_reset(struct obx_sql_stray_scan *scan); /* a rewind */
-bool obx_sql_stray_scan_due(const struct obx_sql_stray_scan *scan);
+bool obx_sql_stray_scan_due(struct obx_sql_stray_scan *scan);   /* called when a claim has found nothing */
 void obx_sql_stray_scan_begin(struct obx_sql_stray_scan *scan);
 /* False: the page was invalid. Ids below 1 are not positions, and are left out. */
 bool obx_sql_stray_scan_page(struct obx_sql_stray_scan *scan, const int64_t *ids, uint32_t count,

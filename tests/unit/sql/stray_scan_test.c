@@ -43,12 +43,15 @@ static struct obx_sql_found scan_page(const int64_t *ids, uint32_t count)
     return found;
 }
 
-Test(stray_scan, is_due_after_a_pause_that_a_rewind_restarts)
+Test(stray_scan, is_due_a_pause_after_the_first_empty_claim_also_after_a_rewind)
 {
     begin();
+    sql_now_ns += 1000 * MS;
     cr_assert(!obx_sql_stray_scan_due(&scan));
     sql_now_ns += 9 * MS;
     obx_sql_stray_scan_reset(&scan);
+    sql_now_ns += 9 * MS;
+    cr_assert(!obx_sql_stray_scan_due(&scan));
     sql_now_ns += 9 * MS;
     cr_assert(!obx_sql_stray_scan_due(&scan));
     sql_now_ns += 1 * MS;
