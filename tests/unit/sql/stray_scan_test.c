@@ -162,6 +162,7 @@ Test(stray_scan, is_disabled_while_the_outstanding_set_is_incomplete)
         cr_assert_neq(obx_sql_outstanding_accept(&outstanding, &gaps, &seen), OBX_SQL_IMPOSSIBLE);
         sql_memory.fail_at = sql_memory.fail_at ? 1 : 2; /* first the gaps, then the outstanding set */
     }
+    cr_assert(!obx_sql_stray_scan_due(&scan));
     sql_now_ns += 60 * 1000 * MS;
     cr_assert(!obx_sql_stray_scan_due(&scan));
     obx_sql_outstanding_reset(&outstanding);
