@@ -6,6 +6,7 @@
 
 Everything listens on 127.0.0.1 and lives in one temporary directory.
 """
+import fcntl
 import json
 import os
 import random
@@ -37,11 +38,19 @@ def until(condition, seconds, what):
         time.sleep(0.05)
 
 
-def free_ports(count):
+def reserve_ports():
+    """The first of eight ports, and what keeps them from other tests while it is open: see tests/services/ports.sh."""
+    held = "/tmp/outbox-ports.%d" % os.getuid()
+    os.makedirs(held, exist_ok=True)
     while True:
-        first = random.randrange(20000, 32000)
-        if all(socket.socket().connect_ex(("127.0.0.1", first + n)) for n in range(count)):
-            return first
+        first = 20000 + random.randrange(1500) * 8
+        lock = open(os.path.join(held, str(first)), "w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        if all(socket.socket().connect_ex(("127.0.0.1", first + n)) for n in range(8)):
+            return first, lock
 
 
 class Service:
@@ -79,7 +88,7 @@ class Servers:
     def start(self):
         if not shutil.which("kcat"):
             raise Unavailable("no kcat: scripts/install-deps kcat")
-        self.port = free_ports(5)
+        self.port, self.ports = reserve_ports()
         self.service = self.begin(self.kind, str(self.port))
         environment = dict(os.environ, KAFKA_JVM="quick", KAFKA_HEAP="320m", KAFKA_OPTS=self.kafka_options)
         self.kafka_service = self.begin("kafka", str(self.port + 1), env=environment)

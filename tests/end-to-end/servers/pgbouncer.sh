@@ -3,6 +3,7 @@
 # PgBouncer: transaction mode is detected and refused with advice, session mode works.
 . "$(dirname "$0")/../program/lib.sh"
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../../services/ports.sh"
 PATH=$PATH:/usr/sbin
 command -v pgbouncer >/dev/null || { echo "1..0 # SKIP pgbouncer is not installed; scripts/install-deps test installs it"; exit 0; }
 
@@ -27,11 +28,6 @@ I
   within 10 accepts "$2"
 }
 accepts() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
-free_port() { # nothing listens there now
-  local port
-  while port=$((20000 + RANDOM % 12000)) && accepts "$port"; do :; done 2>/dev/null
-  echo "$port"
-}
 through() { # PORT
   cat >outbox.yaml <<Y
 relays:
@@ -43,7 +39,8 @@ Y
 }
 logged() { grep -qF -- "$1" .log; }
 
-transaction=$(free_port) session=$(free_port)
+reserve_ports
+transaction=$port session=$((port + 1))
 check "pool in transaction mode starts" pool transaction "$transaction"
 check "pool in session mode starts" pool session "$session"
 
