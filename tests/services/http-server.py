@@ -12,7 +12,8 @@ that begin with "do." order an answer; all others are accepted with 204.
     do.delay.MS          accepted after MS milliseconds
     do.lose              accepted, but the connection ends without an answer
     do.die               accepted, but the server ends, as by kill -9
-    do.hang              no answer for 30 s
+    do.hang              no answer for an hour
+    do.wait              accepted when the file DIR/go exists
     do.flood             accepted, with an answer that does not end
     do.redirect          307 to /hook/redirected on the same server
     do.loop              307 to itself
@@ -129,8 +130,12 @@ class Handler(BaseHTTPRequestHandler):
         elif verb == "die":
             self.keep()
             os.kill(os.getpid(), signal.SIGKILL)
+        elif verb == "wait":
+            while not os.path.exists(directory + "/go"):
+                time.sleep(0.01)
+            self.accept()
         elif verb == "hang":
-            time.sleep(30)
+            time.sleep(3600)
             self.close_connection = True
         elif verb == "flood":
             self.flood()

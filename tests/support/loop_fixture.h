@@ -13,10 +13,10 @@
 #include "plugin/instance.h"
 #include "plugin/registry.h"
 
-#define LOOP_FIXTURE_TIMEOUT_MS 20000u
+#define LOOP_FIXTURE_TIMEOUT_MS 60000u /* no operation takes so long, unless something is broken */
 /* Seconds until SIGALRM ends a forked child: after a failed assertion a child waits for a message of Criterion that
  * only its parent gets. */
-#define LOOP_FIXTURE_CHILD_S 90u
+#define LOOP_FIXTURE_CHILD_S 240u
 
 struct loop_fixture {
     struct obx_loop *loop;

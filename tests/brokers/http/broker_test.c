@@ -23,7 +23,7 @@ static void clear(void)
     service("clear");
 }
 
-TestSuite(http_broker, .init = clear, .timeout = 60);
+TestSuite(http_broker, .init = clear, .timeout = 300);
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
 
@@ -221,13 +221,11 @@ Test(http_broker, stop_waits_for_requests_and_returns_the_queue)
 
 Test(http_broker, canceled_stop_gives_up_at_once)
 {
-    fixture_open(PLAIN, server());
+    fixture_open(PLAIN "timeout: 1h", server());
     event_set(&publishing, 0, "do.hang", "k", "{}");
     fixture_submit(&publishing, 1);
     fixture_run_for(300);
-    double before = seconds();
-    fixture_stop_within(200);
-    cr_assert_lt(seconds() - before, 3);
+    fixture_stop_within(200); /* or it would wait for the answer, for an hour */
     cr_assert_eq(publishing.results[0].outcome, OUTBOX_UNKNOWN);
     struct outbox_error error;
     cr_assert_eq(loop_fixture_broker_start(&base, broker, &error), OUTBOX_OK, "%s", error.text);

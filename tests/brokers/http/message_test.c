@@ -16,7 +16,7 @@ static void clear(void)
     service("clear");
 }
 
-TestSuite(http_message, .init = clear, .timeout = 60);
+TestSuite(http_message, .init = clear, .timeout = 300);
 
 static const char *text_of(const json_t *event, const char *name)
 {

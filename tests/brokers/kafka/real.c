@@ -225,15 +225,17 @@ static uint32_t count_open(const struct batch *whole)
     return open;
 }
 
-void real_relay(struct fixture *t, struct batch *batch, uint32_t window)
+uint32_t real_relay(struct fixture *t, struct batch *batch, uint32_t window)
 {
-    for (uint32_t rounds = 0; count_open(batch); rounds++) {
+    uint32_t rounds = 0;
+    for (; count_open(batch); rounds++) {
         uint32_t open = count_open(batch);
         cr_assert_lt(rounds, 2000);
         round_of(t, batch, window);
         if (count_open(batch) == open)
             fixture_run_for(t, 20); /* as the relay does before a retry */
     }
+    return rounds;
 }
 
 /* ---- reading back ------------------------------------------------------------------------------------------------ */

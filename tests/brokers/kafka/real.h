@@ -29,8 +29,9 @@ void real_hide_settings(const char *topic, const char *user);
 /*
  * Deliver a batch as a relay does: what was not delivered or rejected is sent again, in order, with a new producer
  * when the old one was lost. Outcomes end in batch->outcomes: DELIVERED or REJECTED each. window: publishes in flight.
+ * Returns in how many rounds over the events that are left.
  */
-void real_relay(struct fixture *t, struct batch *batch, uint32_t window);
+uint32_t real_relay(struct fixture *t, struct batch *batch, uint32_t window);
 
 struct seen {
     uint64_t records;

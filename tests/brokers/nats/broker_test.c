@@ -11,7 +11,7 @@ static struct publishing publishing;
 #define PLAIN "plugin: nats\n servers: \"%s\"\n "
 #define SECURE "plugin: nats\n servers: \"nats://%s\"\n user: relay\n tls: true\n "
 
-TestSuite(nats, .timeout = 120);
+TestSuite(nats, .timeout = 300);
 
 static void publish_all(uint32_t count)
 {

@@ -4,7 +4,6 @@
 #include <criterion/criterion.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../fixture.h"
@@ -14,14 +13,7 @@ static struct publishing publishing;
 #define PLAIN "plugin: rabbitmq\n servers: %s\n "
 #define EVENTS PLAIN "exchange: events\n "
 
-TestSuite(rabbitmq, .timeout = 120);
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
+TestSuite(rabbitmq, .timeout = 300);
 
 static const char *text_of(const json_t *event, const char *name)
 {
@@ -172,15 +164,13 @@ Test(rabbitmq, dead_server_is_a_loss_and_the_broker_starts_again)
 Test(rabbitmq, silent_server_is_found_by_heartbeats)
 {
     service("bind events life life");
-    fixture_open(EVENTS, server());
+    fixture_open(EVENTS "confirm_timeout: 1h", server());
     service("pause");
     event_set(&publishing, 0, "life", "k", "{}");
-    double before = seconds();
     fixture_submit(&publishing, 1);
     fixture_wait(&publishing);
     service("resume");
     cr_assert_eq(publishing.results[0].outcome, OUTBOX_UNKNOWN, "%s", publishing.results[0].error.text);
-    cr_assert_lt(seconds() - before, 16);
     cr_assert_eq(base.losses, 1);
     fixture_close();
 }
@@ -204,15 +194,13 @@ Test(rabbitmq, late_confirmation_is_not_a_loss)
 Test(rabbitmq, canceled_stop_gives_up_at_once)
 {
     service("bind events life life");
-    fixture_open(EVENTS, server());
+    fixture_open(EVENTS "confirm_timeout: 1h", server());
     service("pause");
     event_set(&publishing, 0, "life", "k", "{}");
     fixture_submit(&publishing, 1);
     fixture_run_for(200);
-    double before = seconds();
-    fixture_stop_within(200);
+    fixture_stop_within(200); /* or it would wait for the confirmation, for an hour */
     service("resume");
-    cr_assert_lt(seconds() - before, 5);
     cr_assert_eq(publishing.results[0].outcome, OUTBOX_UNKNOWN);
     fixture_close();
 }

@@ -15,7 +15,7 @@ static struct publishing publishing;
 
 #define PLAIN "plugin: redis\n server: %s\n "
 
-TestSuite(redis, .timeout = 120);
+TestSuite(redis, .timeout = 300);
 
 static void publish_all(uint32_t count)
 {

@@ -22,7 +22,7 @@ static void remove_directory(void)
     cr_assert_eq(system(command), 0);
 }
 
-TestSuite(template, .init = make_directory, .fini = remove_directory, .timeout = 60);
+TestSuite(template, .init = make_directory, .fini = remove_directory, .timeout = 300);
 
 /* Descriptors of this process that are the directory. */
 static unsigned open_directories(void)

@@ -75,7 +75,7 @@ Test(tls, large_row_is_read_completely)
     fixture_close(&fixture);
 }
 
-/* The settle waits for a second at the server. If reading its answer blocked, no claim could be made meanwhile. */
+/* The settle waits for the lock of the table. If reading its answer blocked, no claim could be made meanwhile. */
 Test(tls, loop_runs_while_a_settle_waits_for_the_server)
 {
     struct sql_fixture fixture;
@@ -85,17 +85,17 @@ Test(tls, loop_runs_while_a_settle_waits_for_the_server)
     fixture_begin(&fixture);
     fixture_insert(&fixture, fixture.sql, "a");
     struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);
-    session_run(other, "BEGIN");
-    fixture_run_on(&fixture, other, "SELECT id FROM %s WHERE id = 1 FOR UPDATE");
+    fixture_run_on(&fixture, other, "LOCK TABLES %s READ");
     struct outbox_span span = {batch, 0, 1};
     struct outbox_settle settle = {.struct_size = sizeof settle, .span_count = 1, .spans = &span};
     loop_fixture_reset(&call);
     obx_store_settle(fixture.store, &call.call, 0, &settle);
+    fixture_await_lock_wait(&fixture);
     for (int i = 0; i < 10; i++)
         fixture_expect_rows(&fixture, 0, NULL);
     cr_assert_not(call.done);
-    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), OUTBOX_OK, "%s",
-                 call.error.text); /* the locked row is left out */
+    session_run(other, "UNLOCK TABLES");
+    cr_assert_eq(loop_fixture_wait(&fixture.base, &call), OUTBOX_OK, "%s", call.error.text);
     obx_store_release(fixture.store, batch);
     session_close(other);
     fixture_close(&fixture);

@@ -90,7 +90,7 @@ Test(faults, claim_times_out_while_the_server_hangs)
     struct sql_fixture fixture;
     struct outbox_claim claim = {.struct_size = sizeof claim, .max_rows = 10, .max_bytes = 1 << 20};
     struct loop_fixture_call call = {0};
-    fixture_open(&fixture, "hangs", true, "  connect_timeout: 200ms\n");
+    fixture_open(&fixture, "hangs", true, "  connect_timeout: 3s\n");
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_begin(&fixture);
     server_do("pause");
@@ -106,7 +106,7 @@ Test(faults, settle_times_out_while_the_server_hangs)
 {
     struct sql_fixture fixture;
     struct loop_fixture_call call = {0};
-    fixture_open(&fixture, "hanging", true, "  connect_timeout: 200ms\n");
+    fixture_open(&fixture, "hanging", true, "  connect_timeout: 3s\n");
     fixture_insert(&fixture, fixture.sql, "a");
     fixture_begin(&fixture);
     struct outbox_batch *batch = fixture_claim_batch(&fixture, 10, 1 << 20);

@@ -216,6 +216,22 @@ void fixture_await_loss(struct sql_fixture *fixture)
     cr_assert_eq(fixture->base.loss.code, OUTBOX_E_NOT_CONNECTED, "%s", fixture->base.loss.text);
 }
 
+static bool session_waits(void *observer)
+{
+    if (server_kind() == POSTGRES)
+        return session_run(observer, "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") > 0;
+    return session_run(observer, "SELECT COUNT(*) FROM information_schema.processlist WHERE state LIKE "
+                                 "'Waiting for % lock'") > 0 ||
+           session_run(observer, "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'") > 0;
+}
+
+void fixture_await_lock_wait(struct sql_fixture *fixture)
+{
+    struct session *observer = session_open();
+    cr_assert(loop_fixture_poll(&fixture->base, session_waits, observer), "no session waits for a lock");
+    session_close(observer);
+}
+
 /* ---- claiming and settling --------------------------------------------------------------------------------------- */
 
 int fixture_claim(struct sql_fixture *fixture, uint32_t flags, uint32_t max_rows)

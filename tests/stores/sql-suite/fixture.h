@@ -61,6 +61,8 @@ void fixture_stop(struct sql_fixture *fixture);
 void fixture_expect_start_error(struct sql_fixture *fixture, int code, const char *text);
 /* Wait until the store reports that it lost the ownership. */
 void fixture_await_loss(struct sql_fixture *fixture);
+/* Turn the loop until a session of the server waits for a lock of a row or a table: a statement may arrive late. */
+void fixture_await_lock_wait(struct sql_fixture *fixture);
 
 /* Claim, note the ids, release. Returns the error code. */
 int fixture_claim(struct sql_fixture *fixture, uint32_t flags, uint32_t max_rows);

@@ -67,7 +67,7 @@ static int renew(struct sql_fixture *fixture)
 }
 
 /* The wait for its lock times out; the settle does not fail for that. */
-Test(limits, settle_of_a_locked_row_times_out, .timeout = 60)
+Test(limits, settle_of_a_locked_row_times_out, .timeout = 300)
 {
     struct sql_fixture fixture;
     struct session *other = session_open();

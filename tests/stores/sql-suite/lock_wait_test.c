@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -119,10 +118,7 @@ Test(lock_wait, session_that_waits_itself_is_not_named)
     session_run(reader, "BEGIN");
     fixture_run_on(&fixture, reader, "SELECT COUNT(*) FROM %s");
     cr_assert_eq(pthread_create(&thread, NULL, alter_table, altering), 0);
-    for (int i = 0; i < 1000 && !session_run(fixture.sql, "SELECT COUNT(*) FROM information_schema.processlist WHERE "
-                                                          "state LIKE 'Waiting for table metadata lock'");
-         i++)
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    fixture_await_lock_wait(&fixture);
     start_within(&fixture, 5000);
     cr_assert_eq(fixture.error.code, OUTBOX_E_TIMEOUT, "%s", fixture.error.text);
     expect_holder(fixture.error.text, id);

@@ -76,7 +76,7 @@ static void await_empty(struct locked *locked)
     cr_assert_eq(fixture_count_rows(&locked->fixture), 0, "it is removed soon, without a settle");
 }
 
-Test(locked_rows, locked_row_stops_no_other, .timeout = 60)
+Test(locked_rows, locked_row_stops_no_other, .timeout = 300)
 {
     struct locked locked;
     open_locked(&locked, "row_locked", "");
@@ -94,7 +94,7 @@ Test(locked_rows, locked_row_stops_no_other, .timeout = 60)
 }
 
 /* Settles after the first one do not wait for it. */
-Test(locked_rows, later_settles_remove_their_rows, .timeout = 60)
+Test(locked_rows, later_settles_remove_their_rows, .timeout = 300)
 {
     struct locked locked;
     open_locked(&locked, "row_locked_long", "");
@@ -113,7 +113,7 @@ Test(locked_rows, later_settles_remove_their_rows, .timeout = 60)
     close_locked(&locked);
 }
 
-Test(locked_rows, row_that_is_locked_for_long_is_named, .timeout = 60)
+Test(locked_rows, row_that_is_locked_for_long_is_named, .timeout = 300)
 {
     struct locked locked;
     open_locked(&locked, "row_locked_on", "");
@@ -130,7 +130,7 @@ Test(locked_rows, row_that_is_locked_for_long_is_named, .timeout = 60)
     close_locked(&locked);
 }
 
-Test(locked_rows, many_locked_rows_stop_no_other, .timeout = 60)
+Test(locked_rows, many_locked_rows_stop_no_other, .timeout = 300)
 {
     struct locked locked;
     open_locked(&locked, "rows_locked", "");
@@ -153,7 +153,7 @@ Test(locked_rows, many_locked_rows_stop_no_other, .timeout = 60)
 }
 
 /* In Postgres such a row has no trace of its sessions. */
-Test(locked_rows, row_that_two_sessions_have_locked_stops_no_other, .timeout = 60)
+Test(locked_rows, row_that_two_sessions_have_locked_stops_no_other, .timeout = 300)
 {
     struct locked locked;
     struct session *second = session_open();
@@ -179,7 +179,7 @@ Test(locked_rows, row_that_two_sessions_have_locked_stops_no_other, .timeout = 6
 }
 
 /* Postgres: a row that was locked earlier still has a mark of it. */
-Test(locked_rows, row_that_was_locked_before_is_removed, .timeout = 60)
+Test(locked_rows, row_that_was_locked_before_is_removed, .timeout = 300)
 {
     struct locked locked;
     open_locked(&locked, "row_was_locked", "");
@@ -199,7 +199,7 @@ Test(locked_rows, row_that_was_locked_before_is_removed, .timeout = 60)
 /* ---- locks of the table ------------------------------------------------------------------------------------------ */
 
 /* Of a single row, too: the lock is not its fault. */
-Test(locked_rows, lock_of_the_table_is_blamed_on_no_row, .timeout = 60)
+Test(locked_rows, lock_of_the_table_is_blamed_on_no_row, .timeout = 300)
 {
     struct locked locked;
     open_locked(&locked, "table_locked", "  statement_timeout: 1s\n");
@@ -237,7 +237,7 @@ static int dead_letter_all(struct sql_fixture *fixture, uint8_t *kept, struct ou
     return code;
 }
 
-Test(locked_rows, locked_row_keeps_no_other_from_the_dead_letters, .timeout = 60)
+Test(locked_rows, locked_row_keeps_no_other_from_the_dead_letters, .timeout = 300)
 {
     struct locked locked;
     uint8_t kept[5] = {0};
@@ -262,7 +262,7 @@ Test(locked_rows, locked_row_keeps_no_other_from_the_dead_letters, .timeout = 60
 /* ---- time-outs --------------------------------------------------------------------------------------------------- */
 
 /* MySQL limits the time of reads only. */
-Test(locked_rows, row_whose_removal_takes_too_long_stops_no_other, .timeout = 60)
+Test(locked_rows, row_whose_removal_takes_too_long_stops_no_other, .timeout = 300)
 {
     struct locked locked;
     if (server_kind() == MYSQL_SERVER)

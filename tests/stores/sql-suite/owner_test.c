@@ -71,7 +71,7 @@ Test(owner, owner_that_renews_keeps_ownership)
     open_standby(&standby, "renews");
     for (int i = 0; i < 5; i++) {
         cr_assert_eq(renew(&standby.fixture, standby.fixture.store), 0, "%s", standby.fixture.error.text);
-        cr_assert_eq(acquire_second(&standby, 2000, NULL), OUTBOX_E_STANDBY);
+        cr_assert_eq(acquire_second(&standby, 10000, NULL), OUTBOX_E_STANDBY);
     }
     cr_assert_eq(renew(&standby.fixture, standby.second), OUTBOX_E_FENCED);
     cr_assert_str_eq(standby.fixture.error.text, "renew the ownership of renews: this relay does not own the outbox");
@@ -158,6 +158,7 @@ Test(owner, owner_that_waits_for_a_lock_keeps_the_ownership)
     fixture_run_on(&standby.fixture, locker, BY_SERVER("BEGIN; LOCK TABLE %s IN SHARE MODE", "LOCK TABLES %s READ"));
     loop_fixture_reset(&call);
     obx_store_settle(standby.fixture.store, &call.call, 0, &settle);
+    fixture_await_lock_wait(&standby.fixture); /* until then the owner is silent, and may be for longer than a lease */
     int64_t end = fixture_now_ms() + BY_SERVER(1500, 5000); /* MySQL counts seconds, and gives three leases */
     while (fixture_now_ms() < end)
         cr_assert_eq(acquire_second(&standby, BY_SERVER(300, 1000), NULL), OUTBOX_E_STANDBY, "%s",

@@ -103,7 +103,7 @@ static void expect_row_2_stays(struct sql_fixture *fixture, const char *reason)
 
 /* ---- one row ----------------------------------------------------------------------------------------------------- */
 
-Test(refused_rows, foreign_key_keeps_its_row_and_no_other, .timeout = 60)
+Test(refused_rows, foreign_key_keeps_its_row_and_no_other, .timeout = 300)
 {
     struct sql_fixture fixture;
     fixture_open(&fixture, "referred", true, "  stray_scan_interval: 10ms\n");
@@ -205,7 +205,7 @@ static void insert_many(struct sql_fixture *fixture, int doublings)
                              "aggregateid, type, payload FROM %s");
 }
 
-Test(refused_rows, few_among_thousands_stay_alone, .timeout = 60)
+Test(refused_rows, few_among_thousands_stay_alone, .timeout = 300)
 {
     struct sql_fixture fixture;
     struct outbox_refused refused;

@@ -196,7 +196,7 @@ Test(unreadable_rows, row_that_was_corrected_is_read)
     fixture_close(&fixture);
 }
 
-Test(unreadable_rows, few_among_thousands_cost_few_claims, .timeout = 60)
+Test(unreadable_rows, few_among_thousands_cost_few_claims, .timeout = 300)
 {
     struct sql_fixture fixture;
     open_table(&fixture, "unreadable_few");
