@@ -27,6 +27,14 @@ static void require_commands(struct conf_fixture *fixture, const struct hurt *hu
         conf_skip(fixture, why);
 }
 
+static bool has_effect(void *arg)
+{
+    const struct conf_relay *relay = arg;
+    struct outbox_stats stats;
+    obx_relay_stats(relay->relay, &stats);
+    return stats.retried || stats.resent || stats.broker_connects > 1;
+}
+
 /* Events that were sent when the server began to refuse are in the middle of the relay's publishes. */
 static void publish_while_hurt(struct conf_relay *relay, const struct hurt *hurt)
 {
@@ -35,17 +43,13 @@ static void publish_while_hurt(struct conf_relay *relay, const struct hurt *hurt
     conf_relay_command(relay, hurt->begin);
     conf_relay_add(relay, EVENTS / 3, KEYS);
     conf_relay_runs_for(relay, hurt->ms);
+    if (hurt->begin == relay->fixture->subject->refuse)
+        conf_require(relay->fixture, loop_fixture_poll(&relay->fixture->base, has_effect, relay),
+                     "the command of %s had no effect: no event was retried, and the broker was not restarted",
+                     hurt->name);
     conf_relay_command(relay, hurt->end);
     conf_relay_add(relay, EVENTS / 3, KEYS);
     conf_relay_reaches(relay, EVENTS);
-}
-
-static void require_effect(struct conf_fixture *fixture, const struct conf_relay *relay, const struct hurt *hurt)
-{
-    struct outbox_stats stats;
-    obx_relay_stats(relay->relay, &stats);
-    conf_require(fixture, stats.retried || stats.resent || stats.broker_connects > 1,
-                 "the command of %s had no effect: no event was retried, and the broker was not restarted", hurt->name);
 }
 
 static void run(struct conf_fixture *fixture, const struct hurt *hurt, const char *settings, bool all)
@@ -54,8 +58,6 @@ static void run(struct conf_fixture *fixture, const struct hurt *hurt, const cha
     require_commands(fixture, hurt);
     conf_relay_begin(fixture, &relay, settings);
     publish_while_hurt(&relay, hurt);
-    if (hurt->begin == fixture->subject->refuse)
-        require_effect(fixture, &relay, hurt);
     conf_relay_published(&relay, all);
     conf_relay_end(&relay);
 }
@@ -100,7 +102,7 @@ void conf_broker_stop_ends_while_the_server_pauses(struct conf_fixture *fixture)
     conf_relay_end(&relay);
     uint64_t took_ms = (obx_loop_now(fixture->base.loop) - begin) / OBX_MS;
     conf_require(fixture, system(hurt.end) == 0, "the command failed: %s", hurt.end);
-    conf_require(fixture, took_ms < 12000, "a stop of 5 s took %llu ms: cancel() must end what is in flight",
+    conf_require(fixture, took_ms < 30000, "a stop of 5 s took %llu ms: cancel() must end what is in flight",
                  (unsigned long long)took_ms);
 }
 
