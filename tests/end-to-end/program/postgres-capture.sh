@@ -35,7 +35,7 @@ write() {
   while [ ! -e enough ]; do
     n=$((n + 1))
     sql "$(sed "s/\$N/$n/" statement)" >/dev/null || return
-    echo "$n" >written
+    echo "$n" >written.new; mv written.new written
   done
 }
 goes_on() { local from; from=$(cat written); within 20 eval '[ "$(cat written)" -gt '$((from + 5))' ]'; }
@@ -76,7 +76,7 @@ check "the relay publishes with wal again" eval 'goes_on && reaches_writer'
 
 check "the writer changes back to rows" use_from_now_on "$row"
 kill "$relay"; check "the relay ends" ends "$relay" 0; relay=
-check "drain relays the rest of the messages; 75: the writer has inserted rows meanwhile" eval 'timeout 30 "$OUTBOX" drain; [[ $? =~ ^(0|75)$ ]]'
+check "drain relays the rest of the messages; 75: the writer has inserted rows meanwhile" eval 'timeout 120 "$OUTBOX" drain; [[ $? =~ ^(0|75)$ ]]'
 run_with ""
 check "polling publishes again" eval 'goes_on && reaches_writer'
 touch enough; check "the writer ends" ends "$writer" 0
