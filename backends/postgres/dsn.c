@@ -260,7 +260,7 @@ static void bound_wakeup(struct pg_target *target)
 /* The server keeps 63 bytes. By default the name is "outbox RELAY@HOST:PID": pg_describe_owner() reads it. */
 static void name_connections(struct pg_target *target, const char *application, const char *relay)
 {
-    char host[28];
+    char host[OUTBOX_PROCESS_HOST];
     outbox_host_name(host, sizeof host);
     snprintf(target->application, sizeof target->application, "outbox %.20s@%s:%ld", relay, host, (long)getpid());
     snprintf(target->wakeup, sizeof target->wakeup, "outbox %.40s wakeup", relay);

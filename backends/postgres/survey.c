@@ -16,37 +16,55 @@ enum { OWNER, SILENT, WISHER, OURS, TAKEN };
 /* With the OIDs that put_oids() has found. */
 static const char head[] = "WITH outboxes AS MATERIALIZED (SELECT n, (current_setting('outbox.survey')::oid[])[n] AS "
                            "oid, lease, wish FROM (VALUES ";
-/* %d: the classes of ownership and wish. An oid above 2^31 is a negative int4 as the key of a lock. */
+/* %d: the classes of ownership and wish. An oid above 2^31 is a negative int4 as the key of a lock. The session of a
+ * hung wish is ended, and the result is false: a constant in its place would let the server leave out the call. */
 static const char tail_format[] =
     ") v(n, lease, wish)), "
     "locks AS MATERIALIZED (SELECT l.classid::int8 AS class, l.objid AS oid, l.pid, "
     "concat_ws(chr(10), l.pid, coalesce(host(a.client_addr), 'local'), a.application_name) AS name, "
     "extract(epoch FROM clock_timestamp() - greatest(a.state_change, a.query_start)) * 1000 AS silent, "
-    "coalesce(a.wait_event_type = 'Lock', false) AS waits "
+    "coalesce(a.wait_event_type = 'Lock', false) AS waits, coalesce(pg_has_role(a.usesysid, 'USAGE'), false) AS "
+    "may_end "
     "FROM pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted AND "
     "l.objsubid = 2 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND l.classid IN "
     "(%d, %d)), "
     "seen AS MATERIALIZED (SELECT b.n, b.wish, ((b.oid::int8 + 2147483648) %% 4294967296 - 2147483648)::int4 AS key, "
     "coalesce(o.name, '') AS owner, "
     "coalesce(o.silent > b.lease AND NOT o.waits, false) AS silent, coalesce(w.name, '') AS wisher, "
-    "coalesce(w.pid = pg_backend_pid(), false) AS ours, w.pid AS pid, coalesce(w.silent > b.lease, false) AS hung "
+    "coalesce(w.pid = pg_backend_pid(), false) AS ours, w.pid AS pid, coalesce(w.silent > b.lease AND w.may_end, "
+    "false) AS hung "
     "FROM outboxes b LEFT JOIN locks o ON o.oid = b.oid AND o.class = %d LEFT JOIN locks w ON w.oid = b.oid AND "
     "w.class = %d) "
     "SELECT owner, silent, wisher, ours, "
     "CASE WHEN wish AND wisher = '' THEN coalesce(pg_try_advisory_lock(%d, key), false) "
     "WHEN ours AND NOT wish THEN NOT pg_advisory_unlock(%d, key) "
-    "WHEN hung AND NOT ours THEN pg_terminate_backend(pid) AND false ELSE ours END FROM seen ORDER BY n";
+    "WHEN hung AND NOT ours THEN NOT pg_terminate_backend(pid) AND ours ELSE ours END FROM seen ORDER BY n";
 
-/* By the role's own path, so without operators and with qualified functions. */
+/* By the role's own path, so with qualified operators and functions. to_regclass() fails in a schema without the right
+ * USAGE; the catalogs can be read without rights. */
+static void append_oid(const struct sql_store *store, struct obx_sql_text *sql)
+{
+    const char *schema = sql_schema_of(store, &store->outbox);
+    if (schema) {
+        obx_sql_text_format(sql,
+                            "(SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid "
+                            "OPERATOR(pg_catalog.=) c.relnamespace WHERE n.nspname OPERATOR(pg_catalog.=) "
+                            "%l::pg_catalog.name AND c.relname OPERATOR(pg_catalog.=) %l::pg_catalog.name)",
+                            schema, store->outbox.name);
+        return;
+    }
+    obx_sql_text_puts(sql, "pg_catalog.to_regclass(");
+    sql_append_table_literal(store, sql, &store->outbox);
+    obx_sql_text_puts(sql, ")::pg_catalog.oid");
+}
+
 static bool put_oids(struct sql_request *request, const struct outbox_survey *survey)
 {
     struct obx_sql_text sql = {.host = request->store->host, .dialect = OBX_SQL_POSTGRES};
     obx_sql_text_puts(&sql, "SELECT pg_catalog.set_config('outbox.survey', ARRAY[");
     for (uint32_t i = 0; i < survey->count; i++) {
-        const struct sql_store *store = survey->outboxes[i].store;
-        obx_sql_text_puts(&sql, i ? ", pg_catalog.to_regclass(" : "pg_catalog.to_regclass(");
-        sql_append_table_literal(store, &sql, &store->outbox);
-        obx_sql_text_puts(&sql, ")::pg_catalog.oid");
+        obx_sql_text_puts(&sql, i ? ", " : "");
+        append_oid(survey->outboxes[i].store, &sql);
     }
     obx_sql_text_puts(&sql, "]::pg_catalog.text, true)");
     return pg_put_path(request, NULL) && pg_send_sql(request, &sql, NULL) &&

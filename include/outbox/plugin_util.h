@@ -483,10 +483,11 @@ static inline void outbox_host_name(char *text, size_t size)
              length < size ? "" : host + length - half);
 }
 
+#define OUTBOX_PROCESS_HOST 28 /* room for the machine in names of processes: the same everywhere */
 /* "RELAY on HOST, process PID": how a store names an owner to people. relay: of struct outbox_init. Any thread. */
 static inline void outbox_describe_process(char *text, size_t size, const char *relay)
 {
-    char host[41];
+    char host[OUTBOX_PROCESS_HOST];
     outbox_host_name(host, sizeof host);
     snprintf(text, size, "%.30s on %s, process %ld", relay, host, (long)getpid());
 }

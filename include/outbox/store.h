@@ -258,8 +258,9 @@ struct outbox_dead {
 struct outbox_surveyed {
     uint32_t flags;    /* OUTBOX_SURVEY_WISH or 0 */
     uint32_t lease_ms; /* as in an acquire */
-    const void *store; /* which outbox: `self` of a store of the same plugin in the same database, not necessarily
-                          started; borrowed until the survey completes */
+    const void
+        *store; /* which outbox: `self` of a store of the same plugin, not necessarily started, whose options that
+                   identify it are equal, but for `table` and `database`; borrowed until the survey completes */
     /* out */
     uint32_t result; /* OUTBOX_SURVEYED_* */
     uint32_t reserved;

@@ -1,23 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* program/control/peer.c - who is at the other end of a socket, as the kernel knows it */
+/*
+ * program/control/peer.c - who is at the other end of a socket, as the kernel knows it
+ *
+ * The name is that of /etc/passwd. getpwuid() may ask a server, without a time limit; the end of the process would wait
+ * for it.
+ */
 #include <pwd.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
 #include "control/control.h"
 
+static void find_name(uid_t uid, char *name, size_t size)
+{
+    struct passwd entry, *found;
+    char names[4096];
+    FILE *file = fopen("/etc/passwd", "re");
+    snprintf(name, size, "a user without a name");
+    while (file && !fgetpwent_r(file, &entry, names, sizeof names, &found))
+        if (found->pw_uid == uid) {
+            snprintf(name, size, "%.40s", found->pw_name);
+            break;
+        }
+    if (file)
+        fclose(file);
+}
+
 void obx_control_describe_peer(int fd, char *text, size_t size)
 {
     struct ucred peer;
-    struct passwd entry, *found = NULL;
     socklen_t length = sizeof peer;
-    char names[4096];
+    char name[41];
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length)) {
         snprintf(text, size, "an unknown process");
         return;
     }
-    if (getpwuid_r(peer.uid, &entry, names, sizeof names, &found))
-        found = NULL;
-    snprintf(text, size, "%.40s (uid %u, process %d)", found ? found->pw_name : "a user without a name",
-             (unsigned)peer.uid, (int)peer.pid);
+    find_name(peer.uid, name, sizeof name);
+    snprintf(text, size, "%s (uid %u, process %d)", name, (unsigned)peer.uid, (int)peer.pid);
 }

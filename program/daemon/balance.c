@@ -11,7 +11,11 @@
 
 enum {
     CLAIMS_IN_PATIENCE = 8,
-    DISTRUST = 5 /* patiences: how long nothing is given to a process that did not take what it was given */
+    /* patiences */
+    DISTRUST = 5, /* how long nothing is given to a process that did not take what it was given */
+    STUCK = 15,   /* how long a relay may connect here; */
+    BAR = 15,     /* how long others have it afterwards, twice as long after each failure */
+    BAR_DOUBLINGS = 4
 };
 
 #define EACH_RELAY(balance, relay)                                          \
@@ -60,37 +64,63 @@ static uint32_t count_after_wishes(const struct obx_balance *balance, uint64_t p
 
 /* ---- before the decisions ---------------------------------------------------------------------------------------- */
 
-static bool is_overdue(const struct obx_balance *balance, const struct obx_balance_relay *relay, uint64_t now)
+static bool is_overdue(const struct obx_balance *balance, const struct obx_balance_relay *relay)
 {
-    return relay->free_since && now - relay->free_since >= balance->patience_ns;
+    return relay->free_since && balance->now - relay->free_since >= balance->patience_ns;
 }
 
 /* A process that does not take what it wished for hangs, or lies behind a broken network. It may recover with the same
  * wish. */
-static void judge_wisher(const struct obx_balance *balance, struct obx_balance_relay *relay, uint64_t now)
+static void judge_wisher(const struct obx_balance *balance, struct obx_balance_relay *relay)
 {
     bool held = relay->known && relay->wished && !relay->ours;
-    if (!held || relay->hangs != relay->wisher || now - relay->hung_at >= DISTRUST * balance->patience_ns)
+    if (!held || relay->hangs != relay->wisher || balance->now - relay->hung_at >= DISTRUST * balance->patience_ns)
         relay->hangs = 0;
-    if (held && is_overdue(balance, relay, now)) {
+    if (held && is_overdue(balance, relay)) {
         relay->hangs = relay->wisher;
-        relay->hung_at = now;
+        relay->hung_at = balance->now;
     }
 }
 
-static void prepare(const struct obx_balance *balance, struct obx_balance_relay *relay, uint64_t now)
+static void note_connecting(struct obx_balance *balance, struct obx_balance_relay *relay)
+{
+    if (relay->local == OBX_BALANCE_RUNNING && relay->connecting) {
+        relay->connecting_since = relay->connecting_since ? relay->connecting_since : balance->now;
+        return;
+    }
+    if (relay->connecting_since && relay->relaying)
+        balance->failures = 0;
+    relay->connecting_since = 0;
+}
+
+static void prepare(struct obx_balance *balance, struct obx_balance_relay *relay)
 {
     relay->action = OBX_BALANCE_KEEP;
+    note_connecting(balance, relay);
     if (!is_free(relay))
         relay->free_since = 0;
     else if (!relay->free_since)
-        relay->free_since = now;
-    judge_wisher(balance, relay, now);
+        relay->free_since = balance->now;
+    judge_wisher(balance, relay);
     if (relay->local != OBX_BALANCE_IDLE)
-        relay->left_at = now;
+        relay->left_at = balance->now;
     bool arrived = relay->known && relay->owned && relay->owner == relay->given_to;
-    if (arrived || relay->local == OBX_BALANCE_RUNNING || now - relay->left_at >= balance->patience_ns)
+    if (arrived || relay->local == OBX_BALANCE_RUNNING || balance->now - relay->left_at >= balance->patience_ns)
         relay->given_to = 0;
+}
+
+static uint32_t relaying_count(const struct obx_balance *balance)
+{
+    uint32_t count = 0;
+    EACH_RELAY(balance, relay)
+    count += relay->local == OBX_BALANCE_RUNNING && relay->relaying;
+    return count;
+}
+
+/* A process that relays nothing after a failure does not try the next outbox. */
+static bool is_barred(const struct obx_balance *balance, const struct obx_balance_relay *relay)
+{
+    return balance->now < relay->barred_until || (balance->now < balance->barred_until && !relaying_count(balance));
 }
 
 /* ---- take -------------------------------------------------------------------------------------------------------- */
@@ -103,28 +133,29 @@ static bool owns_fewest(const struct obx_balance *balance, uint32_t own)
     return true;
 }
 
-static bool may_claim(const struct obx_balance *balance, const struct obx_balance_relay *relay, uint64_t now)
+static bool may_claim(const struct obx_balance *balance, const struct obx_balance_relay *relay)
 {
-    if (!is_free(relay) || relay->wish)
+    bool last_resort = relay->free_since && balance->now - relay->free_since >= 2 * balance->patience_ns;
+    if (!is_free(relay) || relay->wish || (is_barred(balance, relay) && !last_resort))
         return false;
-    return is_overdue(balance, relay, now) || (!relay->wished && owns_fewest(balance, own_count(balance)));
+    return is_overdue(balance, relay) || (!relay->wished && owns_fewest(balance, own_count(balance)));
 }
 
 /* Of outboxes without an owner a quarter: more would be too many when several processes start, fewer would take too
  * long. What nobody has taken for a while is claimed at once. */
-static void claim(struct obx_balance *balance, uint64_t now, uint64_t random)
+static void claim(struct obx_balance *balance, uint64_t random)
 {
     uint32_t free = 0;
     EACH_RELAY(balance, relay)
     free += is_free(relay) && !relay->wish;
     uint32_t most = (free + 3) / 4;
-    if (!free || now - balance->claimed_at < balance->patience_ns / CLAIMS_IN_PATIENCE)
+    if (!free || balance->now - balance->claimed_at < balance->patience_ns / CLAIMS_IN_PATIENCE)
         return;
-    balance->claimed_at = now;
+    balance->claimed_at = balance->now;
     for (uint32_t i = 0; i < balance->count; i++) {
         struct obx_balance_relay *relay = balance->relays[(random + i) % balance->count];
-        bool overdue = is_overdue(balance, relay, now);
-        if ((!most && !overdue) || !may_claim(balance, relay, now))
+        bool overdue = is_overdue(balance, relay);
+        if ((!most && !overdue) || !may_claim(balance, relay))
             continue;
         relay->wish = true;
         most -= overdue ? 0 : 1;
@@ -134,11 +165,11 @@ static void claim(struct obx_balance *balance, uint64_t now, uint64_t random)
 /* A claim is a wish for a free outbox: only who has it starts the relay, so that processes do not race for it with
  * connections. A wish that leads to nothing is passed over, and an outbox that allows no wish: it may lack its table.
  */
-static void take(struct obx_balance *balance, uint64_t now)
+static void take(struct obx_balance *balance)
 {
     EACH_RELAY(balance, relay)
     {
-        if (!is_free(relay) || !relay->wish || (!relay->ours && !is_overdue(balance, relay, now)))
+        if (!is_free(relay) || !relay->wish || (!relay->ours && !is_overdue(balance, relay)))
             continue;
         relay->action = OBX_BALANCE_TAKE;
         balance->taken++;
@@ -152,7 +183,8 @@ static bool may_give(const struct obx_balance *balance, const struct obx_balance
 {
     enum { MOST = 8 };
     uint32_t owns = count_of(balance, relay->wisher), under_way = 0;
-    if (!relay->relaying || !relay->known || !relay->wished || relay->ours || !relay->wisher)
+    if (!relay->relaying || !relay->known || !relay->wished || relay->ours || !relay->wisher ||
+        relay->wisher == balance->self) /* of a former session, which the server has not ended yet */
         return false;
     EACH_RELAY(balance, other)
     {
@@ -179,17 +211,50 @@ static void give(struct obx_balance *balance)
     }
 }
 
+/* ---- give up ----------------------------------------------------------------------------------------------------- */
+
+/* A process keeps the wish for what it owns until it relays it. Where nobody relays, others would not do better. */
+static bool others_relay(const struct obx_balance *balance)
+{
+    EACH_RELAY(balance, relay)
+    if (relay->owner && relay->owner != balance->self && is_owned_by(relay, relay->owner) &&
+        !(relay->wished && relay->wisher == relay->owner))
+        return true;
+    return false;
+}
+
+static bool is_stuck(const struct obx_balance *balance, const struct obx_balance_relay *relay)
+{
+    uint64_t most = STUCK * balance->patience_ns;
+    return relay->known && relay->connecting_since && balance->now - relay->connecting_since >= most &&
+           balance->now >= relay->barred_until && others_relay(balance);
+}
+
+/* What nobody else takes, this process takes again in spite of the bar, and keeps until the bar ends. */
+static void give_up(struct obx_balance *balance)
+{
+    uint64_t bar_ns = (BAR * balance->patience_ns) << OBX_MIN(balance->failures, (uint32_t)BAR_DOUBLINGS);
+    bool any = false;
+    EACH_RELAY(balance, relay)
+    {
+        if (!is_stuck(balance, relay))
+            continue;
+        relay->action = OBX_BALANCE_GIVE;
+        relay->wish = false;
+        relay->barred_until = balance->barred_until = balance->now + bar_ns;
+        any = true;
+    }
+    balance->failures += any;
+}
+
 /* ---- wish -------------------------------------------------------------------------------------------------------- */
 
 /* As many as this process relays, and one at first: a process that cannot reach its broker gets one relay only. */
 static uint32_t wish_room(const struct obx_balance *balance)
 {
-    uint32_t relaying = 0, connecting = 0;
+    uint32_t relaying = relaying_count(balance), connecting = 0;
     EACH_RELAY(balance, relay)
-    {
-        relaying += relay->local == OBX_BALANCE_RUNNING && relay->relaying;
-        connecting += relay->local == OBX_BALANCE_RUNNING ? relay->connecting : is_free(relay) && relay->wish;
-    }
+    connecting += relay->local == OBX_BALANCE_RUNNING ? relay->connecting : is_free(relay) && relay->wish;
     uint32_t most = relaying ? relaying : 1;
     return most > connecting ? most - connecting : 0;
 }
@@ -197,7 +262,7 @@ static uint32_t wish_room(const struct obx_balance *balance)
 static bool may_wish(const struct obx_balance *balance, const struct obx_balance_relay *relay, uint32_t own)
 {
     bool can = relay->owner && is_owned_by(relay, relay->owner) && !relay->wish && (!relay->wished || relay->ours);
-    return can && count_after_wishes(balance, relay->owner) >= own + 2;
+    return can && !is_barred(balance, relay) && count_after_wishes(balance, relay->owner) >= own + 2;
 }
 
 /* An outbox of the process that owns the most. held: of those only for which this process has the wish already. */
@@ -239,12 +304,14 @@ static void wish(struct obx_balance *balance, uint64_t random)
 
 void obx_balance_step(struct obx_balance *balance, uint64_t now, uint64_t random)
 {
+    balance->now = now;
     EACH_RELAY(balance, relay)
-    prepare(balance, relay, now);
+    prepare(balance, relay);
     EACH_RELAY(balance, relay)
     relay->wish = keeps_wish(relay);
-    claim(balance, now, random);
-    take(balance, now);
+    claim(balance, random);
+    take(balance);
     give(balance);
+    give_up(balance);
     wish(balance, random);
 }

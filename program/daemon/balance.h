@@ -11,7 +11,8 @@
  *   take   what it has wished for, as soon as nobody owns it
  *   wish   for an outbox of a process that owns at least two more than this one, wishes included
  *   give   an outbox to the process that wishes for it, if this one still owns two more: it finishes what is in
- *          flight, and releases the lock
+ *          flight, and releases the lock; and an outbox that cannot be relayed here while other processes relay: this
+ *          one may not reach the broker
  *
  * A hand-over makes the larger of two numbers smaller and never reverses their order, so they end, and the numbers then
  * differ by one at most. docs/decisions/090-balance.md has the reasons. Loop thread.
@@ -33,7 +34,7 @@ enum obx_balance_action { OBX_BALANCE_KEEP, OBX_BALANCE_TAKE, OBX_BALANCE_GIVE }
 struct obx_balance_relay {
     /* in: of this process */
     enum obx_balance_local local;
-    bool connecting; /* RUNNING: has not relayed yet */
+    bool connecting; /* RUNNING: has not relayed since its start */
     bool relaying;
     bool lost; /* RUNNING: another process was faster, and owns the outbox */
     /* in: of the last survey */
@@ -50,6 +51,7 @@ struct obx_balance_relay {
     uint64_t given_to;   /* until that process is seen to own it */
     uint64_t hangs;      /* the process that wishes for it, and does not take it; until its wish ends */
     uint64_t hung_at;    /* when that was seen last */
+    uint64_t connecting_since, barred_until; /* it is tried elsewhere until then */
     /* out */
     bool wish; /* the next survey holds the wish */
     enum obx_balance_action action;
@@ -59,8 +61,11 @@ struct obx_balance {
     struct obx_balance_relay **relays;
     uint32_t count;
     uint64_t patience_ns; /* how long a free outbox is left to others: to who wished for it, or owns fewer */
-    uint64_t claimed_at;  /* private */
+    uint64_t self;        /* the number of this process */
     uint64_t taken, given;
+    /* private */
+    uint64_t now, claimed_at, barred_until;
+    uint32_t failures; /* relays given up since one has started to relay here */
 };
 
 /* Fills `wish` and `action` of each relay. now: nanoseconds, above 0. random: any number, another one for each step and

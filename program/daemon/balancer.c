@@ -8,6 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <outbox/plugin_util.h>
+
 #include "base/error.h"
 #include "base/mem.h"
 #include "daemon/relay_view.h"
@@ -59,6 +61,13 @@ static uint64_t process_number(const char *owner)
     return *owner ? XXH3_64bits(name, strlen(name)) : 0;
 }
 
+static uint64_t own_number(void)
+{
+    char own[96];
+    outbox_describe_process(own, sizeof own, "");
+    return process_number(own);
+}
+
 static void read_survey(struct item *item, const struct outbox_error *error)
 {
     const struct outbox_surveyed *outbox = obx_surveyor_outbox(item->surveyor, item->index);
@@ -106,6 +115,22 @@ static void read_entry(const struct obx_balancer *balancer, struct item *item)
 
 /* ---- what they do ------------------------------------------------------------------------------------------------ */
 
+static void log_gift(const struct obx_balancer *balancer, const struct item *item, const struct obx_relay_entry *entry)
+{
+    const struct obx_log *log = balancer->context->log;
+    struct outbox_stats stats = {.struct_size = sizeof stats};
+    obx_relay_stats(entry->relay, &stats);
+    if (item->relay.lost)
+        obx_log_write(log, OUTBOX_LOG_INFO, item->name, "balance: another process was faster");
+    else if (item->relay.connecting)
+        obx_log_write(log, OUTBOX_LOG_WARN, item->name,
+                      "balance: the relay cannot start in this process, and others relay: the outbox is left to them: "
+                      "%s",
+                      stats.last_error);
+    else
+        obx_log_write(log, OUTBOX_LOG_INFO, item->name, "balance: the outbox is handed over to %s", item->wisher);
+}
+
 static void obey(struct obx_balancer *balancer, struct item *item)
 {
     struct obx_relay_entry *entry = entry_of(balancer, item);
@@ -119,9 +144,7 @@ static void obey(struct obx_balancer *balancer, struct item *item)
                       relay->silent ? ", whose owner hangs: " : "", relay->silent ? item->owner : "");
         obx_relay_entry_start(entry);
     } else if (relay->action == OBX_BALANCE_GIVE) {
-        obx_log_write(log, OUTBOX_LOG_INFO, item->name, "balance: %s%s",
-                      relay->lost ? "another process was faster" : "the outbox is handed over to ",
-                      relay->lost ? "" : item->wisher);
+        log_gift(balancer, item, entry);
         obx_relay_entry_stop(entry, false);
     }
 }
@@ -243,15 +266,13 @@ const struct obx_balance *obx_balancer_balance(const struct obx_balancer *balanc
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
-static struct obx_surveyor *surveyor_for(struct obx_balancer *balancer, const struct obx_instance *store,
-                                         uint64_t interval_ns)
+static struct obx_surveyor *surveyor_for(struct obx_balancer *balancer, const struct obx_instance *store)
 {
     const struct obx_surveyor_events events = {on_surveyed, on_ended, balancer};
     for (uint32_t i = 0; i < balancer->surveyor_count; i++)
         if (obx_surveyor_serves(balancer->surveyors[i], store))
             return balancer->surveyors[i];
-    struct obx_surveyor *surveyor =
-        obx_surveyor_new(balancer->context->loop, balancer->balance.count, interval_ns, &events);
+    struct obx_surveyor *surveyor = obx_surveyor_new(balancer->context->loop, balancer->balance.count, &events);
     if (surveyor)
         balancer->surveyors[balancer->surveyor_count++] = surveyor;
     return surveyor;
@@ -264,12 +285,12 @@ static int add_store(struct obx_balancer *balancer, struct item *item, struct ob
     /* A wish that is silent for a lease is ended by others. */
     uint64_t interval_ms = OBX_MIN((uint64_t)settings->standby_poll_interval_ms, (uint64_t)settings->lease_ms / 4);
     uint64_t interval_ns = interval_ms * OBX_MS;
-    item->surveyor = surveyor_for(balancer, store, interval_ns);
+    item->surveyor = surveyor_for(balancer, store);
     if (!item->surveyor) {
         obx_instance_free(store);
         return obx_error_no_memory(error);
     }
-    item->index = obx_surveyor_add(item->surveyor, store, (uint32_t)settings->lease_ms);
+    item->index = obx_surveyor_add(item->surveyor, store, (uint32_t)settings->lease_ms, interval_ns);
     balancer->balance.patience_ns = OBX_MAX(balancer->balance.patience_ns, PATIENCE_INTERVALS * interval_ns);
     return OUTBOX_OK;
 }
@@ -331,6 +352,7 @@ int obx_balancer_new(struct obx_context *context, struct obx_list *entries, cons
     balancer->surveyors = obx_alloc(count * sizeof(struct obx_surveyor *));
     balancer->balance.relays = obx_alloc(count * sizeof(struct obx_balance_relay *));
     balancer->balance.count = count;
+    balancer->balance.self = own_number();
     bool room = balancer->items && balancer->surveyors && balancer->balance.relays;
     int status = room ? add_items(balancer, count, error) : obx_error_no_memory(error);
     if (status)

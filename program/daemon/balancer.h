@@ -2,9 +2,9 @@
 /*
  * program/daemon/balancer.h - starts and stops the relays of a process, so that processes share them evenly
  *
- * One surveyor for each database reads who owns what. After each survey balance.h decides; this file obeys: it starts
- * the relays that this process takes, stops those that it gives away, and passes the wishes on. Failure: while the
- * survey of a database fails, nothing of it is moved; relays that run go on by themselves. Loop thread.
+ * One surveyor for each database, or server, reads who owns what. After each survey balance.h decides; this file obeys:
+ * it starts the relays that this process takes, stops those that it gives away, and passes the wishes on. Failure:
+ * while the survey of a database fails, nothing of it is moved; relays that run go on by themselves. Loop thread.
  */
 #ifndef OBX_PROGRAM_DAEMON_BALANCER_H
 #define OBX_PROGRAM_DAEMON_BALANCER_H

@@ -29,7 +29,8 @@ struct obx_surveyor {
     enum state state;
     bool ending;
     uint64_t interval_ns;
-    struct obx_instance **stores; /* owned, each and the list; the first has the connection */
+    struct obx_instance **stores; /* owned, each and the list */
+    uint32_t connected;           /* which of them has the connection */
     struct outbox_survey survey;
     bool *wishes; /* owned; of the next survey */
     bool hurry;   /* there is a new one */
@@ -82,6 +83,7 @@ static void go_down(struct obx_surveyor *surveyor)
         move(surveyor, ENDED);
         surveyor->loop->ops->defer(surveyor->loop, &surveyor->end_task);
     } else {
+        surveyor->connected = (surveyor->connected + 1) % surveyor->survey.count; /* its database may be gone */
         set_timer(surveyor, OBX_MAX(surveyor->interval_ns, PAUSE_MS * OBX_MS));
     }
 }
@@ -98,7 +100,7 @@ static void stop(struct obx_surveyor *surveyor)
 {
     move(surveyor, STOPPING);
     surveyor->call = (struct obx_call){.done = on_stopped};
-    obx_instance_stop(surveyor->stores[0], &surveyor->call, STOP_MS);
+    obx_instance_stop(surveyor->stores[surveyor->connected], &surveyor->call, STOP_MS);
 }
 
 void obx_surveyor_end(struct obx_surveyor *surveyor)
@@ -110,7 +112,7 @@ void obx_surveyor_end(struct obx_surveyor *surveyor)
     else if (surveyor->state == DOWN)
         go_down(surveyor);
     else
-        obx_instance_cancel(surveyor->stores[0]); /* what is in flight ends, and a stop follows */
+        obx_instance_cancel(surveyor->stores[surveyor->connected]); /* what is in flight ends, and a stop follows */
 }
 
 /* ---- surveys ----------------------------------------------------------------------------------------------------- */
@@ -140,7 +142,7 @@ static void survey(struct obx_surveyor *surveyor)
     for (uint32_t i = 0; i < surveyor->survey.count; i++)
         surveyor->survey.outboxes[i].flags = surveyor->wishes[i] ? OUTBOX_SURVEY_WISH : 0;
     surveyor->call = (struct obx_call){.done = on_surveyed};
-    obx_store_survey(surveyor->stores[0], &surveyor->call, TIMEOUT_MS, &surveyor->survey);
+    obx_store_survey(surveyor->stores[surveyor->connected], &surveyor->call, TIMEOUT_MS, &surveyor->survey);
 }
 
 static void on_started(struct obx_call *call, const struct outbox_error *error)
@@ -159,7 +161,7 @@ static void start(struct obx_surveyor *surveyor)
     move(surveyor, STARTING);
     surveyor->call = (struct obx_call){.done = on_started};
     surveyor->start = (struct outbox_store_start){.struct_size = sizeof surveyor->start};
-    obx_store_start(surveyor->stores[0], &surveyor->call, TIMEOUT_MS, &surveyor->start);
+    obx_store_start(surveyor->stores[surveyor->connected], &surveyor->call, TIMEOUT_MS, &surveyor->start);
 }
 
 static void on_timer(struct obx_timer *timer)
@@ -192,15 +194,14 @@ void obx_surveyor_wish(struct obx_surveyor *surveyor, uint32_t index, bool wish)
 
 /* ---- making ------------------------------------------------------------------------------------------------------ */
 
-struct obx_surveyor *obx_surveyor_new(struct obx_loop *loop, uint32_t room, uint64_t interval_ns,
-                                      const struct obx_surveyor_events *events)
+struct obx_surveyor *obx_surveyor_new(struct obx_loop *loop, uint32_t room, const struct obx_surveyor_events *events)
 {
     struct obx_surveyor *surveyor = obx_alloc(sizeof *surveyor);
     if (!surveyor)
         return NULL;
     surveyor->loop = loop;
     surveyor->events = *events;
-    surveyor->interval_ns = interval_ns;
+    surveyor->interval_ns = UINT64_MAX;
     surveyor->timer.fire = on_timer;
     surveyor->end_task.run = on_end;
     surveyor->survey.struct_size = sizeof surveyor->survey;
@@ -213,18 +214,26 @@ struct obx_surveyor *obx_surveyor_new(struct obx_loop *loop, uint32_t room, uint
     return NULL;
 }
 
-uint32_t obx_surveyor_add(struct obx_surveyor *surveyor, struct obx_instance *store, uint32_t lease_ms)
+uint32_t obx_surveyor_add(struct obx_surveyor *surveyor, struct obx_instance *store, uint32_t lease_ms,
+                          uint64_t interval_ns)
 {
     uint32_t index = surveyor->survey.count++;
     const void *self = obx_instance_self(obx_instance_innermost(store));
     surveyor->stores[index] = store;
+    surveyor->interval_ns = OBX_MIN(surveyor->interval_ns, interval_ns);
     surveyor->survey.outboxes[index] = (struct outbox_surveyed){.store = self, .lease_ms = lease_ms};
     return index;
 }
 
-/* ---- one database ------------------------------------------------------------------------------------------------ */
+/* ---- one place --------------------------------------------------------------------------------------------------- */
 
-/* All options that identify an outbox are equal, but for its table. */
+/* A store reaches the other databases of its server, or has no option for them. Another user may have other rights. */
+static bool must_be_equal(const struct outbox_option *option)
+{
+    bool which = !strcmp(option->name, "table") || !strcmp(option->name, "database");
+    return !strcmp(option->name, "user") || (option->flags & OUTBOX_OPT_IDENTITY && !which);
+}
+
 bool obx_surveyor_serves(const struct obx_surveyor *surveyor, const struct obx_instance *store)
 {
     const struct obx_instance *first = obx_instance_innermost(surveyor->stores[0]);
@@ -235,8 +244,7 @@ bool obx_surveyor_serves(const struct obx_surveyor *surveyor, const struct obx_i
     for (uint32_t i = 0; i < descriptor->option_count; i++) {
         struct outbox_option option = obx_option_at(descriptor->options, descriptor->option_size, i);
         const char *a = obx_instance_self(first), *b = obx_instance_self(store);
-        if (option.flags & OUTBOX_OPT_IDENTITY && strcmp(option.name, "table") != 0 &&
-            !obx_relay_same_value(&option, a + option.offset, b + option.offset))
+        if (must_be_equal(&option) && !obx_relay_same_value(&option, a + option.offset, b + option.offset))
             return false;
     }
     return true;

@@ -45,7 +45,7 @@ struct sql_op {
     uint32_t range_count;
     struct sql_removal removal;
     bool witness_used, full_proof;       /* of the server's fence: how this operation proves the ownership */
-    uint32_t first, count, window, kept; /* of the rows of a move: dead_letter.c */
+    uint32_t first, count, window, kept; /* of the rows of a move: dead_letter.c; or of a survey */
     unsigned tries;
     /* of a claim that searches the row that makes it fail: unreadable.c */
     bool found;

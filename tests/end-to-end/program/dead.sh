@@ -41,19 +41,27 @@ check "filter that nothing fits" exits_with_line 0 'orders: 0 dropped' "$OUTBOX"
 check "replay with a filter" exits_with_line 0 'orders: 1 back in the outbox' "$OUTBOX" dead replay --type shipped
 check "it moves these" eval 'listed "2 4" && works "$OUTBOX" drain && listed "2 4 5"'
 
+meanwhile= # a command that runs after the question was printed
 on_terminal() { # KEYS ARGUMENT...: outbox dead with a terminal as stdin
   local keys=$1; shift
-  python3 - "$keys" "$OUTBOX" dead "$@" >"$out" 2>"$err" <<'P'
+  python3 - "$keys" "$meanwhile" "$OUTBOX" dead "$@" >"$out" 2>"$err" <<'P'
 import os, pty, subprocess, sys
 ours, theirs = pty.openpty()
-child = subprocess.Popen(sys.argv[2:], stdin=theirs)
+child = subprocess.Popen(sys.argv[3:], stdin=theirs, stderr=subprocess.PIPE)
+while sys.argv[2] and b"[y/N]" not in (question := os.read(child.stderr.fileno(), 4096)):
+    assert question, "no question"
+subprocess.run(["sh", "-c", sys.argv[2]], check=True, stdout=subprocess.DEVNULL)
 os.write(ours, sys.argv[1].encode() + b"\n")
-sys.exit(child.wait(timeout=30))
+sys.stderr.buffer.write(child.communicate(timeout=30)[1])
+sys.exit(child.returncode)
 P
 }
 check "drop on a terminal asks" eval 'on_terminal n drop --all && has_match "^delete 3 dead letters of orders for ever\? \[y/N\] "'
 check "no keeps them" eval 'has_line "orders: 0 dropped" && listed "2 4 5"'
 check "numbers ask, too" eval 'on_terminal "" drop 2 && has_line "orders: 0 dropped" && listed "2 4 5"'
 check "--yes does not ask" eval 'on_terminal n drop 2 --yes && has_line "orders: 1 dropped" && listed "4 5"'
-check "yes drops them" eval 'on_terminal y drop --all && has_line "orders: 2 dropped" && listed ""'
+meanwhile='"$OUTBOX" add --aggregate-type a --aggregate-id 3 --type placed --payload bad && "$OUTBOX" drain'
+check "a letter that comes after the question is not dropped" eval 'on_terminal y drop --all && has_line "orders: 2 dropped" && listed "6"'
+meanwhile=
+check "yes drops it" eval 'on_terminal y drop --all && has_line "orders: 1 dropped" && listed ""'
 plan

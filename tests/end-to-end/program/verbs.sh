@@ -128,6 +128,10 @@ check "status counts two events" exits_with_match 0 '^  pending    2$' "$OUTBOX"
 check "status --json has the count" exits_with_match 0 '"pending": 2' "$OUTBOX" status --json
 check "drain reports two events" exits_with_match 0 '^relayed 2 events in ' "$OUTBOX" drain
 check "drain in a pipe prints nothing on stderr" stderr_is_empty
+{ cat outbox.yaml; echo 'service: { balance: true }'; } >balance.yaml
+check "run refuses to share an outbox of SQLite" exits_with_match 78 "service.balance: the store of relay 'orders' cannot be shared between processes" \
+  "$OUTBOX" run -c balance.yaml
+check "drain shares nothing" exits_with_match 0 '^relayed 0 events in ' "$OUTBOX" drain -c balance.yaml
 check "drained events are in the file" lines events.ndjson 2
 check "payload is published byte for byte" grep -qF '"payload":"{\"total\": 12.50}"' events.ndjson
 check "add without a payload succeeds" exits_with_line 0 'orders: added 1 event' "$OUTBOX" add --aggregate-type order --aggregate-id 7 --type gone

@@ -52,6 +52,11 @@ def write_config(more=""):
                        (name, store, name.replace("-", "_"), directory, name, more))
 
 
+def outbox(*words):
+    return subprocess.run([OUTBOX, *words, "-c", directory + "/outbox.yaml"], env=dict(os.environ, OUTBOX_PLUGIN_DIR=PLUGINS),
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True, timeout=60)
+
+
 def until(seconds, condition):
     """A busy machine has three times as long."""
     end = time.monotonic() + 3 * seconds
@@ -177,9 +182,7 @@ def stays(name, seconds):
 def main():
     global instances
     write_config()
-    done = subprocess.run([OUTBOX, "init", "--relay", "shop-*", "-c", directory + "/outbox.yaml"],
-                          env=dict(os.environ, OUTBOX_PLUGIN_DIR=PLUGINS), stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, universal_newlines=True, timeout=60)
+    done = outbox("init", "--relay", "shop-*")
     check("init of all relays by a pattern", done.returncode == 0, done.stdout)
     writer = Writer()
     writer.start()
@@ -191,6 +194,9 @@ def main():
     check("connections: two for each relay, one for each instance", until(20, lambda: connections() <= most), connections())
     note(connections(), "connections")
     stays("start", 3)
+    drain = outbox("drain", "--relay", NAMES[0])
+    check("drain beside them takes nothing, and names an owner", drain.returncode == 75 and "owned by shop-" in drain.stdout,
+          (drain.returncode, drain.stdout))
 
     writer.go.clear()  # so that the death itself cannot cause duplicates
     drained("before the death")

@@ -3,9 +3,9 @@
  * tests/unit/program/balance_test.c - processes that come and go share relays: a simulation of their locks
  *
  * Each process runs the real decisions over what it saw at its last survey, in virtual time: between a survey and its
- * actions, and between an action and its effect, the others act. Processes start, stop, crash, hang and lose their
- * survey. A hand-over takes as long as its events in flight. OUTBOX_BALANCE_RUNS sets the number of histories, and
- * OUTBOX_BALANCE_SEED the first of them.
+ * actions, and between an action and its effect, the others act. Processes start, stop, crash, hang, and lose their
+ * survey or their broker. A hand-over takes as long as its events in flight. OUTBOX_BALANCE_RUNS sets the number of
+ * histories, and OUTBOX_BALANCE_SEED the first of them.
  *
  * The promises: see the checks. A failure names the seed.
  */
@@ -23,8 +23,11 @@ enum {
     PATIENCE_MS = 2000,
     LEASE_MS = 10000,
     EVENTS = 12,
-    QUIET_MS = 60000, /* between the last event and the checks */
-    UNOWNED_MS = 6000 /* beside the lease of an owner that hangs */
+    QUIET_MS = 60000,  /* between the last event and the checks */
+    UNOWNED_MS = 6000, /* beside the lease of an owner that hangs */
+    STUCK_MS = 15 * PATIENCE_MS,
+    BAR_MS = 15 * PATIENCE_MS,
+    BAR_MAX_MS = 16 * BAR_MS
 };
 
 enum phase { OUT, STARTING, RUNNING, STOPPING };
@@ -40,6 +43,7 @@ struct process {
     bool alive, hung;
     uint64_t id; /* another one after each start */
     uint64_t next_ms, hung_ms, blind_until_ms;
+    uint64_t brokerless_until_ms; /* no relay that starts here relays before */
     struct place places[RELAYS_MAX];
     struct obx_balance_relay relays[RELAYS_MAX], *list[RELAYS_MAX];
     struct obx_balance balance;
@@ -47,7 +51,9 @@ struct process {
 
 struct outbox { /* the locks of the server */
     struct process *owner, *wisher;
-    uint64_t unowned_ms; /* since then */
+    uint64_t stale_until_ms; /* the wish is of a session that its process has no more; 0: it is not */
+    uint64_t unowned_ms;     /* since then */
+    uint64_t idle_ms;        /* nobody relays it since then */
 };
 
 static struct world {
@@ -55,9 +61,11 @@ static struct world {
     uint32_t relay_count, process_count;
     struct process processes[PROCESSES_MAX];
     struct outbox outboxes[RELAYS_MAX];
-    uint64_t longest_ms; /* that an outbox was free while a process could take it */
+    uint64_t longest_ms;      /* that an outbox was free while a process could take it */
+    uint64_t longest_idle_ms; /* that nobody relayed an outbox */
     uint64_t actions;
     uint64_t given;
+    uint64_t given_up;
 } world;
 
 static uint64_t draw(uint64_t below)
@@ -108,6 +116,12 @@ static bool acquire(struct process *process, uint32_t r)
     return true;
 }
 
+static void set_wisher(struct outbox *outbox, struct process *process)
+{
+    outbox->wisher = process;
+    outbox->stale_until_ms = 0;
+}
+
 /* ---- a process --------------------------------------------------------------------------------------------------- */
 
 static void survey(struct process *process, uint32_t r)
@@ -115,17 +129,19 @@ static void survey(struct process *process, uint32_t r)
     struct obx_balance_relay *relay = &process->relays[r];
     struct outbox *outbox = &world.outboxes[r];
     if (outbox->wisher && outbox->wisher->hung && world.now_ms - outbox->wisher->hung_ms >= LEASE_MS)
-        outbox->wisher = NULL; /* its session is ended */
+        set_wisher(outbox, NULL); /* its session is ended */
+    if (outbox->stale_until_ms && outbox->stale_until_ms <= world.now_ms)
+        set_wisher(outbox, NULL);
     if (relay->wish && !outbox->wisher)
-        outbox->wisher = process;
-    else if (!relay->wish && outbox->wisher == process)
-        outbox->wisher = NULL;
+        set_wisher(outbox, process);
+    else if (!relay->wish && outbox->wisher == process && !outbox->stale_until_ms)
+        set_wisher(outbox, NULL);
     relay->known = process->blind_until_ms <= world.now_ms;
     relay->owned = outbox->owner;
     relay->silent = outbox->owner && is_silent(outbox);
     relay->owner = outbox->owner ? outbox->owner->id : 0;
     relay->wished = outbox->wisher;
-    relay->ours = outbox->wisher == process;
+    relay->ours = outbox->wisher == process && !outbox->stale_until_ms;
     relay->wisher = outbox->wisher ? outbox->wisher->id : 0;
 }
 
@@ -151,6 +167,9 @@ static void obey(struct process *process, uint32_t r)
         *place = (struct place){.phase = STARTING, .due_ms = world.now_ms + 10 + draw(300)};
     } else if (action == OBX_BALANCE_GIVE) {
         cr_assert_eq(place->phase, RUNNING);
+        bool stuck = process->relays[r].connecting && !place->lost;
+        world.given_up += stuck;
+        cr_expect(stuck || place->lost || process->relays[r].wisher != process->id, "given to itself");
         place->phase = STOPPING;
         place->due_ms = world.now_ms + 5 + (place->lost ? 0 : draw(800));
     }
@@ -183,6 +202,8 @@ static void advance_place(struct process *process, uint32_t r)
         place->acquired = acquire(process, r);
         place->lost = !place->acquired;
         place->relaying_ms = world.now_ms + draw(300);
+        if (place->relaying_ms < process->brokerless_until_ms)
+            place->relaying_ms = process->brokerless_until_ms;
     } else if (place->phase == STOPPING && place->due_ms <= world.now_ms) {
         if (world.outboxes[r].owner == process)
             release(&world.outboxes[r]);
@@ -200,8 +221,8 @@ static void enter(struct process *process)
     process->next_ms = world.now_ms + 1 + draw(400);
     for (uint32_t r = 0; r < world.relay_count; r++)
         process->list[r] = &process->relays[r];
-    process->balance =
-        (struct obx_balance){.relays = process->list, .count = world.relay_count, .patience_ns = PATIENCE_MS * MS};
+    process->balance = (struct obx_balance){
+        .relays = process->list, .count = world.relay_count, .patience_ns = PATIENCE_MS * MS, .self = process->id};
 }
 
 static void leave(struct process *process)
@@ -211,7 +232,7 @@ static void leave(struct process *process)
         if (world.outboxes[r].owner == process)
             release(&world.outboxes[r]);
         if (world.outboxes[r].wisher == process)
-            world.outboxes[r].wisher = NULL;
+            set_wisher(&world.outboxes[r], NULL);
     }
 }
 
@@ -220,6 +241,15 @@ static void hang(struct process *process)
 {
     process->hung = true;
     process->hung_ms = world.now_ms;
+}
+
+/* The server keeps the session of the former surveys, with its wishes, for a while. */
+static void lose_survey(struct process *process, uint64_t ms)
+{
+    process->blind_until_ms = world.now_ms + ms;
+    for (uint32_t r = 0; r < world.relay_count; r++)
+        if (world.outboxes[r].wisher == process && !world.outboxes[r].stale_until_ms)
+            world.outboxes[r].stale_until_ms = world.now_ms + 1 + draw(LEASE_MS);
 }
 
 static uint32_t working(void)
@@ -237,8 +267,9 @@ static void random_event(void)
     if (!works(process)) {
         leave(process);
         enter(process);
+        process->brokerless_until_ms = draw(4) ? 0 : world.now_ms + draw(2 * STUCK_MS);
     } else if (kind == 0) {
-        process->blind_until_ms = world.now_ms + draw(8000);
+        lose_survey(process, draw(8000));
     } else if (kind == 1 && working() > 1) {
         hang(process);
     } else if (working() > 1) {
@@ -248,11 +279,21 @@ static void random_event(void)
 
 /* ---- a history --------------------------------------------------------------------------------------------------- */
 
+static bool relays(const struct process *process, uint32_t r)
+{
+    const struct place *place = &process->places[r];
+    return works(process) && place->phase == RUNNING && place->acquired && place->relaying_ms <= world.now_ms;
+}
+
 static void note_unowned(void)
 {
     bool any = anyone();
     for (uint32_t r = 0; r < world.relay_count; r++) {
         struct outbox *outbox = &world.outboxes[r];
+        if (outbox->owner && relays(outbox->owner, r))
+            outbox->idle_ms = world.now_ms;
+        uint64_t idle_ms = world.now_ms - outbox->idle_ms;
+        world.longest_idle_ms = idle_ms > world.longest_idle_ms ? idle_ms : world.longest_idle_ms;
         if (outbox->owner)
             continue;
         if (!any)
@@ -307,7 +348,7 @@ static void begin(uint64_t seed, uint32_t relays, uint32_t processes)
     world.relay_count = relays;
     world.process_count = processes;
     for (uint32_t r = 0; r < relays; r++)
-        world.outboxes[r].unowned_ms = 1;
+        world.outboxes[r].unowned_ms = world.outboxes[r].idle_ms = 1;
 }
 
 /* Nothing is free, the numbers differ by one at most, and nothing happens any more. */
@@ -339,7 +380,9 @@ static void random_history(uint64_t seed)
         random_event();
         run(draw(4) ? draw(3000) : 20000);
     }
-    run(QUIET_MS);
+    run(2 * STUCK_MS + QUIET_MS); /* a process may lack its broker for so long */
+    if (world.given_up)
+        run(BAR_MAX_MS + QUIET_MS);
     check_settled(seed, "after events");
     cr_expect_leq(world.longest_ms, UNOWNED_MS, "seed %lu: an outbox was free for %lu ms", (unsigned long)seed,
                   (unsigned long)world.longest_ms);
@@ -347,7 +390,7 @@ static void random_history(uint64_t seed)
 
 Test(balance, processes_that_come_and_go_share_the_relays)
 {
-    uint64_t first = number("OUTBOX_BALANCE_SEED", 1), runs = number("OUTBOX_BALANCE_RUNS", 40);
+    uint64_t first = number("OUTBOX_BALANCE_SEED", 1), runs = number("OUTBOX_BALANCE_RUNS", 24);
     for (uint64_t seed = first; seed < first + runs; seed++)
         random_history(seed);
 }
@@ -386,4 +429,67 @@ Test(balance, a_process_that_comes_gets_its_share_and_no_more)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (uint64_t seed = 1; seed <= 4; seed++)
             coming(seed, cases[i].relays, cases[i].processes);
+}
+
+/* ---- a process without its broker -------------------------------------------------------------------------------- */
+
+static uint32_t count_idle(void)
+{
+    uint32_t count = 0;
+    for (uint32_t r = 0; r < world.relay_count; r++)
+        count += !world.outboxes[r].owner || !relays(world.outboxes[r].owner, r);
+    return count;
+}
+
+/* Some processes cannot reach the broker. Their share goes to the others; from time to time they try one outbox, in the
+ * worst case one after the other the same. */
+static void share_of_brokerless(uint64_t seed, uint32_t relays, uint32_t processes, uint32_t brokerless)
+{
+    begin(seed, relays, processes);
+    for (uint32_t p = 0; p < processes; p++)
+        enter(&world.processes[p]);
+    for (uint32_t p = 0; p < brokerless; p++)
+        world.processes[p].brokerless_until_ms = UINT64_MAX;
+    run(STUCK_MS + 3 * UNOWNED_MS);
+    cr_expect_leq(count_idle(), brokerless, "seed %lu: nobody relays %u of %u outboxes", (unsigned long)seed,
+                  count_idle(), relays);
+    for (uint32_t r = 0; r < relays; r++)
+        world.outboxes[r].idle_ms = world.now_ms;
+    world.longest_idle_ms = world.given_up = 0;
+    run(3 * BAR_MAX_MS);
+    cr_expect_leq(world.longest_idle_ms, brokerless * (STUCK_MS + UNOWNED_MS),
+                  "seed %lu: nobody relayed an outbox for %lu ms", (unsigned long)seed,
+                  (unsigned long)world.longest_idle_ms);
+    cr_expect_leq(world.given_up, 8 * brokerless, "seed %lu: %lu tries", (unsigned long)seed,
+                  (unsigned long)world.given_up);
+    for (uint32_t p = 0; p < brokerless; p++)
+        world.processes[p].brokerless_until_ms = 0;
+    for (uint32_t p = 0; p < brokerless; p++)
+        for (uint32_t r = 0; r < relays; r++)
+            world.processes[p].places[r].relaying_ms = 0;
+    run(BAR_MAX_MS + QUIET_MS);
+    check_settled(seed, "the broker is back");
+}
+
+Test(balance, process_without_its_broker_leaves_its_share_to_others)
+{
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        share_of_brokerless(seed, 10, 2, 1);
+        share_of_brokerless(seed, 40, 4, 2);
+        share_of_brokerless(seed, 3, 5, 2);
+    }
+}
+
+/* Where nobody relays, nothing moves. */
+Test(balance, processes_that_all_lack_the_broker_keep_their_shares)
+{
+    begin(1, 40, 4);
+    for (uint32_t p = 0; p < 4; p++) {
+        enter(&world.processes[p]);
+        world.processes[p].brokerless_until_ms = 20 * STUCK_MS;
+    }
+    run(20 * STUCK_MS - world.now_ms);
+    cr_expect_eq(world.given_up + world.given, 0, "%lu", (unsigned long)world.given_up);
+    run(QUIET_MS);
+    check_settled(1, "the broker is back");
 }

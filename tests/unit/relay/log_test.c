@@ -281,6 +281,33 @@ Test(log, the_length_of_the_log_is_reported_and_warned_of)
     fixture_free(fixture);
 }
 
+static bool stands_by(struct fixture *fixture)
+{
+    return fixture->state == OUTBOX_STATE_STANDBY;
+}
+
+/* What it measured as the owner is now for the other relay. */
+Test(log, a_standby_shows_no_log)
+{
+    struct fixture *fixture = log_of("", 1, 1);
+    fixture->log_percent = 52;
+    fixture_start(fixture);
+    runs_until(fixture, passed_and_empty);
+    fixture_run_for(fixture, 3000);
+    cr_assert_eq(fixture_stats(fixture).kept_log_percent, 52);
+    fixture->owned_by_other = true;
+    fixture->fail[FIXTURE_CLAIM].count = 1;
+    fixture->fail[FIXTURE_CLAIM].code = OUTBOX_E_NOT_CONNECTED;
+    runs_until(fixture, stands_by);
+    cr_assert_eq(fixture_stats(fixture).kept_log_percent, 0);
+    cr_assert_eq(fixture_stats(fixture).kept_log_bytes, 0);
+    fixture->owned_by_other = false;
+    runs_until(fixture, fixture_relaying);
+    fixture_run_for(fixture, 3000);
+    cr_assert_eq(fixture_stats(fixture).kept_log_percent, 52);
+    fixture_free(fixture);
+}
+
 static bool nothing_in_flight(struct fixture *fixture)
 {
     return fixture_stats(fixture).in_flight == 0 && all_passed(fixture);
