@@ -2,13 +2,14 @@
 /*
  * bench/kafka_latency.c - from the return of COMMIT to the append in the broker's log
  *
- *     kafka-latency DATABASE WHERE BROKERS TOPIC RATE SECONDS [received]     BROKERS "-": only the writers' own times
+ *     kafka-latency DATABASE TABLE WHERE BROKERS TOPIC RATE SECONDS [received]
  *
- * Inserts a row a transaction at times fixed beforehand, over as many connections as the rate needs, and records when
- * COMMIT returned. It is an open loop: a slow commit does not delay later ones, and is counted from its due time. Then
- * it reads the topic and compares with the time at which the broker appended each event. That needs one clock and
- * message.timestamp.type=LogAppendTime. The time is in whole milliseconds, so half a millisecond is added. An event
- * that was appended before its COMMIT had returned counts as 0. With `received` a consumer of committed data runs
+ * DATABASE: postgres; postgres-emit, which calls TABLE_emit() for `capture`; mysql. BROKERS "-": only the writers' own
+ * times. Writes an event a transaction at times fixed beforehand, over as many connections as the rate needs, and
+ * records when COMMIT returned. It is an open loop: a slow commit does not delay later ones, and is counted from its
+ * due time. Then it reads the topic and compares with the time at which the broker appended each event. That needs one
+ * clock and message.timestamp.type=LogAppendTime. The time is in whole milliseconds, so half a millisecond is added. An
+ * event that was appended before its COMMIT had returned counts as 0. With `received` a consumer of committed data runs
  * beside the writers, and its own clock counts: the topic must be there. Prints "COUNT P50 P99 MAX P50 P99 MAX" in
  * milliseconds: to the append, and of the commits themselves. Exit code 1 if an event did not arrive within 20 s.
  */
@@ -30,7 +31,7 @@
 
 struct run {
     const struct latency_db *db;
-    const char *where;
+    const char *table, *where;
     uint32_t count, writers;
     uint64_t begin_ns, gap_ns;
     char name[32];                        /* distinguishes this run's events from others in the topic */
@@ -56,7 +57,7 @@ static bool insert_one(const struct writer *writer, uint32_t number)
     char key[16], payload[64];
     snprintf(key, sizeof key, "key-%u", number % 1000);
     snprintf(payload, sizeof payload, "%s %u", writer->run->name, number);
-    return writer->run->db->add(writer->db, key, payload);
+    return writer->run->db->add(writer->db, writer->run->table, key, payload);
 }
 
 static void *write_some(void *arg)
@@ -79,7 +80,7 @@ static bool write_rows(struct run *run)
     uint32_t started = 0;
     bool ok = true;
     for (uint32_t i = 0; i < run->writers; i++) {
-        writers[i] = (struct writer){.run = run, .number = i, .db = run->db->open(run->where), .ok = true};
+        writers[i] = (struct writer){.run = run, .number = i, .db = run->db->open(run->where, run->table), .ok = true};
         ok = ok && writers[i].db;
     }
     run->begin_ns = now_ns(CLOCK_MONOTONIC) + 10000000;
@@ -177,7 +178,7 @@ static const struct latency_db *find(const char *name)
 {
     static const struct latency_db *const all[] = {
 #ifdef WITH_POSTGRES
-        &latency_postgres,
+        &latency_postgres, &latency_postgres_emit,
 #endif
 #ifdef WITH_MYSQL
         &latency_mysql,
@@ -191,18 +192,19 @@ static const struct latency_db *find(const char *name)
 
 int main(int argc, char **argv)
 {
-    bool received = argc == 8 && !strcmp(argv[7], "received");
-    uint32_t rate = argc == 7 || received ? (uint32_t)strtoul(argv[5], NULL, 10) : 0;
+    bool received = argc == 9 && !strcmp(argv[8], "received");
+    uint32_t rate = argc == 8 || received ? (uint32_t)strtoul(argv[6], NULL, 10) : 0;
     if (!rate || !find(argv[1])) {
-        fputs("usage: kafka-latency DATABASE WHERE BROKERS TOPIC RATE SECONDS [received]\n", stderr);
+        fputs("usage: kafka-latency DATABASE TABLE WHERE BROKERS TOPIC RATE SECONDS [received]\n", stderr);
         return 64;
     }
     struct run run = {.db = find(argv[1]),
-                      .where = argv[2],
-                      .brokers = strcmp(argv[3], "-") ? argv[3] : NULL,
-                      .topic = argv[4],
+                      .table = argv[2],
+                      .where = argv[3],
+                      .brokers = strcmp(argv[4], "-") ? argv[4] : NULL,
+                      .topic = argv[5],
                       .received = received,
-                      .count = rate * (uint32_t)strtoul(argv[6], NULL, 10),
+                      .count = rate * (uint32_t)strtoul(argv[7], NULL, 10),
                       .writers = 1 + rate / RATE_OF_ONE,
                       .gap_ns = 1000000000u / rate};
     run.writers = run.writers < WRITERS_MAX ? run.writers : WRITERS_MAX;

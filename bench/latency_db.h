@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/latency_db.h - the database interface of kafka-latency: rows of the outbox, each in a separate transaction */
+/* bench/latency_db.h - the database interface of kafka-latency: events, each in a separate transaction */
 #ifndef OBX_BENCH_LATENCY_DB_H
 #define OBX_BENCH_LATENCY_DB_H
 
@@ -7,12 +7,13 @@
 
 struct latency_db {
     const char *name;
-    void *(*open)(const char *where); /* NULL after a failure, which is printed to stderr */
-    bool (*add)(void *db, const char *key, const char *payload);
+    /* NULL after a failure, which is printed to stderr */
+    void *(*open)(const char *where, const char *table);
+    bool (*add)(void *db, const char *table, const char *key, const char *payload);
     void (*close)(void *db); /* NULL is fine */
 };
 
-extern const struct latency_db latency_postgres; /* where: a conninfo */
-extern const struct latency_db latency_mysql;    /* where: the path of a socket; as outbox, password outbox */
+extern const struct latency_db latency_postgres, latency_postgres_emit; /* where: a conninfo */
+extern const struct latency_db latency_mysql; /* where: the path of a socket; as outbox, password outbox */
 
 #endif

@@ -11,8 +11,9 @@ static void close_it(void *db)
         mysql_close(db);
 }
 
-static void *open_it(const char *where)
+static void *open_it(const char *where, const char *table)
 {
+    (void)table;
     MYSQL *mysql = mysql_init(NULL);
     if (mysql && mysql_real_connect(mysql, NULL, "outbox", "outbox", "outbox", 0, where, 0))
         return mysql;
@@ -21,12 +22,12 @@ static void *open_it(const char *where)
     return NULL;
 }
 
-static bool add(void *db, const char *key, const char *payload)
+static bool add(void *db, const char *table, const char *key, const char *payload)
 {
     char sql[256];
     snprintf(sql, sizeof sql,
-             "insert into outbox (aggregatetype, aggregateid, type, payload) values ('bench', '%s', 'measured', '%s')",
-             key, payload);
+             "insert into %s (aggregatetype, aggregateid, type, payload) values ('bench', '%s', 'measured', '%s')",
+             table, key, payload);
     if (!mysql_query(db, sql))
         return true;
     fprintf(stderr, "kafka-latency: insert: %s\n", mysql_error(db));

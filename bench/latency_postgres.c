@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench/latency_postgres.c - rows into Postgres */
+/* bench/latency_postgres.c - rows into Postgres, and messages into its log */
 #include <libpq-fe.h>
 #include <stdio.h>
 
@@ -10,12 +10,12 @@ static void close_db(void *db)
     PQfinish(db);
 }
 
-static void *open_db(const char *where)
+static void *open_with(const char *where, const char *format, const char *table)
 {
-    static const char insert[] =
-        "insert into outbox (aggregatetype, aggregateid, type, payload) values ('bench', $1, 'measured', $2)";
+    char sql[200];
     PGconn *conn = PQconnectdb(where);
-    PQclear(PQprepare(conn, "add", insert, 0, NULL));
+    snprintf(sql, sizeof sql, format, table);
+    PQclear(PQprepare(conn, "add", sql, 0, NULL));
     if (PQstatus(conn) == CONNECTION_OK)
         return conn;
     fprintf(stderr, "kafka-latency: connect: %s", PQerrorMessage(conn));
@@ -23,15 +23,29 @@ static void *open_db(const char *where)
     return NULL;
 }
 
-static bool add(void *db, const char *key, const char *payload)
+static void *open_insert(const char *where, const char *table)
 {
+    return open_with(where,
+                     "insert into %s (aggregatetype, aggregateid, type, payload) values ('bench', $1, 'measured', $2)",
+                     table);
+}
+
+static void *open_emit(const char *where, const char *table)
+{
+    return open_with(where, "select %s_emit('bench', $1, 'measured', $2::text)", table);
+}
+
+static bool add(void *db, const char *table, const char *key, const char *payload)
+{
+    (void)table;
     const char *values[] = {key, payload};
     PGresult *result = PQexecPrepared(db, "add", 2, values, NULL, NULL, 0);
-    bool ok = PQresultStatus(result) == PGRES_COMMAND_OK;
+    bool ok = PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
     PQclear(result);
     if (!ok)
-        fprintf(stderr, "kafka-latency: insert: %s", PQerrorMessage(db));
+        fprintf(stderr, "kafka-latency: write an event: %s", PQerrorMessage(db));
     return ok;
 }
 
-const struct latency_db latency_postgres = {"postgres", open_db, add, close_db};
+const struct latency_db latency_postgres = {"postgres", open_insert, add, close_db};
+const struct latency_db latency_postgres_emit = {"postgres-emit", open_emit, add, close_db};

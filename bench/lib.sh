@@ -9,21 +9,24 @@
 #   pipe TOPIC        the plain tools: all rows in order into the topic, nothing deleted
 #   logged            prints the bytes that the database has written to its log so far; optional
 # BENCH_EVENTS: events of the small drain (1000000). BENCH_RUNS: runs of each drain (3); the median of the ratios counts.
-# BENCH_SECONDS: of each latency (10). BENCH_KAFKA: options of the relay's producer (none), such as "linger.ms: 5".
-# BENCH_CODEC: compression of both sides' batches (none). BENCH_PAYLOAD: random (incompressible); json (as repetitive as
-# events of an application); in run-kafka also bytes (random, in a column of bytes).
-# BENCH_ONLY: drains; capture; latencies and everything after them; in run-kafka also exactly-once; in run-mysql also
-# writers (default: all).
+# BENCH_SECONDS: of each latency (10). BENCH_CAPTURE_RATE: events/s of capture-latencies (1000). BENCH_KAFKA: options of the
+# relay's producer (none), such as "linger.ms: 5". BENCH_CODEC: compression of both sides' batches (none). BENCH_PAYLOAD:
+# random (incompressible); json (as repetitive as events of an application); in run-kafka also bytes (random, in a column of
+# bytes). BENCH_HEADERS: of the relay's messages (id: "${event_id}"); empty: none, as the plain tools.
+# BENCH_ONLY: drains; capture; capture-latencies; latencies and everything after them; in run-kafka also exactly-once; in
+# run-mysql also writers (default: all).
 events=${BENCH_EVENTS:-1000000}
 runs=${BENCH_RUNS:-3}
 seconds=${BENCH_SECONDS:-10}
 payload=${BENCH_PAYLOAD:-random}
 export codec=${BENCH_CODEC:-none}
+headers=${BENCH_HEADERS-'id: "${event_id}"'}
 producer="compression.codec: $codec${BENCH_KAFKA:+, $BENCH_KAFKA}"
 export OUTBOX_PLUGIN_DIR=${OUTBOX_PLUGIN_DIR:-$build/plugins}
 outbox=$build/program/outbox
 measure=$build/bench/measure
 latency=$build/bench/kafka-latency
+table=outbox # that kafka-latency writes to
 relay= service= delivery=at-least-once
 
 finish() {
@@ -56,7 +59,7 @@ configure() {
 	    store: $store
 	    delivery: $delivery
 	    broker: {plugin: kafka, bootstrap.servers: "$brokers", transactional.id: bench, options: {$producer}}
-	    route: {topic: "$1", headers: {id: "\${event_id}"}}
+	    route: {topic: "$1", headers: {$headers}}
 	Y
 }
 
@@ -147,8 +150,8 @@ latency_of_both() { # RATE: from COMMIT to a consumer of committed data
         configure "received-$1"
         fill 0 1
         start_relay
-        "$latency" "$kind" "$where" "$brokers" "received-$1" "$1" 2 >/dev/null # warm: the topic is made
-        figures+=" $("$latency" "$kind" "$where" "$brokers" "received-$1" "$1" "$seconds" received | cut -d ' ' -f 2,3)"
+        "$latency" "$kind" "$table" "$where" "$brokers" "received-$1" "$1" 2 >/dev/null # warm: the topic is made
+        figures+=" $("$latency" "$kind" "$table" "$where" "$brokers" "received-$1" "$1" "$seconds" received | cut -d ' ' -f 2,3)"
         stop_relay
     done
     awk -v rate="$1" -v figures="$figures" 'BEGIN { split(figures, f, " ")
@@ -179,22 +182,36 @@ more() { want latencies; }
 
 # latency_at RATE: one line of the table
 latency_at() {
-    configure "latency-$1"
+    local topic="latency-$table-$1"
+    configure "$topic"
     fill 0 1
     start_relay
     local got relay_before server_before broker_before
-    "$latency" "$kind" "$where" "$brokers" "latency-$1" "$1" 2 >/dev/null # warm: the topic is made
+    "$latency" "$kind" "$table" "$where" "$brokers" "$topic" "$1" 2 >/dev/null # warm: the topic is made
     relay_before=$(relay_us) server_before=$(server_us) broker_before=$(broker_us)
-    got=$("$latency" "$kind" "$where" "$brokers" "latency-$1" "$1" "$seconds")
+    got=$("$latency" "$kind" "$table" "$where" "$brokers" "$topic" "$1" "$seconds")
     awk -v got="$got" -v rate="$1" -v r=$(($(relay_us) - relay_before)) -v s=$(($(server_us) - server_before)) \
-        -v b=$(($(broker_us) - broker_before)) 'BEGIN { split(got, f, " ")
-        printf "| commit to append at %d ev/s | p50 %.1f ms | p99 %.1f ms, max %.1f ms | %.0f / %.0f / %.0f | | |\n",
-            rate, f[2], f[3], f[4], r / f[1], s / f[1], b / f[1] }'
+        -v b=$(($(broker_us) - broker_before)) -v what="${what:-}" 'BEGIN { split(got, f, " ")
+        printf "| %scommit to append at %d ev/s | p50 %.1f ms | p99 %.1f ms, max %.1f ms | %.0f / %.0f / %.0f | | |\n",
+            what, rate, f[2], f[3], f[4], r / f[1], s / f[1], b / f[1] }'
     stop_relay
 }
 
+# cost_of_writing RATE: one line of the table: the writers alone. What the server works for an event, and logs.
+cost_of_writing() {
+    local got server_before log_before
+    fill 0 1
+    "$latency" "$kind" "$table" "$where" - - "$1" 2 >/dev/null # warm
+    server_before=$(server_us) log_before=$(logged)
+    got=$("$latency" "$kind" "$table" "$where" - - "$1" "$seconds")
+    awk -v got="$got" -v rate="$1" -v s=$(($(server_us) - server_before)) -v l=$(($(logged) - log_before)) -v what="${what:-}" 'BEGIN {
+        split(got, f, " ")
+        printf "| %swriters alone at %d ev/s, their own commits | p50 %.2f ms | p99 %.2f ms, max %.1f ms | - / %.0f / - | |", what, rate, f[5], f[6], f[7], s / f[1]
+        printf " %s |\n", l ? sprintf("%d B of log an event", l / f[1]) : "" }'
+}
+
 # commits_of NAME RATE SECONDS: appends p50 and p99 of the writers' own commits, in ms, to $root/NAME.commits
-commits_of() { "$latency" "$kind" "$where" - - "$2" "$3" | cut -d ' ' -f 5,6 >>"$root/$1.commits"; }
+commits_of() { "$latency" "$kind" "$table" "$where" - - "$2" "$3" | cut -d ' ' -f 5,6 >>"$root/$1.commits"; }
 # the median of the runs, for each figure
 median_of() { for f in 1 2; do cut -d ' ' -f "$f" "$root/$1.commits" | sort -n | awk '{ v[NR] = $1 } END { printf "%.1f ", v[int((NR + 1) / 2)] }'; done; }
 row_of_writers() { # LABEL ALONE WITH... : "p50 p99" each
@@ -212,7 +229,7 @@ writers_at() {
     for _ in $(seq "$runs"); do
         commits_of alone "$1" "$seconds"
         start_relay
-        "$latency" "$kind" "$where" "$brokers" "writers-$1" "$1" 2 >/dev/null # the rest of the last run is relayed
+        "$latency" "$kind" "$table" "$where" "$brokers" "writers-$1" "$1" 2 >/dev/null # the rest of the last run is relayed
         commits_of with "$1" "$seconds"
         stop_relay
     done
